@@ -1,0 +1,106 @@
+/** Holds a contract and a batch against the raw table in the Data Catalog. Free of AWS. */
+import type { RawTable } from '../compiler/compile.ts';
+import type { Contract } from '../contract/schema.ts';
+import { SchemaMismatch } from '../errors.ts';
+import { type HiveType, parseHiveType, type StructType } from './hiveType.ts';
+
+/**
+ * The type of one record, from a raw table's columns. A crawler sees a JSON document as one row, so the records stand
+ * below their path; a file that is one JSON array becomes a column `array` (Glue's own name for it).
+ */
+export function recordType(
+  columns: readonly { name: string; type: string }[],
+  recordsPath: string | undefined,
+): StructType {
+  const table: StructType = {
+    kind: 'struct',
+    fields: columns.map((c) => ({ name: c.name, type: parseHiveType(c.type) })),
+  };
+  if (recordsPath !== undefined) {
+    const found = typeAt(table, recordsPath);
+    return found?.kind === 'array' && found.element.kind === 'struct'
+      ? found.element
+      : { kind: 'struct', fields: [] };
+  }
+  const whole = typeAt(table, 'array');
+  if (whole?.kind !== 'array' || whole.element.kind !== 'struct') return table;
+  const own = table.fields.filter((f) => f.name !== 'array');
+  const extra = whole.element.fields.filter((f) => !own.some((o) => o.name === f.name.toLowerCase()));
+  return { kind: 'struct', fields: [...own, ...extra] };
+}
+
+/** Throws SchemaMismatch, naming every required column the Catalog lacks and every column it knows otherwise. */
+export function requireReadable(contract: Contract, rawTable: RawTable): void {
+  const faults = contract.columns.flatMap((column) => {
+    const found = typeAt(rawTable.record, column.path.replaceAll('[*]', '[0]'));
+    const place = `column "${column.name}" (${column.type}, from ${column.path})`;
+    if (!found)
+      return column.required ? [`required ${place} is not in the Catalog table ${rawTable.name}`] : [];
+    const wanted = column.type.startsWith('array<') ? column.type.slice('array<'.length, -1) : column.type;
+    return isReadable(wanted, found)
+      ? []
+      : [`${place} cannot be read from ${describe(found)} in the Catalog table ${rawTable.name}`];
+  });
+  if (faults.length > 0)
+    throw new SchemaMismatch(
+      `${contract.dataset}: ${faults.join('; ')}. Mend the contract, or the feed, then retry the batch.`,
+    );
+}
+
+/** Top-level fields the Catalog has and no column of the contract reads. */
+export function ignoredFields(contract: Contract, record: StructType): string[] {
+  const read = new Set(contract.columns.map((c) => c.path.split(/[.[]/)[0]?.toLowerCase()));
+  return record.fields.map((f) => f.name).filter((name) => !read.has(name.toLowerCase()));
+}
+
+/** Paths of `seen` that `known` lacks. The Catalog folds top-level names to lower case, so names compare folded. */
+export function missingFields(known: StructType, seen: StructType): string[] {
+  return seen.fields.flatMap(({ name, type }) => {
+    const match = known.fields.find((f) => f.name.toLowerCase() === name.toLowerCase());
+    return match ? missingBelow(match.type, type).map((path) => `${name}${path}`) : [name];
+  });
+}
+
+function missingBelow(known: HiveType, seen: HiveType): string[] {
+  if (known.kind === 'array' && seen.kind === 'array') return missingBelow(known.element, seen.element);
+  if (known.kind === 'struct' && seen.kind === 'struct')
+    return missingFields(known, seen).map((path) => `.${path}`);
+  return [];
+}
+
+/** The type at a path such as `user.id` or `tags[0]`. */
+function typeAt(type: HiveType, path: string): HiveType | undefined {
+  let at: HiveType | undefined = type;
+  for (const [, key, index] of path.matchAll(/([^.[\]]+)|\[(\d+)\]/g)) {
+    if (index !== undefined) at = at?.kind === 'array' ? at.element : undefined;
+    else
+      at =
+        at?.kind === 'struct'
+          ? at.fields.find((f) => f.name.toLowerCase() === key?.toLowerCase())?.type
+          : undefined;
+  }
+  return at;
+}
+
+/**
+ * Whether values of a Catalog type can hold what a column wants. A string may hold anything in text; numbers mix;
+ * a nested type never becomes a scalar.
+ */
+function isReadable(wanted: string, found: HiveType): boolean {
+  if (found.kind !== 'scalar') return false;
+  const name = found.name.replace(/\(.*/, '');
+  if (wanted === 'string' || name === 'string') return true;
+  const isNumber = ['tinyint', 'smallint', 'int', 'bigint', 'float', 'double', 'decimal'].includes(name);
+  switch (wanted) {
+    case 'boolean':
+      return name === 'boolean';
+    case 'date':
+      return name === 'date';
+    case 'timestamp':
+      return isNumber || name === 'timestamp' || name === 'date';
+    default:
+      return isNumber;
+  }
+}
+
+const describe = (type: HiveType): string => (type.kind === 'scalar' ? type.name : `${type.kind}<…>`);

@@ -1,0 +1,143 @@
+/**
+ * A compiled contract: immutable data that both engines carry out. The row part is DuckDB SQL over the relations
+ * `records`, `files` and the references; the set part is data.
+ */
+import { z } from 'zod';
+
+/** Reason codes of quarantined rows, as they stand in the quarantine dataset. Documented in docs/contract.md. */
+export const reasonCodes = [
+  'not_text',
+  'document_too_large',
+  'invalid_document',
+  'records_missing',
+  'invalid_utf8',
+  'invalid_json',
+  'not_an_object',
+  'bad_type',
+  'out_of_range',
+  'missing_required',
+] as const;
+export type ReasonCode = (typeof reasonCodes)[number];
+
+const outputColumn = z.object({
+  name: z.string(),
+  /** Hive type, as in the Data Catalog and in Spark's DDL. */
+  type: z.string(),
+});
+export type OutputColumn = z.output<typeof outputColumn>;
+
+const sortKey = z.object({ column: z.string(), direction: z.enum(['asc', 'desc']) });
+
+export const planSchema = z.object({
+  version: z.literal(1),
+  dataset: z.string(),
+  table: z.string(),
+  /** Fingerprint of the contract. */
+  contract: z.string(),
+  /** The raw table the Data Catalog had when the plan was made; null where nothing was readable yet. */
+  rawTable: z
+    .object({ name: z.string(), fields: z.array(z.string()), ignored: z.array(z.string()) })
+    .nullable(),
+  row: z.object({
+    /**
+     * documents(file INT, raw BLOB) -> records(file INT, line BIGINT, raw BLOB, fault VARCHAR): whole JSON documents
+     * to their records. `line` is the 1-based place in the array.
+     */
+    documents: z.string(),
+    /**
+     * records(file, line, raw, fault), files(file INT, object VARCHAR, version VARCHAR) and the references -> one row
+     * for each record: bookkeeping columns, then output columns, then partition columns.
+     */
+    records: z.string(),
+    references: z.array(
+      z.object({
+        name: z.string(),
+        /** Column -> DuckDB type, as given to read_json. */
+        columns: z.record(z.string(), z.string()),
+      }),
+    ),
+  }),
+  set: z.object({
+    /** Rows with an equal key are duplicates; the first in `order`, then object, then raw text, stays. */
+    dedupe: z.object({ key: z.array(z.string()), order: z.array(sortKey) }).nullable(),
+    /** Order of the rows within a published file. */
+    sort: z.array(z.string()),
+  }),
+  /** The published columns, the last ones telling where a row came from. */
+  columns: z.array(outputColumn),
+  partitionKeys: z.array(outputColumn),
+});
+export type Plan = z.output<typeof planSchema>;
+
+/** Columns that the row part gives beside the output: never published under these names but `_object`, `_version`. */
+export const bookkeeping: readonly OutputColumn[] = [
+  { name: '_object', type: 'string' },
+  { name: '_version', type: 'string' },
+  { name: '_line', type: 'bigint' },
+  { name: '_raw', type: 'string' },
+  { name: '_reason', type: 'string' },
+  { name: '_column', type: 'string' },
+  { name: '_value', type: 'string' },
+  { name: '_nulled', type: 'array<string>' },
+];
+
+/** Published with every row, so that it can be traced and replaced. */
+export const lineage: readonly OutputColumn[] = [
+  { name: '_batch', type: 'string' },
+  { name: '_object', type: 'string' },
+  { name: '_version', type: 'string' },
+];
+
+/** The quarantine dataset, the same for every contract. */
+export const quarantineColumns: readonly OutputColumn[] = [
+  { name: 'object', type: 'string' },
+  { name: 'version', type: 'string' },
+  { name: 'line', type: 'bigint' },
+  { name: 'reason', type: 'string' },
+  { name: 'column_name', type: 'string' },
+  { name: 'value', type: 'string' },
+  { name: 'raw', type: 'string' },
+];
+
+/** What a reference looks like to an engine: rows of JSON, one a line. */
+export interface ReferenceData {
+  readonly name: string;
+  readonly columns: Readonly<Record<string, string>>;
+  readonly ndjson: string;
+  /** For polygons: the grid whose cells the rows are. */
+  readonly grid?: Grid;
+}
+
+/** A grid over longitude (x) and latitude (y), in degrees. Cell number: row * columns + column. */
+export interface Grid {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** Counts of one transform, written as `summary.json` beside the staged rows. */
+export const summarySchema = z.object({
+  rowsRead: z.int().nonnegative(),
+  published: z.int().nonnegative(),
+  quarantined: z.int().nonnegative(),
+  duplicates: z.int().nonnegative(),
+  /** Reason code -> quarantined rows. */
+  reasons: z.record(z.string(), z.int()),
+  /** Column -> values that could not be converted and became null, as its `onError: null` says. */
+  nulled: z.record(z.string(), z.int()),
+  files: z.array(
+    z.object({
+      object: z.string(),
+      version: z.string(),
+      rowsRead: z.int(),
+      published: z.int(),
+      quarantined: z.int(),
+      duplicates: z.int(),
+    }),
+  ),
+  partitions: z.array(z.object({ values: z.array(z.string()), rows: z.int() })),
+});
+export type Summary = z.output<typeof summarySchema>;

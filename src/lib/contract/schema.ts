@@ -1,0 +1,269 @@
+/**
+ * The contract language: one schema gives the TypeScript type, the check and the JSON Schema for editors.
+ */
+import { z } from 'zod';
+
+const identifier = z
+  .string()
+  .regex(
+    /^[a-z][a-z0-9_]{0,62}$/,
+    'must be lower case letters, digits and underscores, starting with a letter',
+  );
+
+/** `user.id`, `coordinates.lat`, `entities.hashtags[*].text`: keys apart by dots, `[n]` an index, `[*]` every element. */
+const jsonPath = z
+  .string()
+  .regex(
+    /^[^.[\]"'\\\s]+(\[(\d+|\*)\])*(\.[^.[\]"'\\\s]+(\[(\d+|\*)\])*)*$/,
+    'must be keys apart by dots, such as user.id or entities.hashtags[*]',
+  );
+
+const columnType = z
+  .string()
+  .regex(
+    /^(string|int|bigint|double|boolean|date|timestamp|array<(string|int|bigint|double|boolean)>)$/,
+    'must be string, int, bigint, double, boolean, date, timestamp or array<one of the scalar types>',
+  );
+
+/** Ways to read a timestamp; a list is tried in order. */
+export const timestampFormat = z.enum(['iso8601', 'epoch_s', 'epoch_ms', 'twitter']);
+
+const column = z
+  .strictObject({
+    name: identifier.describe('The output column.'),
+    path: jsonPath.describe('Where the value stands in the record.'),
+    type: columnType.describe('The Hive type of the output column.'),
+    required: z.boolean().default(false).describe('A row without a value goes to quarantine.'),
+    onError: z
+      .enum(['quarantine', 'null'])
+      .default('quarantine')
+      .describe('What happens to a row whose value cannot be converted; null is counted.'),
+    nullValues: z
+      .array(z.string())
+      .default([])
+      .describe('Texts that mean "no value", compared after trimming.'),
+    trim: z.boolean().default(false).describe('Remove white space at both ends.'),
+    case: z.enum(['lower', 'upper']).optional(),
+    map: z
+      .record(z.string(), z.array(z.string()).min(1))
+      .optional()
+      .describe('Standard value -> its synonyms, compared without case; other values are kept.'),
+    formats: z.array(timestampFormat).min(1).optional().describe('For timestamp: tried in order.'),
+    zone: z
+      .string()
+      .regex(/^[A-Za-z_]+(\/[A-Za-z_+-]+[0-9]*)*$/)
+      .default('UTC')
+      .describe('For timestamp: the zone of a value that names none.'),
+    range: z
+      .strictObject({ min: z.number().optional(), max: z.number().optional() })
+      .optional()
+      .describe('For numbers: a value outside goes to quarantine (or is null, by onError).'),
+  })
+  .superRefine((value, context) => {
+    const issue = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message });
+    const isText = value.type === 'string';
+    if (value.formats && value.type !== 'timestamp') issue('formats', 'is only for type timestamp');
+    if (value.type === 'timestamp' && !value.formats) issue('formats', 'is needed for type timestamp');
+    if (value.map && !isText) issue('map', 'is only for type string');
+    if (value.case && !isText) issue('case', 'is only for type string');
+    if (value.range && !['int', 'bigint', 'double'].includes(value.type))
+      issue('range', 'is only for type int, bigint and double');
+    if (value.path.includes('[*]') !== value.type.startsWith('array<'))
+      issue('type', 'is array<…> exactly when the path has [*]');
+    if ((value.path.match(/\[\*\]/g)?.length ?? 0) > 1) issue('path', 'may have [*] once');
+    const synonyms = Object.values(value.map ?? {})
+      .flat()
+      .map((s) => s.toLowerCase());
+    const twice = synonyms.find((s, i) => synonyms.indexOf(s) !== i);
+    if (twice !== undefined) issue('map', `gives the synonym "${twice}" twice`);
+  });
+
+const relativeFile = z
+  .string()
+  .regex(/^(?!\/)(?!.*\.\.)[\w./-]+$/, 'must be a path below datasets/, without ".."');
+
+const enrichment = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('lookup'),
+    file: relativeFile.describe('A CSV with a header row.'),
+    on: z
+      .record(identifier, z.string())
+      .describe('Contract column -> column of the file. The file must have each key once.'),
+    columns: z.record(identifier, z.string()).describe('New output column -> column of the file.'),
+  }),
+  z.strictObject({
+    kind: z.literal('polygon'),
+    file: relativeFile.describe('A TopoJSON or GeoJSON file.'),
+    object: z.string().optional().describe('For TopoJSON with several objects: which one.'),
+    latitude: identifier,
+    longitude: identifier,
+    column: identifier.describe('The new output column.'),
+    property: z
+      .string()
+      .default('id')
+      .describe("The feature's property to give, or id for the feature's own id."),
+  }),
+]);
+
+const severity = z.enum(['hold', 'warn']).default('hold');
+const expectation = z.discriminatedUnion('check', [
+  z.strictObject({ check: z.literal('not_null'), column: identifier, severity }),
+  z.strictObject({ check: z.literal('unique'), columns: z.array(identifier).min(1), severity }),
+  z.strictObject({
+    check: z.literal('range'),
+    column: identifier,
+    min: z.union([z.number(), z.string()]).optional(),
+    max: z.union([z.number(), z.string()]).optional(),
+    severity,
+  }),
+  z.strictObject({
+    check: z.literal('matched_share'),
+    column: identifier.describe('The enriched column.'),
+    of: identifier.describe('Only rows where this column has a value are asked for a match.'),
+    min: z.number().min(0).max(1),
+    severity,
+  }),
+]);
+
+const partitionKey = z.union([
+  z.strictObject({ name: identifier, constant: z.string().min(1) }),
+  z.strictObject({
+    name: identifier,
+    of: identifier.describe('A required timestamp column.'),
+    part: z.enum(['year', 'month', 'day', 'hour']),
+  }),
+]);
+
+const source = z
+  .strictObject({
+    prefix: z
+      .string()
+      .regex(
+        /^[A-Za-z0-9][A-Za-z0-9._-]*\/$/,
+        'must be one folder at the top of the raw bucket, such as feed/',
+      )
+      .describe('The folder in the raw bucket. The crawler makes one table of it.'),
+    formats: z
+      .array(z.enum(['ndjson', 'json_array', 'json_document']))
+      .min(1)
+      .describe('ndjson and json_array are told apart by the first character of a file.'),
+    records: jsonPath.optional().describe('For json_document: where the array of records stands.'),
+  })
+  .superRefine((value, context) => {
+    const isDocument = value.formats.includes('json_document');
+    if (isDocument && value.formats.length > 1)
+      context.addIssue({ code: 'custom', path: ['formats'], message: 'json_document stands alone' });
+    if (isDocument !== (value.records !== undefined))
+      context.addIssue({
+        code: 'custom',
+        path: ['records'],
+        message: 'is given exactly with the format json_document',
+      });
+  });
+
+/** The whole contract of one dataset. */
+export const contractSchema = z
+  .strictObject({
+    dataset: identifier.describe('The name of the dataset; the file is called the same.'),
+    description: z.string().optional(),
+    table: identifier.optional().describe('The Catalog table; by default the name of the dataset.'),
+    source,
+    columns: z.array(column).min(1),
+    dedupe: z
+      .strictObject({
+        key: z.array(identifier).min(1),
+        order: z
+          .array(z.strictObject({ column: identifier, direction: z.enum(['asc', 'desc']) }))
+          .default([])
+          .describe('The first row in this order stays. Ties: object, then raw text, as bytes.'),
+      })
+      .optional()
+      .describe('One row for each key stays within a batch.'),
+    enrich: z.array(enrichment).default([]),
+    partitionBy: z.array(partitionKey).min(1),
+    expectations: z.array(expectation).default([]),
+  })
+  .superRefine((contract, context) => {
+    const issue = (path: (string | number)[], message: string) =>
+      context.addIssue({ code: 'custom', path, message });
+    const types = new Map<string, { type: string; required: boolean }>();
+    const declare = (path: (string | number)[], name: string, type: string, required: boolean) => {
+      if (types.has(name)) issue(path, `the column "${name}" is there already`);
+      types.set(name, { type, required });
+    };
+    const known = (path: (string | number)[], name: string, allowed?: readonly string[]) => {
+      const column = types.get(name);
+      if (!column) issue(path, `there is no column "${name}"`);
+      else if (allowed && !allowed.includes(column.type))
+        issue(path, `the column "${name}" is ${column.type}, it must be ${allowed.join(' or ')}`);
+      return column;
+    };
+    contract.columns.forEach((c, i) => {
+      declare(['columns', i, 'name'], c.name, c.type, c.required);
+    });
+    contract.enrich.forEach((e, i) => {
+      if (e.kind === 'lookup') {
+        for (const name of Object.keys(e.on))
+          known(['enrich', i, 'on', name], name, ['string', 'int', 'bigint']);
+        for (const name of Object.keys(e.columns))
+          declare(['enrich', i, 'columns', name], name, 'string', false);
+      } else {
+        known(['enrich', i, 'latitude'], e.latitude, ['double']);
+        known(['enrich', i, 'longitude'], e.longitude, ['double']);
+        declare(['enrich', i, 'column'], e.column, 'string', false);
+      }
+    });
+    contract.dedupe?.key.forEach((name, i) => {
+      const column = known(['dedupe', 'key', i], name);
+      if (column && !column.required)
+        issue(['dedupe', 'key', i], `the key column "${name}" must be required`);
+    });
+    contract.dedupe?.order.forEach((o, i) => {
+      known(['dedupe', 'order', i, 'column'], o.column);
+    });
+    contract.partitionBy.forEach((p, i) => {
+      if ('of' in p) {
+        const column = known(['partitionBy', i, 'of'], p.of, ['timestamp']);
+        if (column && !column.required)
+          issue(['partitionBy', i, 'of'], `the column "${p.of}" must be required`);
+      }
+      declare(['partitionBy', i, 'name'], p.name, 'string', true);
+    });
+    contract.expectations.forEach((e, i) => {
+      if (e.check === 'unique')
+        e.columns.forEach((name, j) => {
+          known(['expectations', i, 'columns', j], name);
+        });
+      else known(['expectations', i, 'column'], e.column);
+      if (e.check === 'matched_share') known(['expectations', i, 'of'], e.of);
+      if (e.check === 'range') checkRange(e, types.get(e.column)?.type, (m) => issue(['expectations', i], m));
+    });
+  });
+
+function checkRange(
+  range: { min?: number | string | undefined; max?: number | string | undefined },
+  type: string | undefined,
+  issue: (message: string) => void,
+) {
+  if (range.min === undefined && range.max === undefined) issue('needs min or max');
+  const isNumber = type === 'int' || type === 'bigint' || type === 'double';
+  const isTime = type === 'timestamp' || type === 'date';
+  if (!isNumber && !isTime) issue('range is for numbers, dates and timestamps');
+  for (const bound of [range.min, range.max]) {
+    if (bound === undefined) continue;
+    if (isNumber && typeof bound !== 'number') issue(`"${bound}" must be a number`);
+    if (isTime && !(typeof bound === 'string' && /^\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?$/.test(bound)))
+      issue(`${bound} must be written as "YYYY-MM-DD" or "YYYY-MM-DD hh:mm:ss" (UTC)`);
+  }
+}
+
+export type Contract = z.output<typeof contractSchema>;
+export type Column = Contract['columns'][number];
+export type Enrichment = Contract['enrich'][number];
+export type Expectation = Contract['expectations'][number];
+export type PartitionKey = Contract['partitionBy'][number];
+export type TimestampFormat = z.output<typeof timestampFormat>;
+
+/** The Catalog table a contract fills. */
+export const tableOf = (contract: Contract): string => contract.table ?? contract.dataset;

@@ -1,0 +1,320 @@
+/**
+ * DuckDB's SQL for the row part. Everything that looks at one record is said here and nowhere else; both engines run
+ * this text. A leaf is taken as text and converted by explicit rules: no cast of DuckDB's own is ever a rule.
+ */
+import { bookkeeping, type OutputColumn, type ReferenceData } from '../compiler/plan.ts';
+import type { Column, Contract, Enrichment, PartitionKey, TimestampFormat } from '../contract/schema.ts';
+
+/** The one way an identifier enters SQL. */
+export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+/** The one way a text enters SQL. */
+export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+/** A list value of SQL expressions. */
+export const list = (items: readonly string[]): string => `[${items.join(', ')}]`;
+
+/** How much of a faulty file is kept as raw text in quarantine, in bytes. */
+export const rawSampleBytes = 65_536;
+
+const duckTypes: Readonly<Record<string, string>> = {
+  string: 'VARCHAR',
+  int: 'INTEGER',
+  bigint: 'BIGINT',
+  double: 'DOUBLE',
+  boolean: 'BOOLEAN',
+  date: 'DATE',
+  timestamp: 'TIMESTAMPTZ',
+};
+
+/** Hive type -> DuckDB type. */
+export function duckType(hiveType: string): string {
+  const element = /^array<(.*)>$/.exec(hiveType)?.[1];
+  if (element !== undefined) return `${duckType(element)}[]`;
+  const type = duckTypes[hiveType];
+  if (type === undefined) throw new TypeError(`DuckDB has no type for ${hiveType}`);
+  return type;
+}
+
+/**
+ * Whether a text is JSON by RFC 8259. DuckDB's json_valid also takes NaN, Infinity and a trailing comma, so a text
+ * that might hold one is looked at again without its strings.
+ */
+function isJson(text: string): string {
+  const extras = literal('(?i)nan|inf|,\\s*[\\]}]');
+  const withoutStrings = `regexp_replace(${text}, ${literal('"(\\\\.|[^"\\\\])*"')}, '""', 'gs')`;
+  return `(json_valid(${text}) AND NOT (regexp_matches(${text}, ${extras}) AND regexp_matches(${withoutStrings}, ${extras})))`;
+}
+
+const byteOrderMark = 'chr(65279)';
+
+/** documents(file, raw) -> records(file, line, raw, fault). `recordsPath` null: the document is the array itself. */
+export function documentsSql(recordsPath: string | null): string {
+  const path = recordsPath === null ? '$' : jsonPath(recordsPath);
+  return `
+WITH decoded AS (
+  SELECT file, raw, ltrim(TRY(decode(raw)), ${byteOrderMark}) AS text FROM documents
+), parsed AS (
+  SELECT file, raw, CASE WHEN ${isJson('text')} THEN text END AS doc FROM decoded
+), found AS (
+  SELECT file, raw, doc,
+    CASE WHEN json_type(doc, ${literal(path)}) = 'ARRAY' THEN json_extract(doc, ${literal(`${path}[*]`)}) END AS items
+  FROM parsed
+)
+SELECT file, unnest(generate_series(1, len(items)))::BIGINT AS line, encode(unnest(items)::VARCHAR) AS raw,
+  NULL::VARCHAR AS fault
+FROM found WHERE items IS NOT NULL
+UNION ALL
+SELECT file, 1::BIGINT, raw[1:${rawSampleBytes}],
+  CASE WHEN doc IS NULL THEN 'invalid_document' ELSE 'records_missing' END
+FROM found WHERE items IS NULL`.trim();
+}
+
+/**
+ * records, files and references -> one row a record. Names that start with two underscores are the steps' own: no
+ * contract column can be called so.
+ */
+export function recordsSql(contract: Contract, references: readonly ReferenceData[]): string {
+  const columns = contract.columns.map((column, index) => compileColumn(column, index + 1));
+  const scalarPaths = contract.columns.map((c) => literal(jsonPath(c.path.split('[*]')[0] ?? c.path)));
+  const joins = contract.enrich.map((e, i) => compileEnrichment(e, references[i]?.name ?? ''));
+  const each = (items: readonly (string | null)[]) =>
+    items.map((sql) => (sql ? `,\n    ${sql}` : '')).join('');
+  const nulled = contract.columns.flatMap((c, i) =>
+    c.onError === 'null' ? [`CASE WHEN __n${i + 1} THEN ${literal(c.name)} END`] : [],
+  );
+  return `
+WITH decoded AS (
+  SELECT file AS __file, line AS __line, raw AS __raw, fault AS __fault,
+    CASE WHEN fault IS NULL THEN TRY(decode(raw)) END AS __text
+  FROM records
+), lines AS (
+  SELECT *, coalesce(${isJson('__text')}, false) AS __is_json
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR trim(__text, ${literal(' \t\r')}) <> ''
+), objects AS (
+  SELECT *, CASE WHEN __is_json AND json_type(__text) = 'OBJECT' THEN __text END AS __doc FROM lines
+), leaves AS (
+  SELECT *,
+    json_extract_string(__doc, ${list(scalarPaths)}) AS __v,
+    json_type(__doc, ${list(scalarPaths)}) AS __t${each(columns.map((c) => c.leaf))}
+  FROM objects
+), cleaned AS (
+  SELECT *${each(columns.map((c) => c.text))}
+  FROM leaves
+), converted AS (
+  SELECT *${each(columns.map((c) => c.value))}
+  FROM cleaned
+), judged AS (
+  SELECT *${each(columns.map((c) => c.judgement))}
+  FROM converted
+), settled AS (
+  SELECT *, CASE WHEN __doc IS NULL THEN NULL ${columns.map((_, i) => `WHEN __e${i + 1} IS NOT NULL THEN ${i + 1}`).join(' ')} END AS __bad,
+    list_filter(${list(nulled)}::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled${each(
+      contract.columns.map(
+        (c, i) => `CASE WHEN NOT __n${i + 1} THEN __c${i + 1} END AS ${identifier(c.name)}`,
+      ),
+    )}
+  FROM judged
+), placed AS (
+  SELECT *${each(contract.enrich.map((e, i) => (e.kind === 'polygon' ? cellOf(e, references[i]) : null)))}
+  FROM settled
+)
+SELECT files.object AS _object, files.version AS _version, __line AS _line,
+  coalesce(__text, __raw::VARCHAR) AS _raw,
+  CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
+    WHEN NOT __is_json THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
+    ELSE ${list(columns.map((_, i) => `__e${i + 1}`))}[__bad] END AS _reason,
+  ${list(contract.columns.map((c) => literal(c.name)))}[__bad] AS _column,
+  __v[__bad] AS _value,
+  __nulled AS _nulled,
+  ${[
+    ...contract.columns.map((c) => outputOf(c)),
+    ...joins.flatMap((j) => j.outputs),
+    ...contract.partitionBy.map(partitionValue),
+  ].join(',\n  ')}
+FROM placed
+JOIN files ON files.file = placed.__file${joins.map((j) => `\n${j.join}`).join('')}`.trim();
+}
+
+/** Names of everything the row part gives, in order. */
+export const rowColumns = (
+  columns: readonly OutputColumn[],
+  partitionKeys: readonly OutputColumn[],
+): OutputColumn[] => [...bookkeeping, ...columns.filter((c) => !c.name.startsWith('_')), ...partitionKeys];
+
+/** The SQL of one contract column, layer by layer; `i` is its 1-based place. */
+interface ColumnSql {
+  /** For arrays, __a<i>: the elements as texts; __l<i>: their JSON types. */
+  readonly leaf: string | null;
+  /** __r<i>: the cleaned text, NULL for no value. */
+  readonly text: string;
+  /** __c<i>: the typed value, NULL where there is none or it cannot be converted. */
+  readonly value: string;
+  /** __e<i>: the reason it is refused; __n<i>: it is refused, but the contract says null. */
+  readonly judgement: string;
+}
+
+function compileColumn(column: Column, i: number): ColumnSql {
+  const isArray = column.type.startsWith('array<');
+  const sql = isArray ? arrayColumn(column, i) : scalarColumn(column, i);
+  const bounds = [
+    ...(column.range?.min !== undefined ? [`__c${i} < ${column.range.min}`] : []),
+    ...(column.range?.max !== undefined ? [`__c${i} > ${column.range.max}`] : []),
+  ];
+  const fault = `CASE WHEN ${sql.isMisfit} THEN 'bad_type'${
+    bounds.length > 0 ? ` WHEN ${bounds.join(' OR ')} THEN 'out_of_range'` : ''
+  } END`;
+  const isLenient = column.onError === 'null';
+  const missing = `CASE WHEN __c${i} IS NULL${isLenient ? ` OR ${fault} IS NOT NULL` : ''} THEN 'missing_required' END`;
+  const reasons = [...(isLenient ? [] : [fault]), ...(column.required ? [missing] : []), 'NULL::VARCHAR'];
+  return {
+    ...sql,
+    judgement: `coalesce(${reasons.join(', ')}) AS __e${i}, ${isLenient ? `${fault} IS NOT NULL` : 'false'} AS __n${i}`,
+  };
+}
+
+type ValueSql = Pick<ColumnSql, 'leaf' | 'text' | 'value'> & { readonly isMisfit: string };
+
+function scalarColumn(column: Column, i: number): ValueSql {
+  let text = `__v[${i}]`;
+  if (column.trim) text = trimmed(text);
+  if (column.nullValues.length > 0)
+    text = `CASE WHEN ${trimmed(text)} NOT IN (${column.nullValues.map(literal).join(', ')}) THEN ${text} END`;
+  if (column.case) text = `${column.case}(${text})`;
+  if (column.map) {
+    const branches = Object.entries(column.map).map(([standard, synonyms]) => {
+      const names = [standard, ...synonyms].map((name) => literal(name.toLowerCase()));
+      return `WHEN lower(${text}) IN (${names.join(', ')}) THEN ${literal(standard)}`;
+    });
+    text = `CASE ${branches.join(' ')} ELSE ${text} END`;
+  }
+  return {
+    leaf: null,
+    text: `${text} AS __r${i}`,
+    value: `${convert(column, `__r${i}`)} AS __c${i}`,
+    isMisfit: `__t[${i}] IN ('OBJECT', 'ARRAY') OR (__r${i} IS NOT NULL AND __c${i} IS NULL)`,
+  };
+}
+
+function arrayColumn(column: Column, i: number): ValueSql {
+  const path = literal(jsonPath(column.path));
+  const element = column.type.slice('array<'.length, -1);
+  const items = column.trim ? `list_transform(__a${i}, lambda x : ${trimmed('x')})` : `__a${i}`;
+  const nulls = (name: string) => `len(list_filter(${name}, lambda x : x IS NULL))`;
+  return {
+    leaf: `json_extract_string(__doc, ${path}) AS __a${i}, json_type(__doc, ${path}) AS __l${i}`,
+    text: `CASE WHEN __t[${i}] = 'ARRAY' THEN ${items} END AS __r${i}`,
+    value: `list_transform(__r${i}, lambda x : ${convert({ ...column, type: element }, 'x')}) AS __c${i}`,
+    isMisfit: `__t[${i}] NOT IN ('ARRAY', 'NULL') OR len(list_filter(__l${i}, lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 OR ${nulls(`__c${i}`)} > ${nulls(`__r${i}`)}`,
+  };
+}
+
+const trimmed = (text: string): string => `trim(${text}, ${literal(' \t\r\n')})`;
+
+/** Text to a typed value, NULL where the text is not written as the type asks. */
+function convert(column: Column, text: string): string {
+  const when = (pattern: string, value: string) =>
+    `CASE WHEN regexp_full_match(${text}, ${literal(pattern)}) THEN ${value} END`;
+  switch (column.type) {
+    case 'string':
+      return text;
+    case 'int':
+      return when('-?\\d{1,30}', `TRY_CAST(${text} AS INTEGER)`);
+    case 'bigint':
+      return when('-?\\d{1,30}', `TRY_CAST(${text} AS BIGINT)`);
+    case 'double': {
+      const cast = `TRY_CAST(${text} AS DOUBLE)`;
+      return when('-?\\d+(\\.\\d+)?([eE][+-]?\\d+)?', `CASE WHEN isfinite(${cast}) THEN ${cast} END`);
+    }
+    case 'boolean':
+      return when('true|false', `${text} = 'true'`);
+    case 'date':
+      return when('\\d{4}-\\d\\d-\\d\\d', `TRY_CAST(${text} AS DATE)`);
+    case 'timestamp':
+      return `coalesce(${(column.formats ?? []).map((format) => timestamp(format, text, column.zone)).join(', ')})`;
+    default:
+      throw new TypeError(`no conversion for ${column.type}`);
+  }
+}
+
+const isoPattern =
+  '(\\d{4}-\\d\\d-\\d\\d)[Tt ]((?:[01]\\d|2[0-3]):[0-5]\\d(?::[0-5]\\d(?:\\.\\d{1,6})?)?)\\d*([Zz]|[+-](?:0\\d|1[0-4]):?(?:[0-5]\\d)|[+-](?:0\\d|1[0-4]))?';
+
+/** One timestamp format to a UTC TIMESTAMP with microseconds, or NULL. */
+function timestamp(format: TimestampFormat, text: string, zone: string): string {
+  switch (format) {
+    case 'iso8601': {
+      const part = (n: number) => `regexp_extract(${text}, ${literal(isoPattern)}, ${n})`;
+      const local = `TRY_CAST(${part(1)} || ' ' || ${part(2)} AS TIMESTAMP)`;
+      const offset = part(3);
+      const digits = `replace(${offset}[2:], ':', '')`;
+      const minutes = `(${digits}[1:2]::INTEGER * 60 + coalesce(nullif(${digits}[3:4], '')::INTEGER, 0))`;
+      return `CASE WHEN regexp_full_match(${text}, ${literal(isoPattern)}) AND ${part(1)} >= '0001' THEN
+        CASE WHEN ${offset} = '' THEN ${zone === 'UTC' ? local : `timezone('UTC', timezone(${literal(zone)}, ${local}))`}
+          WHEN ${offset} IN ('Z', 'z') THEN ${local}
+          WHEN ${offset}[1] = '-' THEN ${local} + to_minutes(${minutes})
+          ELSE ${local} - to_minutes(${minutes}) END END`;
+    }
+    case 'epoch_s':
+      return `CASE WHEN regexp_full_match(${text}, '-?\\d{1,11}(\\.\\d{1,6})?') THEN make_timestamp((${text}::DECIMAL(38, 6) * 1000000)::BIGINT) END`;
+    case 'epoch_ms':
+      return `CASE WHEN regexp_full_match(${text}, '-?\\d{12,14}') THEN make_timestamp(${text}::BIGINT * 1000) END`;
+    case 'twitter':
+      return `CASE WHEN regexp_full_match(${text}, '[A-Z][a-z]{2} [A-Z][a-z]{2} \\d\\d \\d\\d:\\d\\d:\\d\\d [+-]\\d{4} \\d{4}') THEN try_strptime(${text}, '%a %b %d %H:%M:%S %z %Y')::TIMESTAMP END`;
+  }
+}
+
+const outputOf = (column: Column): string =>
+  column.type === 'timestamp'
+    ? `timezone('UTC', placed.${identifier(column.name)}) AS ${identifier(column.name)}`
+    : `placed.${identifier(column.name)}`;
+
+function partitionValue(key: PartitionKey): string {
+  if ('constant' in key) return `${literal(key.constant)} AS ${identifier(key.name)}`;
+  const widths = { year: 4, month: 2, day: 2, hour: 2 } as const;
+  return `lpad(${key.part}(placed.${identifier(key.of)})::VARCHAR, ${widths[key.part]}, '0') AS ${identifier(key.name)}`;
+}
+
+function compileEnrichment(e: Enrichment, reference: string): { join: string; outputs: string[] } {
+  const table = identifier(reference);
+  if (e.kind === 'lookup') {
+    const on = Object.entries(e.on).map(
+      ([column, key]) => `placed.${identifier(column)} = ${table}.${identifier(key)}`,
+    );
+    return {
+      join: `LEFT JOIN ${table} ON ${on.join(' AND ')}`,
+      outputs: Object.entries(e.columns).map(
+        ([column, from]) => `${table}.${identifier(from)} AS ${identifier(column)}`,
+      ),
+    };
+  }
+  const [x, y] = [`placed.${identifier(e.longitude)}`, `placed.${identifier(e.latitude)}`];
+  // Even-odd rule: a ray to the right crosses an edge when the edge's ends stand on both sides of it.
+  const crossed = `(g.y1 > ${y}) <> (g.y2 > ${y}) AND ${x} < (g.x2 - g.x1) * (${y} - g.y1) / (g.y2 - g.y1) + g.x1`;
+  const inside = `(p.parity + len(list_filter(p.edges, lambda g : ${crossed}))) % 2 = 1`;
+  return {
+    join: `LEFT JOIN ${table} ON placed.${cellName(e)} = ${table}.cell`,
+    outputs: [`list_filter(${table}.polygons, lambda p : ${inside})[1].name AS ${identifier(e.column)}`],
+  };
+}
+
+const cellName = (e: { column: string }): string => identifier(`__cell_${e.column}`);
+
+/** The grid cell of a point: NULL outside the grid. */
+function cellOf(e: Extract<Enrichment, { kind: 'polygon' }>, reference: ReferenceData | undefined): string {
+  const grid = reference?.grid;
+  if (!grid) throw new TypeError(`no grid for ${e.column}`);
+  const [x, y] = [identifier(e.longitude), identifier(e.latitude)];
+  const column = `floor((${x} - ${real(grid.x)}) / ${real(grid.width)})::BIGINT`;
+  const row = `floor((${y} - ${real(grid.y)}) / ${real(grid.height)})::BIGINT`;
+  return `CASE WHEN ${x} >= ${real(grid.x)} AND ${x} <= ${real(grid.x + grid.width * grid.columns)} AND ${y} >= ${real(grid.y)} AND ${y} <= ${real(grid.y + grid.height * grid.rows)} THEN ${row} * ${grid.columns} + ${column} END AS ${cellName(e)}`;
+}
+
+/** A double as SQL; the cast keeps DuckDB from reading it as a decimal. */
+const real = (value: number): string => `${literal(String(value))}::DOUBLE`;
+
+/** `entities.hashtags[*].text` -> `$."entities"."hashtags"[*]."text"`. */
+function jsonPath(path: string): string {
+  const steps = path.matchAll(/(\[(?:\d+|\*)\])|([^.[\]]+)/g);
+  return `$${[...steps].map(([, index, key]) => index ?? `."${key}"`).join('')}`;
+}

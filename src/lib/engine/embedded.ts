@@ -1,0 +1,262 @@
+/** The embedded engine: DuckDB in this process carries out both parts of a plan on local files. Free of AWS. */
+import { isUtf8 } from 'node:buffer';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type DuckDBAppender, type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import {
+  lineage,
+  type Plan,
+  quarantineColumns,
+  type ReasonCode,
+  type ReferenceData,
+  type Summary,
+} from '../compiler/plan.ts';
+import { duckType, identifier, list, literal, rawSampleBytes } from '../dialect/duckdb.ts';
+import type { Layout } from './layout.ts';
+
+/** One raw file on the local disk. */
+export interface InputFile {
+  readonly object: string;
+  readonly version: string;
+  readonly path: string;
+  readonly layout: Layout;
+  readonly fault: ReasonCode | null;
+}
+
+export interface EmbeddedRun {
+  readonly plan: Plan;
+  readonly references: readonly ReferenceData[];
+  readonly inputs: readonly InputFile[];
+  readonly batch: string;
+  /** An empty folder. Rows go to `data/<key>=<value>/…parquet`, quarantine to `quarantine/*.parquet`. */
+  readonly outputDir: string;
+  readonly memoryLimit?: string;
+}
+
+/** Runs a plan. Gives the counts; the rows are in `outputDir`. Throws DuckDB's own errors for what no input may cause. */
+export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
+  const scratch = join(run.outputDir, 'scratch');
+  await mkdir(scratch, { recursive: true });
+  const instance = await DuckDBInstance.create(':memory:', {
+    temp_directory: scratch,
+    ...(run.memoryLimit ? { memory_limit: run.memoryLimit } : {}),
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+  });
+  const db = await instance.connect();
+  try {
+    await db.run("SET TimeZone = 'UTC'");
+    await loadReferenceTables(db, run.references, scratch);
+    await loadRecords(db, run.plan, run.inputs);
+    await rankRows(db, run.plan);
+    await writeRows(db, run);
+    return await summarize(db, run.plan);
+  } finally {
+    db.closeSync();
+    instance.closeSync();
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function loadReferenceTables(
+  db: DuckDBConnection,
+  references: readonly ReferenceData[],
+  scratch: string,
+): Promise<void> {
+  for (const { name, columns, ndjson } of references) {
+    const file = join(scratch, `${name}.ndjson`);
+    await writeFile(file, ndjson);
+    const types = Object.entries(columns).map(([column, type]) => `${literal(column)}: ${literal(type)}`);
+    await db.run(
+      `CREATE TABLE ${identifier(name)} AS FROM read_json(${literal(file)}, format = 'newline_delimited', columns = {${types.join(', ')}})`,
+    );
+  }
+}
+
+/** Makes the relations `records` and `files` of the row part. Lines are cut by DuckDB where the bytes are UTF-8. */
+async function loadRecords(db: DuckDBConnection, plan: Plan, inputs: readonly InputFile[]): Promise<void> {
+  await db.run(`
+    CREATE TABLE files (file INTEGER, object VARCHAR, version VARCHAR);
+    CREATE TABLE documents (file INTEGER, raw BLOB);
+    CREATE TABLE chunks (file INTEGER, first_line BIGINT, text BLOB);
+    CREATE TABLE single (file INTEGER, line BIGINT, raw BLOB, fault VARCHAR)`);
+  const [files, documents, chunks, single] = (await Promise.all(
+    ['files', 'documents', 'chunks', 'single'].map((table) => db.createAppender(table)),
+  )) as [DuckDBAppender, DuckDBAppender, DuckDBAppender, DuckDBAppender];
+  for (const [file, input] of inputs.entries()) {
+    files.appendInteger(file);
+    files.appendVarchar(input.object);
+    files.appendVarchar(input.version);
+    files.endRow();
+    if (input.layout === 'document') {
+      documents.appendInteger(file);
+      documents.appendBlob(await readFile(input.path));
+      documents.endRow();
+    } else if (input.layout === 'lines') await appendLines(chunks, single, file, input.path);
+    else appendSingle(single, file, 1, await readStart(input.path, rawSampleBytes), input.fault);
+  }
+  for (const appender of [files, documents, chunks, single]) appender.closeSync();
+  await db.run(`
+    CREATE VIEW records AS
+    SELECT file, first_line + unnest(generate_series(0, len(lines) - 1)) AS line, encode(unnest(lines)) AS raw,
+      NULL::VARCHAR AS fault
+    FROM (SELECT file, first_line, string_split(decode(text), chr(10)) AS lines FROM chunks)
+    UNION ALL FROM single
+    UNION ALL (${plan.row.documents})`);
+}
+
+/** Cuts a file at line ends into chunks of some MB; a chunk that is not UTF-8 goes line by line, so one line is lost. */
+async function appendLines(
+  chunks: DuckDBAppender,
+  single: DuckDBAppender,
+  file: number,
+  path: string,
+): Promise<void> {
+  let line = 1;
+  let pending = Buffer.alloc(0);
+  const append = (chunk: Buffer) => {
+    const isText = isUtf8(chunk);
+    if (isText) {
+      chunks.appendInteger(file);
+      chunks.appendBigInt(BigInt(line));
+      chunks.appendBlob(chunk);
+      chunks.endRow();
+    }
+    let start = 0;
+    while (start <= chunk.length) {
+      const end = chunk.indexOf(newline, start);
+      const stop = end < 0 ? chunk.length : end;
+      if (!isText) appendSingle(single, file, line, chunk.subarray(start, stop), null);
+      line++;
+      start = stop + 1;
+    }
+  };
+  for await (const data of createReadStream(path, { highWaterMark: chunkBytes })) {
+    pending = pending.length === 0 ? withoutMark(data, line) : Buffer.concat([pending, data]);
+    const end = pending.lastIndexOf(newline);
+    if (end < 0) continue;
+    append(pending.subarray(0, end));
+    pending = pending.subarray(end + 1);
+  }
+  if (pending.length > 0) append(pending);
+}
+
+const newline = 0x0a;
+const chunkBytes = 4 * 1024 * 1024;
+
+const withoutMark = (data: Buffer, line: number): Buffer =>
+  line === 1 && data[0] === 0xef && data[1] === 0xbb && data[2] === 0xbf ? data.subarray(3) : data;
+
+function appendSingle(
+  single: DuckDBAppender,
+  file: number,
+  line: number,
+  raw: Uint8Array,
+  fault: ReasonCode | null,
+): void {
+  single.appendInteger(file);
+  single.appendBigInt(BigInt(line));
+  single.appendBlob(raw);
+  if (fault === null) single.appendNull();
+  else single.appendVarchar(fault);
+  single.endRow();
+}
+
+async function readStart(path: string, bytes: number): Promise<Buffer> {
+  const handle = await open(path);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(bytes), 0, bytes, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The set part, first half: every row gets its fate, one of published, duplicate and quarantined. */
+async function rankRows(db: DuckDBConnection, plan: Plan): Promise<void> {
+  await db.run(`CREATE TABLE row_part AS ${plan.row.records}`);
+  const { dedupe } = plan.set;
+  const rank = dedupe
+    ? `row_number() OVER (PARTITION BY _reason IS NULL, ${dedupe.key.map(identifier).join(', ')}
+        ORDER BY ${[
+          ...dedupe.order.map((o) => `${identifier(o.column)} ${o.direction} NULLS LAST`),
+          '_object',
+          '_version',
+          '_raw',
+        ].join(', ')})`
+    : '1';
+  await db.run(`
+    CREATE TABLE ranked AS
+    SELECT *, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN ${rank} = 1 THEN 'published' ELSE 'duplicate' END AS _fate
+    FROM row_part`);
+  await db.run('DROP TABLE row_part');
+}
+
+async function writeRows(db: DuckDBConnection, { plan, batch, outputDir }: EmbeddedRun): Promise<void> {
+  const keys = plan.partitionKeys.map((k) => identifier(k.name));
+  const lineageNames = new Set(lineage.map((c) => c.name));
+  const output = plan.columns.map(({ name, type }) =>
+    name === '_batch'
+      ? `${literal(batch)} AS _batch`
+      : lineageNames.has(name)
+        ? name
+        : `${identifier(name)}::${duckType(type)} AS ${identifier(name)}`,
+  );
+  await mkdir(join(outputDir, 'data'), { recursive: true });
+  await mkdir(join(outputDir, 'quarantine'), { recursive: true });
+  await db.run(`
+    COPY (SELECT ${[...output, ...keys].join(', ')} FROM ranked WHERE _fate = 'published'
+      ORDER BY ${[...keys, ...plan.set.sort.map(identifier)].join(', ')})
+    TO ${literal(join(outputDir, 'data'))}
+    (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (${keys.join(', ')}), OVERWRITE_OR_IGNORE)`);
+  const quarantined = await db.runAndReadAll("SELECT 1 FROM ranked WHERE _fate = 'quarantined' LIMIT 1");
+  if (quarantined.currentRowCount === 0) return;
+  const source = ['_object', '_version', '_line', '_reason', '_column', '_value', '_raw'];
+  await db.run(`
+    COPY (SELECT ${source.map((name, i) => `${name} AS ${quarantineColumns[i]?.name}`).join(', ')}
+      FROM ranked WHERE _fate = 'quarantined' ORDER BY _object, _version, _line)
+    TO ${literal(join(outputDir, 'quarantine', 'part-0.parquet'))} (FORMAT parquet, COMPRESSION zstd)`);
+}
+
+/** Counts from the ranked rows, file by file and partition by partition. */
+async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
+  const rows = async (sql: string) => (await db.runAndReadAll(sql)).getRowObjectsJson();
+  const count = (fate: string) => `count(*) FILTER (_fate = '${fate}')::DOUBLE AS ${fate}`;
+  const files = await rows(`
+    SELECT f.object, f.version, count(r._fate)::DOUBLE AS read, ${['published', 'quarantined', 'duplicate'].map(count).join(', ')}
+    FROM files f LEFT JOIN ranked r ON r._object = f.object AND r._version = f.version
+    GROUP BY f.file, f.object, f.version ORDER BY f.file`);
+  const reasons = await rows(
+    'SELECT _reason AS name, count(*)::DOUBLE AS n FROM ranked WHERE _reason IS NOT NULL GROUP BY 1 ORDER BY 1',
+  );
+  const nulled = await rows(
+    'SELECT name, count(*)::DOUBLE AS n FROM (SELECT unnest(_nulled) AS name FROM ranked WHERE _reason IS NULL) GROUP BY 1 ORDER BY 1',
+  );
+  const keys = plan.partitionKeys.map((k) => identifier(k.name));
+  const partitions = await rows(
+    `SELECT ${list(keys)} AS key_values, count(*)::DOUBLE AS n FROM ranked WHERE _fate = 'published' GROUP BY ALL ORDER BY 1`,
+  );
+  const counted = files.map((f) => ({
+    object: String(f['object']),
+    version: String(f['version']),
+    rowsRead: Number(f['read']),
+    published: Number(f['published']),
+    quarantined: Number(f['quarantined']),
+    duplicates: Number(f['duplicate']),
+  }));
+  const total = (field: 'rowsRead' | 'published' | 'quarantined' | 'duplicates') =>
+    counted.reduce((sum, f) => sum + f[field], 0);
+  const byName = (counts: typeof reasons) =>
+    Object.fromEntries(counts.map((c) => [String(c['name']), Number(c['n'])]));
+  return {
+    rowsRead: total('rowsRead'),
+    published: total('published'),
+    quarantined: total('quarantined'),
+    duplicates: total('duplicates'),
+    reasons: byName(reasons),
+    nulled: byName(nulled),
+    files: counted,
+    partitions: partitions.map((p) => ({ values: p['key_values'] as string[], rows: Number(p['n']) })),
+  };
+}

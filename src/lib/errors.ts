@@ -1,0 +1,71 @@
+/**
+ * The catalogue of named errors. `name` is part of the state machine's contract: its Retry and Catch match on it,
+ * so a name never changes without the definition in `statemachines/`.
+ */
+
+/** Base of every error that Sluice raises on purpose. */
+export class SluiceError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** A contract file does not follow the contract language. Carries the place. */
+export class ContractError extends SluiceError {
+  readonly file: string;
+  readonly problems: readonly ContractProblem[];
+  constructor(file: string, problems: readonly ContractProblem[]) {
+    super(
+      problems
+        .map((p) => `${file}:${p.line}:${p.column} ${p.path === '' ? '' : `${p.path}: `}${p.message}`)
+        .join('\n'),
+    );
+    this.file = file;
+    this.problems = problems;
+  }
+}
+
+/** One fault in a contract file: 1-based line and column, and the path inside the document. */
+export interface ContractProblem {
+  readonly line: number;
+  readonly column: number;
+  readonly path: string;
+  readonly message: string;
+}
+
+/** A reference (lookup table or polygons) cannot be used: its key is not unique, a column is missing, it does not parse. */
+export class ReferenceError extends SluiceError {}
+
+/** The Data Catalog lacks a required contract column or knows it with a type that the contract cannot read. */
+export class SchemaMismatch extends SluiceError {}
+
+/** An expectation with severity `hold` failed on the staged rows: the batch is held, nothing is published. */
+export class ExpectationFailed extends SluiceError {}
+
+/** Rows read are not published + quarantined + duplicates, or Athena counts other rows than the transform wrote. */
+export class AccountingMismatch extends SluiceError {}
+
+/** The Glue job run ended in another state than SUCCEEDED. The message is the job's own. */
+export class GlueJobFailed extends SluiceError {}
+
+/** The crawler's last run failed. The message is the crawler's own. */
+export class CrawlerFailed extends SluiceError {}
+
+/** The Glue job is at its limit of concurrent runs, or Athena at its query quota: try again later. */
+export class EngineBusy extends SluiceError {}
+
+/** An Athena query failed for a reason of its own (syntax, permission, missing data). */
+export class AthenaQueryFailed extends SluiceError {}
+
+/** This execution no longer holds the dataset's lease: another one does. Nothing may be written. */
+export class LeaseLost extends SluiceError {}
+
+/** A raw object version is gone between its event and its reading. */
+export class ObjectMissing extends SluiceError {}
+
+/** A step was handed something that its schema refuses: a fault in the definition or a hand-made execution. */
+export class InvalidInput extends SluiceError {}
+
+/** A notification that names no dataset or cannot be read. It goes to the dead-letter queue. */
+export class UnreadableEvent extends SluiceError {}

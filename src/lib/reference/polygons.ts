@@ -1,0 +1,153 @@
+/**
+ * Polygons as a table of grid cells, so that "which polygon holds this point" is an equi-join on the cell followed by
+ * an exact test against the few edges that matter there. The cost of a row does not grow with the number of polygons.
+ */
+import type { FeatureCollection, Geometry, Position } from 'geojson';
+import { feature } from 'topojson-client';
+import type { GeometryCollection, Topology } from 'topojson-specification';
+import type { Grid, ReferenceData } from '../compiler/plan.ts';
+import { ReferenceError } from '../errors.ts';
+
+/** A named area. Rings are closed; holes are rings like others, by the even-odd rule. */
+export interface Polygon {
+  readonly name: string;
+  readonly rings: readonly (readonly Position[])[];
+}
+
+/** An edge with y1 < y2, so that two neighbours compute the same crossing of their common border. */
+interface Edge {
+  readonly x1: number;
+  readonly y1: number;
+  readonly x2: number;
+  readonly y2: number;
+}
+
+/** Reads TopoJSON or GeoJSON. Throws ReferenceError for anything else, or a feature without a name. */
+export function readPolygons(
+  file: string,
+  text: string,
+  options: { object?: string | undefined; property: string },
+): Polygon[] {
+  const collection = toGeoJson(file, parseJson(file, text), options.object);
+  return collection.features.map((f, index) => {
+    const name = options.property === 'id' ? f.id : f.properties?.[options.property];
+    if (name === undefined || name === null)
+      throw new ReferenceError(`${file}, feature ${index + 1}: has no ${options.property}`);
+    return { name: String(name), rings: ringsOf(file, f.geometry) };
+  });
+}
+
+/**
+ * The cell table: one row a cell that any polygon touches, with its polygons in file order. Of a polygon a cell keeps
+ * the edges that can change the answer inside it; edges right of the cell that span it from bottom to top are always
+ * crossed and kept as a parity.
+ */
+export function indexPolygons(name: string, polygons: readonly Polygon[]): ReferenceData {
+  const shapes = polygons.map(({ name, rings }) => ({ name, edges: edgesOf(rings) }));
+  const grid = gridFor(shapes.flatMap((s) => s.edges));
+  const cells = new Map<number, { name: string; parity: number; edges: Edge[] }[]>();
+  for (const shape of shapes) {
+    for (const [cell, entry] of cellsOf(shape.edges, grid))
+      cells.set(cell, [...(cells.get(cell) ?? []), { name: shape.name, ...entry }]);
+  }
+  const edge = 'STRUCT(x1 DOUBLE, y1 DOUBLE, x2 DOUBLE, y2 DOUBLE)';
+  return {
+    name,
+    grid,
+    columns: {
+      cell: 'BIGINT',
+      polygons: `STRUCT(name VARCHAR, parity INTEGER, edges ${edge}[])[]`,
+    },
+    ndjson: [...cells].map(([cell, entries]) => JSON.stringify({ cell, polygons: entries })).join('\n'),
+  };
+}
+
+function* cellsOf(
+  edges: readonly Edge[],
+  grid: Grid,
+): Generator<[number, { parity: number; edges: Edge[] }]> {
+  // Wider than any rounding of a cell's own border, in degrees.
+  const slack = 1e-9;
+  const column = (x: number) => Math.floor((x - grid.x) / grid.width);
+  const row = (y: number) => Math.floor((y - grid.y) / grid.height);
+  const box = boundsOf(edges);
+  for (let r = row(box.minY - slack); r <= row(box.maxY + slack); r++) {
+    const bottom = grid.y + r * grid.height - slack;
+    const top = grid.y + (r + 1) * grid.height + slack;
+    const band = edges.filter((e) => e.y2 >= bottom && e.y1 <= top);
+    for (let c = column(box.minX - slack); c <= column(box.maxX + slack); c++) {
+      const left = grid.x + c * grid.width - slack;
+      const right = grid.x + (c + 1) * grid.width + slack;
+      let parity = 0;
+      const kept: Edge[] = [];
+      for (const e of band) {
+        if (Math.max(e.x1, e.x2) < left) continue;
+        if (Math.min(e.x1, e.x2) > right && e.y1 < bottom && e.y2 > top) parity ^= 1;
+        else kept.push(e);
+      }
+      if (parity === 1 || kept.length > 0) yield [r * grid.columns + c, { parity, edges: kept }];
+    }
+  }
+}
+
+function gridFor(edges: readonly Edge[]): Grid {
+  const { minX, minY, maxX, maxY } = boundsOf(edges);
+  const size = Math.min(512, Math.max(1, Math.ceil(2 * Math.sqrt(edges.length))));
+  // One cell more than the box on each side, so that the outermost points are inside by more than rounding.
+  const width = (maxX - minX) / size || 1;
+  const height = (maxY - minY) / size || 1;
+  return { x: minX - width, y: minY - height, width, height, columns: size + 2, rows: size + 2 };
+}
+
+function edgesOf(rings: readonly (readonly Position[])[]): Edge[] {
+  return rings.flatMap((ring) =>
+    ring.slice(1).flatMap((end, i): Edge[] => {
+      const [ax, ay] = ring[i] as [number, number];
+      const [bx, by] = end as [number, number];
+      // A level edge is never crossed by a level ray.
+      if (ay === by) return [];
+      return [ay < by ? { x1: ax, y1: ay, x2: bx, y2: by } : { x1: bx, y1: by, x2: ax, y2: ay }];
+    }),
+  );
+}
+
+function boundsOf(edges: readonly Edge[]) {
+  let [minX, minY, maxX, maxY] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const e of edges) {
+    minX = Math.min(minX, e.x1, e.x2);
+    maxX = Math.max(maxX, e.x1, e.x2);
+    minY = Math.min(minY, e.y1);
+    maxY = Math.max(maxY, e.y2);
+  }
+  return { minX, minY, maxX, maxY };
+}
+
+function parseJson(file: string, text: string): { type?: string } {
+  try {
+    return JSON.parse(text) as { type?: string };
+  } catch (cause) {
+    throw new ReferenceError(`${file}: is not JSON`, { cause });
+  }
+}
+
+function toGeoJson(
+  file: string,
+  json: { type?: string },
+  object: string | undefined,
+): FeatureCollection<Geometry | null> {
+  if (json.type === 'FeatureCollection') return json as FeatureCollection;
+  if (json.type !== 'Topology') throw new ReferenceError(`${file}: is neither TopoJSON nor GeoJSON`);
+  const topology = json as Topology;
+  const names = Object.keys(topology.objects);
+  const name = object ?? (names.length === 1 ? names[0] : undefined);
+  const found = name === undefined ? undefined : topology.objects[name];
+  if (found?.type !== 'GeometryCollection')
+    throw new ReferenceError(`${file}: name one of its objects: ${names.join(', ')}`);
+  return feature(topology, found as GeometryCollection);
+}
+
+function ringsOf(file: string, geometry: Geometry | null): Position[][] {
+  if (geometry?.type === 'Polygon') return geometry.coordinates;
+  if (geometry?.type === 'MultiPolygon') return geometry.coordinates.flat();
+  throw new ReferenceError(`${file}: ${geometry?.type ?? 'an empty geometry'} is not a polygon`);
+}
