@@ -35,7 +35,7 @@ export interface ContractProblem {
 }
 
 /** A reference (lookup table or polygons) cannot be used: its key is not unique, a column is missing, it does not parse. */
-export class ReferenceError extends SluiceError {}
+export class ReferenceRefused extends SluiceError {}
 
 /** The Data Catalog lacks a required contract column or knows it with a type that the contract cannot read. */
 export class SchemaMismatch extends SluiceError {}

@@ -16,7 +16,7 @@ export interface RawTable {
 
 /**
  * Compiles a contract. `referenceFolder` is where its reference files are looked up.
- * Throws SchemaMismatch when the raw table lacks a required column, ReferenceError when a reference cannot be used.
+ * Throws SchemaMismatch when the raw table lacks a required column, ReferenceRefused when a reference cannot be used.
  */
 export function compile(
   contract: Contract,

@@ -14,8 +14,8 @@ export const literal = (text: string): string => `'${text.replaceAll("'", "''")}
 /** A list value of SQL expressions. */
 export const list = (items: readonly string[]): string => `[${items.join(', ')}]`;
 
-/** How much of a faulty file is kept as raw text in quarantine, in bytes. */
-export const rawSampleBytes = 65_536;
+/** How much of a document that cannot be parsed is kept as raw text in quarantine, in bytes. */
+const rawSampleBytes = 65_536;
 
 const duckTypes: Readonly<Record<string, string>> = {
   string: 'VARCHAR',

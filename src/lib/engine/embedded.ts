@@ -12,8 +12,8 @@ import {
   type ReferenceData,
   type Summary,
 } from '../compiler/plan.ts';
-import { duckType, identifier, list, literal, rawSampleBytes } from '../dialect/duckdb.ts';
-import type { Layout } from './layout.ts';
+import { duckType, identifier, list, literal } from '../dialect/duckdb.ts';
+import { type Layout, refusedSampleBytes } from './layout.ts';
 
 /** One raw file on the local disk. */
 export interface InputFile {
@@ -94,7 +94,7 @@ async function loadRecords(db: DuckDBConnection, plan: Plan, inputs: readonly In
       documents.appendBlob(await readFile(input.path));
       documents.endRow();
     } else if (input.layout === 'lines') await appendLines(chunks, single, file, input.path);
-    else appendSingle(single, file, 1, await readStart(input.path, rawSampleBytes), input.fault);
+    else appendSingle(single, file, 1, await readStart(input.path, refusedSampleBytes), input.fault);
   }
   for (const appender of [files, documents, chunks, single]) appender.closeSync();
   await db.run(`
@@ -114,7 +114,7 @@ async function appendLines(
   path: string,
 ): Promise<void> {
   let line = 1;
-  let pending = Buffer.alloc(0);
+  let pending: Buffer = Buffer.alloc(0);
   const append = (chunk: Buffer) => {
     const isText = isUtf8(chunk);
     if (isText) {
@@ -190,7 +190,6 @@ async function rankRows(db: DuckDBConnection, plan: Plan): Promise<void> {
     CREATE TABLE ranked AS
     SELECT *, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN ${rank} = 1 THEN 'published' ELSE 'duplicate' END AS _fate
     FROM row_part`);
-  await db.run('DROP TABLE row_part');
 }
 
 async function writeRows(db: DuckDBConnection, { plan, batch, outputDir }: EmbeddedRun): Promise<void> {
@@ -219,14 +218,22 @@ async function writeRows(db: DuckDBConnection, { plan, batch, outputDir }: Embed
     TO ${literal(join(outputDir, 'quarantine', 'part-0.parquet'))} (FORMAT parquet, COMPRESSION zstd)`);
 }
 
-/** Counts from the ranked rows, file by file and partition by partition. */
+/** Rows read are counted before the set part, the others after it, so that their sum is a check. */
 async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
   const rows = async (sql: string) => (await db.runAndReadAll(sql)).getRowObjectsJson();
   const count = (fate: string) => `count(*) FILTER (_fate = '${fate}')::DOUBLE AS ${fate}`;
   const files = await rows(`
-    SELECT f.object, f.version, count(r._fate)::DOUBLE AS read, ${['published', 'quarantined', 'duplicate'].map(count).join(', ')}
-    FROM files f LEFT JOIN ranked r ON r._object = f.object AND r._version = f.version
-    GROUP BY f.file, f.object, f.version ORDER BY f.file`);
+    WITH read AS (SELECT _object, _version, count(*)::DOUBLE AS n FROM row_part GROUP BY ALL),
+    fates AS (
+      SELECT _object, _version, ${['published', 'quarantined', 'duplicate'].map(count).join(', ')}
+      FROM ranked GROUP BY ALL
+    )
+    SELECT f.object, f.version, coalesce(read.n, 0) AS read, coalesce(published, 0) AS published,
+      coalesce(quarantined, 0) AS quarantined, coalesce(duplicate, 0) AS duplicate
+    FROM files f
+    LEFT JOIN read ON read._object = f.object AND read._version = f.version
+    LEFT JOIN fates ON fates._object = f.object AND fates._version = f.version
+    ORDER BY f.file`);
   const reasons = await rows(
     'SELECT _reason AS name, count(*)::DOUBLE AS n FROM ranked WHERE _reason IS NOT NULL GROUP BY 1 ORDER BY 1',
   );

@@ -9,6 +9,9 @@ export type Layout = 'lines' | 'document' | 'refused';
 /** The largest JSON document (array, or records under a path) that an engine parses at once, in bytes. */
 export const documentLimit = 256 * 1024 * 1024;
 
+/** How much of a refused file is kept as raw text in quarantine, in bytes. */
+export const refusedSampleBytes = 1024;
+
 /** How many first bytes `layoutOf` wants to see. */
 export const headBytes = 256 * 1024;
 

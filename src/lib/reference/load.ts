@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ReferenceData } from '../compiler/plan.ts';
 import type { Contract } from '../contract/schema.ts';
-import { ReferenceError } from '../errors.ts';
+import { ReferenceRefused } from '../errors.ts';
 import { loadLookup } from './lookup.ts';
 import { indexPolygons, readPolygons } from './polygons.ts';
 
-/** One table for each enrichment, in the contract's order. Throws ReferenceError, naming the file. */
+/** One table for each enrichment, in the contract's order. Throws ReferenceRefused, naming the file. */
 export function loadReferences(contract: Contract, folder: string): ReferenceData[] {
   return contract.enrich.map((enrichment, index) => {
     const name = `reference_${index}`;
@@ -28,6 +28,6 @@ function readReference(folder: string, file: string): string {
   try {
     return readFileSync(join(folder, file), 'utf8');
   } catch (cause) {
-    throw new ReferenceError(`${file}: cannot be read below ${folder}`, { cause });
+    throw new ReferenceRefused(`${file}: cannot be read below ${folder}`, { cause });
   }
 }

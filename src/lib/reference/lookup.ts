@@ -2,11 +2,11 @@
 import { parse } from 'csv-parse/sync';
 import type { ReferenceData } from '../compiler/plan.ts';
 import { duckType } from '../dialect/duckdb.ts';
-import { ReferenceError } from '../errors.ts';
+import { ReferenceRefused } from '../errors.ts';
 
 /**
  * Reads a CSV with a header. `keyTypes`: key column -> Hive type; value columns are text, an empty one is null.
- * Throws ReferenceError for a missing column, a key that is no such number, or a key that stands twice.
+ * Throws ReferenceRefused for a missing column, a key that is no such number, or a key that stands twice.
  */
 export function loadLookup(
   name: string,
@@ -19,16 +19,16 @@ export function loadLookup(
   const keys = Object.keys(keyTypes);
   const columns = [...new Set([...keys, ...values])];
   const missing = columns.filter((column) => rows.length > 0 && !(column in (rows[0] ?? {})));
-  if (missing.length > 0) throw new ReferenceError(`${file}: has no column ${missing.join(', ')}`);
+  if (missing.length > 0) throw new ReferenceRefused(`${file}: has no column ${missing.join(', ')}`);
   const seen = new Map<string, number>();
   const lines = rows.map((row, index) => {
     for (const [key, type] of Object.entries(keyTypes))
       if (type !== 'string' && !/^-?\d{1,18}$/.test(row[key] ?? ''))
-        throw new ReferenceError(`${file}, row ${index + 1}: ${key} "${row[key]}" is not a ${type}`);
+        throw new ReferenceRefused(`${file}, row ${index + 1}: ${key} "${row[key]}" is not a ${type}`);
     const identity = JSON.stringify(keys.map((key) => row[key]));
     const first = seen.get(identity);
     if (first !== undefined)
-      throw new ReferenceError(
+      throw new ReferenceRefused(
         `${file}, rows ${first + 1} and ${index + 1}: the key ${identity} stands twice; a lookup needs each key once`,
       );
     seen.set(identity, index);
@@ -45,6 +45,6 @@ function parseCsv(file: string, text: string): Record<string, string>[] {
   try {
     return parse(text, { columns: true, bom: true, skip_empty_lines: true });
   } catch (cause) {
-    throw new ReferenceError(`${file}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    throw new ReferenceRefused(`${file}: ${cause instanceof Error ? cause.message : cause}`, { cause });
   }
 }

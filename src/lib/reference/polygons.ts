@@ -6,7 +6,7 @@ import type { FeatureCollection, Geometry, Position } from 'geojson';
 import { feature } from 'topojson-client';
 import type { GeometryCollection, Topology } from 'topojson-specification';
 import type { Grid, ReferenceData } from '../compiler/plan.ts';
-import { ReferenceError } from '../errors.ts';
+import { ReferenceRefused } from '../errors.ts';
 
 /** A named area. Rings are closed; holes are rings like others, by the even-odd rule. */
 export interface Polygon {
@@ -22,7 +22,7 @@ interface Edge {
   readonly y2: number;
 }
 
-/** Reads TopoJSON or GeoJSON. Throws ReferenceError for anything else, or a feature without a name. */
+/** Reads TopoJSON or GeoJSON. Throws ReferenceRefused for anything else, or a feature without a name. */
 export function readPolygons(
   file: string,
   text: string,
@@ -32,7 +32,7 @@ export function readPolygons(
   return collection.features.map((f, index) => {
     const name = options.property === 'id' ? f.id : f.properties?.[options.property];
     if (name === undefined || name === null)
-      throw new ReferenceError(`${file}, feature ${index + 1}: has no ${options.property}`);
+      throw new ReferenceRefused(`${file}, feature ${index + 1}: has no ${options.property}`);
     return { name: String(name), rings: ringsOf(file, f.geometry) };
   });
 }
@@ -126,7 +126,7 @@ function parseJson(file: string, text: string): { type?: string } {
   try {
     return JSON.parse(text) as { type?: string };
   } catch (cause) {
-    throw new ReferenceError(`${file}: is not JSON`, { cause });
+    throw new ReferenceRefused(`${file}: is not JSON`, { cause });
   }
 }
 
@@ -136,18 +136,18 @@ function toGeoJson(
   object: string | undefined,
 ): FeatureCollection<Geometry | null> {
   if (json.type === 'FeatureCollection') return json as FeatureCollection;
-  if (json.type !== 'Topology') throw new ReferenceError(`${file}: is neither TopoJSON nor GeoJSON`);
+  if (json.type !== 'Topology') throw new ReferenceRefused(`${file}: is neither TopoJSON nor GeoJSON`);
   const topology = json as Topology;
   const names = Object.keys(topology.objects);
   const name = object ?? (names.length === 1 ? names[0] : undefined);
   const found = name === undefined ? undefined : topology.objects[name];
   if (found?.type !== 'GeometryCollection')
-    throw new ReferenceError(`${file}: name one of its objects: ${names.join(', ')}`);
+    throw new ReferenceRefused(`${file}: name one of its objects: ${names.join(', ')}`);
   return feature(topology, found as GeometryCollection);
 }
 
 function ringsOf(file: string, geometry: Geometry | null): Position[][] {
   if (geometry?.type === 'Polygon') return geometry.coordinates;
   if (geometry?.type === 'MultiPolygon') return geometry.coordinates.flat();
-  throw new ReferenceError(`${file}: ${geometry?.type ?? 'an empty geometry'} is not a polygon`);
+  throw new ReferenceRefused(`${file}: ${geometry?.type ?? 'an empty geometry'} is not a polygon`);
 }

@@ -1,0 +1,347 @@
+"""The one Glue job: carries out any compiled plan (src/lib/compiler/plan.ts) on Spark.
+
+The row part is DuckDB SQL and runs inside the executors; the set part (duplicates, counts, partitioned writing) is
+Spark's. What the job is to do stands in a JSON file in S3, written by the step StartGlueJob; what it counted is
+written beside the rows as summary.json. Equal input gives equal rows to the embedded engine's.
+"""
+
+import argparse
+import base64
+import json
+import os
+import tempfile
+
+import duckdb
+import numpy
+import pyarrow
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
+
+BOOKKEEPING = (
+    "_object string, _version string, _line bigint, _raw string, _reason string,"
+    " _column string, _value string, _nulled array<string>"
+)
+# Beside each row: the start of its split in the file. A row with _lines is no record: it tells how many lines a
+# split has, from which line numbers within a file are made.
+SPLITS = "_split bigint, _lines bigint"
+LINE_BITS = 32
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--job", required=True, help="s3:// address of the job's description")
+    args, _ = parser.parse_known_args()
+    spark = SparkSession.builder.appName("sluice").getOrCreate()
+    for key, value in {
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        "spark.sql.parquet.compression.codec": "zstd",
+        "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "100000",
+    }.items():
+        spark.conf.set(key, value)
+    job = json.loads(read_bytes(spark, args.job))
+    # One task for each 64 MB, and at least one for each core: Spark's 200 are all overhead for a small batch.
+    tasks = max(spark.sparkContext.defaultParallelism, sum(f["size"] for f in job["files"]) // 2**26)
+    spark.conf.set("spark.sql.shuffle.partitions", str(tasks))
+    summary = run(spark, job)
+    write_text(spark, job["summary"], json.dumps(summary))
+
+
+def run(spark: SparkSession, job: dict) -> dict:
+    plan = job["plan"]
+    parsed = row_part(spark, job).persist()
+    records = parsed.where("_lines IS NULL").drop("_lines")
+    ranked = with_duplicates(records.where("_reason IS NULL"), plan["set"]["dedupe"]).persist()
+    quarantined = with_line_numbers(
+        spark, records.where("_reason IS NOT NULL"), parsed.where("_lines IS NOT NULL")
+    )
+    write_published(ranked.where("_fate = 'published'"), job)
+    if not quarantined.isEmpty():
+        write_quarantine(quarantined, job["quarantine"])
+    return summarize(records, ranked, job)
+
+
+def row_part(spark: SparkSession, job: dict) -> DataFrame:
+    """Every record through the plan's SQL, in DuckDB, where Spark's splits are."""
+    plan = job["plan"]
+    output = [c for c in plan["columns"] if not c["name"].startswith("_")] + plan["partitionKeys"]
+    ddl = ", ".join([BOOKKEEPING, *(f"`{c['name']}` {c['type']}" for c in output), SPLITS])
+    schema = spark.createDataFrame([], ddl).schema
+    setup = {
+        "arrow_schema": to_arrow_schema(schema).serialize().to_pybytes(),
+        "records": plan["row"]["records"],
+        "documents": plan["row"]["documents"],
+        "files": [(f["file"], f["object"], f["version"]) for f in job["files"]],
+        "references": [
+            (r["name"], r["columns"], read_bytes(spark, r["uri"])) for r in job["references"]
+        ],
+    }
+    shared = spark.sparkContext.broadcast(setup)
+    by_layout = {
+        layout: [f for f in job["files"] if f["layout"] == layout]
+        for layout in ("lines", "document", "refused")
+    }
+    file_number = F.regexp_extract("_metadata.file_path", r"([0-9]+)$", 1).cast("int")
+    frames = []
+    if by_layout["lines"]:
+        frames.append(
+            spark.read.option("lineSep", "\n")
+            .text([f["uri"] for f in by_layout["lines"]])
+            .select(
+                file_number.alias("file"),
+                F.col("_metadata.file_block_start").alias("start"),
+                F.col("value").cast("binary").alias("raw"),
+                F.lit("lines").alias("layout"),
+            )
+        )
+    if by_layout["document"]:
+        frames.append(
+            spark.read.format("binaryFile")
+            .load([f["uri"] for f in by_layout["document"]])
+            .select(
+                file_number.alias("file"),
+                F.lit(0).cast("bigint").alias("start"),
+                F.col("content").alias("raw"),
+                F.lit("document").alias("layout"),
+            )
+        )
+    if by_layout["refused"]:
+        rows = [(f["file"], 0, base64.b64decode(f["head"]), f["fault"]) for f in by_layout["refused"]]
+        frames.append(spark.createDataFrame(rows, "file int, start bigint, raw binary, layout string"))
+    results = [frame.mapInArrow(lambda batches: kernel(batches, shared.value), schema) for frame in frames]
+    union = results[0]
+    for result in results[1:]:
+        union = union.unionByName(result)
+    return union
+
+
+def kernel(batches, setup):
+    """Arrow batches (file, start, raw, layout) of one Spark task -> rows of the plan, then a row for each split."""
+    schema = pyarrow.ipc.read_schema(pyarrow.py_buffer(setup["arrow_schema"]))
+    db = open_duckdb(setup)
+    splits = []  # [file, start, lines] in the order of reading
+    for batch in batches:
+        if batch.num_rows == 0:
+            continue
+        layout = batch.column("layout")[0].as_py()
+        if layout == "lines":
+            records = numbered_lines(batch, splits)
+        else:
+            records = whole_files(db, setup, batch, layout)
+        db.register("records", records)
+        result = db.execute(setup["records"]).to_arrow_table()
+        db.unregister("records")
+        yield from with_splits(result, splits, layout).cast(schema).to_batches()
+    if splits:
+        yield split_rows(splits, setup["files"], schema)
+
+
+def open_duckdb(setup):
+    db = duckdb.connect(
+        config={"threads": 1, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    )
+    db.execute("SET TimeZone = 'UTC'")
+    db.execute("CREATE TABLE files (file INTEGER, object VARCHAR, version VARCHAR)")
+    numbers, objects, versions = zip(*setup["files"])
+    db.register("f", pyarrow.table({"n": numbers, "o": objects, "v": versions}))
+    db.execute("INSERT INTO files FROM f")
+    for name, columns, ndjson in setup["references"]:
+        with tempfile.NamedTemporaryFile(suffix=".ndjson", delete=False) as file:
+            file.write(ndjson)
+        db.read_json(file.name, format="newline_delimited", columns=columns).create(name)
+        os.unlink(file.name)
+    return db
+
+
+def numbered_lines(batch, splits):
+    """Gives each line its split (high bits) and its place in it (low bits). A task reads its splits in order."""
+    files = batch.column("file").to_numpy()
+    starts = batch.column("start").to_numpy()
+    numbers = numpy.empty(batch.num_rows, dtype=numpy.int64)
+    changes = (files[1:] != files[:-1]) | (starts[1:] != starts[:-1])
+    borders = [0, *(numpy.flatnonzero(changes) + 1).tolist(), batch.num_rows]
+    for begin, end in zip(borders, borders[1:]):
+        place = [int(files[begin]), int(starts[begin])]
+        if not splits or splits[-1][:2] != place:
+            splits.append([*place, 0])
+        done = splits[-1][2]
+        numbers[begin:end] = ((len(splits) - 1) << LINE_BITS) + numpy.arange(done + 1, done + 1 + end - begin)
+        splits[-1][2] = done + end - begin
+    return pyarrow.table(
+        {
+            "file": batch.column("file"),
+            "line": pyarrow.array(numbers),
+            "raw": batch.column("raw"),
+            "fault": pyarrow.nulls(batch.num_rows, pyarrow.string()),
+        }
+    )
+
+
+def whole_files(db, setup, batch, layout):
+    if layout == "document":
+        documents = pyarrow.Table.from_batches([batch]).select(["file", "raw"])
+        db.register("documents", documents)
+        return db.execute(setup["documents"]).to_arrow_table()
+    return pyarrow.table(
+        {
+            "file": batch.column("file"),
+            "line": pyarrow.array([1] * batch.num_rows, pyarrow.int64()),
+            "raw": batch.column("raw"),
+            "fault": batch.column("layout"),
+        }
+    )
+
+
+def with_splits(rows, splits, layout):
+    lines = rows.column("_line").to_numpy()
+    starts = numpy.zeros(len(lines), dtype=numpy.int64)
+    if layout == "lines" and len(lines) > 0:
+        starts = numpy.array([start for _, start, _ in splits], dtype=numpy.int64)[lines >> LINE_BITS]
+        lines = lines & ((1 << LINE_BITS) - 1)
+    place = rows.schema.get_field_index("_line")
+    return (
+        rows.set_column(place, "_line", pyarrow.array(lines))
+        .append_column("_split", pyarrow.array(starts))
+        .append_column("_lines", pyarrow.nulls(rows.num_rows, pyarrow.int64()))
+    )
+
+
+def split_rows(splits, files, schema):
+    names = {number: (object_, version) for number, object_, version in files}
+    known = {
+        "_object": [names[file][0] for file, _, _ in splits],
+        "_version": [names[file][1] for file, _, _ in splits],
+        "_split": [start for _, start, _ in splits],
+        "_lines": [lines for _, _, lines in splits],
+    }
+    return pyarrow.record_batch(
+        [pyarrow.array(known.get(field.name, [None] * len(splits)), field.type) for field in schema],
+        schema=schema,
+    )
+
+
+def with_duplicates(rows: DataFrame, dedupe: dict | None) -> DataFrame:
+    """The set part's one rule: of an equal key the first by order, object, version and raw text is published."""
+    if dedupe is None:
+        return rows.withColumn("_fate", F.lit("published"))
+    order = [
+        F.col(o["column"]).asc_nulls_last() if o["direction"] == "asc" else F.col(o["column"]).desc_nulls_last()
+        for o in dedupe["order"]
+    ]
+    window = Window.partitionBy(*dedupe["key"]).orderBy(*order, "_object", "_version", "_raw")
+    return rows.withColumn(
+        "_fate",
+        F.when(F.row_number().over(window) == 1, F.lit("published")).otherwise(F.lit("duplicate")),
+    )
+
+
+def with_line_numbers(spark: SparkSession, rows: DataFrame, splits: DataFrame) -> DataFrame:
+    """Places within splits become places within files: the lines of the splits before are added."""
+    counted = splits.select("_object", "_version", "_split", "_lines").collect()
+    offsets = []
+    seen = {}
+    for row in sorted(counted, key=lambda r: (r["_object"], r["_version"], r["_split"])):
+        identity = (row["_object"], row["_version"])
+        offsets.append((*identity, row["_split"], seen.get(identity, 0)))
+        seen[identity] = seen.get(identity, 0) + row["_lines"]
+    if not offsets:
+        return rows
+    table = spark.createDataFrame(offsets, "_object string, _version string, _split bigint, _before bigint")
+    return rows.join(F.broadcast(table), ["_object", "_version", "_split"], "left").withColumn(
+        "_line", F.col("_line") + F.coalesce("_before", F.lit(0))
+    )
+
+
+def write_published(rows: DataFrame, job: dict) -> None:
+    plan = job["plan"]
+    keys = [key["name"] for key in plan["partitionKeys"]]
+    columns = [
+        F.lit(job["batch"]).alias("_batch") if c["name"] == "_batch" else F.col(c["name"])
+        for c in plan["columns"]
+    ]
+    (
+        rows.select(*columns, *keys)
+        .repartition(*keys)
+        .sortWithinPartitions(*keys, *plan["set"]["sort"])
+        .write.partitionBy(*keys)
+        .mode("append")
+        .parquet(job["data"])
+    )
+
+
+def write_quarantine(rows: DataFrame, uri: str) -> None:
+    (
+        rows.select(
+            F.col("_object").alias("object"),
+            F.col("_version").alias("version"),
+            F.col("_line").alias("line"),
+            F.col("_reason").alias("reason"),
+            F.col("_column").alias("column_name"),
+            F.col("_value").alias("value"),
+            F.col("_raw").alias("raw"),
+        )
+        .coalesce(1)
+        .sortWithinPartitions("object", "version", "line")
+        .write.mode("append")
+        .parquet(uri)
+    )
+
+
+def summarize(records: DataFrame, ranked: DataFrame, job: dict) -> dict:
+    """Rows read are counted before the set part, the others after it, so that their sum is a check."""
+    keys = [key["name"] for key in job["plan"]["partitionKeys"]]
+    identity = ["_object", "_version"]
+    files = {
+        (f["object"], f["version"]): {"rowsRead": 0, "published": 0, "quarantined": 0, "duplicates": 0}
+        for f in job["files"]
+    }
+    for row in ranked.groupBy(*identity, "_fate").count().collect():
+        fate = "duplicates" if row["_fate"] == "duplicate" else row["_fate"]
+        files[(row["_object"], row["_version"])][fate] = row["count"]
+    reasons = {}
+    for row in records.groupBy(*identity, "_reason").count().collect():
+        counts = files[(row["_object"], row["_version"])]
+        counts["rowsRead"] += row["count"]
+        if row["_reason"] is not None:
+            counts["quarantined"] += row["count"]
+            reasons[row["_reason"]] = reasons.get(row["_reason"], 0) + row["count"]
+    nulled = ranked.select(F.explode("_nulled").alias("name")).groupBy("name").count().orderBy("name").collect()
+    partitions = ranked.where("_fate = 'published'").groupBy(*keys).count().orderBy(*keys).collect()
+
+    def total(field):
+        return sum(counts[field] for counts in files.values())
+
+    return {
+        "rowsRead": total("rowsRead"),
+        "published": total("published"),
+        "quarantined": total("quarantined"),
+        "duplicates": total("duplicates"),
+        "reasons": dict(sorted(reasons.items())),
+        "nulled": {row["name"]: row["count"] for row in nulled},
+        "files": [
+            {"object": object_, "version": version, **counts} for (object_, version), counts in files.items()
+        ],
+        "partitions": [{"values": [row[key] for key in keys], "rows": row["count"]} for row in partitions],
+    }
+
+
+def read_bytes(spark: SparkSession, uri: str) -> bytes:
+    return bytes(spark.read.format("binaryFile").load(uri).select("content").head()[0])
+
+
+def write_text(spark: SparkSession, uri: str, text: str) -> None:
+    """Through Hadoop, which knows the store's credentials and address."""
+    jvm = spark.sparkContext._jvm
+    path = jvm.org.apache.hadoop.fs.Path(uri)
+    system = path.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
+    stream = system.create(path, True)
+    try:
+        stream.write(bytearray(text.encode()))
+    finally:
+        stream.close()
+
+
+if __name__ == "__main__":
+    main()
