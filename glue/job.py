@@ -110,11 +110,10 @@ def row_part(spark: SparkSession, job: dict) -> DataFrame:
     if by_layout["refused"]:
         rows = [(f["file"], 0, base64.b64decode(f["head"]), f["fault"]) for f in by_layout["refused"]]
         frames.append(spark.createDataFrame(rows, "file int, start bigint, raw binary, layout string"))
-    results = [frame.mapInArrow(lambda batches: kernel(batches, shared.value), schema) for frame in frames]
-    union = results[0]
-    for result in results[1:]:
-        union = union.unionByName(result)
-    return union
+    rows = spark.createDataFrame([], schema)
+    for frame in frames:
+        rows = rows.union(frame.mapInArrow(lambda batches: kernel(batches, shared.value), schema))
+    return rows
 
 
 def kernel(batches, setup):

@@ -1,0 +1,7 @@
+import { checkCrawler } from '../lib/flow/checkCrawler.ts';
+import { crawlerInput, crawlerOutput } from '../lib/flow/schemas.ts';
+import { connect, step } from './step.ts';
+
+const deps = connect();
+
+export const handler = step(crawlerInput, crawlerOutput, (input) => checkCrawler(deps, input));

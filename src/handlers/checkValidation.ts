@@ -1,0 +1,7 @@
+import { validationInput, validationOutput } from '../lib/flow/schemas.ts';
+import { checkValidation } from '../lib/flow/validation.ts';
+import { connect, step } from './step.ts';
+
+const deps = connect();
+
+export const handler = step(validationInput, validationOutput, (input) => checkValidation(deps, input));

@@ -1,0 +1,15 @@
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import { createStarter } from '../lib/aws/events.ts';
+import { dispatch } from '../lib/flow/dispatch.ts';
+import { connect, logger, wrap } from './step.ts';
+
+const deps = connect();
+const start = createStarter(deps.config.stateMachineArn);
+
+export const handler = wrap(async (event: SQSEvent): Promise<SQSBatchResponse> => {
+  const messages = event.Records.map((r) => ({ id: r.messageId, body: r.body }));
+  const { failed, ...counts } = await dispatch({ ...deps, start }, messages);
+  logger.info('dispatched', { counts });
+  for (const { id, error } of failed) logger.error(`message ${id} goes back to the queue`, { error });
+  return { batchItemFailures: failed.map(({ id }) => ({ itemIdentifier: id })) };
+});

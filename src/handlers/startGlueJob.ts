@@ -1,0 +1,7 @@
+import { batchInput, jobStarted } from '../lib/flow/schemas.ts';
+import { startGlueJob } from '../lib/flow/transform.ts';
+import { connect, step } from './step.ts';
+
+const deps = connect();
+
+export const handler = step(batchInput, jobStarted, (input) => startGlueJob(deps, input));

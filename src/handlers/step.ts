@@ -1,0 +1,73 @@
+/** What every step of the state machine shares: parsed input and output, the batch id in every log line, metrics, traces. */
+
+import { Logger } from '@aws-lambda-powertools/logger';
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
+import { Metrics } from '@aws-lambda-powertools/metrics';
+import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
+import { Tracer } from '@aws-lambda-powertools/tracer';
+import { captureLambdaHandler } from '@aws-lambda-powertools/tracer/middleware';
+import middy from '@middy/core';
+import { z } from 'zod';
+import { createAthena } from '../lib/aws/athena.ts';
+import { createCatalog } from '../lib/aws/catalog.ts';
+import { createStore } from '../lib/aws/store.ts';
+import { readConfig } from '../lib/config.ts';
+import { loadContracts } from '../lib/contract/load.ts';
+import { InvalidInput } from '../lib/errors.ts';
+import type { Deps } from '../lib/flow/deps.ts';
+import { createLedger } from '../lib/ledger/ledger.ts';
+
+export const logger = new Logger({ serviceName: 'sluice' });
+export const metrics = new Metrics({ namespace: 'Sluice', serviceName: 'sluice' });
+export const tracer = new Tracer({ serviceName: 'sluice' });
+
+/** The real dependencies, from the function's environment. Called once a module. */
+export function connect(): Deps {
+  const config = readConfig();
+  return {
+    config,
+    contracts: loadContracts(config.datasetsFolder),
+    store: createStore(),
+    catalog: createCatalog(config.database),
+    athena: createAthena({ database: config.database, workgroup: config.workgroup }),
+    ledger: createLedger(config.ledgerTable),
+  };
+}
+
+/**
+ * A Lambda handler around one function of `src/lib`. Throws InvalidInput, naming the field, for an event that `input`
+ * refuses; errors of the function go to the state machine under their own names.
+ */
+export function step<I extends z.ZodType, O extends z.ZodType>(
+  input: I,
+  output: O,
+  run: (input: z.output<I>) => Promise<z.output<O>>,
+) {
+  return wrap(async (event: unknown) => {
+    const parsed = input.safeParse(event);
+    if (!parsed.success) throw new InvalidInput(z.prettifyError(parsed.error));
+    logger.appendKeys(batchKeys(parsed.data));
+    const result = output.parse(await run(parsed.data));
+    logger.info('step done', { result });
+    return result;
+  });
+}
+
+/** The middleware alone, for a handler that no state calls. */
+export const wrap = <E, R>(handler: (event: E) => Promise<R>) =>
+  middy<E, R>()
+    .use(injectLambdaContext(logger, { resetKeys: true }))
+    .use(captureLambdaHandler(tracer, { captureResponse: false }))
+    .use(logMetrics(metrics))
+    .use({
+      onError: ({ error }) => {
+        logger.error('step failed', error as Error);
+      },
+    })
+    .handler(handler);
+
+function batchKeys(input: unknown): Record<string, string> {
+  const known = z.object({ dataset: z.string(), batch: z.string().nullish() }).safeParse(input);
+  if (!known.success) return {};
+  return { dataset: known.data.dataset, ...(known.data.batch ? { batch: known.data.batch } : {}) };
+}

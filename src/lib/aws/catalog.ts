@@ -1,0 +1,241 @@
+/** The Glue Data Catalog, the crawler and the job, as the flow needs them. */
+import {
+  AlreadyExistsException,
+  BatchCreatePartitionCommand,
+  ConcurrentRunsExceededException,
+  CrawlerRunningException,
+  CreatePartitionCommand,
+  CreateTableCommand,
+  DeletePartitionCommand,
+  EntityNotFoundException,
+  GetCrawlerCommand,
+  GetJobRunCommand,
+  GetTableCommand,
+  GlueClient,
+  type PartitionInput,
+  paginateGetTables,
+  StartCrawlerCommand,
+  StartJobRunCommand,
+  type StorageDescriptor,
+  type Table,
+  type TableInput,
+  UpdateTableCommand,
+} from '@aws-sdk/client-glue';
+import type { OutputColumn } from '../compiler/plan.ts';
+import { EngineBusy, SluiceError } from '../errors.ts';
+
+export type Catalog = ReturnType<typeof createCatalog>;
+
+/** A Parquet table to be: its place is an s3:// address that ends in a slash. */
+export interface ParquetTable {
+  readonly name: string;
+  readonly columns: readonly OutputColumn[];
+  readonly partitionKeys: readonly OutputColumn[];
+  readonly location: string;
+}
+
+export interface CatalogTable {
+  readonly name: string;
+  readonly location: string;
+  readonly columns: readonly OutputColumn[];
+}
+
+export interface CrawlerState {
+  /** READY, RUNNING or STOPPING. */
+  readonly state: string;
+  /** How the last crawl ended: SUCCEEDED, CANCELLED, FAILED, or undefined before the first. */
+  readonly last: string | undefined;
+  readonly message: string | undefined;
+}
+
+/** Glue creates at most this many partitions a call. */
+const partitionsPerCall = 100;
+
+export function createCatalog(database: string, client: GlueClient = new GlueClient({ maxAttempts: 6 })) {
+  const getTable = async (name: string): Promise<Table | undefined> => {
+    try {
+      return (await client.send(new GetTableCommand({ DatabaseName: database, Name: name }))).Table;
+    } catch (error) {
+      if (error instanceof EntityNotFoundException) return undefined;
+      throw error;
+    }
+  };
+
+  return {
+    /** The table whose data stands at an address, whatever a crawler called it. */
+    async tableAt(location: string): Promise<CatalogTable | undefined> {
+      const wanted = location.replace(/\/$/, '');
+      for await (const page of paginateGetTables({ client }, { DatabaseName: database }))
+        for (const table of page.TableList ?? [])
+          if (table.StorageDescriptor?.Location?.replace(/\/$/, '') === wanted) return toCatalogTable(table);
+      return undefined;
+    },
+
+    /**
+     * Makes the table where it is missing and adds columns that it lacks. A column is never dropped.
+     * Throws SluiceError when a column is there with another type.
+     */
+    async ensureTable(table: ParquetTable): Promise<'created' | 'extended' | 'unchanged'> {
+      let existing = await getTable(table.name);
+      if (!existing) {
+        try {
+          await client.send(
+            new CreateTableCommand({ DatabaseName: database, TableInput: tableInput(table, table.columns) }),
+          );
+          return 'created';
+        } catch (error) {
+          if (!(error instanceof AlreadyExistsException)) throw error;
+          existing = await getTable(table.name);
+        }
+      }
+      const known = existing?.StorageDescriptor?.Columns ?? [];
+      for (const column of table.columns) {
+        const type = known.find((c) => c.Name === column.name)?.Type;
+        if (type !== undefined && type !== column.type)
+          throw new SluiceError(
+            `table ${database}.${table.name}: the column ${column.name} is ${type}, the contract says ${column.type}; a published column never changes its type`,
+          );
+      }
+      const added = table.columns.filter((c) => !known.some((k) => k.Name === c.name));
+      if (added.length === 0) return 'unchanged';
+      const columns = [...known.map((k) => ({ name: k.Name ?? '', type: k.Type ?? '' })), ...added];
+      await client.send(
+        new UpdateTableCommand({
+          DatabaseName: database,
+          TableInput: tableInput(table, columns),
+          ...(existing?.VersionId ? { VersionId: existing.VersionId } : {}),
+        }),
+      );
+      return 'extended';
+    },
+
+    /** Registers partitions; one that is there already counts as done. Gives how many were new. */
+    async addPartitions(
+      table: ParquetTable,
+      partitions: readonly { values: readonly string[]; location: string }[],
+    ): Promise<number> {
+      let existing = 0;
+      for (let i = 0; i < partitions.length; i += partitionsPerCall) {
+        const chunk = partitions.slice(i, i + partitionsPerCall);
+        const { Errors } = await client.send(
+          new BatchCreatePartitionCommand({
+            DatabaseName: database,
+            TableName: table.name,
+            PartitionInputList: chunk.map((p) => partitionInput(table, p.values, p.location)),
+          }),
+        );
+        for (const error of Errors ?? []) {
+          if (error.ErrorDetail?.ErrorCode !== 'AlreadyExistsException')
+            throw new SluiceError(
+              `table ${database}.${table.name}: the partition ${error.PartitionValues?.join('/')} was not registered: ${error.ErrorDetail?.ErrorCode}: ${error.ErrorDetail?.ErrorMessage}`,
+            );
+          existing++;
+        }
+      }
+      return partitions.length - existing;
+    },
+
+    async addPartition(table: ParquetTable, values: readonly string[], location: string): Promise<void> {
+      try {
+        await client.send(
+          new CreatePartitionCommand({
+            DatabaseName: database,
+            TableName: table.name,
+            PartitionInput: partitionInput(table, values, location),
+          }),
+        );
+      } catch (error) {
+        if (!(error instanceof AlreadyExistsException)) throw error;
+      }
+    },
+
+    async dropPartition(table: string, values: readonly string[]): Promise<void> {
+      try {
+        await client.send(
+          new DeletePartitionCommand({
+            DatabaseName: database,
+            TableName: table,
+            PartitionValues: [...values],
+          }),
+        );
+      } catch (error) {
+        if (!(error instanceof EntityNotFoundException)) throw error;
+      }
+    },
+
+    async crawlerState(crawler: string): Promise<CrawlerState> {
+      const { Crawler } = await client.send(new GetCrawlerCommand({ Name: crawler }));
+      return {
+        state: Crawler?.State ?? 'READY',
+        last: Crawler?.LastCrawl?.Status,
+        message: Crawler?.LastCrawl?.ErrorMessage,
+      };
+    },
+
+    /** False when it runs already. */
+    async startCrawler(crawler: string): Promise<boolean> {
+      try {
+        await client.send(new StartCrawlerCommand({ Name: crawler }));
+        return true;
+      } catch (error) {
+        if (error instanceof CrawlerRunningException) return false;
+        throw error;
+      }
+    },
+
+    /** Gives the run's id. Throws EngineBusy when the job is at its limit of concurrent runs. */
+    async startJob(job: string, args: Readonly<Record<string, string>>): Promise<string> {
+      try {
+        const { JobRunId } = await client.send(
+          new StartJobRunCommand({ JobName: job, Arguments: { ...args } }),
+        );
+        return JobRunId ?? '';
+      } catch (error) {
+        if (error instanceof ConcurrentRunsExceededException)
+          throw new EngineBusy(`the Glue job ${job} runs as often as it may: ${error.message}`, {
+            cause: error,
+          });
+        throw error;
+      }
+    },
+
+    async jobRun(job: string, run: string): Promise<{ state: string; message: string | undefined }> {
+      const { JobRun } = await client.send(new GetJobRunCommand({ JobName: job, RunId: run }));
+      return { state: JobRun?.JobRunState ?? 'UNKNOWN', message: JobRun?.ErrorMessage };
+    },
+  };
+}
+
+const toCatalogTable = (table: Table): CatalogTable => ({
+  name: table.Name ?? '',
+  location: table.StorageDescriptor?.Location ?? '',
+  columns: (table.StorageDescriptor?.Columns ?? []).map((c) => ({ name: c.Name ?? '', type: c.Type ?? '' })),
+});
+
+const parquetStorage = (location: string, columns: readonly OutputColumn[]): StorageDescriptor => ({
+  Location: location,
+  Columns: columns.map((c) => ({ Name: c.name, Type: c.type })),
+  InputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat',
+  OutputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat',
+  SerdeInfo: {
+    SerializationLibrary: 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe',
+    Parameters: { 'serialization.format': '1' },
+  },
+});
+
+const tableInput = (table: ParquetTable, columns: readonly OutputColumn[]): TableInput => ({
+  Name: table.name,
+  TableType: 'EXTERNAL_TABLE',
+  Parameters: { EXTERNAL: 'TRUE', classification: 'parquet' },
+  PartitionKeys: table.partitionKeys.map((k) => ({ Name: k.name, Type: k.type })),
+  StorageDescriptor: parquetStorage(table.location, columns),
+});
+
+const partitionInput = (
+  table: ParquetTable,
+  values: readonly string[],
+  location: string,
+): PartitionInput => ({
+  Values: [...values],
+  StorageDescriptor: parquetStorage(location, table.columns),
+});

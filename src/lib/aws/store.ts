@@ -1,0 +1,141 @@
+/** S3 as the flow needs it. Throttling and 5xx are retried by the SDK; a missing object is ObjectMissing. */
+import { createReadStream, createWriteStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import {
+  CopyObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  PutObjectCommand,
+  paginateListObjectsV2,
+  S3Client,
+  S3ServiceException,
+} from '@aws-sdk/client-s3';
+import { ObjectMissing } from '../errors.ts';
+
+/** An object, or exactly one version of it. */
+export interface ObjectRef {
+  readonly bucket: string;
+  readonly key: string;
+  readonly version?: string;
+}
+
+export type Store = ReturnType<typeof createStore>;
+
+export function createStore(client: S3Client = new S3Client({ maxAttempts: 5 })) {
+  const get = async (ref: ObjectRef, range?: string) => {
+    try {
+      const { Body, ContentRange, ContentLength } = await client.send(
+        new GetObjectCommand({
+          Bucket: ref.bucket,
+          Key: ref.key,
+          ...(ref.version ? { VersionId: ref.version } : {}),
+          ...(range ? { Range: range } : {}),
+        }),
+      );
+      if (!Body) throw new ObjectMissing(`${address(ref)} has no body`);
+      return { body: Body, size: Number(ContentRange?.split('/')[1] ?? ContentLength ?? 0) };
+    } catch (error) {
+      throw asObjectMissing(error, ref);
+    }
+  };
+
+  return {
+    /** The first `bytes` bytes of an object, and its full size. */
+    async head(ref: ObjectRef, bytes: number): Promise<{ head: Uint8Array; size: number }> {
+      try {
+        const { body, size } = await get(ref, `bytes=0-${bytes - 1}`);
+        return { head: await body.transformToByteArray(), size };
+      } catch (error) {
+        // S3 answers a range on an empty object with 416.
+        if (error instanceof S3ServiceException && error.name === 'InvalidRange')
+          return { head: new Uint8Array(), size: 0 };
+        throw error;
+      }
+    },
+
+    async readBytes(ref: ObjectRef): Promise<Uint8Array> {
+      return (await get(ref)).body.transformToByteArray();
+    },
+
+    async readText(ref: ObjectRef): Promise<string> {
+      return (await get(ref)).body.transformToString();
+    },
+
+    async download(ref: ObjectRef, path: string): Promise<void> {
+      const { body } = await get(ref);
+      await pipeline(body as Readable, createWriteStream(path));
+    },
+
+    async writeText(ref: ObjectRef, text: string): Promise<void> {
+      await client.send(
+        new PutObjectCommand({
+          Bucket: ref.bucket,
+          Key: ref.key,
+          Body: text,
+          ContentType: ref.key.endsWith('.json') ? 'application/json' : 'text/plain; charset=utf-8',
+        }),
+      );
+    },
+
+    async upload(path: string, ref: ObjectRef): Promise<void> {
+      const { size } = await stat(path);
+      await client.send(
+        new PutObjectCommand({
+          Bucket: ref.bucket,
+          Key: ref.key,
+          Body: createReadStream(path),
+          ContentLength: size,
+        }),
+      );
+    },
+
+    /** Within S3. An object of more than 5 GB cannot be copied so (S3's limit of CopyObject). */
+    async copy(from: ObjectRef, to: ObjectRef): Promise<void> {
+      const source = `${from.bucket}/${from.key.split('/').map(encodeURIComponent).join('/')}`;
+      try {
+        await client.send(
+          new CopyObjectCommand({
+            Bucket: to.bucket,
+            Key: to.key,
+            CopySource: from.version ? `${source}?versionId=${encodeURIComponent(from.version)}` : source,
+          }),
+        );
+      } catch (error) {
+        throw asObjectMissing(error, from);
+      }
+    },
+
+    /** Every key below a prefix, in S3's order, with sizes in bytes. */
+    async list(bucket: string, prefix: string): Promise<{ key: string; size: number }[]> {
+      const found: { key: string; size: number }[] = [];
+      for await (const page of paginateListObjectsV2({ client }, { Bucket: bucket, Prefix: prefix }))
+        for (const object of page.Contents ?? [])
+          found.push({ key: object.Key ?? '', size: object.Size ?? 0 });
+      return found;
+    },
+
+    async delete(bucket: string, keys: readonly string[]): Promise<void> {
+      for (let i = 0; i < keys.length; i += 1000)
+        await client.send(
+          new DeleteObjectsCommand({
+            Bucket: bucket,
+            Delete: { Objects: keys.slice(i, i + 1000).map((Key) => ({ Key })), Quiet: true },
+          }),
+        );
+    },
+  };
+}
+
+/** `s3://bucket/key`, as errors, the Catalog and Spark name it. */
+export const address = ({ bucket, key }: ObjectRef): string => `s3://${bucket}/${key}`;
+
+function asObjectMissing(error: unknown, ref: ObjectRef): unknown {
+  if (!(error instanceof S3ServiceException)) return error;
+  if (!['NoSuchKey', 'NoSuchVersion', 'NotFound'].includes(error.name)) return error;
+  const version = ref.version ? ` (version ${ref.version})` : '';
+  return new ObjectMissing(`${address(ref)}${version} is gone; it was deleted after its event`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,69 @@
+/** Athena's SQL (Trino) for expectations: each is one aggregate, all of them one scan of the staged rows. */
+
+/** The one way an identifier enters SQL. */
+export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+/** The one way a text enters SQL. */
+export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+export const rowCount = 'count(*)';
+
+export const nulls = (column: string): string => `count_if(${identifier(column)} IS NULL)`;
+
+/** Rows beyond the first of each key. */
+export const repeats = (columns: readonly string[]): string => {
+  const key = columns.map(identifier);
+  return `count(*) - count(DISTINCT ${key.length === 1 ? key[0] : `ROW(${key.join(', ')})`})`;
+};
+
+/** Rows outside the bounds; a row without a value is not outside. */
+export const outside = (
+  column: string,
+  type: string,
+  min: number | string | undefined,
+  max: number | string | undefined,
+): string => {
+  const bound = (value: number | string) =>
+    typeof value === 'number'
+      ? String(value)
+      : type === 'date'
+        ? `DATE ${literal(value)}`
+        : `TIMESTAMP ${literal(value)}`;
+  const tests = [
+    ...(min !== undefined ? [`${identifier(column)} < ${bound(min)}`] : []),
+    ...(max !== undefined ? [`${identifier(column)} > ${bound(max)}`] : []),
+  ];
+  return `count_if(${tests.join(' OR ')})`;
+};
+
+/** Rows that `of` has a value in, and of these the ones that `column` has one in too. */
+export const matched = (column: string, of: string): { asked: string; found: string } => ({
+  asked: `count(${identifier(of)})`,
+  found: `count_if(${identifier(of)} IS NOT NULL AND ${identifier(column)} IS NOT NULL)`,
+});
+
+/**
+ * Rows whose file does not stand in the partition of their own values. Told by the file's path, so that a staging
+ * table needs no partition keys but the batch.
+ */
+export const misplaced = (
+  parts: readonly ({ name: string; constant: string } | { name: string; of: string; part: string })[],
+): string => {
+  const formats: Readonly<Record<string, string>> = { year: '%Y', month: '%m', day: '%d', hour: '%H' };
+  const segments = parts.map((p) =>
+    'constant' in p
+      ? literal(`/${p.name}=${p.constant}`)
+      : `${literal(`/${p.name}=`)} || date_format(${identifier(p.of)}, ${literal(formats[p.part] ?? '')})`,
+  );
+  return `count_if(strpos("$path", ${segments.join(' || ')} || '/') = 0)`;
+};
+
+/** One scan: every aggregate under its alias. */
+export const singleScan = (
+  aggregates: ReadonlyMap<string, string>,
+  table: string,
+  partition: { column: string; value: string },
+): string =>
+  `SELECT ${[...aggregates].map(([alias, sql]) => `${sql} AS ${identifier(alias)}`).join(',\n  ')}
+FROM ${identifier(table)}
+WHERE ${identifier(partition.column)} = ${literal(partition.value)}`;

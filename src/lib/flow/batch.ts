@@ -1,0 +1,105 @@
+/** What a batch is: its files, their ids, and where everything about it stands in the buckets. Free of AWS. */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { ParquetTable } from '../aws/catalog.ts';
+import { address, type ObjectRef } from '../aws/store.ts';
+import { goldenColumns } from '../compiler/compile.ts';
+import type { OutputColumn } from '../compiler/plan.ts';
+import { reasonCodes } from '../compiler/plan.ts';
+import type { Config } from '../config.ts';
+import { type Contract, tableOf } from '../contract/schema.ts';
+
+const rawFile = z.object({
+  object: z.string(),
+  version: z.string(),
+  size: z.number(),
+  sequencer: z.string(),
+});
+
+/** Written when a batch is claimed. */
+export const manifestSchema = z.object({ dataset: z.string(), batch: z.string(), files: z.array(rawFile) });
+export type Manifest = z.output<typeof manifestSchema>;
+
+/** Written when the raw files were looked at: how each is to be read, and the shape of their records. */
+export const profileSchema = z.object({
+  files: z.array(
+    rawFile.extend({
+      layout: z.enum(['lines', 'document', 'refused']),
+      fault: z.enum(reasonCodes).nullable(),
+      /** For a refused file: its first bytes, base64. */
+      head: z.string().optional(),
+    }),
+  ),
+  /** Hive struct type of the records seen; null where none could be parsed. */
+  record: z.string().nullable(),
+});
+export type Profile = z.output<typeof profileSchema>;
+
+/** An id that follows from the files, so that a repeated claim of the same files is the same batch. */
+export function batchId(files: readonly { object: string; version: string }[]): string {
+  const names = files.map((f) => JSON.stringify([f.object, f.version])).sort();
+  return createHash('sha256').update(names.join('\n')).digest('hex').slice(0, 20);
+}
+
+/**
+ * The files of the next batch: in order, up to the limits. A file beyond the limit is a batch of its own.
+ * `limitBytes` counts the raw bytes.
+ */
+export function nextBatch<T extends { size: number }>(
+  files: readonly T[],
+  limits: { files: number; bytes: number },
+): T[] {
+  const taken: T[] = [];
+  let bytes = 0;
+  for (const file of files) {
+    if (taken.length >= limits.files || (taken.length > 0 && bytes + file.size > limits.bytes)) break;
+    taken.push(file);
+    bytes += file.size;
+  }
+  return taken;
+}
+
+/** Addresses in the work bucket. `run` is one attempt to transform a batch: an orphaned attempt disturbs no other. */
+export const places = (config: Pick<Config, 'workBucket'>) => {
+  const work = (key: string): ObjectRef => ({ bucket: config.workBucket, key });
+  return {
+    manifest: (dataset: string, batch: string) => work(`manifests/${dataset}/${batch}/manifest.json`),
+    profile: (dataset: string, batch: string) => work(`manifests/${dataset}/${batch}/profile.json`),
+    plan: (dataset: string, batch: string) => work(`manifests/${dataset}/${batch}/plan.json`),
+    published: (dataset: string, batch: string) => work(`manifests/${dataset}/${batch}/published.json`),
+    run: (dataset: string, batch: string, run: string) => {
+      const root = `staging/${dataset}/${batch}/${run}`;
+      return {
+        job: work(`${root}/job.json`),
+        summary: work(`${root}/summary.json`),
+        reference: (name: string) => work(`${root}/references/${name}.ndjson`),
+        input: (index: number) => work(`${root}/input/${index}`),
+        data: work(`${root}/data/`),
+        quarantine: work(`${root}/quarantine/`),
+      };
+    },
+    quarantine: (dataset: string, batch: string) => work(`quarantine/dataset=${dataset}/batch=${batch}/`),
+  };
+};
+
+/** The table that readers see. */
+export const goldenTable = (contract: Contract, config: Pick<Config, 'processedBucket'>): ParquetTable => ({
+  name: tableOf(contract),
+  columns: goldenColumns(contract),
+  partitionKeys: partitionKeys(contract),
+  location: address({ bucket: config.processedBucket, key: `${tableOf(contract)}/` }),
+});
+
+/** The table that Athena validates before anything is published: a partition for each run of a batch. */
+export const stagingTable = (contract: Contract, config: Pick<Config, 'workBucket'>): ParquetTable => ({
+  name: `staging_${contract.dataset}`,
+  columns: goldenColumns(contract),
+  partitionKeys: [{ name: 'run', type: 'string' }],
+  location: address({ bucket: config.workBucket, key: `staging/${contract.dataset}/` }),
+});
+
+/** Name of a run's partition in the staging table. */
+export const stagingPartition = (batch: string, run: string): string => `${batch}-${run}`;
+
+const partitionKeys = (contract: Contract): OutputColumn[] =>
+  contract.partitionBy.map((p) => ({ name: p.name, type: 'string' }));

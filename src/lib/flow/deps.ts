@@ -1,0 +1,25 @@
+/** What the steps work with. Clients are made once a module of a Lambda and passed in; tests pass their own. */
+import type { Athena } from '../aws/athena.ts';
+import type { Catalog } from '../aws/catalog.ts';
+import type { Store } from '../aws/store.ts';
+import type { Config } from '../config.ts';
+import type { Contract } from '../contract/schema.ts';
+import { InvalidInput } from '../errors.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+
+export interface Deps {
+  readonly config: Config;
+  readonly contracts: ReadonlyMap<string, Contract>;
+  readonly store: Store;
+  readonly catalog: Catalog;
+  readonly athena: Athena;
+  readonly ledger: Ledger;
+}
+
+/** The contract of a dataset. Throws InvalidInput, naming the ones there are. */
+export function contractOf({ contracts }: Pick<Deps, 'contracts'>, dataset: string): Contract {
+  const contract = contracts.get(dataset);
+  if (!contract)
+    throw new InvalidInput(`there is no dataset "${dataset}", only ${[...contracts.keys()].join(', ')}`);
+  return contract;
+}

@@ -1,0 +1,123 @@
+/** Events of the raw bucket -> pending files in the ledger, and an execution for each dataset that nobody works on. */
+import { z } from 'zod';
+import { datasetOfKey } from '../contract/load.ts';
+import type { Contract } from '../contract/schema.ts';
+import { UnreadableEvent } from '../errors.ts';
+import type { Ledger, RawFile } from '../ledger/ledger.ts';
+import { parallel } from '../parallel.ts';
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html */
+const objectCreated = z.object({
+  detail: z.object({
+    bucket: z.object({ name: z.string() }),
+    object: z.object({
+      key: z.string(),
+      size: z.number().default(0),
+      'version-id': z.string(),
+      sequencer: z.string().default(''),
+    }),
+  }),
+});
+
+export interface DispatchDeps {
+  readonly ledger: Ledger;
+  readonly contracts: ReadonlyMap<string, Contract>;
+  /** Starts the state machine; the name makes a repeated start the same execution. */
+  readonly start: (name: string, input: unknown) => Promise<void>;
+}
+
+export interface DispatchResult {
+  readonly noted: number;
+  readonly duplicates: number;
+  /** Folder markers. */
+  readonly ignored: number;
+  readonly started: readonly string[];
+  /** Messages that go back to the queue, and after some tries to the dead-letter queue. */
+  readonly failed: readonly { id: string; error: Error }[];
+}
+
+/** A batch of queue messages. A message that fails does not hold up the others. */
+export async function dispatch(
+  deps: DispatchDeps,
+  messages: readonly { id: string; body: string }[],
+): Promise<DispatchResult> {
+  const failed: { id: string; error: Error }[] = [];
+  const results = await parallel(messages, 10, async ({ id, body }) => {
+    try {
+      return { id, file: await noteFile(deps, body) };
+    } catch (error) {
+      failed.push({ id, error: error instanceof Error ? error : new Error(String(error)) });
+      return null;
+    }
+  });
+  const noted = results.flatMap((r) => (r?.file ? [{ id: r.id, ...r.file }] : []));
+  const started: string[] = [];
+  for (const dataset of new Set(noted.map((n) => n.dataset)))
+    try {
+      if (await wake(deps, dataset)) started.push(dataset);
+    } catch (error) {
+      // The files are in the ledger; their messages come again and try the wake-up again.
+      for (const { id } of noted.filter((n) => n.dataset === dataset))
+        failed.push({ id, error: error instanceof Error ? error : new Error(String(error)) });
+    }
+  return {
+    noted: noted.filter((n) => n.isNew).length,
+    duplicates: noted.filter((n) => !n.isNew).length,
+    ignored: results.filter((r) => r?.file === null).length,
+    started,
+    failed,
+  };
+}
+
+/** One message of the queue. Gives the dataset to wake, or null for an object that is no data file. */
+async function noteFile(
+  { ledger, contracts }: DispatchDeps,
+  body: string,
+): Promise<{ dataset: string; isNew: boolean } | null> {
+  const file = parseEvent(body);
+  if (file.object.endsWith('/')) return null;
+  const contract = datasetOfKey(contracts, file.object);
+  if (!contract)
+    throw new UnreadableEvent(
+      `no contract has a prefix for the object ${file.object}; the prefixes are ${[...contracts.values()].map((c) => c.source.prefix).join(', ')}`,
+    );
+  return { dataset: contract.dataset, isNew: await ledger.notePending(contract.dataset, file) };
+}
+
+/** Starts an execution for a dataset that has pending files and no holder of its lease. */
+export async function wake(
+  { ledger, start }: Omit<DispatchDeps, 'contracts'>,
+  dataset: string,
+): Promise<boolean> {
+  if ((await ledger.pending(dataset, 1)).length === 0) return false;
+  const fence = await ledger.acquireLease(dataset);
+  if (fence === null) return false;
+  try {
+    await start(`${dataset}-${fence}`, { dataset, fence });
+  } catch (error) {
+    await ledger.releaseLease(dataset, fence);
+    throw error;
+  }
+  return true;
+}
+
+function parseEvent(body: string): RawFile {
+  let event: unknown;
+  try {
+    event = JSON.parse(body);
+  } catch (cause) {
+    throw new UnreadableEvent(`the message is not JSON: ${body.slice(0, 200)}`, { cause });
+  }
+  const parsed = objectCreated.safeParse(event);
+  if (!parsed.success)
+    throw new UnreadableEvent(
+      `the message is no Object Created event of a versioned bucket: ${z.prettifyError(parsed.error)}`,
+    );
+  const { object } = parsed.data.detail;
+  return {
+    object: object.key,
+    version: object['version-id'],
+    size: object.size,
+    sequencer: object.sequencer,
+  };
+}

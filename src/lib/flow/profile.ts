@@ -1,0 +1,89 @@
+/** A first look at a batch's raw files: how each is read, and which fields its records have. */
+
+import type { Store } from '../aws/store.ts';
+import { formatHiveType } from '../catalog/hiveType.ts';
+import { mergeShapes, type Shape, shapeOf, toStructType, unknownShape } from '../catalog/infer.ts';
+import type { Contract } from '../contract/schema.ts';
+import { headBytes, layoutOf, refusedSampleBytes } from '../engine/layout.ts';
+import { parallel } from '../parallel.ts';
+import type { Manifest, Profile } from './batch.ts';
+
+/**
+ * Reads the first 256 KiB of each file (documents whole) and makes the batch's profile.
+ * Throws ObjectMissing when a version is gone.
+ */
+export async function profileBatch(
+  store: Pick<Store, 'head' | 'readBytes'>,
+  rawBucket: string,
+  contract: Contract,
+  manifest: Manifest,
+): Promise<Profile> {
+  const looks = await parallel(manifest.files, 32, async (file) => {
+    const ref = { bucket: rawBucket, key: file.object, version: file.version };
+    const { head, size } = await store.head(ref, headBytes);
+    const { layout, fault } = layoutOf(contract.source, head, size);
+    const content = layout === 'document' && size > head.length ? await store.readBytes(ref) : head;
+    const shape =
+      layout === 'refused'
+        ? unknownShape
+        : shapeOfRecords(contract.source, layout, Buffer.from(content), size > content.length);
+    return {
+      shape,
+      file: {
+        ...file,
+        size,
+        layout,
+        fault,
+        ...(layout === 'refused'
+          ? { head: Buffer.from(head.subarray(0, refusedSampleBytes)).toString('base64') }
+          : {}),
+      },
+    };
+  });
+  const shape = looks.map((l) => l.shape).reduce(mergeShapes, unknownShape);
+  return {
+    files: looks.map((l) => l.file),
+    record: shape.kind === 'struct' ? formatHiveType(toStructType(shape)) : null,
+  };
+}
+
+/** The merged shape of the records in a text; lines and documents that do not parse have none. */
+export function shapeOfRecords(
+  source: Contract['source'],
+  layout: 'lines' | 'document',
+  content: Buffer,
+  isCut: boolean,
+): Shape {
+  const text = content.toString('utf8').replace(/^\uFEFF/, '');
+  if (layout === 'document') {
+    const document = tryParse(text);
+    const records = source.records === undefined ? document : valueAt(document, source.records);
+    return Array.isArray(records) ? mergeRecords(records) : unknownShape;
+  }
+  const lines = text.split('\n');
+  if (isCut) lines.pop();
+  return mergeRecords(lines.map(tryParse));
+}
+
+const mergeRecords = (records: readonly unknown[]): Shape =>
+  records
+    .filter((r) => typeof r === 'object' && r !== null && !Array.isArray(r))
+    .map(shapeOf)
+    .reduce(mergeShapes, unknownShape);
+
+function tryParse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function valueAt(value: unknown, path: string): unknown {
+  return path
+    .split('.')
+    .reduce<unknown>(
+      (at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined),
+      value,
+    );
+}

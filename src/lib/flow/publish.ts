@@ -1,0 +1,140 @@
+/** From staging to where readers look, under names that follow from the batch: a second publish changes nothing. */
+import { posix } from 'node:path';
+import { z } from 'zod';
+import type { ParquetTable } from '../aws/catalog.ts';
+import { address } from '../aws/store.ts';
+import { quarantineColumns } from '../compiler/plan.ts';
+import type { Config } from '../config.ts';
+import { parallel } from '../parallel.ts';
+import { goldenTable, places } from './batch.ts';
+import { contractOf, type Deps } from './deps.ts';
+import type { publishOutput, RunInput, repairOutput } from './schemas.ts';
+
+/** What Publish did, for the steps after it: a long list goes through S3, not through the state machine. */
+const publishedSchema = z.object({
+  objects: z.array(z.object({ key: z.string(), bytes: z.number() })),
+  /** Partition paths such as `year=2025/month=10/`, with the values that Hive reads from them. */
+  partitions: z.array(z.object({ path: z.string(), values: z.array(z.string()) })),
+  quarantined: z.boolean(),
+});
+export type Published = z.output<typeof publishedSchema>;
+
+/** Copies staged rows and quarantine. Throws LeaseLost, and writes nothing, when another execution has the dataset. */
+export async function publish(
+  deps: Deps,
+  { dataset, batch, run, fence }: RunInput,
+): Promise<z.output<typeof publishOutput>> {
+  const { config, store, ledger } = deps;
+  await ledger.requireLease(dataset, fence);
+  const table = goldenTable(contractOf(deps, dataset), config);
+  const staged = places(config).run(dataset, batch, run);
+  const rows = await parquetBelow(store, staged.data);
+  const targets = numberedByFolder(rows, staged.data.key).map(({ from, folder, number }) => ({
+    from,
+    folder,
+    to: `${table.name}/${folder}${batch}-${number}.parquet`,
+  }));
+  await removeOthers(deps, table.name, batch, targets);
+  await parallel(targets, 32, ({ from, to }) =>
+    store.copy({ bucket: config.workBucket, key: from.key }, { bucket: config.processedBucket, key: to }),
+  );
+  const quarantine = places(config).quarantine(dataset, batch);
+  const refused = await parquetBelow(store, staged.quarantine);
+  await parallel(refused, 32, (from, index) =>
+    store.copy(
+      { bucket: config.workBucket, key: from.key },
+      { bucket: config.workBucket, key: `${quarantine.key}part-${index}.parquet` },
+    ),
+  );
+  const folders = [...new Set(targets.map((t) => t.folder))].sort();
+  const published: Published = {
+    objects: targets.map(({ from, to }) => ({ key: to, bytes: from.size })),
+    partitions: folders.map((path) => ({ path, values: valuesOf(path) })),
+    quarantined: refused.length > 0,
+  };
+  await store.writeText(places(config).published(dataset, batch), JSON.stringify(published));
+  return { objects: targets.length, partitions: folders.length };
+}
+
+/** Registers exactly the partitions that Publish touched, and the batch's quarantine. */
+export async function repairPartitions(
+  deps: Deps,
+  { dataset, batch }: RunInput,
+): Promise<z.output<typeof repairOutput>> {
+  const { config, catalog } = deps;
+  const table = goldenTable(contractOf(deps, dataset), config);
+  const { partitions, quarantined } = await readPublished(deps, dataset, batch);
+  await catalog.ensureTable(table);
+  const registered = await catalog.addPartitions(
+    table,
+    partitions.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),
+  );
+  if (quarantined) {
+    await catalog.ensureTable(quarantineTable(config));
+    await catalog.addPartition(
+      quarantineTable(config),
+      [dataset, batch],
+      address(places(config).quarantine(dataset, batch)),
+    );
+  }
+  return { registered };
+}
+
+export async function readPublished(
+  { config, store }: Pick<Deps, 'config' | 'store'>,
+  dataset: string,
+  batch: string,
+): Promise<Published> {
+  return publishedSchema.parse(JSON.parse(await store.readText(places(config).published(dataset, batch))));
+}
+
+/** Rows that were refused, of all datasets. */
+export const quarantineTable = (config: Pick<Config, 'workBucket'>): ParquetTable => ({
+  name: 'quarantine',
+  columns: quarantineColumns,
+  partitionKeys: [
+    { name: 'dataset', type: 'string' },
+    { name: 'batch', type: 'string' },
+  ],
+  location: address({ bucket: config.workBucket, key: 'quarantine/' }),
+});
+
+/** An earlier, interrupted publish of another run may have left more objects than this run has. */
+async function removeOthers(
+  { config, store }: Deps,
+  table: string,
+  batch: string,
+  targets: readonly { folder: string; to: string }[],
+): Promise<void> {
+  const wanted = new Set(targets.map((t) => t.to));
+  const folders = [...new Set(targets.map((t) => t.folder))];
+  const found = await parallel(folders, 16, (folder) =>
+    store.list(config.processedBucket, `${table}/${folder}${batch}-`),
+  );
+  const stale = found
+    .flat()
+    .map((o) => o.key)
+    .filter((key) => !wanted.has(key));
+  await store.delete(config.processedBucket, stale);
+}
+
+const parquetBelow = async (store: Deps['store'], place: { bucket: string; key: string }) =>
+  (await store.list(place.bucket, place.key)).filter((o) => o.key.endsWith('.parquet'));
+
+/** Each object with its folder below `root` and its number within it, in the order of names. */
+function numberedByFolder(objects: readonly { key: string; size: number }[], root: string) {
+  const counters = new Map<string, number>();
+  return objects.map((from) => {
+    const folder = `${posix.dirname(from.key.slice(root.length))}/`;
+    const number = counters.get(folder) ?? 0;
+    counters.set(folder, number + 1);
+    return { from, folder, number };
+  });
+}
+
+/** `data_source=a/year=2025/` -> [a, 2025]: Hive writes special characters as %XX. */
+const valuesOf = (path: string): string[] =>
+  path
+    .split('/')
+    .filter(Boolean)
+    .map((segment) => decodeURIComponent(segment.slice(segment.indexOf('=') + 1)));

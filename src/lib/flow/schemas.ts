@@ -1,0 +1,59 @@
+/** Inputs and outputs of the steps: what the state machine hands from one to the next. */
+import { z } from 'zod';
+
+/** What every step of a batch is told. */
+export const batchInput = z.object({ dataset: z.string(), batch: z.string(), fence: z.number() });
+export type BatchInput = z.output<typeof batchInput>;
+
+export const accounting = z.object({
+  rowsRead: z.number(),
+  published: z.number(),
+  quarantined: z.number(),
+  duplicates: z.number(),
+});
+export type Accounting = z.output<typeof accounting>;
+
+export const claimInput = z.object({ dataset: z.string(), fence: z.number(), execution: z.string() });
+export const claimOutput = z.discriminatedUnion('outcome', [
+  z.object({
+    outcome: z.literal('claimed'),
+    batch: z.string(),
+    engine: z.enum(['embedded', 'glue']),
+    files: z.number(),
+    bytes: z.number(),
+  }),
+  z.object({ outcome: z.literal('idle') }),
+]);
+
+/** `crawlStarted`: this batch has started a crawl, so what the Catalog lacks after it, it will lack. */
+export const crawlerInput = batchInput.extend({ crawlStarted: z.boolean() });
+export const crawlerOutput = z.object({ status: z.enum(['ready', 'crawling']), crawlStarted: z.boolean() });
+
+export const transformOutput = z.object({ run: z.string(), accounting });
+
+export const jobStarted = z.object({ run: z.string(), jobRun: z.string() });
+export const jobInput = batchInput.extend(jobStarted.shape);
+export const jobOutput = z.discriminatedUnion('status', [
+  z.object({ status: z.literal('running') }),
+  z.object({ status: z.literal('done'), accounting }),
+]);
+
+export const runInput = batchInput.extend({ run: z.string() });
+export type RunInput = z.output<typeof runInput>;
+export const validationStarted = z.object({ query: z.string() });
+export const validationInput = runInput.extend({ query: z.string() });
+export const validationOutput = z.object({ status: z.enum(['running', 'passed']) });
+
+export const publishOutput = z.object({ objects: z.number(), partitions: z.number() });
+export const repairOutput = z.object({ registered: z.number() });
+
+export const completeOutput = z.object({ morePending: z.boolean(), fence: z.number() });
+
+export const failInput = z.object({
+  dataset: z.string(),
+  fence: z.number(),
+  /** Absent when no batch was claimed yet. */
+  batch: z.string().nullable(),
+  error: z.object({ Error: z.string().default('Unknown'), Cause: z.string().default('') }),
+});
+export const failOutput = z.object({ error: z.string(), cause: z.string() });

@@ -1,0 +1,138 @@
+/** The two ends of a batch: complete, or failed with its files in a state that a person can act on. */
+import type { z } from 'zod';
+import { contractVersion } from '../contract/load.ts';
+import { tableOf } from '../contract/schema.ts';
+import type { FileState } from '../ledger/ledger.ts';
+import { manifestSchema, places, stagingPartition, stagingTable } from './batch.ts';
+import { contractOf, type Deps } from './deps.ts';
+import { type DispatchDeps, wake } from './dispatch.ts';
+import { readPublished } from './publish.ts';
+import type { completeOutput, failInput, failOutput, RunInput } from './schemas.ts';
+import { readSummary } from './transform.ts';
+
+/** Sends the event that serving and ML listen to. */
+export type Announce = (detailType: string, detail: unknown) => Promise<void>;
+
+/** A file is given this many tries before it is `failed`. */
+const maximumAttempts = 3;
+
+/** Errors that a person has to answer: the files wait, held, until the contract or the feed was mended. */
+const holdingErrors = ['ExpectationFailed', 'AccountingMismatch', 'SchemaMismatch', 'ReferenceRefused'];
+
+/** Marks files and batch published, tells the world, and says whether more files wait. Gives the lease up if not. */
+export async function completeBatch(
+  deps: Deps,
+  announce: Announce,
+  { dataset, batch, run, fence }: RunInput,
+): Promise<z.output<typeof completeOutput>> {
+  const { config, store, catalog, ledger } = deps;
+  const contract = contractOf(deps, dataset);
+  const summary = await readSummary(deps, dataset, batch, run);
+  const published = await readPublished(deps, dataset, batch);
+  const counts = new Map(
+    summary.files.map(({ object, version, ...rest }) => [JSON.stringify([object, version]), rest]),
+  );
+  const { files, ...totals } = summary;
+  await ledger.annotateBatch(dataset, batch, {
+    counts: { ...totals, partitions: undefined },
+    partitions: published.partitions.length,
+    objects: published.objects.length,
+    contract: contractVersion(contract),
+  });
+  const manifest = manifestSchema.parse(
+    JSON.parse(await store.readText(places(config).manifest(dataset, batch))),
+  );
+  await ledger.settle(
+    dataset,
+    fence,
+    { id: batch, state: 'published' },
+    manifest.files.map((file) => {
+      const counted = counts.get(JSON.stringify([file.object, file.version]));
+      return { ...file, state: 'published' as const, ...(counted ? { counts: counted } : {}) };
+    }),
+  );
+  await catalog.dropPartition(stagingTable(contract, config).name, [stagingPartition(batch, run)]);
+  await announce('BatchPublished', {
+    version: 1,
+    dataset,
+    table: `${config.database}.${tableOf(contract)}`,
+    batch,
+    contract: contractVersion(contract),
+    files: files.length,
+    rowsRead: summary.rowsRead,
+    published: summary.published,
+    quarantined: summary.quarantined,
+    duplicates: summary.duplicates,
+    manifest: places(config).published(dataset, batch),
+  });
+  return nextOrRelease(deps, dataset, fence);
+}
+
+/** Gives files and lease back. Its result is what the execution fails with. */
+export async function failBatch(
+  deps: Deps,
+  start: DispatchDeps['start'],
+  { dataset, fence, batch, error }: z.output<typeof failInput>,
+): Promise<z.output<typeof failOutput>> {
+  const { config, store, ledger } = deps;
+  const cause = messageOf(error.Cause);
+  const failure = { error: error.Error, cause };
+  // Whoever took the lease over also has the files.
+  if (error.Error === 'LeaseLost') return failure;
+  if (batch !== null) {
+    const manifest = manifestSchema.parse(
+      JSON.parse(await store.readText(places(config).manifest(dataset, batch))),
+    );
+    const isHeld = holdingErrors.includes(error.Error);
+    const settled = await Promise.all(
+      manifest.files.map(async (file) => {
+        const tries = isHeld ? 0 : (await ledger.attempts(dataset, file)) + 1;
+        const state: FileState = isHeld ? 'held' : tries >= maximumAttempts ? 'failed' : 'pending';
+        return { ...file, state };
+      }),
+    );
+    await ledger.settle(
+      dataset,
+      fence,
+      { id: batch, state: isHeld ? 'held' : 'failed', reason: `${error.Error}: ${cause}`.slice(0, 2000) },
+      settled,
+    );
+    await ledger.releaseLease(dataset, fence);
+    // Files that came meanwhile must not wait for the next event; the failed batch's own wait for a person or an event.
+    const own = new Set(manifest.files.map((f) => JSON.stringify([f.object, f.version])));
+    const pending = await ledger.pending(dataset);
+    if (pending.some((f) => !own.has(JSON.stringify([f.object, f.version]))))
+      await wake({ ledger, start }, dataset);
+  } else await ledger.releaseLease(dataset, fence);
+  return failure;
+}
+
+/** The lease is given up before the ledger is looked at for the last time, so no file is overlooked. */
+async function nextOrRelease(
+  { ledger }: Pick<Deps, 'ledger'>,
+  dataset: string,
+  fence: number,
+): Promise<z.output<typeof completeOutput>> {
+  const hasPending = async () => (await ledger.pending(dataset, 1)).length > 0;
+  const lease = await ledger.lease(dataset);
+  if (await hasPending()) {
+    await ledger.markLease(dataset, fence, lease?.execution ?? 'unknown');
+    return { morePending: true, fence };
+  }
+  await ledger.releaseLease(dataset, fence);
+  if (!(await hasPending())) return { morePending: false, fence };
+  const again = await ledger.acquireLease(dataset);
+  return again === null ? { morePending: false, fence } : { morePending: true, fence: again };
+}
+
+/** A Lambda's Cause is JSON with errorMessage; a state's own is plain text. */
+function messageOf(cause: string): string {
+  try {
+    const parsed: unknown = JSON.parse(cause);
+    if (typeof parsed === 'object' && parsed !== null && 'errorMessage' in parsed)
+      return String(parsed.errorMessage);
+  } catch {
+    return cause;
+  }
+  return cause;
+}

@@ -1,0 +1,151 @@
+/** The two ways to transform a batch into staging: embedded in this Lambda, or as a Glue job. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import type { z } from 'zod';
+import { address } from '../aws/store.ts';
+import { compile } from '../compiler/compile.ts';
+import { type Plan, type ReferenceData, type Summary, summarySchema } from '../compiler/plan.ts';
+import type { EmbeddedRun } from '../engine/embedded.ts';
+import { GlueJobFailed } from '../errors.ts';
+import { parallel } from '../parallel.ts';
+import { type Profile, places } from './batch.ts';
+import { profileOf, rawTableOf } from './checkCrawler.ts';
+import { contractOf, type Deps } from './deps.ts';
+import type { Accounting, BatchInput, jobInput, jobOutput, jobStarted, transformOutput } from './schemas.ts';
+
+/** Transforms in DuckDB, in this process. `run` is the engine: its native code is loaded by the one handler that uses it. */
+export async function transformEmbedded(
+  deps: Deps,
+  run: (run: EmbeddedRun) => Promise<Summary>,
+  { dataset, batch }: BatchInput,
+): Promise<z.output<typeof transformOutput>> {
+  const { config, store } = deps;
+  const { plan, references, profile } = await planBatch(deps, dataset, batch);
+  const attempt = newRun();
+  const at = places(config).run(dataset, batch, attempt);
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-'));
+  try {
+    await mkdir(join(folder, 'input'));
+    const inputs = await parallel(profile.files, 16, async (file, index) => {
+      const path = join(folder, 'input', String(index));
+      await store.download({ bucket: config.rawBucket, key: file.object, version: file.version }, path);
+      return { object: file.object, version: file.version, layout: file.layout, fault: file.fault, path };
+    });
+    const outputDir = join(folder, 'output');
+    const summary = await run({ plan, references, inputs, batch, outputDir });
+    for (const [name, target] of [
+      ['data', at.data],
+      ['quarantine', at.quarantine],
+    ] as const) {
+      const files = await filesBelow(join(outputDir, name));
+      await parallel(files, 16, (path) =>
+        store.upload(path, {
+          bucket: target.bucket,
+          key: `${target.key}${relative(join(outputDir, name), path)}`,
+        }),
+      );
+    }
+    await store.writeText(at.summary, JSON.stringify(summary));
+    return { run: attempt, accounting: accountingOf(summary) };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Starts the Glue job. Exactly the versions of the batch are copied beside the job's description, under plain numbers:
+ * Hadoop reads neither versions nor keys with colons. Throws EngineBusy at the job's limit of concurrent runs.
+ */
+export async function startGlueJob(
+  deps: Deps,
+  { dataset, batch }: BatchInput,
+): Promise<z.output<typeof jobStarted>> {
+  const { config, store, catalog } = deps;
+  const { plan, references, profile } = await planBatch(deps, dataset, batch);
+  const run = newRun();
+  const at = places(config).run(dataset, batch, run);
+  await parallel(references, 8, ({ name, ndjson }) => store.writeText(at.reference(name), ndjson));
+  await parallel(profile.files, 32, async (file, index) => {
+    if (file.layout !== 'refused' && file.size > 0)
+      await store.copy(
+        { bucket: config.rawBucket, key: file.object, version: file.version },
+        at.input(index),
+      );
+  });
+  const job = {
+    plan,
+    batch,
+    files: profile.files.map(({ object, version, size, layout, fault, head }, file) => ({
+      file,
+      object,
+      version,
+      size,
+      layout: size === 0 ? 'empty' : layout,
+      fault,
+      head,
+      uri: address(at.input(file)),
+    })),
+    references: references.map(({ name, columns }) => ({ name, columns, uri: address(at.reference(name)) })),
+    data: address(at.data),
+    quarantine: address(at.quarantine),
+    summary: address(at.summary),
+  };
+  await store.writeText(at.job, JSON.stringify(job));
+  return { run, jobRun: await catalog.startJob(config.glueJob, { '--job': address(at.job) }) };
+}
+
+/** Looks after a job run. Throws GlueJobFailed with the job's own message. */
+export async function checkGlueJob(
+  { config, catalog, store }: Deps,
+  { dataset, batch, run, jobRun }: z.output<typeof jobInput>,
+): Promise<z.output<typeof jobOutput>> {
+  const { state, message } = await catalog.jobRun(config.glueJob, jobRun);
+  if (['STARTING', 'RUNNING', 'WAITING', 'STOPPING'].includes(state)) return { status: 'running' };
+  if (state !== 'SUCCEEDED')
+    throw new GlueJobFailed(`the Glue job run ${jobRun} ended ${state}: ${message ?? 'no message'}`);
+  const summary = await readSummary({ config, store }, dataset, batch, run);
+  return { status: 'done', accounting: accountingOf(summary) };
+}
+
+/** What a run counted. */
+export async function readSummary(
+  { config, store }: Pick<Deps, 'config' | 'store'>,
+  dataset: string,
+  batch: string,
+  run: string,
+): Promise<Summary> {
+  return summarySchema.parse(
+    JSON.parse(await store.readText(places(config).run(dataset, batch, run).summary)),
+  );
+}
+
+const accountingOf = ({ rowsRead, published, quarantined, duplicates }: Summary): Accounting => ({
+  rowsRead,
+  published,
+  quarantined,
+  duplicates,
+});
+
+/** Compiles the batch's plan with the schema that the Catalog has now, and keeps it beside the manifest. */
+async function planBatch(
+  deps: Deps,
+  dataset: string,
+  batch: string,
+): Promise<{ plan: Plan; references: ReferenceData[]; profile: Profile }> {
+  const { config, store } = deps;
+  const contract = contractOf(deps, dataset);
+  const profile = await profileOf(deps, contract, batch);
+  const rawTable = profile.record === null ? null : await rawTableOf(deps, contract);
+  const { plan, references } = compile(contract, rawTable, config.datasetsFolder);
+  await store.writeText(places(config).plan(dataset, batch), JSON.stringify(plan, null, 1));
+  return { plan, references, profile };
+}
+
+const newRun = (): string => randomUUID().slice(0, 8);
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((e) => e.isFile()).map((e) => join(e.parentPath, e.name));
+}

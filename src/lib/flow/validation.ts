@@ -1,0 +1,70 @@
+/** Write, audit, publish: Athena counts the staged rows in one scan before anyone can read them. */
+import { createHash } from 'node:crypto';
+import type { z } from 'zod';
+import { address } from '../aws/store.ts';
+import { expectationQuery, judgeExpectations } from '../compiler/expectations.ts';
+import { AccountingMismatch, AthenaQueryFailed, ExpectationFailed } from '../errors.ts';
+import { waitFor } from '../waitFor.ts';
+import { places, stagingPartition, stagingTable } from './batch.ts';
+import { contractOf, type Deps } from './deps.ts';
+import type { RunInput, validationInput, validationOutput, validationStarted } from './schemas.ts';
+import { readSummary } from './transform.ts';
+
+/** Registers the run's staged rows and starts the one query over them. */
+export async function startValidation(
+  deps: Deps,
+  { dataset, batch, run }: RunInput,
+): Promise<z.output<typeof validationStarted>> {
+  const { config, catalog, athena } = deps;
+  const contract = contractOf(deps, dataset);
+  const table = stagingTable(contract, config);
+  const partition = stagingPartition(batch, run);
+  await catalog.ensureTable(table);
+  await catalog.addPartition(table, [partition], address(places(config).run(dataset, batch, run).data));
+  const sql = expectationQuery(contract, { table: table.name, column: 'run', value: partition });
+  const token = createHash('sha256').update(`${partition}\n${sql}`).digest('hex');
+  return { query: await athena.start(sql, token) };
+}
+
+/**
+ * Looks after the query, and judges its row. Outcomes go to the ledger whatever they are.
+ * Throws AthenaQueryFailed, AccountingMismatch when Athena counts other rows than the transform wrote or a file's
+ * rows do not add up, and ExpectationFailed when an expectation with severity hold fails.
+ */
+export async function checkValidation(
+  deps: Deps,
+  { dataset, batch, run, query }: z.output<typeof validationInput>,
+): Promise<z.output<typeof validationOutput>> {
+  const { athena, ledger } = deps;
+  const { state, reason } = await waitFor(
+    () => athena.queryState(query),
+    (q) => q.state !== 'QUEUED' && q.state !== 'RUNNING',
+    3000,
+  );
+  if (state === 'QUEUED' || state === 'RUNNING') return { status: 'running' };
+  if (state !== 'SUCCEEDED')
+    throw new AthenaQueryFailed(
+      `the validation query ${query} ended ${state}: ${reason ?? 'no reason given'}`,
+    );
+  const summary = await readSummary(deps, dataset, batch, run);
+  const expectations = judgeExpectations(
+    contractOf(deps, dataset),
+    summary.published,
+    await athena.singleRow(query),
+  );
+  await ledger.annotateBatch(dataset, batch, { expectations });
+  for (const file of summary.files)
+    if (file.rowsRead !== file.published + file.quarantined + file.duplicates)
+      throw new AccountingMismatch(
+        `${file.object}: ${file.rowsRead} rows read are not ${file.published} published + ${file.quarantined} quarantined + ${file.duplicates} duplicates`,
+      );
+  const failed = expectations.filter((e) => !e.passed && e.severity === 'hold');
+  const describe = (e: (typeof failed)[number]) => `${e.name}: found ${e.found}, expected ${e.expected}`;
+  if (failed.some((e) => e.name === 'row_count'))
+    throw new AccountingMismatch(failed.map(describe).join('; '));
+  if (failed.length > 0)
+    throw new ExpectationFailed(
+      `${failed.length} of ${expectations.length} expectations failed: ${failed.map(describe).join('; ')}`,
+    );
+  return { status: 'passed' };
+}

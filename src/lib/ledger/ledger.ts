@@ -1,0 +1,391 @@
+/**
+ * The ledger: one DynamoDB table that knows every file, every batch, and who holds a dataset's lease. One partition a
+ * dataset. Every transition is a conditional write, so a step that runs twice changes nothing the second time.
+ *
+ *   FILE#<object>#<version>     state: pending | claimed | published | held | failed
+ *   PENDING#<object>#<version>  the queue: present exactly while the file is pending
+ *   BATCH#<batch>               state: running | published | held | failed
+ *   LEASE                       fence (a number that only grows), execution and batch while held
+ *   SETTINGS                    what an operator chose for the dataset
+ */
+import {
+  ConditionalCheckFailedException,
+  DynamoDBClient,
+  TransactionCanceledException,
+} from '@aws-sdk/client-dynamodb';
+import {
+  DynamoDBDocumentClient,
+  GetCommand,
+  paginateQuery,
+  TransactWriteCommand,
+  type TransactWriteCommandInput,
+  UpdateCommand,
+} from '@aws-sdk/lib-dynamodb';
+import { LeaseLost } from '../errors.ts';
+
+/** A raw object version, as its event told of it. */
+export interface RawFile {
+  readonly object: string;
+  readonly version: string;
+  readonly size: number;
+  readonly sequencer: string;
+}
+
+export type BatchState = 'running' | 'published' | 'held' | 'failed';
+export type FileState = 'pending' | 'claimed' | 'published' | 'held' | 'failed';
+
+export interface FileRecord extends RawFile {
+  readonly state: FileState;
+  readonly batch?: string;
+  readonly attempts: number;
+  readonly reason?: string;
+  readonly counts?: Readonly<Record<string, number>>;
+}
+
+export interface BatchRecord {
+  readonly batch: string;
+  readonly state: BatchState;
+  readonly [attribute: string]: unknown;
+}
+
+export interface Lease {
+  readonly fence: number;
+  readonly execution?: string;
+  readonly batch?: string;
+}
+
+export type Ledger = ReturnType<typeof createLedger>;
+
+/** DynamoDB takes 100 items in a transaction; each file needs two, the lease one. */
+const filesPerTransaction = 49;
+
+export function createLedger(table: string, client: DynamoDBClient = new DynamoDBClient({ maxAttempts: 8 })) {
+  const db = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
+  const at = (dataset: string, sk: string) => ({ TableName: table, Key: { pk: dataset, sk } });
+
+  const transact = async (items: NonNullable<TransactWriteCommandInput['TransactItems']>) => {
+    await db.send(new TransactWriteCommand({ TransactItems: items }));
+  };
+
+  const leaseCheck = (dataset: string, fence: number) => ({
+    ConditionCheck: {
+      ...at(dataset, 'LEASE'),
+      ConditionExpression: 'fence = :fence AND attribute_exists(#execution)',
+      ExpressionAttributeNames: { '#execution': 'execution' },
+      ExpressionAttributeValues: { ':fence': fence },
+    },
+  });
+
+  /** Moves the files of a batch under the lease, some at a time. A file that is there already stays. */
+  const moveFiles = async (
+    dataset: string,
+    fence: number,
+    files: readonly RawFile[],
+    move: (file: RawFile) => NonNullable<TransactWriteCommandInput['TransactItems']>,
+  ) => {
+    for (let i = 0; i < files.length; i += filesPerTransaction)
+      try {
+        await transact([
+          leaseCheck(dataset, fence),
+          ...files.slice(i, i + filesPerTransaction).flatMap(move),
+        ]);
+      } catch (error) {
+        throw asLeaseLost(error, dataset, fence);
+      }
+  };
+
+  const query = async <T>(dataset: string, prefix: string, limit?: number): Promise<T[]> => {
+    const found: T[] = [];
+    const pages = paginateQuery(
+      { client: db },
+      {
+        TableName: table,
+        ConsistentRead: true,
+        KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
+        ExpressionAttributeValues: { ':pk': dataset, ':prefix': prefix },
+      },
+    );
+    for await (const page of pages) {
+      found.push(...((page.Items ?? []) as T[]));
+      if (limit !== undefined && found.length >= limit) break;
+    }
+    return limit === undefined ? found : found.slice(0, limit);
+  };
+
+  return {
+    /** Notes a new file as pending. False when the ledger knows it already: the event is a duplicate. */
+    async notePending(dataset: string, file: RawFile): Promise<boolean> {
+      const record = { ...file, state: 'pending' satisfies FileState, attempts: 0, notedAt: now() };
+      try {
+        await transact([
+          {
+            Put: {
+              TableName: table,
+              Item: { pk: dataset, sk: fileKey(file), ...record },
+              ConditionExpression: 'attribute_not_exists(pk)',
+            },
+          },
+          { Put: { TableName: table, Item: { pk: dataset, sk: pendingKey(file), ...file } } },
+        ]);
+        return true;
+      } catch (error) {
+        if (reasonsOf(error).includes('ConditionalCheckFailed')) return false;
+        throw error;
+      }
+    },
+
+    /** Takes a free lease and gives its new fence; null when somebody holds it. */
+    async acquireLease(dataset: string): Promise<number | null> {
+      try {
+        const { Attributes } = await db.send(
+          new UpdateCommand({
+            ...at(dataset, 'LEASE'),
+            UpdateExpression: 'SET #execution = :starting, takenAt = :now ADD fence :one',
+            ConditionExpression: 'attribute_not_exists(#execution)',
+            ExpressionAttributeNames: { '#execution': 'execution' },
+            ExpressionAttributeValues: { ':starting': 'starting', ':one': 1, ':now': now() },
+            ReturnValues: 'ALL_NEW',
+          }),
+        );
+        return Number(Attributes?.['fence']);
+      } catch (error) {
+        if (error instanceof ConditionalCheckFailedException) return null;
+        throw error;
+      }
+    },
+
+    /** Gives the lease up, if this fence still holds it. */
+    async releaseLease(dataset: string, fence: number): Promise<void> {
+      try {
+        await db.send(
+          new UpdateCommand({
+            ...at(dataset, 'LEASE'),
+            UpdateExpression: 'REMOVE #execution, batch, takenAt',
+            ConditionExpression: 'fence = :fence',
+            ExpressionAttributeNames: { '#execution': 'execution' },
+            ExpressionAttributeValues: { ':fence': fence },
+          }),
+        );
+      } catch (error) {
+        if (!(error instanceof ConditionalCheckFailedException)) throw error;
+      }
+    },
+
+    /** Writes the execution, and the batch once there is one, into a held lease. Throws LeaseLost. */
+    async markLease(dataset: string, fence: number, execution: string, batch?: string): Promise<void> {
+      try {
+        await db.send(
+          new UpdateCommand({
+            ...at(dataset, 'LEASE'),
+            UpdateExpression: `SET #execution = :execution${batch === undefined ? ' REMOVE batch' : ', batch = :batch'}`,
+            ConditionExpression: 'fence = :fence AND attribute_exists(#execution)',
+            ExpressionAttributeNames: { '#execution': 'execution' },
+            ExpressionAttributeValues: {
+              ':fence': fence,
+              ':execution': execution,
+              ...(batch === undefined ? {} : { ':batch': batch }),
+            },
+          }),
+        );
+      } catch (error) {
+        throw asLeaseLost(error, dataset, fence);
+      }
+    },
+
+    async lease(dataset: string): Promise<Lease | undefined> {
+      const { Item } = await db.send(new GetCommand({ ...at(dataset, 'LEASE'), ConsistentRead: true }));
+      return Item as Lease | undefined;
+    },
+
+    /** Throws LeaseLost unless this fence holds the lease. */
+    async requireLease(dataset: string, fence: number): Promise<void> {
+      const { Item } = await db.send(new GetCommand({ ...at(dataset, 'LEASE'), ConsistentRead: true }));
+      if (Item?.['fence'] !== fence || Item['execution'] === undefined)
+        throw new LeaseLost(
+          `${dataset}: the lease with fence ${fence} is gone (the ledger has ${Item?.['fence'] ?? 'none'}); another execution took over`,
+        );
+    },
+
+    /** Files that wait, in the order of their keys. */
+    async pending(dataset: string, limit?: number): Promise<RawFile[]> {
+      return (await query<RawFile>(dataset, 'PENDING#', limit)).map(toRawFile);
+    },
+
+    /** Opens a batch and moves its files from pending to claimed. May be called again with the same files. */
+    async claim(
+      dataset: string,
+      fence: number,
+      batch: { id: string; files: readonly RawFile[]; bytes: number; engine: string; execution: string },
+    ): Promise<void> {
+      try {
+        await transact([
+          leaseCheck(dataset, fence),
+          {
+            Update: {
+              ...at(dataset, `BATCH#${batch.id}`),
+              UpdateExpression:
+                'SET batch = :batch, #state = :running, fence = :fence, #files = :files, #bytes = :bytes, engine = :engine, #execution = :execution, claimedAt = :now ADD attempts :one REMOVE #reason, expectations, endedAt',
+              ConditionExpression: 'attribute_not_exists(#state) OR #state <> :published',
+              ExpressionAttributeNames: {
+                '#state': 'state',
+                '#files': 'files',
+                '#bytes': 'bytes',
+                '#execution': 'execution',
+                '#reason': 'reason',
+              },
+              ExpressionAttributeValues: {
+                ':batch': batch.id,
+                ':running': 'running' satisfies BatchState,
+                ':published': 'published' satisfies BatchState,
+                ':fence': fence,
+                ':files': batch.files.length,
+                ':bytes': batch.bytes,
+                ':engine': batch.engine,
+                ':execution': batch.execution,
+                ':now': now(),
+                ':one': 1,
+              },
+            },
+          },
+        ]);
+      } catch (error) {
+        throw asLeaseLost(error, dataset, fence);
+      }
+      await moveFiles(dataset, fence, batch.files, (file) => [
+        { Delete: at(dataset, pendingKey(file)) },
+        {
+          Update: {
+            ...at(dataset, fileKey(file)),
+            UpdateExpression: 'SET #state = :claimed, batch = :batch',
+            ConditionExpression: '#state = :pending OR (#state = :claimed AND batch = :batch)',
+            ExpressionAttributeNames: { '#state': 'state' },
+            ExpressionAttributeValues: {
+              ':claimed': 'claimed' satisfies FileState,
+              ':pending': 'pending' satisfies FileState,
+              ':batch': batch.id,
+            },
+          },
+        },
+      ]);
+    },
+
+    /** Adds what a step found out to a batch's record. */
+    async annotateBatch(
+      dataset: string,
+      batch: string,
+      attributes: Readonly<Record<string, unknown>>,
+    ): Promise<void> {
+      const names = Object.keys(attributes);
+      await db.send(
+        new UpdateCommand({
+          ...at(dataset, `BATCH#${batch}`),
+          UpdateExpression: `SET ${names.map((_, i) => `#n${i} = :v${i}`).join(', ')}`,
+          ExpressionAttributeNames: Object.fromEntries(names.map((name, i) => [`#n${i}`, name])),
+          ExpressionAttributeValues: Object.fromEntries(names.map((name, i) => [`:v${i}`, attributes[name]])),
+        }),
+      );
+    },
+
+    /** Ends a batch: its files become `fileState`, back in the queue when that is pending. */
+    async settle(
+      dataset: string,
+      fence: number,
+      batch: { id: string; state: BatchState; reason?: string },
+      files: readonly (RawFile & { state: FileState; counts?: Readonly<Record<string, number>> })[],
+    ): Promise<void> {
+      const settled = new Map(files.map((file) => [fileKey(file), file]));
+      await moveFiles(dataset, fence, files, (file) => {
+        const { state, counts } = settled.get(fileKey(file)) ?? { state: 'failed' as const };
+        return [
+          {
+            Update: {
+              ...at(dataset, fileKey(file)),
+              UpdateExpression: `SET #state = :state, settledAt = :now${counts ? ', counts = :counts' : ''}${batch.reason ? ', #reason = :reason' : ''} ADD attempts :one`,
+              ConditionExpression: 'batch = :batch AND (#state = :claimed OR #state = :state)',
+              ExpressionAttributeNames: {
+                '#state': 'state',
+                ...(batch.reason ? { '#reason': 'reason' } : {}),
+              },
+              ExpressionAttributeValues: {
+                ':state': state,
+                ':claimed': 'claimed' satisfies FileState,
+                ':batch': batch.id,
+                ':now': now(),
+                ':one': 1,
+                ...(counts ? { ':counts': counts } : {}),
+                ...(batch.reason ? { ':reason': batch.reason } : {}),
+              },
+            },
+          },
+          ...(state === 'pending'
+            ? [{ Put: { TableName: table, Item: { pk: dataset, sk: pendingKey(file), ...toRawFile(file) } } }]
+            : []),
+        ];
+      });
+      await this.annotateBatch(dataset, batch.id, {
+        state: batch.state,
+        endedAt: now(),
+        ...(batch.reason ? { reason: batch.reason } : {}),
+      });
+    },
+
+    async batch(dataset: string, batch: string): Promise<BatchRecord | undefined> {
+      const { Item } = await db.send(
+        new GetCommand({ ...at(dataset, `BATCH#${batch}`), ConsistentRead: true }),
+      );
+      return Item as BatchRecord | undefined;
+    },
+
+    batches: (dataset: string) => query<BatchRecord>(dataset, 'BATCH#'),
+
+    files: (dataset: string) => query<FileRecord>(dataset, 'FILE#'),
+
+    async attempts(dataset: string, file: RawFile): Promise<number> {
+      const { Item } = await db.send(new GetCommand({ ...at(dataset, fileKey(file)), ConsistentRead: true }));
+      return Number(Item?.['attempts'] ?? 0);
+    },
+
+    /** The engine an operator forced for a dataset, if any. */
+    async forcedEngine(dataset: string): Promise<string | undefined> {
+      const { Item } = await db.send(new GetCommand({ ...at(dataset, 'SETTINGS'), ConsistentRead: true }));
+      return Item?.['engine'] as string | undefined;
+    },
+
+    /** Forces an engine for a dataset until called with auto. */
+    async forceEngine(dataset: string, engine: 'auto' | 'embedded' | 'glue'): Promise<void> {
+      await db.send(
+        new UpdateCommand({
+          ...at(dataset, 'SETTINGS'),
+          UpdateExpression: 'SET engine = :engine',
+          ExpressionAttributeValues: { ':engine': engine },
+        }),
+      );
+    },
+  };
+}
+
+const now = (): string => new Date().toISOString();
+const fileKey = (file: RawFile): string => `FILE#${file.object}#${file.version}`;
+const pendingKey = (file: RawFile): string => `PENDING#${file.object}#${file.version}`;
+const toRawFile = ({ object, version, size, sequencer }: RawFile): RawFile => ({
+  object,
+  version,
+  size,
+  sequencer,
+});
+
+const reasonsOf = (error: unknown): string[] =>
+  error instanceof TransactionCanceledException
+    ? (error.CancellationReasons ?? []).map((reason) => reason.Code ?? '')
+    : [];
+
+/** A failed check of the lease (always the first item) is LeaseLost; anything else stays what it is. */
+function asLeaseLost(error: unknown, dataset: string, fence: number): unknown {
+  const isLost =
+    error instanceof ConditionalCheckFailedException || reasonsOf(error)[0] === 'ConditionalCheckFailed';
+  return isLost
+    ? new LeaseLost(`${dataset}: the lease with fence ${fence} is gone; another execution took over`, {
+        cause: error as Error,
+      })
+    : error;
+}
