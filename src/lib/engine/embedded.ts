@@ -245,17 +245,17 @@ async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
     `SELECT ${list(keys)} AS key_values, count(*)::DOUBLE AS n FROM ranked WHERE _fate = 'published' GROUP BY ALL ORDER BY 1`,
   );
   const counted = files.map((f) => ({
-    object: String(f['object']),
-    version: String(f['version']),
-    rowsRead: Number(f['read']),
-    published: Number(f['published']),
-    quarantined: Number(f['quarantined']),
-    duplicates: Number(f['duplicate']),
+    object: String(f.object),
+    version: String(f.version),
+    rowsRead: Number(f.read),
+    published: Number(f.published),
+    quarantined: Number(f.quarantined),
+    duplicates: Number(f.duplicate),
   }));
   const total = (field: 'rowsRead' | 'published' | 'quarantined' | 'duplicates') =>
     counted.reduce((sum, f) => sum + f[field], 0);
   const byName = (counts: typeof reasons) =>
-    Object.fromEntries(counts.map((c) => [String(c['name']), Number(c['n'])]));
+    Object.fromEntries(counts.map((c) => [String(c.name), Number(c.n)]));
   return {
     rowsRead: total('rowsRead'),
     published: total('published'),
@@ -264,6 +264,6 @@ async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
     reasons: byName(reasons),
     nulled: byName(nulled),
     files: counted,
-    partitions: partitions.map((p) => ({ values: p['key_values'] as string[], rows: Number(p['n']) })),
+    partitions: partitions.map((p) => ({ values: p.key_values as string[], rows: Number(p.n) })),
   };
 }

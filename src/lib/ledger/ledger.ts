@@ -147,7 +147,7 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
             ReturnValues: 'ALL_NEW',
           }),
         );
-        return Number(Attributes?.['fence']);
+        return Number(Attributes?.fence);
       } catch (error) {
         if (error instanceof ConditionalCheckFailedException) return null;
         throw error;
@@ -200,9 +200,9 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
     /** Throws LeaseLost unless this fence holds the lease. */
     async requireLease(dataset: string, fence: number): Promise<void> {
       const { Item } = await db.send(new GetCommand({ ...at(dataset, 'LEASE'), ConsistentRead: true }));
-      if (Item?.['fence'] !== fence || Item['execution'] === undefined)
+      if (Item?.fence !== fence || Item.execution === undefined)
         throw new LeaseLost(
-          `${dataset}: the lease with fence ${fence} is gone (the ledger has ${Item?.['fence'] ?? 'none'}); another execution took over`,
+          `${dataset}: the lease with fence ${fence} is gone (the ledger has ${Item?.fence ?? 'none'}); another execution took over`,
         );
     },
 
@@ -342,13 +342,13 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
 
     async attempts(dataset: string, file: RawFile): Promise<number> {
       const { Item } = await db.send(new GetCommand({ ...at(dataset, fileKey(file)), ConsistentRead: true }));
-      return Number(Item?.['attempts'] ?? 0);
+      return Number(Item?.attempts ?? 0);
     },
 
     /** The engine an operator forced for a dataset, if any. */
     async forcedEngine(dataset: string): Promise<string | undefined> {
       const { Item } = await db.send(new GetCommand({ ...at(dataset, 'SETTINGS'), ConsistentRead: true }));
-      return Item?.['engine'] as string | undefined;
+      return Item?.engine as string | undefined;
     },
 
     /** Forces an engine for a dataset until called with auto. */
