@@ -1,0 +1,216 @@
+/** Athena's engine without a JVM: DuckDB over the registered partitions of the local Catalog, and DDL on that Catalog. */
+import { createWriteStream, existsSync } from 'node:fs';
+import { mkdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { EntityNotFoundException, GetTableCommand, paginateGetPartitions, type Table } from '@aws-sdk/client-glue';
+import { GetObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { duckType, identifier, list, literal } from '../../src/lib/dialect/duckdb.ts';
+import { parallel } from '../../src/lib/parallel.ts';
+import { parseAddress, type Upstream } from '../aws.ts';
+import { parseDdl, runDdl } from './ddl.ts';
+import { checkQuery, type TableRef } from './guard.ts';
+import { type Engine, notSupported, QueryError, type QueryResult } from './service.ts';
+import { athenaType, athenaText } from './values.ts';
+
+/** `folder` keeps downloaded objects; a data file never changes, it is told by bucket, key and ETag. */
+export async function createDuckDbEngine(upstream: Upstream, folder: string): Promise<Engine> {
+  const instance = await DuckDBInstance.create(':memory:', { autoinstall_known_extensions: 'false' });
+  return async (sql, database) => {
+    const ddl = parseDdl(sql);
+    if (ddl) return runDdl(upstream, ddl, database);
+    const tables = checkQuery(sql);
+    const db = await instance.connect();
+    try {
+      await db.run("SET TimeZone = 'UTC'; SET integer_division = true; SET default_null_order = 'nulls_last'");
+      return await query(upstream, folder, db, sql.replace(/;\s*$/, ''), database, tables);
+    } finally {
+      db.closeSync();
+    }
+  };
+}
+
+/** Runs in a database of its own, so that two queries at once do not share views. */
+async function query(
+  upstream: Upstream,
+  folder: string,
+  db: DuckDBConnection,
+  sql: string,
+  database: string,
+  tables: readonly TableRef[],
+): Promise<QueryResult> {
+  const catalog = `q_${randomUUID().replaceAll('-', '')}`;
+  await db.run(`ATTACH ':memory:' AS ${identifier(catalog)}`);
+  try {
+    await db.run(`USE ${identifier(catalog)}`);
+    let scannedBytes = 0;
+    const seen = new Set<string>();
+    for (const ref of tables) {
+      const schema = ref.database ?? database;
+      const name = `${identifier(schema)}.${identifier(ref.table)}`;
+      if (seen.has(name)) continue;
+      seen.add(name);
+      await db.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(schema)}`);
+      scannedBytes += await createView(upstream, folder, db, name, schema, ref.table);
+    }
+    await db.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(database)}`);
+    await db.run(`USE ${identifier(catalog)}.${identifier(database)}`);
+    await db.run('CREATE MACRO date_format(t, f) AS strftime(t, f)');
+    await db.run('CREATE MACRO cardinality(a) AS len(a)');
+    return { ...(await read(db, sql)), scannedBytes };
+  } finally {
+    await db.run('USE memory');
+    await db.run(`DETACH ${identifier(catalog)}`);
+  }
+}
+
+async function read(db: DuckDBConnection, sql: string): Promise<Omit<QueryResult, 'scannedBytes'>> {
+  try {
+    const reader = await db.runAndReadAll(sql);
+    const types = reader.columnTypes();
+    return {
+      kind: 'DML',
+      columns: reader.columnNames().map((name, i) => ({ name, type: athenaType(types[i]) })),
+      rows: reader.getRows().map((row) => row.map((value, i) => athenaText(value, types[i]))),
+    };
+  } catch (error) {
+    if (error instanceof QueryError) throw error;
+    const message = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+    throw new QueryError(`${codeOf(message)}: ${message}`);
+  }
+}
+
+/** Athena's error code for DuckDB's message. */
+function codeOf(message: string): string {
+  if (/^Binder Error: Referenced column/.test(message)) return 'COLUMN_NOT_FOUND';
+  if (/^Conversion Error/.test(message)) return 'INVALID_CAST_ARGUMENT';
+  if (/^Out of Range Error/.test(message)) return 'NUMERIC_VALUE_OUT_OF_RANGE';
+  return 'SYNTAX_ERROR';
+}
+
+/** A view over the files of a table's registered partitions. Gives their bytes. Throws QueryError. */
+async function createView(
+  upstream: Upstream,
+  folder: string,
+  db: DuckDBConnection,
+  view: string,
+  database: string,
+  name: string,
+): Promise<number> {
+  const table = await getTable(upstream, database, name);
+  if (!table)
+    throw new QueryError(`TABLE_NOT_FOUND: Table 'awsdatacatalog.${database}.${name}' does not exist`);
+  if (!table.StorageDescriptor?.InputFormat?.includes('Parquet'))
+    throw notSupported(`the table ${database}.${name}, whose files are not Parquet`);
+  if (table.Parameters?.['projection.enabled'] === 'true')
+    throw notSupported(`partition projection (table ${database}.${name})`);
+  const keys = table.PartitionKeys ?? [];
+  const places = await partitionsOf(upstream, database, table);
+  const files = (
+    await parallel(places, 8, async ({ location, values }) =>
+      (await listFiles(upstream, location)).map((file) => ({ ...file, values })),
+    )
+  ).flat();
+  const local = await parallel(files, 8, async (file) => ({
+    ...file,
+    path: await download(upstream, folder, file),
+  }));
+  const columns = table.StorageDescriptor.Columns ?? [];
+  const types = [...columns, ...keys].map((c) => ({
+    name: c.Name ?? '',
+    type: duckType(c.Type ?? '').replace('TIMESTAMPTZ', 'TIMESTAMP'),
+  }));
+  const empty = types.map((c) => `NULL::${c.type} AS ${identifier(c.name)}`);
+  const none = `SELECT ${[...empty, `NULL::VARCHAR AS "$path"`].join(', ')} WHERE false`;
+  if (local.length === 0) {
+    await db.run(`CREATE VIEW ${view} AS ${none}`);
+    return 0;
+  }
+  const partitionTable = `${view.slice(0, -1)}$files"`;
+  await db.run(
+    `CREATE TABLE ${partitionTable} AS FROM (VALUES ${local
+      .map((f) => `(${[f.path, f.address, ...f.values].map(literal).join(', ')})`)
+      .join(', ')}) AS t(${['$local', '$path', ...keys.map((k) => k.Name ?? '')].map(identifier).join(', ')})`,
+  );
+  const present = await db.runAndReadAll(
+    `SELECT DISTINCT name FROM parquet_schema(${list(local.map((f) => literal(f.path)))}) WHERE name <> 'duckdb_schema'`,
+  );
+  const available = new Set(present.getRows().map(([n]) => String(n).toLowerCase()));
+  const selected = types.slice(0, columns.length).map((c) => {
+    const source = available.has(c.name) ? `r.${identifier(c.name)}` : 'NULL';
+    // Athena's timestamps of Hive tables have milliseconds.
+    return c.type === 'TIMESTAMP'
+      ? `make_timestamp(round(epoch_us(${source}::TIMESTAMPTZ) / 1000.0)::BIGINT * 1000) AS ${identifier(c.name)}`
+      : `${source}::${c.type} AS ${identifier(c.name)}`;
+  });
+  const keyColumns = types
+    .slice(columns.length)
+    .map((c) => `f.${identifier(c.name)}::${c.type} AS ${identifier(c.name)}`);
+  await db.run(`
+    CREATE VIEW ${view} AS
+    SELECT ${[...selected, ...keyColumns, 'f."$path"'].join(', ')}
+    FROM read_parquet(${list(local.map((f) => literal(f.path)))}, filename = '$local', union_by_name = true, hive_partitioning = false) r
+    JOIN ${partitionTable} f ON r."$local" = f."$local"`);
+  return files.reduce((sum, f) => sum + f.size, 0);
+}
+
+async function partitionsOf(
+  { glue }: Upstream,
+  database: string,
+  table: Table,
+): Promise<{ location: string; values: string[] }[]> {
+  if ((table.PartitionKeys ?? []).length === 0)
+    return [{ location: table.StorageDescriptor?.Location ?? '', values: [] }];
+  const found: { location: string; values: string[] }[] = [];
+  const pages = paginateGetPartitions(
+    { client: glue },
+    { DatabaseName: database, TableName: table.Name },
+  );
+  for await (const page of pages)
+    for (const p of page.Partitions ?? [])
+      found.push({ location: p.StorageDescriptor?.Location ?? '', values: p.Values ?? [] });
+  return found;
+}
+
+interface DataFile {
+  readonly bucket: string;
+  readonly key: string;
+  readonly address: string;
+  readonly etag: string;
+  readonly size: number;
+}
+
+/** Hive reads every file below a location, but not names that begin with a dot or an underscore. */
+async function listFiles({ s3 }: Upstream, location: string): Promise<DataFile[]> {
+  const { bucket, key: prefix } = parseAddress(location.replace(/\/?$/, '/'));
+  const files: DataFile[] = [];
+  for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: bucket, Prefix: prefix }))
+    for (const { Key: key = '', Size: size = 0, ETag: etag = '' } of page.Contents ?? [])
+      if (size > 0 && !/^[._]/.test(key.split('/').at(-1) ?? ''))
+        files.push({ bucket, key, address: `s3://${bucket}/${key}`, etag, size });
+  return files;
+}
+
+async function download({ s3 }: Upstream, folder: string, file: DataFile): Promise<string> {
+  const name = createHash('sha256').update(`${file.address}\n${file.etag}`).digest('hex');
+  const path = join(folder, `${name}.parquet`);
+  if (existsSync(path)) return path;
+  await mkdir(folder, { recursive: true });
+  const { Body } = await s3.send(new GetObjectCommand({ Bucket: file.bucket, Key: file.key }));
+  const part = `${path}.${randomUUID()}`;
+  await pipeline(Body as Readable, createWriteStream(part));
+  await rename(part, path);
+  return path;
+}
+
+async function getTable({ glue }: Upstream, database: string, name: string): Promise<Table | undefined> {
+  try {
+    return (await glue.send(new GetTableCommand({ DatabaseName: database, Name: name.toLowerCase() }))).Table;
+  } catch (error) {
+    if (error instanceof EntityNotFoundException) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,82 @@
+/** DuckDB's types and values as Athena names and writes them. */
+import {
+  DuckDBDecimalValue,
+  DuckDBListValue,
+  DuckDBStructValue,
+  type DuckDBType,
+  DuckDBTypeId,
+  type DuckDBValue,
+  DuckDBDateValue,
+  DuckDBTimestampValue,
+} from '@duckdb/node-api';
+import { notSupported } from './service.ts';
+
+/** Throws QueryError for a type that Athena has no equal of. */
+export function athenaType(type: DuckDBType | undefined): string {
+  switch (type?.typeId) {
+    case DuckDBTypeId.BOOLEAN:
+      return 'boolean';
+    case DuckDBTypeId.TINYINT:
+    case DuckDBTypeId.SMALLINT:
+    case DuckDBTypeId.INTEGER:
+      return 'integer';
+    case DuckDBTypeId.BIGINT:
+    case DuckDBTypeId.HUGEINT:
+      return 'bigint';
+    case DuckDBTypeId.DOUBLE:
+      return 'double';
+    case DuckDBTypeId.DECIMAL:
+      return 'decimal';
+    case DuckDBTypeId.VARCHAR:
+      return 'varchar';
+    case DuckDBTypeId.DATE:
+      return 'date';
+    case DuckDBTypeId.TIMESTAMP:
+      return 'timestamp';
+    case DuckDBTypeId.LIST:
+      return 'array';
+    case DuckDBTypeId.STRUCT:
+      return 'row';
+    case DuckDBTypeId.SQLNULL:
+      return 'unknown';
+    default:
+      throw notSupported(`a result of DuckDB's type ${type}`);
+  }
+}
+
+/** A value as GetQueryResults gives it; null for NULL. */
+export function athenaText(value: DuckDBValue, type: DuckDBType | undefined): string | null {
+  if (value === null) return null;
+  if (typeof value === 'bigint') {
+    if (value > 9223372036854775807n || value < -9223372036854775808n)
+      throw notSupported(`a sum beyond 64 bits (${value})`);
+    return String(value);
+  }
+  if (typeof value === 'number') return type?.typeId === DuckDBTypeId.DOUBLE ? javaDouble(value) : String(value);
+  if (typeof value === 'boolean' || typeof value === 'string') return String(value);
+  if (value instanceof DuckDBDecimalValue || value instanceof DuckDBDateValue) return value.toString();
+  if (value instanceof DuckDBTimestampValue) return milliseconds(value.micros);
+  if (value instanceof DuckDBListValue) {
+    const element = type?.typeId === DuckDBTypeId.LIST ? (type as { valueType?: DuckDBType }).valueType : undefined;
+    return `[${value.items.map((item) => athenaText(item, element) ?? 'null').join(', ')}]`;
+  }
+  if (value instanceof DuckDBStructValue)
+    return `{${Object.entries(value.entries)
+      .map(([name, field]) => `${name}=${athenaText(field, undefined) ?? 'null'}`)
+      .join(', ')}}`;
+  throw notSupported(`a result value of ${type}`);
+}
+
+const milliseconds = (micros: bigint): string =>
+  new Date(Number(micros / 1000n)).toISOString().replace('T', ' ').replace('Z', '');
+
+/** As Java's Double.toString: always a decimal point; scientific below 1e-3 and from 1e7 on. */
+export function javaDouble(value: number): string {
+  if (Number.isNaN(value)) return 'NaN';
+  if (!Number.isFinite(value)) return value > 0 ? 'Infinity' : '-Infinity';
+  if (value === 0) return Object.is(value, -0) ? '-0.0' : '0.0';
+  const size = Math.abs(value);
+  if (size >= 1e-3 && size < 1e7) return Number.isInteger(value) ? `${value}.0` : String(value);
+  const [digits = '', exponent = ''] = value.toExponential().split('e');
+  return `${digits.includes('.') ? digits : `${digits}.0`}E${Number(exponent)}`;
+}

@@ -1,0 +1,69 @@
+/**
+ * The gateway before ministack: it answers the calls of Glue and Athena that ministack only plays, from real engines,
+ * and passes everything else through.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createProxyServer } from 'httpxy';
+import { ApiError, type Operation } from './apiError.ts';
+
+/** Operations by the header that names them, such as `AWSGlue.StartCrawler`. */
+export type Operations = Readonly<Record<string, Operation>>;
+
+/** Starts the gateway on 127.0.0.1. `upstream` is ministack's address. */
+export async function startGateway(options: {
+  port: number;
+  upstream: string;
+  operations: Operations;
+}): Promise<{ port: number; close(): Promise<void> }> {
+  const proxy = createProxyServer({ target: options.upstream });
+  const server: Server = createServer((request, response) => {
+    const operation = options.operations[String(request.headers['x-amz-target'] ?? '')];
+    if (operation) void answer(operation, request, response);
+    else proxy.web(request, response).catch((error: Error) => refuse(response, error));
+  });
+  // S3 uploads of a slow client are no reason to hang up.
+  server.requestTimeout = 0;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address ? address.port : options.port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(operation: Operation, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks).toString('utf8');
+    send(response, 200, await operation(body === '' ? {} : (JSON.parse(body) as Record<string, unknown>)));
+  } catch (error) {
+    if (error instanceof ApiError)
+      send(response, error.status, { __type: error.name, Message: error.message, message: error.message, ...error.details });
+    else if (error instanceof Error && '$metadata' in error)
+      // An SDK error from upstream goes on as what it is.
+      send(response, 400, { __type: error.name, Message: error.message, message: error.message });
+    else {
+      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      console.error(message);
+      send(response, 500, { __type: 'InternalServiceException', Message: message, message });
+    }
+  }
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' });
+  response.end(JSON.stringify(body));
+}
+
+function refuse(response: ServerResponse, error: Error): void {
+  if (response.headersSent) response.destroy();
+  else send(response, 503, { __type: 'ServiceUnavailable', message: `the local AWS does not answer: ${error.message}` });
+}

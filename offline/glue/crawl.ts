@@ -1,0 +1,196 @@
+/** One crawl: objects -> tables, as Glue's built-in JSON classifier and its grouping by table level see them. */
+import {
+  BatchCreatePartitionCommand,
+  CreateTableCommand,
+  type Crawler,
+  EntityNotFoundException,
+  GetTableCommand,
+  type Table,
+  type TableInput,
+  UpdateTableCommand,
+} from '@aws-sdk/client-glue';
+import { GetObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import { formatHiveType, parseHiveType } from '../../src/lib/catalog/hiveType.ts';
+import { fromHiveType, mergeShapes, type Shape, shapeOf, toHiveType, unknownShape } from '../../src/lib/catalog/infer.ts';
+import { parallel } from '../../src/lib/parallel.ts';
+import { parseAddress, type Upstream } from '../aws.ts';
+
+interface Found {
+  readonly key: string;
+  readonly size: number;
+  readonly shape: Extract<Shape, { kind: 'struct' }>;
+}
+
+/** Crawls every S3 target of a crawler. Throws what S3 and the Catalog throw. */
+export async function crawl({ glue, s3 }: Upstream, crawler: Crawler): Promise<void> {
+  const database = crawler.DatabaseName ?? '';
+  const level = tableLevel(crawler);
+  for (const target of crawler.Targets?.S3Targets ?? []) {
+    const { bucket, key: prefix } = parseAddress(target.Path ?? '');
+    const folders = new Map<string, { key: string; size: number }[]>();
+    for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: bucket, Prefix: prefix }))
+      for (const object of page.Contents ?? []) {
+        const folder = tableFolder(object.Key ?? '', prefix, level);
+        if (folder === null || !object.Size) continue;
+        folders.set(folder, [...(folders.get(folder) ?? []), { key: object.Key ?? '', size: object.Size }]);
+      }
+    for (const [folder, objects] of folders) {
+      const looks = await parallel(objects, 16, async ({ key, size }): Promise<Found[]> => {
+        const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+        const shape = shapeOfFile(new TextDecoder().decode(await Body?.transformToByteArray()));
+        return shape?.kind === 'struct' ? [{ key, size, shape }] : [];
+      });
+      const found = looks.flat();
+      if (found.length === 0) continue;
+      const name = `${crawler.TablePrefix ?? ''}${folder.split('/').at(-1) ?? bucket}`
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9_]/g, '_');
+      const location = `s3://${bucket}/${folder === '' ? '' : `${folder}/`}`;
+      const existing = await getTable(glue, database, name);
+      const table = tableInput(name, location, crawler.Name ?? '', found, existing);
+      if (!existing) await glue.send(new CreateTableCommand({ DatabaseName: database, TableInput: table }));
+      else if (crawler.SchemaChangePolicy?.UpdateBehavior !== 'LOG')
+        await glue.send(new UpdateTableCommand({ DatabaseName: database, TableInput: table }));
+      await registerPartitions(glue, database, table, found);
+    }
+  }
+}
+
+/** The level at which tables are made, counted from the bucket (1). https://docs.aws.amazon.com/glue/latest/dg/crawler-grouping-policy.html */
+function tableLevel(crawler: Crawler): number | null {
+  const configuration = JSON.parse(crawler.Configuration ?? '{}') as { Grouping?: { TableLevelConfiguration?: number } };
+  return configuration.Grouping?.TableLevelConfiguration ?? null;
+}
+
+/** The folder whose table an object belongs to; null for an object above the table level, or a folder marker. */
+function tableFolder(key: string, prefix: string, level: number | null): string | null {
+  if (key.endsWith('/')) return null;
+  const folders = key.split('/').slice(0, -1);
+  if (level !== null) return folders.length >= level - 1 ? folders.slice(0, level - 1).join('/') : null;
+  const depth = prefix.split('/').filter(Boolean).length;
+  return folders.slice(0, Math.max(depth, Math.min(1, folders.length))).join('/');
+}
+
+/**
+ * The schema of one file: a JSON document's own fields, an array's elements as a column `array`, or the fields of its
+ * lines; undefined for a file that the JSON classifier does not know.
+ */
+function shapeOfFile(content: string): Shape | undefined {
+  const text = content.replace(/^\uFEFF/, '');
+  const whole = tryParse(text);
+  if (Array.isArray(whole)) return { kind: 'struct', fields: new Map([['array', shapeOf(whole)]]) };
+  if (isObject(whole)) return lowerNames(shapeOf(whole));
+  const records = text.split('\n').map(tryParse).filter(isObject);
+  if (records.length === 0) return undefined;
+  return lowerNames(records.map(shapeOf).reduce(mergeShapes, unknownShape));
+}
+
+/** The Catalog's column names are lower case; names inside structs stay. */
+function lowerNames(shape: Shape): Shape {
+  if (shape.kind !== 'struct') return shape;
+  const fields = new Map<string, Shape>();
+  for (const [name, field] of shape.fields)
+    fields.set(name.toLowerCase(), mergeShapes(fields.get(name.toLowerCase()) ?? unknownShape, field));
+  return { kind: 'struct', fields };
+}
+
+function tableInput(
+  name: string,
+  location: string,
+  crawler: string,
+  found: readonly Found[],
+  existing: Table | undefined,
+): TableInput {
+  const before: Shape = {
+    kind: 'struct',
+    fields: new Map(
+      (existing?.StorageDescriptor?.Columns ?? []).map((c) => [
+        c.Name ?? '',
+        fromHiveType(parseHiveType(c.Type ?? 'string')),
+      ]),
+    ),
+  };
+  const seen = found.map((f) => f.shape as Shape).reduce(mergeShapes, unknownShape);
+  const shape = mergeShapes(before, seen);
+  const fields = shape.kind === 'struct' ? [...shape.fields] : [];
+  return {
+    Name: name,
+    Owner: 'owner',
+    TableType: 'EXTERNAL_TABLE',
+    Parameters: {
+      classification: 'json',
+      typeOfData: 'file',
+      compressionType: 'none',
+      objectCount: String(found.length),
+      sizeKey: String(found.reduce((sum, f) => sum + f.size, 0)),
+      CrawlerSchemaDeserializerVersion: '1.0',
+      CrawlerSchemaSerializerVersion: '1.0',
+      UPDATED_BY_CRAWLER: crawler,
+    },
+    PartitionKeys: partitionKeys(location, found).map((key) => ({ Name: key, Type: 'string' })),
+    StorageDescriptor: {
+      Location: location,
+      Columns: fields.map(([field, type]) => ({ Name: field, Type: formatHiveType(toHiveType(type)) })),
+      InputFormat: 'org.apache.hadoop.mapred.TextInputFormat',
+      OutputFormat: 'org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat',
+      SerdeInfo: {
+        SerializationLibrary: 'org.openx.data.jsonserde.JsonSerDe',
+        Parameters: { paths: fields.map(([field]) => field).join(',') },
+      },
+    },
+  };
+}
+
+/** Folders below the table's become keys: by their `name=`, else `partition_0` and on, when all files are equally deep. */
+function partitionKeys(location: string, found: readonly Found[]): string[] {
+  const paths = found.map((f) => foldersBelow(location, f.key));
+  const first = paths[0] ?? [];
+  if (paths.some((p) => p.length !== first.length)) return [];
+  return first.map((folder, i) => (folder.includes('=') ? (folder.split('=')[0] ?? '') : `partition_${i}`));
+}
+
+const foldersBelow = (location: string, key: string): string[] =>
+  key.slice(parseAddress(location).key.length).split('/').slice(0, -1);
+
+async function registerPartitions(
+  glue: Upstream['glue'],
+  database: string,
+  table: TableInput,
+  found: readonly Found[],
+): Promise<void> {
+  if ((table.PartitionKeys ?? []).length === 0) return;
+  const location = table.StorageDescriptor?.Location ?? '';
+  const folders = new Set(found.map((f) => foldersBelow(location, f.key).join('/')));
+  const partitions = [...folders].map((folder) => ({
+    Values: folder.split('/').map((part) => part.slice(part.indexOf('=') + 1)),
+    StorageDescriptor: { ...table.StorageDescriptor, Location: `${location}${folder}/` },
+  }));
+  for (let i = 0; i < partitions.length; i += 100)
+    await glue.send(
+      new BatchCreatePartitionCommand({
+        DatabaseName: database,
+        TableName: table.Name,
+        PartitionInputList: partitions.slice(i, i + 100),
+      }),
+    );
+}
+
+async function getTable(glue: Upstream['glue'], database: string, name: string): Promise<Table | undefined> {
+  try {
+    return (await glue.send(new GetTableCommand({ DatabaseName: database, Name: name }))).Table;
+  } catch (error) {
+    if (error instanceof EntityNotFoundException) return undefined;
+    throw error;
+  }
+}
+
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function tryParse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

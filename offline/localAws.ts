@@ -1,0 +1,156 @@
+/** The local AWS as one thing to start and to end: ministack, and the gateway before it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { athenaOperations } from './athena/service.ts';
+import { createDuckDbEngine } from './athena/duckdb.ts';
+import { connectUpstream, localEnvironment } from './aws.ts';
+import { startGateway } from './gateway.ts';
+import { crawlerOperations } from './glue/crawlers.ts';
+import { jobOperations } from './glue/jobs.ts';
+import { ensureMinistack, ensureSpark, type Report, SetupError } from './setup/environments.ts';
+
+export interface LocalAws {
+  readonly endpoint: string;
+  /** Logs, job runs, downloaded objects. Removed on close. */
+  readonly folder: string;
+  /** Settles when the local AWS ends of itself. */
+  readonly ended: Promise<string>;
+  close(): Promise<void>;
+}
+
+const services = 's3,lambda,sqs,sns,events,states,dynamodb,glue,athena,cloudformation,iam,sts,logs,cloudwatch,ssm,kms,xray';
+
+/** Starts the local AWS on 127.0.0.1. `port` 0 takes a free one. Throws SetupError with one line a person can act on. */
+export async function startLocalAws(options: { port: number; report: Report }): Promise<LocalAws> {
+  const program = await ensureMinistack(options.report);
+  const port = options.port === 0 ? await freePort() : options.port;
+  await requireFree(port);
+  const upstreamPort = await freePort();
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-local-'));
+  const endpoint = `http://127.0.0.1:${port}`;
+  const ministack = startMinistack(program, upstreamPort, endpoint, folder);
+  const upstream = connectUpstream(`http://127.0.0.1:${upstreamPort}`);
+  const jobs = jobOperations({
+    upstream,
+    endpoint: () => endpoint,
+    spark: () => ensureSpark(options.report),
+    folder: join(folder, 'jobs'),
+  });
+  const ended = new Promise<string>((resolveEnded) => {
+    ministack.on('exit', (code, signal) => resolveEnded(`ministack ended (${signal ?? code})`));
+  });
+  const stop = async () => {
+    jobs.close();
+    await endProcess(ministack);
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  };
+  try {
+    await waitUntilReady(`http://127.0.0.1:${upstreamPort}`, ended, join(folder, 'ministack.log'));
+    const gateway = await startGateway({
+      port,
+      upstream: `http://127.0.0.1:${upstreamPort}`,
+      operations: {
+        ...crawlerOperations(upstream),
+        ...jobs.operations,
+        ...athenaOperations(upstream, await createDuckDbEngine(upstream, join(folder, 'athena'))),
+      },
+    });
+    return {
+      endpoint,
+      folder,
+      ended,
+      close: async () => {
+        await gateway.close();
+        await stop();
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function startMinistack(program: string, port: number, endpoint: string, folder: string): ChildProcess {
+  const child = spawn(program, [], {
+    cwd: folder,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      ...localEnvironment,
+      // Lambdas run on the project's Node.
+      PATH: [resolve(import.meta.dirname, '../node_modules/.bin'), process.env.PATH].join(delimiter),
+      TMPDIR: folder,
+      GATEWAY_PORT: String(port),
+      BIND_HOST: '127.0.0.1',
+      AWS_ENDPOINT_URL: endpoint,
+      LAMBDA_EXECUTOR: 'local',
+      SERVICES: services,
+      IOT_MTLS_ENABLED: '0',
+      SFTP_ENABLED: '0',
+      S3_PERSIST: '0',
+    },
+  });
+  const log = createWriteStream(join(folder, 'ministack.log'));
+  child.stdout?.pipe(log, { end: false });
+  child.stderr?.pipe(log, { end: false });
+  return child;
+}
+
+async function waitUntilReady(url: string, ended: Promise<string>, log: string): Promise<void> {
+  let reason: string | undefined;
+  void ended.then((why) => {
+    reason = why;
+  });
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline; ) {
+    if (reason !== undefined) throw new SetupError(`the local AWS did not start: ${reason}; see ${log}`);
+    try {
+      await fetch(`${url}/_ministack/health`);
+      return;
+    } catch {
+      await pause(50);
+    }
+  }
+  throw new SetupError(`the local AWS did not answer within a minute; see ${log}`);
+}
+
+/** Ends the process group: ministack and the Lambda workers it started. */
+async function endProcess(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((done) => child.once('exit', done));
+  const signal = (name: NodeJS.Signals) => {
+    try {
+      process.kill(-(child.pid as number), name);
+    } catch {
+      // The group is gone already.
+    }
+  };
+  signal('SIGTERM');
+  await Promise.race([gone, pause(3000, undefined, { ref: false })]);
+  signal('SIGKILL');
+  await gone;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const address = server.address();
+  await new Promise((done) => server.close(done));
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+async function requireFree(port: number): Promise<void> {
+  const server = createServer();
+  await new Promise<void>((done, fail) => {
+    server.once('error', () =>
+      fail(new SetupError(`port ${port} is in use; choose another one with --port, or --port 0 for a free one`)),
+    );
+    server.listen(port, '127.0.0.1', done);
+  });
+  await new Promise((done) => server.close(done));
+}
