@@ -1,7 +1,8 @@
 /** Clients of the store behind the gateway, for the engines that answer in its place. */
+
+import { AthenaClient } from '@aws-sdk/client-athena';
 import { GlueClient } from '@aws-sdk/client-glue';
 import { S3Client } from '@aws-sdk/client-s3';
-import { AthenaClient } from '@aws-sdk/client-athena';
 
 /** The credentials and region that every part of the local AWS uses. */
 export const localEnvironment = {

@@ -38,7 +38,11 @@ export async function startGateway(options: {
   };
 }
 
-async function answer(operation: Operation, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  operation: Operation,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   try {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -46,7 +50,12 @@ async function answer(operation: Operation, request: IncomingMessage, response: 
     send(response, 200, await operation(body === '' ? {} : (JSON.parse(body) as Record<string, unknown>)));
   } catch (error) {
     if (error instanceof ApiError)
-      send(response, error.status, { __type: error.name, Message: error.message, message: error.message, ...error.details });
+      send(response, error.status, {
+        __type: error.name,
+        Message: error.message,
+        message: error.message,
+        ...error.details,
+      });
     else if (error instanceof Error && '$metadata' in error)
       // An SDK error from upstream goes on as what it is.
       send(response, 400, { __type: error.name, Message: error.message, message: error.message });
@@ -65,5 +74,9 @@ function send(response: ServerResponse, status: number, body: unknown): void {
 
 function refuse(response: ServerResponse, error: Error): void {
   if (response.headersSent) response.destroy();
-  else send(response, 503, { __type: 'ServiceUnavailable', message: `the local AWS does not answer: ${error.message}` });
+  else
+    send(response, 503, {
+      __type: 'ServiceUnavailable',
+      message: `the local AWS does not answer: ${error.message}`,
+    });
 }

@@ -1,13 +1,13 @@
 /** The local AWS as one thing to start and to end: ministack, and the gateway before it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { athenaOperations } from './athena/service.ts';
 import { createDuckDbEngine } from './athena/duckdb.ts';
+import { athenaOperations } from './athena/service.ts';
 import { connectUpstream, localEnvironment } from './aws.ts';
 import { startGateway } from './gateway.ts';
 import { crawlerOperations } from './glue/crawlers.ts';
@@ -23,17 +23,18 @@ export interface LocalAws {
   close(): Promise<void>;
 }
 
-const services = 's3,lambda,sqs,sns,events,states,dynamodb,glue,athena,cloudformation,iam,sts,logs,cloudwatch,ssm,kms,xray';
+const services =
+  's3,lambda,sqs,sns,events,states,dynamodb,glue,athena,cloudformation,iam,sts,logs,cloudwatch,ssm,kms,xray';
 
 /** Starts the local AWS on 127.0.0.1. `port` 0 takes a free one. Throws SetupError with one line a person can act on. */
 export async function startLocalAws(options: { port: number; report: Report }): Promise<LocalAws> {
-  const program = await ensureMinistack(options.report);
+  const python = await ensureMinistack(options.report);
   const port = options.port === 0 ? await freePort() : options.port;
   await requireFree(port);
   const upstreamPort = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'sluice-local-'));
   const endpoint = `http://127.0.0.1:${port}`;
-  const ministack = startMinistack(program, upstreamPort, endpoint, folder);
+  const ministack = startMinistack(python, upstreamPort, endpoint, folder);
   const upstream = connectUpstream(`http://127.0.0.1:${upstreamPort}`);
   const jobs = jobOperations({
     upstream,
@@ -75,8 +76,8 @@ export async function startLocalAws(options: { port: number; report: Report }): 
   }
 }
 
-function startMinistack(program: string, port: number, endpoint: string, folder: string): ChildProcess {
-  const child = spawn(program, [], {
+function startMinistack(python: string, port: number, endpoint: string, folder: string): ChildProcess {
+  const child = spawn(python, [join(import.meta.dirname, 'emulator.py')], {
     cwd: folder,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -108,7 +109,8 @@ async function waitUntilReady(url: string, ended: Promise<string>, log: string):
     reason = why;
   });
   for (const deadline = Date.now() + 60_000; Date.now() < deadline; ) {
-    if (reason !== undefined) throw new SetupError(`the local AWS did not start: ${reason}; see ${log}`);
+    if (reason !== undefined)
+      throw new SetupError(`the local AWS did not start: ${reason}\n${(await readFile(log, 'utf8')).slice(-2000)}`);
     try {
       await fetch(`${url}/_ministack/health`);
       return;
@@ -116,7 +118,9 @@ async function waitUntilReady(url: string, ended: Promise<string>, log: string):
       await pause(50);
     }
   }
-  throw new SetupError(`the local AWS did not answer within a minute; see ${log}`);
+  throw new SetupError(
+    `the local AWS did not answer within a minute\n${(await readFile(log, 'utf8')).slice(-2000)}`,
+  );
 }
 
 /** Ends the process group: ministack and the Lambda workers it started. */
@@ -148,7 +152,9 @@ async function requireFree(port: number): Promise<void> {
   const server = createServer();
   await new Promise<void>((done, fail) => {
     server.once('error', () =>
-      fail(new SetupError(`port ${port} is in use; choose another one with --port, or --port 0 for a free one`)),
+      fail(
+        new SetupError(`port ${port} is in use; choose another one with --port, or --port 0 for a free one`),
+      ),
     );
     server.listen(port, '127.0.0.1', done);
   });

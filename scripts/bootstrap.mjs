@@ -12,7 +12,9 @@ import { delimiter, join } from 'node:path';
 const root = join(import.meta.dirname, '..');
 const modules = join(root, 'node_modules');
 const stamp = join(modules, '.sluice-lock');
-const wanted = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+const wanted = createHash('sha256')
+  .update(readFileSync(join(root, 'package-lock.json')))
+  .digest('hex');
 
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
   console.error('installing npm packages (once for each package-lock.json)');
@@ -21,18 +23,24 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   if (status !== 0) {
-    console.error(`npm ci failed${error ? `: ${error.message}` : ''}; mend that and run the same command again`);
+    console.error(
+      `npm ci failed${error ? `: ${error.message}` : ''}; mend that and run the same command again`,
+    );
     process.exit(2);
   }
   writeFileSync(stamp, wanted);
 }
 
 const [script, ...args] = process.argv.slice(2);
-const child = spawn(join(modules, '.bin', 'node'), ['--disable-warning=ExperimentalWarning', script, ...args], {
-  cwd: root,
-  stdio: 'inherit',
-  env: { ...process.env, PATH: [join(modules, '.bin'), process.env.PATH].join(delimiter) },
-});
+const child = spawn(
+  join(modules, '.bin', 'node'),
+  ['--disable-warning=ExperimentalWarning', script, ...args],
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, PATH: [join(modules, '.bin'), process.env.PATH].join(delimiter) },
+  },
+);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('error', (error) => {
   console.error(`cannot start ${script}: ${error.message}`);

@@ -117,7 +117,7 @@ export async function runDdl(upstream: Upstream, ddl: Ddl, currentDatabase: stri
         const location = partition.location ?? `${base(table)}${spec(table, values)}/`;
         if (!(await register(upstream, database, table, values, location)) && !ddl.ifNotExists)
           throw new QueryError(
-            'FAILED: SemanticException [Error 10321]: Partition already exists: ' + spec(table, values),
+            `FAILED: SemanticException [Error 10321]: Partition already exists: ${spec(table, values)}`,
           );
       }
       return done();
@@ -151,7 +151,9 @@ export async function runDdl(upstream: Upstream, ddl: Ddl, currentDatabase: stri
 async function repair(upstream: Upstream, database: string, table: Table): Promise<QueryResult> {
   const keys = (table.PartitionKeys ?? []).map((k) => k.Name ?? '');
   if (keys.length === 0)
-    throw new QueryError(`FAILED: SemanticException table is not partitioned but partition spec exists: ${table.Name}`);
+    throw new QueryError(
+      `FAILED: SemanticException table is not partitioned but partition spec exists: ${table.Name}`,
+    );
   const { bucket, key: prefix } = parseAddress(base(table));
   const folders = new Map<string, string[]>();
   for await (const page of paginateListObjectsV2({ client: upstream.s3 }, { Bucket: bucket, Prefix: prefix }))
@@ -193,10 +195,15 @@ async function register(
   }
 }
 
-async function registered({ glue }: Upstream, database: string, table: Table): Promise<{ values: string[] }[]> {
+async function registered(
+  { glue }: Upstream,
+  database: string,
+  table: Table,
+): Promise<{ values: string[] }[]> {
   const found: { values: string[] }[] = [];
   const pages = paginateGetPartitions({ client: glue }, { DatabaseName: database, TableName: table.Name });
-  for await (const page of pages) for (const p of page.Partitions ?? []) found.push({ values: p.Values ?? [] });
+  for await (const page of pages)
+    for (const p of page.Partitions ?? []) found.push({ values: p.Values ?? [] });
   return found;
 }
 
@@ -248,8 +255,7 @@ function createTable(reader: Reader): Ddl {
       if (!reader.take('PARQUET')) throw notSupported('tables that are not Parquet');
       isParquet = true;
     } else if (reader.take('LOCATION')) location = reader.text();
-    else if (reader.take('TBLPROPERTIES'))
-      for (const [key, value] of reader.pairs()) properties[key] = value;
+    else if (reader.take('TBLPROPERTIES')) for (const [key, value] of reader.pairs()) properties[key] = value;
     else throw notSupported(`${reader.peek()} in CREATE EXTERNAL TABLE`);
   }
   if (!isParquet) throw notSupported('tables that are not Parquet');
@@ -308,8 +314,7 @@ class Reader {
   }
 
   must(word: string): void {
-    if (!this.take(word))
-      throw new QueryError(`FAILED: ParseException missing ${word} at '${this.peek()}'`);
+    if (!this.take(word)) throw new QueryError(`FAILED: ParseException missing ${word} at '${this.peek()}'`);
   }
 
   end<T>(statement: T): T {
@@ -319,7 +324,8 @@ class Reader {
 
   identifier(): string {
     const token = this.peek();
-    if (!/^[\w`"]/.test(token)) throw new QueryError(`FAILED: ParseException cannot recognize input near '${token}'`);
+    if (!/^[\w`"]/.test(token))
+      throw new QueryError(`FAILED: ParseException cannot recognize input near '${token}'`);
     this.#at++;
     return token.replace(/^[`"](.*)[`"]$/s, '$1').toLowerCase();
   }
@@ -332,7 +338,8 @@ class Reader {
 
   text(): string {
     const token = this.peek();
-    if (!/^['"]/.test(token)) throw new QueryError(`FAILED: ParseException mismatched input '${token}' expecting StringLiteral`);
+    if (!/^['"]/.test(token))
+      throw new QueryError(`FAILED: ParseException mismatched input '${token}' expecting StringLiteral`);
     this.#at++;
     return token.slice(1, -1).replaceAll("''", "'");
   }

@@ -1,11 +1,17 @@
 /** Athena's engine without a JVM: DuckDB over the registered partitions of the local Catalog, and DDL on that Catalog. */
+
+import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createHash, randomUUID } from 'node:crypto';
-import { EntityNotFoundException, GetTableCommand, paginateGetPartitions, type Table } from '@aws-sdk/client-glue';
+import {
+  EntityNotFoundException,
+  GetTableCommand,
+  paginateGetPartitions,
+  type Table,
+} from '@aws-sdk/client-glue';
 import { GetObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { duckType, identifier, list, literal } from '../../src/lib/dialect/duckdb.ts';
@@ -14,7 +20,7 @@ import { parseAddress, type Upstream } from '../aws.ts';
 import { parseDdl, runDdl } from './ddl.ts';
 import { checkQuery, type TableRef } from './guard.ts';
 import { type Engine, notSupported, QueryError, type QueryResult } from './service.ts';
-import { athenaType, athenaText } from './values.ts';
+import { athenaText, athenaType } from './values.ts';
 
 /** `folder` keeps downloaded objects; a data file never changes, it is told by bucket, key and ETag. */
 export async function createDuckDbEngine(upstream: Upstream, folder: string): Promise<Engine> {
@@ -25,7 +31,9 @@ export async function createDuckDbEngine(upstream: Upstream, folder: string): Pr
     const tables = checkQuery(sql);
     const db = await instance.connect();
     try {
-      await db.run("SET TimeZone = 'UTC'; SET integer_division = true; SET default_null_order = 'nulls_last'");
+      await db.run(
+        "SET TimeZone = 'UTC'; SET integer_division = true; SET default_null_order = 'nulls_last'",
+      );
       return await query(upstream, folder, db, sql.replace(/;\s*$/, ''), database, tables);
     } finally {
       db.closeSync();
@@ -133,7 +141,9 @@ async function createView(
   await db.run(
     `CREATE TABLE ${partitionTable} AS FROM (VALUES ${local
       .map((f) => `(${[f.path, f.address, ...f.values].map(literal).join(', ')})`)
-      .join(', ')}) AS t(${['$local', '$path', ...keys.map((k) => k.Name ?? '')].map(identifier).join(', ')})`,
+      .join(
+        ', ',
+      )}) AS t(${['$local', '$path', ...keys.map((k) => k.Name ?? '')].map(identifier).join(', ')})`,
   );
   const present = await db.runAndReadAll(
     `SELECT DISTINCT name FROM parquet_schema(${list(local.map((f) => literal(f.path)))}) WHERE name <> 'duckdb_schema'`,
@@ -165,10 +175,7 @@ async function partitionsOf(
   if ((table.PartitionKeys ?? []).length === 0)
     return [{ location: table.StorageDescriptor?.Location ?? '', values: [] }];
   const found: { location: string; values: string[] }[] = [];
-  const pages = paginateGetPartitions(
-    { client: glue },
-    { DatabaseName: database, TableName: table.Name },
-  );
+  const pages = paginateGetPartitions({ client: glue }, { DatabaseName: database, TableName: table.Name });
   for await (const page of pages)
     for (const p of page.Partitions ?? [])
       found.push({ location: p.StorageDescriptor?.Location ?? '', values: p.Values ?? [] });

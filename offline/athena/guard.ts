@@ -40,7 +40,9 @@ const sameOnBoth = new Set(
   `select union values table subquery alias column star literal null boolean paren tuple row cte with
   count count_if sum min max avg coalesce null_if lower upper length str_position abs year month day hour
   add sub mul div mod neg eq neq lt lte gt gte and or not is_null in between like concat case cast cardinality
-  exists function ordered from where limit offset window_function row_number array_func is_true is_false`.split(/\s+/),
+  exists function ordered from where limit offset window_function row_number array_func is_true is_false`.split(
+    /\s+/,
+  ),
 );
 
 const functions = new Set(['row', 'date_format', 'count_if', 'strpos', 'cardinality', 'is_nan']);
@@ -75,32 +77,34 @@ function* withNames(node: unknown): Generator<string> {
 }
 
 function checkFunction(call: Json): void {
-  const name = String(call['name']).toLowerCase();
+  const name = String(call.name).toLowerCase();
   if (!functions.has(name)) throw notSupported(`the function ${name}`);
   if (name !== 'date_format') return;
-  const [, format] = Array.isArray(call['args']) ? call['args'] : [];
-  const text = asJson(asJson(format)['literal'])['value'];
+  const [, format] = Array.isArray(call.args) ? call.args : [];
+  const text = asJson(asJson(format).literal).value;
   // Beyond these Trino's (MySQL's) letters and strftime's differ: %i, %s, %M.
   if (typeof text !== 'string' || /%(?![YmdH])/.test(text))
-    throw notSupported(`date_format with ${typeof text === 'string' ? `the format ${text}` : 'a computed format'}`);
+    throw notSupported(
+      `date_format with ${typeof text === 'string' ? `the format ${text}` : 'a computed format'}`,
+    );
 }
 
 function checkCast(cast: Json): void {
-  const type = JSON.stringify(cast['to']).toLowerCase();
+  const type = JSON.stringify(cast.to).toLowerCase();
   // Texts of numbers and times, and roundings, differ.
   if (!/"(double|date)"/.test(type)) throw notSupported(`a cast to ${type}`);
 }
 
 /** DuckDB gives NULL for a division by zero, Athena an error. */
 function checkDivisor(division: Json): void {
-  const literal = asJson(asJson(division['right'])['literal']);
-  const isSafe = literal['literal_type'] === 'number' && Number(literal['value']) !== 0;
-  if (!isSafe && asJson(division['right'])['null_if'] === undefined)
+  const literal = asJson(asJson(division.right).literal);
+  const isSafe = literal.literal_type === 'number' && Number(literal.value) !== 0;
+  if (!isSafe && asJson(division.right).null_if === undefined)
     throw notSupported('a division by something that may be zero; write NULLIF(divisor, 0)');
 }
 
 function nameOf(node: Json, field: string): string | null {
-  const name = asJson(node[field])['name'];
+  const name = asJson(node[field]).name;
   return typeof name === 'string' ? name : null;
 }
 

@@ -171,7 +171,8 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
   };
 }
 
-const isOpen = (execution: Execution): boolean => execution.state === 'QUEUED' || execution.state === 'RUNNING';
+const isOpen = (execution: Execution): boolean =>
+  execution.state === 'QUEUED' || execution.state === 'RUNNING';
 
 /** A page of results. The first page of a query (not of DDL) begins with the header row, as Athena's does. */
 function page(result: QueryResult, offset: number, size: number): Record<string, unknown> {
@@ -192,7 +193,16 @@ function page(result: QueryResult, offset: number, size: number): Record<string,
           Name: name,
           Label: name,
           Type: type,
-          Precision: type === 'varchar' ? 2147483647 : type === 'bigint' ? 19 : type === 'integer' ? 10 : type === 'double' ? 17 : 0,
+          Precision:
+            type === 'varchar'
+              ? 2147483647
+              : type === 'bigint'
+                ? 19
+                : type === 'integer'
+                  ? 10
+                  : type === 'double'
+                    ? 17
+                    : 0,
           Scale: 0,
           Nullable: 'UNKNOWN',
           CaseSensitive: type === 'varchar',
@@ -212,7 +222,10 @@ function describe(execution: Execution): Record<string, unknown> {
     ResultConfiguration: { OutputLocation: execution.location },
     QueryExecutionContext: { Database: execution.database },
     WorkGroup: execution.workgroup,
-    EngineVersion: { SelectedEngineVersion: 'Athena engine version 3', EffectiveEngineVersion: 'Athena engine version 3' },
+    EngineVersion: {
+      SelectedEngineVersion: 'Athena engine version 3',
+      EffectiveEngineVersion: 'Athena engine version 3',
+    },
     Status: {
       State: execution.state,
       SubmissionDateTime: execution.submitted / 1000,
@@ -242,6 +255,11 @@ async function writeResult(upstream: Upstream, location: string, result: QueryRe
   const lines = [result.columns.map((c) => c.name), ...result.rows].map((row) => row.map(quote).join(','));
   const { bucket, key } = parseAddress(location);
   await upstream.s3.send(
-    new PutObjectCommand({ Bucket: bucket, Key: key, Body: `${lines.join('\n')}\n`, ContentType: 'text/csv' }),
+    new PutObjectCommand({
+      Bucket: bucket,
+      Key: key,
+      Body: `${lines.join('\n')}\n`,
+      ContentType: 'text/csv',
+    }),
   );
 }

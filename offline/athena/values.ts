@@ -1,13 +1,13 @@
 /** DuckDB's types and values as Athena names and writes them. */
 import {
+  DuckDBDateValue,
   DuckDBDecimalValue,
   DuckDBListValue,
   DuckDBStructValue,
+  DuckDBTimestampValue,
   type DuckDBType,
   DuckDBTypeId,
   type DuckDBValue,
-  DuckDBDateValue,
-  DuckDBTimestampValue,
 } from '@duckdb/node-api';
 import { notSupported } from './service.ts';
 
@@ -52,12 +52,14 @@ export function athenaText(value: DuckDBValue, type: DuckDBType | undefined): st
       throw notSupported(`a sum beyond 64 bits (${value})`);
     return String(value);
   }
-  if (typeof value === 'number') return type?.typeId === DuckDBTypeId.DOUBLE ? javaDouble(value) : String(value);
+  if (typeof value === 'number')
+    return type?.typeId === DuckDBTypeId.DOUBLE ? javaDouble(value) : String(value);
   if (typeof value === 'boolean' || typeof value === 'string') return String(value);
   if (value instanceof DuckDBDecimalValue || value instanceof DuckDBDateValue) return value.toString();
   if (value instanceof DuckDBTimestampValue) return milliseconds(value.micros);
   if (value instanceof DuckDBListValue) {
-    const element = type?.typeId === DuckDBTypeId.LIST ? (type as { valueType?: DuckDBType }).valueType : undefined;
+    const element =
+      type?.typeId === DuckDBTypeId.LIST ? (type as { valueType?: DuckDBType }).valueType : undefined;
     return `[${value.items.map((item) => athenaText(item, element) ?? 'null').join(', ')}]`;
   }
   if (value instanceof DuckDBStructValue)

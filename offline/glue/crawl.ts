@@ -1,8 +1,8 @@
 /** One crawl: objects -> tables, as Glue's built-in JSON classifier and its grouping by table level see them. */
 import {
   BatchCreatePartitionCommand,
-  CreateTableCommand,
   type Crawler,
+  CreateTableCommand,
   EntityNotFoundException,
   GetTableCommand,
   type Table,
@@ -11,7 +11,14 @@ import {
 } from '@aws-sdk/client-glue';
 import { GetObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { formatHiveType, parseHiveType } from '../../src/lib/catalog/hiveType.ts';
-import { fromHiveType, mergeShapes, type Shape, shapeOf, toHiveType, unknownShape } from '../../src/lib/catalog/infer.ts';
+import {
+  fromHiveType,
+  mergeShapes,
+  type Shape,
+  shapeOf,
+  toHiveType,
+  unknownShape,
+} from '../../src/lib/catalog/infer.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 import { parseAddress, type Upstream } from '../aws.ts';
 
@@ -58,7 +65,9 @@ export async function crawl({ glue, s3 }: Upstream, crawler: Crawler): Promise<v
 
 /** The level at which tables are made, counted from the bucket (1). https://docs.aws.amazon.com/glue/latest/dg/crawler-grouping-policy.html */
 function tableLevel(crawler: Crawler): number | null {
-  const configuration = JSON.parse(crawler.Configuration ?? '{}') as { Grouping?: { TableLevelConfiguration?: number } };
+  const configuration = JSON.parse(crawler.Configuration ?? '{}') as {
+    Grouping?: { TableLevelConfiguration?: number };
+  };
   return configuration.Grouping?.TableLevelConfiguration ?? null;
 }
 

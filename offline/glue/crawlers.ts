@@ -19,7 +19,8 @@ export function crawlerOperations(upstream: Upstream): Record<string, Operation>
 
   const definition = async (name: string) => {
     const { Crawler } = await upstream.glue.send(new GetCrawlerCommand({ Name: name }));
-    if (!Crawler) throw new ApiError('EntityNotFoundException', `Crawler entry with name ${name} does not exist`);
+    if (!Crawler)
+      throw new ApiError('EntityNotFoundException', `Crawler entry with name ${name} does not exist`);
     return Crawler;
   };
 
@@ -64,7 +65,9 @@ export function crawlerOperations(upstream: Upstream): Record<string, Operation>
       run.state = 'STOPPING';
       return {};
     },
-    'AWSGlue.GetCrawler': async (request) => ({ Crawler: withState(await definition(named.parse(request).Name)) }),
+    'AWSGlue.GetCrawler': async (request) => ({
+      Crawler: withState(await definition(named.parse(request).Name)),
+    }),
     'AWSGlue.GetCrawlers': async () => {
       const { Crawlers } = await upstream.glue.send(new GetCrawlersCommand({}));
       return { Crawlers: (Crawlers ?? []).map(withState) };

@@ -27,7 +27,10 @@ interface JobRun {
   Attempt: number;
 }
 
-const startRequest = z.object({ JobName: z.string(), Arguments: z.record(z.string(), z.string()).default({}) });
+const startRequest = z.object({
+  JobName: z.string(),
+  Arguments: z.record(z.string(), z.string()).default({}),
+});
 const runRequest = z.object({ JobName: z.string(), RunId: z.string() });
 const stopRequest = z.object({ JobName: z.string(), JobRunIds: z.array(z.string()) });
 

@@ -26,10 +26,10 @@ export class SetupError extends Error {
 
 export type Report = (message: string) => void;
 
-/** Gives the path of the `ministack` program. */
+/** Gives the path of the Python that has ministack. */
 export async function ensureMinistack(report: Report): Promise<string> {
   const folder = await ensureVenv('ministack', readFileSync(join(here, 'ministack.txt'), 'utf8'), report);
-  return join(folder, 'bin', 'ministack');
+  return join(folder, 'bin', 'python');
 }
 
 export interface SparkHome {
@@ -54,7 +54,10 @@ const sparkJars = ['org.apache.hadoop:hadoop-aws:3.3.4', 'com.amazonaws:aws-java
 
 async function ensureVenv(name: string, requirements: string, report: Report): Promise<string> {
   const python = await findPython();
-  const identity = createHash('sha256').update(`${python.version}\n${requirements}`).digest('hex').slice(0, 12);
+  const identity = createHash('sha256')
+    .update(`${python.version}\n${requirements}`)
+    .digest('hex')
+    .slice(0, 12);
   const folder = join(cacheFolder(), `${name}-${identity}`);
   if (existsSync(join(folder, '.complete'))) return folder;
   report(`installing ${name} for Python ${python.version} into ${folder} (once)`);
@@ -62,7 +65,11 @@ async function ensureVenv(name: string, requirements: string, report: Report): P
   await mkdir(folder, { recursive: true });
   const list = join(folder, 'requirements.txt');
   await writeFile(list, requirements);
-  await mustRun(python.path, ['-m', 'venv', folder], 'python3 -m venv failed; on Debian: apt-get install python3-venv');
+  await mustRun(
+    python.path,
+    ['-m', 'venv', folder],
+    'python3 -m venv failed; on Debian: apt-get install python3-venv',
+  );
   await mustRun(
     join(folder, 'bin', 'python'),
     ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', list],

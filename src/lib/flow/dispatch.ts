@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { datasetOfKey } from '../contract/load.ts';
 import type { Contract } from '../contract/schema.ts';
 import { UnreadableEvent } from '../errors.ts';
-import type { Ledger, RawFile } from '../ledger/ledger.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import { parallel } from '../parallel.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html */
@@ -13,6 +13,7 @@ const objectCreated = z.object({
     object: z.object({
       key: z.string(),
       size: z.number().default(0),
+      etag: z.string(),
       'version-id': z.string(),
       sequencer: z.string().default(''),
     }),
@@ -74,19 +75,20 @@ async function noteFile(
   { ledger, contracts }: DispatchDeps,
   body: string,
 ): Promise<{ dataset: string; isNew: boolean } | null> {
-  const file = parseEvent(body);
-  if (file.object.endsWith('/')) return null;
-  const contract = datasetOfKey(contracts, file.object);
+  const { key, size, etag, sequencer, 'version-id': version } = parseEvent(body);
+  if (key.endsWith('/')) return null;
+  const contract = datasetOfKey(contracts, key);
   if (!contract)
     throw new UnreadableEvent(
-      `no contract has a prefix for the object ${file.object}; the prefixes are ${[...contracts.values()].map((c) => c.source.prefix).join(', ')}`,
+      `no contract has a prefix for the object ${key}; the prefixes are ${[...contracts.values()].map((c) => c.source.prefix).join(', ')}`,
     );
+  const file = { object: key, version, size, sequencer, etag };
   return { dataset: contract.dataset, isNew: await ledger.notePending(contract.dataset, file) };
 }
 
 /** Starts an execution for a dataset that has pending files and no holder of its lease. */
 export async function wake(
-  { ledger, start }: Omit<DispatchDeps, 'contracts'>,
+  { ledger, start }: Pick<DispatchDeps, 'ledger' | 'start'>,
   dataset: string,
 ): Promise<boolean> {
   if ((await ledger.pending(dataset, 1)).length === 0) return false;
@@ -101,7 +103,7 @@ export async function wake(
   return true;
 }
 
-function parseEvent(body: string): RawFile {
+function parseEvent(body: string): z.output<typeof objectCreated>['detail']['object'] {
   let event: unknown;
   try {
     event = JSON.parse(body);
@@ -113,11 +115,5 @@ function parseEvent(body: string): RawFile {
     throw new UnreadableEvent(
       `the message is no Object Created event of a versioned bucket: ${z.prettifyError(parsed.error)}`,
     );
-  const { object } = parsed.data.detail;
-  return {
-    object: object.key,
-    version: object['version-id'],
-    size: object.size,
-    sequencer: object.sequencer,
-  };
+  return parsed.data.detail.object;
 }

@@ -4,6 +4,7 @@
  *
  *   FILE#<object>#<version>     state: pending | claimed | published | held | failed
  *   PENDING#<object>#<version>  the queue: present exactly while the file is pending
+ *   CONTENT#<object>#<etag>     the version that brought these bytes first
  *   BATCH#<batch>               state: running | published | held | failed
  *   LEASE                       fence (a number that only grows), execution and batch while held
  *   SETTINGS                    what an operator chose for the dataset
@@ -113,15 +114,26 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
   };
 
   return {
-    /** Notes a new file as pending. False when the ledger knows it already: the event is a duplicate. */
-    async notePending(dataset: string, file: RawFile): Promise<boolean> {
-      const record = { ...file, state: 'pending' satisfies FileState, attempts: 0, notedAt: now() };
+    /**
+     * Notes a new file as pending. False when the ledger knows this version already (a duplicate event), or the same
+     * bytes under the same key (the object was dropped again).
+     */
+    async notePending(dataset: string, noted: RawFile & { etag: string }): Promise<boolean> {
+      const file = toRawFile(noted);
+      const record = { ...noted, state: 'pending' satisfies FileState, attempts: 0, notedAt: now() };
       try {
         await transact([
           {
             Put: {
               TableName: table,
               Item: { pk: dataset, sk: fileKey(file), ...record },
+              ConditionExpression: 'attribute_not_exists(pk)',
+            },
+          },
+          {
+            Put: {
+              TableName: table,
+              Item: { pk: dataset, sk: `CONTENT#${file.object}#${noted.etag}`, version: file.version },
               ConditionExpression: 'attribute_not_exists(pk)',
             },
           },
@@ -160,9 +172,9 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
         await db.send(
           new UpdateCommand({
             ...at(dataset, 'LEASE'),
-            UpdateExpression: 'REMOVE #execution, batch, takenAt',
+            UpdateExpression: 'REMOVE #execution, #batch, takenAt',
             ConditionExpression: 'fence = :fence',
-            ExpressionAttributeNames: { '#execution': 'execution' },
+            ExpressionAttributeNames: { '#execution': 'execution', '#batch': 'batch' },
             ExpressionAttributeValues: { ':fence': fence },
           }),
         );
@@ -177,9 +189,9 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
         await db.send(
           new UpdateCommand({
             ...at(dataset, 'LEASE'),
-            UpdateExpression: `SET #execution = :execution${batch === undefined ? ' REMOVE batch' : ', batch = :batch'}`,
+            UpdateExpression: `SET #execution = :execution${batch === undefined ? ' REMOVE #batch' : ', #batch = :batch'}`,
             ConditionExpression: 'fence = :fence AND attribute_exists(#execution)',
-            ExpressionAttributeNames: { '#execution': 'execution' },
+            ExpressionAttributeNames: { '#execution': 'execution', '#batch': 'batch' },
             ExpressionAttributeValues: {
               ':fence': fence,
               ':execution': execution,
@@ -224,9 +236,10 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
             Update: {
               ...at(dataset, `BATCH#${batch.id}`),
               UpdateExpression:
-                'SET batch = :batch, #state = :running, fence = :fence, #files = :files, #bytes = :bytes, engine = :engine, #execution = :execution, claimedAt = :now ADD attempts :one REMOVE #reason, expectations, endedAt',
+                'SET #batch = :batch, #state = :running, fence = :fence, #files = :files, #bytes = :bytes, engine = :engine, #execution = :execution, claimedAt = :now ADD attempts :one REMOVE #reason, expectations, endedAt',
               ConditionExpression: 'attribute_not_exists(#state) OR #state <> :published',
               ExpressionAttributeNames: {
+                '#batch': 'batch',
                 '#state': 'state',
                 '#files': 'files',
                 '#bytes': 'bytes',
@@ -256,9 +269,9 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
         {
           Update: {
             ...at(dataset, fileKey(file)),
-            UpdateExpression: 'SET #state = :claimed, batch = :batch',
-            ConditionExpression: '#state = :pending OR (#state = :claimed AND batch = :batch)',
-            ExpressionAttributeNames: { '#state': 'state' },
+            UpdateExpression: 'SET #state = :claimed, #batch = :batch',
+            ConditionExpression: '#state = :pending OR (#state = :claimed AND #batch = :batch)',
+            ExpressionAttributeNames: { '#state': 'state', '#batch': 'batch' },
             ExpressionAttributeValues: {
               ':claimed': 'claimed' satisfies FileState,
               ':pending': 'pending' satisfies FileState,
@@ -301,8 +314,9 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
             Update: {
               ...at(dataset, fileKey(file)),
               UpdateExpression: `SET #state = :state, settledAt = :now${counts ? ', counts = :counts' : ''}${batch.reason ? ', #reason = :reason' : ''} ADD attempts :one`,
-              ConditionExpression: 'batch = :batch AND (#state = :claimed OR #state = :state)',
+              ConditionExpression: '#batch = :batch AND (#state = :claimed OR #state = :state)',
               ExpressionAttributeNames: {
+                '#batch': 'batch',
                 '#state': 'state',
                 ...(batch.reason ? { '#reason': 'reason' } : {}),
               },

@@ -1,0 +1,65 @@
+"""Starts ministack with two of its answers mended, both of which the state machine and the dispatch depend on.
+
+- A Node Lambda that throws fails with the error's own name (errorType), as on AWS. ministack 1.5.33 calls every error
+  Runtime.HandlerError, and no Retry or Catch by name would match.
+- The EventBridge event of an object in a versioned bucket names the version, as S3's does.
+"""
+
+import json
+import threading
+
+from ministack.app import main
+from ministack.core import lambda_runtime
+from ministack.services import eventbridge, lambda_svc, s3
+
+MARK = "\u0001"
+
+
+def name_lambda_errors() -> None:
+    script = lambda_runtime._NODEJS_WORKER_SCRIPT
+    thrown = 'error: String(err.message || err), trace: err.stack || ""'
+    payload = "{errorType: err.name || 'Error', errorMessage: String(err.message || err), trace: String(err.stack || '').split('\\n')}"
+    mended = script.replace(thrown, f'error: "\\u0001" + JSON.stringify({payload}), trace: err.stack || ""')
+    if mended == script:
+        raise SystemExit("offline/emulator.py does not fit this version of ministack: the Node worker has changed")
+    lambda_runtime._NODEJS_WORKER_SCRIPT = mended
+    execute = lambda_svc._execute_function_warm
+
+    def execute_with_names(func, event, request_id):
+        result = execute(func, event, request_id)
+        body = result.get("body")
+        message = body.get("errorMessage") if result.get("error") and isinstance(body, dict) else None
+        if isinstance(message, str) and message.startswith(MARK):
+            result["body"] = json.loads(message[1:])
+        return result
+
+    lambda_svc._execute_function_warm = execute_with_names
+
+
+def name_versions() -> None:
+    fired = threading.local()
+    fire = s3._fire_s3_event
+    dispatch = eventbridge._dispatch_event
+
+    def fire_with_version(*args, **kwargs):
+        fired.version = kwargs.get("version_id")
+        try:
+            return fire(*args, **kwargs)
+        finally:
+            fired.version = None
+
+    def dispatch_with_version(event, *args, **kwargs):
+        version = getattr(fired, "version", None)
+        if version and event.get("Source") == "aws.s3":
+            detail = json.loads(event["Detail"])
+            detail["object"]["version-id"] = version
+            event = {**event, "Detail": json.dumps(detail)}
+        return dispatch(event, *args, **kwargs)
+
+    s3._fire_s3_event = fire_with_version
+    eventbridge._dispatch_event = dispatch_with_version
+
+
+name_lambda_errors()
+name_versions()
+main()
