@@ -110,7 +110,9 @@ async function waitUntilReady(url: string, ended: Promise<string>, log: string):
   });
   for (const deadline = Date.now() + 60_000; Date.now() < deadline; ) {
     if (reason !== undefined)
-      throw new SetupError(`the local AWS did not start: ${reason}\n${(await readFile(log, 'utf8')).slice(-2000)}`);
+      throw new SetupError(
+        `the local AWS did not start: ${reason}\n${(await readFile(log, 'utf8')).slice(-2000)}`,
+      );
     try {
       await fetch(`${url}/_ministack/health`);
       return;

@@ -1,0 +1,155 @@
+/** Drops files and follows what becomes of them: every state of every execution as it happens. */
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { styleText } from 'node:util';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { type HistoryEvent, paginateGetExecutionHistory, paginateListExecutions } from '@aws-sdk/client-sfn';
+import type { FileRecord } from '../src/lib/ledger/ledger.ts';
+import type { Drop, Stage } from './stage.ts';
+
+export interface FollowedFile extends Drop {
+  readonly version: string;
+  readonly record: FileRecord;
+}
+
+export interface StateTiming {
+  readonly state: string;
+  readonly seconds: number;
+  readonly failed: boolean;
+}
+
+export interface FollowedExecution {
+  readonly name: string;
+  readonly status: string;
+  readonly seconds: number;
+  readonly states: readonly StateTiming[];
+}
+
+export interface FollowedRun {
+  /** When the first upload began, in milliseconds. */
+  readonly startedAt: number;
+  readonly files: readonly FollowedFile[];
+  readonly executions: readonly FollowedExecution[];
+}
+
+type Print = (line: string) => void;
+
+/** Puts the files into the raw bucket and waits until each is published, held, failed or given back, and nothing runs. */
+export async function followFiles(stage: Stage, drops: readonly Drop[], print: Print): Promise<FollowedRun> {
+  const startedAt = Date.now();
+  const followed = new Map<string, FollowedExecution>();
+  const printed = new Map<string, number>();
+  const before = new Set((await executionsOf(stage)).map((e) => e.arn));
+  const dropped = [];
+  for (const drop of drops) {
+    dropped.push({ ...drop, version: await upload(stage, drop) });
+    print(`${styleText('green', '↑')} ${drop.key}`);
+  }
+  for (;;) {
+    const executions = (await executionsOf(stage)).filter((e) => !before.has(e.arn));
+    for (const execution of executions) {
+      const known = followed.get(execution.arn);
+      if (known && known.status !== 'RUNNING') continue;
+      const states = timings(await historyOf(stage, execution.arn));
+      for (const state of states.slice(printed.get(execution.arn) ?? 0))
+        print(stateLine(execution.name, state));
+      printed.set(execution.arn, states.length);
+      const seconds = ((execution.stoppedAt ?? Date.now()) - execution.startedAt) / 1000;
+      followed.set(execution.arn, { name: execution.name, status: execution.status, seconds, states });
+      if (execution.status !== 'RUNNING') print(executionLine(execution.name, execution.status, seconds));
+    }
+    const files = await settled(stage, dropped);
+    const isQuiet = [...followed.values()].every((e) => e.status !== 'RUNNING');
+    if (files && isQuiet && followed.size > 0)
+      return { startedAt, files, executions: [...followed.values()] };
+    await pause(150);
+  }
+}
+
+async function upload({ s3, config }: Stage, drop: Drop): Promise<string> {
+  const { size } = await stat(drop.path);
+  const { VersionId } = await s3.send(
+    new PutObjectCommand({
+      Bucket: config.rawBucket,
+      Key: drop.key,
+      Body: createReadStream(drop.path),
+      ContentLength: size,
+    }),
+  );
+  return VersionId ?? '';
+}
+
+/** The files' records when none of them waits any more; null before. A file that was given back has an attempt behind it. */
+async function settled(
+  { ledger }: Stage,
+  dropped: readonly (Drop & { version: string })[],
+): Promise<FollowedFile[] | null> {
+  const datasets = [...new Set(dropped.map((d) => d.dataset))];
+  const records = new Map(await Promise.all(datasets.map(async (d) => [d, await ledger.files(d)] as const)));
+  const files = dropped.flatMap((drop) => {
+    const record = records
+      .get(drop.dataset)
+      ?.find((r) => r.object === drop.key && r.version === drop.version);
+    const isOpen =
+      !record || record.state === 'claimed' || (record.state === 'pending' && record.attempts === 0);
+    return isOpen ? [] : [{ ...drop, record }];
+  });
+  return files.length === dropped.length ? files : null;
+}
+
+async function executionsOf({ sfn, config }: Stage) {
+  const found: {
+    arn: string;
+    name: string;
+    status: string;
+    startedAt: number;
+    stoppedAt: number | undefined;
+  }[] = [];
+  const pages = paginateListExecutions({ client: sfn }, { stateMachineArn: config.stateMachineArn });
+  for await (const page of pages)
+    for (const e of page.executions ?? [])
+      found.push({
+        arn: e.executionArn ?? '',
+        name: e.name ?? '',
+        status: e.status ?? '',
+        startedAt: e.startDate?.getTime() ?? 0,
+        stoppedAt: e.stopDate?.getTime(),
+      });
+  return found.reverse();
+}
+
+async function historyOf({ sfn }: Stage, executionArn: string): Promise<HistoryEvent[]> {
+  const events: HistoryEvent[] = [];
+  for await (const page of paginateGetExecutionHistory({ client: sfn }, { executionArn, maxResults: 1000 }))
+    events.push(...(page.events ?? []));
+  return events;
+}
+
+/** States that are over, with how long each took. Choices are left out: they take no time. */
+function timings(events: readonly HistoryEvent[]): StateTiming[] {
+  const done: StateTiming[] = [];
+  let entered: { state: string; at: number } | undefined;
+  let failed = false;
+  for (const event of events) {
+    const at = event.timestamp?.getTime() ?? 0;
+    if (event.type?.endsWith('StateEntered')) {
+      entered = { state: event.stateEnteredEventDetails?.name ?? '', at };
+      failed = event.type === 'FailStateEntered';
+    } else if (event.type === 'TaskFailed' || event.type === 'TaskTimedOut') failed = true;
+    const isOver = event.type?.endsWith('StateExited') || event.type === 'ExecutionFailed';
+    if (isOver && entered) {
+      if (!event.type?.startsWith('Choice'))
+        done.push({ state: entered.state, seconds: (at - entered.at) / 1000, failed });
+      entered = undefined;
+      failed = false;
+    }
+  }
+  return done;
+}
+
+const stateLine = (execution: string, { state, seconds, failed }: StateTiming): string =>
+  `  ${execution.padEnd(18)} ${failed ? styleText('red', '✘') : styleText('green', '✔')} ${state.padEnd(20)}${styleText('dim', `${seconds.toFixed(2).padStart(7)} s`)}`;
+
+const executionLine = (name: string, status: string, seconds: number): string =>
+  `  ${name.padEnd(18)} ${styleText(status === 'SUCCEEDED' ? 'green' : 'red', status)}${styleText('dim', ` in ${seconds.toFixed(2)} s`)}`;

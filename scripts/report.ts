@@ -1,0 +1,197 @@
+/** What came of a run, for a person and as data: accounting, partitions, expectations, a look at the golden table. */
+import { styleText } from 'node:util';
+import { paginateGetPartitions } from '@aws-sdk/client-glue';
+import { DescribeExecutionCommand } from '@aws-sdk/client-sfn';
+import { z } from 'zod';
+import type { FollowedExecution, FollowedRun } from '../offline/follow.ts';
+import { type QueryRows, query } from '../offline/query.ts';
+import type { Stage } from '../offline/stage.ts';
+import { tableOf } from '../src/lib/contract/schema.ts';
+
+const outcome = z.object({
+  name: z.string(),
+  severity: z.enum(['hold', 'warn']),
+  passed: z.boolean(),
+  found: z.string(),
+  expected: z.string(),
+});
+
+const batchRecord = z.object({
+  batch: z.string(),
+  state: z.string(),
+  engine: z.string(),
+  files: z.number(),
+  execution: z.string(),
+  reason: z.string().optional(),
+  expectations: z.array(outcome).default([]),
+  counts: z
+    .object({
+      rowsRead: z.number(),
+      published: z.number(),
+      quarantined: z.number(),
+      duplicates: z.number(),
+      reasons: z.record(z.string(), z.number()),
+      nulled: z.record(z.string(), z.number()),
+    })
+    .optional(),
+});
+
+export interface RunReport {
+  /** From the first upload to the last query's answer. */
+  readonly seconds: number;
+  readonly batches: readonly (z.output<typeof batchRecord> & {
+    dataset: string;
+    error?: string;
+    cause?: string;
+  })[];
+  readonly executions: readonly FollowedExecution[];
+  readonly partitions: readonly { table: string; partition: string }[];
+  readonly samples: readonly ({ table: string; sql: string } & QueryRows)[];
+}
+
+type Print = (line: string) => void;
+
+/** Reads ledger, Catalog and Athena, and prints what it finds. */
+export async function describeRun(stage: Stage, run: FollowedRun, print: Print): Promise<RunReport> {
+  const batches: RunReport['batches'][number][] = [];
+  const ids = new Set(run.files.map((f) => JSON.stringify([f.dataset, f.record.batch])));
+  for (const id of ids) {
+    const [dataset, batch] = JSON.parse(id) as [string, string];
+    const record = batchRecord.parse(await stage.ledger.batch(dataset, batch));
+    const failure = record.state === 'published' ? {} : await failureOf(stage, record.execution);
+    batches.push({ dataset, ...record, ...failure });
+  }
+  const tables = [...new Set(run.files.map((f) => f.dataset))].map((dataset) => {
+    const contract = stage.contracts.get(dataset);
+    return contract ? tableOf(contract) : dataset;
+  });
+  const partitions = (await Promise.all(tables.map((table) => partitionsOf(stage, table)))).flat();
+  const samples: RunReport['samples'][number][] = [];
+  for (const table of new Set(partitions.map((p) => p.table))) {
+    const sql = `SELECT id, created_at, user_screen_name, text FROM ${table} ORDER BY created_at, id LIMIT 3`;
+    samples.push({ table, sql, ...(await query(stage, sql)) });
+  }
+  const seconds = (Date.now() - run.startedAt) / 1000;
+
+  print(`\n${styleText('bold', 'Accounting')}`);
+  printTable(
+    print,
+    [
+      'dataset',
+      'batch',
+      'engine',
+      'files',
+      'rows read',
+      '= published',
+      '+ quarantined',
+      '+ duplicates',
+      'state',
+    ],
+    batches.map((b) => [
+      b.dataset,
+      b.batch.slice(0, 8),
+      b.engine,
+      b.files,
+      b.counts?.rowsRead ?? '-',
+      b.counts?.published ?? '-',
+      b.counts?.quarantined ?? '-',
+      b.counts?.duplicates ?? '-',
+      b.state,
+    ]),
+  );
+  for (const b of batches) {
+    if (b.error) print(styleText('red', `${b.dataset} ${b.batch.slice(0, 8)}: ${b.error}: ${b.cause}`));
+    const reasons = Object.entries(b.counts?.reasons ?? {});
+    if (reasons.length > 0)
+      print(`  ${b.dataset}: quarantined for ${reasons.map(([reason, n]) => `${reason} ${n}`).join(', ')}`);
+    const nulled = Object.entries(b.counts?.nulled ?? {});
+    if (nulled.length > 0)
+      print(`  ${b.dataset}: made null ${nulled.map(([column, n]) => `${column} ${n}`).join(', ')}`);
+  }
+  print(`\n${styleText('bold', 'Expectations')}`);
+  printTable(
+    print,
+    ['dataset', 'expectation', 'outcome', 'found', 'expected'],
+    batches.flatMap((b) =>
+      b.expectations.map((e) => [b.dataset, e.name, e.passed ? 'passed' : e.severity, e.found, e.expected]),
+    ),
+  );
+  print(`\n${styleText('bold', 'Partitions in the Data Catalog')}`);
+  for (const { table, partition } of partitions) print(`  ${table}/${partition}`);
+  for (const { sql, columns, rows } of samples) {
+    print(`\n${styleText('bold', `Athena: ${sql}`)}`);
+    printTable(
+      print,
+      columns,
+      rows.map((row) => row.map((value) => shorten(value ?? 'NULL'))),
+    );
+  }
+  return { seconds, batches, executions: run.executions, partitions, samples };
+}
+
+async function failureOf({ sfn }: Stage, executionArn: string): Promise<{ error?: string; cause?: string }> {
+  const { error, cause } = await sfn.send(new DescribeExecutionCommand({ executionArn }));
+  return { ...(error ? { error } : {}), ...(cause ? { cause } : {}) };
+}
+
+async function partitionsOf(
+  { glue, config }: Stage,
+  table: string,
+): Promise<{ table: string; partition: string }[]> {
+  const found: { table: string; partition: string }[] = [];
+  try {
+    const pages = paginateGetPartitions(
+      { client: glue },
+      { DatabaseName: config.database, TableName: table },
+    );
+    for await (const page of pages)
+      for (const p of page.Partitions ?? []) {
+        const path = p.StorageDescriptor?.Location?.split(`/${table}/`)[1] ?? (p.Values ?? []).join('/');
+        found.push({ table, partition: path });
+      }
+  } catch (error) {
+    if (!(error instanceof Error && error.name === 'EntityNotFoundException')) throw error;
+  }
+  return found.sort((a, b) => (a.partition < b.partition ? -1 : 1));
+}
+
+const shorten = (text: string): string => {
+  const line = text.replaceAll(/\s+/g, ' ');
+  return line.length > 60 ? `${line.slice(0, 59)}…` : line;
+};
+
+/** Columns that line up, also with Japanese text and emoji; numbers to the right. */
+function printTable(
+  print: Print,
+  header: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+): void {
+  const cells = [header, ...rows].map((row) => row.map(String));
+  const widths = header.map((_, i) => Math.max(...cells.map((row) => displayWidth(row[i] ?? ''))));
+  const isNumber = header.map(
+    (_, i) => rows.length > 0 && rows.every((row) => typeof row[i] === 'number' || row[i] === '-'),
+  );
+  for (const [index, row] of cells.entries()) {
+    const line = row
+      .map((cell, i) => {
+        const space = ' '.repeat((widths[i] ?? 0) - displayWidth(cell));
+        return isNumber[i] ? space + cell : cell + space;
+      })
+      .join('  ')
+      .trimEnd();
+    print(`  ${index === 0 ? styleText('dim', line) : line}`);
+  }
+}
+
+/** Terminal columns a text takes: two for East Asian wide characters and emoji. */
+function displayWidth(text: string): number {
+  let width = 0;
+  for (const { segment } of new Intl.Segmenter().segment(text))
+    width +=
+      /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60\uffe0-\uffe6]|\ufe0f/u.test(
+        segment,
+      )
+        ? 2
+        : 1;
+  return width;
+}
