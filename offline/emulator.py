@@ -1,16 +1,21 @@
-"""Starts ministack with two of its answers mended, both of which the state machine and the dispatch depend on.
+"""Starts ministack with three of its answers mended, which the state machine and the gateway depend on.
 
 - A Node Lambda that throws fails with the error's own name (errorType), as on AWS. ministack 1.5.33 calls every error
   Runtime.HandlerError, and no Retry or Catch by name would match.
 - The EventBridge event of an object in a versioned bucket names the version, as S3's does.
+- A Glue job keeps its limit of concurrent runs.
 """
 
 import json
+import os
+import signal
+import sys
 import threading
 
 from ministack.app import main
 from ministack.core import lambda_runtime
-from ministack.services import eventbridge, lambda_svc, s3
+from ministack.services import eventbridge, glue, lambda_svc, s3
+from ministack.services.cloudformation import provisioners
 
 MARK = "\u0001"
 
@@ -60,6 +65,31 @@ def name_versions() -> None:
     eventbridge._dispatch_event = dispatch_with_version
 
 
+def keep_concurrency_limits() -> None:
+    provisioners._GLUE_JOB_DEFAULTS["ExecutionProperty"] = {"MaxConcurrentRuns": 1}
+    create = glue._create_job
+
+    def create_with_limit(data):
+        answer = create(data)
+        if data.get("ExecutionProperty") and data.get("Name") in glue._jobs:
+            glue._jobs[data["Name"]]["ExecutionProperty"] = data["ExecutionProperty"]
+        return answer
+
+    glue._create_job = create_with_limit
+
+
+def end_with_parent() -> None:
+    """Standard input ends with whoever started this: then the whole group goes, Lambda workers and all."""
+
+    def watch():
+        sys.stdin.buffer.read()
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+end_with_parent()
 name_lambda_errors()
+keep_concurrency_limits()
 name_versions()
 main()

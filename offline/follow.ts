@@ -52,8 +52,9 @@ export async function followFiles(stage: Stage, drops: readonly Drop[], print: P
       const known = followed.get(execution.arn);
       if (known && known.status !== 'RUNNING') continue;
       const states = timings(await historyOf(stage, execution.arn));
-      for (const state of states.slice(printed.get(execution.arn) ?? 0))
-        print(stateLine(execution.name, state));
+      for (const [i, state] of states.entries())
+        if (i >= (printed.get(execution.arn) ?? 0) && !isPoll(states, i))
+          print(stateLine(execution.name, state));
       printed.set(execution.arn, states.length);
       const seconds = ((execution.stoppedAt ?? Date.now()) - execution.startedAt) / 1000;
       followed.set(execution.arn, { name: execution.name, status: execution.status, seconds, states });
@@ -137,6 +138,7 @@ function timings(events: readonly HistoryEvent[]): StateTiming[] {
       entered = { state: event.stateEnteredEventDetails?.name ?? '', at };
       failed = event.type === 'FailStateEntered';
     } else if (event.type === 'TaskFailed' || event.type === 'TaskTimedOut') failed = true;
+    else if (event.type === 'TaskSucceeded') failed = false;
     const isOver = event.type?.endsWith('StateExited') || event.type === 'ExecutionFailed';
     if (isOver && entered) {
       if (!event.type?.startsWith('Choice'))
@@ -147,6 +149,10 @@ function timings(events: readonly HistoryEvent[]): StateTiming[] {
   }
   return done;
 }
+
+/** A state that was seen two steps before in a loop of wait and look: shown only the first time, and when it failed. */
+const isPoll = (states: readonly StateTiming[], i: number): boolean =>
+  states[i]?.failed === false && states[i]?.state === states[i - 2]?.state;
 
 const stateLine = (execution: string, { state, seconds, failed }: StateTiming): string =>
   `  ${execution.padEnd(18)} ${failed ? styleText('red', '✘') : styleText('green', '✔')} ${state.padEnd(20)}${styleText('dim', `${seconds.toFixed(2).padStart(7)} s`)}`;

@@ -80,7 +80,8 @@ function startMinistack(python: string, port: number, endpoint: string, folder: 
   const child = spawn(python, [join(import.meta.dirname, 'emulator.py')], {
     cwd: folder,
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // The emulator watches its standard input: it ends with this process, however that ends.
+    stdio: ['pipe', 'pipe', 'pipe'],
     env: {
       ...process.env,
       ...localEnvironment,

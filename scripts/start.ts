@@ -58,6 +58,8 @@ async function main(): Promise<number> {
 
   const interrupted = new Promise<number>((done) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => done(130));
+    // Whoever read the output is gone (npm start | head).
+    process.stdout.on('error', () => done(130));
   });
   if (values.engine === 'glue') await ensureSpark(report);
   const aws = await startLocalAws({ port: Number(values.port), report });

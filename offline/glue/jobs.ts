@@ -62,10 +62,11 @@ export function jobOperations(options: JobOptions): { operations: Record<string,
       const active = [...runs.values()].filter(
         ({ run }) => run.JobName === JobName && ['RUNNING', 'STOPPING'].includes(run.JobRunState),
       );
-      if (active.length >= (Job.ExecutionProperty?.MaxConcurrentRuns ?? 1))
+      const limit = Number(Job.ExecutionProperty?.MaxConcurrentRuns ?? 1);
+      if (active.length >= limit)
         throw new ApiError(
           'ConcurrentRunsExceededException',
-          `Concurrent runs exceeded for ${JobName} (limit ${Job.ExecutionProperty?.MaxConcurrentRuns ?? 1})`,
+          `Concurrent runs exceeded for ${JobName} (limit ${limit})`,
         );
       const id = `jr_${createHash('sha256').update(randomUUID()).digest('hex')}`;
       const started = Date.now() / 1000;
@@ -113,12 +114,11 @@ export function jobOperations(options: JobOptions): { operations: Record<string,
       return { SuccessfulSubmissions: JobRunIds.map((JobRunId) => ({ JobName, JobRunId })), Errors: [] };
     },
   };
-  return {
-    operations,
-    close: () => {
-      for (const { process } of runs.values()) endGroup(process);
-    },
+  const close = () => {
+    for (const { process: child } of runs.values()) endGroup(child);
   };
+  process.once('exit', close);
+  return { operations, close };
 }
 
 /** Arguments that are Glue's own and not the script's. https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-glue-arguments.html */
