@@ -38,14 +38,14 @@ type Json = Readonly<Record<string, unknown>>;
 /** Kinds of expressions that mean the same in Trino and in DuckDB as it is set up here. */
 const sameOnBoth = new Set(
   `select union values table subquery alias column star literal null boolean paren tuple row cte with
-  count count_if sum min max avg coalesce null_if lower upper length str_position abs year month day hour
+  count count_if sum min max avg coalesce lower upper length str_position abs year month day hour
   add sub mul div mod neg eq neq lt lte gt gte and or not is_null in between like concat case cast cardinality
   exists function ordered from where limit offset window_function row_number array_func is_true is_false`.split(
     /\s+/,
   ),
 );
 
-const functions = new Set(['row', 'date_format', 'count_if', 'strpos', 'cardinality', 'is_nan']);
+const functions = new Set(['row', 'date_format', 'count_if', 'strpos', 'cardinality', 'nullif']);
 
 /** Field names that look like an expression of one key but only hold one. */
 const wrappers = new Set(['this', 'expressions']);
@@ -97,10 +97,12 @@ function checkCast(cast: Json): void {
 
 /** DuckDB gives NULL for a division by zero, Athena an error. */
 function checkDivisor(division: Json): void {
-  const literal = asJson(asJson(division.right).literal);
-  const isSafe = literal.literal_type === 'number' && Number(literal.value) !== 0;
-  if (!isSafe && asJson(division.right).null_if === undefined)
-    throw notSupported('a division by something that may be zero; write NULLIF(divisor, 0)');
+  const divisor = asJson(division.right);
+  const literal = asJson(divisor.literal);
+  const isSafe =
+    (literal.literal_type === 'number' && Number(literal.value) !== 0) ||
+    String(asJson(divisor.function).name).toLowerCase() === 'nullif';
+  if (!isSafe) throw notSupported('a division by something that may be zero; write NULLIF(divisor, 0)');
 }
 
 function nameOf(node: Json, field: string): string | null {

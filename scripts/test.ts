@@ -1,0 +1,91 @@
+/** `npm test`: lint, types, then unit tests, and end-to-end tests on a local AWS with real Spark. */
+import { spawn } from 'node:child_process';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { deploy } from '../offline/deploy.ts';
+import { type LocalAws, startLocalAws } from '../offline/localAws.ts';
+import { ensureSpark, SetupError } from '../offline/setup/environments.ts';
+
+const help = `Usage: npm test [-- options] [jest arguments]
+
+  --unit      lint, types and unit tests only, in seconds: npm run check
+  -h, --help  this text
+
+What is missing (Python environments, Maven artefacts) is installed into the cache first.
+Exit status: 0 all passed; 1 a check or a test failed; 2 it could not be set up; 130 interrupted.`;
+
+const root = resolve(import.meta.dirname, '..');
+const report = (message: string) => console.log(`  ${message}`);
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { unit: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h' } },
+  });
+  if (values.help) {
+    console.log(help);
+    return 0;
+  }
+  console.log('lint and types');
+  const checks = await Promise.all([
+    run('biome', ['check', '--error-on-warnings', '.']),
+    run('tsc', ['--noEmit']),
+  ]);
+  if (checks.some((code) => code !== 0)) return 1;
+  if (values.unit) return jest(['--selectProjects', 'unit', ...positionals], {});
+
+  let aws: LocalAws | undefined;
+  const interrupted = new Promise<number>((done) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => done(130));
+  });
+  try {
+    console.log('local AWS');
+    await ensureSpark(report);
+    aws = await startLocalAws({ port: 0, report });
+    await deploy({ endpoint: aws.endpoint, params: {}, report });
+    // One at a time: the end-to-end tests share the datasets' leases.
+    return await Promise.race([
+      jest(['--runInBand', ...positionals], { SLUICE_TEST_ENDPOINT: aws.endpoint }),
+      interrupted,
+    ]);
+  } finally {
+    await aws?.close();
+  }
+}
+
+const jest = (args: readonly string[], environment: Readonly<Record<string, string>>): Promise<number> =>
+  run(
+    'node',
+    [
+      '--disable-warning=ExperimentalWarning',
+      '--experimental-vm-modules',
+      'node_modules/jest/bin/jest.js',
+      ...args,
+    ],
+    environment,
+  );
+
+function run(
+  program: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<number> {
+  return new Promise((done, fail) => {
+    const child = spawn(resolve(root, 'node_modules/.bin', program), args, {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, ...environment },
+    });
+    process.once('exit', () => child.kill());
+    child.on('error', fail);
+    child.on('close', (code) => done(code ?? 1));
+  });
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(error instanceof SetupError ? error.message : error);
+  process.exitCode = 2;
+}
+process.exit();

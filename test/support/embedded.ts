@@ -1,0 +1,92 @@
+/** Runs a contract on texts with the embedded engine, for unit tests. */
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+import { compile } from '../../src/lib/compiler/compile.ts';
+import type { Summary } from '../../src/lib/compiler/plan.ts';
+import { parseContract } from '../../src/lib/contract/load.ts';
+import type { Contract } from '../../src/lib/contract/schema.ts';
+import { runEmbedded } from '../../src/lib/engine/embedded.ts';
+import { headBytes, layoutOf } from '../../src/lib/engine/layout.ts';
+
+export const datasetsFolder = resolve(import.meta.dirname, '../../datasets');
+
+export type Row = Record<string, unknown>;
+
+export interface EngineResult {
+  readonly summary: Summary;
+  readonly rows: readonly Row[];
+  readonly quarantine: readonly Row[];
+  /** Partition folders with rows. */
+  readonly partitions: readonly string[];
+}
+
+/** Timestamps as whole microseconds: a JavaScript Date would round them. */
+export const exactParsers = {
+  timestampFromMicroseconds: (micros: bigint) => micros,
+};
+
+/** `files`: object key -> content. */
+export async function transform(
+  contract: Contract,
+  files: Readonly<Record<string, string | Uint8Array>>,
+): Promise<EngineResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
+  try {
+    const inputs = await Promise.all(
+      Object.entries(files).map(async ([object, content], i) => {
+        const bytes = Buffer.from(content);
+        const path = join(folder, `input-${i}`);
+        await writeFile(path, bytes);
+        const look = layoutOf(contract.source, bytes.subarray(0, headBytes), bytes.length);
+        return { object, version: 'v1', path, ...look };
+      }),
+    );
+    const outputDir = join(folder, 'output');
+    const { plan, references } = compile(contract, null, datasetsFolder);
+    const summary = await runEmbedded({ plan, references, inputs, batch: 'test', outputDir });
+    const paths = (await readdir(outputDir, { recursive: true }))
+      .filter((p) => p.endsWith('.parquet'))
+      .sort();
+    const read = async (prefix: string) => {
+      const found = paths.filter((p) => p.startsWith(prefix));
+      return (await Promise.all(found.map((p) => readParquet(join(outputDir, p))))).flat();
+    };
+    return {
+      summary,
+      rows: await read('data'),
+      quarantine: await read('quarantine'),
+      partitions: paths.filter((p) => p.startsWith('data')).map((p) => p.slice(5, p.lastIndexOf('/'))),
+    };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+export async function readParquet(path: string): Promise<Row[]> {
+  const file = await asyncBufferFromFile(path);
+  return (await parquetReadObjects({ file, compressors, parsers: exactParsers })) as Row[];
+}
+
+/** A small contract around the columns that a test is about. */
+export const contractWith = (columns: string, more = ''): Contract =>
+  parseContract(
+    'test.yml',
+    `
+dataset: test
+source: { prefix: test/, formats: [ndjson, json_array] }
+columns:
+  - { name: id, path: id, type: bigint, required: true }
+  - { name: at, path: at, type: timestamp, required: true, formats: [iso8601, epoch_s, epoch_ms, twitter] }
+${columns}
+partitionBy:
+  - { name: source, constant: test }
+  - { name: day, of: at, part: day }
+${more}`,
+  );
+
+/** A record of `contractWith`. */
+export const record = (fields: Row): string =>
+  JSON.stringify({ id: 1, at: '2025-10-06T05:40:00Z', ...fields });

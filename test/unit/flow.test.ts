@@ -1,0 +1,52 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { batchId, nextBatch } from '../../src/lib/flow/batch.ts';
+import { chooseEngine } from '../../src/lib/flow/claimBatch.ts';
+import { shapeOfRecords } from '../../src/lib/flow/profile.ts';
+import { parallel } from '../../src/lib/parallel.ts';
+
+test('a batch id follows from its files, not from their order', () => {
+  const a = { object: 'x/a', version: '1' };
+  const b = { object: 'x/b', version: '1' };
+  expect(batchId([a, b])).toBe(batchId([b, a]));
+  expect(batchId([a])).not.toBe(batchId([{ ...a, version: '2' }]));
+});
+
+test('property: batches respect both limits, and a file beyond the limit is a batch of its own', () => {
+  const sizes = fc.array(fc.integer({ min: 0, max: 150 }).map((size) => ({ size })));
+  fc.assert(
+    fc.property(sizes, (files) => {
+      const taken = nextBatch(files, { files: 5, bytes: 100 });
+      expect(taken).toEqual(files.slice(0, taken.length));
+      expect(taken.length).toBeGreaterThanOrEqual(Math.min(1, files.length));
+      expect(taken.length).toBeLessThanOrEqual(5);
+      if (taken.length > 1) expect(taken.reduce((n, f) => n + f.size, 0)).toBeLessThanOrEqual(100);
+    }),
+  );
+});
+
+test('size chooses the engine, the stage may force one, the operator has the last word', () => {
+  const auto = { engine: 'auto' as const, embeddedLimitBytes: 100 };
+  expect(chooseEngine(auto, undefined, 100)).toBe('embedded');
+  expect(chooseEngine(auto, undefined, 101)).toBe('glue');
+  expect(chooseEngine({ ...auto, engine: 'glue' }, undefined, 1)).toBe('glue');
+  expect(chooseEngine({ ...auto, engine: 'glue' }, 'embedded', 1)).toBe('embedded');
+});
+
+test('the fields of a cut file are those of its whole lines', () => {
+  const source = { prefix: 'x/', formats: ['ndjson' as const], records: undefined };
+  const shape = shapeOfRecords(source, 'lines', Buffer.from('{"a":1}\nbroken\n{"b":1}\n{"c"'), true);
+  expect(shape.kind === 'struct' && [...shape.fields.keys()]).toEqual(['a', 'b']);
+});
+
+test('parallel keeps the order of the results and the limit', async () => {
+  let running = 0;
+  let most = 0;
+  const results = await parallel([5, 1, 3], 2, async (n) => {
+    most = Math.max(most, ++running);
+    await new Promise((done) => setTimeout(done, n));
+    running--;
+    return n * 2;
+  });
+  expect([results, most]).toEqual([[10, 2, 6], 2]);
+});

@@ -1,0 +1,141 @@
+import { expect, test } from '@jest/globals';
+import { contractWith, record, transform } from '../support/embedded.ts';
+
+const contract = contractWith('  - { name: text, path: text, type: string }');
+
+test('each malformed line alone is quarantined, with its line number and reason', async () => {
+  const bytes = Buffer.concat([
+    Buffer.from(`${record({ id: 1 })}\n`),
+    Buffer.from('{"id": 2,\n'),
+    Buffer.from('\n'),
+    Buffer.from([0xff, 0xfe, 0x41, 0x0a]),
+    Buffer.from('[1, 2]\r\n'),
+    Buffer.from('{"id":3,"at":"2025-10-06T05:40:00Z","x":NaN}\n'),
+    Buffer.from('{"id":4,"at":"2025-10-06T05:40:00Z",}\n'),
+    Buffer.from(`${record({ id: 5, text: 'NaN, or ",}" in a text is no fault' })}\r\n`),
+    Buffer.from(`${record({ id: 6 })} {"id": 7}`),
+  ]);
+  const { summary, rows, quarantine } = await transform(contract, { 'test/a.json': bytes });
+  expect(rows.map((r) => r.id)).toEqual([1n, 5n]);
+  expect(quarantine.map((q) => [q.line, q.reason])).toEqual([
+    [2n, 'invalid_json'],
+    [4n, 'invalid_utf8'],
+    [5n, 'not_an_object'],
+    [6n, 'invalid_json'],
+    [7n, 'invalid_json'],
+    [9n, 'invalid_json'],
+  ]);
+  expect(quarantine[0]).toMatchObject({ object: 'test/a.json', version: 'v1', raw: '{"id": 2,' });
+  expect(summary).toMatchObject({ rowsRead: 8, published: 2, quarantined: 6, duplicates: 0 });
+});
+
+test('a value that cannot be converted sends its row to quarantine, naming column and value', async () => {
+  const typed = contractWith(`  - { name: n, path: user.n, type: int }
+  - { name: flag, path: flag, type: boolean }`);
+  const { rows, quarantine } = await transform(typed, {
+    'test/a.json': [
+      record({ id: 1, user: { n: 7 }, flag: true }),
+      record({ id: 2, user: { n: 1.5 } }),
+      record({ id: 3, user: { n: 2 ** 31 } }),
+      record({ id: 4, flag: 'maybe' }),
+      record({ id: 5, user: { n: { deep: 1 } } }),
+      record({ id: null }),
+    ].join('\n'),
+  });
+  expect(rows).toEqual([expect.objectContaining({ id: 1n, n: 7, flag: true })]);
+  expect(quarantine.map((q) => [q.reason, q.column_name, q.value])).toEqual([
+    ['bad_type', 'n', '1.5'],
+    ['bad_type', 'n', '2147483648'],
+    ['bad_type', 'flag', 'maybe'],
+    ['bad_type', 'n', '{"deep":1}'],
+    ['missing_required', 'id', null],
+  ]);
+});
+
+test('onError null keeps the row and counts the value', async () => {
+  const lenient = contractWith("  - { name: n, path: n, type: int, onError: 'null', range: { min: 0 } }");
+  const { summary, rows } = await transform(lenient, {
+    'test/a.json': [record({ id: 1, n: 'many' }), record({ id: 2, n: -1 }), record({ id: 3, n: 4 })].join(
+      '\n',
+    ),
+  });
+  expect(rows.map((r) => r.n)).toEqual([null, null, 4]);
+  expect(summary.nulled).toEqual({ n: 2 });
+});
+
+test('texts are trimmed, nulled, mapped and lowered as the contract says', async () => {
+  const cleaned = contractWith(`  - name: city
+    path: city
+    type: string
+    trim: true
+    nullValues: ['N/A', '']
+    map: { London: [ldn, 'london, uk'] }
+  - { name: lang, path: lang, type: string, case: lower }`);
+  const cities = [' LDN ', 'London, UK', 'Paris', 'N/A', ' ', null];
+  const { rows } = await transform(cleaned, {
+    'test/a.json': cities.map((city, id) => record({ id, city, lang: 'EN' })).join('\n'),
+  });
+  expect(rows.map((r) => r.city)).toEqual(['London', 'London', 'Paris', null, null, null]);
+  expect(new Set(rows.map((r) => r.lang))).toEqual(new Set(['en']));
+});
+
+test('arrays are taken element by element', async () => {
+  const tagged = contractWith(`  - { name: tags, path: 'e.tags[*]', type: array<string> }
+  - { name: ids, path: 'e.people[*].id', type: array<bigint> }`);
+  const { rows, quarantine } = await transform(tagged, {
+    'test/a.json': [
+      record({ id: 1, e: { tags: ['桜', 'b'], people: [{ id: 7 }, { id: 8 }] } }),
+      record({ id: 2, e: { tags: [] } }),
+      record({ id: 3, e: { tags: 'no array' } }),
+      record({ id: 4, e: { people: [{ id: 'x' }] } }),
+    ].join('\n'),
+  });
+  expect(rows.map((r) => [r.tags, r.ids ?? null])).toEqual([
+    [
+      ['桜', 'b'],
+      [7n, 8n],
+    ],
+    [[], null],
+  ]);
+  expect(quarantine.map((q) => q.column_name)).toEqual(['tags', 'ids']);
+});
+
+test('ids beyond 2^53, emoji and a byte order mark come through exact', async () => {
+  const { rows } = await transform(contract, {
+    'test/a.json': `\uFEFF{"id":9007199254740993,"at":"2025-10-06T05:40:00Z","text":"😋✨ 前田 \\ud83d\\ude18"}\n`,
+  });
+  expect(rows).toEqual([expect.objectContaining({ id: 9007199254740993n, text: '😋✨ 前田 😘' })]);
+});
+
+test('a file that is one JSON array gives its elements', async () => {
+  const { rows, quarantine } = await transform(contract, {
+    'test/a.json': `\n [${record({ id: 1 })},\n ${record({ id: 2 })}, 3]`,
+  });
+  expect(rows.map((r) => r.id)).toEqual([1n, 2n]);
+  expect(quarantine).toEqual([expect.objectContaining({ line: 3n, reason: 'not_an_object', raw: '3' })]);
+});
+
+test.each([
+  ['a truncated array', Buffer.from(`[${record({})}, {"id":`), 'invalid_document'],
+  ['UTF-16', Buffer.from(record({}), 'utf16le'), 'not_text'],
+  ['an image', Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0, 1]), 'not_text'],
+  ['gzip', Buffer.from([0x1f, 0x8b, 8, 1, 2]), 'not_text'],
+])('%s is quarantined whole', async (_, content, reason) => {
+  const { summary, quarantine } = await transform(contract, { 'test/bad.json': content });
+  expect(summary).toMatchObject({ rowsRead: 1, published: 0, quarantined: 1, reasons: { [reason]: 1 } });
+  expect(quarantine).toEqual([expect.objectContaining({ object: 'test/bad.json', line: 1n, reason })]);
+});
+
+test('an empty file has no rows and is accounted for', async () => {
+  const { summary } = await transform(contract, { 'test/empty.json': '', 'test/blank.json': '\n\n' });
+  expect(summary).toMatchObject({ rowsRead: 0, published: 0, partitions: [] });
+  expect(summary.files.map((f) => f.object)).toEqual(['test/empty.json', 'test/blank.json']);
+});
+
+test('a contract column may be called like the relations of the compiled SQL', async () => {
+  const names = ['file', 'line', 'raw', 'fault', 'text', 'doc', 'object'];
+  const awkward = contractWith(names.map((n) => `  - { name: ${n}, path: ${n}, type: string }`).join('\n'));
+  const fields = Object.fromEntries(names.map((n) => [n, `the ${n}`]));
+  const { rows } = await transform(awkward, { 'test/a.json': record(fields) });
+  expect(rows).toEqual([expect.objectContaining(fields)]);
+});

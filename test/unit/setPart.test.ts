@@ -1,0 +1,81 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { generateFeed } from '../../scripts/generate-feed.ts';
+import { loadContracts } from '../../src/lib/contract/load.ts';
+import { contractWith, datasetsFolder, record, transform } from '../support/embedded.ts';
+
+const contract = contractWith(
+  '  - { name: score, path: score, type: int }\n  - { name: text, path: text, type: string }',
+  'dedupe: { key: [id], order: [{ column: score, direction: desc }] }',
+);
+
+test('of an equal key the first in order stays; ties go by object, then raw text', async () => {
+  const { summary, rows } = await transform(contract, {
+    'test/b.json': [
+      record({ id: 1, score: 1 }),
+      record({ id: 1, score: 9, text: 'best' }),
+      record({ id: 1 }),
+      record({ id: 2, text: 'b' }),
+    ].join('\n'),
+    'test/a.json': [record({ id: 2, text: 'z' }), record({ id: 2, text: 'y' })].join('\n'),
+  });
+  expect(rows.map((r) => [r.id, r.text, r._object])).toEqual([
+    [1n, 'best', 'test/b.json'],
+    [2n, 'y', 'test/a.json'],
+  ]);
+  expect(summary.files.map((f) => [f.object, f.rowsRead, f.published, f.duplicates])).toEqual([
+    ['test/b.json', 4, 1, 3],
+    ['test/a.json', 2, 1, 1],
+  ]);
+});
+
+test('rows go to the partition of their event time in UTC', async () => {
+  const { partitions, summary } = await transform(contract, {
+    'test/a.json': [
+      record({ id: 1, at: '2025-10-06T23:30:00-01:00' }),
+      record({ id: 2, at: '2025-10-06T23:30:00Z' }),
+    ].join('\n'),
+  });
+  expect(partitions).toEqual(['source=test/day=06', 'source=test/day=07']);
+  expect(summary.partitions).toEqual([
+    { values: ['test', '06'], rows: 1 },
+    { values: ['test', '07'], rows: 1 },
+  ]);
+});
+
+test('property: rows read = published + quarantined + duplicates, whatever the lines', async () => {
+  const line = fc.oneof(
+    fc
+      .record({
+        id: fc.integer({ min: 0, max: 5 }),
+        score: fc.oneof(fc.integer(), fc.string(), fc.constant(null)),
+      })
+      .map(record),
+    fc.json(),
+    fc.string({ unit: 'binary' }).filter((s) => !s.includes('\n') && !s.includes('\0') && !/^\s*\[/.test(s)),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(line, { maxLength: 30 }), async (lines) => {
+      const text = `{}\n${lines.join('\n')}`;
+      const { summary, rows, quarantine } = await transform(contract, { 'test/a.json': text });
+      const records = text.split('\n').filter((l) => l.replace(/^[ \t\r]+|[ \t\r]+$/g, '') !== '');
+      expect(summary.rowsRead).toBe(records.length);
+      expect(summary.published + summary.quarantined + summary.duplicates).toBe(summary.rowsRead);
+      expect([rows.length, quarantine.length]).toEqual([summary.published, summary.quarantined]);
+      expect(new Set(rows.map((r) => r.id)).size).toBe(rows.length);
+    }),
+    { numRuns: 40, seed: 11 },
+  );
+});
+
+test('a generated feed comes out as its generator says', async () => {
+  const social = loadContracts(datasetsFolder).get('social_media');
+  if (!social) throw new Error('social_media is gone');
+  const feed = generateFeed({ rows: 3000, seed: 3, dirt: 0.2 });
+  const lines: string[] = [];
+  let next = feed.next();
+  for (; !next.done; next = feed.next()) lines.push(next.value);
+  const { rows: rowsRead, ...counts } = next.value;
+  const { summary } = await transform(social, { 'social-media-feed/feed.json': lines.join('\n') });
+  expect(summary).toMatchObject({ rowsRead, ...counts });
+});

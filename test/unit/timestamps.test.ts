@@ -1,0 +1,74 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { contractWith, record, transform } from '../support/embedded.ts';
+
+const contract = contractWith('');
+const read = async (values: readonly unknown[]) => {
+  const { rows, quarantine } = await transform(contract, {
+    'test/a.json': values.map((at, id) => record({ id, at })).join('\n'),
+  });
+  const byId = new Map(rows.map((r) => [Number(r.id), r.at as bigint]));
+  return { micros: values.map((_, id) => byId.get(id) ?? null), quarantine };
+};
+
+test('every form of the feed comes out in UTC, right to the microsecond', async () => {
+  const { micros } = await read([
+    '2025-10-06T05:40:00.123456Z',
+    '2025-10-06T06:40:00.123456+01:00',
+    '2025-10-06 00:10:00.123456-0530',
+    '2025-10-06T05:40:00.123456',
+    '1759729200.123456',
+    1759729200123,
+    1759729200,
+    'Mon Oct 06 07:40:00 +0200 2025',
+    '2025-10-06T05:40Z',
+  ]);
+  const exact = 1759729200123456n;
+  expect(micros).toEqual([
+    exact,
+    exact,
+    exact,
+    exact,
+    exact,
+    1759729200123000n,
+    1759729200000000n,
+    1759729200000000n,
+    1759729200000000n,
+  ]);
+});
+
+test('impossible times are quarantined, not wrapped', async () => {
+  const wrong = [
+    '2025-02-30T10:00:00Z',
+    '2025-13-01T10:00:00Z',
+    '2025-10-06T24:00:00Z',
+    '2025-10-06T10:60:00Z',
+    '2025-12-31T23:59:60Z',
+    '0000-01-01T00:00:00Z',
+    '2025-10-06',
+    'yesterday',
+    '',
+    true,
+  ];
+  const { micros, quarantine } = await read(wrong);
+  expect(micros).toEqual(wrong.map(() => null));
+  expect(quarantine.map((q) => q.column_name)).toEqual(wrong.map(() => 'at'));
+});
+
+test('property: ISO 8601 with any offset and epoch milliseconds agree with JavaScript', async () => {
+  const times = fc.sample(
+    fc.record({
+      ms: fc.integer({ min: Date.UTC(1980), max: Date.UTC(2100) }),
+      offset: fc.integer({ min: -14 * 60, max: 14 * 60 }),
+    }),
+    { numRuns: 500, seed: 5 },
+  );
+  const iso = times.map(({ ms, offset }) => {
+    const local = new Date(ms + offset * 60_000).toISOString().slice(0, 23);
+    const [sign, size] = offset < 0 ? ['-', -offset] : ['+', offset];
+    return `${local}${sign}${String(Math.floor(size / 60)).padStart(2, '0')}:${String(size % 60).padStart(2, '0')}`;
+  });
+  const expected = times.map(({ ms }) => BigInt(ms) * 1000n);
+  expect((await read(iso)).micros).toEqual(expected);
+  expect((await read(times.map((t) => t.ms))).micros).toEqual(expected);
+});
