@@ -6,8 +6,9 @@ import { deploy } from '../offline/deploy.ts';
 import { type LocalAws, startLocalAws } from '../offline/localAws.ts';
 import { ensureSpark, SetupError } from '../offline/setup/environments.ts';
 
-const help = `Usage: npm test [-- options] [jest arguments]
+const help = `Usage: npm test [-- [options] [PATTERN…]]
 
+  PATTERN…    only test files whose path matches, such as test/e2e/glue
   --unit      lint, types and unit tests only, in seconds: npm run check
   -h, --help  this text
 

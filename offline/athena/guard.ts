@@ -27,6 +27,9 @@ export function checkQuery(sql: string): TableRef[] {
     if (kind === 'table') {
       const table = nameOf(value, 'name');
       const database = nameOf(value, 'schema');
+      // DuckDB would read a file of that name.
+      if (!/^\w+$/.test(table ?? ''))
+        throw new QueryError(`SYNTAX_ERROR: ${table} is not the name of a table`);
       if (table && !(database === null && subqueries.has(table))) tables.push({ database, table });
     }
   }

@@ -203,11 +203,13 @@ const submitArguments = (spark: SparkHome, endpoint: string, folder: string): st
   ].join(' ');
 
 /**
- * The exception that a Python program ended with, as Glue reports it: without the path of its module, its first line.
+ * The exception that a Python program ended with, as Glue reports it: without the path of its module. Py4J has Java's
+ * exception on the line after its own.
  */
 function errorOf(log: string, code: number | null): string {
-  const last = [...log.matchAll(/^(?:[\w.]+\.)?(\w*(?:Error|Exception|Exit)\w*): (.+)$/gm)].at(-1);
-  if (last) return `${last[1]}: ${last[2]}`;
+  const exception = /^(?:[\w.]+\.)?(\w*(?:Error|Exception|Exit)\w*): (.+)(?:\n: (.+))?$/gm;
+  const last = [...log.matchAll(exception)].at(-1);
+  if (last) return `${last[1]}: ${[last[2], last[3]].filter(Boolean).join(' ')}`;
   return `Command failed with exit code ${code}: ${log.trim().split('\n').at(-1) ?? ''}`;
 }
 

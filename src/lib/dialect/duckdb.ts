@@ -120,7 +120,7 @@ WITH decoded AS (
   FROM settled
 )
 SELECT files.object AS _object, files.version AS _version, __line AS _line,
-  coalesce(__text, __raw::VARCHAR) AS _raw,
+  coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) AS _raw,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     WHEN NOT __is_json THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
     ELSE ${list(columns.map((_, i) => `__e${i + 1}`))}[__bad] END AS _reason,

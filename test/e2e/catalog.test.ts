@@ -1,0 +1,100 @@
+import {
+  DeleteTableCommand,
+  GetCrawlerCommand,
+  GetTablesCommand,
+  UpdateTableCommand,
+} from '@aws-sdk/client-glue';
+import { expect, test } from '@jest/globals';
+import { athena, drop, failureOf, post, publishedFrom, stage } from '../support/stage.ts';
+
+const rawTable = async (prefix: string) => {
+  const { TableList } = await stage.glue.send(new GetTablesCommand({ DatabaseName: stage.config.database }));
+  return TableList?.find((t) => t.StorageDescriptor?.Location?.endsWith(`/${prefix}/`));
+};
+
+test('the crawler finds nested structs and names types as Glue does', async () => {
+  await drop('social_media', { 'social-media-feed/crawl.json': post(6001, { brand_new: { field: 1.5 } }) });
+  const table = await rawTable('social-media-feed');
+  const columns = Object.fromEntries(table?.StorageDescriptor?.Columns?.map((c) => [c.Name, c.Type]) ?? []);
+  expect(table?.Name).toBe('raw_social_media_feed');
+  expect(columns.user).toContain('struct<id:int,screen_name:string');
+  expect(columns.entities).toBe('struct<hashtags:array<string>>');
+  expect(columns.brand_new).toBe('struct<field:double>');
+  const { Crawler } = await stage.glue.send(new GetCrawlerCommand({ Name: stage.config.crawler }));
+  expect(Crawler).toMatchObject({ State: 'READY', LastCrawl: { Status: 'SUCCEEDED' } });
+});
+
+test('a batch is refused by name when the Catalog knows a required column as something unreadable', async () => {
+  const table = await rawTable('social-media-feed');
+  const columns = table?.StorageDescriptor?.Columns ?? [];
+  await stage.glue.send(
+    new UpdateTableCommand({
+      DatabaseName: stage.config.database,
+      TableInput: {
+        Name: table?.Name,
+        PartitionKeys: table?.PartitionKeys,
+        StorageDescriptor: {
+          ...table?.StorageDescriptor,
+          Columns: columns.map((c) => (c.Name === 'text' ? { ...c, Type: 'struct<en:string>' } : c)),
+        },
+      },
+    }),
+  );
+  const key = 'social-media-feed/refused.json';
+  const [file] = await drop('social_media', { [key]: post(6002) });
+  expect(file?.record.state).toBe('held');
+  expect(await failureOf('social_media', file?.record.batch ?? '')).toEqual({
+    error: 'SchemaMismatch',
+    cause: expect.stringContaining('column "text" (string, from text) cannot be read from struct<…>'),
+  });
+  await stage.glue.send(new DeleteTableCommand({ DatabaseName: stage.config.database, Name: table?.Name }));
+});
+
+test('with no raw table the crawler is started and the batch goes on', async () => {
+  expect(await rawTable('social-media-feed')).toBeUndefined();
+  const key = 'social-media-feed/first.json';
+  const [file] = await drop('social_media', { [key]: post(6003) });
+  expect(file?.record.state).toBe('published');
+  expect((await rawTable('social-media-feed'))?.Parameters).toMatchObject({ classification: 'json' });
+  expect(await publishedFrom('social_media', key)).toBe(1);
+});
+
+test('Athena sees registered partitions only; DDL registers, drops and repairs them', async () => {
+  await drop('social_media', {
+    'social-media-feed/ddl.json': post(6004, { timestamp: '2025-12-24T10:00:00Z' }),
+  });
+  const where = `FROM social_media WHERE year = '2025' AND month = '12' AND day = '24'`;
+  const partition = `PARTITION (data_source='social_media', year='2025', month='12', day='24')`;
+  const count = async () => Number((await athena(`SELECT count(*) AS n ${where}`))[0]?.n);
+  expect(await count()).toBe(1);
+  await athena(`ALTER TABLE social_media DROP ${partition}`);
+  expect(await count()).toBe(0);
+  await athena('MSCK REPAIR TABLE social_media');
+  expect(await count()).toBe(1);
+  await athena(`ALTER TABLE social_media ADD IF NOT EXISTS ${partition}`);
+  await expect(athena(`ALTER TABLE social_media ADD ${partition}`)).rejects.toThrow(
+    'Partition already exists',
+  );
+  expect(await athena(`SELECT id, day ${where}`)).toEqual([{ id: '6004', day: '24' }]);
+});
+
+test('a table made by DDL is read and dropped', async () => {
+  const place = `s3://${stage.config.processedBucket}/tweets/data_source=twitter/`;
+  await athena(
+    `CREATE EXTERNAL TABLE made (id bigint, nothing string) STORED AS PARQUET LOCATION '${place}'`,
+  );
+  expect(await athena('SELECT count(id) AS ids, count(nothing) AS nothings FROM made')).toEqual([
+    { ids: expect.stringMatching(/^\d+$/), nothings: '0' },
+  ]);
+  await athena('DROP TABLE made');
+  await expect(athena('SELECT * FROM made')).rejects.toThrow('TABLE_NOT_FOUND');
+});
+
+test('what the local Athena cannot answer as Athena does fails by name', async () => {
+  await expect(athena('SELECT approx_distinct(id) FROM social_media')).rejects.toThrow('NOT_SUPPORTED');
+  await expect(athena('SELECT id FROM raw_social_media_feed')).rejects.toThrow('whose files are not Parquet');
+  await expect(athena('SELECT nope FROM social_media')).rejects.toThrow('COLUMN_NOT_FOUND');
+  await expect(athena('INSERT INTO social_media SELECT * FROM social_media')).rejects.toThrow(
+    'NOT_SUPPORTED',
+  );
+});

@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { FollowedFile } from '../../offline/follow.ts';
+import {
+  drop,
+  failureOf,
+  feed,
+  parquetOf,
+  post,
+  publishedFrom,
+  quarantinedFrom,
+  stage,
+} from '../support/stage.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const script = readFileSync(resolve(root, 'glue/job.py'), 'utf8');
+const deployScript = (body: string) =>
+  stage.s3.send(new PutObjectCommand({ Bucket: stage.config.workBucket, Key: 'scripts/job.py', Body: body }));
+const force = (engine: 'auto' | 'glue') =>
+  Promise.all(['social_media', 'tweets'].map((dataset) => stage.ledger.forceEngine(dataset, engine)));
+
+beforeAll(() => force('glue'));
+afterAll(() => force('auto'));
+
+/** What a file came out as, without the names that differ between two drops of it. */
+async function outcome(table: string, file: FollowedFile | undefined) {
+  const parquet = await parquetOf(table, file?.record.batch ?? '');
+  const rows = parquet.flatMap(({ key, rows }) =>
+    rows
+      .filter((r) => r._object === file?.key)
+      .map(({ _batch, _object, _version, ...row }) => ({
+        ...row,
+        folder: key.split('/').slice(1, -1).join('/'),
+      })),
+  );
+  const text = (value: unknown) =>
+    JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? `${v}n` : v)) ?? '';
+  return {
+    counts: file?.record.counts,
+    rows: rows.map(text).sort(),
+    quarantine: (await quarantinedFrom(file?.key ?? '')).map(({ batch: _, ...q }) => q),
+    types:
+      rows.length === 0
+        ? []
+        : Object.values(parquet[0]?.schema ?? {}).map((type) => type.replace(/ INT_(32|64)$/, '')),
+  };
+}
+
+test('Spark and the embedded engine give the same rows, quarantine, types and counts', async () => {
+  const { text } = feed({ rows: 2500, seed: 77, dirt: 0.1 });
+  const { lines } = feed({ rows: 40, seed: 78, dirt: 0 });
+  const bad = Buffer.concat([
+    Buffer.from(`${post(1)}\r\n\r\n`),
+    Buffer.from([0xff, 0xfe, 0x0a]),
+    Buffer.from('{"id":'),
+  ]);
+  const array = `\uFEFF[${lines.join(',')}]`;
+  const files = (engine: string) => ({
+    [`social-media-feed/${engine}/feed.json`]: text,
+    [`social-media-feed/${engine}/bad.json`]: bad,
+    [`social-media-feed/${engine}/array.json`]: array,
+    [`social-media-feed/${engine}/garbage.json`]: Buffer.from([0, 1, 2, 3]),
+    [`social-media-feed/${engine}/empty.json`]: '',
+    [`social-media-feed/${engine}/cut.json`]: '[{"id":',
+  });
+  const spark = await drop('social_media', files('spark'));
+  await stage.ledger.forceEngine('social_media', 'embedded');
+  const embedded = await drop('social_media', files('embedded'));
+  await stage.ledger.forceEngine('social_media', 'glue');
+  expect((await stage.ledger.batch('social_media', spark[0]?.record.batch ?? ''))?.engine).toBe('glue');
+  expect((await stage.ledger.batch('social_media', embedded[0]?.record.batch ?? ''))?.engine).toBe(
+    'embedded',
+  );
+  for (const [i, file] of spark.entries()) {
+    expect(file.record.state).toBe('published');
+    expect(await outcome('social_media', file)).toEqual(await outcome('social_media', embedded[i]));
+  }
+  expect((await outcome('social_media', spark[0])).rows.length).toBeGreaterThan(2000);
+});
+
+test("Spark reads Twitter's document with ids and times exact", async () => {
+  const json = readFileSync(resolve(root, 'datasets/samples/twitter.json'), 'utf8');
+  const [file] = await drop('tweets', { 'tweets/by-spark.json': json });
+  expect(file?.record.counts).toMatchObject({ rowsRead: 100, published: 100 });
+  const [parquet] = await parquetOf('tweets', file?.record.batch ?? '');
+  expect(parquet?.rows.map((r) => r.id)).toContain(505874924095815681n);
+  expect(parquet?.rows.find((r) => r.id === 505874924095815681n)?.created_at).toBe(
+    BigInt(Date.parse('2014-08-31T00:29:15Z')) * 1000n,
+  );
+});
+
+test("a Glue job that fails ends the execution with Spark's own message, and the files stay claimable", async () => {
+  const key = 'social-media-feed/unlucky.json';
+  await deployScript(
+    script.replace(
+      'job = json.loads(',
+      'spark.read.parquet("s3://no-such-bucket-here/x").count()\n    job = json.loads(',
+    ),
+  );
+  const [file] = await drop('social_media', { [key]: post(5001) });
+  await deployScript(script);
+  expect(file?.record).toMatchObject({ state: 'pending', attempts: 1 });
+  const failure = await failureOf('social_media', file?.record.batch ?? '');
+  expect(failure.error).toBe('GlueJobFailed');
+  expect(failure.cause).toMatch(/no-such-bucket-here/);
+  expect((await stage.ledger.lease('social_media'))?.execution).toBeUndefined();
+  // The next file wakes the dataset, and its batch takes both.
+  await drop('social_media', { 'social-media-feed/luckier.json': post(5002) });
+  expect(await publishedFrom('social_media', key)).toBe(1);
+  expect((await stage.ledger.files('social_media')).find((f) => f.object === key)?.state).toBe('published');
+});

@@ -1,0 +1,118 @@
+/** The deployed local stage, for end-to-end tests, and what they do with it again and again. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import { DescribeExecutionCommand } from '@aws-sdk/client-sfn';
+import { parquetMetadata, parquetReadObjects } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+import { type FollowedFile, followFiles } from '../../offline/follow.ts';
+import { query } from '../../offline/query.ts';
+import { connectStage, type Stage } from '../../offline/stage.ts';
+import { type FeedCounts, type FeedOptions, generateFeed } from '../../scripts/generate-feed.ts';
+import { exactParsers, type Row } from './embedded.ts';
+
+const endpoint = process.env.SLUICE_TEST_ENDPOINT;
+if (!endpoint) throw new Error('end-to-end tests need a local AWS: run them with npm test');
+export const stage: Stage = await connectStage(endpoint);
+
+/** Drops files (key -> content) and waits until they are settled. */
+export async function drop(
+  dataset: string,
+  files: Readonly<Record<string, string | Uint8Array>>,
+): Promise<FollowedFile[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-drop-'));
+  try {
+    const drops = await Promise.all(
+      Object.entries(files).map(async ([key, content], i) => {
+        const path = join(folder, `${i}-${basename(key)}`);
+        await writeFile(path, content);
+        return { dataset, key, path };
+      }),
+    );
+    return [...(await followFiles(stage, drops, () => {})).files];
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** Puts an object and does not wait. */
+export const put = async (key: string, body: string | Uint8Array): Promise<string> => {
+  const { VersionId } = await stage.s3.send(
+    new PutObjectCommand({ Bucket: stage.config.rawBucket, Key: key, Body: body }),
+  );
+  return VersionId ?? '';
+};
+
+/** A generated feed as ndjson, with the counts it must come out as. */
+export function feed(options: Partial<FeedOptions>): { lines: string[]; text: string; counts: FeedCounts } {
+  const generator = generateFeed(options);
+  const lines: string[] = [];
+  let next = generator.next();
+  for (; !next.done; next = generator.next()) lines.push(next.value);
+  return { lines, text: `${lines.join('\n')}\n`, counts: next.value };
+}
+
+/** A clean post of the feed. */
+export const post = (id: number | bigint, fields: Row = {}): string =>
+  JSON.stringify({
+    id: Number(id),
+    timestamp: '2025-11-01T10:00:00Z',
+    text: 'hello',
+    user: { id: 4000001, screen_name: 'ana', location: 'London', followers: 1 },
+    coordinates: null,
+    entities: { hashtags: [] },
+    lang: 'en',
+    retweets: 0,
+    ...fields,
+  });
+
+/** Rows of an Athena query, as objects. */
+export async function athena(sql: string): Promise<Record<string, string | null>[]> {
+  const { columns, rows } = await query(stage, sql);
+  return rows.map((row) => Object.fromEntries(columns.map((c, i) => [c, row[i] ?? null])));
+}
+
+/** How many rows of the golden table came from an object. */
+export const publishedFrom = async (table: string, object: string): Promise<number> =>
+  Number((await athena(`SELECT count(*) AS n FROM ${table} WHERE _object = '${object}'`))[0]?.n);
+
+/** Quarantined rows of an object, by line. */
+export const quarantinedFrom = (object: string) =>
+  athena(
+    `SELECT line, reason, column_name, value, raw, batch FROM quarantine WHERE object = '${object}' ORDER BY line`,
+  );
+
+export async function failureOf(dataset: string, batch: string): Promise<{ error: string; cause: string }> {
+  const record = await stage.ledger.batch(dataset, batch);
+  const { error, cause } = await stage.sfn.send(
+    new DescribeExecutionCommand({ executionArn: String(record?.execution) }),
+  );
+  return { error: error ?? '', cause: cause ?? '' };
+}
+
+/** The Parquet objects that a batch published, read by a reader that did not write them. */
+export async function parquetOf(
+  table: string,
+  batch: string,
+): Promise<{ key: string; schema: Record<string, string>; rows: Row[] }[]> {
+  const Bucket = stage.config.processedBucket;
+  const { Contents } = await stage.s3.send(new ListObjectsV2Command({ Bucket, Prefix: `${table}/` }));
+  const keys = (Contents ?? [])
+    .map((o) => o.Key ?? '')
+    .filter((key) => basename(key).startsWith(`${batch}-`));
+  return Promise.all(
+    keys.map(async (Key) => {
+      const { Body } = await stage.s3.send(new GetObjectCommand({ Bucket, Key }));
+      const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
+      const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+      const schema = Object.fromEntries(
+        parquetMetadata(file)
+          .schema.filter((e) => e.type)
+          .map((e) => [e.name, [e.type, e.converted_type].filter(Boolean).join(' ')]),
+      );
+      const rows = (await parquetReadObjects({ file, compressors, parsers: exactParsers })) as Row[];
+      return { key: Key, schema, rows };
+    }),
+  );
+}
