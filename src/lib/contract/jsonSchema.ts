@@ -1,0 +1,6 @@
+import { z } from 'zod';
+import { contractSchema } from './schema.ts';
+
+/** The contract language as a JSON Schema (draft 2020-12), of what a person writes: defaults may be left out. */
+export const jsonSchema = (): string =>
+  `${JSON.stringify({ title: 'Sluice contract', ...z.toJSONSchema(contractSchema, { io: 'input' }) }, null, 2)}\n`;
