@@ -33,10 +33,18 @@ export interface FollowedRun {
   readonly executions: readonly FollowedExecution[];
 }
 
-type Print = (line: string) => void;
+/** Where the progress goes: lines that stay, and what is going on right now. */
+export interface Progress {
+  line(text: string): void;
+  now(text: string): void;
+}
 
 /** Puts the files into the raw bucket and waits until each is published, held, failed or given back, and nothing runs. */
-export async function followFiles(stage: Stage, drops: readonly Drop[], print: Print): Promise<FollowedRun> {
+export async function followFiles(
+  stage: Stage,
+  drops: readonly Drop[],
+  progress: Progress,
+): Promise<FollowedRun> {
   const startedAt = Date.now();
   const followed = new Map<string, FollowedExecution>();
   const printed = new Map<string, number>();
@@ -44,22 +52,26 @@ export async function followFiles(stage: Stage, drops: readonly Drop[], print: P
   const dropped = [];
   for (const drop of drops) {
     dropped.push({ ...drop, version: await upload(stage, drop) });
-    print(`${styleText('green', '↑')} ${drop.key}`);
+    progress.line(`${styleText('green', '↑')} ${drop.key}`);
   }
   for (;;) {
     const executions = (await executionsOf(stage)).filter((e) => !before.has(e.arn));
+    const running: string[] = [];
     for (const execution of executions) {
       const known = followed.get(execution.arn);
       if (known && known.status !== 'RUNNING') continue;
-      const states = timings(await historyOf(stage, execution.arn));
+      const { states, current } = timings(await historyOf(stage, execution.arn));
       for (const [i, state] of states.entries())
         if (i >= (printed.get(execution.arn) ?? 0) && !isPoll(states, i))
-          print(stateLine(execution.name, state));
+          progress.line(stateLine(execution.name, state));
       printed.set(execution.arn, states.length);
       const seconds = ((execution.stoppedAt ?? Date.now()) - execution.startedAt) / 1000;
       followed.set(execution.arn, { name: execution.name, status: execution.status, seconds, states });
-      if (execution.status !== 'RUNNING') print(executionLine(execution.name, execution.status, seconds));
+      if (execution.status !== 'RUNNING')
+        progress.line(executionLine(execution.name, execution.status, seconds));
+      else if (current) running.push(`${execution.name} ${current} (${seconds.toFixed(0)} s)`);
     }
+    progress.now(running.join(', '));
     const files = await settled(stage, dropped);
     const isQuiet = [...followed.values()].every((e) => e.status !== 'RUNNING');
     if (files && isQuiet && followed.size > 0)
@@ -127,8 +139,8 @@ async function historyOf({ sfn }: Stage, executionArn: string): Promise<HistoryE
   return events;
 }
 
-/** States that are over, with how long each took. Choices are left out: they take no time. */
-function timings(events: readonly HistoryEvent[]): StateTiming[] {
+/** States that are over, with how long each took, and the one that is not. Choices are left out: they take no time. */
+function timings(events: readonly HistoryEvent[]): { states: StateTiming[]; current: string | undefined } {
   const done: StateTiming[] = [];
   let entered: { state: string; at: number } | undefined;
   let failed = false;
@@ -147,7 +159,7 @@ function timings(events: readonly HistoryEvent[]): StateTiming[] {
       failed = false;
     }
   }
-  return done;
+  return { states: done, current: entered?.state };
 }
 
 /** A state that was seen two steps before in a loop of wait and look: shown only the first time, and when it failed. */

@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
 import { deploy } from '../offline/deploy.ts';
-import { followFiles } from '../offline/follow.ts';
+import { followFiles, type Progress } from '../offline/follow.ts';
 import { startLocalAws } from '../offline/localAws.ts';
 import { ensureSpark, SetupError } from '../offline/setup/environments.ts';
 import { connectStage, type Drop } from '../offline/stage.ts';
@@ -70,7 +70,7 @@ async function main(): Promise<number> {
       lap('deployed stage local');
       const stage = await connectStage(aws.endpoint);
       const drops = dropsOf(stage, values.dataset, positionals);
-      const run = await followFiles(stage, drops, console.log);
+      const run = await followFiles(stage, drops, terminalProgress());
       const result = await describeRun(stage, run, console.log);
       if (values.json) await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`);
       lap(summaryOf(result));
@@ -90,6 +90,25 @@ async function main(): Promise<number> {
   } finally {
     await aws.close();
   }
+}
+
+/** On a terminal the last line is rewritten; elsewhere what goes on is told every ten seconds. */
+function terminalProgress(): Progress {
+  const { isTTY, columns } = process.stdout;
+  let told = Date.now();
+  return {
+    line: (text) => {
+      told = Date.now();
+      process.stdout.write(`${isTTY ? '\r\u001b[2K' : ''}${text}\n`);
+    },
+    now: (text) => {
+      if (isTTY) process.stdout.write(`\r\u001b[2K${styleText('dim', text.slice(0, columns - 1))}`);
+      else if (text !== '' && Date.now() - told > 10_000) {
+        told = Date.now();
+        process.stdout.write(`  … ${text}\n`);
+      }
+    },
+  };
 }
 
 /** The files to drop: the user's own, or the samples. */

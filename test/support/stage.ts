@@ -16,6 +16,8 @@ const endpoint = process.env.SLUICE_TEST_ENDPOINT;
 if (!endpoint) throw new Error('end-to-end tests need a local AWS: run them with npm test');
 export const stage: Stage = await connectStage(endpoint);
 
+const silent = { line: () => {}, now: () => {} };
+
 /** Drops files (key -> content) and waits until they are settled. */
 export async function drop(
   dataset: string,
@@ -30,7 +32,7 @@ export async function drop(
         return { dataset, key, path };
       }),
     );
-    return [...(await followFiles(stage, drops, () => {})).files];
+    return [...(await followFiles(stage, drops, silent)).files];
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -14,7 +14,7 @@ export function loadContracts(folder: string): ReadonlyMap<string, Contract> {
     .filter((name) => name.endsWith('.yml'))
     .sort()) {
     const path = join(folder, file);
-    const contract = parseContract(path, readFileSync(path, 'utf8'));
+    const contract = readContract(path);
     const fault = (message: string) => {
       throw new ContractError(path, [{ line: 1, column: 1, path: '', message }]);
     };
@@ -27,6 +27,9 @@ export function loadContracts(folder: string): ReadonlyMap<string, Contract> {
   }
   return contracts;
 }
+
+/** One contract from its file. Throws ContractError with every fault, and the file system's error for a missing file. */
+export const readContract = (file: string): Contract => parseContract(file, readFileSync(file, 'utf8'));
 
 /** One contract from its text. Throws ContractError with every fault found. */
 export function parseContract(file: string, text: string): Contract {

@@ -34,17 +34,20 @@ export async function publish(
     folder,
     to: `${table.name}/${folder}${batch}-${number}.parquet`,
   }));
-  await removeOthers(deps, table.name, batch, targets);
+  await parallel([...new Set(targets.map((t) => t.folder))], 16, (folder) =>
+    removeOthers(store, { bucket: config.processedBucket, key: `${table.name}/${folder}${batch}-` }, targets),
+  );
   await parallel(targets, 32, ({ from, to }) =>
     store.copy({ bucket: config.workBucket, key: from.key }, { bucket: config.processedBucket, key: to }),
   );
   const quarantine = places(config).quarantine(dataset, batch);
-  const refused = await parquetBelow(store, staged.quarantine);
-  await parallel(refused, 32, (from, index) =>
-    store.copy(
-      { bucket: config.workBucket, key: from.key },
-      { bucket: config.workBucket, key: `${quarantine.key}part-${index}.parquet` },
-    ),
+  const refused = (await parquetBelow(store, staged.quarantine)).map((from, index) => ({
+    from,
+    to: `${quarantine.key}part-${index}.parquet`,
+  }));
+  await removeOthers(store, quarantine, refused);
+  await parallel(refused, 32, ({ from, to }) =>
+    store.copy({ bucket: config.workBucket, key: from.key }, { bucket: config.workBucket, key: to }),
   );
   const folders = [...new Set(targets.map((t) => t.folder))].sort();
   const published: Published = {
@@ -101,21 +104,16 @@ export const quarantineTable = (config: Pick<Config, 'workBucket'>): ParquetTabl
 
 /** An earlier, interrupted publish of another run may have left more objects than this run has. */
 async function removeOthers(
-  { config, store }: Deps,
-  table: string,
-  batch: string,
-  targets: readonly { folder: string; to: string }[],
+  store: Deps['store'],
+  prefix: { bucket: string; key: string },
+  targets: readonly { to: string }[],
 ): Promise<void> {
   const wanted = new Set(targets.map((t) => t.to));
-  const folders = [...new Set(targets.map((t) => t.folder))];
-  const found = await parallel(folders, 16, (folder) =>
-    store.list(config.processedBucket, `${table}/${folder}${batch}-`),
+  const found = await store.list(prefix.bucket, prefix.key);
+  await store.delete(
+    prefix.bucket,
+    found.map((o) => o.key).filter((key) => !wanted.has(key)),
   );
-  const stale = found
-    .flat()
-    .map((o) => o.key)
-    .filter((key) => !wanted.has(key));
-  await store.delete(config.processedBucket, stale);
 }
 
 const parquetBelow = async (store: Deps['store'], place: { bucket: string; key: string }) =>

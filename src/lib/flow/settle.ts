@@ -27,6 +27,8 @@ export async function completeBatch(
 ): Promise<z.output<typeof completeOutput>> {
   const { config, store, catalog, ledger } = deps;
   const contract = contractOf(deps, dataset);
+  // A repeated call after the lease was given up: all is done.
+  if (await isOver(ledger, dataset, batch, fence)) return { morePending: false, fence };
   const summary = await readSummary(deps, dataset, batch, run);
   const published = await readPublished(deps, dataset, batch);
   const counts = new Map(
@@ -72,13 +74,15 @@ export async function completeBatch(
 export async function failBatch(
   deps: Deps,
   start: DispatchDeps['start'],
-  { dataset, fence, batch, error }: z.output<typeof failInput>,
+  { dataset, fence, error, ...input }: z.output<typeof failInput>,
 ): Promise<z.output<typeof failOutput>> {
   const { config, store, ledger } = deps;
   const cause = messageOf(error.Cause);
   const failure = { error: error.Error, cause };
   // Whoever took the lease over also has the files.
   if (error.Error === 'LeaseLost') return failure;
+  // A claim that broke off has left its batch in the lease.
+  const batch = input.batch ?? (await ledger.lease(dataset))?.batch ?? null;
   if (batch !== null) {
     const manifest = manifestSchema.parse(
       JSON.parse(await store.readText(places(config).manifest(dataset, batch))),
@@ -105,6 +109,17 @@ export async function failBatch(
       await wake({ ledger, start }, dataset);
   } else await ledger.releaseLease(dataset, fence);
   return failure;
+}
+
+async function isOver(
+  ledger: Deps['ledger'],
+  dataset: string,
+  batch: string,
+  fence: number,
+): Promise<boolean> {
+  const [record, lease] = await Promise.all([ledger.batch(dataset, batch), ledger.lease(dataset)]);
+  const isHeld = lease?.fence === fence && lease.execution !== undefined;
+  return record?.state === 'published' && record.fence === fence && !isHeld;
 }
 
 /** The lease is given up before the ledger is looked at for the last time, so no file is overlooked. */

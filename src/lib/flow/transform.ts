@@ -8,6 +8,7 @@ import { address } from '../aws/store.ts';
 import { compile } from '../compiler/compile.ts';
 import { type Plan, type ReferenceData, type Summary, summarySchema } from '../compiler/plan.ts';
 import type { EmbeddedRun } from '../engine/embedded.ts';
+import { describeJob } from '../engine/sparkJob.ts';
 import { GlueJobFailed } from '../errors.ts';
 import { parallel } from '../parallel.ts';
 import { type Profile, places } from './batch.ts';
@@ -74,24 +75,13 @@ export async function startGlueJob(
         at.input(index),
       );
   });
-  const job = {
-    plan,
-    batch,
-    files: profile.files.map(({ object, version, size, layout, fault, head }, file) => ({
-      file,
-      object,
-      version,
-      size,
-      layout: size === 0 ? 'empty' : layout,
-      fault,
-      head,
-      uri: address(at.input(file)),
-    })),
-    references: references.map(({ name, columns }) => ({ name, columns, uri: address(at.reference(name)) })),
+  const job = describeJob(plan, batch, profile.files, references, {
+    input: (index) => address(at.input(index)),
+    reference: (name) => address(at.reference(name)),
     data: address(at.data),
     quarantine: address(at.quarantine),
     summary: address(at.summary),
-  };
+  });
   await store.writeText(at.job, JSON.stringify(job));
   return { run, jobRun: await catalog.startJob(config.glueJob, { '--job': address(at.job) }) };
 }

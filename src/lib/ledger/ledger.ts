@@ -314,7 +314,7 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
             Update: {
               ...at(dataset, fileKey(file)),
               UpdateExpression: `SET #state = :state, settledAt = :now${counts ? ', counts = :counts' : ''}${batch.reason ? ', #reason = :reason' : ''} ADD attempts :one`,
-              ConditionExpression: '#batch = :batch AND (#state = :claimed OR #state = :state)',
+              ConditionExpression: '#state = :state OR (#batch = :batch AND #state = :claimed)',
               ExpressionAttributeNames: {
                 '#batch': 'batch',
                 '#state': 'state',

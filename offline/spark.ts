@@ -1,0 +1,83 @@
+/** The generic Spark job on files of this machine, without any AWS. */
+import { spawn } from 'node:child_process';
+import { copyFile, link, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type Plan, type ReferenceData, type Summary, summarySchema } from '../src/lib/compiler/plan.ts';
+import type { InputFile } from '../src/lib/engine/embedded.ts';
+import { refusedSampleBytes } from '../src/lib/engine/layout.ts';
+import { describeJob } from '../src/lib/engine/sparkJob.ts';
+import { SetupError, type SparkHome } from './setup/environments.ts';
+
+export const jobScript = resolve(import.meta.dirname, '../glue/job.py');
+
+/** Lays out a job in `folder`: numbered inputs, references, and the description, whose path it gives. */
+export async function layOutJob(
+  folder: string,
+  plan: Plan,
+  references: readonly ReferenceData[],
+  inputs: readonly InputFile[],
+  output: { batch: string; outputDir: string },
+): Promise<{ job: string; summary: string }> {
+  await mkdir(join(folder, 'input'), { recursive: true });
+  const files = await Promise.all(
+    inputs.map(async (input, index) => {
+      const path = join(folder, 'input', String(index));
+      await link(input.path, path).catch(() => copyFile(input.path, path));
+      const bytes = await readFile(path);
+      const head =
+        input.layout === 'refused' ? bytes.subarray(0, refusedSampleBytes).toString('base64') : undefined;
+      return { ...input, size: bytes.length, head };
+    }),
+  );
+  for (const { name, ndjson } of references) await writeFile(join(folder, `${name}.ndjson`), ndjson);
+  const summary = join(folder, 'summary.json');
+  const job = join(folder, 'job.json');
+  const description = describeJob(plan, output.batch, files, references, {
+    input: (index) => `file://${join(folder, 'input', String(index))}`,
+    reference: (name) => `file://${join(folder, `${name}.ndjson`)}`,
+    data: `file://${join(output.outputDir, 'data')}`,
+    quarantine: `file://${join(output.outputDir, 'quarantine')}`,
+    summary: `file://${summary}`,
+  });
+  await writeFile(job, JSON.stringify(description));
+  return { job, summary };
+}
+
+/** Environment of a Python that runs the job on this machine's Spark. */
+export const sparkEnvironment = (spark: SparkHome, folder: string): NodeJS.ProcessEnv => ({
+  ...process.env,
+  JAVA_HOME: spark.javaHome,
+  PYSPARK_PYTHON: spark.python,
+  PYSPARK_SUBMIT_ARGS: [
+    '--master local[2] --driver-memory 2g',
+    '--conf spark.ui.enabled=false --conf spark.ui.showConsoleProgress=false',
+    '--conf spark.driver.host=127.0.0.1 --conf spark.driver.bindAddress=127.0.0.1',
+    `--conf spark.local.dir=${join(folder, 'scratch')} --conf spark.sql.warehouse.dir=${join(folder, 'warehouse')}`,
+    '--conf spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs=false',
+    // Without checksum files beside the output.
+    '--conf spark.hadoop.fs.file.impl=org.apache.hadoop.fs.RawLocalFileSystem',
+    'pyspark-shell',
+  ].join(' '),
+});
+
+/** Runs a laid-out job to its end. Throws SetupError with Spark's last lines when it fails. */
+export async function runSparkJob(
+  spark: SparkHome,
+  folder: string,
+  job: { job: string; summary: string },
+): Promise<Summary> {
+  const output: string[] = [];
+  const code = await new Promise<number | null>((done) => {
+    const child = spawn(spark.python, [jobScript, '--job', `file://${job.job}`], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: sparkEnvironment(spark, folder),
+    });
+    process.once('exit', () => child.kill('SIGKILL'));
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => output.push(chunk.toString()));
+    child.on('error', () => done(-1));
+    child.on('close', done);
+  });
+  if (code !== 0) throw new SetupError(`Spark failed:\n${output.join('').trim().slice(-3000)}`);
+  return summarySchema.parse(JSON.parse(await readFile(job.summary, 'utf8')));
+}

@@ -1,0 +1,28 @@
+/** `sluice validate`: contracts and their references, with the place of every fault. */
+import { dirname } from 'node:path';
+import { readContract } from '../lib/contract/load.ts';
+import { SluiceError } from '../lib/errors.ts';
+import { loadReferences } from '../lib/reference/load.ts';
+import { readOptions, UsageError } from './usage.ts';
+
+export const help = `Usage: npm run sluice -- validate CONTRACT…
+
+Checks contracts and the references they name. Exit status 1 when one has a fault.
+
+  npm run sluice -- validate datasets/*.yml`;
+
+export async function run(args: string[]): Promise<number> {
+  const { positionals } = readOptions(args, {});
+  if (positionals.length === 0) throw new UsageError('at least one CONTRACT is needed');
+  let faults = 0;
+  for (const file of positionals)
+    try {
+      loadReferences(readContract(file), dirname(file));
+      console.log(`${file}: valid`);
+    } catch (error) {
+      if (!(error instanceof SluiceError)) throw error;
+      faults++;
+      console.error(error.message);
+    }
+  return faults === 0 ? 0 : 1;
+}

@@ -1,0 +1,51 @@
+/** What glue/job.py is told: the plan, where each input stands, and where the output goes. Free of AWS. */
+import type { Plan, ReasonCode, ReferenceData } from '../compiler/plan.ts';
+import type { Layout } from './layout.ts';
+
+export interface SparkInput {
+  readonly object: string;
+  readonly version: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly layout: Layout;
+  readonly fault: ReasonCode | null;
+  /** For a refused file: its first bytes, base64. */
+  readonly head?: string | undefined;
+}
+
+/** Addresses that Hadoop understands: s3:// or file://. The last part of an input's is its number. */
+export interface SparkPlaces {
+  input(index: number): string;
+  reference(name: string): string;
+  readonly data: string;
+  readonly quarantine: string;
+  readonly summary: string;
+}
+
+/** The job's description, as JSON data. */
+export function describeJob(
+  plan: Plan,
+  batch: string,
+  inputs: readonly SparkInput[],
+  references: readonly ReferenceData[],
+  places: SparkPlaces,
+) {
+  return {
+    plan,
+    batch,
+    files: inputs.map(({ object, version, size, layout, fault, head }, file) => ({
+      file,
+      object,
+      version,
+      size,
+      layout: size === 0 ? 'empty' : layout,
+      fault,
+      head,
+      uri: places.input(file),
+    })),
+    references: references.map(({ name, columns }) => ({ name, columns, uri: places.reference(name) })),
+    data: places.data,
+    quarantine: places.quarantine,
+    summary: places.summary,
+  };
+}
