@@ -30,21 +30,24 @@ LINE_BITS = 32
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--job", required=True, help="s3:// address of the job's description")
+    parser.add_argument("--job", required=True, help="address of the job's description")
     args, _ = parser.parse_known_args()
-    spark = SparkSession.builder.appName("sluice").getOrCreate()
+    carry_out(SparkSession.builder.appName("sluice").getOrCreate(), args.job)
+
+
+def carry_out(spark: SparkSession, address: str) -> None:
+    job = json.loads(read_bytes(spark, address))
+    # One task for each 64 MB, and at least one for each core: Spark's 200 are all overhead for a small batch.
+    tasks = max(spark.sparkContext.defaultParallelism, sum(f["size"] for f in job["files"]) // 2**26)
     for key, value in {
         "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(tasks),
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "100000",
     }.items():
         spark.conf.set(key, value)
-    job = json.loads(read_bytes(spark, args.job))
-    # One task for each 64 MB, and at least one for each core: Spark's 200 are all overhead for a small batch.
-    tasks = max(spark.sparkContext.defaultParallelism, sum(f["size"] for f in job["files"]) // 2**26)
-    spark.conf.set("spark.sql.shuffle.partitions", str(tasks))
     summary = run(spark, job)
     write_text(spark, job["summary"], json.dumps(summary))
 
@@ -60,7 +63,10 @@ def run(spark: SparkSession, job: dict) -> dict:
     write_published(ranked.where("_fate = 'published'"), job)
     if not quarantined.isEmpty():
         write_quarantine(quarantined, job["quarantine"])
-    return summarize(records, ranked, job)
+    summary = summarize(records, ranked, job)
+    ranked.unpersist()
+    parsed.unpersist()
+    return summary
 
 
 def row_part(spark: SparkSession, job: dict) -> DataFrame:

@@ -1,7 +1,8 @@
 /** The generic Spark job on files of this machine, without any AWS. */
 import { spawn } from 'node:child_process';
 import { copyFile, link, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { type Plan, type ReferenceData, type Summary, summarySchema } from '../src/lib/compiler/plan.ts';
 import type { InputFile } from '../src/lib/engine/embedded.ts';
 import { refusedSampleBytes } from '../src/lib/engine/layout.ts';
@@ -59,6 +60,38 @@ export const sparkEnvironment = (spark: SparkHome, folder: string): NodeJS.Proce
     'pyspark-shell',
   ].join(' '),
 });
+
+/** A warm session, for many jobs one after the other. */
+export interface SparkSession {
+  /** Throws Error with Spark's message when the job fails. */
+  run(job: { job: string; summary: string }): Promise<Summary>;
+  close(): void;
+}
+
+/** Starts a session. `folder` takes its scratch files. Throws SetupError when it does not start. */
+export async function startSparkSession(spark: SparkHome, folder: string): Promise<SparkSession> {
+  const child = spawn(spark.python, [resolve(import.meta.dirname, 'spark_session.py')], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    env: { ...sparkEnvironment(spark, folder), PYTHONPATH: dirname(jobScript) },
+  });
+  process.once('exit', () => child.kill('SIGKILL'));
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const answer = async () => {
+    const { value, done } = await lines.next();
+    if (done) throw new SetupError('the Spark session ended');
+    return String(value);
+  };
+  await answer();
+  return {
+    async run({ job, summary }) {
+      child.stdin.write(`file://${job}\n`);
+      const said = await answer();
+      if (said !== 'done') throw new Error(said);
+      return summarySchema.parse(JSON.parse(await readFile(summary, 'utf8')));
+    },
+    close: () => child.stdin.end(),
+  };
+}
 
 /** Runs a laid-out job to its end. Throws SetupError with Spark's last lines when it fails. */
 export async function runSparkJob(

@@ -8,7 +8,7 @@ import { compile } from '../../src/lib/compiler/compile.ts';
 import type { Summary } from '../../src/lib/compiler/plan.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
-import { runEmbedded } from '../../src/lib/engine/embedded.ts';
+import { type EmbeddedRun, runEmbedded } from '../../src/lib/engine/embedded.ts';
 import { headBytes, layoutOf } from '../../src/lib/engine/layout.ts';
 
 export const datasetsFolder = resolve(import.meta.dirname, '../../datasets');
@@ -28,10 +28,14 @@ export const exactParsers = {
   timestampFromMicroseconds: (micros: bigint) => micros,
 };
 
+/** What carries out a plan: the embedded engine, or Spark. */
+export type RunEngine = (run: EmbeddedRun, folder: string) => Promise<Summary>;
+
 /** `files`: object key -> content. */
 export async function transform(
   contract: Contract,
   files: Readonly<Record<string, string | Uint8Array>>,
+  engine: RunEngine = runEmbedded,
 ): Promise<EngineResult> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
   try {
@@ -46,7 +50,7 @@ export async function transform(
     );
     const outputDir = join(folder, 'output');
     const { plan, references } = compile(contract, null, datasetsFolder);
-    const summary = await runEmbedded({ plan, references, inputs, batch: 'test', outputDir });
+    const summary = await engine({ plan, references, inputs, batch: 'test', outputDir }, folder);
     const paths = (await readdir(outputDir, { recursive: true }))
       .filter((p) => p.endsWith('.parquet'))
       .sort();
