@@ -139,3 +139,25 @@ test('a contract column may be called like the relations of the compiled SQL', a
   const { rows } = await transform(awkward, { 'test/a.json': record(fields) });
   expect(rows).toEqual([expect.objectContaining(fields)]);
 });
+
+test('decimals are exact or refused, never rounded', async () => {
+  const priced = contractWith('  - { name: price, path: price, type: "decimal(20,2)" }');
+  const values = [1.5, '12345678901234567.89', '1.500', '1.005', 0.1234567890123456, '1e2', -3];
+  const { summary, quarantine } = await transform(priced, {
+    'test/a.json': values.map((price, id) => record({ id, price })).join('\n'),
+  });
+  expect(summary.published).toBe(4);
+  expect(quarantine.map((q) => q.value)).toEqual(['1.005', '0.1234567890123456', '1e2']);
+});
+
+test('a subtree is kept as JSON text', async () => {
+  const whole = contractWith('  - { name: user, path: user, type: json }');
+  const { rows } = await transform(whole, {
+    'test/a.json': [
+      record({ id: 1, user: { a: ['桜', 1] } }),
+      record({ id: 2, user: 'x' }),
+      record({ id: 3, user: null }),
+    ].join('\n'),
+  });
+  expect(rows.map((r) => r.user ?? null)).toEqual(['{"a":["桜",1]}', '"x"', null]);
+});

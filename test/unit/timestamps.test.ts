@@ -72,3 +72,68 @@ test('property: ISO 8601 with any offset and epoch milliseconds agree with JavaS
   expect((await read(iso)).micros).toEqual(expected);
   expect((await read(times.map((t) => t.ms))).micros).toEqual(expected);
 });
+
+test('epochs are told apart by their length, and nanoseconds are cut to microseconds', async () => {
+  const epochs = contractWith(
+    '  - { name: t, path: t, type: timestamp, formats: [epoch_s, epoch_ms, epoch_us, epoch_ns] }',
+  );
+  const values = [
+    1759729200,
+    1759729200123,
+    '1759729200123456',
+    '1759729200123456789',
+    '-1759729200123456789',
+    '123456789012345678901',
+  ];
+  const { rows, quarantine } = await transform(epochs, {
+    'test/a.json': values.map((t, id) => record({ id, t })).join('\n'),
+  });
+  expect(rows.map((r) => r.t)).toEqual([
+    1759729200000000n,
+    1759729200123000n,
+    1759729200123456n,
+    1759729200123456n,
+    -1759729200123457n,
+  ]);
+  expect(quarantine).toHaveLength(1);
+});
+
+test('RFC 2822, dates alone and patterns of your own', async () => {
+  const forms = contractWith(
+    "  - { name: t, path: t, type: timestamp, zone: Europe/London, formats: [rfc2822, iso8601_date, { pattern: '%d/%m/%Y %H:%M' }] }",
+  );
+  const values = [
+    'Mon, 06 Oct 2025 05:40:00 GMT',
+    '6 Oct 2025 07:40:00 +0200',
+    '2025-10-06',
+    '06/10/2025 06:40',
+    '31/02/2025 06:40',
+  ];
+  const { rows, quarantine } = await transform(forms, {
+    'test/a.json': values.map((t, id) => record({ id, t })).join('\n'),
+  });
+  const iso = (t: unknown) => new Date(Number((t as bigint) / 1000n)).toISOString();
+  expect(rows.map((r) => iso(r.t))).toEqual([
+    '2025-10-06T05:40:00.000Z',
+    '2025-10-06T05:40:00.000Z',
+    '2025-10-05T23:00:00.000Z',
+    '2025-10-06T05:40:00.000Z',
+  ]);
+  expect(quarantine.map((q) => q.value)).toEqual(['31/02/2025 06:40']);
+});
+
+test('in a gap the offset before it counts, in a fold the later time', async () => {
+  const zoned = contractWith(
+    '  - { name: t, path: t, type: timestamp, zone: America/New_York, formats: [iso8601] }',
+  );
+  const { rows } = await transform(zoned, {
+    'test/a.json': ['2025-03-09T02:30:00', '2025-11-02T01:30:00', '2025-07-01T12:00:00']
+      .map((t, id) => record({ id, t }))
+      .join('\n'),
+  });
+  expect(rows.map((r) => new Date(Number((r.t as bigint) / 1000n)).toISOString())).toEqual([
+    '2025-03-09T07:30:00.000Z',
+    '2025-11-02T06:30:00.000Z',
+    '2025-07-01T16:00:00.000Z',
+  ]);
+});

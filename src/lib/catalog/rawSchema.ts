@@ -36,6 +36,7 @@ export function requireReadable(contract: Contract, rawTable: RawTable): void {
     const place = `column "${column.name}" (${column.type}, from ${column.path})`;
     if (!found)
       return column.required ? [`required ${place} is not in the Catalog table ${rawTable.name}`] : [];
+    if (column.type === 'json') return [];
     const wanted = column.type.startsWith('array<') ? column.type.slice('array<'.length, -1) : column.type;
     return isReadable(wanted, found)
       ? []

@@ -53,7 +53,7 @@ export function goldenColumns(contract: Contract): OutputColumn[] {
     e.kind === 'lookup' ? Object.keys(e.columns) : [e.column],
   );
   return [
-    ...contract.columns.map(({ name, type }) => ({ name, type })),
+    ...contract.columns.map(({ name, type }) => ({ name, type: type === 'json' ? 'string' : type })),
     ...enriched.map((name) => ({ name, type: 'string' })),
     ...lineage,
   ];

@@ -21,12 +21,23 @@ const jsonPath = z
 const columnType = z
   .string()
   .regex(
-    /^(string|int|bigint|double|boolean|date|timestamp|array<(string|int|bigint|double|boolean)>)$/,
-    'must be string, int, bigint, double, boolean, date, timestamp or array<one of the scalar types>',
+    /^(string|int|bigint|double|decimal\(([1-9]|[12]\d|3[0-8]),\d{1,2}\)|boolean|date|timestamp|json|array<(string|int|bigint|double|boolean|date)>)$/,
+    'must be string, int, bigint, double, decimal(p,s), boolean, date, timestamp, json or array<one of string, int, bigint, double, boolean, date>',
   );
 
 /** Ways to read a timestamp; a list is tried in order. */
-export const timestampFormat = z.enum(['iso8601', 'epoch_s', 'epoch_ms', 'twitter']);
+export const timestampFormat = z.union([
+  z.enum(['iso8601', 'iso8601_date', 'epoch_s', 'epoch_ms', 'epoch_us', 'epoch_ns', 'twitter', 'rfc2822']),
+  z.strictObject({
+    pattern: z
+      .string()
+      .regex(
+        /^(%[YmdHMSfbBz]|[^%'])+$/,
+        'is made of %Y %m %d %H %M %S %f (fraction) %b %B (English month) %z (offset) and plain characters',
+      )
+      .describe('A pattern of your own, such as "%d/%m/%Y %H:%M".'),
+  }),
+]);
 
 const column = z
   .strictObject({
@@ -51,7 +62,7 @@ const column = z
     formats: z.array(timestampFormat).min(1).optional().describe('For timestamp: tried in order.'),
     zone: z
       .string()
-      .regex(/^[A-Za-z_]+(\/[A-Za-z_+-]+[0-9]*)*$/)
+      .refine(isZone, 'is no zone of the IANA time zone database')
       .default('UTC')
       .describe('For timestamp: the zone of a value that names none.'),
     range: z
@@ -65,10 +76,13 @@ const column = z
     const isText = value.type === 'string';
     if (value.formats && value.type !== 'timestamp') issue('formats', 'is only for type timestamp');
     if (value.type === 'timestamp' && !value.formats) issue('formats', 'is needed for type timestamp');
+    const decimal = /^decimal\((\d+),(\d+)\)$/.exec(value.type);
+    if (decimal && Number(decimal[2]) > Number(decimal[1]))
+      issue('type', 'has more digits behind the point than in all');
     if (value.map && !isText) issue('map', 'is only for type string');
     if (value.case && !isText) issue('case', 'is only for type string');
-    if (value.range && !['int', 'bigint', 'double'].includes(value.type))
-      issue('range', 'is only for type int, bigint and double');
+    if (value.range && !decimal && !['int', 'bigint', 'double'].includes(value.type))
+      issue('range', 'is only for numbers');
     if (value.path.includes('[*]') !== value.type.startsWith('array<'))
       issue('type', 'is array<…> exactly when the path has [*]');
     if ((value.path.match(/\[\*\]/g)?.length ?? 0) > 1) issue('path', 'may have [*] once');
@@ -78,6 +92,14 @@ const column = z
     const twice = synonyms.find((s, i) => synonyms.indexOf(s) !== i);
     if (twice !== undefined) issue('map', `gives the synonym "${twice}" twice`);
   });
+
+function isZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined && /^[A-Za-z]/.test(name);
+  } catch {
+    return false;
+  }
+}
 
 const relativeFile = z
   .string()
@@ -247,7 +269,7 @@ function checkRange(
   issue: (message: string) => void,
 ) {
   if (range.min === undefined && range.max === undefined) issue('needs min or max');
-  const isNumber = type === 'int' || type === 'bigint' || type === 'double';
+  const isNumber = /^(int|bigint|double|decimal\(.*\))$/.test(type ?? '');
   const isTime = type === 'timestamp' || type === 'date';
   if (!isNumber && !isTime) issue('range is for numbers, dates and timestamps');
   for (const bound of [range.min, range.max]) {

@@ -25,12 +25,14 @@ const duckTypes: Readonly<Record<string, string>> = {
   boolean: 'BOOLEAN',
   date: 'DATE',
   timestamp: 'TIMESTAMPTZ',
+  json: 'VARCHAR',
 };
 
 /** Hive type -> DuckDB type. */
 export function duckType(hiveType: string): string {
   const element = /^array<(.*)>$/.exec(hiveType)?.[1];
   if (element !== undefined) return `${duckType(element)}[]`;
+  if (/^decimal\(\d+,\d+\)$/.test(hiveType)) return hiveType.toUpperCase();
   const type = duckTypes[hiveType];
   if (type === undefined) throw new TypeError(`DuckDB has no type for ${hiveType}`);
   return type;
@@ -156,7 +158,11 @@ interface ColumnSql {
 
 function compileColumn(column: Column, i: number): ColumnSql {
   const isArray = column.type.startsWith('array<');
-  const sql = isArray ? arrayColumn(column, i) : scalarColumn(column, i);
+  const sql = isArray
+    ? arrayColumn(column, i)
+    : column.type === 'json'
+      ? jsonColumn(column, i)
+      : scalarColumn(column, i);
   const bounds = [
     ...(column.range?.min !== undefined ? [`__c${i} < ${column.range.min}`] : []),
     ...(column.range?.max !== undefined ? [`__c${i} > ${column.range.max}`] : []),
@@ -192,7 +198,24 @@ function scalarColumn(column: Column, i: number): ValueSql {
     leaf: null,
     text: `${text} AS __r${i}`,
     value: `${convert(column, `__r${i}`)} AS __c${i}`,
-    isMisfit: `__t[${i}] IN ('OBJECT', 'ARRAY') OR (__r${i} IS NOT NULL AND __c${i} IS NULL)`,
+    isMisfit: [
+      `__t[${i}] IN ('OBJECT', 'ARRAY')`,
+      `(__r${i} IS NOT NULL AND __c${i} IS NULL)`,
+      // A JSON number with a fraction is a double before anyone sees its text: beyond 15 digits it is not exact.
+      ...(column.type.startsWith('decimal')
+        ? [`(__t[${i}] = 'DOUBLE' AND length(regexp_replace(__v[${i}], '^-?0*|[.]', '', 'g')) > 15)`]
+        : []),
+    ].join(' OR '),
+  };
+}
+
+/** A subtree as JSON text, whatever it is. */
+function jsonColumn(column: Column, i: number): ValueSql {
+  return {
+    leaf: `json_extract(__doc, ${literal(jsonPath(column.path))}) AS __a${i}`,
+    text: `CASE WHEN __t[${i}] <> 'NULL' THEN __a${i}::VARCHAR END AS __r${i}`,
+    value: `__r${i} AS __c${i}`,
+    isMisfit: 'false',
   };
 }
 
@@ -232,16 +255,31 @@ function convert(column: Column, text: string): string {
       return when('\\d{4}-\\d\\d-\\d\\d', `TRY_CAST(${text} AS DATE)`);
     case 'timestamp':
       return `coalesce(${(column.formats ?? []).map((format) => timestamp(format, text, column.zone)).join(', ')})`;
-    default:
-      throw new TypeError(`no conversion for ${column.type}`);
+    default: {
+      const [, precision, scale] = /^decimal\((\d+),(\d+)\)$/.exec(column.type) ?? [];
+      if (precision === undefined) throw new TypeError(`no conversion for ${column.type}`);
+      // Digits beyond the scale are refused, not rounded; zeros there are none.
+      return when(`-?\\d{1,38}(\\.\\d{0,${scale}}0*)?`, `TRY_CAST(${text} AS ${duckType(column.type)})`);
+    }
   }
 }
 
 const isoPattern =
   '(\\d{4}-\\d\\d-\\d\\d)[Tt ]((?:[01]\\d|2[0-3]):[0-5]\\d(?::[0-5]\\d(?:\\.\\d{1,6})?)?)\\d*([Zz]|[+-](?:0\\d|1[0-4]):?(?:[0-5]\\d)|[+-](?:0\\d|1[0-4]))?';
 
-/** One timestamp format to a UTC TIMESTAMP with microseconds, or NULL. */
+/**
+ * One timestamp format to a UTC TIMESTAMP with microseconds, or NULL. A time without a zone is read in `zone`: in the gap
+ * of a change to summer time with the offset before it, in the fold of the change back as the later of the two.
+ */
 function timestamp(format: TimestampFormat, text: string, zone: string): string {
+  const when = (pattern: string, value: string) =>
+    `CASE WHEN regexp_full_match(${text}, ${literal(pattern)}) THEN ${value} END`;
+  const inZone = (local: string) =>
+    zone === 'UTC' ? local : `timezone('UTC', timezone(${literal(zone)}, ${local}))`;
+  if (typeof format === 'object') {
+    const parsed = `try_strptime(${text}, ${literal(format.pattern)})`;
+    return format.pattern.includes('%z') ? `${parsed}::TIMESTAMP` : inZone(parsed);
+  }
   switch (format) {
     case 'iso8601': {
       const part = (n: number) => `regexp_extract(${text}, ${literal(isoPattern)}, ${n})`;
@@ -250,17 +288,40 @@ function timestamp(format: TimestampFormat, text: string, zone: string): string 
       const digits = `replace(${offset}[2:], ':', '')`;
       const minutes = `(${digits}[1:2]::INTEGER * 60 + coalesce(nullif(${digits}[3:4], '')::INTEGER, 0))`;
       return `CASE WHEN regexp_full_match(${text}, ${literal(isoPattern)}) AND ${part(1)} >= '0001' THEN
-        CASE WHEN ${offset} = '' THEN ${zone === 'UTC' ? local : `timezone('UTC', timezone(${literal(zone)}, ${local}))`}
+        CASE WHEN ${offset} = '' THEN ${inZone(local)}
           WHEN ${offset} IN ('Z', 'z') THEN ${local}
           WHEN ${offset}[1] = '-' THEN ${local} + to_minutes(${minutes})
           ELSE ${local} - to_minutes(${minutes}) END END`;
     }
+    case 'iso8601_date':
+      return when(
+        '(?:[1-9]\\d{3}|0[1-9]\\d\\d|00[1-9]\\d|000[1-9])-\\d\\d-\\d\\d',
+        inZone(`TRY_CAST(${text} AS DATE)::TIMESTAMP`),
+      );
     case 'epoch_s':
-      return `CASE WHEN regexp_full_match(${text}, '-?\\d{1,11}(\\.\\d{1,6})?') THEN make_timestamp((${text}::DECIMAL(38, 6) * 1000000)::BIGINT) END`;
+      return when('-?\\d{1,11}(\\.\\d{1,6})?', `make_timestamp((${text}::DECIMAL(38, 6) * 1000000)::BIGINT)`);
     case 'epoch_ms':
-      return `CASE WHEN regexp_full_match(${text}, '-?\\d{12,14}') THEN make_timestamp(${text}::BIGINT * 1000) END`;
+      return when('-?\\d{12,14}', `make_timestamp(${text}::BIGINT * 1000)`);
+    case 'epoch_us':
+      return when('-?\\d{15,17}', `make_timestamp(${text}::BIGINT)`);
+    case 'epoch_ns':
+      // What is below a microsecond is cut off, towards the past.
+      return when(
+        '-?\\d{18}|-?[1-8]\\d{18}',
+        `make_timestamp(floor(${text}::BIGINT::DECIMAL(38, 3) / 1000)::BIGINT)`,
+      );
     case 'twitter':
-      return `CASE WHEN regexp_full_match(${text}, '[A-Z][a-z]{2} [A-Z][a-z]{2} \\d\\d \\d\\d:\\d\\d:\\d\\d [+-]\\d{4} \\d{4}') THEN try_strptime(${text}, '%a %b %d %H:%M:%S %z %Y')::TIMESTAMP END`;
+      return when(
+        '[A-Z][a-z]{2} [A-Z][a-z]{2} \\d\\d \\d\\d:\\d\\d:\\d\\d [+-]\\d{4} \\d{4}',
+        `try_strptime(${text}, '%a %b %d %H:%M:%S %z %Y')::TIMESTAMP`,
+      );
+    case 'rfc2822': {
+      const withoutDay = `regexp_replace(regexp_replace(${text}, '^[A-Z][a-z]{2}, +', ''), ' (GMT|UT|UTC)$', ' +0000')`;
+      return when(
+        '(?:[A-Z][a-z]{2}, +)?\\d{1,2} [A-Z][a-z]{2} \\d{4} \\d\\d:\\d\\d:\\d\\d (?:[+-]\\d{4}|GMT|UT|UTC)',
+        `try_strptime(${withoutDay}, '%d %b %Y %H:%M:%S %z')::TIMESTAMP`,
+      );
+    }
   }
 }
 
