@@ -26,6 +26,8 @@ BOOKKEEPING = (
 # split has, from which line numbers within a file are made.
 SPLITS = "_split bigint, _lines bigint"
 LINE_BITS = 32
+# Published with every row; they are bookkeeping already, or the batch's own name.
+LINEAGE = ("_batch", "_object", "_version")
 
 
 def main() -> None:
@@ -72,7 +74,7 @@ def run(spark: SparkSession, job: dict) -> dict:
 def row_part(spark: SparkSession, job: dict) -> DataFrame:
     """Every record through the plan's SQL, in DuckDB, where Spark's splits are."""
     plan = job["plan"]
-    output = [c for c in plan["columns"] if not c["name"].startswith("_")] + plan["partitionKeys"]
+    output = [c for c in plan["columns"] if c["name"] not in LINEAGE] + plan["partitionKeys"]
     ddl = ", ".join([BOOKKEEPING, *(f"`{c['name']}` {c['type']}" for c in output), SPLITS])
     schema = spark.createDataFrame([], ddl).schema
     setup = {

@@ -26,7 +26,16 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
-const scalar = fc.constantFrom('string', 'int', 'bigint', 'double', 'boolean', 'date');
+const scalar = fc.constantFrom(
+  'string',
+  'int',
+  'bigint',
+  'double',
+  'decimal(12,3)',
+  'boolean',
+  'date',
+  'json',
+);
 const columnOf = (name: string) =>
   fc.record({
     name: fc.constant(name),
@@ -41,7 +50,9 @@ const arrayOf = (name: string) =>
   fc.record({
     name: fc.constant(name),
     path: fc.constantFrom(`${name}[*]`, `in.${name}[*]`, `list[*].${name}`),
-    type: scalar.filter((type) => type !== 'date').map((type) => `array<${type}>`),
+    type: fc
+      .constantFrom('string', 'int', 'bigint', 'double', 'boolean', 'date')
+      .map((type) => `array<${type}>`),
     required: fc.boolean(),
   });
 
@@ -54,8 +65,9 @@ const contracts = fc
     order: fc.constantFrom([], [{ column: 'a', direction: 'asc' }], [{ column: 'b', direction: 'desc' }]),
     isDeduped: fc.boolean(),
     part: fc.constantFrom('year', 'day', 'hour'),
+    drift: fc.constantFrom('ignore', 'rescue', 'reject'),
   })
-  .map(({ a, b, c, key, order, isDeduped, part }) =>
+  .map(({ a, b, c, key, order, isDeduped, part, drift }) =>
     parseContract(
       'generated.yml',
       // YAML holds JSON.
@@ -75,6 +87,7 @@ const contracts = fc
           b,
           c,
         ],
+        drift,
         ...(isDeduped ? { dedupe: { key, order } } : {}),
         partitionBy: [
           { name: 'source', constant: 'generated' },

@@ -31,7 +31,7 @@ test('an object belongs to the dataset whose prefix it stands under', () => {
 
 test('a fault names file, line, column, path and what to do', () => {
   expect(problemsOf(social.replace('type: bigint, required: true', 'type: bigit, required: true'))).toEqual([
-    'datasets/x.yml:10:33 columns.0.type: must be string, int, bigint, double, boolean, date, timestamp or array<one of the scalar types>',
+    'datasets/x.yml:10:33 columns.0.type: must be string, int, bigint, double, decimal(p,s), boolean, date, timestamp, json or array<one of string, int, bigint, double, boolean, date>',
   ]);
   expect(problemsOf(social.replace('key: [id]', 'key: [idd]'))).toEqual([
     expect.stringContaining('dedupe.key.0: there is no column "idd"'),

@@ -161,3 +161,25 @@ test('a subtree is kept as JSON text', async () => {
   });
   expect(rows.map((r) => r.user ?? null)).toEqual(['{"a":["桜",1]}', '"x"', null]);
 });
+
+test('fields that no column reads are ignored, rescued or refused, as the contract says', async () => {
+  const lines = [record({ id: 1, new: { deep: 9007199254740992 }, other: null }), record({ id: 2 })].join(
+    '\n',
+  );
+  const exact = lines.replace('9007199254740992', '9007199254740993');
+  const rescue = await transform(contractWith('', 'drift: rescue'), { 'test/a.json': exact });
+  expect(rescue.rows.map((r) => r._rescued ?? null)).toEqual([
+    '{"new":{"deep":9007199254740993},"other":null}',
+    null,
+  ]);
+  const reject = await transform(contractWith('', 'drift: reject'), { 'test/a.json': exact });
+  expect(reject.rows.map((r) => r.id)).toEqual([2n]);
+  expect(reject.quarantine).toEqual([
+    expect.objectContaining({
+      reason: 'unexpected_field',
+      value: '{"new":{"deep":9007199254740993},"other":null}',
+    }),
+  ]);
+  const ignore = await transform(contractWith(''), { 'test/a.json': exact });
+  expect(ignore.rows[0]).not.toHaveProperty('_rescued');
+});

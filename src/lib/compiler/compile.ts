@@ -6,7 +6,7 @@ import { contractVersion } from '../contract/load.ts';
 import { type Contract, tableOf } from '../contract/schema.ts';
 import { documentsSql, recordsSql } from '../dialect/duckdb.ts';
 import { loadReferences } from '../reference/load.ts';
-import { lineage, type OutputColumn, type Plan, type ReferenceData } from './plan.ts';
+import { lineage, type OutputColumn, type Plan, type ReferenceData, rescued } from './plan.ts';
 
 /** The raw table as the Data Catalog has it. `record` is the type of one record, found below the records path. */
 export interface RawTable {
@@ -55,6 +55,7 @@ export function goldenColumns(contract: Contract): OutputColumn[] {
   return [
     ...contract.columns.map(({ name, type }) => ({ name, type: type === 'json' ? 'string' : type })),
     ...enriched.map((name) => ({ name, type: 'string' })),
+    ...(contract.drift === 'rescue' ? [rescued] : []),
     ...lineage,
   ];
 }

@@ -16,6 +16,7 @@ export const reasonCodes = [
   'bad_type',
   'out_of_range',
   'missing_required',
+  'unexpected_field',
 ] as const;
 export type ReasonCode = (typeof reasonCodes)[number];
 
@@ -46,7 +47,7 @@ export const planSchema = z.object({
     documents: z.string(),
     /**
      * records(file, line, raw, fault), files(file INT, object VARCHAR, version VARCHAR) and the references -> one row
-     * for each record: bookkeeping columns, then output columns, then partition columns.
+     * for each record: bookkeeping columns (BOOKKEEPING in glue/job.py), then output columns, then partition columns.
      */
     records: z.string(),
     references: z.array(
@@ -69,24 +70,15 @@ export const planSchema = z.object({
 });
 export type Plan = z.output<typeof planSchema>;
 
-/** Columns that the row part gives beside the output: never published under these names but `_object`, `_version`. */
-export const bookkeeping: readonly OutputColumn[] = [
-  { name: '_object', type: 'string' },
-  { name: '_version', type: 'string' },
-  { name: '_line', type: 'bigint' },
-  { name: '_raw', type: 'string' },
-  { name: '_reason', type: 'string' },
-  { name: '_column', type: 'string' },
-  { name: '_value', type: 'string' },
-  { name: '_nulled', type: 'array<string>' },
-];
-
 /** Published with every row, so that it can be traced and replaced. */
 export const lineage: readonly OutputColumn[] = [
   { name: '_batch', type: 'string' },
   { name: '_object', type: 'string' },
   { name: '_version', type: 'string' },
 ];
+
+/** Holds the fields that no column reads, where the contract says `drift: rescue`. */
+export const rescued: OutputColumn = { name: '_rescued', type: 'string' };
 
 /** The quarantine dataset, the same for every contract. */
 export const quarantineColumns: readonly OutputColumn[] = [

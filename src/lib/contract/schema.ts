@@ -192,6 +192,12 @@ export const contractSchema = z
     table: identifier.optional().describe('The Catalog table; by default the name of the dataset.'),
     source,
     columns: z.array(column).min(1),
+    drift: z
+      .enum(['ignore', 'rescue', 'reject'])
+      .default('ignore')
+      .describe(
+        'Top-level fields that no column reads: left out, kept as JSON in the column _rescued, or the row is quarantined.',
+      ),
     dedupe: z
       .strictObject({
         key: z.array(identifier).min(1),

@@ -2,7 +2,7 @@
  * DuckDB's SQL for the row part. Everything that looks at one record is said here and nowhere else; both engines run
  * this text. A leaf is taken as text and converted by explicit rules: no cast of DuckDB's own is ever a rule.
  */
-import { bookkeeping, type OutputColumn, type ReferenceData } from '../compiler/plan.ts';
+import { type ReferenceData, rescued } from '../compiler/plan.ts';
 import type { Column, Contract, Enrichment, PartitionKey, TimestampFormat } from '../contract/schema.ts';
 
 /** The one way an identifier enters SQL. */
@@ -98,7 +98,7 @@ WITH decoded AS (
 ), leaves AS (
   SELECT *,
     json_extract_string(__doc, ${list(scalarPaths)}) AS __v,
-    json_type(__doc, ${list(scalarPaths)}) AS __t${each(columns.map((c) => c.leaf))}
+    json_type(__doc, ${list(scalarPaths)}) AS __t${each([...columns.map((c) => c.leaf), restOf(contract)])}
   FROM objects
 ), cleaned AS (
   SELECT *${each(columns.map((c) => c.text))}
@@ -124,25 +124,30 @@ WITH decoded AS (
 SELECT files.object AS _object, files.version AS _version, __line AS _line,
   coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) AS _raw,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
-    WHEN NOT __is_json THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
+    WHEN NOT __is_json THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'${
+      contract.drift === 'reject' ? " WHEN __rest IS NOT NULL THEN 'unexpected_field'" : ''
+    }
     ELSE ${list(columns.map((_, i) => `__e${i + 1}`))}[__bad] END AS _reason,
   ${list(contract.columns.map((c) => literal(c.name)))}[__bad] AS _column,
-  __v[__bad] AS _value,
+  ${contract.drift === 'reject' ? 'CASE WHEN __bad IS NULL THEN __rest ELSE __v[__bad] END' : '__v[__bad]'} AS _value,
   __nulled AS _nulled,
   ${[
     ...contract.columns.map((c) => outputOf(c)),
     ...joins.flatMap((j) => j.outputs),
+    ...(contract.drift === 'rescue' ? [`__rest AS ${identifier(rescued.name)}`] : []),
     ...contract.partitionBy.map(partitionValue),
   ].join(',\n  ')}
 FROM placed
 JOIN files ON files.file = placed.__file${joins.map((j) => `\n${j.join}`).join('')}`.trim();
 }
 
-/** Names of everything the row part gives, in order. */
-export const rowColumns = (
-  columns: readonly OutputColumn[],
-  partitionKeys: readonly OutputColumn[],
-): OutputColumn[] => [...bookkeeping, ...columns.filter((c) => !c.name.startsWith('_')), ...partitionKeys];
+/** __rest: the top-level fields that no column reads, as a JSON object; NULL for none (RFC 7396: null removes a field). */
+function restOf(contract: Contract): string | null {
+  if (contract.drift === 'ignore') return null;
+  const known = contract.columns.map((c) => c.path.split(/[.[]/)[0] ?? '');
+  const removal = JSON.stringify(Object.fromEntries(known.map((field) => [field, null])));
+  return `nullif(json_merge_patch(__doc, ${literal(removal)})::VARCHAR, '{}') AS __rest`;
+}
 
 /** The SQL of one contract column, layer by layer; `i` is its 1-based place. */
 interface ColumnSql {
