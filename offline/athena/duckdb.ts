@@ -14,7 +14,7 @@ import {
 } from '@aws-sdk/client-glue';
 import { GetObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
-import { duckType, identifier, list, literal } from '../../src/lib/dialect/duckdb.ts';
+import { duckType, identifier, list, literal } from '../../src/lib/dialect/duckdbNames.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 import { parseAddress, type Upstream } from '../aws.ts';
 import { parseDdl, runDdl } from './ddl.ts';

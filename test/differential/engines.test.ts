@@ -65,9 +65,15 @@ const contracts = fc
     order: fc.constantFrom([], [{ column: 'a', direction: 'asc' }], [{ column: 'b', direction: 'desc' }]),
     isDeduped: fc.boolean(),
     part: fc.constantFrom('year', 'day', 'hour'),
+    derive: fc.constantFrom(
+      [],
+      [{ name: 'd', type: 'bigint', expression: "id * id - length(concat('x', '桜'))" }],
+      [{ name: 'd', type: 'string', expression: "if(hour(at) >= 6, 'day', 'night')" }],
+    ),
+    filter: fc.constantFrom(undefined, undefined, 'id % 3 != 1'),
     drift: fc.constantFrom('ignore', 'rescue', 'reject'),
   })
-  .map(({ a, b, c, key, order, isDeduped, part, drift }) =>
+  .map(({ a, b, c, key, order, isDeduped, part, drift, derive, filter }) =>
     parseContract(
       'generated.yml',
       // YAML holds JSON.
@@ -88,6 +94,8 @@ const contracts = fc
           c,
         ],
         drift,
+        derive,
+        ...(filter ? { filter } : {}),
         ...(isDeduped ? { dedupe: { key, order } } : {}),
         partitionBy: [
           { name: 'source', constant: 'generated' },

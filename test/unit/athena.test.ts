@@ -5,7 +5,7 @@ import { javaDouble } from '../../offline/athena/values.ts';
 import { expectationQuery, judgeExpectations } from '../../src/lib/compiler/expectations.ts';
 import { loadContracts } from '../../src/lib/contract/load.ts';
 import * as athena from '../../src/lib/dialect/athena.ts';
-import * as duckdb from '../../src/lib/dialect/duckdb.ts';
+import * as duckdb from '../../src/lib/dialect/duckdbNames.ts';
 import { datasetsFolder } from '../support/embedded.ts';
 
 const contracts = [...loadContracts(datasetsFolder).values()];

@@ -54,6 +54,7 @@ export function goldenColumns(contract: Contract): OutputColumn[] {
   );
   return [
     ...contract.columns.map(({ name, type }) => ({ name, type: type === 'json' ? 'string' : type })),
+    ...contract.derive.map(({ name, type }) => ({ name, type })),
     ...enriched.map((name) => ({ name, type: 'string' })),
     ...(contract.drift === 'rescue' ? [rescued] : []),
     ...lineage,

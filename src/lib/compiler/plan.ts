@@ -17,6 +17,7 @@ export const reasonCodes = [
   'out_of_range',
   'missing_required',
   'unexpected_field',
+  'filtered',
 ] as const;
 export type ReasonCode = (typeof reasonCodes)[number];
 

@@ -2,6 +2,8 @@
  * The contract language: one schema gives the TypeScript type, the check and the JSON Schema for editors.
  */
 import { z } from 'zod';
+import { checkExpression, valueTypeOf } from '../expression/check.ts';
+import { ExpressionError, parseExpression } from '../expression/parse.ts';
 
 const identifier = z
   .string()
@@ -192,6 +194,21 @@ export const contractSchema = z
     table: identifier.optional().describe('The Catalog table; by default the name of the dataset.'),
     source,
     columns: z.array(column).min(1),
+    derive: z
+      .array(
+        z.strictObject({
+          name: identifier,
+          type: z.enum(['string', 'int', 'bigint', 'double', 'boolean', 'date', 'timestamp']),
+          expression: z.string().min(1).describe('Over the columns above, such as lower(user_screen_name).'),
+        }),
+      )
+      .default([])
+      .describe('Columns made from columns.'),
+    filter: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('A condition over the columns. A row for which it is not true is quarantined as filtered.'),
     drift: z
       .enum(['ignore', 'rescue', 'reject'])
       .default('ignore')
@@ -230,6 +247,23 @@ export const contractSchema = z
     contract.columns.forEach((c, i) => {
       declare(['columns', i, 'name'], c.name, c.type, c.required);
     });
+    const readable = new Map(contract.columns.map((c) => [c.name, c.type]));
+    const checkType = (path: (string | number)[], text: string, type: string) => {
+      try {
+        const found = checkExpression(parseExpression(text), readable).type;
+        const wanted = valueTypeOf(type);
+        const fits = found === wanted || found === 'null' || (wanted === 'number' && found === 'integer');
+        if (!fits) issue(path, `gives ${found}, not ${type}`);
+      } catch (error) {
+        if (!(error instanceof ExpressionError)) throw error;
+        issue(path, error.message);
+      }
+    };
+    contract.derive.forEach((d, i) => {
+      checkType(['derive', i, 'expression'], d.expression, d.type);
+      declare(['derive', i, 'name'], d.name, d.type, false);
+    });
+    if (contract.filter !== undefined) checkType(['filter'], contract.filter, 'boolean');
     contract.enrich.forEach((e, i) => {
       if (e.kind === 'lookup') {
         for (const name of Object.keys(e.on))

@@ -2,41 +2,16 @@
  * DuckDB's SQL for the row part. Everything that looks at one record is said here and nowhere else; both engines run
  * this text. A leaf is taken as text and converted by explicit rules: no cast of DuckDB's own is ever a rule.
  */
+
 import { type ReferenceData, rescued } from '../compiler/plan.ts';
 import type { Column, Contract, Enrichment, PartitionKey, TimestampFormat } from '../contract/schema.ts';
-
-/** The one way an identifier enters SQL. */
-export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-
-/** The one way a text enters SQL. */
-export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
-
-/** A list value of SQL expressions. */
-export const list = (items: readonly string[]): string => `[${items.join(', ')}]`;
+import { checkExpression } from '../expression/check.ts';
+import { parseExpression } from '../expression/parse.ts';
+import { conditionSql, expressionSql } from './duckdbExpression.ts';
+import { duckType, identifier, list, literal } from './duckdbNames.ts';
 
 /** How much of a document that cannot be parsed is kept as raw text in quarantine, in bytes. */
 const rawSampleBytes = 65_536;
-
-const duckTypes: Readonly<Record<string, string>> = {
-  string: 'VARCHAR',
-  int: 'INTEGER',
-  bigint: 'BIGINT',
-  double: 'DOUBLE',
-  boolean: 'BOOLEAN',
-  date: 'DATE',
-  timestamp: 'TIMESTAMPTZ',
-  json: 'VARCHAR',
-};
-
-/** Hive type -> DuckDB type. */
-export function duckType(hiveType: string): string {
-  const element = /^array<(.*)>$/.exec(hiveType)?.[1];
-  if (element !== undefined) return `${duckType(element)}[]`;
-  if (/^decimal\(\d+,\d+\)$/.test(hiveType)) return hiveType.toUpperCase();
-  const type = duckTypes[hiveType];
-  if (type === undefined) throw new TypeError(`DuckDB has no type for ${hiveType}`);
-  return type;
-}
 
 /**
  * Whether a text is JSON by RFC 8259. DuckDB's json_valid also takes NaN, Infinity and a trailing comma, so a text
@@ -117,9 +92,16 @@ WITH decoded AS (
       ),
     )}
   FROM judged
+), derived AS (
+  SELECT *${each(
+    contract.derive.map(
+      (d) => `${expressionSql(typedExpression(contract, d.expression), d.type)} AS ${identifier(d.name)}`,
+    ),
+  )}${contract.filter === undefined ? '' : `,\n    coalesce(${conditionSql(typedExpression(contract, contract.filter))}, false) AS __kept`}
+  FROM settled
 ), placed AS (
   SELECT *${each(contract.enrich.map((e, i) => (e.kind === 'polygon' ? cellOf(e, references[i]) : null)))}
-  FROM settled
+  FROM derived
 )
 SELECT files.object AS _object, files.version AS _version, __line AS _line,
   coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) AS _raw,
@@ -127,12 +109,12 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line,
     WHEN NOT __is_json THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'${
       contract.drift === 'reject' ? " WHEN __rest IS NOT NULL THEN 'unexpected_field'" : ''
     }
-    ELSE ${list(columns.map((_, i) => `__e${i + 1}`))}[__bad] END AS _reason,
+    ${contract.filter === undefined ? '' : "WHEN __bad IS NULL AND NOT __kept THEN 'filtered' "}ELSE ${list(columns.map((_, i) => `__e${i + 1}`))}[__bad] END AS _reason,
   ${list(contract.columns.map((c) => literal(c.name)))}[__bad] AS _column,
   ${contract.drift === 'reject' ? 'CASE WHEN __bad IS NULL THEN __rest ELSE __v[__bad] END' : '__v[__bad]'} AS _value,
   __nulled AS _nulled,
   ${[
-    ...contract.columns.map((c) => outputOf(c)),
+    ...[...contract.columns, ...contract.derive].map(outputOf),
     ...joins.flatMap((j) => j.outputs),
     ...(contract.drift === 'rescue' ? [`__rest AS ${identifier(rescued.name)}`] : []),
     ...contract.partitionBy.map(partitionValue),
@@ -140,6 +122,10 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line,
 FROM placed
 JOIN files ON files.file = placed.__file${joins.map((j) => `\n${j.join}`).join('')}`.trim();
 }
+
+/** An expression of a contract, over its columns. The contract was checked: it parses and its types fit. */
+const typedExpression = (contract: Contract, text: string) =>
+  checkExpression(parseExpression(text), new Map(contract.columns.map((c) => [c.name, c.type])));
 
 /** __rest: the top-level fields that no column reads, as a JSON object; NULL for none (RFC 7396: null removes a field). */
 function restOf(contract: Contract): string | null {
@@ -330,7 +316,7 @@ function timestamp(format: TimestampFormat, text: string, zone: string): string 
   }
 }
 
-const outputOf = (column: Column): string =>
+const outputOf = (column: { name: string; type: string }): string =>
   column.type === 'timestamp'
     ? `timezone('UTC', placed.${identifier(column.name)}) AS ${identifier(column.name)}`
     : `placed.${identifier(column.name)}`;

@@ -12,7 +12,7 @@ import {
   type ReferenceData,
   type Summary,
 } from '../compiler/plan.ts';
-import { duckType, identifier, list, literal } from '../dialect/duckdb.ts';
+import { duckType, identifier, list, literal } from '../dialect/duckdbNames.ts';
 import { type Layout, refusedSampleBytes } from './layout.ts';
 
 /** One raw file on the local disk. */

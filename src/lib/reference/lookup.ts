@@ -1,7 +1,7 @@
 /** A CSV reference for an equi-join. */
 import { parse } from 'csv-parse/sync';
 import type { ReferenceData } from '../compiler/plan.ts';
-import { duckType } from '../dialect/duckdb.ts';
+import { duckType } from '../dialect/duckdbNames.ts';
 import { ReferenceRefused } from '../errors.ts';
 
 /**

@@ -1,0 +1,31 @@
+/** DuckDB's quoting and type names. */
+
+/** The one way an identifier enters SQL. */
+export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+/** The one way a text enters SQL. */
+export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+/** A list value of SQL expressions. */
+export const list = (items: readonly string[]): string => `[${items.join(', ')}]`;
+
+const duckTypes: Readonly<Record<string, string>> = {
+  string: 'VARCHAR',
+  int: 'INTEGER',
+  bigint: 'BIGINT',
+  double: 'DOUBLE',
+  boolean: 'BOOLEAN',
+  date: 'DATE',
+  timestamp: 'TIMESTAMPTZ',
+  json: 'VARCHAR',
+};
+
+/** Hive type -> DuckDB type. */
+export function duckType(hiveType: string): string {
+  const element = /^array<(.*)>$/.exec(hiveType)?.[1];
+  if (element !== undefined) return `${duckType(element)}[]`;
+  if (/^decimal\(\d+,\d+\)$/.test(hiveType)) return hiveType.toUpperCase();
+  const type = duckTypes[hiveType];
+  if (type === undefined) throw new TypeError(`DuckDB has no type for ${hiveType}`);
+  return type;
+}

@@ -1,0 +1,131 @@
+/** Types of expressions, and a tree in which every type is known. */
+import { type FunctionName, signatureOf, type ValueType } from './functions.ts';
+import { type BinaryOperator, type Expression, ExpressionError } from './parse.ts';
+
+/** An expression whose types fit. */
+export type Typed = { readonly type: ValueType } & (
+  | { readonly kind: 'column'; readonly name: string }
+  | { readonly kind: 'text' | 'number'; readonly value: string }
+  | { readonly kind: 'boolean'; readonly value: boolean }
+  | { readonly kind: 'null' }
+  | { readonly kind: 'not' | 'minus'; readonly operand: Typed }
+  | {
+      readonly kind: 'binary';
+      readonly operator: BinaryOperator;
+      readonly left: Typed;
+      readonly right: Typed;
+    }
+  | { readonly kind: 'isNull'; readonly operand: Typed; readonly negated: boolean }
+  | {
+      readonly kind: 'in';
+      readonly operand: Typed;
+      readonly items: readonly Typed[];
+      readonly negated: boolean;
+    }
+  | { readonly kind: 'call'; readonly name: FunctionName; readonly args: readonly Typed[] }
+);
+
+/** Hive type of a column -> type in an expression; undefined for what expressions do not read. */
+export function valueTypeOf(hiveType: string): ValueType | undefined {
+  if (hiveType === 'string' || hiveType === 'json') return 'text';
+  if (hiveType === 'int' || hiveType === 'bigint') return 'integer';
+  if (hiveType === 'double' || hiveType.startsWith('decimal')) return 'number';
+  if (hiveType === 'boolean' || hiveType === 'timestamp' || hiveType === 'date') return hiveType;
+  return undefined;
+}
+
+/** `columns`: name -> Hive type. Throws ExpressionError for an unknown name, or types that do not fit. */
+export function checkExpression(expression: Expression, columns: ReadonlyMap<string, string>): Typed {
+  const check = (e: Expression): Typed => {
+    switch (e.kind) {
+      case 'column': {
+        const hive = columns.get(e.name);
+        if (hive === undefined) throw new ExpressionError(e.at, `there is no column "${e.name}"`);
+        const type = valueTypeOf(hive);
+        if (!type)
+          throw new ExpressionError(e.at, `the column "${e.name}" is ${hive}, which expressions do not read`);
+        return { kind: 'column', name: e.name, type };
+      }
+      case 'text':
+        return { ...e, type: 'text' };
+      case 'number':
+        return { ...e, type: e.value.includes('.') || e.value.length > 30 ? 'number' : 'integer' };
+      case 'boolean':
+        return { ...e, type: 'boolean' };
+      case 'null':
+        return { ...e, type: 'null' };
+      case 'not':
+        return { kind: 'not', operand: want(check(e.operand), 'boolean', e.at, 'not'), type: 'boolean' };
+      case 'minus': {
+        const operand = want(check(e.operand), 'number', e.at, '-');
+        return { kind: 'minus', operand, type: operand.type };
+      }
+      case 'isNull':
+        return { kind: 'isNull', operand: check(e.operand), negated: e.negated, type: 'boolean' };
+      case 'in': {
+        const operand = check(e.operand);
+        const items = e.items.map(check);
+        if (items.length === 0) throw new ExpressionError(e.at, '"in" needs at least one value');
+        common([operand, ...items], e.at);
+        return { kind: 'in', operand, items, negated: e.negated, type: 'boolean' };
+      }
+      case 'binary':
+        return checkBinary(e.operator, check(e.left), check(e.right), e.at);
+      case 'call':
+        return checkCall(e.name, e.args.map(check), e.at);
+    }
+  };
+  return check(expression);
+}
+
+function checkBinary(operator: BinaryOperator, left: Typed, right: Typed, at: number): Typed {
+  const typed = (type: ValueType): Typed => ({ kind: 'binary', operator, left, right, type });
+  if (operator === 'and' || operator === 'or') {
+    want(left, 'boolean', at, operator);
+    want(right, 'boolean', at, operator);
+    return typed('boolean');
+  }
+  if (['+', '-', '*', '/', '%'].includes(operator)) {
+    want(left, 'number', at, operator);
+    want(right, 'number', at, operator);
+    const isWhole = operator !== '/' && left.type !== 'number' && right.type !== 'number';
+    return typed(isWhole ? 'integer' : 'number');
+  }
+  common([left, right], at);
+  return typed('boolean');
+}
+
+function checkCall(name: string, args: readonly Typed[], at: number): Typed {
+  const signature = signatureOf(name);
+  if (!signature) throw new ExpressionError(at, `there is no function "${name}"`);
+  const { args: wanted, rest, gives } = signature;
+  const isCountRight = rest ? args.length >= wanted.length : args.length === wanted.length;
+  if (!isCountRight)
+    throw new ExpressionError(
+      at,
+      `${name} takes ${wanted.length}${rest ? ' or more' : ''} arguments, not ${args.length}`,
+    );
+  const free: Typed[] = [];
+  args.forEach((arg, i) => {
+    const type = wanted[Math.min(i, wanted.length - 1)];
+    if (type === 'any') free.push(arg);
+    else if (type) want(arg, type, at, name);
+  });
+  const type = gives === 'same' ? common(free, at) : gives;
+  return { kind: 'call', name: name as FunctionName, args, type };
+}
+
+/** The type that all have; null fits any. */
+function common(expressions: readonly Typed[], at: number): ValueType {
+  const types = [...new Set(expressions.map((e) => e.type).filter((type) => type !== 'null'))];
+  if (types.every((type) => type === 'integer' || type === 'number') && types.length === 2) return 'number';
+  if (types.length > 1) throw new ExpressionError(at, `${types.join(' and ')} do not go together`);
+  return types[0] ?? 'null';
+}
+
+function want(expression: Typed, type: ValueType, at: number, where: string): Typed {
+  const { type: found } = expression;
+  const fits = found === type || found === 'null' || (type === 'number' && found === 'integer');
+  if (!fits) throw new ExpressionError(at, `"${where}" takes ${type}, not ${found}`);
+  return expression;
+}

@@ -1,0 +1,37 @@
+/** The functions of the expression language: what they take and give. Each dialect has the SQL for them. */
+
+/** What an expression is: a whole number is a number too. */
+export type ValueType = 'text' | 'integer' | 'number' | 'boolean' | 'timestamp' | 'date' | 'null';
+
+interface Signature {
+  /** One entry an argument. A last entry with `rest` may stand any number of times. */
+  readonly args: readonly (ValueType | 'any')[];
+  readonly rest?: boolean;
+  /** `same`: the type that the `any` arguments have in common. */
+  readonly gives: ValueType | 'same';
+}
+
+export const functions = {
+  lower: { args: ['text'], gives: 'text' },
+  upper: { args: ['text'], gives: 'text' },
+  trim: { args: ['text'], gives: 'text' },
+  length: { args: ['text'], gives: 'integer' },
+  concat: { args: ['text', 'text'], rest: true, gives: 'text' },
+  starts_with: { args: ['text', 'text'], gives: 'boolean' },
+  contains: { args: ['text', 'text'], gives: 'boolean' },
+  substring: { args: ['text', 'integer', 'integer'], gives: 'text' },
+  abs: { args: ['number'], gives: 'number' },
+  floor: { args: ['number'], gives: 'integer' },
+  year: { args: ['timestamp'], gives: 'integer' },
+  month: { args: ['timestamp'], gives: 'integer' },
+  day: { args: ['timestamp'], gives: 'integer' },
+  hour: { args: ['timestamp'], gives: 'integer' },
+  to_date: { args: ['timestamp'], gives: 'date' },
+  if: { args: ['boolean', 'any', 'any'], gives: 'same' },
+  coalesce: { args: ['any', 'any'], rest: true, gives: 'same' },
+} as const satisfies Record<string, Signature>;
+
+export type FunctionName = keyof typeof functions;
+
+export const signatureOf = (name: string): Signature | undefined =>
+  Object.hasOwn(functions, name) ? functions[name as FunctionName] : undefined;
