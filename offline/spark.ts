@@ -1,6 +1,6 @@
 /** The generic Spark job on files of this machine, without any AWS. */
 import { spawn } from 'node:child_process';
-import { copyFile, link, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Plan, type ReferenceData, type Summary, summarySchema } from '../src/lib/compiler/plan.ts';
@@ -23,7 +23,7 @@ export async function layOutJob(
   const files = await Promise.all(
     inputs.map(async (input, index) => {
       const path = join(folder, 'input', String(index));
-      await link(input.path, path).catch(() => copyFile(input.path, path));
+      await copyFile(input.path, path);
       const bytes = await readFile(path);
       const head =
         input.layout === 'refused' ? bytes.subarray(0, refusedSampleBytes).toString('base64') : undefined;

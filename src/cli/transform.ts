@@ -1,5 +1,6 @@
 /** `sluice transform`: a contract on files, on either engine, without any AWS. */
-import { mkdir, mkdtemp, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdir, mkdtemp, open, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ensureSpark } from '../../offline/setup/environments.ts';
@@ -9,7 +10,8 @@ import type { Summary } from '../lib/compiler/plan.ts';
 import { readContract } from '../lib/contract/load.ts';
 import type { Contract } from '../lib/contract/schema.ts';
 import { type InputFile, runEmbedded } from '../lib/engine/embedded.ts';
-import { headBytes, layoutOf } from '../lib/engine/layout.ts';
+import { headBytes, lookAt } from '../lib/engine/layout.ts';
+import { unpackInput } from '../lib/engine/unpack.ts';
 import { batchId } from '../lib/flow/batch.ts';
 import { readOptions, UsageError } from './usage.ts';
 
@@ -40,7 +42,11 @@ export async function run(args: string[]): Promise<number> {
   const outputDir = resolve(out);
   await mkdir(outputDir, { recursive: true });
   if ((await readdir(outputDir)).length > 0) throw new UsageError(`--out ${out}: the folder is not empty`);
-  const inputs = await Promise.all(positionals.map((path) => inputOf(contract, path)));
+  const scratch = await mkdtemp(join(tmpdir(), 'sluice-input-'));
+  process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
+  const inputs = await Promise.all(
+    positionals.map((path, i) => inputOf(contract, path, join(scratch, String(i)))),
+  );
   const { plan, references } = compile(contract, null, dirname(file));
   const batch = batchId(inputs);
   let summary: Summary;
@@ -61,14 +67,16 @@ export async function run(args: string[]): Promise<number> {
   return 0;
 }
 
-/** A file of this machine has no version; the time of its last change stands for it. */
-async function inputOf(contract: Contract, path: string): Promise<InputFile> {
+/** A file of this machine has no version; the time of its last change stands for it. `link` is a name to unpack beside. */
+async function inputOf(contract: Contract, path: string, link: string): Promise<InputFile> {
   const { size, mtime } = await stat(path);
+  await symlink(resolve(path), link);
   const handle = await open(path);
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(headBytes), 0, headBytes, 0);
-    const look = layoutOf(contract.source, buffer.subarray(0, bytesRead), size);
-    return { object: basename(path), version: mtime.toISOString(), path: resolve(path), ...look };
+    const { layout, fault, compression } = await lookAt(contract.source, buffer.subarray(0, bytesRead), size);
+    const object = basename(path);
+    return unpackInput({ object, version: mtime.toISOString(), path: link, layout, fault, compression });
   } finally {
     await handle.close();
   }

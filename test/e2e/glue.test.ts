@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { FollowedFile } from '../../offline/follow.ts';
@@ -64,6 +65,9 @@ test('Spark and the embedded engine give the same rows, quarantine, types and co
     [`social-media-feed/${engine}/garbage.json`]: Buffer.from([0, 1, 2, 3]),
     [`social-media-feed/${engine}/empty.json`]: '',
     [`social-media-feed/${engine}/cut.json`]: '[{"id":',
+    [`social-media-feed/${engine}/packed.json.gz`]: gzipSync(feed({ rows: 60, seed: 79 }).text),
+    [`social-media-feed/${engine}/packed.json.zst`]: zstdCompressSync(feed({ rows: 60, seed: 80 }).text),
+    [`social-media-feed/${engine}/cut.json.gz`]: gzipSync(feed({ rows: 60, seed: 81 }).text).subarray(0, -20),
   });
   const spark = await drop('social_media', files('spark'));
   await stage.ledger.forceEngine('social_media', 'embedded');

@@ -9,7 +9,8 @@ import type { Summary } from '../../src/lib/compiler/plan.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import { type EmbeddedRun, runEmbedded } from '../../src/lib/engine/embedded.ts';
-import { headBytes, layoutOf } from '../../src/lib/engine/layout.ts';
+import { headBytes, lookAt } from '../../src/lib/engine/layout.ts';
+import { unpackInput } from '../../src/lib/engine/unpack.ts';
 
 export const datasetsFolder = resolve(import.meta.dirname, '../../datasets');
 
@@ -44,8 +45,12 @@ export async function transform(
         const bytes = Buffer.from(content);
         const path = join(folder, `input-${i}`);
         await writeFile(path, bytes);
-        const look = layoutOf(contract.source, bytes.subarray(0, headBytes), bytes.length);
-        return { object, version: 'v1', path, ...look };
+        const { layout, fault, compression } = await lookAt(
+          contract.source,
+          bytes.subarray(0, headBytes),
+          bytes.length,
+        );
+        return unpackInput({ object, version: 'v1', path, layout, fault, compression }, 100_000_000);
       }),
     );
     const outputDir = join(folder, 'output');

@@ -1,3 +1,4 @@
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
 import { contractWith, record, transform } from '../support/embedded.ts';
 
@@ -119,7 +120,10 @@ test.each([
   ['a truncated array', Buffer.from(`[${record({})}, {"id":`), 'invalid_document'],
   ['UTF-16', Buffer.from(record({}), 'utf16le'), 'not_text'],
   ['an image', Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0, 1]), 'not_text'],
-  ['gzip', Buffer.from([0x1f, 0x8b, 8, 1, 2]), 'not_text'],
+  ['a broken archive', Buffer.from([0x1f, 0x8b, 8, 1, 2]), 'broken_archive'],
+  ['a truncated archive', gzipSync(record({ text: 'x'.repeat(1000) })).subarray(0, -9), 'broken_archive'],
+  ['an archive in an archive', gzipSync(gzipSync(record({}))), 'not_text'],
+  ['an archive that unpacks beyond the limit', gzipSync(Buffer.alloc(120_000_000, ' ')), 'archive_too_large'],
 ])('%s is quarantined whole', async (_, content, reason) => {
   const { summary, quarantine } = await transform(contract, { 'test/bad.json': content });
   expect(summary).toMatchObject({ rowsRead: 1, published: 0, quarantined: 1, reasons: { [reason]: 1 } });
@@ -182,4 +186,20 @@ test('fields that no column reads are ignored, rescued or refused, as the contra
   ]);
   const ignore = await transform(contractWith(''), { 'test/a.json': exact });
   expect(ignore.rows[0]).not.toHaveProperty('_rescued');
+});
+
+test.each([
+  ['gzip', gzipSync],
+  ['zstd', zstdCompressSync],
+])('%s is unpacked: lines and documents alike', async (_, pack) => {
+  const { summary, rows } = await transform(contract, {
+    'test/lines': pack(`${record({ id: 1, text: '桜' })}\n{"id":`),
+    'test/array': pack(`[${record({ id: 2 })}]`),
+    'test/empty': pack(''),
+  });
+  expect(rows.map((r) => [r.id, r.text ?? null])).toEqual([
+    [1n, '桜'],
+    [2n, null],
+  ]);
+  expect(summary).toMatchObject({ rowsRead: 3, quarantined: 1 });
 });

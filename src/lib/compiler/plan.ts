@@ -7,6 +7,8 @@ import { z } from 'zod';
 /** Reason codes of quarantined rows, as they stand in the quarantine dataset. Documented in docs/contract.md. */
 export const reasonCodes = [
   'not_text',
+  'broken_archive',
+  'archive_too_large',
   'document_too_large',
   'invalid_document',
   'records_missing',

@@ -2,6 +2,7 @@
 
 import type { ReasonCode } from '../compiler/plan.ts';
 import type { Contract } from '../contract/schema.ts';
+import { type Compression, compressionOf, unpackStart } from './unpack.ts';
 
 /** lines: a record a line. document: the whole file is parsed at once. refused: quarantined whole, with the reason. */
 export type Layout = 'lines' | 'document' | 'refused';
@@ -12,32 +13,39 @@ export const documentLimit = 256 * 1024 * 1024;
 /** How much of a refused file is kept as raw text in quarantine, in bytes. */
 export const refusedSampleBytes = 1024;
 
-/** How many first bytes `layoutOf` wants to see. */
+/** How many first bytes `lookAt` wants to see. */
 export const headBytes = 256 * 1024;
 
+/** What the first bytes of a file say. */
+export interface Look {
+  readonly layout: Layout;
+  readonly fault: ReasonCode | null;
+  readonly compression: Compression | null;
+  /** The first bytes of the content, unpacked. */
+  readonly start: Uint8Array;
+}
+
 /** `head` holds the first bytes of the file (all of them, or `headBytes`), `size` its full length in bytes. */
-export function layoutOf(
-  source: Contract['source'],
-  head: Uint8Array,
-  size: number,
-): { layout: Layout; fault: ReasonCode | null } {
-  if (isForeign(head)) return { layout: 'refused', fault: 'not_text' };
+export async function lookAt(source: Contract['source'], head: Uint8Array, size: number): Promise<Look> {
+  const compression = compressionOf(head);
+  const unpacked = compression === null ? head : await unpackStart(head, compression, headBytes);
+  const start = unpacked ?? head;
+  const look = (layout: Layout, fault: ReasonCode | null = null) => ({ layout, fault, compression, start });
+  if (unpacked === null) return look('refused', 'broken_archive');
+  if (isForeign(start)) return look('refused', 'not_text');
+  const first = firstCharacter(start);
   const isDocument =
     source.formats.includes('json_document') ||
-    (source.formats.includes('json_array') &&
-      (!source.formats.includes('ndjson') || firstCharacter(head) === '['));
-  if (!isDocument) return { layout: 'lines', fault: null };
-  if (firstCharacter(head) === '') return { layout: 'lines', fault: null };
-  if (size > documentLimit) return { layout: 'refused', fault: 'document_too_large' };
-  return { layout: 'document', fault: null };
+    (source.formats.includes('json_array') && (!source.formats.includes('ndjson') || first === '['));
+  if (!isDocument || first === '') return look('lines');
+  return size > documentLimit ? look('refused', 'document_too_large') : look('document');
 }
 
 /**
- * A NUL byte within the head: UTF-16, UTF-32, or no text at all (an image, an archive, a database).
- * JSON text has none, neither as itself nor escaped in UTF-8 (RFC 8259, 7).
+ * A NUL byte within the start: UTF-16, UTF-32, or no text at all (an image, an archive in an archive). JSON text has
+ * none, neither as itself nor escaped in UTF-8 (RFC 8259, 7).
  */
-const isForeign = (head: Uint8Array): boolean =>
-  head.includes(0) || startsWith(head, [0x1f, 0x8b]) || startsWith(head, [0x28, 0xb5, 0x2f, 0xfd]);
+const isForeign = (start: Uint8Array): boolean => start.includes(0) || compressionOf(start) !== null;
 
 const startsWith = (bytes: Uint8Array, magic: readonly number[]): boolean =>
   magic.every((byte, i) => bytes[i] === byte);

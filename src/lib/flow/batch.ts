@@ -26,6 +26,7 @@ export const profileSchema = z.object({
     rawFile.extend({
       layout: z.enum(['lines', 'document', 'refused']),
       fault: z.enum(reasonCodes).nullable(),
+      compression: z.enum(['gzip', 'zstd']).nullable(),
       /** For a refused file: its first bytes, base64. */
       head: z.string().optional(),
     }),

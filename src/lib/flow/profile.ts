@@ -1,10 +1,11 @@
 /** A first look at a batch's raw files: how each is read, and which fields its records have. */
 
-import type { Store } from '../aws/store.ts';
+import type { ObjectRef, Store } from '../aws/store.ts';
 import { formatHiveType } from '../catalog/hiveType.ts';
 import { mergeShapes, type Shape, shapeOf, toStructType, unknownShape } from '../catalog/infer.ts';
 import type { Contract } from '../contract/schema.ts';
-import { headBytes, layoutOf, refusedSampleBytes } from '../engine/layout.ts';
+import { documentLimit, headBytes, lookAt, refusedSampleBytes } from '../engine/layout.ts';
+import { type Compression, unpackStart } from '../engine/unpack.ts';
 import { parallel } from '../parallel.ts';
 import type { Manifest, Profile } from './batch.ts';
 
@@ -21,12 +22,13 @@ export async function profileBatch(
   const looks = await parallel(manifest.files, 32, async (file) => {
     const ref = { bucket: rawBucket, key: file.object, version: file.version };
     const { head, size } = await store.head(ref, headBytes);
-    const { layout, fault } = layoutOf(contract.source, head, size);
-    const content = layout === 'document' && size > head.length ? await store.readBytes(ref) : head;
+    const { layout, fault, compression, start } = await lookAt(contract.source, head, size);
+    const isWhole = size <= head.length && start.length < headBytes;
+    const content = layout === 'document' && !isWhole ? await wholeContent(store, ref, compression) : start;
     const shape =
       layout === 'refused'
         ? unknownShape
-        : shapeOfRecords(contract.source, layout, Buffer.from(content), size > content.length);
+        : shapeOfRecords(contract.source, layout, Buffer.from(content), content === start && !isWhole);
     return {
       shape,
       file: {
@@ -34,6 +36,7 @@ export async function profileBatch(
         size,
         layout,
         fault,
+        compression,
         ...(layout === 'refused'
           ? { head: Buffer.from(head.subarray(0, refusedSampleBytes)).toString('base64') }
           : {}),
@@ -45,6 +48,17 @@ export async function profileBatch(
     files: looks.map((l) => l.file),
     record: shape.kind === 'struct' ? formatHiveType(toStructType(shape)) : null,
   };
+}
+
+/** A document is parsed at once; of a packed one that is too large only the start is seen, and it does not parse. */
+async function wholeContent(
+  store: Pick<Store, 'readBytes'>,
+  ref: ObjectRef,
+  compression: Compression | null,
+): Promise<Uint8Array> {
+  const bytes = await store.readBytes(ref);
+  if (compression === null) return bytes;
+  return (await unpackStart(bytes, compression, documentLimit)) ?? new Uint8Array();
 }
 
 /** The merged shape of the records in a text; lines and documents that do not parse have none. */

@@ -1,14 +1,16 @@
 /** The two ways to transform a batch into staging: embedded in this Lambda, or as a Glue job. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import type { z } from 'zod';
-import { address } from '../aws/store.ts';
+import { address, type ObjectRef } from '../aws/store.ts';
 import { compile } from '../compiler/compile.ts';
 import { type Plan, type ReferenceData, type Summary, summarySchema } from '../compiler/plan.ts';
 import type { EmbeddedRun } from '../engine/embedded.ts';
-import { describeJob } from '../engine/sparkJob.ts';
+import { refusedSampleBytes } from '../engine/layout.ts';
+import { describeJob, type SparkInput } from '../engine/sparkJob.ts';
+import { unpackInput } from '../engine/unpack.ts';
 import { GlueJobFailed } from '../errors.ts';
 import { parallel } from '../parallel.ts';
 import { type Profile, places } from './batch.ts';
@@ -32,7 +34,7 @@ export async function transformEmbedded(
     const inputs = await parallel(profile.files, 16, async (file, index) => {
       const path = join(folder, 'input', String(index));
       await store.download({ bucket: config.rawBucket, key: file.object, version: file.version }, path);
-      return { object: file.object, version: file.version, layout: file.layout, fault: file.fault, path };
+      return unpackInput({ ...inputOf(file), path });
     });
     const outputDir = join(folder, 'output');
     const summary = await run({ plan, references, inputs, batch, outputDir });
@@ -68,14 +70,8 @@ export async function startGlueJob(
   const run = newRun();
   const at = places(config).run(dataset, batch, run);
   await parallel(references, 8, ({ name, ndjson }) => store.writeText(at.reference(name), ndjson));
-  await parallel(profile.files, 32, async (file, index) => {
-    if (file.layout !== 'refused' && file.size > 0)
-      await store.copy(
-        { bucket: config.rawBucket, key: file.object, version: file.version },
-        at.input(index),
-      );
-  });
-  const job = describeJob(plan, batch, profile.files, references, {
+  const inputs = await parallel(profile.files, 32, (file, index) => placeInput(deps, file, at.input(index)));
+  const job = describeJob(plan, batch, inputs, references, {
     input: (index) => address(at.input(index)),
     reference: (name) => address(at.reference(name)),
     data: address(at.data),
@@ -85,6 +81,44 @@ export async function startGlueJob(
   await store.writeText(at.job, JSON.stringify(job));
   return { run, jobRun: await catalog.startJob(config.glueJob, { '--job': address(at.job) }) };
 }
+
+/** Puts one raw version where Spark reads it: a copy within S3, or unpacked through this machine's disk. */
+async function placeInput(
+  { config, store }: Pick<Deps, 'config' | 'store'>,
+  file: ProfiledFile,
+  target: ObjectRef,
+): Promise<SparkInput> {
+  const source = { bucket: config.rawBucket, key: file.object, version: file.version };
+  if (file.layout === 'refused' || file.size === 0) return file;
+  if (file.compression === null) {
+    await store.copy(source, target);
+    return file;
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-'));
+  try {
+    const packed = join(folder, 'packed');
+    await store.download(source, packed);
+    const { path, layout, fault } = await unpackInput({ ...inputOf(file), path: packed });
+    if (layout === 'refused') {
+      const { head } = await store.head(source, refusedSampleBytes);
+      return { ...file, layout, fault, head: Buffer.from(head).toString('base64') };
+    }
+    await store.upload(path, target);
+    return { ...file, size: (await stat(path)).size };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+type ProfiledFile = Profile['files'][number];
+
+const inputOf = ({ object, version, layout, fault, compression }: ProfiledFile) => ({
+  object,
+  version,
+  layout,
+  fault,
+  compression,
+});
 
 /** Looks after a job run. Throws GlueJobFailed with the job's own message. */
 export async function checkGlueJob(

@@ -1,0 +1,99 @@
+/** gzip and zstd inputs: unpacked before an engine sees them, so that both engines read the same bytes. */
+import { createReadStream, createWriteStream } from 'node:fs';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import type { ReasonCode } from '../compiler/plan.ts';
+import type { InputFile } from './embedded.ts';
+
+export type Compression = 'gzip' | 'zstd';
+
+/** The most bytes that an archive may unpack to. */
+export const archiveLimit = 2 * 1024 * 1024 * 1024;
+
+/** Told from the first bytes (RFC 1952, RFC 8878), never from a name. */
+export function compressionOf(head: Uint8Array): Compression | null {
+  if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
+  if (head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd) return 'zstd';
+  return null;
+}
+
+/** The first bytes of what an archive holds, from its own first bytes: at most `bytes`; null when it is broken there. */
+export function unpackStart(
+  head: Uint8Array,
+  compression: Compression,
+  bytes: number,
+): Promise<Buffer | null> {
+  return new Promise((done, fail) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const finish = () => done(Buffer.concat(chunks).subarray(0, bytes));
+    const stream = decompressor(compression);
+    stream.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size >= bytes) {
+        stream.destroy();
+        finish();
+      }
+    });
+    stream.on('end', finish);
+    // The head of a longer archive ends in the middle: what came before counts.
+    stream.on('error', (error) => {
+      if (!isArchiveFault(error)) fail(error);
+      else if (size > 0) finish();
+      else done(null);
+    });
+    stream.end(head);
+  });
+}
+
+/** An input that may be packed; `path` is where it stands on this machine. */
+export interface PackedInput extends InputFile {
+  readonly compression: Compression | null;
+}
+
+/** Unpacks an input beside itself. One that cannot be unpacked is refused whole, as it came. */
+export async function unpackInput(input: PackedInput, limit: number = archiveLimit): Promise<InputFile> {
+  const { compression, ...plain } = input;
+  if (compression === null || input.layout === 'refused') return plain;
+  const path = `${input.path}.unpacked`;
+  const fault = await unpackFile(input.path, path, compression, limit);
+  return fault === null ? { ...plain, path } : { ...plain, layout: 'refused', fault };
+}
+
+/** Unpacks a file. Gives the reason when that is not possible: the archive is broken, cut, or beyond the limit. */
+async function unpackFile(
+  from: string,
+  to: string,
+  compression: Compression,
+  limit: number,
+): Promise<ReasonCode | null> {
+  let size = 0;
+  const limiter = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      size += chunk.length;
+      done(size > limit ? new ArchiveTooLarge() : null, chunk);
+    },
+  });
+  try {
+    await pipeline(createReadStream(from), decompressor(compression), limiter, createWriteStream(to));
+    return null;
+  } catch (error) {
+    if (error instanceof ArchiveTooLarge) return 'archive_too_large';
+    if (isArchiveFault(error)) return 'broken_archive';
+    throw error;
+  }
+}
+
+class ArchiveTooLarge extends Error {}
+
+const decompressor = (compression: Compression) =>
+  compression === 'gzip' ? createGunzip() : createZstdDecompress();
+
+/** zlib's and zstd's own errors, a cut archive among them. */
+const isArchiveFault = (error: unknown): boolean =>
+  typeof error === 'object' &&
+  error !== null &&
+  'code' in error &&
+  /^(Z_|ZSTD_|ERR_ZLIB)/.test(String(error.code));
