@@ -12,17 +12,8 @@ import {
 } from '@aws-sdk/client-glue';
 import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { parseAddress, type Upstream } from '../aws.ts';
+import { DdlReader, type Name, type PartitionSpec } from './ddlReader.ts';
 import { notSupported, QueryError, type QueryResult } from './service.ts';
-
-interface Name {
-  readonly database: string | undefined;
-  readonly table: string;
-}
-
-interface PartitionSpec {
-  readonly values: ReadonlyMap<string, string>;
-  readonly location: string | undefined;
-}
 
 type Ddl =
   | { kind: 'repair'; name: Name }
@@ -42,8 +33,7 @@ type Ddl =
 
 /** Null for a query. Throws QueryError for DDL that is not supported, or does not follow the grammar. */
 export function parseDdl(sql: string): Ddl | null {
-  const tokens = tokenize(sql);
-  const reader = new Reader(tokens);
+  const reader = new DdlReader(sql);
   if (reader.take('MSCK')) {
     reader.must('REPAIR');
     reader.must('TABLE');
@@ -75,8 +65,8 @@ export function parseDdl(sql: string): Ddl | null {
     if (!reader.takeAll('EXTERNAL', 'TABLE')) throw notSupported('this CREATE statement');
     return createTable(reader);
   }
-  if (['SELECT', 'WITH', 'VALUES', '('].includes(tokens[0]?.toUpperCase() ?? '')) return null;
-  throw notSupported(`statements that begin with ${tokens[0] ?? 'nothing'}`);
+  if (['SELECT', 'WITH', 'VALUES', '('].includes(reader.peek().toUpperCase())) return null;
+  throw notSupported(`statements that begin with ${reader.peek()}`);
 }
 
 /** Carries out a statement. Throws QueryError as Athena words it. */
@@ -241,7 +231,7 @@ function valuesFor(table: Table, { values }: PartitionSpec): string[] {
 
 const done = (): QueryResult => ({ kind: 'DDL', columns: [], rows: [], scannedBytes: 0 });
 
-function createTable(reader: Reader): Ddl {
+function createTable(reader: DdlReader): Ddl {
   const ifNotExists = reader.takeAll('IF', 'NOT', 'EXISTS');
   const name = reader.name();
   const columns = reader.columns();
@@ -276,115 +266,3 @@ const tableInput = (ddl: Extract<Ddl, { kind: 'createTable' }>) => ({
     SerdeInfo: { SerializationLibrary: 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe' },
   },
 });
-
-/** Words, quoted names and texts, and marks; comments and a last semicolon are left out. */
-function tokenize(sql: string): string[] {
-  const pattern = /\s+|--[^\n]*|\/\*[\s\S]*?\*\/|`[^`]*`|"[^"]*"|'(?:[^']|'')*'|[\w$]+|[^\s\w]/gy;
-  const tokens = [...sql.matchAll(pattern)].map(([token]) => token).filter((t) => !/^(\s|--|\/\*)/.test(t));
-  if (tokens.at(-1) === ';') tokens.pop();
-  return tokens;
-}
-
-class Reader {
-  readonly #tokens: readonly string[];
-  #at = 0;
-
-  constructor(tokens: readonly string[]) {
-    this.#tokens = tokens;
-  }
-
-  peek(): string {
-    return this.#tokens[this.#at] ?? 'the end';
-  }
-
-  isAtEnd(): boolean {
-    return this.#at >= this.#tokens.length;
-  }
-
-  take(word: string): boolean {
-    if (this.#tokens[this.#at]?.toUpperCase() !== word) return false;
-    this.#at++;
-    return true;
-  }
-
-  takeAll(...words: string[]): boolean {
-    const found = words.every((word, i) => this.#tokens[this.#at + i]?.toUpperCase() === word);
-    if (found) this.#at += words.length;
-    return found;
-  }
-
-  must(word: string): void {
-    if (!this.take(word)) throw new QueryError(`FAILED: ParseException missing ${word} at '${this.peek()}'`);
-  }
-
-  end<T>(statement: T): T {
-    if (!this.isAtEnd()) throw new QueryError(`FAILED: ParseException extraneous input '${this.peek()}'`);
-    return statement;
-  }
-
-  identifier(): string {
-    const token = this.peek();
-    if (!/^[\w`"]/.test(token))
-      throw new QueryError(`FAILED: ParseException cannot recognize input near '${token}'`);
-    this.#at++;
-    return token.replace(/^[`"](.*)[`"]$/s, '$1').toLowerCase();
-  }
-
-  name(): Name {
-    const first = this.identifier();
-    if (!this.take('.')) return { database: undefined, table: first };
-    return { database: first, table: this.identifier() };
-  }
-
-  text(): string {
-    const token = this.peek();
-    if (!/^['"]/.test(token))
-      throw new QueryError(`FAILED: ParseException mismatched input '${token}' expecting StringLiteral`);
-    this.#at++;
-    return token.slice(1, -1).replaceAll("''", "'");
-  }
-
-  /** `(year='2025', month=10)`, or TBLPROPERTIES' `('a'='b')`. */
-  pairs(): Map<string, string> {
-    const pairs = new Map<string, string>();
-    this.must('(');
-    do {
-      const key = /^'/.test(this.peek()) ? this.text() : this.identifier();
-      this.must('=');
-      pairs.set(key, /^['"]/.test(this.peek()) ? this.text() : this.identifier());
-    } while (this.take(','));
-    this.must(')');
-    return pairs;
-  }
-
-  partitions(commas: boolean): PartitionSpec[] {
-    const partitions: PartitionSpec[] = [];
-    do {
-      this.must('PARTITION');
-      const values = this.pairs();
-      partitions.push({ values, location: this.take('LOCATION') ? this.text() : undefined });
-    } while (commas ? this.take(',') : this.peek().toUpperCase() === 'PARTITION');
-    return partitions;
-  }
-
-  /** `(id bigint, tags array<string>)`. */
-  columns(): { name: string; type: string }[] {
-    const columns: { name: string; type: string }[] = [];
-    this.must('(');
-    do {
-      const name = this.identifier();
-      let type = '';
-      for (let depth = 0; depth > 0 || !/^[,)]$|^COMMENT$/i.test(this.peek()); this.#at++) {
-        const token = this.peek();
-        if (this.isAtEnd()) throw new QueryError('FAILED: ParseException missing ) at the end');
-        if (/[<(]/.test(token)) depth++;
-        if (/[>)]/.test(token)) depth--;
-        type += token;
-      }
-      if (this.take('COMMENT')) this.text();
-      columns.push({ name, type: type.toLowerCase() });
-    } while (this.take(','));
-    this.must(')');
-    return columns;
-  }
-}

@@ -1,4 +1,6 @@
 /** One crawl: objects -> tables, as Glue's built-in JSON classifier and its grouping by table level see them. */
+
+import { gunzipSync } from 'node:zlib';
 import {
   BatchCreatePartitionCommand,
   type Crawler,
@@ -19,6 +21,7 @@ import {
   toHiveType,
   unknownShape,
 } from '../../src/lib/catalog/infer.ts';
+import { compressionOf } from '../../src/lib/engine/unpack.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 import { parseAddress, type Upstream } from '../aws.ts';
 
@@ -44,7 +47,8 @@ export async function crawl({ glue, s3 }: Upstream, crawler: Crawler): Promise<v
     for (const [folder, objects] of folders) {
       const looks = await parallel(objects, 16, async ({ key, size }): Promise<Found[]> => {
         const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
-        const shape = shapeOfFile(new TextDecoder().decode(await Body?.transformToByteArray()));
+        const content = unzipped((await Body?.transformToByteArray()) ?? new Uint8Array());
+        const shape = content && shapeOfFile(new TextDecoder().decode(content));
         return shape?.kind === 'struct' ? [{ key, size, shape }] : [];
       });
       const found = looks.flat();
@@ -92,6 +96,16 @@ function shapeOfFile(content: string): Shape | undefined {
   const records = text.split('\n').map(tryParse).filter(isObject);
   if (records.length === 0) return undefined;
   return lowerNames(records.map(shapeOf).reduce(mergeShapes, unknownShape));
+}
+
+/** Glue's crawlers read gzip, and no zstd: https://docs.aws.amazon.com/glue/latest/dg/add-classifier.html */
+function unzipped(bytes: Uint8Array): Uint8Array | undefined {
+  if (compressionOf(bytes) === null) return bytes;
+  try {
+    return gunzipSync(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The Catalog's column names are lower case; names inside structs stay. */

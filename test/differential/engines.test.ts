@@ -12,7 +12,7 @@ import { layOutJob, type SparkSession, startSparkSession } from '../../offline/s
 import { parseContract } from '../../src/lib/contract/load.ts';
 import { type EngineResult, transform } from '../support/embedded.ts';
 
-const cases = Number(process.env.SLUICE_DIFFERENTIAL_CASES ?? 60);
+const cases = Number(process.env.SLUICE_DIFFERENTIAL_CASES ?? 200);
 const seed = Number(process.env.SLUICE_DIFFERENTIAL_SEED ?? 1);
 
 let folder: string;

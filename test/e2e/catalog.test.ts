@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import {
   DeleteTableCommand,
   GetCrawlerCommand,
@@ -52,8 +53,8 @@ test('a batch is refused by name when the Catalog knows a required column as som
 
 test('with no raw table the crawler is started and the batch goes on', async () => {
   expect(await rawTable('social-media-feed')).toBeUndefined();
-  const key = 'social-media-feed/first.json';
-  const [file] = await drop('social_media', { [key]: post(6003) });
+  const key = 'social-media-feed/first.json.gz';
+  const [file] = await drop('social_media', { [key]: gzipSync(post(6003)) });
   expect(file?.record.state).toBe('published');
   expect((await rawTable('social-media-feed'))?.Parameters).toMatchObject({ classification: 'json' });
   expect(await publishedFrom('social_media', key)).toBe(1);
