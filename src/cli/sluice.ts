@@ -2,17 +2,19 @@
 import { SetupError } from '../../offline/setup/environments.ts';
 import { SluiceError } from '../lib/errors.ts';
 import * as explain from './explain.ts';
+import * as infer from './infer.ts';
 import * as transform from './transform.ts';
 import { type Command, UsageError } from './usage.ts';
 import * as validate from './validate.ts';
 
-const commands: Readonly<Record<string, Command>> = { transform, validate, explain };
+const commands: Readonly<Record<string, Command>> = { transform, validate, explain, infer };
 
 const help = `Usage: npm run sluice -- COMMAND [options]
 
   transform   runs a contract on files, on either engine, without any AWS
   validate    checks contracts, with file, line and column of every fault
   explain     shows what a contract is compiled to
+  infer       drafts a contract from sample files
 
 COMMAND --help says more. Exit status: 0 done; 1 the input or contract has faults; 2 wrong usage or set-up.`;
 

@@ -75,8 +75,36 @@ test.each([
   expect([result.status, result.stderr]).toEqual([status, expect.stringContaining(message)]);
 });
 
+test.each([
+  [
+    'twitter.json',
+    { rowsRead: 100, published: 100 },
+    ['dedupe:', '  records: statuses', 'path: entities.hashtags'],
+  ],
+  [
+    'social-media-feed-1665034800.json',
+    { rowsRead: 4000, published: 3931 },
+    ['      - epoch_ms', 'type: array<string>'],
+  ],
+])('a contract that infer drafts from %s runs as drafted', (sample, counts, parts) => {
+  const { status, stdout } = sluice('infer', '--dataset', 'drafted', `datasets/samples/${sample}`);
+  expect(status).toBe(0);
+  for (const part of parts) expect(stdout).toContain(part);
+  const contract = join(folder, `${sample}.yml`);
+  writeFileSync(contract, stdout);
+  const run = sluice(
+    'transform',
+    '--contract',
+    contract,
+    '--out',
+    join(folder, sample),
+    `datasets/samples/${sample}`,
+  );
+  expect(JSON.parse(run.stdout)).toMatchObject(counts);
+});
+
 test('every command and script has help', () => {
-  for (const command of ['transform', 'validate', 'explain'])
+  for (const command of ['transform', 'validate', 'explain', 'infer'])
     expect(sluice(command, '--help')).toMatchObject({
       status: 0,
       stdout: expect.stringContaining('Usage: npm run sluice'),
