@@ -6,7 +6,7 @@ import { expectationQuery, judgeExpectations } from '../../src/lib/compiler/expe
 import { loadContracts } from '../../src/lib/contract/load.ts';
 import * as athena from '../../src/lib/dialect/athena.ts';
 import * as duckdb from '../../src/lib/dialect/duckdbNames.ts';
-import { datasetsFolder } from '../support/embedded.ts';
+import { contractWith, datasetsFolder } from '../support/embedded.ts';
 
 const contracts = [...loadContracts(datasetsFolder).values()];
 const staging = { table: 'staging_x', column: 'run', value: 'b-1' };
@@ -53,6 +53,31 @@ test('an outcome says what was found and what was expected', () => {
       found: '0.480 of 100',
       expected: 'at least 0.5 of the rows with latitude',
     },
+  ]);
+});
+
+test('sets, shares of nulls and row counts are asked in the same scan', () => {
+  const contract = contractWith(
+    '  - { name: lang, path: lang, type: string }',
+    `expectations:
+  - { check: in_set, column: lang, values: [en, "it's"] }
+  - { check: null_share, column: lang, max: 0.25, severity: warn }
+  - { check: row_count, min: 5 }`,
+  );
+  const sql = expectationQuery(contract, staging);
+  expect(checkQuery(sql)).toHaveLength(1);
+  expect(sql).toContain(`count_if("lang" NOT IN ('en', 'it''s'))`);
+  const own = judgeExpectations(contract, 4, {}).length - 3;
+  const outcomes = judgeExpectations(contract, 4, {
+    [`check_${own}_0`]: '1',
+    [`check_${own + 1}_0`]: '4',
+    [`check_${own + 1}_1`]: '1',
+    [`check_${own + 2}_0`]: '4',
+  }).slice(own);
+  expect(outcomes.map((o) => [o.name, o.severity, o.passed, o.found])).toEqual([
+    ['in_set(lang)', 'hold', false, '1 rows'],
+    ['null_share(lang)', 'warn', true, '0.250 of 4'],
+    ['row_count(published)', 'hold', false, '4 rows'],
   ]);
 });
 

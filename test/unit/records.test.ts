@@ -203,3 +203,57 @@ test.each([
   ]);
   expect(summary).toMatchObject({ rowsRead: 3, quarantined: 1 });
 });
+
+test('texts are normalized, extracted and mapped, or refused with the reason', async () => {
+  const strict =
+    contractWith(`  - { name: city, path: city, type: string, normalize: true, map: { "S\\u00e3o Paulo": [sp] }, mapDefault: reject }
+  - { name: number, path: ref, type: int, extract: 'order-(\\d+)' }
+  - { name: kind, path: kind, type: string, map: { a: [b] }, mapDefault: 'null' }`);
+  const { rows, quarantine } = await transform(strict, {
+    'test/a.json': [
+      record({ id: 1, city: 'Sa\u0303o Paulo', ref: 'an order-42', kind: 'z' }),
+      record({ id: 2, city: 'SP', kind: 'B' }),
+      record({ id: 3, city: 'Rio' }),
+      record({ id: 4, ref: 'nothing' }),
+    ].join('\n'),
+  });
+  expect(rows.map((r) => [r.city, r.number ?? null, r.kind ?? null])).toEqual([
+    ['São Paulo', 42, null],
+    ['São Paulo', null, 'a'],
+  ]);
+  expect(quarantine.map((q) => [q.reason, q.column_name, q.value])).toEqual([
+    ['unmapped', 'city', 'Rio'],
+    ['bad_type', 'number', 'nothing'],
+  ]);
+  expect(() => contractWith("  - { name: n, path: n, type: string, extract: 'a(?=b)(c)' }")).toThrow(
+    'extract',
+  );
+});
+
+test('a row that an enrichment finds nothing for is kept, filled or refused, as the contract says', async () => {
+  const enriched = (unmatched: string) =>
+    contractWith(
+      '  - { name: user, path: user, type: bigint }',
+      `enrich:\n  - { kind: lookup, file: reference/user-segments.csv, on: { user: user_id }, columns: { segment: segment }, unmatched: ${unmatched} }`,
+    );
+  const file = {
+    'test/a.json': [record({ id: 1, user: 4000001 }), record({ id: 2, user: 7 }), record({ id: 3 })].join(
+      '\n',
+    ),
+  };
+  const segments = async (unmatched: string) => {
+    const { rows, quarantine } = await transform(enriched(unmatched), file);
+    return {
+      rows: [...rows].sort((a, b) => Number(a.id) - Number(b.id)).map((r) => r.segment ?? null),
+      quarantine: quarantine.map((q) => [q.reason, q.column_name, q.value]),
+    };
+  };
+  const known = (await segments("'null'")).rows[0];
+  expect(known).toEqual(expect.any(String));
+  expect(await segments("'null'")).toEqual({ rows: [known, null, null], quarantine: [] });
+  expect(await segments('{ default: none }')).toEqual({ rows: [known, 'none', null], quarantine: [] });
+  expect(await segments('quarantine')).toEqual({
+    rows: [known, null],
+    quarantine: [['unmatched', 'segment', '7']],
+  });
+});

@@ -1,6 +1,15 @@
 /** Expectations of a contract -> one Athena query, and its one row -> outcomes. Free of AWS. */
 import type { Contract, Expectation } from '../contract/schema.ts';
-import { matched, misplaced, nulls, outside, repeats, rowCount, singleScan } from '../dialect/athena.ts';
+import {
+  matched,
+  misplaced,
+  notIn,
+  nulls,
+  outside,
+  repeats,
+  rowCount,
+  singleScan,
+} from '../dialect/athena.ts';
 import { goldenColumns } from './compile.ts';
 
 /** How one expectation came out. */
@@ -84,6 +93,35 @@ function fromContract(contract: Contract, e: Expectation): Check {
         `no row outside ${bounds}`,
       );
     }
+    case 'in_set':
+      return noRows(
+        `in_set(${e.column})`,
+        e.severity,
+        notIn(e.column, e.values),
+        `no row with another value than ${e.values.join(', ')}`,
+      );
+    case 'null_share':
+      return {
+        name: `null_share(${e.column})`,
+        severity: e.severity,
+        aggregates: [rowCount, nulls(e.column)],
+        expected: `at most ${e.max} of the rows`,
+        judge: ([all = 0, empty = 0]) => {
+          const share = all === 0 ? 0 : empty / all;
+          return { passed: share <= e.max, found: `${share.toFixed(3)} of ${all}` };
+        },
+      };
+    case 'row_count':
+      return {
+        name: 'row_count(published)',
+        severity: e.severity,
+        aggregates: [rowCount],
+        expected: `${e.min ?? 0} to ${e.max ?? 'any number of'} rows`,
+        judge: ([rows = 0]) => ({
+          passed: rows >= (e.min ?? 0) && rows <= (e.max ?? Number.POSITIVE_INFINITY),
+          found: `${rows} rows`,
+        }),
+      };
     case 'matched_share': {
       const { asked, found } = matched(e.column, e.of);
       return {

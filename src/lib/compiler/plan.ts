@@ -16,10 +16,12 @@ export const reasonCodes = [
   'invalid_json',
   'not_an_object',
   'bad_type',
+  'unmapped',
   'out_of_range',
   'missing_required',
   'unexpected_field',
   'filtered',
+  'unmatched',
 ] as const;
 export type ReasonCode = (typeof reasonCodes)[number];
 

@@ -57,10 +57,22 @@ const column = z
       .describe('Texts that mean "no value", compared after trimming.'),
     trim: z.boolean().default(false).describe('Remove white space at both ends.'),
     case: z.enum(['lower', 'upper']).optional(),
+    normalize: z.boolean().default(false).describe('Unicode to its composed form (NFC).'),
+    extract: z
+      .string()
+      .refine(isExtraction, 'is no regular expression with one group, or has look-around or back-references')
+      .optional()
+      .describe(
+        'A regular expression (RE2) with one group, which is the value. A text without a match is refused.',
+      ),
     map: z
       .record(z.string(), z.array(z.string()).min(1))
       .optional()
-      .describe('Standard value -> its synonyms, compared without case; other values are kept.'),
+      .describe('Standard value -> its synonyms, compared without case.'),
+    mapDefault: z
+      .enum(['keep', 'null', 'reject'])
+      .default('keep')
+      .describe('What becomes of a value that is no synonym.'),
     formats: z.array(timestampFormat).min(1).optional().describe('For timestamp: tried in order.'),
     zone: z
       .string()
@@ -82,6 +94,9 @@ const column = z
     if (decimal && Number(decimal[2]) > Number(decimal[1]))
       issue('type', 'has more digits behind the point than in all');
     if (value.map && !isText) issue('map', 'is only for type string');
+    if (value.mapDefault !== 'keep' && !value.map) issue('mapDefault', 'goes with map');
+    if ((value.extract !== undefined || value.normalize) && value.type.startsWith('array<'))
+      issue('type', 'is a scalar with extract and normalize');
     if (value.case && !isText) issue('case', 'is only for type string');
     if (value.range && !decimal && !['int', 'bigint', 'double'].includes(value.type))
       issue('range', 'is only for numbers');
@@ -95,6 +110,16 @@ const column = z
     if (twice !== undefined) issue('map', `gives the synonym "${twice}" twice`);
   });
 
+/** What JavaScript and RE2 read alike, with exactly one capturing group. */
+function isExtraction(pattern: string): boolean {
+  if (/\(\?(?!:)|\\[1-9]/.test(pattern)) return false;
+  try {
+    return new RegExp(`${pattern}|`).exec('')?.length === 2;
+  } catch {
+    return false;
+  }
+}
+
 function isZone(name: string): boolean {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined && /^[A-Za-z]/.test(name);
@@ -107,6 +132,11 @@ const relativeFile = z
   .string()
   .regex(/^(?!\/)(?!.*\.\.)[\w./-]+$/, 'must be a path below datasets/, without ".."');
 
+const unmatched = z
+  .union([z.enum(['null', 'quarantine']), z.strictObject({ default: z.string() })])
+  .default('null')
+  .describe('What becomes of a row that asks (its key has a value) and finds nothing.');
+
 const enrichment = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('lookup'),
@@ -115,6 +145,7 @@ const enrichment = z.discriminatedUnion('kind', [
       .record(identifier, z.string())
       .describe('Contract column -> column of the file. The file must have each key once.'),
     columns: z.record(identifier, z.string()).describe('New output column -> column of the file.'),
+    unmatched,
   }),
   z.strictObject({
     kind: z.literal('polygon'),
@@ -127,6 +158,7 @@ const enrichment = z.discriminatedUnion('kind', [
       .string()
       .default('id')
       .describe("The feature's property to give, or id for the feature's own id."),
+    unmatched,
   }),
 ]);
 
@@ -148,6 +180,26 @@ const expectation = z.discriminatedUnion('check', [
     min: z.number().min(0).max(1),
     severity,
   }),
+  z.strictObject({
+    check: z.literal('in_set'),
+    column: identifier,
+    values: z.array(z.string()).min(1).describe('The texts that the column may have.'),
+    severity,
+  }),
+  z.strictObject({
+    check: z.literal('null_share'),
+    column: identifier,
+    max: z.number().min(0).max(1),
+    severity,
+  }),
+  z
+    .strictObject({
+      check: z.literal('row_count'),
+      min: z.int().nonnegative().optional(),
+      max: z.int().nonnegative().optional(),
+      severity,
+    })
+    .refine((e) => e.min !== undefined || e.max !== undefined, 'needs min or max'),
 ]);
 
 const partitionKey = z.union([
@@ -297,7 +349,8 @@ export const contractSchema = z
         e.columns.forEach((name, j) => {
           known(['expectations', i, 'columns', j], name);
         });
-      else known(['expectations', i, 'column'], e.column);
+      else if (e.check !== 'row_count')
+        known(['expectations', i, 'column'], e.column, e.check === 'in_set' ? ['string'] : undefined);
       if (e.check === 'matched_share') known(['expectations', i, 'of'], e.of);
       if (e.check === 'range') checkRange(e, types.get(e.column)?.type, (m) => issue(['expectations', i], m));
     });

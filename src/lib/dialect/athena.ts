@@ -36,6 +36,10 @@ export const outside = (
   return `count_if(${tests.join(' OR ')})`;
 };
 
+/** Rows with a value that is not in the set. */
+export const notIn = (column: string, values: readonly string[]): string =>
+  `count_if(${identifier(column)} NOT IN (${values.map(literal).join(', ')}))`;
+
 /** Rows that `of` has a value in, and of these the ones that `column` has one in too. */
 export const matched = (column: string, of: string): { asked: string; found: string } => ({
   asked: `count(${identifier(of)})`,

@@ -3,7 +3,7 @@
  * this text. A leaf is taken as text and converted by explicit rules: no cast of DuckDB's own is ever a rule.
  */
 
-import { type ReferenceData, rescued } from '../compiler/plan.ts';
+import { type ReasonCode, type ReferenceData, rescued } from '../compiler/plan.ts';
 import type { Column, Contract, Enrichment, PartitionKey } from '../contract/schema.ts';
 import { checkExpression } from '../expression/check.ts';
 import { parseExpression } from '../expression/parse.ts';
@@ -61,6 +61,9 @@ export function recordsSql(contract: Contract, references: readonly ReferenceDat
   const nulled = contract.columns.flatMap((c, i) =>
     c.onError === 'null' ? [`CASE WHEN __n${i + 1} THEN ${literal(c.name)} END`] : [],
   );
+  const refusals = rowRefusals(contract, joins);
+  const choose = (pick: (refusal: Refusal) => string) =>
+    refusals.map((r) => ` WHEN __doc IS NOT NULL AND ${r.when} THEN ${pick(r)}`).join('');
   return `
 WITH decoded AS (
   SELECT file AS __file, line AS __line, raw AS __raw, fault AS __fault,
@@ -107,12 +110,10 @@ WITH decoded AS (
 SELECT files.object AS _object, files.version AS _version, __line AS _line,
   coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) AS _raw,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
-    WHEN NOT __is_json THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'${
-      contract.drift === 'reject' ? " WHEN __rest IS NOT NULL THEN 'unexpected_field'" : ''
-    }
-    ${contract.filter === undefined ? '' : "WHEN __bad IS NULL AND NOT __kept THEN 'filtered' "}ELSE ${list(columns.map((_, i) => `__e${i + 1}`))}[__bad] END AS _reason,
-  ${list(contract.columns.map((c) => literal(c.name)))}[__bad] AS _column,
-  ${contract.drift === 'reject' ? 'CASE WHEN __bad IS NULL THEN __rest ELSE __v[__bad] END' : '__v[__bad]'} AS _value,
+    WHEN NOT __is_json THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
+    WHEN __bad IS NOT NULL THEN ${list(columns.map((_, i) => `__e${i + 1}`))}[__bad]${choose((r) => literal(r.reason))} END AS _reason,
+  CASE WHEN __bad IS NOT NULL THEN ${list(contract.columns.map((c) => literal(c.name)))}[__bad]${choose((r) => r.column)} END AS _column,
+  CASE WHEN __bad IS NOT NULL THEN __v[__bad]${choose((r) => r.value)} END AS _value,
   __nulled AS _nulled,
   ${[
     ...[...contract.columns, ...contract.derive].map(outputOf),
@@ -122,6 +123,46 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line,
   ].join(',\n  ')}
 FROM placed
 JOIN files ON files.file = placed.__file${joins.map((j) => `\n${j.join}`).join('')}`.trim();
+}
+
+/** Why a row whose columns are all right is refused nevertheless; `column` and `value` are SQL. */
+interface Refusal {
+  readonly reason: ReasonCode;
+  readonly when: string;
+  readonly column: string;
+  readonly value: string;
+}
+
+/** In the order in which they are asked. */
+function rowRefusals(contract: Contract, joins: readonly EnrichmentSql[]): Refusal[] {
+  const nothing = 'NULL::VARCHAR';
+  return [
+    ...(contract.drift === 'reject'
+      ? [
+          {
+            reason: 'unexpected_field' as const,
+            when: '__rest IS NOT NULL',
+            column: nothing,
+            value: '__rest',
+          },
+        ]
+      : []),
+    ...(contract.filter === undefined
+      ? []
+      : [{ reason: 'filtered' as const, when: 'NOT __kept', column: nothing, value: nothing }]),
+    ...joins.flatMap((join, i) =>
+      contract.enrich[i]?.unmatched === 'quarantine'
+        ? [
+            {
+              reason: 'unmatched' as const,
+              when: join.isUnmatched,
+              column: literal(join.column),
+              value: join.asked,
+            },
+          ]
+        : [],
+    ),
+  ];
 }
 
 /** An expression of a contract, over its columns. The contract was checked: it parses and its types fit. */
@@ -159,7 +200,7 @@ function compileColumn(column: Column, i: number): ColumnSql {
     ...(column.range?.min !== undefined ? [`__c${i} < ${column.range.min}`] : []),
     ...(column.range?.max !== undefined ? [`__c${i} > ${column.range.max}`] : []),
   ];
-  const fault = `CASE WHEN ${sql.isMisfit} THEN 'bad_type'${
+  const fault = `CASE WHEN ${sql.isMisfit} THEN 'bad_type'${sql.isUnmapped ? ` WHEN ${sql.isUnmapped} THEN 'unmapped'` : ''}${
     bounds.length > 0 ? ` WHEN ${bounds.join(' OR ')} THEN 'out_of_range'` : ''
   } END`;
   const isLenient = column.onError === 'null';
@@ -171,33 +212,47 @@ function compileColumn(column: Column, i: number): ColumnSql {
   };
 }
 
-type ValueSql = Pick<ColumnSql, 'leaf' | 'text' | 'value'> & { readonly isMisfit: string };
+type ValueSql = Pick<ColumnSql, 'leaf' | 'text' | 'value'> & {
+  readonly isMisfit: string;
+  readonly isUnmapped?: string | null;
+};
 
+/** In this order: trim, normalize, nullValues, extract, case, map. */
 function scalarColumn(column: Column, i: number): ValueSql {
+  const misfits = [`__t[${i}] IN ('OBJECT', 'ARRAY')`, `(__r${i} IS NOT NULL AND __c${i} IS NULL)`];
   let text = `__v[${i}]`;
   if (column.trim) text = trimmed(text);
+  if (column.normalize) text = `nfc_normalize(${text})`;
   if (column.nullValues.length > 0)
     text = `CASE WHEN ${trimmed(text)} NOT IN (${column.nullValues.map(literal).join(', ')}) THEN ${text} END`;
-  if (column.case) text = `${column.case}(${text})`;
-  if (column.map) {
-    const branches = Object.entries(column.map).map(([standard, synonyms]) => {
-      const names = [standard, ...synonyms].map((name) => literal(name.toLowerCase()));
-      return `WHEN lower(${text}) IN (${names.join(', ')}) THEN ${literal(standard)}`;
-    });
-    text = `CASE ${branches.join(' ')} ELSE ${text} END`;
+  if (column.extract !== undefined) {
+    const pattern = literal(column.extract);
+    misfits.push(`NOT regexp_matches(${text}, ${pattern})`);
+    text = `CASE WHEN regexp_matches(${text}, ${pattern}) THEN regexp_extract(${text}, ${pattern}, 1) END`;
   }
+  if (column.case) text = `${column.case}(${text})`;
+  let isUnmapped: string | null = null;
+  if (column.map) {
+    const names = (standard: string, synonyms: readonly string[]) =>
+      [standard, ...synonyms].map((name) => literal(name.toLowerCase())).join(', ');
+    const entries = Object.entries(column.map);
+    const branches = entries.map(
+      ([standard, synonyms]) =>
+        `WHEN lower(${text}) IN (${names(standard, synonyms)}) THEN ${literal(standard)}`,
+    );
+    if (column.mapDefault === 'reject')
+      isUnmapped = `lower(${text}) NOT IN (${entries.map(([s, synonyms]) => names(s, synonyms)).join(', ')})`;
+    text = `CASE ${branches.join(' ')} ${column.mapDefault === 'keep' ? `ELSE ${text} ` : ''}END`;
+  }
+  // A JSON number with a fraction is a double before anyone sees its text: beyond 15 digits it is not exact.
+  if (column.type.startsWith('decimal'))
+    misfits.push(`(__t[${i}] = 'DOUBLE' AND length(regexp_replace(__v[${i}], '^-?0*|[.]', '', 'g')) > 15)`);
   return {
     leaf: null,
     text: `${text} AS __r${i}`,
     value: `${convert(column, `__r${i}`)} AS __c${i}`,
-    isMisfit: [
-      `__t[${i}] IN ('OBJECT', 'ARRAY')`,
-      `(__r${i} IS NOT NULL AND __c${i} IS NULL)`,
-      // A JSON number with a fraction is a double before anyone sees its text: beyond 15 digits it is not exact.
-      ...(column.type.startsWith('decimal')
-        ? [`(__t[${i}] = 'DOUBLE' AND length(regexp_replace(__v[${i}], '^-?0*|[.]', '', 'g')) > 15)`]
-        : []),
-    ].join(' OR '),
+    isMisfit: misfits.join(' OR '),
+    isUnmapped,
   };
 }
 
@@ -267,26 +322,51 @@ function partitionValue(key: PartitionKey): string {
   return `lpad(${key.part}(placed.${identifier(key.of)})::VARCHAR, ${widths[key.part]}, '0') AS ${identifier(key.name)}`;
 }
 
-function compileEnrichment(e: Enrichment, reference: string): { join: string; outputs: string[] } {
+interface EnrichmentSql {
+  readonly join: string;
+  readonly outputs: readonly string[];
+  /** Whether a row asks for a match and has none. */
+  readonly isUnmatched: string;
+  /** For quarantine: the first output column, and what was looked for. */
+  readonly column: string;
+  readonly asked: string;
+}
+
+function compileEnrichment(e: Enrichment, reference: string): EnrichmentSql {
   const table = identifier(reference);
+  const output = (value: string, isUnmatched: string, column: string) =>
+    typeof e.unmatched === 'object'
+      ? `CASE WHEN ${isUnmatched} THEN ${literal(e.unmatched.default)} ELSE ${value} END AS ${identifier(column)}`
+      : `${value} AS ${identifier(column)}`;
   if (e.kind === 'lookup') {
-    const on = Object.entries(e.on).map(
-      ([column, key]) => `placed.${identifier(column)} = ${table}.${identifier(key)}`,
-    );
+    const keys = Object.entries(e.on).map(([column, key]) => ({
+      column: `placed.${identifier(column)}`,
+      key: `${table}.${identifier(key)}`,
+    }));
+    const hasKey = keys.map(({ column }) => `${column} IS NOT NULL`).join(' AND ');
+    const isUnmatched = `(${hasKey} AND ${keys[0]?.key} IS NULL)`;
     return {
-      join: `LEFT JOIN ${table} ON ${on.join(' AND ')}`,
-      outputs: Object.entries(e.columns).map(
-        ([column, from]) => `${table}.${identifier(from)} AS ${identifier(column)}`,
+      join: `LEFT JOIN ${table} ON ${keys.map(({ column, key }) => `${column} = ${key}`).join(' AND ')}`,
+      outputs: Object.entries(e.columns).map(([column, from]) =>
+        output(`${table}.${identifier(from)}`, isUnmatched, column),
       ),
+      isUnmatched,
+      column: Object.keys(e.columns)[0] ?? '',
+      asked: keys.map(({ column }) => `${column}::VARCHAR`).join(" || ', ' || "),
     };
   }
   const [x, y] = [`placed.${identifier(e.longitude)}`, `placed.${identifier(e.latitude)}`];
   // Even-odd rule: a ray to the right crosses an edge when the edge's ends stand on both sides of it.
   const crossed = `(g.y1 > ${y}) <> (g.y2 > ${y}) AND ${x} < (g.x2 - g.x1) * (${y} - g.y1) / (g.y2 - g.y1) + g.x1`;
   const inside = `(p.parity + len(list_filter(p.edges, lambda g : ${crossed}))) % 2 = 1`;
+  const found = `list_filter(${table}.polygons, lambda p : ${inside})[1].name`;
+  const isUnmatched = `(${x} IS NOT NULL AND ${y} IS NOT NULL AND ${found} IS NULL)`;
   return {
     join: `LEFT JOIN ${table} ON placed.${cellName(e)} = ${table}.cell`,
-    outputs: [`list_filter(${table}.polygons, lambda p : ${inside})[1].name AS ${identifier(e.column)}`],
+    outputs: [output(found, isUnmatched, e.column)],
+    isUnmatched,
+    column: e.column,
+    asked: `${y}::VARCHAR || ', ' || ${x}::VARCHAR`,
   };
 }
 
