@@ -9,7 +9,7 @@ import { refusedSampleBytes } from '../src/lib/engine/layout.ts';
 import { describeJob } from '../src/lib/engine/sparkJob.ts';
 import { SetupError, type SparkHome } from './setup/environments.ts';
 
-export const jobScript = resolve(import.meta.dirname, '../glue/job.py');
+const jobScript = resolve(import.meta.dirname, '../glue/job.py');
 
 /** Lays out a job in `folder`: numbered inputs, references, and the description, whose path it gives. */
 export async function layOutJob(
@@ -45,7 +45,7 @@ export async function layOutJob(
 }
 
 /** Environment of a Python that runs the job on this machine's Spark. */
-export const sparkEnvironment = (spark: SparkHome, folder: string): NodeJS.ProcessEnv => ({
+const sparkEnvironment = (spark: SparkHome, folder: string): NodeJS.ProcessEnv => ({
   ...process.env,
   JAVA_HOME: spark.javaHome,
   PYSPARK_PYTHON: spark.python,

@@ -14,6 +14,7 @@ import {
 } from '@aws-sdk/client-glue';
 import { GetObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { defaultPartition } from '../../src/lib/dialect/duckdb.ts';
 import { duckType, identifier, list, literal } from '../../src/lib/dialect/duckdbNames.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 import { parseAddress, type Upstream } from '../aws.ts';
@@ -158,7 +159,10 @@ async function createView(
   });
   const keyColumns = types
     .slice(columns.length)
-    .map((c) => `f.${identifier(c.name)}::${c.type} AS ${identifier(c.name)}`);
+    .map(
+      (c) =>
+        `nullif(f.${identifier(c.name)}, ${literal(defaultPartition)})::${c.type} AS ${identifier(c.name)}`,
+    );
   await db.run(`
     CREATE VIEW ${view} AS
     SELECT ${[...selected, ...keyColumns, 'f."$path"'].join(', ')}

@@ -19,7 +19,7 @@ import { createLedger } from '../lib/ledger/ledger.ts';
 
 export const logger = new Logger({ serviceName: 'sluice' });
 export const metrics = new Metrics({ namespace: 'Sluice', serviceName: 'sluice' });
-export const tracer = new Tracer({ serviceName: 'sluice' });
+const tracer = new Tracer({ serviceName: 'sluice' });
 
 /** The real dependencies, from the function's environment. Called once a module. */
 export function connect(): Deps {

@@ -62,6 +62,7 @@ const contracts = fc
     b: columnOf('b'),
     c: arrayOf('c'),
     key: fc.constantFrom(['id'], ['id', 'at']),
+    scope: fc.constantFrom('batch', 'file'),
     order: fc.constantFrom([], [{ column: 'a', direction: 'asc' }], [{ column: 'b', direction: 'desc' }]),
     isDeduped: fc.boolean(),
     part: fc.constantFrom('year', 'day', 'hour'),
@@ -73,7 +74,7 @@ const contracts = fc
     filter: fc.constantFrom(undefined, undefined, 'id % 3 != 1'),
     drift: fc.constantFrom('ignore', 'rescue', 'reject'),
   })
-  .map(({ a, b, c, key, order, isDeduped, part, drift, derive, filter }) =>
+  .map(({ a, b, c, key, scope, order, isDeduped, part, drift, derive, filter }) =>
     parseContract(
       'generated.yml',
       // YAML holds JSON.
@@ -96,7 +97,7 @@ const contracts = fc
         drift,
         derive,
         ...(filter ? { filter } : {}),
-        ...(isDeduped ? { dedupe: { key, order } } : {}),
+        ...(isDeduped ? { dedupe: { key, scope, order } } : {}),
         partitionBy: [
           { name: 'source', constant: 'generated' },
           { name: part, of: 'at', part },

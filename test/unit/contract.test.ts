@@ -50,12 +50,7 @@ test.each([
     'name: id, path: text',
     'the column "id" is there already',
   ],
-  [
-    'a partition by a column that may be missing',
-    'required: true\n    formats',
-    'required: false\n    formats',
-    'must be required',
-  ],
+  ['a partition by a text', 'of: created_at, part: year', 'of: text, part: year', 'it must be timestamp'],
   ['a synonym given twice', '"ldn", "londres"', '"londres", "londres"', 'gives the synonym "londres" twice'],
   ['SQL in a path', 'path: text,', 'path: "a\'; DROP TABLE x",', 'must be keys apart by dots'],
 ])('%s is refused', (_, from, to, message) => {

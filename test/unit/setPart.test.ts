@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { generateFeed } from '../../scripts/generate-feed.ts';
-import { loadContracts } from '../../src/lib/contract/load.ts';
+import { loadContracts, parseContract } from '../../src/lib/contract/load.ts';
 import { contractWith, datasetsFolder, record, transform } from '../support/embedded.ts';
 
 const contract = contractWith(
@@ -27,6 +27,32 @@ test('of an equal key the first in order stays; ties go by object, then raw text
     ['test/b.json', 4, 1, 3],
     ['test/a.json', 2, 1, 1],
   ]);
+});
+
+test('duplicates may be looked for in each file alone', async () => {
+  const perFile = contractWith('', 'dedupe: { key: [id], scope: file }');
+  const { summary } = await transform(perFile, {
+    'test/a.json': [record({ id: 1 }), record({ id: 1 })].join('\n'),
+    'test/b.json': record({ id: 1 }),
+  });
+  expect(summary).toMatchObject({ published: 2, duplicates: 1 });
+});
+
+test("rows without event time stand in Hive's default partition", async () => {
+  const optional = parseContract(
+    'test.yml',
+    JSON.stringify({
+      dataset: 'test',
+      source: { prefix: 'test/', formats: ['ndjson'] },
+      columns: [{ name: 'at', path: 'at', type: 'timestamp', formats: ['iso8601'] }],
+      partitionBy: [{ name: 'year', of: 'at', part: 'year' }],
+    }),
+  );
+  const { partitions, summary } = await transform(optional, {
+    'test/a.json': '{"at":"2025-10-06T05:40:00Z"}\n{"at":null}',
+  });
+  expect(partitions).toEqual(['year=2025', 'year=__HIVE_DEFAULT_PARTITION__']);
+  expect(summary.partitions.map((p) => p.values)).toEqual([['2025'], ['__HIVE_DEFAULT_PARTITION__']]);
 });
 
 test('rows go to the partition of their event time in UTC', async () => {

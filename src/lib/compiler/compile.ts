@@ -3,7 +3,7 @@
 import type { StructType } from '../catalog/hiveType.ts';
 import { ignoredFields, requireReadable } from '../catalog/rawSchema.ts';
 import { contractVersion } from '../contract/load.ts';
-import { type Contract, tableOf } from '../contract/schema.ts';
+import { type Contract, dedupeKey, tableOf } from '../contract/schema.ts';
 import { documentsSql, recordsSql } from '../dialect/duckdb.ts';
 import { loadReferences } from '../reference/load.ts';
 import { lineage, type OutputColumn, type Plan, type ReferenceData, rescued } from './plan.ts';
@@ -25,6 +25,7 @@ export function compile(
 ): { plan: Plan; references: ReferenceData[] } {
   if (rawTable) requireReadable(contract, rawTable);
   const references = loadReferences(contract, referenceFolder);
+  const key = dedupeKey(contract);
   const plan: Plan = {
     version: 1,
     dataset: contract.dataset,
@@ -40,7 +41,10 @@ export function compile(
       records: recordsSql(contract, references),
       references: references.map(({ name, columns }) => ({ name, columns: { ...columns } })),
     },
-    set: { dedupe: contract.dedupe ?? null, sort: sortColumns(contract) },
+    set: {
+      dedupe: key ? { key, order: contract.dedupe?.order ?? [] } : null,
+      sort: sortColumns(contract),
+    },
     columns: goldenColumns(contract),
     partitionKeys: contract.partitionBy.map((p) => ({ name: p.name, type: 'string' })),
   };

@@ -1,5 +1,5 @@
 /** Expectations of a contract -> one Athena query, and its one row -> outcomes. Free of AWS. */
-import type { Contract, Expectation } from '../contract/schema.ts';
+import { type Contract, dedupeKey, type Expectation } from '../contract/schema.ts';
 import {
   matched,
   misplaced,
@@ -60,6 +60,7 @@ const alias = (check: number, aggregate: number): string => `check_${check}_${ag
 /** What every dataset is asked, then what the contract asks. */
 function checksOf(contract: Contract, published: number): Check[] {
   const required = contract.columns.filter((c) => c.required);
+  const key = dedupeKey(contract);
   return [
     {
       name: 'row_count',
@@ -69,9 +70,7 @@ function checksOf(contract: Contract, published: number): Check[] {
       judge: ([rows]) => ({ passed: rows === published, found: `${rows} rows` }),
     },
     ...required.map((c) => noRows(`not_null(${c.name})`, 'hold', nulls(c.name), 'no row without a value')),
-    ...(contract.dedupe
-      ? [noRows(`unique(${contract.dedupe.key})`, 'hold', repeats(contract.dedupe.key), 'no repeated key')]
-      : []),
+    ...(key ? [noRows(`unique(${key})`, 'hold', repeats(key), 'no repeated key')] : []),
     noRows('in_partition', 'hold', misplaced(contract.partitionBy), 'no row outside its partition'),
     ...contract.expectations.map((e) => fromContract(contract, e)),
   ];

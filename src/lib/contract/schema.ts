@@ -28,7 +28,7 @@ const columnType = z
   );
 
 /** Ways to read a timestamp; a list is tried in order. */
-export const timestampFormat = z.union([
+const timestampFormat = z.union([
   z.enum(['iso8601', 'iso8601_date', 'epoch_s', 'epoch_ms', 'epoch_us', 'epoch_ns', 'twitter', 'rfc2822']),
   z.strictObject({
     pattern: z
@@ -206,7 +206,7 @@ const partitionKey = z.union([
   z.strictObject({ name: identifier, constant: z.string().min(1) }),
   z.strictObject({
     name: identifier,
-    of: identifier.describe('A required timestamp column.'),
+    of: identifier.describe('A timestamp column; a row without a value stands in the default partition.'),
     part: z.enum(['year', 'month', 'day', 'hour']),
   }),
 ]);
@@ -270,13 +270,14 @@ export const contractSchema = z
     dedupe: z
       .strictObject({
         key: z.array(identifier).min(1),
+        scope: z.enum(['file', 'batch']).default('batch').describe('Among which rows a key is looked for.'),
         order: z
           .array(z.strictObject({ column: identifier, direction: z.enum(['asc', 'desc']) }))
           .default([])
           .describe('The first row in this order stays. Ties: object, then raw text, as bytes.'),
       })
       .optional()
-      .describe('One row for each key stays within a batch.'),
+      .describe('One row for each key stays.'),
     enrich: z.array(enrichment).default([]),
     partitionBy: z.array(partitionKey).min(1),
     expectations: z.array(expectation).default([]),
@@ -338,9 +339,7 @@ export const contractSchema = z
     });
     contract.partitionBy.forEach((p, i) => {
       if ('of' in p) {
-        const column = known(['partitionBy', i, 'of'], p.of, ['timestamp']);
-        if (column && !column.required)
-          issue(['partitionBy', i, 'of'], `the column "${p.of}" must be required`);
+        known(['partitionBy', i, 'of'], p.of, ['timestamp']);
       }
       declare(['partitionBy', i, 'name'], p.name, 'string', true);
     });
@@ -379,6 +378,10 @@ export type Enrichment = Contract['enrich'][number];
 export type Expectation = Contract['expectations'][number];
 export type PartitionKey = Contract['partitionBy'][number];
 export type TimestampFormat = z.output<typeof timestampFormat>;
+
+/** The columns in which no two published rows of a batch are equal; null where nothing is deduplicated. */
+export const dedupeKey = ({ dedupe }: Pick<Contract, 'dedupe'>): string[] | null =>
+  dedupe ? [...(dedupe.scope === 'file' ? ['_object', '_version'] : []), ...dedupe.key] : null;
 
 /** The Catalog table a contract fills. */
 export const tableOf = (contract: Contract): string => contract.table ?? contract.dataset;

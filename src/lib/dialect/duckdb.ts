@@ -316,10 +316,14 @@ const outputOf = (column: { name: string; type: string }): string =>
     ? `timezone('UTC', placed.${identifier(column.name)}) AS ${identifier(column.name)}`
     : `placed.${identifier(column.name)}`;
 
+/** Hive's name for a partition of rows without a value. Athena reads it as NULL. */
+export const defaultPartition = '__HIVE_DEFAULT_PARTITION__';
+
 function partitionValue(key: PartitionKey): string {
   if ('constant' in key) return `${literal(key.constant)} AS ${identifier(key.name)}`;
   const widths = { year: 4, month: 2, day: 2, hour: 2 } as const;
-  return `lpad(${key.part}(placed.${identifier(key.of)})::VARCHAR, ${widths[key.part]}, '0') AS ${identifier(key.name)}`;
+  const part = `lpad(${key.part}(placed.${identifier(key.of)})::VARCHAR, ${widths[key.part]}, '0')`;
+  return `coalesce(${part}, ${literal(defaultPartition)}) AS ${identifier(key.name)}`;
 }
 
 interface EnrichmentSql {

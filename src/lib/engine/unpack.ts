@@ -9,7 +9,7 @@ import type { InputFile } from './embedded.ts';
 export type Compression = 'gzip' | 'zstd';
 
 /** The most bytes that an archive may unpack to. */
-export const archiveLimit = 2 * 1024 * 1024 * 1024;
+const archiveLimit = 2 * 1024 * 1024 * 1024;
 
 /** Told from the first bytes (RFC 1952, RFC 8878), never from a name. */
 export function compressionOf(head: Uint8Array): Compression | null {

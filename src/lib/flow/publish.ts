@@ -92,7 +92,7 @@ export async function readPublished(
 }
 
 /** Rows that were refused, of all datasets. */
-export const quarantineTable = (config: Pick<Config, 'workBucket'>): ParquetTable => ({
+const quarantineTable = (config: Pick<Config, 'workBucket'>): ParquetTable => ({
   name: 'quarantine',
   columns: quarantineColumns,
   partitionKeys: [
