@@ -113,10 +113,17 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
     print,
     ['dataset', 'expectation', 'outcome', 'found', 'expected'],
     batches.flatMap((b) =>
-      b.expectations.map((e) => [b.dataset, e.name, e.passed ? 'passed' : e.severity, e.found, e.expected]),
+      b.expectations.map((e) => [
+        b.dataset,
+        e.name,
+        e.passed ? 'passed' : e.severity === 'hold' ? 'failed' : 'warning',
+        e.found,
+        e.expected,
+      ]),
     ),
   );
   print(`\n${styleText('bold', 'Partitions in the Data Catalog')}`);
+  if (partitions.length === 0) print('  none');
   for (const { table, partition } of partitions) print(`  ${table}/${partition}`);
   for (const { sql, columns, rows } of samples) {
     print(`\n${styleText('bold', `Athena: ${sql}`)}`);

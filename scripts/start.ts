@@ -2,6 +2,7 @@
  * `npm start`: the whole pipeline on this machine. Starts the local AWS, deploys, drops files, follows the executions
  * state by state, and shows what came of it.
  */
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
@@ -10,6 +11,7 @@ import { followFiles, type Progress } from '../offline/follow.ts';
 import { startLocalAws } from '../offline/localAws.ts';
 import { ensureSpark, SetupError } from '../offline/setup/environments.ts';
 import { connectStage, type Drop } from '../offline/stage.ts';
+import { loadContracts } from '../src/lib/contract/load.ts';
 import { ContractError } from '../src/lib/errors.ts';
 import { describeRun, type RunReport } from './report.ts';
 
@@ -49,6 +51,7 @@ async function main(): Promise<number> {
   if (positionals.length > 0 !== (values.dataset !== undefined))
     throw new SetupError('FILE… and --dataset NAME go together');
 
+  const drops = dropsOf(values.dataset, positionals);
   const report = (message: string) => console.log(styleText('dim', `  ${message}`));
   const started = Date.now();
   const lap = (what: string) =>
@@ -69,7 +72,6 @@ async function main(): Promise<number> {
       await deploy({ endpoint: aws.endpoint, params: { engine: values.engine }, report });
       lap('deployed stage local');
       const stage = await connectStage(aws.endpoint);
-      const drops = dropsOf(stage, values.dataset, positionals);
       const run = await followFiles(stage, drops, terminalProgress());
       const result = await describeRun(stage, run, console.log);
       if (values.json) await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`);
@@ -111,26 +113,24 @@ function terminalProgress(): Progress {
   };
 }
 
-/** The files to drop: the user's own, or the samples. */
-function dropsOf(
-  stage: Awaited<ReturnType<typeof connectStage>>,
-  dataset: string | undefined,
-  files: readonly string[],
-): Drop[] {
-  const samples = resolve(import.meta.dirname, '../datasets/samples');
+/** The files to drop: the user's own, or the samples. Throws SetupError for an unknown dataset or a missing file. */
+function dropsOf(dataset: string | undefined, files: readonly string[]): Drop[] {
+  const datasets = resolve(import.meta.dirname, '../datasets');
+  const contracts = loadContracts(datasets);
   const wanted =
     dataset === undefined
       ? [
-          { dataset: 'social_media', path: `${samples}/social-media-feed-1665034800.json` },
-          { dataset: 'tweets', path: `${samples}/twitter.json` },
+          { dataset: 'social_media', path: `${datasets}/samples/social-media-feed-1665034800.json` },
+          { dataset: 'tweets', path: `${datasets}/samples/twitter.json` },
         ]
       : files.map((path) => ({ dataset, path }));
   return wanted.map(({ dataset: name, path }) => {
-    const contract = stage.contracts.get(name);
+    const contract = contracts.get(name);
     if (!contract)
       throw new SetupError(
-        `--dataset ${name}: there is none; the datasets are ${[...stage.contracts.keys()].join(', ')}`,
+        `--dataset ${name}: there is none; the datasets are ${[...contracts.keys()].join(', ')}`,
       );
+    if (!existsSync(path)) throw new SetupError(`${path}: there is no such file`);
     return { dataset: name, path, key: `${contract.source.prefix}${basename(path)}` };
   });
 }
