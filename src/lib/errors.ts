@@ -46,6 +46,9 @@ export class ExpectationFailed extends SluiceError {}
 /** Rows read are not published + quarantined + duplicates, or Athena counts other rows than the transform wrote. */
 export class AccountingMismatch extends SluiceError {}
 
+/** The Catalog's table has a column with another type than the contract: a published column never changes its type. */
+export class TableMismatch extends SluiceError {}
+
 /** The Glue job run ended in another state than SUCCEEDED. The message is the job's own. */
 export class GlueJobFailed extends SluiceError {}
 

@@ -22,7 +22,7 @@ import {
   UpdateTableCommand,
 } from '@aws-sdk/client-glue';
 import type { OutputColumn } from '../compiler/plan.ts';
-import { EngineBusy, SluiceError } from '../errors.ts';
+import { EngineBusy, SluiceError, TableMismatch } from '../errors.ts';
 
 export type Catalog = ReturnType<typeof createCatalog>;
 
@@ -73,7 +73,7 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
 
     /**
      * Makes the table where it is missing and adds columns that it lacks. A column is never dropped.
-     * Throws SluiceError when a column is there with another type.
+     * Throws TableMismatch when a column is there with another type.
      */
     async ensureTable(table: ParquetTable): Promise<'created' | 'extended' | 'unchanged'> {
       let existing = await getTable(table.name);
@@ -92,7 +92,7 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
       for (const column of table.columns) {
         const type = known.find((c) => c.Name === column.name)?.Type;
         if (type !== undefined && type !== column.type)
-          throw new SluiceError(
+          throw new TableMismatch(
             `table ${database}.${table.name}: the column ${column.name} is ${type}, the contract says ${column.type}; a published column never changes its type`,
           );
       }

@@ -15,18 +15,23 @@ const publishedSchema = z.object({
   objects: z.array(z.object({ key: z.string(), bytes: z.number() })),
   /** Partition paths such as `year=2025/month=10/`, with the values that Hive reads from them. */
   partitions: z.array(z.object({ path: z.string(), values: z.array(z.string()) })),
-  quarantined: z.boolean(),
+  /** Keys in the work bucket. */
+  quarantine: z.array(z.string()),
 });
 export type Published = z.output<typeof publishedSchema>;
 
-/** Copies staged rows and quarantine. Throws LeaseLost, and writes nothing, when another execution has the dataset. */
+/**
+ * Copies staged rows and quarantine. Writes nothing and throws LeaseLost when another execution has the dataset,
+ * TableMismatch when the table has a column of another type.
+ */
 export async function publish(
   deps: Deps,
   { dataset, batch, run, fence }: RunInput,
 ): Promise<z.output<typeof publishOutput>> {
-  const { config, store, ledger } = deps;
+  const { config, store, catalog, ledger } = deps;
   await ledger.requireLease(dataset, fence);
   const table = goldenTable(contractOf(deps, dataset), config);
+  await catalog.ensureTable(table);
   const staged = places(config).run(dataset, batch, run);
   const rows = await parquetBelow(store, staged.data);
   const targets = numberedByFolder(rows, staged.data.key).map(({ from, folder, number }) => ({
@@ -34,28 +39,29 @@ export async function publish(
     folder,
     to: `${table.name}/${folder}${batch}-${number}.parquet`,
   }));
-  await parallel([...new Set(targets.map((t) => t.folder))], 16, (folder) =>
-    removeOthers(store, { bucket: config.processedBucket, key: `${table.name}/${folder}${batch}-` }, targets),
-  );
-  await parallel(targets, 32, ({ from, to }) =>
-    store.copy({ bucket: config.workBucket, key: from.key }, { bucket: config.processedBucket, key: to }),
-  );
   const quarantine = places(config).quarantine(dataset, batch);
   const refused = (await parquetBelow(store, staged.quarantine)).map((from, index) => ({
     from,
     to: `${quarantine.key}part-${index}.parquet`,
   }));
-  await removeOthers(store, quarantine, refused);
-  await parallel(refused, 32, ({ from, to }) =>
-    store.copy({ bucket: config.workBucket, key: from.key }, { bucket: config.workBucket, key: to }),
-  );
   const folders = [...new Set(targets.map((t) => t.folder))].sort();
   const published: Published = {
     objects: targets.map(({ from, to }) => ({ key: to, bytes: from.size })),
+    quarantine: refused.map(({ to }) => to),
     partitions: folders.map((path) => ({ path, values: valuesOf(path) })),
-    quarantined: refused.length > 0,
   };
+  // Written first: whatever breaks off from here on can be taken back.
   await store.writeText(places(config).published(dataset, batch), JSON.stringify(published));
+  await parallel(folders, 16, (folder) =>
+    removeOthers(store, { bucket: config.processedBucket, key: `${table.name}/${folder}${batch}-` }, targets),
+  );
+  await removeOthers(store, quarantine, refused);
+  await parallel(targets, 32, ({ from, to }) =>
+    store.copy({ bucket: config.workBucket, key: from.key }, { bucket: config.processedBucket, key: to }),
+  );
+  await parallel(refused, 32, ({ from, to }) =>
+    store.copy({ bucket: config.workBucket, key: from.key }, { bucket: config.workBucket, key: to }),
+  );
   return { objects: targets.length, partitions: folders.length };
 }
 
@@ -66,13 +72,12 @@ export async function repairPartitions(
 ): Promise<z.output<typeof repairOutput>> {
   const { config, catalog } = deps;
   const table = goldenTable(contractOf(deps, dataset), config);
-  const { partitions, quarantined } = await readPublished(deps, dataset, batch);
-  await catalog.ensureTable(table);
+  const { partitions, quarantine } = await readPublished(deps, dataset, batch);
   const registered = await catalog.addPartitions(
     table,
     partitions.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),
   );
-  if (quarantined) {
+  if (quarantine.length > 0) {
     await catalog.ensureTable(quarantineTable(config));
     await catalog.addPartition(
       quarantineTable(config),
@@ -81,6 +86,23 @@ export async function repairPartitions(
     );
   }
   return { registered };
+}
+
+/** Takes back what a batch has published, whole or in part: its files will be published by another batch. */
+export async function unpublish(
+  deps: Pick<Deps, 'config' | 'store'>,
+  dataset: string,
+  batch: string,
+): Promise<void> {
+  const { config, store } = deps;
+  const record = places(config).published(dataset, batch);
+  if ((await store.list(record.bucket, record.key)).length === 0) return;
+  const { objects, quarantine } = await readPublished(deps, dataset, batch);
+  await store.delete(
+    config.processedBucket,
+    objects.map((o) => o.key),
+  );
+  await store.delete(config.workBucket, [...quarantine, record.key]);
 }
 
 export async function readPublished(

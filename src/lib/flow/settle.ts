@@ -3,10 +3,11 @@ import type { z } from 'zod';
 import { contractVersion } from '../contract/load.ts';
 import { tableOf } from '../contract/schema.ts';
 import type { FileState } from '../ledger/ledger.ts';
+import { parallel } from '../parallel.ts';
 import { manifestSchema, places, stagingPartition, stagingTable } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
 import { type DispatchDeps, wake } from './dispatch.ts';
-import { readPublished } from './publish.ts';
+import { readPublished, unpublish } from './publish.ts';
 import type { completeOutput, failInput, failOutput, RunInput } from './schemas.ts';
 import { readSummary } from './transform.ts';
 
@@ -17,7 +18,13 @@ export type Announce = (detailType: string, detail: unknown) => Promise<void>;
 const maximumAttempts = 3;
 
 /** Errors that a person has to answer: the files wait, held, until the contract or the feed was mended. */
-const holdingErrors = ['ExpectationFailed', 'AccountingMismatch', 'SchemaMismatch', 'ReferenceRefused'];
+const holdingErrors = [
+  'ExpectationFailed',
+  'AccountingMismatch',
+  'SchemaMismatch',
+  'TableMismatch',
+  'ReferenceRefused',
+];
 
 /** Marks files and batch published, tells the world, and says whether more files wait. Gives the lease up if not. */
 export async function completeBatch(
@@ -87,20 +94,28 @@ export async function failBatch(
     const manifest = manifestSchema.parse(
       JSON.parse(await store.readText(places(config).manifest(dataset, batch))),
     );
-    const isHeld = holdingErrors.includes(error.Error);
-    const settled = await Promise.all(
-      manifest.files.map(async (file) => {
-        const tries = isHeld ? 0 : (await ledger.attempts(dataset, file)) + 1;
-        const state: FileState = isHeld ? 'held' : tries >= maximumAttempts ? 'failed' : 'pending';
-        return { ...file, state };
-      }),
-    );
-    await ledger.settle(
-      dataset,
-      fence,
-      { id: batch, state: isHeld ? 'held' : 'failed', reason: `${error.Error}: ${cause}`.slice(0, 2000) },
-      settled,
-    );
+    const records = await parallel(manifest.files, 16, (file) => ledger.file(dataset, file));
+    const reason = `${error.Error}: ${cause}`.slice(0, 2000);
+    // CompleteBatch broke off: the rows are out, and some files are marked. There is only forward.
+    if (records.some((r) => r?.state === 'published' && r.batch === batch))
+      await ledger.settle(
+        dataset,
+        fence,
+        { id: batch, state: 'published', reason },
+        manifest.files.map((file) => ({ ...file, state: 'published' })),
+      );
+    else {
+      await unpublish(deps, dataset, batch);
+      const isHeld = holdingErrors.includes(error.Error);
+      const stateAfter = (attempts: number): FileState =>
+        isHeld ? 'held' : attempts + 1 >= maximumAttempts ? 'failed' : 'pending';
+      await ledger.settle(
+        dataset,
+        fence,
+        { id: batch, state: isHeld ? 'held' : 'failed', reason },
+        manifest.files.map((file, i) => ({ ...file, state: stateAfter(records[i]?.attempts ?? 0) })),
+      );
+    }
     await ledger.releaseLease(dataset, fence);
     // Files that came meanwhile must not wait for the next event; the failed batch's own wait for a person or an event.
     const own = new Set(manifest.files.map((f) => JSON.stringify([f.object, f.version])));

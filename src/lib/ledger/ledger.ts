@@ -354,9 +354,9 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
 
     files: (dataset: string) => query<FileRecord>(dataset, 'FILE#'),
 
-    async attempts(dataset: string, file: RawFile): Promise<number> {
+    async file(dataset: string, file: RawFile): Promise<FileRecord | undefined> {
       const { Item } = await db.send(new GetCommand({ ...at(dataset, fileKey(file)), ConsistentRead: true }));
-      return Number(Item?.attempts ?? 0);
+      return Item as FileRecord | undefined;
     },
 
     /** The engine an operator forced for a dataset, if any. */

@@ -1,0 +1,110 @@
+/** A batch that breaks off between two steps: its steps are called by hand, on the real ledger and buckets. */
+import { resolve } from 'node:path';
+import { afterEach, expect, test } from '@jest/globals';
+import { createAthena } from '../../src/lib/aws/athena.ts';
+import { createCatalog } from '../../src/lib/aws/catalog.ts';
+import { createStore } from '../../src/lib/aws/store.ts';
+import { runEmbedded } from '../../src/lib/engine/embedded.ts';
+import { claimBatch } from '../../src/lib/flow/claimBatch.ts';
+import type { Deps } from '../../src/lib/flow/deps.ts';
+import { publish, repairPartitions } from '../../src/lib/flow/publish.ts';
+import { completeBatch, failBatch } from '../../src/lib/flow/settle.ts';
+import { transformEmbedded } from '../../src/lib/flow/transform.ts';
+import { waitFor } from '../../src/lib/waitFor.ts';
+import { drop, parquetOf, post, publishedFrom, put, quarantinedFrom, stage } from '../support/stage.ts';
+
+const { config } = stage;
+const deps: Deps = {
+  config: {
+    ...config,
+    ledgerTable: 'unused',
+    glueJob: config.job,
+    engine: 'embedded',
+    embeddedLimitBytes: 1e9,
+    batchFiles: 100,
+    batchLimitBytes: 1e9,
+    datasetsFolder: resolve(import.meta.dirname, '../../datasets'),
+  },
+  contracts: stage.contracts,
+  store: createStore(stage.s3),
+  catalog: createCatalog(config.database, stage.glue),
+  athena: createAthena(config, stage.athena),
+  ledger: stage.ledger,
+};
+const dataset = 'social_media';
+const noStart = async () => {};
+
+/** Takes the lease before the object is there, so that no execution starts, and brings it to the end of Publish. */
+async function publishByHand(key: string, text: string) {
+  const fence = await waitFor(
+    () => stage.ledger.acquireLease(dataset),
+    (f) => f !== null,
+    10_000,
+  );
+  if (fence === null) throw new Error('the lease is not free');
+  await put(key, text);
+  await waitFor(
+    () => stage.ledger.pending(dataset),
+    (files) => files.length > 0,
+    10_000,
+  );
+  const claim = await claimBatch(deps, { dataset, fence, execution: 'by hand' });
+  if (claim.outcome !== 'claimed') throw new Error('nothing was claimed');
+  const step = { dataset, batch: claim.batch, fence };
+  const { run } = await transformEmbedded(deps, runEmbedded, step);
+  await publish(deps, { ...step, run });
+  return { ...step, run };
+}
+const stateOf = async (key: string) =>
+  (await stage.ledger.files(dataset)).filter((f) => f.object === key).map((f) => f.state);
+const error = { Error: 'ServiceUnavailable', Cause: 'a test' };
+
+afterEach(async () => {
+  expect((await stage.ledger.lease(dataset))?.execution).toBeUndefined();
+});
+
+test('a batch that fails after it has published takes its rows back, and the next batch publishes them once', async () => {
+  const key = 'social-media-feed/broke-off.json';
+  const { run: _, ...step } = await publishByHand(key, `${post(3001)}\n{"id":`);
+  expect(await parquetOf('social_media', step.batch)).toHaveLength(1);
+  await failBatch(deps, noStart, { ...step, error });
+  expect(await parquetOf('social_media', step.batch)).toEqual([]);
+  expect(await stateOf(key)).toEqual(['pending']);
+  await drop(dataset, { 'social-media-feed/next.json': post(3002) });
+  expect(await publishedFrom('social_media', key)).toBe(1);
+  expect(await quarantinedFrom(key)).toHaveLength(1);
+  expect(await stateOf(key)).toEqual(['published']);
+});
+
+test('a publish that is run twice changes nothing, and so does a second CompleteBatch', async () => {
+  const key = 'social-media-feed/twice-published.json';
+  const step = await publishByHand(key, post(3003));
+  await publish(deps, step);
+  await repairPartitions(deps, step);
+  await repairPartitions(deps, step);
+  const events: unknown[] = [];
+  const announce = async (_: string, detail: unknown) => {
+    events.push(detail);
+  };
+  expect(await completeBatch(deps, announce, step)).toMatchObject({ morePending: false });
+  expect(await completeBatch(deps, announce, step)).toMatchObject({ morePending: false });
+  expect(events).toEqual([expect.objectContaining({ dataset, batch: step.batch, published: 1 })]);
+  expect(await publishedFrom('social_media', key)).toBe(1);
+});
+
+test('whoever lost the lease publishes nothing and gives nothing back', async () => {
+  const key = 'social-media-feed/stolen.json';
+  const step = await publishByHand(key, post(3004));
+  await stage.ledger.releaseLease(dataset, step.fence);
+  const thief = await stage.ledger.acquireLease(dataset);
+  if (thief === null) throw new Error('the lease is not free');
+  await expect(publish(deps, step)).rejects.toMatchObject({ name: 'LeaseLost' });
+  await failBatch(deps, noStart, { ...step, error: { Error: 'LeaseLost', Cause: '' } });
+  expect(await stateOf(key)).toEqual(['claimed']);
+  // The thief takes the batch over as its own and ends it.
+  const own = { ...step, fence: thief };
+  await publish(deps, own);
+  await repairPartitions(deps, own);
+  await completeBatch(deps, async () => {}, own);
+  expect(await publishedFrom('social_media', key)).toBe(1);
+});
