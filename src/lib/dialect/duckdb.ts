@@ -16,12 +16,13 @@ const rawSampleBytes = 65_536;
 
 /**
  * Whether a text is JSON by RFC 8259. DuckDB's json_valid also takes NaN, Infinity and a trailing comma, so a text
- * that might hold one is looked at again without its strings.
+ * that might hold one is looked at again without its strings. A CASE, because DuckDB computes both sides of AND.
  */
 function isJson(text: string): string {
   const extras = literal('(?i)nan|inf|,\\s*[\\]}]');
   const withoutStrings = `regexp_replace(${text}, ${literal('"(\\\\.|[^"\\\\])*"')}, '""', 'gs')`;
-  return `(json_valid(${text}) AND NOT (regexp_matches(${text}, ${extras}) AND regexp_matches(${withoutStrings}, ${extras})))`;
+  return `CASE WHEN NOT coalesce(json_valid(${text}), false) THEN false
+      WHEN regexp_matches(${text}, ${extras}) THEN NOT regexp_matches(${withoutStrings}, ${extras}) ELSE true END`;
 }
 
 const byteOrderMark = 'chr(65279)';
@@ -70,7 +71,7 @@ WITH decoded AS (
     CASE WHEN fault IS NULL THEN TRY(decode(raw)) END AS __text
   FROM records
 ), lines AS (
-  SELECT *, coalesce(${isJson('__text')}, false) AS __is_json
+  SELECT *, ${isJson('__text')} AS __is_json
   FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR trim(__text, ${literal(' \t\r')}) <> ''
 ), objects AS (
   SELECT *, CASE WHEN __is_json AND json_type(__text) = 'OBJECT' THEN __text END AS __doc FROM lines
@@ -224,7 +225,7 @@ function scalarColumn(column: Column, i: number): ValueSql {
   if (column.trim) text = trimmed(text);
   if (column.normalize) text = `nfc_normalize(${text})`;
   if (column.nullValues.length > 0)
-    text = `CASE WHEN ${trimmed(text)} NOT IN (${column.nullValues.map(literal).join(', ')}) THEN ${text} END`;
+    text = `CASE WHEN ${column.trim ? text : trimmed(text)} NOT IN (${column.nullValues.map(literal).join(', ')}) THEN ${text} END`;
   if (column.extract !== undefined) {
     const pattern = literal(column.extract);
     misfits.push(`NOT regexp_matches(${text}, ${pattern})`);
@@ -237,12 +238,12 @@ function scalarColumn(column: Column, i: number): ValueSql {
       [standard, ...synonyms].map((name) => literal(name.toLowerCase())).join(', ');
     const entries = Object.entries(column.map);
     const branches = entries.map(
-      ([standard, synonyms]) =>
-        `WHEN lower(${text}) IN (${names(standard, synonyms)}) THEN ${literal(standard)}`,
+      ([standard, synonyms]) => `WHEN lower(m) IN (${names(standard, synonyms)}) THEN ${literal(standard)}`,
     );
     if (column.mapDefault === 'reject')
       isUnmapped = `lower(${text}) NOT IN (${entries.map(([s, synonyms]) => names(s, synonyms)).join(', ')})`;
-    text = `CASE ${branches.join(' ')} ${column.mapDefault === 'keep' ? `ELSE ${text} ` : ''}END`;
+    // A list of one gives the text a name, so that it is made once.
+    text = `list_transform([${text}], lambda m : CASE ${branches.join(' ')} ${column.mapDefault === 'keep' ? 'ELSE m ' : ''}END)[1]`;
   }
   // A JSON number with a fraction is a double before anyone sees its text: beyond 15 digits it is not exact.
   if (column.type.startsWith('decimal'))

@@ -17,16 +17,16 @@ export function timestampSql(format: TimestampFormat, text: string, zone: string
   }
   switch (format) {
     case 'iso8601': {
-      const part = (n: number) => `regexp_extract(${text}, ${literal(isoPattern)}, ${n})`;
-      const local = `TRY_CAST(${part(1)} || ' ' || ${part(2)} AS TIMESTAMP)`;
-      const offset = part(3);
-      const digits = `replace(${offset}[2:], ':', '')`;
+      const local = "TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)";
+      const digits = "replace(m.zone[2:], ':', '')";
       const minutes = `(${digits}[1:2]::INTEGER * 60 + coalesce(nullif(${digits}[3:4], '')::INTEGER, 0))`;
-      return `CASE WHEN regexp_full_match(${text}, ${literal(isoPattern)}) AND ${part(1)} >= '0001' THEN
-        CASE WHEN ${offset} = '' THEN ${inZone(local)}
-          WHEN ${offset} IN ('Z', 'z') THEN ${local}
-          WHEN ${offset}[1] = '-' THEN ${local} + to_minutes(${minutes})
-          ELSE ${local} - to_minutes(${minutes}) END END`;
+      const utc = `CASE WHEN m.day < '0001' THEN NULL WHEN m.zone = '' THEN ${inZone(local)}
+          WHEN m.zone IN ('Z', 'z') THEN ${local}
+          WHEN m.zone[1] = '-' THEN ${local} + to_minutes(${minutes})
+          ELSE ${local} - to_minutes(${minutes}) END`;
+      // A list of one gives the match a name, so that it is looked for once.
+      const match = `regexp_extract(${text}, ${literal(`^(?:${isoPattern})$`)}, ['day', 'clock', 'zone'])`;
+      return `list_transform([${match}], lambda m : ${utc})[1]`;
     }
     case 'iso8601_date':
       return when(
