@@ -1,7 +1,13 @@
 /** Clients of the store behind the gateway, for the engines that answer in its place. */
 
 import { AthenaClient } from '@aws-sdk/client-athena';
-import { GlueClient } from '@aws-sdk/client-glue';
+import {
+  EntityNotFoundException,
+  GetTableCommand,
+  GlueClient,
+  paginateGetPartitions,
+  type Table,
+} from '@aws-sdk/client-glue';
 import { S3Client } from '@aws-sdk/client-s3';
 
 /** The credentials and region that every part of the local AWS uses. */
@@ -33,6 +39,36 @@ export const connectUpstream = (endpoint: string): Upstream => ({
   s3: new S3Client({ ...localClient(endpoint), forcePathStyle: true }),
   athena: new AthenaClient(localClient(endpoint)),
 });
+
+/** A table of the Catalog; undefined where there is none. */
+export async function findTable(
+  { glue }: Pick<Upstream, 'glue'>,
+  database: string,
+  name: string,
+): Promise<Table | undefined> {
+  try {
+    return (await glue.send(new GetTableCommand({ DatabaseName: database, Name: name.toLowerCase() }))).Table;
+  } catch (error) {
+    if (error instanceof EntityNotFoundException) return undefined;
+    throw error;
+  }
+}
+
+/** Every registered partition of a table. */
+export async function listPartitions(
+  { glue }: Pick<Upstream, 'glue'>,
+  database: string,
+  table: string | undefined,
+): Promise<{ values: string[]; location: string }[]> {
+  const found: { values: string[]; location: string }[] = [];
+  for await (const page of paginateGetPartitions(
+    { client: glue },
+    { DatabaseName: database, TableName: table },
+  ))
+    for (const p of page.Partitions ?? [])
+      found.push({ values: p.Values ?? [], location: p.StorageDescriptor?.Location ?? '' });
+  return found;
+}
 
 /** `s3://bucket/some/key` in its two parts. */
 export function parseAddress(address: string): { bucket: string; key: string } {

@@ -1,10 +1,10 @@
 /** The generic Spark job on files of this machine, without any AWS. */
 import { spawn } from 'node:child_process';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Plan, type ReferenceData, type Summary, summarySchema } from '../src/lib/compiler/plan.ts';
-import type { InputFile } from '../src/lib/engine/embedded.ts';
+import { type InputFile, readStart } from '../src/lib/engine/embedded.ts';
 import { refusedSampleBytes } from '../src/lib/engine/layout.ts';
 import { describeJob } from '../src/lib/engine/sparkJob.ts';
 import { SetupError, type SparkHome } from './setup/environments.ts';
@@ -24,10 +24,11 @@ export async function layOutJob(
     inputs.map(async (input, index) => {
       const path = join(folder, 'input', String(index));
       await copyFile(input.path, path);
-      const bytes = await readFile(path);
       const head =
-        input.layout === 'refused' ? bytes.subarray(0, refusedSampleBytes).toString('base64') : undefined;
-      return { ...input, size: bytes.length, head };
+        input.layout === 'refused'
+          ? (await readStart(path, refusedSampleBytes)).toString('base64')
+          : undefined;
+      return { ...input, size: (await stat(path)).size, head };
     }),
   );
   for (const { name, ndjson } of references) await writeFile(join(folder, `${name}.ndjson`), ndjson);

@@ -1,8 +1,8 @@
 /** What came of a run, for a person and as data: accounting, partitions, expectations, a look at the golden table. */
 import { styleText } from 'node:util';
-import { paginateGetPartitions } from '@aws-sdk/client-glue';
 import { DescribeExecutionCommand } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
+import { findTable, listPartitions } from '../offline/aws.ts';
 import type { FollowedExecution, FollowedRun } from '../offline/follow.ts';
 import { type QueryRows, query } from '../offline/query.ts';
 import type { Stage } from '../offline/stage.ts';
@@ -141,25 +141,16 @@ async function failureOf({ sfn }: Stage, executionArn: string): Promise<{ error?
   return { ...(error ? { error } : {}), ...(cause ? { cause } : {}) };
 }
 
-async function partitionsOf(
-  { glue, config }: Stage,
-  table: string,
-): Promise<{ table: string; partition: string }[]> {
-  const found: { table: string; partition: string }[] = [];
-  try {
-    const pages = paginateGetPartitions(
-      { client: glue },
-      { DatabaseName: config.database, TableName: table },
-    );
-    for await (const page of pages)
-      for (const p of page.Partitions ?? []) {
-        const path = p.StorageDescriptor?.Location?.split(`/${table}/`)[1] ?? (p.Values ?? []).join('/');
-        found.push({ table, partition: path });
-      }
-  } catch (error) {
-    if (!(error instanceof Error && error.name === 'EntityNotFoundException')) throw error;
-  }
-  return found.sort((a, b) => (a.partition < b.partition ? -1 : 1));
+async function partitionsOf(stage: Stage, table: string): Promise<{ table: string; partition: string }[]> {
+  const { database } = stage.config;
+  if (!(await findTable(stage, database, table))) return [];
+  const found = await listPartitions(stage, database, table);
+  return found
+    .map(({ values, location }) => ({
+      table,
+      partition: location.split(`/${table}/`)[1] ?? values.join('/'),
+    }))
+    .sort((a, b) => (a.partition < b.partition ? -1 : 1));
 }
 
 const shorten = (text: string): string => {

@@ -6,12 +6,10 @@ import {
   DeletePartitionCommand,
   DeleteTableCommand,
   EntityNotFoundException,
-  GetTableCommand,
-  paginateGetPartitions,
   type Table,
 } from '@aws-sdk/client-glue';
 import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
-import { parseAddress, type Upstream } from '../aws.ts';
+import { findTable, listPartitions, parseAddress, type Upstream } from '../aws.ts';
 import { DdlReader, type Name, type PartitionSpec } from './ddlReader.ts';
 import { notSupported, QueryError, type QueryResult } from './service.ts';
 
@@ -97,7 +95,7 @@ export async function runDdl(upstream: Upstream, ddl: Ddl, currentDatabase: stri
     }
     case 'showPartitions': {
       const table = await mustTable(upstream, database, ddl.name.table);
-      const rows = (await registered(upstream, database, table)).map((p) => [spec(table, p.values)]);
+      const rows = (await listPartitions(upstream, database, table.Name)).map((p) => [spec(table, p.values)]);
       return { ...done(), columns: [{ name: 'partition', type: 'string' }], rows };
     }
     case 'addPartitions': {
@@ -185,26 +183,10 @@ async function register(
   }
 }
 
-async function registered(
-  { glue }: Upstream,
-  database: string,
-  table: Table,
-): Promise<{ values: string[] }[]> {
-  const found: { values: string[] }[] = [];
-  const pages = paginateGetPartitions({ client: glue }, { DatabaseName: database, TableName: table.Name });
-  for await (const page of pages)
-    for (const p of page.Partitions ?? []) found.push({ values: p.Values ?? [] });
-  return found;
-}
-
-async function mustTable({ glue }: Upstream, database: string, name: string): Promise<Table> {
-  try {
-    const { Table } = await glue.send(new GetTableCommand({ DatabaseName: database, Name: name }));
-    if (Table) return Table;
-  } catch (error) {
-    if (!(error instanceof EntityNotFoundException)) throw error;
-  }
-  throw tableNotFound(name);
+async function mustTable(upstream: Upstream, database: string, name: string): Promise<Table> {
+  const table = await findTable(upstream, database, name);
+  if (!table) throw tableNotFound(name);
+  return table;
 }
 
 const tableNotFound = (name: string): QueryError =>

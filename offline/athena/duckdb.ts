@@ -6,18 +6,12 @@ import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import {
-  EntityNotFoundException,
-  GetTableCommand,
-  paginateGetPartitions,
-  type Table,
-} from '@aws-sdk/client-glue';
 import { GetObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { defaultPartition } from '../../src/lib/dialect/duckdb.ts';
 import { duckType, identifier, list, literal } from '../../src/lib/dialect/duckdbNames.ts';
 import { parallel } from '../../src/lib/parallel.ts';
-import { parseAddress, type Upstream } from '../aws.ts';
+import { findTable, listPartitions, parseAddress, type Upstream } from '../aws.ts';
 import { parseDdl, runDdl } from './ddl.ts';
 import { checkQuery, type TableRef } from './guard.ts';
 import { type Engine, notSupported, QueryError, type QueryResult } from './service.ts';
@@ -109,7 +103,7 @@ async function createView(
   database: string,
   name: string,
 ): Promise<number> {
-  const table = await getTable(upstream, database, name);
+  const table = await findTable(upstream, database, name);
   if (!table)
     throw new QueryError(`TABLE_NOT_FOUND: Table 'awsdatacatalog.${database}.${name}' does not exist`);
   if (!table.StorageDescriptor?.InputFormat?.includes('Parquet'))
@@ -117,7 +111,10 @@ async function createView(
   if (table.Parameters?.['projection.enabled'] === 'true')
     throw notSupported(`partition projection (table ${database}.${name})`);
   const keys = table.PartitionKeys ?? [];
-  const places = await partitionsOf(upstream, database, table);
+  const places =
+    keys.length === 0
+      ? [{ location: table.StorageDescriptor.Location ?? '', values: [] }]
+      : await listPartitions(upstream, database, table.Name);
   const files = (
     await parallel(places, 8, async ({ location, values }) =>
       (await listFiles(upstream, location)).map((file) => ({ ...file, values })),
@@ -171,21 +168,6 @@ async function createView(
   return files.reduce((sum, f) => sum + f.size, 0);
 }
 
-async function partitionsOf(
-  { glue }: Upstream,
-  database: string,
-  table: Table,
-): Promise<{ location: string; values: string[] }[]> {
-  if ((table.PartitionKeys ?? []).length === 0)
-    return [{ location: table.StorageDescriptor?.Location ?? '', values: [] }];
-  const found: { location: string; values: string[] }[] = [];
-  const pages = paginateGetPartitions({ client: glue }, { DatabaseName: database, TableName: table.Name });
-  for await (const page of pages)
-    for (const p of page.Partitions ?? [])
-      found.push({ location: p.StorageDescriptor?.Location ?? '', values: p.Values ?? [] });
-  return found;
-}
-
 interface DataFile {
   readonly bucket: string;
   readonly key: string;
@@ -215,13 +197,4 @@ async function download({ s3 }: Upstream, folder: string, file: DataFile): Promi
   await pipeline(Body as Readable, createWriteStream(part));
   await rename(part, path);
   return path;
-}
-
-async function getTable({ glue }: Upstream, database: string, name: string): Promise<Table | undefined> {
-  try {
-    return (await glue.send(new GetTableCommand({ DatabaseName: database, Name: name.toLowerCase() }))).Table;
-  } catch (error) {
-    if (error instanceof EntityNotFoundException) return undefined;
-    throw error;
-  }
 }

@@ -5,8 +5,6 @@ import {
   BatchCreatePartitionCommand,
   type Crawler,
   CreateTableCommand,
-  EntityNotFoundException,
-  GetTableCommand,
   type Table,
   type TableInput,
   UpdateTableCommand,
@@ -22,8 +20,9 @@ import {
   unknownShape,
 } from '../../src/lib/catalog/infer.ts';
 import { compressionOf } from '../../src/lib/engine/unpack.ts';
+import { isJsonObject, tryParseJson } from '../../src/lib/json.ts';
 import { parallel } from '../../src/lib/parallel.ts';
-import { parseAddress, type Upstream } from '../aws.ts';
+import { findTable, parseAddress, type Upstream } from '../aws.ts';
 
 interface Found {
   readonly key: string;
@@ -57,7 +56,7 @@ export async function crawl({ glue, s3 }: Upstream, crawler: Crawler): Promise<v
         .toLowerCase()
         .replaceAll(/[^a-z0-9_]/g, '_');
       const location = `s3://${bucket}/${folder === '' ? '' : `${folder}/`}`;
-      const existing = await getTable(glue, database, name);
+      const existing = await findTable({ glue }, database, name);
       const table = tableInput(name, location, crawler.Name ?? '', found, existing);
       if (!existing) await glue.send(new CreateTableCommand({ DatabaseName: database, TableInput: table }));
       else if (crawler.SchemaChangePolicy?.UpdateBehavior !== 'LOG')
@@ -90,10 +89,13 @@ function tableFolder(key: string, prefix: string, level: number | null): string 
  */
 function shapeOfFile(content: string): Shape | undefined {
   const text = content.replace(/^\uFEFF/, '');
-  const whole = tryParse(text);
+  const whole = tryParseJson(text);
   if (Array.isArray(whole)) return { kind: 'struct', fields: new Map([['array', shapeOf(whole)]]) };
-  if (isObject(whole)) return lowerNames(shapeOf(whole));
-  const records = text.split('\n').map(tryParse).filter(isObject);
+  if (isJsonObject(whole)) return lowerNames(shapeOf(whole));
+  const records = text
+    .split('\n')
+    .map((line) => tryParseJson(line))
+    .filter(isJsonObject);
   if (records.length === 0) return undefined;
   return lowerNames(records.map(shapeOf).reduce(mergeShapes, unknownShape));
 }
@@ -196,24 +198,4 @@ async function registerPartitions(
         PartitionInputList: partitions.slice(i, i + 100),
       }),
     );
-}
-
-async function getTable(glue: Upstream['glue'], database: string, name: string): Promise<Table | undefined> {
-  try {
-    return (await glue.send(new GetTableCommand({ DatabaseName: database, Name: name }))).Table;
-  } catch (error) {
-    if (error instanceof EntityNotFoundException) return undefined;
-    throw error;
-  }
-}
-
-const isObject = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function tryParse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

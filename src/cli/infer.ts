@@ -6,6 +6,7 @@ import { draftContract, findRecords } from '../lib/contract/infer.ts';
 import { parseContract } from '../lib/contract/load.ts';
 import type { Contract } from '../lib/contract/schema.ts';
 import { compressionOf, unpackStart } from '../lib/engine/unpack.ts';
+import { isJsonObject, tryParseJson } from '../lib/json.ts';
 import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- infer [--dataset NAME] INPUT…
@@ -62,22 +63,13 @@ async function readSample(
   const whole = parse(text);
   const found = whole === undefined ? null : findRecords(whole);
   if (found) return found;
-  const records = text
-    .split('\n')
-    .map(parse)
-    .filter((r) => typeof r === 'object' && r !== null);
+  const records = text.split('\n').map(parse).filter(isJsonObject);
   if (records.length === 0) throw new UsageError(`${path}: no JSON record was found`);
   return { source: { formats: ['ndjson'] }, records };
 }
 
 /** JSON, with whole numbers beyond 2^53 exact. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text, exact as Parameters<typeof JSON.parse>[1]);
-  } catch {
-    return undefined;
-  }
-}
+const parse = (text: string): unknown => tryParseJson(text, exact as Parameters<typeof JSON.parse>[1]);
 
 const exact = (_key: string, value: unknown, { source }: { source: string }): unknown =>
   typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(source)

@@ -1,6 +1,6 @@
 /** `sluice transform`: a contract on files, on either engine, without any AWS. */
 import { rmSync } from 'node:fs';
-import { mkdir, mkdtemp, open, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ensureSpark } from '../../offline/setup/environments.ts';
@@ -9,7 +9,7 @@ import { compile } from '../lib/compiler/compile.ts';
 import type { Summary } from '../lib/compiler/plan.ts';
 import { readContract } from '../lib/contract/load.ts';
 import type { Contract } from '../lib/contract/schema.ts';
-import { type InputFile, runEmbedded } from '../lib/engine/embedded.ts';
+import { type InputFile, readStart, runEmbedded } from '../lib/engine/embedded.ts';
 import { headBytes, lookAt } from '../lib/engine/layout.ts';
 import { unpackInput } from '../lib/engine/unpack.ts';
 import { batchId } from '../lib/flow/batch.ts';
@@ -71,13 +71,17 @@ export async function run(args: string[]): Promise<number> {
 async function inputOf(contract: Contract, path: string, link: string): Promise<InputFile> {
   const { size, mtime } = await stat(path);
   await symlink(resolve(path), link);
-  const handle = await open(path);
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(headBytes), 0, headBytes, 0);
-    const { layout, fault, compression } = await lookAt(contract.source, buffer.subarray(0, bytesRead), size);
-    const object = basename(path);
-    return unpackInput({ object, version: mtime.toISOString(), path: link, layout, fault, compression });
-  } finally {
-    await handle.close();
-  }
+  const { layout, fault, compression } = await lookAt(
+    contract.source,
+    await readStart(path, headBytes),
+    size,
+  );
+  return unpackInput({
+    object: basename(path),
+    version: mtime.toISOString(),
+    path: link,
+    layout,
+    fault,
+    compression,
+  });
 }

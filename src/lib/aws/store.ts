@@ -12,6 +12,7 @@ import {
   S3Client,
   S3ServiceException,
 } from '@aws-sdk/client-s3';
+import type { z } from 'zod';
 import { ObjectMissing } from '../errors.ts';
 
 /** An object, or exactly one version of it. */
@@ -61,6 +62,11 @@ export function createStore(client: S3Client = new S3Client({ maxAttempts: 5 }))
 
     async readText(ref: ObjectRef): Promise<string> {
       return (await get(ref)).body.transformToString();
+    },
+
+    /** Throws ZodError for a document that the schema refuses. */
+    async readJson<S extends z.ZodType>(ref: ObjectRef, schema: S): Promise<z.output<S>> {
+      return schema.parse(JSON.parse(await this.readText(ref)));
     },
 
     async download(ref: ObjectRef, path: string): Promise<void> {

@@ -1,4 +1,5 @@
 /** Drafts a contract from records: types, time formats, a key, a partition. What it cannot know it leaves for a person. */
+import { isJsonObject } from '../json.ts';
 import type { Contract } from './schema.ts';
 
 type Draft = Record<string, unknown>;
@@ -16,8 +17,8 @@ export function findRecords(
   document: unknown,
 ): { source: Partial<Contract['source']>; records: unknown[] } | null {
   if (Array.isArray(document)) return { source: { formats: ['json_array'] }, records: document };
-  if (!isObject(document)) return null;
-  const arrays = Object.entries(document).filter(([, v]) => Array.isArray(v) && v.some(isObject)) as [
+  if (!isJsonObject(document)) return null;
+  const arrays = Object.entries(document).filter(([, v]) => Array.isArray(v) && v.some(isJsonObject)) as [
     string,
     unknown[],
   ][];
@@ -36,7 +37,7 @@ export function draftContract(
   source: Partial<Contract['source']>,
   records: readonly unknown[],
 ): { contract: Draft; left: string[] } {
-  const objects = records.filter(isObject);
+  const objects = records.filter(isJsonObject);
   const seen = new Map<string, Seen>();
   for (const record of objects) look(seen, record, '');
   const left: string[] = [];
@@ -86,7 +87,7 @@ function look(seen: Map<string, Seen>, value: object, prefix: string): void {
     facts.count++;
     facts.kinds.add(kindOf(v));
     facts.values.push(v);
-    if (isObject(v)) look(seen, v, path);
+    if (isJsonObject(v)) look(seen, v, path);
   }
 }
 
@@ -184,6 +185,3 @@ function unused(names: ReadonlySet<string>, path: string): string {
   for (let n = 2; names.has(name); n++) name = `${base}_${n}`;
   return name;
 }
-
-const isObject = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -8,7 +8,7 @@ import type { Column, Contract, Enrichment, PartitionKey } from '../contract/sch
 import { checkExpression } from '../expression/check.ts';
 import { parseExpression } from '../expression/parse.ts';
 import { conditionSql, expressionSql } from './duckdbExpression.ts';
-import { duckType, identifier, list, literal } from './duckdbNames.ts';
+import { duckType, identifier, list, literal, trimmed } from './duckdbNames.ts';
 import { timestampSql } from './duckdbTimestamp.ts';
 
 /** How much of a document that cannot be parsed is kept as raw text in quarantine, in bytes. */
@@ -279,8 +279,6 @@ function arrayColumn(column: Column, i: number): ValueSql {
     isMisfit: `__t[${i}] NOT IN ('ARRAY', 'NULL') OR len(list_filter(__l${i}, lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 OR ${nulls(`__c${i}`)} > ${nulls(`__r${i}`)}`,
   };
 }
-
-const trimmed = (text: string): string => `trim(${text}, ${literal(' \t\r\n')})`;
 
 /** Text to a typed value, NULL where the text is not written as the type asks. */
 function convert(column: Column, text: string): string {

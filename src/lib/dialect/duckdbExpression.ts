@@ -2,7 +2,7 @@
 
 import type { Typed } from '../expression/check.ts';
 import type { FunctionName, ValueType } from '../expression/functions.ts';
-import { duckType, identifier, literal } from './duckdbNames.ts';
+import { duckType, identifier, literal, trimmed } from './duckdbNames.ts';
 
 /** The SQL of an expression; `columnSql` gives the SQL of a column. The value has the given Hive type, or is NULL. */
 export const expressionSql = (e: Typed, hiveType: string): string =>
@@ -59,7 +59,7 @@ const call =
 const calls: Readonly<Record<FunctionName, (args: Args) => string>> = {
   lower: call('lower'),
   upper: call('upper'),
-  trim: ([text]) => `trim(${text}, ${literal(' \t\r\n')})`,
+  trim: ([text = '']) => trimmed(text),
   length: ([text]) => `length(${text})::HUGEINT`,
   // A missing part makes the whole missing, as everywhere else in the language.
   concat: (args) => `(${args.join(' || ')})`,

@@ -6,6 +6,9 @@ export const identifier = (name: string): string => `"${name.replaceAll('"', '""
 /** The one way a text enters SQL. */
 export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
+/** A text without JSON's white space at its ends. */
+export const trimmed = (text: string): string => `trim(${text}, ${literal(' \t\r\n')})`;
+
 /** A list value of SQL expressions. */
 export const list = (items: readonly string[]): string => `[${items.join(', ')}]`;
 

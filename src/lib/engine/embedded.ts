@@ -31,7 +31,6 @@ export interface EmbeddedRun {
   readonly batch: string;
   /** An empty folder. Rows go to `data/<key>=<value>/…parquet`, quarantine to `quarantine/*.parquet`. */
   readonly outputDir: string;
-  readonly memoryLimit?: string;
 }
 
 /** Runs a plan. Gives the counts; the rows are in `outputDir`. Throws DuckDB's own errors for what no input may cause. */
@@ -40,7 +39,6 @@ export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
   await mkdir(scratch, { recursive: true });
   const instance = await DuckDBInstance.create(':memory:', {
     temp_directory: scratch,
-    ...(run.memoryLimit ? { memory_limit: run.memoryLimit } : {}),
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
   });
@@ -163,7 +161,8 @@ function appendSingle(
   single.endRow();
 }
 
-async function readStart(path: string, bytes: number): Promise<Buffer> {
+/** The first bytes of a file. */
+export async function readStart(path: string, bytes: number): Promise<Buffer> {
   const handle = await open(path);
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(bytes), 0, bytes, 0);
@@ -176,6 +175,9 @@ async function readStart(path: string, bytes: number): Promise<Buffer> {
 /** The set part, first half: every row gets its fate, one of published, duplicate and quarantined. */
 async function rankRows(db: DuckDBConnection, plan: Plan): Promise<void> {
   await db.run(`CREATE TABLE row_part AS ${plan.row.records}`);
+  await db.run(
+    'CREATE TABLE rows_read AS SELECT _object, _version, count(*)::DOUBLE AS n FROM row_part GROUP BY ALL',
+  );
   const { dedupe } = plan.set;
   const rank = dedupe
     ? `row_number() OVER (PARTITION BY _reason IS NULL, ${dedupe.key.map(identifier).join(', ')}
@@ -190,6 +192,7 @@ async function rankRows(db: DuckDBConnection, plan: Plan): Promise<void> {
     CREATE TABLE ranked AS
     SELECT *, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN ${rank} = 1 THEN 'published' ELSE 'duplicate' END AS _fate
     FROM row_part`);
+  await db.run('DROP TABLE row_part');
 }
 
 async function writeRows(db: DuckDBConnection, { plan, batch, outputDir }: EmbeddedRun): Promise<void> {
@@ -223,15 +226,14 @@ async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
   const rows = async (sql: string) => (await db.runAndReadAll(sql)).getRowObjectsJson();
   const count = (fate: string) => `count(*) FILTER (_fate = '${fate}')::DOUBLE AS ${fate}`;
   const files = await rows(`
-    WITH read AS (SELECT _object, _version, count(*)::DOUBLE AS n FROM row_part GROUP BY ALL),
-    fates AS (
+    WITH fates AS (
       SELECT _object, _version, ${['published', 'quarantined', 'duplicate'].map(count).join(', ')}
       FROM ranked GROUP BY ALL
     )
-    SELECT f.object, f.version, coalesce(read.n, 0) AS read, coalesce(published, 0) AS published,
+    SELECT f.object, f.version, coalesce(r.n, 0) AS read, coalesce(published, 0) AS published,
       coalesce(quarantined, 0) AS quarantined, coalesce(duplicate, 0) AS duplicate
     FROM files f
-    LEFT JOIN read ON read._object = f.object AND read._version = f.version
+    LEFT JOIN rows_read r ON r._object = f.object AND r._version = f.version
     LEFT JOIN fates ON fates._object = f.object AND fates._version = f.version
     ORDER BY f.file`);
   const reasons = await rows(

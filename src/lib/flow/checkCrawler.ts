@@ -76,11 +76,8 @@ export async function profileOf(
 ): Promise<Profile> {
   const at = places(config);
   const saved = await store.list(config.workBucket, at.profile(contract.dataset, batch).key);
-  if (saved.length > 0)
-    return profileSchema.parse(JSON.parse(await store.readText(at.profile(contract.dataset, batch))));
-  const manifest = manifestSchema.parse(
-    JSON.parse(await store.readText(at.manifest(contract.dataset, batch))),
-  );
+  if (saved.length > 0) return store.readJson(at.profile(contract.dataset, batch), profileSchema);
+  const manifest = await store.readJson(at.manifest(contract.dataset, batch), manifestSchema);
   const profile = await profileBatch(store, config.rawBucket, contract, manifest);
   await store.writeText(at.profile(contract.dataset, batch), JSON.stringify(profile));
   return profile;

@@ -9,12 +9,10 @@ export async function claimBatch(
   { config, store, ledger }: Pick<Deps, 'config' | 'store' | 'ledger'>,
   { dataset, fence, execution }: z.output<typeof claimInput>,
 ): Promise<z.output<typeof claimOutput>> {
-  await ledger.requireLease(dataset, fence);
+  const lease = await ledger.requireLease(dataset, fence);
   // A claim that died in the middle is taken up where its lease says.
-  const lease = await ledger.lease(dataset);
-  const files = lease?.batch
-    ? manifestSchema.parse(JSON.parse(await store.readText(places(config).manifest(dataset, lease.batch))))
-        .files
+  const files = lease.batch
+    ? (await store.readJson(places(config).manifest(dataset, lease.batch), manifestSchema)).files
     : nextBatch(await ledger.pending(dataset, config.batchFiles), {
         files: config.batchFiles,
         bytes: config.batchLimitBytes,

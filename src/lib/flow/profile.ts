@@ -6,6 +6,7 @@ import { mergeShapes, type Shape, shapeOf, toStructType, unknownShape } from '..
 import type { Contract } from '../contract/schema.ts';
 import { documentLimit, headBytes, lookAt, refusedSampleBytes } from '../engine/layout.ts';
 import { type Compression, unpackStart } from '../engine/unpack.ts';
+import { isJsonObject, tryParseJson } from '../json.ts';
 import { parallel } from '../parallel.ts';
 import type { Manifest, Profile } from './batch.ts';
 
@@ -70,28 +71,17 @@ export function shapeOfRecords(
 ): Shape {
   const text = content.toString('utf8').replace(/^\uFEFF/, '');
   if (layout === 'document') {
-    const document = tryParse(text);
+    const document = tryParseJson(text);
     const records = source.records === undefined ? document : valueAt(document, source.records);
     return Array.isArray(records) ? mergeRecords(records) : unknownShape;
   }
   const lines = text.split('\n');
   if (isCut) lines.pop();
-  return mergeRecords(lines.map(tryParse));
+  return mergeRecords(lines.map((line) => tryParseJson(line)));
 }
 
 const mergeRecords = (records: readonly unknown[]): Shape =>
-  records
-    .filter((r) => typeof r === 'object' && r !== null && !Array.isArray(r))
-    .map(shapeOf)
-    .reduce(mergeShapes, unknownShape);
-
-function tryParse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
+  records.filter(isJsonObject).map(shapeOf).reduce(mergeShapes, unknownShape);
 
 function valueAt(value: unknown, path: string): unknown {
   return path

@@ -110,7 +110,7 @@ export async function readPublished(
   dataset: string,
   batch: string,
 ): Promise<Published> {
-  return publishedSchema.parse(JSON.parse(await store.readText(places(config).published(dataset, batch))));
+  return store.readJson(places(config).published(dataset, batch), publishedSchema);
 }
 
 /** Rows that were refused, of all datasets. */

@@ -41,16 +41,14 @@ export async function completeBatch(
   const counts = new Map(
     summary.files.map(({ object, version, ...rest }) => [JSON.stringify([object, version]), rest]),
   );
-  const { files, ...totals } = summary;
+  const { files, partitions: _, ...totals } = summary;
   await ledger.annotateBatch(dataset, batch, {
-    counts: { ...totals, partitions: undefined },
+    counts: totals,
     partitions: published.partitions.length,
     objects: published.objects.length,
     contract: contractVersion(contract),
   });
-  const manifest = manifestSchema.parse(
-    JSON.parse(await store.readText(places(config).manifest(dataset, batch))),
-  );
+  const manifest = await store.readJson(places(config).manifest(dataset, batch), manifestSchema);
   await ledger.settle(
     dataset,
     fence,
@@ -91,9 +89,7 @@ export async function failBatch(
   // A claim that broke off has left its batch in the lease.
   const batch = input.batch ?? (await ledger.lease(dataset))?.batch ?? null;
   if (batch !== null) {
-    const manifest = manifestSchema.parse(
-      JSON.parse(await store.readText(places(config).manifest(dataset, batch))),
-    );
+    const manifest = await store.readJson(places(config).manifest(dataset, batch), manifestSchema);
     const records = await parallel(manifest.files, 16, (file) => ledger.file(dataset, file));
     const reason = `${error.Error}: ${cause}`.slice(0, 2000);
     // CompleteBatch broke off: the rows are out, and some files are marked. There is only forward.

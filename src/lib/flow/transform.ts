@@ -140,9 +140,7 @@ export async function readSummary(
   batch: string,
   run: string,
 ): Promise<Summary> {
-  return summarySchema.parse(
-    JSON.parse(await store.readText(places(config).run(dataset, batch, run).summary)),
-  );
+  return store.readJson(places(config).run(dataset, batch, run).summary, summarySchema);
 }
 
 const accountingOf = ({ rowsRead, published, quarantined, duplicates }: Summary): Accounting => ({

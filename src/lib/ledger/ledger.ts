@@ -78,11 +78,11 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
   });
 
   /** Moves the files of a batch under the lease, some at a time. A file that is there already stays. */
-  const moveFiles = async (
+  const moveFiles = async <F extends RawFile>(
     dataset: string,
     fence: number,
-    files: readonly RawFile[],
-    move: (file: RawFile) => NonNullable<TransactWriteCommandInput['TransactItems']>,
+    files: readonly F[],
+    move: (file: F) => NonNullable<TransactWriteCommandInput['TransactItems']>,
   ) => {
     for (let i = 0; i < files.length; i += filesPerTransaction)
       try {
@@ -209,13 +209,14 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
       return Item as Lease | undefined;
     },
 
-    /** Throws LeaseLost unless this fence holds the lease. */
-    async requireLease(dataset: string, fence: number): Promise<void> {
-      const { Item } = await db.send(new GetCommand({ ...at(dataset, 'LEASE'), ConsistentRead: true }));
-      if (Item?.fence !== fence || Item.execution === undefined)
+    /** The lease, when this fence holds it. Throws LeaseLost otherwise. */
+    async requireLease(dataset: string, fence: number): Promise<Lease> {
+      const lease = await this.lease(dataset);
+      if (lease?.fence !== fence || lease.execution === undefined)
         throw new LeaseLost(
-          `${dataset}: the lease with fence ${fence} is gone (the ledger has ${Item?.fence ?? 'none'}); another execution took over`,
+          `${dataset}: the lease with fence ${fence} is gone (the ledger has ${lease?.fence ?? 'none'}); another execution took over`,
         );
+      return lease;
     },
 
     /** Files that wait, in the order of their keys. */
@@ -299,16 +300,15 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
       );
     },
 
-    /** Ends a batch: its files become `fileState`, back in the queue when that is pending. */
+    /** Ends a batch: each of its files takes its state, back in the queue when that is pending. */
     async settle(
       dataset: string,
       fence: number,
       batch: { id: string; state: BatchState; reason?: string },
       files: readonly (RawFile & { state: FileState; counts?: Readonly<Record<string, number>> })[],
     ): Promise<void> {
-      const settled = new Map(files.map((file) => [fileKey(file), file]));
       await moveFiles(dataset, fence, files, (file) => {
-        const { state, counts } = settled.get(fileKey(file)) ?? { state: 'failed' as const };
+        const { state, counts } = file;
         return [
           {
             Update: {
