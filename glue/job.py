@@ -14,12 +14,12 @@ import tempfile
 import duckdb
 import numpy
 import pyarrow
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 BOOKKEEPING = (
-    "_object string, _version string, _line bigint, _raw string, _reason string,"
+    "_object string, _version string, _line bigint, _place bigint, _raw string, _reason string,"
     " _column string, _value string, _nulled array<string>"
 )
 # Beside each row: the start of its split in the file. A row with _lines is no record: it tells how many lines a
@@ -55,20 +55,57 @@ def carry_out(spark: SparkSession, address: str) -> None:
 
 
 def run(spark: SparkSession, job: dict) -> dict:
-    plan = job["plan"]
     parsed = row_part(spark, job).persist()
     records = parsed.where("_lines IS NULL").drop("_lines")
-    ranked = with_duplicates(records.where("_reason IS NULL"), plan["set"]["dedupe"]).persist()
-    quarantined = with_line_numbers(
-        spark, records.where("_reason IS NOT NULL"), parsed.where("_lines IS NOT NULL")
-    )
-    write_published(ranked.where("_fate = 'published'"), job)
-    if not quarantined.isEmpty():
-        write_quarantine(quarantined, job["quarantine"])
+    ranked = set_part(spark, records.where("_reason IS NULL"), job).persist()
     summary = summarize(records, ranked, job)
+    write_published(ranked.where("_fate = 'published'"), job)
+    if summary["quarantined"] > 0:
+        refused = records.where("_reason IS NOT NULL").unionByName(
+            ranked.where("_fate = 'quarantined'").drop("_fate")
+        )
+        splits = parsed.where("_lines IS NOT NULL")
+        write_quarantine(with_line_numbers(spark, refused, splits, job), job["quarantine"])
     ranked.unpersist()
     parsed.unpersist()
     return summary
+
+
+def set_part(spark: SparkSession, rows: DataFrame, job: dict) -> DataFrame:
+    """The plan's statement over the rows, its large references, and the keys that are published already."""
+    part = job["plan"]["set"]
+    rows.createOrReplaceTempView("row_part")
+    for reference in job["references"]:
+        if any(r["name"] == reference["name"] for r in part["references"]):
+            # Every value is written as a text.
+            types = {"VARCHAR": "string", "INTEGER": "int", "BIGINT": "bigint"}
+            texts = spark.read.schema(", ".join(f"`{name}` string" for name in reference["columns"]))
+            texts.json(reference["uri"]).select(
+                *(F.col(f"`{name}`").cast(types[type_]) for name, type_ in reference["columns"].items())
+            ).createOrReplaceTempView(reference["name"])
+    if part["dedupe"] and part["dedupe"]["published"]:
+        published_keys(spark, rows, job).createOrReplaceTempView("published")
+    return spark.sql(part["sql"]["spark"])
+
+
+def published_keys(spark: SparkSession, rows: DataFrame, job: dict) -> DataFrame:
+    """Key columns of what stands in the partitions that the rows go to, but for this batch's own objects."""
+    plan = job["plan"]
+    keys = [key["name"] for key in plan["partitionKeys"]]
+    wanted = plan["set"]["dedupe"]["key"]
+    types = {c["name"]: c["type"] for c in plan["columns"]}
+    schema = ", ".join([*(f"`{k}` {types[k]}" for k in wanted), *(f"`{k}` string" for k in keys)])
+    found = spark.createDataFrame([], schema)
+    if job["published"] is None:
+        return found
+    escape = spark._jvm.org.apache.spark.sql.catalyst.catalog.ExternalCatalogUtils.escapePathName
+    for row in rows.select(*keys).distinct().collect():
+        folder = "/".join([job["published"].rstrip("/"), *(f"{key}={escape(row[key])}" for key in keys)])
+        paths = [p for p in files_below(spark, folder) if not p.rsplit("/", 1)[1].startswith(job["batch"])]
+        if paths:
+            there = spark.read.parquet(*paths).select(*wanted)
+            found = found.union(there.select(*wanted, *(F.lit(row[key]).alias(key) for key in keys)))
+    return found
 
 
 def row_part(spark: SparkSession, job: dict) -> DataFrame:
@@ -81,9 +118,12 @@ def row_part(spark: SparkSession, job: dict) -> DataFrame:
         "arrow_schema": to_arrow_schema(schema).serialize().to_pybytes(),
         "records": plan["row"]["records"],
         "documents": plan["row"]["documents"],
-        "files": [(f["file"], f["object"], f["version"]) for f in job["files"]],
+        "header_line": plan["row"]["headerLine"],
+        "files": [(f["file"], f["object"], f["version"], f["header"]) for f in job["files"]],
         "references": [
-            (r["name"], r["columns"], read_bytes(spark, r["uri"])) for r in job["references"]
+            (r["name"], r["columns"], read_bytes(spark, r["uri"]))
+            for r in job["references"]
+            if any(held["name"] == r["name"] for held in plan["row"]["references"])
         ],
     }
     shared = spark.sparkContext.broadcast(setup)
@@ -135,6 +175,8 @@ def kernel(batches, setup):
         layout = batch.column("layout")[0].as_py()
         if layout == "lines":
             records = numbered_lines(batch, splits)
+            if setup["header_line"]:
+                records = without_header(records, splits)
         else:
             records = whole_files(db, setup, batch, layout)
         db.register("records", records)
@@ -150,9 +192,10 @@ def open_duckdb(setup):
         config={"threads": 1, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
     )
     db.execute("SET TimeZone = 'UTC'")
-    db.execute("CREATE TABLE files (file INTEGER, object VARCHAR, version VARCHAR)")
-    numbers, objects, versions = zip(*setup["files"])
-    db.register("f", pyarrow.table({"n": numbers, "o": objects, "v": versions}))
+    db.execute("CREATE TABLE files (file INTEGER, object VARCHAR, version VARCHAR, header VARCHAR[])")
+    numbers, objects, versions, headers = zip(*setup["files"])
+    header = pyarrow.array(headers, pyarrow.list_(pyarrow.string()))
+    db.register("f", pyarrow.table({"n": numbers, "o": objects, "v": versions, "h": header}))
     db.execute("INSERT INTO files FROM f")
     for name, columns, ndjson in setup["references"]:
         with tempfile.NamedTemporaryFile(suffix=".ndjson", delete=False) as file:
@@ -186,6 +229,13 @@ def numbered_lines(batch, splits):
     )
 
 
+def without_header(records, splits):
+    """The first line of a file that is read by lines is a CSV's header."""
+    numbers = records.column("line").to_numpy()
+    starts = numpy.array([start for _, start, _ in splits], dtype=numpy.int64)[numbers >> LINE_BITS]
+    return records.filter(pyarrow.array((starts > 0) | (numbers & ((1 << LINE_BITS) - 1) > 1)))
+
+
 def whole_files(db, setup, batch, layout):
     if layout == "document":
         documents = pyarrow.Table.from_batches([batch]).select(["file", "raw"])
@@ -216,7 +266,7 @@ def with_splits(rows, splits, layout):
 
 
 def split_rows(splits, files, schema):
-    names = {number: (object_, version) for number, object_, version in files}
+    names = {number: (object_, version) for number, object_, version, _ in files}
     known = {
         "_object": [names[file][0] for file, _, _ in splits],
         "_version": [names[file][1] for file, _, _ in splits],
@@ -229,23 +279,10 @@ def split_rows(splits, files, schema):
     )
 
 
-def with_duplicates(rows: DataFrame, dedupe: dict | None) -> DataFrame:
-    """The set part's one rule: of an equal key the first by order, object, version and raw text is published."""
-    if dedupe is None:
-        return rows.withColumn("_fate", F.lit("published"))
-    order = [
-        F.col(o["column"]).asc_nulls_last() if o["direction"] == "asc" else F.col(o["column"]).desc_nulls_last()
-        for o in dedupe["order"]
-    ]
-    window = Window.partitionBy(*dedupe["key"]).orderBy(*order, "_object", "_version", "_raw")
-    return rows.withColumn(
-        "_fate",
-        F.when(F.row_number().over(window) == 1, F.lit("published")).otherwise(F.lit("duplicate")),
-    )
-
-
-def with_line_numbers(spark: SparkSession, rows: DataFrame, splits: DataFrame) -> DataFrame:
+def with_line_numbers(spark: SparkSession, rows: DataFrame, splits: DataFrame, job: dict) -> DataFrame:
     """Places within splits become places within files: the lines of the splits before are added."""
+    if all(f["layout"] != "lines" for f in job["files"]):
+        return rows
     counted = splits.select("_object", "_version", "_split", "_lines").collect()
     offsets = []
     seen = {}
@@ -304,18 +341,30 @@ def summarize(records: DataFrame, ranked: DataFrame, job: dict) -> dict:
         (f["object"], f["version"]): {"rowsRead": 0, "published": 0, "quarantined": 0, "duplicates": 0}
         for f in job["files"]
     }
-    for row in ranked.groupBy(*identity, "_fate").count().collect():
-        fate = "duplicates" if row["_fate"] == "duplicate" else row["_fate"]
-        files[(row["_object"], row["_version"])][fate] = row["count"]
     reasons = {}
+    nulled = {}
+    partitions = {}
+
+    def refuse(row):
+        files[(row["_object"], row["_version"])]["quarantined"] += row["count"]
+        reasons[row["_reason"]] = reasons.get(row["_reason"], 0) + row["count"]
+
     for row in records.groupBy(*identity, "_reason").count().collect():
-        counts = files[(row["_object"], row["_version"])]
-        counts["rowsRead"] += row["count"]
+        files[(row["_object"], row["_version"])]["rowsRead"] += row["count"]
         if row["_reason"] is not None:
-            counts["quarantined"] += row["count"]
-            reasons[row["_reason"]] = reasons.get(row["_reason"], 0) + row["count"]
-    nulled = ranked.select(F.explode("_nulled").alias("name")).groupBy("name").count().orderBy("name").collect()
-    partitions = ranked.where("_fate = 'published'").groupBy(*keys).count().orderBy(*keys).collect()
+            refuse(row)
+    fates = ranked.groupBy(*identity, "_fate", "_reason", "_nulled", *keys).count().collect()
+    for row in fates:
+        if row["_fate"] == "quarantined":
+            refuse(row)
+            continue
+        fate = "duplicates" if row["_fate"] == "duplicate" else "published"
+        files[(row["_object"], row["_version"])][fate] += row["count"]
+        for name in row["_nulled"]:
+            nulled[name] = nulled.get(name, 0) + row["count"]
+        if row["_fate"] == "published":
+            values = tuple(row[key] for key in keys)
+            partitions[values] = partitions.get(values, 0) + row["count"]
 
     def total(field):
         return sum(counts[field] for counts in files.values())
@@ -326,12 +375,23 @@ def summarize(records: DataFrame, ranked: DataFrame, job: dict) -> dict:
         "quarantined": total("quarantined"),
         "duplicates": total("duplicates"),
         "reasons": dict(sorted(reasons.items())),
-        "nulled": {row["name"]: row["count"] for row in nulled},
+        "nulled": dict(sorted(nulled.items())),
         "files": [
             {"object": object_, "version": version, **counts} for (object_, version), counts in files.items()
         ],
-        "partitions": [{"values": [row[key] for key in keys], "rows": row["count"]} for row in partitions],
+        "partitions": [{"values": list(values), "rows": rows} for values, rows in sorted(partitions.items())],
     }
+
+
+def files_below(spark: SparkSession, uri: str) -> list:
+    """Parquet files right below a folder, which may be missing."""
+    jvm = spark.sparkContext._jvm
+    path = jvm.org.apache.hadoop.fs.Path(uri)
+    system = path.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
+    if not system.exists(path):
+        return []
+    found = [str(status.getPath().toString()) for status in system.listStatus(path)]
+    return [name for name in found if name.endswith(".parquet")]
 
 
 def read_bytes(spark: SparkSession, uri: str) -> bytes:

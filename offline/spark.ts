@@ -17,7 +17,7 @@ export async function layOutJob(
   plan: Plan,
   references: readonly ReferenceData[],
   inputs: readonly InputFile[],
-  output: { batch: string; outputDir: string },
+  output: { batch: string; outputDir: string; published?: string },
 ): Promise<{ job: string; summary: string }> {
   await mkdir(join(folder, 'input'), { recursive: true });
   const files = await Promise.all(
@@ -37,6 +37,7 @@ export async function layOutJob(
   const description = describeJob(plan, output.batch, files, references, {
     input: (index) => `file://${join(folder, 'input', String(index))}`,
     reference: (name) => `file://${join(folder, `${name}.ndjson`)}`,
+    published: output.published === undefined ? null : `file://${output.published}`,
     data: `file://${join(output.outputDir, 'data')}`,
     quarantine: `file://${join(output.outputDir, 'quarantine')}`,
     summary: `file://${summary}`,
@@ -62,7 +63,7 @@ const sparkEnvironment = (spark: SparkHome, folder: string): NodeJS.ProcessEnv =
   ].join(' '),
 });
 
-/** A warm session, for many jobs one after the other. */
+/** A warm session, for many jobs, some at a time. */
 export interface SparkSession {
   /** Throws Error with Spark's message when the job fails. */
   run(job: { job: string; summary: string }): Promise<Summary>;
@@ -76,17 +77,37 @@ export async function startSparkSession(spark: SparkHome, folder: string): Promi
     env: { ...sparkEnvironment(spark, folder), PYTHONPATH: dirname(jobScript) },
   });
   process.once('exit', () => child.kill('SIGKILL'));
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const answer = async () => {
-    const { value, done } = await lines.next();
-    if (done) throw new SetupError('the Spark session ended');
-    return String(value);
-  };
-  await answer();
+  const waiting = new Map<string, (said: string) => void>();
+  let isReady = () => {};
+  const ready = new Promise<void>((done) => {
+    isReady = done;
+  });
+  let isOver = () => {};
+  const over = new Promise<void>((done) => {
+    isOver = done;
+  });
+  createInterface({ input: child.stdout })
+    .on('line', (line) => {
+      if (line === 'ready') return isReady();
+      const { job, said } = JSON.parse(line) as { job: string; said: string };
+      waiting.get(job)?.(said);
+    })
+    .on('close', isOver);
+  const orEnd = <T>(answer: Promise<T>): Promise<T> =>
+    Promise.race([
+      answer,
+      over.then(() => {
+        throw new SetupError('the Spark session ended');
+      }),
+    ]);
+  await orEnd(ready);
   return {
     async run({ job, summary }) {
-      child.stdin.write(`file://${job}\n`);
-      const said = await answer();
+      const address = `file://${job}`;
+      const answer = new Promise<string>((done) => waiting.set(address, done));
+      child.stdin.write(`${address}\n`);
+      const said = await orEnd(answer);
+      waiting.delete(address);
       if (said !== 'done') throw new Error(said);
       return summarySchema.parse(JSON.parse(await readFile(summary, 'utf8')));
     },

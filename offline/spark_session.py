@@ -1,17 +1,28 @@
-"""One warm Spark session that carries out job after job: an address a line in, "done" or the error out."""
+"""One warm Spark that carries out jobs: an address a line in; out, for each, the address and "done" or the error."""
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import job
 from pyspark.sql import SparkSession
 
 spark = SparkSession.builder.appName("sluice").getOrCreate()
 spark.sparkContext.setLogLevel("OFF")
-print("ready", flush=True)
-for line in sys.stdin:
+
+
+def carry_out(address: str) -> None:
     try:
-        job.carry_out(spark, line.strip())
-        print("done", flush=True)
+        # A session of its own keeps views and settings apart.
+        job.carry_out(spark.newSession(), address)
+        said = "done"
     except Exception as error:
-        print(f"failed {json.dumps(str(error))}", flush=True)
+        said = str(error)
+    sys.stdout.write(json.dumps({"job": address, "said": said}) + "\n")
+    sys.stdout.flush()
+
+
+print("ready", flush=True)
+with ThreadPoolExecutor(max_workers=4) as pool:
+    for line in sys.stdin:
+        pool.submit(carry_out, line.strip())

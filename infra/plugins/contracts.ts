@@ -1,6 +1,7 @@
-/** Serverless plugin: no package is built while a contract has a fault. */
+/** Serverless plugin: no package is built while a contract has a fault; polygons are indexed for the package. */
 import { resolve } from 'node:path';
 import { loadContracts } from '../../src/lib/contract/load.ts';
+import { buildIndexes } from '../../src/lib/reference/index.ts';
 import { loadReferences } from '../../src/lib/reference/load.ts';
 
 interface Serverless {
@@ -12,13 +13,14 @@ interface Tools {
 }
 
 export default class Contracts {
-  readonly hooks: Readonly<Record<string, () => void>>;
+  readonly hooks: Readonly<Record<string, () => Promise<void>>>;
 
   constructor(serverless: Serverless, _options: unknown, { log }: Tools) {
-    const validate = () => {
+    const validate = async () => {
       const folder = resolve(serverless.serviceDir, 'datasets');
       const contracts = loadContracts(folder);
-      for (const contract of contracts.values()) loadReferences(contract, folder);
+      await buildIndexes(contracts.values(), folder);
+      for (const contract of contracts.values()) await loadReferences(contract, folder);
       log.success(`${contracts.size} contracts are valid: ${[...contracts.keys()].join(', ')}`);
     };
     this.hooks = {

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { compile } from '../lib/compiler/compile.ts';
 import { expectationQuery } from '../lib/compiler/expectations.ts';
 import { readContract } from '../lib/contract/load.ts';
+import { loadReferences } from '../lib/reference/load.ts';
 import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- explain [--json] CONTRACT
@@ -17,7 +18,7 @@ export async function run(args: string[]): Promise<number> {
   const [file] = positionals;
   if (file === undefined || positionals.length > 1) throw new UsageError('one CONTRACT is needed');
   const contract = readContract(file);
-  const { plan } = compile(contract, null, dirname(file));
+  const plan = compile(contract, null, await loadReferences(contract, dirname(file)));
   const expectations = expectationQuery(contract, {
     table: `staging_${contract.dataset}`,
     column: 'run',

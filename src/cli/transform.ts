@@ -1,18 +1,19 @@
 /** `sluice transform`: a contract on files, on either engine, without any AWS. */
 import { rmSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { ensureSpark } from '../../offline/setup/environments.ts';
 import { layOutJob, runSparkJob } from '../../offline/spark.ts';
 import { compile } from '../lib/compiler/compile.ts';
 import type { Summary } from '../lib/compiler/plan.ts';
+import { needsCatalog } from '../lib/compiler/resolve.ts';
 import { readContract } from '../lib/contract/load.ts';
-import type { Contract } from '../lib/contract/schema.ts';
-import { type InputFile, readStart, runEmbedded } from '../lib/engine/embedded.ts';
-import { headBytes, lookAt } from '../lib/engine/layout.ts';
-import { unpackInput } from '../lib/engine/unpack.ts';
+import { runEmbedded } from '../lib/engine/embedded.ts';
+import { publishedKeys } from '../lib/engine/publishedKeys.ts';
 import { batchId } from '../lib/flow/batch.ts';
+import { loadReferences } from '../lib/reference/load.ts';
+import { inputOf, localObjects, tableOfInputs } from './inputs.ts';
 import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- transform --contract FILE --out DIR [options] INPUT…
@@ -23,6 +24,7 @@ Writes partitions to DIR/data and refused rows to DIR/quarantine, and prints the
   --engine ENGINE   duckdb (the default) or spark
   --out DIR         must be empty or not there
   --json FILE       writes the accounting to FILE too
+  --published DIR   what is published already, as an earlier DIR/data: for contracts that look for duplicates there
 
   npm run sluice -- transform --contract datasets/tweets.yml --out /tmp/tweets datasets/samples/twitter.json`;
 
@@ -32,6 +34,7 @@ export async function run(args: string[]): Promise<number> {
     engine: { type: 'string', default: 'duckdb' },
     out: { type: 'string' },
     json: { type: 'string' },
+    published: { type: 'string' },
   });
   const { contract: file, out, engine } = values;
   if (file === undefined || out === undefined || positionals.length === 0)
@@ -47,15 +50,35 @@ export async function run(args: string[]): Promise<number> {
   const inputs = await Promise.all(
     positionals.map((path, i) => inputOf(contract, path, join(scratch, String(i)))),
   );
-  const { plan, references } = compile(contract, null, dirname(file));
+  const references = await loadReferences(contract, dirname(file));
+  const plan = compile(
+    contract,
+    needsCatalog(contract) ? await tableOfInputs(contract, inputs) : null,
+    references,
+  );
   const batch = batchId(inputs);
+  const isAsked = plan.set.dedupe?.published === true && values.published !== undefined;
+  const publishedDir = isAsked ? resolve(values.published ?? '') : undefined;
   let summary: Summary;
-  if (engine === 'duckdb') summary = await runEmbedded({ plan, references, inputs, batch, outputDir });
+  if (engine === 'duckdb')
+    summary = await runEmbedded({
+      plan,
+      references,
+      inputs,
+      batch,
+      outputDir,
+      publishedKeys: async (partitions) =>
+        publishedDir === undefined ? [] : publishedKeys(localObjects(publishedDir), plan, batch, partitions),
+    });
   else {
     const spark = await ensureSpark((message) => console.error(`  ${message}`));
     const folder = await mkdtemp(join(tmpdir(), 'sluice-spark-'));
     try {
-      const job = await layOutJob(folder, plan, references, inputs, { batch, outputDir });
+      const job = await layOutJob(folder, plan, references, inputs, {
+        batch,
+        outputDir,
+        ...(publishedDir === undefined ? {} : { published: publishedDir }),
+      });
       summary = await runSparkJob(spark, folder, job);
     } finally {
       await rm(folder, { recursive: true, force: true });
@@ -65,23 +88,4 @@ export async function run(args: string[]): Promise<number> {
   console.log(text);
   if (values.json) await writeFile(values.json, `${text}\n`);
   return 0;
-}
-
-/** A file of this machine has no version; the time of its last change stands for it. `link` is a name to unpack beside. */
-async function inputOf(contract: Contract, path: string, link: string): Promise<InputFile> {
-  const { size, mtime } = await stat(path);
-  await symlink(resolve(path), link);
-  const { layout, fault, compression } = await lookAt(
-    contract.source,
-    await readStart(path, headBytes),
-    size,
-  );
-  return unpackInput({
-    object: basename(path),
-    version: mtime.toISOString(),
-    path: link,
-    layout,
-    fault,
-    compression,
-  });
 }

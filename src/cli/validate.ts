@@ -17,7 +17,7 @@ export async function run(args: string[]): Promise<number> {
   let faults = 0;
   for (const file of positionals)
     try {
-      loadReferences(readContract(file), dirname(file));
+      await loadReferences(readContract(file), dirname(file));
       console.log(`${file}: valid`);
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;

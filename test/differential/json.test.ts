@@ -19,7 +19,7 @@ async function verdicts(engine?: RunEngine): Promise<Record<string, string>> {
   const files = Object.fromEntries(
     await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))] as const)),
   );
-  const { summary, quarantine } = await transform(contract, files, engine);
+  const { summary, quarantine } = await transform(contract, files, engine ? { engine } : {});
   const reasons = new Map(quarantine.map((q) => [String(q.object), String(q.reason)]));
   return Object.fromEntries(
     summary.files.map((f) => [f.object, f.published === 1 ? 'published' : (reasons.get(f.object) ?? 'lost')]),

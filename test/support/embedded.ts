@@ -1,16 +1,20 @@
 /** Runs a contract on texts with the embedded engine, for unit tests. */
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
+import { localObjects, tableOfInputs } from '../../src/cli/inputs.ts';
 import { compile } from '../../src/lib/compiler/compile.ts';
 import type { Summary } from '../../src/lib/compiler/plan.ts';
+import { needsCatalog } from '../../src/lib/compiler/resolve.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import { type EmbeddedRun, runEmbedded } from '../../src/lib/engine/embedded.ts';
 import { headBytes, lookAt } from '../../src/lib/engine/layout.ts';
+import { publishedKeys } from '../../src/lib/engine/publishedKeys.ts';
 import { unpackInput } from '../../src/lib/engine/unpack.ts';
+import { loadReferences } from '../../src/lib/reference/load.ts';
 
 export const datasetsFolder = resolve(import.meta.dirname, '../../datasets');
 
@@ -32,11 +36,25 @@ export const exactParsers = {
 /** What carries out a plan: the embedded engine, or Spark. */
 export type RunEngine = (run: EmbeddedRun, folder: string) => Promise<Summary>;
 
+export interface TransformOptions {
+  readonly engine?: RunEngine;
+  readonly references?: string;
+  readonly heldReferenceBytes?: number;
+  /** What is published already: a folder of partitions. */
+  readonly published?: string;
+  /** Keeps the published rows here. */
+  readonly keep?: string;
+}
+
 /** `files`: object key -> content. */
 export async function transform(
   contract: Contract,
   files: Readonly<Record<string, string | Uint8Array>>,
-  engine: RunEngine = runEmbedded,
+  {
+    engine = runEmbedded,
+    references: folderOfReferences = datasetsFolder,
+    ...options
+  }: TransformOptions = {},
 ): Promise<EngineResult> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
   try {
@@ -45,17 +63,33 @@ export async function transform(
         const bytes = Buffer.from(content);
         const path = join(folder, `input-${i}`);
         await writeFile(path, bytes);
-        const { layout, fault, compression } = await lookAt(
+        const { layout, fault, header, compression } = await lookAt(
           contract.source,
           bytes.subarray(0, headBytes),
           bytes.length,
         );
-        return unpackInput({ object, version: 'v1', path, layout, fault, compression }, 100_000_000);
+        return unpackInput({ object, version: 'v1', path, layout, fault, header, compression }, 100_000_000);
       }),
     );
     const outputDir = join(folder, 'output');
-    const { plan, references } = compile(contract, null, datasetsFolder);
-    const summary = await engine({ plan, references, inputs, batch: 'test', outputDir }, folder);
+    const references = await loadReferences(contract, folderOfReferences);
+    const { heldReferenceBytes = 1_000_000, published } = options;
+    const plan = compile(
+      contract,
+      needsCatalog(contract) ? await tableOfInputs(contract, inputs) : null,
+      references,
+      {
+        heldReferenceBytes,
+      },
+    );
+    const run = { plan, references, inputs, batch: 'test', outputDir };
+    const summary = await engine(
+      published === undefined
+        ? run
+        : { ...run, publishedKeys: (places) => publishedKeys(localObjects(published), plan, 'test', places) },
+      folder,
+    );
+    if (options.keep) await cp(join(outputDir, 'data'), options.keep, { recursive: true });
     const paths = (await readdir(outputDir, { recursive: true }))
       .filter((p) => p.endsWith('.parquet'))
       .sort();

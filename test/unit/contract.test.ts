@@ -6,6 +6,7 @@ import { jsonSchema } from '../../src/lib/contract/jsonSchema.ts';
 import { datasetOfKey, loadContracts, parseContract } from '../../src/lib/contract/load.ts';
 import { ContractError } from '../../src/lib/errors.ts';
 import { loadLookup } from '../../src/lib/reference/lookup.ts';
+import { readRows } from '../../src/lib/reference/rows.ts';
 import { datasetsFolder } from '../support/embedded.ts';
 
 const problemsOf = (text: string) => {
@@ -71,12 +72,12 @@ test('every reason code is documented', () => {
   ]);
 });
 
-test('a lookup whose key stands twice is refused, naming the rows', () => {
-  expect(() => loadLookup('r', 'f.csv', 'id,v\n1,a\n2,b\n1,c\n', { id: 'bigint' }, ['v'])).toThrow(
+test('a lookup whose key stands twice is refused, naming the rows', async () => {
+  const load = async (text: string, value = 'v') =>
+    loadLookup('f.csv', await readRows('f.csv', Buffer.from(text)), { id: 'bigint' }, [value]);
+  await expect(load('id,v\n1,a\n2,b\n1,c\n')).rejects.toThrow(
     'f.csv, rows 1 and 3: the key ["1"] stands twice',
   );
-  expect(() => loadLookup('r', 'f.csv', 'id,v\nx,a\n', { id: 'bigint' }, ['v'])).toThrow(
-    'id "x" is not a bigint',
-  );
-  expect(() => loadLookup('r', 'f.csv', 'id,v\n1,a\n', { id: 'bigint' }, ['w'])).toThrow('has no column w');
+  await expect(load('id,v\nx,a\n')).rejects.toThrow('id "x" is not a bigint');
+  await expect(load('id,v\n1,a\n', 'w')).rejects.toThrow('has no column w');
 });

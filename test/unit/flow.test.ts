@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { batchId, nextBatch } from '../../src/lib/flow/batch.ts';
 import { chooseEngine } from '../../src/lib/flow/claimBatch.ts';
-import { shapeOfRecords } from '../../src/lib/flow/profile.ts';
+import { shapeOfContent } from '../../src/lib/flow/profile.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 
 test('a batch id follows from its files, not from their order', () => {
@@ -35,7 +35,12 @@ test('size chooses the engine, the stage may force one, the operator has the las
 
 test('the fields of a cut file are those of its whole lines', () => {
   const source = { prefix: 'x/', formats: ['ndjson' as const], records: undefined };
-  const shape = shapeOfRecords(source, 'lines', Buffer.from('{"a":1}\nbroken\n{"b":1}\n{"c"'), true);
+  const shape = shapeOfContent(
+    source,
+    { layout: 'lines', header: null },
+    Buffer.from('{"a":1}\nbroken\n{"b":1}\n{"c"'),
+    true,
+  );
   expect(shape.kind === 'struct' && [...shape.fields.keys()]).toEqual(['a', 'b']);
 });
 

@@ -71,7 +71,7 @@ test('a cell keeps only the edges that can change the answer in it', () => {
     name: `p${i}`,
     rings: [square(i % 30, Math.floor(i / 30))],
   }));
-  const cells = indexPolygons('r', many)
+  const cells = indexPolygons(many)
     .ndjson.split('\n')
     .map((line) => JSON.parse(line) as { polygons: { edges: unknown[] }[] });
   const edges = cells.map((c) => c.polygons.reduce((n, p) => n + p.edges.length, 0));

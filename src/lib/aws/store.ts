@@ -60,6 +60,12 @@ export function createStore(client: S3Client = new S3Client({ maxAttempts: 5 }))
       return (await get(ref)).body.transformToByteArray();
     },
 
+    /** The bytes from `start` to before `end`. */
+    async readRange(ref: ObjectRef, start: number, end: number): Promise<ArrayBuffer> {
+      const bytes = await (await get(ref, `bytes=${start}-${end - 1}`)).body.transformToByteArray();
+      return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
+    },
+
     async readText(ref: ObjectRef): Promise<string> {
       return (await get(ref)).body.transformToString();
     },

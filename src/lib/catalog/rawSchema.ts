@@ -1,5 +1,6 @@
 /** Holds a contract and a batch against the raw table in the Data Catalog. Free of AWS. */
 import type { RawTable } from '../compiler/compile.ts';
+import { firstKey, isBelow, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
 import { SchemaMismatch } from '../errors.ts';
 import { type HiveType, parseHiveType, type StructType } from './hiveType.ts';
@@ -31,28 +32,48 @@ export function recordType(
 
 /** Throws SchemaMismatch, naming every required column the Catalog lacks and every column it knows otherwise. */
 export function requireReadable(contract: Contract, rawTable: RawTable): void {
+  const isText = contract.source.formats.includes('csv');
   const faults = contract.columns.flatMap((column) => {
-    const found = typeAt(rawTable.record, column.path.replaceAll('[*]', '[0]'));
+    const found = typeAt(rawTable.record, column.path.replaceAll('[*]', '[0]'), contract.explode);
     const place = `column "${column.name}" (${column.type}, from ${column.path})`;
     if (!found)
       return column.required ? [`required ${place} is not in the Catalog table ${rawTable.name}`] : [];
-    if (column.type === 'json') return [];
+    // A CSV has texts only: the type that a crawler gives to them says nothing of a single value.
+    if (column.type === 'json' || isText) return [];
     const wanted = column.type.startsWith('array<') ? column.type.slice('array<'.length, -1) : column.type;
     return isReadable(wanted, found)
       ? []
       : [`${place} cannot be read from ${describe(found)} in the Catalog table ${rawTable.name}`];
   });
+  if (contract.explode !== undefined) {
+    const found = typeAt(rawTable.record, contract.explode);
+    if (found && found.kind !== 'array')
+      faults.push(
+        `explode: ${contract.explode} is ${describe(found)} in the Catalog table ${rawTable.name}, not an array`,
+      );
+  }
   if (faults.length > 0)
     throw new SchemaMismatch(
       `${contract.dataset}: ${faults.join('; ')}. Mend the contract, or the feed, then retry the batch.`,
     );
 }
 
-/** Top-level fields the Catalog has and no column of the contract reads. */
+/** Top-level fields the Catalog has and nothing in the contract reads. */
 export function ignoredFields(contract: Contract, record: StructType): string[] {
-  const read = new Set(contract.columns.map((c) => c.path.split(/[.[]/)[0]?.toLowerCase()));
+  const read = new Set(fieldsRead(contract).map((name) => name.toLowerCase()));
   return record.fields.map((f) => f.name).filter((name) => !read.has(name.toLowerCase()));
 }
+
+/** Top-level fields that a contract reads. */
+export const fieldsRead = (contract: Contract): string[] => [
+  ...new Set(
+    [
+      ...contract.columns.map((c) => c.path),
+      ...contract.flatten.map((f) => f.path),
+      ...(contract.explode === undefined ? [] : [contract.explode]),
+    ].map(firstKey),
+  ),
+];
 
 /** Paths of `seen` that `known` lacks. The Catalog folds top-level names to lower case, so names compare folded. */
 export function missingFields(known: StructType, seen: StructType): string[] {
@@ -69,17 +90,19 @@ function missingBelow(known: HiveType, seen: HiveType): string[] {
   return [];
 }
 
-/** The type at a path such as `user.id` or `tags[0]`. */
-function typeAt(type: HiveType, path: string): HiveType | undefined {
+/** The type at a path such as `user.id` or `tags[0]`. Below `explode` an array stands for one of its elements. */
+export function typeAt(type: HiveType, path: string, explode?: string): HiveType | undefined {
+  const exploded = explode !== undefined && isBelow(path, explode) ? parsePath(explode).length : 0;
   let at: HiveType | undefined = type;
-  for (const [, key, index] of path.matchAll(/([^.[\]]+)|\[(\d+)\]/g)) {
-    if (index !== undefined) at = at?.kind === 'array' ? at.element : undefined;
-    else
+  parsePath(path).forEach((step, i) => {
+    if (step.kind === 'key')
       at =
         at?.kind === 'struct'
-          ? at.fields.find((f) => f.name.toLowerCase() === key?.toLowerCase())?.type
+          ? at.fields.find((f) => f.name.toLowerCase() === step.key.toLowerCase())?.type
           : undefined;
-  }
+    else at = at?.kind === 'array' ? at.element : undefined;
+    if (i + 1 === exploded) at = at?.kind === 'array' ? at.element : undefined;
+  });
   return at;
 }
 

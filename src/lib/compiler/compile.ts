@@ -2,11 +2,16 @@
 
 import type { StructType } from '../catalog/hiveType.ts';
 import { ignoredFields, requireReadable } from '../catalog/rawSchema.ts';
+import { goldenColumns } from '../contract/columns.ts';
 import { contractVersion } from '../contract/load.ts';
 import { type Contract, dedupeKey, tableOf } from '../contract/schema.ts';
-import { documentsSql, recordsSql } from '../dialect/duckdb.ts';
-import { loadReferences } from '../reference/load.ts';
-import { lineage, type OutputColumn, type Plan, type ReferenceData, rescued } from './plan.ts';
+import { recordsSql } from '../dialect/duckdb.ts';
+import { csvOf, documentsSql } from '../dialect/duckdbDocuments.ts';
+import { duckdbSetDialect } from '../dialect/duckdbSet.ts';
+import { setSql } from '../dialect/set.ts';
+import { sparkSetDialect } from '../dialect/sparkSet.ts';
+import type { Plan, ReferenceData } from './plan.ts';
+import { resolveContract } from './resolve.ts';
 
 /** The raw table as the Data Catalog has it. `record` is the type of one record, found below the records path. */
 export interface RawTable {
@@ -14,19 +19,41 @@ export interface RawTable {
   readonly record: StructType;
 }
 
+/** The largest lookup that every executor holds, in bytes of its rows as JSON; a larger one is joined in the set part. */
+export const heldReferenceBytes = 64 * 1024 * 1024;
+
 /**
- * Compiles a contract. `referenceFolder` is where its reference files are looked up.
- * Throws SchemaMismatch when the raw table lacks a required column, ReferenceRefused when a reference cannot be used.
+ * Compiles a contract. `references` are its reference data, as loadReferences gives them.
+ * Throws SchemaMismatch when the raw table lacks a required column or knows a column otherwise.
  */
 export function compile(
   contract: Contract,
   rawTable: RawTable | null,
-  referenceFolder: string,
-): { plan: Plan; references: ReferenceData[] } {
+  references: readonly ReferenceData[],
+  limits: { heldReferenceBytes: number } = { heldReferenceBytes },
+): Plan {
   if (rawTable) requireReadable(contract, rawTable);
-  const references = loadReferences(contract, referenceFolder);
+  const resolved = resolveContract(contract, rawTable);
+  const isHeld = (reference: ReferenceData) =>
+    reference.grid !== undefined || reference.ndjson.length <= limits.heldReferenceBytes;
+  const joins = contract.enrich.flatMap((e, i) => {
+    const reference = references[i];
+    if (!reference || isHeld(reference) || e.kind !== 'lookup') return [];
+    return [{ reference: reference.name, on: e.on, columns: e.columns, unmatched: e.unmatched }];
+  });
   const key = dedupeKey(contract);
-  const plan: Plan = {
+  const set = {
+    joins,
+    dedupe: key
+      ? { key, order: contract.dedupe?.order ?? [], published: contract.dedupe?.scope === 'published' }
+      : null,
+    sort: sortColumns(contract),
+  };
+  const describe = ({ name, columns }: ReferenceData) => ({ name, columns: { ...columns } });
+  const columns = goldenColumns(resolved);
+  const partitionKeys = contract.partitionBy.map((p) => ({ name: p.name, type: 'string' }));
+  const shape = { set, columns, partitionKeys };
+  return {
     version: 1,
     dataset: contract.dataset,
     table: tableOf(contract),
@@ -34,35 +61,25 @@ export function compile(
     rawTable: rawTable && {
       name: rawTable.name,
       fields: rawTable.record.fields.map((f) => f.name),
-      ignored: ignoredFields(contract, rawTable.record),
+      ignored: ignoredFields(resolved, rawTable.record),
     },
     row: {
-      documents: documentsSql(contract.source.records ?? null),
-      records: recordsSql(contract, references),
-      references: references.map(({ name, columns }) => ({ name, columns: { ...columns } })),
+      documents: documentsSql(contract.source),
+      records: recordsSql(
+        resolved,
+        references.map((r) => (isHeld(r) ? r : null)),
+      ),
+      references: references.filter(isHeld).map(describe),
+      headerLine: contract.source.formats.includes('csv') && csvOf(contract.source.csv).hasHeader,
     },
     set: {
-      dedupe: key ? { key, order: contract.dedupe?.order ?? [] } : null,
-      sort: sortColumns(contract),
+      ...set,
+      references: references.filter((r) => !isHeld(r)).map(describe),
+      sql: { duckdb: setSql(shape, duckdbSetDialect), spark: setSql(shape, sparkSetDialect) },
     },
-    columns: goldenColumns(contract),
-    partitionKeys: contract.partitionBy.map((p) => ({ name: p.name, type: 'string' })),
+    columns,
+    partitionKeys,
   };
-  return { plan, references };
-}
-
-/** The published columns of a contract, in order, without partition keys. */
-export function goldenColumns(contract: Contract): OutputColumn[] {
-  const enriched = contract.enrich.flatMap((e) =>
-    e.kind === 'lookup' ? Object.keys(e.columns) : [e.column],
-  );
-  return [
-    ...contract.columns.map(({ name, type }) => ({ name, type: type === 'json' ? 'string' : type })),
-    ...contract.derive.map(({ name, type }) => ({ name, type })),
-    ...enriched.map((name) => ({ name, type: 'string' })),
-    ...(contract.drift === 'rescue' ? [rescued] : []),
-    ...lineage,
-  ];
 }
 
 /** Event time first: files of one day are mostly read by time. */

@@ -1,4 +1,5 @@
 /** Expectations of a contract -> one Athena query, and its one row -> outcomes. Free of AWS. */
+import { goldenColumns } from '../contract/columns.ts';
 import { type Contract, dedupeKey, type Expectation } from '../contract/schema.ts';
 import {
   matched,
@@ -10,7 +11,6 @@ import {
   rowCount,
   singleScan,
 } from '../dialect/athena.ts';
-import { goldenColumns } from './compile.ts';
 
 /** How one expectation came out. */
 export interface Outcome {

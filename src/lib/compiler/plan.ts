@@ -12,9 +12,12 @@ export const reasonCodes = [
   'document_too_large',
   'invalid_document',
   'records_missing',
+  'invalid_header',
   'invalid_utf8',
   'invalid_json',
   'not_an_object',
+  'invalid_csv',
+  'not_an_array',
   'bad_type',
   'unmapped',
   'out_of_range',
@@ -34,6 +37,34 @@ export type OutputColumn = z.output<typeof outputColumn>;
 
 const sortKey = z.object({ column: z.string(), direction: z.enum(['asc', 'desc']) });
 
+const referenceShape = z.object({
+  name: z.string(),
+  /** Column -> DuckDB type, as given to read_json. */
+  columns: z.record(z.string(), z.string()),
+});
+
+/** The set part as data; each dialect makes its one statement of it. */
+export const setPartSchema = z.object({
+  /** Lookups that are too large for every executor to hold. */
+  joins: z.array(
+    z.object({
+      reference: z.string(),
+      /** Published column -> column of the reference. */
+      on: z.record(z.string(), z.string()),
+      columns: z.record(z.string(), z.string()),
+      unmatched: z.union([z.enum(['null', 'quarantine']), z.object({ default: z.string() })]),
+    }),
+  ),
+  /**
+   * Rows with an equal key are duplicates; the first in `order`, then object, version, raw text and place, stays.
+   * `published`: a key that stands in the row's partition already makes it a duplicate too.
+   */
+  dedupe: z.object({ key: z.array(z.string()), order: z.array(sortKey), published: z.boolean() }).nullable(),
+  /** Order of the rows within a published file. */
+  sort: z.array(z.string()),
+});
+export type SetPart = z.output<typeof setPartSchema>;
+
 export const planSchema = z.object({
   version: z.literal(1),
   dataset: z.string(),
@@ -46,28 +77,27 @@ export const planSchema = z.object({
     .nullable(),
   row: z.object({
     /**
-     * documents(file INT, raw BLOB) -> records(file INT, line BIGINT, raw BLOB, fault VARCHAR): whole JSON documents
-     * to their records. `line` is the 1-based place in the array.
+     * documents(file INT, raw BLOB) -> records(file INT, line BIGINT, raw BLOB, fault VARCHAR): whole files to their
+     * records. `line` is the 1-based place in an array, else the line that the record begins in.
      */
     documents: z.string(),
     /**
-     * records(file, line, raw, fault), files(file INT, object VARCHAR, version VARCHAR) and the references -> one row
-     * for each record: bookkeeping columns (BOOKKEEPING in glue/job.py), then output columns, then partition columns.
+     * records(file, line, raw, fault), files(file INT, object VARCHAR, version VARCHAR, header VARCHAR[]) and the
+     * references -> one row for each record, or each element of an exploded array: bookkeeping columns (BOOKKEEPING in
+     * glue/job.py), then output columns, then partition columns.
      */
     records: z.string(),
-    references: z.array(
-      z.object({
-        name: z.string(),
-        /** Column -> DuckDB type, as given to read_json. */
-        columns: z.record(z.string(), z.string()),
-      }),
-    ),
+    references: z.array(referenceShape),
+    /** The first line of a file that is read by lines is a header, and no record. */
+    headerLine: z.boolean(),
   }),
-  set: z.object({
-    /** Rows with an equal key are duplicates; the first in `order`, then object, then raw text, stays. */
-    dedupe: z.object({ key: z.array(z.string()), order: z.array(sortKey) }).nullable(),
-    /** Order of the rows within a published file. */
-    sort: z.array(z.string()),
+  set: setPartSchema.extend({
+    references: z.array(referenceShape),
+    /**
+     * row_part, the references and, where asked for, published(<keys>, <partition keys>) -> row_part's rows with
+     * `_fate`: published, quarantined or duplicate. On Spark row_part has no row that was quarantined before.
+     */
+    sql: z.object({ duckdb: z.string(), spark: z.string() }),
   }),
   /** The published columns, the last ones telling where a row came from. */
   columns: z.array(outputColumn),

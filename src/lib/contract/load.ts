@@ -4,7 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LineCounter, type Node, parseDocument } from 'yaml';
 import { ContractError, type ContractProblem } from '../errors.ts';
-import { type Contract, contractSchema } from './schema.ts';
+import { disagreements } from './columns.ts';
+import { type Contract, contractSchema, tableOf } from './schema.ts';
 
 /** Every contract of a folder by dataset name. Throws ContractError at the first file with faults. */
 export function loadContracts(folder: string): ReadonlyMap<string, Contract> {
@@ -23,6 +24,12 @@ export function loadContracts(folder: string): ReadonlyMap<string, Contract> {
     const owner = owners.get(contract.source.prefix);
     if (owner) fault(`the prefix ${contract.source.prefix} belongs to the dataset "${owner}" already`);
     owners.set(contract.source.prefix, contract.dataset);
+    for (const other of contracts.values())
+      if (tableOf(other) === tableOf(contract))
+        for (const difference of disagreements(other, contract).slice(0, 1))
+          fault(
+            `the table "${tableOf(contract)}" is that of the dataset "${other.dataset}" too, and ${difference}`,
+          );
     contracts.set(contract.dataset, contract);
   }
   return contracts;

@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { checkExpression, valueTypeOf } from '../expression/check.ts';
 import { ExpressionError, parseExpression } from '../expression/parse.ts';
+import { isBelow, pathPattern } from './path.ts';
 
 const identifier = z
   .string()
@@ -12,12 +13,12 @@ const identifier = z
     'must be lower case letters, digits and underscores, starting with a letter',
   );
 
-/** `user.id`, `coordinates.lat`, `entities.hashtags[*].text`: keys apart by dots, `[n]` an index, `[*]` every element. */
+/** Keys apart by dots, in double quotes where they have dots or spaces; `[n]` an index, `[*]` every element. */
 const jsonPath = z
   .string()
   .regex(
-    /^[^.[\]"'\\\s]+(\[(\d+|\*)\])*(\.[^.[\]"'\\\s]+(\[(\d+|\*)\])*)*$/,
-    'must be keys apart by dots, such as user.id or entities.hashtags[*]',
+    pathPattern,
+    'must be keys apart by dots, such as user.id, entities.hashtags[*] or "Miles per Gallon"',
   );
 
 const columnType = z
@@ -41,7 +42,7 @@ const timestampFormat = z.union([
   }),
 ]);
 
-const column = z
+export const columnSchema = z
   .strictObject({
     name: identifier.describe('The output column.'),
     path: jsonPath.describe('Where the value stands in the record.'),
@@ -140,7 +141,9 @@ const unmatched = z
 const enrichment = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('lookup'),
-    file: relativeFile.describe('A CSV with a header row.'),
+    file: relativeFile.describe(
+      'A CSV with a header row, JSON (an array), NDJSON or Parquet, by its ending.',
+    ),
     on: z
       .record(identifier, z.string())
       .describe('Contract column -> column of the file. The file must have each key once.'),
@@ -206,10 +209,38 @@ const partitionKey = z.union([
   z.strictObject({ name: identifier, constant: z.string().min(1) }),
   z.strictObject({
     name: identifier,
-    of: identifier.describe('A timestamp column; a row without a value stands in the default partition.'),
+    of: identifier.describe(
+      'A timestamp or date column; a row without a value stands in the default partition.',
+    ),
     part: z.enum(['year', 'month', 'day', 'hour']),
   }),
 ]);
+
+const csvOptions = z.strictObject({
+  delimiter: z
+    .string()
+    .regex(/^[^"\r\n]$/, 'must be one character, and no quote')
+    .default(','),
+  header: z
+    .union([z.literal(true), z.array(z.string().min(1)).min(1)])
+    .default(true)
+    .describe("true: a file's first record names its fields; or the names, where files have no such record."),
+  nullText: z
+    .string()
+    .default('')
+    .describe(
+      'A field that is written so, without quotes, has no value. A field in quotes is always a text.',
+    ),
+  quotedNewlines: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Whether a field in quotes may hold line ends. Such files are read whole, up to 256 MiB; without, Spark splits them.',
+    ),
+});
+
+/** Formats of which a dataset has one; the other two are told apart by a file's first character. */
+const loneFormats: readonly string[] = ['json_document', 'json_concatenated', 'csv'];
 
 const source = z
   .strictObject({
@@ -221,21 +252,22 @@ const source = z
       )
       .describe('The folder in the raw bucket. The crawler makes one table of it.'),
     formats: z
-      .array(z.enum(['ndjson', 'json_array', 'json_document']))
+      .array(z.enum(['ndjson', 'json_array', 'json_document', 'json_concatenated', 'csv']))
       .min(1)
       .describe('ndjson and json_array are told apart by the first character of a file.'),
     records: jsonPath.optional().describe('For json_document: where the array of records stands.'),
+    csv: csvOptions.optional().describe('For csv (RFC 4180).'),
   })
   .superRefine((value, context) => {
-    const isDocument = value.formats.includes('json_document');
-    if (isDocument && value.formats.length > 1)
-      context.addIssue({ code: 'custom', path: ['formats'], message: 'json_document stands alone' });
-    if (isDocument !== (value.records !== undefined))
-      context.addIssue({
-        code: 'custom',
-        path: ['records'],
-        message: 'is given exactly with the format json_document',
-      });
+    const issue = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message });
+    const lone = value.formats.find((format) => loneFormats.includes(format));
+    if (lone && value.formats.length > 1) issue('formats', `${lone} stands alone`);
+    if ((lone === 'json_document') !== (value.records !== undefined))
+      issue('records', 'is given exactly with the format json_document');
+    if (value.csv && lone !== 'csv') issue('csv', 'goes with the format csv');
+    const names = value.csv?.header === true ? [] : (value.csv?.header ?? []);
+    if (new Set(names).size < names.length) issue('csv', 'names a field of the header twice');
   });
 
 /** The whole contract of one dataset. */
@@ -245,7 +277,23 @@ export const contractSchema = z
     description: z.string().optional(),
     table: identifier.optional().describe('The Catalog table; by default the name of the dataset.'),
     source,
-    columns: z.array(column).min(1),
+    explode: jsonPath
+      .optional()
+      .describe('An array: each element makes a row, and stands at this path in place of the array.'),
+    columns: z.array(columnSchema).min(1),
+    flatten: z
+      .array(
+        z.strictObject({
+          path: jsonPath.describe('An object of the record.'),
+          prefix: z
+            .string()
+            .regex(/^([a-z][a-z0-9_]{0,30})?$/, 'must be the beginning of a column name, such as user_')
+            .describe('Put before the names of the columns.'),
+          except: z.array(z.string()).default([]).describe('Fields that make no column.'),
+        }),
+      )
+      .default([])
+      .describe('Objects whose fields all become columns, with the types that the Data Catalog has.'),
     derive: z
       .array(
         z.strictObject({
@@ -262,15 +310,20 @@ export const contractSchema = z
       .optional()
       .describe('A condition over the columns. A row for which it is not true is quarantined as filtered.'),
     drift: z
-      .enum(['ignore', 'rescue', 'reject'])
+      .enum(['ignore', 'rescue', 'passthrough', 'reject'])
       .default('ignore')
       .describe(
-        'Top-level fields that no column reads: left out, kept as JSON in the column _rescued, or the row is quarantined.',
+        'Top-level fields that no column reads: left out, kept as JSON in the column _rescued, made columns with the type of the Data Catalog, or the row is quarantined.',
       ),
     dedupe: z
       .strictObject({
         key: z.array(identifier).min(1),
-        scope: z.enum(['file', 'batch']).default('batch').describe('Among which rows a key is looked for.'),
+        scope: z
+          .enum(['file', 'batch', 'published'])
+          .default('batch')
+          .describe(
+            'Among which rows a key is looked for; published: in the batch, and in the partitions that it touches.',
+          ),
         order: z
           .array(z.strictObject({ column: identifier, direction: z.enum(['asc', 'desc']) }))
           .default([])
@@ -299,6 +352,18 @@ export const contractSchema = z
     };
     contract.columns.forEach((c, i) => {
       declare(['columns', i, 'name'], c.name, c.type, c.required);
+      const isArray = contract.explode !== undefined && c.path === contract.explode && c.type !== 'json';
+      if (isArray && c.type.startsWith('array<'))
+        issue(['columns', i, 'type'], 'is that of one element: the array is exploded');
+    });
+    if (contract.explode?.includes('[*]')) issue(['explode'], 'may not have [*]');
+    contract.flatten.forEach((f, i) => {
+      if (f.path.includes('[')) issue(['flatten', i, 'path'], 'goes through objects only');
+      if (contract.explode !== undefined && isBelow(f.path, contract.explode))
+        issue(
+          ['flatten', i, 'path'],
+          'lies in the exploded array, whose elements are no object of the record',
+        );
     });
     const readable = new Map(contract.columns.map((c) => [c.name, c.type]));
     const checkType = (path: (string | number)[], text: string, type: string) => {
@@ -334,12 +399,18 @@ export const contractSchema = z
       if (column && !column.required)
         issue(['dedupe', 'key', i], `the key column "${name}" must be required`);
     });
+    if (contract.dedupe?.scope === 'published')
+      contract.dedupe.key.forEach((name, i) => {
+        known(['dedupe', 'key', i], name, ['string', 'int', 'bigint', 'date']);
+      });
     contract.dedupe?.order.forEach((o, i) => {
       known(['dedupe', 'order', i, 'column'], o.column);
     });
     contract.partitionBy.forEach((p, i) => {
       if ('of' in p) {
-        known(['partitionBy', i, 'of'], p.of, ['timestamp']);
+        const column = known(['partitionBy', i, 'of'], p.of, ['timestamp', 'date']);
+        if (column?.type === 'date' && p.part === 'hour')
+          issue(['partitionBy', i, 'part'], `the date "${p.of}" has no hour`);
       }
       declare(['partitionBy', i, 'name'], p.name, 'string', true);
     });

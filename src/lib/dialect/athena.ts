@@ -1,5 +1,7 @@
 /** Athena's SQL (Trino) for expectations: each is one aggregate, all of them one scan of the staged rows. */
 
+import { hiveSegment } from '../catalog/partitionPath.ts';
+
 /** The one way an identifier enters SQL. */
 export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
@@ -56,7 +58,7 @@ export const misplaced = (
   const formats: Readonly<Record<string, string>> = { year: '%Y', month: '%m', day: '%d', hour: '%H' };
   const segments = parts.map((p) =>
     'constant' in p
-      ? literal(`/${p.name}=${p.constant}`)
+      ? literal(`/${hiveSegment(p.name, p.constant)}`)
       : `${literal(`/${p.name}=`)} || date_format(${identifier(p.of)}, ${literal(formats[p.part] ?? '')})`,
   );
   return `count_if(strpos("$path", ${segments.join(' || ')} || '/') = 0)`;

@@ -3,83 +3,41 @@
  * this text. A leaf is taken as text and converted by explicit rules: no cast of DuckDB's own is ever a rule.
  */
 
+import { fieldsRead } from '../catalog/rawSchema.ts';
 import { type ReasonCode, type ReferenceData, rescued } from '../compiler/plan.ts';
-import type { Column, Contract, Enrichment, PartitionKey } from '../contract/schema.ts';
+import { isBelow, parsePath } from '../contract/path.ts';
+import type { Contract, Enrichment, PartitionKey } from '../contract/schema.ts';
 import { checkExpression } from '../expression/check.ts';
 import { parseExpression } from '../expression/parse.ts';
+import { columnSql, type Leaf } from './duckdbColumns.ts';
+import { csvFields, csvOf, csvRecord, isJson, jsonPath } from './duckdbDocuments.ts';
+import { cellOf, type EnrichmentSql, enrichmentSql } from './duckdbEnrich.ts';
 import { conditionSql, expressionSql } from './duckdbExpression.ts';
-import { duckType, identifier, list, literal, trimmed } from './duckdbNames.ts';
-import { timestampSql } from './duckdbTimestamp.ts';
-
-/** How much of a document that cannot be parsed is kept as raw text in quarantine, in bytes. */
-const rawSampleBytes = 65_536;
+import { identifier, list, literal } from './duckdbNames.ts';
 
 /**
- * Whether a text is JSON by RFC 8259. DuckDB's json_valid also takes NaN, Infinity and a trailing comma, so a text
- * that might hold one is looked at again without its strings. A CASE, because DuckDB computes both sides of AND.
+ * records, files and references -> one row a record, or one an element of the exploded array. A reference that is null
+ * is joined in the set part. Names that start with two underscores are the steps' own: no contract column can be
+ * called so.
  */
-function isJson(text: string): string {
-  const extras = literal('(?i)nan|inf|,\\s*[\\]}]');
-  const withoutStrings = `regexp_replace(${text}, ${literal('"(\\\\.|[^"\\\\])*"')}, '""', 'gs')`;
-  return `CASE WHEN NOT coalesce(json_valid(${text}), false) THEN false
-      WHEN regexp_matches(${text}, ${extras}) THEN NOT regexp_matches(${withoutStrings}, ${extras}) ELSE true END`;
-}
-
-const byteOrderMark = 'chr(65279)';
-
-/** documents(file, raw) -> records(file, line, raw, fault). `recordsPath` null: the document is the array itself. */
-export function documentsSql(recordsPath: string | null): string {
-  const path = recordsPath === null ? '$' : jsonPath(recordsPath);
-  return `
-WITH decoded AS (
-  SELECT file, raw, ltrim(TRY(decode(raw)), ${byteOrderMark}) AS text FROM documents
-), parsed AS (
-  SELECT file, raw, CASE WHEN ${isJson('text')} THEN text END AS doc FROM decoded
-), found AS (
-  SELECT file, raw, doc,
-    CASE WHEN json_type(doc, ${literal(path)}) = 'ARRAY' THEN json_extract(doc, ${literal(`${path}[*]`)}) END AS items
-  FROM parsed
-)
-SELECT file, unnest(generate_series(1, len(items)))::BIGINT AS line, encode(unnest(items)::VARCHAR) AS raw,
-  NULL::VARCHAR AS fault
-FROM found WHERE items IS NOT NULL
-UNION ALL
-SELECT file, 1::BIGINT, raw[1:${rawSampleBytes}],
-  CASE WHEN doc IS NULL THEN 'invalid_document' ELSE 'records_missing' END
-FROM found WHERE items IS NULL`.trim();
-}
-
-/**
- * records, files and references -> one row a record. Names that start with two underscores are the steps' own: no
- * contract column can be called so.
- */
-export function recordsSql(contract: Contract, references: readonly ReferenceData[]): string {
-  const columns = contract.columns.map((column, index) => compileColumn(column, index + 1));
-  const scalarPaths = contract.columns.map((c) => literal(jsonPath(c.path.split('[*]')[0] ?? c.path)));
-  const joins = contract.enrich.map((e, i) => compileEnrichment(e, references[i]?.name ?? ''));
+export function recordsSql(contract: Contract, references: readonly (ReferenceData | null)[]): string {
+  const leaves = leavesOf(contract);
+  const columns = contract.columns.map((column, i) => columnSql(column, i + 1, leaves.leaf(i)));
+  const enrichments = contract.enrich.map((e, i) => ({ e, sql: enrichmentSql(e, references[i]) }));
+  const joins = enrichments.flatMap(({ sql }) => sql ?? []);
   const each = (items: readonly (string | null)[]) =>
     items.map((sql) => (sql ? `,\n    ${sql}` : '')).join('');
   const nulled = contract.columns.flatMap((c, i) =>
     c.onError === 'null' ? [`CASE WHEN __n${i + 1} THEN ${literal(c.name)} END`] : [],
   );
-  const refusals = rowRefusals(contract, joins);
+  const refusals = rowRefusals(contract, enrichments);
   const choose = (pick: (refusal: Refusal) => string) =>
     refusals.map((r) => ` WHEN __doc IS NOT NULL AND ${r.when} THEN ${pick(r)}`).join('');
+  const isCsv = contract.source.formats.includes('csv');
   return `
-WITH decoded AS (
-  SELECT file AS __file, line AS __line, raw AS __raw, fault AS __fault,
-    CASE WHEN fault IS NULL THEN TRY(decode(raw)) END AS __text
-  FROM records
-), lines AS (
-  SELECT *, ${isJson('__text')} AS __is_json
-  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR trim(__text, ${literal(' \t\r')}) <> ''
-), objects AS (
-  SELECT *, CASE WHEN __is_json AND json_type(__text) = 'OBJECT' THEN __text END AS __doc FROM lines
-), leaves AS (
-  SELECT *,
-    json_extract_string(__doc, ${list(scalarPaths)}) AS __v,
-    json_type(__doc, ${list(scalarPaths)}) AS __t${each([...columns.map((c) => c.leaf), restOf(contract)])}
-  FROM objects
+WITH ${isCsv ? csvObjects(contract.source.csv) : jsonObjects}${contract.explode === undefined ? '' : elementsOf(contract.explode)}, leaves AS (
+  SELECT *${each([...leaves.values, ...columns.map((c) => c.leaf), restOf(contract)])}
+  FROM ${contract.explode === undefined ? 'objects' : 'elements'}
 ), cleaned AS (
   SELECT *${each(columns.map((c) => c.text))}
   FROM leaves
@@ -90,7 +48,7 @@ WITH decoded AS (
   SELECT *${each(columns.map((c) => c.judgement))}
   FROM converted
 ), settled AS (
-  SELECT *, CASE WHEN __doc IS NULL THEN NULL ${columns.map((_, i) => `WHEN __e${i + 1} IS NOT NULL THEN ${i + 1}`).join(' ')} END AS __bad,
+  SELECT *, CASE WHEN __doc IS NULL${contract.explode === undefined ? '' : ` OR ${isNoArray}`} THEN NULL ${columns.map((_, i) => `WHEN __e${i + 1} IS NOT NULL THEN ${i + 1}`).join(' ')} END AS __bad,
     list_filter(${list(nulled)}::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled${each(
       contract.columns.map(
         (c, i) => `CASE WHEN NOT __n${i + 1} THEN __c${i + 1} END AS ${identifier(c.name)}`,
@@ -108,22 +66,98 @@ WITH decoded AS (
   SELECT *${each(contract.enrich.map((e, i) => (e.kind === 'polygon' ? cellOf(e, references[i]) : null)))}
   FROM derived
 )
-SELECT files.object AS _object, files.version AS _version, __line AS _line,
+SELECT files.object AS _object, files.version AS _version, __line AS _line, ${contract.explode === undefined ? '0::BIGINT' : '__place'} AS _place,
   coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) AS _raw,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
-    WHEN NOT __is_json THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
+    ${isCsv ? "WHEN __doc IS NULL THEN 'invalid_csv'" : "WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'"}
     WHEN __bad IS NOT NULL THEN ${list(columns.map((_, i) => `__e${i + 1}`))}[__bad]${choose((r) => literal(r.reason))} END AS _reason,
   CASE WHEN __bad IS NOT NULL THEN ${list(contract.columns.map((c) => literal(c.name)))}[__bad]${choose((r) => r.column)} END AS _column,
-  CASE WHEN __bad IS NOT NULL THEN __v[__bad]${choose((r) => r.value)} END AS _value,
+  CASE ${isCsv ? "WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || len(__header) " : ''}WHEN __bad IS NOT NULL THEN ${leaves.texts}[__bad]${choose((r) => r.value)} END AS _value,
   __nulled AS _nulled,
   ${[
     ...[...contract.columns, ...contract.derive].map(outputOf),
-    ...joins.flatMap((j) => j.outputs),
+    ...enrichments.flatMap(({ e, sql }) => sql?.outputs ?? emptyOutputs(e)),
     ...(contract.drift === 'rescue' ? [`__rest AS ${identifier(rescued.name)}`] : []),
     ...contract.partitionBy.map(partitionValue),
   ].join(',\n  ')}
 FROM placed
 JOIN files ON files.file = placed.__file${joins.map((j) => `\n${j.join}`).join('')}`.trim();
+}
+
+const decodedText = `decoded AS (
+  SELECT file AS __file, line AS __line, raw AS __raw, fault AS __fault,
+    CASE WHEN fault IS NULL THEN TRY(decode(raw)) END AS __text
+  FROM records
+)`;
+const isRecord = `__fault IS NOT NULL OR __text IS NULL OR trim(__text, ${literal(' \t\r\n')}) <> ''`;
+
+const jsonObjects = `${decodedText}, lines AS (
+  SELECT *, ${isJson('__text')} AS __is_valid
+  FROM decoded WHERE ${isRecord}
+), objects AS (
+  SELECT *, CASE WHEN __is_valid AND json_type(__text) = 'OBJECT' THEN __text END AS __doc FROM lines
+)`;
+
+/** A CSV record becomes an object: the fields under the names of its file's header. */
+const csvObjects = (csv: Contract['source']['csv']): string => `${decodedText}, lines AS (
+  SELECT * REPLACE (regexp_replace(__text, ${literal('\\r?\\n?$')}, '') AS __text)
+  FROM decoded WHERE ${isRecord}
+), fields AS (
+  SELECT lines.*, files.header AS __header, coalesce(regexp_full_match(__text, ${literal(csvRecord(csvOf(csv).delimiter))}), false) AS __is_valid,
+    CASE WHEN __is_valid THEN ${csvFields('__text', csv)} END AS __fields
+  FROM lines JOIN files ON files.file = __file
+), objects AS (
+  SELECT *, CASE WHEN len(__fields) = len(__header) THEN to_json(map(__header, __fields))::VARCHAR END AS __doc FROM fields
+)`;
+
+const isNoArray = "coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false)";
+
+/** One row an element. A record whose array is empty or missing keeps one row, without an element. */
+const elementsOf = (path: string): string => `, arrays AS (
+  SELECT *, json_type(__doc, ${literal(jsonPath(path))}) AS __array_type,
+    CASE WHEN json_type(__doc, ${literal(jsonPath(path))}) = 'ARRAY' THEN json_extract(__doc, ${literal(`${jsonPath(path)}[*]`)}) END AS __items
+  FROM objects
+), elements AS (
+  SELECT *, unnest(CASE WHEN len(__items) > 0 THEN __items ELSE [NULL] END)::VARCHAR AS __item,
+    unnest(generate_series(0, greatest(coalesce(len(__items), 0), 1) - 1))::BIGINT AS __place
+  FROM arrays
+)`;
+
+/** Where each column's value stands, and the layer that takes them out: all of a document's in one call. */
+function leavesOf(contract: Contract) {
+  const { explode } = contract;
+  const places = contract.columns.map(({ path }) => {
+    const steps = parsePath(path);
+    const isItem = explode !== undefined && isBelow(path, explode);
+    return { isItem, steps: isItem ? steps.slice(parsePath(explode).length) : steps };
+  });
+  const upToEach = (steps: ReturnType<typeof parsePath>) => {
+    const each = steps.findIndex((step) => step.kind === 'each');
+    return each < 0 ? steps : steps.slice(0, each);
+  };
+  const group = (isItem: boolean) => places.filter((p) => p.isItem === isItem);
+  const take = (document: string, isItem: boolean, texts: string, types: string) => {
+    const paths = group(isItem).map((p) => literal(jsonPath(upToEach(p.steps))));
+    return paths.length === 0
+      ? []
+      : [
+          `json_extract_string(${document}, ${list(paths)}) AS ${texts}`,
+          `json_type(${document}, ${list(paths)}) AS ${types}`,
+        ];
+  };
+  const leaf = (i: number): Leaf => {
+    const place = places[i];
+    if (!place) throw new RangeError(`there is no column ${i}`);
+    const n = group(place.isItem).indexOf(place) + 1;
+    const [document, texts, types] = place.isItem ? ['__item', '__w', '__u'] : ['__doc', '__v', '__t'];
+    return { document, path: jsonPath(place.steps), text: `${texts}[${n}]`, type: `${types}[${n}]` };
+  };
+  return {
+    leaf,
+    values: [...take('__doc', false, '__v', '__t'), ...take('__item', true, '__w', '__u')],
+    /** SQL of the columns' texts as one list. */
+    texts: group(true).length === 0 ? '__v' : list(places.map((_, i) => leaf(i).text)),
+  };
 }
 
 /** Why a row whose columns are all right is refused nevertheless; `column` and `value` are SQL. */
@@ -135,9 +169,22 @@ interface Refusal {
 }
 
 /** In the order in which they are asked. */
-function rowRefusals(contract: Contract, joins: readonly EnrichmentSql[]): Refusal[] {
+function rowRefusals(
+  contract: Contract,
+  enrichments: readonly { e: Enrichment; sql: EnrichmentSql | null }[],
+): Refusal[] {
   const nothing = 'NULL::VARCHAR';
   return [
+    ...(contract.explode === undefined
+      ? []
+      : [
+          {
+            reason: 'not_an_array' as const,
+            when: isNoArray,
+            column: nothing,
+            value: `json_extract_string(__doc, ${literal(jsonPath(contract.explode))})`,
+          },
+        ]),
     ...(contract.drift === 'reject'
       ? [
           {
@@ -151,8 +198,8 @@ function rowRefusals(contract: Contract, joins: readonly EnrichmentSql[]): Refus
     ...(contract.filter === undefined
       ? []
       : [{ reason: 'filtered' as const, when: 'NOT __kept', column: nothing, value: nothing }]),
-    ...joins.flatMap((join, i) =>
-      contract.enrich[i]?.unmatched === 'quarantine'
+    ...enrichments.flatMap(({ e, sql: join }) =>
+      join && e.unmatched === 'quarantine'
         ? [
             {
               reason: 'unmatched' as const,
@@ -172,142 +219,9 @@ const typedExpression = (contract: Contract, text: string) =>
 
 /** __rest: the top-level fields that no column reads, as a JSON object; NULL for none (RFC 7396: null removes a field). */
 function restOf(contract: Contract): string | null {
-  if (contract.drift === 'ignore') return null;
-  const known = contract.columns.map((c) => c.path.split(/[.[]/)[0] ?? '');
-  const removal = JSON.stringify(Object.fromEntries(known.map((field) => [field, null])));
+  if (contract.drift === 'ignore' || contract.drift === 'passthrough') return null;
+  const removal = JSON.stringify(Object.fromEntries(fieldsRead(contract).map((field) => [field, null])));
   return `nullif(json_merge_patch(__doc, ${literal(removal)})::VARCHAR, '{}') AS __rest`;
-}
-
-/** The SQL of one contract column, layer by layer; `i` is its 1-based place. */
-interface ColumnSql {
-  /** For arrays, __a<i>: the elements as texts; __l<i>: their JSON types. */
-  readonly leaf: string | null;
-  /** __r<i>: the cleaned text, NULL for no value. */
-  readonly text: string;
-  /** __c<i>: the typed value, NULL where there is none or it cannot be converted. */
-  readonly value: string;
-  /** __e<i>: the reason it is refused; __n<i>: it is refused, but the contract says null. */
-  readonly judgement: string;
-}
-
-function compileColumn(column: Column, i: number): ColumnSql {
-  const isArray = column.type.startsWith('array<');
-  const sql = isArray
-    ? arrayColumn(column, i)
-    : column.type === 'json'
-      ? jsonColumn(column, i)
-      : scalarColumn(column, i);
-  const bounds = [
-    ...(column.range?.min !== undefined ? [`__c${i} < ${column.range.min}`] : []),
-    ...(column.range?.max !== undefined ? [`__c${i} > ${column.range.max}`] : []),
-  ];
-  const fault = `CASE WHEN ${sql.isMisfit} THEN 'bad_type'${sql.isUnmapped ? ` WHEN ${sql.isUnmapped} THEN 'unmapped'` : ''}${
-    bounds.length > 0 ? ` WHEN ${bounds.join(' OR ')} THEN 'out_of_range'` : ''
-  } END`;
-  const isLenient = column.onError === 'null';
-  const missing = `CASE WHEN __c${i} IS NULL${isLenient ? ` OR ${fault} IS NOT NULL` : ''} THEN 'missing_required' END`;
-  const reasons = [...(isLenient ? [] : [fault]), ...(column.required ? [missing] : []), 'NULL::VARCHAR'];
-  return {
-    ...sql,
-    judgement: `coalesce(${reasons.join(', ')}) AS __e${i}, ${isLenient ? `${fault} IS NOT NULL` : 'false'} AS __n${i}`,
-  };
-}
-
-type ValueSql = Pick<ColumnSql, 'leaf' | 'text' | 'value'> & {
-  readonly isMisfit: string;
-  readonly isUnmapped?: string | null;
-};
-
-/** In this order: trim, normalize, nullValues, extract, case, map. */
-function scalarColumn(column: Column, i: number): ValueSql {
-  const misfits = [`__t[${i}] IN ('OBJECT', 'ARRAY')`, `(__r${i} IS NOT NULL AND __c${i} IS NULL)`];
-  let text = `__v[${i}]`;
-  if (column.trim) text = trimmed(text);
-  if (column.normalize) text = `nfc_normalize(${text})`;
-  if (column.nullValues.length > 0)
-    text = `CASE WHEN ${column.trim ? text : trimmed(text)} NOT IN (${column.nullValues.map(literal).join(', ')}) THEN ${text} END`;
-  if (column.extract !== undefined) {
-    const pattern = literal(column.extract);
-    misfits.push(`NOT regexp_matches(${text}, ${pattern})`);
-    text = `CASE WHEN regexp_matches(${text}, ${pattern}) THEN regexp_extract(${text}, ${pattern}, 1) END`;
-  }
-  if (column.case) text = `${column.case}(${text})`;
-  let isUnmapped: string | null = null;
-  if (column.map) {
-    const names = (standard: string, synonyms: readonly string[]) =>
-      [standard, ...synonyms].map((name) => literal(name.toLowerCase())).join(', ');
-    const entries = Object.entries(column.map);
-    const branches = entries.map(
-      ([standard, synonyms]) => `WHEN lower(m) IN (${names(standard, synonyms)}) THEN ${literal(standard)}`,
-    );
-    if (column.mapDefault === 'reject')
-      isUnmapped = `lower(${text}) NOT IN (${entries.map(([s, synonyms]) => names(s, synonyms)).join(', ')})`;
-    // A list of one gives the text a name, so that it is made once.
-    text = `list_transform([${text}], lambda m : CASE ${branches.join(' ')} ${column.mapDefault === 'keep' ? 'ELSE m ' : ''}END)[1]`;
-  }
-  // A JSON number with a fraction is a double before anyone sees its text: beyond 15 digits it is not exact.
-  if (column.type.startsWith('decimal'))
-    misfits.push(`(__t[${i}] = 'DOUBLE' AND length(regexp_replace(__v[${i}], '^-?0*|[.]', '', 'g')) > 15)`);
-  return {
-    leaf: null,
-    text: `${text} AS __r${i}`,
-    value: `${convert(column, `__r${i}`)} AS __c${i}`,
-    isMisfit: misfits.join(' OR '),
-    isUnmapped,
-  };
-}
-
-/** A subtree as JSON text, whatever it is. */
-function jsonColumn(column: Column, i: number): ValueSql {
-  return {
-    leaf: `json_extract(__doc, ${literal(jsonPath(column.path))}) AS __a${i}`,
-    text: `CASE WHEN __t[${i}] <> 'NULL' THEN __a${i}::VARCHAR END AS __r${i}`,
-    value: `__r${i} AS __c${i}`,
-    isMisfit: 'false',
-  };
-}
-
-function arrayColumn(column: Column, i: number): ValueSql {
-  const path = literal(jsonPath(column.path));
-  const element = column.type.slice('array<'.length, -1);
-  const items = column.trim ? `list_transform(__a${i}, lambda x : ${trimmed('x')})` : `__a${i}`;
-  const nulls = (name: string) => `len(list_filter(${name}, lambda x : x IS NULL))`;
-  return {
-    leaf: `json_extract_string(__doc, ${path}) AS __a${i}, json_type(__doc, ${path}) AS __l${i}`,
-    text: `CASE WHEN __t[${i}] = 'ARRAY' THEN ${items} END AS __r${i}`,
-    value: `list_transform(__r${i}, lambda x : ${convert({ ...column, type: element }, 'x')}) AS __c${i}`,
-    isMisfit: `__t[${i}] NOT IN ('ARRAY', 'NULL') OR len(list_filter(__l${i}, lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 OR ${nulls(`__c${i}`)} > ${nulls(`__r${i}`)}`,
-  };
-}
-
-/** Text to a typed value, NULL where the text is not written as the type asks. */
-function convert(column: Column, text: string): string {
-  const when = (pattern: string, value: string) =>
-    `CASE WHEN regexp_full_match(${text}, ${literal(pattern)}) THEN ${value} END`;
-  switch (column.type) {
-    case 'string':
-      return text;
-    case 'int':
-      return when('-?\\d{1,30}', `TRY_CAST(${text} AS INTEGER)`);
-    case 'bigint':
-      return when('-?\\d{1,30}', `TRY_CAST(${text} AS BIGINT)`);
-    case 'double': {
-      const cast = `TRY_CAST(${text} AS DOUBLE)`;
-      return when('-?\\d+(\\.\\d+)?([eE][+-]?\\d+)?', `CASE WHEN isfinite(${cast}) THEN ${cast} END`);
-    }
-    case 'boolean':
-      return when('true|false', `${text} = 'true'`);
-    case 'date':
-      return when('\\d{4}-\\d\\d-\\d\\d', `TRY_CAST(${text} AS DATE)`);
-    case 'timestamp':
-      return `coalesce(${(column.formats ?? []).map((format) => timestampSql(format, text, column.zone)).join(', ')})`;
-    default: {
-      const [, precision, scale] = /^decimal\((\d+),(\d+)\)$/.exec(column.type) ?? [];
-      if (precision === undefined) throw new TypeError(`no conversion for ${column.type}`);
-      // Digits beyond the scale are refused, not rounded; zeros there are none.
-      return when(`-?\\d{1,38}(\\.\\d{0,${scale}}0*)?`, `TRY_CAST(${text} AS ${duckType(column.type)})`);
-    }
-  }
 }
 
 const outputOf = (column: { name: string; type: string }): string =>
@@ -325,71 +239,6 @@ function partitionValue(key: PartitionKey): string {
   return `coalesce(${part}, ${literal(defaultPartition)}) AS ${identifier(key.name)}`;
 }
 
-interface EnrichmentSql {
-  readonly join: string;
-  readonly outputs: readonly string[];
-  /** Whether a row asks for a match and has none. */
-  readonly isUnmatched: string;
-  /** For quarantine: the first output column, and what was looked for. */
-  readonly column: string;
-  readonly asked: string;
-}
-
-function compileEnrichment(e: Enrichment, reference: string): EnrichmentSql {
-  const table = identifier(reference);
-  const output = (value: string, isUnmatched: string, column: string) =>
-    typeof e.unmatched === 'object'
-      ? `CASE WHEN ${isUnmatched} THEN ${literal(e.unmatched.default)} ELSE ${value} END AS ${identifier(column)}`
-      : `${value} AS ${identifier(column)}`;
-  if (e.kind === 'lookup') {
-    const keys = Object.entries(e.on).map(([column, key]) => ({
-      column: `placed.${identifier(column)}`,
-      key: `${table}.${identifier(key)}`,
-    }));
-    const hasKey = keys.map(({ column }) => `${column} IS NOT NULL`).join(' AND ');
-    const isUnmatched = `(${hasKey} AND ${keys[0]?.key} IS NULL)`;
-    return {
-      join: `LEFT JOIN ${table} ON ${keys.map(({ column, key }) => `${column} = ${key}`).join(' AND ')}`,
-      outputs: Object.entries(e.columns).map(([column, from]) =>
-        output(`${table}.${identifier(from)}`, isUnmatched, column),
-      ),
-      isUnmatched,
-      column: Object.keys(e.columns)[0] ?? '',
-      asked: keys.map(({ column }) => `${column}::VARCHAR`).join(" || ', ' || "),
-    };
-  }
-  const [x, y] = [`placed.${identifier(e.longitude)}`, `placed.${identifier(e.latitude)}`];
-  // Even-odd rule: a ray to the right crosses an edge when the edge's ends stand on both sides of it.
-  const crossed = `(g.y1 > ${y}) <> (g.y2 > ${y}) AND ${x} < (g.x2 - g.x1) * (${y} - g.y1) / (g.y2 - g.y1) + g.x1`;
-  const inside = `(p.parity + len(list_filter(p.edges, lambda g : ${crossed}))) % 2 = 1`;
-  const found = `list_filter(${table}.polygons, lambda p : ${inside})[1].name`;
-  const isUnmatched = `(${x} IS NOT NULL AND ${y} IS NOT NULL AND ${found} IS NULL)`;
-  return {
-    join: `LEFT JOIN ${table} ON placed.${cellName(e)} = ${table}.cell`,
-    outputs: [output(found, isUnmatched, e.column)],
-    isUnmatched,
-    column: e.column,
-    asked: `${y}::VARCHAR || ', ' || ${x}::VARCHAR`,
-  };
-}
-
-const cellName = (e: { column: string }): string => identifier(`__cell_${e.column}`);
-
-/** The grid cell of a point: NULL outside the grid. */
-function cellOf(e: Extract<Enrichment, { kind: 'polygon' }>, reference: ReferenceData | undefined): string {
-  const grid = reference?.grid;
-  if (!grid) throw new TypeError(`no grid for ${e.column}`);
-  const [x, y] = [identifier(e.longitude), identifier(e.latitude)];
-  const column = `floor((${x} - ${real(grid.x)}) / ${real(grid.width)})::BIGINT`;
-  const row = `floor((${y} - ${real(grid.y)}) / ${real(grid.height)})::BIGINT`;
-  return `CASE WHEN ${x} >= ${real(grid.x)} AND ${x} <= ${real(grid.x + grid.width * grid.columns)} AND ${y} >= ${real(grid.y)} AND ${y} <= ${real(grid.y + grid.height * grid.rows)} THEN ${row} * ${grid.columns} + ${column} END AS ${cellName(e)}`;
-}
-
-/** A double as SQL; the cast keeps DuckDB from reading it as a decimal. */
-const real = (value: number): string => `${literal(String(value))}::DOUBLE`;
-
-/** `entities.hashtags[*].text` -> `$."entities"."hashtags"[*]."text"`. */
-function jsonPath(path: string): string {
-  const steps = path.matchAll(/(\[(?:\d+|\*)\])|([^.[\]]+)/g);
-  return `$${[...steps].map(([, index, key]) => index ?? `."${key}"`).join('')}`;
-}
+/** A lookup that the set part joins: its columns have no value yet. */
+const emptyOutputs = (e: Enrichment): string[] =>
+  e.kind === 'lookup' ? Object.keys(e.columns).map((name) => `NULL::VARCHAR AS ${identifier(name)}`) : [];

@@ -1,9 +1,10 @@
 /** The embedded engine: DuckDB in this process carries out both parts of a plan on local files. Free of AWS. */
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DuckDBAppender, type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { type DuckDBAppender, type DuckDBConnection, DuckDBInstance, LIST, VARCHAR } from '@duckdb/node-api';
+import { hiveSegment, readSegment } from '../catalog/partitionPath.ts';
 import {
   lineage,
   type Plan,
@@ -22,7 +23,14 @@ export interface InputFile {
   readonly path: string;
   readonly layout: Layout;
   readonly fault: ReasonCode | null;
+  /** For CSV: the names of the fields. */
+  readonly header: readonly string[] | null;
 }
+
+/** The keys that stand in partitions already; see `published` in the plan. Values are texts. */
+export type PublishedKeys = (
+  partitions: readonly (readonly string[])[],
+) => Promise<readonly Readonly<Record<string, string>>[]>;
 
 export interface EmbeddedRun {
   readonly plan: Plan;
@@ -31,6 +39,8 @@ export interface EmbeddedRun {
   readonly batch: string;
   /** An empty folder. Rows go to `data/<key>=<value>/…parquet`, quarantine to `quarantine/*.parquet`. */
   readonly outputDir: string;
+  /** Asked when the plan looks for duplicates among what is published. Nothing is published by default. */
+  readonly publishedKeys?: PublishedKeys;
 }
 
 /** Runs a plan. Gives the counts; the rows are in `outputDir`. Throws DuckDB's own errors for what no input may cause. */
@@ -45,9 +55,10 @@ export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
   const db = await instance.connect();
   try {
     await db.run("SET TimeZone = 'UTC'");
-    await loadReferenceTables(db, run.references, scratch);
+    for (const { name, columns, ndjson } of run.references)
+      await loadRows(db, name, columns, ndjson, scratch);
     await loadRecords(db, run.plan, run.inputs);
-    await rankRows(db, run.plan);
+    await rankRows(db, run, scratch);
     await writeRows(db, run);
     return await summarize(db, run.plan);
   } finally {
@@ -57,25 +68,25 @@ export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
   }
 }
 
-async function loadReferenceTables(
+async function loadRows(
   db: DuckDBConnection,
-  references: readonly ReferenceData[],
+  table: string,
+  columns: Readonly<Record<string, string>>,
+  ndjson: string,
   scratch: string,
 ): Promise<void> {
-  for (const { name, columns, ndjson } of references) {
-    const file = join(scratch, `${name}.ndjson`);
-    await writeFile(file, ndjson);
-    const types = Object.entries(columns).map(([column, type]) => `${literal(column)}: ${literal(type)}`);
-    await db.run(
-      `CREATE TABLE ${identifier(name)} AS FROM read_json(${literal(file)}, format = 'newline_delimited', columns = {${types.join(', ')}})`,
-    );
-  }
+  const file = join(scratch, `${table}.ndjson`);
+  await writeFile(file, ndjson);
+  const types = Object.entries(columns).map(([column, type]) => `${literal(column)}: ${literal(type)}`);
+  await db.run(
+    `CREATE TABLE ${identifier(table)} AS FROM read_json(${literal(file)}, format = 'newline_delimited', columns = {${types.join(', ')}})`,
+  );
 }
 
 /** Makes the relations `records` and `files` of the row part. Lines are cut by DuckDB where the bytes are UTF-8. */
 async function loadRecords(db: DuckDBConnection, plan: Plan, inputs: readonly InputFile[]): Promise<void> {
   await db.run(`
-    CREATE TABLE files (file INTEGER, object VARCHAR, version VARCHAR);
+    CREATE TABLE files (file INTEGER, object VARCHAR, version VARCHAR, header VARCHAR[]);
     CREATE TABLE documents (file INTEGER, raw BLOB);
     CREATE TABLE chunks (file INTEGER, first_line BIGINT, text BLOB);
     CREATE TABLE single (file INTEGER, line BIGINT, raw BLOB, fault VARCHAR)`);
@@ -86,6 +97,8 @@ async function loadRecords(db: DuckDBConnection, plan: Plan, inputs: readonly In
     files.appendInteger(file);
     files.appendVarchar(input.object);
     files.appendVarchar(input.version);
+    if (input.header === null) files.appendNull();
+    else files.appendList([...input.header], LIST(VARCHAR));
     files.endRow();
     if (input.layout === 'document') {
       documents.appendInteger(file);
@@ -95,12 +108,14 @@ async function loadRecords(db: DuckDBConnection, plan: Plan, inputs: readonly In
     else appendSingle(single, file, 1, await readStart(input.path, refusedSampleBytes), input.fault);
   }
   for (const appender of [files, documents, chunks, single]) appender.closeSync();
+  const withoutHeader = plan.row.headerLine ? 'WHERE line > 1 OR fault IS NOT NULL' : '';
   await db.run(`
     CREATE VIEW records AS
+    SELECT * FROM (
     SELECT file, first_line + unnest(generate_series(0, len(lines) - 1)) AS line, encode(unnest(lines)) AS raw,
       NULL::VARCHAR AS fault
     FROM (SELECT file, first_line, string_split(decode(text), chr(10)) AS lines FROM chunks)
-    UNION ALL FROM single
+    UNION ALL FROM single) ${withoutHeader}
     UNION ALL (${plan.row.documents})`);
 }
 
@@ -173,26 +188,34 @@ export async function readStart(path: string, bytes: number): Promise<Buffer> {
 }
 
 /** The set part, first half: every row gets its fate, one of published, duplicate and quarantined. */
-async function rankRows(db: DuckDBConnection, plan: Plan): Promise<void> {
+async function rankRows(db: DuckDBConnection, run: EmbeddedRun, scratch: string): Promise<void> {
+  const { plan } = run;
   await db.run(`CREATE TABLE row_part AS ${plan.row.records}`);
   await db.run(
     'CREATE TABLE rows_read AS SELECT _object, _version, count(*)::DOUBLE AS n FROM row_part GROUP BY ALL',
   );
-  const { dedupe } = plan.set;
-  const rank = dedupe
-    ? `row_number() OVER (PARTITION BY _reason IS NULL, ${dedupe.key.map(identifier).join(', ')}
-        ORDER BY ${[
-          ...dedupe.order.map((o) => `${identifier(o.column)} ${o.direction} NULLS LAST`),
-          '_object',
-          '_version',
-          '_raw',
-        ].join(', ')})`
-    : '1';
-  await db.run(`
-    CREATE TABLE ranked AS
-    SELECT *, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN ${rank} = 1 THEN 'published' ELSE 'duplicate' END AS _fate
-    FROM row_part`);
+  if (plan.set.dedupe?.published) await loadPublishedKeys(db, run, plan.set.dedupe.key, scratch);
+  await db.run(`CREATE TABLE ranked AS ${plan.set.sql.duckdb}`);
   await db.run('DROP TABLE row_part');
+}
+
+async function loadPublishedKeys(
+  db: DuckDBConnection,
+  { plan, publishedKeys }: EmbeddedRun,
+  key: readonly string[],
+  scratch: string,
+): Promise<void> {
+  const partitionKeys = plan.partitionKeys.map((k) => k.name);
+  const touched = await db.runAndReadAll(
+    `SELECT DISTINCT ${list(partitionKeys.map(identifier))} AS key_values FROM row_part WHERE _reason IS NULL`,
+  );
+  const partitions = touched.getRowObjectsJson().map((row) => row.key_values as string[]);
+  const found = (await publishedKeys?.(partitions)) ?? [];
+  const types = new Map(plan.columns.map((c) => [c.name, duckType(c.type)]));
+  const columns = Object.fromEntries(
+    [...key, ...partitionKeys].map((name) => [name, types.get(name) ?? 'VARCHAR']),
+  );
+  await loadRows(db, 'published', columns, found.map((row) => JSON.stringify(row)).join('\n'), scratch);
 }
 
 async function writeRows(db: DuckDBConnection, { plan, batch, outputDir }: EmbeddedRun): Promise<void> {
@@ -212,6 +235,7 @@ async function writeRows(db: DuckDBConnection, { plan, batch, outputDir }: Embed
       ORDER BY ${[...keys, ...plan.set.sort.map(identifier)].join(', ')})
     TO ${literal(join(outputDir, 'data'))}
     (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (${keys.join(', ')}), OVERWRITE_OR_IGNORE)`);
+  await renameAsHive(join(outputDir, 'data'));
   const quarantined = await db.runAndReadAll("SELECT 1 FROM ranked WHERE _fate = 'quarantined' LIMIT 1");
   if (quarantined.currentRowCount === 0) return;
   const source = ['_object', '_version', '_line', '_reason', '_column', '_value', '_raw'];
@@ -219,6 +243,17 @@ async function writeRows(db: DuckDBConnection, { plan, batch, outputDir }: Embed
     COPY (SELECT ${source.map((name, i) => `${name} AS ${quarantineColumns[i]?.name}`).join(', ')}
       FROM ranked WHERE _fate = 'quarantined' ORDER BY _object, _version, _line)
     TO ${literal(join(outputDir, 'quarantine', 'part-0.parquet'))} (FORMAT parquet, COMPRESSION zstd)`);
+}
+
+/** DuckDB writes partition values as URLs do; Hive, Spark and Glue leave most characters as they are. */
+async function renameAsHive(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue;
+    const { name, value } = readSegment(entry.name);
+    const wanted = hiveSegment(name, value);
+    if (wanted !== entry.name) await rename(join(folder, entry.name), join(folder, wanted));
+    await renameAsHive(join(folder, wanted));
+  }
 }
 
 /** Rows read are counted before the set part, the others after it, so that their sum is a check. */

@@ -1,5 +1,6 @@
 /** How a raw file is to be read, told from its first bytes: one verdict for both engines. */
 
+import { parse } from 'csv-parse/sync';
 import type { ReasonCode } from '../compiler/plan.ts';
 import type { Contract } from '../contract/schema.ts';
 import { type Compression, compressionOf, unpackStart } from './unpack.ts';
@@ -21,6 +22,8 @@ export interface Look {
   readonly layout: Layout;
   readonly fault: ReasonCode | null;
   readonly compression: Compression | null;
+  /** For CSV: the names of the fields. */
+  readonly header: readonly string[] | null;
   /** The first bytes of the content, unpacked. */
   readonly start: Uint8Array;
 }
@@ -30,15 +33,48 @@ export async function lookAt(source: Contract['source'], head: Uint8Array, size:
   const compression = compressionOf(head);
   const unpacked = compression === null ? head : await unpackStart(head, compression, headBytes);
   const start = unpacked ?? head;
-  const look = (layout: Layout, fault: ReasonCode | null = null) => ({ layout, fault, compression, start });
+  const look = (layout: Layout, fault: ReasonCode | null = null, header: string[] | null = null) => ({
+    layout,
+    fault,
+    compression,
+    header,
+    start,
+  });
   if (unpacked === null) return look('refused', 'broken_archive');
   if (isForeign(start)) return look('refused', 'not_text');
   const first = firstCharacter(start);
+  if (first === '' && start.length < headBytes) return look('lines');
+  if (source.formats.includes('csv')) {
+    const header = headerOf(source.csv, start);
+    if (header === null) return look('refused', 'invalid_header');
+    if (source.csv?.quotedNewlines === false) return look('lines', null, header);
+    return size > documentLimit ? look('refused', 'document_too_large') : look('document', null, header);
+  }
   const isDocument =
     source.formats.includes('json_document') ||
+    source.formats.includes('json_concatenated') ||
     (source.formats.includes('json_array') && (!source.formats.includes('ndjson') || first === '['));
-  if (!isDocument || first === '') return look('lines');
+  if (!isDocument) return look('lines');
   return size > documentLimit ? look('refused', 'document_too_large') : look('document');
+}
+
+/** Names of a CSV's fields; null when its first record names none, one twice, or is no record. */
+function headerOf(csv: Contract['source']['csv'], start: Uint8Array): string[] | null {
+  if (csv && csv.header !== true) return csv.header;
+  try {
+    const text = Buffer.from(start).toString('utf8');
+    // The start may end within a record; a header is looked for in its own.
+    const [header = []] = parse(text, {
+      delimiter: csv?.delimiter ?? ',',
+      bom: true,
+      to: 1,
+      relax_column_count: true,
+    });
+    const isSound = header.every((name) => name !== '') && new Set(header).size === header.length;
+    return isSound && header.length > 0 ? header : null;
+  } catch {
+    return null;
+  }
 }
 
 /**

@@ -9,6 +9,8 @@ export interface SparkInput {
   readonly size: number;
   readonly layout: Layout;
   readonly fault: ReasonCode | null;
+  /** For CSV: the names of the fields. */
+  readonly header: readonly string[] | null;
   /** For a refused file: its first bytes, base64. */
   readonly head?: string | undefined;
 }
@@ -17,6 +19,8 @@ export interface SparkInput {
 export interface SparkPlaces {
   input(index: number): string;
   reference(name: string): string;
+  /** Where published rows stand, when the plan looks for duplicates among them. */
+  readonly published: string | null;
   readonly data: string;
   readonly quarantine: string;
   readonly summary: string;
@@ -33,17 +37,19 @@ export function describeJob(
   return {
     plan,
     batch,
-    files: inputs.map(({ object, version, size, layout, fault, head }, file) => ({
+    files: inputs.map(({ object, version, size, layout, fault, header, head }, file) => ({
       file,
       object,
       version,
       size,
       layout: size === 0 ? 'empty' : layout,
       fault,
+      header,
       head,
       uri: places.input(file),
     })),
     references: references.map(({ name, columns }) => ({ name, columns, uri: places.reference(name) })),
+    published: places.published,
     data: places.data,
     quarantine: places.quarantine,
     summary: places.summary,

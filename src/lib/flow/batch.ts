@@ -2,12 +2,9 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { ParquetTable } from '../aws/catalog.ts';
-import { address, type ObjectRef } from '../aws/store.ts';
-import { goldenColumns } from '../compiler/compile.ts';
-import type { OutputColumn } from '../compiler/plan.ts';
-import { reasonCodes } from '../compiler/plan.ts';
+import { address, type ObjectRef, type Store } from '../aws/store.ts';
+import { type Plan, planSchema, reasonCodes } from '../compiler/plan.ts';
 import type { Config } from '../config.ts';
-import { type Contract, tableOf } from '../contract/schema.ts';
 
 const rawFile = z.object({
   object: z.string(),
@@ -27,6 +24,7 @@ export const profileSchema = z.object({
       layout: z.enum(['lines', 'document', 'refused']),
       fault: z.enum(reasonCodes).nullable(),
       compression: z.enum(['gzip', 'zstd']).nullable(),
+      header: z.array(z.string()).nullable(),
       /** For a refused file: its first bytes, base64. */
       head: z.string().optional(),
     }),
@@ -84,23 +82,29 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
 };
 
 /** The table that readers see. */
-export const goldenTable = (contract: Contract, config: Pick<Config, 'processedBucket'>): ParquetTable => ({
-  name: tableOf(contract),
-  columns: goldenColumns(contract),
-  partitionKeys: partitionKeys(contract),
-  location: address({ bucket: config.processedBucket, key: `${tableOf(contract)}/` }),
+export const goldenTable = (plan: Plan, config: Pick<Config, 'processedBucket'>): ParquetTable => ({
+  name: plan.table,
+  columns: plan.columns,
+  partitionKeys: plan.partitionKeys,
+  location: address({ bucket: config.processedBucket, key: `${plan.table}/` }),
 });
 
 /** The table that Athena validates before anything is published: a partition for each run of a batch. */
-export const stagingTable = (contract: Contract, config: Pick<Config, 'workBucket'>): ParquetTable => ({
-  name: `staging_${contract.dataset}`,
-  columns: goldenColumns(contract),
+export const stagingTable = (plan: Plan, config: Pick<Config, 'workBucket'>): ParquetTable => ({
+  name: stagingName(plan.dataset),
+  columns: plan.columns,
   partitionKeys: [{ name: 'run', type: 'string' }],
-  location: address({ bucket: config.workBucket, key: `staging/${contract.dataset}/` }),
+  location: address({ bucket: config.workBucket, key: `staging/${plan.dataset}/` }),
 });
+
+export const stagingName = (dataset: string): string => `staging_${dataset}`;
 
 /** Name of a run's partition in the staging table. */
 export const stagingPartition = (batch: string, run: string): string => `${batch}-${run}`;
 
-const partitionKeys = (contract: Contract): OutputColumn[] =>
-  contract.partitionBy.map((p) => ({ name: p.name, type: 'string' }));
+/** The plan that a batch was transformed by. */
+export const readPlan = (
+  { config, store }: { config: Pick<Config, 'workBucket'>; store: Pick<Store, 'readJson'> },
+  dataset: string,
+  batch: string,
+): Promise<Plan> => store.readJson(places(config).plan(dataset, batch), planSchema);

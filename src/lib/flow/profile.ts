@@ -3,10 +3,11 @@
 import type { ObjectRef, Store } from '../aws/store.ts';
 import { formatHiveType } from '../catalog/hiveType.ts';
 import { mergeShapes, type Shape, shapeOf, toStructType, unknownShape } from '../catalog/infer.ts';
+import { parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
-import { documentLimit, headBytes, lookAt, refusedSampleBytes } from '../engine/layout.ts';
+import { documentLimit, headBytes, type Look, lookAt, refusedSampleBytes } from '../engine/layout.ts';
 import { type Compression, unpackStart } from '../engine/unpack.ts';
-import { isJsonObject, tryParseJson } from '../json.ts';
+import { concatenatedObjects, isJsonObject, tryParseJson } from '../json.ts';
 import { parallel } from '../parallel.ts';
 import type { Manifest, Profile } from './batch.ts';
 
@@ -23,13 +24,16 @@ export async function profileBatch(
   const looks = await parallel(manifest.files, 32, async (file) => {
     const ref = { bucket: rawBucket, key: file.object, version: file.version };
     const { head, size } = await store.head(ref, headBytes);
-    const { layout, fault, compression, start } = await lookAt(contract.source, head, size);
+    const { layout, fault, compression, header, start } = await lookAt(contract.source, head, size);
     const isWhole = size <= head.length && start.length < headBytes;
-    const content = layout === 'document' && !isWhole ? await wholeContent(store, ref, compression) : start;
-    const shape =
-      layout === 'refused'
-        ? unknownShape
-        : shapeOfRecords(contract.source, layout, Buffer.from(content), content === start && !isWhole);
+    const isDocument = layout === 'document' && header === null;
+    const content = isDocument && !isWhole ? await wholeContent(store, ref, compression) : start;
+    const shape = shapeOfContent(
+      contract.source,
+      { layout, header },
+      Buffer.from(content),
+      content === start && !isWhole,
+    );
     return {
       shape,
       file: {
@@ -38,6 +42,7 @@ export async function profileBatch(
         layout,
         fault,
         compression,
+        header: header && [...header],
         ...(layout === 'refused'
           ? { head: Buffer.from(head.subarray(0, refusedSampleBytes)).toString('base64') }
           : {}),
@@ -62,14 +67,17 @@ async function wholeContent(
   return (await unpackStart(bytes, compression, documentLimit)) ?? new Uint8Array();
 }
 
-/** The merged shape of the records in a text; lines and documents that do not parse have none. */
-export function shapeOfRecords(
+/** The merged shape of a file's records; what does not parse has none. A CSV has texts only. */
+export function shapeOfContent(
   source: Contract['source'],
-  layout: 'lines' | 'document',
+  { layout, header }: Pick<Look, 'layout' | 'header'>,
   content: Buffer,
   isCut: boolean,
 ): Shape {
+  if (layout === 'refused') return unknownShape;
+  if (header !== null) return shapeOf(Object.fromEntries(header.map((name) => [name, ''])));
   const text = content.toString('utf8').replace(/^\uFEFF/, '');
+  if (source.formats.includes('json_concatenated')) return mergeRecords(concatenatedObjects(text));
   if (layout === 'document') {
     const document = tryParseJson(text);
     const records = source.records === undefined ? document : valueAt(document, source.records);
@@ -83,11 +91,12 @@ export function shapeOfRecords(
 const mergeRecords = (records: readonly unknown[]): Shape =>
   records.filter(isJsonObject).map(shapeOf).reduce(mergeShapes, unknownShape);
 
+/** The value at a path without `[*]`. */
 function valueAt(value: unknown, path: string): unknown {
-  return path
-    .split('.')
-    .reduce<unknown>(
-      (at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined),
-      value,
-    );
+  return parsePath(path).reduce<unknown>((at, step) => {
+    const key = step.kind === 'key' ? step.key : step.kind === 'index' ? step.index : undefined;
+    return key !== undefined && typeof at === 'object' && at !== null
+      ? (at as Record<string | number, unknown>)[key]
+      : undefined;
+  }, value);
 }

@@ -3,11 +3,12 @@ import { posix } from 'node:path';
 import { z } from 'zod';
 import type { ParquetTable } from '../aws/catalog.ts';
 import { address } from '../aws/store.ts';
+import { valuesOfPath } from '../catalog/partitionPath.ts';
 import { quarantineColumns } from '../compiler/plan.ts';
 import type { Config } from '../config.ts';
 import { parallel } from '../parallel.ts';
-import { goldenTable, places } from './batch.ts';
-import { contractOf, type Deps } from './deps.ts';
+import { goldenTable, places, readPlan } from './batch.ts';
+import type { Deps } from './deps.ts';
 import type { publishOutput, RunInput, repairOutput } from './schemas.ts';
 
 /** What Publish did, for the steps after it: a long list goes through S3, not through the state machine. */
@@ -30,7 +31,7 @@ export async function publish(
 ): Promise<z.output<typeof publishOutput>> {
   const { config, store, catalog, ledger } = deps;
   await ledger.requireLease(dataset, fence);
-  const table = goldenTable(contractOf(deps, dataset), config);
+  const table = goldenTable(await readPlan(deps, dataset, batch), config);
   await catalog.ensureTable(table);
   const staged = places(config).run(dataset, batch, run);
   const rows = await parquetBelow(store, staged.data);
@@ -48,7 +49,7 @@ export async function publish(
   const published: Published = {
     objects: targets.map(({ from, to }) => ({ key: to, bytes: from.size })),
     quarantine: refused.map(({ to }) => to),
-    partitions: folders.map((path) => ({ path, values: valuesOf(path) })),
+    partitions: folders.map((path) => ({ path, values: valuesOfPath(path) })),
   };
   // Written first: whatever breaks off from here on can be taken back.
   await store.writeText(places(config).published(dataset, batch), JSON.stringify(published));
@@ -71,7 +72,7 @@ export async function repairPartitions(
   { dataset, batch }: RunInput,
 ): Promise<z.output<typeof repairOutput>> {
   const { config, catalog } = deps;
-  const table = goldenTable(contractOf(deps, dataset), config);
+  const table = goldenTable(await readPlan(deps, dataset, batch), config);
   const { partitions, quarantine } = await readPublished(deps, dataset, batch);
   const registered = await catalog.addPartitions(
     table,
@@ -151,10 +152,3 @@ function numberedByFolder(objects: readonly { key: string; size: number }[], roo
     return { from, folder, number };
   });
 }
-
-/** `data_source=a/year=2025/` -> [a, 2025]: Hive writes special characters as %XX. */
-const valuesOf = (path: string): string[] =>
-  path
-    .split('/')
-    .filter(Boolean)
-    .map((segment) => decodeURIComponent(segment.slice(segment.indexOf('=') + 1)));

@@ -4,7 +4,7 @@ import { contractVersion } from '../contract/load.ts';
 import { tableOf } from '../contract/schema.ts';
 import type { FileState } from '../ledger/ledger.ts';
 import { parallel } from '../parallel.ts';
-import { manifestSchema, places, stagingPartition, stagingTable } from './batch.ts';
+import { manifestSchema, places, stagingName, stagingPartition } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
 import { type DispatchDeps, wake } from './dispatch.ts';
 import { readPublished, unpublish } from './publish.ts';
@@ -58,7 +58,7 @@ export async function completeBatch(
       return { ...file, state: 'published' as const, ...(counted ? { counts: counted } : {}) };
     }),
   );
-  await catalog.dropPartition(stagingTable(contract, config).name, [stagingPartition(batch, run)]);
+  await catalog.dropPartition(stagingName(dataset), [stagingPartition(batch, run)]);
   await announce('BatchPublished', {
     version: 1,
     dataset,

@@ -9,10 +9,12 @@ import { compile } from '../compiler/compile.ts';
 import { type Plan, type ReferenceData, type Summary, summarySchema } from '../compiler/plan.ts';
 import type { EmbeddedRun } from '../engine/embedded.ts';
 import { refusedSampleBytes } from '../engine/layout.ts';
+import { type ObjectsBelow, publishedKeys } from '../engine/publishedKeys.ts';
 import { describeJob, type SparkInput } from '../engine/sparkJob.ts';
 import { unpackInput } from '../engine/unpack.ts';
 import { GlueJobFailed } from '../errors.ts';
 import { parallel } from '../parallel.ts';
+import { loadReferences } from '../reference/load.ts';
 import { type Profile, places } from './batch.ts';
 import { profileOf, rawTableOf } from './checkCrawler.ts';
 import { contractOf, type Deps } from './deps.ts';
@@ -37,7 +39,14 @@ export async function transformEmbedded(
       return unpackInput({ ...inputOf(file), path });
     });
     const outputDir = join(folder, 'output');
-    const summary = await run({ plan, references, inputs, batch, outputDir });
+    const summary = await run({
+      plan,
+      references,
+      inputs,
+      batch,
+      outputDir,
+      publishedKeys: (partitions) => publishedKeys(objectsOf(deps, plan.table), plan, batch, partitions),
+    });
     for (const [name, target] of [
       ['data', at.data],
       ['quarantine', at.quarantine],
@@ -74,6 +83,7 @@ export async function startGlueJob(
   const job = describeJob(plan, batch, inputs, references, {
     input: (index) => address(at.input(index)),
     reference: (name) => address(at.reference(name)),
+    published: address({ bucket: config.processedBucket, key: `${plan.table}/` }),
     data: address(at.data),
     quarantine: address(at.quarantine),
     summary: address(at.summary),
@@ -112,11 +122,12 @@ async function placeInput(
 
 type ProfiledFile = Profile['files'][number];
 
-const inputOf = ({ object, version, layout, fault, compression }: ProfiledFile) => ({
+const inputOf = ({ object, version, layout, fault, header, compression }: ProfiledFile) => ({
   object,
   version,
   layout,
   fault,
+  header,
   compression,
 });
 
@@ -160,10 +171,24 @@ async function planBatch(
   const contract = contractOf(deps, dataset);
   const profile = await profileOf(deps, contract, batch);
   const rawTable = profile.record === null ? null : await rawTableOf(deps, contract);
-  const { plan, references } = compile(contract, rawTable, config.datasetsFolder);
+  const references = await loadReferences(contract, config.datasetsFolder);
+  const plan = compile(contract, rawTable, references);
   await store.writeText(places(config).plan(dataset, batch), JSON.stringify(plan, null, 1));
   return { plan, references, profile };
 }
+
+/** The published objects of a table. */
+const objectsOf = ({ config, store }: Pick<Deps, 'config' | 'store'>, table: string): ObjectsBelow => {
+  const bucket = config.processedBucket;
+  return {
+    async list(folder) {
+      const prefix = `${table}/${folder}`;
+      const found = await store.list(bucket, prefix);
+      return found.map(({ key, size }) => ({ name: key.slice(prefix.length), size }));
+    },
+    read: (path, start, end) => store.readRange({ bucket, key: `${table}/${path}` }, start, end),
+  };
+};
 
 const newRun = (): string => randomUUID().slice(0, 8);
 

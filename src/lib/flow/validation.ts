@@ -5,7 +5,7 @@ import { address } from '../aws/store.ts';
 import { expectationQuery, judgeExpectations } from '../compiler/expectations.ts';
 import { AccountingMismatch, AthenaQueryFailed, ExpectationFailed } from '../errors.ts';
 import { waitFor } from '../waitFor.ts';
-import { places, stagingPartition, stagingTable } from './batch.ts';
+import { places, readPlan, stagingPartition, stagingTable } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
 import type { RunInput, validationInput, validationOutput, validationStarted } from './schemas.ts';
 import { readSummary } from './transform.ts';
@@ -17,7 +17,7 @@ export async function startValidation(
 ): Promise<z.output<typeof validationStarted>> {
   const { config, catalog, athena } = deps;
   const contract = contractOf(deps, dataset);
-  const table = stagingTable(contract, config);
+  const table = stagingTable(await readPlan(deps, dataset, batch), config);
   const partition = stagingPartition(batch, run);
   await catalog.ensureTable(table);
   await catalog.addPartition(table, [partition], address(places(config).run(dataset, batch, run).data));

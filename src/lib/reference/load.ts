@@ -1,33 +1,34 @@
-/** Reference data of a contract -> tables that the row part joins by equality. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** Reference data of a contract -> tables that rows are joined with by equality. */
 import type { ReferenceData } from '../compiler/plan.ts';
 import type { Contract } from '../contract/schema.ts';
-import { ReferenceRefused } from '../errors.ts';
+import { readIndex } from './index.ts';
 import { loadLookup } from './lookup.ts';
 import { indexPolygons, readPolygons } from './polygons.ts';
+import { readReference, readRows } from './rows.ts';
 
-/** One table for each enrichment, in the contract's order. Throws ReferenceRefused, naming the file. */
-export function loadReferences(contract: Contract, folder: string): ReferenceData[] {
-  return contract.enrich.map((enrichment, index) => {
-    const name = `reference_${index}`;
-    const text = readReference(folder, enrichment.file);
-    if (enrichment.kind === 'polygon')
-      return indexPolygons(name, readPolygons(enrichment.file, text, enrichment));
-    const keyTypes = Object.fromEntries(
-      Object.entries(enrichment.on).map(([column, key]) => [
-        key,
-        contract.columns.find((c) => c.name === column)?.type ?? 'string',
-      ]),
-    );
-    return loadLookup(name, enrichment.file, text, keyTypes, Object.values(enrichment.columns));
-  });
-}
-
-function readReference(folder: string, file: string): string {
-  try {
-    return readFileSync(join(folder, file), 'utf8');
-  } catch (cause) {
-    throw new ReferenceRefused(`${file}: cannot be read below ${folder}`, { cause });
-  }
+/**
+ * One table for each enrichment, in the contract's order. What was indexed when the project was built is read, anything
+ * else is made now. Throws ReferenceRefused, naming the file.
+ */
+export function loadReferences(contract: Contract, folder: string): Promise<ReferenceData[]> {
+  return Promise.all(
+    contract.enrich.map(async (enrichment, i) => {
+      const name = `reference_${i}`;
+      const { file } = enrichment;
+      const bytes = await readReference(folder, file);
+      if (enrichment.kind === 'polygon') {
+        const options = { object: enrichment.object, property: enrichment.property };
+        const indexed = await readIndex(folder, bytes, options);
+        return { name, ...(indexed ?? indexPolygons(readPolygons(file, bytes.toString('utf8'), options))) };
+      }
+      const keyTypes = Object.fromEntries(
+        Object.entries(enrichment.on).map(([column, key]) => [
+          key,
+          contract.columns.find((c) => c.name === column)?.type ?? 'string',
+        ]),
+      );
+      const rows = await readRows(file, bytes);
+      return { name, ...loadLookup(file, rows, keyTypes, Object.values(enrichment.columns)) };
+    }),
+  );
 }

@@ -1,27 +1,26 @@
-/** A CSV reference for an equi-join. */
-import { parse } from 'csv-parse/sync';
+/** A lookup: rows that others are joined with by equal keys. */
 import type { ReferenceData } from '../compiler/plan.ts';
 import { duckType } from '../dialect/duckdbNames.ts';
 import { ReferenceRefused } from '../errors.ts';
+import type { LookupRow } from './rows.ts';
 
 /**
- * Reads a CSV with a header. `keyTypes`: key column -> Hive type; value columns are text, an empty one is null.
+ * `keyTypes`: key column -> Hive type; value columns are text. A row with a key that has no value is never found.
  * Throws ReferenceRefused for a missing column, a key that is no such number, or a key that stands twice.
  */
 export function loadLookup(
-  name: string,
   file: string,
-  text: string,
+  rows: readonly LookupRow[],
   keyTypes: Readonly<Record<string, string>>,
   values: readonly string[],
-): ReferenceData {
-  const rows = parseCsv(file, text);
+): Omit<ReferenceData, 'name'> {
   const keys = Object.keys(keyTypes);
   const columns = [...new Set([...keys, ...values])];
-  const missing = columns.filter((column) => rows.length > 0 && !(column in (rows[0] ?? {})));
+  const missing = columns.filter((column) => rows.length > 0 && !rows.some((row) => column in row));
   if (missing.length > 0) throw new ReferenceRefused(`${file}: has no column ${missing.join(', ')}`);
   const seen = new Map<string, number>();
-  const lines = rows.map((row, index) => {
+  const lines = rows.flatMap((row, index) => {
+    if (keys.some((key) => (row[key] ?? null) === null)) return [];
     for (const [key, type] of Object.entries(keyTypes))
       if (type !== 'string' && !/^-?\d{1,18}$/.test(row[key] ?? ''))
         throw new ReferenceRefused(`${file}, row ${index + 1}: ${key} "${row[key]}" is not a ${type}`);
@@ -32,19 +31,10 @@ export function loadLookup(
         `${file}, rows ${first + 1} and ${index + 1}: the key ${identity} stands twice; a lookup needs each key once`,
       );
     seen.set(identity, index);
-    return JSON.stringify(Object.fromEntries(columns.map((column) => [column, row[column] || null])));
+    return [JSON.stringify(Object.fromEntries(columns.map((column) => [column, row[column] ?? null])))];
   });
   return {
-    name,
     columns: Object.fromEntries(columns.map((column) => [column, duckType(keyTypes[column] ?? 'string')])),
     ndjson: lines.join('\n'),
   };
-}
-
-function parseCsv(file: string, text: string): Record<string, string>[] {
-  try {
-    return parse(text, { columns: true, bom: true, skip_empty_lines: true });
-  } catch (cause) {
-    throw new ReferenceRefused(`${file}: ${cause instanceof Error ? cause.message : cause}`, { cause });
-  }
 }

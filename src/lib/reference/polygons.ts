@@ -42,7 +42,7 @@ export function readPolygons(
  * the edges that can change the answer inside it; edges right of the cell that span it from bottom to top are always
  * crossed and kept as a parity.
  */
-export function indexPolygons(name: string, polygons: readonly Polygon[]): ReferenceData {
+export function indexPolygons(polygons: readonly Polygon[]): Omit<ReferenceData, 'name'> {
   const shapes = polygons.map(({ name, rings }) => ({ name, edges: edgesOf(rings) }));
   const grid = gridFor(shapes.flatMap((s) => s.edges));
   const cells = new Map<number, { name: string; parity: number; edges: Edge[] }[]>();
@@ -52,7 +52,6 @@ export function indexPolygons(name: string, polygons: readonly Polygon[]): Refer
   }
   const edge = 'STRUCT(x1 DOUBLE, y1 DOUBLE, x2 DOUBLE, y2 DOUBLE)';
   return {
-    name,
     grid,
     columns: {
       cell: 'BIGINT',

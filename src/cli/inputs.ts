@@ -1,0 +1,57 @@
+/** Files of this machine as the inputs of a run, and as what is published already. */
+import { readdir, readFile, stat, symlink } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { mergeShapes, toStructType, unknownShape } from '../lib/catalog/infer.ts';
+import type { RawTable } from '../lib/compiler/compile.ts';
+import type { Contract } from '../lib/contract/schema.ts';
+import { type InputFile, readStart } from '../lib/engine/embedded.ts';
+import { headBytes, lookAt } from '../lib/engine/layout.ts';
+import type { ObjectsBelow } from '../lib/engine/publishedKeys.ts';
+import { unpackInput } from '../lib/engine/unpack.ts';
+import { shapeOfContent } from '../lib/flow/profile.ts';
+
+/** A file of this machine has no version; the time of its last change stands for it. `link` is a name to unpack beside. */
+export async function inputOf(contract: Contract, path: string, link: string): Promise<InputFile> {
+  const { size, mtime } = await stat(path);
+  await symlink(resolve(path), link);
+  const look = await lookAt(contract.source, await readStart(path, headBytes), size);
+  const { layout, fault, compression, header } = look;
+  return unpackInput({
+    object: basename(path),
+    version: mtime.toISOString(),
+    path: link,
+    layout,
+    fault,
+    compression,
+    header,
+  });
+}
+
+/** What a crawler would know of the inputs: of lines, the first 256 KiB are looked at. */
+export async function tableOfInputs(
+  contract: Contract,
+  inputs: readonly InputFile[],
+): Promise<RawTable | null> {
+  const shapes = await Promise.all(
+    inputs.map(async (input) => {
+      const { size } = await stat(input.path);
+      const bytes = input.layout === 'document' ? size : Math.min(size, headBytes);
+      return shapeOfContent(contract.source, input, await readStart(input.path, bytes), bytes < size);
+    }),
+  );
+  const shape = shapes.reduce(mergeShapes, unknownShape);
+  return shape.kind === 'struct' ? { name: 'of the inputs', record: toStructType(shape) } : null;
+}
+
+/** A folder of this machine, as published objects are read. */
+export const localObjects = (root: string): ObjectsBelow => ({
+  async list(folder) {
+    const place = join(root, folder);
+    const names = await readdir(place).catch(() => []);
+    return Promise.all(names.map(async (name) => ({ name, size: (await stat(join(place, name))).size })));
+  },
+  async read(path, start, end) {
+    const { buffer, byteOffset } = (await readFile(join(root, path))).subarray(start, end);
+    return buffer.slice(byteOffset, byteOffset + end - start) as ArrayBuffer;
+  },
+});

@@ -1,0 +1,43 @@
+/** What columns a contract's table has, and whether contracts that share a table agree on them. */
+import { lineage, type OutputColumn, rescued } from '../compiler/plan.ts';
+import type { Contract } from './schema.ts';
+
+/** The published columns of a contract, in order, without partition keys. */
+export function goldenColumns(contract: Contract): OutputColumn[] {
+  const enriched = contract.enrich.flatMap((e) =>
+    e.kind === 'lookup' ? Object.keys(e.columns) : [e.column],
+  );
+  return [
+    ...contract.columns.map(({ name, type }) => ({ name, type: type === 'json' ? 'string' : type })),
+    ...contract.derive.map(({ name, type }) => ({ name, type })),
+    ...enriched.map((name) => ({ name, type: 'string' })),
+    ...(contract.drift === 'rescue' ? [rescued] : []),
+    ...lineage,
+  ];
+}
+
+/**
+ * Why two contracts cannot fill one table; empty when they can. Columns and partition keys must be the same, and a
+ * constant must keep their partitions apart: each dataset has a lease of its own.
+ */
+export function disagreements(a: Contract, b: Contract): string[] {
+  const types = (contract: Contract) => new Map(goldenColumns(contract).map((c) => [c.name, c.type]));
+  const [left, right] = [types(a), types(b)];
+  const columns = [...new Set([...left.keys(), ...right.keys()])].flatMap((name) => {
+    const [mine, other] = [left.get(name), right.get(name)];
+    if (mine === other) return [];
+    if (mine === undefined || other === undefined)
+      return [`the column "${name}" is only in ${mine === undefined ? b.dataset : a.dataset}`];
+    return [`the column "${name}" is ${mine} in ${a.dataset} and ${other} in ${b.dataset}`];
+  });
+  const keys = (contract: Contract) => contract.partitionBy.map((p) => p.name).join(', ');
+  if (keys(a) !== keys(b))
+    return [...columns, `the partition keys are ${keys(a)} in ${a.dataset} and ${keys(b)} in ${b.dataset}`];
+  const isApart = a.partitionBy.some((p, i) => {
+    const other = b.partitionBy[i];
+    return 'constant' in p && other && 'constant' in other && p.constant !== other.constant;
+  });
+  return isApart
+    ? columns
+    : [...columns, `no constant in partitionBy keeps the rows of ${a.dataset} and ${b.dataset} apart`];
+}

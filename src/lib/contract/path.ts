@@ -1,0 +1,44 @@
+/** Paths into a record: `user.id`, `items[0].sku`, `entities.hashtags[*].text`, `"Miles per Gallon"`. */
+
+export type PathStep =
+  | { readonly kind: 'key'; readonly key: string }
+  | { readonly kind: 'index'; readonly index: number }
+  | { readonly kind: 'each' };
+
+const key = `(?:"[^"\\\\]+"|[^.[\\]"'\\\\\\s]+)`;
+const item = String.raw`\[(?:\d+|\*)\]`;
+
+/** What a path looks like, whole. */
+export const pathPattern = new RegExp(`^${key}(?:${item})*(?:\\.${key}(?:${item})*)*$`);
+
+/** The steps of a path that fits `pathPattern`. */
+export function parsePath(path: string): PathStep[] {
+  return [...path.matchAll(/\[(\d+|\*)\]|"([^"]+)"|([^.[\]"]+)/g)].map(([, place, quoted, plain]) => {
+    if (place === '*') return { kind: 'each' };
+    if (place !== undefined) return { kind: 'index', index: Number(place) };
+    return { kind: 'key', key: quoted ?? plain ?? '' };
+  });
+}
+
+/** Writes steps as a path; null when a key has a character that no path can have. */
+export function formatPath(steps: readonly PathStep[]): string | null {
+  const parts = steps.map((step) => {
+    if (step.kind === 'each') return '[*]';
+    if (step.kind === 'index') return `[${step.index}]`;
+    return pathPattern.test(step.key) && !/[.[]/.test(step.key) ? step.key : `"${step.key}"`;
+  });
+  const path = parts.join('.').replaceAll('.[', '[');
+  return pathPattern.test(path) ? path : null;
+}
+
+/** The field of the record that a path begins at. */
+export const firstKey = (path: string): string => {
+  const [first] = parsePath(path);
+  return first?.kind === 'key' ? first.key : '';
+};
+
+/** Whether `path` lies below `parent`, or is it. */
+export function isBelow(path: string, parent: string): boolean {
+  const steps = parsePath(path);
+  return parsePath(parent).every((step, i) => JSON.stringify(step) === JSON.stringify(steps[i]));
+}

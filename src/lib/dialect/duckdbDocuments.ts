@@ -1,0 +1,138 @@
+/** DuckDB's SQL from whole files to their records, and what a record's text must be. */
+import { type PathStep, parsePath } from '../contract/path.ts';
+import type { Contract } from '../contract/schema.ts';
+import { literal } from './duckdbNames.ts';
+
+/** How much of a document that cannot be parsed is kept as raw text in quarantine, in bytes. */
+const rawSampleBytes = 65_536;
+
+/**
+ * Whether a text is JSON by RFC 8259. DuckDB's json_valid also takes NaN, Infinity and a trailing comma, so a text
+ * that might hold one is looked at again without its strings. A CASE, because DuckDB computes both sides of AND.
+ */
+export function isJson(text: string): string {
+  const extras = literal('(?i)nan|inf|,\\s*[\\]}]');
+  const withoutStrings = `regexp_replace(${text}, ${literal('"(\\\\.|[^"\\\\])*"')}, '""', 'gs')`;
+  return `CASE WHEN NOT coalesce(json_valid(${text}), false) THEN false
+      WHEN regexp_matches(${text}, ${extras}) THEN NOT regexp_matches(${withoutStrings}, ${extras}) ELSE true END`;
+}
+
+const byteOrderMark = 'chr(65279)';
+
+/** documents(file, raw) -> records(file, line, raw, fault). */
+export function documentsSql(source: Contract['source']): string {
+  if (source.formats.includes('csv')) return csvRecords(source.csv);
+  if (source.formats.includes('json_concatenated')) return concatenatedRecords;
+  return arrayRecords(source.records ?? null);
+}
+
+/** `recordsPath` null: the document is the array itself. */
+function arrayRecords(recordsPath: string | null): string {
+  const path = recordsPath === null ? '$' : jsonPath(recordsPath);
+  return `
+WITH decoded AS (
+  SELECT file, raw, ltrim(TRY(decode(raw)), ${byteOrderMark}) AS text FROM documents
+), parsed AS (
+  SELECT file, raw, CASE WHEN ${isJson('text')} THEN text END AS doc FROM decoded
+), found AS (
+  SELECT file, raw, doc,
+    CASE WHEN json_type(doc, ${literal(path)}) = 'ARRAY' THEN json_extract(doc, ${literal(`${path}[*]`)}) END AS items
+  FROM parsed
+)
+SELECT file, unnest(generate_series(1, len(items)))::BIGINT AS line, encode(unnest(items)::VARCHAR) AS raw,
+  NULL::VARCHAR AS fault
+FROM found WHERE items IS NOT NULL
+UNION ALL
+SELECT file, 1::BIGINT, raw[1:${rawSampleBytes}],
+  CASE WHEN doc IS NULL THEN 'invalid_document' ELSE 'records_missing' END
+FROM found WHERE items IS NULL`.trim();
+}
+
+/**
+ * Objects one after the other, with or without white space between them. A record ends where its braces do; what stands
+ * between records is a record of its own, which is then no JSON.
+ */
+const concatenatedRecords = `
+WITH decoded AS (
+  SELECT file, raw, ltrim(TRY(decode(raw)), ${byteOrderMark}) AS text FROM documents
+), tokens AS (
+  SELECT file, unnest(generate_series(1, len(t))) AS n, unnest(t) AS token
+  FROM (SELECT file, regexp_extract_all(text, ${literal('"(?:\\\\.|[^"\\\\])*"|[{}]|[^"{}]+|"')}, 0, 's') AS t FROM decoded)
+), steps AS (
+  SELECT *, CASE token WHEN '{' THEN 1 WHEN '}' THEN -1 ELSE 0 END AS step FROM tokens
+), depths AS (
+  SELECT *, sum(step) OVER (PARTITION BY file ORDER BY n) AS depth FROM steps
+), places AS (
+  -- A record is over behind the brace that closes it, and before the brace that opens the next.
+  SELECT *, sum(CASE WHEN depth <= 0 AND step < 0 THEN 1 WHEN depth = 1 AND step = 1 THEN 1 ELSE 0 END)
+      OVER (PARTITION BY file ORDER BY n) - CASE WHEN depth <= 0 AND step < 0 THEN 1 ELSE 0 END AS place,
+    sum(length(token) - length(replace(token, chr(10), ''))) OVER (PARTITION BY file ORDER BY n)
+      - (length(token) - length(replace(token, chr(10), ''))) AS newlines
+  FROM depths
+), pieces AS (
+  SELECT file, place, string_agg(token, '' ORDER BY n) AS text, min(newlines) AS newlines FROM places GROUP BY file, place
+)
+SELECT file, (newlines + 1)::BIGINT AS line, encode(text) AS raw, NULL::VARCHAR AS fault FROM pieces
+UNION ALL
+SELECT file, 1::BIGINT, raw[1:${rawSampleBytes}], 'invalid_document' FROM decoded WHERE text IS NULL`.trim();
+
+/** The regular expression of a CSV record without its line end (RFC 4180, 2). */
+export function csvRecord(delimiter: string): string {
+  const mark = escaped(delimiter);
+  const field = `(?:"[^"]*(?:""[^"]*)*"|[^"${mark}\r\n]*)`;
+  return `${field}(?:${mark}${field})*`;
+}
+
+/** The fields of the record `text`, as a list of texts; NULL where a field is the null text. */
+export function csvFields(text: string, csv: Contract['source']['csv']): string {
+  const { delimiter, nullText } = csvOf(csv);
+  const mark = escaped(delimiter);
+  const pattern = `("[^"]*(?:""[^"]*)*"|[^"${mark}]*)${mark}`;
+  return `list_transform(regexp_extract_all(${text} || ${literal(delimiter)}, ${literal(pattern)}, 1),
+      lambda f : CASE WHEN f[1] = '"' THEN replace(substring(f, 2, length(f) - 2), '""', '"') ELSE nullif(f, ${literal(nullText)}) END)`;
+}
+
+/** What holds when a contract says nothing. */
+export const csvOf = (csv: Contract['source']['csv']) => ({
+  delimiter: csv?.delimiter ?? ',',
+  nullText: csv?.nullText ?? '',
+  hasHeader: !csv || csv.header === true,
+});
+
+const escaped = (character: string): string =>
+  /\w/.test(character) ? character : `\\x{${character.codePointAt(0)?.toString(16)}}`;
+
+/**
+ * Where no record begins, a line is one, and no CSV. A file that is not UTF-8 as a whole is read line by line, so that
+ * only its bad lines are lost.
+ */
+function csvRecords(csv: Contract['source']['csv']): string {
+  const { delimiter, hasHeader } = csvOf(csv);
+  const pattern = `${csvRecord(delimiter)}\\r?(?:\\n|$)|[^\\n]+(?:\\n|$)`;
+  return `
+WITH bare AS (
+  SELECT file, CASE WHEN raw[1:3] = '\\xEF\\xBB\\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents
+), decoded AS (
+  SELECT file, raw, TRY(decode(raw)) AS text FROM bare
+), pieces AS (
+  SELECT file, text IS NOT NULL AS is_text,
+    CASE WHEN text IS NOT NULL THEN list_transform(regexp_extract_all(text, ${literal(pattern)}, 0, 's'), lambda r : encode(r))
+      ELSE list_transform(string_split(raw::VARCHAR, ${literal('\\x0A')}), lambda l : l::BLOB) END AS found
+  FROM decoded
+), numbered AS (
+  SELECT file, is_text, unnest(generate_series(1, len(found))) AS n, unnest(found) AS raw FROM pieces
+), counted AS (
+  SELECT *, CASE WHEN is_text THEN length(decode(raw)) - length(replace(decode(raw), chr(10), '')) ELSE 1 END AS newlines
+  FROM numbered
+), placed AS (
+  SELECT *, sum(newlines) OVER (PARTITION BY file ORDER BY n) - newlines + 1 AS line FROM counted
+)
+SELECT file, line::BIGINT AS line, raw, NULL::VARCHAR AS fault
+FROM placed${hasHeader ? ' WHERE n > 1' : ''}`.trim();
+}
+
+/** `entities.hashtags[*].text` -> `$."entities"."hashtags"[*]."text"`. */
+export function jsonPath(path: string | readonly PathStep[]): string {
+  const steps = typeof path === 'string' ? parsePath(path) : path;
+  return `$${steps.map((step) => (step.kind === 'key' ? `."${step.key}"` : step.kind === 'each' ? '[*]' : `[${step.index}]`)).join('')}`;
+}

@@ -1,0 +1,76 @@
+/** DuckDB's SQL for enrichments: equi-joins with tables that the executor holds. */
+import type { ReferenceData } from '../compiler/plan.ts';
+import type { Enrichment } from '../contract/schema.ts';
+import { identifier, literal } from './duckdbNames.ts';
+
+/** One enrichment of rows called `placed`. */
+export interface EnrichmentSql {
+  readonly join: string;
+  readonly outputs: readonly string[];
+  /** Whether a row asks for a match and has none. */
+  readonly isUnmatched: string;
+  /** For quarantine: the first output column, and what was looked for. */
+  readonly column: string;
+  readonly asked: string;
+}
+
+/** `reference`: null for a lookup that the set part joins. */
+export function enrichmentSql(
+  e: Enrichment,
+  reference: ReferenceData | null | undefined,
+): EnrichmentSql | null {
+  if (!reference) return null;
+  const table = identifier(reference.name);
+  const output = (value: string, isUnmatched: string, column: string) =>
+    typeof e.unmatched === 'object'
+      ? `CASE WHEN ${isUnmatched} THEN ${literal(e.unmatched.default)} ELSE ${value} END AS ${identifier(column)}`
+      : `${value} AS ${identifier(column)}`;
+  if (e.kind === 'lookup') {
+    const keys = Object.entries(e.on).map(([column, key]) => ({
+      column: `placed.${identifier(column)}`,
+      key: `${table}.${identifier(key)}`,
+    }));
+    const hasKey = keys.map(({ column }) => `${column} IS NOT NULL`).join(' AND ');
+    const isUnmatched = `(${hasKey} AND ${keys[0]?.key} IS NULL)`;
+    return {
+      join: `LEFT JOIN ${table} ON ${keys.map(({ column, key }) => `${column} = ${key}`).join(' AND ')}`,
+      outputs: Object.entries(e.columns).map(([column, from]) =>
+        output(`${table}.${identifier(from)}`, isUnmatched, column),
+      ),
+      isUnmatched,
+      column: Object.keys(e.columns)[0] ?? '',
+      asked: keys.map(({ column }) => `${column}::VARCHAR`).join(" || ', ' || "),
+    };
+  }
+  const [x, y] = [`placed.${identifier(e.longitude)}`, `placed.${identifier(e.latitude)}`];
+  // Even-odd rule: a ray to the right crosses an edge when the edge's ends stand on both sides of it.
+  const crossed = `(g.y1 > ${y}) <> (g.y2 > ${y}) AND ${x} < (g.x2 - g.x1) * (${y} - g.y1) / (g.y2 - g.y1) + g.x1`;
+  const inside = `(p.parity + len(list_filter(p.edges, lambda g : ${crossed}))) % 2 = 1`;
+  const found = `list_filter(${table}.polygons, lambda p : ${inside})[1].name`;
+  const isUnmatched = `(${x} IS NOT NULL AND ${y} IS NOT NULL AND ${found} IS NULL)`;
+  return {
+    join: `LEFT JOIN ${table} ON placed.${cellName(e)} = ${table}.cell`,
+    outputs: [output(found, isUnmatched, e.column)],
+    isUnmatched,
+    column: e.column,
+    asked: `${y}::VARCHAR || ', ' || ${x}::VARCHAR`,
+  };
+}
+
+const cellName = (e: { column: string }): string => identifier(`__cell_${e.column}`);
+
+/** The grid cell of a point: NULL outside the grid. */
+export function cellOf(
+  e: Extract<Enrichment, { kind: 'polygon' }>,
+  reference: ReferenceData | null | undefined,
+): string {
+  const grid = reference?.grid;
+  if (!grid) throw new TypeError(`no grid for ${e.column}`);
+  const [x, y] = [identifier(e.longitude), identifier(e.latitude)];
+  const column = `floor((${x} - ${real(grid.x)}) / ${real(grid.width)})::BIGINT`;
+  const row = `floor((${y} - ${real(grid.y)}) / ${real(grid.height)})::BIGINT`;
+  return `CASE WHEN ${x} >= ${real(grid.x)} AND ${x} <= ${real(grid.x + grid.width * grid.columns)} AND ${y} >= ${real(grid.y)} AND ${y} <= ${real(grid.y + grid.height * grid.rows)} THEN ${row} * ${grid.columns} + ${column} END AS ${cellName(e)}`;
+}
+
+/** A double as SQL; the cast keeps DuckDB from reading it as a decimal. */
+const real = (value: number): string => `${literal(String(value))}::DOUBLE`;

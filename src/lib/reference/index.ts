@@ -1,0 +1,59 @@
+/**
+ * Polygon indexes that were made when the project was built, so that no batch has to. They stand below the datasets
+ * folder, named by what they were made of: a changed file or option finds none, and is indexed anew.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ReferenceData } from '../compiler/plan.ts';
+import type { Contract } from '../contract/schema.ts';
+import { indexPolygons, readPolygons } from './polygons.ts';
+import { readReference } from './rows.ts';
+
+export type PolygonOptions = { object: string | undefined; property: string };
+
+/** Grows when an index of the same polygons would look otherwise. */
+const indexVersion = 1;
+const indexFolder = '.index';
+
+/** The index of a polygon file; null where none was built. */
+export async function readIndex(
+  folder: string,
+  bytes: Buffer,
+  options: PolygonOptions,
+): Promise<Omit<ReferenceData, 'name'> | null> {
+  try {
+    const text = await readFile(join(folder, indexFolder, indexName(bytes, options)), 'utf8');
+    return JSON.parse(text) as Omit<ReferenceData, 'name'>;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** Makes the indexes that contracts need and drops all others. Throws ReferenceRefused, naming the file. */
+export async function buildIndexes(contracts: Iterable<Contract>, folder: string): Promise<number> {
+  const place = join(folder, indexFolder);
+  await mkdir(place, { recursive: true });
+  const wanted = new Set<string>();
+  for (const contract of contracts)
+    for (const enrichment of contract.enrich) {
+      if (enrichment.kind !== 'polygon') continue;
+      const options = { object: enrichment.object, property: enrichment.property };
+      const bytes = await readReference(folder, enrichment.file);
+      const name = indexName(bytes, options);
+      wanted.add(name);
+      if (await readIndex(folder, bytes, options)) continue;
+      const index = indexPolygons(readPolygons(enrichment.file, bytes.toString('utf8'), options));
+      await writeFile(join(place, name), JSON.stringify(index));
+    }
+  for (const name of await readdir(place)) if (!wanted.has(name)) await rm(join(place, name));
+  return wanted.size;
+}
+
+const indexName = (bytes: Buffer, options: PolygonOptions): string =>
+  `${createHash('sha256')
+    .update(JSON.stringify([indexVersion, options.object ?? null, options.property]))
+    .update(bytes)
+    .digest('hex')
+    .slice(0, 32)}.json`;

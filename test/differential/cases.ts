@@ -1,0 +1,377 @@
+/** Generated contracts, and inputs for them: clean ones, dirty ones, and such as are no text at all. */
+
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { parseContract } from '../../src/lib/contract/load.ts';
+import type { Contract } from '../../src/lib/contract/schema.ts';
+
+/** A contract, what was published before it ran, and the files of its batch. */
+export interface Case {
+  readonly contract: Contract;
+  readonly before: Readonly<Record<string, Buffer>> | null;
+  readonly files: Readonly<Record<string, Buffer>>;
+  /** Lookups beyond it are joined in the set part. */
+  readonly heldReferenceBytes: number;
+}
+
+type Format = 'lines' | 'json_document' | 'json_concatenated' | 'csv' | 'csv_lines';
+const formats: Readonly<Record<Format, object>> = {
+  lines: { formats: ['ndjson', 'json_array'] },
+  json_document: { formats: ['json_document'], records: 'data."the rows"' },
+  json_concatenated: { formats: ['json_concatenated'] },
+  csv: { formats: ['csv'], csv: { delimiter: ';', nullText: 'NULL' } },
+  csv_lines: { formats: ['csv'], csv: { quotedNewlines: false } },
+};
+const isCsv = (format: Format) => format.startsWith('csv');
+
+const scalar = fc.constantFrom(
+  'string',
+  'int',
+  'bigint',
+  'double',
+  'decimal(12,3)',
+  'boolean',
+  'date',
+  'json',
+);
+const columnOf = (name: string, paths: readonly string[]) =>
+  fc.record({
+    name: fc.constant(name),
+    path: fc.constantFrom(...paths),
+    type: scalar,
+    required: fc.boolean(),
+    onError: fc.constantFrom('quarantine', 'null'),
+    trim: fc.boolean(),
+    nullValues: fc.constantFrom([], ['', 'N/A']),
+  });
+const arrayOf = (name: string, paths: readonly string[]) =>
+  fc.record({
+    name: fc.constant(name),
+    path: fc.constantFrom(...paths),
+    type: fc
+      .constantFrom('string', 'int', 'bigint', 'double', 'boolean', 'date')
+      .map((type) => `array<${type}>`),
+    required: fc.boolean(),
+  });
+
+const lookups = fc.constantFrom(
+  [],
+  [],
+  [{ kind: 'lookup', file: 'names.csv', on: { id: 'id' }, columns: { found: 'name', found_kind: 'kind' } }],
+  [
+    {
+      kind: 'lookup',
+      file: 'names.csv',
+      on: { id: 'id' },
+      columns: { found: 'name' },
+      unmatched: { default: "it's \\ none" },
+    },
+    { kind: 'polygon', file: 'squares.geojson', longitude: 'x', latitude: 'y', column: 'square' },
+  ],
+  [
+    {
+      kind: 'lookup',
+      file: 'names.json',
+      on: { text: 'a', id: 'id' },
+      columns: { found: 'name' },
+      unmatched: 'quarantine',
+    },
+    {
+      kind: 'polygon',
+      file: 'squares.geojson',
+      longitude: 'x',
+      latitude: 'y',
+      column: 'square',
+      unmatched: 'quarantine',
+    },
+  ],
+);
+
+const contractOf = (format: Format, withPublished: boolean) => {
+  const nested = isCsv(format) ? [] : ['in.', 'list[0].'];
+  return fc
+    .record({
+      explode: isCsv(format) ? fc.constant(undefined) : fc.constantFrom(undefined, undefined, 'list'),
+      drift: fc.constantFrom('ignore', 'rescue', 'reject', 'passthrough'),
+      flatten: isCsv(format) ? fc.constant([]) : fc.constantFrom([], [], [{ path: 'in', prefix: 'in_' }]),
+    })
+    .chain(({ explode, drift, flatten }) => {
+      const paths = (name: string) =>
+        explode === undefined ? [name, ...nested.map((place) => place + name)] : [name, `list.${name}`];
+      const arrays = explode === undefined ? ['c[*]', 'in.c[*]', 'list[*].c'] : ['c[*]', 'list.c[*]'];
+      return fc
+        .record({
+          a: columnOf('a', paths('a')),
+          b: columnOf('b', paths('b')),
+          c: isCsv(format) ? columnOf('c', ['c']) : arrayOf('c', arrays),
+          key: fc.constantFrom(['id'], ['id', 'at']),
+          scope: withPublished ? fc.constant('published') : fc.constantFrom('batch', 'file'),
+          order: fc.constantFrom(
+            [],
+            [{ column: 'a', direction: 'asc' }],
+            [{ column: 'b', direction: 'desc' }],
+          ),
+          isDeduped: withPublished ? fc.constant(true) : fc.boolean(),
+          part: fc.constantFrom('year', 'day', 'hour'),
+          constant: fc.constantFrom('generated', 'a b/c=é'),
+          enrich: lookups,
+          derive: fc.constantFrom(
+            [],
+            [{ name: 'd', type: 'bigint', expression: "id * id - length(concat('x', '桜'))" }],
+            [{ name: 'd', type: 'string', expression: "if(hour(at) >= 6, 'day', 'night')" }],
+          ),
+          filter: fc.constantFrom(undefined, undefined, 'id % 3 != 1'),
+        })
+        .map(({ a, b, c, key, scope, order, isDeduped, part, constant, filter, ...rest }) =>
+          parseContract(
+            'generated.yml',
+            // YAML holds JSON.
+            JSON.stringify({
+              dataset: 'generated',
+              source: { prefix: 'x/', ...formats[format] },
+              explode,
+              drift,
+              flatten,
+              columns: [
+                { name: 'id', path: 'id', type: 'bigint', required: true },
+                {
+                  name: 'at',
+                  path: 'at',
+                  type: 'timestamp',
+                  required: true,
+                  formats: ['iso8601', 'epoch_s', 'epoch_ms', 'twitter'],
+                },
+                { name: 'text', path: 'a', type: 'string', onError: 'null' },
+                { name: 'x', path: 'x', type: 'double', onError: 'null' },
+                { name: 'y', path: 'y', type: 'double', onError: 'null' },
+                a,
+                b,
+                c,
+              ],
+              ...rest,
+              ...(filter ? { filter } : {}),
+              ...(isDeduped ? { dedupe: { key: withPublished ? ['id'] : key, scope, order } } : {}),
+              partitionBy: [
+                { name: 'source', constant },
+                { name: part, of: 'at', part },
+              ],
+            }),
+          ),
+        );
+    });
+};
+
+const leaf = fc.oneof(
+  fc.integer(),
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.boolean(),
+  fc.constant(null),
+  fc.string({ unit: 'grapheme', maxLength: 6 }),
+  fc.constantFrom(
+    '',
+    ' x ',
+    'N/A',
+    '12',
+    '-7',
+    '1.5',
+    '1e400',
+    'true',
+    '2025-10-06',
+    '2025-02-30',
+    '9007199254740993',
+  ),
+);
+const value = fc.oneof(
+  { weight: 6, arbitrary: leaf },
+  { weight: 1, arbitrary: fc.array(leaf, { maxLength: 3 }) },
+);
+const fields = fc.record({ a: value, b: value, c: value }, { requiredKeys: [] });
+const time = fc.oneof(
+  fc.constantFrom(
+    '2025-10-06T05:40:00.123456Z',
+    '2025-10-06 23:30:00-01:00',
+    'Mon Oct 06 07:40:00 +0200 2025',
+    1759729200,
+    '1759729200123',
+    'soon',
+  ),
+  fc
+    .date({ min: new Date('1971-01-01'), max: new Date('2090-01-01'), noInvalidDate: true })
+    .map((d) => d.toISOString()),
+);
+const coordinate = fc.oneof(
+  fc.double({ min: -3, max: 3, noNaN: true }),
+  fc.constantFrom(0, 0.25, 1, 1.5, 2, null, 'north'),
+);
+const record = fc
+  .record({
+    id: fc.oneof({ weight: 8, arbitrary: fc.integer({ min: 0, max: 6 }) }, { weight: 1, arbitrary: leaf }),
+    at: time,
+    x: coordinate,
+    y: coordinate,
+    top: fields,
+    in: fields,
+    list: fc.array(fields, { maxLength: 2 }),
+  })
+  .map(({ top, ...rest }) => ({ ...top, ...rest }));
+const line = fc.oneof(
+  { weight: 10, arbitrary: record.map((r) => JSON.stringify(r)) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      '',
+      ' \t',
+      '{"id":1,"at":NaN}',
+      '{"id":1,"at":1759729200,"list":7}',
+      '{"id":2,"at":1759729200,"a":"x\\u0000y"}',
+      '{"id":1,}',
+      '[1]',
+      'null',
+      '{"id":2',
+      '{"id":1,"id":2,"at":1759729200}',
+      '\u2028',
+    ),
+  },
+  { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 8 }).filter((s) => !/[\n\0]/.test(s)) },
+);
+const bytes = (text: string) => Buffer.from(text, 'utf8');
+const lineFile = fc
+  .tuple(fc.array(line, { maxLength: 12 }), fc.constantFrom('\n', '\r\n'), fc.boolean(), fc.boolean())
+  .map(([lines, end, hasMark, isBroken]) =>
+    Buffer.concat([
+      bytes(hasMark ? '\uFEFF' : ''),
+      bytes(`{}${end}${lines.join(end)}`),
+      ...(isBroken ? [bytes(end), Buffer.from([0xc3, 0x28]), bytes(`${end}{"x":1}`)] : []),
+    ]),
+  );
+const arrayFile = fc.array(record, { maxLength: 5 }).map((records) => bytes(JSON.stringify(records)));
+const documentFile = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc
+      .array(record, { maxLength: 5 })
+      .map((rows) => bytes(JSON.stringify({ data: { 'the rows': rows } }))),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      bytes('{}'),
+      bytes('{"data":{"the rows":{}}}'),
+      bytes('{"data":{"the rows":[1,[],{}]}}'),
+    ),
+  },
+);
+const concatenatedFile = fc
+  .array(
+    fc.tuple(
+      fc.oneof(
+        { weight: 8, arbitrary: record.map((r) => JSON.stringify(r)) },
+        { weight: 1, arbitrary: line },
+      ),
+      fc.constantFrom('', '\n', ' ', '\r\n\n', ',', ' junk '),
+    ),
+    { maxLength: 8 },
+  )
+  .map((parts) => bytes(parts.flat().join('')));
+
+const csvField = (delimiter: string) =>
+  fc
+    .oneof(
+      { weight: 6, arbitrary: leaf.map((v) => (v === null ? 'NULL' : String(v))) },
+      {
+        weight: 1,
+        arbitrary: fc.constantFrom(
+          '"',
+          '""',
+          '"open',
+          'a"b',
+          '"a" ',
+          'x\ry',
+          '"two\r\nlines"',
+          '"NULL"',
+          'NULL',
+        ),
+      },
+    )
+    .chain((text) =>
+      // Written as it must be, or as it comes.
+      fc.oneof(
+        {
+          weight: 6,
+          arbitrary: fc.constant(
+            /["\r\n]/.test(text) || text.includes(delimiter) ? `"${text.replaceAll('"', '""')}"` : text,
+          ),
+        },
+        { weight: 1, arbitrary: fc.constant(text.replaceAll('\0', '')) },
+      ),
+    );
+const csvFile = (delimiter: string) =>
+  fc
+    .tuple(
+      fc.constantFrom('id at a b c x y', 'id at a b c x y extra', 'y x c b a at id', 'id at', 'id id', ''),
+      fc.array(
+        fc.tuple(
+          fc.integer({ min: 0, max: 6 }),
+          time,
+          fc.array(csvField(delimiter), { minLength: 5, maxLength: 6 }),
+        ),
+        { maxLength: 8 },
+      ),
+      fc.constantFrom('\n', '\r\n'),
+      fc.boolean(),
+      fc.constantFrom(null, null, null, Buffer.from([0xc3, 0x28])),
+    )
+    .map(([header, rows, end, hasMark, broken]) => {
+      const names = header === '' ? [] : header.split(' ');
+      const lines = rows.map(([id, at, rest]) => {
+        const row = [
+          String(id),
+          String(at),
+          ...rest.slice(0, Math.max(0, names.length - 2 + (id === 6 ? 1 : 0))),
+        ];
+        return (names[0] === 'y' ? row.reverse() : row).join(delimiter);
+      });
+      const text = [names.join(delimiter), ...lines].join(end);
+      return Buffer.concat([
+        bytes(hasMark ? '\uFEFF' : ''),
+        bytes(text),
+        ...(broken ? [bytes(end), broken, bytes(`${delimiter}x${end}`)] : []),
+      ]);
+    });
+
+const otherFile = fc.constantFrom(
+  bytes(''),
+  bytes('[{"id":'),
+  bytes('\uFEFF[]'),
+  Buffer.from([0, 1]),
+  Buffer.from([0x1f, 0x8b, 8]),
+  gzipSync('{"id":3,"at":1759729200}'),
+);
+const fileOf: Readonly<Record<Format, fc.Arbitrary<Buffer>>> = {
+  lines: fc.oneof({ weight: 4, arbitrary: lineFile }, { weight: 2, arbitrary: arrayFile }),
+  json_document: documentFile,
+  json_concatenated: concatenatedFile,
+  csv: csvFile(';'),
+  csv_lines: csvFile(','),
+};
+const filesOf = (format: Format) =>
+  fc
+    .array(fc.oneof({ weight: 6, arbitrary: fileOf[format] }, { weight: 1, arbitrary: otherFile }), {
+      minLength: 1,
+      maxLength: 3,
+    })
+    .map((contents) => Object.fromEntries(contents.map((content, i) => [`x/${i}.json`, content])));
+
+export const cases: fc.Arbitrary<Case> = fc
+  .tuple(
+    fc.constantFrom<Format>('lines', 'lines', 'json_document', 'json_concatenated', 'csv', 'csv_lines'),
+    fc.constantFrom(false, false, false, true),
+  )
+  .chain(([format, withPublished]) =>
+    fc.record({
+      contract: contractOf(format, withPublished),
+      before: withPublished ? filesOf(format) : fc.constant(null),
+      files: filesOf(format),
+      heldReferenceBytes: fc.constantFrom(0, 1_000_000),
+    }),
+  );
