@@ -17,6 +17,14 @@ import { checkQuery, type TableRef } from './guard.ts';
 import { type Engine, notSupported, QueryError, type QueryResult } from './service.ts';
 import { athenaText, athenaType } from './values.ts';
 
+/** Athena's functions that DuckDB calls otherwise. */
+export const athenaMacros = [
+  'date_format(t, f) AS strftime(t, f)',
+  'cardinality(a) AS len(a)',
+  'regexp_like(t, p) AS regexp_matches(t, p)',
+  'to_unixtime(t) AS epoch(t)',
+];
+
 /** `folder` keeps downloaded objects; a data file never changes, it is told by bucket, key and ETag. */
 export async function createDuckDbEngine(upstream: Upstream, folder: string): Promise<Engine> {
   const instance = await DuckDBInstance.create(':memory:', { autoinstall_known_extensions: 'false' });
@@ -61,8 +69,7 @@ async function query(
     }
     await db.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(database)}`);
     await db.run(`USE ${identifier(catalog)}.${identifier(database)}`);
-    await db.run('CREATE MACRO date_format(t, f) AS strftime(t, f)');
-    await db.run('CREATE MACRO cardinality(a) AS len(a)');
+    for (const macro of athenaMacros) await db.run(`CREATE MACRO ${macro}`);
     return { ...(await read(db, sql)), scannedBytes };
   } finally {
     await db.run('USE memory');

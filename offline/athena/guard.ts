@@ -23,6 +23,7 @@ export function checkQuery(sql: string): TableRef[] {
     if (!sameOnBoth.has(kind)) throw notSupported(kind);
     if (kind === 'function') checkFunction(value);
     if (kind === 'cast') checkCast(value);
+    if (kind === 'substring') checkSubstring(value);
     if (kind === 'div' || kind === 'mod') checkDivisor(value);
     if (kind === 'table') {
       const table = nameOf(value, 'name');
@@ -42,16 +43,18 @@ type Json = Readonly<Record<string, unknown>>;
 const sameOnBoth = new Set(
   `select union values table subquery alias column star literal null boolean paren tuple row cte with
   count count_if sum min max avg coalesce lower upper length str_position abs year month day hour
-  add sub mul div mod neg eq neq lt lte gt gte and or not is_null in between like concat case cast cardinality
+  floor trim starts_with substring add sub mul div mod neg eq neq lt lte gt gte and or not is_null in between like concat case cast cardinality
   exists function ordered from where limit offset window_function row_number array_func is_true is_false`.split(
     /\s+/,
   ),
 );
 
-const functions = new Set(['row', 'date_format', 'count_if', 'strpos', 'cardinality', 'nullif']);
+const functions = new Set(
+  'row date_format count_if strpos cardinality nullif try greatest to_unixtime regexp_like'.split(' '),
+);
 
 /** Field names that look like an expression of one key but only hold one. */
-const wrappers = new Set(['this', 'expressions']);
+const wrappers = new Set(['this', 'expressions', 'value', 'data_type']);
 
 /** Every expression: in the tree one is an object with one key, its kind. */
 function* expressions(node: unknown): Generator<[kind: string, value: Json]> {
@@ -82,6 +85,7 @@ function* withNames(node: unknown): Generator<string> {
 function checkFunction(call: Json): void {
   const name = String(call.name).toLowerCase();
   if (!functions.has(name)) throw notSupported(`the function ${name}`);
+  if (name === 'regexp_like') checkPattern(call);
   if (name !== 'date_format') return;
   const [, format] = Array.isArray(call.args) ? call.args : [];
   const text = asJson(asJson(format).literal).value;
@@ -93,9 +97,29 @@ function checkFunction(call: Json): void {
 }
 
 function checkCast(cast: Json): void {
-  const type = JSON.stringify(cast.to).toLowerCase();
+  const to = asJson(cast.to);
+  const type = String(to.data_type).toLowerCase();
   // Texts of numbers and times, and roundings, differ.
-  if (!/"(double|date)"/.test(type)) throw notSupported(`a cast to ${type}`);
+  const isWhole = type === 'big_int' || (type === 'decimal' && to.precision === 38 && to.scale === 0);
+  if (!isWhole && type !== 'double' && type !== 'date') throw notSupported(`a cast to ${type}`);
+}
+
+/** A start before the first character means something else in each. */
+function checkSubstring(call: Json): void {
+  const start = asJson(call.start);
+  const isLiteral = Number(asJson(start.literal).value) >= 1;
+  const isBounded =
+    String(asJson(asJson(asJson(start.cast).this).function).name).toLowerCase() === 'greatest';
+  if (!isLiteral && !isBounded)
+    throw notSupported('substr with a start that may be below 1; write greatest(start, 1)');
+}
+
+/** RE2 reads what Java does, but for look-around and back-references. */
+function checkPattern(call: Json): void {
+  const [, pattern] = Array.isArray(call.args) ? call.args : [];
+  const text = asJson(asJson(pattern).literal).value;
+  if (typeof text !== 'string' || /\(\?(?!:)|\\[1-9]/.test(text))
+    throw notSupported('regexp_like with a computed pattern, look-around or back-references');
 }
 
 /** DuckDB gives NULL for a division by zero, Athena an error. */

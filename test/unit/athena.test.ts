@@ -4,11 +4,16 @@ import { checkQuery } from '../../offline/athena/guard.ts';
 import { javaDouble } from '../../offline/athena/values.ts';
 import { expectationQuery, judgeExpectations } from '../../src/lib/compiler/expectations.ts';
 import { loadContracts } from '../../src/lib/contract/load.ts';
-import * as athena from '../../src/lib/dialect/athena.ts';
+import * as athena from '../../src/lib/dialect/athenaNames.ts';
 import * as duckdb from '../../src/lib/dialect/duckdbNames.ts';
 import { contractWith, datasetsFolder } from '../support/embedded.ts';
 
 const contracts = [...loadContracts(datasetsFolder).values()];
+const batchOf = (published: number, lastBatches: number[] = []) => ({
+  published,
+  now: new Date('2025-10-07T00:00:00Z'),
+  lastBatches,
+});
 const staging = { table: 'staging_x', column: 'run', value: 'b-1' };
 
 test('names and texts cannot leave their quotes', () => {
@@ -29,10 +34,10 @@ test('all expectations of a contract are one scan, which the local Athena answer
 test('an outcome says what was found and what was expected', () => {
   const social = contracts.find((c) => c.dataset === 'social_media');
   if (!social) throw new Error('social_media is gone');
-  const names = judgeExpectations(social, 10, {}).map((o) => o.name);
+  const names = judgeExpectations(social, batchOf(10), {}).map((o) => o.name);
   const row = Object.fromEntries(names.map((_, i) => [`check_${i}_0`, '0']));
   const share = names.indexOf('matched_share(district)');
-  const outcomes = judgeExpectations(social, 10, {
+  const outcomes = judgeExpectations(social, batchOf(10), {
     ...row,
     check_0_0: '9',
     [`check_${share}_0`]: '100',
@@ -67,8 +72,8 @@ test('sets, shares of nulls and row counts are asked in the same scan', () => {
   const sql = expectationQuery(contract, staging);
   expect(checkQuery(sql)).toHaveLength(1);
   expect(sql).toContain(`count_if("lang" NOT IN ('en', 'it''s'))`);
-  const own = judgeExpectations(contract, 4, {}).length - 3;
-  const outcomes = judgeExpectations(contract, 4, {
+  const own = judgeExpectations(contract, batchOf(4), {}).length - 3;
+  const outcomes = judgeExpectations(contract, batchOf(4), {
     [`check_${own}_0`]: '1',
     [`check_${own + 1}_0`]: '4',
     [`check_${own + 1}_1`]: '1',

@@ -126,11 +126,11 @@ test('concatenated JSON: objects with or without space between them, over many l
     [3n, 'c'],
     [4n, null],
   ]);
-  expect(quarantine.map((q) => [q.line, q.reason, q.raw])).toEqual([
-    [5n, 'invalid_json', '  junk '],
-    [5n, 'invalid_json', ','],
-    [5n, 'bad_type', '{"id":"x"}'],
-    [5n, 'not_an_object', '\n[5]'],
+  expect(quarantine.map((q) => `${q.line} ${q.reason} ${q.raw}`).sort()).toEqual([
+    '5 bad_type {"id":"x"}',
+    '5 invalid_json   junk ',
+    '5 invalid_json ,',
+    '5 not_an_object \n[5]',
   ]);
 });
 

@@ -10,7 +10,14 @@ import {
   repeats,
   rowCount,
   singleScan,
+  sum,
+  unlike,
+  untrue,
+  values,
+  youngest,
 } from '../dialect/athena.ts';
+import { checkExpression } from '../expression/check.ts';
+import { parseExpression } from '../expression/parse.ts';
 
 /** How one expectation came out. */
 export interface Outcome {
@@ -22,14 +29,26 @@ export interface Outcome {
   readonly expected: string;
 }
 
+/** What a batch is judged by, beside its staged rows. */
+export interface Circumstances {
+  /** How many rows the transform says it wrote. */
+  readonly published: number;
+  /** When the batch is checked. */
+  readonly now: Date;
+  /** Rows of the last published batches, the latest last. */
+  readonly lastBatches: readonly number[];
+}
+
 type Row = Readonly<Record<string, string | null>>;
+type Judgement = Pick<Outcome, 'passed' | 'found'> & Partial<Pick<Outcome, 'expected'>>;
 
 interface Check {
   readonly name: string;
   readonly severity: 'hold' | 'warn';
   readonly aggregates: readonly string[];
   readonly expected: string;
-  readonly judge: (values: readonly number[]) => { passed: boolean; found: string };
+  /** `values`: the aggregates' values in their order; null where there is none. */
+  readonly judge: (values: readonly (number | null)[], circumstances: Circumstances) => Judgement;
 }
 
 /** The query over the staged rows of one run. */
@@ -38,109 +57,180 @@ export function expectationQuery(
   staging: { table: string; column: string; value: string },
 ): string {
   const aggregates = new Map(
-    checksOf(contract, 0).flatMap((check, i) =>
-      check.aggregates.map((sql, j) => [alias(i, j), sql] as const),
-    ),
+    checksOf(contract).flatMap((check, i) => check.aggregates.map((sql, j) => [alias(i, j), sql] as const)),
   );
   return singleScan(aggregates, staging.table, { column: staging.column, value: staging.value });
 }
 
-/** Judges the query's row. `published`: how many rows the transform says it wrote. */
-export function judgeExpectations(contract: Contract, published: number, row: Row): Outcome[] {
-  return checksOf(contract, published).map((check, i) => ({
-    name: check.name,
-    severity: check.severity,
-    expected: check.expected,
-    ...check.judge(check.aggregates.map((_, j) => Number(row[alias(i, j)] ?? 0))),
-  }));
+/** Judges the query's row. */
+export function judgeExpectations(contract: Contract, circumstances: Circumstances, row: Row): Outcome[] {
+  return checksOf(contract).map((check, i) => {
+    const values = check.aggregates.map((_, j) => {
+      const text = row[alias(i, j)];
+      return text === null || text === undefined || text === '' ? null : Number(text);
+    });
+    const { name, severity, expected } = check;
+    return { name, severity, expected, ...check.judge(values, circumstances) };
+  });
 }
 
 const alias = (check: number, aggregate: number): string => `check_${check}_${aggregate}`;
 
 /** What every dataset is asked, then what the contract asks. */
-function checksOf(contract: Contract, published: number): Check[] {
+function checksOf(contract: Contract): Check[] {
   const required = contract.columns.filter((c) => c.required);
   const key = dedupeKey(contract);
+  const always = { severity: 'hold', tolerance: 0 } as const;
   return [
     {
       name: 'row_count',
       severity: 'hold',
       aggregates: [rowCount],
-      expected: `${published} rows, as the transform counted`,
-      judge: ([rows]) => ({ passed: rows === published, found: `${rows} rows` }),
+      expected: 'as many rows as the transform counted',
+      judge: ([rows], { published }) => ({
+        passed: rows === published,
+        found: `${rows} rows`,
+        expected: `${published} rows, as the transform counted`,
+      }),
     },
-    ...required.map((c) => noRows(`not_null(${c.name})`, 'hold', nulls(c.name), 'no row without a value')),
-    ...(key ? [noRows(`unique(${key})`, 'hold', repeats(key), 'no repeated key')] : []),
-    noRows('in_partition', 'hold', misplaced(contract.partitionBy), 'no row outside its partition'),
+    ...required.map((c) => failing(`not_null(${c.name})`, always, nulls(c.name), 'without a value')),
+    ...(key ? [failing(`unique(${key})`, always, repeats(key), 'with a repeated key')] : []),
+    failing('in_partition', always, misplaced(contract.partitionBy), 'outside its partition'),
     ...contract.expectations.map((e) => fromContract(contract, e)),
   ];
 }
 
 function fromContract(contract: Contract, e: Expectation): Check {
+  const { severity } = e;
   switch (e.check) {
     case 'not_null':
-      return noRows(`not_null(${e.column})`, e.severity, nulls(e.column), 'no row without a value');
+      return failing(`not_null(${e.column})`, e, nulls(e.column), 'without a value');
     case 'unique':
-      return noRows(`unique(${e.columns})`, e.severity, repeats(e.columns), 'no repeated key');
+      return failing(`unique(${e.columns})`, e, repeats(e.columns), 'with a repeated key');
     case 'range': {
       const type = goldenColumns(contract).find((c) => c.name === e.column)?.type ?? 'string';
-      const bounds = `${e.min ?? ''} to ${e.max ?? ''}`;
-      return noRows(
-        `range(${e.column})`,
-        e.severity,
-        outside(e.column, type, e.min, e.max),
-        `no row outside ${bounds}`,
-      );
+      const bad = outside(e.column, type, e.min, e.max);
+      return failing(`range(${e.column})`, e, bad, `outside ${e.min ?? ''} to ${e.max ?? ''}`);
     }
     case 'in_set':
-      return noRows(
+      return failing(
         `in_set(${e.column})`,
-        e.severity,
+        e,
         notIn(e.column, e.values),
-        `no row with another value than ${e.values.join(', ')}`,
+        `with another value than ${e.values.join(', ')}`,
       );
+    case 'regex':
+      return failing(`regex(${e.column})`, e, unlike(e.column, e.pattern), `that is not like ${e.pattern}`);
+    case 'predicate': {
+      const columns = new Map(goldenColumns(contract).map((c) => [c.name, c.type]));
+      const condition = checkExpression(parseExpression(e.expression), columns);
+      return failing(`predicate(${e.expression})`, e, untrue(condition), 'for which it is false');
+    }
     case 'null_share':
       return {
         name: `null_share(${e.column})`,
-        severity: e.severity,
+        severity,
         aggregates: [rowCount, nulls(e.column)],
         expected: `at most ${e.max} of the rows`,
-        judge: ([all = 0, empty = 0]) => {
-          const share = all === 0 ? 0 : empty / all;
+        judge: ([all, empty]) => {
+          const share = shareOf(empty, all, 0);
           return { passed: share <= e.max, found: `${share.toFixed(3)} of ${all}` };
         },
-      };
-    case 'row_count':
-      return {
-        name: 'row_count(published)',
-        severity: e.severity,
-        aggregates: [rowCount],
-        expected: `${e.min ?? 0} to ${e.max ?? 'any number of'} rows`,
-        judge: ([rows = 0]) => ({
-          passed: rows >= (e.min ?? 0) && rows <= (e.max ?? Number.POSITIVE_INFINITY),
-          found: `${rows} rows`,
-        }),
       };
     case 'matched_share': {
       const { asked, found } = matched(e.column, e.of);
       return {
         name: `matched_share(${e.column})`,
-        severity: e.severity,
+        severity,
         aggregates: [asked, found],
         expected: `at least ${e.min} of the rows with ${e.of}`,
-        judge: ([all = 0, hits = 0]) => {
-          const share = all === 0 ? 1 : hits / all;
+        judge: ([all, hits]) => {
+          const share = shareOf(hits, all, 1);
           return { passed: share >= e.min, found: `${share.toFixed(3)} of ${all}` };
         },
       };
     }
+    case 'sum':
+      return {
+        name: `sum(${e.column})`,
+        severity,
+        aggregates: [sum(e.column)],
+        expected: between(e.min, e.max),
+        judge: ([total]) => ({ passed: isBetween(total ?? 0, e.min, e.max), found: String(total ?? 0) }),
+      };
+    case 'freshness':
+      return {
+        name: `freshness(${e.column})`,
+        severity,
+        aggregates: [values(e.column), youngest(e.column)],
+        expected: `a youngest row of at most ${e.max}`,
+        judge: ([rows, latest], { now }) => {
+          if (!rows || latest === null || latest === undefined)
+            return { passed: true, found: 'no row with a time' };
+          const age = now.getTime() / 1000 - latest;
+          return { passed: age <= secondsOf(e.max), found: `one of ${Math.round(age / 60)} minutes` };
+        },
+      };
+    case 'row_count':
+      return rowCountCheck(e);
   }
 }
 
-const noRows = (name: string, severity: 'hold' | 'warn', aggregate: string, expected: string): Check => ({
-  name,
-  severity,
-  aggregates: [aggregate],
-  expected,
-  judge: ([rows]) => ({ passed: rows === 0, found: `${rows} rows` }),
-});
+function rowCountCheck(e: Extract<Expectation, { check: 'row_count' }>): Check {
+  const { lastBatches: last } = e;
+  const wanted = [
+    ...(e.min !== undefined || e.max !== undefined ? [`${between(e.min, e.max)} rows`] : []),
+    ...(last ? [`${between(last.min, last.max)} times the mean of the last ${last.count} batches`] : []),
+  ];
+  return {
+    name: 'row_count(published)',
+    severity: e.severity,
+    aggregates: [rowCount],
+    expected: wanted.join(', and '),
+    judge: ([rows], { lastBatches }) => {
+      const count = rows ?? 0;
+      const before = last ? lastBatches.slice(-last.count) : [];
+      const mean = before.reduce((total, n) => total + n, 0) / before.length;
+      const isUsual =
+        before.length === 0 || isBetween(count, (last?.min ?? 0) * mean, last?.max && last.max * mean);
+      return {
+        passed: isBetween(count, e.min, e.max) && isUsual,
+        found: `${count} rows${before.length > 0 ? `, the mean is ${Math.round(mean)}` : ''}`,
+      };
+    },
+  };
+}
+
+/** At most the tolerated share of the rows fails. */
+function failing(
+  name: string,
+  { severity, tolerance }: { severity: 'hold' | 'warn'; tolerance: number },
+  aggregate: string,
+  which: string,
+): Check {
+  return {
+    name,
+    severity,
+    aggregates: tolerance === 0 ? [aggregate] : [aggregate, rowCount],
+    expected: tolerance === 0 ? `no row ${which}` : `at most ${tolerance} of the rows ${which}`,
+    judge: ([rows, all]) => ({
+      passed: tolerance === 0 ? rows === 0 : shareOf(rows, all, 0) <= tolerance,
+      found: `${rows ?? 0} rows`,
+    }),
+  };
+}
+
+const shareOf = (
+  part: number | null | undefined,
+  all: number | null | undefined,
+  ofNothing: number,
+): number => (all ? (part ?? 0) / all : ofNothing);
+
+const isBetween = (value: number, min: number | undefined, max: number | undefined): boolean =>
+  value >= (min ?? Number.NEGATIVE_INFINITY) && value <= (max ?? Number.POSITIVE_INFINITY);
+
+const between = (min: number | undefined, max: number | undefined): string =>
+  min === undefined ? `at most ${max}` : max === undefined ? `at least ${min}` : `${min} to ${max}`;
+
+const unitSeconds: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400 };
+const secondsOf = (age: string): number => Number(age.slice(0, -1)) * (unitSeconds[age.slice(-1)] ?? 0);

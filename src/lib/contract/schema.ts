@@ -111,13 +111,22 @@ export const columnSchema = z
     if (twice !== undefined) issue('map', `gives the synonym "${twice}" twice`);
   });
 
-/** What JavaScript and RE2 read alike, with exactly one capturing group. */
+/** What JavaScript, RE2 and Java read alike. */
+function isPattern(pattern: string): boolean {
+  return groupsOf(pattern) !== null;
+}
+
 function isExtraction(pattern: string): boolean {
-  if (/\(\?(?!:)|\\[1-9]/.test(pattern)) return false;
+  return groupsOf(pattern) === 1;
+}
+
+/** The number of capturing groups; null for what is no pattern, or one with look-around or back-references. */
+function groupsOf(pattern: string): number | null {
+  if (/\(\?(?!:)|\\[1-9]/.test(pattern)) return null;
   try {
-    return new RegExp(`${pattern}|`).exec('')?.length === 2;
+    return (new RegExp(`${pattern}|`).exec('')?.length ?? 1) - 1;
   } catch {
-    return false;
+    return null;
   }
 }
 
@@ -166,14 +175,17 @@ const enrichment = z.discriminatedUnion('kind', [
 ]);
 
 const severity = z.enum(['hold', 'warn']).default('hold');
+const tolerance = z.number().min(0).max(1).default(0).describe('The share of the rows that may fail.');
+const bounds = { min: z.number().optional(), max: z.number().optional() };
 const expectation = z.discriminatedUnion('check', [
-  z.strictObject({ check: z.literal('not_null'), column: identifier, severity }),
-  z.strictObject({ check: z.literal('unique'), columns: z.array(identifier).min(1), severity }),
+  z.strictObject({ check: z.literal('not_null'), column: identifier, tolerance, severity }),
+  z.strictObject({ check: z.literal('unique'), columns: z.array(identifier).min(1), tolerance, severity }),
   z.strictObject({
     check: z.literal('range'),
     column: identifier,
     min: z.union([z.number(), z.string()]).optional(),
     max: z.union([z.number(), z.string()]).optional(),
+    tolerance,
     severity,
   }),
   z.strictObject({
@@ -187,6 +199,17 @@ const expectation = z.discriminatedUnion('check', [
     check: z.literal('in_set'),
     column: identifier,
     values: z.array(z.string()).min(1).describe('The texts that the column may have.'),
+    tolerance,
+    severity,
+  }),
+  z.strictObject({
+    check: z.literal('regex'),
+    column: identifier,
+    pattern: z
+      .string()
+      .refine(isPattern, 'is no regular expression, or has look-around or back-references')
+      .describe('Found somewhere in the text; ^ and $ are its ends.'),
+    tolerance,
     severity,
   }),
   z.strictObject({
@@ -195,14 +218,40 @@ const expectation = z.discriminatedUnion('check', [
     max: z.number().min(0).max(1),
     severity,
   }),
-  z
-    .strictObject({
-      check: z.literal('row_count'),
-      min: z.int().nonnegative().optional(),
-      max: z.int().nonnegative().optional(),
-      severity,
-    })
-    .refine((e) => e.min !== undefined || e.max !== undefined, 'needs min or max'),
+  z.strictObject({ check: z.literal('sum'), column: identifier, ...bounds, severity }),
+  z.strictObject({
+    check: z.literal('freshness'),
+    column: identifier.describe('A timestamp column.'),
+    max: z
+      .string()
+      .regex(/^[1-9]\d{0,5}[mhd]$/, 'is a number of minutes, hours or days, such as 90m, 24h or 7d')
+      .describe('How old the youngest row may be when the batch is checked.'),
+    severity,
+  }),
+  z.strictObject({
+    check: z.literal('predicate'),
+    expression: z
+      .string()
+      .min(1)
+      .describe('A condition over the columns; a row for which it is false fails.'),
+    tolerance,
+    severity,
+  }),
+  z.strictObject({
+    check: z.literal('row_count'),
+    min: z.int().nonnegative().optional(),
+    max: z.int().nonnegative().optional(),
+    lastBatches: z
+      .strictObject({
+        count: z.int().min(1).max(20),
+        min: z.number().nonnegative().optional(),
+        max: z.number().nonnegative().optional(),
+      })
+      .refine((e) => e.min !== undefined || e.max !== undefined, 'needs min or max')
+      .optional()
+      .describe('Against the mean of the last published batches: min: 0.5 is at least half as many rows.'),
+    severity,
+  }),
 ]);
 
 const partitionKey = z.union([
@@ -366,9 +415,14 @@ export const contractSchema = z
         );
     });
     const readable = new Map(contract.columns.map((c) => [c.name, c.type]));
-    const checkType = (path: (string | number)[], text: string, type: string) => {
+    const checkType = (
+      path: (string | number)[],
+      text: string,
+      type: string,
+      columns: ReadonlyMap<string, string> = readable,
+    ) => {
       try {
-        const found = checkExpression(parseExpression(text), readable).type;
+        const found = checkExpression(parseExpression(text), columns).type;
         const wanted = valueTypeOf(type);
         const fits = found === wanted || found === 'null' || (wanted === 'number' && found === 'integer');
         if (!fits) issue(path, `gives ${found}, not ${type}`);
@@ -414,17 +468,37 @@ export const contractSchema = z
       }
       declare(['partitionBy', i, 'name'], p.name, 'string', true);
     });
+    const partitionKeys = new Set(contract.partitionBy.map((p) => p.name));
+    const goldenTypes = new Map(
+      [...types].filter(([name]) => !partitionKeys.has(name)).map(([name, { type }]) => [name, type]),
+    );
     contract.expectations.forEach((e, i) => {
+      const allowed = { in_set: ['string'], regex: ['string'], freshness: ['timestamp'] } as const;
       if (e.check === 'unique')
         e.columns.forEach((name, j) => {
           known(['expectations', i, 'columns', j], name);
         });
-      else if (e.check !== 'row_count')
-        known(['expectations', i, 'column'], e.column, e.check === 'in_set' ? ['string'] : undefined);
+      if ('column' in e)
+        known(
+          ['expectations', i, 'column'],
+          e.column,
+          e.check in allowed ? allowed[e.check as keyof typeof allowed] : undefined,
+        );
       if (e.check === 'matched_share') known(['expectations', i, 'of'], e.of);
+      if (e.check === 'predicate')
+        checkType(['expectations', i, 'expression'], e.expression, 'boolean', goldenTypes);
       if (e.check === 'range') checkRange(e, types.get(e.column)?.type, (m) => issue(['expectations', i], m));
+      if (e.check === 'sum') {
+        if (e.min === undefined && e.max === undefined) issue(['expectations', i], 'needs min or max');
+        if (!isNumber(types.get(e.column)?.type)) issue(['expectations', i, 'column'], 'must be a number');
+      }
+      if (e.check === 'row_count' && e.min === undefined && e.max === undefined && !e.lastBatches)
+        issue(['expectations', i], 'needs min, max or lastBatches');
     });
   });
+
+const isNumber = (type: string | undefined): boolean =>
+  /^(int|bigint|double|decimal\(.*\))$/.test(type ?? '');
 
 function checkRange(
   range: { min?: number | string | undefined; max?: number | string | undefined },
@@ -432,12 +506,11 @@ function checkRange(
   issue: (message: string) => void,
 ) {
   if (range.min === undefined && range.max === undefined) issue('needs min or max');
-  const isNumber = /^(int|bigint|double|decimal\(.*\))$/.test(type ?? '');
   const isTime = type === 'timestamp' || type === 'date';
-  if (!isNumber && !isTime) issue('range is for numbers, dates and timestamps');
+  if (!isNumber(type) && !isTime) issue('range is for numbers, dates and timestamps');
   for (const bound of [range.min, range.max]) {
     if (bound === undefined) continue;
-    if (isNumber && typeof bound !== 'number') issue(`"${bound}" must be a number`);
+    if (isNumber(type) && typeof bound !== 'number') issue(`"${bound}" must be a number`);
     if (isTime && !(typeof bound === 'string' && /^\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?$/.test(bound)))
       issue(`${bound} must be written as "YYYY-MM-DD" or "YYYY-MM-DD hh:mm:ss" (UTC)`);
   }

@@ -1,12 +1,9 @@
 /** Athena's SQL (Trino) for expectations: each is one aggregate, all of them one scan of the staged rows. */
 
 import { hiveSegment } from '../catalog/partitionPath.ts';
-
-/** The one way an identifier enters SQL. */
-export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-
-/** The one way a text enters SQL. */
-export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+import type { Typed } from '../expression/check.ts';
+import { conditionSql } from './athenaExpression.ts';
+import { identifier, literal } from './athenaNames.ts';
 
 export const rowCount = 'count(*)';
 
@@ -41,6 +38,22 @@ export const outside = (
 /** Rows with a value that is not in the set. */
 export const notIn = (column: string, values: readonly string[]): string =>
   `count_if(${identifier(column)} NOT IN (${values.map(literal).join(', ')}))`;
+
+/** Rows with a text that the pattern is nowhere found in. */
+export const unlike = (column: string, pattern: string): string =>
+  `count_if(NOT regexp_like(${identifier(column)}, ${literal(pattern)}))`;
+
+/** Rows for which a condition is false. */
+export const untrue = (condition: Typed): string => `count_if(NOT ${conditionSql(condition)})`;
+
+/** The youngest time, in seconds since 1970. */
+export const youngest = (column: string): string => `to_unixtime(max(${identifier(column)}))`;
+
+/** The sum of a column, as a double. */
+export const sum = (column: string): string => `sum(CAST(${identifier(column)} AS double))`;
+
+/** Rows that have a value. */
+export const values = (column: string): string => `count(${identifier(column)})`;
 
 /** Rows that `of` has a value in, and of these the ones that `column` has one in too. */
 export const matched = (column: string, of: string): { asked: string; found: string } => ({

@@ -64,8 +64,11 @@ const calls: Readonly<Record<FunctionName, (args: Args) => string>> = {
   // A missing part makes the whole missing, as everywhere else in the language.
   concat: (args) => `(${args.join(' || ')})`,
   starts_with: call('starts_with'),
-  contains: call('contains'),
-  substring: ([text, from, count]) => `substring(${text}, (${from})::BIGINT, (${count})::BIGINT)`,
+  // A bare NULL might be a list there.
+  contains: ([text, part]) => `contains((${text})::VARCHAR, (${part})::VARCHAR)`,
+  // A place before the first is the first.
+  substring: ([text, from, count]) =>
+    `substring(${text}, greatest(${from}, 1)::BIGINT, greatest(${count}, 0)::BIGINT)`,
   abs: call('abs'),
   floor: ([number]) => `floor(${number})::HUGEINT`,
   year: ([time]) => `year(${time})::HUGEINT`,

@@ -58,6 +58,7 @@ export async function completeBatch(
       return { ...file, state: 'published' as const, ...(counted ? { counts: counted } : {}) };
     }),
   );
+  await ledger.noteBatch(dataset, batch, summary.published);
   await catalog.dropPartition(stagingName(dataset), [stagingPartition(batch, run)]);
   await announce('BatchPublished', {
     version: 1,

@@ -49,7 +49,7 @@ export async function checkValidation(
   const summary = await readSummary(deps, dataset, batch, run);
   const expectations = judgeExpectations(
     contractOf(deps, dataset),
-    summary.published,
+    { published: summary.published, now: new Date(), lastBatches: await ledger.lastBatches(dataset) },
     await athena.singleRow(query),
   );
   await ledger.annotateBatch(dataset, batch, { expectations });

@@ -8,6 +8,7 @@
  *   BATCH#<batch>               state: running | published | held | failed
  *   LEASE                       fence (a number that only grows), execution and batch while held
  *   SETTINGS                    what an operator chose for the dataset
+ *   RECENT                      rows of the last published batches
  */
 import {
   ConditionalCheckFailedException,
@@ -56,6 +57,9 @@ export interface Lease {
 }
 
 export type Ledger = ReturnType<typeof createLedger>;
+
+/** So many batches a new one may be held against. */
+const recentBatches = 20;
 
 /** DynamoDB takes 100 items in a transaction; each file needs two, the lease one. */
 const filesPerTransaction = 49;
@@ -111,6 +115,11 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
       if (limit !== undefined && found.length >= limit) break;
     }
     return limit === undefined ? found : found.slice(0, limit);
+  };
+
+  const recent = async (dataset: string): Promise<{ batch: string; rows: number }[]> => {
+    const { Item } = await db.send(new GetCommand({ ...at(dataset, 'RECENT'), ConsistentRead: true }));
+    return (Item?.batches ?? []) as { batch: string; rows: number }[];
   };
 
   return {
@@ -348,6 +357,23 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
         new GetCommand({ ...at(dataset, `BATCH#${batch}`), ConsistentRead: true }),
       );
       return Item as BatchRecord | undefined;
+    },
+
+    /** Rows of the last published batches, the latest last. */
+    async lastBatches(dataset: string): Promise<number[]> {
+      return (await recent(dataset)).map((entry) => entry.rows);
+    },
+
+    /** Notes a published batch as the latest. Only the holder of the lease calls it. */
+    async noteBatch(dataset: string, batch: string, rows: number): Promise<void> {
+      const others = (await recent(dataset)).filter((entry) => entry.batch !== batch);
+      await db.send(
+        new UpdateCommand({
+          ...at(dataset, 'RECENT'),
+          UpdateExpression: 'SET batches = :batches',
+          ExpressionAttributeValues: { ':batches': [...others, { batch, rows }].slice(-recentBatches) },
+        }),
+      );
     },
 
     batches: (dataset: string) => query<BatchRecord>(dataset, 'BATCH#'),
