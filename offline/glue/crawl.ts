@@ -20,7 +20,7 @@ import {
   unknownShape,
 } from '../../src/lib/catalog/infer.ts';
 import { compressionOf } from '../../src/lib/engine/unpack.ts';
-import { isJsonObject, tryParseJson } from '../../src/lib/json.ts';
+import { concatenatedObjects, isJsonObject, tryParseJson } from '../../src/lib/json.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 import { findTable, parseAddress, type Upstream } from '../aws.ts';
 
@@ -85,17 +85,15 @@ function tableFolder(key: string, prefix: string, level: number | null): string 
 
 /**
  * The schema of one file: a JSON document's own fields, an array's elements as a column `array`, or the fields of its
- * lines; undefined for a file that the JSON classifier does not know.
+ * lines or objects; undefined for a file that the JSON classifier does not know.
  */
 function shapeOfFile(content: string): Shape | undefined {
   const text = content.replace(/^\uFEFF/, '');
   const whole = tryParseJson(text);
   if (Array.isArray(whole)) return { kind: 'struct', fields: new Map([['array', shapeOf(whole)]]) };
   if (isJsonObject(whole)) return lowerNames(shapeOf(whole));
-  const records = text
-    .split('\n')
-    .map((line) => tryParseJson(line))
-    .filter(isJsonObject);
+  const lines = text.split('\n').map((line) => tryParseJson(line));
+  const records = lines.some(isJsonObject) ? lines.filter(isJsonObject) : concatenatedObjects(text);
   if (records.length === 0) return undefined;
   return lowerNames(records.map(shapeOf).reduce(mergeShapes, unknownShape));
 }

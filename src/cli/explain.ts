@@ -2,41 +2,57 @@
 import { dirname } from 'node:path';
 import { compile } from '../lib/compiler/compile.ts';
 import { expectationQuery } from '../lib/compiler/expectations.ts';
+import type { Plan } from '../lib/compiler/plan.ts';
 import { readContract } from '../lib/contract/load.ts';
+import type { Contract } from '../lib/contract/schema.ts';
 import { loadReferences } from '../lib/reference/load.ts';
 import { readOptions, UsageError } from './usage.ts';
 
-export const help = `Usage: npm run sluice -- explain [--json] CONTRACT
+export const help = `Usage: npm run sluice -- explain [--engine ENGINE] [--json] CONTRACT
 
-Shows the compiled plan: the row part as DuckDB SQL (it is the same on both engines), the set part as data, the columns,
-and the expectations as Athena SQL.
+Shows the compiled plan: the row part as DuckDB SQL (it is the same on both engines), the set part as the engine's SQL, the
+columns, and the expectations as Athena SQL. Columns that come from the Data Catalog (flatten, passthrough) are not shown.
 
-  --json   the plan as JSON, to be compared or kept`;
+  --engine ENGINE   duckdb (the default) or spark: whose set part
+  --json            the plan as JSON, to be compared or kept
+
+  npm run sluice -- explain --engine spark datasets/tweets.yml`;
 
 export async function run(args: string[]): Promise<number> {
-  const { values, positionals } = readOptions(args, { json: { type: 'boolean', default: false } });
+  const { values, positionals } = readOptions(args, {
+    engine: { type: 'string', default: 'duckdb' },
+    json: { type: 'boolean', default: false },
+  });
   const [file] = positionals;
+  const { engine } = values;
   if (file === undefined || positionals.length > 1) throw new UsageError('one CONTRACT is needed');
+  if (engine !== 'duckdb' && engine !== 'spark')
+    throw new UsageError(`--engine ${engine}: it is duckdb or spark`);
   const contract = readContract(file);
   const plan = compile(contract, null, await loadReferences(contract, dirname(file)));
-  const expectations = expectationQuery(contract, {
-    table: `staging_${contract.dataset}`,
-    column: 'run',
-    value: '<run>',
-  });
-  if (values.json) {
-    console.log(JSON.stringify({ ...plan, expectations }, null, 2));
-    return 0;
-  }
-  const columns = plan.columns.map((c) => `${c.name} ${c.type}`).join('\n');
-  const section = (title: string, text: string) => console.log(`-- ${title}\n${text}\n`);
-  section('records of a document (DuckDB)', plan.row.documents);
-  section('row part (DuckDB)', plan.row.records);
-  section('set part', JSON.stringify(plan.set, null, 2));
-  section(
-    `columns of ${plan.table}, partitioned by ${plan.partitionKeys.map((k) => k.name).join(', ')}`,
-    columns,
+  console.log(
+    values.json
+      ? JSON.stringify({ ...plan, expectations: expectationsOf(contract) }, null, 2)
+      : describePlan(contract, plan, engine),
   );
-  section('expectations (Athena)', expectations);
   return 0;
 }
+
+/** A plan for a person to read, or to be compared with another. */
+export function describePlan(contract: Contract, plan: Plan, engine: 'duckdb' | 'spark'): string {
+  const { joins, dedupe, sort } = plan.set;
+  const keys = plan.partitionKeys.map((k) => k.name).join(', ');
+  const columns = plan.columns.map((c) => `${c.name} ${c.type}`).join('\n');
+  const sections: readonly [title: string, text: string][] = [
+    ['whole files to records (DuckDB)', plan.row.documents],
+    ['row part (DuckDB)', plan.row.records],
+    ['set part', JSON.stringify({ joins, dedupe, sort }, null, 2)],
+    [`set part (${engine === 'duckdb' ? 'DuckDB' : 'Spark'})`, plan.set.sql[engine]],
+    [`columns of ${plan.table}, partitioned by ${keys}`, columns],
+    ['expectations (Athena)', expectationsOf(contract)],
+  ];
+  return sections.map(([title, text]) => `-- ${title}\n${text}\n`).join('\n');
+}
+
+const expectationsOf = (contract: Contract): string =>
+  expectationQuery(contract, { table: `staging_${contract.dataset}`, column: 'run', value: '<run>' });

@@ -1,12 +1,13 @@
 /** `sluice infer`: a contract drafted from sample files. */
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { parse as parseCsv } from 'csv-parse/sync';
 import { stringify } from 'yaml';
-import { draftContract, findRecords } from '../lib/contract/infer.ts';
+import { draftContract, Fraction, findRecords, valueOfField } from '../lib/contract/infer.ts';
 import { parseContract } from '../lib/contract/load.ts';
 import type { Contract } from '../lib/contract/schema.ts';
 import { compressionOf, unpackStart } from '../lib/engine/unpack.ts';
-import { isJsonObject, tryParseJson } from '../lib/json.ts';
+import { concatenatedObjects, isJsonObject, tryParseJson } from '../lib/json.ts';
 import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- infer [--dataset NAME] INPUT…
@@ -64,17 +65,50 @@ async function readSample(
   const found = whole === undefined ? null : findRecords(whole);
   if (found) return found;
   const records = text.split('\n').map(parse).filter(isJsonObject);
-  if (records.length === 0) throw new UsageError(`${path}: no JSON record was found`);
-  return { source: { formats: ['ndjson'] }, records };
+  if (records.length > 0) return { source: { formats: ['ndjson'] }, records };
+  const objects = concatenatedObjects(text, exact);
+  if (objects.length > 0) return { source: { formats: ['json_concatenated'] }, records: objects };
+  const csv = readCsv(text);
+  if (csv) return csv;
+  throw new UsageError(`${path}: no JSON record was found, and no CSV with a header`);
 }
 
-/** JSON, with whole numbers beyond 2^53 exact. */
-const parse = (text: string): unknown => tryParseJson(text, exact as Parameters<typeof JSON.parse>[1]);
+/** A CSV with a header of at least two fields, by the delimiter that gives the most. */
+function readCsv(text: string): { source: Partial<Contract['source']>; records: unknown[] } | null {
+  const tables = [',', ';', '\t', '|'].flatMap((delimiter) => {
+    try {
+      const options = { delimiter, relax_column_count: true, skip_empty_lines: true };
+      const [header = [], ...rows]: string[][] = parseCsv(text, options);
+      const isSound =
+        header.length > 1 && header.every((name) => name !== '') && new Set(header).size === header.length;
+      return isSound ? [{ delimiter, header, rows: rows.filter((row) => row.length === header.length) }] : [];
+    } catch {
+      return [];
+    }
+  });
+  const best = tables.sort((a, b) => b.header.length - a.header.length)[0];
+  if (!best) return null;
+  const csv = best.delimiter === ',' ? {} : { csv: { delimiter: best.delimiter } };
+  return {
+    source: { formats: ['csv'], ...csv } as Partial<Contract['source']>,
+    records: best.rows.map((row) =>
+      Object.fromEntries(best.header.map((name, i) => [name, valueOfField(row[i] ?? '')])),
+    ),
+  };
+}
 
-const exact = (_key: string, value: unknown, { source }: { source: string }): unknown =>
-  typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(source)
-    ? BigInt(source)
-    : value;
+/** JSON, with numbers as they are written: whole ones beyond 2^53 exact, others told from whole ones. */
+const parse = (text: string): unknown => tryParseJson(text, exact);
+
+const exact: Parameters<typeof JSON.parse>[1] = (
+  _key: string,
+  value: unknown,
+  context?: { source: string },
+) => {
+  if (typeof value !== 'number' || context === undefined) return value;
+  if (!/^-?\d+$/.test(context.source)) return new Fraction(context.source);
+  return Number.isSafeInteger(value) ? value : BigInt(context.source);
+};
 
 function datasetName(path: string): string {
   const name = basename(path)

@@ -1,5 +1,7 @@
 /** Hive types as the Data Catalog writes them: `struct<id:bigint,tags:array<string>>`. */
 
+import { z } from 'zod';
+
 export interface StructType {
   readonly kind: 'struct';
   readonly fields: readonly { readonly name: string; readonly type: HiveType }[];
@@ -8,6 +10,19 @@ export type HiveType =
   | { readonly kind: 'scalar'; readonly name: string }
   | { readonly kind: 'array'; readonly element: HiveType }
   | StructType;
+
+/** A type as JSON: names may hold what Hive's own notation gives a meaning. */
+export const structTypeSchema: z.ZodType<StructType> = z.object({
+  kind: z.literal('struct'),
+  fields: z.array(z.object({ name: z.string(), type: z.lazy(() => hiveTypeSchema) })),
+});
+const hiveTypeSchema: z.ZodType<HiveType> = z.lazy(() =>
+  z.union([
+    z.object({ kind: z.literal('scalar'), name: z.string() }),
+    z.object({ kind: z.literal('array'), element: hiveTypeSchema }),
+    structTypeSchema,
+  ]),
+);
 
 /** Reads a type. A type it does not know as struct or array is a scalar of that name (`decimal(10,2)`, `map<…>`). */
 export function parseHiveType(text: string): HiveType {

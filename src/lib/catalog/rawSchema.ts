@@ -33,24 +33,20 @@ export function recordType(
 /** Throws SchemaMismatch, naming every required column the Catalog lacks and every column it knows otherwise. */
 export function requireReadable(contract: Contract, rawTable: RawTable): void {
   const isText = contract.source.formats.includes('csv');
+  const where = isText ? 'the headers of its files' : `the Catalog table ${rawTable.name}`;
   const faults = contract.columns.flatMap((column) => {
     const found = typeAt(rawTable.record, column.path.replaceAll('[*]', '[0]'), contract.explode);
     const place = `column "${column.name}" (${column.type}, from ${column.path})`;
-    if (!found)
-      return column.required ? [`required ${place} is not in the Catalog table ${rawTable.name}`] : [];
+    if (!found) return column.required ? [`required ${place} is not in ${where}`] : [];
     // A CSV has texts only: the type that a crawler gives to them says nothing of a single value.
     if (column.type === 'json' || isText) return [];
     const wanted = column.type.startsWith('array<') ? column.type.slice('array<'.length, -1) : column.type;
-    return isReadable(wanted, found)
-      ? []
-      : [`${place} cannot be read from ${describe(found)} in the Catalog table ${rawTable.name}`];
+    return isReadable(wanted, found) ? [] : [`${place} cannot be read from ${describe(found)} in ${where}`];
   });
   if (contract.explode !== undefined) {
     const found = typeAt(rawTable.record, contract.explode);
     if (found && found.kind !== 'array')
-      faults.push(
-        `explode: ${contract.explode} is ${describe(found)} in the Catalog table ${rawTable.name}, not an array`,
-      );
+      faults.push(`explode: ${contract.explode} is ${describe(found)} in ${where}, not an array`);
   }
   if (faults.length > 0)
     throw new SchemaMismatch(

@@ -1,5 +1,8 @@
 /** Drafts a contract from records: types, time formats, a key, a partition. What it cannot know it leaves for a person. */
+
+import { snakeCase } from '../compiler/resolve.ts';
 import { isJsonObject } from '../json.ts';
+import { formatPath, parsePath, pathPattern } from './path.ts';
 import type { Contract } from './schema.ts';
 
 type Draft = Record<string, unknown>;
@@ -45,7 +48,7 @@ export function draftContract(
   const columns: (Draft & { name: string; type: string; required?: true })[] = [];
   for (const [path, facts] of seen) {
     if (isCovered(seen, path)) continue;
-    if (!/^[^.[\]"'\\\s]+(\.[^.[\]"'\\\s]+)*$/.test(path)) {
+    if (!pathPattern.test(path)) {
       left.push(path);
       continue;
     }
@@ -58,7 +61,9 @@ export function draftContract(
   const key = columns.find(
     (c) => /^(.*_)?id$/.test(c.name) && c.required && isUnique(seen.get(String(c.path))),
   );
-  const time = columns.find((c) => c.type === 'timestamp' && c.required);
+  const time =
+    columns.find((c) => c.type === 'timestamp' && c.required) ??
+    columns.find((c) => c.type === 'date' && c.required);
   const contract: Draft = {
     dataset,
     source: { prefix: `${dataset.replaceAll('_', '-')}/`, ...source },
@@ -80,39 +85,55 @@ export function draftContract(
 
 function look(seen: Map<string, Seen>, value: object, prefix: string): void {
   for (const [field, v] of Object.entries(value)) {
-    const path = prefix === '' ? field : `${prefix}.${field}`;
+    const key = formatPath([{ kind: 'key', key: field }]) ?? field;
+    const path = prefix === '' ? key : `${prefix}.${key}`;
     const facts = seen.get(path) ?? { kinds: new Set(), count: 0, values: [] };
     seen.set(path, facts);
     if (v === null) continue;
     facts.count++;
     facts.kinds.add(kindOf(v));
     facts.values.push(v);
-    if (isJsonObject(v)) look(seen, v, path);
+    if (isJsonObject(v) && !(v instanceof Fraction)) look(seen, v, path);
   }
 }
 
 function kindOf(v: unknown): 'object' | 'scalars' | 'objects' | 'string' | 'integer' | 'number' | 'boolean' {
   if (Array.isArray(v))
-    return v.some((item) => typeof item === 'object' && item !== null) ? 'objects' : 'scalars';
+    return v.some((item) => typeof item === 'object' && item !== null && !(item instanceof Fraction))
+      ? 'objects'
+      : 'scalars';
+  if (v instanceof Fraction) return 'number';
   if (typeof v === 'object') return 'object';
   if (typeof v === 'bigint') return 'integer';
   if (typeof v === 'number') return Number.isInteger(v) ? 'integer' : 'number';
   return typeof v === 'boolean' ? 'boolean' : 'string';
 }
 
-/** Below a value that is sometimes no object there are no columns: it is kept whole. */
+/** Below a value that is sometimes no object, or whose fields are data, there are no columns: it is kept whole. */
 const isCovered = (seen: ReadonlyMap<string, Seen>, path: string): boolean =>
-  parents(path).some((parent) => (seen.get(parent)?.kinds.size ?? 0) > 1);
+  parents(path).some((parent) => {
+    const facts = seen.get(parent);
+    return facts !== undefined && (facts.kinds.size > 1 || isMap(facts));
+  });
+
+/** An object that has other fields in every record, such as prices by currency: many names, each in few records. */
+function isMap({ values }: Seen): boolean {
+  const objects = values.filter(isJsonObject);
+  const names = new Set(objects.flatMap(Object.keys));
+  const fields = objects.reduce((sum, object) => sum + Object.keys(object).length, 0);
+  return names.size > 12 && fields / objects.length < names.size / 2;
+}
 
 const parents = (path: string): string[] => {
-  const parts = path.split('.');
-  return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join('.'));
+  const steps = parsePath(path);
+  return steps.slice(1).flatMap((_, i) => formatPath(steps.slice(0, i + 1)) ?? []);
 };
 
 /** Type and path of a column; null for an object, whose fields are columns. */
-function shapeOf(path: string, { kinds, values }: Seen): (Draft & { type: string }) | null {
+function shapeOf(path: string, facts: Seen): (Draft & { type: string }) | null {
+  const { kinds, values } = facts;
   const only = (...allowed: string[]) => kinds.size > 0 && [...kinds].every((kind) => allowed.includes(kind));
-  if (only('object')) return null;
+  if (only('object')) return isMap(facts) ? { type: 'json' } : null;
   if (only('scalars')) {
     const items = values.flat().filter((item) => item !== null);
     const element = new Set(items.map(kindOf));
@@ -133,6 +154,29 @@ function shapeOf(path: string, { kinds, values }: Seen): (Draft & { type: string
   return kinds.size === 0 ? { type: 'string' } : { type: 'json' };
 }
 
+/** A number that is not written as a whole one: `1.0` has the value of 1, and is no integer to the compiler. */
+export class Fraction {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+  toString(): string {
+    return this.text;
+  }
+}
+
+/**
+ * A CSV's field as the value it is written like: a number, true or false, nothing, else the text. A number that would
+ * lose its zeros in front is none.
+ */
+export function valueOfField(text: string): unknown {
+  if (text === '') return null;
+  if (/^-?(0|[1-9]\d{0,17})$/.test(text))
+    return Number.isSafeInteger(Number(text)) ? Number(text) : BigInt(text);
+  if (/^-?(0|[1-9]\d*)\.\d+([eE][+-]?\d+)?$/.test(text)) return new Fraction(text);
+  return text === 'true' || text === 'false' ? text === 'true' : text;
+}
+
 /** Time formats that a text can be told to have. The compiler's own rules decide when a batch is read. */
 const textForms = [
   ['iso8601', /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:?(\d\d)?)?$/],
@@ -142,11 +186,27 @@ const textForms = [
   ['epoch_ms', /^\d{13}$/],
 ] as const;
 
-function timeOf(values: readonly string[]): { type: string; formats?: string[] } | null {
+function timeOf(values: readonly string[]): { type: string; formats?: unknown[] } | null {
   if (values.length > 0 && values.every((v) => /^\d{4}-\d\d-\d\d$/.test(v))) return { type: 'date' };
   const forms = textForms.slice(0, 3).filter(([, pattern]) => values.some((v) => pattern.test(v)));
   const isTime = forms.length > 0 && values.every((v) => forms.some(([, pattern]) => pattern.test(v)));
-  return isTime ? { type: 'timestamp', formats: forms.map(([name]) => name) } : null;
+  if (isTime) return { type: 'timestamp', formats: forms.map(([name]) => name) };
+  const pattern = slashedPattern(values);
+  return pattern === null ? null : { type: 'timestamp', formats: [{ pattern }] };
+}
+
+/** `1/8/2025 0:00`, `2025/01/08`: which part is the month is told by the values, else it comes first, as in the US. */
+function slashedPattern(values: readonly string[]): string | null {
+  const form = /^(\d{1,4})\/(\d\d?)\/(\d{4}|\d\d?)( \d\d?:\d\d(:\d\d)?)?$/;
+  const parts = values.map((v) => form.exec(v));
+  const [first] = parts;
+  if (!first || parts.some((p) => !p || p[4]?.split(':').length !== first[4]?.split(':').length)) return null;
+  const most = (i: number) => Math.max(...parts.map((p) => Number(p?.[i])));
+  const clock = first[4] === undefined ? '' : first[5] === undefined ? ' %H:%M' : ' %H:%M:%S';
+  if (first[1]?.length === 4) return most(2) <= 12 && most(3) <= 31 ? `%Y/%m/%d${clock}` : null;
+  const year = first[3]?.length === 4 ? '%Y' : '%y';
+  if (most(1) <= 12 && most(2) <= 31) return `%m/%d/${year}${clock}`;
+  return most(1) <= 31 && most(2) <= 12 ? `%d/%m/${year}${clock}` : null;
 }
 
 /** Numbers are times only under a name that says so, and within some decades of now. */
@@ -175,12 +235,7 @@ const isUnique = (facts: Seen | undefined): boolean =>
 
 /** `user.screenName` -> `user_screen_name`, numbered where that is taken. */
 function unused(names: ReadonlySet<string>, path: string): string {
-  const plain = path
-    .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '_')
-    .replaceAll(/^_+|_+$/g, '');
-  const base = (/^[a-z]/.test(plain) ? plain : `f_${plain}`).slice(0, 58);
+  const base = snakeCase(path);
   let name = base;
   for (let n = 2; names.has(name); n++) name = `${base}_${n}`;
   return name;

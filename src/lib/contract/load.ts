@@ -49,7 +49,8 @@ export function parseContract(file: string, text: string): Contract {
   if (document.errors.length > 0)
     throw new ContractError(
       file,
-      document.errors.map((e) => at(e.pos[0], '', e.message.split('\n')[0] ?? e.message)),
+      // One slip in the syntax is followed by many that say nothing new.
+      document.errors.slice(0, 1).map((e) => at(e.pos[0], '', e.message.split('\n')[0] ?? e.message)),
     );
   const parsed = contractSchema.safeParse(document.toJS());
   if (parsed.success) return parsed.data;

@@ -35,8 +35,8 @@ const timestampFormat = z.union([
     pattern: z
       .string()
       .regex(
-        /^(%[YmdHMSfbBz]|[^%'])+$/,
-        'is made of %Y %m %d %H %M %S %f (fraction) %b %B (English month) %z (offset) and plain characters',
+        /^(%[YymdHIMSpfbBz]|[^%'])+$/,
+        'is made of %Y %y (00-68 are 20xx) %m %d %H %I %p %M %S %f (fraction) %b %B (English month) %z (offset) and plain characters',
       )
       .describe('A pattern of your own, such as "%d/%m/%Y %H:%M".'),
   }),

@@ -114,7 +114,7 @@ function checkCall(name: string, args: readonly Typed[], at: number): Typed {
     if (type === 'any') free.push(arg);
     else if (type) want(arg, type, at, name);
   });
-  const type = gives === 'same' ? common(free, at) : gives;
+  const type = gives === 'same' ? common(free, at) : gives === 'first' ? (first?.type ?? 'null') : gives;
   return { kind: 'call', name: name as FunctionName, args, type };
 }
 

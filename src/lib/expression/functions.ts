@@ -7,8 +7,8 @@ interface Signature {
   /** One entry an argument. A last entry with `rest` may stand any number of times. */
   readonly args: readonly (ValueType | 'any')[];
   readonly rest?: boolean;
-  /** `same`: the type that the `any` arguments have in common. */
-  readonly gives: ValueType | 'same';
+  /** `same`: the type that the `any` arguments have in common; `first`: that of the first argument. */
+  readonly gives: ValueType | 'same' | 'first';
 }
 
 export const functions = {
@@ -20,7 +20,7 @@ export const functions = {
   starts_with: { args: ['text', 'text'], gives: 'boolean' },
   contains: { args: ['text', 'text'], gives: 'boolean' },
   substring: { args: ['text', 'integer', 'integer'], gives: 'text' },
-  abs: { args: ['number'], gives: 'number' },
+  abs: { args: ['number'], gives: 'first' },
   floor: { args: ['number'], gives: 'integer' },
   year: { args: ['timestamp'], gives: 'integer' },
   month: { args: ['timestamp'], gives: 'integer' },

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { ParquetTable } from '../aws/catalog.ts';
 import { address, type ObjectRef, type Store } from '../aws/store.ts';
+import { structTypeSchema } from '../catalog/hiveType.ts';
 import { type Plan, planSchema, reasonCodes } from '../compiler/plan.ts';
 import type { Config } from '../config.ts';
 
@@ -29,8 +30,8 @@ export const profileSchema = z.object({
       head: z.string().optional(),
     }),
   ),
-  /** Hive struct type of the records seen; null where none could be parsed. */
-  record: z.string().nullable(),
+  /** The type of the records seen; null where none could be parsed. */
+  record: structTypeSchema.nullable(),
 });
 export type Profile = z.output<typeof profileSchema>;
 

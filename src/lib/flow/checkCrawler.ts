@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { CatalogTable } from '../aws/catalog.ts';
 import { address } from '../aws/store.ts';
-import { parseHiveType, type StructType } from '../catalog/hiveType.ts';
+import type { StructType } from '../catalog/hiveType.ts';
 import { missingFields, recordType, requireReadable } from '../catalog/rawSchema.ts';
 import type { RawTable } from '../compiler/compile.ts';
 import type { Contract } from '../contract/schema.ts';
@@ -27,10 +27,15 @@ export async function checkCrawler(
   const { config, catalog } = deps;
   const contract = contractOf(deps, input.dataset);
   const profile = await profileOf(deps, contract, input.batch);
-  const seen = profile.record === null ? null : (parseHiveType(profile.record) as StructType);
+  const seen = profile.record;
   const isDone = (crawlStarted: boolean) => ({ status: 'ready' as const, crawlStarted });
   // Nothing in the batch can be parsed: there is nothing to know, and every row will be quarantined.
   if (seen === null) return isDone(input.crawlStarted);
+  // A CSV names its fields itself; what a crawler makes of a header is a guess from the values below it.
+  if (isCsv(contract)) {
+    requireReadable(contract, tableOfHeaders(seen));
+    return isDone(input.crawlStarted);
+  }
 
   if (await isKnown(deps, contract, seen)) return isDone(input.crawlStarted);
   const waitForCrawl = async () => {
@@ -59,8 +64,21 @@ export async function checkCrawler(
   return isDone(crawlStarted);
 }
 
+/** The raw table of a contract for a batch; null where nothing of it can be read. */
+export async function tableOfBatch(
+  deps: Pick<Deps, 'config' | 'catalog'>,
+  contract: Contract,
+  { record }: Profile,
+): Promise<RawTable | null> {
+  if (record === null) return null;
+  return isCsv(contract) ? tableOfHeaders(record) : rawTableOf(deps, contract);
+}
+
+const isCsv = (contract: Contract): boolean => contract.source.formats.includes('csv');
+const tableOfHeaders = (record: StructType): RawTable => ({ name: 'headers', record });
+
 /** The raw table of a contract as the compiler takes it; null while the Catalog has none. */
-export async function rawTableOf(
+async function rawTableOf(
   deps: Pick<Deps, 'config' | 'catalog'>,
   contract: Contract,
 ): Promise<RawTable | null> {

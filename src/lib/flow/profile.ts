@@ -1,7 +1,6 @@
 /** A first look at a batch's raw files: how each is read, and which fields its records have. */
 
 import type { ObjectRef, Store } from '../aws/store.ts';
-import { formatHiveType } from '../catalog/hiveType.ts';
 import { mergeShapes, type Shape, shapeOf, toStructType, unknownShape } from '../catalog/infer.ts';
 import { parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
@@ -52,7 +51,7 @@ export async function profileBatch(
   const shape = looks.map((l) => l.shape).reduce(mergeShapes, unknownShape);
   return {
     files: looks.map((l) => l.file),
-    record: shape.kind === 'struct' ? formatHiveType(toStructType(shape)) : null,
+    record: shape.kind === 'struct' ? toStructType(shape) : null,
   };
 }
 

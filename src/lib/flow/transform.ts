@@ -16,7 +16,7 @@ import { GlueJobFailed } from '../errors.ts';
 import { parallel } from '../parallel.ts';
 import { loadReferences } from '../reference/load.ts';
 import { type Profile, places } from './batch.ts';
-import { profileOf, rawTableOf } from './checkCrawler.ts';
+import { profileOf, tableOfBatch } from './checkCrawler.ts';
 import { contractOf, type Deps } from './deps.ts';
 import type { Accounting, BatchInput, jobInput, jobOutput, jobStarted, transformOutput } from './schemas.ts';
 
@@ -170,7 +170,7 @@ async function planBatch(
   const { config, store } = deps;
   const contract = contractOf(deps, dataset);
   const profile = await profileOf(deps, contract, batch);
-  const rawTable = profile.record === null ? null : await rawTableOf(deps, contract);
+  const rawTable = await tableOfBatch(deps, contract, profile);
   const references = await loadReferences(contract, config.datasetsFolder);
   const plan = compile(contract, rawTable, references);
   await store.writeText(places(config).plan(dataset, batch), JSON.stringify(plan, null, 1));

@@ -1,0 +1,5 @@
+/** `npm run golden`: writes the compiled plans that the tests hold, to be reviewed as a diff. */
+import { writeFileSync } from 'node:fs';
+import { compileGolden } from '../test/support/golden.ts';
+
+for (const { file, text } of await compileGolden()) writeFileSync(file, text);

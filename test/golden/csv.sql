@@ -1,0 +1,118 @@
+-- whole files to records (DuckDB)
+WITH bare AS (
+  SELECT file, CASE WHEN raw[1:3] = '\xEF\xBB\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents
+), decoded AS (
+  SELECT file, raw, TRY(decode(raw)) AS text FROM bare
+), pieces AS (
+  SELECT file, text IS NOT NULL AS is_text,
+    CASE WHEN text IS NOT NULL THEN list_transform(regexp_extract_all(text, '(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
+]*)(?:\x{7c}(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
+]*))*\r?(?:\n|$)|[^\n]+(?:\n|$)', 0, 's'), lambda r : encode(r))
+      ELSE list_transform(string_split(raw::VARCHAR, '\x0A'), lambda l : l::BLOB) END AS found
+  FROM decoded
+), numbered AS (
+  SELECT file, is_text, unnest(generate_series(1, len(found))) AS n, unnest(found) AS raw FROM pieces
+), counted AS (
+  SELECT *, CASE WHEN is_text THEN length(decode(raw)) - length(replace(decode(raw), chr(10), '')) ELSE 1 END AS newlines
+  FROM numbered
+), placed AS (
+  SELECT *, sum(newlines) OVER (PARTITION BY file ORDER BY n) - newlines + 1 AS line FROM counted
+)
+SELECT file, line::BIGINT AS line, raw, NULL::VARCHAR AS fault
+FROM placed WHERE n > 1
+
+-- row part (DuckDB)
+WITH decoded AS (
+  SELECT file AS __file, line AS __line, raw AS __raw, fault AS __fault,
+    CASE WHEN fault IS NULL THEN TRY(decode(raw)) END AS __text
+  FROM records
+), lines AS (
+  SELECT * REPLACE (regexp_replace(__text, '\r?\n?$', '') AS __text)
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR trim(__text, ' 	
+') <> ''
+), fields AS (
+  SELECT lines.*, files.header AS __header, coalesce(regexp_full_match(__text, '(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
+]*)(?:\x{7c}(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
+]*))*'), false) AS __is_valid,
+    CASE WHEN __is_valid THEN list_transform(regexp_extract_all(__text || '|', '("[^"]*(?:""[^"]*)*"|[^"\x{7c}]*)\x{7c}', 1),
+      lambda f : CASE WHEN f[1] = '"' THEN replace(substring(f, 2, length(f) - 2), '""', '"') ELSE nullif(f, '\\N') END) END AS __fields
+  FROM lines JOIN files ON files.file = __file
+), objects AS (
+  SELECT *, CASE WHEN len(__fields) = len(__header) THEN to_json(map(__header, __fields))::VARCHAR END AS __doc FROM fields
+), leaves AS (
+  SELECT *,
+    json_extract_string(__doc, ['$."id"']) AS __v,
+    json_type(__doc, ['$."id"']) AS __t
+  FROM objects
+), cleaned AS (
+  SELECT *,
+    __v[1] AS __r1
+  FROM leaves
+), converted AS (
+  SELECT *,
+    CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1
+  FROM cleaned
+), judged AS (
+  SELECT *,
+    coalesce(CASE WHEN __t[1] IN ('OBJECT', 'ARRAY') OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1, false AS __n1
+  FROM converted
+), settled AS (
+  SELECT *, CASE WHEN __doc IS NULL THEN NULL WHEN __e1 IS NOT NULL THEN 1 END AS __bad,
+    list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
+    CASE WHEN NOT __n1 THEN __c1 END AS "id"
+  FROM judged
+), derived AS (
+  SELECT *
+  FROM settled
+), placed AS (
+  SELECT *
+  FROM derived
+)
+SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::BIGINT AS _place,
+  coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) AS _raw,
+  CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
+    WHEN __doc IS NULL THEN 'invalid_csv'
+    WHEN __bad IS NOT NULL THEN [__e1][__bad] END AS _reason,
+  CASE WHEN __bad IS NOT NULL THEN ['id'][__bad] END AS _column,
+  CASE WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || len(__header) WHEN __bad IS NOT NULL THEN __v[__bad] END AS _value,
+  __nulled AS _nulled,
+  placed."id",
+  'golden' AS "source"
+FROM placed
+JOIN files ON files.file = placed.__file
+
+-- set part
+{
+  "joins": [],
+  "dedupe": null,
+  "sort": []
+}
+
+-- set part (DuckDB)
+WITH joined AS (
+  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._reason, row_part._column, row_part._value, row_part."id", row_part."source"
+  FROM row_part
+)
+SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM joined
+
+-- columns of golden, partitioned by source
+id bigint
+_batch string
+_object string
+_version string
+
+-- expectations (Athena)
+SELECT count(*) AS "check_0_0",
+  count_if("id" IS NULL) AS "check_1_0",
+  count_if(strpos("$path", '/source=golden' || '/') = 0) AS "check_2_0"
+FROM "staging_golden"
+WHERE "run" = '<run>'
+
+-- set part (Spark)
+WITH joined AS (
+  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._split, row_part._reason, row_part._column, row_part._value, row_part.`id`, row_part.`source`
+  FROM row_part
+)
+SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM joined

@@ -1,0 +1,138 @@
+-- whole files to records (DuckDB)
+WITH decoded AS (
+  SELECT file, raw, ltrim(TRY(decode(raw)), chr(65279)) AS text FROM documents
+), parsed AS (
+  SELECT file, raw, CASE WHEN CASE WHEN NOT coalesce(json_valid(text), false) THEN false
+      WHEN regexp_matches(text, '(?i)nan|inf|,\s*[\]}]') THEN NOT regexp_matches(regexp_replace(text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END THEN text END AS doc FROM decoded
+), found AS (
+  SELECT file, raw, doc,
+    CASE WHEN json_type(doc, '$') = 'ARRAY' THEN json_extract(doc, '$[*]') END AS items
+  FROM parsed
+)
+SELECT file, unnest(generate_series(1, len(items)))::BIGINT AS line, encode(unnest(items)::VARCHAR) AS raw,
+  NULL::VARCHAR AS fault
+FROM found WHERE items IS NOT NULL
+UNION ALL
+SELECT file, 1::BIGINT, raw[1:65536],
+  CASE WHEN doc IS NULL THEN 'invalid_document' ELSE 'records_missing' END
+FROM found WHERE items IS NULL
+
+-- row part (DuckDB)
+WITH decoded AS (
+  SELECT file AS __file, line AS __line, raw AS __raw, fault AS __fault,
+    CASE WHEN fault IS NULL THEN TRY(decode(raw)) END AS __text
+  FROM records
+), lines AS (
+  SELECT *, CASE WHEN NOT coalesce(json_valid(__text), false) THEN false
+      WHEN regexp_matches(__text, '(?i)nan|inf|,\s*[\]}]') THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END AS __is_valid
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR trim(__text, ' 	
+') <> ''
+), objects AS (
+  SELECT *, CASE WHEN __is_valid AND json_type(__text) = 'OBJECT' THEN __text END AS __doc FROM lines
+), leaves AS (
+  SELECT *,
+    json_extract_string(__doc, ['$."id"', '$."s"', '$."at"']) AS __v,
+    json_type(__doc, ['$."id"', '$."s"', '$."at"']) AS __t
+  FROM objects
+), cleaned AS (
+  SELECT *,
+    __v[1] AS __r1,
+    __v[2] AS __r2,
+    __v[3] AS __r3
+  FROM leaves
+), converted AS (
+  SELECT *,
+    CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
+    __r2 AS __c2,
+    coalesce(list_transform([regexp_extract(__r3, '^(?:(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?)\d*([Zz]|[+-](?:0\d|1[0-4]):?(?:[0-5]\d)|[+-](?:0\d|1[0-4]))?)$', ['day', 'clock', 'zone'])], lambda m : CASE WHEN m.day < '0001' THEN NULL WHEN m.zone = '' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
+          WHEN m.zone IN ('Z', 'z') THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
+          WHEN m.zone[1] = '-' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) + to_minutes((replace(m.zone[2:], ':', '')[1:2]::INTEGER * 60 + coalesce(nullif(replace(m.zone[2:], ':', '')[3:4], '')::INTEGER, 0)))
+          ELSE TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) - to_minutes((replace(m.zone[2:], ':', '')[1:2]::INTEGER * 60 + coalesce(nullif(replace(m.zone[2:], ':', '')[3:4], '')::INTEGER, 0))) END)[1]) AS __c3
+  FROM cleaned
+), judged AS (
+  SELECT *,
+    coalesce(CASE WHEN __t[1] IN ('OBJECT', 'ARRAY') OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1, false AS __n1,
+    coalesce(CASE WHEN __t[2] IN ('OBJECT', 'ARRAY') OR (__r2 IS NOT NULL AND __c2 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e2, false AS __n2,
+    coalesce(CASE WHEN __t[3] IN ('OBJECT', 'ARRAY') OR (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e3, false AS __n3
+  FROM converted
+), settled AS (
+  SELECT *, CASE WHEN __doc IS NULL THEN NULL WHEN __e1 IS NOT NULL THEN 1 WHEN __e2 IS NOT NULL THEN 2 WHEN __e3 IS NOT NULL THEN 3 END AS __bad,
+    list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
+    CASE WHEN NOT __n1 THEN __c1 END AS "id",
+    CASE WHEN NOT __n2 THEN __c2 END AS "s",
+    CASE WHEN NOT __n3 THEN __c3 END AS "at"
+  FROM judged
+), derived AS (
+  SELECT *
+  FROM settled
+), placed AS (
+  SELECT *
+  FROM derived
+)
+SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::BIGINT AS _place,
+  coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) AS _raw,
+  CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
+    WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
+    WHEN __bad IS NOT NULL THEN [__e1, __e2, __e3][__bad] END AS _reason,
+  CASE WHEN __bad IS NOT NULL THEN ['id', 's', 'at'][__bad] END AS _column,
+  CASE WHEN __bad IS NOT NULL THEN __v[__bad] END AS _value,
+  __nulled AS _nulled,
+  placed."id",
+  placed."s",
+  timezone('UTC', placed."at") AS "at",
+  'golden' AS "source"
+FROM placed
+JOIN files ON files.file = placed.__file
+
+-- set part
+{
+  "joins": [],
+  "dedupe": null,
+  "sort": []
+}
+
+-- set part (DuckDB)
+WITH joined AS (
+  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._reason, row_part._column, row_part._value, row_part."id", row_part."s", row_part."at", row_part."source"
+  FROM row_part
+)
+SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM joined
+
+-- columns of golden, partitioned by source
+id bigint
+s string
+at timestamp
+_batch string
+_object string
+_version string
+
+-- expectations (Athena)
+SELECT count(*) AS "check_0_0",
+  count_if("id" IS NULL) AS "check_1_0",
+  count_if(strpos("$path", '/source=golden' || '/') = 0) AS "check_2_0",
+  count_if("s" IS NULL) AS "check_3_0",
+  count(*) AS "check_3_1",
+  count(*) - count(DISTINCT ROW("id", "s")) AS "check_4_0",
+  count_if("at" < TIMESTAMP '2020-01-01') AS "check_5_0",
+  count_if("s" NOT IN ('a', 'it''s')) AS "check_6_0",
+  count_if(NOT regexp_like("s", '^[a-z]+$')) AS "check_7_0",
+  count(*) AS "check_8_0",
+  count_if("s" IS NULL) AS "check_8_1",
+  count("at") AS "check_9_0",
+  count_if("at" IS NOT NULL AND "s" IS NOT NULL) AS "check_9_1",
+  sum(CAST("id" AS double)) AS "check_10_0",
+  count("at") AS "check_11_0",
+  to_unixtime(max("at")) AS "check_11_1",
+  count_if(NOT TRY(((CAST("id" AS decimal(38, 0)) > CAST('0' AS decimal(38, 0))) or ("s" IS NULL)))) AS "check_12_0",
+  count(*) AS "check_13_0"
+FROM "staging_golden"
+WHERE "run" = '<run>'
+
+-- set part (Spark)
+WITH joined AS (
+  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._split, row_part._reason, row_part._column, row_part._value, row_part.`id`, row_part.`s`, row_part.`at`, row_part.`source`
+  FROM row_part
+)
+SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM joined

@@ -1,0 +1,123 @@
+-- whole files to records (DuckDB)
+WITH decoded AS (
+  SELECT file, raw, ltrim(TRY(decode(raw)), chr(65279)) AS text FROM documents
+), parsed AS (
+  SELECT file, raw, CASE WHEN CASE WHEN NOT coalesce(json_valid(text), false) THEN false
+      WHEN regexp_matches(text, '(?i)nan|inf|,\s*[\]}]') THEN NOT regexp_matches(regexp_replace(text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END THEN text END AS doc FROM decoded
+), found AS (
+  SELECT file, raw, doc,
+    CASE WHEN json_type(doc, '$') = 'ARRAY' THEN json_extract(doc, '$[*]') END AS items
+  FROM parsed
+)
+SELECT file, unnest(generate_series(1, len(items)))::BIGINT AS line, encode(unnest(items)::VARCHAR) AS raw,
+  NULL::VARCHAR AS fault
+FROM found WHERE items IS NOT NULL
+UNION ALL
+SELECT file, 1::BIGINT, raw[1:65536],
+  CASE WHEN doc IS NULL THEN 'invalid_document' ELSE 'records_missing' END
+FROM found WHERE items IS NULL
+
+-- row part (DuckDB)
+WITH decoded AS (
+  SELECT file AS __file, line AS __line, raw AS __raw, fault AS __fault,
+    CASE WHEN fault IS NULL THEN TRY(decode(raw)) END AS __text
+  FROM records
+), lines AS (
+  SELECT *, CASE WHEN NOT coalesce(json_valid(__text), false) THEN false
+      WHEN regexp_matches(__text, '(?i)nan|inf|,\s*[\]}]') THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END AS __is_valid
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR trim(__text, ' 	
+') <> ''
+), objects AS (
+  SELECT *, CASE WHEN __is_valid AND json_type(__text) = 'OBJECT' THEN __text END AS __doc FROM lines
+), leaves AS (
+  SELECT *,
+    json_extract_string(__doc, ['$."id"']) AS __v,
+    json_type(__doc, ['$."id"']) AS __t
+  FROM objects
+), cleaned AS (
+  SELECT *,
+    __v[1] AS __r1
+  FROM leaves
+), converted AS (
+  SELECT *,
+    CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1
+  FROM cleaned
+), judged AS (
+  SELECT *,
+    coalesce(CASE WHEN __t[1] IN ('OBJECT', 'ARRAY') OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1, false AS __n1
+  FROM converted
+), settled AS (
+  SELECT *, CASE WHEN __doc IS NULL THEN NULL WHEN __e1 IS NOT NULL THEN 1 END AS __bad,
+    list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
+    CASE WHEN NOT __n1 THEN __c1 END AS "id"
+  FROM judged
+), derived AS (
+  SELECT *
+  FROM settled
+), placed AS (
+  SELECT *
+  FROM derived
+)
+SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::BIGINT AS _place,
+  coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) AS _raw,
+  CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
+    WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
+    WHEN __bad IS NOT NULL THEN [__e1][__bad] END AS _reason,
+  CASE WHEN __bad IS NOT NULL THEN ['id'][__bad] END AS _column,
+  CASE WHEN __bad IS NOT NULL THEN __v[__bad] END AS _value,
+  __nulled AS _nulled,
+  placed."id",
+  NULL::VARCHAR AS "name",
+  'golden' AS "source"
+FROM placed
+JOIN files ON files.file = placed.__file
+
+-- set part
+{
+  "joins": [
+    {
+      "reference": "reference_0",
+      "on": {
+        "id": "id"
+      },
+      "columns": {
+        "name": "name"
+      },
+      "unmatched": "quarantine"
+    }
+  ],
+  "dedupe": null,
+  "sort": []
+}
+
+-- set part (DuckDB)
+WITH joined AS (
+  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, CASE WHEN row_part._reason IS NOT NULL THEN row_part._reason WHEN (row_part."id" IS NOT NULL AND "reference_0"."id" IS NULL) THEN 'unmatched' END AS _reason, CASE WHEN row_part._reason IS NOT NULL THEN row_part._column WHEN (row_part."id" IS NOT NULL AND "reference_0"."id" IS NULL) THEN 'name' END AS _column, CASE WHEN row_part._reason IS NOT NULL THEN row_part._value WHEN (row_part."id" IS NOT NULL AND "reference_0"."id" IS NULL) THEN CAST(row_part."id" AS STRING) END AS _value, row_part."id", "reference_0"."name" AS "name", row_part."source"
+  FROM row_part
+  LEFT JOIN "reference_0" ON row_part."id" = "reference_0"."id"
+)
+SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM joined
+
+-- columns of golden, partitioned by source
+id bigint
+name string
+_batch string
+_object string
+_version string
+
+-- expectations (Athena)
+SELECT count(*) AS "check_0_0",
+  count_if("id" IS NULL) AS "check_1_0",
+  count_if(strpos("$path", '/source=golden' || '/') = 0) AS "check_2_0"
+FROM "staging_golden"
+WHERE "run" = '<run>'
+
+-- set part (Spark)
+WITH joined AS (
+  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._split, CASE WHEN row_part._reason IS NOT NULL THEN row_part._reason WHEN (row_part.`id` IS NOT NULL AND `reference_0`.`id` IS NULL) THEN 'unmatched' END AS _reason, CASE WHEN row_part._reason IS NOT NULL THEN row_part._column WHEN (row_part.`id` IS NOT NULL AND `reference_0`.`id` IS NULL) THEN 'name' END AS _column, CASE WHEN row_part._reason IS NOT NULL THEN row_part._value WHEN (row_part.`id` IS NOT NULL AND `reference_0`.`id` IS NULL) THEN CAST(row_part.`id` AS STRING) END AS _value, row_part.`id`, `reference_0`.`name` AS `name`, row_part.`source`
+  FROM row_part
+  LEFT JOIN `reference_0` ON row_part.`id` = `reference_0`.`id`
+)
+SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM joined

@@ -1,0 +1,124 @@
+-- whole files to records (DuckDB)
+WITH decoded AS (
+  SELECT file, raw, ltrim(TRY(decode(raw)), chr(65279)) AS text FROM documents
+), parsed AS (
+  SELECT file, raw, CASE WHEN CASE WHEN NOT coalesce(json_valid(text), false) THEN false
+      WHEN regexp_matches(text, '(?i)nan|inf|,\s*[\]}]') THEN NOT regexp_matches(regexp_replace(text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END THEN text END AS doc FROM decoded
+), found AS (
+  SELECT file, raw, doc,
+    CASE WHEN json_type(doc, '$') = 'ARRAY' THEN json_extract(doc, '$[*]') END AS items
+  FROM parsed
+)
+SELECT file, unnest(generate_series(1, len(items)))::BIGINT AS line, encode(unnest(items)::VARCHAR) AS raw,
+  NULL::VARCHAR AS fault
+FROM found WHERE items IS NOT NULL
+UNION ALL
+SELECT file, 1::BIGINT, raw[1:65536],
+  CASE WHEN doc IS NULL THEN 'invalid_document' ELSE 'records_missing' END
+FROM found WHERE items IS NULL
+
+-- row part (DuckDB)
+WITH decoded AS (
+  SELECT file AS __file, line AS __line, raw AS __raw, fault AS __fault,
+    CASE WHEN fault IS NULL THEN TRY(decode(raw)) END AS __text
+  FROM records
+), lines AS (
+  SELECT *, CASE WHEN NOT coalesce(json_valid(__text), false) THEN false
+      WHEN regexp_matches(__text, '(?i)nan|inf|,\s*[\]}]') THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END AS __is_valid
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR trim(__text, ' 	
+') <> ''
+), objects AS (
+  SELECT *, CASE WHEN __is_valid AND json_type(__text) = 'OBJECT' THEN __text END AS __doc FROM lines
+), leaves AS (
+  SELECT *,
+    json_extract_string(__doc, ['$."id"', '$."x"', '$."y"']) AS __v,
+    json_type(__doc, ['$."id"', '$."x"', '$."y"']) AS __t
+  FROM objects
+), cleaned AS (
+  SELECT *,
+    __v[1] AS __r1,
+    __v[2] AS __r2,
+    __v[3] AS __r3
+  FROM leaves
+), converted AS (
+  SELECT *,
+    CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
+    CASE WHEN regexp_full_match(__r2, '-?\d+(\.\d+)?([eE][+-]?\d+)?') THEN CASE WHEN isfinite(TRY_CAST(__r2 AS DOUBLE)) THEN TRY_CAST(__r2 AS DOUBLE) END END AS __c2,
+    CASE WHEN regexp_full_match(__r3, '-?\d+(\.\d+)?([eE][+-]?\d+)?') THEN CASE WHEN isfinite(TRY_CAST(__r3 AS DOUBLE)) THEN TRY_CAST(__r3 AS DOUBLE) END END AS __c3
+  FROM cleaned
+), judged AS (
+  SELECT *,
+    coalesce(CASE WHEN __t[1] IN ('OBJECT', 'ARRAY') OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1, false AS __n1,
+    coalesce(CASE WHEN __t[2] IN ('OBJECT', 'ARRAY') OR (__r2 IS NOT NULL AND __c2 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e2, false AS __n2,
+    coalesce(CASE WHEN __t[3] IN ('OBJECT', 'ARRAY') OR (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e3, false AS __n3
+  FROM converted
+), settled AS (
+  SELECT *, CASE WHEN __doc IS NULL THEN NULL WHEN __e1 IS NOT NULL THEN 1 WHEN __e2 IS NOT NULL THEN 2 WHEN __e3 IS NOT NULL THEN 3 END AS __bad,
+    list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
+    CASE WHEN NOT __n1 THEN __c1 END AS "id",
+    CASE WHEN NOT __n2 THEN __c2 END AS "x",
+    CASE WHEN NOT __n3 THEN __c3 END AS "y"
+  FROM judged
+), derived AS (
+  SELECT *
+  FROM settled
+), placed AS (
+  SELECT *,
+    CASE WHEN "x" >= '-3.7142857142857144'::DOUBLE AND "x" <= '2.7142857142857144'::DOUBLE AND "y" >= '-3.7142857142857144'::DOUBLE AND "y" <= '2.7142857142857144'::DOUBLE THEN floor(("y" - '-3.7142857142857144'::DOUBLE) / '0.7142857142857143'::DOUBLE)::BIGINT * 9 + floor(("x" - '-3.7142857142857144'::DOUBLE) / '0.7142857142857143'::DOUBLE)::BIGINT END AS "__cell_square"
+  FROM derived
+)
+SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::BIGINT AS _place,
+  coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) AS _raw,
+  CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
+    WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
+    WHEN __bad IS NOT NULL THEN [__e1, __e2, __e3][__bad] WHEN __doc IS NOT NULL AND (placed."x" IS NOT NULL AND placed."y" IS NOT NULL AND list_filter("reference_0".polygons, lambda p : (p.parity + len(list_filter(p.edges, lambda g : (g.y1 > placed."y") <> (g.y2 > placed."y") AND placed."x" < (g.x2 - g.x1) * (placed."y" - g.y1) / (g.y2 - g.y1) + g.x1))) % 2 = 1)[1].name IS NULL) THEN 'unmatched' END AS _reason,
+  CASE WHEN __bad IS NOT NULL THEN ['id', 'x', 'y'][__bad] WHEN __doc IS NOT NULL AND (placed."x" IS NOT NULL AND placed."y" IS NOT NULL AND list_filter("reference_0".polygons, lambda p : (p.parity + len(list_filter(p.edges, lambda g : (g.y1 > placed."y") <> (g.y2 > placed."y") AND placed."x" < (g.x2 - g.x1) * (placed."y" - g.y1) / (g.y2 - g.y1) + g.x1))) % 2 = 1)[1].name IS NULL) THEN 'square' END AS _column,
+  CASE WHEN __bad IS NOT NULL THEN __v[__bad] WHEN __doc IS NOT NULL AND (placed."x" IS NOT NULL AND placed."y" IS NOT NULL AND list_filter("reference_0".polygons, lambda p : (p.parity + len(list_filter(p.edges, lambda g : (g.y1 > placed."y") <> (g.y2 > placed."y") AND placed."x" < (g.x2 - g.x1) * (placed."y" - g.y1) / (g.y2 - g.y1) + g.x1))) % 2 = 1)[1].name IS NULL) THEN placed."y"::VARCHAR || ', ' || placed."x"::VARCHAR END AS _value,
+  __nulled AS _nulled,
+  placed."id",
+  placed."x",
+  placed."y",
+  list_filter("reference_0".polygons, lambda p : (p.parity + len(list_filter(p.edges, lambda g : (g.y1 > placed."y") <> (g.y2 > placed."y") AND placed."x" < (g.x2 - g.x1) * (placed."y" - g.y1) / (g.y2 - g.y1) + g.x1))) % 2 = 1)[1].name AS "square",
+  'golden' AS "source"
+FROM placed
+JOIN files ON files.file = placed.__file
+LEFT JOIN "reference_0" ON placed."__cell_square" = "reference_0".cell
+
+-- set part
+{
+  "joins": [],
+  "dedupe": null,
+  "sort": []
+}
+
+-- set part (DuckDB)
+WITH joined AS (
+  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._reason, row_part._column, row_part._value, row_part."id", row_part."x", row_part."y", row_part."square", row_part."source"
+  FROM row_part
+)
+SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM joined
+
+-- columns of golden, partitioned by source
+id bigint
+x double
+y double
+square string
+_batch string
+_object string
+_version string
+
+-- expectations (Athena)
+SELECT count(*) AS "check_0_0",
+  count_if("id" IS NULL) AS "check_1_0",
+  count_if(strpos("$path", '/source=golden' || '/') = 0) AS "check_2_0"
+FROM "staging_golden"
+WHERE "run" = '<run>'
+
+-- set part (Spark)
+WITH joined AS (
+  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._split, row_part._reason, row_part._column, row_part._value, row_part.`id`, row_part.`x`, row_part.`y`, row_part.`square`, row_part.`source`
+  FROM row_part
+)
+SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM joined
