@@ -91,7 +91,7 @@ WITH joined AS (
   SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._reason, row_part._column, row_part._value, row_part."id", row_part."source"
   FROM row_part
 )
-SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN published_before._is_there THEN 'duplicate' WHEN row_number() OVER (PARTITION BY _reason IS NULL, joined."id"
+SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN published_before._is_there THEN 'duplicate' WHEN row_number() OVER (PARTITION BY _reason IS NULL, published_before._is_there IS NULL, joined."id"
       ORDER BY joined._object, joined._version, joined._raw, joined._place) > 1 THEN 'duplicate' ELSE 'published' END AS _fate
 FROM joined
 LEFT JOIN (SELECT DISTINCT "id" AS _k0, "source" AS _k1, true AS _is_there FROM published) AS published_before
@@ -116,7 +116,7 @@ WITH joined AS (
   SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._split, row_part._reason, row_part._column, row_part._value, row_part.`id`, row_part.`source`
   FROM row_part
 )
-SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN published_before._is_there THEN 'duplicate' WHEN row_number() OVER (PARTITION BY _reason IS NULL, joined.`id`
+SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN published_before._is_there THEN 'duplicate' WHEN row_number() OVER (PARTITION BY _reason IS NULL, published_before._is_there IS NULL, joined.`id`
       ORDER BY joined._object, joined._version, joined._raw, joined._place) > 1 THEN 'duplicate' ELSE 'published' END AS _fate
 FROM joined
 LEFT JOIN (SELECT DISTINCT `id` AS _k0, `source` AS _k1, true AS _is_there FROM published) AS published_before

@@ -28,14 +28,14 @@ test('the 33 boroughs are read', () => {
   expect(boroughs.map((b) => b.name)).toContain('Tower Hamlets');
 });
 
-test('20,000 random points stand where turf says', async () => {
+test('100,000 random points stand where turf says', async () => {
   let seed = 1;
   const random = () => {
     seed = (seed * 48271) % 2147483647;
     return seed / 2147483647;
   };
   const points = Array.from(
-    { length: 20_000 },
+    { length: 100_000 },
     () => [-0.55 + random() * 0.9, 51.25 + random() * 0.5] as const,
   );
   const features = boroughs.map(
@@ -49,14 +49,65 @@ test('20,000 random points stand where turf says', async () => {
     (p) => features.find((f) => booleanPointInPolygon([...p], f))?.properties?.name ?? null,
   );
   expect(await locate(points)).toEqual(expected);
-  expect(expected.filter((name) => name !== null).length).toBeGreaterThan(5000);
+  expect(expected.filter((name) => name !== null).length).toBeGreaterThan(25_000);
 });
 
-test('a corner and a border point stand in one borough at most', async () => {
-  const ring = boroughs[0]?.rings[0] ?? [];
-  const corners = ring.slice(0, 20).map(([x = 0, y = 0]) => [x, y] as const);
-  const found = await locate(corners);
-  for (const name of found) expect(name === null || boroughs.some((b) => b.name === name)).toBe(true);
+/** Even-odd by a ray to the east, written down once more: how many of an area's edges it crosses. */
+function holds(area: (typeof boroughs)[number], [x, y]: readonly [number, number]): boolean {
+  const edges = area.rings.flatMap((ring) => ring.slice(1).map((end, i) => [ring[i] ?? end, end] as const));
+  const crossed = edges.filter(([a, b]) => {
+    const [[x1 = 0, y1 = 0], [x2 = 0, y2 = 0]] = (a[1] ?? 0) < (b[1] ?? 0) ? [a, b] : [b, a];
+    return y1 > y !== y2 > y && x < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1;
+  });
+  return crossed.length % 2 === 1;
+}
+
+test('every corner, and the middle of every edge, stands in one borough at most', async () => {
+  const rings = boroughs.flatMap((b) => b.rings);
+  const corners = rings.flatMap((ring) => ring.map(([x = 0, y = 0]) => [x, y] as const));
+  const middles = rings.flatMap((ring) =>
+    ring.slice(1).map(([x = 0, y = 0], i) => {
+      const [px = 0, py = 0] = ring[i] ?? [];
+      return [(x + px) / 2, (y + py) / 2] as const;
+    }),
+  );
+  const points = [...corners, ...middles];
+  const expected = points.map((p) => boroughs.filter((b) => holds(b, p)).map((b) => b.name));
+  expect(Math.max(...expected.map((names) => names.length))).toBe(1);
+  expect(await locate(points)).toEqual(expected.map(([name]) => name ?? null));
+  expect(points.length).toBeGreaterThan(1000);
+});
+
+test('an area owns its western and southern borders, a hole too, and shares none', async () => {
+  const squares = contractWith(
+    `  - { name: x, path: x, type: double }
+  - { name: y, path: y, type: double }`,
+    'enrich:\n  - { kind: polygon, file: squares.geojson, latitude: y, longitude: x, column: square }',
+  );
+  const points: readonly [x: number, y: number, square: string | null][] = [
+    [0, 0, 'sw'],
+    [0, 0.5, 'sw'],
+    [0.5, 0, 'sw'],
+    [1, 0, 'se'],
+    [1, 0.5, 'se'],
+    [0.5, 1, 'nw'],
+    [1, 1, 'two'],
+    [2, 0.5, null],
+    [1.5, 2, null],
+    [1.25, 0.5, null],
+    [1.5, 0.25, null],
+    [1.75, 0.5, 'se'],
+    [1.5, 0.75, 'se'],
+    [-3, -3, 'two'],
+    [-2, -2.5, null],
+  ];
+  const { rows } = await transform(
+    squares,
+    { 'test/a.json': points.map(([x, y], id) => record({ id, x, y })).join('\n') },
+    { references: join(import.meta.dirname, '../fixtures/reference') },
+  );
+  const found = new Map(rows.map((r) => [Number(r.id), r.square ?? null]));
+  expect(points.map((_, id) => found.get(id))).toEqual(points.map(([, , square]) => square));
 });
 
 test('a cell keeps only the edges that can change the answer in it', () => {

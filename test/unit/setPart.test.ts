@@ -1,9 +1,13 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { generateFeed } from '../../scripts/generate-feed.ts';
 import { loadContracts, parseContract } from '../../src/lib/contract/load.ts';
 import { contractWith, datasetsFolder, record, transform } from '../support/embedded.ts';
 
+const referenceFolder = join(import.meta.dirname, '../fixtures/reference');
 const contract = contractWith(
   '  - { name: score, path: score, type: int }\n  - { name: text, path: text, type: string }',
   'dedupe: { key: [id], order: [{ column: score, direction: desc }] }',
@@ -104,4 +108,51 @@ test('a generated feed comes out as its generator says', async () => {
   const { rows: rowsRead, ...counts } = next.value;
   const { summary } = await transform(social, { 'social-media-feed/feed.json': lines.join('\n') });
   expect(summary).toMatchObject({ rowsRead, ...counts });
+});
+
+test('a lookup that is too large for the executors gives the same rows, joined in the set part', async () => {
+  const lookup = (unmatched: string) =>
+    contractWith(
+      '  - { name: k, path: k, type: bigint }',
+      `enrich:\n  - { kind: lookup, file: names.csv, on: { k: id }, columns: { name: name }, unmatched: ${unmatched} }`,
+    );
+  const lines = { 'test/a.json': [0, 2, 4, 9, null].map((k, id) => record({ id, k })).join('\n') };
+  for (const unmatched of ["'null'", '{ default: none }', 'quarantine']) {
+    const [held, joined] = await Promise.all(
+      [1_000_000, 0].map((heldReferenceBytes) =>
+        transform(lookup(unmatched), lines, { references: referenceFolder, heldReferenceBytes }),
+      ),
+    );
+    expect(joined).toEqual(held);
+    expect(joined?.summary.quarantined).toBe(unmatched === 'quarantine' ? 1 : 0);
+  }
+});
+
+test('a key that stands in its partition already is a duplicate; in another partition it is none', async () => {
+  const published = join(mkdtempSync(join(tmpdir(), 'sluice-published-')), 'data');
+  const once = contractWith('', 'dedupe: { key: [id], scope: published }');
+  const later = '2025-10-07T00:00:00Z';
+  try {
+    await transform(
+      once,
+      { 'test/a.json': [record({ id: 1 }), record({ id: 2 })].join('\n') },
+      { keep: published },
+    );
+    const { rows, summary } = await transform(
+      once,
+      {
+        'test/b.json': [
+          record({ id: 2 }),
+          record({ id: 2, at: later }),
+          record({ id: 3 }),
+          record({ id: 3 }),
+        ].join('\n'),
+      },
+      { published },
+    );
+    expect(rows.map((r) => r.id).sort()).toEqual([2n, 3n]);
+    expect(summary).toMatchObject({ rowsRead: 4, published: 2, duplicates: 2 });
+  } finally {
+    rmSync(join(published, '..'), { recursive: true });
+  }
 });

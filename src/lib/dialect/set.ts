@@ -69,7 +69,7 @@ export function setSql(
   ];
   const place = dedupe?.key.map((name) => `joined.${identifier(name)}`).join(', ');
   const fate = dedupe
-    ? `${isPublished ? "WHEN published_before._is_there THEN 'duplicate' " : ''}WHEN row_number() OVER (PARTITION BY _reason IS NULL, ${place}
+    ? `${isPublished ? "WHEN published_before._is_there THEN 'duplicate' " : ''}WHEN row_number() OVER (PARTITION BY _reason IS NULL, ${isPublished ? 'published_before._is_there IS NULL, ' : ''}${place}
       ORDER BY ${order.map((o) => `joined.${o}`).join(', ')}) > 1 THEN 'duplicate' `
     : '';
   return `
