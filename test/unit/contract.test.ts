@@ -1,8 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { reasonCodes } from '../../src/lib/compiler/plan.ts';
-import { jsonSchema } from '../../src/lib/contract/jsonSchema.ts';
 import { datasetOfKey, loadContracts, parseContract } from '../../src/lib/contract/load.ts';
 import { ContractError } from '../../src/lib/errors.ts';
 import { loadLookup } from '../../src/lib/reference/lookup.ts';
@@ -58,18 +56,6 @@ test.each([
   const changed = social.replace(from, to);
   expect(changed).not.toBe(social);
   expect(problemsOf(changed).join('\n')).toContain(message);
-});
-
-test('the published JSON Schema is the one that checks', () => {
-  const published = readFileSync(join(datasetsFolder, '../docs/contract.schema.json'), 'utf8');
-  expect(JSON.parse(published)).toEqual(JSON.parse(jsonSchema()));
-});
-
-test('every reason code is documented', () => {
-  const docs = readFileSync(join(datasetsFolder, '../docs/contract.md'), 'utf8');
-  expect([...docs.matchAll(/^\| `([a-z_0-9]+)` +\| (?:is|has)/gm)].map((m) => m[1])).toEqual([
-    ...reasonCodes,
-  ]);
 });
 
 test('a lookup whose key stands twice is refused, naming the rows', async () => {

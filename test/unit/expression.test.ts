@@ -1,7 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { checkExpression } from '../../src/lib/expression/check.ts';
-import { functions } from '../../src/lib/expression/functions.ts';
 import { parseExpression } from '../../src/lib/expression/parse.ts';
 import { contractWith, type Row, record, transform } from '../support/embedded.ts';
 
@@ -105,11 +104,4 @@ test('property: whatever text is given, it is understood or refused, and texts s
     ]),
   );
   expect(Object.values(await evaluate(quoted, {}))).toEqual(nasty);
-});
-
-test('every function is documented', async () => {
-  const { readFileSync } = await import('node:fs');
-  const docs = readFileSync(new URL('../../docs/contract.md', import.meta.url), 'utf8');
-  const listed = /the functions\n`([a-z_ ]+)`/.exec(docs)?.[1]?.split(' ');
-  expect(listed).toEqual(Object.keys(functions));
 });
