@@ -6,7 +6,7 @@ import { findTable, listPartitions } from '../offline/aws.ts';
 import type { FollowedExecution, FollowedRun } from '../offline/follow.ts';
 import { type QueryRows, query } from '../offline/query.ts';
 import type { Stage } from '../offline/stage.ts';
-import { tableOf } from '../src/lib/contract/schema.ts';
+import { type Contract, tableOf } from '../src/lib/contract/schema.ts';
 
 const outcome = z.object({
   name: z.string(),
@@ -49,6 +49,14 @@ export interface RunReport {
   readonly samples: readonly ({ table: string; sql: string } & QueryRows)[];
 }
 
+/** Four columns that tell most of a row: its key, its times, then what comes first. */
+function sampleColumns(contract: Contract): string[] {
+  const times = contract.partitionBy.flatMap((p) => ('of' in p ? [p.of] : []));
+  const scalars = contract.columns.filter((c) => c.type !== 'json' && !c.type.startsWith('array<'));
+  const names = [...times, ...(contract.dedupe?.key ?? []), ...scalars.map((c) => c.name)];
+  return [...new Set(names)].slice(0, 4);
+}
+
 type Print = (line: string) => void;
 
 /** Reads ledger, Catalog and Athena, and prints what it finds. */
@@ -61,14 +69,20 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
     const failure = record.state === 'published' ? {} : await failureOf(stage, record.execution);
     batches.push({ dataset, ...record, ...failure });
   }
-  const tables = [...new Set(run.files.map((f) => f.dataset))].map((dataset) => {
-    const contract = stage.contracts.get(dataset);
-    return contract ? tableOf(contract) : dataset;
-  });
-  const partitions = (await Promise.all(tables.map((table) => partitionsOf(stage, table)))).flat();
+  const contracts = new Map(
+    run.files.flatMap(({ dataset }) => {
+      const contract = stage.contracts.get(dataset);
+      return contract ? [[tableOf(contract), contract] as const] : [];
+    }),
+  );
+  const partitions = (
+    await Promise.all([...contracts.keys()].map((table) => partitionsOf(stage, table)))
+  ).flat();
   const samples: RunReport['samples'][number][] = [];
-  for (const table of new Set(partitions.map((p) => p.table))) {
-    const sql = `SELECT id, created_at, user_screen_name, text FROM ${table} ORDER BY created_at, id LIMIT 3`;
+  for (const [table, contract] of contracts) {
+    if (!partitions.some((p) => p.table === table)) continue;
+    const columns = sampleColumns(contract).join(', ');
+    const sql = `SELECT ${columns} FROM ${table} ORDER BY ${columns} LIMIT 3`;
     samples.push({ table, sql, ...(await query(stage, sql)) });
   }
   const seconds = (Date.now() - run.startedAt) / 1000;
@@ -124,7 +138,9 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
   );
   print(`\n${styleText('bold', 'Partitions in the Data Catalog')}`);
   if (partitions.length === 0) print('  none');
-  for (const { table, partition } of partitions) print(`  ${table}/${partition}`);
+  const shown = 20;
+  for (const { table, partition } of partitions.slice(0, shown)) print(`  ${table}/${partition}`);
+  if (partitions.length > shown) print(`  … and ${partitions.length - shown} more`);
   for (const { sql, columns, rows } of samples) {
     print(`\n${styleText('bold', `Athena: ${sql}`)}`);
     printTable(

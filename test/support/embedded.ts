@@ -89,6 +89,9 @@ export async function transform(
         : { ...run, publishedKeys: (places) => publishedKeys(localObjects(published), plan, 'test', places) },
       folder,
     );
+    for (const counted of [summary, ...summary.files])
+      if (counted.rowsRead !== counted.published + counted.quarantined + counted.duplicates)
+        throw new Error(`rows are lost: ${JSON.stringify(counted)}`);
     if (options.keep) await cp(join(outputDir, 'data'), options.keep, { recursive: true });
     const paths = (await readdir(outputDir, { recursive: true }))
       .filter((p) => p.endsWith('.parquet'))

@@ -72,7 +72,7 @@ export function draftContract(
     partitionBy: [
       { name: unused(names, 'data_source'), constant: dataset },
       ...(time
-        ? (['year', 'month', 'day'] as const).map((part) => ({
+        ? partsFor(seen.get(String(time.path))).map((part) => ({
             name: unused(names, part),
             of: time.name,
             part,
@@ -81,6 +81,16 @@ export function draftContract(
     ],
   };
   return { contract, left };
+}
+
+/** Days, or months or years where days would make a partition each of a few rows. */
+function partsFor(facts: Seen | undefined): readonly ('year' | 'month' | 'day')[] {
+  const texts = (facts?.values ?? []).map(String);
+  const rows = (length: number) => texts.length / new Set(texts.map((text) => text.slice(0, length))).size;
+  // Only of dates written year first is it known what stands where.
+  if (!texts.every((text) => /^\d{4}-\d\d-\d\d/.test(text)) || rows(10) >= 10)
+    return ['year', 'month', 'day'];
+  return rows(7) >= 10 ? ['year', 'month'] : ['year'];
 }
 
 function look(seen: Map<string, Seen>, value: object, prefix: string): void {
