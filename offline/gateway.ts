@@ -2,9 +2,16 @@
  * The gateway before ministack: it answers the calls of Glue and Athena that ministack only plays, from real engines,
  * and passes everything else through.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { createProxyServer } from 'httpxy';
 import { ApiError, type Operation } from './apiError.ts';
+import { answerFault, createFaults, faultsPath } from './faults.ts';
 
 /** Operations by the header that names them, such as `AWSGlue.StartCrawler`. */
 export type Operations = Readonly<Record<string, Operation>>;
@@ -16,11 +23,43 @@ export async function startGateway(options: {
   operations: Operations;
 }): Promise<{ port: number; close(): Promise<void> }> {
   const proxy = createProxyServer({ target: options.upstream });
-  const server: Server = createServer((request, response) => {
+  const faults = createFaults();
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const operation = options.operations[String(request.headers['x-amz-target'] ?? '')];
-    if (operation) void answer(operation, request, response);
-    else proxy.web(request, response).catch((error: Error) => refuse(response, error));
+    if (operation) await answer(operation, request, response);
+    else await proxy.web(request, response).catch((error: Error) => refuse(response, error));
+  };
+  const server: Server = createServer((request, response) => {
+    if (request.url === faultsPath) return void faults.control(request, response);
+    void faults.intercept(request).then((fault) => {
+      if (!fault) return serve(request, response);
+      if (fault.mode === 'lost') return loseAnswer(request, response);
+      request.resume();
+      return answerFault(request, response, fault.mode);
+    });
   });
+  /** The call has its effect, by a second way through this gateway, and its caller never hears of it. */
+  const loseAnswer = (request: IncomingMessage, response: ServerResponse) => {
+    const again = httpRequest(
+      {
+        host: '127.0.0.1',
+        port: inner.port,
+        method: request.method,
+        path: request.url,
+        headers: request.headers,
+      },
+      (done) => {
+        done.resume();
+        done.on('end', () => answerFault(request, response, 'lost'));
+      },
+    );
+    again.on('error', () => answerFault(request, response, 'lost'));
+    request.pipe(again);
+  };
+  const innerServer = createServer((request, response) => void serve(request, response));
+  await new Promise<void>((resolve) => innerServer.listen(0, '127.0.0.1', resolve));
+  const innerAddress = innerServer.address();
+  const inner = { port: typeof innerAddress === 'object' && innerAddress ? innerAddress.port : 0 };
   // S3 uploads of a slow client are no reason to hang up.
   server.requestTimeout = 0;
   await new Promise<void>((resolve, reject) => {
@@ -32,6 +71,8 @@ export async function startGateway(options: {
     port: typeof address === 'object' && address ? address.port : options.port,
     close: () =>
       new Promise((resolve) => {
+        innerServer.close();
+        innerServer.closeAllConnections();
         server.close(() => resolve());
         server.closeAllConnections();
       }),

@@ -12,6 +12,7 @@ import { connectUpstream, localEnvironment } from './aws.ts';
 import { startGateway } from './gateway.ts';
 import { crawlerOperations } from './glue/crawlers.ts';
 import { jobOperations } from './glue/jobs.ts';
+import { partitionOperations } from './glue/partitions.ts';
 import { ensureMinistack, ensureSpark, type Report, SetupError } from './setup/environments.ts';
 
 export interface LocalAws {
@@ -57,6 +58,7 @@ export async function startLocalAws(options: { port: number; report: Report }): 
       upstream: `http://127.0.0.1:${upstreamPort}`,
       operations: {
         ...crawlerOperations(upstream),
+        ...partitionOperations(upstream),
         ...jobs.operations,
         ...athenaOperations(upstream, await createDuckDbEngine(upstream, join(folder, 'athena'))),
       },

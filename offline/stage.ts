@@ -7,8 +7,14 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GlueClient } from '@aws-sdk/client-glue';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SFNClient } from '@aws-sdk/client-sfn';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { createAthena } from '../src/lib/aws/athena.ts';
+import { createCatalog } from '../src/lib/aws/catalog.ts';
+import { createStarter } from '../src/lib/aws/events.ts';
+import { createStore } from '../src/lib/aws/store.ts';
 import { loadContracts } from '../src/lib/contract/load.ts';
 import type { Contract } from '../src/lib/contract/schema.ts';
+import type { OperatorDeps } from '../src/lib/flow/operate.ts';
 import { createLedger, type Ledger } from '../src/lib/ledger/ledger.ts';
 import { localClient } from './aws.ts';
 import { SetupError } from './setup/environments.ts';
@@ -21,7 +27,8 @@ export interface Drop {
 }
 
 export interface Stage {
-  readonly endpoint: string;
+  /** Undefined on AWS. */
+  readonly endpoint: string | undefined;
   readonly contracts: ReadonlyMap<string, Contract>;
   readonly config: {
     readonly rawBucket: string;
@@ -34,27 +41,29 @@ export interface Stage {
     readonly stateMachineArn: string;
     readonly queueUrl: string;
     readonly deadLettersUrl: string;
+    readonly ledgerTable: string;
   };
   readonly ledger: Ledger;
   readonly s3: S3Client;
   readonly sfn: SFNClient;
+  readonly sqs: SQSClient;
   readonly glue: GlueClient;
   readonly athena: AthenaClient;
 }
 
-/** Connects to the local stage. Throws SetupError when it is not deployed. */
-export async function connectStage(endpoint: string): Promise<Stage> {
-  const options = localClient(endpoint);
-  const outputs = await stackOutputs(new CloudFormationClient(options), 'sluice-local');
-  const output = (name: string): string => {
-    const value = outputs.get(name);
-    if (value === undefined)
-      throw new SetupError(`the stack sluice-local has no output ${name}; deploy it again`);
+/** Connects to a deployed stage: at a local endpoint, or with none on AWS. Throws SetupError when it is not deployed. */
+export async function connectStage(endpoint: string | undefined, name = 'local'): Promise<Stage> {
+  const options = endpoint === undefined ? {} : localClient(endpoint);
+  const stack = `sluice-${name}`;
+  const outputs = await stackOutputs(new CloudFormationClient(options), stack);
+  const output = (key: string): string => {
+    const value = outputs.get(key);
+    if (value === undefined) throw new SetupError(`the stack ${stack} has no output ${key}; deploy it again`);
     return value;
   };
   return {
     endpoint,
-    contracts: loadContracts(resolve(import.meta.dirname, '../datasets')),
+    contracts: loadContracts(datasetsFolder),
     config: {
       rawBucket: output('RawBucketName'),
       processedBucket: output('ProcessedBucketName'),
@@ -66,16 +75,45 @@ export async function connectStage(endpoint: string): Promise<Stage> {
       stateMachineArn: output('IngestStateMachineArn'),
       queueUrl: output('RawEventsQueueUrl'),
       deadLettersUrl: output('RawEventsDeadLettersUrl'),
+      ledgerTable: output('LedgerTableName'),
     },
     ledger: createLedger(output('LedgerTableName'), new DynamoDBClient(options)),
-    s3: new S3Client({ ...options, forcePathStyle: true }),
+    s3: new S3Client({ ...options, ...(endpoint === undefined ? {} : { forcePathStyle: true }) }),
     sfn: new SFNClient(options),
+    sqs: new SQSClient(options),
     glue: new GlueClient(options),
     athena: new AthenaClient(options),
   };
 }
 
+/** What the steps of the flow work with, for whoever does their work by hand. */
+export const depsOf = ({ config, contracts, ledger, s3, glue, athena, sfn }: Stage): OperatorDeps => ({
+  config: {
+    ...config,
+    glueJob: config.job,
+    engine: 'auto',
+    embeddedLimitBytes: 64 * 1024 * 1024,
+    batchFiles: 1000,
+    batchLimitBytes: 10 * 1024 ** 3,
+    datasetsFolder,
+  },
+  contracts,
+  ledger,
+  store: createStore(s3),
+  catalog: createCatalog(config.database, glue),
+  athena: createAthena(config, athena),
+  start: createStarter(config.stateMachineArn, sfn),
+});
+
+const datasetsFolder = resolve(import.meta.dirname, '../datasets');
+
 async function stackOutputs(client: CloudFormationClient, name: string): Promise<Map<string, string>> {
-  const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: name }));
-  return new Map((Stacks?.[0]?.Outputs ?? []).map((o) => [o.OutputKey ?? '', o.OutputValue ?? '']));
+  try {
+    const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: name }));
+    return new Map((Stacks?.[0]?.Outputs ?? []).map((o) => [o.OutputKey ?? '', o.OutputValue ?? '']));
+  } catch (error) {
+    throw new SetupError(
+      `the stack ${name} cannot be read: ${error instanceof Error ? error.message : error}. Is it deployed, and are --stage, --endpoint and your credentials right?`,
+    );
+  }
 }

@@ -6,6 +6,7 @@ import { findTable, listPartitions } from '../offline/aws.ts';
 import type { FollowedExecution, FollowedRun } from '../offline/follow.ts';
 import { type QueryRows, query } from '../offline/query.ts';
 import type { Stage } from '../offline/stage.ts';
+import { type Print, printTable } from '../src/cli/table.ts';
 import { type Contract, tableOf } from '../src/lib/contract/schema.ts';
 
 const outcome = z.object({
@@ -56,8 +57,6 @@ function sampleColumns(contract: Contract): string[] {
   const names = [...times, ...(contract.dedupe?.key ?? []), ...scalars.map((c) => c.name)];
   return [...new Set(names)].slice(0, 4);
 }
-
-type Print = (line: string) => void;
 
 /** Reads ledger, Catalog and Athena, and prints what it finds. */
 export async function describeRun(stage: Stage, run: FollowedRun, print: Print): Promise<RunReport> {
@@ -173,39 +172,3 @@ const shorten = (text: string): string => {
   const line = text.replaceAll(/\s+/g, ' ');
   return line.length > 60 ? `${line.slice(0, 59)}…` : line;
 };
-
-/** Columns that line up, also with Japanese text and emoji; numbers to the right. */
-function printTable(
-  print: Print,
-  header: readonly string[],
-  rows: readonly (readonly (string | number)[])[],
-): void {
-  const cells = [header, ...rows].map((row) => row.map(String));
-  const widths = header.map((_, i) => Math.max(...cells.map((row) => displayWidth(row[i] ?? ''))));
-  const isNumber = header.map(
-    (_, i) => rows.length > 0 && rows.every((row) => typeof row[i] === 'number' || row[i] === '-'),
-  );
-  for (const [index, row] of cells.entries()) {
-    const line = row
-      .map((cell, i) => {
-        const space = ' '.repeat((widths[i] ?? 0) - displayWidth(cell));
-        return isNumber[i] ? space + cell : cell + space;
-      })
-      .join('  ')
-      .trimEnd();
-    print(`  ${index === 0 ? styleText('dim', line) : line}`);
-  }
-}
-
-/** Terminal columns a text takes: two for East Asian wide characters and emoji. */
-function displayWidth(text: string): number {
-  let width = 0;
-  for (const { segment } of new Intl.Segmenter().segment(text))
-    width +=
-      /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60\uffe0-\uffe6]|\ufe0f/u.test(
-        segment,
-      )
-        ? 2
-        : 1;
-  return width;
-}

@@ -23,6 +23,8 @@ export const athenaMacros = [
   'cardinality(a) AS len(a)',
   'regexp_like(t, p) AS regexp_matches(t, p)',
   'to_unixtime(t) AS epoch(t)',
+  // Of no rows it is 0, as in Trino, and not NULL.
+  'count_if(c) AS count(CASE WHEN c THEN 1 END)',
 ];
 
 /** `folder` keeps downloaded objects; a data file never changes, it is told by bucket, key and ETag. */

@@ -1,13 +1,33 @@
 /** The command line: `npm run sluice -- COMMAND …`. One file a command beside this one. */
 import { SetupError } from '../../offline/setup/environments.ts';
 import { SluiceError } from '../lib/errors.ts';
+import * as batches from './batches.ts';
+import { reject, release } from './decide.ts';
 import * as explain from './explain.ts';
+import * as files from './files.ts';
 import * as infer from './infer.ts';
+import * as reconcile from './reconcile.ts';
+import * as redrive from './redrive.ts';
+import * as retry from './retry.ts';
+import * as status from './status.ts';
 import * as transform from './transform.ts';
 import { type Command, UsageError } from './usage.ts';
 import * as validate from './validate.ts';
 
-const commands: Readonly<Record<string, Command>> = { transform, validate, explain, infer };
+const commands: Readonly<Record<string, Command>> = {
+  transform,
+  validate,
+  explain,
+  infer,
+  status,
+  files,
+  batches,
+  release,
+  reject,
+  retry,
+  redrive,
+  reconcile,
+};
 
 const help = `Usage: npm run sluice -- COMMAND [options]
 
@@ -15,6 +35,17 @@ const help = `Usage: npm run sluice -- COMMAND [options]
   validate    checks contracts, with file, line and column of every fault
   explain     shows what a contract is compiled to
   infer       drafts a contract from sample files
+
+On a deployed stage, on AWS or local alike:
+
+  status      how every dataset is doing
+  files       the files of a dataset, with their state and counts
+  batches     the batches of a dataset
+  release     publishes a held batch although expectations failed
+  reject      moves the rows of a held batch to quarantine
+  retry       tries held and failed files again
+  redrive     brings notifications back that could not be understood
+  reconcile   partitions of the Data Catalog as the objects in S3 say
 
 COMMAND --help says more. Exit status: 0 done; 1 the input or contract has faults; 2 wrong usage or set-up.`;
 

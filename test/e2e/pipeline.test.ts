@@ -83,7 +83,7 @@ test('the same object dropped twice, and an event delivered twice, are published
   const text = `${post(8001)}\n${post(8002)}\n`;
   const [file] = await drop('social_media', { [key]: text });
   await put(key, text);
-  const sqs = new SQSClient(localClient(stage.endpoint));
+  const sqs = new SQSClient(localClient(stage.endpoint ?? ''));
   const event = {
     source: 'aws.s3',
     'detail-type': 'Object Created',

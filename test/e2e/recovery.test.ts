@@ -1,36 +1,15 @@
 /** A batch that breaks off between two steps: its steps are called by hand, on the real ledger and buckets. */
-import { resolve } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
-import { createAthena } from '../../src/lib/aws/athena.ts';
-import { createCatalog } from '../../src/lib/aws/catalog.ts';
-import { createStore } from '../../src/lib/aws/store.ts';
+import { depsOf } from '../../offline/stage.ts';
 import { runEmbedded } from '../../src/lib/engine/embedded.ts';
 import { claimBatch } from '../../src/lib/flow/claimBatch.ts';
-import type { Deps } from '../../src/lib/flow/deps.ts';
 import { publish, repairPartitions } from '../../src/lib/flow/publish.ts';
 import { completeBatch, failBatch } from '../../src/lib/flow/settle.ts';
 import { transformEmbedded } from '../../src/lib/flow/transform.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { drop, parquetOf, post, publishedFrom, put, quarantinedFrom, stage } from '../support/stage.ts';
 
-const { config } = stage;
-const deps: Deps = {
-  config: {
-    ...config,
-    ledgerTable: 'unused',
-    glueJob: config.job,
-    engine: 'embedded',
-    embeddedLimitBytes: 1e9,
-    batchFiles: 100,
-    batchLimitBytes: 1e9,
-    datasetsFolder: resolve(import.meta.dirname, '../../datasets'),
-  },
-  contracts: stage.contracts,
-  store: createStore(stage.s3),
-  catalog: createCatalog(config.database, stage.glue),
-  athena: createAthena(config, stage.athena),
-  ledger: stage.ledger,
-};
+const deps = depsOf(stage);
 const dataset = 'social_media';
 const noStart = async () => {};
 

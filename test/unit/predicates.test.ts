@@ -22,7 +22,7 @@ const columns = new Map([
   ['d', 'date'],
 ]);
 
-const { number, text, condition } = fc.letrec((tie) => ({
+const { condition } = fc.letrec((tie) => ({
   number: fc.oneof(
     { depthSize: 'small' },
     fc.constantFrom('n', 'm', 'x', '0', '3', '1.5', '9223372036854775807', 'null'),
@@ -56,7 +56,7 @@ const { number, text, condition } = fc.letrec((tie) => ({
     fc.tuple(tie('condition'), tie('condition')).map(([a, b]) => `(${a}) and not (${b})`),
     tie('number').map((a) => `${a} is not null`),
   ),
-})) as unknown as Record<'number' | 'text' | 'condition', fc.Arbitrary<string>>;
+})) as unknown as { condition: fc.Arbitrary<string> };
 
 test('property: a condition means the same in both dialects', async () => {
   const db = await (await DuckDBInstance.create(':memory:')).connect();
@@ -67,7 +67,8 @@ test('property: a condition means the same in both dialects', async () => {
     (-7, -1, -2.5, ' x ', false, TIMESTAMP '1969-12-31 23:59:59.999999', DATE '2000-02-29'),
     (0, 0, 0.0, '', NULL, NULL, NULL),
     (NULL, NULL, NULL, NULL, NULL, NULL, NULL)) v(n, m, x, s, ok, "at", d)`);
-  expect([number, text]).toHaveLength(2);
+  const none = await db.runAndReadAll('SELECT count_if(ok), count(*) FROM t WHERE false');
+  expect(none.getRowsJson()).toEqual([['0', '0']]);
   await fc.assert(
     fc.asyncProperty(condition, async (expression) => {
       const typed = checkExpression(parseExpression(expression), columns);

@@ -2,6 +2,7 @@
 import {
   AlreadyExistsException,
   BatchCreatePartitionCommand,
+  BatchDeletePartitionCommand,
   ConcurrentRunsExceededException,
   CrawlerRunningException,
   CreatePartitionCommand,
@@ -13,6 +14,7 @@ import {
   GetTableCommand,
   GlueClient,
   type PartitionInput,
+  paginateGetPartitions,
   paginateGetTables,
   StartCrawlerCommand,
   StartJobRunCommand,
@@ -23,6 +25,7 @@ import {
 } from '@aws-sdk/client-glue';
 import type { OutputColumn } from '../compiler/plan.ts';
 import { EngineBusy, SluiceError, TableMismatch } from '../errors.ts';
+import { parallel } from '../parallel.ts';
 
 export type Catalog = ReturnType<typeof createCatalog>;
 
@@ -48,8 +51,9 @@ export interface CrawlerState {
   readonly message: string | undefined;
 }
 
-/** Glue creates at most this many partitions a call. */
+/** Glue creates at most this many partitions a call, and drops so many. */
 const partitionsPerCall = 100;
+const partitionsPerDrop = 25;
 
 export function createCatalog(database: string, client: GlueClient = new GlueClient({ maxAttempts: 6 })) {
   const getTable = async (name: string): Promise<Table | undefined> => {
@@ -114,9 +118,7 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
       table: ParquetTable,
       partitions: readonly { values: readonly string[]; location: string }[],
     ): Promise<number> {
-      let existing = 0;
-      for (let i = 0; i < partitions.length; i += partitionsPerCall) {
-        const chunk = partitions.slice(i, i + partitionsPerCall);
+      const existing = await parallel(chunksOf(partitions, partitionsPerCall), 8, async (chunk) => {
         const { Errors } = await client.send(
           new BatchCreatePartitionCommand({
             DatabaseName: database,
@@ -124,15 +126,14 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
             PartitionInputList: chunk.map((p) => partitionInput(table, p.values, p.location)),
           }),
         );
-        for (const error of Errors ?? []) {
-          if (error.ErrorDetail?.ErrorCode !== 'AlreadyExistsException')
+        for (const { ErrorDetail: detail, PartitionValues: values } of Errors ?? [])
+          if (detail?.ErrorCode !== 'AlreadyExistsException')
             throw new SluiceError(
-              `table ${database}.${table.name}: the partition ${error.PartitionValues?.join('/')} was not registered: ${error.ErrorDetail?.ErrorCode}: ${error.ErrorDetail?.ErrorMessage}`,
+              `table ${database}.${table.name}: the partition ${values?.join('/')} was not registered: ${detail?.ErrorCode}: ${detail?.ErrorMessage}`,
             );
-          existing++;
-        }
-      }
-      return partitions.length - existing;
+        return (Errors ?? []).length;
+      });
+      return partitions.length - existing.reduce((sum, n) => sum + n, 0);
     },
 
     async addPartition(table: ParquetTable, values: readonly string[], location: string): Promise<void> {
@@ -147,6 +148,31 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
       } catch (error) {
         if (!(error instanceof AlreadyExistsException)) throw error;
       }
+    },
+
+    /** Values of a table's partitions, a page of up to 1,000 at a time. */
+    async *partitionPages(table: string): AsyncGenerator<string[][]> {
+      const query = { DatabaseName: database, TableName: table, ExcludeColumnSchema: true, MaxResults: 1000 };
+      for await (const page of paginateGetPartitions({ client }, query))
+        yield (page.Partitions ?? []).map((p) => p.Values ?? []);
+    },
+
+    /** Partitions that are gone already are no fault. Throws SluiceError for one that could not be dropped. */
+    async dropPartitions(table: string, partitions: readonly (readonly string[])[]): Promise<void> {
+      await parallel(chunksOf(partitions, partitionsPerDrop), 8, async (chunk) => {
+        const { Errors } = await client.send(
+          new BatchDeletePartitionCommand({
+            DatabaseName: database,
+            TableName: table,
+            PartitionsToDelete: chunk.map((values) => ({ Values: [...values] })),
+          }),
+        );
+        for (const { ErrorDetail: detail, PartitionValues: values } of Errors ?? [])
+          if (detail?.ErrorCode !== 'EntityNotFoundException')
+            throw new SluiceError(
+              `table ${database}.${table}: the partition ${values?.join('/')} was not dropped: ${detail?.ErrorCode}: ${detail?.ErrorMessage}`,
+            );
+      });
     },
 
     async dropPartition(table: string, values: readonly string[]): Promise<void> {
@@ -205,6 +231,9 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
     },
   };
 }
+
+const chunksOf = <T>(items: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 
 const toCatalogTable = (table: Table): CatalogTable => ({
   name: table.Name ?? '',

@@ -1,6 +1,13 @@
 /** What Sluice sets off elsewhere: executions of its state machine, and events for whoever listens. */
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
-import { ExecutionAlreadyExists, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
+import {
+  DescribeExecutionCommand,
+  ExecutionAlreadyExists,
+  ExecutionDoesNotExist,
+  InvalidArn,
+  SFNClient,
+  StartExecutionCommand,
+} from '@aws-sdk/client-sfn';
 import { SluiceError } from '../errors.ts';
 
 /** Starts executions under a given name; one that is there already counts as started. */
@@ -13,6 +20,18 @@ export function createStarter(
       await client.send(new StartExecutionCommand({ stateMachineArn, name, input: JSON.stringify(input) }));
     } catch (error) {
       if (!(error instanceof ExecutionAlreadyExists)) throw error;
+    }
+  };
+}
+
+/** The state of an execution, or null for one that is not there. */
+export function createExecutionStatus(client: SFNClient = new SFNClient({ maxAttempts: 6 })) {
+  return async (executionArn: string): Promise<string | null> => {
+    try {
+      return (await client.send(new DescribeExecutionCommand({ executionArn }))).status ?? null;
+    } catch (error) {
+      if (error instanceof ExecutionDoesNotExist || error instanceof InvalidArn) return null;
+      throw error;
     }
   };
 }

@@ -7,6 +7,7 @@ import {
   CopyObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
+  ListObjectVersionsCommand,
   PutObjectCommand,
   paginateListObjectsV2,
   S3Client,
@@ -20,6 +21,15 @@ export interface ObjectRef {
   readonly bucket: string;
   readonly key: string;
   readonly version?: string;
+}
+
+export interface ObjectVersion {
+  readonly key: string;
+  readonly version: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly etag: string;
+  readonly isLatest: boolean;
 }
 
 export type Store = ReturnType<typeof createStore>;
@@ -126,6 +136,45 @@ export function createStore(client: S3Client = new S3Client({ maxAttempts: 5 }))
         for (const object of page.Contents ?? [])
           found.push({ key: object.Key ?? '', size: object.Size ?? 0 });
       return found;
+    },
+
+    /** Keys below a prefix, a page of up to 1,000 at a time. */
+    async *listPages(bucket: string, prefix: string): AsyncGenerator<string[]> {
+      for await (const page of paginateListObjectsV2({ client }, { Bucket: bucket, Prefix: prefix }))
+        yield (page.Contents ?? []).map((object) => object.Key ?? '');
+    },
+
+    /**
+     * Versions below a prefix whose keys come after `after`, in order, the latest of a key first: some more than `limit`
+     * where there are so many. `next` is the last key when there are more. Delete markers are left out.
+     */
+    async listVersions(
+      bucket: string,
+      prefix: string,
+      after: string | undefined,
+      limit: number,
+    ): Promise<{ versions: ObjectVersion[]; next: string | undefined }> {
+      const versions: ObjectVersion[] = [];
+      let marker: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } = {
+        KeyMarker: after,
+      };
+      for (;;) {
+        const page = await client.send(
+          new ListObjectVersionsCommand({ Bucket: bucket, Prefix: prefix, ...marker }),
+        );
+        for (const v of page.Versions ?? [])
+          versions.push({
+            key: v.Key ?? '',
+            version: v.VersionId ?? '',
+            size: v.Size ?? 0,
+            etag: (v.ETag ?? '').replaceAll('"', ''),
+            isLatest: v.IsLatest ?? false,
+          });
+        if (!page.IsTruncated) return { versions, next: undefined };
+        // A page may end between two versions of a key: the listing goes on behind the key, whose latest one came first.
+        if (versions.length >= limit) return { versions, next: page.NextKeyMarker };
+        marker = { KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker };
+      }
     },
 
     async delete(bucket: string, keys: readonly string[]): Promise<void> {

@@ -22,6 +22,12 @@ export interface RawTable {
 /** The largest lookup that every executor holds, in bytes of its rows as JSON; a larger one is joined in the set part. */
 export const heldReferenceBytes = 64 * 1024 * 1024;
 
+export interface CompileOptions {
+  readonly heldReferenceBytes?: number;
+  /** Every row that is good is refused as `rejected`. */
+  readonly isRejected?: boolean;
+}
+
 /**
  * Compiles a contract. `references` are its reference data, as loadReferences gives them.
  * Throws SchemaMismatch when the raw table lacks a required column or knows a column otherwise.
@@ -30,12 +36,13 @@ export function compile(
   contract: Contract,
   rawTable: RawTable | null,
   references: readonly ReferenceData[],
-  limits: { heldReferenceBytes: number } = { heldReferenceBytes },
+  options: CompileOptions = {},
 ): Plan {
-  if (rawTable) requireReadable(contract, rawTable);
+  const { heldReferenceBytes: limit = heldReferenceBytes, isRejected = false } = options;
+  if (rawTable && !isRejected) requireReadable(contract, rawTable);
   const resolved = resolveContract(contract, rawTable);
   const isHeld = (reference: ReferenceData) =>
-    reference.grid !== undefined || reference.ndjson.length <= limits.heldReferenceBytes;
+    reference.grid !== undefined || reference.ndjson.length <= limit;
   const joins = contract.enrich.flatMap((e, i) => {
     const reference = references[i];
     if (!reference || isHeld(reference) || e.kind !== 'lookup') return [];
@@ -68,6 +75,7 @@ export function compile(
       records: recordsSql(
         resolved,
         references.map((r) => (isHeld(r) ? r : null)),
+        isRejected,
       ),
       references: references.filter(isHeld).map(describe),
       headerLine: contract.source.formats.includes('csv') && csvOf(contract.source.csv).hasHeader,

@@ -214,7 +214,7 @@ function failing(
     aggregates: tolerance === 0 ? [aggregate] : [aggregate, rowCount],
     expected: tolerance === 0 ? `no row ${which}` : `at most ${tolerance} of the rows ${which}`,
     judge: ([rows, all]) => ({
-      passed: tolerance === 0 ? rows === 0 : shareOf(rows, all, 0) <= tolerance,
+      passed: tolerance === 0 ? (rows ?? 0) === 0 : shareOf(rows, all, 0) <= tolerance,
       found: `${rows ?? 0} rows`,
     }),
   };

@@ -10,6 +10,7 @@ export const reasonCodes = [
   'broken_archive',
   'archive_too_large',
   'document_too_large',
+  'object_missing',
   'invalid_document',
   'records_missing',
   'invalid_header',
@@ -25,6 +26,7 @@ export const reasonCodes = [
   'unexpected_field',
   'filtered',
   'unmatched',
+  'rejected',
 ] as const;
 export type ReasonCode = (typeof reasonCodes)[number];
 

@@ -20,7 +20,11 @@ import { identifier, list, literal } from './duckdbNames.ts';
  * is joined in the set part. Names that start with two underscores are the steps' own: no contract column can be
  * called so.
  */
-export function recordsSql(contract: Contract, references: readonly (ReferenceData | null)[]): string {
+export function recordsSql(
+  contract: Contract,
+  references: readonly (ReferenceData | null)[],
+  isRejected: boolean,
+): string {
   const leaves = leavesOf(contract);
   const columns = contract.columns.map((column, i) => columnSql(column, i + 1, leaves.leaf(i)));
   const enrichments = contract.enrich.map((e, i) => ({ e, sql: enrichmentSql(e, references[i]) }));
@@ -30,7 +34,12 @@ export function recordsSql(contract: Contract, references: readonly (ReferenceDa
   const nulled = contract.columns.flatMap((c, i) =>
     c.onError === 'null' ? [`CASE WHEN __n${i + 1} THEN ${literal(c.name)} END`] : [],
   );
-  const refusals = rowRefusals(contract, enrichments);
+  const refusals = [
+    ...rowRefusals(contract, enrichments),
+    ...(isRejected
+      ? [{ reason: 'rejected' as const, when: 'true', column: 'NULL::VARCHAR', value: 'NULL::VARCHAR' }]
+      : []),
+  ];
   const choose = (pick: (refusal: Refusal) => string) =>
     refusals.map((r) => ` WHEN __doc IS NOT NULL AND ${r.when} THEN ${pick(r)}`).join('');
   const isCsv = contract.source.formats.includes('csv');

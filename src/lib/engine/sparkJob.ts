@@ -42,7 +42,7 @@ export function describeJob(
       object,
       version,
       size,
-      layout: size === 0 ? 'empty' : layout,
+      layout: size === 0 && layout !== 'refused' ? 'empty' : layout,
       fault,
       header,
       head,

@@ -12,6 +12,7 @@ const rawFile = z.object({
   version: z.string(),
   size: z.number(),
   sequencer: z.string(),
+  group: z.string().optional(),
 });
 
 /** Written when a batch is claimed. */

@@ -10,10 +10,11 @@ import { CrawlerFailed, SchemaMismatch } from '../errors.ts';
 import { waitFor } from '../waitFor.ts';
 import { manifestSchema, type Profile, places, profileSchema } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
+import { decisionOf } from './operate.ts';
 import { profileBatch } from './profile.ts';
 import type { crawlerInput, crawlerOutput } from './schemas.ts';
 
-type CrawlerDeps = Pick<Deps, 'config' | 'contracts' | 'store' | 'catalog'>;
+type CrawlerDeps = Pick<Deps, 'config' | 'contracts' | 'store' | 'catalog' | 'ledger'>;
 
 /**
  * Ready when the Catalog has every field of the batch, or when a crawl of our own has shown what there is.
@@ -24,13 +25,16 @@ export async function checkCrawler(
   deps: CrawlerDeps,
   input: z.output<typeof crawlerInput>,
 ): Promise<z.output<typeof crawlerOutput>> {
-  const { config, catalog } = deps;
+  const { config, catalog, ledger } = deps;
   const contract = contractOf(deps, input.dataset);
   const profile = await profileOf(deps, contract, input.batch);
   const seen = profile.record;
   const isDone = (crawlStarted: boolean) => ({ status: 'ready' as const, crawlStarted });
   // Nothing in the batch can be parsed: there is nothing to know, and every row will be quarantined.
   if (seen === null) return isDone(input.crawlStarted);
+  // Every row of a rejected batch is refused: nothing of it has to be readable.
+  if (decisionOf(await ledger.batch(input.dataset, input.batch))?.kind === 'reject')
+    return isDone(input.crawlStarted);
   // A CSV names its fields itself; what a crawler makes of a header is a guess from the values below it.
   if (isCsv(contract)) {
     requireReadable(contract, tableOfHeaders(seen));

@@ -13,7 +13,7 @@ export async function claimBatch(
   // A claim that died in the middle is taken up where its lease says.
   const files = lease.batch
     ? (await store.readJson(places(config).manifest(dataset, lease.batch), manifestSchema)).files
-    : nextBatch(await ledger.pending(dataset, config.batchFiles), {
+    : nextBatch(await ledger.nextFiles(dataset, config.batchFiles), {
         files: config.batchFiles,
         bytes: config.batchLimitBytes,
       });

@@ -5,6 +5,7 @@ import type { Contract } from '../contract/schema.ts';
 import { UnreadableEvent } from '../errors.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { parallel } from '../parallel.ts';
+import { executionName } from './execution.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html */
 const objectCreated = z.object({
@@ -95,7 +96,7 @@ export async function wake(
   const fence = await ledger.acquireLease(dataset);
   if (fence === null) return false;
   try {
-    await start(`${dataset}-${fence}`, { dataset, fence });
+    await start(executionName(dataset, fence), { dataset, fence });
   } catch (error) {
     await ledger.releaseLease(dataset, fence);
     throw error;

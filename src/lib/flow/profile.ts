@@ -6,13 +6,14 @@ import { parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
 import { documentLimit, headBytes, type Look, lookAt, refusedSampleBytes } from '../engine/layout.ts';
 import { type Compression, unpackStart } from '../engine/unpack.ts';
+import { ObjectMissing } from '../errors.ts';
 import { concatenatedObjects, isJsonObject, tryParseJson } from '../json.ts';
 import { parallel } from '../parallel.ts';
 import type { Manifest, Profile } from './batch.ts';
 
 /**
- * Reads the first 256 KiB of each file (documents whole) and makes the batch's profile.
- * Throws ObjectMissing when a version is gone.
+ * Reads the first 256 KiB of each file (documents whole) and makes the batch's profile. A version that is gone is one
+ * refused row: it is counted, and costs no other file.
  */
 export async function profileBatch(
   store: Pick<Store, 'head' | 'readBytes'>,
@@ -22,7 +23,21 @@ export async function profileBatch(
 ): Promise<Profile> {
   const looks = await parallel(manifest.files, 32, async (file) => {
     const ref = { bucket: rawBucket, key: file.object, version: file.version };
-    const { head, size } = await store.head(ref, headBytes);
+    const found = await headOf(store, ref);
+    if (found === null)
+      return {
+        shape: unknownShape,
+        file: {
+          ...file,
+          size: 0,
+          layout: 'refused' as const,
+          fault: 'object_missing' as const,
+          compression: null,
+          header: null,
+          head: '',
+        },
+      };
+    const { head, size } = found;
     const { layout, fault, compression, header, start } = await lookAt(contract.source, head, size);
     const isWhole = size <= head.length && start.length < headBytes;
     const isDocument = layout === 'document' && header === null;
@@ -64,6 +79,16 @@ async function wholeContent(
   const bytes = await store.readBytes(ref);
   if (compression === null) return bytes;
   return (await unpackStart(bytes, compression, documentLimit)) ?? new Uint8Array();
+}
+
+/** Null for a version that is gone. */
+async function headOf(store: Pick<Store, 'head'>, ref: ObjectRef) {
+  try {
+    return await store.head(ref, headBytes);
+  } catch (error) {
+    if (error instanceof ObjectMissing) return null;
+    throw error;
+  }
 }
 
 /** The merged shape of a file's records; what does not parse has none. A CSV has texts only. */

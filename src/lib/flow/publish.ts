@@ -22,8 +22,9 @@ const publishedSchema = z.object({
 export type Published = z.output<typeof publishedSchema>;
 
 /**
- * Copies staged rows and quarantine. Writes nothing and throws LeaseLost when another execution has the dataset,
- * TableMismatch when the table has a column of another type.
+ * Copies staged rows and quarantine. Throws LeaseLost when another execution has the dataset, TableMismatch when the table
+ * has a column of another type; nothing is written then. An execution that loses its lease while it writes takes back
+ * what it wrote: the fence is part of every name, so it is nobody else's.
  */
 export async function publish(
   deps: Deps,
@@ -38,7 +39,7 @@ export async function publish(
   const targets = numberedByFolder(rows, staged.data.key).map(({ from, folder, number }) => ({
     from,
     folder,
-    to: `${table.name}/${folder}${batch}-${number}.parquet`,
+    to: `${table.name}/${folder}${batch}-f${fence}-${number}.parquet`,
   }));
   const quarantine = places(config).quarantine(dataset, batch);
   const refused = (await parquetBelow(store, staged.quarantine)).map((from, index) => ({
@@ -63,6 +64,15 @@ export async function publish(
   await parallel(refused, 32, ({ from, to }) =>
     store.copy({ bucket: config.workBucket, key: from.key }, { bucket: config.workBucket, key: to }),
   );
+  try {
+    await ledger.requireLease(dataset, fence);
+  } catch (error) {
+    await store.delete(
+      config.processedBucket,
+      targets.map(({ to }) => to),
+    );
+    throw error;
+  }
   return { objects: targets.length, partitions: folders.length };
 }
 
@@ -125,7 +135,7 @@ const quarantineTable = (config: Pick<Config, 'workBucket'>): ParquetTable => ({
   location: address({ bucket: config.workBucket, key: 'quarantine/' }),
 });
 
-/** An earlier, interrupted publish of another run may have left more objects than this run has. */
+/** An earlier, interrupted publish of the batch may have left other objects than this one's. */
 async function removeOthers(
   store: Deps['store'],
   prefix: { bucket: string; key: string },

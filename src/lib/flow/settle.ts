@@ -4,18 +4,16 @@ import { contractVersion } from '../contract/load.ts';
 import { tableOf } from '../contract/schema.ts';
 import type { FileState } from '../ledger/ledger.ts';
 import { parallel } from '../parallel.ts';
-import { manifestSchema, places, stagingName, stagingPartition } from './batch.ts';
+import { batchId, type Manifest, manifestSchema, places, stagingName, stagingPartition } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
 import { type DispatchDeps, wake } from './dispatch.ts';
 import { readPublished, unpublish } from './publish.ts';
+import { afterFailure } from './retry.ts';
 import type { completeOutput, failInput, failOutput, RunInput } from './schemas.ts';
 import { readSummary } from './transform.ts';
 
 /** Sends the event that serving and ML listen to. */
 export type Announce = (detailType: string, detail: unknown) => Promise<void>;
-
-/** A file is given this many tries before it is `failed`. */
-const maximumAttempts = 3;
 
 /** Errors that a person has to answer: the files wait, held, until the contract or the feed was mended. */
 const holdingErrors = [
@@ -82,45 +80,80 @@ export async function failBatch(
   start: DispatchDeps['start'],
   { dataset, fence, error, ...input }: z.output<typeof failInput>,
 ): Promise<z.output<typeof failOutput>> {
-  const { config, store, ledger } = deps;
-  const cause = messageOf(error.Cause);
-  const failure = { error: error.Error, cause };
+  const { ledger } = deps;
+  const failure = { error: error.Error, cause: messageOf(error.Cause) };
   // Whoever took the lease over also has the files.
   if (error.Error === 'LeaseLost') return failure;
   // A claim that broke off has left its batch in the lease.
   const batch = input.batch ?? (await ledger.lease(dataset))?.batch ?? null;
-  if (batch !== null) {
-    const manifest = await store.readJson(places(config).manifest(dataset, batch), manifestSchema);
-    const records = await parallel(manifest.files, 16, (file) => ledger.file(dataset, file));
-    const reason = `${error.Error}: ${cause}`.slice(0, 2000);
-    // CompleteBatch broke off: the rows are out, and some files are marked. There is only forward.
-    if (records.some((r) => r?.state === 'published' && r.batch === batch))
-      await ledger.settle(
-        dataset,
-        fence,
-        { id: batch, state: 'published', reason },
-        manifest.files.map((file) => ({ ...file, state: 'published' })),
-      );
-    else {
-      await unpublish(deps, dataset, batch);
-      const isHeld = holdingErrors.includes(error.Error);
-      const stateAfter = (attempts: number): FileState =>
-        isHeld ? 'held' : attempts + 1 >= maximumAttempts ? 'failed' : 'pending';
-      await ledger.settle(
-        dataset,
-        fence,
-        { id: batch, state: isHeld ? 'held' : 'failed', reason },
-        manifest.files.map((file, i) => ({ ...file, state: stateAfter(records[i]?.attempts ?? 0) })),
-      );
-    }
-    await ledger.releaseLease(dataset, fence);
-    // Files that came meanwhile must not wait for the next event; the failed batch's own wait for a person or an event.
-    const own = new Set(manifest.files.map((f) => JSON.stringify([f.object, f.version])));
-    const pending = await ledger.pending(dataset);
-    if (pending.some((f) => !own.has(JSON.stringify([f.object, f.version]))))
-      await wake({ ledger, start }, dataset);
-  } else await ledger.releaseLease(dataset, fence);
+  if (batch !== null) await giveBackBatch(deps, dataset, fence, batch, failure);
+  await ledger.releaseLease(dataset, fence);
+  if (batch !== null) await wake({ ledger, start }, dataset);
   return failure;
+}
+
+/** Ends a batch under a lease: its rows are taken back and its files take their next state, or it goes forward. */
+export async function giveBackBatch(
+  deps: Deps,
+  dataset: string,
+  fence: number,
+  batch: string,
+  failure: z.output<typeof failOutput>,
+): Promise<void> {
+  const { config, store, ledger } = deps;
+  const { files } = await store.readJson(places(config).manifest(dataset, batch), manifestSchema);
+  const records = await parallel(files, 16, (file) => ledger.file(dataset, file));
+  const reason = `${failure.error}: ${failure.cause}`.slice(0, 2000);
+  // CompleteBatch broke off: the rows are out, and some files are marked. There is only forward.
+  if (records.some((r) => r?.state === 'published' && r.batch === batch))
+    return ledger.settle(
+      dataset,
+      fence,
+      { id: batch, state: 'published', reason },
+      files.map((file) => ({ ...file, state: 'published' })),
+    );
+  await unpublish(deps, dataset, batch);
+  // A claim that broke off has taken only some of them.
+  const claimed = files.filter((_, i) => records[i]?.state === 'claimed' && records[i]?.batch === batch);
+  await nextStates(ledger, dataset, fence, batch, claimed, failure.error, reason);
+}
+
+/** Each file of a failed batch takes its next state. */
+async function nextStates(
+  ledger: Deps['ledger'],
+  dataset: string,
+  fence: number,
+  batch: string,
+  files: Manifest['files'],
+  error: string,
+  reason: string,
+): Promise<void> {
+  const plain = files.map(({ group: _, ...file }) => file);
+  const all = (state: FileState) => plain.map((file) => ({ ...file, state }));
+  if (holdingErrors.includes(error))
+    return ledger.settle(dataset, fence, { id: batch, state: 'held', reason }, all('held'));
+  const attempts = Number((await ledger.batch(dataset, batch))?.attempts ?? 1);
+  const verdict = afterFailure(plain, attempts, await ledger.noteFailure(dataset));
+  switch (verdict.kind) {
+    case 'hold':
+      return ledger.settle(
+        dataset,
+        fence,
+        { id: batch, state: 'held', reason: `${reason}; ${verdict.why}` },
+        all('held'),
+      );
+    case 'fail':
+      return ledger.settle(dataset, fence, { id: batch, state: 'failed', reason }, all('failed'));
+    case 'retry':
+      return ledger.settle(
+        dataset,
+        fence,
+        { id: batch, state: 'failed', reason },
+        verdict.groups.flatMap((group) =>
+          group.map((file) => ({ ...file, state: 'pending' as const, group: batchId(group) })),
+        ),
+      );
+  }
 }
 
 async function isOver(

@@ -1,6 +1,6 @@
 /** The two ways to transform a batch into staging: embedded in this Lambda, or as a Glue job. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import type { z } from 'zod';
@@ -18,6 +18,7 @@ import { loadReferences } from '../reference/load.ts';
 import { type Profile, places } from './batch.ts';
 import { profileOf, tableOfBatch } from './checkCrawler.ts';
 import { contractOf, type Deps } from './deps.ts';
+import { decisionOf } from './operate.ts';
 import type { Accounting, BatchInput, jobInput, jobOutput, jobStarted, transformOutput } from './schemas.ts';
 
 /** Transforms in DuckDB, in this process. `run` is the engine: its native code is loaded by the one handler that uses it. */
@@ -35,7 +36,8 @@ export async function transformEmbedded(
     await mkdir(join(folder, 'input'));
     const inputs = await parallel(profile.files, 16, async (file, index) => {
       const path = join(folder, 'input', String(index));
-      await store.download({ bucket: config.rawBucket, key: file.object, version: file.version }, path);
+      if (file.fault === 'object_missing') await writeFile(path, '');
+      else await store.download({ bucket: config.rawBucket, key: file.object, version: file.version }, path);
       return unpackInput({ ...inputOf(file), path });
     });
     const outputDir = join(folder, 'output');
@@ -167,12 +169,13 @@ async function planBatch(
   dataset: string,
   batch: string,
 ): Promise<{ plan: Plan; references: ReferenceData[]; profile: Profile }> {
-  const { config, store } = deps;
+  const { config, store, ledger } = deps;
   const contract = contractOf(deps, dataset);
   const profile = await profileOf(deps, contract, batch);
   const rawTable = await tableOfBatch(deps, contract, profile);
   const references = await loadReferences(contract, config.datasetsFolder);
-  const plan = compile(contract, rawTable, references);
+  const isRejected = decisionOf(await ledger.batch(dataset, batch))?.kind === 'reject';
+  const plan = compile(contract, rawTable, references, { isRejected });
   await store.writeText(places(config).plan(dataset, batch), JSON.stringify(plan, null, 1));
   return { plan, references, profile };
 }

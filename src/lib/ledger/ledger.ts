@@ -3,12 +3,14 @@
  * dataset. Every transition is a conditional write, so a step that runs twice changes nothing the second time.
  *
  *   FILE#<object>#<version>     state: pending | claimed | published | held | failed
- *   PENDING#<object>#<version>  the queue: present exactly while the file is pending
+ *   PENDING#<object>#<version>  the queue: this or the next is present exactly while the file is pending
+ *   RETRY#<group>#<object>#…    the queue of files that are a batch of their own, since one of them broke a batch
  *   CONTENT#<object>#<etag>     the version that brought these bytes first
  *   BATCH#<batch>               state: running | published | held | failed
  *   LEASE                       fence (a number that only grows), execution and batch while held
  *   SETTINGS                    what an operator chose for the dataset
- *   RECENT                      rows of the last published batches
+ *   SWEEP                       how far the raw bucket was compared with the ledger
+ *   RECENT                      rows of the last published batches, and how many failed since
  */
 import {
   ConditionalCheckFailedException,
@@ -16,8 +18,10 @@ import {
   TransactionCanceledException,
 } from '@aws-sdk/client-dynamodb';
 import {
+  BatchGetCommand,
   DynamoDBDocumentClient,
   GetCommand,
+  PutCommand,
   paginateQuery,
   TransactWriteCommand,
   type TransactWriteCommandInput,
@@ -31,6 +35,8 @@ export interface RawFile {
   readonly version: string;
   readonly size: number;
   readonly sequencer: string;
+  /** Set while it waits as part of a batch that is tried again. */
+  readonly group?: string | undefined;
 }
 
 export type BatchState = 'running' | 'published' | 'held' | 'failed';
@@ -54,6 +60,7 @@ export interface Lease {
   readonly fence: number;
   readonly execution?: string;
   readonly batch?: string;
+  readonly takenAt?: string;
 }
 
 export type Ledger = ReturnType<typeof createLedger>;
@@ -142,7 +149,7 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
           {
             Put: {
               TableName: table,
-              Item: { pk: dataset, sk: `CONTENT#${file.object}#${noted.etag}`, version: file.version },
+              Item: { pk: dataset, sk: contentKey(file.object, noted.etag), version: file.version },
               ConditionExpression: 'attribute_not_exists(pk)',
             },
           },
@@ -228,9 +235,25 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
       return lease;
     },
 
-    /** Files that wait, in the order of their keys. */
+    /** Files that wait, in the order of their keys; those that are tried again come last. */
     async pending(dataset: string, limit?: number): Promise<RawFile[]> {
-      return (await query<RawFile>(dataset, 'PENDING#', limit)).map(toRawFile);
+      const fresh = await query<RawFile>(dataset, 'PENDING#', limit);
+      const rest = limit === undefined ? undefined : limit - fresh.length;
+      const again = rest === 0 ? [] : await query<RawFile>(dataset, 'RETRY#', rest);
+      return [...fresh, ...again].map(toRawFile);
+    },
+
+    /**
+     * The files that the next batch is made of, at most `limit`. New ones go first; a group is taken whole, and alone,
+     * when none is new or when it has waited for `patience` milliseconds.
+     */
+    async nextFiles(dataset: string, limit: number, patience = 600_000): Promise<RawFile[]> {
+      const [fresh, [first]] = await Promise.all([
+        query<RawFile>(dataset, 'PENDING#', limit),
+        query<RawFile & { groupedAt: string }>(dataset, 'RETRY#', 1),
+      ]);
+      const isDue = first && (fresh.length === 0 || Date.parse(first.groupedAt) + patience < Date.now());
+      return (isDue ? await query<RawFile>(dataset, `RETRY#${first.group}#`) : fresh).map(toRawFile);
     },
 
     /** Opens a batch and moves its files from pending to claimed. May be called again with the same files. */
@@ -341,7 +364,14 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
             },
           },
           ...(state === 'pending'
-            ? [{ Put: { TableName: table, Item: { pk: dataset, sk: pendingKey(file), ...toRawFile(file) } } }]
+            ? [
+                {
+                  Put: {
+                    TableName: table,
+                    Item: { pk: dataset, sk: pendingKey(file), ...pendingItem(file) },
+                  },
+                },
+              ]
             : []),
         ];
       });
@@ -364,13 +394,91 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
       return (await recent(dataset)).map((entry) => entry.rows);
     },
 
+    /** The key behind which the raw bucket is compared with the ledger next; undefined for its beginning. */
+    async sweptTo(dataset: string): Promise<string | undefined> {
+      const { Item } = await db.send(new GetCommand({ ...at(dataset, 'SWEEP'), ConsistentRead: true }));
+      return Item?.key as string | undefined;
+    },
+
+    async noteSwept(dataset: string, key: string | undefined): Promise<void> {
+      const Item = { pk: dataset, sk: 'SWEEP', at: now(), ...(key === undefined ? {} : { key }) };
+      await db.send(new PutCommand({ TableName: table, Item }));
+    },
+
+    /** Counts a failed batch: how many failed since the last published one. */
+    async noteFailure(dataset: string): Promise<number> {
+      const { Attributes } = await db.send(
+        new UpdateCommand({
+          ...at(dataset, 'RECENT'),
+          UpdateExpression: 'ADD failures :one',
+          ExpressionAttributeValues: { ':one': 1 },
+          ReturnValues: 'ALL_NEW',
+        }),
+      );
+      return Number(Attributes?.failures);
+    },
+
+    /** Puts files that wait for a person back into the queue, as a batch of their own when `group` is given. */
+    async requeue(dataset: string, files: readonly RawFile[], group?: string): Promise<void> {
+      for (let i = 0; i < files.length; i += filesPerTransaction)
+        await transact(
+          files.slice(i, i + filesPerTransaction).flatMap((found) => {
+            const { group: _, ...file } = toRawFile(found);
+            const waiting: RawFile = group === undefined ? file : { ...file, group };
+            return [
+              {
+                Update: {
+                  ...at(dataset, fileKey(file)),
+                  UpdateExpression: 'SET #state = :pending REMOVE #reason',
+                  ConditionExpression: '#state = :held OR #state = :failed',
+                  ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason' },
+                  ExpressionAttributeValues: {
+                    ':pending': 'pending' satisfies FileState,
+                    ':held': 'held' satisfies FileState,
+                    ':failed': 'failed' satisfies FileState,
+                  },
+                },
+              },
+              {
+                Put: {
+                  TableName: table,
+                  Item: { pk: dataset, sk: pendingKey(waiting), ...pendingItem(waiting) },
+                },
+              },
+            ];
+          }),
+        );
+    },
+
+    /** Which of these versions the ledger has: as a file, or as bytes that it had before under the same key. */
+    async knows(
+      dataset: string,
+      files: readonly { object: string; version: string; etag: string }[],
+    ): Promise<boolean[]> {
+      const keys = files.flatMap((file) => [fileKey(file), contentKey(file.object, file.etag)]);
+      const found = new Set<string>();
+      for (let i = 0; i < keys.length; i += 100) {
+        let wanted = [...new Set(keys.slice(i, i + 100))].map((sk) => ({ pk: dataset, sk }));
+        while (wanted.length > 0) {
+          const { Responses, UnprocessedKeys } = await db.send(
+            new BatchGetCommand({
+              RequestItems: { [table]: { Keys: wanted, ProjectionExpression: 'sk', ConsistentRead: true } },
+            }),
+          );
+          for (const item of Responses?.[table] ?? []) found.add(String(item.sk));
+          wanted = (UnprocessedKeys?.[table]?.Keys ?? []) as typeof wanted;
+        }
+      }
+      return files.map((file) => found.has(fileKey(file)) || found.has(contentKey(file.object, file.etag)));
+    },
+
     /** Notes a published batch as the latest. Only the holder of the lease calls it. */
     async noteBatch(dataset: string, batch: string, rows: number): Promise<void> {
       const others = (await recent(dataset)).filter((entry) => entry.batch !== batch);
       await db.send(
         new UpdateCommand({
           ...at(dataset, 'RECENT'),
-          UpdateExpression: 'SET batches = :batches',
+          UpdateExpression: 'SET batches = :batches REMOVE failures',
           ExpressionAttributeValues: { ':batches': [...others, { batch, rows }].slice(-recentBatches) },
         }),
       );
@@ -405,13 +513,18 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
 }
 
 const now = (): string => new Date().toISOString();
-const fileKey = (file: RawFile): string => `FILE#${file.object}#${file.version}`;
-const pendingKey = (file: RawFile): string => `PENDING#${file.object}#${file.version}`;
-const toRawFile = ({ object, version, size, sequencer }: RawFile): RawFile => ({
+const contentKey = (object: string, etag: string): string => `CONTENT#${object}#${etag}`;
+const fileKey = (file: Pick<RawFile, 'object' | 'version'>): string => `FILE#${file.object}#${file.version}`;
+const pendingKey = (file: RawFile): string =>
+  `${file.group === undefined ? 'PENDING' : `RETRY#${file.group}`}#${file.object}#${file.version}`;
+const pendingItem = (file: RawFile) =>
+  file.group === undefined ? toRawFile(file) : { ...toRawFile(file), groupedAt: now() };
+const toRawFile = ({ object, version, size, sequencer, group }: RawFile): RawFile => ({
   object,
   version,
   size,
   sequencer,
+  ...(group === undefined ? {} : { group }),
 });
 
 const reasonsOf = (error: unknown): string[] =>

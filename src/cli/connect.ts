@@ -1,0 +1,35 @@
+/** What every command on a deployed stage has in common. */
+import { connectStage, depsOf, type Stage } from '../../offline/stage.ts';
+import { InvalidInput } from '../lib/errors.ts';
+import type { OperatorDeps } from '../lib/flow/operate.ts';
+import { UsageError } from './usage.ts';
+
+export const stageOptions = {
+  stage: { type: 'string', default: process.env.SLUICE_STAGE ?? 'local' },
+  endpoint: { type: 'string' },
+  json: { type: 'boolean', default: false },
+} as const;
+
+export const stageHelp = `  --stage NAME      the deployed stage (local, or $SLUICE_STAGE)
+  --endpoint URL    where the local AWS listens, as npm start -- --keep prints it (or $AWS_ENDPOINT_URL)
+  --json            for scripts`;
+
+/** The stage that the options name. Throws SetupError when it cannot be reached, UsageError for a missing endpoint. */
+export async function connect(values: {
+  stage: string;
+  endpoint?: string | undefined;
+}): Promise<{ stage: Stage; deps: OperatorDeps }> {
+  const endpoint = values.endpoint ?? process.env.AWS_ENDPOINT_URL;
+  if (values.stage === 'local' && endpoint === undefined)
+    throw new UsageError('--endpoint is needed for the local stage; npm start -- --keep prints it');
+  const stage = await connectStage(endpoint, values.stage);
+  return { stage, deps: depsOf(stage) };
+}
+
+/** The datasets that a command is about: the one named, or all. Throws InvalidInput for one that is not there. */
+export function datasetsOf(deps: Pick<OperatorDeps, 'contracts'>, named: string | undefined): string[] {
+  const all = [...deps.contracts.keys()];
+  if (named === undefined) return all;
+  if (!all.includes(named)) throw new InvalidInput(`there is no dataset "${named}", only ${all.join(', ')}`);
+  return [named];
+}

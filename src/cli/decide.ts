@@ -1,0 +1,49 @@
+/** `sluice release` and `sluice reject`: what becomes of a held batch. */
+import { type Decision, decide } from '../lib/flow/operate.ts';
+import { connect, stageHelp, stageOptions } from './connect.ts';
+import { type Command, readOptions, UsageError } from './usage.ts';
+
+const commandFor = (kind: Decision['kind'], what: string): Command => ({
+  help: `Usage: npm run sluice -- ${kind} --dataset NAME --reason TEXT [options] BATCH
+
+${what} BATCH is its id, or the beginning of it. The reason is kept in the batch's record.
+
+  --dataset NAME
+  --reason TEXT
+${stageHelp}
+
+  npm run sluice -- ${kind} --dataset social_media --reason "checked with the feed's owner" 4cc4b4a2`,
+  async run(args) {
+    const { values, positionals } = readOptions(args, {
+      ...stageOptions,
+      dataset: { type: 'string' },
+      reason: { type: 'string' },
+    });
+    const [id] = positionals;
+    if (
+      values.dataset === undefined ||
+      values.reason === undefined ||
+      id === undefined ||
+      positionals.length > 1
+    )
+      throw new UsageError('--dataset, --reason and one BATCH are needed');
+    const { deps } = await connect(values);
+    const decision = { kind, reason: values.reason, at: new Date().toISOString() };
+    const result = await decide(deps, values.dataset, id, decision);
+    console.log(
+      values.json
+        ? JSON.stringify({ ...result, decision })
+        : `${result.batch}: ${result.files} files run again, to be ${kind}ed; follow them with: sluice batches --dataset ${values.dataset}`,
+    );
+    return 0;
+  },
+});
+
+export const release = commandFor(
+  'release',
+  'Publishes a held batch although expectations failed. It runs again, so that rows and counts are those of now.',
+);
+export const reject = commandFor(
+  'reject',
+  'Moves every row of a held batch to quarantine, as `rejected`. It runs again, and publishes nothing.',
+);

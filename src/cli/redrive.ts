@@ -1,0 +1,46 @@
+/** `sluice redrive`: notifications that could not be understood, once more. */
+import { DeleteMessageCommand, ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
+import type { Stage } from '../../offline/stage.ts';
+import { connect, stageHelp, stageOptions } from './connect.ts';
+import { readOptions } from './usage.ts';
+
+export const help = `Usage: npm run sluice -- redrive [options]
+
+Brings the messages of the dead-letter queue back, after their cause was mended (a dataset without a contract, for example).
+
+  --show            only shows them
+${stageHelp}`;
+
+export async function run(args: string[]): Promise<number> {
+  const { values } = readOptions(args, { ...stageOptions, show: { type: 'boolean', default: false } });
+  const { stage } = await connect(values);
+  const bodies = await redrive(stage, values.show);
+  if (values.json) console.log(JSON.stringify({ messages: bodies.length, bodies }, null, 2));
+  else {
+    for (const body of bodies) console.log(body);
+    console.log(`${bodies.length} messages ${values.show ? 'wait' : 'went back to the queue'}`);
+  }
+  return 0;
+}
+
+/** Each message is sent before it is deleted: one that stands in both queues is a duplicate event, and no harm. */
+async function redrive({ sqs, config }: Pick<Stage, 'sqs' | 'config'>, isShown: boolean): Promise<string[]> {
+  const bodies = new Map<string, string>();
+  for (;;) {
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({
+        QueueUrl: config.deadLettersUrl,
+        MaxNumberOfMessages: 10,
+        VisibilityTimeout: isShown ? 5 : 60,
+      }),
+    );
+    const fresh = Messages.filter((m) => !bodies.has(m.MessageId ?? ''));
+    if (fresh.length === 0) return [...bodies.values()];
+    for (const { MessageId = '', Body = '', ReceiptHandle } of fresh) {
+      bodies.set(MessageId, Body);
+      if (isShown) continue;
+      await sqs.send(new SendMessageCommand({ QueueUrl: config.queueUrl, MessageBody: Body }));
+      await sqs.send(new DeleteMessageCommand({ QueueUrl: config.deadLettersUrl, ReceiptHandle }));
+    }
+  }
+}

@@ -1,0 +1,29 @@
+/** `sluice retry`: held and failed files, once more. */
+import { retry } from '../lib/flow/operate.ts';
+import { connect, stageHelp, stageOptions } from './connect.ts';
+import { readOptions, UsageError } from './usage.ts';
+
+export const help = `Usage: npm run sluice -- retry --dataset NAME [--batch BATCH | --object KEY] [options]
+
+Tries held and failed files again, after the contract or the feed was mended: those of a batch, one key, or all of a dataset.
+
+  --dataset NAME
+  --batch BATCH     its id, or the beginning of it
+  --object KEY      the key of a raw object
+${stageHelp}`;
+
+export async function run(args: string[]): Promise<number> {
+  const { values } = readOptions(args, {
+    ...stageOptions,
+    dataset: { type: 'string' },
+    batch: { type: 'string' },
+    object: { type: 'string' },
+  });
+  const { dataset, batch, object } = values;
+  if (dataset === undefined) throw new UsageError('--dataset is needed');
+  if (batch !== undefined && object !== undefined) throw new UsageError('--batch or --object, not both');
+  const { deps } = await connect(values);
+  const files = await retry(deps, dataset, { batch, object });
+  console.log(values.json ? JSON.stringify({ files }) : `${files} files are tried again`);
+  return files > 0 ? 0 : 1;
+}

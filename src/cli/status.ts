@@ -1,0 +1,58 @@
+/** `sluice status`: how every dataset of a stage is doing. */
+import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
+import { printTable } from './table.ts';
+import { readOptions } from './usage.ts';
+
+export const help = `Usage: npm run sluice -- status [--dataset NAME] [options]
+
+Shows for every dataset: files by state, who holds its lease, and its last batch. Exit status 1 when anything waits for a
+person (held or failed files).
+
+  --dataset NAME
+${stageHelp}`;
+
+export async function run(args: string[]): Promise<number> {
+  const { values } = readOptions(args, { ...stageOptions, dataset: { type: 'string' } });
+  const { deps } = await connect(values);
+  const { ledger } = deps;
+  const rows = await Promise.all(
+    datasetsOf(deps, values.dataset).map(async (dataset) => {
+      const [files, batches, lease] = await Promise.all([
+        ledger.files(dataset),
+        ledger.batches(dataset),
+        ledger.lease(dataset),
+      ]);
+      const count = (state: string) => files.filter((f) => f.state === state).length;
+      const last = batches.sort((a, b) => String(a.claimedAt).localeCompare(String(b.claimedAt))).at(-1);
+      return {
+        dataset,
+        pending: count('pending'),
+        claimed: count('claimed'),
+        published: count('published'),
+        held: count('held'),
+        failed: count('failed'),
+        lease: lease?.execution === undefined ? 'free' : (lease.execution.split(':').at(-1) ?? ''),
+        lastBatch: last ? { batch: last.batch, state: last.state, at: last.endedAt ?? last.claimedAt } : null,
+      };
+    }),
+  );
+  if (values.json) console.log(JSON.stringify(rows, null, 2));
+  else
+    printTable(
+      console.log,
+      ['dataset', 'pending', 'claimed', 'published', 'held', 'failed', 'lease', 'last batch', 'state', 'at'],
+      rows.map(({ lastBatch: last, ...r }) => [
+        r.dataset,
+        r.pending,
+        r.claimed,
+        r.published,
+        r.held,
+        r.failed,
+        r.lease,
+        last?.batch.slice(0, 8) ?? '-',
+        last?.state ?? '-',
+        String(last?.at ?? '-'),
+      ]),
+    );
+  return rows.some((r) => r.held + r.failed > 0) ? 1 : 0;
+}

@@ -1,0 +1,40 @@
+/** Tables for people. */
+import { styleText } from 'node:util';
+
+export type Print = (line: string) => void;
+
+/** Columns that line up; a column of numbers stands to the right. */
+export function printTable(
+  print: Print,
+  header: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+): void {
+  const cells = [header, ...rows].map((row) => row.map(String));
+  const widths = header.map((_, i) => Math.max(...cells.map((row) => displayWidth(row[i] ?? ''))));
+  const isNumber = header.map(
+    (_, i) => rows.length > 0 && rows.every((row) => typeof row[i] === 'number' || row[i] === '-'),
+  );
+  for (const [index, row] of cells.entries()) {
+    const line = row
+      .map((cell, i) => {
+        const space = ' '.repeat((widths[i] ?? 0) - displayWidth(cell));
+        return isNumber[i] ? space + cell : cell + space;
+      })
+      .join('  ')
+      .trimEnd();
+    print(`  ${index === 0 ? styleText('dim', line) : line}`);
+  }
+}
+
+/** Terminal columns a text takes: two for East Asian wide characters and emoji. */
+function displayWidth(text: string): number {
+  let width = 0;
+  for (const { segment } of new Intl.Segmenter().segment(text))
+    width +=
+      /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60\uffe0-\uffe6]|\ufe0f/u.test(
+        segment,
+      )
+        ? 2
+        : 1;
+  return width;
+}

@@ -1,0 +1,83 @@
+/** What an operator may do with files that wait for a person. Each wakes the dataset; the flow does the rest. */
+import { InvalidInput } from '../errors.ts';
+import type { BatchRecord, FileRecord } from '../ledger/ledger.ts';
+import type { Deps } from './deps.ts';
+import { contractOf } from './deps.ts';
+import { type DispatchDeps, wake } from './dispatch.ts';
+
+export interface OperatorDeps extends Deps {
+  readonly start: DispatchDeps['start'];
+}
+
+/** An operator's decision about a held batch, kept in its record for good. */
+export interface Decision {
+  readonly kind: 'release' | 'reject';
+  readonly reason: string;
+  readonly at: string;
+}
+
+/** What was decided about a batch, if anything. */
+export const decisionOf = (batch: BatchRecord | undefined): Decision | undefined =>
+  batch?.decision as Decision | undefined;
+
+/**
+ * Runs a held batch again, past its expectations (`release`: its rows are published), or with every row refused
+ * (`reject`: they go to quarantine as `rejected`). Throws InvalidInput for a batch that is not held.
+ */
+export async function decide(
+  deps: OperatorDeps,
+  dataset: string,
+  id: string,
+  decision: Decision,
+): Promise<{ batch: string; files: number }> {
+  const { batch, files } = await filesOfBatch(deps, dataset, id, ['held']);
+  await deps.ledger.annotateBatch(dataset, batch, { decision });
+  await deps.ledger.requeue(dataset, files, batch);
+  await wake(deps, dataset);
+  return { batch, files: files.length };
+}
+
+/** Tries held and failed files again: those of a batch, of one key, or all. Gives how many there were. */
+export async function retry(
+  deps: OperatorDeps,
+  dataset: string,
+  which: { batch?: string | undefined; object?: string | undefined },
+): Promise<number> {
+  contractOf(deps, dataset);
+  if (which.batch !== undefined) {
+    const { batch, files } = await filesOfBatch(deps, dataset, which.batch, ['held', 'failed']);
+    await deps.ledger.requeue(dataset, files, batch);
+    await wake(deps, dataset);
+    return files.length;
+  }
+  const files = (await deps.ledger.files(dataset)).filter(
+    (f) => ['held', 'failed'].includes(f.state) && (which.object === undefined || f.object === which.object),
+  );
+  await deps.ledger.requeue(dataset, files);
+  await wake(deps, dataset);
+  return files.length;
+}
+
+/** A batch by its id, or the beginning of it, with its files that are in one of `states`. Throws InvalidInput. */
+async function filesOfBatch(
+  { ledger, contracts }: Pick<OperatorDeps, 'ledger' | 'contracts'>,
+  dataset: string,
+  id: string,
+  states: readonly string[],
+): Promise<{ batch: string; files: FileRecord[] }> {
+  contractOf({ contracts }, dataset);
+  const found = (await ledger.batches(dataset)).filter((b) => b.batch.startsWith(id));
+  const [record] = found;
+  if (!record || found.length > 1)
+    throw new InvalidInput(
+      `${dataset}: ${found.length === 0 ? 'no batch begins' : 'several batches begin'} with ${id}`,
+    );
+  const files = (await ledger.files(dataset)).filter(
+    (f) => f.batch === record.batch && states.includes(f.state),
+  );
+  if (files.length === 0)
+    throw new InvalidInput(
+      `${dataset}: the batch ${record.batch} is ${record.state}, and has no file that is ${states.join(' or ')}`,
+    );
+  return { batch: record.batch, files };
+}

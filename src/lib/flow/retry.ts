@@ -1,0 +1,28 @@
+/** What becomes of the files of a batch that failed: pure rules, so that a poison file stops no dataset. */
+
+/** A batch that failed so often is split, or given up when it is one file alone. */
+const triesOfBatch = 2;
+const triesOfFile = 3;
+
+/**
+ * So many failures in a row, without one batch published, are no poison file: something is wrong for all of them, and
+ * splitting on would only start thousands of executions. (To find one file in 1,000 takes 20.)
+ */
+export const failuresInARow = 25;
+
+/** Files go back to the queue in groups, each a batch of its own; or they wait for a person. */
+export type Verdict<F> =
+  | { readonly kind: 'retry'; readonly groups: readonly (readonly F[])[] }
+  | { readonly kind: 'fail' }
+  | { readonly kind: 'hold'; readonly why: string };
+
+/** `attempts`: how often exactly these files failed, this time included; `inARow`: failures since the last success. */
+export function afterFailure<F>(files: readonly F[], attempts: number, inARow: number): Verdict<F> {
+  if (inARow >= failuresInARow)
+    return { kind: 'hold', why: `the last ${inARow} batches of the dataset all failed` };
+  if (files.length <= 1)
+    return attempts >= triesOfFile ? { kind: 'fail' } : { kind: 'retry', groups: [files] };
+  if (attempts < triesOfBatch) return { kind: 'retry', groups: [files] };
+  const half = Math.ceil(files.length / 2);
+  return { kind: 'retry', groups: [files.slice(0, half), files.slice(half)] };
+}

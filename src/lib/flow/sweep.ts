@@ -1,0 +1,97 @@
+/**
+ * The second net, on a schedule: what no event told of, and what nobody works on. Each of its finds is one that another
+ * part has missed, so each is logged and counted.
+ */
+import type { RawFile } from '../ledger/ledger.ts';
+import type { Deps } from './deps.ts';
+import { type DispatchDeps, wake } from './dispatch.ts';
+import { executionName } from './execution.ts';
+import { giveBackLease } from './recover.ts';
+import { giveBackBatch } from './settle.ts';
+
+/** The state of an execution by ARN: RUNNING, another one, or null for an execution that is not there. */
+export type ExecutionStatus = (arn: string) => Promise<string | null>;
+
+export interface SweepDeps extends Deps {
+  readonly start: DispatchDeps['start'];
+  readonly executionStatus: ExecutionStatus;
+}
+
+export interface SweepResult {
+  readonly dataset: string;
+  /** Whether a lease was given back whose execution is gone. */
+  readonly leaseRecovered: boolean;
+  /** Batches that were running in the ledger, and under no lease. */
+  readonly batchesRecovered: number;
+  /** Objects of the raw bucket that no event told of. */
+  readonly filesFound: number;
+  readonly started: boolean;
+}
+
+/** An execution that was only just started may not be there yet. */
+const startPatience = 120_000;
+
+/** One dataset. `listed` objects per call: the next call goes on behind them, and starts again at the end. */
+export async function sweep(deps: SweepDeps, dataset: string, listed = 20_000): Promise<SweepResult> {
+  const leaseRecovered = await recoverLease(deps, dataset);
+  const batchesRecovered = await recoverBatches(deps, dataset);
+  const filesFound = await findUntold(deps, dataset, listed);
+  const started = await wake(deps, dataset);
+  return { dataset, leaseRecovered, batchesRecovered, filesFound, started };
+}
+
+async function recoverLease(deps: SweepDeps, dataset: string): Promise<boolean> {
+  const lease = await deps.ledger.lease(dataset);
+  if (lease?.execution === undefined) return false;
+  const isStarting = lease.execution === 'starting';
+  if (isStarting && Date.parse(lease.takenAt ?? '') + startPatience > Date.now()) return false;
+  const arn = isStarting
+    ? `${deps.config.stateMachineArn.replace(':stateMachine:', ':execution:')}:${executionName(dataset, lease.fence)}`
+    : lease.execution;
+  const status = await deps.executionStatus(arn);
+  if (status === 'RUNNING') return false;
+  await giveBackLease(deps, deps.start, dataset, lease.fence, {
+    Error: 'ExecutionGone',
+    Cause: `the execution ${arn} held the lease and is ${status ?? 'not there'}`,
+  });
+  return true;
+}
+
+/** A batch is only worked on under the lease that names it. */
+async function recoverBatches(deps: SweepDeps, dataset: string): Promise<number> {
+  const fence = await deps.ledger.acquireLease(dataset);
+  // Somebody works: the batch that the lease names is theirs, and any other is looked at when they are done.
+  if (fence === null) return 0;
+  try {
+    const stray = (await deps.ledger.batches(dataset)).filter((batch) => batch.state === 'running');
+    for (const { batch } of stray)
+      await giveBackBatch(deps, dataset, fence, batch, {
+        error: 'LeaseLost',
+        cause: 'the execution of the batch lost its lease and ended',
+      });
+    return stray.length;
+  } finally {
+    await deps.ledger.releaseLease(dataset, fence);
+  }
+}
+
+async function findUntold(deps: SweepDeps, dataset: string, limit: number): Promise<number> {
+  const { ledger, store, config, contracts } = deps;
+  const prefix = contracts.get(dataset)?.source.prefix;
+  if (prefix === undefined) return 0;
+  const after = await ledger.sweptTo(dataset);
+  const { versions, next } = await store.listVersions(config.rawBucket, prefix, after, limit);
+  const files = versions.filter((v) => v.isLatest && !v.key.endsWith('/'));
+  const known = await ledger.knows(
+    dataset,
+    files.map((v) => ({ object: v.key, version: v.version, etag: v.etag })),
+  );
+  let found = 0;
+  for (const [i, { key, version, size, etag }] of files.entries()) {
+    if (known[i]) continue;
+    const file: RawFile = { object: key, version, size, sequencer: '' };
+    if (await ledger.notePending(dataset, { ...file, etag })) found++;
+  }
+  await ledger.noteSwept(dataset, next);
+  return found;
+}
