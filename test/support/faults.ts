@@ -1,0 +1,94 @@
+/** Faults for end-to-end tests: the gateway's switch, killed Lambdas, aborted executions, and what must hold after all of it. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { ListExecutionsCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
+import { expect } from '@jest/globals';
+import { type Fault, faultsPath } from '../../offline/faults.ts';
+import type { FileRecord } from '../../src/lib/ledger/ledger.ts';
+import { waitFor } from '../../src/lib/waitFor.ts';
+import { athena, stage } from './stage.ts';
+
+const address = `${stage.endpoint}${faultsPath}`;
+
+/** Sets the gateway's faults; none by default. Calls that were held go on. */
+export async function setFaults(faults: readonly Fault[] = []): Promise<void> {
+  const { ok } = await fetch(address, { method: 'PUT', body: JSON.stringify(faults) });
+  if (!ok) throw new Error('the faults were refused');
+}
+
+/** Waits until a fault has hit so many calls. */
+export async function untilHit(hits = 1): Promise<void> {
+  const found = await waitFor(
+    async () => (await (await fetch(address)).json()) as { hits: number }[],
+    (faults) => faults.some((f) => f.hits >= hits),
+    60_000,
+  );
+  if (!found.some((f) => f.hits >= hits)) throw new Error('no call was hit by the fault');
+}
+
+/** Kills the processes that run a function, as Lambda does when its host dies. */
+export function killLambda(name: string): void {
+  const ours = (pid: string) => {
+    try {
+      const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+      return (
+        environment.includes(`AWS_LAMBDA_FUNCTION_NAME=sluice-local-${name}`) &&
+        environment.includes(`AWS_ENDPOINT_URL=${stage.endpoint}`)
+      );
+    } catch {
+      return false;
+    }
+  };
+  const found = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && ours(pid));
+  if (found.length === 0) throw new Error(`no process runs the function ${name}`);
+  for (const pid of found) process.kill(Number(pid), 'SIGKILL');
+}
+
+/** Aborts whatever execution runs, as an operator does in the console. */
+export async function abortExecutions(): Promise<void> {
+  const { executions = [] } = await stage.sfn.send(
+    new ListExecutionsCommand({ stateMachineArn: stage.config.stateMachineArn, statusFilter: 'RUNNING' }),
+  );
+  if (executions.length === 0) throw new Error('nothing runs');
+  for (const { executionArn } of executions)
+    await stage.sfn.send(new StopExecutionCommand({ executionArn, error: 'Aborted', cause: 'a test' }));
+}
+
+/** Waits until every file of these keys is in a last state and nobody holds the lease. */
+export async function untilSettled(dataset: string, keys: readonly string[]): Promise<FileRecord[]> {
+  const last = ['published', 'held', 'failed'];
+  const look = async () => {
+    const [files, lease] = await Promise.all([stage.ledger.files(dataset), stage.ledger.lease(dataset)]);
+    return { files: files.filter((f) => keys.includes(f.object)), isFree: lease?.execution === undefined };
+  };
+  const { files, isFree } = await waitFor(
+    look,
+    (found) =>
+      found.isFree &&
+      keys.every((key) => found.files.some((f) => f.object === key)) &&
+      found.files.every((f) => last.includes(f.state)),
+    120_000,
+  );
+  if (!isFree || files.some((f) => !last.includes(f.state)))
+    throw new Error(`not settled: lease ${isFree ? 'free' : 'held'}, ${JSON.stringify(files)}`);
+  return files;
+}
+
+/** Every good row there once, every bad one in quarantine once, nothing left waiting or held. */
+export async function expectWhole(
+  dataset: string,
+  wanted: { ids: readonly number[]; bad: Readonly<Record<string, number>> },
+): Promise<void> {
+  const rows = await athena(
+    `SELECT id, count(*) AS n FROM ${dataset} WHERE id IN (${wanted.ids.join(', ')}) GROUP BY id ORDER BY id`,
+  );
+  expect(rows).toEqual([...wanted.ids].sort((a, b) => a - b).map((id) => ({ id: String(id), n: '1' })));
+  const objects = Object.keys(wanted.bad);
+  if (objects.length > 0) {
+    const refused = await athena(
+      `SELECT object, count(*) AS n FROM quarantine WHERE object IN (${objects.map((o) => `'${o}'`).join(', ')}) GROUP BY object`,
+    );
+    expect(Object.fromEntries(refused.map((r) => [r.object, Number(r.n)]))).toEqual(wanted.bad);
+  }
+  expect(await stage.ledger.pending(dataset)).toEqual([]);
+  expect(await stage.ledger.lease(dataset)).not.toHaveProperty('execution');
+}
