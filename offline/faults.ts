@@ -83,7 +83,8 @@ function describeCall({ headers, method, url }: IncomingMessage): Call {
       .split('.')
       .at(-1) ?? '';
   const operation = target !== '' ? target : headers['x-amz-copy-source'] ? 'CopyObject' : (method ?? '');
-  const caller = /app\/(\S+)/.exec(String(headers['user-agent'] ?? ''))?.[1] ?? '';
+  // Powertools writes itself behind the name.
+  const caller = /app\/([A-Za-z0-9]+)/.exec(String(headers['user-agent'] ?? ''))?.[1] ?? '';
   return { service, operation, function: caller, path: decodeURIComponent(url ?? '') };
 }
 

@@ -3,6 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { ListExecutionsCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { expect } from '@jest/globals';
 import { type Fault, faultsPath } from '../../offline/faults.ts';
+import { depsOf } from '../../offline/stage.ts';
+import { createExecutionStatus } from '../../src/lib/aws/events.ts';
+import { sweep } from '../../src/lib/flow/sweep.ts';
 import type { FileRecord } from '../../src/lib/ledger/ledger.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { athena, stage } from './stage.ts';
@@ -20,7 +23,7 @@ export async function untilHit(hits = 1): Promise<void> {
   const found = await waitFor(
     async () => (await (await fetch(address)).json()) as { hits: number }[],
     (faults) => faults.some((f) => f.hits >= hits),
-    60_000,
+    20_000,
   );
   if (!found.some((f) => f.hits >= hits)) throw new Error('no call was hit by the fault');
 }
@@ -53,10 +56,21 @@ export async function abortExecutions(): Promise<void> {
     await stage.sfn.send(new StopExecutionCommand({ executionArn, error: 'Aborted', cause: 'a test' }));
 }
 
-/** Waits until every file of these keys is in a last state and nobody holds the lease. */
+const deps = { ...depsOf(stage), executionStatus: createExecutionStatus(stage.sfn) };
+
+/**
+ * Waits until every file of these keys is in a last state and nobody holds the lease. The scheduled sweep is called
+ * here, every some seconds instead of minutes.
+ */
 export async function untilSettled(dataset: string, keys: readonly string[]): Promise<FileRecord[]> {
   const last = ['published', 'held', 'failed'];
+  let swept = Date.now();
   const look = async () => {
+    if (Date.now() > swept + 4000) {
+      // It may be hit by a fault too, and comes again.
+      await sweep(deps, dataset).catch(() => {});
+      swept = Date.now();
+    }
     const [files, lease] = await Promise.all([stage.ledger.files(dataset), stage.ledger.lease(dataset)]);
     return { files: files.filter((f) => keys.includes(f.object)), isFree: lease?.execution === undefined };
   };
