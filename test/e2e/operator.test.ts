@@ -1,0 +1,149 @@
+/** The operator's commands, as typed, on the local stage. */
+import { spawn } from 'node:child_process';
+import { resolve } from 'node:path';
+import { CreatePartitionCommand, DeletePartitionCommand } from '@aws-sdk/client-glue';
+import { SendMessageCommand } from '@aws-sdk/client-sqs';
+import { expect, test } from '@jest/globals';
+import { listPartitions } from '../../offline/aws.ts';
+import { waitFor } from '../../src/lib/waitFor.ts';
+import { expectWhole, setFaults, untilSettled } from '../support/faults.ts';
+import { athena, drop, post, publishedFrom, put, quarantinedFrom, stage } from '../support/stage.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const dataset = 'social_media';
+let next = 1_500_000_000 + (Date.now() % 100_000_000);
+
+/** Runs the command line as a person would. */
+async function sluice(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
+  const child = spawn(
+    resolve(root, 'node_modules/.bin/node'),
+    ['src/cli/sluice.ts', ...args, '--endpoint', stage.endpoint ?? ''],
+    { cwd: root },
+  );
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (data) => {
+    out += data;
+  });
+  child.stderr.on('data', (data) => {
+    err += data;
+  });
+  const code = await new Promise<number | null>((done) => child.on('close', done));
+  return { code, out, err };
+}
+
+/** A file whose posts are all abroad, so that an expectation holds its batch. */
+async function heldFile() {
+  const key = `social-media-feed/held-${next}.json`;
+  const ids = [next++, next++];
+  const text = ids.map((id) => post(id, { coordinates: { lat: 48.85, lon: 2.35 } })).join('\n');
+  const [file] = await drop(dataset, { [key]: text });
+  expect(file?.record.state).toBe('held');
+  return { key, ids, batch: file?.record.batch ?? '' };
+}
+
+test('release publishes a held batch, with the reason on record', async () => {
+  const { key, ids, batch } = await heldFile();
+  const status = await sluice('status', '--dataset', dataset);
+  expect(status.code).toBe(1);
+  expect(status.out).toMatch(/held/);
+  const refused = await sluice('release', '--dataset', dataset, '--reason', 'x', 'ffffffff');
+  expect(refused).toMatchObject({ code: 1, err: expect.stringContaining('no batch begins with ffffffff') });
+  const { code } = await sluice(
+    'release',
+    '--dataset',
+    dataset,
+    '--reason',
+    'Paris is fine',
+    batch.slice(0, 8),
+  );
+  expect(code).toBe(0);
+  await untilSettled(dataset, [key]);
+  await expectWhole(dataset, { ids, bad: {} });
+  const batches = await sluice('batches', '--dataset', dataset);
+  expect(batches.out).toMatch(new RegExp(`${batch.slice(0, 8)} +published .*release: Paris is fine`));
+});
+
+test('reject moves every row of a held batch to quarantine', async () => {
+  const { key, batch } = await heldFile();
+  expect((await sluice('reject', '--dataset', dataset, '--reason', 'not ours', batch)).code).toBe(0);
+  const [file] = await untilSettled(dataset, [key]);
+  expect(file).toMatchObject({ state: 'published', counts: { rowsRead: 2, published: 0, quarantined: 2 } });
+  expect(await publishedFrom(dataset, key)).toBe(0);
+  expect((await quarantinedFrom(key)).map((q) => q.reason)).toEqual(['rejected', 'rejected']);
+});
+
+test('retry tries a failed file again', async () => {
+  const key = `social-media-feed/failed-${next}.json`;
+  const id = next++;
+  await setFaults([
+    { service: 's3', function: 'transformEmbedded', operation: 'GET', path: key, mode: 'error' },
+  ]);
+  await put(key, post(id));
+  const [file] = await untilSettled(dataset, [key]);
+  await setFaults();
+  expect(file).toMatchObject({ state: 'failed', reason: expect.stringContaining('InternalError') });
+  const files = await sluice('files', '--dataset', dataset, '--state', 'failed', '--json');
+  expect(JSON.parse(files.out)).toEqual(
+    expect.arrayContaining([expect.objectContaining({ object: key, state: 'failed' })]),
+  );
+  expect((await sluice('retry', '--dataset', dataset, '--object', key)).out).toContain(
+    '1 files are tried again',
+  );
+  await untilSettled(dataset, [key]);
+  await expectWhole(dataset, { ids: [id], bad: {} });
+});
+
+test('redrive brings messages back from the dead-letter queue', async () => {
+  const key = `social-media-feed/redriven-${next}.json`;
+  const id = next++;
+  // As if dispatch had not understood it: nobody has seen the object but the dead letter.
+  const fence = await stage.ledger.acquireLease(dataset);
+  const version = await put(key, post(id));
+  const event = {
+    detail: {
+      bucket: { name: stage.config.rawBucket },
+      object: { key, size: 1, etag: 'x', 'version-id': version },
+    },
+  };
+  await stage.sqs.send(
+    new SendMessageCommand({ QueueUrl: stage.config.deadLettersUrl, MessageBody: JSON.stringify(event) }),
+  );
+  const shown = await sluice('redrive', '--show');
+  expect(shown.out).toContain(key);
+  await stage.ledger.releaseLease(dataset, fence ?? 0);
+  // What was shown is hidden for some seconds.
+  const driven = await waitFor(
+    () => sluice('redrive'),
+    ({ out }) => out.includes(key),
+    30_000,
+  );
+  expect(driven.out).toMatch(/[1-9]\d* messages went back to the queue/);
+  await untilSettled(dataset, [key]);
+  await expectWhole(dataset, { ids: [id], bad: {} });
+});
+
+test('reconcile registers what stands in S3 and drops what is gone', async () => {
+  const id = next++;
+  await drop(dataset, {
+    [`social-media-feed/reconciled-${id}.json`]: post(id, { timestamp: '2024-02-29T12:00:00Z' }),
+  });
+  const own = ['social_media', '2024', '02', '29'];
+  const gone = ['social_media', '1999', '12', '31'];
+  const table = { DatabaseName: stage.config.database, TableName: dataset };
+  await stage.glue.send(new DeletePartitionCommand({ ...table, PartitionValues: own }));
+  await stage.glue.send(
+    new CreatePartitionCommand({
+      ...table,
+      PartitionInput: {
+        Values: gone,
+        StorageDescriptor: { Location: `s3://${stage.config.processedBucket}/x/` },
+      },
+    }),
+  );
+  const { out } = await sluice('reconcile', '--dataset', dataset, '--json');
+  expect(JSON.parse(out)).toEqual([expect.objectContaining({ dataset, added: 1, dropped: 1 })]);
+  const values = (await listPartitions(stage, stage.config.database, dataset)).map((p) => p.values);
+  expect(values).toContainEqual(own);
+  expect(values).not.toContainEqual(gone);
+  expect(await athena(`SELECT count(*) AS n FROM ${dataset} WHERE id = ${id}`)).toEqual([{ n: '1' }]);
+});
