@@ -1,0 +1,184 @@
+/**
+ * The ledger against a model of it: whatever operations come in whatever order, by the holder of the lease, by one who
+ * lost it, and by two at once, files are in the states of the model, and nobody moves what is not theirs.
+ */
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { FileState, RawFile } from '../../src/lib/ledger/ledger.ts';
+import { stage } from '../support/stage.ts';
+
+const { ledger } = stage;
+
+interface Model {
+  /** File number -> state, and the group it waits in. */
+  readonly files: Map<number, { state: FileState; group?: string | undefined }>;
+  fence: number;
+  isHeld: boolean;
+  /** The files that the holder has claimed. */
+  batch: number[];
+  batches: number;
+}
+type Real = { readonly dataset: string };
+
+const fileOf = (n: number): RawFile => ({ object: `x/${n}`, version: 'v1', size: n, sequencer: '' });
+const numberOf = (file: { object: string }) => Number(file.object.slice(2));
+const batchName = (model: Model) => `b${model.batches}`;
+
+abstract class Command implements fc.AsyncCommand<Model, Real> {
+  check(_: Readonly<Model>): boolean {
+    return true;
+  }
+  abstract act(model: Model, dataset: string): Promise<void>;
+  async run(model: Model, { dataset }: Real): Promise<void> {
+    await this.act(model, dataset);
+    const files = await ledger.files(dataset);
+    expect(new Map(files.map((f) => [numberOf(f), f.state]))).toEqual(
+      new Map([...model.files].map(([n, f]) => [n, f.state])),
+    );
+    const waiting = (await ledger.pending(dataset)).map(numberOf).sort();
+    expect(waiting).toEqual(
+      [...model.files]
+        .filter(([, f]) => f.state === 'pending')
+        .map(([n]) => n)
+        .sort(),
+    );
+    expect((await ledger.lease(dataset))?.execution !== undefined).toBe(model.isHeld);
+  }
+  toString(): string {
+    return JSON.stringify({ [this.constructor.name]: this });
+  }
+}
+
+class Note extends Command {
+  readonly n: number;
+  constructor(n: number) {
+    super();
+    this.n = n;
+  }
+  async act(model: Model, dataset: string) {
+    // An event may come to two Lambdas at once.
+    const noted = await Promise.all([1, 2].map(() => noteOnce(dataset, this.n)));
+    expect(noted.filter(Boolean)).toHaveLength(model.files.has(this.n) ? 0 : 1);
+    if (!model.files.has(this.n)) model.files.set(this.n, { state: 'pending' });
+  }
+}
+
+/** A transaction that meets another one is tried again, as the queue does. */
+async function noteOnce(dataset: string, n: number): Promise<boolean> {
+  for (;;)
+    try {
+      return await ledger.notePending(dataset, { ...fileOf(n), etag: 'e' });
+    } catch (error) {
+      if ((error as Error).name !== 'TransactionCanceledException') throw error;
+    }
+}
+
+class Acquire extends Command {
+  async act(model: Model, dataset: string) {
+    const taken = (await Promise.all([1, 2, 3].map(() => ledger.acquireLease(dataset)))).filter(
+      (f) => f !== null,
+    );
+    expect(taken).toHaveLength(model.isHeld ? 0 : 1);
+    if (model.isHeld) return;
+    expect(taken[0]).toBeGreaterThan(model.fence);
+    model.fence = taken[0] ?? 0;
+    model.isHeld = true;
+  }
+}
+
+class Release extends Command {
+  override check(model: Readonly<Model>) {
+    return model.isHeld && model.batch.length === 0;
+  }
+  async act(model: Model, dataset: string) {
+    await ledger.releaseLease(dataset, model.fence - 1);
+    expect((await ledger.lease(dataset))?.execution).toBeDefined();
+    await ledger.releaseLease(dataset, model.fence);
+    model.isHeld = false;
+  }
+}
+
+class Claim extends Command {
+  override check(model: Readonly<Model>) {
+    return model.isHeld && model.batch.length === 0;
+  }
+  async act(model: Model, dataset: string) {
+    const files = await ledger.nextFiles(dataset, 10);
+    const groups = new Set(files.map((f) => f.group));
+    expect(groups.size).toBeLessThanOrEqual(1);
+    if (files.length === 0) return;
+    model.batches++;
+    const batch = { id: batchName(model), files, bytes: 0, engine: 'embedded', execution: 'e' };
+    await expect(ledger.claim(dataset, model.fence - 1, batch)).rejects.toMatchObject({ name: 'LeaseLost' });
+    await ledger.claim(dataset, model.fence, batch);
+    // A step may run twice.
+    await ledger.claim(dataset, model.fence, batch);
+    model.batch = files.map(numberOf);
+    for (const n of model.batch) model.files.set(n, { state: 'claimed' });
+  }
+}
+
+class Settle extends Command {
+  readonly state: FileState;
+  constructor(state: FileState) {
+    super();
+    this.state = state;
+  }
+  override check(model: Readonly<Model>) {
+    return model.isHeld && model.batch.length > 0;
+  }
+  async act(model: Model, dataset: string) {
+    const group = this.state === 'pending' ? `g${model.batches}` : undefined;
+    const files = model.batch.map((n) => ({ ...fileOf(n), state: this.state, group }));
+    const batch = {
+      id: batchName(model),
+      state: this.state === 'published' ? 'published' : 'failed',
+    } as const;
+    await expect(ledger.settle(dataset, model.fence - 1, batch, files)).rejects.toMatchObject({
+      name: 'LeaseLost',
+    });
+    await ledger.settle(dataset, model.fence, batch, files);
+    await ledger.settle(dataset, model.fence, batch, files);
+    for (const n of model.batch) model.files.set(n, { state: this.state, group });
+    model.batch = [];
+  }
+}
+
+class Requeue extends Command {
+  override check(model: Readonly<Model>) {
+    return [...model.files.values()].some((f) => f.state === 'held' || f.state === 'failed');
+  }
+  async act(model: Model, dataset: string) {
+    const found = [...model.files].filter(([, f]) => f.state === 'held' || f.state === 'failed');
+    const published = [...model.files].find(([, f]) => f.state === 'published');
+    if (published) await expect(ledger.requeue(dataset, [fileOf(published[0])])).rejects.toThrow();
+    await ledger.requeue(
+      dataset,
+      found.map(([n]) => fileOf(n)),
+    );
+    for (const [n] of found) model.files.set(n, { state: 'pending' });
+  }
+}
+
+test('property: the ledger does what its model does', async () => {
+  const commands = fc.commands(
+    [
+      fc.nat(7).map((n) => new Note(n)),
+      fc.constant(new Acquire()),
+      fc.constant(new Release()),
+      fc.constant(new Claim()),
+      fc.constantFrom<FileState>('published', 'held', 'failed', 'pending').map((state) => new Settle(state)),
+      fc.constant(new Requeue()),
+    ],
+    { size: '+1', maxCommands: 40 },
+  );
+  let runs = 0;
+  await fc.assert(
+    fc.asyncProperty(commands, async (sequence) => {
+      const dataset = `model-${process.pid}-${runs++}`;
+      const model: Model = { files: new Map(), fence: 0, isHeld: false, batch: [], batches: 0 };
+      await fc.asyncModelRun(() => ({ model, real: { dataset } }), sequence);
+    }),
+    { numRuns: 40, seed: 9, endOnFailure: true },
+  );
+});
