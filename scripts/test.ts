@@ -10,6 +10,8 @@ const help = `Usage: npm test [-- [options] [PATTERN…]]
 
   PATTERN…    only test files whose path matches, such as test/e2e/glue
   --unit      lint, types and unit tests only, in seconds: npm run check
+  --long soak [--minutes N] [--seed N]   random files and faults: npm run soak -- --minutes 20 --seed 1
+  --long load [--files N]                a burst of 10,000 files: npm run test:load
   -h, --help  this text
 
 What is missing (Python environments, Maven artefacts) is installed into the cache first.
@@ -21,19 +23,29 @@ const report = (message: string) => console.log(`  ${message}`);
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { unit: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      unit: { type: 'boolean', default: false },
+      long: { type: 'string' },
+      minutes: { type: 'string' },
+      seed: { type: 'string' },
+      files: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
   });
   if (values.help) {
     console.log(help);
     return 0;
   }
-  console.log('lint and types');
-  const checks = await Promise.all([
-    run('biome', ['check', '--error-on-warnings', '.']),
-    run('tsc', ['--noEmit']),
-  ]);
-  if (checks.some((code) => code !== 0)) return 1;
-  if (values.unit) return jest(['--selectProjects', 'unit', ...positionals], {});
+  if (values.long !== undefined && !['soak', 'load'].includes(values.long)) {
+    console.error(`--long ${values.long}: it is soak or load`);
+    return 2;
+  }
+  if (values.long === undefined && !(await isClean())) return 1;
+  if (values.unit)
+    return jest(
+      ['--selectProjects', 'unit', ...(positionals.length > 0 ? ['--testPathPatterns', ...positionals] : [])],
+      {},
+    );
 
   let aws: LocalAws | undefined;
   const interrupted = new Promise<number>((done) => {
@@ -41,17 +53,42 @@ async function main(): Promise<number> {
   });
   try {
     console.log('local AWS');
-    await ensureSpark(report);
+    if (values.long === undefined) await ensureSpark(report);
     aws = await startLocalAws({ port: 0, report });
     await deploy({ endpoint: aws.endpoint, params: {}, report });
+    const projects = values.long === undefined ? ['unit', 'differential', 'e2e'] : ['long'];
+    const patterns = values.long === undefined ? positionals : [`test/long/${values.long}`];
+    const settings = {
+      SLUICE_TEST_ENDPOINT: aws.endpoint,
+      ...(values.minutes === undefined ? {} : { SLUICE_SOAK_MINUTES: values.minutes }),
+      ...(values.seed === undefined ? {} : { SLUICE_SOAK_SEED: values.seed }),
+      ...(values.files === undefined ? {} : { SLUICE_LOAD_FILES: values.files }),
+    };
     // One at a time: the end-to-end tests share the datasets' leases.
     return await Promise.race([
-      jest(['--runInBand', ...positionals], { SLUICE_TEST_ENDPOINT: aws.endpoint }),
+      jest(
+        [
+          '--runInBand',
+          '--selectProjects',
+          ...projects,
+          ...(patterns.length > 0 ? ['--testPathPatterns', ...patterns] : []),
+        ],
+        settings,
+      ),
       interrupted,
     ]);
   } finally {
     await aws?.close();
   }
+}
+
+async function isClean(): Promise<boolean> {
+  console.log('lint and types');
+  const checks = await Promise.all([
+    run('biome', ['check', '--error-on-warnings', '.']),
+    run('tsc', ['--noEmit']),
+  ]);
+  return checks.every((code) => code === 0);
 }
 
 const jest = (args: readonly string[], environment: Readonly<Record<string, string>>): Promise<number> =>
