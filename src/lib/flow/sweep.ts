@@ -31,11 +31,21 @@ export interface SweepResult {
 /** An execution that was only just started may not be there yet. */
 const startPatience = 120_000;
 
-/** One dataset. `listed` objects per call: the next call goes on behind them, and starts again at the end. */
-export async function sweep(deps: SweepDeps, dataset: string, listed = 20_000): Promise<SweepResult> {
+/** The raw bucket is compared from its beginning so often, in milliseconds; a pass that takes several sweeps goes on in each. */
+const passEvery = 3_600_000;
+
+/** So many objects are compared in one sweep: the next one goes on behind them. */
+const objectsPerSweep = 20_000;
+
+/** One dataset. `isListingDue`: compares the raw bucket now, whenever that was done last. */
+export async function sweep(
+  deps: SweepDeps,
+  dataset: string,
+  { isListingDue = false }: { isListingDue?: boolean } = {},
+): Promise<SweepResult> {
   const leaseRecovered = await recoverLease(deps, dataset);
   const batchesRecovered = await recoverBatches(deps, dataset);
-  const filesFound = await findUntold(deps, dataset, listed);
+  const filesFound = await findUntold(deps, dataset, isListingDue);
   const started = await wake(deps, dataset);
   return { dataset, leaseRecovered, batchesRecovered, filesFound, started };
 }
@@ -75,12 +85,14 @@ async function recoverBatches(deps: SweepDeps, dataset: string): Promise<number>
   }
 }
 
-async function findUntold(deps: SweepDeps, dataset: string, limit: number): Promise<number> {
+async function findUntold(deps: SweepDeps, dataset: string, isDue: boolean): Promise<number> {
   const { ledger, store, config, contracts } = deps;
   const prefix = contracts.get(dataset)?.source.prefix;
   if (prefix === undefined) return 0;
-  const after = await ledger.sweptTo(dataset);
-  const { versions, next } = await store.listVersions(config.rawBucket, prefix, after, limit);
+  const last = await ledger.lastSweep(dataset);
+  const isBetweenPasses = last !== undefined && last.key === undefined;
+  if (isBetweenPasses && !isDue && Date.parse(last.at) + passEvery > Date.now()) return 0;
+  const { versions, next } = await store.listVersions(config.rawBucket, prefix, last?.key, objectsPerSweep);
   const files = versions.filter((v) => v.isLatest && !v.key.endsWith('/'));
   const known = await ledger.knows(
     dataset,

@@ -394,10 +394,10 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
       return (await recent(dataset)).map((entry) => entry.rows);
     },
 
-    /** The key behind which the raw bucket is compared with the ledger next; undefined for its beginning. */
-    async sweptTo(dataset: string): Promise<string | undefined> {
+    /** When the raw bucket was last compared with the ledger, and the key to go on behind; no key when it was done. */
+    async lastSweep(dataset: string): Promise<{ at: string; key?: string } | undefined> {
       const { Item } = await db.send(new GetCommand({ ...at(dataset, 'SWEEP'), ConsistentRead: true }));
-      return Item?.key as string | undefined;
+      return Item as { at: string; key?: string } | undefined;
     },
 
     async noteSwept(dataset: string, key: string | undefined): Promise<void> {
