@@ -89,7 +89,7 @@ def set_part(spark: SparkSession, rows: DataFrame, job: dict) -> DataFrame:
 
 
 def published_keys(spark: SparkSession, rows: DataFrame, job: dict) -> DataFrame:
-    """Key columns of what stands in the partitions that the rows go to, but for this batch's own objects."""
+    """Key columns of what stands in the partitions that the rows go to: not this batch's own, nor what it replaces."""
     plan = job["plan"]
     keys = [key["name"] for key in plan["partitionKeys"]]
     wanted = plan["set"]["dedupe"]["key"]
@@ -103,7 +103,12 @@ def published_keys(spark: SparkSession, rows: DataFrame, job: dict) -> DataFrame
         folder = "/".join([job["published"].rstrip("/"), *(f"{key}={escape(row[key])}" for key in keys)])
         paths = [p for p in files_below(spark, folder) if not p.rsplit("/", 1)[1].startswith(job["batch"])]
         if paths:
-            there = spark.read.parquet(*paths).select(*wanted)
+            there = spark.read.parquet(*paths)
+            if job["replaces"]:
+                gone = spark.createDataFrame(
+                    [(r["object"], r["version"]) for r in job["replaces"]], "_object string, _version string"
+                )
+                there = there.join(F.broadcast(gone), ["_object", "_version"], "left_anti")
             found = found.union(there.select(*wanted, *(F.lit(row[key]).alias(key) for key in keys)))
     return found
 

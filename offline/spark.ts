@@ -34,7 +34,7 @@ export async function layOutJob(
   for (const { name, ndjson } of references) await writeFile(join(folder, `${name}.ndjson`), ndjson);
   const summary = join(folder, 'summary.json');
   const job = join(folder, 'job.json');
-  const description = describeJob(plan, output.batch, files, references, {
+  const description = describeJob(plan, output.batch, files, references, [], {
     input: (index) => `file://${join(folder, 'input', String(index))}`,
     reference: (name) => `file://${join(folder, `${name}.ndjson`)}`,
     published: output.published === undefined ? null : `file://${output.published}`,

@@ -8,6 +8,7 @@ import * as files from './files.ts';
 import * as infer from './infer.ts';
 import * as reconcile from './reconcile.ts';
 import * as redrive from './redrive.ts';
+import * as replay from './replay.ts';
 import * as retry from './retry.ts';
 import * as status from './status.ts';
 import * as transform from './transform.ts';
@@ -25,6 +26,7 @@ const commands: Readonly<Record<string, Command>> = {
   release,
   reject,
   retry,
+  replay,
   redrive,
   reconcile,
 };
@@ -44,6 +46,7 @@ On a deployed stage, on AWS or local alike:
   release     publishes a held batch although expectations failed
   reject      moves the rows of a held batch to quarantine
   retry       tries held and failed files again
+  replay      processes published files again
   redrive     brings notifications back that could not be understood
   reconcile   partitions of the Data Catalog as the objects in S3 say
 

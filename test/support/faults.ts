@@ -63,7 +63,7 @@ const deps = { ...depsOf(stage), executionStatus: createExecutionStatus(stage.sf
  * here, every some seconds instead of minutes.
  */
 export async function untilSettled(dataset: string, keys: readonly string[]): Promise<FileRecord[]> {
-  const last = ['published', 'held', 'failed'];
+  const last = ['published', 'held', 'failed', 'replaced'];
   let swept = Date.now();
   const look = async () => {
     if (Date.now() > swept + 4000) {

@@ -14,15 +14,18 @@ export interface ObjectsBelow {
 
 /**
  * Rows of key and partition columns, as texts. Objects that the batch itself has published are left out: they are an
- * earlier try of the same rows.
+ * earlier try of the same rows. So are rows that the batch takes the place of.
  */
 export async function publishedKeys(
   objects: ObjectsBelow,
   plan: Plan,
   batch: string,
   partitions: readonly (readonly string[])[],
+  replaces: readonly { object: string; version: string }[] = [],
 ): Promise<Record<string, string>[]> {
   const key = plan.set.dedupe?.key ?? [];
+  const gone = new Set(replaces.map((r) => JSON.stringify([r.object, r.version])));
+  const columns = gone.size > 0 ? [...key, '_object', '_version'] : key;
   const found = await parallel(partitions, 8, async (values) => {
     const segments = plan.partitionKeys.map(({ name }, i) => hiveSegment(name, values[i] ?? ''));
     const folder = `${segments.join('/')}/`;
@@ -32,9 +35,12 @@ export async function publishedKeys(
     );
     const rows = await parallel(files, 4, ({ name, size }) => {
       const slice = (start: number, end: number = size) => objects.read(`${folder}${name}`, start, end);
-      return parquetReadObjects({ file: { byteLength: size, slice }, columns: [...key], compressors });
+      return parquetReadObjects({ file: { byteLength: size, slice }, columns: [...columns], compressors });
     });
-    return rows.flat().map((row) => ({ ...place, ...textsOf(row) }));
+    return rows
+      .flat()
+      .filter((row) => gone.size === 0 || !gone.has(JSON.stringify([row._object, row._version])))
+      .map(({ _object, _version, ...row }) => ({ ...place, ...textsOf(row) }));
   });
   return found.flat();
 }

@@ -32,6 +32,7 @@ export function describeJob(
   batch: string,
   inputs: readonly SparkInput[],
   references: readonly ReferenceData[],
+  replaces: readonly { object: string; version: string }[],
   places: SparkPlaces,
 ) {
   return {
@@ -50,6 +51,7 @@ export function describeJob(
     })),
     references: references.map(({ name, columns }) => ({ name, columns, uri: places.reference(name) })),
     published: places.published,
+    replaces: replaces.map(({ object, version }) => ({ object, version })),
     data: places.data,
     quarantine: places.quarantine,
     summary: places.summary,

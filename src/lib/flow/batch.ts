@@ -16,7 +16,13 @@ const rawFile = z.object({
 });
 
 /** Written when a batch is claimed. */
-export const manifestSchema = z.object({ dataset: z.string(), batch: z.string(), files: z.array(rawFile) });
+export const manifestSchema = z.object({
+  dataset: z.string(),
+  batch: z.string(),
+  files: z.array(rawFile),
+  /** Published versions whose rows these files take the place of, and the batch under which they stand. */
+  replaces: z.array(z.object({ object: z.string(), version: z.string(), batch: z.string() })).default([]),
+});
 export type Manifest = z.output<typeof manifestSchema>;
 
 /** Written when the raw files were looked at: how each is to be read, and the shape of their records. */
@@ -36,11 +42,27 @@ export const profileSchema = z.object({
 });
 export type Profile = z.output<typeof profileSchema>;
 
-/** An id that follows from the files, so that a repeated claim of the same files is the same batch. */
-export function batchId(files: readonly { object: string; version: string }[]): string {
+/**
+ * An id that follows from the files, so that a repeated claim of the same files is the same batch. `replay` names the
+ * replay that processes them again: that is another batch.
+ */
+export function batchId(
+  files: readonly { object: string; version: string }[],
+  replay: string | undefined = undefined,
+): string {
   const names = files.map((f) => JSON.stringify([f.object, f.version])).sort();
-  return createHash('sha256').update(names.join('\n')).digest('hex').slice(0, 20);
+  return createHash('sha256')
+    .update([...names, ...(replay === undefined ? [] : [replay])].join('\n'))
+    .digest('hex')
+    .slice(0, 20);
 }
+
+/** Groups of files that are replayed are called so; all others by the id of their batch. */
+export const replayPrefix = 'replay-';
+
+/** The replay that a file waits for, if any. */
+export const replayOf = (file: { group?: string | undefined } | undefined): string | undefined =>
+  file?.group?.startsWith(replayPrefix) ? file.group : undefined;
 
 /**
  * The files of the next batch: in order, up to the limits. A file beyond the limit is a batch of its own.
@@ -77,8 +99,12 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
         input: (index: number) => work(`${root}/input/${index}`),
         data: work(`${root}/data/`),
         quarantine: work(`${root}/quarantine/`),
+        replacement: work(`${root}/replacement.json`),
+        rewritten: (index: number) => work(`${root}/rewritten/${index}.parquet`),
       };
     },
+    /** What a batch has taken the place of, kept until it is complete. */
+    replaced: (dataset: string, batch: string) => work(`replaced/${dataset}/${batch}/`),
     quarantine: (dataset: string, batch: string) => work(`quarantine/dataset=${dataset}/batch=${batch}/`),
   };
 };

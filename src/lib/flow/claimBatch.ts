@@ -1,7 +1,9 @@
 /** Takes the files that wait for a dataset into one batch and chooses its engine. */
 import type { z } from 'zod';
 import type { Config } from '../config.ts';
-import { batchId, manifestSchema, nextBatch, places } from './batch.ts';
+import type { Ledger, RawFile } from '../ledger/ledger.ts';
+import { parallel } from '../parallel.ts';
+import { batchId, type Manifest, manifestSchema, nextBatch, places, replayOf } from './batch.ts';
 import type { Deps } from './deps.ts';
 import type { claimInput, claimOutput } from './schemas.ts';
 
@@ -11,24 +13,67 @@ export async function claimBatch(
 ): Promise<z.output<typeof claimOutput>> {
   const lease = await ledger.requireLease(dataset, fence);
   // A claim that died in the middle is taken up where its lease says.
-  const files = lease.batch
-    ? (await store.readJson(places(config).manifest(dataset, lease.batch), manifestSchema)).files
+  const begun = lease.batch
+    ? await store.readJson(places(config).manifest(dataset, lease.batch), manifestSchema)
+    : null;
+  const waiting = begun
+    ? begun.files
     : nextBatch(await ledger.nextFiles(dataset, config.batchFiles), {
         files: config.batchFiles,
         bytes: config.batchLimitBytes,
       });
+  const { files, replaces } = begun ?? (await replacing(ledger, dataset, waiting));
   if (files.length === 0) {
+    if (waiting.length > 0) return claimBatch({ config, store, ledger }, { dataset, fence, execution });
     await ledger.releaseLease(dataset, fence);
     return { outcome: 'idle' };
   }
-  const batch = batchId(files);
+  const replay = replayOf(files[0]);
+  const batch = batchId(files, replay);
   const bytes = files.reduce((sum, file) => sum + file.size, 0);
   const engine = chooseEngine(config, await ledger.forcedEngine(dataset), bytes);
-  await store.writeText(places(config).manifest(dataset, batch), JSON.stringify({ dataset, batch, files }));
+  const manifest = { dataset, batch, files, replaces };
+  await store.writeText(places(config).manifest(dataset, batch), JSON.stringify(manifest));
   await ledger.markLease(dataset, fence, execution, batch);
-  await ledger.claim(dataset, fence, { id: batch, files, bytes, engine, execution });
-  return { outcome: 'claimed', batch, engine, files: files.length, bytes };
+  await ledger.claim(dataset, fence, { id: batch, files, bytes, engine, execution, replay });
+  return { outcome: 'claimed', batch, engine, files: files.length, bytes, replaces: replaces.length };
 }
+
+/**
+ * Of each object only the latest version counts. Older ones are left out for good, and what is published of an object is
+ * replaced by the version in this batch: its own rows when it is replayed, an older version's when it is a correction.
+ */
+async function replacing(
+  ledger: Ledger,
+  dataset: string,
+  waiting: readonly RawFile[],
+): Promise<{ files: RawFile[]; replaces: Manifest['replaces'] }> {
+  const versions = await parallel(waiting, 16, (file) => ledger.versionsOf(dataset, file.object));
+  const files: RawFile[] = [];
+  const replaces: Manifest['replaces'] = [];
+  for (const [i, file] of waiting.entries()) {
+    const others = (versions[i] ?? []).filter((v) => v.version !== file.version);
+    const newer = others.find((v) => v.state !== 'replaced' && isNewer(v.sequencer, file.sequencer));
+    const own = versions[i]?.find((v) => v.version === file.version);
+    if (newer && own?.rowsIn === undefined) {
+      await ledger.markReplaced(dataset, file, newer.version);
+      continue;
+    }
+    files.push(file);
+    for (const { version, rowsIn } of versions[i] ?? [])
+      if (rowsIn !== undefined) replaces.push({ object: file.object, version, batch: rowsIn });
+  }
+  return { files, replaces };
+}
+
+/**
+ * Whether a version was written after another: sequencers are hexadecimal numbers, the shorter filled up with zeros.
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+ */
+export const isNewer = (a: string, b: string): boolean => {
+  const length = Math.max(a.length, b.length);
+  return a !== '' && b !== '' && a.padEnd(length, '0') > b.padEnd(length, '0');
+};
 
 /** The operator's choice for the dataset, else the stage's, else by size. */
 export function chooseEngine(

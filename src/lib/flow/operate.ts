@@ -1,8 +1,8 @@
 /** What an operator may do with files that wait for a person. Each wakes the dataset; the flow does the rest. */
 import { InvalidInput } from '../errors.ts';
 import type { BatchRecord, FileRecord } from '../ledger/ledger.ts';
-import type { Deps } from './deps.ts';
-import { contractOf } from './deps.ts';
+import { nextBatch, replayPrefix } from './batch.ts';
+import { contractOf, type Deps } from './deps.ts';
 import { type DispatchDeps, wake } from './dispatch.ts';
 
 export interface OperatorDeps extends Deps {
@@ -30,9 +30,9 @@ export async function decide(
   id: string,
   decision: Decision,
 ): Promise<{ batch: string; files: number }> {
-  const { batch, files } = await filesOfBatch(deps, dataset, id, ['held']);
+  const { batch, group, files } = await filesOfBatch(deps, dataset, id, ['held']);
   await deps.ledger.annotateBatch(dataset, batch, { decision });
-  await deps.ledger.requeue(dataset, files, batch);
+  await deps.ledger.requeue(dataset, files, group);
   await wake(deps, dataset);
   return { batch, files: files.length };
 }
@@ -45,8 +45,8 @@ export async function retry(
 ): Promise<number> {
   contractOf(deps, dataset);
   if (which.batch !== undefined) {
-    const { batch, files } = await filesOfBatch(deps, dataset, which.batch, ['held', 'failed']);
-    await deps.ledger.requeue(dataset, files, batch);
+    const { group, files } = await filesOfBatch(deps, dataset, which.batch, ['held', 'failed']);
+    await deps.ledger.requeue(dataset, files, group);
     await wake(deps, dataset);
     return files.length;
   }
@@ -58,13 +58,43 @@ export async function retry(
   return files.length;
 }
 
+/**
+ * Processes published files again, from exactly the versions in the raw bucket, and replaces what came from them. They
+ * are chosen by the time they were noted, or by the beginning of their keys. Gives how many there are.
+ */
+export async function replay(
+  deps: OperatorDeps,
+  dataset: string,
+  which: { from?: Date | undefined; to?: Date | undefined; prefix?: string | undefined },
+): Promise<{ files: number; batches: number }> {
+  contractOf(deps, dataset);
+  const chosen = (await deps.ledger.files(dataset)).filter((file) => {
+    const noted = Date.parse(file.notedAt ?? '');
+    return (
+      file.state === 'published' &&
+      (which.prefix === undefined || file.object.startsWith(which.prefix)) &&
+      (which.from === undefined || noted >= which.from.getTime()) &&
+      (which.to === undefined || noted < which.to.getTime())
+    );
+  });
+  const stamp = `${replayPrefix}${Date.now().toString(36)}`;
+  let batches = 0;
+  for (let rest = chosen; rest.length > 0; batches++) {
+    const files = nextBatch(rest, { files: deps.config.batchFiles, bytes: deps.config.batchLimitBytes });
+    await deps.ledger.replay(dataset, files, `${stamp}-${batches}`);
+    rest = rest.slice(files.length);
+  }
+  await wake(deps, dataset);
+  return { files: chosen.length, batches };
+}
+
 /** A batch by its id, or the beginning of it, with its files that are in one of `states`. Throws InvalidInput. */
 async function filesOfBatch(
   { ledger, contracts }: Pick<OperatorDeps, 'ledger' | 'contracts'>,
   dataset: string,
   id: string,
   states: readonly string[],
-): Promise<{ batch: string; files: FileRecord[] }> {
+): Promise<{ batch: string; group: string; files: FileRecord[] }> {
   contractOf({ contracts }, dataset);
   const found = (await ledger.batches(dataset)).filter((b) => b.batch.startsWith(id));
   const [record] = found;
@@ -79,5 +109,5 @@ async function filesOfBatch(
     throw new InvalidInput(
       `${dataset}: the batch ${record.batch} is ${record.state}, and has no file that is ${states.join(' or ')}`,
     );
-  return { batch: record.batch, files };
+  return { batch: record.batch, group: String(record.replay ?? record.batch), files };
 }

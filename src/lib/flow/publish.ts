@@ -2,13 +2,14 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
 import type { ParquetTable } from '../aws/catalog.ts';
-import { address } from '../aws/store.ts';
+import { address, type ObjectRef } from '../aws/store.ts';
 import { valuesOfPath } from '../catalog/partitionPath.ts';
 import { quarantineColumns } from '../compiler/plan.ts';
 import type { Config } from '../config.ts';
 import { parallel } from '../parallel.ts';
 import { goldenTable, places, readPlan } from './batch.ts';
 import type { Deps } from './deps.ts';
+import { exchange, type Replacement, replacementSchema, restore } from './replacement.ts';
 import type { publishOutput, RunInput, repairOutput } from './schemas.ts';
 
 /** What Publish did, for the steps after it: a long list goes through S3, not through the state machine. */
@@ -18,6 +19,8 @@ const publishedSchema = z.object({
   partitions: z.array(z.object({ path: z.string(), values: z.array(z.string()) })),
   /** Keys in the work bucket. */
   quarantine: z.array(z.string()),
+  /** What became of objects of earlier batches, whose rows this one takes the place of. */
+  replacement: replacementSchema.default({ objects: [] }),
 });
 export type Published = z.output<typeof publishedSchema>;
 
@@ -47,7 +50,9 @@ export async function publish(
     to: `${quarantine.key}part-${index}.parquet`,
   }));
   const folders = [...new Set(targets.map((t) => t.folder))].sort();
+  const replacement = await replacementOf(store, staged.replacement);
   const published: Published = {
+    replacement,
     objects: targets.map(({ from, to }) => ({ key: to, bytes: from.size })),
     quarantine: refused.map(({ to }) => to),
     partitions: folders.map((path) => ({ path, values: valuesOfPath(path) })),
@@ -58,6 +63,7 @@ export async function publish(
     removeOthers(store, { bucket: config.processedBucket, key: `${table.name}/${folder}${batch}-` }, targets),
   );
   await removeOthers(store, quarantine, refused);
+  await exchange(store, replacement);
   await parallel(targets, 32, ({ from, to }) =>
     store.copy({ bucket: config.workBucket, key: from.key }, { bucket: config.processedBucket, key: to }),
   );
@@ -71,6 +77,7 @@ export async function publish(
       config.processedBucket,
       targets.map(({ to }) => to),
     );
+    await restore(store, replacement);
     throw error;
   }
   return { objects: targets.length, partitions: folders.length };
@@ -108,7 +115,8 @@ export async function unpublish(
   const { config, store } = deps;
   const record = places(config).published(dataset, batch);
   if ((await store.list(record.bucket, record.key)).length === 0) return;
-  const { objects, quarantine } = await readPublished(deps, dataset, batch);
+  const { objects, quarantine, replacement } = await readPublished(deps, dataset, batch);
+  await restore(store, replacement);
   await store.delete(
     config.processedBucket,
     objects.map((o) => o.key),
@@ -122,6 +130,12 @@ export async function readPublished(
   batch: string,
 ): Promise<Published> {
   return store.readJson(places(config).published(dataset, batch), publishedSchema);
+}
+
+/** Nothing, for a batch that takes no rows' place. */
+async function replacementOf(store: Deps['store'], ref: ObjectRef): Promise<Replacement> {
+  if ((await store.list(ref.bucket, ref.key)).length === 0) return { objects: [] };
+  return store.readJson(ref, replacementSchema);
 }
 
 /** Rows that were refused, of all datasets. */

@@ -21,6 +21,8 @@ export const claimOutput = z.discriminatedUnion('outcome', [
     engine: z.enum(['embedded', 'glue']),
     files: z.number(),
     bytes: z.number(),
+    /** Published versions whose rows it takes the place of. */
+    replaces: z.number(),
   }),
   z.object({ outcome: z.literal('idle') }),
 ]);
@@ -40,6 +42,8 @@ export const jobOutput = z.discriminatedUnion('status', [
 
 export const runInput = batchInput.extend({ run: z.string() });
 export type RunInput = z.output<typeof runInput>;
+export const replaceOutput = z.object({ objects: z.number(), rows: z.number() });
+
 export const validationStarted = z.object({ query: z.string() });
 export const validationInput = runInput.extend({ query: z.string() });
 export const validationOutput = z.object({ status: z.enum(['running', 'passed']) });

@@ -4,10 +4,19 @@ import { contractVersion } from '../contract/load.ts';
 import { tableOf } from '../contract/schema.ts';
 import type { FileState } from '../ledger/ledger.ts';
 import { parallel } from '../parallel.ts';
-import { batchId, type Manifest, manifestSchema, places, stagingName, stagingPartition } from './batch.ts';
+import {
+  batchId,
+  type Manifest,
+  manifestSchema,
+  places,
+  replayOf,
+  stagingName,
+  stagingPartition,
+} from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
 import { type DispatchDeps, wake } from './dispatch.ts';
 import { readPublished, unpublish } from './publish.ts';
+import { forget } from './replacement.ts';
 import { afterFailure } from './retry.ts';
 import type { completeOutput, failInput, failOutput, RunInput } from './schemas.ts';
 import { readSummary } from './transform.ts';
@@ -56,6 +65,11 @@ export async function completeBatch(
       return { ...file, state: 'published' as const, ...(counted ? { counts: counted } : {}) };
     }),
   );
+  await forget(store, published.replacement);
+  const own = new Set(manifest.files.map((file) => JSON.stringify([file.object, file.version])));
+  for (const { object, version } of manifest.replaces)
+    if (!own.has(JSON.stringify([object, version])))
+      await ledger.markReplaced(dataset, { object, version }, batch);
   await ledger.noteBatch(dataset, batch, summary.published);
   await catalog.dropPartition(stagingName(dataset), [stagingPartition(batch, run)]);
   await announce('BatchPublished', {
@@ -128,6 +142,7 @@ async function nextStates(
   error: string,
   reason: string,
 ): Promise<void> {
+  const replay = replayOf(files[0]);
   const plain = files.map(({ group: _, ...file }) => file);
   const all = (state: FileState) => plain.map((file) => ({ ...file, state }));
   if (holdingErrors.includes(error))
@@ -149,9 +164,10 @@ async function nextStates(
         dataset,
         fence,
         { id: batch, state: 'failed', reason },
-        verdict.groups.flatMap((group) =>
-          group.map((file) => ({ ...file, state: 'pending' as const, group: batchId(group) })),
-        ),
+        verdict.groups.flatMap((group, i) => {
+          const name = replay === undefined ? batchId(group) : `${replay}.${i}`;
+          return group.map((file) => ({ ...file, state: 'pending' as const, group: name }));
+        }),
       );
   }
 }

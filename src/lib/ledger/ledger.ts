@@ -2,7 +2,8 @@
  * The ledger: one DynamoDB table that knows every file, every batch, and who holds a dataset's lease. One partition a
  * dataset. Every transition is a conditional write, so a step that runs twice changes nothing the second time.
  *
- *   FILE#<object>#<version>     state: pending | claimed | published | held | failed
+ *   FILE#<object>#<version>     state: pending | claimed | published | held | failed | replaced; `rowsIn` is the batch
+ *                               that its published rows stand under, while they do
  *   PENDING#<object>#<version>  the queue: this or the next is present exactly while the file is pending
  *   RETRY#<group>#<object>#…    the queue of files that are a batch of their own, since one of them broke a batch
  *   CONTENT#<object>#<etag>     the version that brought these bytes first
@@ -40,7 +41,7 @@ export interface RawFile {
 }
 
 export type BatchState = 'running' | 'published' | 'held' | 'failed';
-export type FileState = 'pending' | 'claimed' | 'published' | 'held' | 'failed';
+export type FileState = 'pending' | 'claimed' | 'published' | 'held' | 'failed' | 'replaced';
 
 export interface FileRecord extends RawFile {
   readonly state: FileState;
@@ -48,6 +49,9 @@ export interface FileRecord extends RawFile {
   readonly attempts: number;
   readonly reason?: string;
   readonly counts?: Readonly<Record<string, number>>;
+  /** The batch under which its rows are published; they stay while it is processed again. */
+  readonly rowsIn?: string;
+  readonly notedAt?: string;
 }
 
 export interface BatchRecord {
@@ -104,6 +108,36 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
       } catch (error) {
         throw asLeaseLost(error, dataset, fence);
       }
+  };
+
+  /** Files in one of `from` go back to the queue. Throws TransactionCanceledException when one is in another state. */
+  const move = async (
+    dataset: string,
+    files: readonly RawFile[],
+    from: readonly FileState[],
+    group: string | undefined,
+  ): Promise<void> => {
+    for (let i = 0; i < files.length; i += filesPerTransaction)
+      await transact(
+        files.slice(i, i + filesPerTransaction).flatMap((found) => {
+          const file = { ...toRawFile(found), group };
+          return [
+            {
+              Update: {
+                ...at(dataset, fileKey(file)),
+                UpdateExpression: 'SET #state = :pending REMOVE #reason',
+                ConditionExpression: from.map((_, n) => `#state = :from${n}`).join(' OR '),
+                ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason' },
+                ExpressionAttributeValues: {
+                  ':pending': 'pending' satisfies FileState,
+                  ...Object.fromEntries(from.map((state, n) => [`:from${n}`, state])),
+                },
+              },
+            },
+            { Put: { TableName: table, Item: { pk: dataset, sk: pendingKey(file), ...pendingItem(file) } } },
+          ];
+        }),
+      );
   };
 
   const query = async <T>(dataset: string, prefix: string, limit?: number): Promise<T[]> => {
@@ -260,7 +294,14 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
     async claim(
       dataset: string,
       fence: number,
-      batch: { id: string; files: readonly RawFile[]; bytes: number; engine: string; execution: string },
+      batch: {
+        id: string;
+        files: readonly RawFile[];
+        bytes: number;
+        engine: string;
+        execution: string;
+        replay?: string | undefined;
+      },
     ): Promise<void> {
       try {
         await transact([
@@ -268,8 +309,7 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
           {
             Update: {
               ...at(dataset, `BATCH#${batch.id}`),
-              UpdateExpression:
-                'SET #batch = :batch, #state = :running, fence = :fence, #files = :files, #bytes = :bytes, engine = :engine, #execution = :execution, claimedAt = :now ADD attempts :one REMOVE #reason, expectations, endedAt',
+              UpdateExpression: `SET #batch = :batch, #state = :running, fence = :fence, #files = :files, #bytes = :bytes, engine = :engine, #execution = :execution, claimedAt = :now${batch.replay === undefined ? '' : ', replay = :replay'} ADD attempts :one REMOVE #reason, expectations, endedAt`,
               ConditionExpression: 'attribute_not_exists(#state) OR #state <> :published',
               ExpressionAttributeNames: {
                 '#batch': 'batch',
@@ -288,6 +328,7 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
                 ':bytes': batch.bytes,
                 ':engine': batch.engine,
                 ':execution': batch.execution,
+                ...(batch.replay === undefined ? {} : { ':replay': batch.replay }),
                 ':now': now(),
                 ':one': 1,
               },
@@ -345,7 +386,7 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
           {
             Update: {
               ...at(dataset, fileKey(file)),
-              UpdateExpression: `SET #state = :state, settledAt = :now${counts ? ', counts = :counts' : ''}${batch.reason ? ', #reason = :reason' : ''} ADD attempts :one`,
+              UpdateExpression: `SET #state = :state, settledAt = :now${counts ? ', counts = :counts' : ''}${state === 'published' ? ', rowsIn = :batch' : ''}${batch.reason ? ', #reason = :reason' : ''} ADD attempts :one`,
               ConditionExpression: '#state = :state OR (#batch = :batch AND #state = :claimed)',
               ExpressionAttributeNames: {
                 '#batch': 'batch',
@@ -418,36 +459,44 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
       return Number(Attributes?.failures);
     },
 
+    /** Every version of an object that the ledger has. */
+    async versionsOf(dataset: string, object: string): Promise<FileRecord[]> {
+      const found = await query<FileRecord>(dataset, `FILE#${object}#`);
+      return found.filter((file) => file.object === object);
+    },
+
+    /** A version whose rows stand nowhere any more, or never will: another version of the object has taken its place. */
+    async markReplaced(
+      dataset: string,
+      file: Pick<RawFile, 'object' | 'version'>,
+      by: string,
+    ): Promise<void> {
+      await transact([
+        { Delete: at(dataset, pendingKey({ ...file, size: 0, sequencer: '' })) },
+        {
+          Update: {
+            ...at(dataset, fileKey(file)),
+            UpdateExpression: 'SET #state = :replaced, replacedBy = :by REMOVE rowsIn',
+            ConditionExpression: '#state <> :claimed',
+            ExpressionAttributeNames: { '#state': 'state' },
+            ExpressionAttributeValues: {
+              ':replaced': 'replaced' satisfies FileState,
+              ':claimed': 'claimed' satisfies FileState,
+              ':by': by,
+            },
+          },
+        },
+      ]);
+    },
+
+    /** Puts published files back into the queue, to be processed again; their rows stay until others take their place. */
+    async replay(dataset: string, files: readonly RawFile[], group: string): Promise<void> {
+      await move(dataset, files, ['published'], group);
+    },
+
     /** Puts files that wait for a person back into the queue, as a batch of their own when `group` is given. */
     async requeue(dataset: string, files: readonly RawFile[], group?: string): Promise<void> {
-      for (let i = 0; i < files.length; i += filesPerTransaction)
-        await transact(
-          files.slice(i, i + filesPerTransaction).flatMap((found) => {
-            const { group: _, ...file } = toRawFile(found);
-            const waiting: RawFile = group === undefined ? file : { ...file, group };
-            return [
-              {
-                Update: {
-                  ...at(dataset, fileKey(file)),
-                  UpdateExpression: 'SET #state = :pending REMOVE #reason',
-                  ConditionExpression: '#state = :held OR #state = :failed',
-                  ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason' },
-                  ExpressionAttributeValues: {
-                    ':pending': 'pending' satisfies FileState,
-                    ':held': 'held' satisfies FileState,
-                    ':failed': 'failed' satisfies FileState,
-                  },
-                },
-              },
-              {
-                Put: {
-                  TableName: table,
-                  Item: { pk: dataset, sk: pendingKey(waiting), ...pendingItem(waiting) },
-                },
-              },
-            ];
-          }),
-        );
+      await move(dataset, files, ['held', 'failed'], group);
     },
 
     /** Which of these versions the ledger has: as a file, or as bytes that it had before under the same key. */

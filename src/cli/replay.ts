@@ -1,0 +1,45 @@
+/** `sluice replay`: published files, processed again from raw. */
+import { replay } from '../lib/flow/operate.ts';
+import { connect, stageHelp, stageOptions } from './connect.ts';
+import { readOptions, UsageError } from './usage.ts';
+
+export const help = `Usage: npm run sluice -- replay --dataset NAME [--from TIME] [--to TIME] [--prefix KEY] [options]
+
+Processes published files again, from exactly the versions that were read, with the contract as it is now, and replaces
+what came from them. What came from other files stays as it is.
+
+  --dataset NAME
+  --from TIME       files that came at or after, as 2025-10-06 or 2025-10-06T05:00:00Z
+  --to TIME         files that came before
+  --prefix KEY      files whose keys begin so
+${stageHelp}
+
+  npm run sluice -- replay --dataset social_media --from 2025-10-01 --to 2025-11-01`;
+
+export async function run(args: string[]): Promise<number> {
+  const { values } = readOptions(args, {
+    ...stageOptions,
+    dataset: { type: 'string' },
+    from: { type: 'string' },
+    to: { type: 'string' },
+    prefix: { type: 'string' },
+  });
+  const { dataset, prefix } = values;
+  if (dataset === undefined) throw new UsageError('--dataset is needed');
+  if (values.from === undefined && values.to === undefined && prefix === undefined)
+    throw new UsageError('--from, --to or --prefix says which files');
+  const [from, to] = [values.from, values.to].map((text) => {
+    if (text === undefined) return undefined;
+    const time = new Date(text);
+    if (Number.isNaN(time.getTime())) throw new UsageError(`${text}: is no time`);
+    return time;
+  });
+  const { deps } = await connect(values);
+  const result = await replay(deps, dataset, { from, to, prefix });
+  console.log(
+    values.json
+      ? JSON.stringify(result)
+      : `${result.files} files are processed again, in ${result.batches} batches`,
+  );
+  return result.files > 0 ? 0 : 1;
+}

@@ -1,0 +1,54 @@
+/** Parquet files without the rows of certain objects: what is left of a published file when some of its rows are replaced. */
+import { DuckDBInstance } from '@duckdb/node-api';
+import { identifier, literal } from '../dialect/duckdbNames.ts';
+
+export interface Rewriting {
+  /** A local Parquet file, and where what is left of it goes. */
+  readonly from: string;
+  readonly to: string;
+  /** The columns that tell where a row came from. */
+  readonly columns: { readonly object: string; readonly version: string };
+}
+
+/** `kept` and `removed` rows of each; a file without rows to remove, or to keep, is not written. */
+export async function rewriteWithout(
+  rewritings: readonly Rewriting[],
+  origins: readonly { object: string; version: string }[],
+): Promise<{ kept: number; removed: number }[]> {
+  const instance = await DuckDBInstance.create(':memory:', {
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+  });
+  const db = await instance.connect();
+  try {
+    await db.run("SET TimeZone = 'UTC'; CREATE TABLE origins (o VARCHAR, v VARCHAR)");
+    const appender = await db.createAppender('origins');
+    for (const { object, version } of origins) {
+      appender.appendVarchar(object);
+      appender.appendVarchar(version);
+      appender.endRow();
+    }
+    appender.closeSync();
+    const results: { kept: number; removed: number }[] = [];
+    for (const { from, to, columns } of rewritings) {
+      const isReplaced = `(${identifier(columns.object)}, ${identifier(columns.version)}) IN (SELECT (o, v) FROM origins)`;
+      // As files, not as partitions of a folder: the names of folders are no columns here.
+      const rows = `read_parquet(${literal(from)}, hive_partitioning = false)`;
+      const [count] = (
+        await db.runAndReadAll(
+          `SELECT count(*) FILTER (NOT ${isReplaced})::DOUBLE AS kept, count(*) FILTER (${isReplaced})::DOUBLE AS removed FROM ${rows}`,
+        )
+      ).getRowObjectsJson();
+      const result = { kept: Number(count?.kept), removed: Number(count?.removed) };
+      results.push(result);
+      if (result.kept === 0 || result.removed === 0) continue;
+      await db.run(
+        `COPY (FROM ${rows} WHERE NOT ${isReplaced}) TO ${literal(to)} (FORMAT parquet, COMPRESSION zstd)`,
+      );
+    }
+    return results;
+  } finally {
+    db.closeSync();
+    instance.closeSync();
+  }
+}

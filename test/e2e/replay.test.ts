@@ -1,0 +1,93 @@
+/** Corrections and replays: what came from a file is replaced, and nothing else is touched. */
+import { expect, test } from '@jest/globals';
+import { depsOf } from '../../offline/stage.ts';
+import { replay } from '../../src/lib/flow/operate.ts';
+import { expectWhole, setFaults, untilSettled } from '../support/faults.ts';
+import { athena, drop, post, put, quarantinedFrom, stage } from '../support/stage.ts';
+
+const dataset = 'social_media';
+const deps = depsOf(stage);
+let next = 1_700_000_000 + (Date.now() % 100_000_000);
+
+const rowsOf = (object: string) =>
+  athena(`SELECT id, text, _batch AS batch FROM ${dataset} WHERE _object = '${object}' ORDER BY id`);
+const versionsOf = (object: string) => stage.ledger.versionsOf(dataset, object);
+
+/** Two files that were one batch: two good posts and a bad line each. */
+async function twoFiles() {
+  const files = [0, 1].map(() => {
+    const ids = [next++, next++];
+    return {
+      key: `social-media-feed/again/${ids[0]}.json`,
+      ids,
+      text: `${ids.map((id) => post(id)).join('\n')}\n{"id":`,
+    };
+  });
+  const [a, b] = files;
+  if (!a || !b) throw new Error('no files');
+  await drop(dataset, { [a.key]: a.text, [b.key]: b.text });
+  return { a, b };
+}
+
+test('a version that is put over an old one is a correction: the old rows go, the others of its batch stay', async () => {
+  const { a, b } = await twoFiles();
+  const before = await rowsOf(b.key);
+  const added = next++;
+  await put(a.key, [post(a.ids[0] ?? 0, { text: 'corrected' }), post(added)].join('\n'));
+  await untilSettled(dataset, [a.key]);
+  expect((await rowsOf(a.key)).map((r) => [r.id, r.text])).toEqual([
+    [String(a.ids[0]), 'corrected'],
+    [String(added), 'hello'],
+  ]);
+  expect(await quarantinedFrom(a.key)).toEqual([]);
+  expect(await rowsOf(b.key)).toEqual(before);
+  await expectWhole(dataset, { ids: [...b.ids, a.ids[0] ?? 0, added], bad: { [b.key]: 1 } });
+  expect((await versionsOf(a.key)).map((v) => v.state).sort()).toEqual(['published', 'replaced']);
+});
+
+test('a replay processes exactly the chosen files again', async () => {
+  const { a, b } = await twoFiles();
+  const before = await rowsOf(b.key);
+  const [old] = await rowsOf(a.key);
+  expect(await replay(deps, dataset, { prefix: a.key })).toEqual({ files: 1, batches: 1 });
+  await untilSettled(dataset, [a.key]);
+  const again = await rowsOf(a.key);
+  expect(again.map((r) => r.id)).toEqual(a.ids.map(String));
+  expect(again[0]?.batch).not.toBe(old?.batch);
+  expect(await rowsOf(b.key)).toEqual(before);
+  await expectWhole(dataset, { ids: [...a.ids, ...b.ids], bad: { [a.key]: 1, [b.key]: 1 } });
+  // Once more, of both, now in different batches.
+  expect(
+    await replay(deps, dataset, {
+      from: new Date(Date.now() - 3_600_000),
+      prefix: 'social-media-feed/again/',
+    }),
+  ).toMatchObject({ batches: 1 });
+  await untilSettled(dataset, [a.key, b.key]);
+  await expectWhole(dataset, { ids: [...a.ids, ...b.ids], bad: { [a.key]: 1, [b.key]: 1 } });
+});
+
+test('a replay that breaks off puts the old rows back, and is tried again', async () => {
+  const { a, b } = await twoFiles();
+  await setFaults([
+    { service: 'glue', function: 'repairPartitions', mode: 'error', times: 6 },
+    { service: 's3', operation: 'CopyObject', function: 'publish', mode: 'lost', times: 2 },
+  ]);
+  await replay(deps, dataset, { prefix: a.key });
+  await untilSettled(dataset, [a.key]);
+  await setFaults();
+  await expectWhole(dataset, { ids: [...a.ids, ...b.ids], bad: { [a.key]: 1, [b.key]: 1 } });
+});
+
+test('an old version whose event comes late is not published over the new one', async () => {
+  const key = `social-media-feed/late/${next}.json`;
+  const id = next++;
+  const fence = await stage.ledger.acquireLease(dataset);
+  const old = await put(key, post(id, { text: 'old' }));
+  await put(key, post(id, { text: 'new' }));
+  await stage.ledger.releaseLease(dataset, fence ?? 0);
+  await drop(dataset, { [`social-media-feed/late/after-${next}.json`]: post(next++) });
+  await untilSettled(dataset, [key]);
+  expect((await rowsOf(key)).map((r) => r.text)).toEqual(['new']);
+  expect((await versionsOf(key)).find((v) => v.version === old)?.state).toBe('replaced');
+});
