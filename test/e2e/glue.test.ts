@@ -4,6 +4,9 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { FollowedFile } from '../../offline/follow.ts';
+import { depsOf } from '../../offline/stage.ts';
+import { retry } from '../../src/lib/flow/operate.ts';
+import { untilSettled } from '../support/faults.ts';
 import {
   drop,
   failureOf,
@@ -95,7 +98,7 @@ test("Spark reads Twitter's document with ids and times exact", async () => {
   );
 });
 
-test("a Glue job that fails ends the execution with Spark's own message, and the files stay claimable", async () => {
+test("a Glue job that fails ends the execution with Spark's own message, and after three tries its file is failed", async () => {
   const key = 'social-media-feed/unlucky.json';
   await deployScript(
     script.replace(
@@ -105,13 +108,13 @@ test("a Glue job that fails ends the execution with Spark's own message, and the
   );
   const [file] = await drop('social_media', { [key]: post(5001) });
   await deployScript(script);
-  expect(file?.record).toMatchObject({ state: 'pending', attempts: 1 });
+  expect(file?.record).toMatchObject({ state: 'failed', attempts: 3 });
   const failure = await failureOf('social_media', file?.record.batch ?? '');
   expect(failure.error).toBe('GlueJobFailed');
   expect(failure.cause).toMatch(/no-such-bucket-here/);
   expect((await stage.ledger.lease('social_media'))?.execution).toBeUndefined();
-  // The next file wakes the dataset, and its batch takes both.
-  await drop('social_media', { 'social-media-feed/luckier.json': post(5002) });
+  expect(await retry(depsOf(stage), 'social_media', { object: key })).toBe(1);
+  await untilSettled('social_media', [key]);
   expect(await publishedFrom('social_media', key)).toBe(1);
   expect((await stage.ledger.files('social_media')).find((f) => f.object === key)?.state).toBe('published');
 });
