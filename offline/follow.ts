@@ -48,7 +48,8 @@ export async function followFiles(
   const startedAt = Date.now();
   const followed = new Map<string, FollowedExecution>();
   const printed = new Map<string, number>();
-  const before = new Set((await executionsOf(stage)).map((e) => e.arn));
+  // One that runs already may take the files along.
+  const before = new Set((await executionsOf(stage)).filter((e) => e.status !== 'RUNNING').map((e) => e.arn));
   const dropped = [];
   for (const drop of drops) {
     dropped.push({ ...drop, version: await upload(stage, drop) });
@@ -74,8 +75,7 @@ export async function followFiles(
     progress.now(running.join(', '));
     const files = await settled(stage, dropped);
     const isQuiet = [...followed.values()].every((e) => e.status !== 'RUNNING');
-    if (files && isQuiet && followed.size > 0)
-      return { startedAt, files, executions: [...followed.values()] };
+    if (files && isQuiet) return { startedAt, files, executions: [...followed.values()] };
     await pause(150);
   }
 }

@@ -33,8 +33,8 @@ test('a version that is put over an old one is a correction: the old rows go, th
   const { a, b } = await twoFiles();
   const before = await rowsOf(b.key);
   const added = next++;
-  await put(a.key, [post(a.ids[0] ?? 0, { text: 'corrected' }), post(added)].join('\n'));
-  await untilSettled(dataset, [a.key]);
+  const version = await put(a.key, [post(a.ids[0] ?? 0, { text: 'corrected' }), post(added)].join('\n'));
+  await untilSettled(dataset, [a.key], [version]);
   expect((await rowsOf(a.key)).map((r) => [r.id, r.text])).toEqual([
     [String(a.ids[0]), 'corrected'],
     [String(added), 'hello'],

@@ -59,10 +59,14 @@ export async function abortExecutions(): Promise<void> {
 const deps = { ...depsOf(stage), executionStatus: createExecutionStatus(stage.sfn) };
 
 /**
- * Waits until every file of these keys is in a last state and nobody holds the lease. The scheduled sweep is called
+ * Waits until every file of these keys, these versions among them, is in a last state and nobody holds the lease. The scheduled sweep is called
  * here, every some seconds instead of minutes.
  */
-export async function untilSettled(dataset: string, keys: readonly string[]): Promise<FileRecord[]> {
+export async function untilSettled(
+  dataset: string,
+  keys: readonly string[],
+  versions: readonly string[] = [],
+): Promise<FileRecord[]> {
   const last = ['published', 'held', 'failed', 'replaced'];
   let swept = Date.now();
   const look = async () => {
@@ -79,6 +83,7 @@ export async function untilSettled(dataset: string, keys: readonly string[]): Pr
     (found) =>
       found.isFree &&
       keys.every((key) => found.files.some((f) => f.object === key)) &&
+      versions.every((version) => found.files.some((f) => f.version === version)) &&
       found.files.every((f) => last.includes(f.state)),
     120_000,
   );
