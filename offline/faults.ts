@@ -19,12 +19,20 @@ const faultSchema = z.strictObject({
    * error. hold: it waits until the faults are set anew.
    */
   mode: z.enum(['throttle', 'error', 'lost', 'hold']),
+  /** For JSON services: another error than the mode's own. */
+  name: z.string().optional(),
   /** So many matching calls go through before the first that does not. */
   skip: z.int().nonnegative().default(0),
   /** So many calls are hit. */
   times: z.int().positive().default(1_000_000),
 });
 export type Fault = z.input<typeof faultSchema>;
+
+/** How a call is answered in place of the service. */
+export interface Answer {
+  readonly mode: 'throttle' | 'error' | 'lost';
+  readonly name?: string | undefined;
+}
 
 interface Active extends z.output<typeof faultSchema> {
   seen: number;
@@ -37,7 +45,7 @@ export interface Faults {
   /** Answers the switch's own address. */
   control(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /** What is to become of a call; undefined for one that no fault is for. Settles when a held call may go on. */
-  intercept(request: IncomingMessage): Promise<{ mode: 'throttle' | 'error' | 'lost' } | undefined>;
+  intercept(request: IncomingMessage): Promise<Answer | undefined>;
 }
 
 export function createFaults(): Faults {
@@ -61,7 +69,7 @@ export function createFaults(): Faults {
       const fault = active.find((f) => matches(f, call) && f.hits < f.times);
       if (!fault || fault.seen++ < fault.skip) return undefined;
       fault.hits++;
-      if (fault.mode !== 'hold') return { mode: fault.mode };
+      if (fault.mode !== 'hold') return { mode: fault.mode, name: fault.name };
       await new Promise<void>((go) => letGo.push(go));
       return undefined;
     },
@@ -98,7 +106,7 @@ const matches = (fault: Active, call: Call): boolean =>
 export function answerFault(
   request: IncomingMessage,
   response: ServerResponse,
-  mode: 'throttle' | 'error' | 'lost',
+  { mode, name: own }: Answer,
 ): void {
   const { service } = describeCall(request);
   const isThrottle = mode === 'throttle';
@@ -115,7 +123,7 @@ export function answerFault(
     athena: isThrottle ? 'TooManyRequestsException' : 'InternalServerException',
     glue: isThrottle ? 'ThrottlingException' : 'InternalServiceException',
   };
-  const name = names[service] ?? (isThrottle ? 'ThrottlingException' : 'InternalServerError');
-  response.writeHead(isThrottle ? 400 : 500, { 'content-type': 'application/x-amz-json-1.1' });
+  const name = own ?? names[service] ?? (isThrottle ? 'ThrottlingException' : 'InternalServerError');
+  response.writeHead(isThrottle || own ? 400 : 500, { 'content-type': 'application/x-amz-json-1.1' });
   response.end(JSON.stringify({ __type: name, message: 'a fault was set', Message: 'a fault was set' }));
 }

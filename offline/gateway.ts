@@ -35,7 +35,7 @@ export async function startGateway(options: {
       if (!fault) return serve(request, response);
       if (fault.mode === 'lost') return loseAnswer(request, response);
       request.resume();
-      return answerFault(request, response, fault.mode);
+      return answerFault(request, response, fault);
     });
   });
   /** The call has its effect, by a second way through this gateway, and its caller never hears of it. */
@@ -50,10 +50,10 @@ export async function startGateway(options: {
       },
       (done) => {
         done.resume();
-        done.on('end', () => answerFault(request, response, 'lost'));
+        done.on('end', () => answerFault(request, response, { mode: 'lost' }));
       },
     );
-    again.on('error', () => answerFault(request, response, 'lost'));
+    again.on('error', () => answerFault(request, response, { mode: 'lost' }));
     request.pipe(again);
   };
   const innerServer = createServer((request, response) => void serve(request, response));

@@ -295,6 +295,16 @@ test('an execution that is gone without a trace gives its lease back to the swee
   await expectWhole(dataset, { ids, bad: { [key]: 1 } });
 }, 150_000);
 
+test('the Glue job runs as often as it may: the batch waits for its turn', async () => {
+  await stage.ledger.forceEngine(dataset, 'glue');
+  try {
+    const name = 'ConcurrentRunsExceededException';
+    await survive([{ service: 'glue', operation: 'StartJobRun', mode: 'error', name, times: 2 }]);
+  } finally {
+    await stage.ledger.forceEngine(dataset, 'auto');
+  }
+}, 150_000);
+
 test('two datasets break at once and both come through', async () => {
   const fault: Fault = {
     service: 's3',

@@ -6,6 +6,7 @@ import { expectationQuery, judgeExpectations } from '../../src/lib/compiler/expe
 import { loadContracts } from '../../src/lib/contract/load.ts';
 import * as athena from '../../src/lib/dialect/athenaNames.ts';
 import * as duckdb from '../../src/lib/dialect/duckdbNames.ts';
+import * as spark from '../../src/lib/dialect/sparkSet.ts';
 import { contractWith, datasetsFolder } from '../support/embedded.ts';
 
 const contracts = [...loadContracts(datasetsFolder).values()];
@@ -21,6 +22,8 @@ test('names and texts cannot leave their quotes', () => {
     expect(dialect.identifier('a"; DROP TABLE x; --')).toBe('"a""; DROP TABLE x; --"');
     expect(dialect.literal("a'; DROP TABLE x; --")).toBe("'a''; DROP TABLE x; --'");
   }
+  expect(spark.identifier('a`; DROP TABLE x; --')).toBe('`a``; DROP TABLE x; --`');
+  expect(spark.literal("a\\'; DROP TABLE x; --")).toBe("'a\\\\\\'; DROP TABLE x; --'");
 });
 
 test('all expectations of a contract are one scan, which the local Athena answers', () => {
