@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { type HistoryEvent, paginateGetExecutionHistory, paginateListExecutions } from '@aws-sdk/client-sfn';
-import type { FileRecord } from '../src/lib/ledger/ledger.ts';
+import type { FileRecord } from '../src/lib/ledger/records.ts';
 import type { Drop, Stage } from './stage.ts';
 
 export interface FollowedFile extends Drop {

@@ -6,7 +6,7 @@ import { type Fault, faultsPath } from '../../offline/faults.ts';
 import { depsOf } from '../../offline/stage.ts';
 import { createExecutionStatus } from '../../src/lib/aws/events.ts';
 import { sweep } from '../../src/lib/flow/sweep.ts';
-import type { FileRecord } from '../../src/lib/ledger/ledger.ts';
+import type { FileRecord } from '../../src/lib/ledger/records.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { athena, stage } from './stage.ts';
 

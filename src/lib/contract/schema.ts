@@ -4,22 +4,9 @@
 import { z } from 'zod';
 import { checkExpression, valueTypeOf } from '../expression/check.ts';
 import { ExpressionError, parseExpression } from '../expression/parse.ts';
-import { isBelow, pathPattern } from './path.ts';
-
-const identifier = z
-  .string()
-  .regex(
-    /^[a-z][a-z0-9_]{0,62}$/,
-    'must be lower case letters, digits and underscores, starting with a letter',
-  );
-
-/** Keys apart by dots, in double quotes where they have dots or spaces; `[n]` an index, `[*]` every element. */
-const jsonPath = z
-  .string()
-  .regex(
-    pathPattern,
-    'must be keys apart by dots, such as user.id, entities.hashtags[*] or "Miles per Gallon"',
-  );
+import { checkRange, expectation } from './expectationSchema.ts';
+import { identifier, isExtraction, isNumber, jsonPath } from './parts.ts';
+import { isBelow } from './path.ts';
 
 const columnType = z
   .string()
@@ -111,25 +98,6 @@ export const columnSchema = z
     if (twice !== undefined) issue('map', `gives the synonym "${twice}" twice`);
   });
 
-/** What JavaScript, RE2 and Java read alike. */
-function isPattern(pattern: string): boolean {
-  return groupsOf(pattern) !== null;
-}
-
-function isExtraction(pattern: string): boolean {
-  return groupsOf(pattern) === 1;
-}
-
-/** The number of capturing groups; null for what is no pattern, or one with look-around or back-references. */
-function groupsOf(pattern: string): number | null {
-  if (/\(\?(?!:)|\\[1-9]/.test(pattern)) return null;
-  try {
-    return (new RegExp(`${pattern}|`).exec('')?.length ?? 1) - 1;
-  } catch {
-    return null;
-  }
-}
-
 function isZone(name: string): boolean {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined && /^[A-Za-z]/.test(name);
@@ -171,86 +139,6 @@ const enrichment = z.discriminatedUnion('kind', [
       .default('id')
       .describe("The feature's property to give, or id for the feature's own id."),
     unmatched,
-  }),
-]);
-
-const severity = z.enum(['hold', 'warn']).default('hold');
-const tolerance = z.number().min(0).max(1).default(0).describe('The share of the rows that may fail.');
-const bounds = { min: z.number().optional(), max: z.number().optional() };
-const expectation = z.discriminatedUnion('check', [
-  z.strictObject({ check: z.literal('not_null'), column: identifier, tolerance, severity }),
-  z.strictObject({ check: z.literal('unique'), columns: z.array(identifier).min(1), tolerance, severity }),
-  z.strictObject({
-    check: z.literal('range'),
-    column: identifier,
-    min: z.union([z.number(), z.string()]).optional(),
-    max: z.union([z.number(), z.string()]).optional(),
-    tolerance,
-    severity,
-  }),
-  z.strictObject({
-    check: z.literal('matched_share'),
-    column: identifier.describe('The enriched column.'),
-    of: identifier.describe('Only rows where this column has a value are asked for a match.'),
-    min: z.number().min(0).max(1),
-    severity,
-  }),
-  z.strictObject({
-    check: z.literal('in_set'),
-    column: identifier,
-    values: z.array(z.string()).min(1).describe('The texts that the column may have.'),
-    tolerance,
-    severity,
-  }),
-  z.strictObject({
-    check: z.literal('regex'),
-    column: identifier,
-    pattern: z
-      .string()
-      .refine(isPattern, 'is no regular expression, or has look-around or back-references')
-      .describe('Found somewhere in the text; ^ and $ are its ends.'),
-    tolerance,
-    severity,
-  }),
-  z.strictObject({
-    check: z.literal('null_share'),
-    column: identifier,
-    max: z.number().min(0).max(1),
-    severity,
-  }),
-  z.strictObject({ check: z.literal('sum'), column: identifier, ...bounds, severity }),
-  z.strictObject({
-    check: z.literal('freshness'),
-    column: identifier.describe('A timestamp column.'),
-    max: z
-      .string()
-      .regex(/^[1-9]\d{0,5}[mhd]$/, 'is a number of minutes, hours or days, such as 90m, 24h or 7d')
-      .describe('How old the youngest row may be when the batch is checked.'),
-    severity,
-  }),
-  z.strictObject({
-    check: z.literal('predicate'),
-    expression: z
-      .string()
-      .min(1)
-      .describe('A condition over the columns; a row for which it is false fails.'),
-    tolerance,
-    severity,
-  }),
-  z.strictObject({
-    check: z.literal('row_count'),
-    min: z.int().nonnegative().optional(),
-    max: z.int().nonnegative().optional(),
-    lastBatches: z
-      .strictObject({
-        count: z.int().min(1).max(20),
-        min: z.number().nonnegative().optional(),
-        max: z.number().nonnegative().optional(),
-      })
-      .refine((e) => e.min !== undefined || e.max !== undefined, 'needs min or max')
-      .optional()
-      .describe('Against the mean of the last published batches: min: 0.5 is at least half as many rows.'),
-    severity,
   }),
 ]);
 
@@ -496,25 +384,6 @@ export const contractSchema = z
         issue(['expectations', i], 'needs min, max or lastBatches');
     });
   });
-
-const isNumber = (type: string | undefined): boolean =>
-  /^(int|bigint|double|decimal\(.*\))$/.test(type ?? '');
-
-function checkRange(
-  range: { min?: number | string | undefined; max?: number | string | undefined },
-  type: string | undefined,
-  issue: (message: string) => void,
-) {
-  if (range.min === undefined && range.max === undefined) issue('needs min or max');
-  const isTime = type === 'timestamp' || type === 'date';
-  if (!isNumber(type) && !isTime) issue('range is for numbers, dates and timestamps');
-  for (const bound of [range.min, range.max]) {
-    if (bound === undefined) continue;
-    if (isNumber(type) && typeof bound !== 'number') issue(`"${bound}" must be a number`);
-    if (isTime && !(typeof bound === 'string' && /^\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?$/.test(bound)))
-      issue(`${bound} must be written as "YYYY-MM-DD" or "YYYY-MM-DD hh:mm:ss" (UTC)`);
-  }
-}
 
 export type Contract = z.output<typeof contractSchema>;
 export type Column = Contract['columns'][number];

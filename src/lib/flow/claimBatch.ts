@@ -1,7 +1,8 @@
 /** Takes the files that wait for a dataset into one batch and chooses its engine. */
 import type { z } from 'zod';
 import type { Config } from '../config.ts';
-import type { Ledger, RawFile } from '../ledger/ledger.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { RawFile } from '../ledger/records.ts';
 import { parallel } from '../parallel.ts';
 import { batchId, type Manifest, manifestSchema, nextBatch, places, replayOf } from './batch.ts';
 import type { Deps } from './deps.ts';

@@ -1,6 +1,6 @@
 /** What an operator may do with files that wait for a person. Each wakes the dataset; the flow does the rest. */
 import { InvalidInput } from '../errors.ts';
-import type { BatchRecord, FileRecord } from '../ledger/ledger.ts';
+import type { BatchRecord, FileRecord } from '../ledger/records.ts';
 import { nextBatch, replayPrefix } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
 import { type DispatchDeps, wake } from './dispatch.ts';

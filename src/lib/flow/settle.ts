@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { contractVersion } from '../contract/load.ts';
 import { tableOf } from '../contract/schema.ts';
-import type { FileState } from '../ledger/ledger.ts';
+import type { FileState } from '../ledger/records.ts';
 import { parallel } from '../parallel.ts';
 import {
   batchId,

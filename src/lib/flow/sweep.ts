@@ -2,7 +2,7 @@
  * The second net, on a schedule: what no event told of, and what nobody works on. Each of its finds is one that another
  * part has missed, so each is logged and counted.
  */
-import type { RawFile } from '../ledger/ledger.ts';
+import type { RawFile } from '../ledger/records.ts';
 import type { Deps } from './deps.ts';
 import { type DispatchDeps, wake } from './dispatch.ts';
 import { executionName } from './execution.ts';

@@ -29,43 +29,20 @@ import {
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
 import { LeaseLost } from '../errors.ts';
-
-/** A raw object version, as its event told of it. */
-export interface RawFile {
-  readonly object: string;
-  readonly version: string;
-  readonly size: number;
-  readonly sequencer: string;
-  /** Set while it waits as part of a batch that is tried again. */
-  readonly group?: string | undefined;
-}
-
-export type BatchState = 'running' | 'published' | 'held' | 'failed';
-export type FileState = 'pending' | 'claimed' | 'published' | 'held' | 'failed' | 'replaced';
-
-export interface FileRecord extends RawFile {
-  readonly state: FileState;
-  readonly batch?: string;
-  readonly attempts: number;
-  readonly reason?: string;
-  readonly counts?: Readonly<Record<string, number>>;
-  /** The batch under which its rows are published; they stay while it is processed again. */
-  readonly rowsIn?: string;
-  readonly notedAt?: string;
-}
-
-export interface BatchRecord {
-  readonly batch: string;
-  readonly state: BatchState;
-  readonly [attribute: string]: unknown;
-}
-
-export interface Lease {
-  readonly fence: number;
-  readonly execution?: string;
-  readonly batch?: string;
-  readonly takenAt?: string;
-}
+import {
+  type BatchRecord,
+  type BatchState,
+  contentKey,
+  type FileRecord,
+  type FileState,
+  fileKey,
+  type Lease,
+  now,
+  pendingItem,
+  pendingKey,
+  type RawFile,
+  toRawFile,
+} from './records.ts';
 
 export type Ledger = ReturnType<typeof createLedger>;
 
@@ -560,21 +537,6 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
     },
   };
 }
-
-const now = (): string => new Date().toISOString();
-const contentKey = (object: string, etag: string): string => `CONTENT#${object}#${etag}`;
-const fileKey = (file: Pick<RawFile, 'object' | 'version'>): string => `FILE#${file.object}#${file.version}`;
-const pendingKey = (file: RawFile): string =>
-  `${file.group === undefined ? 'PENDING' : `RETRY#${file.group}`}#${file.object}#${file.version}`;
-const pendingItem = (file: RawFile) =>
-  file.group === undefined ? toRawFile(file) : { ...toRawFile(file), groupedAt: now() };
-const toRawFile = ({ object, version, size, sequencer, group }: RawFile): RawFile => ({
-  object,
-  version,
-  size,
-  sequencer,
-  ...(group === undefined ? {} : { group }),
-});
 
 const reasonsOf = (error: unknown): string[] =>
   error instanceof TransactionCanceledException

@@ -1,0 +1,42 @@
+/** What several parts of the contract language are made of. */
+import { z } from 'zod';
+import { pathPattern } from './path.ts';
+
+/** The name of a column, a dataset, a table. */
+export const identifier = z
+  .string()
+  .regex(
+    /^[a-z][a-z0-9_]{0,62}$/,
+    'must be lower case letters, digits and underscores, starting with a letter',
+  );
+
+/** Keys apart by dots, in double quotes where they have dots or spaces; `[n]` an index, `[*]` every element. */
+export const jsonPath = z
+  .string()
+  .regex(
+    pathPattern,
+    'must be keys apart by dots, such as user.id, entities.hashtags[*] or "Miles per Gallon"',
+  );
+
+/** What JavaScript, RE2 and Java read alike. */
+export function isPattern(pattern: string): boolean {
+  return groupsOf(pattern) !== null;
+}
+
+/** With exactly one capturing group. */
+export function isExtraction(pattern: string): boolean {
+  return groupsOf(pattern) === 1;
+}
+
+/** The number of capturing groups; null for what is no pattern, or one with look-around or back-references. */
+function groupsOf(pattern: string): number | null {
+  if (/\(\?(?!:)|\\[1-9]/.test(pattern)) return null;
+  try {
+    return (new RegExp(`${pattern}|`).exec('')?.length ?? 1) - 1;
+  } catch {
+    return null;
+  }
+}
+
+export const isNumber = (type: string | undefined): boolean =>
+  /^(int|bigint|double|decimal\(.*\))$/.test(type ?? '');

@@ -1,0 +1,54 @@
+/** What the ledger keeps, and under which keys: see ledger.ts. */
+
+/** A raw object version, as its event told of it. */
+export interface RawFile {
+  readonly object: string;
+  readonly version: string;
+  readonly size: number;
+  readonly sequencer: string;
+  /** Set while it waits as part of a batch that is tried again. */
+  readonly group?: string | undefined;
+}
+
+export type BatchState = 'running' | 'published' | 'held' | 'failed';
+export type FileState = 'pending' | 'claimed' | 'published' | 'held' | 'failed' | 'replaced';
+
+export interface FileRecord extends RawFile {
+  readonly state: FileState;
+  readonly batch?: string;
+  readonly attempts: number;
+  readonly reason?: string;
+  readonly counts?: Readonly<Record<string, number>>;
+  /** The batch under which its rows are published; they stay while it is processed again. */
+  readonly rowsIn?: string;
+  readonly notedAt?: string;
+}
+
+export interface BatchRecord {
+  readonly batch: string;
+  readonly state: BatchState;
+  readonly [attribute: string]: unknown;
+}
+
+export interface Lease {
+  readonly fence: number;
+  readonly execution?: string;
+  readonly batch?: string;
+  readonly takenAt?: string;
+}
+
+export const now = (): string => new Date().toISOString();
+export const contentKey = (object: string, etag: string): string => `CONTENT#${object}#${etag}`;
+export const fileKey = (file: Pick<RawFile, 'object' | 'version'>): string =>
+  `FILE#${file.object}#${file.version}`;
+export const pendingKey = (file: RawFile): string =>
+  `${file.group === undefined ? 'PENDING' : `RETRY#${file.group}`}#${file.object}#${file.version}`;
+export const pendingItem = (file: RawFile) =>
+  file.group === undefined ? toRawFile(file) : { ...toRawFile(file), groupedAt: now() };
+export const toRawFile = ({ object, version, size, sequencer, group }: RawFile): RawFile => ({
+  object,
+  version,
+  size,
+  sequencer,
+  ...(group === undefined ? {} : { group }),
+});
