@@ -13,6 +13,7 @@ const rawFile = z.object({
   size: z.number(),
   sequencer: z.string(),
   group: z.string().optional(),
+  again: z.boolean().optional(),
 });
 
 /** Written when a batch is claimed. */

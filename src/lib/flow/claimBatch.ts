@@ -49,7 +49,14 @@ async function replacing(
   dataset: string,
   waiting: readonly RawFile[],
 ): Promise<{ files: RawFile[]; replaces: Manifest['replaces'] }> {
-  const versions = await parallel(waiting, 16, (file) => ledger.versionsOf(dataset, file.object));
+  const times = new Map<string, number>();
+  for (const { object } of waiting) times.set(object, (times.get(object) ?? 0) + 1);
+  // Most objects have one version, which needs no looking at.
+  const hasOthers = (file: RawFile) =>
+    file.again || file.group !== undefined || (times.get(file.object) ?? 0) > 1;
+  const versions = await parallel(waiting, 16, async (file) =>
+    hasOthers(file) ? ledger.versionsOf(dataset, file.object) : [],
+  );
   const files: RawFile[] = [];
   const replaces: Manifest['replaces'] = [];
   for (const [i, file] of waiting.entries()) {

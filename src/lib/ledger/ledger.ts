@@ -6,6 +6,7 @@
  *                               that its published rows stand under, while they do
  *   PENDING#<object>#<version>  the queue: this or the next is present exactly while the file is pending
  *   RETRY#<group>#<object>#…    the queue of files that are a batch of their own, since one of them broke a batch
+ *   OBJECT#<object>             present once a version of the object was noted
  *   CONTENT#<object>#<etag>     the version that brought these bytes first
  *   BATCH#<batch>               state: running | published | held | failed
  *   LEASE                       fence (a number that only grows), execution and batch while held
@@ -148,24 +149,32 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
     async notePending(dataset: string, noted: RawFile & { etag: string }): Promise<boolean> {
       const file = toRawFile(noted);
       const record = { ...noted, state: 'pending' satisfies FileState, attempts: 0, notedAt: now() };
-      try {
-        await transact([
-          {
-            Put: {
-              TableName: table,
-              Item: { pk: dataset, sk: fileKey(file), ...record },
-              ConditionExpression: 'attribute_not_exists(pk)',
-            },
-          },
-          {
-            Put: {
-              TableName: table,
-              Item: { pk: dataset, sk: contentKey(file.object, noted.etag), version: file.version },
-              ConditionExpression: 'attribute_not_exists(pk)',
-            },
-          },
-          { Put: { TableName: table, Item: { pk: dataset, sk: pendingKey(file), ...file } } },
+      const put = (item: object, isNew: boolean) => ({
+        Put: {
+          TableName: table,
+          Item: { pk: dataset, ...item },
+          ...(isNew ? { ConditionExpression: 'attribute_not_exists(pk)' } : {}),
+        },
+      });
+      const note = (again: boolean) =>
+        transact([
+          put({ sk: fileKey(file), ...record }, true),
+          put({ sk: contentKey(file.object, noted.etag), version: file.version }, true),
+          put({ sk: pendingKey(file), ...file, ...(again ? { again } : {}) }, false),
+          ...(again ? [] : [put({ sk: `OBJECT#${file.object}` }, true)]),
         ]);
+      try {
+        await note(false);
+        return true;
+      } catch (error) {
+        const [isKnown, isSame, , isAgain] = reasonsOf(error).map(
+          (reason) => reason === 'ConditionalCheckFailed',
+        );
+        if (isKnown || isSame) return false;
+        if (!isAgain) throw error;
+      }
+      try {
+        await note(true);
         return true;
       } catch (error) {
         if (reasonsOf(error).includes('ConditionalCheckFailed')) return false;

@@ -8,6 +8,8 @@ export interface RawFile {
   readonly sequencer: string;
   /** Set while it waits as part of a batch that is tried again. */
   readonly group?: string | undefined;
+  /** The ledger had another version of the object when this one was noted. */
+  readonly again?: boolean | undefined;
 }
 
 export type BatchState = 'running' | 'published' | 'held' | 'failed';
@@ -45,10 +47,11 @@ export const pendingKey = (file: RawFile): string =>
   `${file.group === undefined ? 'PENDING' : `RETRY#${file.group}`}#${file.object}#${file.version}`;
 export const pendingItem = (file: RawFile) =>
   file.group === undefined ? toRawFile(file) : { ...toRawFile(file), groupedAt: now() };
-export const toRawFile = ({ object, version, size, sequencer, group }: RawFile): RawFile => ({
+export const toRawFile = ({ object, version, size, sequencer, group, again }: RawFile): RawFile => ({
   object,
   version,
   size,
   sequencer,
   ...(group === undefined ? {} : { group }),
+  ...(again ? { again } : {}),
 });
