@@ -1,6 +1,7 @@
 /** A batch that breaks off between two steps: its steps are called by hand, on the real ledger and buckets. */
 import { afterEach, expect, test } from '@jest/globals';
 import { depsOf } from '../../offline/stage.ts';
+import { columnSchema } from '../../src/lib/contract/schema.ts';
 import { runEmbedded } from '../../src/lib/engine/embedded.ts';
 import { claimBatch } from '../../src/lib/flow/claimBatch.ts';
 import { publish, repairPartitions } from '../../src/lib/flow/publish.ts';
@@ -8,13 +9,13 @@ import { completeBatch, failBatch } from '../../src/lib/flow/settle.ts';
 import { transformEmbedded } from '../../src/lib/flow/transform.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { untilSettled } from '../support/faults.ts';
-import { parquetOf, post, publishedFrom, put, quarantinedFrom, stage } from '../support/stage.ts';
+import { athena, parquetOf, post, publishedFrom, put, quarantinedFrom, stage } from '../support/stage.ts';
 
-const deps = depsOf(stage);
+const flow = depsOf(stage);
 const dataset = 'social_media';
 
 /** Takes the lease before the object is there, so that no execution starts, and brings it to the end of Publish. */
-async function publishByHand(key: string, text: string) {
+async function publishByHand(key: string, text: string, deps = flow) {
   const fence = await waitFor(
     () => stage.ledger.acquireLease(dataset),
     (f) => f !== null,
@@ -46,7 +47,7 @@ test('a batch that fails after it has published takes its rows back, and is publ
   const key = 'social-media-feed/broke-off.json';
   const { run: _, ...step } = await publishByHand(key, `${post(3001)}\n{"id":`);
   expect(await parquetOf('social_media', step.batch)).toHaveLength(1);
-  await failBatch(deps, deps.start, { ...step, error });
+  await failBatch(flow, flow.start, { ...step, error });
   await untilSettled(dataset, [key]);
   expect(await publishedFrom('social_media', key)).toBe(1);
   expect(await quarantinedFrom(key)).toHaveLength(1);
@@ -56,15 +57,15 @@ test('a batch that fails after it has published takes its rows back, and is publ
 test('a publish that is run twice changes nothing, and so does a second CompleteBatch', async () => {
   const key = 'social-media-feed/twice-published.json';
   const step = await publishByHand(key, post(3003));
-  await publish(deps, step);
-  await repairPartitions(deps, step);
-  await repairPartitions(deps, step);
+  await publish(flow, step);
+  await repairPartitions(flow, step);
+  await repairPartitions(flow, step);
   const events: unknown[] = [];
   const announce = async (_: string, detail: unknown) => {
     events.push(detail);
   };
-  expect(await completeBatch(deps, announce, step)).toMatchObject({ morePending: false });
-  expect(await completeBatch(deps, announce, step)).toMatchObject({ morePending: false });
+  expect(await completeBatch(flow, announce, step)).toMatchObject({ morePending: false });
+  expect(await completeBatch(flow, announce, step)).toMatchObject({ morePending: false });
   expect(events).toEqual([expect.objectContaining({ dataset, batch: step.batch, published: 1 })]);
   expect(await publishedFrom('social_media', key)).toBe(1);
 });
@@ -75,13 +76,39 @@ test('whoever lost the lease publishes nothing and gives nothing back', async ()
   await stage.ledger.releaseLease(dataset, step.fence);
   const thief = await stage.ledger.acquireLease(dataset);
   if (thief === null) throw new Error('the lease is not free');
-  await expect(publish(deps, step)).rejects.toMatchObject({ name: 'LeaseLost' });
-  await failBatch(deps, deps.start, { ...step, error: { Error: 'LeaseLost', Cause: '' } });
+  await expect(publish(flow, step)).rejects.toMatchObject({ name: 'LeaseLost' });
+  await failBatch(flow, flow.start, { ...step, error: { Error: 'LeaseLost', Cause: '' } });
   expect(await stateOf(key)).toEqual(['claimed']);
   // The thief takes the batch over as its own and ends it.
   const own = { ...step, fence: thief };
-  await publish(deps, own);
-  await repairPartitions(deps, own);
-  await completeBatch(deps, async () => {}, own);
+  await publish(flow, own);
+  await repairPartitions(flow, own);
+  await completeBatch(flow, async () => {}, own);
   expect(await publishedFrom('social_media', key)).toBe(1);
+});
+
+test('a contract that gains a column extends the table; old partitions stay readable, and no type changes', async () => {
+  const contract = stage.contracts.get(dataset);
+  if (!contract) throw new Error('the dataset is gone');
+  const grown = (type: string) => {
+    const columns = [...contract.columns, columnSchema.parse({ name: 'mood', path: 'mood', type })];
+    return { ...flow, contracts: new Map([[dataset, { ...contract, columns }]]) };
+  };
+  const deps = grown('string');
+  const step = await publishByHand('social-media-feed/grown.json', post(3005, { mood: 'fine' }), deps);
+  await repairPartitions(deps, step);
+  await completeBatch(deps, async () => {}, step);
+  const moods = await athena(
+    `SELECT mood, count(*) AS n FROM ${dataset} WHERE id IN (3003, 3005) GROUP BY mood ORDER BY mood`,
+  );
+  expect(moods).toEqual([
+    { mood: 'fine', n: '1' },
+    { mood: null, n: '1' },
+  ]);
+  await expect(
+    publishByHand('social-media-feed/changed.json', post(3006, { mood: 'fine' }), grown('boolean')),
+  ).rejects.toMatchObject({ name: expect.stringMatching(/TableMismatch|SchemaMismatch/) });
+  const lease = await stage.ledger.lease(dataset);
+  await failBatch(flow, flow.start, { dataset, fence: lease?.fence ?? 0, batch: null, error });
+  await untilSettled(dataset, ['social-media-feed/changed.json']);
 });

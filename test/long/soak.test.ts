@@ -6,9 +6,11 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Fault } from '../../offline/faults.ts';
 import { depsOf } from '../../offline/stage.ts';
-import { retry } from '../../src/lib/flow/operate.ts';
+import { replay, retry } from '../../src/lib/flow/operate.ts';
+import { reconcile } from '../../src/lib/flow/reconcile.ts';
+import type { FileRecord } from '../../src/lib/ledger/records.ts';
 import { abortExecutions, expectWhole, killLambda, setFaults, untilSettled } from '../support/faults.ts';
-import { post, put, stage } from '../support/stage.ts';
+import { athena, post, put, stage } from '../support/stage.ts';
 
 const minutes = Number(process.env.SLUICE_SOAK_MINUTES ?? 20);
 const seed = Number(process.env.SLUICE_SOAK_SEED ?? Date.now() % 1_000_000);
@@ -40,6 +42,9 @@ const round = fc.record({
     maxLength: 30,
   }),
   faults: fc.array(fault, { maxLength: 3 }),
+  command: fc.constantFrom('none', 'none', 'replay', 'correct', 'reconcile'),
+  // Of the files that were dropped before.
+  which: fc.nat(),
   harm: fc.constantFrom(
     'none',
     'none',
@@ -50,30 +55,52 @@ const round = fc.record({
   ),
 });
 
+interface Dropped {
+  readonly key: string;
+  readonly ids: readonly number[];
+  readonly bad: number;
+  readonly version: string;
+}
+
 test(
   `${minutes} minutes of anything, seed ${seed}`,
   async () => {
     const end = Date.now() + minutes * 60_000;
     const deps = depsOf(stage);
     const rounds = fc.sample(round, { numRuns: 100_000, seed });
+    const known: Dropped[] = [];
+    /** Ids of versions that a correction has replaced. */
+    const gone: number[] = [];
     let next = 1_200_000_000;
     let done = 0;
-    for (const { files, faults, harm } of rounds) {
+    for (const { files, faults, harm, command, which } of rounds) {
       if (Date.now() > end) break;
       await setFaults(faults);
+      const drop = async (key: string, good: number, bad: number): Promise<Dropped> => {
+        const ids = Array.from({ length: good }, () => next++);
+        // A first line of its own keeps an empty file from having the bytes of another.
+        const lines = [
+          ' '.repeat(next++ % 97),
+          ...ids.map((id) => post(id)),
+          ...Array.from({ length: bad }, (_, i) => `{"id": ${i},`),
+        ];
+        return { key, ids, bad, version: await put(key, `${lines.join('\n')}\n`) };
+      };
       const dropped = await Promise.all(
-        files.map(async ({ good, bad }) => {
-          const ids = Array.from({ length: good }, () => next++);
-          const key = `social-media-feed/soak/${next++}.json`;
-          // A first line that is blank keeps an empty file from having the bytes of another.
-          const lines = [
-            ...ids.map((id) => post(id)),
-            ...Array.from({ length: bad }, (_, i) => `{"id": ${i},`),
-          ];
-          await put(key, `\n${lines.join('\n')}\n`);
-          return { key, ids, bad };
-        }),
+        files.map(({ good, bad }) => drop(`social-media-feed/soak/${next++}.json`, good, bad)),
       );
+      const old = known[which % Math.max(1, known.length)];
+      if (command === 'reconcile') await reconcile(deps, dataset);
+      if (old && command === 'replay') {
+        await replay(deps, dataset, { prefix: old.key });
+        dropped.push(old);
+      }
+      if (old && command === 'correct') {
+        const corrected = await drop(old.key, old.ids.length + 1, old.bad);
+        gone.push(...old.ids);
+        known[known.indexOf(old)] = corrected;
+        dropped.push(corrected);
+      } else known.push(...dropped.filter((d) => d !== old));
       try {
         if (harm === 'abort') await abortExecutions();
         else if (harm !== 'none') killLambda(harm.replace('kill ', ''));
@@ -81,17 +108,23 @@ test(
         // Nothing ran just then.
       }
       const keys = dropped.map((d) => d.key);
-      let settled = await untilSettled(dataset, keys);
+      const versions = dropped.map((d) => d.version);
+      let settled = await untilSettled(dataset, keys, versions);
       await setFaults();
-      if (settled.some((f) => f.state !== 'published')) {
+      const isOpen = (f: FileRecord) => f.state !== 'published' && f.state !== 'replaced';
+      if (settled.some(isOpen)) {
         await retry(deps, dataset, {});
-        settled = await untilSettled(dataset, keys);
+        settled = await untilSettled(dataset, keys, versions);
       }
-      expect(settled.filter((f) => f.state !== 'published')).toEqual([]);
+      expect(settled.filter(isOpen)).toEqual([]);
       await expectWhole(dataset, {
         ids: dropped.flatMap((d) => d.ids),
         bad: Object.fromEntries(dropped.filter((d) => d.bad > 0).map((d) => [d.key, d.bad])),
       });
+      if (gone.length > 0)
+        expect(
+          await athena(`SELECT count(*) AS n FROM ${dataset} WHERE id IN (${gone.slice(-500).join(', ')})`),
+        ).toEqual([{ n: '0' }]);
       done++;
       if (done % 10 === 0)
         console.log(`${done} rounds, ${Math.round((end - Date.now()) / 60_000)} minutes to go`);
