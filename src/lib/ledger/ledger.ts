@@ -127,6 +127,7 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
         ConsistentRead: true,
         KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
         ExpressionAttributeValues: { ':pk': dataset, ':prefix': prefix },
+        ...(limit === undefined ? {} : { Limit: limit }),
       },
     );
     for await (const page of pages) {
