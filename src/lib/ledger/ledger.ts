@@ -403,11 +403,28 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
             : []),
         ];
       });
-      await this.annotateBatch(dataset, batch.id, {
-        state: batch.state,
-        endedAt: now(),
-        ...(batch.reason ? { reason: batch.reason } : {}),
-      });
+      try {
+        await transact([
+          leaseCheck(dataset, fence),
+          {
+            Update: {
+              ...at(dataset, `BATCH#${batch.id}`),
+              UpdateExpression: `SET #state = :state, endedAt = :now${batch.reason ? ', #reason = :reason' : ''}`,
+              ExpressionAttributeNames: {
+                '#state': 'state',
+                ...(batch.reason ? { '#reason': 'reason' } : {}),
+              },
+              ExpressionAttributeValues: {
+                ':state': batch.state,
+                ':now': now(),
+                ...(batch.reason ? { ':reason': batch.reason } : {}),
+              },
+            },
+          },
+        ]);
+      } catch (error) {
+        throw asLeaseLost(error, dataset, fence);
+      }
     },
 
     async batch(dataset: string, batch: string): Promise<BatchRecord | undefined> {
