@@ -34,20 +34,14 @@ export async function recover(
     lease?.execution === ended.executionArn ||
     (lease?.execution === 'starting' && executionName(dataset, lease.fence) === ended.name);
   if (!lease || !isHolder) return { dataset, recovered: false };
-  await giveBackLease(deps, start, dataset, lease.fence, {
-    Error: ended.error ?? `Execution${ended.status}`,
-    Cause: ended.cause ?? `the execution ${ended.name} ended ${ended.status}`,
+  await failBatch(deps, start, {
+    dataset,
+    fence: lease.fence,
+    batch: null,
+    error: {
+      Error: ended.error ?? `Execution${ended.status}`,
+      Cause: ended.cause ?? `the execution ${ended.name} ended ${ended.status}`,
+    },
   });
   return { dataset, recovered: true };
-}
-
-/** Ends the batch that a lease names as failed, and gives the lease up. */
-export async function giveBackLease(
-  deps: Deps,
-  start: DispatchDeps['start'],
-  dataset: string,
-  fence: number,
-  error: { Error: string; Cause: string },
-): Promise<void> {
-  await failBatch(deps, start, { dataset, fence, batch: null, error });
 }

@@ -6,8 +6,7 @@ import type { RawFile } from '../ledger/records.ts';
 import type { Deps } from './deps.ts';
 import { type DispatchDeps, wake } from './dispatch.ts';
 import { executionName } from './execution.ts';
-import { giveBackLease } from './recover.ts';
-import { giveBackBatch } from './settle.ts';
+import { failBatch, giveBackBatch } from './settle.ts';
 
 /** The state of an execution by ARN: RUNNING, another one, or null for an execution that is not there. */
 export type ExecutionStatus = (arn: string) => Promise<string | null>;
@@ -60,9 +59,14 @@ async function recoverLease(deps: SweepDeps, dataset: string): Promise<boolean> 
     : lease.execution;
   const status = await deps.executionStatus(arn);
   if (status === 'RUNNING') return false;
-  await giveBackLease(deps, deps.start, dataset, lease.fence, {
-    Error: 'ExecutionGone',
-    Cause: `the execution ${arn} held the lease and is ${status ?? 'not there'}`,
+  await failBatch(deps, deps.start, {
+    dataset,
+    fence: lease.fence,
+    batch: null,
+    error: {
+      Error: 'ExecutionGone',
+      Cause: `the execution ${arn} held the lease and is ${status ?? 'not there'}`,
+    },
   });
   return true;
 }
