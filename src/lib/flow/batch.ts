@@ -17,7 +17,7 @@ const rawFile = z.object({
 });
 
 /** Written when a batch is claimed. */
-export const manifestSchema = z.object({
+const manifestSchema = z.object({
   dataset: z.string(),
   batch: z.string(),
   files: z.array(rawFile),
@@ -131,9 +131,12 @@ export const stagingName = (dataset: string): string => `staging_${dataset}`;
 /** Name of a run's partition in the staging table. */
 export const stagingPartition = (batch: string, run: string): string => `${batch}-${run}`;
 
+type Reading = { config: Pick<Config, 'workBucket'>; store: Pick<Store, 'readJson'> };
+
+/** What a batch was claimed as. */
+export const readManifest = ({ config, store }: Reading, dataset: string, batch: string): Promise<Manifest> =>
+  store.readJson(places(config).manifest(dataset, batch), manifestSchema);
+
 /** The plan that a batch was transformed by. */
-export const readPlan = (
-  { config, store }: { config: Pick<Config, 'workBucket'>; store: Pick<Store, 'readJson'> },
-  dataset: string,
-  batch: string,
-): Promise<Plan> => store.readJson(places(config).plan(dataset, batch), planSchema);
+export const readPlan = ({ config, store }: Reading, dataset: string, batch: string): Promise<Plan> =>
+  store.readJson(places(config).plan(dataset, batch), planSchema);

@@ -8,7 +8,7 @@ import type { RawTable } from '../compiler/compile.ts';
 import type { Contract } from '../contract/schema.ts';
 import { CrawlerFailed, SchemaMismatch } from '../errors.ts';
 import { waitFor } from '../waitFor.ts';
-import { manifestSchema, type Profile, places, profileSchema } from './batch.ts';
+import { type Profile, places, profileSchema, readManifest } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
 import { decisionOf } from './operate.ts';
 import { profileBatch } from './profile.ts';
@@ -99,7 +99,7 @@ export async function profileOf(
   const at = places(config);
   const saved = await store.list(config.workBucket, at.profile(contract.dataset, batch).key);
   if (saved.length > 0) return store.readJson(at.profile(contract.dataset, batch), profileSchema);
-  const manifest = await store.readJson(at.manifest(contract.dataset, batch), manifestSchema);
+  const manifest = await readManifest({ config, store }, contract.dataset, batch);
   const profile = await profileBatch(store, config.rawBucket, contract, manifest);
   await store.writeText(at.profile(contract.dataset, batch), JSON.stringify(profile));
   return profile;

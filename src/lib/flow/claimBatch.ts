@@ -4,7 +4,7 @@ import type { Config } from '../config.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { RawFile } from '../ledger/records.ts';
 import { parallel } from '../parallel.ts';
-import { batchId, type Manifest, manifestSchema, nextBatch, places, replayOf } from './batch.ts';
+import { batchId, type Manifest, nextBatch, places, readManifest, replayOf } from './batch.ts';
 import type { Deps } from './deps.ts';
 import type { claimInput, claimOutput } from './schemas.ts';
 
@@ -14,9 +14,7 @@ export async function claimBatch(
 ): Promise<z.output<typeof claimOutput>> {
   const lease = await ledger.requireLease(dataset, fence);
   // A claim that died in the middle is taken up where its lease says.
-  const begun = lease.batch
-    ? await store.readJson(places(config).manifest(dataset, lease.batch), manifestSchema)
-    : null;
+  const begun = lease.batch ? await readManifest({ config, store }, dataset, lease.batch) : null;
   const waiting = begun
     ? begun.files
     : nextBatch(await ledger.nextFiles(dataset, config.batchFiles), {

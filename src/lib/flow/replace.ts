@@ -10,7 +10,7 @@ import type { ObjectRef } from '../aws/store.ts';
 import type { Rewriting } from '../engine/rewrite.ts';
 import { ObjectMissing } from '../errors.ts';
 import { parallel } from '../parallel.ts';
-import { manifestSchema, places } from './batch.ts';
+import { places, readManifest } from './batch.ts';
 import type { Deps } from './deps.ts';
 import { readPublished } from './publish.ts';
 import type { Replacement } from './replacement.ts';
@@ -25,7 +25,7 @@ export async function replaceRows(
   ) => Promise<{ kept: number; removed: number }[]>,
   { dataset, batch, run }: RunInput,
 ): Promise<{ objects: number; rows: number }> {
-  const { replaces } = await store.readJson(places(config).manifest(dataset, batch), manifestSchema);
+  const { replaces } = await readManifest({ config, store }, dataset, batch);
   if (replaces.length === 0) return { objects: 0, rows: 0 };
   const at = places(config).run(dataset, batch, run);
   const old = await objectsOf({ config, store }, dataset, [...new Set(replaces.map((r) => r.batch))]);

@@ -7,8 +7,8 @@ import { parallel } from '../parallel.ts';
 import {
   batchId,
   type Manifest,
-  manifestSchema,
   places,
+  readManifest,
   replayOf,
   stagingName,
   stagingPartition,
@@ -55,7 +55,7 @@ export async function completeBatch(
     objects: published.objects.length,
     contract: contractVersion(contract),
   });
-  const manifest = await store.readJson(places(config).manifest(dataset, batch), manifestSchema);
+  const manifest = await readManifest(deps, dataset, batch);
   await ledger.settle(
     dataset,
     fence,
@@ -114,8 +114,8 @@ export async function giveBackBatch(
   batch: string,
   failure: z.output<typeof failOutput>,
 ): Promise<void> {
-  const { config, store, ledger } = deps;
-  const { files } = await store.readJson(places(config).manifest(dataset, batch), manifestSchema);
+  const { ledger } = deps;
+  const { files } = await readManifest(deps, dataset, batch);
   const records = await parallel(files, 16, (file) => ledger.file(dataset, file));
   const reason = `${failure.error}: ${failure.cause}`.slice(0, 2000);
   // CompleteBatch broke off: the rows are out, and some files are marked. There is only forward.

@@ -15,7 +15,7 @@ import { unpackInput } from '../engine/unpack.ts';
 import { GlueJobFailed } from '../errors.ts';
 import { parallel } from '../parallel.ts';
 import { loadReferences } from '../reference/load.ts';
-import { manifestSchema, type Profile, places } from './batch.ts';
+import { type Profile, places, readManifest } from './batch.ts';
 import { profileOf, tableOfBatch } from './checkCrawler.ts';
 import { contractOf, type Deps } from './deps.ts';
 import { decisionOf } from './operate.ts';
@@ -29,7 +29,7 @@ export async function transformEmbedded(
 ): Promise<z.output<typeof transformOutput>> {
   const { config, store } = deps;
   const { plan, references, profile } = await planBatch(deps, dataset, batch);
-  const { replaces } = await manifestOf(deps, dataset, batch);
+  const { replaces } = await readManifest(deps, dataset, batch);
   const attempt = newRun();
   const at = places(config).run(dataset, batch, attempt);
   const folder = await mkdtemp(join(tmpdir(), 'sluice-'));
@@ -80,7 +80,7 @@ export async function startGlueJob(
 ): Promise<z.output<typeof jobStarted>> {
   const { config, store, catalog } = deps;
   const { plan, references, profile } = await planBatch(deps, dataset, batch);
-  const { replaces } = await manifestOf(deps, dataset, batch);
+  const { replaces } = await readManifest(deps, dataset, batch);
   const run = newRun();
   const at = places(config).run(dataset, batch, run);
   await parallel(references, 8, ({ name, ndjson }) => store.writeText(at.reference(name), ndjson));
@@ -182,9 +182,6 @@ async function planBatch(
   await store.writeText(places(config).plan(dataset, batch), JSON.stringify(plan, null, 1));
   return { plan, references, profile };
 }
-
-const manifestOf = ({ config, store }: Pick<Deps, 'config' | 'store'>, dataset: string, batch: string) =>
-  store.readJson(places(config).manifest(dataset, batch), manifestSchema);
 
 /** The published objects of a table. */
 const objectsOf = ({ config, store }: Pick<Deps, 'config' | 'store'>, table: string): ObjectsBelow => {
