@@ -4,17 +4,19 @@ import { resolve } from 'node:path';
 import { AthenaClient } from '@aws-sdk/client-athena';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { GlueClient } from '@aws-sdk/client-glue';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { createAthena } from '../src/lib/aws/athena.ts';
 import { createCatalog } from '../src/lib/aws/catalog.ts';
-import { createStarter } from '../src/lib/aws/events.ts';
+import { createAnnouncer, createStarter } from '../src/lib/aws/events.ts';
 import { createStore } from '../src/lib/aws/store.ts';
 import { loadContracts } from '../src/lib/contract/load.ts';
 import type { Contract } from '../src/lib/contract/schema.ts';
 import type { OperatorDeps } from '../src/lib/flow/operate.ts';
+import type { SettleDeps } from '../src/lib/flow/settle.ts';
 import { createLedger, type Ledger } from '../src/lib/ledger/ledger.ts';
 import { localClient } from './aws.ts';
 import { SetupError } from './setup/environments.ts';
@@ -48,6 +50,7 @@ export interface Stage {
   readonly sfn: SFNClient;
   readonly sqs: SQSClient;
   readonly glue: GlueClient;
+  readonly events: EventBridgeClient;
   readonly athena: AthenaClient;
 }
 
@@ -82,12 +85,22 @@ export async function connectStage(endpoint: string | undefined, name = 'local')
     sfn: new SFNClient(options),
     sqs: new SQSClient(options),
     glue: new GlueClient(options),
+    events: new EventBridgeClient(options),
     athena: new AthenaClient(options),
   };
 }
 
 /** What the steps of the flow work with, for whoever does their work by hand. */
-export const depsOf = ({ config, contracts, ledger, s3, glue, athena, sfn }: Stage): OperatorDeps => ({
+export const depsOf = ({
+  config,
+  contracts,
+  ledger,
+  s3,
+  glue,
+  athena,
+  sfn,
+  events,
+}: Stage): OperatorDeps & SettleDeps => ({
   config: {
     ...config,
     glueJob: config.job,
@@ -103,6 +116,7 @@ export const depsOf = ({ config, contracts, ledger, s3, glue, athena, sfn }: Sta
   catalog: createCatalog(config.database, glue),
   athena: createAthena(config, athena),
   start: createStarter(config.stateMachineArn, sfn),
+  announce: createAnnouncer(events),
 });
 
 const datasetsFolder = resolve(import.meta.dirname, '../datasets');

@@ -1,10 +1,15 @@
-import { createExecutionStatus, createStarter } from '../lib/aws/events.ts';
+import { createAnnouncer, createExecutionStatus, createStarter } from '../lib/aws/events.ts';
 import { type SweepResult, sweep } from '../lib/flow/sweep.ts';
 import { connect, logger, wrap } from './step.ts';
 
 const deps = connect();
 const { stateMachineArn } = deps.config;
-const all = { ...deps, start: createStarter(stateMachineArn), executionStatus: createExecutionStatus() };
+const all = {
+  ...deps,
+  start: createStarter(stateMachineArn),
+  announce: createAnnouncer(),
+  executionStatus: createExecutionStatus(),
+};
 
 export const handler = wrap(async (): Promise<SweepResult[]> => {
   const results: SweepResult[] = [];

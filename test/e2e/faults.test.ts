@@ -1,11 +1,15 @@
 /** Whatever breaks, and wherever: afterwards every row is there once, no dataset is stuck, and no lease is left. */
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
+import { ListExecutionsCommand } from '@aws-sdk/client-sfn';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { afterEach, beforeAll, expect, test } from '@jest/globals';
+import { localClient } from '../../offline/aws.ts';
 import type { Fault } from '../../offline/faults.ts';
 import { depsOf } from '../../offline/stage.ts';
 import { createExecutionStatus } from '../../src/lib/aws/events.ts';
 import { sweep } from '../../src/lib/flow/sweep.ts';
+import { waitFor } from '../../src/lib/waitFor.ts';
 import {
   abortExecutions,
   expectWhole,
@@ -17,6 +21,7 @@ import {
 import { drop, post, put, quarantinedFrom, stage } from '../support/stage.ts';
 
 const dataset = 'social_media';
+const lambda = new LambdaClient(localClient(String(stage.endpoint)));
 const deps = { ...depsOf(stage), executionStatus: createExecutionStatus(stage.sfn) };
 /** Unique on a stage that is kept from run to run, too. */
 let next = Date.now() % 1_000_000_000;
@@ -295,6 +300,60 @@ test('an execution that is gone without a trace gives its lease back to the swee
   await expectWhole(dataset, { ids, bad: { [key]: 1 } });
 }, 150_000);
 
+test('failBatch: the ledger is down, first for some time, then for longer than a step tries', async () => {
+  const publishFails: Fault = {
+    service: 's3',
+    operation: 'CopyObject',
+    function: 'publish',
+    mode: 'error',
+    times: 10,
+  };
+  await survive([publishFails, { ...dynamo, function: 'failBatch', mode: 'lost', times: 3 }]);
+  await survive([publishFails, { ...dynamo, function: 'failBatch', mode: 'error', name: 'Down', times: 8 }]);
+}, 240_000);
+
+test('recover: the ledger answers 5xx, then the answer is lost', async () => {
+  const hold: Fault = { service: 's3', operation: 'CopyObject', function: 'publish', mode: 'hold', times: 1 };
+  const abort = async () => {
+    await untilHit();
+    await setFaults([
+      { ...dynamo, function: 'recover', mode: 'error', times: 2 },
+      { ...dynamo, function: 'recover', mode: 'lost', times: 1, skip: 2 },
+    ]);
+    await abortExecutions();
+    await untilHit();
+  };
+  await survive([hold], abort);
+}, 150_000);
+
+test('sweep: what breaks off in its Lambda, the next one does', async () => {
+  const { key, ids, text } = someFile();
+  const fence = await stage.ledger.acquireLease(dataset);
+  const gone = `${stage.config.stateMachineArn.replace(':stateMachine:', ':execution:')}:gone`;
+  await stage.ledger.markLease(dataset, fence ?? 0, gone);
+  await put(key, text);
+  await setFaults([{ service: 'states', function: 'sweep', mode: 'error', times: 6 }]);
+  expect(await invoke('sweep')).toBe('failed');
+  await untilHit();
+  await setFaults();
+  expect(await invoke('sweep')).toBe('done');
+  await untilSettled(dataset, [key]);
+  await expectWhole(dataset, { ids, bad: { [key]: 1 } });
+}, 150_000);
+
+test('the Glue job is started, and the answer is lost; then its state cannot be read for some time', async () => {
+  await stage.ledger.forceEngine(dataset, 'glue');
+  try {
+    await survive([
+      { service: 'glue', operation: 'StartJobRun', mode: 'lost', times: 1 },
+      { service: 'glue', operation: 'GetJobRun', function: 'checkGlueJob', mode: 'throttle', times: 2 },
+      { service: 's3', operation: 'GET', function: 'checkGlueJob', mode: 'error', times: 2 },
+    ]);
+  } finally {
+    await stage.ledger.forceEngine(dataset, 'auto');
+  }
+}, 240_000);
+
 test('the Glue job runs as often as it may: the batch waits for its turn', async () => {
   await stage.ledger.forceEngine(dataset, 'glue');
   try {
@@ -330,9 +389,13 @@ test('two datasets break at once and both come through', async () => {
   await expectWhole('tweets', { ids: [status.id], bad: {} });
 }, 150_000);
 
+/** Calls a function as its schedule does. */
+async function invoke(name: string): Promise<'done' | 'failed'> {
+  const { FunctionError } = await lambda.send(new InvokeCommand({ FunctionName: `sluice-local-${name}` }));
+  return FunctionError === undefined ? 'done' : 'failed';
+}
+
 async function untilNothingRuns(): Promise<void> {
-  const { waitFor } = await import('../../src/lib/waitFor.ts');
-  const { ListExecutionsCommand } = await import('@aws-sdk/client-sfn');
   await waitFor(
     () =>
       stage.sfn.send(

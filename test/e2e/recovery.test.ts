@@ -4,8 +4,9 @@ import { depsOf } from '../../offline/stage.ts';
 import { columnSchema } from '../../src/lib/contract/schema.ts';
 import { runEmbedded } from '../../src/lib/engine/embedded.ts';
 import { claimBatch } from '../../src/lib/flow/claimBatch.ts';
+import { completeBatch } from '../../src/lib/flow/complete.ts';
 import { publish, repairPartitions } from '../../src/lib/flow/publish.ts';
-import { completeBatch, failBatch } from '../../src/lib/flow/settle.ts';
+import { failBatch } from '../../src/lib/flow/settle.ts';
 import { transformEmbedded } from '../../src/lib/flow/transform.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { untilSettled } from '../support/faults.ts';
@@ -47,7 +48,7 @@ test('a batch that fails after it has published takes its rows back, and is publ
   const key = 'social-media-feed/broke-off.json';
   const { run: _, ...step } = await publishByHand(key, `${post(3001)}\n{"id":`);
   expect(await parquetOf('social_media', step.batch)).toHaveLength(1);
-  await failBatch(flow, flow.start, { ...step, error });
+  await failBatch(flow, { ...step, error });
   await untilSettled(dataset, [key]);
   expect(await publishedFrom('social_media', key)).toBe(1);
   expect(await quarantinedFrom(key)).toHaveLength(1);
@@ -64,8 +65,8 @@ test('a publish that is run twice changes nothing, and so does a second Complete
   const announce = async (_: string, detail: unknown) => {
     events.push(detail);
   };
-  expect(await completeBatch(flow, announce, step)).toMatchObject({ morePending: false });
-  expect(await completeBatch(flow, announce, step)).toMatchObject({ morePending: false });
+  expect(await completeBatch({ ...flow, announce }, step)).toMatchObject({ morePending: false });
+  expect(await completeBatch({ ...flow, announce }, step)).toMatchObject({ morePending: false });
   expect(events).toEqual([expect.objectContaining({ dataset, batch: step.batch, published: 1 })]);
   expect(await publishedFrom('social_media', key)).toBe(1);
 });
@@ -77,13 +78,13 @@ test('whoever lost the lease publishes nothing and gives nothing back', async ()
   const thief = await stage.ledger.acquireLease(dataset);
   if (thief === null) throw new Error('the lease is not free');
   await expect(publish(flow, step)).rejects.toMatchObject({ name: 'LeaseLost' });
-  await failBatch(flow, flow.start, { ...step, error: { Error: 'LeaseLost', Cause: '' } });
+  await failBatch(flow, { ...step, error: { Error: 'LeaseLost', Cause: '' } });
   expect(await stateOf(key)).toEqual(['claimed']);
   // The thief takes the batch over as its own and ends it.
   const own = { ...step, fence: thief };
   await publish(flow, own);
   await repairPartitions(flow, own);
-  await completeBatch(flow, async () => {}, own);
+  await completeBatch(flow, own);
   expect(await publishedFrom('social_media', key)).toBe(1);
 });
 
@@ -97,7 +98,7 @@ test('a contract that gains a column extends the table; old partitions stay read
   const deps = grown('string');
   const step = await publishByHand('social-media-feed/grown.json', post(3005, { mood: 'fine' }), deps);
   await repairPartitions(deps, step);
-  await completeBatch(deps, async () => {}, step);
+  await completeBatch(deps, step);
   const moods = await athena(
     `SELECT mood, count(*) AS n FROM ${dataset} WHERE id IN (3003, 3005) GROUP BY mood ORDER BY mood`,
   );
@@ -109,6 +110,6 @@ test('a contract that gains a column extends the table; old partitions stay read
     publishByHand('social-media-feed/changed.json', post(3006, { mood: 'fine' }), grown('boolean')),
   ).rejects.toMatchObject({ name: expect.stringMatching(/TableMismatch|SchemaMismatch/) });
   const lease = await stage.ledger.lease(dataset);
-  await failBatch(flow, flow.start, { dataset, fence: lease?.fence ?? 0, batch: null, error });
+  await failBatch(flow, { dataset, fence: lease?.fence ?? 0, batch: null, error });
   await untilSettled(dataset, ['social-media-feed/changed.json']);
 });

@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals';
 import { depsOf } from '../../offline/stage.ts';
 import { replay } from '../../src/lib/flow/operate.ts';
-import { expectWhole, setFaults, untilSettled } from '../support/faults.ts';
+import { expectWhole, setFaults, untilHit, untilSettled } from '../support/faults.ts';
 import { athena, drop, post, put, quarantinedFrom, stage } from '../support/stage.ts';
 
 const dataset = 'social_media';
@@ -77,6 +77,27 @@ test('a replay that breaks off puts the old rows back, and is tried again', asyn
   await untilSettled(dataset, [a.key]);
   await setFaults();
   await expectWhole(dataset, { ids: [...a.ids, ...b.ids], bad: { [a.key]: 1, [b.key]: 1 } });
+});
+
+test('a correction that breaks off after its files are marked published goes forward to its end', async () => {
+  const { a, b } = await twoFiles();
+  await setFaults([
+    { service: 's3', operation: 'POST', path: 'delete', function: 'completeBatch', mode: 'error', times: 6 },
+  ]);
+  const version = await put(a.key, post(a.ids[0] ?? 0, { text: 'corrected' }));
+  await untilSettled(dataset, [a.key], [version]);
+  await untilHit();
+  await setFaults();
+  const versions = await versionsOf(a.key);
+  expect(versions.map((v) => v.state).sort()).toEqual(['published', 'replaced']);
+  const batch = String(versions.find((v) => v.version === version)?.batch);
+  expect(await stage.ledger.batch(dataset, batch)).toMatchObject({
+    state: 'published',
+    reason: expect.stringMatching(/InternalError/),
+    counts: expect.objectContaining({ published: 1 }),
+  });
+  expect(await deps.store.list(stage.config.workBucket, `replaced/${dataset}/${batch}/`)).toEqual([]);
+  await expectWhole(dataset, { ids: [...b.ids, a.ids[0] ?? 0], bad: { [b.key]: 1 } });
 });
 
 test('an old version whose event comes late is not published over the new one', async () => {

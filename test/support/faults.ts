@@ -18,14 +18,14 @@ export async function setFaults(faults: readonly Fault[] = []): Promise<void> {
   if (!ok) throw new Error('the faults were refused');
 }
 
-/** Waits until a fault has hit so many calls. */
+/** Waits until each fault has hit so many calls. */
 export async function untilHit(hits = 1): Promise<void> {
   const found = await waitFor(
     async () => (await (await fetch(address)).json()) as { hits: number }[],
-    (faults) => faults.some((f) => f.hits >= hits),
+    (faults) => faults.every((f) => f.hits >= hits),
     20_000,
   );
-  if (!found.some((f) => f.hits >= hits)) throw new Error('no call was hit by the fault');
+  if (!found.every((f) => f.hits >= hits)) throw new Error('a fault has hit no call');
 }
 
 /** Kills the processes that run a function, as Lambda does when its host dies. */

@@ -14,6 +14,8 @@ import type { publishOutput, RunInput, repairOutput } from './schemas.ts';
 
 /** What Publish did, for the steps after it: a long list goes through S3, not through the state machine. */
 const publishedSchema = z.object({
+  /** The attempt whose rows these are. */
+  run: z.string(),
   objects: z.array(z.object({ key: z.string(), bytes: z.number() })),
   /** Partition paths such as `year=2025/month=10/`, with the values that Hive reads from them. */
   partitions: z.array(z.object({ path: z.string(), values: z.array(z.string()) })),
@@ -52,6 +54,7 @@ export async function publish(
   const folders = [...new Set(targets.map((t) => t.folder))].sort();
   const replacement = await replacementOf(store, staged.replacement);
   const published: Published = {
+    run,
     replacement,
     objects: targets.map(({ from, to }) => ({ key: to, bytes: from.size })),
     quarantine: refused.map(({ to }) => to),

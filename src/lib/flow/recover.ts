@@ -1,9 +1,7 @@
 /** Gives back what an execution that ended without doing so itself has held: its lease, and the files of its batch. */
 import { z } from 'zod';
-import type { Deps } from './deps.ts';
-import type { DispatchDeps } from './dispatch.ts';
 import { executionName } from './execution.ts';
-import { failBatch } from './settle.ts';
+import { failBatch, type SettleDeps } from './settle.ts';
 
 /** https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html */
 export const executionEnded = z.object({
@@ -23,8 +21,7 @@ const executionInput = z.object({ dataset: z.string(), fence: z.number() });
 
 /** Whether anything was given back: an execution that failed in FailBatch's hands has given back all itself. */
 export async function recover(
-  deps: Deps,
-  start: DispatchDeps['start'],
+  deps: SettleDeps,
   ended: ExecutionEnded,
 ): Promise<{ dataset: string; recovered: boolean }> {
   const { dataset } = executionInput.parse(JSON.parse(ended.input ?? '{}'));
@@ -34,7 +31,7 @@ export async function recover(
     lease?.execution === ended.executionArn ||
     (lease?.execution === 'starting' && executionName(dataset, lease.fence) === ended.name);
   if (!lease || !isHolder) return { dataset, recovered: false };
-  await failBatch(deps, start, {
+  await failBatch(deps, {
     dataset,
     fence: lease.fence,
     batch: null,

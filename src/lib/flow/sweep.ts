@@ -3,16 +3,14 @@
  * part has missed, so each is logged and counted.
  */
 import type { RawFile } from '../ledger/records.ts';
-import type { Deps } from './deps.ts';
-import { type DispatchDeps, wake } from './dispatch.ts';
+import { wake } from './dispatch.ts';
 import { executionName } from './execution.ts';
-import { failBatch, giveBackBatch } from './settle.ts';
+import { failBatch, giveBackBatch, type SettleDeps } from './settle.ts';
 
 /** The state of an execution by ARN: RUNNING, another one, or null for an execution that is not there. */
 export type ExecutionStatus = (arn: string) => Promise<string | null>;
 
-export interface SweepDeps extends Deps {
-  readonly start: DispatchDeps['start'];
+export interface SweepDeps extends SettleDeps {
   readonly executionStatus: ExecutionStatus;
 }
 
@@ -59,7 +57,7 @@ async function recoverLease(deps: SweepDeps, dataset: string): Promise<boolean> 
     : lease.execution;
   const status = await deps.executionStatus(arn);
   if (status === 'RUNNING') return false;
-  await failBatch(deps, deps.start, {
+  await failBatch(deps, {
     dataset,
     fence: lease.fence,
     batch: null,
