@@ -12,6 +12,7 @@ const help = `Usage: npm test [-- [options] [PATTERN…]]
   --unit      lint, types and unit tests only, in seconds: npm run check
   --long soak [--minutes N] [--seed N]   random files and faults: npm run soak -- --minutes 20 --seed 1
   --long load [--files N]                a burst of 10,000 files: npm run test:load
+  --long reconcile [--files N]           a table of 100,000 partitions
   -h, --help  this text
 
 What is missing (Python environments, Maven artefacts) is installed into the cache first.
@@ -36,8 +37,8 @@ async function main(): Promise<number> {
     console.log(help);
     return 0;
   }
-  if (values.long !== undefined && !['soak', 'load'].includes(values.long)) {
-    console.error(`--long ${values.long}: it is soak or load`);
+  if (values.long !== undefined && !['soak', 'load', 'reconcile'].includes(values.long)) {
+    console.error(`--long ${values.long}: it is soak, load or reconcile`);
     return 2;
   }
   if (values.long === undefined && !(await isClean())) return 1;

@@ -318,7 +318,7 @@ test('recover: the ledger answers 5xx, then the answer is lost', async () => {
     await untilHit();
     await setFaults([
       { ...dynamo, function: 'recover', mode: 'error', times: 2 },
-      { ...dynamo, function: 'recover', mode: 'lost', times: 1, skip: 2 },
+      { ...dynamo, function: 'recover', mode: 'lost', times: 1 },
     ]);
     await abortExecutions();
     await untilHit();
