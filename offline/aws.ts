@@ -9,6 +9,7 @@ import {
   type Table,
 } from '@aws-sdk/client-glue';
 import { S3Client } from '@aws-sdk/client-s3';
+import { ApiError } from './apiError.ts';
 
 /** The credentials and region that every part of the local AWS uses. */
 export const localEnvironment = {
@@ -32,12 +33,33 @@ export interface Upstream {
   readonly glue: GlueClient;
   readonly s3: S3Client;
   readonly athena: AthenaClient;
+  /** A call of a JSON service as it is on the wire, such as `AWSGlue.GetTable`. Throws ApiError with the service's error. */
+  readonly call: (target: string, request: unknown) => Promise<Record<string, unknown>>;
 }
 
 export const connectUpstream = (endpoint: string): Upstream => ({
   glue: new GlueClient(localClient(endpoint)),
   s3: new S3Client({ ...localClient(endpoint), forcePathStyle: true }),
   athena: new AthenaClient(localClient(endpoint)),
+  call: async (target, request) => {
+    const service = target.startsWith('AWSGlue') ? 'glue' : 'athena';
+    const response = await fetch(endpoint, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/x-amz-json-1.1',
+        'x-amz-target': target,
+        // Nothing here checks a signature; the service is told by its scope.
+        authorization: `AWS4-HMAC-SHA256 Credential=test/20250101/us-east-1/${service}/aws4_request, SignedHeaders=host, Signature=0`,
+      },
+      body: JSON.stringify(request),
+    });
+    const answer = (await response.json()) as Record<string, unknown>;
+    if (!response.ok) {
+      const name = String(answer.__type ?? 'InternalServiceException').replace(/^.*#/, '');
+      throw new ApiError(name, String(answer.message ?? answer.Message ?? ''), {}, response.status);
+    }
+    return answer;
+  },
 });
 
 /** A table of the Catalog; undefined where there is none. */

@@ -2,18 +2,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createDuckDbEngine } from './athena/duckdb.ts';
+import { type SqlEngine, withDdl } from './athena/engine.ts';
 import { athenaOperations } from './athena/service.ts';
+import { createTrinoEngine } from './athena/trino.ts';
+import { startTrino, type TrinoServer } from './athena/trinoServer.ts';
 import { connectUpstream, localEnvironment } from './aws.ts';
 import { startGateway } from './gateway.ts';
 import { crawlerOperations } from './glue/crawlers.ts';
 import { jobOperations } from './glue/jobs.ts';
 import { partitionOperations } from './glue/partitions.ts';
-import { ensureMinistack, ensureSpark, type Report, SetupError } from './setup/environments.ts';
+import { tableOperations } from './glue/tables.ts';
+import { freePort, requireFree } from './ports.ts';
+import { ensureMinistack, ensureSpark, ensureTrino, type Report, SetupError } from './setup/environments.ts';
 
 export interface LocalAws {
   readonly endpoint: string;
@@ -27,11 +31,21 @@ export interface LocalAws {
 const services =
   's3,lambda,sqs,sns,events,states,dynamodb,glue,athena,cloudformation,iam,sts,logs,cloudwatch,ssm,kms,xray';
 
-/** Starts the local AWS on 127.0.0.1. `port` 0 takes a free one. Throws SetupError with one line a person can act on. */
-export async function startLocalAws(options: { port: number; report: Report }): Promise<LocalAws> {
+export const athenaEngines = ['duckdb', 'trino'] as const;
+
+export interface LocalAwsOptions {
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** What answers Athena's queries. */
+  readonly athena: (typeof athenaEngines)[number];
+  readonly report: Report;
+}
+
+/** Starts the local AWS on 127.0.0.1. Throws SetupError with one line a person can act on. */
+export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws> {
   const python = await ensureMinistack(options.report);
   const port = options.port === 0 ? await freePort() : options.port;
-  await requireFree(port);
+  await requireFree(port, 'choose another one with --port, or --port 0 for a free one');
   const upstreamPort = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'sluice-local-'));
   const endpoint = `http://127.0.0.1:${port}`;
@@ -46,21 +60,33 @@ export async function startLocalAws(options: { port: number; report: Report }): 
   const ended = new Promise<string>((resolveEnded) => {
     ministack.on('exit', (code, signal) => resolveEnded(`ministack ended (${signal ?? code})`));
   });
+  let trino: Promise<TrinoServer> | undefined;
   const stop = async () => {
     jobs.close();
+    await trino?.then((server) => server.close()).catch(() => {});
     await endProcess(ministack);
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   try {
     await waitUntilReady(`http://127.0.0.1:${upstreamPort}`, ended, join(folder, 'ministack.log'));
+    // It starts beside the deployment; the first query waits for it.
+    if (options.athena === 'trino') {
+      const home = await ensureTrino(options.report);
+      trino = startTrino(home, endpoint, join(folder, 'trino'));
+      trino.catch((error: Error) => options.report(error.message));
+    }
+    const engine: SqlEngine = trino
+      ? createTrinoEngine(upstream, async () => (await (trino as Promise<TrinoServer>)).client)
+      : await createDuckDbEngine(upstream, join(folder, 'athena'));
     const gateway = await startGateway({
       port,
       upstream: `http://127.0.0.1:${upstreamPort}`,
       operations: {
         ...crawlerOperations(upstream),
+        ...tableOperations(upstream),
         ...partitionOperations(upstream),
         ...jobs.operations,
-        ...athenaOperations(upstream, await createDuckDbEngine(upstream, join(folder, 'athena'))),
+        ...athenaOperations(upstream, withDdl(upstream, engine)),
       },
     });
     return {
@@ -143,25 +169,4 @@ async function endProcess(child: ChildProcess): Promise<void> {
   await Promise.race([gone, pause(3000, undefined, { ref: false })]);
   signal('SIGKILL');
   await gone;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  return typeof address === 'object' && address ? address.port : 0;
-}
-
-async function requireFree(port: number): Promise<void> {
-  const server = createServer();
-  await new Promise<void>((done, fail) => {
-    server.once('error', () =>
-      fail(
-        new SetupError(`port ${port} is in use; choose another one with --port, or --port 0 for a free one`),
-      ),
-    );
-    server.listen(port, '127.0.0.1', done);
-  });
-  await new Promise((done) => server.close(done));
 }

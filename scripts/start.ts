@@ -8,7 +8,7 @@ import { basename, resolve } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
 import { deploy } from '../offline/deploy.ts';
 import { followFiles, type Progress } from '../offline/follow.ts';
-import { startLocalAws } from '../offline/localAws.ts';
+import { athenaEngines, startLocalAws } from '../offline/localAws.ts';
 import { ensureSpark, SetupError } from '../offline/setup/environments.ts';
 import { connectStage, type Drop } from '../offline/stage.ts';
 import { loadContracts } from '../src/lib/contract/load.ts';
@@ -22,6 +22,7 @@ executions, and shows accounting, partitions, expectations and rows. Without FIL
 
   --dataset NAME      the dataset that FILE… belong to (a contract in datasets/)
   --engine ENGINE     auto (by size, the default), embedded (DuckDB) or glue (Spark)
+  --athena ENGINE     what answers Athena's queries: duckdb (the default) or trino, the engine that Athena is built on
   --keep              leave the local AWS up until Ctrl-C, and print its endpoint
   --port N            the local AWS's port; 0, the default, takes a free one
   --json FILE         write everything that is shown to FILE, as JSON
@@ -35,6 +36,7 @@ async function main(): Promise<number> {
     options: {
       dataset: { type: 'string' },
       engine: { type: 'string', default: 'auto' },
+      athena: { type: 'string', default: 'duckdb' },
       keep: { type: 'boolean', default: false },
       port: { type: 'string', default: '0' },
       json: { type: 'string' },
@@ -47,6 +49,8 @@ async function main(): Promise<number> {
   }
   if (!['auto', 'embedded', 'glue'].includes(values.engine))
     throw new SetupError(`--engine ${values.engine}: it is one of auto, embedded, glue`);
+  const athena = athenaEngines.find((engine) => engine === values.athena);
+  if (!athena) throw new SetupError(`--athena ${values.athena}: it is one of ${athenaEngines.join(', ')}`);
   if (!/^\d{1,5}$/.test(values.port)) throw new SetupError(`--port ${values.port}: it is a number`);
   if (positionals.length > 0 !== (values.dataset !== undefined))
     throw new SetupError('FILE… and --dataset NAME go together');
@@ -65,7 +69,7 @@ async function main(): Promise<number> {
     process.stdout.on('error', () => done(130));
   });
   if (values.engine === 'glue') await ensureSpark(report);
-  const aws = await startLocalAws({ port: Number(values.port), report });
+  const aws = await startLocalAws({ port: Number(values.port), athena, report });
   try {
     lap(`local AWS at ${aws.endpoint}`);
     const work = async (): Promise<number> => {

@@ -8,13 +8,15 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { GetObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { type HiveType, parseHiveType } from '../../src/lib/catalog/hiveType.ts';
 import { defaultPartition } from '../../src/lib/dialect/duckdb.ts';
 import { duckType, identifier, list, literal } from '../../src/lib/dialect/duckdbNames.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 import { findTable, listPartitions, parseAddress, type Upstream } from '../aws.ts';
-import { parseDdl, runDdl } from './ddl.ts';
-import { checkQuery, type TableRef } from './guard.ts';
-import { type Engine, notSupported, QueryError, type QueryResult } from './service.ts';
+import type { QueryResult, SqlEngine } from './engine.ts';
+import { type CheckedQuery, checkQuery } from './guard.ts';
+import { notSupported, QueryError } from './queryError.ts';
+import { SqlReader } from './sqlReader.ts';
 import { athenaText, athenaType } from './values.ts';
 
 /** Athena's functions that DuckDB calls otherwise. */
@@ -25,24 +27,35 @@ export const athenaMacros = [
   'to_unixtime(t) AS epoch(t)',
   // Of no rows it is 0, as in Trino, and not NULL.
   'count_if(c) AS count(CASE WHEN c THEN 1 END)',
+  // NULL where one is NULL; DuckDB's own leaves it out.
+  'greatest(a, b) AS CASE WHEN a IS NULL OR b IS NULL THEN NULL WHEN a > b THEN a ELSE b END',
+  // The one letter that DuckDB and Java disagree on.
+  "upper(t) AS array_to_string(list_transform(string_split(t, 'ß'), lambda part: system.main.upper(part)), 'ß')",
 ];
 
 /** `folder` keeps downloaded objects; a data file never changes, it is told by bucket, key and ETag. */
-export async function createDuckDbEngine(upstream: Upstream, folder: string): Promise<Engine> {
+export async function createDuckDbEngine(upstream: Upstream, folder: string): Promise<SqlEngine> {
   const instance = await DuckDBInstance.create(':memory:', { autoinstall_known_extensions: 'false' });
-  return async (sql, database) => {
-    const ddl = parseDdl(sql);
-    if (ddl) return runDdl(upstream, ddl, database);
-    const tables = checkQuery(sql);
-    const db = await instance.connect();
-    try {
-      await db.run(
-        "SET TimeZone = 'UTC'; SET integer_division = true; SET default_null_order = 'nulls_last'",
-      );
-      return await query(upstream, folder, db, sql.replace(/;\s*$/, ''), database, tables);
-    } finally {
-      db.closeSync();
-    }
+  return {
+    async check({ sql }) {
+      checkQuery(sql);
+    },
+    async run({ sql: asked, database, parameters, signal }) {
+      const sql = new SqlReader(asked).withParameters(parameters);
+      const checked = checkQuery(sql);
+      const db = await instance.connect();
+      const interrupt = () => db.interrupt();
+      signal.addEventListener('abort', interrupt);
+      try {
+        await db.run(
+          "SET TimeZone = 'UTC'; SET integer_division = true; SET default_null_order = 'nulls_last'",
+        );
+        return await query(upstream, folder, db, new SqlReader(sql).withTypedTexts(), database, checked);
+      } finally {
+        signal.removeEventListener('abort', interrupt);
+        db.closeSync();
+      }
+    },
   };
 }
 
@@ -53,7 +66,7 @@ async function query(
   db: DuckDBConnection,
   sql: string,
   database: string,
-  tables: readonly TableRef[],
+  checked: CheckedQuery,
 ): Promise<QueryResult> {
   const catalog = `q_${randomUUID().replaceAll('-', '')}`;
   await db.run(`ATTACH ':memory:' AS ${identifier(catalog)}`);
@@ -61,14 +74,19 @@ async function query(
     await db.run(`USE ${identifier(catalog)}`);
     let scannedBytes = 0;
     const seen = new Set<string>();
-    for (const ref of tables) {
+    const types = new Map<string, string[]>();
+    for (const ref of checked.tables) {
       const schema = ref.database ?? database;
       const name = `${identifier(schema)}.${identifier(ref.table)}`;
       if (seen.has(name)) continue;
       seen.add(name);
       await db.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(schema)}`);
-      scannedBytes += await createView(upstream, folder, db, name, schema, ref.table);
+      const view = await createView(upstream, folder, db, name, schema, ref.table, checked.readsPath);
+      scannedBytes += view.scannedBytes;
+      for (const { name: column, type } of view.columns)
+        types.set(column, [...(types.get(column) ?? []), type]);
     }
+    checked.checkTypes((column) => types.get(column.toLowerCase()) ?? []);
     await db.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(database)}`);
     await db.run(`USE ${identifier(catalog)}.${identifier(database)}`);
     for (const macro of athenaMacros) await db.run(`CREATE MACRO ${macro}`);
@@ -84,26 +102,44 @@ async function read(db: DuckDBConnection, sql: string): Promise<Omit<QueryResult
     const reader = await db.runAndReadAll(sql);
     const types = reader.columnTypes();
     return {
-      kind: 'DML',
-      columns: reader.columnNames().map((name, i) => ({ name, type: athenaType(types[i]) })),
+      columns: reader.columnNames().map((name, i) => ({ name, ...athenaType(types[i]) })),
       rows: reader.getRows().map((row) => row.map((value, i) => athenaText(value, types[i]))),
+      updateCount: 0,
     };
   } catch (error) {
     if (error instanceof QueryError) throw error;
-    const message = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
-    throw new QueryError(`${codeOf(message)}: ${message}`);
+    const message = (error instanceof Error ? error.message : String(error)).replace(/^Error: /, '');
+    const [line = ''] = message.split('\n');
+    // What it cannot read may still be Athena's.
+    if (/^(Parser|Not implemented) Error/.test(line)) throw notSupported(line);
+    throw new QueryError(`${codeOf(line)}: ${line}`);
   }
 }
 
 /** Athena's error code for DuckDB's message. */
 function codeOf(message: string): string {
-  if (/^Binder Error: Referenced column/.test(message)) return 'COLUMN_NOT_FOUND';
+  if (/^Binder Error: Referenced (column|table)/.test(message)) return 'COLUMN_NOT_FOUND';
+  if (/^Binder Error: .*(Cannot compare|No function matches|Cannot mix|explicit cast)/.test(message))
+    return 'TYPE_MISMATCH';
+  if (/^Binder Error: .*GROUP BY/.test(message)) return 'EXPRESSION_NOT_AGGREGATE';
   if (/^Conversion Error/.test(message)) return 'INVALID_CAST_ARGUMENT';
   if (/^Out of Range Error/.test(message)) return 'NUMERIC_VALUE_OUT_OF_RANGE';
   return 'SYNTAX_ERROR';
 }
 
-/** A view over the files of a table's registered partitions. Gives their bytes. Throws QueryError. */
+/** The DuckDB type of a type in the Catalog. Throws QueryError. */
+function duckTypeOf(type: HiveType): string {
+  if (type.kind === 'array') return `${duckTypeOf(type.element)}[]`;
+  if (type.kind === 'struct')
+    return `STRUCT(${type.fields.map((f) => `${identifier(f.name)} ${duckTypeOf(f.type)}`).join(', ')})`;
+  try {
+    return duckType(type.name).replace('TIMESTAMPTZ', 'TIMESTAMP');
+  } catch {
+    throw notSupported(`a column of the type ${type.name}`);
+  }
+}
+
+/** A view over the files of a table's registered partitions. Gives their bytes, and the columns. Throws QueryError. */
 async function createView(
   upstream: Upstream,
   folder: string,
@@ -111,7 +147,8 @@ async function createView(
   view: string,
   database: string,
   name: string,
-): Promise<number> {
+  hasPath: boolean,
+): Promise<{ scannedBytes: number; columns: readonly { name: string; type: string }[] }> {
   const table = await findTable(upstream, database, name);
   if (!table)
     throw new QueryError(`TABLE_NOT_FOUND: Table 'awsdatacatalog.${database}.${name}' does not exist`);
@@ -134,15 +171,16 @@ async function createView(
     path: await download(upstream, folder, file),
   }));
   const columns = table.StorageDescriptor.Columns ?? [];
-  const types = [...columns, ...keys].map((c) => ({
-    name: c.Name ?? '',
-    type: duckType(c.Type ?? '').replace('TIMESTAMPTZ', 'TIMESTAMP'),
+  const known = [...columns, ...keys].map((c) => ({ name: c.Name ?? '', type: c.Type ?? '' }));
+  const types = known.map(({ name: column, type }) => ({
+    name: column,
+    type: duckTypeOf(parseHiveType(type)),
   }));
   const empty = types.map((c) => `NULL::${c.type} AS ${identifier(c.name)}`);
-  const none = `SELECT ${[...empty, `NULL::VARCHAR AS "$path"`].join(', ')} WHERE false`;
+  const none = `SELECT ${[...empty, ...(hasPath ? ['NULL::VARCHAR AS "$path"'] : [])].join(', ')} WHERE false`;
   if (local.length === 0) {
     await db.run(`CREATE VIEW ${view} AS ${none}`);
-    return 0;
+    return { scannedBytes: 0, columns: known };
   }
   const partitionTable = `${view.slice(0, -1)}$files"`;
   await db.run(
@@ -171,10 +209,10 @@ async function createView(
     );
   await db.run(`
     CREATE VIEW ${view} AS
-    SELECT ${[...selected, ...keyColumns, 'f."$path"'].join(', ')}
+    SELECT ${[...selected, ...keyColumns, ...(hasPath ? ['f."$path"'] : [])].join(', ')}
     FROM read_parquet(${list(local.map((f) => literal(f.path)))}, filename = '$local', union_by_name = true, hive_partitioning = false) r
     JOIN ${partitionTable} f ON r."$local" = f."$local"`);
-  return files.reduce((sum, f) => sum + f.size, 0);
+  return { scannedBytes: files.reduce((sum, f) => sum + f.size, 0), columns: known };
 }
 
 interface DataFile {

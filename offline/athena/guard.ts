@@ -3,18 +3,28 @@
  * list of what means the same on both; anything else is refused by name.
  */
 import { Dialect, parse } from '@polyglot-sql/sdk';
-import { notSupported, QueryError } from './service.ts';
+import { notSupported, QueryError } from './queryError.ts';
 
 export interface TableRef {
   readonly database: string | null;
   readonly table: string;
 }
 
-/** The tables a query reads. Throws QueryError for a syntax error and for what DuckDB would answer otherwise. */
-export function checkQuery(sql: string): TableRef[] {
+/** A query that was read. */
+export interface CheckedQuery {
+  readonly tables: readonly TableRef[];
+  /** Whether it asks for the file of a row. */
+  readonly readsPath: boolean;
+  /** Looks once more, with the Hive types of the columns of a name. Throws QueryError. */
+  checkTypes(typesOf: (column: string) => readonly string[]): void;
+}
+
+/** Throws QueryError for a syntax error and for what DuckDB would answer otherwise. */
+export function checkQuery(sql: string): CheckedQuery {
   const parsed = parse(sql, Dialect.Athena);
+  // What this parser cannot read may still be Athena's.
   if (!parsed.success || !Array.isArray(parsed.ast))
-    throw new QueryError(`SYNTAX_ERROR: ${parsed.error ?? 'the statement cannot be parsed'}`);
+    throw notSupported(`what it cannot read: ${parsed.error ?? 'the statement'}`);
   if (parsed.ast.length !== 1) throw new QueryError('SYNTAX_ERROR: Only one sql statement is allowed.');
   const nodes = [...expressions(parsed.ast[0])];
   const subqueries = new Set(withNames(parsed.ast[0]));
@@ -23,6 +33,8 @@ export function checkQuery(sql: string): TableRef[] {
     if (!sameOnBoth.has(kind)) throw notSupported(kind);
     if (kind === 'function') checkFunction(value);
     if (kind === 'cast') checkCast(value);
+    if (kind === 'literal') checkLiteral(value);
+    if (kind === 'select') checkSelected(value);
     if (kind === 'substring') checkSubstring(value);
     if (kind === 'div' || kind === 'mod') checkDivisor(value);
     if (kind === 'table') {
@@ -34,7 +46,11 @@ export function checkQuery(sql: string): TableRef[] {
       if (table && !(database === null && subqueries.has(table))) tables.push({ database, table });
     }
   }
-  return tables;
+  const readsPath = nodes.some(([kind, value]) => kind === 'column' && nameOf(value, 'name') === '$path');
+  const hasStar = nodes.some(([kind, value]) => kind === 'select' && selectsStar(value));
+  // A view has no hidden columns.
+  if (readsPath && hasStar) throw notSupported('"$path" beside *');
+  return { tables, readsPath, checkTypes: (typesOf) => checkTypes(nodes, typesOf) };
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -86,6 +102,8 @@ function checkFunction(call: Json): void {
   const name = String(call.name).toLowerCase();
   if (!functions.has(name)) throw notSupported(`the function ${name}`);
   if (name === 'regexp_like') checkPattern(call);
+  if (name === 'greatest' && Array.isArray(call.args) && call.args.length !== 2)
+    throw notSupported('greatest of other than two values');
   if (name !== 'date_format') return;
   const [, format] = Array.isArray(call.args) ? call.args : [];
   const text = asJson(asJson(format).literal).value;
@@ -95,6 +113,164 @@ function checkFunction(call: Json): void {
       `date_format with ${typeof text === 'string' ? `the format ${text}` : 'a computed format'}`,
     );
 }
+
+type Family = 'number' | 'text' | 'boolean' | 'time' | 'null' | 'unknown';
+
+const familyOfType = (type: string): Family => {
+  if (/^(string|varchar|char|text)/.test(type)) return 'text';
+  if (/^(tinyint|smallint|int|integer|big_?int|float|double|decimal)/.test(type)) return 'number';
+  if (/^boolean/.test(type)) return 'boolean';
+  return /^(date|timestamp)/.test(type) ? 'time' : 'unknown';
+};
+
+const familiesOfKinds: Readonly<Record<string, Family>> = {
+  ...Object.fromEntries('lower upper trim substring concat'.split(' ').map((kind) => [kind, 'text'])),
+  ...Object.fromEntries(
+    'add sub mul div mod neg count count_if sum avg abs floor length str_position year month day hour cardinality row_number'
+      .split(' ')
+      .map((kind) => [kind, 'number']),
+  ),
+  ...Object.fromEntries(
+    'boolean eq neq lt lte gt gte and or not in between like is_null'
+      .split(' ')
+      .map((kind) => [kind, 'boolean']),
+  ),
+  null: 'null',
+};
+
+/** What kind of value an expression has, as far as that can be told without an engine. */
+function familyOfExpression(node: unknown, typesOf: (column: string) => readonly string[]): Family {
+  const [[kind, value] = ['', {}]] = Object.entries(asJson(node)).map(([k, v]) => [k, asJson(v)] as const);
+  const inner = (part: unknown) => familyOfExpression(part, typesOf);
+  switch (kind) {
+    case 'paren':
+    case 'min':
+    case 'max':
+      return inner(value.this);
+    case 'coalesce':
+      return (
+        partsOf(value)
+          .map(inner)
+          .find((family) => family !== 'null') ?? 'null'
+      );
+    case 'cast':
+      return familyOfType(String(asJson(value.to).data_type));
+    case 'literal':
+      return (
+        ({ number: 'number', string: 'text', date: 'time', timestamp: 'time' }[
+          String(value.literal_type)
+        ] as Family) ?? 'unknown'
+      );
+    case 'function': {
+      const [first] = Array.isArray(value.args) ? value.args : [];
+      const name = String(value.name).toLowerCase();
+      if (['date_format'].includes(name)) return 'text';
+      if (['strpos', 'to_unixtime', 'cardinality', 'count_if'].includes(name)) return 'number';
+      return ['nullif', 'try', 'greatest'].includes(name) ? inner(first) : 'unknown';
+    }
+    case 'column': {
+      const name = nameOf(value, 'name') ?? '';
+      if (name === '$path') return 'text';
+      const families = new Set(typesOf(name).map(familyOfType));
+      return families.size === 1 ? ([...families][0] ?? 'unknown') : 'unknown';
+    }
+    default:
+      return familiesOfKinds[kind] ?? 'unknown';
+  }
+}
+
+/** Where Athena has an answer of another type, or rounds otherwise, and where it refuses what DuckDB computes. */
+function checkTypes(
+  nodes: readonly (readonly [kind: string, value: Json])[],
+  typesOf: (column: string) => readonly string[],
+): void {
+  const columnType = (node: unknown, pattern: RegExp): boolean =>
+    typesOf(nameOf(asJson(asJson(node).column), 'name') ?? '').some((type) => pattern.test(type));
+  const familyOf = (node: unknown): Family => familyOfExpression(node, typesOf);
+  const literalIs = (node: unknown, pattern: RegExp): boolean => {
+    const { literal_type: type, value } = asJson(asJson(node).literal);
+    return type === 'number' && pattern.test(String(value));
+  };
+  const anyOf = (node: unknown, is: (kind: string, value: Json) => boolean): boolean =>
+    [...expressions(node)].some(([kind, value]) => is(kind, value));
+  const isDecimal = (node: unknown): boolean =>
+    anyOf(
+      node,
+      (kind, value) =>
+        literalIs({ [kind]: value }, /^[\d]*\.\d*$/) || columnType({ [kind]: value }, /^decimal\(\d+,[1-9]/),
+    );
+  const isFraction = (node: unknown): boolean =>
+    isDecimal(node) ||
+    anyOf(
+      node,
+      (kind, value) =>
+        ['div', 'avg'].includes(kind) ||
+        literalIs({ [kind]: value }, /[.e]/i) ||
+        columnType({ [kind]: value }, /^(double|float)/) ||
+        (kind === 'cast' && asJson(value.to).data_type === 'double'),
+    );
+  for (const [kind, value] of nodes) {
+    if (['div', 'mod', 'mul', 'avg', 'floor'].includes(kind) && isDecimal(value))
+      throw notSupported('arithmetic on decimals, which have a type of their own in Athena');
+    if (kind === 'cast' && asJson(value.to).data_type !== 'double') {
+      const operand = value.this;
+      const isFloored = 'floor' in asJson(operand);
+      if (!isFloored && isFraction(operand) && asJson(value.to).data_type !== 'date')
+        throw notSupported('a cast of a fraction to a whole number, which Athena rounds otherwise');
+    }
+    // DuckDB takes a boolean for a number, and compares a text with whatever it can be read as.
+    if (
+      'add sub mul div mod neg'.split(' ').includes(kind) &&
+      partsOf(value).some((part) => familyOf(part) === 'boolean')
+    )
+      throw new QueryError(`TYPE_MISMATCH: a boolean is no number (${kind})`);
+    if (['sum', 'avg', 'abs', 'floor'].includes(kind) && familyOf(value.this) === 'boolean')
+      throw new QueryError(`FUNCTION_NOT_FOUND: Unexpected parameters (boolean) for function ${kind}`);
+    if ('eq neq lt lte gt gte in between'.split(' ').includes(kind)) {
+      const families = new Set(
+        partsOf(value)
+          .map(familyOf)
+          .filter((family) => family !== 'null'),
+      );
+      if (families.has('text') && families.has('unknown'))
+        throw notSupported('a text beside a value whose type it does not know');
+      families.delete('unknown');
+      if (families.size > 1)
+        throw new QueryError(`TYPE_MISMATCH: ${[...families].join(' and ')} are not compared (${kind})`);
+    }
+  }
+}
+
+/** The values that an operator works on. */
+const partsOf = ({ left, right, this: first, low, high, expressions: list }: Json): unknown[] =>
+  [left, right, first, low, high, ...(Array.isArray(list) ? list : [])].filter(
+    (part) => part !== undefined && part !== null,
+  );
+
+function checkLiteral({ literal_type: type, value }: Json): void {
+  const isTime = type === 'timestamp' && /^[-\d]+( [:.\d]+)?$/.test(String(value));
+  if (!isTime && !['number', 'string', 'date'].includes(String(type)))
+    throw notSupported(`the literal ${type} ${value}`);
+}
+
+/**
+ * Of a bare NULL Athena does not know the type; fields of a ROW without names it calls field0 and on; a literal time keeps
+ * as many digits of a second as it is written with.
+ */
+function checkSelected(select: Json): void {
+  for (const item of Array.isArray(select.expressions) ? select.expressions : []) {
+    const selected = asJson(asJson(asJson(item).alias).this ?? item);
+    if ('null' in selected) throw notSupported('a bare NULL as a result');
+    if (String(asJson(selected.function).name).toLowerCase() === 'row')
+      throw notSupported('a ROW without names as a result');
+    const { literal_type: type, value } = asJson(selected.literal);
+    if (type === 'timestamp' && !/\.\d{3}$/.test(String(value)))
+      throw notSupported('a literal time as a result');
+  }
+}
+
+const selectsStar = (select: Json): boolean =>
+  Array.isArray(select.expressions) && select.expressions.some((item) => 'star' in asJson(item));
 
 function checkCast(cast: Json): void {
   const to = asJson(cast.to);

@@ -5,48 +5,22 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { ApiError, type Operation } from '../apiError.ts';
 import { parseAddress, type Upstream } from '../aws.ts';
-
-export interface ResultColumn {
-  readonly name: string;
-  /** Athena's name of the type, such as varchar or bigint. */
-  readonly type: string;
-}
-
-export interface QueryResult {
-  readonly kind: 'DML' | 'DDL' | 'UTILITY';
-  readonly columns: readonly ResultColumn[];
-  /** Values as Athena writes them; null for NULL. */
-  readonly rows: readonly (readonly (string | null)[])[];
-  readonly scannedBytes: number;
-}
-
-/** Runs one statement. Throws QueryError. */
-export type Engine = (sql: string, database: string) => Promise<QueryResult>;
-
-/** A statement fails, with Athena's category (1 system, 2 user, 3 other) and a message that begins with its error code. */
-export class QueryError extends Error {
-  override readonly name = 'QueryError';
-  readonly category: number;
-  constructor(message: string, category = 2) {
-    super(message);
-    this.category = category;
-  }
-}
-
-/** What the local engine refuses, by name, rather than answer otherwise than Athena. */
-export const notSupported = (what: string): QueryError =>
-  new QueryError(`NOT_SUPPORTED: the local Athena does not answer ${what}`);
+import type { Engine, QueryResult, ResultColumn } from './engine.ts';
+import { QueryError } from './queryError.ts';
 
 interface Execution {
   readonly id: string;
   readonly sql: string;
   readonly database: string;
   readonly workgroup: string;
+  readonly kind: ReturnType<Engine['kindOf']>;
   readonly location: string;
   readonly submitted: number;
+  readonly stop: AbortController;
   state: 'QUEUED' | 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
+  started?: number;
   completed?: number;
-  error?: { message: string; category: number };
+  error?: QueryError;
   result?: QueryResult;
 }
 
@@ -74,21 +48,27 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
     return found;
   };
 
-  const run = async (execution: Execution, cutoff: number | undefined) => {
+  const run = async (execution: Execution, parameters: readonly string[], cutoff: number | undefined) => {
     execution.state = 'RUNNING';
+    execution.started = Date.now();
     try {
-      const result = await engine(execution.sql, execution.database);
+      const result = await engine.run({
+        sql: execution.sql,
+        database: execution.database,
+        parameters,
+        tables: `${execution.location.slice(0, execution.location.lastIndexOf('/'))}/tables/${execution.id}/`,
+        signal: execution.stop.signal,
+      });
       if (cutoff !== undefined && result.scannedBytes > cutoff)
         throw new QueryError('Query cancelled! : Bytes scanned limit was exceeded');
-      await writeResult(upstream, execution.location, result);
+      await writeResult(upstream, execution, result);
       execution.result = result;
       if (isOpen(execution)) execution.state = 'SUCCEEDED';
     } catch (error) {
-      const category = error instanceof QueryError ? error.category : 1;
-      execution.error = {
-        message: error instanceof QueryError ? error.message : `GENERIC_INTERNAL_ERROR: ${error}`,
-        category,
-      };
+      execution.error =
+        error instanceof QueryError
+          ? error
+          : new QueryError(`GENERIC_INTERNAL_ERROR: ${error instanceof Error ? error.message : error}`, 1);
       if (isOpen(execution)) execution.state = 'FAILED';
     }
     execution.completed = Date.now();
@@ -98,8 +78,6 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
     const parsed = startRequest.safeParse(request);
     if (!parsed.success) throw new ApiError('InvalidRequestException', z.prettifyError(parsed.error));
     const query = parsed.data;
-    if (query.ExecutionParameters)
-      throw new ApiError('InvalidRequestException', 'the local Athena does not take ExecutionParameters');
     const known = query.ClientRequestToken && byToken.get(query.ClientRequestToken);
     if (known) {
       if (find(known).sql !== query.QueryString)
@@ -116,19 +94,24 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
         'InvalidRequestException',
         'No output location provided. An output location is required either through the Workgroup result configuration setting or as an API input.',
       );
+    const database = query.QueryExecutionContext.Database ?? 'default';
+    await mustBeStatement(engine, query.QueryString, database);
     const id = randomUUID();
+    const kind = engine.kindOf(query.QueryString);
     const execution: Execution = {
       id,
       sql: query.QueryString,
-      database: query.QueryExecutionContext.Database ?? 'default',
+      database,
+      kind,
+      stop: new AbortController(),
       workgroup: query.WorkGroup,
-      location: `${location.replace(/\/?$/, '/')}${id}.csv`,
+      location: `${location.replace(/\/?$/, '/')}${id}.${kind === 'DML' ? 'csv' : 'txt'}`,
       submitted: Date.now(),
       state: 'QUEUED',
     };
     executions.set(id, execution);
     if (query.ClientRequestToken) byToken.set(query.ClientRequestToken, id);
-    void run(execution, configuration?.BytesScannedCutoffPerQuery);
+    void run(execution, query.ExecutionParameters ?? [], configuration?.BytesScannedCutoffPerQuery);
     return { QueryExecutionId: id };
   };
 
@@ -150,7 +133,10 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
     },
     'AmazonAthena.StopQueryExecution': async (request) => {
       const execution = find(idRequest.parse(request).QueryExecutionId);
-      if (isOpen(execution)) execution.state = 'CANCELLED';
+      if (isOpen(execution)) {
+        execution.state = 'CANCELLED';
+        execution.stop.abort(new Error('the query was stopped'));
+      }
       return {};
     },
     'AmazonAthena.ListQueryExecutions': async (request) => {
@@ -166,7 +152,7 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
           'InvalidRequestException',
           `Query did not finish successfully. Final query state: ${execution.state}`,
         );
-      return page(execution.result, Number(parsed.NextToken ?? 0), parsed.MaxResults);
+      return page(execution.result, execution.kind, Number(parsed.NextToken ?? 0), parsed.MaxResults);
     },
   };
 }
@@ -175,35 +161,34 @@ const isOpen = (execution: Execution): boolean =>
   execution.state === 'QUEUED' || execution.state === 'RUNNING';
 
 /** A page of results. The first page of a query (not of DDL) begins with the header row, as Athena's does. */
-function page(result: QueryResult, offset: number, size: number): Record<string, unknown> {
-  const header = result.kind === 'DML' ? [result.columns.map((c) => c.name)] : [];
+function page(
+  result: QueryResult,
+  kind: Execution['kind'],
+  offset: number,
+  size: number,
+): Record<string, unknown> {
+  const header =
+    kind === 'DML' && result.columns.length > 0 && !isWrite(result)
+      ? [result.columns.map((c) => c.name)]
+      : [];
   const all = [...header, ...result.rows];
   const next = offset + size;
   return {
-    UpdateCount: 0,
+    UpdateCount: result.updateCount,
     ResultSet: {
       Rows: all.slice(offset, next).map((row) => ({
         Data: row.map((value) => (value === null ? {} : { VarCharValue: value })),
       })),
       ResultSetMetadata: {
-        ColumnInfo: result.columns.map(({ name, type }) => ({
+        ColumnInfo: result.columns.map(({ name, type, precision, scale }: ResultColumn) => ({
           CatalogName: 'hive',
           SchemaName: '',
           TableName: '',
           Name: name,
           Label: name,
           Type: type,
-          Precision:
-            type === 'varchar'
-              ? 2147483647
-              : type === 'bigint'
-                ? 19
-                : type === 'integer'
-                  ? 10
-                  : type === 'double'
-                    ? 17
-                    : 0,
-          Scale: 0,
+          Precision: precision,
+          Scale: scale,
           Nullable: 'UNKNOWN',
           CaseSensitive: type === 'varchar',
         })),
@@ -214,11 +199,11 @@ function page(result: QueryResult, offset: number, size: number): Record<string,
 }
 
 function describe(execution: Execution): Record<string, unknown> {
-  const elapsed = (execution.completed ?? Date.now()) - execution.submitted;
+  const ended = execution.completed ?? Date.now();
   return {
     QueryExecutionId: execution.id,
     Query: execution.sql,
-    StatementType: execution.result?.kind ?? 'DML',
+    StatementType: execution.kind,
     ResultConfiguration: { OutputLocation: execution.location },
     QueryExecutionContext: { Database: execution.database },
     WorkGroup: execution.workgroup,
@@ -235,6 +220,7 @@ function describe(execution: Execution): Record<string, unknown> {
             StateChangeReason: execution.error.message,
             AthenaError: {
               ErrorCategory: execution.error.category,
+              ErrorType: errorTypeOf(execution.error, execution.kind),
               ErrorMessage: execution.error.message,
               Retryable: false,
             },
@@ -242,24 +228,57 @@ function describe(execution: Execution): Record<string, unknown> {
         : {}),
     },
     Statistics: {
-      EngineExecutionTimeInMillis: elapsed,
-      TotalExecutionTimeInMillis: elapsed,
+      QueryQueueTimeInMillis: (execution.started ?? Date.now()) - execution.submitted,
+      EngineExecutionTimeInMillis: ended - (execution.started ?? ended),
+      TotalExecutionTimeInMillis: ended - execution.submitted,
       DataScannedInBytes: execution.result?.scannedBytes ?? 0,
     },
   };
 }
 
-/** Athena quotes every value, and leaves NULL empty. */
-async function writeResult(upstream: Upstream, location: string, result: QueryResult): Promise<void> {
+/** Athena's numbers for kinds of errors: https://docs.aws.amazon.com/athena/latest/ug/error-reference.html */
+function errorTypeOf(error: QueryError, kind: Execution['kind']): number {
+  if (error.category === 1) return 200;
+  if (kind !== 'DML') return 1003;
+  const isData = /^(INVALID_CAST_ARGUMENT|DIVISION_BY_ZERO|NUMERIC_VALUE_OUT_OF_RANGE|HIVE_BAD_DATA)/;
+  return isData.test(error.message) ? 1001 : 1006;
+}
+
+/** What is no statement at all is refused before there is an execution. */
+async function mustBeStatement(engine: Engine, sql: string, database: string): Promise<void> {
+  try {
+    await engine.check({ sql, database });
+  } catch (error) {
+    if (!(error instanceof QueryError)) throw error;
+    const [, message] = /^SYNTAX_ERROR: (.*)$/s.exec(error.message) ?? [];
+    if (message !== undefined)
+      throw new ApiError('InvalidRequestException', message, { AthenaErrorCode: 'MALFORMED_QUERY' });
+  }
+}
+
+/** A statement that wrote rows tells their number, and none of them. */
+const isWrite = (result: QueryResult): boolean =>
+  result.rows.length === 0 && result.columns.length === 1 && result.columns[0]?.name === 'rows';
+
+/** Of a query as CSV: every value is quoted, and NULL is left empty. What DDL tells is plain text, a line a row. */
+async function writeResult(
+  upstream: Upstream,
+  { location, kind }: Execution,
+  result: QueryResult,
+): Promise<void> {
+  if (isWrite(result)) return;
   const quote = (value: string | null) => (value === null ? '' : `"${value.replaceAll('"', '""')}"`);
-  const lines = [result.columns.map((c) => c.name), ...result.rows].map((row) => row.map(quote).join(','));
+  const lines =
+    kind === 'DML'
+      ? [result.columns.map((c) => c.name), ...result.rows].map((row) => row.map(quote).join(','))
+      : result.rows.map((row) => row.join('\t'));
   const { bucket, key } = parseAddress(location);
   await upstream.s3.send(
     new PutObjectCommand({
       Bucket: bucket,
       Key: key,
-      Body: `${lines.join('\n')}\n`,
-      ContentType: 'text/csv',
+      Body: lines.map((line) => `${line}\n`).join(''),
+      ContentType: kind === 'DML' ? 'text/csv' : 'text/plain',
     }),
   );
 }

@@ -1,6 +1,7 @@
 /** DuckDB's types and values as Athena names and writes them. */
 import {
   DuckDBDateValue,
+  type DuckDBDecimalType,
   DuckDBDecimalValue,
   DuckDBListValue,
   DuckDBStructValue,
@@ -9,36 +10,56 @@ import {
   DuckDBTypeId,
   type DuckDBValue,
 } from '@duckdb/node-api';
-import { notSupported } from './service.ts';
+import type { ResultColumn } from './engine.ts';
+import { notSupported } from './queryError.ts';
+
+type AthenaType = Omit<ResultColumn, 'name'>;
+
+const typeOf = (type: string): AthenaType => ({ type, precision: precisions[type] ?? 0, scale: 0 });
+
+/** Precisions as JDBC has them, which is what Athena tells. */
+export const precisions: Readonly<Record<string, number>> = {
+  varchar: 2_147_483_647,
+  varbinary: 1_073_741_824,
+  bigint: 19,
+  integer: 10,
+  smallint: 5,
+  tinyint: 3,
+  double: 17,
+  float: 17,
+  timestamp: 3,
+};
 
 /** Throws QueryError for a type that Athena has no equal of. */
-export function athenaType(type: DuckDBType | undefined): string {
+export function athenaType(type: DuckDBType | undefined): AthenaType {
   switch (type?.typeId) {
     case DuckDBTypeId.BOOLEAN:
-      return 'boolean';
+      return typeOf('boolean');
     case DuckDBTypeId.TINYINT:
     case DuckDBTypeId.SMALLINT:
     case DuckDBTypeId.INTEGER:
-      return 'integer';
+      return typeOf('integer');
     case DuckDBTypeId.BIGINT:
     case DuckDBTypeId.HUGEINT:
-      return 'bigint';
+      return typeOf('bigint');
     case DuckDBTypeId.DOUBLE:
-      return 'double';
-    case DuckDBTypeId.DECIMAL:
-      return 'decimal';
+      return typeOf('double');
+    case DuckDBTypeId.DECIMAL: {
+      const { width, scale } = type as DuckDBDecimalType;
+      return { type: 'decimal', precision: width, scale };
+    }
     case DuckDBTypeId.VARCHAR:
-      return 'varchar';
+      return typeOf('varchar');
     case DuckDBTypeId.DATE:
-      return 'date';
+      return typeOf('date');
     case DuckDBTypeId.TIMESTAMP:
-      return 'timestamp';
+      return typeOf('timestamp');
     case DuckDBTypeId.LIST:
-      return 'array';
+      return typeOf('array');
     case DuckDBTypeId.STRUCT:
-      return 'row';
+      return typeOf('row');
     case DuckDBTypeId.SQLNULL:
-      return 'unknown';
+      return typeOf('unknown');
     default:
       throw notSupported(`a result of DuckDB's type ${type}`);
   }

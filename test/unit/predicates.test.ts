@@ -64,7 +64,7 @@ test('property: a condition means the same in both dialects', async () => {
   for (const macro of athenaMacros) await db.run(`CREATE MACRO ${macro}`);
   await db.run(`CREATE TABLE t AS SELECT * FROM (VALUES
     (9007199254740993, 2, 0.5, 'it''s', true, TIMESTAMP '2025-10-06 05:40:00', DATE '2025-10-06'),
-    (-7, -1, -2.5, ' x ', false, TIMESTAMP '1969-12-31 23:59:59.999999', DATE '2000-02-29'),
+    (-7, -1, -2.5, ' xß ', false, TIMESTAMP '1969-12-31 23:59:59.999999', DATE '2000-02-29'),
     (0, 0, 0.0, '', NULL, NULL, NULL),
     (NULL, NULL, NULL, NULL, NULL, NULL, NULL)) v(n, m, x, s, ok, "at", d)`);
   const none = await db.runAndReadAll('SELECT count_if(ok), count(*) FROM t WHERE false');
@@ -74,7 +74,7 @@ test('property: a condition means the same in both dialects', async () => {
       const typed = checkExpression(parseExpression(expression), columns);
       const values = async (sql: string) =>
         (await db.runAndReadAll(`SELECT ${sql} AS v FROM t`)).getRows().map(([v]) => v);
-      expect(checkQuery(`SELECT ${athena.conditionSql(typed)} FROM t`)).toHaveLength(1);
+      expect(checkQuery(`SELECT ${athena.conditionSql(typed)} FROM t`).tables).toHaveLength(1);
       expect(await values(athena.conditionSql(typed))).toEqual(await values(duckdb.conditionSql(typed)));
     }),
     { numRuns: 300, seed: 5, endOnFailure: true },
@@ -93,7 +93,7 @@ test('each kind of expectation is asked in one scan and judged with its toleranc
   );
   const sql = expectationQuery(contract, { table: 'staging_x', column: 'run', value: 'r' });
   expect(sql.match(/FROM/g)).toHaveLength(1);
-  expect(checkQuery(sql)).toHaveLength(1);
+  expect(checkQuery(sql).tables).toHaveLength(1);
   const at = new Date('2025-10-07T00:00:00Z');
   const judge = (values: readonly (readonly (string | null)[])[], now: Date, lastBatches: number[]) => {
     const own = judgeExpectations(contract, { published: 0, now, lastBatches }, {}).length - values.length;

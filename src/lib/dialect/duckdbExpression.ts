@@ -7,6 +7,10 @@ import { call, type ExpressionDialect, expressionIn } from './expression.ts';
 // Sums of 64-bit integers do not overflow in 128 bits.
 const whole = (value: string) => `${value}::HUGEINT`;
 
+/** NULL stays NULL, which greatest() would leave out. */
+const atLeast = (value = '', least: number) =>
+  `(CASE WHEN ${value} < ${least} THEN ${least} ELSE ${value} END)`;
+
 const dialect: ExpressionDialect = {
   identifier,
   literal,
@@ -16,7 +20,9 @@ const dialect: ExpressionDialect = {
   nullif: (value, other) => `nullif(${value}, ${other})`,
   calls: {
     lower: call('lower'),
-    upper: call('upper'),
+    // The one letter that DuckDB and Java, and so Athena, disagree on stays as it is.
+    upper: ([text]) =>
+      `array_to_string(list_transform(string_split(${text}, 'ß'), lambda part: system.main.upper(part)), 'ß')`,
     trim: ([text = '']) => trimmed(text),
     length: ([text]) => `length(${text})::HUGEINT`,
     // A missing part makes the whole missing, as everywhere else in the language.
@@ -26,7 +32,7 @@ const dialect: ExpressionDialect = {
     contains: ([text, part]) => `contains((${text})::VARCHAR, (${part})::VARCHAR)`,
     // A place before the first is the first.
     substring: ([text, from, count]) =>
-      `substring(${text}, greatest(${from}, 1)::BIGINT, greatest(${count}, 0)::BIGINT)`,
+      `substring(${text}, ${atLeast(from, 1)}::BIGINT, ${atLeast(count, 0)}::BIGINT)`,
     abs: call('abs'),
     floor: ([number]) => `floor(${number})::HUGEINT`,
     year: ([time]) => `year(${time})::HUGEINT`,

@@ -1,0 +1,84 @@
+/** What carries out a statement: the Data Catalog for DDL, and an engine for everything that reads or writes rows. */
+import type { Upstream } from '../aws.ts';
+import { parseDdl, runDdl } from './ddl.ts';
+import { notSupported, QueryError } from './queryError.ts';
+import { SqlReader } from './sqlReader.ts';
+
+export interface Statement {
+  readonly sql: string;
+  readonly database: string;
+  /** Literals for the question marks, in order. */
+  readonly parameters: readonly string[];
+  /** The address of a folder for tables that name no place of their own. */
+  readonly tables: string;
+  /** Aborted when the query is stopped. */
+  readonly signal: AbortSignal;
+}
+
+export interface ResultColumn {
+  readonly name: string;
+  /** Athena's name of the type, such as varchar or bigint. */
+  readonly type: string;
+  readonly precision: number;
+  readonly scale: number;
+}
+
+export interface QueryResult {
+  readonly columns: readonly ResultColumn[];
+  /** Values as Athena writes them; null for NULL. */
+  readonly rows: readonly (readonly (string | null)[])[];
+  /** Rows that the statement wrote. */
+  readonly updateCount: number;
+  readonly scannedBytes: number;
+}
+
+/** Runs queries, and statements that write rows. Both throw QueryError. */
+export interface SqlEngine {
+  /** Refuses what is no statement at all, before it runs. */
+  check(statement: Pick<Statement, 'sql' | 'database'>): Promise<void>;
+  run(statement: Statement): Promise<QueryResult>;
+}
+
+export interface Engine extends SqlEngine {
+  /** As in the API: DML, DDL, or UTILITY for what only tells. */
+  kindOf(sql: string): 'DML' | 'DDL' | 'UTILITY';
+}
+
+/** DDL is the same on every engine: it is carried out on the Data Catalog, as Athena does. */
+export function withDdl(upstream: Upstream, engine: SqlEngine): Engine {
+  return {
+    kindOf(sql) {
+      const first = new SqlReader(sql).peek().toUpperCase();
+      if (['SHOW', 'DESCRIBE', 'DESC', 'EXPLAIN'].includes(first)) return 'UTILITY';
+      if (['SELECT', 'WITH', 'VALUES', '(', 'TABLE', 'INSERT', 'UNLOAD'].includes(first)) return 'DML';
+      return new SqlReader(sql).isCreateTableAs() ? 'DML' : 'DDL';
+    },
+    async check(statement) {
+      refuseOthers(statement.sql);
+      if (parseDdl(statement.sql) === null) await engine.check(statement);
+    },
+    async run(statement) {
+      refuseOthers(statement.sql);
+      const ddl = parseDdl(statement.sql);
+      return ddl === null ? engine.run(statement) : runDdl(upstream, ddl, statement.database);
+    },
+  };
+}
+
+/** Statements of Trino that Athena has not, or has only for other kinds of tables. */
+function refuseOthers(sql: string): void {
+  const reader = new SqlReader(sql);
+  const first = reader.peek().toUpperCase();
+  if (['DELETE', 'UPDATE', 'MERGE'].includes(first))
+    throw new QueryError(
+      'NOT_SUPPORTED: Modifying Hive table rows is only supported for transactional tables',
+    );
+  if (['PREPARE', 'EXECUTE', 'DEALLOCATE'].includes(first))
+    throw notSupported(`${first}, but ExecutionParameters`);
+  if (
+    'ANALYZE CALL COMMENT COMMIT DENY GRANT REFRESH RESET REVOKE ROLLBACK SET START TRUNCATE USE'
+      .split(' ')
+      .includes(first)
+  )
+    throw new QueryError('SYNTAX_ERROR: Queries of this type are not supported');
+}

@@ -1,0 +1,220 @@
+/** The grammar's pieces that are read of a statement without an engine's parser. */
+import { QueryError } from './queryError.ts';
+
+/** A table, and its database where one is written. */
+export interface Name {
+  readonly database: string | undefined;
+  readonly table: string;
+}
+
+/** `PARTITION (year='2025') LOCATION 's3://…'`. */
+export interface PartitionSpec {
+  readonly values: ReadonlyMap<string, string>;
+  readonly location: string | undefined;
+}
+
+/** Reads a statement token by token. Throws QueryError as Hive words it. */
+export class SqlReader {
+  readonly #sql: string;
+  readonly #tokens: readonly { readonly text: string; readonly at: number }[];
+  #at = 0;
+
+  constructor(sql: string) {
+    this.#tokens = tokenize(sql);
+    const last = this.#tokens.at(-1);
+    this.#sql = last === undefined ? '' : sql.slice(0, last.at + last.text.length);
+  }
+
+  /** The statement without the semicolon at its end. */
+  whole(): string {
+    return this.#sql;
+  }
+
+  /** The statement with a literal in the place of each question mark. Throws QueryError when their numbers differ. */
+  withParameters(parameters: readonly string[]): string {
+    const marks = this.#tokens.filter((t) => t.text === '?');
+    if (marks.length !== parameters.length)
+      throw new QueryError(
+        `INVALID_PARAMETER_USAGE: Incorrect number of parameters: expected ${marks.length} but found ${parameters.length}`,
+      );
+    let sql = '';
+    let from = 0;
+    for (const [i, { at }] of marks.entries()) {
+      sql += `${this.#sql.slice(from, at)}${parameters[i]}`;
+      from = at + 1;
+    }
+    return sql + this.#sql.slice(from);
+  }
+
+  /** Texts with their type, as Athena's are: DuckDB takes a bare one for a number where a number is asked for. */
+  withTypedTexts(): string {
+    let sql = '';
+    let from = 0;
+    for (const [i, { text, at }] of this.#tokens.entries()) {
+      const before = this.#tokens[i - 1]?.text.toUpperCase() ?? '';
+      if (!text.startsWith("'") || ['DATE', 'TIME', 'TIMESTAMP', 'INTERVAL', 'ESCAPE'].includes(before))
+        continue;
+      sql += `${this.#sql.slice(from, at)}(${text}::VARCHAR)`;
+      from = at + text.length;
+    }
+    return sql + this.#sql.slice(from);
+  }
+
+  /** What is left, as it is written. */
+  rest(): string {
+    return this.isAtEnd() ? '' : this.#sql.slice(this.#tokens[this.#at]?.at);
+  }
+
+  #token(ahead = 0): string | undefined {
+    return this.#tokens[this.#at + ahead]?.text;
+  }
+
+  peek(): string {
+    return this.#token() ?? 'the end';
+  }
+
+  isAtEnd(): boolean {
+    return this.#at >= this.#tokens.length;
+  }
+
+  take(word: string): boolean {
+    if (this.#token()?.toUpperCase() !== word) return false;
+    this.#at++;
+    return true;
+  }
+
+  takeAll(...words: string[]): boolean {
+    const found = words.every((word, i) => this.#token(i)?.toUpperCase() === word);
+    if (found) this.#at += words.length;
+    return found;
+  }
+
+  must(word: string): void {
+    if (!this.take(word)) throw new QueryError(`FAILED: ParseException missing ${word} at '${this.peek()}'`);
+  }
+
+  end<T>(statement: T): T {
+    if (!this.isAtEnd()) throw new QueryError(`FAILED: ParseException extraneous input '${this.peek()}'`);
+    return statement;
+  }
+
+  identifier(): string {
+    const token = this.peek();
+    if (!/^[\w`"]/.test(token))
+      throw new QueryError(`FAILED: ParseException cannot recognize input near '${token}'`);
+    this.#at++;
+    return token.replace(/^[`"](.*)[`"]$/s, '$1').toLowerCase();
+  }
+
+  name(): Name {
+    const first = this.identifier();
+    if (!this.take('.')) return { database: undefined, table: first };
+    return { database: first, table: this.identifier() };
+  }
+
+  text(): string {
+    const token = this.peek();
+    if (!/^['"]/.test(token))
+      throw new QueryError(`FAILED: ParseException mismatched input '${token}' expecting StringLiteral`);
+    this.#at++;
+    return token.slice(1, -1).replaceAll("''", "'");
+  }
+
+  /** `(year='2025', month=10)`, or TBLPROPERTIES' `('a'='b')`. */
+  pairs(): Map<string, string> {
+    const pairs = new Map<string, string>();
+    this.must('(');
+    do {
+      const key = /^'/.test(this.peek()) ? this.text() : this.identifier();
+      this.must('=');
+      pairs.set(key, /^['"]/.test(this.peek()) ? this.text() : this.identifier());
+    } while (this.take(','));
+    this.must(')');
+    return pairs;
+  }
+
+  partitions(commas: boolean): PartitionSpec[] {
+    const partitions: PartitionSpec[] = [];
+    do {
+      this.must('PARTITION');
+      const values = this.pairs();
+      partitions.push({ values, location: this.take('LOCATION') ? this.text() : undefined });
+    } while (commas ? this.take(',') : this.peek().toUpperCase() === 'PARTITION');
+    return partitions;
+  }
+
+  /** `(id bigint, tags array<string>)`. */
+  columns(): { name: string; type: string }[] {
+    const columns: { name: string; type: string }[] = [];
+    this.must('(');
+    do {
+      const name = this.identifier();
+      let type = '';
+      for (let depth = 0; depth > 0 || !/^[,)]$|^COMMENT$/i.test(this.peek()); this.#at++) {
+        const token = this.peek();
+        if (this.isAtEnd()) throw new QueryError('FAILED: ParseException missing ) at the end');
+        if (/[<(]/.test(token)) depth++;
+        if (/[>)]/.test(token)) depth--;
+        type += token;
+      }
+      if (this.take('COMMENT')) this.text();
+      columns.push({ name, type: type.toLowerCase() });
+    } while (this.take(','));
+    this.must(')');
+    return columns;
+  }
+
+  /** What stands in parentheses, as it is written. */
+  parenthesis(): string {
+    this.must('(');
+    const start = this.#tokens[this.#at]?.at ?? 0;
+    for (let depth = 1; ; this.#at++) {
+      const token = this.#token();
+      if (token === undefined) throw new QueryError("SYNTAX_ERROR: missing ')' at the end");
+      if (token === '(') depth++;
+      if (token === ')' && --depth === 0) break;
+    }
+    const text = this.#sql.slice(start, this.#tokens[this.#at]?.at).trim();
+    this.#at++;
+    return text;
+  }
+
+  /** `(format = 'PARQUET', bucket_count = 4, partitioned_by = ARRAY['day'])`; names in lower case. */
+  properties(): Map<string, string | number | string[]> {
+    const properties = new Map<string, string | number | string[]>();
+    this.must('(');
+    do {
+      const key = this.identifier();
+      this.must('=');
+      if (this.takeAll('ARRAY', '[')) {
+        const items: string[] = [];
+        do items.push(this.text());
+        while (this.take(','));
+        this.must(']');
+        properties.set(key, items);
+      } else if (/^\d+$/.test(this.peek())) {
+        properties.set(key, Number(this.peek()));
+        this.#at++;
+      } else properties.set(key, this.text());
+    } while (this.take(','));
+    this.must(')');
+    return properties;
+  }
+
+  isCreateTableAs(): boolean {
+    if (!this.takeAll('CREATE', 'TABLE')) return false;
+    this.takeAll('IF', 'NOT', 'EXISTS');
+    this.name();
+    return this.take('AS') || this.take('WITH');
+  }
+}
+
+/** Words, quoted names and texts, and marks, with their places; comments and a last semicolon are left out. */
+function tokenize(sql: string): { text: string; at: number }[] {
+  const pattern = /\s+|--[^\n]*|\/\*[\s\S]*?\*\/|`[^`]*`|"[^"]*"|'(?:[^']|'')*'|[\w$]+|[^\s\w]/gy;
+  const tokens = [...sql.matchAll(pattern)]
+    .map((match) => ({ text: match[0], at: match.index }))
+    .filter(({ text }) => !/^(\s|--|\/\*)/.test(text));
+  if (tokens.at(-1)?.text === ';') tokens.pop();
+  return tokens;
+}

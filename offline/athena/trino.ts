@@ -1,0 +1,231 @@
+/** Athena's queries, CTAS, INSERT, UNLOAD and views on Trino: what Athena writes otherwise is rewritten, and answered in its words. */
+import { randomUUID } from 'node:crypto';
+import { DeleteTableCommand } from '@aws-sdk/client-glue';
+import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import { parseAddress, type Upstream } from '../aws.ts';
+import type { ResultColumn, SqlEngine } from './engine.ts';
+import { notSupported, QueryError } from './queryError.ts';
+import { SqlReader } from './sqlReader.ts';
+import { type TrinoClient, TrinoError, type TypeSignature } from './trinoClient.ts';
+import { catalogName } from './trinoServer.ts';
+import { precisions } from './values.ts';
+
+export function createTrinoEngine(upstream: Upstream, client: () => Promise<TrinoClient>): SqlEngine {
+  return {
+    async check({ sql, database }) {
+      try {
+        await (await client()).run(`${prepare}${rewrite(sql, '').sql}`, database);
+      } catch (error) {
+        if (error instanceof TrinoError && error.code === 'SYNTAX_ERROR')
+          throw new QueryError(`SYNTAX_ERROR: ${correctedLine(error.message)}`);
+        throw asQueryError(error);
+      }
+    },
+    async run({ sql, database, parameters, tables: output, signal }) {
+      const statement = rewrite(sql, output);
+      if (statement.emptyFolder !== undefined) await mustBeEmpty(upstream, statement.emptyFolder);
+      try {
+        const result = await (await client()).run(withParameters(statement.sql, parameters), database, {
+          signal,
+          session: statement.session,
+        });
+        const isWrite = result.updateCount !== undefined;
+        return {
+          columns: result.columns.map(columnOf),
+          rows: isWrite
+            ? []
+            : result.rows.map((row) =>
+                row.map((value, i) => textOf(value, result.columns[i]?.typeSignature)),
+              ),
+          updateCount: result.updateCount ?? 0,
+          scannedBytes: result.scannedBytes,
+        };
+      } catch (error) {
+        throw asQueryError(error);
+      } finally {
+        // Its files stay: the table is an external one.
+        if (statement.passingTable !== undefined)
+          await upstream.glue
+            .send(new DeleteTableCommand({ DatabaseName: database, Name: statement.passingTable }))
+            .catch(() => {});
+      }
+    },
+  };
+}
+
+const prepare = 'PREPARE statement FROM ';
+
+/** A statement as Trino takes it. */
+interface Rewritten {
+  readonly sql: string;
+  readonly session: Readonly<Record<string, string>>;
+  /** A folder that the statement writes to, and that Athena wants empty. */
+  readonly emptyFolder?: string;
+  /** A table that is only there while the statement runs. */
+  readonly passingTable?: string;
+}
+
+/** `output`: the folder for tables that name no place of their own. Throws QueryError. */
+function rewrite(sql: string, output: string): Rewritten {
+  const reader = new SqlReader(sql);
+  if (reader.take('UNLOAD')) return unload(reader);
+  if (reader.takeAll('CREATE', 'TABLE')) return createTableAs(reader, output);
+  return { sql: reader.whole(), session: {} };
+}
+
+type Properties = ReadonlyMap<string, Property>;
+
+/** As a table that is forgotten afterwards. https://docs.aws.amazon.com/athena/latest/ug/unload.html */
+function unload(reader: SqlReader): Rewritten {
+  const select = reader.parenthesis();
+  reader.must('TO');
+  const location = reader.text();
+  const properties = reader.take('WITH') ? reader.properties() : new Map<string, Property>();
+  reader.end(null);
+  if (!properties.has('format')) throw new QueryError("SYNTAX_ERROR: UNLOAD needs the property 'format'");
+  const { compression = 'GZIP', ...settings } = Object.fromEntries(properties);
+  const passingTable = `unload_${randomUUID().replaceAll('-', '_')}`;
+  const table = { name: passingTable, location, select };
+  const all = new Map([...Object.entries(settings), ['write_compression', compression] as const]);
+  return { ...tableAs(table, all), passingTable };
+}
+
+/** https://docs.aws.amazon.com/athena/latest/ug/create-table-as.html#ctas-table-properties */
+function createTableAs(reader: SqlReader, output: string): Rewritten {
+  const ifNotExists = reader.takeAll('IF', 'NOT', 'EXISTS');
+  const { database, table } = reader.name();
+  const properties = reader.take('WITH') ? reader.properties() : new Map<string, Property>();
+  reader.must('AS');
+  return tableAs(
+    { name: table, database, ifNotExists, location: `${output}${table}/`, select: reader.rest() },
+    properties,
+  );
+}
+
+function tableAs(
+  table: {
+    name: string;
+    database?: string | undefined;
+    ifNotExists?: boolean;
+    location: string;
+    select: string;
+  },
+  properties: Properties,
+): Rewritten {
+  const session: Record<string, string> = {};
+  const settings: string[] = [];
+  let { location } = table;
+  for (const [key, value] of properties)
+    switch (key) {
+      case 'external_location':
+        location = String(value);
+        break;
+      case 'format':
+        settings.push(`format = ${literalOf(String(value).toUpperCase())}`);
+        break;
+      case 'write_compression':
+      case 'parquet_compression':
+      case 'orc_compression':
+        session[`${catalogName}.compression_codec`] = String(value).toUpperCase();
+        break;
+      case 'field_delimiter':
+        settings.push(`textfile_field_separator = ${literalOf(value)}`);
+        break;
+      case 'partitioned_by':
+      case 'bucketed_by':
+      case 'bucket_count':
+        settings.push(`${key} = ${literalOf(value)}`);
+        break;
+      default:
+        throw notSupported(`the property ${key} of CREATE TABLE AS and UNLOAD`);
+    }
+  // Athena's default; Trino's is ORC.
+  if (!properties.has('format')) settings.push("format = 'PARQUET'");
+  settings.push(`external_location = ${literalOf(location)}`);
+  const name = [...(table.database === undefined ? [] : [table.database]), table.name].map(quote).join('.');
+  return {
+    sql: `CREATE TABLE ${table.ifNotExists ? 'IF NOT EXISTS ' : ''}${name} WITH (${settings.join(', ')}) AS ${table.select}`,
+    session,
+    emptyFolder: location,
+  };
+}
+
+type Property = string | number | readonly string[];
+
+const literalOf = (value: Property): string => {
+  if (typeof value === 'number') return String(value);
+  if (typeof value === 'string') return `'${value.replaceAll("'", "''")}'`;
+  return `ARRAY[${value.map(literalOf).join(', ')}]`;
+};
+
+const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+/** Parameters are literals as one would write them in place of the question marks. */
+const withParameters = (sql: string, parameters: readonly string[]): string =>
+  parameters.length === 0
+    ? sql
+    : `EXECUTE IMMEDIATE '${sql.replaceAll("'", "''")}' USING ${parameters.join(', ')}`;
+
+async function mustBeEmpty({ s3 }: Upstream, location: string): Promise<void> {
+  if (!location.startsWith('s3://')) return;
+  const { bucket, key } = parseAddress(location.replace(/\/?$/, '/'));
+  for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: bucket, Prefix: key, MaxKeys: 1 }))
+    if ((page.Contents ?? []).length > 0)
+      throw new QueryError(
+        `HIVE_PATH_ALREADY_EXISTS: Target directory for table already exists: ${location}`,
+      );
+}
+
+function asQueryError(error: unknown): unknown {
+  if (!(error instanceof TrinoError)) return error;
+  const tail =
+    error.code === 'COLUMN_NOT_FOUND' ? ' or requester is not authorized to access requested resources' : '';
+  const category = error.type === 'USER_ERROR' ? 2 : 1;
+  return new QueryError(`${error.code}: ${error.message}${tail}`, category);
+}
+
+/** Where PREPARE stands before a statement, its first line's columns are off by as much. */
+const correctedLine = (message: string): string =>
+  message.replace(/^line 1:(\d+)/, (_, column) => `line 1:${Math.max(1, Number(column) - prepare.length)}`);
+
+/** Athena calls Trino's real float. */
+function columnOf(column: { name: string; typeSignature: TypeSignature }): ResultColumn {
+  const { rawType, arguments: args } = column.typeSignature;
+  const type = rawType === 'real' ? 'float' : rawType;
+  const [first, second] = args.flatMap((a) => (a.kind === 'LONG' ? [Number(a.value)] : []));
+  return {
+    name: column.name,
+    type,
+    precision: type === 'decimal' || type === 'char' ? (first ?? 0) : (precisions[type] ?? 0),
+    scale: type === 'decimal' ? (second ?? 0) : 0,
+  };
+}
+
+/** A value as Athena writes it; null for NULL. */
+function textOf(value: unknown, type: TypeSignature | undefined): string | null {
+  if (value === null || value === undefined) return null;
+  const inner = (at: number): TypeSignature | undefined => {
+    const argument = type?.arguments[at];
+    if (argument?.kind === 'TYPE') return argument.value;
+    return argument?.kind === 'NAMED_TYPE' ? argument.value.typeSignature : undefined;
+  };
+  if (type?.rawType === 'array' && Array.isArray(value))
+    return `[${value.map((item) => textOf(item, inner(0)) ?? 'null').join(', ')}]`;
+  if (type?.rawType === 'map' && typeof value === 'object')
+    return `{${Object.entries(value)
+      .map(([key, item]) => `${key}=${textOf(item, inner(1)) ?? 'null'}`)
+      .join(', ')}}`;
+  if (type?.rawType === 'row' && Array.isArray(value))
+    return `{${value
+      .map((item, i) => {
+        const argument = type.arguments[i];
+        const name = argument?.kind === 'NAMED_TYPE' ? argument.value.fieldName?.name : undefined;
+        return `${name ?? `field${i}`}=${textOf(item, inner(i)) ?? 'null'}`;
+      })
+      .join(', ')}}`;
+  if (type?.rawType === 'varbinary')
+    return Buffer.from(String(value), 'base64')
+      .toString('hex')
+      .replaceAll(/(..)(?=.)/g, '$1 ');
+  return String(value);
+}

@@ -1,0 +1,135 @@
+/**
+ * Trino's client protocol: a statement is posted, and its answer is fetched page by page.
+ * https://trino.io/docs/current/develop/client-protocol.html. Numbers are kept as they are written, since a bigint does
+ * not fit a JavaScript number; that is why no client of npm is used.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { z } from 'zod';
+
+/** A type, such as `bigint` or `array` with its element's type. */
+export interface TypeSignature {
+  readonly rawType: string;
+  readonly arguments: readonly TypeArgument[];
+}
+type TypeArgument =
+  | { readonly kind: 'TYPE'; readonly value: TypeSignature }
+  | { readonly kind: 'LONG'; readonly value: string }
+  | {
+      readonly kind: 'NAMED_TYPE';
+      readonly value: {
+        readonly fieldName?: { readonly name: string } | null | undefined;
+        readonly typeSignature: TypeSignature;
+      };
+    };
+
+const typeSignature: z.ZodType<TypeSignature> = z.lazy(() =>
+  z.object({ rawType: z.string(), arguments: z.array(typeArgument) }),
+);
+const typeArgument: z.ZodType<TypeArgument> = z.lazy(() =>
+  z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('TYPE'), value: typeSignature }),
+    z.object({ kind: z.literal('LONG'), value: z.string() }),
+    z.object({
+      kind: z.literal('NAMED_TYPE'),
+      value: z.object({
+        fieldName: z.object({ name: z.string() }).nullish(),
+        typeSignature,
+      }),
+    }),
+  ]),
+);
+
+const answerSchema = z.object({
+  nextUri: z.string().optional(),
+  columns: z.array(z.object({ name: z.string(), typeSignature })).optional(),
+  /** Numbers are texts here. */
+  data: z.array(z.array(z.unknown())).optional(),
+  updateType: z.string().optional(),
+  updateCount: z.coerce.number().optional(),
+  stats: z.object({ physicalInputBytes: z.coerce.number().default(0) }),
+  error: z.object({ message: z.string(), errorName: z.string(), errorType: z.string() }).optional(),
+});
+type Answer = z.output<typeof answerSchema>;
+
+export interface TrinoResult {
+  readonly columns: readonly { readonly name: string; readonly typeSignature: TypeSignature }[];
+  readonly rows: readonly (readonly unknown[])[];
+  readonly updateCount: number | undefined;
+  readonly scannedBytes: number;
+}
+
+/** What Trino answers to a statement that fails. */
+export class TrinoError extends Error {
+  override readonly name = 'TrinoError';
+  /** Such as COLUMN_NOT_FOUND. */
+  readonly code: string;
+  /** USER_ERROR, INTERNAL_ERROR, INSUFFICIENT_RESOURCES or EXTERNAL. */
+  readonly type: string;
+  constructor({ message, errorName, errorType }: NonNullable<Answer['error']>) {
+    super(message);
+    this.code = errorName;
+    this.type = errorType;
+  }
+}
+
+export interface RunOptions {
+  /** Ends the query. */
+  readonly signal?: AbortSignal;
+  /** Session properties, such as `catalog.compression_codec`. */
+  readonly session?: Readonly<Record<string, string>>;
+}
+
+export type TrinoClient = ReturnType<typeof createTrinoClient>;
+
+export function createTrinoClient(address: string) {
+  const fetchAnswer = async (url: string, init: RequestInit): Promise<Answer> => {
+    for (;;) {
+      const response = await fetch(url, init);
+      const text = await response.text();
+      if (response.ok) return answerSchema.parse(JSON.parse(text, numbersAsWritten));
+      // It is starting, or overloaded, and asks to be asked again.
+      if (![502, 503, 504].includes(response.status))
+        throw new Error(`Trino answers ${response.status}: ${text}`);
+      await pause(50);
+    }
+  };
+  return {
+    /** Runs one statement to its end. Throws TrinoError when it fails. */
+    async run(sql: string, schema: string, { signal, session = {} }: RunOptions = {}): Promise<TrinoResult> {
+      const headers = {
+        'X-Trino-User': 'athena',
+        'X-Trino-Catalog': 'awsdatacatalog',
+        'X-Trino-Schema': schema,
+        'X-Trino-Time-Zone': 'UTC',
+        'X-Trino-Client-Capabilities': 'PARAMETRIC_DATETIME',
+        'X-Trino-Session': Object.entries(session)
+          .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+          .join(','),
+      };
+      let answer = await fetchAnswer(`${address}/v1/statement`, { method: 'POST', headers, body: sql });
+      let columns: TrinoResult['columns'] = [];
+      const rows: (readonly unknown[])[] = [];
+      for (;;) {
+        if (answer.error) throw new TrinoError(answer.error);
+        columns = answer.columns ?? columns;
+        for (const row of answer.data ?? []) rows.push(row);
+        if (answer.nextUri === undefined) break;
+        if (signal?.aborted) {
+          await fetch(answer.nextUri, { method: 'DELETE', headers });
+          signal.throwIfAborted();
+        }
+        answer = await fetchAnswer(answer.nextUri, { headers });
+      }
+      return {
+        columns,
+        rows,
+        updateCount: answer.updateCount,
+        scannedBytes: answer.stats.physicalInputBytes,
+      };
+    },
+  };
+}
+
+/** Knows what stood in the text: https://tc39.es/proposal-json-parse-with-source/ */
+const numbersAsWritten = (_: string, value: unknown, context?: { source?: string }): unknown =>
+  typeof value === 'number' ? (context?.source ?? String(value)) : value;

@@ -1,0 +1,140 @@
+/** A Trino server on this machine, with the local Data Catalog as its only catalog. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { localEnvironment } from '../aws.ts';
+import { freePort } from '../ports.ts';
+import { SetupError, type TrinoHome } from '../setup/environments.ts';
+import { createTrinoClient, type TrinoClient } from './trinoClient.ts';
+
+/** The name of the Data Catalog in Athena's SQL and messages. */
+export const catalogName = 'awsdatacatalog';
+
+export interface TrinoServer {
+  readonly client: TrinoClient;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts it; settles when it answers. `endpoint`: where Glue and S3 are; `folder` takes its data and its log. Throws
+ * SetupError with the last lines of its log.
+ */
+export async function startTrino(home: TrinoHome, endpoint: string, folder: string): Promise<TrinoServer> {
+  const port = await freePort();
+  await configure(folder, port, endpoint);
+  const server = spawn(
+    join(home.javaHome, 'bin', 'java'),
+    [
+      '-Xmx1G',
+      // It is started often and lives for minutes: fast compilation is worth more than the best code.
+      '-XX:TieredStopAtLevel=1',
+      '-Djdk.attach.allowAttachSelf=true',
+      '--enable-native-access=ALL-UNNAMED',
+      '--sun-misc-unsafe-memory-access=allow',
+      '-Dnode.environment=local',
+      '-Dnode.id=local',
+      `-Dnode.data-dir=${join(folder, 'data')}`,
+      '-Dnode.internal-address=127.0.0.1',
+      '-Dnode.bind-ip=127.0.0.1',
+      `-Dplugin.dir=${join(home.folder, 'plugin')}`,
+      `-Dconfig=${join(folder, 'config.properties')}`,
+      '-cp',
+      join(home.folder, 'lib', '*'),
+      'io.trino.server.TrinoServer',
+    ],
+    { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...localEnvironment } },
+  );
+  const kill = () => server.kill('SIGKILL');
+  process.once('exit', kill);
+  const path = join(folder, 'trino.log');
+  const log = createWriteStream(path);
+  server.stdout.pipe(log, { end: false });
+  server.stderr.pipe(log, { end: false });
+  const close = async () => {
+    process.off('exit', kill);
+    await endServer(server);
+    log.end();
+  };
+  const client = createTrinoClient(`http://127.0.0.1:${port}`);
+  try {
+    await waitUntilReady(client, server);
+  } catch (error) {
+    await close();
+    const lines = (await readFile(path, 'utf8')).trim().split('\n').slice(-20).join('\n');
+    throw new SetupError(`Trino did not start: ${error instanceof Error ? error.message : error}\n${lines}`);
+  }
+  return { client, close };
+}
+
+async function configure(folder: string, port: number, endpoint: string): Promise<void> {
+  await mkdir(join(folder, 'catalog'), { recursive: true });
+  const { AWS_ACCESS_KEY_ID: key, AWS_SECRET_ACCESS_KEY: secret, AWS_REGION: region } = localEnvironment;
+  await writeFile(
+    join(folder, 'config.properties'),
+    properties({
+      coordinator: 'true',
+      'node-scheduler.include-coordinator': 'true',
+      'http-server.http.port': String(port),
+      'discovery.uri': `http://127.0.0.1:${port}`,
+      'catalog.config-dir': join(folder, 'catalog'),
+      'query.max-memory': '512MB',
+      'query.max-memory-per-node': '512MB',
+      'memory.heap-headroom-per-node': '256MB',
+      'web-ui.enabled': 'false',
+    }),
+  );
+  await writeFile(
+    join(folder, 'catalog', `${catalogName}.properties`),
+    properties({
+      'connector.name': 'hive',
+      'hive.metastore': 'glue',
+      'hive.metastore.glue.region': region,
+      'hive.metastore.glue.endpoint-url': endpoint,
+      'hive.metastore.glue.aws-access-key': key,
+      'hive.metastore.glue.aws-secret-key': secret,
+      'hive.metastore.glue.catalogid': '000000000000',
+      'fs.native-s3.enabled': 'true',
+      's3.endpoint': endpoint,
+      's3.region': region,
+      's3.path-style-access': 'true',
+      's3.aws-access-key': key,
+      's3.aws-secret-key': secret,
+      'hive.non-managed-table-writes-enabled': 'true',
+      'hive.recursive-directories': 'true',
+      'hive.partition-projection-enabled': 'true',
+      // Athena reads Parquet's columns by name.
+      'hive.parquet.use-column-names': 'true',
+    }),
+  );
+}
+
+const properties = (all: Readonly<Record<string, string>>): string =>
+  Object.entries(all)
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join('');
+
+/** It answers before it has found itself as a worker. */
+async function waitUntilReady(client: TrinoClient, server: ChildProcess): Promise<void> {
+  let last: unknown;
+  for (const deadline = Date.now() + 90_000; Date.now() < deadline; await pause(100)) {
+    if (server.exitCode !== null || server.signalCode !== null)
+      throw new Error(`it ended with ${server.signalCode ?? server.exitCode}`);
+    try {
+      await client.run('SELECT count(*) FROM (VALUES 1) AS t(x)', 'default');
+      return;
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw last;
+}
+
+async function endServer(server: ChildProcess): Promise<void> {
+  if (server.pid === undefined || server.exitCode !== null || server.signalCode !== null) return;
+  const gone = new Promise((done) => server.once('exit', done));
+  // It keeps nothing that an orderly end would save.
+  server.kill('SIGKILL');
+  await gone;
+}

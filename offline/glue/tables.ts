@@ -1,0 +1,87 @@
+/** Tables of the Data Catalog where the store behind the gateway answers otherwise than Glue: descriptions, and versions. */
+import { z } from 'zod';
+import { ApiError, type Operation } from '../apiError.ts';
+import type { Upstream } from '../aws.ts';
+
+const tableRequest = z.looseObject({ DatabaseName: z.string(), Name: z.string() });
+const updateRequest = z.looseObject({
+  DatabaseName: z.string(),
+  TableInput: z.looseObject({ Name: z.string() }),
+  SkipArchive: z.boolean().default(false),
+});
+const versionsRequest = z.looseObject({
+  DatabaseName: z.string(),
+  TableName: z.string(),
+  VersionId: z.string().optional(),
+  MaxResults: z.number().int().positive().default(100),
+  NextToken: z.string().optional(),
+});
+const tableAnswer = z.looseObject({ Table: z.looseObject({ VersionId: z.string().default('1') }) });
+type Table = z.output<typeof tableAnswer>['Table'];
+
+export function tableOperations({ call }: Upstream): Record<string, Operation> {
+  /** Old versions by database and table, the newest last. */
+  const archive = new Map<string, Table[]>();
+  const nameOf = (database: string, table: string) => JSON.stringify([database, table]);
+  const current = async (DatabaseName: string, Name: string): Promise<Table> => {
+    const { Table } = tableAnswer.parse(await call('AWSGlue.GetTable', { DatabaseName, Name }));
+    return asGlue(Table);
+  };
+  const versionsOf = async (database: string, table: string): Promise<Table[]> =>
+    [...(archive.get(nameOf(database, table)) ?? []), await current(database, table)].reverse();
+  return {
+    'AWSGlue.GetTable': async (request) => {
+      const { DatabaseName, Name } = tableRequest.parse(request);
+      return { Table: await current(DatabaseName, Name) };
+    },
+    'AWSGlue.GetTables': async (request) => {
+      const answer = z
+        .looseObject({ TableList: z.array(z.looseObject({})).default([]) })
+        .parse(await call('AWSGlue.GetTables', request));
+      return { ...answer, TableList: answer.TableList.map(asGlue) };
+    },
+    'AWSGlue.UpdateTable': async (request) => {
+      const { DatabaseName, TableInput, SkipArchive } = updateRequest.parse(request);
+      const before = await current(DatabaseName, TableInput.Name);
+      const answer = await call('AWSGlue.UpdateTable', request);
+      const name = nameOf(DatabaseName, TableInput.Name);
+      if (!SkipArchive) archive.set(name, [...(archive.get(name) ?? []), before]);
+      return answer;
+    },
+    'AWSGlue.DeleteTable': async (request) => {
+      const { DatabaseName, Name } = tableRequest.parse(request);
+      const answer = await call('AWSGlue.DeleteTable', request);
+      archive.delete(nameOf(DatabaseName, Name));
+      return answer;
+    },
+    'AWSGlue.GetTableVersions': async (request) => {
+      const { DatabaseName, TableName, MaxResults, NextToken } = versionsRequest.parse(request);
+      const all = await versionsOf(DatabaseName, TableName);
+      const from = Number(NextToken ?? 0);
+      const next = from + MaxResults;
+      return {
+        TableVersions: all.slice(from, next).map((Table) => ({ Table, VersionId: Table.VersionId })),
+        ...(next < all.length ? { NextToken: String(next) } : {}),
+      };
+    },
+    'AWSGlue.GetTableVersion': async (request) => {
+      const { DatabaseName, TableName, VersionId } = versionsRequest.parse(request);
+      const all = await versionsOf(DatabaseName, TableName);
+      const Table = VersionId === undefined ? all[0] : all.find((t) => t.VersionId === VersionId);
+      if (!Table)
+        throw new ApiError(
+          'EntityNotFoundException',
+          `Version ${VersionId} of the table ${TableName} not found`,
+        );
+      return { TableVersion: { Table, VersionId: Table.VersionId } };
+    },
+  };
+}
+
+/** Glue leaves out what was not given; Trino takes an empty description for one. */
+const asGlue = <T extends Record<string, unknown>>(table: T): T =>
+  Object.fromEntries(
+    Object.entries(table).filter(
+      ([key, value]) => value !== null && !(key === 'Description' && value === ''),
+    ),
+  ) as T;
