@@ -8,6 +8,7 @@ import type { Upstream } from '../aws.ts';
 
 const named = { DatabaseName: z.string(), TableName: z.string() };
 const anyTable = z.looseObject(named);
+const deleteRequest = z.object({ ...named, PartitionValues: z.array(z.string()) });
 const batchDelete = z.object({
   ...named,
   PartitionsToDelete: z.array(z.object({ Values: z.array(z.string()) })),
@@ -39,25 +40,49 @@ export function partitionOperations({ call }: Upstream): Record<string, Operatio
   const keysOf = async (DatabaseName: string, Name: string): Promise<Key[]> =>
     keysAnswer.parse(await call('AWSGlue.GetTable', { DatabaseName, Name })).Table.PartitionKeys;
   /** Glue refuses partitions of no table, the store takes them. */
-  const onTable =
+  const mustBeTable =
     (target: string): Operation =>
     async (request) => {
       const { DatabaseName, TableName } = anyTable.parse(request);
       await keysOf(DatabaseName, TableName);
       return call(target, request);
     };
+  /** The end of the last write of each table. */
+  const writes = new Map<string, Promise<unknown>>();
+  /** One write of a table at a time: of two at once the store forgets one. */
+  const inTurn =
+    (operation: Operation): Operation =>
+    (request) => {
+      const { DatabaseName, TableName } = anyTable.parse(request);
+      const table = JSON.stringify([DatabaseName, TableName]);
+      const turn = (writes.get(table) ?? Promise.resolve()).then(() => operation(request));
+      writes.set(
+        table,
+        turn.catch(() => {}),
+      );
+      return turn;
+    };
+  const mustExist = (table: z.output<typeof anyTable>, PartitionValues: readonly string[]) =>
+    call('AWSGlue.GetPartition', { ...table, PartitionValues });
   return {
-    'AWSGlue.CreatePartition': onTable('AWSGlue.CreatePartition'),
-    'AWSGlue.BatchCreatePartition': onTable('AWSGlue.BatchCreatePartition'),
+    'AWSGlue.CreatePartition': inTurn(mustBeTable('AWSGlue.CreatePartition')),
+    'AWSGlue.BatchCreatePartition': inTurn(mustBeTable('AWSGlue.BatchCreatePartition')),
+
+    'AWSGlue.DeletePartition': inTurn(async (request) => {
+      const { PartitionValues, ...table } = deleteRequest.parse(request);
+      await mustExist(table, PartitionValues);
+      return call('AWSGlue.DeletePartition', request);
+    }),
 
     // https://docs.aws.amazon.com/glue/latest/webapi/API_BatchDeletePartition.html
-    'AWSGlue.BatchDeletePartition': async (request) => {
+    'AWSGlue.BatchDeletePartition': inTurn(async (request) => {
       const { PartitionsToDelete, ...table } = batchDelete.parse(request);
       if (PartitionsToDelete.length > 25)
         throw new ApiError('InvalidInputException', 'PartitionsToDelete has at most 25 partitions');
       const Errors: unknown[] = [];
       for (const { Values } of PartitionsToDelete)
         try {
+          await mustExist(table, Values);
           await call('AWSGlue.DeletePartition', { ...table, PartitionValues: Values });
         } catch (error) {
           if (!(error instanceof ApiError) || error.name !== 'EntityNotFoundException') throw error;
@@ -67,21 +92,21 @@ export function partitionOperations({ call }: Upstream): Record<string, Operatio
           });
         }
       return { Errors };
-    },
+    }),
 
     // https://docs.aws.amazon.com/glue/latest/webapi/API_UpdatePartition.html
-    'AWSGlue.UpdatePartition': async (request) => {
+    'AWSGlue.UpdatePartition': inTurn(async (request) => {
       const { PartitionValueList, PartitionInput, ...table } = updateRequest.parse(request);
       const Values = PartitionInput.Values ?? PartitionValueList;
       const isMoved = JSON.stringify(Values) !== JSON.stringify(PartitionValueList);
       const partition = { ...PartitionInput, Values };
-      await call('AWSGlue.GetPartition', { ...table, PartitionValues: PartitionValueList });
+      await mustExist(table, PartitionValueList);
       // Where the new values are taken, nothing is lost.
       if (isMoved) await call('AWSGlue.CreatePartition', { ...table, PartitionInput: partition });
       await call('AWSGlue.DeletePartition', { ...table, PartitionValues: PartitionValueList });
       if (!isMoved) await call('AWSGlue.CreatePartition', { ...table, PartitionInput: partition });
       return {};
-    },
+    }),
 
     // https://docs.aws.amazon.com/glue/latest/webapi/API_GetPartitions.html
     'AWSGlue.GetPartitions': async (request) => {
