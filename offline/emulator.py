@@ -1,7 +1,7 @@
 """Starts ministack with three of its answers mended, which the state machine and the gateway depend on.
 
-- A Node Lambda that throws fails with the error's own name (errorType), as on AWS. ministack 1.5.33 calls every error
-  Runtime.HandlerError, and no Retry or Catch by name would match.
+- A Node Lambda that throws fails with the error's own name (errorType), as on AWS, also one that runs in
+  serverless-offline. ministack 1.5.33 calls every error Runtime.HandlerError, and no Retry or Catch by name would match.
 - The EventBridge event of an object in a versioned bucket names the version, as S3's does.
 - A Glue job keeps its limit of concurrent runs.
 """
@@ -28,17 +28,21 @@ def name_lambda_errors() -> None:
     if mended == script:
         raise SystemExit("offline/emulator.py does not fit this version of ministack: the Node worker has changed")
     lambda_runtime._NODEJS_WORKER_SCRIPT = mended
-    execute = lambda_svc._execute_function_warm
 
-    def execute_with_names(func, event, request_id):
-        result = execute(func, event, request_id)
-        body = result.get("body")
-        message = body.get("errorMessage") if result.get("error") and isinstance(body, dict) else None
-        if isinstance(message, str) and message.startswith(MARK):
-            result["body"] = json.loads(message[1:])
-        return result
+    def with_names(execute):
+        def execute_with_names(*args):
+            result = execute(*args)
+            body = result.get("body")
+            message = body.get("errorMessage") if isinstance(body, dict) else None
+            if isinstance(message, str) and message.startswith(MARK):
+                result = {**result, "body": json.loads(message[1:]), "error": True}
+            return result
 
-    lambda_svc._execute_function_warm = execute_with_names
+        return execute_with_names
+
+    lambda_svc._execute_function_warm = with_names(lambda_svc._execute_function_warm)
+    # serverless-offline's answer to an error is a success with an error's fields.
+    lambda_svc._execute_function_proxy = with_names(lambda_svc._execute_function_proxy)
 
 
 def name_versions() -> None:

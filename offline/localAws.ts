@@ -1,6 +1,6 @@
 /** The local AWS as one thing to start and to end: ministack, and the gateway before it. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, rmSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
@@ -26,6 +26,8 @@ export interface LocalAws {
   /** Settles when the local AWS ends of itself. */
   readonly ended: Promise<string>;
   close(): Promise<void>;
+  /** Ends all of it at once, when the process has no time left. */
+  abandon(): void;
 }
 
 const services =
@@ -39,17 +41,21 @@ export interface LocalAwsOptions {
   /** What answers Athena's queries. */
   readonly athena: (typeof athenaEngines)[number];
   readonly report: Report;
+  /** What to do about a port that is in use. */
+  readonly portHint?: string;
+  /** Addresses of functions that run elsewhere, by their names. */
+  readonly functions?: Readonly<Record<string, string>>;
 }
 
 /** Starts the local AWS on 127.0.0.1. Throws SetupError with one line a person can act on. */
 export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws> {
   const python = await ensureMinistack(options.report);
   const port = options.port === 0 ? await freePort() : options.port;
-  await requireFree(port, 'choose another one with --port, or --port 0 for a free one');
+  await requireFree(port, options.portHint ?? 'choose another one with --port, or --port 0 for a free one');
   const upstreamPort = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'sluice-local-'));
   const endpoint = `http://127.0.0.1:${port}`;
-  const ministack = startMinistack(python, upstreamPort, endpoint, folder);
+  const ministack = startMinistack(python, upstreamPort, endpoint, folder, options.functions ?? {});
   const upstream = connectUpstream(`http://127.0.0.1:${upstreamPort}`);
   const jobs = jobOperations({
     upstream,
@@ -97,6 +103,11 @@ export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws>
         await gateway.close();
         await stop();
       },
+      abandon: () => {
+        jobs.close();
+        signalGroup(ministack, 'SIGKILL');
+        rmSync(folder, { recursive: true, force: true });
+      },
     };
   } catch (error) {
     await stop();
@@ -104,7 +115,13 @@ export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws>
   }
 }
 
-function startMinistack(python: string, port: number, endpoint: string, folder: string): ChildProcess {
+function startMinistack(
+  python: string,
+  port: number,
+  endpoint: string,
+  folder: string,
+  functions: Readonly<Record<string, string>>,
+): ChildProcess {
   const child = spawn(python, [join(import.meta.dirname, 'emulator.py')], {
     cwd: folder,
     detached: true,
@@ -124,6 +141,9 @@ function startMinistack(python: string, port: number, endpoint: string, folder: 
       IOT_MTLS_ENABLED: '0',
       SFTP_ENABLED: '0',
       S3_PERSIST: '0',
+      ...Object.fromEntries(
+        Object.entries(functions).map(([name, url]) => [`MINISTACK_LAMBDA_PROXY_${name}`, url]),
+      ),
     },
   });
   const log = createWriteStream(join(folder, 'ministack.log'));
@@ -158,15 +178,16 @@ async function waitUntilReady(url: string, ended: Promise<string>, log: string):
 async function endProcess(child: ChildProcess): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise((done) => child.once('exit', done));
-  const signal = (name: NodeJS.Signals) => {
-    try {
-      process.kill(-(child.pid as number), name);
-    } catch {
-      // The group is gone already.
-    }
-  };
-  signal('SIGTERM');
+  signalGroup(child, 'SIGTERM');
   await Promise.race([gone, pause(3000, undefined, { ref: false })]);
-  signal('SIGKILL');
+  signalGroup(child, 'SIGKILL');
   await gone;
+}
+
+function signalGroup(child: ChildProcess, name: NodeJS.Signals): void {
+  try {
+    process.kill(-(child.pid as number), name);
+  } catch {
+    // The group is gone already.
+  }
 }

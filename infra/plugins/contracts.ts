@@ -25,6 +25,7 @@ export default class Contracts {
     };
     this.hooks = {
       'before:package:createDeploymentArtifacts': validate,
+      'before:offline:start': validate,
       'before:offline:start:init': validate,
     };
   }

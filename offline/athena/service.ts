@@ -277,7 +277,8 @@ async function writeResult(
     new PutObjectCommand({
       Bucket: bucket,
       Key: key,
-      Body: lines.map((line) => `${line}\n`).join(''),
+      // As bytes: of an empty text the SDK does not know the length.
+      Body: Buffer.from(lines.map((line) => `${line}\n`).join('')),
       ContentType: kind === 'DML' ? 'text/csv' : 'text/plain',
     }),
   );

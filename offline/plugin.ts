@@ -1,0 +1,129 @@
+/**
+ * Serverless plugin: `sls offline --stage local` starts the local AWS, deploys to it, and lets its Lambda steps run in
+ * serverless-offline, which takes a handler up again as soon as it is edited.
+ */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { functionNamed } from './namedErrors.ts';
+
+interface FunctionDefinition {
+  handler: string;
+  name: string;
+  environment?: Record<string, string>;
+}
+
+interface Serverless {
+  readonly serviceDir: string;
+  readonly service: {
+    readonly provider: { environment?: unknown };
+    readonly functions: Record<string, FunctionDefinition>;
+    readonly custom: { readonly 'serverless-offline'?: { readonly lambdaPort?: number } };
+  };
+  readonly classes: { readonly Error: new (message: string) => Error };
+  getProvider(name: 'aws'): { getStage(): string };
+  readonly processedInput: { readonly options: { readonly lambdaPort?: string } };
+  readonly configurationInput: {
+    readonly params?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  };
+}
+
+interface Tools {
+  readonly log: { notice(message: string): void };
+}
+
+export default class LocalAwsPlugin {
+  readonly hooks: Readonly<Record<string, () => Promise<void>>>;
+
+  constructor(serverless: Serverless, options: { param?: readonly string[] }, { log }: Tools) {
+    const start = async () => {
+      if (serverless.getProvider('aws').getStage() !== 'local')
+        throw new serverless.classes.Error('sls offline is for the stage local: sls offline --stage local');
+      // The other commands of the framework need none of it.
+      const { SetupError } = await import('./setup/environments.ts');
+      try {
+        await startOffline(serverless, localPort(serverless, options.param), (message) =>
+          log.notice(`  ${message}`),
+        );
+      } catch (error) {
+        throw error instanceof SetupError ? new serverless.classes.Error(error.message) : error;
+      }
+    };
+    this.hooks = { 'before:offline:start': start, 'before:offline:start:init': start };
+  }
+}
+
+async function startOffline(
+  serverless: Serverless,
+  port: number,
+  report: (message: string) => void,
+): Promise<void> {
+  const [{ localEnvironment }, { deploy }, { startLocalAws }, { requireFree }, { functionEnvironments }] =
+    await Promise.all([
+      import('./aws.ts'),
+      import('./deploy.ts'),
+      import('./localAws.ts'),
+      import('./ports.ts'),
+      import('./functions.ts'),
+    ]);
+  const { service, processedInput } = serverless;
+  const lambdaPort = Number(
+    processedInput.options.lambdaPort ?? service.custom['serverless-offline']?.lambdaPort ?? 3002,
+  );
+  await requireFree(lambdaPort, 'choose another one for the functions with --lambdaPort');
+  const names = Object.values(service.functions).map((f) => f.name);
+  const aws = await startLocalAws({
+    port,
+    portHint: 'choose another one with --param localPort=N; 0 takes a free one',
+    athena: 'duckdb',
+    report,
+    functions: Object.fromEntries(
+      names.map((name) => [name, `http://127.0.0.1:${lambdaPort}/2015-03-31/functions/${name}/invocations`]),
+    ),
+  });
+  const wrappers = join(serverless.serviceDir, '.sluice-offline');
+  process.once('exit', () => {
+    aws.abandon();
+    rmSync(wrappers, { recursive: true, force: true });
+  });
+  await deploy({ endpoint: aws.endpoint, params: {}, report });
+  // serverless-offline hands AWS_* on to the functions.
+  Object.assign(process.env, localEnvironment, { AWS_ENDPOINT_URL: aws.endpoint });
+  const environments = await functionEnvironments(aws.endpoint, names);
+  service.provider.environment = {};
+  for (const definition of Object.values(service.functions)) {
+    definition.environment = {
+      ...environments.get(definition.name),
+      LAMBDA_TASK_ROOT: serverless.serviceDir,
+    };
+    definition.handler = wrapped(serverless.serviceDir, wrappers, definition.handler);
+  }
+  report(`local AWS at ${aws.endpoint}; in another terminal:`);
+  report(
+    `  export AWS_ENDPOINT_URL=${aws.endpoint} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1`,
+  );
+}
+
+/** Writes a module into `folder` that names the handler's errors; gives its handler. */
+function wrapped(root: string, folder: string, handler: string): string {
+  const dot = handler.lastIndexOf('.');
+  const [path, name] = [handler.slice(0, dot), handler.slice(dot + 1)];
+  const file = join(folder, `${path.split('/').at(-1)}.ts`);
+  const specifier = (target: string) => relative(folder, resolve(root, target));
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(
+    file,
+    [
+      `import { ${name} as inner } from '${specifier(`${path}.ts`)}';`,
+      `import { ${functionNamed.name} } from '${specifier('offline/namedErrors.ts')}';`,
+      `export const ${name} = ${functionNamed.name}(inner);`,
+      '',
+    ].join('\n'),
+  );
+  return `${relative(root, file).slice(0, -'.ts'.length)}.${name}`;
+}
+
+/** The stage's parameter, or what the command line says in its place. */
+function localPort(serverless: Serverless, given: readonly string[] = []): number {
+  const [own] = given.flatMap((param) => /^localPort=(\d+)$/.exec(param)?.[1] ?? []);
+  return Number(own ?? serverless.configurationInput.params?.local?.localPort ?? 4566);
+}

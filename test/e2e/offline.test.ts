@@ -1,0 +1,166 @@
+/** `sls offline --stage local`: a handler that is edited is what the next execution runs, without a deployment. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { freePort } from '../../offline/ports.ts';
+import { connectStage, depsOf, type Stage } from '../../offline/stage.ts';
+import { retry } from '../../src/lib/flow/operate.ts';
+import { waitFor } from '../../src/lib/waitFor.ts';
+import { post } from '../support/stage.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const dataset = 'social_media';
+let copy: string;
+
+interface Offline {
+  readonly process: ChildProcess;
+  readonly lambdaPort: number;
+  output(): string;
+  readonly ended: Promise<number | null>;
+}
+
+/** A checkout of its own, whose sources may be edited. */
+function copyCheckout(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-checkout-'));
+  const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+    cwd: root,
+  });
+  for (const file of files
+    .toString()
+    .split('\0')
+    .filter((f) => f !== '' && existsSync(join(root, f))))
+    cpSync(join(root, file), join(folder, file));
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  return folder;
+}
+
+function startOffline(lambdaPort: number, environment: NodeJS.ProcessEnv = {}): Offline {
+  const args = ['offline', '--stage', 'local', '--param', 'localPort=0', '--lambdaPort', String(lambdaPort)];
+  const { AWS_ENDPOINT_URL: _, ...own } = process.env;
+  const child = spawn(join(root, 'node_modules/.bin/sls'), args, {
+    cwd: copy,
+    // A group of its own, as in a terminal: Ctrl-C goes to all of it.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...own, SLS_TELEMETRY_DISABLED: '1', ...environment },
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  const ended = new Promise<number | null>((done) => child.on('close', done));
+  return { process: child, lambdaPort, output: () => output, ended };
+}
+
+const interrupt = (offline: Offline) => process.kill(-(offline.process.pid ?? 0), 'SIGINT');
+
+async function untilOutput(offline: Offline, pattern: RegExp): Promise<string> {
+  const output = await waitFor(
+    async () => offline.output(),
+    (text) => pattern.test(text) || offline.process.exitCode !== null,
+    120_000,
+  );
+  const [, found] = pattern.exec(output) ?? [];
+  if (found === undefined) throw new Error(`${pattern} is not in:\n${output}`);
+  return found;
+}
+
+/** What serverless-offline answers for a function. */
+const invoke = async ({ lambdaPort }: Offline, name: string): Promise<string> => {
+  const address = `http://127.0.0.1:${lambdaPort}/2015-03-31/functions/sluice-local-${name}/invocations`;
+  return (await fetch(address, { method: 'POST', body: '{}' })).text();
+};
+
+const stateOf = async (stage: Stage, key: string): Promise<string> => {
+  const settled = ['published', 'held', 'failed'];
+  const files = await waitFor(
+    async () => (await stage.ledger.files(dataset)).filter((f) => f.object === key),
+    (found) => found.some((f) => settled.includes(f.state)),
+    60_000,
+  );
+  return files[0]?.state ?? 'not there';
+};
+
+beforeAll(() => {
+  copy = copyCheckout();
+});
+afterAll(() => rmSync(copy, { recursive: true, force: true }));
+
+test('an edited handler is run by the next execution; errors keep their names; Ctrl-C ends all of it', async () => {
+  const offline = startOffline(await freePort());
+  try {
+    const endpoint = await untilOutput(offline, /local AWS at (http:\S+);/);
+    await untilOutput(offline, /(listening on)/);
+    const stage = await connectStage(endpoint);
+    const drop = (key: string, id: number) =>
+      stage.s3.send(new PutObjectCommand({ Bucket: stage.config.rawBucket, Key: key, Body: post(id) }));
+
+    await drop('social-media-feed/one.json', 1);
+    expect(await stateOf(stage, 'social-media-feed/one.json')).toBe('published');
+
+    const handler = join(copy, 'src/handlers/checkCrawler.ts');
+    const source = readFileSync(handler, 'utf8');
+    const throwing = "throw Object.assign(new Error('edited'), { name: 'SchemaMismatch' });";
+    writeFileSync(
+      handler,
+      `${source.replace('export const handler', 'const whole')}\nexport const handler: typeof whole = async () => { ${throwing} };\n`,
+    );
+    await waitFor(
+      () => invoke(offline, 'checkCrawler'),
+      (answer) => answer.includes('edited'),
+      30_000,
+    );
+    await drop('social-media-feed/two.json', 2);
+    expect(await stateOf(stage, 'social-media-feed/two.json')).toBe('held');
+    const held = (await stage.ledger.batches(dataset)).find((b) => b.state === 'held');
+    expect(held?.reason).toBe('SchemaMismatch: edited');
+
+    writeFileSync(handler, source);
+    await waitFor(
+      () => invoke(offline, 'checkCrawler'),
+      (answer) => !answer.includes('edited'),
+      30_000,
+    );
+    await retry(depsOf(stage), dataset, { batch: String(held?.batch) });
+    await waitFor(
+      () => stateOf(stage, 'social-media-feed/two.json'),
+      (state) => state === 'published',
+      60_000,
+    );
+
+    interrupt(offline);
+    expect(await offline.ended).toBe(0);
+    await expect(fetch(endpoint)).rejects.toThrow('fetch failed');
+    expect(existsSync(join(copy, '.sluice-offline'))).toBe(false);
+  } catch (error) {
+    console.log(offline.output().slice(-3000));
+    throw error;
+  } finally {
+    if (offline.process.exitCode === null) interrupt(offline);
+    await offline.ended;
+  }
+}, 240_000);
+
+test('a busy port and a missing Python are one clear line each', async () => {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  const [busy, missing] = [
+    startOffline(port),
+    startOffline(await freePort(), { SLUICE_PYTHON: '/no/python' }),
+  ];
+  expect(await busy.ended).toBe(1);
+  expect(busy.output()).toContain(
+    `port ${port} is in use; choose another one for the functions with --lambdaPort`,
+  );
+  expect(await missing.ended).toBe(1);
+  expect(missing.output()).toContain('Python is missing: "/no/python" does not start.');
+  for (const { output } of [busy, missing]) expect(output()).not.toMatch(/^\s+at /m);
+  await new Promise((done) => server.close(done));
+}, 60_000);
