@@ -2,6 +2,8 @@ const base = {
   rootDir: import.meta.dirname,
   extensionsToTreatAsEsm: ['.ts'],
   testEnvironment: 'node',
+  // What sls offline builds.
+  modulePathIgnorePatterns: ['<rootDir>/.esbuild'],
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',
