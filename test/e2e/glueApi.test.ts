@@ -160,7 +160,9 @@ test('a crawler tells its state and its last crawl, adds partitions, and treats 
     );
     return Crawler?.LastCrawl;
   };
-  await put('day=1/x.json');
+  // So many that a crawl takes its time.
+  const files = Array.from({ length: 200 }, (_, i) => `day=1/${i}.json`);
+  await Promise.all(files.map(put));
   await define(Name, `s3://${Bucket}/${prefix}/`);
   const twice = await Promise.allSettled([0, 1].map(() => glue.send(new StartCrawlerCommand({ Name }))));
   expect(twice.filter((t) => t.status === 'rejected').map((t) => t.reason.name)).toEqual([
@@ -187,8 +189,8 @@ test('a crawler tells its state and its last crawl, adds partitions, and treats 
     StartTime: expect.any(Date),
   });
   expect(await partitions()).toEqual(['1', '2']);
-  for (const day of [1, 2])
-    await s3.send(new DeleteObjectCommand({ Bucket, Key: `${prefix}/day=${day}/x.json` }));
+  for (const file of [...files, 'day=2/x.json'])
+    await s3.send(new DeleteObjectCommand({ Bucket, Key: `${prefix}/${file}` }));
   await crawl(Name);
   const { TableList = [] } = await glue.send(new GetTablesCommand({ DatabaseName }));
   expect(TableList.map((t) => t.Name)).not.toContain('feed');
