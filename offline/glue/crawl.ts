@@ -107,7 +107,7 @@ async function treatGone(
 
 /** The level at which tables are made, counted from the bucket (1). https://docs.aws.amazon.com/glue/latest/dg/crawler-grouping-policy.html */
 function tableLevel(crawler: CrawlerDefinition): number | null {
-  const configuration = JSON.parse(crawler.Configuration ?? '{}') as {
+  const configuration = JSON.parse(crawler.Configuration || '{}') as {
     Grouping?: { TableLevelConfiguration?: number };
   };
   return configuration.Grouping?.TableLevelConfiguration ?? null;
