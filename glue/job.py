@@ -33,12 +33,17 @@ LINEAGE = ("_batch", "_object", "_version")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--job", required=True, help="address of the job's description")
+    # Glue gives it to every script.
+    parser.add_argument("--JOB_RUN_ID", default="", help="takes the place of {jobRun} in the addresses of the output")
     args, _ = parser.parse_known_args()
-    carry_out(SparkSession.builder.appName("sluice").getOrCreate(), args.job)
+    carry_out(SparkSession.builder.appName("sluice").getOrCreate(), args.job, args.JOB_RUN_ID)
 
 
-def carry_out(spark: SparkSession, address: str) -> None:
+def carry_out(spark: SparkSession, address: str, job_run: str = "") -> None:
     job = json.loads(read_bytes(spark, address))
+    # A request that was answered by an error may have started a run all the same: no two of them write to one place.
+    for output in ("data", "quarantine", "summary"):
+        job[output] = job[output].replace("{jobRun}", job_run)
     # One task for each 64 MB, and at least one for each core: Spark's 200 are all overhead for a small batch.
     tasks = max(spark.sparkContext.defaultParallelism, sum(f["size"] for f in job["files"]) // 2**26)
     for key, value in {

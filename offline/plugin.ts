@@ -57,14 +57,23 @@ async function startOffline(
   port: number,
   report: (message: string) => void,
 ): Promise<void> {
-  const [{ localEnvironment }, { deploy }, { startLocalAws }, { requireFree }, { functionEnvironments }] =
-    await Promise.all([
-      import('./aws.ts'),
-      import('./deploy.ts'),
-      import('./localAws.ts'),
-      import('./ports.ts'),
-      import('./functions.ts'),
-    ]);
+  const [
+    { localEnvironment },
+    { deploy },
+    { startLocalAws },
+    { requireFree },
+    { functionEnvironments },
+    { connectStage },
+    { startWatchServer },
+  ] = await Promise.all([
+    import('./aws.ts'),
+    import('./deploy.ts'),
+    import('./localAws.ts'),
+    import('./ports.ts'),
+    import('./functions.ts'),
+    import('./stage.ts'),
+    import('../src/watch/server.ts'),
+  ]);
   const { service, processedInput } = serverless;
   const lambdaPort = Number(
     processedInput.options.lambdaPort ?? service.custom['serverless-offline']?.lambdaPort ?? 3002,
@@ -97,6 +106,8 @@ async function startOffline(
     };
     definition.handler = wrapped(serverless.serviceDir, wrappers, definition.handler);
   }
+  const watch = await startWatchServer(await connectStage(aws.endpoint), 'local', 0);
+  report(`watch it at ${watch.address}`);
   report(`local AWS at ${aws.endpoint}; in another terminal:`);
   report(
     `  export AWS_ENDPOINT_URL=${aws.endpoint} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1`,

@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { AthenaClient } from '@aws-sdk/client-athena';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { GlueClient } from '@aws-sdk/client-glue';
@@ -51,6 +52,9 @@ export interface Stage {
   readonly sqs: SQSClient;
   readonly glue: GlueClient;
   readonly events: EventBridgeClient;
+  readonly logs: CloudWatchLogsClient;
+  /** How the names of the stage's functions begin. */
+  readonly functionPrefix: string;
   readonly athena: AthenaClient;
 }
 
@@ -86,6 +90,8 @@ export async function connectStage(endpoint: string | undefined, name = 'local')
     sqs: new SQSClient(options),
     glue: new GlueClient(options),
     events: new EventBridgeClient(options),
+    logs: new CloudWatchLogsClient(options),
+    functionPrefix: `${stack}-`,
     athena: new AthenaClient(options),
   };
 }

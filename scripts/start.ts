@@ -13,6 +13,7 @@ import { ensureSpark, SetupError } from '../offline/setup/environments.ts';
 import { connectStage, type Drop } from '../offline/stage.ts';
 import { loadContracts } from '../src/lib/contract/load.ts';
 import { ContractError } from '../src/lib/errors.ts';
+import { startWatchServer } from '../src/watch/server.ts';
 import { describeRun, type RunReport } from './report.ts';
 
 const help = `Usage: npm start -- [options] [FILE…]
@@ -81,9 +82,11 @@ async function main(): Promise<number> {
       if (values.json) await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`);
       lap(summaryOf(result));
       if (values.keep) {
+        const watch = await startWatchServer(stage, 'local', 0);
         console.log(
           `\nThe local AWS stays up until Ctrl-C. To use it:\n  export ${environment(aws.endpoint).join(' ')}`,
         );
+        console.log(`Watch it: ${watch.address}`);
         console.log(`Drop a file:\n  aws s3 cp FILE s3://${stage.config.rawBucket}/social-media-feed/`);
         return Promise.race([interrupted, aws.ended.then(() => 2)]);
       }

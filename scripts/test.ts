@@ -88,6 +88,7 @@ async function isClean(): Promise<boolean> {
   const checks = await Promise.all([
     run('biome', ['check', '--error-on-warnings', '.']),
     run('tsc', ['--noEmit']),
+    run('tsc', ['--noEmit', '-p', 'src/watch/page']),
   ]);
   return checks.every((code) => code === 0);
 }

@@ -14,6 +14,7 @@ import * as status from './status.ts';
 import * as transform from './transform.ts';
 import { type Command, UsageError } from './usage.ts';
 import * as validate from './validate.ts';
+import * as watch from './watch.ts';
 
 const commands: Readonly<Record<string, Command>> = {
   transform,
@@ -29,6 +30,7 @@ const commands: Readonly<Record<string, Command>> = {
   replay,
   redrive,
   reconcile,
+  watch,
 };
 
 const help = `Usage: npm run sluice -- COMMAND [options]
@@ -49,6 +51,7 @@ On a deployed stage, on AWS or local alike:
   replay      processes published files again
   redrive     brings notifications back that could not be understood
   reconcile   partitions of the Data Catalog as the objects in S3 say
+  watch       a page that shows executions as they happen: npm run watch
 
 COMMAND --help says more. Exit status: 0 done; 1 the input or contract has faults; 2 wrong usage or set-up.`;
 

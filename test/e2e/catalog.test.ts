@@ -90,12 +90,3 @@ test('a table made by DDL is read and dropped', async () => {
   await athena('DROP TABLE made');
   await expect(athena('SELECT * FROM made')).rejects.toThrow('TABLE_NOT_FOUND');
 });
-
-test('what the local Athena cannot answer as Athena does fails by name', async () => {
-  await expect(athena('SELECT approx_distinct(id) FROM social_media')).rejects.toThrow('NOT_SUPPORTED');
-  await expect(athena('SELECT id FROM raw_social_media_feed')).rejects.toThrow('whose files are not Parquet');
-  await expect(athena('SELECT nope FROM social_media')).rejects.toThrow('COLUMN_NOT_FOUND');
-  await expect(athena('INSERT INTO social_media SELECT * FROM social_media')).rejects.toThrow(
-    'NOT_SUPPORTED',
-  );
-});

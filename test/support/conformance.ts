@@ -36,7 +36,7 @@ const ddl = (sql: string, ...found: Cell[][]): Statement =>
 export const fixture = (place: string): string[] => [
   'CREATE DATABASE IF NOT EXISTS conformance',
   // A stage that is kept has them from the last time.
-  ...['posts', 'numbers', 'copies', 'unloaded', 'projected'].map(
+  ...['posts', 'numbers', 'texts', 'copies', 'unloaded', 'projected'].map(
     (t) => `DROP TABLE IF EXISTS conformance.${t}`,
   ),
   `CREATE EXTERNAL TABLE conformance.posts (
@@ -49,6 +49,7 @@ export const fixture = (place: string): string[] => [
      (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '07'),
      (4, 'été 日本', -7, 1e10, DECIMAL '-3.33', true, DATE '1969-12-31', TIMESTAMP '1969-12-31 00:00:00', ARRAY['x', NULL], ROW('Oslo', 7), '07')`,
   `CREATE EXTERNAL TABLE conformance.numbers (n int, m bigint) STORED AS PARQUET LOCATION '${place}/numbers/'`,
+  `CREATE EXTERNAL TABLE conformance.texts (a int) ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe' LOCATION '${place}/texts/'`,
   'INSERT INTO conformance.numbers VALUES (1, 10), (2, 20), (2, 30), (NULL, 40)',
 ];
 
@@ -264,6 +265,7 @@ export const statements = (place: string): readonly Statement[] => [
   ),
   rows('SELECT count(*) FROM posts p LEFT JOIN numbers n ON p.id = n.n', 'bigint', ['5']),
   rows('SELECT n FROM numbers WHERE n NOT IN (1, NULL)', 'integer'),
+  rows('SELECT count(*) FROM texts', 'bigint', ['0']),
   rows('SELECT count(*) FROM posts WHERE likes BETWEEN 3 AND 10', 'bigint', ['2']),
   rows("SELECT count(*) FROM posts WHERE name IS NULL OR name LIKE '%日%'", 'bigint', ['2']),
   rows(

@@ -1,4 +1,5 @@
 /** Expectations of a contract -> one Athena query, and its one row -> outcomes. Free of AWS. */
+import { z } from 'zod';
 import { goldenColumns } from '../contract/columns.ts';
 import { type Contract, dedupeKey, type Expectation } from '../contract/schema.ts';
 import {
@@ -20,14 +21,15 @@ import { checkExpression } from '../expression/check.ts';
 import { parseExpression } from '../expression/parse.ts';
 
 /** How one expectation came out. */
-export interface Outcome {
-  readonly name: string;
-  readonly severity: 'hold' | 'warn';
-  readonly passed: boolean;
+export const outcomeSchema = z.object({
+  name: z.string(),
+  severity: z.enum(['hold', 'warn']),
+  passed: z.boolean(),
   /** What was found, for a person: "3 rows", "0.48 of 1200". */
-  readonly found: string;
-  readonly expected: string;
-}
+  found: z.string(),
+  expected: z.string(),
+});
+export type Outcome = z.output<typeof outcomeSchema>;
 
 /** What a batch is judged by, beside its staged rows. */
 export interface Circumstances {

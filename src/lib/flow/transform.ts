@@ -81,21 +81,26 @@ export async function startGlueJob(
   const { config, store, catalog } = deps;
   const { plan, references, profile } = await planBatch(deps, dataset, batch);
   const { replaces } = await readManifest(deps, dataset, batch);
-  const run = newRun();
-  const at = places(config).run(dataset, batch, run);
+  const attempt = newRun();
+  const at = places(config).run(dataset, batch, attempt);
+  const output = places(config).run(dataset, batch, runOfJob(attempt, '{jobRun}'));
   await parallel(references, 8, ({ name, ndjson }) => store.writeText(at.reference(name), ndjson));
   const inputs = await parallel(profile.files, 32, (file, index) => placeInput(deps, file, at.input(index)));
   const job = describeJob(plan, batch, inputs, references, replaces, {
     input: (index) => address(at.input(index)),
     reference: (name) => address(at.reference(name)),
     published: address({ bucket: config.processedBucket, key: `${plan.table}/` }),
-    data: address(at.data),
-    quarantine: address(at.quarantine),
-    summary: address(at.summary),
+    data: address(output.data),
+    quarantine: address(output.quarantine),
+    summary: address(output.summary),
   });
   await store.writeText(at.job, JSON.stringify(job));
-  return { run, jobRun: await catalog.startJob(config.glueJob, { '--job': address(at.job) }) };
+  const jobRun = await catalog.startJob(config.glueJob, { '--job': address(at.job) });
+  return { run: runOfJob(attempt, jobRun), jobRun };
 }
+
+/** Each run of the job writes to a place of its own: the job puts its own id where the mark stands. */
+const runOfJob = (attempt: string, jobRun: string): string => `${attempt}-${jobRun}`;
 
 /** Puts one raw version where Spark reads it: a copy within S3, or unpacked through this machine's disk. */
 async function placeInput(

@@ -1,0 +1,156 @@
+/** One batch: where its rows went, what was expected of them, and why some are in quarantine. */
+import * as Plot from '@observablehq/plot';
+import { useState } from 'preact/hooks';
+import type { BatchDetail, QuarantineSample } from '../model.ts';
+import { useAnswer } from './ask.ts';
+import { Chart } from './chart.tsx';
+import { bytes, count } from './format.ts';
+
+export function Batch({ batch }: { batch: BatchDetail }) {
+  const failed = batch.expectations.filter((e) => !e.passed).length;
+  return (
+    <section class="batch" aria-label={`Batch ${batch.batch}`}>
+      <h3>
+        Batch <code>{batch.batch}</code> <span class={`badge ${batch.state}`}>{batch.state}</span>
+      </h3>
+      <p class="facts">
+        {count(batch.files)} {batch.files === 1 ? 'file' : 'files'}, {bytes(batch.bytes)}, engine{' '}
+        {batch.engine}
+      </p>
+      {batch.reason && <p class="failure">{batch.reason}</p>}
+      {batch.accounting && <Accounting of={batch.accounting} />}
+      {batch.expectations.length > 0 && (
+        <details open={failed > 0}>
+          <summary>
+            {batch.expectations.length - failed} expectations passed{failed > 0 && `, ${failed} failed`}
+          </summary>
+          <div class="scrolled">
+            <table>
+              <thead>
+                <tr>
+                  <th>Expectation</th>
+                  <th>Found</th>
+                  <th>Expected</th>
+                </tr>
+              </thead>
+              <tbody>
+                {batch.expectations.map((e) => (
+                  <tr key={e.name} class={e.passed ? 'passed' : e.severity}>
+                    <td>
+                      {e.passed ? '✓' : e.severity === 'warn' ? '!' : '✗'} {e.name}
+                    </td>
+                    <td>{e.found}</td>
+                    <td>{e.expected}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        </details>
+      )}
+      {(batch.accounting?.quarantined ?? 0) > 0 && <Quarantine batch={batch} />}
+    </section>
+  );
+}
+
+const fates = ['published', 'quarantined', 'duplicates'] as const;
+
+/** Rows read, in the parts that they came to. */
+function Accounting({ of }: { of: NonNullable<BatchDetail['accounting']> }) {
+  const parts = fates.map((fate) => ({ fate, rows: of[fate] }));
+  return (
+    <figure class="accounting">
+      <figcaption>
+        {count(of.rowsRead)} rows read →{' '}
+        {parts.map(({ fate, rows }, i) => (
+          <span key={fate}>
+            {i > 0 && ', '}
+            <span class={`key ${fate}`} aria-hidden="true" /> {count(rows)} {fate}
+          </span>
+        ))}
+      </figcaption>
+      <div class="bar" aria-hidden="true">
+        {parts.map(
+          ({ fate, rows }) => rows > 0 && <span key={fate} class={fate} style={{ flexGrow: rows }} />,
+        )}
+      </div>
+    </figure>
+  );
+}
+
+function Quarantine({ batch }: { batch: BatchDetail }) {
+  const [isOpen, setOpen] = useState(false);
+  // Before a batch is published, its quarantine is not yet a partition of the table.
+  const isThere = batch.state === 'published';
+  const samples = useAnswer<QuarantineSample[]>(
+    isOpen && isThere
+      ? `/api/quarantine?dataset=${encodeURIComponent(batch.dataset)}&batch=${encodeURIComponent(batch.batch)}`
+      : undefined,
+  );
+  const reasons = Object.entries(batch.reasons).map(([reason, rows]) => ({ reason, rows }));
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>Quarantine, by reason</summary>
+      {reasons.length > 0 && (
+        <Chart
+          label={`Rows in quarantine: ${reasons.map((r) => `${r.reason} ${r.rows}`).join(', ')}`}
+          options={(width) => ({
+            width,
+            height: 56 + reasons.length * 26,
+            marginBottom: 40,
+            marginLeft: 160,
+            marginRight: 44,
+            x: { label: 'rows', grid: true },
+            y: { label: null },
+            marks: [
+              Plot.barX(reasons, { y: 'reason', x: 'rows', fill: 'var(--quarantined)', sort: { y: '-x' } }),
+              Plot.text(reasons, {
+                y: 'reason',
+                x: 'rows',
+                text: (r) => count(r.rows),
+                dx: 4,
+                textAnchor: 'start',
+              }),
+            ],
+          })}
+        />
+      )}
+      {!isThere && <p class="hint">Rows can be read once the batch is published.</p>}
+      {samples.error && <p class="failure">{samples.error}</p>}
+      {isOpen && isThere && !samples.data && !samples.error && <p class="hint">asking Athena …</p>}
+      {samples.data && (
+        <div class="scrolled">
+          <table>
+            <thead>
+              <tr>
+                <th>Reason</th>
+                <th>Where</th>
+                <th>Column</th>
+                <th>Value</th>
+                <th>Row</th>
+              </tr>
+            </thead>
+            <tbody>
+              {samples.data.map((s) => (
+                <tr key={`${s.reason} ${s.object} ${s.line}`}>
+                  <td>{s.reason}</td>
+                  <td>
+                    {s.object.split('/').at(-1)}
+                    {s.line !== null && `:${s.line}`}
+                  </td>
+                  <td>{s.column}</td>
+                  <td>
+                    <code>{s.value?.slice(0, 80)}</code>
+                  </td>
+                  <td class="raw">
+                    <code title={s.raw ?? ''}>{s.raw?.slice(0, 160)}</code>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </details>
+  );
+}

@@ -1,0 +1,128 @@
+/** Tables: their partitions over time, and what each holds. */
+import * as Plot from '@observablehq/plot';
+import { useState } from 'preact/hooks';
+import type { TableDetail } from '../model.ts';
+import { useAnswer } from './ask.ts';
+import { Chart } from './chart.tsx';
+import { bytes, count } from './format.ts';
+import { moveWithArrows } from './moveWithArrows.ts';
+
+export function Tables({ chosen }: { chosen: string | undefined }) {
+  const datasets = useAnswer<string[]>('/api/datasets');
+  const shown = chosen ?? datasets.data?.[0];
+  return (
+    <div class="columns">
+      <nav class="list" aria-label="Tables" onKeyDown={moveWithArrows}>
+        {datasets.error && <p class="failure">{datasets.error}</p>}
+        <ul>
+          {datasets.data?.map((name) => (
+            <li key={name}>
+              <a
+                href={`#/tables/${encodeURIComponent(name)}`}
+                aria-current={name === shown ? 'true' : undefined}
+              >
+                <span class="name">{name}</span>
+              </a>
+            </li>
+          ))}
+        </ul>
+      </nav>
+      <main>{shown && <Table key={shown} dataset={shown} />}</main>
+    </div>
+  );
+}
+
+const measures = ['rows', 'bytes', 'files'] as const;
+
+function Table({ dataset }: { dataset: string }) {
+  const { data, error } = useAnswer<TableDetail>(`/api/table?dataset=${encodeURIComponent(dataset)}`);
+  const [measure, setMeasure] = useState<(typeof measures)[number]>('rows');
+  if (error) return <p class="failure">{error}</p>;
+  if (!data) return <p class="hint">reading the partitions …</p>;
+  const partitions = data.partitions.map((p) => ({ ...p, label: shortName(p.name) }));
+  const total = (of: (typeof measures)[number]) => partitions.reduce((sum, p) => sum + p[of], 0);
+  const written = measure === 'bytes' ? bytes : count;
+  return (
+    <article>
+      <h2>{data.table}</h2>
+      <p class="facts">
+        {count(partitions.length)} {partitions.length === 1 ? 'partition' : 'partitions'} ·{' '}
+        {count(total('rows'))} rows · {bytes(total('bytes'))} · {count(total('files'))} files
+      </p>
+      {partitions.length > 0 && (
+        <>
+          <div class="tabs" role="tablist">
+            {measures.map((name) => (
+              <button
+                key={name}
+                type="button"
+                role="tab"
+                aria-selected={name === measure}
+                onClick={() => setMeasure(name)}
+              >
+                {name}
+              </button>
+            ))}
+          </div>
+          <Chart
+            label={`${measure} of each partition`}
+            options={(width) => ({
+              width,
+              height: 260,
+              marginBottom: 70,
+              marginLeft: 60,
+              x: {
+                type: 'band',
+                label: null,
+                tickRotate: -45,
+                ...(partitions.length > width / 18 ? { ticks: [] } : {}),
+              },
+              y: { label: measure, grid: true, tickFormat: measure === 'bytes' ? bytes : 's' },
+              marks: [
+                Plot.barY(partitions, {
+                  x: 'label',
+                  y: measure,
+                  fill: 'var(--published)',
+                  title: (p) => `${p.name}\n${written(p[measure])}`,
+                  sort: null,
+                }),
+                Plot.ruleY([0]),
+              ],
+            })}
+          />
+          <div class="scrolled">
+            <table>
+              <thead>
+                <tr>
+                  <th>Partition</th>
+                  <th class="number">Rows</th>
+                  <th class="number">Bytes</th>
+                  <th class="number">Files</th>
+                </tr>
+              </thead>
+              <tbody>
+                {partitions.toReversed().map((p) => (
+                  <tr key={p.name}>
+                    <td>{p.name}</td>
+                    <td class="number">{count(p.rows)}</td>
+                    <td class="number">{bytes(p.bytes)}</td>
+                    <td class="number">{count(p.files)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        </>
+      )}
+      {partitions.length === 0 && <p class="hint">Nothing is published yet.</p>}
+    </article>
+  );
+}
+
+/** `year=2025/month=10/day=06` as 2025-10-06; other keys with their values. */
+function shortName(name: string): string {
+  const parts = name.split('/').map((part) => part.split('='));
+  const isDate = (key: string | undefined) => ['year', 'month', 'day', 'hour'].includes(key ?? '');
+  const date = parts.filter(([key]) => isDate(key)).map(([, value]) => value);
+  return date.length > 0 ? date.join('-') : parts.map(([, value]) => value).join('/');
+}

@@ -1,0 +1,178 @@
+/** Serves the watch page on 127.0.0.1: its own files, questions about a stage, and a live feed. It changes nothing. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { build } from 'esbuild';
+import { z } from 'zod';
+import type { Stage } from '../../offline/stage.ts';
+import { SluiceError } from '../lib/errors.ts';
+import {
+  executionDetail,
+  executionGraph,
+  listExecutions,
+  quarantineSamples,
+  tableDetail,
+  visitData,
+  visitLogs,
+} from './collect.ts';
+import type { Live } from './model.ts';
+
+export interface WatchServer {
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+const folder = join(import.meta.dirname, 'page');
+
+/** Nothing from outside, and nothing inside another page. Charts and graph set styles of their own. */
+const headers = {
+  'content-security-policy': "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-store',
+};
+
+/** Starts it; port 0 takes a free one. Throws Error with the code EADDRINUSE. */
+export async function startWatchServer(stage: Stage, stageName: string, port: number): Promise<WatchServer> {
+  const assets = await buildPage();
+  const server = createServer((request, response) => {
+    void serve(stage, stageName, assets, request, response).catch((error: unknown) => {
+      const isAsked = error instanceof SluiceError || error instanceof z.ZodError;
+      const message = error instanceof Error ? error.message : String(error);
+      if (response.headersSent) response.destroy();
+      else send(response, isAsked ? 400 : 502, { error: message });
+    });
+  });
+  await new Promise<void>((done, fail) => {
+    server.once('error', fail);
+    server.listen(port, '127.0.0.1', done);
+  });
+  const bound = server.address();
+  return {
+    address: `http://127.0.0.1:${typeof bound === 'object' && bound ? bound.port : port}/`,
+    close: () =>
+      new Promise((done) => {
+        server.close(() => done());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+type Assets = ReadonlyMap<string, { readonly type: string; readonly body: Uint8Array }>;
+
+/** The page's script and style, each in one file. */
+async function buildPage(): Promise<Assets> {
+  const { outputFiles } = await build({
+    entryPoints: [join(folder, 'main.tsx'), join(folder, 'style.css'), join(folder, 'index.html')],
+    bundle: true,
+    minify: true,
+    write: false,
+    outdir: folder,
+    format: 'esm',
+    target: 'es2022',
+    loader: { '.html': 'copy' },
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    define: { 'process.env.NODE_ENV': '"production"' },
+  });
+  const types: Readonly<Record<string, string>> = {
+    html: 'text/html',
+    js: 'text/javascript',
+    css: 'text/css',
+  };
+  return new Map(
+    outputFiles.map(({ path, contents }) => {
+      const name = path.slice(folder.length);
+      const type = types[name.split('.').at(-1) ?? ''] ?? 'application/octet-stream';
+      return [name === '/index.html' ? '/' : name, { type: `${type}; charset=utf-8`, body: contents }];
+    }),
+  );
+}
+
+async function serve(
+  stage: Stage,
+  stageName: string,
+  assets: Assets,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  // A page of another site cannot read along under a name that it has pointed here.
+  if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(request.headers.host ?? ''))
+    return send(response, 403, { error: 'this page is for this machine' });
+  if (request.method !== 'GET') return send(response, 405, { error: 'nothing is changed here' });
+  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://127.0.0.1');
+  const asset = assets.get(pathname);
+  if (asset) {
+    response.writeHead(200, { ...headers, 'content-type': asset.type });
+    response.end(asset.body);
+    return;
+  }
+  const given = Object.fromEntries(searchParams);
+  if (pathname === '/api/live') return follow(stage, stageName, given.execution, response);
+  const answer = await answerTo(stage, pathname, given);
+  if (answer === undefined) send(response, 404, { error: `there is no ${pathname}` });
+  else send(response, 200, answer);
+}
+
+const arn = z.string().startsWith('arn:');
+const questions: Readonly<Record<string, (stage: Stage, given: unknown) => Promise<unknown>>> = {
+  '/api/datasets': async ({ contracts }) => [...contracts.keys()],
+  '/api/graph': (stage, given) => executionGraph(stage, z.object({ arn }).parse(given).arn),
+  '/api/visit': (stage, given) => {
+    const { arn: execution, index } = z.object({ arn, index: z.coerce.number().int() }).parse(given);
+    return visitData(stage, execution, index);
+  },
+  '/api/logs': (stage, given) => {
+    const time = z.coerce.number().int();
+    const { state, from, to } = z
+      .object({ state: z.string().regex(/^\w+$/), from: time, to: time })
+      .parse(given);
+    return visitLogs(stage, state, from, to);
+  },
+  '/api/quarantine': (stage, given) => {
+    const { dataset, batch } = z.object({ dataset: z.string(), batch: z.string() }).parse(given);
+    return quarantineSamples(stage, dataset, batch);
+  },
+  '/api/table': (stage, given) => tableDetail(stage, z.object({ dataset: z.string() }).parse(given).dataset),
+};
+
+const answerTo = async (stage: Stage, path: string, given: unknown): Promise<unknown> =>
+  questions[path]?.(stage, given);
+
+/** Server-sent events: what is new, as soon as it is seen. https://html.spec.whatwg.org/multipage/server-sent-events.html */
+async function follow(
+  stage: Stage,
+  stageName: string,
+  wanted: string | undefined,
+  response: ServerResponse,
+): Promise<void> {
+  response.writeHead(200, { ...headers, 'content-type': 'text/event-stream' });
+  // AWS answers few calls a second; the local AWS as many as one likes.
+  const interval = stage.endpoint === undefined ? 800 : 250;
+  let last = '';
+  while (!response.closed) {
+    const message = await lookAt(stage, stageName, wanted).then(
+      (live) => `data: ${JSON.stringify(live)}\n\n`,
+      (error: unknown) =>
+        `event: trouble\ndata: ${JSON.stringify(error instanceof Error ? error.message : error)}\n\n`,
+    );
+    if (message !== last) response.write(message);
+    last = message;
+    await pause(interval);
+  }
+}
+
+/** Without a wish the newest execution is shown. */
+async function lookAt(stage: Stage, stageName: string, wanted: string | undefined): Promise<Live> {
+  const executions = await listExecutions(stage);
+  const chosen = wanted === undefined ? executions[0] : executions.find((e) => e.name === wanted);
+  return {
+    stage: stageName,
+    executions,
+    execution: chosen ? await executionDetail(stage, chosen) : null,
+  };
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { ...headers, 'content-type': 'application/json; charset=utf-8' });
+  response.end(JSON.stringify(body));
+}
