@@ -92,7 +92,7 @@ test('by keyboard: a state shows its output, input and logs', async () => {
       }
   };
   await choose('Input');
-  await untilText('.state pre', '"run"');
+  await untilText('.state pre', '"status": "passed"');
   await choose('Logs');
   await untilText('.state pre', 'step done');
   await choose('Error');

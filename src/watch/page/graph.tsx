@@ -129,7 +129,7 @@ export function StateGraph({
               class={`node ${status} ${type} ${name === chosen ? 'chosen' : ''}`}
               transform={`translate(${x - width / 2},${y - height / 2})`}
               role="button"
-              tabIndex={0}
+              tabindex={0}
               aria-label={`${name}, ${status}${took && `, ${took}`}`}
               aria-pressed={name === chosen}
               onClick={() => onChoose(name)}
