@@ -14,6 +14,8 @@ const id = 1_500_000_000 + (Date.now() % 100_000_000);
 let server: WatchServer;
 let browser: Browser;
 let page: Page;
+/** The execution of the first test. */
+let execution = '';
 const complaints: string[] = [];
 const hosts = new Set<string>();
 
@@ -66,6 +68,7 @@ test('a new execution is seen within a second of its first state, without a relo
   const key = `social-media-feed/watch-${id}-next.json`;
   await put(key, `${post(id + 1)}\n${post(id + 1)}\n${post(id + 2, { retweets: 'many' })}\n{"id":`);
   const { name, at } = await seen;
+  execution = name;
   const { executions } = await stage.sfn.send(
     new ListExecutionsCommand({ stateMachineArn: stage.config.stateMachineArn }),
   );
@@ -102,11 +105,12 @@ test('by keyboard: a state shows its output, input and logs', async () => {
   const shown = await text('h2');
   await page.keyboard.press('ArrowDown');
   await page.waitForFunction((old) => document.querySelector('h2')?.textContent !== old, {}, shown);
-  await page.goBack();
 }, 60_000);
 
 test('quarantined rows are shown by reason, with samples', async () => {
-  await page.waitForSelector('.batch details:last-of-type');
+  await go(`#/executions/${execution}`);
+  await untilText('h2', execution);
+  await untilText('.batch details:last-of-type', 'Quarantine');
   await page.click('.batch details:last-of-type summary');
   await untilText('.batch details:last-of-type', 'bad_type');
   await untilText('.batch details:last-of-type tbody', 'invalid_json');
