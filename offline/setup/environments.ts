@@ -187,23 +187,37 @@ async function fetchArtefact(coordinates: string, folder: string, report: Report
   await mustRun(
     'mvn',
     ['-q', '-B', 'dependency:copy', `-Dartifact=${coordinates}`, `-DoutputDirectory=${folder}`],
-    `Maven could not fetch ${coordinates}. If it is not installed, on Debian: apt-get install maven`,
+    `Maven could not fetch ${coordinates}`,
+    'Maven is missing: "mvn" does not start. On Debian: apt-get install maven',
   );
   return join(folder, `${artifact}-${version}.${type}`);
 }
 
-/** Runs a program to its end. Throws SetupError with `hint` and the program's last lines. */
-async function mustRun(program: string, args: readonly string[], hint: string): Promise<void> {
-  const { code, output } = await new Promise<{ code: number | null; output: string }>((resolve) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    const keep = (chunk: Buffer) => {
-      output = (output + chunk.toString()).slice(-2000);
-    };
-    child.stdout.on('data', keep);
-    child.stderr.on('data', keep);
-    child.on('error', (error) => resolve({ code: -1, output: error.message }));
-    child.on('close', (code) => resolve({ code, output }));
-  });
+/**
+ * Runs a program to its end. Throws SetupError: `missing` for a program that is not there, `hint` and its last lines for
+ * one that fails.
+ */
+async function mustRun(
+  program: string,
+  args: readonly string[],
+  hint: string,
+  missing: string = hint,
+): Promise<void> {
+  const { code, output } = await new Promise<{ code: number | 'missing' | null; output: string }>(
+    (resolve) => {
+      const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+      let output = '';
+      const keep = (chunk: Buffer) => {
+        output = (output + chunk.toString()).slice(-2000);
+      };
+      child.stdout.on('data', keep);
+      child.stderr.on('data', keep);
+      child.on('error', (error: NodeJS.ErrnoException) =>
+        resolve({ code: error.code === 'ENOENT' ? 'missing' : -1, output: error.message }),
+      );
+      child.on('close', (code) => resolve({ code, output }));
+    },
+  );
+  if (code === 'missing') throw new SetupError(missing);
   if (code !== 0) throw new SetupError(`${hint}\n${output.trim()}`);
 }
