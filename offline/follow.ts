@@ -6,6 +6,7 @@ import { styleText } from 'node:util';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { type HistoryEvent, paginateGetExecutionHistory, paginateListExecutions } from '@aws-sdk/client-sfn';
 import type { FileRecord } from '../src/lib/ledger/records.ts';
+import { visitsOf } from '../src/watch/history.ts';
 import type { Drop, Stage } from './stage.ts';
 
 export interface FollowedFile extends Drop {
@@ -141,25 +142,13 @@ async function historyOf({ sfn }: Stage, executionArn: string): Promise<HistoryE
 
 /** States that are over, with how long each took, and the one that is not. Choices are left out: they take no time. */
 function timings(events: readonly HistoryEvent[]): { states: StateTiming[]; current: string | undefined } {
-  const done: StateTiming[] = [];
-  let entered: { state: string; at: number } | undefined;
-  let failed = false;
-  for (const event of events) {
-    const at = event.timestamp?.getTime() ?? 0;
-    if (event.type?.endsWith('StateEntered')) {
-      entered = { state: event.stateEnteredEventDetails?.name ?? '', at };
-      failed = event.type === 'FailStateEntered';
-    } else if (event.type === 'TaskFailed' || event.type === 'TaskTimedOut') failed = true;
-    else if (event.type === 'TaskSucceeded') failed = false;
-    const isOver = event.type?.endsWith('StateExited') || event.type === 'ExecutionFailed';
-    if (isOver && entered) {
-      if (!event.type?.startsWith('Choice'))
-        done.push({ state: entered.state, seconds: (at - entered.at) / 1000, failed });
-      entered = undefined;
-      failed = false;
-    }
-  }
-  return { states: done, current: entered?.state };
+  const visits = visitsOf(events).filter((visit) => visit.type !== 'Choice');
+  return {
+    states: visits.flatMap(({ state, startedAt, endedAt, status }) =>
+      endedAt === null ? [] : [{ state, seconds: (endedAt - startedAt) / 1000, failed: status === 'failed' }],
+    ),
+    current: visits.find((visit) => visit.endedAt === null)?.state,
+  };
 }
 
 /** A state that was seen two steps before in a loop of wait and look: shown only the first time, and when it failed. */

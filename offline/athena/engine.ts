@@ -1,6 +1,7 @@
 /** What carries out a statement: the Data Catalog for DDL, and an engine for everything that reads or writes rows. */
 import type { Upstream } from '../aws.ts';
-import { parseDdl, runDdl } from './ddl.ts';
+import { runDdl } from './ddl.ts';
+import { parseDdl } from './ddlParser.ts';
 import { notSupported, QueryError } from './queryError.ts';
 import { SqlReader } from './sqlReader.ts';
 

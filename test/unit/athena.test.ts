@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { parseDdl } from '../../offline/athena/ddl.ts';
+import { parseDdl } from '../../offline/athena/ddlParser.ts';
 import { checkQuery } from '../../offline/athena/guard.ts';
 import { javaDouble } from '../../offline/athena/values.ts';
 import { expectationQuery, judgeExpectations } from '../../src/lib/compiler/expectations.ts';

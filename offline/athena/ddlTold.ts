@@ -1,0 +1,105 @@
+/** What SHOW and DESCRIBE tell of the Data Catalog, written as Hive writes it. */
+import {
+  EntityNotFoundException,
+  paginateGetDatabases,
+  paginateGetTables,
+  type Table,
+} from '@aws-sdk/client-glue';
+import type { Upstream } from '../aws.ts';
+import type { Column } from './ddlParser.ts';
+import type { QueryResult } from './engine.ts';
+import { QueryError } from './queryError.ts';
+
+export const done = (): QueryResult => ({ columns: [], rows: [], updateCount: 0, scannedBytes: 0 });
+
+/** One column of texts, a row a line. */
+export const told = (name: string, lines: readonly string[]): QueryResult => ({
+  ...done(),
+  columns: [{ name, type: 'string', precision: 0, scale: 0 }],
+  rows: lines.map((line) => [line]),
+});
+
+/** Hive pads names to twenty characters. */
+export const padded = (text: string): string => text.padEnd(20);
+
+export const columnsOf = (table: Table): Column[] =>
+  [...(table.StorageDescriptor?.Columns ?? []), ...(table.PartitionKeys ?? [])].map((c) => ({
+    name: c.Name ?? '',
+    type: c.Type ?? '',
+  }));
+
+/** A line a column, tabs between its three fields, as Hive writes it. */
+export function describe(table: Table): QueryResult {
+  const line = (...fields: string[]) => fields.map(padded).join('\t');
+  const keys = table.PartitionKeys ?? [];
+  const lines = [
+    ...columnsOf(table).map((c) => line(c.name, c.type, '')),
+    ...(keys.length === 0
+      ? []
+      : [
+          line('', '', ''),
+          line('# Partition Information', '', ''),
+          line('# col_name', 'data_type', 'comment'),
+          line('', '', ''),
+          ...keys.map((k) => line(k.Name ?? '', k.Type ?? '', '')),
+        ]),
+  ];
+  return {
+    ...told('col_name', lines),
+    columns: ['col_name', 'data_type', 'comment'].map((name) => ({
+      name,
+      type: 'string',
+      precision: 0,
+      scale: 0,
+    })),
+  };
+}
+
+export function createStatement(database: string, table: Table): string[] {
+  const columnLines = (columns: readonly { Name?: string | undefined; Type?: string | undefined }[]) =>
+    columns.map((c, i) => `  \`${c.Name}\` ${c.Type}${i < columns.length - 1 ? ', ' : ')'}`);
+  const { StorageDescriptor: storage, PartitionKeys: keys = [], Parameters: parameters = {} } = table;
+  const properties = Object.entries(parameters);
+  return [
+    `CREATE EXTERNAL TABLE \`${database}.${table.Name}\`(`,
+    ...columnLines(storage?.Columns ?? []),
+    ...(keys.length === 0 ? [] : ['PARTITIONED BY ( ', ...columnLines(keys)]),
+    'ROW FORMAT SERDE ',
+    `  '${storage?.SerdeInfo?.SerializationLibrary}' `,
+    'STORED AS INPUTFORMAT ',
+    `  '${storage?.InputFormat}' `,
+    'OUTPUTFORMAT ',
+    `  '${storage?.OutputFormat}'`,
+    'LOCATION',
+    `  '${storage?.Location}'`,
+    ...(properties.length === 0
+      ? []
+      : [
+          'TBLPROPERTIES (',
+          ...properties.map(([k, v], i) => `  '${k}'='${v}'${i < properties.length - 1 ? ', ' : ')'}`),
+        ]),
+  ];
+}
+
+export async function showDatabases({ glue }: Upstream, like: RegExp | undefined): Promise<QueryResult> {
+  const names: string[] = [];
+  for await (const page of paginateGetDatabases({ client: glue }, {}))
+    names.push(...(page.DatabaseList ?? []).map((d) => d.Name ?? ''));
+  return told('database_name', names.filter((n) => like?.test(n) ?? true).sort());
+}
+
+export async function showTables(
+  { glue }: Upstream,
+  database: string,
+  like: RegExp | undefined,
+): Promise<QueryResult> {
+  const names: string[] = [];
+  try {
+    for await (const page of paginateGetTables({ client: glue }, { DatabaseName: database }))
+      names.push(...(page.TableList ?? []).map((t) => t.Name ?? ''));
+  } catch (error) {
+    if (!(error instanceof EntityNotFoundException)) throw error;
+    throw new QueryError(`FAILED: SemanticException [Error 10072]: Database does not exist: ${database}`);
+  }
+  return told('tab_name', names.filter((n) => like?.test(n) ?? true).sort());
+}
