@@ -48,7 +48,12 @@ export default class LocalAwsPlugin {
         throw error instanceof SetupError ? new serverless.classes.Error(error.message) : error;
       }
     };
-    this.hooks = { 'before:offline:start': start, 'before:offline:start:init': start };
+    this.hooks = {
+      'before:offline:start': start,
+      'before:offline:start:init': start,
+      // What a killed sls offline has built would be packaged with every function.
+      'before:package:createDeploymentArtifacts': async () => removeBuilt(serverless.serviceDir),
+    };
   }
 }
 
@@ -89,10 +94,9 @@ async function startOffline(
       names.map((name) => [name, `http://127.0.0.1:${lambdaPort}/2015-03-31/functions/${name}/invocations`]),
     ),
   });
-  const wrappers = join(serverless.serviceDir, '.sluice-offline');
   process.once('exit', () => {
     aws.abandon();
-    rmSync(wrappers, { recursive: true, force: true });
+    removeBuilt(serverless.serviceDir);
   });
   await deploy({ endpoint: aws.endpoint, params: {}, report });
   // serverless-offline hands AWS_* on to the functions.
@@ -104,7 +108,7 @@ async function startOffline(
       ...environments.get(definition.name),
       LAMBDA_TASK_ROOT: serverless.serviceDir,
     };
-    definition.handler = wrapped(serverless.serviceDir, wrappers, definition.handler);
+    definition.handler = wrapped(serverless.serviceDir, definition.handler);
   }
   const watch = await startWatchServer(await connectStage(aws.endpoint), 'local', 0);
   report(`watch it at ${watch.address}`);
@@ -114,10 +118,18 @@ async function startOffline(
   );
 }
 
-/** Writes a module into `folder` that names the handler's errors; gives its handler. */
-function wrapped(root: string, folder: string, handler: string): string {
+const wrappers = '.sluice-offline';
+
+function removeBuilt(root: string): void {
+  for (const folder of [wrappers, '.esbuild/.build'])
+    rmSync(join(root, folder), { recursive: true, force: true });
+}
+
+/** Writes a module that names the handler's errors; gives its handler. */
+function wrapped(root: string, handler: string): string {
   const dot = handler.lastIndexOf('.');
   const [path, name] = [handler.slice(0, dot), handler.slice(dot + 1)];
+  const folder = join(root, wrappers);
   const file = join(folder, `${path.split('/').at(-1)}.ts`);
   const specifier = (target: string) => relative(folder, resolve(root, target));
   mkdirSync(folder, { recursive: true });

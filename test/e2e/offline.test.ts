@@ -136,7 +136,8 @@ test('an edited handler is run by the next execution; errors keep their names; C
     interrupt(offline);
     expect(await offline.ended).toBe(0);
     await expect(fetch(endpoint)).rejects.toThrow('fetch failed');
-    expect(existsSync(join(copy, '.sluice-offline'))).toBe(false);
+    for (const folder of ['.sluice-offline', '.esbuild/.build'])
+      expect(existsSync(join(copy, folder))).toBe(false);
   } catch (error) {
     console.log(offline.output().slice(-3000));
     throw error;
