@@ -124,7 +124,8 @@ async function releaseOf(javaHome: string): Promise<number> {
   }
 }
 
-async function ensureVenv(name: string, requirements: string, report: Report): Promise<string> {
+/** A Python environment with these packages, as pip writes them. */
+export async function ensureVenv(name: string, requirements: string, report: Report): Promise<string> {
   const python = await findPython();
   const identity = createHash('sha256')
     .update(`${python.version}\n${requirements}`)

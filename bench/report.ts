@@ -1,0 +1,69 @@
+/** Tables and charts of what was measured, as Markdown. */
+
+export interface Row {
+  readonly name: string;
+  readonly isOwn: boolean;
+  /** Seconds. */
+  readonly best: number;
+  readonly median: number;
+  readonly peakBytes: number;
+}
+
+export interface Comparison {
+  readonly name: string;
+  readonly rows: number;
+  readonly rounds: number;
+  readonly results: readonly Row[];
+}
+
+export function report(comparisons: readonly Comparison[], machine: string): string {
+  const parts = [
+    '# Performance',
+    'Written by `npm run bench`. Every contender is a process of its own, from its start to the last byte written, and gives the same counts, which are',
+    'those that the feed was made with. Contenders run in turn, round after round. Ratios hold on one machine in one run; seconds are this machine’s.',
+    '',
+    `Machine: ${machine}.`,
+    '',
+    ...comparisons.flatMap(section),
+  ];
+  return `${parts.join('\n')}\n`;
+}
+
+function section({ name, rows, rounds, results }: Comparison): string[] {
+  const peers = results.filter((r) => !r.isOwn);
+  const best = Math.min(...peers.map((r) => r.median));
+  const title = `## ${name === 'spark' ? 'Spark' : 'One process'}, ${rows.toLocaleString('en')} rows`;
+  const lines = results.map((r) => [
+    r.name,
+    r.best.toFixed(2),
+    r.median.toFixed(2),
+    (r.median / best).toFixed(2),
+    (r.peakBytes / 1e9).toFixed(2),
+  ]);
+  const header = ['', 'best, s', 'median, s', 'to the best peer', 'peak memory, GB'];
+  return [
+    title,
+    '',
+    `${rounds} ${rounds === 1 ? 'round' : 'rounds'}.`,
+    '',
+    ...table(header, lines),
+    '',
+    '```mermaid',
+    'xychart-beta horizontal',
+    `  x-axis [${results.map((r) => `"${r.name}"`).join(', ')}]`,
+    '  y-axis "seconds (median)"',
+    `  bar [${results.map((r) => r.median.toFixed(2)).join(', ')}]`,
+    '```',
+    '',
+  ];
+}
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = header.map((cell, i) =>
+    Math.max(3, cell.length, ...rows.map((row) => (row[i] ?? '').length)),
+  );
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join(' | ')} |`;
+  const rule = `| ${widths.map((w, i) => (i === 0 ? '-'.repeat(w) : `${'-'.repeat(w - 1)}:`)).join(' | ')} |`;
+  return [line(header), rule, ...rows.map(line)];
+}

@@ -1,0 +1,124 @@
+/** `npm run bench`: Sluice's engines beside jobs written by hand for the same feed, interleaved, checked for the same counts. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cpus, tmpdir, totalmem } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { SetupError } from '../offline/setup/environments.ts';
+import { type Contender, contenders } from './contenders.ts';
+import { type Feed, feedOf } from './feeds.ts';
+import { type Measured, measure } from './measure.ts';
+import { type Comparison, type Row, report as written } from './report.ts';
+
+const help = `Usage: npm run bench [-- options]
+
+Runs every contender on the same feeds, one after the other and round after round, checks that all give the same counts, and
+writes docs/performance.md. With the defaults it takes about half an hour on two cores.
+
+  --rows LIST    sizes, 100000,1000000,5000000 by default
+  --rounds N     repetitions of each (3); the largest size runs once
+  --only NAME    embedded or spark
+  --dry          prints the tables and writes nothing
+  -h, --help     this text
+
+Exit status: 0 done; 1 a contender gave other counts; 2 it could not be set up.`;
+
+const gigabyte = 1e9;
+const root = resolve(import.meta.dirname, '..');
+const report = (message: string) => console.error(`  ${message}`);
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      rows: { type: 'string', default: '100000,1000000,5000000' },
+      rounds: { type: 'string', default: '3' },
+      only: { type: 'string' },
+      dry: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(help);
+    return 0;
+  }
+  const all = await contenders(report);
+  const groups = {
+    embedded: [all.embedded, all.duckdb, all.polars, all.pandas],
+    spark: [all.spark, all.pyspark],
+  };
+  const sizes = values.rows.split(',').map(Number);
+  const comparisons: Comparison[] = [];
+  for (const [name, group] of Object.entries(groups)) {
+    if (values.only !== undefined && values.only !== name) continue;
+    for (const rows of sizes) {
+      const rounds = rows >= 5_000_000 ? 1 : Number(values.rounds);
+      // pandas would need more memory than there is, and Spark's start is all that a small feed would show.
+      const members = group.filter((c) => !(c === all.pandas && rows > 1_000_000));
+      if (name === 'spark' && rows < 1_000_000) continue;
+      const feed = await feedOf(rows, report);
+      comparisons.push({ name, rows, rounds, results: await compare(members, feed, rounds) });
+    }
+  }
+  const machine = `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), ${Math.round(totalmem() / gigabyte)} GB, Node ${process.version}`;
+  const text = written(comparisons, machine);
+  console.log(text);
+  if (!values.dry) await writeFile(join(root, 'docs/performance.md'), text);
+  return 0;
+}
+
+/** Interleaved, so that whatever the machine does meanwhile meets them all. */
+async function compare(members: readonly Contender[], feed: Feed, rounds: number): Promise<Row[]> {
+  const runs = new Map<Contender, Measured[]>(members.map((member) => [member, []]));
+  for (let round = 0; round < rounds; round++)
+    for (const member of members) {
+      const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
+      try {
+        const run = await measure(
+          member.program,
+          member.args(feed.path, join(folder, 'out')),
+          member.environment,
+        );
+        mustAgree(member, run, feed);
+        runs.get(member)?.push(run);
+        report(
+          `${member.name}, ${feed.counts.rows} rows: ${run.seconds.toFixed(2)} s, ${(run.peakBytes / gigabyte).toFixed(2)} GB`,
+        );
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    }
+  return [...runs].map(([{ name, isOwn }, measured]) => {
+    const seconds = measured.map((run) => run.seconds).sort((a, b) => a - b);
+    return {
+      name,
+      isOwn,
+      best: seconds[0] ?? 0,
+      median: seconds[Math.floor(seconds.length / 2)] ?? 0,
+      peakBytes: Math.max(...measured.map((run) => run.peakBytes)),
+    };
+  });
+}
+
+/** Throws Error for counts that are not what the feed was made with. */
+function mustAgree({ name }: Contender, { output }: Measured, { counts }: Feed): void {
+  const lines = output.trim().split('\n');
+  const found = JSON.parse(output.trim().startsWith('{\n') ? output : (lines.at(-1) ?? '')) as Record<
+    string,
+    number
+  >;
+  const wanted = {
+    rowsRead: counts.rows,
+    published: counts.published,
+    quarantined: counts.quarantined,
+    duplicates: counts.duplicates,
+  };
+  for (const [key, value] of Object.entries(wanted))
+    if (found[key] !== value)
+      throw new Error(`${name} counts ${found[key]} ${key}, and the feed has ${value}`);
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = error instanceof SetupError ? 2 : 1;
+}
