@@ -19,6 +19,10 @@ export const localEnvironment = {
   AWS_DEFAULT_REGION: 'us-east-1',
 } as const;
 
+/** A line for a shell, that points the AWS tools at an endpoint on this machine. */
+export const exportLine = (endpoint: string): string =>
+  `export AWS_ENDPOINT_URL=${endpoint} AWS_ACCESS_KEY_ID=${localEnvironment.AWS_ACCESS_KEY_ID} AWS_SECRET_ACCESS_KEY=${localEnvironment.AWS_SECRET_ACCESS_KEY} AWS_REGION=${localEnvironment.AWS_REGION}`;
+
 /** Settings of an SDK client against an endpoint on this machine. */
 export const localClient = (endpoint: string) => ({
   endpoint,
@@ -85,7 +89,7 @@ export async function listPartitions(
   const found: { values: string[]; location: string }[] = [];
   for await (const page of paginateGetPartitions(
     { client: glue },
-    { DatabaseName: database, TableName: table },
+    { DatabaseName: database, TableName: table, ExcludeColumnSchema: true },
   ))
     for (const p of page.Partitions ?? [])
       found.push({ values: p.Values ?? [], location: p.StorageDescriptor?.Location ?? '' });

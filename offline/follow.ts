@@ -4,9 +4,10 @@ import { stat } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { type HistoryEvent, paginateGetExecutionHistory, paginateListExecutions } from '@aws-sdk/client-sfn';
+import { paginateListExecutions } from '@aws-sdk/client-sfn';
 import type { FileRecord } from '../src/lib/ledger/records.ts';
-import { visitsOf } from '../src/watch/history.ts';
+import { visitsWithData } from '../src/watch/collect.ts';
+import type { Visit } from '../src/watch/model.ts';
 import type { Drop, Stage } from './stage.ts';
 
 export interface FollowedFile extends Drop {
@@ -62,7 +63,7 @@ export async function followFiles(
     for (const execution of executions) {
       const known = followed.get(execution.arn);
       if (known && known.status !== 'RUNNING') continue;
-      const { states, current } = timings(await historyOf(stage, execution.arn));
+      const { states, current } = timings(await visitsWithData(stage, execution.arn));
       for (const [i, state] of states.entries())
         if (i >= (printed.get(execution.arn) ?? 0) && !isPoll(states, i))
           progress.line(stateLine(execution.name, state));
@@ -133,16 +134,9 @@ async function executionsOf({ sfn, config }: Stage) {
   return found.reverse();
 }
 
-async function historyOf({ sfn }: Stage, executionArn: string): Promise<HistoryEvent[]> {
-  const events: HistoryEvent[] = [];
-  for await (const page of paginateGetExecutionHistory({ client: sfn }, { executionArn, maxResults: 1000 }))
-    events.push(...(page.events ?? []));
-  return events;
-}
-
 /** States that are over, with how long each took, and the one that is not. Choices are left out: they take no time. */
-function timings(events: readonly HistoryEvent[]): { states: StateTiming[]; current: string | undefined } {
-  const visits = visitsOf(events).filter((visit) => visit.type !== 'Choice');
+function timings(all: readonly Visit[]): { states: StateTiming[]; current: string | undefined } {
+  const visits = all.filter((visit) => visit.type !== 'Choice');
   return {
     states: visits.flatMap(({ state, startedAt, endedAt, status }) =>
       endedAt === null ? [] : [{ state, seconds: (endedAt - startedAt) / 1000, failed: status === 'failed' }],

@@ -76,14 +76,13 @@ export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws>
   try {
     await waitUntilReady(`http://127.0.0.1:${upstreamPort}`, ended, join(folder, 'ministack.log'));
     // It starts beside the deployment; the first query waits for it.
+    let engine: SqlEngine;
     if (options.athena === 'trino') {
-      const home = await ensureTrino(options.report);
-      trino = startTrino(home, endpoint, join(folder, 'trino'));
-      trino.catch((error: Error) => options.report(error.message));
-    }
-    const engine: SqlEngine = trino
-      ? createTrinoEngine(upstream, async () => (await (trino as Promise<TrinoServer>)).client)
-      : await createDuckDbEngine(upstream, join(folder, 'athena'));
+      const server = startTrino(await ensureTrino(options.report), endpoint, join(folder, 'trino'));
+      server.catch((error: Error) => options.report(error.message));
+      trino = server;
+      engine = createTrinoEngine(upstream, async () => (await server).client);
+    } else engine = await createDuckDbEngine(upstream, join(folder, 'athena'));
     const gateway = await startGateway({
       port,
       upstream: `http://127.0.0.1:${upstreamPort}`,

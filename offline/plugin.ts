@@ -17,14 +17,14 @@ interface Serverless {
   readonly service: {
     readonly provider: { environment?: unknown };
     readonly functions: Record<string, FunctionDefinition>;
-    readonly custom: { readonly 'serverless-offline'?: { readonly lambdaPort?: number } };
+    readonly custom: {
+      readonly localAws: { readonly port: number | string };
+      readonly 'serverless-offline'?: { readonly lambdaPort?: number };
+    };
   };
   readonly classes: { readonly Error: new (message: string) => Error };
   getProvider(name: 'aws'): { getStage(): string };
   readonly processedInput: { readonly options: { readonly lambdaPort?: string } };
-  readonly configurationInput: {
-    readonly params?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  };
 }
 
 interface Tools {
@@ -34,14 +34,14 @@ interface Tools {
 export default class LocalAwsPlugin {
   readonly hooks: Readonly<Record<string, () => Promise<void>>>;
 
-  constructor(serverless: Serverless, options: { param?: readonly string[] }, { log }: Tools) {
+  constructor(serverless: Serverless, _options: unknown, { log }: Tools) {
     const start = async () => {
       if (serverless.getProvider('aws').getStage() !== 'local')
         throw new serverless.classes.Error('sls offline is for the stage local: sls offline --stage local');
       // The other commands of the framework need none of it.
       const { SetupError } = await import('./setup/environments.ts');
       try {
-        await startOffline(serverless, localPort(serverless, options.param), (message) =>
+        await startOffline(serverless, Number(serverless.service.custom.localAws.port), (message) =>
           log.notice(`  ${message}`),
         );
       } catch (error) {
@@ -63,7 +63,7 @@ async function startOffline(
   report: (message: string) => void,
 ): Promise<void> {
   const [
-    { localEnvironment },
+    { exportLine, localEnvironment },
     { deploy },
     { startLocalAws },
     { requireFree },
@@ -113,9 +113,7 @@ async function startOffline(
   const watch = await startWatchServer(await connectStage(aws.endpoint), 'local', 0);
   report(`watch it at ${watch.address}`);
   report(`local AWS at ${aws.endpoint}; in another terminal:`);
-  report(
-    `  export AWS_ENDPOINT_URL=${aws.endpoint} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1`,
-  );
+  report(`  ${exportLine(aws.endpoint)}`);
 }
 
 const wrappers = '.sluice-offline';
@@ -143,10 +141,4 @@ function wrapped(root: string, handler: string): string {
     ].join('\n'),
   );
   return `${relative(root, file).slice(0, -'.ts'.length)}.${name}`;
-}
-
-/** The stage's parameter, or what the command line says in its place. */
-function localPort(serverless: Serverless, given: readonly string[] = []): number {
-  const [own] = given.flatMap((param) => /^localPort=(\d+)$/.exec(param)?.[1] ?? []);
-  return Number(own ?? serverless.configurationInput.params?.local?.localPort ?? 4566);
 }

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
+import { exportLine } from '../offline/aws.ts';
 import { deploy } from '../offline/deploy.ts';
 import { followFiles, type Progress } from '../offline/follow.ts';
 import { athenaEngines, startLocalAws } from '../offline/localAws.ts';
@@ -83,9 +84,7 @@ async function main(): Promise<number> {
       lap(summaryOf(result));
       if (values.keep) {
         const watch = await startWatchServer(stage, 'local', 0);
-        console.log(
-          `\nThe local AWS stays up until Ctrl-C. To use it:\n  export ${environment(aws.endpoint).join(' ')}`,
-        );
+        console.log(`\nThe local AWS stays up until Ctrl-C. To use it:\n  ${exportLine(aws.endpoint)}`);
         console.log(`Watch it: ${watch.address}`);
         console.log(`Drop a file:\n  aws s3 cp FILE s3://${stage.config.rawBucket}/social-media-feed/`);
         return Promise.race([interrupted, aws.ended.then(() => 2)]);
@@ -141,13 +140,6 @@ function dropsOf(dataset: string | undefined, files: readonly string[]): Drop[] 
     return { dataset: name, path, key: `${contract.source.prefix}${basename(path)}` };
   });
 }
-
-const environment = (endpoint: string): string[] => [
-  `AWS_ENDPOINT_URL=${endpoint}`,
-  'AWS_ACCESS_KEY_ID=test',
-  'AWS_SECRET_ACCESS_KEY=test',
-  'AWS_REGION=us-east-1',
-];
 
 function summaryOf(result: RunReport): string {
   const failed = result.batches.filter((b) => b.state !== 'published').length;

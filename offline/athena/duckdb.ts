@@ -13,7 +13,7 @@ import { defaultPartition } from '../../src/lib/dialect/duckdb.ts';
 import { duckType, identifier, list, literal } from '../../src/lib/dialect/duckdbNames.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 import { findTable, listPartitions, parseAddress, type Upstream } from '../aws.ts';
-import type { QueryResult, SqlEngine } from './engine.ts';
+import { catalogName, type QueryResult, type SqlEngine } from './engine.ts';
 import { type CheckedQuery, checkQuery } from './guard.ts';
 import { notSupported, QueryError } from './queryError.ts';
 import { SqlReader } from './sqlReader.ts';
@@ -151,7 +151,7 @@ async function createView(
 ): Promise<{ scannedBytes: number; columns: readonly { name: string; type: string }[] }> {
   const table = await findTable(upstream, database, name);
   if (!table)
-    throw new QueryError(`TABLE_NOT_FOUND: Table 'awsdatacatalog.${database}.${name}' does not exist`);
+    throw new QueryError(`TABLE_NOT_FOUND: Table '${catalogName}.${database}.${name}' does not exist`);
   if (!table.StorageDescriptor?.InputFormat?.includes('Parquet'))
     throw notSupported(`the table ${database}.${name}, whose files are not Parquet`);
   if (table.Parameters?.['projection.enabled'] === 'true')

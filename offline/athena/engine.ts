@@ -5,6 +5,9 @@ import { parseDdl } from './ddlParser.ts';
 import { notSupported, QueryError } from './queryError.ts';
 import { SqlReader } from './sqlReader.ts';
 
+/** The name of the Data Catalog in Athena's SQL and messages. */
+export const catalogName = 'awsdatacatalog';
+
 export interface Statement {
   readonly sql: string;
   readonly database: string;

@@ -138,6 +138,9 @@ const familiesOfKinds: Readonly<Record<string, Family>> = {
   null: 'null',
 };
 
+const arithmetic = new Set(['add', 'sub', 'mul', 'div', 'mod', 'neg']);
+const comparisons = new Set(['eq', 'neq', 'lt', 'lte', 'gt', 'gte', 'in', 'between']);
+
 /** What kind of value an expression has, as far as that can be told without an engine. */
 function familyOfExpression(node: unknown, typesOf: (column: string) => readonly string[]): Family {
   const [[kind, value] = ['', {}]] = Object.entries(asJson(node)).map(([k, v]) => [k, asJson(v)] as const);
@@ -164,7 +167,7 @@ function familyOfExpression(node: unknown, typesOf: (column: string) => readonly
     case 'function': {
       const [first] = Array.isArray(value.args) ? value.args : [];
       const name = String(value.name).toLowerCase();
-      if (['date_format'].includes(name)) return 'text';
+      if (name === 'date_format') return 'text';
       if (['strpos', 'to_unixtime', 'cardinality', 'count_if'].includes(name)) return 'number';
       return ['nullif', 'try', 'greatest'].includes(name) ? inner(first) : 'unknown';
     }
@@ -219,14 +222,11 @@ function checkTypes(
         throw notSupported('a cast of a fraction to a whole number, which Athena rounds otherwise');
     }
     // DuckDB takes a boolean for a number, and compares a text with whatever it can be read as.
-    if (
-      'add sub mul div mod neg'.split(' ').includes(kind) &&
-      partsOf(value).some((part) => familyOf(part) === 'boolean')
-    )
+    if (arithmetic.has(kind) && partsOf(value).some((part) => familyOf(part) === 'boolean'))
       throw new QueryError(`TYPE_MISMATCH: a boolean is no number (${kind})`);
     if (['sum', 'avg', 'abs', 'floor'].includes(kind) && familyOf(value.this) === 'boolean')
       throw new QueryError(`FUNCTION_NOT_FOUND: Unexpected parameters (boolean) for function ${kind}`);
-    if ('eq neq lt lte gt gte in between'.split(' ').includes(kind)) {
+    if (comparisons.has(kind)) {
       const families = new Set(
         partsOf(value)
           .map(familyOf)

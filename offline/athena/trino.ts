@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { DeleteTableCommand } from '@aws-sdk/client-glue';
 import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import { identifier, literal } from '../../src/lib/dialect/athenaNames.ts';
 import { parseAddress, type Upstream } from '../aws.ts';
-import type { ResultColumn, SqlEngine } from './engine.ts';
+import { catalogName, type ResultColumn, type SqlEngine } from './engine.ts';
 import { notSupported, QueryError } from './queryError.ts';
 import { SqlReader } from './sqlReader.ts';
 import { type TrinoClient, TrinoError, type TypeSignature } from './trinoClient.ts';
-import { catalogName } from './trinoServer.ts';
 import { precisions } from './values.ts';
 
 export function createTrinoEngine(upstream: Upstream, client: () => Promise<TrinoClient>): SqlEngine {
@@ -142,7 +142,9 @@ function tableAs(
   // Athena's default; Trino's is ORC.
   if (!properties.has('format')) settings.push("format = 'PARQUET'");
   settings.push(`external_location = ${literalOf(location)}`);
-  const name = [...(table.database === undefined ? [] : [table.database]), table.name].map(quote).join('.');
+  const name = [...(table.database === undefined ? [] : [table.database]), table.name]
+    .map(identifier)
+    .join('.');
   return {
     sql: `CREATE TABLE ${table.ifNotExists ? 'IF NOT EXISTS ' : ''}${name} WITH (${settings.join(', ')}) AS ${table.select}`,
     session,
@@ -154,17 +156,13 @@ type Property = string | number | readonly string[];
 
 const literalOf = (value: Property): string => {
   if (typeof value === 'number') return String(value);
-  if (typeof value === 'string') return `'${value.replaceAll("'", "''")}'`;
+  if (typeof value === 'string') return literal(value);
   return `ARRAY[${value.map(literalOf).join(', ')}]`;
 };
 
-const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-
 /** Parameters are literals as one would write them in place of the question marks. */
 const withParameters = (sql: string, parameters: readonly string[]): string =>
-  parameters.length === 0
-    ? sql
-    : `EXECUTE IMMEDIATE '${sql.replaceAll("'", "''")}' USING ${parameters.join(', ')}`;
+  parameters.length === 0 ? sql : `EXECUTE IMMEDIATE ${literal(sql)} USING ${parameters.join(', ')}`;
 
 async function mustBeEmpty({ s3 }: Upstream, location: string): Promise<void> {
   if (!location.startsWith('s3://')) return;

@@ -5,6 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
+import { catalogName } from './engine.ts';
 
 /** A type, such as `bigint` or `array` with its element's type. */
 export interface TypeSignature {
@@ -98,7 +99,7 @@ export function createTrinoClient(address: string) {
     async run(sql: string, schema: string, { signal, session = {} }: RunOptions = {}): Promise<TrinoResult> {
       const headers = {
         'X-Trino-User': 'athena',
-        'X-Trino-Catalog': 'awsdatacatalog',
+        'X-Trino-Catalog': catalogName,
         'X-Trino-Schema': schema,
         'X-Trino-Time-Zone': 'UTC',
         'X-Trino-Client-Capabilities': 'PARAMETRIC_DATETIME',

@@ -7,10 +7,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { localEnvironment } from '../aws.ts';
 import { freePort } from '../ports.ts';
 import { SetupError, type TrinoHome } from '../setup/environments.ts';
+import { catalogName } from './engine.ts';
 import { createTrinoClient, type TrinoClient } from './trinoClient.ts';
-
-/** The name of the Data Catalog in Athena's SQL and messages. */
-export const catalogName = 'awsdatacatalog';
 
 export interface TrinoServer {
   readonly client: TrinoClient;

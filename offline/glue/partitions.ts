@@ -114,7 +114,8 @@ export function partitionOperations({ call }: Upstream): Record<string, Operatio
       if (Expression.trim() === '') return call('AWSGlue.GetPartitions', request);
       const keys = await keysOf(table.DatabaseName, table.TableName);
       const all: Partition[] = [];
-      for (let token: string | undefined, isFirst = true; isFirst || token !== undefined; isFirst = false) {
+      let token: string | undefined;
+      do {
         const page = getAnswer.parse(
           await call('AWSGlue.GetPartitions', {
             ...table,
@@ -123,7 +124,7 @@ export function partitionOperations({ call }: Upstream): Record<string, Operatio
         );
         all.push(...page.Partitions);
         token = page.NextToken;
-      }
+      } while (token !== undefined);
       const chosen = await filter(all, keys, Expression);
       const from = Number(NextToken ?? 0);
       const next = from + MaxResults;

@@ -1,9 +1,9 @@
-import { createAnnouncer, createStarter } from '../lib/aws/events.ts';
+import { createSignals } from '../lib/aws/events.ts';
 import { executionEnded, recover } from '../lib/flow/recover.ts';
 import { connect, logger, wrap } from './step.ts';
 
 const flow = connect();
-const deps = { ...flow, start: createStarter(flow.config.stateMachineArn), announce: createAnnouncer() };
+const deps = { ...flow, ...createSignals(flow.config.stateMachineArn) };
 
 export const handler = wrap(async (event: unknown) => {
   const result = await recover(deps, executionEnded.parse(event).detail);

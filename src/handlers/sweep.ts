@@ -1,4 +1,4 @@
-import { createAnnouncer, createExecutionStatus, createStarter } from '../lib/aws/events.ts';
+import { createExecutionStatus, createSignals } from '../lib/aws/events.ts';
 import { type SweepResult, sweep } from '../lib/flow/sweep.ts';
 import { connect, logger, wrap } from './step.ts';
 
@@ -6,8 +6,7 @@ const deps = connect();
 const { stateMachineArn } = deps.config;
 const all = {
   ...deps,
-  start: createStarter(stateMachineArn),
-  announce: createAnnouncer(),
+  ...createSignals(stateMachineArn),
   executionStatus: createExecutionStatus(),
 };
 

@@ -1,6 +1,5 @@
 /** Reads what the page shows from a deployed stage: Step Functions, ledger, Catalog, logs. Nothing is changed. */
 import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
-import { GetTableCommand, paginateGetPartitions } from '@aws-sdk/client-glue';
 import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import {
   DescribeExecutionCommand,
@@ -10,6 +9,7 @@ import {
   paginateGetExecutionHistory,
 } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
+import { findTable, listPartitions } from '../../offline/aws.ts';
 import { query } from '../../offline/query.ts';
 import type { Stage } from '../../offline/stage.ts';
 import { hiveSegment } from '../lib/catalog/partitionPath.ts';
@@ -76,7 +76,8 @@ export async function visitData(stage: Stage, arn: string, index: number): Promi
   return { input: visit?.input ?? null, output: visit?.output ?? null };
 }
 
-async function visitsWithData({ sfn }: Stage, executionArn: string): Promise<(Visit & VisitData)[]> {
+/** Every visit of an execution, in the order in which they began. */
+export async function visitsWithData({ sfn }: Stage, executionArn: string): Promise<(Visit & VisitData)[]> {
   const events: HistoryEvent[] = [];
   const pages = paginateGetExecutionHistory({ client: sfn }, { executionArn, maxResults: 1000 });
   for await (const page of pages) events.push(...(page.events ?? []));
@@ -192,7 +193,8 @@ export async function tableDetail(stage: Stage, dataset: string): Promise<TableD
   const contract = stage.contracts.get(dataset);
   if (!contract) throw new InvalidInput(`there is no dataset "${dataset}"`);
   const table = tableOf(contract);
-  const keys = await partitionKeys(stage, table);
+  const { database } = stage.config;
+  const keys = ((await findTable(stage, database, table))?.PartitionKeys ?? []).map((k) => k.Name ?? '');
   const name = (values: readonly (string | null)[]) =>
     keys.map((key, i) => hiveSegment(key, values[i] ?? '')).join('/');
   const sizes = await sizesByFolder(stage, `${table}/`);
@@ -205,30 +207,12 @@ export async function tableDetail(stage: Stage, dataset: string): Promise<TableD
     );
     for (const row of rows) counts.set(name(row), Number(row.at(-1)));
   }
-  const partitions: TableDetail['partitions'][number][] = [];
-  const request = { DatabaseName: stage.config.database, TableName: table, ExcludeColumnSchema: true };
-  if (keys.length > 0)
-    for await (const page of paginateGetPartitions({ client: stage.glue }, request))
-      for (const { Values = [] } of page.Partitions ?? []) {
-        const path = name(Values);
-        partitions.push({
-          name: path,
-          rows: counts.get(path) ?? 0,
-          ...(sizes.get(path) ?? { bytes: 0, files: 0 }),
-        });
-      }
+  const registered = keys.length > 0 ? await listPartitions(stage, database, table) : [];
+  const partitions = registered.map(({ values }) => {
+    const path = name(values);
+    return { name: path, rows: counts.get(path) ?? 0, ...(sizes.get(path) ?? { bytes: 0, files: 0 }) };
+  });
   return { table, dataset, partitions: partitions.sort((a, b) => a.name.localeCompare(b.name)) };
-}
-
-/** None for a table that is not there yet. */
-async function partitionKeys({ glue, config }: Stage, table: string): Promise<string[]> {
-  try {
-    const { Table } = await glue.send(new GetTableCommand({ DatabaseName: config.database, Name: table }));
-    return (Table?.PartitionKeys ?? []).map((k) => k.Name ?? '');
-  } catch (error) {
-    if (error instanceof Error && error.name === 'EntityNotFoundException') return [];
-    throw error;
-  }
 }
 
 async function sizesByFolder(

@@ -4,7 +4,7 @@ import type { Visit, VisitData } from './model.ts';
 
 type Draft = { -readonly [K in keyof (Visit & VisitData)]: (Visit & VisitData)[K] };
 
-/** In the order in which they began. `executionError`: what ended the execution, for the state that it was in. */
+/** In the order in which they began. What ended the execution is the error of the state that it was in. */
 export function visitsOf(events: readonly HistoryEvent[]): (Visit & VisitData)[] {
   const visits: Draft[] = [];
   let open: Draft | undefined;

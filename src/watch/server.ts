@@ -108,7 +108,7 @@ async function serve(
   }
   const given = Object.fromEntries(searchParams);
   if (pathname === '/api/live') return follow(stage, stageName, given.execution, response);
-  const answer = await answerTo(stage, pathname, given);
+  const answer = await questions[pathname]?.(stage, given);
   if (answer === undefined) send(response, 404, { error: `there is no ${pathname}` });
   else send(response, 200, answer);
 }
@@ -134,9 +134,6 @@ const questions: Readonly<Record<string, (stage: Stage, given: unknown) => Promi
   },
   '/api/table': (stage, given) => tableDetail(stage, z.object({ dataset: z.string() }).parse(given).dataset),
 };
-
-const answerTo = async (stage: Stage, path: string, given: unknown): Promise<unknown> =>
-  questions[path]?.(stage, given);
 
 /** Server-sent events: what is new, as soon as it is seen. https://html.spec.whatwg.org/multipage/server-sent-events.html */
 async function follow(

@@ -49,6 +49,22 @@ async function survive(faults: readonly Fault[], during: () => Promise<void> = n
   await expectWhole(dataset, { ids, bad: { [key]: 1 } });
 }
 
+async function surviveOnGlue(faults: readonly Fault[]) {
+  await stage.ledger.forceEngine(dataset, 'glue');
+  try {
+    await survive(faults);
+  } finally {
+    await stage.ledger.forceEngine(dataset, 'auto');
+  }
+}
+
+/** A lease whose execution is not there. */
+async function leaveLease(): Promise<void> {
+  const fence = await stage.ledger.acquireLease(dataset);
+  const gone = `${stage.config.stateMachineArn.replace(':stateMachine:', ':execution:')}:gone`;
+  await stage.ledger.markLease(dataset, fence ?? 0, gone);
+}
+
 /** Holds a call, does harm while it hangs, and lets it go. */
 const whileHeld = (harm: () => Promise<void> | void) => async () => {
   await untilHit();
@@ -291,9 +307,7 @@ test('an object that no event told of is found by the sweep', async () => {
 
 test('an execution that is gone without a trace gives its lease back to the sweep', async () => {
   const { key, ids, text } = someFile();
-  const fence = await stage.ledger.acquireLease(dataset);
-  const gone = `${stage.config.stateMachineArn.replace(':stateMachine:', ':execution:')}:gone`;
-  await stage.ledger.markLease(dataset, fence ?? 0, gone);
+  await leaveLease();
   await put(key, text);
   expect(await sweep(deps, dataset)).toMatchObject({ leaseRecovered: true });
   await untilSettled(dataset, [key]);
@@ -328,9 +342,7 @@ test('recover: the ledger answers 5xx, then the answer is lost', async () => {
 
 test('sweep: what breaks off in its Lambda, the next one does', async () => {
   const { key, ids, text } = someFile();
-  const fence = await stage.ledger.acquireLease(dataset);
-  const gone = `${stage.config.stateMachineArn.replace(':stateMachine:', ':execution:')}:gone`;
-  await stage.ledger.markLease(dataset, fence ?? 0, gone);
+  await leaveLease();
   await put(key, text);
   await setFaults([{ service: 'states', function: 'sweep', mode: 'error', times: 6 }]);
   expect(await invoke('sweep')).toBe('failed');
@@ -342,26 +354,16 @@ test('sweep: what breaks off in its Lambda, the next one does', async () => {
 }, 150_000);
 
 test('the Glue job is started, and the answer is lost; then its state cannot be read for some time', async () => {
-  await stage.ledger.forceEngine(dataset, 'glue');
-  try {
-    await survive([
-      { service: 'glue', operation: 'StartJobRun', mode: 'lost', times: 1 },
-      { service: 'glue', operation: 'GetJobRun', function: 'checkGlueJob', mode: 'throttle', times: 2 },
-      { service: 's3', operation: 'GET', function: 'checkGlueJob', mode: 'error', times: 2 },
-    ]);
-  } finally {
-    await stage.ledger.forceEngine(dataset, 'auto');
-  }
+  await surviveOnGlue([
+    { service: 'glue', operation: 'StartJobRun', mode: 'lost', times: 1 },
+    { service: 'glue', operation: 'GetJobRun', function: 'checkGlueJob', mode: 'throttle', times: 2 },
+    { service: 's3', operation: 'GET', function: 'checkGlueJob', mode: 'error', times: 2 },
+  ]);
 }, 240_000);
 
 test('the Glue job runs as often as it may: the batch waits for its turn', async () => {
-  await stage.ledger.forceEngine(dataset, 'glue');
-  try {
-    const name = 'ConcurrentRunsExceededException';
-    await survive([{ service: 'glue', operation: 'StartJobRun', mode: 'error', name, times: 2 }]);
-  } finally {
-    await stage.ledger.forceEngine(dataset, 'auto');
-  }
+  const name = 'ConcurrentRunsExceededException';
+  await surviveOnGlue([{ service: 'glue', operation: 'StartJobRun', mode: 'error', name, times: 2 }]);
 }, 150_000);
 
 test('two datasets break at once and both come through', async () => {

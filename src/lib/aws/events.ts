@@ -24,6 +24,12 @@ export function createStarter(
   };
 }
 
+/** Both ways in which a batch that ends is heard of. */
+export const createSignals = (stateMachineArn: string) => ({
+  start: createStarter(stateMachineArn),
+  announce: createAnnouncer(),
+});
+
 /** The state of an execution, or null for one that is not there. */
 export function createExecutionStatus(client: SFNClient = new SFNClient({ maxAttempts: 6 })) {
   return async (executionArn: string): Promise<string | null> => {

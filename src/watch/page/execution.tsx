@@ -5,6 +5,7 @@ import { useAnswer } from './ask.ts';
 import { Batch } from './batch.tsx';
 import { clock, duration, pretty, time } from './format.ts';
 import { StateGraph } from './graph.tsx';
+import { Tabs } from './tabs.tsx';
 
 export function Execution({ execution }: { execution: ExecutionDetail }) {
   const graph = useAnswer<Graph>(`/api/graph?arn=${encodeURIComponent(execution.arn)}`);
@@ -95,19 +96,7 @@ function VisitDetail({ arn, index, visit }: { arn: string; index: number; visit:
         {visit.status} · {clock(visit.startedAt)} · {duration(visit.startedAt, visit.endedAt)}
         {visit.retries > 0 && ` · tried ${visit.retries + 1} times`}
       </p>
-      <div class="tabs" role="tablist">
-        {panes.map((name) => (
-          <button
-            key={name}
-            type="button"
-            role="tab"
-            aria-selected={name === pane}
-            onClick={() => setPane(name)}
-          >
-            {name}
-          </button>
-        ))}
-      </div>
+      <Tabs names={panes} chosen={pane} onChoose={setPane} />
       <div role="tabpanel" class="pane">
         {pane === 'Output' && <Text text={data.data?.output} none="No output yet." error={data.error} />}
         {pane === 'Input' && <Text text={data.data?.input} none="No input." error={data.error} />}

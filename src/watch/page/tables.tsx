@@ -6,6 +6,7 @@ import { useAnswer } from './ask.ts';
 import { Chart } from './chart.tsx';
 import { bytes, count } from './format.ts';
 import { moveWithArrows } from './moveWithArrows.ts';
+import { Tabs } from './tabs.tsx';
 
 export function Tables({ chosen }: { chosen: string | undefined }) {
   const datasets = useAnswer<string[]>('/api/datasets');
@@ -51,19 +52,7 @@ function Table({ dataset }: { dataset: string }) {
       </p>
       {partitions.length > 0 && (
         <>
-          <div class="tabs" role="tablist">
-            {measures.map((name) => (
-              <button
-                key={name}
-                type="button"
-                role="tab"
-                aria-selected={name === measure}
-                onClick={() => setMeasure(name)}
-              >
-                {name}
-              </button>
-            ))}
-          </div>
+          <Tabs names={measures} chosen={measure} onChoose={setMeasure} />
           <Chart
             label={`${measure} of each partition`}
             options={(width) => ({

@@ -1,0 +1,26 @@
+/** Buttons of which one is chosen. */
+export function Tabs<T extends string>({
+  names,
+  chosen,
+  onChoose,
+}: {
+  names: readonly T[];
+  chosen: T;
+  onChoose: (name: T) => void;
+}) {
+  return (
+    <div class="tabs" role="tablist">
+      {names.map((name) => (
+        <button
+          key={name}
+          type="button"
+          role="tab"
+          aria-selected={name === chosen}
+          onClick={() => onChoose(name)}
+        >
+          {name}
+        </button>
+      ))}
+    </div>
+  );
+}
