@@ -19,8 +19,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 BOOKKEEPING = (
-    "_object string, _version string, _line bigint, _place bigint, _raw string, _reason string,"
-    " _column string, _value string, _nulled array<string>"
+    "_object string, _version string, _line bigint, _place bigint, _digest bigint, _reason string,"
+    " _raw string, _column string, _value string, _nulled array<string>"
 )
 # Beside each row: the start of its split in the file. A row with _lines is no record: it tells how many lines a
 # split has, from which line numbers within a file are made.

@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import { compile } from '../lib/compiler/compile.ts';
 import { expectationQuery } from '../lib/compiler/expectations.ts';
-import type { Plan } from '../lib/compiler/plan.ts';
+import type { Plan, SetSql } from '../lib/compiler/plan.ts';
 import { readContract } from '../lib/contract/load.ts';
 import type { Contract } from '../lib/contract/schema.ts';
 import { loadReferences } from '../lib/reference/load.ts';
@@ -38,6 +38,12 @@ export async function run(args: string[]): Promise<number> {
   return 0;
 }
 
+/** The set part's statements for a person to read. */
+export const statements = ({ repeated, contested, ranked }: SetSql): string =>
+  repeated === null
+    ? ranked
+    : `-- repeated\n${repeated}\n\n-- contested\n${contested}\n\n-- ranked\n${ranked}`;
+
 /** A plan for a person to read, or to be compared with another. */
 export function describePlan(contract: Contract, plan: Plan, engine: 'duckdb' | 'spark'): string {
   const { joins, dedupe, sort } = plan.set;
@@ -47,7 +53,7 @@ export function describePlan(contract: Contract, plan: Plan, engine: 'duckdb' | 
     ['whole files to records (DuckDB)', plan.row.documents],
     ['row part (DuckDB)', plan.row.records],
     ['set part', JSON.stringify({ joins, dedupe, sort }, null, 2)],
-    [`set part (${engine === 'duckdb' ? 'DuckDB' : 'Spark'})`, plan.set.sql[engine]],
+    [`set part (${engine === 'duckdb' ? 'DuckDB' : 'Spark'})`, statements(plan.set.sql[engine])],
     [`columns of ${plan.table}, partitioned by ${keys}`, columns],
     ['expectations (Athena)', expectationsOf(contract)],
   ];

@@ -28,8 +28,7 @@ WITH decoded AS (
   FROM records
 ), lines AS (
   SELECT * REPLACE (regexp_replace(__text, '\r?\n?$', '') AS __text)
-  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR trim(__text, ' 	
-') <> ''
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
 ), fields AS (
   SELECT lines.*, files.header AS __header, coalesce(regexp_full_match(__text, '(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
 ]*)(?:\x{7c}(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
@@ -39,11 +38,13 @@ WITH decoded AS (
   FROM lines JOIN files ON files.file = __file
 ), objects AS (
   SELECT *, CASE WHEN len(__fields) = len(__header) THEN to_json(map(__header, __fields))::VARCHAR END AS __doc FROM fields
-), leaves AS (
+), values AS (
   SELECT *,
-    json_extract_string(__doc, ['$."id"']) AS __v,
-    json_type(__doc, ['$."id"']) AS __t
+    json_extract_string(__doc, ['$."id"']) AS __v
   FROM objects
+), leaves AS (
+  SELECT *
+  FROM values
 ), cleaned AS (
   SELECT *,
     __v[1] AS __r1
@@ -54,12 +55,12 @@ WITH decoded AS (
   FROM cleaned
 ), judged AS (
   SELECT *,
-    coalesce(CASE WHEN __t[1] IN ('OBJECT', 'ARRAY') OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1, false AS __n1
+    coalesce(CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1
   FROM converted
 ), settled AS (
   SELECT *, CASE WHEN __doc IS NULL THEN NULL WHEN __e1 IS NOT NULL THEN 1 END AS __bad,
     list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
-    CASE WHEN NOT __n1 THEN __c1 END AS "id"
+    __c1 AS "id"
   FROM judged
 ), derived AS (
   SELECT *
@@ -69,10 +70,11 @@ WITH decoded AS (
   FROM derived
 )
 SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::BIGINT AS _place,
-  coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) AS _raw,
+  (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     WHEN __doc IS NULL THEN 'invalid_csv'
     WHEN __bad IS NOT NULL THEN [__e1][__bad] END AS _reason,
+  CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id'][__bad] END AS _column,
   CASE WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || len(__header) WHEN __bad IS NOT NULL THEN __v[__bad] END AS _value,
   __nulled AS _nulled,
@@ -89,12 +91,8 @@ JOIN files ON files.file = placed.__file
 }
 
 -- set part (DuckDB)
-WITH joined AS (
-  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._reason, row_part._column, row_part._value, row_part."id", row_part."source"
-  FROM row_part
-)
-SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
-FROM joined
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM row_part
 
 -- columns of golden, partitioned by source
 id bigint
@@ -110,9 +108,5 @@ FROM "staging_golden"
 WHERE "run" = '<run>'
 
 -- set part (Spark)
-WITH joined AS (
-  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._split, row_part._reason, row_part._column, row_part._value, row_part.`id`, row_part.`source`
-  FROM row_part
-)
-SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
-FROM joined
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM row_part

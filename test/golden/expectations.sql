@@ -3,7 +3,8 @@ WITH decoded AS (
   SELECT file, raw, ltrim(TRY(decode(raw)), chr(65279)) AS text FROM documents
 ), parsed AS (
   SELECT file, raw, CASE WHEN CASE WHEN NOT coalesce(json_valid(text), false) THEN false
-      WHEN regexp_matches(text, '(?i)nan|inf|,\s*[\]}]') THEN NOT regexp_matches(regexp_replace(text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END THEN text END AS doc FROM decoded
+      WHEN regexp_matches(text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
+      THEN NOT regexp_matches(regexp_replace(text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END THEN text END AS doc FROM decoded
 ), found AS (
   SELECT file, raw, doc,
     CASE WHEN json_type(doc, '$') = 'ARRAY' THEN json_extract(doc, '$[*]') END AS items
@@ -24,16 +25,19 @@ WITH decoded AS (
   FROM records
 ), lines AS (
   SELECT *, CASE WHEN NOT coalesce(json_valid(__text), false) THEN false
-      WHEN regexp_matches(__text, '(?i)nan|inf|,\s*[\]}]') THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END AS __is_valid
-  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR trim(__text, ' 	
-') <> ''
+      WHEN regexp_matches(__text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
+      THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END AS __is_valid
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
 ), objects AS (
-  SELECT *, CASE WHEN __is_valid AND json_type(__text) = 'OBJECT' THEN __text END AS __doc FROM lines
-), leaves AS (
+  SELECT *, CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
+'), '{') END THEN __text END END AS __doc FROM lines
+), values AS (
   SELECT *,
-    json_extract_string(__doc, ['$."id"', '$."s"', '$."at"']) AS __v,
-    json_type(__doc, ['$."id"', '$."s"', '$."at"']) AS __t
+    json_extract_string(__doc, ['$."id"', '$."s"', '$."at"']) AS __v
   FROM objects
+), leaves AS (
+  SELECT *
+  FROM values
 ), cleaned AS (
   SELECT *,
     __v[1] AS __r1,
@@ -44,23 +48,23 @@ WITH decoded AS (
   SELECT *,
     CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
     __r2 AS __c2,
-    coalesce(list_transform([regexp_extract(__r3, '^(?:(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?)\d*([Zz]|[+-](?:0\d|1[0-4]):?(?:[0-5]\d)|[+-](?:0\d|1[0-4]))?)$', ['day', 'clock', 'zone'])], lambda m : CASE WHEN m.day < '0001' THEN NULL WHEN m.zone = '' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
+    coalesce(CASE WHEN regexp_full_match(__r3, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,18})?Z?') THEN TRY_CAST(__r3 AS TIMESTAMP) ELSE list_transform([regexp_extract(__r3, '^(?:(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?)\d*([Zz]|[+-](?:0\d|1[0-4]):?(?:[0-5]\d)|[+-](?:0\d|1[0-4]))?)$', ['day', 'clock', 'zone'])], lambda m : CASE WHEN m.day < '0001' THEN NULL WHEN m.zone = '' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
           WHEN m.zone IN ('Z', 'z') THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
           WHEN m.zone[1] = '-' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) + to_minutes((replace(m.zone[2:], ':', '')[1:2]::INTEGER * 60 + coalesce(nullif(replace(m.zone[2:], ':', '')[3:4], '')::INTEGER, 0)))
-          ELSE TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) - to_minutes((replace(m.zone[2:], ':', '')[1:2]::INTEGER * 60 + coalesce(nullif(replace(m.zone[2:], ':', '')[3:4], '')::INTEGER, 0))) END)[1]) AS __c3
+          ELSE TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) - to_minutes((replace(m.zone[2:], ':', '')[1:2]::INTEGER * 60 + coalesce(nullif(replace(m.zone[2:], ':', '')[3:4], '')::INTEGER, 0))) END)[1] END) AS __c3
   FROM cleaned
 ), judged AS (
   SELECT *,
-    coalesce(CASE WHEN __t[1] IN ('OBJECT', 'ARRAY') OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1, false AS __n1,
-    coalesce(CASE WHEN __t[2] IN ('OBJECT', 'ARRAY') OR (__r2 IS NOT NULL AND __c2 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e2, false AS __n2,
-    coalesce(CASE WHEN __t[3] IN ('OBJECT', 'ARRAY') OR (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e3, false AS __n3
+    coalesce(CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1,
+    coalesce(CASE WHEN CASE WHEN starts_with(__v[2], '{') OR starts_with(__v[2], '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, NULL::VARCHAR) AS __e2,
+    coalesce(CASE WHEN (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e3
   FROM converted
 ), settled AS (
   SELECT *, CASE WHEN __doc IS NULL THEN NULL WHEN __e1 IS NOT NULL THEN 1 WHEN __e2 IS NOT NULL THEN 2 WHEN __e3 IS NOT NULL THEN 3 END AS __bad,
     list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
-    CASE WHEN NOT __n1 THEN __c1 END AS "id",
-    CASE WHEN NOT __n2 THEN __c2 END AS "s",
-    CASE WHEN NOT __n3 THEN __c3 END AS "at"
+    __c1 AS "id",
+    __c2 AS "s",
+    __c3 AS "at"
   FROM judged
 ), derived AS (
   SELECT *
@@ -70,10 +74,11 @@ WITH decoded AS (
   FROM derived
 )
 SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::BIGINT AS _place,
-  coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) AS _raw,
+  (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
     WHEN __bad IS NOT NULL THEN [__e1, __e2, __e3][__bad] END AS _reason,
+  CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id', 's', 'at'][__bad] END AS _column,
   CASE WHEN __bad IS NOT NULL THEN __v[__bad] END AS _value,
   __nulled AS _nulled,
@@ -92,12 +97,8 @@ JOIN files ON files.file = placed.__file
 }
 
 -- set part (DuckDB)
-WITH joined AS (
-  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._reason, row_part._column, row_part._value, row_part."id", row_part."s", row_part."at", row_part."source"
-  FROM row_part
-)
-SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
-FROM joined
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM row_part
 
 -- columns of golden, partitioned by source
 id bigint
@@ -130,9 +131,5 @@ FROM "staging_golden"
 WHERE "run" = '<run>'
 
 -- set part (Spark)
-WITH joined AS (
-  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._split, row_part._reason, row_part._column, row_part._value, row_part.`id`, row_part.`s`, row_part.`at`, row_part.`source`
-  FROM row_part
-)
-SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
-FROM joined
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM row_part

@@ -3,7 +3,8 @@ WITH decoded AS (
   SELECT file, raw, ltrim(TRY(decode(raw)), chr(65279)) AS text FROM documents
 ), parsed AS (
   SELECT file, raw, CASE WHEN CASE WHEN NOT coalesce(json_valid(text), false) THEN false
-      WHEN regexp_matches(text, '(?i)nan|inf|,\s*[\]}]') THEN NOT regexp_matches(regexp_replace(text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END THEN text END AS doc FROM decoded
+      WHEN regexp_matches(text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
+      THEN NOT regexp_matches(regexp_replace(text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END THEN text END AS doc FROM decoded
 ), found AS (
   SELECT file, raw, doc,
     CASE WHEN json_type(doc, '$') = 'ARRAY' THEN json_extract(doc, '$[*]') END AS items
@@ -24,11 +25,12 @@ WITH decoded AS (
   FROM records
 ), lines AS (
   SELECT *, CASE WHEN NOT coalesce(json_valid(__text), false) THEN false
-      WHEN regexp_matches(__text, '(?i)nan|inf|,\s*[\]}]') THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END AS __is_valid
-  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR trim(__text, ' 	
-') <> ''
+      WHEN regexp_matches(__text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
+      THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END AS __is_valid
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
 ), objects AS (
-  SELECT *, CASE WHEN __is_valid AND json_type(__text) = 'OBJECT' THEN __text END AS __doc FROM lines
+  SELECT *, CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
+'), '{') END THEN __text END END AS __doc FROM lines
 ), arrays AS (
   SELECT *, json_type(__doc, '$."items"') AS __array_type,
     CASE WHEN json_type(__doc, '$."items"') = 'ARRAY' THEN json_extract(__doc, '$."items"[*]') END AS __items
@@ -37,19 +39,21 @@ WITH decoded AS (
   SELECT *, unnest(CASE WHEN len(__items) > 0 THEN __items ELSE [NULL] END)::VARCHAR AS __item,
     unnest(generate_series(0, greatest(coalesce(len(__items), 0), 1) - 1))::BIGINT AS __place
   FROM arrays
-), leaves AS (
+), values AS (
   SELECT *,
     json_extract_string(__doc, ['$."id"']) AS __v,
-    json_type(__doc, ['$."id"']) AS __t,
     json_extract_string(__item, ['$."sku"', '$."tags"']) AS __w,
-    json_type(__item, ['$."sku"', '$."tags"']) AS __u,
-    json_extract_string(__item, '$."tags"[*]') AS __a3, json_type(__item, '$."tags"[*]') AS __l3
+    json_extract(__item, ['$."tags"']) AS __k
   FROM elements
+), leaves AS (
+  SELECT *,
+    CASE WHEN starts_with(__k[1], '[') THEN json_extract_string(__k[1], '$[*]') END AS __a3, CASE WHEN starts_with(__k[1], '[') THEN CASE WHEN contains(__k[1], '{') OR contains(__k[1][2:], '[') THEN len(list_filter(json_type(__k[1], '$[*]'), lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 ELSE false END END AS __l3
+  FROM values
 ), cleaned AS (
   SELECT *,
     __v[1] AS __r1,
     __w[1] AS __r2,
-    CASE WHEN __u[2] = 'ARRAY' THEN __a3 END AS __r3
+    __a3 AS __r3
   FROM leaves
 ), converted AS (
   SELECT *,
@@ -59,16 +63,16 @@ WITH decoded AS (
   FROM cleaned
 ), judged AS (
   SELECT *,
-    coalesce(CASE WHEN __t[1] IN ('OBJECT', 'ARRAY') OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1, false AS __n1,
-    coalesce(CASE WHEN __u[1] IN ('OBJECT', 'ARRAY') OR (__r2 IS NOT NULL AND __c2 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e2, false AS __n2,
-    coalesce(CASE WHEN __u[2] NOT IN ('ARRAY', 'NULL') OR len(list_filter(__l3, lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 OR len(list_filter(__c3, lambda x : x IS NULL)) > len(list_filter(__r3, lambda x : x IS NULL)) THEN 'bad_type' END, NULL::VARCHAR) AS __e3, false AS __n3
+    coalesce(CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1,
+    coalesce(CASE WHEN CASE WHEN starts_with(__w[1], '{') OR starts_with(__w[1], '[') THEN json_type(__item, '$."sku"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, NULL::VARCHAR) AS __e2,
+    coalesce(CASE WHEN (NOT starts_with(__k[1], '[') AND __k[1]::VARCHAR <> 'null') OR __l3 OR len(list_filter(__c3, lambda x : x IS NULL)) > len(list_filter(__r3, lambda x : x IS NULL)) THEN 'bad_type' END, NULL::VARCHAR) AS __e3
   FROM converted
 ), settled AS (
   SELECT *, CASE WHEN __doc IS NULL OR coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false) THEN NULL WHEN __e1 IS NOT NULL THEN 1 WHEN __e2 IS NOT NULL THEN 2 WHEN __e3 IS NOT NULL THEN 3 END AS __bad,
     list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
-    CASE WHEN NOT __n1 THEN __c1 END AS "id",
-    CASE WHEN NOT __n2 THEN __c2 END AS "sku",
-    CASE WHEN NOT __n3 THEN __c3 END AS "tags"
+    __c1 AS "id",
+    __c2 AS "sku",
+    __c3 AS "tags"
   FROM judged
 ), derived AS (
   SELECT *
@@ -78,10 +82,11 @@ WITH decoded AS (
   FROM derived
 )
 SELECT files.object AS _object, files.version AS _version, __line AS _line, __place AS _place,
-  coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) AS _raw,
+  (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
     WHEN __bad IS NOT NULL THEN [__e1, __e2, __e3][__bad] WHEN __doc IS NOT NULL AND coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false) THEN 'not_an_array' END AS _reason,
+  CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id', 'sku', 'tags'][__bad] WHEN __doc IS NOT NULL AND coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false) THEN NULL::VARCHAR END AS _column,
   CASE WHEN __bad IS NOT NULL THEN [__v[1], __w[1], __w[2]][__bad] WHEN __doc IS NOT NULL AND coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false) THEN json_extract_string(__doc, '$."items"') END AS _value,
   __nulled AS _nulled,
@@ -100,12 +105,8 @@ JOIN files ON files.file = placed.__file
 }
 
 -- set part (DuckDB)
-WITH joined AS (
-  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._reason, row_part._column, row_part._value, row_part."id", row_part."sku", row_part."tags", row_part."source"
-  FROM row_part
-)
-SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
-FROM joined
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM row_part
 
 -- columns of golden, partitioned by source
 id bigint
@@ -123,9 +124,5 @@ FROM "staging_golden"
 WHERE "run" = '<run>'
 
 -- set part (Spark)
-WITH joined AS (
-  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._split, row_part._reason, row_part._column, row_part._value, row_part.`id`, row_part.`sku`, row_part.`tags`, row_part.`source`
-  FROM row_part
-)
-SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
-FROM joined
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM row_part

@@ -3,7 +3,8 @@ WITH decoded AS (
   SELECT file, raw, ltrim(TRY(decode(raw)), chr(65279)) AS text FROM documents
 ), parsed AS (
   SELECT file, raw, CASE WHEN CASE WHEN NOT coalesce(json_valid(text), false) THEN false
-      WHEN regexp_matches(text, '(?i)nan|inf|,\s*[\]}]') THEN NOT regexp_matches(regexp_replace(text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END THEN text END AS doc FROM decoded
+      WHEN regexp_matches(text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
+      THEN NOT regexp_matches(regexp_replace(text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END THEN text END AS doc FROM decoded
 ), found AS (
   SELECT file, raw, doc,
     CASE WHEN json_type(doc, '$."data"."rows"') = 'ARRAY' THEN json_extract(doc, '$."data"."rows"[*]') END AS items
@@ -24,16 +25,19 @@ WITH decoded AS (
   FROM records
 ), lines AS (
   SELECT *, CASE WHEN NOT coalesce(json_valid(__text), false) THEN false
-      WHEN regexp_matches(__text, '(?i)nan|inf|,\s*[\]}]') THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END AS __is_valid
-  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR trim(__text, ' 	
-') <> ''
+      WHEN regexp_matches(__text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
+      THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END AS __is_valid
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
 ), objects AS (
-  SELECT *, CASE WHEN __is_valid AND json_type(__text) = 'OBJECT' THEN __text END AS __doc FROM lines
-), leaves AS (
+  SELECT *, CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
+'), '{') END THEN __text END END AS __doc FROM lines
+), values AS (
   SELECT *,
-    json_extract_string(__doc, ['$."id"']) AS __v,
-    json_type(__doc, ['$."id"']) AS __t
+    json_extract_string(__doc, ['$."id"']) AS __v
   FROM objects
+), leaves AS (
+  SELECT *
+  FROM values
 ), cleaned AS (
   SELECT *,
     __v[1] AS __r1
@@ -44,12 +48,12 @@ WITH decoded AS (
   FROM cleaned
 ), judged AS (
   SELECT *,
-    coalesce(CASE WHEN __t[1] IN ('OBJECT', 'ARRAY') OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1, false AS __n1
+    coalesce(CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1
   FROM converted
 ), settled AS (
   SELECT *, CASE WHEN __doc IS NULL THEN NULL WHEN __e1 IS NOT NULL THEN 1 END AS __bad,
     list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
-    CASE WHEN NOT __n1 THEN __c1 END AS "id"
+    __c1 AS "id"
   FROM judged
 ), derived AS (
   SELECT *
@@ -59,10 +63,11 @@ WITH decoded AS (
   FROM derived
 )
 SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::BIGINT AS _place,
-  coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) AS _raw,
+  (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
     WHEN __bad IS NOT NULL THEN [__e1][__bad] END AS _reason,
+  CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id'][__bad] END AS _column,
   CASE WHEN __bad IS NOT NULL THEN __v[__bad] END AS _value,
   __nulled AS _nulled,
@@ -79,12 +84,8 @@ JOIN files ON files.file = placed.__file
 }
 
 -- set part (DuckDB)
-WITH joined AS (
-  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._reason, row_part._column, row_part._value, row_part."id", row_part."source"
-  FROM row_part
-)
-SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
-FROM joined
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM row_part
 
 -- columns of golden, partitioned by source
 id bigint
@@ -100,9 +101,5 @@ FROM "staging_golden"
 WHERE "run" = '<run>'
 
 -- set part (Spark)
-WITH joined AS (
-  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._split, row_part._reason, row_part._column, row_part._value, row_part.`id`, row_part.`source`
-  FROM row_part
-)
-SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
-FROM joined
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM row_part

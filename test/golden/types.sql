@@ -3,7 +3,8 @@ WITH decoded AS (
   SELECT file, raw, ltrim(TRY(decode(raw)), chr(65279)) AS text FROM documents
 ), parsed AS (
   SELECT file, raw, CASE WHEN CASE WHEN NOT coalesce(json_valid(text), false) THEN false
-      WHEN regexp_matches(text, '(?i)nan|inf|,\s*[\]}]') THEN NOT regexp_matches(regexp_replace(text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END THEN text END AS doc FROM decoded
+      WHEN regexp_matches(text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
+      THEN NOT regexp_matches(regexp_replace(text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END THEN text END AS doc FROM decoded
 ), found AS (
   SELECT file, raw, doc,
     CASE WHEN json_type(doc, '$') = 'ARRAY' THEN json_extract(doc, '$[*]') END AS items
@@ -24,18 +25,21 @@ WITH decoded AS (
   FROM records
 ), lines AS (
   SELECT *, CASE WHEN NOT coalesce(json_valid(__text), false) THEN false
-      WHEN regexp_matches(__text, '(?i)nan|inf|,\s*[\]}]') THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END AS __is_valid
-  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR trim(__text, ' 	
-') <> ''
+      WHEN regexp_matches(__text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
+      THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END AS __is_valid
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
 ), objects AS (
-  SELECT *, CASE WHEN __is_valid AND json_type(__text) = 'OBJECT' THEN __text END AS __doc FROM lines
-), leaves AS (
+  SELECT *, CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
+'), '{') END THEN __text END END AS __doc FROM lines
+), values AS (
   SELECT *,
     json_extract_string(__doc, ['$."id"', '$."s"', '$."a"."b"[0]."i"', '$."x"', '$."m"', '$."ok"', '$."a day"', '$."j"', '$."l"']) AS __v,
-    json_type(__doc, ['$."id"', '$."s"', '$."a"."b"[0]."i"', '$."x"', '$."m"', '$."ok"', '$."a day"', '$."j"', '$."l"']) AS __t,
-    json_extract(__doc, '$."j"') AS __a8,
-    json_extract_string(__doc, '$."l"[*]."v"') AS __a9, json_type(__doc, '$."l"[*]."v"') AS __l9
+    json_extract(__doc, ['$."j"', '$."l"']) AS __j
   FROM objects
+), leaves AS (
+  SELECT *,
+    CASE WHEN starts_with(__j[2], '[') THEN json_extract_string(__j[2], '$[*]."v"') END AS __a9, CASE WHEN starts_with(__j[2], '[') THEN CASE WHEN contains(__j[2], '{') OR contains(__j[2][2:], '[') THEN len(list_filter(json_type(__j[2], '$[*]."v"'), lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 ELSE false END END AS __l9
+  FROM values
 ), cleaned AS (
   SELECT *,
     __v[1] AS __r1,
@@ -45,8 +49,8 @@ WITH decoded AS (
     __v[5] AS __r5,
     __v[6] AS __r6,
     __v[7] AS __r7,
-    CASE WHEN __t[8] <> 'NULL' THEN __a8::VARCHAR END AS __r8,
-    CASE WHEN __t[9] = 'ARRAY' THEN __a9 END AS __r9
+    nullif(__j[1]::VARCHAR, 'null') AS __r8,
+    __a9 AS __r9
   FROM leaves
 ), converted AS (
   SELECT *,
@@ -62,28 +66,28 @@ WITH decoded AS (
   FROM cleaned
 ), judged AS (
   SELECT *,
-    coalesce(CASE WHEN __t[1] IN ('OBJECT', 'ARRAY') OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1, false AS __n1,
-    coalesce(CASE WHEN __t[2] IN ('OBJECT', 'ARRAY') OR (__r2 IS NOT NULL AND __c2 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e2, false AS __n2,
-    coalesce(CASE WHEN __t[3] IN ('OBJECT', 'ARRAY') OR (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e3, false AS __n3,
-    coalesce(CASE WHEN __t[4] IN ('OBJECT', 'ARRAY') OR (__r4 IS NOT NULL AND __c4 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e4, false AS __n4,
-    coalesce(CASE WHEN __t[5] IN ('OBJECT', 'ARRAY') OR (__r5 IS NOT NULL AND __c5 IS NULL) OR (__t[5] = 'DOUBLE' AND length(regexp_replace(__v[5], '^-?0*|[.]', '', 'g')) > 15) THEN 'bad_type' END, NULL::VARCHAR) AS __e5, false AS __n5,
-    coalesce(CASE WHEN __t[6] IN ('OBJECT', 'ARRAY') OR (__r6 IS NOT NULL AND __c6 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e6, false AS __n6,
-    coalesce(CASE WHEN __t[7] IN ('OBJECT', 'ARRAY') OR (__r7 IS NOT NULL AND __c7 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e7, false AS __n7,
-    coalesce(CASE WHEN false THEN 'bad_type' END, NULL::VARCHAR) AS __e8, false AS __n8,
-    coalesce(CASE WHEN __t[9] NOT IN ('ARRAY', 'NULL') OR len(list_filter(__l9, lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 OR len(list_filter(__c9, lambda x : x IS NULL)) > len(list_filter(__r9, lambda x : x IS NULL)) THEN 'bad_type' END, NULL::VARCHAR) AS __e9, false AS __n9
+    coalesce(CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1,
+    coalesce(CASE WHEN CASE WHEN starts_with(__v[2], '{') OR starts_with(__v[2], '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, NULL::VARCHAR) AS __e2,
+    coalesce(CASE WHEN (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e3,
+    coalesce(CASE WHEN (__r4 IS NOT NULL AND __c4 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e4,
+    coalesce(CASE WHEN (__r5 IS NOT NULL AND __c5 IS NULL) OR CASE WHEN length(regexp_replace(__v[5], '^-?0*|[.]', '', 'g')) > 15 THEN json_type(__doc, '$."m"') = 'DOUBLE' ELSE false END THEN 'bad_type' END, NULL::VARCHAR) AS __e5,
+    coalesce(CASE WHEN (__r6 IS NOT NULL AND __c6 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e6,
+    coalesce(CASE WHEN (__r7 IS NOT NULL AND __c7 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e7,
+    coalesce(CASE WHEN false THEN 'bad_type' END, NULL::VARCHAR) AS __e8,
+    coalesce(CASE WHEN (NOT starts_with(__j[2], '[') AND __j[2]::VARCHAR <> 'null') OR __l9 OR len(list_filter(__c9, lambda x : x IS NULL)) > len(list_filter(__r9, lambda x : x IS NULL)) THEN 'bad_type' END, NULL::VARCHAR) AS __e9
   FROM converted
 ), settled AS (
   SELECT *, CASE WHEN __doc IS NULL THEN NULL WHEN __e1 IS NOT NULL THEN 1 WHEN __e2 IS NOT NULL THEN 2 WHEN __e3 IS NOT NULL THEN 3 WHEN __e4 IS NOT NULL THEN 4 WHEN __e5 IS NOT NULL THEN 5 WHEN __e6 IS NOT NULL THEN 6 WHEN __e7 IS NOT NULL THEN 7 WHEN __e8 IS NOT NULL THEN 8 WHEN __e9 IS NOT NULL THEN 9 END AS __bad,
     list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
-    CASE WHEN NOT __n1 THEN __c1 END AS "id",
-    CASE WHEN NOT __n2 THEN __c2 END AS "s",
-    CASE WHEN NOT __n3 THEN __c3 END AS "i",
-    CASE WHEN NOT __n4 THEN __c4 END AS "x",
-    CASE WHEN NOT __n5 THEN __c5 END AS "m",
-    CASE WHEN NOT __n6 THEN __c6 END AS "ok",
-    CASE WHEN NOT __n7 THEN __c7 END AS "d",
-    CASE WHEN NOT __n8 THEN __c8 END AS "j",
-    CASE WHEN NOT __n9 THEN __c9 END AS "l"
+    __c1 AS "id",
+    __c2 AS "s",
+    __c3 AS "i",
+    __c4 AS "x",
+    __c5 AS "m",
+    __c6 AS "ok",
+    __c7 AS "d",
+    __c8 AS "j",
+    __c9 AS "l"
   FROM judged
 ), derived AS (
   SELECT *
@@ -93,10 +97,11 @@ WITH decoded AS (
   FROM derived
 )
 SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::BIGINT AS _place,
-  coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) AS _raw,
+  (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
     WHEN __bad IS NOT NULL THEN [__e1, __e2, __e3, __e4, __e5, __e6, __e7, __e8, __e9][__bad] END AS _reason,
+  CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id', 's', 'i', 'x', 'm', 'ok', 'd', 'j', 'l'][__bad] END AS _column,
   CASE WHEN __bad IS NOT NULL THEN __v[__bad] END AS _value,
   __nulled AS _nulled,
@@ -121,12 +126,8 @@ JOIN files ON files.file = placed.__file
 }
 
 -- set part (DuckDB)
-WITH joined AS (
-  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._reason, row_part._column, row_part._value, row_part."id", row_part."s", row_part."i", row_part."x", row_part."m", row_part."ok", row_part."d", row_part."j", row_part."l", row_part."source"
-  FROM row_part
-)
-SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
-FROM joined
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM row_part
 
 -- columns of golden, partitioned by source
 id bigint
@@ -150,9 +151,5 @@ FROM "staging_golden"
 WHERE "run" = '<run>'
 
 -- set part (Spark)
-WITH joined AS (
-  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._nulled, row_part._split, row_part._reason, row_part._column, row_part._value, row_part.`id`, row_part.`s`, row_part.`i`, row_part.`x`, row_part.`m`, row_part.`ok`, row_part.`d`, row_part.`j`, row_part.`l`, row_part.`source`
-  FROM row_part
-)
-SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
-FROM joined
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM row_part

@@ -1,7 +1,7 @@
 /** The plans that pin the SQL of each feature: a contract in test/golden, and what it is compiled to beside it. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { describePlan } from '../../src/cli/explain.ts';
+import { describePlan, statements } from '../../src/cli/explain.ts';
 import { compile, heldReferenceBytes } from '../../src/lib/compiler/compile.ts';
 import { readContract } from '../../src/lib/contract/load.ts';
 import { loadReferences } from '../../src/lib/reference/load.ts';
@@ -27,7 +27,7 @@ export const compileGolden = (): Promise<Golden[]> =>
         const contract = readContract(join(folder, file));
         const limits = { heldReferenceBytes: name.endsWith('in_set_part') ? 0 : heldReferenceBytes };
         const plan = compile(contract, null, await loadReferences(contract, references), limits);
-        const spark = `\n-- set part (Spark)\n${plan.set.sql.spark}\n`;
+        const spark = `\n-- set part (Spark)\n${statements(plan.set.sql.spark)}\n`;
         return {
           name,
           file: join(folder, `${name}.sql`),

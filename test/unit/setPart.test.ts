@@ -13,7 +13,12 @@ const contract = contractWith(
   'dedupe: { key: [id], order: [{ column: score, direction: desc }] }',
 );
 
-test('of an equal key the first in order stays; ties go by object, then raw text', async () => {
+test('of an equal key the first in order stays; ties go by object, then by what the text is, not where', async () => {
+  const tied = ['z', 'y', 'x'].map((text) => record({ id: 2, text }));
+  const winner = async (lines: readonly string[]) =>
+    (await transform(contract, { 'test/a.json': lines.join('\n') })).rows[0]?.text;
+  const stays = await winner(tied);
+  expect(await winner([...tied].reverse())).toBe(stays);
   const { summary, rows } = await transform(contract, {
     'test/b.json': [
       record({ id: 1, score: 1 }),
@@ -21,15 +26,15 @@ test('of an equal key the first in order stays; ties go by object, then raw text
       record({ id: 1 }),
       record({ id: 2, text: 'b' }),
     ].join('\n'),
-    'test/a.json': [record({ id: 2, text: 'z' }), record({ id: 2, text: 'y' })].join('\n'),
+    'test/a.json': tied.join('\n'),
   });
   expect(rows.map((r) => [r.id, r.text, r._object])).toEqual([
     [1n, 'best', 'test/b.json'],
-    [2n, 'y', 'test/a.json'],
+    [2n, stays, 'test/a.json'],
   ]);
   expect(summary.files.map((f) => [f.object, f.rowsRead, f.published, f.duplicates])).toEqual([
     ['test/b.json', 4, 1, 3],
-    ['test/a.json', 2, 1, 1],
+    ['test/a.json', 3, 1, 2],
   ]);
 });
 

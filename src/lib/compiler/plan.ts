@@ -58,7 +58,7 @@ export const setPartSchema = z.object({
     }),
   ),
   /**
-   * Rows with an equal key are duplicates; the first in `order`, then object, version, raw text and place, stays.
+   * Rows with an equal key are duplicates; the first in `order`, then object, version, digest and place, stays.
    * `published`: a key that stands in the row's partition already makes it a duplicate too.
    */
   dedupe: z.object({ key: z.array(z.string()), order: z.array(sortKey), published: z.boolean() }).nullable(),
@@ -66,6 +66,20 @@ export const setPartSchema = z.object({
   sort: z.array(z.string()),
 });
 export type SetPart = z.output<typeof setPartSchema>;
+
+/**
+ * Over row_part, the references and, where asked for, published(<keys>, <partition keys>). To put rows in order costs, and
+ * most keys stand once: only the rows of the others are. On Spark row_part has no row that was quarantined before.
+ */
+const setSqlSchema = z.object({
+  /** -> the keys that stand more than once; null where nothing is a duplicate. */
+  repeated: z.string().nullable(),
+  /** repeated -> the rows of those keys, with `_fate`. */
+  contested: z.string().nullable(),
+  /** repeated and contested -> all rows of row_part with `_fate`: published, quarantined or duplicate. */
+  ranked: z.string(),
+});
+export type SetSql = z.output<typeof setSqlSchema>;
 
 export const planSchema = z.object({
   version: z.literal(1),
@@ -95,11 +109,7 @@ export const planSchema = z.object({
   }),
   set: setPartSchema.extend({
     references: z.array(referenceShape),
-    /**
-     * row_part, the references and, where asked for, published(<keys>, <partition keys>) -> row_part's rows with
-     * `_fate`: published, quarantined or duplicate. On Spark row_part has no row that was quarantined before.
-     */
-    sql: z.object({ duckdb: z.string(), spark: z.string() }),
+    sql: z.object({ duckdb: setSqlSchema, spark: setSqlSchema }),
   }),
   /** The published columns, the last ones telling where a row came from. */
   columns: z.array(outputColumn),

@@ -10,7 +10,7 @@ import type { Contract, Enrichment, PartitionKey } from '../contract/schema.ts';
 import { checkExpression } from '../expression/check.ts';
 import { parseExpression } from '../expression/parse.ts';
 import { columnSql, type Leaf } from './duckdbColumns.ts';
-import { csvFields, csvOf, csvRecord, isJson, jsonPath } from './duckdbDocuments.ts';
+import { csvFields, csvOf, csvRecord, isJson, isObject, jsonPath } from './duckdbDocuments.ts';
 import { cellOf, type EnrichmentSql, enrichmentSql } from './duckdbEnrich.ts';
 import { conditionSql, expressionSql } from './duckdbExpression.ts';
 import { identifier, list, literal } from './duckdbNames.ts';
@@ -42,11 +42,17 @@ export function recordsSql(
   ];
   const choose = (pick: (refusal: Refusal) => string) =>
     refusals.map((r) => ` WHEN __doc IS NOT NULL AND ${r.when} THEN ${pick(r)}`).join('');
+  // A row that the set part may still refuse must be able to show its text.
+  const keepsRaw = contract.enrich.some((e, i) => !references[i] && e.unmatched === 'quarantine');
+  const raw = 'coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR)';
   const isCsv = contract.source.formats.includes('csv');
   return `
-WITH ${isCsv ? csvObjects(contract.source.csv) : jsonObjects}${contract.explode === undefined ? '' : elementsOf(contract.explode)}, leaves AS (
-  SELECT *${each([...leaves.values, ...columns.map((c) => c.leaf), restOf(contract)])}
+WITH ${isCsv ? csvObjects(contract.source.csv) : jsonObjects}${contract.explode === undefined ? '' : elementsOf(contract.explode)}, values AS (
+  SELECT *${each([...leaves.values, restOf(contract)])}
   FROM ${contract.explode === undefined ? 'objects' : 'elements'}
+), leaves AS (
+  SELECT *${each(columns.map((c) => c.leaf))}
+  FROM values
 ), cleaned AS (
   SELECT *${each(columns.map((c) => c.text))}
   FROM leaves
@@ -60,7 +66,8 @@ WITH ${isCsv ? csvObjects(contract.source.csv) : jsonObjects}${contract.explode 
   SELECT *, CASE WHEN __doc IS NULL${contract.explode === undefined ? '' : ` OR ${isNoArray}`} THEN NULL ${columns.map((_, i) => `WHEN __e${i + 1} IS NOT NULL THEN ${i + 1}`).join(' ')} END AS __bad,
     list_filter(${list(nulled)}::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled${each(
       contract.columns.map(
-        (c, i) => `CASE WHEN NOT __n${i + 1} THEN __c${i + 1} END AS ${identifier(c.name)}`,
+        (c, i) =>
+          `${c.onError === 'null' ? `CASE WHEN NOT __n${i + 1} THEN __c${i + 1} END` : `__c${i + 1}`} AS ${identifier(c.name)}`,
       ),
     )}
   FROM judged
@@ -76,10 +83,11 @@ WITH ${isCsv ? csvObjects(contract.source.csv) : jsonObjects}${contract.explode 
   FROM derived
 )
 SELECT files.object AS _object, files.version AS _version, __line AS _line, ${contract.explode === undefined ? '0::BIGINT' : '__place'} AS _place,
-  coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) AS _raw,
+  (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     ${isCsv ? "WHEN __doc IS NULL THEN 'invalid_csv'" : "WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'"}
     WHEN __bad IS NOT NULL THEN ${list(columns.map((_, i) => `__e${i + 1}`))}[__bad]${choose((r) => literal(r.reason))} END AS _reason,
+  ${keepsRaw ? raw : `CASE WHEN _reason IS NOT NULL THEN ${raw} END`} AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ${list(contract.columns.map((c) => literal(c.name)))}[__bad]${choose((r) => r.column)} END AS _column,
   CASE ${isCsv ? "WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || len(__header) " : ''}WHEN __bad IS NOT NULL THEN ${leaves.texts}[__bad]${choose((r) => r.value)} END AS _value,
   __nulled AS _nulled,
@@ -98,13 +106,13 @@ const decodedText = `decoded AS (
     CASE WHEN fault IS NULL THEN TRY(decode(raw)) END AS __text
   FROM records
 )`;
-const isRecord = `__fault IS NOT NULL OR __text IS NULL OR trim(__text, ${literal(' \t\r\n')}) <> ''`;
+const isRecord = `__fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, ${literal('[^ \\t\\r\\n]')})`;
 
 const jsonObjects = `${decodedText}, lines AS (
   SELECT *, ${isJson('__text')} AS __is_valid
   FROM decoded WHERE ${isRecord}
 ), objects AS (
-  SELECT *, CASE WHEN __is_valid AND json_type(__text) = 'OBJECT' THEN __text END AS __doc FROM lines
+  SELECT *, CASE WHEN __is_valid THEN CASE WHEN ${isObject('__text')} THEN __text END END AS __doc FROM lines
 )`;
 
 /** A CSV record becomes an object: the fields under the names of its file's header. */
@@ -135,37 +143,43 @@ const elementsOf = (path: string): string => `, arrays AS (
 /** Where each column's value stands, and the layer that takes them out: all of a document's in one call. */
 function leavesOf(contract: Contract) {
   const { explode } = contract;
-  const places = contract.columns.map(({ path }) => {
+  const places = contract.columns.map(({ path, type }) => {
     const steps = parsePath(path);
     const isItem = explode !== undefined && isBelow(path, explode);
-    return { isItem, steps: isItem ? steps.slice(parsePath(explode).length) : steps };
+    const own = isItem ? steps.slice(parsePath(explode).length) : steps;
+    const each = own.findIndex((step) => step.kind === 'each');
+    return {
+      isItem,
+      isJson: type === 'json' || type.startsWith('array<'),
+      path: jsonPath(each < 0 ? own : own.slice(0, each)),
+      elements: jsonPath(each < 0 ? [] : own.slice(each)),
+    };
   });
-  const upToEach = (steps: ReturnType<typeof parsePath>) => {
-    const each = steps.findIndex((step) => step.kind === 'each');
-    return each < 0 ? steps : steps.slice(0, each);
-  };
-  const group = (isItem: boolean) => places.filter((p) => p.isItem === isItem);
-  const take = (document: string, isItem: boolean, texts: string, types: string) => {
-    const paths = group(isItem).map((p) => literal(jsonPath(upToEach(p.steps))));
-    return paths.length === 0
-      ? []
-      : [
-          `json_extract_string(${document}, ${list(paths)}) AS ${texts}`,
-          `json_type(${document}, ${list(paths)}) AS ${types}`,
-        ];
-  };
+  const group = (isItem: boolean, isJson: boolean) =>
+    places.filter((p) => p.isItem === isItem && (p.isJson || !isJson));
+  const take = (document: string, isItem: boolean, texts: string, jsons: string) =>
+    [
+      { call: 'json_extract_string', found: group(isItem, false), name: texts },
+      { call: 'json_extract', found: group(isItem, true), name: jsons },
+    ]
+      .filter(({ found }) => found.length > 0)
+      .map(
+        ({ call, found, name }) =>
+          `${call}(${document}, ${list(found.map((p) => literal(p.path)))}) AS ${name}`,
+      );
   const leaf = (i: number): Leaf => {
     const place = places[i];
     if (!place) throw new RangeError(`there is no column ${i}`);
-    const n = group(place.isItem).indexOf(place) + 1;
-    const [document, texts, types] = place.isItem ? ['__item', '__w', '__u'] : ['__doc', '__v', '__t'];
-    return { document, path: jsonPath(place.steps), text: `${texts}[${n}]`, type: `${types}[${n}]` };
+    const [document, texts, jsons] = place.isItem ? ['__item', '__w', '__k'] : ['__doc', '__v', '__j'];
+    const at = (isJson: boolean) => group(place.isItem, isJson).indexOf(place) + 1;
+    const { path, elements } = place;
+    return { document, path, elements, text: `${texts}[${at(false)}]`, json: `${jsons}[${at(true)}]` };
   };
   return {
     leaf,
-    values: [...take('__doc', false, '__v', '__t'), ...take('__item', true, '__w', '__u')],
+    values: [...take('__doc', false, '__v', '__j'), ...take('__item', true, '__w', '__k')],
     /** SQL of the columns' texts as one list. */
-    texts: group(true).length === 0 ? '__v' : list(places.map((_, i) => leaf(i).text)),
+    texts: group(true, false).length === 0 ? '__v' : list(places.map((_, i) => leaf(i).text)),
   };
 }
 

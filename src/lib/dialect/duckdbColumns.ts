@@ -7,22 +7,32 @@ import { timestampSql } from './duckdbTimestamp.ts';
 export interface Leaf {
   /** The JSON that holds it: the record, or an element of the exploded array. */
   readonly document: string;
-  /** JSON path in it, to all the elements for an array. */
+  /** JSON path of the value in it; for an array, of the array. */
   readonly path: string;
-  /** The value as text, and its JSON type. */
+  /** JSON path from an array to the values that count as its elements. */
+  readonly elements: string;
+  /** The value as text. */
   readonly text: string;
-  readonly type: string;
+  /** The value as JSON, for an array or a subtree. */
+  readonly json: string;
 }
+
+/** The JSON type of a leaf. It takes a look at the whole document: only for the few rows where a text leaves it open. */
+const typeOf = (leaf: Leaf): string => `json_type(${leaf.document}, ${literal(leaf.path)})`;
+
+/** Whether a leaf is an object or an array; a string may begin like one. */
+const isNested = (leaf: Leaf): string =>
+  `CASE WHEN starts_with(${leaf.text}, '{') OR starts_with(${leaf.text}, '[') THEN ${typeOf(leaf)} IN ('OBJECT', 'ARRAY') ELSE false END`;
 
 /** The SQL of one contract column, layer by layer; `i` is its 1-based place. */
 export interface ColumnSql {
-  /** For arrays, __a<i>: the elements as texts; __l<i>: their JSON types. */
+  /** For arrays, __a<i>: the elements as texts; __l<i>: whether one of them is an object or an array. */
   readonly leaf: string | null;
   /** __r<i>: the cleaned text, NULL for no value. */
   readonly text: string;
   /** __c<i>: the typed value, NULL where there is none or it cannot be converted. */
   readonly value: string;
-  /** __e<i>: the reason it is refused; __n<i>: it is refused, but the contract says null. */
+  /** __e<i>: the reason it is refused. Where the contract says null, __n<i>: it is refused nevertheless. */
   readonly judgement: string;
 }
 
@@ -45,7 +55,7 @@ export function columnSql(column: Column, i: number, leaf: Leaf): ColumnSql {
   const reasons = [...(isLenient ? [] : [fault]), ...(column.required ? [missing] : []), 'NULL::VARCHAR'];
   return {
     ...sql,
-    judgement: `coalesce(${reasons.join(', ')}) AS __e${i}, ${isLenient ? `${fault} IS NOT NULL` : 'false'} AS __n${i}`,
+    judgement: `coalesce(${reasons.join(', ')}) AS __e${i}${isLenient ? `, ${fault} IS NOT NULL AS __n${i}` : ''}`,
   };
 }
 
@@ -56,7 +66,12 @@ type ValueSql = Pick<ColumnSql, 'leaf' | 'text' | 'value'> & {
 
 /** In this order: trim, normalize, nullValues, extract, case, map. */
 function scalarColumn(column: Column, i: number, leaf: Leaf): ValueSql {
-  const misfits = [`${leaf.type} IN ('OBJECT', 'ARRAY')`, `(__r${i} IS NOT NULL AND __c${i} IS NULL)`];
+  // Text that becomes no number or time is none of an object either, unless something is picked out of it.
+  const isKept = column.type === 'string' || column.extract !== undefined || column.map !== undefined;
+  const misfits = [
+    ...(isKept ? [isNested(leaf)] : []),
+    ...(column.type === 'string' ? [] : [`(__r${i} IS NOT NULL AND __c${i} IS NULL)`]),
+  ];
   let text = leaf.text;
   if (column.trim) text = trimmed(text);
   if (column.normalize) text = `nfc_normalize(${text})`;
@@ -84,7 +99,7 @@ function scalarColumn(column: Column, i: number, leaf: Leaf): ValueSql {
   // A JSON number with a fraction is a double before anyone sees its text: beyond 15 digits it is not exact.
   if (column.type.startsWith('decimal'))
     misfits.push(
-      `(${leaf.type} = 'DOUBLE' AND length(regexp_replace(${leaf.text}, '^-?0*|[.]', '', 'g')) > 15)`,
+      `CASE WHEN length(regexp_replace(${leaf.text}, '^-?0*|[.]', '', 'g')) > 15 THEN ${typeOf(leaf)} = 'DOUBLE' ELSE false END`,
     );
   return {
     leaf: null,
@@ -98,23 +113,25 @@ function scalarColumn(column: Column, i: number, leaf: Leaf): ValueSql {
 /** A subtree as JSON text, whatever it is. */
 function jsonColumn(i: number, leaf: Leaf): ValueSql {
   return {
-    leaf: `json_extract(${leaf.document}, ${literal(leaf.path)}) AS __a${i}`,
-    text: `CASE WHEN ${leaf.type} <> 'NULL' THEN __a${i}::VARCHAR END AS __r${i}`,
+    leaf: null,
+    text: `nullif(${leaf.json}::VARCHAR, 'null') AS __r${i}`,
     value: `__r${i} AS __c${i}`,
     isMisfit: 'false',
   };
 }
 
 function arrayColumn(column: Column, i: number, leaf: Leaf): ValueSql {
-  const path = literal(leaf.path);
+  const elements = literal(leaf.elements);
+  const isArray = `starts_with(${leaf.json}, '[')`;
+  const hasNested = `CASE WHEN contains(${leaf.json}, '{') OR contains(${leaf.json}[2:], '[') THEN len(list_filter(json_type(${leaf.json}, ${elements}), lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 ELSE false END`;
   const element = column.type.slice('array<'.length, -1);
   const items = column.trim ? `list_transform(__a${i}, lambda x : ${trimmed('x')})` : `__a${i}`;
   const nulls = (name: string) => `len(list_filter(${name}, lambda x : x IS NULL))`;
   return {
-    leaf: `json_extract_string(${leaf.document}, ${path}) AS __a${i}, json_type(${leaf.document}, ${path}) AS __l${i}`,
-    text: `CASE WHEN ${leaf.type} = 'ARRAY' THEN ${items} END AS __r${i}`,
+    leaf: `CASE WHEN ${isArray} THEN json_extract_string(${leaf.json}, ${elements}) END AS __a${i}, CASE WHEN ${isArray} THEN ${hasNested} END AS __l${i}`,
+    text: `${items} AS __r${i}`,
     value: `list_transform(__r${i}, lambda x : ${convert({ ...column, type: element }, 'x')}) AS __c${i}`,
-    isMisfit: `${leaf.type} NOT IN ('ARRAY', 'NULL') OR len(list_filter(__l${i}, lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 OR ${nulls(`__c${i}`)} > ${nulls(`__r${i}`)}`,
+    isMisfit: `(NOT ${isArray} AND ${leaf.json}::VARCHAR <> 'null') OR __l${i} OR ${nulls(`__c${i}`)} > ${nulls(`__r${i}`)}`,
   };
 }
 

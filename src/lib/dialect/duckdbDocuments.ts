@@ -1,7 +1,7 @@
 /** DuckDB's SQL from whole files to their records, and what a record's text must be. */
 import { type PathStep, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
-import { literal } from './duckdbNames.ts';
+import { literal, trimmed } from './duckdbNames.ts';
 
 /** How much of a document that cannot be parsed is kept as raw text in quarantine, in bytes. */
 const rawSampleBytes = 65_536;
@@ -11,11 +11,23 @@ const rawSampleBytes = 65_536;
  * that might hold one is looked at again without its strings. A CASE, because DuckDB computes both sides of AND.
  */
 export function isJson(text: string): string {
-  const extras = literal('(?i)nan|inf|,\\s*[\\]}]');
+  const notNumber = '[+-]?(?i:nan|inf)';
+  // Each begins with one character, which RE2 finds several times faster than a set of them.
+  const suspects = [
+    `^\\s*${notNumber}`,
+    `:\\s*${notNumber}`,
+    `\\[\\s*${notNumber}`,
+    `,\\s*(?:[\\]}]|${notNumber})`,
+  ];
   const withoutStrings = `regexp_replace(${text}, ${literal('"(\\\\.|[^"\\\\])*"')}, '""', 'gs')`;
   return `CASE WHEN NOT coalesce(json_valid(${text}), false) THEN false
-      WHEN regexp_matches(${text}, ${extras}) THEN NOT regexp_matches(${withoutStrings}, ${extras}) ELSE true END`;
+      WHEN ${suspects.map((s) => `regexp_matches(${text}, ${literal(s)})`).join(' OR ')}
+      THEN NOT regexp_matches(${withoutStrings}, ${literal('(?i)nan|inf|,\\s*[\\]}]')}) ELSE true END`;
 }
+
+/** Whether a text that is JSON is an object. */
+export const isObject = (text: string): string =>
+  `CASE WHEN starts_with(${text}, '{') THEN true ELSE starts_with(${trimmed(text)}, '{') END`;
 
 const byteOrderMark = 'chr(65279)';
 

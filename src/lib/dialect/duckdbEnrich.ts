@@ -46,10 +46,13 @@ export function enrichmentSql(
   // Even-odd rule: a ray to the right crosses an edge when the edge's ends stand on both sides of it.
   const crossed = `(g.y1 > ${y}) <> (g.y2 > ${y}) AND ${x} < (g.x2 - g.x1) * (${y} - g.y1) / (g.y2 - g.y1) + g.x1`;
   const inside = `(p.parity + len(list_filter(p.edges, lambda g : ${crossed}))) % 2 = 1`;
-  const found = `list_filter(${table}.polygons, lambda p : ${inside})[1].name`;
+  const [cell, border] = [identifier(`__of_${e.column}`), identifier(`__at_${e.column}`)];
+  const found = `coalesce(list_filter(${border}.borders, lambda p : ${inside})[1].name, ${cell}.name)`;
   const isUnmatched = `(${x} IS NOT NULL AND ${y} IS NOT NULL AND ${found} IS NULL)`;
   return {
-    join: `LEFT JOIN ${table} ON placed.${cellName(e)} = ${table}.cell`,
+    // Most points are well within a polygon: the edges, which cost, are joined only where a border is near.
+    join: `LEFT JOIN (SELECT cell, name, borders IS NOT NULL AS is_border FROM ${table}) AS ${cell} ON placed.${cellName(e)} = ${cell}.cell
+LEFT JOIN (SELECT cell, borders FROM ${table} WHERE borders IS NOT NULL) AS ${border} ON CASE WHEN ${cell}.is_border THEN placed.${cellName(e)} END = ${border}.cell`,
     outputs: [output(found, isUnmatched, e.column)],
     isUnmatched,
     column: e.column,

@@ -5,5 +5,5 @@ import type { SetDialect } from './set.ts';
 export const duckdbSetDialect: SetDialect = {
   identifier,
   literal,
-  carried: ['_object', '_version', '_line', '_place', '_raw', '_nulled'],
+  carried: ['_object', '_version', '_line', '_place', '_raw', '_digest', '_nulled'],
 };

@@ -1,5 +1,5 @@
 /** The set part as one SQL statement: what needs more than one row, in the words that both engines have. */
-import type { OutputColumn, SetPart } from '../compiler/plan.ts';
+import type { OutputColumn, SetPart, SetSql } from '../compiler/plan.ts';
 
 /** What differs between the engines. */
 export interface SetDialect {
@@ -9,11 +9,11 @@ export interface SetDialect {
   readonly carried: readonly string[];
 }
 
-/** row_part -> its rows with what the large lookups give, and with `_fate`. See `plan.set.sql`. */
+/** The statements of the set part. See `plan.set.sql`. */
 export function setSql(
   plan: { set: SetPart; columns: readonly OutputColumn[]; partitionKeys: readonly OutputColumn[] },
   dialect: SetDialect,
-): string {
+): SetSql {
   const { joins, dedupe } = plan.set;
   const { identifier, literal } = dialect;
   const keys = plan.partitionKeys.map((k) => k.name);
@@ -50,7 +50,7 @@ export function setSql(
       ? `row_part.${column}`
       : `CASE WHEN row_part._reason IS NOT NULL THEN row_part.${column} ${refusing.map((j) => `WHEN ${j.isUnmatched} THEN ${value(j)}`).join(' ')} END AS ${column}`;
   const published = plan.columns.filter((c) => !dialect.carried.includes(c.name) && c.name !== '_batch');
-  const joined = [
+  const looking = [
     ...dialect.carried.map((name) => `row_part.${name}`),
     refused('_reason', () => literal('unmatched')),
     refused('_column', (j) => literal(Object.keys(j.columns)[0] ?? '')),
@@ -61,28 +61,45 @@ export function setSql(
     }),
     ...keys.map((name) => `row_part.${identifier(name)}`),
   ];
-  const isPublished = dedupe?.published === true;
-  const known = [...(dedupe?.key ?? []), ...keys].map((name) => identifier(name));
-  const order = [
-    ...(dedupe?.order ?? []).map((o) => `${identifier(o.column)} ${o.direction.toUpperCase()} NULLS LAST`),
-    ...['_object', '_version', '_raw', '_place'],
-  ];
-  const place = dedupe?.key.map((name) => `joined.${identifier(name)}`).join(', ');
-  const fate = dedupe
-    ? `${isPublished ? "WHEN published_before._is_there THEN 'duplicate' " : ''}WHEN row_number() OVER (PARTITION BY _reason IS NULL, ${isPublished ? 'published_before._is_there IS NULL, ' : ''}${place}
-      ORDER BY ${order.map((o) => `joined.${o}`).join(', ')}) > 1 THEN 'duplicate' `
-    : '';
-  return `
-WITH joined AS (
-  SELECT ${joined.join(', ')}
+  const rows = lookups.length > 0 ? 'joined' : 'row_part';
+  const joined =
+    lookups.length > 0
+      ? `WITH joined AS (
+  SELECT ${looking.join(', ')}
   FROM row_part${lookups.map((j) => `\n  LEFT JOIN ${j.table} ON ${j.condition}`).join('')}
 )
-SELECT joined.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ${fate}ELSE 'published' END AS _fate
-FROM joined${
-    isPublished
-      ? `
-LEFT JOIN (SELECT DISTINCT ${known.map((name, i) => `${name} AS _k${i}`).join(', ')}, true AS _is_there FROM published) AS published_before
-  ON ${known.map((name, i) => `joined.${name} = _k${i}`).join(' AND ')}`
-      : ''
-  }`.trim();
+`
+      : '';
+  const fated = (cases: string) =>
+    `SELECT ${rows}.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ${cases}ELSE 'published' END AS _fate`;
+  if (!dedupe) return { repeated: null, contested: null, ranked: `${joined}${fated('')}\nFROM ${rows}` };
+
+  const key = dedupe.key.map((name) => `${rows}.${identifier(name)}`);
+  const isRepeated = key.map((name, i) => `${name} IS NOT DISTINCT FROM repeated._k${i}`).join(' AND ');
+  const order = [
+    ...dedupe.order.map((o) => `${identifier(o.column)} ${o.direction.toUpperCase()} NULLS LAST`),
+    ...['_object', '_version', '_digest', '_place'],
+  ].map((o) => `${rows}.${o}`);
+  const known = [...dedupe.key, ...keys].map((name) => identifier(name));
+  const there = dedupe.published
+    ? {
+        join: `
+LEFT JOIN (SELECT DISTINCT ${known.map((name, i) => `${name} AS _p${i}`).join(', ')}, true AS _is_there FROM published) AS published_before
+  ON ${known.map((name, i) => `${rows}.${name} = _p${i}`).join(' AND ')}`,
+        fate: "WHEN _is_there THEN 'duplicate' ",
+        group: ['_is_there'],
+      }
+    : { join: '', fate: '', group: [] };
+  const place = `row_number() OVER (PARTITION BY ${[...there.group, ...key].join(', ')} ORDER BY ${order.join(', ')})`;
+  return {
+    repeated: `${joined}SELECT ${key.map((name, i) => `${name} AS _k${i}`).join(', ')}, true AS _is_repeated FROM ${rows}
+WHERE _reason IS NULL GROUP BY ${key.join(', ')} HAVING count(*) > 1`,
+    contested: `${joined}${fated(`${there.fate}WHEN ${place} > 1 THEN 'duplicate' `)}
+FROM ${rows} JOIN repeated ON ${isRepeated}${there.join}
+WHERE _reason IS NULL`,
+    ranked: `${joined}${fated(there.fate)}
+FROM ${rows} LEFT JOIN repeated ON ${isRepeated}${there.join}
+WHERE _reason IS NOT NULL OR _is_repeated IS NULL
+UNION ALL SELECT * FROM contested`,
+  };
 }

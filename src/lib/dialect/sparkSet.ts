@@ -11,5 +11,5 @@ export const sparkSetDialect: SetDialect = {
   identifier,
   literal,
   // Lines are counted by split there.
-  carried: ['_object', '_version', '_line', '_place', '_raw', '_nulled', '_split'],
+  carried: ['_object', '_version', '_line', '_place', '_raw', '_digest', '_nulled', '_split'],
 };

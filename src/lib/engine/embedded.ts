@@ -1,7 +1,7 @@
 /** The embedded engine: DuckDB in this process carries out both parts of a plan on local files. Free of AWS. */
 import { isUtf8 } from 'node:buffer';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, freemem } from 'node:os';
 import { join } from 'node:path';
 import { type DuckDBAppender, type DuckDBConnection, DuckDBInstance, LIST, VARCHAR } from '@duckdb/node-api';
 import { hiveSegment, readSegment } from '../catalog/partitionPath.ts';
@@ -49,6 +49,10 @@ export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
   await mkdir(scratch, { recursive: true });
   const instance = await DuckDBInstance.create(':memory:', {
     temp_directory: scratch,
+    memory_limit: `${memoryLimit()}B`,
+    // Lanes are read side by side; what is written is put in order first.
+    preserve_insertion_order: 'false',
+    checkpoint_threshold: '1TB',
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
   });
@@ -57,7 +61,7 @@ export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
     await db.run("SET TimeZone = 'UTC'");
     for (const { name, columns, ndjson } of run.references)
       await loadRows(db, name, columns, ndjson, scratch);
-    await loadRecords(db, run.plan, run.inputs);
+    await readRows(instance, db, run);
     await rankRows(db, run, scratch);
     await writeRows(db, run);
     return await summarize(db, run.plan);
@@ -67,6 +71,14 @@ export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
     await rm(scratch, { recursive: true, force: true });
   }
 }
+
+/** How much DuckDB holds before it writes to disk, in bytes. A Lambda has what it was given, for Node too. */
+function memoryLimit(): number {
+  const lambda = Number(process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE ?? 0) * 1024 * 1024;
+  return Math.floor(Math.min(memoryAtMost, (lambda || freemem()) * 0.6));
+}
+
+const memoryAtMost = 2 * 1024 * 1024 * 1024;
 
 async function loadRows(
   db: DuckDBConnection,
@@ -83,83 +95,190 @@ async function loadRows(
   );
 }
 
-/** Makes the relations `records` and `files` of the row part. Lines are cut by DuckDB where the bytes are UTF-8. */
-async function loadRecords(db: DuckDBConnection, plan: Plan, inputs: readonly InputFile[]): Promise<void> {
+/** The row part: makes `files`, and `row_part` of all records. Portions of lines are worked on while others are read. */
+async function readRows(instance: DuckDBInstance, db: DuckDBConnection, run: EmbeddedRun): Promise<void> {
   await db.run(`
     CREATE TABLE files (file INTEGER, object VARCHAR, version VARCHAR, header VARCHAR[]);
     CREATE TABLE documents (file INTEGER, raw BLOB);
-    CREATE TABLE chunks (file INTEGER, first_line BIGINT, text BLOB);
     CREATE TABLE single (file INTEGER, line BIGINT, raw BLOB, fault VARCHAR)`);
-  const [files, documents, chunks, single] = (await Promise.all(
-    ['files', 'documents', 'chunks', 'single'].map((table) => db.createAppender(table)),
-  )) as [DuckDBAppender, DuckDBAppender, DuckDBAppender, DuckDBAppender];
-  for (const [file, input] of inputs.entries()) {
+  const [files, documents, single] = (await Promise.all(
+    ['files', 'documents', 'single'].map((table) => db.createAppender(table)),
+  )) as [DuckDBAppender, DuckDBAppender, DuckDBAppender];
+  for (const [file, { object, version, header }] of run.inputs.entries()) {
     files.appendInteger(file);
-    files.appendVarchar(input.object);
-    files.appendVarchar(input.version);
-    if (input.header === null) files.appendNull();
-    else files.appendList([...input.header], LIST(VARCHAR));
+    files.appendVarchar(object);
+    files.appendVarchar(version);
+    if (header === null) files.appendNull();
+    else files.appendList([...header], LIST(VARCHAR));
     files.endRow();
-    if (input.layout === 'document') {
-      documents.appendInteger(file);
-      documents.appendBlob(await readFile(input.path));
-      documents.endRow();
-    } else if (input.layout === 'lines') await appendLines(chunks, single, file, input.path);
-    else appendSingle(single, file, 1, await readStart(input.path, refusedSampleBytes), input.fault);
   }
-  for (const appender of [files, documents, chunks, single]) appender.closeSync();
-  const withoutHeader = plan.row.headerLine ? 'WHERE line > 1 OR fault IS NOT NULL' : '';
-  await db.run(`
-    CREATE VIEW records AS
-    SELECT * FROM (
-    SELECT file, first_line + unnest(generate_series(0, len(lines) - 1)) AS line, encode(unnest(lines)) AS raw,
-      NULL::VARCHAR AS fault
-    FROM (SELECT file, first_line, string_split(decode(text), chr(10)) AS lines FROM chunks)
-    UNION ALL FROM single) ${withoutHeader}
-    UNION ALL (${plan.row.documents})`);
+  files.closeSync();
+  // DuckDB takes a chunk of lines for one row, of which it expects little, and would build its joins the wrong way round.
+  await db.run("SET disabled_optimizers = 'build_side_probe_side'; SET threads = 1");
+  await db.run('CREATE TEMP VIEW records AS FROM single');
+  await db.run(`CREATE TABLE row_part AS FROM (${run.plan.row.records}) LIMIT 0`);
+  const rowPart = await openRowPart(instance, run.plan);
+  try {
+    const cut = lineCutter(single);
+    for (const [file, input] of run.inputs.entries()) {
+      if (input.layout === 'document') {
+        documents.appendInteger(file);
+        documents.appendBlob(await readFile(input.path));
+        documents.endRow();
+      } else if (input.layout === 'refused')
+        appendSingle(single, file, 1, await readStart(input.path, refusedSampleBytes), input.fault);
+      else for await (const chunk of cut(file, input.path)) await rowPart.add(chunk);
+    }
+    for (const appender of [documents, single]) appender.closeSync();
+    await rowPart.finish(` UNION ALL (${run.plan.row.documents})`);
+  } finally {
+    await rowPart.close();
+  }
+  await db.run('DROP TABLE documents; DROP TABLE single; RESET disabled_optimizers; RESET threads');
 }
 
-/** Cuts a file at line ends into chunks of some MB; a chunk that is not UTF-8 goes line by line, so one line is lost. */
-async function appendLines(
-  chunks: DuckDBAppender,
-  single: DuckDBAppender,
-  file: number,
-  path: string,
-): Promise<void> {
-  let line = 1;
-  let pending: Buffer = Buffer.alloc(0);
-  const append = (chunk: Buffer) => {
-    const isText = isUtf8(chunk);
-    if (isText) {
-      chunks.appendInteger(file);
-      chunks.appendBigInt(BigInt(line));
-      chunks.appendBlob(chunk);
-      chunks.endRow();
-    }
-    let start = 0;
-    while (start <= chunk.length) {
-      const end = chunk.indexOf(newline, start);
-      const stop = end < 0 ? chunk.length : end;
-      if (!isText) appendSingle(single, file, line, chunk.subarray(start, stop), null);
-      line++;
-      start = stop + 1;
+/** Whole lines of a file that are UTF-8 together. `text` is only good until the next chunk is asked for. */
+interface Chunk {
+  readonly file: number;
+  readonly firstLine: number;
+  readonly lines: number;
+  readonly text: Buffer;
+}
+
+/** How much a worker takes at once: a row group of DuckDB's tables, which is then stored as it is; and in bytes. */
+const portionLines = 122_880;
+const portionBytes = 64 * 1024 * 1024;
+const chunkBytes = 1024 * 1024;
+
+/**
+ * Carries out the row part portion by portion, as many at once as there are cores, each on a connection and one thread of
+ * its own: DuckDB gives a thread no less than 122,880 rows of a table, and a portion is few rows of many lines.
+ */
+async function openRowPart(instance: DuckDBInstance, plan: Plan) {
+  const connections = await Promise.all(
+    Array.from({ length: availableParallelism() }, () => instance.connect()),
+  );
+  const idle = [...connections];
+  const working = new Set<Promise<void>>();
+  let portion: { db: DuckDBConnection; appender: DuckDBAppender; lines: number; bytes: number } | null = null;
+  const takeIdle = async (): Promise<DuckDBConnection> => {
+    if (idle.length === 0) await Promise.race(working);
+    const db = idle.pop();
+    if (!db) throw new Error('a worker ended, and none is idle');
+    return db;
+  };
+  const start = (db: DuckDBConnection, work: () => Promise<void>) => {
+    const done = work().finally(() => {
+      idle.push(db);
+      working.delete(done);
+    });
+    working.add(done);
+    // A failure is seen by the next await; it must not end the process before that.
+    done.catch(() => undefined);
+  };
+  const flush = () => {
+    if (portion === null) return;
+    const { db, appender } = portion;
+    portion = null;
+    appender.closeSync();
+    start(db, async () => {
+      await insertRecords(db, plan, recordsOfLines);
+      await db.run('DROP TABLE lines');
+    });
+  };
+  return {
+    async add({ file, firstLine, lines, text }: Chunk) {
+      if (portion === null) {
+        const db = await takeIdle();
+        await db.run('CREATE TEMP TABLE lines (file INTEGER, first_line BIGINT, text BLOB)');
+        portion = { db, appender: await db.createAppender('lines', null, 'temp'), lines: 0, bytes: 0 };
+      }
+      const { appender } = portion;
+      appender.appendInteger(file);
+      appender.appendBigInt(BigInt(firstLine));
+      appender.appendBlob(text);
+      appender.endRow();
+      portion.lines += lines;
+      portion.bytes += text.length;
+      if (portion.lines >= portionLines || portion.bytes >= portionBytes) flush();
+    },
+    /** `more`: SQL of all that is not read by lines. */
+    async finish(more: string) {
+      flush();
+      const db = await takeIdle();
+      start(db, () => insertRecords(db, plan, 'FROM single', more));
+      await Promise.all(working);
+    },
+    async close() {
+      await Promise.allSettled(working);
+      for (const db of connections) db.closeSync();
+    },
+  };
+}
+
+const recordsOfLines = `
+  SELECT file, first_line + unnest(generate_series(0, len(lines) - 1)) AS line, encode(unnest(lines)) AS raw, NULL::VARCHAR AS fault
+  FROM (SELECT file, first_line, string_split(decode(text), chr(10)) AS lines FROM lines)`;
+
+async function insertRecords(db: DuckDBConnection, plan: Plan, records: string, more = ''): Promise<void> {
+  const withoutHeader = plan.row.headerLine ? 'WHERE line > 1 OR fault IS NOT NULL' : '';
+  await db.run(`CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM (${records}) ${withoutHeader}${more}`);
+  await db.run(`INSERT INTO row_part ${plan.row.records}`);
+}
+
+/**
+ * Cuts files at line ends into chunks of about a MB. A chunk that is not UTF-8 goes to `single` line by line, so that
+ * one line is lost.
+ */
+function lineCutter(single: DuckDBAppender) {
+  return async function* (file: number, path: string): AsyncGenerator<Chunk> {
+    let line = 1;
+    const take = (text: Buffer): Chunk | undefined => {
+      const firstLine = line;
+      const isText = isUtf8(text);
+      let start = 0;
+      while (start <= text.length) {
+        const end = text.indexOf(newline, start);
+        const stop = end < 0 ? text.length : end;
+        if (!isText) appendSingle(single, file, line, text.subarray(start, stop), null);
+        line++;
+        start = stop + 1;
+      }
+      return isText ? { file, firstLine, lines: line - firstLine, text } : undefined;
+    };
+    const handle = await open(path);
+    try {
+      let buffer = Buffer.allocUnsafe(chunkBytes);
+      let filled = 0;
+      for (let position = await lengthOfMark(handle); ; ) {
+        // A line longer than the buffer makes it grow.
+        if (filled === buffer.length) buffer = Buffer.concat([buffer, Buffer.allocUnsafe(buffer.length)]);
+        const { bytesRead } = await handle.read(buffer, filled, buffer.length - filled, position);
+        position += bytesRead;
+        filled += bytesRead;
+        const end = bytesRead === 0 ? filled : buffer.subarray(0, filled).lastIndexOf(newline);
+        if (end > 0 || (end === 0 && bytesRead > 0)) {
+          const chunk = take(buffer.subarray(0, end));
+          if (chunk) yield chunk;
+          buffer.copyWithin(0, end + 1, filled);
+          filled -= end + 1;
+        }
+        if (bytesRead === 0) return;
+      }
+    } finally {
+      await handle.close();
     }
   };
-  for await (const data of createReadStream(path, { highWaterMark: chunkBytes })) {
-    pending = pending.length === 0 ? withoutMark(data, line) : Buffer.concat([pending, data]);
-    const end = pending.lastIndexOf(newline);
-    if (end < 0) continue;
-    append(pending.subarray(0, end));
-    pending = pending.subarray(end + 1);
-  }
-  if (pending.length > 0) append(pending);
 }
 
 const newline = 0x0a;
-const chunkBytes = 4 * 1024 * 1024;
 
-const withoutMark = (data: Buffer, line: number): Buffer =>
-  line === 1 && data[0] === 0xef && data[1] === 0xbb && data[2] === 0xbf ? data.subarray(3) : data;
+/** Of a byte order mark at the start of a file, in bytes. */
+async function lengthOfMark(handle: FileHandle): Promise<number> {
+  const mark = Buffer.from([0xef, 0xbb, 0xbf]);
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(mark.length), 0, mark.length, 0);
+  return bytesRead === mark.length && buffer.equals(mark) ? mark.length : 0;
+}
 
 function appendSingle(
   single: DuckDBAppender,
@@ -189,14 +308,16 @@ export async function readStart(path: string, bytes: number): Promise<Buffer> {
 
 /** The set part, first half: every row gets its fate, one of published, duplicate and quarantined. */
 async function rankRows(db: DuckDBConnection, run: EmbeddedRun, scratch: string): Promise<void> {
-  const { plan } = run;
-  await db.run(`CREATE TABLE row_part AS ${plan.row.records}`);
+  const { dedupe, sql } = run.plan.set;
   await db.run(
     'CREATE TABLE rows_read AS SELECT _object, _version, count(*)::DOUBLE AS n FROM row_part GROUP BY ALL',
   );
-  if (plan.set.dedupe?.published) await loadPublishedKeys(db, run, plan.set.dedupe.key, scratch);
-  await db.run(`CREATE TABLE ranked AS ${plan.set.sql.duckdb}`);
-  await db.run('DROP TABLE row_part');
+  if (dedupe?.published) await loadPublishedKeys(db, run, dedupe.key, scratch);
+  const { repeated, contested, ranked } = sql.duckdb;
+  if (repeated !== null) await db.run(`CREATE TABLE repeated AS ${repeated}`);
+  if (contested !== null) await db.run(`CREATE TABLE contested AS ${contested}`);
+  // What is left is one join with few keys, which costs less each time than to keep all rows twice.
+  await db.run(`CREATE VIEW ranked AS ${ranked}`);
 }
 
 async function loadPublishedKeys(
@@ -230,7 +351,7 @@ async function writeRows(db: DuckDBConnection, { plan, batch, outputDir }: Embed
   );
   await mkdir(join(outputDir, 'data'), { recursive: true });
   await mkdir(join(outputDir, 'quarantine'), { recursive: true });
-  await db.run(`
+  await db.run(`SET preserve_insertion_order = true;
     COPY (SELECT ${[...output, ...keys].join(', ')} FROM ranked WHERE _fate = 'published'
       ORDER BY ${[...keys, ...plan.set.sort.map(identifier)].join(', ')})
     TO ${literal(join(outputDir, 'data'))}

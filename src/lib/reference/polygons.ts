@@ -37,56 +37,96 @@ export function readPolygons(
   });
 }
 
+/** What a cell keeps of a polygon: the point is inside when `parity` and the edges it is left of are odd together. */
+interface CellPart {
+  readonly parity: 0 | 1;
+  readonly edges: Edge[];
+}
+
 /**
- * The cell table: one row a cell that any polygon touches, with its polygons in file order. Of a polygon a cell keeps
- * the edges that can change the answer inside it; edges right of the cell that span it from bottom to top are always
- * crossed and kept as a parity.
+ * The cell table: one row a cell that any polygon touches. `name` is of the polygon that holds the whole cell, where one
+ * does; `borders` are those before it (in file order) that hold a part of it, null for none.
  */
 export function indexPolygons(polygons: readonly Polygon[]): Omit<ReferenceData, 'name'> {
   const shapes = polygons.map(({ name, rings }) => ({ name, edges: edgesOf(rings) }));
   const grid = gridFor(shapes.flatMap((s) => s.edges));
-  const cells = new Map<number, { name: string; parity: number; edges: Edge[] }[]>();
+  const cells = new Map<number, { name: string | null; borders: ({ name: string } & CellPart)[] }>();
   for (const shape of shapes) {
-    for (const [cell, entry] of cellsOf(shape.edges, grid))
-      cells.set(cell, [...(cells.get(cell) ?? []), { name: shape.name, ...entry }]);
+    for (const [cell, part] of cellsOf(shape.edges, grid)) {
+      const found = cells.get(cell) ?? { name: null, borders: [] };
+      cells.set(cell, found);
+      if (found.name !== null) continue;
+      if (part.edges.length === 0) found.name = shape.name;
+      else found.borders.push({ name: shape.name, ...part });
+    }
   }
   const edge = 'STRUCT(x1 DOUBLE, y1 DOUBLE, x2 DOUBLE, y2 DOUBLE)';
   return {
     grid,
     columns: {
       cell: 'BIGINT',
-      polygons: `STRUCT(name VARCHAR, parity INTEGER, edges ${edge}[])[]`,
+      name: 'VARCHAR',
+      borders: `STRUCT(name VARCHAR, parity INTEGER, edges ${edge}[])[]`,
     },
-    ndjson: [...cells].map(([cell, entries]) => JSON.stringify({ cell, polygons: entries })).join('\n'),
+    ndjson: [...cells]
+      .map(([cell, { name, borders }]) =>
+        JSON.stringify({ cell, name, ...(borders.length > 0 ? { borders } : {}) }),
+      )
+      .join('\n'),
   };
 }
 
-function* cellsOf(
-  edges: readonly Edge[],
-  grid: Grid,
-): Generator<[number, { parity: number; edges: Edge[] }]> {
-  // Wider than any rounding of a cell's own border, in degrees.
-  const slack = 1e-9;
+/** Wider than any rounding of a cell's own border or of a crossing, in degrees. */
+const slack = 1e-9;
+
+function* cellsOf(edges: readonly Edge[], grid: Grid): Generator<[number, CellPart]> {
   const column = (x: number) => Math.floor((x - grid.x) / grid.width);
   const row = (y: number) => Math.floor((y - grid.y) / grid.height);
   const box = boundsOf(edges);
   for (let r = row(box.minY - slack); r <= row(box.maxY + slack); r++) {
     const bottom = grid.y + r * grid.height - slack;
     const top = grid.y + (r + 1) * grid.height + slack;
-    const band = edges.filter((e) => e.y2 >= bottom && e.y1 <= top);
+    const band = edges
+      .filter((e) => e.y2 >= bottom && e.y1 <= top)
+      .map((edge) => ({ edge, ...reachOf(edge, bottom, top) }));
     for (let c = column(box.minX - slack); c <= column(box.maxX + slack); c++) {
       const left = grid.x + c * grid.width - slack;
       const right = grid.x + (c + 1) * grid.width + slack;
-      let parity = 0;
-      const kept: Edge[] = [];
-      for (const e of band) {
-        if (Math.max(e.x1, e.x2) < left) continue;
-        if (Math.min(e.x1, e.x2) > right && e.y1 < bottom && e.y2 > top) parity ^= 1;
-        else kept.push(e);
-      }
-      if (parity === 1 || kept.length > 0) yield [r * grid.columns + c, { parity, edges: kept }];
+      const near = band.filter((e) => e.minX <= right && e.maxX >= left).map((e) => e.edge);
+      const beyond = band.filter((e) => e.minX > right).map((e) => e.edge);
+      const part = withBeyond(near, beyond, { bottom, top, right });
+      if (part.parity === 1 || part.edges.length > 0) yield [r * grid.columns + c, part];
     }
   }
+}
+
+/** From where to where an edge goes in x between two heights. */
+function reachOf(e: Edge, bottom: number, top: number): { minX: number; maxX: number } {
+  const at = (y: number) => e.x1 + ((e.x2 - e.x1) * (y - e.y1)) / (e.y2 - e.y1);
+  const from = e.y1 < bottom ? at(bottom) : e.x1;
+  const to = e.y2 > top ? at(top) : e.x2;
+  return { minX: Math.min(from, to) - slack, maxX: Math.max(from, to) + slack };
+}
+
+/**
+ * Edges right of a cell are crossed at the heights they span, wherever in the cell the point is. Two that follow each
+ * other upwards are crossed as one, so of all of them only the heights are kept where the parity changes.
+ */
+function withBeyond(
+  near: Edge[],
+  beyond: readonly Edge[],
+  cell: { bottom: number; top: number; right: number },
+): CellPart {
+  const changes = new Set<number>();
+  for (const { y1, y2 } of beyond) for (const y of [y1, y2]) if (!changes.delete(y)) changes.add(y);
+  const heights = [...changes].sort((a, b) => a - b);
+  const below = heights.filter((y) => y < cell.bottom).length;
+  const inside = heights.slice(below).filter((y) => y <= cell.top);
+  const parity = below % 2 === 1 ? 1 : 0;
+  // Each change within the band turns the answer over for all that is above it.
+  const x = cell.right;
+  const turns = inside.map((y1) => ({ x1: x, y1, x2: x, y2: cell.top + 1 }));
+  return { parity, edges: [...near, ...turns] };
 }
 
 function gridFor(edges: readonly Edge[]): Grid {
