@@ -52,6 +52,7 @@ def carry_out(spark: SparkSession, address: str, job_run: str = "") -> None:
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+        "spark.sql.autoBroadcastJoinThreshold": str(64 * 2**20),
         "spark.sql.execution.arrow.maxRecordsPerBatch": "100000",
     }.items():
         spark.conf.set(key, value)
@@ -77,7 +78,7 @@ def run(spark: SparkSession, job: dict) -> dict:
 
 
 def set_part(spark: SparkSession, rows: DataFrame, job: dict) -> DataFrame:
-    """The plan's statement over the rows, its large references, and the keys that are published already."""
+    """The plan's statements over the rows, its large references, and the keys that are published already."""
     part = job["plan"]["set"]
     rows.createOrReplaceTempView("row_part")
     for reference in job["references"]:
@@ -90,7 +91,14 @@ def set_part(spark: SparkSession, rows: DataFrame, job: dict) -> DataFrame:
             ).createOrReplaceTempView(reference["name"])
     if part["dedupe"] and part["dedupe"]["published"]:
         published_keys(spark, rows, job).createOrReplaceTempView("published")
-    return spark.sql(part["sql"]["spark"])
+    sql = part["sql"]["spark"]
+    if sql["repeated"] is not None:
+        # Counted, so that Spark knows how few they are, and sends them to the rows and not the rows to them.
+        repeated = spark.sql(sql["repeated"]).persist()
+        repeated.count()
+        repeated.createOrReplaceTempView("repeated")
+        spark.sql(sql["contested"]).persist().createOrReplaceTempView("contested")
+    return spark.sql(sql["ranked"])
 
 
 def published_keys(spark: SparkSession, rows: DataFrame, job: dict) -> DataFrame:

@@ -13,7 +13,7 @@ import { readReference } from './rows.ts';
 export type PolygonOptions = { object: string | undefined; property: string };
 
 /** Grows when an index of the same polygons would look otherwise. */
-const indexVersion = 1;
+const indexVersion = 2;
 const indexFolder = '.index';
 
 /** The index of a polygon file; null where none was built. */

@@ -1,0 +1,63 @@
+/** The social media contract with any number of polygons over London, to see what enrichment costs as they grow. */
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { cacheFolder } from '../offline/setup/environments.ts';
+
+const datasets = resolve(import.meta.dirname, '../datasets');
+
+/** A contract whose polygons are a grid of `perSide` x `perSide` areas with ragged borders; gives its file. */
+export function contractWithPolygons(perSide: number): string {
+  const folder = join(cacheFolder(), 'bench', `polygons-${perSide * perSide}`);
+  mkdirSync(join(folder, 'reference'), { recursive: true });
+  cpSync(join(datasets, 'reference/user-segments.csv'), join(folder, 'reference/user-segments.csv'));
+  writeFileSync(join(folder, 'reference/areas.geojson'), JSON.stringify(areas(perSide)));
+  const contract = readFileSync(join(datasets, 'social_media.yml'), 'utf8')
+    .replace('reference/london-boroughs.topojson\n    object: boroughs', 'reference/areas.geojson')
+    .replace('min: 0.5', 'min: 0');
+  const file = join(folder, 'social_media.yml');
+  writeFileSync(file, contract);
+  return file;
+}
+
+const london = { west: -0.51, east: 0.33, south: 51.28, north: 51.69 };
+
+function areas(perSide: number) {
+  const width = (london.east - london.west) / perSide;
+  const height = (london.north - london.south) / perSide;
+  const steps = 6;
+  // Neighbours share their borders: what a border looks like depends on its own place only.
+  const ragged = (a: number, b: number) => Math.sin(a * 12.9898 + b * 78.233) * 0.12;
+  const corner = (column: number, row: number): [number, number] => [
+    london.west + (column + ragged(column, row)) * width,
+    london.south + (row + ragged(row, column + 0.5)) * height,
+  ];
+  const border = (from: [number, number], to: [number, number]) =>
+    Array.from({ length: steps }, (_, i) => {
+      const [x, y] = [from[0] + ((to[0] - from[0]) * i) / steps, from[1] + ((to[1] - from[1]) * i) / steps];
+      return i === 0 ? from : [x + ragged(x * 1e4, y * 1e4) * width, y + ragged(y * 1e4, x * 1e4) * height];
+    });
+  const features = Array.from({ length: perSide * perSide }, (_, n) => {
+    const [column, row] = [n % perSide, Math.floor(n / perSide)];
+    const corners = [
+      corner(column, row),
+      corner(column + 1, row),
+      corner(column + 1, row + 1),
+      corner(column, row + 1),
+    ] as const;
+    const [a, b, c, d] = corners;
+    const ring = [
+      ...border(a, b),
+      ...border(b, c),
+      ...[...border(d, c).slice(1), c].reverse(),
+      ...[...border(a, d).slice(1), d].reverse(),
+      a,
+    ];
+    return {
+      type: 'Feature',
+      id: `area ${n}`,
+      properties: {},
+      geometry: { type: 'Polygon', coordinates: [ring] },
+    };
+  });
+  return { type: 'FeatureCollection', features };
+}
