@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { feature } from 'topojson-client';
 import type { Topology } from 'topojson-specification';
 import { cacheFolder, ensureSpark, ensureVenv, type Report } from '../offline/setup/environments.ts';
+import { contractWithPolygons } from './polygons.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const boroughs = join(root, 'datasets/reference/london-boroughs.topojson');
@@ -25,6 +26,8 @@ export interface Contenders {
   readonly polars: Contender;
   readonly pandas: Contender;
   readonly pyspark: Contender;
+  /** The embedded engine with 36 polygons over London, and with 10,000. */
+  readonly polygons: readonly Contender[];
 }
 
 export async function contenders(report: Report): Promise<Contenders> {
@@ -32,7 +35,11 @@ export async function contenders(report: Report): Promise<Contenders> {
   const python = join(await ensureVenv('bench', requirements, report), 'bin', 'python');
   const { javaHome } = await ensureSpark(report);
   const geojson = geojsonOf(boroughs);
-  const own = (name: string, engine: string): Contender => ({
+  const own = (
+    name: string,
+    engine: string,
+    contract = join(root, 'datasets/social_media.yml'),
+  ): Contender => ({
     name,
     isOwn: true,
     program: join(root, 'node_modules/.bin/node'),
@@ -40,7 +47,7 @@ export async function contenders(report: Report): Promise<Contenders> {
       join(root, 'src/cli/sluice.ts'),
       'transform',
       '--contract',
-      join(root, 'datasets/social_media.yml'),
+      contract,
       '--engine',
       engine,
       '--out',
@@ -66,6 +73,9 @@ export async function contenders(report: Report): Promise<Contenders> {
     },
     polars: peer('Polars by hand', 'polars_peer.py'),
     pandas: peer('pandas by hand', 'pandas_peer.py'),
+    polygons: [6, 100].map((side) =>
+      own(`${(side * side).toLocaleString('en')} polygons`, 'duckdb', contractWithPolygons(side)),
+    ),
     pyspark: peer('PySpark by hand', 'pyspark_peer.py'),
   };
 }

@@ -24,15 +24,43 @@ export function report(comparisons: readonly Comparison[], machine: string): str
     '',
     `Machine: ${machine}.`,
     '',
+    '## Goals',
+    '',
+    ...table(['', 'goal', 'measured', ''], comparisons.flatMap(goals)),
+    '',
     ...comparisons.flatMap(section),
   ];
   return `${parts.join('\n')}\n`;
 }
 
+/** What was set out to be reached, beside what was. */
+function goals({ name, rows, results }: Comparison): string[][] {
+  const own = results.filter((r) => r.isOwn);
+  const peers = results.filter((r) => !r.isOwn).map((r) => r.median);
+  const [first, last] = [own[0], own.at(-1)];
+  if (!first || !last) return [];
+  const line = (what: string, limit: number, unit: string, measured: number) => [
+    what,
+    `${limit}${unit} at most`,
+    `${measured.toFixed(2)}${unit}`,
+    measured <= limit ? 'met' : 'missed',
+  ];
+  const ratio = first.median / Math.min(...peers);
+  if (name === 'embedded' && rows === 1_000_000)
+    return [line('one process, 1 M rows, to the best peer', 1, '', ratio)];
+  if (name === 'embedded' && rows === 5_000_000)
+    return [line('one process, 5 M rows, memory', 3, ' GB', first.peakBytes / 1e9)];
+  if (name === 'spark' && rows === 5_000_000)
+    return [line('Spark, 5 M rows, to PySpark by hand', 0.9, '', ratio)];
+  if (name === 'polygons') return [line('10,000 polygons to 36', 1.3, '', last.median / first.median)];
+  return [];
+}
+
 function section({ name, rows, rounds, results }: Comparison): string[] {
   const peers = results.filter((r) => !r.isOwn);
-  const best = Math.min(...peers.map((r) => r.median));
-  const title = `## ${name === 'spark' ? 'Spark' : 'One process'}, ${rows.toLocaleString('en')} rows`;
+  const best = Math.min(...(peers.length > 0 ? peers : results).map((r) => r.median));
+  const titles: Readonly<Record<string, string>> = { spark: 'Spark', polygons: 'Polygons' };
+  const title = `## ${titles[name] ?? 'One process'}, ${rows.toLocaleString('en')} rows`;
   const lines = results.map((r) => [
     r.name,
     r.best.toFixed(2),
@@ -40,7 +68,13 @@ function section({ name, rows, rounds, results }: Comparison): string[] {
     (r.median / best).toFixed(2),
     (r.peakBytes / 1e9).toFixed(2),
   ]);
-  const header = ['', 'best, s', 'median, s', 'to the best peer', 'peak memory, GB'];
+  const header = [
+    '',
+    'best, s',
+    'median, s',
+    peers.length > 0 ? 'to the best peer' : 'to the best',
+    'peak memory, GB',
+  ];
   return [
     title,
     '',

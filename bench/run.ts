@@ -16,7 +16,7 @@ writes docs/performance.md. With the defaults it takes about half an hour on two
 
   --rows LIST    sizes, 100000,1000000,5000000 by default
   --rounds N     repetitions of each (3); the largest size runs once
-  --only NAME    embedded or spark
+  --only NAME    embedded, spark or polygons
   --dry          prints the tables and writes nothing
   -h, --help     this text
 
@@ -44,6 +44,7 @@ async function main(): Promise<number> {
   const groups = {
     embedded: [all.embedded, all.duckdb, all.polars, all.pandas],
     spark: [all.spark, all.pyspark],
+    polygons: all.polygons,
   };
   const sizes = values.rows.split(',').map(Number);
   const comparisons: Comparison[] = [];
@@ -54,6 +55,7 @@ async function main(): Promise<number> {
       // pandas would need more memory than there is, and Spark's start is all that a small feed would show.
       const members = group.filter((c) => !(c === all.pandas && rows > 1_000_000));
       if (name === 'spark' && rows < 1_000_000) continue;
+      if (name === 'polygons' && rows !== 1_000_000) continue;
       const feed = await feedOf(rows, report);
       comparisons.push({ name, rows, rounds, results: await compare(members, feed, rounds) });
     }
