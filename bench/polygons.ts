@@ -11,9 +11,10 @@ export function contractWithPolygons(perSide: number): string {
   mkdirSync(join(folder, 'reference'), { recursive: true });
   cpSync(join(datasets, 'reference/user-segments.csv'), join(folder, 'reference/user-segments.csv'));
   writeFileSync(join(folder, 'reference/areas.geojson'), JSON.stringify(areas(perSide)));
-  const contract = readFileSync(join(datasets, 'social_media.yml'), 'utf8')
-    .replace('reference/london-boroughs.topojson\n    object: boroughs', 'reference/areas.geojson')
-    .replace('min: 0.5', 'min: 0');
+  const contract = readFileSync(join(datasets, 'social_media.yml'), 'utf8').replace(
+    'reference/london-boroughs.topojson\n    object: boroughs',
+    'reference/areas.geojson',
+  );
   const file = join(folder, 'social_media.yml');
   writeFileSync(file, contract);
   return file;
@@ -31,27 +32,20 @@ function areas(perSide: number) {
     london.west + (column + ragged(column, row)) * width,
     london.south + (row + ragged(row, column + 0.5)) * height,
   ];
-  const border = (from: [number, number], to: [number, number]) =>
-    Array.from({ length: steps }, (_, i) => {
-      const [x, y] = [from[0] + ((to[0] - from[0]) * i) / steps, from[1] + ((to[1] - from[1]) * i) / steps];
-      return i === 0 ? from : [x + ragged(x * 1e4, y * 1e4) * width, y + ragged(y * 1e4, x * 1e4) * height];
+  const between = (from: [number, number], to: [number, number]) =>
+    Array.from({ length: steps - 1 }, (_, i) => {
+      const share = (i + 1) / steps;
+      const [x, y] = [from[0] + (to[0] - from[0]) * share, from[1] + (to[1] - from[1]) * share];
+      return [x + ragged(x * 1e4, y * 1e4) * width, y + ragged(y * 1e4, x * 1e4) * height];
     });
   const features = Array.from({ length: perSide * perSide }, (_, n) => {
     const [column, row] = [n % perSide, Math.floor(n / perSide)];
-    const corners = [
-      corner(column, row),
-      corner(column + 1, row),
-      corner(column + 1, row + 1),
-      corner(column, row + 1),
-    ] as const;
-    const [a, b, c, d] = corners;
-    const ring = [
-      ...border(a, b),
-      ...border(b, c),
-      ...[...border(d, c).slice(1), c].reverse(),
-      ...[...border(a, d).slice(1), d].reverse(),
-      a,
-    ];
+    const [a, b] = [corner(column, row), corner(column + 1, row)];
+    const [c, d] = [corner(column + 1, row + 1), corner(column, row + 1)];
+    // Westwards and southwards as the neighbour went, backwards.
+    const north = between(d, c).reverse();
+    const west = between(a, d).reverse();
+    const ring = [a, ...between(a, b), b, ...between(b, c), c, ...north, d, ...west, a];
     return {
       type: 'Feature',
       id: `area ${n}`,

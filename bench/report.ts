@@ -11,6 +11,7 @@ export interface Row {
 
 export interface Comparison {
   readonly name: string;
+  readonly title: string;
   readonly rows: number;
   readonly rounds: number;
   readonly results: readonly Row[];
@@ -56,11 +57,9 @@ function goals({ name, rows, results }: Comparison): string[][] {
   return [];
 }
 
-function section({ name, rows, rounds, results }: Comparison): string[] {
+function section({ title, rows, rounds, results }: Comparison): string[] {
   const peers = results.filter((r) => !r.isOwn);
   const best = Math.min(...(peers.length > 0 ? peers : results).map((r) => r.median));
-  const titles: Readonly<Record<string, string>> = { spark: 'Spark', polygons: 'Polygons' };
-  const title = `## ${titles[name] ?? 'One process'}, ${rows.toLocaleString('en')} rows`;
   const lines = results.map((r) => [
     r.name,
     r.best.toFixed(2),
@@ -76,7 +75,7 @@ function section({ name, rows, rounds, results }: Comparison): string[] {
     'peak memory, GB',
   ];
   return [
-    title,
+    `## ${title}, ${rows.toLocaleString('en')} rows`,
     '',
     `${rounds} ${rounds === 1 ? 'round' : 'rounds'}.`,
     '',

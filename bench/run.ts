@@ -42,22 +42,25 @@ async function main(): Promise<number> {
   }
   const all = await contenders(report);
   const groups = {
-    embedded: [all.embedded, all.duckdb, all.polars, all.pandas],
-    spark: [all.spark, all.pyspark],
-    polygons: all.polygons,
+    embedded: {
+      title: 'One process',
+      members: [all.embedded, all.duckdb, all.polars, all.pandas],
+      isFor: (_rows: number) => true,
+    },
+    // Of a small feed, Spark's start is all that would be seen.
+    spark: { title: 'Spark', members: [all.spark, all.pyspark], isFor: (rows: number) => rows >= 1_000_000 },
+    polygons: { title: 'Polygons', members: all.polygons, isFor: (rows: number) => rows === 1_000_000 },
   };
   const sizes = values.rows.split(',').map(Number);
   const comparisons: Comparison[] = [];
-  for (const [name, group] of Object.entries(groups)) {
+  for (const [name, { title, members: group, isFor }] of Object.entries(groups)) {
     if (values.only !== undefined && values.only !== name) continue;
-    for (const rows of sizes) {
+    for (const rows of sizes.filter(isFor)) {
       const rounds = rows >= 5_000_000 ? 1 : Number(values.rounds);
-      // pandas would need more memory than there is, and Spark's start is all that a small feed would show.
+      // pandas would need more memory than there is.
       const members = group.filter((c) => !(c === all.pandas && rows > 1_000_000));
-      if (name === 'spark' && rows < 1_000_000) continue;
-      if (name === 'polygons' && rows !== 1_000_000) continue;
       const feed = await feedOf(rows, report);
-      comparisons.push({ name, rows, rounds, results: await compare(members, feed, rounds) });
+      comparisons.push({ name, title, rows, rounds, results: await compare(members, feed, rounds) });
     }
   }
   const machine = `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), ${Math.round(totalmem() / gigabyte)} GB, Node ${process.version}`;

@@ -61,9 +61,15 @@ def carry_out(spark: SparkSession, address: str, job_run: str = "") -> None:
 
 
 def run(spark: SparkSession, job: dict) -> dict:
-    parsed = row_part(spark, job).persist()
+    held = []
+
+    def hold(rows):
+        held.append(rows.persist())
+        return held[-1]
+
+    parsed = hold(row_part(spark, job))
     records = parsed.where("_lines IS NULL").drop("_lines")
-    ranked = set_part(spark, records.where("_reason IS NULL"), job).persist()
+    ranked = hold(set_part(spark, records.where("_reason IS NULL"), job, hold))
     summary = summarize(records, ranked, job)
     write_published(ranked.where("_fate = 'published'"), job)
     if summary["quarantined"] > 0:
@@ -72,13 +78,16 @@ def run(spark: SparkSession, job: dict) -> dict:
         )
         splits = parsed.where("_lines IS NOT NULL")
         write_quarantine(with_line_numbers(spark, refused, splits, job), job["quarantine"])
-    ranked.unpersist()
-    parsed.unpersist()
+    for rows in reversed(held):
+        rows.unpersist()
     return summary
 
 
-def set_part(spark: SparkSession, rows: DataFrame, job: dict) -> DataFrame:
-    """The plan's statements over the rows, its large references, and the keys that are published already."""
+def set_part(spark: SparkSession, rows: DataFrame, job: dict, hold) -> DataFrame:
+    """The plan's statements over the rows, its large references, and the keys that are published already.
+
+    hold: keeps a frame that is read more than once, until the job is done.
+    """
     part = job["plan"]["set"]
     rows.createOrReplaceTempView("row_part")
     for reference in job["references"]:
@@ -94,10 +103,10 @@ def set_part(spark: SparkSession, rows: DataFrame, job: dict) -> DataFrame:
     sql = part["sql"]["spark"]
     if sql["repeated"] is not None:
         # Counted, so that Spark knows how few they are, and sends them to the rows and not the rows to them.
-        repeated = spark.sql(sql["repeated"]).persist()
+        repeated = hold(spark.sql(sql["repeated"]))
         repeated.count()
         repeated.createOrReplaceTempView("repeated")
-        spark.sql(sql["contested"]).persist().createOrReplaceTempView("contested")
+        hold(spark.sql(sql["contested"])).createOrReplaceTempView("contested")
     return spark.sql(sql["ranked"])
 
 

@@ -4,7 +4,7 @@ import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Plan, type ReferenceData, type Summary, summarySchema } from '../src/lib/compiler/plan.ts';
-import { type InputFile, readStart } from '../src/lib/engine/embedded.ts';
+import { type InputFile, readStart } from '../src/lib/engine/inputFile.ts';
 import { refusedSampleBytes } from '../src/lib/engine/layout.ts';
 import { describeJob } from '../src/lib/engine/sparkJob.ts';
 import { SetupError, type SparkHome } from './setup/environments.ts';

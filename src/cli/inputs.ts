@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { mergeShapes, toStructType, unknownShape } from '../lib/catalog/infer.ts';
 import type { RawTable } from '../lib/compiler/compile.ts';
 import type { Contract } from '../lib/contract/schema.ts';
-import { type InputFile, readStart } from '../lib/engine/embedded.ts';
+import { type InputFile, readStart } from '../lib/engine/inputFile.ts';
 import { headBytes, lookAt } from '../lib/engine/layout.ts';
 import type { ObjectsBelow } from '../lib/engine/publishedKeys.ts';
 import { unpackInput } from '../lib/engine/unpack.ts';

@@ -21,6 +21,8 @@ const configSchema = z.object({
   BATCH_LIMIT_MB: z.coerce.number().positive(),
   /** Where contracts and references are: the function's own package. */
   LAMBDA_TASK_ROOT: z.string().optional(),
+  /** What the function may use, in MiB; set by Lambda. */
+  AWS_LAMBDA_FUNCTION_MEMORY_SIZE: z.coerce.number().positive().optional(),
 });
 
 export interface Config {
@@ -38,6 +40,8 @@ export interface Config {
   readonly batchFiles: number;
   readonly batchLimitBytes: number;
   readonly datasetsFolder: string;
+  /** What this function may use; undefined outside Lambda. */
+  readonly memoryBytes?: number | undefined;
 }
 
 /** Parses the environment. Throws ZodError, naming the variable, at the start of the function. */
@@ -58,5 +62,6 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     batchFiles: env.BATCH_FILES,
     batchLimitBytes: env.BATCH_LIMIT_MB * 1024 * 1024,
     datasetsFolder: `${env.LAMBDA_TASK_ROOT ?? process.cwd()}/datasets`,
+    memoryBytes: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE && env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE * 1024 * 1024,
   };
 }

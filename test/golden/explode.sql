@@ -63,7 +63,7 @@ WITH decoded AS (
   FROM cleaned
 ), judged AS (
   SELECT *,
-    coalesce(CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1,
+    coalesce(CASE WHEN CASE WHEN starts_with(__v[1], '{') OR starts_with(__v[1], '[') THEN json_type(__doc, '$."id"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1,
     coalesce(CASE WHEN CASE WHEN starts_with(__w[1], '{') OR starts_with(__w[1], '[') THEN json_type(__item, '$."sku"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, NULL::VARCHAR) AS __e2,
     coalesce(CASE WHEN (NOT starts_with(__k[1], '[') AND __k[1]::VARCHAR <> 'null') OR __l3 OR len(list_filter(__c3, lambda x : x IS NULL)) > len(list_filter(__r3, lambda x : x IS NULL)) THEN 'bad_type' END, NULL::VARCHAR) AS __e3
   FROM converted

@@ -56,7 +56,7 @@ WITH decoded AS (
   FROM cleaned
 ), judged AS (
   SELECT *,
-    coalesce(CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1,
+    coalesce(CASE WHEN CASE WHEN starts_with(__v[1], '{') OR starts_with(__v[1], '[') THEN json_type(__doc, '$."id"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1,
     coalesce(CASE WHEN CASE WHEN starts_with(__v[2], '{') OR starts_with(__v[2], '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END OR NOT regexp_matches(CASE WHEN nfc_normalize(trim(__v[2], ' 	
 ')) NOT IN ('', 'it''s nothing') THEN nfc_normalize(trim(__v[2], ' 	
 ')) END, '^(\w+)') THEN 'bad_type' WHEN lower(lower(CASE WHEN regexp_matches(CASE WHEN nfc_normalize(trim(__v[2], ' 	
@@ -64,7 +64,7 @@ WITH decoded AS (
 ')) END, '^(\w+)') THEN regexp_extract(CASE WHEN nfc_normalize(trim(__v[2], ' 	
 ')) NOT IN ('', 'it''s nothing') THEN nfc_normalize(trim(__v[2], ' 	
 ')) END, '^(\w+)', 1) END)) NOT IN ('london', 'ldn') THEN 'unmapped' END, NULL::VARCHAR) AS __e2,
-    coalesce(NULL::VARCHAR) AS __e3, CASE WHEN (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' WHEN __c3 < 0 OR __c3 > 9 THEN 'out_of_range' END IS NOT NULL AS __n3
+    coalesce(NULL::VARCHAR) AS __e3, CASE WHEN CASE WHEN starts_with(__v[3], '{') OR starts_with(__v[3], '[') THEN json_type(__doc, '$."n"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' WHEN __c3 < 0 OR __c3 > 9 THEN 'out_of_range' END IS NOT NULL AS __n3
   FROM converted
 ), settled AS (
   SELECT *, CASE WHEN __doc IS NULL THEN NULL WHEN __e1 IS NOT NULL THEN 1 WHEN __e2 IS NOT NULL THEN 2 WHEN __e3 IS NOT NULL THEN 3 END AS __bad,

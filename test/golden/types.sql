@@ -66,13 +66,13 @@ WITH decoded AS (
   FROM cleaned
 ), judged AS (
   SELECT *,
-    coalesce(CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1,
+    coalesce(CASE WHEN CASE WHEN starts_with(__v[1], '{') OR starts_with(__v[1], '[') THEN json_type(__doc, '$."id"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1,
     coalesce(CASE WHEN CASE WHEN starts_with(__v[2], '{') OR starts_with(__v[2], '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, NULL::VARCHAR) AS __e2,
-    coalesce(CASE WHEN (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e3,
-    coalesce(CASE WHEN (__r4 IS NOT NULL AND __c4 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e4,
-    coalesce(CASE WHEN (__r5 IS NOT NULL AND __c5 IS NULL) OR CASE WHEN length(regexp_replace(__v[5], '^-?0*|[.]', '', 'g')) > 15 THEN json_type(__doc, '$."m"') = 'DOUBLE' ELSE false END THEN 'bad_type' END, NULL::VARCHAR) AS __e5,
-    coalesce(CASE WHEN (__r6 IS NOT NULL AND __c6 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e6,
-    coalesce(CASE WHEN (__r7 IS NOT NULL AND __c7 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e7,
+    coalesce(CASE WHEN CASE WHEN starts_with(__v[3], '{') OR starts_with(__v[3], '[') THEN json_type(__doc, '$."a"."b"[0]."i"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e3,
+    coalesce(CASE WHEN CASE WHEN starts_with(__v[4], '{') OR starts_with(__v[4], '[') THEN json_type(__doc, '$."x"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r4 IS NOT NULL AND __c4 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e4,
+    coalesce(CASE WHEN CASE WHEN starts_with(__v[5], '{') OR starts_with(__v[5], '[') THEN json_type(__doc, '$."m"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r5 IS NOT NULL AND __c5 IS NULL) OR CASE WHEN length(regexp_replace(__v[5], '^-?0*|[.]', '', 'g')) > 15 THEN json_type(__doc, '$."m"') = 'DOUBLE' ELSE false END THEN 'bad_type' END, NULL::VARCHAR) AS __e5,
+    coalesce(CASE WHEN CASE WHEN starts_with(__v[6], '{') OR starts_with(__v[6], '[') THEN json_type(__doc, '$."ok"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r6 IS NOT NULL AND __c6 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e6,
+    coalesce(CASE WHEN CASE WHEN starts_with(__v[7], '{') OR starts_with(__v[7], '[') THEN json_type(__doc, '$."a day"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r7 IS NOT NULL AND __c7 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e7,
     coalesce(CASE WHEN false THEN 'bad_type' END, NULL::VARCHAR) AS __e8,
     coalesce(CASE WHEN (NOT starts_with(__j[2], '[') AND __j[2]::VARCHAR <> 'null') OR __l9 OR len(list_filter(__c9, lambda x : x IS NULL)) > len(list_filter(__r9, lambda x : x IS NULL)) THEN 'bad_type' END, NULL::VARCHAR) AS __e9
   FROM converted

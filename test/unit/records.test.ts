@@ -257,3 +257,21 @@ test('a row that an enrichment finds nothing for is kept, filled or refused, as 
     quarantine: [['unmatched', 'segment', '7']],
   });
 });
+
+test('an object is no number and no time, whatever a contract takes for no value', async () => {
+  const { summary } = await transform(
+    contractWith(
+      `  - { name: n, path: n, type: int, nullValues: ["{}", "[]"] }
+  - { name: seen, path: seen, type: timestamp, formats: [{ pattern: "[%Y]" }] }`,
+    ),
+    {
+      'test/a.json': [
+        record({ id: 1, n: {} }),
+        record({ id: 2, n: [] }),
+        record({ id: 3, seen: [2025] }),
+        record({ id: 4, n: '{}', seen: '[2025]' }),
+      ].join('\n'),
+    },
+  );
+  expect(summary).toMatchObject({ published: 1, reasons: { bad_type: 3 } });
+});

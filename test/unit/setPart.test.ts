@@ -5,6 +5,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { generateFeed } from '../../scripts/generate-feed.ts';
 import { loadContracts, parseContract } from '../../src/lib/contract/load.ts';
+import { runEmbedded } from '../../src/lib/engine/embedded.ts';
 import { contractWith, datasetsFolder, record, transform } from '../support/embedded.ts';
 
 const referenceFolder = join(import.meta.dirname, '../fixtures/reference');
@@ -160,4 +161,35 @@ test('a key that stands in its partition already is a duplicate; in another part
   } finally {
     rmSync(join(published, '..'), { recursive: true });
   }
+});
+
+test('a portion of lines that fails, fails the run, though it is over before the next one is read', async () => {
+  const lines = Array.from({ length: 200_000 }, (_, id) => `{"id":${id}}`).join('\n');
+  const run = transform(
+    contract,
+    { 'test/a.json': lines, 'test/b.json': record({ id: 1, text: 'x'.repeat(60_000_000) }) },
+    {
+      engine: ({ plan, ...others }) => {
+        const isFaulty = "_object = 'test/a.json' AND _line = 1";
+        const records = `FROM (${plan.row.records}) WHERE CASE WHEN ${isFaulty} THEN error('broken line ' || _line) ELSE true END`;
+        return runEmbedded({ ...others, plan: { ...plan, row: { ...plan.row, records } } });
+      },
+    },
+  );
+  await expect(run).rejects.toThrow('broken line 1');
+});
+
+test('a record longer than what is read at once is one record, and the lines after it keep their numbers', async () => {
+  const long = 'x'.repeat(3_000_000);
+  const { rows, quarantine } = await transform(contract, {
+    'test/a.json': [record({ id: 1 }), record({ id: 2, text: long }), '', 'no JSON', record({ id: 3 })].join(
+      '\n',
+    ),
+  });
+  expect(rows.map((r) => [r.id, String(r.text ?? '').length])).toEqual([
+    [1n, 0],
+    [2n, long.length],
+    [3n, 0],
+  ]);
+  expect(quarantine.map((r) => [r.line, r.raw])).toEqual([[4n, 'no JSON']]);
 });

@@ -66,10 +66,8 @@ type ValueSql = Pick<ColumnSql, 'leaf' | 'text' | 'value'> & {
 
 /** In this order: trim, normalize, nullValues, extract, case, map. */
 function scalarColumn(column: Column, i: number, leaf: Leaf): ValueSql {
-  // Text that becomes no number or time is none of an object either, unless something is picked out of it.
-  const isKept = column.type === 'string' || column.extract !== undefined || column.map !== undefined;
   const misfits = [
-    ...(isKept ? [isNested(leaf)] : []),
+    isNested(leaf),
     ...(column.type === 'string' ? [] : [`(__r${i} IS NOT NULL AND __c${i} IS NULL)`]),
   ];
   let text = leaf.text;

@@ -86,10 +86,12 @@ const isForeign = (start: Uint8Array): boolean => start.includes(0) || compressi
 const startsWith = (bytes: Uint8Array, magic: readonly number[]): boolean =>
   magic.every((byte, i) => bytes[i] === byte);
 
+/** Of the byte order mark that a file starts with, in bytes. */
+export const lengthOfMark = (start: Uint8Array): number => (startsWith(start, [0xef, 0xbb, 0xbf]) ? 3 : 0);
+
 /** The first character that is neither a byte order mark nor white space; '' where there is none. */
 function firstCharacter(head: Uint8Array): string {
-  const start = startsWith(head, [0xef, 0xbb, 0xbf]) ? 3 : 0;
-  for (const byte of head.subarray(start))
+  for (const byte of head.subarray(lengthOfMark(head)))
     if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) return String.fromCharCode(byte);
   return '';
 }

@@ -4,7 +4,7 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import type { ReasonCode } from '../compiler/plan.ts';
-import type { InputFile } from './embedded.ts';
+import type { InputFile } from './inputFile.ts';
 
 export type Compression = 'gzip' | 'zstd';
 

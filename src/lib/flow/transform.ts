@@ -48,6 +48,7 @@ export async function transformEmbedded(
       inputs,
       batch,
       outputDir,
+      memoryBytes: config.memoryBytes,
       publishedKeys: (partitions) =>
         publishedKeys(objectsOf(deps, plan.table), plan, batch, partitions, replaces),
     });

@@ -1,0 +1,83 @@
+/** A raw file on the local disk, and how its bytes are read. */
+import { type FileHandle, open } from 'node:fs/promises';
+import type { ReasonCode } from '../compiler/plan.ts';
+import { type Layout, lengthOfMark } from './layout.ts';
+
+export interface InputFile {
+  readonly object: string;
+  readonly version: string;
+  readonly path: string;
+  readonly layout: Layout;
+  readonly fault: ReasonCode | null;
+  /** For CSV: the names of the fields. */
+  readonly header: readonly string[] | null;
+}
+
+/** The first bytes of a file. */
+export async function readStart(path: string, bytes: number): Promise<Buffer> {
+  const handle = await open(path);
+  try {
+    return await startOf(handle, bytes);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function startOf(handle: FileHandle, bytes: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(bytes), 0, bytes, 0);
+  return buffer.subarray(0, bytesRead);
+}
+
+/** Whole lines of a file. `text` has no line end after its last one, and is good until the next chunk is asked for. */
+export interface Chunk {
+  /** 1-based. */
+  readonly firstLine: number;
+  readonly lines: number;
+  readonly text: Buffer;
+}
+
+const chunkBytes = 1024 * 1024;
+
+/** Cuts a file at line ends into chunks of about a MiB; its byte order mark is left out. */
+export async function* chunksOf(path: string): AsyncGenerator<Chunk> {
+  const handle = await open(path);
+  try {
+    let buffer = Buffer.allocUnsafe(chunkBytes);
+    let filled = 0;
+    let firstLine = 1;
+    let position = lengthOfMark(await startOf(handle, 3));
+    for (;;) {
+      // A line longer than the buffer makes it grow.
+      if (filled === buffer.length) buffer = Buffer.concat([buffer, Buffer.allocUnsafe(buffer.length)]);
+      const { bytesRead } = await handle.read(buffer, filled, buffer.length - filled, position);
+      position += bytesRead;
+      filled += bytesRead;
+      const end = bytesRead === 0 ? filled : buffer.subarray(0, filled).lastIndexOf(newline);
+      if (end > 0 || (end === 0 && bytesRead > 0)) {
+        const text = buffer.subarray(0, end);
+        let lines = 0;
+        eachLine(text, () => lines++);
+        yield { firstLine, lines, text };
+        firstLine += lines;
+        buffer.copyWithin(0, end + 1, filled);
+        filled -= end + 1;
+      }
+      if (bytesRead === 0) return;
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The lines of a chunk, one after the other, as places in its text. */
+export function eachLine(text: Buffer, visit: (start: number, end: number) => void): void {
+  let start = 0;
+  while (start <= text.length) {
+    const found = text.indexOf(newline, start);
+    const end = found < 0 ? text.length : found;
+    visit(start, end);
+    start = end + 1;
+  }
+}
+
+const newline = 0x0a;

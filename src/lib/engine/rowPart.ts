@@ -1,0 +1,153 @@
+/** The row part of a plan in DuckDB: from files to one table of rows. */
+import { isUtf8 } from 'node:buffer';
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import {
+  type DuckDBAppender,
+  type DuckDBConnection,
+  type DuckDBInstance,
+  LIST,
+  VARCHAR,
+} from '@duckdb/node-api';
+import type { Plan, ReasonCode } from '../compiler/plan.ts';
+import { type Chunk, chunksOf, eachLine, type InputFile, readStart } from './inputFile.ts';
+import { refusedSampleBytes } from './layout.ts';
+
+/** Makes the tables `files`, and `row_part` of all their records. Portions of lines are worked on while others are read. */
+export async function readRows(
+  instance: DuckDBInstance,
+  db: DuckDBConnection,
+  plan: Plan,
+  inputs: readonly InputFile[],
+): Promise<void> {
+  await db.run(`
+    CREATE TABLE files (file INTEGER, object VARCHAR, version VARCHAR, header VARCHAR[]);
+    CREATE TABLE documents (file INTEGER, raw BLOB);
+    CREATE TABLE single (file INTEGER, line BIGINT, raw BLOB, fault VARCHAR)`);
+  const [files, documents, single] = (await Promise.all(
+    ['files', 'documents', 'single'].map((table) => db.createAppender(table)),
+  )) as [DuckDBAppender, DuckDBAppender, DuckDBAppender];
+  for (const [file, { object, version, header }] of inputs.entries()) {
+    files.appendInteger(file);
+    files.appendVarchar(object);
+    files.appendVarchar(version);
+    if (header === null) files.appendNull();
+    else files.appendList([...header], LIST(VARCHAR));
+    files.endRow();
+  }
+  files.closeSync();
+  // DuckDB takes a chunk of lines for one row, of which it expects little, and would build its joins the wrong way round.
+  await db.run("SET disabled_optimizers = 'build_side_probe_side'; SET threads = 1");
+  await db.run('CREATE TEMP VIEW records AS FROM single');
+  await db.run(`CREATE TABLE row_part AS FROM (${plan.row.records}) LIMIT 0`);
+  const workers = await openWorkers(instance, plan);
+  try {
+    for (const [file, input] of inputs.entries()) {
+      if (input.layout === 'document') {
+        documents.appendInteger(file);
+        documents.appendBlob(await readFile(input.path));
+        documents.endRow();
+      } else if (input.layout === 'refused')
+        appendSingle(single, file, 1, await readStart(input.path, refusedSampleBytes), input.fault);
+      else
+        for await (const chunk of chunksOf(input.path))
+          if (isUtf8(chunk.text)) await workers.add(file, chunk);
+          else appendLineByLine(single, file, chunk);
+    }
+    for (const appender of [documents, single]) appender.closeSync();
+    await workers.finish();
+  } finally {
+    await workers.close();
+  }
+  await db.run('DROP TABLE documents; DROP TABLE single; RESET disabled_optimizers; RESET threads');
+}
+
+/** How much a worker takes at once: a row group of DuckDB's tables, which is then stored as it is; and in bytes. */
+const portionLines = 122_880;
+const portionBytes = 64 * 1024 * 1024;
+
+/**
+ * Carries out the row part portion by portion, as many at once as there are cores, each on a connection and one thread of
+ * its own: DuckDB gives a thread no less than 122,880 rows of a table, and a portion is few rows of many lines. They take
+ * turns, and what one could not do is thrown when its turn comes again, or in the end.
+ */
+async function openWorkers(instance: DuckDBInstance, plan: Plan) {
+  const workers = await Promise.all(
+    Array.from({ length: availableParallelism() }, async () => ({
+      db: await instance.connect(),
+      work: Promise.resolve(),
+    })),
+  );
+  let turn = 0;
+  let portion: Awaited<ReturnType<typeof openPortion>> | null = null;
+  const openPortion = async () => {
+    const worker = workers[turn++ % workers.length] as (typeof workers)[number];
+    await worker.work;
+    await worker.db.run('CREATE TEMP TABLE lines (file INTEGER, first_line BIGINT, text BLOB)');
+    return { worker, appender: await worker.db.createAppender('lines', null, 'temp'), lines: 0, bytes: 0 };
+  };
+  const start = ({ worker, appender }: NonNullable<typeof portion>, isLast: boolean) => {
+    appender.closeSync();
+    portion = null;
+    worker.work = insertRecords(worker.db, plan, isLast);
+    // It is awaited later; until then a failure must not end the process.
+    worker.work.catch(() => undefined);
+  };
+  return {
+    /** The lines of a chunk that is UTF-8. */
+    async add(file: number, { firstLine, lines, text }: Chunk) {
+      portion ??= await openPortion();
+      const { appender } = portion;
+      appender.appendInteger(file);
+      appender.appendBigInt(BigInt(firstLine));
+      appender.appendBlob(text);
+      appender.endRow();
+      portion.lines += lines;
+      portion.bytes += text.length;
+      if (portion.lines >= portionLines || portion.bytes >= portionBytes) start(portion, false);
+    },
+    /** With the last lines goes all that is not read by lines. */
+    async finish() {
+      start(portion ?? (await openPortion()), true);
+      await Promise.all(workers.map(({ work }) => work));
+    },
+    async close() {
+      await Promise.allSettled(workers.map(({ work }) => work));
+      for (const { db } of workers) db.closeSync();
+    },
+  };
+}
+
+async function insertRecords(db: DuckDBConnection, plan: Plan, isLast: boolean): Promise<void> {
+  const byLine = `
+    SELECT file, first_line + unnest(generate_series(0, len(lines) - 1)) AS line, encode(unnest(lines)) AS raw, NULL::VARCHAR AS fault
+    FROM (SELECT file, first_line, string_split(decode(text), chr(10)) AS lines FROM lines)${isLast ? ' UNION ALL FROM single' : ''}`;
+  const withoutHeader = plan.row.headerLine ? 'WHERE line > 1 OR fault IS NOT NULL' : '';
+  const documents = isLast ? ` UNION ALL (${plan.row.documents})` : '';
+  await db.run(
+    `CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM (${byLine}) ${withoutHeader}${documents}`,
+  );
+  await db.run(`INSERT INTO row_part ${plan.row.records}`);
+  await db.run('DROP TABLE lines');
+}
+
+/** A chunk that is not UTF-8 as a whole goes line by line, so that only its bad lines are lost. */
+function appendLineByLine(single: DuckDBAppender, file: number, { firstLine, text }: Chunk): void {
+  let line = firstLine;
+  eachLine(text, (start, end) => appendSingle(single, file, line++, text.subarray(start, end), null));
+}
+
+function appendSingle(
+  single: DuckDBAppender,
+  file: number,
+  line: number,
+  raw: Uint8Array,
+  fault: ReasonCode | null,
+): void {
+  single.appendInteger(file);
+  single.appendBigInt(BigInt(line));
+  single.appendBlob(raw);
+  if (fault === null) single.appendNull();
+  else single.appendVarchar(fault);
+  single.endRow();
+}
