@@ -14,13 +14,14 @@ const db = await (await DuckDBInstance.create(':memory:', { threads: '2' })).con
 const text = (value) => `'${String(value).replaceAll("'", "''")}'`;
 
 await db.run("SET TimeZone = 'UTC'; SET preserve_insertion_order = false");
-const rows = boroughRings(boroughs).map(({ name, edges, box }) => {
-  const list = edges.map((e) => `{x1: ${e[0]}, y1: ${e[1]}, x2: ${e[2]}, y2: ${e[3]}}`).join(', ');
-  return `(${text(name)}, ${box.join(', ')}, [${list}])`;
-});
-await db.run(
-  `CREATE TABLE boroughs AS FROM (VALUES ${rows.join(', ')}) AS t(name, west, south, east, north, edges)`,
-);
+const rings = boroughRings(boroughs);
+const rows = (values) => `(VALUES ${values.map((v) => `(${v.join(', ')})`).join(', ')})`;
+await db.run(`
+  CREATE TABLE edges AS SELECT name, x1::DOUBLE AS x1, y1::DOUBLE AS y1, x2::DOUBLE AS x2, y2::DOUBLE AS y2
+  FROM ${rows(rings.flatMap(({ name, edges }) => edges.map((e) => [text(name), ...e])))} AS t(name, x1, y1, x2, y2);
+  -- By bands of latitude, so that a point meets the few edges beside it.
+  CREATE TABLE banded AS
+  SELECT *, unnest(range(floor(least(y1, y2) * 1000)::INT, floor(greatest(y1, y2) * 1000)::INT + 1)) AS band FROM edges`);
 await db.run(
   `CREATE TABLE segments AS SELECT user_id::BIGINT AS user_id, segment FROM read_csv(${text(segments)}, header = true)`,
 );
@@ -31,7 +32,7 @@ await db.run(`
   WITH lines AS (
     SELECT line, json_valid(line) AND NOT contains(line, ':NaN') AS is_valid
     FROM read_csv(${text(feed)}, columns = {line: 'VARCHAR'}, delim = chr(1), quote = '', escape = '', header = false,
-      auto_detect = false, max_line_size = 10000000)
+      auto_detect = false)
     WHERE line <> ''
   ), parsed AS (
     SELECT line, is_valid, is_valid AND line[1] = '{' AS is_object,
@@ -70,11 +71,13 @@ await db.run(`
   QUALIFY row_number() OVER (PARTITION BY id ORDER BY retweets DESC NULLS LAST, line) = 1`);
 await db.run(`
   CREATE TABLE placed AS
-  SELECT kept.id, min(b.name) AS district
-  FROM kept JOIN boroughs b ON longitude BETWEEN west AND east AND latitude BETWEEN south AND north
-  WHERE len(list_filter(b.edges, lambda e : (e.y1 > latitude) <> (e.y2 > latitude)
-    AND longitude < (e.x2 - e.x1) * (latitude - e.y1) / (e.y2 - e.y1) + e.x1)) % 2 = 1
-  GROUP BY kept.id`);
+  WITH inside AS (
+    SELECT id, name
+    FROM kept JOIN banded ON band = floor(latitude * 1000)::INT
+    WHERE (y1 > latitude) <> (y2 > latitude) AND longitude < (x2 - x1) * (latitude - y1) / (y2 - y1) + x1
+    GROUP BY ALL HAVING count(*) % 2 = 1
+  )
+  SELECT id, min(name) AS district FROM inside GROUP BY id`);
 await db.run(`
   COPY (
     SELECT kept.*, district, segment AS user_segment, 'social_media' AS data_source,
