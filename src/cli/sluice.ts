@@ -1,36 +1,26 @@
 /** The command line: `npm run sluice -- COMMAND …`. One file a command beside this one. */
+import { enableCompileCache } from 'node:module';
 import { SetupError } from '../../offline/setup/environments.ts';
 import { SluiceError } from '../lib/errors.ts';
-import * as batches from './batches.ts';
-import { reject, release } from './decide.ts';
-import * as explain from './explain.ts';
-import * as files from './files.ts';
-import * as infer from './infer.ts';
-import * as reconcile from './reconcile.ts';
-import * as redrive from './redrive.ts';
-import * as replay from './replay.ts';
-import * as retry from './retry.ts';
-import * as status from './status.ts';
-import * as transform from './transform.ts';
 import { type Command, UsageError } from './usage.ts';
-import * as validate from './validate.ts';
-import * as watch from './watch.ts';
 
-const commands: Readonly<Record<string, Command>> = {
-  transform,
-  validate,
-  explain,
-  infer,
-  status,
-  files,
-  batches,
-  release,
-  reject,
-  retry,
-  replay,
-  redrive,
-  reconcile,
-  watch,
+// Each command is loaded when it is asked for, and from the second time on without being compiled again.
+enableCompileCache();
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  transform: () => import('./transform.ts'),
+  validate: () => import('./validate.ts'),
+  explain: () => import('./explain.ts'),
+  infer: () => import('./infer.ts'),
+  status: () => import('./status.ts'),
+  files: () => import('./files.ts'),
+  batches: () => import('./batches.ts'),
+  release: async () => (await import('./decide.ts')).release,
+  reject: async () => (await import('./decide.ts')).reject,
+  retry: () => import('./retry.ts'),
+  replay: () => import('./replay.ts'),
+  redrive: () => import('./redrive.ts'),
+  reconcile: () => import('./reconcile.ts'),
+  watch: () => import('./watch.ts'),
 };
 
 const help = `Usage: npm run sluice -- COMMAND [options]
@@ -60,7 +50,7 @@ async function main([name = '--help', ...args]: string[]): Promise<number> {
     console.log(help);
     return 0;
   }
-  const command = commands[name];
+  const command = await commands[name]?.();
   if (!command) {
     console.error(`there is no command "${name}"\n\n${help}`);
     return 2;

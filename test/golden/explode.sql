@@ -39,36 +39,47 @@ WITH decoded AS (
   SELECT *, unnest(CASE WHEN len(__items) > 0 THEN __items ELSE [NULL] END)::VARCHAR AS __item,
     unnest(generate_series(0, greatest(coalesce(len(__items), 0), 1) - 1))::BIGINT AS __place
   FROM arrays
-), values AS (
+), parsed AS (
   SELECT *,
-    json_extract_string(__doc, ['$."id"']) AS __v,
-    json_extract_string(__item, ['$."sku"', '$."tags"']) AS __w,
-    json_extract(__item, ['$."tags"']) AS __k
+    json_transform(__doc, '{"id":"VARCHAR"}') AS __shape1,
+    json_transform(__item, '{"sku":"VARCHAR","tags":"JSON"}') AS __shape2
   FROM elements
 ), leaves AS (
   SELECT *,
-    CASE WHEN starts_with(__k[1], '[') THEN json_extract_string(__k[1], '$[*]') END AS __a3, CASE WHEN starts_with(__k[1], '[') THEN CASE WHEN contains(__k[1], '{') OR contains(__k[1][2:], '[') THEN len(list_filter(json_type(__k[1], '$[*]'), lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 ELSE false END END AS __l3
-  FROM values
+    __shape1."id" AS __t1,
+    __shape2."sku" AS __t2,
+    __shape2."tags" AS __j3
+  FROM parsed
+), trimmed AS (
+  SELECT *,
+    __t1 AS __s1,
+    __t2 AS __s2,
+    CASE WHEN starts_with(__j3, '[') THEN json_extract_string(__j3, '$[*]') END AS __a3, CASE WHEN starts_with(__j3, '[') THEN CASE WHEN contains(__j3, '{') OR contains(__j3[2:], '[') THEN len(list_filter(json_type(__j3, '$[*]'), lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 ELSE false END END AS __l3
+  FROM leaves
 ), cleaned AS (
   SELECT *,
-    __v[1] AS __r1,
-    __w[1] AS __r2,
+    __s1 AS __r1,
+    __s2 AS __r2,
     __a3 AS __r3
-  FROM leaves
+  FROM trimmed
+), mapped AS (
+  SELECT *
+  FROM cleaned
 ), converted AS (
   SELECT *,
     CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
     __r2 AS __c2,
     list_transform(__r3, lambda x : x) AS __c3
-  FROM cleaned
+  FROM mapped
 ), judged AS (
-  SELECT *,
-    coalesce(CASE WHEN CASE WHEN starts_with(__v[1], '{') OR starts_with(__v[1], '[') THEN json_type(__doc, '$."id"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1,
-    coalesce(CASE WHEN CASE WHEN starts_with(__w[1], '{') OR starts_with(__w[1], '[') THEN json_type(__item, '$."sku"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, NULL::VARCHAR) AS __e2,
-    coalesce(CASE WHEN (NOT starts_with(__k[1], '[') AND __k[1]::VARCHAR <> 'null') OR __l3 OR len(list_filter(__c3, lambda x : x IS NULL)) > len(list_filter(__r3, lambda x : x IS NULL)) THEN 'bad_type' END, NULL::VARCHAR) AS __e3
+  -- Reasons are made for the few rows that have one.
+  SELECT *, CASE WHEN __doc IS NOT NULL AND NOT coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false) AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
+      OR CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__item, '$."sku"') IN ('OBJECT', 'ARRAY') ELSE false END
+      OR (NOT starts_with(__j3, '[') AND __j3::VARCHAR <> 'null') OR __l3 OR len(list_filter(__c3, lambda x : x IS NULL)) > len(list_filter(__r3, lambda x : x IS NULL)))
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__item, '$."sku"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN (NOT starts_with(__j3, '[') AND __j3::VARCHAR <> 'null') OR __l3 OR len(list_filter(__c3, lambda x : x IS NULL)) > len(list_filter(__r3, lambda x : x IS NULL)) THEN 'bad_type' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
-  SELECT *, CASE WHEN __doc IS NULL OR coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false) THEN NULL WHEN __e1 IS NOT NULL THEN 1 WHEN __e2 IS NOT NULL THEN 2 WHEN __e3 IS NOT NULL THEN 3 END AS __bad,
+  SELECT *, list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
     list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
     __c1 AS "id",
     __c2 AS "sku",
@@ -85,10 +96,10 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, __pl
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
-    WHEN __bad IS NOT NULL THEN [__e1, __e2, __e3][__bad] WHEN __doc IS NOT NULL AND coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false) THEN 'not_an_array' END AS _reason,
+    WHEN __bad IS NOT NULL THEN __reasons[__bad] WHEN __doc IS NOT NULL AND coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false) THEN 'not_an_array' END AS _reason,
   CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id', 'sku', 'tags'][__bad] WHEN __doc IS NOT NULL AND coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false) THEN NULL::VARCHAR END AS _column,
-  CASE WHEN __bad IS NOT NULL THEN [__v[1], __w[1], __w[2]][__bad] WHEN __doc IS NOT NULL AND coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false) THEN json_extract_string(__doc, '$."items"') END AS _value,
+  CASE WHEN __bad IS NOT NULL THEN [__t1, __t2, json_extract_string(__j3, '$')][__bad] WHEN __doc IS NOT NULL AND coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false) THEN json_extract_string(__doc, '$."items"') END AS _value,
   __nulled AS _nulled,
   placed."id",
   placed."sku",

@@ -35,27 +35,36 @@ WITH decoded AS (
 ), objects AS (
   SELECT *, CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
 '), '{') END THEN __text END END AS __doc FROM lines
-), values AS (
+), parsed AS (
   SELECT *,
-    json_extract_string(__doc, ['$."id"']) AS __v
+    json_transform(__doc, '{"id":"VARCHAR"}') AS __shape1
   FROM objects
 ), leaves AS (
-  SELECT *
-  FROM values
+  SELECT *,
+    __shape1."id" AS __t1
+  FROM parsed
+), trimmed AS (
+  SELECT *,
+    __t1 AS __s1
+  FROM leaves
 ), cleaned AS (
   SELECT *,
-    __v[1] AS __r1
-  FROM leaves
+    __s1 AS __r1
+  FROM trimmed
+), mapped AS (
+  SELECT *
+  FROM cleaned
 ), converted AS (
   SELECT *,
     CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1
-  FROM cleaned
+  FROM mapped
 ), judged AS (
-  SELECT *,
-    coalesce(CASE WHEN CASE WHEN starts_with(__v[1], '{') OR starts_with(__v[1], '[') THEN json_type(__doc, '$."id"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1
+  -- Reasons are made for the few rows that have one.
+  SELECT *, CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL)
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
-  SELECT *, CASE WHEN __doc IS NULL THEN NULL WHEN __e1 IS NOT NULL THEN 1 END AS __bad,
+  SELECT *, list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
     list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
     __c1 AS "id"
   FROM judged
@@ -70,10 +79,10 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::B
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
-    WHEN __bad IS NOT NULL THEN [__e1][__bad] END AS _reason,
+    WHEN __bad IS NOT NULL THEN __reasons[__bad] END AS _reason,
   CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id'][__bad] END AS _column,
-  CASE WHEN __bad IS NOT NULL THEN __v[__bad] END AS _value,
+  CASE WHEN __bad IS NOT NULL THEN [__t1][__bad] END AS _value,
   __nulled AS _nulled,
   placed."id",
   'golden' AS "source"

@@ -31,19 +31,31 @@ WITH decoded AS (
 ), objects AS (
   SELECT *, CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
 '), '{') END THEN __text END END AS __doc FROM lines
-), values AS (
+), parsed AS (
   SELECT *,
-    json_extract_string(__doc, ['$."id"', '$."at"', '$."d"']) AS __v
+    json_transform(__doc, '{"id":"VARCHAR","at":"VARCHAR","d":"VARCHAR"}') AS __shape1
   FROM objects
 ), leaves AS (
-  SELECT *
-  FROM values
+  SELECT *,
+    __shape1."id" AS __t1,
+    __shape1."at" AS __t2,
+    __shape1."d" AS __t3
+  FROM parsed
+), trimmed AS (
+  SELECT *,
+    __t1 AS __s1,
+    __t2 AS __s2,
+    __t3 AS __s3
+  FROM leaves
 ), cleaned AS (
   SELECT *,
-    __v[1] AS __r1,
-    __v[2] AS __r2,
-    __v[3] AS __r3
-  FROM leaves
+    __s1 AS __r1,
+    __s2 AS __r2,
+    __s3 AS __r3
+  FROM trimmed
+), mapped AS (
+  SELECT *
+  FROM cleaned
 ), converted AS (
   SELECT *,
     CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
@@ -52,15 +64,16 @@ WITH decoded AS (
           WHEN m.zone[1] = '-' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) + to_minutes((replace(m.zone[2:], ':', '')[1:2]::INTEGER * 60 + coalesce(nullif(replace(m.zone[2:], ':', '')[3:4], '')::INTEGER, 0)))
           ELSE TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) - to_minutes((replace(m.zone[2:], ':', '')[1:2]::INTEGER * 60 + coalesce(nullif(replace(m.zone[2:], ':', '')[3:4], '')::INTEGER, 0))) END)[1] END) AS __c2,
     CASE WHEN regexp_full_match(__r3, '\d{4}-\d\d-\d\d') THEN TRY_CAST(__r3 AS DATE) END AS __c3
-  FROM cleaned
+  FROM mapped
 ), judged AS (
-  SELECT *,
-    coalesce(CASE WHEN CASE WHEN starts_with(__v[1], '{') OR starts_with(__v[1], '[') THEN json_type(__doc, '$."id"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1,
-    coalesce(CASE WHEN CASE WHEN starts_with(__v[2], '{') OR starts_with(__v[2], '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e2,
-    coalesce(CASE WHEN CASE WHEN starts_with(__v[3], '{') OR starts_with(__v[3], '[') THEN json_type(__doc, '$."d"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e3
+  -- Reasons are made for the few rows that have one.
+  SELECT *, CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
+      OR CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL)
+      OR (__r3 IS NOT NULL AND __c3 IS NULL))
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) THEN 'bad_type' END, CASE WHEN (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
-  SELECT *, CASE WHEN __doc IS NULL THEN NULL WHEN __e1 IS NOT NULL THEN 1 WHEN __e2 IS NOT NULL THEN 2 WHEN __e3 IS NOT NULL THEN 3 END AS __bad,
+  SELECT *, list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
     list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
     __c1 AS "id",
     __c2 AS "at",
@@ -77,10 +90,10 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::B
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
-    WHEN __bad IS NOT NULL THEN [__e1, __e2, __e3][__bad] END AS _reason,
+    WHEN __bad IS NOT NULL THEN __reasons[__bad] END AS _reason,
   CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id', 'at', 'd'][__bad] END AS _column,
-  CASE WHEN __bad IS NOT NULL THEN __v[__bad] END AS _value,
+  CASE WHEN __bad IS NOT NULL THEN [__t1, __t2, __t3][__bad] END AS _value,
   __nulled AS _nulled,
   placed."id",
   timezone('UTC', placed."at") AS "at",

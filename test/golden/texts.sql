@@ -31,43 +31,49 @@ WITH decoded AS (
 ), objects AS (
   SELECT *, CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
 '), '{') END THEN __text END END AS __doc FROM lines
-), values AS (
+), parsed AS (
   SELECT *,
-    json_extract_string(__doc, ['$."id"', '$."s"', '$."n"']) AS __v
+    json_transform(__doc, '{"id":"VARCHAR","s":"VARCHAR","n":"VARCHAR"}') AS __shape1
   FROM objects
 ), leaves AS (
-  SELECT *
-  FROM values
+  SELECT *,
+    __shape1."id" AS __t1,
+    __shape1."s" AS __t2,
+    __shape1."n" AS __t3
+  FROM parsed
+), trimmed AS (
+  SELECT *,
+    __t1 AS __s1,
+    nfc_normalize(CASE WHEN __t2 < '!' OR ends_with(__t2, ' ') OR ends_with(__t2, chr(9)) OR ends_with(__t2, chr(10)) OR ends_with(__t2, chr(13)) THEN trim(__t2, ' 	
+') ELSE __t2 END) AS __s2,
+    __t3 AS __s3
+  FROM leaves
 ), cleaned AS (
   SELECT *,
-    __v[1] AS __r1,
-    list_transform([lower(CASE WHEN regexp_matches(CASE WHEN nfc_normalize(trim(__v[2], ' 	
-')) NOT IN ('', 'it''s nothing') THEN nfc_normalize(trim(__v[2], ' 	
-')) END, '^(\w+)') THEN regexp_extract(CASE WHEN nfc_normalize(trim(__v[2], ' 	
-')) NOT IN ('', 'it''s nothing') THEN nfc_normalize(trim(__v[2], ' 	
-')) END, '^(\w+)', 1) END)], lambda m : CASE WHEN lower(m) IN ('london', 'ldn') THEN 'London' END)[1] AS __r2,
-    __v[3] AS __r3
-  FROM leaves
+    __s1 AS __r1,
+    lower(CASE WHEN regexp_matches(CASE WHEN __s2 NOT IN ('', 'it''s nothing') THEN __s2 END, '^(\w+)') THEN regexp_extract(CASE WHEN __s2 NOT IN ('', 'it''s nothing') THEN __s2 END, '^(\w+)', 1) END) AS __r2, lower(__r2) AS __k2,
+    __s3 AS __r3
+  FROM trimmed
+), mapped AS (
+  SELECT *,
+    CASE WHEN __k2 IN ('london', 'ldn') THEN 'London' END AS __m2
+  FROM cleaned
 ), converted AS (
   SELECT *,
     CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
-    __r2 AS __c2,
+    __m2 AS __c2,
     CASE WHEN regexp_full_match(__r3, '-?\d{1,30}') THEN TRY_CAST(__r3 AS INTEGER) END AS __c3
-  FROM cleaned
+  FROM mapped
 ), judged AS (
-  SELECT *,
-    coalesce(CASE WHEN CASE WHEN starts_with(__v[1], '{') OR starts_with(__v[1], '[') THEN json_type(__doc, '$."id"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1,
-    coalesce(CASE WHEN CASE WHEN starts_with(__v[2], '{') OR starts_with(__v[2], '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END OR NOT regexp_matches(CASE WHEN nfc_normalize(trim(__v[2], ' 	
-')) NOT IN ('', 'it''s nothing') THEN nfc_normalize(trim(__v[2], ' 	
-')) END, '^(\w+)') THEN 'bad_type' WHEN lower(lower(CASE WHEN regexp_matches(CASE WHEN nfc_normalize(trim(__v[2], ' 	
-')) NOT IN ('', 'it''s nothing') THEN nfc_normalize(trim(__v[2], ' 	
-')) END, '^(\w+)') THEN regexp_extract(CASE WHEN nfc_normalize(trim(__v[2], ' 	
-')) NOT IN ('', 'it''s nothing') THEN nfc_normalize(trim(__v[2], ' 	
-')) END, '^(\w+)', 1) END)) NOT IN ('london', 'ldn') THEN 'unmapped' END, NULL::VARCHAR) AS __e2,
-    coalesce(NULL::VARCHAR) AS __e3, CASE WHEN CASE WHEN starts_with(__v[3], '{') OR starts_with(__v[3], '[') THEN json_type(__doc, '$."n"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' WHEN __c3 < 0 OR __c3 > 9 THEN 'out_of_range' END IS NOT NULL AS __n3
+  -- Reasons are made for the few rows that have one.
+  SELECT *, CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
+      OR CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END OR NOT regexp_matches(CASE WHEN __s2 NOT IN ('', 'it''s nothing') THEN __s2 END, '^(\w+)') OR __k2 NOT IN ('london', 'ldn')
+      OR false)
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END OR NOT regexp_matches(CASE WHEN __s2 NOT IN ('', 'it''s nothing') THEN __s2 END, '^(\w+)') THEN 'bad_type' WHEN __k2 NOT IN ('london', 'ldn') THEN 'unmapped' END, NULL]::VARCHAR[] END AS __reasons,
+    CASE WHEN (__r3 IS NOT NULL AND __c3 IS NULL) OR __c3 < 0 OR __c3 > 9 THEN true ELSE false END AS __n3
   FROM converted
 ), settled AS (
-  SELECT *, CASE WHEN __doc IS NULL THEN NULL WHEN __e1 IS NOT NULL THEN 1 WHEN __e2 IS NOT NULL THEN 2 WHEN __e3 IS NOT NULL THEN 3 END AS __bad,
+  SELECT *, list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
     list_filter([CASE WHEN __n3 THEN 'n' END]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
     __c1 AS "id",
     __c2 AS "s",
@@ -84,10 +90,10 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::B
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
-    WHEN __bad IS NOT NULL THEN [__e1, __e2, __e3][__bad] END AS _reason,
+    WHEN __bad IS NOT NULL THEN __reasons[__bad] END AS _reason,
   CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id', 's', 'n'][__bad] END AS _column,
-  CASE WHEN __bad IS NOT NULL THEN __v[__bad] END AS _value,
+  CASE WHEN __bad IS NOT NULL THEN [__t1, __t2, __t3][__bad] END AS _value,
   __nulled AS _nulled,
   placed."id",
   placed."s",

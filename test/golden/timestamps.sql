@@ -31,18 +31,28 @@ WITH decoded AS (
 ), objects AS (
   SELECT *, CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
 '), '{') END THEN __text END END AS __doc FROM lines
-), values AS (
+), parsed AS (
   SELECT *,
-    json_extract_string(__doc, ['$."id"', '$."at"']) AS __v
+    json_transform(__doc, '{"id":"VARCHAR","at":"VARCHAR"}') AS __shape1
   FROM objects
 ), leaves AS (
-  SELECT *
-  FROM values
+  SELECT *,
+    __shape1."id" AS __t1,
+    __shape1."at" AS __t2
+  FROM parsed
+), trimmed AS (
+  SELECT *,
+    __t1 AS __s1,
+    __t2 AS __s2
+  FROM leaves
 ), cleaned AS (
   SELECT *,
-    __v[1] AS __r1,
-    __v[2] AS __r2
-  FROM leaves
+    __s1 AS __r1,
+    __s2 AS __r2
+  FROM trimmed
+), mapped AS (
+  SELECT *
+  FROM cleaned
 ), converted AS (
   SELECT *,
     CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
@@ -51,14 +61,15 @@ WITH decoded AS (
           WHEN m.zone[1] = '-' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) + to_minutes((replace(m.zone[2:], ':', '')[1:2]::INTEGER * 60 + coalesce(nullif(replace(m.zone[2:], ':', '')[3:4], '')::INTEGER, 0)))
           ELSE TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) - to_minutes((replace(m.zone[2:], ':', '')[1:2]::INTEGER * 60 + coalesce(nullif(replace(m.zone[2:], ':', '')[3:4], '')::INTEGER, 0))) END)[1] END, CASE WHEN regexp_full_match(__r2, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\d') THEN timezone('UTC', timezone('Europe/London', TRY_CAST(__r2 AS DATE)::TIMESTAMP)) END, coalesce(CASE WHEN regexp_full_match(__r2, '-?\d{1,11}') THEN make_timestamp(__r2::BIGINT * 1000000) END,
           CASE WHEN regexp_full_match(__r2, '-?\d{1,11}\.\d{1,6}') THEN make_timestamp((__r2::DECIMAL(38, 6) * 1000000)::BIGINT) END), CASE WHEN regexp_full_match(__r2, '-?\d{12,14}') THEN make_timestamp(__r2::BIGINT * 1000) END, CASE WHEN regexp_full_match(__r2, '-?\d{15,17}') THEN make_timestamp(__r2::BIGINT) END, CASE WHEN regexp_full_match(__r2, '-?\d{18}|-?[1-8]\d{18}') THEN make_timestamp(floor(__r2::BIGINT::DECIMAL(38, 3) / 1000)::BIGINT) END, CASE WHEN regexp_full_match(__r2, '[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d [+-]\d{4} \d{4}') THEN try_strptime(__r2, '%a %b %d %H:%M:%S %z %Y')::TIMESTAMP END, CASE WHEN regexp_full_match(__r2, '(?:[A-Z][a-z]{2}, +)?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:[+-]\d{4}|GMT|UT|UTC)') THEN try_strptime(regexp_replace(regexp_replace(__r2, '^[A-Z][a-z]{2}, +', ''), ' (GMT|UT|UTC)$', ' +0000'), '%d %b %Y %H:%M:%S %z')::TIMESTAMP END, timezone('UTC', timezone('Europe/London', try_strptime(__r2, '%d/%m/%y %I:%M %p')))) AS __c2
-  FROM cleaned
+  FROM mapped
 ), judged AS (
-  SELECT *,
-    coalesce(CASE WHEN CASE WHEN starts_with(__v[1], '{') OR starts_with(__v[1], '[') THEN json_type(__doc, '$."id"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1,
-    coalesce(CASE WHEN CASE WHEN starts_with(__v[2], '{') OR starts_with(__v[2], '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e2
+  -- Reasons are made for the few rows that have one.
+  SELECT *, CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
+      OR CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL))
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) THEN 'bad_type' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
-  SELECT *, CASE WHEN __doc IS NULL THEN NULL WHEN __e1 IS NOT NULL THEN 1 WHEN __e2 IS NOT NULL THEN 2 END AS __bad,
+  SELECT *, list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
     list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
     __c1 AS "id",
     __c2 AS "at"
@@ -74,10 +85,10 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::B
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
-    WHEN __bad IS NOT NULL THEN [__e1, __e2][__bad] END AS _reason,
+    WHEN __bad IS NOT NULL THEN __reasons[__bad] END AS _reason,
   CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id', 'at'][__bad] END AS _column,
-  CASE WHEN __bad IS NOT NULL THEN __v[__bad] END AS _value,
+  CASE WHEN __bad IS NOT NULL THEN [__t1, __t2][__bad] END AS _value,
   __nulled AS _nulled,
   placed."id",
   timezone('UTC', placed."at") AS "at",

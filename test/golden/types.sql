@@ -31,27 +31,48 @@ WITH decoded AS (
 ), objects AS (
   SELECT *, CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
 '), '{') END THEN __text END END AS __doc FROM lines
-), values AS (
+), parsed AS (
   SELECT *,
-    json_extract_string(__doc, ['$."id"', '$."s"', '$."a"."b"[0]."i"', '$."x"', '$."m"', '$."ok"', '$."a day"', '$."j"', '$."l"']) AS __v,
-    json_extract(__doc, ['$."j"', '$."l"']) AS __j
+    json_transform(__doc, '{"id":"VARCHAR","s":"VARCHAR","a":{"b":"JSON"},"x":"VARCHAR","m":"VARCHAR","ok":"VARCHAR","a day":"VARCHAR","j":"JSON","l":"JSON"}') AS __shape1
   FROM objects
 ), leaves AS (
   SELECT *,
-    CASE WHEN starts_with(__j[2], '[') THEN json_extract_string(__j[2], '$[*]."v"') END AS __a9, CASE WHEN starts_with(__j[2], '[') THEN CASE WHEN contains(__j[2], '{') OR contains(__j[2][2:], '[') THEN len(list_filter(json_type(__j[2], '$[*]."v"'), lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 ELSE false END END AS __l9
-  FROM values
+    __shape1."id" AS __t1,
+    __shape1."s" AS __t2,
+    json_extract_string(__shape1."a"."b", '$[0]."i"') AS __t3,
+    __shape1."x" AS __t4,
+    __shape1."m" AS __t5,
+    __shape1."ok" AS __t6,
+    __shape1."a day" AS __t7,
+    __shape1."j" AS __j8,
+    __shape1."l" AS __j9
+  FROM parsed
+), trimmed AS (
+  SELECT *,
+    __t1 AS __s1,
+    __t2 AS __s2,
+    __t3 AS __s3,
+    __t4 AS __s4,
+    __t5 AS __s5,
+    __t6 AS __s6,
+    __t7 AS __s7,
+    CASE WHEN starts_with(__j9, '[') THEN json_extract_string(__j9, '$[*]."v"') END AS __a9, CASE WHEN starts_with(__j9, '[') THEN CASE WHEN contains(__j9, '{') OR contains(__j9[2:], '[') THEN len(list_filter(json_type(__j9, '$[*]."v"'), lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 ELSE false END END AS __l9
+  FROM leaves
 ), cleaned AS (
   SELECT *,
-    __v[1] AS __r1,
-    __v[2] AS __r2,
-    __v[3] AS __r3,
-    __v[4] AS __r4,
-    __v[5] AS __r5,
-    __v[6] AS __r6,
-    __v[7] AS __r7,
-    nullif(__j[1]::VARCHAR, 'null') AS __r8,
+    __s1 AS __r1,
+    __s2 AS __r2,
+    __s3 AS __r3,
+    __s4 AS __r4,
+    __s5 AS __r5,
+    __s6 AS __r6,
+    __s7 AS __r7,
+    nullif(__j8::VARCHAR, 'null') AS __r8,
     __a9 AS __r9
-  FROM leaves
+  FROM trimmed
+), mapped AS (
+  SELECT *
+  FROM cleaned
 ), converted AS (
   SELECT *,
     CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
@@ -63,21 +84,22 @@ WITH decoded AS (
     CASE WHEN regexp_full_match(__r7, '\d{4}-\d\d-\d\d') THEN TRY_CAST(__r7 AS DATE) END AS __c7,
     __r8 AS __c8,
     list_transform(__r9, lambda x : CASE WHEN regexp_full_match(x, '-?\d{1,30}') THEN TRY_CAST(x AS BIGINT) END) AS __c9
-  FROM cleaned
+  FROM mapped
 ), judged AS (
-  SELECT *,
-    coalesce(CASE WHEN CASE WHEN starts_with(__v[1], '{') OR starts_with(__v[1], '[') THEN json_type(__doc, '$."id"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' END, CASE WHEN __c1 IS NULL THEN 'missing_required' END, NULL::VARCHAR) AS __e1,
-    coalesce(CASE WHEN CASE WHEN starts_with(__v[2], '{') OR starts_with(__v[2], '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, NULL::VARCHAR) AS __e2,
-    coalesce(CASE WHEN CASE WHEN starts_with(__v[3], '{') OR starts_with(__v[3], '[') THEN json_type(__doc, '$."a"."b"[0]."i"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e3,
-    coalesce(CASE WHEN CASE WHEN starts_with(__v[4], '{') OR starts_with(__v[4], '[') THEN json_type(__doc, '$."x"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r4 IS NOT NULL AND __c4 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e4,
-    coalesce(CASE WHEN CASE WHEN starts_with(__v[5], '{') OR starts_with(__v[5], '[') THEN json_type(__doc, '$."m"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r5 IS NOT NULL AND __c5 IS NULL) OR CASE WHEN length(regexp_replace(__v[5], '^-?0*|[.]', '', 'g')) > 15 THEN json_type(__doc, '$."m"') = 'DOUBLE' ELSE false END THEN 'bad_type' END, NULL::VARCHAR) AS __e5,
-    coalesce(CASE WHEN CASE WHEN starts_with(__v[6], '{') OR starts_with(__v[6], '[') THEN json_type(__doc, '$."ok"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r6 IS NOT NULL AND __c6 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e6,
-    coalesce(CASE WHEN CASE WHEN starts_with(__v[7], '{') OR starts_with(__v[7], '[') THEN json_type(__doc, '$."a day"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r7 IS NOT NULL AND __c7 IS NULL) THEN 'bad_type' END, NULL::VARCHAR) AS __e7,
-    coalesce(CASE WHEN false THEN 'bad_type' END, NULL::VARCHAR) AS __e8,
-    coalesce(CASE WHEN (NOT starts_with(__j[2], '[') AND __j[2]::VARCHAR <> 'null') OR __l9 OR len(list_filter(__c9, lambda x : x IS NULL)) > len(list_filter(__r9, lambda x : x IS NULL)) THEN 'bad_type' END, NULL::VARCHAR) AS __e9
+  -- Reasons are made for the few rows that have one.
+  SELECT *, CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
+      OR CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END
+      OR (__r3 IS NOT NULL AND __c3 IS NULL)
+      OR (__r4 IS NOT NULL AND __c4 IS NULL)
+      OR (__r5 IS NOT NULL AND __c5 IS NULL) OR CASE WHEN length(regexp_replace(__t5, '^-?0*|[.]', '', 'g')) > 15 THEN json_type(__doc, '$."m"') = 'DOUBLE' ELSE false END
+      OR (__r6 IS NOT NULL AND __c6 IS NULL)
+      OR (__r7 IS NOT NULL AND __c7 IS NULL)
+      OR false
+      OR (NOT starts_with(__j9, '[') AND __j9::VARCHAR <> 'null') OR __l9 OR len(list_filter(__c9, lambda x : x IS NULL)) > len(list_filter(__r9, lambda x : x IS NULL)))
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END, CASE WHEN (__r4 IS NOT NULL AND __c4 IS NULL) THEN 'bad_type' END, CASE WHEN (__r5 IS NOT NULL AND __c5 IS NULL) OR CASE WHEN length(regexp_replace(__t5, '^-?0*|[.]', '', 'g')) > 15 THEN json_type(__doc, '$."m"') = 'DOUBLE' ELSE false END THEN 'bad_type' END, CASE WHEN (__r6 IS NOT NULL AND __c6 IS NULL) THEN 'bad_type' END, CASE WHEN (__r7 IS NOT NULL AND __c7 IS NULL) THEN 'bad_type' END, NULL, CASE WHEN (NOT starts_with(__j9, '[') AND __j9::VARCHAR <> 'null') OR __l9 OR len(list_filter(__c9, lambda x : x IS NULL)) > len(list_filter(__r9, lambda x : x IS NULL)) THEN 'bad_type' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
-  SELECT *, CASE WHEN __doc IS NULL THEN NULL WHEN __e1 IS NOT NULL THEN 1 WHEN __e2 IS NOT NULL THEN 2 WHEN __e3 IS NOT NULL THEN 3 WHEN __e4 IS NOT NULL THEN 4 WHEN __e5 IS NOT NULL THEN 5 WHEN __e6 IS NOT NULL THEN 6 WHEN __e7 IS NOT NULL THEN 7 WHEN __e8 IS NOT NULL THEN 8 WHEN __e9 IS NOT NULL THEN 9 END AS __bad,
+  SELECT *, list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
     list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
     __c1 AS "id",
     __c2 AS "s",
@@ -100,10 +122,10 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::B
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
-    WHEN __bad IS NOT NULL THEN [__e1, __e2, __e3, __e4, __e5, __e6, __e7, __e8, __e9][__bad] END AS _reason,
+    WHEN __bad IS NOT NULL THEN __reasons[__bad] END AS _reason,
   CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id', 's', 'i', 'x', 'm', 'ok', 'd', 'j', 'l'][__bad] END AS _column,
-  CASE WHEN __bad IS NOT NULL THEN __v[__bad] END AS _value,
+  CASE WHEN __bad IS NOT NULL THEN [__t1, __t2, __t3, __t4, __t5, __t6, __t7, json_extract_string(__j8, '$'), json_extract_string(__j9, '$')][__bad] END AS _value,
   __nulled AS _nulled,
   placed."id",
   placed."s",

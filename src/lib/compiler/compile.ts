@@ -55,6 +55,7 @@ export function compile(
       ? { key, order: contract.dedupe?.order ?? [], published: contract.dedupe?.scope === 'published' }
       : null,
     sort: sortColumns(contract),
+    isPartitionOrder: arePartitionsInOrder(contract),
   };
   const describe = ({ name, columns }: ReferenceData) => ({ name, columns: { ...columns } });
   const columns = goldenColumns(resolved);
@@ -94,4 +95,11 @@ export function compile(
 function sortColumns(contract: Contract): string[] {
   const eventTimes = contract.partitionBy.flatMap((p) => ('of' in p ? [p.of] : []));
   return [...new Set([...eventTimes, ...(contract.dedupe?.key ?? [])])];
+}
+
+/** Whether the event time's order is that of the partitions: they are constants, then year, month, day and hour of it, from the left. */
+function arePartitionsInOrder(contract: Contract): boolean {
+  const parts = contract.partitionBy.filter((p) => 'of' in p);
+  const widest = ['year', 'month', 'day', 'hour'];
+  return parts.every((p, i) => p.of === parts[0]?.of && p.part === widest[i]);
 }

@@ -64,6 +64,8 @@ export const setPartSchema = z.object({
   dedupe: z.object({ key: z.array(z.string()), order: z.array(sortKey), published: z.boolean() }).nullable(),
   /** Order of the rows within a published file. */
   sort: z.array(z.string()),
+  /** Whether rows in that order are in the order of their partitions too. */
+  isPartitionOrder: z.boolean(),
 });
 export type SetPart = z.output<typeof setPartSchema>;
 

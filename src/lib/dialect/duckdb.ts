@@ -5,14 +5,14 @@
 
 import { fieldsRead } from '../catalog/rawSchema.ts';
 import { type ReasonCode, type ReferenceData, rescued } from '../compiler/plan.ts';
-import { isBelow, parsePath } from '../contract/path.ts';
 import type { Contract, Enrichment, PartitionKey } from '../contract/schema.ts';
 import { checkExpression } from '../expression/check.ts';
 import { parseExpression } from '../expression/parse.ts';
-import { columnSql, type Leaf } from './duckdbColumns.ts';
+import { columnSql } from './duckdbColumns.ts';
 import { csvFields, csvOf, csvRecord, isJson, isObject, jsonPath } from './duckdbDocuments.ts';
 import { cellOf, type EnrichmentSql, enrichmentSql } from './duckdbEnrich.ts';
 import { conditionSql, expressionSql } from './duckdbExpression.ts';
+import { leavesOf } from './duckdbLeaves.ts';
 import { identifier, list, literal } from './duckdbNames.ts';
 
 /**
@@ -26,7 +26,7 @@ export function recordsSql(
   isRejected: boolean,
 ): string {
   const leaves = leavesOf(contract);
-  const columns = contract.columns.map((column, i) => columnSql(column, i + 1, leaves.leaf(i)));
+  const columns = contract.columns.map((column, i) => columnSql(column, i + 1, leaves.of(i)));
   const enrichments = contract.enrich.map((e, i) => ({ e, sql: enrichmentSql(e, references[i]) }));
   const joins = enrichments.flatMap(({ sql }) => sql ?? []);
   const each = (items: readonly (string | null)[]) =>
@@ -47,23 +47,31 @@ export function recordsSql(
   const raw = 'coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR)';
   const isCsv = contract.source.formats.includes('csv');
   return `
-WITH ${isCsv ? csvObjects(contract.source.csv) : jsonObjects}${contract.explode === undefined ? '' : elementsOf(contract.explode)}, values AS (
-  SELECT *${each([...leaves.values, restOf(contract)])}
+WITH ${isCsv ? csvObjects(contract.source.csv) : jsonObjects}${contract.explode === undefined ? '' : elementsOf(contract.explode)}, parsed AS (
+  SELECT *${each([...leaves.parsed, restOf(contract)])}
   FROM ${contract.explode === undefined ? 'objects' : 'elements'}
 ), leaves AS (
-  SELECT *${each(columns.map((c) => c.leaf))}
-  FROM values
-), cleaned AS (
-  SELECT *${each(columns.map((c) => c.text))}
+  SELECT *${each(leaves.named)}
+  FROM parsed
+), trimmed AS (
+  SELECT *${each(columns.map((c) => c.trimmed))}
   FROM leaves
+), cleaned AS (
+  SELECT *${each(columns.map((c) => c.cleaned))}
+  FROM trimmed
+), mapped AS (
+  SELECT *${each(columns.map((c) => c.mapped))}
+  FROM cleaned
 ), converted AS (
   SELECT *${each(columns.map((c) => c.value))}
-  FROM cleaned
+  FROM mapped
 ), judged AS (
-  SELECT *${each(columns.map((c) => c.judgement))}
+  -- Reasons are made for the few rows that have one.
+  SELECT *, CASE WHEN __doc IS NOT NULL${contract.explode === undefined ? '' : ` AND NOT ${isNoArray}`} AND (${columns.map((c) => c.isRefused).join('\n      OR ')})
+    THEN ${list(columns.map((c) => c.reason))}::VARCHAR[] END AS __reasons${each(columns.map((c) => c.isNulled))}
   FROM converted
 ), settled AS (
-  SELECT *, CASE WHEN __doc IS NULL${contract.explode === undefined ? '' : ` OR ${isNoArray}`} THEN NULL ${columns.map((_, i) => `WHEN __e${i + 1} IS NOT NULL THEN ${i + 1}`).join(' ')} END AS __bad,
+  SELECT *, list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
     list_filter(${list(nulled)}::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled${each(
       contract.columns.map(
         (c, i) =>
@@ -86,7 +94,7 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, ${co
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     ${isCsv ? "WHEN __doc IS NULL THEN 'invalid_csv'" : "WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'"}
-    WHEN __bad IS NOT NULL THEN ${list(columns.map((_, i) => `__e${i + 1}`))}[__bad]${choose((r) => literal(r.reason))} END AS _reason,
+    WHEN __bad IS NOT NULL THEN __reasons[__bad]${choose((r) => literal(r.reason))} END AS _reason,
   ${keepsRaw ? raw : `CASE WHEN _reason IS NOT NULL THEN ${raw} END`} AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ${list(contract.columns.map((c) => literal(c.name)))}[__bad]${choose((r) => r.column)} END AS _column,
   CASE ${isCsv ? "WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || len(__header) " : ''}WHEN __bad IS NOT NULL THEN ${leaves.texts}[__bad]${choose((r) => r.value)} END AS _value,
@@ -139,49 +147,6 @@ const elementsOf = (path: string): string => `, arrays AS (
     unnest(generate_series(0, greatest(coalesce(len(__items), 0), 1) - 1))::BIGINT AS __place
   FROM arrays
 )`;
-
-/** Where each column's value stands, and the layer that takes them out: all of a document's in one call. */
-function leavesOf(contract: Contract) {
-  const { explode } = contract;
-  const places = contract.columns.map(({ path, type }) => {
-    const steps = parsePath(path);
-    const isItem = explode !== undefined && isBelow(path, explode);
-    const own = isItem ? steps.slice(parsePath(explode).length) : steps;
-    const each = own.findIndex((step) => step.kind === 'each');
-    return {
-      isItem,
-      isJson: type === 'json' || type.startsWith('array<'),
-      path: jsonPath(each < 0 ? own : own.slice(0, each)),
-      elements: jsonPath(each < 0 ? [] : own.slice(each)),
-    };
-  });
-  const group = (isItem: boolean, isJson: boolean) =>
-    places.filter((p) => p.isItem === isItem && (p.isJson || !isJson));
-  const take = (document: string, isItem: boolean, texts: string, jsons: string) =>
-    [
-      { call: 'json_extract_string', found: group(isItem, false), name: texts },
-      { call: 'json_extract', found: group(isItem, true), name: jsons },
-    ]
-      .filter(({ found }) => found.length > 0)
-      .map(
-        ({ call, found, name }) =>
-          `${call}(${document}, ${list(found.map((p) => literal(p.path)))}) AS ${name}`,
-      );
-  const leaf = (i: number): Leaf => {
-    const place = places[i];
-    if (!place) throw new RangeError(`there is no column ${i}`);
-    const [document, texts, jsons] = place.isItem ? ['__item', '__w', '__k'] : ['__doc', '__v', '__j'];
-    const at = (isJson: boolean) => group(place.isItem, isJson).indexOf(place) + 1;
-    const { path, elements } = place;
-    return { document, path, elements, text: `${texts}[${at(false)}]`, json: `${jsons}[${at(true)}]` };
-  };
-  return {
-    leaf,
-    values: [...take('__doc', false, '__v', '__j'), ...take('__item', true, '__w', '__k')],
-    /** SQL of the columns' texts as one list. */
-    texts: group(true, false).length === 0 ? '__v' : list(places.map((_, i) => leaf(i).text)),
-  };
-}
 
 /** Why a row whose columns are all right is refused nevertheless; `column` and `value` are SQL. */
 interface Refusal {

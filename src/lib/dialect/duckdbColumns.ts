@@ -1,6 +1,6 @@
 /** DuckDB's SQL for a column: from the text of a leaf to a typed value, or the reason why there is none. */
 import type { Column } from '../contract/schema.ts';
-import { duckType, literal, trimmed } from './duckdbNames.ts';
+import { duckType, literal, trimmedColumn } from './duckdbNames.ts';
 import { timestampSql } from './duckdbTimestamp.ts';
 
 /** Where a column's value stands; all is SQL but the path. */
@@ -24,21 +24,26 @@ const typeOf = (leaf: Leaf): string => `json_type(${leaf.document}, ${literal(le
 const isNested = (leaf: Leaf): string =>
   `CASE WHEN starts_with(${leaf.text}, '{') OR starts_with(${leaf.text}, '[') THEN ${typeOf(leaf)} IN ('OBJECT', 'ARRAY') ELSE false END`;
 
-/** The SQL of one contract column, layer by layer; `i` is its 1-based place. */
+/** The SQL of one contract column, layer by layer; `i` is its 1-based place. A layer sees the names of those before it. */
 export interface ColumnSql {
-  /** For arrays, __a<i>: the elements as texts; __l<i>: whether one of them is an object or an array. */
-  readonly leaf: string | null;
+  /** __s<i>: the text without white space around it. For arrays, __a<i>: the elements as texts; __l<i>: whether one of them is an object or an array. */
+  readonly trimmed: string | null;
   /** __r<i>: the cleaned text, NULL for no value. */
-  readonly text: string;
+  readonly cleaned: string;
+  /** __m<i>: the standard name, by __k<i>: what a map looks for. */
+  readonly mapped: string | null;
   /** __c<i>: the typed value, NULL where there is none or it cannot be converted. */
   readonly value: string;
-  /** __e<i>: the reason it is refused. Where the contract says null, __n<i>: it is refused nevertheless. */
-  readonly judgement: string;
+  /** Whether the row is refused for it: true, or anything else. */
+  readonly isRefused: string;
+  /** Why it is refused, or NULL. */
+  readonly reason: string;
+  /** Where the contract says null, __n<i>: the value is refused, and not the row. */
+  readonly isNulled: string | null;
 }
 
 export function columnSql(column: Column, i: number, leaf: Leaf): ColumnSql {
-  const isArray = column.type.startsWith('array<');
-  const sql = isArray
+  const sql = column.type.startsWith('array<')
     ? arrayColumn(column, i, leaf)
     : column.type === 'json'
       ? jsonColumn(i, leaf)
@@ -47,52 +52,65 @@ export function columnSql(column: Column, i: number, leaf: Leaf): ColumnSql {
     ...(column.range?.min !== undefined ? [`__c${i} < ${column.range.min}`] : []),
     ...(column.range?.max !== undefined ? [`__c${i} > ${column.range.max}`] : []),
   ];
-  const fault = `CASE WHEN ${sql.isMisfit} THEN 'bad_type'${sql.isUnmapped ? ` WHEN ${sql.isUnmapped} THEN 'unmapped'` : ''}${
-    bounds.length > 0 ? ` WHEN ${bounds.join(' OR ')} THEN 'out_of_range'` : ''
-  } END`;
+  const faults = [
+    { reason: 'bad_type', when: sql.misfits },
+    { reason: 'unmapped', when: sql.unmapped },
+    { reason: 'out_of_range', when: bounds },
+  ].filter(({ when }) => when.length > 0);
+  const any = faults.flatMap(({ when }) => when).join(' OR ') || 'false';
   const isLenient = column.onError === 'null';
-  const missing = `CASE WHEN __c${i} IS NULL${isLenient ? ` OR ${fault} IS NOT NULL` : ''} THEN 'missing_required' END`;
-  const reasons = [...(isLenient ? [] : [fault]), ...(column.required ? [missing] : []), 'NULL::VARCHAR'];
+  const missing = column.required ? [`__c${i} IS NULL${isLenient ? ` OR ${any}` : ''}`] : [];
+  const refusals = [...(isLenient ? [] : faults), { reason: 'missing_required', when: missing }].filter(
+    ({ when }) => when.length > 0,
+  );
+  const cases = refusals.map(({ reason, when }) => `WHEN ${when.join(' OR ')} THEN ${literal(reason)}`);
   return {
     ...sql,
-    judgement: `coalesce(${reasons.join(', ')}) AS __e${i}${isLenient ? `, ${fault} IS NOT NULL AS __n${i}` : ''}`,
+    isRefused: refusals.flatMap(({ when }) => when).join(' OR ') || 'false',
+    reason: cases.length > 0 ? `CASE ${cases.join(' ')} END` : 'NULL',
+    isNulled: isLenient ? `CASE WHEN ${any} THEN true ELSE false END AS __n${i}` : null,
   };
 }
 
-type ValueSql = Pick<ColumnSql, 'leaf' | 'text' | 'value'> & {
-  readonly isMisfit: string;
-  readonly isUnmapped?: string | null;
+type ValueSql = Pick<ColumnSql, 'trimmed' | 'cleaned' | 'mapped' | 'value'> & {
+  /** Conditions, of which none may be true. */
+  readonly misfits: readonly string[];
+  readonly unmapped: readonly string[];
 };
 
 /** In this order: trim, normalize, nullValues, extract, case, map. */
 function scalarColumn(column: Column, i: number, leaf: Leaf): ValueSql {
+  let own = column.trim ? trimmedColumn(leaf.text) : leaf.text;
+  if (column.normalize) own = `nfc_normalize(${own})`;
+  let text = `__s${i}`;
+  const clean = column.map ? `__m${i}` : `__r${i}`;
+  // Digits, and what stands for true, begin and end like no object: the conversion refuses those already.
+  const isTold = /^(int|bigint|double|boolean|date|decimal.*)$/.test(column.type);
   const misfits = [
-    isNested(leaf),
-    ...(column.type === 'string' ? [] : [`(__r${i} IS NOT NULL AND __c${i} IS NULL)`]),
+    ...(isTold && column.nullValues.length === 0 && column.extract === undefined && !column.map
+      ? []
+      : [isNested(leaf)]),
+    ...(column.type === 'string' ? [] : [`(${clean} IS NOT NULL AND __c${i} IS NULL)`]),
   ];
-  let text = leaf.text;
-  if (column.trim) text = trimmed(text);
-  if (column.normalize) text = `nfc_normalize(${text})`;
   if (column.nullValues.length > 0)
-    text = `CASE WHEN ${column.trim ? text : trimmed(text)} NOT IN (${column.nullValues.map(literal).join(', ')}) THEN ${text} END`;
+    text = `CASE WHEN ${column.trim ? text : trimmedColumn(text)} NOT IN (${column.nullValues.map(literal).join(', ')}) THEN ${text} END`;
   if (column.extract !== undefined) {
     const pattern = literal(column.extract);
     misfits.push(`NOT regexp_matches(${text}, ${pattern})`);
     text = `CASE WHEN regexp_matches(${text}, ${pattern}) THEN regexp_extract(${text}, ${pattern}, 1) END`;
   }
   if (column.case) text = `${column.case}(${text})`;
-  let isUnmapped: string | null = null;
+  let mapped: string | null = null;
+  const unmapped: string[] = [];
   if (column.map) {
-    const names = (standard: string, synonyms: readonly string[]) =>
-      [standard, ...synonyms].map((name) => literal(name.toLowerCase())).join(', ');
-    const entries = Object.entries(column.map);
-    const branches = entries.map(
-      ([standard, synonyms]) => `WHEN lower(m) IN (${names(standard, synonyms)}) THEN ${literal(standard)}`,
-    );
+    const entries = Object.entries(column.map).map(([standard, synonyms]) => ({
+      standard: literal(standard),
+      names: [standard, ...synonyms].map((name) => literal(name.toLowerCase())).join(', '),
+    }));
+    const branches = entries.map(({ standard, names }) => `WHEN __k${i} IN (${names}) THEN ${standard}`);
     if (column.mapDefault === 'reject')
-      isUnmapped = `lower(${text}) NOT IN (${entries.map(([s, synonyms]) => names(s, synonyms)).join(', ')})`;
-    // A list of one gives the text a name, so that it is made once.
-    text = `list_transform([${text}], lambda m : CASE ${branches.join(' ')} ${column.mapDefault === 'keep' ? 'ELSE m ' : ''}END)[1]`;
+      unmapped.push(`__k${i} NOT IN (${entries.map(({ names }) => names).join(', ')})`);
+    mapped = `CASE ${branches.join(' ')} ${column.mapDefault === 'keep' ? `ELSE __r${i} ` : ''}END AS __m${i}`;
   }
   // A JSON number with a fraction is a double before anyone sees its text: beyond 15 digits it is not exact.
   if (column.type.startsWith('decimal'))
@@ -100,21 +118,24 @@ function scalarColumn(column: Column, i: number, leaf: Leaf): ValueSql {
       `CASE WHEN length(regexp_replace(${leaf.text}, '^-?0*|[.]', '', 'g')) > 15 THEN ${typeOf(leaf)} = 'DOUBLE' ELSE false END`,
     );
   return {
-    leaf: null,
-    text: `${text} AS __r${i}`,
-    value: `${convert(column, `__r${i}`)} AS __c${i}`,
-    isMisfit: misfits.join(' OR '),
-    isUnmapped,
+    trimmed: `${own} AS __s${i}`,
+    cleaned: `${text} AS __r${i}${mapped === null ? '' : `, lower(__r${i}) AS __k${i}`}`,
+    mapped,
+    value: `${convert(column, clean)} AS __c${i}`,
+    misfits,
+    unmapped,
   };
 }
 
 /** A subtree as JSON text, whatever it is. */
 function jsonColumn(i: number, leaf: Leaf): ValueSql {
   return {
-    leaf: null,
-    text: `nullif(${leaf.json}::VARCHAR, 'null') AS __r${i}`,
+    trimmed: null,
+    cleaned: `nullif(${leaf.json}::VARCHAR, 'null') AS __r${i}`,
+    mapped: null,
     value: `__r${i} AS __c${i}`,
-    isMisfit: 'false',
+    misfits: [],
+    unmapped: [],
   };
 }
 
@@ -123,13 +144,19 @@ function arrayColumn(column: Column, i: number, leaf: Leaf): ValueSql {
   const isArray = `starts_with(${leaf.json}, '[')`;
   const hasNested = `CASE WHEN contains(${leaf.json}, '{') OR contains(${leaf.json}[2:], '[') THEN len(list_filter(json_type(${leaf.json}, ${elements}), lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 ELSE false END`;
   const element = column.type.slice('array<'.length, -1);
-  const items = column.trim ? `list_transform(__a${i}, lambda x : ${trimmed('x')})` : `__a${i}`;
+  const items = column.trim ? `list_transform(__a${i}, lambda x : ${trimmedColumn('x')})` : `__a${i}`;
   const nulls = (name: string) => `len(list_filter(${name}, lambda x : x IS NULL))`;
   return {
-    leaf: `CASE WHEN ${isArray} THEN json_extract_string(${leaf.json}, ${elements}) END AS __a${i}, CASE WHEN ${isArray} THEN ${hasNested} END AS __l${i}`,
-    text: `${items} AS __r${i}`,
+    trimmed: `CASE WHEN ${isArray} THEN json_extract_string(${leaf.json}, ${elements}) END AS __a${i}, CASE WHEN ${isArray} THEN ${hasNested} END AS __l${i}`,
+    cleaned: `${items} AS __r${i}`,
+    mapped: null,
     value: `list_transform(__r${i}, lambda x : ${convert({ ...column, type: element }, 'x')}) AS __c${i}`,
-    isMisfit: `(NOT ${isArray} AND ${leaf.json}::VARCHAR <> 'null') OR __l${i} OR ${nulls(`__c${i}`)} > ${nulls(`__r${i}`)}`,
+    misfits: [
+      `(NOT ${isArray} AND ${leaf.json}::VARCHAR <> 'null')`,
+      `__l${i}`,
+      `${nulls(`__c${i}`)} > ${nulls(`__r${i}`)}`,
+    ],
+    unmapped: [],
   };
 }
 

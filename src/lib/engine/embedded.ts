@@ -125,7 +125,7 @@ async function writeRows(db: DuckDBConnection, { plan, batch, outputDir }: Embed
   // A key makes the order of the sort columns whole; without one, equal rows stay in the order of files and lines.
   const file = '(SELECT file FROM files WHERE object = _object AND version = _version)';
   const order = [
-    ...keys,
+    ...(plan.set.isPartitionOrder ? [] : keys),
     ...plan.set.sort.map(identifier),
     ...(plan.set.dedupe ? [] : [file, '_line', '_place']),
   ];

@@ -1,0 +1,113 @@
+/** DuckDB's SQL that takes the leaves of a record out of it, with one parse for all of them. */
+import { isBelow, type PathStep, parsePath } from '../contract/path.ts';
+import type { Contract } from '../contract/schema.ts';
+import type { Leaf } from './duckdbColumns.ts';
+import { jsonPath } from './duckdbDocuments.ts';
+import { identifier, list, literal } from './duckdbNames.ts';
+
+/** What json_transform makes of a document: a type for each leaf, by key. JSON is given as it stands, VARCHAR as a text. */
+interface Shape {
+  [key: string]: Shape | 'VARCHAR' | 'JSON';
+}
+
+/** Where a column's value stands in its document: below these keys, and then at `rest`, which begins at an array's index. */
+interface Place {
+  readonly isItem: boolean;
+  readonly isJson: boolean;
+  readonly keys: readonly string[];
+  readonly rest: readonly PathStep[];
+  readonly path: string;
+  readonly elements: string;
+}
+
+/** The layers that name each column's leaf: `parsed` makes the shapes, `named` the leaves. `of` is 0-based. */
+export function leavesOf(contract: Contract): {
+  readonly parsed: readonly string[];
+  readonly named: readonly string[];
+  readonly texts: string;
+  of(column: number): Leaf;
+} {
+  const places = contract.columns.map((column) => placeOf(column, contract.explode));
+  const shapes: { readonly isItem: boolean; readonly shape: Shape }[] = [];
+  const shapeOf = places.map((place) => {
+    if (place.keys.length === 0) return null;
+    const found = shapes.findIndex(({ isItem, shape }) => isItem === place.isItem && fits(shape, place));
+    const at = found < 0 ? shapes.push({ isItem: place.isItem, shape: {} }) - 1 : found;
+    add((shapes[at] as (typeof shapes)[number]).shape, place);
+    return at + 1;
+  });
+  const leaves = places.map((place, i) => {
+    const n = i + 1;
+    const name = place.isJson ? `__j${n}` : `__t${n}`;
+    const document = place.isItem ? '__item' : '__doc';
+    const held =
+      shapeOf[i] === null ? document : [`__shape${shapeOf[i]}`, ...place.keys.map(identifier)].join('.');
+    const isHeld = shapeOf[i] !== null && place.rest.length === 0;
+    const call = place.isJson ? 'json_extract' : 'json_extract_string';
+    const sql = isHeld ? held : `${call}(${held}, ${literal(jsonPath(place.rest))})`;
+    const text = place.isJson ? `json_extract_string(${name}, '$')` : name;
+    return {
+      sql: `${sql} AS ${name}`,
+      leaf: { document, path: place.path, elements: place.elements, text, json: name },
+    };
+  });
+  return {
+    parsed: shapes.map(
+      ({ isItem, shape }, i) =>
+        `json_transform(${isItem ? '__item' : '__doc'}, ${literal(JSON.stringify(shape))}) AS __shape${i + 1}`,
+    ),
+    named: leaves.map(({ sql }) => sql),
+    /** SQL of the columns' texts as one list. */
+    texts: list(leaves.map(({ leaf }) => leaf.text)),
+    of(column) {
+      const found = leaves[column];
+      if (!found) throw new RangeError(`there is no column ${column}`);
+      return found.leaf;
+    },
+  };
+}
+
+function placeOf({ path, type }: { path: string; type: string }, explode: string | undefined): Place {
+  const isItem = explode !== undefined && isBelow(path, explode);
+  const steps = isItem ? parsePath(path).slice(parsePath(explode).length) : parsePath(path);
+  const each = steps.findIndex((step) => step.kind === 'each');
+  const whole = each < 0 ? steps : steps.slice(0, each);
+  const firstIndex = whole.findIndex((step) => step.kind !== 'key');
+  const [keys, rest] = firstIndex < 0 ? [whole, []] : [whole.slice(0, firstIndex), whole.slice(firstIndex)];
+  return {
+    isItem,
+    isJson: type === 'json' || type.startsWith('array<'),
+    keys: keys.flatMap((step) => (step.kind === 'key' ? [step.key] : [])),
+    rest,
+    path: jsonPath(whole),
+    elements: jsonPath(each < 0 ? [] : steps.slice(each)),
+  };
+}
+
+/** A leaf's own type in a shape: what is looked into further is kept as JSON. */
+const typeIn = ({ isJson, rest }: Place) => (isJson || rest.length > 0 ? 'JSON' : 'VARCHAR');
+
+/**
+ * Whether a place can be added to a shape: nothing stands there as something else, and no key differs from another in case
+ * only, since the fields of DuckDB's structs do not.
+ */
+function fits(shape: Shape, place: Place): boolean {
+  let at: Shape[string] = shape;
+  for (const key of place.keys) {
+    if (typeof at === 'string') return false;
+    const others = Object.keys(at).filter((k) => k.toLowerCase() === key.toLowerCase());
+    if (others.length === 0) return true;
+    if (others[0] !== key) return false;
+    at = at[key] as Shape[string];
+  }
+  return at === typeIn(place);
+}
+
+function add(shape: Shape, place: Place): void {
+  let at = shape;
+  for (const key of place.keys.slice(0, -1)) {
+    at[key] ??= {};
+    at = at[key] as Shape;
+  }
+  at[place.keys.at(-1) as string] = typeIn(place);
+}
