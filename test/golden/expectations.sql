@@ -60,7 +60,9 @@ WITH decoded AS (
   SELECT *,
     CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
     __r2 AS __c2,
-    coalesce(CASE WHEN regexp_full_match(__r3, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,18})?Z?') THEN TRY_CAST(__r3 AS TIMESTAMP) ELSE list_transform([regexp_extract(__r3, '^(?:(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?)\d*([Zz]|[+-](?:0\d|1[0-4]):?(?:[0-5]\d)|[+-](?:0\d|1[0-4]))?)$', ['day', 'clock', 'zone'])], lambda m : CASE WHEN m.day < '0001' THEN NULL WHEN m.zone = '' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
+    coalesce(CASE WHEN regexp_full_match(__r3, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,18})?Z?') THEN TRY_CAST(__r3 AS TIMESTAMP)
+          WHEN regexp_full_match(__r3, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,18})?[+-](?:0\d|1[0-4]):[0-5]\d') THEN make_timestamp(epoch_us(TRY_CAST(__r3 AS TIMESTAMPTZ)))
+          WHEN __r3[5] = '-' THEN list_transform([regexp_extract(__r3, '^(?:(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?)\d*([Zz]|[+-](?:0\d|1[0-4]):?(?:[0-5]\d)|[+-](?:0\d|1[0-4]))?)$', ['day', 'clock', 'zone'])], lambda m : CASE WHEN m.day < '0001' THEN NULL WHEN m.zone = '' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
           WHEN m.zone IN ('Z', 'z') THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
           WHEN m.zone[1] = '-' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) + to_minutes((replace(m.zone[2:], ':', '')[1:2]::INTEGER * 60 + coalesce(nullif(replace(m.zone[2:], ':', '')[3:4], '')::INTEGER, 0)))
           ELSE TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) - to_minutes((replace(m.zone[2:], ':', '')[1:2]::INTEGER * 60 + coalesce(nullif(replace(m.zone[2:], ':', '')[3:4], '')::INTEGER, 0))) END)[1] END) AS __c3
@@ -97,7 +99,7 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::B
   __nulled AS _nulled,
   placed."id",
   placed."s",
-  timezone('UTC', placed."at") AS "at",
+  make_timestamptz(epoch_us(placed."at")) AS "at",
   'golden' AS "source"
 FROM placed
 JOIN files ON files.file = placed.__file

@@ -59,7 +59,9 @@ WITH decoded AS (
 ), converted AS (
   SELECT *,
     CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
-    coalesce(CASE WHEN regexp_full_match(__r2, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,18})?Z?') THEN TRY_CAST(__r2 AS TIMESTAMP) ELSE list_transform([regexp_extract(__r2, '^(?:(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?)\d*([Zz]|[+-](?:0\d|1[0-4]):?(?:[0-5]\d)|[+-](?:0\d|1[0-4]))?)$', ['day', 'clock', 'zone'])], lambda m : CASE WHEN m.day < '0001' THEN NULL WHEN m.zone = '' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
+    coalesce(CASE WHEN regexp_full_match(__r2, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,18})?Z?') THEN TRY_CAST(__r2 AS TIMESTAMP)
+          WHEN regexp_full_match(__r2, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,18})?[+-](?:0\d|1[0-4]):[0-5]\d') THEN make_timestamp(epoch_us(TRY_CAST(__r2 AS TIMESTAMPTZ)))
+          WHEN __r2[5] = '-' THEN list_transform([regexp_extract(__r2, '^(?:(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?)\d*([Zz]|[+-](?:0\d|1[0-4]):?(?:[0-5]\d)|[+-](?:0\d|1[0-4]))?)$', ['day', 'clock', 'zone'])], lambda m : CASE WHEN m.day < '0001' THEN NULL WHEN m.zone = '' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
           WHEN m.zone IN ('Z', 'z') THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
           WHEN m.zone[1] = '-' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) + to_minutes((replace(m.zone[2:], ':', '')[1:2]::INTEGER * 60 + coalesce(nullif(replace(m.zone[2:], ':', '')[3:4], '')::INTEGER, 0)))
           ELSE TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) - to_minutes((replace(m.zone[2:], ':', '')[1:2]::INTEGER * 60 + coalesce(nullif(replace(m.zone[2:], ':', '')[3:4], '')::INTEGER, 0))) END)[1] END) AS __c2,
@@ -96,12 +98,12 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::B
   CASE WHEN __bad IS NOT NULL THEN [__t1, __t2, __t3][__bad] END AS _value,
   __nulled AS _nulled,
   placed."id",
-  timezone('UTC', placed."at") AS "at",
+  make_timestamptz(epoch_us(placed."at")) AS "at",
   placed."d",
   'a b/c' AS "source",
   coalesce(lpad(year(placed."at")::VARCHAR, 4, '0'), '__HIVE_DEFAULT_PARTITION__') AS "year",
-  coalesce(lpad(month(placed."d")::VARCHAR, 2, '0'), '__HIVE_DEFAULT_PARTITION__') AS "month",
-  coalesce(lpad(hour(placed."at")::VARCHAR, 2, '0'), '__HIVE_DEFAULT_PARTITION__') AS "hour"
+  coalesce(['00', '01', '02', '03', '04', '05', '06', '07', '08', '09', '10', '11', '12', '13', '14', '15', '16', '17', '18', '19', '20', '21', '22', '23', '24', '25', '26', '27', '28', '29', '30', '31'][month(placed."d") + 1], '__HIVE_DEFAULT_PARTITION__') AS "month",
+  coalesce(['00', '01', '02', '03', '04', '05', '06', '07', '08', '09', '10', '11', '12', '13', '14', '15', '16', '17', '18', '19', '20', '21', '22', '23', '24', '25', '26', '27', '28', '29', '30', '31'][hour(placed."at") + 1], '__HIVE_DEFAULT_PARTITION__') AS "hour"
 FROM placed
 JOIN files ON files.file = placed.__file
 

@@ -47,7 +47,8 @@ export function enrichmentSql(
   const crossed = `(g.y1 > ${y}) <> (g.y2 > ${y}) AND ${x} < (g.x2 - g.x1) * (${y} - g.y1) / (g.y2 - g.y1) + g.x1`;
   const inside = `(p.parity + len(list_filter(p.edges, lambda g : ${crossed}))) % 2 = 1`;
   const [cell, border] = [identifier(`__of_${e.column}`), identifier(`__at_${e.column}`)];
-  const found = `coalesce(list_filter(${border}.borders, lambda p : ${inside})[1].name, ${cell}.name)`;
+  const beyond = `list_filter(${border}.borders, lambda p : ${inside})[1].name`;
+  const found = `CASE WHEN ${border}.cell IS NULL THEN ${cell}.name ELSE coalesce(${beyond}, ${cell}.name) END`;
   const isUnmatched = `(${x} IS NOT NULL AND ${y} IS NOT NULL AND ${found} IS NULL)`;
   return {
     // Most points are well within a polygon: the edges, which cost, are joined only where a border is near.

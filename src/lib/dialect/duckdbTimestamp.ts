@@ -27,7 +27,10 @@ export function timestampSql(format: TimestampFormat, text: string, zone: string
       // A list of one gives the match a name, so that it is looked for once.
       const match = `regexp_extract(${text}, ${literal(`^(?:${isoPattern})$`)}, ['day', 'clock', 'zone'])`;
       const usual = literal(`${isoUsual}${zone === 'UTC' ? 'Z?' : 'Z'}`);
-      return `CASE WHEN regexp_full_match(${text}, ${usual}) THEN TRY_CAST(${text} AS TIMESTAMP) ELSE list_transform([${match}], lambda m : ${utc})[1] END`;
+      const withOffset = literal(`${isoUsual}[+-](?:0\\d|1[0-4]):[0-5]\\d`);
+      return `CASE WHEN regexp_full_match(${text}, ${usual}) THEN TRY_CAST(${text} AS TIMESTAMP)
+          WHEN regexp_full_match(${text}, ${withOffset}) THEN make_timestamp(epoch_us(TRY_CAST(${text} AS TIMESTAMPTZ)))
+          WHEN ${text}[5] = '-' THEN list_transform([${match}], lambda m : ${utc})[1] END`;
     }
     case 'iso8601_date':
       return when(
@@ -63,7 +66,7 @@ export function timestampSql(format: TimestampFormat, text: string, zone: string
   }
 }
 
-/** How most feeds write it, up to the zone: DuckDB's cast reads it as the pattern below would, and faster. */
+/** How most feeds write it, up to the zone: DuckDB's casts read it as the pattern below would, and faster. */
 const isoUsual =
   '(?:[1-9]\\d{3}|0[1-9]\\d\\d|00[1-9]\\d|000[1-9])-\\d\\d-\\d\\dT(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,18})?';
 

@@ -119,7 +119,7 @@ async function writeRows(db: DuckDBConnection, { plan, batch, outputDir }: Embed
     name === '_batch'
       ? `${literal(batch)} AS _batch`
       : lineageNames.has(name)
-        ? name
+        ? `${name}::VARCHAR AS ${name}`
         : `${identifier(name)}::${duckType(type)} AS ${identifier(name)}`,
   );
   // A key makes the order of the sort columns whole; without one, equal rows stay in the order of files and lines.
@@ -139,7 +139,7 @@ async function writeRows(db: DuckDBConnection, { plan, batch, outputDir }: Embed
   await renameAsHive(join(outputDir, 'data'));
   const quarantined = await db.runAndReadAll("SELECT 1 FROM ranked WHERE _fate = 'quarantined' LIMIT 1");
   if (quarantined.currentRowCount === 0) return;
-  const source = ['_object', '_version', '_line', '_reason', '_column', '_value', '_raw'];
+  const source = ['_object::VARCHAR', '_version::VARCHAR', '_line', '_reason', '_column', '_value', '_raw'];
   await db.run(`
     COPY (SELECT ${source.map((name, i) => `${name} AS ${quarantineColumns[i]?.name}`).join(', ')}
       FROM ranked WHERE _fate = 'quarantined' ORDER BY _object, _version, _line)
@@ -179,9 +179,10 @@ async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
     'SELECT name, count(*)::DOUBLE AS n FROM (SELECT unnest(_nulled) AS name FROM ranked WHERE _reason IS NULL) GROUP BY 1 ORDER BY 1',
   );
   const keys = plan.partitionKeys.map((k) => identifier(k.name));
-  const partitions = await rows(
-    `SELECT ${list(keys)} AS key_values, count(*)::DOUBLE AS n FROM ranked WHERE _fate = 'published' GROUP BY ALL ORDER BY 1`,
-  );
+  const partitions = await rows(`
+    SELECT ${list(keys)} AS key_values, n
+    FROM (SELECT ${keys.join(', ')}, count(*)::DOUBLE AS n FROM ranked WHERE _fate = 'published' GROUP BY ALL)
+    ORDER BY 1`);
   const counted = files.map((f) => ({
     object: String(f.object),
     version: String(f.version),

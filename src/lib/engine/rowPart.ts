@@ -21,11 +21,11 @@ export async function readRows(
   inputs: readonly InputFile[],
 ): Promise<void> {
   await db.run(`
-    CREATE TABLE files (file INTEGER, object VARCHAR, version VARCHAR, header VARCHAR[]);
+    CREATE TABLE given (file INTEGER, object VARCHAR, version VARCHAR, header VARCHAR[]);
     CREATE TABLE documents (file INTEGER, raw BLOB);
     CREATE TABLE single (file INTEGER, line BIGINT, raw BLOB, fault VARCHAR)`);
   const [files, documents, single] = (await Promise.all(
-    ['files', 'documents', 'single'].map((table) => db.createAppender(table)),
+    ['given', 'documents', 'single'].map((table) => db.createAppender(table)),
   )) as [DuckDBAppender, DuckDBAppender, DuckDBAppender];
   for (const [file, { object, version, header }] of inputs.entries()) {
     files.appendInteger(file);
@@ -36,6 +36,11 @@ export async function readRows(
     files.endRow();
   }
   files.closeSync();
+  // They go with every row: as numbers, in the order of the texts.
+  await db.run(`
+    CREATE TYPE object_name AS ENUM (SELECT DISTINCT object FROM given ORDER BY object);
+    CREATE TYPE version_name AS ENUM (SELECT DISTINCT version FROM given ORDER BY version);
+    CREATE TABLE files AS SELECT * REPLACE (object::object_name AS object, version::version_name AS version) FROM given`);
   // DuckDB takes a chunk of lines for one row, of which it expects little, and would build its joins the wrong way round.
   await db.run("SET disabled_optimizers = 'build_side_probe_side'; SET threads = 1");
   await db.run('CREATE TEMP VIEW records AS FROM single');
