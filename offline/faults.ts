@@ -4,11 +4,12 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { type Call, describeCall } from './calls.ts';
 
 const faultSchema = z.strictObject({
   /** As in the credential scope: s3, glue, athena, dynamodb, states, sqs, events. */
   service: z.string(),
-  /** Of the operation, such as StartQueryExecution, or an S3 call: PUT, GET, CopyObject. All by default. */
+  /** Such as StartQueryExecution or PutObject. All by default. */
   operation: z.string().optional(),
   /** The function that calls, such as publish. */
   function: z.string().optional(),
@@ -74,26 +75,6 @@ export function createFaults(): Faults {
       return undefined;
     },
   };
-}
-
-interface Call {
-  readonly service: string;
-  readonly operation: string;
-  readonly function: string;
-  readonly path: string;
-}
-
-function describeCall({ headers, method, url }: IncomingMessage): Call {
-  const service =
-    /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(String(headers.authorization ?? ''))?.[1] ?? '';
-  const target =
-    String(headers['x-amz-target'] ?? '')
-      .split('.')
-      .at(-1) ?? '';
-  const operation = target !== '' ? target : headers['x-amz-copy-source'] ? 'CopyObject' : (method ?? '');
-  // Powertools writes itself behind the name.
-  const caller = /app\/([A-Za-z0-9]+)/.exec(String(headers['user-agent'] ?? ''))?.[1] ?? '';
-  return { service, operation, function: caller, path: decodeURIComponent(url ?? '') };
 }
 
 const matches = (fault: Active, call: Call): boolean =>

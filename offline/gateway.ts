@@ -9,9 +9,11 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import { Readable } from 'node:stream';
 import { createProxyServer } from 'httpxy';
 import { ApiError, type Operation } from './apiError.ts';
 import { answerFault, createFaults, faultsPath } from './faults.ts';
+import { callsPath, createRecorder } from './recorder.ts';
 
 /** Operations by the header that names them, such as `AWSGlue.StartCrawler`. */
 export type Operations = Readonly<Record<string, Operation>>;
@@ -24,13 +26,21 @@ export async function startGateway(options: {
 }): Promise<{ port: number; close(): Promise<void> }> {
   const proxy = createProxyServer({ target: options.upstream });
   const faults = createFaults();
+  const recorder = createRecorder();
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
-    const operation = options.operations[String(request.headers['x-amz-target'] ?? '')];
-    if (operation) await answer(operation, request, response);
-    else await proxy.web(request, response).catch((error: Error) => refuse(response, error));
+    const target = String(request.headers['x-amz-target'] ?? '');
+    // What names its resources in the body is small; objects pass as they come.
+    const body = target !== '' || request.url?.endsWith('?delete') ? await bodyOf(request) : undefined;
+    recorder.note(request, body?.toString('utf8') ?? '');
+    const operation = options.operations[target];
+    if (operation) return answer(operation, body?.toString('utf8') ?? '', response);
+    await proxy
+      .web(request, response, body && { buffer: Readable.from([body]) })
+      .catch((error: Error) => refuse(response, error));
   };
   const server: Server = createServer((request, response) => {
     if (request.url === faultsPath) return void faults.control(request, response);
+    if (request.url === callsPath) return recorder.control(request, response);
     void faults.intercept(request).then((fault) => {
       if (!fault) return serve(request, response);
       if (fault.mode === 'lost') return loseAnswer(request, response);
@@ -79,15 +89,14 @@ export async function startGateway(options: {
   };
 }
 
-async function answer(
-  operation: Operation,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+async function answer(operation: Operation, body: string, response: ServerResponse): Promise<void> {
   try {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const body = Buffer.concat(chunks).toString('utf8');
     send(response, 200, await operation(body === '' ? {} : (JSON.parse(body) as Record<string, unknown>)));
   } catch (error) {
     if (error instanceof ApiError)

@@ -98,11 +98,11 @@ test.each<[string, Fault]>([
   ],
   [
     'claimBatch: the manifest is written, and the answer is lost',
-    { service: 's3', operation: 'PUT', function: 'claimBatch', mode: 'lost', times: 1 },
+    { service: 's3', operation: 'PutObject', function: 'claimBatch', mode: 'lost', times: 1 },
   ],
   [
     'claimBatch: S3 is down for longer than a step tries',
-    { service: 's3', operation: 'PUT', function: 'claimBatch', mode: 'error', times: 5 },
+    { service: 's3', operation: 'PutObject', function: 'claimBatch', mode: 'error', times: 5 },
   ],
   ['checkCrawler: Glue throttles', { service: 'glue', function: 'checkCrawler', mode: 'throttle', times: 4 }],
   ['checkCrawler: S3 answers 5xx', { service: 's3', function: 'checkCrawler', mode: 'error', times: 3 }],
@@ -112,11 +112,11 @@ test.each<[string, Fault]>([
   ],
   [
     'transformEmbedded: rows are staged, and the answer is lost',
-    { service: 's3', operation: 'PUT', function: 'transformEmbedded', mode: 'lost', times: 2, skip: 1 },
+    { service: 's3', operation: 'PutObject', function: 'transformEmbedded', mode: 'lost', times: 2, skip: 1 },
   ],
   [
     'transformEmbedded: S3 is down for longer than a step tries',
-    { service: 's3', operation: 'PUT', function: 'transformEmbedded', mode: 'error', times: 5 },
+    { service: 's3', operation: 'PutObject', function: 'transformEmbedded', mode: 'error', times: 5 },
   ],
   [
     'startValidation: Athena throttles',
@@ -191,7 +191,7 @@ test.each<[string, Fault]>([
 test.each<[string, Fault]>([
   [
     'transformEmbedded',
-    { service: 's3', operation: 'PUT', function: 'transformEmbedded', mode: 'hold', times: 1 },
+    { service: 's3', operation: 'PutObject', function: 'transformEmbedded', mode: 'hold', times: 1 },
   ],
   ['publish', { service: 's3', operation: 'CopyObject', function: 'publish', mode: 'hold', times: 1 }],
   ['completeBatch', { ...dynamo, function: 'completeBatch', mode: 'hold', times: 1 }],
@@ -210,7 +210,7 @@ test.each<[string, Fault]>([
   ['CheckCrawler', { service: 's3', function: 'checkCrawler', mode: 'hold', times: 1 }],
   [
     'TransformEmbedded',
-    { service: 's3', operation: 'PUT', function: 'transformEmbedded', mode: 'hold', times: 1 },
+    { service: 's3', operation: 'PutObject', function: 'transformEmbedded', mode: 'hold', times: 1 },
   ],
   ['StartValidation', { service: 'athena', function: 'startValidation', mode: 'hold', times: 1 }],
   ['CheckValidation', { service: 'athena', function: 'checkValidation', mode: 'hold', times: 1 }],
@@ -283,7 +283,7 @@ test('a poison file among a hundred good ones stands alone in the end, as failed
   const poison = { key: `social-media-feed/poison-${next}.json`, text: post(next++) };
   const good = Array.from({ length: 100 }, someFile);
   await setFaults([
-    { service: 's3', function: 'transformEmbedded', operation: 'GET', path: poison.key, mode: 'error' },
+    { service: 's3', function: 'transformEmbedded', operation: 'GetObject', path: poison.key, mode: 'error' },
   ]);
   await Promise.all([poison, ...good].map(({ key, text }) => put(key, text)));
   const files = await untilSettled(dataset, [poison.key, ...good.map((f) => f.key)]);
@@ -357,7 +357,7 @@ test('the Glue job is started, and the answer is lost; then its state cannot be 
   await surviveOnGlue([
     { service: 'glue', operation: 'StartJobRun', mode: 'lost', times: 1 },
     { service: 'glue', operation: 'GetJobRun', function: 'checkGlueJob', mode: 'throttle', times: 2 },
-    { service: 's3', operation: 'GET', function: 'checkGlueJob', mode: 'error', times: 2 },
+    { service: 's3', operation: 'GetObject', function: 'checkGlueJob', mode: 'error', times: 2 },
   ]);
 }, 240_000);
 

@@ -76,7 +76,7 @@ test('retry tries a failed file again', async () => {
   const key = `social-media-feed/failed-${next}.json`;
   const id = next++;
   await setFaults([
-    { service: 's3', function: 'transformEmbedded', operation: 'GET', path: key, mode: 'error' },
+    { service: 's3', function: 'transformEmbedded', operation: 'GetObject', path: key, mode: 'error' },
   ]);
   await put(key, post(id));
   const [file] = await untilSettled(dataset, [key]);

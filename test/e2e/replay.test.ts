@@ -82,7 +82,7 @@ test('a replay that breaks off puts the old rows back, and is tried again', asyn
 test('a correction that breaks off after its files are marked published goes forward to its end', async () => {
   const { a, b } = await twoFiles();
   await setFaults([
-    { service: 's3', operation: 'POST', path: 'delete', function: 'completeBatch', mode: 'error', times: 6 },
+    { service: 's3', operation: 'DeleteObjects', function: 'completeBatch', mode: 'error', times: 6 },
   ]);
   const version = await put(a.key, post(a.ids[0] ?? 0, { text: 'corrected' }));
   await untilSettled(dataset, [a.key], [version]);

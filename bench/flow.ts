@@ -1,0 +1,215 @@
+/** The whole flow on the local AWS: how long until a row is seen, how many files a second, and what a batch costs. */
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { parse } from 'yaml';
+import { deploy } from '../offline/deploy.ts';
+import { startLocalAws } from '../offline/localAws.ts';
+import { query } from '../offline/query.ts';
+import { callsPath, type RecordedCalls } from '../offline/recorder.ts';
+import { connectStage, type Stage } from '../offline/stage.ts';
+import { generateFeed } from '../scripts/generate-feed.ts';
+import { parallel } from '../src/lib/parallel.ts';
+import { waitFor } from '../src/lib/waitFor.ts';
+import { visitsWithData } from '../src/watch/collect.ts';
+import { prices } from './prices.ts';
+
+const dataset = 'social_media';
+
+export interface Latency {
+  readonly files: number;
+  readonly rows: number;
+  /** Seconds from PutObject to the answer of the first Athena query that has the row. */
+  readonly p50: number;
+  readonly p95: number;
+  readonly max: number;
+}
+
+export interface Burst {
+  readonly files: number;
+  readonly seconds: number;
+  readonly batches: number;
+}
+
+/** What one scenario took of each service, counted at the gateway and in the executions' histories. */
+export interface Usage {
+  readonly name: string;
+  readonly batches: number;
+  readonly transitions: number;
+  readonly invocations: number;
+  readonly gigabyteSeconds: number;
+  readonly s3Writes: number;
+  readonly s3Reads: number;
+  readonly dynamoWrites: number;
+  readonly dynamoReads: number;
+  readonly catalogRequests: number;
+  readonly queries: number;
+}
+
+export interface FlowResults {
+  readonly latency: Latency;
+  readonly burst: Burst;
+  readonly usage: readonly Usage[];
+}
+
+/** Starts the local AWS, measures, and ends it. */
+export async function measureFlow(report: (message: string) => void, files: number): Promise<FlowResults> {
+  const aws = await startLocalAws({ port: 0, athena: 'duckdb', report });
+  try {
+    await deploy({ endpoint: aws.endpoint, params: {}, report });
+    const stage = await connectStage(aws.endpoint);
+    const bench = flowOf(stage, report);
+    // What is cold the first time is not what is measured.
+    await bench.latency(5, 10_000);
+    return {
+      latency: await bench.latency(files, 10_000),
+      burst: await bench.burst(300),
+      usage: [
+        await bench.usage('1 file, 10,000 rows, 2 days', 1, 10_000, 2),
+        await bench.usage('100 files, 100 rows each, 2 days', 100, 100, 2),
+        await bench.usage('1 file, 10,000 rows, 100 days', 1, 10_000, 100),
+        await bench.usage('1 file, 10,000 rows, 1,000 days', 1, 10_000, 1000),
+      ],
+    };
+  } finally {
+    await aws.close();
+  }
+}
+
+function flowOf(stage: Stage, report: (message: string) => void) {
+  const { s3, config, ledger, endpoint } = stage;
+  let seed = Date.now() % 1_000_000;
+  const nextFile = (rows: number, days = 2) => {
+    seed++;
+    // A generator's end value, the counts, is not among its lines.
+    const lines = [...generateFeed({ rows, seed, hours: days * 24 })];
+    return { key: `social-media-feed/bench/${seed}.json`, text: `${lines.join('\n')}\n` };
+  };
+  const put = ({ key, text }: { key: string; text: string }) =>
+    s3.send(new PutObjectCommand({ Bucket: config.rawBucket, Key: key, Body: text }));
+  const isIdle = async () => {
+    const lease = await ledger.lease(dataset);
+    return (
+      lease !== undefined && lease.execution === undefined && (await ledger.pending(dataset, 1)).length === 0
+    );
+  };
+  const isPublished = async (keys: readonly string[]) => {
+    if (!(await isIdle())) return false;
+    const states = new Map((await ledger.files(dataset)).map((f) => [f.object, f.state]));
+    return keys.every((key) => states.get(key) === 'published');
+  };
+  return {
+    /** Files one after the other, each when the one before is through. */
+    async latency(files: number, rows: number): Promise<Latency> {
+      const seconds: number[] = [];
+      for (let i = 0; i < files; i++) {
+        const file = nextFile(rows);
+        const started = performance.now();
+        await put(file);
+        const isSeen = async () => {
+          const sql = `SELECT 1 FROM ${dataset} WHERE _object = '${file.key}' LIMIT 1`;
+          return (await query(stage, sql).catch(() => ({ rows: [] }))).rows.length > 0;
+        };
+        await waitFor(isSeen, (seen) => seen, 120_000);
+        seconds.push((performance.now() - started) / 1000);
+        await waitFor(isIdle, (idle) => idle, 120_000);
+        if (i % 10 === 9) report(`latency: ${i + 1} of ${files} files`);
+      }
+      seconds.sort((a, b) => a - b);
+      const at = (share: number) => seconds[Math.min(files - 1, Math.floor(files * share))] ?? 0;
+      return { files, rows, p50: at(0.5), p95: at(0.95), max: at(1) };
+    },
+
+    /** Files as fast as they can be put. */
+    async burst(files: number): Promise<Burst> {
+      const dropped = Array.from({ length: files }, () => nextFile(100));
+      const before = (await ledger.batches(dataset)).length;
+      const started = performance.now();
+      await parallel(dropped, 16, put);
+      const keys = dropped.map((f) => f.key);
+      await waitFor(
+        () => isPublished(keys),
+        (done) => done,
+        600_000,
+      );
+      const seconds = (performance.now() - started) / 1000;
+      report(`burst: ${files} files in ${seconds.toFixed(1)} s`);
+      return { files, seconds, batches: (await ledger.batches(dataset)).length - before };
+    },
+
+    async usage(name: string, files: number, rows: number, days: number): Promise<Usage> {
+      const before = new Set((await ledger.batches(dataset)).map((b) => b.batch));
+      await fetch(`${endpoint}${callsPath}`, { method: 'DELETE' });
+      const dropped = Array.from({ length: files }, () => nextFile(rows, days));
+      await parallel(dropped, 16, put);
+      await waitFor(
+        () => isPublished(dropped.map((f) => f.key)),
+        (done) => done,
+        600_000,
+      );
+      const calls = (await (await fetch(`${endpoint}${callsPath}`)).json()) as RecordedCalls[];
+      const own = calls.filter((call) => call.function !== '');
+      const batches = (await ledger.batches(dataset)).filter((b) => !before.has(b.batch));
+      const executions = [...new Set(batches.map((b) => String(b.execution)))];
+      const visits = (await Promise.all(executions.map((arn) => visitsWithData(stage, arn)))).flat();
+      const tasks = visits.filter((v) => v.type === 'Task');
+      const count = (service: string, operations: RegExp) =>
+        own
+          .filter((c) => c.service === service && operations.test(c.operation))
+          .reduce((sum, c) => sum + c.count, 0);
+      report(`counted: ${name}`);
+      return {
+        name,
+        batches: batches.length,
+        transitions: visits.length,
+        invocations: tasks.length,
+        gigabyteSeconds: tasks.reduce(
+          (sum, { state, startedAt, endedAt }) =>
+            sum + (((endedAt ?? startedAt) - startedAt) / 1000) * (memoryMb(state) / 1024),
+          0,
+        ),
+        s3Writes: count('s3', /^(Put|Copy|Create|Upload|Complete|List)/),
+        s3Reads: count('s3', /^(Get|Head)/),
+        dynamoWrites: count('dynamodb', /^(Put|Update|Delete|TransactWrite|BatchWrite)/),
+        dynamoReads: count('dynamodb', /^(Get|Query|BatchGet|Scan)/),
+        catalogRequests: count('glue', /./),
+        queries: count('athena', /^StartQueryExecution$/),
+      };
+    },
+  };
+}
+
+/** Dollars, by the list; a query of a small batch counts as the least that Athena counts. */
+export function priceOf(usage: Usage): number {
+  const scanned = (usage.queries * prices.athenaMinimumBytes) / 1024 ** 4;
+  return (
+    usage.transitions * prices.stateTransition +
+    usage.invocations * prices.lambdaRequest +
+    usage.gigabyteSeconds * prices.lambdaGigabyteSecond +
+    usage.s3Writes * prices.s3Write +
+    usage.s3Reads * prices.s3Read +
+    usage.dynamoWrites * prices.dynamoWrite +
+    usage.dynamoReads * prices.dynamoRead +
+    usage.catalogRequests * prices.catalogRequest +
+    scanned * prices.athenaTerabyte
+  );
+}
+
+interface FunctionConfig {
+  readonly memorySize?: number;
+}
+
+const root = resolve(import.meta.dirname, '..');
+const functions = parse(readFileSync(join(root, 'infra/functions.yml'), 'utf8')) as Record<
+  string,
+  FunctionConfig
+>;
+const { provider } = parse(readFileSync(join(root, 'serverless.yml'), 'utf8'), {
+  logLevel: 'silent',
+}) as { provider: { memorySize: number } };
+
+/** Of the function behind a state, which is called like it. */
+function memoryMb(state: string): number {
+  const name = state.charAt(0).toLowerCase() + state.slice(1);
+  return functions[name]?.memorySize ?? provider.memorySize;
+}

@@ -1,0 +1,50 @@
+/** What an AWS call is, seen on its way through the gateway. */
+import type { IncomingMessage } from 'node:http';
+
+export interface Call {
+  /** As in the credential scope: s3, glue, athena, dynamodb, states, sqs, events. */
+  readonly service: string;
+  /** As the API calls it: StartQueryExecution, GetObject, CopyObject. */
+  readonly operation: string;
+  /** The function that calls, such as publish; empty for a person's tool, and for Spark. */
+  readonly function: string;
+  /** The address, decoded. */
+  readonly path: string;
+}
+
+/** Describes a call by its headers and address. */
+export function describeCall({ headers, method, url }: IncomingMessage): Call {
+  const service =
+    /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(String(headers.authorization ?? ''))?.[1] ?? '';
+  const target =
+    String(headers['x-amz-target'] ?? '')
+      .split('.')
+      .at(-1) ?? '';
+  const path = decodeURIComponent(url ?? '');
+  // Powertools writes itself behind the name.
+  const caller = /app\/([A-Za-z0-9]+)/.exec(String(headers['user-agent'] ?? ''))?.[1] ?? '';
+  return {
+    service,
+    operation: target || s3Operation(String(method), new URL(url ?? '/', 'http://s3'), headers),
+    function: caller,
+    path,
+  };
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html */
+function s3Operation(method: string, { pathname, searchParams }: URL, headers: IncomingMessage['headers']) {
+  const isCopy = headers['x-amz-copy-source'] !== undefined;
+  const isObject = pathname.split('/').filter(Boolean).length > 1;
+  if (!isObject) {
+    if (searchParams.has('location')) return 'GetBucketLocation';
+    if (searchParams.has('delete')) return 'DeleteObjects';
+    if (searchParams.has('versions')) return 'ListObjectVersions';
+    return method === 'GET' ? 'ListObjectsV2' : `${method}Bucket`;
+  }
+  if (searchParams.has('uploads')) return 'CreateMultipartUpload';
+  if (searchParams.has('partNumber')) return isCopy ? 'UploadPartCopy' : 'UploadPart';
+  if (searchParams.has('uploadId'))
+    return method === 'DELETE' ? 'AbortMultipartUpload' : 'CompleteMultipartUpload';
+  if (isCopy) return 'CopyObject';
+  return `${{ GET: 'Get', PUT: 'Put', HEAD: 'Head', DELETE: 'Delete' }[method] ?? method}Object`;
+}

@@ -1,0 +1,66 @@
+/** Counts the AWS calls that pass the gateway, by who makes them and what they are about: GET and DELETE /_sluice/calls. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Call, describeCall } from './calls.ts';
+
+export const callsPath = '/_sluice/calls';
+
+/** Calls that differ in nothing that a permission is about. */
+export interface RecordedCalls extends Omit<Call, 'path'> {
+  /** Of an object the bucket and its key's first part; else the names in the request. */
+  readonly about: string;
+  readonly count: number;
+  /** One of them: its address and body. */
+  readonly example: { readonly path: string; readonly body: string };
+}
+
+export interface Recorder {
+  /** Answers the recorder's own address. */
+  control(request: IncomingMessage, response: ServerResponse): void;
+  note(request: IncomingMessage, body: string): void;
+}
+
+export function createRecorder(): Recorder {
+  const calls = new Map<string, RecordedCalls>();
+  return {
+    control({ method }, response) {
+      if (method === 'DELETE') calls.clear();
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify([...calls.values()]));
+    },
+    note(request, body) {
+      const { path, ...call } = describeCall(request);
+      const about = call.service === 's3' ? objectOf(path, body) : namesIn(body);
+      const key = [call.function, call.service, call.operation, about].join(' ');
+      const known = calls.get(key) ?? { ...call, about, count: 0, example: { path, body } };
+      calls.set(key, { ...known, count: known.count + 1 });
+    },
+  };
+}
+
+function objectOf(path: string, body: string): string {
+  const [, bucket = '', first = ''] = (path.split('?')[0] ?? '').split('/');
+  // DeleteObjects names its keys in the body.
+  const key = first === '' ? (/<Key>([^</]*)/.exec(body)?.[1] ?? '') : first;
+  return `${bucket}/${key}`;
+}
+
+/** The names that JSON services give their resources, wherever they stand in a request; data is left out. */
+function namesIn(body: string): string {
+  if (!body.startsWith('{')) return '';
+  const found = new Set<string>();
+  const look = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, inner] of Object.entries(value)) {
+      if (typeof inner === 'string' && isName.test(key)) found.add(`${key}=${inner}`);
+      else if (/^(Put|Update|Delete|ConditionCheck)$/.test(key)) found.add(key);
+      if (key === 'RequestItems' && typeof inner === 'object' && inner)
+        for (const name of Object.keys(inner)) found.add(`TableName=${name}`);
+      look(inner);
+    }
+  };
+  look(JSON.parse(body));
+  return [...found].sort().join(' ');
+}
+
+const isName =
+  /^(TableName|DatabaseName|WorkGroup|JobName|Name|CrawlerName|EventBusName|TopicArn|stateMachineArn)$/;
