@@ -54,6 +54,8 @@ def carry_out(spark: SparkSession, address: str, job_run: str = "") -> None:
         "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
         "spark.sql.autoBroadcastJoinThreshold": str(64 * 2**20),
         "spark.sql.execution.arrow.maxRecordsPerBatch": "100000",
+        # What is kept is read three times at most: to compress it costs more.
+        "spark.sql.inMemoryColumnarStorage.compressed": "false",
     }.items():
         spark.conf.set(key, value)
     summary = run(spark, job)
@@ -69,9 +71,13 @@ def run(spark: SparkSession, job: dict) -> dict:
 
     parsed = hold(row_part(spark, job))
     records = parsed.where("_lines IS NULL").drop("_lines")
-    ranked = hold(set_part(spark, records.where("_reason IS NULL"), job, hold))
+    ranked = set_part(spark, records.where("_reason IS NULL"), job, hold)
+    part = job["plan"]["set"]
+    # A join with the few repeated keys costs less each time than to keep all rows twice; one with a large table does not.
+    if part["joins"] or (part["dedupe"] and part["dedupe"]["published"]):
+        ranked = hold(ranked)
     summary = summarize(records, ranked, job)
-    write_published(ranked.where("_fate = 'published'"), job)
+    write_published(spark, ranked.where("_fate = 'published'"), job, summary)
     if summary["quarantined"] > 0:
         refused = records.where("_reason IS NOT NULL").unionByName(
             ranked.where("_fate = 'quarantined'").drop("_fate")
@@ -325,21 +331,57 @@ def with_line_numbers(spark: SparkSession, rows: DataFrame, splits: DataFrame, j
     )
 
 
-def write_published(rows: DataFrame, job: dict) -> None:
+def write_published(spark: SparkSession, rows: DataFrame, job: dict, summary: dict) -> None:
+    """A file for each partition, or more where it would grow beyond a GiB of raw records; partitions are shared out evenly."""
     plan = job["plan"]
     keys = [key["name"] for key in plan["partitionKeys"]]
     columns = [
         F.lit(job["batch"]).alias("_batch") if c["name"] == "_batch" else F.col(c["name"])
         for c in plan["columns"]
     ]
+    if not summary["partitions"]:
+        return
+    tasks = min(int(spark.conf.get("spark.sql.shuffle.partitions")), len(summary["partitions"]))
+    shares = share_out(summary["partitions"], tasks)
+    slots = slots_of(spark, tasks)
+    schema = ", ".join([*(f"`{key}` string" for key in keys), "_slot int"])
+    slot_of = spark.createDataFrame([(*values, slots[task]) for values, task in shares], schema)
+    raw_bytes = sum(f["size"] for f in job["files"]) / max(summary["rowsRead"], 1)
+    # With a writer for each of its few partitions open at once, a task need not sort by them too.
+    writers = -(-len(summary["partitions"]) // tasks)
+    is_few = writers <= 16
+    spark.conf.set("spark.sql.maxConcurrentOutputFileWriters", str(2 * writers if is_few else 0))
+    order = [*([] if is_few else keys), *plan["set"]["sort"]]
     (
         rows.select(*columns, *keys)
-        .repartition(*keys)
-        .sortWithinPartitions(*keys, *plan["set"]["sort"])
+        .join(F.broadcast(slot_of), keys)
+        .repartition(tasks, "_slot")
+        .drop("_slot")
+        .select(*(c["name"] for c in plan["columns"]), *keys)
+        .sortWithinPartitions(*order)
         .write.partitionBy(*keys)
+        .option("maxRecordsPerFile", int(2**30 / max(raw_bytes, 1)) + 1)
         .mode("append")
         .parquet(job["data"])
     )
+
+
+def share_out(partitions: list, tasks: int) -> list:
+    """(values, task) for each partition: the largest first, each to the task with the fewest rows."""
+    load = [0] * tasks
+    shares = []
+    for partition in sorted(partitions, key=lambda p: -p["rows"]):
+        task = load.index(min(load))
+        load[task] += partition["rows"]
+        shares.append((partition["values"], task))
+    return shares
+
+
+def slots_of(spark: SparkSession, tasks: int) -> list:
+    """For each task a number that Spark's own hash sends to it: chance would leave one idle and give another two."""
+    found = spark.range(64 * tasks).selectExpr("int(id) AS slot", f"pmod(hash(int(id)), {tasks}) AS task")
+    slots = {row["task"]: row["slot"] for row in found.collect()}
+    return [slots[task] for task in range(tasks)]
 
 
 def write_quarantine(rows: DataFrame, uri: str) -> None:
@@ -422,7 +464,13 @@ def files_below(spark: SparkSession, uri: str) -> list:
 
 
 def read_bytes(spark: SparkSession, uri: str) -> bytes:
-    return bytes(spark.read.format("binaryFile").load(uri).select("content").head()[0])
+    jvm = spark.sparkContext._jvm
+    path = jvm.org.apache.hadoop.fs.Path(uri)
+    stream = path.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration()).open(path)
+    try:
+        return bytes(jvm.org.apache.commons.io.IOUtils.toByteArray(stream))
+    finally:
+        stream.close()
 
 
 def write_text(spark: SparkSession, uri: str, text: str) -> None:
