@@ -200,10 +200,9 @@ interface FunctionConfig {
 }
 
 const root = resolve(import.meta.dirname, '..');
-const functions = parse(readFileSync(join(root, 'infra/functions.yml'), 'utf8')) as Record<
-  string,
-  FunctionConfig
->;
+const functions = parse(readFileSync(join(root, 'infra/functions.yml'), 'utf8'), {
+  logLevel: 'silent',
+}) as Record<string, FunctionConfig>;
 const { provider } = parse(readFileSync(join(root, 'serverless.yml'), 'utf8'), {
   logLevel: 'silent',
 }) as { provider: { memorySize: number } };

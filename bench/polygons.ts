@@ -2,11 +2,13 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { cacheFolder } from '../offline/setup/environments.ts';
+import { readContract } from '../src/lib/contract/load.ts';
+import { buildIndexes } from '../src/lib/reference/index.ts';
 
 const datasets = resolve(import.meta.dirname, '../datasets');
 
-/** A contract whose polygons are a grid of `perSide` x `perSide` areas with ragged borders; gives its file. */
-export function contractWithPolygons(perSide: number): string {
+/** A contract whose polygons are a grid of `perSide` x `perSide` areas with ragged borders, indexed as in a package; gives its file. */
+export async function contractWithPolygons(perSide: number): Promise<string> {
   const folder = join(cacheFolder(), 'bench', `polygons-${perSide * perSide}`);
   mkdirSync(join(folder, 'reference'), { recursive: true });
   cpSync(join(datasets, 'reference/user-segments.csv'), join(folder, 'reference/user-segments.csv'));
@@ -17,6 +19,7 @@ export function contractWithPolygons(perSide: number): string {
   );
   const file = join(folder, 'social_media.yml');
   writeFileSync(file, contract);
+  await buildIndexes([readContract(file)], folder);
   return file;
 }
 

@@ -1,4 +1,8 @@
 /** Tables and charts of what was measured, as Markdown. */
+import { type FlowResults, priceOf, type Usage } from './flow.ts';
+import type { Growth } from './growth.ts';
+import type { OutputFile } from './output.ts';
+import type { Packages } from './packages.ts';
 
 export interface Row {
   readonly name: string;
@@ -17,9 +21,22 @@ export interface Comparison {
   readonly results: readonly Row[];
 }
 
-export function report(comparisons: readonly Comparison[], machine: string): string {
-  const parts = [
+export interface Measurements {
+  readonly machine: string;
+  readonly comparisons: readonly Comparison[];
+  readonly growth: readonly Growth[];
+  /** By engine. */
+  readonly output: Readonly<Record<string, readonly OutputFile[]>>;
+  readonly flow: FlowResults | null;
+  readonly packages: Packages | null;
+}
+
+/** `notes`: what was found by looking into it, written by hand; it is kept as it is. */
+export function report(measured: Measurements, notes: string): string {
+  const { machine, comparisons, growth, output, flow, packages } = measured;
+  return `${[
     '# Performance',
+    '',
     'Written by `npm run bench`. Every contender is a process of its own, from its start to the last byte written, and gives the same counts, which are',
     'those that the feed was made with. Contenders run in turn, round after round. Ratios hold on one machine in one run; seconds are this machine’s.',
     '',
@@ -27,37 +44,81 @@ export function report(comparisons: readonly Comparison[], machine: string): str
     '',
     '## Goals',
     '',
-    ...table(['', 'goal', 'measured', ''], comparisons.flatMap(goals)),
+    ...table(
+      ['', 'goal, at most', 'measured', ''],
+      [
+        ...comparisons.flatMap(comparedGoals),
+        ...outputGoals(output),
+        ...flowGoals(flow),
+        ...packageGoals(packages),
+      ],
+    ),
     '',
-    ...comparisons.flatMap(section),
-  ];
-  return `${parts.join('\n')}\n`;
+    ...(notes === '' ? [] : [notes, '']),
+    ...comparisons.flatMap(comparisonSection),
+    ...(growth.length > 0 ? growthSection(growth) : []),
+    ...Object.entries(output).flatMap(([engine, files]) => outputSection(engine, files)),
+    ...(flow ? flowSection(flow) : []),
+    ...(packages ? packageSection(packages) : []),
+  ]
+    .join('\n')
+    .trimEnd()}\n`;
 }
 
 /** What was set out to be reached, beside what was. */
-function goals({ name, rows, results }: Comparison): string[][] {
+const goal = (what: string, limit: number, unit: string, measured: number): string[] => [
+  what,
+  `${limit}${unit}`,
+  `${measured.toFixed(2)}${unit}`,
+  measured <= limit ? 'met' : '**missed**',
+];
+
+function comparedGoals({ name, rows, results }: Comparison): string[][] {
   const own = results.filter((r) => r.isOwn);
   const peers = results.filter((r) => !r.isOwn).map((r) => r.median);
   const [first, last] = [own[0], own.at(-1)];
   if (!first || !last) return [];
-  const line = (what: string, limit: number, unit: string, measured: number) => [
-    what,
-    `${limit}${unit} at most`,
-    `${measured.toFixed(2)}${unit}`,
-    measured <= limit ? 'met' : 'missed',
-  ];
   const ratio = first.median / Math.min(...peers);
   if (name === 'embedded' && rows === 1_000_000)
-    return [line('one process, 1 M rows, to the best peer', 1, '', ratio)];
+    return [goal('embedded, 1 M rows: time to the best peer’s', 1, '', ratio)];
   if (name === 'embedded' && rows === 5_000_000)
-    return [line('one process, 5 M rows, memory', 3, ' GB', first.peakBytes / 1e9)];
+    return [goal('embedded, 5 M rows: memory', 3, ' GB', first.peakBytes / 1e9)];
   if (name === 'spark' && rows === 5_000_000)
-    return [line('Spark, 5 M rows, to PySpark by hand', 0.9, '', ratio)];
-  if (name === 'polygons') return [line('10,000 polygons to 36', 1.3, '', last.median / first.median)];
+    return [goal('Spark, 5 M rows: time to PySpark by hand', 0.9, '', ratio)];
+  if (name === 'polygons')
+    return [goal('10,000 polygons: time to that of 33', 1.3, '', last.median / first.median)];
   return [];
 }
 
-function section({ title, rows, rounds, results }: Comparison): string[] {
+/** Of the columns that repeat themselves and of the one that is sorted by; a column of chance is as large as it is. */
+const outputGoals = (output: Measurements['output']): string[][] =>
+  Object.entries(output).flatMap(([engine, files]) => {
+    const shares = files.flatMap((f) => Object.values(f.columns)).sort((a, b) => a - b);
+    if (shares.length === 0) return [];
+    return [
+      goal(
+        `${engine}: a filter on one column of a day, median`,
+        10,
+        ' %',
+        100 * (shares[shares.length >> 1] ?? 0),
+      ),
+      goal(`${engine}: the same on one hour`, 10, ' %', 100 * Math.max(...files.map((f) => f.hour))),
+    ];
+  });
+
+const flowGoals = (flow: FlowResults | null): string[][] =>
+  flow === null ? [] : [goal('10,000 rows from PutObject to Athena, median', 3, ' s', flow.latency.p50)];
+
+const packageGoals = (packages: Packages | null): string[][] =>
+  packages === null
+    ? []
+    : [
+        goal('process start to the first row, cold', 300, ' ms', packages.cold.done),
+        goal('largest package but the engine’s, zipped', 1.5, ' MB', packages.largest.bytes / 1e6),
+        goal('the engine’s package, zipped', 50, ' MB', packages.engine / 1e6),
+      ];
+
+function comparisonSection({ title, rows, rounds, results }: Comparison): string[] {
   const peers = results.filter((r) => !r.isOwn);
   const best = Math.min(...(peers.length > 0 ? peers : results).map((r) => r.median));
   const lines = results.map((r) => [
@@ -75,7 +136,7 @@ function section({ title, rows, rounds, results }: Comparison): string[] {
     'peak memory, GB',
   ];
   return [
-    `## ${title}, ${rows.toLocaleString('en')} rows`,
+    `## ${title}, ${number(rows)} rows`,
     '',
     `${rounds} ${rounds === 1 ? 'round' : 'rounds'}.`,
     '',
@@ -90,6 +151,86 @@ function section({ title, rows, rounds, results }: Comparison): string[] {
     '',
   ];
 }
+
+function growthSection(growth: readonly Growth[]): string[] {
+  const rows = growth.map(({ what, steps }) => [
+    what,
+    ...steps.map(({ count, seconds }) => `${number(count)}: ${seconds.toFixed(2)} s`),
+  ]);
+  return [
+    '## How time grows',
+    '',
+    'The embedded engine on 100,000 rows, one thing growing at a time; the median of three runs.',
+    '',
+    ...table(['', 'few', 'more', 'many'], rows),
+    '',
+  ];
+}
+
+function outputSection(engine: string, files: readonly OutputFile[]): string[] {
+  const columns = Object.keys(files[0]?.columns ?? {}).filter((name) => !name.startsWith('_'));
+  const percent = (share: number) => (100 * share).toFixed(1);
+  return [
+    `## What a query reads: ${engine}`,
+    '',
+    'The files of 1 M rows, and the share of a file’s bytes, in percent, that a filter on one column reads; for one hour of `created_at` only the row',
+    'groups whose statistics do not rule it out.',
+    '',
+    ...table(
+      ['', ...files.map((f) => f.partition.split('/').slice(-1).join())],
+      [
+        ['MB', ...files.map((f) => (f.bytes / 1e6).toFixed(1))],
+        ['rows', ...files.map((f) => number(f.rows))],
+        ['row groups', ...files.map((f) => String(f.rowGroups))],
+        ['one hour', ...files.map((f) => percent(f.hour))],
+        ...columns.map((name) => [`\`${name}\``, ...files.map((f) => percent(f.columns[name] ?? 0))]),
+      ],
+    ),
+    '',
+  ];
+}
+
+function flowSection({ latency, burst, usage }: FlowResults): string[] {
+  const counts: readonly (readonly [string, (u: Usage) => string])[] = [
+    ['batches', (u) => String(u.batches)],
+    ['state transitions', (u) => String(u.transitions)],
+    ['invocations of steps', (u) => String(u.invocations)],
+    ['Lambda, GB-seconds', (u) => u.gigabyteSeconds.toFixed(1)],
+    ['S3 writes and lists', (u) => number(u.s3Writes)],
+    ['S3 reads', (u) => number(u.s3Reads)],
+    ['DynamoDB writes', (u) => number(u.dynamoWrites)],
+    ['DynamoDB reads', (u) => number(u.dynamoReads)],
+    ['Data Catalog requests', (u) => number(u.catalogRequests)],
+    ['Athena queries', (u) => number(u.queries)],
+    ['cents, by the list', (u) => (100 * priceOf(u)).toFixed(3)],
+  ];
+  return [
+    '## The flow on the local AWS',
+    '',
+    `From PutObject to the answer of Athena that has the row, ${latency.files} files of ${number(latency.rows)} rows one after the other: median ${latency.p50.toFixed(2)} s, 95th`,
+    `percentile ${latency.p95.toFixed(2)} s, at most ${latency.max.toFixed(2)} s. A burst of ${burst.files} files of 100 rows: all published after ${burst.seconds.toFixed(1)} s in ${burst.batches} batches,`,
+    `${(burst.files / burst.seconds).toFixed(0)} files a second.`,
+    '',
+    'What that takes of each service, counted in the executions and at the gateway; Lambda’s time is this machine’s, prices are in `bench/prices.ts`:',
+    '',
+    ...table(
+      ['', ...usage.map((u) => u.name)],
+      counts.map(([name, of]) => [name, ...usage.map(of)]),
+    ),
+    '',
+  ];
+}
+
+const packageSection = ({ largest, engine, cold }: Packages): string[] => [
+  '## Packages and cold starts',
+  '',
+  `The largest function but the engine’s is \`${largest.name}\` with ${(largest.bytes / 1e6).toFixed(2)} MB zipped; the engine’s have ${(engine / 1e6).toFixed(0)} MB.`,
+  `A process of the engine’s function has loaded its modules after ${cold.loaded.toFixed(0)} ms, has contract and polygons compiled after ${cold.compiled.toFixed(0)} ms, and has`,
+  `written its first row after ${cold.done.toFixed(0)} ms (without the network; medians of 11).`,
+  '',
+];
+
+const number = (value: number): string => value.toLocaleString('en');
 
 function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const widths = header.map((cell, i) =>

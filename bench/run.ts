@@ -1,22 +1,28 @@
-/** `npm run bench`: Sluice's engines beside jobs written by hand for the same feed, interleaved, checked for the same counts. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+/** `npm run bench`: Sluice's engines beside jobs written by hand for the same feed, and the whole flow on a local AWS. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SetupError } from '../offline/setup/environments.ts';
 import { type Contender, contenders } from './contenders.ts';
 import { type Feed, feedOf } from './feeds.ts';
+import { measureFlow } from './flow.ts';
+import { measureGrowth } from './growth.ts';
 import { type Measured, measure } from './measure.ts';
+import { type OutputFile, outputFiles } from './output.ts';
+import { measurePackages } from './packages.ts';
 import { type Comparison, type Row, report as written } from './report.ts';
 
 const help = `Usage: npm run bench [-- options]
 
-Runs every contender on the same feeds, one after the other and round after round, checks that all give the same counts, and
-writes docs/performance.md. With the defaults it takes about half an hour on two cores.
+Runs every contender on the same feeds, one after the other and round after round, and checks that all give the same counts;
+measures how time grows, what a query reads, and the whole flow on a local AWS; writes docs/performance.md, in which the
+section "Where the time goes" is kept as it is. With the defaults it takes about half an hour on two cores.
 
   --rows LIST    sizes, 100000,1000000,5000000 by default
   --rounds N     repetitions of each (3); the largest size runs once
-  --only NAME    embedded, spark or polygons
+  --files N      files of which the latency is measured (100)
+  --only NAME    embedded, spark, polygons, growth or flow; the tables are printed, and nothing is written
   --dry          prints the tables and writes nothing
   -h, --help     this text
 
@@ -31,6 +37,7 @@ async function main(): Promise<number> {
     options: {
       rows: { type: 'string', default: '100000,1000000,5000000' },
       rounds: { type: 'string', default: '3' },
+      files: { type: 'string', default: '100' },
       only: { type: 'string' },
       dry: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
@@ -51,27 +58,48 @@ async function main(): Promise<number> {
     spark: { title: 'Spark', members: [all.spark, all.pyspark], isFor: (rows: number) => rows >= 1_000_000 },
     polygons: { title: 'Polygons', members: all.polygons, isFor: (rows: number) => rows === 1_000_000 },
   };
+  const isWanted = (name: string) => values.only === undefined || values.only === name;
   const sizes = values.rows.split(',').map(Number);
   const comparisons: Comparison[] = [];
+  const output: Record<string, readonly OutputFile[]> = {};
   for (const [name, { title, members: group, isFor }] of Object.entries(groups)) {
-    if (values.only !== undefined && values.only !== name) continue;
+    if (!isWanted(name)) continue;
     for (const rows of sizes.filter(isFor)) {
       const rounds = rows >= 5_000_000 ? 1 : Number(values.rounds);
       // pandas would need more memory than there is.
       const members = group.filter((c) => !(c === all.pandas && rows > 1_000_000));
       const feed = await feedOf(rows, report);
-      comparisons.push({ name, title, rows, rounds, results: await compare(members, feed, rounds) });
+      const keep = async ({ name: member, isOwn }: Contender, out: string) => {
+        if (isOwn && rows === 1_000_000 && name !== 'polygons')
+          output[member] = await outputFiles(join(out, 'data'), 'created_at');
+      };
+      comparisons.push({ name, title, rows, rounds, results: await compare(members, feed, rounds, keep) });
     }
   }
-  const machine = `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), ${Math.round(totalmem() / gigabyte)} GB, Node ${process.version}`;
-  const text = written(comparisons, machine);
+  const growth = isWanted('growth') ? await measureGrowth(report) : [];
+  const flow = isWanted('flow') ? await measureFlow(report, Number(values.files)) : null;
+  const packages = flow && (await measurePackages());
+  const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / gigabyte)} GB, Node ${process.version}`;
+  const file = join(root, 'docs/performance.md');
+  const text = written({ machine, comparisons, growth, output, flow, packages }, await notesOf(file));
   console.log(text);
-  if (!values.dry) await writeFile(join(root, 'docs/performance.md'), text);
+  if (!values.dry && values.only === undefined) await writeFile(file, text);
   return 0;
 }
 
+/** The section that a person wrote, with its heading. */
+async function notesOf(file: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return /^## Where the time goes\n[\s\S]*?(?=\n## )/m.exec(text)?.[0].trimEnd() ?? '';
+}
+
 /** Interleaved, so that whatever the machine does meanwhile meets them all. */
-async function compare(members: readonly Contender[], feed: Feed, rounds: number): Promise<Row[]> {
+async function compare(
+  members: readonly Contender[],
+  feed: Feed,
+  rounds: number,
+  keep: (member: Contender, out: string) => Promise<void>,
+): Promise<Row[]> {
   const runs = new Map<Contender, Measured[]>(members.map((member) => [member, []]));
   for (let round = 0; round < rounds; round++)
     for (const member of members) {
@@ -84,6 +112,7 @@ async function compare(members: readonly Contender[], feed: Feed, rounds: number
         );
         mustAgree(member, run, feed);
         runs.get(member)?.push(run);
+        await keep(member, join(folder, 'out'));
         report(
           `${member.name}, ${feed.counts.rows} rows: ${run.seconds.toFixed(2)} s, ${(run.peakBytes / gigabyte).toFixed(2)} GB`,
         );
@@ -127,3 +156,5 @@ try {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = error instanceof SetupError ? 2 : 1;
 }
+// Idle keep-alive connections of the SDK clients are no reason to stay.
+process.exit();
