@@ -32,6 +32,7 @@ export interface Drop {
 export interface Stage {
   /** Undefined on AWS. */
   readonly endpoint: string | undefined;
+  readonly name: string;
   readonly contracts: ReadonlyMap<string, Contract>;
   readonly config: {
     readonly rawBucket: string;
@@ -70,6 +71,7 @@ export async function connectStage(endpoint: string | undefined, name = 'local')
   };
   return {
     endpoint,
+    name,
     contracts: loadContracts(datasetsFolder),
     config: {
       rawBucket: output('RawBucketName'),
@@ -98,6 +100,7 @@ export async function connectStage(endpoint: string | undefined, name = 'local')
 
 /** What the steps of the flow work with, for whoever does their work by hand. */
 export const depsOf = ({
+  name,
   config,
   contracts,
   ledger,
@@ -109,6 +112,7 @@ export const depsOf = ({
 }: Stage): OperatorDeps & SettleDeps => ({
   config: {
     ...config,
+    stage: name,
     glueJob: config.job,
     engine: 'auto',
     embeddedLimitBytes: 64 * 1024 * 1024,
@@ -123,6 +127,8 @@ export const depsOf = ({
   athena: createAthena(config, athena),
   start: createStarter(config.stateMachineArn, sfn),
   announce: createAnnouncer(events),
+  // Metrics are a deployed function's.
+  measure: () => {},
 });
 
 const datasetsFolder = resolve(import.meta.dirname, '../datasets');

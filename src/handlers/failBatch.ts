@@ -1,13 +1,9 @@
-import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { createSignals } from '../lib/aws/events.ts';
 import { failInput, failOutput } from '../lib/flow/schemas.ts';
 import { failBatch } from '../lib/flow/settle.ts';
-import { connect, metrics, step } from './step.ts';
+import { connect, step } from './step.ts';
 
 const flow = connect();
 const deps = { ...flow, ...createSignals(flow.config.stateMachineArn) };
 
-export const handler = step(failInput, failOutput, async (input) => {
-  metrics.addMetric('BatchesFailed', MetricUnit.Count, 1);
-  return failBatch(deps, input);
-});
+export const handler = step(failInput, failOutput, (input) => failBatch(deps, input));

@@ -3,7 +3,6 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import { Metrics } from '@aws-lambda-powertools/metrics';
-import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import { Tracer } from '@aws-lambda-powertools/tracer';
 import { captureLambdaHandler } from '@aws-lambda-powertools/tracer/middleware';
 import middy from '@middy/core';
@@ -15,10 +14,10 @@ import { readConfig } from '../lib/config.ts';
 import { loadContracts } from '../lib/contract/load.ts';
 import { InvalidInput } from '../lib/errors.ts';
 import type { Deps } from '../lib/flow/deps.ts';
+import { type Measure, type MetricName, metricUnits } from '../lib/flow/measure.ts';
 import { createLedger } from '../lib/ledger/ledger.ts';
 
 export const logger = new Logger({ serviceName: 'sluice' });
-export const metrics = new Metrics({ namespace: 'Sluice', serviceName: 'sluice' });
 const tracer = new Tracer({ serviceName: 'sluice' });
 
 /** The real dependencies, from the function's environment. Called once a module. */
@@ -31,8 +30,20 @@ export function connect(): Deps {
     catalog: createCatalog(config.database),
     athena: createAthena({ database: config.database, workgroup: config.workgroup }),
     ledger: createLedger(config.ledgerTable),
+    measure: measureAs(config.stage),
   };
 }
+
+/** In the embedded metric format: of each dataset, and of the stage as a whole. */
+const measureAs =
+  (stage: string): Measure =>
+  (dataset, values) => {
+    const metrics = new Metrics({ namespace: 'Sluice', serviceName: 'sluice', defaultDimensions: { stage } });
+    metrics.addDimensions({}).addDimensions({ dataset });
+    for (const name of Object.keys(values) as MetricName[])
+      metrics.addMetric(name, metricUnits[name], values[name] ?? 0);
+    metrics.publishStoredMetrics();
+  };
 
 /**
  * A Lambda handler around one function of `src/lib`. Throws InvalidInput, naming the field, for an event that `input`
@@ -58,7 +69,6 @@ export const wrap = <E, R>(handler: (event: E) => Promise<R>) =>
   middy<E, R>()
     .use(injectLambdaContext(logger, { resetKeys: true }))
     .use(captureLambdaHandler(tracer, { captureResponse: false }))
-    .use(logMetrics(metrics))
     .use({
       onError: ({ error }) => {
         logger.error('step failed', error as Error);

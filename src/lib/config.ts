@@ -2,6 +2,7 @@
 import { z } from 'zod';
 
 const configSchema = z.object({
+  STAGE: z.string().min(1),
   RAW_BUCKET: z.string().min(1),
   PROCESSED_BUCKET: z.string().min(1),
   WORK_BUCKET: z.string().min(1),
@@ -26,6 +27,7 @@ const configSchema = z.object({
 });
 
 export interface Config {
+  readonly stage: string;
   readonly rawBucket: string;
   readonly processedBucket: string;
   readonly workBucket: string;
@@ -48,6 +50,7 @@ export interface Config {
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
   const env = configSchema.parse(environment);
   return {
+    stage: env.STAGE,
     rawBucket: env.RAW_BUCKET,
     processedBucket: env.PROCESSED_BUCKET,
     workBucket: env.WORK_BUCKET,

@@ -10,6 +10,7 @@ import { csvOf, documentsSql } from '../dialect/duckdbDocuments.ts';
 import { duckdbSetDialect } from '../dialect/duckdbSet.ts';
 import { setSql } from '../dialect/set.ts';
 import { sparkSetDialect } from '../dialect/sparkSet.ts';
+import { fieldsOf } from './fields.ts';
 import type { Plan, ReferenceData } from './plan.ts';
 import { resolveContract } from './resolve.ts';
 
@@ -88,6 +89,7 @@ export function compile(
     },
     columns,
     partitionKeys,
+    fields: fieldsOf(resolved),
   };
 }
 

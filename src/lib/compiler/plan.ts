@@ -116,6 +116,8 @@ export const planSchema = z.object({
   /** The published columns, the last ones telling where a row came from. */
   columns: z.array(outputColumn),
   partitionKeys: z.array(outputColumn),
+  /** What each of both is made of: see fieldsOf. */
+  fields: z.record(z.string(), z.array(z.string())),
 });
 export type Plan = z.output<typeof planSchema>;
 

@@ -60,7 +60,7 @@ export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
 /** How much DuckDB holds before it writes to disk, in bytes: Node and what is not counted need the rest. */
 const memoryLimit = (available: number): number => Math.floor(Math.min(memoryAtMost, available * 0.6));
 
-const memoryAtMost = 2 * 1024 * 1024 * 1024;
+const memoryAtMost = 1.75 * 1024 * 1024 * 1024;
 
 async function loadRows(
   db: DuckDBConnection,

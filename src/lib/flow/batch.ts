@@ -13,6 +13,7 @@ const rawFile = z.object({
   size: z.number(),
   sequencer: z.string(),
   group: z.string().optional(),
+  landedAt: z.string().optional(),
   again: z.boolean().optional(),
 });
 
@@ -106,6 +107,7 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
     },
     /** What a batch has taken the place of, kept until it is complete. */
     replaced: (dataset: string, batch: string) => work(`replaced/${dataset}/${batch}/`),
+    lineage: (dataset: string, batch: string) => work(`lineage/${dataset}/${batch}.json`),
     quarantine: (dataset: string, batch: string) => work(`quarantine/dataset=${dataset}/batch=${batch}/`),
   };
 };

@@ -2,15 +2,17 @@
 import type { z } from 'zod';
 import { contractVersion } from '../contract/load.ts';
 import { tableOf } from '../contract/schema.ts';
-import { places, readManifest, stagingName, stagingPartition } from './batch.ts';
+import { places, readManifest, readPlan, replayOf, stagingName, stagingPartition } from './batch.ts';
+import { type BatchPublished, listedPartitions } from './batchPublished.ts';
 import { contractOf, type Deps } from './deps.ts';
+import { lineageOf } from './lineage.ts';
 import { readPublished } from './publish.ts';
 import { forget } from './replacement.ts';
 import type { BatchInput, completeOutput } from './schemas.ts';
 import { readSummary } from './transform.ts';
 
 /** Sends the event that serving and ML listen to. */
-export type Announce = (detailType: string, detail: unknown) => Promise<void>;
+export type Announce = (detailType: 'BatchPublished', detail: BatchPublished) => Promise<void>;
 
 /** Finishes the batch, and says whether more files wait. Gives the lease up if not. */
 export async function completeBatch(
@@ -32,7 +34,7 @@ export async function finishBatch(
   { dataset, batch, fence }: BatchInput,
   reason?: string,
 ): Promise<void> {
-  const { config, store, catalog, ledger, announce } = deps;
+  const { config, store, catalog, ledger, announce, measure } = deps;
   const contract = contractOf(deps, dataset);
   const [manifest, published] = await Promise.all([
     readManifest(deps, dataset, batch),
@@ -65,18 +67,61 @@ export async function finishBatch(
       await ledger.markReplaced(dataset, { object, version }, batch);
   await ledger.noteBatch(dataset, batch, summary.published);
   await catalog.dropPartition(stagingName(dataset), [stagingPartition(batch, published.run)]);
+  const at = places(config);
+  const now = new Date();
+  await store.writeText(
+    at.lineage(dataset, batch),
+    JSON.stringify(
+      lineageOf(
+        {
+          manifest,
+          plan: await readPlan(deps, dataset, batch),
+          published,
+          rows: { read: summary.rowsRead, published: summary.published },
+          at: now,
+        },
+        config,
+      ),
+    ),
+  );
+  const { rowsRead, quarantined, duplicates } = summary;
   await announce('BatchPublished', {
     version: 1,
+    stage: config.stage,
     dataset,
     table: `${config.database}.${tableOf(contract)}`,
     batch,
     contract: contractVersion(contract),
     files: files.length,
-    rowsRead: summary.rowsRead,
+    rowsRead,
     published: summary.published,
-    quarantined: summary.quarantined,
-    duplicates: summary.duplicates,
-    manifest: places(config).published(dataset, batch),
+    quarantined,
+    duplicates,
+    partitions: {
+      count: published.partitions.length,
+      values:
+        published.partitions.length > listedPartitions ? null : published.partitions.map((p) => p.values),
+    },
+    objects: {
+      count: published.objects.length,
+      bytes: published.objects.reduce((sum, { bytes }) => sum + bytes, 0),
+    },
+    replaced: published.replacement.objects.length,
+    manifest: at.published(dataset, batch),
+    lineage: at.lineage(dataset, batch),
+  });
+  const claimedAt = String((await ledger.batch(dataset, batch))?.claimedAt ?? '');
+  const landed = manifest.files.flatMap((f) => (f.landedAt === undefined ? [] : [Date.parse(f.landedAt)]));
+  const isReplay = replayOf(manifest.files[0]) !== undefined;
+  measure(dataset, {
+    BatchesPublished: 1,
+    FilesPublished: files.length,
+    RowsRead: rowsRead,
+    RowsPublished: summary.published,
+    RowsQuarantined: quarantined,
+    RowsDuplicate: duplicates,
+    ...(claimedAt === '' ? {} : { BatchDuration: (now.getTime() - Date.parse(claimedAt)) / 1000 }),
+    ...(isReplay || landed.length === 0 ? {} : { Lag: (now.getTime() - Math.min(...landed)) / 1000 }),
   });
 }
 

@@ -6,6 +6,7 @@ import type { Config } from '../config.ts';
 import type { Contract } from '../contract/schema.ts';
 import { InvalidInput } from '../errors.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { Measure } from './measure.ts';
 
 export interface Deps {
   readonly config: Config;
@@ -14,6 +15,7 @@ export interface Deps {
   readonly catalog: Catalog;
   readonly athena: Athena;
   readonly ledger: Ledger;
+  readonly measure: Measure;
 }
 
 /** The contract of a dataset. Throws InvalidInput, naming the ones there are. */

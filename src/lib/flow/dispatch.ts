@@ -9,6 +9,7 @@ import { executionName } from './execution.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html */
 const objectCreated = z.object({
+  time: z.iso.datetime().optional(),
   detail: z.object({
     bucket: z.object({ name: z.string() }),
     object: z.object({
@@ -76,14 +77,15 @@ async function noteFile(
   { ledger, contracts }: DispatchDeps,
   body: string,
 ): Promise<{ dataset: string; isNew: boolean } | null> {
-  const { key, size, etag, sequencer, 'version-id': version } = parseEvent(body);
+  const { time: landedAt, detail } = parseEvent(body);
+  const { key, size, etag, sequencer, 'version-id': version } = detail.object;
   if (key.endsWith('/')) return null;
   const contract = datasetOfKey(contracts, key);
   if (!contract)
     throw new UnreadableEvent(
       `no contract has a prefix for the object ${key}; the prefixes are ${[...contracts.values()].map((c) => c.source.prefix).join(', ')}`,
     );
-  const file = { object: key, version, size, sequencer, etag };
+  const file = { object: key, version, size, sequencer, landedAt, etag };
   return { dataset: contract.dataset, isNew: await ledger.notePending(contract.dataset, file) };
 }
 
@@ -104,7 +106,7 @@ export async function wake(
   return true;
 }
 
-function parseEvent(body: string): z.output<typeof objectCreated>['detail']['object'] {
+function parseEvent(body: string): z.output<typeof objectCreated> {
   let event: unknown;
   try {
     event = JSON.parse(body);
@@ -116,5 +118,5 @@ function parseEvent(body: string): z.output<typeof objectCreated>['detail']['obj
     throw new UnreadableEvent(
       `the message is no Object Created event of a versioned bucket: ${z.prettifyError(parsed.error)}`,
     );
-  return parsed.data.detail.object;
+  return parsed.data;
 }

@@ -60,10 +60,11 @@ export async function giveBackBatch(
   await unpublish(deps, dataset, batch);
   // A claim that broke off has taken only some of them.
   const claimed = files.filter((_, i) => records[i]?.state === 'claimed' && records[i]?.batch === batch);
-  await nextStates(ledger, dataset, fence, batch, claimed, failure.error, reason);
+  const state = await nextStates(ledger, dataset, fence, batch, claimed, failure.error, reason);
+  deps.measure(dataset, state === 'held' ? { BatchesHeld: 1 } : { BatchesFailed: 1 });
 }
 
-/** Each file of a failed batch takes its next state. */
+/** Each file of a failed batch takes its next state. Gives the batch's own. */
 async function nextStates(
   ledger: Deps['ledger'],
   dataset: string,
@@ -72,35 +73,30 @@ async function nextStates(
   files: Manifest['files'],
   error: string,
   reason: string,
-): Promise<void> {
+): Promise<'held' | 'failed'> {
   const replay = replayOf(files[0]);
   const plain = files.map(({ group: _, ...file }) => file);
   const all = (state: FileState) => plain.map((file) => ({ ...file, state }));
-  if (holdingErrors.includes(error))
-    return ledger.settle(dataset, fence, { id: batch, state: 'held', reason }, all('held'));
+  const hold = async (why: string) => {
+    await ledger.settle(dataset, fence, { id: batch, state: 'held', reason: why }, all('held'));
+    return 'held' as const;
+  };
+  if (holdingErrors.includes(error)) return hold(reason);
   const attempts = Number((await ledger.batch(dataset, batch))?.attempts ?? 1);
   const verdict = afterFailure(plain, attempts, await ledger.noteFailure(dataset));
-  switch (verdict.kind) {
-    case 'hold':
-      return ledger.settle(
-        dataset,
-        fence,
-        { id: batch, state: 'held', reason: `${reason}; ${verdict.why}` },
-        all('held'),
-      );
-    case 'fail':
-      return ledger.settle(dataset, fence, { id: batch, state: 'failed', reason }, all('failed'));
-    case 'retry':
-      return ledger.settle(
-        dataset,
-        fence,
-        { id: batch, state: 'failed', reason },
-        verdict.groups.flatMap((group, i) => {
+  if (verdict.kind === 'hold') return hold(`${reason}; ${verdict.why}`);
+  await ledger.settle(
+    dataset,
+    fence,
+    { id: batch, state: 'failed', reason },
+    verdict.kind === 'fail'
+      ? all('failed')
+      : verdict.groups.flatMap((group, i) => {
           const name = replay === undefined ? batchId(group) : `${replay}.${i}`;
           return group.map((file) => ({ ...file, state: 'pending' as const, group: name }));
         }),
-      );
-  }
+  );
+  return 'failed';
 }
 
 /** A Lambda's Cause is JSON with errorMessage; a state's own is plain text. */

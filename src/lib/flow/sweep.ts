@@ -66,6 +66,7 @@ async function recoverLease(deps: SweepDeps, dataset: string): Promise<boolean> 
       Cause: `the execution ${arn} held the lease and is ${status ?? 'not there'}`,
     },
   });
+  deps.measure(dataset, { LeasesTakenBack: 1 });
   return true;
 }
 
@@ -107,5 +108,6 @@ async function findUntold(deps: SweepDeps, dataset: string, isDue: boolean): Pro
     if (await ledger.notePending(dataset, { ...file, etag })) found++;
   }
   await ledger.noteSwept(dataset, next);
+  if (found > 0) deps.measure(dataset, { FilesFound: found });
   return found;
 }

@@ -8,6 +8,8 @@ export interface RawFile {
   readonly sequencer: string;
   /** Set while it waits as part of a batch that is tried again. */
   readonly group?: string | undefined;
+  /** When it was put, as its event says (ISO 8601). */
+  readonly landedAt?: string | undefined;
   /** The ledger had another version of the object when this one was noted. */
   readonly again?: boolean | undefined;
 }
@@ -47,11 +49,20 @@ export const pendingKey = (file: RawFile): string =>
   `${file.group === undefined ? 'PENDING' : `RETRY#${file.group}`}#${file.object}#${file.version}`;
 export const pendingItem = (file: RawFile) =>
   file.group === undefined ? toRawFile(file) : { ...toRawFile(file), groupedAt: now() };
-export const toRawFile = ({ object, version, size, sequencer, group, again }: RawFile): RawFile => ({
+export const toRawFile = ({
+  object,
+  version,
+  size,
+  sequencer,
+  group,
+  landedAt,
+  again,
+}: RawFile): RawFile => ({
   object,
   version,
   size,
   sequencer,
   ...(group === undefined ? {} : { group }),
+  ...(landedAt === undefined ? {} : { landedAt }),
   ...(again ? { again } : {}),
 });

@@ -1,0 +1,41 @@
+/** What each published column is made of, for lineage. */
+import type { Contract } from '../contract/schema.ts';
+import { type Expression, parseExpression } from '../expression/parse.ts';
+
+/** Published column or partition key -> the fields of the record, as paths, and of references, as `file#column`. */
+export function fieldsOf(contract: Contract): Record<string, string[]> {
+  const fields: Record<string, string[]> = Object.fromEntries(
+    contract.columns.map(({ name, path }) => [name, [path]]),
+  );
+  const behind = (columns: Iterable<string>) => [
+    ...new Set([...columns].flatMap((name) => fields[name] ?? [])),
+  ];
+  for (const { name, expression } of contract.derive)
+    fields[name] = behind(columnsIn(parseExpression(expression)));
+  for (const e of contract.enrich)
+    if (e.kind === 'lookup')
+      for (const [name, from] of Object.entries(e.columns))
+        fields[name] = [...behind(Object.keys(e.on)), `${e.file}#${from}`];
+    else fields[e.column] = [...behind([e.longitude, e.latitude]), `${e.file}#${e.property}`];
+  for (const key of contract.partitionBy) fields[key.name] = 'of' in key ? behind([key.of]) : [];
+  return fields;
+}
+
+function columnsIn(expression: Expression): string[] {
+  switch (expression.kind) {
+    case 'column':
+      return [expression.name];
+    case 'not':
+    case 'minus':
+    case 'isNull':
+      return columnsIn(expression.operand);
+    case 'binary':
+      return [...columnsIn(expression.left), ...columnsIn(expression.right)];
+    case 'in':
+      return [expression.operand, ...expression.items].flatMap(columnsIn);
+    case 'call':
+      return expression.args.flatMap(columnsIn);
+    default:
+      return [];
+  }
+}

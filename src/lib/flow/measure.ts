@@ -1,0 +1,25 @@
+/** What is measured of batches. Alarms and the dashboard (infra/monitoring.yml) go by these names. Free of AWS. */
+
+/** Metric -> its unit in CloudWatch. */
+export const metricUnits = {
+  FilesPublished: 'Count',
+  RowsRead: 'Count',
+  RowsPublished: 'Count',
+  RowsQuarantined: 'Count',
+  RowsDuplicate: 'Count',
+  /** From the claim to the last step. */
+  BatchDuration: 'Seconds',
+  /** From the oldest file's landing to its rows being published. A replay has none. */
+  Lag: 'Seconds',
+  BatchesPublished: 'Count',
+  BatchesFailed: 'Count',
+  BatchesHeld: 'Count',
+  /** Leases whose execution was gone. */
+  LeasesTakenBack: 'Count',
+  /** Objects that no event told of. */
+  FilesFound: 'Count',
+} as const;
+export type MetricName = keyof typeof metricUnits;
+
+/** Notes values of a dataset. It may be called again for a batch whose end broke off: counts are at least what was. */
+export type Measure = (dataset: string, values: Readonly<Partial<Record<MetricName, number>>>) => void;
