@@ -19,11 +19,13 @@ const base = {
 export default {
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
+    { ...base, displayName: 'static', testMatch: ['<rootDir>/test/static/**/*.test.ts'] },
     { ...base, displayName: 'differential', testMatch: ['<rootDir>/test/differential/**/*.test.ts'] },
     { ...base, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
     // Not part of npm test: npm run test:load, npm run soak.
     { ...base, displayName: 'long', testMatch: ['<rootDir>/test/long/**/*.test.ts'] },
   ],
+  testSequencer: '<rootDir>/test/support/inTurn.mjs',
   reporters: ['default', '<rootDir>/test/support/closingLine.mjs'],
   testTimeout: 240_000,
 };

@@ -6,7 +6,7 @@ export interface Call {
   readonly service: string;
   /** As the API calls it: StartQueryExecution, GetObject, CopyObject. */
   readonly operation: string;
-  /** The function that calls, such as publish; empty for a person's tool, and for Spark. */
+  /** The function that calls, such as publish; glueJob for Spark; empty for a person's tool. */
   readonly function: string;
   /** The address, decoded. */
   readonly path: string;
@@ -21,8 +21,9 @@ export function describeCall({ headers, method, url }: IncomingMessage): Call {
       .split('.')
       .at(-1) ?? '';
   const path = decodeURIComponent(url ?? '');
-  // Powertools writes itself behind the name.
-  const caller = /app\/([A-Za-z0-9]+)/.exec(String(headers['user-agent'] ?? ''))?.[1] ?? '';
+  const agent = String(headers['user-agent'] ?? '');
+  // Powertools writes itself behind the name. Spark reads and writes through Hadoop.
+  const caller = /app\/([A-Za-z0-9]+)/.exec(agent)?.[1] ?? (agent.startsWith('Hadoop') ? 'glueJob' : '');
   return {
     service,
     operation: target || s3Operation(String(method), new URL(url ?? '/', 'http://s3'), headers),

@@ -19,6 +19,7 @@ const sources = [
   'infra',
   'statemachines',
   'datasets',
+  'examples',
 ];
 
 /** Deploys the checkout. `params` are the stage's parameters to override. Throws SetupError with the framework's words. */
@@ -27,21 +28,38 @@ export async function deploy(options: {
   params: Readonly<Record<string, string>>;
   report: Report;
 }): Promise<void> {
-  const params = Object.entries(options.params).map(([name, value]) => `--param=${name}=${value}`);
+  const params = asArguments(options.params);
+  const environment = { ...localEnvironment, AWS_ENDPOINT_URL: options.endpoint };
+  const folder = await packageStage({ stage: 'local', environment, ...options });
+  await sls(['deploy', '--stage', 'local', '--package', folder, ...params], environment);
+}
+
+/** Packages a stage, or finds it packaged. Gives the folder of the template and the functions. Throws SetupError. */
+export async function packageStage(options: {
+  stage: string;
+  params: Readonly<Record<string, string>>;
+  report: Report;
+  /** Of no account by default. */
+  environment?: Readonly<Record<string, string>>;
+}): Promise<string> {
+  const { stage, report, environment = {} } = options;
+  const params = ['--stage', stage, ...asArguments(options.params)];
   const packages = join(cacheFolder(), 'packages');
-  const identity = fingerprint(params);
-  const folder = join(packages, identity);
+  const folder = join(packages, fingerprint(params));
   if (!existsSync(folder)) {
-    options.report('packaging the functions (again only when their code changes)');
+    report(`packaging the functions of stage ${stage} (again only when their code changes)`);
     await mkdir(packages, { recursive: true });
     const draft = `${folder}.${process.pid}`;
-    await sls(options.endpoint, ['package', '--stage', 'local', '--package', draft, ...params]);
+    await sls(['package', '--package', draft, ...params], environment);
     await rename(draft, folder).catch(() => rm(draft, { recursive: true, force: true }));
-    await keepNewest(packages, 5);
+    await keepNewest(packages, 8);
   }
   await utimes(folder, new Date(), new Date());
-  await sls(options.endpoint, ['deploy', '--stage', 'local', '--package', folder, ...params]);
+  return folder;
 }
+
+const asArguments = (params: Readonly<Record<string, string>>): string[] =>
+  Object.entries(params).map(([name, value]) => `--param=${name}=${value}`);
 
 function fingerprint(params: readonly string[]): string {
   const hash = createHash('sha256').update(JSON.stringify([process.version, params]));
@@ -64,18 +82,18 @@ async function keepNewest(folder: string, count: number): Promise<void> {
   for (const { path } of byAge.slice(count)) await rm(path, { recursive: true, force: true });
 }
 
-/** Runs the Serverless Framework of this project. */
-async function sls(endpoint: string, args: readonly string[]): Promise<void> {
+/** Runs the Serverless Framework of this project; nothing of the user's own AWS settings reaches it. */
+async function sls(args: readonly string[], environment: Readonly<Record<string, string>>): Promise<void> {
   const output: string[] = [];
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('AWS_'));
   const code = await new Promise<number | null>((done, fail) => {
     const child = spawn(join(root, 'node_modules/.bin/sls'), args, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
-        ...process.env,
-        ...localEnvironment,
+        ...Object.fromEntries(inherited),
+        ...environment,
         PATH: [join(root, 'node_modules/.bin'), process.env.PATH].join(delimiter),
-        AWS_ENDPOINT_URL: endpoint,
         SLS_TELEMETRY_DISABLED: '1',
         SLS_AWS_MONITORING_FREQUENCY: '200',
       },

@@ -9,7 +9,7 @@ export interface RecordedCalls extends Omit<Call, 'path'> {
   /** Of an object the bucket and its key's first part; else the names in the request. */
   readonly about: string;
   readonly count: number;
-  /** One of them: its address and body. */
+  /** One of them: its address, and its body or what it copies. */
   readonly example: { readonly path: string; readonly body: string };
 }
 
@@ -27,8 +27,9 @@ export function createRecorder(): Recorder {
       response.writeHead(200, { 'content-type': 'application/json' });
       response.end(JSON.stringify([...calls.values()]));
     },
-    note(request, body) {
+    note(request, content) {
       const { path, ...call } = describeCall(request);
+      const body = content || decodeURIComponent(String(request.headers['x-amz-copy-source'] ?? ''));
       const about = call.service === 's3' ? objectOf(path, body) : namesIn(body);
       const key = [call.function, call.service, call.operation, about].join(' ');
       const known = calls.get(key) ?? { ...call, about, count: 0, example: { path, body } };
@@ -38,10 +39,11 @@ export function createRecorder(): Recorder {
 }
 
 function objectOf(path: string, body: string): string {
-  const [, bucket = '', first = ''] = (path.split('?')[0] ?? '').split('/');
-  // DeleteObjects names its keys in the body.
-  const key = first === '' ? (/<Key>([^</]*)/.exec(body)?.[1] ?? '') : first;
-  return `${bucket}/${key}`;
+  const part = (place: string) =>
+    (place.split('?')[0] ?? '').split('/').filter(Boolean).slice(0, 2).join('/');
+  // DeleteObjects names its keys in the body, and for a copy the body is its source.
+  if (body.startsWith('<')) return `${part(path)}/${/<Key>([^</]*)/.exec(body)?.[1] ?? ''}`;
+  return body === '' ? part(path) : `${part(body)} -> ${part(path)}`;
 }
 
 /** The names that JSON services give their resources, wherever they stand in a request; data is left out. */

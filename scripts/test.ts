@@ -57,7 +57,7 @@ async function main(): Promise<number> {
     if (values.long === undefined) await ensureSpark(report);
     aws = await startLocalAws({ port: 0, athena: 'trino', report });
     await deploy({ endpoint: aws.endpoint, params: {}, report });
-    const projects = values.long === undefined ? ['unit', 'differential', 'e2e'] : ['long'];
+    const projects = values.long === undefined ? ['unit', 'static', 'differential', 'e2e'] : ['long'];
     const patterns = values.long === undefined ? positionals : [`test/long/${values.long}`];
     const settings = {
       SLUICE_TEST_ENDPOINT: aws.endpoint,

@@ -32,6 +32,11 @@ export async function ensureMinistack(report: Report): Promise<string> {
   return join(folder, 'bin', 'python');
 }
 
+/** Gives the folder of the static gates' programs: cfn-lint, checkov, detect-secrets. */
+export async function ensureGates(report: Report): Promise<string> {
+  return join(await ensureVenv('gates', readFileSync(join(here, 'gates.txt'), 'utf8'), report), 'bin');
+}
+
 export interface SparkHome {
   readonly python: string;
   readonly javaHome: string;

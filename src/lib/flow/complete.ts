@@ -77,7 +77,7 @@ export async function finishBatch(
           manifest,
           plan: await readPlan(deps, dataset, batch),
           published,
-          rows: { read: summary.rowsRead, published: summary.published },
+          rows: summary.published,
           at: now,
         },
         config,
@@ -120,6 +120,7 @@ export async function finishBatch(
     RowsPublished: summary.published,
     RowsQuarantined: quarantined,
     RowsDuplicate: duplicates,
+    ...(rowsRead === 0 ? {} : { QuarantineShare: (100 * quarantined) / rowsRead }),
     ...(claimedAt === '' ? {} : { BatchDuration: (now.getTime() - Date.parse(claimedAt)) / 1000 }),
     ...(isReplay || landed.length === 0 ? {} : { Lag: (now.getTime() - Math.min(...landed)) / 1000 }),
   });

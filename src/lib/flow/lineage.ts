@@ -18,7 +18,7 @@ export function lineageOf(
     manifest: Manifest;
     plan: Plan;
     published: Published;
-    rows: { read: number; published: number };
+    rows: number;
     at: Date;
   },
   config: { rawBucket: string; processedBucket: string; database: string; stage: string },
@@ -71,7 +71,7 @@ export function lineageOf(
         },
         outputFacets: {
           outputStatistics: facet('OutputStatisticsOutputDatasetFacet', '1-0-2', {
-            rowCount: rows.published,
+            rowCount: rows,
             size: published.objects.reduce((sum, { bytes }) => sum + bytes, 0),
             fileCount: published.objects.length,
           }),

@@ -7,6 +7,8 @@ export const metricUnits = {
   RowsPublished: 'Count',
   RowsQuarantined: 'Count',
   RowsDuplicate: 'Count',
+  /** Of the rows read, in a batch that has any. */
+  QuarantineShare: 'Percent',
   /** From the claim to the last step. */
   BatchDuration: 'Seconds',
   /** From the oldest file's landing to its rows being published. A replay has none. */

@@ -1,0 +1,82 @@
+/** Serverless plugin: no package is built with a parameter that cannot be meant. */
+import { z } from 'zod';
+
+const whole = z.coerce.number().int();
+/** `--param name=value` gives texts. */
+const flag = z.union([z.boolean(), z.enum(['true', 'false'])]);
+
+/** What each parameter of serverless.yml may be, with the bounds of the services behind them. */
+export const parameters = z.strictObject({
+  /** Part of every name; a bucket's has 63 characters at most, with the account's 12. */
+  stage: z
+    .string()
+    .regex(
+      /^[a-z][a-z0-9-]{0,19}$/,
+      'is of a-z, 0-9 and -, begins with a letter, and has 20 characters at most',
+    ),
+  engine: z.enum(['auto', 'embedded', 'glue']),
+  /** What fits the disk and the time of the Lambda. */
+  embeddedLimitMb: whole.min(1).max(1024),
+  batchFiles: whole.min(1).max(10_000),
+  batchLimitMb: whole.min(1),
+  dispatchWindow: whole.min(0).max(300),
+  crawlerWait: whole.min(1),
+  jobWait: whole.min(1),
+  queryWait: whole.min(1),
+  architecture: z.enum(['arm64', 'x86_64']),
+  tracing: flag,
+  logLevel: z.enum(['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR']),
+  /** Glue: two at least. */
+  glueWorkers: whole.min(2).max(299),
+  localPort: whole.min(0).max(65_535),
+  /** Athena: 10 MB at least. */
+  scanLimitBytes: whole.min(10_000_000),
+  kmsKeyArn: z.union([
+    z.literal(''),
+    z.string().regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/, 'is the ARN of a key'),
+  ]),
+  protect: flag,
+  /** S3: 30 at least. */
+  rawInfrequentDays: whole.min(30),
+  oldVersionDays: whole.min(1),
+  /** https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html */
+  logDays: z.coerce
+    .number()
+    .refine(
+      (days) => retentions.includes(days),
+      `is one of what CloudWatch Logs knows: 1, 3, 5, 7, 14, 30, 60, 90, …`,
+    ),
+  alarmEmail: z.union([z.literal(''), z.email()]),
+  lagAlarmSeconds: whole.min(60),
+  quarantineAlarmPercent: z.coerce.number().min(0).max(100),
+  serving: z.enum(['off', 'on']),
+});
+
+const retentions = [
+  1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+];
+
+interface Serverless {
+  readonly service: { readonly custom: { readonly parameters: unknown } };
+  readonly classes: { readonly Error: new (message: string) => Error };
+}
+
+export default class Parameters {
+  readonly hooks: Readonly<Record<string, () => void>>;
+
+  constructor(serverless: Serverless) {
+    const check = () => {
+      const parsed = parameters.safeParse(serverless.service.custom.parameters);
+      if (parsed.success) return;
+      const faults = parsed.error.issues.map((i) => `  ${i.path.join('.')}: ${i.message}`);
+      throw new serverless.classes.Error(
+        `parameters (serverless.yml, or --param) that cannot be meant:\n${faults.join('\n')}`,
+      );
+    };
+    this.hooks = {
+      'before:package:initialize': check,
+      'before:offline:start': check,
+      'before:offline:start:init': check,
+    };
+  }
+}

@@ -1,0 +1,52 @@
+/** Runs behind the others: logs are read by more people than the data is. */
+import { FilterLogEventsCommand, paginateDescribeLogGroups } from '@aws-sdk/client-cloudwatch-logs';
+import { expect, test } from '@jest/globals';
+import { drop, post, stage } from '../support/stage.ts';
+
+const marks = {
+  text: 'mark-of-a-text-7f3a',
+  name: 'mark-of-a-name-7f3a',
+  refused: 'mark-of-a-refused-value-7f3a',
+  broken: 'mark-of-a-broken-line-7f3a',
+};
+
+test('no log line of any function has a value of a row in it, be the row good, refused or broken', async () => {
+  const id = 1_860_000_001;
+  const [file] = await drop('social_media', {
+    'social-media-feed/logs/marks.json': [
+      post(id, {
+        text: marks.text,
+        user: { id: 4000001, screen_name: marks.name, location: null, followers: 1 },
+      }),
+      post(id, { text: marks.text }),
+      post(id + 1, { timestamp: marks.refused }),
+      post(id + 2, { retweets: marks.refused }),
+      `{"text": "${marks.broken}"`,
+      '',
+    ].join('\n'),
+  });
+  expect(file?.record.counts).toEqual({ rowsRead: 5, published: 1, duplicates: 1, quarantined: 3 });
+  // One that is held says why.
+  await drop('social_media', {
+    'social-media-feed/logs/held.json': `${post(id + 3, { timestamp: '1900-01-01T00:00:00Z', text: marks.text })}\n`,
+  });
+  const lines = await logLines();
+  // The logs are there, and are these batches'.
+  expect(lines.some((line) => line.includes(String(file?.record.batch)))).toBe(true);
+  expect(lines.some((line) => line.includes('step failed') || line.includes('ExpectationFailed'))).toBe(true);
+  for (const mark of Object.values(marks)) expect(lines.filter((line) => line.includes(mark))).toEqual([]);
+});
+
+async function logLines(): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const page of paginateDescribeLogGroups({ client: stage.logs }, {}))
+    for (const { logGroupName } of page.logGroups ?? []) {
+      let nextToken: string | undefined;
+      do {
+        const found = await stage.logs.send(new FilterLogEventsCommand({ logGroupName, nextToken }));
+        lines.push(...(found.events ?? []).map((event) => event.message ?? ''));
+        nextToken = found.nextToken;
+      } while (nextToken !== undefined);
+    }
+  return lines;
+}

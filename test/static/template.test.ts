@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { packageStage } from '../../offline/deploy.ts';
+import { cfnLint, checkov, type Template, template } from '../support/gates.ts';
+
+const stages = ['dev', 'prod'];
+const templates = new Map(await inTurn(stages, async (stage) => [stage, await template(stage)] as const));
+const of = (stage: string) => templates.get(stage) as Template;
+const ofType = ({ Resources }: Template, type: string) =>
+  Object.entries(Resources).filter(([, resource]) => resource.Type === type);
+
+test.each(stages)('stage %s is packaged without an account, and cfn-lint finds nothing', async (stage) => {
+  expect(await cfnLint(of(stage))).toEqual([]);
+});
+
+test.each(stages)('Checkov finds nothing in stage %s', async (stage) => {
+  expect(await checkov(of(stage))).toEqual([]);
+});
+
+test('a fault that is planted is found', async () => {
+  const faulty = structuredClone(of('prod'));
+  const raw = faulty.Resources.RawBucket as Template['Resources'][string];
+  raw.Properties.PublicAccessBlockConfiguration = { BlockPublicAcls: false };
+  raw.Properties.NoSuchThing = 1;
+  expect((await checkov(faulty)).join()).toMatch(/CKV_AWS_5[346].*RawBucket/);
+  expect((await cfnLint(faulty)).join()).toMatch(/E3002.*NoSuchThing/);
+});
+
+test.each(stages)('names of stage %s are its own, and those of buckets their account’s too', (stage) => {
+  const names = Object.values(of(stage).Resources).flatMap(({ Type, Properties }) =>
+    Object.entries(Properties)
+      .filter(([key]) => /^(?!.*(Policy|Metric|Handler|Dimension)).*Name$|^Name$/.test(key))
+      .map(([, name]) => ({ Type, name: JSON.stringify(name) })),
+  );
+  expect(names.length).toBeGreaterThan(40);
+  for (const { name } of names) expect(name).toContain(stage);
+  for (const { Type, name } of names.filter((n) => n.Type === 'AWS::S3::Bucket'))
+    expect(`${Type} ${name}`).toContain('AWS::AccountId');
+});
+
+test.each(stages)('what holds data in stage %s outlives the stack, and answers TLS alone', (stage) => {
+  const buckets = ofType(of(stage), 'AWS::S3::Bucket').filter(
+    ([name]) => name !== 'ServerlessDeploymentBucket',
+  );
+  expect(buckets.map(([name]) => name).sort()).toEqual(['ProcessedBucket', 'RawBucket', 'WorkBucket']);
+  const [ledger] = ofType(of(stage), 'AWS::DynamoDB::Table');
+  for (const [, resource] of [...buckets, ...(ledger ? [ledger] : [])])
+    expect(resource.DeletionPolicy).toBe('Retain');
+  const policies = ofType(of(stage), 'AWS::S3::BucketPolicy').map(([, p]) => JSON.stringify(p.Properties));
+  for (const [name] of buckets)
+    expect(
+      policies.some((p) => p.includes(`"Ref":"${name}"`) && p.includes('"aws:SecureTransport":"false"')),
+    ).toBe(true);
+});
+
+test.each(stages)('each function of stage %s has a role of its own', (stage) => {
+  const roles = ofType(of(stage), 'AWS::Lambda::Function').map(([, f]) => JSON.stringify(f.Properties.Role));
+  expect(roles.length).toBeGreaterThanOrEqual(16);
+  expect(new Set(roles).size).toBe(roles.length);
+});
+
+test('a queue keeps a message from others for six times as long as its function may take', () => {
+  const { Resources } = of('prod');
+  const timeout = Number(Resources.DispatchLambdaFunction?.Properties.Timeout);
+  expect(Number(Resources.RawEventsQueue?.Properties.VisibilityTimeout)).toBeGreaterThanOrEqual(6 * timeout);
+});
+
+test('a parameter that cannot be meant is refused, by its name', async () => {
+  const refused = packageStage({
+    stage: 'Prod',
+    params: { engine: 'flink', glueWorkers: '1', logDays: '31', kmsKeyArn: 'alias/mine' },
+    report: () => {},
+  });
+  await expect(refused).rejects.toThrow(
+    /stage: [\s\S]*engine: [\s\S]*glueWorkers: [\s\S]*kmsKeyArn: [\s\S]*logDays: /,
+  );
+});
+
+test('the state machine stays within its limits by design: no list is passed from state to state', () => {
+  const definition = readFileSync(join(import.meta.dirname, '../../statemachines/ingest.yml'), 'utf8');
+  expect(definition).not.toMatch(/\.(files|partitions|objects)\b/);
+});
+
+/** One after the other: the framework builds in one folder. */
+async function inTurn<T, R>(items: readonly T[], make: (item: T) => Promise<R>): Promise<R[]> {
+  const made: R[] = [];
+  for (const item of items) made.push(await make(item));
+  return made;
+}

@@ -1,0 +1,213 @@
+/** AWS calls as requests to IAM, and IAM's answer by the policies of the function that made them. */
+import { runSimulation } from '@cloud-copilot/iam-simulate';
+import type { RecordedCalls } from '../../offline/recorder.ts';
+
+export interface Request {
+  readonly action: string;
+  readonly resource: string;
+  readonly context?: Readonly<Record<string, string>>;
+}
+
+export interface Statement {
+  readonly Effect: string;
+  readonly Action: string | readonly string[];
+  readonly Resource: string | readonly string[];
+}
+
+export interface Policy {
+  readonly Version: string;
+  readonly Statement: readonly Statement[];
+}
+
+/** What a stage's resources are called, for calls that do not say. */
+export interface Names {
+  readonly account: string;
+  readonly region: string;
+  readonly workgroup: string;
+  readonly database: string;
+  readonly workBucket: string;
+}
+
+/**
+ * What IAM is asked about a call. https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+ */
+export function requestsOf({ service, operation, example }: RecordedCalls, names: Names): Request[] {
+  const { path, body } = example;
+  const arn = (resource: string) => `arn:aws:${service}:${names.region}:${names.account}:${resource}`;
+  if (service === 's3') return s3Requests(operation, path, body);
+  const input = JSON.parse(body || '{}') as Record<string, unknown>;
+  const text = (key: string) => String(input[key] ?? '');
+  switch (service) {
+    case 'dynamodb':
+      return dynamoActions(operation, input).map(({ action, table }) => ({
+        action: `dynamodb:${action}`,
+        resource: arn(`table/${table}`),
+      }));
+    case 'glue': {
+      const action = `glue:${operation}`;
+      if (/Crawler$/.test(operation)) return [{ action, resource: arn(`crawler/${text('Name')}`) }];
+      if (/JobRun$/.test(operation)) return [{ action, resource: arn(`job/${text('JobName')}`) }];
+      const table = text('TableName') || text('Name') || (input.TableInput as { Name?: string })?.Name || '';
+      const resources = [
+        'catalog',
+        `database/${text('DatabaseName')}`,
+        `table/${text('DatabaseName')}/${table}`,
+      ];
+      return resources.map((resource) => ({ action, resource: arn(resource) }));
+    }
+    case 'athena':
+      return [
+        { action: `athena:${operation}`, resource: arn(`workgroup/${names.workgroup}`) },
+        ...asAthena(operation, names),
+      ];
+    case 'states':
+      return [{ action: `states:${operation}`, resource: text('stateMachineArn') || text('executionArn') }];
+    case 'events': {
+      const [entry] = input.Entries as { Source: string }[];
+      const context = { 'events:source': entry?.Source ?? '' };
+      return [{ action: 'events:PutEvents', resource: arn('event-bus/default'), context }];
+    }
+    default:
+      throw new Error(`nobody has said what IAM is asked about ${service} ${operation}`);
+  }
+}
+
+function s3Requests(operation: string, path: string, body: string): Request[] {
+  const [place = '', query = ''] = path.split('?');
+  const [bucket = ''] = place.split('/').filter(Boolean);
+  const object = `arn:aws:s3:::${place.slice(1)}`;
+  const read = (of: string, isVersion: boolean) => ({
+    action: isVersion ? 's3:GetObjectVersion' : 's3:GetObject',
+    resource: of,
+  });
+  switch (operation) {
+    case 'GetObject':
+    case 'HeadObject':
+      return [read(object, query.includes('versionId='))];
+    case 'CopyObject':
+    case 'UploadPartCopy':
+      return [
+        // The recorder keeps what is copied in the place of a body.
+        read(`arn:aws:s3:::${body.replace(/^\//, '').split('?')[0]}`, body.includes('versionId=')),
+        { action: 's3:PutObject', resource: object },
+      ];
+    case 'DeleteObject':
+      return [{ action: 's3:DeleteObject', resource: object }];
+    case 'DeleteObjects':
+      return [...body.matchAll(/<Key>([^<]*)/g)].map(([, key]) => ({
+        action: 's3:DeleteObject',
+        resource: `arn:aws:s3:::${bucket}/${key}`,
+      }));
+    case 'ListObjectsV2':
+      return [{ action: 's3:ListBucket', resource: `arn:aws:s3:::${bucket}` }];
+    case 'ListObjectVersions':
+      return [{ action: 's3:ListBucketVersions', resource: `arn:aws:s3:::${bucket}` }];
+    case 'GetBucketLocation':
+      return [{ action: 's3:GetBucketLocation', resource: `arn:aws:s3:::${bucket}` }];
+    case 'AbortMultipartUpload':
+      return [{ action: 's3:AbortMultipartUpload', resource: object }];
+    case 'PutObject':
+    case 'CreateMultipartUpload':
+    case 'UploadPart':
+    case 'CompleteMultipartUpload':
+      return [{ action: 's3:PutObject', resource: object }];
+    default:
+      throw new Error(`nobody has said what IAM is asked about s3 ${operation} ${path}`);
+  }
+}
+
+/** A transaction is asked about item by item. */
+function dynamoActions(
+  operation: string,
+  input: Record<string, unknown>,
+): { action: string; table: string }[] {
+  if (operation === 'TransactWriteItems')
+    return (input.TransactItems as Record<string, { TableName: string }>[]).flatMap((item) =>
+      Object.entries(item).map(([kind, { TableName }]) => ({
+        action: kind === 'ConditionCheck' ? 'ConditionCheckItem' : `${kind}Item`,
+        table: TableName,
+      })),
+    );
+  if (operation.startsWith('Batch'))
+    return Object.keys(input.RequestItems as object).map((table) => ({ action: operation, table }));
+  return [{ action: operation, table: String(input.TableName) }];
+}
+
+/**
+ * What Athena does with its caller's permissions: no call of it passes the gateway.
+ * https://docs.aws.amazon.com/athena/latest/ug/s3-permissions.html, …/fine-grained-access-to-glue-resources.html
+ */
+function asAthena(operation: string, names: Names): Request[] {
+  const glue = (resource: string) => `arn:aws:glue:${names.region}:${names.account}:${resource}`;
+  const tables = ['catalog', `database/${names.database}`, `table/${names.database}/staging`].map(glue);
+  const work = `arn:aws:s3:::${names.workBucket}`;
+  if (operation === 'GetQueryResults')
+    return [{ action: 's3:GetObject', resource: `${work}/athena/result.csv` }];
+  if (operation !== 'StartQueryExecution') return [];
+  return [
+    ...[
+      'glue:GetDatabase',
+      'glue:GetTable',
+      'glue:GetPartition',
+      'glue:GetPartitions',
+      'glue:BatchGetPartition',
+    ].flatMap((action) => tables.map((resource) => ({ action, resource }))),
+    { action: 's3:GetBucketLocation', resource: work },
+    { action: 's3:ListBucket', resource: work },
+    { action: 's3:GetObject', resource: `${work}/staging/data.parquet` },
+    { action: 's3:GetObject', resource: `${work}/athena/result.csv` },
+    { action: 's3:PutObject', resource: `${work}/athena/result.csv` },
+  ];
+}
+
+/** Whether AWS would allow it. Throws Error for a request that IAM does not know. */
+export async function isAllowed(
+  { action, resource, context = {} }: Request,
+  policies: readonly Policy[],
+  { account }: Names,
+): Promise<boolean> {
+  const result = await runSimulation(
+    {
+      request: {
+        principal: `arn:aws:iam::${account}:role/function`,
+        action,
+        resource: { resource, accountId: account },
+        contextVariables: { ...context },
+      },
+      identityPolicies: policies.map((policy, i) => ({ name: `policy${i}`, policy })),
+      serviceControlPolicies: [],
+      resourceControlPolicies: [],
+      resourcePolicy: undefined,
+    },
+    {},
+  );
+  if (result.resultType === 'error')
+    throw new Error(`${action} ${resource}: ${JSON.stringify(result.errors)}`);
+  return result.overallResult === 'Allowed';
+}
+
+export interface Grant {
+  readonly action: string;
+  readonly resource: string;
+}
+
+const listOf = (value: string | readonly string[]): readonly string[] =>
+  typeof value === 'string' ? [value] : value;
+
+/** Each pair of action and resource that policies allow. */
+export const grantsOf = (policies: readonly Policy[]): Grant[] =>
+  policies
+    .flatMap((policy) => policy.Statement)
+    .filter((statement) => statement.Effect === 'Allow')
+    .flatMap(({ Action, Resource }) =>
+      listOf(Action).flatMap((action) => listOf(Resource).map((resource) => ({ action, resource }))),
+    );
+
+/** Whether a request made use of a grant. */
+export function uses({ action, resource }: Request, grant: Grant): boolean {
+  const pattern = grant.resource
+    .split('*')
+    .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+    .join('.*');
+  return action === grant.action && new RegExp(`^${pattern}$`, 's').test(resource);
+}
