@@ -4,7 +4,7 @@ import Sequencer from '@jest/test-sequencer';
 const last = ['logs.test.ts', 'permissions.test.ts'];
 const rank = ({ path }) => last.findIndex((name) => path.endsWith(`/e2e/${name}`));
 
-export default class InTurn extends Sequencer.default {
+export default class InTurn extends Sequencer {
   sort(tests) {
     return [...super.sort(tests)].sort((a, b) => rank(a) - rank(b));
   }

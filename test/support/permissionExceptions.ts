@@ -1,7 +1,47 @@
 /** Grants that no test run can use, or that can name no resource; each with why it is there all the same. Reviewed with every change. */
 export const exceptions: readonly {
-  readonly of: 'all' | readonly string[];
-  readonly actions: readonly string[];
+  readonly of: 'all' | readonly string[  {
+    of: ['checkCrawler', 'transformEmbedded', 'startGlueJob', 'publish', 'failBatch', 'recover', 'replaceRows'],
+    actions: ['s3:ListBucket'],
+    resource: 'sluice-',
+    why: 'S3 answers 404 for a key that is not there only to who may list the bucket; with 403 a missing object would be a failure',
+  },
+  {
+    of: ['sweep'],
+    actions: [
+      'dynamodb:ConditionCheckItem',
+      's3:ListBucket',
+      's3:GetObject',
+      's3:PutObject',
+      's3:DeleteObject',
+      'glue:DeletePartition',
+      'events:PutEvents',
+    ],
+    resource: '',
+    why: 'ends a batch as FailBatch does, with the same code, when that one could not; the tests run it in their own process',
+  },
+];
+  readonly actions: readonly string[  {
+    of: ['checkCrawler', 'transformEmbedded', 'startGlueJob', 'publish', 'failBatch', 'recover', 'replaceRows'],
+    actions: ['s3:ListBucket'],
+    resource: 'sluice-',
+    why: 'S3 answers 404 for a key that is not there only to who may list the bucket; with 403 a missing object would be a failure',
+  },
+  {
+    of: ['sweep'],
+    actions: [
+      'dynamodb:ConditionCheckItem',
+      's3:ListBucket',
+      's3:GetObject',
+      's3:PutObject',
+      's3:DeleteObject',
+      'glue:DeletePartition',
+      'events:PutEvents',
+    ],
+    resource: '',
+    why: 'ends a batch as FailBatch does, with the same code, when that one could not; the tests run it in their own process',
+  },
+];
   /** Part of the resource. */
   readonly resource: string;
   readonly why: string;
@@ -23,5 +63,25 @@ export const exceptions: readonly {
     actions: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'],
     resource: '',
     why: 'Lambda itself polls the queue',
+  },
+  {
+    of: ['checkCrawler', 'transformEmbedded', 'startGlueJob', 'publish', 'failBatch', 'recover', 'replaceRows'],
+    actions: ['s3:ListBucket'],
+    resource: 'sluice-',
+    why: 'S3 answers 404 for a key that is not there only to who may list the bucket; with 403 a missing object would be a failure',
+  },
+  {
+    of: ['sweep'],
+    actions: [
+      'dynamodb:ConditionCheckItem',
+      's3:ListBucket',
+      's3:GetObject',
+      's3:PutObject',
+      's3:DeleteObject',
+      'glue:DeletePartition',
+      'events:PutEvents',
+    ],
+    resource: '',
+    why: 'ends a batch as FailBatch does, with the same code, when that one could not; the tests run it in their own process',
   },
 ];

@@ -47,13 +47,8 @@ export function requestsOf({ service, operation, example }: RecordedCalls, names
       const action = `glue:${operation}`;
       if (/Crawler$/.test(operation)) return [{ action, resource: arn(`crawler/${text('Name')}`) }];
       if (/JobRun$/.test(operation)) return [{ action, resource: arn(`job/${text('JobName')}`) }];
-      const table = text('TableName') || text('Name') || (input.TableInput as { Name?: string })?.Name || '';
-      const resources = [
-        'catalog',
-        `database/${text('DatabaseName')}`,
-        `table/${text('DatabaseName')}/${table}`,
-      ];
-      return resources.map((resource) => ({ action, resource: arn(resource) }));
+      const table = text('TableName') || text('Name') || (input.TableInput as { Name?: string })?.Name;
+      return catalogRequests(action, text('DatabaseName'), table, arn);
     }
     case 'athena':
       return [
@@ -70,6 +65,18 @@ export function requestsOf({ service, operation, example }: RecordedCalls, names
     default:
       throw new Error(`nobody has said what IAM is asked about ${service} ${operation}`);
   }
+}
+
+/** Glue asks about the catalog, the database and the table; for a list, about every table. */
+function catalogRequests(
+  action: string,
+  database: string,
+  table: string | undefined,
+  arn: (resource: string) => string,
+): Request[] {
+  const above = ['catalog', `database/${database}`];
+  const own = action === 'glue:GetDatabase' ? [] : [`table/${database}/${table ?? '*'}`];
+  return [...above, ...own].map((resource) => ({ action, resource: arn(resource) }));
 }
 
 function s3Requests(operation: string, path: string, body: string): Request[] {
@@ -139,19 +146,15 @@ function dynamoActions(
  */
 function asAthena(operation: string, names: Names): Request[] {
   const glue = (resource: string) => `arn:aws:glue:${names.region}:${names.account}:${resource}`;
-  const tables = ['catalog', `database/${names.database}`, `table/${names.database}/staging`].map(glue);
   const work = `arn:aws:s3:::${names.workBucket}`;
   if (operation === 'GetQueryResults')
     return [{ action: 's3:GetObject', resource: `${work}/athena/result.csv` }];
   if (operation !== 'StartQueryExecution') return [];
   return [
-    ...[
-      'glue:GetDatabase',
-      'glue:GetTable',
-      'glue:GetPartition',
-      'glue:GetPartitions',
-      'glue:BatchGetPartition',
-    ].flatMap((action) => tables.map((resource) => ({ action, resource }))),
+    ...catalogRequests('glue:GetDatabase', names.database, undefined, glue),
+    ...['GetTable', 'GetPartition', 'GetPartitions', 'BatchGetPartition'].flatMap((action) =>
+      catalogRequests(`glue:${action}`, names.database, 'staging', glue),
+    ),
     { action: 's3:GetBucketLocation', resource: work },
     { action: 's3:ListBucket', resource: work },
     { action: 's3:GetObject', resource: `${work}/staging/data.parquet` },
