@@ -1,47 +1,7 @@
 /** Grants that no test run can use, or that can name no resource; each with why it is there all the same. Reviewed with every change. */
 export const exceptions: readonly {
-  readonly of: 'all' | readonly string[  {
-    of: ['checkCrawler', 'transformEmbedded', 'startGlueJob', 'publish', 'failBatch', 'recover', 'replaceRows'],
-    actions: ['s3:ListBucket'],
-    resource: 'sluice-',
-    why: 'S3 answers 404 for a key that is not there only to who may list the bucket; with 403 a missing object would be a failure',
-  },
-  {
-    of: ['sweep'],
-    actions: [
-      'dynamodb:ConditionCheckItem',
-      's3:ListBucket',
-      's3:GetObject',
-      's3:PutObject',
-      's3:DeleteObject',
-      'glue:DeletePartition',
-      'events:PutEvents',
-    ],
-    resource: '',
-    why: 'ends a batch as FailBatch does, with the same code, when that one could not; the tests run it in their own process',
-  },
-];
-  readonly actions: readonly string[  {
-    of: ['checkCrawler', 'transformEmbedded', 'startGlueJob', 'publish', 'failBatch', 'recover', 'replaceRows'],
-    actions: ['s3:ListBucket'],
-    resource: 'sluice-',
-    why: 'S3 answers 404 for a key that is not there only to who may list the bucket; with 403 a missing object would be a failure',
-  },
-  {
-    of: ['sweep'],
-    actions: [
-      'dynamodb:ConditionCheckItem',
-      's3:ListBucket',
-      's3:GetObject',
-      's3:PutObject',
-      's3:DeleteObject',
-      'glue:DeletePartition',
-      'events:PutEvents',
-    ],
-    resource: '',
-    why: 'ends a batch as FailBatch does, with the same code, when that one could not; the tests run it in their own process',
-  },
-];
+  readonly of: 'all' | readonly string[];
+  readonly actions: readonly string[];
   /** Part of the resource. */
   readonly resource: string;
   readonly why: string;
@@ -49,8 +9,8 @@ export const exceptions: readonly {
   {
     of: 'all',
     actions: ['logs:CreateLogStream', 'logs:CreateLogGroup', 'logs:PutLogEvents'],
-    resource: ':log-group:/aws/lambda/',
-    why: 'Lambda itself writes the logs',
+    resource: ':log-group:/aws',
+    why: 'Lambda and Glue themselves write the logs',
   },
   {
     of: 'all',
@@ -65,7 +25,15 @@ export const exceptions: readonly {
     why: 'Lambda itself polls the queue',
   },
   {
-    of: ['checkCrawler', 'transformEmbedded', 'startGlueJob', 'publish', 'failBatch', 'recover', 'replaceRows'],
+    of: [
+      'checkCrawler',
+      'transformEmbedded',
+      'startGlueJob',
+      'publish',
+      'failBatch',
+      'recover',
+      'replaceRows',
+    ],
     actions: ['s3:ListBucket'],
     resource: 'sluice-',
     why: 'S3 answers 404 for a key that is not there only to who may list the bucket; with 403 a missing object would be a failure',
@@ -83,5 +51,23 @@ export const exceptions: readonly {
     ],
     resource: '',
     why: 'ends a batch as FailBatch does, with the same code, when that one could not; the tests run it in their own process',
+  },
+  {
+    of: ['glueJob'],
+    actions: ['cloudwatch:PutMetricData'],
+    resource: '*',
+    why: 'Glue itself writes the job metrics, and CloudWatch knows no resources',
+  },
+  {
+    of: ['glueJob'],
+    actions: ['s3:GetObject'],
+    resource: '/scripts/*',
+    why: 'Glue itself fetches the script and the wheel',
+  },
+  {
+    of: ['glueJob'],
+    actions: ['s3:AbortMultipartUpload'],
+    resource: '/staging/*',
+    why: 'Spark takes back a large upload that broke off',
   },
 ];
