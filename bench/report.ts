@@ -232,7 +232,7 @@ const packageSection = ({ largest, engine, cold }: Packages): string[] => [
 
 const number = (value: number): string => value.toLocaleString('en');
 
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const widths = header.map((cell, i) =>
     Math.max(3, cell.length, ...rows.map((row) => (row[i] ?? '').length)),
   );

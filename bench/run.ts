@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SetupError } from '../offline/setup/environments.ts';
 import { type Contender, contenders } from './contenders.ts';
+import { costReport } from './cost.ts';
 import { type Feed, feedOf } from './feeds.ts';
 import { measureFlow } from './flow.ts';
 import { measureGrowth } from './growth.ts';
@@ -16,8 +17,8 @@ import { type Comparison, type Row, report as written } from './report.ts';
 const help = `Usage: npm run bench [-- options]
 
 Runs every contender on the same feeds, one after the other and round after round, and checks that all give the same counts;
-measures how time grows, what a query reads, and the whole flow on a local AWS; writes docs/performance.md, in which the
-section "Where the time goes" is kept as it is. With the defaults it takes about half an hour on two cores.
+measures how time grows, what a query reads, and the whole flow on a local AWS; writes docs/cost.md, and docs/performance.md, in
+which the section "Where the time goes" is kept as it is. With the defaults it takes about half an hour on two cores.
 
   --rows LIST    sizes, 100000,1000000,5000000 by default
   --rounds N     repetitions of each (3); the largest size runs once
@@ -83,7 +84,10 @@ async function main(): Promise<number> {
   const file = join(root, 'docs/performance.md');
   const text = written({ machine, comparisons, growth, output, flow, packages }, await notesOf(file));
   console.log(text);
-  if (!values.dry && values.only === undefined) await writeFile(file, text);
+  if (!values.dry && values.only === undefined) {
+    await writeFile(file, text);
+    if (flow) await writeFile(join(root, 'docs/cost.md'), costReport(flow.usage));
+  }
   return 0;
 }
 
