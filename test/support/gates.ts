@@ -33,13 +33,13 @@ export const template = (stage: string, params: Readonly<Record<string, string>>
   templateOf(stage, params);
 
 /** What a program says. Neither exit status is an error: it is what the test is about. */
-export async function runGate(program: string, args: readonly string[]): Promise<string> {
+export async function runGate(program: string, args: readonly string[], cwd = root): Promise<string> {
   const bin = await ensureGates(() => {});
   return new Promise((done, fail) => {
     execFile(
       join(bin, program),
       args,
-      { maxBuffer: 64 * 1024 * 1024, cwd: root, env: { ...process.env, LOG_LEVEL: 'ERROR' } },
+      { maxBuffer: 64 * 1024 * 1024, cwd, env: { ...process.env, LOG_LEVEL: 'ERROR' } },
       (error, stdout, stderr) => {
         if (error && typeof error.code !== 'number') fail(error);
         else done(stdout === '' && error ? stderr : stdout);
