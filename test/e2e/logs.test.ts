@@ -34,6 +34,33 @@ test('no log line of any function has a value of a row in it, be the row good, r
   // The logs are there, and are these batches'.
   expect(lines.some((line) => line.includes(String(file?.record.batch)))).toBe(true);
   expect(lines.some((line) => line.includes('step failed') || line.includes('ExpectationFailed'))).toBe(true);
+  // What CloudWatch makes metrics of, for the stage and for the dataset.
+  const measured = lines.flatMap((line) => (line.includes('"_aws"') ? [JSON.parse(line) as object] : []));
+  expect(measured).toContainEqual(
+    expect.objectContaining({
+      _aws: expect.objectContaining({
+        CloudWatchMetrics: [
+          expect.objectContaining({
+            Namespace: 'Sluice',
+            Dimensions: [
+              ['service', 'stage'],
+              ['service', 'stage', 'dataset'],
+            ],
+          }),
+        ],
+      }),
+      stage: 'local',
+      dataset: 'social_media',
+      RowsRead: 5,
+      RowsPublished: 1,
+      RowsQuarantined: 3,
+      RowsDuplicate: 1,
+      QuarantineShare: 60,
+      Lag: expect.any(Number),
+      BatchDuration: expect.any(Number),
+    }),
+  );
+  expect(measured).toContainEqual(expect.objectContaining({ BatchesHeld: 1 }));
   for (const mark of Object.values(marks)) expect(lines.filter((line) => line.includes(mark))).toEqual([]);
 });
 
