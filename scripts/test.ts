@@ -1,10 +1,13 @@
 /** `npm test`: lint, types, then unit tests, static gates, and end-to-end tests on a local AWS with real Spark. */
 import { spawn } from 'node:child_process';
-import { resolve } from 'node:path';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { deploy } from '../offline/deploy.ts';
 import { type LocalAws, startLocalAws } from '../offline/localAws.ts';
-import { ensureSpark, SetupError } from '../offline/setup/environments.ts';
+import { ensureGates, ensureSpark, SetupError } from '../offline/setup/environments.ts';
+import { lineOf } from '../test/support/closingLine.mjs';
 
 const help = `Usage: npm test [-- [options] [PATTERN…]]
 
@@ -54,7 +57,10 @@ async function main(): Promise<number> {
   });
   try {
     console.log('local AWS');
-    if (values.long === undefined) await ensureSpark(report);
+    if (values.long === undefined) {
+      await ensureSpark(report);
+      await ensureGates(report);
+    }
     aws = await startLocalAws({ port: 0, athena: 'trino', report });
     await deploy({ endpoint: aws.endpoint, params: {}, report });
     const projects = values.long === undefined ? ['unit', 'static', 'differential', 'e2e'] : ['long'];
@@ -67,21 +73,50 @@ async function main(): Promise<number> {
       ...(values.seed === undefined ? {} : { SLUICE_SOAK_SEED: values.seed }),
       ...(values.files === undefined ? {} : { SLUICE_LOAD_FILES: values.files }),
     };
-    // One at a time: the end-to-end tests share the datasets' leases.
+    const selected = (names: readonly string[]) => [
+      // One file at a time: the end-to-end tests share the datasets' leases.
+      '--runInBand',
+      '--selectProjects',
+      ...names,
+      ...(patterns.length > 0 ? ['--testPathPatterns', ...patterns] : []),
+    ];
+    const isWhole = values.long === undefined && patterns.length === 0;
     return await Promise.race([
-      jest(
-        [
-          '--runInBand',
-          '--selectProjects',
-          ...projects,
-          ...(patterns.length > 0 ? ['--testPathPatterns', ...patterns] : []),
-        ],
-        settings,
-      ),
+      isWhole ? sideBySide(projects, selected, settings) : jest(selected(projects), settings),
       interrupted,
     ]);
   } finally {
     await aws?.close();
+  }
+}
+
+/** End-to-end tests mostly wait: the others run beside them, and are shown when they are over. The last line counts both. */
+async function sideBySide(
+  projects: readonly string[],
+  selected: (names: readonly string[]) => string[],
+  settings: Readonly<Record<string, string>>,
+): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
+  try {
+    const start = async (names: readonly string[], output: 'inherit' | 'pipe') => {
+      const counts = join(folder, names.join('-'));
+      const code = await jest(selected(names), { ...settings, SLUICE_COUNTS: counts }, output);
+      const text = await readFile(counts, 'utf8').catch(() => '{"passed":0,"failed":1,"skipped":0}');
+      return { code, ...(JSON.parse(text) as Record<'passed' | 'failed' | 'skipped', number>) };
+    };
+    const results = await Promise.all([
+      start(
+        projects.filter((name) => name !== 'e2e'),
+        'pipe',
+      ),
+      start(['e2e'], 'inherit'),
+    ]);
+    const sum = (key: 'passed' | 'failed' | 'skipped') => results.reduce((n, result) => n + result[key], 0);
+    const line = lineOf({ passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') });
+    process.once('exit', () => console.log(line));
+    return Math.max(...results.map(({ code }) => code));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -95,7 +130,11 @@ async function isClean(): Promise<boolean> {
   return checks.every((code) => code === 0);
 }
 
-const jest = (args: readonly string[], environment: Readonly<Record<string, string>>): Promise<number> =>
+const jest = (
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  output: 'inherit' | 'pipe' = 'inherit',
+): Promise<number> =>
   run(
     'node',
     [
@@ -105,22 +144,30 @@ const jest = (args: readonly string[], environment: Readonly<Record<string, stri
       ...args,
     ],
     environment,
+    output,
   );
 
 function run(
   program: string,
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  output: 'inherit' | 'pipe' = 'inherit',
 ): Promise<number> {
   return new Promise((done, fail) => {
+    const said: Buffer[] = [];
     const child = spawn(resolve(root, 'node_modules/.bin', program), args, {
       cwd: root,
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: ['ignore', output, output],
       env: { ...process.env, ...environment },
     });
     process.once('exit', () => child.kill());
     child.on('error', fail);
-    child.on('close', (code) => done(code ?? 1));
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk: Buffer) => said.push(chunk));
+    child.on('close', (code) => {
+      process.stdout.write(Buffer.concat(said));
+      done(code ?? 1);
+    });
   });
 }
 

@@ -1,11 +1,20 @@
-/** Jest reporter: the run's last line, counted by the runner. */
+/** Jest reporter: the run's last line, counted by the runner. Where SLUICE_COUNTS names a file, the counts go there instead. */
+import { writeFileSync } from 'node:fs';
+
+export const lineOf = ({ passed, failed, skipped }) =>
+  `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+
 export default class ClosingLine {
   onRunComplete(_contexts, results) {
-    // A test file that could not even start is a failure too.
-    const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
-    const skipped = results.numPendingTests > 0 ? `, ${results.numPendingTests} skipped` : '';
-    const line = `${results.numPassedTests} passed, ${failed} failed${skipped}`;
+    const counts = {
+      passed: results.numPassedTests,
+      // A test file that could not even start is a failure too.
+      failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
+      skipped: results.numPendingTests,
+    };
+    const file = process.env.SLUICE_COUNTS;
+    if (file) writeFileSync(file, JSON.stringify(counts));
     // Jest writes its own summary after the last reporter.
-    process.once('exit', () => console.log(line));
+    else process.once('exit', () => console.log(lineOf(counts)));
   }
 }

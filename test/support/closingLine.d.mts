@@ -1,0 +1,1 @@
+export function lineOf(counts: { passed: number; failed: number; skipped: number }): string;
