@@ -1,6 +1,15 @@
 /** `sls offline --stage local`: a handler that is edited is what the next execution runs, without a deployment. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -91,6 +100,12 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
+/** As editors do: nobody may read half of a file. */
+function edit(path: string, text: string): void {
+  writeFileSync(`${path}~`, text);
+  renameSync(`${path}~`, path);
+}
+
 test('an edited handler is run by the next execution; errors keep their names; Ctrl-C ends all of it', async () => {
   const offline = startOffline(await freePort());
   try {
@@ -106,7 +121,7 @@ test('an edited handler is run by the next execution; errors keep their names; C
     const handler = join(copy, 'src/handlers/checkCrawler.ts');
     const source = readFileSync(handler, 'utf8');
     const throwing = "throw Object.assign(new Error('edited'), { name: 'SchemaMismatch' });";
-    writeFileSync(
+    edit(
       handler,
       `${source.replace('export const handler', 'const whole')}\nexport const handler: typeof whole = async () => { ${throwing} };\n`,
     );
@@ -120,7 +135,7 @@ test('an edited handler is run by the next execution; errors keep their names; C
     const held = (await stage.ledger.batches(dataset)).find((b) => b.state === 'held');
     expect(held?.reason).toBe('SchemaMismatch: edited');
 
-    writeFileSync(handler, source);
+    edit(handler, source);
     await waitFor(
       () => invoke(offline, 'checkCrawler'),
       (answer) => !answer.includes('edited'),
