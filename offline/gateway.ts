@@ -27,6 +27,7 @@ export async function startGateway(options: {
   const proxy = createProxyServer({ target: options.upstream });
   const faults = createFaults();
   const recorder = createRecorder();
+  /** Throws what reading a request throws when its caller hangs up. */
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const target = String(request.headers['x-amz-target'] ?? '');
     // What names its resources in the body is small; objects pass as they come.
@@ -41,12 +42,15 @@ export async function startGateway(options: {
   const server: Server = createServer((request, response) => {
     if (request.url === faultsPath) return void faults.control(request, response);
     if (request.url === callsPath) return recorder.control(request, response);
-    void faults.intercept(request).then((fault) => {
-      if (!fault) return serve(request, response);
-      if (fault.mode === 'lost') return loseAnswer(request, response);
-      request.resume();
-      return answerFault(request, response, fault);
-    });
+    void faults
+      .intercept(request)
+      .then((fault) => {
+        if (!fault) return serve(request, response);
+        if (fault.mode === 'lost') return loseAnswer(request, response);
+        request.resume();
+        return answerFault(request, response, fault);
+      })
+      .catch((error) => hangUp(request, response, error));
   });
   /** The call has its effect, by a second way through this gateway, and its caller never hears of it. */
   const loseAnswer = (request: IncomingMessage, response: ServerResponse) => {
@@ -66,7 +70,9 @@ export async function startGateway(options: {
     again.on('error', () => answerFault(request, response, { mode: 'lost' }));
     request.pipe(again);
   };
-  const innerServer = createServer((request, response) => void serve(request, response));
+  const innerServer = createServer(
+    (request, response) => void serve(request, response).catch((error) => hangUp(request, response, error)),
+  );
   await new Promise<void>((resolve) => innerServer.listen(0, '127.0.0.1', resolve));
   const innerAddress = innerServer.address();
   const inner = { port: typeof innerAddress === 'object' && innerAddress ? innerAddress.port : 0 };
@@ -120,6 +126,12 @@ async function answer(operation: Operation, body: string, response: ServerRespon
 function send(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' });
   response.end(JSON.stringify(body));
+}
+
+/** A caller that hung up is told nothing; any other error is the gateway's own. */
+function hangUp(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+  if (!request.destroyed) console.error(error);
+  response.destroy();
 }
 
 function refuse(response: ServerResponse, error: Error): void {
