@@ -8,10 +8,11 @@ import { basename, resolve } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
 import { exportLine } from '../offline/aws.ts';
 import { deploy } from '../offline/deploy.ts';
-import { followFiles, type Progress } from '../offline/follow.ts';
+import { followFiles } from '../offline/follow.ts';
 import { athenaEngines, startLocalAws } from '../offline/localAws.ts';
 import { ensureSpark, SetupError } from '../offline/setup/environments.ts';
 import { connectStage, type Drop } from '../offline/stage.ts';
+import { progressOn } from '../src/cli/progress.ts';
 import { loadContracts } from '../src/lib/contract/load.ts';
 import { ContractError } from '../src/lib/errors.ts';
 import { startWatchServer } from '../src/watch/server.ts';
@@ -78,7 +79,7 @@ async function main(): Promise<number> {
       await deploy({ endpoint: aws.endpoint, params: { engine: values.engine }, report });
       lap('deployed stage local');
       const stage = await connectStage(aws.endpoint);
-      const run = await followFiles(stage, drops, terminalProgress());
+      const run = await followFiles(stage, drops, progressOn(process.stdout));
       const result = await describeRun(stage, run, console.log);
       if (values.json) await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`);
       lap(summaryOf(result));
@@ -98,25 +99,6 @@ async function main(): Promise<number> {
   } finally {
     await aws.close();
   }
-}
-
-/** On a terminal the last line is rewritten; elsewhere what goes on is told every ten seconds. */
-function terminalProgress(): Progress {
-  const { isTTY, columns } = process.stdout;
-  let told = Date.now();
-  return {
-    line: (text) => {
-      told = Date.now();
-      process.stdout.write(`${isTTY ? '\r\u001b[2K' : ''}${text}\n`);
-    },
-    now: (text) => {
-      if (isTTY) process.stdout.write(`\r\u001b[2K${styleText('dim', text.slice(0, columns - 1))}`);
-      else if (text !== '' && Date.now() - told > 10_000) {
-        told = Date.now();
-        process.stdout.write(`  … ${text}\n`);
-      }
-    },
-  };
 }
 
 /** The files to drop: the user's own, or the samples. Throws SetupError for an unknown dataset or a missing file. */

@@ -1,120 +1,26 @@
 /** `sluice infer`: a contract drafted from sample files. */
-import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
-import { parse as parseCsv } from 'csv-parse/sync';
-import { stringify } from 'yaml';
-import { draftContract, Fraction, findRecords, valueOfField } from '../lib/contract/infer.ts';
-import { parseContract } from '../lib/contract/load.ts';
-import type { Contract } from '../lib/contract/schema.ts';
-import { compressionOf, unpackStart } from '../lib/engine/unpack.ts';
-import { concatenatedObjects, isJsonObject, tryParseJson } from '../lib/json.ts';
-import { readOptions, UsageError } from './usage.ts';
+import { draftContract } from '../lib/contract/infer.ts';
+import { readSamples, textOf } from './samples.ts';
+import { readOptions } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- infer [--dataset NAME] INPUT…
 
 Drafts a contract from sample files and prints it as YAML: types, time formats, a candidate for the key, and a partition by
-the first time that every record has. It runs as drafted; read it before you trust it.
+the first time that every record has. It runs as drafted; read it before you trust it. "init" asks and writes the file.
 
   --dataset NAME   by default the first file's name
   --records N      how many records to look at (10000)
 
+Example:
   npm run -s sluice -- infer feed.json > datasets/feed.yml`;
-
-/** No more of a file than this is looked at, in bytes. */
-const sampleBytes = 64 * 1024 * 1024;
 
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = readOptions(args, {
     dataset: { type: 'string' },
     records: { type: 'string', default: '10000' },
   });
-  const [first] = positionals;
-  const limit = Number(values.records);
-  if (first === undefined) throw new UsageError('at least one INPUT is needed');
-  if (!Number.isInteger(limit) || limit < 1)
-    throw new UsageError(`--records ${values.records}: it is a number`);
-  const dataset = values.dataset ?? datasetName(first);
-  const sources = await Promise.all(positionals.map(readSample));
-  const formats = new Set(sources.map(({ source }) => JSON.stringify(source)));
-  const [source] = sources;
-  if (!source || formats.size > 1)
-    throw new UsageError('the inputs have different formats; name files of one feed');
-  const records = sources.flatMap((s) => s.records).slice(0, limit);
-  const { contract, left } = draftContract(dataset, source.source, records);
-  const text = stringify(contract, { flowCollectionPadding: true, lineWidth: 0 });
-  parseContract(`${dataset}.yml`, text);
-  console.log(
-    `# Drafted from ${records.length} records of ${positionals.map((p) => basename(p)).join(', ')}.`,
-  );
-  for (const path of left)
-    console.log(`# No column for ${JSON.stringify(path)}: a path cannot have such characters.`);
-  console.log(text.trimEnd());
+  const { dataset, source, records } = await readSamples(positionals, values.records);
+  const draft = draftContract(values.dataset ?? dataset, source, records);
+  console.log(textOf(draft, positionals, records.length).trimEnd());
   return 0;
-}
-
-async function readSample(
-  path: string,
-): Promise<{ source: Partial<Contract['source']>; records: unknown[] }> {
-  const bytes = await readFile(path);
-  const compression = compressionOf(bytes);
-  const content = compression
-    ? await unpackStart(bytes, compression, sampleBytes)
-    : bytes.subarray(0, sampleBytes);
-  const text = (content ?? Buffer.alloc(0)).toString('utf8').replace(/^\uFEFF/, '');
-  const whole = parse(text);
-  const found = whole === undefined ? null : findRecords(whole);
-  if (found) return found;
-  const records = text.split('\n').map(parse).filter(isJsonObject);
-  if (records.length > 0) return { source: { formats: ['ndjson'] }, records };
-  const objects = concatenatedObjects(text, exact);
-  if (objects.length > 0) return { source: { formats: ['json_concatenated'] }, records: objects };
-  const csv = readCsv(text);
-  if (csv) return csv;
-  throw new UsageError(`${path}: no JSON record was found, and no CSV with a header`);
-}
-
-/** A CSV with a header of at least two fields, by the delimiter that gives the most. */
-function readCsv(text: string): { source: Partial<Contract['source']>; records: unknown[] } | null {
-  const tables = [',', ';', '\t', '|'].flatMap((delimiter) => {
-    try {
-      const options = { delimiter, relax_column_count: true, skip_empty_lines: true };
-      const [header = [], ...rows]: string[][] = parseCsv(text, options);
-      const isSound =
-        header.length > 1 && header.every((name) => name !== '') && new Set(header).size === header.length;
-      return isSound ? [{ delimiter, header, rows: rows.filter((row) => row.length === header.length) }] : [];
-    } catch {
-      return [];
-    }
-  });
-  const best = tables.sort((a, b) => b.header.length - a.header.length)[0];
-  if (!best) return null;
-  const csv = best.delimiter === ',' ? {} : { csv: { delimiter: best.delimiter } };
-  return {
-    source: { formats: ['csv'], ...csv } as Partial<Contract['source']>,
-    records: best.rows.map((row) =>
-      Object.fromEntries(best.header.map((name, i) => [name, valueOfField(row[i] ?? '')])),
-    ),
-  };
-}
-
-/** JSON, with numbers as they are written: whole ones beyond 2^53 exact, others told from whole ones. */
-const parse = (text: string): unknown => tryParseJson(text, exact);
-
-const exact: Parameters<typeof JSON.parse>[1] = (
-  _key: string,
-  value: unknown,
-  context?: { source: string },
-) => {
-  if (typeof value !== 'number' || context === undefined) return value;
-  if (!/^-?\d+$/.test(context.source)) return new Fraction(context.source);
-  return Number.isSafeInteger(value) ? value : BigInt(context.source);
-};
-
-function datasetName(path: string): string {
-  const name = basename(path)
-    .replace(/\..*$/, '')
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '_')
-    .replaceAll(/^[^a-z]+|_?\d*_*$/g, '');
-  return name === '' ? 'dataset' : name;
 }

@@ -10,10 +10,13 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   transform: () => import('./transform.ts'),
   validate: () => import('./validate.ts'),
   explain: () => import('./explain.ts'),
+  init: () => import('./init.ts'),
   infer: () => import('./infer.ts'),
+  drop: () => import('./drop.ts'),
   status: () => import('./status.ts'),
   files: () => import('./files.ts'),
   batches: () => import('./batches.ts'),
+  quarantine: () => import('./quarantine.ts'),
   release: async () => (await import('./decide.ts')).release,
   reject: async () => (await import('./decide.ts')).reject,
   retry: () => import('./retry.ts'),
@@ -28,13 +31,16 @@ const help = `Usage: npm run sluice -- COMMAND [options]
   transform   runs a contract on files, on either engine, without any AWS
   validate    checks contracts, with file, line and column of every fault
   explain     shows what a contract is compiled to
+  init        makes a dataset from sample files: drafts its contract, and asks
   infer       drafts a contract from sample files
 
 On a deployed stage, on AWS or local alike:
 
+  drop        uploads files, and follows what becomes of them
   status      how every dataset is doing
   files       the files of a dataset, with their state and counts
   batches     the batches of a dataset
+  quarantine  why rows were refused, with some of them
   release     publishes a held batch although expectations failed
   reject      moves the rows of a held batch to quarantine
   retry       tries held and failed files again

@@ -103,7 +103,7 @@ test("a Glue job that fails ends the execution with Spark's own message, and aft
   await deployScript(
     script.replace(
       'job = json.loads(',
-      'spark.read.parquet("s3://no-such-bucket-here/x").count()\n    job = json.loads(',
+      'spark.read.parquet("file:/no-such-folder-here/x").count()\n    job = json.loads(',
     ),
   );
   const [file] = await drop('social_media', { [key]: post(5001) });
@@ -111,7 +111,7 @@ test("a Glue job that fails ends the execution with Spark's own message, and aft
   expect(file?.record).toMatchObject({ state: 'failed', attempts: 3 });
   const failure = await failureOf('social_media', file?.record.batch ?? '');
   expect(failure.error).toBe('GlueJobFailed');
-  expect(failure.cause).toMatch(/no-such-bucket-here/);
+  expect(failure.cause).toMatch(/no-such-folder-here/);
   expect((await stage.ledger.lease('social_media'))?.execution).toBeUndefined();
   expect(await retry(depsOf(stage), 'social_media', { object: key })).toBe(1);
   await untilSettled('social_media', [key]);

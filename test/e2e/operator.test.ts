@@ -1,6 +1,8 @@
 /** The operator's commands, as typed, on the local stage. */
 import { spawn } from 'node:child_process';
-import { resolve } from 'node:path';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
 import { CreatePartitionCommand, DeletePartitionCommand } from '@aws-sdk/client-glue';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { expect, test } from '@jest/globals';
@@ -40,6 +42,31 @@ async function heldFile() {
   expect(file?.record.state).toBe('held');
   return { key, ids, batch: file?.record.batch ?? '' };
 }
+
+test('drop follows a file to its end, and quarantine shows why rows were refused', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-operator-'));
+  try {
+    const path = join(folder, `dropped-${next}.json`);
+    const key = `social-media-feed/${basename(path)}`;
+    await writeFile(path, [post(next++), post(next++, { timestamp: 'soon' }), '{'].join('\n'));
+    const dropped = await sluice('drop', '--dataset', dataset, path);
+    expect(dropped.code).toBe(0);
+    expect(dropped.out).toMatch(/✔ TransformEmbedded/);
+    expect(dropped.out).toMatch(new RegExp(`${key} +published +3 +1 +2 +0`));
+    expect(dropped.out).toContain(`next: npm run sluice -- quarantine --dataset ${dataset}`);
+    const [file] = await untilSettled(dataset, [key]);
+    const batch = ['--dataset', dataset, '--batch', file?.batch?.slice(0, 8) ?? ''];
+    const told = await sluice('quarantine', ...batch);
+    expect(told.code).toBe(0);
+    expect(told.out).toMatch(/^invalid_json {2}1 of social_media$/m);
+    expect(told.out).toContain(`  ${key}, line 2\n    value  soon`);
+    const { out } = await sluice('quarantine', ...batch, '--json');
+    expect((JSON.parse(out) as { count: number }[]).map(({ count }) => count)).toEqual([1, 1]);
+    expect(await sluice('drop', '--dataset', dataset, join(folder, 'none'))).toMatchObject({ code: 2 });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
 
 test('release publishes a held batch, with the reason on record', async () => {
   const { key, ids, batch } = await heldFile();

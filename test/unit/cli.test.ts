@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
+import { parse } from 'yaml';
 
 const root = resolve(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'sluice-cli-'));
@@ -118,4 +119,32 @@ test('every command and script has help', () => {
     status: 2,
     stderr: expect.stringContaining('--engine abacus: it is one of auto, embedded, glue'),
   });
+});
+
+test('init asks what a sample cannot tell, asks again where the answer cannot be, and overwrites nothing', () => {
+  const out = join(folder, 'orders.yml');
+  const sample = join(folder, 'orders.csv');
+  writeFileSync(
+    sample,
+    ['order_id,item,placed,shipped', '1,tea,2025-01-08,2025-01-09', '2,rye,2025-01-08,2025-02-01'].join('\n'),
+  );
+  const init = (input: string, ...args: string[]) =>
+    spawnSync(process.execPath, ['src/cli/sluice.ts', 'init', '--out', out, ...args, sample], {
+      cwd: root,
+      encoding: 'utf8',
+      input,
+    });
+  const asked = init(['', 'shop', 'shop/', 'order_id, item', 'item', 'shipped', ''].join('\n'));
+  expect(asked).toMatchObject({ status: 0, stderr: '' });
+  expect(asked.stdout).toContain('"shop": a prefix ends with /');
+  expect(asked.stdout).toContain('"item": it is one of placed, shipped, -');
+  expect(asked.stdout).toContain(`npm run sluice -- validate ${out}`);
+  expect(parse(readFileSync(out, 'utf8'))).toMatchObject({
+    dataset: 'orders',
+    source: { prefix: 'shop/', formats: ['csv'] },
+    dedupe: { key: ['order_id', 'item'] },
+    partitionBy: [{ constant: 'orders' }, { of: 'shipped', part: 'year' }],
+  });
+  expect(sluice('validate', out)).toMatchObject({ status: 0 });
+  expect(init('', '--yes')).toMatchObject({ status: 2, stderr: expect.stringContaining('there already') });
 });

@@ -31,15 +31,35 @@ export function findRecords(
     : null;
 }
 
-/**
- * A contract as data, to be written as YAML; whole numbers beyond 2^53 come as bigint. `left` names what no column
- * could be made for.
- */
+/** What a draft cannot know. Where nothing is chosen, it takes what is likely. */
+export interface Choices {
+  readonly prefix?: string;
+  /** Columns that every record has; none: rows are not deduplicated. */
+  readonly key?: readonly string[];
+  /** A timestamp or date that every record has; null: no partitions by time. */
+  readonly time?: string | null;
+}
+
+/** A draft, and what it was chosen from. */
+export interface Drafted {
+  /** As data, to be written as YAML; whole numbers beyond 2^53 come as bigint. */
+  readonly contract: Draft;
+  /** What no column could be made for. */
+  readonly left: readonly string[];
+  readonly chosen: { readonly prefix: string; readonly key: readonly string[]; readonly time: string | null };
+  /** Columns that every record has. */
+  readonly required: readonly string[];
+  /** Of these the timestamps and dates. */
+  readonly times: readonly string[];
+}
+
+/** Drafts a contract from records. `choices` name columns as the draft without them calls them. */
 export function draftContract(
   dataset: string,
   source: Partial<Contract['source']>,
   records: readonly unknown[],
-): { contract: Draft; left: string[] } {
+  choices: Choices = {},
+): Drafted {
   const objects = records.filter(isJsonObject);
   const seen = new Map<string, Seen>();
   for (const record of objects) look(seen, record, '');
@@ -58,29 +78,37 @@ export function draftContract(
     names.add(name);
     columns.push({ name, path, ...shape, ...(facts.count === objects.length ? { required: true } : {}) });
   }
-  const key = columns.find(
-    (c) => /^(.*_)?id$/.test(c.name) && c.required && isUnique(seen.get(String(c.path))),
-  );
-  const time =
-    columns.find((c) => c.type === 'timestamp' && c.required) ??
-    columns.find((c) => c.type === 'date' && c.required);
+  const required = columns.filter((c) => c.required);
+  const likelyKey = required.filter(
+    (c) => /^(.*_)?id$/.test(c.name) && isUnique(seen.get(String(c.path))),
+  )[0];
+  const times = [
+    ...required.filter((c) => c.type === 'timestamp'),
+    ...required.filter((c) => c.type === 'date'),
+  ].map((c) => c.name);
+  const prefix = choices.prefix ?? `${dataset.replaceAll('_', '-')}/`;
+  const key = choices.key ?? (likelyKey ? [likelyKey.name] : []);
+  const time = choices.time === undefined ? (times[0] ?? null) : choices.time;
+  const timePath = String(columns.find((c) => c.name === time)?.path);
   const contract: Draft = {
     dataset,
-    source: { prefix: `${dataset.replaceAll('_', '-')}/`, ...source },
+    source: { prefix, ...source },
     columns,
-    ...(key ? { dedupe: { key: [key.name] } } : {}),
+    ...(key.length > 0 ? { dedupe: { key: [...key] } } : {}),
     partitionBy: [
       { name: unused(names, 'data_source'), constant: dataset },
-      ...(time
-        ? partsFor(seen.get(String(time.path))).map((part) => ({
-            name: unused(names, part),
-            of: time.name,
-            part,
-          }))
-        : []),
+      ...(time === null
+        ? []
+        : partsFor(seen.get(timePath)).map((part) => ({ name: unused(names, part), of: time, part }))),
     ],
   };
-  return { contract, left };
+  return {
+    contract,
+    left,
+    chosen: { prefix, key, time },
+    required: required.map((c) => c.name),
+    times,
+  };
 }
 
 /** Days, or months or years where days would make a partition each of a few rows. */

@@ -1,0 +1,129 @@
+/** `sluice init`: a dataset from sample files. It drafts the contract, and asks what the files cannot tell. */
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { draftContract } from '../lib/contract/infer.ts';
+import { readSamples, textOf } from './samples.ts';
+import { readOptions, UsageError } from './usage.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+
+export const help = `Usage: npm run sluice -- init [--dataset NAME] [--yes] INPUT…
+
+Drafts a contract from sample files as "infer" does, asks what they cannot tell (name, prefix, key, the time to partition
+by), and writes datasets/NAME.yml. It overwrites nothing.
+
+  --dataset NAME   not asked then
+  --yes            asks nothing, and takes what is likely
+  --records N      how many records to look at (10000)
+  --out FILE       where to write, instead of datasets/NAME.yml
+
+Example:
+  npm run sluice -- init orders.csv`;
+
+type Ask = <T>(question: string, likely: string, read: (answer: string) => T) => Promise<T>;
+
+export async function run(args: string[]): Promise<number> {
+  const { values, positionals } = readOptions(args, {
+    dataset: { type: 'string' },
+    yes: { type: 'boolean', default: false },
+    records: { type: 'string', default: '10000' },
+    out: { type: 'string' },
+  });
+  const samples = await readSamples(positionals, values.records);
+  const { ask, close } = values.yes ? takeLikely() : askOnTerminal();
+  try {
+    const count = samples.records.length;
+    const format = samples.source.formats?.join(', ');
+    console.log(
+      `${count} records (${format}${samples.source.records ? `, under ${samples.source.records}` : ''})`,
+    );
+    const dataset =
+      values.dataset === undefined
+        ? await ask('name of the dataset', samples.dataset, datasetName)
+        : datasetName(values.dataset);
+    const path = values.out ?? join(root, 'datasets', `${dataset}.yml`);
+    if (existsSync(path))
+      throw new UsageError(`${path}: it is there already; --dataset or --out names another`);
+    const likely = draftContract(dataset, samples.source, samples.records);
+    const prefix = await ask('where its files land in the raw bucket', likely.chosen.prefix, prefixOf);
+    const key = await ask(
+      'columns that identify a row, the first of equal ones is kept (- for none)',
+      likely.chosen.key.join(', ') || '-',
+      (answer) => columnsOf(answer, likely.required),
+    );
+    const time = await ask(
+      `the time that partitions follow (${[...likely.times, '-'].join(', ')})`,
+      likely.chosen.time ?? '-',
+      (answer) => columnsOf(answer, likely.times)[0] ?? null,
+    );
+    const draft = draftContract(dataset, samples.source, samples.records, { prefix, key, time });
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, textOf(draft, positionals, count), { flag: 'wx' });
+    const near = relative(process.cwd(), path);
+    const shown = near.startsWith('..') ? path : near;
+    const [first = ''] = positionals;
+    console.log(`${shown}: ${likely.required.length} of its columns are in every record. Read it, then
+  npm run sluice -- validate ${shown}
+  npm run sluice -- transform --contract ${shown} --out /tmp/${dataset} ${first}
+  npm start -- --dataset ${dataset} ${first}`);
+    return 0;
+  } finally {
+    close();
+  }
+}
+
+function datasetName(answer: string): string {
+  if (!/^[a-z][a-z0-9_]{0,99}$/.test(answer))
+    throw new UsageError(
+      `"${answer}": a dataset is called by a letter, then letters, digits and _, all small`,
+    );
+  return answer;
+}
+
+function prefixOf(answer: string): string {
+  if (!/^[^/].*\/$/.test(answer))
+    throw new UsageError(`"${answer}": a prefix ends with / and begins with another`);
+  return answer;
+}
+
+/** Columns named with commas between; none for `-`. */
+function columnsOf(answer: string, known: readonly string[]): string[] {
+  if (answer === '-') return [];
+  const columns = answer.split(',').map((name) => name.trim());
+  const unknown = columns.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new UsageError(`"${unknown}": it is one of ${[...known, '-'].join(', ')}`);
+  return columns;
+}
+
+const takeLikely = (): { ask: Ask; close: () => void } => ({
+  ask: async (question, likely, read) => {
+    console.log(`  ${question}: ${likely}`);
+    return read(likely);
+  },
+  close: () => {},
+});
+
+/** Asks again until an answer can be read. An empty one, or the end of the input, is what is likely. */
+function askOnTerminal(): { ask: Ask; close: () => void } {
+  const lines = createInterface({ input: process.stdin });
+  const answers = lines[Symbol.asyncIterator]();
+  return {
+    ask: async (question, likely, read) => {
+      for (;;) {
+        process.stdout.write(`  ${question} [${likely}]: `);
+        const { value, done } = await answers.next();
+        if (done) process.stdout.write('\n');
+        const answer = String(value ?? '').trim();
+        try {
+          return read(answer === '' ? likely : answer);
+        } catch (error) {
+          if (done || !(error instanceof UsageError)) throw error;
+          console.log(`    ${error.message}`);
+        }
+      }
+    },
+    close: () => lines.close(),
+  };
+}
