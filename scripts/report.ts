@@ -24,6 +24,7 @@ const batchRecord = z.object({
   files: z.number(),
   execution: z.string(),
   reason: z.string().optional(),
+  report: z.string().optional(),
   expectations: z.array(outcome).default([]),
   counts: z
     .object({
@@ -135,6 +136,8 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
       ]),
     ),
   );
+  print(`\n${styleText('bold', 'Data-quality reports')}`);
+  for (const { report } of batches) if (report) print(`  ${report}`);
   print(`\n${styleText('bold', 'Partitions in the Data Catalog')}`);
   if (partitions.length === 0) print('  none');
   const shown = 20;

@@ -29,6 +29,12 @@ export const athenaMacros = [
   'count_if(c) AS count(CASE WHEN c THEN 1 END)',
   // NULL where one is NULL; DuckDB's own leaves it out.
   'greatest(a, b) AS CASE WHEN a IS NULL OR b IS NULL THEN NULL WHEN a > b THEN a ELSE b END',
+  'approx_distinct(v) AS approx_count_distinct(v)',
+  'json_format(j) AS CAST(j AS VARCHAR)',
+  // Exact, where Trino keeps so many candidates; NULL of no values.
+  `approx_most_frequent(n, v, candidates) AS CASE WHEN count(v) > 0 THEN map_from_entries(list_transform(
+    list_reverse_sort(list_transform(map_entries(histogram(v)), lambda e: {n: e.value, k: e.key}))[1:n],
+    lambda e: {k: e.k, v: e.n})) END`,
   // The one letter that DuckDB and Java disagree on.
   "upper(t) AS array_to_string(list_transform(string_split(t, 'ß'), lambda part: system.main.upper(part)), 'ß')",
 ];

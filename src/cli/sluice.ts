@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   files: () => import('./files.ts'),
   batches: () => import('./batches.ts'),
   quarantine: () => import('./quarantine.ts'),
+  report: () => import('./report.ts'),
   release: async () => (await import('./decide.ts')).release,
   reject: async () => (await import('./decide.ts')).reject,
   retry: () => import('./retry.ts'),
@@ -41,6 +42,7 @@ On a deployed stage, on AWS or local alike:
   files       the files of a dataset, with their state and counts
   batches     the batches of a dataset
   quarantine  why rows were refused, with some of them
+  report      the data-quality report of a batch, as a page
   release     publishes a held batch although expectations failed
   reject      moves the rows of a held batch to quarantine
   retry       tries held and failed files again

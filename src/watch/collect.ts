@@ -12,11 +12,13 @@ import { z } from 'zod';
 import { findTable, listPartitions } from '../../offline/aws.ts';
 import { query } from '../../offline/query.ts';
 import type { Stage } from '../../offline/stage.ts';
+import { createStore } from '../lib/aws/store.ts';
 import { hiveSegment } from '../lib/catalog/partitionPath.ts';
 import { outcomeSchema } from '../lib/compiler/expectations.ts';
 import { tableOf } from '../lib/contract/schema.ts';
 import { identifier, literal } from '../lib/dialect/athenaNames.ts';
 import { InvalidInput } from '../lib/errors.ts';
+import { places } from '../lib/flow/batch.ts';
 import { accounting, claimOutput, jobOutput, transformOutput } from '../lib/flow/schemas.ts';
 import { graphOf } from './graph.ts';
 import { visitsOf } from './history.ts';
@@ -76,6 +78,10 @@ export async function visitData(stage: Stage, arn: string, index: number): Promi
   return { input: visit?.input ?? null, output: visit?.output ?? null };
 }
 
+/** The data-quality report of a batch, a page. Throws ObjectMissing when it has none. */
+export const qualityPage = (stage: Stage, dataset: string, batch: string): Promise<string> =>
+  createStore(stage.s3).readText(places(stage.config).report(dataset, batch).page);
+
 /** Every visit of an execution, in the order in which they began. */
 export async function visitsWithData({ sfn }: Stage, executionArn: string): Promise<(Visit & VisitData)[]> {
   const events: HistoryEvent[] = [];
@@ -92,6 +98,7 @@ const batchRecord = z.object({
   reason: z.string().nullable().default(null),
   counts: accounting.extend({ reasons: z.record(z.string(), z.number()).default({}) }).optional(),
   expectations: z.array(outcomeSchema).default([]),
+  report: z.string().nullable().default(null),
 });
 
 /** An execution runs one batch after the other. */

@@ -61,6 +61,8 @@ export interface BatchDetail {
   /** Reason code -> rows; empty until the batch is complete. */
   readonly reasons: Readonly<Record<string, number>>;
   readonly expectations: readonly Outcome[];
+  /** Address of its data-quality report, once it was validated. */
+  readonly report: string | null;
 }
 
 export interface ExecutionDetail extends ExecutionSummary {

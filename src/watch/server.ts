@@ -10,6 +10,7 @@ import {
   executionDetail,
   executionGraph,
   listExecutions,
+  qualityPage,
   quarantineSamples,
   tableDetail,
   visitData,
@@ -29,6 +30,11 @@ const headers = {
   'content-security-policy': "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
   'cache-control': 'no-store',
+};
+
+/** A report is a page of another time, with the data's own values in it: no script of it may run. */
+const reportHeaders = {
+  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 };
 
 /** Starts it; port 0 takes a free one. Throws Error with the code EADDRINUSE. */
@@ -107,12 +113,20 @@ async function serve(
     return;
   }
   const given = Object.fromEntries(searchParams);
+  if (pathname === '/report') {
+    const { dataset, batch } = z.object({ dataset: name, batch: name }).parse(given);
+    const page = await qualityPage(stage, dataset, batch);
+    response.writeHead(200, { ...headers, ...reportHeaders, 'content-type': 'text/html; charset=utf-8' });
+    response.end(page);
+    return;
+  }
   if (pathname === '/api/live') return follow(stage, stageName, given.execution, response);
   const answer = await questions[pathname]?.(stage, given);
   if (answer === undefined) send(response, 404, { error: `there is no ${pathname}` });
   else send(response, 200, answer);
 }
 
+const name = z.string().regex(/^\w+$/);
 const arn = z.string().startsWith('arn:');
 const questions: Readonly<Record<string, (stage: Stage, given: unknown) => Promise<unknown>>> = {
   '/api/datasets': async ({ contracts }) => [...contracts.keys()],

@@ -1,12 +1,13 @@
 /** The operator's commands, as typed, on the local stage. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { CreatePartitionCommand, DeletePartitionCommand } from '@aws-sdk/client-glue';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { expect, test } from '@jest/globals';
 import { listPartitions } from '../../offline/aws.ts';
+import type { QualityReport } from '../../src/lib/quality/report.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { expectWhole, setFaults, untilSettled } from '../support/faults.ts';
 import { athena, drop, post, publishedFrom, put, quarantinedFrom, stage } from '../support/stage.ts';
@@ -62,6 +63,12 @@ test('drop follows a file to its end, and quarantine shows why rows were refused
     expect(told.out).toContain(`  ${key}, line 2\n    value  soon`);
     const { out } = await sluice('quarantine', ...batch, '--json');
     expect((JSON.parse(out) as { count: number }[]).map(({ count }) => count)).toEqual([1, 1]);
+    const page = join(folder, 'report.html');
+    expect(await sluice('report', '--dataset', dataset, '--out', page, file?.batch ?? '')).toMatchObject({
+      code: 0,
+      err: '',
+    });
+    expect(await readFile(page, 'utf8')).toMatch(/3 rows read.*1 published.*2 quarantined.*invalid_json/s);
     expect(await sluice('drop', '--dataset', dataset, join(folder, 'none'))).toMatchObject({ code: 2 });
   } finally {
     await rm(folder, { recursive: true });
@@ -73,6 +80,10 @@ test('release publishes a held batch, with the reason on record', async () => {
   const status = await sluice('status', '--dataset', dataset);
   expect(status.code).toBe(1);
   expect(status.out).toMatch(/held/);
+  const report = await sluice('report', '--dataset', dataset, '--json', batch.slice(0, 8));
+  const { published, expectations } = JSON.parse(report.out) as QualityReport;
+  expect(published).toBe(2);
+  expect(expectations.filter((e) => !e.passed)).not.toEqual([]);
   const refused = await sluice('release', '--dataset', dataset, '--reason', 'x', 'ffffffff');
   expect(refused).toMatchObject({ code: 1, err: expect.stringContaining('no batch begins with ffffffff') });
   const { code } = await sluice(

@@ -118,6 +118,27 @@ test('quarantined rows are shown by reason, with samples', async () => {
   expect(await page.$eval('.chart', (e) => e.getAttribute('aria-label'))).toContain('bad_type 1');
 }, 60_000);
 
+test("a batch's report is a click away, and is a page that runs nothing", async () => {
+  const href = await page.$eval('.batch .facts a', (a) => a.getAttribute('href') ?? '');
+  const report = await browser.newPage();
+  try {
+    await report.setViewport({ width: 390, height: 844 });
+    const answer = await report.goto(new URL(href, server.address).href);
+    expect(answer?.headers()['content-security-policy']).toContain("default-src 'none'");
+    expect(await report.$eval('h1', (e) => e.textContent)).toMatch(/^social_media/);
+    expect(await report.$eval('main', (e) => e.textContent)).toMatch(
+      /4 rows read: 1 published, 2 quarantined/,
+    );
+    expect(await report.$$eval('article h3', (all) => all.length)).toBeGreaterThan(10);
+    const overflow = await report.evaluate(
+      () => (document.scrollingElement?.scrollWidth ?? 0) - document.documentElement.clientWidth,
+    );
+    expect(overflow).toBeLessThanOrEqual(0);
+  } finally {
+    await report.close();
+  }
+}, 60_000);
+
 test('a table shows its partitions, as many rows as Athena counts', async () => {
   await go(`#/tables/${dataset}`);
   await page.waitForSelector('.chart svg');

@@ -226,6 +226,24 @@ export const statements = (place: string): readonly Statement[] => [
   ),
   rows('SELECT avg(price) FROM posts', 'decimal', ['5.92']),
   rows('SELECT sum(score) FROM posts WHERE id < 3', 'double', ['1.25']),
+  // Of few values the approximations are exact.
+  rows('SELECT approx_distinct(likes), approx_distinct(name) FROM posts', 'bigint, bigint', ['3', '3']),
+  rows('SELECT approx_distinct(id) FROM posts WHERE false', 'bigint', ['0']),
+  value(
+    'json_format(CAST(approx_most_frequent(1, CAST(n AS bigint), 1000) AS json)) FROM numbers',
+    'varchar',
+    '{"2":2}',
+  ),
+  value(
+    'json_format(CAST(approx_most_frequent(5, substr(name, 1, 60), 1000) AS json)) FROM posts WHERE id > 3',
+    'varchar',
+    '{"été 日本":1}',
+  ),
+  value(
+    'json_format(CAST(approx_most_frequent(5, substr(name, 1, 60), 1000) AS json)) FROM posts WHERE false',
+    'varchar',
+    null,
+  ),
   rows('SELECT count_if(ok), sum(likes) FROM posts WHERE false', 'bigint, bigint', ['0', null]),
   rows('SELECT approx_distinct(id) FROM posts', 'bigint', ['4']),
   rows('SELECT array_agg(id ORDER BY id) FROM posts', 'array', ['[1, 2, 3, 4]']),

@@ -1,5 +1,5 @@
 /** Runs a contract on texts with the embedded engine, for unit tests. */
-import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
@@ -72,6 +72,8 @@ export async function transform(
       }),
     );
     const outputDir = join(folder, 'output');
+    // Spark makes no folder for no rows.
+    await mkdir(outputDir);
     const references = await loadReferences(contract, folderOfReferences);
     const { heldReferenceBytes = 1_000_000, published } = options;
     const plan = compile(

@@ -32,6 +32,11 @@ export interface ObjectVersion {
   readonly isLatest: boolean;
 }
 
+const contentTypes: Readonly<Record<string, string>> = {
+  json: 'application/json',
+  html: 'text/html; charset=utf-8',
+};
+
 export type Store = ReturnType<typeof createStore>;
 
 export function createStore(client: S3Client = new S3Client({ maxAttempts: 5 })) {
@@ -96,7 +101,7 @@ export function createStore(client: S3Client = new S3Client({ maxAttempts: 5 }))
           Bucket: ref.bucket,
           Key: ref.key,
           Body: text,
-          ContentType: ref.key.endsWith('.json') ? 'application/json' : 'text/plain; charset=utf-8',
+          ContentType: contentTypes[ref.key.split('.').at(-1) ?? ''] ?? 'text/plain; charset=utf-8',
         }),
       );
     },

@@ -53,14 +53,18 @@ interface Check {
   readonly judge: (values: readonly (number | null)[], circumstances: Circumstances) => Judgement;
 }
 
-/** The query over the staged rows of one run. */
+/** The query over the staged rows of one run. `facts` are aggregates of others, by their aliases. */
 export function expectationQuery(
   contract: Contract,
   staging: { table: string; column: string; value: string },
+  facts: ReadonlyMap<string, string> = new Map(),
 ): string {
-  const aggregates = new Map(
-    checksOf(contract).flatMap((check, i) => check.aggregates.map((sql, j) => [alias(i, j), sql] as const)),
-  );
+  const aggregates = new Map([
+    ...checksOf(contract).flatMap((check, i) =>
+      check.aggregates.map((sql, j) => [alias(i, j), sql] as const),
+    ),
+    ...facts,
+  ]);
   return singleScan(aggregates, staging.table, { column: staging.column, value: staging.value });
 }
 

@@ -174,13 +174,10 @@ function shapeOf(path: string, facts: Seen): (Draft & { type: string }) | null {
   if (only('object')) return isMap(facts) ? { type: 'json' } : null;
   if (only('scalars')) {
     const items = values.flat().filter((item) => item !== null);
-    const element = new Set(items.map(kindOf));
+    const element = [...new Set(items.map(kindOf))].sort().join(' ');
     const type =
-      element.size === 1 && element.has('integer')
-        ? 'bigint'
-        : element.size === 1 && element.has('boolean')
-          ? 'boolean'
-          : 'string';
+      { integer: 'bigint', number: 'double', 'integer number': 'double', boolean: 'boolean' }[element] ??
+      'string';
     return { path: `${path}[*]`, type: `array<${type}>` };
   }
   if (only('integer')) return epochOf(path, values as number[]) ?? { type: 'bigint' };

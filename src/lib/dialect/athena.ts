@@ -61,6 +61,25 @@ export const matched = (column: string, of: string): { asked: string; found: str
   found: `count_if(${identifier(of)} IS NOT NULL AND ${identifier(column)} IS NOT NULL)`,
 });
 
+/** About how many different values: https://trino.io/docs/current/functions/aggregate.html#approx_distinct */
+export const distinct = (column: string): string => `approx_distinct(${identifier(column)})`;
+
+export const smallest = (column: string): string => `min(${identifier(column)})`;
+
+export const largest = (column: string): string => `max(${identifier(column)})`;
+
+/** The commonest values, texts cut to 60 characters, with their rows, as a JSON object; exact for up to 1,000 values. */
+export const commonest = (column: string, type: string, count: number): string => {
+  const name = identifier(column);
+  const value =
+    type === 'boolean'
+      ? `CASE WHEN ${name} THEN 'true' WHEN NOT ${name} THEN 'false' END`
+      : type === 'string'
+        ? `substr(${name}, 1, 60)`
+        : `CAST(${name} AS bigint)`;
+  return `json_format(CAST(approx_most_frequent(${count}, ${value}, 1000) AS json))`;
+};
+
 /**
  * Rows whose file does not stand in the partition of their own values. Told by the file's path, so that a staging
  * table needs no partition keys but the batch.

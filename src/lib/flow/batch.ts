@@ -107,6 +107,10 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
     },
     /** What a batch has taken the place of, kept until it is complete. */
     replaced: (dataset: string, batch: string) => work(`replaced/${dataset}/${batch}/`),
+    report: (dataset: string, batch: string) => ({
+      page: work(`reports/${dataset}/${batch}.html`),
+      data: work(`reports/${dataset}/${batch}.json`),
+    }),
     lineage: (dataset: string, batch: string) => work(`lineage/${dataset}/${batch}.json`),
     quarantine: (dataset: string, batch: string) => work(`quarantine/dataset=${dataset}/batch=${batch}/`),
   };

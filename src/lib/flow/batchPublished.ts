@@ -36,6 +36,9 @@ export const batchPublishedSchema = z
       .object({ bucket: z.string(), key: z.string() })
       .describe('JSON: {objects: [{key, bytes}], partitions: [{path, values}]}, whole, however many.'),
     lineage: z.object({ bucket: z.string(), key: z.string() }).describe('An OpenLineage run event.'),
+    report: z
+      .object({ bucket: z.string(), key: z.string() })
+      .describe('The data-quality report, an HTML page; beside it stands the same as JSON.'),
   })
   .describe('Detail of the EventBridge event with the source "sluice" and the detail type "BatchPublished".');
 export type BatchPublished = z.output<typeof batchPublishedSchema>;

@@ -109,6 +109,7 @@ export async function finishBatch(
     replaced: published.replacement.objects.length,
     manifest: at.published(dataset, batch),
     lineage: at.lineage(dataset, batch),
+    report: at.report(dataset, batch).page,
   });
   const claimedAt = String((await ledger.batch(dataset, batch))?.claimedAt ?? '');
   const landed = manifest.files.flatMap((f) => (f.landedAt === undefined ? [] : [Date.parse(f.landedAt)]));

@@ -88,13 +88,12 @@ export async function replay(
   return { files: chosen.length, batches };
 }
 
-/** A batch by its id, or the beginning of it, with its files that are in one of `states`. Throws InvalidInput. */
-async function filesOfBatch(
+/** A batch by its id, or the beginning of it. Throws InvalidInput. */
+export async function batchOf(
   { ledger, contracts }: Pick<OperatorDeps, 'ledger' | 'contracts'>,
   dataset: string,
   id: string,
-  states: readonly string[],
-): Promise<{ batch: string; group: string; files: FileRecord[] }> {
+): Promise<BatchRecord> {
   contractOf({ contracts }, dataset);
   const found = (await ledger.batches(dataset)).filter((b) => b.batch.startsWith(id));
   const [record] = found;
@@ -102,6 +101,17 @@ async function filesOfBatch(
     throw new InvalidInput(
       `${dataset}: ${found.length === 0 ? 'no batch begins' : 'several batches begin'} with ${id}`,
     );
+  return record;
+}
+
+/** A batch by its id, or the beginning of it, with its files that are in one of `states`. Throws InvalidInput. */
+async function filesOfBatch(
+  { ledger, contracts }: Pick<OperatorDeps, 'ledger' | 'contracts'>,
+  dataset: string,
+  id: string,
+  states: readonly string[],
+): Promise<{ batch: string; group: string; files: FileRecord[] }> {
+  const record = await batchOf({ ledger, contracts }, dataset, id);
   const files = (await ledger.files(dataset)).filter(
     (f) => f.batch === record.batch && states.includes(f.state),
   );

@@ -4,14 +4,16 @@ import type { z } from 'zod';
 import { address } from '../aws/store.ts';
 import { expectationQuery, judgeExpectations } from '../compiler/expectations.ts';
 import { AccountingMismatch, AthenaQueryFailed, ExpectationFailed } from '../errors.ts';
+import { columnAggregates } from '../quality/columns.ts';
 import { waitFor } from '../waitFor.ts';
 import { places, readPlan, stagingPartition, stagingTable } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
 import { decisionOf } from './operate.ts';
+import { leaveReport } from './report.ts';
 import type { RunInput, validationInput, validationOutput, validationStarted } from './schemas.ts';
 import { readSummary } from './transform.ts';
 
-/** Registers the run's staged rows and starts the one query over them. */
+/** Registers the run's staged rows and starts the one query over them: expectations, and facts of the columns. */
 export async function startValidation(
   deps: Deps,
   { dataset, batch, run }: RunInput,
@@ -22,13 +24,17 @@ export async function startValidation(
   const partition = stagingPartition(batch, run);
   await catalog.ensureTable(table);
   await catalog.addPartition(table, [partition], address(places(config).run(dataset, batch, run).data));
-  const sql = expectationQuery(contract, { table: table.name, column: 'run', value: partition });
+  const sql = expectationQuery(
+    contract,
+    { table: table.name, column: 'run', value: partition },
+    columnAggregates(contract),
+  );
   const token = createHash('sha256').update(`${partition}\n${sql}`).digest('hex');
   return { query: await athena.start(sql, token) };
 }
 
 /**
- * Looks after the query, and judges its row. Outcomes go to the ledger whatever they are.
+ * Looks after the query, and judges its row. Outcomes go to the ledger and into the batch's report whatever they are.
  * Throws AthenaQueryFailed, AccountingMismatch when Athena counts other rows than the transform wrote or a file's
  * rows do not add up, and ExpectationFailed when an expectation with severity hold fails.
  */
@@ -48,12 +54,15 @@ export async function checkValidation(
       `the validation query ${query} ended ${state}: ${reason ?? 'no reason given'}`,
     );
   const summary = await readSummary(deps, dataset, batch, run);
+  const lastBatches = (await ledger.lastBatches(dataset)).map(({ rows }) => rows);
+  const row = await athena.singleRow(query);
   const expectations = judgeExpectations(
     contractOf(deps, dataset),
-    { published: summary.published, now: new Date(), lastBatches: await ledger.lastBatches(dataset) },
-    await athena.singleRow(query),
+    { published: summary.published, now: new Date(), lastBatches },
+    row,
   );
   await ledger.annotateBatch(dataset, batch, { expectations });
+  await leaveReport(deps, { dataset, batch }, { summary, expectations, row });
   for (const file of summary.files)
     if (file.rowsRead !== file.published + file.quarantined + file.duplicates)
       throw new AccountingMismatch(

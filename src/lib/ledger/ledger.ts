@@ -434,10 +434,8 @@ export function createLedger(table: string, client: DynamoDBClient = new DynamoD
       return Item as BatchRecord | undefined;
     },
 
-    /** Rows of the last published batches, the latest last. */
-    async lastBatches(dataset: string): Promise<number[]> {
-      return (await recent(dataset)).map((entry) => entry.rows);
-    },
+    /** The last published batches with their rows, the latest last. */
+    lastBatches: (dataset: string) => recent(dataset),
 
     /** When the raw bucket was last compared with the ledger, and the key to go on behind; no key when it was done. */
     async lastSweep(dataset: string): Promise<{ at: string; key?: string } | undefined> {

@@ -16,6 +16,18 @@ export function Batch({ batch }: { batch: BatchDetail }) {
       <p class="facts">
         {count(batch.files)} {batch.files === 1 ? 'file' : 'files'}, {bytes(batch.bytes)}, engine{' '}
         {batch.engine}
+        {batch.report && (
+          <>
+            {', '}
+            <a
+              href={`/report?dataset=${encodeURIComponent(batch.dataset)}&batch=${encodeURIComponent(batch.batch)}`}
+              target="_blank"
+              rel="noreferrer"
+            >
+              data-quality report
+            </a>
+          </>
+        )}
       </p>
       {batch.reason && <p class="failure">{batch.reason}</p>}
       {batch.accounting && <Accounting of={batch.accounting} />}

@@ -1,0 +1,59 @@
+/** Diagrams of the docs, made of the definitions that are deployed. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { graphOf } from '../src/watch/graph.ts';
+
+/** The text with every `<!-- generated: NAME -->` block made anew. Throws Error for a block that nobody makes. */
+export const withDiagrams = (text: string, root: string): string =>
+  text.replaceAll(
+    /(<!-- generated: (\w+) -->\n)[\s\S]*?(<!-- end -->)/g,
+    (_, start: string, name: string, end: string) => {
+      const make = diagrams[name];
+      if (!make) throw new Error(`nobody makes the diagram "${name}"`);
+      return `${start}\n${make(root)}\n\n${end}`;
+    },
+  );
+
+const diagrams: Readonly<Record<string, (root: string) => string>> = {
+  states: (root) => stateDiagram(root),
+  functions: (root) => functionTable(root),
+};
+
+/** CloudFormation's tags are not needed for what is read here. */
+const read = (root: string, path: string): unknown =>
+  parse(readFileSync(join(root, path), 'utf8'), { logLevel: 'silent' });
+
+const shapes: Readonly<Record<string, (name: string) => string>> = {
+  Choice: (name) => `${name}{${spaced(name)}}`,
+  Wait: (name) => `${name}([${spaced(name)}])`,
+  Succeed: (name) => `${name}(((${spaced(name)})))`,
+  Fail: (name) => `${name}(((${spaced(name)})))`,
+};
+const spaced = (name: string): string => name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ');
+
+/** As Mermaid. The ways into FailBatch are left out: every task has one. */
+function stateDiagram(root: string): string {
+  const { definition } = z.object({ definition: z.unknown() }).parse(read(root, 'statemachines/ingest.yml'));
+  const { states, edges } = graphOf(JSON.stringify(definition));
+  const shown = states.map(({ name, type }) => `  ${(shapes[type] ?? ((n) => `${n}[${n}]`))(name)}`);
+  const ways = edges.filter(({ kind }) => kind !== 'catch').map(({ from, to }) => `  ${from} --> ${to}`);
+  return ['```mermaid', 'flowchart TD', ...shown, ...ways, '```'].join('\n');
+}
+
+function functionTable(root: string): string {
+  const { provider } = z
+    .object({ provider: z.object({ memorySize: z.number() }) })
+    .parse(read(root, 'serverless.yml'));
+  const functions = z
+    .record(
+      z.string(),
+      z.object({ description: z.string(), memorySize: z.number().default(provider.memorySize) }),
+    )
+    .parse(read(root, 'infra/functions.yml'));
+  const rows = Object.entries(functions).map(
+    ([name, { description, memorySize }]) => `| \`${name}\` | ${description} | ${memorySize} |`,
+  );
+  return ['| function | what it does | MB |', '| --- | --- | ---: |', ...rows].join('\n');
+}

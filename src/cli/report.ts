@@ -1,0 +1,49 @@
+/** `sluice report`: the data-quality report of a batch, as a file to open. */
+import { writeFile } from 'node:fs/promises';
+import { ObjectMissing } from '../lib/errors.ts';
+import { places } from '../lib/flow/batch.ts';
+import { batchOf } from '../lib/flow/operate.ts';
+import { qualityReportSchema } from '../lib/quality/report.ts';
+import { connect, stageHelp, stageOptions } from './connect.ts';
+import { readOptions, UsageError } from './usage.ts';
+
+export const help = `Usage: npm run sluice -- report --dataset NAME [--out FILE] [options] BATCH
+
+Writes the data-quality report of a batch to a file: one HTML page that needs nothing else. A batch has one as soon as it
+was validated, held or not. With --json it is printed as data instead.
+
+  --dataset NAME
+  --out FILE        by default NAME-BATCH.html here
+${stageHelp}
+
+Example:
+  npm run sluice -- report --dataset social_media 4cc4b4a2`;
+
+export async function run(args: string[]): Promise<number> {
+  const { values, positionals } = readOptions(args, {
+    ...stageOptions,
+    dataset: { type: 'string' },
+    out: { type: 'string' },
+  });
+  const { dataset } = values;
+  const [id] = positionals;
+  if (dataset === undefined || id === undefined || positionals.length > 1)
+    throw new UsageError('--dataset and one BATCH are needed');
+  const { deps } = await connect(values);
+  const { batch } = await batchOf(deps, dataset, id);
+  const { page, data } = places(deps.config).report(dataset, batch);
+  try {
+    if (values.json) {
+      console.log(JSON.stringify(await deps.store.readJson(data, qualityReportSchema), null, 2));
+      return 0;
+    }
+    const out = values.out ?? `${dataset}-${batch.slice(0, 8)}.html`;
+    await writeFile(out, await deps.store.readText(page));
+    console.log(out);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof ObjectMissing)) throw error;
+    console.error(`${batch} has no report: it was not validated yet, or before there were reports`);
+    return 1;
+  }
+}

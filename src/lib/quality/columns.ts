@@ -1,0 +1,89 @@
+/** What is known of a batch's columns: aggregates beside the expectations', in the same scan, and their values. Free of AWS. */
+import { z } from 'zod';
+import type { Contract } from '../contract/schema.ts';
+import { commonest, distinct, largest, nulls, smallest } from '../dialect/athena.ts';
+
+export const columnFactsSchema = z.object({
+  name: z.string(),
+  type: z.string(),
+  nulls: z.int(),
+  /** About how many different values; null for arrays. */
+  distinct: z.int().nullable(),
+  /** Of numbers and times. */
+  min: z.string().nullable(),
+  max: z.string().nullable(),
+  /** The commonest values, cut to 60 characters, with their rows; only of columns in which values come again. */
+  top: z.array(z.object({ value: z.string(), rows: z.int() })),
+});
+export type ColumnFacts = z.output<typeof columnFactsSchema>;
+
+/** A wide contract has facts of its first columns only: a query of Athena has 256 KiB at most. */
+const columnsLooked = 200;
+const commonValues = 5;
+
+interface Column {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** The columns that a contract names itself. */
+const columnsOf = (contract: Contract): Column[] =>
+  [
+    ...contract.columns,
+    ...contract.derive,
+    ...contract.enrich.flatMap((e) =>
+      (e.kind === 'lookup' ? Object.keys(e.columns) : [e.column]).map((name) => ({ name, type: 'string' })),
+    ),
+  ].slice(0, columnsLooked);
+
+const facts = {
+  nulls: () => true,
+  distinct: ({ type }: Column) => !type.startsWith('array<'),
+  min: ({ type }: Column) => /^(int|bigint|double|decimal|date|timestamp)/.test(type),
+  max: ({ type }: Column) => /^(int|bigint|double|decimal|date|timestamp)/.test(type),
+  top: ({ type }: Column) => /^(string|boolean|int|bigint)$/.test(type),
+} as const;
+type Fact = keyof typeof facts;
+
+const sqlOf: Readonly<Record<Fact, (column: string, type: string) => string>> = {
+  nulls,
+  distinct,
+  min: smallest,
+  max: largest,
+  top: (column, type) => commonest(column, type, commonValues),
+};
+
+const alias = (column: number, fact: Fact): string => `column_${column}_${fact}`;
+
+/** Alias -> aggregate. */
+export const columnAggregates = (contract: Contract): Map<string, string> =>
+  new Map(
+    columnsOf(contract).flatMap((column, i) =>
+      (Object.keys(facts) as Fact[])
+        .filter((fact) => facts[fact](column))
+        .map((fact) => [alias(i, fact), sqlOf[fact](column.name, column.type)] as const),
+    ),
+  );
+
+/** Reads the query's row. */
+export const columnFacts = (
+  contract: Contract,
+  row: Readonly<Record<string, string | null>>,
+): ColumnFacts[] =>
+  columnsOf(contract).map(({ name, type }, i) => {
+    const text = (fact: Fact) => row[alias(i, fact)] || null;
+    const number = (fact: Fact) => (text(fact) === null ? null : Number(text(fact)));
+    const counted = z.record(z.string(), z.int()).parse(JSON.parse(text('top') ?? '{}'));
+    const top = Object.entries(counted)
+      .map(([value, rows]) => ({ value, rows }))
+      .sort((a, b) => b.rows - a.rows || (a.value < b.value ? -1 : 1));
+    return {
+      name,
+      type,
+      nulls: number('nulls') ?? 0,
+      distinct: number('distinct'),
+      min: text('min'),
+      max: text('max'),
+      top: (top[0]?.rows ?? 0) > 1 ? top : [],
+    };
+  });

@@ -1,0 +1,139 @@
+/** The data-quality report of a batch: what it is made of, and what came of the batches before. Free of AWS. */
+import { z } from 'zod';
+import { type Outcome, outcomeSchema } from '../compiler/expectations.ts';
+import type { Summary } from '../compiler/plan.ts';
+import { type ColumnFacts, columnFactsSchema } from './columns.ts';
+
+/** So many batches before are kept beside a report. */
+const batchesBefore = 20;
+
+const counts = {
+  rowsRead: z.int(),
+  published: z.int(),
+  quarantined: z.int(),
+  duplicates: z.int(),
+};
+
+const pastBatch = z.object({
+  batch: z.string(),
+  at: z.string(),
+  ...counts,
+  /** Column -> share of its rows without a value. */
+  nullShares: z.record(z.string(), z.number()),
+});
+export type PastBatch = z.output<typeof pastBatch>;
+
+/** As it is kept beside the page, for the report of the next batch and for other readers. */
+export const qualityReportSchema = z.object({
+  version: z.literal(1),
+  stage: z.string(),
+  dataset: z.string(),
+  table: z.string(),
+  batch: z.string(),
+  /** When the batch was validated (ISO 8601). */
+  at: z.string(),
+  files: z.int(),
+  ...counts,
+  /** Reason code -> quarantined rows. */
+  reasons: z.record(z.string(), z.int()),
+  /** Column -> values that became null because they could not be converted. */
+  nulled: z.record(z.string(), z.int()),
+  expectations: z.array(outcomeSchema),
+  columns: z.array(columnFactsSchema),
+  /** The published batches before, the latest last. */
+  before: z.array(pastBatch),
+});
+export type QualityReport = z.output<typeof qualityReportSchema>;
+
+/** `last` is the report of the last published batch, if there is one. */
+export function qualityReport(
+  of: { stage: string; dataset: string; table: string; batch: string; at: Date },
+  { files, rowsRead, published, quarantined, duplicates, reasons, nulled }: Summary,
+  expectations: readonly Outcome[],
+  columns: readonly ColumnFacts[],
+  last: QualityReport | undefined,
+): QualityReport {
+  return {
+    version: 1,
+    ...of,
+    at: of.at.toISOString(),
+    files: files.length,
+    rowsRead,
+    published,
+    quarantined,
+    duplicates,
+    reasons,
+    nulled,
+    expectations: [...expectations],
+    columns: [...columns],
+    before:
+      last === undefined
+        ? []
+        : [...last.before, pastOf(last)].filter((b) => b.batch !== of.batch).slice(-batchesBefore),
+  };
+}
+
+/** What a later report needs of this one. */
+export const pastOf = (report: QualityReport): PastBatch => ({
+  batch: report.batch,
+  at: report.at,
+  rowsRead: report.rowsRead,
+  published: report.published,
+  quarantined: report.quarantined,
+  duplicates: report.duplicates,
+  nullShares: Object.fromEntries(report.columns.map((c) => [c.name, nullShare(c, report.published)])),
+});
+
+export const nullShare = ({ nulls }: Pick<ColumnFacts, 'nulls'>, rows: number): number =>
+  rows === 0 ? 0 : nulls / rows;
+
+/** A value of this batch that is unlike those of the batches before. */
+export interface Drift {
+  /** A column's name, or what was counted. */
+  readonly of: string;
+  readonly kind: 'null share' | 'rows read' | 'quarantine share';
+  readonly now: number;
+  /** Mean of the batches before. */
+  readonly mean: number;
+}
+
+/** Fewer batches before than this say little of what is usual. */
+const enough = 3;
+
+/**
+ * What drifted: more than three standard deviations from the mean of the batches before, and by no small thing: a
+ * twentieth of the rows for shares, half for counts.
+ */
+export function driftOf(report: QualityReport): Drift[] {
+  const { before } = report;
+  if (before.length < enough) return [];
+  const unusual = (kind: Drift['kind'], of: string, now: number, past: readonly number[]): Drift[] => {
+    if (past.length < enough) return [];
+    const mean = past.reduce((sum, n) => sum + n, 0) / past.length;
+    const deviation = Math.sqrt(past.reduce((sum, n) => sum + (n - mean) ** 2, 0) / past.length);
+    const least = kind === 'rows read' ? mean / 2 : 0.05;
+    return Math.abs(now - mean) > Math.max(3 * deviation, least) ? [{ kind, of, now, mean }] : [];
+  };
+  return [
+    ...unusual(
+      'rows read',
+      'batch',
+      report.rowsRead,
+      before.map((b) => b.rowsRead),
+    ),
+    ...unusual('quarantine share', 'batch', quarantineShare(report), before.map(quarantineShare)),
+    ...report.columns.flatMap((column) =>
+      unusual(
+        'null share',
+        column.name,
+        nullShare(column, report.published),
+        before.flatMap((b) => b.nullShares[column.name] ?? []),
+      ),
+    ),
+  ];
+}
+
+export const quarantineShare = ({
+  quarantined,
+  rowsRead,
+}: Pick<PastBatch, 'quarantined' | 'rowsRead'>): number => (rowsRead === 0 ? 0 : quarantined / rowsRead);

@@ -1,0 +1,92 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { checkQuery } from '../../offline/athena/guard.ts';
+import { expectationQuery } from '../../src/lib/compiler/expectations.ts';
+import { loadContracts } from '../../src/lib/contract/load.ts';
+import { columnAggregates, columnFacts } from '../../src/lib/quality/columns.ts';
+import { reportPage } from '../../src/lib/quality/page.ts';
+import { driftOf, type QualityReport, qualityReport } from '../../src/lib/quality/report.ts';
+import { contractWith, datasetsFolder } from '../support/embedded.ts';
+
+const contract = contractWith(`  - { name: text, path: t, type: string }
+  - { name: likes, path: l, type: int }
+  - { name: tags, path: 'x[*]', type: array<string> }`);
+
+/** A report of 100 published rows; `nulls` of them have no text. */
+const reportOf = (batch: string, nulls: number, last?: QualityReport, values = ['a']): QualityReport =>
+  qualityReport(
+    { stage: 'local', dataset: 'test', table: 'db.test', batch, at: new Date('2025-10-07T00:00:00Z') },
+    {
+      rowsRead: 110,
+      published: 100,
+      quarantined: 8,
+      duplicates: 2,
+      reasons: { bad_type: 8 },
+      nulled: {},
+      files: [],
+      partitions: [],
+    },
+    [{ name: 'row_count', severity: 'hold', passed: true, found: '100 rows', expected: '100 rows' }],
+    columnFacts(contract, {
+      column_2_nulls: String(nulls),
+      column_2_top: JSON.stringify(Object.fromEntries(values.map((value) => [value, 2]))),
+    }),
+    last,
+  );
+
+test('the facts of every column are asked in the one scan of the expectations', () => {
+  for (const each of loadContracts(datasetsFolder).values()) {
+    const sql = expectationQuery(each, { table: 't', column: 'run', value: 'r' }, columnAggregates(each));
+    expect(sql.match(/FROM/g)).toHaveLength(1);
+    expect(checkQuery(sql).tables).toHaveLength(1);
+  }
+});
+
+test('a column has the facts that its type can have', () => {
+  const asked = [...columnAggregates(contract).keys()];
+  expect(asked.filter((alias) => alias.startsWith('column_3_'))).toEqual(
+    ['nulls', 'distinct', 'min', 'max', 'top'].map((fact) => `column_3_${fact}`),
+  );
+  expect(asked.filter((alias) => alias.startsWith('column_4_'))).toEqual(['column_4_nulls']);
+  const [id, , text, likes] = columnFacts(contract, {
+    column_0_top: '{"1":1,"2":1}',
+    column_2_nulls: '4',
+    column_2_top: '{"b":2,"a":2,"c":5}',
+    column_3_min: '-1',
+    column_3_max: '7',
+  });
+  expect(id?.top).toEqual([]);
+  expect(text).toMatchObject({ nulls: 4, top: [{ value: 'c' }, { value: 'a' }, { value: 'b' }] });
+  expect(likes).toMatchObject({ min: '-1', max: '7' });
+});
+
+test('a report knows the batches before it, each once, and no more than twenty', () => {
+  let last: QualityReport | undefined;
+  for (let n = 0; n < 30; n++) last = reportOf(`b${n}`, 0, last);
+  expect(last?.before.map((b) => b.batch)).toEqual(Array.from({ length: 20 }, (_, i) => `b${i + 9}`));
+  expect(reportOf('b28', 0, last).before.map((b) => b.batch)).not.toContain('b28');
+});
+
+test('drift is what is far from the batches before; a first batch has none', () => {
+  let last: QualityReport | undefined;
+  for (let n = 0; n < 5; n++) last = reportOf(`b${n}`, n % 2, last);
+  expect(driftOf(reportOf('same', 3, last))).toEqual([]);
+  expect(driftOf(reportOf('other', 40, last))).toEqual([
+    { kind: 'null share', of: 'text', now: 0.4, mean: 0.004 },
+  ]);
+  expect(driftOf(reportOf('first', 40))).toEqual([]);
+  expect(reportPage(reportOf('other', 40, last))).toContain(
+    '<b>null share of text</b>: 40.0 %, before 0.4 %',
+  );
+});
+
+test('property: a value of the data is a text of the page, whatever it is', () => {
+  const markup = (page: string) =>
+    page.match(/<[a-z/!][^>]*>/g)?.map((tag) => tag.replace(/ title="[^"]*"/, ''));
+  const plain = markup(reportPage(reportOf('b', 0, undefined, ['a'])));
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom(...'<>&"\'/ ab=!-') }), (value) => {
+      expect(markup(reportPage(reportOf('b', 0, undefined, [value])))).toEqual(plain);
+    }),
+  );
+});
