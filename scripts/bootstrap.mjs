@@ -34,9 +34,8 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
 const [script, ...args] = process.argv.slice(2);
 const child = spawn(
   join(modules, '.bin', 'node'),
-  ['--disable-warning=ExperimentalWarning', script, ...args],
+  ['--disable-warning=ExperimentalWarning', join(root, script), ...args],
   {
-    cwd: root,
     stdio: 'inherit',
     env: { ...process.env, PATH: [join(modules, '.bin'), process.env.PATH].join(delimiter) },
   },

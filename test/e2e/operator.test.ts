@@ -131,6 +131,21 @@ test('retry tries a failed file again', async () => {
   await expectWhole(dataset, { ids: [id], bad: {} });
 });
 
+test('replay processes a published file again, and its rows stand once', async () => {
+  const key = `social-media-feed/replayed-${next}.json`;
+  const id = next++;
+  const [first] = await drop(dataset, { [key]: post(id) });
+  const none = await sluice('replay', '--dataset', dataset, '--prefix', `${key}-not`);
+  expect(none).toMatchObject({ code: 1, out: '0 files are processed again, in 0 batches\n' });
+  expect((await sluice('replay', '--dataset', dataset, '--prefix', key)).out).toBe(
+    '1 files are processed again, in 1 batches\n',
+  );
+  const [again] = await untilSettled(dataset, [key]);
+  expect(again?.state).toBe('published');
+  expect(again?.batch).not.toBe(first?.record.batch);
+  await expectWhole(dataset, { ids: [id], bad: {} });
+});
+
 test('redrive brings messages back from the dead-letter queue', async () => {
   const key = `social-media-feed/redriven-${next}.json`;
   const id = next++;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
+import { commands } from '../../src/cli/commands.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'sluice-cli-'));
@@ -104,12 +105,13 @@ test.each([
   expect(JSON.parse(run.stdout)).toMatchObject(counts);
 });
 
-test('every command and script has help', () => {
-  for (const command of ['transform', 'validate', 'explain', 'infer'])
-    expect(sluice(command, '--help')).toMatchObject({
-      status: 0,
-      stdout: expect.stringContaining('Usage: npm run sluice'),
-    });
+test('every command and script has help', async () => {
+  for (const [name, { load }] of Object.entries(commands))
+    expect((await load()).help).toMatch(new RegExp(`^Usage: npm run (-s )?(sluice -- )?${name}\\s`));
+  expect(sluice('validate', '--help')).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining('Usage: npm run sluice -- validate'),
+  });
   for (const script of ['start', 'test', 'differential', 'generate-feed'])
     expect(run(`scripts/${script}.ts`, '--help')).toMatchObject({
       status: 0,
@@ -119,6 +121,23 @@ test('every command and script has help', () => {
     status: 2,
     stderr: expect.stringContaining('--engine abacus: it is one of auto, embedded, glue'),
   });
+});
+
+test('completion makes a function that runs from any folder, and completes commands and their options', () => {
+  const script = join(folder, 'completion.sh');
+  writeFileSync(script, sluice('completion').stdout);
+  const complete = (...words: string[]) =>
+    `COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _sluice; echo "\${COMPREPLY[@]}"`;
+  const { stdout, status } = spawnSync(
+    'bash',
+    [
+      '-c',
+      `source ${script}; cd /; ${complete('sluice', 'rel')}; ${complete('sluice', 'drop', '--d')}; sluice validate ${root}/datasets/tweets.yml`,
+    ],
+    { encoding: 'utf8' },
+  );
+  expect(stdout).toBe(`release\n--dataset\n${root}/datasets/tweets.yml: valid\n`);
+  expect(status).toBe(0);
 });
 
 test('init asks what a sample cannot tell, asks again where the answer cannot be, and overwrites nothing', () => {

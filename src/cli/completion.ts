@@ -1,0 +1,42 @@
+/** `sluice completion`: a shell function that is shorter than `npm run sluice --`, and completes. */
+import { resolve } from 'node:path';
+import { commands } from './commands.ts';
+
+export const help = `Usage: npm run -s sluice -- completion
+
+Prints a function "sluice" for bash or zsh, which runs from any folder and completes commands, options and files.
+
+Example:
+  source <(npm run -s sluice -- completion)
+  sluice validate datasets/*.yml`;
+
+export async function run(): Promise<number> {
+  const root = resolve(import.meta.dirname, '../..');
+  const options = await Promise.all(
+    Object.entries(commands).map(async ([name, { load }]) => {
+      const found = (await load()).help.match(/--[a-z][a-zA-Z]*/g) ?? [];
+      return `    ${name}) words='${[...new Set([...found, '--help'])].join(' ')}' ;;`;
+    }),
+  );
+  console.log(`sluice() { node ${quoted(`${root}/scripts/bootstrap.mjs`)} src/cli/sluice.ts "$@"; }
+if [ -n "$ZSH_VERSION" ]; then autoload -U +X bashcompinit && bashcompinit; fi
+_sluice() {
+  local words current="\${COMP_WORDS[COMP_CWORD]}"
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    COMPREPLY=($(compgen -W '${Object.keys(commands).join(' ')} --help' -- "$current"))
+    return
+  fi
+  case "\${COMP_WORDS[1]}" in
+${options.join('\n')}
+    *) return ;;
+  esac
+  case "$current" in
+    -*) COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
+    *) COMPREPLY=($(compgen -f -- "$current")) ;;
+  esac
+}
+complete -o filenames -F _sluice sluice`);
+  return 0;
+}
+
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
