@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
+import { withDiagrams } from '../../scripts/diagrams.ts';
 import { reasonCodes } from '../../src/lib/compiler/plan.ts';
 import { jsonSchema } from '../../src/lib/contract/jsonSchema.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
@@ -51,4 +52,11 @@ test('every function of expressions is documented', () => {
 test('the published JSON Schema is the one that checks', () => {
   const published = readFileSync(join(datasetsFolder, '../docs/contract.schema.json'), 'utf8');
   expect(JSON.parse(published)).toEqual(JSON.parse(jsonSchema()));
+});
+
+test('the diagrams are those of the definitions', () => {
+  const root = join(datasetsFolder, '..');
+  const architecture = readFileSync(join(root, 'docs/architecture.md'), 'utf8');
+  expect(architecture).toContain('ClaimBatch --> IsAnythingClaimed');
+  expect(withDiagrams(architecture, root)).toBe(architecture);
 });

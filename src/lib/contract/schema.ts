@@ -2,11 +2,9 @@
  * The contract language: one schema gives the TypeScript type, the check and the JSON Schema for editors.
  */
 import { z } from 'zod';
-import { checkExpression, valueTypeOf } from '../expression/check.ts';
-import { ExpressionError, parseExpression } from '../expression/parse.ts';
-import { checkRange, expectation } from './expectationSchema.ts';
-import { identifier, isExtraction, isNumber, jsonPath } from './parts.ts';
-import { isBelow } from './path.ts';
+import { checkContract } from './check.ts';
+import { expectation } from './expectationSchema.ts';
+import { identifier, isExtraction, jsonPath } from './parts.ts';
 
 const columnType = z
   .string()
@@ -207,185 +205,73 @@ const source = z
     if (new Set(names).size < names.length) issue('csv', 'names a field of the header twice');
   });
 
+const contractShape = z.strictObject({
+  dataset: identifier.describe('The name of the dataset; the file is called the same.'),
+  description: z.string().optional(),
+  table: identifier.optional().describe('The Catalog table; by default the name of the dataset.'),
+  source,
+  explode: jsonPath
+    .optional()
+    .describe('An array: each element makes a row, and stands at this path in place of the array.'),
+  columns: z.array(columnSchema).min(1),
+  flatten: z
+    .array(
+      z.strictObject({
+        path: jsonPath.describe('An object of the record.'),
+        prefix: z
+          .string()
+          .regex(/^([a-z][a-z0-9_]{0,30})?$/, 'must be the beginning of a column name, such as user_')
+          .describe('Put before the names of the columns.'),
+        except: z.array(z.string()).default([]).describe('Fields that make no column.'),
+      }),
+    )
+    .default([])
+    .describe('Objects whose fields all become columns, with the types that the Data Catalog has.'),
+  derive: z
+    .array(
+      z.strictObject({
+        name: identifier,
+        type: z.enum(['string', 'int', 'bigint', 'double', 'boolean', 'date', 'timestamp']),
+        expression: z.string().min(1).describe('Over the columns above, such as lower(user_screen_name).'),
+      }),
+    )
+    .default([])
+    .describe('Columns made from columns.'),
+  filter: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('A condition over the columns. A row for which it is not true is quarantined as filtered.'),
+  drift: z
+    .enum(['ignore', 'rescue', 'passthrough', 'reject'])
+    .default('ignore')
+    .describe(
+      'Top-level fields that no column reads: left out, kept as JSON in the column _rescued, made columns with the type of the Data Catalog, or the row is quarantined.',
+    ),
+  dedupe: z
+    .strictObject({
+      key: z.array(identifier).min(1),
+      scope: z
+        .enum(['file', 'batch', 'published'])
+        .default('batch')
+        .describe(
+          'Among which rows a key is looked for; published: in the batch, and in the partitions that it touches.',
+        ),
+      order: z
+        .array(z.strictObject({ column: identifier, direction: z.enum(['asc', 'desc']) }))
+        .default([])
+        .describe('The first row in this order stays. Ties: object, then raw text, as bytes.'),
+    })
+    .optional()
+    .describe('One row for each key stays.'),
+  enrich: z.array(enrichment).default([]),
+  partitionBy: z.array(partitionKey).min(1),
+  expectations: z.array(expectation).default([]),
+});
 /** The whole contract of one dataset. */
-export const contractSchema = z
-  .strictObject({
-    dataset: identifier.describe('The name of the dataset; the file is called the same.'),
-    description: z.string().optional(),
-    table: identifier.optional().describe('The Catalog table; by default the name of the dataset.'),
-    source,
-    explode: jsonPath
-      .optional()
-      .describe('An array: each element makes a row, and stands at this path in place of the array.'),
-    columns: z.array(columnSchema).min(1),
-    flatten: z
-      .array(
-        z.strictObject({
-          path: jsonPath.describe('An object of the record.'),
-          prefix: z
-            .string()
-            .regex(/^([a-z][a-z0-9_]{0,30})?$/, 'must be the beginning of a column name, such as user_')
-            .describe('Put before the names of the columns.'),
-          except: z.array(z.string()).default([]).describe('Fields that make no column.'),
-        }),
-      )
-      .default([])
-      .describe('Objects whose fields all become columns, with the types that the Data Catalog has.'),
-    derive: z
-      .array(
-        z.strictObject({
-          name: identifier,
-          type: z.enum(['string', 'int', 'bigint', 'double', 'boolean', 'date', 'timestamp']),
-          expression: z.string().min(1).describe('Over the columns above, such as lower(user_screen_name).'),
-        }),
-      )
-      .default([])
-      .describe('Columns made from columns.'),
-    filter: z
-      .string()
-      .min(1)
-      .optional()
-      .describe('A condition over the columns. A row for which it is not true is quarantined as filtered.'),
-    drift: z
-      .enum(['ignore', 'rescue', 'passthrough', 'reject'])
-      .default('ignore')
-      .describe(
-        'Top-level fields that no column reads: left out, kept as JSON in the column _rescued, made columns with the type of the Data Catalog, or the row is quarantined.',
-      ),
-    dedupe: z
-      .strictObject({
-        key: z.array(identifier).min(1),
-        scope: z
-          .enum(['file', 'batch', 'published'])
-          .default('batch')
-          .describe(
-            'Among which rows a key is looked for; published: in the batch, and in the partitions that it touches.',
-          ),
-        order: z
-          .array(z.strictObject({ column: identifier, direction: z.enum(['asc', 'desc']) }))
-          .default([])
-          .describe('The first row in this order stays. Ties: object, then raw text, as bytes.'),
-      })
-      .optional()
-      .describe('One row for each key stays.'),
-    enrich: z.array(enrichment).default([]),
-    partitionBy: z.array(partitionKey).min(1),
-    expectations: z.array(expectation).default([]),
-  })
-  .superRefine((contract, context) => {
-    const issue = (path: (string | number)[], message: string) =>
-      context.addIssue({ code: 'custom', path, message });
-    const types = new Map<string, { type: string; required: boolean }>();
-    const declare = (path: (string | number)[], name: string, type: string, required: boolean) => {
-      if (types.has(name)) issue(path, `the column "${name}" is there already`);
-      types.set(name, { type, required });
-    };
-    const known = (path: (string | number)[], name: string, allowed?: readonly string[]) => {
-      const column = types.get(name);
-      if (!column) issue(path, `there is no column "${name}"`);
-      else if (allowed && !allowed.includes(column.type))
-        issue(path, `the column "${name}" is ${column.type}, it must be ${allowed.join(' or ')}`);
-      return column;
-    };
-    contract.columns.forEach((c, i) => {
-      declare(['columns', i, 'name'], c.name, c.type, c.required);
-      const isArray = contract.explode !== undefined && c.path === contract.explode && c.type !== 'json';
-      if (isArray && c.type.startsWith('array<'))
-        issue(['columns', i, 'type'], 'is that of one element: the array is exploded');
-    });
-    if (contract.explode?.includes('[*]')) issue(['explode'], 'may not have [*]');
-    contract.flatten.forEach((f, i) => {
-      if (f.path.includes('[')) issue(['flatten', i, 'path'], 'goes through objects only');
-      if (contract.explode !== undefined && isBelow(f.path, contract.explode))
-        issue(
-          ['flatten', i, 'path'],
-          'lies in the exploded array, whose elements are no object of the record',
-        );
-    });
-    const readable = new Map(contract.columns.map((c) => [c.name, c.type]));
-    const checkType = (
-      path: (string | number)[],
-      text: string,
-      type: string,
-      columns: ReadonlyMap<string, string> = readable,
-    ) => {
-      try {
-        const found = checkExpression(parseExpression(text), columns).type;
-        const wanted = valueTypeOf(type);
-        const fits = found === wanted || found === 'null' || (wanted === 'number' && found === 'integer');
-        if (!fits) issue(path, `gives ${found}, not ${type}`);
-      } catch (error) {
-        if (!(error instanceof ExpressionError)) throw error;
-        issue(path, error.message);
-      }
-    };
-    contract.derive.forEach((d, i) => {
-      checkType(['derive', i, 'expression'], d.expression, d.type);
-      declare(['derive', i, 'name'], d.name, d.type, false);
-    });
-    if (contract.filter !== undefined) checkType(['filter'], contract.filter, 'boolean');
-    contract.enrich.forEach((e, i) => {
-      if (e.kind === 'lookup') {
-        for (const name of Object.keys(e.on))
-          known(['enrich', i, 'on', name], name, ['string', 'int', 'bigint']);
-        for (const name of Object.keys(e.columns))
-          declare(['enrich', i, 'columns', name], name, 'string', false);
-      } else {
-        known(['enrich', i, 'latitude'], e.latitude, ['double']);
-        known(['enrich', i, 'longitude'], e.longitude, ['double']);
-        declare(['enrich', i, 'column'], e.column, 'string', false);
-      }
-    });
-    contract.dedupe?.key.forEach((name, i) => {
-      const column = known(['dedupe', 'key', i], name);
-      if (column && !column.required)
-        issue(['dedupe', 'key', i], `the key column "${name}" must be required`);
-    });
-    if (contract.dedupe?.scope === 'published')
-      contract.dedupe.key.forEach((name, i) => {
-        known(['dedupe', 'key', i], name, ['string', 'int', 'bigint', 'date']);
-      });
-    contract.dedupe?.order.forEach((o, i) => {
-      known(['dedupe', 'order', i, 'column'], o.column);
-    });
-    contract.partitionBy.forEach((p, i) => {
-      if ('of' in p) {
-        const column = known(['partitionBy', i, 'of'], p.of, ['timestamp', 'date']);
-        if (column?.type === 'date' && p.part === 'hour')
-          issue(['partitionBy', i, 'part'], `the date "${p.of}" has no hour`);
-      }
-      declare(['partitionBy', i, 'name'], p.name, 'string', true);
-    });
-    const partitionKeys = new Set(contract.partitionBy.map((p) => p.name));
-    const goldenTypes = new Map(
-      [...types].filter(([name]) => !partitionKeys.has(name)).map(([name, { type }]) => [name, type]),
-    );
-    contract.expectations.forEach((e, i) => {
-      const allowed = { in_set: ['string'], regex: ['string'], freshness: ['timestamp'] } as const;
-      if (e.check === 'unique')
-        e.columns.forEach((name, j) => {
-          known(['expectations', i, 'columns', j], name);
-        });
-      if ('column' in e)
-        known(
-          ['expectations', i, 'column'],
-          e.column,
-          e.check in allowed ? allowed[e.check as keyof typeof allowed] : undefined,
-        );
-      if (e.check === 'matched_share') known(['expectations', i, 'of'], e.of);
-      if (e.check === 'predicate')
-        checkType(['expectations', i, 'expression'], e.expression, 'boolean', goldenTypes);
-      if (e.check === 'range') checkRange(e, types.get(e.column)?.type, (m) => issue(['expectations', i], m));
-      if (e.check === 'sum') {
-        if (e.min === undefined && e.max === undefined) issue(['expectations', i], 'needs min or max');
-        if (!isNumber(types.get(e.column)?.type)) issue(['expectations', i, 'column'], 'must be a number');
-      }
-      if (e.check === 'row_count' && e.min === undefined && e.max === undefined && !e.lastBatches)
-        issue(['expectations', i], 'needs min, max or lastBatches');
-    });
-  });
+export const contractSchema = contractShape.superRefine(checkContract);
 
-export type Contract = z.output<typeof contractSchema>;
+export type Contract = z.output<typeof contractShape>;
 export type Column = Contract['columns'][number];
 export type Enrichment = Contract['enrich'][number];
 export type Expectation = Contract['expectations'][number];
