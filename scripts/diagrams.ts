@@ -52,8 +52,20 @@ function functionTable(root: string): string {
       z.object({ description: z.string(), memorySize: z.number().default(provider.memorySize) }),
     )
     .parse(read(root, 'infra/functions.yml'));
-  const rows = Object.entries(functions).map(
-    ([name, { description, memorySize }]) => `| \`${name}\` | ${description} | ${memorySize} |`,
-  );
-  return ['| function | what it does | MB |', '| --- | --- | ---: |', ...rows].join('\n');
+  const rows = Object.entries(functions).map(([name, { description, memorySize }]) => [
+    `\`${name}\``,
+    description,
+    String(memorySize),
+  ]);
+  return alignedTable(['function', 'what it does', 'MB'], rows);
+}
+
+/** As the formatter lays a table out; the last column holds numbers. */
+function alignedTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = header.map((name, i) => Math.max(3, name.length, ...rows.map((row) => row[i]?.length ?? 0)));
+  const last = header.length - 1;
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, i) => (i === last ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0))).join(' | ')} |`;
+  const rule = widths.map((width, i) => (i === last ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)));
+  return [line(header), line(rule), ...rows.map(line)].join('\n');
 }
