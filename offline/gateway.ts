@@ -31,7 +31,8 @@ export async function startGateway(options: {
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const target = String(request.headers['x-amz-target'] ?? '');
     // What names its resources in the body is small; objects pass as they come.
-    const body = target !== '' || request.url?.endsWith('?delete') ? await bodyOf(request) : undefined;
+    const isDeletion = /[?&]delete(=|&|$)/.test(request.url ?? '');
+    const body = target !== '' || isDeletion ? await bodyOf(request) : undefined;
     recorder.note(request, body?.toString('utf8') ?? '');
     const operation = options.operations[target];
     if (operation) return answer(operation, body?.toString('utf8') ?? '', response);

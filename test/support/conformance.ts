@@ -230,7 +230,7 @@ export const statements = (place: string): readonly Statement[] => [
   rows('SELECT approx_distinct(likes), approx_distinct(name) FROM posts', 'bigint, bigint', ['3', '3']),
   rows('SELECT approx_distinct(id) FROM posts WHERE false', 'bigint', ['0']),
   value(
-    'json_format(CAST(approx_most_frequent(1, CAST(n AS bigint), 1000) AS json)) FROM numbers',
+    'json_format(CAST(approx_most_frequent(5, CAST(n AS bigint), 1000) AS json)) FROM numbers WHERE n = 2',
     'varchar',
     '{"2":2}',
   ),

@@ -33,6 +33,7 @@ export const exceptions: readonly {
       'failBatch',
       'recover',
       'replaceRows',
+      'checkValidation',
     ],
     actions: ['s3:ListBucket'],
     resource: 'sluice-',
@@ -75,7 +76,7 @@ export const exceptions: readonly {
   },
   {
     of: ['transformEmbedded', 'glueJob'],
-    actions: ['s3:GetObject'],
+    actions: ['s3:GetObject', 's3:ListBucket'],
     resource: '-processed-',
     why: 'read the keys that are published where a contract looks for duplicates among them; those of a test run do not',
   },
