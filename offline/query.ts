@@ -5,6 +5,7 @@ import {
   paginateGetQueryResults,
   StartQueryExecutionCommand,
 } from '@aws-sdk/client-athena';
+import { AthenaQueryFailed } from '../src/lib/errors.ts';
 import { waitFor } from '../src/lib/waitFor.ts';
 import type { Stage } from './stage.ts';
 
@@ -13,7 +14,7 @@ export interface QueryRows {
   readonly rows: readonly (readonly (string | null)[])[];
 }
 
-/** Runs a statement in the stage's database. Throws Error with Athena's reason when it does not succeed. */
+/** Runs a statement in the stage's database. Throws AthenaQueryFailed with Athena's reason. */
 export async function query(stage: Pick<Stage, 'athena' | 'config'>, sql: string): Promise<QueryRows> {
   const { athena, config } = stage;
   const { QueryExecutionId: id } = await athena.send(
@@ -28,7 +29,8 @@ export async function query(stage: Pick<Stage, 'athena' | 'config'>, sql: string
     (s) => !['QUEUED', 'RUNNING'].includes(s?.State ?? ''),
     60_000,
   );
-  if (status?.State !== 'SUCCEEDED') throw new Error(`${status?.State}: ${status?.StateChangeReason}`);
+  if (status?.State !== 'SUCCEEDED')
+    throw new AthenaQueryFailed(`${status?.State}: ${status?.StateChangeReason}`);
   const all: (string | null)[][] = [];
   let columns: string[] = [];
   for await (const page of paginateGetQueryResults({ client: athena }, { QueryExecutionId: id })) {

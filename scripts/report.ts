@@ -6,7 +6,7 @@ import { findTable, listPartitions } from '../offline/aws.ts';
 import type { FollowedExecution, FollowedRun } from '../offline/follow.ts';
 import { type QueryRows, query } from '../offline/query.ts';
 import type { Stage } from '../offline/stage.ts';
-import { type Print, printTable } from '../src/cli/table.ts';
+import { oneLine, type Print, printTable } from '../src/cli/table.ts';
 import { type Contract, tableOf } from '../src/lib/contract/schema.ts';
 
 const outcome = z.object({
@@ -148,7 +148,7 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
     printTable(
       print,
       columns,
-      rows.map((row) => row.map((value) => shorten(value ?? 'NULL'))),
+      rows.map((row) => row.map((value) => oneLine(value ?? 'NULL', 60))),
     );
   }
   return { seconds, batches, executions: run.executions, partitions, samples };
@@ -170,8 +170,3 @@ async function partitionsOf(stage: Stage, table: string): Promise<{ table: strin
     }))
     .sort((a, b) => (a.partition < b.partition ? -1 : 1));
 }
-
-const shorten = (text: string): string => {
-  const line = text.replaceAll(/\s+/g, ' ');
-  return line.length > 60 ? `${line.slice(0, 59)}…` : line;
-};

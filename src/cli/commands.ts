@@ -33,6 +33,7 @@ export const stageCommands: Readonly<Record<string, Entry>> = {
   batches: { does: 'the batches of a dataset', load: () => import('./batches.ts') },
   report: { does: 'the data-quality report of a batch, as a page', load: () => import('./report.ts') },
   quarantine: { does: 'why rows were refused, with some of them', load: () => import('./quarantine.ts') },
+  query: { does: 'asks Athena', load: () => import('./query.ts') },
   release: {
     does: 'publishes a held batch although expectations failed',
     load: async () => (await import('./decide.ts')).release,

@@ -4,6 +4,7 @@ import { findTable } from '../../offline/aws.ts';
 import { query } from '../../offline/query.ts';
 import { identifier, literal } from '../lib/dialect/athenaNames.ts';
 import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
+import { oneLine } from './table.ts';
 import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- quarantine [--dataset NAME] [--batch ID] [--rows N] [options]
@@ -108,14 +109,8 @@ function print(reasons: readonly Reason[]): void {
     console.log(`${styleText('bold', `${reason}${subject}`)}  ${count} of ${dataset}`);
     for (const { object, line, value, raw } of rows) {
       console.log(styleText('dim', `  ${object}${line === null ? '' : `, line ${line}`}`));
-      if (value !== null) console.log(`    value  ${shorten(value)}`);
-      if (raw !== null) console.log(`    row    ${shorten(raw)}`);
+      if (value !== null) console.log(`    value  ${oneLine(value, 110)}`);
+      if (raw !== null) console.log(`    row    ${oneLine(raw, 110)}`);
     }
   }
 }
-
-/** One line of a terminal, without the control characters that a refused row may hold. */
-const shorten = (text: string): string => {
-  const line = text.replaceAll(/[\s\p{Cc}]+/gu, ' ');
-  return line.length > 110 ? `${line.slice(0, 109)}…` : line;
-};

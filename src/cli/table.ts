@@ -26,6 +26,12 @@ export function printTable(
   }
 }
 
+/** A text as one line of at most `width` characters, without the control characters that data may hold. */
+export function oneLine(text: string, width: number): string {
+  const line = text.replaceAll(/[\s\p{Cc}]+/gu, ' ');
+  return line.length > width ? `${line.slice(0, width - 1)}…` : line;
+}
+
 /** Terminal columns a text takes: two for East Asian wide characters and emoji. */
 function displayWidth(text: string): number {
   let width = 0;

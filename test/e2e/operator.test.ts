@@ -57,6 +57,15 @@ test('drop follows a file to its end, and quarantine shows why rows were refused
     expect(dropped.out).toContain(`next: npm run sluice -- quarantine --dataset ${dataset}`);
     const [file] = await untilSettled(dataset, [key]);
     const batch = ['--dataset', dataset, '--batch', file?.batch?.slice(0, 8) ?? ''];
+    const asked = await sluice(
+      'query',
+      `SELECT id, user_screen_name FROM social_media WHERE _object = '${key}'`,
+    );
+    expect(asked.out).toMatch(/^ {2}id +user_screen_name\n {2}\d+ +ana\n$/);
+    expect(await sluice('query', 'SELECT nothing FROM nowhere')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('nowhere'),
+    });
     const told = await sluice('quarantine', ...batch);
     expect(told.code).toBe(0);
     expect(told.out).toMatch(/^invalid_json {2}1 of social_media$/m);

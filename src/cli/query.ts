@@ -1,0 +1,37 @@
+/** `sluice query`: asks Athena, in the stage's database and workgroup. */
+import { query } from '../../offline/query.ts';
+import { connect, stageHelp, stageOptions } from './connect.ts';
+import { oneLine, printTable } from './table.ts';
+import { readOptions, UsageError } from './usage.ts';
+
+export const help = `Usage: npm run sluice -- query [options] SQL
+
+Asks Athena in the stage's database, and prints the rows. With --json each row is an object.
+
+${stageHelp}
+
+Example:
+  npm run sluice -- query 'SELECT lang, count(*) FROM social_media GROUP BY lang'`;
+
+export async function run(args: string[]): Promise<number> {
+  const { values, positionals } = readOptions(args, stageOptions);
+  const [sql] = positionals;
+  if (sql === undefined || positionals.length > 1) throw new UsageError('one SQL is needed, in quotes');
+  const { stage } = await connect(values);
+  const { columns, rows } = await query(stage, sql);
+  if (values.json)
+    console.log(
+      JSON.stringify(
+        rows.map((row) => Object.fromEntries(columns.map((name, i) => [name, row[i] ?? null]))),
+        null,
+        2,
+      ),
+    );
+  else
+    printTable(
+      console.log,
+      columns,
+      rows.map((row) => row.map((value) => oneLine(value ?? 'NULL', 60))),
+    );
+  return 0;
+}
