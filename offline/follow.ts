@@ -6,6 +6,7 @@ import { styleText } from 'node:util';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { paginateListExecutions } from '@aws-sdk/client-sfn';
 import type { FileRecord } from '../src/lib/ledger/records.ts';
+import { parallel } from '../src/lib/parallel.ts';
 import { visitsWithData } from '../src/watch/collect.ts';
 import type { Visit } from '../src/watch/model.ts';
 import type { Drop, Stage } from './stage.ts';
@@ -78,7 +79,8 @@ export async function followFiles(
     const files = await settled(stage, dropped);
     const isQuiet = [...followed.values()].every((e) => e.status !== 'RUNNING');
     if (files && isQuiet) return { startedAt, files, executions: [...followed.values()] };
-    await pause(150);
+    // AWS answers few calls a second; the local AWS as many as one likes.
+    await pause(stage.endpoint === undefined ? 1000 : 150);
   }
 }
 
@@ -100,12 +102,11 @@ async function settled(
   { ledger }: Stage,
   dropped: readonly (Drop & { version: string })[],
 ): Promise<FollowedFile[] | null> {
-  const datasets = [...new Set(dropped.map((d) => d.dataset))];
-  const records = new Map(await Promise.all(datasets.map(async (d) => [d, await ledger.files(d)] as const)));
-  const files = dropped.flatMap((drop) => {
-    const record = records
-      .get(drop.dataset)
-      ?.find((r) => r.object === drop.key && r.version === drop.version);
+  const records = await parallel(dropped, 16, ({ dataset, key, version }) =>
+    ledger.file(dataset, { object: key, version }),
+  );
+  const files = dropped.flatMap((drop, i) => {
+    const record = records[i];
     const isOpen =
       !record || record.state === 'claimed' || (record.state === 'pending' && record.attempts === 0);
     return isOpen ? [] : [{ ...drop, record }];

@@ -109,7 +109,7 @@ export function filesOf({ name: table, db, at, transact, query }: Table) {
 
     files: (dataset: string) => query<FileRecord>(dataset, 'FILE#'),
 
-    async file(dataset: string, file: RawFile): Promise<FileRecord | undefined> {
+    async file(dataset: string, file: Pick<RawFile, 'object' | 'version'>): Promise<FileRecord | undefined> {
       const { Item } = await db.send(new GetCommand({ ...at(dataset, fileKey(file)), ConsistentRead: true }));
       return Item as FileRecord | undefined;
     },
