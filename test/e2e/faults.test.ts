@@ -171,7 +171,7 @@ test.each<[string, Fault]>([
     },
   ],
   [
-    'repairPartitions: Glue is down for longer than a step tries',
+    'repairPartitions: Glue is down for longer than its client tries',
     { service: 'glue', function: 'repairPartitions', mode: 'error', times: 6 },
   ],
   [
