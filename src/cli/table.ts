@@ -28,8 +28,8 @@ export function printTable(
 
 /** A text as one line of at most `width` characters, without the control characters that data may hold. */
 export function oneLine(text: string, width: number): string {
-  const line = text.replaceAll(/[\s\p{Cc}]+/gu, ' ');
-  return line.length > width ? `${line.slice(0, width - 1)}…` : line;
+  const letters = [...text.replaceAll(/[\s\p{Cc}]+/gu, ' ')];
+  return letters.length > width ? `${letters.slice(0, width - 1).join('')}…` : letters.join('');
 }
 
 /** Terminal columns a text takes: two for East Asian wide characters and emoji. */
