@@ -27,10 +27,14 @@ const reportOf = (batch: string, nulls: number, last?: QualityReport, values = [
       partitions: [],
     },
     [{ name: 'row_count', severity: 'hold', passed: true, found: '100 rows', expected: '100 rows' }],
-    columnFacts(contract, {
-      column_2_nulls: String(nulls),
-      column_2_top: JSON.stringify(Object.fromEntries(values.map((value) => [value, 2]))),
-    }),
+    columnFacts(
+      contract,
+      {
+        column_2_nulls: String(nulls),
+        column_2_top: JSON.stringify(Object.fromEntries(values.map((value) => [value, 2]))),
+      },
+      100,
+    ),
     last,
   );
 
@@ -48,16 +52,23 @@ test('a column has the facts that its type can have', () => {
     ['nulls', 'distinct', 'min', 'max', 'top'].map((fact) => `column_3_${fact}`),
   );
   expect(asked.filter((alias) => alias.startsWith('column_4_'))).toEqual(['column_4_nulls']);
-  const [id, , text, likes] = columnFacts(contract, {
-    column_0_top: '{"1":1,"2":1}',
-    column_2_nulls: '4',
-    column_2_top: '{"b":2,"a":2,"c":5}',
-    column_3_min: '-1',
-    column_3_max: '7',
-  });
+  const [id, , text, likes] = columnFacts(
+    contract,
+    {
+      column_0_top: '{"1":1,"2":1}',
+      column_2_nulls: '4',
+      column_2_top: '{"b":2,"a":2,"c":5}',
+      column_3_min: '-1',
+      column_3_max: '7',
+    },
+    100,
+  );
   expect(id?.top).toEqual([]);
   expect(text).toMatchObject({ nulls: 4, top: [{ value: 'c' }, { value: 'a' }, { value: 'b' }] });
   expect(likes).toMatchObject({ min: '-1', max: '7' });
+  // Among many values a count may be too high, and one that may be chance is not shown.
+  const [many] = columnFacts(contract, { column_0_distinct: '3651', column_0_top: '{"1":3,"2":96}' }, 3836);
+  expect(many?.top).toEqual([{ value: '2', rows: 96 }]);
 });
 
 test('a report knows the batches before it, each once, and no more than twenty', () => {

@@ -28,7 +28,7 @@ export async function leaveReport(
     },
     found.summary,
     found.expectations,
-    columnFacts(contract, found.row),
+    columnFacts(contract, found.row, found.summary.published),
     await lastReport(deps, dataset, batch),
   );
   const { page, data } = places(config).report(dataset, batch);

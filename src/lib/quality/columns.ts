@@ -12,7 +12,7 @@ export const columnFactsSchema = z.object({
   /** Of numbers and times. */
   min: z.string().nullable(),
   max: z.string().nullable(),
-  /** The commonest values, cut to 60 characters, with their rows; only of columns in which values come again. */
+  /** The commonest values, cut to 60 characters, with their rows: those that surely come again. */
   top: z.array(z.object({ value: z.string(), rows: z.int() })),
 });
 export type ColumnFacts = z.output<typeof columnFactsSchema>;
@@ -65,18 +65,24 @@ export const columnAggregates = (contract: Contract): Map<string, string> =>
     ),
   );
 
-/** Reads the query's row. */
+/** Of so many different values the counts of the commonest are exact; of more each may be a thousandth of the rows too high. */
+const exactValues = 900;
+
+/** Reads the query's row. `rows`: how many there are. */
 export const columnFacts = (
   contract: Contract,
   row: Readonly<Record<string, string | null>>,
+  rows: number,
 ): ColumnFacts[] =>
   columnsOf(contract).map(({ name, type }, i) => {
     const text = (fact: Fact) => row[alias(i, fact)] || null;
     const number = (fact: Fact) => (text(fact) === null ? null : Number(text(fact)));
     const counted = z.record(z.string(), z.int()).parse(JSON.parse(text('top') ?? '{}'));
     const top = Object.entries(counted)
-      .map(([value, rows]) => ({ value, rows }))
+      .map(([value, count]) => ({ value, rows: count }))
       .sort((a, b) => b.rows - a.rows || (a.value < b.value ? -1 : 1));
+    const isExact = (number('distinct') ?? 0) <= exactValues;
+    const chance = isExact ? 1 : Math.max(1, (2 * rows) / 1000);
     return {
       name,
       type,
@@ -84,6 +90,6 @@ export const columnFacts = (
       distinct: number('distinct'),
       min: text('min'),
       max: text('max'),
-      top: (top[0]?.rows ?? 0) > 1 ? top : [],
+      top: (top[0]?.rows ?? 0) > chance ? top.filter((t) => isExact || t.rows > chance) : [],
     };
   });

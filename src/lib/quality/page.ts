@@ -170,7 +170,7 @@ i.published,.key.published{background:var(--published)}i.quarantined,.key.quaran
 .bars .track{background:color-mix(in srgb,var(--line) 45%,transparent);border-radius:.2rem;overflow:hidden}.bars .track i{height:.8rem;min-width:2px}
 .bars .value{text-align:right;font-variant-numeric:tabular-nums}
 .scrolled{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-size:.85rem}
+table{border-collapse:collapse;width:100%;min-width:36rem;font-size:.85rem}
 th,td{text-align:left;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--muted);font-weight:500}td:first-child{white-space:nowrap}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(19rem,100%),1fr));gap:.75rem}.cards article{margin:0}
