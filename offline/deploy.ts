@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { mkdir, rename, rm, utimes } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { localEnvironment } from './aws.ts';
 import { cacheFolder, type Report, SetupError } from './setup/environments.ts';
@@ -85,6 +86,8 @@ async function keepNewest(folder: string, count: number): Promise<void> {
 /** Runs the Serverless Framework of this project; nothing of the user's own AWS settings reaches it. */
 async function sls(args: readonly string[], environment: Readonly<Record<string, string>>): Promise<void> {
   const output: string[] = [];
+  // serverless-esbuild leaves what it has packed there.
+  const scratch = await mkdtemp(join(tmpdir(), 'sluice-package-'));
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('AWS_'));
   const code = await new Promise<number | null>((done, fail) => {
     const child = spawn(join(root, 'node_modules/.bin/sls'), args, {
@@ -94,6 +97,7 @@ async function sls(args: readonly string[], environment: Readonly<Record<string,
         ...Object.fromEntries(inherited),
         ...environment,
         PATH: [join(root, 'node_modules/.bin'), process.env.PATH].join(delimiter),
+        TMPDIR: scratch,
         SLS_TELEMETRY_DISABLED: '1',
         SLS_AWS_MONITORING_FREQUENCY: '200',
       },
@@ -102,6 +106,6 @@ async function sls(args: readonly string[], environment: Readonly<Record<string,
     child.stderr.on('data', (chunk: Buffer) => output.push(chunk.toString()));
     child.on('error', fail);
     child.on('close', done);
-  });
+  }).finally(() => rm(scratch, { recursive: true, force: true }));
   if (code !== 0) throw new SetupError(`sls ${args.join(' ')} failed:\n${output.join('').trim()}`);
 }
