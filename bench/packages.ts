@@ -64,7 +64,15 @@ async function coldStart(): Promise<Packages['cold']> {
       banner,
     });
     const [line = ''] = [...generateFeed({ rows: 1, dirt: 0 })];
-    const names = ['RAW_BUCKET', 'PROCESSED_BUCKET', 'WORK_BUCKET', 'LEDGER_TABLE', 'DATABASE', 'CRAWLER'];
+    const names = [
+      'STAGE',
+      'RAW_BUCKET',
+      'PROCESSED_BUCKET',
+      'WORK_BUCKET',
+      'LEDGER_TABLE',
+      'DATABASE',
+      'CRAWLER',
+    ];
     const environment = {
       ...Object.fromEntries(names.map((name) => [name, 'none'])),
       GLUE_JOB: 'none',

@@ -48,6 +48,11 @@ async function main(): Promise<number> {
     console.log(help);
     return 0;
   }
+  const isWanted = (name: string) => values.only === undefined || values.only === name;
+  // The long runs come last.
+  const flow = isWanted('flow') ? await measureFlow(report, Number(values.files)) : null;
+  const packages = flow && (await measurePackages());
+  const growth = isWanted('growth') ? await measureGrowth(report) : [];
   const all = await contenders(report);
   const groups = {
     embedded: {
@@ -59,7 +64,6 @@ async function main(): Promise<number> {
     spark: { title: 'Spark', members: [all.spark, all.pyspark], isFor: (rows: number) => rows >= 1_000_000 },
     polygons: { title: 'Polygons', members: all.polygons, isFor: (rows: number) => rows === 1_000_000 },
   };
-  const isWanted = (name: string) => values.only === undefined || values.only === name;
   const sizes = values.rows.split(',').map(Number);
   const comparisons: Comparison[] = [];
   const output: Record<string, readonly OutputFile[]> = {};
@@ -77,9 +81,6 @@ async function main(): Promise<number> {
       comparisons.push({ name, title, rows, rounds, results: await compare(members, feed, rounds, keep) });
     }
   }
-  const growth = isWanted('growth') ? await measureGrowth(report) : [];
-  const flow = isWanted('flow') ? await measureFlow(report, Number(values.files)) : null;
-  const packages = flow && (await measurePackages());
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / gigabyte)} GB, Node ${process.version}`;
   const file = join(root, 'docs/performance.md');
   const text = written({ machine, comparisons, growth, output, flow, packages }, await notesOf(file));
