@@ -7,7 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import job
 from pyspark.sql import SparkSession
 
-spark = SparkSession.builder.appName("sluice").getOrCreate()
+# Small jobs, each with columns of its own: code made for them would take longer than they do.
+spark = (
+    SparkSession.builder.appName("sluice")
+    .config("spark.sql.codegen.wholeStage", "false")
+    .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+    .getOrCreate()
+)
 spark.sparkContext.setLogLevel("OFF")
 
 

@@ -1,7 +1,7 @@
 /** `npm test`: lint, types, then unit tests, static gates, and end-to-end tests on a local AWS with real Spark. */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, setPriority, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { deploy } from '../offline/deploy.ts';
@@ -90,7 +90,10 @@ async function main(): Promise<number> {
   }
 }
 
-/** End-to-end tests mostly wait: the others run beside them, and are shown when they are over. The last line counts both. */
+/**
+ * End-to-end tests mostly wait: the others run beside them, in the time that they leave, and are shown when they are over.
+ * The last line counts both.
+ */
 async function sideBySide(
   projects: readonly string[],
   selected: (names: readonly string[]) => string[],
@@ -160,6 +163,7 @@ function run(
       stdio: ['ignore', output, output],
       env: { ...process.env, ...environment },
     });
+    if (output === 'pipe' && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
     process.once('exit', () => child.kill());
     child.on('error', fail);
     for (const stream of [child.stdout, child.stderr])
