@@ -1,6 +1,5 @@
 /** `npm test`: lint, types, then unit tests, static gates, and end-to-end tests on a local AWS with real Spark. */
 import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { constants, setPriority, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -52,14 +51,7 @@ async function main(): Promise<number> {
       {},
     );
 
-  const started: LocalAws[] = [];
-  /** A local AWS with the stage on it. */
-  const deployed = async (): Promise<LocalAws> => {
-    const aws = await startLocalAws({ port: 0, athena: 'trino', report });
-    started.push(aws);
-    await deploy({ endpoint: aws.endpoint, params: {}, report });
-    return aws;
-  };
+  let aws: LocalAws | undefined;
   const interrupted = new Promise<number>((done) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => done(130));
   });
@@ -69,80 +61,59 @@ async function main(): Promise<number> {
       await ensureSpark(report);
       await ensureGates(report);
     }
-    const aws = await deployed();
-    if (values.long === undefined && positionals.length === 0)
-      return await Promise.race([wholeRun(aws, deployed), interrupted]);
+    aws = await startLocalAws({ port: 0, athena: 'trino', report });
+    await deploy({ endpoint: aws.endpoint, params: {}, report });
     const projects = values.long === undefined ? ['unit', 'static', 'differential', 'e2e'] : ['long'];
     const patterns = values.long === undefined ? positionals : [`test/long/${values.long}`];
     const settings = {
       SLUICE_TEST_ENDPOINT: aws.endpoint,
+      // Whether all tests run: then what is granted and not used is a fault.
+      ...(patterns.length === 0 ? { SLUICE_TEST_WHOLE: '1' } : {}),
       ...(values.minutes === undefined ? {} : { SLUICE_SOAK_MINUTES: values.minutes }),
       ...(values.seed === undefined ? {} : { SLUICE_SOAK_SEED: values.seed }),
       ...(values.files === undefined ? {} : { SLUICE_LOAD_FILES: values.files }),
     };
-    return await Promise.race([jest(selected(projects, patterns), settings), interrupted]);
+    const selected = (names: readonly string[]) => [
+      // One file at a time: the end-to-end tests share the datasets' leases.
+      '--runInBand',
+      '--selectProjects',
+      ...names,
+      ...(patterns.length > 0 ? ['--testPathPatterns', ...patterns] : []),
+    ];
+    const isWhole = values.long === undefined && patterns.length === 0;
+    return await Promise.race([
+      isWhole ? sideBySide(projects, selected, settings) : jest(selected(projects), settings),
+      interrupted,
+    ]);
   } finally {
-    await Promise.all(started.map((aws) => aws.close()));
+    await aws?.close();
   }
 }
 
-const selected = (projects: readonly string[], patterns: readonly string[]): string[] => [
-  // One file at a time: the end-to-end tests share the datasets' leases.
-  '--runInBand',
-  '--selectProjects',
-  ...projects,
-  ...(patterns.length > 0 ? ['--testPathPatterns', ...patterns] : []),
-];
-
-/** End-to-end tests that keep the machine busy; the others mostly wait. */
-const busy = ['burst', 'glue', 'limits', 'offline'];
-const last = 'permissions';
-
 /**
- * Everything, in lanes side by side: end-to-end tests that mostly wait, those that do not on a local AWS of their own, and
- * all other tests in the time that these leave. What looks at all AWS calls comes last. The first lane is shown as it goes,
- * the others when they are over, and the last line counts all.
+ * End-to-end tests mostly wait: the others run beside them, in the time that they leave, and are shown when they are over.
+ * The last line counts both.
  */
-async function wholeRun(aws: LocalAws, another: () => Promise<LocalAws>): Promise<number> {
+async function sideBySide(
+  projects: readonly string[],
+  selected: (names: readonly string[]) => string[],
+  settings: Readonly<Record<string, string>>,
+): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
-  const files = (names: readonly string[]) => [`test/e2e/(${names.join('|')})\\.test`];
-  const others = readdirSync(join(root, 'test/e2e'))
-    .map((name) => name.replace('.test.ts', ''))
-    .filter((name) => !busy.includes(name) && name !== last);
-  let lanes = 0;
-  const lane = async (args: string[], settings: Readonly<Record<string, string>>, how: Manner) => {
-    const counts = join(folder, String(lanes++));
-    const code = await jest(args, { ...settings, SLUICE_COUNTS: counts }, how);
-    const text = await readFile(counts, 'utf8').catch(() => '{"passed":0,"failed":1,"skipped":0}');
-    return { code, ...(JSON.parse(text) as Record<'passed' | 'failed' | 'skipped', number>) };
-  };
-  const endToEnd = async () => {
-    const endpoint = { SLUICE_TEST_ENDPOINT: aws.endpoint };
-    const [waiting, working] = await Promise.all([
-      lane(selected(['e2e'], files(others)), endpoint, 'shown'),
-      another().then(async (second) => ({
-        ...(await lane(
-          selected(['e2e'], files(busy)),
-          { SLUICE_TEST_ENDPOINT: second.endpoint },
-          'shown after',
-        )),
-        endpoint: second.endpoint,
-      })),
-    ]);
-    const settings = { ...endpoint, SLUICE_TEST_OTHER_ENDPOINT: working.endpoint };
-    return [waiting, working, await lane(selected(['e2e'], files([last])), settings, 'shown')];
-  };
   try {
-    const results = (
-      await Promise.all([
-        endToEnd(),
-        lane(
-          selected(['unit', 'static', 'differential'], []),
-          { SLUICE_TEST_ENDPOINT: aws.endpoint },
-          'in the background',
-        ),
-      ])
-    ).flat();
+    const start = async (names: readonly string[], output: 'inherit' | 'pipe') => {
+      const counts = join(folder, names.join('-'));
+      const code = await jest(selected(names), { ...settings, SLUICE_COUNTS: counts }, output);
+      const text = await readFile(counts, 'utf8').catch(() => '{"passed":0,"failed":1,"skipped":0}');
+      return { code, ...(JSON.parse(text) as Record<'passed' | 'failed' | 'skipped', number>) };
+    };
+    const results = await Promise.all([
+      start(
+        projects.filter((name) => name !== 'e2e'),
+        'pipe',
+      ),
+      start(['e2e'], 'inherit'),
+    ]);
     const sum = (key: 'passed' | 'failed' | 'skipped') => results.reduce((n, result) => n + result[key], 0);
     const line = lineOf({ passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') });
     process.once('exit', () => console.log(line));
@@ -165,7 +136,7 @@ async function isClean(): Promise<boolean> {
 const jest = (
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
-  how: Manner = 'shown',
+  output: 'inherit' | 'pipe' = 'inherit',
 ): Promise<number> =>
   run(
     'node',
@@ -176,19 +147,15 @@ const jest = (
       ...args,
     ],
     environment,
-    how,
+    output,
   );
-
-/** Whether a program is shown as it goes; in the background it takes only the time that others leave. */
-type Manner = 'shown' | 'shown after' | 'in the background';
 
 function run(
   program: string,
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
-  how: Manner = 'shown',
+  output: 'inherit' | 'pipe' = 'inherit',
 ): Promise<number> {
-  const output = how === 'shown' ? 'inherit' : 'pipe';
   return new Promise((done, fail) => {
     const said: Buffer[] = [];
     const child = spawn(resolve(root, 'node_modules/.bin', program), args, {
@@ -196,15 +163,12 @@ function run(
       stdio: ['ignore', output, output],
       env: { ...process.env, ...environment },
     });
-    if (how === 'in the background' && child.pid !== undefined)
-      setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
-    const kill = () => child.kill();
-    process.once('exit', kill);
+    if (output === 'pipe' && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
+    process.once('exit', () => child.kill());
     child.on('error', fail);
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (chunk: Buffer) => said.push(chunk));
     child.on('close', (code) => {
-      process.off('exit', kill);
       process.stdout.write(Buffer.concat(said));
       done(code ?? 1);
     });
