@@ -56,7 +56,8 @@ export interface FlowResults {
 export async function measureFlow(report: (message: string) => void, files: number): Promise<FlowResults> {
   const aws = await startLocalAws({ port: 0, athena: 'duckdb', report });
   try {
-    await deploy({ endpoint: aws.endpoint, params: {}, report });
+    // The example of a consumer is no part of the flow.
+    await deploy({ endpoint: aws.endpoint, params: { serving: 'off' }, report });
     const stage = await connectStage(aws.endpoint);
     const bench = flowOf(stage, report);
     // What is cold the first time is not what is measured.

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { withDiagrams } from '../../scripts/diagrams.ts';
@@ -59,4 +59,22 @@ test('the diagrams are those of the definitions', () => {
   const architecture = readFileSync(join(root, 'docs/architecture.md'), 'utf8');
   expect(architecture).toContain('ClaimBatch --> IsAnythingClaimed');
   expect(withDiagrams(architecture, root)).toBe(architecture);
+});
+
+test('every link between files of the project leads somewhere', () => {
+  const root = join(datasetsFolder, '..');
+  const files = [
+    'README.md',
+    'CONTRIBUTING.md',
+    ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.md'))
+      .map((path) => `docs/${path}`),
+  ];
+  const broken = files.flatMap((file) =>
+    [...readFileSync(join(root, file), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)]
+      .map(([, target]) => target ?? '')
+      .filter((target) => !existsSync(join(root, dirname(file), target)))
+      .map((target) => `${file}: ${target}`),
+  );
+  expect(broken).toEqual([]);
 });
