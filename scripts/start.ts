@@ -87,7 +87,10 @@ async function main(): Promise<number> {
         const watch = await startWatchServer(stage, 'local', 0);
         console.log(`\nThe local AWS stays up until Ctrl-C. To use it:\n  ${exportLine(aws.endpoint)}`);
         console.log(`Watch it: ${watch.address}`);
-        console.log(`Drop a file:\n  aws s3 cp FILE s3://${stage.config.rawBucket}/social-media-feed/`);
+        const dataset = drops[0]?.dataset;
+        console.log(
+          `Drop a file, and ask Athena:\n  npm run sluice -- drop --endpoint ${aws.endpoint} --dataset ${dataset} FILE\n  npm run sluice -- query --endpoint ${aws.endpoint} 'SELECT * FROM ${dataset} LIMIT 10'`,
+        );
         return Promise.race([interrupted, aws.ended.then(() => 2)]);
       }
       return result.batches.every((b) => b.state === 'published') ? 0 : 1;
