@@ -23,7 +23,7 @@ which the section "Where the time goes" is kept as it is. With the defaults it t
   --rows LIST    sizes, 100000,1000000,5000000 by default
   --rounds N     repetitions of each (3); the largest size runs once
   --files N      files of which the latency is measured (100)
-  --only NAME    embedded, spark, polygons, growth or flow; the tables are printed, and nothing is written
+  --only NAME    embedded, spark, polygons, growth or flow; the tables are printed, and only docs/cost.md is written (by flow)
   --dry          prints the tables and writes nothing
   -h, --help     this text
 
@@ -85,10 +85,9 @@ async function main(): Promise<number> {
   const file = join(root, 'docs/performance.md');
   const text = written({ machine, comparisons, growth, output, flow, packages }, await notesOf(file));
   console.log(text);
-  if (!values.dry && values.only === undefined) {
-    await writeFile(file, text);
-    if (flow) await writeFile(join(root, 'docs/cost.md'), costReport(flow.usage));
-  }
+  if (values.dry) return 0;
+  if (values.only === undefined) await writeFile(file, text);
+  if (flow) await writeFile(join(root, 'docs/cost.md'), costReport(flow.usage));
   return 0;
 }
 
