@@ -111,7 +111,12 @@ function flowOf(stage: Stage, report: (message: string) => void) {
           const sql = `SELECT 1 FROM ${dataset} WHERE _object = '${file.key}' LIMIT 1`;
           return (await query(stage, sql).catch(() => ({ rows: [] }))).rows.length > 0;
         };
-        await waitFor(isSeen, (seen) => seen, 120_000);
+        if (!(await waitFor(isSeen, (seen) => seen, 120_000))) {
+          const found = (await ledger.files(dataset)).find((f) => f.object === file.key);
+          throw new Error(
+            `${file.key} is not seen after two minutes; the ledger has ${JSON.stringify(found)}`,
+          );
+        }
         seconds.push((performance.now() - started) / 1000);
         await waitFor(isIdle, (idle) => idle, 120_000);
         if (i % 10 === 9) report(`latency: ${i + 1} of ${files} files`);
