@@ -1,7 +1,8 @@
 /** docs/cost.md: what a batch costs, from what was counted, by AWS's list. */
+
+import { table } from '../scripts/markdownTable.ts';
 import { priceOf, type Usage } from './flow.ts';
 import { prices } from './prices.ts';
-import { table } from './report.ts';
 
 const dollars = (value: number): string => `$${value < 0.1 ? value.toPrecision(2) : value.toFixed(2)}`;
 

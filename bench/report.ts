@@ -1,4 +1,5 @@
 /** Tables and charts of what was measured, as Markdown. */
+import { table } from '../scripts/markdownTable.ts';
 import { type FlowResults, priceOf, type Usage } from './flow.ts';
 import type { Growth } from './growth.ts';
 import type { OutputFile } from './output.ts';
@@ -231,13 +232,3 @@ const packageSection = ({ largest, engine, cold }: Packages): string[] => [
 ];
 
 const number = (value: number): string => value.toLocaleString('en');
-
-export function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const widths = header.map((cell, i) =>
-    Math.max(3, cell.length, ...rows.map((row) => (row[i] ?? '').length)),
-  );
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join(' | ')} |`;
-  const rule = `| ${widths.map((w, i) => (i === 0 ? '-'.repeat(w) : `${'-'.repeat(w - 1)}:`)).join(' | ')} |`;
-  return [line(header), rule, ...rows.map(line)];
-}

@@ -12,6 +12,7 @@ import {
 import { Readable } from 'node:stream';
 import { createProxyServer } from 'httpxy';
 import { ApiError, type Operation } from './apiError.ts';
+import { describeCall } from './calls.ts';
 import { answerFault, createFaults, faultsPath } from './faults.ts';
 import { callsPath, createRecorder } from './recorder.ts';
 
@@ -31,8 +32,8 @@ export async function startGateway(options: {
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const target = String(request.headers['x-amz-target'] ?? '');
     // What names its resources in the body is small; objects pass as they come.
-    const isDeletion = /[?&]delete(=|&|$)/.test(request.url ?? '');
-    const body = target !== '' || isDeletion ? await bodyOf(request) : undefined;
+    const isSmall = target !== '' || describeCall(request).operation === 'DeleteObjects';
+    const body = isSmall ? await bodyOf(request) : undefined;
     recorder.note(request, body?.toString('utf8') ?? '');
     const operation = options.operations[target];
     if (operation) return answer(operation, body?.toString('utf8') ?? '', response);

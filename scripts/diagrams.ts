@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { graphOf } from '../src/watch/graph.ts';
+import { table } from './markdownTable.ts';
 
 /** The text with every `<!-- generated: NAME -->` block made anew. Throws Error for a block that nobody makes. */
 export const withDiagrams = (text: string, root: string): string =>
@@ -17,19 +18,20 @@ export const withDiagrams = (text: string, root: string): string =>
   );
 
 const diagrams: Readonly<Record<string, (root: string) => string>> = {
-  states: (root) => stateDiagram(root),
-  functions: (root) => functionTable(root),
+  states: stateDiagram,
+  functions: functionTable,
 };
 
 /** CloudFormation's tags are not needed for what is read here. */
 const read = (root: string, path: string): unknown =>
   parse(readFileSync(join(root, path), 'utf8'), { logLevel: 'silent' });
 
+const end = (name: string): string => `${name}(((${spaced(name)})))`;
 const shapes: Readonly<Record<string, (name: string) => string>> = {
   Choice: (name) => `${name}{${spaced(name)}}`,
   Wait: (name) => `${name}([${spaced(name)}])`,
-  Succeed: (name) => `${name}(((${spaced(name)})))`,
-  Fail: (name) => `${name}(((${spaced(name)})))`,
+  Succeed: end,
+  Fail: end,
 };
 const spaced = (name: string): string => name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ');
 
@@ -57,15 +59,5 @@ function functionTable(root: string): string {
     description,
     String(memorySize),
   ]);
-  return alignedTable(['function', 'what it does', 'MB'], rows);
-}
-
-/** As the formatter lays a table out; the last column holds numbers. */
-function alignedTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = header.map((name, i) => Math.max(3, name.length, ...rows.map((row) => row[i]?.length ?? 0)));
-  const last = header.length - 1;
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, i) => (i === last ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0))).join(' | ')} |`;
-  const rule = widths.map((width, i) => (i === last ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)));
-  return [line(header), line(rule), ...rows.map(line)].join('\n');
+  return table(['function', 'what it does', 'MB'], rows, (column) => column === 2).join('\n');
 }

@@ -6,16 +6,9 @@ import { findTable, listPartitions } from '../offline/aws.ts';
 import type { FollowedExecution, FollowedRun } from '../offline/follow.ts';
 import { type QueryRows, query } from '../offline/query.ts';
 import type { Stage } from '../offline/stage.ts';
-import { oneLine, type Print, printTable } from '../src/cli/table.ts';
+import { type Print, printAnswer, printTable } from '../src/cli/table.ts';
+import { outcomeSchema } from '../src/lib/compiler/expectations.ts';
 import { type Contract, tableOf } from '../src/lib/contract/schema.ts';
-
-const outcome = z.object({
-  name: z.string(),
-  severity: z.enum(['hold', 'warn']),
-  passed: z.boolean(),
-  found: z.string(),
-  expected: z.string(),
-});
 
 const batchRecord = z.object({
   batch: z.string(),
@@ -25,7 +18,7 @@ const batchRecord = z.object({
   execution: z.string(),
   reason: z.string().optional(),
   report: z.string().optional(),
-  expectations: z.array(outcome).default([]),
+  expectations: z.array(outcomeSchema).default([]),
   counts: z
     .object({
       rowsRead: z.number(),
@@ -145,11 +138,7 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
   if (partitions.length > shown) print(`  … and ${partitions.length - shown} more`);
   for (const { sql, columns, rows } of samples) {
     print(`\n${styleText('bold', `Athena: ${sql}`)}`);
-    printTable(
-      print,
-      columns,
-      rows.map((row) => row.map((value) => oneLine(value ?? 'NULL', 60))),
-    );
+    printAnswer(print, columns, rows);
   }
   return { seconds, batches, executions: run.executions, partitions, samples };
 }

@@ -1,7 +1,7 @@
 /** `sluice query`: asks Athena, in the stage's database and workgroup. */
 import { query } from '../../offline/query.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
-import { oneLine, printTable } from './table.ts';
+import { printAnswer } from './table.ts';
 import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- query [options] SQL
@@ -27,11 +27,6 @@ export async function run(args: string[]): Promise<number> {
         2,
       ),
     );
-  else
-    printTable(
-      console.log,
-      columns,
-      rows.map((row) => row.map((value) => oneLine(value ?? 'NULL', 60))),
-    );
+  else printAnswer(console.log, columns, rows);
   return 0;
 }

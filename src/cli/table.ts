@@ -26,6 +26,18 @@ export function printTable(
   }
 }
 
+/** Rows of a query, each value on one line. */
+export const printAnswer = (
+  print: Print,
+  columns: readonly string[],
+  rows: readonly (readonly (string | null)[])[],
+): void =>
+  printTable(
+    print,
+    columns,
+    rows.map((row) => row.map((value) => oneLine(value ?? 'NULL', 60))),
+  );
+
 /** A text as one line of at most `width` characters, without the control characters that data may hold. */
 export function oneLine(text: string, width: number): string {
   const letters = [...text.replaceAll(/[\s\p{Cc}]+/gu, ' ')];

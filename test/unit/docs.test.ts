@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
@@ -7,6 +7,7 @@ import { reasonCodes } from '../../src/lib/compiler/plan.ts';
 import { jsonSchema } from '../../src/lib/contract/jsonSchema.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import { functions } from '../../src/lib/expression/functions.ts';
+import { documents, root } from '../support/docs.ts';
 import { datasetsFolder } from '../support/embedded.ts';
 
 const docs = readFileSync(join(datasetsFolder, '../docs/contract.md'), 'utf8');
@@ -55,22 +56,13 @@ test('the published JSON Schema is the one that checks', () => {
 });
 
 test('the diagrams are those of the definitions', () => {
-  const root = join(datasetsFolder, '..');
   const architecture = readFileSync(join(root, 'docs/architecture.md'), 'utf8');
   expect(architecture).toContain('ClaimBatch --> IsAnythingClaimed');
   expect(withDiagrams(architecture, root)).toBe(architecture);
 });
 
 test('every link between files of the project leads somewhere', () => {
-  const root = join(datasetsFolder, '..');
-  const files = [
-    'README.md',
-    'CONTRIBUTING.md',
-    ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
-      .filter((path) => path.endsWith('.md'))
-      .map((path) => `docs/${path}`),
-  ];
-  const broken = files.flatMap((file) =>
+  const broken = documents.flatMap((file) =>
     [...readFileSync(join(root, file), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)]
       .map(([, target]) => target ?? '')
       .filter((target) => !existsSync(join(root, dirname(file), target)))

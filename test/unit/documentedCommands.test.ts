@@ -2,11 +2,11 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { commands, localCommands } from '../../src/cli/commands.ts';
+import { documents, root } from '../support/docs.ts';
 
-const root = resolve(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'sluice-docs-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -15,13 +15,7 @@ interface Documented {
   readonly text: string;
 }
 
-const documented: Documented[] = [
-  'README.md',
-  'CONTRIBUTING.md',
-  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.md'))
-    .map((path) => `docs/${path}`),
-].flatMap((file) => {
+const documented: Documented[] = documents.flatMap((file) => {
   const content = readFileSync(join(root, file), 'utf8');
   const blocks = [...content.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(
     ([, text]) => text?.split('\n') ?? [],

@@ -2,15 +2,18 @@
 import { lineage, type OutputColumn, rescued } from '../compiler/plan.ts';
 import type { Contract } from './schema.ts';
 
+/** The columns that enrichments give, all of them texts. */
+export const enrichedColumns = ({ enrich }: Pick<Contract, 'enrich'>): OutputColumn[] =>
+  enrich
+    .flatMap((e) => (e.kind === 'lookup' ? Object.keys(e.columns) : [e.column]))
+    .map((name) => ({ name, type: 'string' }));
+
 /** The published columns of a contract, in order, without partition keys. */
 export function goldenColumns(contract: Contract): OutputColumn[] {
-  const enriched = contract.enrich.flatMap((e) =>
-    e.kind === 'lookup' ? Object.keys(e.columns) : [e.column],
-  );
   return [
     ...contract.columns.map(({ name, type }) => ({ name, type: type === 'json' ? 'string' : type })),
     ...contract.derive.map(({ name, type }) => ({ name, type })),
-    ...enriched.map((name) => ({ name, type: 'string' })),
+    ...enrichedColumns(contract),
     ...(contract.drift === 'rescue' ? [rescued] : []),
     ...lineage,
   ];

@@ -1,5 +1,5 @@
 /** Leaves a batch's data-quality report in the work bucket, as a page and as data. */
-import { address, type ObjectRef } from '../aws/store.ts';
+import { address } from '../aws/store.ts';
 import type { Outcome } from '../compiler/expectations.ts';
 import type { Summary } from '../compiler/plan.ts';
 import { tableOf } from '../contract/schema.ts';
@@ -10,11 +10,16 @@ import { type QualityReport, qualityReport, qualityReportSchema } from '../quali
 import { places } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
 
-/** `row` is the validation query's. The ledger gets the page's address. */
+/** `row` is the validation query's, `lastBatches` are those published before. The ledger gets the page's address. */
 export async function leaveReport(
   deps: Deps,
   { dataset, batch }: { dataset: string; batch: string },
-  found: { summary: Summary; expectations: readonly Outcome[]; row: Readonly<Record<string, string | null>> },
+  found: {
+    summary: Summary;
+    expectations: readonly Outcome[];
+    row: Readonly<Record<string, string | null>>;
+    lastBatches: readonly { batch: string }[];
+  },
 ): Promise<void> {
   const { config, store, ledger } = deps;
   const contract = contractOf(deps, dataset);
@@ -29,7 +34,7 @@ export async function leaveReport(
     found.summary,
     found.expectations,
     columnFacts(contract, found.row, found.summary.published),
-    await lastReport(deps, dataset, batch),
+    await lastReport(deps, dataset, found.lastBatches.filter((b) => b.batch !== batch).at(-1)?.batch),
   );
   const { page, data } = places(config).report(dataset, batch);
   await Promise.all([
@@ -39,17 +44,15 @@ export async function leaveReport(
   await ledger.annotateBatch(dataset, batch, { report: address(page) });
 }
 
-/** Of the last batch that was published; undefined when it has none, because it is older than reports. */
+/** Undefined for no batch, and for one that is older than reports. */
 async function lastReport(
-  { config, store, ledger }: Deps,
+  { config, store }: Pick<Deps, 'config' | 'store'>,
   dataset: string,
-  batch: string,
+  batch: string | undefined,
 ): Promise<QualityReport | undefined> {
-  const last = (await ledger.lastBatches(dataset)).filter((b) => b.batch !== batch).at(-1);
-  if (last === undefined) return undefined;
-  const ref: ObjectRef = places(config).report(dataset, last.batch).data;
+  if (batch === undefined) return undefined;
   try {
-    return await store.readJson(ref, qualityReportSchema);
+    return await store.readJson(places(config).report(dataset, batch).data, qualityReportSchema);
   } catch (error) {
     if (error instanceof ObjectMissing) return undefined;
     throw error;

@@ -54,15 +54,15 @@ export async function checkValidation(
       `the validation query ${query} ended ${state}: ${reason ?? 'no reason given'}`,
     );
   const summary = await readSummary(deps, dataset, batch, run);
-  const lastBatches = (await ledger.lastBatches(dataset)).map(({ rows }) => rows);
+  const lastBatches = await ledger.lastBatches(dataset);
   const row = await athena.singleRow(query);
   const expectations = judgeExpectations(
     contractOf(deps, dataset),
-    { published: summary.published, now: new Date(), lastBatches },
+    { published: summary.published, now: new Date(), lastBatches: lastBatches.map(({ rows }) => rows) },
     row,
   );
   await ledger.annotateBatch(dataset, batch, { expectations });
-  await leaveReport(deps, { dataset, batch }, { summary, expectations, row });
+  await leaveReport(deps, { dataset, batch }, { summary, expectations, row, lastBatches });
   for (const file of summary.files)
     if (file.rowsRead !== file.published + file.quarantined + file.duplicates)
       throw new AccountingMismatch(

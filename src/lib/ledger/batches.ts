@@ -6,18 +6,18 @@ import {
   type FileState,
   fileKey,
   now,
-  pendingItem,
   pendingKey,
   type RawFile,
 } from './records.ts';
-import { asLeaseLost, type Table } from './table.ts';
+import type { Table } from './table.ts';
 
 /** So many batches a new one may be held against. */
 const recentBatches = 20;
 
 /** What the ledger knows and does of batches. */
-export function batchesOf({ name: table, db, at, transact, leaseCheck, moveFiles, query }: Table) {
-  const recent = async (dataset: string): Promise<{ batch: string; rows: number }[]> => {
+export function batchesOf({ db, at, underLease, moveFiles, enqueued, query }: Table) {
+  /** The last published batches with their rows, the latest last. */
+  const lastBatches = async (dataset: string): Promise<{ batch: string; rows: number }[]> => {
     const { Item } = await db.send(new GetCommand({ ...at(dataset, 'RECENT'), ConsistentRead: true }));
     return (Item?.batches ?? []) as { batch: string; rows: number }[];
   };
@@ -36,41 +36,36 @@ export function batchesOf({ name: table, db, at, transact, leaseCheck, moveFiles
         replay?: string | undefined;
       },
     ): Promise<void> {
-      try {
-        await transact([
-          leaseCheck(dataset, fence),
-          {
-            Update: {
-              ...at(dataset, `BATCH#${batch.id}`),
-              UpdateExpression: `SET #batch = :batch, #state = :running, fence = :fence, #files = :files, #bytes = :bytes, engine = :engine, #execution = :execution, claimedAt = :now${batch.replay === undefined ? '' : ', replay = :replay'} ADD attempts :one REMOVE #reason, expectations, endedAt`,
-              ConditionExpression: 'attribute_not_exists(#state) OR #state <> :published',
-              ExpressionAttributeNames: {
-                '#batch': 'batch',
-                '#state': 'state',
-                '#files': 'files',
-                '#bytes': 'bytes',
-                '#execution': 'execution',
-                '#reason': 'reason',
-              },
-              ExpressionAttributeValues: {
-                ':batch': batch.id,
-                ':running': 'running' satisfies BatchState,
-                ':published': 'published' satisfies BatchState,
-                ':fence': fence,
-                ':files': batch.files.length,
-                ':bytes': batch.bytes,
-                ':engine': batch.engine,
-                ':execution': batch.execution,
-                ...(batch.replay === undefined ? {} : { ':replay': batch.replay }),
-                ':now': now(),
-                ':one': 1,
-              },
+      await underLease(dataset, fence, [
+        {
+          Update: {
+            ...at(dataset, `BATCH#${batch.id}`),
+            UpdateExpression: `SET #batch = :batch, #state = :running, fence = :fence, #files = :files, #bytes = :bytes, engine = :engine, #execution = :execution, claimedAt = :now${batch.replay === undefined ? '' : ', replay = :replay'} ADD attempts :one REMOVE #reason, expectations, endedAt`,
+            ConditionExpression: 'attribute_not_exists(#state) OR #state <> :published',
+            ExpressionAttributeNames: {
+              '#batch': 'batch',
+              '#state': 'state',
+              '#files': 'files',
+              '#bytes': 'bytes',
+              '#execution': 'execution',
+              '#reason': 'reason',
+            },
+            ExpressionAttributeValues: {
+              ':batch': batch.id,
+              ':running': 'running' satisfies BatchState,
+              ':published': 'published' satisfies BatchState,
+              ':fence': fence,
+              ':files': batch.files.length,
+              ':bytes': batch.bytes,
+              ':engine': batch.engine,
+              ':execution': batch.execution,
+              ...(batch.replay === undefined ? {} : { ':replay': batch.replay }),
+              ':now': now(),
+              ':one': 1,
             },
           },
-        ]);
-      } catch (error) {
-        throw asLeaseLost(error, dataset, fence);
-      }
+        },
+      ]);
       await moveFiles(dataset, fence, batch.files, (file) => [
         { Delete: at(dataset, pendingKey(file)) },
         {
@@ -137,40 +132,26 @@ export function batchesOf({ name: table, db, at, transact, leaseCheck, moveFiles
               },
             },
           },
-          ...(state === 'pending'
-            ? [
-                {
-                  Put: {
-                    TableName: table,
-                    Item: { pk: dataset, sk: pendingKey(file), ...pendingItem(file) },
-                  },
-                },
-              ]
-            : []),
+          ...(state === 'pending' ? [enqueued(dataset, file)] : []),
         ];
       });
-      try {
-        await transact([
-          leaseCheck(dataset, fence),
-          {
-            Update: {
-              ...at(dataset, `BATCH#${batch.id}`),
-              UpdateExpression: `SET #state = :state, endedAt = :now${batch.reason ? ', #reason = :reason' : ''}`,
-              ExpressionAttributeNames: {
-                '#state': 'state',
-                ...(batch.reason ? { '#reason': 'reason' } : {}),
-              },
-              ExpressionAttributeValues: {
-                ':state': batch.state,
-                ':now': now(),
-                ...(batch.reason ? { ':reason': batch.reason } : {}),
-              },
+      await underLease(dataset, fence, [
+        {
+          Update: {
+            ...at(dataset, `BATCH#${batch.id}`),
+            UpdateExpression: `SET #state = :state, endedAt = :now${batch.reason ? ', #reason = :reason' : ''}`,
+            ExpressionAttributeNames: {
+              '#state': 'state',
+              ...(batch.reason ? { '#reason': 'reason' } : {}),
+            },
+            ExpressionAttributeValues: {
+              ':state': batch.state,
+              ':now': now(),
+              ...(batch.reason ? { ':reason': batch.reason } : {}),
             },
           },
-        ]);
-      } catch (error) {
-        throw asLeaseLost(error, dataset, fence);
-      }
+        },
+      ]);
     },
 
     async batch(dataset: string, batch: string): Promise<BatchRecord | undefined> {
@@ -182,12 +163,11 @@ export function batchesOf({ name: table, db, at, transact, leaseCheck, moveFiles
 
     batches: (dataset: string) => query<BatchRecord>(dataset, 'BATCH#'),
 
-    /** The last published batches with their rows, the latest last. */
-    lastBatches: (dataset: string) => recent(dataset),
+    lastBatches,
 
     /** Notes a published batch as the latest. Only the holder of the lease calls it. */
     async noteBatch(dataset: string, batch: string, rows: number): Promise<void> {
-      const others = (await recent(dataset)).filter((entry) => entry.batch !== batch);
+      const others = (await lastBatches(dataset)).filter((entry) => entry.batch !== batch);
       await db.send(
         new UpdateCommand({
           ...at(dataset, 'RECENT'),

@@ -6,7 +6,6 @@ import {
   type FileState,
   fileKey,
   now,
-  pendingItem,
   pendingKey,
   type RawFile,
   toRawFile,
@@ -14,7 +13,7 @@ import {
 import { filesPerTransaction, reasonsOf, type Table } from './table.ts';
 
 /** What the ledger knows and does of files. */
-export function filesOf({ name: table, db, at, transact, query }: Table) {
+export function filesOf({ name: table, db, at, transact, enqueued, query }: Table) {
   /** Files in one of `from` go back to the queue. Throws TransactionCanceledException when one is in another state. */
   const move = async (
     dataset: string,
@@ -39,7 +38,7 @@ export function filesOf({ name: table, db, at, transact, query }: Table) {
                 },
               },
             },
-            { Put: { TableName: table, Item: { pk: dataset, sk: pendingKey(file), ...pendingItem(file) } } },
+            enqueued(dataset, file),
           ];
         }),
       );

@@ -11,48 +11,55 @@ import {
   type TransactWriteCommandInput,
 } from '@aws-sdk/lib-dynamodb';
 import { LeaseLost } from '../errors.ts';
-import type { RawFile } from './records.ts';
+import { pendingItem, pendingKey, type RawFile } from './records.ts';
 
 /** DynamoDB takes 100 items in a transaction; each file needs two, the lease one. */
 export const filesPerTransaction = 49;
 
 export type Table = ReturnType<typeof openTable>;
+type Items = NonNullable<TransactWriteCommandInput['TransactItems']>;
 
-/** Items by dataset and sort key, transactions, and the check of a lease that goes with them. */
+/** Items by dataset and sort key, transactions, and those under a lease. */
 export function openTable(table: string, client: DynamoDBClient) {
   const db = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
   const at = (dataset: string, sk: string) => ({ TableName: table, Key: { pk: dataset, sk } });
 
-  const transact = async (items: NonNullable<TransactWriteCommandInput['TransactItems']>) => {
+  const transact = async (items: Items) => {
     await db.send(new TransactWriteCommand({ TransactItems: items }));
   };
 
-  const leaseCheck = (dataset: string, fence: number) => ({
-    ConditionCheck: {
-      ...at(dataset, 'LEASE'),
-      ConditionExpression: 'fence = :fence AND attribute_exists(#execution)',
-      ExpressionAttributeNames: { '#execution': 'execution' },
-      ExpressionAttributeValues: { ':fence': fence },
-    },
-  });
+  /** A transaction that goes through only while this fence holds the lease. Throws LeaseLost. */
+  const underLease = async (dataset: string, fence: number, items: Items) => {
+    const check = {
+      ConditionCheck: {
+        ...at(dataset, 'LEASE'),
+        ConditionExpression: 'fence = :fence AND attribute_exists(#execution)',
+        ExpressionAttributeNames: { '#execution': 'execution' },
+        ExpressionAttributeValues: { ':fence': fence },
+      },
+    };
+    try {
+      await transact([check, ...items]);
+    } catch (error) {
+      throw asLeaseLost(error, dataset, fence);
+    }
+  };
 
   /** Moves the files of a batch under the lease, some at a time. A file that is there already stays. */
   const moveFiles = async <F extends RawFile>(
     dataset: string,
     fence: number,
     files: readonly F[],
-    move: (file: F) => NonNullable<TransactWriteCommandInput['TransactItems']>,
+    move: (file: F) => Items,
   ) => {
     for (let i = 0; i < files.length; i += filesPerTransaction)
-      try {
-        await transact([
-          leaseCheck(dataset, fence),
-          ...files.slice(i, i + filesPerTransaction).flatMap(move),
-        ]);
-      } catch (error) {
-        throw asLeaseLost(error, dataset, fence);
-      }
+      await underLease(dataset, fence, files.slice(i, i + filesPerTransaction).flatMap(move));
   };
+
+  /** Puts a file into the queue. */
+  const enqueued = (dataset: string, file: RawFile) => ({
+    Put: { TableName: table, Item: { pk: dataset, sk: pendingKey(file), ...pendingItem(file) } },
+  });
 
   const query = async <T>(dataset: string, prefix: string, limit?: number): Promise<T[]> => {
     const found: T[] = [];
@@ -73,7 +80,7 @@ export function openTable(table: string, client: DynamoDBClient) {
     return limit === undefined ? found : found.slice(0, limit);
   };
 
-  return { name: table, db, at, transact, leaseCheck, moveFiles, query };
+  return { name: table, db, at, transact, underLease, moveFiles, enqueued, query };
 }
 
 /** Why a transaction was cancelled, item by item; empty for another error. */

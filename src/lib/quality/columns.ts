@@ -1,5 +1,7 @@
 /** What is known of a batch's columns: aggregates beside the expectations', in the same scan, and their values. Free of AWS. */
 import { z } from 'zod';
+import type { OutputColumn } from '../compiler/plan.ts';
+import { enrichedColumns } from '../contract/columns.ts';
 import type { Contract } from '../contract/schema.ts';
 import { commonest, distinct, largest, nulls, smallest } from '../dialect/athena.ts';
 
@@ -21,27 +23,19 @@ export type ColumnFacts = z.output<typeof columnFactsSchema>;
 const columnsLooked = 200;
 const commonValues = 5;
 
-interface Column {
-  readonly name: string;
-  readonly type: string;
-}
-
 /** The columns that a contract names itself. */
-const columnsOf = (contract: Contract): Column[] =>
-  [
-    ...contract.columns,
-    ...contract.derive,
-    ...contract.enrich.flatMap((e) =>
-      (e.kind === 'lookup' ? Object.keys(e.columns) : [e.column]).map((name) => ({ name, type: 'string' })),
-    ),
-  ].slice(0, columnsLooked);
+const columnsOf = (contract: Contract): OutputColumn[] =>
+  [...contract.columns, ...contract.derive, ...enrichedColumns(contract)].slice(0, columnsLooked);
+
+const isOrdered = ({ type }: OutputColumn): boolean =>
+  /^(int|bigint|double|decimal|date|timestamp)/.test(type);
 
 const facts = {
   nulls: () => true,
-  distinct: ({ type }: Column) => !type.startsWith('array<'),
-  min: ({ type }: Column) => /^(int|bigint|double|decimal|date|timestamp)/.test(type),
-  max: ({ type }: Column) => /^(int|bigint|double|decimal|date|timestamp)/.test(type),
-  top: ({ type }: Column) => /^(string|boolean|int|bigint)$/.test(type),
+  distinct: ({ type }: OutputColumn) => !type.startsWith('array<'),
+  min: isOrdered,
+  max: isOrdered,
+  top: ({ type }: OutputColumn) => /^(string|boolean|int|bigint)$/.test(type),
 } as const;
 type Fact = keyof typeof facts;
 
@@ -82,7 +76,11 @@ export const columnFacts = (
       .map(([value, count]) => ({ value, rows: count }))
       .sort((a, b) => b.rows - a.rows || (a.value < b.value ? -1 : 1));
     const isExact = (number('distinct') ?? 0) <= exactValues;
-    const chance = isExact ? 1 : Math.max(1, (2 * rows) / 1000);
+    const comeAgain = isExact
+      ? top.some((t) => t.rows > 1)
+        ? top
+        : []
+      : top.filter((t) => t.rows > Math.max(1, (2 * rows) / 1000));
     return {
       name,
       type,
@@ -90,6 +88,6 @@ export const columnFacts = (
       distinct: number('distinct'),
       min: text('min'),
       max: text('max'),
-      top: (top[0]?.rows ?? 0) > chance ? top.filter((t) => isExact || t.rows > chance) : [],
+      top: comeAgain,
     };
   });

@@ -1,6 +1,14 @@
 /** A quality report as one HTML file: no script, nothing from elsewhere, readable offline and on paper. Free of AWS. */
 import type { ColumnFacts } from './columns.ts';
-import { type Drift, driftOf, nullShare, type PastBatch, pastOf, type QualityReport } from './report.ts';
+import {
+  batchesForDrift,
+  type Drift,
+  driftOf,
+  nullShare,
+  type PastBatch,
+  pastOf,
+  type QualityReport,
+} from './report.ts';
 
 /** The page. Every value of the data is escaped. */
 export function reportPage(report: QualityReport): string {
@@ -22,7 +30,7 @@ export function reportPage(report: QualityReport): string {
 <header>
 <h1>${text(dataset)} ${verdict}</h1>
 <p class="facts">batch <code>${text(batch)}</code> of stage ${text(stage)}, table ${text(table)}, ${number(files)} ${files === 1 ? 'file' : 'files'},
-validated ${text(at.replace('T', ' ').slice(0, 16))} UTC</p>
+validated ${text(minuteOf(at))} UTC</p>
 </header>
 ${section('Where the rows went', rowsOf(report))}
 ${section('Volume', volume([...report.before, pastOf(report)]))}
@@ -59,7 +67,7 @@ function volume(batches: readonly PastBatch[]): string {
       .map((fate) => `<i class="${fate}" style="height:${((100 * b[fate]) / most).toFixed(2)}%"></i>`)
       .reverse()
       .join('');
-    const words = `${b.at.replace('T', ' ').slice(0, 16)}: ${number(b.rowsRead)} rows read, ${number(b.quarantined)} quarantined`;
+    const words = `${minuteOf(b.at)}: ${number(b.rowsRead)} rows read, ${number(b.quarantined)} quarantined`;
     return `<div title="${text(words)}">${parts}</div>`;
   });
   const [first] = batches;
@@ -71,7 +79,7 @@ function volume(batches: readonly PastBatch[]): string {
 }
 
 function driftList(report: QualityReport, drift: readonly Drift[]): string {
-  if (report.before.length < 3) return '<p class="facts">Told from the fourth batch on.</p>';
+  if (report.before.length < batchesForDrift) return '<p class="facts">Told from the fourth batch on.</p>';
   if (drift.length === 0)
     return `<p class="facts">Nothing is unlike the ${report.before.length} batches before.</p>`;
   const shown = (d: Drift, value: number) =>
@@ -133,6 +141,7 @@ function nullHistory({ before, published }: QualityReport, column: ColumnFacts):
   return `<div class="volume small" role="img" aria-label="Null share of each batch">${columns.join('')}</div>`;
 }
 
+const minuteOf = (at: string): string => at.replace('T', ' ').slice(0, 16);
 const number = (value: number): string => value.toLocaleString('en-US');
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 

@@ -98,7 +98,7 @@ export interface Drift {
 }
 
 /** Fewer batches before than this say little of what is usual. */
-const enough = 3;
+export const batchesForDrift = 3;
 
 /**
  * What drifted: more than three standard deviations from the mean of the batches before, and by no small thing: a
@@ -106,9 +106,9 @@ const enough = 3;
  */
 export function driftOf(report: QualityReport): Drift[] {
   const { before } = report;
-  if (before.length < enough) return [];
+  if (before.length < batchesForDrift) return [];
   const unusual = (kind: Drift['kind'], of: string, now: number, past: readonly number[]): Drift[] => {
-    if (past.length < enough) return [];
+    if (past.length < batchesForDrift) return [];
     const mean = past.reduce((sum, n) => sum + n, 0) / past.length;
     const deviation = Math.sqrt(past.reduce((sum, n) => sum + (n - mean) ** 2, 0) / past.length);
     const least = kind === 'rows read' ? mean / 2 : 0.05;
