@@ -2,13 +2,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { DescribeExecutionCommand } from '@aws-sdk/client-sfn';
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { type FollowedFile, followFiles } from '../../offline/follow.ts';
 import { query } from '../../offline/query.ts';
-import { connectStage, type Stage } from '../../offline/stage.ts';
+import { connectStage, depsOf, type Stage } from '../../offline/stage.ts';
 import { type FeedCounts, type FeedOptions, generateFeed } from '../../scripts/generate-feed.ts';
 import { exactParsers, type Row } from './embedded.ts';
 
@@ -99,9 +99,8 @@ export async function parquetOf(
   batch: string,
 ): Promise<{ key: string; schema: Record<string, string>; rows: Row[] }[]> {
   const Bucket = stage.config.processedBucket;
-  const { Contents } = await stage.s3.send(new ListObjectsV2Command({ Bucket, Prefix: `${table}/` }));
-  const keys = (Contents ?? [])
-    .map((o) => o.Key ?? '')
+  const keys = (await depsOf(stage).store.list(Bucket, `${table}/`))
+    .map(({ key }) => key)
     .filter((key) => basename(key).startsWith(`${batch}-`));
   return Promise.all(
     keys.map(async (Key) => {
