@@ -1,5 +1,6 @@
 /** `npm test`: lint, types, then unit tests, static gates, and end-to-end tests on a local AWS with real Spark. */
 import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { constants, setPriority, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -51,7 +52,14 @@ async function main(): Promise<number> {
       {},
     );
 
-  let aws: LocalAws | undefined;
+  const started: LocalAws[] = [];
+  /** A local AWS with the stage on it. */
+  const deployed = async (athena: 'trino' | 'duckdb'): Promise<LocalAws> => {
+    const aws = await startLocalAws({ port: 0, athena, report });
+    started.push(aws);
+    await deploy({ endpoint: aws.endpoint, params: {}, report });
+    return aws;
+  };
   const interrupted = new Promise<number>((done) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => done(130));
   });
@@ -61,59 +69,80 @@ async function main(): Promise<number> {
       await ensureSpark(report);
       await ensureGates(report);
     }
-    aws = await startLocalAws({ port: 0, athena: 'trino', report });
-    await deploy({ endpoint: aws.endpoint, params: {}, report });
+    const aws = await deployed('trino');
+    if (values.long === undefined && positionals.length === 0)
+      return await Promise.race([wholeRun(aws, () => deployed('duckdb')), interrupted]);
     const projects = values.long === undefined ? ['unit', 'static', 'differential', 'e2e'] : ['long'];
     const patterns = values.long === undefined ? positionals : [`test/long/${values.long}`];
     const settings = {
       SLUICE_TEST_ENDPOINT: aws.endpoint,
-      // Whether all tests run: then what is granted and not used is a fault.
-      ...(patterns.length === 0 ? { SLUICE_TEST_WHOLE: '1' } : {}),
       ...(values.minutes === undefined ? {} : { SLUICE_SOAK_MINUTES: values.minutes }),
       ...(values.seed === undefined ? {} : { SLUICE_SOAK_SEED: values.seed }),
       ...(values.files === undefined ? {} : { SLUICE_LOAD_FILES: values.files }),
     };
-    const selected = (names: readonly string[]) => [
-      // One file at a time: the end-to-end tests share the datasets' leases.
-      '--runInBand',
-      '--selectProjects',
-      ...names,
-      ...(patterns.length > 0 ? ['--testPathPatterns', ...patterns] : []),
-    ];
-    const isWhole = values.long === undefined && patterns.length === 0;
-    return await Promise.race([
-      isWhole ? sideBySide(projects, selected, settings) : jest(selected(projects), settings),
-      interrupted,
-    ]);
+    return await Promise.race([jest(selected(projects, patterns), settings), interrupted]);
   } finally {
-    await aws?.close();
+    await Promise.all(started.map((aws) => aws.close()));
   }
 }
 
+const selected = (projects: readonly string[], patterns: readonly string[]): string[] => [
+  // One file at a time: the end-to-end tests share the datasets' leases.
+  '--runInBand',
+  '--selectProjects',
+  ...projects,
+  ...(patterns.length > 0 ? ['--testPathPatterns', ...patterns] : []),
+];
+
+/** Takes half of the time of all end-to-end tests, and mostly waits. What answers Athena's queries is not what it is about. */
+const slow = 'faults';
+const last = 'permissions';
+
 /**
- * End-to-end tests mostly wait: the others run beside them, in the time that they leave, and are shown when they are over.
- * The last line counts both.
+ * Everything, in lanes side by side: end-to-end tests; the slow one of them, on a local AWS of its own; and all other tests in
+ * the time that these leave. What looks at all AWS calls comes last. The first lane is shown as it goes, the others when they
+ * are over, and the last line counts all.
  */
-async function sideBySide(
-  projects: readonly string[],
-  selected: (names: readonly string[]) => string[],
-  settings: Readonly<Record<string, string>>,
-): Promise<number> {
+async function wholeRun(aws: LocalAws, another: () => Promise<LocalAws>): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
-  try {
-    const start = async (names: readonly string[], output: 'inherit' | 'pipe') => {
-      const counts = join(folder, names.join('-'));
-      const code = await jest(selected(names), { ...settings, SLUICE_COUNTS: counts }, output);
-      const text = await readFile(counts, 'utf8').catch(() => '{"passed":0,"failed":1,"skipped":0}');
-      return { code, ...(JSON.parse(text) as Record<'passed' | 'failed' | 'skipped', number>) };
-    };
-    const results = await Promise.all([
-      start(
-        projects.filter((name) => name !== 'e2e'),
-        'pipe',
-      ),
-      start(['e2e'], 'inherit'),
+  const files = (names: readonly string[]) => [`test/e2e/(${names.join('|')})\\.test`];
+  const others = readdirSync(join(root, 'test/e2e'))
+    .map((name) => name.replace('.test.ts', ''))
+    .filter((name) => name !== slow && name !== last);
+  let lanes = 0;
+  const lane = async (args: string[], settings: Readonly<Record<string, string>>, how: Manner) => {
+    const counts = join(folder, String(lanes++));
+    const code = await jest(args, { ...settings, SLUICE_COUNTS: counts }, how);
+    const text = await readFile(counts, 'utf8').catch(() => '{"passed":0,"failed":1,"skipped":0}');
+    return { code, ...(JSON.parse(text) as Record<'passed' | 'failed' | 'skipped', number>) };
+  };
+  const endToEnd = async () => {
+    const endpoint = { SLUICE_TEST_ENDPOINT: aws.endpoint };
+    const [most, slowest] = await Promise.all([
+      lane(selected(['e2e'], files(others)), endpoint, 'shown'),
+      another().then(async (second) => ({
+        ...(await lane(
+          selected(['e2e'], files([slow])),
+          { SLUICE_TEST_ENDPOINT: second.endpoint },
+          'shown after',
+        )),
+        endpoint: second.endpoint,
+      })),
     ]);
+    const settings = { ...endpoint, SLUICE_TEST_OTHER_ENDPOINT: slowest.endpoint };
+    return [most, slowest, await lane(selected(['e2e'], files([last])), settings, 'shown')];
+  };
+  try {
+    const results = (
+      await Promise.all([
+        endToEnd(),
+        lane(
+          selected(['unit', 'static', 'differential'], []),
+          { SLUICE_TEST_ENDPOINT: aws.endpoint },
+          'in the background',
+        ),
+      ])
+    ).flat();
     const sum = (key: 'passed' | 'failed' | 'skipped') => results.reduce((n, result) => n + result[key], 0);
     const line = lineOf({ passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') });
     process.once('exit', () => console.log(line));
@@ -136,7 +165,7 @@ async function isClean(): Promise<boolean> {
 const jest = (
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
-  output: 'inherit' | 'pipe' = 'inherit',
+  how: Manner = 'shown',
 ): Promise<number> =>
   run(
     'node',
@@ -147,15 +176,19 @@ const jest = (
       ...args,
     ],
     environment,
-    output,
+    how,
   );
+
+/** Whether a program is shown as it goes; in the background it takes only the time that others leave. */
+type Manner = 'shown' | 'shown after' | 'in the background';
 
 function run(
   program: string,
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
-  output: 'inherit' | 'pipe' = 'inherit',
+  how: Manner = 'shown',
 ): Promise<number> {
+  const output = how === 'shown' ? 'inherit' : 'pipe';
   return new Promise((done, fail) => {
     const said: Buffer[] = [];
     const child = spawn(resolve(root, 'node_modules/.bin', program), args, {
@@ -163,12 +196,15 @@ function run(
       stdio: ['ignore', output, output],
       env: { ...process.env, ...environment },
     });
-    if (output === 'pipe' && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
-    process.once('exit', () => child.kill());
+    if (how === 'in the background' && child.pid !== undefined)
+      setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+    const kill = () => child.kill();
+    process.once('exit', kill);
     child.on('error', fail);
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (chunk: Buffer) => said.push(chunk));
     child.on('close', (code) => {
+      process.off('exit', kill);
       process.stdout.write(Buffer.concat(said));
       done(code ?? 1);
     });
