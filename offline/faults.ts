@@ -20,7 +20,7 @@ const faultSchema = z.strictObject({
    * error. hold: it waits until the faults are set anew.
    */
   mode: z.enum(['throttle', 'error', 'lost', 'hold']),
-  /** For JSON services: another error than the mode's own. */
+  /** Another error than the mode's own, which is the caller's fault (4xx). */
   name: z.string().optional(),
   /** So many matching calls go through before the first that does not. */
   skip: z.int().nonnegative().default(0),
@@ -92,8 +92,8 @@ export function answerFault(
   const { service } = describeCall(request);
   const isThrottle = mode === 'throttle';
   if (service === 's3') {
-    const code = isThrottle ? 'SlowDown' : 'InternalError';
-    response.writeHead(isThrottle ? 503 : 500, { 'content-type': 'application/xml' });
+    const code = own ?? (isThrottle ? 'SlowDown' : 'InternalError');
+    response.writeHead(own ? 403 : isThrottle ? 503 : 500, { 'content-type': 'application/xml' });
     response.end(
       `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>a fault was set</Message></Error>`,
     );

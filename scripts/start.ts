@@ -14,6 +14,7 @@ import { ensureSpark, SetupError } from '../offline/setup/environments.ts';
 import { connectStage, type Drop } from '../offline/stage.ts';
 import { progressOn } from '../src/cli/progress.ts';
 import { loadContracts } from '../src/lib/contract/load.ts';
+import { tableOf } from '../src/lib/contract/schema.ts';
 import { ContractError } from '../src/lib/errors.ts';
 import { startWatchServer } from '../src/watch/server.ts';
 import { describeRun, type RunReport } from './report.ts';
@@ -87,9 +88,11 @@ async function main(): Promise<number> {
         const watch = await startWatchServer(stage, 'local', 0);
         console.log(`\nThe local AWS stays up until Ctrl-C. To use it:\n  ${exportLine(aws.endpoint)}`);
         console.log(`Watch it: ${watch.address}`);
-        const dataset = drops[0]?.dataset;
+        const dataset = String(drops[0]?.dataset);
+        const contract = stage.contracts.get(dataset);
+        const table = contract === undefined ? dataset : tableOf(contract);
         console.log(
-          `Drop a file, and ask Athena:\n  npm run sluice -- drop --endpoint ${aws.endpoint} --dataset ${dataset} FILE\n  npm run sluice -- query --endpoint ${aws.endpoint} 'SELECT * FROM ${dataset} LIMIT 10'`,
+          `Drop a file, and ask Athena:\n  npm run sluice -- drop --endpoint ${aws.endpoint} --dataset ${dataset} FILE\n  npm run sluice -- query --endpoint ${aws.endpoint} 'SELECT * FROM ${table} LIMIT 10'`,
         );
         return Promise.race([interrupted, aws.ended.then(() => 2)]);
       }

@@ -7,8 +7,10 @@ import { CreatePartitionCommand, DeletePartitionCommand } from '@aws-sdk/client-
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { expect, test } from '@jest/globals';
 import { listPartitions } from '../../offline/aws.ts';
+import { stageCommands } from '../../src/cli/commands.ts';
 import type { QualityReport } from '../../src/lib/quality/report.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
+import { sluiceInDocs } from '../support/docs.ts';
 import { expectWhole, setFaults, untilSettled } from '../support/faults.ts';
 import { athena, drop, post, publishedFrom, put, quarantinedFrom, stage } from '../support/stage.ts';
 
@@ -43,6 +45,18 @@ async function heldFile() {
   expect(file?.record.state).toBe('held');
   return { key, ids, batch: file?.record.batch ?? '' };
 }
+
+test("the README's commands for a stage do what it says, as they are typed", async () => {
+  const typed = sluiceInDocs.filter(({ file, name }) => file === 'README.md' && name in stageCommands);
+  expect(typed.length).toBeGreaterThan(2);
+  for (const { text, name, rest } of typed) {
+    const args = rest.replace(/ --stage [a-z]+/, '').trim();
+    const { code, err } = await sluice(name, ...args.split(/ +/));
+    expect({ text, err }).toEqual({ text, err: '' });
+    // Other tests leave what waits for a person.
+    expect(name === 'status' ? [0, 1] : [0]).toContain(code);
+  }
+});
 
 test('drop follows a file to its end, and quarantine shows why rows were refused', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-operator-'));
@@ -123,12 +137,19 @@ test('retry tries a failed file again', async () => {
   const key = `social-media-feed/failed-${next}.json`;
   const id = next++;
   await setFaults([
-    { service: 's3', function: 'transformEmbedded', operation: 'GetObject', path: key, mode: 'error' },
+    {
+      service: 's3',
+      function: 'transformEmbedded',
+      operation: 'GetObject',
+      path: key,
+      mode: 'error',
+      name: 'AccessDenied',
+    },
   ]);
   await put(key, post(id));
   const [file] = await untilSettled(dataset, [key]);
   await setFaults();
-  expect(file).toMatchObject({ state: 'failed', reason: expect.stringContaining('InternalError') });
+  expect(file).toMatchObject({ state: 'failed', reason: expect.stringContaining('AccessDenied') });
   const files = await sluice('files', '--dataset', dataset, '--state', 'failed', '--json');
   expect(JSON.parse(files.out)).toEqual(
     expect.arrayContaining([expect.objectContaining({ object: key, state: 'failed' })]),

@@ -8,7 +8,7 @@ import { createExecutionStatus } from '../../src/lib/aws/events.ts';
 import { sweep } from '../../src/lib/flow/sweep.ts';
 import type { FileRecord } from '../../src/lib/ledger/records.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
-import { athena, stage } from './stage.ts';
+import { athena, post, put, stage } from './stage.ts';
 
 const address = `${stage.endpoint}${faultsPath}`;
 
@@ -56,7 +56,8 @@ export async function abortExecutions(): Promise<void> {
     await stage.sfn.send(new StopExecutionCommand({ executionArn, error: 'Aborted', cause: 'a test' }));
 }
 
-const deps = { ...depsOf(stage), executionStatus: createExecutionStatus(stage.sfn) };
+/** What the flow's functions take. */
+export const deps = { ...depsOf(stage), executionStatus: createExecutionStatus(stage.sfn) };
 
 /**
  * Waits until every file of these keys, these versions among them, is in a last state and nobody holds the lease. The scheduled sweep is called
@@ -118,4 +119,43 @@ export async function expectWhole(
     10_000,
   );
   expect(lease).not.toHaveProperty('execution');
+}
+
+/** Nothing that is tried again: the batch fails, and its files are given back. */
+export const denied = { mode: 'error', name: 'AccessDenied' } as const;
+/** What all moves of files and batches are. */
+export const ledgerWrite = { service: 'dynamodb', operation: 'TransactWriteItems' };
+
+/** The dataset that things are done to. */
+export const dataset = 'social_media';
+/** Unique on a stage that is kept from run to run, too. */
+let next = Date.now() % 1_000_000_000;
+export const nextId = (): number => next++;
+
+/** A file of its own: two good posts and a bad line. */
+export function someFile() {
+  const ids = [nextId(), nextId()];
+  const key = `social-media-feed/fault-${ids[0]}.json`;
+  return { key, ids, text: `${ids.map((id) => post(id)).join('\n')}\n{"id":` };
+}
+
+/** Drops a file under faults, lets `during` do its harm, and looks at what is left. */
+export async function survive(faults: readonly Fault[], during?: () => Promise<void>) {
+  const { key, ids, text } = someFile();
+  await setFaults(faults);
+  await put(key, text);
+  await during?.();
+  const [file] = await untilSettled(dataset, [key]);
+  // A fault that hit nothing would prove nothing.
+  if (during === undefined) await untilHit();
+  await setFaults();
+  expect(file?.state).toBe('published');
+  await expectWhole(dataset, { ids, bad: { [key]: 1 } });
+}
+
+/** A lease whose execution is not there. */
+export async function leaveLease(): Promise<void> {
+  const fence = await stage.ledger.acquireLease(dataset);
+  const gone = `${stage.config.stateMachineArn.replace(':stateMachine:', ':execution:')}:gone`;
+  await stage.ledger.markLease(dataset, fence ?? 0, gone);
 }

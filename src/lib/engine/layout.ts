@@ -3,6 +3,7 @@
 import { parse } from 'csv-parse/sync';
 import type { ReasonCode } from '../compiler/plan.ts';
 import type { Contract } from '../contract/schema.ts';
+import { isJsonObject, tryParseJson } from '../json.ts';
 import { type Compression, compressionOf, unpackStart } from './unpack.ts';
 
 /** lines: a record a line. document: the whole file is parsed at once. refused: quarantined whole, with the reason. */
@@ -53,9 +54,25 @@ export async function lookAt(source: Contract['source'], head: Uint8Array, size:
   const isDocument =
     source.formats.includes('json_document') ||
     source.formats.includes('json_concatenated') ||
-    (source.formats.includes('json_array') && (!source.formats.includes('ndjson') || first === '['));
+    (source.formats.includes('json_array') &&
+      (!source.formats.includes('ndjson') ||
+        (first === '[' && !hasObjectOnLine(start, size <= head.length && start.length < headBytes))));
   if (!isDocument) return look('lines');
   return size > documentLimit ? look('refused', 'document_too_large') : look('document');
+}
+
+/**
+ * Whether an object stands on a line of its own as it cannot in an array: with neither a comma nor a closing bracket behind it.
+ * The file is lines then, and its first one, which begins like an array, costs nothing but itself.
+ */
+function hasObjectOnLine(start: Uint8Array, isWhole: boolean): boolean {
+  const lines = Buffer.from(start).toString('utf8').split('\n');
+  if (!isWhole) lines.pop();
+  const texts = lines.map((line) => line.trim()).filter((line) => line !== '');
+  return texts.some((text, i) => {
+    const next = texts[i + 1] ?? (isWhole ? '' : undefined);
+    return next !== undefined && !/^[,\]}]/.test(next) && isJsonObject(tryParseJson(text));
+  });
 }
 
 /** Names of a CSV's fields; null when its first record names none, one twice, or is no record. */

@@ -40,7 +40,7 @@ export function batchesOf({ db, at, underLease, moveFiles, enqueued, query }: Ta
         {
           Update: {
             ...at(dataset, `BATCH#${batch.id}`),
-            UpdateExpression: `SET #batch = :batch, #state = :running, fence = :fence, #files = :files, #bytes = :bytes, engine = :engine, #execution = :execution, claimedAt = :now${batch.replay === undefined ? '' : ', replay = :replay'} ADD attempts :one REMOVE #reason, expectations, endedAt`,
+            UpdateExpression: `SET #batch = :batch, #state = :running, fence = :fence, #files = :files, #bytes = :bytes, engine = :engine, #execution = :execution, claimedAt = :now${batch.replay === undefined ? '' : ', replay = :replay'} ADD attempts :one REMOVE #reason, expectations, #report, endedAt`,
             ConditionExpression: 'attribute_not_exists(#state) OR #state <> :published',
             ExpressionAttributeNames: {
               '#batch': 'batch',
@@ -49,6 +49,7 @@ export function batchesOf({ db, at, underLease, moveFiles, enqueued, query }: Ta
               '#bytes': 'bytes',
               '#execution': 'execution',
               '#reason': 'reason',
+              '#report': 'report',
             },
             ExpressionAttributeValues: {
               ':batch': batch.id,
