@@ -5,12 +5,12 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { parse } from 'yaml';
 import { deploy } from '../offline/deploy.ts';
 import { startLocalAws } from '../offline/localAws.ts';
-import { query } from '../offline/query.ts';
 import { callsPath, type RecordedCalls } from '../offline/recorder.ts';
-import { connectStage, type Stage } from '../offline/stage.ts';
 import { generateFeed } from '../scripts/generate-feed.ts';
 import { parallel } from '../src/lib/parallel.ts';
 import { waitFor } from '../src/lib/waitFor.ts';
+import { connectStage, type Stage } from '../src/stage/connect.ts';
+import { query } from '../src/stage/query.ts';
 import { visitsWithData } from '../src/watch/collect.ts';
 import { prices } from './prices.ts';
 

@@ -1,9 +1,10 @@
 /** `npm run bench`: Sluice's engines beside jobs written by hand for the same feed, and the whole flow on a local AWS. */
+
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { SetupError } from '../offline/setup/environments.ts';
+import { SetupError } from '../src/lib/errors.ts';
 import { type Contender, contenders } from './contenders.ts';
 import { costReport } from './cost.ts';
 import { type Feed, feedOf } from './feeds.ts';

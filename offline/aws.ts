@@ -1,37 +1,10 @@
 /** Clients of the store behind the gateway, for the engines that answer in its place. */
 
 import { AthenaClient } from '@aws-sdk/client-athena';
-import {
-  EntityNotFoundException,
-  GetTableCommand,
-  GlueClient,
-  paginateGetPartitions,
-  type Table,
-} from '@aws-sdk/client-glue';
+import { GlueClient } from '@aws-sdk/client-glue';
 import { S3Client } from '@aws-sdk/client-s3';
+import { localClient } from '../src/stage/localEndpoint.ts';
 import { ApiError } from './apiError.ts';
-
-/** The credentials and region that every part of the local AWS uses. */
-export const localEnvironment = {
-  AWS_ACCESS_KEY_ID: 'test',
-  AWS_SECRET_ACCESS_KEY: 'test', // pragma: allowlist secret
-  AWS_REGION: 'us-east-1',
-  AWS_DEFAULT_REGION: 'us-east-1',
-} as const;
-
-/** A line for a shell, that points the AWS tools at an endpoint on this machine. */
-export const exportLine = (endpoint: string): string =>
-  `export AWS_ENDPOINT_URL=${endpoint} AWS_ACCESS_KEY_ID=${localEnvironment.AWS_ACCESS_KEY_ID} AWS_SECRET_ACCESS_KEY=${localEnvironment.AWS_SECRET_ACCESS_KEY} AWS_REGION=${localEnvironment.AWS_REGION}`;
-
-/** Settings of an SDK client against an endpoint on this machine. */
-export const localClient = (endpoint: string) => ({
-  endpoint,
-  region: localEnvironment.AWS_REGION,
-  credentials: {
-    accessKeyId: localEnvironment.AWS_ACCESS_KEY_ID,
-    secretAccessKey: localEnvironment.AWS_SECRET_ACCESS_KEY,
-  },
-});
 
 export interface Upstream {
   readonly glue: GlueClient;
@@ -65,36 +38,6 @@ export const connectUpstream = (endpoint: string): Upstream => ({
     return answer;
   },
 });
-
-/** A table of the Catalog; undefined where there is none. */
-export async function findTable(
-  { glue }: Pick<Upstream, 'glue'>,
-  database: string,
-  name: string,
-): Promise<Table | undefined> {
-  try {
-    return (await glue.send(new GetTableCommand({ DatabaseName: database, Name: name.toLowerCase() }))).Table;
-  } catch (error) {
-    if (error instanceof EntityNotFoundException) return undefined;
-    throw error;
-  }
-}
-
-/** Every registered partition of a table. */
-export async function listPartitions(
-  { glue }: Pick<Upstream, 'glue'>,
-  database: string,
-  table: string | undefined,
-): Promise<{ values: string[]; location: string }[]> {
-  const found: { values: string[]; location: string }[] = [];
-  for await (const page of paginateGetPartitions(
-    { client: glue },
-    { DatabaseName: database, TableName: table, ExcludeColumnSchema: true },
-  ))
-    for (const p of page.Partitions ?? [])
-      found.push({ values: p.Values ?? [], location: p.StorageDescriptor?.Location ?? '' });
-  return found;
-}
 
 /** `s3://bucket/some/key` in its two parts. */
 export function parseAddress(address: string): { bucket: string; key: string } {

@@ -1,12 +1,14 @@
 /** `sls deploy --stage local` onto the local AWS, with the package kept while nothing that goes into it changes. */
+
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
-import { localEnvironment } from './aws.ts';
-import { cacheFolder, type Report, SetupError } from './setup/environments.ts';
+import { SetupError } from '../src/lib/errors.ts';
+import { localEnvironment } from '../src/stage/localEndpoint.ts';
+import { cacheFolder, type Report } from './setup/environments.ts';
 
 const root = resolve(import.meta.dirname, '..');
 

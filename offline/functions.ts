@@ -1,6 +1,7 @@
 /** The Lambda functions of a deployed stage. */
+
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
-import { localClient } from './aws.ts';
+import { localClient } from '../src/stage/localEndpoint.ts';
 
 /** The environment that each function was deployed with, by its name. */
 export async function functionEnvironments(

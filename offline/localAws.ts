@@ -1,23 +1,26 @@
 /** The local AWS as one thing to start and to end: ministack, and the gateway before it. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, rmSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { SetupError } from '../src/lib/errors.ts';
+import { localEnvironment } from '../src/stage/localEndpoint.ts';
 import { createDuckDbEngine } from './athena/duckdb.ts';
 import { type SqlEngine, withDdl } from './athena/engine.ts';
 import { athenaOperations } from './athena/service.ts';
 import { createTrinoEngine } from './athena/trino.ts';
 import { startTrino, type TrinoServer } from './athena/trinoServer.ts';
-import { connectUpstream, localEnvironment } from './aws.ts';
+import { connectUpstream } from './aws.ts';
 import { startGateway } from './gateway.ts';
 import { crawlerOperations } from './glue/crawlers.ts';
 import { jobOperations } from './glue/jobs.ts';
 import { partitionOperations } from './glue/partitions.ts';
 import { tableOperations } from './glue/tables.ts';
 import { freePort, requireFree } from './ports.ts';
-import { ensureMinistack, ensureSpark, ensureTrino, type Report, SetupError } from './setup/environments.ts';
+import { ensureMinistack, ensureSpark, ensureTrino, type Report } from './setup/environments.ts';
 
 export interface LocalAws {
   readonly endpoint: string;

@@ -39,7 +39,7 @@ export default class LocalAwsPlugin {
       if (serverless.getProvider('aws').getStage() !== 'local')
         throw new serverless.classes.Error('sls offline is for the stage local: sls offline --stage local');
       // The other commands of the framework need none of it.
-      const { SetupError } = await import('./setup/environments.ts');
+      const { SetupError } = await import('../src/lib/errors.ts');
       try {
         await startOffline(serverless, Number(serverless.service.custom.localAws.port), (message) =>
           log.notice(`  ${message}`),
@@ -71,12 +71,12 @@ async function startOffline(
     { connectStage },
     { startWatchServer },
   ] = await Promise.all([
-    import('./aws.ts'),
+    import('../src/stage/localEndpoint.ts'),
     import('./deploy.ts'),
     import('./localAws.ts'),
     import('./ports.ts'),
     import('./functions.ts'),
-    import('./stage.ts'),
+    import('../src/stage/connect.ts'),
     import('../src/watch/server.ts'),
   ]);
   const { service, processedInput } = serverless;

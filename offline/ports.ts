@@ -1,6 +1,7 @@
 /** Ports of this machine. */
+
 import { createServer } from 'node:net';
-import { SetupError } from './setup/environments.ts';
+import { SetupError } from '../src/lib/errors.ts';
 
 /** A port of 127.0.0.1 that nobody listens on. */
 export async function freePort(): Promise<number> {

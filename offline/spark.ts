@@ -1,4 +1,5 @@
 /** The generic Spark job on files of this machine, without any AWS. */
+
 import { spawn } from 'node:child_process';
 import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -7,7 +8,8 @@ import { type Plan, type ReferenceData, type Summary, summarySchema } from '../s
 import { type InputFile, readStart } from '../src/lib/engine/inputFile.ts';
 import { refusedSampleBytes } from '../src/lib/engine/layout.ts';
 import { describeJob } from '../src/lib/engine/sparkJob.ts';
-import { SetupError, type SparkHome } from './setup/environments.ts';
+import { SetupError } from '../src/lib/errors.ts';
+import type { SparkHome } from './setup/environments.ts';
 
 const jobScript = resolve(import.meta.dirname, '../glue/job.py');
 

@@ -1,14 +1,15 @@
 /** What came of a run, for a person and as data: accounting, partitions, expectations, a look at the golden table. */
+
 import { styleText } from 'node:util';
 import { DescribeExecutionCommand } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
-import { findTable, listPartitions } from '../offline/aws.ts';
-import type { FollowedExecution, FollowedRun } from '../offline/follow.ts';
-import { type QueryRows, query } from '../offline/query.ts';
-import type { Stage } from '../offline/stage.ts';
 import { type Print, printAnswer, printTable } from '../src/cli/table.ts';
 import { outcomeSchema } from '../src/lib/compiler/expectations.ts';
 import { type Contract, tableOf } from '../src/lib/contract/schema.ts';
+import type { Stage } from '../src/stage/connect.ts';
+import type { FollowedExecution, FollowedRun } from '../src/stage/follow.ts';
+import { type QueryRows, query } from '../src/stage/query.ts';
+import { findTable, listPartitions } from '../src/stage/tables.ts';
 
 const batchRecord = z.object({
   batch: z.string(),

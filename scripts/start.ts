@@ -2,20 +2,21 @@
  * `npm start`: the whole pipeline on this machine. Starts the local AWS, deploys, drops files, follows the executions
  * state by state, and shows what came of it.
  */
+
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
-import { exportLine } from '../offline/aws.ts';
 import { deploy } from '../offline/deploy.ts';
-import { followFiles } from '../offline/follow.ts';
 import { athenaEngines, startLocalAws } from '../offline/localAws.ts';
-import { ensureSpark, SetupError } from '../offline/setup/environments.ts';
-import { connectStage, type Drop } from '../offline/stage.ts';
+import { ensureSpark } from '../offline/setup/environments.ts';
 import { progressOn } from '../src/cli/progress.ts';
 import { loadContracts } from '../src/lib/contract/load.ts';
 import { tableOf } from '../src/lib/contract/schema.ts';
-import { ContractError } from '../src/lib/errors.ts';
+import { ContractError, SetupError } from '../src/lib/errors.ts';
+import { connectStage, type Drop } from '../src/stage/connect.ts';
+import { followFiles } from '../src/stage/follow.ts';
+import { exportLine } from '../src/stage/localEndpoint.ts';
 import { startWatchServer } from '../src/watch/server.ts';
 import { describeRun, type RunReport } from './report.ts';
 

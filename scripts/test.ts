@@ -1,4 +1,5 @@
 /** `npm test`: lint, types, then unit tests, static gates, and end-to-end tests on a local AWS with real Spark. */
+
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -7,7 +8,8 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { deploy } from '../offline/deploy.ts';
 import { type LocalAws, startLocalAws } from '../offline/localAws.ts';
-import { ensureGates, ensureSpark, SetupError } from '../offline/setup/environments.ts';
+import { ensureGates, ensureSpark } from '../offline/setup/environments.ts';
+import { SetupError } from '../src/lib/errors.ts';
 import { lineOf } from '../test/support/closingLine.mjs';
 
 const help = `Usage: npm test [-- [options] [PATTERN…]]
@@ -52,6 +54,8 @@ async function main(): Promise<number> {
       {},
     );
 
+  // Every Spark here lives for seconds: what optimizing compilers and collectors on many threads cost, it never gets back.
+  if (values.long === undefined) process.env.JAVA_TOOL_OPTIONS ??= '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC';
   const started: LocalAws[] = [];
   /** A local AWS with the stage on it. */
   const deployed = async (athena: 'trino' | 'duckdb'): Promise<LocalAws> => {
@@ -94,12 +98,12 @@ const selected = (projects: readonly string[], patterns: readonly string[]): str
   ...(patterns.length > 0 ? ['--testPathPatterns', ...patterns] : []),
 ];
 
-/** Takes half of the time of all end-to-end tests, and mostly waits. What answers Athena's queries is not what it is about. */
-const slow = 'faults';
+/** Take half of the time of all end-to-end tests, and mostly wait. What answers Athena's queries is not what they are about. */
+const slow = ['faults', 'interrupted'];
 const last = 'permissions';
 
 /**
- * Everything, in lanes side by side: end-to-end tests; the slow one of them, on a local AWS of its own; and all other tests in
+ * Everything, in lanes side by side: end-to-end tests; the slow ones of them, on a local AWS of their own; and all other tests in
  * the time that these leave. What looks at all AWS calls comes last. The first lane is shown as it goes, the others when they
  * are over, and the last line counts all.
  */
@@ -108,7 +112,7 @@ async function wholeRun(aws: LocalAws, another: () => Promise<LocalAws>): Promis
   const files = (names: readonly string[]) => [`test/e2e/(${names.join('|')})\\.test`];
   const others = readdirSync(join(root, 'test/e2e'))
     .map((name) => name.replace('.test.ts', ''))
-    .filter((name) => name !== slow && name !== last);
+    .filter((name) => !slow.includes(name) && name !== last);
   let lanes = 0;
   const lane = async (args: string[], settings: Readonly<Record<string, string>>, how: Manner) => {
     const counts = join(folder, String(lanes++));
@@ -122,7 +126,7 @@ async function wholeRun(aws: LocalAws, another: () => Promise<LocalAws>): Promis
       lane(selected(['e2e'], files(others)), endpoint, 'shown'),
       another().then(async (second) => ({
         ...(await lane(
-          selected(['e2e'], files([slow])),
+          selected(['e2e'], files(slow)),
           { SLUICE_TEST_ENDPOINT: second.endpoint },
           'shown after',
         )),

@@ -1,4 +1,5 @@
 /** Athena's DDL on the local Catalog: databases, tables, partitions, MSCK REPAIR TABLE, and what SHOW and DESCRIBE tell. */
+
 import {
   AlreadyExistsException,
   CreateDatabaseCommand,
@@ -13,7 +14,8 @@ import {
 } from '@aws-sdk/client-glue';
 import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { hiveSegment } from '../../src/lib/catalog/partitionPath.ts';
-import { findTable, listPartitions, parseAddress, type Upstream } from '../aws.ts';
+import { findTable, listPartitions } from '../../src/stage/tables.ts';
+import { parseAddress, type Upstream } from '../aws.ts';
 import type { CreateTable, Ddl } from './ddlParser.ts';
 import {
   columnsOf,

@@ -12,7 +12,8 @@ import { type HiveType, parseHiveType } from '../../src/lib/catalog/hiveType.ts'
 import { defaultPartition } from '../../src/lib/dialect/duckdb.ts';
 import { duckType, identifier, list, literal } from '../../src/lib/dialect/duckdbNames.ts';
 import { parallel } from '../../src/lib/parallel.ts';
-import { findTable, listPartitions, parseAddress, type Upstream } from '../aws.ts';
+import { findTable, listPartitions } from '../../src/stage/tables.ts';
+import { parseAddress, type Upstream } from '../aws.ts';
 import { catalogName, type QueryResult, type SqlEngine } from './engine.ts';
 import { type CheckedQuery, checkQuery } from './guard.ts';
 import { notSupported, QueryError } from './queryError.ts';

@@ -1,12 +1,14 @@
 /** A Trino server on this machine, with the local Data Catalog as its only catalog. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { localEnvironment } from '../aws.ts';
+import { SetupError } from '../../src/lib/errors.ts';
+import { localEnvironment } from '../../src/stage/localEndpoint.ts';
 import { freePort } from '../ports.ts';
-import { SetupError, type TrinoHome } from '../setup/environments.ts';
+import type { TrinoHome } from '../setup/environments.ts';
 import { catalogName } from './engine.ts';
 import { createTrinoClient, type TrinoClient } from './trinoClient.ts';
 

@@ -23,7 +23,8 @@ import {
 import { compressionOf } from '../../src/lib/engine/unpack.ts';
 import { concatenatedObjects, isJsonObject, tryParseJson } from '../../src/lib/json.ts';
 import { parallel } from '../../src/lib/parallel.ts';
-import { findTable, parseAddress, type Upstream } from '../aws.ts';
+import { findTable } from '../../src/stage/tables.ts';
+import { parseAddress, type Upstream } from '../aws.ts';
 
 interface Found {
   readonly key: string;

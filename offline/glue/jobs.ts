@@ -1,4 +1,5 @@
 /** Glue job runs that really run: the job's script on a local Spark, with the job's own arguments. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
@@ -7,8 +8,9 @@ import { join } from 'node:path';
 import { GetJobCommand, type Job } from '@aws-sdk/client-glue';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { z } from 'zod';
+import { localEnvironment } from '../../src/stage/localEndpoint.ts';
 import { ApiError, type Operation } from '../apiError.ts';
-import { localEnvironment, parseAddress, type Upstream } from '../aws.ts';
+import { parseAddress, type Upstream } from '../aws.ts';
 import type { SparkHome } from '../setup/environments.ts';
 
 interface JobRun {

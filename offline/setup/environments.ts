@@ -11,6 +11,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+import { SetupError } from '../../src/lib/errors.ts';
+
 const run = promisify(execFile);
 const here = import.meta.dirname;
 const duckdb = createRequire(import.meta.url)('../../infra/duckdbWheel.cjs') as { version: string };
@@ -18,11 +20,6 @@ const duckdb = createRequire(import.meta.url)('../../infra/duckdbWheel.cjs') as 
 /** The project's cache: SLUICE_CACHE, else below XDG_CACHE_HOME or ~/.cache. */
 export const cacheFolder = (): string =>
   process.env.SLUICE_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'sluice');
-
-/** Something a person has to mend; the message is one line and says how. */
-export class SetupError extends Error {
-  override readonly name = 'SetupError';
-}
 
 export type Report = (message: string) => void;
 

@@ -1,7 +1,8 @@
 /** What every command on a deployed stage has in common. */
-import { connectStage, depsOf, type Stage } from '../../offline/stage.ts';
+
 import { InvalidInput } from '../lib/errors.ts';
 import type { OperatorDeps } from '../lib/flow/operate.ts';
+import { connectStage, depsOf, type Stage } from '../stage/connect.ts';
 import { UsageError } from './usage.ts';
 
 export const stageOptions = {

@@ -1,9 +1,9 @@
 /** `sluice drop`: puts files into the raw bucket, and follows what becomes of them. */
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { followFiles } from '../../offline/follow.ts';
 import { contractOf } from '../lib/flow/deps.ts';
 import type { FileRecord } from '../lib/ledger/records.ts';
+import { followFiles } from '../stage/follow.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { progressOn } from './progress.ts';
 import { printTable } from './table.ts';

@@ -1,6 +1,6 @@
 /** What goes on, told on a stream while a person waits. */
 import { styleText } from 'node:util';
-import type { Progress } from '../../offline/follow.ts';
+import type { Progress } from '../stage/follow.ts';
 
 /** On a terminal the last line is rewritten; elsewhere what goes on is told every ten seconds. */
 export function progressOn(stream: NodeJS.WriteStream): Progress {

@@ -1,8 +1,9 @@
 /** `sluice quarantine`: why rows were refused, the commonest reasons first, each with rows to look at. */
+
 import { styleText } from 'node:util';
-import { findTable } from '../../offline/aws.ts';
-import { query } from '../../offline/query.ts';
 import { identifier, literal } from '../lib/dialect/athenaNames.ts';
+import { query } from '../stage/query.ts';
+import { findTable } from '../stage/tables.ts';
 import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
 import { oneLine } from './table.ts';
 import { readOptions, UsageError } from './usage.ts';

@@ -1,5 +1,5 @@
 /** `sluice query`: asks Athena, in the stage's database and workgroup. */
-import { query } from '../../offline/query.ts';
+import { query } from '../stage/query.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { printAnswer } from './table.ts';
 import { readOptions, UsageError } from './usage.ts';

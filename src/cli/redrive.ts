@@ -1,6 +1,6 @@
 /** `sluice redrive`: notifications that could not be understood, once more. */
 import { DeleteMessageCommand, ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
-import type { Stage } from '../../offline/stage.ts';
+import type { Stage } from '../stage/connect.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { readOptions } from './usage.ts';
 

@@ -1,7 +1,6 @@
 /** The command line: `npm run sluice -- COMMAND …`. One file a command beside this one. */
 import { enableCompileCache } from 'node:module';
-import { SetupError } from '../../offline/setup/environments.ts';
-import { SluiceError } from '../lib/errors.ts';
+import { SetupError, SluiceError } from '../lib/errors.ts';
 import { commands, localCommands, stageCommands } from './commands.ts';
 import { UsageError } from './usage.ts';
 

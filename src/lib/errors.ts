@@ -72,3 +72,8 @@ export class InvalidInput extends SluiceError {}
 
 /** A notification that names no dataset or cannot be read. It goes to the dead-letter queue. */
 export class UnreadableEvent extends SluiceError {}
+
+/** No error of the flow: this machine, or the stage, lacks something that a person has to mend; the message is one line and says how. */
+export class SetupError extends Error {
+  override readonly name = 'SetupError';
+}

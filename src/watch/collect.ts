@@ -1,4 +1,5 @@
 /** Reads what the page shows from a deployed stage: Step Functions, ledger, Catalog, logs. Nothing is changed. */
+
 import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import {
@@ -9,9 +10,6 @@ import {
   paginateGetExecutionHistory,
 } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
-import { findTable, listPartitions } from '../../offline/aws.ts';
-import { query } from '../../offline/query.ts';
-import type { Stage } from '../../offline/stage.ts';
 import { createStore } from '../lib/aws/store.ts';
 import { hiveSegment } from '../lib/catalog/partitionPath.ts';
 import { outcomeSchema } from '../lib/compiler/expectations.ts';
@@ -20,6 +18,9 @@ import { identifier, literal } from '../lib/dialect/athenaNames.ts';
 import { InvalidInput } from '../lib/errors.ts';
 import { places } from '../lib/flow/batch.ts';
 import { accounting, claimOutput, jobOutput, transformOutput } from '../lib/flow/schemas.ts';
+import type { Stage } from '../stage/connect.ts';
+import { query } from '../stage/query.ts';
+import { findTable, listPartitions } from '../stage/tables.ts';
 import { graphOf } from './graph.ts';
 import { visitsOf } from './history.ts';
 import type {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { build } from 'esbuild';
 import { z } from 'zod';
-import type { Stage } from '../../offline/stage.ts';
 import { SluiceError } from '../lib/errors.ts';
+import type { Stage } from '../stage/connect.ts';
 import {
   executionDetail,
   executionGraph,

@@ -1,8 +1,9 @@
 /** A service in trouble at every boundary: afterwards every row is there once, no dataset is stuck, and no lease is left. */
+
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { afterEach, beforeAll, expect, test } from '@jest/globals';
-import { localClient } from '../../offline/aws.ts';
 import type { Fault } from '../../offline/faults.ts';
+import { localClient } from '../../src/stage/localEndpoint.ts';
 import {
   dataset,
   denied,

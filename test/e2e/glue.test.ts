@@ -3,9 +3,9 @@ import { resolve } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { FollowedFile } from '../../offline/follow.ts';
-import { depsOf } from '../../offline/stage.ts';
 import { retry } from '../../src/lib/flow/operate.ts';
+import { depsOf } from '../../src/stage/connect.ts';
+import type { FollowedFile } from '../../src/stage/follow.ts';
 import { untilSettled } from '../support/faults.ts';
 import {
   drop,

@@ -1,11 +1,11 @@
 /** Batches as large as they may be, within what the services allow. */
 import { paginateGetExecutionHistory } from '@aws-sdk/client-sfn';
 import { expect, test } from '@jest/globals';
-import { depsOf } from '../../offline/stage.ts';
 import { type BatchPublished, batchPublishedSchema } from '../../src/lib/flow/batchPublished.ts';
 import { wake } from '../../src/lib/flow/dispatch.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
+import { depsOf } from '../../src/stage/connect.ts';
 import { listen } from '../support/eventsOf.ts';
 import { untilSettled } from '../support/faults.ts';
 import { athena, post, put, stage } from '../support/stage.ts';

@@ -1,4 +1,5 @@
 /** The operator's commands, as typed, on the local stage. */
+
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,10 +7,10 @@ import { basename, join, resolve } from 'node:path';
 import { CreatePartitionCommand, DeletePartitionCommand } from '@aws-sdk/client-glue';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { expect, test } from '@jest/globals';
-import { listPartitions } from '../../offline/aws.ts';
 import { stageCommands } from '../../src/cli/commands.ts';
 import type { QualityReport } from '../../src/lib/quality/report.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
+import { listPartitions } from '../../src/stage/tables.ts';
 import { sluiceInDocs } from '../support/docs.ts';
 import { expectWhole, setFaults, untilSettled } from '../support/faults.ts';
 import { athena, drop, post, publishedFrom, put, quarantinedFrom, stage } from '../support/stage.ts';

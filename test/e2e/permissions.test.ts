@@ -19,8 +19,8 @@ import {
 import { GetFunctionConfigurationCommand, InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
-import { localClient } from '../../offline/aws.ts';
 import { callsPath, type RecordedCalls } from '../../offline/recorder.ts';
+import { localClient } from '../../src/stage/localEndpoint.ts';
 import { root } from '../support/gates.ts';
 import { exceptions } from '../support/permissionExceptions.ts';
 import {

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { expect, test } from '@jest/globals';
-import { localClient } from '../../offline/aws.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
+import { localClient } from '../../src/stage/localEndpoint.ts';
 import {
   athena,
   drop,

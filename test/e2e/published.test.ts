@@ -1,12 +1,13 @@
 /** What others hear of a batch: the event, its lineage, and the example that serves its rows. */
+
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient, GetCommand } from '@aws-sdk/lib-dynamodb';
 import { expect, test } from '@jest/globals';
 import { z } from 'zod';
-import { localClient } from '../../offline/aws.ts';
 import { type BatchPublished, batchPublishedSchema } from '../../src/lib/flow/batchPublished.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
+import { localClient } from '../../src/stage/localEndpoint.ts';
 import { listen } from '../support/eventsOf.ts';
 import { drop, post, stage } from '../support/stage.ts';
 

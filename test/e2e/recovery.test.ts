@@ -1,6 +1,5 @@
 /** A batch that breaks off between two steps: its steps are called by hand, on the real ledger and buckets. */
 import { afterEach, expect, test } from '@jest/globals';
-import { depsOf } from '../../offline/stage.ts';
 import { columnSchema } from '../../src/lib/contract/schema.ts';
 import { runEmbedded } from '../../src/lib/engine/embedded.ts';
 import { claimBatch } from '../../src/lib/flow/claimBatch.ts';
@@ -9,6 +8,7 @@ import { publish, repairPartitions } from '../../src/lib/flow/publish.ts';
 import { failBatch } from '../../src/lib/flow/settle.ts';
 import { transformEmbedded } from '../../src/lib/flow/transform.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
+import { depsOf } from '../../src/stage/connect.ts';
 import { untilSettled } from '../support/faults.ts';
 import { athena, parquetOf, post, publishedFrom, put, quarantinedFrom, stage } from '../support/stage.ts';
 

@@ -1,7 +1,7 @@
 /** Corrections and replays: what came from a file is replaced, and nothing else is touched. */
 import { expect, test } from '@jest/globals';
-import { depsOf } from '../../offline/stage.ts';
 import { replay } from '../../src/lib/flow/operate.ts';
+import { depsOf } from '../../src/stage/connect.ts';
 import { expectWhole, setFaults, untilHit, untilSettled } from '../support/faults.ts';
 import { athena, drop, post, put, quarantinedFrom, stage } from '../support/stage.ts';
 

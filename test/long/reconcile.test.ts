@@ -1,9 +1,9 @@
 /** `npm run test:load -- --long reconcile`: 100,000 partitions are compared and mended within a Lambda's time. */
 import { expect, test } from '@jest/globals';
-import { depsOf } from '../../offline/stage.ts';
 import { goldenTable, readPlan } from '../../src/lib/flow/batch.ts';
 import { reconcile } from '../../src/lib/flow/reconcile.ts';
 import { parallel } from '../../src/lib/parallel.ts';
+import { depsOf } from '../../src/stage/connect.ts';
 import { athena, drop, post, stage } from '../support/stage.ts';
 
 const partitions = Number(process.env.SLUICE_LOAD_FILES ?? 100_000);

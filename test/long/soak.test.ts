@@ -5,10 +5,10 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Fault } from '../../offline/faults.ts';
-import { depsOf } from '../../offline/stage.ts';
 import { replay, retry } from '../../src/lib/flow/operate.ts';
 import { reconcile } from '../../src/lib/flow/reconcile.ts';
 import type { FileRecord } from '../../src/lib/ledger/records.ts';
+import { depsOf } from '../../src/stage/connect.ts';
 import { abortExecutions, expectWhole, killLambda, setFaults, untilSettled } from '../support/faults.ts';
 import { athena, post, put, stage } from '../support/stage.ts';
 

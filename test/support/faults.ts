@@ -3,11 +3,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { ListExecutionsCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { expect } from '@jest/globals';
 import { type Fault, faultsPath } from '../../offline/faults.ts';
-import { depsOf } from '../../offline/stage.ts';
 import { createExecutionStatus } from '../../src/lib/aws/events.ts';
 import { sweep } from '../../src/lib/flow/sweep.ts';
 import type { FileRecord } from '../../src/lib/ledger/records.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
+import { depsOf } from '../../src/stage/connect.ts';
 import { athena, post, put, stage } from './stage.ts';
 
 const address = `${stage.endpoint}${faultsPath}`;

@@ -6,10 +6,10 @@ import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { DescribeExecutionCommand } from '@aws-sdk/client-sfn';
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
-import { type FollowedFile, followFiles } from '../../offline/follow.ts';
-import { query } from '../../offline/query.ts';
-import { connectStage, depsOf, type Stage } from '../../offline/stage.ts';
 import { type FeedCounts, type FeedOptions, generateFeed } from '../../scripts/generate-feed.ts';
+import { connectStage, depsOf, type Stage } from '../../src/stage/connect.ts';
+import { type FollowedFile, followFiles } from '../../src/stage/follow.ts';
+import { query } from '../../src/stage/query.ts';
 import { exactParsers, type Row } from './embedded.ts';
 
 const endpoint = process.env.SLUICE_TEST_ENDPOINT;

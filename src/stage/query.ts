@@ -5,9 +5,9 @@ import {
   paginateGetQueryResults,
   StartQueryExecutionCommand,
 } from '@aws-sdk/client-athena';
-import { AthenaQueryFailed } from '../src/lib/errors.ts';
-import { waitFor } from '../src/lib/waitFor.ts';
-import type { Stage } from './stage.ts';
+import { AthenaQueryFailed } from '../lib/errors.ts';
+import { waitFor } from '../lib/waitFor.ts';
+import type { Stage } from './connect.ts';
 
 export interface QueryRows {
   readonly columns: readonly string[];

@@ -5,11 +5,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { paginateListExecutions } from '@aws-sdk/client-sfn';
-import type { FileRecord } from '../src/lib/ledger/records.ts';
-import { parallel } from '../src/lib/parallel.ts';
-import { visitsWithData } from '../src/watch/collect.ts';
-import type { Visit } from '../src/watch/model.ts';
-import type { Drop, Stage } from './stage.ts';
+import type { FileRecord } from '../lib/ledger/records.ts';
+import { parallel } from '../lib/parallel.ts';
+import { visitsWithData } from '../watch/collect.ts';
+import type { Visit } from '../watch/model.ts';
+import type { Drop, Stage } from './connect.ts';
 
 export interface FollowedFile extends Drop {
   readonly version: string;

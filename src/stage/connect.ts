@@ -10,17 +10,17 @@ import { GlueClient } from '@aws-sdk/client-glue';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { createAthena } from '../src/lib/aws/athena.ts';
-import { createCatalog } from '../src/lib/aws/catalog.ts';
-import { createAnnouncer, createStarter } from '../src/lib/aws/events.ts';
-import { createStore } from '../src/lib/aws/store.ts';
-import { loadContracts } from '../src/lib/contract/load.ts';
-import type { Contract } from '../src/lib/contract/schema.ts';
-import type { OperatorDeps } from '../src/lib/flow/operate.ts';
-import type { SettleDeps } from '../src/lib/flow/settle.ts';
-import { createLedger, type Ledger } from '../src/lib/ledger/ledger.ts';
-import { localClient } from './aws.ts';
-import { SetupError } from './setup/environments.ts';
+import { createAthena } from '../lib/aws/athena.ts';
+import { createCatalog } from '../lib/aws/catalog.ts';
+import { createAnnouncer, createStarter } from '../lib/aws/events.ts';
+import { createStore } from '../lib/aws/store.ts';
+import { loadContracts } from '../lib/contract/load.ts';
+import type { Contract } from '../lib/contract/schema.ts';
+import { SetupError } from '../lib/errors.ts';
+import type { OperatorDeps } from '../lib/flow/operate.ts';
+import type { SettleDeps } from '../lib/flow/settle.ts';
+import { createLedger, type Ledger } from '../lib/ledger/ledger.ts';
+import { localClient } from './localEndpoint.ts';
 
 /** A file on its way into the raw bucket. */
 export interface Drop {
@@ -131,7 +131,7 @@ export const depsOf = ({
   measure: () => {},
 });
 
-const datasetsFolder = resolve(import.meta.dirname, '../datasets');
+const datasetsFolder = resolve(import.meta.dirname, '../../datasets');
 
 async function stackOutputs(client: CloudFormationClient, name: string): Promise<Map<string, string>> {
   try {

@@ -1,0 +1,38 @@
+/** Tables and partitions of the Data Catalog, as a person or a tool looks at them. */
+import {
+  EntityNotFoundException,
+  GetTableCommand,
+  type GlueClient,
+  paginateGetPartitions,
+  type Table,
+} from '@aws-sdk/client-glue';
+
+/** A table of the Catalog; undefined where there is none. */
+export async function findTable(
+  { glue }: { readonly glue: GlueClient },
+  database: string,
+  name: string,
+): Promise<Table | undefined> {
+  try {
+    return (await glue.send(new GetTableCommand({ DatabaseName: database, Name: name.toLowerCase() }))).Table;
+  } catch (error) {
+    if (error instanceof EntityNotFoundException) return undefined;
+    throw error;
+  }
+}
+
+/** Every registered partition of a table. */
+export async function listPartitions(
+  { glue }: { readonly glue: GlueClient },
+  database: string,
+  table: string | undefined,
+): Promise<{ values: string[]; location: string }[]> {
+  const found: { values: string[]; location: string }[] = [];
+  for await (const page of paginateGetPartitions(
+    { client: glue },
+    { DatabaseName: database, TableName: table, ExcludeColumnSchema: true },
+  ))
+    for (const p of page.Partitions ?? [])
+      found.push({ values: p.Values ?? [], location: p.StorageDescriptor?.Location ?? '' });
+  return found;
+}
