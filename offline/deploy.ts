@@ -71,9 +71,11 @@ function fingerprint(params: readonly string[]): string {
   return hash.digest('hex').slice(0, 16);
 }
 
+/** Without what packaging itself writes: the polygons' index. */
 function filesBelow(path: string): string[] {
   if (!statSync(path).isDirectory()) return [path];
   return readdirSync(path)
+    .filter((name) => !name.startsWith('.'))
     .sort()
     .flatMap((name) => filesBelow(join(path, name)));
 }

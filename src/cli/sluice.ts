@@ -21,7 +21,7 @@ On a deployed stage, on AWS or local alike:
 ${lines(stageCommands)}
 
 COMMAND --help says more. Exit status: 0 done; 1 the input or contract has faults, or something waits for a person;
-2 wrong usage or set-up. NO_COLOR is respected.`;
+2 wrong usage or set-up; 141 nobody reads the output any more. NO_COLOR is respected.`;
 
 async function main([name = '--help', ...args]: string[]): Promise<number> {
   if (name === '--help' || name === '-h') {
@@ -39,6 +39,12 @@ async function main([name = '--help', ...args]: string[]): Promise<number> {
   }
   return command.run(args);
 }
+
+// As a program ends that knows nothing of it: by SIGPIPE.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(141);
+});
 
 try {
   process.exitCode = await main(process.argv.slice(2));

@@ -105,6 +105,40 @@ test.each([
   expect(JSON.parse(run.stdout)).toMatchObject(counts);
 });
 
+test.each([
+  [
+    'flights.csv',
+    ['year,delay,plane,left', '2013,NA,NA,2013-01-01T10:00:00Z', '2013,-4,N14228,NA', '2013,2,NA,NA'],
+    {
+      source: { csv: { nullText: 'NA' } },
+      columns: [{ type: 'bigint' }, { type: 'bigint' }, { type: 'string' }, { type: 'timestamp' }],
+    },
+  ],
+  [
+    'levels.ndjson',
+    ['{"level": 1.5, "note": "-"}', '{"level": "N/A", "note": "x"}', '{"level": "null", "note": "y"}'],
+    { columns: [{ type: 'double', nullValues: ['N/A', 'null'] }, { type: 'string' }] },
+  ],
+])('infer takes what stands for no value in %s for none', (name, lines, draft) => {
+  const sample = join(folder, name);
+  writeFileSync(sample, lines.join('\n'));
+  const { stdout } = sluice('infer', sample);
+  expect(parse(stdout)).toMatchObject(draft);
+  const contract = `${sample}.yml`;
+  writeFileSync(contract, stdout);
+  const run = sluice('transform', '--contract', contract, '--out', join(folder, `${name}-out`), sample);
+  expect(JSON.parse(run.stdout)).toMatchObject({ rowsRead: 3, published: 3, nulled: {} });
+});
+
+test('a command whose output nobody reads any more ends like one that knows nothing of it', () => {
+  const { stderr } = spawnSync(
+    'bash',
+    ['-c', '(node src/cli/sluice.ts explain datasets/tweets.yml; echo "status $?" >&2) | true'],
+    { cwd: root, encoding: 'utf8' },
+  );
+  expect(stderr).toBe('status 141\n');
+});
+
 test('every command and script has help', async () => {
   for (const [name, { load }] of Object.entries(commands))
     expect((await load()).help).toMatch(new RegExp(`^Usage: npm run (-s )?(sluice -- )?${name}\\s`));

@@ -90,6 +90,16 @@ export function createStore(client: S3Client = new S3Client({ maxAttempts: 5 }))
       return schema.parse(JSON.parse(await this.readText(ref)));
     },
 
+    /** As readJson; undefined for an object that is not there. */
+    async findJson<S extends z.ZodType>(ref: ObjectRef, schema: S): Promise<z.output<S> | undefined> {
+      try {
+        return await this.readJson(ref, schema);
+      } catch (error) {
+        if (error instanceof ObjectMissing) return undefined;
+        throw error;
+      }
+    },
+
     async download(ref: ObjectRef, path: string): Promise<void> {
       const { body } = await get(ref);
       await pipeline(body as Readable, createWriteStream(path));

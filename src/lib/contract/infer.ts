@@ -65,19 +65,41 @@ export function draftContract(
   for (const record of objects) look(seen, record, '');
   const left: string[] = [];
   const names = new Set<string>();
-  const columns: (Draft & { name: string; type: string; required?: true })[] = [];
+  const columns: (Draft & {
+    name: string;
+    type: string;
+    nullValues?: readonly string[];
+    required?: true;
+  })[] = [];
   for (const [path, facts] of seen) {
     if (isCovered(seen, path)) continue;
     if (!pathPattern.test(path)) {
       left.push(path);
       continue;
     }
-    const shape = shapeOf(path, facts);
+    const { shape, nullValues, count } = shapeWithoutMarkers(path, facts);
     if (shape === null) continue;
     const name = unused(names, path);
     names.add(name);
-    columns.push({ name, path, ...shape, ...(facts.count === objects.length ? { required: true } : {}) });
+    columns.push({
+      name,
+      path,
+      ...shape,
+      ...(nullValues.length > 0 ? { nullValues } : {}),
+      ...(count === objects.length ? { required: true } : {}),
+    });
   }
+  const [marker, ...otherMarkers] = new Set(columns.flatMap((c) => c.nullValues ?? []));
+  const hasEmptyFields = [...seen.values()].some(({ count }) => count < objects.length);
+  if (source.formats?.includes('csv') && marker !== undefined && otherMarkers.length === 0 && !hasEmptyFields)
+    return draftContract(
+      dataset,
+      { ...source, csv: { ...source.csv, nullText: marker } as Contract['source']['csv'] },
+      objects.map((record) =>
+        Object.fromEntries(Object.entries(record).map(([field, v]) => [field, v === marker ? null : v])),
+      ),
+      choices,
+    );
   const required = columns.filter((c) => c.required);
   const likelyKey = required.filter(
     (c) => /^(.*_)?id$/.test(c.name) && isUnique(seen.get(String(c.path))),
@@ -99,7 +121,11 @@ export function draftContract(
       { name: unused(names, 'data_source'), constant: dataset },
       ...(time === null
         ? []
-        : partsFor(seen.get(timePath)).map((part) => ({ name: unused(names, part), of: time, part }))),
+        : partsFor(seen.get(timePath)).map((part) => ({
+            name: unused(names, names.has(part) ? `${time}_${part}` : part),
+            of: time,
+            part,
+          }))),
     ],
   };
   return {
@@ -166,6 +192,33 @@ const parents = (path: string): string[] => {
   const steps = parsePath(path);
   return steps.slice(1).flatMap((_, i) => formatPath(steps.slice(0, i + 1)) ?? []);
 };
+
+/** What is written where there is no value: R, spreadsheets, Python, databases. */
+const nullMarkers: readonly unknown[] = [
+  'NA',
+  'N/A',
+  'n/a',
+  'NULL',
+  'null',
+  'None',
+  'NaN',
+  'nan',
+  '\\N',
+  '-',
+];
+
+/** The shape of a column. Texts that stand for no value among numbers, times and the like are no values: `count` is without them. */
+function shapeWithoutMarkers(path: string, facts: Seen) {
+  const values = facts.values.filter((v) => !nullMarkers.includes(v));
+  if (values.length > 0 && values.length < facts.values.length) {
+    const shape = shapeOf(path, { kinds: new Set(values.map(kindOf)), count: values.length, values });
+    if (shape !== null && !['string', 'json'].includes(shape.type)) {
+      const nullValues = [...new Set(facts.values.filter((v) => nullMarkers.includes(v)).map(String))].sort();
+      return { shape, nullValues, count: facts.count - facts.values.length + values.length };
+    }
+  }
+  return { shape: shapeOf(path, facts), nullValues: [], count: facts.count };
+}
 
 /** Type and path of a column; null for an object, whose fields are columns. */
 function shapeOf(path: string, facts: Seen): (Draft & { type: string }) | null {

@@ -96,12 +96,12 @@ export async function profileOf(
   contract: Contract,
   batch: string,
 ): Promise<Profile> {
-  const at = places(config);
-  const saved = await store.list(config.workBucket, at.profile(contract.dataset, batch).key);
-  if (saved.length > 0) return store.readJson(at.profile(contract.dataset, batch), profileSchema);
+  const at = places(config).profile(contract.dataset, batch);
+  const saved = await store.findJson(at, profileSchema);
+  if (saved) return saved;
   const manifest = await readManifest({ config, store }, contract.dataset, batch);
   const profile = await profileBatch(store, config.rawBucket, contract, manifest);
-  await store.writeText(at.profile(contract.dataset, batch), JSON.stringify(profile));
+  await store.writeText(at, JSON.stringify(profile));
   return profile;
 }
 

@@ -2,14 +2,14 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
 import type { ParquetTable } from '../aws/catalog.ts';
-import { address, type ObjectRef } from '../aws/store.ts';
+import { address } from '../aws/store.ts';
 import { valuesOfPath } from '../catalog/partitionPath.ts';
 import { quarantineColumns } from '../compiler/plan.ts';
 import type { Config } from '../config.ts';
 import { parallel } from '../parallel.ts';
 import { goldenTable, places, readPlan } from './batch.ts';
 import type { Deps } from './deps.ts';
-import { exchange, type Replacement, replacementSchema, restore } from './replacement.ts';
+import { exchange, replacementSchema, restore } from './replacement.ts';
 import type { publishOutput, RunInput, repairOutput } from './schemas.ts';
 
 /** What Publish did, for the steps after it: a long list goes through S3, not through the state machine. */
@@ -52,7 +52,8 @@ export async function publish(
     to: `${quarantine.key}part-${index}.parquet`,
   }));
   const folders = [...new Set(targets.map((t) => t.folder))].sort();
-  const replacement = await replacementOf(store, staged.replacement);
+  // A batch that takes no rows' place has none.
+  const replacement = (await store.findJson(staged.replacement, replacementSchema)) ?? { objects: [] };
   const published: Published = {
     run,
     replacement,
@@ -60,12 +61,11 @@ export async function publish(
     quarantine: refused.map(({ to }) => to),
     partitions: folders.map((path) => ({ path, values: valuesOfPath(path) })),
   };
-  // Written first: whatever breaks off from here on can be taken back.
-  await store.writeText(places(config).published(dataset, batch), JSON.stringify(published));
-  await parallel(folders, 16, (folder) =>
-    removeOthers(store, { bucket: config.processedBucket, key: `${table.name}/${folder}${batch}-` }, targets),
-  );
-  await removeOthers(store, quarantine, refused);
+  const record = places(config).published(dataset, batch);
+  const interrupted = await store.findJson(record, publishedSchema);
+  if (interrupted) await removeOthers(deps, interrupted, published);
+  // Written before any object: whatever breaks off from here on can be taken back.
+  await store.writeText(record, JSON.stringify(published));
   await exchange(store, replacement);
   await parallel(targets, 32, ({ from, to }) =>
     store.copy({ bucket: config.workBucket, key: from.key }, { bucket: config.processedBucket, key: to }),
@@ -84,6 +84,23 @@ export async function publish(
     throw error;
   }
   return { objects: targets.length, partitions: folders.length };
+}
+
+/** What an interrupted publish of the batch may have left beside the objects of this one. */
+async function removeOthers(
+  { config, store }: Pick<Deps, 'config' | 'store'>,
+  interrupted: Published,
+  published: Published,
+): Promise<void> {
+  const wanted = new Set([...published.objects.map((o) => o.key), ...published.quarantine]);
+  await store.delete(
+    config.processedBucket,
+    interrupted.objects.map((o) => o.key).filter((key) => !wanted.has(key)),
+  );
+  await store.delete(
+    config.workBucket,
+    interrupted.quarantine.filter((key) => !wanted.has(key)),
+  );
 }
 
 /** Registers exactly the partitions that Publish touched, and the batch's quarantine. */
@@ -117,8 +134,9 @@ export async function unpublish(
 ): Promise<void> {
   const { config, store } = deps;
   const record = places(config).published(dataset, batch);
-  if ((await store.list(record.bucket, record.key)).length === 0) return;
-  const { objects, quarantine, replacement } = await readPublished(deps, dataset, batch);
+  const published = await store.findJson(record, publishedSchema);
+  if (published === undefined) return;
+  const { objects, quarantine, replacement } = published;
   await restore(store, replacement);
   await store.delete(
     config.processedBucket,
@@ -135,12 +153,6 @@ export async function readPublished(
   return store.readJson(places(config).published(dataset, batch), publishedSchema);
 }
 
-/** Nothing, for a batch that takes no rows' place. */
-async function replacementOf(store: Deps['store'], ref: ObjectRef): Promise<Replacement> {
-  if ((await store.list(ref.bucket, ref.key)).length === 0) return { objects: [] };
-  return store.readJson(ref, replacementSchema);
-}
-
 /** Rows that were refused, of all datasets. */
 const quarantineTable = (config: Pick<Config, 'workBucket'>): ParquetTable => ({
   name: 'quarantine',
@@ -151,20 +163,6 @@ const quarantineTable = (config: Pick<Config, 'workBucket'>): ParquetTable => ({
   ],
   location: address({ bucket: config.workBucket, key: 'quarantine/' }),
 });
-
-/** An earlier, interrupted publish of the batch may have left other objects than this one's. */
-async function removeOthers(
-  store: Deps['store'],
-  prefix: { bucket: string; key: string },
-  targets: readonly { to: string }[],
-): Promise<void> {
-  const wanted = new Set(targets.map((t) => t.to));
-  const found = await store.list(prefix.bucket, prefix.key);
-  await store.delete(
-    prefix.bucket,
-    found.map((o) => o.key).filter((key) => !wanted.has(key)),
-  );
-}
 
 const parquetBelow = async (store: Deps['store'], place: { bucket: string; key: string }) =>
   (await store.list(place.bucket, place.key)).filter((o) => o.key.endsWith('.parquet'));

@@ -3,10 +3,9 @@ import { address } from '../aws/store.ts';
 import type { Outcome } from '../compiler/expectations.ts';
 import type { Summary } from '../compiler/plan.ts';
 import { tableOf } from '../contract/schema.ts';
-import { ObjectMissing } from '../errors.ts';
 import { columnFacts } from '../quality/columns.ts';
 import { reportPage } from '../quality/page.ts';
-import { type QualityReport, qualityReport, qualityReportSchema } from '../quality/report.ts';
+import { qualityReport, qualityReportSchema } from '../quality/report.ts';
 import { places } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
 
@@ -23,6 +22,7 @@ export async function leaveReport(
 ): Promise<void> {
   const { config, store, ledger } = deps;
   const contract = contractOf(deps, dataset);
+  const last = found.lastBatches.filter((b) => b.batch !== batch).at(-1);
   const report = qualityReport(
     {
       stage: config.stage,
@@ -34,7 +34,8 @@ export async function leaveReport(
     found.summary,
     found.expectations,
     columnFacts(contract, found.row, found.summary.published),
-    await lastReport(deps, dataset, found.lastBatches.filter((b) => b.batch !== batch).at(-1)?.batch),
+    // A batch that is older than reports has none.
+    last && (await store.findJson(places(config).report(dataset, last.batch).data, qualityReportSchema)),
   );
   const { page, data } = places(config).report(dataset, batch);
   await Promise.all([
@@ -42,19 +43,4 @@ export async function leaveReport(
     store.writeText(page, reportPage(report)),
   ]);
   await ledger.annotateBatch(dataset, batch, { report: address(page) });
-}
-
-/** Undefined for no batch, and for one that is older than reports. */
-async function lastReport(
-  { config, store }: Pick<Deps, 'config' | 'store'>,
-  dataset: string,
-  batch: string | undefined,
-): Promise<QualityReport | undefined> {
-  if (batch === undefined) return undefined;
-  try {
-    return await store.readJson(places(config).report(dataset, batch).data, qualityReportSchema);
-  } catch (error) {
-    if (error instanceof ObjectMissing) return undefined;
-    throw error;
-  }
 }
