@@ -91,6 +91,8 @@ export async function startSparkSession(spark: SparkHome, folder: string): Promi
   createInterface({ input: child.stdout })
     .on('line', (line) => {
       if (line === 'ready') return isReady();
+      // The JVM warns on the same output.
+      if (!line.startsWith('{')) return;
       const { job, said } = JSON.parse(line) as { job: string; said: string };
       waiting.get(job)?.(said);
     })

@@ -55,7 +55,9 @@ async function main(): Promise<number> {
     );
 
   // Every Spark here lives for seconds: what optimizing compilers and collectors on many threads cost, it never gets back.
-  if (values.long === undefined) process.env.JAVA_TOOL_OPTIONS ??= '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC';
+  if (values.long === undefined)
+    process.env.JAVA_TOOL_OPTIONS ??=
+      '-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC';
   const started: LocalAws[] = [];
   /** A local AWS with the stage on it. */
   const deployed = async (athena: 'trino' | 'duckdb'): Promise<LocalAws> => {

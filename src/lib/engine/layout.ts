@@ -62,7 +62,8 @@ export async function lookAt(source: Contract['source'], head: Uint8Array, size:
 }
 
 /**
- * Whether an object stands on a line of its own as it cannot in an array: with neither a comma nor a closing bracket behind it.
+ * Whether an object stands on a line of its own as it cannot in an array, even one that is cut off: with a line behind it that
+ * begins with neither a comma nor a closing bracket.
  * The file is lines then, and its first one, which begins like an array, costs nothing but itself.
  */
 function hasObjectOnLine(start: Uint8Array, isWhole: boolean): boolean {
@@ -70,7 +71,7 @@ function hasObjectOnLine(start: Uint8Array, isWhole: boolean): boolean {
   if (!isWhole) lines.pop();
   const texts = lines.map((line) => line.trim()).filter((line) => line !== '');
   return texts.some((text, i) => {
-    const next = texts[i + 1] ?? (isWhole ? '' : undefined);
+    const next = texts[i + 1];
     return next !== undefined && !/^[,\]}]/.test(next) && isJsonObject(tryParseJson(text));
   });
 }
