@@ -145,7 +145,7 @@ function flowOf(stage: Stage, report: (message: string) => void) {
 
     async usage(name: string, files: number, rows: number, days: number): Promise<Usage> {
       const before = new Set((await ledger.batches(dataset)).map((b) => b.batch));
-      await fetch(`${endpoint}${callsPath}`, { method: 'DELETE' });
+      await (await fetch(`${endpoint}${callsPath}`, { method: 'DELETE' })).text();
       const dropped = Array.from({ length: files }, () => nextFile(rows, days));
       await parallel(dropped, 16, put);
       await waitFor(

@@ -165,7 +165,7 @@ async function waitUntilReady(url: string, ended: Promise<string>, log: string):
         `the local AWS did not start: ${reason}\n${(await readFile(log, 'utf8')).slice(-2000)}`,
       );
     try {
-      await fetch(`${url}/_ministack/health`);
+      await (await fetch(`${url}/_ministack/health`)).text();
       return;
     } catch {
       await pause(50);

@@ -14,8 +14,10 @@ const address = `${stage.endpoint}${faultsPath}`;
 
 /** Sets the gateway's faults; none by default. Calls that were held go on. */
 export async function setFaults(faults: readonly Fault[] = []): Promise<void> {
-  const { ok } = await fetch(address, { method: 'PUT', body: JSON.stringify(faults) });
-  if (!ok) throw new Error('the faults were refused');
+  const response = await fetch(address, { method: 'PUT', body: JSON.stringify(faults) });
+  // An answer that is not read keeps its connection, and with it the process.
+  const text = await response.text();
+  if (!response.ok) throw new Error(`the faults were refused: ${text}`);
 }
 
 /** Waits until each fault has hit so many calls. */
