@@ -78,7 +78,12 @@ export async function followFiles(
     progress.now(running.join(', '));
     const files = await settled(stage, dropped);
     const isQuiet = [...followed.values()].every((e) => e.status !== 'RUNNING');
-    if (files && isQuiet) return { startedAt, files, executions: [...followed.values()] };
+    if (files && isQuiet) {
+      for (const { key, version, record } of files)
+        if (record.version !== version)
+          progress.line(`${styleText('dim', '=')} ${key}: the same bytes as before`);
+      return { startedAt, files, executions: [...followed.values()] };
+    }
     // AWS answers few calls a second; the local AWS as many as one likes.
     await pause(stage.endpoint === undefined ? 1000 : 150);
   }

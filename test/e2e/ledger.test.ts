@@ -57,17 +57,17 @@ class Note extends Command {
   }
   async act(model: Model, dataset: string) {
     // An event may come to two Lambdas at once.
-    const noted = await Promise.all([1, 2].map(() => noteOnce(dataset, this.n)));
+    const noted = await Promise.all([1, 2].map(() => noteOnce(dataset, fileOf(this.n))));
     expect(noted.filter(Boolean)).toHaveLength(model.files.has(this.n) ? 0 : 1);
     if (!model.files.has(this.n)) model.files.set(this.n, { state: 'pending' });
   }
 }
 
 /** A transaction that meets another one is tried again, as the queue does. */
-async function noteOnce(dataset: string, n: number): Promise<boolean> {
+async function noteOnce(dataset: string, file: RawFile, etag = 'e'): Promise<boolean> {
   for (;;)
     try {
-      return await ledger.notePending(dataset, { ...fileOf(n), etag: 'e' });
+      return await ledger.notePending(dataset, { ...file, etag });
     } catch (error) {
       if ((error as Error).name !== 'TransactionCanceledException') throw error;
     }
@@ -180,5 +180,35 @@ test('property: the ledger does what its model does', async () => {
       await fc.asyncModelRun(() => ({ model, real: { dataset } }), sequence);
     }),
     { numRuns: 40, seed: 9, endOnFailure: true },
+  );
+});
+
+test('property: in whatever order events of an object come, and how often, the bytes that were put last are the ones that count', async () => {
+  const puts = fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 6 });
+  const events = puts.chain((etags) =>
+    fc.tuple(
+      fc.constant(etags),
+      fc.shuffledSubarray(
+        [...etags.keys(), ...etags.keys()].map((put, i) => ({ put, i })),
+        { minLength: etags.length * 2 },
+      ),
+    ),
+  );
+  let runs = 0;
+  await fc.assert(
+    fc.asyncProperty(events, async ([etags, order]) => {
+      const dataset = `object-${process.pid}-${runs++}`;
+      const versions = etags.map((_, put) => ({ object: 'x/1', version: `v${put}` }));
+      for (const { put } of order)
+        await noteOnce(dataset, { ...fileOf(1), version: `v${put}`, sequencer: `0${put}` }, etags[put]);
+      expect(await ledger.knows(dataset, versions)).toEqual(versions.map(() => true));
+      const files = await ledger.files(dataset);
+      const latest = files
+        .filter((f) => f.state !== 'replaced')
+        .sort((a, b) => (a.sequencer < b.sequencer ? 1 : -1))[0];
+      expect(latest).toMatchObject({ state: 'pending', etag: etags.at(-1) });
+      expect(await ledger.file(dataset, { object: 'x/1', version: `v${etags.length - 1}` })).toEqual(latest);
+    }),
+    { numRuns: 40, seed: 3, endOnFailure: true },
   );
 });

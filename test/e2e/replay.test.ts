@@ -45,6 +45,17 @@ test('a version that is put over an old one is a correction: the old rows go, th
   expect((await versionsOf(a.key)).map((v) => v.state).sort()).toEqual(['published', 'replaced']);
 });
 
+test('bytes that an object had before are a correction too; bytes that it has already are not', async () => {
+  const key = `social-media-feed/back/${next}.json`;
+  const id = next++;
+  const texts = ['first', 'second', 'first'].map((text) => post(id, { text }));
+  for (const text of texts) await untilSettled(dataset, [key], [await put(key, text)]);
+  expect((await rowsOf(key)).map((r) => r.text)).toEqual(['first']);
+  const [file] = await drop(dataset, { [key]: texts[2] ?? '' });
+  expect(file?.record.state).toBe('published');
+  expect(await versionsOf(key)).toHaveLength(3);
+});
+
 test('a replay processes exactly the chosen files again', async () => {
   const { a, b } = await twoFiles();
   const before = await rowsOf(b.key);

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { Config } from '../config.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import type { RawFile } from '../ledger/records.ts';
+import { isNewer, type RawFile } from '../ledger/records.ts';
 import { parallel } from '../parallel.ts';
 import { batchId, type Manifest, nextBatch, places, readManifest, replayOf } from './batch.ts';
 import type { Deps } from './deps.ts';
@@ -71,15 +71,6 @@ async function replacing(
   }
   return { files, replaces };
 }
-
-/**
- * Whether a version was written after another: sequencers are hexadecimal numbers, the shorter filled up with zeros.
- * https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
- */
-export const isNewer = (a: string, b: string): boolean => {
-  const length = Math.max(a.length, b.length);
-  return a !== '' && b !== '' && a.padEnd(length, '0') > b.padEnd(length, '0');
-};
 
 /** The operator's choice for the dataset, else the stage's, else by size. */
 export function chooseEngine(

@@ -99,7 +99,7 @@ async function findUntold(deps: SweepDeps, dataset: string, isDue: boolean): Pro
   const files = versions.filter((v) => v.isLatest && !v.key.endsWith('/'));
   const known = await ledger.knows(
     dataset,
-    files.map((v) => ({ object: v.key, version: v.version, etag: v.etag })),
+    files.map((v) => ({ object: v.key, version: v.version })),
   );
   let found = 0;
   for (const [i, { key, version, size, etag }] of files.entries()) {

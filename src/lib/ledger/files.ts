@@ -1,16 +1,25 @@
 /** The files of a dataset, and the queue of those that wait. */
 import { BatchGetCommand, GetCommand } from '@aws-sdk/lib-dynamodb';
 import {
-  contentKey,
   type FileRecord,
   type FileState,
   fileKey,
+  isNewer,
   now,
+  objectKey,
   pendingKey,
   type RawFile,
+  sameKey,
   toRawFile,
 } from './records.ts';
 import { filesPerTransaction, reasonsOf, type Table } from './table.ts';
+
+/** What is latest of an object. */
+interface Latest {
+  readonly version: string;
+  readonly etag: string;
+  readonly sequencer: string;
+}
 
 /** What the ledger knows and does of files. */
 export function filesOf({ name: table, db, at, transact, enqueued, query }: Table) {
@@ -44,45 +53,76 @@ export function filesOf({ name: table, db, at, transact, enqueued, query }: Tabl
       );
   };
 
+  /** `latest` is what the ledger has of the object: when it is no longer so, the second item of the transaction fails. */
+  const noteAfter = async (
+    dataset: string,
+    { etag, ...noted }: RawFile & { etag: string },
+    latest: Latest | undefined,
+  ): Promise<boolean> => {
+    const file = toRawFile(noted);
+    const isLate = latest !== undefined && isNewer(latest.sequencer, file.sequencer);
+    const isSame = latest !== undefined && !isLate && latest.etag === etag;
+    const put = (item: object) => ({ TableName: table, Item: { pk: dataset, ...item } });
+    const isNew = { ConditionExpression: 'attribute_not_exists(pk)' };
+    const next = isLate
+      ? latest
+      : {
+          version: isSame ? latest.version : file.version,
+          etag,
+          sequencer: file.sequencer || (latest?.sequencer ?? ''),
+        };
+    const isAsRead = {
+      ConditionExpression: '#version = :version AND #sequencer = :sequencer',
+      ExpressionAttributeNames: { '#version': 'version', '#sequencer': 'sequencer' },
+      ExpressionAttributeValues: { ':version': latest?.version, ':sequencer': latest?.sequencer },
+    };
+    const record = {
+      ...file,
+      etag,
+      ...(isLate
+        ? { state: 'replaced' satisfies FileState, replacedBy: latest.version }
+        : { state: 'pending' satisfies FileState }),
+      attempts: 0,
+      notedAt: now(),
+    };
+    const waiting = { ...file, ...(latest === undefined ? {} : { again: true }) };
+    await transact([
+      {
+        Put: {
+          ...put(isSame ? { sk: sameKey(file), as: latest.version } : { sk: fileKey(file), ...record }),
+          ...isNew,
+        },
+      },
+      {
+        Put: {
+          ...put({ sk: objectKey(file.object), ...next }),
+          ...(latest === undefined ? isNew : isAsRead),
+        },
+      },
+      ...(isSame || isLate ? [] : [{ Put: put({ sk: pendingKey(file), ...waiting }) }]),
+    ]);
+    return !isSame;
+  };
+
   return {
     /**
-     * Notes a new file as pending. False when the ledger knows this version already (a duplicate event), or the same
-     * bytes under the same key (the object was dropped again).
+     * Notes a version of an object, once: as pending; as replaced when a later one was noted before; or only as the same bytes
+     * again, when those are the object's latest already (the object was dropped again). False for the last, and for a
+     * version that the ledger has (a duplicate event). `sequencer` is '' where nothing tells the order.
      */
     async notePending(dataset: string, noted: RawFile & { etag: string }): Promise<boolean> {
-      const file = toRawFile(noted);
-      const record = { ...noted, state: 'pending' satisfies FileState, attempts: 0, notedAt: now() };
-      const put = (item: object, isNew: boolean) => ({
-        Put: {
-          TableName: table,
-          Item: { pk: dataset, ...item },
-          ...(isNew ? { ConditionExpression: 'attribute_not_exists(pk)' } : {}),
-        },
-      });
-      const note = (again: boolean) =>
-        transact([
-          put({ sk: fileKey(file), ...record }, true),
-          put({ sk: contentKey(file.object, noted.etag), version: file.version }, true),
-          put({ sk: pendingKey(file), ...file, ...(again ? { again } : {}) }, false),
-          ...(again ? [] : [put({ sk: `OBJECT#${file.object}` }, true)]),
-        ]);
-      try {
-        await note(false);
-        return true;
-      } catch (error) {
-        const [isKnown, isSame, , isAgain] = reasonsOf(error).map(
-          (reason) => reason === 'ConditionalCheckFailed',
-        );
-        if (isKnown || isSame) return false;
-        if (!isAgain) throw error;
-      }
-      try {
-        await note(true);
-        return true;
-      } catch (error) {
-        if (reasonsOf(error).includes('ConditionalCheckFailed')) return false;
-        throw error;
-      }
+      // Most objects have one version: what is known of others is read when there are any.
+      let latest: Latest | undefined;
+      for (;;)
+        try {
+          return await noteAfter(dataset, noted, latest);
+        } catch (error) {
+          const [isKnown, isOther] = reasonsOf(error).map((reason) => reason === 'ConditionalCheckFailed');
+          if (isKnown) return false;
+          if (!isOther) throw error;
+          const read = { ...at(dataset, objectKey(noted.object)), ConsistentRead: true };
+          latest = (await db.send(new GetCommand(read))).Item as Latest;
+        }
     },
 
     /** Files that wait, in the order of their keys; those that are tried again come last. */
@@ -108,9 +148,14 @@ export function filesOf({ name: table, db, at, transact, enqueued, query }: Tabl
 
     files: (dataset: string) => query<FileRecord>(dataset, 'FILE#'),
 
+    /** The record of a version; of one with the same bytes as before, the record of the one that brought them first. */
     async file(dataset: string, file: Pick<RawFile, 'object' | 'version'>): Promise<FileRecord | undefined> {
-      const { Item } = await db.send(new GetCommand({ ...at(dataset, fileKey(file)), ConsistentRead: true }));
-      return Item as FileRecord | undefined;
+      const get = async (sk: string) =>
+        (await db.send(new GetCommand({ ...at(dataset, sk), ConsistentRead: true }))).Item;
+      const found = await get(fileKey(file));
+      if (found) return found as FileRecord;
+      const same = await get(sameKey(file));
+      return same && ((await get(fileKey({ ...file, version: String(same.as) }))) as FileRecord | undefined);
     },
 
     /** Every version of an object that the ledger has. */
@@ -119,12 +164,9 @@ export function filesOf({ name: table, db, at, transact, enqueued, query }: Tabl
       return found.filter((file) => file.object === object);
     },
 
-    /** Which of these versions the ledger has: as a file, or as bytes that it had before under the same key. */
-    async knows(
-      dataset: string,
-      files: readonly { object: string; version: string; etag: string }[],
-    ): Promise<boolean[]> {
-      const keys = files.flatMap((file) => [fileKey(file), contentKey(file.object, file.etag)]);
+    /** Which of these versions the ledger has noted. */
+    async knows(dataset: string, files: readonly Pick<RawFile, 'object' | 'version'>[]): Promise<boolean[]> {
+      const keys = files.flatMap((file) => [fileKey(file), sameKey(file)]);
       const found = new Set<string>();
       for (let i = 0; i < keys.length; i += 100) {
         let wanted = [...new Set(keys.slice(i, i + 100))].map((sk) => ({ pk: dataset, sk }));
@@ -138,7 +180,7 @@ export function filesOf({ name: table, db, at, transact, enqueued, query }: Tabl
           wanted = (UnprocessedKeys?.[table]?.Keys ?? []) as typeof wanted;
         }
       }
-      return files.map((file) => found.has(fileKey(file)) || found.has(contentKey(file.object, file.etag)));
+      return files.map((file) => found.has(fileKey(file)) || found.has(sameKey(file)));
     },
 
     /** A version whose rows stand nowhere any more, or never will: another version of the object has taken its place. */

@@ -6,8 +6,8 @@
  *                               that its published rows stand under, while they do
  *   PENDING#<object>#<version>  the queue: this or the next is present exactly while the file is pending
  *   RETRY#<group>#<object>#…    the queue of files that are a batch of their own, since one of them broke a batch
- *   OBJECT#<object>             present once a version of the object was noted
- *   CONTENT#<object>#<etag>     the version that brought these bytes first
+ *   OBJECT#<object>             the latest version that was noted, the ETag of its bytes, and the latest sequencer seen
+ *   SAME#<object>#<version>     a version that brought the bytes which were the latest already, and which version did so first
  *   BATCH#<batch>               state: running | published | held | failed
  *   LEASE                       fence (a number that only grows), execution and batch while held
  *   SETTINGS                    what an operator chose for the dataset

@@ -42,7 +42,19 @@ export interface Lease {
 }
 
 export const now = (): string => new Date().toISOString();
-export const contentKey = (object: string, etag: string): string => `CONTENT#${object}#${etag}`;
+
+/**
+ * Whether a version was written after another: sequencers are hexadecimal numbers, the shorter filled up with zeros.
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+ */
+export const isNewer = (a: string, b: string): boolean => {
+  const length = Math.max(a.length, b.length);
+  return a !== '' && b !== '' && a.padEnd(length, '0') > b.padEnd(length, '0');
+};
+
+export const objectKey = (object: string): string => `OBJECT#${object}`;
+export const sameKey = (file: Pick<RawFile, 'object' | 'version'>): string =>
+  `SAME#${file.object}#${file.version}`;
 export const fileKey = (file: Pick<RawFile, 'object' | 'version'>): string =>
   `FILE#${file.object}#${file.version}`;
 export const pendingKey = (file: RawFile): string =>
