@@ -133,7 +133,7 @@ function dropsOf(dataset: string | undefined, files: readonly string[]): Drop[] 
 function summaryOf(result: RunReport): string {
   const failed = result.batches.filter((b) => b.state !== 'published').length;
   return failed === 0
-    ? `\nall ${result.batches.length} batches published; first upload to last answer ${result.seconds.toFixed(1)} s; in all`
+    ? `\n${result.batches.length === 1 ? 'the batch is' : `all ${result.batches.length} batches are`} published; first upload to last answer ${result.seconds.toFixed(1)} s; in all`
     : `\n${failed} of ${result.batches.length} batches not published; in all`;
 }
 
