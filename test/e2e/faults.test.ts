@@ -167,18 +167,25 @@ test('sweep: what breaks off in its Lambda, the next one does', async () => {
   await expectWhole(dataset, { ids, bad: { [key]: 1 } });
 }, 150_000);
 
-test('the Glue job is started, and the answer is lost; then its state cannot be read for some time', async () => {
-  await surviveOnGlue([
-    { service: 'glue', operation: 'StartJobRun', mode: 'lost', times: 1 },
-    { service: 'glue', operation: 'GetJobRun', function: 'checkGlueJob', mode: 'throttle', times: 2 },
-    { service: 's3', operation: 'GetObject', function: 'checkGlueJob', mode: 'error', times: 2 },
-  ]);
+test('the Glue job waits for its turn; is started, and the answer is lost; then its state cannot be read for some time', async () => {
+  await stage.ledger.forceEngine(dataset, 'glue');
+  try {
+    await survive([
+      {
+        service: 'glue',
+        operation: 'StartJobRun',
+        mode: 'error',
+        name: 'ConcurrentRunsExceededException',
+        times: 2,
+      },
+      { service: 'glue', operation: 'StartJobRun', mode: 'lost', times: 1 },
+      { service: 'glue', operation: 'GetJobRun', function: 'checkGlueJob', mode: 'throttle', times: 2 },
+      { service: 's3', operation: 'GetObject', function: 'checkGlueJob', mode: 'error', times: 2 },
+    ]);
+  } finally {
+    await stage.ledger.forceEngine(dataset, 'auto');
+  }
 }, 240_000);
-
-test('the Glue job runs as often as it may: the batch waits for its turn', async () => {
-  const name = 'ConcurrentRunsExceededException';
-  await surviveOnGlue([{ service: 'glue', operation: 'StartJobRun', mode: 'error', name, times: 2 }]);
-}, 150_000);
 
 test('two datasets break at once and both come through', async () => {
   const fault: Fault = {
@@ -209,13 +216,4 @@ test('two datasets break at once and both come through', async () => {
 async function invoke(name: string): Promise<'done' | 'failed'> {
   const { FunctionError } = await lambda.send(new InvokeCommand({ FunctionName: `sluice-local-${name}` }));
   return FunctionError === undefined ? 'done' : 'failed';
-}
-
-async function surviveOnGlue(faults: readonly Fault[]) {
-  await stage.ledger.forceEngine(dataset, 'glue');
-  try {
-    await survive(faults);
-  } finally {
-    await stage.ledger.forceEngine(dataset, 'auto');
-  }
 }
