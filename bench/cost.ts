@@ -1,5 +1,4 @@
 /** docs/cost.md: what a batch costs, from what was counted, by AWS's list. */
-
 import { table } from '../scripts/markdownTable.ts';
 import { priceOf, type Usage } from './flow.ts';
 import { prices } from './prices.ts';

@@ -1,5 +1,4 @@
 /** `npm run bench`: Sluice's engines beside jobs written by hand for the same feed, and the whole flow on a local AWS. */
-
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';

@@ -1,5 +1,4 @@
 /** `sls deploy --stage local` onto the local AWS, with the package kept while nothing that goes into it changes. */
-
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';

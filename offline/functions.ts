@@ -1,5 +1,4 @@
 /** The Lambda functions of a deployed stage. */
-
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { localClient } from '../src/stage/localEndpoint.ts';
 

@@ -1,5 +1,4 @@
 /** The local AWS as one thing to start and to end: ministack, and the gateway before it. */
-
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, rmSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';

@@ -1,5 +1,4 @@
 /** Ports of this machine. */
-
 import { createServer } from 'node:net';
 import { SetupError } from '../src/lib/errors.ts';
 

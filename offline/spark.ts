@@ -1,5 +1,4 @@
 /** The generic Spark job on files of this machine, without any AWS. */
-
 import { spawn } from 'node:child_process';
 import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';

@@ -1,5 +1,4 @@
 /** What came of a run, for a person and as data: accounting, partitions, expectations, a look at the golden table. */
-
 import { styleText } from 'node:util';
 import { DescribeExecutionCommand } from '@aws-sdk/client-sfn';
 import { z } from 'zod';

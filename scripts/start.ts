@@ -2,7 +2,6 @@
  * `npm start`: the whole pipeline on this machine. Starts the local AWS, deploys, drops files, follows the executions
  * state by state, and shows what came of it.
  */
-
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
@@ -14,6 +13,7 @@ import { progressOn } from '../src/cli/progress.ts';
 import { loadContracts } from '../src/lib/contract/load.ts';
 import { tableOf } from '../src/lib/contract/schema.ts';
 import { ContractError, SetupError } from '../src/lib/errors.ts';
+import { contractOf } from '../src/lib/flow/deps.ts';
 import { connectStage, type Drop } from '../src/stage/connect.ts';
 import { followFiles } from '../src/stage/follow.ts';
 import { exportLine } from '../src/stage/localEndpoint.ts';
@@ -90,8 +90,7 @@ async function main(): Promise<number> {
         console.log(`\nThe local AWS stays up until Ctrl-C. To use it:\n  ${exportLine(aws.endpoint)}`);
         console.log(`Watch it: ${watch.address}`);
         const dataset = String(drops[0]?.dataset);
-        const contract = stage.contracts.get(dataset);
-        const table = contract === undefined ? dataset : tableOf(contract);
+        const table = tableOf(contractOf(stage, dataset));
         console.log(
           `Drop a file, and ask Athena:\n  npm run sluice -- drop --endpoint ${aws.endpoint} --dataset ${dataset} FILE\n  npm run sluice -- query --endpoint ${aws.endpoint} 'SELECT * FROM ${table} LIMIT 10'`,
         );

@@ -1,5 +1,4 @@
 /** `npm test`: lint, types, then unit tests, static gates, and end-to-end tests on a local AWS with real Spark. */
-
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';

@@ -1,5 +1,4 @@
 /** Athena's DDL on the local Catalog: databases, tables, partitions, MSCK REPAIR TABLE, and what SHOW and DESCRIBE tell. */
-
 import {
   AlreadyExistsException,
   CreateDatabaseCommand,

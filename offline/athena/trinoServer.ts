@@ -1,5 +1,4 @@
 /** A Trino server on this machine, with the local Data Catalog as its only catalog. */
-
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';

@@ -1,5 +1,4 @@
 /** Glue job runs that really run: the job's script on a local Spark, with the job's own arguments. */
-
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';

@@ -1,5 +1,4 @@
 /** What every command on a deployed stage has in common. */
-
 import { InvalidInput } from '../lib/errors.ts';
 import type { OperatorDeps } from '../lib/flow/operate.ts';
 import { connectStage, depsOf, type Stage } from '../stage/connect.ts';

@@ -1,5 +1,4 @@
 /** `sluice quarantine`: why rows were refused, the commonest reasons first, each with rows to look at. */
-
 import { styleText } from 'node:util';
 import { identifier, literal } from '../lib/dialect/athenaNames.ts';
 import { query } from '../stage/query.ts';

@@ -1,5 +1,4 @@
 /** Reads what the page shows from a deployed stage: Step Functions, ledger, Catalog, logs. Nothing is changed. */
-
 import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import {

@@ -1,7 +1,6 @@
 /** A service in trouble at every boundary: afterwards every row is there once, no dataset is stuck, and no lease is left. */
-
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
-import { afterEach, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import type { Fault } from '../../offline/faults.ts';
 import { localClient } from '../../src/stage/localEndpoint.ts';
 import {
@@ -11,21 +10,19 @@ import {
   leaveLease,
   ledgerWrite,
   nextId,
+  onWarmStage,
+  publishCopy,
   setFaults,
   someFile,
   survive,
   untilHit,
   untilSettled,
 } from '../support/faults.ts';
-import { drop, put, stage } from '../support/stage.ts';
+import { put, stage } from '../support/stage.ts';
 
 const lambda = new LambdaClient(localClient(String(stage.endpoint)));
 
-beforeAll(async () => {
-  const { key, text } = someFile();
-  await drop(dataset, { [key]: text });
-}, 60_000);
-afterEach(() => setFaults());
+onWarmStage();
 
 test.each<[string, Fault]>([
   ['dispatch: the ledger throttles', { ...ledgerWrite, function: 'dispatch', mode: 'throttle', times: 3 }],
@@ -94,22 +91,10 @@ test.each<[string, Fault]>([
       times: 4,
     },
   ],
-  [
-    'publish: S3 throttles the copies',
-    { service: 's3', operation: 'CopyObject', function: 'publish', mode: 'throttle', times: 3 },
-  ],
-  [
-    'publish: rows are copied, and the answer is lost',
-    { service: 's3', operation: 'CopyObject', function: 'publish', mode: 'lost', times: 1 },
-  ],
-  [
-    'publish: S3 is down for longer than its client tries',
-    { service: 's3', operation: 'CopyObject', function: 'publish', mode: 'error', times: 6 },
-  ],
-  [
-    'publish: S3 denies a copy',
-    { service: 's3', operation: 'CopyObject', function: 'publish', ...denied, times: 1 },
-  ],
+  ['publish: S3 throttles the copies', { ...publishCopy, mode: 'throttle', times: 3 }],
+  ['publish: rows are copied, and the answer is lost', { ...publishCopy, mode: 'lost', times: 1 }],
+  ['publish: S3 is down for longer than its client tries', { ...publishCopy, mode: 'error', times: 6 }],
+  ['publish: S3 denies a copy', { ...publishCopy, ...denied, times: 1 }],
   [
     'repairPartitions: Glue throttles',
     { service: 'glue', function: 'repairPartitions', mode: 'throttle', times: 4 },
@@ -140,13 +125,7 @@ test.each<[string, Fault]>([
 ])('%s', (_, fault) => survive([fault]), 150_000);
 
 test('failBatch: the ledger is down, first for some time, then for longer than a step tries', async () => {
-  const publishFails: Fault = {
-    service: 's3',
-    operation: 'CopyObject',
-    function: 'publish',
-    ...denied,
-    times: 1,
-  };
+  const publishFails: Fault = { ...publishCopy, ...denied, times: 1 };
   await survive([publishFails, { ...ledgerWrite, function: 'failBatch', mode: 'lost', times: 3 }]);
   await survive([
     publishFails,
@@ -188,15 +167,8 @@ test('the Glue job waits for its turn; is started, and the answer is lost; then 
 }, 240_000);
 
 test('two datasets break at once and both come through', async () => {
-  const fault: Fault = {
-    service: 's3',
-    operation: 'CopyObject',
-    function: 'publish',
-    ...denied,
-    times: 2,
-  };
   const { key, ids, text } = someFile();
-  await setFaults([fault]);
+  await setFaults([{ ...publishCopy, ...denied, times: 2 }]);
   const status = {
     id: nextId(),
     created_at: 'Sun Aug 31 00:29:15 +0000 2014',

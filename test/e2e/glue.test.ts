@@ -4,11 +4,20 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { DescribeExecutionCommand, ListExecutionsCommand } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { FollowedFile } from '../../src/stage/follow.ts';
-import { untilSettled } from '../support/faults.ts';
-import { drop, feed, parquetOf, post, publishedFrom, put, quarantinedFrom, stage } from '../support/stage.ts';
+import { executionsThat, untilSettled } from '../support/faults.ts';
+import {
+  drop,
+  failureOfExecution,
+  feed,
+  parquetOf,
+  post,
+  publishedFrom,
+  put,
+  quarantinedFrom,
+  stage,
+} from '../support/stage.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const script = readFileSync(resolve(root, 'glue/job.py'), 'utf8');
@@ -109,12 +118,8 @@ test("a Glue job that fails ends its execution with Spark's own message, and its
     await deployScript(script);
     await rm(folder, { recursive: true });
   }
-  const { executions } = await stage.sfn.send(
-    new ListExecutionsCommand({ stateMachineArn: stage.config.stateMachineArn, statusFilter: 'FAILED' }),
-  );
-  const { error, cause } = await stage.sfn.send(
-    new DescribeExecutionCommand({ executionArn: executions?.[0]?.executionArn }),
-  );
+  const [failed] = await executionsThat('FAILED');
+  const { error, cause } = await failureOfExecution(String(failed?.executionArn));
   expect(error).toBe('GlueJobFailed');
   expect(cause).toMatch(/no-such-folder-here/);
 });

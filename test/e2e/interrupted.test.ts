@@ -1,8 +1,7 @@
 /** Lambdas killed, executions aborted, leases stolen, events repeated or lost, files that break: afterwards every row is there once. */
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
-import { ListExecutionsCommand } from '@aws-sdk/client-sfn';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
-import { afterEach, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import type { Fault } from '../../offline/faults.ts';
 import { sweep } from '../../src/lib/flow/sweep.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
@@ -11,10 +10,13 @@ import {
   dataset,
   denied,
   deps,
+  executionsThat,
   expectWhole,
   killLambda,
   leaveLease,
   ledgerWrite,
+  onWarmStage,
+  publishCopy,
   setFaults,
   someFile,
   survive,
@@ -30,18 +32,17 @@ const whileHeld = (harm: () => Promise<void> | void) => async () => {
   await setFaults();
 };
 
-beforeAll(async () => {
-  const { key, text } = someFile();
-  await drop(dataset, { [key]: text });
-}, 60_000);
-afterEach(() => setFaults());
+/** Rows are about to be published. */
+const publishHeld: Fault = { ...publishCopy, mode: 'hold', times: 1 };
+
+onWarmStage();
 
 test.each<[string, Fault]>([
   [
     'transformEmbedded',
     { service: 's3', operation: 'PutObject', function: 'transformEmbedded', mode: 'hold', times: 1 },
   ],
-  ['publish', { service: 's3', operation: 'CopyObject', function: 'publish', mode: 'hold', times: 1 }],
+  ['publish', publishHeld],
   ['completeBatch', { ...ledgerWrite, function: 'completeBatch', mode: 'hold', times: 1 }],
 ])(
   'the Lambda of %s is killed in the middle',
@@ -62,7 +63,7 @@ test.each<[string, Fault]>([
   ],
   ['StartValidation', { service: 'athena', function: 'startValidation', mode: 'hold', times: 1 }],
   ['CheckValidation', { service: 'athena', function: 'checkValidation', mode: 'hold', times: 1 }],
-  ['Publish', { service: 's3', operation: 'CopyObject', function: 'publish', mode: 'hold', times: 1 }],
+  ['Publish', publishHeld],
   ['RepairPartitions', { service: 'glue', function: 'repairPartitions', mode: 'hold', times: 1 }],
   ['CompleteBatch', { ...ledgerWrite, function: 'completeBatch', mode: 'hold', times: 1 }],
 ])(
@@ -72,7 +73,6 @@ test.each<[string, Fault]>([
 );
 
 test('a lease is stolen from a live execution that then publishes: it takes back what it wrote', async () => {
-  const hold: Fault = { service: 's3', operation: 'CopyObject', function: 'publish', mode: 'hold', times: 1 };
   const steal = async () => {
     await untilHit();
     const lease = await stage.ledger.lease(dataset);
@@ -84,11 +84,10 @@ test('a lease is stolen from a live execution that then publishes: it takes back
     // Nobody works on the batch: the sweep gives its files back, and starts anew.
     expect(await sweep(deps, dataset)).toMatchObject({ batchesRecovered: 1, started: true });
   };
-  await survive([hold], steal);
+  await survive([publishHeld], steal);
 }, 150_000);
 
 test('recover: the ledger answers 5xx, then the answer is lost', async () => {
-  const hold: Fault = { service: 's3', operation: 'CopyObject', function: 'publish', mode: 'hold', times: 1 };
   const abort = async () => {
     await untilHit();
     await setFaults([
@@ -98,7 +97,7 @@ test('recover: the ledger answers 5xx, then the answer is lost', async () => {
     await abortExecutions();
     await untilHit();
   };
-  await survive([hold], abort);
+  await survive([publishHeld], abort);
 }, 150_000);
 
 test('an object that no event told of is found by the sweep', async () => {
@@ -179,14 +178,8 @@ test('a poison file among a hundred good ones stands alone in the end, as failed
 
 async function untilNothingRuns(): Promise<void> {
   await waitFor(
-    () =>
-      stage.sfn.send(
-        new ListExecutionsCommand({
-          stateMachineArn: stage.config.stateMachineArn,
-          statusFilter: 'RUNNING',
-        }),
-      ),
-    ({ executions }) => executions?.length === 0,
+    () => executionsThat('RUNNING'),
+    (executions) => executions.length === 0,
     60_000,
   );
 }

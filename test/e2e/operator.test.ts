@@ -1,5 +1,4 @@
 /** The operator's commands, as typed, on the local stage. */
-
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,7 +11,7 @@ import type { QualityReport } from '../../src/lib/quality/report.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { listPartitions } from '../../src/stage/tables.ts';
 import { sluiceInDocs } from '../support/docs.ts';
-import { expectWhole, setFaults, untilSettled } from '../support/faults.ts';
+import { denied, expectWhole, setFaults, untilSettled } from '../support/faults.ts';
 import { athena, drop, post, publishedFrom, put, quarantinedFrom, stage } from '../support/stage.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -143,8 +142,7 @@ test('retry tries a failed file again', async () => {
       function: 'transformEmbedded',
       operation: 'GetObject',
       path: key,
-      mode: 'error',
-      name: 'AccessDenied',
+      ...denied,
     },
   ]);
   await put(key, post(id));

@@ -1,5 +1,4 @@
 /** What others hear of a batch: the event, its lineage, and the example that serves its rows. */
-
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient, GetCommand } from '@aws-sdk/lib-dynamodb';

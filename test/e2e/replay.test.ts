@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals';
 import { replay } from '../../src/lib/flow/operate.ts';
 import { depsOf } from '../../src/stage/connect.ts';
-import { expectWhole, setFaults, untilHit, untilSettled } from '../support/faults.ts';
+import { denied, expectWhole, setFaults, untilHit, untilSettled } from '../support/faults.ts';
 import { athena, drop, post, put, quarantinedFrom, stage } from '../support/stage.ts';
 
 const dataset = 'social_media';
@@ -82,7 +82,7 @@ test('a replay that breaks off puts the old rows back, and is tried again', asyn
   const { a, b } = await twoFiles();
   await setFaults([
     // Nothing that is tried again: the batch fails after it has exchanged the objects.
-    { service: 'glue', function: 'repairPartitions', mode: 'error', name: 'AccessDeniedException', times: 1 },
+    { service: 'glue', function: 'repairPartitions', ...denied, times: 1 },
     { service: 's3', operation: 'CopyObject', function: 'publish', mode: 'lost', times: 2 },
   ]);
   await replay(deps, dataset, { prefix: a.key });
@@ -101,8 +101,7 @@ test('a correction that breaks off after its files are marked published goes for
       service: 's3',
       operation: 'DeleteObjects',
       function: 'completeBatch',
-      mode: 'error',
-      name: 'AccessDenied',
+      ...denied,
       times: 1,
     },
   ]);

@@ -1,14 +1,14 @@
 /** Faults for end-to-end tests: the gateway's switch, killed Lambdas, aborted executions, and what must hold after all of it. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { ListExecutionsCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
-import { expect } from '@jest/globals';
+import { afterEach, beforeAll, expect } from '@jest/globals';
 import { type Fault, faultsPath } from '../../offline/faults.ts';
 import { createExecutionStatus } from '../../src/lib/aws/events.ts';
 import { sweep } from '../../src/lib/flow/sweep.ts';
 import type { FileRecord } from '../../src/lib/ledger/records.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { depsOf } from '../../src/stage/connect.ts';
-import { athena, post, put, stage } from './stage.ts';
+import { athena, drop, post, put, stage } from './stage.ts';
 
 const address = `${stage.endpoint}${faultsPath}`;
 
@@ -48,11 +48,17 @@ export function killLambda(name: string): void {
   for (const pid of found) process.kill(Number(pid), 'SIGKILL');
 }
 
+/** The first page of the executions in a state, the latest first. */
+export async function executionsThat(statusFilter: 'RUNNING' | 'FAILED') {
+  const { executions = [] } = await stage.sfn.send(
+    new ListExecutionsCommand({ stateMachineArn: stage.config.stateMachineArn, statusFilter }),
+  );
+  return executions;
+}
+
 /** Aborts whatever execution runs, as an operator does in the console. */
 export async function abortExecutions(): Promise<void> {
-  const { executions = [] } = await stage.sfn.send(
-    new ListExecutionsCommand({ stateMachineArn: stage.config.stateMachineArn, statusFilter: 'RUNNING' }),
-  );
+  const executions = await executionsThat('RUNNING');
   if (executions.length === 0) throw new Error('nothing runs');
   for (const { executionArn } of executions)
     await stage.sfn.send(new StopExecutionCommand({ executionArn, error: 'Aborted', cause: 'a test' }));
@@ -127,6 +133,8 @@ export async function expectWhole(
 export const denied = { mode: 'error', name: 'AccessDenied' } as const;
 /** What all moves of files and batches are. */
 export const ledgerWrite = { service: 'dynamodb', operation: 'TransactWriteItems' };
+/** What brings rows to where readers look. */
+export const publishCopy = { service: 's3', operation: 'CopyObject', function: 'publish' };
 
 /** The dataset that things are done to. */
 export const dataset = 'social_media';
@@ -139,6 +147,15 @@ export function someFile() {
   const ids = [nextId(), nextId()];
   const key = `social-media-feed/fault-${ids[0]}.json`;
   return { key, ids, text: `${ids.map((id) => post(id)).join('\n')}\n{"id":` };
+}
+
+/** For tests of a file: they begin on a stage that has published, and none leaves faults to the next. */
+export function onWarmStage(): void {
+  beforeAll(async () => {
+    const { key, text } = someFile();
+    await drop(dataset, { [key]: text });
+  }, 60_000);
+  afterEach(() => setFaults());
 }
 
 /** Drops a file under faults, lets `during` do its harm, and looks at what is left. */

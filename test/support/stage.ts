@@ -85,11 +85,13 @@ export const quarantinedFrom = (object: string) =>
     `SELECT line, reason, column_name, value, raw, batch FROM quarantine WHERE object = '${object}' ORDER BY line`,
   );
 
+/** What the last execution of a batch failed with. */
 export async function failureOf(dataset: string, batch: string): Promise<{ error: string; cause: string }> {
-  const record = await stage.ledger.batch(dataset, batch);
-  const { error, cause } = await stage.sfn.send(
-    new DescribeExecutionCommand({ executionArn: String(record?.execution) }),
-  );
+  return failureOfExecution(String((await stage.ledger.batch(dataset, batch))?.execution));
+}
+
+export async function failureOfExecution(executionArn: string): Promise<{ error: string; cause: string }> {
+  const { error, cause } = await stage.sfn.send(new DescribeExecutionCommand({ executionArn }));
   return { error: error ?? '', cause: cause ?? '' };
 }
 

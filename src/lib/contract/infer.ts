@@ -213,8 +213,8 @@ function shapeWithoutMarkers(path: string, facts: Seen) {
   if (values.length > 0 && values.length < facts.values.length) {
     const shape = shapeOf(path, { kinds: new Set(values.map(kindOf)), count: values.length, values });
     if (shape !== null && !['string', 'json'].includes(shape.type)) {
-      const nullValues = [...new Set(facts.values.filter((v) => nullMarkers.includes(v)).map(String))].sort();
-      return { shape, nullValues, count: facts.count - facts.values.length + values.length };
+      const seenMarkers = nullMarkers.filter((marker) => facts.values.includes(marker));
+      return { shape, nullValues: seenMarkers.map(String).sort(), count: values.length };
     }
   }
   return { shape: shapeOf(path, facts), nullValues: [], count: facts.count };

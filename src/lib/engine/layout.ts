@@ -27,6 +27,8 @@ export interface Look {
   readonly header: readonly string[] | null;
   /** The first bytes of the content, unpacked. */
   readonly start: Uint8Array;
+  /** Whether that is all of it. */
+  readonly isWhole: boolean;
 }
 
 /** `head` holds the first bytes of the file (all of them, or `headBytes`), `size` its full length in bytes. */
@@ -34,12 +36,14 @@ export async function lookAt(source: Contract['source'], head: Uint8Array, size:
   const compression = compressionOf(head);
   const unpacked = compression === null ? head : await unpackStart(head, compression, headBytes);
   const start = unpacked ?? head;
+  const isWhole = size <= head.length && start.length < headBytes;
   const look = (layout: Layout, fault: ReasonCode | null = null, header: string[] | null = null) => ({
     layout,
     fault,
     compression,
     header,
     start,
+    isWhole,
   });
   if (unpacked === null) return look('refused', 'broken_archive');
   if (isForeign(start)) return look('refused', 'not_text');
@@ -55,8 +59,7 @@ export async function lookAt(source: Contract['source'], head: Uint8Array, size:
     source.formats.includes('json_document') ||
     source.formats.includes('json_concatenated') ||
     (source.formats.includes('json_array') &&
-      (!source.formats.includes('ndjson') ||
-        (first === '[' && !hasObjectOnLine(start, size <= head.length && start.length < headBytes))));
+      (!source.formats.includes('ndjson') || (first === '[' && !hasObjectOnLine(start, isWhole))));
   if (!isDocument) return look('lines');
   return size > documentLimit ? look('refused', 'document_too_large') : look('document');
 }

@@ -38,8 +38,7 @@ export async function profileBatch(
         },
       };
     const { head, size } = found;
-    const { layout, fault, compression, header, start } = await lookAt(contract.source, head, size);
-    const isWhole = size <= head.length && start.length < headBytes;
+    const { layout, fault, compression, header, start, isWhole } = await lookAt(contract.source, head, size);
     const isDocument = layout === 'document' && header === null;
     const content = isDocument && !isWhole ? await wholeContent(store, ref, compression) : start;
     const shape = shapeOfContent(

@@ -85,7 +85,6 @@ export function filesOf({ name: table, db, at, transact, enqueued, query }: Tabl
       attempts: 0,
       notedAt: now(),
     };
-    const waiting = { ...file, ...(latest === undefined ? {} : { again: true }) };
     await transact([
       {
         Put: {
@@ -99,7 +98,7 @@ export function filesOf({ name: table, db, at, transact, enqueued, query }: Tabl
           ...(latest === undefined ? isNew : isAsRead),
         },
       },
-      ...(isSame || isLate ? [] : [{ Put: put({ sk: pendingKey(file), ...waiting }) }]),
+      ...(isSame || isLate ? [] : [enqueued(dataset, { ...file, again: latest !== undefined })]),
     ]);
     return !isSame;
   };
