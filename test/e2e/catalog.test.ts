@@ -6,7 +6,8 @@ import {
   UpdateTableCommand,
 } from '@aws-sdk/client-glue';
 import { expect, test } from '@jest/globals';
-import { athena, drop, failureOf, post, publishedFrom, stage } from '../support/stage.ts';
+import { findTable } from '../../src/stage/tables.ts';
+import { athena, drop, failureOf, post, publishedFrom, quarantinedFrom, stage } from '../support/stage.ts';
 
 const rawTable = async (prefix: string) => {
   const { TableList } = await stage.glue.send(new GetTablesCommand({ DatabaseName: stage.config.database }));
@@ -58,6 +59,29 @@ test('with no raw table the crawler is started and the batch goes on', async () 
   expect(file?.record.state).toBe('published');
   expect((await rawTable('social-media-feed'))?.Parameters).toMatchObject({ classification: 'json' });
   expect(await publishedFrom('social_media', key)).toBe(1);
+});
+
+test('a table gets the columns that a newer contract, or a newer Sluice, has', async () => {
+  const { database } = stage.config;
+  const file = (id: number) => `${post(id)}\n{"id":`;
+  await drop('social_media', { 'social-media-feed/narrow.json': file(6005) });
+  const tables = await Promise.all(
+    ['social_media', 'staging_social_media', 'quarantine'].map((name) => findTable(stage, database, name)),
+  );
+  for (const table of tables) {
+    const { Name, TableType, Parameters, PartitionKeys, StorageDescriptor } = table ?? {};
+    const narrow = { ...StorageDescriptor, Columns: StorageDescriptor?.Columns?.slice(0, -1) };
+    const TableInput = { Name, TableType, Parameters, PartitionKeys, StorageDescriptor: narrow };
+    await stage.glue.send(new UpdateTableCommand({ DatabaseName: database, TableInput }));
+  }
+  const key = 'social-media-feed/wide.json';
+  await drop('social_media', { [key]: file(6006) });
+  for (const table of tables)
+    expect((await findTable(stage, database, String(table?.Name)))?.StorageDescriptor?.Columns).toEqual(
+      table?.StorageDescriptor?.Columns,
+    );
+  expect(await publishedFrom('social_media', key)).toBe(1);
+  expect(await quarantinedFrom(key)).toMatchObject([{ line: '2', raw: '{"id":' }]);
 });
 
 test('Athena sees registered partitions only; DDL registers, drops and repairs them', async () => {

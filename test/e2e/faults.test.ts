@@ -44,6 +44,10 @@ test.each<[string, Fault]>([
     { ...ledgerWrite, function: 'claimBatch', mode: 'lost', times: 1, skip: 1 },
   ],
   [
+    'claimBatch: the manifest is written, the files are not claimed, and the step is tried again',
+    { ...ledgerWrite, function: 'claimBatch', mode: 'error', name: 'InternalServerError', times: 1 },
+  ],
+  [
     'claimBatch: the manifest is written, and the answer is lost',
     { service: 's3', operation: 'PutObject', function: 'claimBatch', mode: 'lost', times: 1 },
   ],
@@ -75,7 +79,13 @@ test.each<[string, Fault]>([
   ],
   [
     'startValidation: the partition is made, and the answer is lost',
-    { service: 'glue', operation: 'CreatePartition', function: 'startValidation', mode: 'lost', times: 1 },
+    {
+      service: 'glue',
+      operation: 'BatchCreatePartition',
+      function: 'startValidation',
+      mode: 'lost',
+      times: 1,
+    },
   ],
   [
     'checkValidation: Athena answers 5xx',

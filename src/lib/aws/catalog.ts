@@ -5,9 +5,7 @@ import {
   BatchDeletePartitionCommand,
   ConcurrentRunsExceededException,
   CrawlerRunningException,
-  CreatePartitionCommand,
   CreateTableCommand,
-  DeletePartitionCommand,
   EntityNotFoundException,
   GetCrawlerCommand,
   GetJobRunCommand,
@@ -136,20 +134,6 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
       return partitions.length - existing.reduce((sum, n) => sum + n, 0);
     },
 
-    async addPartition(table: ParquetTable, values: readonly string[], location: string): Promise<void> {
-      try {
-        await client.send(
-          new CreatePartitionCommand({
-            DatabaseName: database,
-            TableName: table.name,
-            PartitionInput: partitionInput(table, values, location),
-          }),
-        );
-      } catch (error) {
-        if (!(error instanceof AlreadyExistsException)) throw error;
-      }
-    },
-
     /** Values of a table's partitions, a page of up to 1,000 at a time. */
     async *partitionPages(table: string): AsyncGenerator<string[][]> {
       const query = { DatabaseName: database, TableName: table, ExcludeColumnSchema: true, MaxResults: 1000 };
@@ -173,20 +157,6 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
               `table ${database}.${table}: the partition ${values?.join('/')} was not dropped: ${detail?.ErrorCode}: ${detail?.ErrorMessage}`,
             );
       });
-    },
-
-    async dropPartition(table: string, values: readonly string[]): Promise<void> {
-      try {
-        await client.send(
-          new DeletePartitionCommand({
-            DatabaseName: database,
-            TableName: table,
-            PartitionValues: [...values],
-          }),
-        );
-      } catch (error) {
-        if (!(error instanceof EntityNotFoundException)) throw error;
-      }
     },
 
     async crawlerState(crawler: string): Promise<CrawlerState> {

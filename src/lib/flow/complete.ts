@@ -66,7 +66,7 @@ export async function finishBatch(
     if (!own.has(JSON.stringify([object, version])))
       await ledger.markReplaced(dataset, { object, version }, batch);
   await ledger.noteBatch(dataset, batch, summary.published);
-  await catalog.dropPartition(stagingName(dataset), [stagingPartition(batch, published.run)]);
+  await catalog.dropPartitions(stagingName(dataset), [[stagingPartition(batch, published.run)]]);
   const at = places(config);
   const now = new Date();
   await store.writeText(

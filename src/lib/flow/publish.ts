@@ -117,11 +117,9 @@ export async function repairPartitions(
   );
   if (quarantine.length > 0) {
     await catalog.ensureTable(quarantineTable(config));
-    await catalog.addPartition(
-      quarantineTable(config),
-      [dataset, batch],
-      address(places(config).quarantine(dataset, batch)),
-    );
+    await catalog.addPartitions(quarantineTable(config), [
+      { values: [dataset, batch], location: address(places(config).quarantine(dataset, batch)) },
+    ]);
   }
   return { registered };
 }

@@ -23,7 +23,8 @@ export async function startValidation(
   const table = stagingTable(await readPlan(deps, dataset, batch), config);
   const partition = stagingPartition(batch, run);
   await catalog.ensureTable(table);
-  await catalog.addPartition(table, [partition], address(places(config).run(dataset, batch, run).data));
+  const location = address(places(config).run(dataset, batch, run).data);
+  await catalog.addPartitions(table, [{ values: [partition], location }]);
   const sql = expectationQuery(
     contract,
     { table: table.name, column: 'run', value: partition },
