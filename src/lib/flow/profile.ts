@@ -4,51 +4,43 @@ import type { ObjectRef, Store } from '../aws/store.ts';
 import { mergeShapes, type Shape, shapeOf, toStructType, unknownShape } from '../catalog/infer.ts';
 import { parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
-import { documentLimit, headBytes, type Look, lookAt, refusedSampleBytes } from '../engine/layout.ts';
-import { type Compression, unpackStart } from '../engine/unpack.ts';
+import { headBytes, type Look, lookAt, refusedSampleBytes } from '../engine/layout.ts';
+import { unpackStart } from '../engine/unpack.ts';
 import { ObjectMissing } from '../errors.ts';
 import { concatenatedObjects, isJsonObject, tryParseJson } from '../json.ts';
 import { parallel } from '../parallel.ts';
 import type { Manifest, Profile } from './batch.ts';
 
+/** How much of a JSON document is parsed to learn its fields, in bytes: with all of it in memory several times over, a Lambda is full. */
+const documentBytes = 32 * 1024 * 1024;
+
 /**
- * Reads the first 256 KiB of each file (documents whole) and makes the batch's profile. A version that is gone is one
- * refused row: it is counted, and costs no other file.
+ * Reads the first 256 KiB of each file, of a JSON document the first 32 MiB, and makes the batch's profile. A version that is
+ * gone is one refused row: it is counted, and costs no other file.
  */
 export async function profileBatch(
-  store: Pick<Store, 'head' | 'readBytes'>,
+  store: Pick<Store, 'head'>,
   rawBucket: string,
-  contract: Contract,
+  { source }: Contract,
   manifest: Manifest,
 ): Promise<Profile> {
+  const refOf = (file: Manifest['files'][number]) => ({
+    bucket: rawBucket,
+    key: file.object,
+    version: file.version,
+  });
   const looks = await parallel(manifest.files, 32, async (file) => {
-    const ref = { bucket: rawBucket, key: file.object, version: file.version };
-    const found = await headOf(store, ref);
-    if (found === null)
-      return {
-        shape: unknownShape,
-        file: {
-          ...file,
-          size: 0,
-          layout: 'refused' as const,
-          fault: 'object_missing' as const,
-          compression: null,
-          header: null,
-          head: '',
-        },
-      };
+    const found = await headOf(store, refOf(file), headBytes);
+    if (found === null) return { shape: unknownShape, file: { ...file, ...missing } };
     const { head, size } = found;
-    const { layout, fault, compression, header, start, isWhole } = await lookAt(contract.source, head, size);
+    const { layout, fault, compression, header, start, isWhole } = await lookAt(source, head, size);
     const isDocument = layout === 'document' && header === null;
-    const content = isDocument && !isWhole ? await wholeContent(store, ref, compression) : start;
-    const shape = shapeOfContent(
-      contract.source,
-      { layout, header },
-      Buffer.from(content),
-      content === start && !isWhole,
-    );
     return {
-      shape,
+      // What a document holds is looked at below.
+      shape:
+        isDocument && !isWhole
+          ? null
+          : shapeOfContent(source, { layout, header }, Buffer.from(start), !isWhole),
       file: {
         ...file,
         size,
@@ -62,35 +54,46 @@ export async function profileBatch(
       },
     };
   });
-  const shape = looks.map((l) => l.shape).reduce(mergeShapes, unknownShape);
+  // Few at once, for the memory that they take.
+  const shapes = await parallel(looks, 4, async ({ shape, file }) => {
+    if (shape !== null) return shape;
+    const found = await headOf(store, refOf(file), documentBytes);
+    if (found === null) return unknownShape;
+    const content =
+      file.compression === null
+        ? found.head
+        : ((await unpackStart(found.head, file.compression, documentBytes)) ?? new Uint8Array());
+    const isCut = found.size > found.head.length || content.length === documentBytes;
+    return shapeOfContent(source, file, Buffer.from(content), isCut);
+  });
+  const shape = shapes.reduce(mergeShapes, unknownShape);
   return {
     files: looks.map((l) => l.file),
     record: shape.kind === 'struct' ? toStructType(shape) : null,
   };
 }
 
-/** A document is parsed at once; of a packed one that is too large only the start is seen, and it does not parse. */
-async function wholeContent(
-  store: Pick<Store, 'readBytes'>,
-  ref: ObjectRef,
-  compression: Compression | null,
-): Promise<Uint8Array> {
-  const bytes = await store.readBytes(ref);
-  if (compression === null) return bytes;
-  return (await unpackStart(bytes, compression, documentLimit)) ?? new Uint8Array();
-}
+/** What is known of a version that is gone. */
+const missing = {
+  size: 0,
+  layout: 'refused',
+  fault: 'object_missing',
+  compression: null,
+  header: null,
+  head: '',
+} as const;
 
-/** Null for a version that is gone. */
-async function headOf(store: Pick<Store, 'head'>, ref: ObjectRef) {
+/** The first bytes of an object, and its size; null for a version that is gone. */
+async function headOf(store: Pick<Store, 'head'>, ref: ObjectRef, bytes: number) {
   try {
-    return await store.head(ref, headBytes);
+    return await store.head(ref, bytes);
   } catch (error) {
     if (error instanceof ObjectMissing) return null;
     throw error;
   }
 }
 
-/** The merged shape of a file's records; what does not parse has none. A CSV has texts only. */
+/** The merged shape of a file's records, or of those in its start; what does not parse has none. A CSV has texts only. */
 export function shapeOfContent(
   source: Contract['source'],
   { layout, header }: Pick<Look, 'layout' | 'header'>,
@@ -101,6 +104,8 @@ export function shapeOfContent(
   if (header !== null) return shapeOf(Object.fromEntries(header.map((name) => [name, ''])));
   const text = content.toString('utf8').replace(/^\uFEFF/, '');
   if (source.formats.includes('json_concatenated')) return mergeRecords(concatenatedObjects(text));
+  if (layout === 'document' && isCut)
+    return mergeRecords(concatenatedObjects(recordsIn(text, source.records)));
   if (layout === 'document') {
     const document = tryParseJson(text);
     const records = source.records === undefined ? document : valueAt(document, source.records);
@@ -113,6 +118,20 @@ export function shapeOfContent(
 
 const mergeRecords = (records: readonly unknown[]): Shape =>
   records.filter(isJsonObject).map(shapeOf).reduce(mergeShapes, unknownShape);
+
+/** From where the array of records begins, of the start of a document: behind the keys of its path, one after the other. */
+function recordsIn(text: string, path: string | undefined): string {
+  let from = 0;
+  for (const step of path === undefined ? [] : parsePath(path)) {
+    if (step.kind !== 'key') continue;
+    const key = JSON.stringify(step.key).replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+    const found = new RegExp(`${key}\\s*:`, 'g');
+    found.lastIndex = from;
+    if (!found.test(text)) return '';
+    from = found.lastIndex;
+  }
+  return text.slice(from);
+}
 
 /** The value at a path without `[*]`. */
 function valueAt(value: unknown, path: string): unknown {
