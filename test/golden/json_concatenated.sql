@@ -1,6 +1,8 @@
 -- whole files to records (DuckDB)
-WITH decoded AS (
-  SELECT file, raw, ltrim(TRY(decode(raw)), chr(65279)) AS text FROM documents
+WITH bare AS (
+  SELECT file, CASE WHEN raw[1:3] = '\xEF\xBB\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents
+), decoded AS (
+  SELECT file, raw, TRY(decode(raw)) AS text FROM bare
 ), tokens AS (
   SELECT file, unnest(generate_series(1, len(t))) AS n, unnest(t) AS token
   FROM (SELECT file, regexp_extract_all(text, '"(?:\\.|[^"\\])*"|[{}]|[^"{}]+|"', 0, 's') AS t FROM decoded)
@@ -28,9 +30,8 @@ WITH decoded AS (
     CASE WHEN fault IS NULL THEN TRY(decode(raw)) END AS __text
   FROM records
 ), lines AS (
-  SELECT *, CASE WHEN NOT coalesce(json_valid(__text), false) THEN false
-      WHEN regexp_matches(__text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
-      THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END AS __is_valid
+  SELECT *, CASE WHEN coalesce(json_valid(__text), false) THEN CASE WHEN regexp_matches(__text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
+      THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END ELSE false END AS __is_valid
   FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
 ), objects AS (
   SELECT *, CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	

@@ -1,22 +1,21 @@
 -- whole files to records (DuckDB)
-WITH decoded AS (
-  SELECT file, raw, ltrim(TRY(decode(raw)), chr(65279)) AS text FROM documents
+WITH bare AS (
+  SELECT file, CASE WHEN raw[1:3] = '\xEF\xBB\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents
+), decoded AS (
+  SELECT file, raw, TRY(decode(raw)) AS text FROM bare
 ), parsed AS (
-  SELECT file, raw, CASE WHEN CASE WHEN NOT coalesce(json_valid(text), false) THEN false
-      WHEN regexp_matches(text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
-      THEN NOT regexp_matches(regexp_replace(text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END THEN text END AS doc FROM decoded
-), found AS (
-  SELECT file, raw, doc,
-    CASE WHEN json_type(doc, '$') = 'ARRAY' THEN json_extract(doc, '$[*]') END AS items
+  SELECT file, raw, text, TRY(json_extract(text, '$[*]')) AS found FROM decoded
+), listed AS (
+  SELECT file, raw[1:65536] AS sample,
+    CASE WHEN found IS NULL OR NOT CASE WHEN regexp_matches(text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
+      THEN NOT regexp_matches(regexp_replace(text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END THEN 'invalid_document'
+      WHEN len(found) = 0 THEN CASE WHEN coalesce(json_type(text, '$'), '') <> 'ARRAY' THEN 'records_missing' END END AS fault,
+    CASE WHEN fault IS NULL THEN found ELSE [NULL] END AS items
   FROM parsed
+), unlisted AS (
+  SELECT file, fault, sample, unnest(generate_series(1, len(items)))::BIGINT AS line, unnest(items) AS item FROM listed
 )
-SELECT file, unnest(generate_series(1, len(items)))::BIGINT AS line, encode(unnest(items)::VARCHAR) AS raw,
-  NULL::VARCHAR AS fault
-FROM found WHERE items IS NOT NULL
-UNION ALL
-SELECT file, 1::BIGINT, raw[1:65536],
-  CASE WHEN doc IS NULL THEN 'invalid_document' ELSE 'records_missing' END
-FROM found WHERE items IS NULL
+SELECT file, line, CASE WHEN fault IS NULL THEN encode(item::VARCHAR) ELSE sample END AS raw, fault FROM unlisted
 
 -- row part (DuckDB)
 WITH decoded AS (
@@ -24,9 +23,8 @@ WITH decoded AS (
     CASE WHEN fault IS NULL THEN TRY(decode(raw)) END AS __text
   FROM records
 ), lines AS (
-  SELECT *, CASE WHEN NOT coalesce(json_valid(__text), false) THEN false
-      WHEN regexp_matches(__text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
-      THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END AS __is_valid
+  SELECT *, CASE WHEN coalesce(json_valid(__text), false) THEN CASE WHEN regexp_matches(__text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
+      THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END ELSE false END AS __is_valid
   FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
 ), objects AS (
   SELECT *, CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	

@@ -33,6 +33,9 @@ export const exactParsers = {
   timestampFromMicroseconds: (micros: bigint) => micros,
 };
 
+/** Smaller ones than in earnest. */
+const limits = { archive: 100_000_000, json: 1_000_000, csv: 1_000_000 };
+
 /** What carries out a plan: the embedded engine, or Spark. */
 export type RunEngine = (run: EmbeddedRun, folder: string) => Promise<Summary>;
 
@@ -68,7 +71,7 @@ export async function transform(
           bytes.subarray(0, headBytes),
           bytes.length,
         );
-        return unpackInput({ object, version: 'v1', path, layout, fault, header, compression }, 100_000_000);
+        return unpackInput({ object, version: 'v1', path, layout, fault, header, compression }, limits);
       }),
     );
     const outputDir = join(folder, 'output');

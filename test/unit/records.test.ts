@@ -124,10 +124,31 @@ test.each([
   ['a truncated archive', gzipSync(record({ text: 'x'.repeat(1000) })).subarray(0, -9), 'broken_archive'],
   ['an archive in an archive', gzipSync(gzipSync(record({}))), 'not_text'],
   ['an archive that unpacks beyond the limit', gzipSync(Buffer.alloc(120_000_000, ' ')), 'archive_too_large'],
+  ['an array that unpacks beyond the limit', gzipSync(`[${'1,'.repeat(600_000)}1]`), 'document_too_large'],
 ])('%s is quarantined whole', async (_, content, reason) => {
   const { summary, quarantine } = await transform(contract, { 'test/bad.json': content });
   expect(summary).toMatchObject({ rowsRead: 1, published: 0, quarantined: 1, reasons: { [reason]: 1 } });
   expect(quarantine).toEqual([expect.objectContaining({ object: 'test/bad.json', line: 1n, reason })]);
+});
+
+test('documents of any size are read beside lines', async () => {
+  const array = (first: number, count: number, text: string) =>
+    `[${Array.from({ length: count }, (_, i) => record({ id: first + i, text })).join(',')}]`;
+  const { summary, rows } = await transform(contract, {
+    'test/a.json': array(0, 10, 'small'),
+    'test/b.json': array(100, 200, 'x'.repeat(100_000)),
+    'test/c.json': `${record({ id: 1000 })}\n${record({ id: 1001 })}\n`,
+    'test/d.json': array(2000, 10, 'small'),
+    'test/e.json': '[{"id":',
+  });
+  expect(summary.files.map((f) => [f.object, f.published, f.quarantined])).toEqual([
+    ['test/a.json', 10, 0],
+    ['test/b.json', 200, 0],
+    ['test/c.json', 2, 0],
+    ['test/d.json', 10, 0],
+    ['test/e.json', 0, 1],
+  ]);
+  expect(new Set(rows.map((r) => r.id)).size).toBe(222);
 });
 
 test('an empty file has no rows and is accounted for', async () => {

@@ -6,11 +6,15 @@ import { literal, trimmed } from './duckdbNames.ts';
 /** How much of a document that cannot be parsed is kept as raw text in quarantine, in bytes. */
 const rawSampleBytes = 65_536;
 
+/** Whether a text is JSON by RFC 8259. A CASE, because DuckDB computes both sides of AND. */
+export const isJson = (text: string): string =>
+  `CASE WHEN coalesce(json_valid(${text}), false) THEN ${isStrict(text)} ELSE false END`;
+
 /**
- * Whether a text is JSON by RFC 8259. DuckDB's json_valid also takes NaN, Infinity and a trailing comma, so a text
- * that might hold one is looked at again without its strings. A CASE, because DuckDB computes both sides of AND.
+ * Whether a text that is JSON to DuckDB is so by RFC 8259. DuckDB also takes NaN, Infinity and a trailing comma, so a text
+ * that might hold one is looked at again without its strings.
  */
-export function isJson(text: string): string {
+function isStrict(text: string): string {
   const notNumber = '[+-]?(?i:nan|inf)';
   // Each begins with one character, which RE2 finds several times faster than a set of them.
   const suspects = [
@@ -20,8 +24,7 @@ export function isJson(text: string): string {
     `,\\s*(?:[\\]}]|${notNumber})`,
   ];
   const withoutStrings = `regexp_replace(${text}, ${literal('"(\\\\.|[^"\\\\])*"')}, '""', 'gs')`;
-  return `CASE WHEN NOT coalesce(json_valid(${text}), false) THEN false
-      WHEN ${suspects.map((s) => `regexp_matches(${text}, ${literal(s)})`).join(' OR ')}
+  return `CASE WHEN ${suspects.map((s) => `regexp_matches(${text}, ${literal(s)})`).join(' OR ')}
       THEN NOT regexp_matches(${withoutStrings}, ${literal('(?i)nan|inf|,\\s*[\\]}]')}) ELSE true END`;
 }
 
@@ -29,7 +32,12 @@ export function isJson(text: string): string {
 export const isObject = (text: string): string =>
   `CASE WHEN starts_with(${text}, '{') THEN true ELSE starts_with(${trimmed(text)}, '{') END`;
 
-const byteOrderMark = 'chr(65279)';
+/** The text of each document without its byte order mark; NULL where it is no UTF-8. */
+const decodedDocuments = `bare AS (
+  SELECT file, CASE WHEN raw[1:3] = '\\xEF\\xBB\\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents
+), decoded AS (
+  SELECT file, raw, TRY(decode(raw)) AS text FROM bare
+)`;
 
 /** documents(file, raw) -> records(file, line, raw, fault). */
 export function documentsSql(source: Contract['source']): string {
@@ -41,23 +49,20 @@ export function documentsSql(source: Contract['source']): string {
 /** `recordsPath` null: the document is the array itself. */
 function arrayRecords(recordsPath: string | null): string {
   const path = recordsPath === null ? '$' : jsonPath(recordsPath);
+  // A parser takes several times the memory of its document, and each function that parses has its own: there is one.
   return `
-WITH decoded AS (
-  SELECT file, raw, ltrim(TRY(decode(raw)), ${byteOrderMark}) AS text FROM documents
-), parsed AS (
-  SELECT file, raw, CASE WHEN ${isJson('text')} THEN text END AS doc FROM decoded
-), found AS (
-  SELECT file, raw, doc,
-    CASE WHEN json_type(doc, ${literal(path)}) = 'ARRAY' THEN json_extract(doc, ${literal(`${path}[*]`)}) END AS items
+WITH ${decodedDocuments}, parsed AS (
+  SELECT file, raw, text, TRY(json_extract(text, ${literal(`${path}[*]`)})) AS found FROM decoded
+), listed AS (
+  SELECT file, raw[1:${rawSampleBytes}] AS sample,
+    CASE WHEN found IS NULL OR NOT ${isStrict('text')} THEN 'invalid_document'
+      WHEN len(found) = 0 THEN CASE WHEN coalesce(json_type(text, ${literal(path)}), '') <> 'ARRAY' THEN 'records_missing' END END AS fault,
+    CASE WHEN fault IS NULL THEN found ELSE [NULL] END AS items
   FROM parsed
+), unlisted AS (
+  SELECT file, fault, sample, unnest(generate_series(1, len(items)))::BIGINT AS line, unnest(items) AS item FROM listed
 )
-SELECT file, unnest(generate_series(1, len(items)))::BIGINT AS line, encode(unnest(items)::VARCHAR) AS raw,
-  NULL::VARCHAR AS fault
-FROM found WHERE items IS NOT NULL
-UNION ALL
-SELECT file, 1::BIGINT, raw[1:${rawSampleBytes}],
-  CASE WHEN doc IS NULL THEN 'invalid_document' ELSE 'records_missing' END
-FROM found WHERE items IS NULL`.trim();
+SELECT file, line, CASE WHEN fault IS NULL THEN encode(item::VARCHAR) ELSE sample END AS raw, fault FROM unlisted`.trim();
 }
 
 /**
@@ -65,9 +70,7 @@ FROM found WHERE items IS NULL`.trim();
  * between records is a record of its own, which is then no JSON.
  */
 const concatenatedRecords = `
-WITH decoded AS (
-  SELECT file, raw, ltrim(TRY(decode(raw)), ${byteOrderMark}) AS text FROM documents
-), tokens AS (
+WITH ${decodedDocuments}, tokens AS (
   SELECT file, unnest(generate_series(1, len(t))) AS n, unnest(t) AS token
   FROM (SELECT file, regexp_extract_all(text, ${literal('"(?:\\\\.|[^"\\\\])*"|[{}]|[^"{}]+|"')}, 0, 's') AS t FROM decoded)
 ), steps AS (
@@ -122,11 +125,7 @@ function csvRecords(csv: Contract['source']['csv']): string {
   const { delimiter, hasHeader } = csvOf(csv);
   const pattern = `${csvRecord(delimiter)}\\r?(?:\\n|$)|[^\\n]+(?:\\n|$)`;
   return `
-WITH bare AS (
-  SELECT file, CASE WHEN raw[1:3] = '\\xEF\\xBB\\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents
-), decoded AS (
-  SELECT file, raw, TRY(decode(raw)) AS text FROM bare
-), pieces AS (
+WITH ${decodedDocuments}, pieces AS (
   SELECT file, text IS NOT NULL AS is_text,
     CASE WHEN text IS NOT NULL THEN list_transform(regexp_extract_all(text, ${literal(pattern)}, 0, 's'), lambda r : encode(r))
       ELSE list_transform(string_split(raw::VARCHAR, ${literal('\\x0A')}), lambda l : l::BLOB) END AS found

@@ -4,13 +4,10 @@ import { parse } from 'csv-parse/sync';
 import type { ReasonCode } from '../compiler/plan.ts';
 import type { Contract } from '../contract/schema.ts';
 import { isJsonObject, tryParseJson } from '../json.ts';
-import { type Compression, compressionOf, unpackStart } from './unpack.ts';
+import { type Compression, compressionOf, documentLimits, unpackStart } from './unpack.ts';
 
 /** lines: a record a line. document: the whole file is parsed at once. refused: quarantined whole, with the reason. */
 export type Layout = 'lines' | 'document' | 'refused';
-
-/** The largest JSON document (array, or records under a path) that an engine parses at once, in bytes. */
-export const documentLimit = 256 * 1024 * 1024;
 
 /** How much of a refused file is kept as raw text in quarantine, in bytes. */
 export const refusedSampleBytes = 1024;
@@ -53,7 +50,7 @@ export async function lookAt(source: Contract['source'], head: Uint8Array, size:
     const header = headerOf(source.csv, start);
     if (header === null) return look('refused', 'invalid_header');
     if (source.csv?.quotedNewlines === false) return look('lines', null, header);
-    return size > documentLimit ? look('refused', 'document_too_large') : look('document', null, header);
+    return size > documentLimits.csv ? look('refused', 'document_too_large') : look('document', null, header);
   }
   const isDocument =
     source.formats.includes('json_document') ||
@@ -61,7 +58,7 @@ export async function lookAt(source: Contract['source'], head: Uint8Array, size:
     (source.formats.includes('json_array') &&
       (!source.formats.includes('ndjson') || (first === '[' && !hasObjectOnLine(start, isWhole))));
   if (!isDocument) return look('lines');
-  return size > documentLimit ? look('refused', 'document_too_large') : look('document');
+  return size > documentLimits.json ? look('refused', 'document_too_large') : look('document');
 }
 
 /**

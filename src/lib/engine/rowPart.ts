@@ -13,7 +13,7 @@ import type { Plan, ReasonCode } from '../compiler/plan.ts';
 import { type Chunk, chunksOf, eachLine, type InputFile, readStart } from './inputFile.ts';
 import { refusedSampleBytes } from './layout.ts';
 
-/** Makes the tables `files`, and `row_part` of all their records. Portions of lines are worked on while others are read. */
+/** Makes the tables `files`, and `row_part` of all their records. Portions are worked on while others are read. */
 export async function readRows(
   instance: DuckDBInstance,
   db: DuckDBConnection,
@@ -22,11 +22,10 @@ export async function readRows(
 ): Promise<void> {
   await db.run(`
     CREATE TABLE given (file INTEGER, object VARCHAR, version VARCHAR, header VARCHAR[]);
-    CREATE TABLE documents (file INTEGER, raw BLOB);
     CREATE TABLE single (file INTEGER, line BIGINT, raw BLOB, fault VARCHAR)`);
-  const [files, documents, single] = (await Promise.all(
-    ['given', 'documents', 'single'].map((table) => db.createAppender(table)),
-  )) as [DuckDBAppender, DuckDBAppender, DuckDBAppender];
+  const [files, single] = (await Promise.all(
+    ['given', 'single'].map((table) => db.createAppender(table)),
+  )) as [DuckDBAppender, DuckDBAppender];
   for (const [file, { object, version, header }] of inputs.entries()) {
     files.appendInteger(file);
     files.appendVarchar(object);
@@ -48,28 +47,28 @@ export async function readRows(
   const workers = await openWorkers(instance, plan);
   try {
     for (const [file, input] of inputs.entries()) {
-      if (input.layout === 'document') {
-        documents.appendInteger(file);
-        documents.appendBlob(await readFile(input.path));
-        documents.endRow();
-      } else if (input.layout === 'refused')
+      if (input.layout === 'document') await workers.addDocument(file, await readFile(input.path));
+      else if (input.layout === 'refused')
         appendSingle(single, file, 1, await readStart(input.path, refusedSampleBytes), input.fault);
       else
         for await (const chunk of chunksOf(input.path))
-          if (isUtf8(chunk.text)) await workers.add(file, chunk);
+          if (isUtf8(chunk.text)) await workers.addLines(file, chunk);
           else appendLineByLine(single, file, chunk);
     }
-    for (const appender of [documents, single]) appender.closeSync();
+    single.closeSync();
     await workers.finish();
   } finally {
     await workers.close();
   }
-  await db.run('DROP TABLE documents; DROP TABLE single; RESET disabled_optimizers; RESET threads');
+  await db.run('DROP TABLE single; RESET disabled_optimizers; RESET threads');
 }
 
 /** How much a worker takes at once: a row group of DuckDB's tables, which is then stored as it is; and in bytes. */
 const portionLines = 122_880;
 const portionBytes = 64 * 1024 * 1024;
+
+/** A document of so many bytes has the memory for itself: to parse one takes some ten times its size. */
+const largeDocument = 16 * 1024 * 1024;
 
 /**
  * Carries out the row part portion by portion, as many at once as there are cores, each on a connection and one thread of
@@ -88,33 +87,55 @@ async function openWorkers(instance: DuckDBInstance, plan: Plan) {
   const openPortion = async () => {
     const worker = workers[turn++ % workers.length] as (typeof workers)[number];
     await worker.work;
-    await worker.db.run('CREATE TEMP TABLE lines (file INTEGER, first_line BIGINT, text BLOB)');
-    return { worker, appender: await worker.db.createAppender('lines', null, 'temp'), lines: 0, bytes: 0 };
+    await worker.db.run(
+      'CREATE TEMP TABLE lines (file INTEGER, first_line BIGINT, text BLOB); CREATE TEMP TABLE documents (file INTEGER, raw BLOB)',
+    );
+    const lines = await worker.db.createAppender('lines', null, 'temp');
+    const documents = await worker.db.createAppender('documents', null, 'temp');
+    return { worker, lines, documents, lineCount: 0, documentCount: 0, bytes: 0 };
   };
-  const start = ({ worker, appender }: NonNullable<typeof portion>, isLast: boolean) => {
-    appender.closeSync();
+  const start = (
+    { worker, lines, documents, documentCount }: NonNullable<typeof portion>,
+    isLast = false,
+  ) => {
+    for (const appender of [lines, documents]) appender.closeSync();
     portion = null;
-    worker.work = insertRecords(worker.db, plan, isLast);
+    worker.work = insertRecords(worker.db, plan, { hasDocuments: documentCount > 0, isLast });
     // It is awaited later; until then a failure must not end the process.
     worker.work.catch(() => undefined);
   };
+  const finishAll = async () => {
+    if (portion) start(portion);
+    await Promise.all(workers.map(({ work }) => work));
+  };
   return {
     /** The lines of a chunk that is UTF-8. */
-    async add(file: number, { firstLine, lines, text }: Chunk) {
+    async addLines(file: number, { firstLine, lines, text }: Chunk) {
       portion ??= await openPortion();
-      const { appender } = portion;
-      appender.appendInteger(file);
-      appender.appendBigInt(BigInt(firstLine));
-      appender.appendBlob(text);
-      appender.endRow();
-      portion.lines += lines;
+      portion.lines.appendInteger(file);
+      portion.lines.appendBigInt(BigInt(firstLine));
+      portion.lines.appendBlob(text);
+      portion.lines.endRow();
+      portion.lineCount += lines;
       portion.bytes += text.length;
-      if (portion.lines >= portionLines || portion.bytes >= portionBytes) start(portion, false);
+      if (portion.lineCount >= portionLines || portion.bytes >= portionBytes) start(portion);
     },
-    /** With the last lines goes all that is not read by lines. */
+    async addDocument(file: number, raw: Uint8Array) {
+      const isLarge = raw.length >= largeDocument;
+      if (isLarge) await finishAll();
+      portion ??= await openPortion();
+      portion.documents.appendInteger(file);
+      portion.documents.appendBlob(raw);
+      portion.documents.endRow();
+      portion.documentCount++;
+      portion.bytes += raw.length;
+      if (isLarge) await finishAll();
+      else if (portion.bytes >= portionBytes) start(portion);
+    },
+    /** With the last portion goes all that is neither. */
     async finish() {
       start(portion ?? (await openPortion()), true);
-      await Promise.all(workers.map(({ work }) => work));
+      await finishAll();
     },
     async close() {
       await Promise.allSettled(workers.map(({ work }) => work));
@@ -123,17 +144,21 @@ async function openWorkers(instance: DuckDBInstance, plan: Plan) {
   };
 }
 
-async function insertRecords(db: DuckDBConnection, plan: Plan, isLast: boolean): Promise<void> {
+async function insertRecords(
+  db: DuckDBConnection,
+  plan: Plan,
+  { hasDocuments, isLast }: { hasDocuments: boolean; isLast: boolean },
+): Promise<void> {
   const byLine = `
     SELECT file, first_line + unnest(generate_series(0, len(lines) - 1)) AS line, encode(unnest(lines)) AS raw, NULL::VARCHAR AS fault
     FROM (SELECT file, first_line, string_split(decode(text), chr(10)) AS lines FROM lines)${isLast ? ' UNION ALL FROM single' : ''}`;
   const withoutHeader = plan.row.headerLine ? 'WHERE line > 1 OR fault IS NOT NULL' : '';
-  const documents = isLast ? ` UNION ALL (${plan.row.documents})` : '';
+  const documents = hasDocuments ? ` UNION ALL (${plan.row.documents})` : '';
   await db.run(
     `CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM (${byLine}) ${withoutHeader}${documents}`,
   );
   await db.run(`INSERT INTO row_part ${plan.row.records}`);
-  await db.run('DROP TABLE lines');
+  await db.run('DROP TABLE lines; DROP TABLE documents');
 }
 
 /** A chunk that is not UTF-8 as a whole goes line by line, so that only its bad lines are lost. */

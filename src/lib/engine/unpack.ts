@@ -3,13 +3,15 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import type { ReasonCode } from '../compiler/plan.ts';
 import type { InputFile } from './inputFile.ts';
 
 export type Compression = 'gzip' | 'zstd';
 
 /** The most bytes that an archive may unpack to. */
 const archiveLimit = 2 * 1024 * 1024 * 1024;
+
+/** The largest file that an engine parses at once, in bytes; what that takes of memory, a Lambda of 3 GB has. */
+export const documentLimits = { json: 128 * 1024 * 1024, csv: 256 * 1024 * 1024 } as const;
 
 /** Told from the first bytes (RFC 1952, RFC 8878), never from a name. */
 export function compressionOf(head: Uint8Array): Compression | null {
@@ -53,13 +55,21 @@ export interface PackedInput extends InputFile {
   readonly compression: Compression | null;
 }
 
-/** Unpacks an input beside itself. One that cannot be unpacked is refused whole, as it came. */
-export async function unpackInput(input: PackedInput, limit: number = archiveLimit): Promise<InputFile> {
+/** Unpacks an input beside itself. One that cannot be unpacked, or is too large then, is refused whole, as it came. */
+export async function unpackInput(
+  input: PackedInput,
+  limits: Readonly<Record<'archive' | 'json' | 'csv', number>> = { ...documentLimits, archive: archiveLimit },
+): Promise<InputFile> {
   const { compression, ...plain } = input;
   if (compression === null || input.layout === 'refused') return plain;
   const path = `${input.path}.unpacked`;
+  const [limit, tooLarge] =
+    input.layout === 'lines'
+      ? [limits.archive, 'archive_too_large' as const]
+      : [input.header === null ? limits.json : limits.csv, 'document_too_large' as const];
   const fault = await unpackFile(input.path, path, compression, limit);
-  return fault === null ? { ...plain, path } : { ...plain, layout: 'refused', fault };
+  if (fault === null) return { ...plain, path };
+  return { ...plain, layout: 'refused', fault: fault === 'too_large' ? tooLarge : fault };
 }
 
 /** Unpacks a file. Gives the reason when that is not possible: the archive is broken, cut, or beyond the limit. */
@@ -68,7 +78,7 @@ async function unpackFile(
   to: string,
   compression: Compression,
   limit: number,
-): Promise<ReasonCode | null> {
+): Promise<'too_large' | 'broken_archive' | null> {
   let size = 0;
   const limiter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -80,7 +90,7 @@ async function unpackFile(
     await pipeline(createReadStream(from), decompressor(compression), limiter, createWriteStream(to));
     return null;
   } catch (error) {
-    if (error instanceof ArchiveTooLarge) return 'archive_too_large';
+    if (error instanceof ArchiveTooLarge) return 'too_large';
     if (isArchiveFault(error)) return 'broken_archive';
     throw error;
   }
