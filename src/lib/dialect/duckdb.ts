@@ -34,12 +34,7 @@ export function recordsSql(
   const nulled = contract.columns.flatMap((c, i) =>
     c.onError === 'null' ? [`CASE WHEN __n${i + 1} THEN ${literal(c.name)} END`] : [],
   );
-  const refusals = [
-    ...rowRefusals(contract, enrichments),
-    ...(isRejected
-      ? [{ reason: 'rejected' as const, when: 'true', column: 'NULL::VARCHAR', value: 'NULL::VARCHAR' }]
-      : []),
-  ];
+  const refusals = rowRefusals(contract, enrichments, isRejected);
   const choose = (pick: (refusal: Refusal) => string) =>
     refusals.map((r) => ` WHEN __doc IS NOT NULL AND ${r.when} THEN ${pick(r)}`).join('');
   // A row that the set part may still refuse must be able to show its text.
@@ -160,45 +155,26 @@ interface Refusal {
 function rowRefusals(
   contract: Contract,
   enrichments: readonly { e: Enrichment; sql: EnrichmentSql | null }[],
+  isRejected: boolean,
 ): Refusal[] {
   const nothing = 'NULL::VARCHAR';
-  return [
-    ...(contract.explode === undefined
-      ? []
-      : [
-          {
-            reason: 'not_an_array' as const,
-            when: isNoArray,
-            column: nothing,
-            value: `json_extract_string(__doc, ${literal(jsonPath(contract.explode))})`,
-          },
-        ]),
-    ...(contract.drift === 'reject'
-      ? [
-          {
-            reason: 'unexpected_field' as const,
-            when: '__rest IS NOT NULL',
-            column: nothing,
-            value: '__rest',
-          },
-        ]
-      : []),
-    ...(contract.filter === undefined
-      ? []
-      : [{ reason: 'filtered' as const, when: 'NOT __kept', column: nothing, value: nothing }]),
-    ...enrichments.flatMap(({ e, sql: join }) =>
-      join && e.unmatched === 'quarantine'
-        ? [
-            {
-              reason: 'unmatched' as const,
-              when: join.isUnmatched,
-              column: literal(join.column),
-              value: join.asked,
-            },
-          ]
-        : [],
-    ),
-  ];
+  const refusals: Refusal[] = [];
+  const refuse = (reason: ReasonCode, when: string, column = nothing, value = nothing) =>
+    refusals.push({ reason, when, column, value });
+  if (contract.explode !== undefined)
+    refuse(
+      'not_an_array',
+      isNoArray,
+      nothing,
+      `json_extract_string(__doc, ${literal(jsonPath(contract.explode))})`,
+    );
+  if (contract.drift === 'reject') refuse('unexpected_field', '__rest IS NOT NULL', nothing, '__rest');
+  if (contract.filter !== undefined) refuse('filtered', 'NOT __kept');
+  for (const { e, sql } of enrichments)
+    if (sql && e.unmatched === 'quarantine')
+      refuse('unmatched', sql.isUnmatched, literal(sql.column), sql.asked);
+  if (isRejected) refuse('rejected', 'true');
+  return refusals;
 }
 
 /** An expression of a contract, over its columns. The contract was checked: it parses and its types fit. */

@@ -1,6 +1,6 @@
 /** DuckDB's SQL for a column: from the text of a leaf to a typed value, or the reason why there is none. */
 import type { Column } from '../contract/schema.ts';
-import { duckType, literal, trimmedColumn } from './duckdbNames.ts';
+import { duckType, literal, trimmedColumn, whenWritten } from './duckdbNames.ts';
 import { timestampSql } from './duckdbTimestamp.ts';
 
 /** Where a column's value stands; all is SQL but the path. */
@@ -162,8 +162,7 @@ function arrayColumn(column: Column, i: number, leaf: Leaf): ValueSql {
 
 /** Text to a typed value, NULL where the text is not written as the type asks. */
 function convert(column: Column, text: string): string {
-  const when = (pattern: string, value: string) =>
-    `CASE WHEN regexp_full_match(${text}, ${literal(pattern)}) THEN ${value} END`;
+  const when = (pattern: string, value: string) => whenWritten(text, pattern, value);
   switch (column.type) {
     case 'string':
       return text;

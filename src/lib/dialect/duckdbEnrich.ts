@@ -2,16 +2,11 @@
 import type { ReferenceData } from '../compiler/plan.ts';
 import type { Enrichment } from '../contract/schema.ts';
 import { identifier, literal } from './duckdbNames.ts';
+import { type LookupSql, lookupSql, orDefault } from './lookup.ts';
 
 /** One enrichment of rows called `placed`. */
-export interface EnrichmentSql {
-  readonly join: string;
+export interface EnrichmentSql extends Omit<LookupSql, 'values'> {
   readonly outputs: readonly string[];
-  /** Whether a row asks for a match and has none. */
-  readonly isUnmatched: string;
-  /** For quarantine: the first output column, and what was looked for. */
-  readonly column: string;
-  readonly asked: string;
 }
 
 /** `reference`: null for a lookup that the set part joins. */
@@ -20,28 +15,14 @@ export function enrichmentSql(
   reference: ReferenceData | null | undefined,
 ): EnrichmentSql | null {
   if (!reference) return null;
-  const table = identifier(reference.name);
-  const output = (value: string, isUnmatched: string, column: string) =>
-    typeof e.unmatched === 'object'
-      ? `CASE WHEN ${isUnmatched} THEN ${literal(e.unmatched.default)} ELSE ${value} END AS ${identifier(column)}`
-      : `${value} AS ${identifier(column)}`;
   if (e.kind === 'lookup') {
-    const keys = Object.entries(e.on).map(([column, key]) => ({
-      column: `placed.${identifier(column)}`,
-      key: `${table}.${identifier(key)}`,
-    }));
-    const hasKey = keys.map(({ column }) => `${column} IS NOT NULL`).join(' AND ');
-    const isUnmatched = `(${hasKey} AND ${keys[0]?.key} IS NULL)`;
-    return {
-      join: `LEFT JOIN ${table} ON ${keys.map(({ column, key }) => `${column} = ${key}`).join(' AND ')}`,
-      outputs: Object.entries(e.columns).map(([column, from]) =>
-        output(`${table}.${identifier(from)}`, isUnmatched, column),
-      ),
-      isUnmatched,
-      column: Object.keys(e.columns)[0] ?? '',
-      asked: keys.map(({ column }) => `${column}::VARCHAR`).join(" || ', ' || "),
-    };
+    const { values, ...sql } = lookupSql({ ...e, reference: reference.name }, 'placed', {
+      identifier,
+      literal,
+    });
+    return { ...sql, outputs: [...values].map(([column, value]) => `${value} AS ${identifier(column)}`) };
   }
+  const table = identifier(reference.name);
   const [x, y] = [`placed.${identifier(e.longitude)}`, `placed.${identifier(e.latitude)}`];
   // Even-odd rule: a ray to the right crosses an edge when the edge's ends stand on both sides of it.
   const crossed = `(g.y1 > ${y}) <> (g.y2 > ${y}) AND ${x} < (g.x2 - g.x1) * (${y} - g.y1) / (g.y2 - g.y1) + g.x1`;
@@ -54,7 +35,7 @@ export function enrichmentSql(
     // Most points are well within a polygon: the edges, which cost, are joined only where a border is near.
     join: `LEFT JOIN (SELECT cell, name, borders IS NOT NULL AS is_border FROM ${table}) AS ${cell} ON placed.${cellName(e)} = ${cell}.cell
 LEFT JOIN (SELECT cell, borders FROM ${table} WHERE borders IS NOT NULL) AS ${border} ON CASE WHEN ${cell}.is_border THEN placed.${cellName(e)} END = ${border}.cell`,
-    outputs: [output(found, isUnmatched, e.column)],
+    outputs: [`${orDefault(found, isUnmatched, e.unmatched, literal)} AS ${identifier(e.column)}`],
     isUnmatched,
     column: e.column,
     asked: `${y}::VARCHAR || ', ' || ${x}::VARCHAR`,

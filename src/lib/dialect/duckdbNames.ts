@@ -13,6 +13,10 @@ export const trimmed = (text: string): string => `trim(${text}, ${literal(' \t\r
 export const trimmedColumn = (name: string): string =>
   `CASE WHEN ${name} < '!' OR ends_with(${name}, ' ') OR ends_with(${name}, chr(9)) OR ends_with(${name}, chr(10)) OR ends_with(${name}, chr(13)) THEN ${trimmed(name)} ELSE ${name} END`;
 
+/** A value of a text that is written as a pattern (RE2) asks, as a whole; NULL of any other. */
+export const whenWritten = (text: string, pattern: string, value: string): string =>
+  `CASE WHEN regexp_full_match(${text}, ${literal(pattern)}) THEN ${value} END`;
+
 /** A list value of SQL expressions. */
 export const list = (items: readonly string[]): string => `[${items.join(', ')}]`;
 

@@ -1,14 +1,13 @@
 /** DuckDB's SQL for every way to write a time. */
 import type { TimestampFormat } from '../contract/schema.ts';
-import { literal } from './duckdbNames.ts';
+import { literal, whenWritten } from './duckdbNames.ts';
 
 /**
  * One timestamp format to a UTC TIMESTAMP with microseconds, or NULL. A time without a zone is read in `zone`: in the gap
  * of a change to summer time with the offset before it, in the fold of the change back as the later of the two.
  */
 export function timestampSql(format: TimestampFormat, text: string, zone: string): string {
-  const when = (pattern: string, value: string) =>
-    `CASE WHEN regexp_full_match(${text}, ${literal(pattern)}) THEN ${value} END`;
+  const when = (pattern: string, value: string) => whenWritten(text, pattern, value);
   const inZone = (local: string) =>
     zone === 'UTC' ? local : `timezone('UTC', timezone(${literal(zone)}, ${local}))`;
   if (typeof format === 'object') {

@@ -1,13 +1,12 @@
 /** A checked expression as SQL: the words that all dialects have. What differs is a list in each dialect's own file. */
 import type { Typed } from '../expression/check.ts';
 import type { FunctionName } from '../expression/functions.ts';
+import type { Quoting } from './lookup.ts';
 
 type Args = readonly string[];
 
 /** What differs between the dialects. Every argument is SQL. */
-export interface ExpressionDialect {
-  identifier(name: string): string;
-  literal(text: string): string;
+export interface ExpressionDialect extends Quoting {
   /** As a whole number with room for sums and products of 64-bit ones. */
   whole(value: string): string;
   /** As a double. */

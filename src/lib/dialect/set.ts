@@ -1,10 +1,9 @@
 /** The set part as one SQL statement: what needs more than one row, in the words that both engines have. */
 import type { OutputColumn, SetPart, SetSql } from '../compiler/plan.ts';
+import { type LookupSql, lookupSql, type Quoting } from './lookup.ts';
 
 /** What differs between the engines. */
-export interface SetDialect {
-  identifier(name: string): string;
-  literal(text: string): string;
+export interface SetDialect extends Quoting {
   /** Bookkeeping columns of row_part that are carried through as they are. */
   readonly carried: readonly string[];
 }
@@ -17,35 +16,13 @@ export function setSql(
   const { joins, dedupe } = plan.set;
   const { identifier, literal } = dialect;
   const keys = plan.partitionKeys.map((k) => k.name);
-  const lookups = joins.map((join) => {
-    const table = identifier(join.reference);
-    const pairs = Object.entries(join.on).map(([column, key]) => ({
-      column: `row_part.${identifier(column)}`,
-      key: `${table}.${identifier(key)}`,
-    }));
-    const hasKey = pairs.map(({ column }) => `${column} IS NOT NULL`).join(' AND ');
-    return {
-      ...join,
-      table,
-      condition: pairs.map(({ column, key }) => `${column} = ${key}`).join(' AND '),
-      isUnmatched: `(${hasKey} AND ${pairs[0]?.key} IS NULL)`,
-      asked: pairs.map(({ column }) => `CAST(${column} AS STRING)`).join(" || ', ' || "),
-    };
-  });
-  const looked = new Map(
-    lookups.flatMap((join) =>
-      Object.entries(join.columns).map(([column, from]) => {
-        const value = `${join.table}.${identifier(from)}`;
-        const sql =
-          typeof join.unmatched === 'object'
-            ? `CASE WHEN ${join.isUnmatched} THEN ${literal(join.unmatched.default)} ELSE ${value} END`
-            : value;
-        return [column, sql] as const;
-      }),
-    ),
-  );
+  const lookups = joins.map((join) => ({
+    ...lookupSql(join, 'row_part', dialect),
+    unmatched: join.unmatched,
+  }));
+  const looked = new Map(lookups.flatMap(({ values }) => [...values]));
   const refusing = lookups.filter((join) => join.unmatched === 'quarantine');
-  const refused = (column: string, value: (join: (typeof lookups)[number]) => string) =>
+  const refused = (column: string, value: (join: LookupSql) => string) =>
     refusing.length === 0
       ? `row_part.${column}`
       : `CASE WHEN row_part._reason IS NOT NULL THEN row_part.${column} ${refusing.map((j) => `WHEN ${j.isUnmatched} THEN ${value(j)}`).join(' ')} END AS ${column}`;
@@ -53,7 +30,7 @@ export function setSql(
   const looking = [
     ...dialect.carried.map((name) => `row_part.${name}`),
     refused('_reason', () => literal('unmatched')),
-    refused('_column', (j) => literal(Object.keys(j.columns)[0] ?? '')),
+    refused('_column', (j) => literal(j.column)),
     refused('_value', (j) => j.asked),
     ...published.map(({ name }) => {
       const sql = looked.get(name);
@@ -66,7 +43,7 @@ export function setSql(
     lookups.length > 0
       ? `WITH joined AS (
   SELECT ${looking.join(', ')}
-  FROM row_part${lookups.map((j) => `\n  LEFT JOIN ${j.table} ON ${j.condition}`).join('')}
+  FROM row_part${lookups.map((j) => `\n  ${j.join}`).join('')}
 )
 `
       : '';
