@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { draftContract } from '../lib/contract/infer.ts';
+import { identifier, topFolder } from '../lib/contract/parts.ts';
 import { readSamples, textOf } from './samples.ts';
 import { readOptions, UsageError } from './usage.ts';
 
@@ -41,13 +42,13 @@ export async function run(args: string[]): Promise<number> {
     );
     const dataset =
       values.dataset === undefined
-        ? await ask('name of the dataset', samples.dataset, datasetName)
-        : datasetName(values.dataset);
+        ? await ask('name of the dataset', samples.dataset, as(identifier))
+        : as(identifier)(values.dataset);
     const path = values.out ?? join(root, 'datasets', `${dataset}.yml`);
     if (existsSync(path))
       throw new UsageError(`${path}: it is there already; --dataset or --out names another`);
     const likely = draftContract(dataset, samples.source, samples.records);
-    const prefix = await ask('where its files land in the raw bucket', likely.chosen.prefix, prefixOf);
+    const prefix = await ask('where its files land in the raw bucket', likely.chosen.prefix, as(topFolder));
     const key = await ask(
       'columns that identify a row, the first of equal ones is kept (- for none)',
       likely.chosen.key.join(', ') || '-',
@@ -74,19 +75,14 @@ export async function run(args: string[]): Promise<number> {
   }
 }
 
-function datasetName(answer: string): string {
-  if (!/^[a-z][a-z0-9_]{0,99}$/.test(answer))
-    throw new UsageError(
-      `"${answer}": a dataset is called by a letter, then letters, digits and _, all small`,
-    );
-  return answer;
-}
-
-function prefixOf(answer: string): string {
-  if (!/^[^/].*\/$/.test(answer))
-    throw new UsageError(`"${answer}": a prefix ends with / and begins with another`);
-  return answer;
-}
+/** Reads an answer as the contract language has it. */
+const as =
+  (schema: typeof identifier) =>
+  (answer: string): string => {
+    const { success, data, error } = schema.safeParse(answer);
+    if (!success) throw new UsageError(`"${answer}": ${error.issues[0]?.message}`);
+    return data;
+  };
 
 /** Columns named with commas between; none for `-`. */
 function columnsOf(answer: string, known: readonly string[]): string[] {

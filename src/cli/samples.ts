@@ -3,9 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { parse as parseCsv } from 'csv-parse/sync';
 import { stringify } from 'yaml';
-import { type Drafted, Fraction, findRecords, valueOfField } from '../lib/contract/infer.ts';
+import { type Drafted, findRecords } from '../lib/contract/infer.ts';
+import { Fraction, valueOfField } from '../lib/contract/inferColumn.ts';
 import { parseContract } from '../lib/contract/load.ts';
 import type { Contract } from '../lib/contract/schema.ts';
+import { isHeader } from '../lib/engine/layout.ts';
 import { compressionOf, unpackStart } from '../lib/engine/unpack.ts';
 import { concatenatedObjects, isJsonObject, tryParseJson } from '../lib/json.ts';
 import { UsageError } from './usage.ts';
@@ -75,9 +77,8 @@ function readCsv(text: string): { source: Partial<Contract['source']>; records: 
     try {
       const options = { delimiter, relax_column_count: true, skip_empty_lines: true };
       const [header = [], ...rows]: string[][] = parseCsv(text, options);
-      const isSound =
-        header.length > 1 && header.every((name) => name !== '') && new Set(header).size === header.length;
-      return isSound ? [{ delimiter, header, rows: rows.filter((row) => row.length === header.length) }] : [];
+      if (header.length < 2 || !isHeader(header)) return [];
+      return [{ delimiter, header, rows: rows.filter((row) => row.length === header.length) }];
     } catch {
       return [];
     }

@@ -189,7 +189,7 @@ test('init asks what a sample cannot tell, asks again where the answer cannot be
     });
   const asked = init(['', 'shop', 'shop/', 'order_id, item', 'item', 'shipped', ''].join('\n'));
   expect(asked).toMatchObject({ status: 0, stderr: '' });
-  expect(asked.stdout).toContain('"shop": a prefix ends with /');
+  expect(asked.stdout).toContain('"shop": must be one folder at the top of the raw bucket');
   expect(asked.stdout).toContain('"item": it is one of placed, shipped, -');
   expect(asked.stdout).toContain(`npm run sluice -- validate ${out}`);
   expect(parse(readFileSync(out, 'utf8'))).toMatchObject({

@@ -5,59 +5,92 @@ import { ExpressionError, parseExpression } from '../expression/parse.ts';
 import { checkRange } from './expectationSchema.ts';
 import { isNumber } from './parts.ts';
 import { isBelow } from './path.ts';
-import type { Contract } from './schema.ts';
+import type { Contract, Expectation } from './schema.ts';
 
 /** Adds an issue, with its place, for each fault. */
 export function checkContract(contract: Contract, context: z.core.$RefinementCtx): void {
-  const issue = (path: (string | number)[], message: string) =>
-    context.addIssue({ code: 'custom', path, message });
-  const types = new Map<string, { type: string; required: boolean }>();
-  const declare = (path: (string | number)[], name: string, type: string, required: boolean) => {
-    if (types.has(name)) issue(path, `the column "${name}" is there already`);
-    types.set(name, { type, required });
+  const scope = openScope(context);
+  checkColumns(contract, scope);
+  checkFlatten(contract, scope);
+  checkExpressions(contract, scope);
+  checkEnrichments(contract, scope);
+  checkDedupe(contract, scope);
+  checkPartitions(contract, scope);
+  const partitionKeys = new Set(contract.partitionBy.map((p) => p.name));
+  const published = new Map([...scope.types()].filter(([name]) => !partitionKeys.has(name)));
+  contract.expectations.forEach((e, i) => {
+    checkExpectation(e, ['expectations', i], published, scope);
+  });
+}
+
+type Place = readonly (string | number)[];
+type Scope = ReturnType<typeof openScope>;
+
+/** The columns that are declared so far, and what is wrong. */
+function openScope(context: z.core.$RefinementCtx) {
+  const columns = new Map<string, { type: string; required: boolean }>();
+  const issue = (path: Place, message: string) =>
+    context.addIssue({ code: 'custom', path: [...path], message });
+  return {
+    issue,
+    /** Name -> Hive type. */
+    types: (): Map<string, string> => new Map([...columns].map(([name, { type }]) => [name, type])),
+    declare(path: Place, name: string, type: string, required: boolean) {
+      if (columns.has(name)) issue(path, `the column "${name}" is there already`);
+      columns.set(name, { type, required });
+    },
+    /** The column of this name; an issue where there is none, or where its type is not among `allowed`. */
+    known(path: Place, name: string, allowed?: readonly string[]) {
+      const column = columns.get(name);
+      if (!column) issue(path, `there is no column "${name}"`);
+      else if (allowed && !allowed.includes(column.type))
+        issue(path, `the column "${name}" is ${column.type}, it must be ${allowed.join(' or ')}`);
+      return column;
+    },
+    /** An expression over `among` that gives a Hive type. */
+    gives(path: Place, text: string, type: string, among: ReadonlyMap<string, string>) {
+      try {
+        const found = checkExpression(parseExpression(text), among).type;
+        const wanted = valueTypeOf(type);
+        const fits = found === wanted || found === 'null' || (wanted === 'number' && found === 'integer');
+        if (!fits) issue(path, `gives ${found}, not ${type}`);
+      } catch (error) {
+        if (!(error instanceof ExpressionError)) throw error;
+        issue(path, error.message);
+      }
+    },
   };
-  const known = (path: (string | number)[], name: string, allowed?: readonly string[]) => {
-    const column = types.get(name);
-    if (!column) issue(path, `there is no column "${name}"`);
-    else if (allowed && !allowed.includes(column.type))
-      issue(path, `the column "${name}" is ${column.type}, it must be ${allowed.join(' or ')}`);
-    return column;
-  };
-  contract.columns.forEach((c, i) => {
+}
+
+function checkColumns({ columns, explode }: Contract, { declare, issue }: Scope): void {
+  columns.forEach((c, i) => {
     declare(['columns', i, 'name'], c.name, c.type, c.required);
-    const isArray = contract.explode !== undefined && c.path === contract.explode && c.type !== 'json';
-    if (isArray && c.type.startsWith('array<'))
+    if (explode !== undefined && c.path === explode && c.type.startsWith('array<'))
       issue(['columns', i, 'type'], 'is that of one element: the array is exploded');
   });
-  if (contract.explode?.includes('[*]')) issue(['explode'], 'may not have [*]');
-  contract.flatten.forEach((f, i) => {
-    if (f.path.includes('[')) issue(['flatten', i, 'path'], 'goes through objects only');
-    if (contract.explode !== undefined && isBelow(f.path, contract.explode))
+}
+
+function checkFlatten({ flatten, explode }: Contract, { issue }: Scope): void {
+  if (explode?.includes('[*]')) issue(['explode'], 'may not have [*]');
+  flatten.forEach(({ path }, i) => {
+    if (path.includes('[')) issue(['flatten', i, 'path'], 'goes through objects only');
+    if (explode !== undefined && isBelow(path, explode))
       issue(['flatten', i, 'path'], 'lies in the exploded array, whose elements are no object of the record');
   });
-  const readable = new Map(contract.columns.map((c) => [c.name, c.type]));
-  const checkType = (
-    path: (string | number)[],
-    text: string,
-    type: string,
-    columns: ReadonlyMap<string, string> = readable,
-  ) => {
-    try {
-      const found = checkExpression(parseExpression(text), columns).type;
-      const wanted = valueTypeOf(type);
-      const fits = found === wanted || found === 'null' || (wanted === 'number' && found === 'integer');
-      if (!fits) issue(path, `gives ${found}, not ${type}`);
-    } catch (error) {
-      if (!(error instanceof ExpressionError)) throw error;
-      issue(path, error.message);
-    }
-  };
-  contract.derive.forEach((d, i) => {
-    checkType(['derive', i, 'expression'], d.expression, d.type);
+}
+
+/** They read the contract's own columns, and none that others are made of. */
+function checkExpressions({ columns, derive, filter }: Contract, { declare, gives }: Scope): void {
+  const readable = new Map(columns.map((c) => [c.name, c.type]));
+  derive.forEach((d, i) => {
+    gives(['derive', i, 'expression'], d.expression, d.type, readable);
     declare(['derive', i, 'name'], d.name, d.type, false);
   });
-  if (contract.filter !== undefined) checkType(['filter'], contract.filter, 'boolean');
-  contract.enrich.forEach((e, i) => {
+  if (filter !== undefined) gives(['filter'], filter, 'boolean', readable);
+}
+
+function checkEnrichments({ enrich }: Contract, { declare, known }: Scope): void {
+  enrich.forEach((e, i) => {
     if (e.kind === 'lookup') {
       for (const name of Object.keys(e.on))
         known(['enrich', i, 'on', name], name, ['string', 'int', 'bigint']);
@@ -69,18 +102,22 @@ export function checkContract(contract: Contract, context: z.core.$RefinementCtx
       declare(['enrich', i, 'column'], e.column, 'string', false);
     }
   });
-  contract.dedupe?.key.forEach((name, i) => {
-    const column = known(['dedupe', 'key', i], name);
+}
+
+function checkDedupe({ dedupe }: Contract, { known, issue }: Scope): void {
+  // What is published is compared as text.
+  const allowed = dedupe?.scope === 'published' ? ['string', 'int', 'bigint', 'date'] : undefined;
+  dedupe?.key.forEach((name, i) => {
+    const column = known(['dedupe', 'key', i], name, allowed);
     if (column && !column.required) issue(['dedupe', 'key', i], `the key column "${name}" must be required`);
   });
-  if (contract.dedupe?.scope === 'published')
-    contract.dedupe.key.forEach((name, i) => {
-      known(['dedupe', 'key', i], name, ['string', 'int', 'bigint', 'date']);
-    });
-  contract.dedupe?.order.forEach((o, i) => {
+  dedupe?.order.forEach((o, i) => {
     known(['dedupe', 'order', i, 'column'], o.column);
   });
-  contract.partitionBy.forEach((p, i) => {
+}
+
+function checkPartitions({ partitionBy }: Contract, { known, declare, issue }: Scope): void {
+  partitionBy.forEach((p, i) => {
     if ('of' in p) {
       const column = known(['partitionBy', i, 'of'], p.of, ['timestamp', 'date']);
       if (column?.type === 'date' && p.part === 'hour')
@@ -88,31 +125,43 @@ export function checkContract(contract: Contract, context: z.core.$RefinementCtx
     }
     declare(['partitionBy', i, 'name'], p.name, 'string', true);
   });
-  const partitionKeys = new Set(contract.partitionBy.map((p) => p.name));
-  const goldenTypes = new Map(
-    [...types].filter(([name]) => !partitionKeys.has(name)).map(([name, { type }]) => [name, type]),
-  );
-  contract.expectations.forEach((e, i) => {
-    const allowed = { in_set: ['string'], regex: ['string'], freshness: ['timestamp'] } as const;
-    if (e.check === 'unique')
-      e.columns.forEach((name, j) => {
-        known(['expectations', i, 'columns', j], name);
+}
+
+/** The types that a check is for; any for one that is not among them. */
+const typesOfChecks: Readonly<Record<string, readonly string[]>> = {
+  in_set: ['string'],
+  regex: ['string'],
+  freshness: ['timestamp'],
+};
+
+function checkExpectation(
+  e: Expectation,
+  path: Place,
+  published: ReadonlyMap<string, string>,
+  { known, gives, issue }: Scope,
+): void {
+  const type = 'column' in e ? known([...path, 'column'], e.column, typesOfChecks[e.check])?.type : undefined;
+  switch (e.check) {
+    case 'unique':
+      e.columns.forEach((name, i) => {
+        known([...path, 'columns', i], name);
       });
-    if ('column' in e)
-      known(
-        ['expectations', i, 'column'],
-        e.column,
-        e.check in allowed ? allowed[e.check as keyof typeof allowed] : undefined,
-      );
-    if (e.check === 'matched_share') known(['expectations', i, 'of'], e.of);
-    if (e.check === 'predicate')
-      checkType(['expectations', i, 'expression'], e.expression, 'boolean', goldenTypes);
-    if (e.check === 'range') checkRange(e, types.get(e.column)?.type, (m) => issue(['expectations', i], m));
-    if (e.check === 'sum') {
-      if (e.min === undefined && e.max === undefined) issue(['expectations', i], 'needs min or max');
-      if (!isNumber(types.get(e.column)?.type)) issue(['expectations', i, 'column'], 'must be a number');
-    }
-    if (e.check === 'row_count' && e.min === undefined && e.max === undefined && !e.lastBatches)
-      issue(['expectations', i], 'needs min, max or lastBatches');
-  });
+      break;
+    case 'matched_share':
+      known([...path, 'of'], e.of);
+      break;
+    case 'predicate':
+      gives([...path, 'expression'], e.expression, 'boolean', published);
+      break;
+    case 'range':
+      checkRange(e, type, (message) => issue(path, message));
+      break;
+    case 'sum':
+      if (e.min === undefined && e.max === undefined) issue(path, 'needs min or max');
+      if (!isNumber(type)) issue([...path, 'column'], 'must be a number');
+      break;
+    case 'row_count':
+      if (e.min === undefined && e.max === undefined && !e.lastBatches)
+        issue(path, 'needs min, max or lastBatches');
+  }
 }

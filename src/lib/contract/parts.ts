@@ -10,6 +10,11 @@ export const identifier = z
     'must be lower case letters, digits and underscores, starting with a letter',
   );
 
+/** Where a dataset's files land. */
+export const topFolder = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*\/$/, 'must be one folder at the top of the raw bucket, such as feed/');
+
 /** Keys apart by dots, in double quotes where they have dots or spaces; `[n]` an index, `[*]` every element. */
 export const jsonPath = z
   .string()

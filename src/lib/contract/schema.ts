@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import { checkContract } from './check.ts';
 import { expectation } from './expectationSchema.ts';
-import { identifier, isExtraction, jsonPath } from './parts.ts';
+import { identifier, isExtraction, jsonPath, topFolder } from './parts.ts';
 
 const columnType = z
   .string()
@@ -179,13 +179,7 @@ const loneFormats: readonly string[] = ['json_document', 'json_concatenated', 'c
 
 const source = z
   .strictObject({
-    prefix: z
-      .string()
-      .regex(
-        /^[A-Za-z0-9][A-Za-z0-9._-]*\/$/,
-        'must be one folder at the top of the raw bucket, such as feed/',
-      )
-      .describe('The folder in the raw bucket. The crawler makes one table of it.'),
+    prefix: topFolder.describe('The folder in the raw bucket. The crawler makes one table of it.'),
     formats: z
       .array(z.enum(['ndjson', 'json_array', 'json_document', 'json_concatenated', 'csv']))
       .min(1)

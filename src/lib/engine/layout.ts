@@ -88,12 +88,15 @@ function headerOf(csv: Contract['source']['csv'], start: Uint8Array): string[] |
       to: 1,
       relax_column_count: true,
     });
-    const isSound = header.every((name) => name !== '') && new Set(header).size === header.length;
-    return isSound && header.length > 0 ? header : null;
+    return isHeader(header) ? header : null;
   } catch {
     return null;
   }
 }
+
+/** Whether a CSV's record can name fields: none is empty, and none stands twice. */
+export const isHeader = (names: readonly string[]): boolean =>
+  names.length > 0 && names.every((name) => name !== '') && new Set(names).size === names.length;
 
 /**
  * A NUL byte within the start: UTF-16, UTF-32, or no text at all (an image, an archive in an archive). JSON text has
