@@ -10,8 +10,8 @@ import { generateFeed } from '../scripts/generate-feed.ts';
 import { parallel } from '../src/lib/parallel.ts';
 import { waitFor } from '../src/lib/waitFor.ts';
 import { connectStage, type Stage } from '../src/stage/connect.ts';
+import { functionOf, visitsWithData } from '../src/stage/executions.ts';
 import { query } from '../src/stage/query.ts';
-import { visitsWithData } from '../src/watch/collect.ts';
 import { prices } from './prices.ts';
 
 const dataset = 'social_media';
@@ -213,8 +213,4 @@ const { provider } = parse(readFileSync(join(root, 'serverless.yml'), 'utf8'), {
   logLevel: 'silent',
 }) as { provider: { memorySize: number } };
 
-/** Of the function behind a state, which is called like it. */
-function memoryMb(state: string): number {
-  const name = state.charAt(0).toLowerCase() + state.slice(1);
-  return functions[name]?.memorySize ?? provider.memorySize;
-}
+const memoryMb = (state: string): number => functions[functionOf(state)]?.memorySize ?? provider.memorySize;

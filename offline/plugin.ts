@@ -110,7 +110,7 @@ async function startOffline(
     };
     definition.handler = wrapped(serverless.serviceDir, definition.handler);
   }
-  const watch = await startWatchServer(await connectStage(aws.endpoint), 'local', 0);
+  const watch = await startWatchServer(await connectStage(aws.endpoint), 0);
   report(`watch it at ${watch.address}`);
   report(`local AWS at ${aws.endpoint}; in another terminal:`);
   report(`  ${exportLine(aws.endpoint)}`);

@@ -1,44 +1,18 @@
 /** What came of a run, for a person and as data: accounting, partitions, expectations, a look at the golden table. */
 import { styleText } from 'node:util';
 import { DescribeExecutionCommand } from '@aws-sdk/client-sfn';
-import { z } from 'zod';
-import { type Print, printAnswer, printTable } from '../src/cli/table.ts';
-import { outcomeSchema } from '../src/lib/compiler/expectations.ts';
+import { accountingCells, type Print, printAnswer, printTable } from '../src/cli/table.ts';
 import { type Contract, tableOf } from '../src/lib/contract/schema.ts';
+import type { BatchRecord } from '../src/lib/ledger/records.ts';
 import type { Stage } from '../src/stage/connect.ts';
 import type { FollowedExecution, FollowedRun } from '../src/stage/follow.ts';
 import { type QueryRows, query } from '../src/stage/query.ts';
 import { findTable, listPartitions } from '../src/stage/tables.ts';
 
-const batchRecord = z.object({
-  batch: z.string(),
-  state: z.string(),
-  engine: z.string(),
-  files: z.number(),
-  execution: z.string(),
-  reason: z.string().optional(),
-  report: z.string().optional(),
-  expectations: z.array(outcomeSchema).default([]),
-  counts: z
-    .object({
-      rowsRead: z.number(),
-      published: z.number(),
-      quarantined: z.number(),
-      duplicates: z.number(),
-      reasons: z.record(z.string(), z.number()),
-      nulled: z.record(z.string(), z.number()),
-    })
-    .optional(),
-});
-
 export interface RunReport {
   /** From the first upload to the last query's answer. */
   readonly seconds: number;
-  readonly batches: readonly (z.output<typeof batchRecord> & {
-    dataset: string;
-    error?: string;
-    cause?: string;
-  })[];
+  readonly batches: readonly (BatchRecord & { dataset: string; error?: string; cause?: string })[];
   readonly executions: readonly FollowedExecution[];
   readonly partitions: readonly { table: string; partition: string }[];
   readonly samples: readonly ({ table: string; sql: string } & QueryRows)[];
@@ -58,7 +32,8 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
   const ids = new Set(run.files.map((f) => JSON.stringify([f.dataset, f.record.batch])));
   for (const id of ids) {
     const [dataset, batch] = JSON.parse(id) as [string, string];
-    const record = batchRecord.parse(await stage.ledger.batch(dataset, batch));
+    const record = await stage.ledger.batch(dataset, batch);
+    if (!record) continue;
     const failure = record.state === 'published' ? {} : await failureOf(stage, record.execution);
     batches.push({ dataset, ...record, ...failure });
   }
@@ -99,10 +74,7 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
       b.batch.slice(0, 8),
       b.engine,
       b.files,
-      b.counts?.rowsRead ?? '-',
-      b.counts?.published ?? '-',
-      b.counts?.quarantined ?? '-',
-      b.counts?.duplicates ?? '-',
+      ...accountingCells(b.counts),
       b.state,
     ]),
   );

@@ -86,7 +86,7 @@ async function main(): Promise<number> {
       if (values.json) await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`);
       lap(summaryOf(result));
       if (values.keep) {
-        const watch = await startWatchServer(stage, 'local', 0);
+        const watch = await startWatchServer(stage, 0);
         console.log(`\nThe local AWS stays up until Ctrl-C. To use it:\n  ${exportLine(aws.endpoint)}`);
         console.log(`Watch it: ${watch.address}`);
         const dataset = String(drops[0]?.dataset);

@@ -1,5 +1,5 @@
 /** What every command on a deployed stage has in common. */
-import { InvalidInput } from '../lib/errors.ts';
+import { contractOf } from '../lib/flow/deps.ts';
 import type { OperatorDeps } from '../lib/flow/operate.ts';
 import { connectStage, depsOf, type Stage } from '../stage/connect.ts';
 import { UsageError } from './usage.ts';
@@ -28,8 +28,5 @@ export async function connect(values: {
 
 /** The datasets that a command is about: the one named, or all. Throws InvalidInput for one that is not there. */
 export function datasetsOf(deps: Pick<OperatorDeps, 'contracts'>, named: string | undefined): string[] {
-  const all = [...deps.contracts.keys()];
-  if (named === undefined) return all;
-  if (!all.includes(named)) throw new InvalidInput(`there is no dataset "${named}", only ${all.join(', ')}`);
-  return [named];
+  return named === undefined ? [...deps.contracts.keys()] : [contractOf(deps, named).dataset];
 }

@@ -1,5 +1,6 @@
 /** `sluice release` and `sluice reject`: what becomes of a held batch. */
-import { type Decision, decide } from '../lib/flow/operate.ts';
+import { decide } from '../lib/flow/operate.ts';
+import type { Decision } from '../lib/ledger/records.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { type Command, readOptions, UsageError } from './usage.ts';
 

@@ -6,7 +6,7 @@ import type { FileRecord } from '../lib/ledger/records.ts';
 import { followFiles } from '../stage/follow.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { progressOn } from './progress.ts';
-import { printTable } from './table.ts';
+import { accountingCells, printTable } from './table.ts';
 import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- drop --dataset NAME FILE… [options]
@@ -46,10 +46,7 @@ export async function run(args: string[]): Promise<number> {
       records.map(({ object, state, counts, reason }) => [
         object,
         state,
-        counts?.rowsRead ?? '-',
-        counts?.published ?? '-',
-        counts?.quarantined ?? '-',
-        counts?.duplicates ?? '-',
+        ...accountingCells(counts),
         reason?.slice(0, 100) ?? '',
       ]),
     );

@@ -1,7 +1,7 @@
 /** `sluice files`: the files of a dataset, with their state and counts. */
 import { contractOf } from '../lib/flow/deps.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
-import { printTable } from './table.ts';
+import { accountingCells, printTable } from './table.ts';
 import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- files --dataset NAME [--state STATE] [options]
@@ -46,10 +46,7 @@ export async function run(args: string[]): Promise<number> {
         f.size,
         f.attempts,
         f.batch?.slice(0, 8) ?? '-',
-        f.counts?.rowsRead ?? '-',
-        f.counts?.published ?? '-',
-        f.counts?.quarantined ?? '-',
-        f.counts?.duplicates ?? '-',
+        ...accountingCells(f.counts),
         f.reason?.slice(0, 100) ?? '',
       ]),
     );

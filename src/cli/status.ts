@@ -23,7 +23,7 @@ export async function run(args: string[]): Promise<number> {
         ledger.lease(dataset),
       ]);
       const count = (state: string) => files.filter((f) => f.state === state).length;
-      const last = batches.sort((a, b) => String(a.claimedAt).localeCompare(String(b.claimedAt))).at(-1);
+      const last = batches.at(-1);
       return {
         dataset,
         pending: count('pending'),
@@ -51,7 +51,7 @@ export async function run(args: string[]): Promise<number> {
         r.lease,
         last?.batch.slice(0, 8) ?? '-',
         last?.state ?? '-',
-        String(last?.at ?? '-'),
+        last?.at ?? '-',
       ]),
     );
   return rows.some((r) => r.held + r.failed > 0) ? 1 : 0;

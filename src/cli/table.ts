@@ -1,5 +1,6 @@
 /** Tables for people. */
 import { styleText } from 'node:util';
+import type { Accounting } from '../lib/compiler/plan.ts';
 
 export type Print = (line: string) => void;
 
@@ -25,6 +26,10 @@ export function printTable(
     print(`  ${index === 0 ? styleText('dim', line) : line}`);
   }
 }
+
+/** Cells of rows read, published, quarantined and duplicates: dashes as long as nothing is counted. */
+export const accountingCells = (counts: Accounting | undefined): (string | number)[] =>
+  [counts?.rowsRead, counts?.published, counts?.quarantined, counts?.duplicates].map((n) => n ?? '-');
 
 /** Rows of a query, each value on one line. */
 export const printAnswer = (

@@ -16,7 +16,7 @@ export async function run(args: string[]): Promise<number> {
   const { values } = readOptions(args, { ...stageOptions, port: { type: 'string', default: '4700' } });
   if (!/^\d{1,5}$/.test(values.port)) throw new UsageError(`--port ${values.port}: it is a number`);
   const { stage } = await connect(values);
-  const server = await startWatchServer(stage, values.stage, Number(values.port)).catch((error: unknown) => {
+  const server = await startWatchServer(stage, Number(values.port)).catch((error: unknown) => {
     const isBusy = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
     throw isBusy ? new UsageError(`port ${values.port} is in use; choose another one with --port`) : error;
   });

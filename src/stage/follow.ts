@@ -4,12 +4,11 @@ import { stat } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { paginateListExecutions } from '@aws-sdk/client-sfn';
 import type { FileRecord } from '../lib/ledger/records.ts';
 import { parallel } from '../lib/parallel.ts';
-import { visitsWithData } from '../watch/collect.ts';
-import type { Visit } from '../watch/model.ts';
 import type { Drop, Stage } from './connect.ts';
+import { listExecutions, visitsWithData } from './executions.ts';
+import type { Visit } from './history.ts';
 
 export interface FollowedFile extends Drop {
   readonly version: string;
@@ -52,14 +51,15 @@ export async function followFiles(
   const followed = new Map<string, FollowedExecution>();
   const printed = new Map<string, number>();
   // One that runs already may take the files along.
-  const before = new Set((await executionsOf(stage)).filter((e) => e.status !== 'RUNNING').map((e) => e.arn));
+  const all = () => listExecutions(stage, 1000);
+  const before = new Set((await all()).filter((e) => e.status !== 'RUNNING').map((e) => e.arn));
   const dropped = [];
   for (const drop of drops) {
     dropped.push({ ...drop, version: await upload(stage, drop) });
     progress.line(`${styleText('green', '↑')} ${drop.key}`);
   }
   for (;;) {
-    const executions = (await executionsOf(stage)).filter((e) => !before.has(e.arn));
+    const executions = (await all()).filter((e) => !before.has(e.arn)).reverse();
     const running: string[] = [];
     for (const execution of executions) {
       const known = followed.get(execution.arn);
@@ -69,7 +69,7 @@ export async function followFiles(
         if (i >= (printed.get(execution.arn) ?? 0) && !isPoll(states, i))
           progress.line(stateLine(execution.name, state));
       printed.set(execution.arn, states.length);
-      const seconds = ((execution.stoppedAt ?? Date.now()) - execution.startedAt) / 1000;
+      const seconds = ((execution.endedAt ?? Date.now()) - execution.startedAt) / 1000;
       followed.set(execution.arn, { name: execution.name, status: execution.status, seconds, states });
       if (execution.status !== 'RUNNING')
         progress.line(executionLine(execution.name, execution.status, seconds));
@@ -117,27 +117,6 @@ async function settled(
     return isOpen ? [] : [{ ...drop, record }];
   });
   return files.length === dropped.length ? files : null;
-}
-
-async function executionsOf({ sfn, config }: Stage) {
-  const found: {
-    arn: string;
-    name: string;
-    status: string;
-    startedAt: number;
-    stoppedAt: number | undefined;
-  }[] = [];
-  const pages = paginateListExecutions({ client: sfn }, { stateMachineArn: config.stateMachineArn });
-  for await (const page of pages)
-    for (const e of page.executions ?? [])
-      found.push({
-        arn: e.executionArn ?? '',
-        name: e.name ?? '',
-        status: e.status ?? '',
-        startedAt: e.startDate?.getTime() ?? 0,
-        stoppedAt: e.stopDate?.getTime(),
-      });
-  return found.reverse();
 }
 
 /** States that are over, with how long each took, and the one that is not. Choices are left out: they take no time. */

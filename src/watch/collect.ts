@@ -1,56 +1,23 @@
 /** Reads what the page shows from a deployed stage: Step Functions, ledger, Catalog, logs. Nothing is changed. */
 import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
-import {
-  DescribeExecutionCommand,
-  DescribeStateMachineForExecutionCommand,
-  type HistoryEvent,
-  ListExecutionsCommand,
-  paginateGetExecutionHistory,
-} from '@aws-sdk/client-sfn';
-import { z } from 'zod';
+import { DescribeExecutionCommand, DescribeStateMachineForExecutionCommand } from '@aws-sdk/client-sfn';
+import type { z } from 'zod';
 import { createStore } from '../lib/aws/store.ts';
 import { hiveSegment } from '../lib/catalog/partitionPath.ts';
-import { outcomeSchema } from '../lib/compiler/expectations.ts';
 import { tableOf } from '../lib/contract/schema.ts';
-import { identifier, literal } from '../lib/dialect/athenaNames.ts';
-import { InvalidInput } from '../lib/errors.ts';
+import { identifier } from '../lib/dialect/athenaNames.ts';
 import { places } from '../lib/flow/batch.ts';
-import { accounting, claimOutput, jobOutput, transformOutput } from '../lib/flow/schemas.ts';
+import { contractOf } from '../lib/flow/deps.ts';
+import { claimOutput, jobOutput, transformOutput } from '../lib/flow/schemas.ts';
 import type { Stage } from '../stage/connect.ts';
+import { functionOf, visitsWithData } from '../stage/executions.ts';
+import type { ExecutionSummary, Visit, VisitData } from '../stage/history.ts';
+import { refusedRows } from '../stage/quarantine.ts';
 import { query } from '../stage/query.ts';
 import { findTable, listPartitions } from '../stage/tables.ts';
 import { graphOf } from './graph.ts';
-import { visitsOf } from './history.ts';
-import type {
-  BatchDetail,
-  ExecutionDetail,
-  ExecutionSummary,
-  Graph,
-  LogLine,
-  QuarantineSample,
-  TableDetail,
-  Visit,
-  VisitData,
-} from './model.ts';
-
-/** The newest executions first. */
-export async function listExecutions({ sfn, config }: Stage, maxResults = 50): Promise<ExecutionSummary[]> {
-  const { executions = [] } = await sfn.send(
-    new ListExecutionsCommand({ stateMachineArn: config.stateMachineArn, maxResults }),
-  );
-  return executions
-    .map((e) => ({
-      arn: e.executionArn ?? '',
-      name: e.name ?? '',
-      // Named by dataset and fence: see src/lib/flow/execution.ts.
-      dataset: (e.name ?? '').replace(/-\d+$/, ''),
-      status: e.status ?? '',
-      startedAt: e.startDate?.getTime() ?? 0,
-      endedAt: e.stopDate?.getTime() ?? null,
-    }))
-    .sort((a, b) => b.startedAt - a.startedAt);
-}
+import type { BatchDetail, ExecutionDetail, Graph, LogLine, QuarantineSample, TableDetail } from './model.ts';
 
 export async function executionGraph({ sfn }: Stage, executionArn: string): Promise<Graph> {
   const { definition } = await sfn.send(new DescribeStateMachineForExecutionCommand({ executionArn }));
@@ -82,25 +49,6 @@ export async function visitData(stage: Stage, arn: string, index: number): Promi
 export const qualityPage = (stage: Stage, dataset: string, batch: string): Promise<string> =>
   createStore(stage.s3).readText(places(stage.config).report(dataset, batch).page);
 
-/** Every visit of an execution, in the order in which they began. */
-export async function visitsWithData({ sfn }: Stage, executionArn: string): Promise<(Visit & VisitData)[]> {
-  const events: HistoryEvent[] = [];
-  const pages = paginateGetExecutionHistory({ client: sfn }, { executionArn, maxResults: 1000 });
-  for await (const page of pages) events.push(...(page.events ?? []));
-  return visitsOf(events);
-}
-
-const batchRecord = z.object({
-  state: z.string(),
-  engine: z.string().default('…'),
-  files: z.number().default(0),
-  bytes: z.number().default(0),
-  reason: z.string().nullable().default(null),
-  counts: accounting.extend({ reasons: z.record(z.string(), z.number()).default({}) }).optional(),
-  expectations: z.array(outcomeSchema).default([]),
-  report: z.string().nullable().default(null),
-});
-
 /** An execution runs one batch after the other. */
 async function batchesOf(
   { ledger }: Stage,
@@ -112,12 +60,19 @@ async function batchesOf(
     if (state !== 'ClaimBatch') continue;
     const claim = parsed(claimOutput, output);
     if (claim?.outcome !== 'claimed') continue;
-    const record = batchRecord.parse((await ledger.batch(dataset, claim.batch)) ?? { state: 'running' });
-    const { counts, ...rest } = record;
+    const record = await ledger.batch(dataset, claim.batch);
+    if (!record) continue;
+    const { batch, state: batchState, engine, files, bytes, counts, expectations } = record;
     batches.push({
-      ...rest,
       dataset,
-      batch: claim.batch,
+      batch,
+      state: batchState,
+      engine,
+      files,
+      bytes,
+      expectations,
+      reason: record.reason ?? null,
+      report: record.report ?? null,
       accounting: counts ?? accountingAfter(visits.slice(index + 1)),
       reasons: counts?.reasons ?? {},
     });
@@ -154,11 +109,10 @@ export async function visitLogs(
   from: number,
   to: number,
 ): Promise<LogLine[]> {
-  const name = state.charAt(0).toLowerCase() + state.slice(1);
   try {
     const { events = [] } = await logs.send(
       new FilterLogEventsCommand({
-        logGroupName: `/aws/lambda/${functionPrefix}${name}`,
+        logGroupName: `/aws/lambda/${functionPrefix}${functionOf(state)}`,
         startTime: from - 1000,
         endTime: to + 2000,
         limit: 500,
@@ -171,35 +125,19 @@ export async function visitLogs(
   }
 }
 
-/** Up to three rows a reason. One Athena query over the batch's quarantine. */
+/** Up to three rows a reason and column. */
 export async function quarantineSamples(
   stage: Stage,
   dataset: string,
   batch: string,
 ): Promise<QuarantineSample[]> {
-  const { rows } = await query(
-    stage,
-    `SELECT reason, object, line, column_name, value, raw FROM (
-       SELECT reason, object, line, column_name, value, raw,
-              row_number() OVER (PARTITION BY reason ORDER BY object, line) AS place
-       FROM quarantine WHERE dataset = ${literal(dataset)} AND batch = ${literal(batch)}
-     ) AS sampled WHERE place <= 3 ORDER BY reason, place`,
-  );
-  return rows.map(([reason, object, line, column, value, raw]) => ({
-    reason: reason ?? '',
-    object: object ?? '',
-    line: line === null || line === undefined ? null : Number(line),
-    column: column ?? null,
-    value: value ?? null,
-    raw: raw ?? null,
-  }));
+  const refused = await refusedRows(stage, { dataset, batch, rows: 3 });
+  return refused.flatMap(({ reason, column, rows }) => rows.map((row) => ({ reason, column, ...row })));
 }
 
 /** A dataset's table: its registered partitions, with what stands in their folders. Rows are counted by Athena. */
 export async function tableDetail(stage: Stage, dataset: string): Promise<TableDetail> {
-  const contract = stage.contracts.get(dataset);
-  if (!contract) throw new InvalidInput(`there is no dataset "${dataset}"`);
-  const table = tableOf(contract);
+  const table = tableOf(contractOf(stage, dataset));
   const { database } = stage.config;
   const keys = ((await findTable(stage, database, table))?.PartitionKeys ?? []).map((k) => k.Name ?? '');
   const name = (values: readonly (string | null)[]) =>

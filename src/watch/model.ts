@@ -1,35 +1,10 @@
 /** What the watch page is told. Times are milliseconds since 1970. */
 import type { Outcome } from '../lib/compiler/expectations.ts';
-import type { Accounting } from '../lib/flow/schemas.ts';
+import type { Accounting } from '../lib/compiler/plan.ts';
+import type { BatchState } from '../lib/ledger/records.ts';
+import type { ExecutionSummary, Visit, VisitData } from '../stage/history.ts';
 
-export interface ExecutionSummary {
-  readonly arn: string;
-  readonly name: string;
-  readonly dataset: string;
-  /** RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED. */
-  readonly status: string;
-  readonly startedAt: number;
-  readonly endedAt: number | null;
-}
-
-/** One stay in a state: a state in a loop is visited more than once. */
-export interface Visit {
-  readonly state: string;
-  readonly type: string;
-  readonly startedAt: number;
-  readonly endedAt: number | null;
-  readonly status: 'running' | 'done' | 'failed';
-  /** Tries beyond the first. */
-  readonly retries: number;
-  readonly error: string | null;
-  readonly cause: string | null;
-}
-
-/** What a visit was given, and what it gave; JSON as text. */
-export interface VisitData {
-  readonly input: string | null;
-  readonly output: string | null;
-}
+export type { ExecutionSummary, Visit, VisitData };
 
 export interface GraphState {
   readonly name: string;
@@ -51,7 +26,7 @@ export interface Graph {
 export interface BatchDetail {
   readonly dataset: string;
   readonly batch: string;
-  readonly state: string;
+  readonly state: BatchState;
   readonly engine: string;
   readonly files: number;
   readonly bytes: number;

@@ -6,10 +6,10 @@ import { build } from 'esbuild';
 import { z } from 'zod';
 import { SluiceError } from '../lib/errors.ts';
 import type { Stage } from '../stage/connect.ts';
+import { listExecutions } from '../stage/executions.ts';
 import {
   executionDetail,
   executionGraph,
-  listExecutions,
   qualityPage,
   quarantineSamples,
   tableDetail,
@@ -38,10 +38,10 @@ const reportHeaders = {
 };
 
 /** Starts it; port 0 takes a free one. Throws Error with the code EADDRINUSE. */
-export async function startWatchServer(stage: Stage, stageName: string, port: number): Promise<WatchServer> {
+export async function startWatchServer(stage: Stage, port: number): Promise<WatchServer> {
   const assets = await buildPage();
   const server = createServer((request, response) => {
-    void serve(stage, stageName, assets, request, response).catch((error: unknown) => {
+    void serve(stage, assets, request, response).catch((error: unknown) => {
       const isAsked = error instanceof SluiceError || error instanceof z.ZodError;
       const message = error instanceof Error ? error.message : String(error);
       if (response.headersSent) response.destroy();
@@ -96,7 +96,6 @@ async function buildPage(): Promise<Assets> {
 
 async function serve(
   stage: Stage,
-  stageName: string,
   assets: Assets,
   request: IncomingMessage,
   response: ServerResponse,
@@ -120,7 +119,7 @@ async function serve(
     response.end(page);
     return;
   }
-  if (pathname === '/api/live') return follow(stage, stageName, given.execution, response);
+  if (pathname === '/api/live') return follow(stage, given.execution, response);
   const answer = await questions[pathname]?.(stage, given);
   if (answer === undefined) send(response, 404, { error: `there is no ${pathname}` });
   else send(response, 200, answer);
@@ -150,18 +149,13 @@ const questions: Readonly<Record<string, (stage: Stage, given: unknown) => Promi
 };
 
 /** Server-sent events: what is new, as soon as it is seen. https://html.spec.whatwg.org/multipage/server-sent-events.html */
-async function follow(
-  stage: Stage,
-  stageName: string,
-  wanted: string | undefined,
-  response: ServerResponse,
-): Promise<void> {
+async function follow(stage: Stage, wanted: string | undefined, response: ServerResponse): Promise<void> {
   response.writeHead(200, { ...headers, 'content-type': 'text/event-stream' });
   // AWS answers few calls a second; the local AWS as many as one likes.
   const interval = stage.endpoint === undefined ? 800 : 250;
   let last = '';
   while (!response.closed) {
-    const message = await lookAt(stage, stageName, wanted).then(
+    const message = await lookAt(stage, wanted).then(
       (live) => `data: ${JSON.stringify(live)}\n\n`,
       (error: unknown) =>
         `event: trouble\ndata: ${JSON.stringify(error instanceof Error ? error.message : error)}\n\n`,
@@ -173,11 +167,11 @@ async function follow(
 }
 
 /** Without a wish the newest execution is shown. */
-async function lookAt(stage: Stage, stageName: string, wanted: string | undefined): Promise<Live> {
+async function lookAt(stage: Stage, wanted: string | undefined): Promise<Live> {
   const executions = await listExecutions(stage);
   const chosen = wanted === undefined ? executions[0] : executions.find((e) => e.name === wanted);
   return {
-    stage: stageName,
+    stage: stage.name,
     executions,
     execution: chosen ? await executionDetail(stage, chosen) : null,
   };

@@ -20,7 +20,7 @@ const complaints: string[] = [];
 const hosts = new Set<string>();
 
 beforeAll(async () => {
-  server = await startWatchServer(stage, 'local', 0);
+  server = await startWatchServer(stage, 0);
   browser = await launchBrowser();
   page = await browser.newPage();
   page.on('console', (message) => complaints.push(message.text()));

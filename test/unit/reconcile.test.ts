@@ -44,10 +44,10 @@ function stageOf(partitions: number) {
   const store = {
     async *listPages() {
       for (let i = 0; i < partitions; i += 1000)
-        yield Array.from(
-          { length: Math.min(1000, partitions - i) },
-          (_, n) => `wide/${hiveSegment('source', 'a b/c')}/day=${name(i + n)}/b-f1-0.parquet`,
-        );
+        yield Array.from({ length: Math.min(1000, partitions - i) }, (_, n) => ({
+          key: `wide/${hiveSegment('source', 'a b/c')}/day=${name(i + n)}/b-f1-0.parquet`,
+          size: 1,
+        }));
     },
     list: async () => [],
     readJson: async () => compile(contract, null, []),

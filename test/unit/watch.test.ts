@@ -1,8 +1,8 @@
 /** What the watch page makes of histories and definitions. */
 import type { HistoryEvent } from '@aws-sdk/client-sfn';
 import { expect, test } from '@jest/globals';
+import { visitsOf } from '../../src/stage/history.ts';
 import { graphOf } from '../../src/watch/graph.ts';
-import { visitsOf } from '../../src/watch/history.ts';
 
 const at = (second: number) => new Date(second * 1000);
 const entered = (name: string, second: number, type = 'Task'): HistoryEvent => ({

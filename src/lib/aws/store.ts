@@ -147,16 +147,14 @@ export function createStore(client: S3Client = new S3Client({ maxAttempts: 5 }))
     /** Every key below a prefix, in S3's order, with sizes in bytes. */
     async list(bucket: string, prefix: string): Promise<{ key: string; size: number }[]> {
       const found: { key: string; size: number }[] = [];
-      for await (const page of paginateListObjectsV2({ client }, { Bucket: bucket, Prefix: prefix }))
-        for (const object of page.Contents ?? [])
-          found.push({ key: object.Key ?? '', size: object.Size ?? 0 });
+      for await (const page of this.listPages(bucket, prefix)) found.push(...page);
       return found;
     },
 
-    /** Keys below a prefix, a page of up to 1,000 at a time. */
-    async *listPages(bucket: string, prefix: string): AsyncGenerator<string[]> {
+    /** The same, a page of up to 1,000 at a time. */
+    async *listPages(bucket: string, prefix: string): AsyncGenerator<{ key: string; size: number }[]> {
       for await (const page of paginateListObjectsV2({ client }, { Bucket: bucket, Prefix: prefix }))
-        yield (page.Contents ?? []).map((object) => object.Key ?? '');
+        yield (page.Contents ?? []).map(({ Key = '', Size = 0 }) => ({ key: Key, size: Size }));
     },
 
     /**

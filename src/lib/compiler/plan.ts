@@ -1,6 +1,6 @@
 /**
  * A compiled contract: immutable data that both engines carry out. The row part is DuckDB SQL over the relations
- * `records`, `files` and the references; the set part is data.
+ * `records`, `files` and the references; the set part is data, and the same as SQL for each engine.
  */
 import { z } from 'zod';
 
@@ -45,7 +45,7 @@ const referenceShape = z.object({
   columns: z.record(z.string(), z.string()),
 });
 
-/** The set part as data; each dialect makes its one statement of it. */
+/** The set part as data; see src/lib/dialect/set.ts for its SQL. */
 export const setPartSchema = z.object({
   /** Lookups that are too large for every executor to hold. */
   joins: z.array(
@@ -161,26 +161,26 @@ export interface Grid {
   readonly rows: number;
 }
 
-/** Counts of one transform, written as `summary.json` beside the staged rows. */
-export const summarySchema = z.object({
+/** What became of rows: the first is the sum of the others. */
+export const accountingSchema = z.object({
   rowsRead: z.int().nonnegative(),
   published: z.int().nonnegative(),
   quarantined: z.int().nonnegative(),
   duplicates: z.int().nonnegative(),
+});
+export type Accounting = z.output<typeof accountingSchema>;
+
+/** The same of a batch, with why. */
+export const batchCountsSchema = accountingSchema.extend({
   /** Reason code -> quarantined rows. */
   reasons: z.record(z.string(), z.int()),
   /** Column -> values that could not be converted and became null, as its `onError: null` says. */
   nulled: z.record(z.string(), z.int()),
-  files: z.array(
-    z.object({
-      object: z.string(),
-      version: z.string(),
-      rowsRead: z.int(),
-      published: z.int(),
-      quarantined: z.int(),
-      duplicates: z.int(),
-    }),
-  ),
+});
+
+/** Counts of one transform, written as `summary.json` beside the staged rows. */
+export const summarySchema = batchCountsSchema.extend({
+  files: z.array(accountingSchema.extend({ object: z.string(), version: z.string() })),
   partitions: z.array(z.object({ values: z.array(z.string()), rows: z.int() })),
 });
 export type Summary = z.output<typeof summarySchema>;

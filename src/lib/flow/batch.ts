@@ -6,22 +6,13 @@ import { address, type ObjectRef, type Store } from '../aws/store.ts';
 import { structTypeSchema } from '../catalog/hiveType.ts';
 import { type Plan, planSchema, reasonCodes } from '../compiler/plan.ts';
 import type { Config } from '../config.ts';
-
-const rawFile = z.object({
-  object: z.string(),
-  version: z.string(),
-  size: z.number(),
-  sequencer: z.string(),
-  group: z.string().optional(),
-  landedAt: z.string().optional(),
-  again: z.boolean().optional(),
-});
+import { rawFileSchema } from '../ledger/records.ts';
 
 /** Written when a batch is claimed. */
 const manifestSchema = z.object({
   dataset: z.string(),
   batch: z.string(),
-  files: z.array(rawFile),
+  files: z.array(rawFileSchema),
   /** Published versions whose rows these files take the place of, and the batch under which they stand. */
   replaces: z.array(z.object({ object: z.string(), version: z.string(), batch: z.string() })).default([]),
 });
@@ -30,7 +21,7 @@ export type Manifest = z.output<typeof manifestSchema>;
 /** Written when the raw files were looked at: how each is to be read, and the shape of their records. */
 export const profileSchema = z.object({
   files: z.array(
-    rawFile.extend({
+    rawFileSchema.extend({
       layout: z.enum(['lines', 'document', 'refused']),
       fault: z.enum(reasonCodes).nullable(),
       compression: z.enum(['gzip', 'zstd']).nullable(),

@@ -1,5 +1,6 @@
 /** The event that serving and ML listen to: a batch of rows is out. Free of AWS. */
 import { z } from 'zod';
+import { accountingSchema } from '../compiler/plan.ts';
 
 /** More partitions than this are only in the manifest: an event of EventBridge has 256 KB at most. */
 export const listedPartitions = 100;
@@ -15,10 +16,7 @@ export const batchPublishedSchema = z
     batch: z.string().describe('Stands in every row of the batch as _batch.'),
     contract: z.string().describe('Fingerprint of the contract that the rows follow.'),
     files: z.int().describe('Raw files.'),
-    rowsRead: z.int(),
-    published: z.int(),
-    quarantined: z.int(),
-    duplicates: z.int(),
+    ...accountingSchema.shape,
     partitions: z
       .object({
         count: z.int(),

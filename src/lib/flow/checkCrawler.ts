@@ -10,7 +10,6 @@ import { CrawlerFailed, SchemaMismatch } from '../errors.ts';
 import { waitFor } from '../waitFor.ts';
 import { type Profile, places, profileSchema, readManifest } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
-import { decisionOf } from './operate.ts';
 import { profileBatch } from './profile.ts';
 import type { crawlerInput, crawlerOutput } from './schemas.ts';
 
@@ -33,7 +32,7 @@ export async function checkCrawler(
   // Nothing in the batch can be parsed: there is nothing to know, and every row will be quarantined.
   if (seen === null) return isDone(input.crawlStarted);
   // Every row of a rejected batch is refused: nothing of it has to be readable.
-  if (decisionOf(await ledger.batch(input.dataset, input.batch))?.kind === 'reject')
+  if ((await ledger.batch(input.dataset, input.batch))?.decision?.kind === 'reject')
     return isDone(input.crawlStarted);
   // A CSV names its fields itself; what a crawler makes of a header is a guess from the values below it.
   if (isCsv(contract)) {

@@ -111,7 +111,7 @@ export async function finishBatch(
     lineage: at.lineage(dataset, batch),
     report: at.report(dataset, batch).page,
   });
-  const claimedAt = String((await ledger.batch(dataset, batch))?.claimedAt ?? '');
+  const claimedAt = (await ledger.batch(dataset, batch))?.claimedAt;
   const landed = manifest.files.flatMap((f) => (f.landedAt === undefined ? [] : [Date.parse(f.landedAt)]));
   const isReplay = replayOf(manifest.files[0]) !== undefined;
   measure(dataset, {
@@ -122,7 +122,7 @@ export async function finishBatch(
     RowsQuarantined: quarantined,
     RowsDuplicate: duplicates,
     ...(rowsRead === 0 ? {} : { QuarantineShare: (100 * quarantined) / rowsRead }),
-    ...(claimedAt === '' ? {} : { BatchDuration: (now.getTime() - Date.parse(claimedAt)) / 1000 }),
+    ...(claimedAt === undefined ? {} : { BatchDuration: (now.getTime() - Date.parse(claimedAt)) / 1000 }),
     ...(isReplay || landed.length === 0 ? {} : { Lag: (now.getTime() - Math.min(...landed)) / 1000 }),
   });
 }

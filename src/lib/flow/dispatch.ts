@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { datasetOfKey } from '../contract/load.ts';
 import type { Contract } from '../contract/schema.ts';
 import { UnreadableEvent } from '../errors.ts';
+import { tryParseJson } from '../json.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { parallel } from '../parallel.ts';
 import { executionName } from './execution.ts';
@@ -107,12 +108,8 @@ export async function wake(
 }
 
 function parseEvent(body: string): z.output<typeof objectCreated> {
-  let event: unknown;
-  try {
-    event = JSON.parse(body);
-  } catch (cause) {
-    throw new UnreadableEvent(`the message is not JSON: ${body.slice(0, 200)}`, { cause });
-  }
+  const event = tryParseJson(body);
+  if (event === undefined) throw new UnreadableEvent(`the message is not JSON: ${body.slice(0, 200)}`);
   const parsed = objectCreated.safeParse(event);
   if (!parsed.success)
     throw new UnreadableEvent(

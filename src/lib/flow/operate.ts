@@ -1,6 +1,6 @@
 /** What an operator may do with files that wait for a person. Each wakes the dataset; the flow does the rest. */
 import { InvalidInput } from '../errors.ts';
-import type { BatchRecord, FileRecord } from '../ledger/records.ts';
+import type { BatchRecord, Decision, FileRecord } from '../ledger/records.ts';
 import { nextBatch, replayPrefix } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
 import { type DispatchDeps, wake } from './dispatch.ts';
@@ -8,17 +8,6 @@ import { type DispatchDeps, wake } from './dispatch.ts';
 export interface OperatorDeps extends Deps {
   readonly start: DispatchDeps['start'];
 }
-
-/** An operator's decision about a held batch, kept in its record for good. */
-export interface Decision {
-  readonly kind: 'release' | 'reject';
-  readonly reason: string;
-  readonly at: string;
-}
-
-/** What was decided about a batch, if anything. */
-export const decisionOf = (batch: BatchRecord | undefined): Decision | undefined =>
-  batch?.decision as Decision | undefined;
 
 /**
  * Runs a held batch again, past its expectations (`release`: its rows are published), or with every row refused
@@ -119,5 +108,5 @@ async function filesOfBatch(
     throw new InvalidInput(
       `${dataset}: the batch ${record.batch} is ${record.state}, and has no file that is ${states.join(' or ')}`,
     );
-  return { batch: record.batch, group: String(record.replay ?? record.batch), files };
+  return { batch: record.batch, group: record.replay ?? record.batch, files };
 }

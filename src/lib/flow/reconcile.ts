@@ -6,8 +6,7 @@ import { hiveSegment, valuesOfPath } from '../catalog/partitionPath.ts';
 import { tableOf } from '../contract/schema.ts';
 import { parallel } from '../parallel.ts';
 import { goldenTable, readPlan } from './batch.ts';
-import type { Deps } from './deps.ts';
-import { contractOf } from './deps.ts';
+import { contractOf, type Deps } from './deps.ts';
 
 export interface Reconciled {
   readonly table: string;
@@ -24,18 +23,15 @@ export async function reconcile(
 ): Promise<Reconciled | null> {
   const { config, store, catalog, ledger } = deps;
   const contract = contractOf(deps, dataset);
-  const latest = (await ledger.batches(dataset))
-    .filter((b) => b.state === 'published')
-    .sort((a, b) => String(a.endedAt).localeCompare(String(b.endedAt)))
-    .at(-1);
+  const latest = (await ledger.batches(dataset)).findLast((b) => b.state === 'published');
   if (!latest) return null;
   const table = goldenTable(await readPlan(deps, dataset, latest.batch), config);
   const constants = contract.partitionBy.map((p) => ('constant' in p ? p.constant : null));
   const isOwn = (values: readonly string[]) => constants.every((c, i) => c === null || values[i] === c);
   const prefix = `${tableOf(contract)}/`;
   const standing = new Map<string, { path: string; values: string[] }>();
-  for await (const keys of store.listPages(config.processedBucket, prefix))
-    for (const key of keys) {
+  for await (const page of store.listPages(config.processedBucket, prefix))
+    for (const { key } of page) {
       if (!key.endsWith('.parquet')) continue;
       const path = key.slice(prefix.length, key.lastIndexOf('/') + 1);
       if (standing.has(path)) continue;

@@ -1,17 +1,10 @@
 /** Inputs and outputs of the steps: what the state machine hands from one to the next. */
 import { z } from 'zod';
+import { accountingSchema } from '../compiler/plan.ts';
 
 /** What every step of a batch is told. */
 export const batchInput = z.object({ dataset: z.string(), batch: z.string(), fence: z.number() });
 export type BatchInput = z.output<typeof batchInput>;
-
-export const accounting = z.object({
-  rowsRead: z.number(),
-  published: z.number(),
-  quarantined: z.number(),
-  duplicates: z.number(),
-});
-export type Accounting = z.output<typeof accounting>;
 
 export const claimInput = z.object({ dataset: z.string(), fence: z.number(), execution: z.string() });
 export const claimOutput = z.discriminatedUnion('outcome', [
@@ -31,13 +24,13 @@ export const claimOutput = z.discriminatedUnion('outcome', [
 export const crawlerInput = batchInput.extend({ crawlStarted: z.boolean() });
 export const crawlerOutput = z.object({ status: z.enum(['ready', 'crawling']), crawlStarted: z.boolean() });
 
-export const transformOutput = z.object({ run: z.string(), accounting });
+export const transformOutput = z.object({ run: z.string(), accounting: accountingSchema });
 
 export const jobStarted = z.object({ run: z.string(), jobRun: z.string() });
 export const jobInput = batchInput.extend(jobStarted.shape);
 export const jobOutput = z.discriminatedUnion('status', [
   z.object({ status: z.literal('running') }),
-  z.object({ status: z.literal('done'), accounting }),
+  z.object({ status: z.literal('done'), accounting: accountingSchema }),
 ]);
 
 export const runInput = batchInput.extend({ run: z.string() });

@@ -1,5 +1,6 @@
 /** The bad end of a batch: its files take a state that a person can act on, or are tried again. */
 import type { z } from 'zod';
+import { isJsonObject, tryParseJson } from '../json.ts';
 import type { FileState } from '../ledger/records.ts';
 import { parallel } from '../parallel.ts';
 import { batchId, type Manifest, readManifest, replayOf } from './batch.ts';
@@ -82,7 +83,7 @@ async function nextStates(
     return 'held' as const;
   };
   if (holdingErrors.includes(error)) return hold(reason);
-  const attempts = Number((await ledger.batch(dataset, batch))?.attempts ?? 1);
+  const attempts = (await ledger.batch(dataset, batch))?.attempts ?? 1;
   const verdict = afterFailure(plain, attempts, await ledger.noteFailure(dataset));
   if (verdict.kind === 'hold') return hold(`${reason}; ${verdict.why}`);
   await ledger.settle(
@@ -101,12 +102,6 @@ async function nextStates(
 
 /** A Lambda's Cause is JSON with errorMessage; a state's own is plain text. */
 function messageOf(cause: string): string {
-  try {
-    const parsed: unknown = JSON.parse(cause);
-    if (typeof parsed === 'object' && parsed !== null && 'errorMessage' in parsed)
-      return String(parsed.errorMessage);
-  } catch {
-    return cause;
-  }
-  return cause;
+  const parsed = tryParseJson(cause);
+  return isJsonObject(parsed) && 'errorMessage' in parsed ? String(parsed.errorMessage) : cause;
 }

@@ -3,6 +3,7 @@
  * part has missed, so each is logged and counted.
  */
 import type { RawFile } from '../ledger/records.ts';
+import { contractOf } from './deps.ts';
 import { wake } from './dispatch.ts';
 import { executionName } from './execution.ts';
 import { failBatch, giveBackBatch, type SettleDeps } from './settle.ts';
@@ -89,9 +90,8 @@ async function recoverBatches(deps: SweepDeps, dataset: string): Promise<number>
 }
 
 async function findUntold(deps: SweepDeps, dataset: string, isDue: boolean): Promise<number> {
-  const { ledger, store, config, contracts } = deps;
-  const prefix = contracts.get(dataset)?.source.prefix;
-  if (prefix === undefined) return 0;
+  const { ledger, store, config } = deps;
+  const { prefix } = contractOf(deps, dataset).source;
   const last = await ledger.lastSweep(dataset);
   const isBetweenPasses = last !== undefined && last.key === undefined;
   if (isBetweenPasses && !isDue && Date.parse(last.at) + passEvery > Date.now()) return 0;

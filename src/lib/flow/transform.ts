@@ -6,7 +6,13 @@ import { join, relative } from 'node:path';
 import type { z } from 'zod';
 import { address, type ObjectRef } from '../aws/store.ts';
 import { compile } from '../compiler/compile.ts';
-import { type Plan, type ReferenceData, type Summary, summarySchema } from '../compiler/plan.ts';
+import {
+  accountingSchema,
+  type Plan,
+  type ReferenceData,
+  type Summary,
+  summarySchema,
+} from '../compiler/plan.ts';
 import type { EmbeddedRun } from '../engine/embedded.ts';
 import { refusedSampleBytes } from '../engine/layout.ts';
 import { type ObjectsBelow, publishedKeys } from '../engine/publishedKeys.ts';
@@ -18,8 +24,7 @@ import { loadReferences } from '../reference/load.ts';
 import { type Profile, places, readManifest } from './batch.ts';
 import { profileOf, tableOfBatch } from './checkCrawler.ts';
 import { contractOf, type Deps } from './deps.ts';
-import { decisionOf } from './operate.ts';
-import type { Accounting, BatchInput, jobInput, jobOutput, jobStarted, transformOutput } from './schemas.ts';
+import type { BatchInput, jobInput, jobOutput, jobStarted, transformOutput } from './schemas.ts';
 
 /** Transforms in DuckDB, in this process. `run` is the engine: its native code is loaded by the one handler that uses it. */
 export async function transformEmbedded(
@@ -65,7 +70,7 @@ export async function transformEmbedded(
       );
     }
     await store.writeText(at.summary, JSON.stringify(summary));
-    return { run: attempt, accounting: accountingOf(summary) };
+    return { run: attempt, accounting: accountingSchema.parse(summary) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -152,7 +157,7 @@ export async function checkGlueJob(
   if (state !== 'SUCCEEDED')
     throw new GlueJobFailed(`the Glue job run ${jobRun} ended ${state}: ${message ?? 'no message'}`);
   const summary = await readSummary({ config, store }, dataset, batch, run);
-  return { status: 'done', accounting: accountingOf(summary) };
+  return { status: 'done', accounting: accountingSchema.parse(summary) };
 }
 
 /** What a run counted. */
@@ -165,13 +170,6 @@ export async function readSummary(
   return store.readJson(places(config).run(dataset, batch, run).summary, summarySchema);
 }
 
-const accountingOf = ({ rowsRead, published, quarantined, duplicates }: Summary): Accounting => ({
-  rowsRead,
-  published,
-  quarantined,
-  duplicates,
-});
-
 /** Compiles the batch's plan with the schema that the Catalog has now, and keeps it beside the manifest. */
 async function planBatch(
   deps: Deps,
@@ -183,7 +181,7 @@ async function planBatch(
   const profile = await profileOf(deps, contract, batch);
   const rawTable = await tableOfBatch(deps, contract, profile);
   const references = await loadReferences(contract, config.datasetsFolder);
-  const isRejected = decisionOf(await ledger.batch(dataset, batch))?.kind === 'reject';
+  const isRejected = (await ledger.batch(dataset, batch))?.decision?.kind === 'reject';
   const plan = compile(contract, rawTable, references, { isRejected });
   await store.writeText(places(config).plan(dataset, batch), JSON.stringify(plan, null, 1));
   return { plan, references, profile };

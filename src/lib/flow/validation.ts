@@ -8,7 +8,6 @@ import { columnAggregates } from '../quality/columns.ts';
 import { waitFor } from '../waitFor.ts';
 import { places, readPlan, stagingPartition, stagingTable } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
-import { decisionOf } from './operate.ts';
 import { leaveReport } from './report.ts';
 import type { RunInput, validationInput, validationOutput, validationStarted } from './schemas.ts';
 import { readSummary } from './transform.ts';
@@ -74,7 +73,7 @@ export async function checkValidation(
   if (failed.some((e) => e.name === 'row_count'))
     throw new AccountingMismatch(failed.map(describe).join('; '));
   // Whoever decided about the batch has seen them fail.
-  if (failed.length > 0 && !decisionOf(await ledger.batch(dataset, batch)))
+  if (failed.length > 0 && !(await ledger.batch(dataset, batch))?.decision)
     throw new ExpectationFailed(
       `${failed.length} of ${expectations.length} expectations failed: ${failed.map(describe).join('; ')}`,
     );

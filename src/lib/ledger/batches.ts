@@ -1,8 +1,10 @@
 /** The batches of a dataset: opened and ended under the lease, with their files. */
 import { GetCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import type { Accounting } from '../compiler/plan.ts';
 import {
   type BatchRecord,
   type BatchState,
+  batchRecordSchema,
   type FileState,
   fileKey,
   now,
@@ -86,18 +88,14 @@ export function batchesOf({ db, at, underLease, moveFiles, enqueued, query }: Ta
     },
 
     /** Adds what a step found out to a batch's record. */
-    async annotateBatch(
-      dataset: string,
-      batch: string,
-      attributes: Readonly<Record<string, unknown>>,
-    ): Promise<void> {
-      const names = Object.keys(attributes);
+    async annotateBatch(dataset: string, batch: string, found: Partial<BatchRecord>): Promise<void> {
+      const attributes = Object.entries(found);
       await db.send(
         new UpdateCommand({
           ...at(dataset, `BATCH#${batch}`),
-          UpdateExpression: `SET ${names.map((_, i) => `#n${i} = :v${i}`).join(', ')}`,
-          ExpressionAttributeNames: Object.fromEntries(names.map((name, i) => [`#n${i}`, name])),
-          ExpressionAttributeValues: Object.fromEntries(names.map((name, i) => [`:v${i}`, attributes[name]])),
+          UpdateExpression: `SET ${attributes.map((_, i) => `#n${i} = :v${i}`).join(', ')}`,
+          ExpressionAttributeNames: Object.fromEntries(attributes.map(([name], i) => [`#n${i}`, name])),
+          ExpressionAttributeValues: Object.fromEntries(attributes.map(([, value], i) => [`:v${i}`, value])),
         }),
       );
     },
@@ -107,7 +105,7 @@ export function batchesOf({ db, at, underLease, moveFiles, enqueued, query }: Ta
       dataset: string,
       fence: number,
       batch: { id: string; state: BatchState; reason?: string },
-      files: readonly (RawFile & { state: FileState; counts?: Readonly<Record<string, number>> })[],
+      files: readonly (RawFile & { state: FileState; counts?: Accounting })[],
     ): Promise<void> {
       await moveFiles(dataset, fence, files, (file) => {
         const { state, counts } = file;
@@ -159,10 +157,14 @@ export function batchesOf({ db, at, underLease, moveFiles, enqueued, query }: Ta
       const { Item } = await db.send(
         new GetCommand({ ...at(dataset, `BATCH#${batch}`), ConsistentRead: true }),
       );
-      return Item as BatchRecord | undefined;
+      return Item && batchRecordSchema.parse(Item);
     },
 
-    batches: (dataset: string) => query<BatchRecord>(dataset, 'BATCH#'),
+    /** In the order in which they were claimed. */
+    async batches(dataset: string): Promise<BatchRecord[]> {
+      const found = (await query(dataset, 'BATCH#')).map((item) => batchRecordSchema.parse(item));
+      return found.sort((a, b) => a.claimedAt.localeCompare(b.claimedAt));
+    },
 
     lastBatches,
 

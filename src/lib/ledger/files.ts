@@ -98,7 +98,9 @@ export function filesOf({ name: table, db, at, transact, enqueued, query }: Tabl
           ...(latest === undefined ? isNew : isAsRead),
         },
       },
-      ...(isSame || isLate ? [] : [enqueued(dataset, { ...file, again: latest !== undefined })]),
+      ...(isSame || isLate
+        ? []
+        : [enqueued(dataset, latest === undefined ? file : { ...file, again: true })]),
     ]);
     return !isSame;
   };

@@ -1,30 +1,22 @@
 /** The data-quality report of a batch: what it is made of, and what came of the batches before. Free of AWS. */
 import { z } from 'zod';
 import { type Outcome, outcomeSchema } from '../compiler/expectations.ts';
-import type { Summary } from '../compiler/plan.ts';
+import { accountingSchema, batchCountsSchema, type Summary } from '../compiler/plan.ts';
 import { type ColumnFacts, columnFactsSchema } from './columns.ts';
 
 /** So many batches before are kept beside a report. */
 const batchesBefore = 20;
 
-const counts = {
-  rowsRead: z.int(),
-  published: z.int(),
-  quarantined: z.int(),
-  duplicates: z.int(),
-};
-
-const pastBatch = z.object({
+const pastBatch = accountingSchema.extend({
   batch: z.string(),
   at: z.string(),
-  ...counts,
   /** Column -> share of its rows without a value. */
   nullShares: z.record(z.string(), z.number()),
 });
 export type PastBatch = z.output<typeof pastBatch>;
 
 /** As it is kept beside the page, for the report of the next batch and for other readers. */
-export const qualityReportSchema = z.object({
+export const qualityReportSchema = batchCountsSchema.extend({
   version: z.literal(1),
   stage: z.string(),
   dataset: z.string(),
@@ -33,11 +25,6 @@ export const qualityReportSchema = z.object({
   /** When the batch was validated (ISO 8601). */
   at: z.string(),
   files: z.int(),
-  ...counts,
-  /** Reason code -> quarantined rows. */
-  reasons: z.record(z.string(), z.int()),
-  /** Column -> values that became null because they could not be converted. */
-  nulled: z.record(z.string(), z.int()),
   expectations: z.array(outcomeSchema),
   columns: z.array(columnFactsSchema),
   /** The published batches before, the latest last. */
@@ -48,7 +35,7 @@ export type QualityReport = z.output<typeof qualityReportSchema>;
 /** `last` is the report of the last published batch, if there is one. */
 export function qualityReport(
   of: { stage: string; dataset: string; table: string; batch: string; at: Date },
-  { files, rowsRead, published, quarantined, duplicates, reasons, nulled }: Summary,
+  summary: Summary,
   expectations: readonly Outcome[],
   columns: readonly ColumnFacts[],
   last: QualityReport | undefined,
@@ -57,13 +44,8 @@ export function qualityReport(
     version: 1,
     ...of,
     at: of.at.toISOString(),
-    files: files.length,
-    rowsRead,
-    published,
-    quarantined,
-    duplicates,
-    reasons,
-    nulled,
+    files: summary.files.length,
+    ...batchCountsSchema.parse(summary),
     expectations: [...expectations],
     columns: [...columns],
     before:
@@ -77,10 +59,7 @@ export function qualityReport(
 export const pastOf = (report: QualityReport): PastBatch => ({
   batch: report.batch,
   at: report.at,
-  rowsRead: report.rowsRead,
-  published: report.published,
-  quarantined: report.quarantined,
-  duplicates: report.duplicates,
+  ...accountingSchema.parse(report),
   nullShares: Object.fromEntries(report.columns.map((c) => [c.name, nullShare(c, report.published)])),
 });
 

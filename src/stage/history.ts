@@ -1,6 +1,35 @@
 /** Visits of states, from the history of an execution. https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html */
 import type { HistoryEvent } from '@aws-sdk/client-sfn';
-import type { Visit, VisitData } from './model.ts';
+
+export interface ExecutionSummary {
+  readonly arn: string;
+  readonly name: string;
+  readonly dataset: string;
+  /** RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED. */
+  readonly status: string;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+}
+
+/** One stay in a state: a state in a loop is visited more than once. */
+export interface Visit {
+  readonly state: string;
+  readonly type: string;
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  readonly status: 'running' | 'done' | 'failed';
+  /** Tries beyond the first. */
+  readonly retries: number;
+  readonly error: string | null;
+  readonly cause: string | null;
+}
+
+/** What a visit was given, and what it gave; JSON as text. */
+export interface VisitData {
+  readonly input: string | null;
+  readonly output: string | null;
+}
 
 type Draft = { -readonly [K in keyof (Visit & VisitData)]: (Visit & VisitData)[K] };
 
