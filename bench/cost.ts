@@ -38,7 +38,7 @@ ${table(
 ).join('\n')}
 
 A batch is what one execution takes at once: a thousand files that land together cost little more than one, and each partition that is touched
-costs three of S3's dearer requests: an upload to staging, a list for what an earlier try may have left, a copy. Many small files that trickle in cost a batch each.
+costs two of S3's dearer requests: an upload to staging and a copy. Many small files that trickle in cost a batch each.
 
 | a month of             | batches | costs, at the first column's price |
 | ---------------------- | ------: | ---------------------------------: |

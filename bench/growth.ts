@@ -26,7 +26,6 @@ const rows = 100_000;
 export async function measureGrowth(report: (message: string) => void): Promise<Growth[]> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-growth-'));
   try {
-    // Without dirt: a file that begins with a line of `[` would be read as one document.
     const feed = (days = 2) => [...generateFeed({ rows, seed: 42, hours: days * 24, dirt: 0 })];
     const lines = feed();
     const growths: { what: string; steps: Step[] }[] = [

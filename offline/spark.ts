@@ -47,21 +47,37 @@ export async function layOutJob(
   return { job, summary };
 }
 
-/** Environment of a Python that runs the job on this machine's Spark. */
+/** PYSPARK_SUBMIT_ARGS of a Spark within this machine. `folder` takes what it writes for itself. */
+export const submitArguments = (
+  folder: string,
+  settings: Readonly<Record<string, string>>,
+  jars: readonly string[] = [],
+): string =>
+  [
+    '--master local[2] --driver-memory 2g',
+    ...(jars.length > 0 ? [`--jars ${jars.join(',')}`] : []),
+    ...Object.entries({
+      'spark.ui.enabled': 'false',
+      'spark.ui.showConsoleProgress': 'false',
+      'spark.driver.host': '127.0.0.1',
+      'spark.driver.bindAddress': '127.0.0.1',
+      'spark.sql.warehouse.dir': join(folder, 'warehouse'),
+      'spark.local.dir': join(folder, 'scratch'),
+      'spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs': 'false',
+      ...settings,
+    }).map(([key, value]) => `--conf ${key}=${value}`),
+    'pyspark-shell',
+  ].join(' ');
+
+/** Environment of a Python that runs the job on files of this machine. */
 const sparkEnvironment = (spark: SparkHome, folder: string): NodeJS.ProcessEnv => ({
   ...process.env,
   JAVA_HOME: spark.javaHome,
   PYSPARK_PYTHON: spark.python,
-  PYSPARK_SUBMIT_ARGS: [
-    '--master local[2] --driver-memory 2g',
-    '--conf spark.ui.enabled=false --conf spark.ui.showConsoleProgress=false',
-    '--conf spark.driver.host=127.0.0.1 --conf spark.driver.bindAddress=127.0.0.1',
-    `--conf spark.local.dir=${join(folder, 'scratch')} --conf spark.sql.warehouse.dir=${join(folder, 'warehouse')}`,
-    '--conf spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs=false',
+  PYSPARK_SUBMIT_ARGS: submitArguments(folder, {
     // Without checksum files beside the output.
-    '--conf spark.hadoop.fs.file.impl=org.apache.hadoop.fs.RawLocalFileSystem',
-    'pyspark-shell',
-  ].join(' '),
+    'spark.hadoop.fs.file.impl': 'org.apache.hadoop.fs.RawLocalFileSystem',
+  }),
 });
 
 /** A warm session, for many jobs, some at a time. */

@@ -2,7 +2,7 @@
  * Makes social media feeds: seeded, any number of rows, with realistic dirt. The expected accounting of what it made
  * goes to standard error, so that a reader can hold a run against it.
  *
- *   node scripts/generate-feed.ts --rows 5000 --seed 7 > feed.json
+ *   npm run -s generate-feed -- --rows 5000 --seed 7 > feed.json
  */
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
@@ -207,7 +207,7 @@ async function main(): Promise<void> {
     },
   });
   if (values.help) {
-    console.log(`Usage: node scripts/generate-feed.ts [options] > FILE
+    console.log(`Usage: npm run -s generate-feed -- [options] > FILE
 
   --rows N      how many rows (${feedDefaults.rows})
   --seed N      equal seeds give equal feeds (${feedDefaults.seed})

@@ -11,6 +11,7 @@ import { localEnvironment } from '../../src/stage/localEndpoint.ts';
 import { ApiError, type Operation } from '../apiError.ts';
 import { parseAddress, type Upstream } from '../aws.ts';
 import type { SparkHome } from '../setup/environments.ts';
+import { submitArguments } from '../spark.ts';
 
 interface JobRun {
   Id: string;
@@ -156,7 +157,7 @@ async function runJob(
           ...localEnvironment,
           JAVA_HOME: spark.javaHome,
           PYSPARK_PYTHON: spark.python,
-          PYSPARK_SUBMIT_ARGS: submitArguments(spark, options.endpoint(), folder),
+          PYSPARK_SUBMIT_ARGS: submitArguments(folder, s3Settings(options.endpoint()), spark.jars),
         },
       },
     );
@@ -191,28 +192,16 @@ async function runJob(
   }
 }
 
-const submitArguments = (spark: SparkHome, endpoint: string, folder: string): string =>
-  [
-    '--master local[2]',
-    '--driver-memory 2g',
-    `--jars ${spark.jars.join(',')}`,
-    ...Object.entries({
-      'spark.ui.enabled': 'false',
-      'spark.driver.host': '127.0.0.1',
-      'spark.driver.bindAddress': '127.0.0.1',
-      'spark.sql.warehouse.dir': join(folder, 'warehouse'),
-      'spark.local.dir': join(folder, 'scratch'),
-      'spark.hadoop.fs.s3.impl': 'org.apache.hadoop.fs.s3a.S3AFileSystem',
-      'spark.hadoop.fs.s3a.endpoint': endpoint,
-      'spark.hadoop.fs.s3a.path.style.access': 'true',
-      'spark.hadoop.fs.s3a.connection.ssl.enabled': 'false',
-      'spark.hadoop.fs.s3a.access.key': localEnvironment.AWS_ACCESS_KEY_ID,
-      'spark.hadoop.fs.s3a.secret.key': localEnvironment.AWS_SECRET_ACCESS_KEY,
-      'spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version': '2',
-      'spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs': 'false',
-    }).map(([key, value]) => `--conf ${key}=${value}`),
-    'pyspark-shell',
-  ].join(' ');
+/** Spark reads and writes the local AWS. */
+const s3Settings = (endpoint: string): Record<string, string> => ({
+  'spark.hadoop.fs.s3.impl': 'org.apache.hadoop.fs.s3a.S3AFileSystem',
+  'spark.hadoop.fs.s3a.endpoint': endpoint,
+  'spark.hadoop.fs.s3a.path.style.access': 'true',
+  'spark.hadoop.fs.s3a.connection.ssl.enabled': 'false',
+  'spark.hadoop.fs.s3a.access.key': localEnvironment.AWS_ACCESS_KEY_ID,
+  'spark.hadoop.fs.s3a.secret.key': localEnvironment.AWS_SECRET_ACCESS_KEY,
+  'spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version': '2',
+});
 
 /**
  * The exception that a Python program ended with, as Glue reports it: without the path of its module. Py4J has Java's

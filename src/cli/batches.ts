@@ -10,7 +10,10 @@ Shows the batches of a dataset, the latest last: state, engine, counts, failed e
 
   --dataset NAME
   --state STATE     running, published, held or failed
-${stageHelp}`;
+${stageHelp}
+
+Example:
+  npm run sluice -- batches --dataset social_media --state failed`;
 
 export async function run(args: string[]): Promise<number> {
   const { values } = readOptions(args, {

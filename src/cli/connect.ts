@@ -12,7 +12,7 @@ export const stageOptions = {
 
 export const stageHelp = `  --stage NAME      the deployed stage (local, or $SLUICE_STAGE)
   --endpoint URL    where the local AWS listens, as npm start -- --keep prints it (or $AWS_ENDPOINT_URL)
-  --json            for scripts`;
+  --json            for scripts: npm run -s sluice -- …`;
 
 /** The stage that the options name. Throws SetupError when it cannot be reached, UsageError for a missing endpoint. */
 export async function connect(values: {

@@ -13,6 +13,7 @@ ${what} BATCH is its id, or the beginning of it. The reason is kept in the batch
   --reason TEXT
 ${stageHelp}
 
+Example:
   npm run sluice -- ${kind} --dataset social_media --reason "checked with the feed's owner" 4cc4b4a2`,
   async run(args) {
     const { values, positionals } = readOptions(args, {

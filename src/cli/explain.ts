@@ -16,6 +16,7 @@ columns, and the expectations as Athena SQL. Columns that come from the Data Cat
   --engine ENGINE   duckdb (the default) or spark: whose set part
   --json            the plan as JSON, to be compared or kept
 
+Example:
   npm run sluice -- explain --engine spark datasets/tweets.yml`;
 
 export async function run(args: string[]): Promise<number> {

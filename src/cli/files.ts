@@ -10,7 +10,10 @@ Shows the files of a dataset: their state, batch, counts, and why one is held or
 
   --dataset NAME
   --state STATE     pending, claimed, published, held or failed
-${stageHelp}`;
+${stageHelp}
+
+Example:
+  npm run sluice -- files --dataset social_media --state held`;
 
 export async function run(args: string[]): Promise<number> {
   const { values } = readOptions(args, {

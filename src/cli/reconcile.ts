@@ -10,7 +10,10 @@ Compares the partitions of the Data Catalog with the objects in S3, registers th
 whose objects are gone. It also runs by itself, once a day.
 
   --dataset NAME
-${stageHelp}`;
+${stageHelp}
+
+Example:
+  npm run sluice -- reconcile --dataset tweets`;
 
 export async function run(args: string[]): Promise<number> {
   const { values } = readOptions(args, { ...stageOptions, dataset: { type: 'string' } });

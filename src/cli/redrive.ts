@@ -9,7 +9,10 @@ export const help = `Usage: npm run sluice -- redrive [options]
 Brings the messages of the dead-letter queue back, after their cause was mended (a dataset without a contract, for example).
 
   --show            only shows them
-${stageHelp}`;
+${stageHelp}
+
+Example:
+  npm run sluice -- redrive --show`;
 
 export async function run(args: string[]): Promise<number> {
   const { values } = readOptions(args, { ...stageOptions, show: { type: 'boolean', default: false } });

@@ -14,6 +14,7 @@ what came from them. What came from other files stays as it is.
   --prefix KEY      files whose keys begin so
 ${stageHelp}
 
+Example:
   npm run sluice -- replay --dataset social_media --from 2025-10-01 --to 2025-11-01`;
 
 export async function run(args: string[]): Promise<number> {

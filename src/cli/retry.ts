@@ -10,7 +10,10 @@ Tries held and failed files again, after the contract or the feed was mended: th
   --dataset NAME
   --batch BATCH     its id, or the beginning of it
   --object KEY      the key of a raw object
-${stageHelp}`;
+${stageHelp}
+
+Example:
+  npm run sluice -- retry --dataset social_media --batch 4cc4b4a2`;
 
 export async function run(args: string[]): Promise<number> {
   const { values } = readOptions(args, {

@@ -9,7 +9,10 @@ Shows for every dataset: files by state, who holds its lease, and its last batch
 person (held or failed files).
 
   --dataset NAME
-${stageHelp}`;
+${stageHelp}
+
+Example:
+  npm run sluice -- status --stage dev`;
 
 export async function run(args: string[]): Promise<number> {
   const { values } = readOptions(args, { ...stageOptions, dataset: { type: 'string' } });

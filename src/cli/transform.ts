@@ -26,6 +26,7 @@ Writes partitions to DIR/data and refused rows to DIR/quarantine, and prints the
   --json FILE       writes the accounting to FILE too
   --published DIR   what is published already, as an earlier DIR/data: for contracts that look for duplicates there
 
+Example:
   npm run sluice -- transform --contract datasets/tweets.yml --out /tmp/tweets datasets/samples/twitter.json`;
 
 export async function run(args: string[]): Promise<number> {

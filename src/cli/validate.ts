@@ -9,6 +9,7 @@ export const help = `Usage: npm run sluice -- validate CONTRACT…
 
 Checks contracts and the references they name. Exit status 1 when one has a fault.
 
+Example:
   npm run sluice -- validate datasets/*.yml`;
 
 export async function run(args: string[]): Promise<number> {

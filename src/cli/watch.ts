@@ -10,7 +10,10 @@ where their rows went, and tables with their partitions. It reads Step Functions
 logs; samples of quarantined rows and counts of partitions are Athena queries. It changes nothing.
 
   --port N          4700; 0 takes a free one
-${stageHelp.replace(/\n.*--json.*/, '')}`;
+${stageHelp.replace(/\n.*--json.*/, '')}
+
+Example:
+  npm run watch -- --endpoint http://127.0.0.1:4566`;
 
 export async function run(args: string[]): Promise<number> {
   const { values } = readOptions(args, { ...stageOptions, port: { type: 'string', default: '4700' } });

@@ -5,6 +5,7 @@ import { connect, logger, wrap } from './step.ts';
 
 const deps = connect();
 const start = createStarter(deps.config.stateMachineArn);
+
 export const handler = wrap(async (event: SQSEvent): Promise<SQSBatchResponse> => {
   const messages = event.Records.map((r) => ({ id: r.messageId, body: r.body }));
   const { failed, ...counts } = await dispatch({ ...deps, start }, messages);

@@ -1,9 +1,6 @@
 import { reconcile } from '../lib/flow/reconcile.ts';
-import { connect, logger, wrap } from './step.ts';
+import { connect, eachDataset, wrap } from './step.ts';
 
 const deps = connect();
 
-export const handler = wrap(async () => {
-  for (const dataset of deps.contracts.keys())
-    logger.info('reconciled', { dataset, result: await reconcile(deps, dataset) });
-});
+export const handler = wrap(() => eachDataset(deps, 'reconciled', (dataset) => reconcile(deps, dataset)));

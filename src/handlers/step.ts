@@ -76,6 +76,30 @@ export const wrap = <E, R>(handler: (event: E) => Promise<R>) =>
     })
     .handler(handler);
 
+/**
+ * One dataset after the other: what fails for one keeps none of the others from their turn. Throws the first error when all
+ * had theirs.
+ */
+export async function eachDataset<R>(
+  { contracts }: Pick<Deps, 'contracts'>,
+  what: string,
+  run: (dataset: string) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  const errors: unknown[] = [];
+  for (const dataset of contracts.keys())
+    try {
+      const result = await run(dataset);
+      logger.info(what, { dataset, result });
+      results.push(result);
+    } catch (error) {
+      logger.error(`${what}: failed`, { dataset, error: error as Error });
+      errors.push(error);
+    }
+  if (errors.length > 0) throw errors[0];
+  return results;
+}
+
 function batchKeys(input: unknown): Record<string, string> {
   const known = z.object({ dataset: z.string(), batch: z.string().nullish() }).safeParse(input);
   if (!known.success) return {};

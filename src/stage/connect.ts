@@ -46,6 +46,8 @@ export interface Stage {
     readonly queueUrl: string;
     readonly deadLettersUrl: string;
     readonly ledgerTable: string;
+    readonly batchFiles: number;
+    readonly batchLimitBytes: number;
   };
   readonly ledger: Ledger;
   readonly s3: S3Client;
@@ -85,6 +87,8 @@ export async function connectStage(endpoint: string | undefined, name = 'local')
       queueUrl: output('RawEventsQueueUrl'),
       deadLettersUrl: output('RawEventsDeadLettersUrl'),
       ledgerTable: output('LedgerTableName'),
+      batchFiles: Number(output('BatchFiles')),
+      batchLimitBytes: Number(output('BatchLimitMb')) * 1024 * 1024,
     },
     ledger: createLedger(output('LedgerTableName'), new DynamoDBClient(options)),
     s3: new S3Client({ ...options, ...(endpoint === undefined ? {} : { forcePathStyle: true }) }),
@@ -114,10 +118,9 @@ export const depsOf = ({
     ...config,
     stage: name,
     glueJob: config.job,
+    // Engines are chosen by the stage's own function.
     engine: 'auto',
-    embeddedLimitBytes: 64 * 1024 * 1024,
-    batchFiles: 1000,
-    batchLimitBytes: 10 * 1024 ** 3,
+    embeddedLimitBytes: 0,
     datasetsFolder,
   },
   contracts,

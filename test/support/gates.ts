@@ -22,15 +22,15 @@ export interface Template {
   >;
 }
 
-const templateOf = (stage: string, params: Readonly<Record<string, string>>) =>
-  packageStage({ stage, params, report: () => {} }).then(
-    (folder) =>
-      JSON.parse(readFileSync(join(folder, 'cloudformation-template-update-stack.json'), 'utf8')) as Template,
-  );
-
 /** The template of a stage, packaged without an AWS account. Throws SetupError with the framework's words. */
-export const template = (stage: string, params: Readonly<Record<string, string>> = {}): Promise<Template> =>
-  templateOf(stage, params);
+export async function template(
+  stage: string,
+  params: Readonly<Record<string, string>> = {},
+): Promise<Template> {
+  const folder = await packageStage({ stage, params, report: () => {} });
+  const path = join(folder, 'cloudformation-template-update-stack.json');
+  return JSON.parse(readFileSync(path, 'utf8')) as Template;
+}
 
 /** What a program says. Neither exit status is an error: it is what the test is about. */
 export async function runGate(program: string, args: readonly string[], cwd = root): Promise<string> {

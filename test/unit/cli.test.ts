@@ -139,9 +139,11 @@ test('a command whose output nobody reads any more ends like one that knows noth
   expect(stderr).toBe('status 141\n');
 });
 
-test('every command and script has help', async () => {
+test('every command and script has help, every command with an example', async () => {
   for (const [name, { load }] of Object.entries(commands))
-    expect((await load()).help).toMatch(new RegExp(`^Usage: npm run (-s )?(sluice -- )?${name}\\s`));
+    expect((await load()).help).toMatch(
+      new RegExp(`^Usage: npm run (-s )?(sluice -- )?${name}\\s[^]*\n\nExample:\n  .*${name}`),
+    );
   expect(sluice('validate', '--help')).toMatchObject({
     status: 0,
     stdout: expect.stringContaining('Usage: npm run sluice -- validate'),

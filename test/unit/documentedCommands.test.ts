@@ -23,6 +23,12 @@ test('every npm script in the docs is one of package.json', () => {
   expect(commandsInDocs.length).toBeGreaterThan(30);
 });
 
+test('what npm says itself goes into no file', () => {
+  const redirected = commandsInDocs.filter(({ text }) => / [>|] /.test(text) && text.startsWith('npm run'));
+  expect(redirected.filter(({ text }) => !text.startsWith('npm run -s '))).toEqual([]);
+  expect(redirected.length).toBeGreaterThan(1);
+});
+
 test('every command of sluice in the docs is there, and takes the options that it is given', async () => {
   for (const { file, text, name, rest } of sluiceInDocs) {
     expect([file, text, Object.keys(commands)]).toEqual([file, text, expect.arrayContaining([name])]);

@@ -4,7 +4,8 @@ import type { Plan } from '../compiler/plan.ts';
 import type { Manifest } from './batch.ts';
 import type { Published } from './publish.ts';
 
-const producer = 'https://github.com/sluice/sluice';
+/** A name, since the project has no public address. */
+const producer = 'urn:sluice';
 /** https://openlineage.io/spec/2-0-2/OpenLineage.json, and its facets. */
 const facet = (name: string, version: string, content: object) => ({
   _producer: producer,
@@ -60,7 +61,7 @@ export function lineageOf(
     outputs: [
       {
         namespace: `s3://${config.processedBucket}`,
-        name: `${plan.table}`,
+        name: plan.table,
         facets: {
           schema: facet('SchemaDatasetFacet', '1-1-1', { fields: columns }),
           columnLineage: facet('ColumnLineageDatasetFacet', '1-2-0', { fields }),
