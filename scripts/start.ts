@@ -10,6 +10,7 @@ import { deploy } from '../offline/deploy.ts';
 import { athenaEngines, startLocalAws } from '../offline/localAws.ts';
 import { ensureSpark } from '../offline/setup/environments.ts';
 import { progressOn } from '../src/cli/progress.ts';
+import { engineChoiceSchema } from '../src/lib/config.ts';
 import { loadContracts } from '../src/lib/contract/load.ts';
 import { tableOf } from '../src/lib/contract/schema.ts';
 import { ContractError, SetupError } from '../src/lib/errors.ts';
@@ -52,8 +53,8 @@ async function main(): Promise<number> {
     console.log(help);
     return 0;
   }
-  if (!['auto', 'embedded', 'glue'].includes(values.engine))
-    throw new SetupError(`--engine ${values.engine}: it is one of auto, embedded, glue`);
+  if (!engineChoiceSchema.safeParse(values.engine).success)
+    throw new SetupError(`--engine ${values.engine}: it is one of ${engineChoiceSchema.options.join(', ')}`);
   const athena = athenaEngines.find((engine) => engine === values.athena);
   if (!athena) throw new SetupError(`--athena ${values.athena}: it is one of ${athenaEngines.join(', ')}`);
   if (!/^\d{1,5}$/.test(values.port)) throw new SetupError(`--port ${values.port}: it is a number`);

@@ -44,6 +44,7 @@ export const stageCommands: Readonly<Record<string, Entry>> = {
   },
   retry: { does: 'tries held and failed files again', load: () => import('./retry.ts') },
   replay: { does: 'processes published files again', load: () => import('./replay.ts') },
+  engine: { does: 'which engine runs the batches of a dataset', load: () => import('./engine.ts') },
   redrive: {
     does: 'brings notifications back that could not be understood',
     load: () => import('./redrive.ts'),

@@ -1,6 +1,10 @@
 /** The one place that reads the environment of a Lambda. Set by serverless.yml. */
 import { z } from 'zod';
 
+/** Which engine runs a batch; auto: the one that its size asks for. */
+export const engineChoiceSchema = z.enum(['auto', 'embedded', 'glue']);
+export type EngineChoice = z.output<typeof engineChoiceSchema>;
+
 const configSchema = z.object({
   STAGE: z.string().min(1),
   RAW_BUCKET: z.string().min(1),
@@ -12,8 +16,7 @@ const configSchema = z.object({
   GLUE_JOB: z.string().min(1),
   WORKGROUP: z.string().min(1),
   STATE_MACHINE_ARN: z.string().min(1),
-  /** auto: by size. */
-  ENGINE: z.enum(['auto', 'embedded', 'glue']),
+  ENGINE: engineChoiceSchema,
   /** The largest batch the embedded engine takes, in MiB. */
   EMBEDDED_LIMIT_MB: z.coerce.number().positive(),
   /** The most files in one batch. */
@@ -37,7 +40,7 @@ export interface Config {
   readonly glueJob: string;
   readonly workgroup: string;
   readonly stateMachineArn: string;
-  readonly engine: 'auto' | 'embedded' | 'glue';
+  readonly engine: EngineChoice;
   readonly embeddedLimitBytes: number;
   readonly batchFiles: number;
   readonly batchLimitBytes: number;

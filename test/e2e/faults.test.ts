@@ -157,7 +157,7 @@ test('sweep: what breaks off in its Lambda, the next one does', async () => {
 }, 150_000);
 
 test('the Glue job waits for its turn; is started, and the answer is lost; then its state cannot be read for some time', async () => {
-  await stage.ledger.forceEngine(dataset, 'glue');
+  await stage.ledger.chooseEngine(dataset, 'glue');
   try {
     await survive([
       {
@@ -172,7 +172,7 @@ test('the Glue job waits for its turn; is started, and the answer is lost; then 
       { service: 's3', operation: 'GetObject', function: 'checkGlueJob', mode: 'error', times: 2 },
     ]);
   } finally {
-    await stage.ledger.forceEngine(dataset, 'auto');
+    await stage.ledger.chooseEngine(dataset, 'auto');
   }
 }, 240_000);
 

@@ -24,7 +24,7 @@ const script = readFileSync(resolve(root, 'glue/job.py'), 'utf8');
 const deployScript = (body: string) =>
   stage.s3.send(new PutObjectCommand({ Bucket: stage.config.workBucket, Key: 'scripts/job.py', Body: body }));
 const force = (engine: 'auto' | 'glue') =>
-  Promise.all(['social_media', 'tweets'].map((dataset) => stage.ledger.forceEngine(dataset, engine)));
+  Promise.all(['social_media', 'tweets'].map((dataset) => stage.ledger.chooseEngine(dataset, engine)));
 
 beforeAll(() => force('glue'));
 afterAll(() => force('auto'));
@@ -74,9 +74,9 @@ test('Spark and the embedded engine give the same rows, quarantine, types and co
     [`social-media-feed/${engine}/cut.json.gz`]: gzipSync(feed({ rows: 60, seed: 81 }).text).subarray(0, -20),
   });
   const spark = await drop('social_media', files('spark'));
-  await stage.ledger.forceEngine('social_media', 'embedded');
+  await stage.ledger.chooseEngine('social_media', 'embedded');
   const embedded = await drop('social_media', files('embedded'));
-  await stage.ledger.forceEngine('social_media', 'glue');
+  await stage.ledger.chooseEngine('social_media', 'glue');
   expect((await stage.ledger.batch('social_media', spark[0]?.record.batch ?? ''))?.engine).toBe('glue');
   expect((await stage.ledger.batch('social_media', embedded[0]?.record.batch ?? ''))?.engine).toBe(
     'embedded',

@@ -133,6 +133,18 @@ test('reject moves every row of a held batch to quarantine', async () => {
   expect((await quarantinedFrom(key)).map((q) => q.reason)).toEqual(['rejected', 'rejected']);
 });
 
+test('engine chooses the engine of the next batches, and auto leaves it to the stage', async () => {
+  const choose = (...args: string[]) => sluice('engine', '--dataset', dataset, ...args);
+  try {
+    expect(await choose('glue')).toEqual({ code: 0, out: 'social_media: glue\n', err: '' });
+    expect(await stage.ledger.engineChoice(dataset)).toBe('glue');
+  } finally {
+    expect((await choose('auto', '--json')).out).toBe('{"dataset":"social_media","engine":"auto"}\n');
+  }
+  expect((await choose()).out).toBe('social_media: auto\n');
+  expect(await choose('spark')).toMatchObject({ code: 2, err: expect.stringContaining('embedded, glue') });
+});
+
 test('retry tries a failed file again', async () => {
   const key = `social-media-feed/failed-${next}.json`;
   const id = next++;

@@ -27,9 +27,9 @@ test('property: batches respect both limits, and a file beyond the limit is a ba
 
 test('size chooses the engine, the stage may force one, the operator has the last word', () => {
   const auto = { engine: 'auto' as const, embeddedLimitBytes: 100 };
-  expect(chooseEngine(auto, undefined, 100)).toBe('embedded');
-  expect(chooseEngine(auto, undefined, 101)).toBe('glue');
-  expect(chooseEngine({ ...auto, engine: 'glue' }, undefined, 1)).toBe('glue');
+  expect(chooseEngine(auto, 'auto', 100)).toBe('embedded');
+  expect(chooseEngine(auto, 'auto', 101)).toBe('glue');
+  expect(chooseEngine({ ...auto, engine: 'glue' }, 'auto', 1)).toBe('glue');
   expect(chooseEngine({ ...auto, engine: 'glue' }, 'embedded', 1)).toBe('embedded');
 });
 

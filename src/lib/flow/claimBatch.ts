@@ -1,6 +1,6 @@
 /** Takes the files that wait for a dataset into one batch and chooses its engine. */
 import type { z } from 'zod';
-import type { Config } from '../config.ts';
+import type { Config, EngineChoice } from '../config.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { isNewer, type RawFile } from '../ledger/records.ts';
 import { parallel } from '../parallel.ts';
@@ -30,7 +30,7 @@ export async function claimBatch(
   const replay = replayOf(files[0]);
   const batch = batchId(files, replay);
   const bytes = files.reduce((sum, file) => sum + file.size, 0);
-  const engine = chooseEngine(config, await ledger.forcedEngine(dataset), bytes);
+  const engine = chooseEngine(config, await ledger.engineChoice(dataset), bytes);
   const manifest = { dataset, batch, files, replaces };
   await store.writeText(places(config).manifest(dataset, batch), JSON.stringify(manifest));
   await ledger.markLease(dataset, fence, execution, batch);
@@ -75,10 +75,10 @@ async function replacing(
 /** The operator's choice for the dataset, else the stage's, else by size. */
 export function chooseEngine(
   config: Pick<Config, 'engine' | 'embeddedLimitBytes'>,
-  forced: string | undefined,
+  chosen: EngineChoice,
   bytes: number,
 ): 'embedded' | 'glue' {
-  const choice = forced === 'embedded' || forced === 'glue' ? forced : config.engine;
+  const choice = chosen === 'auto' ? config.engine : chosen;
   if (choice !== 'auto') return choice;
   return bytes <= config.embeddedLimitBytes ? 'embedded' : 'glue';
 }

@@ -10,12 +10,13 @@
  *   SAME#<object>#<version>     a version that brought the bytes which were the latest already, and which version did so first
  *   BATCH#<batch>               state: running | published | held | failed
  *   LEASE                       fence (a number that only grows), execution and batch while held
- *   SETTINGS                    what an operator chose for the dataset
+ *   SETTINGS                    the engine that an operator chose for the dataset
  *   SWEEP                       how far the raw bucket was compared with the ledger
  *   RECENT                      rows of the last published batches, and how many failed since
  */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { type EngineChoice, engineChoiceSchema } from '../config.ts';
 import { batchesOf } from './batches.ts';
 import { filesOf } from './files.ts';
 import { leasesOf } from './leases.ts';
@@ -44,14 +45,14 @@ function settingsOf({ name: table, db, at }: Table) {
       await db.send(new PutCommand({ TableName: table, Item }));
     },
 
-    /** The engine an operator forced for a dataset, if any. */
-    async forcedEngine(dataset: string): Promise<string | undefined> {
+    /** The engine an operator chose for a dataset; auto leaves it to the stage. */
+    async engineChoice(dataset: string): Promise<EngineChoice> {
       const { Item } = await db.send(new GetCommand({ ...at(dataset, 'SETTINGS'), ConsistentRead: true }));
-      return Item?.engine as string | undefined;
+      return engineChoiceSchema.catch('auto').parse(Item?.engine);
     },
 
-    /** Forces an engine for a dataset until called with auto. */
-    async forceEngine(dataset: string, engine: 'auto' | 'embedded' | 'glue'): Promise<void> {
+    /** Chooses the engine of a dataset's next batches. */
+    async chooseEngine(dataset: string, engine: EngineChoice): Promise<void> {
       await db.send(
         new UpdateCommand({
           ...at(dataset, 'SETTINGS'),

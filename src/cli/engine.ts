@@ -1,0 +1,34 @@
+/** `sluice engine`: which engine runs the batches of a dataset. */
+import { type EngineChoice, engineChoiceSchema } from '../lib/config.ts';
+import { contractOf } from '../lib/flow/deps.ts';
+import { connect, stageHelp, stageOptions } from './connect.ts';
+import { readOptions, UsageError } from './usage.ts';
+
+export const help = `Usage: npm run sluice -- engine --dataset NAME [options] [ENGINE]
+
+Chooses the engine of a dataset's next batches. Without ENGINE it shows what is chosen. A running batch goes on as it is.
+
+  --dataset NAME
+  ENGINE            embedded (DuckDB in a Lambda), glue (Spark), or auto: as the stage says, by default by a batch's size
+${stageHelp}
+
+Example:
+  npm run sluice -- engine --dataset social_media glue`;
+
+export async function run(args: string[]): Promise<number> {
+  const { values, positionals } = readOptions(args, { ...stageOptions, dataset: { type: 'string' } });
+  const [engine] = positionals;
+  if (values.dataset === undefined || positionals.length > 1)
+    throw new UsageError('--dataset and at most one ENGINE are needed');
+  if (!isEngine(engine))
+    throw new UsageError(`${engine}: it is one of ${engineChoiceSchema.options.join(', ')}`);
+  const { deps } = await connect(values);
+  const { dataset } = contractOf(deps, values.dataset);
+  if (engine !== undefined) await deps.ledger.chooseEngine(dataset, engine);
+  const chosen = engine ?? (await deps.ledger.engineChoice(dataset));
+  console.log(values.json ? JSON.stringify({ dataset, engine: chosen }) : `${dataset}: ${chosen}`);
+  return 0;
+}
+
+const isEngine = (text: string | undefined): text is EngineChoice | undefined =>
+  engineChoiceSchema.optional().safeParse(text).success;
