@@ -7,7 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compile } from '../src/lib/compiler/compile.ts';
-import { loadContracts } from '../src/lib/contract/load.ts';
+import { readBuilt } from '../src/lib/contract/built.ts';
 import { runEmbedded } from '../src/lib/engine/embedded.ts';
 import { loadReferences } from '../src/lib/reference/load.ts';
 
@@ -16,7 +16,7 @@ const [datasets = '', line = ''] = process.argv.slice(2);
 const folder = await mkdtemp(join(tmpdir(), 'sluice-cold-'));
 const path = join(folder, 'input');
 await writeFile(path, line);
-const contract = loadContracts(datasets).get('social_media');
+const contract = readBuilt(datasets).get('social_media');
 if (!contract) throw new Error('there is no contract social_media');
 const references = await loadReferences(contract, datasets);
 const compiled = performance.now();

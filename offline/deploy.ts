@@ -70,7 +70,7 @@ function fingerprint(params: readonly string[]): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** Without what packaging itself writes: the polygons' index. */
+/** Without what packaging itself writes: contracts and polygons as functions read them. */
 function filesBelow(path: string): string[] {
   if (!statSync(path).isDirectory()) return [path];
   return readdirSync(path)

@@ -3,7 +3,7 @@
  * held until a test lets them go. Set with PUT, read with GET, under /_sluice/faults; nothing is set by default.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Call, describeCall } from './calls.ts';
 
 const faultSchema = z.strictObject({

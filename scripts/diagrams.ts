@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { graphOf } from '../src/watch/graph.ts';
 import { table } from './markdownTable.ts';
 

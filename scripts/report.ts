@@ -2,7 +2,8 @@
 import { styleText } from 'node:util';
 import { DescribeExecutionCommand } from '@aws-sdk/client-sfn';
 import { accountingCells, type Print, printAnswer, printTable } from '../src/cli/table.ts';
-import { type Contract, tableOf } from '../src/lib/contract/schema.ts';
+import { tableOf } from '../src/lib/contract/contract.ts';
+import type { Contract } from '../src/lib/contract/schema.ts';
 import type { BatchRecord } from '../src/lib/ledger/records.ts';
 import type { Stage } from '../src/stage/connect.ts';
 import type { FollowedExecution, FollowedRun } from '../src/stage/follow.ts';

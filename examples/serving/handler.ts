@@ -4,7 +4,7 @@ import {
   type BatchWriteCommandInput,
   DynamoDBDocumentClient,
 } from '@aws-sdk/lib-dynamodb';
-import { z } from 'zod';
+import * as z from 'zod';
 import { connect, logger, wrap } from '../../src/handlers/step.ts';
 import { SluiceError } from '../../src/lib/errors.ts';
 import { batchPublishedSchema } from '../../src/lib/flow/batchPublished.ts';

@@ -1,9 +1,10 @@
 /** Rows of a published batch -> items of a DynamoDB table, by the key of their contract. Loading twice changes nothing. */
 import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ObjectRef, Store } from '../../src/lib/aws/store.ts';
-import { type Contract, dedupeKey } from '../../src/lib/contract/schema.ts';
+import { dedupeKey } from '../../src/lib/contract/contract.ts';
+import type { Contract } from '../../src/lib/contract/schema.ts';
 import { InvalidInput } from '../../src/lib/errors.ts';
 import type { BatchPublished } from '../../src/lib/flow/batchPublished.ts';
 

@@ -1,5 +1,6 @@
-/** Serverless plugin: no package is built while a contract has a fault; polygons are indexed for the package. */
+/** Serverless plugin: no package is built while a contract has a fault; contracts and polygons are put into it as functions read them. */
 import { resolve } from 'node:path';
+import { writeBuilt } from '../../src/lib/contract/built.ts';
 import { loadContracts } from '../../src/lib/contract/load.ts';
 import { buildIndexes } from '../../src/lib/reference/index.ts';
 import { loadReferences } from '../../src/lib/reference/load.ts';
@@ -19,6 +20,7 @@ export default class Contracts {
     const validate = async () => {
       const folder = resolve(serverless.serviceDir, 'datasets');
       const contracts = loadContracts(folder);
+      writeBuilt(contracts, folder);
       await buildIndexes(contracts.values(), folder);
       for (const contract of contracts.values()) await loadReferences(contract, folder);
       log.success(`${contracts.size} contracts are valid: ${[...contracts.keys()].join(', ')}`);

@@ -1,5 +1,5 @@
 /** Serverless plugin: no package is built with a parameter that cannot be meant. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const whole = z.coerce.number().int();
 /** `--param name=value` gives texts. */

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { GetWorkGroupCommand } from '@aws-sdk/client-athena';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ApiError, type Operation } from '../apiError.ts';
 import { parseAddress, type Upstream } from '../aws.ts';
 import type { Engine, QueryResult, ResultColumn } from './engine.ts';

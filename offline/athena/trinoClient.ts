@@ -4,7 +4,7 @@
  * not fit a JavaScript number; that is why no client of npm is used.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { catalogName } from './engine.ts';
 
 /** A type, such as `bigint` or `array` with its element's type. */

@@ -1,6 +1,6 @@
 /** Glue crawlers that really crawl: they list the targets, infer schemas, and write tables and partitions. */
 import { randomUUID } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ApiError, type Operation } from '../apiError.ts';
 import type { Upstream } from '../aws.ts';
 import { type CrawlerDefinition, crawl } from './crawl.ts';

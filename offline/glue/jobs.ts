@@ -6,7 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GetJobCommand, type Job } from '@aws-sdk/client-glue';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
-import { z } from 'zod';
+import * as z from 'zod';
 import { localEnvironment } from '../../src/stage/localEndpoint.ts';
 import { ApiError, type Operation } from '../apiError.ts';
 import { parseAddress, type Upstream } from '../aws.ts';

@@ -1,6 +1,6 @@
 /** Partition calls of Glue that the store behind the gateway lacks, or answers otherwise. */
 import { DuckDBInstance } from '@duckdb/node-api';
-import { z } from 'zod';
+import * as z from 'zod';
 import { duckType, identifier, literal } from '../../src/lib/dialect/duckdbNames.ts';
 import { ApiError, type Operation } from '../apiError.ts';
 import { checkQuery } from '../athena/guard.ts';

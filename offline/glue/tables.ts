@@ -1,5 +1,5 @@
 /** Tables of the Data Catalog where the store behind the gateway answers otherwise than Glue: descriptions, and versions. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ApiError, type Operation } from '../apiError.ts';
 import type { Upstream } from '../aws.ts';
 

@@ -6,12 +6,12 @@ import { Metrics } from '@aws-lambda-powertools/metrics';
 import { Tracer } from '@aws-lambda-powertools/tracer';
 import { captureLambdaHandler } from '@aws-lambda-powertools/tracer/middleware';
 import middy from '@middy/core';
-import { z } from 'zod';
+import * as z from 'zod';
 import { createAthena } from '../lib/aws/athena.ts';
 import { createCatalog } from '../lib/aws/catalog.ts';
 import { createStore } from '../lib/aws/store.ts';
 import { readConfig } from '../lib/config.ts';
-import { loadContracts } from '../lib/contract/load.ts';
+import { readBuilt } from '../lib/contract/built.ts';
 import { InvalidInput } from '../lib/errors.ts';
 import type { Deps } from '../lib/flow/deps.ts';
 import { type Measure, type MetricName, metricUnits } from '../lib/flow/measure.ts';
@@ -25,7 +25,7 @@ export function connect(): Deps {
   const config = readConfig();
   return {
     config,
-    contracts: loadContracts(config.datasetsFolder),
+    contracts: readBuilt(config.datasetsFolder),
     store: createStore(),
     catalog: createCatalog(config.database),
     athena: createAthena({ database: config.database, workgroup: config.workgroup }),

@@ -1,5 +1,5 @@
 /** The one place that reads the environment of a Lambda. Set by serverless.yml. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Which engine runs a batch; auto: the one that its size asks for. */
 export const engineChoiceSchema = z.enum(['auto', 'embedded', 'glue']);

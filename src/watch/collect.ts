@@ -5,7 +5,7 @@ import { DescribeExecutionCommand, DescribeStateMachineForExecutionCommand } fro
 import type { z } from 'zod';
 import { createStore } from '../lib/aws/store.ts';
 import { hiveSegment } from '../lib/catalog/partitionPath.ts';
-import { tableOf } from '../lib/contract/schema.ts';
+import { tableOf } from '../lib/contract/contract.ts';
 import { identifier } from '../lib/dialect/athenaNames.ts';
 import { places } from '../lib/flow/batch.ts';
 import { contractOf } from '../lib/flow/deps.ts';

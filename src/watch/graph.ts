@@ -1,5 +1,5 @@
 /** A state machine's definition as states and edges. https://states-language.net/spec.html */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Graph, GraphEdge } from './model.ts';
 
 const definitionSchema = z.object({

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { build } from 'esbuild';
-import { z } from 'zod';
+import * as z from 'zod';
 import { SluiceError } from '../lib/errors.ts';
 import type { Stage } from '../stage/connect.ts';
 import { listExecutions } from '../stage/executions.ts';

@@ -3,7 +3,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient, GetCommand } from '@aws-sdk/lib-dynamodb';
 import { expect, test } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type BatchPublished, batchPublishedSchema } from '../../src/lib/flow/batchPublished.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { localClient } from '../../src/stage/localEndpoint.ts';

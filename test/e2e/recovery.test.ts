@@ -1,6 +1,6 @@
 /** A batch that breaks off between two steps: its steps are called by hand, on the real ledger and buckets. */
 import { afterEach, expect, test } from '@jest/globals';
-import { columnSchema } from '../../src/lib/contract/schema.ts';
+import { columnSchema } from '../../src/lib/contract/columnSchema.ts';
 import { runEmbedded } from '../../src/lib/engine/embedded.ts';
 import { claimBatch } from '../../src/lib/flow/claimBatch.ts';
 import { completeBatch } from '../../src/lib/flow/complete.ts';

@@ -1,7 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { datasetOfKey, loadContracts, parseContract } from '../../src/lib/contract/load.ts';
+import { readBuilt, writeBuilt } from '../../src/lib/contract/built.ts';
+import { contractVersion, datasetOfKey } from '../../src/lib/contract/contract.ts';
+import { loadContracts, parseContract } from '../../src/lib/contract/load.ts';
 import { ContractError } from '../../src/lib/errors.ts';
 import { loadLookup } from '../../src/lib/reference/lookup.ts';
 import { readRows } from '../../src/lib/reference/rows.ts';
@@ -22,6 +25,19 @@ test('the contracts of the project are valid, whatever datasets are added to it'
   expect([...loadContracts(datasetsFolder).keys()]).toEqual(
     expect.arrayContaining(['social_media', 'tweets']),
   );
+});
+
+test('a function has the contracts that its package was built from, whole and in order', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-built-'));
+  try {
+    const contracts = loadContracts(datasetsFolder);
+    writeBuilt(contracts, folder);
+    const built = readBuilt(folder);
+    expect([...built]).toEqual([...contracts]);
+    expect([...built.values()].map(contractVersion)).toEqual([...contracts.values()].map(contractVersion));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('an object belongs to the dataset whose prefix it stands under', () => {

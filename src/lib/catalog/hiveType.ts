@@ -1,6 +1,6 @@
 /** Hive types as the Data Catalog writes them: `struct<id:bigint,tags:array<string>>`. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 export interface StructType {
   readonly kind: 'struct';

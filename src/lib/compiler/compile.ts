@@ -3,8 +3,8 @@
 import type { StructType } from '../catalog/hiveType.ts';
 import { ignoredFields, requireReadable } from '../catalog/rawSchema.ts';
 import { goldenColumns } from '../contract/columns.ts';
-import { contractVersion } from '../contract/load.ts';
-import { type Contract, dedupeKey, tableOf } from '../contract/schema.ts';
+import { contractVersion, dedupeKey, tableOf } from '../contract/contract.ts';
+import type { Contract } from '../contract/schema.ts';
 import { recordsSql } from '../dialect/duckdb.ts';
 import { csvOf, documentsSql } from '../dialect/duckdbDocuments.ts';
 import { duckdbSetDialect } from '../dialect/duckdbSet.ts';

@@ -1,7 +1,8 @@
 /** Expectations of a contract -> one Athena query, and its one row -> outcomes. Free of AWS. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { goldenColumns } from '../contract/columns.ts';
-import { type Contract, dedupeKey, type Expectation } from '../contract/schema.ts';
+import { dedupeKey } from '../contract/contract.ts';
+import type { Contract, Expectation } from '../contract/schema.ts';
 import {
   matched,
   misplaced,

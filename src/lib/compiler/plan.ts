@@ -2,7 +2,7 @@
  * A compiled contract: immutable data that both engines carry out. The row part is DuckDB SQL over the relations
  * `records`, `files` and the references; the set part is data, and the same as SQL for each engine.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Reason codes of quarantined rows, as they stand in the quarantine dataset. Documented in docs/contract.md. */
 export const reasonCodes = [

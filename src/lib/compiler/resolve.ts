@@ -1,9 +1,10 @@
 /** Columns that a contract leaves to the Data Catalog: `flatten`, and drift `passthrough`. */
 import type { HiveType } from '../catalog/hiveType.ts';
 import { ignoredFields, typeAt } from '../catalog/rawSchema.ts';
+import { type Column, columnSchema } from '../contract/columnSchema.ts';
 import { goldenColumns } from '../contract/columns.ts';
 import { formatPath, type PathStep, parsePath } from '../contract/path.ts';
-import { type Column, type Contract, columnSchema } from '../contract/schema.ts';
+import type { Contract } from '../contract/schema.ts';
 import { SchemaMismatch } from '../errors.ts';
 import type { RawTable } from './compile.ts';
 

@@ -1,5 +1,5 @@
 /** Expectations of a contract: their schema. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { identifier, isNumber, isPattern } from './parts.ts';
 
 const severity = z.enum(['hold', 'warn']).default('hold');

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { contractSchema } from './schema.ts';
 
 /** The contract language as a JSON Schema (draft 2020-12), of what a person writes: defaults may be left out. */

@@ -1,11 +1,11 @@
 /** Reads contract files from a folder, with errors that name file, line, column and path. */
-import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LineCounter, type Node, parseDocument } from 'yaml';
 import { ContractError, type ContractProblem } from '../errors.ts';
 import { disagreements } from './columns.ts';
-import { type Contract, contractSchema, tableOf } from './schema.ts';
+import { tableOf } from './contract.ts';
+import { type Contract, contractSchema } from './schema.ts';
 
 /** Every contract of a folder by dataset name. Throws ContractError at the first file with faults. */
 export function loadContracts(folder: string): ReadonlyMap<string, Contract> {
@@ -62,14 +62,6 @@ export function parseContract(file: string, text: string): Contract {
     }),
   );
 }
-
-/** A short fingerprint of a contract's meaning, written to ledger and events. */
-export const contractVersion = (contract: Contract): string =>
-  createHash('sha256').update(JSON.stringify(contract)).digest('hex').slice(0, 12);
-
-/** The dataset whose prefix an object key stands under, if any. */
-export const datasetOfKey = (contracts: ReadonlyMap<string, Contract>, key: string): Contract | undefined =>
-  [...contracts.values()].find((contract) => key.startsWith(contract.source.prefix));
 
 /** Start of the deepest node that a path reaches: a missing key is shown at its parent. */
 function offsetOf(document: ReturnType<typeof parseDocument>, path: readonly (string | number)[]): number {

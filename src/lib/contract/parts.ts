@@ -1,5 +1,5 @@
 /** What several parts of the contract language are made of. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { pathPattern } from './path.ts';
 
 /** The name of a column, a dataset, a table. */

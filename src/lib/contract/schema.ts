@@ -1,108 +1,11 @@
 /**
  * The contract language: one schema gives the TypeScript type, the check and the JSON Schema for editors.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { checkContract } from './check.ts';
+import { columnSchema } from './columnSchema.ts';
 import { expectation } from './expectationSchema.ts';
-import { identifier, isExtraction, jsonPath, topFolder } from './parts.ts';
-
-const columnType = z
-  .string()
-  .regex(
-    /^(string|int|bigint|double|decimal\(([1-9]|[12]\d|3[0-8]),\d{1,2}\)|boolean|date|timestamp|json|array<(string|int|bigint|double|boolean|date)>)$/,
-    'must be string, int, bigint, double, decimal(p,s), boolean, date, timestamp, json or array<one of string, int, bigint, double, boolean, date>',
-  );
-
-/** Ways to read a timestamp; a list is tried in order. */
-const timestampFormat = z.union([
-  z.enum(['iso8601', 'iso8601_date', 'epoch_s', 'epoch_ms', 'epoch_us', 'epoch_ns', 'twitter', 'rfc2822']),
-  z.strictObject({
-    pattern: z
-      .string()
-      .regex(
-        /^(%[YymdHIMSpfbBz]|[^%'])+$/,
-        'is made of %Y %y (00-68 are 20xx) %m %d %H %I %p %M %S %f (fraction) %b %B (English month) %z (offset) and plain characters',
-      )
-      .describe('A pattern of your own, such as "%d/%m/%Y %H:%M".'),
-  }),
-]);
-
-export const columnSchema = z
-  .strictObject({
-    name: identifier.describe('The output column.'),
-    path: jsonPath.describe('Where the value stands in the record.'),
-    type: columnType.describe('The Hive type of the output column.'),
-    required: z.boolean().default(false).describe('A row without a value goes to quarantine.'),
-    onError: z
-      .enum(['quarantine', 'null'])
-      .default('quarantine')
-      .describe('What happens to a row whose value cannot be converted; null is counted.'),
-    nullValues: z
-      .array(z.string())
-      .default([])
-      .describe('Texts that mean "no value", compared after trimming.'),
-    trim: z.boolean().default(false).describe('Remove white space at both ends.'),
-    case: z.enum(['lower', 'upper']).optional(),
-    normalize: z.boolean().default(false).describe('Unicode to its composed form (NFC).'),
-    extract: z
-      .string()
-      .refine(isExtraction, 'is no regular expression with one group, or has look-around or back-references')
-      .optional()
-      .describe(
-        'A regular expression (RE2) with one group, which is the value. A text without a match is refused.',
-      ),
-    map: z
-      .record(z.string(), z.array(z.string()).min(1))
-      .optional()
-      .describe('Standard value -> its synonyms, compared without case.'),
-    mapDefault: z
-      .enum(['keep', 'null', 'reject'])
-      .default('keep')
-      .describe('What becomes of a value that is no synonym.'),
-    formats: z.array(timestampFormat).min(1).optional().describe('For timestamp: tried in order.'),
-    zone: z
-      .string()
-      .refine(isZone, 'is no zone of the IANA time zone database')
-      .default('UTC')
-      .describe('For timestamp: the zone of a value that names none.'),
-    range: z
-      .strictObject({ min: z.number().optional(), max: z.number().optional() })
-      .optional()
-      .describe('For numbers: a value outside goes to quarantine (or is null, by onError).'),
-  })
-  .superRefine((value, context) => {
-    const issue = (path: string, message: string) =>
-      context.addIssue({ code: 'custom', path: [path], message });
-    const isText = value.type === 'string';
-    if (value.formats && value.type !== 'timestamp') issue('formats', 'is only for type timestamp');
-    if (value.type === 'timestamp' && !value.formats) issue('formats', 'is needed for type timestamp');
-    const decimal = /^decimal\((\d+),(\d+)\)$/.exec(value.type);
-    if (decimal && Number(decimal[2]) > Number(decimal[1]))
-      issue('type', 'has more digits behind the point than in all');
-    if (value.map && !isText) issue('map', 'is only for type string');
-    if (value.mapDefault !== 'keep' && !value.map) issue('mapDefault', 'goes with map');
-    if ((value.extract !== undefined || value.normalize) && value.type.startsWith('array<'))
-      issue('type', 'is a scalar with extract and normalize');
-    if (value.case && !isText) issue('case', 'is only for type string');
-    if (value.range && !decimal && !['int', 'bigint', 'double'].includes(value.type))
-      issue('range', 'is only for numbers');
-    if (value.path.includes('[*]') !== value.type.startsWith('array<'))
-      issue('type', 'is array<…> exactly when the path has [*]');
-    if ((value.path.match(/\[\*\]/g)?.length ?? 0) > 1) issue('path', 'may have [*] once');
-    const synonyms = Object.values(value.map ?? {})
-      .flat()
-      .map((s) => s.toLowerCase());
-    const twice = synonyms.find((s, i) => synonyms.indexOf(s) !== i);
-    if (twice !== undefined) issue('map', `gives the synonym "${twice}" twice`);
-  });
-
-function isZone(name: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined && /^[A-Za-z]/.test(name);
-  } catch {
-    return false;
-  }
-}
+import { identifier, jsonPath, topFolder } from './parts.ts';
 
 const relativeFile = z
   .string()
@@ -266,15 +169,6 @@ const contractShape = z.strictObject({
 export const contractSchema = contractShape.superRefine(checkContract);
 
 export type Contract = z.output<typeof contractShape>;
-export type Column = Contract['columns'][number];
 export type Enrichment = Contract['enrich'][number];
 export type Expectation = Contract['expectations'][number];
 export type PartitionKey = Contract['partitionBy'][number];
-export type TimestampFormat = z.output<typeof timestampFormat>;
-
-/** The columns in which no two published rows of a batch are equal; null where nothing is deduplicated. */
-export const dedupeKey = ({ dedupe }: Pick<Contract, 'dedupe'>): string[] | null =>
-  dedupe ? [...(dedupe.scope === 'file' ? ['_object', '_version'] : []), ...dedupe.key] : null;
-
-/** The Catalog table a contract fills. */
-export const tableOf = (contract: Contract): string => contract.table ?? contract.dataset;

@@ -1,5 +1,5 @@
 /** DuckDB's SQL for a column: from the text of a leaf to a typed value, or the reason why there is none. */
-import type { Column } from '../contract/schema.ts';
+import type { Column } from '../contract/columnSchema.ts';
 import { duckType, literal, trimmedColumn, whenWritten } from './duckdbNames.ts';
 import { timestampSql } from './duckdbTimestamp.ts';
 

@@ -1,5 +1,5 @@
 /** DuckDB's SQL for every way to write a time. */
-import type { TimestampFormat } from '../contract/schema.ts';
+import type { TimestampFormat } from '../contract/columnSchema.ts';
 import { literal, whenWritten } from './duckdbNames.ts';
 
 /**

@@ -1,6 +1,6 @@
 /** What a batch is: its files, their ids, and where everything about it stands in the buckets. Free of AWS. */
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ParquetTable } from '../aws/catalog.ts';
 import { address, type ObjectRef, type Store } from '../aws/store.ts';
 import { structTypeSchema } from '../catalog/hiveType.ts';

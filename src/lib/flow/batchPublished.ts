@@ -1,5 +1,5 @@
 /** The event that serving and ML listen to: a batch of rows is out. Free of AWS. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { accountingSchema } from '../compiler/plan.ts';
 
 /** More partitions than this are only in the manifest: an event of EventBridge has 256 KB at most. */

@@ -1,6 +1,6 @@
 /** Events of the raw bucket -> pending files in the ledger, and an execution for each dataset that nobody works on. */
-import { z } from 'zod';
-import { datasetOfKey } from '../contract/load.ts';
+import * as z from 'zod';
+import { datasetOfKey } from '../contract/contract.ts';
 import type { Contract } from '../contract/schema.ts';
 import { UnreadableEvent } from '../errors.ts';
 import { tryParseJson } from '../json.ts';

@@ -1,6 +1,6 @@
 /** From staging to where readers look, under names that follow from the batch: a second publish changes nothing. */
 import { posix } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ParquetTable } from '../aws/catalog.ts';
 import { address } from '../aws/store.ts';
 import { valuesOfPath } from '../catalog/partitionPath.ts';

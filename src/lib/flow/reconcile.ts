@@ -3,7 +3,7 @@
  * what it does not, partitions whose files are gone. All in pages: 100,000 partitions are within a Lambda's time.
  */
 import { hiveSegment, valuesOfPath } from '../catalog/partitionPath.ts';
-import { tableOf } from '../contract/schema.ts';
+import { tableOf } from '../contract/contract.ts';
 import { parallel } from '../parallel.ts';
 import { goldenTable, readPlan } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';

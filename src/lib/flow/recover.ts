@@ -1,5 +1,5 @@
 /** Gives back what an execution that ended without doing so itself has held: its lease, and the files of its batch. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { executionName } from './execution.ts';
 import { failBatch, type SettleDeps } from './settle.ts';
 

@@ -1,5 +1,5 @@
 /** The exchange of published objects for others, which can be undone until the batch is complete. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { parallel } from '../parallel.ts';
 import type { Deps } from './deps.ts';
 

@@ -2,7 +2,7 @@
 import { address } from '../aws/store.ts';
 import type { Outcome } from '../compiler/expectations.ts';
 import type { Summary } from '../compiler/plan.ts';
-import { tableOf } from '../contract/schema.ts';
+import { tableOf } from '../contract/contract.ts';
 import { columnFacts } from '../quality/columns.ts';
 import { reportPage } from '../quality/page.ts';
 import { qualityReport, qualityReportSchema } from '../quality/report.ts';

@@ -1,5 +1,5 @@
 /** Inputs and outputs of the steps: what the state machine hands from one to the next. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { accountingSchema } from '../compiler/plan.ts';
 
 /** What every step of a batch is told. */

@@ -1,6 +1,6 @@
 /** What the ledger keeps, and under which keys: see ledger.ts. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { outcomeSchema } from '../compiler/expectations.ts';
 import { type Accounting, batchCountsSchema } from '../compiler/plan.ts';
 

@@ -1,5 +1,5 @@
 /** What is known of a batch's columns: aggregates beside the expectations', in the same scan, and their values. Free of AWS. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { OutputColumn } from '../compiler/plan.ts';
 import { enrichedColumns } from '../contract/columns.ts';
 import type { Contract } from '../contract/schema.ts';

@@ -1,5 +1,5 @@
 /** The data-quality report of a batch: what it is made of, and what came of the batches before. Free of AWS. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Outcome, outcomeSchema } from '../compiler/expectations.ts';
 import { accountingSchema, batchCountsSchema, type Summary } from '../compiler/plan.ts';
 import { type ColumnFacts, columnFactsSchema } from './columns.ts';
