@@ -362,7 +362,7 @@ def write_published(spark: SparkSession, rows: DataFrame, job: dict, summary: di
         .write.partitionBy(*keys)
         .option("maxRecordsPerFile", int(2**30 / max(raw_bytes, 1)) + 1)
         # Row groups small enough that a filter by time reads few of a day's.
-        .option("parquet.block.size", 8 * 2**20)
+        .option("parquet.block.size", 4 * 2**20)
         .mode("append")
         .parquet(job["data"])
     )
