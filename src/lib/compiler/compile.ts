@@ -3,8 +3,9 @@
 import type { StructType } from '../catalog/hiveType.ts';
 import { ignoredFields, requireReadable } from '../catalog/rawSchema.ts';
 import { goldenColumns } from '../contract/columns.ts';
-import { contractVersion, dedupeKey, tableOf } from '../contract/contract.ts';
+import { dedupeKey, tableOf } from '../contract/contract.ts';
 import type { Contract } from '../contract/schema.ts';
+import { contractVersion } from '../contract/version.ts';
 import { recordsSql } from '../dialect/duckdb.ts';
 import { csvOf, documentsSql } from '../dialect/duckdbDocuments.ts';
 import { duckdbSetDialect } from '../dialect/duckdbSet.ts';

@@ -1,5 +1,4 @@
-/** What a contract says in so many words: its table, its key, its version, whose an object is. */
-import { createHash } from 'node:crypto';
+/** What a contract says in so many words: its table, its key, whose an object is. */
 import type { Contract } from './schema.ts';
 
 /** The columns in which no two published rows of a batch are equal; null where nothing is deduplicated. */
@@ -8,10 +7,6 @@ export const dedupeKey = ({ dedupe }: Pick<Contract, 'dedupe'>): string[] | null
 
 /** The Catalog table a contract fills. */
 export const tableOf = (contract: Contract): string => contract.table ?? contract.dataset;
-
-/** A short fingerprint of a contract's meaning, written to ledger and events. */
-export const contractVersion = (contract: Contract): string =>
-  createHash('sha256').update(JSON.stringify(contract)).digest('hex').slice(0, 12);
 
 /** The dataset whose prefix an object key stands under, if any. */
 export const datasetOfKey = (contracts: ReadonlyMap<string, Contract>, key: string): Contract | undefined =>

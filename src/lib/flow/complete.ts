@@ -1,6 +1,7 @@
 /** The good end of a batch: everyone is told that its rows are out, and what is left of what they replaced goes. */
 import type { z } from 'zod';
-import { contractVersion, tableOf } from '../contract/contract.ts';
+import { tableOf } from '../contract/contract.ts';
+import { contractVersion } from '../contract/version.ts';
 import { places, readManifest, readPlan, replayOf, stagingName, stagingPartition } from './batch.ts';
 import { type BatchPublished, listedPartitions } from './batchPublished.ts';
 import { contractOf, type Deps } from './deps.ts';
