@@ -1,4 +1,4 @@
-/** Serverless plugin: no package is built while a contract has a fault; contracts and polygons are put into it as functions read them. */
+/** Serverless plugin: no package is built while a contract has a fault; contracts and polygons go into it as functions read them. */
 import { resolve } from 'node:path';
 import { writeBuilt } from '../../src/lib/contract/built.ts';
 import { loadContracts } from '../../src/lib/contract/load.ts';
