@@ -57,14 +57,30 @@ ${dollars((2 * prices.dpuHour) / 60)}, which is what hundreds of embedded batche
 
 ## What keeps it low
 
-| choice                                                       | why                                                                                                                                     |
-| ------------------------------------------------------------ | ---------------------------------------------------------------------------------------------------------------------------------------- |
-| Standard workflow, not Express                               | a Glue run takes longer than the 5 minutes that an Express workflow may; a Standard one keeps its history for the operator and starts once for a name, which the lease relies on. At some 15 transitions a batch it is ${dollars(15 * prices.stateTransition)}, and a wait costs nothing while it waits |
-| one execution takes all files that wait                      | the price of a batch is shared by its files                                                                                              |
-| arm64                                                        | a fifth cheaper a GB-second than x86                                                                                                     |
-| Athena's \`scanLimitBytes\` (100 GiB)                          | a query that reads more is stopped; validation reads one run's staged rows alone                                                        |
-| staging and query results expire after 14 days               | they are only good for looking into a batch                                                                                              |
-| raw files move to infrequent access after \`rawInfrequentDays\` (90) | they are read again by replays only                                                                                                     |
-| logs are kept for \`logDays\` (30), old object versions for \`oldVersionDays\` (30) | as long as somebody looks into a fault                                                                                                   |
+${table(
+  ['choice', 'why'],
+  [
+    [
+      'Standard workflow, not Express',
+      `a Glue run takes longer than the 5 minutes that an Express workflow may; a Standard one keeps its history for the operator and starts once for a name, which the lease relies on. At some 15 transitions a batch it is ${dollars(15 * prices.stateTransition)}, and a wait costs nothing while it waits`,
+    ],
+    ['one execution takes all files that wait', 'the price of a batch is shared by its files'],
+    ['arm64', 'a fifth cheaper a GB-second than x86'],
+    [
+      "Athena's `scanLimitBytes` (100 GiB)",
+      "a query that reads more is stopped; validation reads one run's staged rows alone",
+    ],
+    ['staging and query results expire after 14 days', 'they are only good for looking into a batch'],
+    [
+      'raw files move to infrequent access after `rawInfrequentDays` (90)',
+      'they are read again by replays only',
+    ],
+    [
+      'logs are kept for `logDays` (30), old object versions for `oldVersionDays` (30)',
+      'as long as somebody looks into a fault',
+    ],
+  ],
+  () => false,
+).join('\n')}
 `;
 }
