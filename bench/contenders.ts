@@ -4,8 +4,6 @@ import { join, resolve } from 'node:path';
 import { feature } from 'topojson-client';
 import type { Topology } from 'topojson-specification';
 import { cacheFolder, ensureSpark, ensureVenv, type Report } from '../offline/setup/environments.ts';
-import { loadContracts } from '../src/lib/contract/load.ts';
-import { buildIndexes } from '../src/lib/reference/index.ts';
 import { contractWithPolygons } from './polygons.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -37,8 +35,6 @@ export async function contenders(report: Report): Promise<Contenders> {
   const python = join(await ensureVenv('bench', requirements, report), 'bin', 'python');
   const { javaHome } = await ensureSpark(report);
   const geojson = geojsonOf(boroughs);
-  // As in a package.
-  await buildIndexes(loadContracts(join(root, 'datasets')).values(), join(root, 'datasets'));
   const own = (
     name: string,
     engine: string,

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { buildDatasets } from '../infra/buildDatasets.ts';
 import { SetupError } from '../src/lib/errors.ts';
 import { type Contender, contenders } from './contenders.ts';
 import { costReport } from './cost.ts';
@@ -49,6 +50,8 @@ async function main(): Promise<number> {
     return 0;
   }
   const isWanted = (name: string) => values.only === undefined || values.only === name;
+  // As in a package.
+  await buildDatasets(join(root, 'datasets'));
   // The long runs come last.
   const flow = isWanted('flow') ? await measureFlow(report, Number(values.files)) : null;
   const packages = flow && (await measurePackages());

@@ -1,9 +1,7 @@
 /** Serverless plugin: no package is built while a contract has a fault; contracts and polygons go into it as functions read them. */
 import { resolve } from 'node:path';
-import { writeBuilt } from '../../src/lib/contract/built.ts';
-import { loadContracts } from '../../src/lib/contract/load.ts';
-import { buildIndexes } from '../../src/lib/reference/index.ts';
 import { loadReferences } from '../../src/lib/reference/load.ts';
+import { buildDatasets } from '../buildDatasets.ts';
 
 interface Serverless {
   readonly serviceDir: string;
@@ -19,9 +17,7 @@ export default class Contracts {
   constructor(serverless: Serverless, _options: unknown, { log }: Tools) {
     const validate = async () => {
       const folder = resolve(serverless.serviceDir, 'datasets');
-      const contracts = loadContracts(folder);
-      writeBuilt(contracts, folder);
-      await buildIndexes(contracts.values(), folder);
+      const contracts = await buildDatasets(folder);
       for (const contract of contracts.values()) await loadReferences(contract, folder);
       log.success(`${contracts.size} contracts are valid: ${[...contracts.keys()].join(', ')}`);
     };

@@ -1,0 +1,15 @@
+import { writeBuilt } from '../src/lib/contract/built.ts';
+import { loadContracts } from '../src/lib/contract/load.ts';
+import type { Contract } from '../src/lib/contract/schema.ts';
+import { buildIndexes } from '../src/lib/reference/index.ts';
+
+/**
+ * Puts beside the contracts of a folder what functions read of them: the contracts, checked, and the polygons, indexed.
+ * Gives the contracts by dataset name. Throws ContractError and ReferenceRefused.
+ */
+export async function buildDatasets(folder: string): Promise<ReadonlyMap<string, Contract>> {
+  const contracts = loadContracts(folder);
+  writeBuilt(contracts, folder);
+  await buildIndexes(contracts.values(), folder);
+  return contracts;
+}
