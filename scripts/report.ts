@@ -1,11 +1,11 @@
 /** What came of a run, for a person and as data: accounting, partitions, expectations, a look at the golden table. */
 import { styleText } from 'node:util';
-import { DescribeExecutionCommand } from '@aws-sdk/client-sfn';
 import { accountingCells, type Print, printAnswer, printTable } from '../src/cli/table.ts';
 import { tableOf } from '../src/lib/contract/contract.ts';
 import type { Contract } from '../src/lib/contract/schema.ts';
 import type { BatchRecord } from '../src/lib/ledger/records.ts';
 import type { Stage } from '../src/stage/connect.ts';
+import { failureOf } from '../src/stage/executions.ts';
 import type { FollowedExecution, FollowedRun } from '../src/stage/follow.ts';
 import { type QueryRows, query } from '../src/stage/query.ts';
 import { findTable, listPartitions } from '../src/stage/tables.ts';
@@ -114,11 +114,6 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
     printAnswer(print, columns, rows);
   }
   return { seconds, batches, executions: run.executions, partitions, samples };
-}
-
-async function failureOf({ sfn }: Stage, executionArn: string): Promise<{ error?: string; cause?: string }> {
-  const { error, cause } = await sfn.send(new DescribeExecutionCommand({ executionArn }));
-  return { ...(error ? { error } : {}), ...(cause ? { cause } : {}) };
 }
 
 async function partitionsOf(stage: Stage, table: string): Promise<{ table: string; partition: string }[]> {

@@ -1,5 +1,5 @@
 /** `sluice engine`: which engine runs the batches of a dataset. */
-import { type EngineChoice, engineChoiceSchema } from '../lib/config.ts';
+import { engineChoiceSchema } from '../lib/config.ts';
 import { contractOf } from '../lib/flow/deps.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { readOptions, UsageError } from './usage.ts';
@@ -17,11 +17,11 @@ Example:
 
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = readOptions(args, { ...stageOptions, dataset: { type: 'string' } });
-  const [engine] = positionals;
   if (values.dataset === undefined || positionals.length > 1)
     throw new UsageError('--dataset and at most one ENGINE are needed');
-  if (!isEngine(engine))
-    throw new UsageError(`${engine}: it is one of ${engineChoiceSchema.options.join(', ')}`);
+  const { success, data: engine } = engineChoiceSchema.optional().safeParse(positionals[0]);
+  if (!success)
+    throw new UsageError(`${positionals[0]}: it is one of ${engineChoiceSchema.options.join(', ')}`);
   const { deps } = await connect(values);
   const { dataset } = contractOf(deps, values.dataset);
   if (engine !== undefined) await deps.ledger.chooseEngine(dataset, engine);
@@ -29,6 +29,3 @@ export async function run(args: string[]): Promise<number> {
   console.log(values.json ? JSON.stringify({ dataset, engine: chosen }) : `${dataset}: ${chosen}`);
   return 0;
 }
-
-const isEngine = (text: string | undefined): text is EngineChoice | undefined =>
-  engineChoiceSchema.optional().safeParse(text).success;

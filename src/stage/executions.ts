@@ -1,5 +1,10 @@
 /** Executions of a stage's state machine, as a person or a tool looks at them. */
-import { type HistoryEvent, ListExecutionsCommand, paginateGetExecutionHistory } from '@aws-sdk/client-sfn';
+import {
+  DescribeExecutionCommand,
+  type HistoryEvent,
+  ListExecutionsCommand,
+  paginateGetExecutionHistory,
+} from '@aws-sdk/client-sfn';
 import type { Stage } from './connect.ts';
 import { type ExecutionSummary, type Visit, type VisitData, visitsOf } from './history.ts';
 
@@ -27,6 +32,15 @@ export async function visitsWithData({ sfn }: Stage, executionArn: string): Prom
   const pages = paginateGetExecutionHistory({ client: sfn }, { executionArn, maxResults: 1000 });
   for await (const page of pages) events.push(...(page.events ?? []));
   return visitsOf(events);
+}
+
+/** What an execution ended with that did not succeed; nothing for one that did, or still runs. */
+export async function failureOf(
+  { sfn }: Stage,
+  executionArn: string,
+): Promise<{ error?: string; cause?: string }> {
+  const { error, cause } = await sfn.send(new DescribeExecutionCommand({ executionArn }));
+  return { ...(error ? { error } : {}), ...(cause ? { cause } : {}) };
 }
 
 /** The function behind a state, which is called like it: ClaimBatch is claimBatch. */

@@ -1,7 +1,7 @@
 /** Reads what the page shows from a deployed stage: Step Functions, ledger, Catalog, logs. Nothing is changed. */
 import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
-import { DescribeExecutionCommand, DescribeStateMachineForExecutionCommand } from '@aws-sdk/client-sfn';
+import { DescribeStateMachineForExecutionCommand } from '@aws-sdk/client-sfn';
 import type { z } from 'zod';
 import { createStore } from '../lib/aws/store.ts';
 import { hiveSegment } from '../lib/catalog/partitionPath.ts';
@@ -11,7 +11,7 @@ import { places } from '../lib/flow/batch.ts';
 import { contractOf } from '../lib/flow/deps.ts';
 import { claimOutput, jobOutput, transformOutput } from '../lib/flow/schemas.ts';
 import type { Stage } from '../stage/connect.ts';
-import { functionOf, visitsWithData } from '../stage/executions.ts';
+import { failureOf, functionOf, visitsWithData } from '../stage/executions.ts';
 import type { ExecutionSummary, Visit, VisitData } from '../stage/history.ts';
 import { refusedRows } from '../stage/quarantine.ts';
 import { query } from '../stage/query.ts';
@@ -28,7 +28,7 @@ export async function executionGraph({ sfn }: Stage, executionArn: string): Prom
 export async function executionDetail(stage: Stage, summary: ExecutionSummary): Promise<ExecutionDetail> {
   const [visits, { error, cause }] = await Promise.all([
     visitsWithData(stage, summary.arn),
-    stage.sfn.send(new DescribeExecutionCommand({ executionArn: summary.arn })),
+    failureOf(stage, summary.arn),
   ]);
   return {
     ...summary,

@@ -131,5 +131,4 @@ test('DuckDB answers as Athena does, or refuses by name', async () => {
 /** Such as TABLE_NOT_FOUND: messages are worded by each engine. */
 const codeOf = (message: string): string => message.split(':')[0] ?? '';
 
-const startOf = (message: string): RegExp =>
-  new RegExp(`^${message.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}`);
+const startOf = (message: string): RegExp => new RegExp(`^${RegExp.escape(message)}`);

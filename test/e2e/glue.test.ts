@@ -5,19 +5,10 @@ import { join, resolve } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { failureOf } from '../../src/stage/executions.ts';
 import type { FollowedFile } from '../../src/stage/follow.ts';
 import { executionsThat, untilSettled } from '../support/faults.ts';
-import {
-  drop,
-  failureOfExecution,
-  feed,
-  parquetOf,
-  post,
-  publishedFrom,
-  put,
-  quarantinedFrom,
-  stage,
-} from '../support/stage.ts';
+import { drop, feed, parquetOf, post, publishedFrom, put, quarantinedFrom, stage } from '../support/stage.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const script = readFileSync(resolve(root, 'glue/job.py'), 'utf8');
@@ -119,7 +110,7 @@ test("a Glue job that fails ends its execution with Spark's own message, and its
     await rm(folder, { recursive: true });
   }
   const [failed] = await executionsThat('FAILED');
-  const { error, cause } = await failureOfExecution(String(failed?.executionArn));
+  const { error, cause } = await failureOf(stage, String(failed?.executionArn));
   expect(error).toBe('GlueJobFailed');
   expect(cause).toMatch(/no-such-folder-here/);
 });

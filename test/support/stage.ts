@@ -3,11 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import { DescribeExecutionCommand } from '@aws-sdk/client-sfn';
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { type FeedCounts, type FeedOptions, generateFeed } from '../../scripts/generate-feed.ts';
 import { connectStage, depsOf, type Stage } from '../../src/stage/connect.ts';
+import { failureOf as failureOfExecution } from '../../src/stage/executions.ts';
 import { type FollowedFile, followFiles } from '../../src/stage/follow.ts';
 import { query } from '../../src/stage/query.ts';
 import { exactParsers, type Row } from './embedded.ts';
@@ -86,14 +86,8 @@ export const quarantinedFrom = (object: string) =>
   );
 
 /** What the last execution of a batch failed with. */
-export async function failureOf(dataset: string, batch: string): Promise<{ error: string; cause: string }> {
-  return failureOfExecution(String((await stage.ledger.batch(dataset, batch))?.execution));
-}
-
-export async function failureOfExecution(executionArn: string): Promise<{ error: string; cause: string }> {
-  const { error, cause } = await stage.sfn.send(new DescribeExecutionCommand({ executionArn }));
-  return { error: error ?? '', cause: cause ?? '' };
-}
+export const failureOf = async (dataset: string, batch: string) =>
+  failureOfExecution(stage, String((await stage.ledger.batch(dataset, batch))?.execution));
 
 /** The Parquet objects that a batch published, read by a reader that did not write them. */
 export async function parquetOf(

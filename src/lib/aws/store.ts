@@ -71,10 +71,6 @@ export function createStore(client: S3Client = new S3Client({ maxAttempts: 5 }))
       }
     },
 
-    async readBytes(ref: ObjectRef): Promise<Uint8Array> {
-      return (await get(ref)).body.transformToByteArray();
-    },
-
     /** The bytes from `start` to before `end`. */
     async readRange(ref: ObjectRef, start: number, end: number): Promise<ArrayBuffer> {
       const bytes = await (await get(ref, `bytes=${start}-${end - 1}`)).body.transformToByteArray();

@@ -124,8 +124,7 @@ function recordsIn(text: string, path: string | undefined): string {
   let from = 0;
   for (const step of path === undefined ? [] : parsePath(path)) {
     if (step.kind !== 'key') continue;
-    const key = JSON.stringify(step.key).replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
-    const found = new RegExp(`${key}\\s*:`, 'g');
+    const found = new RegExp(`${RegExp.escape(JSON.stringify(step.key))}\\s*:`, 'g');
     found.lastIndex = from;
     if (!found.test(text)) return '';
     from = found.lastIndex;
