@@ -11,6 +11,7 @@ interface Serverless {
   readonly service: { readonly custom: { readonly names: { readonly work: string } } };
   getProvider(name: 'aws'): {
     getStage(): string;
+    getRegion(): string;
     getAccountId(): Promise<string>;
     getAwsSdkV3Config(): Promise<S3ClientConfig>;
   };
@@ -31,7 +32,9 @@ export default class GlueAssets {
         const provider = serverless.getProvider('aws');
         const s3 = new S3Client({ ...(await provider.getAwsSdkV3Config()), forcePathStyle: true });
         const { work } = serverless.service.custom.names;
-        const Bucket = work.replace(/\$\{AWS::AccountId\}/, await provider.getAccountId());
+        const Bucket = work
+          .replace(/\$\{AWS::AccountId\}/, await provider.getAccountId())
+          .replace(/\$\{AWS::Region\}/, provider.getRegion());
         const upload = async (key: string, path: string) => {
           await s3.send(new PutObjectCommand({ Bucket, Key: `scripts/${key}`, Body: await readFile(path) }));
           log.success(`uploaded s3://${Bucket}/scripts/${key}`);

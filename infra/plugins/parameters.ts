@@ -6,14 +6,15 @@ const whole = z.coerce.number().int();
 const flag = z.union([z.boolean(), z.enum(['true', 'false'])]);
 
 /** What each parameter of serverless.yml may be, with the bounds of the services behind them. */
-export const parameters = z.strictObject({
-  /** Part of every name; a bucket's has 63 characters at most, with the account's 12. */
+const each = z.strictObject({
+  /** Part of every name. */
   stage: z
     .string()
     .regex(
       /^[a-z][a-z0-9-]{0,19}$/,
       'is of a-z, 0-9 and -, begins with a letter, and has 20 characters at most',
     ),
+  region: z.string().regex(/^[a-z]{2,4}(-[a-z]+)+-\d+$/, 'is a region of AWS, such as eu-west-1'),
   engine: z.enum(['auto', 'embedded', 'glue']),
   /** What fits the disk and the time of the Lambda. */
   embeddedLimitMb: whole.min(1).max(1024),
@@ -45,6 +46,20 @@ export const parameters = z.strictObject({
   lagAlarmSeconds: whole.min(60),
   quarantineAlarmPercent: z.coerce.number().min(0).max(100),
   serving: z.enum(['off', 'on']),
+});
+
+/** S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
+const bucketNameLimit = 63;
+
+/** Stage and region are parts of a bucket's name: together they must leave room for the rest. */
+export const parameters = each.superRefine(({ stage, region }, context) => {
+  const spare = bucketNameLimit - `sluice-${stage}-processed-${'0'.repeat(12)}-${region}`.length;
+  if (spare < 0)
+    context.addIssue({
+      code: 'custom',
+      path: ['stage'],
+      message: `"${stage}" makes the name of a bucket in ${region} longer than ${bucketNameLimit} characters; use ${stage.length + spare} at most`,
+    });
 });
 
 interface Serverless {

@@ -27,19 +27,22 @@ test('a fault that is planted is found', async () => {
   expect((await cfnLint(faulty)).join()).toMatch(/E3002.*NoSuchThing/);
 });
 
-test.each(stages)('names of stage %s are its own, and those of buckets their account’s too', (stage) => {
-  const names = Object.values(of(stage).Resources).flatMap(({ Type, Properties }) =>
-    Object.entries(Properties)
-      .filter(([key]) => /^(?!.*(Policy|Metric|Handler|Dimension)).*Name$|^Name$/.test(key))
-      // Where one resource names another, that is the other's name.
-      .filter(([, name]) => typeof name === 'string' || 'Fn::Sub' in (name as object))
-      .map(([, name]) => ({ Type, name: JSON.stringify(name) })),
-  );
-  expect(names.length).toBeGreaterThan(40);
-  for (const { name } of names) expect(name).toContain(stage);
-  for (const { Type, name } of names.filter((n) => n.Type === 'AWS::S3::Bucket'))
-    expect(`${Type} ${name}`).toContain('AWS::AccountId');
-});
+test.each(stages)(
+  'names of stage %s are its own, and those of buckets their account’s and region’s too',
+  (stage) => {
+    const names = Object.values(of(stage).Resources).flatMap(({ Type, Properties }) =>
+      Object.entries(Properties)
+        .filter(([key]) => /^(?!.*(Policy|Metric|Handler|Dimension)).*Name$|^Name$/.test(key))
+        // Where one resource names another, that is the other's name.
+        .filter(([, name]) => typeof name === 'string' || 'Fn::Sub' in (name as object))
+        .map(([, name]) => ({ Type, name: JSON.stringify(name) })),
+    );
+    expect(names.length).toBeGreaterThan(40);
+    for (const { name } of names) expect(name).toContain(stage);
+    for (const { Type, name } of names.filter((n) => n.Type === 'AWS::S3::Bucket'))
+      expect(`${Type} ${name}`).toMatch(/AWS::AccountId.*AWS::Region/);
+  },
+);
 
 test.each(stages)('what holds data in stage %s outlives the stack, and answers TLS alone', (stage) => {
   const buckets = ofType(of(stage), 'AWS::S3::Bucket').filter(
