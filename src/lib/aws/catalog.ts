@@ -75,7 +75,8 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
 
     /**
      * Makes the table where it is missing and adds columns that it lacks. A column is never dropped.
-     * Throws TableMismatch when a column is there with another type.
+     * Throws TableMismatch when a column is there with another type, or the table has other partition keys or another location:
+     * the folders of its rows are named by them.
      */
     async ensureTable(table: ParquetTable): Promise<'created' | 'extended' | 'unchanged'> {
       let existing = await getTable(table.name);
@@ -90,6 +91,7 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
           existing = await getTable(table.name);
         }
       }
+      if (existing) requireSameLayout(`${database}.${table.name}`, table, existing);
       const known = existing?.StorageDescriptor?.Columns ?? [];
       for (const column of table.columns) {
         const type = known.find((c) => c.Name === column.name)?.Type;
@@ -201,6 +203,25 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
     },
   };
 }
+
+/** Rows stand in folders named by the partition keys, in their order: under other keys, readers would take them for others. */
+function requireSameLayout(name: string, wanted: ParquetTable, existing: Table): void {
+  const keysOf = (keys: readonly OutputColumn[]) =>
+    keys.map((k) => `${k.name} ${k.type}`).join(', ') || 'none';
+  const has = keysOf((existing.PartitionKeys ?? []).map((k) => ({ name: k.Name ?? '', type: k.Type ?? '' })));
+  const wants = keysOf(wanted.partitionKeys);
+  if (has !== wants)
+    throw new TableMismatch(
+      `table ${name}: its partition keys are (${has}), the contract says (${wants}); a published table keeps its partition keys: restore partitionBy, or give the dataset another table and replay its files`,
+    );
+  const location = existing.StorageDescriptor?.Location ?? '';
+  if (withoutSlash(location) !== withoutSlash(wanted.location))
+    throw new TableMismatch(
+      `table ${name}: its location is ${location}, the stage writes to ${wanted.location}; drop the table in the Glue Data Catalog if it belongs to nobody else, and replay the dataset's files`,
+    );
+}
+
+const withoutSlash = (location: string): string => location.replace(/\/+$/, '');
 
 const chunksOf = <T>(items: readonly T[], size: number): T[][] =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));

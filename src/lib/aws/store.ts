@@ -4,17 +4,23 @@ import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
   CopyObjectCommand,
+  CreateMultipartUploadCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
+  HeadObjectCommand,
   ListObjectVersionsCommand,
   PutObjectCommand,
   paginateListObjectsV2,
   S3Client,
   S3ServiceException,
+  UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import type { z } from 'zod';
 import { ObjectMissing } from '../errors.ts';
+import { parallel } from '../parallel.ts';
 
 /** An object, or exactly one version of it. */
 export interface ObjectRef {
@@ -124,19 +130,20 @@ export function createStore(client: S3Client = new S3Client({ maxAttempts: 5 }))
       );
     },
 
-    /** Within S3. An object of more than 5 GB cannot be copied so (S3's limit of CopyObject). */
+    /** Within S3, without the source's tags: to write them is a permission of its own. */
     async copy(from: ObjectRef, to: ObjectRef): Promise<void> {
-      const source = `${from.bucket}/${from.key.split('/').map(encodeURIComponent).join('/')}`;
       try {
         await client.send(
           new CopyObjectCommand({
             Bucket: to.bucket,
             Key: to.key,
-            CopySource: from.version ? `${source}?versionId=${encodeURIComponent(from.version)}` : source,
+            CopySource: copySource(from),
+            TaggingDirective: 'REPLACE',
           }),
         );
       } catch (error) {
-        throw asObjectMissing(error, from);
+        if (!isTooLargeToCopy(error)) throw asObjectMissing(error, from);
+        await copyInParts(client, from, to);
       }
     },
 
@@ -196,6 +203,63 @@ export function createStore(client: S3Client = new S3Client({ maxAttempts: 5 }))
         );
     },
   };
+}
+
+/** As CopySource and the like take it: the parts of the key are escaped, its slashes are not. */
+const copySource = ({ bucket, key, version }: ObjectRef): string =>
+  `${bucket}/${key.split('/').map(encodeURIComponent).join('/')}${version ? `?versionId=${encodeURIComponent(version)}` : ''}`;
+
+/** CopyObject takes 5 GiB at most. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html */
+const isTooLargeToCopy = (error: unknown): boolean =>
+  error instanceof S3ServiceException &&
+  error.name === 'InvalidRequest' &&
+  /larger than the maximum/i.test(error.message);
+
+/** A part of a copy, in bytes, and how many are under way at once. S3 takes 10,000 parts of up to 5 GiB: 5 TB are some 9,300. */
+const copyPartBytes = 512 * 1024 * 1024;
+const copyPartsAtOnce = 16;
+
+/** Copies an object of any size. A failure leaves no parts behind, and no object. */
+async function copyInParts(client: S3Client, from: ObjectRef, to: ObjectRef): Promise<void> {
+  const target = { Bucket: to.bucket, Key: to.key };
+  const source = await client
+    .send(
+      new HeadObjectCommand({
+        Bucket: from.bucket,
+        Key: from.key,
+        ...(from.version ? { VersionId: from.version } : {}),
+      }),
+    )
+    .catch((error: unknown) => {
+      throw asObjectMissing(error, from);
+    });
+  const size = source.ContentLength ?? 0;
+  const { UploadId } = await client.send(
+    new CreateMultipartUploadCommand({ ...target, ContentType: source.ContentType }),
+  );
+  const upload = { ...target, UploadId };
+  try {
+    const starts = Array.from({ length: Math.ceil(size / copyPartBytes) }, (_, i) => i * copyPartBytes);
+    const parts = await parallel(starts, copyPartsAtOnce, async (start, i) => {
+      const PartNumber = i + 1;
+      const { CopyPartResult } = await client.send(
+        new UploadPartCopyCommand({
+          ...upload,
+          PartNumber,
+          CopySource: copySource(from),
+          CopySourceRange: `bytes=${start}-${Math.min(start + copyPartBytes, size) - 1}`,
+          // Every part is of the same bytes, even if the key is written anew meanwhile.
+          CopySourceIfMatch: source.ETag,
+        }),
+      );
+      return { PartNumber, ETag: CopyPartResult?.ETag };
+    });
+    await client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts: parts } }));
+  } catch (error) {
+    // The bucket drops what cannot be dropped here after some days.
+    await client.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);
+    throw asObjectMissing(error, from);
+  }
 }
 
 /** A store may answer a range with the whole object: what is not wanted is not read. */
