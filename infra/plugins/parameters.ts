@@ -21,6 +21,8 @@ const each = z.strictObject({
   batchFiles: whole.min(1).max(10_000),
   batchLimitMb: whole.min(1),
   dispatchWindow: whole.min(0).max(300),
+  /** What an event source mapping takes: https://docs.aws.amazon.com/lambda/latest/api/API_ScalingConfig.html */
+  dispatchConcurrency: whole.min(2).max(1000),
   crawlerWait: whole.min(1),
   jobWait: whole.min(1),
   queryWait: whole.min(1),

@@ -65,6 +65,66 @@ test.each(stages)('each function of stage %s has a role of its own', (stage) => 
   expect(new Set(roles).size).toBe(roles.length);
 });
 
+const key = 'arn:aws:kms:us-east-1:123456789012:key/0123-4567';
+const variants: readonly Readonly<Record<string, string>>[] = [
+  {},
+  { kmsKeyArn: key },
+  { serving: 'on' },
+  { serving: 'on', kmsKeyArn: key },
+];
+
+test.each(variants)(
+  'every role that touches data may use the key, with the parameters %j',
+  async (params) => {
+    const { Resources } = await template('prod', params);
+    const roles = Object.entries(Resources).filter(
+      ([, { Type, Properties }]) =>
+        Type === 'AWS::IAM::Role' &&
+        /"(lambda|glue)\.amazonaws\.com"/.test(JSON.stringify(Properties.AssumeRolePolicyDocument)),
+    );
+    expect(roles.length).toBeGreaterThanOrEqual(18);
+    expect(roles.some(([name]) => name.startsWith('LoadServing'))).toBe(params.serving === 'on');
+    const policy = JSON.stringify(Resources.EveryRole?.Properties);
+    for (const [name] of roles) expect(policy).toContain(`{"Ref":"${name}"}`);
+    expect(policy).toContain('"Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":{"Ref":"KmsKeyArn"}');
+    expect(Resources.EveryRole).not.toHaveProperty('Condition');
+  },
+);
+
+/** Lambda's documentation does not say that it names the account when it takes an execution role. */
+const namesNoAccount = ['lambda.amazonaws.com'];
+
+test.each(stages)('a service takes a role of stage %s for this account alone', (stage) => {
+  const trusts = ofType(of(stage), 'AWS::IAM::Role').map(([, role]) =>
+    JSON.stringify(role.Properties.AssumeRolePolicyDocument),
+  );
+  const confined = trusts.filter((trust) => !namesNoAccount.some((service) => trust.includes(service)));
+  expect(confined.length).toBeGreaterThanOrEqual(3);
+  for (const trust of confined)
+    expect(trust).toContain('"Condition":{"StringEquals":{"aws:SourceAccount":{"Ref":"AWS::AccountId"}}}');
+});
+
+test('an error of any function reaches somebody: its execution fails, or it has an alarm', async () => {
+  const { Resources } = await template('prod', { serving: 'on', kmsKeyArn: key });
+  const machine = JSON.stringify(ofType({ Resources }, 'AWS::StepFunctions::StateMachine'));
+  const alarms = JSON.stringify(
+    ofType({ Resources }, 'AWS::CloudWatch::Alarm').filter(([, a]) => a.Properties.MetricName === 'Errors'),
+  );
+  const functions = ofType({ Resources }, 'AWS::Lambda::Function').map(([name]) => name);
+  const alone = functions.filter((name) => !machine.includes(`"${name}"`));
+  expect(alone.sort()).toEqual(
+    ['Dispatch', 'LoadServing', 'Reconcile', 'Recover', 'Sweep'].map((name) => `${name}LambdaFunction`),
+  );
+  for (const name of alone) expect(alarms).toContain(`"Value":{"Ref":"${name}"}`);
+  for (const end of ['ExecutionsFailed', 'ExecutionsTimedOut', 'ExecutionsAborted'])
+    expect(JSON.stringify(Resources)).toContain(`"MetricName":"${end}"`);
+});
+
+test('a burst of files starts no more copies of dispatch than dispatchConcurrency', () => {
+  const [mapping] = ofType(of('prod'), 'AWS::Lambda::EventSourceMapping');
+  expect(mapping?.[1].Properties.ScalingConfig).toEqual({ MaximumConcurrency: 10 });
+});
+
 test('a queue keeps a message from others for six times as long as its function may take', () => {
   const { Resources } = of('prod');
   const timeout = Number(Resources.DispatchLambdaFunction?.Properties.Timeout);

@@ -25,9 +25,19 @@ test('alarms and dashboard go by metrics that are measured', () => {
   for (const name of [...asked, ...shown]) expect(Object.keys(metricUnits)).toContain(name);
 });
 
+test('every alarm says what to do, in whole sentences, and is on the dashboard', () => {
+  for (const [name, { Type, Properties }] of Object.entries(Resources)) {
+    if (Type !== 'AWS::CloudWatch::Alarm') continue;
+    expect(String(Properties.AlarmDescription)).toMatch(
+      /\. .*(Read|Look|Ask|See|Do) .*\.$|^.*\. (Read|Look|See)/,
+    );
+    expect(text).toContain(`"\${${name}.Arn}"`);
+  }
+});
+
 test('every alarm is sent to somebody, and says in the operations guide what to do', () => {
   const guide = readFileSync(join(root, 'docs/operations.md'), 'utf8');
-  expect(alarms.length).toBeGreaterThanOrEqual(6);
+  expect(alarms.length).toBeGreaterThanOrEqual(13);
   for (const { Properties } of alarms) {
     expect(Properties.AlarmActions).toHaveLength(1);
     const name = String(Properties.AlarmName)

@@ -18,6 +18,8 @@ export const metricUnits = {
   BatchesHeld: 'Count',
   /** Leases whose execution was gone. */
   LeasesTakenBack: 'Count',
+  /** Since the oldest pending file of a dataset landed. Every sweep measures it; 0 when no file waits. */
+  OldestPendingAge: 'Seconds',
   /** Objects that no event told of. */
   FilesFound: 'Count',
 } as const;

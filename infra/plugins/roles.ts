@@ -1,0 +1,68 @@
+/** Serverless plugin: completes the roles of the template, whichever plugin wrote them, so that no list of roles is kept by hand. */
+import * as z from 'zod';
+
+const trustSchema = z.object({
+  Statement: z.union([z.looseObject({}), z.array(z.looseObject({}))]),
+});
+/** A service is a text, a list, or a function of CloudFormation. */
+const statementSchema = z.looseObject({ Principal: z.looseObject({ Service: z.unknown() }) });
+
+export interface Resource {
+  readonly Type: string;
+  readonly Properties?: Record<string, unknown>;
+}
+export type Resources = Record<string, Resource>;
+
+/**
+ * Services that name the account on whose behalf they take a role. Lambda's documentation does not say so of execution roles.
+ * https://docs.aws.amazon.com/glue/latest/dg/cross-service-confused-deputy-prevention.html,
+ * https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
+ */
+const namesItsAccount = /^(glue|states|events|scheduler)\./;
+/** What these run touches the buckets, the ledger or the queues. */
+const touchesData = /^(lambda|glue)\./;
+
+/** A role is taken for this account alone, and each role that touches data may use the stage's key. Changes the resources. */
+export function completeRoles(resources: Resources): void {
+  const users: string[] = [];
+  for (const [name, { Type, Properties }] of Object.entries(resources)) {
+    if (Type !== 'AWS::IAM::Role' || !Properties) continue;
+    const trust = trustSchema.parse(Properties.AssumeRolePolicyDocument);
+    const statements = [trust.Statement].flat();
+    const services = statements.map((s) => JSON.stringify(statementSchema.parse(s).Principal.Service ?? ''));
+    const is = (kind: RegExp) =>
+      services.map((text) => [...text.matchAll(/"([^"]+)"/g)].some(([, service = '']) => kind.test(service)));
+    const confined = is(namesItsAccount);
+    Properties.AssumeRolePolicyDocument = {
+      Version: '2012-10-17',
+      Statement: statements.map((statement, i) =>
+        confined[i]
+          ? {
+              ...statement,
+              Condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } },
+            }
+          : statement,
+      ),
+    };
+    if (is(touchesData).some(Boolean)) users.push(name);
+  }
+  const policy = resources.EveryRole?.Properties;
+  if (policy) policy.Roles = users.map((Ref) => ({ Ref }));
+}
+
+interface Serverless {
+  readonly service: {
+    readonly provider: { readonly compiledCloudFormationTemplate: { Resources: Resources } };
+  };
+}
+
+export default class Roles {
+  readonly hooks: Readonly<Record<string, () => void>>;
+
+  constructor(serverless: Serverless) {
+    this.hooks = {
+      'after:aws:package:finalize:mergeCustomProviderResources': () =>
+        completeRoles(serverless.service.provider.compiledCloudFormationTemplate.Resources),
+    };
+  }
+}
