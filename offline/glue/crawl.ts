@@ -17,8 +17,8 @@ import {
   mergeShapes,
   type Shape,
   shapeOf,
+  shapeOfAll,
   toHiveType,
-  unknownShape,
 } from '../../src/lib/catalog/infer.ts';
 import { compressionOf } from '../../src/lib/engine/unpack.ts';
 import { concatenatedObjects, isJsonObject, tryParseJson } from '../../src/lib/json.ts';
@@ -135,7 +135,7 @@ function shapeOfFile(content: string): Shape | undefined {
   const lines = text.split('\n').map((line) => tryParseJson(line));
   const records = lines.some(isJsonObject) ? lines.filter(isJsonObject) : concatenatedObjects(text);
   if (records.length === 0) return undefined;
-  return lowerNames(records.map(shapeOf).reduce(mergeShapes, unknownShape));
+  return lowerNames(shapeOfAll(records));
 }
 
 /** Glue's crawlers read gzip, and no zstd: https://docs.aws.amazon.com/glue/latest/dg/add-classifier.html */
@@ -148,13 +148,17 @@ function unzipped(bytes: Uint8Array): Uint8Array | undefined {
   }
 }
 
-/** The Catalog's column names are lower case; names inside structs stay. */
+/** The Catalog's column names are lower case, and have at most 255 plain characters; names inside structs stay. */
 function lowerNames(shape: Shape): Shape {
   if (shape.kind !== 'struct') return shape;
-  const fields = new Map<string, Shape>();
-  for (const [name, field] of shape.fields)
-    fields.set(name.toLowerCase(), mergeShapes(fields.get(name.toLowerCase()) ?? unknownShape, field));
-  return { kind: 'struct', fields };
+  const fields = Map.groupBy(
+    [...shape.fields].filter(([name]) => /^[^\p{Cc}]{1,255}$/u.test(name)),
+    ([name]) => name.toLowerCase(),
+  );
+  return {
+    kind: 'struct',
+    fields: new Map([...fields].map(([name, found]) => [name, mergeShapes(found.map(([, s]) => s))])),
+  };
 }
 
 function tableInput(
@@ -173,8 +177,7 @@ function tableInput(
       ]),
     ),
   };
-  const seen = found.map((f) => f.shape as Shape).reduce(mergeShapes, unknownShape);
-  const shape = mergeShapes(before, seen);
+  const shape = mergeShapes([before, ...found.map((f) => f.shape)]);
   const fields = shape.kind === 'struct' ? [...shape.fields] : [];
   return {
     Name: name,

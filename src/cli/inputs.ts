@@ -1,7 +1,7 @@
 /** Files of this machine as the inputs of a run, and as what is published already. */
 import { readdir, readFile, stat, symlink } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { mergeShapes, toStructType, unknownShape } from '../lib/catalog/infer.ts';
+import { mergeShapes, toStructType } from '../lib/catalog/infer.ts';
 import type { RawTable } from '../lib/compiler/compile.ts';
 import type { Contract } from '../lib/contract/schema.ts';
 import { type InputFile, readStart } from '../lib/engine/inputFile.ts';
@@ -39,7 +39,7 @@ export async function tableOfInputs(
       return shapeOfContent(contract.source, input, await readStart(input.path, bytes), bytes < size);
     }),
   );
-  const shape = shapes.reduce(mergeShapes, unknownShape);
+  const shape = mergeShapes(shapes);
   return shape.kind === 'struct' ? { name: 'of the inputs', record: toStructType(shape) } : null;
 }
 

@@ -13,16 +13,29 @@ export function tryParseJson(text: string, reviver?: Parameters<typeof JSON.pars
 export const isJsonObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The objects of a text that holds one after the other. What is cut or no JSON is left out. */
+/**
+ * The objects of a text that holds one after the other. What is cut or no JSON is left out. Each character is looked at
+ * once: a pattern would search the rest of the text again for the end of every string that has none.
+ */
 export function concatenatedObjects(text: string, reviver?: Parameters<typeof JSON.parse>[1]): object[] {
   const found: object[] = [];
   let depth = 0;
   let start = 0;
-  for (const { 0: token, index } of text.matchAll(/"(?:\\.|[^"\\])*"|[{}]/gs)) {
-    if (token === '{' && depth++ === 0) start = index;
-    if (token !== '}' || depth === 0 || --depth > 0) continue;
-    const value = tryParseJson(text.slice(start, index + 1), reviver);
-    if (isJsonObject(value)) found.push(value);
+  let isString = false;
+  for (let i = 0; i < text.length; i++) {
+    const character = text.charCodeAt(i);
+    if (isString) {
+      if (character === backslash) i++;
+      else if (character === quote) isString = false;
+    } else if (character === quote) isString = true;
+    else if (character === openingBrace) {
+      if (depth++ === 0) start = i;
+    } else if (character === closingBrace && depth > 0 && --depth === 0) {
+      const value = tryParseJson(text.slice(start, i + 1), reviver);
+      if (isJsonObject(value)) found.push(value);
+    }
   }
   return found;
 }
+
+const [quote, backslash, openingBrace, closingBrace] = [0x22, 0x5c, 0x7b, 0x7d];

@@ -5,7 +5,7 @@ WITH bare AS (
   SELECT file, raw, TRY(decode(raw)) AS text FROM bare
 ), tokens AS (
   SELECT file, unnest(generate_series(1, len(t))) AS n, unnest(t) AS token
-  FROM (SELECT file, regexp_extract_all(text, '"(?:\\.|[^"\\])*"|[{}]|[^"{}]+|"', 0, 's') AS t FROM decoded)
+  FROM (SELECT file, regexp_extract_all(text, '"(?:\\.|[^"\\])*(?:"|\\?$)|[{}]|[^"{}]+', 0, 's') AS t FROM decoded)
 ), steps AS (
   SELECT *, CASE token WHEN '{' THEN 1 WHEN '}' THEN -1 ELSE 0 END AS step FROM tokens
 ), depths AS (

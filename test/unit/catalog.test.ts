@@ -6,12 +6,11 @@ import {
   parseHiveType,
   type StructType,
 } from '../../src/lib/catalog/hiveType.ts';
-import { mergeShapes, shapeOf, toHiveType, unknownShape } from '../../src/lib/catalog/infer.ts';
+import { shapeOfAll, toHiveType } from '../../src/lib/catalog/infer.ts';
 import { missingFields, recordType, requireReadable } from '../../src/lib/catalog/rawSchema.ts';
 import { contractWith } from '../support/embedded.ts';
 
-const inferred = (...values: unknown[]) =>
-  formatHiveType(toHiveType(values.map(shapeOf).reduce(mergeShapes, unknownShape)));
+const inferred = (...values: unknown[]) => formatHiveType(toHiveType(shapeOfAll(values)));
 const struct = (text: string) => parseHiveType(text) as StructType;
 
 test("types are named as Glue's JSON classifier names them", () => {

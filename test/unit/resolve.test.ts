@@ -45,14 +45,15 @@ test('passthrough makes a column of every field that nothing reads', async () =>
   expect(rows).toEqual([expect.objectContaining({ id: 1n, extra: 7, deep: '{"a":1}' })]);
 });
 
-test('a field that would be a second column of one name is refused, with both named', () => {
+test('a field that would be a second column of one name gets a name of its own, made from its path', () => {
   const contract = contractWith(
     '  - { name: user_id, path: owner, type: string }',
     'flatten: [{ path: user, prefix: user_ }]',
   );
-  expect(() => columnsOf(contract, 'struct<id:bigint,user:struct<id:int>>')).toThrow(
-    'the field user.id of the Catalog table raw would be the column "user_id", which is a column of the contract',
-  );
+  expect(columnsOf(contract, 'struct<id:bigint,user:struct<id:int,n:int>>')).toEqual([
+    ['user_id_f4f09501', 'user.id', 'int'],
+    ['user_n', 'user.n', 'int'],
+  ]);
 });
 
 test('contracts of one table must agree, and be kept apart by a constant', () => {

@@ -24,17 +24,36 @@ const hiveTypeSchema: z.ZodType<HiveType> = z.lazy(() =>
   ]),
 );
 
-/** Reads a type. A type it does not know as struct or array is a scalar of that name (`decimal(10,2)`, `map<…>`). */
+/** How deep a type may be nested. Anything could be nested deeper, but no recursion over it could end. */
+export const maxTypeDepth = 100;
+
+/**
+ * Whether a field's name can stand in Hive's notation, which has no escapes: `struct<a:b:int>` could be read as a field `a`.
+ */
+export const isHiveName = (name: string): boolean =>
+  /^[^\p{Cc}:,<>]+$/u.test(name) && name === name.trim() && !/[()]/.test(name.replaceAll(/\([^()]*\)/g, ''));
+
+/**
+ * Reads a type. A type it does not know as struct or array is a scalar of that name (`decimal(10,2)`, `map<…>`); what is
+ * nested deeper than `maxTypeDepth` is a string.
+ */
 export function parseHiveType(text: string): HiveType {
+  return typeIn(text, 0);
+}
+
+function typeIn(text: string, depth: number): HiveType {
   const source = text.trim();
   const inner = (head: string) => source.slice(head.length, -1);
-  if (source.startsWith('array<')) return { kind: 'array', element: parseHiveType(inner('array<')) };
-  if (source.startsWith('struct<'))
+  const [isArray, isStruct] = [source.startsWith('array<'), source.startsWith('struct<')];
+  if ((isArray || isStruct) && depth === maxTypeDepth) return { kind: 'scalar', name: 'string' };
+  if (isArray) return { kind: 'array', element: typeIn(inner('array<'), depth + 1) };
+  if (isStruct)
     return {
       kind: 'struct',
-      fields: splitTopLevel(inner('struct<')).map((field) => {
+      fields: splitTopLevel(inner('struct<')).flatMap((field) => {
         const colon = field.indexOf(':');
-        return { name: field.slice(0, colon).trim(), type: parseHiveType(field.slice(colon + 1)) };
+        if (colon < 0) return [];
+        return [{ name: field.slice(0, colon).trim(), type: typeIn(field.slice(colon + 1), depth + 1) }];
       }),
     };
   return { kind: 'scalar', name: source.toLowerCase() };

@@ -3,7 +3,7 @@
  * beyond, double, boolean, string, array<…>, struct<…>; fields that are always null are string; scalars that disagree
  * are string. https://docs.aws.amazon.com/glue/latest/dg/add-classifier.html
  */
-import type { HiveType, StructType } from './hiveType.ts';
+import { type HiveType, isHiveName, maxTypeDepth, type StructType } from './hiveType.ts';
 
 /** A type under construction. `unknown` is only null so far. */
 export type Shape =
@@ -14,50 +14,82 @@ export type Shape =
 
 export const unknownShape: Shape = { kind: 'unknown' };
 
-/** The shape of one parsed JSON value. */
+/** The shape of one parsed JSON value. What lies deeper than a type can is a string. */
 export function shapeOf(value: unknown): Shape {
-  if (value === null || value === undefined) return unknownShape;
-  if (Array.isArray(value))
-    return { kind: 'array', element: value.map(shapeOf).reduce(mergeShapes, unknownShape) };
-  switch (typeof value) {
-    case 'object':
-      return {
-        kind: 'struct',
-        fields: new Map(Object.entries(value).map(([name, v]) => [name, shapeOf(v)])),
-      };
-    case 'number':
-      if (!Number.isInteger(value)) return { kind: 'scalar', name: 'double' };
-      return { kind: 'scalar', name: Math.abs(value) < 2 ** 31 ? 'int' : 'bigint' };
-    case 'boolean':
-      return { kind: 'scalar', name: 'boolean' };
-    default:
-      return { kind: 'scalar', name: 'string' };
-  }
+  return shapeAt(value, 0);
 }
 
-/** The narrowest shape that holds both. */
-export function mergeShapes(a: Shape, b: Shape): Shape {
+function shapeAt(value: unknown, depth: number): Shape {
+  if (value === null || value === undefined) return unknownShape;
+  if (typeof value === 'object') {
+    if (depth === maxTypeDepth) return scalar('string');
+    if (Array.isArray(value)) {
+      let element = unknownShape;
+      for (const item of value) element = absorb(element, shapeAt(item, depth + 1));
+      return { kind: 'array', element };
+    }
+    return {
+      kind: 'struct',
+      fields: new Map(Object.entries(value).map(([name, v]) => [name, shapeAt(v, depth + 1)])),
+    };
+  }
+  if (typeof value === 'number')
+    return scalar(!Number.isInteger(value) ? 'double' : Math.abs(value) < 2 ** 31 ? 'int' : 'bigint');
+  return scalar(typeof value === 'boolean' ? 'boolean' : 'string');
+}
+
+/** The narrowest shape that holds all of them. Its cost is that of reading them once, however many fields come together. */
+export function mergeShapes(shapes: Iterable<Shape>): Shape {
+  let merged = unknownShape;
+  for (const shape of shapes) merged = absorb(merged, copyOf(shape));
+  return merged;
+}
+
+/** The shape of several values. */
+export function shapeOfAll(values: Iterable<unknown>): Shape {
+  let merged = unknownShape;
+  for (const value of values) merged = absorb(merged, shapeOf(value));
+  return merged;
+}
+
+/** Merges `b` into `a`, which is changed: both belong to the caller, and neither is used again. */
+function absorb(a: Shape, b: Shape): Shape {
   if (a.kind === 'unknown') return b;
   if (b.kind === 'unknown') return a;
   if (a.kind === 'struct' && b.kind === 'struct') {
-    const fields = new Map(a.fields);
     for (const [name, shape] of b.fields)
-      fields.set(name, mergeShapes(fields.get(name) ?? unknownShape, shape));
-    return { kind: 'struct', fields };
+      a.fields.set(name, absorb(a.fields.get(name) ?? unknownShape, shape));
+    return a;
   }
-  if (a.kind === 'array' && b.kind === 'array')
-    return { kind: 'array', element: mergeShapes(a.element, b.element) };
-  if (a.kind === 'scalar' && b.kind === 'scalar') return { kind: 'scalar', name: widen(a.name, b.name) };
-  return { kind: 'scalar', name: 'string' };
+  if (a.kind === 'array' && b.kind === 'array') {
+    a.element = absorb(a.element, b.element);
+    return a;
+  }
+  return scalar(a.kind === 'scalar' && b.kind === 'scalar' ? widen(a.name, b.name) : 'string');
 }
 
-/** Shape to Hive type; what was only ever null is string, as Glue has it. */
+function copyOf(shape: Shape): Shape {
+  if (shape.kind === 'array') return { kind: 'array', element: copyOf(shape.element) };
+  if (shape.kind !== 'struct') return shape;
+  return { kind: 'struct', fields: new Map([...shape.fields].map(([name, s]) => [name, copyOf(s)])) };
+}
+
+const scalar = (name: string): Shape => ({ kind: 'scalar', name });
+
+/**
+ * Shape to Hive type; what was only ever null is string, as Glue has it. Fields whose names Hive's notation cannot hold
+ * are left out.
+ */
 export function toHiveType(shape: Shape): HiveType {
   if (shape.kind === 'array') return { kind: 'array', element: toHiveType(shape.element) };
-  if (shape.kind === 'struct') return toStructType(shape);
+  if (shape.kind === 'struct') {
+    const { fields } = toStructType(shape);
+    return { kind: 'struct', fields: fields.filter(({ name }) => isHiveName(name)) };
+  }
   return { kind: 'scalar', name: shape.kind === 'scalar' ? shape.name : 'string' };
 }
 
+/** The type of a record, whose own fields may have any name. */
 export function toStructType(shape: Extract<Shape, { kind: 'struct' }>): StructType {
   return {
     kind: 'struct',

@@ -3,7 +3,7 @@ import type { RawTable } from '../compiler/compile.ts';
 import { firstKey, isBelow, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
 import { SchemaMismatch } from '../errors.ts';
-import { type HiveType, parseHiveType, type StructType } from './hiveType.ts';
+import { type HiveType, isHiveName, parseHiveType, type StructType } from './hiveType.ts';
 
 /**
  * The type of one record, from a raw table's columns. A crawler sees a JSON document as one row, so the records stand
@@ -26,7 +26,8 @@ export function recordType(
   const whole = typeAt(table, 'array');
   if (whole?.kind !== 'array' || whole.element.kind !== 'struct') return table;
   const own = table.fields.filter((f) => f.name !== 'array');
-  const extra = whole.element.fields.filter((f) => !own.some((o) => o.name === f.name.toLowerCase()));
+  const names = new Set(own.map((f) => f.name));
+  const extra = whole.element.fields.filter((f) => !names.has(f.name.toLowerCase()));
   return { kind: 'struct', fields: [...own, ...extra] };
 }
 
@@ -35,9 +36,12 @@ export function requireReadable(contract: Contract, rawTable: RawTable): void {
   const isText = contract.source.formats.includes('csv');
   const where = isText ? 'the headers of its files' : `the Catalog table ${rawTable.name}`;
   const faults = contract.columns.flatMap((column) => {
-    const found = typeAt(rawTable.record, column.path.replaceAll('[*]', '[0]'), contract.explode);
+    const found = typeAt(rawTable.record, column.path, contract.explode);
     const place = `column "${column.name}" (${column.type}, from ${column.path})`;
-    if (!found) return column.required ? [`required ${place} is not in ${where}`] : [];
+    if (!found)
+      return column.required && (isText || isHeld(column.path))
+        ? [`required ${place} is not in ${where}`]
+        : [];
     // A CSV has texts only: the type that a crawler gives to them says nothing of a single value.
     if (column.type === 'json' || isText) return [];
     const wanted = column.type.startsWith('array<') ? column.type.slice('array<'.length, -1) : column.type;
@@ -71,11 +75,16 @@ export const fieldsRead = (contract: Contract): string[] => [
   ),
 ];
 
-/** Paths of `seen` that `known` lacks. The Catalog folds top-level names to lower case, so names compare folded. */
+/**
+ * Paths of `seen` that `known` lacks. The Catalog folds top-level names to lower case, so names compare folded. A name that
+ * the Catalog cannot hold is not missing there: no crawl would ever add it.
+ */
 export function missingFields(known: StructType, seen: StructType): string[] {
+  const types = new Map([...known.fields].reverse().map((f) => [f.name.toLowerCase(), f.type]));
   return seen.fields.flatMap(({ name, type }) => {
-    const match = known.fields.find((f) => f.name.toLowerCase() === name.toLowerCase());
-    return match ? missingBelow(match.type, type).map((path) => `${name}${path}`) : [name];
+    const match = types.get(name.toLowerCase());
+    if (match) return missingBelow(match, type).map((path) => `${name}${path}`);
+    return isHiveName(name) ? [name] : [];
   });
 }
 
@@ -86,7 +95,11 @@ function missingBelow(known: HiveType, seen: HiveType): string[] {
   return [];
 }
 
-/** The type at a path such as `user.id` or `tags[0]`. Below `explode` an array stands for one of its elements. */
+/** Whether the Catalog can hold every field on a path. */
+const isHeld = (path: string): boolean =>
+  parsePath(path).every((step) => step.kind !== 'key' || isHiveName(step.key));
+
+/** The type at a path such as `user.id`, `tags[0]` or `tags[*]`. Below `explode` an array stands for one of its elements. */
 export function typeAt(type: HiveType, path: string, explode?: string): HiveType | undefined {
   const exploded = explode !== undefined && isBelow(path, explode) ? parsePath(explode).length : 0;
   let at: HiveType | undefined = type;

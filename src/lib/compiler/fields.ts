@@ -4,21 +4,19 @@ import { type Expression, parseExpression } from '../expression/parse.ts';
 
 /** Published column or partition key -> the fields of the record, as paths, and of references, as `file#column`. */
 export function fieldsOf(contract: Contract): Record<string, string[]> {
-  const fields: Record<string, string[]> = Object.fromEntries(
-    contract.columns.map(({ name, path }) => [name, [path]]),
-  );
+  const fields = new Map(contract.columns.map(({ name, path }) => [name, [path]]));
   const behind = (columns: Iterable<string>) => [
-    ...new Set([...columns].flatMap((name) => fields[name] ?? [])),
+    ...new Set([...columns].flatMap((name) => fields.get(name) ?? [])),
   ];
   for (const { name, expression } of contract.derive)
-    fields[name] = behind(columnsIn(parseExpression(expression)));
+    fields.set(name, behind(columnsIn(parseExpression(expression))));
   for (const e of contract.enrich)
     if (e.kind === 'lookup')
       for (const [name, from] of Object.entries(e.columns))
-        fields[name] = [...behind(Object.keys(e.on)), `${e.file}#${from}`];
-    else fields[e.column] = [...behind([e.longitude, e.latitude]), `${e.file}#${e.property}`];
-  for (const key of contract.partitionBy) fields[key.name] = 'of' in key ? behind([key.of]) : [];
-  return fields;
+        fields.set(name, [...behind(Object.keys(e.on)), `${e.file}#${from}`]);
+    else fields.set(e.column, [...behind([e.longitude, e.latitude]), `${e.file}#${e.property}`]);
+  for (const key of contract.partitionBy) fields.set(key.name, 'of' in key ? behind([key.of]) : []);
+  return Object.fromEntries(fields);
 }
 
 function columnsIn(expression: Expression): string[] {

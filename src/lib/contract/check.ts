@@ -4,7 +4,7 @@ import { checkExpression, valueTypeOf } from '../expression/check.ts';
 import { ExpressionError, parseExpression } from '../expression/parse.ts';
 import { checkRange } from './expectationSchema.ts';
 import { isNumber } from './parts.ts';
-import { isBelow } from './path.ts';
+import { hasEach, isBelow, parsePath } from './path.ts';
 import type { Contract, Expectation } from './schema.ts';
 
 /** Adds an issue, with its place, for each fault. */
@@ -71,9 +71,10 @@ function checkColumns({ columns, explode }: Contract, { declare, issue }: Scope)
 }
 
 function checkFlatten({ flatten, explode }: Contract, { issue }: Scope): void {
-  if (explode?.includes('[*]')) issue(['explode'], 'may not have [*]');
+  if (explode !== undefined && hasEach(explode)) issue(['explode'], 'may not have [*]');
   flatten.forEach(({ path }, i) => {
-    if (path.includes('[')) issue(['flatten', i, 'path'], 'goes through objects only');
+    if (parsePath(path).some((step) => step.kind !== 'key'))
+      issue(['flatten', i, 'path'], 'goes through objects only');
     if (explode !== undefined && isBelow(path, explode))
       issue(['flatten', i, 'path'], 'lies in the exploded array, whose elements are no object of the record');
   });

@@ -1,13 +1,18 @@
 /** A column of a contract: where its value stands, and how it is converted. */
 import * as z from 'zod';
 import { identifier, isExtraction, jsonPath } from './parts.ts';
+import { parsePath } from './path.ts';
 
-const columnType = z
+export const columnType = z
   .string()
   .regex(
     /^(string|int|bigint|double|decimal\(([1-9]|[12]\d|3[0-8]),\d{1,2}\)|boolean|date|timestamp|json|array<(string|int|bigint|double|boolean|date)>)$/,
     'must be string, int, bigint, double, decimal(p,s), boolean, date, timestamp, json or array<one of string, int, bigint, double, boolean, date>',
-  );
+  )
+  .refine((type) => {
+    const [, precision, scale] = /^decimal\((\d+),(\d+)\)$/.exec(type) ?? [];
+    return Number(scale ?? 0) <= Number(precision ?? 0);
+  }, 'has more digits behind the point than in all');
 
 /** Ways to read a timestamp; a list is tried in order. */
 const timestampFormat = z.union([
@@ -73,8 +78,6 @@ export const columnSchema = z
     if (value.formats && value.type !== 'timestamp') issue('formats', 'is only for type timestamp');
     if (value.type === 'timestamp' && !value.formats) issue('formats', 'is needed for type timestamp');
     const decimal = /^decimal\((\d+),(\d+)\)$/.exec(value.type);
-    if (decimal && Number(decimal[2]) > Number(decimal[1]))
-      issue('type', 'has more digits behind the point than in all');
     if (value.map && !isText) issue('map', 'is only for type string');
     if (value.mapDefault !== 'keep' && !value.map) issue('mapDefault', 'goes with map');
     if ((value.extract !== undefined || value.normalize) && value.type.startsWith('array<'))
@@ -82,9 +85,10 @@ export const columnSchema = z
     if (value.case && !isText) issue('case', 'is only for type string');
     if (value.range && !decimal && !['int', 'bigint', 'double'].includes(value.type))
       issue('range', 'is only for numbers');
-    if (value.path.includes('[*]') !== value.type.startsWith('array<'))
+    const eachSteps = parsePath(value.path).filter((step) => step.kind === 'each').length;
+    if (eachSteps > 0 !== value.type.startsWith('array<'))
       issue('type', 'is array<…> exactly when the path has [*]');
-    if ((value.path.match(/\[\*\]/g)?.length ?? 0) > 1) issue('path', 'may have [*] once');
+    if (eachSteps > 1) issue('path', 'may have [*] once');
     const synonyms = Object.values(value.map ?? {})
       .flat()
       .map((s) => s.toLowerCase());

@@ -5,7 +5,8 @@ export type PathStep =
   | { readonly kind: 'index'; readonly index: number }
   | { readonly kind: 'each' };
 
-const key = `(?:"[^"\\\\]+"|[^.[\\]"'\\\\\\s]+)`;
+// A key `*` would be a wildcard to DuckDB, and its SQL ends at a NUL.
+const key = `(?:"(?!\\*")[^"\\\\\\0]+"|(?!\\*(?:[.[]|$))[^.[\\]"'\\\\\\s\\0]+)`;
 const item = String.raw`\[(?:\d+|\*)\]`;
 
 /** What a path looks like, whole. */
@@ -20,15 +21,19 @@ export function parsePath(path: string): PathStep[] {
   });
 }
 
+/** Whether a path takes every element of an array. A key in quotes may only look so. */
+export const hasEach = (path: string): boolean => parsePath(path).some((step) => step.kind === 'each');
+
 /** Writes steps as a path; null when a key has a character that no path can have. */
 export function formatPath(steps: readonly PathStep[]): string | null {
-  const parts = steps.map((step) => {
+  const parts = steps.map((step, i) => {
     if (step.kind === 'each') return '[*]';
     if (step.kind === 'index') return `[${step.index}]`;
-    return pathPattern.test(step.key) && !/[.[]/.test(step.key) ? step.key : `"${step.key}"`;
+    const isPlain = pathPattern.test(step.key) && !/[.["]/.test(step.key);
+    return `${i === 0 ? '' : '.'}${isPlain ? step.key : `"${step.key}"`}`;
   });
-  const path = parts.join('.').replaceAll('.[', '[');
-  return pathPattern.test(path) ? path : null;
+  const path = parts.join('');
+  return pathPattern.test(path) && path.isWellFormed() ? path : null;
 }
 
 /** The field of the record that a path begins at. */

@@ -66,13 +66,19 @@ SELECT file, line, CASE WHEN fault IS NULL THEN encode(item::VARCHAR) ELSE sampl
 }
 
 /**
+ * A string, a brace, or what stands between them. A string without an end takes the rest of the text as one token: otherwise
+ * each quote in it would search the rest for its end again.
+ */
+const jsonToken = '"(?:\\\\.|[^"\\\\])*(?:"|\\\\?$)|[{}]|[^"{}]+';
+
+/**
  * Objects one after the other, with or without white space between them. A record ends where its braces do; what stands
  * between records is a record of its own, which is then no JSON.
  */
 const concatenatedRecords = `
 WITH ${decodedDocuments}, tokens AS (
   SELECT file, unnest(generate_series(1, len(t))) AS n, unnest(t) AS token
-  FROM (SELECT file, regexp_extract_all(text, ${literal('"(?:\\\\.|[^"\\\\])*"|[{}]|[^"{}]+|"')}, 0, 's') AS t FROM decoded)
+  FROM (SELECT file, regexp_extract_all(text, ${literal(jsonToken)}, 0, 's') AS t FROM decoded)
 ), steps AS (
   SELECT *, CASE token WHEN '{' THEN 1 WHEN '}' THEN -1 ELSE 0 END AS step FROM tokens
 ), depths AS (

@@ -5,10 +5,12 @@ import type { Leaf } from './duckdbColumns.ts';
 import { jsonPath } from './duckdbDocuments.ts';
 import { identifier, list, literal } from './duckdbNames.ts';
 
-/** What json_transform makes of a document: a type for each leaf, by key. JSON is given as it stands, VARCHAR as a text. */
-interface Shape {
-  [key: string]: Shape | 'VARCHAR' | 'JSON';
-}
+/**
+ * What json_transform makes of a document: a type for each leaf, by key. JSON is given as it stands, VARCHAR as a text.
+ * A feed names the keys, and an object would take `constructor` and `__proto__` for its own.
+ */
+type Shape = Map<string, Shape | LeafType>;
+type LeafType = 'VARCHAR' | 'JSON';
 
 /** Where a column's value stands in its document: below these keys, and then at `rest`, which begins at an array's index. */
 interface Place {
@@ -32,7 +34,7 @@ export function leavesOf(contract: Contract): {
   const shapeOf = places.map((place) => {
     if (place.keys.length === 0) return null;
     const found = shapes.findIndex(({ isItem, shape }) => isItem === place.isItem && fits(shape, place));
-    const at = found < 0 ? shapes.push({ isItem: place.isItem, shape: {} }) - 1 : found;
+    const at = found < 0 ? shapes.push({ isItem: place.isItem, shape: new Map() }) - 1 : found;
     add((shapes[at] as (typeof shapes)[number]).shape, place);
     return at + 1;
   });
@@ -54,7 +56,7 @@ export function leavesOf(contract: Contract): {
   return {
     parsed: shapes.map(
       ({ isItem, shape }, i) =>
-        `json_transform(${isItem ? '__item' : '__doc'}, ${literal(JSON.stringify(shape))}) AS __shape${i + 1}`,
+        `json_transform(${isItem ? '__item' : '__doc'}, ${literal(written(shape))}) AS __shape${i + 1}`,
     ),
     named: leaves.map(({ sql }) => sql),
     /** SQL of the columns' texts as one list. */
@@ -85,29 +87,37 @@ function placeOf({ path, type }: { path: string; type: string }, explode: string
 }
 
 /** A leaf's own type in a shape: what is looked into further is kept as JSON. */
-const typeIn = ({ isJson, rest }: Place) => (isJson || rest.length > 0 ? 'JSON' : 'VARCHAR');
+const typeIn = ({ isJson, rest }: Place): LeafType => (isJson || rest.length > 0 ? 'JSON' : 'VARCHAR');
 
 /**
  * Whether a place can be added to a shape: nothing stands there as something else, and no key differs from another in case
  * only, since the fields of DuckDB's structs do not.
  */
 function fits(shape: Shape, place: Place): boolean {
-  let at: Shape[string] = shape;
+  let at: Shape | LeafType = shape;
   for (const key of place.keys) {
     if (typeof at === 'string') return false;
-    const others = Object.keys(at).filter((k) => k.toLowerCase() === key.toLowerCase());
-    if (others.length === 0) return true;
-    if (others[0] !== key) return false;
-    at = at[key] as Shape[string];
+    const next: Shape | LeafType | undefined = at.get(key);
+    if (next === undefined) return ![...at.keys()].some((k) => k.toLowerCase() === key.toLowerCase());
+    at = next;
   }
   return at === typeIn(place);
 }
 
+/** Adds a place that fits. */
 function add(shape: Shape, place: Place): void {
   let at = shape;
   for (const key of place.keys.slice(0, -1)) {
-    at[key] ??= {};
-    at = at[key] as Shape;
+    const next = at.get(key) ?? new Map();
+    if (typeof next === 'string') throw new TypeError(`${place.path} does not fit`);
+    at.set(key, next);
+    at = next;
   }
-  at[place.keys.at(-1) as string] = typeIn(place);
+  at.set(place.keys.at(-1) ?? '', typeIn(place));
 }
+
+/** A shape as the JSON that json_transform takes. */
+const written = (shape: Shape | LeafType): string =>
+  typeof shape === 'string'
+    ? JSON.stringify(shape)
+    : `{${[...shape].map(([key, below]) => `${JSON.stringify(key)}:${written(below)}`).join(',')}}`;

@@ -1,7 +1,14 @@
 /** A first look at a batch's raw files: how each is read, and which fields its records have. */
 
 import type { ObjectRef, Store } from '../aws/store.ts';
-import { mergeShapes, type Shape, shapeOf, toStructType, unknownShape } from '../catalog/infer.ts';
+import {
+  mergeShapes,
+  type Shape,
+  shapeOf,
+  shapeOfAll,
+  toStructType,
+  unknownShape,
+} from '../catalog/infer.ts';
 import { parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
 import { headBytes, type Look, lookAt, refusedSampleBytes } from '../engine/layout.ts';
@@ -66,7 +73,7 @@ export async function profileBatch(
     const isCut = found.size > found.head.length || content.length === documentBytes;
     return shapeOfContent(source, file, Buffer.from(content), isCut);
   });
-  const shape = shapes.reduce(mergeShapes, unknownShape);
+  const shape = mergeShapes(shapes);
   return {
     files: looks.map((l) => l.file),
     record: shape.kind === 'struct' ? toStructType(shape) : null,
@@ -116,8 +123,7 @@ export function shapeOfContent(
   return mergeRecords(lines.map((line) => tryParseJson(line)));
 }
 
-const mergeRecords = (records: readonly unknown[]): Shape =>
-  records.filter(isJsonObject).map(shapeOf).reduce(mergeShapes, unknownShape);
+const mergeRecords = (records: readonly unknown[]): Shape => shapeOfAll(records.filter(isJsonObject));
 
 /** From where the array of records begins, of the start of a document: behind the keys of its path, one after the other. */
 function recordsIn(text: string, path: string | undefined): string {
@@ -135,9 +141,10 @@ function recordsIn(text: string, path: string | undefined): string {
 /** The value at a path without `[*]`. */
 function valueAt(value: unknown, path: string): unknown {
   return parsePath(path).reduce<unknown>((at, step) => {
-    const key = step.kind === 'key' ? step.key : step.kind === 'index' ? step.index : undefined;
-    return key !== undefined && typeof at === 'object' && at !== null
-      ? (at as Record<string | number, unknown>)[key]
+    if (step.kind === 'index') return Array.isArray(at) ? at[step.index] : undefined;
+    // What an object inherits, such as `constructor`, is none of its fields.
+    return step.kind === 'key' && isJsonObject(at)
+      ? Object.getOwnPropertyDescriptor(at, step.key)?.value
       : undefined;
   }, value);
 }
