@@ -1,7 +1,7 @@
-import { runInput, validationStarted } from '../lib/flow/schemas.ts';
+import { validationStart, validationStarted } from '../lib/flow/schemas.ts';
 import { startValidation } from '../lib/flow/validation.ts';
 import { connect, step } from './step.ts';
 
 const deps = connect();
 
-export const handler = step(runInput, validationStarted, (input) => startValidation(deps, input));
+export const handler = step(validationStart, validationStarted, (input) => startValidation(deps, input));

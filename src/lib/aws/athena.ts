@@ -14,6 +14,8 @@ export interface QueryState {
   /** QUEUED, RUNNING, SUCCEEDED, FAILED or CANCELLED. */
   readonly state: string;
   readonly reason: string | undefined;
+  /** Of a failed query: whether Athena says that the same query may succeed. */
+  readonly isRetryable: boolean;
   readonly scannedBytes: number;
 }
 
@@ -26,6 +28,7 @@ export function createAthena(
     return {
       state: QueryExecution?.Status?.State ?? 'UNKNOWN',
       reason: QueryExecution?.Status?.StateChangeReason,
+      isRetryable: QueryExecution?.Status?.AthenaError?.Retryable ?? false,
       scannedBytes: QueryExecution?.Statistics?.DataScannedInBytes ?? 0,
     };
   };

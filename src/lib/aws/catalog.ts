@@ -3,6 +3,7 @@ import {
   AlreadyExistsException,
   BatchCreatePartitionCommand,
   BatchDeletePartitionCommand,
+  ConcurrentModificationException,
   ConcurrentRunsExceededException,
   CrawlerRunningException,
   CreateTableCommand,
@@ -11,9 +12,12 @@ import {
   GetJobRunCommand,
   GetTableCommand,
   GlueClient,
+  OperationTimeoutException,
+  type PartitionError,
   type PartitionInput,
   paginateGetPartitions,
   paginateGetTables,
+  ResourceNumberLimitExceededException,
   StartCrawlerCommand,
   StartJobRunCommand,
   type StorageDescriptor,
@@ -24,6 +28,7 @@ import {
 import type { OutputColumn } from '../compiler/plan.ts';
 import { EngineBusy, SluiceError, TableMismatch } from '../errors.ts';
 import { parallel } from '../parallel.ts';
+import { again, type Patience } from './again.ts';
 
 export type Catalog = ReturnType<typeof createCatalog>;
 
@@ -53,7 +58,11 @@ export interface CrawlerState {
 const partitionsPerCall = 100;
 const partitionsPerDrop = 25;
 
-export function createCatalog(database: string, client: GlueClient = new GlueClient({ maxAttempts: 6 })) {
+export function createCatalog(
+  database: string,
+  client: GlueClient = new GlueClient({ maxAttempts: 6 }),
+  patience: Patience = {},
+) {
   const getTable = async (name: string): Promise<Table | undefined> => {
     try {
       return (await client.send(new GetTableCommand({ DatabaseName: database, Name: name }))).Table;
@@ -61,6 +70,35 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
       if (error instanceof EntityNotFoundException) return undefined;
       throw error;
     }
+  };
+
+  /**
+   * A call about many partitions answers 200 and lists those that it did not do: those that only collided are asked for again.
+   * Gives how many needed nothing, by the code `done`. Throws SluiceError for any other error of a partition.
+   */
+  const eachPartition = async <T extends { readonly values: readonly string[] }>(
+    table: string,
+    partitions: readonly T[],
+    done: string,
+    what: string,
+    send: (partitions: readonly T[]) => Promise<readonly PartitionError[] | undefined>,
+  ): Promise<number> => {
+    let waiting = partitions;
+    let alreadyDone = 0;
+    const attempt = async () => {
+      const collided = new Map<string, string>();
+      for (const { ErrorDetail: detail, PartitionValues: values } of (await send(waiting)) ?? []) {
+        const fault = `table ${database}.${table}: the partition ${values?.join('/')} was not ${what}: ${detail?.ErrorCode}: ${detail?.ErrorMessage}`;
+        if (detail?.ErrorCode === done) alreadyDone++;
+        else if (passingCodes.includes(detail?.ErrorCode ?? '')) collided.set(JSON.stringify(values), fault);
+        else throw new SluiceError(fault);
+      }
+      waiting = waiting.filter((p) => collided.has(JSON.stringify(p.values)));
+      const [fault] = collided.values();
+      if (fault !== undefined) throw new PartitionsLeft(fault);
+    };
+    await again(attempt, (error) => error instanceof PartitionsLeft || isPassing(error), patience);
+    return alreadyDone;
   };
 
   return {
@@ -74,43 +112,42 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
     },
 
     /**
-     * Makes the table where it is missing and adds columns that it lacks. A column is never dropped.
-     * Throws TableMismatch when a column is there with another type, or the table has other partition keys or another location:
-     * the folders of its rows are named by them.
+     * Makes the table where it is missing and adds columns that it lacks. A column is never dropped, and what others have put
+     * on the table stays. Throws TableMismatch when a column is there with another type, or the table has other partition keys
+     * or another location: the folders of its rows are named by them.
      */
     async ensureTable(table: ParquetTable): Promise<'created' | 'extended' | 'unchanged'> {
-      let existing = await getTable(table.name);
-      if (!existing) {
-        try {
+      const ensure = async () => {
+        const existing = await getTable(table.name);
+        if (!existing) {
           await client.send(
-            new CreateTableCommand({ DatabaseName: database, TableInput: tableInput(table, table.columns) }),
+            new CreateTableCommand({ DatabaseName: database, TableInput: tableInput(table) }),
           );
           return 'created';
-        } catch (error) {
-          if (!(error instanceof AlreadyExistsException)) throw error;
-          existing = await getTable(table.name);
         }
-      }
-      if (existing) requireSameLayout(`${database}.${table.name}`, table, existing);
-      const known = existing?.StorageDescriptor?.Columns ?? [];
-      for (const column of table.columns) {
-        const type = known.find((c) => c.Name === column.name)?.Type;
-        if (type !== undefined && type !== column.type)
-          throw new TableMismatch(
-            `table ${database}.${table.name}: the column ${column.name} is ${type}, the contract says ${column.type}; a published column never changes its type`,
-          );
-      }
-      const added = table.columns.filter((c) => !known.some((k) => k.Name === c.name));
-      if (added.length === 0) return 'unchanged';
-      const columns = [...known.map((k) => ({ name: k.Name ?? '', type: k.Type ?? '' })), ...added];
-      await client.send(
-        new UpdateTableCommand({
-          DatabaseName: database,
-          TableInput: tableInput(table, columns),
-          ...(existing?.VersionId ? { VersionId: existing.VersionId } : {}),
-        }),
-      );
-      return 'extended';
+        requireSameLayout(`${database}.${table.name}`, table, existing);
+        const known = existing.StorageDescriptor?.Columns ?? [];
+        for (const column of table.columns) {
+          const type = known.find((c) => c.Name === column.name)?.Type;
+          if (type !== undefined && type !== column.type)
+            throw new TableMismatch(
+              `table ${database}.${table.name}: the column ${column.name} is ${type}, the contract says ${column.type}; a published column never changes its type`,
+            );
+        }
+        const added = table.columns.filter((c) => !known.some((k) => k.Name === c.name));
+        if (added.length === 0) return 'unchanged';
+        await client.send(
+          new UpdateTableCommand({
+            DatabaseName: database,
+            TableInput: withColumns(existing, added),
+            // Glue refuses the change when the table is no longer the one that was read.
+            ...(existing.VersionId ? { VersionId: existing.VersionId } : {}),
+          }),
+        );
+        return 'extended';
+      };
+      // Whoever was faster is read before the next try.
+      return again(ensure, (error) => isPassing(error) || isOvertaken(error), patience);
     },
 
     /** Registers partitions; one that is there already counts as done. Gives how many were new. */
@@ -118,21 +155,18 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
       table: ParquetTable,
       partitions: readonly { values: readonly string[]; location: string }[],
     ): Promise<number> {
-      const existing = await parallel(chunksOf(partitions, partitionsPerCall), 8, async (chunk) => {
-        const { Errors } = await client.send(
-          new BatchCreatePartitionCommand({
-            DatabaseName: database,
-            TableName: table.name,
-            PartitionInputList: chunk.map((p) => partitionInput(table, p.values, p.location)),
-          }),
-        );
-        for (const { ErrorDetail: detail, PartitionValues: values } of Errors ?? [])
-          if (detail?.ErrorCode !== 'AlreadyExistsException')
-            throw new SluiceError(
-              `table ${database}.${table.name}: the partition ${values?.join('/')} was not registered: ${detail?.ErrorCode}: ${detail?.ErrorMessage}`,
-            );
-        return (Errors ?? []).length;
-      });
+      const existing = await parallel(chunksOf(partitions, partitionsPerCall), 8, (chunk) =>
+        eachPartition(table.name, chunk, 'AlreadyExistsException', 'registered', async (waiting) => {
+          const { Errors } = await client.send(
+            new BatchCreatePartitionCommand({
+              DatabaseName: database,
+              TableName: table.name,
+              PartitionInputList: waiting.map((p) => partitionInput(table, p.values, p.location)),
+            }),
+          );
+          return Errors;
+        }),
+      );
       return partitions.length - existing.reduce((sum, n) => sum + n, 0);
     },
 
@@ -145,20 +179,19 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
 
     /** Partitions that are gone already are no fault. Throws SluiceError for one that could not be dropped. */
     async dropPartitions(table: string, partitions: readonly (readonly string[])[]): Promise<void> {
-      await parallel(chunksOf(partitions, partitionsPerDrop), 8, async (chunk) => {
-        const { Errors } = await client.send(
-          new BatchDeletePartitionCommand({
-            DatabaseName: database,
-            TableName: table,
-            PartitionsToDelete: chunk.map((values) => ({ Values: [...values] })),
-          }),
-        );
-        for (const { ErrorDetail: detail, PartitionValues: values } of Errors ?? [])
-          if (detail?.ErrorCode !== 'EntityNotFoundException')
-            throw new SluiceError(
-              `table ${database}.${table}: the partition ${values?.join('/')} was not dropped: ${detail?.ErrorCode}: ${detail?.ErrorMessage}`,
-            );
-      });
+      const named = partitions.map((values) => ({ values }));
+      await parallel(chunksOf(named, partitionsPerDrop), 8, (chunk) =>
+        eachPartition(table, chunk, 'EntityNotFoundException', 'dropped', async (waiting) => {
+          const { Errors } = await client.send(
+            new BatchDeletePartitionCommand({
+              DatabaseName: database,
+              TableName: table,
+              PartitionsToDelete: waiting.map(({ values }) => ({ Values: [...values] })),
+            }),
+          );
+          return Errors;
+        }),
+      );
     },
 
     async crawlerState(crawler: string): Promise<CrawlerState> {
@@ -173,7 +206,7 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
     /** False when it runs already. */
     async startCrawler(crawler: string): Promise<boolean> {
       try {
-        await client.send(new StartCrawlerCommand({ Name: crawler }));
+        await again(() => client.send(new StartCrawlerCommand({ Name: crawler })), isPassing, patience);
         return true;
       } catch (error) {
         if (error instanceof CrawlerRunningException) return false;
@@ -181,7 +214,10 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
       }
     },
 
-    /** Gives the run's id. Throws EngineBusy when the job is at its limit of concurrent runs. */
+    /**
+     * Gives the run's id. Throws EngineBusy when the job, or the account, is at its limit of concurrent runs, and when Glue did
+     * not answer in time: a run that it started nevertheless writes to a place of its own.
+     */
     async startJob(job: string, args: Readonly<Record<string, string>>): Promise<string> {
       try {
         const { JobRunId } = await client.send(
@@ -189,8 +225,8 @@ export function createCatalog(database: string, client: GlueClient = new GlueCli
         );
         return JobRunId ?? '';
       } catch (error) {
-        if (error instanceof ConcurrentRunsExceededException)
-          throw new EngineBusy(`the Glue job ${job} runs as often as it may: ${error.message}`, {
+        if (isBusy(error))
+          throw new EngineBusy(`Glue does not start the job ${job} now: ${error.name}: ${error.message}`, {
             cause: error,
           });
         throw error;
@@ -223,6 +259,30 @@ function requireSameLayout(name: string, wanted: ParquetTable, existing: Table):
 
 const withoutSlash = (location: string): string => location.replace(/\/+$/, '');
 
+/** Partitions of a call that were refused for now. */
+class PartitionsLeft extends SluiceError {}
+
+/** Others change the Catalog at the same time, or Glue was slow: the same call may succeed a moment later. */
+const isPassing = (error: unknown): boolean =>
+  error instanceof ConcurrentModificationException || error instanceof OperationTimeoutException;
+
+/** What Glue says of one partition of many, when the call may be made again. */
+const passingCodes = [
+  'ConcurrentModificationException',
+  'OperationTimeoutException',
+  'InternalServiceException',
+  'ThrottlingException',
+];
+
+/** Somebody else has made the table, or dropped it, since it was read. */
+const isOvertaken = (error: unknown): boolean =>
+  error instanceof AlreadyExistsException || error instanceof EntityNotFoundException;
+
+const isBusy = (error: unknown): error is Error =>
+  error instanceof ConcurrentRunsExceededException ||
+  error instanceof ResourceNumberLimitExceededException ||
+  error instanceof OperationTimeoutException;
+
 const chunksOf = <T>(items: readonly T[], size: number): T[][] =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 
@@ -243,12 +303,52 @@ const parquetStorage = (location: string, columns: readonly OutputColumn[]): Sto
   },
 });
 
-const tableInput = (table: ParquetTable, columns: readonly OutputColumn[]): TableInput => ({
+const tableInput = (table: ParquetTable): TableInput => ({
   Name: table.name,
   TableType: 'EXTERNAL_TABLE',
   Parameters: { EXTERNAL: 'TRUE', classification: 'parquet' },
   PartitionKeys: table.partitionKeys.map((k) => ({ Name: k.name, Type: k.type })),
-  StorageDescriptor: parquetStorage(table.location, columns),
+  StorageDescriptor: parquetStorage(table.location, table.columns),
+});
+
+/**
+ * A table as UpdateTable takes it, with more columns. UpdateTable replaces the table: what is not sent is gone, so everything
+ * that GetTable gives and TableInput takes is sent, comments, statistics and owners too.
+ */
+const withColumns = (
+  {
+    Name,
+    Description,
+    Owner,
+    LastAccessTime,
+    LastAnalyzedTime,
+    Retention,
+    StorageDescriptor,
+    PartitionKeys,
+    ViewOriginalText,
+    ViewExpandedText,
+    TableType,
+    Parameters,
+    TargetTable,
+  }: Table,
+  added: readonly OutputColumn[],
+): TableInput => ({
+  Name,
+  Description,
+  Owner,
+  LastAccessTime,
+  LastAnalyzedTime,
+  Retention,
+  PartitionKeys,
+  ViewOriginalText,
+  ViewExpandedText,
+  TableType,
+  Parameters,
+  TargetTable,
+  StorageDescriptor: {
+    ...StorageDescriptor,
+    Columns: [...(StorageDescriptor?.Columns ?? []), ...added.map((c) => ({ Name: c.name, Type: c.type }))],
+  },
 });
 
 const partitionInput = (

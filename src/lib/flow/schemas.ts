@@ -37,9 +37,12 @@ export const runInput = batchInput.extend({ run: z.string() });
 export type RunInput = z.output<typeof runInput>;
 export const replaceOutput = z.object({ objects: z.number(), rows: z.number() });
 
+/** `attempt`: how many queries of this run Athena has broken off. */
+export const validationStart = runInput.extend({ attempt: z.int().min(0).default(0) });
 export const validationStarted = z.object({ query: z.string() });
-export const validationInput = runInput.extend({ query: z.string() });
-export const validationOutput = z.object({ status: z.enum(['running', 'passed']) });
+export const validationInput = validationStart.extend({ query: z.string() });
+/** `again`: Athena broke the query off, and the same query may succeed. */
+export const validationOutput = z.object({ status: z.enum(['running', 'again', 'passed']) });
 
 export const publishOutput = z.object({ objects: z.number(), partitions: z.number() });
 export const repairOutput = z.object({ registered: z.number() });

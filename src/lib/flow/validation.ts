@@ -9,13 +9,16 @@ import { waitFor } from '../waitFor.ts';
 import { places, readPlan, stagingPartition, stagingTable } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
 import { leaveReport } from './report.ts';
-import type { RunInput, validationInput, validationOutput, validationStarted } from './schemas.ts';
+import type { validationInput, validationOutput, validationStart, validationStarted } from './schemas.ts';
 import { readSummary } from './transform.ts';
+
+/** So often a query that Athena broke off is started anew. */
+const attempts = 4;
 
 /** Registers the run's staged rows and starts the one query over them: expectations, and facts of the columns. */
 export async function startValidation(
   deps: Deps,
-  { dataset, batch, run }: RunInput,
+  { dataset, batch, run, attempt }: z.output<typeof validationStart>,
 ): Promise<z.output<typeof validationStarted>> {
   const { config, catalog, athena } = deps;
   const contract = contractOf(deps, dataset);
@@ -29,7 +32,9 @@ export async function startValidation(
     { table: table.name, column: 'run', value: partition },
     columnAggregates(contract),
   );
-  const token = createHash('sha256').update(`${partition}\n${sql}`).digest('hex');
+  const token = createHash('sha256')
+    .update([partition, sql, ...(attempt > 0 ? [attempt] : [])].join('\n'))
+    .digest('hex');
   return { query: await athena.start(sql, token) };
 }
 
@@ -40,15 +45,16 @@ export async function startValidation(
  */
 export async function checkValidation(
   deps: Deps,
-  { dataset, batch, run, query }: z.output<typeof validationInput>,
+  { dataset, batch, run, query, attempt }: z.output<typeof validationInput>,
 ): Promise<z.output<typeof validationOutput>> {
   const { athena, ledger } = deps;
-  const { state, reason } = await waitFor(
+  const { state, reason, isRetryable } = await waitFor(
     () => athena.queryState(query),
     (q) => q.state !== 'QUEUED' && q.state !== 'RUNNING',
     3000,
   );
   if (state === 'QUEUED' || state === 'RUNNING') return { status: 'running' };
+  if (state === 'FAILED' && isRetryable && attempt < attempts) return { status: 'again' };
   if (state !== 'SUCCEEDED')
     throw new AthenaQueryFailed(
       `the validation query ${query} ended ${state}: ${reason ?? 'no reason given'}`,

@@ -1,0 +1,58 @@
+import { AthenaClient } from '@aws-sdk/client-athena';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { GlueClient } from '@aws-sdk/client-glue';
+import { S3Client } from '@aws-sdk/client-s3';
+import { expect, test } from '@jest/globals';
+import { createAthena } from '../../src/lib/aws/athena.ts';
+import { createCatalog } from '../../src/lib/aws/catalog.ts';
+import { createStore } from '../../src/lib/aws/store.ts';
+import type { Deps } from '../../src/lib/flow/deps.ts';
+import { checkValidation } from '../../src/lib/flow/validation.ts';
+import { createLedger } from '../../src/lib/ledger/ledger.ts';
+import { testConfig } from '../support/config.ts';
+
+/** Where Athena ends every query so, and nothing else answers. */
+function depsWhere(Status: object): Deps {
+  const region = 'us-east-1';
+  const send = async () => {
+    throw new Error('nobody should be asked');
+  };
+  const athena = Object.assign(new AthenaClient({ region }), {
+    send: async () => ({ QueryExecution: { Status } }),
+  });
+  return {
+    config: testConfig,
+    contracts: new Map(),
+    store: createStore(Object.assign(new S3Client({ region }), { send })),
+    catalog: createCatalog('db', Object.assign(new GlueClient({ region }), { send })),
+    athena: createAthena({ database: 'db', workgroup: 'w' }, athena),
+    ledger: createLedger('ledger', Object.assign(new DynamoDBClient({ region }), { send })),
+    measure: () => {},
+  };
+}
+
+const input = { dataset: 'd', batch: 'b', fence: 1, run: 'r', query: 'q' };
+
+test('a query that Athena broke off, and says may succeed, is started again a few times', async () => {
+  const broken = {
+    State: 'FAILED',
+    StateChangeReason: 'Query exhausted resources at this scale factor',
+    AthenaError: { ErrorCategory: 1, Retryable: true },
+  };
+  expect(await checkValidation(depsWhere(broken), { ...input, attempt: 0 })).toEqual({ status: 'again' });
+  await expect(checkValidation(depsWhere(broken), { ...input, attempt: 4 })).rejects.toMatchObject({
+    name: 'AthenaQueryFailed',
+    message: expect.stringContaining('exhausted resources'),
+  });
+});
+
+test('a query that failed for its own reason is not started again', async () => {
+  const failed = { State: 'FAILED', StateChangeReason: 'SYNTAX_ERROR', AthenaError: { Retryable: false } };
+  await expect(checkValidation(depsWhere(failed), { ...input, attempt: 0 })).rejects.toMatchObject({
+    name: 'AthenaQueryFailed',
+  });
+  const stopped = { State: 'CANCELLED', AthenaError: { Retryable: true } };
+  await expect(checkValidation(depsWhere(stopped), { ...input, attempt: 0 })).rejects.toMatchObject({
+    name: 'AthenaQueryFailed',
+  });
+});
