@@ -1,14 +1,16 @@
 /** What came of a run, for a person and as data: accounting, partitions, expectations, a look at the golden table. */
-import { styleText } from 'node:util';
-import { accountingCells, type Print, printAnswer, printTable } from '../src/cli/table.ts';
+import { accountingCells, printAnswer, printTable } from '../src/cli/table.ts';
 import { tableOf } from '../src/lib/contract/contract.ts';
 import type { Contract } from '../src/lib/contract/schema.ts';
+import { identifier } from '../src/lib/dialect/athenaNames.ts';
 import type { BatchRecord } from '../src/lib/ledger/records.ts';
+import { visibleLine } from '../src/lib/visible.ts';
 import type { Stage } from '../src/stage/connect.ts';
 import { failureOf } from '../src/stage/executions.ts';
 import type { FollowedExecution, FollowedRun } from '../src/stage/follow.ts';
 import { type QueryRows, query } from '../src/stage/query.ts';
 import { findTable, listPartitions } from '../src/stage/tables.ts';
+import { type Print, styled } from '../src/stage/terminal.ts';
 
 export interface RunReport {
   /** From the first upload to the last query's answer. */
@@ -50,13 +52,13 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
   const samples: RunReport['samples'][number][] = [];
   for (const [table, contract] of contracts) {
     if (!partitions.some((p) => p.table === table)) continue;
-    const columns = sampleColumns(contract).join(', ');
-    const sql = `SELECT ${columns} FROM ${table} ORDER BY ${columns} LIMIT 3`;
+    const columns = sampleColumns(contract).map(identifier).join(', ');
+    const sql = `SELECT ${columns} FROM ${identifier(table)} ORDER BY ${columns} LIMIT 3`;
     samples.push({ table, sql, ...(await query(stage, sql)) });
   }
   const seconds = (Date.now() - run.startedAt) / 1000;
 
-  print(`\n${styleText('bold', 'Accounting')}`);
+  print('\n', styled('bold', 'Accounting'));
   printTable(
     print,
     [
@@ -80,7 +82,7 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
     ]),
   );
   for (const b of batches) {
-    if (b.error) print(styleText('red', `${b.dataset} ${b.batch.slice(0, 8)}: ${b.error}: ${b.cause}`));
+    if (b.error) print(styled('red', `${b.dataset} ${b.batch.slice(0, 8)}: ${b.error}: ${b.cause}`));
     const reasons = Object.entries(b.counts?.reasons ?? {});
     if (reasons.length > 0)
       print(`  ${b.dataset}: quarantined for ${reasons.map(([reason, n]) => `${reason} ${n}`).join(', ')}`);
@@ -88,7 +90,7 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
     if (nulled.length > 0)
       print(`  ${b.dataset}: made null ${nulled.map(([column, n]) => `${column} ${n}`).join(', ')}`);
   }
-  print(`\n${styleText('bold', 'Expectations')}`);
+  print('\n', styled('bold', 'Expectations'));
   printTable(
     print,
     ['dataset', 'expectation', 'outcome', 'found', 'expected'],
@@ -102,15 +104,16 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
       ]),
     ),
   );
-  print(`\n${styleText('bold', 'Data-quality reports')}`);
-  for (const { report } of batches) if (report) print(`  ${report}`);
-  print(`\n${styleText('bold', 'Partitions in the Data Catalog')}`);
+  print('\n', styled('bold', 'Data-quality reports'));
+  for (const { report } of batches) if (report) print(`  ${visibleLine(report)}`);
+  print('\n', styled('bold', 'Partitions in the Data Catalog'));
   if (partitions.length === 0) print('  none');
   const shown = 20;
-  for (const { table, partition } of partitions.slice(0, shown)) print(`  ${table}/${partition}`);
+  for (const { table, partition } of partitions.slice(0, shown))
+    print(`  ${table}/${visibleLine(partition)}`);
   if (partitions.length > shown) print(`  … and ${partitions.length - shown} more`);
   for (const { sql, columns, rows } of samples) {
-    print(`\n${styleText('bold', `Athena: ${sql}`)}`);
+    print('\n', styled('bold', `Athena: ${sql}`));
     printAnswer(print, columns, rows);
   }
   return { seconds, batches, executions: run.executions, partitions, samples };

@@ -2,22 +2,24 @@
  * `npm start`: the whole pipeline on this machine. Starts the local AWS, deploys, drops files, follows the executions
  * state by state, and shows what came of it.
  */
-import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
-import { parseArgs, styleText } from 'node:util';
+import { resolve } from 'node:path';
 import { deploy } from '../offline/deploy.ts';
 import { athenaEngines, startLocalAws } from '../offline/localAws.ts';
 import { ensureSpark } from '../offline/setup/environments.ts';
-import { progressOn } from '../src/cli/progress.ts';
+import { dropsOf, requireFiles } from '../src/cli/paths.ts';
+import { runProgram } from '../src/cli/program.ts';
+import { readOptions, readPort } from '../src/cli/usage.ts';
 import { engineChoiceSchema } from '../src/lib/config.ts';
 import { tableOf } from '../src/lib/contract/contract.ts';
 import { loadContracts } from '../src/lib/contract/load.ts';
-import { ContractError, SetupError } from '../src/lib/errors.ts';
+import { identifier } from '../src/lib/dialect/athenaNames.ts';
+import { SetupError } from '../src/lib/errors.ts';
 import { contractOf } from '../src/lib/flow/deps.ts';
 import { connectStage, type Drop } from '../src/stage/connect.ts';
 import { followFiles } from '../src/stage/follow.ts';
 import { exportLine } from '../src/stage/localEndpoint.ts';
+import { print, progressOn, styled } from '../src/stage/terminal.ts';
 import { startWatchServer } from '../src/watch/server.ts';
 import { describeRun, type RunReport } from './report.ts';
 
@@ -36,38 +38,33 @@ executions, and shows accounting, partitions, expectations and rows. Without FIL
 
 Exit status: 0 all batches published; 1 a batch failed or was held; 2 it could not be set up; 130 interrupted.`;
 
-async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      dataset: { type: 'string' },
-      engine: { type: 'string', default: 'auto' },
-      athena: { type: 'string', default: 'duckdb' },
-      keep: { type: 'boolean', default: false },
-      port: { type: 'string', default: '0' },
-      json: { type: 'string' },
-      help: { type: 'boolean', short: 'h' },
-    },
+async function main(args: string[]): Promise<number> {
+  const { values, positionals } = readOptions(args, {
+    dataset: { type: 'string' },
+    engine: { type: 'string', default: 'auto' },
+    athena: { type: 'string', default: 'duckdb' },
+    keep: { type: 'boolean', default: false },
+    port: { type: 'string', default: '0' },
+    json: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
   });
   if (values.help) {
-    console.log(help);
+    print(help);
     return 0;
   }
   if (!engineChoiceSchema.safeParse(values.engine).success)
     throw new SetupError(`--engine ${values.engine}: it is one of ${engineChoiceSchema.options.join(', ')}`);
   const athena = athenaEngines.find((engine) => engine === values.athena);
   if (!athena) throw new SetupError(`--athena ${values.athena}: it is one of ${athenaEngines.join(', ')}`);
-  if (!/^\d{1,5}$/.test(values.port)) throw new SetupError(`--port ${values.port}: it is a number`);
+  const port = readPort(values.port);
   if (positionals.length > 0 !== (values.dataset !== undefined))
     throw new SetupError('FILE… and --dataset NAME go together');
 
-  const drops = dropsOf(values.dataset, positionals);
-  const report = (message: string) => console.log(styleText('dim', `  ${message}`));
+  const drops = await filesToDrop(values.dataset, positionals);
+  const report = (message: string) => print(styled('dim', `  ${message}`));
   const started = Date.now();
   const lap = (what: string) =>
-    console.log(
-      `${styleText('bold', what)} ${styleText('dim', `${((Date.now() - started) / 1000).toFixed(1)} s`)}`,
-    );
+    print(styled('bold', what), styled('dim', ` ${((Date.now() - started) / 1000).toFixed(1)} s`));
 
   const interrupted = new Promise<number>((done) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => done(130));
@@ -75,7 +72,7 @@ async function main(): Promise<number> {
     process.stdout.on('error', () => done(130));
   });
   if (values.engine === 'glue') await ensureSpark(report);
-  const aws = await startLocalAws({ port: Number(values.port), athena, report });
+  const aws = await startLocalAws({ port, athena, report });
   try {
     lap(`local AWS at ${aws.endpoint}`);
     const work = async (): Promise<number> => {
@@ -83,17 +80,17 @@ async function main(): Promise<number> {
       lap('deployed stage local');
       const stage = await connectStage(aws.endpoint);
       const run = await followFiles(stage, drops, progressOn(process.stdout));
-      const result = await describeRun(stage, run, console.log);
+      const result = await describeRun(stage, run, print);
       if (values.json) await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`);
       lap(summaryOf(result));
       if (values.keep) {
         const watch = await startWatchServer(stage, 0);
-        console.log(`\nThe local AWS stays up until Ctrl-C. To use it:\n  ${exportLine(aws.endpoint)}`);
-        console.log(`Watch it: ${watch.address}`);
+        print(`\nThe local AWS stays up until Ctrl-C. To use it:\n  ${exportLine(aws.endpoint)}`);
+        print(`Watch it: ${watch.address}`);
         const dataset = String(drops[0]?.dataset);
         const table = tableOf(contractOf(stage, dataset));
-        console.log(
-          `Drop a file, and ask Athena:\n  npm run sluice -- drop --endpoint ${aws.endpoint} --dataset ${dataset} FILE\n  npm run sluice -- query --endpoint ${aws.endpoint} 'SELECT * FROM ${table} LIMIT 10'`,
+        print(
+          `Drop a file, and ask Athena:\n  npm run sluice -- drop --endpoint ${aws.endpoint} --dataset ${dataset} FILE\n  npm run sluice -- query --endpoint ${aws.endpoint} 'SELECT * FROM ${identifier(table)} LIMIT 10'`,
         );
         return Promise.race([interrupted, aws.ended.then(() => 2)]);
       }
@@ -108,26 +105,19 @@ async function main(): Promise<number> {
   }
 }
 
-/** The files to drop: the user's own, or the samples. Throws SetupError for an unknown dataset or a missing file. */
-function dropsOf(dataset: string | undefined, files: readonly string[]): Drop[] {
+/** The files to drop: the user's own, or the samples. Throws SetupError or UsageError for what cannot be dropped. */
+async function filesToDrop(dataset: string | undefined, files: readonly string[]): Promise<Drop[]> {
   const datasets = resolve(import.meta.dirname, '../datasets');
   const contracts = loadContracts(datasets);
-  const wanted =
+  const wanted: readonly [dataset: string, paths: readonly string[]][] =
     dataset === undefined
       ? [
-          { dataset: 'social_media', path: `${datasets}/samples/social-media-feed-1665034800.json` },
-          { dataset: 'tweets', path: `${datasets}/samples/twitter.json` },
+          ['social_media', [`${datasets}/samples/social-media-feed-1665034800.json`]],
+          ['tweets', [`${datasets}/samples/twitter.json`]],
         ]
-      : files.map((path) => ({ dataset, path }));
-  return wanted.map(({ dataset: name, path }) => {
-    const contract = contracts.get(name);
-    if (!contract)
-      throw new SetupError(
-        `--dataset ${name}: there is none; the datasets are ${[...contracts.keys()].join(', ')}`,
-      );
-    if (!existsSync(path)) throw new SetupError(`${path}: there is no such file`);
-    return { dataset: name, path, key: `${contract.source.prefix}${basename(path)}` };
-  });
+      : [[dataset, files]];
+  await requireFiles(wanted.flatMap(([, paths]) => paths));
+  return wanted.flatMap(([name, paths]) => dropsOf(contractOf({ contracts }, name), paths, false));
 }
 
 function summaryOf(result: RunReport): string {
@@ -137,16 +127,6 @@ function summaryOf(result: RunReport): string {
     : `\n${failed} of ${result.batches.length} batches not published; in all`;
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  const isExpected =
-    error instanceof SetupError ||
-    error instanceof ContractError ||
-    (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) ||
-    (error instanceof Error && 'code' in error && error.code === 'ENOENT');
-  console.error(isExpected ? (error as Error).message : error);
-  process.exitCode = 2;
-}
+await runProgram(main, () => {});
 // Idle keep-alive connections of the SDK clients are no reason to stay.
 process.exit();

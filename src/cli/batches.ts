@@ -1,5 +1,7 @@
 /** `sluice batches`: the batches of a dataset, the latest last. */
 import { contractOf } from '../lib/flow/deps.ts';
+import { oneLine } from '../lib/visible.ts';
+import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { accountingCells, printTable } from './table.ts';
 import { readOptions, UsageError } from './usage.ts';
@@ -28,11 +30,11 @@ export async function run(args: string[]): Promise<number> {
     (b) => values.state === undefined || b.state === values.state,
   );
   if (values.json) {
-    console.log(JSON.stringify(batches, null, 2));
+    printJson(batches, 2);
     return 0;
   }
   printTable(
-    console.log,
+    print,
     [
       'batch',
       'state',
@@ -52,7 +54,7 @@ export async function run(args: string[]): Promise<number> {
       files,
       ...accountingCells(counts),
       claimedAt,
-      decision ? `${decision.kind}: ${decision.reason}` : (reason?.slice(0, 100) ?? ''),
+      decision ? `${decision.kind}: ${decision.reason}` : oneLine(reason ?? '', 100),
     ]),
   );
   return 0;

@@ -1,5 +1,6 @@
 /** `sluice completion`: a shell function that is shorter than `npm run sluice --`, and completes. */
 import { resolve } from 'node:path';
+import { print } from '../stage/terminal.ts';
 import { commands } from './commands.ts';
 
 export const help = `Usage: npm run -s sluice -- completion
@@ -18,7 +19,7 @@ export async function run(): Promise<number> {
       return `    ${name}) words='${[...new Set([...found, '--help'])].join(' ')}' ;;`;
     }),
   );
-  console.log(`sluice() { node ${quoted(`${root}/scripts/bootstrap.mjs`)} src/cli/sluice.ts "$@"; }
+  print(`sluice() { node ${quoted(`${root}/scripts/bootstrap.mjs`)} src/cli/sluice.ts "$@"; }
 if [ -n "$ZSH_VERSION" ]; then autoload -U +X bashcompinit && bashcompinit; fi
 _sluice() {
   local words current="\${COMP_WORDS[COMP_CWORD]}"

@@ -1,6 +1,7 @@
 /** `sluice release` and `sluice reject`: what becomes of a held batch. */
 import { decide } from '../lib/flow/operate.ts';
 import type { Decision } from '../lib/ledger/records.ts';
+import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { type Command, readOptions, UsageError } from './usage.ts';
 
@@ -32,11 +33,11 @@ Example:
     const { deps } = await connect(values);
     const decision = { kind, reason: values.reason, at: new Date().toISOString() };
     const result = await decide(deps, values.dataset, id, decision);
-    console.log(
-      values.json
-        ? JSON.stringify({ ...result, decision })
-        : `${result.batch}: ${result.files} files run again, to be ${kind}ed; follow them with: sluice batches --dataset ${values.dataset}`,
-    );
+    if (values.json) printJson({ ...result, decision });
+    else
+      print(
+        `${result.batch}: ${result.files} files run again, to be ${kind}ed; follow them with: sluice batches --dataset ${values.dataset}`,
+      );
     return 0;
   },
 });

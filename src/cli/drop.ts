@@ -1,11 +1,11 @@
 /** `sluice drop`: puts files into the raw bucket, and follows what becomes of them. */
-import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { contractOf } from '../lib/flow/deps.ts';
 import type { FileRecord } from '../lib/ledger/records.ts';
+import { oneLine } from '../lib/visible.ts';
 import { followFiles } from '../stage/follow.ts';
+import { print, printJson, progressOn } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
-import { progressOn } from './progress.ts';
+import { dropsOf, requireFiles } from './paths.ts';
 import { accountingCells, printTable } from './table.ts';
 import { readOptions, UsageError } from './usage.ts';
 
@@ -15,21 +15,24 @@ Uploads files below the dataset's prefix of the raw bucket, and follows the exec
 published, held or failed. Exit status 0 only when all are published.
 
   --dataset NAME
+  --folders         keeps the folders of the files in their keys: jan/feed.json becomes PREFIX/jan/feed.json
 ${stageHelp}
 
 Example:
   npm run sluice -- drop --dataset tweets datasets/samples/twitter.json`;
 
 export async function run(args: string[]): Promise<number> {
-  const { values, positionals } = readOptions(args, { ...stageOptions, dataset: { type: 'string' } });
+  const { values, positionals } = readOptions(args, {
+    ...stageOptions,
+    dataset: { type: 'string' },
+    folders: { type: 'boolean', default: false },
+  });
   const { dataset } = values;
   if (dataset === undefined) throw new UsageError('--dataset is needed');
   if (positionals.length === 0) throw new UsageError('a FILE is needed');
-  for (const path of positionals)
-    if (!(await stat(path)).isFile()) throw new UsageError(`${path}: it is not a file`);
+  await requireFiles(positionals);
   const { stage, deps } = await connect(values);
-  const { prefix } = contractOf(deps, dataset).source;
-  const drops = positionals.map((path) => ({ dataset, path, key: `${prefix}${basename(path)}` }));
+  const drops = dropsOf(contractOf(deps, dataset), positionals, values.folders);
   // With --json the answer stands alone on standard output.
   const { files, startedAt } = await followFiles(
     stage,
@@ -37,22 +40,22 @@ export async function run(args: string[]): Promise<number> {
     progressOn(values.json ? process.stderr : process.stdout),
   );
   const records = files.map(({ record }) => record);
-  if (values.json) console.log(JSON.stringify(records, null, 2));
+  if (values.json) printJson(records, 2);
   else {
-    console.log('');
+    print('');
     printTable(
-      console.log,
+      print,
       ['object', 'state', 'rows read', '= published', '+ quarantined', '+ duplicates', 'reason'],
       records.map(({ object, state, counts, reason }) => [
         object,
         state,
         ...accountingCells(counts),
-        reason?.slice(0, 100) ?? '',
+        oneLine(reason ?? '', 100),
       ]),
     );
-    console.log(`\n  ${((Date.now() - startedAt) / 1000).toFixed(1)} s from the first upload`);
+    print(`\n  ${((Date.now() - startedAt) / 1000).toFixed(1)} s from the first upload`);
     const next = nextSteps(dataset, records);
-    if (next.length > 0) console.log(`  next: ${next.join('\n        ')}`);
+    if (next.length > 0) print(`  next: ${next.join('\n        ')}`);
   }
   return records.every((r) => r.state === 'published') ? 0 : 1;
 }

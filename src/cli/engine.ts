@@ -1,6 +1,7 @@
 /** `sluice engine`: which engine runs the batches of a dataset. */
 import { engineChoiceSchema } from '../lib/config.ts';
 import { contractOf } from '../lib/flow/deps.ts';
+import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { readOptions, UsageError } from './usage.ts';
 
@@ -26,6 +27,7 @@ export async function run(args: string[]): Promise<number> {
   const { dataset } = contractOf(deps, values.dataset);
   if (engine !== undefined) await deps.ledger.chooseEngine(dataset, engine);
   const chosen = engine ?? (await deps.ledger.engineChoice(dataset));
-  console.log(values.json ? JSON.stringify({ dataset, engine: chosen }) : `${dataset}: ${chosen}`);
+  if (values.json) printJson({ dataset, engine: chosen });
+  else print(`${dataset}: ${chosen}`);
   return 0;
 }

@@ -6,6 +6,8 @@ import type { Plan, SetSql } from '../lib/compiler/plan.ts';
 import { readContract } from '../lib/contract/load.ts';
 import type { Contract } from '../lib/contract/schema.ts';
 import { loadReferences } from '../lib/reference/load.ts';
+import { print, printJson } from '../stage/terminal.ts';
+import { requireFiles } from './paths.ts';
 import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- explain [--engine ENGINE] [--json] CONTRACT
@@ -29,13 +31,11 @@ export async function run(args: string[]): Promise<number> {
   if (file === undefined || positionals.length > 1) throw new UsageError('one CONTRACT is needed');
   if (engine !== 'duckdb' && engine !== 'spark')
     throw new UsageError(`--engine ${engine}: it is duckdb or spark`);
+  await requireFiles([file], 'pipe');
   const contract = readContract(file);
   const plan = compile(contract, null, await loadReferences(contract, dirname(file)));
-  console.log(
-    values.json
-      ? JSON.stringify({ ...plan, expectations: expectationsOf(contract) }, null, 2)
-      : describePlan(contract, plan, engine),
-  );
+  if (values.json) printJson({ ...plan, expectations: expectationsOf(contract) }, 2);
+  else print(describePlan(contract, plan, engine));
   return 0;
 }
 

@@ -1,5 +1,7 @@
 /** `sluice files`: the files of a dataset, with their state and counts. */
 import { contractOf } from '../lib/flow/deps.ts';
+import { oneLine } from '../lib/visible.ts';
+import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { accountingCells, printTable } from './table.ts';
 import { readOptions, UsageError } from './usage.ts';
@@ -27,10 +29,10 @@ export async function run(args: string[]): Promise<number> {
   const files = (await deps.ledger.files(values.dataset)).filter(
     (f) => values.state === undefined || f.state === values.state,
   );
-  if (values.json) console.log(JSON.stringify(files, null, 2));
+  if (values.json) printJson(files, 2);
   else
     printTable(
-      console.log,
+      print,
       [
         'object',
         'state',
@@ -50,7 +52,7 @@ export async function run(args: string[]): Promise<number> {
         f.attempts,
         f.batch?.slice(0, 8) ?? '-',
         ...accountingCells(f.counts),
-        f.reason?.slice(0, 100) ?? '',
+        oneLine(f.reason ?? '', 100),
       ]),
     );
   return 0;

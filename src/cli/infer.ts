@@ -1,5 +1,6 @@
 /** `sluice infer`: a contract drafted from sample files. */
 import { draftContract } from '../lib/contract/infer.ts';
+import { print } from '../stage/terminal.ts';
 import { readSamples, textOf } from './samples.ts';
 import { readOptions } from './usage.ts';
 
@@ -21,6 +22,6 @@ export async function run(args: string[]): Promise<number> {
   });
   const { dataset, source, records } = await readSamples(positionals, values.records);
   const draft = draftContract(values.dataset ?? dataset, source, records);
-  console.log(textOf(draft, positionals, records.length).trimEnd());
+  print(textOf(draft, positionals, records.length).trimEnd());
   return 0;
 }

@@ -5,6 +5,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { draftContract } from '../lib/contract/infer.ts';
 import { identifier, topFolder } from '../lib/contract/parts.ts';
+import { print, prompt } from '../stage/terminal.ts';
 import { readSamples, textOf } from './samples.ts';
 import { readOptions, UsageError } from './usage.ts';
 
@@ -37,9 +38,7 @@ export async function run(args: string[]): Promise<number> {
   try {
     const count = samples.records.length;
     const format = samples.source.formats?.join(', ');
-    console.log(
-      `${count} records (${format}${samples.source.records ? `, under ${samples.source.records}` : ''})`,
-    );
+    print(`${count} records (${format}${samples.source.records ? `, under ${samples.source.records}` : ''})`);
     const dataset =
       values.dataset === undefined
         ? await ask('name of the dataset', samples.dataset, as(identifier))
@@ -65,7 +64,7 @@ export async function run(args: string[]): Promise<number> {
     const near = relative(process.cwd(), path);
     const shown = near.startsWith('..') ? path : near;
     const [first = ''] = positionals;
-    console.log(`${shown}: ${likely.required.length} of its columns are in every record. Read it, then
+    print(`${shown}: ${likely.required.length} of its columns are in every record. Read it, then
   npm run sluice -- validate ${shown}
   npm run sluice -- transform --contract ${shown} --out /tmp/${dataset} ${first}
   npm start -- --dataset ${dataset} ${first}`);
@@ -95,7 +94,7 @@ function columnsOf(answer: string, known: readonly string[]): string[] {
 
 const takeLikely = (): { ask: Ask; close: () => void } => ({
   ask: async (question, likely, read) => {
-    console.log(`  ${question}: ${likely}`);
+    print(`  ${question}: ${likely}`);
     return read(likely);
   },
   close: () => {},
@@ -108,15 +107,15 @@ function askOnTerminal(): { ask: Ask; close: () => void } {
   return {
     ask: async (question, likely, read) => {
       for (;;) {
-        process.stdout.write(`  ${question} [${likely}]: `);
+        prompt(`  ${question} [${likely}]: `);
         const { value, done } = await answers.next();
-        if (done) process.stdout.write('\n');
+        if (done) print('');
         const answer = String(value ?? '').trim();
         try {
           return read(answer === '' ? likely : answer);
         } catch (error) {
           if (done || !(error instanceof UsageError)) throw error;
-          console.log(`    ${error.message}`);
+          print(`    ${error.message}`);
         }
       }
     },

@@ -1,8 +1,8 @@
 /** `sluice quarantine`: why rows were refused, the commonest reasons first, each with rows to look at. */
-import { styleText } from 'node:util';
+import { oneLine, visibleLine } from '../lib/visible.ts';
 import { type Refused, refusedRows } from '../stage/quarantine.ts';
+import { print, printJson, styled } from '../stage/terminal.ts';
 import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
-import { oneLine } from './table.ts';
 import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- quarantine [--dataset NAME] [--batch ID] [--rows N] [options]
@@ -29,20 +29,20 @@ export async function run(args: string[]): Promise<number> {
   const { stage, deps } = await connect(values);
   datasetsOf(deps, values.dataset);
   const reasons = await refusedRows(stage, { ...values, rows: Number(values.rows) });
-  if (values.json) console.log(JSON.stringify(reasons, null, 2));
-  else print(reasons);
+  if (values.json) printJson(reasons, 2);
+  else show(reasons);
   return 0;
 }
 
-function print(reasons: readonly Refused[]): void {
-  if (reasons.length === 0) console.log('no rows are in quarantine');
+function show(reasons: readonly Refused[]): void {
+  if (reasons.length === 0) print('no rows are in quarantine');
   for (const { dataset, reason, column, count, rows } of reasons) {
     const subject = column === null ? '' : ` ${column}`;
-    console.log(`${styleText('bold', `${reason}${subject}`)}  ${count} of ${dataset}`);
+    print(styled('bold', visibleLine(`${reason}${subject}`)), `  ${count} of ${visibleLine(dataset)}`);
     for (const { object, line, value, raw } of rows) {
-      console.log(styleText('dim', `  ${object}${line === null ? '' : `, line ${line}`}`));
-      if (value !== null) console.log(`    value  ${oneLine(value, 110)}`);
-      if (raw !== null) console.log(`    row    ${oneLine(raw, 110)}`);
+      print(styled('dim', `  ${visibleLine(object)}${line === null ? '' : `, line ${line}`}`));
+      if (value !== null) print(`    value  ${oneLine(value, 110)}`);
+      if (raw !== null) print(`    row    ${oneLine(raw, 110)}`);
     }
   }
 }

@@ -1,5 +1,6 @@
 /** `sluice query`: asks Athena, in the stage's database and workgroup. */
 import { query } from '../stage/query.ts';
+import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { printAnswer } from './table.ts';
 import { readOptions, UsageError } from './usage.ts';
@@ -20,13 +21,10 @@ export async function run(args: string[]): Promise<number> {
   const { stage } = await connect(values);
   const { columns, rows } = await query(stage, sql);
   if (values.json)
-    console.log(
-      JSON.stringify(
-        rows.map((row) => Object.fromEntries(columns.map((name, i) => [name, row[i] ?? null]))),
-        null,
-        2,
-      ),
+    printJson(
+      rows.map((row) => Object.fromEntries(columns.map((name, i) => [name, row[i] ?? null]))),
+      2,
     );
-  else printAnswer(console.log, columns, rows);
+  else printAnswer(print, columns, rows);
   return 0;
 }

@@ -1,5 +1,6 @@
 /** `sluice reconcile`: partitions of the Data Catalog as the objects in S3 say. */
 import { reconcile } from '../lib/flow/reconcile.ts';
+import { print, printJson } from '../stage/terminal.ts';
 import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
 import { printTable } from './table.ts';
 import { readOptions } from './usage.ts';
@@ -23,10 +24,10 @@ export async function run(args: string[]): Promise<number> {
     const result = await reconcile(deps, dataset);
     if (result) results.push({ dataset, ...result });
   }
-  if (values.json) console.log(JSON.stringify(results, null, 2));
+  if (values.json) printJson(results, 2);
   else
     printTable(
-      console.log,
+      print,
       ['dataset', 'table', 'partitions', 'added', 'dropped'],
       results.map((r) => [r.dataset, r.table, r.partitions, r.added, r.dropped]),
     );

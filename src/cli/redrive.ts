@@ -1,6 +1,8 @@
 /** `sluice redrive`: notifications that could not be understood, once more. */
 import { DeleteMessageCommand, ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
+import { visibleLine } from '../lib/visible.ts';
 import type { Stage } from '../stage/connect.ts';
+import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { readOptions } from './usage.ts';
 
@@ -18,10 +20,10 @@ export async function run(args: string[]): Promise<number> {
   const { values } = readOptions(args, { ...stageOptions, show: { type: 'boolean', default: false } });
   const { stage } = await connect(values);
   const bodies = await redrive(stage, values.show);
-  if (values.json) console.log(JSON.stringify({ messages: bodies.length, bodies }, null, 2));
+  if (values.json) printJson({ messages: bodies.length, bodies }, 2);
   else {
-    for (const body of bodies) console.log(body);
-    console.log(`${bodies.length} messages ${values.show ? 'wait' : 'went back to the queue'}`);
+    for (const body of bodies) print(visibleLine(body));
+    print(`${bodies.length} messages ${values.show ? 'wait' : 'went back to the queue'}`);
   }
   return 0;
 }

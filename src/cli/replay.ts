@@ -1,5 +1,6 @@
 /** `sluice replay`: published files, processed again from raw. */
 import { replay } from '../lib/flow/operate.ts';
+import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { readOptions, UsageError } from './usage.ts';
 
@@ -37,10 +38,7 @@ export async function run(args: string[]): Promise<number> {
   });
   const { deps } = await connect(values);
   const result = await replay(deps, dataset, { from, to, prefix });
-  console.log(
-    values.json
-      ? JSON.stringify(result)
-      : `${result.files} files are processed again, in ${result.batches} batches`,
-  );
+  if (values.json) printJson(result);
+  else print(`${result.files} files are processed again, in ${result.batches} batches`);
   return result.files > 0 ? 0 : 1;
 }

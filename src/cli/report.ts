@@ -4,6 +4,7 @@ import { ObjectMissing } from '../lib/errors.ts';
 import { places } from '../lib/flow/batch.ts';
 import { batchOf } from '../lib/flow/operate.ts';
 import { qualityReportSchema } from '../lib/quality/report.ts';
+import { complain, print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { readOptions, UsageError } from './usage.ts';
 
@@ -34,16 +35,16 @@ export async function run(args: string[]): Promise<number> {
   const { page, data } = places(deps.config).report(dataset, batch);
   try {
     if (values.json) {
-      console.log(JSON.stringify(await deps.store.readJson(data, qualityReportSchema), null, 2));
+      printJson(await deps.store.readJson(data, qualityReportSchema), 2);
       return 0;
     }
     const out = values.out ?? `${dataset}-${batch.slice(0, 8)}.html`;
     await writeFile(out, await deps.store.readText(page));
-    console.log(out);
+    print(out);
     return 0;
   } catch (error) {
     if (!(error instanceof ObjectMissing)) throw error;
-    console.error(`${batch} has no report: it was not validated yet, or before there were reports`);
+    complain(`${batch} has no report: it was not validated yet, or before there were reports`);
     return 1;
   }
 }

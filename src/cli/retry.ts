@@ -1,5 +1,6 @@
 /** `sluice retry`: held and failed files, once more. */
 import { retry } from '../lib/flow/operate.ts';
+import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { readOptions, UsageError } from './usage.ts';
 
@@ -27,6 +28,7 @@ export async function run(args: string[]): Promise<number> {
   if (batch !== undefined && object !== undefined) throw new UsageError('--batch or --object, not both');
   const { deps } = await connect(values);
   const files = await retry(deps, dataset, { batch, object });
-  console.log(values.json ? JSON.stringify({ files }) : `${files} files are tried again`);
+  if (values.json) printJson({ files });
+  else print(`${files} files are tried again`);
   return files > 0 ? 0 : 1;
 }

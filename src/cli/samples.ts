@@ -1,15 +1,18 @@
 /** Sample files as the records of one feed, for the commands that draft a contract. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { parse as parseCsv } from 'csv-parse/sync';
-import { stringify } from 'yaml';
+import { Document, visit } from 'yaml';
 import { type Drafted, findRecords } from '../lib/contract/infer.ts';
 import { Fraction, valueOfField } from '../lib/contract/inferColumn.ts';
 import { parseContract } from '../lib/contract/load.ts';
 import type { Contract } from '../lib/contract/schema.ts';
+import { readStart } from '../lib/engine/inputFile.ts';
 import { isHeader } from '../lib/engine/layout.ts';
 import { compressionOf, unpackStart } from '../lib/engine/unpack.ts';
 import { concatenatedObjects, isJsonObject, tryParseJson } from '../lib/json.ts';
+import { visible, visibleLine } from '../lib/visible.ts';
+import { requireFiles } from './paths.ts';
 import { UsageError } from './usage.ts';
 
 /** No more of a file than this is looked at, in bytes. */
@@ -27,6 +30,7 @@ export async function readSamples(paths: readonly string[], limit: string): Prom
   const [first] = paths;
   if (first === undefined) throw new UsageError('at least one INPUT is needed');
   if (!/^[1-9]\d{0,8}$/.test(limit)) throw new UsageError(`--records ${limit}: it is a number`);
+  await requireFiles(paths, 'pipe');
   const sources = await Promise.all(paths.map(readSample));
   const formats = new Set(sources.map(({ source }) => JSON.stringify(source)));
   const [source] = sources;
@@ -41,19 +45,30 @@ export async function readSamples(paths: readonly string[], limit: string): Prom
 
 /** A draft as the text of a contract file, checked. */
 export function textOf({ contract, left }: Drafted, paths: readonly string[], records: number): string {
-  const text = stringify(contract, { flowCollectionPadding: true, lineWidth: 0 });
+  const document = new Document(contract);
+  visit(document, {
+    Scalar(_, scalar) {
+      // Only in double quotes is an escape what it stands for.
+      if (typeof scalar.value === 'string' && visible(scalar.value) !== scalar.value)
+        scalar.type = 'QUOTE_DOUBLE';
+    },
+  });
+  const text = visible(document.toString({ flowCollectionPadding: true, lineWidth: 0 }));
   parseContract(`${contract.dataset}.yml`, text);
   const notes = [
-    `# Drafted from ${records} records of ${paths.map((p) => basename(p)).join(', ')}.`,
-    ...left.map((path) => `# No column for ${JSON.stringify(path)}: a path cannot have such characters.`),
+    `Drafted from ${records} records of ${paths.map((p) => basename(p)).join(', ')}.`,
+    ...left.map((path) => `No column for ${JSON.stringify(path)}: a path cannot have such characters.`),
   ];
-  return `${notes.join('\n')}\n${text}`;
+  return `${notes.map((note) => `# ${visibleLine(note)}`).join('\n')}\n${text}`;
 }
 
 async function readSample(
   path: string,
 ): Promise<{ source: Partial<Contract['source']>; records: unknown[] }> {
-  const bytes = await readFile(path);
+  const file = await stat(path);
+  const bytes = file.isFIFO()
+    ? await readFile(path)
+    : await readStart(path, Math.min(file.size, sampleBytes));
   const compression = compressionOf(bytes);
   const content = compression
     ? await unpackStart(bytes, compression, sampleBytes)

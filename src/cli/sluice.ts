@@ -1,8 +1,8 @@
 /** The command line: `npm run sluice -- COMMAND …`. One file a command beside this one. */
 import { enableCompileCache } from 'node:module';
-import { SetupError, SluiceError } from '../lib/errors.ts';
+import { complain, print } from '../stage/terminal.ts';
 import { commands, localCommands, stageCommands } from './commands.ts';
-import { UsageError } from './usage.ts';
+import { runProgram } from './program.ts';
 
 // From the second time on nothing is compiled again.
 enableCompileCache();
@@ -21,40 +21,23 @@ On a deployed stage, on AWS or local alike:
 ${lines(stageCommands)}
 
 COMMAND --help says more. Exit status: 0 done; 1 the input or contract has faults, or something waits for a person;
-2 wrong usage or set-up; 141 nobody reads the output any more. NO_COLOR is respected.`;
+2 wrong usage or set-up; 70 a fault of Sluice itself; 141 nobody reads the output any more. NO_COLOR is respected.`;
 
 async function main([name = '--help', ...args]: string[]): Promise<number> {
   if (name === '--help' || name === '-h') {
-    console.log(help);
+    print(help);
     return 0;
   }
-  const command = await commands[name]?.load();
+  const command = Object.hasOwn(commands, name) ? await commands[name]?.load() : undefined;
   if (!command) {
-    console.error(`there is no command "${name}"\n\n${help}`);
+    complain(`there is no command "${name}"\n\n${help}`);
     return 2;
   }
   if (args.includes('--help') || args.includes('-h')) {
-    console.log(command.help);
+    print(command.help);
     return 0;
   }
   return command.run(args);
 }
 
-// As a program ends that knows nothing of it: by SIGPIPE.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(141);
-});
-
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-  if (error instanceof SluiceError) {
-    console.error(error.message);
-    process.exitCode = 1;
-  } else if (error instanceof UsageError || error instanceof SetupError || isMissing) {
-    console.error((error as Error).message);
-    process.exitCode = 2;
-  } else throw error;
-}
+await runProgram(main);

@@ -1,4 +1,5 @@
 /** `sluice status`: how every dataset of a stage is doing. */
+import { print, printJson } from '../stage/terminal.ts';
 import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
 import { printTable } from './table.ts';
 import { readOptions } from './usage.ts';
@@ -39,10 +40,10 @@ export async function run(args: string[]): Promise<number> {
       };
     }),
   );
-  if (values.json) console.log(JSON.stringify(rows, null, 2));
+  if (values.json) printJson(rows, 2);
   else
     printTable(
-      console.log,
+      print,
       ['dataset', 'pending', 'claimed', 'published', 'held', 'failed', 'lease', 'last batch', 'state', 'at'],
       rows.map(({ lastBatch: last, ...r }) => [
         r.dataset,

@@ -1,8 +1,7 @@
 /** Tables for people. */
-import { styleText } from 'node:util';
 import type { Accounting } from '../lib/compiler/plan.ts';
-
-export type Print = (line: string) => void;
+import { oneLine, visibleLine } from '../lib/visible.ts';
+import { type Print, styled } from '../stage/terminal.ts';
 
 /** Columns that line up; a column of numbers stands to the right. */
 export function printTable(
@@ -10,7 +9,7 @@ export function printTable(
   header: readonly string[],
   rows: readonly (readonly (string | number)[])[],
 ): void {
-  const cells = [header, ...rows].map((row) => row.map(String));
+  const cells = [header, ...rows].map((row) => row.map((cell) => visibleLine(String(cell))));
   const widths = header.map((_, i) => Math.max(...cells.map((row) => displayWidth(row[i] ?? ''))));
   const isNumber = header.map(
     (_, i) => rows.length > 0 && rows.every((row) => typeof row[i] === 'number' || row[i] === '-'),
@@ -23,7 +22,7 @@ export function printTable(
       })
       .join('  ')
       .trimEnd();
-    print(`  ${index === 0 ? styleText('dim', line) : line}`);
+    print('  ', index === 0 ? styled('dim', line) : line);
   }
 }
 
@@ -42,12 +41,6 @@ export const printAnswer = (
     columns,
     rows.map((row) => row.map((value) => oneLine(value ?? 'NULL', 60))),
   );
-
-/** A text as one line of at most `width` characters, without the control characters that data may hold. */
-export function oneLine(text: string, width: number): string {
-  const letters = [...text.replaceAll(/[\s\p{Cc}]+/gu, ' ')];
-  return letters.length > width ? `${letters.slice(0, width - 1).join('')}…` : letters.join('');
-}
 
 /** Terminal columns a text takes: two for East Asian wide characters and emoji. */
 function displayWidth(text: string): number {

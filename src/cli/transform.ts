@@ -13,7 +13,9 @@ import { runEmbedded } from '../lib/engine/embedded.ts';
 import { publishedKeys } from '../lib/engine/publishedKeys.ts';
 import { batchId } from '../lib/flow/batch.ts';
 import { loadReferences } from '../lib/reference/load.ts';
+import { complain, print } from '../stage/terminal.ts';
 import { inputOf, localObjects, tableOfInputs } from './inputs.ts';
+import { requireFiles } from './paths.ts';
 import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- transform --contract FILE --out DIR [options] INPUT…
@@ -42,10 +44,12 @@ export async function run(args: string[]): Promise<number> {
     throw new UsageError('--contract, --out and at least one INPUT are needed');
   if (engine !== 'duckdb' && engine !== 'spark')
     throw new UsageError(`--engine ${engine}: it is duckdb or spark`);
+  await requireFiles([file], 'pipe');
   const contract = readContract(file);
   const outputDir = resolve(out);
   await mkdir(outputDir, { recursive: true });
   if ((await readdir(outputDir)).length > 0) throw new UsageError(`--out ${out}: the folder is not empty`);
+  await requireFiles(positionals);
   const scratch = await mkdtemp(join(tmpdir(), 'sluice-input-'));
   process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
   const inputs = await Promise.all(
@@ -72,7 +76,7 @@ export async function run(args: string[]): Promise<number> {
         publishedDir === undefined ? [] : publishedKeys(localObjects(publishedDir), plan, batch, partitions),
     });
   else {
-    const spark = await ensureSpark((message) => console.error(`  ${message}`));
+    const spark = await ensureSpark((message) => complain(`  ${message}`));
     const folder = await mkdtemp(join(tmpdir(), 'sluice-spark-'));
     try {
       const job = await layOutJob(folder, plan, references, inputs, {
@@ -86,7 +90,7 @@ export async function run(args: string[]): Promise<number> {
     }
   }
   const text = JSON.stringify(summary, null, 2);
-  console.log(text);
+  print(text);
   if (values.json) await writeFile(values.json, `${text}\n`);
   return 0;
 }

@@ -14,6 +14,13 @@ export function readOptions<const T extends ParseArgsOptionsConfig>(args: string
   }
 }
 
+/** A port of this machine. Throws UsageError. */
+export function readPort(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+    throw new UsageError(`--port ${text}: it is a number up to 65535`);
+  return Number(text);
+}
+
 /** A command: what `--help` says, and what it does. `run` gives the exit status. */
 export interface Command {
   readonly help: string;

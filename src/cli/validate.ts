@@ -3,6 +3,8 @@ import { dirname } from 'node:path';
 import { readContract } from '../lib/contract/load.ts';
 import { SluiceError } from '../lib/errors.ts';
 import { loadReferences } from '../lib/reference/load.ts';
+import { complain, print } from '../stage/terminal.ts';
+import { requireFiles } from './paths.ts';
 import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- validate CONTRACT…
@@ -15,15 +17,16 @@ Example:
 export async function run(args: string[]): Promise<number> {
   const { positionals } = readOptions(args, {});
   if (positionals.length === 0) throw new UsageError('at least one CONTRACT is needed');
+  await requireFiles(positionals, 'pipe');
   let faults = 0;
   for (const file of positionals)
     try {
       await loadReferences(readContract(file), dirname(file));
-      console.log(`${file}: valid`);
+      print(`${file}: valid`);
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;
       faults++;
-      console.error(error.message);
+      complain(error.message);
     }
   return faults === 0 ? 0 : 1;
 }

@@ -1,7 +1,8 @@
 /** `sluice watch`: a page that shows the executions of a stage as they happen. */
+import { print } from '../stage/terminal.ts';
 import { startWatchServer } from '../watch/server.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
-import { readOptions, UsageError } from './usage.ts';
+import { readOptions, readPort, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run watch -- [--port N] [options]
 
@@ -17,13 +18,13 @@ Example:
 
 export async function run(args: string[]): Promise<number> {
   const { values } = readOptions(args, { ...stageOptions, port: { type: 'string', default: '4700' } });
-  if (!/^\d{1,5}$/.test(values.port)) throw new UsageError(`--port ${values.port}: it is a number`);
+  const port = readPort(values.port);
   const { stage } = await connect(values);
-  const server = await startWatchServer(stage, Number(values.port)).catch((error: unknown) => {
+  const server = await startWatchServer(stage, port).catch((error: unknown) => {
     const isBusy = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
     throw isBusy ? new UsageError(`port ${values.port} is in use; choose another one with --port`) : error;
   });
-  console.log(`the stage ${values.stage} at ${server.address} until Ctrl-C`);
+  print(`the stage ${values.stage} at ${server.address} until Ctrl-C`);
   await new Promise((done) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, done);
   });

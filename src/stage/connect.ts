@@ -61,9 +61,23 @@ export interface Stage {
   readonly athena: AthenaClient;
 }
 
+/** Where a stage is on AWS; what is not given, the environment or ~/.aws says. */
+export interface Place {
+  readonly region?: string | undefined;
+  readonly profile?: string | undefined;
+}
+
 /** Connects to a deployed stage: at a local endpoint, or with none on AWS. Throws SetupError when it is not deployed. */
-export async function connectStage(endpoint: string | undefined, name = 'local'): Promise<Stage> {
-  const options = endpoint === undefined ? {} : localClient(endpoint);
+export async function connectStage(
+  endpoint: string | undefined,
+  name = 'local',
+  { region, profile }: Place = {},
+): Promise<Stage> {
+  const options = {
+    ...(endpoint === undefined ? {} : localClient(endpoint)),
+    ...(region === undefined ? {} : { region }),
+    ...(profile === undefined ? {} : { profile }),
+  };
   const stack = `sluice-${name}`;
   const outputs = await stackOutputs(new CloudFormationClient(options), stack);
   const output = (key: string): string => {
@@ -142,7 +156,7 @@ async function stackOutputs(client: CloudFormationClient, name: string): Promise
     return new Map((Stacks?.[0]?.Outputs ?? []).map((o) => [o.OutputKey ?? '', o.OutputValue ?? '']));
   } catch (error) {
     throw new SetupError(
-      `the stack ${name} cannot be read: ${error instanceof Error ? error.message : error}. Is it deployed, and are --stage, --endpoint and your credentials right?`,
+      `the stack ${name} cannot be read: ${error instanceof Error ? error.message : error}. Is it deployed, and are --stage, --region, --profile and --endpoint right?`,
     );
   }
 }

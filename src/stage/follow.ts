@@ -2,13 +2,13 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { styleText } from 'node:util';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import type { FileRecord } from '../lib/ledger/records.ts';
 import { parallel } from '../lib/parallel.ts';
 import type { Drop, Stage } from './connect.ts';
 import { listExecutions, visitsWithData } from './executions.ts';
 import type { Visit } from './history.ts';
+import { type Part, type Progress, styled } from './terminal.ts';
 
 export interface FollowedFile extends Drop {
   readonly version: string;
@@ -35,12 +35,6 @@ export interface FollowedRun {
   readonly executions: readonly FollowedExecution[];
 }
 
-/** Where the progress goes: lines that stay, and what is going on right now. */
-export interface Progress {
-  line(text: string): void;
-  now(text: string): void;
-}
-
 /** Puts the files into the raw bucket and waits until each is published, held, failed or given back, and nothing runs. */
 export async function followFiles(
   stage: Stage,
@@ -56,7 +50,7 @@ export async function followFiles(
   const dropped = [];
   for (const drop of drops) {
     dropped.push({ ...drop, version: await upload(stage, drop) });
-    progress.line(`${styleText('green', '↑')} ${drop.key}`);
+    progress.line(styled('green', '↑'), ` ${drop.key}`);
   }
   for (;;) {
     const executions = (await all()).filter((e) => !before.has(e.arn)).reverse();
@@ -67,12 +61,12 @@ export async function followFiles(
       const { states, current } = timings(await visitsWithData(stage, execution.arn));
       for (const [i, state] of states.entries())
         if (i >= (printed.get(execution.arn) ?? 0) && !isPoll(states, i))
-          progress.line(stateLine(execution.name, state));
+          progress.line(...stateLine(execution.name, state));
       printed.set(execution.arn, states.length);
       const seconds = ((execution.endedAt ?? Date.now()) - execution.startedAt) / 1000;
       followed.set(execution.arn, { name: execution.name, status: execution.status, seconds, states });
       if (execution.status !== 'RUNNING')
-        progress.line(executionLine(execution.name, execution.status, seconds));
+        progress.line(...executionLine(execution.name, execution.status, seconds));
       else if (current) running.push(`${execution.name} ${current} (${seconds.toFixed(0)} s)`);
     }
     progress.now(running.join(', '));
@@ -81,7 +75,7 @@ export async function followFiles(
     if (files && isQuiet) {
       for (const { key, version, record } of files)
         if (record.version !== version)
-          progress.line(`${styleText('dim', '=')} ${key}: the same bytes as before`);
+          progress.line(styled('dim', '='), ` ${key}: the same bytes as before`);
       return { startedAt, files, executions: [...followed.values()] };
     }
     // AWS answers few calls a second; the local AWS as many as one likes.
@@ -134,8 +128,15 @@ function timings(all: readonly Visit[]): { states: StateTiming[]; current: strin
 const isPoll = (states: readonly StateTiming[], i: number): boolean =>
   states[i]?.failed === false && states[i]?.state === states[i - 2]?.state;
 
-const stateLine = (execution: string, { state, seconds, failed }: StateTiming): string =>
-  `  ${execution.padEnd(18)} ${failed ? styleText('red', '✘') : styleText('green', '✔')} ${state.padEnd(20)}${styleText('dim', `${seconds.toFixed(2).padStart(7)} s`)}`;
+const stateLine = (execution: string, { state, seconds, failed }: StateTiming): Part[] => [
+  `  ${execution.padEnd(18)} `,
+  failed ? styled('red', '✘') : styled('green', '✔'),
+  ` ${state.padEnd(20)}`,
+  styled('dim', `${seconds.toFixed(2).padStart(7)} s`),
+];
 
-const executionLine = (name: string, status: string, seconds: number): string =>
-  `  ${name.padEnd(18)} ${styleText(status === 'SUCCEEDED' ? 'green' : 'red', status)}${styleText('dim', ` in ${seconds.toFixed(2)} s`)}`;
+const executionLine = (name: string, status: string, seconds: number): Part[] => [
+  `  ${name.padEnd(18)} `,
+  styled(status === 'SUCCEEDED' ? 'green' : 'red', status),
+  styled('dim', ` in ${seconds.toFixed(2)} s`),
+];

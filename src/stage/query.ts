@@ -2,6 +2,7 @@
 import {
   type AthenaClient,
   GetQueryExecutionCommand,
+  InvalidRequestException,
   paginateGetQueryResults,
   StartQueryExecutionCommand,
 } from '@aws-sdk/client-athena';
@@ -16,21 +17,15 @@ export interface QueryRows {
 
 /** Runs a statement in the stage's database. Throws AthenaQueryFailed with Athena's reason. */
 export async function query(stage: Pick<Stage, 'athena' | 'config'>, sql: string): Promise<QueryRows> {
-  const { athena, config } = stage;
-  const { QueryExecutionId: id } = await athena.send(
-    new StartQueryExecutionCommand({
-      QueryString: sql,
-      WorkGroup: config.workgroup,
-      QueryExecutionContext: { Database: config.database },
-    }),
-  );
+  const { athena } = stage;
+  const id = await start(stage, sql);
   const status = await waitFor(
     () => statusOf(athena, id),
     (s) => !['QUEUED', 'RUNNING'].includes(s?.State ?? ''),
-    60_000,
+    longestQuery,
   );
   if (status?.State !== 'SUCCEEDED')
-    throw new AthenaQueryFailed(`${status?.State}: ${status?.StateChangeReason}`);
+    throw new AthenaQueryFailed(`${status?.State}: ${status?.StateChangeReason ?? `the query ${id}`}`);
   const all: (string | null)[][] = [];
   let columns: string[] = [];
   for await (const page of paginateGetQueryResults({ client: athena }, { QueryExecutionId: id })) {
@@ -42,5 +37,25 @@ export async function query(stage: Pick<Stage, 'athena' | 'config'>, sql: string
   return { columns, rows: hasHeader ? all.slice(1) : all };
 }
 
-const statusOf = async (athena: AthenaClient, id: string | undefined) =>
+/** Athena's own limit for a query is 30 minutes, unless the account has asked for more. */
+const longestQuery = 31 * 60_000;
+
+/** Throws AthenaQueryFailed for what Athena does not take for a query. */
+async function start({ athena, config }: Pick<Stage, 'athena' | 'config'>, sql: string): Promise<string> {
+  try {
+    const { QueryExecutionId } = await athena.send(
+      new StartQueryExecutionCommand({
+        QueryString: sql,
+        WorkGroup: config.workgroup,
+        QueryExecutionContext: { Database: config.database },
+      }),
+    );
+    return QueryExecutionId ?? '';
+  } catch (error) {
+    if (!(error instanceof InvalidRequestException)) throw error;
+    throw new AthenaQueryFailed(`Athena does not take the query: ${error.message}`, { cause: error });
+  }
+}
+
+const statusOf = async (athena: AthenaClient, id: string) =>
   (await athena.send(new GetQueryExecutionCommand({ QueryExecutionId: id }))).QueryExecution?.Status;

@@ -52,7 +52,7 @@ export function parseContract(file: string, text: string): Contract {
       // One slip in the syntax is followed by many that say nothing new.
       document.errors.slice(0, 1).map((e) => at(e.pos[0], '', e.message.split('\n')[0] ?? e.message)),
     );
-  const parsed = contractSchema.safeParse(document.toJS());
+  const parsed = contractSchema.safeParse(contentOf(document, file));
   if (parsed.success) return parsed.data;
   throw new ContractError(
     file,
@@ -61,6 +61,16 @@ export function parseContract(file: string, text: string): Contract {
       return at(offsetOf(document, path), path.join('.'), issue.message);
     }),
   );
+}
+
+/** Throws ContractError for an alias without its anchor, and for aliases that multiply: a few lines can stand for gigabytes. */
+function contentOf(document: ReturnType<typeof parseDocument>, file: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error;
+    throw new ContractError(file, [{ line: 1, column: 1, path: '', message: error.message }]);
+  }
 }
 
 /** Start of the deepest node that a path reaches: a missing key is shown at its parent. */
