@@ -1,0 +1,63 @@
+/** SDK clients whose calls are answered in memory. */
+
+import type { Service } from './errors.ts';
+import type { Actor, Attempt, Operation, Wire } from './faults.ts';
+
+/** The operations of a service by the class of their commands. */
+export class Operations {
+  private readonly byCommand = new Map<unknown, Operation>();
+  private readonly byName = new Map<string, Operation>();
+  readonly service: Service;
+
+  constructor(service: Service) {
+    this.service = service;
+  }
+
+  /** Answers a command. */
+  on<I extends object>(
+    command: { readonly prototype: { readonly input: I } },
+    name: string,
+    run: (input: I, attempt: Attempt) => object,
+    prepare?: (input: I) => Promise<void> | undefined,
+  ): this {
+    const key = `${this.service}.${name}`;
+    const operation = { service: this.service, name, key, run, ...(prepare ? { prepare } : {}) };
+    this.byCommand.set(command, operation);
+    this.byName.set(name, operation);
+    return this;
+  }
+
+  of(command: object): Operation {
+    const operation = this.byCommand.get(command.constructor);
+    if (operation === undefined)
+      throw new Error(`the in-memory ${this.service} does not answer ${command.constructor.name} yet`);
+    return operation;
+  }
+
+  named(name: string): Operation | undefined {
+    return this.byName.get(name);
+  }
+}
+
+/**
+ * A client of the SDK's class, for everything that asks (instanceof, paginators), whose calls go to the wire. The class's
+ * own constructor does not run: it costs a thousand times as much as a call.
+ */
+export function clientOf<C extends object>(
+  type: { readonly prototype: C },
+  wire: Wire,
+  actor: Actor,
+  operations: Operations,
+): C {
+  const client: C = Object.create(type.prototype);
+  return Object.assign(client, {
+    send: (command: { readonly input: object }): Promise<object> => {
+      try {
+        return wire.call(actor, operations.of(command), command.input);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    },
+    destroy: () => {},
+  });
+}

@@ -1,0 +1,45 @@
+/** EventBridge in memory: a bus that keeps what it was given. */
+import { PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
+import { Operations } from './clients.ts';
+import { awsError } from './errors.ts';
+import { isHit } from './faults.ts';
+
+const ok = { $metadata: { httpStatusCode: 200 } };
+
+/** https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html: 10 entries, 256 KB in all (1 MB since 2025). */
+const maxEntries = 10;
+
+export class MemoryEvents {
+  readonly operations: Operations;
+  /** Entries that the bus took, in order. */
+  readonly entries: PutEventsRequestEntry[] = [];
+
+  constructor() {
+    this.operations = new Operations('events').on(PutEventsCommand, 'PutEvents', (input, { mask }) => {
+      const entries = input.Entries ?? [];
+      if (entries.length === 0 || entries.length > maxEntries)
+        throw awsError(
+          'events',
+          'ValidationException',
+          `1 validation error detected: Value at 'entries' failed to satisfy constraint: Member must have length less than or equal to ${maxEntries}`,
+        );
+      let failed = 0;
+      const results = entries.map((entry, i) => {
+        if (isHit(mask, i, entries.length)) {
+          failed++;
+          return { ErrorCode: 'InternalFailure', ErrorMessage: 'Internal failure' };
+        }
+        this.entries.push(structuredClone(entry));
+        return { EventId: `event-${this.entries.length}` };
+      });
+      return { ...ok, FailedEntryCount: failed, Entries: results };
+    });
+  }
+
+  /** Details of the events of a type, parsed. */
+  details(type: string): unknown[] {
+    return this.entries
+      .filter((e) => e.DetailType === type)
+      .map((e): unknown => JSON.parse(e.Detail ?? 'null'));
+  }
+}

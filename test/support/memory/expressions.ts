@@ -1,0 +1,646 @@
+/**
+ * DynamoDB's expressions: parsed once for each text, evaluated on items.
+ * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
+ * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html
+ */
+import { awsError } from './errors.ts';
+import { reservedWords } from './reservedWords.ts';
+import {
+  compare,
+  equals,
+  hasElement,
+  type Item,
+  isList,
+  isMap,
+  isSet,
+  typeOf,
+  type Value,
+} from './values.ts';
+
+/** What `#name` and `:value` stand for in one call. */
+export interface Bindings {
+  readonly names: Readonly<Record<string, string>>;
+  readonly values: Readonly<Record<string, Value>>;
+}
+
+/** An attribute (its name, or the placeholder of it), then members and indexes. */
+export type Path = readonly (string | number)[];
+
+export type Operand =
+  | { readonly kind: 'path'; readonly path: Path }
+  | { readonly kind: 'value'; readonly name: string }
+  | { readonly kind: 'size'; readonly path: Path };
+
+export type Condition =
+  | { readonly kind: 'and' | 'or'; readonly left: Condition; readonly right: Condition }
+  | { readonly kind: 'not'; readonly condition: Condition }
+  | { readonly kind: 'compare'; readonly op: string; readonly left: Operand; readonly right: Operand }
+  | { readonly kind: 'between'; readonly of: Operand; readonly low: Operand; readonly high: Operand }
+  | { readonly kind: 'in'; readonly of: Operand; readonly among: readonly Operand[] }
+  | { readonly kind: 'exists'; readonly path: Path; readonly wanted: boolean }
+  | { readonly kind: 'beginsWith' | 'contains' | 'type'; readonly of: Operand; readonly with: Operand };
+
+/** What SET assigns. */
+type Source =
+  | Operand
+  | { readonly kind: 'add' | 'subtract'; readonly left: Source; readonly right: Source }
+  | { readonly kind: 'ifNotExists'; readonly path: Path; readonly otherwise: Source }
+  | { readonly kind: 'listAppend'; readonly first: Source; readonly second: Source };
+
+export type Action =
+  | { readonly kind: 'set'; readonly path: Path; readonly source: Source }
+  | { readonly kind: 'remove'; readonly path: Path }
+  | { readonly kind: 'add' | 'delete'; readonly path: Path; readonly value: Operand };
+
+/** A parsed expression, with the placeholders that it uses. */
+export interface Parsed<T> {
+  readonly kind: string;
+  readonly ast: T;
+  readonly names: ReadonlySet<string>;
+  readonly values: ReadonlySet<string>;
+  /** The attributes that its paths begin with, or their placeholders. */
+  readonly roots: ReadonlySet<string>;
+}
+
+const validation = (message: string): Error => awsError('dynamodb', 'ValidationException', message);
+
+// ---- parsing
+
+const token = /\s*(?:([A-Za-z_][\w]*)|([#:]\w+)|(\d+)|(<>|<=|>=|[=<>()[\].,+-]))/y;
+
+class Parser {
+  readonly names = new Set<string>();
+  readonly values = new Set<string>();
+  readonly roots = new Set<string>();
+  private readonly tokens: string[] = [];
+  private at = 0;
+  private readonly kind: string;
+  private readonly text: string;
+
+  constructor(kind: string, text: string) {
+    this.kind = kind;
+    this.text = text;
+    if (text.trim() === '') throw validation(`Invalid ${kind}: The expression can not be empty;`);
+    token.lastIndex = 0;
+    while (token.lastIndex < text.trimEnd().length) {
+      const start = token.lastIndex;
+      const found = token.exec(text);
+      if (!found) throw this.syntax(text.slice(start).trim().charAt(0), text.slice(start, start + 10));
+      this.tokens.push(found[1] ?? found[2] ?? found[3] ?? found[4] ?? '');
+    }
+  }
+
+  private syntax(word: string, near: string): Error {
+    return validation(`Invalid ${this.kind}: Syntax error; token: "${word}", near: "${near}"`);
+  }
+
+  fail(): never {
+    const word = this.tokens[this.at] ?? '<EOF>';
+    throw this.syntax(word, this.tokens.slice(Math.max(0, this.at - 1), this.at + 2).join(' ') || this.text);
+  }
+
+  get isDone(): boolean {
+    return this.at >= this.tokens.length;
+  }
+
+  peek(ahead = 0): string {
+    return this.tokens[this.at + ahead] ?? '';
+  }
+
+  /** A keyword in any case, which is then passed. */
+  word(wanted: string): boolean {
+    if (this.peek().toUpperCase() !== wanted) return false;
+    this.at++;
+    return true;
+  }
+
+  sign(wanted: string): boolean {
+    if (this.peek() !== wanted) return false;
+    this.at++;
+    return true;
+  }
+
+  expect(wanted: string): void {
+    if (!this.sign(wanted)) this.fail();
+  }
+
+  path(): Path {
+    const root = this.element();
+    this.roots.add(root);
+    const path: (string | number)[] = [root];
+    for (;;)
+      if (this.sign('.')) path.push(this.element());
+      else if (this.sign('[')) {
+        if (!/^\d+$/.test(this.peek())) this.fail();
+        path.push(Number(this.peek()));
+        this.at++;
+        this.expect(']');
+      } else return path;
+  }
+
+  private element(): string {
+    const name = this.peek();
+    if (!/^[A-Za-z_#]/.test(name)) this.fail();
+    if (name.startsWith('#')) this.names.add(name);
+    else if (reservedWords.has(name.toUpperCase()))
+      throw validation(
+        `Invalid ${this.kind}: Attribute name is a reserved keyword; reserved keyword: ${name}`,
+      );
+    this.at++;
+    return name;
+  }
+
+  value(): Operand {
+    const name = this.peek();
+    if (!name.startsWith(':')) this.fail();
+    this.values.add(name);
+    this.at++;
+    return { kind: 'value', name };
+  }
+
+  isCall(name: string): boolean {
+    return this.peek() === name && this.peek(1) === '(';
+  }
+
+  call(): void {
+    this.at += 2;
+  }
+
+  operand(): Operand {
+    if (this.peek().startsWith(':')) return this.value();
+    if (this.isCall('size')) {
+      this.call();
+      const path = this.path();
+      this.expect(')');
+      return { kind: 'size', path };
+    }
+    if (this.peek(1) === '(')
+      throw validation(`Invalid ${this.kind}: Invalid function name; function: ${this.peek()}`);
+    return { kind: 'path', path: this.path() };
+  }
+
+  condition(): Condition {
+    let left = this.conjunction();
+    while (this.word('OR')) left = { kind: 'or', left, right: this.conjunction() };
+    return left;
+  }
+
+  private conjunction(): Condition {
+    let left = this.negation();
+    while (this.word('AND')) left = { kind: 'and', left, right: this.negation() };
+    return left;
+  }
+
+  private negation(): Condition {
+    return this.word('NOT') ? { kind: 'not', condition: this.negation() } : this.primary();
+  }
+
+  private primary(): Condition {
+    if (this.sign('(')) {
+      const isDouble = this.peek() === '(';
+      const inner = this.at;
+      const condition = this.condition();
+      if (isDouble && this.closes(inner))
+        throw validation(`Invalid ${this.kind}: The expression has redundant parentheses;`);
+      this.expect(')');
+      return condition;
+    }
+    for (const [name, wanted] of existence)
+      if (this.isCall(name)) {
+        this.call();
+        const path = this.path();
+        this.expect(')');
+        return { kind: 'exists', path, wanted };
+      }
+    for (const [name, kind] of tests)
+      if (this.isCall(name)) {
+        this.call();
+        const of = this.operand();
+        this.expect(',');
+        const other = this.operand();
+        this.expect(')');
+        return { kind, of, with: other };
+      }
+    return this.comparison();
+  }
+
+  /** Whether the parenthesis that opens at `from` closes right before here. */
+  private closes(from: number): boolean {
+    let depth = 0;
+    for (let i = from; i < this.at; i++) {
+      if (this.tokens[i] === '(') depth++;
+      if (this.tokens[i] === ')' && --depth === 0) return i === this.at - 1;
+    }
+    return false;
+  }
+
+  private comparison(): Condition {
+    const of = this.operand();
+    if (this.word('BETWEEN')) {
+      const low = this.operand();
+      if (!this.word('AND')) this.fail();
+      return { kind: 'between', of, low, high: this.operand() };
+    }
+    if (this.word('IN')) {
+      this.expect('(');
+      const among = [this.operand()];
+      while (this.sign(',')) among.push(this.operand());
+      this.expect(')');
+      if (among.length > 100)
+        throw validation(`Invalid ${this.kind}: The IN operator is provided with too many operands;`);
+      return { kind: 'in', of, among };
+    }
+    const op = this.peek();
+    if (!comparators.has(op)) this.fail();
+    this.at++;
+    const right = this.operand();
+    if (of.kind === 'path' && right.kind === 'path' && of.path.join('.') === right.path.join('.'))
+      throw validation(
+        `Invalid ${this.kind}: The first operand must be distinct from the remaining operands for this operator or function; operator: ${op}`,
+      );
+    return { kind: 'compare', op, left: of, right };
+  }
+
+  update(): Action[] {
+    const actions: Action[] = [];
+    const seen = new Set<string>();
+    while (!this.isDone) {
+      const clause = this.peek().toUpperCase();
+      if (!clauses.has(clause)) this.fail();
+      if (seen.has(clause))
+        throw validation(
+          `Invalid UpdateExpression: The "${clause}" section can only be used once in an update expression;`,
+        );
+      seen.add(clause);
+      this.at++;
+      do actions.push(this.action(clause));
+      while (this.sign(','));
+    }
+    return actions;
+  }
+
+  private action(clause: string): Action {
+    const path = this.path();
+    if (clause === 'REMOVE') return { kind: 'remove', path };
+    if (clause === 'ADD') return { kind: 'add', path, value: this.value() };
+    if (clause === 'DELETE') return { kind: 'delete', path, value: this.value() };
+    this.expect('=');
+    return { kind: 'set', path, source: this.source() };
+  }
+
+  private source(): Source {
+    const left = this.term();
+    if (this.sign('+')) return { kind: 'add', left, right: this.term() };
+    if (this.sign('-')) return { kind: 'subtract', left, right: this.term() };
+    return left;
+  }
+
+  private term(): Source {
+    if (this.sign('(')) {
+      const source = this.source();
+      this.expect(')');
+      return source;
+    }
+    if (this.isCall('if_not_exists')) {
+      this.call();
+      const path = this.path();
+      this.expect(',');
+      const otherwise = this.source();
+      this.expect(')');
+      return { kind: 'ifNotExists', path, otherwise };
+    }
+    if (this.isCall('list_append')) {
+      this.call();
+      const first = this.term();
+      this.expect(',');
+      const second = this.term();
+      this.expect(')');
+      return { kind: 'listAppend', first, second };
+    }
+    if (this.isCall('size'))
+      throw validation(
+        'Invalid UpdateExpression: The function is not allowed in an update expression; function: size',
+      );
+    return this.operand();
+  }
+
+  projection(): Path[] {
+    const paths = [this.path()];
+    while (this.sign(',')) paths.push(this.path());
+    return paths;
+  }
+}
+
+const existence = [
+  ['attribute_exists', true],
+  ['attribute_not_exists', false],
+] as const;
+const tests = [
+  ['begins_with', 'beginsWith'],
+  ['contains', 'contains'],
+  ['attribute_type', 'type'],
+] as const;
+const comparators = new Set(['=', '<>', '<', '<=', '>', '>=']);
+const clauses = new Set(['SET', 'REMOVE', 'ADD', 'DELETE']);
+
+/** A function that parses each text once. */
+function cached<T>(kind: string, parse: (parser: Parser) => T) {
+  const known = new Map<string, Parsed<T>>();
+  return (text: string): Parsed<T> => {
+    const found = known.get(text);
+    if (found) return found;
+    const parser = new Parser(kind, text);
+    const ast = parse(parser);
+    if (!parser.isDone) parser.fail();
+    const parsed = { kind, ast, names: parser.names, values: parser.values, roots: parser.roots };
+    // Texts are few; a test that generates them must not fill the memory.
+    if (known.size > 10_000) known.clear();
+    known.set(text, parsed);
+    return parsed;
+  };
+}
+
+export const parseCondition = cached('ConditionExpression', (p) => p.condition());
+export const parseFilter = cached('FilterExpression', (p) => p.condition());
+export const parseKeyCondition = cached('KeyConditionExpression', (p) => p.condition());
+export const parseUpdate = cached('UpdateExpression', (p) => p.update());
+export const parseProjection = cached('ProjectionExpression', (p) => p.projection());
+
+/** Throws ValidationException for a placeholder that is missing or that nothing uses. */
+export function checkPlaceholders(
+  expressions: readonly (Parsed<unknown> | undefined)[],
+  { names, values }: Bindings,
+): void {
+  for (const expression of expressions) {
+    if (expression === undefined) continue;
+    for (const name of expression.names)
+      if (names[name] === undefined)
+        throw validation(
+          `Invalid ${expression.kind}: An expression attribute name used in the document path is not defined; attribute name: ${name}`,
+        );
+    for (const value of expression.values)
+      if (values[value] === undefined)
+        throw validation(
+          `Invalid ${expression.kind}: An expression attribute value used in expression is not defined; attribute value: ${value}`,
+        );
+  }
+  for (const name in names)
+    if (!expressions.some((e) => e?.names.has(name)))
+      throw validation(`Value provided in ExpressionAttributeNames unused in expressions: keys: {${name}}`);
+  for (const value in values)
+    if (!expressions.some((e) => e?.values.has(value)))
+      throw validation(`Value provided in ExpressionAttributeValues unused in expressions: keys: {${value}}`);
+}
+
+// ---- conditions
+
+const nameOf = (element: string, { names }: Bindings): string =>
+  element.charCodeAt(0) === 35 ? (names[element] ?? '') : element;
+
+/** The name of a path's attribute. */
+export const attributeOf = (path: Path, bindings: Bindings): string => nameOf(String(path[0]), bindings);
+
+const member = (map: Item, name: string): Value | undefined =>
+  Object.hasOwn(map, name) ? map[name] : undefined;
+
+export function valueAt(item: Item | undefined, path: Path, bindings: Bindings): Value | undefined {
+  let value: Value | undefined = item;
+  for (const element of path) {
+    if (typeof element === 'number')
+      value = value !== undefined && isList(value) ? value[element] : undefined;
+    else value = isMap(value) ? member(value, nameOf(element, bindings)) : undefined;
+    if (value === undefined) return undefined;
+  }
+  return value;
+}
+
+export function operandValue(
+  operand: Operand,
+  item: Item | undefined,
+  bindings: Bindings,
+): Value | undefined {
+  if (operand.kind === 'value') return bindings.values[operand.name];
+  const value = valueAt(item, operand.path, bindings);
+  return operand.kind === 'path' || value === undefined ? value : lengthOf(value);
+}
+
+/** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html: size */
+function lengthOf(value: Value): number | undefined {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (isList(value) || value instanceof Uint8Array) return value.length;
+  return isSet(value) ? value.size : Object.keys(value).length;
+}
+
+export function holds(condition: Condition, item: Item | undefined, bindings: Bindings): boolean {
+  switch (condition.kind) {
+    case 'and':
+      return holds(condition.left, item, bindings) && holds(condition.right, item, bindings);
+    case 'or':
+      return holds(condition.left, item, bindings) || holds(condition.right, item, bindings);
+    case 'not':
+      return !holds(condition.condition, item, bindings);
+    case 'exists':
+      return (valueAt(item, condition.path, bindings) !== undefined) === condition.wanted;
+    case 'compare':
+      return compares(
+        condition.op,
+        operandValue(condition.left, item, bindings),
+        operandValue(condition.right, item, bindings),
+      );
+    case 'between': {
+      const of = operandValue(condition.of, item, bindings);
+      return (
+        compares('>=', of, operandValue(condition.low, item, bindings)) &&
+        compares('<=', of, operandValue(condition.high, item, bindings))
+      );
+    }
+    case 'in': {
+      const of = operandValue(condition.of, item, bindings);
+      return condition.among.some((operand) => compares('=', of, operandValue(operand, item, bindings)));
+    }
+  }
+  const of = operandValue(condition.of, item, bindings);
+  const other = operandValue(condition.with, item, bindings);
+  if (of === undefined || other === undefined) return false;
+  switch (condition.kind) {
+    case 'type':
+      return typeOf(of) === other;
+    case 'beginsWith':
+      if (typeof of === 'string' && typeof other === 'string') return of.startsWith(other);
+      return (
+        of instanceof Uint8Array &&
+        other instanceof Uint8Array &&
+        Buffer.compare(of.subarray(0, other.length), other) === 0
+      );
+    case 'contains':
+      if (typeof of === 'string') return typeof other === 'string' && of.includes(other);
+      if (isSet(of)) return hasElement(of, other);
+      if (of instanceof Uint8Array)
+        return other instanceof Uint8Array && Buffer.from(of).includes(Buffer.from(other));
+      return isList(of) && of.some((element) => equals(element, other));
+  }
+}
+
+/** A missing attribute equals nothing, and differs from everything. */
+function compares(op: string, left: Value | undefined, right: Value | undefined): boolean {
+  if (op === '<>') return left === undefined || right === undefined || !equals(left, right);
+  if (left === undefined || right === undefined) return false;
+  if (op === '=') return equals(left, right);
+  const order = compare(left, right);
+  if (order === undefined) return false;
+  if (op === '<') return order < 0;
+  if (op === '<=') return order <= 0;
+  return op === '>' ? order > 0 : order >= 0;
+}
+
+// ---- projections
+
+/** The attributes at `paths`; elements of lists move together. */
+export function project(item: Item, paths: readonly Path[], bindings: Bindings): Item {
+  const wanted = paths.filter((path) => valueAt(item, path, bindings) !== undefined);
+  return wanted.length === 0 ? {} : (selected(item, wanted, bindings) as Item);
+}
+
+function selected(value: Value, paths: readonly Path[], bindings: Bindings): Value {
+  if (paths.some((path) => path.length === 0)) return value;
+  const byElement = new Map<string | number, Path[]>();
+  for (const [first, ...rest] of paths) {
+    const element = typeof first === 'string' ? nameOf(first, bindings) : (first ?? 0);
+    byElement.set(element, [...(byElement.get(element) ?? []), rest]);
+  }
+  if (isList(value))
+    return [...byElement]
+      .sort(([a], [b]) => Number(a) - Number(b))
+      .map(([index, rest]) => selected(value[Number(index)] ?? null, rest, bindings));
+  const map: Record<string, Value> = {};
+  for (const [name, rest] of byElement)
+    if (isMap(value)) map[name] = selected(member(value, String(name)) ?? null, rest, bindings);
+  return map;
+}
+
+// ---- updates
+
+/** The item after all actions, each of which sees the item as it was before. */
+export function updated(item: Item, actions: readonly Action[], bindings: Bindings): Item {
+  checkOverlap(actions, bindings);
+  const changes = actions.map((action) => ({ action, value: newValue(action, item, bindings) }));
+  let next = item;
+  for (const { action, value } of changes)
+    if (value !== undefined) next = withValue(next, action.path, value, bindings) as Item;
+  // Elements that go are counted in the list as it was: the last one goes first.
+  const removed = changes.filter((c) => c.value === undefined).map((c) => c.action.path);
+  const index = (path: Path): number => (typeof path.at(-1) === 'number' ? Number(path.at(-1)) : -1);
+  for (const path of removed.sort((a, b) => index(b) - index(a)))
+    next = withoutValue(next, path, bindings) as Item;
+  return next;
+}
+
+function checkOverlap(actions: readonly Action[], bindings: Bindings): void {
+  for (let i = 1; i < actions.length; i++)
+    for (let j = 0; j < i; j++) {
+      const [a, b] = [actions[i]?.path ?? [], actions[j]?.path ?? []];
+      if (attributeOf(a, bindings) !== attributeOf(b, bindings)) continue;
+      const named = (path: Path) => path.map((e) => (typeof e === 'string' ? nameOf(e, bindings) : `[${e}]`));
+      const [x, y] = [named(a), named(b)];
+      if (x.every((e, n) => n >= y.length || e === y[n]))
+        throw validation(
+          `Invalid UpdateExpression: Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [${x.join(', ')}], path two: [${y.join(', ')}]`,
+        );
+    }
+}
+
+/** What is to stand at an action's path; undefined when it is to go. */
+function newValue(action: Action, item: Item, bindings: Bindings): Value | undefined {
+  if (action.kind === 'remove') return undefined;
+  if (action.kind === 'set') return sourceValue(action.source, item, bindings);
+  const existing = valueAt(item, action.path, bindings);
+  const value = operandValue(action.value, item, bindings);
+  if (action.kind === 'add') {
+    if (typeof value === 'number' && (existing === undefined || typeof existing === 'number'))
+      return (existing ?? 0) + value;
+    if (!isSet(value)) throw validation(typeof value === 'number' ? wrongType : wrongOperand('ADD', value));
+    if (existing === undefined) return value;
+    if (!isSet(existing) || typeOf(existing) !== typeOf(value)) throw validation(wrongType);
+    return new Set([...existing, ...[...value].filter((v) => !hasElement(existing, v))]);
+  }
+  if (!isSet(value)) throw validation(wrongOperand('DELETE', value));
+  if (existing === undefined) return undefined;
+  if (!isSet(existing) || typeOf(existing) !== typeOf(value)) throw validation(wrongType);
+  const rest = [...existing].filter((v) => !hasElement(value, v));
+  return rest.length === 0 ? undefined : new Set(rest);
+}
+
+const wrongType = 'An operand in the update expression has an incorrect data type';
+const wrongOperand = (operator: string, value: Value | undefined): string =>
+  `Invalid UpdateExpression: Incorrect operand type for operator or function; operator: ${operator}, operand type: ${value === undefined ? 'NULL' : typeOf(value)}`;
+
+function sourceValue(source: Source, item: Item, bindings: Bindings): Value {
+  switch (source.kind) {
+    case 'ifNotExists':
+      return valueAt(item, source.path, bindings) ?? sourceValue(source.otherwise, item, bindings);
+    case 'listAppend': {
+      const [first, second] = [source.first, source.second].map((s) => sourceValue(s, item, bindings));
+      if (first === undefined || second === undefined || !isList(first) || !isList(second))
+        throw validation(wrongType);
+      return [...first, ...second];
+    }
+    case 'add':
+    case 'subtract': {
+      const left = sourceValue(source.left, item, bindings);
+      const right = sourceValue(source.right, item, bindings);
+      if (typeof left !== 'number' || typeof right !== 'number') throw validation(wrongType);
+      return source.kind === 'add' ? left + right : left - right;
+    }
+  }
+  const value = operandValue(source, item, bindings);
+  if (value === undefined)
+    throw validation('The provided expression refers to an attribute that does not exist in the item');
+  return value;
+}
+
+const invalidPath = 'The document path provided in the update expression is invalid for update';
+
+/** A copy of a container with a value at a path below it. */
+function withValue(container: Value | undefined, path: Path, value: Value, bindings: Bindings): Value {
+  const [element, ...rest] = path;
+  if (element === undefined) return value;
+  if (typeof element === 'number') {
+    if (container === undefined || !isList(container)) throw validation(invalidPath);
+    const list = [...container];
+    // Behind the end, whatever the index, the value is appended.
+    if (element >= list.length && rest.length > 0) throw validation(invalidPath);
+    if (element >= list.length) list.push(value);
+    else list[element] = withValue(list[element], rest, value, bindings);
+    return list;
+  }
+  if (!isMap(container)) throw validation(invalidPath);
+  const name = nameOf(element, bindings);
+  if (rest.length > 0 && member(container, name) === undefined) throw validation(invalidPath);
+  return {
+    ...container,
+    [name]: rest.length === 0 ? value : withValue(member(container, name), rest, value, bindings),
+  };
+}
+
+/** A copy of a container without what stands at a path; the parent has to be there. */
+function withoutValue(container: Value | undefined, path: Path, bindings: Bindings): Value {
+  const [element, ...rest] = path;
+  if (typeof element === 'number') {
+    if (container === undefined || !isList(container)) throw validation(invalidPath);
+    const found = container[element];
+    if (found === undefined) return container;
+    if (rest.length === 0) return container.toSpliced(element, 1);
+    return container.with(element, withoutValue(found, rest, bindings));
+  }
+  if (element === undefined || !isMap(container)) throw validation(invalidPath);
+  const name = nameOf(element, bindings);
+  const found = member(container, name);
+  if (rest.length === 0) {
+    if (found === undefined) return container;
+    const { [name]: _, ...others } = container;
+    return others;
+  }
+  if (found === undefined) throw validation(invalidPath);
+  return { ...container, [name]: withoutValue(found, rest, bindings) };
+}

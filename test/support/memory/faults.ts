@@ -1,0 +1,260 @@
+/**
+ * What may go wrong with a call. Every call of every client passes through one Wire, which knows who calls, counts, asks
+ * the plan what is to happen, and lets a scheduler decide whose turn it is.
+ */
+import { awsError, isRetried, type Service, troubleOf } from './errors.ts';
+
+/** One attempt of a call, as AWS sees it: what the SDK sends again is an attempt of its own. */
+export interface Call {
+  readonly actor: string;
+  readonly service: Service;
+  /** As the API calls it: GetItem, TransactWriteItems, CopyObject. */
+  readonly operation: string;
+  readonly input: object;
+  /** 1 for the actor's first attempt. */
+  readonly n: number;
+  /** 1 for the first attempt, more for what the SDK sends again. */
+  readonly attempt: number;
+}
+
+export type Fault =
+  /** An error, before any effect. By default one that the SDK tries again, where it has attempts left. */
+  | { readonly mode: 'fail'; readonly error?: string | undefined }
+  /** The effect happens; the caller gets an error. */
+  | { readonly mode: 'lost'; readonly error?: string | undefined }
+  /** The effect happens twice, since the SDK lost the first answer: the caller gets the second. */
+  | { readonly mode: 'twice' }
+  /**
+   * An answer for a part: Errors of DeleteObjects, UnprocessedKeys, FailedEntryCount, a cancelled transaction, a short page.
+   * Item i fails when bit i of `mask` is set; at least one fails. A call that has no parts goes through.
+   */
+  | { readonly mode: 'partial'; readonly mask?: number | undefined }
+  /** The caller dies in the call, before or after its effect. */
+  | { readonly mode: 'hang'; readonly effect?: boolean | undefined }
+  /**
+   * The effect happens when the test (or the scheduler) runs it. The caller dies, waits for it, or gets an error at once, as
+   * after its own timeout.
+   */
+  | { readonly mode: 'stall'; readonly caller?: 'dies' | 'waits' | 'timesOut' | undefined };
+
+/** What happens to a call; undefined for a call that works. Asked once for each attempt, in order. */
+export type Plan = (call: Call) => Fault | undefined;
+
+/** What an effect is told about its call. */
+export interface Attempt {
+  /** Which of its parts fail; undefined for none. */
+  readonly mask: number | undefined;
+  /** The idempotency token that the SDK makes, the same in all attempts of one call; undefined when there is only one. */
+  readonly token: string | undefined;
+}
+
+/** An operation of a service. `run` takes effect at once and gives the answer, or throws AWS's error. */
+export interface Operation {
+  readonly service: Service;
+  readonly name: string;
+  /** `service.name` */
+  readonly key: string;
+  /** Reads what the SDK would read before it sends: bodies that are streams. */
+  prepare?(input: object): Promise<void> | undefined;
+  run(input: object, attempt: Attempt): object;
+}
+
+/** An effect that has not happened yet. */
+export interface Stalled {
+  readonly call: Call;
+  /** Lets it happen. A second time changes nothing. */
+  run(): void;
+}
+
+/** Who calls. A dead actor hears nothing any more, and none of its later calls reaches AWS. */
+export class Actor {
+  readonly name: string;
+  isDead = false;
+  /** Attempts so far. */
+  calls = 0;
+  /** Attempts by operation, such as `dynamodb.GetItem`. */
+  readonly counts = new Map<string, number>();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+const never = <T>(): Promise<T> => new Promise(() => {});
+
+export class Wire {
+  plan: Plan | undefined;
+  /** Attempts of each call, as the SDK's maxAttempts. */
+  maxAttempts = 1;
+  /** Set by a scheduler: settles when the actor may make its call. */
+  turn: ((actor: Actor, operation: Operation) => Promise<void>) | undefined;
+  /** Called at each attempt: time goes on. */
+  onCall: () => void = () => {};
+  /** Effects that have not happened yet, the oldest first. */
+  readonly stalled: Stalled[] = [];
+  /** Faults that hit a call. A plan that hits nothing proves nothing. */
+  readonly hits: { readonly call: Call; readonly fault: Fault }[] = [];
+  private tokens = 0;
+
+  call(actor: Actor, operation: Operation, input: object): Promise<object> {
+    if (actor.isDead) return never();
+    if (this.plan !== undefined || this.turn !== undefined || operation.prepare !== undefined)
+      return this.watched(actor, operation, input);
+    this.count(actor, operation);
+    try {
+      return Promise.resolve(operation.run(input, { mask: undefined, token: undefined }));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  private count(actor: Actor, { key }: Operation): void {
+    this.onCall();
+    actor.calls++;
+    actor.counts.set(key, (actor.counts.get(key) ?? 0) + 1);
+  }
+
+  private async watched(actor: Actor, operation: Operation, input: object): Promise<object> {
+    await operation.prepare?.(input);
+    const token = `token-${++this.tokens}`;
+    for (let attempt = 1; ; attempt++) {
+      if (this.turn !== undefined) await this.turn(actor, operation);
+      if (actor.isDead) return never();
+      this.count(actor, operation);
+      const call: Call = {
+        actor: actor.name,
+        service: operation.service,
+        operation: operation.name,
+        input,
+        n: actor.calls,
+        attempt,
+      };
+      const fault = this.plan?.(call);
+      if (fault !== undefined) this.hits.push({ call, fault });
+      try {
+        return await this.answer(actor, operation, call, fault, token);
+      } catch (error) {
+        if (attempt >= this.maxAttempts || !isRetried(error)) throw error;
+      }
+    }
+  }
+
+  private answer(
+    actor: Actor,
+    operation: Operation,
+    call: Call,
+    fault: Fault | undefined,
+    token: string,
+  ): object | Promise<object> {
+    const run = (mask?: number) => operation.run(call.input, { mask, token });
+    switch (fault?.mode) {
+      case undefined:
+        return run();
+      case 'partial':
+        return run(fault.mask ?? 0);
+      case 'fail':
+        throw awsError(operation.service, fault.error ?? troubleOf[operation.service], 'the call failed');
+      case 'lost':
+        ignoringErrors(run);
+        throw awsError(operation.service, fault.error ?? 'TimeoutError', 'the answer was lost');
+      case 'twice':
+        ignoringErrors(run);
+        return run();
+      case 'hang':
+        if (fault.effect === true) ignoringErrors(run);
+        actor.isDead = true;
+        return never();
+      case 'stall':
+        return this.stall(actor, operation, call, fault.caller ?? 'dies', run);
+    }
+  }
+
+  private stall(
+    actor: Actor,
+    operation: Operation,
+    call: Call,
+    caller: 'dies' | 'waits' | 'timesOut',
+    run: () => object,
+  ): Promise<object> {
+    const answer = new Promise<object>((resolve, reject) => {
+      const stalled: Stalled = {
+        call,
+        run: () => {
+          const at = this.stalled.indexOf(stalled);
+          if (at < 0) return;
+          this.stalled.splice(at, 1);
+          try {
+            resolve(run());
+          } catch (error) {
+            reject(error);
+          }
+        },
+      };
+      this.stalled.push(stalled);
+    });
+    if (caller === 'waits') return answer.finally(() => (actor.isDead ? never() : undefined));
+    answer.catch(() => {});
+    if (caller === 'timesOut')
+      throw awsError(operation.service, 'TimeoutError', 'the call took longer than the client waits');
+    actor.isDead = true;
+    return never();
+  }
+}
+
+function ignoringErrors(run: () => unknown): void {
+  try {
+    run();
+  } catch {
+    // The caller never hears of it.
+  }
+}
+
+/** Whether part `index` of `count` fails under a mask: at least one does. */
+export function isHit(mask: number | undefined, index: number, count: number): boolean {
+  if (mask === undefined) return false;
+  const size = Math.min(count, 31);
+  const bits = mask & (size === 31 ? 0x7fffffff : (1 << size) - 1);
+  if (bits === 0) return index === Math.abs(mask) % count;
+  return index < 31 && ((bits >> index) & 1) === 1;
+}
+
+// ---- plans
+
+/** Which calls a fault is for. */
+export interface Match {
+  readonly actor?: string;
+  readonly service?: Service;
+  readonly operation?: string;
+  readonly where?: (call: Call) => boolean;
+  /** 1 for the first call that matches. */
+  readonly nth?: number;
+  /** How many calls are hit, from the nth on. */
+  readonly times?: number;
+}
+
+/** A fault for the nth call that matches. */
+export function faultAt(fault: Fault, match: Match): Plan {
+  const { nth = 1, times = 1 } = match;
+  let seen = 0;
+  return (call) => {
+    if (match.actor !== undefined && match.actor !== call.actor) return undefined;
+    if (match.service !== undefined && match.service !== call.service) return undefined;
+    if (match.operation !== undefined && match.operation !== call.operation) return undefined;
+    if (match.where && !match.where(call)) return undefined;
+    seen++;
+    return seen >= nth && seen < nth + times ? fault : undefined;
+  };
+}
+
+/** Faults by the number of an actor's call, as fast-check generates them. */
+export function faultsByCall(
+  faults: readonly { readonly actor?: string; readonly n: number; readonly fault: Fault }[],
+): Plan {
+  return (call) =>
+    faults.find((f) => f.n === call.n && (f.actor === undefined || f.actor === call.actor))?.fault;
+}
+
+/** The first of the plans that has a fault decides; all of them see every call. */
+export function allOf(...plans: readonly Plan[]): Plan {
+  return (call) => plans.map((plan) => plan(call)).find((fault) => fault !== undefined);
+}

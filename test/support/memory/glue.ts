@@ -1,0 +1,320 @@
+/** The Glue Data Catalog in memory, with crawlers and job runs whose states a test sets. */
+import {
+  BatchCreatePartitionCommand,
+  BatchDeletePartitionCommand,
+  BatchGetPartitionCommand,
+  CreatePartitionCommand,
+  CreateTableCommand,
+  DeletePartitionCommand,
+  DeleteTableCommand,
+  GetCrawlerCommand,
+  GetJobRunCommand,
+  GetPartitionCommand,
+  GetPartitionsCommand,
+  GetTableCommand,
+  GetTablesCommand,
+  type JobRunState,
+  type PartitionInput,
+  StartCrawlerCommand,
+  StartJobRunCommand,
+  type TableInput,
+  UpdatePartitionCommand,
+  UpdateTableCommand,
+} from '@aws-sdk/client-glue';
+import { Operations } from './clients.ts';
+import { awsError } from './errors.ts';
+import { isHit } from './faults.ts';
+import { SortedKeys } from './sorted.ts';
+
+export interface GlueOptions {
+  readonly databases: readonly string[];
+  /** A page of partitions or tables is full with so many, in place of 1,000 and 100. */
+  readonly pageSize?: number | undefined;
+  readonly now?: () => number;
+}
+
+interface Table {
+  input: TableInput;
+  /** A number that grows with each update, as text. */
+  versionId: number;
+  readonly created: Date;
+  updated: Date;
+  /** By their values, as JSON. */
+  readonly partitions: Map<string, PartitionInput>;
+  readonly keys: SortedKeys;
+}
+
+interface Crawler {
+  state: 'READY' | 'RUNNING' | 'STOPPING';
+  last: { Status: 'SUCCEEDED' | 'FAILED' | 'CANCELLED'; ErrorMessage?: string } | undefined;
+}
+
+const ok = { $metadata: { httpStatusCode: 200 } };
+const failure = (name: string, message: string): Error => awsError('glue', name, message);
+
+export class MemoryGlue {
+  readonly operations: Operations;
+  /** By name: a test makes them, and ends their crawls. */
+  readonly crawlers = new Map<string, Crawler>();
+  /** By id, in the order of their start. */
+  readonly jobRuns = new Map<
+    string,
+    { job: string; args: Record<string, string>; state: JobRunState; message?: string }
+  >();
+  private readonly databases = new Map<string, Map<string, Table>>();
+  private readonly pageSize: number;
+  private readonly now: () => number;
+
+  constructor({ databases, pageSize = 1000, now = Date.now }: GlueOptions) {
+    for (const name of databases) this.databases.set(name, new Map());
+    this.pageSize = pageSize;
+    this.now = now;
+    this.operations = this.answers();
+  }
+
+  /** Values of a table's partitions with their locations, for a test to look at. Empty for a table that is not there. */
+  partitions(database: string, table: string): { values: string[]; location: string | undefined }[] {
+    return [...(this.databases.get(database)?.get(table)?.partitions.values() ?? [])].map((p) => ({
+      values: [...(p.Values ?? [])],
+      location: p.StorageDescriptor?.Location,
+    }));
+  }
+
+  /** What a table was last given; undefined for a table that is not there. */
+  tableInput(database: string, table: string): TableInput | undefined {
+    const input = this.databases.get(database)?.get(table)?.input;
+    return input && structuredClone(input);
+  }
+
+  private database(name: string | undefined): Map<string, Table> {
+    const tables = this.databases.get(name?.toLowerCase() ?? '');
+    if (tables === undefined) throw failure('EntityNotFoundException', `Database ${name} not found.`);
+    return tables;
+  }
+
+  private table(database: string | undefined, name: string | undefined): Table {
+    // Glue keeps names in lower case.
+    const table = this.database(database).get(name?.toLowerCase() ?? '');
+    if (table === undefined) throw failure('EntityNotFoundException', `Table ${name} not found.`);
+    return table;
+  }
+
+  private answers(): Operations {
+    return new Operations('glue')
+      .on(GetTableCommand, 'GetTable', (input) => ({
+        ...ok,
+        Table: this.shown(input.DatabaseName, this.table(input.DatabaseName, input.Name)),
+      }))
+      .on(GetTablesCommand, 'GetTables', (input, { mask }) => {
+        const tables = [...this.database(input.DatabaseName).values()].sort((a, b) =>
+          (a.input.Name ?? '') < (b.input.Name ?? '') ? -1 : 1,
+        );
+        const { items, next } = this.page(tables, input.MaxResults ?? 100, input.NextToken, mask);
+        return { ...ok, TableList: items.map((t) => this.shown(input.DatabaseName, t)), ...next };
+      })
+      .on(CreateTableCommand, 'CreateTable', (input) => {
+        const tables = this.database(input.DatabaseName);
+        const name = checkedName(input.TableInput);
+        if (tables.has(name)) throw failure('AlreadyExistsException', 'Table already exists.');
+        const at = new Date(this.now());
+        tables.set(name, {
+          input: stored(input.TableInput, name),
+          versionId: 0,
+          created: at,
+          updated: at,
+          partitions: new Map(),
+          keys: new SortedKeys(),
+        });
+        return { ...ok };
+      })
+      .on(UpdateTableCommand, 'UpdateTable', (input, { mask }) => {
+        const name = checkedName(input.TableInput);
+        const table = this.table(input.DatabaseName, name);
+        if (
+          mask !== undefined ||
+          (input.VersionId !== undefined && input.VersionId !== String(table.versionId))
+        )
+          throw failure(
+            'ConcurrentModificationException',
+            'Update table failed due to concurrent modifications.',
+          );
+        table.input = stored(input.TableInput, name);
+        table.versionId++;
+        table.updated = new Date(this.now());
+        return { ...ok };
+      })
+      .on(DeleteTableCommand, 'DeleteTable', (input) => {
+        this.table(input.DatabaseName, input.Name);
+        this.database(input.DatabaseName).delete(input.Name?.toLowerCase() ?? '');
+        return { ...ok };
+      })
+      .on(GetPartitionCommand, 'GetPartition', (input) => {
+        const table = this.table(input.DatabaseName, input.TableName);
+        const found = table.partitions.get(JSON.stringify(input.PartitionValues));
+        if (found === undefined) throw failure('EntityNotFoundException', 'Cannot find partition.');
+        return { ...ok, Partition: structuredClone(found) };
+      })
+      .on(GetPartitionsCommand, 'GetPartitions', (input, { mask }) => {
+        const table = this.table(input.DatabaseName, input.TableName);
+        if (input.Expression !== undefined && input.Expression !== '')
+          throw new Error('the in-memory glue does not filter partitions by an expression');
+        const { items, next } = this.page(table.keys.all, input.MaxResults ?? 1000, input.NextToken, mask);
+        return { ...ok, Partitions: items.map((key) => structuredClone(table.partitions.get(key))), ...next };
+      })
+      .on(BatchGetPartitionCommand, 'BatchGetPartition', (input, { mask }) => {
+        const table = this.table(input.DatabaseName, input.TableName);
+        const wanted = input.PartitionsToGet ?? [];
+        checkCount(wanted.length, 1000);
+        return {
+          ...ok,
+          Partitions: wanted
+            .filter((_, i) => !isHit(mask, i, wanted.length))
+            .map((p) => table.partitions.get(JSON.stringify(p.Values)))
+            .filter((p) => p !== undefined)
+            .map((p) => structuredClone(p)),
+          UnprocessedKeys: wanted.filter((_, i) => isHit(mask, i, wanted.length)),
+        };
+      })
+      .on(CreatePartitionCommand, 'CreatePartition', (input) => {
+        const table = this.table(input.DatabaseName, input.TableName);
+        if (!add(table, input.PartitionInput))
+          throw failure('AlreadyExistsException', 'Partition already exists.');
+        return { ...ok };
+      })
+      .on(UpdatePartitionCommand, 'UpdatePartition', (input) => {
+        const table = this.table(input.DatabaseName, input.TableName);
+        const key = JSON.stringify(input.PartitionValueList);
+        if (!table.partitions.has(key)) throw failure('EntityNotFoundException', 'Partition not found.');
+        remove(table, key);
+        add(table, input.PartitionInput);
+        return { ...ok };
+      })
+      .on(DeletePartitionCommand, 'DeletePartition', (input) => {
+        const table = this.table(input.DatabaseName, input.TableName);
+        if (!remove(table, JSON.stringify(input.PartitionValues)))
+          throw failure('EntityNotFoundException', 'Partition not found.');
+        return { ...ok };
+      })
+      .on(BatchCreatePartitionCommand, 'BatchCreatePartition', (input, { mask }) => {
+        const table = this.table(input.DatabaseName, input.TableName);
+        const inputs = input.PartitionInputList ?? [];
+        checkCount(inputs.length, 100);
+        const errors = inputs.flatMap((partition, i) => {
+          if (isHit(mask, i, inputs.length)) return [itemError(partition.Values, 'InternalServiceException')];
+          return add(table, partition) ? [] : [itemError(partition.Values, 'AlreadyExistsException')];
+        });
+        return { ...ok, ...(errors.length > 0 ? { Errors: errors } : {}) };
+      })
+      .on(BatchDeletePartitionCommand, 'BatchDeletePartition', (input, { mask }) => {
+        const table = this.table(input.DatabaseName, input.TableName);
+        const wanted = input.PartitionsToDelete ?? [];
+        checkCount(wanted.length, 25);
+        const errors = wanted.flatMap(({ Values }, i) => {
+          if (isHit(mask, i, wanted.length)) return [itemError(Values, 'InternalServiceException')];
+          return remove(table, JSON.stringify(Values)) ? [] : [itemError(Values, 'EntityNotFoundException')];
+        });
+        return { ...ok, ...(errors.length > 0 ? { Errors: errors } : {}) };
+      })
+      .on(GetCrawlerCommand, 'GetCrawler', (input) => {
+        const { state, last } = this.crawler(input.Name);
+        return { ...ok, Crawler: { Name: input.Name, State: state, ...(last ? { LastCrawl: last } : {}) } };
+      })
+      .on(StartCrawlerCommand, 'StartCrawler', (input) => {
+        const crawler = this.crawler(input.Name);
+        if (crawler.state !== 'READY')
+          throw failure('CrawlerRunningException', `Crawler with name ${input.Name} has already started`);
+        crawler.state = 'RUNNING';
+        return { ...ok };
+      })
+      .on(StartJobRunCommand, 'StartJobRun', (input) => {
+        const id = `jr_${this.jobRuns.size + 1}`;
+        this.jobRuns.set(id, { job: input.JobName ?? '', args: { ...input.Arguments }, state: 'RUNNING' });
+        return { ...ok, JobRunId: id };
+      })
+      .on(GetJobRunCommand, 'GetJobRun', (input) => {
+        const run = this.jobRuns.get(input.RunId ?? '');
+        if (run === undefined || run.job !== input.JobName)
+          throw failure('EntityNotFoundException', 'Job run is not found.');
+        return {
+          ...ok,
+          JobRun: {
+            Id: input.RunId,
+            JobName: run.job,
+            JobRunState: run.state,
+            ...(run.message === undefined ? {} : { ErrorMessage: run.message }),
+          },
+        };
+      });
+  }
+
+  private crawler(name: string | undefined): Crawler {
+    const crawler = this.crawlers.get(name ?? '');
+    if (crawler === undefined)
+      throw failure('EntityNotFoundException', `Crawler with name ${name} does not exist`);
+    return crawler;
+  }
+
+  private page<T>(all: readonly T[], max: number, token: string | undefined, mask: number | undefined) {
+    const start = token === undefined ? 0 : Number(token);
+    const size = Math.min(
+      max,
+      this.pageSize,
+      mask === undefined ? Number.POSITIVE_INFINITY : 1 + (Math.abs(mask) % 3),
+    );
+    const end = start + size;
+    return { items: all.slice(start, end), next: end < all.length ? { NextToken: String(end) } : {} };
+  }
+
+  private shown(database: string | undefined, { input, versionId, created, updated }: Table) {
+    return {
+      ...structuredClone(input),
+      DatabaseName: database,
+      VersionId: String(versionId),
+      CreateTime: created,
+      UpdateTime: updated,
+    };
+  }
+}
+
+const stored = (input: TableInput | undefined, name: string): TableInput => ({
+  ...structuredClone(input),
+  Name: name,
+});
+
+function checkedName(input: TableInput | undefined): string {
+  if (!input?.Name) throw failure('InvalidInputException', 'Table name cannot be empty');
+  return input.Name.toLowerCase();
+}
+
+function checkCount(count: number, most: number): void {
+  if (count > most)
+    throw failure(
+      'ValidationException',
+      `1 validation error detected: Member must have length less than or equal to ${most}`,
+    );
+}
+
+function add(table: Table, partition: PartitionInput | undefined): boolean {
+  const values = partition?.Values ?? [];
+  const wanted = table.input.PartitionKeys?.length ?? 0;
+  if (values.length !== wanted)
+    throw failure(
+      'InvalidInputException',
+      `The number of partition keys do not match the number of partition values: ${wanted} and ${values.length}`,
+    );
+  const key = JSON.stringify(values);
+  if (table.partitions.has(key)) return false;
+  table.partitions.set(key, structuredClone(partition ?? {}));
+  table.keys.add(key);
+  return true;
+}
+
+function remove(table: Table, key: string): boolean {
+  table.keys.delete(key);
+  return table.partitions.delete(key);
+}
+
+const itemError = (values: string[] | undefined, code: string) => ({
+  PartitionValues: values,
+  ErrorDetail: { ErrorCode: code, ErrorMessage: `${code} for ${values?.join('/')}` },
+});

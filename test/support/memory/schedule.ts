@@ -1,0 +1,129 @@
+/** Actors that take turns call by call, in an order that a list of integers decides. */
+import type { Stalled } from './faults.ts';
+import type { MemoryActor, MemoryAws } from './index.ts';
+
+export type Outcome<T> =
+  | { readonly status: 'done'; readonly value: T }
+  | { readonly status: 'failed'; readonly error: unknown }
+  /** It died, or waits for an effect that the test has not let happen. */
+  | { readonly status: 'hung' };
+
+export type Programs = Readonly<Record<string, (actor: MemoryActor) => Promise<unknown>>>;
+
+export interface Interleaving<P extends Programs> {
+  readonly outcomes: { readonly [Name in keyof P]: Outcome<Awaited<ReturnType<P[Name]>>> };
+  /** What was done, in order: `actor service.operation`. */
+  readonly trace: readonly string[];
+}
+
+/** Something that may happen next. */
+interface Option {
+  /** Null for an effect that was stalled, and for a sleeper. */
+  readonly actor: string | null;
+  readonly what: string;
+  readonly isDead: () => boolean;
+  readonly go: () => void;
+}
+
+const neverDead = (): boolean => false;
+
+/** A program that makes no call for so long (real milliseconds) waits for something that never comes. */
+const patience = 5000;
+
+/**
+ * Runs each program as the actor of its name. Whenever all of them wait at a call, the next choice says which call is made
+ * (0: go on with the actor of the last call), which stalled effect happens, or that the next sleeper wakes. Behind the last
+ * choice all are 0. Ends when every program has ended or its actor is dead; what is stalled then is left to the test.
+ */
+export async function interleave<P extends Programs>(
+  aws: MemoryAws,
+  choices: readonly number[],
+  programs: P,
+): Promise<Interleaving<P>> {
+  const { wire, clock } = aws;
+  const parked: Option[] = [];
+  const sleepers: { until: number; wake: () => void }[] = [];
+  const trace: string[] = [];
+  wire.turn = (actor, { key }) =>
+    new Promise<void>((go) => parked.push({ actor: actor.name, what: key, isDead: () => actor.isDead, go }));
+  clock.onSleep = (until) => new Promise<void>((wake) => sleepers.push({ until, wake }));
+
+  const names = Object.keys(programs);
+  const outcomes = new Map<string, Outcome<unknown>>();
+  try {
+    for (const name of names)
+      programs[name]?.(aws.actor(name)).then(
+        (value) => outcomes.set(name, { status: 'done', value }),
+        (error: unknown) => outcomes.set(name, { status: 'failed', error }),
+      );
+    let last: string | null = null;
+    let at = 0;
+    let idleSince: number | undefined;
+    for (;;) {
+      await microtasks();
+      for (let i = parked.length - 1; i >= 0; i--) if (parked[i]?.isDead()) parked.splice(i, 1);
+      const alive = names.filter((name) => !outcomes.has(name) && !aws.actor(name).isDead);
+      if (alive.length === 0) break;
+      const options = optionsOf(parked, last, aws.stalled, sleepers);
+      if (options.length === 0) {
+        // At something else than a call, a stream or a file: it comes back in its time.
+        idleSince ??= performance.now();
+        if (performance.now() - idleSince > patience)
+          throw new Error(`${alive.join(' and ')} made no call for ${patience} ms and did not end`);
+        await new Promise((done) => setImmediate(done));
+        continue;
+      }
+      idleSince = undefined;
+      const option: Option | undefined = options[Math.abs(choices[at++] ?? 0) % options.length];
+      if (option === undefined) continue;
+      trace.push(option.actor === null ? option.what : `${option.actor} ${option.what}`);
+      last = option.actor ?? last;
+      const index = parked.indexOf(option);
+      if (index >= 0) parked.splice(index, 1);
+      option.go();
+    }
+  } finally {
+    wire.turn = undefined;
+    clock.onSleep = undefined;
+  }
+  const all = names.map((name) => [name, outcomes.get(name) ?? { status: 'hung' }]);
+  return { outcomes: Object.fromEntries(all), trace };
+}
+
+/** What may happen next; first that the actor of the last call goes on. */
+function optionsOf(
+  parked: readonly Option[],
+  last: string | null,
+  stalled: readonly Stalled[],
+  sleepers: { until: number; wake: () => void }[],
+): Option[] {
+  const options: Option[] = [
+    ...parked.filter((p) => p.actor === last),
+    ...parked.filter((p) => p.actor !== last),
+  ];
+  for (const { call, run } of stalled)
+    options.push({
+      actor: null,
+      what: `late ${call.actor} ${call.service}.${call.operation}`,
+      isDead: neverDead,
+      go: run,
+    });
+  const next = sleepers.reduce(
+    (a, b) => (b.until < a.until ? b : a),
+    sleepers[0] ?? { until: 0, wake: () => {} },
+  );
+  if (sleepers.length > 0)
+    options.push({
+      actor: null,
+      what: 'time passes',
+      isDead: neverDead,
+      go: () => {
+        sleepers.splice(sleepers.indexOf(next), 1);
+        next.wake();
+      },
+    });
+  return options;
+}
+
+/** Settles when all promises that could settle have: a tick runs when no microtask is left. */
+const microtasks = (): Promise<void> => new Promise((done) => process.nextTick(done));
