@@ -14,7 +14,7 @@ import { shapeOfContent } from '../lib/flow/profile.ts';
 export async function inputOf(contract: Contract, path: string, link: string): Promise<InputFile> {
   const { size, mtime } = await stat(path);
   await symlink(resolve(path), link);
-  const look = await lookAt(contract.source, await readStart(path, headBytes), size);
+  const look = await lookAt(contract, await readStart(path, headBytes), size);
   const { layout, fault, compression, header } = look;
   return unpackInput({
     object: basename(path),

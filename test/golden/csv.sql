@@ -3,23 +3,33 @@ WITH bare AS (
   SELECT file, CASE WHEN raw[1:3] = '\xEF\xBB\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents
 ), decoded AS (
   SELECT file, raw, TRY(decode(raw)) AS text FROM bare
-), pieces AS (
-  SELECT file, text IS NOT NULL AS is_text,
-    CASE WHEN text IS NOT NULL THEN list_transform(regexp_extract_all(text, '(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
-]*)(?:\x{7c}(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
-]*))*\r?(?:\n|$)|[^\n]+(?:\n|$)', 0, 's'), lambda r : encode(r))
-      ELSE list_transform(string_split(raw::VARCHAR, '\x0A'), lambda l : l::BLOB) END AS found
+), ended AS (
+  SELECT *, coalesce(regexp_matches(text, '^(?:"[^"]*"|[^"\r\n])*\r(?:[^\n]|$)'),
+      regexp_matches(raw::VARCHAR, '^(?:[^\\]|\\x(?:[^0]|0[^AD]))*\\x0D(?:$|[^\\]|\\x(?:[^0]|0[^A]))')) AS ends_in_cr
   FROM decoded
+), pieces AS (
+  SELECT file, text IS NOT NULL AS is_text, ends_in_cr,
+    CASE WHEN text IS NOT NULL
+        THEN list_transform(CASE WHEN ends_in_cr THEN regexp_extract_all(text, '(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
+]*)(?:\x{7c}(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
+]*))*(?:\r+|$)|[^\r]+(?:\r|$)', 0, 's') ELSE regexp_extract_all(text, '(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
+]*)(?:\x{7c}(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
+]*))*\r?(?:\n(?:\r?\n)*|$)|[^\n]+(?:\n|$)', 0, 's') END, lambda r : encode(r))
+      ELSE list_transform(string_split(raw::VARCHAR, CASE WHEN ends_in_cr THEN '\x0D' ELSE '\x0A' END), lambda l : l::BLOB) END AS found
+  FROM ended
 ), numbered AS (
-  SELECT file, is_text, unnest(generate_series(1, len(found))) AS n, unnest(found) AS raw FROM pieces
+  SELECT file, is_text, ends_in_cr, unnest(generate_series(1, len(found))) AS n, unnest(found) AS raw FROM pieces
 ), counted AS (
-  SELECT *, CASE WHEN is_text THEN length(decode(raw)) - length(replace(decode(raw), chr(10), '')) ELSE 1 END AS newlines
+  SELECT *, CASE WHEN is_text THEN length(decode(raw)) - length(replace(decode(raw), CASE WHEN ends_in_cr THEN chr(13) ELSE chr(10) END, ''))
+      ELSE 1 END AS newlines
   FROM numbered
 ), placed AS (
   SELECT *, sum(newlines) OVER (PARTITION BY file ORDER BY n) - newlines + 1 AS line FROM counted
 )
 SELECT file, line::BIGINT AS line, raw, NULL::VARCHAR AS fault
-FROM placed WHERE n > 1
+FROM placed WHERE CASE WHEN n > 1 THEN true ELSE NOT coalesce(regexp_full_match(TRY(decode(raw)), '(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
+]*)(?:\x{7c}(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
+]*))*[\r\n]*'), false) END
 
 -- row part (DuckDB)
 WITH decoded AS (
@@ -27,7 +37,7 @@ WITH decoded AS (
     CASE WHEN fault IS NULL THEN TRY(decode(raw)) END AS __text
   FROM records
 ), lines AS (
-  SELECT * REPLACE (regexp_replace(__text, '\r?\n?$', '') AS __text)
+  SELECT * REPLACE (rtrim(__text, chr(13) || chr(10)) AS __text)
   FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
 ), fields AS (
   SELECT lines.*, files.header AS __header, coalesce(regexp_full_match(__text, '(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
@@ -85,7 +95,9 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::B
     WHEN __bad IS NOT NULL THEN __reasons[__bad] END AS _reason,
   CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id'][__bad] END AS _column,
-  CASE WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || len(__header) WHEN __bad IS NOT NULL THEN [__t1][__bad] END AS _value,
+  CASE WHEN __fault = 'unknown_header' THEN 'the header has ' || left(to_json(files.header)::VARCHAR, 2000) || ', the contract reads ["id"]'
+    WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || len(__header)
+    WHEN __bad IS NOT NULL THEN [__t1][__bad] END AS _value,
   __nulled AS _nulled,
   placed."id",
   'golden' AS "source"

@@ -69,8 +69,8 @@ WITH decoded AS (
   -- Reasons are made for the few rows that have one.
   SELECT *, CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
       OR CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END
-      OR CASE WHEN starts_with(__t3, '{') OR starts_with(__t3, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r3 IS NOT NULL AND __c3 IS NULL))
-    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN CASE WHEN starts_with(__t3, '{') OR starts_with(__t3, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END]::VARCHAR[] END AS __reasons
+      OR CASE WHEN starts_with(__t3, '{') OR starts_with(__t3, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r3 IS NOT NULL AND __c3 IS NULL) OR (__c3 < TIMESTAMP '0001-01-01 00:00:00' OR __c3 > TIMESTAMP '9999-12-31 23:59:59.999999'))
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN CASE WHEN starts_with(__t3, '{') OR starts_with(__t3, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r3 IS NOT NULL AND __c3 IS NULL) OR (__c3 < TIMESTAMP '0001-01-01 00:00:00' OR __c3 > TIMESTAMP '9999-12-31 23:59:59.999999') THEN 'bad_type' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
   SELECT *, list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,

@@ -63,14 +63,14 @@ WITH decoded AS (
           WHEN m.zone IN ('Z', 'z') THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
           WHEN m.zone[1] = '-' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) + to_minutes((replace(m.zone[2:], ':', '')[1:2]::INTEGER * 60 + coalesce(nullif(replace(m.zone[2:], ':', '')[3:4], '')::INTEGER, 0)))
           ELSE TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) - to_minutes((replace(m.zone[2:], ':', '')[1:2]::INTEGER * 60 + coalesce(nullif(replace(m.zone[2:], ':', '')[3:4], '')::INTEGER, 0))) END)[1] END) AS __c2,
-    CASE WHEN regexp_full_match(__r3, '\d{4}-\d\d-\d\d') THEN TRY_CAST(__r3 AS DATE) END AS __c3
+    CASE WHEN regexp_full_match(__r3, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\d') THEN TRY_CAST(__r3 AS DATE) END AS __c3
   FROM mapped
 ), judged AS (
   -- Reasons are made for the few rows that have one.
   SELECT *, CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
-      OR CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL)
+      OR CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) OR (__c2 < TIMESTAMP '0001-01-01 00:00:00' OR __c2 > TIMESTAMP '9999-12-31 23:59:59.999999')
       OR (__r3 IS NOT NULL AND __c3 IS NULL))
-    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) THEN 'bad_type' END, CASE WHEN (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END]::VARCHAR[] END AS __reasons
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) OR (__c2 < TIMESTAMP '0001-01-01 00:00:00' OR __c2 > TIMESTAMP '9999-12-31 23:59:59.999999') THEN 'bad_type' END, CASE WHEN (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
   SELECT *, list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,

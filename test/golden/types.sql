@@ -79,7 +79,7 @@ WITH decoded AS (
     CASE WHEN regexp_full_match(__r4, '-?\d+(\.\d+)?([eE][+-]?\d+)?') THEN CASE WHEN isfinite(TRY_CAST(__r4 AS DOUBLE)) THEN TRY_CAST(__r4 AS DOUBLE) END END AS __c4,
     CASE WHEN regexp_full_match(__r5, '-?\d{1,38}(\.\d{0,3}0*)?') THEN TRY_CAST(__r5 AS DECIMAL(12,3)) END AS __c5,
     CASE WHEN regexp_full_match(__r6, 'true|false') THEN __r6 = 'true' END AS __c6,
-    CASE WHEN regexp_full_match(__r7, '\d{4}-\d\d-\d\d') THEN TRY_CAST(__r7 AS DATE) END AS __c7,
+    CASE WHEN regexp_full_match(__r7, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\d') THEN TRY_CAST(__r7 AS DATE) END AS __c7,
     __r8 AS __c8,
     list_transform(__r9, lambda x : CASE WHEN regexp_full_match(x, '-?\d{1,30}') THEN TRY_CAST(x AS BIGINT) END) AS __c9
   FROM mapped

@@ -67,7 +67,7 @@ export async function transform(
         const path = join(folder, `input-${i}`);
         await writeFile(path, bytes);
         const { layout, fault, header, compression } = await lookAt(
-          contract.source,
+          contract,
           bytes.subarray(0, headBytes),
           bytes.length,
         );

@@ -77,6 +77,70 @@ test.each([
   expect(problemsOf(changed).join('\n')).toContain(message);
 });
 
+const small = (more: object = {}) =>
+  JSON.stringify({
+    dataset: 'order',
+    source: { prefix: 'x/', formats: ['csv'] },
+    columns: [
+      { name: 'from', path: 'from', type: 'string' },
+      { name: 'to', path: '"to.whom"', type: 'string' },
+    ],
+    partitionBy: [{ name: 'source', constant: 'x' }],
+    ...more,
+  });
+
+test("words of SQL are names as any others; the names of Sluice's own tables are refused", () => {
+  expect(problemsOf(small())).toEqual([]);
+  for (const dataset of ['quarantine', 'raw_posts', 'staging_order'])
+    expect(problemsOf(small({ dataset }))).toEqual([
+      expect.stringContaining(`dataset: the table "${dataset}" may be one of Sluice's own`),
+    ]);
+  expect(problemsOf(small({ dataset: 'quarantine', table: 'refusals' }))).toEqual([]);
+});
+
+test('what a contract reads of a CSV must be able to be in it', () => {
+  const csv = (header: string[]) => ({ source: { prefix: 'x/', formats: ['csv'], csv: { header } } });
+  expect(problemsOf(small(csv(['to.whom', 'from'])))).toEqual([]);
+  expect(problemsOf(small(csv(['to', 'from'])))).toEqual([
+    expect.stringContaining('columns.1.path: source.csv.header has no field "to.whom"'),
+  ]);
+  expect(problemsOf(small({ columns: [{ name: 'a', path: 'a.b', type: 'string' }] }))).toEqual([
+    expect.stringContaining('columns.0.path: a field of a CSV holds no others'),
+  ]);
+});
+
+test.each([
+  ['aliases that unfold without end', bomb(), '2:8 an alias cannot be used: Excessive alias count'],
+  ['an alias of nothing', 'a: 1\nb: *c\n', '2:4 an alias cannot be used: Unresolved alias'],
+  ['YAML without end', `a: ${'['.repeat(20_000)}`, 'is nested too deeply'],
+  ['a key __proto__', 'dataset: x\nmap: { __proto__: [a] }', '2:8 no key may be called __proto__'],
+  ['a NUL character', 'dataset: "a\\0b"', '1:10 a text may not hold a NUL character'],
+  ['half a character', 'dataset: "\\uD800"', '1:10 a text may not hold a NUL character'],
+  [
+    'a constant longer than the name of a folder',
+    small({ partitionBy: [{ name: 's', constant: '桜'.repeat(29) }] }),
+    'is too long for the name of a folder',
+  ],
+  [
+    'a path through *',
+    small({ columns: [{ name: 'a', path: '"*"', type: 'string' }] }),
+    'must be keys apart by dots',
+  ],
+  ...['(a{1001})', '([])', '([^])', '(\\u0041)', '(\\cA)'].map((extract) => [
+    `the expression ${extract}, which RE2 does not have,`,
+    small({ columns: [{ name: 'a', path: 'a', type: 'string', extract }] }),
+    'is no regular expression with one group',
+  ]),
+])('%s is refused, with its place', (_, text = '', message = '') => {
+  expect(problemsOf(text)[0]).toContain(message);
+});
+
+/** Nine of nine of nine. */
+function bomb(): string {
+  const nine = (item: string) => `[${Array.from({ length: 9 }, () => item).join(', ')}]`;
+  return `a: &a ${nine('x')}\nb: &b ${nine('*a')}\nc: &c ${nine('*b')}\nd: ${nine('*c')}\n`;
+}
+
 test('a lookup whose key stands twice is refused, naming the rows', async () => {
   const load = async (text: string, value = 'v') =>
     loadLookup('f.csv', await readRows('f.csv', Buffer.from(text)), { id: 'bigint' }, [value]);

@@ -1,11 +1,12 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { headBytes, lookAt } from '../../src/lib/engine/layout.ts';
+import { contractWith } from '../support/embedded.ts';
 
-const source = { prefix: 'x/', formats: ['ndjson' as const, 'json_array' as const], records: undefined };
+const contract = contractWith('');
 const layoutOf = async (text: string) => {
   const bytes = Buffer.from(text);
-  return (await lookAt(source, bytes.subarray(0, headBytes), bytes.length)).layout;
+  return (await lookAt(contract, bytes.subarray(0, headBytes), bytes.length)).layout;
 };
 const records = fc.array(fc.dictionary(fc.string(), fc.jsonValue()), { minLength: 2 });
 

@@ -101,6 +101,121 @@ test('CSV: each file has its own header, and the order of its fields', async () 
   expect(quarantine.map((q) => [q.object, q.reason])).toEqual([['test/c.csv', 'invalid_header']]);
 });
 
+test.each([{}, { quotedNewlines: false }])(
+  'CSV whose lines end in CR, with %j: no row vanishes',
+  async (options) => {
+    const { rows, quarantine, summary } = await transform(contractOf({ formats: ['csv'], csv: options }), {
+      'test/a.csv': 'id,text\r1,a\r\r2,"b\rc"\r3,d\re\r4,f\n5,g',
+      'test/b.csv': Buffer.concat([
+        Buffer.from('text,id\rh,6\ri,'),
+        Buffer.from([0xc3, 0x28]),
+        Buffer.from('\rj,7\r'),
+      ]),
+      'test/c.csv': 'id,text\r',
+      'test/d.csv': '"id",text\r8,k',
+      'test/e.csv': `"id",text\n9,"l\r${options.quotedNewlines === false ? '"' : 'm"'}\n`,
+    });
+    expect(ids(rows)).toEqual([
+      [1n, 'a'],
+      [2n, 'b\rc'],
+      [3n, 'd'],
+      [6n, 'h'],
+      [7n, 'j'],
+      [8n, 'k'],
+      [9n, options.quotedNewlines === false ? 'l\r' : 'l\rm'],
+    ]);
+    expect(quarantine.map((q) => [q.object, q.line, q.reason, q.raw])).toEqual([
+      ['test/a.csv', 7n, 'invalid_csv', 'e'],
+      ['test/a.csv', 8n, 'invalid_csv', '4,f\n5,g'],
+      ['test/b.csv', 3n, 'invalid_utf8', 'i,\\xC3('],
+    ]);
+    expect(summary.rowsRead).toBe(10);
+  },
+);
+
+test('CSV: what stands in the place of the header and is no record is refused, and not left out', async () => {
+  const { quarantine } = await transform(csv, {
+    'test/a.csv': 'id,te"xt\n1,a\n',
+    'test/b.csv': 'id,"text\n1,a\n',
+    'test/c.csv': '\nid,text\n1,a\n',
+    'test/d.csv': '\r\r\r',
+    'test/e.csv': 'id,text\r1,a\n2,b\n',
+  });
+  expect(quarantine.map((q) => [q.object, q.reason])).toEqual([
+    ['test/a.csv', 'invalid_header'],
+    ['test/b.csv', 'invalid_header'],
+    ['test/c.csv', 'invalid_header'],
+    ['test/e.csv', 'invalid_csv'],
+  ]);
+});
+
+test("CSV: a file whose header has few of the contract's fields is quarantined, and both are named", async () => {
+  const loose = (options: object) =>
+    contractOf(
+      { formats: ['csv'], csv: options },
+      {
+        columns: ['id', 'text', 'Size'].map((name) => ({
+          name: name.toLowerCase(),
+          path: name,
+          type: 'string',
+        })),
+      },
+    );
+  const files = {
+    'test/a.csv': 'id;text;Size\n1;a;2\n',
+    'test/b.csv': 'name,amount\n1,a\n',
+    'test/c.csv': 'id,amount\n1,a\n',
+    'test/d.csv': 'text,id\na,1\n',
+  };
+  const { rows, quarantine } = await transform(loose({}), files);
+  expect(rows.map((r) => [r.id, r.text, r.size ?? null])).toEqual([['1', 'a', null]]);
+  expect(quarantine.map((q) => [q.object, q.reason, q.value, q.raw])).toEqual([
+    [
+      'test/a.csv',
+      'unknown_header',
+      'the header has ["id;text;Size"], the contract reads ["id","text","Size"]',
+      'id;text;Size\n1;a;2\n',
+    ],
+    [
+      'test/b.csv',
+      'unknown_header',
+      'the header has ["name","amount"], the contract reads ["id","text","Size"]',
+      'name,amount\n1,a\n',
+    ],
+    [
+      'test/c.csv',
+      'unknown_header',
+      'the header has ["id","amount"], the contract reads ["id","text","Size"]',
+      'id,amount\n1,a\n',
+    ],
+  ]);
+  const lenient = await transform(loose({ headerShare: 0 }), files);
+  expect(lenient.quarantine.map((q) => q.object)).toEqual(['test/a.csv', 'test/b.csv']);
+});
+
+test("CSV: a header in another case, or with white space around its names, is the contract's; an exact name comes first", async () => {
+  const contract = contractOf(
+    { formats: ['csv'] },
+    {
+      columns: [
+        { name: 'id', path: 'id', type: 'bigint' },
+        { name: 'text', path: '"Free Text"', type: 'string' },
+      ],
+      drift: 'rescue',
+    },
+  );
+  const { rows } = await transform(contract, {
+    'test/a.csv': 'ID, FREE TEXT ,Other\n1,a,x\n',
+    'test/b.csv': 'Id,id,Free text\n7,2,b\n',
+    'test/c.csv': 'id,free text,FREE TEXT\n3,c,d\n',
+  });
+  expect(rows.map((r) => [r.id, r.text ?? null, r._rescued ?? null])).toEqual([
+    [1n, 'a', '{"Other":"x"}'],
+    [2n, 'b', '{"Id":"7"}'],
+    [3n, null, '{"free text":"c","FREE TEXT":"d"}'],
+  ]);
+});
+
 test('a path may name keys with spaces and dots in quotes', async () => {
   const columns = [{ name: 'mpg', path: '"Miles per Gallon"', type: 'double' }];
   const { rows } = await transform(contractOf({ formats: ['csv'] }, { columns }), {

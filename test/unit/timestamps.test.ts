@@ -37,6 +37,18 @@ test('every form of the feed comes out in UTC, right to the microsecond', async 
   ]);
 });
 
+test('an offset or a number cannot lead out of the years 1 to 9999', async () => {
+  const { micros, quarantine } = await read([
+    '9999-12-31T23:59:59.999999Z',
+    '9999-12-31T23:59:59-05:00',
+    '0001-01-01T00:00:00Z',
+    '0001-01-01T00:00:00+05:00',
+    -99_999_999_999,
+  ]);
+  expect(micros).toEqual([253402300799999999n, null, -62135596800000000n, null, null]);
+  expect(quarantine.map((q) => q.reason)).toEqual(['bad_type', 'bad_type', 'bad_type']);
+});
+
 test('impossible times are quarantined, not wrapped', async () => {
   const wrong = [
     '2025-02-30T10:00:00Z',

@@ -1,8 +1,9 @@
 /**
  * Folders of partitions, as Hive writes them: `data_source=a%3Ab/year=2025/`. What is escaped is listed in Hive's
- * FileUtils and Spark's ExternalCatalogUtils: control characters and those that file systems or URIs give a meaning.
+ * FileUtils and Spark's ExternalCatalogUtils: ASCII's control characters and those that file systems or URIs give a meaning.
  */
-const special = /[\p{Cc}"#%'*/:=?\\{[\]^]/gu;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is escaped
+const special = /[\u0001-\u001f\u007f"#%'*/:=?\\{[\]^]/g;
 
 /** `name=value`, escaped. */
 export const hiveSegment = (name: string, value: string): string => `${name}=${hiveEscape(value)}`;
@@ -11,10 +12,15 @@ export const hiveSegment = (name: string, value: string): string => `${name}=${h
 export const hiveEscape = (value: string): string =>
   value.replace(special, (c) => `%${(c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(2, '0')}`);
 
-/** Name and value of a folder. */
+/** Name and value of a folder. What no writer has escaped stands for itself. */
 export function readSegment(segment: string): { name: string; value: string } {
   const place = segment.indexOf('=');
-  return { name: segment.slice(0, place), value: decodeURIComponent(segment.slice(place + 1)) };
+  const value = segment.slice(place + 1);
+  try {
+    return { name: segment.slice(0, place), value: decodeURIComponent(value) };
+  } catch {
+    return { name: segment.slice(0, place), value };
+  }
 }
 
 /** `data_source=a/year=2025/` -> [a, 2025]. */

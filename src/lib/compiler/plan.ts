@@ -14,6 +14,7 @@ export const reasonCodes = [
   'invalid_document',
   'records_missing',
   'invalid_header',
+  'unknown_header',
   'invalid_utf8',
   'invalid_json',
   'not_an_object',

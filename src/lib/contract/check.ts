@@ -2,14 +2,17 @@
 import type { z } from 'zod';
 import { checkExpression, valueTypeOf } from '../expression/check.ts';
 import { ExpressionError, parseExpression } from '../expression/parse.ts';
+import { tableOf } from './contract.ts';
 import { checkRange } from './expectationSchema.ts';
 import { isNumber } from './parts.ts';
-import { hasEach, isBelow, parsePath } from './path.ts';
+import { firstKey, hasEach, isBelow, parsePath } from './path.ts';
 import type { Contract, Expectation } from './schema.ts';
 
 /** Adds an issue, with its place, for each fault. */
 export function checkContract(contract: Contract, context: z.core.$RefinementCtx): void {
   const scope = openScope(context);
+  checkTable(contract, scope);
+  checkCsv(contract, scope);
   checkColumns(contract, scope);
   checkFlatten(contract, scope);
   checkExpressions(contract, scope);
@@ -60,6 +63,31 @@ function openScope(context: z.core.$RefinementCtx) {
       }
     },
   };
+}
+
+/** Sluice keeps tables of its own in the same database. */
+function checkTable(contract: Contract, { issue }: Scope): void {
+  const table = tableOf(contract);
+  if (table === 'quarantine' || /^(raw|staging)_/.test(table))
+    issue(
+      [contract.table === undefined ? 'dataset' : 'table'],
+      `the table "${table}" may be one of Sluice's own (quarantine, raw_… and staging_…); give another name as table`,
+    );
+}
+
+/** A CSV's fields are texts, under the names of its header. */
+function checkCsv({ source, columns }: Contract, { issue }: Scope): void {
+  if (!source.formats.includes('csv')) return;
+  const header = source.csv?.header === true ? undefined : source.csv?.header;
+  columns.forEach(({ path }, i) => {
+    if (parsePath(path).length > 1)
+      issue(
+        ['columns', i, 'path'],
+        'a field of a CSV holds no others; a name with dots or brackets stands in double quotes',
+      );
+    else if (header && !header.includes(firstKey(path)))
+      issue(['columns', i, 'path'], `source.csv.header has no field "${firstKey(path)}"`);
+  });
 }
 
 function checkColumns({ columns, explode }: Contract, { declare, issue }: Scope): void {
@@ -124,6 +152,9 @@ function checkPartitions({ partitionBy }: Contract, { known, declare, issue }: S
       if (column?.type === 'date' && p.part === 'hour')
         issue(['partitionBy', i, 'part'], `the date "${p.of}" has no hour`);
     }
+    // DuckDB writes it as a folder, with each byte that is no letter as three; names of folders have at most 255.
+    if ('constant' in p && p.name.length + 1 + encodeURIComponent(p.constant).length > 255)
+      issue(['partitionBy', i, 'constant'], 'is too long for the name of a folder');
     declare(['partitionBy', i, 'name'], p.name, 'string', true);
   });
 }

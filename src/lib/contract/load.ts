@@ -1,7 +1,7 @@
 /** Reads contract files from a folder, with errors that name file, line, column and path. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { LineCounter, type Node, parseDocument } from 'yaml';
+import { LineCounter, type Node, parseDocument, visit } from 'yaml';
 import { ContractError, type ContractProblem } from '../errors.ts';
 import { disagreements } from './columns.ts';
 import { tableOf } from './contract.ts';
@@ -50,9 +50,14 @@ export function parseContract(file: string, text: string): Contract {
     throw new ContractError(
       file,
       // One slip in the syntax is followed by many that say nothing new.
-      document.errors.slice(0, 1).map((e) => at(e.pos[0], '', e.message.split('\n')[0] ?? e.message)),
+      document.errors.slice(0, 1).map((e) => {
+        const [message = e.message] = e.message.split('\n');
+        return at(e.pos[0], '', message.startsWith('Maximum call stack') ? 'is nested too deeply' : message);
+      }),
     );
-  const parsed = contractSchema.safeParse(contentOf(document, file));
+  const unusable = unusableIn(document);
+  if (unusable) throw new ContractError(file, [at(unusable.offset, '', unusable.message)]);
+  const parsed = contractSchema.safeParse(dataOf(file, document, at));
   if (parsed.success) return parsed.data;
   throw new ContractError(
     file,
@@ -63,13 +68,44 @@ export function parseContract(file: string, text: string): Contract {
   );
 }
 
-/** Throws ContractError for an alias without its anchor, and for aliases that multiply: a few lines can stand for gigabytes. */
-function contentOf(document: ReturnType<typeof parseDocument>, file: string): unknown {
+/** The first text or key that SQL or an object could not hold as it is written. */
+function unusableIn(document: ReturnType<typeof parseDocument>): { offset: number; message: string } | null {
+  let found: { offset: number; message: string } | null = null;
+  visit(document, {
+    Scalar(role, { value, range }) {
+      const message =
+        role === 'key' && value === '__proto__'
+          ? 'no key may be called __proto__'
+          : typeof value === 'string' && (value.includes('\0') || !value.isWellFormed())
+            ? 'a text may not hold a NUL character or half a surrogate pair'
+            : null;
+      if (message === null) return undefined;
+      found = { offset: range?.[0] ?? 0, message };
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
+/** What a document says. Throws ContractError for aliases that lead nowhere, or unfold to more than a contract can be. */
+function dataOf(
+  file: string,
+  document: ReturnType<typeof parseDocument>,
+  at: (offset: number, path: string, message: string) => ContractProblem,
+): unknown {
   try {
     return document.toJS();
   } catch (error) {
+    // What yaml throws for an alias: https://eemeli.org/yaml/#tojs-options
     if (!(error instanceof ReferenceError)) throw error;
-    throw new ContractError(file, [{ line: 1, column: 1, path: '', message: error.message }]);
+    let offset = 0;
+    visit(document, {
+      Alias(_, { range }) {
+        offset = range?.[0] ?? 0;
+        return visit.BREAK;
+      },
+    });
+    throw new ContractError(file, [at(offset, '', `an alias cannot be used: ${error.message}`)]);
   }
 }
 

@@ -36,6 +36,9 @@ export function isExtraction(pattern: string): boolean {
 /** The number of capturing groups; null for what is no pattern, or one with look-around or back-references. */
 function groupsOf(pattern: string): number | null {
   if (/\(\?(?!:)|\\[1-9]/.test(pattern)) return null;
+  // RE2 has no empty class, none of JavaScript's own escapes, and at most 1,000 repetitions.
+  const repeats = [...pattern.matchAll(/\{(\d+)(?:,(\d*))?\}/g)].flatMap(([, least, most]) => [least, most]);
+  if (/\[\^?\]|\\[cku]/.test(pattern) || repeats.some((n) => Number(n ?? 0) > 1000)) return null;
   try {
     return (new RegExp(`${pattern}|`).exec('')?.length ?? 1) - 1;
   } catch {

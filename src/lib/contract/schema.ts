@@ -63,6 +63,14 @@ const csvOptions = z.strictObject({
     .union([z.literal(true), z.array(z.string().min(1)).min(1)])
     .default(true)
     .describe("true: a file's first record names its fields; or the names, where files have no such record."),
+  headerShare: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.5)
+    .describe(
+      "The share of the contract's fields that a file's header must have, and at least one; a file with fewer is quarantined.",
+    ),
   nullText: z
     .string()
     .default('')

@@ -92,7 +92,7 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, ${co
     WHEN __bad IS NOT NULL THEN __reasons[__bad]${choose((r) => literal(r.reason))} END AS _reason,
   ${keepsRaw ? raw : `CASE WHEN _reason IS NOT NULL THEN ${raw} END`} AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ${list(contract.columns.map((c) => literal(c.name)))}[__bad]${choose((r) => r.column)} END AS _column,
-  CASE ${isCsv ? "WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || len(__header) " : ''}WHEN __bad IS NOT NULL THEN ${leaves.texts}[__bad]${choose((r) => r.value)} END AS _value,
+  CASE ${isCsv ? csvValues(contract) : ''}WHEN __bad IS NOT NULL THEN ${leaves.texts}[__bad]${choose((r) => r.value)} END AS _value,
   __nulled AS _nulled,
   ${[
     ...[...contract.columns, ...contract.derive].map(outputOf),
@@ -120,7 +120,7 @@ const jsonObjects = `${decodedText}, lines AS (
 
 /** A CSV record becomes an object: the fields under the names of its file's header. */
 const csvObjects = (csv: Contract['source']['csv']): string => `${decodedText}, lines AS (
-  SELECT * REPLACE (regexp_replace(__text, ${literal('\\r?\\n?$')}, '') AS __text)
+  SELECT * REPLACE (rtrim(__text, chr(13) || chr(10)) AS __text)
   FROM decoded WHERE ${isRecord}
 ), fields AS (
   SELECT lines.*, files.header AS __header, coalesce(regexp_full_match(__text, ${literal(csvRecord(csvOf(csv).delimiter))}), false) AS __is_valid,
@@ -129,6 +129,12 @@ const csvObjects = (csv: Contract['source']['csv']): string => `${decodedText}, 
 ), objects AS (
   SELECT *, CASE WHEN len(__fields) = len(__header) THEN to_json(map(__header, __fields))::VARCHAR END AS __doc FROM fields
 )`;
+
+/** For quarantine: how a record or a file differs from what its header, or the contract, asks for. */
+const csvValues = (contract: Contract): string =>
+  `WHEN __fault = 'unknown_header' THEN 'the header has ' || left(to_json(files.header)::VARCHAR, 2000) || ${literal(`, the contract reads ${JSON.stringify(fieldsRead(contract)).slice(0, 2000)}`)}
+    WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || len(__header)
+    `;
 
 const isNoArray = "coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false)";
 

@@ -1,7 +1,7 @@
 /** DuckDB's SQL for a column: from the text of a leaf to a typed value, or the reason why there is none. */
 import type { Column } from '../contract/columnSchema.ts';
 import { duckType, literal, trimmedColumn, whenWritten } from './duckdbNames.ts';
-import { timestampSql } from './duckdbTimestamp.ts';
+import { isoDate, timestampSql } from './duckdbTimestamp.ts';
 
 /** Where a column's value stands; all is SQL but the path. */
 export interface Leaf {
@@ -92,6 +92,11 @@ function scalarColumn(column: Column, i: number, leaf: Leaf): ValueSql {
       : [isNested(leaf)]),
     ...(column.type === 'string' ? [] : [`(${clean} IS NOT NULL AND __c${i} IS NULL)`]),
   ];
+  // An offset, or a number of seconds, may lead where the year has no four digits, and a partition no name.
+  if (column.type === 'timestamp')
+    misfits.push(
+      `(__c${i} < TIMESTAMP '0001-01-01 00:00:00' OR __c${i} > TIMESTAMP '9999-12-31 23:59:59.999999')`,
+    );
   if (column.nullValues.length > 0)
     text = `CASE WHEN ${column.trim ? text : trimmedColumn(text)} NOT IN (${column.nullValues.map(literal).join(', ')}) THEN ${text} END`;
   if (column.extract !== undefined) {
@@ -177,7 +182,7 @@ function convert(column: Column, text: string): string {
     case 'boolean':
       return when('true|false', `${text} = 'true'`);
     case 'date':
-      return when('\\d{4}-\\d\\d-\\d\\d', `TRY_CAST(${text} AS DATE)`);
+      return when(isoDate, `TRY_CAST(${text} AS DATE)`);
     case 'timestamp':
       return `coalesce(${(column.formats ?? []).map((format) => timestampSql(format, text, column.zone)).join(', ')})`;
     default: {

@@ -117,6 +117,7 @@ export function csvFields(text: string, csv: Contract['source']['csv']): string 
 export const csvOf = (csv: Contract['source']['csv']) => ({
   delimiter: csv?.delimiter ?? ',',
   nullText: csv?.nullText ?? '',
+  headerShare: csv?.headerShare ?? 0.5,
   hasHeader: !csv || csv.header === true,
 });
 
@@ -125,27 +126,40 @@ const escaped = (character: string): string =>
 
 /**
  * Where no record begins, a line is one, and no CSV. A file that is not UTF-8 as a whole is read line by line, so that
- * only its bad lines are lost.
+ * only its bad lines are lost. Lines end in LF or CRLF; or in CR, where the first one does (outside quotes), as in a file of
+ * an old Macintosh. Blank lines belong to the record before them: a million of them are no million records. The header is
+ * left out; what stands in its place and is no record is refused as any other.
  */
 function csvRecords(csv: Contract['source']['csv']): string {
   const { delimiter, hasHeader } = csvOf(csv);
-  const pattern = `${csvRecord(delimiter)}\\r?(?:\\n|$)|[^\\n]+(?:\\n|$)`;
+  const record = csvRecord(delimiter);
+  const recordsBy = (pattern: string) => `regexp_extract_all(text, ${literal(pattern)}, 0, 's')`;
+  const byLf = recordsBy(`${record}\\r?(?:\\n(?:\\r?\\n)*|$)|[^\\n]+(?:\\n|$)`);
+  const byCr = recordsBy(`${record}(?:\\r+|$)|[^\\r]+(?:\\r|$)`);
+  const [lf, cr] = [literal('\\x0A'), literal('\\x0D')];
+  const isHeader = `coalesce(regexp_full_match(TRY(decode(raw)), ${literal(`${record}[\\r\\n]*`)}), false)`;
   return `
-WITH ${decodedDocuments}, pieces AS (
-  SELECT file, text IS NOT NULL AS is_text,
-    CASE WHEN text IS NOT NULL THEN list_transform(regexp_extract_all(text, ${literal(pattern)}, 0, 's'), lambda r : encode(r))
-      ELSE list_transform(string_split(raw::VARCHAR, ${literal('\\x0A')}), lambda l : l::BLOB) END AS found
+WITH ${decodedDocuments}, ended AS (
+  SELECT *, coalesce(regexp_matches(text, ${literal('^(?:"[^"]*"|[^"\\r\\n])*\\r(?:[^\\n]|$)')}),
+      regexp_matches(raw::VARCHAR, ${literal('^(?:[^\\\\]|\\\\x(?:[^0]|0[^AD]))*\\\\x0D(?:$|[^\\\\]|\\\\x(?:[^0]|0[^A]))')})) AS ends_in_cr
   FROM decoded
+), pieces AS (
+  SELECT file, text IS NOT NULL AS is_text, ends_in_cr,
+    CASE WHEN text IS NOT NULL
+        THEN list_transform(CASE WHEN ends_in_cr THEN ${byCr} ELSE ${byLf} END, lambda r : encode(r))
+      ELSE list_transform(string_split(raw::VARCHAR, CASE WHEN ends_in_cr THEN ${cr} ELSE ${lf} END), lambda l : l::BLOB) END AS found
+  FROM ended
 ), numbered AS (
-  SELECT file, is_text, unnest(generate_series(1, len(found))) AS n, unnest(found) AS raw FROM pieces
+  SELECT file, is_text, ends_in_cr, unnest(generate_series(1, len(found))) AS n, unnest(found) AS raw FROM pieces
 ), counted AS (
-  SELECT *, CASE WHEN is_text THEN length(decode(raw)) - length(replace(decode(raw), chr(10), '')) ELSE 1 END AS newlines
+  SELECT *, CASE WHEN is_text THEN length(decode(raw)) - length(replace(decode(raw), CASE WHEN ends_in_cr THEN chr(13) ELSE chr(10) END, ''))
+      ELSE 1 END AS newlines
   FROM numbered
 ), placed AS (
   SELECT *, sum(newlines) OVER (PARTITION BY file ORDER BY n) - newlines + 1 AS line FROM counted
 )
 SELECT file, line::BIGINT AS line, raw, NULL::VARCHAR AS fault
-FROM placed${hasHeader ? ' WHERE n > 1' : ''}`.trim();
+FROM placed${hasHeader ? ` WHERE CASE WHEN n > 1 THEN true ELSE NOT ${isHeader} END` : ''}`.trim();
 }
 
 /** `entities.hashtags[*].text` -> `$."entities"."hashtags"[*]."text"`. */

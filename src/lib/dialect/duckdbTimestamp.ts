@@ -32,10 +32,7 @@ export function timestampSql(format: TimestampFormat, text: string, zone: string
           WHEN ${text}[5] = '-' THEN list_transform([${match}], lambda m : ${utc})[1] END`;
     }
     case 'iso8601_date':
-      return when(
-        '(?:[1-9]\\d{3}|0[1-9]\\d\\d|00[1-9]\\d|000[1-9])-\\d\\d-\\d\\d',
-        inZone(`TRY_CAST(${text} AS DATE)::TIMESTAMP`),
-      );
+      return when(isoDate, inZone(`TRY_CAST(${text} AS DATE)::TIMESTAMP`));
     case 'epoch_s':
       // Decimals of this width cost twenty times what whole numbers do.
       return `coalesce(${when('-?\\d{1,11}', `make_timestamp(${text}::BIGINT * 1000000)`)},
@@ -65,9 +62,11 @@ export function timestampSql(format: TimestampFormat, text: string, zone: string
   }
 }
 
+/** A day of the years 1 to 9999. */
+export const isoDate = '(?:[1-9]\\d{3}|0[1-9]\\d\\d|00[1-9]\\d|000[1-9])-\\d\\d-\\d\\d';
+
 /** How most feeds write it, up to the zone: DuckDB's casts read it as the pattern below would, and faster. */
-const isoUsual =
-  '(?:[1-9]\\d{3}|0[1-9]\\d\\d|00[1-9]\\d|000[1-9])-\\d\\d-\\d\\dT(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,18})?';
+const isoUsual = `${isoDate}T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,18})?`;
 
 const isoPattern =
   '(\\d{4}-\\d\\d-\\d\\d)[Tt ]((?:[01]\\d|2[0-3]):[0-5]\\d(?::[0-5]\\d(?:\\.\\d{1,6})?)?)\\d*([Zz]|[+-](?:0\\d|1[0-4]):?(?:[0-5]\\d)|[+-](?:0\\d|1[0-4]))?';

@@ -1,8 +1,10 @@
 /** How a raw file is to be read, told from its first bytes: one verdict for both engines. */
 
 import { parse } from 'csv-parse/sync';
+import { fieldsRead } from '../catalog/rawSchema.ts';
 import type { ReasonCode } from '../compiler/plan.ts';
 import type { Contract } from '../contract/schema.ts';
+import { csvOf } from '../dialect/duckdbDocuments.ts';
 import { isJsonObject, tryParseJson } from '../json.ts';
 import { type Compression, compressionOf, documentLimits, unpackStart } from './unpack.ts';
 
@@ -29,12 +31,17 @@ export interface Look {
 }
 
 /** `head` holds the first bytes of the file (all of them, or `headBytes`), `size` its full length in bytes. */
-export async function lookAt(source: Contract['source'], head: Uint8Array, size: number): Promise<Look> {
+export async function lookAt(contract: Contract, head: Uint8Array, size: number): Promise<Look> {
+  const { source } = contract;
   const compression = compressionOf(head);
   const unpacked = compression === null ? head : await unpackStart(head, compression, headBytes);
   const start = unpacked ?? head;
   const isWhole = size <= head.length && start.length < headBytes;
-  const look = (layout: Layout, fault: ReasonCode | null = null, header: string[] | null = null) => ({
+  const look = (
+    layout: Layout,
+    fault: ReasonCode | null = null,
+    header: readonly string[] | null = null,
+  ) => ({
     layout,
     fault,
     compression,
@@ -47,9 +54,16 @@ export async function lookAt(source: Contract['source'], head: Uint8Array, size:
   const first = firstCharacter(start);
   if (first === '' && start.length < headBytes) return look('lines');
   if (source.formats.includes('csv')) {
-    const header = headerOf(source.csv, start);
-    if (header === null) return look('refused', 'invalid_header');
-    if (source.csv?.quotedNewlines === false) return look('lines', null, header);
+    const text = Buffer.from(start)
+      .toString('utf8')
+      .replace(/^\uFEFF/, '');
+    const lineEnd = endOfFirstLine(text, isWhole);
+    const names = headerOf(contract, text, lineEnd);
+    if (names === null) return look('refused', 'invalid_header');
+    const header = inWordsOf(contract, names);
+    if (isForeignTo(contract, header)) return look('refused', 'unknown_header', names);
+    // Lines end in LF, or CRLF: what ends them otherwise is read whole.
+    if (source.csv?.quotedNewlines === false && lineEnd !== '\r') return look('lines', null, header);
     return size > documentLimits.csv ? look('refused', 'document_too_large') : look('document', null, header);
   }
   const isDocument =
@@ -76,22 +90,60 @@ function hasObjectOnLine(start: Uint8Array, isWhole: boolean): boolean {
   });
 }
 
+/** What ends the first line of a CSV, outside quotes: it stands for the whole file, as it does in `csvRecords`. */
+function endOfFirstLine(text: string, isWhole: boolean): '\r' | '\n' {
+  const [, next] = /^(?:"[^"]*"|[^"\r\n])*\r(.?)/s.exec(text) ?? [];
+  const isCut = next === '' && !isWhole;
+  return next === undefined || next === '\n' || isCut ? '\n' : '\r';
+}
+
 /** Names of a CSV's fields; null when its first record names none, one twice, or is no record. */
-function headerOf(csv: Contract['source']['csv'], start: Uint8Array): string[] | null {
+function headerOf(
+  { source: { csv } }: Contract,
+  text: string,
+  lineEnd: '\r' | '\n',
+): readonly string[] | null {
   if (csv && csv.header !== true) return csv.header;
   try {
-    const text = Buffer.from(start).toString('utf8');
     // The start may end within a record; a header is looked for in its own.
     const [header = []] = parse(text, {
       delimiter: csv?.delimiter ?? ',',
-      bom: true,
+      record_delimiter: lineEnd === '\r' ? ['\r'] : ['\r\n', '\n'],
       to: 1,
       relax_column_count: true,
     });
-    return isHeader(header) ? header : null;
+    // An engine that reads by lines takes one line for the header.
+    const isOneLine = csv?.quotedNewlines !== false || !header.some((name) => name.includes('\n'));
+    return isHeader(header) && isOneLine ? header : null;
   } catch {
     return null;
   }
+}
+
+/**
+ * A header in the contract's spelling: a name that differs from that of a field only in its case, or in white space around
+ * it, is that field's, if no other name is.
+ */
+function inWordsOf(contract: Contract, names: readonly string[]): readonly string[] {
+  const folded = (name: string) => name.trim().toLowerCase();
+  const exact = new Set(names);
+  const missing = Map.groupBy(
+    fieldsRead(contract).filter((field) => !exact.has(field)),
+    folded,
+  );
+  const alike = Map.groupBy(names, folded);
+  return names.map((name) => {
+    const [field, ...others] = missing.get(folded(name)) ?? [];
+    return field !== undefined && others.length === 0 && alike.get(folded(name))?.length === 1 ? field : name;
+  });
+}
+
+/** Whether a header has too few of the fields that the contract reads: its rows would be almost nothing but NULLs. */
+function isForeignTo(contract: Contract, header: readonly string[]): boolean {
+  const names = new Set(header);
+  const fields = fieldsRead(contract);
+  const found = fields.filter((field) => names.has(field)).length;
+  return found === 0 || found < fields.length * csvOf(contract.source.csv).headerShare;
 }
 
 /** Whether a CSV's record can name fields: none is empty, and none stands twice. */

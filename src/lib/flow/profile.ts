@@ -28,9 +28,10 @@ const documentBytes = 32 * 1024 * 1024;
 export async function profileBatch(
   store: Pick<Store, 'head'>,
   rawBucket: string,
-  { source }: Contract,
+  contract: Contract,
   manifest: Manifest,
 ): Promise<Profile> {
+  const { source } = contract;
   const refOf = (file: Manifest['files'][number]) => ({
     bucket: rawBucket,
     key: file.object,
@@ -40,7 +41,7 @@ export async function profileBatch(
     const found = await headOf(store, refOf(file), headBytes);
     if (found === null) return { shape: unknownShape, file: { ...file, ...missing } };
     const { head, size } = found;
-    const { layout, fault, compression, header, start, isWhole } = await lookAt(source, head, size);
+    const { layout, fault, compression, header, start, isWhole } = await lookAt(contract, head, size);
     const isDocument = layout === 'document' && header === null;
     return {
       // What a document holds is looked at below.
