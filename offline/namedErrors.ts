@@ -1,5 +1,7 @@
 /** serverless-offline tells of an error its message only: the name that Retry and Catch match on goes inside it. */
 
+import { visible } from '../src/lib/visible.ts';
+
 /** Begins a message that is an error as JSON; offline/emulator.py takes it apart. */
 const mark = '\u0001';
 
@@ -14,6 +16,7 @@ export const functionNamed =
     } catch (error) {
       const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error));
       const trace = stack.split('\n');
-      throw new Error(mark + JSON.stringify({ errorType: name, errorMessage: message, trace }));
+      // The framework prints it.
+      throw new Error(mark + visible(JSON.stringify({ errorType: name, errorMessage: message, trace })));
     }
   };

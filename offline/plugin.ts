@@ -4,6 +4,7 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
+import { showHiddenOutput } from './functionOutput.ts';
 import { functionNamed } from './namedErrors.ts';
 
 interface FunctionDefinition {
@@ -40,12 +41,13 @@ export default class LocalAwsPlugin {
         throw new serverless.classes.Error('sls offline is for the stage local: sls offline --stage local');
       // The other commands of the framework need none of it.
       const { SetupError } = await import('../src/lib/errors.ts');
+      const { visible } = await import('../src/lib/visible.ts');
       try {
         await startOffline(serverless, Number(serverless.service.custom.localAws.port), (message) =>
-          log.notice(`  ${message}`),
+          log.notice(`  ${visible(message)}`),
         );
       } catch (error) {
-        throw error instanceof SetupError ? new serverless.classes.Error(error.message) : error;
+        throw error instanceof SetupError ? new serverless.classes.Error(visible(error.message)) : error;
       }
     };
     this.hooks = {
@@ -123,7 +125,7 @@ function removeBuilt(root: string): void {
     rmSync(join(root, folder), { recursive: true, force: true });
 }
 
-/** Writes a module that names the handler's errors; gives its handler. */
+/** Writes a module that names the handler's errors, and shows what hides in its output; gives its handler. */
 function wrapped(root: string, handler: string): string {
   const dot = handler.lastIndexOf('.');
   const [path, name] = [handler.slice(0, dot), handler.slice(dot + 1)];
@@ -136,6 +138,8 @@ function wrapped(root: string, handler: string): string {
     [
       `import { ${name} as inner } from '${specifier(`${path}.ts`)}';`,
       `import { ${functionNamed.name} } from '${specifier('offline/namedErrors.ts')}';`,
+      `import { ${showHiddenOutput.name} } from '${specifier('offline/functionOutput.ts')}';`,
+      `${showHiddenOutput.name}();`,
       `export const ${name} = ${functionNamed.name}(inner);`,
       '',
     ].join('\n'),

@@ -11,11 +11,17 @@ const hidden =
  * Shows what is hidden as `\u001b`; line breaks stay. The escapes are JSON's own: visible JSON is JSON of the same value.
  */
 export const visible = (text: string): string =>
-  text.replace(hidden, (found) =>
-    Array.from({ length: found.length }, (_, i) => `\\u${hex(found.charCodeAt(i))}`).join(''),
+  text.replace(
+    hidden,
+    (found) => short.get(found) ?? Array.from({ length: found.length }, (_, i) => unit(found, i)).join(''),
   );
 
-const hex = (unit: number): string => unit.toString(16).padStart(4, '0');
+const short = new Map([
+  ['\t', '\\t'],
+  ['\r', '\\r'],
+]);
+
+const unit = (text: string, i: number): string => `\\u${text.charCodeAt(i).toString(16).padStart(4, '0')}`;
 
 /** The same as one line: line breaks are shown too. */
 export const visibleLine = (text: string): string => visible(text).replaceAll('\n', '\\n');

@@ -101,3 +101,10 @@ test('property: a value of the data is a text of the page, whatever it is', () =
     }),
   );
 });
+
+test('what hides in a value, or turns the direction of a text, is shown on the page', () => {
+  const page = reportPage(reportOf('b', 0, undefined, ['exe.\u202efdp', '\u001b[2J', 'a\u200bb']));
+  expect(page).not.toMatch(/[^\P{C}\n]/u);
+  for (const shown of [String.raw`exe.\u202efdp`, String.raw`\u001b[2J`, String.raw`a\u200bb`])
+    expect(page).toContain(shown);
+});

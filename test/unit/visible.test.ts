@@ -15,7 +15,7 @@ const root = resolve(import.meta.dirname, '../..');
 test.each([
   ['\u001b[2J\u001b]0;owned\u0007', String.raw`\u001b[2J\u001b]0;owned\u0007`],
   ['\u009b31m', String.raw`\u009b31m`],
-  ['a\r\nb\tc\u007f\u0000', `a\\u000d\nb\\u0009c\\u007f\\u0000`],
+  ['a\r\nb\tc\u007f\u0000', `a\\r\nb\\tc\\u007f\\u0000`],
   ['report\u202efdp.exe', String.raw`report\u202efdp.exe`],
   ['a\u200bb\u00ad\ufeff\u2028\u3164', String.raw`a\u200bb\u00ad\ufeff\u2028\u3164`],
   ['tag\u{e0041}', String.raw`tag\udb40\udc41`],

@@ -1,8 +1,10 @@
 /** What the watch page makes of histories and definitions. */
 import type { HistoryEvent } from '@aws-sdk/client-sfn';
 import { expect, test } from '@jest/globals';
+import { h } from 'preact';
 import { visitsOf } from '../../src/stage/history.ts';
 import { graphOf } from '../../src/watch/graph.ts';
+import { showHidden } from '../../src/watch/page/showHidden.ts';
 
 const at = (second: number) => new Date(second * 1000);
 const entered = (name: string, second: number, type = 'Task'): HistoryEvent => ({
@@ -89,4 +91,23 @@ test('a definition is states and edges, each pair once', () => {
     { from: 'C', to: 'A', kind: 'choice' },
     { from: 'C', to: 'E', kind: 'choice' },
   ]);
+});
+
+test('every text and title of the page shows what hides in it', () => {
+  showHidden();
+  const key = 'feed/\u202e\u001b[2J.json';
+  const shown = String.raw`feed/\u202e\u001b[2J.json`;
+  expect(h('td', { title: key, 'aria-label': key, id: 'x' }, key).props).toEqual({
+    title: shown,
+    'aria-label': shown,
+    id: 'x',
+    children: shown,
+  });
+  expect(h('td', {}, 'in ', [key, 3, null], h('b', {}, key)).props.children).toEqual([
+    'in ',
+    [shown, 3, null],
+    expect.objectContaining({ props: { children: shown } }),
+  ]);
+  // A component passes its own text on to the elements that it is made of.
+  expect(h(() => null, { text: key }).props).toEqual({ text: key });
 });

@@ -1,4 +1,5 @@
 /** A quality report as one HTML file: no script, nothing from elsewhere, readable offline and on paper. Free of AWS. */
+import { visible } from '../visible.ts';
 import type { ColumnFacts } from './columns.ts';
 import {
   batchesForDrift,
@@ -152,7 +153,8 @@ const entities: Readonly<Record<string, string>> = {
   '"': '&quot;',
   "'": '&#39;',
 };
-const text = (value: string): string => value.replaceAll(/[&<>"']/g, (letter) => entities[letter] ?? letter);
+const text = (value: string): string =>
+  visible(value).replaceAll(/[&<>"']/g, (letter) => entities[letter] ?? letter);
 
 const style = `
 :root{color-scheme:light dark;--page:light-dark(#f6f7f9,#14171c);--card:light-dark(#fff,#1d2128);--line:light-dark(#d5d9e0,#363c47);--text:light-dark(#1a1f27,#e6e9ee);--muted:light-dark(#5a6372,#9aa4b4);--published:light-dark(#1f7a4d,#4fbf86);--quarantined:light-dark(#b45309,#f0a04b);--duplicates:light-dark(#6b7280,#8b95a5);--failed:light-dark(#b3261e,#ff8a80);font:15px/1.5 system-ui,sans-serif}

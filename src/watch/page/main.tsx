@@ -6,6 +6,7 @@ import { useLive } from './ask.ts';
 import { Execution } from './execution.tsx';
 import { duration, time } from './format.ts';
 import { moveWithArrows } from './moveWithArrows.ts';
+import { showHidden } from './showHidden.ts';
 import { Tables } from './tables.tsx';
 
 /** `#/executions/NAME` or `#/tables/DATASET`: what is shown stands in the address, and can be gone back to. */
@@ -88,5 +89,6 @@ function Executions({ live, chosen }: { live: Live | undefined; chosen: string |
   );
 }
 
+showHidden();
 const root = document.getElementById('page');
 if (root) render(<Page />, root);

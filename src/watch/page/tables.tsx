@@ -1,6 +1,7 @@
 /** Tables: their partitions over time, and what each holds. */
 import * as Plot from '@observablehq/plot';
 import { useState } from 'preact/hooks';
+import { visible } from '../../lib/visible.ts';
 import type { TableDetail } from '../model.ts';
 import { useAnswer } from './ask.ts';
 import { Chart } from './chart.tsx';
@@ -40,7 +41,12 @@ function Table({ dataset }: { dataset: string }) {
   const [measure, setMeasure] = useState<(typeof measures)[number]>('rows');
   if (error) return <p class="failure">{error}</p>;
   if (!data) return <p class="hint">reading the partitions …</p>;
-  const partitions = data.partitions.map((p) => ({ ...p, label: shortName(p.name) }));
+  const partitions = data.partitions.map((p) => ({
+    ...p,
+    // The chart writes its texts itself.
+    label: visible(shortName(p.name)),
+    title: visible(p.name),
+  }));
   const total = (of: (typeof measures)[number]) => partitions.reduce((sum, p) => sum + p[of], 0);
   const written = measure === 'bytes' ? bytes : count;
   return (
@@ -72,7 +78,7 @@ function Table({ dataset }: { dataset: string }) {
                   x: 'label',
                   y: measure,
                   fill: 'var(--published)',
-                  title: (p) => `${p.name}\n${written(p[measure])}`,
+                  title: (p) => `${p.title}\n${written(p[measure])}`,
                   sort: null,
                 }),
                 Plot.ruleY([0]),
