@@ -29,6 +29,12 @@ function sampleColumns(contract: Contract): string[] {
   return [...new Set(names)].slice(0, 4);
 }
 
+/** Asks for the first rows of a contract's table, whatever its names mean in SQL. */
+export function sampleStatement(contract: Contract): string {
+  const columns = sampleColumns(contract).map(identifier).join(', ');
+  return `SELECT ${columns} FROM ${identifier(tableOf(contract))} ORDER BY ${columns} LIMIT 3`;
+}
+
 /** Reads ledger, Catalog and Athena, and prints what it finds. */
 export async function describeRun(stage: Stage, run: FollowedRun, print: Print): Promise<RunReport> {
   const batches: RunReport['batches'][number][] = [];
@@ -52,8 +58,7 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
   const samples: RunReport['samples'][number][] = [];
   for (const [table, contract] of contracts) {
     if (!partitions.some((p) => p.table === table)) continue;
-    const columns = sampleColumns(contract).map(identifier).join(', ');
-    const sql = `SELECT ${columns} FROM ${identifier(table)} ORDER BY ${columns} LIMIT 3`;
+    const sql = sampleStatement(contract);
     samples.push({ table, sql, ...(await query(stage, sql)) });
   }
   const seconds = (Date.now() - run.startedAt) / 1000;

@@ -2,8 +2,9 @@ import { expect, test } from '@jest/globals';
 import { parseDdl } from '../../offline/athena/ddlParser.ts';
 import { checkQuery } from '../../offline/athena/guard.ts';
 import { javaDouble } from '../../offline/athena/values.ts';
+import { sampleStatement } from '../../scripts/report.ts';
 import { expectationQuery, judgeExpectations } from '../../src/lib/compiler/expectations.ts';
-import { loadContracts } from '../../src/lib/contract/load.ts';
+import { loadContracts, parseContract } from '../../src/lib/contract/load.ts';
 import * as athena from '../../src/lib/dialect/athenaNames.ts';
 import * as duckdb from '../../src/lib/dialect/duckdbNames.ts';
 import * as spark from '../../src/lib/dialect/sparkSet.ts';
@@ -32,6 +33,24 @@ test('all expectations of a contract are one scan, which the local Athena answer
     expect(sql.match(/FROM/g)).toHaveLength(1);
     expect(checkQuery(sql).tables).toEqual([{ database: null, table: 'staging_x' }]);
   }
+});
+
+test('rows of a dataset named order with columns named from and to can be asked for', () => {
+  const contract = parseContract(
+    'order.yml',
+    `dataset: order
+source: { prefix: order/, formats: [ndjson] }
+columns:
+  - { name: from, path: f, type: timestamp, required: true, formats: [iso8601] }
+  - { name: to, path: t, type: string, required: true }
+  - { name: select, path: s, type: string }
+dedupe: { key: [to] }
+partitionBy:
+  - { name: group, of: from, part: year }`,
+  );
+  const sql = sampleStatement(contract);
+  expect(sql).toBe('SELECT "from", "to", "select" FROM "order" ORDER BY "from", "to", "select" LIMIT 3');
+  expect(checkQuery(sql).tables).toEqual([{ database: null, table: 'order' }]);
 });
 
 test('an outcome says what was found and what was expected', () => {
