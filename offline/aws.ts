@@ -14,15 +14,20 @@ export interface Upstream {
   readonly call: (target: string, request: unknown) => Promise<Record<string, unknown>>;
 }
 
-export const connectUpstream = (endpoint: string): Upstream => ({
-  glue: new GlueClient(localClient(endpoint)),
-  s3: new S3Client({ ...localClient(endpoint), forcePathStyle: true }),
-  athena: new AthenaClient(localClient(endpoint)),
+/** `headers` go with each call: what the store asks its callers for. */
+export const connectUpstream = (
+  endpoint: string,
+  headers: Readonly<Record<string, string>> = {},
+): Upstream => ({
+  glue: withHeaders(new GlueClient(localClient(endpoint)), headers),
+  s3: withHeaders(new S3Client({ ...localClient(endpoint), forcePathStyle: true }), headers),
+  athena: withHeaders(new AthenaClient(localClient(endpoint)), headers),
   call: async (target, request) => {
     const service = target.startsWith('AWSGlue') ? 'glue' : 'athena';
     const response = await fetch(endpoint, {
       method: 'POST',
       headers: {
+        ...headers,
         'content-type': 'application/x-amz-json-1.1',
         'x-amz-target': target,
         // Nothing here checks a signature; the service is told by its scope.
@@ -38,6 +43,20 @@ export const connectUpstream = (endpoint: string): Upstream => ({
     return answer;
   },
 });
+
+/** Sends headers with each call of a client. */
+function withHeaders<C extends { readonly config: Pick<GlueClient['config'], 'requestHandler'> }>(
+  client: C,
+  headers: Readonly<Record<string, string>>,
+): C {
+  const { requestHandler } = client.config;
+  const handle = requestHandler.handle.bind(requestHandler);
+  requestHandler.handle = (request, options) => {
+    Object.assign(request.headers, headers);
+    return handle(request, options);
+  };
+  return client;
+}
 
 /** `s3://bucket/some/key` in its two parts. */
 export function parseAddress(address: string): { bucket: string; key: string } {

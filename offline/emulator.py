@@ -1,33 +1,66 @@
-"""Starts ministack with three of its answers mended, which the state machine and the gateway depend on.
+"""Starts ministack for its gateway alone, and with four of its answers mended, which the state machine and the gateway depend on.
+
+- It answers only calls that bring the gateway's secret: what web pages may not do stands in the gateway.
 
 - A Node Lambda that throws fails with the error's own name (errorType), as on AWS, also one that runs in
   serverless-offline. ministack 1.5.33 calls every error Runtime.HandlerError, and no Retry or Catch by name would match.
 - The EventBridge event of an object in a versioned bucket names the version, as S3's does.
 - A Glue job keeps its limit of concurrent runs.
+- The log lines of a Node Lambda belong to the invocation that wrote them. ministack takes lines for 5 ms after an answer,
+  and gives what comes later to the next invocation.
 """
 
+import hmac
 import json
 import os
+import queue
 import signal
 import sys
 import threading
+import time
 
-from ministack.app import main
+# Not for the functions, which get this process's environment.
+SECRET = os.environ.pop("SLUICE_GATEWAY_SECRET").encode()
+
+from ministack import app as ministack_app
 from ministack.core import lambda_runtime
 from ministack.services import eventbridge, glue, lambda_svc, s3
 from ministack.services.cloudformation import provisioners
 
 MARK = "\u0001"
+END_OF_LOGS = "\u0001end\u0001"
+
+
+def mend(what: str, old: str, new: str) -> str:
+    mended = what.replace(old, new)
+    if mended == what:
+        raise SystemExit("offline/emulator.py does not fit this version of ministack: the Node worker has changed")
+    return mended
+
+
+def answer_gateway_only() -> None:
+    answer = ministack_app.app
+
+    async def guarded(scope, receive, send):
+        if scope["type"] == "lifespan":
+            return await answer(scope, receive, send)
+        given = dict(scope["headers"]).get(b"x-sluice-secret", b"")
+        if scope["type"] == "http" and hmac.compare_digest(given, SECRET):
+            return await answer(scope, receive, send)
+        if scope["type"] == "websocket":
+            await receive()
+            return await send({"type": "websocket.close", "code": 1008})
+        await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
+        await send({"type": "http.response.body", "body": b"this is for the gateway only\n"})
+
+    ministack_app.app = guarded
 
 
 def name_lambda_errors() -> None:
-    script = lambda_runtime._NODEJS_WORKER_SCRIPT
     thrown = 'error: String(err.message || err), trace: err.stack || ""'
     payload = "{errorType: err.name || 'Error', errorMessage: String(err.message || err), trace: String(err.stack || '').split('\\n')}"
-    mended = script.replace(thrown, f'error: "\\u0001" + JSON.stringify({payload}), trace: err.stack || ""')
-    if mended == script:
-        raise SystemExit("offline/emulator.py does not fit this version of ministack: the Node worker has changed")
-    lambda_runtime._NODEJS_WORKER_SCRIPT = mended
+    named = f'error: "\\u0001" + JSON.stringify({payload}), trace: err.stack || ""'
+    lambda_runtime._NODEJS_WORKER_SCRIPT = mend(lambda_runtime._NODEJS_WORKER_SCRIPT, thrown, named)
 
     def with_names(execute):
         def execute_with_names(*args):
@@ -82,6 +115,43 @@ def keep_concurrency_limits() -> None:
     glue._create_job = create_with_limit
 
 
+def end_logs_with_their_invocation() -> None:
+    """The worker writes a mark behind its last line and before its answer; its log is what stands before the mark."""
+    answers = "const _realStdoutWrite = process.stdout.write.bind(process.stdout);"
+    # The first answer is that it has started: its lines go to the first invocation, as on AWS.
+    marked = """
+const _answer = process.stdout.write.bind(process.stdout);
+let _answers = 0;
+const _realStdoutWrite = (line) =>
+  _answers++ === 0 ? _answer(line) : _stderrWrite("\\u0001end\\u0001\\n", () => _answer(line));
+"""
+    lambda_runtime._NODEJS_WORKER_SCRIPT = mend(lambda_runtime._NODEJS_WORKER_SCRIPT, answers, marked)
+    drain_other = lambda_runtime.Worker._drain_stderr_bounded
+
+    def drain(worker, *args, **kwargs) -> str:
+        if not worker.config.get("Runtime", "").startswith("nodejs"):
+            return drain_other(worker, *args, **kwargs)
+        lines = []
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            # A worker that was killed writes no mark. Asked before its last lines are taken.
+            is_over = not worker._stderr_thread.is_alive()
+            try:
+                line = worker._stderr_queue.get(block=not is_over, timeout=0.05)
+            except queue.Empty:
+                if is_over:
+                    break
+                continue
+            text, mark, _ = line.partition(END_OF_LOGS)
+            if text or not mark:
+                lines.append(text)
+            if mark:
+                break
+        return "\n".join(lines)
+
+    lambda_runtime.Worker._drain_stderr_bounded = drain
+
+
 def end_with_parent() -> None:
     """Standard input ends with whoever started this: then the whole group goes, Lambda workers and all."""
 
@@ -93,7 +163,9 @@ def end_with_parent() -> None:
 
 
 end_with_parent()
+answer_gateway_only()
 name_lambda_errors()
+end_logs_with_their_invocation()
 keep_concurrency_limits()
 name_versions()
-main()
+ministack_app.main()

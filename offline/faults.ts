@@ -5,6 +5,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod';
 import { type Call, describeCall } from './calls.ts';
+import { type Pass, readRequest, sendBack } from './exchange.ts';
+import { partialOf } from './partial.ts';
+import { answerSwitch } from './switch.ts';
 
 const faultSchema = z.strictObject({
   /** As in the credential scope: s3, glue, athena, dynamodb, states, sqs, events. */
@@ -17,9 +20,15 @@ const faultSchema = z.strictObject({
   path: z.string().optional(),
   /**
    * throttle, error: the call is refused, as by throttling or with 5xx. lost: it has its effect, and the answer is an
-   * error. hold: it waits until the faults are set anew.
+   * error. hold: it waits until the faults are set anew. twice: it has its effect twice, as if it had been repeated on
+   * its way. stall: its caller hears of an error, and it takes effect later. partial: a part of it is done, and the
+   * answer, a success, says so; a call that is done or fails as a whole is not hit.
    */
-  mode: z.enum(['throttle', 'error', 'lost', 'hold']),
+  mode: z.enum(['throttle', 'error', 'lost', 'hold', 'twice', 'stall', 'partial']),
+  /** When a stalled call takes effect, in seconds; by default when the faults are set anew, before that is answered. */
+  after: z.number().nonnegative().optional(),
+  /** A stalled call's caller hears nothing: its connection stays open, without an answer, until the call takes effect. */
+  silent: z.boolean().default(false),
   /** Another error than the mode's own, which is the caller's fault (4xx). */
   name: z.string().optional(),
   /** So many matching calls go through before the first that does not. */
@@ -29,9 +38,9 @@ const faultSchema = z.strictObject({
 });
 export type Fault = z.input<typeof faultSchema>;
 
-/** How a call is answered in place of the service. */
-export interface Answer {
-  readonly mode: 'throttle' | 'error' | 'lost';
+/** How a service in trouble answers. */
+interface Trouble {
+  readonly mode: Fault['mode'];
   readonly name?: string | undefined;
 }
 
@@ -45,51 +54,90 @@ export const faultsPath = '/_sluice/faults';
 export interface Faults {
   /** Answers the switch's own address. */
   control(request: IncomingMessage, response: ServerResponse): Promise<void>;
-  /** What is to become of a call; undefined for one that no fault is for. Settles when a held call may go on. */
-  intercept(request: IncomingMessage): Promise<Answer | undefined>;
+  /**
+   * Does to a call what a fault says, and tells whether it is answered. Settles when a held call may go on. `pass`
+   * carries out a request. Throws what reading the request throws when its caller hangs up.
+   */
+  intercept(request: IncomingMessage, response: ServerResponse, pass: Pass): Promise<boolean>;
 }
 
 export function createFaults(): Faults {
   let active: Active[] = [];
   let letGo: (() => void)[] = [];
+  const stalled = new Set<() => Promise<void>>();
+  const setAnew = async (body: Buffer) => {
+    const faults = z.array(faultSchema).parse(JSON.parse(body.toString('utf8')));
+    active = faults.map((fault) => ({ ...fault, seen: 0, hits: 0 }));
+    for (const go of letGo) go();
+    letGo = [];
+    await Promise.all([...stalled].map((takeEffect) => takeEffect()));
+  };
+  /** Once: after some seconds, or when the faults are set anew. */
+  const later = (effect: () => Promise<void>, after: number | undefined) => {
+    const takeEffect = async () => {
+      if (stalled.delete(takeEffect)) await effect();
+    };
+    stalled.add(takeEffect);
+    if (after !== undefined) setTimeout(() => void takeEffect(), after * 1000).unref();
+  };
   return {
     async control(request, response) {
-      if (request.method === 'PUT') {
-        const chunks: Buffer[] = [];
-        for await (const chunk of request) chunks.push(chunk as Buffer);
-        const faults = z.array(faultSchema).parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
-        active = faults.map((fault) => ({ ...fault, seen: 0, hits: 0 }));
-        for (const go of letGo) go();
-        letGo = [];
-      }
-      response.writeHead(200, { 'content-type': 'application/json' });
-      response.end(JSON.stringify(active));
+      await answerSwitch(request, response, { PUT: setAnew }, () => active);
     },
-    async intercept(request) {
+    async intercept(request, response, pass) {
       const call = describeCall(request);
       const fault = active.find((f) => matches(f, call) && f.hits < f.times);
-      if (!fault || fault.seen++ < fault.skip) return undefined;
+      if (!fault || fault.seen++ < fault.skip) return false;
       fault.hits++;
-      if (fault.mode !== 'hold') return { mode: fault.mode, name: fault.name };
-      await new Promise<void>((go) => letGo.push(go));
-      return undefined;
+      const answer = () => answerFault(call.service, response, fault);
+      switch (fault.mode) {
+        case 'hold':
+          await new Promise<void>((go) => letGo.push(go));
+          return false;
+        case 'throttle':
+        case 'error':
+          request.resume();
+          answer();
+          break;
+        case 'lost':
+          await pass(await readRequest(request)).catch(() => {});
+          answer();
+          break;
+        case 'twice': {
+          const asked = await readRequest(request);
+          await pass(asked);
+          sendBack(response, await pass(asked));
+          break;
+        }
+        case 'stall': {
+          const asked = await readRequest(request);
+          later(async () => {
+            // Whether it succeeds is nobody's business any more.
+            await pass(asked).catch(() => {});
+            if (fault.silent) response.destroy();
+          }, fault.after);
+          if (!fault.silent) answer();
+          break;
+        }
+        case 'partial':
+          sendBack(response, (await partialOf(call)?.(await readRequest(request), pass)) ?? unanswered);
+      }
+      return true;
     },
   };
 }
+
+const unanswered = { status: 500, headers: {}, body: Buffer.alloc(0) };
 
 const matches = (fault: Active, call: Call): boolean =>
   fault.service === call.service &&
   (fault.operation === undefined || fault.operation === call.operation) &&
   (fault.function === undefined || fault.function === call.function) &&
-  (fault.path === undefined || call.path.includes(fault.path));
+  (fault.path === undefined || call.path.includes(fault.path)) &&
+  (fault.mode !== 'partial' || partialOf(call) !== undefined);
 
 /** Answers as the service would. */
-export function answerFault(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { mode, name: own }: Answer,
-): void {
-  const { service } = describeCall(request);
+function answerFault(service: string, response: ServerResponse, { mode, name: own }: Trouble): void {
   const isThrottle = mode === 'throttle';
   if (service === 's3') {
     const code = own ?? (isThrottle ? 'SlowDown' : 'InternalError');

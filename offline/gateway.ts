@@ -2,30 +2,37 @@
  * The gateway before ministack: it answers the calls of Glue and Athena that ministack only plays, from real engines,
  * and passes everything else through.
  */
-import {
-  createServer,
-  request as httpRequest,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { createProxyServer } from 'httpxy';
+import { rejectsBrowser } from '../src/stage/ownMachine.ts';
 import { ApiError, type Operation } from './apiError.ts';
 import { describeCall } from './calls.ts';
-import { answerFault, createFaults, faultsPath } from './faults.ts';
+import { bodyOf, type Pass, sendTo } from './exchange.ts';
+import { createFaults, faultsPath } from './faults.ts';
 import { callsPath, createRecorder } from './recorder.ts';
 
 /** Operations by the header that names them, such as `AWSGlue.StartCrawler`. */
 export type Operations = Readonly<Record<string, Operation>>;
 
-/** Starts the gateway on 127.0.0.1. `upstream` is ministack's address. */
+/** With this header a call comes from the gateway itself. Its value is drawn anew for each local AWS. */
+export const secretHeader = 'x-sluice-secret';
+
+/**
+ * Starts the gateway on 127.0.0.1. `upstream` is ministack's address; `secret` is what ministack asks its callers for.
+ */
 export async function startGateway(options: {
   port: number;
   upstream: string;
+  secret: string;
   operations: Operations;
 }): Promise<{ port: number; close(): Promise<void> }> {
-  const proxy = createProxyServer({ target: options.upstream });
+  const secret = { [secretHeader]: options.secret };
+  const proxy = createProxyServer({ target: options.upstream, headers: secret });
+  // ministack lets every page read its answers.
+  proxy.on('proxyRes', ({ headers }) => {
+    for (const name of Object.keys(headers)) if (name.startsWith('access-control-')) delete headers[name];
+  });
   const faults = createFaults();
   const recorder = createRecorder();
   /** Throws what reading a request throws when its caller hangs up. */
@@ -42,51 +49,32 @@ export async function startGateway(options: {
       .catch((error: Error) => refuse(response, error));
   };
   const server: Server = createServer((request, response) => {
-    if (request.url === faultsPath) return void faults.control(request, response);
-    if (request.url === callsPath) return recorder.control(request, response);
-    void faults
-      .intercept(request)
-      .then((fault) => {
-        if (!fault) return serve(request, response);
-        if (fault.mode === 'lost') return loseAnswer(request, response);
-        request.resume();
-        return answerFault(request, response, fault);
-      })
-      .catch((error) => hangUp(request, response, error));
+    const rejection = rejectsBrowser(request.headers);
+    if (rejection !== undefined) return reject(request, response, rejection);
+    const handle = async () => {
+      if (request.url === faultsPath) return faults.control(request, response);
+      if (request.url === callsPath) return recorder.control(request, response);
+      if (!(await faults.intercept(request, response, pass))) await serve(request, response);
+    };
+    void handle().catch((error) => hangUp(request, response, error));
   });
-  /** The call has its effect, by a second way through this gateway, and its caller never hears of it. */
-  const loseAnswer = (request: IncomingMessage, response: ServerResponse) => {
-    const again = httpRequest(
-      {
-        host: '127.0.0.1',
-        port: inner.port,
-        method: request.method,
-        path: request.url,
-        headers: request.headers,
-      },
-      (done) => {
-        done.resume();
-        done.on('end', () => answerFault(request, response, { mode: 'lost' }));
-      },
-    );
-    again.on('error', () => answerFault(request, response, { mode: 'lost' }));
-    request.pipe(again);
-  };
-  const innerServer = createServer(
-    (request, response) => void serve(request, response).catch((error) => hangUp(request, response, error)),
-  );
+  /** A second way through this gateway, past the faults, for calls whose callers hear something else. */
+  const innerServer = createServer((request, response) => {
+    if (request.headers[secretHeader] !== options.secret)
+      return reject(request, response, 'this is for the gateway itself');
+    void serve(request, response).catch((error) => hangUp(request, response, error));
+  });
   await new Promise<void>((resolve) => innerServer.listen(0, '127.0.0.1', resolve));
-  const innerAddress = innerServer.address();
-  const inner = { port: typeof innerAddress === 'object' && innerAddress ? innerAddress.port : 0 };
+  const pass: Pass = (asked) =>
+    sendTo({ ...asked, headers: { ...asked.headers, ...secret } }, portOf(innerServer, 0));
   // S3 uploads of a slow client are no reason to hang up.
   server.requestTimeout = 0;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, '127.0.0.1', resolve);
   });
-  const address = server.address();
   return {
-    port: typeof address === 'object' && address ? address.port : options.port,
+    port: portOf(server, options.port),
     close: () =>
       new Promise((resolve) => {
         innerServer.close();
@@ -97,10 +85,14 @@ export async function startGateway(options: {
   };
 }
 
-async function bodyOf(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+function portOf(server: Server, given: number): number {
+  const address = server.address();
+  return typeof address === 'object' && address ? address.port : given;
+}
+
+function reject(request: IncomingMessage, response: ServerResponse, message: string): void {
+  request.resume();
+  send(response, 403, { __type: 'AccessDenied', message });
 }
 
 async function answer(operation: Operation, body: string, response: ServerResponse): Promise<void> {

@@ -1,5 +1,6 @@
 /** The local AWS as one thing to start and to end: ministack, and the gateway before it. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { createWriteStream, rmSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +14,7 @@ import { athenaOperations } from './athena/service.ts';
 import { createTrinoEngine } from './athena/trino.ts';
 import { startTrino, type TrinoServer } from './athena/trinoServer.ts';
 import { connectUpstream } from './aws.ts';
-import { startGateway } from './gateway.ts';
+import { secretHeader, startGateway } from './gateway.ts';
 import { crawlerOperations } from './glue/crawlers.ts';
 import { jobOperations } from './glue/jobs.ts';
 import { partitionOperations } from './glue/partitions.ts';
@@ -57,8 +58,10 @@ export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws>
   const upstreamPort = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'sluice-local-'));
   const endpoint = `http://127.0.0.1:${port}`;
-  const ministack = startMinistack(python, upstreamPort, endpoint, folder, options.functions ?? {});
-  const upstream = connectUpstream(`http://127.0.0.1:${upstreamPort}`);
+  const secret = randomBytes(32).toString('hex');
+  const headers = { [secretHeader]: secret };
+  const ministack = startMinistack(python, upstreamPort, endpoint, folder, secret, options.functions ?? {});
+  const upstream = connectUpstream(`http://127.0.0.1:${upstreamPort}`, headers);
   const jobs = jobOperations({
     upstream,
     endpoint: () => endpoint,
@@ -76,7 +79,7 @@ export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws>
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   try {
-    await waitUntilReady(`http://127.0.0.1:${upstreamPort}`, ended, join(folder, 'ministack.log'));
+    await waitUntilReady(`http://127.0.0.1:${upstreamPort}`, headers, ended, join(folder, 'ministack.log'));
     // It starts beside the deployment; the first query waits for it.
     let engine: SqlEngine;
     if (options.athena === 'trino') {
@@ -88,6 +91,7 @@ export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws>
     const gateway = await startGateway({
       port,
       upstream: `http://127.0.0.1:${upstreamPort}`,
+      secret,
       operations: {
         ...crawlerOperations(upstream),
         ...tableOperations(upstream),
@@ -121,6 +125,7 @@ function startMinistack(
   port: number,
   endpoint: string,
   folder: string,
+  secret: string,
   functions: Readonly<Record<string, string>>,
 ): ChildProcess {
   const child = spawn(python, [join(import.meta.dirname, 'emulator.py')], {
@@ -142,6 +147,7 @@ function startMinistack(
       IOT_MTLS_ENABLED: '0',
       SFTP_ENABLED: '0',
       S3_PERSIST: '0',
+      SLUICE_GATEWAY_SECRET: secret,
       ...Object.fromEntries(
         Object.entries(functions).map(([name, url]) => [`MINISTACK_LAMBDA_PROXY_${name}`, url]),
       ),
@@ -153,7 +159,12 @@ function startMinistack(
   return child;
 }
 
-async function waitUntilReady(url: string, ended: Promise<string>, log: string): Promise<void> {
+async function waitUntilReady(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  ended: Promise<string>,
+  log: string,
+): Promise<void> {
   let reason: string | undefined;
   void ended.then((why) => {
     reason = why;
@@ -164,7 +175,7 @@ async function waitUntilReady(url: string, ended: Promise<string>, log: string):
         `the local AWS did not start: ${reason}\n${(await readFile(log, 'utf8')).slice(-2000)}`,
       );
     try {
-      await (await fetch(`${url}/_ministack/health`)).text();
+      await (await fetch(`${url}/_ministack/health`, { headers })).text();
       return;
     } catch {
       await pause(50);

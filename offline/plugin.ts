@@ -69,6 +69,7 @@ async function startOffline(
     { deploy },
     { startLocalAws },
     { requireFree },
+    { guardServers },
     { functionEnvironments },
     { connectStage },
     { startWatchServer },
@@ -77,6 +78,7 @@ async function startOffline(
     import('./deploy.ts'),
     import('./localAws.ts'),
     import('./ports.ts'),
+    import('./guardServers.ts'),
     import('./functions.ts'),
     import('../src/stage/connect.ts'),
     import('../src/watch/server.ts'),
@@ -85,6 +87,7 @@ async function startOffline(
   const lambdaPort = Number(
     processedInput.options.lambdaPort ?? service.custom['serverless-offline']?.lambdaPort ?? 3002,
   );
+  guardServers();
   await requireFree(lambdaPort, 'choose another one for the functions with --lambdaPort');
   const names = Object.values(service.functions).map((f) => f.name);
   const aws = await startLocalAws({

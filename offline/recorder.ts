@@ -1,6 +1,7 @@
 /** Counts the AWS calls that pass the gateway, by who makes them and what they are about: GET and DELETE /_sluice/calls. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Call, describeCall } from './calls.ts';
+import { answerSwitch } from './switch.ts';
 
 export const callsPath = '/_sluice/calls';
 
@@ -15,17 +16,15 @@ export interface RecordedCalls extends Omit<Call, 'path'> {
 
 export interface Recorder {
   /** Answers the recorder's own address. */
-  control(request: IncomingMessage, response: ServerResponse): void;
+  control(request: IncomingMessage, response: ServerResponse): Promise<void>;
   note(request: IncomingMessage, body: string): void;
 }
 
 export function createRecorder(): Recorder {
   const calls = new Map<string, RecordedCalls>();
   return {
-    control({ method }, response) {
-      if (method === 'DELETE') calls.clear();
-      response.writeHead(200, { 'content-type': 'application/json' });
-      response.end(JSON.stringify([...calls.values()]));
+    async control(request, response) {
+      await answerSwitch(request, response, { DELETE: async () => calls.clear() }, () => [...calls.values()]);
     },
     note(request, content) {
       const { path, ...call } = describeCall(request);

@@ -7,6 +7,7 @@ import * as z from 'zod';
 import { SluiceError } from '../lib/errors.ts';
 import type { Stage } from '../stage/connect.ts';
 import { listExecutions } from '../stage/executions.ts';
+import { rejectsOtherSites } from '../stage/ownMachine.ts';
 import {
   executionDetail,
   executionGraph,
@@ -100,9 +101,9 @@ async function serve(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  // A page of another site cannot read along under a name that it has pointed here.
-  if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(request.headers.host ?? ''))
-    return send(response, 403, { error: 'this page is for this machine' });
+  // A question costs calls of AWS, and its answer is the data's: no other site may ask.
+  const rejection = rejectsOtherSites(request.headers);
+  if (rejection !== undefined) return send(response, 403, { error: rejection });
   if (request.method !== 'GET') return send(response, 405, { error: 'nothing is changed here' });
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://127.0.0.1');
   const asset = assets.get(pathname);

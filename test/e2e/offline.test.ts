@@ -85,6 +85,12 @@ const invoke = async ({ lambdaPort }: Offline, name: string): Promise<string> =>
   return (await fetch(address, { method: 'POST', body: '{}' })).text();
 };
 
+/** What a server of the local stage answers to a web page that calls a function. */
+const statusForPage = async (address: string): Promise<number> => {
+  const headers = { origin: 'https://evil.example', 'content-type': 'text/plain' };
+  return (await fetch(address, { method: 'POST', body: '{}', headers })).status;
+};
+
 const stateOf = async (stage: Stage, key: string): Promise<string> => {
   const settled = ['published', 'held', 'failed'];
   const files = await waitFor(
@@ -117,6 +123,10 @@ test('an edited handler is run by the next execution; errors keep their names; C
 
     await drop('social-media-feed/one.json', 1);
     expect(await stateOf(stage, 'social-media-feed/one.json')).toBe('published');
+
+    const recover = '2015-03-31/functions/sluice-local-recover/invocations';
+    for (const server of [`http://127.0.0.1:${offline.lambdaPort}`, endpoint])
+      expect(await statusForPage(`${server}/${recover}`)).toBe(403);
 
     const handler = join(copy, 'src/handlers/checkCrawler.ts');
     const source = readFileSync(handler, 'utf8');

@@ -14,7 +14,11 @@ const address = `${stage.endpoint}${faultsPath}`;
 
 /** Sets the gateway's faults; none by default. Calls that were held go on. */
 export async function setFaults(faults: readonly Fault[] = []): Promise<void> {
-  const response = await fetch(address, { method: 'PUT', body: JSON.stringify(faults) });
+  const response = await fetch(address, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(faults),
+  });
   // An answer that is not read keeps its connection, and with it the process.
   const text = await response.text();
   if (!response.ok) throw new Error(`the faults were refused: ${text}`);
