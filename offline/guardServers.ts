@@ -7,13 +7,14 @@ export function guardServers(): void {
   const create = http.createServer;
   const guardedCreate: typeof http.createServer = (...given: unknown[]): Server => {
     const server: Server = Reflect.apply(create, http, given);
-    const emit = server.emit.bind(server);
+    const emit = server.emit;
     // Before all listeners, whenever they come.
     server.emit = (event: string | symbol, ...args: unknown[]): boolean => {
-      if (event !== 'request' && event !== 'upgrade') return emit(event, ...args);
+      const goOn = () => Reflect.apply(emit, server, [event, ...args]);
+      if (event !== 'request' && event !== 'upgrade') return goOn();
       const [request, response] = args as [IncomingMessage, ServerResponse];
       const rejection = rejectsBrowser(request.headers);
-      if (rejection === undefined) return emit(event, ...args);
+      if (rejection === undefined) return goOn();
       if (event === 'upgrade') return Boolean(request.socket.destroy());
       request.resume();
       response.writeHead(403, { 'content-type': 'text/plain' }).end(rejection);
