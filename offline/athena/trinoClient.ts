@@ -82,7 +82,8 @@ export interface RunOptions {
 
 export type TrinoClient = ReturnType<typeof createTrinoClient>;
 
-export function createTrinoClient(address: string) {
+/** `user`: the only one that the server lets in. */
+export function createTrinoClient(address: string, user: string) {
   const fetchAnswer = async (url: string, init: RequestInit): Promise<Answer> => {
     for (;;) {
       const response = await fetch(url, init);
@@ -98,7 +99,7 @@ export function createTrinoClient(address: string) {
     /** Runs one statement to its end. Throws TrinoError when it fails. */
     async run(sql: string, schema: string, { signal, session = {} }: RunOptions = {}): Promise<TrinoResult> {
       const headers = {
-        'X-Trino-User': 'athena',
+        'X-Trino-User': user,
         'X-Trino-Catalog': catalogName,
         'X-Trino-Schema': schema,
         'X-Trino-Time-Zone': 'UTC',

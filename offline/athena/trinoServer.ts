@@ -1,5 +1,6 @@
 /** A Trino server on this machine, with the local Data Catalog as its only catalog. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -22,7 +23,10 @@ export interface TrinoServer {
  */
 export async function startTrino(home: TrinoHome, endpoint: string, folder: string): Promise<TrinoServer> {
   const port = await freePort();
+  // Any page can send statements to a port; none can guess a name.
+  const user = `athena-${randomBytes(32).toString('hex')}`;
   await configure(folder, port, endpoint);
+  await admitOnly(user, folder);
   const server = spawn(
     join(home.javaHome, 'bin', 'java'),
     [
@@ -56,7 +60,7 @@ export async function startTrino(home: TrinoHome, endpoint: string, folder: stri
     await endServer(server);
     log.end();
   };
-  const client = createTrinoClient(`http://127.0.0.1:${port}`);
+  const client = createTrinoClient(`http://127.0.0.1:${port}`, user);
   try {
     await waitUntilReady(client, server);
   } catch (error) {
@@ -82,6 +86,7 @@ async function configure(folder: string, port: number, endpoint: string): Promis
       'query.max-memory-per-node': '512MB',
       'memory.heap-headroom-per-node': '256MB',
       'web-ui.enabled': 'false',
+      'access-control.config-files': join(folder, 'access-control.properties'),
     }),
   );
   await writeFile(
@@ -106,6 +111,24 @@ async function configure(folder: string, port: number, endpoint: string): Promis
       // Athena reads Parquet's columns by name.
       'hive.parquet.use-column-names': 'true',
     }),
+  );
+}
+
+/** https://trino.io/docs/476/security/file-system-access-control.html: what no rule allows is denied. */
+async function admitOnly(user: string, folder: string): Promise<void> {
+  const rules = join(folder, 'rules.json');
+  await writeFile(
+    rules,
+    JSON.stringify({
+      catalogs: [{ user, allow: 'all' }],
+      queries: [{ user, allow: ['execute', 'kill', 'view'] }],
+      schemas: [{ user, owner: true }],
+      tables: [{ user, privileges: ['SELECT', 'INSERT', 'DELETE', 'UPDATE', 'OWNERSHIP', 'GRANT_SELECT'] }],
+    }),
+  );
+  await writeFile(
+    join(folder, 'access-control.properties'),
+    properties({ 'access-control.name': 'file', 'security.config-file': rules }),
   );
 }
 
