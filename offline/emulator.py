@@ -1,7 +1,6 @@
-"""Starts ministack for its gateway alone, and with four of its answers mended, which the state machine and the gateway depend on.
+"""Starts ministack for its gateway alone, with some of its answers mended, which the state machine and the gateway depend on.
 
-- It answers only calls that bring the gateway's secret: what web pages may not do stands in the gateway.
-
+- It answers only calls that bring the gateway's secret, and names queues by the gateway: no call goes past it.
 - A Node Lambda that throws fails with the error's own name (errorType), as on AWS, also one that runs in
   serverless-offline. ministack 1.5.33 calls every error Runtime.HandlerError, and no Retry or Catch by name would match.
 - The EventBridge event of an object in a versioned bucket names the version, as S3's does.
@@ -18,13 +17,14 @@ import signal
 import sys
 import threading
 import time
+import urllib.parse
 
 # Not for the functions, which get this process's environment.
 SECRET = os.environ.pop("SLUICE_GATEWAY_SECRET").encode()
 
 from ministack import app as ministack_app
 from ministack.core import lambda_runtime
-from ministack.services import eventbridge, glue, lambda_svc, s3
+from ministack.services import eventbridge, glue, lambda_svc, s3, sqs
 from ministack.services.cloudformation import provisioners
 
 MARK = "\u0001"
@@ -102,6 +102,13 @@ def name_versions() -> None:
     eventbridge._dispatch_event = dispatch_with_version
 
 
+def name_queues_by_gateway() -> None:
+    """A queue's URL is where SDKs send its calls to."""
+    gateway = urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL"])
+    sqs.DEFAULT_HOST, sqs.DEFAULT_PORT = gateway.hostname, str(gateway.port)
+    sqs._CANONICAL_NETLOC = gateway.netloc
+
+
 def keep_concurrency_limits() -> None:
     provisioners._GLUE_JOB_DEFAULTS["ExecutionProperty"] = {"MaxConcurrentRuns": 1}
     create = glue._create_job
@@ -167,5 +174,6 @@ answer_gateway_only()
 name_lambda_errors()
 end_logs_with_their_invocation()
 keep_concurrency_limits()
+name_queues_by_gateway()
 name_versions()
 ministack_app.main()

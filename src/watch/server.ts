@@ -138,9 +138,10 @@ const questions: Readonly<Record<string, (stage: Stage, given: unknown) => Promi
   '/api/logs': (stage, given) => {
     const time = z.coerce.number().int();
     const { state, from, to } = z
-      .object({ state: z.string().regex(/^\w+$/), from: time, to: time })
+      .object({ state: z.string().regex(/^\w+$/), from: time, to: time.optional() })
       .parse(given);
-    return visitLogs(stage, state, from, to);
+    // Without an end the visit goes on.
+    return visitLogs(stage, state, from, to ?? Date.now());
   },
   '/api/quarantine': (stage, given) => {
     const { dataset, batch } = z.object({ dataset: z.string(), batch: z.string() }).parse(given);

@@ -1,5 +1,9 @@
 /** Runs behind the others: logs are read by more people than the data is. */
-import { FilterLogEventsCommand, paginateDescribeLogGroups } from '@aws-sdk/client-cloudwatch-logs';
+import {
+  type FilteredLogEvent,
+  FilterLogEventsCommand,
+  paginateDescribeLogGroups,
+} from '@aws-sdk/client-cloudwatch-logs';
 import { expect, test } from '@jest/globals';
 import { drop, post, stage } from '../support/stage.ts';
 
@@ -64,14 +68,31 @@ test('no log line of any function has a value of a row in it, be the row good, r
   for (const mark of Object.values(marks)) expect(lines.filter((line) => line.includes(mark))).toEqual([]);
 });
 
-async function logLines(): Promise<string[]> {
-  const lines: string[] = [];
+test('every log line stands with the invocation that wrote it, the last one too', async () => {
+  const invocations = Map.groupBy(await logEvents(), (event) => String(event.logStreamName));
+  const of = [...invocations.values()].flatMap((events) => {
+    const lines = events.map((event) => event.message ?? '');
+    const id = lines.map((line) => /^START RequestId: (\S+)/.exec(line)?.[1]).find(Boolean);
+    return lines.flatMap((line) => {
+      const own = /"function_request_id":"([^"]+)"/.exec(line)?.[1];
+      return own === undefined ? [] : [{ line, id, own }];
+    });
+  });
+  expect(of.length).toBeGreaterThan(10);
+  expect(of.filter(({ id, own }) => id !== own)).toEqual([]);
+  expect(of.filter(({ line }) => line.includes('step done')).length).toBeGreaterThan(5);
+});
+
+const logLines = async (): Promise<string[]> => (await logEvents()).map((event) => event.message ?? '');
+
+async function logEvents(): Promise<FilteredLogEvent[]> {
+  const lines: FilteredLogEvent[] = [];
   for await (const page of paginateDescribeLogGroups({ client: stage.logs }, {}))
     for (const { logGroupName } of page.logGroups ?? []) {
       let nextToken: string | undefined;
       do {
         const found = await stage.logs.send(new FilterLogEventsCommand({ logGroupName, nextToken }));
-        lines.push(...(found.events ?? []).map((event) => event.message ?? ''));
+        lines.push(...(found.events ?? []));
         nextToken = found.nextToken;
       } while (nextToken !== undefined);
     }

@@ -3,7 +3,7 @@
 import { request } from 'node:http';
 import { ListExecutionsCommand, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { Browser, Page } from 'puppeteer-core';
+import type { Browser, HTTPRequest, Page } from 'puppeteer-core';
 import { startWatchServer, type WatchServer } from '../../src/watch/server.ts';
 import { launchBrowser } from '../support/browser.ts';
 import { untilSettled } from '../support/faults.ts';
@@ -105,6 +105,33 @@ test('by keyboard: a state shows its output, input and logs', async () => {
   const shown = await text('h2');
   await page.keyboard.press('ArrowDown');
   await page.waitForFunction((old) => document.querySelector('h2')?.textContent !== old, {}, shown);
+}, 60_000);
+
+test('log lines that come seconds later are shown while the tab is open', async () => {
+  let asked = 0;
+  await page.setRequestInterception(true);
+  const late = (request: HTTPRequest) => {
+    if (request.isInterceptResolutionHandled()) return;
+    const isLogs = new URL(request.url()).pathname === '/api/logs';
+    // CloudWatch has nothing yet.
+    if (isLogs && asked++ === 0) void request.respond({ contentType: 'application/json', body: '[]' });
+    else void request.continue();
+  };
+  page.on('request', late);
+  try {
+    await go(`#/executions/${execution}`);
+    await untilText('h2', execution);
+    await page.waitForSelector('.node[aria-label^="Publish"]');
+    await page.$eval('.node[aria-label^="Publish"]', (node) => (node as SVGGElement).focus());
+    await page.keyboard.press('Enter');
+    for (const handle of await page.$$('.state [role="tab"]'))
+      if ((await handle.evaluate((e) => e.textContent)) === 'Logs') await handle.click();
+    await untilText('.state .hint', 'No logs.');
+    await untilText('.state pre', 'step done');
+  } finally {
+    page.off('request', late);
+    await page.setRequestInterception(false);
+  }
 }, 60_000);
 
 test('quarantined rows are shown by reason, with samples', async () => {

@@ -49,7 +49,8 @@ test('only this machine reaches what a local AWS opens, and no web page gets thr
   expect(await athena('SELECT 1 AS one')).toEqual([{ one: '1' }]);
 }, 60_000);
 
-test('what calls ministack without the gateway is rejected, program or page', async () => {
+test('what calls ministack without the gateway is rejected, program or page, and no address leads there', async () => {
+  expect(new URL(stage.config.queueUrl).port).toBe(String(gatewayPort));
   const ministack = ours().find(({ command }) => command.includes('emulator.py'));
   const answer = await fetch(`http://127.0.0.1:${ministack?.port}/${stage.config.rawBucket}`);
   expect([answer.status, await answer.text()]).toEqual([403, 'this is for the gateway only\n']);

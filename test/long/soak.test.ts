@@ -18,9 +18,11 @@ const dataset = 'social_media';
 
 const fault: fc.Arbitrary<Fault> = fc.record({
   service: fc.constantFrom('s3', 'dynamodb', 'glue', 'athena', 'states', 'events'),
-  mode: fc.constantFrom('throttle', 'error', 'lost'),
+  mode: fc.constantFrom('throttle', 'error', 'lost', 'partial', 'partial', 'stall', 'stall', 'twice'),
   times: fc.integer({ min: 1, max: 9 }),
   skip: fc.integer({ min: 0, max: 12 }),
+  // A stalled call takes effect in the middle of the retry, of the next batch, or with what is left in the next round.
+  after: fc.integer({ min: 0, max: 60 }),
   // Only what the flow calls: a person's own tools are not under test.
   function: fc.constantFrom(
     'dispatch',
@@ -36,12 +38,19 @@ const fault: fc.Arbitrary<Fault> = fc.record({
     'recover',
   ),
 });
+/** A silent call keeps its caller waiting: not for longer than the round. */
+const silentStall: fc.Arbitrary<Fault> = fc
+  .tuple(fault, fc.integer({ min: 1, max: 10 }))
+  .map(([common, after]) => ({ ...common, mode: 'stall' as const, silent: true, times: 1, after }));
+
 const round = fc.record({
   files: fc.array(fc.record({ good: fc.integer({ min: 0, max: 5 }), bad: fc.integer({ min: 0, max: 2 }) }), {
     minLength: 1,
     maxLength: 30,
   }),
-  faults: fc.array(fault, { maxLength: 3 }),
+  faults: fc.array(fc.oneof({ weight: 4, arbitrary: fault }, { weight: 1, arbitrary: silentStall }), {
+    maxLength: 3,
+  }),
   command: fc.constantFrom('none', 'none', 'replay', 'correct', 'reconcile'),
   // Of the files that were dropped before.
   which: fc.nat(),

@@ -28,21 +28,31 @@ export interface Answer<T> {
   readonly error?: string;
 }
 
-/** One question; asked again when it changes. No question, no answer. */
-export function useAnswer<T>(question: string | undefined): Answer<T> {
+/**
+ * One question; asked again when it changes, and every so many milliseconds if its answer may grow. No question, no answer.
+ */
+export function useAnswer<T>(question: string | undefined, again?: number): Answer<T> {
   const [answer, setAnswer] = useState<Answer<T>>({});
   useEffect(() => {
     setAnswer({});
     if (question === undefined) return;
     const abort = new AbortController();
-    ask<T>(question, abort.signal).then(
-      (data) => setAnswer({ data }),
-      (error: Error) => {
-        if (!abort.signal.aborted) setAnswer({ error: error.message });
-      },
-    );
-    return () => abort.abort();
-  }, [question]);
+    let next: number | undefined;
+    const askNow = async () => {
+      try {
+        setAnswer({ data: await ask<T>(question, abort.signal) });
+      } catch (error) {
+        if (!abort.signal.aborted)
+          setAnswer({ error: error instanceof Error ? error.message : String(error) });
+      }
+      if (again !== undefined && !abort.signal.aborted) next = setTimeout(askNow, again);
+    };
+    void askNow();
+    return () => {
+      abort.abort();
+      clearTimeout(next);
+    };
+  }, [question, again]);
   return answer;
 }
 

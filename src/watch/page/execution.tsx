@@ -77,6 +77,9 @@ function StateDetail({ execution, state }: { execution: ExecutionDetail; state: 
   );
 }
 
+/** CloudWatch has a line some seconds after it was written. */
+const logsAgain = 3000;
+
 const panes = ['Output', 'Input', 'Error', 'Logs'] as const;
 
 function VisitDetail({ arn, index, visit }: { arn: string; index: number; visit: Visit }) {
@@ -85,10 +88,10 @@ function VisitDetail({ arn, index, visit }: { arn: string; index: number; visit:
   const asked = `&state=${visit.endedAt === null ? 'open' : 'over'}`;
   const data = useAnswer<VisitData>(`/api/visit?arn=${encodeURIComponent(arn)}&index=${index}${asked}`);
   const isTask = visit.type === 'Task';
+  const until = visit.endedAt === null ? '' : `&to=${visit.endedAt}`;
   const logs = useAnswer<LogLine[]>(
-    pane === 'Logs' && isTask
-      ? `/api/logs?state=${visit.state}&from=${visit.startedAt}&to=${visit.endedAt ?? Date.now()}`
-      : undefined,
+    pane === 'Logs' && isTask ? `/api/logs?state=${visit.state}&from=${visit.startedAt}${until}` : undefined,
+    logsAgain,
   );
   return (
     <>
