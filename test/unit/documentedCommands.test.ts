@@ -45,7 +45,12 @@ test('every command of sluice is in the docs, and is run by a test', () => {
   const names = new Set(sluiceInDocs.map(({ name }) => name));
   expect(Object.keys(commands).filter((name) => !names.has(name) && name !== 'watch')).toEqual([]);
   const tests = ['e2e', 'unit']
-    .flatMap((at) => readdirSync(join(root, 'test', at)).map((name) => join(root, 'test', at, name)))
+    .flatMap((at) =>
+      readdirSync(join(root, 'test', at), { recursive: true, encoding: 'utf8' }).map((name) =>
+        join(root, 'test', at, name),
+      ),
+    )
+    .filter((path) => path.endsWith('.ts'))
     .map((path) => readFileSync(path, 'utf8'))
     .join('\n');
   const isRun = (name: string) =>
