@@ -1,6 +1,5 @@
 /** One crawl: objects -> tables, as Glue's built-in JSON classifier and its grouping by table level see them. */
 
-import { gunzipSync } from 'node:zlib';
 import {
   BatchCreatePartitionCommand,
   CreateTableCommand,
@@ -20,8 +19,8 @@ import {
   shapeOfAll,
   toHiveType,
 } from '../../src/lib/catalog/infer.ts';
-import { compressionOf } from '../../src/lib/engine/unpack.ts';
-import { concatenatedObjects, isJsonObject, tryParseJson } from '../../src/lib/json.ts';
+import { compressionOf, unpackStart } from '../../src/lib/engine/unpack.ts';
+import { concatenatedObjects, isJsonObject, objectsOnLines, tryParseJson } from '../../src/lib/json.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 import { findTable } from '../../src/stage/tables.ts';
 import { parseAddress, type Upstream } from '../aws.ts';
@@ -61,7 +60,7 @@ export async function crawl({ glue, s3 }: Upstream, crawler: CrawlerDefinition):
     for (const [folder, objects] of folders) {
       const looks = await parallel(objects, 16, async ({ key, size }): Promise<Found[]> => {
         const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
-        const content = unzipped((await Body?.transformToByteArray()) ?? new Uint8Array());
+        const content = await unzipped((await Body?.transformToByteArray()) ?? new Uint8Array());
         const shape = content && shapeOfFile(new TextDecoder().decode(content));
         return shape?.kind === 'struct' ? [{ key, size, shape }] : [];
       });
@@ -132,20 +131,19 @@ function shapeOfFile(content: string): Shape | undefined {
   const whole = tryParseJson(text);
   if (Array.isArray(whole)) return { kind: 'struct', fields: new Map([['array', shapeOf(whole)]]) };
   if (isJsonObject(whole)) return lowerNames(shapeOf(whole));
-  const lines = text.split('\n').map((line) => tryParseJson(line));
-  const records = lines.some(isJsonObject) ? lines.filter(isJsonObject) : concatenatedObjects(text);
-  if (records.length === 0) return undefined;
-  return lowerNames(shapeOfAll(records));
+  const shape = shapeOfAll(objectsOnLines(text));
+  const found = shape.kind === 'unknown' ? shapeOfAll(concatenatedObjects(text)) : shape;
+  return found.kind === 'unknown' ? undefined : lowerNames(found);
 }
 
+/** How much of a file is looked at, in bytes: a small archive may unpack to more than this process can hold. */
+const readBytes = 128 * 1024 * 1024;
+
 /** Glue's crawlers read gzip, and no zstd: https://docs.aws.amazon.com/glue/latest/dg/add-classifier.html */
-function unzipped(bytes: Uint8Array): Uint8Array | undefined {
-  if (compressionOf(bytes) === null) return bytes;
-  try {
-    return gunzipSync(bytes);
-  } catch {
-    return undefined;
-  }
+async function unzipped(bytes: Uint8Array): Promise<Uint8Array | null> {
+  const compression = compressionOf(bytes);
+  if (compression === null) return bytes.subarray(0, readBytes);
+  return compression === 'gzip' ? unpackStart(bytes, compression, readBytes) : null;
 }
 
 /** The Catalog's column names are lower case, and have at most 255 plain characters; names inside structs stay. */

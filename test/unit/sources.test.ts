@@ -216,6 +216,55 @@ test("CSV: a header in another case, or with white space around its names, is th
   ]);
 });
 
+test('blank lines are no records, but count, however many there are', async () => {
+  const blank = (count: number) => '\n'.repeat(count);
+  const junk = Buffer.from([0xc3, 0x28, 0x0a]);
+  const file = Buffer.concat([
+    Buffer.from(`${blank(9)}a\n${blank(7)}b\n${blank(8)}${record({})}\n \t\r\n`),
+    Buffer.from(` \r\n`.repeat(30)),
+    Buffer.from(`c\n${blank(100_000)}`),
+    junk,
+    Buffer.from(`${' '.repeat(2_000_000)}\n${blank(3_000_000)}d${blank(12)}`),
+  ]);
+  const { rows, quarantine, summary } = await transform(contractOf({ formats: ['ndjson'] }), {
+    'test/a.json': gzipSync(file),
+    'test/b.json': blank(20),
+  });
+  expect(ids(rows)).toEqual([[1n, null]]);
+  expect(quarantine.map((q) => [q.line, q.raw])).toEqual([
+    [10n, 'a'],
+    [18n, 'b'],
+    [59n, 'c'],
+    [100_060n, '\\xC3('],
+    [3_100_062n, 'd'],
+  ]);
+  expect(summary.files.map((f) => f.rowsRead)).toEqual([6, 0]);
+});
+
+test('a small archive of half a gigabyte of line ends takes seconds, and one that unpacks to more than the limit is refused', async () => {
+  const contract = contractOf({ formats: ['ndjson'] });
+  const bomb = gzipSync(Buffer.alloc(90_000_000, '\n'), { level: 1 });
+  const started = Date.now();
+  const { summary } = await transform(contract, {
+    'test/a.json.gz': Buffer.concat([bomb, gzipSync(record({}))]),
+  });
+  expect(summary).toMatchObject({ rowsRead: 1, published: 1 });
+  expect(Date.now() - started).toBeLessThan(20_000);
+  const { summary: refused } = await transform(contract, {
+    'test/a.json.gz': Buffer.concat([bomb, bomb]),
+    'test/b.json': record({}),
+  });
+  expect(refused).toMatchObject({ published: 1, reasons: { archive_too_large: 1 } });
+}, 60_000);
+
+test('CSV: a document of blank lines is no record for each', async () => {
+  const { rows, quarantine } = await transform(csv, {
+    'test/a.csv': `id,text\n\n\r\n1,a\n${'\r\n'.repeat(200_000)}\n"x"y\n`,
+  });
+  expect(ids(rows)).toEqual([[1n, 'a']]);
+  expect(quarantine.map((q) => [q.line, q.reason])).toEqual([[200_006n, 'invalid_csv']]);
+});
+
 test('a path may name keys with spaces and dots in quotes', async () => {
   const columns = [{ name: 'mpg', path: '"Miles per Gallon"', type: 'double' }];
   const { rows } = await transform(contractOf({ formats: ['csv'] }, { columns }), {

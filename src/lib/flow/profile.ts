@@ -14,7 +14,7 @@ import type { Contract } from '../contract/schema.ts';
 import { headBytes, type Look, lookAt, refusedSampleBytes } from '../engine/layout.ts';
 import { unpackStart } from '../engine/unpack.ts';
 import { ObjectMissing } from '../errors.ts';
-import { concatenatedObjects, isJsonObject, tryParseJson } from '../json.ts';
+import { concatenatedObjects, isJsonObject, objectsOnLines, tryParseJson } from '../json.ts';
 import { parallel } from '../parallel.ts';
 import type { Manifest, Profile } from './batch.ts';
 
@@ -119,9 +119,7 @@ export function shapeOfContent(
     const records = source.records === undefined ? document : valueAt(document, source.records);
     return Array.isArray(records) ? mergeRecords(records) : unknownShape;
   }
-  const lines = text.split('\n');
-  if (isCut) lines.pop();
-  return mergeRecords(lines.map((line) => tryParseJson(line)));
+  return shapeOfAll(objectsOnLines(isCut ? text.slice(0, text.lastIndexOf('\n') + 1) : text));
 }
 
 const mergeRecords = (records: readonly unknown[]): Shape => shapeOfAll(records.filter(isJsonObject));
