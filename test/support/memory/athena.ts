@@ -30,63 +30,60 @@ const ok = { $metadata: { httpStatusCode: 200 } };
 const failure = (name: string, message: string): Error => awsError('athena', name, message);
 
 export class MemoryAthena {
-  readonly operations: Operations;
   /** In the order of their start. */
   readonly queries: Query[] = [];
   /** Every query succeeds without rows, unless a test says otherwise. */
   answerOf: AnswerOf = () => ({});
 
-  constructor() {
-    this.operations = new Operations('athena')
-      .on(StartQueryExecutionCommand, 'StartQueryExecution', (input, { token: made }) => {
-        const sql = input.QueryString ?? '';
-        if (sql.length > 262_144) throw failure('InvalidRequestException', 'The query string is too long');
-        const token = input.ClientRequestToken ?? made ?? `made-${this.queries.length}`;
-        const known = this.queries.find((q) => q.token === token);
-        if (known && known.sql !== sql)
-          throw failure('InvalidRequestException', 'Idempotent parameters do not match');
-        if (known) return { ...ok, QueryExecutionId: known.id };
-        const { state = 'SUCCEEDED', reason, columns = [], rows = [] } = this.answerOf(sql);
-        const id = `query-${this.queries.length + 1}`;
-        this.queries.push({
-          id,
-          sql,
-          token,
-          state,
-          columns,
-          rows,
-          ...(reason === undefined ? {} : { reason }),
-        });
-        return { ...ok, QueryExecutionId: id };
-      })
-      .on(GetQueryExecutionCommand, 'GetQueryExecution', (input) => {
-        const { id, sql, state, reason } = this.query(input.QueryExecutionId);
-        return {
-          ...ok,
-          QueryExecution: {
-            QueryExecutionId: id,
-            Query: sql,
-            Status: { State: state, ...(reason === undefined ? {} : { StateChangeReason: reason }) },
-            Statistics: { DataScannedInBytes: 0 },
-          },
-        };
-      })
-      .on(GetQueryResultsCommand, 'GetQueryResults', (input) => {
-        const { state, columns, rows } = this.query(input.QueryExecutionId);
-        if (state !== 'SUCCEEDED')
-          throw failure(
-            'InvalidRequestException',
-            `Query did not finish successfully. Final query state: ${state}`,
-          );
-        const cells = (row: readonly (string | null)[]) => ({
-          Data: row.map((cell) => (cell === null ? {} : { VarCharValue: cell })),
-        });
-        return {
-          ...ok,
-          ResultSet: { Rows: [cells(columns), ...rows.map(cells)].slice(0, input.MaxResults ?? 1000) },
-        };
+  static readonly operations = new Operations<MemoryAthena>('athena')
+    .on(StartQueryExecutionCommand, 'StartQueryExecution', (athena, input, { token: made }) => {
+      const sql = input.QueryString ?? '';
+      if (sql.length > 262_144) throw failure('InvalidRequestException', 'The query string is too long');
+      const token = input.ClientRequestToken ?? made ?? `made-${athena.queries.length}`;
+      const known = athena.queries.find((q) => q.token === token);
+      if (known && known.sql !== sql)
+        throw failure('InvalidRequestException', 'Idempotent parameters do not match');
+      if (known) return { ...ok, QueryExecutionId: known.id };
+      const { state = 'SUCCEEDED', reason, columns = [], rows = [] } = athena.answerOf(sql);
+      const id = `query-${athena.queries.length + 1}`;
+      athena.queries.push({
+        id,
+        sql,
+        token,
+        state,
+        columns,
+        rows,
+        ...(reason === undefined ? {} : { reason }),
       });
-  }
+      return { ...ok, QueryExecutionId: id };
+    })
+    .on(GetQueryExecutionCommand, 'GetQueryExecution', (athena, input) => {
+      const { id, sql, state, reason } = athena.query(input.QueryExecutionId);
+      return {
+        ...ok,
+        QueryExecution: {
+          QueryExecutionId: id,
+          Query: sql,
+          Status: { State: state, ...(reason === undefined ? {} : { StateChangeReason: reason }) },
+          Statistics: { DataScannedInBytes: 0 },
+        },
+      };
+    })
+    .on(GetQueryResultsCommand, 'GetQueryResults', (athena, input) => {
+      const { state, columns, rows } = athena.query(input.QueryExecutionId);
+      if (state !== 'SUCCEEDED')
+        throw failure(
+          'InvalidRequestException',
+          `Query did not finish successfully. Final query state: ${state}`,
+        );
+      const cells = (row: readonly (string | null)[]) => ({
+        Data: row.map((cell) => (cell === null ? {} : { VarCharValue: cell })),
+      });
+      return {
+        ...ok,
+        ResultSet: { Rows: [cells(columns), ...rows.map(cells)].slice(0, input.MaxResults ?? 1000) },
+      };
+    });
 
   private query(id: string | undefined): Query {
     const query = this.queries.find((q) => q.id === id);

@@ -3,8 +3,8 @@
 import type { Service } from './errors.ts';
 import type { Actor, Attempt, Operation, Wire } from './faults.ts';
 
-/** The operations of a service by the class of their commands. */
-export class Operations {
+/** The operations of a service by the class of their commands, each on the state of one world. */
+export class Operations<State extends object> {
   private readonly byCommand = new Map<unknown, Operation>();
   private readonly byName = new Map<string, Operation>();
   readonly service: Service;
@@ -17,7 +17,7 @@ export class Operations {
   on<I extends object>(
     command: { readonly prototype: { readonly input: I } },
     name: string,
-    run: (input: I, attempt: Attempt) => object,
+    run: (state: State, input: I, attempt: Attempt) => object,
     prepare?: (input: I) => Promise<void> | undefined,
   ): this {
     const key = `${this.service}.${name}`;
@@ -43,17 +43,18 @@ export class Operations {
  * A client of the SDK's class, for everything that asks (instanceof, paginators), whose calls go to the wire. The class's
  * own constructor does not run: it costs a thousand times as much as a call.
  */
-export function clientOf<C extends object>(
+export function clientOf<C extends object, State extends object>(
   type: { readonly prototype: C },
   wire: Wire,
   actor: Actor,
-  operations: Operations,
+  operations: Operations<State>,
+  state: State,
 ): C {
   const client: C = Object.create(type.prototype);
   return Object.assign(client, {
     send: (command: { readonly input: object }): Promise<object> => {
       try {
-        return wire.call(actor, operations.of(command), command.input);
+        return wire.call(actor, operations.of(command), state, command.input);
       } catch (error) {
         return Promise.reject(error);
       }

@@ -1,13 +1,13 @@
 /** A DynamoDB client for code that makes its document client itself, with DynamoDBDocumentClient.from. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { Operations } from './clients.ts';
+import { MemoryDynamo } from './dynamo.ts';
 import type { Actor, Wire } from './faults.ts';
 
 /**
  * Answers the commands of a document client before they are marshalled. Its own commands (GetItemCommand) are not answered.
  * It is slow, some 20 microseconds a call: the SDK builds its middleware each time.
  */
-export function dynamoClientOf(wire: Wire, actor: Actor, operations: Operations): DynamoDBClient {
+export function dynamoClientOf(wire: Wire, actor: Actor, state: MemoryDynamo): DynamoDBClient {
   const client = new DynamoDBClient({
     region: 'us-east-1',
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
@@ -15,10 +15,10 @@ export function dynamoClientOf(wire: Wire, actor: Actor, operations: Operations)
   client.middlewareStack.add(
     (_, { commandName }) =>
       async ({ input }) => {
-        const operation = operations.named(String(commandName).replace(/Command$/, ''));
+        const operation = MemoryDynamo.operations.named(String(commandName).replace(/Command$/, ''));
         if (operation === undefined)
           throw new Error(`the in-memory dynamodb does not answer ${commandName} yet`);
-        const output = await wire.call(actor, operation, input);
+        const output = await wire.call(actor, operation, state, input);
         return { response: {}, output: { $metadata: {}, ...output } };
       },
     { step: 'initialize', priority: 'high', name: 'memory', override: true },

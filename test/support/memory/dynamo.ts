@@ -97,8 +97,9 @@ class Table {
   /** The key that a request names. Throws ValidationException for what is no key of this table. */
   keyOf(given: Readonly<Record<string, unknown>> | undefined): Key {
     const found = given ?? {};
-    if (Object.keys(found).length !== 2 || !(this.pk in found) || !(this.sk in found))
-      throw validation('The provided key element does not match the schema');
+    for (const name in found)
+      if (name !== this.pk && name !== this.sk)
+        throw validation('The provided key element does not match the schema');
     return this.checkedKey(found[this.pk], found[this.sk], true);
   }
 
@@ -116,14 +117,10 @@ class Table {
           ? 'The provided key element does not match the schema'
           : `One or more parameter values were invalid: Type mismatch for key ${typeof pk === 'string' ? this.sk : this.pk} expected: S`,
       );
-    for (const [name, value] of [
-      [this.pk, pk],
-      [this.sk, sk],
-    ])
-      if (value === '')
-        throw validation(
-          `One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: ${name}`,
-        );
+    if (pk === '' || sk === '')
+      throw validation(
+        `One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: ${pk === '' ? this.pk : this.sk}`,
+      );
     if (isLonger(pk, 2048))
       throw validation(
         'One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes',
@@ -184,7 +181,6 @@ export interface DynamoOptions {
 }
 
 export class MemoryDynamo {
-  readonly operations: Operations;
   private readonly tables = new Map<string, Table>();
   private readonly pageItems: number;
   /** Transactions that went through, by token, with what they asked for. */
@@ -193,7 +189,6 @@ export class MemoryDynamo {
   constructor({ tables, pageItems = 10_000 }: DynamoOptions) {
     for (const [name, options] of Object.entries(tables)) this.tables.set(name, new Table(options));
     this.pageItems = pageItems;
-    this.operations = this.answers();
   }
 
   /** Every item of a table, in the order of keys: for a test to look at, or to compare. */
@@ -227,101 +222,103 @@ export class MemoryDynamo {
     return table;
   }
 
-  private answers(): Operations {
-    return new Operations('dynamodb')
-      .on(GetCommand, 'GetItem', (input) => {
-        const table = this.table(input.TableName);
-        const key = table.keyOf(input.Key);
+  static readonly operations = new Operations<MemoryDynamo>('dynamodb')
+    .on(GetCommand, 'GetItem', (dynamo, input) => {
+      const table = dynamo.table(input.TableName);
+      const key = table.keyOf(input.Key);
+      const projection =
+        input.ProjectionExpression === undefined ? undefined : parseProjection(input.ProjectionExpression);
+      const bindings = bindingsOf(input);
+      checkPlaceholders([projection], bindings);
+      const item = table.get(key);
+      return { ...ok, Item: item && copyOfItem(projected(item, projection, bindings)) };
+    })
+    .on(PutCommand, 'PutItem', (dynamo, input, attempt) =>
+      dynamo.single('Put', input, input.ReturnValues, attempt),
+    )
+    .on(UpdateCommand, 'UpdateItem', (dynamo, input, attempt) =>
+      dynamo.single('Update', input, input.ReturnValues, attempt),
+    )
+    .on(DeleteCommand, 'DeleteItem', (dynamo, input, attempt) =>
+      dynamo.single('Delete', input, input.ReturnValues, attempt),
+    )
+    .on(QueryCommand, 'Query', (dynamo, input, attempt) => dynamo.query(input, attempt))
+    .on(BatchGetCommand, 'BatchGetItem', (dynamo, input, { mask }) => {
+      const requests = Object.entries(input.RequestItems ?? {});
+      const count = requests.reduce((sum, [, { Keys = [] }]) => sum + Keys.length, 0);
+      if (count === 0)
+        throw validation(
+          '1 validation error detected: RequestItems must have length greater than or equal to 1',
+        );
+      if (count > 100) throw validation('Too many items requested for the BatchGetItem call');
+      const responses: Record<string, Record<string, unknown>[]> = {};
+      const unprocessed: Record<string, object> = {};
+      let index = 0;
+      for (const [name, request] of requests) {
+        const table = dynamo.table(name);
         const projection =
-          input.ProjectionExpression === undefined ? undefined : parseProjection(input.ProjectionExpression);
-        const bindings = bindingsOf(input);
+          request.ProjectionExpression === undefined
+            ? undefined
+            : parseProjection(request.ProjectionExpression);
+        const bindings = bindingsOf(request);
         checkPlaceholders([projection], bindings);
-        const item = table.get(key);
-        return { ...ok, Item: item && copyOfItem(projected(item, projection, bindings)) };
-      })
-      .on(PutCommand, 'PutItem', (input, attempt) => this.single('Put', input, input.ReturnValues, attempt))
-      .on(UpdateCommand, 'UpdateItem', (input, attempt) =>
-        this.single('Update', input, input.ReturnValues, attempt),
-      )
-      .on(DeleteCommand, 'DeleteItem', (input, attempt) =>
-        this.single('Delete', input, input.ReturnValues, attempt),
-      )
-      .on(QueryCommand, 'Query', (input, attempt) => this.query(input, attempt))
-      .on(BatchGetCommand, 'BatchGetItem', (input, { mask }) => {
-        const requests = Object.entries(input.RequestItems ?? {});
-        const count = requests.reduce((sum, [, { Keys = [] }]) => sum + Keys.length, 0);
-        if (count === 0)
-          throw validation(
-            '1 validation error detected: RequestItems must have length greater than or equal to 1',
-          );
-        if (count > 100) throw validation('Too many items requested for the BatchGetItem call');
-        const responses: Record<string, Record<string, unknown>[]> = {};
-        const unprocessed: Record<string, object> = {};
-        let index = 0;
-        for (const [name, request] of requests) {
-          const table = this.table(name);
-          const projection =
-            request.ProjectionExpression === undefined
-              ? undefined
-              : parseProjection(request.ProjectionExpression);
-          const bindings = bindingsOf(request);
-          checkPlaceholders([projection], bindings);
-          const keys = (request.Keys ?? []).map((key) => table.keyOf(key));
-          if (new Set(keys.map(idOf)).size < keys.length)
-            throw validation('Provided list of item keys contains duplicates');
-          const left: object[] = [];
-          const found: Record<string, unknown>[] = [];
-          for (const [i, key] of keys.entries()) {
-            if (isHit(mask, index++, count)) {
-              left.push({ ...request.Keys?.[i] });
-              continue;
-            }
-            const item = table.get(key);
-            if (item) found.push(copyOfItem(projected(item, projection, bindings)));
-          }
-          responses[name] = found;
-          if (left.length > 0) unprocessed[name] = { ...request, Keys: left };
-        }
-        return { ...ok, Responses: responses, UnprocessedKeys: unprocessed };
-      })
-      .on(BatchWriteCommand, 'BatchWriteItem', (input, { mask }) => {
-        const requests = Object.entries(input.RequestItems ?? {}).flatMap(([name, writes]) =>
-          writes.map((write) => ({ name, write })),
-        );
-        if (requests.length === 0)
-          throw validation(
-            '1 validation error detected: RequestItems must have length greater than or equal to 1',
-          );
-        if (requests.length > 25) throw validation('Too many items requested for the BatchWriteItem call');
-        const prepared = requests.map(({ name, write }) =>
-          write.PutRequest
-            ? this.prepare('Put', { TableName: name, Item: write.PutRequest.Item })
-            : this.prepare('Delete', { TableName: name, Key: write.DeleteRequest?.Key }),
-        );
-        if (new Set(prepared.map((p, i) => `${requests[i]?.name} ${idOf(p.key)}`)).size < prepared.length)
+        const keys = (request.Keys ?? []).map((key) => table.keyOf(key));
+        if (new Set(keys.map(idOf)).size < keys.length)
           throw validation('Provided list of item keys contains duplicates');
-        const unprocessed: Record<string, object[]> = {};
-        for (const [i, write] of prepared.entries()) {
-          const { name, write: request } = requests[i] ?? { name: '', write: {} };
-          if (isHit(mask, i, prepared.length)) unprocessed[name] = [...(unprocessed[name] ?? []), request];
-          else apply(write, itemAfter(write, write.table.get(write.key)));
+        const left: object[] = [];
+        const found: Record<string, unknown>[] = [];
+        for (const [i, key] of keys.entries()) {
+          if (isHit(mask, index++, count)) {
+            left.push({ ...request.Keys?.[i] });
+            continue;
+          }
+          const item = table.get(key);
+          if (item) found.push(copyOfItem(projected(item, projection, bindings)));
         }
-        return { ...ok, UnprocessedItems: unprocessed };
-      })
-      .on(TransactWriteCommand, 'TransactWriteItems', (input, attempt) => this.transact(input, attempt))
-      .on(TransactGetCommand, 'TransactGetItems', (input) => ({
-        ...ok,
-        Responses: (input.TransactItems ?? []).map(({ Get }) => {
-          const table = this.table(Get?.TableName);
-          const projection =
-            Get?.ProjectionExpression === undefined ? undefined : parseProjection(Get.ProjectionExpression);
-          const bindings = bindingsOf(Get ?? {});
-          checkPlaceholders([projection], bindings);
-          const item = table.get(table.keyOf(Get?.Key));
-          return { Item: item && copyOfItem(projected(item, projection, bindings)) };
-        }),
-      }));
-  }
+        responses[name] = found;
+        if (left.length > 0) unprocessed[name] = { ...request, Keys: left };
+      }
+      return { ...ok, Responses: responses, UnprocessedKeys: unprocessed };
+    })
+    .on(BatchWriteCommand, 'BatchWriteItem', (dynamo, input, { mask }) => {
+      const requests = Object.entries(input.RequestItems ?? {}).flatMap(([name, writes]) =>
+        writes.map((write) => ({ name, write })),
+      );
+      if (requests.length === 0)
+        throw validation(
+          '1 validation error detected: RequestItems must have length greater than or equal to 1',
+        );
+      if (requests.length > 25) throw validation('Too many items requested for the BatchWriteItem call');
+      const prepared = requests.map(({ name, write }) =>
+        write.PutRequest
+          ? dynamo.prepare('Put', { TableName: name, Item: write.PutRequest.Item })
+          : dynamo.prepare('Delete', { TableName: name, Key: write.DeleteRequest?.Key }),
+      );
+      if (new Set(prepared.map((p, i) => `${requests[i]?.name} ${idOf(p.key)}`)).size < prepared.length)
+        throw validation('Provided list of item keys contains duplicates');
+      const unprocessed: Record<string, object[]> = {};
+      for (const [i, write] of prepared.entries()) {
+        const { name, write: request } = requests[i] ?? { name: '', write: {} };
+        if (isHit(mask, i, prepared.length)) unprocessed[name] = [...(unprocessed[name] ?? []), request];
+        else apply(write, itemAfter(write, write.table.get(write.key)));
+      }
+      return { ...ok, UnprocessedItems: unprocessed };
+    })
+    .on(TransactWriteCommand, 'TransactWriteItems', (dynamo, input, attempt) =>
+      dynamo.transact(input, attempt),
+    )
+    .on(TransactGetCommand, 'TransactGetItems', (dynamo, input) => ({
+      ...ok,
+      Responses: (input.TransactItems ?? []).map(({ Get }) => {
+        const table = dynamo.table(Get?.TableName);
+        const projection =
+          Get?.ProjectionExpression === undefined ? undefined : parseProjection(Get.ProjectionExpression);
+        const bindings = bindingsOf(Get ?? {});
+        checkPlaceholders([projection], bindings);
+        const item = table.get(table.keyOf(Get?.Key));
+        return { Item: item && copyOfItem(projected(item, projection, bindings)) };
+      }),
+    }));
 
   /** Everything about a write that does not depend on the item as it stands. */
   private prepare(kind: WriteKind, input: Write): Prepared {

@@ -10,12 +10,13 @@ const ok = { $metadata: { httpStatusCode: 200 } };
 const maxEntries = 10;
 
 export class MemoryEvents {
-  readonly operations: Operations;
   /** Entries that the bus took, in order. */
   readonly entries: PutEventsRequestEntry[] = [];
 
-  constructor() {
-    this.operations = new Operations('events').on(PutEventsCommand, 'PutEvents', (input, { mask }) => {
+  static readonly operations = new Operations<MemoryEvents>('events').on(
+    PutEventsCommand,
+    'PutEvents',
+    (bus, input, { mask }) => {
       const entries = input.Entries ?? [];
       if (entries.length === 0 || entries.length > maxEntries)
         throw awsError(
@@ -29,12 +30,12 @@ export class MemoryEvents {
           failed++;
           return { ErrorCode: 'InternalFailure', ErrorMessage: 'Internal failure' };
         }
-        this.entries.push(structuredClone(entry));
-        return { EventId: `event-${this.entries.length}` };
+        bus.entries.push(structuredClone(entry));
+        return { EventId: `event-${bus.entries.length}` };
       });
       return { ...ok, FailedEntryCount: failed, Entries: results };
-    });
-  }
+    },
+  );
 
   /** Details of the events of a type, parsed. */
   details(type: string): unknown[] {

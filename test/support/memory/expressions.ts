@@ -385,11 +385,20 @@ export function checkPlaceholders(
         );
   }
   for (const name in names)
-    if (!expressions.some((e) => e?.names.has(name)))
+    if (!isUsed(expressions, 'names', name))
       throw validation(`Value provided in ExpressionAttributeNames unused in expressions: keys: {${name}}`);
   for (const value in values)
-    if (!expressions.some((e) => e?.values.has(value)))
+    if (!isUsed(expressions, 'values', value))
       throw validation(`Value provided in ExpressionAttributeValues unused in expressions: keys: {${value}}`);
+}
+
+function isUsed(
+  expressions: readonly (Parsed<unknown> | undefined)[],
+  kind: 'names' | 'values',
+  placeholder: string,
+): boolean {
+  for (const expression of expressions) if (expression?.[kind].has(placeholder)) return true;
+  return false;
 }
 
 // ---- conditions
@@ -524,17 +533,36 @@ function selected(value: Value, paths: readonly Path[], bindings: Bindings): Val
 /** The item after all actions, each of which sees the item as it was before. */
 export function updated(item: Item, actions: readonly Action[], bindings: Bindings): Item {
   checkOverlap(actions, bindings);
-  const changes = actions.map((action) => ({ action, value: newValue(action, item, bindings) }));
-  let next = item;
-  for (const { action, value } of changes)
-    if (value !== undefined) next = withValue(next, action.path, value, bindings) as Item;
+  const next: Record<string, Value> = { ...item };
+  const removed: Path[] = [];
+  for (const action of actions) {
+    const value = newValue(action, item, bindings);
+    if (value === undefined) {
+      removed.push(action.path);
+      continue;
+    }
+    const [name, rest] = split(action.path, bindings);
+    if (rest.length > 0 && next[name] === undefined) throw validation(invalidPath);
+    next[name] = rest.length === 0 ? value : withValue(next[name], rest, value, bindings);
+  }
   // Elements that go are counted in the list as it was: the last one goes first.
-  const removed = changes.filter((c) => c.value === undefined).map((c) => c.action.path);
   const index = (path: Path): number => (typeof path.at(-1) === 'number' ? Number(path.at(-1)) : -1);
-  for (const path of removed.sort((a, b) => index(b) - index(a)))
-    next = withoutValue(next, path, bindings) as Item;
+  if (removed.length > 1) removed.sort((a, b) => index(b) - index(a));
+  for (const path of removed) {
+    const [name, rest] = split(path, bindings);
+    if (rest.length === 0) delete next[name];
+    else if (next[name] === undefined) throw validation(invalidPath);
+    else next[name] = withoutValue(next[name], rest, bindings);
+  }
   return next;
 }
+
+/** The attribute of a path, and the way below it. */
+const split = (path: Path, bindings: Bindings): [string, Path] => [
+  attributeOf(path, bindings),
+  path.length === 1 ? noPath : path.slice(1),
+];
+const noPath: Path = [];
 
 function checkOverlap(actions: readonly Action[], bindings: Bindings): void {
   for (let i = 1; i < actions.length; i++)

@@ -56,7 +56,7 @@ export interface Operation {
   readonly key: string;
   /** Reads what the SDK would read before it sends: bodies that are streams. */
   prepare?(input: object): Promise<void> | undefined;
-  run(input: object, attempt: Attempt): object;
+  run(state: object, input: object, attempt: Attempt): object;
 }
 
 /** An effect that has not happened yet. */
@@ -80,6 +80,8 @@ export class Actor {
   }
 }
 
+const noAttempt: Attempt = { mask: undefined, token: undefined };
+
 const never = <T>(): Promise<T> => new Promise(() => {});
 
 export class Wire {
@@ -96,13 +98,14 @@ export class Wire {
   readonly hits: { readonly call: Call; readonly fault: Fault }[] = [];
   private tokens = 0;
 
-  call(actor: Actor, operation: Operation, input: object): Promise<object> {
+  call(actor: Actor, operation: Operation, state: object, input: object): Promise<object> {
     if (actor.isDead) return never();
-    if (this.plan !== undefined || this.turn !== undefined || operation.prepare !== undefined)
-      return this.watched(actor, operation, input);
+    const ready = operation.prepare?.(input);
+    if (this.plan !== undefined || this.turn !== undefined || ready !== undefined)
+      return this.watched(actor, operation, state, input, ready);
     this.count(actor, operation);
     try {
-      return Promise.resolve(operation.run(input, { mask: undefined, token: undefined }));
+      return Promise.resolve(operation.run(state, input, noAttempt));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -114,8 +117,14 @@ export class Wire {
     actor.counts.set(key, (actor.counts.get(key) ?? 0) + 1);
   }
 
-  private async watched(actor: Actor, operation: Operation, input: object): Promise<object> {
-    await operation.prepare?.(input);
+  private async watched(
+    actor: Actor,
+    operation: Operation,
+    state: object,
+    input: object,
+    ready: Promise<void> | undefined,
+  ): Promise<object> {
+    if (ready !== undefined) await ready;
     const token = `token-${++this.tokens}`;
     for (let attempt = 1; ; attempt++) {
       if (this.turn !== undefined) await this.turn(actor, operation);
@@ -132,7 +141,7 @@ export class Wire {
       const fault = this.plan?.(call);
       if (fault !== undefined) this.hits.push({ call, fault });
       try {
-        return await this.answer(actor, operation, call, fault, token);
+        return await this.answer(actor, operation, state, call, fault, token);
       } catch (error) {
         if (attempt >= this.maxAttempts || !isRetried(error)) throw error;
       }
@@ -142,11 +151,12 @@ export class Wire {
   private answer(
     actor: Actor,
     operation: Operation,
+    state: object,
     call: Call,
     fault: Fault | undefined,
     token: string,
   ): object | Promise<object> {
-    const run = (mask?: number) => operation.run(call.input, { mask, token });
+    const run = (mask?: number) => operation.run(state, call.input, { mask, token });
     switch (fault?.mode) {
       case undefined:
         return run();

@@ -53,7 +53,6 @@ const ok = { $metadata: { httpStatusCode: 200 } };
 const failure = (name: string, message: string): Error => awsError('glue', name, message);
 
 export class MemoryGlue {
-  readonly operations: Operations;
   /** By name: a test makes them, and ends their crawls. */
   readonly crawlers = new Map<string, Crawler>();
   /** By id, in the order of their start. */
@@ -69,7 +68,6 @@ export class MemoryGlue {
     for (const name of databases) this.databases.set(name, new Map());
     this.pageSize = pageSize;
     this.now = now;
-    this.operations = this.answers();
   }
 
   /** Values of a table's partitions with their locations, for a test to look at. Empty for a table that is not there. */
@@ -99,153 +97,151 @@ export class MemoryGlue {
     return table;
   }
 
-  private answers(): Operations {
-    return new Operations('glue')
-      .on(GetTableCommand, 'GetTable', (input) => ({
-        ...ok,
-        Table: this.shown(input.DatabaseName, this.table(input.DatabaseName, input.Name)),
-      }))
-      .on(GetTablesCommand, 'GetTables', (input, { mask }) => {
-        const tables = [...this.database(input.DatabaseName).values()].sort((a, b) =>
-          (a.input.Name ?? '') < (b.input.Name ?? '') ? -1 : 1,
-        );
-        const { items, next } = this.page(tables, input.MaxResults ?? 100, input.NextToken, mask);
-        return { ...ok, TableList: items.map((t) => this.shown(input.DatabaseName, t)), ...next };
-      })
-      .on(CreateTableCommand, 'CreateTable', (input) => {
-        const tables = this.database(input.DatabaseName);
-        const name = checkedName(input.TableInput);
-        if (tables.has(name)) throw failure('AlreadyExistsException', 'Table already exists.');
-        const at = new Date(this.now());
-        tables.set(name, {
-          input: stored(input.TableInput, name),
-          versionId: 0,
-          created: at,
-          updated: at,
-          partitions: new Map(),
-          keys: new SortedKeys(),
-        });
-        return { ...ok };
-      })
-      .on(UpdateTableCommand, 'UpdateTable', (input, { mask }) => {
-        const name = checkedName(input.TableInput);
-        const table = this.table(input.DatabaseName, name);
-        if (
-          mask !== undefined ||
-          (input.VersionId !== undefined && input.VersionId !== String(table.versionId))
-        )
-          throw failure(
-            'ConcurrentModificationException',
-            'Update table failed due to concurrent modifications.',
-          );
-        table.input = stored(input.TableInput, name);
-        table.versionId++;
-        table.updated = new Date(this.now());
-        return { ...ok };
-      })
-      .on(DeleteTableCommand, 'DeleteTable', (input) => {
-        this.table(input.DatabaseName, input.Name);
-        this.database(input.DatabaseName).delete(input.Name?.toLowerCase() ?? '');
-        return { ...ok };
-      })
-      .on(GetPartitionCommand, 'GetPartition', (input) => {
-        const table = this.table(input.DatabaseName, input.TableName);
-        const found = table.partitions.get(JSON.stringify(input.PartitionValues));
-        if (found === undefined) throw failure('EntityNotFoundException', 'Cannot find partition.');
-        return { ...ok, Partition: structuredClone(found) };
-      })
-      .on(GetPartitionsCommand, 'GetPartitions', (input, { mask }) => {
-        const table = this.table(input.DatabaseName, input.TableName);
-        if (input.Expression !== undefined && input.Expression !== '')
-          throw new Error('the in-memory glue does not filter partitions by an expression');
-        const { items, next } = this.page(table.keys.all, input.MaxResults ?? 1000, input.NextToken, mask);
-        return { ...ok, Partitions: items.map((key) => structuredClone(table.partitions.get(key))), ...next };
-      })
-      .on(BatchGetPartitionCommand, 'BatchGetPartition', (input, { mask }) => {
-        const table = this.table(input.DatabaseName, input.TableName);
-        const wanted = input.PartitionsToGet ?? [];
-        checkCount(wanted.length, 1000);
-        return {
-          ...ok,
-          Partitions: wanted
-            .filter((_, i) => !isHit(mask, i, wanted.length))
-            .map((p) => table.partitions.get(JSON.stringify(p.Values)))
-            .filter((p) => p !== undefined)
-            .map((p) => structuredClone(p)),
-          UnprocessedKeys: wanted.filter((_, i) => isHit(mask, i, wanted.length)),
-        };
-      })
-      .on(CreatePartitionCommand, 'CreatePartition', (input) => {
-        const table = this.table(input.DatabaseName, input.TableName);
-        if (!add(table, input.PartitionInput))
-          throw failure('AlreadyExistsException', 'Partition already exists.');
-        return { ...ok };
-      })
-      .on(UpdatePartitionCommand, 'UpdatePartition', (input) => {
-        const table = this.table(input.DatabaseName, input.TableName);
-        const key = JSON.stringify(input.PartitionValueList);
-        if (!table.partitions.has(key)) throw failure('EntityNotFoundException', 'Partition not found.');
-        remove(table, key);
-        add(table, input.PartitionInput);
-        return { ...ok };
-      })
-      .on(DeletePartitionCommand, 'DeletePartition', (input) => {
-        const table = this.table(input.DatabaseName, input.TableName);
-        if (!remove(table, JSON.stringify(input.PartitionValues)))
-          throw failure('EntityNotFoundException', 'Partition not found.');
-        return { ...ok };
-      })
-      .on(BatchCreatePartitionCommand, 'BatchCreatePartition', (input, { mask }) => {
-        const table = this.table(input.DatabaseName, input.TableName);
-        const inputs = input.PartitionInputList ?? [];
-        checkCount(inputs.length, 100);
-        const errors = inputs.flatMap((partition, i) => {
-          if (isHit(mask, i, inputs.length)) return [itemError(partition.Values, 'InternalServiceException')];
-          return add(table, partition) ? [] : [itemError(partition.Values, 'AlreadyExistsException')];
-        });
-        return { ...ok, ...(errors.length > 0 ? { Errors: errors } : {}) };
-      })
-      .on(BatchDeletePartitionCommand, 'BatchDeletePartition', (input, { mask }) => {
-        const table = this.table(input.DatabaseName, input.TableName);
-        const wanted = input.PartitionsToDelete ?? [];
-        checkCount(wanted.length, 25);
-        const errors = wanted.flatMap(({ Values }, i) => {
-          if (isHit(mask, i, wanted.length)) return [itemError(Values, 'InternalServiceException')];
-          return remove(table, JSON.stringify(Values)) ? [] : [itemError(Values, 'EntityNotFoundException')];
-        });
-        return { ...ok, ...(errors.length > 0 ? { Errors: errors } : {}) };
-      })
-      .on(GetCrawlerCommand, 'GetCrawler', (input) => {
-        const { state, last } = this.crawler(input.Name);
-        return { ...ok, Crawler: { Name: input.Name, State: state, ...(last ? { LastCrawl: last } : {}) } };
-      })
-      .on(StartCrawlerCommand, 'StartCrawler', (input) => {
-        const crawler = this.crawler(input.Name);
-        if (crawler.state !== 'READY')
-          throw failure('CrawlerRunningException', `Crawler with name ${input.Name} has already started`);
-        crawler.state = 'RUNNING';
-        return { ...ok };
-      })
-      .on(StartJobRunCommand, 'StartJobRun', (input) => {
-        const id = `jr_${this.jobRuns.size + 1}`;
-        this.jobRuns.set(id, { job: input.JobName ?? '', args: { ...input.Arguments }, state: 'RUNNING' });
-        return { ...ok, JobRunId: id };
-      })
-      .on(GetJobRunCommand, 'GetJobRun', (input) => {
-        const run = this.jobRuns.get(input.RunId ?? '');
-        if (run === undefined || run.job !== input.JobName)
-          throw failure('EntityNotFoundException', 'Job run is not found.');
-        return {
-          ...ok,
-          JobRun: {
-            Id: input.RunId,
-            JobName: run.job,
-            JobRunState: run.state,
-            ...(run.message === undefined ? {} : { ErrorMessage: run.message }),
-          },
-        };
+  static readonly operations = new Operations<MemoryGlue>('glue')
+    .on(GetTableCommand, 'GetTable', (glue, input) => ({
+      ...ok,
+      Table: glue.shown(input.DatabaseName, glue.table(input.DatabaseName, input.Name)),
+    }))
+    .on(GetTablesCommand, 'GetTables', (glue, input, { mask }) => {
+      const tables = [...glue.database(input.DatabaseName).values()].sort((a, b) =>
+        (a.input.Name ?? '') < (b.input.Name ?? '') ? -1 : 1,
+      );
+      const { items, next } = glue.page(tables, input.MaxResults ?? 100, input.NextToken, mask);
+      return { ...ok, TableList: items.map((t) => glue.shown(input.DatabaseName, t)), ...next };
+    })
+    .on(CreateTableCommand, 'CreateTable', (glue, input) => {
+      const tables = glue.database(input.DatabaseName);
+      const name = checkedName(input.TableInput);
+      if (tables.has(name)) throw failure('AlreadyExistsException', 'Table already exists.');
+      const at = new Date(glue.now());
+      tables.set(name, {
+        input: stored(input.TableInput, name),
+        versionId: 0,
+        created: at,
+        updated: at,
+        partitions: new Map(),
+        keys: new SortedKeys(),
       });
-  }
+      return { ...ok };
+    })
+    .on(UpdateTableCommand, 'UpdateTable', (glue, input, { mask }) => {
+      const name = checkedName(input.TableInput);
+      const table = glue.table(input.DatabaseName, name);
+      if (
+        mask !== undefined ||
+        (input.VersionId !== undefined && input.VersionId !== String(table.versionId))
+      )
+        throw failure(
+          'ConcurrentModificationException',
+          'Update table failed due to concurrent modifications.',
+        );
+      table.input = stored(input.TableInput, name);
+      table.versionId++;
+      table.updated = new Date(glue.now());
+      return { ...ok };
+    })
+    .on(DeleteTableCommand, 'DeleteTable', (glue, input) => {
+      glue.table(input.DatabaseName, input.Name);
+      glue.database(input.DatabaseName).delete(input.Name?.toLowerCase() ?? '');
+      return { ...ok };
+    })
+    .on(GetPartitionCommand, 'GetPartition', (glue, input) => {
+      const table = glue.table(input.DatabaseName, input.TableName);
+      const found = table.partitions.get(JSON.stringify(input.PartitionValues));
+      if (found === undefined) throw failure('EntityNotFoundException', 'Cannot find partition.');
+      return { ...ok, Partition: structuredClone(found) };
+    })
+    .on(GetPartitionsCommand, 'GetPartitions', (glue, input, { mask }) => {
+      const table = glue.table(input.DatabaseName, input.TableName);
+      if (input.Expression !== undefined && input.Expression !== '')
+        throw new Error('the in-memory glue does not filter partitions by an expression');
+      const { items, next } = glue.page(table.keys.all, input.MaxResults ?? 1000, input.NextToken, mask);
+      return { ...ok, Partitions: items.map((key) => structuredClone(table.partitions.get(key))), ...next };
+    })
+    .on(BatchGetPartitionCommand, 'BatchGetPartition', (glue, input, { mask }) => {
+      const table = glue.table(input.DatabaseName, input.TableName);
+      const wanted = input.PartitionsToGet ?? [];
+      checkCount(wanted.length, 1000);
+      return {
+        ...ok,
+        Partitions: wanted
+          .filter((_, i) => !isHit(mask, i, wanted.length))
+          .map((p) => table.partitions.get(JSON.stringify(p.Values)))
+          .filter((p) => p !== undefined)
+          .map((p) => structuredClone(p)),
+        UnprocessedKeys: wanted.filter((_, i) => isHit(mask, i, wanted.length)),
+      };
+    })
+    .on(CreatePartitionCommand, 'CreatePartition', (glue, input) => {
+      const table = glue.table(input.DatabaseName, input.TableName);
+      if (!add(table, input.PartitionInput))
+        throw failure('AlreadyExistsException', 'Partition already exists.');
+      return { ...ok };
+    })
+    .on(UpdatePartitionCommand, 'UpdatePartition', (glue, input) => {
+      const table = glue.table(input.DatabaseName, input.TableName);
+      const key = JSON.stringify(input.PartitionValueList);
+      if (!table.partitions.has(key)) throw failure('EntityNotFoundException', 'Partition not found.');
+      remove(table, key);
+      add(table, input.PartitionInput);
+      return { ...ok };
+    })
+    .on(DeletePartitionCommand, 'DeletePartition', (glue, input) => {
+      const table = glue.table(input.DatabaseName, input.TableName);
+      if (!remove(table, JSON.stringify(input.PartitionValues)))
+        throw failure('EntityNotFoundException', 'Partition not found.');
+      return { ...ok };
+    })
+    .on(BatchCreatePartitionCommand, 'BatchCreatePartition', (glue, input, { mask }) => {
+      const table = glue.table(input.DatabaseName, input.TableName);
+      const inputs = input.PartitionInputList ?? [];
+      checkCount(inputs.length, 100);
+      const errors = inputs.flatMap((partition, i) => {
+        if (isHit(mask, i, inputs.length)) return [itemError(partition.Values, 'InternalServiceException')];
+        return add(table, partition) ? [] : [itemError(partition.Values, 'AlreadyExistsException')];
+      });
+      return { ...ok, ...(errors.length > 0 ? { Errors: errors } : {}) };
+    })
+    .on(BatchDeletePartitionCommand, 'BatchDeletePartition', (glue, input, { mask }) => {
+      const table = glue.table(input.DatabaseName, input.TableName);
+      const wanted = input.PartitionsToDelete ?? [];
+      checkCount(wanted.length, 25);
+      const errors = wanted.flatMap(({ Values }, i) => {
+        if (isHit(mask, i, wanted.length)) return [itemError(Values, 'InternalServiceException')];
+        return remove(table, JSON.stringify(Values)) ? [] : [itemError(Values, 'EntityNotFoundException')];
+      });
+      return { ...ok, ...(errors.length > 0 ? { Errors: errors } : {}) };
+    })
+    .on(GetCrawlerCommand, 'GetCrawler', (glue, input) => {
+      const { state, last } = glue.crawler(input.Name);
+      return { ...ok, Crawler: { Name: input.Name, State: state, ...(last ? { LastCrawl: last } : {}) } };
+    })
+    .on(StartCrawlerCommand, 'StartCrawler', (glue, input) => {
+      const crawler = glue.crawler(input.Name);
+      if (crawler.state !== 'READY')
+        throw failure('CrawlerRunningException', `Crawler with name ${input.Name} has already started`);
+      crawler.state = 'RUNNING';
+      return { ...ok };
+    })
+    .on(StartJobRunCommand, 'StartJobRun', (glue, input) => {
+      const id = `jr_${glue.jobRuns.size + 1}`;
+      glue.jobRuns.set(id, { job: input.JobName ?? '', args: { ...input.Arguments }, state: 'RUNNING' });
+      return { ...ok, JobRunId: id };
+    })
+    .on(GetJobRunCommand, 'GetJobRun', (glue, input) => {
+      const run = glue.jobRuns.get(input.RunId ?? '');
+      if (run === undefined || run.job !== input.JobName)
+        throw failure('EntityNotFoundException', 'Job run is not found.');
+      return {
+        ...ok,
+        JobRun: {
+          Id: input.RunId,
+          JobName: run.job,
+          JobRunState: run.state,
+          ...(run.message === undefined ? {} : { ErrorMessage: run.message }),
+        },
+      };
+    });
 
   private crawler(name: string | undefined): Crawler {
     const crawler = this.crawlers.get(name ?? '');

@@ -39,7 +39,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { MemoryAthena } from './athena.ts';
-import { clientOf } from './clients.ts';
+import { clientOf, type Operations } from './clients.ts';
 import { Clock } from './clock.ts';
 import { dynamoClientOf } from './documents.ts';
 import { MemoryDynamo, type TableOptions } from './dynamo.ts';
@@ -93,38 +93,41 @@ export class MemoryActor {
   }
 
   get s3(): S3Client {
-    this.made.s3 ??= clientOf(S3Client, this.aws.wire, this.actor, this.aws.s3.operations);
+    this.made.s3 ??= this.client(S3Client, MemoryS3.operations, this.aws.s3);
     return this.made.s3;
   }
   get documents(): DynamoDBDocumentClient {
-    this.made.documents ??= clientOf(
-      DynamoDBDocumentClient,
-      this.aws.wire,
-      this.actor,
-      this.aws.dynamo.operations,
-    );
+    this.made.documents ??= this.client(DynamoDBDocumentClient, MemoryDynamo.operations, this.aws.dynamo);
     return this.made.documents;
   }
-  /** For what makes its document client itself. Slow: it runs the SDK's middleware. */
+  /** For code that makes its document client itself. Slow: it runs the SDK's middleware. */
   get dynamo(): DynamoDBClient {
-    this.made.dynamo ??= dynamoClientOf(this.aws.wire, this.actor, this.aws.dynamo.operations);
+    this.made.dynamo ??= dynamoClientOf(this.aws.wire, this.actor, this.aws.dynamo);
     return this.made.dynamo;
   }
   get glue(): GlueClient {
-    this.made.glue ??= clientOf(GlueClient, this.aws.wire, this.actor, this.aws.glue.operations);
+    this.made.glue ??= this.client(GlueClient, MemoryGlue.operations, this.aws.glue);
     return this.made.glue;
   }
   get athena(): AthenaClient {
-    this.made.athena ??= clientOf(AthenaClient, this.aws.wire, this.actor, this.aws.athena.operations);
+    this.made.athena ??= this.client(AthenaClient, MemoryAthena.operations, this.aws.athena);
     return this.made.athena;
   }
   get events(): EventBridgeClient {
-    this.made.events ??= clientOf(EventBridgeClient, this.aws.wire, this.actor, this.aws.bus.operations);
+    this.made.events ??= this.client(EventBridgeClient, MemoryEvents.operations, this.aws.bus);
     return this.made.events;
   }
   get sfn(): SFNClient {
-    this.made.sfn ??= clientOf(SFNClient, this.aws.wire, this.actor, this.aws.sfn.operations);
+    this.made.sfn ??= this.client(SFNClient, MemoryStepFunctions.operations, this.aws.sfn);
     return this.made.sfn;
+  }
+
+  private client<C extends object, S extends object>(
+    type: { readonly prototype: C },
+    operations: Operations<S>,
+    state: S,
+  ): C {
+    return clientOf(type, this.aws.wire, this.actor, operations, state);
   }
 
   get isDead(): boolean {

@@ -178,8 +178,24 @@ class Body extends Readable {
   }
 }
 
+/** Bodies that came as streams, once they are read. */
+const read = new WeakMap<object, Uint8Array>();
+/** What the SDK reads before it sends. */
+const readFirst = (input: { Body?: unknown }): Promise<void> | undefined => {
+  if (!(input.Body instanceof Readable)) return undefined;
+  return input.Body.toArray().then((chunks) => {
+    read.set(input, Buffer.concat(chunks.map((chunk) => Buffer.from(chunk))));
+  });
+};
+
+const contentOf = (input: { Body?: unknown }): Content => {
+  const body = read.get(input) ?? input.Body ?? '';
+  if (typeof body === 'string') return new Content(body);
+  if (body instanceof Uint8Array) return new Content(body.slice());
+  throw new Error(`the in-memory s3 takes no body of the type ${typeof body}`);
+};
+
 export class MemoryS3 {
-  readonly operations: Operations;
   private readonly told: Told[] = [];
   private readonly buckets = new Map<string, Bucket>();
   private readonly uploads = new Map<string, Upload>();
@@ -192,7 +208,6 @@ export class MemoryS3 {
       this.buckets.set(name, { name, isVersioned, keys: new SortedKeys(), versions: new Map() });
     this.pageKeys = pageKeys;
     this.now = now;
-    this.operations = this.answers();
   }
 
   // ---- for tests, past every fault and count
@@ -333,221 +348,203 @@ export class MemoryS3 {
 
   // ---- operations
 
-  private answers(): Operations {
-    /** Bodies that came as streams, once they are read. */
-    const read = new WeakMap<object, Uint8Array>();
-    const readFirst = (input: { Body?: unknown }): Promise<void> | undefined => {
-      if (!(input.Body instanceof Readable)) return undefined;
-      return input.Body.toArray().then((chunks) => {
-        read.set(input, Buffer.concat(chunks.map((chunk) => Buffer.from(chunk))));
-      });
-    };
-    const contentOf = (input: { Body?: unknown; ContentLength?: number | undefined }): Content => {
-      const body = read.get(input) ?? input.Body ?? '';
-      if (typeof body === 'string') return new Content(body);
-      if (body instanceof Uint8Array) return new Content(body.slice());
-      throw new Error(`the in-memory s3 takes no body of the type ${typeof body}`);
-    };
-    return new Operations('s3')
-      .on(
-        PutObjectCommand,
-        'PutObject',
-        (input, { mask }) => {
-          const bucket = this.bucket(input.Bucket);
-          const key = checkedKey(input.Key);
-          const content = contentOf(input);
-          if (content.size > 5 * gib)
-            throw failure('EntityTooLarge', 'Your proposed upload exceeds the maximum allowed size');
-          this.checkConditions(bucket, key, input, mask);
-          const version = this.write(bucket, key, content, headersOf(input), 'PutObject');
-          return { ...ok, ETag: content.etag, ...versionOf(bucket, version) };
-        },
-        readFirst,
-      )
-      .on(GetObjectCommand, 'GetObject', (input, { mask }) => {
-        const bucket = this.bucket(input.Bucket);
-        const version = this.found(bucket, input.Key ?? '', input.VersionId);
-        const { content } = version;
-        checkReadConditions(content.etag, input);
-        const range = input.Range === undefined ? undefined : rangeOf(input.Range, content.size);
-        const part = range ? new Content(content.bytes.subarray(range.start, range.end)) : content;
-        return {
-          ...describe(bucket, version),
-          Body: new Body(part, mask !== undefined),
-          ContentLength: range ? range.end - range.start : content.size,
-          ...(range ? { ContentRange: `bytes ${range.start}-${range.end - 1}/${content.size}` } : {}),
-        };
-      })
-      .on(HeadObjectCommand, 'HeadObject', (input) => {
-        const bucket = this.bucket(input.Bucket);
-        const version = this.found(bucket, input.Key ?? '', input.VersionId, 'NotFound');
-        checkReadConditions(version.content.etag, input);
-        return { ...describe(bucket, version), ContentLength: version.content.size };
-      })
-      .on(HeadBucketCommand, 'HeadBucket', (input) => {
-        this.bucket(input.Bucket);
-        return { ...ok };
-      })
-      .on(CopyObjectCommand, 'CopyObject', (input, { mask }) => {
-        const bucket = this.bucket(input.Bucket);
+  static readonly operations = new Operations<MemoryS3>('s3')
+    .on(
+      PutObjectCommand,
+      'PutObject',
+      (s3, input, { mask }) => {
+        const bucket = s3.bucket(input.Bucket);
         const key = checkedKey(input.Key);
-        const { version: from, bucket: source, key: sourceKey, isLatest } = this.source(input.CopySource);
-        if (from.content.size > 5 * gib)
-          throw failure(
-            'InvalidRequest',
-            'The specified copy source is larger than the maximum allowable size for a copy source: 5368709120',
-          );
-        const replaces = input.MetadataDirective === 'REPLACE';
-        if (source === bucket && sourceKey === key && isLatest && !replaces)
-          throw failure(
-            'InvalidRequest',
-            "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
-          );
-        if (input.CopySourceIfMatch !== undefined && !sameTag(input.CopySourceIfMatch, from.content.etag))
-          throw precondition();
-        this.checkConditions(bucket, key, input, mask);
-        const headers = {
-          ...(replaces ? headersOf(input) : from.headers),
-          tagging: input.TaggingDirective === 'REPLACE' ? input.Tagging : from.headers.tagging,
-        };
-        const version = this.write(bucket, key, from.content, headers, 'CopyObject');
-        return {
-          ...ok,
-          CopyObjectResult: { ETag: from.content.etag, LastModified: version.modified },
-          ...(source.isVersioned ? { CopySourceVersionId: from.id } : {}),
-          ...versionOf(bucket, version),
-        };
-      })
-      .on(DeleteObjectCommand, 'DeleteObject', (input, { mask }) => {
-        const bucket = this.bucket(input.Bucket);
-        const key = checkedKey(input.Key);
-        if (input.IfMatch !== undefined) this.checkConditions(bucket, key, { IfMatch: input.IfMatch }, mask);
-        const { marker, isMarker } = this.deleteOne(bucket, key, input.VersionId);
-        return {
-          ...ok,
-          ...(isMarker ? { DeleteMarker: true } : {}),
-          ...(marker === undefined ? {} : { VersionId: marker }),
-        };
-      })
-      .on(DeleteObjectsCommand, 'DeleteObjects', (input, { mask }) => {
-        const bucket = this.bucket(input.Bucket);
-        const objects = input.Delete?.Objects ?? [];
-        if (objects.length === 0 || objects.length > 1000)
-          throw failure(
-            'MalformedXML',
-            'The XML you provided was not well-formed or did not validate against our published schema',
-          );
-        const deleted: object[] = [];
-        const errors: object[] = [];
-        for (const [i, { Key: key = '', VersionId: id }] of objects.entries()) {
-          const named = { Key: key, ...(id === undefined ? {} : { VersionId: id }) };
-          if (isHit(mask, i, objects.length)) {
-            errors.push({
-              ...named,
-              Code: 'InternalError',
-              Message: 'We encountered an internal error. Please try again.',
-            });
-            continue;
-          }
-          const { marker, isMarker } = this.deleteOne(bucket, key, id);
-          if (!input.Delete?.Quiet)
-            deleted.push({
-              ...named,
-              ...(isMarker ? { DeleteMarker: true, DeleteMarkerVersionId: marker } : {}),
-            });
-        }
-        return {
-          ...ok,
-          ...(deleted.length > 0 ? { Deleted: deleted } : {}),
-          ...(errors.length > 0 ? { Errors: errors } : {}),
-        };
-      })
-      .on(ListObjectsV2Command, 'ListObjectsV2', (input, attempt) => this.list(input, attempt))
-      .on(ListObjectVersionsCommand, 'ListObjectVersions', (input, attempt) =>
-        this.listVersions(input, attempt),
-      )
-      .on(CreateMultipartUploadCommand, 'CreateMultipartUpload', (input) => {
-        const bucket = this.bucket(input.Bucket);
-        const key = checkedKey(input.Key);
-        const id = `upload-${versionId(++this.writes)}`;
-        this.uploads.set(id, { bucket: bucket.name, key, headers: headersOf(input), parts: new Map() });
-        return { ...ok, Bucket: bucket.name, Key: key, UploadId: id };
-      })
-      .on(
-        UploadPartCommand,
-        'UploadPart',
-        (input) => {
-          const content = contentOf(input);
-          this.upload(input).parts.set(checkedPart(input.PartNumber), content);
-          return { ...ok, ETag: content.etag };
-        },
-        readFirst,
-      )
-      .on(UploadPartCopyCommand, 'UploadPartCopy', (input) => {
-        const upload = this.upload(input);
-        const { version: from } = this.source(input.CopySource);
-        const { size } = from.content;
-        const range =
-          input.CopySourceRange === undefined
-            ? { start: 0, end: size }
-            : rangeOf(input.CopySourceRange, size);
-        const length = range.end - range.start;
-        if (length > 5 * gib)
-          throw failure(
-            'InvalidRequest',
-            'The specified copy source is larger than the maximum allowable size for a copy source: 5368709120',
-          );
-        const bytes = from.content.bytes.subarray(range.start, range.end);
-        const part = new Content(bytes, length);
-        upload.parts.set(checkedPart(input.PartNumber), part);
-        return { ...ok, CopyPartResult: { ETag: part.etag, LastModified: new Date(this.now()) } };
-      })
-      .on(ListPartsCommand, 'ListParts', (input) => ({
-        ...ok,
-        IsTruncated: false,
-        Parts: [...this.upload(input).parts]
-          .sort(([a], [b]) => a - b)
-          .map(([PartNumber, { etag, size }]) => ({ PartNumber, ETag: etag, Size: size })),
-      }))
-      .on(CompleteMultipartUploadCommand, 'CompleteMultipartUpload', (input, { mask }) => {
-        const upload = this.upload(input);
-        const bucket = this.bucket(upload.bucket);
-        const named = input.MultipartUpload?.Parts ?? [];
-        const parts = named.map(({ PartNumber = 0, ETag }) => {
-          const part = upload.parts.get(PartNumber);
-          if (part === undefined || (ETag !== undefined && !sameTag(ETag, part.etag)))
-            throw failure('InvalidPart', 'One or more of the specified parts could not be found.');
-          return part;
-        });
-        if (parts.length === 0) throw failure('MalformedXML', 'You must specify at least one part');
-        if (named.some((p, i) => i > 0 && (p.PartNumber ?? 0) <= (named[i - 1]?.PartNumber ?? 0)))
-          throw failure('InvalidPartOrder', 'The list of parts was not in ascending order.');
-        if (parts.slice(0, -1).some((p) => p.size < 5 * 1024 ** 2))
-          throw failure('EntityTooSmall', 'Your proposed upload is smaller than the minimum allowed size');
-        this.checkConditions(bucket, upload.key, input, mask);
-        const bytes = Buffer.concat(parts.map((p) => p.bytes));
-        const digests = Buffer.concat(parts.map((p) => Buffer.from(p.etag.replaceAll('"', ''), 'hex')));
-        const content = new Content(
-          bytes,
-          parts.reduce((sum, p) => sum + p.size, 0),
-          `"${hash('md5', digests)}-${parts.length}"`,
+        const content = contentOf(input);
+        if (content.size > 5 * gib)
+          throw failure('EntityTooLarge', 'Your proposed upload exceeds the maximum allowed size');
+        s3.checkConditions(bucket, key, input, mask);
+        const version = s3.write(bucket, key, content, headersOf(input), 'PutObject');
+        return { ...ok, ETag: content.etag, ...versionOf(bucket, version) };
+      },
+      readFirst,
+    )
+    .on(GetObjectCommand, 'GetObject', (s3, input, { mask }) => {
+      const bucket = s3.bucket(input.Bucket);
+      const version = s3.found(bucket, input.Key ?? '', input.VersionId);
+      const { content } = version;
+      checkReadConditions(content.etag, input);
+      const range = input.Range === undefined ? undefined : rangeOf(input.Range, content.size);
+      const part = range ? new Content(content.bytes.subarray(range.start, range.end)) : content;
+      return {
+        ...describe(bucket, version),
+        Body: new Body(part, mask !== undefined),
+        ContentLength: range ? range.end - range.start : content.size,
+        ...(range ? { ContentRange: `bytes ${range.start}-${range.end - 1}/${content.size}` } : {}),
+      };
+    })
+    .on(HeadObjectCommand, 'HeadObject', (s3, input) => {
+      const bucket = s3.bucket(input.Bucket);
+      const version = s3.found(bucket, input.Key ?? '', input.VersionId, 'NotFound');
+      checkReadConditions(version.content.etag, input);
+      return { ...describe(bucket, version), ContentLength: version.content.size };
+    })
+    .on(HeadBucketCommand, 'HeadBucket', (s3, input) => {
+      s3.bucket(input.Bucket);
+      return { ...ok };
+    })
+    .on(CopyObjectCommand, 'CopyObject', (s3, input, { mask }) => {
+      const bucket = s3.bucket(input.Bucket);
+      const key = checkedKey(input.Key);
+      const { version: from, bucket: source, key: sourceKey, isLatest } = s3.source(input.CopySource);
+      if (from.content.size > 5 * gib)
+        throw failure(
+          'InvalidRequest',
+          'The specified copy source is larger than the maximum allowable size for a copy source: 5368709120',
         );
-        const version = this.write(bucket, upload.key, content, upload.headers, 'CompleteMultipartUpload');
-        this.uploads.delete(input.UploadId ?? '');
-        return {
-          ...ok,
-          Bucket: bucket.name,
-          Key: upload.key,
-          ETag: content.etag,
-          ...versionOf(bucket, version),
-        };
-      })
-      .on(AbortMultipartUploadCommand, 'AbortMultipartUpload', (input) => {
-        this.upload(input);
-        this.uploads.delete(input.UploadId ?? '');
-        return { ...ok };
+      const replaces = input.MetadataDirective === 'REPLACE';
+      if (source === bucket && sourceKey === key && isLatest && !replaces)
+        throw failure(
+          'InvalidRequest',
+          "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+        );
+      if (input.CopySourceIfMatch !== undefined && !sameTag(input.CopySourceIfMatch, from.content.etag))
+        throw precondition();
+      s3.checkConditions(bucket, key, input, mask);
+      const headers = {
+        ...(replaces ? headersOf(input) : from.headers),
+        tagging: input.TaggingDirective === 'REPLACE' ? input.Tagging : from.headers.tagging,
+      };
+      const version = s3.write(bucket, key, from.content, headers, 'CopyObject');
+      return {
+        ...ok,
+        CopyObjectResult: { ETag: from.content.etag, LastModified: version.modified },
+        ...(source.isVersioned ? { CopySourceVersionId: from.id } : {}),
+        ...versionOf(bucket, version),
+      };
+    })
+    .on(DeleteObjectCommand, 'DeleteObject', (s3, input, { mask }) => {
+      const bucket = s3.bucket(input.Bucket);
+      const key = checkedKey(input.Key);
+      if (input.IfMatch !== undefined) s3.checkConditions(bucket, key, { IfMatch: input.IfMatch }, mask);
+      const { marker, isMarker } = s3.deleteOne(bucket, key, input.VersionId);
+      return {
+        ...ok,
+        ...(isMarker ? { DeleteMarker: true } : {}),
+        ...(marker === undefined ? {} : { VersionId: marker }),
+      };
+    })
+    .on(DeleteObjectsCommand, 'DeleteObjects', (s3, input, { mask }) => {
+      const bucket = s3.bucket(input.Bucket);
+      const objects = input.Delete?.Objects ?? [];
+      if (objects.length === 0 || objects.length > 1000)
+        throw failure(
+          'MalformedXML',
+          'The XML you provided was not well-formed or did not validate against our published schema',
+        );
+      const deleted: object[] = [];
+      const errors: object[] = [];
+      for (const [i, { Key: key = '', VersionId: id }] of objects.entries()) {
+        const named = { Key: key, ...(id === undefined ? {} : { VersionId: id }) };
+        if (isHit(mask, i, objects.length)) {
+          errors.push({
+            ...named,
+            Code: 'InternalError',
+            Message: 'We encountered an internal error. Please try again.',
+          });
+          continue;
+        }
+        const { marker, isMarker } = s3.deleteOne(bucket, key, id);
+        if (!input.Delete?.Quiet)
+          deleted.push({
+            ...named,
+            ...(isMarker ? { DeleteMarker: true, DeleteMarkerVersionId: marker } : {}),
+          });
+      }
+      return {
+        ...ok,
+        ...(deleted.length > 0 ? { Deleted: deleted } : {}),
+        ...(errors.length > 0 ? { Errors: errors } : {}),
+      };
+    })
+    .on(ListObjectsV2Command, 'ListObjectsV2', (s3, input, attempt) => s3.list(input, attempt))
+    .on(ListObjectVersionsCommand, 'ListObjectVersions', (s3, input, attempt) =>
+      s3.listVersions(input, attempt),
+    )
+    .on(CreateMultipartUploadCommand, 'CreateMultipartUpload', (s3, input) => {
+      const bucket = s3.bucket(input.Bucket);
+      const key = checkedKey(input.Key);
+      const id = `upload-${versionId(++s3.writes)}`;
+      s3.uploads.set(id, { bucket: bucket.name, key, headers: headersOf(input), parts: new Map() });
+      return { ...ok, Bucket: bucket.name, Key: key, UploadId: id };
+    })
+    .on(
+      UploadPartCommand,
+      'UploadPart',
+      (s3, input) => {
+        const content = contentOf(input);
+        s3.upload(input).parts.set(checkedPart(input.PartNumber), content);
+        return { ...ok, ETag: content.etag };
+      },
+      readFirst,
+    )
+    .on(UploadPartCopyCommand, 'UploadPartCopy', (s3, input) => {
+      const upload = s3.upload(input);
+      const { version: from } = s3.source(input.CopySource);
+      const { size } = from.content;
+      const range =
+        input.CopySourceRange === undefined ? { start: 0, end: size } : rangeOf(input.CopySourceRange, size);
+      const length = range.end - range.start;
+      if (length > 5 * gib)
+        throw failure(
+          'InvalidRequest',
+          'The specified copy source is larger than the maximum allowable size for a copy source: 5368709120',
+        );
+      const bytes = from.content.bytes.subarray(range.start, range.end);
+      const part = new Content(bytes, length);
+      upload.parts.set(checkedPart(input.PartNumber), part);
+      return { ...ok, CopyPartResult: { ETag: part.etag, LastModified: new Date(s3.now()) } };
+    })
+    .on(ListPartsCommand, 'ListParts', (s3, input) => ({
+      ...ok,
+      IsTruncated: false,
+      Parts: [...s3.upload(input).parts]
+        .sort(([a], [b]) => a - b)
+        .map(([PartNumber, { etag, size }]) => ({ PartNumber, ETag: etag, Size: size })),
+    }))
+    .on(CompleteMultipartUploadCommand, 'CompleteMultipartUpload', (s3, input, { mask }) => {
+      const upload = s3.upload(input);
+      const bucket = s3.bucket(upload.bucket);
+      const named = input.MultipartUpload?.Parts ?? [];
+      const parts = named.map(({ PartNumber = 0, ETag }) => {
+        const part = upload.parts.get(PartNumber);
+        if (part === undefined || (ETag !== undefined && !sameTag(ETag, part.etag)))
+          throw failure('InvalidPart', 'One or more of the specified parts could not be found.');
+        return part;
       });
-  }
+      if (parts.length === 0) throw failure('MalformedXML', 'You must specify at least one part');
+      if (named.some((p, i) => i > 0 && (p.PartNumber ?? 0) <= (named[i - 1]?.PartNumber ?? 0)))
+        throw failure('InvalidPartOrder', 'The list of parts was not in ascending order.');
+      if (parts.slice(0, -1).some((p) => p.size < 5 * 1024 ** 2))
+        throw failure('EntityTooSmall', 'Your proposed upload is smaller than the minimum allowed size');
+      s3.checkConditions(bucket, upload.key, input, mask);
+      const bytes = Buffer.concat(parts.map((p) => p.bytes));
+      const digests = Buffer.concat(parts.map((p) => Buffer.from(p.etag.replaceAll('"', ''), 'hex')));
+      const content = new Content(
+        bytes,
+        parts.reduce((sum, p) => sum + p.size, 0),
+        `"${hash('md5', digests)}-${parts.length}"`,
+      );
+      const version = s3.write(bucket, upload.key, content, upload.headers, 'CompleteMultipartUpload');
+      s3.uploads.delete(input.UploadId ?? '');
+      return {
+        ...ok,
+        Bucket: bucket.name,
+        Key: upload.key,
+        ETag: content.etag,
+        ...versionOf(bucket, version),
+      };
+    })
+    .on(AbortMultipartUploadCommand, 'AbortMultipartUpload', (s3, input) => {
+      s3.upload(input);
+      s3.uploads.delete(input.UploadId ?? '');
+      return { ...ok };
+    });
 
   /** Uploads that nobody has completed or aborted. */
   get openUploads(): { bucket: string; key: string }[] {

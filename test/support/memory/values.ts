@@ -80,7 +80,9 @@ export function toValue(input: unknown): Value | undefined {
 /** The same for a whole item, or a map in it. */
 export function toItem(input: object): Item {
   const item: Record<string, Value> = {};
-  for (const [name, found] of Object.entries(input)) {
+  const from: Readonly<Record<string, unknown>> = { ...input };
+  for (const name in from) {
+    const found = from[name];
     // The SDK's copy loses this one too: the assignment sets the prototype.
     if (name === '__proto__' || typeof found === 'function') continue;
     const value = toValue(found);
