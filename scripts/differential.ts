@@ -1,7 +1,9 @@
 /** `npm run differential`: the comparison of the two engines on many more generated cases than `npm test` runs. */
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { runProgram } from '../src/cli/program.ts';
+import { readOptions, UsageError } from '../src/cli/usage.ts';
+import { print } from '../src/stage/terminal.ts';
 
 const help = `Usage: npm run differential -- [--cases N] [--seed N]
 
@@ -11,16 +13,19 @@ A case takes about two seconds. A difference is shown with the smallest case tha
   --cases N   how many (5000)
   --seed N    equal seeds give equal cases (the time of day)`;
 
-const { values } = parseArgs({
-  options: {
+async function main(args: string[]): Promise<number> {
+  const { values } = readOptions(args, {
     cases: { type: 'string', default: '5000' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000_000) },
     help: { type: 'boolean', short: 'h' },
-  },
-});
-if (values.help) console.log(help);
-else {
-  console.log(`${values.cases} cases, seed ${values.seed}`);
+  });
+  if (values.help) {
+    print(help);
+    return 0;
+  }
+  for (const [name, text] of Object.entries(values))
+    if (!/^\d+$/.test(String(text))) throw new UsageError(`--${name} ${text}: it is a number`);
+  print(`${values.cases} cases, seed ${values.seed}`);
   const root = resolve(import.meta.dirname, '..');
   const jest = [
     '--experimental-vm-modules',
@@ -33,5 +38,7 @@ else {
     stdio: 'inherit',
     env: { ...process.env, SLUICE_DIFFERENTIAL_CASES: values.cases, SLUICE_DIFFERENTIAL_SEED: values.seed },
   });
-  child.on('close', (code) => process.exit(code ?? 1));
+  return new Promise((done) => child.on('close', (code) => done(code ?? 1)));
 }
+
+await runProgram(main);

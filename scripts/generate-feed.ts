@@ -5,7 +5,9 @@
  *   npm run -s generate-feed -- --rows 5000 --seed 7 > feed.json
  */
 import { once } from 'node:events';
-import { parseArgs } from 'node:util';
+import { runProgram } from '../src/cli/program.ts';
+import { readOptions, UsageError } from '../src/cli/usage.ts';
+import { complain, print } from '../src/stage/terminal.ts';
 
 /** What the rows of a feed must come out as. */
 export interface FeedCounts {
@@ -195,19 +197,17 @@ function mulberry32(seed: number): () => number {
   };
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      rows: { type: 'string', default: String(feedDefaults.rows) },
-      seed: { type: 'string', default: String(feedDefaults.seed) },
-      start: { type: 'string', default: feedDefaults.start.toISOString() },
-      hours: { type: 'string', default: String(feedDefaults.hours) },
-      dirt: { type: 'string', default: String(feedDefaults.dirt) },
-      help: { type: 'boolean', short: 'h' },
-    },
+async function main(args: string[]): Promise<number> {
+  const { values } = readOptions(args, {
+    rows: { type: 'string', default: String(feedDefaults.rows) },
+    seed: { type: 'string', default: String(feedDefaults.seed) },
+    start: { type: 'string', default: feedDefaults.start.toISOString() },
+    hours: { type: 'string', default: String(feedDefaults.hours) },
+    dirt: { type: 'string', default: String(feedDefaults.dirt) },
+    help: { type: 'boolean', short: 'h' },
   });
   if (values.help) {
-    console.log(`Usage: npm run -s generate-feed -- [options] > FILE
+    print(`Usage: npm run -s generate-feed -- [options] > FILE
 
   --rows N      how many rows (${feedDefaults.rows})
   --seed N      equal seeds give equal feeds (${feedDefaults.seed})
@@ -216,23 +216,30 @@ async function main(): Promise<void> {
   --dirt SHARE  share of faulty and doubled rows (${feedDefaults.dirt})
 
 The rows go to standard output as ndjson, the counts they must come out as to standard error as JSON.`);
-    return;
+    return 0;
   }
+  const start = new Date(values.start);
+  if (Number.isNaN(start.getTime())) throw new UsageError(`--start ${values.start}: it is not a time`);
   const feed = generateFeed({
-    rows: Number(values.rows),
-    seed: Number(values.seed),
-    start: new Date(values.start),
-    hours: Number(values.hours),
-    dirt: Number(values.dirt),
+    rows: numberOf('rows', values.rows),
+    seed: numberOf('seed', values.seed),
+    start,
+    hours: numberOf('hours', values.hours),
+    dirt: numberOf('dirt', values.dirt),
   });
   for (;;) {
     const next = feed.next();
     if (next.done) {
-      console.error(JSON.stringify(next.value));
-      return;
+      complain(JSON.stringify(next.value));
+      return 0;
     }
     if (!process.stdout.write(`${next.value}\n`)) await once(process.stdout, 'drain');
   }
 }
 
-if (import.meta.main) await main();
+function numberOf(name: string, text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new UsageError(`--${name} ${text}: it is a number`);
+  return Number(text);
+}
+
+if (import.meta.main) await runProgram(main);

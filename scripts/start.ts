@@ -117,7 +117,14 @@ async function filesToDrop(dataset: string | undefined, files: readonly string[]
         ]
       : [[dataset, files]];
   await requireFiles(wanted.flatMap(([, paths]) => paths));
-  return wanted.flatMap(([name, paths]) => dropsOf(contractOf({ contracts }, name), paths, false));
+  return wanted.flatMap(([name, paths]) => {
+    const contract = contracts.get(name);
+    if (!contract)
+      throw new SetupError(
+        `--dataset ${name}: there is none; the datasets are ${[...contracts.keys()].join(', ')}`,
+      );
+    return dropsOf(contract, paths, false);
+  });
 }
 
 function summaryOf(result: RunReport): string {

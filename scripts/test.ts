@@ -4,11 +4,11 @@ import { readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { constants, setPriority, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { deploy } from '../offline/deploy.ts';
 import { type LocalAws, startLocalAws } from '../offline/localAws.ts';
 import { ensureGates, ensureSpark } from '../offline/setup/environments.ts';
-import { SetupError } from '../src/lib/errors.ts';
+import { runProgram } from '../src/cli/program.ts';
+import { readOptions, UsageError } from '../src/cli/usage.ts';
 import { lineOf } from '../test/support/closingLine.mjs';
 
 const help = `Usage: npm test [-- [options] [PATTERN…]]
@@ -26,26 +26,21 @@ Exit status: 0 all passed; 1 a check or a test failed; 2 it could not be set up;
 const root = resolve(import.meta.dirname, '..');
 const report = (message: string) => console.log(`  ${message}`);
 
-async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      unit: { type: 'boolean', default: false },
-      long: { type: 'string' },
-      minutes: { type: 'string' },
-      seed: { type: 'string' },
-      files: { type: 'string' },
-      help: { type: 'boolean', short: 'h' },
-    },
+async function main(args: string[]): Promise<number> {
+  const { values, positionals } = readOptions(args, {
+    unit: { type: 'boolean', default: false },
+    long: { type: 'string' },
+    minutes: { type: 'string' },
+    seed: { type: 'string' },
+    files: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
   });
   if (values.help) {
     console.log(help);
     return 0;
   }
-  if (values.long !== undefined && !['soak', 'load', 'reconcile'].includes(values.long)) {
-    console.error(`--long ${values.long}: it is soak, load or reconcile`);
-    return 2;
-  }
+  if (values.long !== undefined && !['soak', 'load', 'reconcile'].includes(values.long))
+    throw new UsageError(`--long ${values.long}: it is soak, load or reconcile`);
   if (values.long === undefined && !(await isClean())) return 1;
   if (values.unit)
     return jest(
@@ -216,10 +211,5 @@ function run(
   });
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  console.error(error instanceof SetupError ? error.message : error);
-  process.exitCode = 2;
-}
+await runProgram(main);
 process.exit();

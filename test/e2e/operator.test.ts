@@ -1,8 +1,8 @@
 /** The operator's commands, as typed, on the local stage. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { CreatePartitionCommand, DeletePartitionCommand } from '@aws-sdk/client-glue';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { expect, test } from '@jest/globals';
@@ -185,6 +185,70 @@ test('replay processes a published file again, and its rows stand once', async (
   expect(again?.state).toBe('published');
   expect(again?.batch).not.toBe(first?.record.batch);
   await expectWhole(dataset, { ids: [id], bad: {} });
+});
+
+test('two replays of one file at once end with a line each, and its rows stand once', async () => {
+  const key = `social-media-feed/twice-${next}.json`;
+  const id = next++;
+  await drop(dataset, { [key]: post(id) });
+  const both = await Promise.all([1, 2].map(() => sluice('replay', '--dataset', dataset, '--prefix', key)));
+  for (const { code, err } of both) {
+    expect([0, 1]).toContain(code);
+    expect(err).toMatch(/^(.+\n)?$/);
+  }
+  await untilSettled(dataset, [key]);
+  await expectWhole(dataset, { ids: [id], bad: {} });
+});
+
+test('two files that would go to one key are refused by name, and none is uploaded', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-operator-'));
+  try {
+    const ids = [next++, next++];
+    const paths = ids.map((_, i) => join(folder, String(i), `same-${ids[0]}.json`));
+    for (const [i, path] of paths.entries()) {
+      await mkdir(dirname(path));
+      await writeFile(path, post(ids[i] ?? 0));
+    }
+    const [a = '', b = ''] = paths;
+    expect(await sluice('drop', '--dataset', dataset, a, b)).toMatchObject({
+      code: 2,
+      out: '',
+      err: expect.stringContaining(`${a} and ${b} would both be uploaded to social-media-feed/same-`),
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('no command lets a key, a value or a reason steer the terminal', async () => {
+  const hidden = '\u202e\u009b31m\u200b';
+  const id = next++;
+  const key = `social-media-feed/${hidden}${id}.json`;
+  const bad = JSON.stringify({ id: next++, timestamp: `soon${hidden}\u001b[2J`, text: hidden });
+  await drop(dataset, { [key]: [post(id, { text: hidden }), bad, `{"${hidden}`].join('\n') });
+  const [file] = await untilSettled(dataset, [key]);
+  const batch = file?.batch ?? '';
+  const shown = String.raw`\u202e\u009b31m\u200b`;
+  const asked: string[][] = [
+    ['files', '--dataset', dataset],
+    ['quarantine', '--dataset', dataset, '--batch', batch],
+    ['query', `SELECT _object, text FROM ${dataset} WHERE _batch = '${batch}'`],
+    ['retry', '--dataset', dataset, '--batch', hidden],
+    ['replay', '--dataset', hidden, '--prefix', 'x'],
+    ['query', `SELECT "${hidden}" FROM ${dataset}`],
+  ];
+  for (const args of asked) {
+    const { out, err } = await sluice(...args);
+    expect(out + err).toContain(shown);
+    expect(out + err).not.toMatch(/[^\P{C}\n]/u);
+  }
+  for (const args of [...asked.slice(0, 3), ['batches', '--dataset', dataset], ['status']]) {
+    const { out } = await sluice(...args, '--json');
+    expect(out).not.toMatch(/[^\P{C}\n]/u);
+    expect(args[0] === 'files' ? JSON.parse(out) : []).toEqual(
+      args[0] === 'files' ? expect.arrayContaining([expect.objectContaining({ object: key })]) : [],
+    );
+  }
 });
 
 test('redrive brings messages back from the dead-letter queue', async () => {

@@ -179,6 +179,24 @@ test.each([
   },
 );
 
+test.each([
+  ['start', '--port', '99999'],
+  ['start', '--dataset', 'nowhere', 'package.json'],
+  ['start', '--dataset', 'tweets', 'datasets'],
+  ['start', '--dataset', 'tweets', 'package.json', './package.json'],
+  ['generate-feed', '--rows', '\u001b[2J'],
+  ['generate-feed', '--start', 'never'],
+  ['differential', '--cases', 'x'],
+  ['test', '--nope'],
+])('scripts/%s.ts with %j %j %j is refused in a line', (script, ...args) => {
+  const given = args.filter((arg): arg is string => typeof arg === 'string');
+  const { status, stderr } = spawnSync(process.execPath, [`scripts/${script}.ts`, ...given], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  expect([status === 0, stderr]).toEqual([false, expect.stringMatching(/^\P{C}+\n$/u)]);
+});
+
 test('a contract that is drafted from hostile names reads them back as they were', () => {
   const drafted = join(folder, 'drafted.yml');
   writeFileSync(drafted, sluice('infer', '--dataset', 'drafted', samples).stdout);
