@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Readable } from 'node:stream';
 import { createProxyServer } from 'httpxy';
 import { rejectsBrowser } from '../src/stage/ownMachine.ts';
+import { complain } from '../src/stage/terminal.ts';
 import { ApiError, type Operation } from './apiError.ts';
 import { describeCall } from './calls.ts';
 import { bodyOf, type Pass, sendTo } from './exchange.ts';
@@ -110,8 +111,8 @@ async function answer(operation: Operation, body: string, response: ServerRespon
       // An SDK error from upstream goes on as what it is.
       send(response, 400, { __type: error.name, Message: error.message, message: error.message });
     else {
-      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      console.error(message);
+      const message = stackOf(error);
+      complain(message);
       send(response, 500, { __type: 'InternalServiceException', Message: message, message });
     }
   }
@@ -122,9 +123,12 @@ function send(response: ServerResponse, status: number, body: unknown): void {
   response.end(JSON.stringify(body));
 }
 
+const stackOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);
+
 /** A caller that hung up is told nothing; any other error is the gateway's own. */
 function hangUp(request: IncomingMessage, response: ServerResponse, error: unknown): void {
-  if (!request.destroyed) console.error(error);
+  if (!request.destroyed) complain(stackOf(error));
   response.destroy();
 }
 

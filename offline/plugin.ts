@@ -40,15 +40,13 @@ export default class LocalAwsPlugin {
       if (serverless.getProvider('aws').getStage() !== 'local')
         throw new serverless.classes.Error('sls offline is for the stage local: sls offline --stage local');
       // The other commands of the framework need none of it.
-      const { SetupError } = await import('../src/lib/errors.ts');
       const { visible } = await import('../src/lib/visible.ts');
-      try {
-        await startOffline(serverless, Number(serverless.service.custom.localAws.port), (message) =>
+      const { withoutStack } = await import('../infra/plugins/withoutStack.ts');
+      await withoutStack(serverless.classes.Error, () =>
+        startOffline(serverless, Number(serverless.service.custom.localAws.port), (message) =>
           log.notice(`  ${visible(message)}`),
-        );
-      } catch (error) {
-        throw error instanceof SetupError ? new serverless.classes.Error(visible(error.message)) : error;
-      }
+        ),
+      );
     };
     this.hooks = {
       'before:offline:start': start,

@@ -2,9 +2,11 @@
 import { resolve } from 'node:path';
 import { loadReferences } from '../../src/lib/reference/load.ts';
 import { buildDatasets } from '../buildDatasets.ts';
+import { withoutStack } from './withoutStack.ts';
 
 interface Serverless {
   readonly serviceDir: string;
+  readonly classes: { readonly Error: new (message: string) => Error };
 }
 
 interface Tools {
@@ -15,12 +17,13 @@ export default class Contracts {
   readonly hooks: Readonly<Record<string, () => Promise<void>>>;
 
   constructor(serverless: Serverless, _options: unknown, { log }: Tools) {
-    const validate = async () => {
-      const folder = resolve(serverless.serviceDir, 'datasets');
-      const contracts = await buildDatasets(folder);
-      for (const contract of contracts.values()) await loadReferences(contract, folder);
-      log.success(`${contracts.size} contracts are valid: ${[...contracts.keys()].join(', ')}`);
-    };
+    const validate = () =>
+      withoutStack(serverless.classes.Error, async () => {
+        const folder = resolve(serverless.serviceDir, 'datasets');
+        const contracts = await buildDatasets(folder);
+        for (const contract of contracts.values()) await loadReferences(contract, folder);
+        log.success(`${contracts.size} contracts are valid: ${[...contracts.keys()].join(', ')}`);
+      });
     this.hooks = {
       'before:package:createDeploymentArtifacts': validate,
       'before:offline:start': validate,

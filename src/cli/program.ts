@@ -17,6 +17,9 @@ export interface Failure {
   readonly message: string;
 }
 
+/** A failure that nobody can mend but us. */
+export const isOurs = ({ status }: Failure): boolean => status === broken;
+
 /** Runs a program to its exit status. Whatever it throws, now or in a callback, ends it with `failureOf`'s message. */
 export async function runProgram(
   main: (args: string[]) => Promise<number>,

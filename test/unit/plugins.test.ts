@@ -1,0 +1,34 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import Contracts from '../../infra/plugins/contracts.ts';
+import { withoutStack } from '../../infra/plugins/withoutStack.ts';
+
+/** What the framework prints without a stack. */
+class Told extends Error {}
+
+test('a contract with a fault ends a deploy in the framework’s own error, which has no stack', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-plugin-'));
+  try {
+    mkdirSync(join(folder, 'datasets'));
+    writeFileSync(join(folder, 'datasets/bad.yml'), 'dataset: "\\e[2J"\n');
+    const serverless = { serviceDir: folder, classes: { Error: Told } };
+    const { hooks } = new Contracts(serverless, {}, { log: { success: () => {} } });
+    const failing = Object.values(hooks).map((hook) => hook());
+    for (const hook of failing) await expect(hook).rejects.toThrow(Told);
+    for (const hook of failing)
+      await expect(hook).rejects.toThrow(`${folder}/datasets/bad.yml:1:10 dataset: `);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a fault of our own keeps its stack, and what is hidden in a message is shown', async () => {
+  const own = new TypeError('x is undefined');
+  await expect(withoutStack(Told, () => Promise.reject(own))).rejects.toBe(own);
+  const refused = Object.assign(new Error('\u001b[2J'), { $fault: 'client', name: 'AccessDenied' });
+  await expect(withoutStack(Told, () => Promise.reject(refused))).rejects.toThrow(
+    new Told(String.raw`AWS refused: AccessDenied: \u001b[2J`),
+  );
+});
