@@ -61,7 +61,7 @@ interface Partition {
   readonly keys: SortedKeys;
 }
 
-const ok = { $metadata: { httpStatusCode: 200 } };
+const ok = { $metadata: { httpStatusCode: 200 } } as const;
 
 const validation = (message: string): Error => awsError('dynamodb', 'ValidationException', message);
 
@@ -362,7 +362,9 @@ export class MemoryDynamo {
     const after = itemAfter(write, before);
     apply(write, after);
     const returned = returnedBy(returnValues, write, before, after);
-    return returned === undefined ? { ...ok } : { ...ok, Attributes: copyOfItem(returned) };
+    return returned === undefined || Object.keys(returned).length === 0
+      ? ok
+      : { ...ok, Attributes: copyOfItem(returned) };
   }
 
   /** https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html */
@@ -393,7 +395,7 @@ export class MemoryDynamo {
           'IdempotentParameterMismatchException',
           'The request uses the same client token as a previous, but non-identical request',
         );
-      return { ...ok };
+      return ok;
     }
     let isCancelled = false;
     const after: (Item | undefined)[] = [];
@@ -422,7 +424,7 @@ export class MemoryDynamo {
       });
     for (const [index, write] of writes.entries()) apply(write, after[index]);
     if (token !== undefined) this.done.set(token, JSON.stringify(items));
-    return { ...ok };
+    return ok;
   }
 
   private query(input: QueryCommandInput, { mask }: Attempt): object {

@@ -196,6 +196,10 @@ describe('conditions', () => {
     ['begins_with(s, :v)', { ':v': 'he' }, true],
     ['begins_with(s, :v)', { ':v': 'lo' }, false],
     ['begins_with(n, :v)', { ':v': '5' }, false],
+    ['things < n', undefined, false],
+    ['n BETWEEN s AND :v', { ':v': 9 }, false],
+    ['gone = nothing', undefined, false],
+    ['gone <> nothing', undefined, true],
     ['contains(s, :v)', { ':v': 'ell' }, true],
     ['contains(things, :v)', { ':v': 1 }, true],
     ['contains(things, :v)', { ':v': '1' }, false],
@@ -256,6 +260,22 @@ describe('conditions', () => {
   ])('%p is refused', async (condition, message) => {
     await expect(isTrue(condition, null, { ':v': 1 })).rejects.toEqual(validation(message));
   });
+
+  test.each<[string, object, string]>([
+    ['n < :v', { ':v': [1] }, 'Incorrect operand type for operator or function; operator or function: <'],
+    [':v >= n', { ':v': true }, 'Incorrect operand type'],
+    ['begins_with(s, :v)', { ':v': 2 }, 'operator or function: begins_with, operand type: N'],
+    ['n BETWEEN :v AND :w', { ':v': 2, ':w': 1 }, 'requires upper bound to be greater than or equal'],
+    ['n BETWEEN :v AND :w', { ':v': 2, ':w': 'a' }, 'requires same data type'],
+    ['attribute_type(n, :v)', { ':v': 'DOG' }, 'Invalid attribute type name found; type: DOG'],
+    ['attribute_type(n, s)', {}, 'Incorrect operand type'],
+  ])(
+    'a constant of a wrong type is refused, whatever the item: %s with %p',
+    async (condition, values, message) => {
+      const given = Object.keys(values).length > 0 ? values : undefined;
+      await expect(isTrue(condition, null, given)).rejects.toEqual(validation(message));
+    },
+  );
 
   test('placeholders that nothing uses are refused', async () => {
     await expect(isTrue('n = :v', null, { ':v': 1, ':w': 1 })).rejects.toEqual(
@@ -322,8 +342,21 @@ describe('updates', () => {
     [{ m: { a: 1 } }, 'SET m.b = :v', { ':v': 2 }, { m: { a: 1, b: 2 } }],
     [{ l: [1, { a: 1 }] }, 'SET l[1].a = :v', { ':v': 2 }, { l: [1, { a: 2 }] }],
     [{ l: [1] }, 'SET l[7] = :v', { ':v': 2 }, { l: [1, 2] }],
+    [
+      { l: [] },
+      'SET l[84] = :a, l[37] = :b, l[17] = :c',
+      { ':a': 'a', ':b': 'b', ':c': 'c' },
+      { l: ['c', 'b', 'a'] },
+    ],
+    [{ l: [2, 3, 4, 5, 6, 7] }, 'REMOVE l[1] SET l[3] = :v', { ':v': 17 }, { l: [2, 4, 17, 6, 7] }],
     [{ a: 1, b: 2 }, 'REMOVE a, gone', undefined, { b: 2 }],
     [{ l: [0, 1, 2, 3] }, 'REMOVE l[0], l[2], l[9]', undefined, { l: [1, 3] }],
+    [
+      { l: [0, { a: 1, b: 2 }, 2, [3, 4]] },
+      'REMOVE l[0], l[1].a, l[2], l[3][0]',
+      undefined,
+      { l: [{ b: 2 }, [4]] },
+    ],
     [{ m: { a: 1, b: 2 } }, 'REMOVE m.a', undefined, { m: { b: 2 } }],
     [{}, 'ADD n :v', { ':v': 3 }, { n: 3 }],
     [{ n: 1 }, 'ADD n :v', { ':v': 3 }, { n: 4 }],
@@ -365,6 +398,9 @@ describe('updates', () => {
     ['ADD n :v', { ':v': 'x' }, 'Incorrect operand type for operator or function; operator: ADD'],
     ['SET a = :v SET b = :v', { ':v': 1 }, 'section can only be used once'],
     ['SET a :v', { ':v': 1 }, 'Syntax error'],
+    ['SET m.a = :v, m[1] = :v', { ':v': 1 }, 'Two document paths conflict'],
+    ['SET a = if_not_exists(a, :v + :v)', { ':v': 1 }, 'Syntax error'],
+    ['SET a = list_append(list_append(:v, :v), :v)', { ':v': [] }, 'not allowed to be used this way'],
     ['SET status = :v', { ':v': 1 }, 'reserved keyword: status'],
     ['PUT a = :v', { ':v': 1 }, 'Syntax error'],
   ])('%s is refused', async (expression, values, message) => {
