@@ -1,7 +1,8 @@
+import { createCrawlQueue } from '../lib/aws/crawlQueue.ts';
 import { checkCrawler } from '../lib/flow/checkCrawler.ts';
 import { crawlerInput, crawlerOutput } from '../lib/flow/schemas.ts';
 import { connect, step } from './step.ts';
 
-const deps = connect();
+const deps = { ...connect(), tellCrawler: createCrawlQueue() };
 
 export const handler = step(crawlerInput, crawlerOutput, (input) => checkCrawler(deps, input));

@@ -12,6 +12,7 @@ const configSchema = z.object({
   WORK_BUCKET: z.string().min(1),
   LEDGER_TABLE: z.string().min(1),
   DATABASE: z.string().min(1),
+  /** How the names of the datasets' crawlers begin. */
   CRAWLER: z.string().min(1),
   GLUE_JOB: z.string().min(1),
   WORKGROUP: z.string().min(1),

@@ -40,6 +40,7 @@ export interface Stage {
     readonly workBucket: string;
     readonly database: string;
     readonly workgroup: string;
+    /** How the names of the datasets' crawlers begin. */
     readonly crawler: string;
     readonly job: string;
     readonly stateMachineArn: string;
@@ -95,7 +96,7 @@ export async function connectStage(
       workBucket: output('WorkBucketName'),
       database: output('DatabaseName'),
       workgroup: output('WorkgroupName'),
-      crawler: output('CrawlerName'),
+      crawler: output('CrawlerPrefix'),
       job: output('JobName'),
       stateMachineArn: output('IngestStateMachineArn'),
       queueUrl: output('RawEventsQueueUrl'),

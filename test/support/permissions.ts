@@ -57,6 +57,14 @@ export function requestsOf({ service, operation, example }: RecordedCalls, names
       ];
     case 'states':
       return [{ action: `states:${operation}`, resource: text('stateMachineArn') || text('executionArn') }];
+    case 'sqs':
+      return [
+        {
+          // Of many messages at once IAM is asked as of one.
+          action: `sqs:${operation.replace(/^SendMessageBatch$/, 'SendMessage')}`,
+          resource: arn(text('QueueName') || (text('QueueUrl').split('/').at(-1) ?? '')),
+        },
+      ];
     case 'events': {
       const [entry] = input.Entries as { Source: string }[];
       const context = { 'events:source': entry?.Source ?? '' };

@@ -8,6 +8,7 @@ import {
 } from '../../src/lib/catalog/hiveType.ts';
 import { shapeOfAll, toHiveType } from '../../src/lib/catalog/infer.ts';
 import { missingFields, recordType, requireReadable } from '../../src/lib/catalog/rawSchema.ts';
+import { usableMissing } from '../../src/lib/catalog/usable.ts';
 import { contractWith } from '../support/embedded.ts';
 
 const inferred = (...values: unknown[]) => formatHiveType(toHiveType(shapeOfAll(values)));
@@ -48,7 +49,11 @@ test('fields that the Catalog lacks are found at any depth', () => {
   const seen = struct(
     'struct<ID:bigint,user:struct<id:int,name:string>,tags:array<struct<text:string,at:int>>,new:int>',
   );
-  expect(missingFields(known, seen)).toEqual(['user.name', 'tags.at', 'new']);
+  expect(missingFields(known, seen)).toEqual([
+    { keys: ['user', 'name'], isInArray: false },
+    { keys: ['tags', 'at'], isInArray: true },
+    { keys: ['new'], isInArray: false },
+  ]);
   expect(missingFields(seen, known)).toEqual([]);
 });
 
@@ -77,4 +82,23 @@ test('a required column that the Catalog lacks, or knows as something unreadable
   expect(check('struct<id:bigint,at:boolean>')).toThrow(
     'column "at" (timestamp, from at) cannot be read from boolean',
   );
+});
+
+test('only fields that the contract can use are a reason for a crawl', () => {
+  const known = struct('struct<id:bigint,at:string,user:struct<id:int>,tags:array<struct<text:string>>>');
+  const seen = struct(
+    'struct<ID:bigint,at:string,user:struct<id:int,Name:string,deep:struct<a:int>>,tags:array<struct<text:string,at:int>>,new:int,geo:struct<x:int>>',
+  );
+  const missing = (columns: string, more = '') =>
+    usableMissing(contractWith(columns, more), known, seen).map((f) => f.keys.join('.'));
+  expect(missing('')).toEqual([]);
+  expect(missing('', 'drift: rescue')).toEqual([]);
+  expect(missing('  - { name: n, path: user.name, type: string }')).toEqual(['user.Name']);
+  expect(missing('  - { name: n, path: "tags[*].at", type: array<int> }')).toEqual(['tags.at']);
+  // A field above the one that is read; what lies below a column of JSON is a part of its text.
+  expect(missing('  - { name: n, path: geo.x, type: int }')).toEqual(['geo']);
+  expect(missing('  - { name: n, path: user, type: json }')).toEqual([]);
+  expect(missing('', 'drift: passthrough')).toEqual(['new', 'geo']);
+  expect(missing('', 'flatten: [{ path: user, prefix: user_ }]')).toEqual(['user.Name', 'user.deep']);
+  expect(missing('', 'flatten: [{ path: user, prefix: user_, except: [deep] }]')).toEqual(['user.Name']);
 });

@@ -52,6 +52,8 @@ export interface CrawlerState {
   /** How the last crawl ended: SUCCEEDED, CANCELLED, FAILED, or undefined before the first. */
   readonly last: string | undefined;
   readonly message: string | undefined;
+  /** ARN of the queue that tells a crawler in event mode what to crawl. */
+  readonly queue: string | undefined;
 }
 
 /** Glue creates at most this many partitions a call, and drops so many. */
@@ -200,6 +202,7 @@ export function createCatalog(
         state: Crawler?.State ?? 'READY',
         last: Crawler?.LastCrawl?.Status,
         message: Crawler?.LastCrawl?.ErrorMessage,
+        queue: Crawler?.Targets?.S3Targets?.[0]?.EventQueueArn,
       };
     },
 

@@ -75,24 +75,37 @@ export const fieldsRead = (contract: Contract): string[] => [
   ),
 ];
 
+/** A field of a batch that the Catalog lacks. */
+export interface MissingField {
+  /** From the top. */
+  readonly keys: readonly string[];
+  /** Whether it lies inside the elements of an array. */
+  readonly isInArray: boolean;
+}
+
 /**
- * Paths of `seen` that `known` lacks. The Catalog folds top-level names to lower case, so names compare folded. A name that
+ * Fields of `seen` that `known` lacks. The Catalog folds top-level names to lower case, so names compare folded. A name that
  * the Catalog cannot hold is not missing there: no crawl would ever add it.
  */
-export function missingFields(known: StructType, seen: StructType): string[] {
+export const missingFields = (known: StructType, seen: StructType): MissingField[] =>
+  missingBelow(known, seen, [], false);
+
+function missingBelow(
+  known: HiveType,
+  seen: HiveType,
+  above: readonly string[],
+  isInArray: boolean,
+): MissingField[] {
+  if (known.kind === 'array' && seen.kind === 'array')
+    return missingBelow(known.element, seen.element, above, true);
+  if (known.kind !== 'struct' || seen.kind !== 'struct') return [];
   const types = new Map([...known.fields].reverse().map((f) => [f.name.toLowerCase(), f.type]));
   return seen.fields.flatMap(({ name, type }) => {
     const match = types.get(name.toLowerCase());
-    if (match) return missingBelow(match, type).map((path) => `${name}${path}`);
-    return isHiveName(name) ? [name] : [];
+    const keys = [...above, name];
+    if (match) return missingBelow(match, type, keys, isInArray);
+    return isHiveName(name) ? [{ keys, isInArray }] : [];
   });
-}
-
-function missingBelow(known: HiveType, seen: HiveType): string[] {
-  if (known.kind === 'array' && seen.kind === 'array') return missingBelow(known.element, seen.element);
-  if (known.kind === 'struct' && seen.kind === 'struct')
-    return missingFields(known, seen).map((path) => `.${path}`);
-  return [];
 }
 
 /** Whether the Catalog can hold every field on a path. */

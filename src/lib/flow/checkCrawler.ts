@@ -1,10 +1,13 @@
-/** Makes sure that the Data Catalog knows this batch's fields before anything reads them. */
+/** Makes sure that the Data Catalog knows the fields of this batch that its contract can use, before anything reads them. */
 import type { z } from 'zod';
 import type { CatalogTable } from '../aws/catalog.ts';
-import { address } from '../aws/store.ts';
+import type { TellCrawler } from '../aws/crawlQueue.ts';
+import { address, type Store } from '../aws/store.ts';
 import type { StructType } from '../catalog/hiveType.ts';
-import { missingFields, recordType, requireReadable } from '../catalog/rawSchema.ts';
+import { type MissingField, recordType, requireReadable } from '../catalog/rawSchema.ts';
+import { usableMissing } from '../catalog/usable.ts';
 import type { RawTable } from '../compiler/compile.ts';
+import type { Config } from '../config.ts';
 import type { Contract } from '../contract/schema.ts';
 import { CrawlerFailed, SchemaMismatch } from '../errors.ts';
 import { waitFor } from '../waitFor.ts';
@@ -12,11 +15,26 @@ import { type Profile, places, profileSchema, readManifest } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
 import { profileBatch } from './profile.ts';
 import type { crawlerInput, crawlerOutput } from './schemas.ts';
+import { readUnlearned, unlearnedAt } from './unlearned.ts';
 
-type CrawlerDeps = Pick<Deps, 'config' | 'contracts' | 'store' | 'catalog' | 'ledger'>;
+/** What a profile is made from. */
+interface ProfileDeps {
+  readonly config: Config;
+  readonly store: Pick<Store, 'findJson' | 'readJson' | 'writeText' | 'head'>;
+}
+
+export interface CrawlerDeps extends ProfileDeps, Pick<Deps, 'contracts' | 'catalog'> {
+  readonly ledger: Pick<Deps['ledger'], 'batch'>;
+  readonly tellCrawler: TellCrawler;
+}
+
+/** The crawler of a dataset: infra/plugins/crawlers.ts makes it. */
+export const crawlerOf = ({ crawler }: Pick<Config, 'crawler'>, dataset: string): string =>
+  `${crawler}-${dataset}`;
 
 /**
- * Ready when the Catalog has every field of the batch, or when a crawl of our own has shown what there is.
+ * Ready when the Catalog has every field of the batch that the contract can use, or when a crawl has shown what there is. A
+ * crawl covers the objects of the batch alone, and no field is the reason for a second one.
  * Throws SchemaMismatch (refuses the batch) when a required column is unknown or of a type that cannot be read;
  * CrawlerFailed when the crawler says so.
  */
@@ -24,8 +42,9 @@ export async function checkCrawler(
   deps: CrawlerDeps,
   input: z.output<typeof crawlerInput>,
 ): Promise<z.output<typeof crawlerOutput>> {
-  const { config, catalog, ledger } = deps;
+  const { config, catalog, ledger, store } = deps;
   const contract = contractOf(deps, input.dataset);
+  const crawler = crawlerOf(config, contract.dataset);
   const profile = await profileOf(deps, contract, input.batch);
   const seen = profile.record;
   const isDone = (crawlStarted: boolean) => ({ status: 'ready' as const, crawlStarted });
@@ -40,30 +59,47 @@ export async function checkCrawler(
     return isDone(input.crawlStarted);
   }
 
-  if (await isKnown(deps, contract, seen)) return isDone(input.crawlStarted);
+  const now = new Date();
+  const unlearned = await readUnlearned(deps, contract, now);
+  /** What a crawl could still bring; null while the Catalog has no table. */
+  const missing = (table: RawTable | null): readonly MissingField[] | null =>
+    table && usableMissing(contract, table.record, seen).filter((field) => !unlearned.has(field));
+  const table = await rawTableOf(deps, contract);
+  if (table && missing(table)?.length === 0) {
+    requireReadable(contract, table);
+    return isDone(input.crawlStarted);
+  }
+
   const waitForCrawl = async () => {
     const state = await waitFor(
-      () => catalog.crawlerState(config.crawler),
-      (crawler) => crawler.state === 'READY',
+      () => catalog.crawlerState(crawler),
+      ({ state }) => state === 'READY',
       3000,
     );
     return state.state === 'READY' ? state : null;
   };
   let { crawlStarted } = input;
-  if (!crawlStarted) crawlStarted = await catalog.startCrawler(config.crawler);
+  if (!crawlStarted) {
+    const { state, queue } = await catalog.crawlerState(crawler);
+    // Somebody else's crawl may have begun before our files came: look again when it is over, then start our own.
+    if (state !== 'READY') return { status: 'crawling', crawlStarted };
+    if (queue !== undefined) await deps.tellCrawler(queue, config.rawBucket, profile.files);
+    crawlStarted = await catalog.startCrawler(crawler);
+  }
   const ended = await waitForCrawl();
-  // Somebody else's crawl may have listed the bucket before our files came: look again, then start our own.
   if (ended === null || !crawlStarted) return { status: 'crawling', crawlStarted };
   if (ended.last === 'FAILED')
-    throw new CrawlerFailed(`the crawler ${config.crawler} failed: ${ended.message ?? 'no message'}`);
-  if (!(await isKnown(deps, contract, seen))) {
-    const table = await rawTableOf(deps, contract);
-    if (!table)
-      throw new SchemaMismatch(
-        `${contract.dataset}: the crawler ${config.crawler} made no table for ${rawLocation(deps, contract)}`,
-      );
-    requireReadable(contract, table);
-  }
+    throw new CrawlerFailed(`the crawler ${crawler} failed: ${ended.message ?? 'no message'}`);
+  const found = await rawTableOf(deps, contract);
+  if (!found)
+    throw new SchemaMismatch(
+      `${contract.dataset}: the crawler ${crawler} made no table for ${rawLocation(deps, contract)}`,
+    );
+  // A batch that is refused may be retried after the Catalog or Glue was mended: nothing is noted against it.
+  requireReadable(contract, found);
+  const left = missing(found) ?? [];
+  if (left.length > 0)
+    await store.writeText(unlearnedAt(config, contract.dataset), unlearned.with(left, now));
   return isDone(crawlStarted);
 }
 
@@ -91,7 +127,7 @@ async function rawTableOf(
 
 /** The batch's profile: made once, then read. */
 export async function profileOf(
-  { config, store }: Pick<Deps, 'config' | 'store'>,
+  { config, store }: ProfileDeps,
   contract: Contract,
   batch: string,
 ): Promise<Profile> {
@@ -102,13 +138,6 @@ export async function profileOf(
   const profile = await profileBatch(store, config.rawBucket, contract, manifest);
   await store.writeText(at, JSON.stringify(profile));
   return profile;
-}
-
-async function isKnown(deps: CrawlerDeps, contract: Contract, seen: StructType): Promise<boolean> {
-  const table = await rawTableOf(deps, contract);
-  if (!table || missingFields(table.record, seen).length > 0) return false;
-  requireReadable(contract, table);
-  return true;
 }
 
 const toRawTable = (table: CatalogTable, contract: Contract): RawTable => ({

@@ -1,0 +1,79 @@
+/** Tells a crawler in event mode what to crawl, in the words of S3's own notifications. */
+import { randomUUID } from 'node:crypto';
+import {
+  GetQueueUrlCommand,
+  SendMessageBatchCommand,
+  type SendMessageBatchRequestEntry,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
+import { SluiceError } from '../errors.ts';
+import { parallel } from '../parallel.ts';
+import { again, type Patience } from './again.ts';
+
+export interface NewObject {
+  readonly object: string;
+  readonly size: number;
+}
+
+export type TellCrawler = ReturnType<typeof createCrawlQueue>;
+
+/** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html */
+const messagesPerCall = 10;
+
+/**
+ * Puts a notification for each object into a crawler's queue, as S3 would. Twice does no harm. Throws SluiceError when the
+ * queue keeps refusing one.
+ */
+export function createCrawlQueue(
+  client: SQSClient = new SQSClient({ maxAttempts: 6 }),
+  patience: Patience = {},
+) {
+  return async (queueArn: string, bucket: string, objects: readonly NewObject[]): Promise<void> => {
+    const [, , , region = '', , QueueName = ''] = queueArn.split(':');
+    const { QueueUrl } = await client.send(new GetQueueUrlCommand({ QueueName }));
+    const chunks = Array.from({ length: Math.ceil(objects.length / messagesPerCall) }, (_, i) =>
+      objects.slice(i * messagesPerCall, (i + 1) * messagesPerCall),
+    );
+    await parallel(chunks, 8, async (chunk) => {
+      let waiting: SendMessageBatchRequestEntry[] = chunk.map((object, i) => ({
+        Id: String(i),
+        MessageBody: JSON.stringify({ Records: [notificationOf(region, bucket, object)] }),
+      }));
+      const send = async () => {
+        const { Failed = [] } = await client.send(
+          new SendMessageBatchCommand({ QueueUrl, Entries: waiting }),
+        );
+        const refused = new Set(Failed.map((f) => f.Id));
+        waiting = waiting.filter((entry) => refused.has(entry.Id));
+        const [first] = Failed;
+        if (first)
+          throw new MessagesRefused(`the queue ${QueueName} took no message: ${first.Code} ${first.Message}`);
+      };
+      await again(send, (error) => error instanceof MessagesRefused, patience);
+    });
+  };
+}
+
+class MessagesRefused extends SluiceError {}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html */
+const notificationOf = (awsRegion: string, bucket: string, { object, size }: NewObject) => ({
+  eventVersion: '2.1',
+  eventSource: 'aws:s3',
+  awsRegion,
+  eventTime: new Date().toISOString(),
+  eventName: 'ObjectCreated:Put',
+  userIdentity: { principalId: 'sluice' },
+  requestParameters: { sourceIPAddress: '127.0.0.1' },
+  responseElements: { 'x-amz-request-id': randomUUID(), 'x-amz-id-2': randomUUID() },
+  s3: {
+    s3SchemaVersion: '1.0',
+    configurationId: 'sluice',
+    bucket: { name: bucket, ownerIdentity: { principalId: 'sluice' }, arn: `arn:aws:s3:::${bucket}` },
+    object: { key: encodedKey(object), size, sequencer: '00' },
+  },
+});
+
+/** As S3 writes keys in its notifications: like a form, but for the slashes. */
+const encodedKey = (key: string): string =>
+  encodeURIComponent(key).replaceAll('%20', '+').replaceAll('%2F', '/');
