@@ -3,6 +3,7 @@
 import { AthenaClient } from '@aws-sdk/client-athena';
 import { GlueClient } from '@aws-sdk/client-glue';
 import { S3Client } from '@aws-sdk/client-s3';
+import { SQSClient } from '@aws-sdk/client-sqs';
 import { localClient } from '../src/stage/localEndpoint.ts';
 import { ApiError } from './apiError.ts';
 
@@ -10,6 +11,7 @@ export interface Upstream {
   readonly glue: GlueClient;
   readonly s3: S3Client;
   readonly athena: AthenaClient;
+  readonly sqs: SQSClient;
   /** A call of a JSON service as it is on the wire, such as `AWSGlue.GetTable`. Throws ApiError with the service's error. */
   readonly call: (target: string, request: unknown) => Promise<Record<string, unknown>>;
 }
@@ -22,6 +24,7 @@ export const connectUpstream = (
   glue: withHeaders(new GlueClient(localClient(endpoint)), headers),
   s3: withHeaders(new S3Client({ ...localClient(endpoint), forcePathStyle: true }), headers),
   athena: withHeaders(new AthenaClient(localClient(endpoint)), headers),
+  sqs: withHeaders(new SQSClient(localClient(endpoint)), headers),
   call: async (target, request) => {
     const service = target.startsWith('AWSGlue') ? 'glue' : 'athena';
     const response = await fetch(endpoint, {

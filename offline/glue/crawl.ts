@@ -9,7 +9,9 @@ import {
   type TableInput,
   UpdateTableCommand,
 } from '@aws-sdk/client-glue';
-import { GetObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import { GetObjectCommand, NoSuchKey, paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import { DeleteMessageCommand, GetQueueUrlCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
+import * as z from 'zod';
 import { formatHiveType, parseHiveType } from '../../src/lib/catalog/hiveType.ts';
 import {
   fromHiveType,
@@ -31,36 +33,61 @@ interface Found {
   readonly shape: Extract<Shape, { kind: 'struct' }>;
 }
 
+export interface CrawlerTarget {
+  readonly Path: string;
+  readonly EventQueueArn?: string | undefined;
+}
+
 /** What a crawl goes by, of a crawler's definition. */
 export interface CrawlerDefinition {
   readonly Name: string;
   readonly DatabaseName?: string | undefined;
   readonly TablePrefix?: string | undefined;
   readonly Configuration?: string | undefined;
-  readonly Targets: { readonly S3Targets: readonly { readonly Path: string }[] };
+  readonly Targets: { readonly S3Targets: readonly CrawlerTarget[] };
+  readonly RecrawlPolicy?: { readonly RecrawlBehavior?: string | undefined } | undefined;
   readonly SchemaChangePolicy?:
     | { readonly UpdateBehavior?: string | undefined; readonly DeleteBehavior?: string | undefined }
     | undefined;
 }
 
-/** Crawls every S3 target of a crawler. Throws what S3 and the Catalog throw. */
-export async function crawl({ glue, s3 }: Upstream, crawler: CrawlerDefinition): Promise<void> {
+/** An object of a target. */
+interface Listed {
+  readonly key: string;
+  readonly size: number;
+}
+
+/**
+ * Crawls every S3 target of a crawler. In event mode the first crawl lists the target, and each later one reads the objects
+ * that the target's queue names. Throws what S3, SQS and the Catalog throw.
+ * https://docs.aws.amazon.com/glue/latest/dg/crawler-s3-event-notifications.html
+ */
+export async function crawl(
+  { glue, s3, sqs }: Upstream,
+  crawler: CrawlerDefinition,
+  { isFirst }: { isFirst: boolean },
+): Promise<void> {
   const database = crawler.DatabaseName ?? '';
   const level = tableLevel(crawler);
+  const byEvents = crawler.RecrawlPolicy?.RecrawlBehavior === 'CRAWL_EVENT_MODE';
   const seen = new Set<string>();
   for (const target of crawler.Targets.S3Targets) {
     const { bucket, key: prefix } = parseAddress(target.Path);
-    const folders = new Map<string, { key: string; size: number }[]>();
-    for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: bucket, Prefix: prefix }))
-      for (const object of page.Contents ?? []) {
-        const folder = tableFolder(object.Key ?? '', prefix, level);
-        if (folder === null || !object.Size) continue;
-        folders.set(folder, [...(folders.get(folder) ?? []), { key: object.Key ?? '', size: object.Size }]);
-      }
+    // What waits in the queue is part of the first listing.
+    const told = byEvents ? await objectsTold(sqs, target.EventQueueArn ?? '', bucket, prefix) : [];
+    const listed = byEvents && !isFirst ? told : await objectsListed(s3, bucket, prefix);
+    const folders = new Map<string, Listed[]>();
+    for (const object of listed) {
+      const folder = tableFolder(object.key, prefix, level);
+      if (folder === null || object.size === 0) continue;
+      const objects = folders.get(folder) ?? [];
+      objects.push(object);
+      folders.set(folder, objects);
+    }
     for (const [folder, objects] of folders) {
       const looks = await parallel(objects, 16, async ({ key, size }): Promise<Found[]> => {
-        const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
-        const content = await unzipped((await Body?.transformToByteArray()) ?? new Uint8Array());
+        const bytes = await contentOf(s3, bucket, key);
+        const content = bytes && (await unzipped(bytes));
         const shape = content && shapeOfFile(new TextDecoder().decode(content));
         return shape?.kind === 'struct' ? [{ key, size, shape }] : [];
       });
@@ -79,7 +106,66 @@ export async function crawl({ glue, s3 }: Upstream, crawler: CrawlerDefinition):
       await registerPartitions(glue, database, table, found);
     }
   }
-  await treatGone(glue, crawler, seen);
+  // Events tell what came: of what they do not name, nothing is known.
+  if (!byEvents || isFirst) await treatGone(glue, crawler, seen);
+}
+
+async function objectsListed(s3: Upstream['s3'], bucket: string, prefix: string): Promise<Listed[]> {
+  const found: Listed[] = [];
+  for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: bucket, Prefix: prefix }))
+    for (const { Key = '', Size = 0 } of page.Contents ?? []) found.push({ key: Key, size: Size });
+  return found;
+}
+
+const notificationSchema = z.object({
+  Records: z
+    .array(
+      z.object({
+        eventName: z.string(),
+        s3: z.object({
+          bucket: z.object({ name: z.string() }),
+          object: z.object({ key: z.string(), size: z.number().default(0) }),
+        }),
+      }),
+    )
+    .default([]),
+});
+
+/** Takes every message from a queue and gives the objects that they say were made. Other messages are dropped. */
+async function objectsTold(
+  sqs: Upstream['sqs'],
+  queueArn: string,
+  bucket: string,
+  prefix: string,
+): Promise<Listed[]> {
+  const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: queueArn.split(':').at(-1) }));
+  const told = new Map<string, Listed>();
+  for (;;) {
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }),
+    );
+    if (Messages.length === 0) return [...told.values()];
+    for (const { Body = '', ReceiptHandle } of Messages) {
+      const message = notificationSchema.safeParse(tryParseJson(Body));
+      for (const { eventName, s3 } of message.data?.Records ?? []) {
+        const key = decodeURIComponent(s3.object.key.replaceAll('+', ' '));
+        if (s3.bucket.name === bucket && key.startsWith(prefix) && eventName.startsWith('ObjectCreated:'))
+          told.set(key, { key, size: s3.object.size });
+      }
+      await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+    }
+  }
+}
+
+/** Undefined for an object that is gone since it was listed, or told of. */
+async function contentOf(s3: Upstream['s3'], bucket: string, key: string): Promise<Uint8Array | undefined> {
+  try {
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+    return await Body?.transformToByteArray();
+  } catch (error) {
+    if (error instanceof NoSuchKey) return undefined;
+    throw error;
+  }
 }
 
 /** Tables of this crawler whose objects are gone. https://docs.aws.amazon.com/glue/latest/dg/crawler-schema-changes-prevent.html */
@@ -191,7 +277,9 @@ function tableInput(
       CrawlerSchemaSerializerVersion: '1.0',
       UPDATED_BY_CRAWLER: crawler,
     },
-    PartitionKeys: partitionKeys(location, found).map((key) => ({ Name: key, Type: 'string' })),
+    // A table keeps its keys, whatever comes later.
+    PartitionKeys:
+      existing?.PartitionKeys ?? partitionKeys(location, found).map((key) => ({ Name: key, Type: 'string' })),
     StorageDescriptor: {
       Location: location,
       Columns: fields.map(([field, type]) => ({ Name: field, Type: formatHiveType(toHiveType(type)) })),
@@ -222,9 +310,11 @@ async function registerPartitions(
   table: TableInput,
   found: readonly Found[],
 ): Promise<void> {
-  if ((table.PartitionKeys ?? []).length === 0) return;
+  const depth = (table.PartitionKeys ?? []).length;
+  if (depth === 0) return;
   const location = table.StorageDescriptor?.Location ?? '';
-  const folders = new Set(found.map((f) => foldersBelow(location, f.key).join('/')));
+  const fitting = found.map((f) => foldersBelow(location, f.key)).filter((path) => path.length === depth);
+  const folders = new Set(fitting.map((path) => path.join('/')));
   const partitions = [...folders].map((folder) => ({
     Values: folder.split('/').map((part) => part.slice(part.indexOf('=') + 1)),
     StorageDescriptor: { ...table.StorageDescriptor, Location: `${location}${folder}/` },

@@ -9,6 +9,8 @@ interface Run {
   state: 'RUNNING' | 'STOPPING' | 'READY';
   startedAt: number;
   last?: LastCrawl;
+  /** Whether any crawl has succeeded: the first one lists everything. */
+  hasCrawled?: boolean;
 }
 
 /** https://docs.aws.amazon.com/glue/latest/webapi/API_LastCrawlInfo.html */
@@ -27,7 +29,10 @@ const definitionSchema: z.ZodType<CrawlerDefinition> = z.looseObject({
   DatabaseName: z.string().optional(),
   TablePrefix: z.string().optional(),
   Configuration: z.string().optional(),
-  Targets: z.looseObject({ S3Targets: z.array(z.looseObject({ Path: z.string() })).default([]) }),
+  Targets: z.looseObject({
+    S3Targets: z.array(z.looseObject({ Path: z.string(), EventQueueArn: z.string().optional() })).default([]),
+  }),
+  RecrawlPolicy: z.looseObject({ RecrawlBehavior: z.string().optional() }).optional(),
   SchemaChangePolicy: z
     .looseObject({ UpdateBehavior: z.string().optional(), DeleteBehavior: z.string().optional() })
     .optional(),
@@ -69,8 +74,9 @@ export function crawlerOperations(upstream: Upstream): Record<string, Operation>
         LogStream: Name,
         MessagePrefix: randomUUID(),
       };
-      void crawl(upstream, crawler)
+      void crawl(upstream, crawler, { isFirst: before?.hasCrawled !== true })
         .then(() => {
+          if (run.state !== 'STOPPING') run.hasCrawled = true;
           run.last = { Status: run.state === 'STOPPING' ? 'CANCELLED' : 'SUCCEEDED', ...about };
         })
         .catch((error: Error) => {

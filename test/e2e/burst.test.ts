@@ -1,5 +1,6 @@
-import { GetCrawlerCommand, StartCrawlerCommand } from '@aws-sdk/client-glue';
+import { DeleteTableCommand, GetCrawlerCommand, StartCrawlerCommand } from '@aws-sdk/client-glue';
 import { expect, test } from '@jest/globals';
+import { crawlerOf } from '../../src/lib/flow/checkCrawler.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 import { expectWhole, untilSettled } from '../support/faults.ts';
 import { post, put, stage } from '../support/stage.ts';
@@ -27,10 +28,16 @@ test('a burst of 300 files becomes few batches, and every row of it is there onc
 test('a crawler that somebody else has started is waited for', async () => {
   const id = first + 1000;
   const key = `social-media-feed/crawled-${id}.json`;
-  await stage.glue.send(new StartCrawlerCommand({ Name: stage.config.crawler }));
+  // Without a raw table a batch needs a crawl.
+  await stage.glue.send(
+    new DeleteTableCommand({ DatabaseName: stage.config.database, Name: 'raw_social_media_feed' }),
+  );
+  await stage.glue.send(new StartCrawlerCommand({ Name: crawlerOf(stage.config, 'social_media') }));
   await put(key, post(id, { [`field_${id}`]: { nested: true } }));
   await untilSettled(dataset, [key]);
   await expectWhole(dataset, { ids: [id], bad: {} });
-  const { Crawler } = await stage.glue.send(new GetCrawlerCommand({ Name: stage.config.crawler }));
+  const { Crawler } = await stage.glue.send(
+    new GetCrawlerCommand({ Name: crawlerOf(stage.config, 'social_media') }),
+  );
   expect(Crawler?.LastCrawl?.Status).toBe('SUCCEEDED');
 }, 150_000);

@@ -6,6 +6,7 @@ import {
   UpdateTableCommand,
 } from '@aws-sdk/client-glue';
 import { expect, test } from '@jest/globals';
+import { crawlerOf } from '../../src/lib/flow/checkCrawler.ts';
 import { findTable } from '../../src/stage/tables.ts';
 import { athena, drop, failureOf, post, publishedFrom, quarantinedFrom, stage } from '../support/stage.ts';
 
@@ -14,16 +15,44 @@ const rawTable = async (prefix: string) => {
   return TableList?.find((t) => t.StorageDescriptor?.Location?.endsWith(`/${prefix}/`));
 };
 
-test('the crawler finds nested structs and names types as Glue does', async () => {
-  await drop('social_media', { 'social-media-feed/crawl.json': post(6001, { brand_new: { field: 1.5 } }) });
+const lastCrawl = async () => {
+  const { Crawler } = await stage.glue.send(
+    new GetCrawlerCommand({ Name: crawlerOf(stage.config, 'social_media') }),
+  );
+  return Crawler;
+};
+/** After the first crawl of all, which lists everything. */
+const withoutTable = async (id: number) => {
+  if (!(await rawTable('social-media-feed')))
+    await drop('social_media', { [`social-media-feed/before-${id}.json`]: post(id, { of_before: 1 }) });
+  const table = await rawTable('social-media-feed');
+  await stage.glue.send(new DeleteTableCommand({ DatabaseName: stage.config.database, Name: table?.Name }));
+};
+
+test('a crawl reads the objects of its batch, and names types as Glue does', async () => {
+  await withoutTable(6000);
+  await drop('social_media', {
+    'social-media-feed/crawl +ü%.json': post(6001, { brand_new: { field: 1.5 } }),
+  });
   const table = await rawTable('social-media-feed');
   const columns = Object.fromEntries(table?.StorageDescriptor?.Columns?.map((c) => [c.Name, c.Type]) ?? []);
   expect(table?.Name).toBe('raw_social_media_feed');
   expect(columns.user).toContain('struct<id:int,screen_name:string');
   expect(columns.entities).toBe('struct<hashtags:array<string>>');
   expect(columns.brand_new).toBe('struct<field:double>');
-  const { Crawler } = await stage.glue.send(new GetCrawlerCommand({ Name: stage.config.crawler }));
-  expect(Crawler).toMatchObject({ State: 'READY', LastCrawl: { Status: 'SUCCEEDED' } });
+  // Objects of earlier batches have it.
+  expect(columns.of_before).toBeUndefined();
+  expect(await lastCrawl()).toMatchObject({ State: 'READY', LastCrawl: { Status: 'SUCCEEDED' } });
+});
+
+test('a field that no column reads starts no crawl', async () => {
+  const before = (await lastCrawl())?.LastCrawl?.StartTime;
+  const [file] = await drop('social_media', {
+    'social-media-feed/ignored.json': post(6007, { nobody_reads: { this: 1 } }),
+  });
+  expect(file?.record.state).toBe('published');
+  expect(before).toBeInstanceOf(Date);
+  expect((await lastCrawl())?.LastCrawl?.StartTime).toEqual(before);
 });
 
 test('a batch is refused by name when the Catalog knows a required column as something unreadable', async () => {

@@ -17,11 +17,14 @@ const mapLike = 20;
 /** So many fields are kept, the newest ones. */
 const keptFields = 2000;
 
-const notesSchema = z.object({
-  contract: z.string(),
-  /** By the name of the field; when the crawl ended without it. */
-  fields: z.record(z.string(), z.iso.datetime()),
-});
+/** What cannot be read is as good as nothing: at worst it costs a crawl. */
+const notesSchema = z
+  .object({
+    contract: z.string(),
+    /** By the name of the field; when the crawl ended without it. */
+    fields: z.record(z.string(), z.iso.datetime()),
+  })
+  .catch({ contract: '', fields: {} });
 
 export interface Unlearned {
   /** Whether a crawl for this field would be in vain. */
