@@ -46,8 +46,18 @@ costs two of S3's dearer requests: an upload to staging and a copy. Many small f
 | a file every 5 minutes |   8,760 | ${perMonth(8760).padStart(34)} |
 | a file a minute        |  43,800 | ${perMonth(43_800).padStart(34)} |
 
-With nothing to do a stage costs its schedules: the sweep every 5 minutes (8,640 invocations a month and a dozen DynamoDB reads each), the reconciliation and the crawler
-once a day, the alarms (some $0.10 each a month), the dashboard ($3), and what is stored.
+With nothing to do a stage costs its schedules: the sweep every 5 minutes (8,640 invocations a month and a dozen DynamoDB reads each), the reconciliation
+once a day, fourteen alarms ($0.10 each a month), the dashboard ($3), and what is stored.
+
+## A crawl
+
+JSON feeds have a crawler a dataset, which runs when a batch has a field that the contract can use (on the way to a column, below \`flatten\`, any with
+\`drift: passthrough\`) and that the Data Catalog lacks. The first crawl of a dataset lists its folder; each later one reads the objects of the batch that
+asked for it. A field that a crawl did not bring starts no other for a week. Nothing crawls on a schedule, and a CSV is never crawled.
+
+A crawl is billed ${dollars(prices.dpuHour)} by the DPU-hour, ten minutes at least: with the 2 DPUs that AWS reckons with, ${dollars((2 * prices.dpuHour) / 6)}. On AWS it takes some minutes, in which the batch
+waits. A feed whose fields do not change costs one. A first crawl over a folder that is full already is billed for the time that it takes: drop a small file
+into a new dataset first, then the history.
 
 ## On Glue
 

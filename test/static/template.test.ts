@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import { crawlerResources } from '../../infra/plugins/crawlers.ts';
 import { packageStage } from '../../offline/deploy.ts';
+import { contractWith } from '../support/embedded.ts';
 import { cfnLint, checkov, type Template, template } from '../support/gates.ts';
 
 const stages = ['dev', 'prod'];
@@ -118,6 +120,51 @@ test('an error of any function reaches somebody: its execution fails, or it has 
   for (const name of alone) expect(alarms).toContain(`"Value":{"Ref":"${name}"}`);
   for (const end of ['ExecutionsFailed', 'ExecutionsTimedOut', 'ExecutionsAborted'])
     expect(JSON.stringify(Resources)).toContain(`"MetricName":"${end}"`);
+});
+
+test.each(stages)(
+  'each JSON dataset of stage %s has a crawler that covers only what its own queue names',
+  (stage) => {
+    const template = of(stage);
+    const crawlers = ofType(template, 'AWS::Glue::Crawler');
+    expect(crawlers.map(([, c]) => c.Properties.Name).sort()).toEqual(
+      ['social_media', 'tweets'].map((dataset) => `sluice-${stage}-raw-${dataset}`),
+    );
+    for (const [, { Properties }] of crawlers) {
+      expect(Properties.RecrawlPolicy).toEqual({ RecrawlBehavior: 'CRAWL_EVENT_MODE' });
+      expect(Properties).not.toHaveProperty('Schedule');
+    }
+    const queues = crawlers.map(
+      ([, c]) => JSON.stringify(c.Properties.Targets).match(/"EventQueueArn":(.*?\})/)?.[1],
+    );
+    expect(new Set(queues).size).toBe(crawlers.length);
+    for (const [name] of ofType(template, 'AWS::SQS::Queue'))
+      expect(
+        ofType(template, 'AWS::SQS::QueuePolicy').some(([, p]) =>
+          JSON.stringify(p.Properties).includes(`{"Ref":"${name}"}`),
+        ),
+      ).toBe(true);
+  },
+);
+
+test('names of queues fit SQS, and differ for every dataset', () => {
+  const names = {
+    raw: 'raw',
+    crawler: 'sluice-a-stage-of-20-chars-raw',
+    crawl: 'sluice-a-stage-of-20-chars-crawl',
+  };
+  const long = 'd'.repeat(62);
+  const contracts = ['a_1', 'a1', `${long}a`, `${long}b`].map((dataset) => ({
+    ...contractWith(''),
+    dataset,
+  }));
+  const resources = Object.values(crawlerResources(contracts, names));
+  expect(resources).toHaveLength(12);
+  const queues = resources.flatMap((r) =>
+    r.Type === 'AWS::SQS::Queue' ? [String(r.Properties?.QueueName)] : [],
+  );
+  expect(new Set(queues).size).toBe(4);
+  for (const name of queues) expect(name.length).toBeLessThanOrEqual(80);
 });
 
 test('a burst of files starts no more copies of dispatch than dispatchConcurrency', () => {
