@@ -55,7 +55,7 @@ JSON feeds have a crawler a dataset, which runs when a batch has a field that th
 \`drift: passthrough\`) and that the Data Catalog lacks. The first crawl of a dataset lists its folder; each later one reads the objects of the batch that
 asked for it. A field that a crawl did not bring starts no other for a week. Nothing crawls on a schedule, and a CSV is never crawled.
 
-A crawl is billed ${dollars(prices.dpuHour)} by the DPU-hour, ten minutes at least: with the 2 DPUs that AWS reckons with, ${dollars((2 * prices.dpuHour) / 6)}. On AWS it takes some minutes, in which the batch
+A crawl costs ${dollars(prices.dpuHour)} a DPU-hour, for ten minutes at least: with the 2 DPUs that AWS reckons with, ${dollars((2 * prices.dpuHour) / 6)}. On AWS it takes some minutes, in which the batch
 waits. A feed whose fields do not change costs one. A first crawl over a folder that is full already is billed for the time that it takes: drop a small file
 into a new dataset first, then the history.
 

@@ -68,12 +68,8 @@ test.each(stages)('each function of stage %s has a role of its own', (stage) => 
 });
 
 const key = 'arn:aws:kms:us-east-1:123456789012:key/0123-4567';
-const variants: readonly Readonly<Record<string, string>>[] = [
-  {},
-  { kmsKeyArn: key },
-  { serving: 'on' },
-  { serving: 'on', kmsKeyArn: key },
-];
+// The key is a parameter of CloudFormation: without it the same roles have the same policy, under a condition.
+const variants: readonly Readonly<Record<string, string>>[] = [{}, { serving: 'on', kmsKeyArn: key }];
 
 test.each(variants)(
   'every role that touches data may use the key, with the parameters %j',
