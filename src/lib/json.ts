@@ -13,6 +13,10 @@ export function tryParseJson(text: string, reviver?: Parameters<typeof JSON.pars
 export const isJsonObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** The value of a key that data or a contract names; what an object inherits, such as `constructor`, is not its own. */
+export const ownValue = <T>(object: Readonly<Record<string, T>>, key: string): T | undefined =>
+  Object.hasOwn(object, key) ? object[key] : undefined;
+
 /** The objects that have lines of their own. Nothing else is parsed: to find that it is none costs a thousand times its length. */
 export function* objectsOnLines(text: string): Generator<object> {
   for (const [line] of text.matchAll(/(?<![^\n])[ \t\r]*\{[^\n]*/g)) {

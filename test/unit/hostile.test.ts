@@ -8,6 +8,8 @@ import { resolveContract } from '../../src/lib/compiler/resolve.ts';
 import { formatPath, parsePath } from '../../src/lib/contract/path.ts';
 import { shapeOfContent } from '../../src/lib/flow/profile.ts';
 import { concatenatedObjects } from '../../src/lib/json.ts';
+import { loadLookup } from '../../src/lib/reference/lookup.ts';
+import { readRows } from '../../src/lib/reference/rows.ts';
 import { contractWith, record, transform } from '../support/embedded.ts';
 
 const hostileNames = [
@@ -216,3 +218,12 @@ function struct(text: string) {
   if (type.kind !== 'struct') throw new Error(`${text} is no struct`);
   return type;
 }
+
+test('a lookup may have columns that objects inherit, and lacks those that it has not', async () => {
+  const rows = await readRows('f.csv', Buffer.from('id,constructor\n1,a\n'));
+  expect(loadLookup('f.csv', rows, { id: 'bigint' }, ['constructor'])).toEqual({
+    columns: { id: 'BIGINT', constructor: 'VARCHAR' },
+    ndjson: '{"id":"1","constructor":"a"}',
+  });
+  expect(() => loadLookup('f.csv', rows, { id: 'bigint' }, ['toString'])).toThrow('has no column toString');
+});

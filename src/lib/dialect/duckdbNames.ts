@@ -20,23 +20,25 @@ export const whenWritten = (text: string, pattern: string, value: string): strin
 /** A list value of SQL expressions. */
 export const list = (items: readonly string[]): string => `[${items.join(', ')}]`;
 
-const duckTypes: Readonly<Record<string, string>> = {
-  string: 'VARCHAR',
-  int: 'INTEGER',
-  bigint: 'BIGINT',
-  double: 'DOUBLE',
-  boolean: 'BOOLEAN',
-  date: 'DATE',
-  timestamp: 'TIMESTAMPTZ',
-  json: 'VARCHAR',
-};
+const duckTypes: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    string: 'VARCHAR',
+    int: 'INTEGER',
+    bigint: 'BIGINT',
+    double: 'DOUBLE',
+    boolean: 'BOOLEAN',
+    date: 'DATE',
+    timestamp: 'TIMESTAMPTZ',
+    json: 'VARCHAR',
+  }),
+);
 
 /** Hive type -> DuckDB type. */
 export function duckType(hiveType: string): string {
   const element = /^array<(.*)>$/.exec(hiveType)?.[1];
   if (element !== undefined) return `${duckType(element)}[]`;
   if (/^decimal\(\d+,\d+\)$/.test(hiveType)) return hiveType.toUpperCase();
-  const type = duckTypes[hiveType];
+  const type = duckTypes.get(hiveType);
   if (type === undefined) throw new TypeError(`DuckDB has no type for ${hiveType}`);
   return type;
 }

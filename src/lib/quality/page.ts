@@ -1,4 +1,5 @@
 /** A quality report as one HTML file: no script, nothing from elsewhere, readable offline and on paper. Free of AWS. */
+import { ownValue } from '../json.ts';
 import { visible } from '../visible.ts';
 import type { ColumnFacts } from './columns.ts';
 import {
@@ -133,7 +134,10 @@ ${nullHistory(report, column)}${top.length > 0 ? `<div class="bars">${top.join('
 
 /** The column's null share, batch by batch; nothing where it never had a null. */
 function nullHistory({ before, published }: QualityReport, column: ColumnFacts): string {
-  const shares = [...before.map((b) => b.nullShares[column.name] ?? 0), nullShare(column, published)];
+  const shares = [
+    ...before.map((b) => ownValue(b.nullShares, column.name) ?? 0),
+    nullShare(column, published),
+  ];
   if (before.length === 0 || shares.every((share) => share === 0)) return '';
   const columns = shares.map(
     (share) =>

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { type Outcome, outcomeSchema } from '../compiler/expectations.ts';
 import { accountingSchema, batchCountsSchema, type Summary } from '../compiler/plan.ts';
+import { ownValue } from '../json.ts';
 import { type ColumnFacts, columnFactsSchema } from './columns.ts';
 
 /** So many batches before are kept beside a report. */
@@ -106,7 +107,7 @@ export function driftOf(report: QualityReport): Drift[] {
         'null share',
         column.name,
         nullShare(column, report.published),
-        before.flatMap((b) => b.nullShares[column.name] ?? []),
+        before.flatMap((b) => ownValue(b.nullShares, column.name) ?? []),
       ),
     ),
   ];

@@ -7,6 +7,7 @@ import { feature } from 'topojson-client';
 import type { GeometryCollection, Topology } from 'topojson-specification';
 import type { Grid, ReferenceData } from '../compiler/plan.ts';
 import { ReferenceRefused } from '../errors.ts';
+import { ownValue } from '../json.ts';
 
 /** A named area. Rings are closed; holes are rings like others, by the even-odd rule. */
 export interface Polygon {
@@ -30,7 +31,7 @@ export function readPolygons(
 ): Polygon[] {
   const collection = toGeoJson(file, parseJson(file, text), options.object);
   return collection.features.map((f, index) => {
-    const name = options.property === 'id' ? f.id : f.properties?.[options.property];
+    const name = options.property === 'id' ? f.id : ownValue(f.properties ?? {}, options.property);
     if (name === undefined || name === null)
       throw new ReferenceRefused(`${file}, feature ${index + 1}: has no ${options.property}`);
     return { name: String(name), rings: ringsOf(file, f.geometry) };
