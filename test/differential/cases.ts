@@ -308,7 +308,18 @@ const csvField = (delimiter: string) =>
 const csvFile = (delimiter: string) =>
   fc
     .tuple(
-      fc.constantFrom('id at a b c x y', 'id at a b c x y extra', 'y x c b a at id', 'id at', 'id id', ''),
+      fc.constantFrom(
+        ...[
+          'id at a b c x y',
+          'id at a b c x y extra',
+          'y x c b a at id',
+          'ID At A B C x Y',
+          'id at',
+          'id id',
+          '',
+          'u v',
+        ],
+      ),
       fc.array(
         fc.tuple(
           fc.integer({ min: 0, max: 6 }),
@@ -317,7 +328,7 @@ const csvFile = (delimiter: string) =>
         ),
         { maxLength: 8 },
       ),
-      fc.constantFrom('\n', '\r\n'),
+      fc.constantFrom('\n', '\r\n', '\r', '\n\n\r\n'),
       fc.boolean(),
       fc.constantFrom(null, null, null, Buffer.from([0xc3, 0x28])),
     )

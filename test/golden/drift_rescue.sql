@@ -32,7 +32,8 @@ WITH decoded AS (
 ), parsed AS (
   SELECT *,
     json_transform(__doc, '{"id":"VARCHAR"}') AS __shape1,
-    nullif(json_merge_patch(__doc, '{"id":null}')::VARCHAR, '{}') AS __rest
+    nullif(CASE WHEN strlen(__doc) <= 8192 THEN json_merge_patch(__doc, '{"id":null}')::VARCHAR
+      ELSE '{' || array_to_string(list_transform(list_filter(map_entries(json_transform(__doc, '"MAP(VARCHAR, JSON)"')), lambda e : e.key NOT IN ('id')), lambda e : to_json(e.key)::VARCHAR || ':' || coalesce(e.value::VARCHAR, 'null')), ',') || '}' END, '{}') AS __rest
   FROM objects
 ), leaves AS (
   SELECT *,

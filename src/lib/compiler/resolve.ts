@@ -34,7 +34,7 @@ export function resolveContract(contract: Contract, rawTable: RawTable | null): 
     return column === null || read.has(identityOf(column.path)) ? [] : [{ ...field, column }];
   });
   const taken = new Set([...goldenColumns(contract), ...contract.partitionBy].map((c) => c.name));
-  return { ...contract, columns: [...contract.columns, ...named(columns, taken)] };
+  return { ...contract, columns: [...contract.columns, ...named(columns.slice(0, maxFoundColumns), taken)] };
 }
 
 /** Compared without case, as the Catalog's names are, and however its keys are quoted. */
@@ -100,6 +100,9 @@ function named(
 }
 
 const maxNameLength = 63;
+
+/** So many columns can be left to the Catalog: a feed whose fields are data, such as ids, has no end of them. */
+export const maxFoundColumns = 1000;
 
 /** `screenName` -> `screen_name`. */
 export const snakeCase = (name: string): string => {
