@@ -140,12 +140,15 @@ test('CSV: what stands in the place of the header and is no record is refused, a
     'test/c.csv': '\nid,text\n1,a\n',
     'test/d.csv': '\r\r\r',
     'test/e.csv': 'id,text\r1,a\n2,b\n',
+    'test/f.csv': `id,text,${'x'.repeat(300_000)}"`,
+    'test/g.csv': Buffer.from('id,text,na\xefve\n', 'latin1'),
   });
   expect(quarantine.map((q) => [q.object, q.reason])).toEqual([
     ['test/a.csv', 'invalid_header'],
     ['test/b.csv', 'invalid_header'],
     ['test/c.csv', 'invalid_header'],
     ['test/e.csv', 'invalid_csv'],
+    ['test/f.csv', 'invalid_csv'],
   ]);
 });
 

@@ -137,7 +137,7 @@ function csvRecords(csv: Contract['source']['csv']): string {
   const byLf = recordsBy(`${record}\\r?(?:\\n(?:\\r?\\n)*|$)|[^\\n]+(?:\\n|$)`);
   const byCr = recordsBy(`${record}(?:\\r+|$)|[^\\r]+(?:\\r|$)`);
   const [lf, cr] = [literal('\\x0A'), literal('\\x0D')];
-  const isHeader = `coalesce(regexp_full_match(TRY(decode(raw)), ${literal(`${record}[\\r\\n]*`)}), false)`;
+  const isHeader = `coalesce(regexp_full_match(TRY(decode(raw)), ${literal(`${record}[\\r\\n]*`)}), true)`;
   return `
 WITH ${decodedDocuments}, ended AS (
   SELECT *, coalesce(regexp_matches(text, ${literal('^(?:"[^"]*"|[^"\\r\\n])*\\r(?:[^\\n]|$)')}),

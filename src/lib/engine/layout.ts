@@ -86,7 +86,9 @@ function hasObjectOnLine(start: Uint8Array, isWhole: boolean): boolean {
   const texts = lines.map((line) => line.trim()).filter((line) => line !== '');
   return texts.some((text, i) => {
     const next = texts[i + 1];
-    return next !== undefined && !/^[,\]}]/.test(next) && isJsonObject(tryParseJson(text));
+    return (
+      next !== undefined && !/^[,\]}]/.test(next) && text.startsWith('{') && isJsonObject(tryParseJson(text))
+    );
   });
 }
 
