@@ -74,6 +74,11 @@ const blankRun = 8;
  * gzip, is no half a billion rows. Returns the number of the line behind the text.
  */
 function* withoutBlankRuns(text: Buffer, firstLine: number): Generator<Chunk, number> {
+  const lines = linesOf(text, text.length / usualLineBytes);
+  if (lines !== null) {
+    yield { firstLine, lines, text };
+    return firstLine + lines;
+  }
   let part = { start: 0, firstLine };
   let run = { start: 0, lines: 0 };
   let line = firstLine;
@@ -102,6 +107,17 @@ function* withoutBlankRuns(text: Buffer, firstLine: number): Generator<Chunk, nu
   if (run.lines >= blankRun) yield* partUntil(run.start - 1, line - run.lines - part.firstLine);
   else yield* partUntil(text.length, line - part.firstLine);
   return line;
+}
+
+/** Lines of at least so many bytes in the mean hide few blank ones, and need no look at every byte. */
+const usualLineBytes = 16;
+
+/** How many lines a text has; null for more than `atMost`. */
+function linesOf(text: Buffer, atMost: number): number | null {
+  let lines = 1;
+  for (let at = text.indexOf(newline); at >= 0; at = text.indexOf(newline, at + 1))
+    if (++lines > atMost) return null;
+  return lines;
 }
 
 /** The lines of a chunk, one after the other, as places in its text. */
