@@ -26,7 +26,7 @@ export const connectUpstream = (
   athena: withHeaders(new AthenaClient(localClient(endpoint)), headers),
   sqs: withHeaders(new SQSClient(localClient(endpoint)), headers),
   call: async (target, request) => {
-    const service = target.startsWith('AWSGlue') ? 'glue' : 'athena';
+    const service = serviceOf(target);
     const response = await fetch(endpoint, {
       method: 'POST',
       headers: {
@@ -60,6 +60,9 @@ function withHeaders<C extends { readonly config: Pick<GlueClient['config'], 're
   };
   return client;
 }
+
+const serviceOf = (target: string): string =>
+  target.startsWith('AWSGlue') ? 'glue' : target.startsWith('DynamoDB') ? 'dynamodb' : 'athena';
 
 /** `s3://bucket/some/key` in its two parts. */
 export function parseAddress(address: string): { bucket: string; key: string } {

@@ -12,8 +12,11 @@ export interface Call {
   readonly path: string;
 }
 
+/** What of a request names its call. */
+export type Wire = Pick<IncomingMessage, 'headers' | 'method' | 'url'>;
+
 /** Describes a call by its headers and address. */
-export function describeCall({ headers, method, url }: IncomingMessage): Call {
+export function describeCall({ headers, method, url }: Wire): Call {
   const service =
     /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(String(headers.authorization ?? ''))?.[1] ?? '';
   const target =
@@ -42,10 +45,13 @@ function s3Operation(method: string, { pathname, searchParams }: URL, headers: I
     if (searchParams.has('versions')) return 'ListObjectVersions';
     return method === 'GET' ? 'ListObjectsV2' : `${method}Bucket`;
   }
+  if (searchParams.has('tagging')) return `${verbs[method] ?? method}ObjectTagging`;
   if (searchParams.has('uploads')) return 'CreateMultipartUpload';
   if (searchParams.has('partNumber')) return isCopy ? 'UploadPartCopy' : 'UploadPart';
   if (searchParams.has('uploadId'))
     return method === 'DELETE' ? 'AbortMultipartUpload' : 'CompleteMultipartUpload';
   if (isCopy) return 'CopyObject';
-  return `${{ GET: 'Get', PUT: 'Put', HEAD: 'Head', DELETE: 'Delete' }[method] ?? method}Object`;
+  return `${verbs[method] ?? method}Object`;
 }
+
+const verbs: Readonly<Record<string, string>> = { GET: 'Get', PUT: 'Put', HEAD: 'Head', DELETE: 'Delete' };

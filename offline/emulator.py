@@ -7,6 +7,7 @@
 - A Glue job keeps its limit of concurrent runs.
 - The log lines of a Node Lambda belong to the invocation that wrote them. ministack takes lines for 5 ms after an answer,
   and gives what comes later to the next invocation.
+- Executions end, and payloads are bounded, as on AWS: see executions.py.
 """
 
 import hmac
@@ -22,6 +23,7 @@ import urllib.parse
 # Not for the functions, which get this process's environment.
 SECRET = os.environ.pop("SLUICE_GATEWAY_SECRET").encode()
 
+import executions
 from ministack import app as ministack_app
 from ministack.core import lambda_runtime
 from ministack.services import eventbridge, glue, lambda_svc, s3, sqs
@@ -176,4 +178,5 @@ end_logs_with_their_invocation()
 keep_concurrency_limits()
 name_queues_by_gateway()
 name_versions()
+executions.mend()
 ministack_app.main()

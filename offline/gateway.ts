@@ -11,7 +11,8 @@ import { ApiError, type Operation } from './apiError.ts';
 import { describeCall } from './calls.ts';
 import { bodyOf, type Pass, sendTo } from './exchange.ts';
 import { createFaults, faultsPath } from './faults.ts';
-import { callsPath, createRecorder } from './recorder.ts';
+import { callsPath, createRecorder, type Recorder } from './recorder.ts';
+import { type Strict, strictPath } from './strict/check.ts';
 
 /** Operations by the header that names them, such as `AWSGlue.StartCrawler`. */
 export type Operations = Readonly<Record<string, Operation>>;
@@ -27,6 +28,8 @@ export async function startGateway(options: {
   upstream: string;
   secret: string;
   operations: Operations;
+  /** What refuses the requests that AWS would refuse. */
+  strict?: (recorder: Recorder) => Strict;
 }): Promise<{ port: number; close(): Promise<void> }> {
   const secret = { [secretHeader]: options.secret };
   const proxy = createProxyServer({ target: options.upstream, headers: secret });
@@ -36,13 +39,15 @@ export async function startGateway(options: {
   });
   const faults = createFaults();
   const recorder = createRecorder();
+  const strict = options.strict?.(recorder);
   /** Throws what reading a request throws when its caller hangs up. */
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const target = String(request.headers['x-amz-target'] ?? '');
     // What names its resources in the body is small; objects pass as they come.
     const isSmall = target !== '' || describeCall(request).operation === 'DeleteObjects';
-    const body = isSmall ? await bodyOf(request) : undefined;
-    recorder.note(request, body?.toString('utf8') ?? '');
+    const body = isSmall || strict?.readsBody(request) ? await bodyOf(request) : undefined;
+    if (await strict?.refuses(request, response, body)) return;
+    recorder.note(request, isSmall ? (body?.toString('utf8') ?? '') : '');
     const operation = options.operations[target];
     if (operation) return answer(operation, body?.toString('utf8') ?? '', response);
     await proxy
@@ -55,6 +60,7 @@ export async function startGateway(options: {
     const handle = async () => {
       if (request.url === faultsPath) return faults.control(request, response);
       if (request.url === callsPath) return recorder.control(request, response);
+      if (request.url === strictPath) return strict?.control(request, response);
       if (!(await faults.intercept(request, response, pass))) await serve(request, response);
     };
     void handle().catch((error) => hangUp(request, response, error));

@@ -21,6 +21,8 @@ import { partitionOperations } from './glue/partitions.ts';
 import { tableOperations } from './glue/tables.ts';
 import { freePort, requireFree } from './ports.ts';
 import { ensureMinistack, ensureSpark, ensureTrino, type Report } from './setup/environments.ts';
+import { createStrict } from './strict/check.ts';
+import { modelsFolder, readModels } from './strict/model.ts';
 
 export interface LocalAws {
   readonly endpoint: string;
@@ -62,6 +64,7 @@ export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws>
   const headers = { [secretHeader]: secret };
   const ministack = startMinistack(python, upstreamPort, endpoint, folder, secret, options.functions ?? {});
   const upstream = connectUpstream(`http://127.0.0.1:${upstreamPort}`, headers);
+  const models = readModels(modelsFolder(python));
   const jobs = jobOperations({
     upstream,
     endpoint: () => endpoint,
@@ -92,6 +95,7 @@ export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws>
       port,
       upstream: `http://127.0.0.1:${upstreamPort}`,
       secret,
+      strict: (recorder) => createStrict(models, upstream, recorder),
       operations: {
         ...crawlerOperations(upstream),
         ...tableOperations(upstream),

@@ -1,6 +1,6 @@
 /** Counts the AWS calls that pass the gateway, by who makes them and what they are about: GET and DELETE /_sluice/calls. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Call, describeCall } from './calls.ts';
+import { type Call, describeCall, type Wire } from './calls.ts';
 import { answerSwitch } from './switch.ts';
 
 export const callsPath = '/_sluice/calls';
@@ -17,7 +17,7 @@ export interface RecordedCalls extends Omit<Call, 'path'> {
 export interface Recorder {
   /** Answers the recorder's own address. */
   control(request: IncomingMessage, response: ServerResponse): Promise<void>;
-  note(request: IncomingMessage, body: string): void;
+  note(request: Wire, body: string): void;
 }
 
 export function createRecorder(): Recorder {

@@ -23,7 +23,10 @@ export interface Heard {
 }
 
 /** Listens from now on. `next` gives the first event whose detail fits; it throws when none comes in a minute. */
-export async function listen(detailType: string): Promise<{
+export async function listen(
+  detailType: string,
+  source = 'sluice',
+): Promise<{
   next(fits: (detail: unknown) => boolean): Promise<Heard>;
   close(): Promise<void>;
 }> {
@@ -32,7 +35,7 @@ export async function listen(detailType: string): Promise<{
   const { Attributes } = await stage.sqs.send(
     new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] }),
   );
-  const EventPattern = JSON.stringify({ source: ['sluice'], 'detail-type': [detailType] });
+  const EventPattern = JSON.stringify({ source: [source], 'detail-type': [detailType] });
   await stage.events.send(new PutRuleCommand({ Name: name, EventPattern }));
   const Targets = [{ Id: 'queue', Arn: String(Attributes?.QueueArn) }];
   await stage.events.send(new PutTargetsCommand({ Rule: name, Targets }));

@@ -106,6 +106,15 @@ function s3Requests(operation: string, path: string, body: string): Request[] {
         read(`arn:aws:s3:::${body.replace(/^\//, '').split('?')[0]}`, body.includes('versionId=')),
         { action: 's3:PutObject', resource: object },
       ];
+    case 'GetObjectTagging':
+      return [
+        {
+          action: query.includes('versionId=') ? 's3:GetObjectVersionTagging' : 's3:GetObjectTagging',
+          resource: object,
+        },
+      ];
+    case 'PutObjectTagging':
+      return [{ action: 's3:PutObjectTagging', resource: object }];
     case 'DeleteObject':
       return [{ action: 's3:DeleteObject', resource: object }];
     case 'DeleteObjects':

@@ -1,0 +1,181 @@
+/** Refuses, with AWS's own error, what AWS would refuse: see docs/offline.md. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { GetObjectTaggingCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
+import * as z from 'zod';
+import type { Upstream } from '../aws.ts';
+import { describeCall } from '../calls.ts';
+import type { Recorder } from '../recorder.ts';
+import { answerSwitch } from '../switch.ts';
+import { checkSource, copiesTags, type SourceFacts, sourceOf } from './copies.ts';
+import { hasDocument, type Read, readRequest } from './input.ts';
+import type { Model, Models } from './model.ts';
+import { checkQuotas, copySourceBytes } from './quotas.ts';
+import { errorNames, Refusal, sendRefusal } from './refusal.ts';
+import { createTransactions, type KeysOf } from './transactions.ts';
+import { type Violation, validate, WrongType, wording } from './validate.ts';
+
+/** For tests: GET, and PUT a smaller size of what CopyObject may copy, since nobody makes an object of 5 GB. */
+export const strictPath = '/_sluice/strict';
+const settingsSchema = z.strictObject({ copySourceBytes: z.int().positive().default(copySourceBytes) });
+
+export interface Strict {
+  /** Answers the settings' own address. */
+  control(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** Does the check need the body? What it does not need streams. */
+  readsBody(request: IncomingMessage): boolean;
+  /** Answers a request that AWS would refuse, and says so. Otherwise the request may go on. */
+  refuses(request: IncomingMessage, response: ServerResponse, body: Buffer | undefined): Promise<boolean>;
+}
+
+export function createStrict(models: Models, upstream: Upstream, recorder: Recorder): Strict {
+  let settings = settingsSchema.parse({});
+  const transactions = createTransactions(keysOfTables(upstream));
+  /** Throws Refusal. Gives what is to be called when the answer is out. */
+  const check = async (request: IncomingMessage, service: string, model: Model, body: Buffer) => {
+    const read = readInput(model, service, request, body);
+    const { operation, input } = read;
+    const violations = read.shape === undefined ? [] : validateInput(model, service, read.shape, input, body);
+    if (violations.length > 0) throw asRefusal(service, violations);
+    const refusal = checkQuotas(service, operation, input, request.headers);
+    if (refusal) throw refusal;
+    if (operation === 'CopyObject' || (operation === 'UploadPartCopy' && input.CopySourceRange === undefined))
+      await checkCopy(request, operation, input);
+    return service === 'dynamodb' ? await transactions.begin(operation, input) : undefined;
+  };
+  const checkCopy = async (request: IncomingMessage, operation: string, input: Read['input']) => {
+    const header = String(request.headers['x-amz-copy-source'] ?? '');
+    const facts = await factsOf(upstream, header);
+    const refusal = facts && checkSource(facts, settings.copySourceBytes);
+    if (refusal) throw refusal;
+    if (!facts || facts.tags === 0 || operation !== 'CopyObject' || !copiesTags(input)) return;
+    // Who may copy tags is a matter of roles, which the test of permissions holds against what was called.
+    const { headers } = request;
+    const asCall = { ...headers, 'x-amz-copy-source': undefined };
+    const [source, version = ''] = header.replace(/^\//, '').split('?');
+    recorder.note({ method: 'GET', url: `/${source}?tagging&${version}`, headers: asCall }, '');
+    recorder.note({ method: 'PUT', url: `${request.url?.split('?')[0]}?tagging`, headers: asCall }, '');
+  };
+  const set = async (body: Buffer) => {
+    settings = settingsSchema.parse(JSON.parse(body.toString('utf8')));
+  };
+  return {
+    control: (request, response) => answerSwitch(request, response, { PUT: set }, () => settings),
+    readsBody(request) {
+      const model = models(describeCall(request).service);
+      return model !== undefined && hasDocument(model, request);
+    },
+    async refuses(request, response, body = Buffer.alloc(0)) {
+      const { service } = describeCall(request);
+      const model = models(service);
+      if (!model) return false;
+      try {
+        const end = await check(request, service, model, body);
+        if (end) response.once('close', end);
+        return false;
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        // What was not read has to be, or the caller never reads the answer.
+        request.resume();
+        sendRefusal(request, response, model, service, error);
+        return true;
+      }
+    },
+  };
+}
+
+function readInput(model: Model, service: string, request: IncomingMessage, body: Buffer): Read {
+  try {
+    const read = readRequest(model, request, body);
+    if (read) return read;
+  } catch (error) {
+    if (error instanceof URIError) throw new Refusal('InvalidURI', "Couldn't parse the specified URI.");
+    throw serialization(service, error, body);
+  }
+  // A REST path that the model lacks is answered by whoever knows it; a call by name is a mistake.
+  if (model.metadata.protocol === 'json' && request.headers['x-amz-target'] !== undefined)
+    throw new Refusal('UnknownOperationException', '');
+  return { operation: '', input: {} };
+}
+
+function validateInput(
+  model: Model,
+  service: string,
+  shape: string,
+  input: unknown,
+  body: Buffer,
+): Violation[] {
+  try {
+    return validate(model, shape, input);
+  } catch (error) {
+    throw serialization(service, error, body);
+  }
+}
+
+function serialization(service: string, error: unknown, body: Buffer): unknown {
+  if (!(error instanceof WrongType)) return error;
+  // S3's other arguments stand in address and headers.
+  if (service === 's3' && body.length === 0) return new Refusal('InvalidArgument', error.message);
+  return new Refusal(errorNames[service]?.serialization ?? 'SerializationException', error.message);
+}
+
+function asRefusal(service: string, violations: readonly Violation[]): Refusal {
+  const [first] = violations;
+  const missing = violations.find(({ kind }) => kind === 'required');
+  // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html
+  if (service === 'sqs' && missing)
+    return new Refusal(
+      'MissingParameter',
+      `The request must contain the parameter ${capital(missing.path)}.`,
+    );
+  // What S3 lacks stands in its body: the address names the rest.
+  if (service === 's3' && missing)
+    return new Refusal(
+      'MalformedXML',
+      'The XML you provided was not well-formed or did not validate against our published schema',
+    );
+  if (service === 's3' && first)
+    return new Refusal('InvalidArgument', `${first.constraint}: ${first.path}`, {
+      ArgumentName: first.path,
+      ArgumentValue: first.value,
+    });
+  return new Refusal(errorNames[service]?.constraint ?? 'ValidationException', wording(violations));
+}
+
+const capital = (path: string): string => path.charAt(0).toUpperCase() + path.slice(1);
+
+/** Undefined for a source that is not there: S3 says so itself. */
+async function factsOf(upstream: Upstream, header: string): Promise<SourceFacts | undefined> {
+  const { bucket: Bucket, key: Key, version: VersionId } = sourceOf(header);
+  try {
+    const [head, tagging] = await Promise.all([
+      upstream.s3.send(new HeadObjectCommand({ Bucket, Key, VersionId })),
+      upstream.s3.send(new GetObjectTaggingCommand({ Bucket, Key, VersionId })),
+    ]);
+    return { bytes: head.ContentLength ?? 0, tags: tagging.TagSet?.length ?? 0 };
+  } catch {
+    return undefined;
+  }
+}
+
+const tableSchema = z.object({
+  Table: z.object({ KeySchema: z.array(z.object({ AttributeName: z.string() })) }),
+});
+
+/** Key attributes by table, asked once: a table never changes them. */
+function keysOfTables(upstream: Upstream): KeysOf {
+  const known = new Map<string, readonly string[]>();
+  return async (table) => {
+    const found = known.get(table);
+    if (found) return found;
+    try {
+      const answer = tableSchema.parse(
+        await upstream.call('DynamoDB_20120810.DescribeTable', { TableName: table }),
+      );
+      const keys = answer.Table.KeySchema.map(({ AttributeName }) => AttributeName);
+      known.set(table, keys);
+      return keys;
+    } catch {
+      return undefined;
+    }
+  };
+}

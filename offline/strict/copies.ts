@@ -1,0 +1,37 @@
+/** What CopyObject asks of its source: at most 5 GB, and the permission to read and write tags if it has some. */
+import type { Input } from './quotas.ts';
+import { Refusal } from './refusal.ts';
+
+export interface Source {
+  readonly bucket: string;
+  readonly key: string;
+  readonly version?: string | undefined;
+}
+
+export interface SourceFacts {
+  readonly bytes: number;
+  readonly tags: number;
+}
+
+/** What x-amz-copy-source names. */
+export function sourceOf(header: string): Source {
+  const [place = '', query = ''] = header.replace(/^\//, '').split('?');
+  const [bucket = '', ...rest] = place.split('/');
+  return {
+    bucket: decodeURIComponent(bucket),
+    key: decodeURIComponent(rest.join('/')),
+    version: new URLSearchParams(query).get('versionId') ?? undefined,
+  };
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html */
+export function checkSource({ bytes }: SourceFacts, most: number): Refusal | undefined {
+  if (bytes <= most) return undefined;
+  return new Refusal(
+    'InvalidRequest',
+    `The specified copy source is larger than the maximum allowable size for a copy source: ${most}`,
+  );
+}
+
+/** Tags are copied, with permissions of their own, unless the request brings the new object's own. */
+export const copiesTags = ({ TaggingDirective }: Input): boolean => TaggingDirective !== 'REPLACE';
