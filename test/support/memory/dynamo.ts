@@ -21,7 +21,7 @@ import {
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
 import { Operations } from './clients.ts';
-import { awsError } from './errors.ts';
+import { awsError, withoutStack } from './errors.ts';
 import {
   type Action,
   type Bindings,
@@ -354,11 +354,14 @@ export class MemoryDynamo {
       throw awsError('dynamodb', 'TransactionConflictException', 'Transaction is ongoing for the item');
     const before = write.table.get(write.key);
     if (write.condition && !holds(write.condition.ast, before, write.bindings))
-      throw new ConditionalCheckFailedException({
-        message: 'The conditional request failed',
-        $metadata: { httpStatusCode: 400 },
-        ...(write.returnsOld && before ? { Item: marshalledItem(before) } : {}),
-      });
+      throw withoutStack(
+        () =>
+          new ConditionalCheckFailedException({
+            message: 'The conditional request failed',
+            $metadata: { httpStatusCode: 400 },
+            ...(write.returnsOld && before ? { Item: marshalledItem(before) } : {}),
+          }),
+      );
     const after = itemAfter(write, before);
     apply(write, after);
     const returned = returnedBy(returnValues, write, before, after);
@@ -417,11 +420,14 @@ export class MemoryDynamo {
       return { Code: 'None' };
     });
     if (isCancelled)
-      throw new TransactionCanceledException({
-        message: `Transaction cancelled, please refer cancellation reasons for specific reasons [${reasons.map((r) => r.Code).join(', ')}]`,
-        $metadata: { httpStatusCode: 400 },
-        CancellationReasons: reasons,
-      });
+      throw withoutStack(
+        () =>
+          new TransactionCanceledException({
+            message: `Transaction cancelled, please refer cancellation reasons for specific reasons [${reasons.map((r) => r.Code).join(', ')}]`,
+            $metadata: { httpStatusCode: 400 },
+            CancellationReasons: reasons,
+          }),
+      );
     for (const [index, write] of writes.entries()) apply(write, after[index]);
     if (token !== undefined) this.done.set(token, JSON.stringify(items));
     return ok;

@@ -93,12 +93,27 @@ const statuses: Readonly<Record<string, number>> = {
 
 export function awsError(service: Service, name: string, message: string): Error {
   const status = statuses[name] ?? 400;
-  return new (byName.get(`${service}.${name}`) ?? base[service])({
-    name,
-    message,
-    $fault: status >= 500 ? 'server' : 'client',
-    $metadata: { httpStatusCode: status, attempts: 1 },
-  });
+  const type = byName.get(`${service}.${name}`) ?? base[service];
+  const make = () =>
+    new type({
+      name,
+      message,
+      $fault: status >= 500 ? 'server' : 'client',
+      $metadata: { httpStatusCode: status, attempts: 1 },
+    });
+  // A request that is not valid is a fault of the code: its stack tells where.
+  return name === 'ValidationException' ? make() : withoutStack(make);
+}
+
+/** An error that the flow expects: its stack would take most of the time, and the SDK's tells nothing either. */
+export function withoutStack<E extends Error>(make: () => E): E {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
 }
 
 /** What each service answers when it is in trouble: the SDK tries it again. */

@@ -6,7 +6,7 @@ import { isHit } from './faults.ts';
 
 const ok = { $metadata: { httpStatusCode: 200 } };
 
-/** https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html: 10 entries, 256 KB in all (1 MB since 2025). */
+/** https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html: Array Members, maximum number of 10 items. */
 const maxEntries = 10;
 
 export class MemoryEvents {

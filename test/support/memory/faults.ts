@@ -35,7 +35,9 @@ export type Fault =
    * The effect happens when the test (or the scheduler) runs it. The caller dies, waits for it, or gets an error at once, as
    * after its own timeout.
    */
-  | { readonly mode: 'stall'; readonly caller?: 'dies' | 'waits' | 'timesOut' | undefined };
+  | { readonly mode: 'stall'; readonly caller?: 'dies' | 'waits' | 'timesOut' | undefined }
+  /** The effect happens at once, and the caller hears of it when the test (or the scheduler) says so: a frozen Lambda. */
+  | { readonly mode: 'freeze' };
 
 /** What happens to a call; undefined for a call that works. Asked once for each attempt, in order. */
 export type Plan = (call: Call) => Fault | undefined;
@@ -59,10 +61,10 @@ export interface Operation {
   run(state: object, input: object, attempt: Attempt): object;
 }
 
-/** An effect that has not happened yet. */
+/** An effect that has not happened yet, or an answer that nobody has heard. */
 export interface Stalled {
   readonly call: Call;
-  /** Lets it happen. A second time changes nothing. */
+  /** Lets it happen, or be heard. A second time changes nothing. */
   run(): void;
 }
 
@@ -92,7 +94,7 @@ export class Wire {
   turn: ((actor: Actor, operation: Operation) => Promise<void>) | undefined;
   /** Called at each attempt: time goes on. */
   onCall: () => void = () => {};
-  /** Effects that have not happened yet, the oldest first. */
+  /** Effects that have not happened yet and answers that nobody has heard, the oldest first. */
   readonly stalled: Stalled[] = [];
   /** Faults that hit a call. A plan that hits nothing proves nothing. */
   readonly hits: { readonly call: Call; readonly fault: Fault }[] = [];
@@ -125,7 +127,7 @@ export class Wire {
     ready: Promise<void> | undefined,
   ): Promise<object> {
     if (ready !== undefined) await ready;
-    const token = `token-${++this.tokens}`;
+    const token = String(++this.tokens);
     for (let attempt = 1; ; attempt++) {
       if (this.turn !== undefined) await this.turn(actor, operation);
       if (actor.isDead) return never();
@@ -176,6 +178,8 @@ export class Wire {
         return never();
       case 'stall':
         return this.stall(actor, operation, call, fault.caller ?? 'dies', run);
+      case 'freeze':
+        return this.stall(actor, operation, call, 'waits', settled(run));
     }
   }
 
@@ -208,6 +212,18 @@ export class Wire {
       throw awsError(operation.service, 'TimeoutError', 'the call took longer than the client waits');
     actor.isDead = true;
     return never();
+  }
+}
+
+/** Runs it now, and gives what came of it whenever it is asked. */
+function settled(run: () => object): () => object {
+  try {
+    const answer = run();
+    return () => answer;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
   }
 }
 

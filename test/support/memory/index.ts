@@ -13,7 +13,7 @@
  *   aws.plan = faultAt({ mode: 'lost' }, { actor: 'publisher', operation: 'TransactWriteItems', nth: 2 });
  *   aws.plan = faultsByCall([{ actor: 'publisher', n: 17, fault: { mode: 'hang', effect: true } }]);
  *   aws.hits                       // what was hit: a plan that hits nothing proves nothing
- *   aws.runStalled();              // what was stalled takes effect now
+ *   aws.runStalled();              // what was stalled takes effect now, what was frozen goes on
  *   a.kill();                      // a Lambda that timed out: its calls never come back
  *
  * A run of two actors, call by call; the integers come from fast-check and decide who goes on:
@@ -23,11 +23,18 @@
  *     sweep: (a) => sweep(depsOf(a), 'social_media'),
  *   });
  *
+ * For fast-check: someFaults(['publisher'], 40), someChoices(60), and everyFault for "each fault at each call": a run
+ * without faults says how many calls there are, and every (call, fault) is a run of its own. What holds after it is asked
+ * once the dead are replaced: another actor does what the flow's retry or sweep would do.
+ *
  * What is left is looked at past faults and counts:
  *
  *   aws.s3.keys('processed'); aws.s3.versions('raw', key); aws.s3.events; aws.dynamo.items('ledger');
  *   aws.glue.partitions('sluice', 'social_media'); aws.sfn.executions; aws.bus.entries; aws.athena.queries;
  *   aws.calls('dynamodb.Query');   // for "the cost does not grow": all actors' attempts
+ *
+ * What a test decides: aws.athena.answerOf, aws.glue.crawlers and jobRuns, aws.sfn.end(arn, status), aws.s3.expire(…),
+ * aws.s3.seed(…, size) for an object that is larger than the memory, aws.dynamo.seed and remove.
  *
  * Time is `aws.clock`: it goes on by a millisecond at each call, and `clock.sleep` waits without waiting.
  */
@@ -50,6 +57,7 @@ import { MemoryGlue } from './glue.ts';
 import { type BucketOptions, MemoryS3 } from './s3.ts';
 import { MemoryStepFunctions } from './sfn.ts';
 
+export { everyFault, type PlannedFault, someChoices, someFault, someFaults } from './arbitraries.ts';
 export { Clock } from './clock.ts';
 export {
   allOf,
@@ -216,12 +224,12 @@ export class MemoryAws {
     return this.wire.hits;
   }
 
-  /** Effects that have not happened yet, the oldest first. */
+  /** Effects that have not happened yet and answers that nobody has heard, the oldest first. */
   get stalled(): readonly Stalled[] {
     return this.wire.stalled;
   }
 
-  /** Lets every stalled effect happen, the oldest first. */
+  /** Lets every one of them happen or be heard, the oldest first. */
   runStalled(): void {
     for (const stalled of [...this.wire.stalled]) stalled.run();
   }

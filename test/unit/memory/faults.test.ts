@@ -392,6 +392,23 @@ describe('stall', () => {
   });
 });
 
+describe('freeze', () => {
+  test('the effect happens at once, and the caller goes on later with what is old by then', async () => {
+    aws.dynamo.seed('ledger', { ...Key, n: 1 });
+    aws.plan = faultAt({ mode: 'freeze' }, { actor: 'a' });
+    const read = a.documents.send(new GetCommand({ TableName, Key }));
+    expect(await isSettled(read)).toBe(false);
+    await add(aws.actor('b'));
+    aws.runStalled();
+    expect((await read).Item?.n).toBe(1);
+    aws.plan = faultAt({ mode: 'freeze' }, { actor: 'a' });
+    const write = add();
+    expect(count()).toBe(3);
+    aws.runStalled();
+    expect((await write).Attributes?.n).toBe(3);
+  });
+});
+
 describe('plans and counts', () => {
   test('a fault is for the nth call that matches', async () => {
     aws.plan = faultAt(

@@ -3,7 +3,16 @@ import { GetCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createStore } from '../../../src/lib/aws/store.ts';
-import { createMemoryAws, faultAt, interleave, type MemoryActor } from '../../support/memory/index.ts';
+import {
+  createMemoryAws,
+  everyFault,
+  faultAt,
+  faultsByCall,
+  interleave,
+  type MemoryActor,
+  someChoices,
+  someFaults,
+} from '../../support/memory/index.ts';
 
 const item = { TableName: 'ledger', Key: { pk: 'd', sk: 'n' } };
 
@@ -121,5 +130,71 @@ describe('an interleaving', () => {
     });
     expect(outcomes.a).toEqual({ status: 'done', value: 'abc' });
     expect(outcomes.b.status).toBe('done');
+  });
+});
+
+describe('a property', () => {
+  /** What a retry of the flow does: again, until it goes through or somebody else has done it. */
+  const insist = (step: (actor: MemoryActor) => Promise<void>) => async (actor: MemoryActor) => {
+    for (let i = 0; i < 5; i++)
+      try {
+        await step(actor);
+        return;
+      } catch {
+        // Tried again.
+      }
+    throw new Error('five tries');
+  };
+  /** Creates an item once, whoever does it and however often. */
+  const claim = insist(async (actor) => {
+    const { Item } = await actor.documents.send(new GetCommand({ ...item, ConsistentRead: true }));
+    if (Item !== undefined) return;
+    await actor.documents.send(
+      new UpdateCommand({
+        ...item,
+        UpdateExpression: 'SET holder = :me ADD n :one',
+        ConditionExpression: 'attribute_not_exists(pk)',
+        ExpressionAttributeValues: { ':me': actor.name, ':one': 1 },
+      }),
+    );
+  });
+
+  test('holds under each fault at each call', async () => {
+    const calm = createMemoryAws();
+    await claim(calm.actor('a'));
+    const calls = calm.actor('a').calls();
+    expect(calls).toBe(2);
+    for (let n = 1; n <= calls; n++)
+      for (const fault of everyFault) {
+        const aws = createMemoryAws();
+        aws.plan = faultsByCall([{ actor: 'a', n, fault }]);
+        await interleave(aws, [], { a: claim });
+        await claim(aws.actor('b'));
+        aws.runStalled();
+        expect(aws.hits).toHaveLength(1);
+        expect(aws.dynamo.items('ledger')).toMatchObject([{ n: 1 }]);
+      }
+  });
+
+  test('holds under faults and interleavings that fast-check makes up, the same each time', async () => {
+    const run = async (seed: number) => {
+      const seen: string[] = [];
+      await fc.assert(
+        fc.asyncProperty(someFaults(['a', 'b'], 4), someChoices(12), async (faults, choices) => {
+          const aws = createMemoryAws({ maxAttempts: 2 });
+          aws.plan = faultsByCall(faults);
+          const { trace } = await interleave(aws, choices, { a: claim, b: claim });
+          seen.push(trace.join(', '));
+          await claim(aws.actor('c'));
+          aws.runStalled();
+          expect(aws.dynamo.items('ledger')).toMatchObject([{ n: 1 }]);
+        }),
+        { numRuns: 2000, seed },
+      );
+      return seen;
+    };
+    const first = await run(7);
+    expect(await run(7)).toEqual(first);
+    expect(new Set(first).size).toBeGreaterThan(50);
   });
 });
