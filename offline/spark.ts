@@ -1,48 +1,56 @@
 /** The generic Spark job on files of this machine, without any AWS. */
 import { spawn } from 'node:child_process';
-import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Plan, type ReferenceData, type Summary, summarySchema } from '../src/lib/compiler/plan.ts';
 import { type InputFile, readStart } from '../src/lib/engine/inputFile.ts';
 import { refusedSampleBytes } from '../src/lib/engine/layout.ts';
 import { describeJob } from '../src/lib/engine/sparkJob.ts';
+import type { PackedInput } from '../src/lib/engine/unpack.ts';
 import { SetupError } from '../src/lib/errors.ts';
 import type { SparkHome } from './setup/environments.ts';
 
 const jobScript = resolve(import.meta.dirname, '../glue/job.py');
 
-/** Lays out a job in `folder`: numbered inputs, references, and the description, whose path it gives. */
+/** Lays out a job in `folder`: references, and the description, whose path it gives. The inputs are read where they are, packed ones too. */
 export async function layOutJob(
   folder: string,
   plan: Plan,
   references: readonly ReferenceData[],
-  inputs: readonly InputFile[],
-  output: { batch: string; outputDir: string; published?: string },
+  inputs: readonly (InputFile & Partial<Pick<PackedInput, 'compression'>>)[],
+  output: { batch: string; outputDir: string; published?: string; exclude?: readonly string[] },
+  limits: Parameters<typeof describeJob>[6] = {},
 ): Promise<{ job: string; summary: string }> {
-  await mkdir(join(folder, 'input'), { recursive: true });
+  await mkdir(folder, { recursive: true });
   const files = await Promise.all(
-    inputs.map(async (input, index) => {
-      const path = join(folder, 'input', String(index));
-      await copyFile(input.path, path);
+    inputs.map(async (input) => {
       const head =
         input.layout === 'refused'
-          ? (await readStart(path, refusedSampleBytes)).toString('base64')
+          ? (await readStart(input.path, refusedSampleBytes)).toString('base64')
           : undefined;
-      return { ...input, size: (await stat(path)).size, head };
+      return { ...input, compression: input.compression ?? null, size: (await stat(input.path)).size, head };
     }),
   );
   for (const { name, ndjson } of references) await writeFile(join(folder, `${name}.ndjson`), ndjson);
   const summary = join(folder, 'summary.json');
   const job = join(folder, 'job.json');
-  const description = describeJob(plan, output.batch, files, references, [], {
-    input: (index) => `file://${join(folder, 'input', String(index))}`,
-    reference: (name) => `file://${join(folder, `${name}.ndjson`)}`,
-    published: output.published === undefined ? null : `file://${output.published}`,
-    data: `file://${join(output.outputDir, 'data')}`,
-    quarantine: `file://${join(output.outputDir, 'quarantine')}`,
-    summary: `file://${summary}`,
-  });
+  const description = describeJob(
+    plan,
+    output.batch,
+    files,
+    references,
+    { exclude: output.exclude ?? [] },
+    {
+      input: (index) => `file://${resolve(inputs[index]?.path ?? '')}`,
+      reference: (name) => `file://${join(folder, `${name}.ndjson`)}`,
+      published: output.published === undefined ? null : `file://${output.published}`,
+      data: `file://${join(output.outputDir, 'data')}`,
+      quarantine: `file://${join(output.outputDir, 'quarantine')}`,
+      summary: `file://${summary}`,
+    },
+    limits,
+  );
   await writeFile(job, JSON.stringify(description));
   return { job, summary };
 }

@@ -52,6 +52,9 @@ export class TableMismatch extends SluiceError {}
 /** The Glue job run ended in another state than SUCCEEDED. The message is the job's own. */
 export class GlueJobFailed extends SluiceError {}
 
+/** A batch does not fit into the memory or the disk of the embedded engine: it moves to Glue. */
+export class EngineOutOfMemory extends SluiceError {}
+
 /** The crawler's last run failed. The message is the crawler's own. */
 export class CrawlerFailed extends SluiceError {}
 

@@ -1,5 +1,7 @@
 -- whole files to records (DuckDB)
-WITH bare AS (
+SELECT file, line, CASE WHEN octet_length(raw) > 16777216 THEN raw[1:65536] ELSE raw END AS raw,
+  CASE WHEN octet_length(raw) > 16777216 THEN 'record_too_large' ELSE fault END AS fault
+FROM (WITH bare AS (
   SELECT file, CASE WHEN raw[1:3] = '\xEF\xBB\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents
 ), decoded AS (
   SELECT file, raw, TRY(decode(raw)) AS text FROM bare
@@ -22,7 +24,7 @@ WITH bare AS (
 )
 SELECT file, (newlines + 1)::BIGINT AS line, encode(text) AS raw, NULL::VARCHAR AS fault FROM pieces
 UNION ALL
-SELECT file, 1::BIGINT, raw[1:65536], 'invalid_document' FROM decoded WHERE text IS NULL
+SELECT file, 1::BIGINT, raw[1:65536], 'invalid_document' FROM decoded WHERE text IS NULL)
 
 -- row part (DuckDB)
 WITH decoded AS (

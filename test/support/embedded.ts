@@ -47,6 +47,8 @@ export interface TransformOptions {
   readonly published?: string;
   /** Keeps the published rows here. */
   readonly keep?: string;
+  /** The most bytes of what is unpacked, where other ones than a test's usual. */
+  readonly limits?: Partial<typeof limits>;
 }
 
 /** `files`: object key -> content. */
@@ -71,7 +73,10 @@ export async function transform(
           bytes.subarray(0, headBytes),
           bytes.length,
         );
-        return unpackInput({ object, version: 'v1', path, layout, fault, header, compression }, limits);
+        return unpackInput(
+          { object, version: 'v1', path, layout, fault, header, compression },
+          { ...limits, ...options.limits },
+        );
       }),
     );
     const outputDir = join(folder, 'output');

@@ -10,6 +10,7 @@ export const reasonCodes = [
   'broken_archive',
   'archive_too_large',
   'document_too_large',
+  'record_too_large',
   'object_missing',
   'invalid_document',
   'records_missing',
@@ -30,6 +31,9 @@ export const reasonCodes = [
   'rejected',
 ] as const;
 export type ReasonCode = (typeof reasonCodes)[number];
+
+/** The longest record, in bytes, on both engines: DuckDB takes some ten times as much to parse one. */
+export const maxRecordBytes = 16 * 1024 * 1024;
 
 const outputColumn = z.object({
   name: z.string(),

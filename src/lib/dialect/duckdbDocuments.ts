@@ -1,4 +1,5 @@
 /** DuckDB's SQL from whole files to their records, and what a record's text must be. */
+import { maxRecordBytes } from '../compiler/plan.ts';
 import { type PathStep, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
 import { literal, trimmed } from './duckdbNames.ts';
@@ -39,11 +40,17 @@ const decodedDocuments = `bare AS (
   SELECT file, raw, TRY(decode(raw)) AS text FROM bare
 )`;
 
-/** documents(file, raw) -> records(file, line, raw, fault). */
+/** documents(file, raw) -> records(file, line, raw, fault). Of a record that is too large, the first bytes stay. */
 export function documentsSql(source: Contract['source']): string {
-  if (source.formats.includes('csv')) return csvRecords(source.csv);
-  if (source.formats.includes('json_concatenated')) return concatenatedRecords;
-  return arrayRecords(source.records ?? null);
+  const records = source.formats.includes('csv')
+    ? csvRecords(source.csv)
+    : source.formats.includes('json_concatenated')
+      ? concatenatedRecords
+      : arrayRecords(source.records ?? null);
+  return `
+SELECT file, line, CASE WHEN octet_length(raw) > ${maxRecordBytes} THEN raw[1:${rawSampleBytes}] ELSE raw END AS raw,
+  CASE WHEN octet_length(raw) > ${maxRecordBytes} THEN 'record_too_large' ELSE fault END AS fault
+FROM (${records})`.trim();
 }
 
 /** `recordsPath` null: the document is the array itself. */

@@ -1,12 +1,13 @@
 /** The embedded engine: DuckDB in this process carries out both parts of a plan on local files. Free of AWS. */
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { freemem } from 'node:os';
 import { join } from 'node:path';
-import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import type { DuckDBConnection } from '@duckdb/node-api';
 import { hiveSegment, readSegment } from '../catalog/partitionPath.ts';
 import { lineage, type Plan, quarantineColumns, type ReferenceData, type Summary } from '../compiler/plan.ts';
 import { duckType, identifier, list, literal } from '../dialect/duckdbNames.ts';
 import type { InputFile } from './inputFile.ts';
+import { memoryLimit, openDuckdb } from './instance.ts';
+import { asOutOfMemory } from './memory.ts';
 import { readRows } from './rowPart.ts';
 
 /** The keys that stand in partitions already; see `published` in the plan. Values are texts. */
@@ -27,20 +28,14 @@ export interface EmbeddedRun {
   readonly memoryBytes?: number | undefined;
 }
 
-/** Runs a plan. Gives the counts; the rows are in `outputDir`. Throws DuckDB's own errors for what no input may cause. */
+/**
+ * Runs a plan. Gives the counts; the rows are in `outputDir`. Throws EngineOutOfMemory for what does not fit, and DuckDB's own
+ * errors for what no input may cause.
+ */
 export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
   const scratch = join(run.outputDir, 'scratch');
   await mkdir(scratch, { recursive: true });
-  const instance = await DuckDBInstance.create(':memory:', {
-    temp_directory: scratch,
-    memory_limit: `${memoryLimit(run.memoryBytes ?? freemem())}B`,
-    // The workers of the row part come in no order; what is written is put in order first.
-    preserve_insertion_order: 'false',
-    // A checkpoint would compress the tables in memory, which costs more than it gives where they are read once.
-    checkpoint_threshold: '1TB',
-    autoinstall_known_extensions: 'false',
-    autoload_known_extensions: 'false',
-  });
+  const instance = await openDuckdb(scratch, run.memoryBytes);
   const db = await instance.connect();
   try {
     await db.run("SET TimeZone = 'UTC'");
@@ -48,19 +43,17 @@ export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
       await loadRows(db, name, columns, ndjson, scratch);
     await readRows(instance, db, run.plan, run.inputs);
     await rankRows(db, run, scratch);
-    await writeRows(db, run);
-    return await summarize(db, run.plan);
+    const summary = await summarize(db, run.plan);
+    await writeRows(db, run, summary);
+    return summary;
+  } catch (error) {
+    throw asOutOfMemory(error, `the batch ${run.batch} of ${run.plan.dataset}`);
   } finally {
     db.closeSync();
     instance.closeSync();
     await rm(scratch, { recursive: true, force: true });
   }
 }
-
-/** How much DuckDB holds before it writes to disk, in bytes: Node and what is not counted need the rest. */
-const memoryLimit = (available: number): number => Math.floor(Math.min(memoryAtMost, available * 0.6));
-
-const memoryAtMost = 1.75 * 1024 * 1024 * 1024;
 
 async function loadRows(
   db: DuckDBConnection,
@@ -112,7 +105,18 @@ async function loadPublishedKeys(
   await loadRows(db, 'published', columns, found.map((row) => JSON.stringify(row)).join('\n'), scratch);
 }
 
-async function writeRows(db: DuckDBConnection, { plan, batch, outputDir }: EmbeddedRun): Promise<void> {
+/**
+ * How many partitions are written at once: DuckDB holds 2,048 values of each of their columns, some 32 KiB, however few rows a
+ * partition has. More partitions are written one share after the other.
+ */
+const partitionsAtOnce = (columns: number, memory: number): number =>
+  Math.max(1, Math.floor(memory / 8 / (columns * 32 * 1024)));
+
+async function writeRows(
+  db: DuckDBConnection,
+  { plan, batch, outputDir, memoryBytes }: EmbeddedRun,
+  { partitions }: Pick<Summary, 'partitions'>,
+): Promise<void> {
   const keys = plan.partitionKeys.map((k) => identifier(k.name));
   const lineageNames = new Set(lineage.map((c) => c.name));
   const output = plan.columns.map(({ name, type }) =>
@@ -131,11 +135,24 @@ async function writeRows(db: DuckDBConnection, { plan, batch, outputDir }: Embed
   ];
   await mkdir(join(outputDir, 'data'), { recursive: true });
   await mkdir(join(outputDir, 'quarantine'), { recursive: true });
-  await db.run(`SET preserve_insertion_order = true;
-    COPY (SELECT ${[...output, ...keys].join(', ')} FROM ranked WHERE _fate = 'published'
-      ORDER BY ${order.join(', ')})
-    TO ${literal(join(outputDir, 'data'))}
-    (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (${keys.join(', ')}), OVERWRITE_OR_IGNORE)`);
+  const columns = [...output, ...keys].join(', ');
+  const copy = (rows: string) =>
+    db.run(`COPY (${rows}) TO ${literal(join(outputDir, 'data'))}
+      (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (${keys.join(', ')}), OVERWRITE_OR_IGNORE)`);
+  await db.run('SET preserve_insertion_order = true');
+  const atOnce = partitionsAtOnce(output.length, memoryLimit(memoryBytes));
+  if (partitions.length <= atOnce)
+    await copy(`SELECT ${columns} FROM ranked WHERE _fate = 'published' ORDER BY ${order.join(', ')}`);
+  else {
+    await db.run(`
+      CREATE TABLE shares AS SELECT *, (row_number() OVER (ORDER BY ${keys.join(', ')}) - 1) // ${atOnce} AS __share
+        FROM (SELECT DISTINCT ${keys.join(', ')} FROM ranked WHERE _fate = 'published');
+      CREATE TABLE in_shares AS SELECT ${columns}, __share FROM ranked JOIN shares USING (${keys.join(', ')})
+        WHERE _fate = 'published' ORDER BY ${['__share', ...order].join(', ')}`);
+    for (let share = 0; share * atOnce < partitions.length; share++)
+      await copy(`SELECT * EXCLUDE (__share) FROM in_shares WHERE __share = ${share}`);
+    await db.run('DROP TABLE in_shares; DROP TABLE shares');
+  }
   await renameAsHive(join(outputDir, 'data'));
   const quarantined = await db.runAndReadAll("SELECT 1 FROM ranked WHERE _fate = 'quarantined' LIMIT 1");
   if (quarantined.currentRowCount === 0) return;

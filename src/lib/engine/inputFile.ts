@@ -1,7 +1,7 @@
 /** A raw file on the local disk, and how its bytes are read. */
 import { type FileHandle, open } from 'node:fs/promises';
-import type { ReasonCode } from '../compiler/plan.ts';
-import { type Layout, lengthOfMark } from './layout.ts';
+import { maxRecordBytes, type ReasonCode } from '../compiler/plan.ts';
+import { type Layout, lengthOfMark, refusedSampleBytes } from './layout.ts';
 
 export interface InputFile {
   readonly object: string;
@@ -34,24 +34,48 @@ export interface Chunk {
   readonly firstLine: number;
   readonly lines: number;
   readonly text: Buffer;
+  /** The chunk is the start of one line that is longer than a record may be. */
+  readonly isTooLong: boolean;
 }
 
 const chunkBytes = 1024 * 1024;
 
-/** Cuts a file at line ends into chunks of about a MiB; its byte order mark is left out. */
-export async function* chunksOf(path: string): AsyncGenerator<Chunk> {
+/** Cuts a file at line ends into chunks of about a MiB; its byte order mark is left out. A line that is too long is never held. */
+export async function* chunksOf(path: string, maxLineBytes: number = maxRecordBytes): AsyncGenerator<Chunk> {
   const handle = await open(path);
   try {
-    let buffer = Buffer.allocUnsafe(chunkBytes);
+    let buffer = Buffer.allocUnsafe(Math.min(chunkBytes, maxLineBytes + 1));
     let filled = 0;
     let firstLine = 1;
     let position = lengthOfMark(await startOf(handle, 3));
+    let isSkipping = false;
     for (;;) {
-      // A line longer than the buffer makes it grow.
-      if (filled === buffer.length) buffer = Buffer.concat([buffer, Buffer.allocUnsafe(buffer.length)]);
+      if (filled > maxLineBytes) {
+        yield { firstLine, lines: 1, text: buffer.subarray(0, refusedSampleBytes), isTooLong: true };
+        filled = 0;
+        isSkipping = true;
+      }
+      // A line longer than the buffer makes it grow, so that it holds no longer one than a record may be.
+      if (filled === buffer.length) {
+        const grown = Buffer.allocUnsafe(Math.min(2 * buffer.length, maxLineBytes + 1));
+        buffer.copy(grown);
+        buffer = grown;
+      }
       const { bytesRead } = await handle.read(buffer, filled, buffer.length - filled, position);
       position += bytesRead;
       filled += bytesRead;
+      if (isSkipping) {
+        const found = buffer.subarray(0, filled).indexOf(newline);
+        if (found < 0) {
+          filled = 0;
+          if (bytesRead === 0) return;
+          continue;
+        }
+        buffer.copyWithin(0, found + 1, filled);
+        filled -= found + 1;
+        firstLine++;
+        isSkipping = false;
+      }
       const end = bytesRead === 0 ? filled : buffer.subarray(0, filled).lastIndexOf(newline);
       if (end > 0 || (end === 0 && bytesRead > 0)) {
         const text = buffer.subarray(0, end);
@@ -85,7 +109,9 @@ function* withoutBlankRuns(text: Buffer, firstLine: number): Generator<Chunk, nu
   let lineStart = 0;
   let isBlank = true;
   const partUntil = (end: number, lines: number): Chunk[] =>
-    lines > 0 ? [{ firstLine: part.firstLine, lines, text: text.subarray(part.start, end) }] : [];
+    lines > 0
+      ? [{ firstLine: part.firstLine, lines, text: text.subarray(part.start, end), isTooLong: false }]
+      : [];
   for (let i = 0; i <= text.length; i++) {
     const byte = i < text.length ? text[i] : newline;
     if (byte !== newline) {

@@ -1,6 +1,10 @@
 /** Parquet files without the rows of certain objects: what is left of a published file when some of its rows are replaced. */
-import { DuckDBInstance } from '@duckdb/node-api';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { identifier, literal } from '../dialect/duckdbNames.ts';
+import { openDuckdb } from './instance.ts';
+import { asOutOfMemory } from './memory.ts';
 
 export interface Rewriting {
   /** A local Parquet file, and where what is left of it goes. */
@@ -10,18 +14,22 @@ export interface Rewriting {
   readonly columns: { readonly object: string; readonly version: string };
 }
 
-/** `kept` and `removed` rows of each; a file without rows to remove, or to keep, is not written. */
+/**
+ * `kept` and `removed` rows of each; a file without rows to remove, or to keep, is not written. Throws EngineOutOfMemory for a
+ * file that does not fit.
+ */
 export async function rewriteWithout(
   rewritings: readonly Rewriting[],
   origins: readonly { object: string; version: string }[],
 ): Promise<{ kept: number; removed: number }[]> {
-  const instance = await DuckDBInstance.create(':memory:', {
-    autoinstall_known_extensions: 'false',
-    autoload_known_extensions: 'false',
-  });
+  const scratch = await mkdtemp(join(tmpdir(), 'sluice-rewrite-'));
+  const instance = await openDuckdb(scratch);
   const db = await instance.connect();
   try {
-    await db.run("SET TimeZone = 'UTC'; CREATE TABLE origins (o VARCHAR, v VARCHAR)");
+    // What is left keeps its order.
+    await db.run(
+      "SET TimeZone = 'UTC'; SET preserve_insertion_order = true; CREATE TABLE origins (o VARCHAR, v VARCHAR)",
+    );
     const appender = await db.createAppender('origins');
     for (const { object, version } of origins) {
       appender.appendVarchar(object);
@@ -47,8 +55,11 @@ export async function rewriteWithout(
       );
     }
     return results;
+  } catch (error) {
+    throw asOutOfMemory(error, `a published file whose rows are replaced`);
   } finally {
     db.closeSync();
     instance.closeSync();
+    await rm(scratch, { recursive: true, force: true });
   }
 }

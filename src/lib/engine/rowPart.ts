@@ -52,7 +52,8 @@ export async function readRows(
         appendSingle(single, file, 1, await readStart(input.path, refusedSampleBytes), input.fault);
       else
         for await (const chunk of chunksOf(input.path))
-          if (isUtf8(chunk.text)) await workers.addLines(file, chunk);
+          if (chunk.isTooLong) appendSingle(single, file, chunk.firstLine, chunk.text, 'record_too_large');
+          else if (isUtf8(chunk.text)) await workers.addLines(file, chunk);
           else appendLineByLine(single, file, chunk);
     }
     single.closeSync();
@@ -67,6 +68,9 @@ export async function readRows(
 const portionLines = 122_880;
 const portionBytes = 64 * 1024 * 1024;
 
+/** So many columns take a worker's memory for the other as well: DuckDB holds 2,048 values of each, in each of its steps. */
+const manyColumns = 500;
+
 /** A document of so many bytes has the memory for itself: to parse one takes some ten times its size. */
 const largeDocument = 16 * 1024 * 1024;
 
@@ -77,7 +81,7 @@ const largeDocument = 16 * 1024 * 1024;
  */
 async function openWorkers(instance: DuckDBInstance, plan: Plan) {
   const workers = await Promise.all(
-    Array.from({ length: availableParallelism() }, async () => ({
+    Array.from({ length: plan.columns.length > manyColumns ? 1 : availableParallelism() }, async () => ({
       db: await instance.connect(),
       work: Promise.resolve(),
     })),

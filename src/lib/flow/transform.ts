@@ -1,10 +1,10 @@
 /** The two ways to transform a batch into staging: embedded in this Lambda, or as a Glue job. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import type { z } from 'zod';
-import { address, type ObjectRef } from '../aws/store.ts';
+import { address } from '../aws/store.ts';
 import { compile } from '../compiler/compile.ts';
 import {
   accountingSchema,
@@ -14,9 +14,10 @@ import {
   summarySchema,
 } from '../compiler/plan.ts';
 import type { EmbeddedRun } from '../engine/embedded.ts';
-import { refusedSampleBytes } from '../engine/layout.ts';
+import { asOutOfMemory } from '../engine/memory.ts';
 import { type ObjectsBelow, publishedKeys } from '../engine/publishedKeys.ts';
-import { describeJob, type SparkInput } from '../engine/sparkJob.ts';
+import { requireUnpacked } from '../engine/size.ts';
+import { describeJob } from '../engine/sparkJob.ts';
 import { unpackInput } from '../engine/unpack.ts';
 import { GlueJobFailed } from '../errors.ts';
 import { parallel } from '../parallel.ts';
@@ -46,6 +47,7 @@ export async function transformEmbedded(
       else await store.download({ bucket: config.rawBucket, key: file.object, version: file.version }, path);
       return unpackInput({ ...inputOf(file), path });
     });
+    requireUnpacked(inputs);
     const outputDir = join(folder, 'output');
     const summary = await run({
       plan,
@@ -71,14 +73,16 @@ export async function transformEmbedded(
     }
     await store.writeText(at.summary, JSON.stringify(summary));
     return { run: attempt, accounting: accountingSchema.parse(summary) };
+  } catch (error) {
+    throw asOutOfMemory(error, `the batch ${batch} of ${dataset}`);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
 /**
- * Starts the Glue job. Exactly the versions of the batch are copied beside the job's description, under plain numbers:
- * Hadoop reads neither versions nor keys with colons. Throws EngineBusy at the job's limit of concurrent runs.
+ * Starts the Glue job, which reads the versions of the batch where they are. Throws EngineBusy at the job's limit of concurrent
+ * runs.
  */
 export async function startGlueJob(
   deps: Deps,
@@ -91,15 +95,21 @@ export async function startGlueJob(
   const at = places(config).run(dataset, batch, attempt);
   const output = places(config).run(dataset, batch, runOfJob(attempt, '{jobRun}'));
   await parallel(references, 8, ({ name, ndjson }) => store.writeText(at.reference(name), ndjson));
-  const inputs = await parallel(profile.files, 32, (file, index) => placeInput(deps, file, at.input(index)));
-  const job = describeJob(plan, batch, inputs, references, replaces, {
-    input: (index) => address(at.input(index)),
-    reference: (name) => address(at.reference(name)),
-    published: address({ bucket: config.processedBucket, key: `${plan.table}/` }),
-    data: address(output.data),
-    quarantine: address(output.quarantine),
-    summary: address(output.summary),
-  });
+  const job = describeJob(
+    plan,
+    batch,
+    profile.files,
+    references,
+    { replaces },
+    {
+      input: (index) => address({ bucket: config.rawBucket, key: profile.files[index]?.object ?? '' }),
+      reference: (name) => address(at.reference(name)),
+      published: address({ bucket: config.processedBucket, key: `${plan.table}/` }),
+      data: address(output.data),
+      quarantine: address(output.quarantine),
+      summary: address(output.summary),
+    },
+  );
   await store.writeText(at.job, JSON.stringify(job));
   const jobRun = await catalog.startJob(config.glueJob, { '--job': address(at.job) });
   return { run: runOfJob(attempt, jobRun), jobRun };
@@ -107,34 +117,6 @@ export async function startGlueJob(
 
 /** Each run of the job writes to a place of its own: the job puts its own id where the mark stands. */
 const runOfJob = (attempt: string, jobRun: string): string => `${attempt}-${jobRun}`;
-
-/** Puts one raw version where Spark reads it: a copy within S3, or unpacked through this machine's disk. */
-async function placeInput(
-  { config, store }: Pick<Deps, 'config' | 'store'>,
-  file: ProfiledFile,
-  target: ObjectRef,
-): Promise<SparkInput> {
-  const source = { bucket: config.rawBucket, key: file.object, version: file.version };
-  if (file.layout === 'refused' || file.size === 0) return file;
-  if (file.compression === null) {
-    await store.copy(source, target);
-    return file;
-  }
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-'));
-  try {
-    const packed = join(folder, 'packed');
-    await store.download(source, packed);
-    const { path, layout, fault } = await unpackInput({ ...inputOf(file), path: packed });
-    if (layout === 'refused') {
-      const { head } = await store.head(source, refusedSampleBytes);
-      return { ...file, layout, fault, head: Buffer.from(head).toString('base64') };
-    }
-    await store.upload(path, target);
-    return { ...file, size: (await stat(path)).size };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
 
 type ProfiledFile = Profile['files'][number];
 

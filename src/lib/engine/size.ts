@@ -1,0 +1,86 @@
+/** How much a raw file holds, unpacked, before it is unpacked: what the choice of the engine goes by. Free of AWS. */
+import type { EngineChoice } from '../config.ts';
+import { EngineOutOfMemory } from '../errors.ts';
+import type { InputFile } from './inputFile.ts';
+import { type Compression, unpackStart } from './unpack.ts';
+
+/** A file of which parts can be read. */
+export interface PackedFile {
+  /** Bytes, as it stands in the store. */
+  readonly size: number;
+  readonly compression: Compression | null;
+  /** The bytes from `start` to before `end`. */
+  read(start: number, end: number): Promise<Uint8Array>;
+}
+
+/** The first bytes tell how well a file is packed: so many are looked at, and no more than so many of what they unpack to. */
+const sampleBytes = 256 * 1024;
+const sampleLimit = 64 * 1024 * 1024;
+
+/**
+ * Bytes that a file holds. Exact for one that is not packed and for zstd that says its size (RFC 8878, 3.1.1.1.4). For gzip, its
+ * last four bytes are the size of its last member, without what exceeds 32 bits (RFC 1952, 2.3.1): it counts where it fits what the
+ * first bytes say, and where it is more. Else what the first bytes say, which a file that is packed better later exceeds.
+ */
+export async function unpackedBytes({ size, compression, read }: PackedFile): Promise<number> {
+  if (compression === null || size === 0) return size;
+  const head = await read(0, Math.min(size, sampleBytes));
+  if (compression === 'zstd') {
+    const known = zstdContentSize(head);
+    if (known !== null) return known;
+  }
+  const sample = (await unpackStart(head, compression, sampleLimit))?.length ?? 0;
+  const guess = Math.round((sample / head.length) * size);
+  if (compression === 'zstd' || size < 18) return guess;
+  const trailer = Buffer.from(await read(size - 4, size));
+  const rest = trailer.length === 4 ? trailer.readUInt32LE() : 0;
+  const told = rest + Math.max(0, Math.round((guess - rest) / wrap)) * wrap;
+  return told >= guess / 2 ? told : guess;
+}
+
+/** What gzip's size is counted modulo. */
+const wrap = 2 ** 32;
+
+/** The size in the header of a zstd frame; null where it has none. https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1 */
+function zstdContentSize(head: Uint8Array): number | null {
+  const descriptor = head[4] ?? 0;
+  const isSingleSegment = (descriptor & 0x20) !== 0;
+  const flag = descriptor >> 6;
+  const length = flag === 0 ? (isSingleSegment ? 1 : 0) : 2 ** flag;
+  if (length === 0) return null;
+  const start = 5 + (isSingleSegment ? 0 : 1) + ([0, 1, 2, 4][descriptor & 3] ?? 0);
+  const field = Buffer.from(head.subarray(start, start + length));
+  if (field.length < length) return null;
+  if (length === 8) return Number(field.readBigUInt64LE());
+  return length === 2 ? field.readUInt16LE() + 256 : field.readUIntLE(0, length);
+}
+
+/** What of a file the choice of the engine goes by. */
+export interface SizedFile {
+  readonly layout: InputFile['layout'];
+  /** See unpackedBytes. */
+  readonly unpacked: number;
+}
+
+/** The engine for a batch: the one that an operator chose, else the embedded one for what it can hold. Nothing of a refused file is held. */
+export function chooseEngine(
+  choice: EngineChoice,
+  files: readonly SizedFile[],
+  embeddedLimitBytes: number,
+): 'embedded' | 'glue' {
+  if (choice !== 'auto') return choice;
+  const bytes = files.reduce((sum, f) => sum + (f.layout === 'refused' ? 0 : f.unpacked), 0);
+  return bytes <= embeddedLimitBytes ? 'embedded' : 'glue';
+}
+
+/**
+ * Throws EngineOutOfMemory for a file that unpacks to more than this machine's disk is made for: what it held was not known before.
+ * Spark takes it.
+ */
+export function requireUnpacked(inputs: readonly Pick<InputFile, 'object' | 'fault'>[]): void {
+  const tooLarge = inputs.find(({ fault }) => fault === 'archive_too_large');
+  if (tooLarge)
+    throw new EngineOutOfMemory(
+      `${tooLarge.object} unpacks to more than the embedded engine takes; run its batch on Glue`,
+    );
+}

@@ -1,0 +1,168 @@
+/** What only Spark does: it reads raw files where they are, splits them, and unpacks them itself. Small cases, each against the embedded engine. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { ensureSpark } from '../../offline/setup/environments.ts';
+import { layOutJob, type SparkSession, startSparkSession } from '../../offline/spark.ts';
+import { parseContract } from '../../src/lib/contract/load.ts';
+import type { Contract } from '../../src/lib/contract/schema.ts';
+import { lookAt } from '../../src/lib/engine/layout.ts';
+import {
+  contractWith,
+  type EngineResult,
+  record,
+  type TransformOptions,
+  transform,
+} from '../support/embedded.ts';
+
+let folder: string;
+let session: SparkSession;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sluice-session-'));
+  session = await startSparkSession(await ensureSpark(console.log), folder);
+});
+afterAll(async () => {
+  session?.close();
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+});
+
+type Files = Readonly<Record<string, string | Uint8Array>>;
+type Limits = Parameters<typeof layOutJob>[5];
+
+/** On Spark, from the bytes as they came: packed ones stay packed. */
+const onSpark = (
+  contract: Contract,
+  files: Files,
+  options: TransformOptions & { exclude?: readonly string[] } = {},
+  limits: Limits = {},
+): Promise<EngineResult> =>
+  transform(contract, files, {
+    ...options,
+    engine: async ({ plan, references, inputs, batch, outputDir }, at) => {
+      const packed = await Promise.all(
+        inputs.map(async ({ object, version }, i) => {
+          const bytes = Buffer.from(files[object] ?? '');
+          const path = join(at, `packed-${i}`);
+          await writeFile(path, bytes);
+          return { object, version, path, ...(await lookAt(contract.source, bytes, bytes.length)) };
+        }),
+      );
+      const { published, exclude = [] } = options;
+      const output = { batch, outputDir, exclude, ...(published === undefined ? {} : { published }) };
+      return session.run(await layOutJob(join(at, 'job'), plan, references, packed, output, limits));
+    },
+  });
+
+const comparable = ({ summary, rows, quarantine, partitions }: EngineResult) => {
+  const texts = (items: readonly object[]) =>
+    items.map((row) => JSON.stringify(row, (_, v: unknown) => (typeof v === 'bigint' ? `${v}n` : v))).sort();
+  return { summary, rows: texts(rows), quarantine: texts(quarantine), partitions: [...new Set(partitions)] };
+};
+
+async function expectSame(contract: Contract, files: Files): Promise<EngineResult> {
+  const [embedded, spark] = [await transform(contract, files), await onSpark(contract, files)];
+  expect(comparable(spark)).toEqual(comparable(embedded));
+  return spark;
+}
+
+const contract = contractWith('  - { name: text, path: text, type: string }');
+
+test('Spark unpacks gzip of one and of many members, and zstd, itself; a broken archive is refused whole', async () => {
+  const lines = (from: number) => `${record({ id: from })}\nno JSON\n${record({ id: from + 1 })}\n`;
+  const packed = gzipSync(lines(20));
+  const { summary } = await expectSame(contract, {
+    'test/one.gz': gzipSync(lines(0)),
+    'test/many.gz': Buffer.concat([gzipSync(lines(10)), gzipSync(lines(12))]),
+    'test/padded.gz': Buffer.concat([packed, Buffer.alloc(100)]),
+    'test/a.zst': zstdCompressSync(lines(30)),
+    'test/array.gz': gzipSync(`[${record({ id: 40 })},${record({ id: 41 })}]`),
+    'test/cut.gz': packed.subarray(0, -9),
+    'test/cut.zst': zstdCompressSync(lines(50)).subarray(0, -5),
+    'test/plain.json': `\uFEFF${lines(60)}`,
+  });
+  expect(summary.reasons).toEqual({ broken_archive: 2, invalid_json: 6 });
+});
+
+test('a small archive of one huge line is one quarantined row, and the lines around it are rows', async () => {
+  const huge = Buffer.alloc(300_000_000, 'x');
+  const gz = gzipSync(
+    Buffer.concat([Buffer.from(`${record({ id: 1 })}\n`), huge, Buffer.from(`\n${record({ id: 2 })}`)]),
+  );
+  const { summary, quarantine } = await onSpark(contract, { 'test/huge.gz': gz });
+  expect(summary).toMatchObject({ rowsRead: 3, published: 2, reasons: { record_too_large: 1 } });
+  expect(quarantine).toMatchObject([{ line: 2n, raw: 'x'.repeat(1024) }]);
+});
+
+test('limits hold while an archive is unpacked', async () => {
+  const lines = gzipSync(`${record({ id: 1 })}\n`.repeat(1000));
+  const array = gzipSync(`[${`${record({ id: 1 })},`.repeat(999)}${record({ id: 1 })}]`);
+  const { summary } = await onSpark(
+    contract,
+    { 'test/a.gz': lines, 'test/b.gz': array },
+    {},
+    { archive: 2000, json: 2000 },
+  );
+  expect(summary.reasons).toEqual({ archive_too_large: 1, document_too_large: 1 });
+});
+
+test('a table of constant partitions, with neither an event time nor a key, gets its rows', async () => {
+  const plain = parseContract(
+    'test.yml',
+    JSON.stringify({
+      dataset: 'test',
+      source: { prefix: 'test/', formats: ['ndjson'] },
+      columns: [{ name: 'id', path: 'id', type: 'bigint' }],
+      partitionBy: [{ name: 'source', constant: 'test' }],
+    }),
+  );
+  const { rows } = await expectSame(plain, { 'test/a.json': '{"id":1}\n{"id":2}' });
+  expect(rows).toHaveLength(2);
+});
+
+test('dates and times before 1582 are published as they are', async () => {
+  const old = contractWith('  - { name: born, path: born, type: date }');
+  const { summary } = await expectSame(old, {
+    'test/a.json': [
+      record({ id: 1, at: '0001-01-01T00:00:00Z', born: '0001-01-01' }),
+      record({ id: 2, at: '1582-10-04T12:00:00Z', born: '1582-10-10' }),
+      record({ id: 3, at: '1899-12-31T23:59:59Z', born: null }),
+    ].join('\n'),
+  });
+  expect(summary.published).toBe(3);
+});
+
+test('lines are read once each and keep their numbers, wherever splits fall', async () => {
+  // Splits of 64 MiB: lines of many lengths, a bad one every now and then, and one across a whole split.
+  const texts = Array.from({ length: 900 }, (_, id) =>
+    id % 97 === 0 ? `bad ${id}` : record({ id, text: 'y'.repeat((id * 7919) % 300_000) }),
+  );
+  texts.splice(400, 0, 'z'.repeat(80_000_000));
+  const spark = await onSpark(contract, { 'test/a.json': `${texts.join('\n')}\n` });
+  const embedded = await transform(contract, { 'test/a.json': `${texts.join('\n')}\n` });
+  expect(spark.summary).toEqual(embedded.summary);
+  const numbers = ({ quarantine }: EngineResult) => quarantine.map((q) => [q.line, q.reason]);
+  expect(numbers(spark)).toEqual(numbers(embedded));
+});
+
+test('keys of objects that were never committed, and of the batch itself, are no duplicates', async () => {
+  const published = await mkdtemp(join(folder, 'published-'));
+  const once = contractWith('', 'dedupe: { key: [id], scope: published }');
+  const later = '2025-10-07T00:00:00Z';
+  await transform(
+    once,
+    { 'test/a.json': [record({ id: 1 }), record({ id: 2 }), record({ id: 3, at: later })].join('\n') },
+    { keep: published },
+  );
+  // DuckDB calls its file data_0.parquet: as an attempt's that was never committed, it counts no more.
+  const again = {
+    'test/b.json': [record({ id: 1 }), record({ id: 3, at: later }), record({ id: 4 })].join('\n'),
+  };
+  expect((await onSpark(once, again, { published })).summary).toMatchObject({ published: 1, duplicates: 2 });
+  expect((await onSpark(once, again, { published, exclude: ['data_'] })).summary).toMatchObject({
+    published: 3,
+    duplicates: 0,
+  });
+  expect(await readFile(join(published, 'source=test/day=06/data_0.parquet'))).toBeDefined();
+});
