@@ -46,7 +46,7 @@ const onSpark = (
           const bytes = Buffer.from(files[object] ?? '');
           const path = join(at, `packed-${i}`);
           await writeFile(path, bytes);
-          return { object, version, path, ...(await lookAt(contract.source, bytes, bytes.length)) };
+          return { object, version, path, ...(await lookAt(contract, bytes, bytes.length)) };
         }),
       );
       const { published, exclude = [] } = options;

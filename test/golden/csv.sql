@@ -1,5 +1,7 @@
 -- whole files to records (DuckDB)
-WITH bare AS (
+SELECT file, line, CASE WHEN octet_length(raw) > 16777216 THEN raw[1:65536] ELSE raw END AS raw,
+  CASE WHEN octet_length(raw) > 16777216 THEN 'record_too_large' ELSE fault END AS fault
+FROM (WITH bare AS (
   SELECT file, CASE WHEN raw[1:3] = '\xEF\xBB\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents
 ), decoded AS (
   SELECT file, raw, TRY(decode(raw)) AS text FROM bare
@@ -29,7 +31,7 @@ WITH bare AS (
 SELECT file, line::BIGINT AS line, raw, NULL::VARCHAR AS fault
 FROM placed WHERE CASE WHEN n > 1 THEN true ELSE NOT coalesce(regexp_full_match(TRY(decode(raw)), '(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
 ]*)(?:\x{7c}(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
-]*))*[\r\n]*'), true) END
+]*))*[\r\n]*'), false) END)
 
 -- row part (DuckDB)
 WITH decoded AS (
