@@ -100,7 +100,7 @@ const blankRun = 8;
 function* withoutBlankRuns(text: Buffer, firstLine: number): Generator<Chunk, number> {
   const lines = linesOf(text, text.length / usualLineBytes);
   if (lines !== null) {
-    yield { firstLine, lines, text };
+    yield { firstLine, lines, text, isTooLong: false };
     return firstLine + lines;
   }
   let part = { start: 0, firstLine };
