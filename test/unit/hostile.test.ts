@@ -244,3 +244,33 @@ test('a lookup may have columns that objects inherit, and lacks those that it ha
   });
   expect(() => loadLookup('f.csv', rows, { id: 'bigint' }, ['toString'])).toThrow('has no column toString');
 });
+
+test('one odd row changes a type in the Catalog for good, and fails no later batch', () => {
+  const contract = contractWith(
+    '  - { name: user_id, path: user.id, type: bigint, required: true }\n  - { name: tag, path: "tags[*]", type: array<string> }',
+    'explode: items',
+  );
+  const good = { id: 1, at: 'x', user: { id: 2 }, tags: ['a'], items: [{}] };
+  const seen = typeOf(good);
+  for (const odd of [
+    { user: 'none', tags: 'none', items: 'none' },
+    { user: 7, tags: {}, items: {} },
+    { user: [1], tags: 3, items: 4 },
+    { id: { is: 'odd' }, at: [] },
+  ]) {
+    // Alone it is all that the Catalog knows; with others it is a string there.
+    for (const record of [typeOf({ ...good, ...odd }), typeOf(good, odd)])
+      expect(() => requireReadable(contract, { name: 'raw', record, seen })).not.toThrow();
+    expect(() => requireReadable(contract, { name: 'raw', record: typeOf(good, odd) })).not.toThrow();
+  }
+  const missing = typeOf({ id: 1, at: 'x' });
+  expect(() => requireReadable(contract, { name: 'raw', record: missing, seen: missing })).toThrow(
+    'required column "user_id" (bigint, from user.id) is not in',
+  );
+});
+
+function typeOf(...records: readonly object[]) {
+  const type = toHiveType(shapeOfAll(records));
+  if (type.kind !== 'struct') throw new Error('no struct');
+  return type;
+}

@@ -31,26 +31,39 @@ export function recordType(
   return { kind: 'struct', fields: [...own, ...extra] };
 }
 
-/** Throws SchemaMismatch, naming every required column the Catalog lacks and every column it knows otherwise. */
+/**
+ * Throws SchemaMismatch, naming every required column that the Catalog lacks and every column that it knows otherwise. What
+ * the batch's own records have is readable whatever the Catalog says: one odd row of another file changes a type there for good.
+ */
 export function requireReadable(contract: Contract, rawTable: RawTable): void {
   const isText = contract.source.formats.includes('csv');
   const where = isText ? 'the headers of its files' : `the Catalog table ${rawTable.name}`;
+  const { record, seen } = rawTable;
+  /** What the batch itself has there; asked where the Catalog has something else in its way. */
+  const ownType = (path: string, explode?: string) => (seen ? typeAlong(seen, path, explode) : 'absent');
   const faults = contract.columns.flatMap((column) => {
-    const found = typeAt(rawTable.record, column.path, contract.explode);
+    const known = typeAlong(record, column.path, contract.explode);
+    const own = known === 'absent' ? 'absent' : ownType(column.path, contract.explode);
+    const found = known === 'otherwise' ? own : known;
     const place = `column "${column.name}" (${column.type}, from ${column.path})`;
-    if (!found)
+    if (typeof found === 'string')
       return column.required && (isText || isHeld(column.path))
         ? [`required ${place} is not in ${where}`]
         : [];
     // A CSV has texts only: the type that a crawler gives to them says nothing of a single value.
     if (column.type === 'json' || isText) return [];
     const wanted = column.type.startsWith('array<') ? column.type.slice('array<'.length, -1) : column.type;
-    return isReadable(wanted, found) ? [] : [`${place} cannot be read from ${describe(found)} in ${where}`];
+    return isReadable(wanted, found) || (typeof own !== 'string' && isReadable(wanted, own))
+      ? []
+      : [`${place} cannot be read from ${describe(found)} in ${where}`];
   });
   if (contract.explode !== undefined) {
-    const found = typeAt(rawTable.record, contract.explode);
-    if (found && found.kind !== 'array')
-      faults.push(`explode: ${contract.explode} is ${describe(found)} in ${where}, not an array`);
+    const known = typeAlong(record, contract.explode);
+    const own = ownType(contract.explode);
+    const isList = (type: typeof known) =>
+      typeof type !== 'string' && (type.kind === 'array' || isOpen(type));
+    if (typeof known !== 'string' && !isList(known) && !isList(own))
+      faults.push(`explode: ${contract.explode} is ${describe(known)} in ${where}, not an array`);
   }
   if (faults.length > 0)
     throw new SchemaMismatch(
@@ -112,19 +125,37 @@ function missingBelow(
 const isHeld = (path: string): boolean =>
   parsePath(path).every((step) => step.kind !== 'key' || isHiveName(step.key));
 
+/** Whether anything may stand in values of a type: where objects, arrays and scalars met, the Catalog has a string. */
+const isOpen = (type: HiveType | undefined): boolean => type?.kind === 'scalar' && type.name === 'string';
+
 /** The type at a path such as `user.id`, `tags[0]` or `tags[*]`. Below `explode` an array stands for one of its elements. */
 export function typeAt(type: HiveType, path: string, explode?: string): HiveType | undefined {
+  const found = typeAlong(type, path, explode);
+  return typeof found === 'string' ? undefined : found;
+}
+
+/**
+ * The same; `absent` where an object lacks the field, `otherwise` where the path leads through something of another kind. A
+ * string, which may be anything, is one at every path below it.
+ */
+function typeAlong(type: HiveType, path: string, explode?: string): HiveType | 'absent' | 'otherwise' {
+  const steps = parsePath(path);
   const exploded = explode !== undefined && isBelow(path, explode) ? parsePath(explode).length : 0;
-  let at: HiveType | undefined = type;
-  parsePath(path).forEach((step, i) => {
-    if (step.kind === 'key')
-      at =
-        at?.kind === 'struct'
-          ? at.fields.find((f) => f.name.toLowerCase() === step.key.toLowerCase())?.type
-          : undefined;
-    else at = at?.kind === 'array' ? at.element : undefined;
-    if (i + 1 === exploded) at = at?.kind === 'array' ? at.element : undefined;
-  });
+  let at = type;
+  for (const [i, step] of steps.entries()) {
+    if (isOpen(at)) return at;
+    if (step.kind === 'key') {
+      if (at.kind !== 'struct') return 'otherwise';
+      const field = at.fields.find((f) => f.name.toLowerCase() === step.key.toLowerCase());
+      if (!field) return 'absent';
+      at = field.type;
+    } else if (at.kind === 'array') at = at.element;
+    else return 'otherwise';
+    if (i + 1 === exploded && !isOpen(at)) {
+      if (at.kind !== 'array') return 'otherwise';
+      at = at.element;
+    }
+  }
   return at;
 }
 

@@ -19,6 +19,8 @@ import { resolveContract } from './resolve.ts';
 export interface RawTable {
   readonly name: string;
   readonly record: StructType;
+  /** The type of the batch's own records, as far as they were looked at: the Catalog's is that of all files there ever were. */
+  readonly seen?: StructType;
 }
 
 /** The largest lookup that every executor holds, in bytes of its rows as JSON; a larger one is joined in the set part. */

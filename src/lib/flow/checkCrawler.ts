@@ -64,7 +64,7 @@ export async function checkCrawler(
   /** What a crawl could still bring; null while the Catalog has no table. */
   const missing = (table: RawTable | null): readonly MissingField[] | null =>
     table && usableMissing(contract, table.record, seen).filter((field) => !unlearned.has(field));
-  const table = await rawTableOf(deps, contract);
+  const table = await rawTableOf(deps, contract, seen);
   if (table && missing(table)?.length === 0) {
     requireReadable(contract, table);
     return isDone(input.crawlStarted);
@@ -90,7 +90,7 @@ export async function checkCrawler(
   if (ended === null || !crawlStarted) return { status: 'crawling', crawlStarted };
   if (ended.last === 'FAILED')
     throw new CrawlerFailed(`the crawler ${crawler} failed: ${ended.message ?? 'no message'}`);
-  const found = await rawTableOf(deps, contract);
+  const found = await rawTableOf(deps, contract, seen);
   if (!found)
     throw new SchemaMismatch(
       `${contract.dataset}: the crawler ${crawler} made no table for ${rawLocation(deps, contract)}`,
@@ -110,7 +110,7 @@ export async function tableOfBatch(
   { record }: Profile,
 ): Promise<RawTable | null> {
   if (record === null) return null;
-  return isCsv(contract) ? tableOfHeaders(record) : rawTableOf(deps, contract);
+  return isCsv(contract) ? tableOfHeaders(record) : rawTableOf(deps, contract, record);
 }
 
 const isCsv = (contract: Contract): boolean => contract.source.formats.includes('csv');
@@ -120,9 +120,10 @@ const tableOfHeaders = (record: StructType): RawTable => ({ name: 'headers', rec
 async function rawTableOf(
   deps: Pick<Deps, 'config' | 'catalog'>,
   contract: Contract,
+  seen: StructType,
 ): Promise<RawTable | null> {
   const table = await deps.catalog.tableAt(rawLocation(deps, contract));
-  return table ? toRawTable(table, contract) : null;
+  return table ? { ...toRawTable(table, contract), seen } : null;
 }
 
 /** The batch's profile: made once, then read. */
