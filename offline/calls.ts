@@ -23,7 +23,7 @@ export function describeCall({ headers, method, url }: Wire): Call {
     String(headers['x-amz-target'] ?? '')
       .split('.')
       .at(-1) ?? '';
-  const path = decodeURIComponent(url ?? '');
+  const path = decoded(url ?? '');
   const agent = String(headers['user-agent'] ?? '');
   // Powertools writes itself behind the name. Spark reads and writes through Hadoop.
   const caller = /app\/([A-Za-z0-9]+)/.exec(agent)?.[1] ?? (agent.startsWith('Hadoop') ? 'glueJob' : '');
@@ -33,6 +33,15 @@ export function describeCall({ headers, method, url }: Wire): Call {
     function: caller,
     path,
   };
+}
+
+/** An address that is not encoded as it should be stays as it is: to refuse it is the service's. */
+function decoded(address: string): string {
+  try {
+    return decodeURIComponent(address);
+  } catch {
+    return address;
+  }
 }
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html */

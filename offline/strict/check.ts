@@ -3,10 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GetObjectTaggingCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
 import * as z from 'zod';
 import type { Upstream } from '../aws.ts';
-import { describeCall } from '../calls.ts';
+import { type Call, describeCall } from '../calls.ts';
 import type { Recorder } from '../recorder.ts';
 import { answerSwitch } from '../switch.ts';
-import { checkSource, copiesTags, type SourceFacts, sourceOf } from './copies.ts';
+import { checkSource, copiesTags, type Source, type SourceFacts, sourceOf } from './copies.ts';
 import { hasDocument, type Read, readRequest } from './input.ts';
 import type { Model, Models } from './model.ts';
 import { checkQuotas, copySourceBytes } from './quotas.ts';
@@ -14,12 +14,20 @@ import { errorNames, Refusal, sendRefusal } from './refusal.ts';
 import { createTransactions, type KeysOf } from './transactions.ts';
 import { type Violation, validate, WrongType, wording } from './validate.ts';
 
-/** For tests: GET, and PUT a smaller size of what CopyObject may copy, since nobody makes an object of 5 GB. */
+/** For tests: GET what was refused, and PUT a smaller size of what CopyObject may copy, since nobody makes an object of 5 GB. */
 export const strictPath = '/_sluice/strict';
 const settingsSchema = z.strictObject({ copySourceBytes: z.int().positive().default(copySourceBytes) });
 
+/** What was refused, by who asked for it. */
+export interface Refused extends Omit<Call, 'path'> {
+  readonly code: string;
+  /** The first one's. */
+  readonly message: string;
+  readonly count: number;
+}
+
 export interface Strict {
-  /** Answers the settings' own address. */
+  /** Answers its own address: settings, and what was refused. */
   control(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /** Does the check need the body? What it does not need streams. */
   readsBody(request: IncomingMessage): boolean;
@@ -29,6 +37,13 @@ export interface Strict {
 
 export function createStrict(models: Models, upstream: Upstream, recorder: Recorder): Strict {
   let settings = settingsSchema.parse({});
+  const refused = new Map<string, Refused>();
+  const note = (request: IncomingMessage, { code, message }: Refusal) => {
+    const { path: _, ...call } = describeCall(request);
+    const key = [...Object.values(call), code].join(' ');
+    const known = refused.get(key);
+    refused.set(key, { ...call, code, message: known?.message ?? message, count: (known?.count ?? 0) + 1 });
+  };
   const transactions = createTransactions(keysOfTables(upstream));
   /** Throws Refusal. Gives what is to be called when the answer is out. */
   const check = async (request: IncomingMessage, service: string, model: Model, body: Buffer) => {
@@ -44,7 +59,7 @@ export function createStrict(models: Models, upstream: Upstream, recorder: Recor
   };
   const checkCopy = async (request: IncomingMessage, operation: string, input: Read['input']) => {
     const header = String(request.headers['x-amz-copy-source'] ?? '');
-    const facts = await factsOf(upstream, header);
+    const facts = await factsOf(upstream, readSource(header));
     const refusal = facts && checkSource(facts, settings.copySourceBytes);
     if (refusal) throw refusal;
     if (!facts || facts.tags === 0 || operation !== 'CopyObject' || !copiesTags(input)) return;
@@ -59,7 +74,8 @@ export function createStrict(models: Models, upstream: Upstream, recorder: Recor
     settings = settingsSchema.parse(JSON.parse(body.toString('utf8')));
   };
   return {
-    control: (request, response) => answerSwitch(request, response, { PUT: set }, () => settings),
+    control: (request, response) =>
+      answerSwitch(request, response, { PUT: set }, () => ({ ...settings, refused: [...refused.values()] })),
     readsBody(request) {
       const model = models(describeCall(request).service);
       return model !== undefined && hasDocument(model, request);
@@ -76,6 +92,7 @@ export function createStrict(models: Models, upstream: Upstream, recorder: Recor
         if (!(error instanceof Refusal)) throw error;
         // What was not read has to be, or the caller never reads the answer.
         request.resume();
+        note(request, error);
         sendRefusal(request, response, model, service, error);
         return true;
       }
@@ -112,6 +129,9 @@ function validateInput(
 }
 
 function serialization(service: string, error: unknown, body: Buffer): unknown {
+  // The stack is what bounds the depth of an input here.
+  if (error instanceof RangeError)
+    return new Refusal('SerializationException', 'the input is nested too deeply');
   if (!(error instanceof WrongType)) return error;
   // S3's other arguments stand in address and headers.
   if (service === 's3' && body.length === 0) return new Refusal('InvalidArgument', error.message);
@@ -143,9 +163,19 @@ function asRefusal(service: string, violations: readonly Violation[]): Refusal {
 
 const capital = (path: string): string => path.charAt(0).toUpperCase() + path.slice(1);
 
+function readSource(header: string): Source {
+  try {
+    return sourceOf(header);
+  } catch {
+    throw new Refusal('InvalidArgument', 'Invalid copy source encoding.');
+  }
+}
+
 /** Undefined for a source that is not there: S3 says so itself. */
-async function factsOf(upstream: Upstream, header: string): Promise<SourceFacts | undefined> {
-  const { bucket: Bucket, key: Key, version: VersionId } = sourceOf(header);
+async function factsOf(
+  upstream: Upstream,
+  { bucket: Bucket, key: Key, version: VersionId }: Source,
+): Promise<SourceFacts | undefined> {
   try {
     const [head, tagging] = await Promise.all([
       upstream.s3.send(new HeadObjectCommand({ Bucket, Key, VersionId })),

@@ -20,6 +20,7 @@ import { GetFunctionConfigurationCommand, InvokeCommand, LambdaClient } from '@a
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { callsPath, type RecordedCalls } from '../../offline/recorder.ts';
+import { type Refused, strictPath } from '../../offline/strict/check.ts';
 import { localClient } from '../../src/stage/localEndpoint.ts';
 import { root } from '../support/gates.ts';
 import { exceptions } from '../support/permissionExceptions.ts';
@@ -51,8 +52,9 @@ for (const name of ['sweep', 'reconcile']) await invoke(name);
 
 /** A whole run has a second local AWS. */
 const other = process.env.SLUICE_TEST_OTHER_ENDPOINT;
+const endpoints = [String(stage.endpoint), ...(other === undefined ? [] : [other])];
 const recorded = await Promise.all(
-  [String(stage.endpoint), ...(other === undefined ? [] : [other])].map(
+  endpoints.map(
     async (endpoint) => (await (await fetch(`${endpoint}${callsPath}`)).json()) as RecordedCalls[],
   ),
 );
@@ -85,6 +87,16 @@ test.each(functions)('%s may do what it did, and nothing else that it could name
   });
 });
 
+test('no function asked for what AWS refuses, but for conflicts, which are tried again', async () => {
+  const answers = await Promise.all(
+    endpoints.map(async (endpoint) => {
+      const { refused } = (await (await fetch(`${endpoint}${strictPath}`)).json()) as { refused: Refused[] };
+      return refused.filter(({ function: name, code }) => functions.includes(name) && !isConflict(code));
+    }),
+  );
+  expect(answers.flat()).toEqual([]);
+});
+
 test('no role has a wildcard where a resource can be named', () => {
   const wide = [...policies].flatMap(([name, own]) =>
     grantsOf(own)
@@ -96,6 +108,9 @@ test('no role has a wildcard where a resource can be named', () => {
   );
   expect(wide).toEqual([]);
 });
+
+const isConflict = (code: string): boolean =>
+  /^Transaction(Canceled|Conflict|InProgress)Exception$/.test(code);
 
 async function invoke(name: string): Promise<void> {
   const { FunctionError, Payload } = await lambda.send(

@@ -45,7 +45,7 @@ import {
 import { ReceiveMessageCommand, SendMessageBatchCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { callsPath, type RecordedCalls } from '../../offline/recorder.ts';
-import { strictPath } from '../../offline/strict/check.ts';
+import { type Refused, strictPath } from '../../offline/strict/check.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { localClient } from '../../src/stage/localEndpoint.ts';
 import { listen } from '../support/eventsOf.ts';
@@ -342,6 +342,21 @@ describe('a request that AWS refuses', () => {
       (error: Error) => error,
     );
     expect(refused?.name).toBe(name);
+  });
+
+  test('what was refused is listed, with its first message', async () => {
+    const { refused } = (await (await fetch(`${endpoint}${strictPath}`)).json()) as { refused: Refused[] };
+    expect(refused).toContainEqual(
+      expect.objectContaining({
+        service: 's3',
+        operation: 'PutObject',
+        code: 'KeyTooLongError',
+        function: '',
+      }),
+    );
+    expect(refused.find(({ operation }) => operation === 'GetPartitions')?.message).toMatch(
+      /^1 validation error detected: Value 'x+…' at 'expression' failed to satisfy constraint: Member must have length less than or equal to 2048$/,
+    );
   });
 
   test('a copy of more than 5 GB; the bound is lowered here, since nobody has such an object', async () => {
