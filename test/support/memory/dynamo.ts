@@ -40,6 +40,7 @@ import {
   updated,
 } from './expressions.ts';
 import { type Attempt, isHit } from './faults.ts';
+import { abs, byteLength, entries, keys, max, min } from './globals.ts';
 import { compareUtf8, SortedKeys } from './sorted.ts';
 import {
   copyOfItem,
@@ -139,7 +140,7 @@ interface Key {
 }
 
 const isLonger = (text: string, bytes: number): boolean =>
-  text.length * 3 > bytes && Buffer.byteLength(text) > bytes;
+  text.length * 3 > bytes && byteLength(text) > bytes;
 
 /** The parts of a request that its expressions refer to. */
 interface Placeholders {
@@ -187,7 +188,7 @@ export class MemoryDynamo {
   private readonly done = new Map<string, string>();
 
   constructor({ tables, pageItems = 10_000 }: DynamoOptions) {
-    for (const [name, options] of Object.entries(tables)) this.tables.set(name, new Table(options));
+    for (const [name, options] of entries(tables)) this.tables.set(name, new Table(options));
     this.pageItems = pageItems;
   }
 
@@ -244,7 +245,7 @@ export class MemoryDynamo {
     )
     .on(QueryCommand, 'Query', (dynamo, input, attempt) => dynamo.query(input, attempt))
     .on(BatchGetCommand, 'BatchGetItem', (dynamo, input, { mask }) => {
-      const requests = Object.entries(input.RequestItems ?? {});
+      const requests = entries(input.RequestItems ?? {});
       const count = requests.reduce((sum, [, { Keys = [] }]) => sum + Keys.length, 0);
       if (count === 0)
         throw validation(
@@ -281,7 +282,7 @@ export class MemoryDynamo {
       return { ...ok, Responses: responses, UnprocessedKeys: unprocessed };
     })
     .on(BatchWriteCommand, 'BatchWriteItem', (dynamo, input, { mask }) => {
-      const requests = Object.entries(input.RequestItems ?? {}).flatMap(([name, writes]) =>
+      const requests = entries(input.RequestItems ?? {}).flatMap(([name, writes]) =>
         writes.map((write) => ({ name, write })),
       );
       if (requests.length === 0)
@@ -365,7 +366,7 @@ export class MemoryDynamo {
     const after = itemAfter(write, before);
     apply(write, after);
     const returned = returnedBy(returnValues, write, before, after);
-    return returned === undefined || Object.keys(returned).length === 0
+    return returned === undefined || keys(returned).length === 0
       ? ok
       : { ...ok, Attributes: copyOfItem(returned) };
   }
@@ -379,7 +380,7 @@ export class MemoryDynamo {
       );
     const seen = new Set<string>();
     const writes = items.map((item) => {
-      const [[kind, request] = [], ...others] = Object.entries(item).filter(([, r]) => r !== undefined);
+      const [[kind, request] = [], ...others] = entries(item).filter(([, r]) => r !== undefined);
       if (kind === undefined || others.length > 0 || !isWriteKind(kind))
         throw validation('TransactItems can only contain one of Check, Put, Update or Delete');
       const write = this.prepare(kind, request as Write);
@@ -466,14 +467,14 @@ export class MemoryDynamo {
         throw validation(
           'The provided starting key is outside query boundaries based on provided conditions',
         );
-      if (isForward) start = Math.max(start, partition.keys.after(from.sk));
-      else end = Math.min(end, partition.keys.from(from.sk));
+      if (isForward) start = max(start, partition.keys.after(from.sk));
+      else end = min(end, partition.keys.from(from.sk));
     }
-    const available = Math.max(0, end - start);
-    let page = Math.min(input.Limit ?? this.pageItems, this.pageItems);
+    const available = max(0, end - start);
+    let page = min(input.Limit ?? this.pageItems, this.pageItems);
     // A page may always be shorter than asked for, never empty of progress.
-    if (mask !== undefined && available > 1) page = Math.min(page, 1 + (Math.abs(mask) % (available - 1)));
-    const evaluated = Math.min(available, page);
+    if (mask !== undefined && available > 1) page = min(page, 1 + (abs(mask) % (available - 1)));
+    const evaluated = min(available, page);
     const found: Record<string, unknown>[] = [];
     let last = '';
     for (let i = 0; i < evaluated; i++) {
@@ -507,9 +508,9 @@ function bindingsOf({
     const value = toValue(given[name]);
     if (value !== undefined) values[name] = value;
   }
-  if (given !== undefined && Object.keys(values).length === 0)
+  if (given !== undefined && keys(values).length === 0)
     throw validation('ExpressionAttributeValues must not be empty');
-  if (names !== undefined && Object.keys(names).length === 0)
+  if (names !== undefined && keys(names).length === 0)
     throw validation('ExpressionAttributeNames must not be empty');
   return { names: names ?? noNames, values };
 }

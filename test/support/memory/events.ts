@@ -1,6 +1,6 @@
 /** EventBridge in memory: a bus that keeps what it was given. */
 import { PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
-import { Operations } from './clients.ts';
+import { copied, Operations } from './clients.ts';
 import { awsError } from './errors.ts';
 import { isHit } from './faults.ts';
 
@@ -30,7 +30,7 @@ export class MemoryEvents {
           failed++;
           return { ErrorCode: 'InternalFailure', ErrorMessage: 'Internal failure' };
         }
-        bus.entries.push(structuredClone(entry));
+        bus.entries.push(copied(entry));
         return { EventId: `event-${bus.entries.length}` };
       });
       return { ...ok, FailedEntryCount: failed, Entries: results };

@@ -4,7 +4,9 @@
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html
  */
+
 import { awsError } from './errors.ts';
+import { Bytes, hasOwn, keys } from './globals.ts';
 import { reservedWords } from './reservedWords.ts';
 import { compareUtf8 } from './sorted.ts';
 import {
@@ -475,10 +477,11 @@ const nameOf = (element: string, { names }: Bindings): string =>
   element.charCodeAt(0) === 35 ? (names[element] ?? '') : element;
 
 /** The name of a path's attribute. */
-export const attributeOf = (path: Path, bindings: Bindings): string => nameOf(String(path[0]), bindings);
+export function attributeOf([first]: Path, bindings: Bindings): string {
+  return typeof first === 'string' ? nameOf(first, bindings) : '';
+}
 
-const member = (map: Item, name: string): Value | undefined =>
-  Object.hasOwn(map, name) ? map[name] : undefined;
+const member = (map: Item, name: string): Value | undefined => (hasOwn(map, name) ? map[name] : undefined);
 
 export function valueAt(item: Item | undefined, path: Path, bindings: Bindings): Value | undefined {
   let value: Value | undefined = item;
@@ -505,8 +508,8 @@ export function operandValue(
 function lengthOf(value: Value): number | undefined {
   if (typeof value === 'string') return value.length;
   if (typeof value !== 'object' || value === null) return undefined;
-  if (isList(value) || value instanceof Uint8Array) return value.length;
-  return isSet(value) ? value.size : Object.keys(value).length;
+  if (isList(value) || value instanceof Bytes) return value.length;
+  return isSet(value) ? value.size : keys(value).length;
 }
 
 export function holds(condition: Condition, item: Item | undefined, bindings: Bindings): boolean {
@@ -546,15 +549,14 @@ export function holds(condition: Condition, item: Item | undefined, bindings: Bi
     case 'beginsWith':
       if (typeof of === 'string' && typeof other === 'string') return of.startsWith(other);
       return (
-        of instanceof Uint8Array &&
-        other instanceof Uint8Array &&
+        of instanceof Bytes &&
+        other instanceof Bytes &&
         Buffer.compare(of.subarray(0, other.length), other) === 0
       );
     case 'contains':
       if (typeof of === 'string') return typeof other === 'string' && of.includes(other);
       if (isSet(of)) return hasElement(of, other);
-      if (of instanceof Uint8Array)
-        return other instanceof Uint8Array && Buffer.from(of).includes(Buffer.from(other));
+      if (of instanceof Bytes) return other instanceof Bytes && Buffer.from(of).includes(Buffer.from(other));
       return isList(of) && of.some((element) => equals(element, other));
   }
 }

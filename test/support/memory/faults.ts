@@ -2,7 +2,9 @@
  * What may go wrong with a call. Every call of every client passes through one Wire, which knows who calls, counts, asks
  * the plan what is to happen, and lets a scheduler decide whose turn it is.
  */
+
 import { awsError, isRetried, type Service, troubleOf } from './errors.ts';
+import { abs, Later, min } from './globals.ts';
 
 /** One attempt of a call, as AWS sees it: what the SDK sends again is an attempt of its own. */
 export interface Call {
@@ -84,7 +86,7 @@ export class Actor {
 
 const noAttempt: Attempt = { mask: undefined, token: undefined };
 
-const never = <T>(): Promise<T> => new Promise(() => {});
+const never = <T>(): Promise<T> => new Later(() => {});
 
 export class Wire {
   plan: Plan | undefined;
@@ -107,9 +109,9 @@ export class Wire {
       return this.watched(actor, operation, state, input, ready);
     this.count(actor, operation);
     try {
-      return Promise.resolve(operation.run(state, input, noAttempt));
+      return Later.resolve(operation.run(state, input, noAttempt));
     } catch (error) {
-      return Promise.reject(error);
+      return Later.reject(error);
     }
   }
 
@@ -190,7 +192,7 @@ export class Wire {
     caller: 'dies' | 'waits' | 'timesOut',
     run: () => object,
   ): Promise<object> {
-    const answer = new Promise<object>((resolve, reject) => {
+    const answer = new Later<object>((resolve, reject) => {
       const stalled: Stalled = {
         call,
         run: () => {
@@ -238,9 +240,9 @@ function ignoringErrors(run: () => unknown): void {
 /** Whether part `index` of `count` fails under a mask: at least one does. */
 export function isHit(mask: number | undefined, index: number, count: number): boolean {
   if (mask === undefined) return false;
-  const size = Math.min(count, 31);
+  const size = min(count, 31);
   const bits = mask & (size === 31 ? 0x7fffffff : (1 << size) - 1);
-  if (bits === 0) return index === Math.abs(mask) % count;
+  if (bits === 0) return index === abs(mask) % count;
   return index < 31 && ((bits >> index) & 1) === 1;
 }
 

@@ -21,7 +21,7 @@ import {
   UpdatePartitionCommand,
   UpdateTableCommand,
 } from '@aws-sdk/client-glue';
-import { Operations } from './clients.ts';
+import { copied, Operations } from './clients.ts';
 import { awsError } from './errors.ts';
 import { isHit } from './faults.ts';
 import { SortedKeys } from './sorted.ts';
@@ -81,7 +81,7 @@ export class MemoryGlue {
   /** What a table was last given; undefined for a table that is not there. */
   tableInput(database: string, table: string): TableInput | undefined {
     const input = this.databases.get(database)?.get(table)?.input;
-    return input && structuredClone(input);
+    return input && copied(input);
   }
 
   private database(name: string | undefined): Map<string, Table> {
@@ -149,14 +149,14 @@ export class MemoryGlue {
       const table = glue.table(input.DatabaseName, input.TableName);
       const found = table.partitions.get(JSON.stringify(input.PartitionValues));
       if (found === undefined) throw failure('EntityNotFoundException', 'Cannot find partition.');
-      return { ...ok, Partition: structuredClone(found) };
+      return { ...ok, Partition: copied(found) };
     })
     .on(GetPartitionsCommand, 'GetPartitions', (glue, input, { mask }) => {
       const table = glue.table(input.DatabaseName, input.TableName);
       if (input.Expression !== undefined && input.Expression !== '')
         throw new Error('the in-memory glue does not filter partitions by an expression');
       const { items, next } = glue.page(table.keys.all, input.MaxResults ?? 1000, input.NextToken, mask);
-      return { ...ok, Partitions: items.map((key) => structuredClone(table.partitions.get(key))), ...next };
+      return { ...ok, Partitions: items.map((key) => copied(table.partitions.get(key))), ...next };
     })
     .on(BatchGetPartitionCommand, 'BatchGetPartition', (glue, input, { mask }) => {
       const table = glue.table(input.DatabaseName, input.TableName);
@@ -168,7 +168,7 @@ export class MemoryGlue {
           .filter((_, i) => !isHit(mask, i, wanted.length))
           .map((p) => table.partitions.get(JSON.stringify(p.Values)))
           .filter((p) => p !== undefined)
-          .map((p) => structuredClone(p)),
+          .map((p) => copied(p)),
         UnprocessedKeys: wanted.filter((_, i) => isHit(mask, i, wanted.length)),
       };
     })
@@ -263,7 +263,7 @@ export class MemoryGlue {
 
   private shown(database: string | undefined, { input, versionId, created, updated }: Table) {
     return {
-      ...structuredClone(input),
+      ...copied(input),
       DatabaseName: database,
       VersionId: String(versionId),
       CreateTime: created,
@@ -273,7 +273,7 @@ export class MemoryGlue {
 }
 
 const stored = (input: TableInput | undefined, name: string): TableInput => ({
-  ...structuredClone(input),
+  ...copied(input),
   Name: name,
 });
 
@@ -300,7 +300,7 @@ function add(table: Table, partition: PartitionInput | undefined): boolean {
     );
   const key = JSON.stringify(values);
   if (table.partitions.has(key)) return false;
-  table.partitions.set(key, structuredClone(partition ?? {}));
+  table.partitions.set(key, copied(partition ?? {}));
   table.keys.add(key);
   return true;
 }

@@ -28,6 +28,7 @@ import {
 import { Operations } from './clients.ts';
 import { awsError } from './errors.ts';
 import { type Attempt, isHit } from './faults.ts';
+import { abs, Bytes, byteLength, Moment, max, min } from './globals.ts';
 import { SortedKeys } from './sorted.ts';
 
 export interface BucketOptions {
@@ -52,7 +53,7 @@ class Content {
   constructor(from: string | Uint8Array, size?: number, digest?: string) {
     if (typeof from === 'string') this.text = from;
     else this.data = from;
-    this.size = size ?? (typeof from === 'string' ? Buffer.byteLength(from) : from.length);
+    this.size = size ?? (typeof from === 'string' ? byteLength(from) : from.length);
     this.digest = digest;
   }
 
@@ -191,7 +192,7 @@ const readFirst = (input: { Body?: unknown }): Promise<void> | undefined => {
 const contentOf = (input: { Body?: unknown }): Content => {
   const body = read.get(input) ?? input.Body ?? '';
   if (typeof body === 'string') return new Content(body);
-  if (body instanceof Uint8Array) return new Content(body.slice());
+  if (body instanceof Bytes) return new Content(body.slice());
   throw new Error(`the in-memory s3 takes no body of the type ${typeof body}`);
 };
 
@@ -292,7 +293,7 @@ export class MemoryS3 {
     const version: StoredVersion = {
       id: bucket.isVersioned ? versionId(this.writes) : 'null',
       content,
-      modified: new Date(this.now()),
+      modified: new Moment(this.now()),
       sequencer: this.writes.toString(16).toUpperCase().padStart(18, '0'),
       headers,
     };
@@ -498,7 +499,7 @@ export class MemoryS3 {
       const bytes = from.content.bytes.subarray(range.start, range.end);
       const part = new Content(bytes, length);
       upload.parts.set(checkedPart(input.PartNumber), part);
-      return { ...ok, CopyPartResult: { ETag: part.etag, LastModified: new Date(s3.now()) } };
+      return { ...ok, CopyPartResult: { ETag: part.etag, LastModified: new Moment(s3.now()) } };
     })
     .on(ListPartsCommand, 'ListParts', (s3, input) => ({
       ...ok,
@@ -625,7 +626,7 @@ export class MemoryS3 {
     const folders: string[] = [];
     let last = '';
     let isTruncated = false;
-    let i = Math.max(keys.from(prefix), after === undefined ? 0 : keys.after(after));
+    let i = max(keys.from(prefix), after === undefined ? 0 : keys.after(after));
     for (; i < keys.all.length; i++) {
       const key = keys.all[i] ?? '';
       if (!key.startsWith(prefix)) break;
@@ -679,7 +680,7 @@ export class MemoryS3 {
     // With a version, the listing goes on behind that version; with a key alone, behind all versions of it.
     const start =
       keyMarker === '' ? 0 : idMarker === undefined ? keys.after(keyMarker) : keys.from(keyMarker);
-    all: for (let i = Math.max(start, keys.from(prefix)); i < keys.all.length; i++) {
+    all: for (let i = max(start, keys.from(prefix)); i < keys.all.length; i++) {
       const key = keys.all[i] ?? '';
       if (!key.startsWith(prefix)) break;
       const ofKey = bucket.versions.get(key) ?? [];
@@ -754,7 +755,7 @@ const versionId = (n: number): string =>
 
 function checkedKey(key: string | undefined): string {
   if (key === undefined || key === '') throw new Error('Empty value provided for input HTTP label: Key.');
-  if (key.length * 3 > 1024 && Buffer.byteLength(key) > 1024)
+  if (key.length * 3 > 1024 && byteLength(key) > 1024)
     throw failure('KeyTooLongError', 'Your key is too long');
   return key;
 }
@@ -802,16 +803,16 @@ function checkReadConditions(
 function rangeOf(range: string, size: number): { start: number; end: number } {
   const [, first = '', last = ''] = /^bytes=(\d*)-(\d*)$/.exec(range) ?? [];
   if (first === '' && last === '') return { start: 0, end: size };
-  const start = first === '' ? Math.max(0, size - Number(last)) : Number(first);
-  const end = first === '' || last === '' ? size : Math.min(size, Number(last) + 1);
+  const start = first === '' ? max(0, size - Number(last)) : Number(first);
+  const end = first === '' || last === '' ? size : min(size, Number(last) + 1);
   if (start >= size || end <= start) throw failure('InvalidRange', 'The requested range is not satisfiable');
   return { start, end };
 }
 
 /** How many keys a page holds. A fault makes it shorter, never empty. */
 function pageOf(maxKeys: number | undefined, pageKeys: number, mask: number | undefined): number {
-  const page = Math.min(maxKeys ?? 1000, 1000, pageKeys);
-  return mask === undefined ? page : Math.min(page, 1 + (Math.abs(mask) % 3));
+  const page = min(maxKeys ?? 1000, 1000, pageKeys);
+  return mask === undefined ? page : min(page, 1 + (abs(mask) % 3));
 }
 
 /** Opaque, as S3's are. */

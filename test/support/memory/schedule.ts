@@ -1,5 +1,7 @@
 /** Actors that take turns call by call, in an order that a list of integers decides. */
+
 import type { Stalled } from './faults.ts';
+import { abs, Later, nextTick } from './globals.ts';
 import type { MemoryActor, MemoryAws } from './index.ts';
 
 export type Outcome<T> =
@@ -14,6 +16,8 @@ export interface Interleaving<P extends Programs> {
   readonly outcomes: { readonly [Name in keyof P]: Outcome<Awaited<ReturnType<P[Name]>>> };
   /** What was done, in order: `actor service.operation`. */
   readonly trace: readonly string[];
+  /** Calls that living actors had under way when their programs had ended: work that nobody waits for. */
+  readonly leftovers: readonly { readonly what: string; readonly go: () => void }[];
 }
 
 /** Something that may happen next. */
@@ -45,8 +49,8 @@ export async function interleave<P extends Programs>(
   const sleepers: { until: number; wake: () => void }[] = [];
   const trace: string[] = [];
   wire.turn = (actor, { key }) =>
-    new Promise<void>((go) => parked.push({ actor: actor.name, what: key, isDead: () => actor.isDead, go }));
-  clock.onSleep = (until) => new Promise<void>((wake) => sleepers.push({ until, wake }));
+    new Later<void>((go) => parked.push({ actor: actor.name, what: key, isDead: () => actor.isDead, go }));
+  clock.onSleep = (until) => new Later<void>((wake) => sleepers.push({ until, wake }));
 
   const names = Object.keys(programs);
   const outcomes = new Map<string, Outcome<unknown>>();
@@ -70,11 +74,11 @@ export async function interleave<P extends Programs>(
         idleSince ??= performance.now();
         if (performance.now() - idleSince > patience)
           throw new Error(`${alive.join(' and ')} made no call for ${patience} ms and did not end`);
-        await new Promise((done) => setImmediate(done));
+        await new Later((done) => setImmediate(done));
         continue;
       }
       idleSince = undefined;
-      const option: Option | undefined = options[Math.abs(choices[at++] ?? 0) % options.length];
+      const option: Option | undefined = options[abs(choices[at++] ?? 0) % options.length];
       if (option === undefined) continue;
       trace.push(option.actor === null ? option.what : `${option.actor} ${option.what}`);
       last = option.actor ?? last;
@@ -87,7 +91,8 @@ export async function interleave<P extends Programs>(
     clock.onSleep = undefined;
   }
   const all = names.map((name) => [name, outcomes.get(name) ?? { status: 'hung' }]);
-  return { outcomes: Object.fromEntries(all), trace };
+  const leftovers = parked.map(({ actor, what, go }) => ({ what: `${actor} ${what}`, go }));
+  return { outcomes: Object.fromEntries(all), trace, leftovers };
 }
 
 /** What may happen next; first that the actor of the last call goes on. */
@@ -126,4 +131,4 @@ function optionsOf(
 }
 
 /** Settles when all promises that could settle have: a tick runs when no microtask is left. */
-const microtasks = (): Promise<void> => new Promise((done) => process.nextTick(done));
+const microtasks = (): Promise<void> => new Later((done) => nextTick(done));

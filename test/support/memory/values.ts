@@ -1,5 +1,19 @@
 /** DynamoDB's values as the document client shows them: plain JavaScript. Inside the fake they are never changed in place. */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import {
+  abs,
+  Bytes,
+  byteLength,
+  Elements,
+  entries,
+  getPrototypeOf,
+  hasOwn,
+  isArray,
+  isFiniteNumber,
+  isInteger,
+  keys,
+  MAX_SAFE_INTEGER,
+} from './globals.ts';
 import { compareUtf8 } from './sorted.ts';
 
 export type Value =
@@ -31,21 +45,21 @@ export function typeOf(value: Value): ValueType {
   }
   if (value === null) return 'NULL';
   if (isList(value)) return 'L';
-  if (value instanceof Uint8Array) return 'B';
+  if (value instanceof Bytes) return 'B';
   if (!isSet(value)) return 'M';
   const [first] = value;
   return typeof first === 'string' ? 'SS' : typeof first === 'number' ? 'NS' : 'BS';
 }
 
-export const isList = (value: Value): value is readonly Value[] => Array.isArray(value);
+export const isList = (value: Value): value is readonly Value[] => isArray(value);
 export const isSet = (value: unknown): value is ReadonlySet<string | number | Uint8Array> =>
-  value instanceof Set;
+  value instanceof Elements;
 export const isMap = (value: Value | undefined): value is Item =>
   typeof value === 'object' &&
   value !== null &&
-  !Array.isArray(value) &&
-  !(value instanceof Uint8Array) &&
-  !(value instanceof Set);
+  !isArray(value) &&
+  !(value instanceof Bytes) &&
+  !(value instanceof Elements);
 
 /**
  * A copy of what a caller passes, as marshall with removeUndefinedValues makes it: undefined is left out.
@@ -64,13 +78,13 @@ export function toValue(input: unknown): Value | undefined {
   }
   if (input === null) return null;
   if (typeof input === 'object') {
-    if (Array.isArray(input)) return input.map(toValue).filter((v) => v !== undefined);
-    if (input instanceof Uint8Array) return input.slice();
-    if (input instanceof Set) return copyOfSet(input);
+    if (isArray(input)) return input.map(toValue).filter((v) => v !== undefined);
+    if (input instanceof Bytes) return input.slice();
+    if (input instanceof Elements) return copyOfSet(input);
     if (input instanceof Map) return toItem(Object.fromEntries(input));
-    const prototype: unknown = Object.getPrototypeOf(input);
+    const prototype: unknown = getPrototypeOf(input);
     // Objects of another realm (jest's) have another Object.prototype, whose own prototype is null, too.
-    if (prototype === null || Object.getPrototypeOf(prototype) === null) return toItem(input);
+    if (prototype === null || getPrototypeOf(prototype) === null) return toItem(input);
   }
   throw new Error(
     `Unsupported type passed: ${String(input)}. Pass options.convertClassInstanceToMap=true to marshall typeof object as map attribute.`,
@@ -92,8 +106,8 @@ export function toItem(input: object): Item {
 }
 
 function checkedNumber(input: number): number {
-  if (!Number.isFinite(input)) throw new Error(`Special numeric value ${input} is not allowed`);
-  if (Math.abs(input) > Number.MAX_SAFE_INTEGER && Number.isInteger(input))
+  if (!isFiniteNumber(input)) throw new Error(`Special numeric value ${input} is not allowed`);
+  if (abs(input) > MAX_SAFE_INTEGER && isInteger(input))
     throw new Error(
       `Number ${input} is ${input > 0 ? 'greater than Number.MAX' : 'lesser than Number.MIN'}_SAFE_INTEGER. Use NumberValue from @aws-sdk/lib-dynamodb.`,
     );
@@ -106,7 +120,7 @@ function copyOfSet(input: ReadonlySet<unknown>): ReadonlySet<string | number | U
   for (const element of input)
     if (typeof element === 'string') copy.add(element);
     else if (typeof element === 'number') copy.add(checkedNumber(element));
-    else if (element instanceof Uint8Array) copy.add(element.slice());
+    else if (element instanceof Bytes) copy.add(element.slice());
     else throw new Error(`Only Number Set (NS), Binary Set (BS), String Set (SS) are allowed.`);
   return copy;
 }
@@ -115,7 +129,7 @@ function copyOfSet(input: ReadonlySet<unknown>): ReadonlySet<string | number | U
 export function copyOf(value: Value): Value {
   if (typeof value !== 'object' || value === null) return value;
   if (isList(value)) return value.map(copyOf);
-  if (value instanceof Uint8Array) return value.slice();
+  if (value instanceof Bytes) return value.slice();
   if (isSet(value)) return new Set(value);
   return copyOfItem(value);
 }
@@ -135,15 +149,15 @@ export function equals(a: Value, b: Value): boolean {
   const type = typeOf(a);
   if (type !== typeOf(b)) return false;
   if (isList(a) && isList(b)) return a.length === b.length && a.every((v, i) => equals(v, b[i] ?? null));
-  if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b) === 0;
+  if (a instanceof Bytes && b instanceof Bytes) return Buffer.compare(a, b) === 0;
   if (isSet(a) && isSet(b)) return a.size === b.size && [...a].every((v) => hasElement(b, v));
   if (isMap(a) && isMap(b)) {
-    const names = Object.keys(a);
+    const names = keys(a);
     return (
-      names.length === Object.keys(b).length &&
+      names.length === keys(b).length &&
       names.every((name) => {
         const [x, y] = [a[name], b[name]];
-        return x !== undefined && y !== undefined && Object.hasOwn(b, name) && equals(x, y);
+        return x !== undefined && y !== undefined && hasOwn(b, name) && equals(x, y);
       })
     );
   }
@@ -152,15 +166,15 @@ export function equals(a: Value, b: Value): boolean {
 
 export function hasElement(set: ReadonlySet<string | number | Uint8Array>, wanted: Value): boolean {
   if (typeof wanted === 'string' || typeof wanted === 'number') return set.has(wanted);
-  if (!(wanted instanceof Uint8Array)) return false;
-  return [...set].some((v) => v instanceof Uint8Array && Buffer.compare(v, wanted) === 0);
+  if (!(wanted instanceof Bytes)) return false;
+  return [...set].some((v) => v instanceof Bytes && Buffer.compare(v, wanted) === 0);
 }
 
 /** Undefined for values without an order between them: other types, or two types. */
 export function compare(a: Value, b: Value): number | undefined {
   if (typeof a === 'number' && typeof b === 'number') return a - b;
   if (typeof a === 'string' && typeof b === 'string') return compareUtf8(a, b);
-  if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b);
+  if (a instanceof Bytes && b instanceof Bytes) return Buffer.compare(a, b);
   return undefined;
 }
 
@@ -168,22 +182,22 @@ export function compare(a: Value, b: Value): number | undefined {
 export function sizeOf(value: Value): number {
   switch (typeof value) {
     case 'string':
-      return Buffer.byteLength(value);
+      return byteLength(value);
     case 'number':
-      return Math.ceil(String(Math.abs(value)).replace('.', '').length / 2) + (value < 0 ? 2 : 1);
+      return Math.ceil(String(abs(value)).replace('.', '').length / 2) + (value < 0 ? 2 : 1);
     case 'boolean':
       return 1;
   }
   if (value === null) return 1;
   if (isList(value)) return value.reduce<number>((sum, v) => sum + sizeOf(v) + 1, 3);
-  if (value instanceof Uint8Array) return value.length;
+  if (value instanceof Bytes) return value.length;
   if (isSet(value)) return [...value].reduce<number>((sum, v) => sum + sizeOf(v), 0);
-  return 3 + sizeOfItem(value) + Object.keys(value).length;
+  return 3 + sizeOfItem(value) + keys(value).length;
 }
 
 export function sizeOfItem(item: Item): number {
   let size = 0;
-  for (const name in item) size += Buffer.byteLength(name) + sizeOf(item[name] ?? null);
+  for (const name in item) size += byteLength(name) + sizeOf(item[name] ?? null);
   return size;
 }
 
@@ -199,13 +213,13 @@ export function marshalled(value: Value): AttributeValue {
   }
   if (value === null) return { NULL: true };
   if (isList(value)) return { L: value.map(marshalled) };
-  if (value instanceof Uint8Array) return { B: value.slice() };
+  if (value instanceof Bytes) return { B: value.slice() };
   if (!isSet(value)) return { M: marshalledItem(value) };
   const all = [...value];
   if (typeof all[0] === 'string') return { SS: all.map(String) };
   if (typeof all[0] === 'number') return { NS: all.map(String) };
-  return { BS: all.filter((v) => v instanceof Uint8Array) };
+  return { BS: all.filter((v) => v instanceof Bytes) };
 }
 
 export const marshalledItem = (item: Item): Record<string, AttributeValue> =>
-  Object.fromEntries(Object.entries(item).map(([name, value]) => [name, marshalled(value)]));
+  Object.fromEntries(entries(item).map(([name, value]) => [name, marshalled(value)]));

@@ -117,6 +117,26 @@ describe('an interleaving', () => {
     await addOne(false)(aws.actor('d'));
   });
 
+  test('tells what an actor still had under way when its program had ended', async () => {
+    const aws = createMemoryAws();
+    const put = (actor: MemoryActor, key: string) =>
+      actor.s3.send(new PutObjectCommand({ Bucket: 'work', Key: key, Body: '' }));
+    const { leftovers, outcomes } = await interleave(aws, [], {
+      a: async (actor) => {
+        put(actor, 'nobody waits');
+        await put(actor, 'waits');
+        put(actor, 'nobody waits either');
+      },
+      b: async (actor) => put(actor, 'b'),
+    });
+    expect(outcomes.a.status).toBe('done');
+    expect(leftovers.map((l) => l.what)).toEqual(['a s3.PutObject']);
+    for (const { go } of leftovers) go();
+    await new Promise((done) => setImmediate(done));
+    expect(aws.s3.keys('work')).toEqual(['b', 'nobody waits', 'nobody waits either', 'waits']);
+    expect((await interleave(aws, [], { a: addOne(false) })).leftovers).toEqual([]);
+  });
+
   test('waits for streams', async () => {
     const aws = createMemoryAws();
     aws.s3.seed('work', 'k', 'abcdef');
