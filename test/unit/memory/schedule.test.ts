@@ -121,7 +121,7 @@ describe('an interleaving', () => {
     const aws = createMemoryAws();
     const put = (actor: MemoryActor, key: string) =>
       actor.s3.send(new PutObjectCommand({ Bucket: 'work', Key: key, Body: '' }));
-    const { leftovers, outcomes } = await interleave(aws, [], {
+    const { leftovers, outcomes } = await interleave(aws, [2], {
       a: async (actor) => {
         put(actor, 'nobody waits');
         await put(actor, 'waits');
