@@ -10,7 +10,7 @@ import type { Summary } from '../lib/compiler/plan.ts';
 import { needsCatalog } from '../lib/compiler/resolve.ts';
 import { readContract } from '../lib/contract/load.ts';
 import { runEmbedded } from '../lib/engine/embedded.ts';
-import { publishedKeys } from '../lib/engine/publishedKeys.ts';
+import { fetchPublished } from '../lib/engine/publishedKeys.ts';
 import { batchId } from '../lib/flow/batch.ts';
 import { loadReferences } from '../lib/reference/load.ts';
 import { complain, print } from '../stage/terminal.ts';
@@ -72,8 +72,10 @@ export async function run(args: string[]): Promise<number> {
       inputs,
       batch,
       outputDir,
-      publishedKeys: async (partitions) =>
-        publishedDir === undefined ? [] : publishedKeys(localObjects(publishedDir), plan, batch, partitions),
+      published: async (partitions, into) =>
+        publishedDir === undefined
+          ? []
+          : fetchPublished(localObjects(publishedDir), plan, batch, partitions, into),
     });
   else {
     const spark = await ensureSpark((message) => complain(`  ${message}`));

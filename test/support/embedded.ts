@@ -12,7 +12,7 @@ import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import { type EmbeddedRun, runEmbedded } from '../../src/lib/engine/embedded.ts';
 import { headBytes, lookAt } from '../../src/lib/engine/layout.ts';
-import { publishedKeys } from '../../src/lib/engine/publishedKeys.ts';
+import { fetchPublished, type PublishedOptions } from '../../src/lib/engine/publishedKeys.ts';
 import { unpackInput } from '../../src/lib/engine/unpack.ts';
 import { loadReferences } from '../../src/lib/reference/load.ts';
 
@@ -39,7 +39,7 @@ const limits = { archive: 100_000_000, json: 1_000_000, csv: 1_000_000 };
 /** What carries out a plan: the embedded engine, or Spark. */
 export type RunEngine = (run: EmbeddedRun, folder: string) => Promise<Summary>;
 
-export interface TransformOptions {
+export interface TransformOptions extends PublishedOptions {
   readonly engine?: RunEngine;
   readonly references?: string;
   readonly heldReferenceBytes?: number;
@@ -96,7 +96,12 @@ export async function transform(
     const summary = await engine(
       published === undefined
         ? run
-        : { ...run, publishedKeys: (places) => publishedKeys(localObjects(published), plan, 'test', places) },
+        : {
+            ...run,
+            replaces: options.replaces ?? [],
+            published: (places, into) =>
+              fetchPublished(localObjects(published), plan, 'test', places, into, options),
+          },
       folder,
     );
     for (const counted of [summary, ...summary.files])

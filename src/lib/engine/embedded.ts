@@ -8,12 +8,14 @@ import { duckType, identifier, list, literal } from '../dialect/duckdbNames.ts';
 import type { InputFile } from './inputFile.ts';
 import { memoryLimit, openDuckdb } from './instance.ts';
 import { asOutOfMemory } from './memory.ts';
+import type { PublishedFile } from './publishedKeys.ts';
 import { readRows } from './rowPart.ts';
 
-/** The keys that stand in partitions already; see `published` in the plan. Values are texts. */
-export type PublishedKeys = (
+/** Fetches to a folder what tells the keys that stand in partitions already; see fetchPublished. */
+export type FetchPublished = (
   partitions: readonly (readonly string[])[],
-) => Promise<readonly Readonly<Record<string, string>>[]>;
+  into: string,
+) => Promise<readonly PublishedFile[]>;
 
 export interface EmbeddedRun {
   readonly plan: Plan;
@@ -23,7 +25,9 @@ export interface EmbeddedRun {
   /** An empty folder. Rows go to `data/<key>=<value>/…parquet`, quarantine to `quarantine/*.parquet`. */
   readonly outputDir: string;
   /** Asked when the plan looks for duplicates among what is published. Nothing is published by default. */
-  readonly publishedKeys?: PublishedKeys;
+  readonly published?: FetchPublished;
+  /** Published rows of these files do not count: the batch takes their place. */
+  readonly replaces?: readonly { object: string; version: string }[];
   /** The memory that this process may take. What is free by default. */
   readonly memoryBytes?: number | undefined;
 }
@@ -86,23 +90,62 @@ async function rankRows(db: DuckDBConnection, run: EmbeddedRun, scratch: string)
   if (!isCheap) await db.run('DROP TABLE row_part');
 }
 
+/** DuckDB reads them itself, with their own types: a partition may hold millions. */
 async function loadPublishedKeys(
   db: DuckDBConnection,
-  { plan, publishedKeys }: EmbeddedRun,
+  { plan, published, replaces = [] }: EmbeddedRun,
   key: readonly string[],
   scratch: string,
 ): Promise<void> {
-  const partitionKeys = plan.partitionKeys.map((k) => k.name);
+  const partitionKeys = plan.partitionKeys.map((k) => identifier(k.name));
   const touched = await db.runAndReadAll(
-    `SELECT DISTINCT ${list(partitionKeys.map(identifier))} AS key_values FROM row_part WHERE _reason IS NULL`,
+    `SELECT DISTINCT ${list(partitionKeys)} AS key_values FROM row_part WHERE _reason IS NULL`,
   );
   const partitions = touched.getRowObjectsJson().map((row) => row.key_values as string[]);
-  const found = (await publishedKeys?.(partitions)) ?? [];
+  const folder = join(scratch, 'published');
+  await mkdir(folder);
+  const files = (await published?.(partitions, folder)) ?? [];
   const types = new Map(plan.columns.map((c) => [c.name, duckType(c.type)]));
-  const columns = Object.fromEntries(
-    [...key, ...partitionKeys].map((name) => [name, types.get(name) ?? 'VARCHAR']),
+  const typed = key.map((name) => `${identifier(name)}::${types.get(name)} AS ${identifier(name)}`);
+  await db.run(`CREATE TABLE places (__path VARCHAR, ${partitionKeys.map((k) => `${k} VARCHAR`).join(', ')});
+    CREATE TABLE replaced (__object VARCHAR, __version VARCHAR)`);
+  await append(
+    db,
+    'places',
+    files.map(({ path, values }) => [path, ...values]),
   );
-  await loadRows(db, 'published', columns, found.map((row) => JSON.stringify(row)).join('\n'), scratch);
+  await append(
+    db,
+    'replaced',
+    replaces.map(({ object, version }) => [object, version]),
+  );
+  const rows =
+    files.length === 0
+      ? `(SELECT ${key.map((name) => `NULL AS ${identifier(name)}`).join(', ')}, NULL AS __path WHERE false)`
+      : // Some may be from before a column was added.
+        `read_parquet(${literal(join(folder, '*.parquet'))}, filename = '__path', union_by_name = true, hive_partitioning = false)`;
+  const isReplaced =
+    files.length === 0 || replaces.length === 0
+      ? ''
+      : 'WHERE NOT EXISTS (FROM replaced WHERE __object = _object AND __version = _version)';
+  await db.run(
+    `CREATE TABLE published AS SELECT ${[...typed, ...partitionKeys].join(', ')} FROM ${rows} JOIN places USING (__path) ${isReplaced}`,
+  );
+  await db.run('DROP TABLE places; DROP TABLE replaced');
+  await rm(folder, { recursive: true });
+}
+
+async function append(
+  db: DuckDBConnection,
+  table: string,
+  rows: readonly (readonly string[])[],
+): Promise<void> {
+  const appender = await db.createAppender(table);
+  for (const row of rows) {
+    for (const value of row) appender.appendVarchar(value);
+    appender.endRow();
+  }
+  appender.closeSync();
 }
 
 /**

@@ -15,7 +15,7 @@ import {
 } from '../compiler/plan.ts';
 import type { EmbeddedRun } from '../engine/embedded.ts';
 import { asOutOfMemory } from '../engine/memory.ts';
-import { type ObjectsBelow, publishedKeys } from '../engine/publishedKeys.ts';
+import { fetchPublished, type ObjectsBelow } from '../engine/publishedKeys.ts';
 import { requireUnpacked } from '../engine/size.ts';
 import { describeJob } from '../engine/sparkJob.ts';
 import { unpackInput } from '../engine/unpack.ts';
@@ -56,8 +56,9 @@ export async function transformEmbedded(
       batch,
       outputDir,
       memoryBytes: config.memoryBytes,
-      publishedKeys: (partitions) =>
-        publishedKeys(objectsOf(deps, plan.table), plan, batch, partitions, replaces),
+      replaces,
+      published: (partitions, into) =>
+        fetchPublished(objectsOf(deps, plan.table), plan, batch, partitions, into, { replaces }),
     });
     for (const [name, target] of [
       ['data', at.data],
