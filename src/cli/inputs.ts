@@ -40,7 +40,8 @@ export async function tableOfInputs(
     }),
   );
   const shape = mergeShapes(shapes);
-  return shape.kind === 'struct' ? { name: 'of the inputs', record: toStructType(shape) } : null;
+  if (shape.kind !== 'struct') return null;
+  return { name: 'of the inputs', record: toStructType(shape), seen: toStructType(shape, 'nested') };
 }
 
 /** A folder of this machine, as published objects are read. */

@@ -269,6 +269,44 @@ test('one odd row changes a type in the Catalog for good, and fails no later bat
   );
 });
 
+test('flatten: an object that is something else in one odd row keeps its columns in all others', async () => {
+  const contract = contractWith('', 'flatten: [{ path: user, prefix: user_ }]');
+  const { rows } = await transform(contract, {
+    'test/a.json': [
+      record({ id: 1, user: { name: 'a', home: { city: 'b' } } }),
+      record({ id: 2, user: 'none' }),
+      record({ id: 3, user: { name: 'c', home: 7 } }),
+      record({ id: 4, user: [] }),
+    ].join('\n'),
+  });
+  expect(rows.map((r) => [r.id, r.user_name ?? null, r.user_home_city ?? null])).toEqual([
+    [1n, 'a', 'b'],
+    [2n, null, null],
+    [3n, 'c', null],
+    [4n, null, null],
+  ]);
+});
+
+test('drift passthrough: a published column keeps its type, whatever the Catalog has since learned of its field', () => {
+  const contract = contractWith('', 'drift: passthrough');
+  const record = struct(
+    'struct<id:bigint,at:string,n:string,s:int,o:string,l:string,d:double,x:struct<a:int>>',
+  );
+  const seen = typeOf({ o: { a: 1 }, l: [1] });
+  const published = new Map(
+    Object.entries({ n: 'int', s: 'string', o: 'string', l: 'array<int>', d: 'odd<type>', x: 'string' }),
+  );
+  const { columns } = resolveContract(contract, { name: 'raw', record, seen }, published);
+  expect(columns.slice(2).map((c) => [c.name, c.path, c.type])).toEqual([
+    ['n', 'n', 'int'],
+    ['s', 's', 'string'],
+    ['o', 'o', 'json'],
+    ['l', 'l[*]', 'array<int>'],
+    ['d', 'd', 'double'],
+    ['x', 'x', 'json'],
+  ]);
+});
+
 function typeOf(...records: readonly object[]) {
   const type = toHiveType(shapeOfAll(records));
   if (type.kind !== 'struct') throw new Error('no struct');

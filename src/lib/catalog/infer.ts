@@ -9,8 +9,9 @@ import { type HiveType, isHiveName, maxTypeDepth, type StructType } from './hive
 export type Shape =
   | { kind: 'unknown' }
   | { kind: 'scalar'; name: string }
-  | { kind: 'array'; element: Shape }
-  | { kind: 'struct'; fields: Map<string, Shape> };
+  | { kind: 'array'; element: Shape; isMixed?: boolean }
+  /** `isMixed`: where some values are of another kind. */
+  | { kind: 'struct'; fields: Map<string, Shape>; isMixed?: boolean };
 
 export const unknownShape: Shape = { kind: 'unknown' };
 
@@ -56,44 +57,48 @@ export function shapeOfAll(values: Iterable<unknown>): Shape {
 function absorb(a: Shape, b: Shape): Shape {
   if (a.kind === 'unknown') return b;
   if (b.kind === 'unknown') return a;
-  if (a.kind === 'struct' && b.kind === 'struct') {
-    for (const [name, shape] of b.fields)
-      a.fields.set(name, absorb(a.fields.get(name) ?? unknownShape, shape));
-    return a;
-  }
-  if (a.kind === 'array' && b.kind === 'array') {
-    a.element = absorb(a.element, b.element);
-    return a;
-  }
-  return scalar(a.kind === 'scalar' && b.kind === 'scalar' ? widen(a.name, b.name) : 'string');
+  if (a.kind === 'scalar' && b.kind === 'scalar') return scalar(widen(a.name, b.name));
+  // Of values of several kinds, what is known of the objects stays, or else of the arrays.
+  const [kept, other] = a.kind === 'struct' || (a.kind === 'array' && b.kind !== 'struct') ? [a, b] : [b, a];
+  if (kept.kind === 'struct' && other.kind === 'struct')
+    for (const [name, shape] of other.fields)
+      kept.fields.set(name, absorb(kept.fields.get(name) ?? unknownShape, shape));
+  else if (kept.kind === 'array' && other.kind === 'array')
+    kept.element = absorb(kept.element, other.element);
+  const isMixed = kept.kind !== other.kind || ('isMixed' in other && other.isMixed === true);
+  if (isMixed && kept.kind !== 'scalar') kept.isMixed = true;
+  return kept;
 }
 
 function copyOf(shape: Shape): Shape {
-  if (shape.kind === 'array') return { kind: 'array', element: copyOf(shape.element) };
+  if (shape.kind === 'array') return { ...shape, element: copyOf(shape.element) };
   if (shape.kind !== 'struct') return shape;
-  return { kind: 'struct', fields: new Map([...shape.fields].map(([name, s]) => [name, copyOf(s)])) };
+  return { ...shape, fields: new Map([...shape.fields].map(([name, s]) => [name, copyOf(s)])) };
 }
 
 const scalar = (name: string): Shape => ({ kind: 'scalar', name });
+
+/** What becomes of values of several kinds: a string, as a crawler makes it, or what is known of the objects among them. */
+type Mixed = 'string' | 'nested';
 
 /**
  * Shape to Hive type; what was only ever null is string, as Glue has it. Fields whose names Hive's notation cannot hold
  * are left out.
  */
-export function toHiveType(shape: Shape): HiveType {
-  if (shape.kind === 'array') return { kind: 'array', element: toHiveType(shape.element) };
-  if (shape.kind === 'struct') {
-    const { fields } = toStructType(shape);
-    return { kind: 'struct', fields: fields.filter(({ name }) => isHiveName(name)) };
-  }
-  return { kind: 'scalar', name: shape.kind === 'scalar' ? shape.name : 'string' };
+export function toHiveType(shape: Shape, mixed: Mixed = 'string'): HiveType {
+  if (shape.kind === 'scalar') return { kind: 'scalar', name: shape.name };
+  if (shape.kind === 'unknown' || (shape.isMixed && mixed === 'string'))
+    return { kind: 'scalar', name: 'string' };
+  if (shape.kind === 'array') return { kind: 'array', element: toHiveType(shape.element, mixed) };
+  const { fields } = toStructType(shape, mixed);
+  return { kind: 'struct', fields: fields.filter(({ name }) => isHiveName(name)) };
 }
 
 /** The type of a record, whose own fields may have any name. */
-export function toStructType(shape: Extract<Shape, { kind: 'struct' }>): StructType {
+export function toStructType(shape: Extract<Shape, { kind: 'struct' }>, mixed: Mixed = 'string'): StructType {
   return {
     kind: 'struct',
-    fields: [...shape.fields].map(([name, field]) => ({ name, type: toHiveType(field) })),
+    fields: [...shape.fields].map(([name, field]) => ({ name, type: toHiveType(field, mixed) })),
   };
 }
 

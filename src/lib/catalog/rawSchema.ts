@@ -71,6 +71,27 @@ export function requireReadable(contract: Contract, rawTable: RawTable): void {
     );
 }
 
+/**
+ * The Catalog's type with what the batch's own records have where it says string: objects that once met a scalar are a string
+ * there for good, and have columns all the same.
+ */
+export function refinedBy(known: StructType, seen: StructType | undefined): StructType {
+  if (!seen) return known;
+  const own = new Map(seen.fields.map((f) => [f.name.toLowerCase(), f.type]));
+  const refine = (type: HiveType, by: HiveType | undefined): HiveType => {
+    if (!by || by.kind === 'scalar') return type;
+    if (isOpen(type)) return by;
+    if (type.kind === 'struct' && by.kind === 'struct') return refinedBy(type, by);
+    if (type.kind === 'array' && by.kind === 'array')
+      return { kind: 'array', element: refine(type.element, by.element) };
+    return type;
+  };
+  return {
+    kind: 'struct',
+    fields: known.fields.map(({ name, type }) => ({ name, type: refine(type, own.get(name.toLowerCase())) })),
+  };
+}
+
 /** Top-level fields the Catalog has and nothing in the contract reads. */
 export function ignoredFields(contract: Contract, record: StructType): string[] {
   const read = new Set(fieldsRead(contract).map((name) => name.toLowerCase()));

@@ -30,6 +30,8 @@ export interface CompileOptions {
   readonly heldReferenceBytes?: number;
   /** Every row that is good is refused as `rejected`. */
   readonly isRejected?: boolean;
+  /** The columns that the table has, with their Hive types. */
+  readonly published?: ReadonlyMap<string, string>;
 }
 
 /**
@@ -44,7 +46,7 @@ export function compile(
 ): Plan {
   const { heldReferenceBytes: limit = heldReferenceBytes, isRejected = false } = options;
   if (rawTable && !isRejected) requireReadable(contract, rawTable);
-  const resolved = resolveContract(contract, rawTable);
+  const resolved = resolveContract(contract, rawTable, options.published);
   const isHeld = (reference: ReferenceData) =>
     reference.grid !== undefined || reference.ndjson.length <= limit;
   const joins = contract.enrich.flatMap((e, i) => {

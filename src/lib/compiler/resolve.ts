@@ -1,8 +1,8 @@
 /** Columns that a contract leaves to the Data Catalog: `flatten`, and drift `passthrough`. */
 import { createHash } from 'node:crypto';
 import type { HiveType, StructType } from '../catalog/hiveType.ts';
-import { ignoredFields, typeAt } from '../catalog/rawSchema.ts';
-import { type Column, columnSchema, columnType } from '../contract/columnSchema.ts';
+import { ignoredFields, refinedBy, typeAt } from '../catalog/rawSchema.ts';
+import { type Column, columnSchema, columnType as columnTypeSchema } from '../contract/columnSchema.ts';
 import { goldenColumns } from '../contract/columns.ts';
 import { formatPath, type PathStep, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
@@ -24,23 +24,32 @@ interface Field {
 
 /**
  * The contract with these columns written out, at the end of its own. A field that a column reads already makes no
- * second one. Whatever a feed calls its fields, no name fails a batch: see `named`.
+ * second one. Whatever a feed calls its fields, no name fails a batch: see `named`. `published` are the columns that the
+ * table has, with their types: they stay, whatever the Catalog has since learned of the field.
  */
-export function resolveContract(contract: Contract, rawTable: RawTable | null): Contract {
+export function resolveContract(
+  contract: Contract,
+  rawTable: RawTable | null,
+  published: ReadonlyMap<string, string> = new Map(),
+): Contract {
   if (!needsCatalog(contract) || rawTable === null) return contract;
-  const read = new Set(contract.columns.map((c) => identityOf(c.path)));
-  const columns = [...fieldsFor(contract, rawTable)].flatMap((field) => {
-    const column = columnOf(field.steps, field.type);
-    return column === null || read.has(identityOf(column.path)) ? [] : [{ ...field, column }];
-  });
+  const record = refinedBy(rawTable.record, rawTable.seen);
+  const read = new Set(contract.columns.map((c) => identityOf(parsePath(c.path))));
+  const fields = [...fieldsFor(contract, record)].filter(
+    ({ steps }) => formatPath(steps) !== null && !read.has(identityOf(steps)),
+  );
   const taken = new Set([...goldenColumns(contract), ...contract.partitionBy].map((c) => c.name));
-  return { ...contract, columns: [...contract.columns, ...named(columns.slice(0, maxFoundColumns), taken)] };
+  const columns = named(fields.slice(0, maxFoundColumns), taken).map(({ field, name }) =>
+    columnOf(field, name, published.get(name)),
+  );
+  return { ...contract, columns: [...contract.columns, ...columns] };
 }
 
-/** Compared without case, as the Catalog's names are, and however its keys are quoted. */
-const identityOf = (path: string): string => JSON.stringify(parsePath(path)).toLowerCase();
+/** Compared without case, as the Catalog's names are; an array and all of its elements are one field. */
+const identityOf = (steps: readonly PathStep[]): string =>
+  JSON.stringify(steps.at(-1)?.kind === 'each' ? steps.slice(0, -1) : steps).toLowerCase();
 
-function* fieldsFor(contract: Contract, { record }: RawTable): Generator<Field> {
+function* fieldsFor(contract: Contract, record: StructType): Generator<Field> {
   for (const { path, prefix, except } of contract.flatten) {
     const type = typeAt(record, path);
     if (type?.kind === 'struct')
@@ -75,27 +84,28 @@ function* fieldsBelow(
 }
 
 /**
- * Columns with their names. A name that is too long, or that another column has, ends in a digest of the field's path, so
- * that a field has the same name in every batch. Of two fields for one name, the one that is called so itself has it, else
- * the first in the Catalog, which adds new fields at the end.
+ * Fields with the names of their columns. A name that is too long, or that another column has, ends in a digest of the field's
+ * path, so that a field has the same name in every batch. Of two fields for one name, the one that is called so itself has it,
+ * else the first in the Catalog, which adds new fields at the end.
  */
-function named(
-  fields: readonly (Field & { readonly column: Column })[],
-  reserved: ReadonlySet<string>,
-): Column[] {
+function named(fields: readonly Field[], reserved: ReadonlySet<string>): { field: Field; name: string }[] {
   const names = new Set(reserved);
-  const nameOf = new Map<Column, string>();
-  for (const { name, column } of [...fields].sort((a, b) => Number(b.isOwnName) - Number(a.isOwnName))) {
-    const digest = createHash('sha256').update(column.path).digest('hex').slice(0, 8);
+  const nameOf = new Map<Field, string>();
+  for (const field of [...fields].sort((a, b) => Number(b.isOwnName) - Number(a.isOwnName))) {
+    const { name, steps } = field;
+    const digest = createHash('sha256')
+      .update(formatPath(steps) ?? '')
+      .digest('hex')
+      .slice(0, 8);
     const digested = `${name.slice(0, maxNameLength - digest.length - 1)}_${digest}`;
     const unique = name.length > maxNameLength || names.has(name) ? digested : name;
     if (names.has(unique)) continue;
     names.add(unique);
-    nameOf.set(column, unique);
+    nameOf.set(field, unique);
   }
-  return fields.flatMap(({ column }) => {
-    const name = nameOf.get(column);
-    return name === undefined ? [] : [{ ...column, name }];
+  return fields.flatMap((field) => {
+    const name = nameOf.get(field);
+    return name === undefined ? [] : [{ field, name }];
   });
 }
 
@@ -114,15 +124,18 @@ export const snakeCase = (name: string): string => {
   return (/^[a-z]/.test(plain) ? plain : `f_${plain}`).slice(0, 58);
 };
 
-/** The column that reads a field, as yet without its name; null for a field that no path can lead to. */
-function columnOf(steps: readonly PathStep[], type: HiveType): Column | null {
+/** The column that reads a field. */
+function columnOf({ steps, type }: Field, name: string, published: string | undefined): Column {
   const isList = type.kind === 'array' && type.element.kind === 'scalar';
-  const path = formatPath(isList ? [...steps, { kind: 'each' }] : steps);
-  if (path === null) return null;
-  const ofColumn = isList ? `array<${elementType(type.element)}>` : scalarType(type);
-  const formats = ofColumn === 'timestamp' ? { formats: ['iso8601', 'iso8601_date'] } : {};
-  return columnSchema.parse({ name: 'unnamed', path, type: ofColumn, ...formats });
+  const found = isList ? `array<${elementType(type.element)}>` : scalarType(type);
+  const kept = published === 'string' && type.kind !== 'scalar' ? 'json' : published;
+  const columnType = kept !== undefined && isColumnType(kept) ? kept : found;
+  const path = formatPath(columnType.startsWith('array<') ? [...steps, { kind: 'each' }] : steps);
+  const formats = columnType === 'timestamp' ? { formats: ['iso8601', 'iso8601_date'] } : {};
+  return columnSchema.parse({ name, path, type: columnType, ...formats });
 }
+
+const isColumnType = (type: string): boolean => columnTypeSchema.safeParse(type).success;
 
 /** Catalog type -> contract type. What is nested is kept as JSON text; a type without a like is a text. */
 function scalarType(type: HiveType): string {
@@ -130,8 +143,7 @@ function scalarType(type: HiveType): string {
   const name = type.name;
   if (['tinyint', 'smallint', 'int'].includes(name)) return 'int';
   if (['float', 'double'].includes(name)) return 'double';
-  const known = columnType.safeParse(name);
-  return known.success ? known.data : 'string';
+  return isColumnType(name) ? name : 'string';
 }
 
 /** Arrays hold fewer types. */

@@ -77,7 +77,7 @@ export async function profileBatch(
   const shape = mergeShapes(shapes);
   return {
     files: looks.map((l) => l.file),
-    record: shape.kind === 'struct' ? toStructType(shape) : null,
+    record: shape.kind === 'struct' ? toStructType(shape, 'nested') : null,
   };
 }
 

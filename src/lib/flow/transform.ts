@@ -13,6 +13,9 @@ import {
   type Summary,
   summarySchema,
 } from '../compiler/plan.ts';
+import { needsCatalog } from '../compiler/resolve.ts';
+import { tableOf } from '../contract/contract.ts';
+import type { Contract } from '../contract/schema.ts';
 import type { EmbeddedRun } from '../engine/embedded.ts';
 import { asOutOfMemory } from '../engine/memory.ts';
 import { fetchPublished, type ObjectsBelow } from '../engine/publishedKeys.ts';
@@ -165,9 +168,20 @@ async function planBatch(
   const rawTable = await tableOfBatch(deps, contract, profile);
   const references = await loadReferences(contract, config.datasetsFolder);
   const isRejected = (await ledger.batch(dataset, batch))?.decision?.kind === 'reject';
-  const plan = compile(contract, rawTable, references, { isRejected });
+  const published = needsCatalog(contract) ? await publishedColumns(deps, contract) : new Map();
+  const plan = compile(contract, rawTable, references, { isRejected, published });
   await store.writeText(places(config).plan(dataset, batch), JSON.stringify(plan, null, 1));
   return { plan, references, profile };
+}
+
+/** The columns of a contract's table, with their types; none while there is no table. */
+async function publishedColumns(
+  { config, catalog }: Pick<Deps, 'config' | 'catalog'>,
+  contract: Contract,
+): Promise<ReadonlyMap<string, string>> {
+  const location = address({ bucket: config.processedBucket, key: `${tableOf(contract)}/` });
+  const table = await catalog.tableAt(location);
+  return new Map(table?.columns.map(({ name, type }) => [name, type]));
 }
 
 /** The published objects of a table. */
