@@ -114,6 +114,20 @@ test('two files for one key are refused by name, and --folders keeps both', () =
     expect(() => keys([outside], true)).toThrow('--folders needs paths below the folder you are in');
 });
 
+test.each([
+  ['in a callback', "setTimeout(() => { throw new TypeError('\\u001b[2J'); }, 1)"],
+  ['in a promise that nobody awaits', "void Promise.reject(new TypeError('\\u001b[2J'))"],
+])('what is thrown %s is shown as any other error', (_, act) => {
+  const program = `import { runProgram } from '${root}/src/cli/program.ts';
+    await runProgram(async () => { ${act}; await new Promise((done) => setTimeout(done, 10_000)); return 0; });`;
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module-typescript', '-e', program], {
+    encoding: 'utf8',
+  });
+  expect(stderr).toMatch(/^this is a fault of Sluice itself; .*\nTypeError: \\u001b\[2J\n {4}at /);
+  expect(stderr).not.toMatch(/[^\P{C}\n]/u);
+  expect(status).toBe(70);
+});
+
 const bomb = join(folder, 'bomb.yml');
 writeFileSync(
   bomb,
