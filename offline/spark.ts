@@ -48,7 +48,6 @@ export async function layOutJob(
       data: `file://${join(output.outputDir, 'data')}`,
       quarantine: `file://${join(output.outputDir, 'quarantine')}`,
       summary: `file://${summary}`,
-      region: null,
     },
     limits,
   );

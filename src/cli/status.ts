@@ -15,26 +15,30 @@ ${stageHelp}
 Example:
   npm run sluice -- status --stage dev`;
 
+/** More files than this wait are not counted one by one. */
+const countedUpTo = 100_000;
+
 export async function run(args: string[]): Promise<number> {
   const { values } = readOptions(args, { ...stageOptions, dataset: { type: 'string' } });
   const { deps } = await connect(values);
   const { ledger } = deps;
   const rows = await Promise.all(
     datasetsOf(deps, values.dataset).map(async (dataset) => {
-      const [files, batches, lease] = await Promise.all([
-        ledger.files(dataset),
-        ledger.batches(dataset),
+      const [{ pending, held, failed }, published, [last], lease, open] = await Promise.all([
+        ledger.backlog(dataset, countedUpTo),
+        ledger.publishedFiles(dataset),
+        ledger.batches(dataset, 1),
         ledger.lease(dataset),
+        ledger.openBatches(dataset),
       ]);
-      const count = (state: string) => files.filter((f) => f.state === state).length;
-      const last = batches.at(-1);
+      const claimed = await Promise.all(open.map(({ batch }) => ledger.batch(dataset, batch)));
       return {
         dataset,
-        pending: count('pending'),
-        claimed: count('claimed'),
-        published: count('published'),
-        held: count('held'),
-        failed: count('failed'),
+        pending,
+        claimed: claimed.reduce((sum, batch) => sum + (batch?.files ?? 0), 0),
+        published,
+        held,
+        failed,
         lease: lease?.execution === undefined ? 'free' : (lease.execution.split(':').at(-1) ?? ''),
         lastBatch: last ? { batch: last.batch, state: last.state, at: last.endedAt ?? last.claimedAt } : null,
       };

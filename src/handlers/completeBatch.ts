@@ -1,8 +1,11 @@
-import { createAnnouncer } from '../lib/aws/events.ts';
+import { createSignals } from '../lib/aws/events.ts';
 import { completeBatch } from '../lib/flow/complete.ts';
-import { completeOutput, runInput } from '../lib/flow/schemas.ts';
+import { completeInput, completeOutput } from '../lib/flow/schemas.ts';
 import { connect, step } from './step.ts';
 
-const deps = { ...connect(), announce: createAnnouncer() };
+const flow = connect();
+const deps = { ...flow, ...createSignals(flow.config.stateMachineArn) };
 
-export const handler = step(runInput, completeOutput, (input) => completeBatch(deps, input));
+export const handler = step(completeInput, completeOutput, (input, deadline) =>
+  completeBatch({ ...deps, deadline }, input),
+);

@@ -4,4 +4,6 @@ import { connect, step } from './step.ts';
 
 const deps = connect();
 
-export const handler = step(runInput, publishOutput, (input) => publish(deps, input));
+export const handler = step(runInput, publishOutput, (input, deadline) =>
+  publish({ ...deps, deadline }, input),
+);

@@ -5,4 +5,6 @@ import { connect, step } from './step.ts';
 
 const deps = connect();
 
-export const handler = step(runInput, replaceOutput, (input) => replaceRows(deps, rewriteWithout, input));
+export const handler = step(runInput, replaceOutput, (input, deadline) =>
+  replaceRows({ ...deps, deadline }, rewriteWithout, input),
+);

@@ -4,4 +4,6 @@ import { connect, step } from './step.ts';
 
 const deps = connect();
 
-export const handler = step(batchInput, jobStarted, (input) => startGlueJob(deps, input));
+export const handler = step(batchInput, jobStarted, (input, deadline) =>
+  startGlueJob({ ...deps, deadline }, input),
+);

@@ -6,12 +6,14 @@ import { Metrics } from '@aws-lambda-powertools/metrics';
 import { Tracer } from '@aws-lambda-powertools/tracer';
 import { captureLambdaHandler } from '@aws-lambda-powertools/tracer/middleware';
 import middy from '@middy/core';
+import type { Context } from 'aws-lambda';
 import * as z from 'zod';
 import { createAthena } from '../lib/aws/athena.ts';
 import { createCatalog } from '../lib/aws/catalog.ts';
 import { createStore } from '../lib/aws/store.ts';
 import { readConfig } from '../lib/config.ts';
 import { readBuilt } from '../lib/contract/built.ts';
+import { type Deadline, deadlineAfter } from '../lib/deadline.ts';
 import { InvalidInput } from '../lib/errors.ts';
 import type { Deps } from '../lib/flow/deps.ts';
 import { type Measure, type MetricName, metricUnits } from '../lib/flow/measure.ts';
@@ -52,20 +54,21 @@ const measureAs =
 export function step<I extends z.ZodType, O extends z.ZodType>(
   input: I,
   output: O,
-  run: (input: z.output<I>) => Promise<z.output<O>>,
+  run: (input: z.output<I>, deadline: Deadline) => Promise<z.output<O>>,
 ) {
-  return wrap(async (event: unknown) => {
+  return wrap(async (event: unknown, context: Context) => {
     const parsed = input.safeParse(event);
     if (!parsed.success) throw new InvalidInput(z.prettifyError(parsed.error));
     logger.appendKeys(batchKeys(parsed.data));
-    const result = output.parse(await run(parsed.data));
+    const deadline = deadlineAfter(() => context.getRemainingTimeInMillis());
+    const result = output.parse(await run(parsed.data, deadline));
     logger.info('step done', { result });
     return result;
   });
 }
 
 /** The middleware alone, for a handler that no state calls. */
-export const wrap = <E, R>(handler: (event: E) => Promise<R>) =>
+export const wrap = <E, R>(handler: (event: E, context: Context) => Promise<R>) =>
   middy<E, R>()
     .use(injectLambdaContext(logger, { resetKeys: true }))
     .use(captureLambdaHandler(tracer, { captureResponse: false }))

@@ -5,6 +5,6 @@ import { connect, step } from './step.ts';
 
 const deps = connect();
 
-export const handler = step(batchInput, transformOutput, (input) =>
-  transformEmbedded(deps, runEmbedded, input),
+export const handler = step(batchInput, transformOutput, (input, deadline) =>
+  transformEmbedded({ ...deps, deadline }, runEmbedded, input),
 );

@@ -67,6 +67,21 @@ export class AthenaQueryFailed extends SluiceError {}
 /** This execution no longer holds the dataset's lease: another one does. Nothing may be written. */
 export class LeaseLost extends SluiceError {}
 
+/** The time of a function is nearly up. Its batch fails, and is tried again in smaller parts. */
+export class OutOfTime extends SluiceError {}
+
+/** S3 has not deleted objects that it was asked to delete. */
+export class ObjectsNotDeleted extends SluiceError {}
+
+/** DynamoDB has left items unread, again and again. */
+export class KeysUnread extends SluiceError {}
+
+/** Files would lose most of their published rows without anything in their place: a person decides. */
+export class ReplacementDoubtful extends SluiceError {}
+
+/** Somebody else has decided or changed the same files at the same time. */
+export class AlreadyDecided extends SluiceError {}
+
 /** A raw object version is gone between its event and its reading. */
 export class ObjectMissing extends SluiceError {}
 

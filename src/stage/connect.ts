@@ -17,8 +17,8 @@ import { createStore } from '../lib/aws/store.ts';
 import { loadContracts } from '../lib/contract/load.ts';
 import type { Contract } from '../lib/contract/schema.ts';
 import { SetupError } from '../lib/errors.ts';
+import type { SettleDeps } from '../lib/flow/failBatch.ts';
 import type { OperatorDeps } from '../lib/flow/operate.ts';
-import type { SettleDeps } from '../lib/flow/settle.ts';
 import { createLedger, type Ledger } from '../lib/ledger/ledger.ts';
 import { localClient } from './localEndpoint.ts';
 

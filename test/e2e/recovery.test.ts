@@ -4,19 +4,31 @@ import { columnSchema } from '../../src/lib/contract/columnSchema.ts';
 import { runEmbedded } from '../../src/lib/engine/embedded.ts';
 import { claimBatch } from '../../src/lib/flow/claimBatch.ts';
 import { completeBatch } from '../../src/lib/flow/complete.ts';
+import { letGo } from '../../src/lib/flow/dispatch.ts';
+import { endOpenBatches, failBatch } from '../../src/lib/flow/failBatch.ts';
 import { publish, repairPartitions } from '../../src/lib/flow/publish.ts';
-import { failBatch } from '../../src/lib/flow/settle.ts';
 import { transformEmbedded } from '../../src/lib/flow/transform.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { depsOf } from '../../src/stage/connect.ts';
-import { untilSettled } from '../support/faults.ts';
-import { athena, parquetOf, post, publishedFrom, put, quarantinedFrom, stage } from '../support/stage.ts';
+import { nextId, untilSettled } from '../support/faults.ts';
+import {
+  athena,
+  drop,
+  parquetOf,
+  post,
+  publishedFrom,
+  put,
+  quarantinedFrom,
+  stage,
+} from '../support/stage.ts';
 
 const flow = depsOf(stage);
 const dataset = 'social_media';
+/** Keys of this run, so that it can be repeated on one stage. */
+const stamp = Date.now();
 
-/** Takes the lease before the object is there, so that no execution starts, and brings it to the end of Publish. */
-async function publishByHand(key: string, text: string, deps = flow) {
+/** Takes the lease before the object is there, so that no execution starts, and brings it to the end of the transform. */
+async function transformByHand(key: string, text: string, deps = flow) {
   const fence = await waitFor(
     () => stage.ledger.acquireLease(dataset),
     (f) => f !== null,
@@ -29,35 +41,40 @@ async function publishByHand(key: string, text: string, deps = flow) {
     (files) => files.length > 0,
     10_000,
   );
-  const claim = await claimBatch(deps, { dataset, fence, execution: 'by hand' });
+  const claim = await claimBatch(deps, { dataset, fence, execution });
   if (claim.outcome !== 'claimed') throw new Error('nothing was claimed');
   const step = { dataset, batch: claim.batch, fence };
   const { run } = await transformEmbedded(deps, runEmbedded, step);
-  await publish(deps, { ...step, run });
-  return { ...step, run };
+  return { ...step, run, execution, startedAt: new Date().toISOString(), events: 0 };
+}
+
+async function publishByHand(key: string, text: string, deps = flow) {
+  const step = await transformByHand(key, text, deps);
+  await publish(deps, step);
+  return step;
 }
 const stateOf = async (key: string) =>
   (await stage.ledger.files(dataset)).filter((f) => f.object === key).map((f) => f.state);
+const execution = 'by hand';
 const error = { Error: 'ServiceUnavailable', Cause: 'a test' };
 
 afterEach(async () => {
   expect((await stage.ledger.lease(dataset))?.execution).toBeUndefined();
 });
 
-test('a batch that fails after it has published takes its rows back, and is published once when it is tried again', async () => {
-  const key = 'social-media-feed/broke-off.json';
-  const { run: _, ...step } = await publishByHand(key, `${post(3001)}\n{"id":`);
+test('a batch that fails after its commit goes forward to its end, and is published once', async () => {
+  const key = `social-media-feed/committed-${stamp}.json`;
+  const step = await publishByHand(key, `${post(nextId())}\n{"id":`);
   expect(await parquetOf('social_media', step.batch)).toHaveLength(1);
   await failBatch(flow, { ...step, error });
-  await untilSettled(dataset, [key]);
+  expect(await stateOf(key)).toEqual(['published']);
   expect(await publishedFrom('social_media', key)).toBe(1);
   expect(await quarantinedFrom(key)).toHaveLength(1);
-  expect(await stateOf(key)).toEqual(['published']);
 });
 
 test('a publish that is run twice changes nothing, and so does a second CompleteBatch', async () => {
-  const key = 'social-media-feed/twice-published.json';
-  const step = await publishByHand(key, post(3003));
+  const key = `social-media-feed/twice-published-${stamp}.json`;
+  const step = await publishByHand(key, post(nextId()));
   await publish(flow, step);
   await repairPartitions(flow, step);
   await repairPartitions(flow, step);
@@ -72,19 +89,19 @@ test('a publish that is run twice changes nothing, and so does a second Complete
 });
 
 test('whoever lost the lease publishes nothing and gives nothing back', async () => {
-  const key = 'social-media-feed/stolen.json';
-  const step = await publishByHand(key, post(3004));
+  const key = `social-media-feed/stolen-${stamp}.json`;
+  const step = await transformByHand(key, post(nextId()));
   await stage.ledger.releaseLease(dataset, step.fence);
   const thief = await stage.ledger.acquireLease(dataset);
   if (thief === null) throw new Error('the lease is not free');
   await expect(publish(flow, step)).rejects.toMatchObject({ name: 'LeaseLost' });
   await failBatch(flow, { ...step, error: { Error: 'LeaseLost', Cause: '' } });
   expect(await stateOf(key)).toEqual(['claimed']);
-  // The thief takes the batch over as its own and ends it.
-  const own = { ...step, fence: thief };
-  await publish(flow, own);
-  await repairPartitions(flow, own);
-  await completeBatch(flow, own);
+  expect(await parquetOf('social_media', step.batch)).toEqual([]);
+  // The thief finds the batch open and gives its files back.
+  await endOpenBatches(flow, dataset, thief, { error: 'LeaseLost', cause: 'a test' });
+  await letGo(flow, dataset, thief);
+  await untilSettled(dataset, [key]);
   expect(await publishedFrom('social_media', key)).toBe(1);
 });
 
@@ -96,20 +113,30 @@ test('a contract that gains a column extends the table; old partitions stay read
     return { ...flow, contracts: new Map([[dataset, { ...contract, columns }]]) };
   };
   const deps = grown('string');
-  const step = await publishByHand('social-media-feed/grown.json', post(3005, { mood: 'fine' }), deps);
+  const [grownId, plainId] = [nextId(), nextId()];
+  await drop(dataset, { [`social-media-feed/plain-${stamp}.json`]: post(plainId) });
+  const step = await publishByHand(
+    `social-media-feed/grown-${stamp}.json`,
+    post(grownId, { mood: 'fine' }),
+    deps,
+  );
   await repairPartitions(deps, step);
   await completeBatch(deps, step);
   const moods = await athena(
-    `SELECT mood, count(*) AS n FROM ${dataset} WHERE id IN (3003, 3005) GROUP BY mood ORDER BY mood`,
+    `SELECT mood, count(*) AS n FROM ${dataset} WHERE id IN (${grownId}, ${plainId}) GROUP BY mood ORDER BY mood`,
   );
   expect(moods).toEqual([
     { mood: 'fine', n: '1' },
     { mood: null, n: '1' },
   ]);
   await expect(
-    publishByHand('social-media-feed/changed.json', post(3006, { mood: 'fine' }), grown('boolean')),
+    publishByHand(
+      `social-media-feed/changed-${stamp}.json`,
+      post(nextId(), { mood: 'fine' }),
+      grown('boolean'),
+    ),
   ).rejects.toMatchObject({ name: expect.stringMatching(/TableMismatch|SchemaMismatch/) });
   const lease = await stage.ledger.lease(dataset);
-  await failBatch(flow, { dataset, fence: lease?.fence ?? 0, batch: null, error });
-  await untilSettled(dataset, ['social-media-feed/changed.json']);
+  await failBatch(flow, { dataset, fence: lease?.fence ?? 0, execution, error });
+  await untilSettled(dataset, [`social-media-feed/changed-${stamp}.json`]);
 });

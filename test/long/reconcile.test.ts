@@ -23,7 +23,8 @@ const dayOf = (index: number) => {
 test(`of ${partitions} partitions the missing ones are added and the empty ones dropped`, async () => {
   await drop(dataset, { 'social-media-feed/reconcile.json': post(77) });
   const [batch] = (await stage.ledger.batches(dataset)).filter((b) => b.state === 'published');
-  const table = goldenTable(await readPlan(flow, dataset, String(batch?.batch)), flow.config);
+  const attempt = { dataset, batch: batch?.batch ?? '', fence: batch?.committed ?? 0 };
+  const table = goldenTable(await readPlan(flow, attempt), flow.config);
   const [object] = await flow.store.list(stage.config.processedBucket, `${table.name}/`);
   if (!object) throw new Error('nothing was published');
   const days = Array.from({ length: partitions }, (_, i) => dayOf(i));

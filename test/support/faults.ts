@@ -80,7 +80,7 @@ export async function untilSettled(
   keys: readonly string[],
   versions: readonly string[] = [],
 ): Promise<FileRecord[]> {
-  const last = ['published', 'held', 'failed', 'replaced'];
+  const last = ['published', 'rejected', 'held', 'failed', 'replaced'];
   let swept = Date.now();
   const look = async () => {
     if (Date.now() > swept + 4000) {
@@ -180,5 +180,5 @@ export async function survive(faults: readonly Fault[], during?: () => Promise<v
 export async function leaveLease(): Promise<void> {
   const fence = await stage.ledger.acquireLease(dataset);
   const gone = `${stage.config.stateMachineArn.replace(':stateMachine:', ':execution:')}:gone`;
-  await stage.ledger.markLease(dataset, fence ?? 0, gone);
+  await stage.ledger.takeOver(dataset, { execution: gone, fence: fence ?? 0 });
 }

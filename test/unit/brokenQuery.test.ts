@@ -39,8 +39,8 @@ test('a query that Athena broke off, and says may succeed, is started again a fe
     StateChangeReason: 'Query exhausted resources at this scale factor',
     AthenaError: { ErrorCategory: 1, Retryable: true },
   };
-  expect(await checkValidation(depsWhere(broken), { ...input, attempt: 0 })).toEqual({ status: 'again' });
-  await expect(checkValidation(depsWhere(broken), { ...input, attempt: 4 })).rejects.toMatchObject({
+  expect(await checkValidation(depsWhere(broken), { ...input, broken: 0 })).toEqual({ status: 'again' });
+  await expect(checkValidation(depsWhere(broken), { ...input, broken: 4 })).rejects.toMatchObject({
     name: 'AthenaQueryFailed',
     message: expect.stringContaining('exhausted resources'),
   });
@@ -48,11 +48,11 @@ test('a query that Athena broke off, and says may succeed, is started again a fe
 
 test('a query that failed for its own reason is not started again', async () => {
   const failed = { State: 'FAILED', StateChangeReason: 'SYNTAX_ERROR', AthenaError: { Retryable: false } };
-  await expect(checkValidation(depsWhere(failed), { ...input, attempt: 0 })).rejects.toMatchObject({
+  await expect(checkValidation(depsWhere(failed), { ...input, broken: 0 })).rejects.toMatchObject({
     name: 'AthenaQueryFailed',
   });
   const stopped = { State: 'CANCELLED', AthenaError: { Retryable: true } };
-  await expect(checkValidation(depsWhere(stopped), { ...input, attempt: 0 })).rejects.toMatchObject({
+  await expect(checkValidation(depsWhere(stopped), { ...input, broken: 0 })).rejects.toMatchObject({
     name: 'AthenaQueryFailed',
   });
 });

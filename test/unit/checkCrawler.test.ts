@@ -4,6 +4,7 @@ import { createCatalog } from '../../src/lib/aws/catalog.ts';
 import { createCrawlQueue } from '../../src/lib/aws/crawlQueue.ts';
 import { address } from '../../src/lib/aws/store.ts';
 import { parseHiveType, type StructType } from '../../src/lib/catalog/hiveType.ts';
+import { contractText } from '../../src/lib/contract/built.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import { type CrawlerDeps, checkCrawler } from '../../src/lib/flow/checkCrawler.ts';
 import { testConfig } from '../support/config.ts';
@@ -44,9 +45,7 @@ function stageWith(
   });
   const deps: CrawlerDeps = {
     config: testConfig,
-    contracts: new Map([[contract.dataset, contract]]),
     catalog: createCatalog('db', client),
-    ledger: { batch: async () => undefined },
     tellCrawler: async (arn, bucket, files) => {
       told.push(...files.map((f) => `${arn} ${bucket} ${f.object}`));
     },
@@ -55,10 +54,13 @@ function stageWith(
         const text = objects.get(address(ref));
         return text === undefined ? undefined : schema.parse(JSON.parse(text));
       },
-      readJson: async () => {
+      readText: async () => contractText(contract),
+      readJson: async (_, schema) =>
+        schema.parse({ dataset: contract.dataset, batch: 'b', files: [], published: [], decision: null }),
+      head: async () => {
         throw new Error('the profile is there');
       },
-      head: async () => {
+      readRange: async () => {
         throw new Error('the profile is there');
       },
       writeText: async (ref, text) => {
@@ -72,6 +74,7 @@ function stageWith(
       object: `${contract.source.prefix}${batch}.json`,
       version: 'v',
       size: 10,
+      unpacked: 10,
       sequencer: '',
       layout: 'lines',
       fault: null,
@@ -79,10 +82,16 @@ function stageWith(
       header: null,
     };
     objects.set(
-      `s3://work/manifests/${contract.dataset}/${batch}/profile.json`,
+      `s3://work/manifests/${contract.dataset}/${batch}/f1/profile.json`,
       JSON.stringify({ files: [file], record: struct(record) }),
     );
-    const input = { dataset: contract.dataset, batch, fence: 1, crawlStarted: false };
+    const input = {
+      dataset: contract.dataset,
+      batch,
+      fence: 1,
+      crawlStarted: false,
+      engine: 'auto' as const,
+    };
     return checkCrawler(deps, input);
   };
   const crawls = () => calls.filter((c) => c.name === 'StartCrawler').map((c) => c.input.Name);
@@ -96,6 +105,7 @@ test('a batch whose usable fields are all known starts no crawl, whatever else i
   expect(await stage.check('a', 'struct<id:bigint,at:string,other:int>')).toEqual({
     status: 'ready',
     crawlStarted: false,
+    engine: 'embedded',
   });
   expect(stage.crawls()).toEqual([]);
   expect(stage.told).toEqual([]);
@@ -107,6 +117,7 @@ test('a crawl is told the objects of its batch, of the crawler of its dataset', 
   expect(await stage.check('a', 'struct<id:bigint,at:string,other:int>')).toEqual({
     status: 'ready',
     crawlStarted: true,
+    engine: 'embedded',
   });
   expect(stage.crawls()).toEqual(['sluice-test-raw-test']);
   expect(stage.told).toEqual([`${queueArn} raw ${contract.source.prefix}a.json`]);

@@ -1,7 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { batchId, nextBatch } from '../../src/lib/flow/batch.ts';
-import { chooseEngine } from '../../src/lib/flow/claimBatch.ts';
 import { shapeOfContent } from '../../src/lib/flow/profile.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 
@@ -23,14 +22,6 @@ test('property: batches respect both limits, and a file beyond the limit is a ba
       if (taken.length > 1) expect(taken.reduce((n, f) => n + f.size, 0)).toBeLessThanOrEqual(100);
     }),
   );
-});
-
-test('size chooses the engine, the stage may force one, the operator has the last word', () => {
-  const auto = { engine: 'auto' as const, embeddedLimitBytes: 100 };
-  expect(chooseEngine(auto, 'auto', 100)).toBe('embedded');
-  expect(chooseEngine(auto, 'auto', 101)).toBe('glue');
-  expect(chooseEngine({ ...auto, engine: 'glue' }, 'auto', 1)).toBe('glue');
-  expect(chooseEngine({ ...auto, engine: 'glue' }, 'embedded', 1)).toBe('embedded');
 });
 
 test('the fields of a cut file are those of its whole lines', () => {

@@ -23,6 +23,6 @@ export async function again<T>(
       return await call();
     } catch (error) {
       if (attempt >= attempts || !isPassing(error)) throw error;
-      await pause(Math.random() * longest * 2 ** (attempt - 1));
+      if (longest > 0) await pause(Math.random() * longest * 2 ** (attempt - 1));
     }
 }

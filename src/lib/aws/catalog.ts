@@ -184,14 +184,20 @@ export function createCatalog(
       const named = partitions.map((values) => ({ values }));
       await parallel(chunksOf(named, partitionsPerDrop), 8, (chunk) =>
         eachPartition(table, chunk, 'EntityNotFoundException', 'dropped', async (waiting) => {
-          const { Errors } = await client.send(
-            new BatchDeletePartitionCommand({
-              DatabaseName: database,
-              TableName: table,
-              PartitionsToDelete: waiting.map(({ values }) => ({ Values: [...values] })),
-            }),
-          );
-          return Errors;
+          try {
+            const { Errors } = await client.send(
+              new BatchDeletePartitionCommand({
+                DatabaseName: database,
+                TableName: table,
+                PartitionsToDelete: waiting.map(({ values }) => ({ Values: [...values] })),
+              }),
+            );
+            return Errors;
+          } catch (error) {
+            // The partitions went with their table.
+            if (error instanceof EntityNotFoundException) return [];
+            throw error;
+          }
         }),
       );
     },

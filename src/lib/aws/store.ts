@@ -19,14 +19,23 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import type { z } from 'zod';
-import { ObjectMissing } from '../errors.ts';
-import { parallel } from '../parallel.ts';
+import { ObjectMissing, ObjectsNotDeleted } from '../errors.ts';
+import { chunksOf, parallel } from '../parallel.ts';
+import { again, type Patience } from './again.ts';
 
 /** An object, or exactly one version of it. */
 export interface ObjectRef {
   readonly bucket: string;
   readonly key: string;
   readonly version?: string;
+}
+
+export interface ListedObject {
+  readonly key: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly modified: number;
 }
 
 export interface ObjectVersion {
@@ -38,6 +47,9 @@ export interface ObjectVersion {
   readonly isLatest: boolean;
 }
 
+/** What S3 says of a key in the answer of DeleteObjects when it may be asked again. */
+const transientDeletes = new Set(['InternalError', 'SlowDown', 'ServiceUnavailable', 'RequestTimeout']);
+
 const contentTypes: Readonly<Record<string, string>> = {
   json: 'application/json',
   html: 'text/html; charset=utf-8',
@@ -45,7 +57,10 @@ const contentTypes: Readonly<Record<string, string>> = {
 
 export type Store = ReturnType<typeof createStore>;
 
-export function createStore(client: S3Client = new S3Client({ maxAttempts: 5 })) {
+export function createStore(
+  client: S3Client = new S3Client({ maxAttempts: 5 }),
+  patience: Patience = { attempts: 5, pause: 200 },
+) {
   const get = async (ref: ObjectRef, range?: string) => {
     try {
       const { Body, ContentRange, ContentLength } = await client.send(
@@ -147,17 +162,21 @@ export function createStore(client: S3Client = new S3Client({ maxAttempts: 5 }))
       }
     },
 
-    /** Every key below a prefix, in S3's order, with sizes in bytes. */
-    async list(bucket: string, prefix: string): Promise<{ key: string; size: number }[]> {
-      const found: { key: string; size: number }[] = [];
+    /** Every object below a prefix, in the order of keys. */
+    async list(bucket: string, prefix: string): Promise<ListedObject[]> {
+      const found: ListedObject[] = [];
       for await (const page of this.listPages(bucket, prefix)) found.push(...page);
       return found;
     },
 
     /** The same, a page of up to 1,000 at a time. */
-    async *listPages(bucket: string, prefix: string): AsyncGenerator<{ key: string; size: number }[]> {
+    async *listPages(bucket: string, prefix: string): AsyncGenerator<ListedObject[]> {
       for await (const page of paginateListObjectsV2({ client }, { Bucket: bucket, Prefix: prefix }))
-        yield (page.Contents ?? []).map(({ Key = '', Size = 0 }) => ({ key: Key, size: Size }));
+        yield (page.Contents ?? []).map(({ Key = '', Size = 0, LastModified }) => ({
+          key: Key,
+          size: Size,
+          modified: LastModified?.getTime() ?? 0,
+        }));
     },
 
     /**
@@ -193,14 +212,64 @@ export function createStore(client: S3Client = new S3Client({ maxAttempts: 5 }))
       }
     },
 
-    async delete(bucket: string, keys: readonly string[]): Promise<void> {
-      for (let i = 0; i < keys.length; i += 1000)
+    /** Whether a version can still be read. */
+    async exists(ref: ObjectRef): Promise<boolean> {
+      try {
         await client.send(
-          new DeleteObjectsCommand({
-            Bucket: bucket,
-            Delete: { Objects: keys.slice(i, i + 1000).map((Key) => ({ Key })), Quiet: true },
+          new HeadObjectCommand({
+            Bucket: ref.bucket,
+            Key: ref.key,
+            ...(ref.version ? { VersionId: ref.version } : {}),
           }),
         );
+        return true;
+      } catch (error) {
+        if (asObjectMissing(error, ref) instanceof ObjectMissing) return false;
+        throw error;
+      }
+    },
+
+    /** The versions of one key that S3 has, the newest first: the order in which they were written. */
+    async versionsOf(bucket: string, key: string): Promise<string[]> {
+      const found: string[] = [];
+      let marker: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } = {};
+      for (;;) {
+        const page = await client.send(
+          new ListObjectVersionsCommand({ Bucket: bucket, Prefix: key, ...marker }),
+        );
+        for (const v of page.Versions ?? []) if (v.Key === key) found.push(v.VersionId ?? '');
+        // Keys that only begin like this one come after all of its versions.
+        const isBehind = (page.NextKeyMarker ?? '') !== key;
+        if (!page.IsTruncated || isBehind) return found;
+        marker = { KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker };
+      }
+    },
+
+    /**
+     * Deletes keys; one that is not there counts as deleted. S3 answers 200 also when it has not deleted some of them: those
+     * are asked for again, and ObjectsNotDeleted is thrown when they stay.
+     */
+    async delete(bucket: string, keys: readonly string[]): Promise<void> {
+      await parallel(chunksOf(keys, 1000), 4, async (chunk) => {
+        let rest: readonly string[] = chunk;
+        let isTransient = true;
+        const remove = async () => {
+          const { Errors = [] } = await client.send(
+            new DeleteObjectsCommand({
+              Bucket: bucket,
+              Delete: { Objects: rest.map((Key) => ({ Key })), Quiet: true },
+            }),
+          );
+          if (Errors.length === 0) return;
+          const asked = rest.length;
+          rest = Errors.flatMap((e) => e.Key ?? []);
+          isTransient = Errors.every((e) => transientDeletes.has(e.Code ?? ''));
+          throw new ObjectsNotDeleted(
+            `s3://${bucket}: ${Errors.length} of ${asked} objects were not deleted, the first is ${Errors[0]?.Key}: ${Errors[0]?.Code} ${Errors[0]?.Message ?? ''}`,
+          );
+        };
+        await again(remove, (error) => error instanceof ObjectsNotDeleted && isTransient, patience);
+      });
     },
   };
 }

@@ -16,3 +16,7 @@ export function readBuilt(folder: string): ReadonlyMap<string, Contract> {
   const contracts = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Contract[];
   return new Map(contracts.map((contract) => [contract.dataset, contract]));
 }
+
+/** One contract as text, and back: a batch keeps the one that it was claimed with. */
+export const contractText = (contract: Contract): string => JSON.stringify(contract);
+export const contractFrom = (text: string): Contract => JSON.parse(text) as Contract;

@@ -29,8 +29,6 @@ export interface SparkPlaces {
   readonly data: string;
   readonly quarantine: string;
   readonly summary: string;
-  /** Of the store; null for files of this machine. */
-  readonly region: string | null;
 }
 
 /** What takes the place of published rows, and what is no published row though it stands among them. */
@@ -79,7 +77,6 @@ export function describeJob(
     data: places.data,
     quarantine: places.quarantine,
     summary: places.summary,
-    region: places.region,
   };
 }
 

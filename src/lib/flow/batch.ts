@@ -6,22 +6,35 @@ import { address, type ObjectRef, type Store } from '../aws/store.ts';
 import { structTypeSchema } from '../catalog/hiveType.ts';
 import { type Plan, planSchema, reasonCodes } from '../compiler/plan.ts';
 import type { Config } from '../config.ts';
-import { rawFileSchema } from '../ledger/records.ts';
+import { contractFrom } from '../contract/built.ts';
+import type { Contract } from '../contract/schema.ts';
+import { type Attempt, rawFileSchema } from '../ledger/records.ts';
 
 /** Written when a batch is claimed. */
 const manifestSchema = z.object({
   dataset: z.string(),
   batch: z.string(),
-  files: z.array(rawFileSchema),
-  /** Published versions whose rows these files take the place of, and the batch under which they stand. */
-  replaces: z.array(z.object({ object: z.string(), version: z.string(), batch: z.string() })).default([]),
+  /** `sk`: where the file waited in the ledger. */
+  files: z.array(rawFileSchema.extend({ sk: z.string() })),
+  /** The versions whose rows are in the table when the batch is claimed, the batch that they belong to, and how many they are. */
+  published: z.array(
+    z.object({ object: z.string(), version: z.string(), batch: z.string(), published: z.number() }),
+  ),
+  /** What a person has decided about all of the files. */
+  decision: z.enum(['release', 'reject']).nullable(),
 });
 export type Manifest = z.output<typeof manifestSchema>;
+
+/** Published versions whose rows the batch takes the place of. What a person has rejected takes no rows' place. */
+export const replacesOf = ({ published, decision }: Manifest): Manifest['published'] =>
+  decision === 'reject' ? [] : published;
 
 /** Written when the raw files were looked at: how each is to be read, and the shape of their records. */
 export const profileSchema = z.object({
   files: z.array(
     rawFileSchema.extend({
+      /** Bytes of what it holds, about: for a packed file, more than its size. */
+      unpacked: z.number(),
       layout: z.enum(['lines', 'document', 'refused']),
       fault: z.enum(reasonCodes).nullable(),
       compression: z.enum(['gzip', 'zstd']).nullable(),
@@ -75,14 +88,29 @@ export function nextBatch<T extends { size: number }>(
   return taken;
 }
 
-/** Addresses in the work bucket. `run` is one attempt to transform a batch: an orphaned attempt disturbs no other. */
+/**
+ * Addresses in the work bucket. Each attempt at a batch has documents of its own, and `run` is one try of it to transform the
+ * files: what an interrupted one has left is never read by another.
+ */
 export const places = (config: Pick<Config, 'workBucket'>) => {
   const work = (key: string): ObjectRef => ({ bucket: config.workBucket, key });
   return {
-    manifest: (dataset: string, batch: string) => work(`manifests/${dataset}/${batch}/manifest.json`),
-    profile: (dataset: string, batch: string) => work(`manifests/${dataset}/${batch}/profile.json`),
-    plan: (dataset: string, batch: string) => work(`manifests/${dataset}/${batch}/plan.json`),
-    published: (dataset: string, batch: string) => work(`manifests/${dataset}/${batch}/published.json`),
+    attempt: (dataset: string, { batch, fence }: Attempt) => {
+      const root = `manifests/${dataset}/${batch}/f${fence}`;
+      return {
+        contract: work(`${root}/contract.json`),
+        manifest: work(`${root}/manifest.json`),
+        profile: work(`${root}/profile.json`),
+        plan: work(`${root}/plan.json`),
+        published: work(`${root}/published.json`),
+        /** What was counted, kept longer than staging is. */
+        summary: work(`${root}/summary.json`),
+        /** Files that CheckValidation wants a person to look at. */
+        doubtful: work(`${root}/doubtful.json`),
+        /** The objects with an earlier batch's rows, once this attempt is committed. */
+        live: (rowsOf: string) => work(`${root}/live/${rowsOf}.json`),
+      };
+    },
     run: (dataset: string, batch: string, run: string) => {
       const root = `staging/${dataset}/${batch}/${run}`;
       return {
@@ -92,12 +120,10 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
         input: (index: number) => work(`${root}/input/${index}`),
         data: work(`${root}/data/`),
         quarantine: work(`${root}/quarantine/`),
-        replacement: work(`${root}/replacement.json`),
+        rewrites: work(`${root}/rewrites.json`),
         rewritten: (index: number) => work(`${root}/rewritten/${index}.parquet`),
       };
     },
-    /** What a batch has taken the place of, kept until it is complete. */
-    replaced: (dataset: string, batch: string) => work(`replaced/${dataset}/${batch}/`),
     report: (dataset: string, batch: string) => ({
       page: work(`reports/${dataset}/${batch}.html`),
       data: work(`reports/${dataset}/${batch}.json`),
@@ -128,12 +154,17 @@ export const stagingName = (dataset: string): string => `staging_${dataset}`;
 /** Name of a run's partition in the staging table. */
 export const stagingPartition = (batch: string, run: string): string => `${batch}-${run}`;
 
-type Reading = { config: Pick<Config, 'workBucket'>; store: Pick<Store, 'readJson'> };
+type Reading = { config: Pick<Config, 'workBucket'>; store: Pick<Store, 'readJson' | 'readText'> };
+type OfDataset = Attempt & { readonly dataset: string };
 
-/** What a batch was claimed as. */
-export const readManifest = ({ config, store }: Reading, dataset: string, batch: string): Promise<Manifest> =>
-  store.readJson(places(config).manifest(dataset, batch), manifestSchema);
+/** What an attempt was claimed as. */
+export const readManifest = ({ config, store }: Reading, attempt: OfDataset): Promise<Manifest> =>
+  store.readJson(places(config).attempt(attempt.dataset, attempt).manifest, manifestSchema);
 
-/** The plan that a batch was transformed by. */
-export const readPlan = ({ config, store }: Reading, dataset: string, batch: string): Promise<Plan> =>
-  store.readJson(places(config).plan(dataset, batch), planSchema);
+/** The plan that an attempt was transformed by. */
+export const readPlan = ({ config, store }: Reading, attempt: OfDataset): Promise<Plan> =>
+  store.readJson(places(config).attempt(attempt.dataset, attempt).plan, planSchema);
+
+/** The contract as it was when the attempt was claimed: a deploy in between mixes no two contracts. */
+export const readContract = async ({ config, store }: Reading, attempt: OfDataset): Promise<Contract> =>
+  contractFrom(await store.readText(places(config).attempt(attempt.dataset, attempt).contract));

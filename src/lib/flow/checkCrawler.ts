@@ -1,4 +1,7 @@
-/** Makes sure that the Data Catalog knows the fields of this batch that its contract can use, before anything reads them. */
+/**
+ * Looks at a batch's files, and makes sure that the Data Catalog knows the fields that its contract can use, before anything reads
+ * them. What the files hold, unpacked, chooses the engine.
+ */
 import type { z } from 'zod';
 import type { CatalogTable } from '../aws/catalog.ts';
 import type { TellCrawler } from '../aws/crawlQueue.ts';
@@ -9,22 +12,22 @@ import { usableMissing } from '../catalog/usable.ts';
 import type { RawTable } from '../compiler/compile.ts';
 import type { Config } from '../config.ts';
 import type { Contract } from '../contract/schema.ts';
+import { chooseEngine } from '../engine/size.ts';
 import { CrawlerFailed, SchemaMismatch } from '../errors.ts';
 import { waitFor } from '../waitFor.ts';
-import { type Profile, places, profileSchema, readManifest } from './batch.ts';
-import { contractOf, type Deps } from './deps.ts';
+import { type Profile, places, profileSchema, readContract, readManifest } from './batch.ts';
+import type { Deps } from './deps.ts';
 import { profileBatch } from './profile.ts';
-import type { crawlerInput, crawlerOutput } from './schemas.ts';
+import type { BatchInput, crawlerInput, crawlerOutput } from './schemas.ts';
 import { readUnlearned, unlearnedAt } from './unlearned.ts';
 
 /** What a profile is made from. */
 interface ProfileDeps {
   readonly config: Config;
-  readonly store: Pick<Store, 'findJson' | 'readJson' | 'writeText' | 'head'>;
+  readonly store: Pick<Store, 'findJson' | 'readJson' | 'readText' | 'readRange' | 'writeText' | 'head'>;
 }
 
-export interface CrawlerDeps extends ProfileDeps, Pick<Deps, 'contracts' | 'catalog'> {
-  readonly ledger: Pick<Deps['ledger'], 'batch'>;
+export interface CrawlerDeps extends ProfileDeps, Pick<Deps, 'catalog'> {
   readonly tellCrawler: TellCrawler;
 }
 
@@ -42,17 +45,17 @@ export async function checkCrawler(
   deps: CrawlerDeps,
   input: z.output<typeof crawlerInput>,
 ): Promise<z.output<typeof crawlerOutput>> {
-  const { config, catalog, ledger, store } = deps;
-  const contract = contractOf(deps, input.dataset);
+  const { config, catalog, store } = deps;
+  const [contract, manifest] = await Promise.all([readContract(deps, input), readManifest(deps, input)]);
   const crawler = crawlerOf(config, contract.dataset);
-  const profile = await profileOf(deps, contract, input.batch);
+  const profile = await profileOf(deps, contract, input);
   const seen = profile.record;
-  const isDone = (crawlStarted: boolean) => ({ status: 'ready' as const, crawlStarted });
+  const engine = chooseEngine(input.engine, profile.files, config.embeddedLimitBytes);
+  const isDone = (crawlStarted: boolean) => ({ status: 'ready' as const, crawlStarted, engine });
   // Nothing in the batch can be parsed: there is nothing to know, and every row will be quarantined.
   if (seen === null) return isDone(input.crawlStarted);
   // Every row of a rejected batch is refused: nothing of it has to be readable.
-  if ((await ledger.batch(input.dataset, input.batch))?.decision?.kind === 'reject')
-    return isDone(input.crawlStarted);
+  if (manifest.decision === 'reject') return isDone(input.crawlStarted);
   // A CSV names its fields itself; what a crawler makes of a header is a guess from the values below it.
   if (isCsv(contract)) {
     requireReadable(contract, tableOfHeaders(seen));
@@ -82,12 +85,12 @@ export async function checkCrawler(
   if (!crawlStarted) {
     const { state, queue } = await catalog.crawlerState(crawler);
     // Somebody else's crawl may have begun before our files came: look again when it is over, then start our own.
-    if (state !== 'READY') return { status: 'crawling', crawlStarted };
+    if (state !== 'READY') return { status: 'crawling', crawlStarted, engine };
     if (queue !== undefined) await deps.tellCrawler(queue, config.rawBucket, profile.files);
     crawlStarted = await catalog.startCrawler(crawler);
   }
   const ended = await waitForCrawl();
-  if (ended === null || !crawlStarted) return { status: 'crawling', crawlStarted };
+  if (ended === null || !crawlStarted) return { status: 'crawling', crawlStarted, engine };
   if (ended.last === 'FAILED')
     throw new CrawlerFailed(`the crawler ${crawler} failed: ${ended.message ?? 'no message'}`);
   const found = await rawTableOf(deps, contract, seen);
@@ -126,16 +129,16 @@ async function rawTableOf(
   return table ? { ...toRawTable(table, contract), seen } : null;
 }
 
-/** The batch's profile: made once, then read. */
+/** The attempt's profile: made once, then read. */
 export async function profileOf(
   { config, store }: ProfileDeps,
   contract: Contract,
-  batch: string,
+  attempt: BatchInput,
 ): Promise<Profile> {
-  const at = places(config).profile(contract.dataset, batch);
+  const at = places(config).attempt(attempt.dataset, attempt).profile;
   const saved = await store.findJson(at, profileSchema);
   if (saved) return saved;
-  const manifest = await readManifest({ config, store }, contract.dataset, batch);
+  const manifest = await readManifest({ config, store }, attempt);
   const profile = await profileBatch(store, config.rawBucket, contract, manifest);
   await store.writeText(at, JSON.stringify(profile));
   return profile;

@@ -1,84 +1,122 @@
-/** Takes the files that wait for a dataset into one batch and chooses its engine. */
+/** Takes the files that wait for a dataset into one batch. */
 import type { z } from 'zod';
-import type { Config, EngineChoice } from '../config.ts';
-import type { Ledger } from '../ledger/ledger.ts';
-import { isNewer, type RawFile } from '../ledger/records.ts';
+import { contractText } from '../contract/built.ts';
+import type { Queued } from '../ledger/files.ts';
+import type { FileRecord, ObjectRecord } from '../ledger/records.ts';
 import { parallel } from '../parallel.ts';
-import { batchId, type Manifest, nextBatch, places, readManifest, replayOf } from './batch.ts';
-import type { Deps } from './deps.ts';
+import { batchId, type Manifest, nextBatch, places, readManifest, replacesOf, replayOf } from './batch.ts';
+import { contractOf, type Deps } from './deps.ts';
+import { letGo, type WakeDeps } from './dispatch.ts';
 import type { claimInput, claimOutput } from './schemas.ts';
 
+export type ClaimDeps = Pick<Deps, 'config' | 'contracts' | 'store' | 'ledger'> & WakeDeps;
+
+/**
+ * Claims the next batch. Without files, it releases the lease. A file that cannot be part of a batch is moved out of the way,
+ * so that it keeps no other waiting. Throws LeaseLost.
+ */
 export async function claimBatch(
-  { config, store, ledger }: Pick<Deps, 'config' | 'store' | 'ledger'>,
+  deps: ClaimDeps,
   { dataset, fence, execution }: z.output<typeof claimInput>,
 ): Promise<z.output<typeof claimOutput>> {
+  const { config, store, ledger } = deps;
   const lease = await ledger.requireLease(dataset, fence);
-  // A claim that died in the middle is taken up where its lease says.
-  const begun = lease.batch ? await readManifest({ config, store }, dataset, lease.batch) : null;
-  const waiting = begun
-    ? begun.files
-    : nextBatch(await ledger.nextFiles(dataset, config.batchFiles), {
-        files: config.batchFiles,
-        bytes: config.batchLimitBytes,
-      });
-  const { files, replaces } = begun ?? (await replacing(ledger, dataset, waiting));
-  if (files.length === 0) {
-    if (waiting.length > 0) return claimBatch({ config, store, ledger }, { dataset, fence, execution });
-    await ledger.releaseLease(dataset, fence);
+  // A claim that was interrupted is continued with its own files.
+  const manifest =
+    lease.batch === undefined
+      ? await nextManifest(deps, dataset, fence)
+      : await readManifest(deps, { dataset, batch: lease.batch, fence });
+  if (manifest === null) {
+    await letGo(deps, dataset, fence);
     return { outcome: 'idle' };
   }
-  const replay = replayOf(files[0]);
-  const batch = batchId(files, replay);
+  const { batch, files } = manifest;
+  const attempt = { batch, fence };
   const bytes = files.reduce((sum, file) => sum + file.size, 0);
-  const engine = chooseEngine(config, await ledger.engineChoice(dataset), bytes);
-  const manifest = { dataset, batch, files, replaces };
-  await store.writeText(places(config).manifest(dataset, batch), JSON.stringify(manifest));
-  await ledger.markLease(dataset, fence, execution, batch);
+  const chosen = await ledger.engineChoice(dataset);
+  const engine = chosen === 'auto' ? config.engine : chosen;
+  if (lease.batch === undefined) {
+    const at = places(config).attempt(dataset, attempt);
+    await store.writeText(at.contract, contractText(contractOf(deps, dataset)));
+    await store.writeText(at.manifest, JSON.stringify(manifest));
+  }
+  const replay = replayOf(files[0]);
   await ledger.claim(dataset, fence, { id: batch, files, bytes, engine, execution, replay });
-  return { outcome: 'claimed', batch, engine, files: files.length, bytes, replaces: replaces.length };
+  const replaces = replacesOf(manifest).length;
+  return { outcome: 'claimed', batch, engine, files: files.length, bytes, replaces };
+}
+
+/** The batch that waits next; null when no file waits. */
+async function nextManifest(deps: ClaimDeps, dataset: string, fence: number): Promise<Manifest | null> {
+  const { config, ledger } = deps;
+  for (;;) {
+    const queued = nextBatch(await ledger.nextFiles(dataset, config.batchFiles), {
+      files: config.batchFiles,
+      bytes: config.batchLimitBytes,
+    });
+    const [first] = queued;
+    if (!first) return null;
+    const records = await ledger.read(dataset, queued);
+    const usable = await parallel(queued, 16, (file, i) =>
+      prepared(deps, dataset, fence, file, records[i]?.file, records[i]?.object),
+    );
+    const found = usable.flatMap((entry) => entry ?? []);
+    // Files that different things were decided about are never one batch.
+    const kind = found[0]?.file.decision?.kind ?? null;
+    const chosen = found.filter(({ file }) => (file.decision?.kind ?? null) === kind);
+    if (chosen.length === 0) continue;
+    const files = chosen.map(({ file }) => file);
+    const replay = replayOf(first);
+    const id = batchId(files, replay);
+    // The same files may have been published before, and are a new batch then.
+    const isTaken = (await ledger.batch(dataset, id))?.committed !== undefined;
+    return {
+      dataset,
+      batch: isTaken ? batchId(files, `${replay ?? ''}#${fence}`) : id,
+      files,
+      published: chosen.flatMap(({ file, rows }) => (rows ? [{ object: file.object, ...rows }] : [])),
+      decision: kind,
+    };
+  }
 }
 
 /**
- * Of each object only the latest version counts. Older ones are left out for good, and what is published of an object is
- * replaced by the version in this batch: its own rows when it is replayed, an older version's when it is a correction.
+ * A file of the queue with what is published of its object. Null for one that is not processed now: a later version has taken
+ * its place, its entry is a stray, or its source is gone while rows of its object are published. Such a file is held, since
+ * rows disappear only when others replace them.
  */
-async function replacing(
-  ledger: Ledger,
+async function prepared(
+  { config, store, ledger }: ClaimDeps,
   dataset: string,
-  waiting: readonly RawFile[],
-): Promise<{ files: RawFile[]; replaces: Manifest['replaces'] }> {
-  const times = new Map<string, number>();
-  for (const { object } of waiting) times.set(object, (times.get(object) ?? 0) + 1);
-  // Most objects have one version, which needs no looking at.
-  const hasOthers = (file: RawFile) =>
-    file.again || file.group !== undefined || (times.get(file.object) ?? 0) > 1;
-  const versions = await parallel(waiting, 16, async (file) =>
-    hasOthers(file) ? ledger.versionsOf(dataset, file.object) : [],
-  );
-  const files: RawFile[] = [];
-  const replaces: Manifest['replaces'] = [];
-  for (const [i, file] of waiting.entries()) {
-    const others = (versions[i] ?? []).filter((v) => v.version !== file.version);
-    const newer = others.find((v) => v.state !== 'replaced' && isNewer(v.sequencer, file.sequencer));
-    const own = versions[i]?.find((v) => v.version === file.version);
-    if (newer && own?.rowsIn === undefined) {
-      await ledger.markReplaced(dataset, file, newer.version);
-      continue;
-    }
-    files.push(file);
-    for (const { version, rowsIn } of versions[i] ?? [])
-      if (rowsIn !== undefined) replaces.push({ object: file.object, version, batch: rowsIn });
+  fence: number,
+  file: Queued,
+  record: FileRecord | undefined,
+  object: ObjectRecord | undefined,
+): Promise<{ file: Queued; rows: ObjectRecord['rows'] } | null> {
+  if (record?.place !== file.sk) {
+    await ledger.dropStray(dataset, fence, file);
+    return null;
   }
-  return { files, replaces };
-}
-
-/** The operator's choice for the dataset, else the stage's, else by size. */
-export function chooseEngine(
-  config: Pick<Config, 'engine' | 'embeddedLimitBytes'>,
-  chosen: EngineChoice,
-  bytes: number,
-): 'embedded' | 'glue' {
-  const choice = chosen === 'auto' ? config.engine : chosen;
-  if (choice !== 'auto') return choice;
-  return bytes <= config.embeddedLimitBytes ? 'embedded' : 'glue';
+  const rows = object?.rows;
+  if (object !== undefined && object.version !== file.version && rows?.version !== file.version) {
+    await ledger.markReplaced(dataset, fence, file, object.version);
+    return null;
+  }
+  const current = { ...file, decision: record.decision };
+  const mayBeGone = rows !== undefined || object?.hasCopies === true;
+  const isThere = (version: string) => store.exists({ bucket: config.rawBucket, key: file.object, version });
+  if (!mayBeGone || (await isThere(file.version))) return { file: current, rows };
+  for (const copy of await ledger.versionsOf(dataset, file.object))
+    if (copy.state === 'same' && copy.sameAs === file.version && (await isThere(copy.version))) {
+      await ledger.substitute(dataset, fence, file, copy, current);
+      return null;
+    }
+  if (rows === undefined) return { file: current, rows };
+  await ledger.hold(
+    dataset,
+    fence,
+    file,
+    `ObjectMissing: version ${file.version} is no longer in the raw bucket; its published rows stay. Put the file again to replace them`,
+  );
+  return null;
 }

@@ -1,73 +1,102 @@
 /** The good end of a batch: everyone is told that its rows are out, and what is left of what they replaced goes. */
 import type { z } from 'zod';
+import { type Summary, summarySchema } from '../compiler/plan.ts';
 import { tableOf } from '../contract/contract.ts';
 import { contractVersion } from '../contract/version.ts';
-import { places, readManifest, readPlan, replayOf, stagingName, stagingPartition } from './batch.ts';
+import type { Attempt, FileId } from '../ledger/records.ts';
+import {
+  places,
+  profileSchema,
+  readContract,
+  readManifest,
+  readPlan,
+  replayOf,
+  stagingName,
+  stagingPartition,
+} from './batch.ts';
 import { type BatchPublished, listedPartitions } from './batchPublished.ts';
-import { contractOf, type Deps } from './deps.ts';
+import type { Deps } from './deps.ts';
+import { letGo, type WakeDeps, wake } from './dispatch.ts';
 import { lineageOf } from './lineage.ts';
-import { readPublished } from './publish.ts';
-import { forget } from './replacement.ts';
-import type { BatchInput, completeOutput } from './schemas.ts';
-import { readSummary } from './transform.ts';
+import { dropReplaced, repairPartitions } from './publish.ts';
+import { readPublished } from './published.ts';
+import type { completeInput, completeOutput } from './schemas.ts';
 
 /** Sends the event that serving and ML listen to. */
 export type Announce = (detailType: 'BatchPublished', detail: BatchPublished) => Promise<void>;
 
-/** Finishes the batch, and says whether more files wait. Gives the lease up if not. */
+/** An execution ends before Step Functions ends it: after so many of its 25,000 events, or after this time in milliseconds. */
+const handOver = { events: 10_000, age: 6 * 3_600_000 };
+
+/**
+ * Finishes the batch, and says whether the execution goes on with the next one. If not, the lease is released. An execution that
+ * has run long hands over to a new one.
+ */
 export async function completeBatch(
-  deps: Deps & { readonly announce: Announce },
-  { dataset, batch, fence }: BatchInput,
+  deps: Deps & WakeDeps & { readonly announce: Announce },
+  { dataset, batch, fence, startedAt, events }: z.output<typeof completeInput>,
 ): Promise<z.output<typeof completeOutput>> {
-  // A repeated call after the lease was given up: all is done.
-  if (await isOver(deps.ledger, dataset, batch, fence)) return { morePending: false, fence };
-  await finishBatch(deps, { dataset, batch, fence });
-  return nextOrRelease(deps, dataset, fence);
+  const { ledger } = deps;
+  const record = await ledger.batch(dataset, batch);
+  // A repeated call whose first one has done all of it.
+  const isOver = record?.state === 'published' && record.committed === fence;
+  if (!isOver) await finishBatch(deps, { dataset, batch, fence }, fence);
+  const isOld = events >= handOver.events || Date.parse(startedAt) + handOver.age < Date.now();
+  const lease = await ledger.lease(dataset);
+  const isHolder = lease?.fence === fence && lease.execution !== undefined;
+  if (isHolder && !isOld && (await ledger.hasPending(dataset))) {
+    await ledger.nextBatch(dataset, fence);
+    return { morePending: true };
+  }
+  if (isHolder) await letGo(deps, dataset, fence);
+  else await wake(deps, dataset);
+  return { morePending: false };
 }
 
 /**
- * Marks files and batch published, what they replaced as replaced, and tells the world. It may break off anywhere and be
- * run again, by whoever has the lease by then. `reason` is why the first try broke off.
+ * Takes a committed batch to its end: partitions are registered, files marked, the objects that it has rewritten dropped, the
+ * world told. It may be interrupted anywhere and is then repeated by whoever has the lease, under that one's `fence`. `reason`
+ * is why an earlier try was interrupted.
  */
 export async function finishBatch(
   deps: Deps & { readonly announce: Announce },
-  { dataset, batch, fence }: BatchInput,
+  attempt: { readonly dataset: string } & Attempt,
+  fence: number,
   reason?: string,
 ): Promise<void> {
   const { config, store, catalog, ledger, announce, measure } = deps;
-  const contract = contractOf(deps, dataset);
-  const [manifest, published] = await Promise.all([
-    readManifest(deps, dataset, batch),
-    readPublished(deps, dataset, batch),
+  const { dataset, batch } = attempt;
+  const [manifest, published, contract] = await Promise.all([
+    readManifest(deps, attempt),
+    readPublished(deps, dataset, attempt),
+    readContract(deps, attempt),
   ]);
-  const summary = await readSummary(deps, dataset, batch, published.run);
+  await repairPartitions(deps, attempt);
+  const at = places(config);
+  const summary = await store.readJson(at.attempt(dataset, attempt).summary, summarySchema);
+  const missing = await missingFiles(deps, attempt, summary);
+  const { files: _files, partitions: _partitions, ...totals } = summary;
   const counts = new Map(
     summary.files.map(({ object, version, ...rest }) => [JSON.stringify([object, version]), rest]),
   );
-  const { files, partitions: _, ...totals } = summary;
-  await ledger.annotateBatch(dataset, batch, {
-    counts: totals,
-    partitions: published.partitions.length,
-    objects: published.objects.length,
-    contract: contractVersion(contract),
-  });
-  await ledger.settle(
-    dataset,
-    fence,
-    { id: batch, state: 'published', ...(reason === undefined ? {} : { reason }) },
-    manifest.files.map((file) => {
-      const counted = counts.get(JSON.stringify([file.object, file.version]));
-      return { ...file, state: 'published' as const, ...(counted ? { counts: counted } : {}) };
-    }),
+  const before = new Map(manifest.published.map(({ object, ...rows }) => [object, rows]));
+  const files = manifest.files.map((file) => ({
+    ...file,
+    counts: counts.get(JSON.stringify([file.object, file.version])),
+    before: before.get(file.object),
+    isRejected: manifest.decision === 'reject',
+    isMissing: missing.has(file.object),
+  }));
+  // Those that an earlier try has marked may be on their way again by now: an operator can replay them.
+  const records = await ledger.read(dataset, files);
+  const claimed = files.filter(
+    (_, i) => records[i]?.file?.state === 'claimed' && records[i]?.file?.batch === batch,
   );
-  await forget(store, published.replacement);
-  const own = new Set(manifest.files.map((file) => JSON.stringify([file.object, file.version])));
-  for (const { object, version } of manifest.replaces)
-    if (!own.has(JSON.stringify([object, version])))
-      await ledger.markReplaced(dataset, { object, version }, batch);
-  await ledger.noteBatch(dataset, batch, summary.published);
+  await ledger.settlePublished(dataset, fence, batch, claimed);
+  await ledger.setLive(dataset, fence, published.rewritten);
+  await dropReplaced(deps, published);
+  for (const file of files) if (file.isMissing) await takeCopy(deps, dataset, fence, file);
   await catalog.dropPartitions(stagingName(dataset), [[stagingPartition(batch, published.run)]]);
-  const at = places(config);
   const now = new Date();
   await store.writeText(
     at.lineage(dataset, batch),
@@ -75,7 +104,7 @@ export async function finishBatch(
       lineageOf(
         {
           manifest,
-          plan: await readPlan(deps, dataset, batch),
+          plan: await readPlan(deps, attempt),
           published,
           rows: summary.published,
           at: now,
@@ -106,12 +135,27 @@ export async function finishBatch(
       count: published.objects.length,
       bytes: published.objects.reduce((sum, { bytes }) => sum + bytes, 0),
     },
-    replaced: published.replacement.objects.length,
-    manifest: at.published(dataset, batch),
+    replaced: published.rewritten.reduce(
+      (sum, { dropped }) => sum + dropped.objects.length + dropped.quarantine.length,
+      0,
+    ),
+    manifest: at.attempt(dataset, attempt).published,
     lineage: at.lineage(dataset, batch),
     report: at.report(dataset, batch).page,
   });
   const claimedAt = (await ledger.batch(dataset, batch))?.claimedAt;
+  await ledger.closePublished(dataset, fence, batch, {
+    rows: summary.published,
+    // A replay is published already, and a correction takes the place of another file.
+    files: files.filter((f) => f.before === undefined && !f.isRejected).length,
+    reason,
+    found: {
+      counts: totals,
+      partitions: published.partitions.length,
+      objects: published.objects.length,
+      contract: contractVersion(contract),
+    },
+  });
   const landed = manifest.files.flatMap((f) => (f.landedAt === undefined ? [] : [Date.parse(f.landedAt)]));
   const isReplay = replayOf(manifest.files[0]) !== undefined;
   measure(dataset, {
@@ -127,31 +171,29 @@ export async function finishBatch(
   });
 }
 
-async function isOver(
-  ledger: Deps['ledger'],
-  dataset: string,
-  batch: string,
-  fence: number,
-): Promise<boolean> {
-  const [record, lease] = await Promise.all([ledger.batch(dataset, batch), ledger.lease(dataset)]);
-  const isHeld = lease?.fence === fence && lease.execution !== undefined;
-  return record?.state === 'published' && record.fence === fence && !isHeld;
+/** Objects of the batch that were gone from S3 before they could be read: each is one refused row. */
+async function missingFiles(
+  { config, store }: Pick<Deps, 'config' | 'store'>,
+  attempt: { readonly dataset: string } & Attempt,
+  { reasons }: Summary,
+): Promise<Set<string>> {
+  if (reasons.object_missing === undefined) return new Set();
+  const { files } = await store.readJson(
+    places(config).attempt(attempt.dataset, attempt).profile,
+    profileSchema,
+  );
+  return new Set(files.flatMap((f) => (f.fault === 'object_missing' ? [f.object] : [])));
 }
 
-/** The lease is given up before the ledger is looked at for the last time, so no file is overlooked. */
-async function nextOrRelease(
+/** The object was put again with the same bytes before it was found missing: that version waits now. */
+async function takeCopy(
   { ledger }: Pick<Deps, 'ledger'>,
   dataset: string,
   fence: number,
-): Promise<z.output<typeof completeOutput>> {
-  const hasPending = async () => (await ledger.pending(dataset, 1)).length > 0;
-  const lease = await ledger.lease(dataset);
-  if (await hasPending()) {
-    await ledger.markLease(dataset, fence, lease?.execution ?? 'unknown');
-    return { morePending: true, fence };
-  }
-  await ledger.releaseLease(dataset, fence);
-  if (!(await hasPending())) return { morePending: false, fence };
-  const again = await ledger.acquireLease(dataset);
-  return again === null ? { morePending: false, fence } : { morePending: true, fence: again };
+  { object, version }: FileId,
+): Promise<void> {
+  const copy = (await ledger.versionsOf(dataset, object)).findLast(
+    (f) => f.state === 'same' && f.sameAs === version,
+  );
+  if (copy) await ledger.substitute(dataset, fence, { object, version }, copy);
 }

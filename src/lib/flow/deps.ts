@@ -4,6 +4,7 @@ import type { Catalog } from '../aws/catalog.ts';
 import type { Store } from '../aws/store.ts';
 import type { Config } from '../config.ts';
 import type { Contract } from '../contract/schema.ts';
+import type { Deadline } from '../deadline.ts';
 import { InvalidInput } from '../errors.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Measure } from './measure.ts';
@@ -16,6 +17,8 @@ export interface Deps {
   readonly athena: Athena;
   readonly ledger: Ledger;
   readonly measure: Measure;
+  /** The time that the step has left; undefined where nothing ends it. */
+  readonly deadline?: Deadline | undefined;
 }
 
 /** The contract of a dataset. Throws InvalidInput, naming the ones there are. */

@@ -1,9 +1,12 @@
 /** Events of the raw bucket -> pending files in the ledger, and an execution for each dataset that nobody works on. */
 import * as z from 'zod';
+import type { Store } from '../aws/store.ts';
+import type { Config } from '../config.ts';
 import { datasetOfKey } from '../contract/contract.ts';
 import type { Contract } from '../contract/schema.ts';
 import { UnreadableEvent } from '../errors.ts';
 import { tryParseJson } from '../json.ts';
+import type { Noted } from '../ledger/files.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { parallel } from '../parallel.ts';
 import { executionName } from './execution.ts';
@@ -23,11 +26,16 @@ const objectCreated = z.object({
   }),
 });
 
-export interface DispatchDeps {
+export interface WakeDeps {
   readonly ledger: Ledger;
-  readonly contracts: ReadonlyMap<string, Contract>;
   /** Starts the state machine; the name makes a repeated start the same execution. */
   readonly start: (name: string, input: unknown) => Promise<void>;
+}
+
+export interface DispatchDeps extends WakeDeps {
+  readonly config: Pick<Config, 'rawBucket'>;
+  readonly contracts: ReadonlyMap<string, Contract>;
+  readonly store: Pick<Store, 'versionsOf'>;
 }
 
 export interface DispatchResult {
@@ -75,27 +83,33 @@ export async function dispatch(
 
 /** One message of the queue. Gives the dataset to wake, or null for an object that is no data file. */
 async function noteFile(
-  { ledger, contracts }: DispatchDeps,
+  deps: DispatchDeps,
   body: string,
 ): Promise<{ dataset: string; isNew: boolean } | null> {
   const { time: landedAt, detail } = parseEvent(body);
   const { key, size, etag, sequencer, 'version-id': version } = detail.object;
   if (key.endsWith('/')) return null;
+  const { contracts } = deps;
   const contract = datasetOfKey(contracts, key);
   if (!contract)
     throw new UnreadableEvent(
       `no contract has a prefix for the object ${key}; the prefixes are ${[...contracts.values()].map((c) => c.source.prefix).join(', ')}`,
     );
   const file = { object: key, version, size, sequencer, landedAt, etag };
-  return { dataset: contract.dataset, isNew: await ledger.notePending(contract.dataset, file) };
+  return { dataset: contract.dataset, isNew: await note(deps, contract.dataset, file) };
 }
 
-/** Starts an execution for a dataset that has pending files and no holder of its lease. */
-export async function wake(
-  { ledger, start }: Pick<DispatchDeps, 'ledger' | 'start'>,
+/** Notes a version in the ledger. S3 orders the versions of an object where events do not. */
+export const note = (
+  { ledger, store, config }: Pick<DispatchDeps, 'ledger' | 'store' | 'config'>,
   dataset: string,
-): Promise<boolean> {
-  if ((await ledger.pending(dataset, 1)).length === 0) return false;
+  file: Noted,
+): Promise<boolean> =>
+  ledger.notePending(dataset, file, (object) => store.versionsOf(config.rawBucket, object));
+
+/** Starts an execution for a dataset that has pending files and no holder of its lease. */
+export async function wake({ ledger, start }: WakeDeps, dataset: string): Promise<boolean> {
+  if (!(await ledger.hasPending(dataset))) return false;
   const fence = await ledger.acquireLease(dataset);
   if (fence === null) return false;
   try {
@@ -105,6 +119,15 @@ export async function wake(
     throw error;
   }
   return true;
+}
+
+/**
+ * Releases the lease. Files that came until then have seen it held, and nobody else has started an execution for them: so the
+ * queue is looked at once more afterwards.
+ */
+export async function letGo(deps: WakeDeps, dataset: string, fence: number): Promise<boolean> {
+  await deps.ledger.releaseLease(dataset, fence);
+  return wake(deps, dataset);
 }
 
 function parseEvent(body: string): z.output<typeof objectCreated> {

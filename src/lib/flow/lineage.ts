@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Plan } from '../compiler/plan.ts';
 import type { Manifest } from './batch.ts';
-import type { Published } from './publish.ts';
+import type { Published } from './published.ts';
 
 /** A name, since the project has no public address. */
 const producer = 'urn:sluice';

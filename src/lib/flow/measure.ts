@@ -22,6 +22,12 @@ export const metricUnits = {
   OldestPendingAge: 'Seconds',
   /** Objects that no event told of. */
   FilesFound: 'Count',
+  /** Of those, the ones that could not be noted. */
+  FilesNotNoted: 'Count',
+  /** Objects of a table that the ledger does not count. */
+  ObjectsRemoved: 'Count',
+  /** Objects that the ledger counts and S3 does not have. */
+  ObjectsMissing: 'Count',
 } as const;
 export type MetricName = keyof typeof metricUnits;
 

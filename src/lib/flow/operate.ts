@@ -1,17 +1,17 @@
 /** What an operator may do with files that wait for a person. Each wakes the dataset; the flow does the rest. */
-import { InvalidInput } from '../errors.ts';
-import type { BatchRecord, Decision, FileRecord } from '../ledger/records.ts';
+import { AlreadyDecided, InvalidInput } from '../errors.ts';
+import type { BatchRecord, Decision } from '../ledger/records.ts';
 import { nextBatch, replayPrefix } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
-import { type DispatchDeps, wake } from './dispatch.ts';
+import { type WakeDeps, wake } from './dispatch.ts';
 
-export interface OperatorDeps extends Deps {
-  readonly start: DispatchDeps['start'];
-}
+export interface OperatorDeps extends Deps, WakeDeps {}
 
 /**
- * Runs a held batch again, past its expectations (`release`: its rows are published), or with every row refused
- * (`reject`: they go to quarantine as `rejected`). Throws InvalidInput for a batch that is not held.
+ * Runs a held batch again, past its expectations (`release`: its rows are published), or with every row refused (`reject`: they
+ * go to quarantine as `rejected`). The decision belongs to the files, whatever batch they are in later. Interrupted, it is
+ * continued by the same decision. Throws InvalidInput for a batch that is not held, AlreadyDecided when somebody else was
+ * faster.
  */
 export async function decide(
   deps: OperatorDeps,
@@ -19,11 +19,21 @@ export async function decide(
   id: string,
   decision: Decision,
 ): Promise<{ batch: string; files: number }> {
-  const { batch, group, files } = await filesOfBatch(deps, dataset, id, ['held']);
-  await deps.ledger.annotateBatch(dataset, batch, { decision });
-  await deps.ledger.requeue(dataset, files, group);
+  const { ledger } = deps;
+  const record = await batchOf(deps, dataset, id);
+  const { batch } = record;
+  const files = await ledger.waiting(dataset, 'held', batch);
+  if (record.state !== 'held' || (files.length === 0 && record.decision === undefined))
+    throw new InvalidInput(`${dataset}: the batch ${batch} is ${record.state}, and has no file that is held`);
+  const made = await ledger.decide(dataset, batch, decision);
+  if (made.kind !== decision.kind || files.length === 0)
+    throw new AlreadyDecided(
+      `${dataset}: the batch ${batch} was ${made.kind}ed at ${made.at} (${made.reason})`,
+    );
+  const group = groupOf(record, made.kind);
+  const moved = await ledger.requeue(dataset, files, { group, decision: made, batch });
   await wake(deps, dataset);
-  return { batch, files: files.length };
+  return { batch, files: moved };
 }
 
 /** Tries held and failed files again: those of a batch, of one key, or all. Gives how many there were. */
@@ -32,20 +42,24 @@ export async function retry(
   dataset: string,
   which: { batch?: string | undefined; object?: string | undefined },
 ): Promise<number> {
+  const { ledger } = deps;
   contractOf(deps, dataset);
-  if (which.batch !== undefined) {
-    const { group, files } = await filesOfBatch(deps, dataset, which.batch, ['held', 'failed']);
-    await deps.ledger.requeue(dataset, files, group);
-    await wake(deps, dataset);
-    return files.length;
-  }
-  const files = (await deps.ledger.files(dataset)).filter(
-    (f) => ['held', 'failed'].includes(f.state) && (which.object === undefined || f.object === which.object),
-  );
-  await deps.ledger.requeue(dataset, files);
+  const record = which.batch === undefined ? undefined : await batchOf(deps, dataset, which.batch);
+  const files = [
+    ...(await ledger.waiting(dataset, 'held', record?.batch)),
+    ...(await ledger.waiting(dataset, 'failed', record?.batch)),
+  ].filter((file) => which.object === undefined || file.object === which.object);
+  if (record && files.length === 0)
+    throw new InvalidInput(
+      `${dataset}: the batch ${record.batch} is ${record.state}, and has no file that is held or failed`,
+    );
+  const moved = await ledger.requeue(dataset, files, record ? { group: groupOf(record, 'retry') } : {});
   await wake(deps, dataset);
-  return files.length;
+  return moved;
 }
+
+/** The files of a batch that run again, as a batch of their own. */
+const groupOf = ({ batch, replay }: BatchRecord, why: string): string => `${replay ?? batch}.${why}`;
 
 /**
  * Processes published files again, from exactly the versions in the raw bucket, and replaces what came from them. They
@@ -58,7 +72,7 @@ export async function replay(
 ): Promise<{ files: number; batches: number }> {
   contractOf(deps, dataset);
   const chosen = (await deps.ledger.files(dataset)).filter((file) => {
-    const noted = Date.parse(file.notedAt ?? '');
+    const noted = Date.parse(file.notedAt);
     return (
       file.state === 'published' &&
       (which.prefix === undefined || file.object.startsWith(which.prefix)) &&
@@ -68,13 +82,17 @@ export async function replay(
   });
   const stamp = `${replayPrefix}${Date.now().toString(36)}`;
   let batches = 0;
-  for (let rest = chosen; rest.length > 0; batches++) {
-    const files = nextBatch(rest, { files: deps.config.batchFiles, bytes: deps.config.batchLimitBytes });
-    await deps.ledger.replay(dataset, files, `${stamp}-${batches}`);
-    rest = rest.slice(files.length);
+  let files = 0;
+  for (let rest = chosen; rest.length > 0; ) {
+    const next = nextBatch(rest, { files: deps.config.batchFiles, bytes: deps.config.batchLimitBytes });
+    // Files that somebody else replays at the same time are theirs.
+    const moved = await deps.ledger.replay(dataset, next, `${stamp}-${batches}`);
+    files += moved;
+    if (moved > 0) batches++;
+    rest = rest.slice(next.length);
   }
   await wake(deps, dataset);
-  return { files: chosen.length, batches };
+  return { files, batches };
 }
 
 /** A batch by its id, or the beginning of it. Throws InvalidInput. */
@@ -84,29 +102,11 @@ export async function batchOf(
   id: string,
 ): Promise<BatchRecord> {
   contractOf({ contracts }, dataset);
-  const found = (await ledger.batches(dataset)).filter((b) => b.batch.startsWith(id));
+  const found = await ledger.batchesLike(dataset, id);
   const [record] = found;
   if (!record || found.length > 1)
     throw new InvalidInput(
       `${dataset}: ${found.length === 0 ? 'no batch begins' : 'several batches begin'} with ${id}`,
     );
   return record;
-}
-
-/** A batch by its id, or the beginning of it, with its files that are in one of `states`. Throws InvalidInput. */
-async function filesOfBatch(
-  { ledger, contracts }: Pick<OperatorDeps, 'ledger' | 'contracts'>,
-  dataset: string,
-  id: string,
-  states: readonly string[],
-): Promise<{ batch: string; group: string; files: FileRecord[] }> {
-  const record = await batchOf({ ledger, contracts }, dataset, id);
-  const files = (await ledger.files(dataset)).filter(
-    (f) => f.batch === record.batch && states.includes(f.state),
-  );
-  if (files.length === 0)
-    throw new InvalidInput(
-      `${dataset}: the batch ${record.batch} is ${record.state}, and has no file that is ${states.join(' or ')}`,
-    );
-  return { batch: record.batch, group: record.replay ?? record.batch, files };
 }

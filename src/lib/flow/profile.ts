@@ -12,6 +12,7 @@ import {
 import { parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
 import { headBytes, type Look, lookAt, refusedSampleBytes } from '../engine/layout.ts';
+import { unpackedBytes } from '../engine/size.ts';
 import { unpackStart } from '../engine/unpack.ts';
 import { ObjectMissing } from '../errors.ts';
 import { concatenatedObjects, isJsonObject, objectsOnLines, tryParseJson } from '../json.ts';
@@ -26,7 +27,7 @@ const documentBytes = 32 * 1024 * 1024;
  * gone is one refused row: it is counted, and costs no other file.
  */
 export async function profileBatch(
-  store: Pick<Store, 'head'>,
+  store: Pick<Store, 'head' | 'readRange'>,
   rawBucket: string,
   contract: Contract,
   manifest: Manifest,
@@ -43,6 +44,11 @@ export async function profileBatch(
     const { head, size } = found;
     const { layout, fault, compression, header, start, isWhole } = await lookAt(contract, head, size);
     const isDocument = layout === 'document' && header === null;
+    const unpacked = await unpackedBytes({
+      size,
+      compression,
+      read: async (from, to) => new Uint8Array(await store.readRange(refOf(file), from, to)),
+    });
     return {
       // What a document holds is looked at below.
       shape:
@@ -52,6 +58,7 @@ export async function profileBatch(
       file: {
         ...file,
         size,
+        unpacked,
         layout,
         fault,
         compression,
@@ -84,6 +91,7 @@ export async function profileBatch(
 /** What is known of a version that is gone. */
 const missing = {
   size: 0,
+  unpacked: 0,
   layout: 'refused',
   fault: 'object_missing',
   compression: null,

@@ -1,116 +1,162 @@
-/** From staging to where readers look, under names that follow from the batch: a second publish changes nothing. */
+/**
+ * From staging to where readers look. An attempt writes objects under names of its own and never touches others; the ledger's
+ * commit then makes them count. What an attempt without a commit has written is garbage, whoever finds it.
+ */
 import { posix } from 'node:path';
-import * as z from 'zod';
+import type { z } from 'zod';
 import type { ParquetTable } from '../aws/catalog.ts';
 import { address } from '../aws/store.ts';
 import { valuesOfPath } from '../catalog/partitionPath.ts';
 import { quarantineColumns } from '../compiler/plan.ts';
 import type { Config } from '../config.ts';
+import { LeaseLost } from '../errors.ts';
+import type { Attempt } from '../ledger/records.ts';
 import { parallel } from '../parallel.ts';
+import { ownObject, rewrittenObject } from '../table/objectName.ts';
 import { goldenTable, places, readPlan } from './batch.ts';
 import type { Deps } from './deps.ts';
-import { exchange, replacementSchema, restore } from './replacement.ts';
+import {
+  type Live,
+  liveOf,
+  type Published,
+  publishedSchema,
+  readPublished,
+  rewritesSchema,
+} from './published.ts';
 import type { publishOutput, RunInput, repairOutput } from './schemas.ts';
 
-/** What Publish did, for the steps after it: a long list goes through S3, not through the state machine. */
-const publishedSchema = z.object({
-  /** The attempt whose rows these are. */
-  run: z.string(),
-  objects: z.array(z.object({ key: z.string(), bytes: z.number() })),
-  /** Partition paths such as `year=2025/month=10/`, with the values that Hive reads from them. */
-  partitions: z.array(z.object({ path: z.string(), values: z.array(z.string()) })),
-  /** Keys in the work bucket. */
-  quarantine: z.array(z.string()),
-  /** What became of objects of earlier batches, whose rows this one takes the place of. */
-  replacement: replacementSchema.default({ objects: [] }),
-});
-export type Published = z.output<typeof publishedSchema>;
-
 /**
- * Copies staged rows and quarantine. Throws LeaseLost when another execution has the dataset, TableMismatch when the table
- * has a column of another type; nothing is written then. An execution that loses its lease while it writes takes back
- * what it wrote: the fence is part of every name, so it is nobody else's.
+ * Copies staged rows, quarantine and rewritten objects, and commits the attempt. May be repeated. Throws LeaseLost when another
+ * execution has taken over, TableMismatch when the table has a column of another type; nothing counts then.
  */
 export async function publish(
   deps: Deps,
   { dataset, batch, run, fence }: RunInput,
 ): Promise<z.output<typeof publishOutput>> {
-  const { config, store, catalog, ledger } = deps;
+  const { config, store, catalog, ledger, deadline } = deps;
+  const attempt = { batch, fence };
+  const record = places(config).attempt(dataset, attempt).published;
+  if ((await ledger.batch(dataset, batch))?.committed === fence)
+    return counted(await readPublished(deps, dataset, attempt));
   await ledger.requireLease(dataset, fence);
-  const table = goldenTable(await readPlan(deps, dataset, batch), config);
+  const table = goldenTable(await readPlan(deps, { dataset, ...attempt }), config);
   await catalog.ensureTable(table);
-  const staged = places(config).run(dataset, batch, run);
-  const rows = await parquetBelow(store, staged.data);
-  const targets = numberedByFolder(rows, staged.data.key).map(({ from, folder, number }) => ({
-    from,
-    folder,
-    to: `${table.name}/${folder}${batch}-f${fence}-${number}.parquet`,
-  }));
-  const quarantine = places(config).quarantine(dataset, batch);
-  const refused = (await parquetBelow(store, staged.quarantine)).map((from, index) => ({
-    from,
-    to: `${quarantine.key}part-${index}.parquet`,
-  }));
-  const folders = [...new Set(targets.map((t) => t.folder))].sort();
-  // A batch that takes no rows' place has none.
-  const replacement = (await store.findJson(staged.replacement, replacementSchema)) ?? { objects: [] };
-  const published: Published = {
-    run,
-    replacement,
-    objects: targets.map(({ from, to }) => ({ key: to, bytes: from.size })),
-    quarantine: refused.map(({ to }) => to),
-    partitions: folders.map((path) => ({ path, values: valuesOfPath(path) })),
-  };
-  const record = places(config).published(dataset, batch);
-  const interrupted = await store.findJson(record, publishedSchema);
-  if (interrupted) await removeOthers(deps, interrupted, published);
-  // Written before any object: whatever breaks off from here on can be taken back.
+  const { published, copies, documents } = await planOf(deps, dataset, attempt, run, table.name);
+  await store.copy(
+    places(config).run(dataset, batch, run).summary,
+    places(config).attempt(dataset, attempt).summary,
+  );
+  // Written before any object: whoever takes the attempt back knows from it what to look for.
   await store.writeText(record, JSON.stringify(published));
-  await exchange(store, replacement);
-  await parallel(targets, 32, ({ from, to }) =>
-    store.copy({ bucket: config.workBucket, key: from.key }, { bucket: config.processedBucket, key: to }),
+  await parallel(documents, 8, ({ key, live }) =>
+    store.writeText({ bucket: config.workBucket, key }, JSON.stringify(live)),
   );
-  await parallel(refused, 32, ({ from, to }) =>
-    store.copy({ bucket: config.workBucket, key: from.key }, { bucket: config.workBucket, key: to }),
-  );
+  await parallel(copies, 32, ({ from, to }) => store.copy(from, to), deadline);
   try {
-    await ledger.requireLease(dataset, fence);
+    await ledger.commit(dataset, attempt);
   } catch (error) {
-    await store.delete(
-      config.processedBucket,
-      targets.map(({ to }) => to),
-    );
-    await restore(store, replacement);
+    // Who lost the lease can commit no more. A twin of this call may have done so before.
+    if (error instanceof LeaseLost && (await ledger.batch(dataset, batch))?.committed !== fence)
+      await removeObjects(deps, published);
     throw error;
   }
-  return { objects: targets.length, partitions: folders.length };
+  return counted(published);
 }
 
-/** What an interrupted publish of the batch may have left beside the objects of this one. */
-async function removeOthers(
-  { config, store }: Pick<Deps, 'config' | 'store'>,
-  interrupted: Published,
-  published: Published,
-): Promise<void> {
-  const wanted = new Set([...published.objects.map((o) => o.key), ...published.quarantine]);
-  await store.delete(
-    config.processedBucket,
-    interrupted.objects.map((o) => o.key).filter((key) => !wanted.has(key)),
+const counted = ({ objects, partitions }: Published): z.output<typeof publishOutput> => ({
+  objects: objects.length,
+  partitions: partitions.length,
+});
+
+interface Copy {
+  readonly from: { readonly bucket: string; readonly key: string };
+  readonly to: { readonly bucket: string; readonly key: string };
+}
+
+/** What Publish will do, as data: the record, the copies, and where the rows of earlier batches are afterwards. */
+async function planOf(
+  deps: Deps,
+  dataset: string,
+  attempt: Attempt,
+  run: string,
+  table: string,
+): Promise<{ published: Published; copies: Copy[]; documents: { key: string; live: Live }[] }> {
+  const { config, store } = deps;
+  const at = places(config);
+  const staged = at.run(dataset, attempt.batch, run);
+  const copies: Copy[] = [];
+  const copy = (from: { bucket: string; key: string }, bucket: string, key: string): string => {
+    copies.push({ from, to: { bucket, key } });
+    return key;
+  };
+  const rows = await parquetBelow(store, staged.data);
+  const objects = numberedByFolder(rows, staged.data.key).map(({ from, folder, number }) => ({
+    key: copy(
+      { bucket: config.workBucket, key: from.key },
+      config.processedBucket,
+      `${table}/${folder}${ownObject(attempt, number)}`,
+    ),
+    folder,
+    bytes: from.size,
+  }));
+  const refused = await parquetBelow(store, staged.quarantine);
+  const quarantine = refused.map(({ key }, number) =>
+    copy(
+      { bucket: config.workBucket, key },
+      config.workBucket,
+      `${at.quarantine(dataset, attempt.batch).key}${ownObject(attempt, number)}`,
+    ),
   );
-  await store.delete(
-    config.workBucket,
-    interrupted.quarantine.filter((key) => !wanted.has(key)),
-  );
+  // A batch that replaces no rows has none.
+  const rewrites = (await store.findJson(staged.rewrites, rewritesSchema)) ?? [];
+  const documents: { key: string; live: Live }[] = [];
+  const rewritten = await parallel(rewrites, 8, async ({ batch, objects: changed }) => {
+    const before = await liveOf(deps, dataset, batch);
+    const dropped: Live = { objects: [], quarantine: [] };
+    const added: Live = { objects: [], quarantine: [] };
+    for (const [number, { at: old, by, bytes }] of changed.entries()) {
+      const isData = old.bucket === config.processedBucket;
+      if (isData) dropped.objects.push({ key: old.key, bytes: 0 });
+      else dropped.quarantine.push(old.key);
+      if (by === null) continue;
+      const key = copy(
+        by,
+        old.bucket,
+        `${posix.dirname(old.key)}/${rewrittenObject(attempt, batch, number)}`,
+      );
+      if (isData) added.objects.push({ key, bytes });
+      else added.quarantine.push(key);
+    }
+    const gone = new Set([...dropped.objects.map((o) => o.key), ...dropped.quarantine]);
+    const key = at.attempt(dataset, attempt).live(batch).key;
+    documents.push({
+      key,
+      live: {
+        objects: [...before.objects.filter((o) => !gone.has(o.key)), ...added.objects],
+        quarantine: [...before.quarantine.filter((k) => !gone.has(k)), ...added.quarantine],
+      },
+    });
+    return { batch, dropped, added, live: key };
+  });
+  const folders = [...new Set(objects.map((o) => o.folder))].sort();
+  const published = {
+    run,
+    objects: objects.map(({ key, bytes }) => ({ key, bytes })),
+    quarantine,
+    partitions: folders.map((path) => ({ path, values: valuesOfPath(path) })),
+    rewritten,
+  };
+  return { published, copies, documents };
 }
 
 /** Registers exactly the partitions that Publish touched, and the batch's quarantine. */
 export async function repairPartitions(
   deps: Deps,
-  { dataset, batch }: RunInput,
+  { dataset, batch, fence }: { dataset: string } & Attempt,
 ): Promise<z.output<typeof repairOutput>> {
   const { config, catalog } = deps;
-  const table = goldenTable(await readPlan(deps, dataset, batch), config);
-  const { partitions, quarantine } = await readPublished(deps, dataset, batch);
+  const table = goldenTable(await readPlan(deps, { dataset, batch, fence }), config);
+  const { partitions, quarantine } = await readPublished(deps, dataset, { batch, fence });
   const registered = await catalog.addPartitions(
     table,
     partitions.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),
@@ -124,31 +170,47 @@ export async function repairPartitions(
   return { registered };
 }
 
-/** Takes back what a batch has published, whole or in part: its files will be published by another batch. */
-export async function unpublish(
+/**
+ * Removes what an attempt has written to the table, whole or in part. Only for attempts that can never be committed: the lease
+ * has a higher fence by now. An attempt that has not come as far as its record has written nothing.
+ */
+export async function takeBack(
   deps: Pick<Deps, 'config' | 'store'>,
   dataset: string,
-  batch: string,
+  attempt: Attempt,
 ): Promise<void> {
-  const { config, store } = deps;
-  const record = places(config).published(dataset, batch);
-  const published = await store.findJson(record, publishedSchema);
-  if (published === undefined) return;
-  const { objects, quarantine, replacement } = published;
-  await restore(store, replacement);
-  await store.delete(
-    config.processedBucket,
-    objects.map((o) => o.key),
-  );
-  await store.delete(config.workBucket, [...quarantine, record.key]);
+  const record = places(deps.config).attempt(dataset, attempt).published;
+  const published = await deps.store.findJson(record, publishedSchema);
+  if (published) await removeObjects(deps, published);
 }
 
-export async function readPublished(
+/** Objects of earlier batches whose rows are in others now. */
+export async function dropReplaced(
   { config, store }: Pick<Deps, 'config' | 'store'>,
-  dataset: string,
-  batch: string,
-): Promise<Published> {
-  return store.readJson(places(config).published(dataset, batch), publishedSchema);
+  { rewritten }: Published,
+): Promise<void> {
+  await store.delete(
+    config.processedBucket,
+    rewritten.flatMap(({ dropped }) => dropped.objects.map((o) => o.key)),
+  );
+  await store.delete(
+    config.workBucket,
+    rewritten.flatMap(({ dropped }) => dropped.quarantine),
+  );
+}
+
+async function removeObjects(
+  { config, store }: Pick<Deps, 'config' | 'store'>,
+  { objects, quarantine, rewritten }: Published,
+): Promise<void> {
+  await store.delete(config.processedBucket, [
+    ...objects.map((o) => o.key),
+    ...rewritten.flatMap(({ added }) => added.objects.map((o) => o.key)),
+  ]);
+  await store.delete(config.workBucket, [
+    ...quarantine,
+    ...rewritten.flatMap(({ added }) => added.quarantine),
+  ]);
 }
 
 /** Rows that were refused, of all datasets. */

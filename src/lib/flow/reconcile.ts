@@ -1,12 +1,15 @@
 /**
- * Compares a table's partitions in the Data Catalog with the objects that stand in S3: what MSCK REPAIR TABLE does, and
- * what it does not, partitions whose files are gone. All in pages: 100,000 partitions are within a Lambda's time.
+ * Compares a table with the ledger: objects that no committed attempt counts are garbage and go, objects that are missing are
+ * told of, and the partitions of the Data Catalog become those that have objects. All in pages: 100,000 partitions are within a
+ * Lambda's time.
  */
 import { hiveSegment, valuesOfPath } from '../catalog/partitionPath.ts';
 import { tableOf } from '../contract/contract.ts';
-import { parallel } from '../parallel.ts';
+import { chunksOf, parallel } from '../parallel.ts';
+import { objectName } from '../table/objectName.ts';
 import { goldenTable, readPlan } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
+import { liveOf } from './published.ts';
 
 export interface Reconciled {
   readonly table: string;
@@ -14,30 +17,49 @@ export interface Reconciled {
   readonly partitions: number;
   readonly added: number;
   readonly dropped: number;
+  /** Objects that did not count, and were removed. */
+  readonly removed: number;
+  /** Objects that the ledger counts and S3 does not have: their rows are lost until their files are replayed. */
+  readonly missing: readonly string[];
 }
+
+/** An object of an attempt that has only just ended may be the ledger's in the next moment, in milliseconds. */
+const grace = 3_600_000;
 
 /** Null for a dataset that has published nothing. Partitions of other datasets in the same table are left alone. */
 export async function reconcile(
-  deps: Pick<Deps, 'config' | 'contracts' | 'store' | 'catalog' | 'ledger'>,
+  deps: Pick<Deps, 'config' | 'contracts' | 'store' | 'catalog' | 'ledger' | 'measure'>,
   dataset: string,
 ): Promise<Reconciled | null> {
   const { config, store, catalog, ledger } = deps;
   const contract = contractOf(deps, dataset);
-  const latest = (await ledger.batches(dataset)).findLast((b) => b.state === 'published');
-  if (!latest) return null;
-  const table = goldenTable(await readPlan(deps, dataset, latest.batch), config);
+  const latest = (await ledger.lastBatches(dataset)).at(-1);
+  const fence = latest && (await ledger.batch(dataset, latest.batch))?.committed;
+  if (!latest || fence === undefined) return null;
+  const table = goldenTable(await readPlan(deps, { dataset, batch: latest.batch, fence }), config);
   const constants = contract.partitionBy.map((p) => ('constant' in p ? p.constant : null));
   const isOwn = (values: readonly string[]) => constants.every((c, i) => c === null || values[i] === c);
   const prefix = `${tableOf(contract)}/`;
+  const judge = judgeOf(deps, dataset);
   const standing = new Map<string, { path: string; values: string[] }>();
-  for await (const page of store.listPages(config.processedBucket, prefix))
-    for (const { key } of page) {
-      if (!key.endsWith('.parquet')) continue;
-      const path = key.slice(prefix.length, key.lastIndexOf('/') + 1);
-      if (standing.has(path)) continue;
+  let removed = 0;
+  for await (const page of store.listPages(config.processedBucket, prefix)) {
+    const own = page.flatMap((object) => {
+      if (!object.key.endsWith('.parquet')) return [];
+      const path = object.key.slice(prefix.length, object.key.lastIndexOf('/') + 1);
       const values = valuesOfPath(path);
-      if (values.length === table.partitionKeys.length && isOwn(values)) standing.set(path, { path, values });
-    }
+      return values.length === table.partitionKeys.length && isOwn(values)
+        ? [{ ...object, path, values }]
+        : [];
+    });
+    const verdicts = await judge(own);
+    const garbage = own.filter((_, i) => verdicts[i] === 'garbage').map((o) => o.key);
+    await store.delete(config.processedBucket, garbage);
+    removed += garbage.length;
+    for (const [i, { path, values }] of own.entries())
+      if (verdicts[i] !== 'garbage' && !standing.has(path)) standing.set(path, { path, values });
+  }
+  const missing = await judge.missing();
   const wanted = new Map([...standing.values()].map((p) => [JSON.stringify(p.values), p]));
   const registered = new Set<string>();
   const gone: string[][] = [];
@@ -46,10 +68,10 @@ export async function reconcile(
       registered.add(JSON.stringify(values));
       if (isOwn(values) && !wanted.has(JSON.stringify(values))) gone.push(values);
     }
-  const missing = [...wanted].filter(([id]) => !registered.has(id)).map(([, p]) => p);
+  const unregistered = [...wanted].filter(([id]) => !registered.has(id)).map(([, p]) => p);
   const added = await catalog.addPartitions(
     table,
-    missing.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),
+    unregistered.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),
   );
   // A batch may have published there since the listing.
   const empty = await parallel(gone, 16, async (values) => {
@@ -58,5 +80,77 @@ export async function reconcile(
     return found.length === 0 ? [values] : [];
   });
   await catalog.dropPartitions(table.name, empty.flat());
-  return { table: table.name, partitions: standing.size, added, dropped: empty.flat().length };
+  if (removed > 0 || missing.length > 0)
+    deps.measure(dataset, { ObjectsRemoved: removed, ObjectsMissing: missing.length });
+  return {
+    table: table.name,
+    partitions: standing.size,
+    added,
+    dropped: empty.flat().length,
+    removed,
+    missing,
+  };
+}
+
+/**
+ * Holds objects against the ledger. An object counts when its attempt is committed and the batch whose rows it holds lists it.
+ * One of an attempt that is open, or younger than an hour, may count yet.
+ */
+function judgeOf(
+  deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
+  dataset: string,
+): {
+  (objects: readonly { key: string; modified: number }[]): Promise<('counts' | 'garbage' | 'open')[]>;
+  missing(): Promise<string[]>;
+} {
+  const seen = new Set<string>();
+  const committed = new Map<string, number | undefined>();
+  const live = new Map<string, Set<string>>();
+  const known = async (batch: string): Promise<number | undefined> => {
+    if (!committed.has(batch)) committed.set(batch, (await deps.ledger.batch(dataset, batch))?.committed);
+    return committed.get(batch);
+  };
+  const listed = async (batch: string): Promise<Set<string>> => {
+    const found = live.get(batch);
+    if (found) return found;
+    const objects = new Set((await liveOf(deps, dataset, batch)).objects.map((o) => o.key));
+    live.set(batch, objects);
+    return objects;
+  };
+  const judge = async ({ key, modified }: { key: string; modified: number }) => {
+    const name = objectName(key);
+    // Nothing of Sluice's; a person may have put it there.
+    if (name === null) return 'open' as const;
+    seen.add(key);
+    const isCommitted = (await known(name.batch)) === name.fence && (await known(name.rowsOf)) !== undefined;
+    if (isCommitted && (await listed(name.rowsOf)).has(key)) return 'counts' as const;
+    if (modified + grace > Date.now()) return 'open' as const;
+    const open = await deps.ledger.openBatches(dataset);
+    return open.some((o) => o.batch === name.batch && o.fence === name.fence)
+      ? ('open' as const)
+      : ('garbage' as const);
+  };
+  return Object.assign(
+    async (objects: readonly { key: string; modified: number }[]) => {
+      const verdicts: ('counts' | 'garbage' | 'open')[] = [];
+      for (const chunk of chunksOf(objects, 100)) verdicts.push(...(await parallel(chunk, 16, judge)));
+      return verdicts;
+    },
+    {
+      /** What batches list and the listing did not have; read anew, since it may have changed. */
+      async missing() {
+        const found: string[] = [];
+        for (const { batch, committed: counts } of await deps.ledger.batches(dataset))
+          if (counts !== undefined) await listed(batch);
+        for (const [batch, objects] of live)
+          if ([...objects].some((key) => !seen.has(key))) {
+            const { objects: now } = await liveOf(deps, dataset, batch);
+            for (const { key } of now)
+              if (!seen.has(key) && !(await deps.store.exists({ bucket: deps.config.processedBucket, key })))
+                found.push(key);
+          }
+        return found;
+      },
+    },
+  );
 }

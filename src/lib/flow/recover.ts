@@ -1,7 +1,8 @@
-/** Gives back what an execution that ended without doing so itself has held: its lease, and the files of its batch. */
+/** Ends what an execution left open that ended without FailBatch: its batch, and its lease. */
 import * as z from 'zod';
+import { starting } from '../ledger/leases.ts';
 import { executionName } from './execution.ts';
-import { failBatch, type SettleDeps } from './settle.ts';
+import { failBatch, type SettleDeps } from './failBatch.ts';
 
 /** https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html */
 export const executionEnded = z.object({
@@ -19,22 +20,22 @@ export type ExecutionEnded = z.output<typeof executionEnded>['detail'];
 /** What an execution is started with. */
 const executionInput = z.object({ dataset: z.string(), fence: z.number() });
 
-/** Whether anything was given back: an execution that failed in FailBatch's hands has given back all itself. */
+/** `recovered`: whether the execution still held the lease. One that failed through FailBatch has released it itself. */
 export async function recover(
   deps: SettleDeps,
   ended: ExecutionEnded,
 ): Promise<{ dataset: string; recovered: boolean }> {
   const { dataset } = executionInput.parse(JSON.parse(ended.input ?? '{}'));
   const lease = await deps.ledger.lease(dataset);
-  // Before its first step has written itself into the lease, an execution is told by the name it was started under.
+  // Before its first step has written itself into the lease, an execution is known by the name that it was started under.
   const isHolder =
     lease?.execution === ended.executionArn ||
-    (lease?.execution === 'starting' && executionName(dataset, lease.fence) === ended.name);
+    (lease?.execution === starting && executionName(dataset, lease.fence) === ended.name);
   if (!lease || !isHolder) return { dataset, recovered: false };
   await failBatch(deps, {
     dataset,
     fence: lease.fence,
-    batch: null,
+    execution: ended.executionArn,
     error: {
       Error: ended.error ?? `Execution${ended.status}`,
       Cause: ended.cause ?? `the execution ${ended.name} ended ${ended.status}`,

@@ -3,25 +3,26 @@ import { address } from '../aws/store.ts';
 import type { Outcome } from '../compiler/expectations.ts';
 import type { Summary } from '../compiler/plan.ts';
 import { tableOf } from '../contract/contract.ts';
+import type { Contract } from '../contract/schema.ts';
 import { columnFacts } from '../quality/columns.ts';
 import { reportPage } from '../quality/page.ts';
 import { qualityReport, qualityReportSchema } from '../quality/report.ts';
 import { places } from './batch.ts';
-import { contractOf, type Deps } from './deps.ts';
+import type { Deps } from './deps.ts';
 
-/** `row` is the validation query's, `lastBatches` are those published before. The ledger gets the page's address. */
+/** `row` is the validation query's, `lastBatches` are those published before. Returns the page's address. */
 export async function leaveReport(
-  deps: Deps,
-  { dataset, batch }: { dataset: string; batch: string },
+  { config, store }: Pick<Deps, 'config' | 'store'>,
+  contract: Contract,
+  batch: string,
   found: {
     summary: Summary;
     expectations: readonly Outcome[];
     row: Readonly<Record<string, string | null>>;
     lastBatches: readonly { batch: string }[];
   },
-): Promise<void> {
-  const { config, store, ledger } = deps;
-  const contract = contractOf(deps, dataset);
+): Promise<string> {
+  const { dataset } = contract;
   const last = found.lastBatches.filter((b) => b.batch !== batch).at(-1);
   const report = qualityReport(
     {
@@ -42,5 +43,5 @@ export async function leaveReport(
     store.writeText(data, JSON.stringify(report)),
     store.writeText(page, reportPage(report)),
   ]);
-  await ledger.annotateBatch(dataset, batch, { report: address(page) });
+  return address(page);
 }

@@ -1,14 +1,18 @@
 /**
- * The second net, on a schedule: what no event told of, and what nobody works on. Each of its finds is one that another
- * part has missed, so each is logged and counted.
+ * The second net, on a schedule: files without an event, batches without an owner, and what interrupted attempts have left. Each
+ * find is one that another part has missed, so each is logged and counted. A sweep that finds nothing takes no lease, and reads
+ * only what waits or is open.
  */
-import type { RawFile } from '../ledger/records.ts';
-import { contractOf } from './deps.ts';
-import { wake } from './dispatch.ts';
-import { executionName } from './execution.ts';
-import { failBatch, giveBackBatch, type SettleDeps } from './settle.ts';
 
-/** The state of an execution by ARN: RUNNING, another one, or null for an execution that is not there. */
+import { starting } from '../ledger/leases.ts';
+import { contractOf } from './deps.ts';
+import { letGo, note, wake } from './dispatch.ts';
+import { executionName } from './execution.ts';
+import type { Failure, SettleDeps } from './failBatch.ts';
+import { endOpenBatches, failBatch } from './failBatch.ts';
+import { takeBack } from './publish.ts';
+
+/** The state of an execution by ARN: RUNNING, another one, or null for an execution that does not exist. */
 export type ExecutionStatus = (arn: string) => Promise<string | null>;
 
 export interface SweepDeps extends SettleDeps {
@@ -17,16 +21,20 @@ export interface SweepDeps extends SettleDeps {
 
 export interface SweepResult {
   readonly dataset: string;
-  /** Whether a lease was given back whose execution is gone. */
+  /** Whether the lease of an execution that has ended was released. */
   readonly leaseRecovered: boolean;
-  /** Batches that were running in the ledger, and under no lease. */
+  /** Attempts that were open while nobody held the lease. */
   readonly batchesRecovered: number;
-  /** Objects of the raw bucket that no event told of. */
+  /** Objects of the raw bucket without an event. */
   readonly filesFound: number;
+  /** Objects that could not be noted; the next pass tries them again. */
+  readonly filesFailed: number;
+  /** Attempts that were taken back some time ago, and were looked at once more. */
+  readonly attemptsChecked: number;
   readonly started: boolean;
 }
 
-/** An execution that was only just started may not be there yet. */
+/** An execution that was only just started may not exist yet. */
 const startPatience = 120_000;
 
 /** The raw bucket is compared from its beginning so often, in milliseconds; a pass that takes several sweeps goes on in each. */
@@ -43,15 +51,20 @@ export async function sweep(
 ): Promise<SweepResult> {
   const leaseRecovered = await recoverLease(deps, dataset);
   const batchesRecovered = await recoverBatches(deps, dataset);
-  const filesFound = await findUntold(deps, dataset, isListingDue);
+  const attemptsChecked = await removeGarbage(deps, dataset);
+  const { filesFound, filesFailed } = await findUntold(deps, dataset, isListingDue);
+  const { since } = await deps.ledger.backlog(dataset, 1);
+  deps.measure(dataset, {
+    OldestPendingAge: since === undefined ? 0 : Math.max(0, (Date.now() - Date.parse(since)) / 1000),
+  });
   const started = await wake(deps, dataset);
-  return { dataset, leaseRecovered, batchesRecovered, filesFound, started };
+  return { dataset, leaseRecovered, batchesRecovered, filesFound, filesFailed, attemptsChecked, started };
 }
 
 async function recoverLease(deps: SweepDeps, dataset: string): Promise<boolean> {
   const lease = await deps.ledger.lease(dataset);
   if (lease?.execution === undefined) return false;
-  const isStarting = lease.execution === 'starting';
+  const isStarting = lease.execution === starting;
   if (isStarting && Date.parse(lease.takenAt ?? '') + startPatience > Date.now()) return false;
   const arn = isStarting
     ? `${deps.config.stateMachineArn.replace(':stateMachine:', ':execution:')}:${executionName(dataset, lease.fence)}`
@@ -61,53 +74,77 @@ async function recoverLease(deps: SweepDeps, dataset: string): Promise<boolean> 
   await failBatch(deps, {
     dataset,
     fence: lease.fence,
-    batch: null,
+    execution: arn,
     error: {
       Error: 'ExecutionGone',
-      Cause: `the execution ${arn} held the lease and is ${status ?? 'not there'}`,
+      Cause: `the execution ${arn} held the lease and ${status === null ? 'does not exist' : `is ${status}`}`,
     },
   });
   deps.measure(dataset, { LeasesTakenBack: 1 });
   return true;
 }
 
-/** A batch is only worked on under the lease that names it. */
+const abandoned: Failure = {
+  error: 'LeaseLost',
+  cause: 'the execution of the batch lost its lease and ended',
+};
+
+/** A batch is only worked on under a lease: one that is open while nobody holds it has no owner. */
 async function recoverBatches(deps: SweepDeps, dataset: string): Promise<number> {
+  if ((await deps.ledger.openBatches(dataset)).length === 0) return 0;
   const fence = await deps.ledger.acquireLease(dataset);
-  // Somebody works: the batch that the lease names is theirs, and any other is looked at when they are done.
+  // Somebody works: an open batch is theirs, or is looked at when they are done.
   if (fence === null) return 0;
   try {
-    const stray = (await deps.ledger.batches(dataset)).filter((batch) => batch.state === 'running');
-    for (const { batch } of stray)
-      await giveBackBatch(deps, dataset, fence, batch, {
-        error: 'LeaseLost',
-        cause: 'the execution of the batch lost its lease and ended',
-      });
-    return stray.length;
+    return await endOpenBatches(deps, dataset, fence, abandoned);
   } finally {
-    await deps.ledger.releaseLease(dataset, fence);
+    await letGo(deps, dataset, fence);
   }
 }
 
-async function findUntold(deps: SweepDeps, dataset: string, isDue: boolean): Promise<number> {
+/**
+ * An attempt that was taken back may have had a call under way, which took effect later. When no function of it can be alive any
+ * more, its objects are removed once again.
+ */
+async function removeGarbage(deps: SweepDeps, dataset: string): Promise<number> {
+  const due = (await deps.ledger.garbage(dataset)).filter((g) => Date.parse(g.due) < Date.now());
+  for (const garbage of due) {
+    await takeBack(deps, dataset, garbage);
+    await deps.ledger.dropGarbage(dataset, garbage);
+  }
+  return due.length;
+}
+
+async function findUntold(
+  deps: SweepDeps,
+  dataset: string,
+  isDue: boolean,
+): Promise<{ filesFound: number; filesFailed: number }> {
   const { ledger, store, config } = deps;
   const { prefix } = contractOf(deps, dataset).source;
   const last = await ledger.lastSweep(dataset);
   const isBetweenPasses = last !== undefined && last.key === undefined;
-  if (isBetweenPasses && !isDue && Date.parse(last.at) + passEvery > Date.now()) return 0;
+  if (isBetweenPasses && !isDue && Date.parse(last.at) + passEvery > Date.now())
+    return { filesFound: 0, filesFailed: 0 };
   const { versions, next } = await store.listVersions(config.rawBucket, prefix, last?.key, objectsPerSweep);
   const files = versions.filter((v) => v.isLatest && !v.key.endsWith('/'));
   const known = await ledger.knows(
     dataset,
     files.map((v) => ({ object: v.key, version: v.version })),
   );
-  let found = 0;
+  let filesFound = 0;
+  let filesFailed = 0;
   for (const [i, { key, version, size, etag }] of files.entries()) {
     if (known[i]) continue;
-    const file: RawFile = { object: key, version, size, sequencer: '' };
-    if (await ledger.notePending(dataset, { ...file, etag })) found++;
+    try {
+      if (await note(deps, dataset, { object: key, version, size, sequencer: '', etag })) filesFound++;
+    } catch {
+      // One file must not end a sweep.
+      filesFailed++;
+    }
   }
   await ledger.noteSwept(dataset, next);
-  if (found > 0) deps.measure(dataset, { FilesFound: found });
-  return found;
+  if (filesFound > 0) deps.measure(dataset, { FilesFound: filesFound });
+  if (filesFailed > 0) deps.measure(dataset, { FilesNotNoted: filesFailed });
+  return { filesFound, filesFailed };
 }

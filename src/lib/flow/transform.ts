@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import type { z } from 'zod';
 import { address } from '../aws/store.ts';
 import { compile } from '../compiler/compile.ts';
@@ -23,33 +23,43 @@ import { requireUnpacked } from '../engine/size.ts';
 import { describeJob } from '../engine/sparkJob.ts';
 import { unpackInput } from '../engine/unpack.ts';
 import { GlueJobFailed } from '../errors.ts';
+import type { Attempt } from '../ledger/records.ts';
 import { parallel } from '../parallel.ts';
 import { loadReferences } from '../reference/load.ts';
-import { type Profile, places, readManifest } from './batch.ts';
+import { attemptPrefix } from '../table/objectName.ts';
+import { type Manifest, type Profile, places, readContract, readManifest, replacesOf } from './batch.ts';
 import { profileOf, tableOfBatch } from './checkCrawler.ts';
-import { contractOf, type Deps } from './deps.ts';
+import type { Deps } from './deps.ts';
 import type { BatchInput, jobInput, jobOutput, jobStarted, transformOutput } from './schemas.ts';
 
 /** Transforms in DuckDB, in this process. `run` is the engine: its native code is loaded by the one handler that uses it. */
 export async function transformEmbedded(
   deps: Deps,
   run: (run: EmbeddedRun) => Promise<Summary>,
-  { dataset, batch }: BatchInput,
+  { dataset, batch, fence }: BatchInput,
 ): Promise<z.output<typeof transformOutput>> {
-  const { config, store } = deps;
-  const { plan, references, profile } = await planBatch(deps, dataset, batch);
-  const { replaces } = await readManifest(deps, dataset, batch);
+  const { config, store, ledger, deadline } = deps;
+  await ledger.annotateBatch(dataset, { batch, fence }, { engine: 'embedded' });
+  const { plan, references, profile, replaces } = await planBatch(deps, { dataset, batch, fence });
+  const garbage = (await garbageOf(deps, plan)).map(attemptPrefix);
+  const isLive = (path: string) => !garbage.some((prefix) => basename(path).startsWith(prefix));
   const attempt = newRun();
   const at = places(config).run(dataset, batch, attempt);
   const folder = await mkdtemp(join(tmpdir(), 'sluice-'));
   try {
     await mkdir(join(folder, 'input'));
-    const inputs = await parallel(profile.files, 16, async (file, index) => {
-      const path = join(folder, 'input', String(index));
-      if (file.fault === 'object_missing') await writeFile(path, '');
-      else await store.download({ bucket: config.rawBucket, key: file.object, version: file.version }, path);
-      return unpackInput({ ...inputOf(file), path });
-    });
+    const inputs = await parallel(
+      profile.files,
+      16,
+      async (file, index) => {
+        const path = join(folder, 'input', String(index));
+        if (file.fault === 'object_missing') await writeFile(path, '');
+        else
+          await store.download({ bucket: config.rawBucket, key: file.object, version: file.version }, path);
+        return unpackInput({ ...inputOf(file), path });
+      },
+      deadline,
+    );
     requireUnpacked(inputs);
     const outputDir = join(folder, 'output');
     const summary = await run({
@@ -61,18 +71,25 @@ export async function transformEmbedded(
       memoryBytes: config.memoryBytes,
       replaces,
       published: (partitions, into) =>
-        fetchPublished(objectsOf(deps, plan.table), plan, batch, partitions, into, { replaces }),
+        fetchPublished(objectsOf(deps, plan.table), plan, batch, partitions, into, {
+          replaces,
+          isLive,
+        }),
     });
     for (const [name, target] of [
       ['data', at.data],
       ['quarantine', at.quarantine],
     ] as const) {
       const files = await filesBelow(join(outputDir, name));
-      await parallel(files, 16, (path) =>
-        store.upload(path, {
-          bucket: target.bucket,
-          key: `${target.key}${relative(join(outputDir, name), path)}`,
-        }),
+      await parallel(
+        files,
+        16,
+        (path) =>
+          store.upload(path, {
+            bucket: target.bucket,
+            key: `${target.key}${relative(join(outputDir, name), path)}`,
+          }),
+        deadline,
       );
     }
     await store.writeText(at.summary, JSON.stringify(summary));
@@ -90,11 +107,12 @@ export async function transformEmbedded(
  */
 export async function startGlueJob(
   deps: Deps,
-  { dataset, batch }: BatchInput,
+  { dataset, batch, fence }: BatchInput,
 ): Promise<z.output<typeof jobStarted>> {
-  const { config, store, catalog } = deps;
-  const { plan, references, profile } = await planBatch(deps, dataset, batch);
-  const { replaces } = await readManifest(deps, dataset, batch);
+  const { config, store, catalog, ledger } = deps;
+  await ledger.annotateBatch(dataset, { batch, fence }, { engine: 'glue' });
+  const { plan, references, profile, replaces } = await planBatch(deps, { dataset, batch, fence });
+  const garbage = await garbageOf(deps, plan);
   const attempt = newRun();
   const at = places(config).run(dataset, batch, attempt);
   const output = places(config).run(dataset, batch, runOfJob(attempt, '{jobRun}'));
@@ -104,7 +122,7 @@ export async function startGlueJob(
     batch,
     profile.files,
     references,
-    { replaces },
+    { replaces, exclude: garbage.map(attemptPrefix) },
     {
       input: (index) => address({ bucket: config.rawBucket, key: profile.files[index]?.object ?? '' }),
       reference: (name) => address(at.reference(name)),
@@ -112,7 +130,6 @@ export async function startGlueJob(
       data: address(output.data),
       quarantine: address(output.quarantine),
       summary: address(output.summary),
-      region: config.stateMachineArn.split(':')[3] ?? null,
     },
   );
   await store.writeText(at.job, JSON.stringify(job));
@@ -160,20 +177,29 @@ export async function readSummary(
 /** Compiles the batch's plan with the schema that the Catalog has now, and keeps it beside the manifest. */
 async function planBatch(
   deps: Deps,
-  dataset: string,
-  batch: string,
-): Promise<{ plan: Plan; references: ReferenceData[]; profile: Profile }> {
-  const { config, store, ledger } = deps;
-  const contract = contractOf(deps, dataset);
-  const profile = await profileOf(deps, contract, batch);
+  attempt: BatchInput,
+): Promise<{
+  plan: Plan;
+  references: ReferenceData[];
+  profile: Profile;
+  replaces: Manifest['published'];
+}> {
+  const { config, store } = deps;
+  const [contract, manifest] = await Promise.all([readContract(deps, attempt), readManifest(deps, attempt)]);
+  const profile = await profileOf(deps, contract, attempt);
   const rawTable = await tableOfBatch(deps, contract, profile);
   const references = await loadReferences(contract, config.datasetsFolder);
-  const isRejected = (await ledger.batch(dataset, batch))?.decision?.kind === 'reject';
+  const isRejected = manifest.decision === 'reject';
   const published = needsCatalog(contract) ? await publishedColumns(deps, contract) : new Map();
   const plan = compile(contract, rawTable, references, { isRejected, published });
-  await store.writeText(places(config).plan(dataset, batch), JSON.stringify(plan, null, 1));
-  return { plan, references, profile };
+  const at = places(config).attempt(attempt.dataset, attempt);
+  await store.writeText(at.plan, JSON.stringify(plan, null, 1));
+  return { plan, references, profile, replaces: replacesOf(manifest) };
 }
+
+/** Attempts whose objects may still stand among the published ones, where the plan looks at these. */
+const garbageOf = async ({ ledger }: Pick<Deps, 'ledger'>, plan: Plan): Promise<readonly Attempt[]> =>
+  plan.set.dedupe?.published ? ledger.garbage(plan.dataset) : [];
 
 /** The columns of a contract's table, with their types; none while there is no table. */
 async function publishedColumns(

@@ -3,13 +3,29 @@ import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import { address } from '../aws/store.ts';
 import { expectationQuery, judgeExpectations } from '../compiler/expectations.ts';
-import { AccountingMismatch, AthenaQueryFailed, ExpectationFailed } from '../errors.ts';
+import type { Summary } from '../compiler/plan.ts';
+import { AccountingMismatch, AthenaQueryFailed, ExpectationFailed, ReplacementDoubtful } from '../errors.ts';
 import { columnAggregates } from '../quality/columns.ts';
 import { waitFor } from '../waitFor.ts';
-import { places, readPlan, stagingPartition, stagingTable } from './batch.ts';
-import { contractOf, type Deps } from './deps.ts';
+import {
+  type Manifest,
+  places,
+  readContract,
+  readManifest,
+  readPlan,
+  stagingPartition,
+  stagingTable,
+} from './batch.ts';
+import type { Deps } from './deps.ts';
+import type { doubtfulSchema } from './failBatch.ts';
 import { leaveReport } from './report.ts';
-import type { validationInput, validationOutput, validationStart, validationStarted } from './schemas.ts';
+import type {
+  BatchInput,
+  validationInput,
+  validationOutput,
+  validationStart,
+  validationStarted,
+} from './schemas.ts';
 import { readSummary } from './transform.ts';
 
 /** So often a query that Athena broke off is started anew. */
@@ -18,11 +34,12 @@ const attempts = 4;
 /** Registers the run's staged rows and starts the one query over them: expectations, and facts of the columns. */
 export async function startValidation(
   deps: Deps,
-  { dataset, batch, run, attempt }: z.output<typeof validationStart>,
+  { dataset, batch, run, fence, broken }: z.output<typeof validationStart>,
 ): Promise<z.output<typeof validationStarted>> {
   const { config, catalog, athena } = deps;
-  const contract = contractOf(deps, dataset);
-  const table = stagingTable(await readPlan(deps, dataset, batch), config);
+  const attempt = { dataset, batch, fence };
+  const contract = await readContract(deps, attempt);
+  const table = stagingTable(await readPlan(deps, attempt), config);
   const partition = stagingPartition(batch, run);
   await catalog.ensureTable(table);
   const location = address(places(config).run(dataset, batch, run).data);
@@ -33,7 +50,7 @@ export async function startValidation(
     columnAggregates(contract),
   );
   const token = createHash('sha256')
-    .update([partition, sql, ...(attempt > 0 ? [attempt] : [])].join('\n'))
+    .update([partition, sql, ...(broken > 0 ? [broken] : [])].join('\n'))
     .digest('hex');
   return { query: await athena.start(sql, token) };
 }
@@ -45,30 +62,32 @@ export async function startValidation(
  */
 export async function checkValidation(
   deps: Deps,
-  { dataset, batch, run, query, attempt }: z.output<typeof validationInput>,
+  { dataset, batch, fence, run, query, broken }: z.output<typeof validationInput>,
 ): Promise<z.output<typeof validationOutput>> {
   const { athena, ledger } = deps;
+  const attempt = { dataset, batch, fence };
   const { state, reason, isRetryable } = await waitFor(
     () => athena.queryState(query),
     (q) => q.state !== 'QUEUED' && q.state !== 'RUNNING',
     3000,
   );
   if (state === 'QUEUED' || state === 'RUNNING') return { status: 'running' };
-  if (state === 'FAILED' && isRetryable && attempt < attempts) return { status: 'again' };
+  if (state === 'FAILED' && isRetryable && broken < attempts) return { status: 'again' };
   if (state !== 'SUCCEEDED')
     throw new AthenaQueryFailed(
       `the validation query ${query} ended ${state}: ${reason ?? 'no reason given'}`,
     );
   const summary = await readSummary(deps, dataset, batch, run);
+  const [contract, manifest] = await Promise.all([readContract(deps, attempt), readManifest(deps, attempt)]);
   const lastBatches = await ledger.lastBatches(dataset);
   const row = await athena.singleRow(query);
   const expectations = judgeExpectations(
-    contractOf(deps, dataset),
+    contract,
     { published: summary.published, now: new Date(), lastBatches: lastBatches.map(({ rows }) => rows) },
     row,
   );
-  await ledger.annotateBatch(dataset, batch, { expectations });
-  await leaveReport(deps, { dataset, batch }, { summary, expectations, row, lastBatches });
+  const report = await leaveReport(deps, contract, batch, { summary, expectations, row, lastBatches });
+  await ledger.annotateBatch(dataset, attempt, { expectations, report });
   for (const file of summary.files)
     if (file.rowsRead !== file.published + file.quarantined + file.duplicates)
       throw new AccountingMismatch(
@@ -79,9 +98,43 @@ export async function checkValidation(
   if (failed.some((e) => e.name === 'row_count'))
     throw new AccountingMismatch(failed.map(describe).join('; '));
   // Whoever decided about the batch has seen them fail.
-  if (failed.length > 0 && !(await ledger.batch(dataset, batch))?.decision)
+  if (manifest.decision !== null) return { status: 'passed' };
+  if (failed.length > 0)
     throw new ExpectationFailed(
       `${failed.length} of ${expectations.length} expectations failed: ${failed.map(describe).join('; ')}`,
     );
+  await requireRows(deps, attempt, manifest, summary);
   return { status: 'passed' };
+}
+
+/** A file that publishes less than this share of the rows that it replaces is more likely broken than right. */
+const leastShare = 0.2;
+
+/**
+ * Rows disappear only when others take their place or a person decides so: a correction or a replay that would leave almost
+ * nothing of a file's rows is held. Throws ReplacementDoubtful.
+ */
+export async function requireRows(
+  { config, store }: Pick<Deps, 'config' | 'store'>,
+  attempt: BatchInput,
+  { published, decision }: Manifest,
+  { files }: Summary,
+): Promise<void> {
+  if (decision !== null) return;
+  const after = new Map(files.map((file) => [file.object, file]));
+  const doubtful = published.flatMap(({ object, published: before }) => {
+    const now = after.get(object);
+    // Rows that were published from another file meanwhile are duplicates here, and are not lost.
+    const kept = (now?.published ?? 0) + (now?.duplicates ?? 0);
+    return before > 0 && kept < before * leastShare
+      ? [{ object, reason: `ReplacementDoubtful: it would publish ${kept} rows in place of ${before}` }]
+      : [];
+  });
+  if (doubtful.length === 0) return;
+  const at = places(config).attempt(attempt.dataset, attempt).doubtful;
+  await store.writeText(at, JSON.stringify(doubtful satisfies z.output<typeof doubtfulSchema>));
+  const [first] = doubtful;
+  throw new ReplacementDoubtful(
+    `${doubtful.length} files would lose most of their published rows: ${first?.object}: ${first?.reason}. Release them to publish all the same, reject them to keep the rows that are published`,
+  );
 }

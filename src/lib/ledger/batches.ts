@@ -1,196 +1,474 @@
-/** The batches of a dataset: opened and ended under the lease, with their files. */
-import { GetCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+/** The batches of a dataset: opened, committed and ended under the lease, with their files. */
+import * as z from 'zod';
 import type { Accounting } from '../compiler/plan.ts';
+import { batchKey, fileKey, objectKey, openKey, waitingKey } from './keys.ts';
 import {
+  type Attempt,
   type BatchRecord,
   type BatchState,
   batchRecordSchema,
+  type Decision,
   type FileState,
-  fileKey,
-  now,
-  pendingKey,
+  type ObjectRecord,
   type RawFile,
+  toRawFile,
 } from './records.ts';
-import type { Table } from './table.ts';
+import { type Item, isConditionFailed, type Table } from './table.ts';
 
-/** So many batches a new one may be held against. */
+/** A new batch may be compared with so many before it. */
 const recentBatches = 20;
+/** What an attempt that was taken back has left is looked for again after this time, in milliseconds: longer than any function lives. */
+const garbageAfter = 30 * 60_000;
+
+const recentSchema = z.object({
+  batches: z.array(z.object({ batch: z.string(), rows: z.number() })).default([]),
+  /** Since the last batch that was published. */
+  failures: z.number().default(0),
+});
+const openSchema = z.object({ batch: z.string(), fence: z.number() });
+const garbageSchema = openSchema.extend({ sk: z.string(), due: z.string() });
+/** What is left of an attempt that was taken back. */
+export type Garbage = Readonly<z.output<typeof garbageSchema>>;
+const logSchema = z.object({ batch: z.string() });
+
+/** A file that a batch has published, or a person has rejected. */
+export interface PublishedFile extends RawFile {
+  readonly counts?: Accounting | undefined;
+  /** The version whose rows were in the table before. */
+  readonly before?: ObjectRecord['rows'];
+  readonly isRejected: boolean;
+  /** It was gone from S3 before it could be read. */
+  readonly isMissing: boolean;
+}
+
+/** A file of a batch that was not published: `group` is set for one that is tried again with others. */
+export interface ReturnedFile extends RawFile {
+  readonly state: 'pending' | 'held' | 'failed';
+  /** Why, where that is not the reason of the whole batch. */
+  readonly reason?: string;
+}
 
 /** What the ledger knows and does of batches. */
-export function batchesOf({ db, at, underLease, moveFiles, enqueued, query }: Table) {
-  /** The last published batches with their rows, the latest last. */
-  const lastBatches = async (dataset: string): Promise<{ batch: string; rows: number }[]> => {
-    const { Item } = await db.send(new GetCommand({ ...at(dataset, 'RECENT'), ConsistentRead: true }));
-    return (Item?.batches ?? []) as { batch: string; rows: number }[];
-  };
+export function batchesOf(table: Table) {
+  const { name, at, now, clock, update, underLease, allUnderLease, transact, enqueued, get, getAll, query } =
+    table;
+  const recent = async (dataset: string) =>
+    (await get(dataset, 'RECENT', recentSchema)) ?? recentSchema.parse({});
+
+  const batch = (dataset: string, id: string): Promise<BatchRecord | undefined> =>
+    get(dataset, batchKey(id), batchRecordSchema);
 
   return {
-    /** Opens a batch and moves its files from pending to claimed. May be called again with the same files. */
+    batch,
+
+    /**
+     * Opens an attempt at a batch and moves its files from pending to claimed. It may be interrupted, and is then called again
+     * with the same files.
+     */
     async claim(
       dataset: string,
       fence: number,
-      batch: {
+      claimed: {
         id: string;
-        files: readonly RawFile[];
+        files: readonly (RawFile & { sk: string })[];
         bytes: number;
         engine: string;
         execution: string;
         replay?: string | undefined;
       },
     ): Promise<void> {
-      await underLease(dataset, fence, [
-        {
+      const known = await batch(dataset, claimed.id);
+      if (known?.fence !== fence) {
+        const noted = now();
+        const log: Item = {
+          Put: {
+            TableName: name,
+            Item: { pk: dataset, sk: `LOG#${noted}#${claimed.id}`, batch: claimed.id },
+          },
+        };
+        const { replay } = claimed;
+        // The lease names the batch from the same moment on.
+        const marked: Item = {
           Update: {
-            ...at(dataset, `BATCH#${batch.id}`),
-            UpdateExpression: `SET #batch = :batch, #state = :running, fence = :fence, #files = :files, #bytes = :bytes, engine = :engine, #execution = :execution, claimedAt = :now${batch.replay === undefined ? '' : ', replay = :replay'} ADD attempts :one REMOVE #reason, expectations, #report, endedAt`,
-            ConditionExpression: 'attribute_not_exists(#state) OR #state <> :published',
-            ExpressionAttributeNames: {
-              '#batch': 'batch',
-              '#state': 'state',
-              '#files': 'files',
-              '#bytes': 'bytes',
-              '#execution': 'execution',
-              '#reason': 'reason',
-              '#report': 'report',
-            },
+            ...at(dataset, 'LEASE'),
+            UpdateExpression: 'SET #execution = :execution, #batch = :batch',
+            ConditionExpression:
+              'fence = :fence AND attribute_exists(#execution) AND (attribute_not_exists(#batch) OR #batch = :batch)',
+            ExpressionAttributeNames: { '#execution': 'execution', '#batch': 'batch' },
             ExpressionAttributeValues: {
-              ':batch': batch.id,
-              ':running': 'running' satisfies BatchState,
-              ':published': 'published' satisfies BatchState,
               ':fence': fence,
-              ':files': batch.files.length,
-              ':bytes': batch.bytes,
-              ':engine': batch.engine,
-              ':execution': batch.execution,
-              ...(batch.replay === undefined ? {} : { ':replay': batch.replay }),
-              ':now': now(),
-              ':one': 1,
+              ':execution': claimed.execution,
+              ':batch': claimed.id,
             },
           },
-        },
-      ]);
-      await moveFiles(dataset, fence, batch.files, (file) => [
-        { Delete: at(dataset, pendingKey(file)) },
+        };
+        const items: Item[] = [
+          {
+            Update: {
+              ...at(dataset, batchKey(claimed.id)),
+              UpdateExpression: `SET #batch = :batch, #state = :running, fence = :fence, #files = :files, #bytes = :bytes, engine = :engine, #execution = :execution, claimedAt = :now${replay === undefined ? '' : ', replay = :replay'} ADD attempts :one REMOVE #reason, expectations, #report, endedAt, decision`,
+              ConditionExpression: 'attribute_not_exists(committed)',
+              ExpressionAttributeNames: {
+                '#batch': 'batch',
+                '#state': 'state',
+                '#files': 'files',
+                '#bytes': 'bytes',
+                '#execution': 'execution',
+                '#reason': 'reason',
+                '#report': 'report',
+              },
+              ExpressionAttributeValues: {
+                ':batch': claimed.id,
+                ':running': 'running' satisfies BatchState,
+                ':fence': fence,
+                ':files': claimed.files.length,
+                ':bytes': claimed.bytes,
+                ':engine': claimed.engine,
+                ':execution': claimed.execution,
+                ...(replay === undefined ? {} : { ':replay': replay }),
+                ':now': noted,
+                ':one': 1,
+              },
+            },
+          },
+          {
+            Put: {
+              TableName: name,
+              Item: { pk: dataset, sk: openKey(claimed.id), batch: claimed.id, fence },
+            },
+          },
+          ...(known === undefined ? [log] : []),
+        ];
+        await underLease(dataset, fence, items, marked);
+      }
+      await allUnderLease(dataset, fence, claimed.files, (file) => [
+        { Delete: at(dataset, file.sk) },
         {
           Update: {
             ...at(dataset, fileKey(file)),
-            UpdateExpression: 'SET #state = :claimed, #batch = :batch',
-            ConditionExpression: '#state = :pending OR (#state = :claimed AND #batch = :batch)',
+            UpdateExpression: 'SET #state = :claimed, #batch = :batch REMOVE place',
+            ConditionExpression: 'place = :place OR (#state = :claimed AND #batch = :batch)',
             ExpressionAttributeNames: { '#state': 'state', '#batch': 'batch' },
             ExpressionAttributeValues: {
               ':claimed': 'claimed' satisfies FileState,
-              ':pending': 'pending' satisfies FileState,
-              ':batch': batch.id,
+              ':batch': claimed.id,
+              ':place': file.sk,
             },
           },
         },
       ]);
     },
 
-    /** Adds what a step found out to a batch's record. */
-    async annotateBatch(dataset: string, batch: string, found: Partial<BatchRecord>): Promise<void> {
-      const attributes = Object.entries(found);
-      await db.send(
-        new UpdateCommand({
-          ...at(dataset, `BATCH#${batch}`),
-          UpdateExpression: `SET ${attributes.map((_, i) => `#n${i} = :v${i}`).join(', ')}`,
-          ExpressionAttributeNames: Object.fromEntries(attributes.map(([name], i) => [`#n${i}`, name])),
-          ExpressionAttributeValues: Object.fromEntries(attributes.map(([, value], i) => [`:v${i}`, value])),
-        }),
-      );
+    /**
+     * The moment in which a batch's rows count: its attempt's objects are the table's from here on. It goes through once, for
+     * the holder of the lease. Throws LeaseLost; nothing counts then.
+     */
+    async commit(dataset: string, { batch: id, fence }: Attempt): Promise<void> {
+      await underLease(dataset, fence, [
+        {
+          Update: {
+            ...at(dataset, batchKey(id)),
+            UpdateExpression: 'SET committed = :fence',
+            ConditionExpression: 'fence = :fence AND (attribute_not_exists(committed) OR committed = :fence)',
+            ExpressionAttributeValues: { ':fence': fence },
+          },
+        },
+      ]);
     },
 
-    /** Ends a batch: each of its files takes its state, back in the queue when that is pending. */
-    async settle(
+    /** Adds what a step found out to the record of an attempt. It changes nothing when a later attempt has begun. */
+    async annotateBatch(dataset: string, attempt: Attempt, found: Partial<BatchRecord>): Promise<void> {
+      const attributes = Object.entries(found);
+      try {
+        await update({
+          ...at(dataset, batchKey(attempt.batch)),
+          UpdateExpression: `SET ${attributes.map((_, i) => `#n${i} = :v${i}`).join(', ')}`,
+          ConditionExpression: 'fence = :fence',
+          ExpressionAttributeNames: Object.fromEntries(attributes.map(([key], i) => [`#n${i}`, key])),
+          ExpressionAttributeValues: {
+            ':fence': attempt.fence,
+            ...Object.fromEntries(attributes.map(([, value], i) => [`:v${i}`, value])),
+          },
+        });
+      } catch (error) {
+        if (!isConditionFailed(error)) throw error;
+      }
+    },
+
+    /** Marks claimed files of a committed batch, what they have replaced, and where their rows are now. */
+    async settlePublished(
       dataset: string,
       fence: number,
-      batch: { id: string; state: BatchState; reason?: string },
-      files: readonly (RawFile & { state: FileState; counts?: Accounting })[],
+      id: string,
+      files: readonly PublishedFile[],
     ): Promise<void> {
-      await moveFiles(dataset, fence, files, (file) => {
-        const { state, counts } = file;
+      await allUnderLease(dataset, fence, files, (file) => {
+        const { counts, before, isRejected, isMissing } = file;
+        // What a person has rejected takes no rows' place.
+        const takesPlace = !isRejected || before === undefined;
         return [
           {
             Update: {
               ...at(dataset, fileKey(file)),
-              UpdateExpression: `SET #state = :state, settledAt = :now${counts ? ', counts = :counts' : ''}${state === 'published' ? ', rowsIn = :batch' : ''}${batch.reason ? ', #reason = :reason' : ''} ADD attempts :one`,
-              ConditionExpression: '#state = :state OR (#batch = :batch AND #state = :claimed)',
+              UpdateExpression: `SET #state = :state, settledAt = :now${counts ? ', counts = :counts' : ''} ADD attempts :one REMOVE #reason, #group`,
+              ConditionExpression: '#batch = :batch AND #state = :claimed',
               ExpressionAttributeNames: {
                 '#batch': 'batch',
                 '#state': 'state',
-                ...(batch.reason ? { '#reason': 'reason' } : {}),
+                '#reason': 'reason',
+                '#group': 'group',
               },
               ExpressionAttributeValues: {
-                ':state': state,
+                ':batch': id,
                 ':claimed': 'claimed' satisfies FileState,
-                ':batch': batch.id,
+                ':state': (isRejected ? 'rejected' : 'published') satisfies FileState,
                 ':now': now(),
                 ':one': 1,
                 ...(counts ? { ':counts': counts } : {}),
-                ...(batch.reason ? { ':reason': batch.reason } : {}),
               },
             },
           },
-          ...(state === 'pending' ? [enqueued(dataset, file)] : []),
+          ...(takesPlace
+            ? [
+                {
+                  Update: {
+                    ...at(dataset, objectKey(file.object)),
+                    UpdateExpression: `SET #rows = :rows${isMissing ? ', etag = :unread' : ''}`,
+                    ExpressionAttributeNames: { '#rows': 'rows' },
+                    ExpressionAttributeValues: {
+                      ':rows': { version: file.version, batch: id, published: counts?.published ?? 0 },
+                      ...(isMissing ? { ':unread': '' } : {}),
+                    },
+                  },
+                },
+              ]
+            : []),
+          ...(takesPlace && before !== undefined && before.version !== file.version
+            ? [
+                {
+                  Update: {
+                    ...at(dataset, fileKey({ object: file.object, version: before.version })),
+                    UpdateExpression: 'SET #state = :replaced, replacedBy = :by',
+                    ExpressionAttributeNames: { '#state': 'state' },
+                    ExpressionAttributeValues: {
+                      ':replaced': 'replaced' satisfies FileState,
+                      ':by': file.version,
+                    },
+                  },
+                },
+              ]
+            : []),
         ];
       });
-      await underLease(dataset, fence, [
+    },
+
+    /** From here on the rows of these batches are in the objects that the documents list. May be repeated. */
+    async setLive(
+      dataset: string,
+      fence: number,
+      documents: readonly { batch: string; live: string }[],
+    ): Promise<void> {
+      await allUnderLease(dataset, fence, documents, ({ batch: id, live }) => [
         {
           Update: {
-            ...at(dataset, `BATCH#${batch.id}`),
-            UpdateExpression: `SET #state = :state, endedAt = :now${batch.reason ? ', #reason = :reason' : ''}`,
-            ExpressionAttributeNames: {
-              '#state': 'state',
-              ...(batch.reason ? { '#reason': 'reason' } : {}),
-            },
-            ExpressionAttributeValues: {
-              ':state': batch.state,
-              ':now': now(),
-              ...(batch.reason ? { ':reason': batch.reason } : {}),
-            },
+            ...at(dataset, batchKey(id)),
+            UpdateExpression: 'SET live = :live',
+            ConditionExpression: 'attribute_exists(committed)',
+            ExpressionAttributeValues: { ':live': live },
           },
         },
       ]);
     },
 
-    async batch(dataset: string, batch: string): Promise<BatchRecord | undefined> {
-      const { Item } = await db.send(
-        new GetCommand({ ...at(dataset, `BATCH#${batch}`), ConsistentRead: true }),
-      );
-      return Item && batchRecordSchema.parse(Item);
+    /** Closes a committed batch: it is the latest of those that others are compared with. May be repeated. */
+    async closePublished(
+      dataset: string,
+      fence: number,
+      id: string,
+      closed: { rows: number; files: number; reason?: string | undefined; found: Partial<BatchRecord> },
+    ): Promise<void> {
+      const { reason } = closed;
+      const { batches } = await recent(dataset);
+      const others = batches.filter((entry) => entry.batch !== id);
+      const found = Object.entries({ ...closed.found, ...(reason === undefined ? {} : { reason }) });
+      try {
+        await underLease(dataset, fence, [
+          {
+            Update: {
+              ...at(dataset, batchKey(id)),
+              UpdateExpression: `SET #state = :published, endedAt = :now${found.map((_, i) => `, #n${i} = :v${i}`).join('')}`,
+              ConditionExpression: '#state <> :published',
+              ExpressionAttributeNames: {
+                '#state': 'state',
+                ...Object.fromEntries(found.map(([key], i) => [`#n${i}`, key])),
+              },
+              ExpressionAttributeValues: {
+                ':published': 'published' satisfies BatchState,
+                ':now': now(),
+                ...Object.fromEntries(found.map(([, value], i) => [`:v${i}`, value])),
+              },
+            },
+          },
+          { Delete: at(dataset, openKey(id)) },
+          {
+            Update: {
+              ...at(dataset, 'RECENT'),
+              UpdateExpression: 'SET batches = :batches REMOVE failures',
+              ExpressionAttributeValues: {
+                ':batches': [...others, { batch: id, rows: closed.rows }].slice(-recentBatches),
+              },
+            },
+          },
+          {
+            Update: {
+              ...at(dataset, 'TOTALS'),
+              UpdateExpression: 'ADD published :files',
+              ExpressionAttributeValues: { ':files': closed.files },
+            },
+          },
+        ]);
+      } catch (error) {
+        if (!isConditionFailed(error)) throw error;
+      }
     },
 
-    /** In the order in which they were claimed. */
-    async batches(dataset: string): Promise<BatchRecord[]> {
-      const found = (await query(dataset, 'BATCH#')).map((item) => batchRecordSchema.parse(item));
-      return found.sort((a, b) => a.claimedAt.localeCompare(b.claimedAt));
+    /** Returns the files of an attempt that was taken back, and closes its batch. May be repeated. */
+    async giveBack(
+      dataset: string,
+      fence: number,
+      attempt: Attempt,
+      ended: { state: 'held' | 'failed'; reason: string },
+      files: readonly ReturnedFile[],
+    ): Promise<void> {
+      const { batch: id } = attempt;
+      await allUnderLease(dataset, fence, files, (file) => {
+        const { state, reason = ended.reason } = file;
+        const queued = enqueued(dataset, file);
+        const place = state === 'pending' ? queued.place : waitingKey(state, id, file);
+        return [
+          {
+            Update: {
+              ...at(dataset, fileKey(file)),
+              UpdateExpression: `SET #state = :state, settledAt = :now, #reason = :reason, place = :place${file.group === undefined ? ' REMOVE #group' : ', #group = :group'} ADD attempts :one`,
+              ConditionExpression: '#batch = :batch AND #state = :claimed',
+              ExpressionAttributeNames: {
+                '#batch': 'batch',
+                '#state': 'state',
+                '#reason': 'reason',
+                '#group': 'group',
+              },
+              ExpressionAttributeValues: {
+                ':batch': id,
+                ':claimed': 'claimed' satisfies FileState,
+                ':state': state satisfies FileState,
+                ':now': now(),
+                ':reason': reason,
+                ':place': place,
+                ':one': 1,
+                ...(file.group === undefined ? {} : { ':group': file.group }),
+              },
+            },
+          },
+          state === 'pending'
+            ? queued.item
+            : { Put: { TableName: name, Item: { pk: dataset, sk: place, ...toRawFile(file), batch: id } } },
+        ];
+      });
+      const due = new Date(clock() + garbageAfter).toISOString();
+      try {
+        await underLease(dataset, fence, [
+          {
+            Update: {
+              ...at(dataset, batchKey(id)),
+              UpdateExpression: 'SET #state = :state, endedAt = :now, #reason = :reason',
+              ConditionExpression: 'fence = :attempt AND attribute_not_exists(committed)',
+              ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason' },
+              ExpressionAttributeValues: {
+                ':state': ended.state satisfies BatchState,
+                ':now': now(),
+                ':reason': ended.reason,
+                ':attempt': attempt.fence,
+              },
+            },
+          },
+          { Delete: { ...at(dataset, openKey(id)), ConditionExpression: 'attribute_exists(pk)' } },
+          {
+            Update: {
+              ...at(dataset, 'RECENT'),
+              UpdateExpression: 'ADD failures :one',
+              ExpressionAttributeValues: { ':one': 1 },
+            },
+          },
+          {
+            Put: {
+              TableName: name,
+              Item: { pk: dataset, sk: `GARBAGE#${due}#${id}#${attempt.fence}`, ...attempt, due },
+            },
+          },
+        ]);
+      } catch (error) {
+        if (!isConditionFailed(error)) throw error;
+      }
     },
 
-    lastBatches,
+    /** Attempts that have neither been closed as published nor been taken back. */
+    openBatches: (dataset: string): Promise<Attempt[]> => query(dataset, 'OPEN#', openSchema),
 
-    /** Notes a published batch as the latest. Only the holder of the lease calls it. */
-    async noteBatch(dataset: string, batch: string, rows: number): Promise<void> {
-      const others = (await lastBatches(dataset)).filter((entry) => entry.batch !== batch);
-      await db.send(
-        new UpdateCommand({
-          ...at(dataset, 'RECENT'),
-          UpdateExpression: 'SET batches = :batches REMOVE failures',
-          ExpressionAttributeValues: { ':batches': [...others, { batch, rows }].slice(-recentBatches) },
-        }),
-      );
+    /** Attempts that were taken back lately: objects with their names in the table are garbage. */
+    garbage: (dataset: string): Promise<Garbage[]> => query(dataset, 'GARBAGE#', garbageSchema),
+
+    async dropGarbage(dataset: string, { sk }: Garbage): Promise<void> {
+      await transact([{ Delete: at(dataset, sk) }]);
     },
 
-    /** Counts a failed batch: how many failed since the last published one. */
-    async noteFailure(dataset: string): Promise<number> {
-      const { Attributes } = await db.send(
-        new UpdateCommand({
-          ...at(dataset, 'RECENT'),
-          UpdateExpression: 'ADD failures :one',
-          ExpressionAttributeValues: { ':one': 1 },
-          ReturnValues: 'ALL_NEW',
-        }),
-      );
-      return Number(Attributes?.failures);
+    /** How many batches failed since the last one that was published. */
+    async failuresInARow(dataset: string): Promise<number> {
+      return (await recent(dataset)).failures;
+    },
+
+    /** The last published batches with their rows, the latest last. */
+    async lastBatches(dataset: string): Promise<{ batch: string; rows: number }[]> {
+      return (await recent(dataset)).batches;
+    },
+
+    /** Files whose rows are in the table. */
+    async publishedFiles(dataset: string): Promise<number> {
+      return (await get(dataset, 'TOTALS', z.object({ published: z.number() })))?.published ?? 0;
+    },
+
+    /** In the order in which they were first claimed: the last `limit` of them. */
+    async batches(dataset: string, limit = Number.POSITIVE_INFINITY): Promise<BatchRecord[]> {
+      const log = await query(dataset, 'LOG#', logSchema, { limit, isBackward: true });
+      const ids = log.map((entry) => entry.batch).reverse();
+      const found = await getAll(dataset, ids.map(batchKey));
+      return ids.flatMap((id) => {
+        const item = found.get(batchKey(id));
+        return item === undefined ? [] : [batchRecordSchema.parse(item)];
+      });
+    },
+
+    /** Batches whose ids begin so, two at most. */
+    batchesLike: (dataset: string, start: string): Promise<BatchRecord[]> =>
+      query(dataset, batchKey(start), batchRecordSchema, { limit: 2 }),
+
+    /**
+     * Writes a decision into the record of a held batch: of several who decide at once, one wins. Gives the decision that is
+     * there afterwards.
+     */
+    async decide(dataset: string, id: string, decision: Decision): Promise<Decision> {
+      try {
+        await update({
+          ...at(dataset, batchKey(id)),
+          UpdateExpression: 'SET decision = :decision',
+          ConditionExpression: '#state = :held AND attribute_not_exists(decision)',
+          ExpressionAttributeNames: { '#state': 'state' },
+          ExpressionAttributeValues: { ':decision': decision, ':held': 'held' satisfies BatchState },
+        });
+        return decision;
+      } catch (error) {
+        if (!isConditionFailed(error)) throw error;
+        return (await batch(dataset, id))?.decision ?? decision;
+      }
     },
   };
 }

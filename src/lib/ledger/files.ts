@@ -1,221 +1,432 @@
 /** The files of a dataset, and the queue of those that wait. */
-import { BatchGetCommand, GetCommand } from '@aws-sdk/lib-dynamodb';
+import * as z from 'zod';
+import { AlreadyDecided } from '../errors.ts';
+import { fileKey, filesOfObject, objectKey } from './keys.ts';
 import {
+  type Decision,
+  type FileId,
   type FileRecord,
   type FileState,
-  fileKey,
+  fileRecordSchema,
   isNewer,
-  now,
-  objectKey,
-  pendingKey,
+  type ObjectRecord,
+  objectRecordSchema,
   type RawFile,
-  sameKey,
+  rawFileSchema,
   toRawFile,
 } from './records.ts';
-import { filesPerTransaction, reasonsOf, type Table } from './table.ts';
+import { type Item, isConditionFailed, reasonsOf, type Table } from './table.ts';
 
-/** What is latest of an object. */
-interface Latest {
-  readonly version: string;
-  readonly etag: string;
-  readonly sequencer: string;
-}
+/** A file in the queue: `sk` is the place where it waits. */
+const queuedSchema = rawFileSchema.extend({ sk: z.string(), queuedAt: z.string() });
+export type Queued = Readonly<z.output<typeof queuedSchema>>;
+
+const waitingSchema = rawFileSchema.extend({ sk: z.string(), batch: z.string() });
+/** A file that waits for a person. */
+export type Waiting = Readonly<z.output<typeof waitingSchema>>;
+
+/** A file as its event told of it. */
+export type Noted = RawFile & { readonly etag: string };
+
+/** The order of an object's versions where sequencers do not tell it: the newest first, as S3 lists them. */
+export type VersionOrder = (object: string) => Promise<readonly string[]>;
+
+/** A file moves with its place: update, deletion and new place are one transaction. */
+const filesPerMove = 33;
 
 /** What the ledger knows and does of files. */
-export function filesOf({ name: table, db, at, transact, enqueued, query }: Table) {
-  /** Files in one of `from` go back to the queue. Throws TransactionCanceledException when one is in another state. */
-  const move = async (
-    dataset: string,
-    files: readonly RawFile[],
-    from: readonly FileState[],
-    group: string | undefined,
-  ): Promise<void> => {
-    for (let i = 0; i < files.length; i += filesPerTransaction)
-      await transact(
-        files.slice(i, i + filesPerTransaction).flatMap((found) => {
-          const file = { ...toRawFile(found), group };
-          return [
-            {
-              Update: {
-                ...at(dataset, fileKey(file)),
-                UpdateExpression: 'SET #state = :pending REMOVE #reason',
-                ConditionExpression: from.map((_, n) => `#state = :from${n}`).join(' OR '),
-                ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason' },
-                ExpressionAttributeValues: {
-                  ':pending': 'pending' satisfies FileState,
-                  ...Object.fromEntries(from.map((state, n) => [`:from${n}`, state])),
-                },
-              },
-            },
-            enqueued(dataset, file),
-          ];
-        }),
-      );
+export function filesOf(table: Table) {
+  const { name, at, transact, underLease, enqueued, get, getAll, query, count, now } = table;
+
+  /**
+   * Whether another version of the object than this one is the latest. Sequencers tell it; where one is missing, S3's list of
+   * the object's versions does. A version that is no longer there is older than one that is.
+   */
+  const isLate = async (file: RawFile, latest: ObjectRecord, order: VersionOrder): Promise<boolean> => {
+    if (file.sequencer !== '' && latest.sequencer !== '') return isNewer(latest.sequencer, file.sequencer);
+    const versions = await order(file.object);
+    const [own, other] = [versions.indexOf(file.version), versions.indexOf(latest.newest)];
+    return own === -1 || (other !== -1 && other < own);
   };
 
-  /** `latest` is what the ledger has of the object: when it is no longer so, the second item of the transaction fails. */
+  /** `latest`: what the ledger has of the object. The second item of the transaction fails when that has changed. */
   const noteAfter = async (
     dataset: string,
-    { etag, ...noted }: RawFile & { etag: string },
-    latest: Latest | undefined,
+    { etag, ...noted }: Noted,
+    latest: ObjectRecord | undefined,
+    order: VersionOrder,
   ): Promise<boolean> => {
     const file = toRawFile(noted);
-    const isLate = latest !== undefined && isNewer(latest.sequencer, file.sequencer);
-    const isSame = latest !== undefined && !isLate && latest.etag === etag;
-    const put = (item: object) => ({ TableName: table, Item: { pk: dataset, ...item } });
-    const isNew = { ConditionExpression: 'attribute_not_exists(pk)' };
-    const next = isLate
+    const isOld = latest !== undefined && (await isLate(file, latest, order));
+    const isSame = latest !== undefined && !isOld && etag !== '' && latest.etag === etag;
+    const isNext = !isOld && !isSame;
+    const queued = enqueued(dataset, file);
+    const state: FileState = isOld ? 'replaced' : isSame ? 'same' : 'pending';
+    const record = {
+      ...file,
+      etag,
+      state,
+      attempts: 0,
+      notedAt: now(),
+      ...(isOld ? { replacedBy: latest.version } : {}),
+      ...(isSame ? { sameAs: latest.version } : {}),
+      ...(isNext ? { place: queued.place } : {}),
+    };
+    const names = { '#object': 'object', '#version': 'version' };
+    const isAsRead =
+      latest === undefined
+        ? { ConditionExpression: 'attribute_not_exists(pk)', values: {} }
+        : {
+            ConditionExpression: '#version = :readVersion AND newest = :readNewest AND etag = :readEtag',
+            values: {
+              ':readVersion': latest.version,
+              ':readNewest': latest.newest,
+              ':readEtag': latest.etag,
+            },
+          };
+    const next = isOld
       ? latest
       : {
           version: isSame ? latest.version : file.version,
           etag,
-          sequencer: file.sequencer || (latest?.sequencer ?? ''),
+          newest: file.version,
+          sequencer: file.sequencer,
         };
-    const isAsRead = {
-      ConditionExpression: '#version = :version AND #sequencer = :sequencer',
-      ExpressionAttributeNames: { '#version': 'version', '#sequencer': 'sequencer' },
-      ExpressionAttributeValues: { ':version': latest?.version, ':sequencer': latest?.sequencer },
-    };
-    const record = {
-      ...file,
-      etag,
-      ...(isLate
-        ? { state: 'replaced' satisfies FileState, replacedBy: latest.version }
-        : { state: 'pending' satisfies FileState }),
-      attempts: 0,
-      notedAt: now(),
-    };
+    const { values, ...condition } = isAsRead;
     await transact([
       {
         Put: {
-          ...put(isSame ? { sk: sameKey(file), as: latest.version } : { sk: fileKey(file), ...record }),
-          ...isNew,
+          TableName: name,
+          Item: { pk: dataset, sk: fileKey(file), ...record },
+          ConditionExpression: 'attribute_not_exists(pk)',
         },
       },
       {
-        Put: {
-          ...put({ sk: objectKey(file.object), ...next }),
-          ...(latest === undefined ? isNew : isAsRead),
+        Update: {
+          ...at(dataset, objectKey(file.object)),
+          UpdateExpression: `SET #object = :object, #version = :version, etag = :etag, newest = :newest, sequencer = :sequencer${isSame ? ', hasCopies = :true' : ''}`,
+          ...condition,
+          ExpressionAttributeNames: names,
+          ExpressionAttributeValues: {
+            ':object': file.object,
+            ':version': next.version,
+            ':etag': next.etag,
+            ':newest': next.newest,
+            ':sequencer': next.sequencer,
+            ...(isSame ? { ':true': true } : {}),
+            ...values,
+          },
         },
       },
-      ...(isSame || isLate
-        ? []
-        : [enqueued(dataset, latest === undefined ? file : { ...file, again: true })]),
+      ...(isNext ? [queued.item] : []),
     ]);
-    return !isSame;
+    return isNext || isOld;
+  };
+
+  /** Every version of an object that the ledger has. */
+  const versionsOf = (dataset: string, object: string): Promise<FileRecord[]> =>
+    query(dataset, filesOfObject(object), fileRecordSchema);
+
+  /**
+   * Moves files from one of some states back into the queue. Each goes by itself where not all of a transaction can go. Gives
+   * those that went; the others were moved by somebody else meanwhile.
+   */
+  const move = async <F extends FileId>(
+    dataset: string,
+    files: readonly F[],
+    to: { group?: string | undefined; decision?: Decision; from: readonly FileState[]; batch?: string },
+  ): Promise<F[]> => {
+    const records = await getAll(dataset, files.map(fileKey));
+    const movable = files.flatMap((file) => {
+      const item = records.get(fileKey(file));
+      const record = item && fileRecordSchema.parse(item);
+      const isTheirs = record && to.from.includes(record.state) && (!to.batch || record.batch === to.batch);
+      return isTheirs ? [{ file, record }] : [];
+    });
+    const itemsOf = ({ record }: (typeof movable)[number]): Item[] => {
+      const decision = to.decision ?? record.decision;
+      const file = { ...toRawFile(record), group: to.group, decision };
+      const queued = enqueued(dataset, file);
+      return [
+        {
+          Update: {
+            ...at(dataset, fileKey(file)),
+            UpdateExpression: `SET #state = :pending, place = :place${decision ? ', decision = :decision' : ''}${to.group === undefined ? '' : ', #group = :group'} REMOVE #reason${to.group === undefined ? ', #group' : ''}`,
+            ConditionExpression: `#state = :from AND ${record.place === undefined ? 'attribute_not_exists(place)' : 'place = :read'}`,
+            ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason', '#group': 'group' },
+            ExpressionAttributeValues: {
+              ':pending': 'pending' satisfies FileState,
+              ':from': record.state,
+              ':place': queued.place,
+              ...(record.place === undefined ? {} : { ':read': record.place }),
+              ...(decision ? { ':decision': decision } : {}),
+              ...(to.group === undefined ? {} : { ':group': to.group }),
+            },
+          },
+        },
+        ...(record.place === undefined ? [] : [{ Delete: at(dataset, record.place) }]),
+        queued.item,
+      ];
+    };
+    const moved: F[] = [];
+    for (let i = 0; i < movable.length; i += filesPerMove) {
+      const chunk = movable.slice(i, i + filesPerMove);
+      try {
+        await transact(chunk.flatMap(itemsOf));
+        moved.push(...chunk.map(({ file }) => file));
+      } catch (error) {
+        if (!isConditionFailed(error)) throw error;
+        for (const one of chunk)
+          try {
+            await transact(itemsOf(one));
+            moved.push(one.file);
+          } catch (own) {
+            if (!isConditionFailed(own)) throw own;
+          }
+      }
+    }
+    return moved;
   };
 
   return {
     /**
-     * Notes a version of an object, once: as pending; as replaced when a later one was noted before; or only as the same bytes
-     * again, when those are the object's latest already (the object was dropped again). False for the last, and for a
-     * version that the ledger has (a duplicate event). `sequencer` is '' where nothing tells the order.
+     * Notes a version of an object, once: as pending; as replaced when a later one was noted before; or as the same bytes again,
+     * when those are the object's latest already (the object was dropped again). False for the last, and for a version that
+     * the ledger has (a duplicate event).
      */
-    async notePending(dataset: string, noted: RawFile & { etag: string }): Promise<boolean> {
+    async notePending(dataset: string, noted: Noted, order: VersionOrder): Promise<boolean> {
       // Most objects have one version: what is known of others is read when there are any.
-      let latest: Latest | undefined;
+      let latest: ObjectRecord | undefined;
       for (;;)
         try {
-          return await noteAfter(dataset, noted, latest);
+          return await noteAfter(dataset, noted, latest, order);
         } catch (error) {
           const [isKnown, isOther] = reasonsOf(error).map((reason) => reason === 'ConditionalCheckFailed');
           if (isKnown) return false;
           if (!isOther) throw error;
-          const read = { ...at(dataset, objectKey(noted.object)), ConsistentRead: true };
-          latest = (await db.send(new GetCommand(read))).Item as Latest;
+          latest = await get(dataset, objectKey(noted.object), objectRecordSchema);
         }
     },
 
-    /** Files that wait, in the order of their keys; those that are tried again come last. */
-    async pending(dataset: string, limit?: number): Promise<RawFile[]> {
-      const fresh = await query<RawFile>(dataset, 'PENDING#', limit);
-      const rest = limit === undefined ? undefined : limit - fresh.length;
-      const again = rest === 0 ? [] : await query<RawFile>(dataset, 'RETRY#', rest);
-      return [...fresh, ...again].map(toRawFile);
+    /** Files that wait, in the order of their coming; those that are tried again come last. */
+    async pending(dataset: string, limit = Number.POSITIVE_INFINITY): Promise<Queued[]> {
+      const fresh = await query(dataset, 'PENDING#', queuedSchema, { limit });
+      if (fresh.length >= limit) return fresh;
+      return [...fresh, ...(await query(dataset, 'RETRY#', queuedSchema, { limit: limit - fresh.length }))];
+    },
+
+    /** Whether any file waits for a batch. */
+    async hasPending(dataset: string): Promise<boolean> {
+      return (await count(dataset, 'PENDING#', 1)) + (await count(dataset, 'RETRY#', 1)) > 0;
     },
 
     /**
      * The files that the next batch is made of, at most `limit`. New ones go first; a group is taken whole, and alone,
      * when none is new or when it has waited for `patience` milliseconds.
      */
-    async nextFiles(dataset: string, limit: number, patience = 600_000): Promise<RawFile[]> {
+    async nextFiles(dataset: string, limit: number, patience = 600_000): Promise<Queued[]> {
       const [fresh, [first]] = await Promise.all([
-        query<RawFile>(dataset, 'PENDING#', limit),
-        query<RawFile & { groupedAt: string }>(dataset, 'RETRY#', 1),
+        query(dataset, 'PENDING#', queuedSchema, { limit }),
+        query(dataset, 'RETRY#', queuedSchema, { limit: 1 }),
       ]);
-      const isDue = first && (fresh.length === 0 || Date.parse(first.groupedAt) + patience < Date.now());
-      return (isDue ? await query<RawFile>(dataset, `RETRY#${first.group}#`) : fresh).map(toRawFile);
+      const isDue = first && (fresh.length === 0 || Date.parse(first.queuedAt) + patience < table.clock());
+      return isDue ? query(dataset, `RETRY#${first.group}#`, queuedSchema) : fresh;
     },
 
-    files: (dataset: string) => query<FileRecord>(dataset, 'FILE#'),
-
-    /** The record of a version; of one with the same bytes as before, the record of the one that brought them first. */
-    async file(dataset: string, file: Pick<RawFile, 'object' | 'version'>): Promise<FileRecord | undefined> {
-      const get = async (sk: string) =>
-        (await db.send(new GetCommand({ ...at(dataset, sk), ConsistentRead: true }))).Item;
-      const found = await get(fileKey(file));
-      if (found) return found as FileRecord;
-      const same = await get(sameKey(file));
-      return same && ((await get(fileKey({ ...file, version: String(same.as) }))) as FileRecord | undefined);
+    /** Files that wait for a person: of a batch, or all. */
+    async waiting(dataset: string, state: 'held' | 'failed', batch?: string): Promise<Waiting[]> {
+      const prefix = `${state.toUpperCase()}#${batch === undefined ? '' : `${batch}#`}`;
+      return query(dataset, prefix, waitingSchema);
     },
 
-    /** Every version of an object that the ledger has. */
-    async versionsOf(dataset: string, object: string): Promise<FileRecord[]> {
-      const found = await query<FileRecord>(dataset, `FILE#${object}#`);
-      return found.filter((file) => file.object === object);
+    /** How many files wait, each up to `limit`, and since when the oldest new one does (ISO 8601). */
+    async backlog(dataset: string, limit: number) {
+      const [[oldest], [retried], ...counts] = await Promise.all([
+        query(dataset, 'PENDING#', queuedSchema, { limit: 1 }),
+        query(dataset, 'RETRY#', queuedSchema, { limit: 1 }),
+        ...['PENDING#', 'RETRY#', 'HELD#', 'FAILED#'].map((prefix) => count(dataset, prefix, limit)),
+      ]);
+      const [fresh = 0, again = 0, held = 0, failed = 0] = counts;
+      const since = [oldest?.queuedAt, retried?.queuedAt].filter((t) => t !== undefined).sort()[0];
+      return { pending: fresh + again, held, failed, since };
+    },
+
+    /** Every file that the ledger knows, but for repeated bytes. It reads as much as there is: for lists and replays. */
+    async files(dataset: string): Promise<FileRecord[]> {
+      return (await query(dataset, 'FILE#', fileRecordSchema)).filter((f) => f.state !== 'same');
+    },
+
+    /** The record of a version; of one with the same bytes as another, the record of that one. */
+    async file(dataset: string, { object, version }: FileId): Promise<FileRecord | undefined> {
+      const found = await get(dataset, fileKey({ object, version }), fileRecordSchema);
+      return found?.sameAs === undefined || found.state !== 'same'
+        ? found
+        : get(dataset, fileKey({ object, version: found.sameAs }), fileRecordSchema);
+    },
+
+    versionsOf,
+
+    /** Records of files, and of their objects, in the files' order. */
+    async read(
+      dataset: string,
+      files: readonly FileId[],
+    ): Promise<{ file: FileRecord | undefined; object: ObjectRecord | undefined }[]> {
+      const found = await getAll(
+        dataset,
+        files.flatMap((file) => [fileKey(file), objectKey(file.object)]),
+      );
+      return files.map((id) => {
+        const [file, object] = [found.get(fileKey(id)), found.get(objectKey(id.object))];
+        return {
+          file: file && fileRecordSchema.parse(file),
+          object: object && objectRecordSchema.parse(object),
+        };
+      });
     },
 
     /** Which of these versions the ledger has noted. */
-    async knows(dataset: string, files: readonly Pick<RawFile, 'object' | 'version'>[]): Promise<boolean[]> {
-      const keys = files.flatMap((file) => [fileKey(file), sameKey(file)]);
-      const found = new Set<string>();
-      for (let i = 0; i < keys.length; i += 100) {
-        let wanted = [...new Set(keys.slice(i, i + 100))].map((sk) => ({ pk: dataset, sk }));
-        while (wanted.length > 0) {
-          const { Responses, UnprocessedKeys } = await db.send(
-            new BatchGetCommand({
-              RequestItems: { [table]: { Keys: wanted, ProjectionExpression: 'sk', ConsistentRead: true } },
-            }),
-          );
-          for (const item of Responses?.[table] ?? []) found.add(String(item.sk));
-          wanted = (UnprocessedKeys?.[table]?.Keys ?? []) as typeof wanted;
-        }
-      }
-      return files.map((file) => found.has(fileKey(file)) || found.has(sameKey(file)));
+    async knows(dataset: string, files: readonly FileId[]): Promise<boolean[]> {
+      const found = await getAll(dataset, files.map(fileKey));
+      return files.map((file) => found.has(fileKey(file)));
     },
 
-    /** A version whose rows stand nowhere any more, or never will: another version of the object has taken its place. */
-    async markReplaced(
-      dataset: string,
-      file: Pick<RawFile, 'object' | 'version'>,
-      by: string,
-    ): Promise<void> {
-      await transact([
-        { Delete: at(dataset, pendingKey({ ...file, size: 0, sequencer: '' })) },
+    /** A file that waits leaves the queue, since a later version of its object has taken its place. */
+    async markReplaced(dataset: string, fence: number, file: Queued, by: string): Promise<void> {
+      await underLease(dataset, fence, [
+        { Delete: at(dataset, file.sk) },
         {
           Update: {
             ...at(dataset, fileKey(file)),
-            UpdateExpression: 'SET #state = :replaced, replacedBy = :by REMOVE rowsIn',
-            ConditionExpression: '#state <> :claimed',
+            UpdateExpression: 'SET #state = :replaced, replacedBy = :by REMOVE place',
+            ConditionExpression: 'place = :place',
             ExpressionAttributeNames: { '#state': 'state' },
             ExpressionAttributeValues: {
               ':replaced': 'replaced' satisfies FileState,
-              ':claimed': 'claimed' satisfies FileState,
               ':by': by,
+              ':place': file.sk,
             },
           },
         },
       ]);
     },
 
-    /** Puts published files back into the queue, to be processed again; their rows stay until others take their place. */
-    async replay(dataset: string, files: readonly RawFile[], group: string): Promise<void> {
-      await move(dataset, files, ['published'], group);
+    /** An entry of the queue whose file waits elsewhere, or not at all, is dropped. */
+    async dropStray(dataset: string, fence: number, file: Queued): Promise<void> {
+      await underLease(dataset, fence, [{ Delete: at(dataset, file.sk) }]);
     },
 
-    /** Puts files that wait for a person back into the queue, as a batch of their own when `group` is given. */
-    async requeue(dataset: string, files: readonly RawFile[], group?: string): Promise<void> {
-      await move(dataset, files, ['held', 'failed'], group);
+    /** Holds one file, so that a person looks at it; all others go on. */
+    async hold(dataset: string, fence: number, file: Queued, reason: string): Promise<void> {
+      const place = `HELD#unclaimed#${file.sk.split('#').at(-1)}`;
+      await underLease(dataset, fence, [
+        { Delete: at(dataset, file.sk) },
+        {
+          Put: {
+            TableName: name,
+            Item: { pk: dataset, sk: place, ...toRawFile(file), batch: 'unclaimed', group: undefined },
+          },
+        },
+        {
+          Update: {
+            ...at(dataset, fileKey(file)),
+            UpdateExpression: 'SET #state = :held, place = :place, #reason = :reason',
+            ConditionExpression: 'place = :read',
+            ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason' },
+            ExpressionAttributeValues: {
+              ':held': 'held' satisfies FileState,
+              ':place': place,
+              ':reason': reason,
+              ':read': file.sk,
+            },
+          },
+        },
+      ]);
+    },
+
+    /**
+     * A version that is gone from S3 before it was read gives way to one with the same bytes. `waiting` is its entry in the
+     * queue; without one, the version was read as missing already, and the copy waits as a new file.
+     */
+    async substitute(
+      dataset: string,
+      fence: number,
+      gone: FileId,
+      copy: FileRecord,
+      waiting?: Queued,
+    ): Promise<void> {
+      const queued = enqueued(dataset, {
+        ...toRawFile(copy),
+        group: waiting?.group,
+        decision: waiting?.decision,
+      });
+      await underLease(dataset, fence, [
+        ...(waiting === undefined
+          ? []
+          : [
+              { Delete: at(dataset, waiting.sk) },
+              {
+                Update: {
+                  ...at(dataset, fileKey(gone)),
+                  UpdateExpression: 'SET #state = :replaced, replacedBy = :copy REMOVE place',
+                  ConditionExpression: 'place = :place',
+                  ExpressionAttributeNames: { '#state': 'state' },
+                  ExpressionAttributeValues: {
+                    ':replaced': 'replaced' satisfies FileState,
+                    ':copy': copy.version,
+                    ':place': waiting.sk,
+                  },
+                },
+              },
+            ]),
+        {
+          Update: {
+            ...at(dataset, fileKey(copy)),
+            UpdateExpression: 'SET #state = :pending, place = :place REMOVE sameAs',
+            ConditionExpression: '#state = :same',
+            ExpressionAttributeNames: { '#state': 'state' },
+            ExpressionAttributeValues: {
+              ':pending': 'pending' satisfies FileState,
+              ':same': 'same' satisfies FileState,
+              ':place': queued.place,
+            },
+          },
+        },
+        {
+          Update: {
+            ...at(dataset, objectKey(copy.object)),
+            UpdateExpression: 'SET #version = :copy, etag = :etag',
+            ConditionExpression: '#version = :gone',
+            ExpressionAttributeNames: { '#version': 'version' },
+            ExpressionAttributeValues: { ':copy': copy.version, ':gone': gone.version, ':etag': copy.etag },
+          },
+        },
+        queued.item,
+      ]);
+    },
+
+    /**
+     * Puts published files back into the queue, to be processed again; their rows stay until others take their place. Gives
+     * how many went: one that is processed again already does not go twice.
+     */
+    async replay(dataset: string, files: readonly FileId[], group: string): Promise<number> {
+      return (await move(dataset, files, { from: ['published'], group })).length;
+    },
+
+    /**
+     * Puts files that wait for a person back into the queue, as a batch of their own when `group` is given, with the decision
+     * that was made about them. Gives how many went.
+     */
+    async requeue(
+      dataset: string,
+      files: readonly FileId[],
+      to: { group?: string | undefined; decision?: Decision; batch?: string } = {},
+    ): Promise<number> {
+      const moved = await move(dataset, files, { ...to, from: to.decision ? ['held'] : ['held', 'failed'] });
+      if (moved.length < files.length && to.decision)
+        throw new AlreadyDecided(
+          `${dataset}: ${files.length - moved.length} of ${files.length} files are no longer held; somebody else has decided about them at the same time`,
+        );
+      return moved.length;
     },
   };
 }

@@ -1,76 +1,105 @@
 /** Who works on a dataset: one holder at a time, each with a higher fence than the one before. */
-import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
-import { GetCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { randomUUID } from 'node:crypto';
 import { LeaseLost } from '../errors.ts';
-import { type Lease, now } from './records.ts';
-import { asLeaseLost, type Table } from './table.ts';
+import { type Lease, leaseSchema } from './records.ts';
+import { isConditionFailed, type Table } from './table.ts';
+
+/** The holder of a lease before its execution's first step. */
+export const starting = 'starting';
 
 /** What the ledger knows and does of leases. */
-export function leasesOf({ db, at }: Table) {
-  const lease = async (dataset: string): Promise<Lease | undefined> => {
-    const { Item } = await db.send(new GetCommand({ ...at(dataset, 'LEASE'), ConsistentRead: true }));
-    return Item as Lease | undefined;
+export function leasesOf({ at, get, update, underLease, now, clock }: Table) {
+  const lease = (dataset: string): Promise<Lease | undefined> => get(dataset, 'LEASE', leaseSchema);
+
+  /**
+   * Gives the lease a new fence and holder, if it is still as it was read. Fences are times: also after the ledger was lost, or
+   * restored to an earlier state, a new one is higher than all that were given before.
+   */
+  const take = async (
+    dataset: string,
+    read: Lease | undefined,
+    execution: string,
+  ): Promise<number | null> => {
+    const fence = Math.max((read?.fence ?? 0) + 1, clock());
+    const token = randomUUID();
+    const isAsRead = [
+      read === undefined ? 'attribute_not_exists(pk)' : 'fence = :read',
+      read?.execution === undefined ? 'attribute_not_exists(#execution)' : '#execution = :holder',
+    ];
+    try {
+      await update({
+        ...at(dataset, 'LEASE'),
+        UpdateExpression: 'SET fence = :fence, #execution = :execution, #token = :token, takenAt = :now',
+        ConditionExpression: isAsRead.join(' AND '),
+        ExpressionAttributeNames: { '#execution': 'execution', '#token': 'token' },
+        ExpressionAttributeValues: {
+          ':fence': fence,
+          ':execution': execution,
+          ':token': token,
+          ':now': now(),
+          ...(read === undefined ? {} : { ':read': read.fence }),
+          ...(read?.execution === undefined ? {} : { ':holder': read.execution }),
+        },
+      });
+      return fence;
+    } catch (error) {
+      if (!isConditionFailed(error)) throw error;
+      // A request whose answer was lost is sent again by the SDK, and then meets its own effect.
+      return (await lease(dataset))?.token === token ? fence : null;
+    }
   };
+
   return {
-    /** Takes a free lease and gives its new fence; null when somebody holds it. */
+    lease,
+
+    /** Takes a free lease and returns its new fence; null when somebody holds it. */
     async acquireLease(dataset: string): Promise<number | null> {
-      try {
-        const { Attributes } = await db.send(
-          new UpdateCommand({
-            ...at(dataset, 'LEASE'),
-            UpdateExpression: 'SET #execution = :starting, takenAt = :now ADD fence :one',
-            ConditionExpression: 'attribute_not_exists(#execution)',
-            ExpressionAttributeNames: { '#execution': 'execution' },
-            ExpressionAttributeValues: { ':starting': 'starting', ':one': 1, ':now': now() },
-            ReturnValues: 'ALL_NEW',
-          }),
-        );
-        return Number(Attributes?.fence);
-      } catch (error) {
-        if (error instanceof ConditionalCheckFailedException) return null;
-        throw error;
-      }
+      const read = await lease(dataset);
+      return read?.execution === undefined ? take(dataset, read, starting) : null;
     },
 
-    /** Gives the lease up, if this fence still holds it. */
+    /**
+     * Takes the lease from a holder that has ended, with a higher fence: from here on nothing that the holder still does can
+     * count. The execution stays its own, so that a second try can take over from the first. Null when the lease is
+     * another's.
+     */
+    async takeOver(
+      dataset: string,
+      from: { execution: string; fence?: number | undefined },
+    ): Promise<number | null> {
+      const read = await lease(dataset);
+      const isTheirs =
+        read?.execution === from.execution || (read?.execution === starting && read.fence === from.fence);
+      return isTheirs ? take(dataset, read, from.execution) : null;
+    },
+
+    /** The holder goes on with another batch. Throws LeaseLost. */
+    async nextBatch(dataset: string, fence: number): Promise<void> {
+      await underLease(dataset, fence, [], {
+        Update: {
+          ...at(dataset, 'LEASE'),
+          UpdateExpression: 'REMOVE #batch',
+          ConditionExpression: 'fence = :fence AND attribute_exists(#execution)',
+          ExpressionAttributeNames: { '#execution': 'execution', '#batch': 'batch' },
+          ExpressionAttributeValues: { ':fence': fence },
+        },
+      });
+    },
+
+    /** Releases the lease, if this fence still holds it. */
     async releaseLease(dataset: string, fence: number): Promise<void> {
       try {
-        await db.send(
-          new UpdateCommand({
-            ...at(dataset, 'LEASE'),
-            UpdateExpression: 'REMOVE #execution, #batch, takenAt',
-            ConditionExpression: 'fence = :fence',
-            ExpressionAttributeNames: { '#execution': 'execution', '#batch': 'batch' },
-            ExpressionAttributeValues: { ':fence': fence },
-          }),
-        );
+        await update({
+          ...at(dataset, 'LEASE'),
+          UpdateExpression: 'REMOVE #execution, #batch, #token, takenAt',
+          ConditionExpression: 'fence = :fence',
+          ExpressionAttributeNames: { '#execution': 'execution', '#batch': 'batch', '#token': 'token' },
+          ExpressionAttributeValues: { ':fence': fence },
+        });
       } catch (error) {
-        if (!(error instanceof ConditionalCheckFailedException)) throw error;
+        if (!isConditionFailed(error)) throw error;
       }
     },
-
-    /** Writes the execution, and the batch once there is one, into a held lease. Throws LeaseLost. */
-    async markLease(dataset: string, fence: number, execution: string, batch?: string): Promise<void> {
-      try {
-        await db.send(
-          new UpdateCommand({
-            ...at(dataset, 'LEASE'),
-            UpdateExpression: `SET #execution = :execution${batch === undefined ? ' REMOVE #batch' : ', #batch = :batch'}`,
-            ConditionExpression: 'fence = :fence AND attribute_exists(#execution)',
-            ExpressionAttributeNames: { '#execution': 'execution', '#batch': 'batch' },
-            ExpressionAttributeValues: {
-              ':fence': fence,
-              ':execution': execution,
-              ...(batch === undefined ? {} : { ':batch': batch }),
-            },
-          }),
-        );
-      } catch (error) {
-        throw asLeaseLost(error, dataset, fence);
-      }
-    },
-
-    lease,
 
     /** The lease, when this fence holds it. Throws LeaseLost otherwise. */
     async requireLease(dataset: string, fence: number): Promise<Lease> {

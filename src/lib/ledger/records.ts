@@ -1,49 +1,86 @@
-/** What the ledger keeps, and under which keys: see ledger.ts. */
-
+/** What the ledger keeps: see ledger.ts. */
 import * as z from 'zod';
 import { outcomeSchema } from '../compiler/expectations.ts';
-import { type Accounting, batchCountsSchema } from '../compiler/plan.ts';
+import { accountingSchema, batchCountsSchema } from '../compiler/plan.ts';
 
-/** A raw object version, as its event told of it. */
+/** An operator's decision. It belongs to the files that it was made about, whatever batch they are in later. */
+const decisionSchema = z.object({ kind: z.enum(['release', 'reject']), reason: z.string(), at: z.string() });
+export type Decision = z.output<typeof decisionSchema>;
+
+/** A raw object version, as its event described it. */
 export const rawFileSchema = z.object({
   object: z.string(),
   version: z.string(),
   /** Bytes. */
   size: z.number(),
+  /** Orders the versions of an object; '' where no event has told it. */
   sequencer: z.string(),
   /** Set while it waits as part of a batch that is tried again. */
   group: z.string().optional(),
   /** When it was put, as its event says (ISO 8601). */
   landedAt: z.string().optional(),
-  /** The ledger had another version of the object when this one was noted. */
-  again: z.boolean().optional(),
+  decision: decisionSchema.optional(),
 });
 export type RawFile = Readonly<z.output<typeof rawFileSchema>>;
 
-export type FileState = 'pending' | 'claimed' | 'published' | 'held' | 'failed' | 'replaced';
+/** A version of an object: nothing else names a file. */
+export type FileId = Pick<RawFile, 'object' | 'version'>;
 
-export interface FileRecord extends RawFile {
-  readonly state: FileState;
-  readonly batch?: string;
-  readonly attempts: number;
-  readonly reason?: string;
-  readonly counts?: Accounting;
-  /** The batch under which its rows are published; they stay while it is processed again. */
-  readonly rowsIn?: string;
-  readonly notedAt?: string;
-}
+const fileState = z.enum([
+  'pending',
+  'claimed',
+  'published',
+  /** A person has rejected it: its rows are in quarantine. */
+  'rejected',
+  'held',
+  'failed',
+  /** Another version of the object has taken its place. */
+  'replaced',
+  /** It has the bytes of an earlier version, `sameAs`, and is not read. */
+  'same',
+]);
+export type FileState = z.output<typeof fileState>;
+
+export const fileRecordSchema = rawFileSchema.extend({
+  state: fileState,
+  etag: z.string(),
+  batch: z.string().optional(),
+  attempts: z.number(),
+  reason: z.string().optional(),
+  counts: accountingSchema.optional(),
+  /** The sort key of the item that lists it as pending, held or failed. */
+  place: z.string().optional(),
+  sameAs: z.string().optional(),
+  replacedBy: z.string().optional(),
+  notedAt: z.string(),
+  settledAt: z.string().optional(),
+});
+export type FileRecord = Readonly<z.output<typeof fileRecordSchema>>;
+
+/** What is known of an object beyond its versions. */
+export const objectRecordSchema = z.object({
+  object: z.string(),
+  /** The latest version with other bytes than the one before, and the ETag of these bytes; '' when they could not be read. */
+  version: z.string(),
+  etag: z.string(),
+  /** The latest version of all, and its sequencer. */
+  newest: z.string(),
+  sequencer: z.string(),
+  /** Whether a version with the same bytes as another was noted. */
+  hasCopies: z.boolean().optional(),
+  /** The version whose rows are in the table, the batch that they belong to, and how many they are. */
+  rows: z.object({ version: z.string(), batch: z.string(), published: z.number() }).optional(),
+});
+export type ObjectRecord = Readonly<z.output<typeof objectRecordSchema>>;
 
 const batchState = z.enum(['running', 'published', 'held', 'failed']);
 export type BatchState = z.output<typeof batchState>;
 
-/** An operator's decision about a held batch, kept in its record for good. */
-const decision = z.object({ kind: z.enum(['release', 'reject']), reason: z.string(), at: z.string() });
-export type Decision = z.output<typeof decision>;
-
-/** Opened when a batch is claimed; what stands below `attempts` is noted when it is known. Times are ISO 8601. */
+/** Opened when a batch is claimed; the fields below `attempts` are noted when they are known. Times are ISO 8601. */
 export const batchRecordSchema = z.object({
   batch: z.string(),
   state: batchState,
+  /** Of the latest attempt. */
   fence: z.number(),
   files: z.number(),
   bytes: z.number(),
@@ -52,6 +89,10 @@ export const batchRecordSchema = z.object({
   execution: z.string(),
   claimedAt: z.string(),
   attempts: z.number(),
+  /** The fence of the attempt whose objects count: its rows are published, and only forward is possible. */
+  committed: z.number().optional(),
+  /** Key of the document that lists the objects with this batch's rows, once a later batch has rewritten some. */
+  live: z.string().optional(),
   /** The replay that it is part of. */
   replay: z.string().optional(),
   expectations: z.array(outcomeSchema).default([]),
@@ -62,21 +103,29 @@ export const batchRecordSchema = z.object({
   objects: z.number().optional(),
   /** Fingerprint. */
   contract: z.string().optional(),
-  decision: decision.optional(),
+  decision: decisionSchema.optional(),
   /** Why it is held or failed. */
   reason: z.string().optional(),
   endedAt: z.string().optional(),
 });
-export type BatchRecord = z.output<typeof batchRecordSchema>;
+export type BatchRecord = Readonly<z.output<typeof batchRecordSchema>>;
 
-export interface Lease {
+export const leaseSchema = z.object({
+  fence: z.number(),
+  /** ARN of the holder, or `starting` before its first step; absent while nobody holds the lease. */
+  execution: z.string().optional(),
+  /** Tells two who ask for the lease at once apart. */
+  token: z.string().optional(),
+  batch: z.string().optional(),
+  takenAt: z.string().optional(),
+});
+export type Lease = Readonly<z.output<typeof leaseSchema>>;
+
+/** One attempt at a batch: every object that it writes has both in its name. */
+export interface Attempt {
+  readonly batch: string;
   readonly fence: number;
-  readonly execution?: string;
-  readonly batch?: string;
-  readonly takenAt?: string;
 }
-
-export const now = (): string => new Date().toISOString();
 
 /**
  * Whether a version was written after another: sequencers are hexadecimal numbers, the shorter filled up with zeros.
@@ -87,13 +136,4 @@ export const isNewer = (a: string, b: string): boolean => {
   return a !== '' && b !== '' && a.padEnd(length, '0') > b.padEnd(length, '0');
 };
 
-export const objectKey = (object: string): string => `OBJECT#${object}`;
-export const sameKey = (file: Pick<RawFile, 'object' | 'version'>): string =>
-  `SAME#${file.object}#${file.version}`;
-export const fileKey = (file: Pick<RawFile, 'object' | 'version'>): string =>
-  `FILE#${file.object}#${file.version}`;
-export const pendingKey = (file: RawFile): string =>
-  `${file.group === undefined ? 'PENDING' : `RETRY#${file.group}`}#${file.object}#${file.version}`;
-export const pendingItem = (file: RawFile) =>
-  file.group === undefined ? toRawFile(file) : { ...toRawFile(file), groupedAt: now() };
 export const toRawFile = (file: RawFile): RawFile => rawFileSchema.parse(file);

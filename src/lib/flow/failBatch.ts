@@ -1,0 +1,148 @@
+/** The bad end of a batch: its files take a state that a person can act on, or are tried again. */
+import * as z from 'zod';
+import { isJsonObject, tryParseJson } from '../json.ts';
+import type { ReturnedFile } from '../ledger/batches.ts';
+import type { Attempt } from '../ledger/records.ts';
+import { batchId, places, readManifest, replayOf } from './batch.ts';
+import { type Announce, finishBatch } from './complete.ts';
+import type { Deps } from './deps.ts';
+import { letGo, type WakeDeps, wake } from './dispatch.ts';
+import { takeBack } from './publish.ts';
+import { afterFailure } from './retry.ts';
+import type { failInput, failOutput } from './schemas.ts';
+
+/** Errors that a person has to answer: the files wait, held, until the contract or the feed was corrected. */
+const holdingErrors = [
+  'ExpectationFailed',
+  'AccountingMismatch',
+  'SchemaMismatch',
+  'TableMismatch',
+  'ReferenceRefused',
+];
+
+/** The flow, with what it sets off elsewhere. */
+export interface SettleDeps extends Deps, WakeDeps {
+  readonly announce: Announce;
+}
+
+export type Failure = z.output<typeof failOutput>;
+
+/**
+ * Takes the lease over from the failed execution, so that nothing which still runs for it counts any more; ends what it left
+ * open; and releases the lease. May be repeated, also while an earlier call still runs: the later one takes over from it. The
+ * result is what the execution fails with.
+ */
+export async function failBatch(
+  deps: SettleDeps,
+  { dataset, fence, execution, error }: z.output<typeof failInput>,
+): Promise<Failure> {
+  const failure = { error: error.Error, cause: messageOf(error.Cause) };
+  const own = await deps.ledger.takeOver(dataset, { execution, fence });
+  // Whoever has the lease by now also has the files.
+  if (own === null) await wake(deps, dataset);
+  else {
+    await endOpenBatches(deps, dataset, own, failure);
+    await letGo(deps, dataset, own);
+  }
+  return failure;
+}
+
+/** Ends every attempt that was left open, under a lease with a higher fence than theirs. Gives how many there were. */
+export async function endOpenBatches(
+  deps: SettleDeps,
+  dataset: string,
+  fence: number,
+  failure: Failure,
+): Promise<number> {
+  const open = await deps.ledger.openBatches(dataset);
+  for (const attempt of open) await endBatch(deps, { dataset, ...attempt }, fence, failure);
+  return open.length;
+}
+
+/** A committed batch goes forward to its end; of any other the objects are removed and the files returned. */
+async function endBatch(
+  deps: SettleDeps,
+  attempt: { readonly dataset: string } & Attempt,
+  fence: number,
+  failure: Failure,
+): Promise<void> {
+  const { ledger } = deps;
+  const { dataset, batch } = attempt;
+  const reason = `${failure.error}: ${failure.cause}`.slice(0, 2000);
+  // Nobody can commit it after the lease was taken over: so what is read here stays true.
+  const record = await ledger.batch(dataset, batch);
+  if (record?.committed !== undefined)
+    return finishBatch(deps, { ...attempt, fence: record.committed }, fence, reason);
+  await takeBack(deps, dataset, attempt);
+  const { files } = await readManifest(deps, attempt);
+  const records = await ledger.read(dataset, files);
+  // An interrupted claim has moved only some of them.
+  const claimed = files.filter(
+    (_, i) => records[i]?.file?.state === 'claimed' && records[i]?.file?.batch === batch,
+  );
+  const doubtful = failure.error === 'ReplacementDoubtful' ? await doubtfulFiles(deps, attempt) : new Map();
+  const { state, returned } = await nextStates(deps, attempt, claimed, doubtful, failure, reason);
+  await ledger.giveBack(dataset, fence, attempt, { state, reason }, returned);
+  deps.measure(dataset, state === 'held' ? { BatchesHeld: 1 } : { BatchesFailed: 1 });
+}
+
+/** The next state of each file of a failed batch, and the batch's own. */
+async function nextStates(
+  { ledger }: Pick<Deps, 'ledger'>,
+  { dataset, batch }: { readonly dataset: string } & Attempt,
+  files: readonly Omit<ReturnedFile, 'state'>[],
+  doubtful: ReadonlyMap<string, string>,
+  failure: Failure,
+  reason: string,
+): Promise<{ state: 'held' | 'failed'; returned: ReturnedFile[] }> {
+  const replay = replayOf(files[0]);
+  const plain = files.map(({ group: _, ...file }) => file);
+  const all = (state: 'held' | 'failed', why?: string) => ({
+    state,
+    returned: plain.map((file) => ({ ...file, state, ...(why === undefined ? {} : { reason: why }) })),
+  });
+  const again = (groups: readonly (readonly Omit<ReturnedFile, 'state'>[])[]): ReturnedFile[] =>
+    groups.flatMap((group, i) => {
+      const name = replay === undefined ? batchId(group) : `${replay}.${i}`;
+      return group.map((file) => ({ ...file, state: 'pending' as const, group: name }));
+    });
+  if (doubtful.size > 0) {
+    const held = plain.filter((file) => doubtful.has(file.object));
+    const others = plain.filter((file) => !doubtful.has(file.object));
+    return {
+      state: 'held',
+      returned: [
+        ...held.map((file) => ({
+          ...file,
+          state: 'held' as const,
+          reason: doubtful.get(file.object) ?? reason,
+        })),
+        ...again(others.length > 0 ? [others] : []),
+      ],
+    };
+  }
+  if (holdingErrors.includes(failure.error)) return all('held');
+  const attempts = (await ledger.batch(dataset, batch))?.attempts ?? 1;
+  const verdict = afterFailure(plain, attempts, (await ledger.failuresInARow(dataset)) + 1);
+  if (verdict.kind === 'hold') return all('held', `${reason}; ${verdict.why}`);
+  if (verdict.kind === 'fail') return all('failed');
+  return { state: 'failed', returned: again(verdict.groups) };
+}
+
+export const doubtfulSchema = z.array(z.object({ object: z.string(), reason: z.string() }));
+
+/** Files that CheckValidation wants a person to look at, with why; all others go on without them. */
+async function doubtfulFiles(
+  { config, store }: Pick<Deps, 'config' | 'store'>,
+  attempt: { readonly dataset: string } & Attempt,
+): Promise<Map<string, string>> {
+  const at = places(config).attempt(attempt.dataset, attempt).doubtful;
+  const found = (await store.findJson(at, doubtfulSchema)) ?? [];
+  return new Map(found.map(({ object, reason }) => [object, reason]));
+}
+
+/** A Lambda's Cause is JSON with errorMessage; a state's own is plain text. */
+function messageOf(cause: string): string {
+  const parsed = tryParseJson(cause);
+  return isJsonObject(parsed) && 'errorMessage' in parsed ? String(parsed.errorMessage) : cause;
+}

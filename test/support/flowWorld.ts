@@ -1,0 +1,416 @@
+/**
+ * The flow in memory: real claims, publishes, take-backs and sweeps on an AWS of Maps, driven as the state machine drives them.
+ * A function is an actor that may die; an execution goes on with another one, as Step Functions does. Only the engine is played:
+ * a staged object holds its rows as JSON.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { jest } from '@jest/globals';
+import { createAthena } from '../../src/lib/aws/athena.ts';
+import { createCatalog } from '../../src/lib/aws/catalog.ts';
+import { createAnnouncer, createExecutionStatus, createStarter } from '../../src/lib/aws/events.ts';
+import { createStore } from '../../src/lib/aws/store.ts';
+import { compile } from '../../src/lib/compiler/compile.ts';
+import type { Summary } from '../../src/lib/compiler/plan.ts';
+import { parseContract } from '../../src/lib/contract/load.ts';
+import type { Rewriting } from '../../src/lib/engine/rewrite.ts';
+import { places, readManifest } from '../../src/lib/flow/batch.ts';
+import { claimBatch } from '../../src/lib/flow/claimBatch.ts';
+import { completeBatch } from '../../src/lib/flow/complete.ts';
+import { dispatch } from '../../src/lib/flow/dispatch.ts';
+import { failBatch } from '../../src/lib/flow/failBatch.ts';
+import { publish, repairPartitions } from '../../src/lib/flow/publish.ts';
+import { liveOf } from '../../src/lib/flow/published.ts';
+import { reconcile } from '../../src/lib/flow/reconcile.ts';
+import { recover } from '../../src/lib/flow/recover.ts';
+import { replaceRows } from '../../src/lib/flow/replace.ts';
+import { type SweepDeps, sweep } from '../../src/lib/flow/sweep.ts';
+import { requireRows } from '../../src/lib/flow/validation.ts';
+import { ledgerOn } from '../../src/lib/ledger/ledger.ts';
+import { testConfig } from './config.ts';
+import { createMemoryAws, type MemoryActor, type MemoryAws, type MemoryOptions } from './memory/index.ts';
+
+export const dataset = 'feed';
+const contract = parseContract(
+  'feed.yml',
+  JSON.stringify({
+    dataset,
+    source: { prefix: 'feed/', formats: ['ndjson'] },
+    columns: [
+      { name: 'id', path: 'id', type: 'string', required: true },
+      { name: 'at', path: 'at', type: 'timestamp', formats: ['iso8601'] },
+    ],
+    partitionBy: [
+      { name: 'source', constant: 'feed' },
+      { name: 'day', of: 'at', part: 'day' },
+    ],
+  }),
+);
+const contracts = new Map([[dataset, contract]]);
+export const plan = compile(contract, null, []);
+
+/** A row of the table, with the file that it came from. */
+export interface Row {
+  readonly id: string;
+  readonly day: string;
+  readonly object: string;
+  readonly version: string;
+}
+
+/** Lines of a raw file: `id@day` is a good row, everything else a bad one. */
+const isGood = (line: string) => line.includes('@');
+
+/** What Step Functions tries again (statemachines/ingest.yml), of what the memory's AWS answers. */
+const transient = new Set([
+  'InternalError',
+  'InternalServerError',
+  'InternalServiceException',
+  'InternalFailure',
+  'ServiceUnavailable',
+  'SlowDown',
+  'ThrottlingException',
+  'ProvisionedThroughputExceededException',
+  'RequestLimitExceeded',
+  'TimeoutError',
+  'TransactionInProgressException',
+]);
+
+class Died extends Error {
+  override readonly name = 'States.Timeout';
+}
+
+const patience = { pause: 0 };
+/** Settles when everything that can go on without this call has. */
+const turn = () => new Promise<void>((done) => setImmediate(done));
+
+export type Deps = SweepDeps & { readonly actor: MemoryActor };
+
+export interface WorldOptions extends MemoryOptions {
+  /** The most files in a batch. */
+  readonly batchFiles?: number;
+  /** Events that a batch leaves in its execution's history, and how long it takes, in milliseconds. */
+  readonly batchEvents?: number;
+  readonly batchTime?: number;
+}
+
+export class World {
+  readonly aws: MemoryAws;
+  /** Key -> what was put last. */
+  readonly wanted = new Map<string, readonly string[]>();
+  /** Events that were not delivered yet. */
+  events: unknown[] = [];
+  /** Executions whose end nobody was told of. */
+  ended: { arn: string; input: string }[] = [];
+  /** What went wrong, for whoever looks at a run that failed. */
+  readonly errors: string[] = [];
+  private actors = 0;
+  private readonly options: WorldOptions;
+
+  constructor(options: WorldOptions = {}) {
+    this.options = options;
+    this.aws = createMemoryAws({ databases: ['db'], ...options });
+    jest.spyOn(Date, 'now').mockImplementation(() => this.aws.clock.now());
+  }
+
+  /** A new process with clients of its own. */
+  deps(name: string): Deps {
+    const actor = this.aws.actor(`${name}~${++this.actors}`);
+    const { stateMachineArn } = testConfig;
+    return {
+      actor,
+      config: { ...testConfig, batchFiles: this.options.batchFiles ?? testConfig.batchFiles },
+      contracts,
+      store: createStore(actor.s3, patience),
+      catalog: createCatalog('db', actor.glue, patience),
+      athena: createAthena({ database: 'db', workgroup: 'w' }, actor.athena),
+      ledger: ledgerOn('ledger', actor.documents, {
+        clock: () => this.aws.clock.now(),
+        patience,
+      }),
+      measure: () => {},
+      start: createStarter(stateMachineArn, actor.sfn),
+      announce: createAnnouncer(actor.events),
+      executionStatus: createExecutionStatus(actor.sfn),
+    };
+  }
+
+  /** Puts a raw file. Its event waits to be delivered. */
+  put(key: string, lines: readonly string[]): string {
+    const before = this.aws.s3.events.length;
+    const { id } = this.aws.s3.seed('raw', key, lines.join('\n'));
+    this.events.push(...this.aws.s3.events.slice(before));
+    this.wanted.set(key, lines);
+    return id;
+  }
+
+  /** Runs a function until it ends, or its process dies. Throws Died then. */
+  async call<T>(name: string, work: (deps: Deps) => Promise<T>): Promise<T> {
+    const deps = this.deps(name);
+    let outcome: { value: T } | { error: unknown } | undefined;
+    work(deps).then(
+      (value) => {
+        outcome = { value };
+      },
+      (error: unknown) => {
+        outcome = { error };
+      },
+    );
+    // A process that is frozen has lost its time, as one that is dead.
+    while (outcome === undefined && !deps.actor.isDead && !this.frozen.has(deps.actor.name)) await turn();
+    if (outcome !== undefined && 'error' in outcome) this.errors.push(`${name}: ${outcome.error}`);
+    if (outcome === undefined) throw new Died(`${name} ended without an answer`);
+    if ('error' in outcome) throw outcome.error;
+    return outcome.value;
+  }
+
+  /** Processes that stand still: each goes on when it is thawed. */
+  readonly frozen = new Map<string, () => void>();
+
+  /** Lets the processes that stand still go on, to their end. */
+  async thaw(): Promise<void> {
+    for (const [name, go] of [...this.frozen]) {
+      this.frozen.delete(name);
+      go();
+    }
+    for (let i = 0; i < 50; i++) await turn();
+  }
+
+  /** A state: tried again after what is transient, as Step Functions does. */
+  private async state<T>(name: string, work: (deps: Deps) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++)
+      try {
+        return await this.call(name, work);
+      } catch (error) {
+        if (attempt === 3 || !(error instanceof Error) || !transient.has(error.name)) throw error;
+      }
+  }
+
+  /** Runs an execution to its end, as statemachines/ingest.yml says. */
+  async execute(arn: string): Promise<void> {
+    const execution = this.aws.sfn.executions.get(arn);
+    if (!execution) throw new Error(`no execution ${arn}`);
+    const input = JSON.parse(execution.input) as { dataset: string; fence: number };
+    const startedAt = new Date(this.aws.clock.now()).toISOString();
+    try {
+      for (let batches = 1; ; batches++) {
+        const claim = await this.state('claimBatch', (deps) =>
+          claimBatch(deps, { ...input, execution: arn }),
+        );
+        if (claim.outcome === 'idle') break;
+        const step = { ...input, batch: claim.batch };
+        const run = await this.state('transform', (deps) => transform(deps, step));
+        const of = { ...step, run };
+        if (claim.replaces > 0) await this.state('replaceRows', (deps) => replaceRows(deps, rewriteRows, of));
+        await this.state('checkValidation', async (deps) =>
+          requireRows(deps, step, await readManifest(deps, step), await summaryOf(deps, of)),
+        );
+        await this.state('publish', (deps) => publish(deps, of));
+        await this.state('repairPartitions', (deps) => repairPartitions(deps, of));
+        this.aws.clock.advance(this.options.batchTime ?? 0);
+        const { morePending } = await this.state('completeBatch', (deps) =>
+          completeBatch(deps, { ...of, startedAt, events: (this.options.batchEvents ?? 60) * batches }),
+        );
+        if (!morePending) break;
+      }
+      execution.status = 'SUCCEEDED';
+    } catch (error) {
+      const { name, message } = error instanceof Error ? error : new Error(String(error));
+      try {
+        await this.state('failBatch', (deps) =>
+          failBatch(deps, { ...input, execution: arn, error: { Error: name, Cause: message } }),
+        );
+      } catch {
+        // FailBatch itself failed: nobody has cleaned up.
+      }
+      execution.status = 'FAILED';
+      this.ended.push({ arn, input: execution.input });
+    }
+  }
+
+  /** Runs whatever was started. */
+  async executeAll(): Promise<void> {
+    for (;;) {
+      const next = [...this.aws.sfn.executions.values()].find((e) => e.status === 'RUNNING');
+      if (!next) return;
+      await this.execute(next.arn);
+    }
+  }
+
+  /** Delivers every event that waits, `times` each. */
+  async deliver(times = 1): Promise<void> {
+    const { events } = this;
+    this.events = [];
+    for (const [i, event] of events.entries())
+      for (let n = 0; n < times; n++)
+        await this.call('dispatch', async (deps) => {
+          const { failed } = await dispatch(deps, [{ id: String(i), body: JSON.stringify(event) }]);
+          // The queue delivers it again.
+          if (failed.length > 0) this.events.push(event);
+        }).catch(() => this.events.push(event));
+  }
+
+  async sweep(isListingDue = false): Promise<void> {
+    await this.call('sweep', (deps) => sweep(deps, dataset, { isListingDue })).catch(() => {});
+  }
+
+  /** Lets everything that helps come: repeated events, ends of executions, sweeps. */
+  async settle(): Promise<void> {
+    for (let round = 0; round < 60; round++) {
+      await this.deliver();
+      await this.executeAll();
+      const ended = this.ended;
+      this.ended = [];
+      for (const { arn, input } of ended)
+        await this.call('recover', (deps) =>
+          recover(deps, { executionArn: arn, name: arn.split(':').at(-1) ?? '', status: 'FAILED', input }),
+        ).catch(() => {});
+      await this.executeAll();
+      this.aws.clock.advance(300_000);
+      await this.sweep();
+      if (await this.isQuiet()) return;
+    }
+    throw new Error(`the dataset does not come to rest: ${this.errors.slice(-5).join('; ')}`);
+  }
+
+  private async isQuiet(): Promise<boolean> {
+    const { ledger } = this.deps('test');
+    const lease = await ledger.lease(dataset);
+    const isRunning = [...this.aws.sfn.executions.values()].some((e) => e.status === 'RUNNING');
+    return (
+      this.events.length === 0 &&
+      !isRunning &&
+      lease?.execution === undefined &&
+      !(await ledger.hasPending(dataset)) &&
+      (await ledger.openBatches(dataset)).length === 0
+    );
+  }
+
+  /** The second look at what attempts have left, and the daily comparison. */
+  async cleanUp(): Promise<void> {
+    this.aws.clock.advance(3 * 3_600_000);
+    await this.sweep();
+    await this.call('reconcile', (deps) => reconcile(deps, dataset));
+  }
+
+  /** Rows that a reader of the table's folders sees. */
+  rows(): Row[] {
+    return this.aws.s3.keys('processed').flatMap((key) => JSON.parse(this.text('processed', key)) as Row[]);
+  }
+
+  /** Rows in quarantine. */
+  refused(): { object: string; version: string; line: string }[] {
+    return this.aws.s3
+      .keys('work', 'quarantine/')
+      .flatMap(
+        (key) => JSON.parse(this.text('work', key)) as { object: string; version: string; line: string }[],
+      );
+  }
+
+  text(bucket: string, key: string): string {
+    return this.aws.s3.text(bucket, key) ?? '';
+  }
+
+  /** Keys that the ledger counts as the table's. */
+  async counted(): Promise<string[]> {
+    const deps = this.deps('test');
+    const batches = (await deps.ledger.batches(dataset)).filter((b) => b.committed !== undefined);
+    const found = await Promise.all(batches.map((b) => liveOf(deps, dataset, b.batch)));
+    return found.flatMap((live) => live.objects.map((o) => o.key)).sort();
+  }
+}
+
+/** Plays the engine: a staged object for each day, one for what is refused. */
+async function transform(
+  deps: Deps,
+  step: { dataset: string; batch: string; fence: number },
+): Promise<string> {
+  const { store, config } = deps;
+  const manifest = await readManifest(deps, step);
+  const run = `r${deps.actor.calls()}${deps.actor.name.split('~').at(-1)}`;
+  const at = places(config).run(step.dataset, step.batch, run);
+  const days = new Map<string, Row[]>();
+  const refused: { object: string; version: string; line: string }[] = [];
+  const files: Summary['files'] = [];
+  const faults: { object: string; version: string; fault: string | null }[] = [];
+  for (const { object, version } of manifest.files) {
+    const isThere = await store.exists({ bucket: config.rawBucket, key: object, version });
+    const text = isThere ? await store.readText({ bucket: config.rawBucket, key: object, version }) : '';
+    const lines = isThere ? text.split('\n').filter((line) => line !== '') : ['object_missing'];
+    const good = manifest.decision === 'reject' ? [] : lines.filter(isGood);
+    for (const line of good) {
+      const [id = '', day = ''] = line.split('@');
+      const rows = days.get(day) ?? [];
+      days.set(day, [...rows, { id, day, object, version }]);
+    }
+    refused.push(...lines.filter((line) => !good.includes(line)).map((line) => ({ object, version, line })));
+    faults.push({ object, version, fault: isThere ? null : 'object_missing' });
+    files.push({
+      object,
+      version,
+      rowsRead: lines.length,
+      published: good.length,
+      quarantined: lines.length - good.length,
+      duplicates: 0,
+    });
+  }
+  for (const [day, rows] of days)
+    await store.writeText(
+      { bucket: config.workBucket, key: `${at.data.key}source=feed/day=${day}/0.parquet` },
+      JSON.stringify(rows),
+    );
+  if (refused.length > 0)
+    await store.writeText(
+      { bucket: config.workBucket, key: `${at.quarantine.key}0.parquet` },
+      JSON.stringify(refused),
+    );
+  const sum = (pick: (file: Summary['files'][number]) => number) =>
+    files.reduce((total, file) => total + pick(file), 0);
+  const missing = faults.filter((f) => f.fault !== null).length;
+  const summary: Summary = {
+    rowsRead: sum((f) => f.rowsRead),
+    published: sum((f) => f.published),
+    quarantined: sum((f) => f.quarantined),
+    duplicates: 0,
+    reasons: missing > 0 ? { object_missing: missing } : {},
+    nulled: {},
+    files,
+    partitions: [...days].map(([day, rows]) => ({ values: ['feed', day], rows: rows.length })),
+  };
+  const attempt = places(config).attempt(step.dataset, step);
+  await store.writeText(attempt.plan, JSON.stringify(plan));
+  await store.writeText(
+    attempt.profile,
+    JSON.stringify({
+      record: null,
+      files: manifest.files.map((file, i) => ({
+        ...file,
+        layout: 'lines',
+        fault: faults[i]?.fault,
+        compression: null,
+        header: null,
+      })),
+    }),
+  );
+  await store.writeText(at.summary, JSON.stringify(summary));
+  return run;
+}
+
+const summaryOf = async (
+  { store, config }: Deps,
+  of: { dataset: string; batch: string; run: string },
+): Promise<Summary> =>
+  JSON.parse(await store.readText(places(config).run(of.dataset, of.batch, of.run).summary)) as Summary;
+
+/** Plays the rewriting of Parquet files. */
+async function rewriteRows(
+  rewritings: readonly Rewriting[],
+  origins: readonly { object: string; version: string }[],
+): Promise<{ kept: number; removed: number }[]> {
+  return rewritings.map(({ from, to }) => {
+    const rows = JSON.parse(readFileSync(from, 'utf8')) as Row[];
+    const kept = rows.filter(
+      (row) => !origins.some((o) => o.object === row.object && o.version === row.version),
+    );
+    writeFileSync(to, JSON.stringify(kept));
+    return { kept: kept.length, removed: rows.length - kept.length };
+  });
+}

@@ -1,0 +1,143 @@
+/**
+ * The invariants of the design, under every fault at every call: what is published is what the files say, once, whoever died
+ * when.
+ */
+import { afterEach, expect, jest, test } from '@jest/globals';
+import { World } from '../../support/flowWorld.ts';
+import type { Call, Fault } from '../../support/memory/index.ts';
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+/** A stage with two files that were one batch, in two days. */
+async function published(options = {}): Promise<World> {
+  const world = new World(options);
+  world.put('feed/a', ['a1@06', 'a2@07', 'bad']);
+  world.put('feed/b', ['b1@06', 'b2@06']);
+  await world.settle();
+  return world;
+}
+
+/** What a run does to the stage. */
+const scenarios: Record<string, (world: World) => void | Promise<void>> = {
+  'a new file': (world) => {
+    world.put('feed/c', ['c1@06', 'worse']);
+  },
+  'a correction': (world) => {
+    world.put('feed/a', ['a1@08', 'a3@06', 'a4@06', 'worst']);
+  },
+  'a correction beside a new file': (world) => {
+    world.put('feed/a', ['a1@08', 'a3@06']);
+    world.put('feed/c', ['c1@06']);
+  },
+};
+
+/** Every row of the files' latest versions is there once, and nothing else. */
+async function expectWhole(world: World): Promise<void> {
+  const wanted = [...world.wanted].flatMap(([object, lines]) =>
+    lines.filter((line) => line.includes('@')).map((line) => `${object} ${line}`),
+  );
+  const rows = world.rows().map((row) => `${row.object} ${row.id}@${row.day}`);
+  expect(rows.sort()).toEqual(wanted.sort());
+  const refused = [...world.wanted].flatMap(([object, lines]) =>
+    lines.filter((line) => !line.includes('@')).map((line) => `${object} ${line}`),
+  );
+  expect(
+    world
+      .refused()
+      .map((row) => `${row.object} ${row.line}`)
+      .sort(),
+  ).toEqual(refused.sort());
+  expect(await world.counted()).toEqual(world.aws.s3.keys('processed'));
+}
+
+const faults: Record<string, Fault> = {
+  'fails for good': { mode: 'fail', error: 'AccessDenied' },
+  'fails for a moment': { mode: 'fail' },
+  'loses its answer': { mode: 'lost' },
+  'happens twice': { mode: 'twice' },
+  'answers for a part': { mode: 'partial', mask: 1 },
+  'kills its function before': { mode: 'hang' },
+  'kills its function after': { mode: 'hang', effect: true },
+  'comes late': { mode: 'stall' },
+};
+
+/** `npm test` runs all of it, `npm run check` an eighth. */
+const isThorough = process.env.SLUICE_THOROUGH !== undefined;
+const turn = Math.floor(Math.random() * Object.keys(faults).length);
+
+test.each(Object.keys(scenarios))(
+  'invariant 1: whatever call fails in whatever way, %s is published once',
+  async (name) => {
+    const scenario = scenarios[name];
+    const ways = Object.entries(faults);
+    // In the short run each call fails in one way, in another one each time.
+    for (const [i, [how, fault]] of ways.entries())
+      for (let n = isThorough ? 1 : 1 + ((i + turn) % ways.length); ; n += isThorough ? 1 : ways.length) {
+        const world = await published();
+        await scenario?.(world);
+        let calls = 0;
+        let hit: Call | undefined;
+        world.aws.plan = (call) => {
+          if (call.actor.startsWith('test') || ++calls !== n) return undefined;
+          hit = call;
+          return fault;
+        };
+        await world.deliver();
+        await world.executeAll();
+        world.aws.plan = undefined;
+        if (!hit) break;
+        try {
+          await world.settle();
+          world.aws.runStalled();
+          await world.settle();
+          await world.cleanUp();
+          await expectWhole(world);
+        } catch (error) {
+          throw new Error(
+            `call ${n}, ${hit.actor} ${hit.service}.${hit.operation} ${how}: ${error instanceof Error ? error.message : error}`,
+          );
+        }
+      }
+  },
+  120_000,
+);
+
+test.each(Object.keys(scenarios))(
+  'invariant 2: a function that stands still at whatever call, and goes on when others have done its work, harms nothing: %s',
+  async (name) => {
+    const scenario = scenarios[name];
+    for (let n = 1; ; n++) {
+      const world = await published();
+      await scenario?.(world);
+      let calls = 0;
+      let hit = '';
+      world.aws.wire.turn = (actor, operation) => {
+        if (world.frozen.has(actor.name)) return new Promise(() => {});
+        if (actor.name.startsWith('test') || ++calls !== n) return Promise.resolve();
+        hit = `${actor.name} ${operation.key}`;
+        return new Promise((go) => world.frozen.set(actor.name, go));
+      };
+      await world.deliver();
+      await world.executeAll();
+      if (hit === '') break;
+      try {
+        await world.settle();
+        // Its successors are done; the same file may even have been corrected since.
+        if (n % 2 === 0) {
+          world.put('feed/a', ['a9@06']);
+          await world.settle();
+        }
+        await world.thaw();
+        world.aws.wire.turn = undefined;
+        await world.settle();
+        await world.cleanUp();
+        await expectWhole(world);
+      } catch (error) {
+        throw new Error(`frozen at call ${n}, ${hit}: ${error instanceof Error ? error.message : error}`);
+      }
+    }
+  },
+  120_000,
+);
