@@ -186,6 +186,7 @@ def row_part(spark: SparkSession, job: dict) -> DataFrame:
         "header_line": plan["row"]["headerLine"],
         "files": job["files"],
         "limits": job["limits"],
+        "region": job["region"],
         "references": [
             (r["name"], r["columns"], read_bytes(spark, r["uri"]))
             for r in job["references"]
@@ -232,7 +233,7 @@ def kernel(batches, setup):
     """Arrow batches (file, start, stop) of one Spark task -> rows of the plan, then a row for each split of lines."""
     schema = pyarrow.ipc.read_schema(pyarrow.py_buffer(setup["arrow_schema"]))
     db = open_duckdb(setup)
-    store = Store()
+    store = Store(setup["region"])
     lines = Lines(setup["header_line"])
     documents = Documents(db, setup)
 
@@ -294,7 +295,9 @@ def open_duckdb(setup):
 class Store:
     """Reads versions of objects, whose keys may be any, and files of this machine."""
 
-    client = None
+    def __init__(self, region):
+        self.region = region
+        self.client = None
 
     def blocks(self, file: dict, start: int = 0):
         """The bytes from `start` to the end, a block at a time."""
@@ -311,7 +314,7 @@ class Store:
                 local.seek(start)
                 return local.read(stop - start)
         if self.client is None:
-            self.client = botocore.session.get_session().create_client("s3")
+            self.client = botocore.session.get_session().create_client("s3", region_name=self.region)
         bucket, _, key = path.partition("/")
         asked = {"Bucket": bucket, "Key": key, "Range": f"bytes={start}-{stop - 1}"}
         if file["version"]:

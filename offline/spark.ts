@@ -48,6 +48,7 @@ export async function layOutJob(
       data: `file://${join(output.outputDir, 'data')}`,
       quarantine: `file://${join(output.outputDir, 'quarantine')}`,
       summary: `file://${summary}`,
+      region: null,
     },
     limits,
   );

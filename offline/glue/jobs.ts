@@ -155,6 +155,8 @@ async function runJob(
         env: {
           ...process.env,
           ...localEnvironment,
+          // The job's own reading of raw objects.
+          AWS_ENDPOINT_URL: options.endpoint(),
           JAVA_HOME: spark.javaHome,
           PYSPARK_PYTHON: spark.python,
           PYSPARK_SUBMIT_ARGS: submitArguments(folder, s3Settings(options.endpoint()), spark.jars),

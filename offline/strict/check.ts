@@ -6,7 +6,7 @@ import type { Upstream } from '../aws.ts';
 import { type Call, describeCall } from '../calls.ts';
 import type { Recorder } from '../recorder.ts';
 import { answerSwitch } from '../switch.ts';
-import { checkSource, copiesTags, type Source, type SourceFacts, sourceOf } from './copies.ts';
+import { checkSource, copiesTags, type Source, sourceOf } from './copies.ts';
 import { hasDocument, type Read, readRequest } from './input.ts';
 import type { Model, Models } from './model.ts';
 import { checkQuotas, copySourceBytes } from './quotas.ts';
@@ -59,15 +59,24 @@ export function createStrict(models: Models, upstream: Upstream, recorder: Recor
   };
   const checkCopy = async (request: IncomingMessage, operation: string, input: Read['input']) => {
     const header = String(request.headers['x-amz-copy-source'] ?? '');
-    const facts = await factsOf(upstream, readSource(header));
-    const refusal = facts && checkSource(facts, settings.copySourceBytes);
+    const source = readSource(header);
+    const bytes = await found(async () => {
+      const { ContentLength } = await upstream.s3.send(new HeadObjectCommand(source));
+      return ContentLength;
+    });
+    const refusal = checkSource(bytes ?? 0, settings.copySourceBytes);
     if (refusal) throw refusal;
-    if (!facts || facts.tags === 0 || operation !== 'CopyObject' || !copiesTags(input)) return;
+    if (bytes === undefined || operation !== 'CopyObject' || !copiesTags(input)) return;
+    const tags = await found(async () => {
+      const { TagSet } = await upstream.s3.send(new GetObjectTaggingCommand(source));
+      return TagSet;
+    });
+    if (!tags?.length) return;
     // Who may copy tags is a matter of roles, which the test of permissions holds against what was called.
     const { headers } = request;
     const asCall = { ...headers, 'x-amz-copy-source': undefined };
-    const [source, version = ''] = header.replace(/^\//, '').split('?');
-    recorder.note({ method: 'GET', url: `/${source}?tagging&${version}`, headers: asCall }, '');
+    const [place, version = ''] = header.replace(/^\//, '').split('?');
+    recorder.note({ method: 'GET', url: `/${place}?tagging&${version}`, headers: asCall }, '');
     recorder.note({ method: 'PUT', url: `${request.url?.split('?')[0]}?tagging`, headers: asCall }, '');
   };
   const set = async (body: Buffer) => {
@@ -171,17 +180,10 @@ function readSource(header: string): Source {
   }
 }
 
-/** Undefined for a source that is not there: S3 says so itself. */
-async function factsOf(
-  upstream: Upstream,
-  { bucket: Bucket, key: Key, version: VersionId }: Source,
-): Promise<SourceFacts | undefined> {
+/** Undefined for what is not there: the service says so itself. */
+async function found<T>(look: () => Promise<T>): Promise<T | undefined> {
   try {
-    const [head, tagging] = await Promise.all([
-      upstream.s3.send(new HeadObjectCommand({ Bucket, Key, VersionId })),
-      upstream.s3.send(new GetObjectTaggingCommand({ Bucket, Key, VersionId })),
-    ]);
-    return { bytes: head.ContentLength ?? 0, tags: tagging.TagSet?.length ?? 0 };
+    return await look();
   } catch {
     return undefined;
   }
@@ -195,17 +197,12 @@ const tableSchema = z.object({
 function keysOfTables(upstream: Upstream): KeysOf {
   const known = new Map<string, readonly string[]>();
   return async (table) => {
-    const found = known.get(table);
-    if (found) return found;
-    try {
-      const answer = tableSchema.parse(
-        await upstream.call('DynamoDB_20120810.DescribeTable', { TableName: table }),
-      );
-      const keys = answer.Table.KeySchema.map(({ AttributeName }) => AttributeName);
-      known.set(table, keys);
-      return keys;
-    } catch {
-      return undefined;
-    }
+    const asked = known.get(table);
+    if (asked) return asked;
+    const answer = await found(() => upstream.call('DynamoDB_20120810.DescribeTable', { TableName: table }));
+    if (answer === undefined) return undefined;
+    const keys = tableSchema.parse(answer).Table.KeySchema.map(({ AttributeName }) => AttributeName);
+    known.set(table, keys);
+    return keys;
   };
 }

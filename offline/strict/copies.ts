@@ -3,14 +3,9 @@ import type { Input } from './quotas.ts';
 import { Refusal } from './refusal.ts';
 
 export interface Source {
-  readonly bucket: string;
-  readonly key: string;
-  readonly version?: string | undefined;
-}
-
-export interface SourceFacts {
-  readonly bytes: number;
-  readonly tags: number;
+  readonly Bucket: string;
+  readonly Key: string;
+  readonly VersionId?: string | undefined;
 }
 
 /** What x-amz-copy-source names. */
@@ -18,14 +13,14 @@ export function sourceOf(header: string): Source {
   const [place = '', query = ''] = header.replace(/^\//, '').split('?');
   const [bucket = '', ...rest] = place.split('/');
   return {
-    bucket: decodeURIComponent(bucket),
-    key: decodeURIComponent(rest.join('/')),
-    version: new URLSearchParams(query).get('versionId') ?? undefined,
+    Bucket: decodeURIComponent(bucket),
+    Key: decodeURIComponent(rest.join('/')),
+    VersionId: new URLSearchParams(query).get('versionId') ?? undefined,
   };
 }
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html */
-export function checkSource({ bytes }: SourceFacts, most: number): Refusal | undefined {
+export function checkSource(bytes: number, most: number): Refusal | undefined {
   if (bytes <= most) return undefined;
   return new Refusal(
     'InvalidRequest',

@@ -59,6 +59,8 @@ test('Spark and the embedded engine give the same rows, quarantine, types and co
     [`social-media-feed/${engine}/array.json`]: array,
     [`social-media-feed/${engine}/garbage.json`]: Buffer.from([0, 1, 2, 3]),
     [`social-media-feed/${engine}/empty.json`]: '',
+    // Hadoop reads no such key.
+    [`social-media-feed/${engine}/odd: key #1?+ü%20.json`]: feed({ rows: 20, seed: 82 }).text,
     [`social-media-feed/${engine}/cut.json`]: '[{"id":',
     [`social-media-feed/${engine}/packed.json.gz`]: gzipSync(feed({ rows: 60, seed: 79 }).text),
     [`social-media-feed/${engine}/packed.json.zst`]: zstdCompressSync(feed({ rows: 60, seed: 80 }).text),

@@ -86,6 +86,15 @@ test('a file of lines is held in no more memory than a record may take, wherever
   }
 });
 
+test('a contract declares no more columns than the engines hold', () => {
+  const columns = (count: number) =>
+    Array.from({ length: count }, (_, i) => `  - { name: c${i}, path: c${i}, type: string }`).join('\n');
+  expect(contractWith(columns(996)).columns).toHaveLength(998);
+  expect(() => contractWith(columns(997))).toThrow(
+    'declares 1001 columns, partition keys among them, and may declare 1000',
+  );
+});
+
 /** The engine of a smaller machine. */
 const within =
   (memoryBytes: number): RunEngine =>

@@ -313,14 +313,18 @@ describe('a request on the wire', () => {
 
 describe('copies', () => {
   test('a source names bucket, key and version', () => {
-    expect(sourceOf('/b/a%20b/%2Fc%3F?versionId=v1')).toEqual({ bucket: 'b', key: 'a b//c?', version: 'v1' });
-    expect(sourceOf('b/k')).toEqual({ bucket: 'b', key: 'k', version: undefined });
+    expect(sourceOf('/b/a%20b/%2Fc%3F?versionId=v1')).toEqual({
+      Bucket: 'b',
+      Key: 'a b//c?',
+      VersionId: 'v1',
+    });
+    expect(sourceOf('b/k')).toEqual({ Bucket: 'b', Key: 'k', VersionId: undefined });
   });
 
   test('a source over 5 GB is refused', () => {
     const most = 5 * 1024 ** 3;
-    expect(checkSource({ bytes: most, tags: 0 }, most)).toBeUndefined();
-    expect(checkSource({ bytes: most + 1, tags: 0 }, most)).toMatchObject({
+    expect(checkSource(most, most)).toBeUndefined();
+    expect(checkSource(most + 1, most)).toMatchObject({
       code: 'InvalidRequest',
       status: 400,
       message: `The specified copy source is larger than the maximum allowable size for a copy source: ${most}`,

@@ -19,12 +19,21 @@ export function checkContract(contract: Contract, context: z.core.$RefinementCtx
   checkEnrichments(contract, scope);
   checkDedupe(contract, scope);
   checkPartitions(contract, scope);
+  const declared = scope.types().size;
+  if (declared > maxColumns)
+    scope.issue(
+      ['columns'],
+      `the contract declares ${declared} columns, partition keys among them, and may declare ${maxColumns}; gather fields that belong together in a column of type json`,
+    );
   const partitionKeys = new Set(contract.partitionBy.map((p) => p.name));
   const published = new Map([...scope.types()].filter(([name]) => !partitionKeys.has(name)));
   contract.expectations.forEach((e, i) => {
     checkExpectation(e, ['expectations', i], published, scope);
   });
 }
+
+/** With as many again that are left to the Catalog, a batch takes a gigabyte: the engines hold 2,048 values of each, in each step. */
+const maxColumns = 1000;
 
 type Place = readonly (string | number)[];
 type Scope = ReturnType<typeof openScope>;

@@ -29,6 +29,8 @@ export interface SparkPlaces {
   readonly data: string;
   readonly quarantine: string;
   readonly summary: string;
+  /** Of the store; null for files of this machine. */
+  readonly region: string | null;
 }
 
 /** What takes the place of published rows, and what is no published row though it stands among them. */
@@ -77,6 +79,7 @@ export function describeJob(
     data: places.data,
     quarantine: places.quarantine,
     summary: places.summary,
+    region: places.region,
   };
 }
 

@@ -130,6 +130,7 @@ export async function startGlueJob(
       data: address(output.data),
       quarantine: address(output.quarantine),
       summary: address(output.summary),
+      region: config.stateMachineArn.split(':')[3] ?? null,
     },
   );
   await store.writeText(at.job, JSON.stringify(job));
