@@ -31,7 +31,7 @@ FROM (WITH bare AS (
 SELECT file, line::BIGINT AS line, raw, NULL::VARCHAR AS fault
 FROM placed WHERE CASE WHEN n > 1 THEN true ELSE NOT coalesce(regexp_full_match(TRY(decode(raw)), '(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
 ]*)(?:\x{7c}(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
-]*))*[\r\n]*'), false) END)
+]*))*[\r\n]*'), true) END)
 
 -- row part (DuckDB)
 WITH decoded AS (
