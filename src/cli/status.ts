@@ -1,4 +1,6 @@
 /** `sluice status`: how every dataset of a stage is doing. */
+
+import type { Ledger } from '../lib/ledger/ledger.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
 import { printTable } from './table.ts';
@@ -21,34 +23,26 @@ const countedUpTo = 100_000;
 export async function run(args: string[]): Promise<number> {
   const { values } = readOptions(args, { ...stageOptions, dataset: { type: 'string' } });
   const { deps } = await connect(values);
-  const { ledger } = deps;
   const rows = await Promise.all(
-    datasetsOf(deps, values.dataset).map(async (dataset) => {
-      const [{ pending, held, failed }, published, [last], lease, open] = await Promise.all([
-        ledger.backlog(dataset, countedUpTo),
-        ledger.publishedFiles(dataset),
-        ledger.batches(dataset, 1),
-        ledger.lease(dataset),
-        ledger.openBatches(dataset),
-      ]);
-      const claimed = await Promise.all(open.map(({ batch }) => ledger.batch(dataset, batch)));
-      return {
-        dataset,
-        pending,
-        claimed: claimed.reduce((sum, batch) => sum + (batch?.files ?? 0), 0),
-        published,
-        held,
-        failed,
-        lease: lease?.execution === undefined ? 'free' : (lease.execution.split(':').at(-1) ?? ''),
-        lastBatch: last ? { batch: last.batch, state: last.state, at: last.endedAt ?? last.claimedAt } : null,
-      };
-    }),
+    datasetsOf(deps, values.dataset).map((dataset) => statusOf(deps.ledger, dataset)),
   );
   if (values.json) printJson(rows, 2);
   else
     printTable(
       print,
-      ['dataset', 'pending', 'claimed', 'published', 'held', 'failed', 'lease', 'last batch', 'state', 'at'],
+      [
+        'dataset',
+        'pending',
+        'claimed',
+        'published',
+        'held',
+        'failed',
+        'waits since',
+        'lease',
+        'last batch',
+        'state',
+        'at',
+      ],
       rows.map(({ lastBatch: last, ...r }) => [
         r.dataset,
         r.pending,
@@ -56,6 +50,7 @@ export async function run(args: string[]): Promise<number> {
         r.published,
         r.held,
         r.failed,
+        r.waitsSince ?? '-',
         r.lease,
         last?.batch.slice(0, 8) ?? '-',
         last?.state ?? '-',
@@ -63,4 +58,27 @@ export async function run(args: string[]): Promise<number> {
       ]),
     );
   return rows.some((r) => r.held + r.failed > 0) ? 1 : 0;
+}
+
+/** How a dataset is doing, from what the ledger lists: no read grows with the history. */
+export async function statusOf(ledger: Ledger, dataset: string) {
+  const [{ pending, held, failed, since }, published, [last], lease, open] = await Promise.all([
+    ledger.backlog(dataset, countedUpTo),
+    ledger.publishedFiles(dataset),
+    ledger.batches(dataset, 1),
+    ledger.lease(dataset),
+    ledger.openBatches(dataset),
+  ]);
+  const claimed = await Promise.all(open.map(({ batch }) => ledger.batch(dataset, batch)));
+  return {
+    dataset,
+    pending,
+    claimed: claimed.reduce((sum, batch) => sum + (batch?.files ?? 0), 0),
+    published,
+    held,
+    failed,
+    waitsSince: since ?? null,
+    lease: lease?.execution === undefined ? 'free' : (lease.execution.split(':').at(-1) ?? ''),
+    lastBatch: last ? { batch: last.batch, state: last.state, at: last.endedAt ?? last.claimedAt } : null,
+  };
 }

@@ -12,6 +12,7 @@ import { createStore } from '../../src/lib/aws/store.ts';
 import { compile } from '../../src/lib/compiler/compile.ts';
 import type { Summary } from '../../src/lib/compiler/plan.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
+import type { Contract } from '../../src/lib/contract/schema.ts';
 import type { Rewriting } from '../../src/lib/engine/rewrite.ts';
 import { places, readManifest } from '../../src/lib/flow/batch.ts';
 import { claimBatch } from '../../src/lib/flow/claimBatch.ts';
@@ -111,6 +112,20 @@ export class World {
     jest.spyOn(Date, 'now').mockImplementation(() => this.aws.clock.now());
   }
 
+  private isChanged = false;
+  private changed: { from: string; contract: Contract } | undefined;
+  private watched: { name: string; look: (deps: Deps) => Promise<void> } | undefined;
+
+  /** The functions are deployed with another contract as soon as one of this name is called. */
+  changeContract(change: (before: Contract) => Contract, from: string): void {
+    this.changed = { from, contract: change(contract) };
+  }
+
+  /** Looks at the stage whenever a function of this name is called. */
+  watch(name: string, look: (deps: Deps) => Promise<void>): void {
+    this.watched = { name, look };
+  }
+
   /** A new process with clients of its own. */
   deps(name: string): Deps {
     const actor = this.aws.actor(`${name}~${++this.actors}`);
@@ -118,7 +133,7 @@ export class World {
     return {
       actor,
       config: { ...testConfig, batchFiles: this.options.batchFiles ?? testConfig.batchFiles },
-      contracts,
+      contracts: this.isChanged ? new Map([[dataset, this.changed?.contract ?? contract]]) : contracts,
       store: createStore(actor.s3, patience),
       catalog: createCatalog('db', actor.glue, patience),
       athena: createAthena({ database: 'db', workgroup: 'w' }, actor.athena),
@@ -144,6 +159,8 @@ export class World {
 
   /** Runs a function until it ends, or its process dies. Throws Died then. */
   async call<T>(name: string, work: (deps: Deps) => Promise<T>): Promise<T> {
+    if (this.watched?.name === name) await this.watched.look(this.deps('test'));
+    if (this.changed?.from === name) this.isChanged = true;
     const deps = this.deps(name);
     let outcome: { value: T } | { error: unknown } | undefined;
     work(deps).then(

@@ -1,0 +1,93 @@
+/** What a sweep, a claim and a status cost does not grow with the history of a dataset. */
+import { PutCommand } from '@aws-sdk/lib-dynamodb';
+import { afterEach, expect, jest, test } from '@jest/globals';
+import { statusOf } from '../../../src/cli/status.ts';
+import { claimBatch } from '../../../src/lib/flow/claimBatch.ts';
+import { batchKey, fileKey, objectKey } from '../../../src/lib/ledger/keys.ts';
+import { type Deps, dataset, World } from '../../support/flowWorld.ts';
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+/** A dataset with so many published batches of one file each. */
+async function datasetOf(batches: number): Promise<World> {
+  const world = new World();
+  world.put('feed/first', ['1@06']);
+  await world.settle();
+  const { documents } = world.aws.actor('past');
+  const put = (item: object) =>
+    documents.send(new PutCommand({ TableName: 'ledger', Item: { pk: dataset, ...item } }));
+  for (let i = 0; i < batches; i++) {
+    const batch = i.toString(16).padStart(20, '0');
+    const at = new Date(Date.UTC(2025, 0, 1) + i * 60_000).toISOString();
+    const file = { object: `feed/old-${i}`, version: `v${i}` };
+    await put({
+      sk: batchKey(batch),
+      batch,
+      state: 'published',
+      fence: i + 1,
+      committed: i + 1,
+      files: 1,
+      bytes: 10,
+      engine: 'embedded',
+      execution: 'arn:old',
+      claimedAt: at,
+      attempts: 1,
+      endedAt: at,
+    });
+    await put({ sk: `LOG#${at}#${batch}`, batch });
+    await put({
+      sk: fileKey(file),
+      ...file,
+      size: 10,
+      sequencer: '1',
+      etag: 'e',
+      state: 'published',
+      attempts: 1,
+      batch,
+      notedAt: at,
+    });
+    await put({
+      sk: objectKey(file.object),
+      ...file,
+      etag: 'e',
+      newest: file.version,
+      sequencer: '1',
+      rows: { version: file.version, batch, published: 1 },
+    });
+  }
+  return world;
+}
+
+/** Calls of one function, by operation. */
+async function callsOf(world: World, name: string, work: (deps: Deps) => Promise<unknown>) {
+  let counts: Readonly<Record<string, number>> = {};
+  await world.call(name, async (deps) => {
+    await work(deps);
+    counts = deps.actor.counts;
+  });
+  return counts;
+}
+
+test('with 10,000 batches in the ledger a sweep, a claim and a status make the calls that they make with 10', async () => {
+  const costs = [];
+  for (const batches of [10, 10_000]) {
+    const world = await datasetOf(batches);
+    const { sweep } = await import('../../../src/lib/flow/sweep.ts');
+    const swept = await callsOf(world, 'sweep', (deps) => sweep(deps, dataset));
+    const status = await callsOf(world, 'status', (deps) => statusOf(deps.ledger, dataset));
+    world.put('feed/next', ['2@06']);
+    await world.deliver();
+    const [execution] = [...world.aws.sfn.executions.values()].filter((e) => e.status === 'RUNNING');
+    const { fence } = JSON.parse(execution?.input ?? '{}') as { fence: number };
+    const claimed = await callsOf(world, 'claim', (deps) =>
+      claimBatch(deps, { dataset, fence, execution: execution?.arn ?? '' }),
+    );
+    costs.push({ swept, status, claimed });
+    jest.restoreAllMocks();
+  }
+  expect(costs[1]).toEqual(costs[0]);
+  // A sweep that finds nothing writes nothing to the lease.
+  expect(Object.keys(costs[0]?.swept ?? {})).not.toContain('dynamodb.UpdateItem');
+});

@@ -1,0 +1,105 @@
+/** One file cannot keep the others of its dataset from being processed. */
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { readContract } from '../../../src/lib/flow/batch.ts';
+import { retry } from '../../../src/lib/flow/operate.ts';
+import { dataset, World } from '../../support/flowWorld.ts';
+
+let world: World;
+
+beforeEach(() => {
+  world = new World();
+});
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+const failing = (key: string) => {
+  world.aws.plan = (call) =>
+    call.actor.startsWith('transform') &&
+    call.operation === 'HeadObject' &&
+    JSON.stringify(call.input).includes(JSON.stringify(key))
+      ? { mode: 'fail', error: 'AccessDenied' }
+      : undefined;
+};
+
+test.each([965, 983, 1024])(
+  'a key of %i bytes is processed, fails, and is tried again as any other',
+  async (bytes) => {
+    const key = `feed/${'ä'.repeat((bytes - 5 - ((bytes - 5) % 2)) / 2)}${'x'.repeat((bytes - 5) % 2)}`;
+    expect(Buffer.byteLength(key)).toBe(bytes);
+    world.put(key, ['1@06']);
+    world.put('feed/b', ['2@06']);
+    failing(key);
+    await world.settle();
+    expect(world.rows().map((r) => r.id)).toEqual(['2']);
+    const { ledger } = world.deps('test');
+    expect(
+      (await ledger.file(dataset, { object: key, version: world.aws.s3.versions('raw', key)[0]?.id ?? '' }))
+        ?.state,
+    ).toBe('failed');
+    world.aws.plan = undefined;
+    await world.call('operator', (deps) => retry(deps, dataset, {}));
+    await world.settle();
+    expect(world.rows()).toHaveLength(2);
+  },
+);
+
+test('a file that the sweep cannot note costs no other file its turn', async () => {
+  for (const key of ['feed/a', 'feed/b', 'feed/c']) world.put(key, [`${key.at(-1)}@06`]);
+  world.events.length = 0;
+  world.aws.plan = (call) =>
+    call.actor.startsWith('sweep') &&
+    call.operation === 'TransactWriteItems' &&
+    JSON.stringify(call.input).includes('feed/b')
+      ? { mode: 'fail', error: 'ValidationException' }
+      : undefined;
+  await world.sweep(true);
+  world.aws.plan = undefined;
+  await world.executeAll();
+  expect(
+    world
+      .rows()
+      .map((r) => r.id)
+      .sort(),
+  ).toEqual(['a', 'c']);
+});
+
+test('a file that breaks its batch ends alone, failed; all others of the batch are published', async () => {
+  for (let i = 0; i < 20; i++) world.put(`feed/${String(i).padStart(2, '0')}`, [`${i}@06`]);
+  failing('feed/07');
+  await world.settle();
+  expect(world.rows()).toHaveLength(19);
+  const { ledger } = world.deps('test');
+  expect((await ledger.waiting(dataset, 'failed')).map((f) => f.object)).toEqual(['feed/07']);
+});
+
+test('a stray entry of the queue is dropped, and blocks nothing', async () => {
+  const { ledger } = world.deps('test');
+  const { PutCommand } = await import('@aws-sdk/lib-dynamodb');
+  const stray = { object: 'feed/gone', version: 'v', size: 1, sequencer: '1' };
+  await world.aws.actor('disaster').documents.send(
+    new PutCommand({
+      TableName: 'ledger',
+      Item: { pk: dataset, sk: 'PENDING#2020#x', queuedAt: '2020-01-01T00:00:00.000Z', ...stray },
+    }),
+  );
+  world.put('feed/a', ['1@06']);
+  await world.settle();
+  expect(world.rows()).toHaveLength(1);
+  expect(await ledger.pending(dataset)).toEqual([]);
+});
+
+test('an attempt keeps the contract that it was claimed with, and the next one has the new contract', async () => {
+  world.put('feed/a', ['1@06']);
+  failing('feed/a');
+  await world.deliver();
+  const versions: number[] = [];
+  world.changeContract((contract) => ({ ...contract, columns: contract.columns.slice(0, 1) }), 'transform');
+  world.watch('failBatch', async (deps) => {
+    for (const open of await deps.ledger.openBatches(dataset))
+      versions.push((await readContract(deps, { dataset, ...open })).columns.length);
+  });
+  await world.settle();
+  // Claimed with two columns; tried again with the contract as it is by then.
+  expect(versions.slice(0, 2)).toEqual([2, 1]);
+});

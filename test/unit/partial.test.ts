@@ -1,0 +1,108 @@
+/** A partial answer is a failure, and a failure ends the work. */
+import { readFileSync } from 'node:fs';
+import { expect, test } from '@jest/globals';
+import { parse } from 'yaml';
+import { createStore } from '../../src/lib/aws/store.ts';
+import { deadlineAfter } from '../../src/lib/deadline.ts';
+import { ledgerOn } from '../../src/lib/ledger/ledger.ts';
+import { parallel } from '../../src/lib/parallel.ts';
+import { createMemoryAws } from '../support/memory/index.ts';
+
+const patience = { pause: 0 };
+const turn = () => new Promise<void>((done) => setImmediate(done));
+
+test('after the first failure of many, nothing further is started, and nothing goes on behind the error', async () => {
+  let started = 0;
+  let running = 0;
+  const work = parallel(Array.from({ length: 200 }), 16, async (_, i) => {
+    started++;
+    running++;
+    await turn();
+    running--;
+    if (i === 5) throw new Error('the sixth');
+  });
+  await expect(work).rejects.toThrow('the sixth');
+  expect(running).toBe(0);
+  expect(started).toBeLessThanOrEqual(32);
+});
+
+test('when the time is nearly up, no further work is started', async () => {
+  let left = 60_000;
+  let started = 0;
+  const work = parallel(
+    Array.from({ length: 100 }),
+    4,
+    async () => {
+      started++;
+      left -= 5000;
+    },
+    deadlineAfter(() => left),
+  );
+  await expect(work).rejects.toMatchObject({ name: 'OutOfTime' });
+  expect(started).toBeLessThan(15);
+});
+
+test('objects that S3 says it has not deleted are asked for again; when they stay, it is an error', async () => {
+  const aws = createMemoryAws();
+  const store = createStore(aws.actor('a').s3, patience);
+  const keys = Array.from({ length: 1500 }, (_, i) => `k${i}`);
+  for (const key of keys) aws.s3.seed('work', key, 'x');
+  let partial = 0;
+  aws.plan = (call) =>
+    call.operation === 'DeleteObjects' && partial++ < 2 ? { mode: 'partial', mask: 5 } : undefined;
+  await store.delete('work', keys);
+  expect(aws.s3.keys('work')).toEqual([]);
+  expect(aws.hits).toHaveLength(2);
+  aws.s3.seed('work', 'stays', 'x');
+  aws.plan = () => ({ mode: 'partial', mask: 1 });
+  await expect(store.delete('work', ['stays'])).rejects.toMatchObject({
+    name: 'ObjectsNotDeleted',
+    message: expect.stringContaining('stays'),
+  });
+});
+
+test('a transaction that met another one is tried again; one whose condition failed is not', async () => {
+  const aws = createMemoryAws();
+  const ledger = ledgerOn('ledger', aws.actor('a').documents, { patience });
+  const file = { object: 'x', version: 'v', size: 1, sequencer: '1', etag: 'e' };
+  let conflicts = 0;
+  aws.plan = (call) =>
+    call.operation === 'TransactWriteItems' && conflicts++ < 3 ? { mode: 'partial' } : undefined;
+  expect(await ledger.notePending('d', file, async () => [])).toBe(true);
+  aws.plan = undefined;
+  const before = aws.calls('dynamodb.TransactWriteItems');
+  expect(await ledger.notePending('d', file, async () => [])).toBe(false);
+  expect(aws.calls('dynamodb.TransactWriteItems') - before).toBe(1);
+});
+
+test('keys that DynamoDB leaves unread are asked for again', async () => {
+  const aws = createMemoryAws();
+  const ledger = ledgerOn('ledger', aws.actor('a').documents, { patience });
+  const files = Array.from({ length: 30 }, (_, i) => ({ object: `x${i}`, version: 'v' }));
+  for (const file of files)
+    await ledger.notePending('d', { ...file, size: 1, sequencer: '1', etag: file.object }, async () => []);
+  let partial = 0;
+  aws.plan = (call) =>
+    call.operation === 'BatchGetItem' && partial++ < 3 ? { mode: 'partial', mask: 7 } : undefined;
+  expect(await ledger.knows('d', files)).toEqual(files.map(() => true));
+  expect(partial).toBeGreaterThan(3);
+});
+
+test('every state waits longer than its function may run', () => {
+  const machine = parse(readFileSync('statemachines/ingest.yml', 'utf8'), {
+    merge: true,
+    logLevel: 'silent',
+  }) as {
+    definition: { States: Record<string, { Resource?: string; TimeoutSeconds?: number }> };
+  };
+  const functions = parse(readFileSync('infra/functions.yml', 'utf8'), { logLevel: 'silent' }) as Record<
+    string,
+    { timeout?: number }
+  >;
+  const tasks = Object.entries(machine.definition.States).filter(([, state]) => state.Resource !== undefined);
+  expect(tasks.length).toBeGreaterThan(10);
+  for (const [name, { Resource = '', TimeoutSeconds = 0 }] of tasks) {
+    const timeout = functions[Resource.split('.')[0] ?? '']?.timeout ?? 60;
+    expect([name, TimeoutSeconds]).toEqual([name, timeout + 30]);
+  }
+});
