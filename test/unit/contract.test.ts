@@ -126,6 +126,16 @@ test.each([
     small({ columns: [{ name: 'a', path: '"*"', type: 'string' }] }),
     'must be keys apart by dots',
   ],
+  ...[
+    Array(300).fill('1').join(' + '),
+    `${'upper('.repeat(12)}from${')'.repeat(12)}`,
+    `${'(1 / '.repeat(12)}2${')'.repeat(12)}`,
+    `substring('a', ${"length(substring('a', ".repeat(12)}1${', 1))'.repeat(12)}, 1)`,
+  ].map((expression) => [
+    `the expression ${expression.slice(0, 20)}… without end`,
+    small({ derive: [{ name: 'z', type: expression.includes('from') ? 'string' : 'double', expression }] }),
+    expression.startsWith('1 +') ? 'is longer than 500 words' : 'are nested too deeply',
+  ]),
   ...['(a{1001})', '([])', '([^])', '(\\u0041)', '(\\cA)'].map((extract) => [
     `the expression ${extract}, which RE2 does not have,`,
     small({ columns: [{ name: 'a', path: 'a', type: 'string', extract }] }),

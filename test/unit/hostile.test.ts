@@ -5,6 +5,7 @@ import { shapeOf, shapeOfAll, toHiveType, toStructType } from '../../src/lib/cat
 import { missingFields, requireReadable } from '../../src/lib/catalog/rawSchema.ts';
 import { compile } from '../../src/lib/compiler/compile.ts';
 import { resolveContract } from '../../src/lib/compiler/resolve.ts';
+import { draftContract } from '../../src/lib/contract/infer.ts';
 import { formatPath, parsePath } from '../../src/lib/contract/path.ts';
 import { shapeOfContent } from '../../src/lib/flow/profile.ts';
 import { concatenatedObjects } from '../../src/lib/json.ts';
@@ -305,6 +306,16 @@ test('drift passthrough: a published column keeps its type, whatever the Catalog
     ['d', 'd', 'double'],
     ['x', 'x', 'json'],
   ]);
+});
+
+test('a draft leaves out the fields that no path can lead to, and reads no other in their place', () => {
+  const { contract, left } = draftContract('x', { formats: ['ndjson'] }, [
+    { id: 1, '"id"': 2, '*': 3, a: { '': 4, b: 5 } },
+  ]);
+  expect(left).toEqual(['"id"', '*', 'a.']);
+  expect(JSON.stringify(contract.columns)).toBe(
+    '[{"name":"id","path":"id","type":"bigint","required":true},{"name":"a_b","path":"a.b","type":"bigint","required":true}]',
+  );
 });
 
 function typeOf(...records: readonly object[]) {

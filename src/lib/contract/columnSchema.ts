@@ -92,7 +92,8 @@ export const columnSchema = z
     const synonyms = Object.values(value.map ?? {})
       .flat()
       .map((s) => s.toLowerCase());
-    const twice = synonyms.find((s, i) => synonyms.indexOf(s) !== i);
+    const first = new Map([...synonyms.entries()].reverse().map(([i, s]) => [s, i]));
+    const twice = synonyms.find((s, i) => first.get(s) !== i);
     if (twice !== undefined) issue('map', `gives the synonym "${twice}" twice`);
   });
 

@@ -3,7 +3,7 @@
 import { snakeCase } from '../compiler/resolve.ts';
 import { isJsonObject } from '../json.ts';
 import { Fraction, isMap, kindOf, type Seen, shapeWithoutMarkers } from './inferColumn.ts';
-import { formatPath, parsePath, pathPattern } from './path.ts';
+import { formatPath, parsePath } from './path.ts';
 import type { Contract } from './schema.ts';
 
 type Draft = Record<string, unknown>;
@@ -55,8 +55,8 @@ export function draftContract(
 ): Drafted {
   const objects = records.filter(isJsonObject);
   const seen = new Map<string, Seen>();
-  for (const record of objects) look(seen, record, '');
-  const left: string[] = [];
+  const unnamed = new Set<string>();
+  for (const record of objects) look(seen, unnamed, record, '');
   const names = new Set<string>();
   const columns: (Draft & {
     name: string;
@@ -66,10 +66,6 @@ export function draftContract(
   })[] = [];
   for (const [path, facts] of seen) {
     if (isCovered(seen, path)) continue;
-    if (!pathPattern.test(path)) {
-      left.push(path);
-      continue;
-    }
     const { shape, nullValues, count } = shapeWithoutMarkers(path, facts);
     if (shape === null) continue;
     const name = unused(names, path);
@@ -121,7 +117,7 @@ export function draftContract(
   };
   return {
     contract,
-    left,
+    left: [...unnamed],
     chosen: { prefix, key, time },
     required: required.map((c) => c.name),
     times,
@@ -138,17 +134,22 @@ function partsFor(facts: Seen | undefined): readonly ('year' | 'month' | 'day')[
   return rows(7) >= 10 ? ['year', 'month'] : ['year'];
 }
 
-function look(seen: Map<string, Seen>, value: object, prefix: string): void {
+/** `unnamed` takes the fields that no path can lead to. */
+function look(seen: Map<string, Seen>, unnamed: Set<string>, value: object, prefix: string): void {
   for (const [field, v] of Object.entries(value)) {
-    const key = formatPath([{ kind: 'key', key: field }]) ?? field;
-    const path = prefix === '' ? key : `${prefix}.${key}`;
+    const key = formatPath([{ kind: 'key', key: field }]);
+    const path = prefix === '' ? (key ?? field) : `${prefix}.${key ?? field}`;
+    if (key === null) {
+      unnamed.add(path);
+      continue;
+    }
     const facts = seen.get(path) ?? { kinds: new Set(), count: 0, values: [] };
     seen.set(path, facts);
     if (v === null) continue;
     facts.count++;
     facts.kinds.add(kindOf(v));
     facts.values.push(v);
-    if (isJsonObject(v) && !(v instanceof Fraction)) look(seen, v, path);
+    if (isJsonObject(v) && !(v instanceof Fraction)) look(seen, unnamed, v, path);
   }
 }
 

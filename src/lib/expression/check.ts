@@ -75,7 +75,32 @@ export function checkExpression(expression: Expression, columns: ReadonlyMap<str
         return checkCall(e.name, e.args.map(check), e.at);
     }
   };
-  return check(expression);
+  const typed = check(expression);
+  if (sizeOf(typed) > maxSize)
+    throw new ExpressionError(0, 'divisions, upper and substring are nested too deeply');
+  return typed;
+}
+
+/** Of SQL that repeats an operand, as a division does to ask whether it is zero, each level doubles what is below. */
+const maxSize = 1000;
+
+/** About how many values the SQL of an expression names. */
+function sizeOf(e: Typed): number {
+  const sum = (parts: readonly Typed[]) => parts.reduce((size, part) => size + sizeOf(part), 0);
+  switch (e.kind) {
+    case 'not':
+    case 'minus':
+    case 'isNull':
+      return sizeOf(e.operand);
+    case 'in':
+      return sum([e.operand, ...e.items]);
+    case 'binary':
+      return sizeOf(e.left) + (e.operator === '/' || e.operator === '%' ? 2 : 1) * sizeOf(e.right);
+    case 'call':
+      return (e.name === 'upper' || e.name === 'substring' ? 2 : 1) * sum(e.args);
+    default:
+      return 1;
+  }
 }
 
 function checkBinary(operator: BinaryOperator, left: Typed, right: Typed, at: number): Typed {

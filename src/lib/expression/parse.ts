@@ -67,6 +67,9 @@ interface Token {
   readonly at: number;
 }
 
+/** Engines nest an expression by its operators, and DuckDB to no more than 1,000 levels. */
+const maxTokens = 500;
+
 function tokenize(text: string): Token[] {
   const pattern = /\s+|([A-Za-z_]\w*)|(\d+(?:\.\d+)?)|'((?:[^']|'')*)'|(!=|<=|>=|[-=<>+*/%(),])/gy;
   const tokens: Token[] = [];
@@ -83,6 +86,8 @@ function tokenize(text: string): Token[] {
     at += whole.length;
   }
   tokens.push({ kind: 'end', text: 'the end', at });
+  const beyond = tokens[maxTokens];
+  if (beyond) throw new ExpressionError(beyond.at, `the expression is longer than ${maxTokens} words`);
   return tokens;
 }
 
