@@ -99,8 +99,6 @@ export function createStrict(models: Models, upstream: Upstream, recorder: Recor
         return false;
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
-        // What was not read has to be, or the caller never reads the answer.
-        request.resume();
         note(request, error);
         sendRefusal(request, response, model, service, error);
         return true;

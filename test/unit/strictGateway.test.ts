@@ -5,6 +5,7 @@ import { connectUpstream } from '../../offline/aws.ts';
 import { startGateway } from '../../offline/gateway.ts';
 import { createStrict, type Strict, strictPath } from '../../offline/strict/check.ts';
 import { type Model, modelSchema } from '../../offline/strict/model.ts';
+import { waitFor } from '../../src/lib/waitFor.ts';
 
 const operation = (method: string, requestUri: string, shape: string) => ({
   http: { method, requestUri },
@@ -15,7 +16,10 @@ const object = { Bucket: text('uri', 'Bucket'), Key: text('uri', 'Key') };
 const models: Readonly<Record<string, Model>> = {
   dynamodb: modelSchema.parse({
     metadata: { protocol: 'json', jsonVersion: '1.0', targetPrefix: 'DynamoDB_20120810' },
-    operations: { PutItem: operation('POST', '/', 'PutItem') },
+    operations: {
+      PutItem: operation('POST', '/', 'PutItem'),
+      TransactWriteItems: { http: { method: 'POST', requestUri: '/' } },
+    },
     shapes: {
       Text: { type: 'string', max: 255 },
       PutItem: {
@@ -62,6 +66,8 @@ const models: Readonly<Record<string, Model>> = {
 
 /** What came to the service behind the gateway. */
 let passed: string[] = [];
+/** Lets a transaction that the service works on come to its end. */
+let finish = () => {};
 let service: Server;
 let gateway: Awaited<ReturnType<typeof startGateway>>;
 
@@ -72,8 +78,12 @@ beforeAll(async () => {
       bytes += chunk.length;
     });
     request.on('end', () => {
+      const target = String(request.headers['x-amz-target'] ?? '');
+      if (target.endsWith('DescribeTable'))
+        return response.end(JSON.stringify({ Table: { KeySchema: [{ AttributeName: 'pk' }] } }));
       passed.push(`${request.method} ${request.url} ${bytes}`);
-      response.end();
+      if (!target.endsWith('TransactWriteItems')) return response.end();
+      finish = () => response.end();
     });
   });
   await new Promise<void>((done) => service.listen(0, '127.0.0.1', done));
@@ -183,6 +193,25 @@ test('REST JSON: the error is named in a header', async () => {
     status: 400,
     error: 'ValidationException',
   });
+});
+
+test('DynamoDB: a write that meets an ongoing transaction is a conflict until the transaction has ended', async () => {
+  const item = { TableName: 't', Item: { pk: { S: 'a' } } };
+  const transaction = send('dynamodb', 'POST', '/', JSON.stringify({ TransactItems: [{ Put: item }] }), {
+    'x-amz-target': 'DynamoDB_20120810.TransactWriteItems',
+  });
+  await waitFor(
+    async () => passed.length,
+    (count) => count === 1,
+    5000,
+  );
+  const refused = await put(JSON.stringify(item));
+  expect(refused.status).toBe(400);
+  expect(refused.body).toContain('TransactionConflictException');
+  finish();
+  expect((await transaction).status).toBe(200);
+  const isFree = async () => (await put(JSON.stringify(item))).status === 200;
+  expect(await waitFor(isFree, Boolean, 5000)).toBe(true);
 });
 
 test.each<[string, string, Record<string, string>, string]>([
