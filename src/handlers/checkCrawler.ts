@@ -3,6 +3,6 @@ import { checkCrawler } from '../lib/flow/checkCrawler.ts';
 import { crawlerInput, crawlerOutput } from '../lib/flow/schemas.ts';
 import { connect, step } from './step.ts';
 
-const deps = { ...connect(), tellCrawler: createCrawlQueue() };
+const deps = { ...connect(), crawlQueue: createCrawlQueue() };
 
 export const handler = step(crawlerInput, crawlerOutput, (input) => checkCrawler(deps, input));

@@ -22,6 +22,7 @@ function stageWith(
 ) {
   const objects = new Map<string, string>();
   const told: string[] = [];
+  const queue = { isRead: true };
   let known = columns;
   const { client, calls } = fakeGlue(({ name }) => {
     if (name === 'StartCrawler') known = learns(known);
@@ -46,8 +47,11 @@ function stageWith(
   const deps: CrawlerDeps = {
     config: testConfig,
     catalog: createCatalog('db', client),
-    tellCrawler: async (arn, bucket, files) => {
-      told.push(...files.map((f) => `${arn} ${bucket} ${f.object}`));
+    crawlQueue: {
+      tell: async (arn, bucket, files) => {
+        told.push(...files.map((f) => `${arn} ${bucket} ${f.object}`));
+      },
+      isRead: async () => queue.isRead,
     },
     store: {
       findJson: async (ref, schema) => {
@@ -95,7 +99,7 @@ function stageWith(
     return checkCrawler(deps, input);
   };
   const crawls = () => calls.filter((c) => c.name === 'StartCrawler').map((c) => c.input.Name);
-  return { check, crawls, told, objects };
+  return { check, crawls, told, objects, queue };
 }
 
 const known = 'struct<id:bigint,at:string>';
@@ -139,6 +143,14 @@ test('a field that a crawl did not bring starts no second one, until the contrac
   expect(changed.crawls()).toHaveLength(1);
 });
 
+test('a crawl that has not read the batch says nothing of its fields', async () => {
+  const stage = stageWith(contractWith('', 'drift: passthrough'), known);
+  stage.queue.isRead = false;
+  await stage.check('a', 'struct<id:bigint,at:string,new:int>');
+  await stage.check('b', 'struct<id:bigint,at:string,new:int>');
+  expect(stage.crawls()).toHaveLength(2);
+});
+
 test('keys of a map, new ones in every batch, start crawls no longer when many were in vain', async () => {
   const stage = stageWith(contractWith('', 'drift: passthrough'), known);
   const keys = (from: number) => Array.from({ length: 15 }, (_, i) => `k${from + i}:int`).join(',');
@@ -164,23 +176,38 @@ test('a required column that a crawl did not bring refuses the batch, and its re
 
 test('notifications are S3’s own, ten a call; those that the queue refuses are sent again', async () => {
   const sent: { Id: string; MessageBody: string }[][] = [];
+  let waiting = '1';
   const client = Object.assign(new SQSClient({ region: 'us-east-1' }), {
     send: async ({
       input,
     }: {
-      input: { QueueName?: string; Entries?: { Id: string; MessageBody: string }[] };
+      input: {
+        QueueName?: string;
+        AttributeNames?: string[];
+        Entries?: { Id: string; MessageBody: string }[];
+      };
     }) => {
+      if (input.AttributeNames)
+        return {
+          Attributes: {
+            ApproximateNumberOfMessages: '0',
+            ApproximateNumberOfMessagesNotVisible: waiting,
+          },
+        };
       if (!input.Entries) return { QueueUrl: `https://sqs/1/${input.QueueName}` };
       sent.push(input.Entries);
       return sent.length === 1 ? { Failed: [{ Id: '3', Code: 'InternalError', SenderFault: false }] } : {};
     },
   });
-  const tell = createCrawlQueue(client, { attempts: 3, pause: 1 });
+  const { tell, isRead } = createCrawlQueue(client, { attempts: 3, pause: 1 });
   const objects = Array.from({ length: 12 }, (_, i) => ({ object: `feed/a b+ü/${i}.json`, size: i }));
   await tell(queueArn, 'raw', objects);
   const sizes = sent.map((entries) => entries.length).sort();
   expect(sizes).toEqual([1, 10, 2].sort());
   expect(sent.flat().filter((e) => e.Id === '3')).toHaveLength(2);
+  expect(await isRead(queueArn)).toBe(false);
+  waiting = '0';
+  expect(await isRead(queueArn)).toBe(true);
   expect(JSON.parse(sent[0]?.[0]?.MessageBody ?? '')).toMatchObject({
     Records: [
       {

@@ -1,6 +1,7 @@
 /** Tells a crawler in event mode what to crawl, in the words of S3's own notifications. */
 import { randomUUID } from 'node:crypto';
 import {
+  GetQueueAttributesCommand,
   GetQueueUrlCommand,
   SendMessageBatchCommand,
   type SendMessageBatchRequestEntry,
@@ -15,42 +16,58 @@ export interface NewObject {
   readonly size: number;
 }
 
-export type TellCrawler = ReturnType<typeof createCrawlQueue>;
+export type CrawlQueue = ReturnType<typeof createCrawlQueue>;
 
 /** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html */
 const messagesPerCall = 10;
 
-/**
- * Puts a notification for each object into a crawler's queue, as S3 would. Twice does no harm. Throws SluiceError when the
- * queue keeps refusing one.
- */
 export function createCrawlQueue(
   client: SQSClient = new SQSClient({ maxAttempts: 6 }),
   patience: Patience = {},
 ) {
-  return async (queueArn: string, bucket: string, objects: readonly NewObject[]): Promise<void> => {
-    const [, , , region = '', , QueueName = ''] = queueArn.split(':');
-    const { QueueUrl } = await client.send(new GetQueueUrlCommand({ QueueName }));
-    const chunks = Array.from({ length: Math.ceil(objects.length / messagesPerCall) }, (_, i) =>
-      objects.slice(i * messagesPerCall, (i + 1) * messagesPerCall),
-    );
-    await parallel(chunks, 8, async (chunk) => {
-      let waiting: SendMessageBatchRequestEntry[] = chunk.map((object, i) => ({
-        Id: String(i),
-        MessageBody: JSON.stringify({ Records: [notificationOf(region, bucket, object)] }),
-      }));
-      const send = async () => {
-        const { Failed = [] } = await client.send(
-          new SendMessageBatchCommand({ QueueUrl, Entries: waiting }),
-        );
-        const refused = new Set(Failed.map((f) => f.Id));
-        waiting = waiting.filter((entry) => refused.has(entry.Id));
-        const [first] = Failed;
-        if (first)
-          throw new MessagesRefused(`the queue ${QueueName} took no message: ${first.Code} ${first.Message}`);
-      };
-      await again(send, (error) => error instanceof MessagesRefused, patience);
-    });
+  const urlOf = async (queueArn: string): Promise<string | undefined> =>
+    (await client.send(new GetQueueUrlCommand({ QueueName: queueArn.split(':').at(-1) }))).QueueUrl;
+
+  return {
+    /**
+     * Puts a notification for each object into a crawler's queue, as S3 would. Twice does no harm. Throws SluiceError when
+     * the queue keeps refusing one.
+     */
+    async tell(queueArn: string, bucket: string, objects: readonly NewObject[]): Promise<void> {
+      const region = queueArn.split(':')[3] ?? '';
+      const QueueUrl = await urlOf(queueArn);
+      const chunks = Array.from({ length: Math.ceil(objects.length / messagesPerCall) }, (_, i) =>
+        objects.slice(i * messagesPerCall, (i + 1) * messagesPerCall),
+      );
+      await parallel(chunks, 8, async (chunk) => {
+        let waiting: SendMessageBatchRequestEntry[] = chunk.map((object, i) => ({
+          Id: String(i),
+          MessageBody: JSON.stringify({ Records: [notificationOf(region, bucket, object)] }),
+        }));
+        const send = async () => {
+          const { Failed = [] } = await client.send(
+            new SendMessageBatchCommand({ QueueUrl, Entries: waiting }),
+          );
+          const refused = new Set(Failed.map((f) => f.Id));
+          waiting = waiting.filter((entry) => refused.has(entry.Id));
+          const [first] = Failed;
+          if (first)
+            throw new MessagesRefused(
+              `the queue ${queueArn} took no message: ${first.Code} ${first.Message}`,
+            );
+        };
+        await again(send, (error) => error instanceof MessagesRefused, patience);
+      });
+    },
+
+    /** Whether the crawler has read all that it was told, as far as SQS knows. */
+    async isRead(queueArn: string): Promise<boolean> {
+      const counts = ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'] as const;
+      const { Attributes } = await client.send(
+        new GetQueueAttributesCommand({ QueueUrl: await urlOf(queueArn), AttributeNames: [...counts] }),
+      );
+      return counts.every((name) => Attributes?.[name] === '0');
+    },
   };
 }
 

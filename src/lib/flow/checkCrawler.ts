@@ -4,7 +4,7 @@
  */
 import type { z } from 'zod';
 import type { CatalogTable } from '../aws/catalog.ts';
-import type { TellCrawler } from '../aws/crawlQueue.ts';
+import type { CrawlQueue } from '../aws/crawlQueue.ts';
 import { address, type Store } from '../aws/store.ts';
 import type { StructType } from '../catalog/hiveType.ts';
 import { type MissingField, recordType, requireReadable } from '../catalog/rawSchema.ts';
@@ -28,7 +28,7 @@ interface ProfileDeps {
 }
 
 export interface CrawlerDeps extends ProfileDeps, Pick<Deps, 'catalog'> {
-  readonly tellCrawler: TellCrawler;
+  readonly crawlQueue: CrawlQueue;
 }
 
 /** The crawler of a dataset: infra/plugins/crawlers.ts makes it. */
@@ -86,7 +86,7 @@ export async function checkCrawler(
     const { state, queue } = await catalog.crawlerState(crawler);
     // Somebody else's crawl may have begun before our files came: look again when it is over, then start our own.
     if (state !== 'READY') return { status: 'crawling', crawlStarted, engine };
-    if (queue !== undefined) await deps.tellCrawler(queue, config.rawBucket, profile.files);
+    if (queue !== undefined) await deps.crawlQueue.tell(queue, config.rawBucket, profile.files);
     crawlStarted = await catalog.startCrawler(crawler);
   }
   const ended = await waitForCrawl();
@@ -101,7 +101,10 @@ export async function checkCrawler(
   // A batch that is refused may be retried after the Catalog or Glue was mended: nothing is noted against it.
   requireReadable(contract, found);
   const left = missing(found) ?? [];
-  if (left.length > 0)
+  // A crawl that has not read the objects of the batch says nothing about their fields.
+  const isTold =
+    ended.queue === undefined || left.length === 0 || (await deps.crawlQueue.isRead(ended.queue));
+  if (left.length > 0 && isTold)
     await store.writeText(unlearnedAt(config, contract.dataset), unlearned.with(left, now));
   return isDone(crawlStarted);
 }

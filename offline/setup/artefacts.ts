@@ -1,0 +1,11 @@
+/**
+ * Files from Maven, and the SHA-256 of each. A new one is fetched with `mvn dependency:copy`, compared with the checksum
+ * that its project publishes, and its digest is entered here.
+ */
+export const artefacts: Readonly<Record<string, string>> = {
+  'org.apache.hadoop:hadoop-aws:3.3.4': '53f9ae03c681a30a50aa17524bd9790ab596b28481858e54efd989a826ed3a4a',
+  'com.amazonaws:aws-java-sdk-bundle:1.12.262':
+    '873fe7cf495126619997bec21c44de5d992544aea7e632fdc77adb1a0915bae5',
+  'io.trino:trino-server-core:476:tar.gz': '0f388f9967c177ae70a47c099082fc95387f0c3cb96d8000d1d41fc3a5223158',
+  'io.trino:trino-hive:476:zip': '611bacdb07d9f3cf7b9d47f97ecc76fa2e7ff8bfe8a9728c3d06adc1bfb8662e',
+};

@@ -1,0 +1,27 @@
+/**
+ * `npm run lock`: writes the lists of Python packages (`*.txt`) from what is asked for (`*.in`): every package that these need,
+ * with the hashes of all its files, for Linux and macOS, x86-64 and arm64. Review the lists as a diff.
+ */
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { ensureUv } from '../offline/setup/environments.ts';
+
+const root = resolve(import.meta.dirname, '..');
+const uv = await ensureUv((message) => console.log(`  ${message}`));
+for (const folder of ['offline/setup', 'bench'])
+  for (const name of readdirSync(join(root, folder)).filter((file) => file.endsWith('.in'))) {
+    const options = [
+      '--universal',
+      '--python-version=3.11',
+      '--generate-hashes',
+      '--no-annotate',
+      '--no-header',
+    ];
+    const out = name.replace(/\.in$/, '.txt');
+    execFileSync(uv, ['pip', 'compile', '--quiet', ...options, name, '--output-file', out], {
+      cwd: join(root, folder),
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    console.log(`wrote ${folder}/${out}`);
+  }
