@@ -21,7 +21,12 @@ export default {
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
     { ...base, displayName: 'static', testMatch: ['<rootDir>/test/static/**/*.test.ts'] },
     { ...base, displayName: 'differential', testMatch: ['<rootDir>/test/differential/**/*.test.ts'] },
-    { ...base, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
+    {
+      ...base,
+      displayName: 'e2e',
+      testMatch: ['<rootDir>/test/e2e/**/*.test.ts'],
+      setupFilesAfterEnv: ['<rootDir>/test/support/nothingToSweep.ts'],
+    },
     // Not part of npm test: npm run test:load, npm run soak.
     { ...base, displayName: 'long', testMatch: ['<rootDir>/test/long/**/*.test.ts'] },
   ],

@@ -20,9 +20,6 @@ import threading
 import time
 import urllib.parse
 
-# Not for the functions, which get this process's environment.
-SECRET = os.environ.pop("SLUICE_GATEWAY_SECRET").encode()
-
 import executions
 from ministack import app as ministack_app
 from ministack.core import lambda_runtime
@@ -42,12 +39,14 @@ def mend(what: str, old: str, new: str) -> str:
 
 def answer_gateway_only() -> None:
     answer = ministack_app.app
+    # Not for the functions, which get this process's environment.
+    secret = os.environ.pop("SLUICE_GATEWAY_SECRET").encode()
 
     async def guarded(scope, receive, send):
         if scope["type"] == "lifespan":
             return await answer(scope, receive, send)
         given = dict(scope["headers"]).get(b"x-sluice-secret", b"")
-        if scope["type"] == "http" and hmac.compare_digest(given, SECRET):
+        if scope["type"] == "http" and hmac.compare_digest(given, secret):
             return await answer(scope, receive, send)
         if scope["type"] == "websocket":
             await receive()
@@ -171,12 +170,13 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-end_with_parent()
-answer_gateway_only()
-name_lambda_errors()
-end_logs_with_their_invocation()
-keep_concurrency_limits()
-name_queues_by_gateway()
-name_versions()
-executions.mend()
-ministack_app.main()
+if __name__ == "__main__":
+    end_with_parent()
+    answer_gateway_only()
+    name_lambda_errors()
+    end_logs_with_their_invocation()
+    keep_concurrency_limits()
+    name_queues_by_gateway()
+    name_versions()
+    executions.mend()
+    ministack_app.main()

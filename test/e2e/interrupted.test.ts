@@ -3,13 +3,11 @@ import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { expect, test } from '@jest/globals';
 import type { Fault } from '../../offline/faults.ts';
-import { sweep } from '../../src/lib/flow/sweep.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import {
   abortExecutions,
   dataset,
   denied,
-  deps,
   executionsThat,
   expectWhole,
   killLambda,
@@ -24,6 +22,7 @@ import {
   untilSettled,
 } from '../support/faults.ts';
 import { drop, put, quarantinedFrom, stage } from '../support/stage.ts';
+import { sweepNow, takeFinds } from '../support/sweeps.ts';
 
 /** Holds a call, does harm while it hangs, and lets it go. */
 const whileHeld = (harm: () => Promise<void> | void) => async () => {
@@ -82,7 +81,7 @@ test('a lease is stolen from a live execution that then publishes: it takes back
     await untilNothingRuns();
     await stage.ledger.releaseLease(dataset, thief ?? 0);
     // Nobody works on the batch: the sweep gives its files back, and starts anew.
-    expect(await sweep(deps, dataset)).toMatchObject({ batchesRecovered: 1, started: true });
+    expect(await swept()).toMatchObject({ batchesRecovered: 1, started: true });
   };
   await survive([publishHeld], steal);
 }, 150_000);
@@ -107,7 +106,7 @@ test('an object that no event told of is found by the sweep', async () => {
   await put(key, text);
   await untilHit(8);
   await setFaults();
-  expect(await sweep(deps, dataset, { isListingDue: true })).toMatchObject({ filesFound: 1, started: true });
+  expect(await swept()).toMatchObject({ filesFound: 1, started: true });
   await untilSettled(dataset, [key]);
   await expectWhole(dataset, { ids, bad: { [key]: 1 } });
 }, 150_000);
@@ -116,7 +115,7 @@ test('an execution that is gone without a trace gives its lease back to the swee
   const { key, ids, text } = someFile();
   await leaveLease();
   await put(key, text);
-  expect(await sweep(deps, dataset)).toMatchObject({ leaseRecovered: true });
+  expect(await swept()).toMatchObject({ leaseRecovered: true });
   await untilSettled(dataset, [key]);
   await expectWhole(dataset, { ids, bad: { [key]: 1 } });
 }, 150_000);
@@ -174,6 +173,13 @@ test('a poison file among a hundred good ones stands alone in the end, as failed
   ]);
   await expectWhole(dataset, { ids: good.flatMap((f) => f.ids), bad: {} });
 }, 240_000);
+
+/** What the sweep does for the dataset, as a test expects it. */
+async function swept() {
+  const all = await sweepNow();
+  await takeFinds();
+  return all.find((s) => s.dataset === dataset);
+}
 
 async function untilNothingRuns(): Promise<void> {
   await waitFor(

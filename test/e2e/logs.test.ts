@@ -1,10 +1,13 @@
 /** Runs behind the others: logs are read by more people than the data is. */
+import { execFileSync } from 'node:child_process';
+import { resolve } from 'node:path';
 import {
   type FilteredLogEvent,
   FilterLogEventsCommand,
   paginateDescribeLogGroups,
 } from '@aws-sdk/client-cloudwatch-logs';
 import { expect, test } from '@jest/globals';
+import { ensureMinistack } from '../../offline/setup/environments.ts';
 import { drop, post, stage } from '../support/stage.ts';
 
 const marks = {
@@ -81,6 +84,40 @@ test('every log line stands with the invocation that wrote it, the last one too'
   expect(of.length).toBeGreaterThan(10);
   expect(of.filter(({ id, own }) => id !== own)).toEqual([]);
   expect(of.filter(({ line }) => line.includes('step done')).length).toBeGreaterThan(5);
+});
+
+/** A worker whose lines come 30 ms apart, as on a busy machine; the last one has no line end. */
+const slowWorker = `
+import queue, threading, time
+import emulator
+from ministack.core import lambda_runtime
+
+emulator.end_logs_with_their_invocation()
+worker = lambda_runtime.Worker.__new__(lambda_runtime.Worker)
+worker.config = {"Runtime": "nodejs24.x"}
+worker._stderr_queue = queue.Queue()
+
+def write():
+    for line in ["first", "second", "third" + emulator.END_OF_LOGS, "of the next one"]:
+        time.sleep(0.03)
+        worker._stderr_queue.put(line)
+
+worker._stderr_thread = threading.Thread(target=write)
+worker._stderr_thread.start()
+print(worker._drain_stderr_bounded().split("\\n"))
+worker._stderr_thread.join()
+# Killed before it could end.
+print(worker._drain_stderr_bounded().split("\\n"))
+`;
+
+test('log lines that come late still belong to their invocation, and end with a worker that is killed', async () => {
+  const python = await ensureMinistack(() => {});
+  const cwd = resolve(import.meta.dirname, '../../offline');
+  const said = execFileSync(python, ['-c', slowWorker], {
+    cwd,
+    env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
+  });
+  expect(said.toString().trim().split('\n')).toEqual(["['first', 'second', 'third']", "['of the next one']"]);
 });
 
 const logLines = async (): Promise<string[]> => (await logEvents()).map((event) => event.message ?? '');

@@ -11,6 +11,7 @@ import type { FileRecord } from '../../src/lib/ledger/records.ts';
 import { depsOf } from '../../src/stage/connect.ts';
 import { abortExecutions, expectWhole, killLambda, setFaults, untilSettled } from '../support/faults.ts';
 import { athena, post, put, stage } from '../support/stage.ts';
+import { sweepGarbage } from '../support/sweeps.ts';
 
 const minutes = Number(process.env.SLUICE_SOAK_MINUTES ?? 20);
 const seed = Number(process.env.SLUICE_SOAK_SEED ?? Date.now() % 1_000_000);
@@ -118,14 +119,16 @@ test(
       }
       const keys = dropped.map((d) => d.key);
       const versions = dropped.map((d) => d.version);
-      let settled = await untilSettled(dataset, keys, versions);
+      let settled = await untilSettled(dataset, keys, versions, { sweeping: true });
       await setFaults();
       const isOpen = (f: FileRecord) => f.state !== 'published' && f.state !== 'replaced';
       if (settled.some(isOpen)) {
         await retry(deps, dataset, {});
-        settled = await untilSettled(dataset, keys, versions);
+        settled = await untilSettled(dataset, keys, versions, { sweeping: true });
       }
       expect(settled.filter(isOpen)).toEqual([]);
+      // What stalled calls have done late.
+      if (faults.some(({ mode }) => mode === 'stall')) await sweepGarbage(dataset);
       await expectWhole(dataset, {
         ids: dropped.flatMap((d) => d.ids),
         bad: Object.fromEntries(dropped.filter((d) => d.bad > 0).map((d) => [d.key, d.bad])),

@@ -3,12 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { ListExecutionsCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { afterEach, beforeAll, expect } from '@jest/globals';
 import { type Fault, faultsPath } from '../../offline/faults.ts';
-import { createExecutionStatus } from '../../src/lib/aws/events.ts';
-import { sweep } from '../../src/lib/flow/sweep.ts';
 import type { FileRecord } from '../../src/lib/ledger/records.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
-import { depsOf } from '../../src/stage/connect.ts';
-import { athena, drop, post, put, stage } from './stage.ts';
+import { athena, drop, post, publishedFrom, put, stage } from './stage.ts';
+import { expectNothingToSweep, sweepGarbage, sweepNow, takeFinds } from './sweeps.ts';
 
 const address = `${stage.endpoint}${faultsPath}`;
 
@@ -68,24 +66,22 @@ export async function abortExecutions(): Promise<void> {
     await stage.sfn.send(new StopExecutionCommand({ executionArn, error: 'Aborted', cause: 'a test' }));
 }
 
-/** What the flow's functions take. */
-export const deps = { ...depsOf(stage), executionStatus: createExecutionStatus(stage.sfn) };
-
 /**
- * Waits until every file of these keys, these versions among them, is in a last state and nobody holds the lease. The scheduled sweep is called
- * here, every some seconds instead of minutes.
+ * Waits until every file of these keys, these versions among them, is in a last state and nobody holds the lease. `sweeping`: what
+ * a test does to a stage is only mended by the sweep, which is called every some seconds instead of minutes.
  */
 export async function untilSettled(
   dataset: string,
   keys: readonly string[],
   versions: readonly string[] = [],
+  { sweeping = false }: { sweeping?: boolean } = {},
 ): Promise<FileRecord[]> {
   const last = ['published', 'rejected', 'held', 'failed', 'replaced'];
   let swept = Date.now();
   const look = async () => {
-    if (Date.now() > swept + 4000) {
+    if (sweeping && Date.now() > swept + 4000) {
       // It may be hit by a fault too, and comes again.
-      await sweep(deps, dataset).catch(() => {});
+      await sweepNow().catch(() => {});
       swept = Date.now();
     }
     const [files, lease] = await Promise.all([stage.ledger.files(dataset), stage.ledger.lease(dataset)]);
@@ -100,8 +96,12 @@ export async function untilSettled(
       found.files.every((f) => last.includes(f.state)),
     120_000,
   );
-  if (!isFree || files.some((f) => !last.includes(f.state)))
-    throw new Error(`not settled: lease ${isFree ? 'free' : 'held'}, ${JSON.stringify(files)}`);
+  if (!isFree || files.some((f) => !last.includes(f.state))) {
+    const found = await sweepNow().catch(String);
+    throw new Error(
+      `not settled: lease ${isFree ? 'free' : 'held'}, ${JSON.stringify(files)}; a sweep then did ${JSON.stringify(found)}`,
+    );
+  }
   return files;
 }
 
@@ -153,27 +153,52 @@ export function someFile() {
   return { key, ids, text: `${ids.map((id) => post(id)).join('\n')}\n{"id":` };
 }
 
-/** For tests of a file: they begin on a stage that has published, and none leaves faults to the next. */
+/** For tests of a file: they begin on a stage that has published, and none leaves faults or anything to sweep to the next. */
 export function onWarmStage(): void {
   beforeAll(async () => {
     const { key, text } = someFile();
     await drop(dataset, { [key]: text });
   }, 60_000);
-  afterEach(() => setFaults());
+  afterEach(async () => {
+    await setFaults();
+    await expectNothingToSweep();
+  }, 60_000);
 }
 
-/** Drops a file under faults, lets `during` do its harm, and looks at what is left. */
-export async function survive(faults: readonly Fault[], during?: () => Promise<void>) {
+/**
+ * Drops a file under faults, lets `during` do its harm, and looks at what is left. `isSweepNeeded`: nothing but the sweep mends it.
+ */
+export async function survive(
+  faults: readonly Fault[],
+  during?: () => Promise<void>,
+  { isSweepNeeded = false }: { isSweepNeeded?: boolean } = {},
+) {
   const { key, ids, text } = someFile();
   await setFaults(faults);
   await put(key, text);
   await during?.();
-  const [file] = await untilSettled(dataset, [key]);
+  const [file] = await untilSettled(dataset, [key], [], { sweeping: isSweepNeeded });
   // A fault that hit nothing would prove nothing.
   if (during === undefined) await untilHit();
   await setFaults();
   expect(file?.state).toBe('published');
+  // What a stalled call has done late.
+  if (faults.some(({ mode }) => mode === 'stall')) await sweepGarbage(dataset);
   await expectWhole(dataset, { ids, bad: { [key]: 1 } });
+  const { ledger, table } = await publishedCounts(key);
+  expect(ledger).toBe(table);
+  if (isSweepNeeded) expect(await takeFinds()).not.toEqual([]);
+}
+
+/** How many rows of an object are published, as the ledger and as the table says. */
+async function publishedCounts(key: string): Promise<{ ledger: number; table: number }> {
+  const files = (await stage.ledger.files(dataset)).filter(
+    (f) => f.object === key && f.state === 'published',
+  );
+  return {
+    ledger: files.reduce((sum, f) => sum + (f.counts?.published ?? 0), 0),
+    table: await publishedFrom(dataset, key),
+  };
 }
 
 /** A lease whose execution is not there. */
