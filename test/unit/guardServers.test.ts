@@ -1,17 +1,21 @@
+import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { guardServers } from '../../offline/guardServers.ts';
 
 const http = createRequire(import.meta.url)('node:http') as typeof import('node:http');
 const original = http.createServer;
+let server: Server;
 beforeAll(() => guardServers());
 afterAll(() => {
   http.createServer = original;
+  server.close();
+  server.closeAllConnections();
 });
 
 test('a server that other code makes, as serverless-offline does, answers programs and no web page', async () => {
   const ran: string[] = [];
-  const server = http.createServer();
+  server = http.createServer();
   server.on('request', (request, response) => {
     ran.push(String(request.url));
     response.end('ran');
@@ -33,6 +37,4 @@ test('a server that other code makes, as serverless-offline does, answers progra
   expect(await status('/rebound', { host: 'evil.example' })).toBe(403);
   expect(await status('/program', { 'content-type': 'application/json' })).toBe(200);
   expect(ran).toEqual(['/program']);
-  server.close();
-  server.closeAllConnections();
 });
