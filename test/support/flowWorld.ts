@@ -400,6 +400,7 @@ async function transform(
       record: null,
       files: manifest.files.map((file, i) => ({
         ...file,
+        unpacked: file.size,
         layout: 'lines',
         fault: faults[i]?.fault,
         compression: null,
