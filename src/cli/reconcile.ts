@@ -7,29 +7,44 @@ import { readOptions } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- reconcile [--dataset NAME] [options]
 
-Compares the partitions of the Data Catalog with the objects in S3, registers those that are missing and drops those
-whose objects are gone. It also runs by itself, once a day.
+Compares the objects of a table with the ledger, and the partitions of the Data Catalog with the objects. Objects that the ledger does not
+count are removed, missing partitions registered, empty ones dropped. It also runs by itself, once a day. Exit status 1 when objects
+are missing: their rows are lost until their files are replayed.
 
   --dataset NAME
+  --remove-unknown  also removes objects of batches that the ledger does not know
 ${stageHelp}
 
 Example:
   npm run sluice -- reconcile --dataset tweets`;
 
 export async function run(args: string[]): Promise<number> {
-  const { values } = readOptions(args, { ...stageOptions, dataset: { type: 'string' } });
+  const { values } = readOptions(args, {
+    ...stageOptions,
+    dataset: { type: 'string' },
+    'remove-unknown': { type: 'boolean', default: false },
+  });
   const { deps } = await connect(values);
   const results = [];
   for (const dataset of datasetsOf(deps, values.dataset)) {
-    const result = await reconcile(deps, dataset);
+    const result = await reconcile(deps, dataset, { removesUnknown: values['remove-unknown'] });
     if (result) results.push({ dataset, ...result });
   }
   if (values.json) printJson(results, 2);
   else
     printTable(
       print,
-      ['dataset', 'table', 'partitions', 'added', 'dropped'],
-      results.map((r) => [r.dataset, r.table, r.partitions, r.added, r.dropped]),
+      ['dataset', 'table', 'partitions', 'added', 'dropped', 'removed', 'unknown', 'missing'],
+      results.map((r) => [
+        r.dataset,
+        r.table,
+        r.partitions,
+        r.added,
+        r.dropped,
+        r.removed,
+        r.unknown,
+        r.missing.length,
+      ]),
     );
-  return 0;
+  return results.some((r) => r.missing.length > 0) ? 1 : 0;
 }

@@ -79,6 +79,9 @@ export class KeysUnread extends SluiceError {}
 /** Files would lose most of their published rows without anything in their place: a person decides. */
 export class ReplacementDoubtful extends SluiceError {}
 
+/** An attempt of an earlier execution was left open. FailBatch ends it before anything new is claimed. */
+export class BatchOpen extends SluiceError {}
+
 /** Somebody else has decided or changed the same files at the same time. */
 export class AlreadyDecided extends SluiceError {}
 

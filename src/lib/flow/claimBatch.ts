@@ -1,6 +1,7 @@
 /** Takes the files that wait for a dataset into one batch. */
 import type { z } from 'zod';
 import { contractText } from '../contract/built.ts';
+import { BatchOpen } from '../errors.ts';
 import type { Queued } from '../ledger/files.ts';
 import type { FileRecord, ObjectRecord } from '../ledger/records.ts';
 import { parallel } from '../parallel.ts';
@@ -13,7 +14,7 @@ export type ClaimDeps = Pick<Deps, 'config' | 'contracts' | 'store' | 'ledger'> 
 
 /**
  * Claims the next batch. Without files, it releases the lease. A file that cannot be part of a batch is moved out of the way,
- * so that it keeps no other waiting. Throws LeaseLost.
+ * so that it keeps no other waiting. Throws LeaseLost, and BatchOpen while an earlier attempt is neither finished nor taken back.
  */
 export async function claimBatch(
   deps: ClaimDeps,
@@ -21,6 +22,11 @@ export async function claimBatch(
 ): Promise<z.output<typeof claimOutput>> {
   const { config, store, ledger } = deps;
   const lease = await ledger.requireLease(dataset, fence);
+  const open = (await ledger.openBatches(dataset)).filter((o) => o.batch !== lease.batch);
+  if (open.length > 0)
+    throw new BatchOpen(
+      `${dataset}: the batch ${open[0]?.batch} was left open by an earlier execution; it is ended first, and the files that wait are claimed after it`,
+    );
   // A claim that was interrupted is continued with its own files.
   const manifest =
     lease.batch === undefined

@@ -1,8 +1,9 @@
 /** The bad end of a batch: its files take a state that a person can act on, or are tried again. */
 import * as z from 'zod';
+import { ObjectMissing } from '../errors.ts';
 import { isJsonObject, tryParseJson } from '../json.ts';
 import type { ReturnedFile } from '../ledger/batches.ts';
-import type { Attempt } from '../ledger/records.ts';
+import type { Attempt, RawFile } from '../ledger/records.ts';
 import { batchId, places, readManifest, replayOf } from './batch.ts';
 import { type Announce, finishBatch } from './complete.ts';
 import type { Deps } from './deps.ts';
@@ -74,7 +75,7 @@ async function endBatch(
   if (record?.committed !== undefined)
     return finishBatch(deps, { ...attempt, fence: record.committed }, fence, reason);
   await takeBack(deps, dataset, attempt);
-  const { files } = await readManifest(deps, attempt);
+  const files = await filesOf(deps, attempt);
   const records = await ledger.read(dataset, files);
   // An interrupted claim has moved only some of them.
   const claimed = files.filter(
@@ -84,6 +85,20 @@ async function endBatch(
   const { state, returned } = await nextStates(deps, attempt, claimed, doubtful, failure, reason);
   await ledger.giveBack(dataset, fence, attempt, { state, reason }, returned);
   deps.measure(dataset, state === 'held' ? { BatchesHeld: 1 } : { BatchesFailed: 1 });
+}
+
+/** What an attempt was claimed with; where somebody has deleted its manifest, what the ledger says is claimed by it. */
+async function filesOf(
+  deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
+  attempt: { readonly dataset: string } & Attempt,
+): Promise<readonly RawFile[]> {
+  try {
+    return (await readManifest(deps, attempt)).files;
+  } catch (error) {
+    if (!(error instanceof ObjectMissing)) throw error;
+    const all = await deps.ledger.files(attempt.dataset);
+    return all.filter((file) => file.state === 'claimed' && file.batch === attempt.batch);
+  }
 }
 
 /** The next state of each file of a failed batch, and the batch's own. */

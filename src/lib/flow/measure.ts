@@ -26,6 +26,8 @@ export const metricUnits = {
   FilesNotNoted: 'Count',
   /** Objects of a table that the ledger does not count. */
   ObjectsRemoved: 'Count',
+  /** Objects of batches that the ledger does not know. */
+  ObjectsUnknown: 'Count',
   /** Objects that the ledger counts and S3 does not have. */
   ObjectsMissing: 'Count',
 } as const;

@@ -17,8 +17,10 @@ export interface Reconciled {
   readonly partitions: number;
   readonly added: number;
   readonly dropped: number;
-  /** Objects that did not count, and were removed. */
+  /** Objects of attempts that the ledger knows and does not count: they were removed. */
   readonly removed: number;
+  /** Objects of batches that the ledger does not know: of a dataset of another name, or of a ledger that was lost. */
+  readonly unknown: number;
   /** Objects that the ledger counts and S3 does not have: their rows are lost until their files are replayed. */
   readonly missing: readonly string[];
 }
@@ -26,10 +28,14 @@ export interface Reconciled {
 /** An object of an attempt that has only just ended may be the ledger's in the next moment, in milliseconds. */
 const grace = 3_600_000;
 
-/** Null for a dataset that has published nothing. Partitions of other datasets in the same table are left alone. */
+/**
+ * Null for a dataset that has published nothing. Partitions of other datasets in the same table are left alone. Objects of batches
+ * that no ledger knows stay, unless a person wants them removed: they may be all that is left of a renamed dataset.
+ */
 export async function reconcile(
   deps: Pick<Deps, 'config' | 'contracts' | 'store' | 'catalog' | 'ledger' | 'measure'>,
   dataset: string,
+  { removesUnknown = false }: { removesUnknown?: boolean } = {},
 ): Promise<Reconciled | null> {
   const { config, store, catalog, ledger } = deps;
   const contract = contractOf(deps, dataset);
@@ -40,9 +46,15 @@ export async function reconcile(
   const constants = contract.partitionBy.map((p) => ('constant' in p ? p.constant : null));
   const isOwn = (values: readonly string[]) => constants.every((c, i) => c === null || values[i] === c);
   const prefix = `${tableOf(contract)}/`;
-  const judge = judgeOf(deps, dataset);
+  const sharing = [...deps.contracts.values()].filter((c) => tableOf(c) === tableOf(contract));
+  const judge = judgeOf(
+    deps,
+    dataset,
+    sharing.map((c) => c.dataset),
+  );
   const standing = new Map<string, { path: string; values: string[] }>();
   let removed = 0;
+  let unknown = 0;
   for await (const page of store.listPages(config.processedBucket, prefix)) {
     const own = page.flatMap((object) => {
       if (!object.key.endsWith('.parquet')) return [];
@@ -53,11 +65,14 @@ export async function reconcile(
         : [];
     });
     const verdicts = await judge(own);
-    const garbage = own.filter((_, i) => verdicts[i] === 'garbage').map((o) => o.key);
+    const isRemoved = (i: number) =>
+      verdicts[i] === 'garbage' || (removesUnknown && verdicts[i] === 'unknown');
+    const garbage = own.filter((_, i) => isRemoved(i)).map((o) => o.key);
     await store.delete(config.processedBucket, garbage);
     removed += garbage.length;
+    unknown += verdicts.filter((verdict) => verdict === 'unknown').length;
     for (const [i, { path, values }] of own.entries())
-      if (verdicts[i] !== 'garbage' && !standing.has(path)) standing.set(path, { path, values });
+      if (!isRemoved(i) && !standing.has(path)) standing.set(path, { path, values });
   }
   const missing = await judge.missing();
   const wanted = new Map([...standing.values()].map((p) => [JSON.stringify(p.values), p]));
@@ -80,59 +95,78 @@ export async function reconcile(
     return found.length === 0 ? [values] : [];
   });
   await catalog.dropPartitions(table.name, empty.flat());
-  if (removed > 0 || missing.length > 0)
-    deps.measure(dataset, { ObjectsRemoved: removed, ObjectsMissing: missing.length });
+  if (removed > 0 || unknown > 0 || missing.length > 0)
+    deps.measure(dataset, {
+      ObjectsRemoved: removed,
+      ObjectsUnknown: unknown,
+      ObjectsMissing: missing.length,
+    });
   return {
     table: table.name,
     partitions: standing.size,
     added,
     dropped: empty.flat().length,
     removed,
+    unknown,
     missing,
   };
 }
 
+type Verdict = 'counts' | 'open' | 'garbage' | 'unknown';
+
 /**
  * Holds objects against the ledger. An object counts when its attempt is committed and the batch whose rows it holds lists it.
- * One of an attempt that is open, or younger than an hour, may count yet.
+ * One of an attempt that is open, or younger than an hour, may count yet. `sharing`: datasets of the same table.
  */
 function judgeOf(
   deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
   dataset: string,
+  sharing: readonly string[],
 ): {
-  (objects: readonly { key: string; modified: number }[]): Promise<('counts' | 'garbage' | 'open')[]>;
+  (objects: readonly { key: string; modified: number }[]): Promise<Verdict[]>;
   missing(): Promise<string[]>;
 } {
+  const { ledger } = deps;
   const seen = new Set<string>();
-  const committed = new Map<string, number | undefined>();
+  const records = new Map<string, { owner: string; committed: number | undefined } | null>();
   const live = new Map<string, Set<string>>();
-  const known = async (batch: string): Promise<number | undefined> => {
-    if (!committed.has(batch)) committed.set(batch, (await deps.ledger.batch(dataset, batch))?.committed);
-    return committed.get(batch);
+  const recordOf = async (batch: string) => {
+    const known = records.get(batch);
+    if (known !== undefined) return known;
+    for (const owner of sharing) {
+      const record = await ledger.batch(owner, batch);
+      if (record) {
+        const found = { owner, committed: record.committed };
+        records.set(batch, found);
+        return found;
+      }
+    }
+    records.set(batch, null);
+    return null;
   };
-  const listed = async (batch: string): Promise<Set<string>> => {
+  const listed = async (owner: string, batch: string): Promise<Set<string>> => {
     const found = live.get(batch);
     if (found) return found;
-    const objects = new Set((await liveOf(deps, dataset, batch)).objects.map((o) => o.key));
+    const objects = new Set((await liveOf(deps, owner, batch)).objects.map((o) => o.key));
     live.set(batch, objects);
     return objects;
   };
-  const judge = async ({ key, modified }: { key: string; modified: number }) => {
+  const judge = async ({ key, modified }: { key: string; modified: number }): Promise<Verdict> => {
     const name = objectName(key);
-    // Nothing of Sluice's; a person may have put it there.
-    if (name === null) return 'open' as const;
+    // Not of Sluice; a person may have put it there.
+    if (name === null) return 'open';
     seen.add(key);
-    const isCommitted = (await known(name.batch)) === name.fence && (await known(name.rowsOf)) !== undefined;
-    if (isCommitted && (await listed(name.rowsOf)).has(key)) return 'counts' as const;
-    if (modified + grace > Date.now()) return 'open' as const;
-    const open = await deps.ledger.openBatches(dataset);
-    return open.some((o) => o.batch === name.batch && o.fence === name.fence)
-      ? ('open' as const)
-      : ('garbage' as const);
+    const [attempt, rows] = [await recordOf(name.batch), await recordOf(name.rowsOf)];
+    if (attempt === null || rows === null) return modified + grace > Date.now() ? 'open' : 'unknown';
+    const isCommitted = attempt.committed === name.fence && rows.committed !== undefined;
+    if (isCommitted && (await listed(rows.owner, name.rowsOf)).has(key)) return 'counts';
+    if (modified + grace > Date.now()) return 'open';
+    const open = await ledger.openBatches(attempt.owner);
+    return open.some((o) => o.batch === name.batch && o.fence === name.fence) ? 'open' : 'garbage';
   };
   return Object.assign(
     async (objects: readonly { key: string; modified: number }[]) => {
-      const verdicts: ('counts' | 'garbage' | 'open')[] = [];
+      const verdicts: Verdict[] = [];
       for (const chunk of chunksOf(objects, 100)) verdicts.push(...(await parallel(chunk, 16, judge)));
       return verdicts;
     },
@@ -140,15 +174,13 @@ function judgeOf(
       /** What batches list and the listing did not have; read anew, since it may have changed. */
       async missing() {
         const found: string[] = [];
-        for (const { batch, committed: counts } of await deps.ledger.batches(dataset))
-          if (counts !== undefined) await listed(batch);
-        for (const [batch, objects] of live)
-          if ([...objects].some((key) => !seen.has(key))) {
-            const { objects: now } = await liveOf(deps, dataset, batch);
-            for (const { key } of now)
-              if (!seen.has(key) && !(await deps.store.exists({ bucket: deps.config.processedBucket, key })))
-                found.push(key);
-          }
+        for (const { batch, committed } of await ledger.batches(dataset)) {
+          if (committed === undefined) continue;
+          if ([...(await listed(dataset, batch))].every((key) => seen.has(key))) continue;
+          for (const { key } of (await liveOf(deps, dataset, batch)).objects)
+            if (!seen.has(key) && !(await deps.store.exists({ bucket: deps.config.processedBucket, key })))
+              found.push(key);
+        }
         return found;
       },
     },

@@ -103,3 +103,41 @@ test('an attempt keeps the contract that it was claimed with, and the next one h
   // Claimed with two columns; tried again with the contract as it is by then.
   expect(versions.slice(0, 2)).toEqual([2, 1]);
 });
+
+test('nothing is claimed while an earlier attempt is neither finished nor taken back', async () => {
+  world.put('feed/a', ['1@06', '2@06']);
+  // CompleteBatch, FailBatch and recover die; the lease is lost with them.
+  world.aws.plan = (call) =>
+    /^(completeBatch|failBatch|recover)/.test(call.actor) && call.operation === 'TransactWriteItems'
+      ? { mode: 'fail', error: 'AccessDenied' }
+      : undefined;
+  await world.deliver();
+  await world.executeAll();
+  const { ledger } = world.deps('test');
+  await ledger.releaseLease(dataset, (await ledger.lease(dataset))?.fence ?? 0);
+  world.aws.plan = undefined;
+  world.ended = [];
+  // A correction of what is committed, and not marked yet.
+  world.put('feed/a', ['1@07', '2@07']);
+  await world.settle();
+  expect(
+    world
+      .rows()
+      .map((r) => `${r.id}@${r.day}`)
+      .sort(),
+  ).toEqual(['1@07', '2@07']);
+});
+
+test('an attempt whose manifest somebody has deleted returns its files all the same', async () => {
+  world.put('feed/a', ['1@06']);
+  world.aws.plan = (call) => {
+    if (!call.actor.startsWith('transform')) return undefined;
+    for (const key of world.aws.s3.keys('work', 'manifests/'))
+      if (key.endsWith('manifest.json'))
+        world.aws.s3.expire('work', key, world.aws.s3.versions('work', key)[0]?.id ?? '');
+    world.aws.plan = undefined;
+    return { mode: 'fail', error: 'AccessDenied' };
+  };
+  await world.settle();
+  expect(world.rows()).toHaveLength(1);
+});

@@ -59,13 +59,14 @@ test('many partitions are compared in pages, and changed in as few calls as Glue
     added: partitions / 50,
     dropped: partitions / 100,
     removed: 0,
+    unknown: 0,
     missing: [],
   });
   expect(world.aws.calls('glue.GetPartitions') - before).toBeLessThanOrEqual(partitions / 1000 + 1);
   expect(await compare()).toMatchObject({ added: 0, dropped: 0 });
 });
 
-test('an object that no commit counts is removed after an hour; what is not of Sluice stays', async () => {
+test('an object that no commit counts is removed after an hour; what is not of Sluice, or of an unknown batch, stays', async () => {
   world.put('feed/a', ['1@06']);
   await world.settle();
   const [own = ''] = world.aws.s3.keys('processed');
@@ -80,7 +81,10 @@ test('an object that no commit counts is removed after an hour; what is not of S
     await s3.send(new PutObjectCommand({ Bucket: 'processed', Key, Body: '[]' }));
   expect(await compare()).toMatchObject({ removed: 0 });
   world.aws.clock.advance(2 * 3_600_000);
-  expect(await compare()).toMatchObject({ removed: 3, missing: [] });
+  expect(await compare()).toMatchObject({ removed: 2, unknown: 1, missing: [] });
+  expect(world.aws.s3.keys('processed')).toEqual([own, strays[0], `${folder}by-hand.parquet`].sort());
+  const asked = await world.call('reconcile', (deps) => reconcile(deps, dataset, { removesUnknown: true }));
+  expect(asked).toMatchObject({ removed: 1, unknown: 1 });
   expect(world.aws.s3.keys('processed')).toEqual([own, `${folder}by-hand.parquet`].sort());
 });
 
