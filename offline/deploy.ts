@@ -80,7 +80,9 @@ function filesBelow(path: string): string[] {
 }
 
 async function keepNewest(folder: string, count: number): Promise<void> {
+  // A name with a point is a draft: somebody is at work on it.
   const byAge = readdirSync(folder)
+    .filter((name) => !name.includes('.'))
     .map((name) => ({ path: join(folder, name), time: statSync(join(folder, name)).mtimeMs }))
     .sort((a, b) => b.time - a.time);
   for (const { path } of byAge.slice(count)) await rm(path, { recursive: true, force: true });

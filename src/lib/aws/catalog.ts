@@ -344,7 +344,8 @@ const withColumns = (
 ): TableInput => ({
   Name,
   Description,
-  Owner,
+  // Glue gives '' for a table without an owner, and takes none.
+  ...(Owner ? { Owner } : {}),
   LastAccessTime,
   LastAnalyzedTime,
   Retention,

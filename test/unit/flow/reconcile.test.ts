@@ -101,17 +101,20 @@ test('objects that somebody has deleted are told of, also when nothing of their 
 
 test('reconcile removes nothing of an attempt that is open, however old', async () => {
   world.put('feed/a', ['1@06']);
-  // Publish stands still before its commit.
-  world.aws.wire.turn = (actor, operation) =>
-    actor.name.startsWith('publish') && operation.name === 'TransactWriteItems'
-      ? new Promise(() => {})
-      : Promise.resolve();
-  world.put('feed/0', ['0@06']);
+  // Publish dies before its commit, and FailBatch in its first call.
+  world.aws.plan = (call) =>
+    call.actor.startsWith('failBatch') ||
+    (call.actor.startsWith('publish') && call.operation === 'TransactWriteItems')
+      ? { mode: 'hang' }
+      : undefined;
   await world.deliver();
-  const running = [...world.aws.sfn.executions.keys()][0] ?? '';
-  void world.execute(running);
-  while (world.aws.s3.keys('processed').length < 1) await new Promise((done) => setImmediate(done));
+  await world.executeAll();
+  world.aws.plan = undefined;
+  expect(world.aws.s3.keys('processed')).toHaveLength(1);
   world.aws.clock.advance(5 * 3_600_000);
+  // What was published before is compared with the ledger.
+  const { ledger } = world.deps('test');
+  expect(await ledger.openBatches(dataset)).toHaveLength(1);
   await compare();
   expect(world.aws.s3.keys('processed')).toHaveLength(1);
 });
