@@ -18,6 +18,7 @@ const sources = [
   'package-lock.json',
   'tsconfig.json',
   'src',
+  'glue',
   'infra',
   'statemachines',
   'datasets',

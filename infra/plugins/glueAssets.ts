@@ -1,19 +1,20 @@
-/** Serverless plugin: uploads what the Glue job runs from - the script, and the wheel of DuckDB. */
+/** Serverless plugin: puts what the Glue job runs from - its script, and the wheel of DuckDB - where the template names it, before the stack is updated. */
 import { execFile } from 'node:child_process';
-import { access, mkdir, readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { PutObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { PutObjectCommand, S3Client, type S3ClientConfig, S3ServiceException } from '@aws-sdk/client-s3';
 import { requireDigest } from '../digest.ts';
 
 interface Serverless {
   readonly serviceDir: string;
-  readonly service: { readonly custom: { readonly names: { readonly work: string } } };
+  readonly service: { readonly provider: { readonly compiledCloudFormationTemplate: unknown } };
+  readonly classes: { readonly Error: new (message: string) => Error };
   getProvider(name: 'aws'): {
     getStage(): string;
-    getRegion(): string;
-    getAccountId(): Promise<string>;
+    getServerlessDeploymentBucketName(): Promise<string>;
     getAwsSdkV3Config(): Promise<S3ClientConfig>;
   };
 }
@@ -22,42 +23,70 @@ interface Tools {
   readonly log: { success(message: string): void };
 }
 
-const wheel = createRequire(import.meta.url)('../duckdbWheel.cjs') as {
-  name: string;
-  version: string;
-  sha256: string;
+const require = createRequire(import.meta.url);
+const wheel = require('../duckdbWheel.cjs') as { name: string; version: string; sha256: string };
+const assets = require('../glueFiles.cjs') as {
+  folder: string;
+  files: readonly string[];
+  place: string;
+  script: string;
+  wheel: string;
 };
 
 export default class GlueAssets {
   readonly hooks: Readonly<Record<string, () => Promise<void>>>;
 
   constructor(serverless: Serverless, _options: unknown, { log }: Tools) {
+    const packaged = resolve(serverless.serviceDir, '.serverless');
     this.hooks = {
-      'after:deploy:deploy': async () => {
+      // A package that is deployed later has the files that its template was made for.
+      'after:package:createDeploymentArtifacts': async () => {
+        await rm(join(packaged, 'glue'), { recursive: true, force: true });
+        for (const name of assets.files) {
+          const target = join(packaged, assets.place, name);
+          await mkdir(dirname(target), { recursive: true });
+          await cp(join(assets.folder, name), target);
+        }
+      },
+      'after:aws:package:finalize:mergeCustomProviderResources': async () => {
+        const template = JSON.stringify(serverless.service.provider.compiledCloudFormationTemplate);
+        if (!template.includes(assets.script))
+          throw new serverless.classes.Error(
+            'a file below glue/ was changed while it was packaged; run it again',
+          );
+      },
+      // The bucket is there, and the stack is still the old one: no job can start without its files.
+      'before:aws:deploy:deploy:uploadArtifacts': async () => {
         const provider = serverless.getProvider('aws');
         const s3 = new S3Client({ ...(await provider.getAwsSdkV3Config()), forcePathStyle: true });
-        const { work } = serverless.service.custom.names;
-        const Bucket = work
-          .replace(/\$\{AWS::AccountId\}/, await provider.getAccountId())
-          .replace(/\$\{AWS::Region\}/, provider.getRegion());
-        const upload = async (key: string, path: string) => {
-          await s3.send(new PutObjectCommand({ Bucket, Key: `scripts/${key}`, Body: await readFile(path) }));
-          log.success(`uploaded s3://${Bucket}/scripts/${key}`);
+        const Bucket = await provider.getServerlessDeploymentBucketName();
+        const upload = async (Key: string, path: string) => {
+          await putOnce(s3, Bucket, Key, await readFile(path));
+          log.success(`the Glue job's s3://${Bucket}/${Key} is there`);
         };
-        await upload('job.py', resolve(serverless.serviceDir, 'glue/job.py'));
+        const found = await readdir(join(packaged, 'glue'), { recursive: true });
+        for (const name of found.filter((file) => file.endsWith('.py')))
+          await upload(`glue/${name}`, join(packaged, 'glue', name));
         // The local Spark has DuckDB in its own environment.
-        if (provider.getStage() !== 'local')
-          await upload(wheel.name, await downloadWheel(resolve(serverless.serviceDir, '.serverless')));
+        if (provider.getStage() !== 'local') await upload(assets.wheel, await downloadWheel(packaged));
       },
     };
   }
 }
 
+/** What lies under a key of its digest is never written again. */
+async function putOnce(s3: S3Client, Bucket: string, Key: string, Body: Uint8Array): Promise<void> {
+  try {
+    await s3.send(new PutObjectCommand({ Bucket, Key, Body, IfNoneMatch: '*' }));
+  } catch (error) {
+    if (!(error instanceof S3ServiceException) || error.name !== 'PreconditionFailed') throw error;
+  }
+}
+
+/** Throws SetupError for a wheel with another digest than duckdbWheel.cjs has. */
 async function downloadWheel(folder: string): Promise<string> {
   const path = join(folder, wheel.name);
-  try {
-    await access(path);
-  } catch {
+  if (!existsSync(path)) {
     await mkdir(folder, { recursive: true });
     const platforms = ['manylinux_2_28_x86_64', 'manylinux_2_26_x86_64', 'manylinux2014_x86_64'];
     await promisify(execFile)('python3', [

@@ -3,8 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { GetJobCommand } from '@aws-sdk/client-glue';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { parseAddress } from '../../offline/aws.ts';
 import { failureOf } from '../../src/stage/executions.ts';
 import type { FollowedFile } from '../../src/stage/follow.ts';
 import { executionsThat, untilSettled } from '../support/faults.ts';
@@ -12,8 +14,12 @@ import { drop, feed, parquetOf, post, publishedFrom, put, quarantinedFrom, stage
 
 const root = resolve(import.meta.dirname, '../..');
 const script = readFileSync(resolve(root, 'glue/job.py'), 'utf8');
-const deployScript = (body: string) =>
-  stage.s3.send(new PutObjectCommand({ Bucket: stage.config.workBucket, Key: 'scripts/job.py', Body: body }));
+/** Puts another script in the place of the job's own. */
+const deployScript = async (body: string) => {
+  const { Job } = await stage.glue.send(new GetJobCommand({ JobName: stage.config.job }));
+  const { bucket, key } = parseAddress(Job?.Command?.ScriptLocation ?? '');
+  await stage.s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }));
+};
 const force = (engine: 'auto' | 'glue') =>
   Promise.all(['social_media', 'tweets'].map((dataset) => stage.ledger.chooseEngine(dataset, engine)));
 

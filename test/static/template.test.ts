@@ -163,6 +163,19 @@ test('names of queues fit SQS, and differ for every dataset', () => {
   for (const name of queues) expect(name.length).toBeLessThanOrEqual(80);
 });
 
+test('a run of the job keeps its files: their keys carry their digests, and lie where nothing removes them', () => {
+  const { Resources } = of('prod');
+  const job = JSON.stringify(Resources.TransformJob?.Properties);
+  const files = [...job.matchAll(/s3:\/\/\$\{ServerlessDeploymentBucket\}\/(glue\/[0-9a-f]{16}\/[^"]+)/g)];
+  expect(files.map(([, key]) => key)).toEqual([
+    expect.stringMatching(/\/job\.py$/),
+    expect.stringMatching(/\/duckdb-.*\.whl$/),
+  ]);
+  const bucket = JSON.stringify(Resources.ServerlessDeploymentBucket?.Properties);
+  expect(bucket).not.toContain('Expiration');
+  expect(JSON.stringify(Resources.JobRole?.Properties)).toContain('/glue/*');
+});
+
 test('a burst of files starts no more copies of dispatch than dispatchConcurrency', () => {
   const [mapping] = ofType(of('prod'), 'AWS::Lambda::EventSourceMapping');
   expect(mapping?.[1].Properties.ScalingConfig).toEqual({ MaximumConcurrency: 10 });

@@ -83,7 +83,7 @@ export const exceptions: readonly {
   {
     of: ['glueJob'],
     actions: ['s3:GetObject'],
-    resource: '/scripts/*',
+    resource: '/glue/*',
     why: 'Glue itself fetches the script and the wheel',
   },
   {
