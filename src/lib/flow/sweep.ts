@@ -50,15 +50,23 @@ export async function sweep(
   { isListingDue = false }: { isListingDue?: boolean } = {},
 ): Promise<SweepResult> {
   const leaseRecovered = await recoverLease(deps, dataset);
-  const batchesRecovered = await recoverBatches(deps, dataset);
+  const open = await recoverBatches(deps, dataset);
   const attemptsChecked = await removeGarbage(deps, dataset);
   const { filesFound, filesFailed } = await findUntold(deps, dataset, isListingDue);
   const { since } = await deps.ledger.backlog(dataset, 1);
   deps.measure(dataset, {
     OldestPendingAge: since === undefined ? 0 : Math.max(0, (Date.now() - Date.parse(since)) / 1000),
   });
-  const started = await wake(deps, dataset);
-  return { dataset, leaseRecovered, batchesRecovered, filesFound, filesFailed, attemptsChecked, started };
+  const started = (await wake(deps, dataset)) || open.started;
+  return {
+    dataset,
+    leaseRecovered,
+    batchesRecovered: open.recovered,
+    filesFound,
+    filesFailed,
+    attemptsChecked,
+    started,
+  };
 }
 
 async function recoverLease(deps: SweepDeps, dataset: string): Promise<boolean> {
@@ -90,16 +98,18 @@ const abandoned: Failure = {
 };
 
 /** A batch is only worked on under a lease: one that is open while nobody holds it has no owner. */
-async function recoverBatches(deps: SweepDeps, dataset: string): Promise<number> {
-  if ((await deps.ledger.openBatches(dataset)).length === 0) return 0;
+async function recoverBatches(
+  deps: SweepDeps,
+  dataset: string,
+): Promise<{ recovered: number; started: boolean }> {
+  const nothing = { recovered: 0, started: false };
+  if ((await deps.ledger.openBatches(dataset)).length === 0) return nothing;
   const fence = await deps.ledger.acquireLease(dataset);
   // Somebody works: an open batch is theirs, or is looked at when they are done.
-  if (fence === null) return 0;
-  try {
-    return await endOpenBatches(deps, dataset, fence, abandoned);
-  } finally {
-    await letGo(deps, dataset, fence);
-  }
+  if (fence === null) return nothing;
+  // When this fails, the lease stays: a later sweep finds that nobody has it.
+  const recovered = await endOpenBatches(deps, dataset, fence, abandoned);
+  return { recovered, started: await letGo(deps, dataset, fence) };
 }
 
 /**
