@@ -138,7 +138,8 @@ async function wholeRun(aws: LocalAws, another: () => Promise<LocalAws>): Promis
         endToEnd(),
         lane(
           selected(['unit', 'static', 'differential'], []),
-          { SLUICE_TEST_ENDPOINT: aws.endpoint },
+          // Every fault at every call, and random histories by the thousand: a minute, where npm run check takes an eighth of it.
+          { SLUICE_TEST_ENDPOINT: aws.endpoint, SLUICE_THOROUGH: '1', SLUICE_HISTORIES: '3000' },
           'in the background',
         ),
       ])

@@ -128,7 +128,7 @@ test('reject moves every row of a held batch to quarantine', async () => {
   const { key, batch } = await heldFile();
   expect((await sluice('reject', '--dataset', dataset, '--reason', 'not ours', batch)).code).toBe(0);
   const [file] = await untilSettled(dataset, [key]);
-  expect(file).toMatchObject({ state: 'published', counts: { rowsRead: 2, published: 0, quarantined: 2 } });
+  expect(file).toMatchObject({ state: 'rejected', counts: { rowsRead: 2, published: 0, quarantined: 2 } });
   expect(await publishedFrom(dataset, key)).toBe(0);
   expect((await quarantinedFrom(key)).map((q) => q.reason)).toEqual(['rejected', 'rejected']);
 });

@@ -53,7 +53,7 @@ test('bytes that an object had before are a correction too; bytes that it has al
   expect((await rowsOf(key)).map((r) => r.text)).toEqual(['first']);
   const [file] = await drop(dataset, { [key]: texts[2] ?? '' });
   expect(file?.record.state).toBe('published');
-  expect(await versionsOf(key)).toHaveLength(3);
+  expect((await versionsOf(key)).filter((v) => v.state !== 'same')).toHaveLength(3);
 });
 
 test('a replay processes exactly the chosen files again', async () => {
@@ -78,12 +78,12 @@ test('a replay processes exactly the chosen files again', async () => {
   await expectWhole(dataset, { ids: [...a.ids, ...b.ids], bad: { [a.key]: 1, [b.key]: 1 } });
 });
 
-test('a replay that breaks off puts the old rows back, and is tried again', async () => {
+test('a replay that breaks off leaves the old rows, and is tried again', async () => {
   const { a, b } = await twoFiles();
   await setFaults([
-    // Nothing that is tried again: the batch fails after it has exchanged the objects.
-    { service: 'glue', function: 'repairPartitions', ...denied, times: 1 },
-    { service: 's3', operation: 'CopyObject', function: 'publish', mode: 'lost', times: 2 },
+    // Nothing that is tried again: the batch fails in the middle of its copies.
+    { service: 's3', operation: 'CopyObject', function: 'publish', ...denied, skip: 1, times: 1 },
+    { service: 's3', operation: 'CopyObject', function: 'publish', mode: 'lost', times: 1 },
   ]);
   await replay(deps, dataset, { prefix: a.key });
   const [file] = await untilSettled(dataset, [a.key]);

@@ -73,10 +73,16 @@ const transient = new Set([
   'RequestLimitExceeded',
   'TimeoutError',
   'TransactionInProgressException',
+  'Lambda.ServiceException',
 ]);
 
 class Died extends Error {
   override readonly name = 'States.Timeout';
+}
+
+/** Lambda has lost sight of a function that goes on: Step Functions calls it again beside itself. */
+class LostSight extends Error {
+  override readonly name = 'Lambda.ServiceException';
 }
 
 const patience = { pause: 0 };
@@ -91,6 +97,8 @@ export interface WorldOptions extends MemoryOptions {
   /** Events that a batch leaves in its execution's history, and how long it takes, in milliseconds. */
   readonly batchEvents?: number;
   readonly batchTime?: number;
+  /** A function that stands still is called again beside itself; without it, its state times out. */
+  readonly isRetriedWhenFrozen?: boolean;
 }
 
 export class World {
@@ -174,6 +182,8 @@ export class World {
     // A process that is frozen has lost its time, as one that is dead.
     while (outcome === undefined && !deps.actor.isDead && !this.frozen.has(deps.actor.name)) await turn();
     if (outcome !== undefined && 'error' in outcome) this.errors.push(`${name}: ${outcome.error}`);
+    if (outcome === undefined && this.options.isRetriedWhenFrozen && this.frozen.has(deps.actor.name))
+      throw new LostSight(`${name} gives no answer`);
     if (outcome === undefined) throw new Died(`${name} ended without an answer`);
     if ('error' in outcome) throw outcome.error;
     return outcome.value;

@@ -123,14 +123,23 @@ export function createStore(
     },
 
     async writeText(ref: ObjectRef, text: string): Promise<void> {
-      await client.send(
-        new PutObjectCommand({
-          Bucket: ref.bucket,
-          Key: ref.key,
-          Body: text,
-          ContentType: contentTypes[ref.key.split('.').at(-1) ?? ''] ?? 'text/plain; charset=utf-8',
-        }),
-      );
+      await client.send(new PutObjectCommand(textObject(ref, text)));
+    },
+
+    /**
+     * Writes an object that is never written again. False when it is there already: whoever comes second, however late, changes
+     * nothing.
+     */
+    async writeOnce(ref: ObjectRef, text: string): Promise<boolean> {
+      const put = () => client.send(new PutObjectCommand({ ...textObject(ref, text), IfNoneMatch: '*' }));
+      try {
+        // S3 asks for another try when two write at once.
+        await again(put, (error) => nameOf(error) === 'ConditionalRequestConflict', patience);
+        return true;
+      } catch (error) {
+        if (nameOf(error) === 'PreconditionFailed') return false;
+        throw error;
+      }
     },
 
     async upload(path: string, ref: ObjectRef): Promise<void> {
@@ -330,6 +339,15 @@ async function copyInParts(client: S3Client, from: ObjectRef, to: ObjectRef): Pr
     throw asObjectMissing(error, from);
   }
 }
+
+const nameOf = (error: unknown): string => (error instanceof S3ServiceException ? error.name : '');
+
+const textObject = ({ bucket, key }: ObjectRef, text: string) => ({
+  Bucket: bucket,
+  Key: key,
+  Body: text,
+  ContentType: contentTypes[key.split('.').at(-1) ?? ''] ?? 'text/plain; charset=utf-8',
+});
 
 /** A store may answer a range with the whole object: what is not wanted is not read. */
 async function firstBytes(body: Readable, bytes: number): Promise<Uint8Array> {

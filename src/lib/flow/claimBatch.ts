@@ -43,11 +43,12 @@ export async function claimBatch(
   const engine = chosen === 'auto' ? config.engine : chosen;
   if (lease.batch === undefined) {
     const at = places(config).attempt(dataset, attempt);
-    await store.writeText(at.contract, contractText(contractOf(deps, dataset)));
-    await store.writeText(at.manifest, JSON.stringify(manifest));
+    await store.writeOnce(at.contract, contractText(contractOf(deps, dataset)));
+    await store.writeOnce(at.manifest, JSON.stringify(manifest));
   }
   const replay = replayOf(files[0]);
-  await ledger.claim(dataset, fence, { id: batch, files, bytes, engine, execution, replay });
+  const decision = files[0]?.decision;
+  await ledger.claim(dataset, fence, { id: batch, files, bytes, engine, execution, replay, decision });
   const replaces = replacesOf(manifest).length;
   return { outcome: 'claimed', batch, engine, files: files.length, bytes, replaces };
 }

@@ -41,26 +41,59 @@ export async function publish(
   await ledger.requireLease(dataset, fence);
   const table = goldenTable(await readPlan(deps, { dataset, ...attempt }), config);
   await catalog.ensureTable(table);
-  const { published, copies, documents } = await planOf(deps, dataset, attempt, run, table.name);
+  const { planned, copies, documents } = await planOf(deps, dataset, attempt, run, table.name);
   await store.copy(
     places(config).run(dataset, batch, run).summary,
     places(config).attempt(dataset, attempt).summary,
   );
-  // Written before any object: whoever takes the attempt back knows from it what to look for.
-  await store.writeText(record, JSON.stringify(published));
+  // A twin of this call, which Step Functions took for lost, may come late: what the first has written stays.
   await parallel(documents, 8, ({ key, live }) =>
-    store.writeText({ bucket: config.workBucket, key }, JSON.stringify(live)),
+    store.writeOnce({ bucket: config.workBucket, key }, JSON.stringify(live)),
   );
+  // Before any object: whoever takes the attempt back knows from it what to look for.
+  const isFirst = await store.writeOnce(record, JSON.stringify(planned));
+  const published = isFirst ? planned : await readPublished(deps, dataset, attempt);
   await parallel(copies, 32, ({ from, to }) => store.copy(from, to), deadline);
   try {
     await ledger.commit(dataset, attempt);
   } catch (error) {
-    // Who lost the lease can commit no more. A twin of this call may have done so before.
-    if (error instanceof LeaseLost && (await ledger.batch(dataset, batch))?.committed !== fence)
-      await removeObjects(deps, published);
+    if (error instanceof LeaseLost) await removeUncounted(deps, dataset, attempt, published);
     throw error;
   }
+  // A twin that comes late may have written again what a later batch has replaced by now.
+  if (!isFirst) await removeUncounted(deps, dataset, attempt, published);
   return counted(published);
+}
+
+/**
+ * Removes what this attempt has written and the ledger does not count: all of it when the attempt was not committed, since who
+ * lost the lease can commit no more; what later batches have replaced when its batch is closed.
+ */
+async function removeUncounted(
+  deps: Deps,
+  dataset: string,
+  attempt: Attempt,
+  published: Published,
+): Promise<void> {
+  const record = await deps.ledger.batch(dataset, attempt.batch);
+  if (record?.committed !== attempt.fence) return removeObjects(deps, published);
+  if (record.state !== 'published') return;
+  const counts = new Set<string>();
+  for (const batch of [attempt.batch, ...published.rewritten.map((r) => r.batch)]) {
+    const { objects, quarantine } = await liveOf(deps, dataset, batch);
+    for (const key of [...objects.map((o) => o.key), ...quarantine]) counts.add(key);
+  }
+  const isGone = (key: string) => !counts.has(key);
+  await removeObjects(deps, {
+    objects: published.objects.filter((o) => isGone(o.key)),
+    quarantine: published.quarantine.filter(isGone),
+    rewritten: published.rewritten.map(({ added }) => ({
+      added: {
+        objects: added.objects.filter((o) => isGone(o.key)),
+        quarantine: added.quarantine.filter(isGone),
+      },
+    })),
+  });
 }
 
 const counted = ({ objects, partitions }: Published): z.output<typeof publishOutput> => ({
@@ -80,7 +113,7 @@ async function planOf(
   attempt: Attempt,
   run: string,
   table: string,
-): Promise<{ published: Published; copies: Copy[]; documents: { key: string; live: Live }[] }> {
+): Promise<{ planned: Published; copies: Copy[]; documents: { key: string; live: Live }[] }> {
   const { config, store } = deps;
   const at = places(config);
   const staged = at.run(dataset, attempt.batch, run);
@@ -139,14 +172,14 @@ async function planOf(
     return { batch, dropped, added, live: key };
   });
   const folders = [...new Set(objects.map((o) => o.folder))].sort();
-  const published = {
+  const planned = {
     run,
     objects: objects.map(({ key, bytes }) => ({ key, bytes })),
     quarantine,
     partitions: folders.map((path) => ({ path, values: valuesOfPath(path) })),
     rewritten,
   };
-  return { published, copies, documents };
+  return { planned, copies, documents };
 }
 
 /** Registers exactly the partitions that Publish touched, and the batch's quarantine. */
@@ -201,7 +234,7 @@ export async function dropReplaced(
 
 async function removeObjects(
   { config, store }: Pick<Deps, 'config' | 'store'>,
-  { objects, quarantine, rewritten }: Published,
+  { objects, quarantine, rewritten }: Live & { readonly rewritten: readonly { readonly added: Live }[] },
 ): Promise<void> {
   await store.delete(config.processedBucket, [
     ...objects.map((o) => o.key),

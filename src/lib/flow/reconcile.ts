@@ -9,7 +9,7 @@ import { chunksOf, parallel } from '../parallel.ts';
 import { objectName } from '../table/objectName.ts';
 import { goldenTable, readPlan } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
-import { liveOf } from './published.ts';
+import { type Live, liveOf } from './published.ts';
 
 export interface Reconciled {
   readonly table: string;
@@ -51,6 +51,7 @@ export async function reconcile(
     deps,
     dataset,
     sharing.map((c) => c.dataset),
+    ({ objects }) => objects.map((o) => o.key),
   );
   const standing = new Map<string, { path: string; values: string[] }>();
   let removed = 0;
@@ -75,6 +76,7 @@ export async function reconcile(
       if (!isRemoved(i) && !standing.has(path)) standing.set(path, { path, values });
   }
   const missing = await judge.missing();
+  removed += await reconcileQuarantine(deps, dataset);
   const wanted = new Map([...standing.values()].map((p) => [JSON.stringify(p.values), p]));
   const registered = new Set<string>();
   const gone: string[][] = [];
@@ -112,6 +114,23 @@ export async function reconcile(
   };
 }
 
+/** The same for the quarantine of a dataset. Gives how many objects were removed. */
+async function reconcileQuarantine(
+  deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
+  dataset: string,
+): Promise<number> {
+  const { store, config } = deps;
+  const judge = judgeOf(deps, dataset, [dataset], ({ quarantine }) => quarantine);
+  let removed = 0;
+  for await (const page of store.listPages(config.workBucket, `quarantine/dataset=${dataset}/`)) {
+    const verdicts = await judge(page);
+    const garbage = page.filter((_, i) => verdicts[i] === 'garbage').map((o) => o.key);
+    await store.delete(config.workBucket, garbage);
+    removed += garbage.length;
+  }
+  return removed;
+}
+
 type Verdict = 'counts' | 'open' | 'garbage' | 'unknown';
 
 /**
@@ -122,6 +141,7 @@ function judgeOf(
   deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
   dataset: string,
   sharing: readonly string[],
+  keysOf: (live: Live) => readonly string[],
 ): {
   (objects: readonly { key: string; modified: number }[]): Promise<Verdict[]>;
   missing(): Promise<string[]>;
@@ -147,7 +167,7 @@ function judgeOf(
   const listed = async (owner: string, batch: string): Promise<Set<string>> => {
     const found = live.get(batch);
     if (found) return found;
-    const objects = new Set((await liveOf(deps, owner, batch)).objects.map((o) => o.key));
+    const objects = new Set(keysOf(await liveOf(deps, owner, batch)));
     live.set(batch, objects);
     return objects;
   };
@@ -177,7 +197,7 @@ function judgeOf(
         for (const { batch, committed } of await ledger.batches(dataset)) {
           if (committed === undefined) continue;
           if ([...(await listed(dataset, batch))].every((key) => seen.has(key))) continue;
-          for (const { key } of (await liveOf(deps, dataset, batch)).objects)
+          for (const key of keysOf(await liveOf(deps, dataset, batch)))
             if (!seen.has(key) && !(await deps.store.exists({ bucket: deps.config.processedBucket, key })))
               found.push(key);
         }

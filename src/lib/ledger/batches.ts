@@ -75,6 +75,8 @@ export function batchesOf(table: Table) {
         engine: string;
         execution: string;
         replay?: string | undefined;
+        /** What a person has decided about its files. */
+        decision?: Decision | undefined;
       },
     ): Promise<void> {
       const known = await batch(dataset, claimed.id);
@@ -86,7 +88,7 @@ export function batchesOf(table: Table) {
             Item: { pk: dataset, sk: `LOG#${noted}#${claimed.id}`, batch: claimed.id },
           },
         };
-        const { replay } = claimed;
+        const { replay, decision } = claimed;
         // The lease names the batch from the same moment on.
         const marked: Item = {
           Update: {
@@ -106,7 +108,7 @@ export function batchesOf(table: Table) {
           {
             Update: {
               ...at(dataset, batchKey(claimed.id)),
-              UpdateExpression: `SET #batch = :batch, #state = :running, fence = :fence, #files = :files, #bytes = :bytes, engine = :engine, #execution = :execution, claimedAt = :now${replay === undefined ? '' : ', replay = :replay'} ADD attempts :one REMOVE #reason, expectations, #report, endedAt, decision`,
+              UpdateExpression: `SET #batch = :batch, #state = :running, fence = :fence, #files = :files, #bytes = :bytes, engine = :engine, #execution = :execution, claimedAt = :now${replay === undefined ? '' : ', replay = :replay'}${decision === undefined ? '' : ', decision = :decision'} ADD attempts :one REMOVE #reason, expectations, #report, endedAt${decision === undefined ? ', decision' : ''}`,
               ConditionExpression: 'attribute_not_exists(committed)',
               ExpressionAttributeNames: {
                 '#batch': 'batch',
@@ -126,6 +128,7 @@ export function batchesOf(table: Table) {
                 ':engine': claimed.engine,
                 ':execution': claimed.execution,
                 ...(replay === undefined ? {} : { ':replay': replay }),
+                ...(decision === undefined ? {} : { ':decision': decision }),
                 ':now': noted,
                 ':one': 1,
               },
@@ -380,7 +383,8 @@ export function batchesOf(table: Table) {
           {
             Update: {
               ...at(dataset, batchKey(id)),
-              UpdateExpression: 'SET #state = :state, endedAt = :now, #reason = :reason',
+              // It is held anew: a person may decide anew.
+              UpdateExpression: 'SET #state = :state, endedAt = :now, #reason = :reason REMOVE decision',
               ConditionExpression: 'fence = :attempt AND attribute_not_exists(committed)',
               ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason' },
               ExpressionAttributeValues: {

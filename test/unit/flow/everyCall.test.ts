@@ -134,12 +134,17 @@ test.each(Object.keys(scenarios))(
   120_000,
 );
 
-test.each(Object.keys(scenarios))(
-  'invariant 2: a function that stands still at whatever call, and goes on when others have done its work, harms nothing: %s',
-  async (name) => {
+test.each(
+  Object.keys(scenarios).flatMap((name) => [
+    [name, 'times out'] as const,
+    [name, 'is called again'] as const,
+  ]),
+)(
+  'invariant 2: a function that stands still at whatever call, and goes on when others have done its work, harms nothing: %s, its state %s',
+  async (name, then) => {
     const scenario = scenarios[name];
     for (let n = 1; ; n++) {
-      const world = await published();
+      const world = await published({ isRetriedWhenFrozen: then === 'is called again' });
       await scenario?.(world);
       let calls = 0;
       let hit = '';
