@@ -1,0 +1,38 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { fileKey, objectKey, pendingKey } from '../../src/lib/ledger/keys.ts';
+import { isNewer } from '../../src/lib/ledger/records.ts';
+
+test('sequencers of different lengths are compared as if the shorter one ended in zeros', () => {
+  expect(isNewer('0055AED6DCD90281E6', '0055AED6DCD90281E5')).toBe(true);
+  expect(isNewer('0055AED6DCD90281E5', '0055AED6DCD90281E6')).toBe(false);
+  // The shorter one is the later one: its first digits are higher.
+  expect(isNewer('1A', '19FF')).toBe(true);
+  expect(isNewer('19FF', '1A')).toBe(false);
+  expect(isNewer('1A0', '1A')).toBe(false);
+  expect(isNewer('', '1A')).toBe(false);
+  expect(isNewer('1A', '')).toBe(false);
+});
+
+test('property: of two sequencers at most one is newer, and none is newer than itself', () => {
+  const sequencer = fc.string({ unit: fc.constantFrom(...'0123456789ABCDEF'), maxLength: 20 });
+  fc.assert(
+    fc.property(sequencer, sequencer, (a, b) => {
+      expect(isNewer(a, a)).toBe(false);
+      expect(isNewer(a, b) && isNewer(b, a)).toBe(false);
+    }),
+  );
+});
+
+test('property: item keys fit into DynamoDB, whatever keys and version ids S3 has', () => {
+  const text = fc.string({ unit: 'binary', maxLength: 1024 });
+  fc.assert(
+    fc.property(text, text, (object, version) => {
+      const file = { object, version, size: 1, sequencer: '1' };
+      for (const key of [objectKey(object), fileKey(file), pendingKey(file, '2026-01-01T00:00:00.000Z')])
+        expect(Buffer.byteLength(key)).toBeLessThanOrEqual(1024);
+      expect(fileKey({ object: `${object}x`, version })).not.toBe(fileKey(file));
+      expect(fileKey({ object, version: `${version}x` })).not.toBe(fileKey(file));
+    }),
+  );
+});
