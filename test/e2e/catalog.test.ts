@@ -55,7 +55,7 @@ test('a field that no column reads starts no crawl', async () => {
   expect((await lastCrawl())?.LastCrawl?.StartTime).toEqual(before);
 });
 
-test('a batch is refused by name when the Catalog knows a required column as something unreadable', async () => {
+test('a batch is refused by name when the Catalog and its own records have a required column as something unreadable', async () => {
   const table = await rawTable('social-media-feed');
   const columns = table?.StorageDescriptor?.Columns ?? [];
   await stage.glue.send(
@@ -72,7 +72,7 @@ test('a batch is refused by name when the Catalog knows a required column as som
     }),
   );
   const key = 'social-media-feed/refused.json';
-  const [file] = await drop('social_media', { [key]: post(6002) });
+  const [file] = await drop('social_media', { [key]: post(6002, { text: { en: 'hello' } }) });
   expect(file?.record.state).toBe('held');
   expect(await failureOf('social_media', file?.record.batch ?? '')).toEqual({
     error: 'SchemaMismatch',

@@ -1,7 +1,7 @@
 /** The order of test files, the same on each machine: those that fill ledger and tables, and those that look at what all others did, come last. */
 import Sequencer from '@jest/test-sequencer';
 
-const last = ['burst.test.ts', 'limits.test.ts', 'logs.test.ts', 'permissions.test.ts'];
+const last = ['burst.test.ts', 'limits.test.ts', 'history.test.ts', 'logs.test.ts', 'permissions.test.ts'];
 const rank = ({ path }) => last.findIndex((name) => path.endsWith(`/e2e/${name}`));
 
 export default class InTurn extends Sequencer {

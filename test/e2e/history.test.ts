@@ -1,0 +1,108 @@
+/** What a sweep, a claim and a status cost does not grow with the history of a dataset: their calls are counted at the gateway. */
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { BatchWriteCommand, DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { expect, test } from '@jest/globals';
+import * as z from 'zod';
+import { callsPath } from '../../offline/recorder.ts';
+import { statusOf } from '../../src/cli/status.ts';
+import { batchKey, fileKey } from '../../src/lib/ledger/keys.ts';
+import { chunksOf, parallel } from '../../src/lib/parallel.ts';
+import { localClient } from '../../src/stage/localEndpoint.ts';
+import { dataset, someFile } from '../support/faults.ts';
+import { drop, stage } from '../support/stage.ts';
+import { sweepNow } from '../support/sweeps.ts';
+
+const recorded = z.array(
+  z.object({ function: z.string(), service: z.string(), operation: z.string(), count: z.number() }),
+);
+
+/** Calls of a function so far, by operation; those of this test where no name is given. */
+async function callsBy(name: string): Promise<Map<string, number>> {
+  const response = await fetch(`${stage.endpoint}${callsPath}`);
+  const counts = new Map<string, number>();
+  for (const call of recorded.parse(await response.json())) {
+    if (call.function !== name) continue;
+    const operation = `${call.service}.${call.operation}`;
+    counts.set(operation, (counts.get(operation) ?? 0) + call.count);
+  }
+  return counts;
+}
+
+/** The calls that a function makes meanwhile. */
+async function callsDuring(name: string, work: () => Promise<unknown>): Promise<Record<string, number>> {
+  const before = await callsBy(name);
+  await work();
+  const after = await callsBy(name);
+  return Object.fromEntries(
+    [...after]
+      .map(([operation, count]) => [operation, count - (before.get(operation) ?? 0)] as const)
+      .filter(([, count]) => count > 0)
+      .sort(),
+  );
+}
+
+async function costs() {
+  const dropped = () => {
+    const { key, text } = someFile();
+    return drop(dataset, { [key]: text });
+  };
+  return {
+    claimed: await callsDuring('claimBatch', dropped),
+    swept: await callsDuring('sweep', sweepNow),
+    status: await callsDuring('', () => statusOf(stage.ledger, dataset)),
+  };
+}
+
+/** A published batch of one file, as it was a year ago. */
+function itemsOf(i: number): object[] {
+  const batch = i.toString(16).padStart(20, 'e');
+  const at = new Date(Date.UTC(2025, 0, 1) + i * 60_000).toISOString();
+  const file = { object: `social-media-feed/old/${i}`, version: `v${i}` };
+  return [
+    {
+      sk: batchKey(batch),
+      batch,
+      state: 'published',
+      fence: i + 1,
+      files: 1,
+      bytes: 10,
+      engine: 'embedded',
+      execution: 'arn:old',
+      claimedAt: at,
+      attempts: 1,
+      endedAt: at,
+    },
+    { sk: `LOG#${at}#${batch}`, batch },
+    {
+      sk: fileKey(file),
+      ...file,
+      size: 10,
+      sequencer: '1',
+      etag: 'e',
+      state: 'published',
+      attempts: 1,
+      batch,
+      notedAt: at,
+    },
+  ];
+}
+
+test('with 10,000 batches of the dataset in the ledger they make the calls that they made before', async () => {
+  // What comes first anywhere is done.
+  await costs();
+  const before = await costs();
+  const db = DynamoDBDocumentClient.from(new DynamoDBClient(localClient(String(stage.endpoint))));
+  const items = Array.from({ length: 10_000 }, (_, i) => itemsOf(i)).flat();
+  await parallel(chunksOf(items, 25), 8, (chunk) =>
+    db.send(
+      new BatchWriteCommand({
+        RequestItems: {
+          [stage.config.ledgerTable]: chunk.map((item) => ({
+            PutRequest: { Item: { pk: dataset, ...item } },
+          })),
+        },
+      }),
+    ),
+  );
+  expect(await costs()).toEqual(before);
+}, 240_000);
