@@ -109,6 +109,8 @@ export class World {
   events: unknown[] = [];
   /** Executions whose end nobody was told of. */
   ended: { arn: string; input: string }[] = [];
+  /** The last value of each metric. */
+  readonly metrics = new Map<string, number>();
   /** What went wrong, for whoever looks at a run that failed. */
   readonly errors: string[] = [];
   private actors = 0;
@@ -149,7 +151,9 @@ export class World {
         clock: () => this.aws.clock.now(),
         patience,
       }),
-      measure: () => {},
+      measure: (_, values) => {
+        for (const [metric, value] of Object.entries(values)) this.metrics.set(metric, value);
+      },
       start: createStarter(stateMachineArn, actor.sfn),
       announce: createAnnouncer(actor.events),
       executionStatus: createExecutionStatus(actor.sfn),

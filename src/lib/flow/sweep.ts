@@ -43,30 +43,43 @@ const passEvery = 3_600_000;
 /** So many objects are compared in one sweep: the next one goes on behind them. */
 const objectsPerSweep = 20_000;
 
-/** One dataset. `isListingDue`: compares the raw bucket now, whenever that was done last. */
+/** One dataset. `isListingDue`: compares the raw bucket now, whenever that was done last. Throws the first error when all parts had their turn. */
 export async function sweep(
   deps: SweepDeps,
   dataset: string,
   { isListingDue = false }: { isListingDue?: boolean } = {},
 ): Promise<SweepResult> {
-  const leaseRecovered = await recoverLease(deps, dataset);
-  const open = await recoverBatches(deps, dataset);
-  const attemptsChecked = await removeGarbage(deps, dataset);
-  const { filesFound, filesFailed } = await findUntold(deps, dataset, isListingDue);
-  const { since } = await deps.ledger.backlog(dataset, 1);
-  deps.measure(dataset, {
-    OldestPendingAge: since === undefined ? 0 : Math.max(0, (Date.now() - Date.parse(since)) / 1000),
-  });
-  const started = (await wake(deps, dataset)) || open.started;
+  // What fails in one part keeps no other from its turn: an object that cannot be deleted must not stop a dataset.
+  const errors: unknown[] = [];
+  const turn = async <T>(part: Promise<T>, otherwise: T): Promise<T> => {
+    try {
+      return await part;
+    } catch (error) {
+      errors.push(error);
+      return otherwise;
+    }
+  };
+  const leaseRecovered = await turn(recoverLease(deps, dataset), false);
+  const open = await turn(recoverBatches(deps, dataset), { recovered: 0, started: false });
+  const attemptsChecked = await turn(removeGarbage(deps, dataset), 0);
+  const found = await turn(findUntold(deps, dataset, isListingDue), { filesFound: 0, filesFailed: 0 });
+  await turn(measureAge(deps, dataset), undefined);
+  const isWoken = await turn(wake(deps, dataset), false);
+  if (errors.length > 0) throw errors[0];
   return {
     dataset,
     leaseRecovered,
     batchesRecovered: open.recovered,
-    filesFound,
-    filesFailed,
+    ...found,
     attemptsChecked,
-    started,
+    started: isWoken || open.started,
   };
+}
+
+async function measureAge({ ledger, measure }: SweepDeps, dataset: string): Promise<void> {
+  const { since } = await ledger.backlog(dataset, 1);
+  const age = since === undefined ? 0 : Math.max(0, (Date.now() - Date.parse(since)) / 1000);
+  measure(dataset, { OldestPendingAge: age });
 }
 
 async function recoverLease(deps: SweepDeps, dataset: string): Promise<boolean> {

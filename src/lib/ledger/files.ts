@@ -56,7 +56,7 @@ export function filesOf(table: Table) {
     latest: ObjectRecord | undefined,
     order: VersionOrder,
   ): Promise<boolean> => {
-    const file = toRawFile(noted);
+    const file = { ...toRawFile(noted), notedAt: now() };
     const isOld = latest !== undefined && (await isLate(file, latest, order));
     const isSame = latest !== undefined && !isOld && etag !== '' && latest.etag === etag;
     const isNext = !isOld && !isSame;
@@ -67,7 +67,6 @@ export function filesOf(table: Table) {
       etag,
       state,
       attempts: 0,
-      notedAt: now(),
       ...(isOld ? { replacedBy: latest.version } : {}),
       ...(isSame ? { sameAs: latest.version } : {}),
       ...(isNext ? { place: queued.place } : {}),
@@ -241,13 +240,15 @@ export function filesOf(table: Table) {
 
     /** How many files wait, each up to `limit`, and since when the oldest new one does (ISO 8601). */
     async backlog(dataset: string, limit: number) {
-      const [[oldest], [retried], ...counts] = await Promise.all([
+      const [[oldest], retried, ...counts] = await Promise.all([
         query(dataset, 'PENDING#', queuedSchema, { limit: 1 }),
-        query(dataset, 'RETRY#', queuedSchema, { limit: 1 }),
+        // Groups have no order in time: the oldest of so many.
+        query(dataset, 'RETRY#', queuedSchema, { limit: 100 }),
         ...['PENDING#', 'RETRY#', 'HELD#', 'FAILED#'].map((prefix) => count(dataset, prefix, limit)),
       ]);
       const [fresh = 0, again = 0, held = 0, failed = 0] = counts;
-      const since = [oldest?.queuedAt, retried?.queuedAt].filter((t) => t !== undefined).sort()[0];
+      const waits = [...(oldest ? [oldest] : []), ...retried];
+      const since = waits.map((file) => file.notedAt ?? file.queuedAt).sort()[0];
       return { pending: fresh + again, held, failed, since };
     },
 

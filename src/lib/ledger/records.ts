@@ -19,6 +19,8 @@ export const rawFileSchema = z.object({
   group: z.string().optional(),
   /** When it was put, as its event says (ISO 8601). */
   landedAt: z.string().optional(),
+  /** When the ledger first heard of it (ISO 8601). */
+  notedAt: z.string().optional(),
   decision: decisionSchema.optional(),
 });
 export type RawFile = Readonly<z.output<typeof rawFileSchema>>;

@@ -176,3 +176,38 @@ test.each(
   },
   120_000,
 );
+
+test('invariant 2: FailBatch that stands still at whatever call, and goes on when others have published the batch, harms nothing', async () => {
+  for (let n = 1; ; n++) {
+    const world = await published();
+    world.put('feed/a', ['a1@08', 'a3@06', 'a4@06', 'worst']);
+    world.put('feed/c', ['c1@06']);
+    // The batch fails in the middle of its copies, once.
+    let copies = 0;
+    world.aws.plan = (call) =>
+      call.actor.startsWith('publish') && call.operation === 'CopyObject' && ++copies === 3
+        ? { mode: 'fail', error: 'AccessDenied' }
+        : undefined;
+    let calls = 0;
+    let hit = '';
+    world.aws.wire.turn = (actor, operation) => {
+      if (world.frozen.has(actor.name)) return new Promise(() => {});
+      if (!actor.name.startsWith('failBatch') || ++calls !== n) return Promise.resolve();
+      hit = `${actor.name} ${operation.key}`;
+      return new Promise((go) => world.frozen.set(actor.name, go));
+    };
+    await world.deliver();
+    await world.executeAll();
+    if (hit === '') break;
+    try {
+      await world.settle();
+      await world.thaw();
+      world.aws.wire.turn = undefined;
+      await world.settle();
+      await world.cleanUp();
+      await expectWhole(world);
+    } catch (error) {
+      throw new Error(`frozen at call ${n}, ${hit}: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+}, 120_000);

@@ -141,3 +141,45 @@ test('an attempt whose manifest somebody has deleted returns its files all the s
   await world.settle();
   expect(world.rows()).toHaveLength(1);
 });
+
+test('the sweep measures since when the oldest file waits, also one that fails again and again', async () => {
+  world.put('feed/a', ['1@06']);
+  failing('feed/a');
+  await world.deliver();
+  // Its batch has failed once, and waits to be tried again.
+  await world.execute([...world.aws.sfn.executions.keys()][0] ?? '');
+  world.aws.clock.advance(7_200_000);
+  await world.sweep();
+  expect(world.metrics.get('OldestPendingAge')).toBeGreaterThan(7100);
+  world.aws.plan = undefined;
+  await world.settle();
+  expect(world.metrics.get('OldestPendingAge')).toBe(0);
+});
+
+test('an object that cannot be deleted does not keep the sweep from waking the dataset', async () => {
+  world.put('feed/a', ['1@06']);
+  let failures = 0;
+  // The first batch fails in the middle of Publish: what is left of it is due half an hour later.
+  world.aws.plan = (call) =>
+    call.actor.startsWith('publish') && call.operation === 'TransactWriteItems' && failures++ < 1
+      ? { mode: 'fail', error: 'AccessDenied' }
+      : undefined;
+  await world.settle();
+  expect(failures).toBeGreaterThan(0);
+  world.aws.clock.advance(3_600_000);
+  world.aws.plan = (call) =>
+    call.actor.startsWith('sweep') && call.operation === 'DeleteObjects'
+      ? { mode: 'fail', error: 'AccessDenied' }
+      : undefined;
+  world.put('feed/b', ['2@06']);
+  world.events.length = 0;
+  await world.sweep(true);
+  expect(world.aws.hits.length).toBeGreaterThan(0);
+  await world.executeAll();
+  expect(
+    world
+      .rows()
+      .map((r) => r.id)
+      .sort(),
+  ).toEqual(['1', '2']);
+});
