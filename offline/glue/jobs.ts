@@ -155,8 +155,9 @@ async function runJob(
         env: {
           ...process.env,
           ...localEnvironment,
-          // The job's own reading of raw objects.
+          // The job's own reading of raw objects, named in its calls as Hadoop names itself in the others.
           AWS_ENDPOINT_URL: options.endpoint(),
+          AWS_SDK_UA_APP_ID: 'glueJob',
           JAVA_HOME: spark.javaHome,
           PYSPARK_PYTHON: spark.python,
           PYSPARK_SUBMIT_ARGS: submitArguments(folder, s3Settings(options.endpoint()), spark.jars),
