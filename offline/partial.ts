@@ -69,6 +69,20 @@ const partials: Readonly<Record<string, Readonly<Record<string, Partial>>>> = {
     GetPartitions: withField('MaxResults', 1),
     GetTables: withField('MaxResults', 1),
   },
+  sqs: {
+    // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html: a 200 with `Failed`
+    SendMessageBatch: async (asked, pass) => {
+      const [done, failed] = halves(list(asked, 'Entries'));
+      const answered = await passOn(asked, { Entries: done }, pass, { Successful: [] });
+      const refused = failed.map((entry) => ({
+        Id: object(entry).Id,
+        SenderFault: false,
+        Code: 'InternalError',
+        Message: why,
+      }));
+      return changed(answered, (body) => ({ ...body, Failed: [...array(body.Failed), ...refused] }));
+    },
+  },
   athena: {
     // The first row of the first page is the header.
     GetQueryResults: withField('MaxResults', 1),

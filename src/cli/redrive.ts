@@ -37,6 +37,8 @@ async function redrive({ sqs, config }: Pick<Stage, 'sqs' | 'config'>, isShown: 
         QueueUrl: config.deadLettersUrl,
         MaxNumberOfMessages: 10,
         VisibilityTimeout: isShown ? 5 : 60,
+        // A short poll asks some of the queue's servers only, and may find nothing where something is.
+        WaitTimeSeconds: 2,
       }),
     );
     const fresh = Messages.filter((m) => !bodies.has(m.MessageId ?? ''));

@@ -39,9 +39,7 @@ export async function leaveReport(
     last && (await store.findJson(places(config).report(dataset, last.batch).data, qualityReportSchema)),
   );
   const { page, data } = places(config).report(dataset, batch);
-  await Promise.all([
-    store.writeText(data, JSON.stringify(report)),
-    store.writeText(page, reportPage(report)),
-  ]);
+  await store.writeText(data, JSON.stringify(report));
+  await store.writeText(page, reportPage(report));
   return address(page);
 }
