@@ -78,10 +78,10 @@ export function tableOperations({ call }: Upstream): Record<string, Operation> {
   };
 }
 
-/** Glue leaves out what was not given; Trino takes an empty description for one. */
+/** Glue leaves out what was not given; Trino takes an empty description for one, and sends an empty owner back, which Glue refuses. */
 const asGlue = <T extends Record<string, unknown>>(table: T): T =>
   Object.fromEntries(
     Object.entries(table).filter(
-      ([key, value]) => value !== null && !(key === 'Description' && value === ''),
+      ([key, value]) => value !== null && !(['Description', 'Owner'].includes(key) && value === ''),
     ),
   ) as T;

@@ -130,7 +130,7 @@ class Publish extends Command {
     const closed = { rows: 1, files: files.length, found: {} };
     await ledger.settlePublished(dataset, model.fence, batch, files);
     for (const _ of [1, 2]) await ledger.closePublished(dataset, model.fence, batch, closed);
-    await ledger.nextBatch(dataset, model.fence);
+    model.fence = await ledger.nextBatch(dataset, model.fence);
     for (const n of model.batch) model.files.set(n, { state: 'published' });
     model.batch = [];
     const published = [...model.files.values()].filter((f) => f.state === 'published').length;
@@ -163,7 +163,7 @@ class GiveBack extends Command {
     model.fence = fence;
     await ledger.giveBack(dataset, fence, attempt, ended, files);
     await ledger.giveBack(dataset, fence, attempt, ended, []);
-    await ledger.nextBatch(dataset, fence);
+    model.fence = await ledger.nextBatch(dataset, fence);
     for (const n of model.batch) model.files.set(n, { state, group });
     model.batch = [];
     expect(await ledger.openBatches(dataset)).toEqual([]);

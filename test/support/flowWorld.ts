@@ -237,10 +237,16 @@ export class World {
         await this.state('publish', (deps) => publish(deps, of));
         await this.state('repairPartitions', (deps) => repairPartitions(deps, of));
         this.aws.clock.advance(this.options.batchTime ?? 0);
-        const { morePending } = await this.state('completeBatch', (deps) =>
-          completeBatch(deps, { ...of, startedAt, events: (this.options.batchEvents ?? 60) * batches }),
+        const { morePending, fence } = await this.state('completeBatch', (deps) =>
+          completeBatch(deps, {
+            ...of,
+            execution: arn,
+            startedAt,
+            events: (this.options.batchEvents ?? 60) * batches,
+          }),
         );
         if (!morePending) break;
+        input.fence = fence;
       }
       execution.status = 'SUCCEEDED';
     } catch (error) {

@@ -55,7 +55,7 @@ test("errors that the definition retries are AWS's, or stand in the catalogue of
     .flatMap(([, s]) => s.Retry ?? [])
     .flatMap((r) => r.ErrorEquals)
     .filter((name) => name in errors);
-  expect(new Set(own)).toEqual(new Set(['EngineBusy']));
+  expect(new Set(own)).toEqual(new Set(['EngineBusy', 'KeysUnread']));
   for (const [name, type] of Object.entries(errors))
     if (name !== 'ContractError') expect(new (type as new (m: string) => Error)('x').name).toBe(name);
 });

@@ -344,8 +344,7 @@ const withColumns = (
 ): TableInput => ({
   Name,
   Description,
-  // Glue gives '' for a table without an owner, and takes none.
-  ...(Owner ? { Owner } : {}),
+  Owner,
   LastAccessTime,
   LastAnalyzedTime,
   Retention,

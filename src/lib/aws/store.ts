@@ -245,15 +245,17 @@ export function createStore(
       }
     },
 
-    /** The versions of one key that S3 has, the newest first: the order in which they were written. */
-    async versionsOf(bucket: string, key: string): Promise<string[]> {
-      const found: string[] = [];
+    /** The versions of one key that S3 has, the newest first: the order in which they were written, and when (milliseconds). */
+    async versionsOf(bucket: string, key: string): Promise<{ version: string; modified: number }[]> {
+      const found: { version: string; modified: number }[] = [];
       let marker: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } = {};
       for (;;) {
         const page = await client.send(
           new ListObjectVersionsCommand({ Bucket: bucket, Prefix: key, ...marker }),
         );
-        for (const v of page.Versions ?? []) if (v.Key === key) found.push(v.VersionId ?? '');
+        for (const v of page.Versions ?? [])
+          if (v.Key === key)
+            found.push({ version: v.VersionId ?? '', modified: v.LastModified?.getTime() ?? 0 });
         // Keys that only begin like this one come after all of its versions.
         const isBehind = (page.NextKeyMarker ?? '') !== key;
         if (!page.IsTruncated || isBehind) return found;
@@ -279,7 +281,7 @@ export function createStore(
           if (Errors.length === 0) return;
           const asked = rest.length;
           rest = Errors.flatMap((e) => e.Key ?? []);
-          isTransient = Errors.every((e) => transientDeletes.has(e.Code ?? ''));
+          isTransient = rest.length > 0 && Errors.every((e) => transientDeletes.has(e.Code ?? ''));
           throw new ObjectsNotDeleted(
             `s3://${bucket}: ${Errors.length} of ${asked} objects were not deleted, the first is ${Errors[0]?.Key}: ${Errors[0]?.Code} ${Errors[0]?.Message ?? ''}`,
           );

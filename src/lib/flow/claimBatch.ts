@@ -67,7 +67,14 @@ async function nextManifest(deps: ClaimDeps, dataset: string, fence: number): Pr
     const usable = await parallel(queued, 16, (file, i) =>
       prepared(deps, dataset, fence, file, records[i]?.file, records[i]?.object),
     );
-    const found = usable.flatMap((entry) => entry ?? []);
+    const latest = new Map(records.map(({ object }, i) => [queued[i]?.object, object?.version]));
+    const all = usable.flatMap((entry) => entry ?? []);
+    // Of two versions of an object that wait, only the latest is part of the batch; the other is looked at after it.
+    const found = all.filter(
+      ({ file }, i) =>
+        all.every(({ file: other }, k) => k === i || other.object !== file.object) ||
+        latest.get(file.object) === file.version,
+    );
     // Files that different things were decided about are never one batch.
     const kind = found[0]?.file.decision?.kind ?? null;
     const chosen = found.filter(({ file }) => (file.decision?.kind ?? null) === kind);
@@ -75,11 +82,11 @@ async function nextManifest(deps: ClaimDeps, dataset: string, fence: number): Pr
     const files = chosen.map(({ file }) => file);
     const replay = replayOf(first);
     const id = batchId(files, replay);
-    // The same files may have been published before, and are a new batch then.
-    const isTaken = (await ledger.batch(dataset, id))?.committed !== undefined;
+    // The same files may have been published before, and are a new batch then: the same one in each of its tries.
+    const taken = (await ledger.batch(dataset, id))?.committed;
     return {
       dataset,
-      batch: isTaken ? batchId(files, `${replay ?? ''}#${fence}`) : id,
+      batch: taken === undefined ? id : batchId(files, `${replay ?? ''}#${taken}`),
       files,
       published: chosen.flatMap(({ file, rows }) => (rows ? [{ object: file.object, ...rows }] : [])),
       decision: kind,
@@ -110,11 +117,14 @@ async function prepared(
     return null;
   }
   const current = { ...file, decision: record.decision };
+  // What is rejected takes no rows' place, whether it can be read or not.
+  if (record.decision?.kind === 'reject') return { file: current, rows };
   const mayBeGone = rows !== undefined || object?.hasCopies === true;
   const isThere = (version: string) => store.exists({ bucket: config.rawBucket, key: file.object, version });
   if (!mayBeGone || (await isThere(file.version))) return { file: current, rows };
-  for (const copy of await ledger.versionsOf(dataset, file.object))
-    if (copy.state === 'same' && copy.sameAs === file.version && (await isThere(copy.version))) {
+  const copies = object?.version === file.version ? await ledger.versionsOf(dataset, file.object) : [];
+  for (const copy of copies)
+    if (copy.state === 'same' && copy.etag === record.etag && (await isThere(copy.version))) {
       await ledger.substitute(dataset, fence, file, copy, current);
       return null;
     }

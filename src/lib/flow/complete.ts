@@ -4,6 +4,7 @@ import { type Summary, summarySchema } from '../compiler/plan.ts';
 import { tableOf } from '../contract/contract.ts';
 import { contractVersion } from '../contract/version.ts';
 import type { Attempt, FileId } from '../ledger/records.ts';
+import { isConditionFailed } from '../ledger/table.ts';
 import {
   places,
   profileSchema,
@@ -34,7 +35,7 @@ const handOver = { events: 10_000, age: 6 * 3_600_000 };
  */
 export async function completeBatch(
   deps: Deps & WakeDeps & { readonly announce: Announce },
-  { dataset, batch, fence, startedAt, events }: z.output<typeof completeInput>,
+  { dataset, batch, fence, execution, startedAt, events }: z.output<typeof completeInput>,
 ): Promise<z.output<typeof completeOutput>> {
   const { ledger } = deps;
   const record = await ledger.batch(dataset, batch);
@@ -44,13 +45,15 @@ export async function completeBatch(
   const isOld = events >= handOver.events || Date.parse(startedAt) + handOver.age < Date.now();
   const lease = await ledger.lease(dataset);
   const isHolder = lease?.fence === fence && lease.execution !== undefined;
-  if (isHolder && !isOld && (await ledger.hasPending(dataset))) {
-    await ledger.nextBatch(dataset, fence);
-    return { morePending: true };
-  }
+  if (isHolder && !isOld && (await ledger.hasPending(dataset)))
+    return { morePending: true, fence: await ledger.nextBatch(dataset, fence) };
+  // An earlier try of this call has gone on to the next batch, and its answer was lost.
+  const hasGoneOn =
+    lease !== undefined && lease.execution === execution && lease.batch === undefined && lease.fence > fence;
+  if (hasGoneOn) return { morePending: true, fence: lease.fence };
   if (isHolder) await letGo(deps, dataset, fence);
   else await wake(deps, dataset);
-  return { morePending: false };
+  return { morePending: false, fence };
 }
 
 /**
@@ -79,13 +82,21 @@ export async function finishBatch(
   const counts = new Map(
     summary.files.map(({ object, version, ...rest }) => [JSON.stringify([object, version]), rest]),
   );
-  const before = new Map(manifest.published.map(({ object, ...rows }) => [object, rows]));
+  const replaced = await ledger.read(dataset, manifest.published);
+  const before = new Map(
+    manifest.published.map(({ object, ...rows }, i) => [
+      object,
+      // It may wait again itself: to be processed once more, or for a person.
+      { ...rows, place: replaced[i]?.file?.place },
+    ]),
+  );
   const files = manifest.files.map((file) => ({
     ...file,
     counts: counts.get(JSON.stringify([file.object, file.version])),
     before: before.get(file.object),
     isRejected: manifest.decision === 'reject',
-    isMissing: missing.has(file.object),
+    // What a person has rejected is not looked for elsewhere.
+    isMissing: missing.has(file.object) && manifest.decision !== 'reject',
   }));
   // Those that an earlier try has marked may be on their way again by now: an operator can replay them.
   const records = await ledger.read(dataset, files);
@@ -192,8 +203,13 @@ async function takeCopy(
   fence: number,
   { object, version }: FileId,
 ): Promise<void> {
-  const copy = (await ledger.versionsOf(dataset, object)).findLast(
-    (f) => f.state === 'same' && f.sameAs === version,
-  );
-  if (copy) await ledger.substitute(dataset, fence, { object, version }, copy);
+  const versions = await ledger.versionsOf(dataset, object);
+  const own = versions.find((f) => f.version === version);
+  const copy = versions.findLast((f) => f.state === 'same' && f.etag === own?.etag);
+  try {
+    if (copy) await ledger.substitute(dataset, fence, { object, version }, copy);
+  } catch (error) {
+    // Other bytes have come meanwhile, and take its place.
+    if (!isConditionFailed(error)) throw error;
+  }
 }

@@ -88,7 +88,8 @@ async function noteFile(
 ): Promise<{ dataset: string; isNew: boolean } | null> {
   const { time: landedAt, detail } = parseEvent(body);
   const { key, size, etag, sequencer, 'version-id': version } = detail.object;
-  if (key.endsWith('/')) return null;
+  // The marker of a folder. An object with bytes is a file, whatever its key.
+  if (key.endsWith('/') && size === 0) return null;
   const { contracts } = deps;
   const contract = datasetOfKey(contracts, key);
   if (!contract)

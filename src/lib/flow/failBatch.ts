@@ -69,7 +69,7 @@ async function endBatch(
 ): Promise<void> {
   const { ledger } = deps;
   const { dataset, batch } = attempt;
-  const reason = `${failure.error}: ${failure.cause}`.slice(0, 2000);
+  const reason = `${failure.error}: ${failure.cause}`.slice(0, 2000).toWellFormed();
   // Nobody can commit it after the lease was taken over: so what is read here stays true.
   const record = await ledger.batch(dataset, batch);
   if (record?.committed !== undefined)
@@ -81,10 +81,13 @@ async function endBatch(
   const claimed = files.filter(
     (_, i) => records[i]?.file?.state === 'claimed' && records[i]?.file?.batch === batch,
   );
+  // An earlier call has held some of them before it was interrupted: the batch is held, whatever ended that call.
+  const held = records.find((r) => r.file?.state === 'held' && r.file.batch === batch)?.file;
   const doubtful = failure.error === 'ReplacementDoubtful' ? await doubtfulFiles(deps, attempt) : new Map();
   const { state, returned } = await nextStates(deps, attempt, claimed, doubtful, failure, reason);
-  await ledger.giveBack(dataset, fence, attempt, { state, reason }, returned);
-  deps.measure(dataset, state === 'held' ? { BatchesHeld: 1 } : { BatchesFailed: 1 });
+  const ended = held ? { state: 'held' as const, reason: held.reason ?? reason } : { state, reason };
+  await ledger.giveBack(dataset, fence, attempt, ended, returned);
+  deps.measure(dataset, ended.state === 'held' ? { BatchesHeld: 1 } : { BatchesFailed: 1 });
 }
 
 /** What an attempt was claimed with; where somebody has deleted its manifest, what the ledger says is claimed by it. */
@@ -118,7 +121,8 @@ async function nextStates(
   });
   const again = (groups: readonly (readonly Omit<ReturnedFile, 'state'>[])[]): ReturnedFile[] =>
     groups.flatMap((group, i) => {
-      const name = replay === undefined ? batchId(group) : `${replay}.${i}`;
+      // Files that stay together are the same batch again, whose tries are counted.
+      const name = replay === undefined ? batchId(group) : groups.length === 1 ? replay : `${replay}.${i}`;
       return group.map((file) => ({ ...file, state: 'pending' as const, group: name }));
     });
   if (doubtful.size > 0) {

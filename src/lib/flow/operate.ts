@@ -7,6 +7,9 @@ import { type WakeDeps, wake } from './dispatch.ts';
 
 export interface OperatorDeps extends Deps, WakeDeps {}
 
+/** It is written into the record of every file. */
+const longestReason = 1000;
+
 /**
  * Runs a held batch again, past its expectations (`release`: its rows are published), or with every row refused (`reject`: they
  * go to quarantine as `rejected`). The decision belongs to the files, whatever batch they are in later. Interrupted, it is
@@ -20,6 +23,8 @@ export async function decide(
   decision: Decision,
 ): Promise<{ batch: string; files: number }> {
   const { ledger } = deps;
+  if (decision.reason.length > longestReason)
+    throw new InvalidInput(`the reason has ${decision.reason.length} characters; ${longestReason} are kept`);
   const record = await batchOf(deps, dataset, id);
   const { batch } = record;
   const files = await ledger.waiting(dataset, 'held', batch);
@@ -30,10 +35,16 @@ export async function decide(
     throw new AlreadyDecided(
       `${dataset}: the batch ${batch} was ${made.kind}ed at ${made.at} (${made.reason})`,
     );
+  // Of a replay that is rejected, what was published before simply stays.
+  const records = await ledger.read(dataset, files);
+  const isReplay = (_: unknown, i: number) => records[i]?.object?.rows?.version === files[i]?.version;
+  const replays = made.kind === 'reject' ? files.filter(isReplay) : [];
+  const kept = await ledger.keepPublished(dataset, replays);
+  const others = files.filter((file) => !replays.includes(file));
   const group = groupOf(record, made.kind);
-  const moved = await ledger.requeue(dataset, files, { group, decision: made, batch });
+  const moved = await ledger.requeue(dataset, others, { group, decision: made, batch });
   await wake(deps, dataset);
-  return { batch, files: moved };
+  return { batch, files: kept + moved };
 }
 
 /** Tries held and failed files again: those of a batch, of one key, or all. Gives how many there were. */
@@ -59,7 +70,8 @@ export async function retry(
 }
 
 /** The files of a batch that run again, as a batch of their own. */
-const groupOf = ({ batch, replay }: BatchRecord, why: string): string => `${replay ?? batch}.${why}`;
+const groupOf = ({ batch, replay }: BatchRecord, why: string): string =>
+  `${(replay ?? batch).replace(/(\.(retry|release|reject))+$/, '')}.${why}`;
 
 /**
  * Processes published files again, from exactly the versions in the raw bucket, and replaces what came from them. They

@@ -7,13 +7,13 @@ import type { z } from 'zod';
 import type { ParquetTable } from '../aws/catalog.ts';
 import { address } from '../aws/store.ts';
 import { valuesOfPath } from '../catalog/partitionPath.ts';
-import { quarantineColumns } from '../compiler/plan.ts';
+import { quarantineColumns, summarySchema } from '../compiler/plan.ts';
 import type { Config } from '../config.ts';
-import { LeaseLost } from '../errors.ts';
+import { LeaseLost, ObjectMissing } from '../errors.ts';
 import type { Attempt } from '../ledger/records.ts';
 import { parallel } from '../parallel.ts';
 import { ownObject, rewrittenObject } from '../table/objectName.ts';
-import { goldenTable, places, readPlan } from './batch.ts';
+import { goldenTable, places, readManifest, readPlan, replacesOf } from './batch.ts';
 import type { Deps } from './deps.ts';
 import {
   type Live,
@@ -42,6 +42,8 @@ export async function publish(
   const table = goldenTable(await readPlan(deps, { dataset, ...attempt }), config);
   await catalog.ensureTable(table);
   const { planned, copies, documents } = await planOf(deps, dataset, attempt, run, table.name);
+  // What could keep the batch from its end is found before its commit.
+  if (planned.quarantine.length > 0) await catalog.ensureTable(quarantineTable(config));
   await store.copy(
     places(config).run(dataset, batch, run).summary,
     places(config).attempt(dataset, attempt).summary,
@@ -60,8 +62,6 @@ export async function publish(
     if (error instanceof LeaseLost) await removeUncounted(deps, dataset, attempt, published);
     throw error;
   }
-  // A twin that comes late may have written again what a later batch has replaced by now.
-  if (!isFirst) await removeUncounted(deps, dataset, attempt, published);
   return counted(published);
 }
 
@@ -123,7 +123,9 @@ async function planOf(
     return key;
   };
   const rows = await parquetBelow(store, staged.data);
-  const objects = numberedByFolder(rows, staged.data.key).map(({ from, folder, number }) => ({
+  const found = numberedByFolder(rows, staged.data.key);
+  await requireStaged(deps, staged.summary, found);
+  const objects = found.map(({ from, folder, number }) => ({
     key: copy(
       { bucket: config.workBucket, key: from.key },
       config.processedBucket,
@@ -140,8 +142,8 @@ async function planOf(
       `${at.quarantine(dataset, attempt.batch).key}${ownObject(attempt, number)}`,
     ),
   );
-  // A batch that replaces no rows has none.
-  const rewrites = (await store.findJson(staged.rewrites, rewritesSchema)) ?? [];
+  const replaces = replacesOf(await readManifest(deps, { dataset, ...attempt }));
+  const rewrites = replaces.length === 0 ? [] : await store.readJson(staged.rewrites, rewritesSchema);
   const documents: { key: string; live: Live }[] = [];
   const rewritten = await parallel(rewrites, 8, async ({ batch, objects: changed }) => {
     const before = await liveOf(deps, dataset, batch);
@@ -182,6 +184,21 @@ async function planOf(
   return { planned, copies, documents };
 }
 
+/** Throws ObjectMissing when rows were counted for a partition that has no staged object: somebody has deleted it. */
+async function requireStaged(
+  { store }: Pick<Deps, 'store'>,
+  summary: { bucket: string; key: string },
+  found: readonly { folder: string }[],
+): Promise<void> {
+  const { partitions } = await store.readJson(summary, summarySchema);
+  const staged = new Set(found.map(({ folder }) => JSON.stringify(valuesOfPath(folder))));
+  const missing = partitions.find((p) => p.rows > 0 && !staged.has(JSON.stringify(p.values)));
+  if (missing)
+    throw new ObjectMissing(
+      `the staged rows of the partition ${missing.values.join('/')} are gone; they are transformed again`,
+    );
+}
+
 /** Registers exactly the partitions that Publish touched, and the batch's quarantine. */
 export async function repairPartitions(
   deps: Deps,
@@ -190,6 +207,8 @@ export async function repairPartitions(
   const { config, catalog } = deps;
   const table = goldenTable(await readPlan(deps, { dataset, batch, fence }), config);
   const { partitions, quarantine } = await readPublished(deps, dataset, { batch, fence });
+  // Somebody may have dropped it since Publish.
+  await catalog.ensureTable(table);
   const registered = await catalog.addPartitions(
     table,
     partitions.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),

@@ -97,6 +97,13 @@ export async function reconcile(
     return found.length === 0 ? [values] : [];
   });
   await catalog.dropPartitions(table.name, empty.flat());
+  // A batch that has published there meanwhile was told that the partition is registered already.
+  const filled = await parallel(empty.flat(), 16, async (values) => {
+    const path = `${table.partitionKeys.map(({ name }, i) => hiveSegment(name, values[i] ?? '')).join('/')}/`;
+    const found = await store.list(config.processedBucket, `${prefix}${path}`);
+    return found.length > 0 ? [{ values, location: `${table.location}${path}` }] : [];
+  });
+  await catalog.addPartitions(table, filled.flat());
   if (removed > 0 || unknown > 0 || missing.length > 0)
     deps.measure(dataset, {
       ObjectsRemoved: removed,
@@ -182,7 +189,10 @@ function judgeOf(
     if (isCommitted && (await listed(rows.owner, name.rowsOf)).has(key)) return 'counts';
     if (modified + grace > Date.now()) return 'open';
     const open = await ledger.openBatches(attempt.owner);
-    return open.some((o) => o.batch === name.batch && o.fence === name.fence) ? 'open' : 'garbage';
+    if (open.some((o) => o.batch === name.batch && o.fence === name.fence)) return 'open';
+    // It may have been committed since it was read.
+    const now = await ledger.batch(attempt.owner, name.batch);
+    return now?.committed === attempt.committed ? 'garbage' : 'open';
   };
   return Object.assign(
     async (objects: readonly { key: string; modified: number }[]) => {

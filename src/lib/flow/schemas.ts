@@ -54,8 +54,13 @@ export const publishOutput = z.object({ objects: z.number(), partitions: z.numbe
 export const repairOutput = z.object({ registered: z.number() });
 
 /** `startedAt`: of the execution (ISO 8601). `events`: how many events its history has, about. */
-export const completeInput = runInput.extend({ startedAt: z.string(), events: z.number() });
-export const completeOutput = z.object({ morePending: z.boolean() });
+export const completeInput = runInput.extend({
+  execution: z.string(),
+  startedAt: z.string(),
+  events: z.number(),
+});
+/** `fence`: of the next batch, when more files wait. */
+export const completeOutput = z.object({ morePending: z.boolean(), fence: z.number() });
 
 export const failInput = z.object({
   dataset: z.string(),

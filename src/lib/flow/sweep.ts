@@ -150,7 +150,7 @@ async function findUntold(
   if (isBetweenPasses && !isDue && Date.parse(last.at) + passEvery > Date.now())
     return { filesFound: 0, filesFailed: 0 };
   const { versions, next } = await store.listVersions(config.rawBucket, prefix, last?.key, objectsPerSweep);
-  const files = versions.filter((v) => v.isLatest && !v.key.endsWith('/'));
+  const files = versions.filter((v) => v.isLatest && !(v.key.endsWith('/') && v.size === 0));
   const known = await ledger.knows(
     dataset,
     files.map((v) => ({ object: v.key, version: v.version })),

@@ -13,6 +13,7 @@ import {
   readContract,
   readManifest,
   readPlan,
+  replacesOf,
   stagingPartition,
   stagingTable,
 } from './batch.ts';
@@ -97,13 +98,12 @@ export async function checkValidation(
   const describe = (e: (typeof failed)[number]) => `${e.name}: found ${e.found}, expected ${e.expected}`;
   if (failed.some((e) => e.name === 'row_count'))
     throw new AccountingMismatch(failed.map(describe).join('; '));
+  await requireRows(deps, attempt, manifest, summary);
   // Whoever decided about the batch has seen them fail.
-  if (manifest.decision !== null) return { status: 'passed' };
-  if (failed.length > 0)
+  if (failed.length > 0 && manifest.decision === null)
     throw new ExpectationFailed(
       `${failed.length} of ${expectations.length} expectations failed: ${failed.map(describe).join('; ')}`,
     );
-  await requireRows(deps, attempt, manifest, summary);
   return { status: 'passed' };
 }
 
@@ -112,17 +112,18 @@ const leastShare = 0.2;
 
 /**
  * Rows disappear only when others take their place or a person decides so: a correction or a replay that would leave almost
- * nothing of a file's rows is held. Throws ReplacementDoubtful.
+ * nothing of a file's rows is held, whatever else a person has decided about its batch. Throws ReplacementDoubtful.
  */
 export async function requireRows(
   { config, store }: Pick<Deps, 'config' | 'store'>,
   attempt: BatchInput,
-  { published, decision }: Manifest,
+  manifest: Manifest,
   { files }: Summary,
 ): Promise<void> {
-  if (decision !== null) return;
   const after = new Map(files.map((file) => [file.object, file]));
-  const doubtful = published.flatMap(({ object, published: before }) => {
+  const known = new Set(manifest.files.flatMap((f) => (f.decision?.isReplacement ? [f.object] : [])));
+  const doubtful = replacesOf(manifest).flatMap(({ object, published: before }) => {
+    if (known.has(object)) return [];
     const now = after.get(object);
     // Rows that were published from another file meanwhile are duplicates here, and are not lost.
     const kept = (now?.published ?? 0) + (now?.duplicates ?? 0);

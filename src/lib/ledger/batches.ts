@@ -35,7 +35,7 @@ const logSchema = z.object({ batch: z.string() });
 export interface PublishedFile extends RawFile {
   readonly counts?: Accounting | undefined;
   /** The version whose rows were in the table before. */
-  readonly before?: ObjectRecord['rows'];
+  readonly before?: (ObjectRecord['rows'] & { readonly place?: string | undefined }) | undefined;
   readonly isRejected: boolean;
   /** It was gone from S3 before it could be read. */
   readonly isMissing: boolean;
@@ -213,7 +213,7 @@ export function batchesOf(table: Table) {
           {
             Update: {
               ...at(dataset, fileKey(file)),
-              UpdateExpression: `SET #state = :state, settledAt = :now${counts ? ', counts = :counts' : ''} ADD attempts :one REMOVE #reason, #group`,
+              UpdateExpression: `SET #state = :state, settledAt = :now${counts ? ', counts = :counts' : ''} ADD attempts :one REMOVE #reason, #group${isRejected ? '' : ', decision'}`,
               ConditionExpression: '#batch = :batch AND #state = :claimed',
               ExpressionAttributeNames: {
                 '#batch': 'batch',
@@ -251,14 +251,17 @@ export function batchesOf(table: Table) {
                 {
                   Update: {
                     ...at(dataset, fileKey({ object: file.object, version: before.version })),
-                    UpdateExpression: 'SET #state = :replaced, replacedBy = :by',
+                    UpdateExpression: 'SET #state = :replaced, replacedBy = :by REMOVE place',
+                    ConditionExpression: before.place ? 'place = :place' : 'attribute_not_exists(place)',
                     ExpressionAttributeNames: { '#state': 'state' },
                     ExpressionAttributeValues: {
                       ':replaced': 'replaced' satisfies FileState,
                       ':by': file.version,
+                      ...(before.place ? { ':place': before.place } : {}),
                     },
                   },
                 },
+                ...(before.place ? [{ Delete: at(dataset, before.place) }] : []),
               ]
             : []),
         ];

@@ -29,7 +29,9 @@ export type Waiting = Readonly<z.output<typeof waitingSchema>>;
 export type Noted = RawFile & { readonly etag: string };
 
 /** The order of an object's versions where sequencers do not tell it: the newest first, as S3 lists them. */
-export type VersionOrder = (object: string) => Promise<readonly string[]>;
+export type VersionOrder = (
+  object: string,
+) => Promise<readonly { readonly version: string; readonly modified: number }[]>;
 
 /** A file moves with its place: update, deletion and new place are one transaction. */
 const filesPerMove = 33;
@@ -40,13 +42,28 @@ export function filesOf(table: Table) {
 
   /**
    * Whether another version of the object than this one is the latest. Sequencers tell it; where one is missing, S3's list of
-   * the object's versions does. A version that is no longer there is older than one that is.
+   * the object's versions does; and where the latest is no longer in it, the time at which that was put.
    */
-  const isLate = async (file: RawFile, latest: ObjectRecord, order: VersionOrder): Promise<boolean> => {
+  const isLate = async (
+    dataset: string,
+    file: RawFile,
+    latest: ObjectRecord,
+    order: VersionOrder,
+  ): Promise<boolean> => {
     if (file.sequencer !== '' && latest.sequencer !== '') return isNewer(latest.sequencer, file.sequencer);
     const versions = await order(file.object);
-    const [own, other] = [versions.indexOf(file.version), versions.indexOf(latest.newest)];
-    return own === -1 || (other !== -1 && other < own);
+    const indexOf = (version: string) => versions.findIndex((v) => v.version === version);
+    const [own, other] = [indexOf(file.version), indexOf(latest.newest)];
+    if (own === -1) return true;
+    if (other !== -1) return other < own;
+    const gone = await get(
+      dataset,
+      fileKey({ object: file.object, version: latest.newest }),
+      fileRecordSchema,
+    );
+    // S3 tells seconds only.
+    const put = Date.parse(gone?.landedAt ?? gone?.notedAt ?? '');
+    return (versions[own]?.modified ?? 0) < Math.floor(put / 1000) * 1000;
   };
 
   /** `latest`: what the ledger has of the object. The second item of the transaction fails when that has changed. */
@@ -57,8 +74,14 @@ export function filesOf(table: Table) {
     order: VersionOrder,
   ): Promise<boolean> => {
     const file = { ...toRawFile(noted), notedAt: now() };
-    const isOld = latest !== undefined && (await isLate(file, latest, order));
-    const isSame = latest !== undefined && !isOld && etag !== '' && latest.etag === etag;
+    const isOld = latest !== undefined && (await isLate(dataset, file, latest, order));
+    const isRepeated = latest !== undefined && !isOld && etag !== '' && latest.etag === etag;
+    const before = isRepeated
+      ? await get(dataset, fileKey({ object: file.object, version: latest.version }), fileRecordSchema)
+      : undefined;
+    // Who puts a file again that has failed wants it to be tried again.
+    const failed = before?.state === 'failed' ? before : undefined;
+    const isSame = isRepeated && failed === undefined;
     const isNext = !isOld && !isSame;
     const queued = enqueued(dataset, file);
     const state: FileState = isOld ? 'replaced' : isSame ? 'same' : 'pending';
@@ -118,6 +141,24 @@ export function filesOf(table: Table) {
         },
       },
       ...(isNext ? [queued.item] : []),
+      ...(failed?.place === undefined
+        ? []
+        : [
+            { Delete: at(dataset, failed.place) },
+            {
+              Update: {
+                ...at(dataset, fileKey(failed)),
+                UpdateExpression: 'SET #state = :replaced, replacedBy = :by REMOVE place',
+                ConditionExpression: 'place = :place',
+                ExpressionAttributeNames: { '#state': 'state' },
+                ExpressionAttributeValues: {
+                  ':replaced': 'replaced' satisfies FileState,
+                  ':by': file.version,
+                  ':place': failed.place,
+                },
+              },
+            },
+          ]),
     ]);
     return isNext || isOld;
   };
@@ -143,7 +184,9 @@ export function filesOf(table: Table) {
       return isTheirs ? [{ file, record }] : [];
     });
     const itemsOf = ({ record }: (typeof movable)[number]): Item[] => {
-      const decision = to.decision ?? record.decision;
+      const decision = to.decision
+        ? { ...to.decision, isReplacement: record.reason?.startsWith('ReplacementDoubtful') ?? false }
+        : record.decision;
       const file = { ...toRawFile(record), group: to.group, decision };
       const queued = enqueued(dataset, file);
       return [
@@ -200,9 +243,9 @@ export function filesOf(table: Table) {
         try {
           return await noteAfter(dataset, noted, latest, order);
         } catch (error) {
-          const [isKnown, isOther] = reasonsOf(error).map((reason) => reason === 'ConditionalCheckFailed');
+          const [isKnown, ...others] = reasonsOf(error).map((reason) => reason === 'ConditionalCheckFailed');
           if (isKnown) return false;
-          if (!isOther) throw error;
+          if (!others.includes(true)) throw error;
           latest = await get(dataset, objectKey(noted.object), objectRecordSchema);
         }
     },
@@ -316,7 +359,7 @@ export function filesOf(table: Table) {
       await underLease(dataset, fence, [{ Delete: at(dataset, file.sk) }]);
     },
 
-    /** Holds one file, so that a person looks at it; all others go on. */
+    /** Holds a file whose version is gone, so that a person looks at it; all others go on. */
     async hold(dataset: string, fence: number, file: Queued, reason: string): Promise<void> {
       const place = `HELD#unclaimed#${file.sk.split('#').at(-1)}`;
       await underLease(dataset, fence, [
@@ -339,6 +382,15 @@ export function filesOf(table: Table) {
               ':reason': reason,
               ':read': file.sk,
             },
+          },
+        },
+        {
+          // Put again with the same bytes, the file is a new one.
+          Update: {
+            ...at(dataset, objectKey(file.object)),
+            UpdateExpression: 'SET etag = :unread',
+            ConditionExpression: 'attribute_exists(pk)',
+            ExpressionAttributeValues: { ':unread': '' },
           },
         },
       ]);
@@ -382,13 +434,15 @@ export function filesOf(table: Table) {
         {
           Update: {
             ...at(dataset, fileKey(copy)),
-            UpdateExpression: 'SET #state = :pending, place = :place REMOVE sameAs',
+            // What a person has decided about the bytes holds for the copy, too.
+            UpdateExpression: `SET #state = :pending, place = :place${waiting?.decision ? ', decision = :decision' : ''} REMOVE sameAs`,
             ConditionExpression: '#state = :same',
             ExpressionAttributeNames: { '#state': 'state' },
             ExpressionAttributeValues: {
               ':pending': 'pending' satisfies FileState,
               ':same': 'same' satisfies FileState,
               ':place': queued.place,
+              ...(waiting?.decision ? { ':decision': waiting.decision } : {}),
             },
           },
         },
@@ -403,6 +457,33 @@ export function filesOf(table: Table) {
         },
         queued.item,
       ]);
+    },
+
+    /** Held files whose rows are published and stay so: a replay that a person has rejected. */
+    async keepPublished(dataset: string, files: readonly Waiting[]): Promise<number> {
+      let kept = 0;
+      for (const file of files)
+        try {
+          await transact([
+            { Delete: at(dataset, file.sk) },
+            {
+              Update: {
+                ...at(dataset, fileKey(file)),
+                UpdateExpression: 'SET #state = :published REMOVE place, #reason, #group',
+                ConditionExpression: 'place = :place',
+                ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason', '#group': 'group' },
+                ExpressionAttributeValues: {
+                  ':published': 'published' satisfies FileState,
+                  ':place': file.sk,
+                },
+              },
+            },
+          ]);
+          kept++;
+        } catch (error) {
+          if (!isConditionFailed(error)) throw error;
+        }
+      return kept;
     },
 
     /**

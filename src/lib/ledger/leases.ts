@@ -8,7 +8,7 @@ import { isConditionFailed, type Table } from './table.ts';
 export const starting = 'starting';
 
 /** What the ledger knows and does of leases. */
-export function leasesOf({ at, get, update, underLease, now, clock }: Table) {
+export function leasesOf({ at, get, update, now, clock }: Table) {
   const lease = (dataset: string): Promise<Lease | undefined> => get(dataset, 'LEASE', leaseSchema);
 
   /**
@@ -19,6 +19,7 @@ export function leasesOf({ at, get, update, underLease, now, clock }: Table) {
     dataset: string,
     read: Lease | undefined,
     execution: string,
+    { isNextBatch = false }: { isNextBatch?: boolean } = {},
   ): Promise<number | null> => {
     const fence = Math.max((read?.fence ?? 0) + 1, clock());
     const token = randomUUID();
@@ -29,9 +30,13 @@ export function leasesOf({ at, get, update, underLease, now, clock }: Table) {
     try {
       await update({
         ...at(dataset, 'LEASE'),
-        UpdateExpression: 'SET fence = :fence, #execution = :execution, #token = :token, takenAt = :now',
+        UpdateExpression: `SET fence = :fence, #execution = :execution, #token = :token, takenAt = :now${isNextBatch ? ' REMOVE #batch' : ''}`,
         ConditionExpression: isAsRead.join(' AND '),
-        ExpressionAttributeNames: { '#execution': 'execution', '#token': 'token' },
+        ExpressionAttributeNames: {
+          '#execution': 'execution',
+          '#token': 'token',
+          ...(isNextBatch ? { '#batch': 'batch' } : {}),
+        },
         ExpressionAttributeValues: {
           ':fence': fence,
           ':execution': execution,
@@ -73,17 +78,18 @@ export function leasesOf({ at, get, update, underLease, now, clock }: Table) {
       return isTheirs ? take(dataset, read, from.execution) : null;
     },
 
-    /** The holder goes on with another batch. Throws LeaseLost. */
-    async nextBatch(dataset: string, fence: number): Promise<void> {
-      await underLease(dataset, fence, [], {
-        Update: {
-          ...at(dataset, 'LEASE'),
-          UpdateExpression: 'REMOVE #batch',
-          ConditionExpression: 'fence = :fence AND attribute_exists(#execution)',
-          ExpressionAttributeNames: { '#execution': 'execution', '#batch': 'batch' },
-          ExpressionAttributeValues: { ':fence': fence },
-        },
-      });
+    /**
+     * The holder goes on with another batch, under a fence of its own: nothing that still runs for the batch before can count.
+     * Throws LeaseLost.
+     */
+    async nextBatch(dataset: string, fence: number): Promise<number> {
+      const read = await lease(dataset);
+      const next =
+        read?.fence === fence && read.execution !== undefined
+          ? await take(dataset, read, read.execution, { isNextBatch: true })
+          : null;
+      if (next === null) throw new LeaseLost(`${dataset}: the lease with fence ${fence} is gone`);
+      return next;
     },
 
     /** Releases the lease, if this fence still holds it. */

@@ -4,7 +4,13 @@ import { outcomeSchema } from '../compiler/expectations.ts';
 import { accountingSchema, batchCountsSchema } from '../compiler/plan.ts';
 
 /** An operator's decision. It belongs to the files that it was made about, whatever batch they are in later. */
-const decisionSchema = z.object({ kind: z.enum(['release', 'reject']), reason: z.string(), at: z.string() });
+const decisionSchema = z.object({
+  kind: z.enum(['release', 'reject']),
+  reason: z.string(),
+  at: z.string(),
+  /** Of a file: it was held since it would lose most of its published rows, so whoever released it knew that. */
+  isReplacement: z.boolean().optional(),
+});
 export type Decision = z.output<typeof decisionSchema>;
 
 /** A raw object version, as its event described it. */

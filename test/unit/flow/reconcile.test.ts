@@ -17,7 +17,7 @@ const compare = () => world.call('reconcile', (deps) => reconcile(deps, dataset)
 test('many partitions are compared in pages, and changed in as few calls as Glue has', async () => {
   const partitions = 5000;
   const { ledger, store, catalog, config } = world.deps('test');
-  const attempt = { batch: '0123456789abcdef0123', fence: (await ledger.acquireLease(dataset)) ?? 0 };
+  const attempt = { batch: 'ab'.repeat(10), fence: (await ledger.acquireLease(dataset)) ?? 0 };
   await ledger.claim(dataset, attempt.fence, {
     id: attempt.batch,
     files: [],
