@@ -6,12 +6,13 @@ import { connect, stageHelp, stageOptions } from './connect.ts';
 import { accountingCells, printTable } from './table.ts';
 import { readOptions, UsageError } from './usage.ts';
 
-export const help = `Usage: npm run sluice -- batches --dataset NAME [--state STATE] [options]
+export const help = `Usage: npm run sluice -- batches --dataset NAME [--state STATE] [--last N] [options]
 
 Shows the batches of a dataset, the latest last: state, engine, counts, failed expectations, and what was decided about one.
 
   --dataset NAME
   --state STATE     running, published, held or failed
+  --last N          of the last N batches: 100, unless told
 ${stageHelp}
 
 Example:
@@ -22,11 +23,14 @@ export async function run(args: string[]): Promise<number> {
     ...stageOptions,
     dataset: { type: 'string' },
     state: { type: 'string' },
+    last: { type: 'string', default: '100' },
   });
+  if (!/^[1-9]\d{0,6}$/.test(values.last))
+    throw new UsageError(`--last ${values.last}: it is 1 to 9,999,999`);
   if (values.dataset === undefined) throw new UsageError('--dataset is needed');
   const { deps } = await connect(values);
   contractOf(deps, values.dataset);
-  const batches = (await deps.ledger.batches(values.dataset)).filter(
+  const batches = (await deps.ledger.batches(values.dataset, Number(values.last))).filter(
     (b) => values.state === undefined || b.state === values.state,
   );
   if (values.json) {

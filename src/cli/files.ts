@@ -11,7 +11,7 @@ export const help = `Usage: npm run sluice -- files --dataset NAME [--state STAT
 Shows the files of a dataset: their state, batch, counts, and why one is held or failed.
 
   --dataset NAME
-  --state STATE     pending, claimed, published, held or failed
+  --state STATE     pending, claimed, published, rejected, held, failed or replaced
 ${stageHelp}
 
 Example:
