@@ -5,6 +5,7 @@
  */
 
 import { starting } from '../ledger/leases.ts';
+import { parallel } from '../parallel.ts';
 import { contractOf } from './deps.ts';
 import { letGo, note, wake } from './dispatch.ts';
 import { executionName } from './execution.ts';
@@ -157,15 +158,15 @@ async function findUntold(
   );
   let filesFound = 0;
   let filesFailed = 0;
-  for (const [i, { key, version, size, etag }] of files.entries()) {
-    if (known[i]) continue;
+  const untold = files.filter((_, i) => !known[i]);
+  await parallel(untold, 8, async ({ key, version, size, etag }) => {
     try {
       if (await note(deps, dataset, { object: key, version, size, sequencer: '', etag })) filesFound++;
     } catch {
       // One file must not end a sweep.
       filesFailed++;
     }
-  }
+  });
   await ledger.noteSwept(dataset, next);
   if (filesFound > 0) deps.measure(dataset, { FilesFound: filesFound });
   if (filesFailed > 0) deps.measure(dataset, { FilesNotNoted: filesFailed });
