@@ -103,6 +103,8 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
         profile: work(`${root}/profile.json`),
         plan: work(`${root}/plan.json`),
         published: work(`${root}/published.json`),
+        /** There once the objects that the attempt has replaced may be gone: it can no longer be taken back. */
+        replaced: work(`${root}/replaced.json`),
         /** What was counted, kept longer than staging is. */
         summary: work(`${root}/summary.json`),
         /** Files that CheckValidation wants a person to look at. */

@@ -105,6 +105,8 @@ export async function finishBatch(
   );
   await ledger.settlePublished(dataset, fence, batch, claimed);
   await ledger.setLive(dataset, fence, published.rewritten);
+  if (published.rewritten.length > 0)
+    await store.writeOnce(at.attempt(dataset, attempt).replaced, JSON.stringify({ by: fence }));
   await dropReplaced(deps, published);
   for (const file of files) if (file.isMissing) await takeCopy(deps, dataset, fence, file);
   await catalog.dropPartitions(stagingName(dataset), [[stagingPartition(batch, published.run)]]);

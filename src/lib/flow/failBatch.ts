@@ -74,6 +74,11 @@ async function endBatch(
   const record = await ledger.batch(dataset, batch);
   if (record?.committed !== undefined)
     return finishBatch(deps, { ...attempt, fence: record.committed }, fence, reason);
+  // The ledger was restored to a time before the commit: objects that this attempt has replaced are gone, so it counts.
+  if (await deps.store.exists(places(deps.config).attempt(dataset, attempt).replaced)) {
+    await ledger.recommit(dataset, fence, attempt);
+    return finishBatch(deps, attempt, fence, reason);
+  }
   await takeBack(deps, dataset, attempt);
   const files = await filesOf(deps, attempt);
   const records = await ledger.read(dataset, files);

@@ -179,6 +179,20 @@ export function batchesOf(table: Table) {
       ]);
     },
 
+    /** The same for an attempt that was committed, in a ledger that has lost it. `fence` is that of the lease's holder. */
+    async recommit(dataset: string, fence: number, attempt: Attempt): Promise<void> {
+      await underLease(dataset, fence, [
+        {
+          Update: {
+            ...at(dataset, batchKey(attempt.batch)),
+            UpdateExpression: 'SET committed = :attempt',
+            ConditionExpression: 'fence = :attempt',
+            ExpressionAttributeValues: { ':attempt': attempt.fence },
+          },
+        },
+      ]);
+    },
+
     /** Adds what a step found out to the record of an attempt. It changes nothing when a later attempt has begun. */
     async annotateBatch(dataset: string, attempt: Attempt, found: Partial<BatchRecord>): Promise<void> {
       const attributes = Object.entries(found);

@@ -38,7 +38,6 @@ test('a replay and a correction of one file, both failed, retried together', asy
   try {
     await world.settle();
   } finally {
-    console.log('A', rows(), await world.deps('test').ledger.lease(dataset), world.errors.slice(-2));
   }
   expect(rows()).toEqual(['feed/a 1@07', 'feed/a 2@07']);
 });
@@ -53,7 +52,6 @@ test('failed replay retried after its correction was noted (correction healthy, 
   world.put('feed/a', ['1@07', '2@07']);
   // both before an execution claims
   await operate((deps) => retry(deps, dataset, {}));
-  await world.settle().catch((e) => console.log('A2', String(e)));
   expect(rows()).toEqual(['feed/a 1@07', 'feed/a 2@07']);
 });
 
@@ -126,7 +124,6 @@ test('the first Publish, taken for lost, copies after a later batch of the same 
   await world.deliver();
   await world.executeAll();
   await world.settle();
-  console.log('E', steps, rows(), world.errors);
   expect(rows()).toEqual(['feed/a 9@07', 'feed/b 1@06', 'feed/d 1@08']);
 });
 
@@ -154,11 +151,9 @@ test('a CompleteBatch, taken for lost, goes on while the same execution has a la
   await world.deliver();
   await world.executeAll();
   await world.settle();
-  console.log('F before', rows(), world.errors);
   const counted = await world.counted();
   const keys = world.aws.s3.keys('processed');
   await world.cleanUp();
-  console.log('F after', rows());
   expect(rows()).toEqual(['feed/a a2@06', 'feed/b b2@06', 'feed/c c@06', 'feed/d d@08']);
   expect(counted).toEqual(keys);
 });
@@ -173,10 +168,6 @@ test('a replay that waits for a person, whose file is then corrected, leaves an 
   world.put('feed/a', ['1@07', '2@07']);
   await world.settle();
   const { ledger } = world.deps('test');
-  console.log(
-    'G',
-    (await ledger.versionsOf(dataset, 'feed/a')).map((f) => [f.state, f.place]),
-  );
   expect(await ledger.backlog(dataset, 10)).toMatchObject({ failed: 0 });
   await operate((deps) => retry(deps, dataset, {}));
   await world.settle();
@@ -251,7 +242,6 @@ test('the entry of a held replay whose file was corrected cannot be retried, rel
     decide(deps, dataset, held?.batch ?? '', { kind: 'reject', reason: 'x', at: '2026-01-01T00:00:00.000Z' }),
   ).catch((e) => errors.push(String(e)));
   await world.settle();
-  console.log('G2', errors);
   expect(await ledger.backlog(dataset, 10)).toMatchObject({ held: 0, failed: 0 });
 });
 
@@ -278,7 +268,6 @@ test('an empty correction beside another file, held for another reason, wipes it
     }),
   );
   await world.settle();
-  console.log('J', rows());
   expect(rows().filter((r) => r.startsWith('feed/a'))).toHaveLength(5);
 });
 
@@ -306,7 +295,6 @@ test('a replay with one poison file: the others are published again', async () =
   const states = [];
   for (const k of ['a', 'b', 'c', 'd'])
     states.push((await ledger.versionsOf(dataset, `feed/${k}`)).map((f) => f.state).join());
-  console.log('K', fails, states);
   expect(states).toEqual(['failed', 'published', 'published', 'published']);
 });
 
@@ -325,7 +313,6 @@ test('a poison file of a replay is given up after a few tries, also while other 
   });
   await operate((deps) => replay(deps, dataset, { prefix: 'feed/a' }));
   await world.settle();
-  console.log('K2', fails);
   expect(fails).toBeLessThan(10);
 });
 
@@ -372,7 +359,6 @@ test('a version that is gone when it is read, has a copy, and was corrected mean
   try {
     await world.settle();
   } finally {
-    console.log('M', rows(), [...new Set(world.errors)]);
   }
   expect(rows()).toEqual(['feed/a 2@07']);
 });
@@ -394,7 +380,6 @@ test('a replay of rows whose version is gone, has a copy, and whose object has a
   try {
     await world.settle();
   } finally {
-    console.log('N', seen, rows(), [...new Set(world.errors)]);
   }
   expect(rows()).toContain('feed/b b@08');
 });
@@ -448,10 +433,6 @@ test('rows that a person rejected are not published from a copy of the same byte
     }),
   );
   await world.settle();
-  console.log(
-    'O',
-    (await ledger.versionsOf(dataset, 'feed/a')).map((f) => [f.state, f.decision?.kind]),
-  );
   expect(rows()).toEqual([]);
 });
 
@@ -507,7 +488,6 @@ test('reconcile does not take the rows of a batch for garbage that is committed 
           },
         },
         dataset,
-      ).then((r) => console.log('P', r));
     });
   };
   world.put('feed/a', ['1@06', '2@07', '3@08']);
