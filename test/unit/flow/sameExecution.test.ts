@@ -374,7 +374,7 @@ test('a replay of rows whose version is gone, has a copy, and whose object has a
   const { ledger } = world.deps('test');
   expect((await ledger.waiting(dataset, 'held')).length).toBe(1);
   world.aws.s3.expire('raw', 'feed/a', v1);
-  const seen = bounded(30);
+  bounded(30);
   await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   world.put('feed/b', ['b@08']);
   try {
@@ -458,7 +458,7 @@ test('reconcile does not take the rows of a batch for garbage that is committed 
   world = new World({ pages: { keys: 1 } });
   world.put('feed/z', ['z@01']);
   await world.settle();
-  let hold: Promise<void> | undefined;
+  let hold: Promise<unknown> | undefined;
   let hit = false;
   world.aws.wire.turn = (actor, operation) => {
     if (hit || !actor.name.startsWith('publish~') || !operation.key.endsWith('TransactWriteItems'))
@@ -488,6 +488,7 @@ test('reconcile does not take the rows of a batch for garbage that is committed 
           },
         },
         dataset,
+      );
     });
   };
   world.put('feed/a', ['1@06', '2@07', '3@08']);
