@@ -35,10 +35,7 @@ test('a replay and a correction of one file, both failed, retried together', asy
   await world.settle();
   world.aws.plan = undefined;
   await operate((deps) => retry(deps, dataset, {}));
-  try {
-    await world.settle();
-  } finally {
-  }
+  await world.settle();
   expect(rows()).toEqual(['feed/a 1@07', 'feed/a 2@07']);
 });
 
@@ -52,6 +49,7 @@ test('failed replay retried after its correction was noted (correction healthy, 
   world.put('feed/a', ['1@07', '2@07']);
   // both before an execution claims
   await operate((deps) => retry(deps, dataset, {}));
+  await world.settle();
   expect(rows()).toEqual(['feed/a 1@07', 'feed/a 2@07']);
 });
 
@@ -285,10 +283,6 @@ test('a replay with one poison file: the others are published again', async () =
   for (const k of ['a', 'b', 'c', 'd']) world.put(`feed/${k}`, [`${k}@06`]);
   await world.settle();
   poison('feed/a');
-  let fails = 0;
-  world.watch('failBatch', async () => {
-    fails++;
-  });
   await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   await world.settle();
   const { ledger } = world.deps('test');
@@ -356,10 +350,7 @@ test('a version that is gone when it is read, has a copy, and was corrected mean
     await world.deliver();
   });
   await world.executeAll();
-  try {
-    await world.settle();
-  } finally {
-  }
+  await world.settle();
   expect(rows()).toEqual(['feed/a 2@07']);
 });
 
@@ -377,10 +368,7 @@ test('a replay of rows whose version is gone, has a copy, and whose object has a
   bounded(30);
   await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   world.put('feed/b', ['b@08']);
-  try {
-    await world.settle();
-  } finally {
-  }
+  await world.settle();
   expect(rows()).toContain('feed/b b@08');
 });
 
