@@ -284,7 +284,8 @@ test('invariants 5 to 10: whatever happens to a dataset, in the end its table is
     {
       numRuns: runs,
       endOnFailure: true,
-      ...(process.env.SLUICE_SEED ? { seed: Number(process.env.SLUICE_SEED) } : {}),
+      // The same in every run of a commit: SLUICE_SEED=… looks elsewhere, and repeats what failed.
+      seed: Number(process.env.SLUICE_SEED ?? 1811),
     },
   );
 }, 600_000);
