@@ -125,10 +125,11 @@ test('stall: a call fails, and takes effect when the faults are set anew, once',
 });
 
 test('stall: a call takes effect after some seconds by itself, behind what came later', async () => {
-  await setFaults([{ service: 's3', mode: 'stall', after: 0.05, times: 1 }]);
+  // Longer than the second call takes on a busy machine.
+  await setFaults([{ service: 's3', mode: 'stall', after: 2, times: 1 }]);
   await expect(s3().send(new PutObjectCommand({ ...put, Key: 'early' }))).rejects.toThrow('a fault was set');
   await s3().send(new PutObjectCommand({ ...put, Key: 'late' }));
-  for (let i = 0; i < 100 && took.length < 2; i++) await pause(10);
+  for (let i = 0; i < 1000 && took.length < 2; i++) await pause(10);
   expect(took.map((t) => t.operation)).toEqual(['PUT /b/late?x-id=PutObject', 'PUT /b/early?x-id=PutObject']);
 });
 
