@@ -104,6 +104,12 @@ export const exceptions: readonly {
     why: 'ask for attempts that were taken back, where a contract looks for duplicates among published rows',
   },
   {
+    of: ['failBatch'],
+    actions: ['s3:PutObject'],
+    resource: '/manifests/*',
+    why: 'notes that the old objects of a correction may be gone, where it takes a committed one to its end',
+  },
+  {
     of: ['checkValidation'],
     actions: ['s3:PutObject'],
     resource: '/manifests/*',
