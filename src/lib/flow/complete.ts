@@ -4,7 +4,7 @@ import { type Summary, summarySchema } from '../compiler/plan.ts';
 import { tableOf } from '../contract/contract.ts';
 import { contractVersion } from '../contract/version.ts';
 import type { Attempt, FileId } from '../ledger/records.ts';
-import { isConditionFailed } from '../ledger/table.ts';
+import { goesThrough } from '../ledger/table.ts';
 import {
   places,
   profileSchema,
@@ -208,10 +208,6 @@ async function takeCopy(
   const versions = await ledger.versionsOf(dataset, object);
   const own = versions.find((f) => f.version === version);
   const copy = versions.findLast((f) => f.state === 'same' && f.etag === own?.etag);
-  try {
-    if (copy) await ledger.substitute(dataset, fence, { object, version }, copy);
-  } catch (error) {
-    // Other bytes have come meanwhile, and take its place.
-    if (!isConditionFailed(error)) throw error;
-  }
+  // Where it does not go through, other bytes have come meanwhile, and take its place.
+  if (copy) await goesThrough(ledger.substitute(dataset, fence, { object, version }, copy));
 }

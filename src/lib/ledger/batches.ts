@@ -13,7 +13,7 @@ import {
   type RawFile,
   toRawFile,
 } from './records.ts';
-import { type Item, isConditionFailed, type Table } from './table.ts';
+import { goesThrough, type Item, type Table } from './table.ts';
 
 /** A new batch may be compared with so many before it. */
 const recentBatches = 20;
@@ -48,10 +48,33 @@ export interface ReturnedFile extends RawFile {
   readonly reason?: string;
 }
 
+/** Attributes of a record as an UpdateExpression sets them. */
+function settingOf(found: Partial<BatchRecord>) {
+  const attributes = Object.entries(found);
+  return {
+    sets: attributes.map((_, i) => `#n${i} = :v${i}`),
+    names: Object.fromEntries(attributes.map(([key], i) => [`#n${i}`, key])),
+    values: Object.fromEntries(attributes.map(([, value], i) => [`:v${i}`, value])),
+  };
+}
+
 /** What the ledger knows and does of batches. */
 export function batchesOf(table: Table) {
-  const { name, at, now, clock, update, underLease, allUnderLease, transact, enqueued, get, getAll, query } =
-    table;
+  const {
+    name,
+    at,
+    now,
+    clock,
+    update,
+    underLease,
+    allUnderLease,
+    transact,
+    enqueued,
+    replaced,
+    get,
+    getAll,
+    query,
+  } = table;
   const recent = async (dataset: string) =>
     (await get(dataset, 'RECENT', recentSchema)) ?? recentSchema.parse({});
 
@@ -195,21 +218,16 @@ export function batchesOf(table: Table) {
 
     /** Adds what a step found out to the record of an attempt. It changes nothing when a later attempt has begun. */
     async annotateBatch(dataset: string, attempt: Attempt, found: Partial<BatchRecord>): Promise<void> {
-      const attributes = Object.entries(found);
-      try {
-        await update({
+      const { sets, names, values } = settingOf(found);
+      await goesThrough(
+        update({
           ...at(dataset, batchKey(attempt.batch)),
-          UpdateExpression: `SET ${attributes.map((_, i) => `#n${i} = :v${i}`).join(', ')}`,
+          UpdateExpression: `SET ${sets.join(', ')}`,
           ConditionExpression: 'fence = :fence',
-          ExpressionAttributeNames: Object.fromEntries(attributes.map(([key], i) => [`#n${i}`, key])),
-          ExpressionAttributeValues: {
-            ':fence': attempt.fence,
-            ...Object.fromEntries(attributes.map(([, value], i) => [`:v${i}`, value])),
-          },
-        });
-      } catch (error) {
-        if (!isConditionFailed(error)) throw error;
-      }
+          ExpressionAttributeNames: names,
+          ExpressionAttributeValues: { ':fence': attempt.fence, ...values },
+        }),
+      );
     },
 
     /** Marks claimed files of a committed batch, what they have replaced, and where their rows are now. */
@@ -261,22 +279,7 @@ export function batchesOf(table: Table) {
               ]
             : []),
           ...(takesPlace && before !== undefined && before.version !== file.version
-            ? [
-                {
-                  Update: {
-                    ...at(dataset, fileKey({ object: file.object, version: before.version })),
-                    UpdateExpression: 'SET #state = :replaced, replacedBy = :by REMOVE place',
-                    ConditionExpression: before.place ? 'place = :place' : 'attribute_not_exists(place)',
-                    ExpressionAttributeNames: { '#state': 'state' },
-                    ExpressionAttributeValues: {
-                      ':replaced': 'replaced' satisfies FileState,
-                      ':by': file.version,
-                      ...(before.place ? { ':place': before.place } : {}),
-                    },
-                  },
-                },
-                ...(before.place ? [{ Delete: at(dataset, before.place) }] : []),
-              ]
+            ? replaced(dataset, { object: file.object, version: before.version }, file.version, before.place)
             : []),
         ];
       });
@@ -310,22 +313,22 @@ export function batchesOf(table: Table) {
       const { reason } = closed;
       const { batches } = await recent(dataset);
       const others = batches.filter((entry) => entry.batch !== id);
-      const found = Object.entries({ ...closed.found, ...(reason === undefined ? {} : { reason }) });
-      try {
-        await underLease(dataset, fence, [
+      const { sets, names, values } = settingOf({
+        ...closed.found,
+        ...(reason === undefined ? {} : { reason }),
+      });
+      await goesThrough(
+        underLease(dataset, fence, [
           {
             Update: {
               ...at(dataset, batchKey(id)),
-              UpdateExpression: `SET #state = :published, endedAt = :now${found.map((_, i) => `, #n${i} = :v${i}`).join('')}`,
+              UpdateExpression: `SET ${['#state = :published', 'endedAt = :now', ...sets].join(', ')}`,
               ConditionExpression: '#state <> :published',
-              ExpressionAttributeNames: {
-                '#state': 'state',
-                ...Object.fromEntries(found.map(([key], i) => [`#n${i}`, key])),
-              },
+              ExpressionAttributeNames: { '#state': 'state', ...names },
               ExpressionAttributeValues: {
                 ':published': 'published' satisfies BatchState,
                 ':now': now(),
-                ...Object.fromEntries(found.map(([, value], i) => [`:v${i}`, value])),
+                ...values,
               },
             },
           },
@@ -346,10 +349,8 @@ export function batchesOf(table: Table) {
               ExpressionAttributeValues: { ':files': closed.files },
             },
           },
-        ]);
-      } catch (error) {
-        if (!isConditionFailed(error)) throw error;
-      }
+        ]),
+      );
     },
 
     /** Returns the files of an attempt that was taken back, and closes its batch. May be repeated. */
@@ -395,8 +396,8 @@ export function batchesOf(table: Table) {
         ];
       });
       const due = new Date(clock() + garbageAfter).toISOString();
-      try {
-        await underLease(dataset, fence, [
+      await goesThrough(
+        underLease(dataset, fence, [
           {
             Update: {
               ...at(dataset, batchKey(id)),
@@ -426,10 +427,8 @@ export function batchesOf(table: Table) {
               Item: { pk: dataset, sk: `GARBAGE#${due}#${id}#${attempt.fence}`, ...attempt, due },
             },
           },
-        ]);
-      } catch (error) {
-        if (!isConditionFailed(error)) throw error;
-      }
+        ]),
+      );
     },
 
     /** Attempts that have neither been closed as published nor been taken back. */
@@ -477,19 +476,16 @@ export function batchesOf(table: Table) {
      * there afterwards.
      */
     async decide(dataset: string, id: string, decision: Decision): Promise<Decision> {
-      try {
-        await update({
+      const isFirst = await goesThrough(
+        update({
           ...at(dataset, batchKey(id)),
           UpdateExpression: 'SET decision = :decision',
           ConditionExpression: '#state = :held AND attribute_not_exists(decision)',
           ExpressionAttributeNames: { '#state': 'state' },
           ExpressionAttributeValues: { ':decision': decision, ':held': 'held' satisfies BatchState },
-        });
-        return decision;
-      } catch (error) {
-        if (!isConditionFailed(error)) throw error;
-        return (await batch(dataset, id))?.decision ?? decision;
-      }
+        }),
+      );
+      return isFirst ? decision : ((await batch(dataset, id))?.decision ?? decision);
     },
   };
 }

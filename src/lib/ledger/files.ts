@@ -1,6 +1,7 @@
 /** The files of a dataset, and the queue of those that wait. */
 import * as z from 'zod';
 import { AlreadyDecided } from '../errors.ts';
+import { chunksOf } from '../parallel.ts';
 import { fileKey, filesOfObject, objectKey } from './keys.ts';
 import {
   type Decision,
@@ -15,7 +16,7 @@ import {
   rawFileSchema,
   toRawFile,
 } from './records.ts';
-import { type Item, isConditionFailed, reasonsOf, type Table } from './table.ts';
+import { goesThrough, type Item, reasonsOf, type Table } from './table.ts';
 
 /** A file in the queue: `sk` is the place where it waits. */
 const queuedSchema = rawFileSchema.extend({ sk: z.string(), queuedAt: z.string() });
@@ -38,7 +39,7 @@ const filesPerMove = 33;
 
 /** What the ledger knows and does of files. */
 export function filesOf(table: Table) {
-  const { name, at, transact, underLease, enqueued, get, getAll, query, count, now } = table;
+  const { name, at, transact, underLease, enqueued, replaced, get, getAll, query, count, now } = table;
 
   /**
    * Whether another version of the object than this one is the latest. Sequencers tell it; where one is missing, S3's list of
@@ -141,24 +142,7 @@ export function filesOf(table: Table) {
         },
       },
       ...(isNext ? [queued.item] : []),
-      ...(failed?.place === undefined
-        ? []
-        : [
-            { Delete: at(dataset, failed.place) },
-            {
-              Update: {
-                ...at(dataset, fileKey(failed)),
-                UpdateExpression: 'SET #state = :replaced, replacedBy = :by REMOVE place',
-                ConditionExpression: 'place = :place',
-                ExpressionAttributeNames: { '#state': 'state' },
-                ExpressionAttributeValues: {
-                  ':replaced': 'replaced' satisfies FileState,
-                  ':by': file.version,
-                  ':place': failed.place,
-                },
-              },
-            },
-          ]),
+      ...(failed?.place === undefined ? [] : replaced(dataset, failed, file.version, failed.place)),
     ]);
     return isNext || isOld;
   };
@@ -211,21 +195,10 @@ export function filesOf(table: Table) {
       ];
     };
     const moved: F[] = [];
-    for (let i = 0; i < movable.length; i += filesPerMove) {
-      const chunk = movable.slice(i, i + filesPerMove);
-      try {
-        await transact(chunk.flatMap(itemsOf));
-        moved.push(...chunk.map(({ file }) => file));
-      } catch (error) {
-        if (!isConditionFailed(error)) throw error;
-        for (const one of chunk)
-          try {
-            await transact(itemsOf(one));
-            moved.push(one.file);
-          } catch (own) {
-            if (!isConditionFailed(own)) throw own;
-          }
-      }
+    for (const chunk of chunksOf(movable, filesPerMove)) {
+      const isWhole = await goesThrough(transact(chunk.flatMap(itemsOf)));
+      for (const one of chunk)
+        if (isWhole || (await goesThrough(transact(itemsOf(one))))) moved.push(one.file);
     }
     return moved;
   };
@@ -336,22 +309,7 @@ export function filesOf(table: Table) {
 
     /** A file that waits leaves the queue, since a later version of its object has taken its place. */
     async markReplaced(dataset: string, fence: number, file: Queued, by: string): Promise<void> {
-      await underLease(dataset, fence, [
-        { Delete: at(dataset, file.sk) },
-        {
-          Update: {
-            ...at(dataset, fileKey(file)),
-            UpdateExpression: 'SET #state = :replaced, replacedBy = :by REMOVE place',
-            ConditionExpression: 'place = :place',
-            ExpressionAttributeNames: { '#state': 'state' },
-            ExpressionAttributeValues: {
-              ':replaced': 'replaced' satisfies FileState,
-              ':by': by,
-              ':place': file.sk,
-            },
-          },
-        },
-      ]);
+      await underLease(dataset, fence, replaced(dataset, file, by, file.sk));
     },
 
     /** An entry of the queue whose file waits elsewhere, or not at all, is dropped. */
@@ -413,24 +371,7 @@ export function filesOf(table: Table) {
         decision: waiting?.decision,
       });
       await underLease(dataset, fence, [
-        ...(waiting === undefined
-          ? []
-          : [
-              { Delete: at(dataset, waiting.sk) },
-              {
-                Update: {
-                  ...at(dataset, fileKey(gone)),
-                  UpdateExpression: 'SET #state = :replaced, replacedBy = :copy REMOVE place',
-                  ConditionExpression: 'place = :place',
-                  ExpressionAttributeNames: { '#state': 'state' },
-                  ExpressionAttributeValues: {
-                    ':replaced': 'replaced' satisfies FileState,
-                    ':copy': copy.version,
-                    ':place': waiting.sk,
-                  },
-                },
-              },
-            ]),
+        ...(waiting === undefined ? [] : replaced(dataset, gone, copy.version, waiting.sk)),
         {
           Update: {
             ...at(dataset, fileKey(copy)),
@@ -462,27 +403,24 @@ export function filesOf(table: Table) {
     /** Held files whose rows are published and stay so: a replay that a person has rejected. */
     async keepPublished(dataset: string, files: readonly Waiting[]): Promise<number> {
       let kept = 0;
-      for (const file of files)
-        try {
-          await transact([
-            { Delete: at(dataset, file.sk) },
-            {
-              Update: {
-                ...at(dataset, fileKey(file)),
-                UpdateExpression: 'SET #state = :published REMOVE place, #reason, #group',
-                ConditionExpression: 'place = :place',
-                ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason', '#group': 'group' },
-                ExpressionAttributeValues: {
-                  ':published': 'published' satisfies FileState,
-                  ':place': file.sk,
-                },
+      for (const file of files) {
+        const write = transact([
+          { Delete: at(dataset, file.sk) },
+          {
+            Update: {
+              ...at(dataset, fileKey(file)),
+              UpdateExpression: 'SET #state = :published REMOVE place, #reason, #group',
+              ConditionExpression: 'place = :place',
+              ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason', '#group': 'group' },
+              ExpressionAttributeValues: {
+                ':published': 'published' satisfies FileState,
+                ':place': file.sk,
               },
             },
-          ]);
-          kept++;
-        } catch (error) {
-          if (!isConditionFailed(error)) throw error;
-        }
+          },
+        ]);
+        if (await goesThrough(write)) kept++;
+      }
       return kept;
     },
 

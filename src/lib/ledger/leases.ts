@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { LeaseLost } from '../errors.ts';
 import { type Lease, leaseSchema } from './records.ts';
-import { isConditionFailed, type Table } from './table.ts';
+import { goesThrough, type Table } from './table.ts';
 
 /** The holder of a lease before its execution's first step. */
 export const starting = 'starting';
@@ -27,8 +27,8 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
       read === undefined ? 'attribute_not_exists(pk)' : 'fence = :read',
       read?.execution === undefined ? 'attribute_not_exists(#execution)' : '#execution = :holder',
     ];
-    try {
-      await update({
+    const isTaken = await goesThrough(
+      update({
         ...at(dataset, 'LEASE'),
         UpdateExpression: `SET fence = :fence, #execution = :execution, #token = :token, takenAt = :now${isNextBatch ? ' REMOVE #batch' : ''}`,
         ConditionExpression: isAsRead.join(' AND '),
@@ -45,13 +45,10 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
           ...(read === undefined ? {} : { ':read': read.fence }),
           ...(read?.execution === undefined ? {} : { ':holder': read.execution }),
         },
-      });
-      return fence;
-    } catch (error) {
-      if (!isConditionFailed(error)) throw error;
-      // A request whose answer was lost is sent again by the SDK, and then meets its own effect.
-      return (await lease(dataset))?.token === token ? fence : null;
-    }
+      }),
+    );
+    // A request whose answer was lost is sent again by the SDK, and then meets its own effect.
+    return isTaken || (await lease(dataset))?.token === token ? fence : null;
   };
 
   return {
@@ -94,17 +91,15 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
 
     /** Releases the lease, if this fence still holds it. */
     async releaseLease(dataset: string, fence: number): Promise<void> {
-      try {
-        await update({
+      await goesThrough(
+        update({
           ...at(dataset, 'LEASE'),
           UpdateExpression: 'REMOVE #execution, #batch, #token, takenAt',
           ConditionExpression: 'fence = :fence',
           ExpressionAttributeNames: { '#execution': 'execution', '#batch': 'batch', '#token': 'token' },
           ExpressionAttributeValues: { ':fence': fence },
-        });
-      } catch (error) {
-        if (!isConditionFailed(error)) throw error;
-      }
+        }),
+      );
     },
 
     /** The lease, when this fence holds it. Throws LeaseLost otherwise. */

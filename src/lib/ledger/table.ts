@@ -10,6 +10,7 @@ import {
   type DynamoDBDocumentClient,
   GetCommand,
   QueryCommand,
+  type QueryCommandInput,
   TransactWriteCommand,
   type TransactWriteCommandInput,
   UpdateCommand,
@@ -19,8 +20,8 @@ import type { z } from 'zod';
 import { again, type Patience } from '../aws/again.ts';
 import { KeysUnread, LeaseLost } from '../errors.ts';
 import { chunksOf } from '../parallel.ts';
-import { pendingKey } from './keys.ts';
-import { type RawFile, toRawFile } from './records.ts';
+import { fileKey, pendingKey } from './keys.ts';
+import { type FileId, type FileState, type RawFile, toRawFile } from './records.ts';
 
 /** DynamoDB takes at most so many items in a transaction; the lease is one of them. */
 const itemsPerTransaction = 100;
@@ -139,6 +140,33 @@ export function openTable(
     return found;
   };
 
+  /** Pages of the items whose sort keys begin with `prefix`, until `limit` items have come. */
+  async function* pagesOf(
+    dataset: string,
+    prefix: string,
+    limit: number,
+    options: Partial<QueryCommandInput>,
+  ) {
+    let found = 0;
+    let start: Record<string, unknown> | undefined;
+    do {
+      const page = await db.send(
+        new QueryCommand({
+          ...options,
+          TableName: table,
+          ConsistentRead: true,
+          KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
+          ExpressionAttributeValues: { ':pk': dataset, ':prefix': prefix },
+          ...(Number.isFinite(limit) ? { Limit: limit - found } : {}),
+          ...(start ? { ExclusiveStartKey: start } : {}),
+        }),
+      );
+      yield page;
+      found += page.Count ?? 0;
+      start = page.LastEvaluatedKey;
+    } while (start && found < limit);
+  }
+
   /** Items whose sort keys begin with `prefix`, in their order, or from the last one. */
   const query = async <S extends z.ZodType>(
     dataset: string,
@@ -147,44 +175,15 @@ export function openTable(
     { limit = Number.POSITIVE_INFINITY, isBackward = false }: { limit?: number; isBackward?: boolean } = {},
   ): Promise<z.output<S>[]> => {
     const found: z.output<S>[] = [];
-    let start: Record<string, unknown> | undefined;
-    do {
-      const page = await db.send(
-        new QueryCommand({
-          TableName: table,
-          ConsistentRead: true,
-          ScanIndexForward: !isBackward,
-          KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
-          ExpressionAttributeValues: { ':pk': dataset, ':prefix': prefix },
-          ...(Number.isFinite(limit) ? { Limit: limit - found.length } : {}),
-          ...(start ? { ExclusiveStartKey: start } : {}),
-        }),
-      );
-      for (const item of page.Items ?? []) found.push(schema.parse(item));
-      start = page.LastEvaluatedKey;
-    } while (start && found.length < limit);
+    for await (const { Items = [] } of pagesOf(dataset, prefix, limit, { ScanIndexForward: !isBackward }))
+      for (const item of Items) found.push(schema.parse(item));
     return found;
   };
 
   /** How many items have sort keys that begin with `prefix`, up to `limit`. */
   const count = async (dataset: string, prefix: string, limit: number): Promise<number> => {
     let found = 0;
-    let start: Record<string, unknown> | undefined;
-    do {
-      const page = await db.send(
-        new QueryCommand({
-          TableName: table,
-          ConsistentRead: true,
-          Select: 'COUNT',
-          KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
-          ExpressionAttributeValues: { ':pk': dataset, ':prefix': prefix },
-          Limit: limit - found,
-          ...(start ? { ExclusiveStartKey: start } : {}),
-        }),
-      );
-      found += page.Count ?? 0;
-      start = page.LastEvaluatedKey;
-    } while (start && found < limit);
+    for await (const { Count = 0 } of pagesOf(dataset, prefix, limit, { Select: 'COUNT' })) found += Count;
     return found;
   };
 
@@ -195,6 +194,24 @@ export function openTable(
     const Item = { pk: dataset, sk: place, ...toRawFile(file), queuedAt: noted };
     return { place, item: { Put: { TableName: table, Item } } };
   };
+
+  /** A version that another one has taken the place of. `place` is where it waits, if it does: it leaves that. */
+  const replaced = (dataset: string, file: FileId, by: string, place: string | undefined): Item[] => [
+    {
+      Update: {
+        ...at(dataset, fileKey(file)),
+        UpdateExpression: 'SET #state = :replaced, replacedBy = :by REMOVE place',
+        ConditionExpression: place === undefined ? 'attribute_not_exists(place)' : 'place = :place',
+        ExpressionAttributeNames: { '#state': 'state' },
+        ExpressionAttributeValues: {
+          ':replaced': 'replaced' satisfies FileState,
+          ':by': by,
+          ...(place === undefined ? {} : { ':place': place }),
+        },
+      },
+    },
+    ...(place === undefined ? [] : [{ Delete: at(dataset, place) }]),
+  ];
 
   return {
     name: table,
@@ -207,6 +224,7 @@ export function openTable(
     underLease,
     allUnderLease,
     enqueued,
+    replaced,
     get,
     getAll,
     query,
@@ -234,11 +252,22 @@ function isConflict(error: unknown): boolean {
 }
 
 /** Whether a condition of a transaction did not hold. */
-export const isConditionFailed = (error: unknown): boolean =>
+const isConditionFailed = (error: unknown): boolean =>
   error instanceof ConditionalCheckFailedException || reasonsOf(error).includes('ConditionalCheckFailed');
 
+/** Whether a write went through; false when a condition of it did not hold. */
+export async function goesThrough(write: Promise<unknown>): Promise<boolean> {
+  try {
+    await write;
+    return true;
+  } catch (error) {
+    if (!isConditionFailed(error)) throw error;
+    return false;
+  }
+}
+
 /** A failed check of the lease (always the first item) is LeaseLost; anything else stays what it is. */
-export function asLeaseLost(error: unknown, dataset: string, fence: number): unknown {
+function asLeaseLost(error: unknown, dataset: string, fence: number): unknown {
   if (reasonsOf(error)[0] !== 'ConditionalCheckFailed') return error;
   return new LeaseLost(`${dataset}: the lease with fence ${fence} is gone; another execution took over`, {
     cause: error,
