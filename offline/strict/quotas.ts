@@ -26,7 +26,7 @@ const mib = 1024 * kib;
 const gib = 1024 * mib;
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html */
-export const keyBytes = 1024;
+const keyBytes = 1024;
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html */
 export const copySourceBytes = 5 * gib;
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html */

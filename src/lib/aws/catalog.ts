@@ -27,7 +27,7 @@ import {
 } from '@aws-sdk/client-glue';
 import type { OutputColumn } from '../compiler/plan.ts';
 import { EngineBusy, SluiceError, TableMismatch } from '../errors.ts';
-import { parallel } from '../parallel.ts';
+import { chunksOf, parallel } from '../parallel.ts';
 import { again, type Patience } from './again.ts';
 
 export type Catalog = ReturnType<typeof createCatalog>;
@@ -291,9 +291,6 @@ const isBusy = (error: unknown): error is Error =>
   error instanceof ConcurrentRunsExceededException ||
   error instanceof ResourceNumberLimitExceededException ||
   error instanceof OperationTimeoutException;
-
-const chunksOf = <T>(items: readonly T[], size: number): T[][] =>
-  Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 
 const toCatalogTable = (table: Table): CatalogTable => ({
   name: table.Name ?? '',

@@ -9,7 +9,7 @@ const special = /[\u0001-\u001f\u007f"#%'*/:=?\\{[\]^]/g;
 export const hiveSegment = (name: string, value: string): string => `${name}=${hiveEscape(value)}`;
 
 /** A value as it stands in a path. */
-export const hiveEscape = (value: string): string =>
+const hiveEscape = (value: string): string =>
   value.replace(special, (c) => `%${(c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(2, '0')}`);
 
 /** Name and value of a folder. What no writer has escaped stands for itself. */

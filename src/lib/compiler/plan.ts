@@ -51,7 +51,7 @@ const referenceShape = z.object({
 });
 
 /** The set part as data; see src/lib/dialect/set.ts for its SQL. */
-export const setPartSchema = z.object({
+const setPartSchema = z.object({
   /** Lookups that are too large for every executor to hold. */
   joins: z.array(
     z.object({

@@ -112,7 +112,7 @@ function named(fields: readonly Field[], reserved: ReadonlySet<string>): { field
 const maxNameLength = 63;
 
 /** So many columns can be left to the Catalog: a feed whose fields are data, such as ids, has no end of them. */
-export const maxFoundColumns = 1000;
+const maxFoundColumns = 1000;
 
 /** `screenName` -> `screen_name`. */
 export const snakeCase = (name: string): string => {

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { type Summary, summarySchema } from '../compiler/plan.ts';
 import { tableOf } from '../contract/contract.ts';
 import { contractVersion } from '../contract/version.ts';
-import type { Attempt, FileId } from '../ledger/records.ts';
+import { type Attempt, type FileId, isClaimedBy } from '../ledger/records.ts';
 import { goesThrough } from '../ledger/table.ts';
 import {
   places,
@@ -100,9 +100,7 @@ export async function finishBatch(
   }));
   // Those that an earlier try has marked may be on their way again by now: an operator can replay them.
   const records = await ledger.read(dataset, files);
-  const claimed = files.filter(
-    (_, i) => records[i]?.file?.state === 'claimed' && records[i]?.file?.batch === batch,
-  );
+  const claimed = files.filter((_, i) => isClaimedBy(batch, records[i]?.file));
   await ledger.settlePublished(dataset, fence, batch, claimed);
   await ledger.setLive(dataset, fence, published.rewritten);
   if (published.rewritten.length > 0)

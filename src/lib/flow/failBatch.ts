@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { ObjectMissing } from '../errors.ts';
 import { isJsonObject, tryParseJson } from '../json.ts';
 import type { ReturnedFile } from '../ledger/batches.ts';
-import type { Attempt, RawFile } from '../ledger/records.ts';
+import { type Attempt, isClaimedBy, type RawFile } from '../ledger/records.ts';
 import { batchId, places, readManifest, replayOf } from './batch.ts';
 import { type Announce, finishBatch } from './complete.ts';
 import type { Deps } from './deps.ts';
@@ -83,9 +83,7 @@ async function endBatch(
   const files = await filesOf(deps, attempt);
   const records = await ledger.read(dataset, files);
   // An interrupted claim has moved only some of them.
-  const claimed = files.filter(
-    (_, i) => records[i]?.file?.state === 'claimed' && records[i]?.file?.batch === batch,
-  );
+  const claimed = files.filter((_, i) => isClaimedBy(batch, records[i]?.file));
   // An earlier call has held some of them before it was interrupted: the batch is held, whatever ended that call.
   const held = records.find((r) => r.file?.state === 'held' && r.file.batch === batch)?.file;
   const doubtful = failure.error === 'ReplacementDoubtful' ? await doubtfulFiles(deps, attempt) : new Map();
@@ -105,7 +103,7 @@ async function filesOf(
   } catch (error) {
     if (!(error instanceof ObjectMissing)) throw error;
     const all = await deps.ledger.files(attempt.dataset);
-    return all.filter((file) => file.state === 'claimed' && file.batch === attempt.batch);
+    return all.filter((file) => isClaimedBy(attempt.batch, file));
   }
 }
 

@@ -76,7 +76,7 @@ async function removeUncounted(
   published: Published,
 ): Promise<void> {
   const record = await deps.ledger.batch(dataset, attempt.batch);
-  if (record?.committed !== attempt.fence) return removeObjects(deps, published);
+  if (record?.committed !== attempt.fence) return remove(deps, writtenBy(published));
   if (record.state !== 'published') return;
   const counts = new Set<string>();
   for (const batch of [attempt.batch, ...published.rewritten.map((r) => r.batch)]) {
@@ -84,16 +84,13 @@ async function removeUncounted(
     for (const key of [...objects.map((o) => o.key), ...quarantine]) counts.add(key);
   }
   const isGone = (key: string) => !counts.has(key);
-  await removeObjects(deps, {
-    objects: published.objects.filter((o) => isGone(o.key)),
-    quarantine: published.quarantine.filter(isGone),
-    rewritten: published.rewritten.map(({ added }) => ({
-      added: {
-        objects: added.objects.filter((o) => isGone(o.key)),
-        quarantine: added.quarantine.filter(isGone),
-      },
+  await remove(
+    deps,
+    writtenBy(published).map(({ objects, quarantine }) => ({
+      objects: objects.filter((o) => isGone(o.key)),
+      quarantine: quarantine.filter(isGone),
     })),
-  });
+  );
 }
 
 const counted = ({ objects, partitions }: Published): z.output<typeof publishOutput> => ({
@@ -233,36 +230,34 @@ export async function takeBack(
 ): Promise<void> {
   const record = places(deps.config).attempt(dataset, attempt).published;
   const published = await deps.store.findJson(record, publishedSchema);
-  if (published) await removeObjects(deps, published);
+  if (published) await remove(deps, writtenBy(published));
 }
 
 /** Objects of earlier batches whose rows are in others now. */
-export async function dropReplaced(
+export const dropReplaced = (deps: Pick<Deps, 'config' | 'store'>, { rewritten }: Published): Promise<void> =>
+  remove(
+    deps,
+    rewritten.map(({ dropped }) => dropped),
+  );
+
+/** Everything that an attempt writes to the table and to quarantine: its own rows, and what is left of others. */
+const writtenBy = (published: Published): Live[] => [
+  published,
+  ...published.rewritten.map(({ added }) => added),
+];
+
+async function remove(
   { config, store }: Pick<Deps, 'config' | 'store'>,
-  { rewritten }: Published,
+  lists: readonly Live[],
 ): Promise<void> {
   await store.delete(
     config.processedBucket,
-    rewritten.flatMap(({ dropped }) => dropped.objects.map((o) => o.key)),
+    lists.flatMap(({ objects }) => objects.map((o) => o.key)),
   );
   await store.delete(
     config.workBucket,
-    rewritten.flatMap(({ dropped }) => dropped.quarantine),
+    lists.flatMap(({ quarantine }) => quarantine),
   );
-}
-
-async function removeObjects(
-  { config, store }: Pick<Deps, 'config' | 'store'>,
-  { objects, quarantine, rewritten }: Live & { readonly rewritten: readonly { readonly added: Live }[] },
-): Promise<void> {
-  await store.delete(config.processedBucket, [
-    ...objects.map((o) => o.key),
-    ...rewritten.flatMap(({ added }) => added.objects.map((o) => o.key)),
-  ]);
-  await store.delete(config.workBucket, [
-    ...quarantine,
-    ...rewritten.flatMap(({ added }) => added.quarantine),
-  ]);
 }
 
 /** Rows that were refused, of all datasets. */

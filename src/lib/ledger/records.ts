@@ -145,3 +145,7 @@ export const isNewer = (a: string, b: string): boolean => {
 };
 
 export const toRawFile = (file: RawFile): RawFile => rawFileSchema.parse(file);
+
+/** Whether a file is part of a batch that has not ended. */
+export const isClaimedBy = (batch: string, file: FileRecord | undefined): boolean =>
+  file?.state === 'claimed' && file.batch === batch;

@@ -113,7 +113,5 @@ export function driftOf(report: QualityReport): Drift[] {
   ];
 }
 
-export const quarantineShare = ({
-  quarantined,
-  rowsRead,
-}: Pick<PastBatch, 'quarantined' | 'rowsRead'>): number => (rowsRead === 0 ? 0 : quarantined / rowsRead);
+const quarantineShare = ({ quarantined, rowsRead }: Pick<PastBatch, 'quarantined' | 'rowsRead'>): number =>
+  rowsRead === 0 ? 0 : quarantined / rowsRead;

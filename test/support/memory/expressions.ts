@@ -477,7 +477,7 @@ const nameOf = (element: string, { names }: Bindings): string =>
   element.charCodeAt(0) === 35 ? (names[element] ?? '') : element;
 
 /** The name of a path's attribute. */
-export function attributeOf([first]: Path, bindings: Bindings): string {
+function attributeOf([first]: Path, bindings: Bindings): string {
   return typeof first === 'string' ? nameOf(first, bindings) : '';
 }
 
@@ -494,11 +494,7 @@ export function valueAt(item: Item | undefined, path: Path, bindings: Bindings):
   return value;
 }
 
-export function operandValue(
-  operand: Operand,
-  item: Item | undefined,
-  bindings: Bindings,
-): Value | undefined {
+function operandValue(operand: Operand, item: Item | undefined, bindings: Bindings): Value | undefined {
   if (operand.kind === 'value') return bindings.values[operand.name];
   const value = valueAt(item, operand.path, bindings);
   return operand.kind === 'path' || value === undefined ? value : lengthOf(value);
