@@ -333,6 +333,53 @@ export class World {
     return this.aws.s3.keys('processed').flatMap((key) => JSON.parse(this.text('processed', key)) as Row[]);
   }
 
+  /** Rows of one file as its lines say them, sorted. */
+  linesOf(object: string): string[] {
+    const own = this.rows().filter((row) => row.object === object);
+    return own.map((row) => `${row.id}@${row.day}`).sort();
+  }
+
+  /** Rows of all files, each as its file and its line, sorted. */
+  lines(): string[] {
+    return this.rows()
+      .map((row) => `${row.object} ${row.id}@${row.day}`)
+      .sort();
+  }
+
+  /** States of an object's versions, sorted. */
+  async statesOf(object: string): Promise<string[]> {
+    const versions = await this.deps('test').ledger.versionsOf(dataset, object);
+    return versions.map((file) => file.state).sort();
+  }
+
+  /** What an operator does. */
+  operate<T>(work: (deps: Deps) => Promise<T>): Promise<T> {
+    return this.call('operator', work);
+  }
+
+  /** The engine fails for good, for every file or for one. `aws.plan = undefined` mends it. */
+  breakEngine(key?: string): void {
+    this.aws.plan = ({ actor, operation, input }) =>
+      actor.startsWith('transform') &&
+      operation === 'HeadObject' &&
+      (key === undefined || JSON.stringify(input).includes(JSON.stringify(key)))
+        ? { mode: 'fail', error: 'AccessDenied' }
+        : undefined;
+  }
+
+  /** The `nth` call made by `isMeant` processes stands still, and with it its process, until it is thawed. Gives which it was. */
+  freeze(nth: number, isMeant: (actor: string, operation: string) => boolean): { hit: string } {
+    let calls = 0;
+    const frozen = { hit: '' };
+    this.aws.wire.turn = (actor, operation) => {
+      if (this.frozen.has(actor.name)) return new Promise(() => {});
+      if (!isMeant(actor.name, operation.key) || ++calls !== nth) return Promise.resolve();
+      frozen.hit = `${actor.name} ${operation.key}`;
+      return new Promise((go) => this.frozen.set(actor.name, go));
+    };
+    return frozen;
+  }
+
   /** Rows in quarantine. */
   refused(): { object: string; version: string; line: string }[] {
     return this.aws.s3

@@ -14,36 +14,19 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-const idsOf = (object: string) =>
-  world
-    .rows()
-    .filter((r) => r.object === object)
-    .map((r) => `${r.id}@${r.day}`)
-    .sort();
-const statesOf = async (object: string) =>
-  (await world.deps('test').ledger.versionsOf(dataset, object)).map((f) => f.state).sort();
-const operate = <T>(work: Parameters<typeof world.call<T>>[1]) => world.call('operator', work);
-/** Each batch fails in the engine, for good. */
-const breakEngine = () => {
-  world.aws.plan = (call) =>
-    call.actor.startsWith('transform') && call.operation === 'HeadObject'
-      ? { mode: 'fail', error: 'AccessDenied' }
-      : undefined;
-};
-
 test('a correction that failed and is tried again, without naming its batch, replaces the old rows', async () => {
   world.put('feed/a', many);
   await world.settle();
-  breakEngine();
+  world.breakEngine();
   world.put('feed/a', other);
   await world.settle();
-  expect(await statesOf('feed/a')).toEqual(['failed', 'published']);
-  expect(idsOf('feed/a')).toEqual(many);
+  expect(await world.statesOf('feed/a')).toEqual(['failed', 'published']);
+  expect(world.linesOf('feed/a')).toEqual(many);
   world.aws.plan = undefined;
-  await operate((deps) => retry(deps, dataset, {}));
+  await world.operate((deps) => retry(deps, dataset, {}));
   await world.settle();
-  expect(idsOf('feed/a')).toEqual([...other].sort());
-  expect(await statesOf('feed/a')).toEqual(['published', 'replaced']);
+  expect(world.linesOf('feed/a')).toEqual([...other].sort());
+  expect(await world.statesOf('feed/a')).toEqual(['published', 'replaced']);
 });
 
 test('a replay whose raw version is gone is held, and its rows stay', async () => {
@@ -51,11 +34,13 @@ test('a replay whose raw version is gone is held, and its rows stay', async () =
   world.put('feed/b', many);
   await world.settle();
   world.aws.s3.expire('raw', 'feed/a', version);
-  expect(await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }))).toMatchObject({ files: 2 });
+  expect(await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }))).toMatchObject({
+    files: 2,
+  });
   await world.settle();
-  expect(idsOf('feed/a')).toEqual(many);
-  expect(await statesOf('feed/a')).toEqual(['held']);
-  expect(await statesOf('feed/b')).toEqual(['published']);
+  expect(world.linesOf('feed/a')).toEqual(many);
+  expect(await world.statesOf('feed/a')).toEqual(['held']);
+  expect(await world.statesOf('feed/b')).toEqual(['published']);
   const [held] = await world.deps('test').ledger.versionsOf(dataset, 'feed/a');
   expect(held?.reason).toMatch(/ObjectMissing: .*no longer in the raw bucket/);
 });
@@ -66,10 +51,10 @@ test('a replay whose raw version is gone reads another version with the same byt
   world.put('feed/a', many);
   await world.settle();
   world.aws.s3.expire('raw', 'feed/a', version);
-  await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   await world.settle();
-  expect(idsOf('feed/a')).toEqual(many);
-  expect(await statesOf('feed/a')).toEqual(['published', 'replaced']);
+  expect(world.linesOf('feed/a')).toEqual(many);
+  expect(await world.statesOf('feed/a')).toEqual(['published', 'replaced']);
 });
 
 test('a file that was deleted before it was read, and dropped again with the same bytes, is processed', async () => {
@@ -80,7 +65,7 @@ test('a file that was deleted before it was read, and dropped again with the sam
   expect(world.refused()).toMatchObject([{ object: 'feed/a', line: 'object_missing' }]);
   world.put('feed/a', many);
   await world.settle();
-  expect(idsOf('feed/a')).toEqual(many);
+  expect(world.linesOf('feed/a')).toEqual(many);
   expect(world.refused()).toEqual([]);
 });
 
@@ -91,7 +76,7 @@ test('a file that is dropped again with the same bytes before the first was read
   await world.deliver();
   world.aws.s3.expire('raw', 'feed/a', version);
   await world.settle();
-  expect(idsOf('feed/a')).toEqual(many);
+  expect(world.linesOf('feed/a')).toEqual(many);
 });
 
 test('of versions without an event, S3 tells the order: the sweep never brings old rows back', async () => {
@@ -101,13 +86,13 @@ test('of versions without an event, S3 tells the order: the sweep never brings o
   await world.sweep(true);
   world.put('feed/a', other);
   await world.settle();
-  expect(idsOf('feed/a')).toEqual([...other].sort());
+  expect(world.linesOf('feed/a')).toEqual([...other].sort());
   // The first version's own event comes at last.
   const [late] = world.aws.s3.events;
   world.events.push(late);
   await world.settle();
-  expect(idsOf('feed/a')).toEqual([...other].sort());
-  expect(await statesOf('feed/a')).toEqual(['published', 'replaced']);
+  expect(world.linesOf('feed/a')).toEqual([...other].sort());
+  expect(await world.statesOf('feed/a')).toEqual(['published', 'replaced']);
 });
 
 test('an event that comes after a later version was found without one changes nothing', async () => {
@@ -117,10 +102,10 @@ test('an event that comes after a later version was found without one changes no
   world.events.length = 0;
   await world.sweep(true);
   await world.settle();
-  expect(idsOf('feed/a')).toEqual([...other].sort());
+  expect(world.linesOf('feed/a')).toEqual([...other].sort());
   world.events.push(first);
   await world.settle();
-  expect(idsOf('feed/a')).toEqual([...other].sort());
+  expect(world.linesOf('feed/a')).toEqual([...other].sort());
 });
 
 test.each<[string, string[]]>([
@@ -133,9 +118,9 @@ test.each<[string, string[]]>([
   world.put('feed/a', lines);
   world.put('feed/b', other);
   await world.settle();
-  expect(idsOf('feed/a')).toEqual([...many, '8@06'].sort());
-  expect(idsOf('feed/b')).toEqual([...other].sort());
-  expect(await statesOf('feed/a')).toEqual(['held', 'published']);
+  expect(world.linesOf('feed/a')).toEqual([...many, '8@06'].sort());
+  expect(world.linesOf('feed/b')).toEqual([...other].sort());
+  expect(await world.statesOf('feed/a')).toEqual(['held', 'published']);
   const held = (await world.deps('test').ledger.versionsOf(dataset, 'feed/a')).find(
     (f) => f.state === 'held',
   );
@@ -150,7 +135,7 @@ test('two replays at once process each file once', async () => {
     );
   await world.settle();
   const results = await Promise.all(
-    [1, 2].map(() => operate((deps) => replay(deps, dataset, { prefix: 'feed/' }))),
+    [1, 2].map(() => world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }))),
   );
   expect(results.reduce((sum, r) => sum + r.files, 0)).toBe(3);
   await world.settle();
@@ -162,11 +147,11 @@ test('a file that is replayed again and again, beside files that are not, keeps 
   world.put('feed/b', other);
   await world.settle();
   for (let i = 0; i < 5; i++) {
-    await operate((deps) => replay(deps, dataset, { prefix: 'feed/a' }));
+    await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/a' }));
     await world.settle();
     await world.cleanUp();
-    expect(idsOf('feed/a')).toEqual(many);
-    expect(idsOf('feed/b')).toEqual([...other].sort());
+    expect(world.linesOf('feed/a')).toEqual(many);
+    expect(world.linesOf('feed/b')).toEqual([...other].sort());
     expect(await world.counted()).toEqual(world.aws.s3.keys('processed'));
   }
 });

@@ -16,8 +16,6 @@ afterEach(() => {
 const at = '2026-01-05T10:00:00.000Z';
 const kindOf = (kind: 'release' | 'reject') => ({ kind, reason: 'a test', at });
 const rowsOf = (object: string) => world.rows().filter((r) => r.object === object).length;
-const statesOf = async (object: string) =>
-  (await world.deps('test').ledger.versionsOf(dataset, object)).map((f) => f.state).sort();
 const heldBatch = async () =>
   (await world.deps('test').ledger.batches(dataset)).findLast((b) => b.state === 'held')?.batch ?? '';
 
@@ -40,7 +38,7 @@ test('a rejected correction leaves the rows of the version before', async () => 
   await world.settle();
   expect(rowsOf('feed/a')).toBe(6);
   expect(world.refused()).toMatchObject([{ object: 'feed/a', line: 'a7@06' }]);
-  expect(await statesOf('feed/a')).toEqual(['published', 'rejected']);
+  expect(await world.statesOf('feed/a')).toEqual(['published', 'rejected']);
 });
 
 test('a released correction replaces them', async () => {
@@ -48,7 +46,7 @@ test('a released correction replaces them', async () => {
   await world.call('operator', (deps) => decide(deps, dataset, batch, kindOf('release')));
   await world.settle();
   expect(rowsOf('feed/a')).toBe(1);
-  expect(await statesOf('feed/a')).toEqual(['published', 'replaced']);
+  expect(await world.statesOf('feed/a')).toEqual(['published', 'replaced']);
 });
 
 test('of two who decide differently at once one wins, and the other gets an error', async () => {
@@ -123,7 +121,7 @@ test('a released file that fails for another reason is still released when it is
       : undefined;
   await world.call('operator', (deps) => decide(deps, dataset, batch, kindOf('release')));
   await world.settle();
-  expect(await statesOf('feed/a')).toEqual(['failed', 'published']);
+  expect(await world.statesOf('feed/a')).toEqual(['failed', 'published']);
   world.aws.plan = undefined;
   await world.call('operator', (deps) => retry(deps, dataset, {}));
   await world.settle();

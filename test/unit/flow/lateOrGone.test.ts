@@ -18,23 +18,8 @@ afterEach(() => {
 
 const at = '2026-01-05T10:00:00.000Z';
 const kindOf = (kind: 'release' | 'reject', reason = 'a test') => ({ kind, reason, at });
-const ids = (object: string) =>
-  world
-    .rows()
-    .filter((r) => r.object === object)
-    .map((r) => `${r.id}@${r.day}`)
-    .sort();
-const statesOf = async (object: string) =>
-  (await world.deps('test').ledger.versionsOf(dataset, object)).map((f) => f.state).sort();
 const stateOf = async (object: string, version: string) =>
   (await world.deps('test').ledger.file(dataset, { object, version }))?.state;
-const operate = <T>(work: Parameters<typeof world.call<T>>[1]) => world.call('operator', work);
-const breakEngine = () => {
-  world.aws.plan = (call) =>
-    call.actor.startsWith('transform') && call.operation === 'HeadObject'
-      ? { mode: 'fail', error: 'AccessDenied' }
-      : undefined;
-};
 const batchesIn = async (state: string) =>
   (await world.deps('test').ledger.batches(dataset)).filter((b) => b.state === state);
 const running = () => [...world.aws.sfn.executions.values()].filter((e) => e.status === 'RUNNING');
@@ -71,16 +56,16 @@ const lastErrors = () => [...new Set(world.errors.slice(-6))];
 test('a failed replay and a failed correction of one object, tried again together', async () => {
   world.put('feed/a', many);
   await world.settle();
-  breakEngine();
-  await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  world.breakEngine();
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   await world.settle();
   world.put('feed/a', other);
   await world.settle();
-  expect((await statesOf('feed/a')).every((s) => s === 'failed' || s === 'held')).toBe(true);
+  expect((await world.statesOf('feed/a')).every((s) => s === 'failed' || s === 'held')).toBe(true);
   world.aws.plan = undefined;
-  await operate((deps) => retry(deps, dataset, {}));
+  await world.operate((deps) => retry(deps, dataset, {}));
   const isAtRest = await rests();
-  expect({ isAtRest, errors: isAtRest ? [] : lastErrors(), rows: ids('feed/a') }).toEqual({
+  expect({ isAtRest, errors: isAtRest ? [] : lastErrors(), rows: world.linesOf('feed/a') }).toEqual({
     isAtRest: true,
     errors: [],
     rows: [...other].sort(),
@@ -94,12 +79,17 @@ test('a replay whose version is gone, with a copy, after a correction was held',
   await world.settle();
   world.put('feed/a', ['9@06'].slice(1).concat('bad'));
   await world.settle();
-  expect(await statesOf('feed/a')).toEqual(['held', 'published', 'same']);
+  expect(await world.statesOf('feed/a')).toEqual(['held', 'published', 'same']);
   world.aws.s3.expire('raw', 'feed/a', v1);
-  await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   world.put('feed/b', ['1@06']);
   const isAtRest = await rests();
-  expect({ isAtRest, errors: isAtRest ? [] : lastErrors(), b: ids('feed/b'), a: ids('feed/a') }).toEqual({
+  expect({
+    isAtRest,
+    errors: isAtRest ? [] : lastErrors(),
+    b: world.linesOf('feed/b'),
+    a: world.linesOf('feed/a'),
+  }).toEqual({
     isAtRest: true,
     errors: [],
     b: ['1@06'],
@@ -121,7 +111,12 @@ test('a missing file with a copy and then a correction, both noted while its bat
   });
   world.put('feed/b', ['1@06']);
   const isAtRest = await rests();
-  expect({ isAtRest, errors: isAtRest ? [] : lastErrors(), b: ids('feed/b'), a: ids('feed/a') }).toEqual({
+  expect({
+    isAtRest,
+    errors: isAtRest ? [] : lastErrors(),
+    b: world.linesOf('feed/b'),
+    a: world.linesOf('feed/a'),
+  }).toEqual({
     isAtRest: true,
     errors: [],
     b: ['1@06'],
@@ -147,7 +142,12 @@ test('a missing file with two copies, whose completion is interrupted after the 
       ? { mode: 'fail', error: 'InternalError' }
       : undefined;
   const isAtRest = await rests();
-  expect({ isAtRest, failures, errors: isAtRest ? [] : lastErrors(), a: ids('feed/a') }).toMatchObject({
+  expect({
+    isAtRest,
+    failures,
+    errors: isAtRest ? [] : lastErrors(),
+    a: world.linesOf('feed/a'),
+  }).toMatchObject({
     isAtRest: true,
     errors: [],
     a: many,
@@ -160,23 +160,23 @@ test('a release does not let a later replay with a missing source remove the row
   const v2 = world.put('feed/a', ['7@06']);
   await world.settle();
   const [held] = await batchesIn('held');
-  await operate((deps) => decide(deps, dataset, held?.batch ?? '', kindOf('release')));
+  await world.operate((deps) => decide(deps, dataset, held?.batch ?? '', kindOf('release')));
   await world.settle();
-  expect(ids('feed/a')).toEqual(['7@06']);
+  expect(world.linesOf('feed/a')).toEqual(['7@06']);
   // A year later: a replay, and the version goes after the claim.
-  await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   world.watch('transform', async () => world.aws.s3.expire('raw', 'feed/a', v2));
   await world.settle();
-  expect(ids('feed/a')).toEqual(['7@06']);
+  expect(world.linesOf('feed/a')).toEqual(['7@06']);
 });
 
 test('without the release the same replay is held', async () => {
   const v1 = world.put('feed/a', many);
   await world.settle();
-  await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   world.watch('transform', async () => world.aws.s3.expire('raw', 'feed/a', v1));
   await world.settle();
-  expect(ids('feed/a')).toEqual(many);
+  expect(world.linesOf('feed/a')).toEqual(many);
 });
 
 test('a release does not let a later replay past the expectations', async () => {
@@ -190,9 +190,9 @@ test('a release does not let a later replay past the expectations', async () => 
   await world.settle();
   const [held] = await batchesIn('held');
   switcher.on = false;
-  await operate((deps) => decide(deps, dataset, held?.batch ?? '', kindOf('release')));
+  await world.operate((deps) => decide(deps, dataset, held?.batch ?? '', kindOf('release')));
   await world.settle();
-  await operate((deps) => replay(deps, dataset, {}));
+  await world.operate((deps) => replay(deps, dataset, {}));
   await world.settle();
   const last = (await world.deps('test').ledger.batches(dataset)).at(-1);
   expect({ v1: await stateOf('feed/a', v1), decision: last?.decision }).toEqual({
@@ -213,22 +213,22 @@ test('a correction that was gone before it was read is processed when it is put 
   await world.settle();
   await world.sweep(true);
   await world.settle();
-  expect(ids('feed/a')).toEqual([...other].sort());
+  expect(world.linesOf('feed/a')).toEqual([...other].sort());
 });
 
 test('a failed replay leaves no entry behind when a correction is published', async () => {
   world.put('feed/a', many);
   await world.settle();
-  breakEngine();
-  await operate((deps) => replay(deps, dataset, {}));
+  world.breakEngine();
+  await world.operate((deps) => replay(deps, dataset, {}));
   await world.settle();
   world.aws.plan = undefined;
   world.put('feed/a', other);
   await world.settle();
-  await operate((deps) => retry(deps, dataset, {}));
+  await world.operate((deps) => retry(deps, dataset, {}));
   await world.settle();
   const { ledger } = world.deps('test');
-  expect({ states: await statesOf('feed/a'), ...(await ledger.backlog(dataset, 10)) }).toMatchObject({
+  expect({ states: await world.statesOf('feed/a'), ...(await ledger.backlog(dataset, 10)) }).toMatchObject({
     states: ['published', 'replaced'],
     held: 0,
     failed: 0,
@@ -238,7 +238,7 @@ test('a failed replay leaves no entry behind when a correction is published', as
 test('a held replay whose object is corrected can be decided about', async () => {
   world.put('feed/a', many);
   await world.settle();
-  await operate((deps) => replay(deps, dataset, {}));
+  await world.operate((deps) => replay(deps, dataset, {}));
   const switcher = { on: true };
   world.watch('publish', async () => {
     if (switcher.on) throw Object.assign(new Error('x'), { name: 'ExpectationFailed' });
@@ -249,9 +249,9 @@ test('a held replay whose object is corrected can be decided about', async () =>
   world.put('feed/a', other);
   await world.settle();
   const { ledger } = world.deps('test');
-  await operate((deps) => decide(deps, dataset, held?.batch ?? '', kindOf('reject'))).catch((e) =>
-    world.errors.push(String(e)),
-  );
+  await world
+    .operate((deps) => decide(deps, dataset, held?.batch ?? '', kindOf('reject')))
+    .catch((e) => world.errors.push(String(e)));
   await world.settle();
   expect({ errors: lastErrors(), held: (await ledger.backlog(dataset, 10)).held }).toMatchObject({ held: 0 });
 });
@@ -264,16 +264,16 @@ test('a held correction whose version is gone can be rejected', async () => {
   expect(await stateOf('feed/a', v2)).toBe('held');
   world.aws.s3.expire('raw', 'feed/a', v2);
   const [held] = await batchesIn('held');
-  await operate((deps) => decide(deps, dataset, held?.batch ?? '', kindOf('reject')));
+  await world.operate((deps) => decide(deps, dataset, held?.batch ?? '', kindOf('reject')));
   await world.settle();
-  expect(ids('feed/a')).toEqual(many);
+  expect(world.linesOf('feed/a')).toEqual(many);
   expect(await stateOf('feed/a', v2)).not.toBe('held');
 });
 
 test('a rejected replay leaves its file published, as its rows are', async () => {
   const v1 = world.put('feed/a', many);
   await world.settle();
-  await operate((deps) => replay(deps, dataset, {}));
+  await world.operate((deps) => replay(deps, dataset, {}));
   const switcher = { on: true };
   world.watch('publish', async () => {
     if (switcher.on) throw Object.assign(new Error('x'), { name: 'ExpectationFailed' });
@@ -281,10 +281,10 @@ test('a rejected replay leaves its file published, as its rows are', async () =>
   await world.settle();
   switcher.on = false;
   const [held] = await batchesIn('held');
-  await operate((deps) => decide(deps, dataset, held?.batch ?? '', kindOf('reject')));
+  await world.operate((deps) => decide(deps, dataset, held?.batch ?? '', kindOf('reject')));
   await world.settle();
-  expect(ids('feed/a')).toEqual(many);
-  const again = await operate((deps) => replay(deps, dataset, {}));
+  expect(world.linesOf('feed/a')).toEqual(many);
+  const again = await world.operate((deps) => replay(deps, dataset, {}));
   await world.settle();
   world.put('feed/a', other);
   await world.settle();
@@ -311,7 +311,7 @@ test('of three versions with the same bytes the last one that is there is read',
   await world.settle();
   await world.sweep(true);
   await world.settle();
-  expect({ rows: ids('feed/a'), left: world.aws.s3.versions('raw', 'feed/a').length }).toEqual({
+  expect({ rows: world.linesOf('feed/a'), left: world.aws.s3.versions('raw', 'feed/a').length }).toEqual({
     rows: many,
     left: 2,
   });
@@ -343,7 +343,7 @@ test.each([0, 1, 2, 3, 4, 5])(
         batch: batches.find((b) => b.batch === w.batch)?.state,
         reason: batches.find((b) => b.batch === w.batch)?.reason,
       }).toMatchObject({ batch: 'held' });
-      await operate((deps) => decide(deps, dataset, w.batch, kindOf('release')));
+      await world.operate((deps) => decide(deps, dataset, w.batch, kindOf('release')));
     }
   },
 );
@@ -363,12 +363,12 @@ test('an older version without an event does not replace a newer one that is del
   world.aws.clock.advance(2000);
   const v2 = world.put('feed/a', other);
   await world.settle();
-  expect(ids('feed/a')).toEqual([...other].sort());
+  expect(world.linesOf('feed/a')).toEqual([...other].sort());
   world.aws.s3.expire('raw', 'feed/a', v2);
   world.aws.clock.advance(2 * 3_600_000);
   await world.sweep(true);
   await world.settle();
-  expect(ids('feed/a')).toEqual([...other].sort());
+  expect(world.linesOf('feed/a')).toEqual([...other].sort());
 });
 
 test('a decision with a reason that is too long for its files is refused before anything is decided', async () => {
@@ -377,31 +377,22 @@ test('a decision with a reason that is too long for its files is refused before 
   world.put('feed/a', []);
   await world.settle();
   const [held] = await batchesIn('held');
-  const decided = operate((deps) =>
+  const decided = world.operate((deps) =>
     decide(deps, dataset, held?.batch ?? '', kindOf('release', 'x'.repeat(100_000))),
   );
   await expect(decided).rejects.toMatchObject({ name: 'InvalidInput' });
   expect((await batchesIn('held'))[0]?.decision).toBeUndefined();
 });
 
-const poison = (key: string) => {
-  world.aws.plan = (call) =>
-    call.actor.startsWith('transform') &&
-    call.operation === 'HeadObject' &&
-    JSON.stringify(call.input).includes(JSON.stringify(key))
-      ? { mode: 'fail', error: 'AccessDenied' }
-      : undefined;
-};
-
 test('one file that fails in a replay ends up alone after a few attempts, and the others go on', async () => {
   for (const key of ['a', 'b', 'c', 'd']) world.put(`feed/${key}`, [`${key}@06`]);
   await world.settle();
   const before = world.aws.sfn.executions.size;
-  poison('feed/b');
-  await operate((deps) => replay(deps, dataset, {}));
+  world.breakEngine('feed/b');
+  await world.operate((deps) => replay(deps, dataset, {}));
   await world.settle();
   const states = Object.fromEntries(
-    await Promise.all(['a', 'b', 'c', 'd'].map(async (k) => [k, (await statesOf(`feed/${k}`))[0]])),
+    await Promise.all(['a', 'b', 'c', 'd'].map(async (k) => [k, (await world.statesOf(`feed/${k}`))[0]])),
   );
   expect({ ...states, executions: world.aws.sfn.executions.size - before }).toMatchObject({
     a: 'published',
@@ -414,15 +405,15 @@ test('one file that fails in a replay ends up alone after a few attempts, and th
 test('a replay that fails comes to an end while other files are published', async () => {
   world.put('feed/b', ['b@06']);
   await world.settle();
-  poison('feed/b');
-  await operate((deps) => replay(deps, dataset, {}));
+  world.breakEngine('feed/b');
+  await world.operate((deps) => replay(deps, dataset, {}));
   let n = 0;
   for (; n < 60 && running().length > 0; n++) {
     for (const e of running()) await world.execute(e.arn);
     world.put(`feed/new${n}`, [`n${n}@06`]);
     await world.deliver();
   }
-  expect(await statesOf('feed/b')).toEqual(['failed']);
+  expect(await world.statesOf('feed/b')).toEqual(['failed']);
 });
 
 test('a rejected file whose bytes are read from a copy stays rejected', async () => {
@@ -437,9 +428,9 @@ test('a rejected file whose bytes are read from a copy stays rejected', async ()
   await world.settle();
   world.aws.s3.expire('raw', 'feed/a', v1);
   const [held] = await batchesIn('held');
-  await operate((deps) => decide(deps, dataset, held?.batch ?? '', kindOf('reject')));
+  await world.operate((deps) => decide(deps, dataset, held?.batch ?? '', kindOf('reject')));
   await world.settle();
-  expect(ids('feed/a')).toEqual([]);
+  expect(world.linesOf('feed/a')).toEqual([]);
 });
 
 test('a released file whose bytes are read from a copy is released', async () => {
@@ -451,9 +442,9 @@ test('a released file whose bytes are read from a copy is released', async () =>
   await world.settle();
   world.aws.s3.expire('raw', 'feed/a', v2);
   const [held] = await batchesIn('held');
-  await operate((deps) => decide(deps, dataset, held?.batch ?? '', kindOf('release')));
+  await world.operate((deps) => decide(deps, dataset, held?.batch ?? '', kindOf('release')));
   await world.settle();
-  expect(ids('feed/a')).toEqual(['7@06']);
+  expect(world.linesOf('feed/a')).toEqual(['7@06']);
 });
 
 test('a rejected file is not published from a copy that was noted while its batch ran', async () => {
@@ -473,20 +464,20 @@ test('a rejected file is not published from a copy that was noted while its batc
     await world.deliver();
   });
   const [held] = await batchesIn('held');
-  await operate((deps) => decide(deps, dataset, held?.batch ?? '', kindOf('reject')));
+  await world.operate((deps) => decide(deps, dataset, held?.batch ?? '', kindOf('reject')));
   await world.settle();
-  expect(ids('feed/a')).toEqual([]);
+  expect(world.linesOf('feed/a')).toEqual([]);
 });
 
 test('the same bytes put again after a failure are processed', async () => {
-  poison('feed/a');
+  world.breakEngine('feed/a');
   world.put('feed/a', many);
   await world.settle();
-  expect(await statesOf('feed/a')).toEqual(['failed']);
+  expect(await world.statesOf('feed/a')).toEqual(['failed']);
   world.aws.plan = undefined;
   world.put('feed/a', many);
   await world.settle();
-  expect(ids('feed/a')).toEqual(many);
+  expect(world.linesOf('feed/a')).toEqual(many);
 });
 
 test('a replayed version waits held, its correction comes, and both are retried', async () => {
@@ -496,16 +487,21 @@ test('a replayed version waits held, its correction comes, and both are retried'
   world.watch('publish', async () => {
     if (isOn) throw Object.assign(new Error('x'), { name: 'ExpectationFailed' });
   });
-  await operate((deps) => replay(deps, dataset, {}));
+  await world.operate((deps) => replay(deps, dataset, {}));
   await world.settle();
   world.put('feed/a', other);
   await world.settle();
   isOn = false;
-  await operate((deps) => retry(deps, dataset, {}));
+  await world.operate((deps) => retry(deps, dataset, {}));
   const isAtRest = await rests();
   world.put('feed/c', ['c@06']);
   await rests();
-  expect({ isAtRest, errors: isAtRest ? [] : lastErrors(), rows: ids('feed/a'), c: ids('feed/c') }).toEqual({
+  expect({
+    isAtRest,
+    errors: isAtRest ? [] : lastErrors(),
+    rows: world.linesOf('feed/a'),
+    c: world.linesOf('feed/c'),
+  }).toEqual({
     isAtRest: true,
     errors: [],
     rows: [...other].sort(),
@@ -583,14 +579,14 @@ test('a file that was published before and is retried without its replay is give
   world.watch('publish', async () => {
     throw Object.assign(new Error('x'), { name: 'ExpectationFailed' });
   });
-  await operate((deps) => replay(deps, dataset, {}));
+  await world.operate((deps) => replay(deps, dataset, {}));
   await world.settle();
   world.watch('none', async () => {});
-  poison('feed/b');
+  world.breakEngine('feed/b');
   const before = world.aws.sfn.executions.size;
-  await operate((deps) => retry(deps, dataset, {}));
+  await world.operate((deps) => retry(deps, dataset, {}));
   await world.settle();
-  expect({ state: await statesOf('feed/b'), few: world.aws.sfn.executions.size - before < 6 }).toEqual({
+  expect({ state: await world.statesOf('feed/b'), few: world.aws.sfn.executions.size - before < 6 }).toEqual({
     state: ['failed'],
     few: true,
   });
@@ -618,7 +614,7 @@ test('what an attempt has left and cannot be removed keeps no file without an ev
   world.aws.clock.advance(2 * 3_600_000);
   await world.sweep(true);
   await world.executeAll();
-  expect(ids('feed/b')).toEqual(['b@06']);
+  expect(world.linesOf('feed/b')).toEqual(['b@06']);
 });
 
 test('the first Publish, going on late under the same lease, brings no replaced rows back', async () => {

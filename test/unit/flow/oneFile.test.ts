@@ -13,15 +13,6 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-const failing = (key: string) => {
-  world.aws.plan = (call) =>
-    call.actor.startsWith('transform') &&
-    call.operation === 'HeadObject' &&
-    JSON.stringify(call.input).includes(JSON.stringify(key))
-      ? { mode: 'fail', error: 'AccessDenied' }
-      : undefined;
-};
-
 test.each([965, 983, 1024])(
   'a key of %i bytes is processed, fails, and is tried again as any other',
   async (bytes) => {
@@ -29,7 +20,7 @@ test.each([965, 983, 1024])(
     expect(Buffer.byteLength(key)).toBe(bytes);
     world.put(key, ['1@06']);
     world.put('feed/b', ['2@06']);
-    failing(key);
+    world.breakEngine(key);
     await world.settle();
     expect(world.rows().map((r) => r.id)).toEqual(['2']);
     const { ledger } = world.deps('test');
@@ -66,7 +57,7 @@ test('a file that the sweep cannot note costs no other file its turn', async () 
 
 test('a file that breaks its batch ends alone, failed; all others of the batch are published', async () => {
   for (let i = 0; i < 20; i++) world.put(`feed/${String(i).padStart(2, '0')}`, [`${i}@06`]);
-  failing('feed/07');
+  world.breakEngine('feed/07');
   await world.settle();
   expect(world.rows()).toHaveLength(19);
   const { ledger } = world.deps('test');
@@ -91,7 +82,7 @@ test('a stray entry of the queue is dropped, and blocks nothing', async () => {
 
 test('an attempt keeps the contract that it was claimed with, and the next one has the new contract', async () => {
   world.put('feed/a', ['1@06']);
-  failing('feed/a');
+  world.breakEngine('feed/a');
   await world.deliver();
   const versions: number[] = [];
   world.changeContract((contract) => ({ ...contract, columns: contract.columns.slice(0, 1) }), 'transform');
@@ -144,7 +135,7 @@ test('an attempt whose manifest somebody has deleted returns its files all the s
 
 test('the sweep measures since when the oldest file waits, also one that fails again and again', async () => {
   world.put('feed/a', ['1@06']);
-  failing('feed/a');
+  world.breakEngine('feed/a');
   await world.deliver();
   // Its batch has failed once, and waits to be tried again.
   await world.execute([...world.aws.sfn.executions.keys()][0] ?? '');

@@ -12,45 +12,33 @@ beforeEach(() => {
 afterEach(() => {
   jest.restoreAllMocks();
 });
-const rows = () =>
-  world
-    .rows()
-    .map((r) => `${r.object} ${r.id}@${r.day}`)
-    .sort();
-const operate = <T>(work: Parameters<typeof world.call<T>>[1]) => world.call('operator', work);
-const breakEngine = () => {
-  world.aws.plan = (call) =>
-    call.actor.startsWith('transform') && call.operation === 'HeadObject'
-      ? { mode: 'fail', error: 'AccessDenied' }
-      : undefined;
-};
 
 test('a replay and a correction of one file, both failed, retried together', async () => {
   world.put('feed/a', ['1@06', '2@06']);
   await world.settle();
-  breakEngine();
-  await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  world.breakEngine();
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   await world.settle();
   world.put('feed/a', ['1@07', '2@07']);
   await world.settle();
   world.aws.plan = undefined;
-  await operate((deps) => retry(deps, dataset, {}));
+  await world.operate((deps) => retry(deps, dataset, {}));
   await world.settle();
-  expect(rows()).toEqual(['feed/a 1@07', 'feed/a 2@07']);
+  expect(world.lines()).toEqual(['feed/a 1@07', 'feed/a 2@07']);
 });
 
 test('failed replay retried after its correction was noted (correction healthy, waits)', async () => {
   world.put('feed/a', ['1@06', '2@06']);
   await world.settle();
-  breakEngine();
-  await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  world.breakEngine();
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   await world.settle();
   world.aws.plan = undefined;
   world.put('feed/a', ['1@07', '2@07']);
   // both before an execution claims
-  await operate((deps) => retry(deps, dataset, {}));
+  await world.operate((deps) => retry(deps, dataset, {}));
   await world.settle();
-  expect(rows()).toEqual(['feed/a 1@07', 'feed/a 2@07']);
+  expect(world.lines()).toEqual(['feed/a 1@07', 'feed/a 2@07']);
 });
 
 test('the quarantine table has another location: found out only after the commit', async () => {
@@ -71,7 +59,7 @@ test('the quarantine table has another location: found out only after the commit
   await world.settle();
   world.put('feed/b', ['1@06']);
   await world.settle();
-  expect(rows()).toContain('feed/b 1@06');
+  expect(world.lines()).toContain('feed/b 1@06');
 });
 
 test('the golden table is dropped between Publish and RepairPartitions', async () => {
@@ -83,19 +71,16 @@ test('the golden table is dropped between Publish and RepairPartitions', async (
   await world.settle();
   world.put('feed/b', ['1@06']);
   await world.settle();
-  expect(rows()).toContain('feed/b 1@06');
+  expect(world.lines()).toContain('feed/b 1@06');
 });
 
 /** Freezes the nth call of an operation of the first actor of that name. */
 const freeze = (name: string, key: string, nth: number) => {
   let who = '';
-  let count = 0;
-  world.aws.wire.turn = (actor, operation) => {
-    if (world.frozen.has(actor.name)) return new Promise(() => {});
-    if (who === '' && actor.name.startsWith(`${name}~`)) who = actor.name;
-    if (actor.name !== who || !operation.key.endsWith(key) || ++count !== nth) return Promise.resolve();
-    return new Promise((go) => world.frozen.set(actor.name, go));
-  };
+  world.freeze(nth, (actor, operation) => {
+    if (who === '' && actor.startsWith(`${name}~`)) who = actor;
+    return actor === who && operation.endsWith(key);
+  });
 };
 
 test('the first Publish, taken for lost, copies after a later batch of the same execution replaced its rows', async () => {
@@ -122,7 +107,7 @@ test('the first Publish, taken for lost, copies after a later batch of the same 
   await world.deliver();
   await world.executeAll();
   await world.settle();
-  expect(rows()).toEqual(['feed/a 9@07', 'feed/b 1@06', 'feed/d 1@08']);
+  expect(world.lines()).toEqual(['feed/a 9@07', 'feed/b 1@06', 'feed/d 1@08']);
 });
 
 test('a CompleteBatch, taken for lost, goes on while the same execution has a later batch', async () => {
@@ -152,22 +137,22 @@ test('a CompleteBatch, taken for lost, goes on while the same execution has a la
   const counted = await world.counted();
   const keys = world.aws.s3.keys('processed');
   await world.cleanUp();
-  expect(rows()).toEqual(['feed/a a2@06', 'feed/b b2@06', 'feed/c c@06', 'feed/d d@08']);
+  expect(world.lines()).toEqual(['feed/a a2@06', 'feed/b b2@06', 'feed/c c@06', 'feed/d d@08']);
   expect(counted).toEqual(keys);
 });
 
 test('a replay that waits for a person, whose file is then corrected, leaves an entry nobody can remove', async () => {
   world.put('feed/a', ['1@06', '2@06']);
   await world.settle();
-  breakEngine();
-  await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  world.breakEngine();
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   await world.settle();
   world.aws.plan = undefined;
   world.put('feed/a', ['1@07', '2@07']);
   await world.settle();
   const { ledger } = world.deps('test');
   expect(await ledger.backlog(dataset, 10)).toMatchObject({ failed: 0 });
-  await operate((deps) => retry(deps, dataset, {}));
+  await world.operate((deps) => retry(deps, dataset, {}));
   await world.settle();
   expect(await ledger.backlog(dataset, 10)).toMatchObject({ failed: 0 });
 });
@@ -191,7 +176,7 @@ test('reconcile drops a partition in which a batch is published between its look
     },
   };
   await reconcile({ ...deps, store: wrapped }, dataset);
-  expect(rows()).toContain('feed/b 5@06');
+  expect(world.lines()).toContain('feed/b 5@06');
   expect(world.aws.glue.partitions('db', 'feed').map((p) => p.values.join('/'))).toContain('feed/06');
 });
 
@@ -202,7 +187,7 @@ test('a file released once is past every check when it is replayed later', async
   await world.settle();
   const { ledger } = world.deps('test');
   const [held] = await ledger.waiting(dataset, 'held');
-  await operate((deps) =>
+  await world.operate((deps) =>
     decide(deps, dataset, held?.batch ?? '', {
       kind: 'release',
       reason: 'ok',
@@ -210,7 +195,7 @@ test('a file released once is past every check when it is replayed later', async
     }),
   );
   await world.settle();
-  expect(rows()).toEqual(['feed/a 1@06']);
+  expect(world.lines()).toEqual(['feed/a 1@06']);
   world.aws.clock.advance(365 * 86_400_000);
   let decision: unknown = 'none';
   world.watch('publish', async (deps) => {
@@ -218,7 +203,7 @@ test('a file released once is past every check when it is replayed later', async
     decision = (await readManifest(deps, { dataset, batch: lease?.batch ?? '', fence: lease?.fence ?? 0 }))
       .decision;
   });
-  await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   await world.settle();
   expect(decision).toBe(null);
 });
@@ -226,8 +211,8 @@ test('a file released once is past every check when it is replayed later', async
 test('the entry of a held replay whose file was corrected cannot be retried, released or rejected', async () => {
   world.put('feed/a', ['1@06', '2@06']);
   await world.settle();
-  breakEngine();
-  await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  world.breakEngine();
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   await world.settle();
   world.aws.plan = undefined;
   world.put('feed/a', ['1@07', '2@07']);
@@ -235,10 +220,16 @@ test('the entry of a held replay whose file was corrected cannot be retried, rel
   const { ledger } = world.deps('test');
   const [held] = await ledger.waiting(dataset, 'held');
   const errors: string[] = [];
-  await operate((deps) => retry(deps, dataset, {}));
-  await operate((deps) =>
-    decide(deps, dataset, held?.batch ?? '', { kind: 'reject', reason: 'x', at: '2026-01-01T00:00:00.000Z' }),
-  ).catch((e) => errors.push(String(e)));
+  await world.operate((deps) => retry(deps, dataset, {}));
+  await world
+    .operate((deps) =>
+      decide(deps, dataset, held?.batch ?? '', {
+        kind: 'reject',
+        reason: 'x',
+        at: '2026-01-01T00:00:00.000Z',
+      }),
+    )
+    .catch((e) => errors.push(String(e)));
   await world.settle();
   expect(await ledger.backlog(dataset, 10)).toMatchObject({ held: 0, failed: 0 });
 });
@@ -258,7 +249,7 @@ test('an empty correction beside another file, held for another reason, wipes it
   await world.settle();
   const { ledger } = world.deps('test');
   const [held] = await ledger.waiting(dataset, 'held');
-  await operate((deps) =>
+  await world.operate((deps) =>
     decide(deps, dataset, held?.batch ?? '', {
       kind: 'release',
       reason: 'late feed is fine',
@@ -266,24 +257,14 @@ test('an empty correction beside another file, held for another reason, wipes it
     }),
   );
   await world.settle();
-  expect(rows().filter((r) => r.startsWith('feed/a'))).toHaveLength(5);
+  expect(world.lines().filter((r) => r.startsWith('feed/a'))).toHaveLength(5);
 });
-
-/** The engine fails for one file, for good. */
-const poison = (key: string) => {
-  world.aws.plan = (call) =>
-    call.actor.startsWith('transform') &&
-    call.operation === 'HeadObject' &&
-    JSON.stringify(call.input).includes(key)
-      ? { mode: 'fail', error: 'AccessDenied' }
-      : undefined;
-};
 
 test('a replay with one poison file: the others are published again', async () => {
   for (const k of ['a', 'b', 'c', 'd']) world.put(`feed/${k}`, [`${k}@06`]);
   await world.settle();
-  poison('feed/a');
-  await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  world.breakEngine('feed/a');
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   await world.settle();
   const { ledger } = world.deps('test');
   const states = [];
@@ -295,7 +276,7 @@ test('a replay with one poison file: the others are published again', async () =
 test('a poison file of a replay is given up after a few tries, also while other files are published', async () => {
   world.put('feed/a', ['a@06']);
   await world.settle();
-  poison('feed/a');
+  world.breakEngine('feed/a');
   let fails = 0;
   world.watch('failBatch', async () => {
     if (++fails > 60) {
@@ -305,7 +286,7 @@ test('a poison file of a replay is given up after a few tries, also while other 
     world.put(`feed/n${fails}`, [`n${fails}@06`]);
     await world.deliver();
   });
-  await operate((deps) => replay(deps, dataset, { prefix: 'feed/a' }));
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/a' }));
   await world.settle();
   expect(fails).toBeLessThan(10);
 });
@@ -351,7 +332,7 @@ test('a version that is gone when it is read, has a copy, and was corrected mean
   });
   await world.executeAll();
   await world.settle();
-  expect(rows()).toEqual(['feed/a 2@07']);
+  expect(world.lines()).toEqual(['feed/a 2@07']);
 });
 
 test('a replay of rows whose version is gone, has a copy, and whose object has a rejected correction', async () => {
@@ -366,10 +347,10 @@ test('a replay of rows whose version is gone, has a copy, and whose object has a
   expect((await ledger.waiting(dataset, 'held')).length).toBe(1);
   world.aws.s3.expire('raw', 'feed/a', v1);
   bounded(30);
-  await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   world.put('feed/b', ['b@08']);
   await world.settle();
-  expect(rows()).toContain('feed/b b@08');
+  expect(world.lines()).toContain('feed/b b@08');
 });
 
 test('a staged object that is gone before Publish: its rows are not silently left out', async () => {
@@ -381,7 +362,7 @@ test('a staged object that is gone before Publish: its rows are not silently lef
   });
   world.put('feed/a', ['1@06', '2@07']);
   await world.settle();
-  expect(rows()).toEqual(['feed/a 1@06', 'feed/a 2@07']);
+  expect(world.lines()).toEqual(['feed/a 1@06', 'feed/a 2@07']);
 });
 
 test('the list of rewritten objects is gone before Publish: old rows do not stay beside new ones', async () => {
@@ -395,7 +376,7 @@ test('the list of rewritten objects is gone before Publish: old rows do not stay
   });
   world.put('feed/a', ['1@08', '2@08']);
   await world.settle();
-  expect(rows()).toEqual(['feed/a 1@08', 'feed/a 2@08']);
+  expect(world.lines()).toEqual(['feed/a 1@08', 'feed/a 2@08']);
 });
 
 test('rows that a person rejected are not published from a copy of the same bytes', async () => {
@@ -413,7 +394,7 @@ test('rows that a person rejected are not published from a copy of the same byte
   world.aws.s3.expire('raw', 'feed/a', v1);
   const { ledger } = world.deps('test');
   const [held] = await ledger.waiting(dataset, 'held');
-  await operate((deps) =>
+  await world.operate((deps) =>
     decide(deps, dataset, held?.batch ?? '', {
       kind: 'reject',
       reason: 'bad',
@@ -421,7 +402,7 @@ test('rows that a person rejected are not published from a copy of the same byte
     }),
   );
   await world.settle();
-  expect(rows()).toEqual([]);
+  expect(world.lines()).toEqual([]);
 });
 
 test('the same replay keeps every new file of the dataset waiting after ten minutes', async () => {
@@ -434,12 +415,12 @@ test('the same replay keeps every new file of the dataset waiting after ten minu
   await world.settle();
   world.aws.s3.expire('raw', 'feed/a', v1);
   bounded(30);
-  await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   await world.executeAll();
   world.aws.clock.advance(660_000);
   world.put('feed/b', ['b@08']);
   await world.settle().catch(() => {});
-  expect(rows()).toContain('feed/b b@08');
+  expect(world.lines()).toContain('feed/b b@08');
 });
 
 test('reconcile does not take the rows of a batch for garbage that is committed while it runs', async () => {
@@ -484,7 +465,7 @@ test('reconcile does not take the rows of a batch for garbage that is committed 
   await world.executeAll();
   await hold;
   await world.settle();
-  expect(rows()).toEqual(['feed/a 1@06', 'feed/a 2@07', 'feed/a 3@08', 'feed/z z@01']);
+  expect(world.lines()).toEqual(['feed/a 1@06', 'feed/a 2@07', 'feed/a 3@08', 'feed/z z@01']);
 });
 
 test('a released decision does not survive in a copy either: it is held again, with no way out', async () => {
@@ -498,7 +479,7 @@ test('a released decision does not survive in a copy either: it is held again, w
   world.aws.s3.expire('raw', 'feed/a', v2);
   const { ledger } = world.deps('test');
   const [held] = await ledger.waiting(dataset, 'held');
-  await operate((deps) =>
+  await world.operate((deps) =>
     decide(deps, dataset, held?.batch ?? '', {
       kind: 'release',
       reason: 'ok',
@@ -506,14 +487,14 @@ test('a released decision does not survive in a copy either: it is held again, w
     }),
   );
   await world.settle();
-  expect(rows()).toEqual(['feed/a 1@06']);
+  expect(world.lines()).toEqual(['feed/a 1@06']);
 });
 
 test('a file that is held because its source is gone is read when the same bytes are put again, as its reason says', async () => {
   const v1 = world.put('feed/a', ['1@06']);
   await world.settle();
   world.aws.s3.expire('raw', 'feed/a', v1);
-  await operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   await world.settle();
   world.put('feed/a', ['1@06']);
   await world.settle();
