@@ -1,7 +1,8 @@
-/** An error in the shape of AWS's JSON protocol: a name that SDKs turn into an exception, and a message. */
+/** An error as AWS answers with it: a name that SDKs turn into an exception, and a message. */
 export class ApiError extends Error {
   override readonly name: string;
   readonly status: number;
+  /** Further fields of the answer, such as CancellationReasons. */
   readonly details: Readonly<Record<string, unknown>>;
   constructor(name: string, message: string, details: Readonly<Record<string, unknown>> = {}, status = 400) {
     super(message);

@@ -1,19 +1,13 @@
 /** How AWS refuses a request: an error's name, and the shape that each protocol gives it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ApiError } from '../apiError.ts';
 import type { Model } from './model.ts';
 
-/** Thrown where AWS would answer with this error. */
-export class Refusal extends Error {
-  override readonly name = 'Refusal';
-  readonly code: string;
-  readonly status: number;
-  /** Further fields of the answer, such as CancellationReasons. */
-  readonly details: Readonly<Record<string, unknown>>;
-  constructor(code: string, message: string, details: Readonly<Record<string, unknown>> = {}, status = 400) {
-    super(message);
-    this.code = code;
-    this.status = status;
-    this.details = details;
+/** Thrown where AWS would not even begin with a request. */
+export class Refusal extends ApiError {
+  /** Protocols other than JSON call the error's name so. */
+  get code(): string {
+    return this.name;
   }
 }
 

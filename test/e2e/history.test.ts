@@ -5,10 +5,10 @@ import { expect, test } from '@jest/globals';
 import * as z from 'zod';
 import { callsPath } from '../../offline/recorder.ts';
 import { statusOf } from '../../src/cli/status.ts';
-import { batchKey, fileKey } from '../../src/lib/ledger/keys.ts';
 import { chunksOf, parallel } from '../../src/lib/parallel.ts';
 import { localClient } from '../../src/stage/localEndpoint.ts';
 import { dataset, someFile } from '../support/faults.ts';
+import { oldBatch } from '../support/oldBatch.ts';
 import { drop, stage } from '../support/stage.ts';
 import { sweepNow } from '../support/sweeps.ts';
 
@@ -53,53 +53,17 @@ async function costs() {
   };
 }
 
-/** A published batch of one file, as it was a year ago. */
-function itemsOf(i: number): object[] {
-  const batch = i.toString(16).padStart(20, 'e');
-  const at = new Date(Date.UTC(2025, 0, 1) + i * 60_000).toISOString();
-  const file = { object: `social-media-feed/old/${i}`, version: `v${i}` };
-  return [
-    {
-      sk: batchKey(batch),
-      batch,
-      state: 'published',
-      fence: i + 1,
-      files: 1,
-      bytes: 10,
-      engine: 'embedded',
-      execution: 'arn:old',
-      claimedAt: at,
-      attempts: 1,
-      endedAt: at,
-    },
-    { sk: `LOG#${at}#${batch}`, batch },
-    {
-      sk: fileKey(file),
-      ...file,
-      size: 10,
-      sequencer: '1',
-      etag: 'e',
-      state: 'published',
-      attempts: 1,
-      batch,
-      notedAt: at,
-    },
-  ];
-}
-
 test('with 10,000 batches of the dataset in the ledger they make the calls that they made before', async () => {
   // What comes first anywhere is done.
   await costs();
   const before = await costs();
   const db = DynamoDBDocumentClient.from(new DynamoDBClient(localClient(String(stage.endpoint))));
-  const items = Array.from({ length: 10_000 }, (_, i) => itemsOf(i)).flat();
+  const items = Array.from({ length: 10_000 }, (_, i) => oldBatch(dataset, i, 'social-media-feed/')).flat();
   await parallel(chunksOf(items, 25), 8, (chunk) =>
     db.send(
       new BatchWriteCommand({
         RequestItems: {
-          [stage.config.ledgerTable]: chunk.map((item) => ({
-            PutRequest: { Item: { pk: dataset, ...item } },
-          })),
+          [stage.config.ledgerTable]: chunk.map((Item) => ({ PutRequest: { Item } })),
         },
       }),
     ),

@@ -3,8 +3,9 @@ import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { statusOf } from '../../../src/cli/status.ts';
 import { claimBatch } from '../../../src/lib/flow/claimBatch.ts';
-import { batchKey, fileKey, objectKey } from '../../../src/lib/ledger/keys.ts';
+import { sweep } from '../../../src/lib/flow/sweep.ts';
 import { type Deps, dataset, World } from '../../support/flowWorld.ts';
+import { oldBatch } from '../../support/oldBatch.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -16,47 +17,9 @@ async function datasetOf(batches: number): Promise<World> {
   world.put('feed/first', ['1@06']);
   await world.settle();
   const { documents } = world.aws.actor('past');
-  const put = (item: object) =>
-    documents.send(new PutCommand({ TableName: 'ledger', Item: { pk: dataset, ...item } }));
-  for (let i = 0; i < batches; i++) {
-    const batch = i.toString(16).padStart(20, '0');
-    const at = new Date(Date.UTC(2025, 0, 1) + i * 60_000).toISOString();
-    const file = { object: `feed/old-${i}`, version: `v${i}` };
-    await put({
-      sk: batchKey(batch),
-      batch,
-      state: 'published',
-      fence: i + 1,
-      committed: i + 1,
-      files: 1,
-      bytes: 10,
-      engine: 'embedded',
-      execution: 'arn:old',
-      claimedAt: at,
-      attempts: 1,
-      endedAt: at,
-    });
-    await put({ sk: `LOG#${at}#${batch}`, batch });
-    await put({
-      sk: fileKey(file),
-      ...file,
-      size: 10,
-      sequencer: '1',
-      etag: 'e',
-      state: 'published',
-      attempts: 1,
-      batch,
-      notedAt: at,
-    });
-    await put({
-      sk: objectKey(file.object),
-      ...file,
-      etag: 'e',
-      newest: file.version,
-      sequencer: '1',
-      rows: { version: file.version, batch, published: 1 },
-    });
-  }
+  for (let i = 0; i < batches; i++)
+    for (const Item of oldBatch(dataset, i, 'feed/'))
+      await documents.send(new PutCommand({ TableName: 'ledger', Item }));
   return world;
 }
 
@@ -74,7 +37,6 @@ test('with 10,000 batches in the ledger a sweep, a claim and a status make the c
   const costs = [];
   for (const batches of [10, 10_000]) {
     const world = await datasetOf(batches);
-    const { sweep } = await import('../../../src/lib/flow/sweep.ts');
     const swept = await callsOf(world, 'sweep', (deps) => sweep(deps, dataset));
     const status = await callsOf(world, 'status', (deps) => statusOf(deps.ledger, dataset));
     world.put('feed/next', ['2@06']);

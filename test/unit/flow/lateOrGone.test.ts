@@ -1,5 +1,6 @@
 /** Attacks on the ledger and the flow. Each test states what should hold. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { dispatch } from '../../../src/lib/flow/dispatch.ts';
 import { decide, replay, retry } from '../../../src/lib/flow/operate.ts';
 import { recover } from '../../../src/lib/flow/recover.ts';
 import { dataset, World } from '../../support/flowWorld.ts';
@@ -512,28 +513,16 @@ test('a replayed version waits held, its correction comes, and both are retried'
 test('a CompleteBatch that goes on late does not bring back the list of objects of a batch before', async () => {
   world = new World({ batchFiles: 3, isRetriedWhenFrozen: true });
   for (const k of ['a', 'b', 'c']) world.put(`feed/${k}`, [`${k}1@06`]);
-  await (async () => {
-    const { dispatch } = await import('../../../src/lib/flow/dispatch.ts');
-    const messages = world.events.splice(0).map((e, i) => ({ id: String(i), body: JSON.stringify(e) }));
-    await world.call('dispatch', (deps) => dispatch(deps, messages));
-  })();
+  // All of them in one call, so that they are one batch.
+  const messages = world.events.splice(0).map((e, i) => ({ id: String(i), body: JSON.stringify(e) }));
+  await world.call('dispatch', (deps) => dispatch(deps, messages));
   await world.settle();
   expect((await world.deps('test').ledger.batches(dataset)).length).toBe(1);
-  let isFrozen = false;
-  let writes = 0;
   // The second transaction of the first CompleteBatch of the correction of a: its setLive.
-  world.aws.wire.turn = (actor, operation) => {
-    if (world.frozen.has(actor.name)) return new Promise(() => {});
-    if (
-      isFrozen ||
-      !actor.name.startsWith('completeBatch') ||
-      !operation.key.includes('TransactWriteItems') ||
-      ++writes < 2
-    )
-      return Promise.resolve();
-    isFrozen = true;
-    return new Promise((go) => world.frozen.set(actor.name, go));
-  };
+  const frozen = world.freeze(
+    2,
+    (actor, operation) => actor.startsWith('completeBatch') && operation.includes('TransactWriteItems'),
+  );
   // The correction of b comes while that of a is being completed: one execution does both.
   let n = 0;
   world.watch('completeBatch', async () => {
@@ -560,7 +549,7 @@ test('a CompleteBatch that goes on late does not bring back the list of objects 
   const corrections = (await world.deps('test').ledger.batches(dataset)).slice(1, 3).map((b) => b.batch);
   await world.cleanUp();
   expect({
-    isFrozen,
+    isFrozen: frozen.hit !== '',
     byLast: live?.includes(corrections[1] ?? '?'),
     rows: world
       .rows()
@@ -619,16 +608,11 @@ test('what an attempt has left and cannot be removed keeps no file without an ev
 
 test('the first Publish, going on late under the same lease, brings no replaced rows back', async () => {
   world = new World({ isRetriedWhenFrozen: true });
-  let isFrozen = false;
-  world.aws.wire.turn = (actor, operation) => {
-    if (world.frozen.has(actor.name)) return new Promise(() => {});
-    const isCopy = actor.name.startsWith('publish') && operation.key.includes('CopyObject');
-    // The first copy is the summary's; the record is written after it.
-    if (isFrozen || !isCopy || ++copies < 2) return Promise.resolve();
-    isFrozen = true;
-    return new Promise((go) => world.frozen.set(actor.name, go));
-  };
-  let copies = 0;
+  // The first copy is the summary's; the record is written after it.
+  const frozen = world.freeze(
+    2,
+    (actor, operation) => actor.startsWith('publish') && operation.includes('CopyObject'),
+  );
   let n = 0;
   world.watch('completeBatch', async () => {
     n++;
@@ -644,7 +628,7 @@ test('the first Publish, going on late under the same lease, brings no replaced 
   await world.executeAll();
   await world.settle();
   expect({
-    isFrozen,
+    isFrozen: frozen.hit !== '',
     rows: world
       .rows()
       .map((r) => r.id)

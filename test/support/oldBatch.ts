@@ -1,0 +1,34 @@
+/** History of a dataset, for tests of what must not grow with it. */
+import { batchKey, fileKey, objectKey } from '../../src/lib/ledger/keys.ts';
+
+/** The ledger's items of a published batch of one file, the `i`th of a year ago. Its object's key begins with `prefix`. */
+export function oldBatch(dataset: string, i: number, prefix: string): Record<string, unknown>[] {
+  const batch = i.toString(16).padStart(20, 'e');
+  const at = new Date(Date.UTC(2025, 0, 1) + i * 60_000).toISOString();
+  const file = { object: `${prefix}old-${i}`, version: `v${i}` };
+  const seen = { ...file, sequencer: '1', etag: 'e' };
+  return [
+    {
+      sk: batchKey(batch),
+      batch,
+      state: 'published',
+      fence: i + 1,
+      committed: i + 1,
+      files: 1,
+      bytes: 10,
+      engine: 'embedded',
+      execution: 'arn:old',
+      claimedAt: at,
+      attempts: 1,
+      endedAt: at,
+    },
+    { sk: `LOG#${at}#${batch}`, batch },
+    { sk: fileKey(file), ...seen, size: 10, state: 'published', attempts: 1, batch, notedAt: at },
+    {
+      sk: objectKey(file.object),
+      ...seen,
+      newest: file.version,
+      rows: { version: file.version, batch, published: 1 },
+    },
+  ].map((item) => ({ pk: dataset, ...item }));
+}
