@@ -12,7 +12,7 @@ import {
   UpdateTableCommand,
 } from '@aws-sdk/client-glue';
 import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
-import { hiveSegment } from '../../src/lib/catalog/partitionPath.ts';
+import { pathOfValues } from '../../src/lib/catalog/partitionPath.ts';
 import { findTable, listPartitions } from '../../src/stage/tables.ts';
 import { parseAddress, type Upstream } from '../aws.ts';
 import type { CreateTable, Ddl } from './ddlParser.ts';
@@ -190,7 +190,10 @@ const base = (table: Table): string => (table.StorageDescriptor?.Location ?? '')
 
 /** `year=2025/month=10`. */
 const spec = (table: Table, values: readonly string[]): string =>
-  (table.PartitionKeys ?? []).map(({ Name = '' }, i) => hiveSegment(Name, values[i] ?? '')).join('/');
+  pathOfValues(
+    (table.PartitionKeys ?? []).map(({ Name = '' }) => Name),
+    values,
+  );
 
 function valuesFor(table: Table, { values }: PartitionSpec): string[] {
   const keys = (table.PartitionKeys ?? []).map((k) => k.Name ?? '');

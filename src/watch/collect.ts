@@ -4,7 +4,7 @@ import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { DescribeStateMachineForExecutionCommand } from '@aws-sdk/client-sfn';
 import type { z } from 'zod';
 import { createStore } from '../lib/aws/store.ts';
-import { hiveSegment } from '../lib/catalog/partitionPath.ts';
+import { pathOfValues } from '../lib/catalog/partitionPath.ts';
 import { tableOf } from '../lib/contract/contract.ts';
 import { identifier } from '../lib/dialect/athenaNames.ts';
 import { places } from '../lib/flow/batch.ts';
@@ -140,8 +140,7 @@ export async function tableDetail(stage: Stage, dataset: string): Promise<TableD
   const table = tableOf(contractOf(stage, dataset));
   const { database } = stage.config;
   const keys = ((await findTable(stage, database, table))?.PartitionKeys ?? []).map((k) => k.Name ?? '');
-  const name = (values: readonly (string | null)[]) =>
-    keys.map((key, i) => hiveSegment(key, values[i] ?? '')).join('/');
+  const name = (values: readonly (string | null)[]) => pathOfValues(keys, values);
   const sizes = await sizesByFolder(stage, `${table}/`);
   const counts = new Map<string, number>();
   if (keys.length > 0 && sizes.size > 0) {

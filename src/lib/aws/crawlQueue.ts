@@ -8,7 +8,7 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import { SluiceError } from '../errors.ts';
-import { parallel } from '../parallel.ts';
+import { chunksOf, parallel } from '../parallel.ts';
 import { again, type Patience } from './again.ts';
 
 export interface NewObject {
@@ -36,10 +36,7 @@ export function createCrawlQueue(
     async tell(queueArn: string, bucket: string, objects: readonly NewObject[]): Promise<void> {
       const region = queueArn.split(':')[3] ?? '';
       const QueueUrl = await urlOf(queueArn);
-      const chunks = Array.from({ length: Math.ceil(objects.length / messagesPerCall) }, (_, i) =>
-        objects.slice(i * messagesPerCall, (i + 1) * messagesPerCall),
-      );
-      await parallel(chunks, 8, async (chunk) => {
+      await parallel(chunksOf(objects, messagesPerCall), 8, async (chunk) => {
         let waiting: SendMessageBatchRequestEntry[] = chunk.map((object, i) => ({
           Id: String(i),
           MessageBody: JSON.stringify({ Records: [notificationOf(region, bucket, object)] }),

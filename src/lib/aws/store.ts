@@ -64,12 +64,7 @@ export function createStore(
   const get = async (ref: ObjectRef, range?: string) => {
     try {
       const { Body, ContentRange, ContentLength } = await client.send(
-        new GetObjectCommand({
-          Bucket: ref.bucket,
-          Key: ref.key,
-          ...(ref.version ? { VersionId: ref.version } : {}),
-          ...(range ? { Range: range } : {}),
-        }),
+        new GetObjectCommand({ ...versioned(ref), ...(range ? { Range: range } : {}) }),
       );
       if (!Body) throw new ObjectMissing(`${address(ref)} has no body`);
       return {
@@ -81,6 +76,21 @@ export function createStore(
       throw asObjectMissing(error, ref);
     }
   };
+
+  /** Versions of the keys that begin with `prefix` and come after `after`, a page at a time. */
+  async function* versionPages(bucket: string, prefix: string, after?: string) {
+    let marker: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } = {
+      KeyMarker: after,
+    };
+    for (;;) {
+      const page = await client.send(
+        new ListObjectVersionsCommand({ Bucket: bucket, Prefix: prefix, ...marker }),
+      );
+      yield page;
+      if (!page.IsTruncated) return;
+      marker = { KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker };
+    }
+  }
 
   return {
     /** The first `bytes` bytes of an object, and its full size. */
@@ -206,13 +216,7 @@ export function createStore(
       limit: number,
     ): Promise<{ versions: ObjectVersion[]; next: string | undefined }> {
       const versions: ObjectVersion[] = [];
-      let marker: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } = {
-        KeyMarker: after,
-      };
-      for (;;) {
-        const page = await client.send(
-          new ListObjectVersionsCommand({ Bucket: bucket, Prefix: prefix, ...marker }),
-        );
+      for await (const page of versionPages(bucket, prefix, after)) {
         for (const v of page.Versions ?? [])
           versions.push({
             key: v.Key ?? '',
@@ -221,23 +225,16 @@ export function createStore(
             etag: (v.ETag ?? '').replaceAll('"', ''),
             isLatest: v.IsLatest ?? false,
           });
-        if (!page.IsTruncated) return { versions, next: undefined };
         // A page may end between two versions of a key: the listing goes on behind the key, whose latest one came first.
-        if (versions.length >= limit) return { versions, next: page.NextKeyMarker };
-        marker = { KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker };
+        if (page.IsTruncated && versions.length >= limit) return { versions, next: page.NextKeyMarker };
       }
+      return { versions, next: undefined };
     },
 
     /** Whether a version can still be read. */
     async exists(ref: ObjectRef): Promise<boolean> {
       try {
-        await client.send(
-          new HeadObjectCommand({
-            Bucket: ref.bucket,
-            Key: ref.key,
-            ...(ref.version ? { VersionId: ref.version } : {}),
-          }),
-        );
+        await client.send(new HeadObjectCommand(versioned(ref)));
         return true;
       } catch (error) {
         if (asObjectMissing(error, ref) instanceof ObjectMissing) return false;
@@ -248,19 +245,14 @@ export function createStore(
     /** The versions of one key that S3 has, the newest first: the order in which they were written, and when (milliseconds). */
     async versionsOf(bucket: string, key: string): Promise<{ version: string; modified: number }[]> {
       const found: { version: string; modified: number }[] = [];
-      let marker: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } = {};
-      for (;;) {
-        const page = await client.send(
-          new ListObjectVersionsCommand({ Bucket: bucket, Prefix: key, ...marker }),
-        );
+      for await (const page of versionPages(bucket, key)) {
         for (const v of page.Versions ?? [])
           if (v.Key === key)
             found.push({ version: v.VersionId ?? '', modified: v.LastModified?.getTime() ?? 0 });
         // Keys that only begin like this one come after all of its versions.
-        const isBehind = (page.NextKeyMarker ?? '') !== key;
-        if (!page.IsTruncated || isBehind) return found;
-        marker = { KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker };
+        if (page.NextKeyMarker !== key) break;
       }
+      return found;
     },
 
     /**
@@ -292,6 +284,13 @@ export function createStore(
   };
 }
 
+/** An object, or one version of it, in the words of S3's requests. */
+const versioned = ({ bucket, key, version }: ObjectRef) => ({
+  Bucket: bucket,
+  Key: key,
+  ...(version ? { VersionId: version } : {}),
+});
+
 /** As CopySource and the like take it: the parts of the key are escaped, its slashes are not. */
 const copySource = ({ bucket, key, version }: ObjectRef): string =>
   `${bucket}/${key.split('/').map(encodeURIComponent).join('/')}${version ? `?versionId=${encodeURIComponent(version)}` : ''}`;
@@ -309,17 +308,9 @@ const copyPartsAtOnce = 16;
 /** Copies an object of any size. A failure leaves no parts behind, and no object. */
 async function copyInParts(client: S3Client, from: ObjectRef, to: ObjectRef): Promise<void> {
   const target = { Bucket: to.bucket, Key: to.key };
-  const source = await client
-    .send(
-      new HeadObjectCommand({
-        Bucket: from.bucket,
-        Key: from.key,
-        ...(from.version ? { VersionId: from.version } : {}),
-      }),
-    )
-    .catch((error: unknown) => {
-      throw asObjectMissing(error, from);
-    });
+  const source = await client.send(new HeadObjectCommand(versioned(from))).catch((error: unknown) => {
+    throw asObjectMissing(error, from);
+  });
   const size = source.ContentLength ?? 0;
   const { UploadId } = await client.send(
     new CreateMultipartUploadCommand({ ...target, ContentType: source.ContentType }),

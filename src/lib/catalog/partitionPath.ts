@@ -12,6 +12,10 @@ export const hiveSegment = (name: string, value: string): string => `${name}=${h
 const hiveEscape = (value: string): string =>
   value.replace(special, (c) => `%${(c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(2, '0')}`);
 
+/** `data_source=a/year=2025`, of the names of partition keys and their values. */
+export const pathOfValues = (names: readonly string[], values: readonly (string | null)[]): string =>
+  names.map((name, i) => hiveSegment(name, values[i] ?? '')).join('/');
+
 /** Name and value of a folder. What no writer has escaped stands for itself. */
 export function readSegment(segment: string): { name: string; value: string } {
   const place = segment.indexOf('=');

@@ -98,16 +98,15 @@ export function ignoredFields(contract: Contract, record: StructType): string[] 
   return record.fields.map((f) => f.name).filter((name) => !read.has(name.toLowerCase()));
 }
 
-/** Top-level fields that a contract reads. */
-export const fieldsRead = (contract: Contract): string[] => [
-  ...new Set(
-    [
-      ...contract.columns.map((c) => c.path),
-      ...contract.flatten.map((f) => f.path),
-      ...(contract.explode === undefined ? [] : [contract.explode]),
-    ].map(firstKey),
-  ),
+/** Paths that a contract reads: of columns, `flatten` and `explode`. */
+export const pathsRead = (contract: Contract): string[] => [
+  ...contract.columns.map((c) => c.path),
+  ...contract.flatten.map((f) => f.path),
+  ...(contract.explode === undefined ? [] : [contract.explode]),
 ];
+
+/** Top-level fields that a contract reads. */
+export const fieldsRead = (contract: Contract): string[] => [...new Set(pathsRead(contract).map(firstKey))];
 
 /** A field of a batch that the Catalog lacks. */
 export interface MissingField {

@@ -2,7 +2,7 @@
 import { type PathStep, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
 import type { StructType } from './hiveType.ts';
-import { ignoredFields, type MissingField, missingFields } from './rawSchema.ts';
+import { ignoredFields, type MissingField, missingFields, pathsRead } from './rawSchema.ts';
 
 /** Names compare folded: the Catalog has its columns in lower case. */
 export const nameOf = ({ keys }: MissingField): string =>
@@ -13,11 +13,7 @@ export const nameOf = ({ keys }: MissingField): string =>
  * `flatten`, and with `drift: passthrough` every top-level field that no column reads. Any other is no reason for a crawl.
  */
 export function usableMissing(contract: Contract, known: StructType, seen: StructType): MissingField[] {
-  const ways = [
-    ...contract.columns.map((c) => c.path),
-    ...contract.flatten.map((f) => f.path),
-    ...(contract.explode === undefined ? [] : [contract.explode]),
-  ].map((path) => keysOf(parsePath(path)));
+  const ways = pathsRead(contract).map((path) => keysOf(parsePath(path)));
   const flattened = contract.flatten.map((f) => ({
     keys: keysOf(parsePath(f.path)),
     except: folded(f.except),

@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parquetMetadataAsync } from 'hyparquet';
-import { hiveSegment } from '../catalog/partitionPath.ts';
+import { pathOfValues } from '../catalog/partitionPath.ts';
 import type { Plan } from '../compiler/plan.ts';
 import { parallel } from '../parallel.ts';
 
@@ -42,9 +42,9 @@ export async function fetchPublished(
 ): Promise<PublishedFile[]> {
   const key = plan.set.dedupe?.key ?? [];
   const columns = new Set(replaces.length > 0 ? [...key, '_object', '_version'] : key);
+  const keyNames = plan.partitionKeys.map(({ name }) => name);
   const found = await parallel(partitions, 16, async (values) => {
-    const segments = plan.partitionKeys.map(({ name }, i) => hiveSegment(name, values[i] ?? ''));
-    const folder = `${segments.join('/')}/`;
+    const folder = `${pathOfValues(keyNames, values)}/`;
     return (await objects.list(folder))
       .filter(({ name }) => name.endsWith('.parquet') && !name.startsWith(`${batch}-`))
       .map(({ name, size }) => ({ from: `${folder}${name}`, size, values }))

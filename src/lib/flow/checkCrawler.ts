@@ -15,7 +15,7 @@ import type { Contract } from '../contract/schema.ts';
 import { chooseEngine } from '../engine/size.ts';
 import { CrawlerFailed, SchemaMismatch } from '../errors.ts';
 import { waitFor } from '../waitFor.ts';
-import { type Profile, places, profileSchema, readContract, readManifest } from './batch.ts';
+import { type Manifest, type Profile, places, profileSchema, readContract, readManifest } from './batch.ts';
 import type { Deps } from './deps.ts';
 import { profileBatch } from './profile.ts';
 import type { BatchInput, crawlerInput, crawlerOutput } from './schemas.ts';
@@ -48,7 +48,7 @@ export async function checkCrawler(
   const { config, catalog, store } = deps;
   const [contract, manifest] = await Promise.all([readContract(deps, input), readManifest(deps, input)]);
   const crawler = crawlerOf(config, contract.dataset);
-  const profile = await profileOf(deps, contract, input);
+  const profile = await profileOf(deps, contract, manifest, input);
   const seen = profile.record;
   const engine = chooseEngine(input.engine, profile.files, config.embeddedLimitBytes);
   const isDone = (crawlStarted: boolean) => ({ status: 'ready' as const, crawlStarted, engine });
@@ -136,12 +136,12 @@ async function rawTableOf(
 export async function profileOf(
   { config, store }: ProfileDeps,
   contract: Contract,
+  manifest: Manifest,
   attempt: BatchInput,
 ): Promise<Profile> {
   const at = places(config).attempt(attempt.dataset, attempt).profile;
   const saved = await store.findJson(at, profileSchema);
   if (saved) return saved;
-  const manifest = await readManifest({ config, store }, attempt);
   const profile = await profileBatch(store, config.rawBucket, contract, manifest);
   await store.writeText(at, JSON.stringify(profile));
   return profile;

@@ -3,7 +3,7 @@
  * told of, and the partitions of the Data Catalog become those that have objects. All in pages: 100,000 partitions are within a
  * Lambda's time.
  */
-import { hiveSegment, valuesOfPath } from '../catalog/partitionPath.ts';
+import { pathOfValues, valuesOfPath } from '../catalog/partitionPath.ts';
 import { tableOf } from '../contract/contract.ts';
 import { chunksOf, parallel } from '../parallel.ts';
 import { objectName } from '../table/objectName.ts';
@@ -90,20 +90,21 @@ export async function reconcile(
     table,
     unregistered.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),
   );
-  // A batch may have published there since the listing.
-  const empty = await parallel(gone, 16, async (values) => {
-    const segments = table.partitionKeys.map(({ name }, i) => hiveSegment(name, values[i] ?? ''));
-    const found = await store.list(config.processedBucket, `${prefix}${segments.join('/')}/`);
-    return found.length === 0 ? [values] : [];
-  });
-  await catalog.dropPartitions(table.name, empty.flat());
+  const keyNames = table.partitionKeys.map(({ name }) => name);
+  /** The partitions as they are by now: a batch may publish at any time. */
+  const look = (partitions: readonly string[][]) =>
+    parallel(partitions, 16, async (values) => {
+      const path = `${pathOfValues(keyNames, values)}/`;
+      const objects = await store.list(config.processedBucket, `${prefix}${path}`);
+      return { values, location: `${table.location}${path}`, isEmpty: objects.length === 0 };
+    });
+  const empty = (await look(gone)).flatMap(({ values, isEmpty }) => (isEmpty ? [values] : []));
+  await catalog.dropPartitions(table.name, empty);
   // A batch that has published there meanwhile was told that the partition is registered already.
-  const filled = await parallel(empty.flat(), 16, async (values) => {
-    const path = `${table.partitionKeys.map(({ name }, i) => hiveSegment(name, values[i] ?? '')).join('/')}/`;
-    const found = await store.list(config.processedBucket, `${prefix}${path}`);
-    return found.length > 0 ? [{ values, location: `${table.location}${path}` }] : [];
-  });
-  await catalog.addPartitions(table, filled.flat());
+  await catalog.addPartitions(
+    table,
+    (await look(empty)).filter(({ isEmpty }) => !isEmpty),
+  );
   if (removed > 0 || unknown > 0 || missing.length > 0)
     deps.measure(dataset, {
       ObjectsRemoved: removed,
@@ -114,7 +115,7 @@ export async function reconcile(
     table: table.name,
     partitions: standing.size,
     added,
-    dropped: empty.flat().length,
+    dropped: empty.length,
     removed,
     unknown,
     missing,

@@ -187,7 +187,7 @@ async function planBatch(
 }> {
   const { config, store } = deps;
   const [contract, manifest] = await Promise.all([readContract(deps, attempt), readManifest(deps, attempt)]);
-  const profile = await profileOf(deps, contract, attempt);
+  const profile = await profileOf(deps, contract, manifest, attempt);
   const rawTable = await tableOfBatch(deps, contract, profile);
   const references = await loadReferences(contract, config.datasetsFolder);
   const isRejected = manifest.decision === 'reject';

@@ -1,7 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { createStore } from '../../../src/lib/aws/store.ts';
 import { parseContract } from '../../../src/lib/contract/load.ts';
-import { places } from '../../../src/lib/flow/batch.ts';
 import { profileOf } from '../../../src/lib/flow/checkCrawler.ts';
 import { testConfig } from '../../support/config.ts';
 import { createMemoryAws } from '../../support/memory/index.ts';
@@ -28,8 +27,7 @@ test('after the delimiter was corrected in the contract, a retry looks at the sa
   const profileWith = async (fence: number, delimiter: string) => {
     const attempt = { dataset: 'sales', batch: 'b', fence };
     const manifest = { dataset: 'sales', batch: 'b', files: [file], published: [], decision: null };
-    await store.writeText(places(testConfig).attempt('sales', attempt).manifest, JSON.stringify(manifest));
-    return profileOf({ config: testConfig, store }, contractOf({ delimiter }), attempt);
+    return profileOf({ config: testConfig, store }, contractOf({ delimiter }), manifest, attempt);
   };
   const wrong = await profileWith(1, ',');
   expect(wrong.files[0]).toMatchObject({ fault: 'unknown_header' });
