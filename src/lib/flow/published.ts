@@ -48,16 +48,26 @@ export const readPublished = (
   attempt: Attempt,
 ): Promise<Published> => store.readJson(places(config).attempt(dataset, attempt).published, publishedSchema);
 
-/** Where the rows of a published batch are now. Throws ObjectMissing for a batch that the ledger has not committed. */
-export async function liveOf(
-  { config, store, ledger }: Pick<Deps, 'config' | 'store' | 'ledger'>,
+/** Where the rows of a published batch are now. Throws ObjectMissing when that document is gone, and what `liveKey` throws. */
+export const liveOf = async (
+  deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
   dataset: string,
   batch: string,
-): Promise<Live> {
+): Promise<Live> =>
+  deps.store.readJson(
+    { bucket: deps.config.workBucket, key: await liveKey(deps, dataset, batch) },
+    liveSchema,
+  );
+
+/** The document of the work bucket that lists them. Throws ObjectMissing for a batch that the ledger has not committed. */
+export async function liveKey(
+  { config, ledger }: Pick<Deps, 'config' | 'ledger'>,
+  dataset: string,
+  batch: string,
+): Promise<string> {
   const record = await ledger.batch(dataset, batch);
   if (record?.committed === undefined)
     throw new ObjectMissing(`${dataset}: the ledger has no committed batch ${batch}`);
   const { live, committed } = record;
-  const key = live ?? places(config).attempt(dataset, { batch, fence: committed }).published.key;
-  return store.readJson({ bucket: config.workBucket, key }, liveSchema);
+  return live ?? places(config).attempt(dataset, { batch, fence: committed }).published.key;
 }

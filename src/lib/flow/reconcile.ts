@@ -5,11 +5,12 @@
  */
 import { pathOfValues, valuesOfPath } from '../catalog/partitionPath.ts';
 import { tableOf } from '../contract/contract.ts';
+import { ObjectMissing } from '../errors.ts';
 import { chunksOf, parallel } from '../parallel.ts';
 import { objectName } from '../table/objectName.ts';
 import { goldenTable, readPlan } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
-import { type Live, liveOf } from './published.ts';
+import { type Live, liveKey, liveOf } from './published.ts';
 
 export interface Reconciled {
   readonly table: string;
@@ -21,7 +22,10 @@ export interface Reconciled {
   readonly removed: number;
   /** Objects of batches that the ledger does not know: of a dataset of another name, or of a ledger that was lost. */
   readonly unknown: number;
-  /** Objects that the ledger counts and S3 does not have: their rows are lost until their files are replayed. */
+  /**
+   * Objects that the ledger counts and S3 does not have: their rows are lost until their files are replayed. Also documents that
+   * listed the objects of a batch: nobody knows any more which of its objects count, so none of them is removed.
+   */
   readonly missing: readonly string[];
 }
 
@@ -157,7 +161,7 @@ function judgeOf(
   const { ledger } = deps;
   const seen = new Set<string>();
   const records = new Map<string, { owner: string; committed: number | undefined } | null>();
-  const live = new Map<string, Set<string>>();
+  const live = new Map<string, Set<string> | null>();
   const recordOf = async (batch: string) => {
     const known = records.get(batch);
     if (known !== undefined) return known;
@@ -172,10 +176,12 @@ function judgeOf(
     records.set(batch, null);
     return null;
   };
-  const listed = async (owner: string, batch: string): Promise<Set<string>> => {
-    const found = live.get(batch);
-    if (found) return found;
-    const objects = new Set(keysOf(await liveOf(deps, owner, batch)));
+  /** Null when the document that lists them is gone. */
+  const listed = async (owner: string, batch: string): Promise<Set<string> | null> => {
+    const known = live.get(batch);
+    if (known !== undefined) return known;
+    const found = await liveUnlessGone(deps, owner, batch);
+    const objects = found && new Set(keysOf(found));
     live.set(batch, objects);
     return objects;
   };
@@ -187,7 +193,11 @@ function judgeOf(
     const [attempt, rows] = [await recordOf(name.batch), await recordOf(name.rowsOf)];
     if (attempt === null || rows === null) return modified + grace > Date.now() ? 'open' : 'unknown';
     const isCommitted = attempt.committed === name.fence && rows.committed !== undefined;
-    if (isCommitted && (await listed(rows.owner, name.rowsOf)).has(key)) return 'counts';
+    if (isCommitted) {
+      const objects = await listed(rows.owner, name.rowsOf);
+      if (objects === null) return 'open';
+      if (objects.has(key)) return 'counts';
+    }
     if (modified + grace > Date.now()) return 'open';
     const open = await ledger.openBatches(attempt.owner);
     if (open.some((o) => o.batch === name.batch && o.fence === name.fence)) return 'open';
@@ -207,8 +217,11 @@ function judgeOf(
         const found: string[] = [];
         for (const { batch, committed } of await ledger.batches(dataset)) {
           if (committed === undefined) continue;
-          if ([...(await listed(dataset, batch))].every((key) => seen.has(key))) continue;
-          for (const key of keysOf(await liveOf(deps, dataset, batch)))
+          const objects = await listed(dataset, batch);
+          if (objects !== null && [...objects].every((key) => seen.has(key))) continue;
+          const now = await liveUnlessGone(deps, dataset, batch);
+          if (now === null) found.push(await liveKey(deps, dataset, batch));
+          for (const key of now ? keysOf(now) : [])
             if (!seen.has(key) && !(await deps.store.exists({ bucket: deps.config.processedBucket, key })))
               found.push(key);
         }
@@ -217,3 +230,9 @@ function judgeOf(
     },
   );
 }
+
+const liveUnlessGone = (deps: Pick<Deps, 'config' | 'store' | 'ledger'>, dataset: string, batch: string) =>
+  liveOf(deps, dataset, batch).catch((error: unknown) => {
+    if (error instanceof ObjectMissing) return null;
+    throw error;
+  });

@@ -99,6 +99,19 @@ test('objects that somebody has deleted are told of, also when nothing of their 
   expect([...((await compare())?.missing ?? [])].sort()).toEqual(keys);
 });
 
+test('a batch whose document somebody has deleted is told of, keeps its objects, and stops nothing else', async () => {
+  world.put('feed/a', ['1@06', '2@07']);
+  await world.settle();
+  world.put('feed/b', ['3@06']);
+  await world.settle();
+  const [lost = ''] = world.aws.s3.keys('work').filter((key) => key.endsWith('published.json'));
+  world.aws.s3.expire('work', lost, world.aws.s3.versions('work', lost)[0]?.id ?? '');
+  const keys = world.aws.s3.keys('processed');
+  world.aws.clock.advance(2 * 3_600_000);
+  expect(await compare()).toMatchObject({ removed: 0, unknown: 0, missing: [lost] });
+  expect(world.aws.s3.keys('processed')).toEqual(keys);
+});
+
 test('reconcile removes nothing of an attempt that is open, however old', async () => {
   world.put('feed/a', ['1@06']);
   // Publish dies before its commit, and FailBatch in its first call.
