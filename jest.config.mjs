@@ -19,6 +19,8 @@ const base = {
 export default {
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
+    // Starts the project's programs: seconds each, so not part of npm run check.
+    { ...base, displayName: 'program', testMatch: ['<rootDir>/test/program/**/*.test.ts'] },
     { ...base, displayName: 'static', testMatch: ['<rootDir>/test/static/**/*.test.ts'] },
     { ...base, displayName: 'differential', testMatch: ['<rootDir>/test/differential/**/*.test.ts'] },
     {

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { constants, setPriority, tmpdir } from 'node:os';
+import { availableParallelism, constants, setPriority, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { deploy } from '../offline/deploy.ts';
 import { type LocalAws, startLocalAws } from '../offline/localAws.ts';
@@ -44,7 +44,13 @@ async function main(args: string[]): Promise<number> {
   if (values.long === undefined && !(await isClean())) return 1;
   if (values.unit)
     return jest(
-      ['--selectProjects', 'unit', ...(positionals.length > 0 ? ['--testPathPatterns', ...positionals] : [])],
+      [
+        // Jest alone would leave a core to whoever works at the machine: on two, half of it.
+        `--maxWorkers=${availableParallelism()}`,
+        '--selectProjects',
+        'unit',
+        ...(positionals.length > 0 ? ['--testPathPatterns', ...positionals] : []),
+      ],
       {},
     );
 
@@ -72,7 +78,8 @@ async function main(args: string[]): Promise<number> {
     const aws = await deployed('trino');
     if (values.long === undefined && positionals.length === 0)
       return await Promise.race([wholeRun(aws, () => deployed('duckdb')), interrupted]);
-    const projects = values.long === undefined ? ['unit', 'static', 'differential', 'e2e'] : ['long'];
+    const projects =
+      values.long === undefined ? ['unit', 'program', 'static', 'differential', 'e2e'] : ['long'];
     const patterns = values.long === undefined ? positionals : [`test/long/${values.long}`];
     const settings = {
       SLUICE_TEST_ENDPOINT: aws.endpoint,
@@ -137,9 +144,8 @@ async function wholeRun(aws: LocalAws, another: () => Promise<LocalAws>): Promis
       await Promise.all([
         endToEnd(),
         lane(
-          selected(['unit', 'static', 'differential'], []),
-          // Every fault at every call, and random histories by the thousand: a minute, where npm run check takes an eighth of it.
-          { SLUICE_TEST_ENDPOINT: aws.endpoint, SLUICE_THOROUGH: '1', SLUICE_HISTORIES: '3000' },
+          selected(['unit', 'program', 'static', 'differential'], []),
+          { SLUICE_TEST_ENDPOINT: aws.endpoint, SLUICE_THOROUGH: '1' },
           'in the background',
         ),
       ])

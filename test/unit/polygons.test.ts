@@ -5,6 +5,7 @@ import booleanPointInPolygon from '@turf/boolean-point-in-polygon';
 import type { Feature, MultiPolygon, Polygon } from 'geojson';
 import { indexPolygons, readPolygons } from '../../src/lib/reference/polygons.ts';
 import { contractWith, datasetsFolder, record, transform } from '../support/embedded.ts';
+import { runs } from '../support/thorough.ts';
 
 const file = 'reference/london-boroughs.topojson';
 const boroughs = readPolygons(file, readFileSync(join(datasetsFolder, file), 'utf8'), { property: 'id' });
@@ -28,14 +29,14 @@ test('the 33 boroughs are read', () => {
   expect(boroughs.map((b) => b.name)).toContain('Tower Hamlets');
 });
 
-test('100,000 random points stand where turf says', async () => {
+test('random points stand where turf says', async () => {
   let seed = 1;
   const random = () => {
     seed = (seed * 48271) % 2147483647;
     return seed / 2147483647;
   };
   const points = Array.from(
-    { length: 100_000 },
+    { length: runs(10_000, 100_000) },
     () => [-0.55 + random() * 0.9, 51.25 + random() * 0.5] as const,
   );
   const features = boroughs.map(
@@ -49,7 +50,7 @@ test('100,000 random points stand where turf says', async () => {
     (p) => features.find((f) => booleanPointInPolygon([...p], f))?.properties?.name ?? null,
   );
   expect(await locate(points)).toEqual(expected);
-  expect(expected.filter((name) => name !== null).length).toBeGreaterThan(25_000);
+  expect(expected.filter((name) => name !== null).length).toBeGreaterThan(points.length / 4);
 });
 
 /** Even-odd by a ray to the east, written down once more: how many of an area's edges it crosses. */

@@ -11,6 +11,7 @@ import * as duckdb from '../../src/lib/dialect/duckdbExpression.ts';
 import { checkExpression } from '../../src/lib/expression/check.ts';
 import { parseExpression } from '../../src/lib/expression/parse.ts';
 import { contractWith } from '../support/embedded.ts';
+import { runs } from '../support/thorough.ts';
 
 const columns = new Map([
   ['n', 'bigint'],
@@ -77,7 +78,7 @@ test('property: a condition means the same in both dialects', async () => {
       expect(checkQuery(`SELECT ${athena.conditionSql(typed)} FROM t`).tables).toHaveLength(1);
       expect(await values(athena.conditionSql(typed))).toEqual(await values(duckdb.conditionSql(typed)));
     }),
-    { numRuns: 300, seed: 5, endOnFailure: true },
+    { numRuns: runs(100, 1000), seed: 5, endOnFailure: true },
   );
 });
 

@@ -7,6 +7,7 @@ import { generateFeed } from '../../scripts/generate-feed.ts';
 import { loadContracts, parseContract } from '../../src/lib/contract/load.ts';
 import { runEmbedded } from '../../src/lib/engine/embedded.ts';
 import { contractWith, datasetsFolder, record, transform } from '../support/embedded.ts';
+import { runs } from '../support/thorough.ts';
 
 const referenceFolder = join(import.meta.dirname, '../fixtures/reference');
 const contract = contractWith(
@@ -100,7 +101,7 @@ test('property: rows read = published + quarantined + duplicates, whatever the l
       expect([rows.length, quarantine.length]).toEqual([summary.published, summary.quarantined]);
       expect(new Set(rows.map((r) => r.id)).size).toBe(rows.length);
     }),
-    { numRuns: 40, seed: 11 },
+    { numRuns: runs(6, 60), seed: 11 },
   );
 });
 

@@ -5,6 +5,7 @@
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { World } from '../../support/flowWorld.ts';
 import type { Call, Fault } from '../../support/memory/index.ts';
+import { isThorough } from '../../support/thorough.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -89,7 +90,6 @@ const faults: Record<string, Fault> = {
 };
 
 /** `npm test` runs all of it, `npm run check` an eighth. */
-const isThorough = process.env.SLUICE_THOROUGH !== undefined;
 const turn = Number(process.env.SLUICE_SEED ?? 0);
 
 test.each(Object.keys(scenarios))(

@@ -8,6 +8,7 @@ import { decide, replay, retry } from '../../../src/lib/flow/operate.ts';
 import { reconcile } from '../../../src/lib/flow/reconcile.ts';
 import { dataset, World } from '../../support/flowWorld.ts';
 import type { Fault } from '../../support/memory/index.ts';
+import { runs } from '../../support/thorough.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -258,7 +259,7 @@ class History {
 }
 
 /** As many as fit: a run takes some 20 ms. */
-const runs = Number(process.env.SLUICE_HISTORIES ?? 150);
+const histories = Number(process.env.SLUICE_HISTORIES ?? runs(150, 3000));
 
 test('invariants 5 to 10: whatever happens to a dataset, in the end its table is what its files say', async () => {
   await fc.assert(
@@ -282,7 +283,7 @@ test('invariants 5 to 10: whatever happens to a dataset, in the end its table is
       }
     }),
     {
-      numRuns: runs,
+      numRuns: histories,
       endOnFailure: true,
       // The same in every run of a commit: SLUICE_SEED=… looks elsewhere, and repeats what failed.
       seed: Number(process.env.SLUICE_SEED ?? 1811),
