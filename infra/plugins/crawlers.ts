@@ -1,6 +1,7 @@
 /** Serverless plugin: a crawler for each dataset whose fields a crawler finds, and the queue that tells it what is new. */
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
+import { namesOwnFields } from '../../src/lib/contract/contract.ts';
 import { loadContracts } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import type { Resources } from './roles.ts';
@@ -24,8 +25,9 @@ const queueNameLength = 80;
  */
 export function crawlerResources(contracts: Iterable<Contract>, names: CrawlerNames): Resources {
   const resources: Resources = {};
-  for (const { dataset, source } of contracts) {
-    if (source.formats.includes('csv')) continue;
+  for (const contract of contracts) {
+    if (namesOwnFields(contract)) continue;
+    const { dataset, source } = contract;
     // Logical ids have letters and digits only; no dataset has a capital letter.
     const id = dataset.replaceAll('_', 'U');
     const [crawler, queue] = [`Crawler${id}`, `CrawlQueue${id}`];

@@ -1,13 +1,14 @@
 /** `sluice infer`: a contract drafted from sample files. */
 import { draftContract } from '../lib/contract/infer.ts';
 import { print } from '../stage/terminal.ts';
-import { readSamples, textOf } from './samples.ts';
+import { datasetOf, readSamples, textOf } from './samples.ts';
 import { readOptions } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- infer [--dataset NAME] INPUT…
 
-Drafts a contract from sample files and prints it as YAML: types, time formats, a candidate for the key, and a partition by
-the first time that every record has. It runs as drafted; read it before you trust it. "init" asks and writes the file.
+Drafts a contract from sample files and prints it as YAML: types, time formats, a key where it is very likely, and a
+partition by the first time that every record has. It runs as drafted. Comments say what was guessed: read them before you
+trust it. "init" asks, and writes the file.
 
   --dataset NAME   by default the first file's name
   --records N      how many records to look at (10000)
@@ -20,8 +21,8 @@ export async function run(args: string[]): Promise<number> {
     dataset: { type: 'string' },
     records: { type: 'string', default: '10000' },
   });
-  const { dataset, source, records } = await readSamples(positionals, values.records);
-  const draft = draftContract(values.dataset ?? dataset, source, records);
-  print(textOf(draft, positionals, records.length).trimEnd());
+  const samples = await readSamples(positionals, values.records);
+  const draft = draftContract(datasetOf(values.dataset, samples), samples.source, samples.records);
+  print(textOf(draft, positionals, samples).trimEnd());
   return 0;
 }

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline/promises';
 import { draftContract } from '../lib/contract/infer.ts';
 import { identifier, topFolder } from '../lib/contract/parts.ts';
 import { print, prompt } from '../stage/terminal.ts';
-import { readSamples, textOf } from './samples.ts';
+import { datasetOf, readSamples, textOf } from './samples.ts';
 import { readOptions, UsageError } from './usage.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -33,20 +33,32 @@ export async function run(args: string[]): Promise<number> {
     records: { type: 'string', default: '10000' },
     out: { type: 'string' },
   });
-  const samples = await readSamples(positionals, values.records);
   const { ask, close } = values.yes ? takeLikely() : askOnTerminal();
   try {
+    const samples = await readSamples(positionals, values.records, ({ text, options }) =>
+      ask(text, options[0]?.name ?? '', oneOf(options.map(({ name }) => name))),
+    );
     const count = samples.records.length;
     const format = samples.source.formats?.join(', ');
     print(`${count} records (${format}${samples.source.records ? `, under ${samples.source.records}` : ''})`);
     const dataset =
       values.dataset === undefined
         ? await ask('name of the dataset', samples.dataset, as(identifier))
-        : as(identifier)(values.dataset);
+        : datasetOf(values.dataset, samples);
     const path = values.out ?? join(root, 'datasets', `${dataset}.yml`);
     if (existsSync(path))
       throw new UsageError(`${path}: it is there already; --dataset or --out names another`);
-    const likely = draftContract(dataset, samples.source, samples.records);
+    const drafted = draftContract(dataset, samples.source, samples.records);
+    const order =
+      drafted.unclear === null
+        ? undefined
+        : await ask(
+            `what comes first in ${drafted.unclear.columns.join(', ')}, where the sample does not tell (day, month)`,
+            drafted.unclear.likely,
+            oneOf(['day', 'month'] as const),
+          );
+    const likely =
+      order === undefined ? drafted : draftContract(dataset, samples.source, samples.records, { order });
     const prefix = await ask('where its files land in the raw bucket', likely.chosen.prefix, as(topFolder));
     const key = await ask(
       'columns that identify a row, the first of equal ones is kept (- for none)',
@@ -58,9 +70,14 @@ export async function run(args: string[]): Promise<number> {
       likely.chosen.time ?? '-',
       (answer) => columnsOf(answer, likely.times)[0] ?? null,
     );
-    const draft = draftContract(dataset, samples.source, samples.records, { prefix, key, time });
+    const draft = draftContract(dataset, samples.source, samples.records, {
+      prefix,
+      key,
+      time,
+      ...(order === undefined ? {} : { order }),
+    });
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, textOf(draft, positionals, count), { flag: 'wx' });
+    await writeFile(path, textOf(draft, positionals, samples), { flag: 'wx' });
     const near = relative(process.cwd(), path);
     const shown = near.startsWith('..') ? path : near;
     const [first = ''] = positionals;
@@ -73,6 +90,15 @@ export async function run(args: string[]): Promise<number> {
     close();
   }
 }
+
+/** Reads an answer that is one of some words, or the beginning of one. */
+const oneOf =
+  <const T extends string>(words: readonly T[]) =>
+  (answer: string): T => {
+    const found = words.find((word) => word.startsWith(answer.toLowerCase()));
+    if (found === undefined) throw new UsageError(`"${answer}": it is one of ${words.join(', ')}`);
+    return found;
+  };
 
 /** Reads an answer as the contract language has it. */
 const as =

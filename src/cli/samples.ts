@@ -1,16 +1,17 @@
 /** Sample files as the records of one feed, for the commands that draft a contract. */
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { parse as parseCsv } from 'csv-parse/sync';
-import { Document, visit } from 'yaml';
-import { type Drafted, findRecords } from '../lib/contract/infer.ts';
-import { Fraction, valueOfField } from '../lib/contract/inferColumn.ts';
+import { Document, isMap, isSeq, visit } from 'yaml';
+import type { Drafted } from '../lib/contract/infer.ts';
+import { sampleOfCsv } from '../lib/contract/inferCsv.ts';
+import { datasetName } from '../lib/contract/inferNames.ts';
+import { type Question, type Sample, sampleOfJson } from '../lib/contract/inferSource.ts';
 import { parseContract } from '../lib/contract/load.ts';
+import { identifier } from '../lib/contract/parts.ts';
 import type { Contract } from '../lib/contract/schema.ts';
 import { readStart } from '../lib/engine/inputFile.ts';
-import { isHeader } from '../lib/engine/layout.ts';
 import { compressionOf, unpackStart } from '../lib/engine/unpack.ts';
-import { concatenatedObjects, isJsonObject, tryParseJson } from '../lib/json.ts';
+import { ContractError } from '../lib/errors.ts';
 import { visible, visibleLine } from '../lib/visible.ts';
 import { requireFiles } from './paths.ts';
 import { UsageError } from './usage.ts';
@@ -23,28 +24,77 @@ export interface Samples {
   readonly dataset: string;
   readonly source: Partial<Contract['source']>;
   readonly records: readonly unknown[];
+  /** What was guessed about the files. */
+  readonly notes: readonly string[];
 }
 
+/** Decides what a sample leaves open: gives the name of an option. */
+export type Decide = (question: Question) => Promise<string>;
+
+/** Takes what is likely, and says so in the draft. */
+export const likely: Decide = async ({ options }) => options[0]?.name ?? '';
+
 /** Reads files of one feed. Throws UsageError for files without records, of different formats, or none. */
-export async function readSamples(paths: readonly string[], limit: string): Promise<Samples> {
+export async function readSamples(
+  paths: readonly string[],
+  limit: string,
+  decide: Decide = likely,
+): Promise<Samples> {
   const [first] = paths;
   if (first === undefined) throw new UsageError('at least one INPUT is needed');
   if (!/^[1-9]\d{0,8}$/.test(limit)) throw new UsageError(`--records ${limit}: it is a number`);
   await requireFiles(paths, 'pipe');
-  const sources = await Promise.all(paths.map(readSample));
-  const formats = new Set(sources.map(({ source }) => JSON.stringify(source)));
-  const [source] = sources;
-  if (!source || formats.size > 1)
-    throw new UsageError('the inputs have different formats; name files of one feed');
+  const samples: Sample[] = [];
+  const open: string[] = [];
+  let decided: string | undefined;
+  for (const path of paths) {
+    const sample = await readSample(path);
+    const { question } = sample;
+    if (question !== undefined) decided ??= await decide(question);
+    samples.push(question?.options.find(({ name }) => name === decided)?.sample ?? sample);
+    if (question !== undefined) open.push(`The sample leaves open: ${question.text}? Taken: ${decided}.`);
+  }
   return {
-    dataset: datasetName(first),
-    source: source.source,
-    records: sources.flatMap((s) => s.records).slice(0, Number(limit)),
+    dataset: datasetName(basename(first)),
+    source: sourceOf(samples, paths),
+    records: samples.flatMap((s) => s.records).slice(0, Number(limit)),
+    notes: [...new Set([...open, ...samples.flatMap((s) => s.notes)])],
   };
 }
 
-/** A draft as the text of a contract file, checked. */
-export function textOf({ contract, left }: Drafted, paths: readonly string[], records: number): string {
+/** The name that was given, or that of the first file. Throws UsageError for what is no name of a dataset. */
+export function datasetOf(given: string | undefined, samples: Samples): string {
+  const { success, data, error } = identifier.safeParse(given ?? samples.dataset);
+  if (!success) throw new UsageError(`--dataset ${given}: ${error.issues[0]?.message}`);
+  return data;
+}
+
+/** One source that reads all samples. */
+function sourceOf(samples: readonly Sample[], paths: readonly string[]): Partial<Contract['source']> {
+  const formats = new Set(samples.flatMap(({ source }) => source.formats ?? []));
+  const isAnyOf = (...names: string[]) => [...formats].every((format) => names.includes(format));
+  if (isAnyOf('ndjson', 'json_array')) return { formats: [...formats] };
+  // Lines are objects one after the other, too.
+  if (isAnyOf('ndjson', 'json_concatenated')) return { formats: ['json_concatenated'] };
+  const [first] = samples;
+  const other = samples.findIndex(({ source }) => JSON.stringify(source) !== JSON.stringify(first?.source));
+  if (first === undefined || other > 0)
+    throw new UsageError(
+      `${paths[0]} and ${paths[other]} have different formats (${written(samples[0])}; ${written(samples[other])}); name files of one feed`,
+    );
+  return first.source;
+}
+
+const written = (sample: Sample | undefined): string => {
+  const { formats = [], records, csv } = sample?.source ?? {};
+  return [formats.join(', '), records && `under ${records}`, csv && JSON.stringify(csv)]
+    .filter(Boolean)
+    .join(' ');
+};
+
+/** A draft as the text of a contract file, checked; what was guessed stands in comments. Throws UsageError for a draft that is no contract. */
+export function textOf(drafted: Drafted, paths: readonly string[], samples: Samples): string {
+  const { contract, left, notes, columnNotes } = drafted;
   const document = new Document(contract);
   visit(document, {
     Scalar(_, scalar) {
@@ -53,18 +103,30 @@ export function textOf({ contract, left }: Drafted, paths: readonly string[], re
         scalar.type = 'QUOTE_DOUBLE';
     },
   });
+  const columns = document.get('columns');
+  for (const column of isSeq(columns) ? columns.items : []) {
+    const note = isMap(column) ? columnNotes.get(String(column.get('name'))) : undefined;
+    if (isMap(column) && note !== undefined) column.commentBefore = ` ${visibleLine(note)}`;
+  }
   const text = visible(document.toString({ flowCollectionPadding: true, lineWidth: 0 }));
-  parseContract(`${contract.dataset}.yml`, text);
-  const notes = [
-    `Drafted from ${records} records of ${paths.map((p) => basename(p)).join(', ')}.`,
+  try {
+    parseContract(`${contract.dataset}.yml`, text);
+  } catch (error) {
+    if (!(error instanceof ContractError)) throw error;
+    // There is no file yet in which a line would be found.
+    const [{ path, message } = { path: '', message: error.message }] = error.problems;
+    throw new UsageError(`no contract can be drafted: ${path === '' ? '' : `${path}: `}${message}`);
+  }
+  const all = [
+    `Drafted from ${samples.records.length} records of ${paths.map((p) => basename(p)).join(', ')}.`,
+    ...samples.notes,
+    ...notes,
     ...left.map((path) => `No column for ${JSON.stringify(path)}: a path cannot have such characters.`),
   ];
-  return `${notes.map((note) => `# ${visibleLine(note)}`).join('\n')}\n${text}`;
+  return `${all.map((note) => `# ${visibleLine(note)}`).join('\n')}\n${text}`;
 }
 
-async function readSample(
-  path: string,
-): Promise<{ source: Partial<Contract['source']>; records: unknown[] }> {
+async function readSample(path: string): Promise<Sample> {
   const file = await stat(path);
   const bytes = file.isFIFO()
     ? await readFile(path)
@@ -73,60 +135,46 @@ async function readSample(
   const content = compression
     ? await unpackStart(bytes, compression, sampleBytes)
     : bytes.subarray(0, sampleBytes);
-  const text = (content ?? Buffer.alloc(0)).toString('utf8').replace(/^\uFEFF/, '');
-  const whole = parse(text);
-  const found = whole === undefined ? null : findRecords(whole);
-  if (found) return found;
-  const records = text.split('\n').map(parse).filter(isJsonObject);
-  if (records.length > 0) return { source: { formats: ['ndjson'] }, records };
-  const objects = concatenatedObjects(text, exact);
-  if (objects.length > 0) return { source: { formats: ['json_concatenated'] }, records: objects };
-  const csv = readCsv(text);
-  if (csv) return csv;
-  throw new UsageError(`${path}: no JSON record was found, and no CSV with a header`);
+  if (content === null) throw new UsageError(`${path}: the ${compression} archive is broken`);
+  const foreign = formatOfBytes(content);
+  if (foreign !== null)
+    throw new UsageError(
+      `${path}: it is ${foreign}; a contract reads JSON and CSV, packed with gzip or zstd or not`,
+    );
+  const isCut = content.length >= sampleBytes;
+  const text = content.toString('utf8').replace(/^\uFEFF/, '');
+  const sample =
+    sampleOfJson(text, isCut) ?? sampleOfCsv(isCut ? text.slice(0, text.lastIndexOf('\n') + 1) : text);
+  if (sample === null || sample.records.length === 0)
+    throw new UsageError(`${path}: no JSON record was found, and no CSV of two fields or more`);
+  return sample;
 }
 
-/** A CSV with a header of at least two fields, by the delimiter that gives the most. */
-function readCsv(text: string): { source: Partial<Contract['source']>; records: unknown[] } | null {
-  const tables = [',', ';', '\t', '|'].flatMap((delimiter) => {
-    try {
-      const options = { delimiter, relax_column_count: true, skip_empty_lines: true };
-      const [header = [], ...rows]: string[][] = parseCsv(text, options);
-      if (header.length < 2 || !isHeader(header)) return [];
-      return [{ delimiter, header, rows: rows.filter((row) => row.length === header.length) }];
-    } catch {
-      return [];
-    }
-  });
-  const best = tables.sort((a, b) => b.header.length - a.header.length)[0];
-  if (!best) return null;
-  const csv = best.delimiter === ',' ? {} : { csv: { delimiter: best.delimiter } };
-  return {
-    source: { formats: ['csv'], ...csv } as Partial<Contract['source']>,
-    records: best.rows.map((row) =>
-      Object.fromEntries(best.header.map((name, i) => [name, valueOfField(row[i] ?? '')])),
-    ),
-  };
-}
+/** First bytes of what is not text: https://en.wikipedia.org/wiki/List_of_file_signatures */
+const signatures: readonly (readonly [name: string, at: number, bytes: string])[] = [
+  ['Parquet', 0, 'PAR1'],
+  ['an Avro object container', 0, 'Obj\x01'],
+  ['ORC', 0, 'ORC'],
+  ['an archive of zip, or a workbook of Excel', 0, 'PK\x03\x04'],
+  ['packed with bzip2', 0, 'BZh'],
+  ['packed with snappy', 0, '\xff\x06\x00\x00sNaPpY'],
+  ['packed with xz', 0, '\xfd7zXZ\x00'],
+  ['packed with lz4', 0, '\x04\x22\x4d\x18'],
+  ['an archive of 7-Zip', 0, '7z\xbc\xaf\x27\x1c'],
+  ['an archive of tar', 257, 'ustar'],
+  ['a workbook of Excel before 2007', 0, '\xd0\xcf\x11\xe0'],
+  ['PDF', 0, '%PDF-'],
+  ['SQLite', 0, 'SQLite format 3\x00'],
+  ['UTF-16', 0, '\xff\xfe'],
+  ['UTF-16', 0, '\xfe\xff'],
+  ['packed with gzip once more', 0, '\x1f\x8b'],
+  ['packed with zstd once more', 0, '\x28\xb5\x2f\xfd'],
+];
 
-/** JSON, with numbers as they are written: whole ones beyond 2^53 exact, others told from whole ones. */
-const parse = (text: string): unknown => tryParseJson(text, exact);
-
-const exact: Parameters<typeof JSON.parse>[1] = (
-  _key: string,
-  value: unknown,
-  context?: { source: string },
-) => {
-  if (typeof value !== 'number' || context === undefined) return value;
-  if (!/^-?\d+$/.test(context.source)) return new Fraction(context.source);
-  return Number.isSafeInteger(value) ? value : BigInt(context.source);
-};
-
-function datasetName(path: string): string {
-  const name = basename(path)
-    .replace(/\..*$/, '')
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '_')
-    .replaceAll(/^[^a-z]+|_?\d*_*$/g, '');
-  return name === '' ? 'dataset' : name;
+/** What a file is that is no text; null for text. */
+function formatOfBytes(content: Buffer): string | null {
+  const start = content.subarray(0, 1024).toString('latin1');
+  const found = signatures.find(([, at, bytes]) => start.startsWith(bytes, at));
+  if (found) return found[0];
+  return content.subarray(0, 256 * 1024).includes(0) ? 'no text: it has a NUL byte' : null;
 }

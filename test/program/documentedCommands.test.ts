@@ -44,7 +44,7 @@ test('every command of sluice in the docs is there, and takes the options that i
 test('every command of sluice is in the docs, and is run by a test', () => {
   const names = new Set(sluiceInDocs.map(({ name }) => name));
   expect(Object.keys(commands).filter((name) => !names.has(name) && name !== 'watch')).toEqual([]);
-  const tests = ['e2e', 'unit']
+  const tests = ['e2e', 'program', 'unit']
     .flatMap((at) =>
       readdirSync(join(root, 'test', at), { recursive: true, encoding: 'utf8' }).map((name) =>
         join(root, 'test', at, name),

@@ -1,4 +1,5 @@
 /** What a contract says in so many words: its table, its key, whose an object is. */
+import { isBeyondCrawlers } from './recordsPath.ts';
 import type { Contract } from './schema.ts';
 
 /** The columns in which no two published rows of a batch are equal; null where nothing is deduplicated. */
@@ -7,6 +8,13 @@ export const dedupeKey = ({ dedupe }: Pick<Contract, 'dedupe'>): string[] | null
 
 /** The Catalog table a contract fills. */
 export const tableOf = (contract: Contract): string => contract.table ?? contract.dataset;
+
+/**
+ * Whether the records themselves say which fields there are: a CSV by its header, and records that a crawler cannot tell from
+ * the document around them.
+ */
+export const namesOwnFields = ({ source }: Pick<Contract, 'source'>): boolean =>
+  source.formats.includes('csv') || (source.records !== undefined && isBeyondCrawlers(source.records));
 
 /** The dataset whose prefix an object key stands under, if any. */
 export const datasetOfKey = (contracts: ReadonlyMap<string, Contract>, key: string): Contract | undefined =>

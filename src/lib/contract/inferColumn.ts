@@ -1,5 +1,6 @@
 /** The type of a column from the values that were seen of it: numbers, times and how they are written, what stands for no value. */
 import { isJsonObject } from '../json.ts';
+import { type DateOrder, epochOf, mixedTimeOf, timeOfTexts, zeroDates } from './inferTime.ts';
 
 type Kind = 'object' | 'scalars' | 'objects' | 'string' | 'integer' | 'number' | 'boolean';
 
@@ -16,6 +17,13 @@ export interface ColumnShape {
   readonly type: string;
   readonly path?: string;
   readonly formats?: readonly unknown[];
+}
+
+/** A shape with what a person should know of it. */
+interface Guess {
+  readonly shape: ColumnShape | null;
+  readonly note?: string | undefined;
+  readonly unclear?: DateOrder | undefined;
 }
 
 /** A number that is not written as a whole one: `1.0` has the value of 1, and is no integer to the compiler. */
@@ -35,7 +43,7 @@ export class Fraction {
  */
 export function valueOfField(text: string): unknown {
   if (text === '') return null;
-  if (/^-?(0|[1-9]\d{0,17})$/.test(text))
+  if (/^-?(0|[1-9]\d{0,37})$/.test(text))
     return Number.isSafeInteger(Number(text)) ? Number(text) : BigInt(text);
   if (/^-?(0|[1-9]\d*)\.\d+([eE][+-]?\d+)?$/.test(text)) return new Fraction(text);
   return text === 'true' || text === 'false' ? text === 'true' : text;
@@ -54,112 +62,140 @@ export function kindOf(v: unknown): Kind {
   return typeof v === 'boolean' ? 'boolean' : 'string';
 }
 
-/** An object that has other fields in every record, such as prices by currency: many names, each in few records. */
-export function isMap({ values }: Seen): boolean {
-  const objects = values.filter(isJsonObject);
-  const names = new Set(objects.flatMap(Object.keys));
-  const fields = objects.reduce((sum, object) => sum + Object.keys(object).length, 0);
-  return names.size > 12 && fields / objects.length < names.size / 2;
+/** An object whose fields are data: other ones in every record, such as prices by currency, or more than columns can be. */
+export function isMap(facts: Seen): boolean {
+  const known = maps.get(facts) ?? looksLikeMap(facts.values);
+  maps.set(facts, known);
+  return known;
 }
 
+const maps = new WeakMap<Seen, boolean>();
+
+function looksLikeMap(values: readonly unknown[]): boolean {
+  const objects = values.filter(isJsonObject);
+  const names = new Set<string>();
+  let fields = 0;
+  for (const object of objects)
+    for (const name of Object.keys(object)) {
+      fields++;
+      names.add(name);
+    }
+  return names.size > mostFields || (names.size > 12 && fields / objects.length < names.size / 2);
+}
+
+/** An object with more fields than these is kept whole. */
+export const mostFields = 200;
+
 /** What is written where there is no value: R, spreadsheets, Python, databases. */
-const nullMarkers: readonly unknown[] = [
+const nullMarkers: ReadonlySet<unknown> = new Set([
   'NA',
   'N/A',
   'n/a',
   'NULL',
+  'Null',
   'null',
+  '(null)',
   'None',
+  'none',
   'NaN',
   'nan',
+  '<NA>',
+  'NaT',
+  'nil',
   '\\N',
   '-',
-];
+  '--',
+  '.',
+  '?',
+  '#N/A',
+  '#DIV/0!',
+  '#VALUE!',
+  '#REF!',
+  '#NAME?',
+  '#NUM!',
+  '#NULL!',
+  '#N/A N/A',
+  '',
+  ...zeroDates,
+]);
 
-/** The shape of a column. Texts that stand for no value among numbers, times and the like are no values: `count` is without them. */
-export function shapeWithoutMarkers(path: string, facts: Seen) {
-  const values = facts.values.filter((v) => !nullMarkers.includes(v));
+/**
+ * The shape of a column. Texts that stand for no value among numbers, times and the like are no values: `count` is without
+ * them. `isText`: the values are fields of a CSV, which can only be texts. `order` settles dates that are not clear.
+ */
+export function shapeWithoutMarkers(path: string, facts: Seen, isText: boolean, order?: DateOrder) {
+  const values = facts.values.filter((v) => !nullMarkers.has(v));
   if (values.length > 0 && values.length < facts.values.length) {
-    const shape = shapeOf(path, { kinds: new Set(values.map(kindOf)), count: values.length, values });
-    if (shape !== null && !['string', 'json'].includes(shape.type)) {
-      const seenMarkers = nullMarkers.filter((marker) => facts.values.includes(marker));
-      return { shape, nullValues: seenMarkers.map(String).sort(), count: values.length };
+    const guess = shapeOf(
+      path,
+      { kinds: new Set(values.map(kindOf)), count: values.length, values },
+      isText,
+      order,
+    );
+    if (guess.shape !== null && !['string', 'json'].includes(guess.shape.type)) {
+      const found = new Set(facts.values.filter((v) => nullMarkers.has(v)).map(String));
+      return { ...guess, nullValues: [...found].sort(), count: values.length };
     }
   }
-  return { shape: shapeOf(path, facts), nullValues: [], count: facts.count };
+  return { ...shapeOf(path, facts, isText, order), nullValues: [], count: facts.count };
 }
 
-/** Type and path of a column; null for an object, whose fields are columns. */
-function shapeOf(path: string, facts: Seen): ColumnShape | null {
+/** Type and path of a column; no shape for an object, whose fields are columns. */
+function shapeOf(path: string, facts: Seen, isText: boolean, order: DateOrder | undefined): Guess {
   const { kinds, values } = facts;
   const only = (...allowed: string[]) => kinds.size > 0 && [...kinds].every((kind) => allowed.includes(kind));
-  if (only('object')) return isMap(facts) ? { type: 'json' } : null;
-  if (only('scalars')) {
-    const items = values.flat().filter((item) => item !== null);
-    const element = [...new Set(items.map(kindOf))].sort().join(' ');
-    const type =
-      { integer: 'bigint', number: 'double', 'integer number': 'double', boolean: 'boolean' }[element] ??
-      'string';
-    return { path: `${path}[*]`, type: `array<${type}>` };
+  if (kinds.size === 0)
+    return isText
+      ? as('string', 'It never has a value in the sample: its type is not known.')
+      : as('json', 'It never has a value in the sample: json takes whatever comes.');
+  if (only('object')) {
+    if (isMap(facts)) return as('json', 'Its fields are data: it is kept whole.');
+    const isEmpty = values.filter(isJsonObject).every((object) => Object.keys(object).length === 0);
+    return isEmpty
+      ? as('json', 'It has no fields in the sample: json takes whatever comes.')
+      : { shape: null };
   }
-  if (only('integer')) return epochOf(path, values as number[]) ?? { type: 'bigint' };
-  if (only('integer', 'number')) return { type: 'double' };
-  if (only('boolean')) return { type: 'boolean' };
-  if (only('string')) return timeOf(values as string[]) ?? { type: 'string' };
-  if (only('string', 'integer', 'number', 'boolean')) return mixedTimeOf(path, values) ?? { type: 'string' };
-  // Never a value, or now an object and now none.
-  return kinds.size === 0 ? { type: 'string' } : { type: 'json' };
+  if (only('scalars')) return ofArrays(path, values);
+  if (only('integer')) return timed(epochOf(path, values.filter(isInteger))) ?? ofIntegers(values);
+  if (only('integer', 'number'))
+    return values.every((v) => Number.isFinite(Number(v)))
+      ? as('double')
+      : as('string', 'It has numbers that no type holds.');
+  if (only('boolean')) return as('boolean');
+  if (only('string')) return timed(timeOfTexts(values.map(String), order)) ?? as('string');
+  if (only('string', 'integer', 'number', 'boolean')) return timed(mixedTimeOf(path, values)) ?? as('string');
+  return only('objects')
+    ? as('json', 'A list of objects is kept whole; explode makes a row of each.')
+    : as('json', 'It is an object here and none there: it is kept whole.');
 }
 
-/** Time formats that a text can be told to have. The compiler's own rules decide when a batch is read. */
-const textForms = [
-  ['iso8601', /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:?(\d\d)?)?$/],
-  ['twitter', /^[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d [+-]\d{4} \d{4}$/],
-  ['rfc2822', /^([A-Z][a-z]{2}, +)?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d ([+-]\d{4}|GMT|UTC?)$/],
-  ['epoch_s', /^\d{10}(\.\d{1,6})?$/],
-  ['epoch_ms', /^\d{13}$/],
-] as const;
+const as = (type: string, note?: string): Guess => ({ shape: { type }, note });
 
-function timeOf(values: readonly string[]): { type: string; formats?: unknown[] } | null {
-  if (values.length > 0 && values.every((v) => /^\d{4}-\d\d-\d\d$/.test(v))) return { type: 'date' };
-  const forms = textForms.slice(0, 3).filter(([, pattern]) => values.some((v) => pattern.test(v)));
-  const isTime = forms.length > 0 && values.every((v) => forms.some(([, pattern]) => pattern.test(v)));
-  if (isTime) return { type: 'timestamp', formats: forms.map(([name]) => name) };
-  const pattern = slashedPattern(values);
-  return pattern === null ? null : { type: 'timestamp', formats: [{ pattern }] };
+const timed = (time: ReturnType<typeof timeOfTexts>): Guess | null => {
+  if (time === null) return null;
+  const { type, formats, note, unclear } = time;
+  return { shape: formats === undefined ? { type } : { type, formats }, note, unclear };
+};
+
+function ofArrays(path: string, values: readonly unknown[]): Guess {
+  const items = values.flat().filter((item) => item !== null);
+  if (items.length === 0) return as('json', 'Its lists are empty in the sample: json takes whatever comes.');
+  const element = [...new Set(items.map(kindOf))].sort().join(' ');
+  const integers = element === 'integer' && ofIntegers(items).shape?.type === 'bigint' ? 'bigint' : undefined;
+  const type =
+    integers ?? { number: 'double', 'integer number': 'double', boolean: 'boolean' }[element] ?? 'string';
+  return { shape: { path: `${path}[*]`, type: `array<${type}>` } };
 }
 
-/** `1/8/2025 0:00`, `2025/01/08`: which part is the month is told by the values, else it comes first, as in the US. */
-function slashedPattern(values: readonly string[]): string | null {
-  const form = /^(\d{1,4})\/(\d\d?)\/(\d{4}|\d\d?)( \d\d?:\d\d(:\d\d)?)?$/;
-  const parts = values.map((v) => form.exec(v));
-  const [first] = parts;
-  if (!first || parts.some((p) => !p || p[4]?.split(':').length !== first[4]?.split(':').length)) return null;
-  const most = (i: number) => Math.max(...parts.map((p) => Number(p?.[i])));
-  const clock = first[4] === undefined ? '' : first[5] === undefined ? ' %H:%M' : ' %H:%M:%S';
-  if (first[1]?.length === 4) return most(2) <= 12 && most(3) <= 31 ? `%Y/%m/%d${clock}` : null;
-  const year = first[3]?.length === 4 ? '%Y' : '%y';
-  if (most(1) <= 12 && most(2) <= 31) return `%m/%d/${year}${clock}`;
-  return most(1) <= 31 && most(2) <= 12 ? `%d/%m/${year}${clock}` : null;
+/** Whole numbers: exact as far as any type is. */
+function ofIntegers(values: readonly unknown[]): Guess {
+  const integers = values.filter(isInteger).map(BigInt);
+  const fits = (bits: number) => integers.every((n) => BigInt.asIntN(bits, n) === n);
+  if (fits(64)) return as('bigint');
+  const digits = Math.max(...integers.map((n) => String(n).replace('-', '').length));
+  return digits <= 38
+    ? as('decimal(38,0)', 'It has numbers beyond 64 bits.')
+    : as('string', 'It has numbers that no type holds.');
 }
 
-/** Numbers are times only under a name that says so, and within some decades of now. */
-const timeName = /(^|[._])(at|time|timestamp|date|created|updated)$|(_at|time|timestamp|date)$/i;
-
-function epochOf(path: string, values: readonly number[]): { type: string; formats: string[] } | null {
-  if (!timeName.test(path)) return null;
-  const within = (unit: number) => values.every((v) => v >= 3e8 * unit && v < 4e9 * unit);
-  if (within(1)) return { type: 'timestamp', formats: ['epoch_s'] };
-  return within(1000) ? { type: 'timestamp', formats: ['epoch_ms'] } : null;
-}
-
-function mixedTimeOf(path: string, values: readonly unknown[]): { type: string; formats: string[] } | null {
-  if (!timeName.test(path)) return null;
-  const texts = values.map(String);
-  const forms = textForms.filter(([, pattern]) => texts.some((v) => pattern.test(v)));
-  // Some wrong values are dirt, which the compiled contract will quarantine; many mean that it is no time.
-  const fitting = texts.filter((v) => forms.some(([, pattern]) => pattern.test(v)));
-  return fitting.length >= texts.length * 0.9
-    ? { type: 'timestamp', formats: forms.map(([name]) => name) }
-    : null;
-}
+const isInteger = (v: unknown): v is number | bigint => typeof v === 'number' || typeof v === 'bigint';

@@ -1,6 +1,7 @@
 /** What several parts of the contract language are made of. */
 import * as z from 'zod';
 import { pathPattern } from './path.ts';
+import { recordsPattern } from './recordsPath.ts';
 
 /** The name of a column, a dataset, a table. */
 export const identifier = z
@@ -21,6 +22,14 @@ export const jsonPath = z
   .regex(
     pathPattern,
     'must be keys apart by dots, such as user.id, entities.hashtags[*] or "Miles per Gallon"',
+  );
+
+/** Where a document has its records. */
+export const recordsPath = z
+  .string()
+  .regex(
+    recordsPattern,
+    'must be a path to an array, such as statuses or edges[*].node, or to a map, such as features.* or *',
   );
 
 /** What JavaScript, RE2 and Java read alike. */

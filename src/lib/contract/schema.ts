@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { checkContract } from './check.ts';
 import { columnSchema } from './columnSchema.ts';
 import { expectation } from './expectationSchema.ts';
-import { identifier, jsonPath, topFolder } from './parts.ts';
+import { identifier, jsonPath, recordsPath, topFolder } from './parts.ts';
 
 const relativeFile = z
   .string()
@@ -95,7 +95,11 @@ const source = z
       .array(z.enum(['ndjson', 'json_array', 'json_document', 'json_concatenated', 'csv']))
       .min(1)
       .describe('ndjson and json_array are told apart by the first character of a file.'),
-    records: jsonPath.optional().describe('For json_document: where the array of records stands.'),
+    records: recordsPath
+      .optional()
+      .describe(
+        'For json_document: where the records stand, an array (statuses), below one (edges[*].node), or the values of a map (features.*, or *), each with its key as the field _key.',
+      ),
     csv: csvOptions.optional().describe('For csv (RFC 4180).'),
   })
   .superRefine((value, context) => {

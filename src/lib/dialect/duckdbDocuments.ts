@@ -1,6 +1,7 @@
 /** DuckDB's SQL from whole files to their records, and what a record's text must be. */
 import { maxRecordBytes } from '../compiler/plan.ts';
 import { type PathStep, parsePath } from '../contract/path.ts';
+import { parseRecordsPath, type RecordsPath } from '../contract/recordsPath.ts';
 import type { Contract } from '../contract/schema.ts';
 import { literal, trimmed } from './duckdbNames.ts';
 
@@ -55,15 +56,23 @@ FROM (${records})`.trim();
 
 /** `recordsPath` null: the document is the array itself. */
 function arrayRecords(recordsPath: string | null): string {
-  const path = recordsPath === null ? '$' : jsonPath(recordsPath);
+  const place: RecordsPath =
+    recordsPath === null ? { steps: [], below: [], isMap: false } : parseRecordsPath(recordsPath);
+  const path = jsonPath(place.steps);
+  const [kind, items] = place.isMap
+    ? ['OBJECT', mapItems(`json_extract(text, ${literal(path)})`)]
+    : [
+        'ARRAY',
+        `json_extract(text, ${literal(jsonPath([...place.steps, { kind: 'each' }, ...place.below]))})`,
+      ];
   // A parser takes several times the memory of its document, and each function that parses has its own: there is one.
   return `
 WITH ${decodedDocuments}, parsed AS (
-  SELECT file, raw, text, TRY(json_extract(text, ${literal(`${path}[*]`)})) AS found FROM decoded
+  SELECT file, raw, text, TRY(${items}) AS found FROM decoded
 ), listed AS (
   SELECT file, raw[1:${rawSampleBytes}] AS sample,
     CASE WHEN found IS NULL OR NOT ${isStrict('text')} THEN 'invalid_document'
-      WHEN len(found) = 0 THEN CASE WHEN coalesce(json_type(text, ${literal(path)}), '') <> 'ARRAY' THEN 'records_missing' END END AS fault,
+      WHEN len(found) = 0 THEN CASE WHEN coalesce(json_type(text, ${literal(path)}), '') <> '${kind}' THEN 'records_missing' END END AS fault,
     CASE WHEN fault IS NULL THEN found ELSE [NULL] END AS items
   FROM parsed
 ), unlisted AS (
@@ -71,6 +80,15 @@ WITH ${decodedDocuments}, parsed AS (
 )
 SELECT file, line, CASE WHEN fault IS NULL THEN encode(item::VARCHAR) ELSE sample END AS raw, fault FROM unlisted`.trim();
 }
+
+/** The values of an object, each with its key as the field `_key` before its own fields. */
+const mapItems = (map: string): string => {
+  const entries = `map_entries(json_transform(${map}, '"MAP(VARCHAR, JSON)"'))`;
+  const key = `'{"_key":' || to_json(e.key)::VARCHAR`;
+  const value = "coalesce(e.value::VARCHAR, 'null')";
+  return `CASE WHEN json_valid(text) THEN coalesce(list_transform(${entries}, lambda e : CASE WHEN ${value} = '{}' THEN ${key} || '}'
+      WHEN ${value}[1] = '{' THEN ${key} || ',' || ${value}[2:] ELSE ${key} || ',"_value":' || ${value} || '}' END), []) END`;
+};
 
 /**
  * A string, a brace, or what stands between them. A string without an end takes the rest of the text as one token: otherwise

@@ -11,6 +11,7 @@ import { type MissingField, recordType, requireReadable } from '../catalog/rawSc
 import { usableMissing } from '../catalog/usable.ts';
 import type { RawTable } from '../compiler/compile.ts';
 import type { Config } from '../config.ts';
+import { namesOwnFields } from '../contract/contract.ts';
 import type { Contract } from '../contract/schema.ts';
 import { chooseEngine } from '../engine/size.ts';
 import { CrawlerFailed, SchemaMismatch } from '../errors.ts';
@@ -56,8 +57,8 @@ export async function checkCrawler(
   if (seen === null) return isDone(input.crawlStarted);
   // Every row of a rejected batch is refused: nothing of it has to be readable.
   if (manifest.decision === 'reject') return isDone(input.crawlStarted);
-  // A CSV names its fields itself; what a crawler makes of a header is a guess from the values below it.
-  if (isCsv(contract)) {
+  // Of a CSV's header a crawler makes guesses from the values below it.
+  if (namesOwnFields(contract)) {
     requireReadable(contract, tableOfHeaders(seen));
     return isDone(input.crawlStarted);
   }
@@ -116,10 +117,9 @@ export async function tableOfBatch(
   { record }: Profile,
 ): Promise<RawTable | null> {
   if (record === null) return null;
-  return isCsv(contract) ? tableOfHeaders(record) : rawTableOf(deps, contract, record);
+  return namesOwnFields(contract) ? tableOfHeaders(record) : rawTableOf(deps, contract, record);
 }
 
-const isCsv = (contract: Contract): boolean => contract.source.formats.includes('csv');
 const tableOfHeaders = (record: StructType): RawTable => ({ name: 'headers', record });
 
 /** The raw table of a contract as the compiler takes it; null while the Catalog has none. */

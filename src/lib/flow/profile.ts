@@ -9,7 +9,7 @@ import {
   toStructType,
   unknownShape,
 } from '../catalog/infer.ts';
-import { parsePath } from '../contract/path.ts';
+import { parseRecordsPath, recordsAt, valuesAt } from '../contract/recordsPath.ts';
 import type { Contract } from '../contract/schema.ts';
 import { headBytes, type Look, lookAt, refusedSampleBytes } from '../engine/layout.ts';
 import { unpackedBytes } from '../engine/size.ts';
@@ -120,11 +120,10 @@ export function shapeOfContent(
   if (header !== null) return shapeOf(Object.fromEntries(header.map((name) => [name, ''])));
   const text = content.toString('utf8').replace(/^\uFEFF/, '');
   if (source.formats.includes('json_concatenated')) return mergeRecords(concatenatedObjects(text));
-  if (layout === 'document' && isCut)
-    return mergeRecords(concatenatedObjects(recordsIn(text, source.records)));
+  if (layout === 'document' && isCut) return mergeRecords(recordsOfStart(text, source.records));
   if (layout === 'document') {
     const document = tryParseJson(text);
-    const records = source.records === undefined ? document : valueAt(document, source.records);
+    const records = source.records === undefined ? document : recordsAt(document, source.records);
     return Array.isArray(records) ? mergeRecords(records) : unknownShape;
   }
   return shapeOfAll(objectsOnLines(isCut ? text.slice(0, text.lastIndexOf('\n') + 1) : text));
@@ -132,26 +131,18 @@ export function shapeOfContent(
 
 const mergeRecords = (records: readonly unknown[]): Shape => shapeOfAll(records.filter(isJsonObject));
 
-/** From where the array of records begins, of the start of a document: behind the keys of its path, one after the other. */
-function recordsIn(text: string, path: string | undefined): string {
+/** The records in the start of a document: behind the keys of their path, one after the other. */
+function recordsOfStart(text: string, path: string | undefined): unknown[] {
+  if (path === undefined) return concatenatedObjects(text);
+  const { steps, below, isMap } = parseRecordsPath(path);
   let from = 0;
-  for (const step of path === undefined ? [] : parsePath(path)) {
+  for (const step of steps) {
     if (step.kind !== 'key') continue;
     const found = new RegExp(`${RegExp.escape(JSON.stringify(step.key))}\\s*:`, 'g');
     found.lastIndex = from;
-    if (!found.test(text)) return '';
+    if (!found.test(text)) return [];
     from = found.lastIndex;
   }
-  return text.slice(from);
-}
-
-/** The value at a path without `[*]`. */
-function valueAt(value: unknown, path: string): unknown {
-  return parsePath(path).reduce<unknown>((at, step) => {
-    if (step.kind === 'index') return Array.isArray(at) ? at[step.index] : undefined;
-    // What an object inherits, such as `constructor`, is none of its fields.
-    return step.kind === 'key' && isJsonObject(at)
-      ? Object.getOwnPropertyDescriptor(at, step.key)?.value
-      : undefined;
-  }, value);
+  const start = isMap ? text.indexOf('{', from) + 1 : from;
+  return concatenatedObjects(text.slice(start)).flatMap((object) => valuesAt(object, below));
 }

@@ -1,0 +1,185 @@
+/** How the times of a sample are written, and what the sample leaves open about them. */
+
+/** Which of two numbers comes first in a date such as 01/02/2024. */
+export type DateOrder = 'day' | 'month';
+
+/** A guess at how a column's times are written. */
+export interface TimeShape {
+  readonly type: 'date' | 'timestamp';
+  readonly formats?: readonly unknown[];
+  /** What a person should know of it. */
+  readonly note?: string;
+  /** Where no value tells day and month apart: the order that the format has. */
+  readonly unclear?: DateOrder;
+}
+
+/** What databases write for a date that is not known. */
+export const zeroDates: readonly string[] = [
+  '0000-00-00',
+  '0000-00-00 00:00:00',
+  '0000-00-00T00:00:00Z',
+  '00/00/0000',
+  '00.00.0000',
+];
+
+/** Time formats that are recognized by their text. The compiler's own rules decide when a batch is read. */
+const textForms = [
+  ['iso8601', /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:?(\d\d)?)?$/],
+  ['twitter', /^[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d [+-]\d{4} \d{4}$/],
+  ['rfc2822', /^([A-Z][a-z]{2}, +)?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d ([+-]\d{4}|GMT|UTC?)$/],
+  ['epoch_s', /^\d{10}(\.\d{1,6})?$/],
+  ['epoch_ms', /^\d{13}$/],
+] as const;
+
+/** Texts that are all times; null for other texts. `order` settles what the texts leave open. */
+export function timeOfTexts(values: readonly string[], order: DateOrder | undefined): TimeShape | null {
+  if (values.length === 0) return null;
+  if (values.every((v) => /^\d{4}-\d\d-\d\d$/.test(v) && isDay(v))) return { type: 'date' };
+  const forms = textForms.slice(0, 3).filter(([, pattern]) => values.some((v) => pattern.test(v)));
+  if (forms.length > 0 && values.every((v) => forms.some(([, pattern]) => pattern.test(v)) && isDay(v))) {
+    const isLocal = values.some(
+      (v) => textForms[0][1].test(v) && !/([Zz]|[+-]\d\d:?(\d\d)?)$/.test(v.slice(10)),
+    );
+    return {
+      type: 'timestamp',
+      formats: forms.map(([name]) => name),
+      ...(isLocal ? { note: 'Times without an offset are read in UTC; zone names another.' } : {}),
+    };
+  }
+  return patternOf(values, order);
+}
+
+/** Whether a text that begins with an ISO date begins with a day of the calendar; true for other texts. */
+function isDay(text: string): boolean {
+  const [, year, month, day] = /^(\d{4})-(\d\d)-(\d\d)/.exec(text) ?? [];
+  if (year === undefined) return true;
+  return isDate(Number(year), Number(month), Number(day));
+}
+
+function isDate(year: number, month: number, day: number): boolean {
+  if (year < 1 || month < 1 || month > 12 || day < 1) return false;
+  const date = new Date(0);
+  date.setUTCFullYear(year, month, 0);
+  return day <= date.getUTCDate();
+}
+
+const written =
+  /^(\d{1,4})([/.-])(\d{1,2}|[A-Za-z]{3,9})\2(\d{4}|\d\d)(?:([ T:])(\d{1,2}):(\d\d)(:\d\d)?( ?[AaPp][Mm])?( [+-]\d{4})?)?$/;
+const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+const longMonths = [
+  'january',
+  'february',
+  'march',
+  'april',
+  'may',
+  'june',
+  'july',
+  'august',
+  'september',
+  'october',
+  'november',
+  'december',
+];
+
+/** `1/8/2025 0:00`, `08.01.2025`, `1/2/2023 3:04 PM`, `01/May/2024:10:00:00 +0000`: one pattern for all values. */
+function patternOf(values: readonly string[], order: DateOrder | undefined): TimeShape | null {
+  const parts = values.map((v) => written.exec(v));
+  const [first] = parts;
+  if (!first) return null;
+  const [, , mark = '', , , gap, , , seconds, half, offset] = first;
+  const isSame = (p: RegExpExecArray | null): p is RegExpExecArray =>
+    p !== null &&
+    p[2] === mark &&
+    p[5] === gap &&
+    [8, 9, 10].every((i) => (p[i] === undefined) === (first[i] === undefined)) &&
+    (p[1]?.length === 4) === (first[1]?.length === 4) &&
+    p[4]?.length === first[4]?.length;
+  if (!parts.every(isSame)) return null;
+  const clock =
+    gap === undefined
+      ? ''
+      : `${gap}${half ? '%I' : '%H'}:%M${seconds ? ':%S' : ''}${half ? `${half.startsWith(' ') ? ' ' : ''}%p` : ''}${offset ? ' %z' : ''}`;
+  const hours = parts.map((p) => Number(p[6] ?? 0));
+  if (hours.some((h) => h > (half ? 12 : 23) || (half !== undefined && h === 0))) return null;
+  const as = (date: string): TimeShape => ({
+    type: 'timestamp',
+    formats: [{ pattern: `${date}${clock}` }],
+    ...(gap !== undefined && !offset ? { note: 'Read in UTC; zone names another.' } : {}),
+  });
+  const numbers = (i: 1 | 3 | 4) => parts.map((p) => Number(p[i]));
+  const fits = (year: number[], month: number[], day: number[]) =>
+    year.every((y, i) => isDate(y, month[i] ?? 0, day[i] ?? 0));
+  if (first[1]?.length === 4)
+    return fits(numbers(1), numbers(3), numbers(4)) ? as(`%Y${mark}%m${mark}%d`) : null;
+  const yearFormat = first[4]?.length === 4 ? '%Y' : '%y';
+  const years = numbers(4).map((y) => (yearFormat === '%Y' ? y : y + (y <= 68 ? 2000 : 1900)));
+  const named = parts.map((p) => p[3]?.toLowerCase() ?? '');
+  if (named.some((name) => /[a-z]/.test(name))) {
+    const names = named.every((name) => months.includes(name)) ? months : longMonths;
+    const format = names === months ? '%b' : '%B';
+    const numbersOfMonths = named.map((name) => names.indexOf(name) + 1);
+    return fits(years, numbersOfMonths, numbers(1)) ? as(`%d${mark}${format}${mark}${yearFormat}`) : null;
+  }
+  const monthFirst = fits(years, numbers(1), numbers(3));
+  const dayFirst = fits(years, numbers(3), numbers(1));
+  if (!monthFirst && !dayFirst) return null;
+  const formatOf = { month: `%m${mark}%d${mark}${yearFormat}`, day: `%d${mark}%m${mark}${yearFormat}` };
+  if (!(monthFirst && dayFirst)) return as(formatOf[monthFirst ? 'month' : 'day']);
+  if (order !== undefined) return as(formatOf[order]);
+  const chosen = likelyOrder(mark, numbers(1), numbers(3));
+  const note = `Day and month cannot be told apart in the sample: ${chosen} first is a guess; the other is "${formatOf[chosen === 'day' ? 'month' : 'day']}${clock}".`;
+  return { ...as(formatOf[chosen]), note, unclear: chosen };
+}
+
+/** Days change more often than months; points and dashes are European. */
+function likelyOrder(mark: string, first: readonly number[], second: readonly number[]): DateOrder {
+  const [left, right] = [new Set(first).size, new Set(second).size];
+  if (left !== right) return left > right ? 'day' : 'month';
+  return mark === '/' ? 'month' : 'day';
+}
+
+/** The order that a column's own values prove; null where they prove none. */
+export function provenOrder(values: readonly string[]): DateOrder | null {
+  const shape = timeOfTexts(values, undefined);
+  const [format] = shape?.formats ?? [];
+  if (shape?.unclear !== undefined || typeof format !== 'object' || format === null) return null;
+  const pattern = 'pattern' in format ? String(format.pattern) : '';
+  if (/^%m.%d/.test(pattern)) return 'month';
+  return /^%d.%m/.test(pattern) ? 'day' : null;
+}
+
+/** Numbers are times only under a name that says so, and within some decades of now. */
+const timeName =
+  /(^|[._])(at|ts|time|timestamp|date|created|updated)$|(_at|_ts|_ts_ms|ts_ms|time|timestamp|date)$/i;
+
+/** Whole numbers that are times. */
+export function epochOf(path: string, values: readonly (number | bigint)[]): TimeShape | null {
+  if (!timeName.test(path)) return null;
+  const within = (unit: number) => values.every((v) => v >= 3e8 * unit && v < 4e9 * unit);
+  const as = (format: string, unit: string): TimeShape => ({
+    type: 'timestamp',
+    formats: [format],
+    note: `Numbers under such a name are taken for ${unit} since 1970.`,
+  });
+  if (within(1)) return as('epoch_s', 'seconds');
+  if (within(1000)) return as('epoch_ms', 'milliseconds');
+  return within(1e6) ? as('epoch_us', 'microseconds') : null;
+}
+
+/** Texts and numbers that are times, but for some. */
+export function mixedTimeOf(path: string, values: readonly unknown[]): TimeShape | null {
+  if (!timeName.test(path)) return null;
+  const texts = values.map(String);
+  const forms = textForms.filter(([, pattern]) => texts.some((v) => pattern.test(v)));
+  // Some wrong values are dirt, which the contract will quarantine; many mean that it is no time.
+  const fitting = texts.filter((v) => forms.some(([, pattern]) => pattern.test(v)) && isDay(v));
+  if (fitting.length < texts.length * 0.9) return null;
+  const odd = texts.length - fitting.length;
+  return {
+    type: 'timestamp',
+    formats: forms.map(([name]) => name),
+    ...(odd > 0
+      ? { note: `${odd} of ${texts.length} values are no times: their rows go to quarantine.` }
+      : {}),
+  };
+}
