@@ -119,6 +119,15 @@ const contractOf = (format: Format, withPublished: boolean) => {
             [],
             [{ name: 'd', type: 'bigint', expression: "id * id - length(concat('x', '桜'))" }],
             [{ name: 'd', type: 'string', expression: "if(hour(at) >= 6, 'day', 'night')" }],
+            [{ name: 'd', type: 'bigint', expression: 'coalesce(id * id * id, -1)' }],
+            [{ name: 'd', type: 'double', expression: 'coalesce(1 / (x * x * x), y * 0, -1)' }],
+            [
+              {
+                name: 'd',
+                type: 'string',
+                expression: "coalesce(substring(text, id, 9223372036854775807), '-')",
+              },
+            ],
           ),
           filter: fc.constantFrom(undefined, undefined, 'id % 3 != 1'),
         })

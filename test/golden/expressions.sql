@@ -72,9 +72,9 @@ WITH decoded AS (
   FROM judged
 ), derived AS (
   SELECT *,
-    TRY_CAST(TRY('it''s') AS VARCHAR) AS "constant",
-    TRY_CAST(TRY((("id"::HUGEINT::DOUBLE / nullif(length("s")::HUGEINT::DOUBLE, 0)) % nullif(2::HUGEINT, 0))) AS DOUBLE) AS "d",
-    coalesce(TRY((("s" IN ('a', 'b')) or (NOT starts_with(lower("s"), 'x')))), false) AS __kept
+    TRY_CAST('it''s' AS VARCHAR) AS "constant",
+    (CASE WHEN isfinite((("id"::DOUBLE / nullif(length("s")::HUGEINT::VARCHAR::DOUBLE, 0)) % nullif(2::HUGEINT::DOUBLE, 0))) THEN (("id"::DOUBLE / nullif(length("s")::HUGEINT::VARCHAR::DOUBLE, 0)) % nullif(2::HUGEINT::DOUBLE, 0)) END + 0.0::DOUBLE) AS "d",
+    coalesce((("s" IN ('a', 'b')) or (NOT starts_with(lower("s"), 'x'))), false) AS __kept
   FROM settled
 ), placed AS (
   SELECT *

@@ -105,3 +105,163 @@ test('property: whatever text is given, it is understood or refused, and texts s
   );
   expect(Object.values(await evaluate(quoted, {}))).toEqual(nasty);
 });
+
+/** Values of expressions over many records: one run. */
+async function evaluateAll(
+  expressions: readonly (readonly [type: string, text: string])[],
+  records: readonly Row[],
+) {
+  const derive = expressions.map(([type, expression], i) => ({ name: `v${i}`, type, expression }));
+  const { rows, quarantine } = await transform(
+    contractWith(
+      `${columns}\n  - { name: w, path: w, type: "decimal(38,10)" }`,
+      `derive: ${JSON.stringify(derive)}`,
+    ),
+    { 'test/a.json': records.map((fields, id) => record({ id, ...fields })).join('\n') },
+  );
+  expect(quarantine).toEqual([]);
+  const byId = [...rows].sort((a, b) => Number(a.id) - Number(b.id));
+  expect(byId).toHaveLength(records.length);
+  return byId.map((row) => expressions.map((_, i) => row[`v${i}`] ?? null));
+}
+
+test('only the part that overflows has no value, and the parts around it go on', async () => {
+  const most = '9223372036854775807';
+  const found = await evaluateAll(
+    [
+      ['bigint', 'n * n * n'],
+      ['bigint', 'coalesce(n * n * n, -1)'],
+      ['boolean', 'n * n * n is null'],
+      ['boolean', 'n * n * n > 0'],
+      ['boolean', 'n + 1 > 0'],
+      ['bigint', 'n + 1'],
+      ['bigint', 'if(n * n * n is null, 1, 0)'],
+      ['boolean', 'n * n * n > 0 or ok'],
+      ['boolean', 'n * n * n > 0 and not ok'],
+      ['boolean', 'n * n + 14929408269765384152603092215767498750 = 99999999999999999999999999999999999999'],
+      ['boolean', 'n * n + 14929408269765384152603092215767498751 is null'],
+      ['double', 'x * x'],
+      ['double', 'coalesce(1 / (x * x), -1)'],
+      ['boolean', 'x * x > 0'],
+      ['double', 'x * x - x * x'],
+      ['bigint', 'coalesce(floor(x), 7)'],
+      ['double', '-(x * x)'],
+      ['double', 'if(x * x is null, 2, x * x)'],
+    ],
+    [{ n: most, x: 1e300, ok: true }, { n: 2, x: 3.5, ok: true }, {}],
+  );
+  expect(found[0]).toEqual([
+    ...[null, -1n, true, null, true, null, 1n, true, false],
+    true,
+    true,
+    ...[null, -1, null, null, 7n, null, 2],
+  ]);
+  expect(found[1]?.slice(0, 9)).toEqual([8n, 8n, false, true, true, 3n, 0n, true, false]);
+  expect(found[1]?.slice(11)).toEqual([12.25, 1 / 12.25, true, 0, 3n, -12.25, 12.25]);
+  expect(found[2]).toEqual([
+    ...[null, -1n, true, null, null, null, 1n, null, null],
+    ...[null, true, null, -1, null, null, 7n, null, 2],
+  ]);
+});
+
+test('any place and count of substring is read, however large', async () => {
+  const found = await evaluateAll(
+    [
+      ['string', 'coalesce(substring(s, n, 9223372036854775807), s)'],
+      ['string', 'if(substring(s, n, n) is null, s, substring(s, 1, n))'],
+      ['string', "coalesce(substring('äbc', n * n, n * n), 'none')"],
+      ['string', 'substring(s, 0 - n, 2)'],
+    ],
+    [{ n: '9223372036854775807', s: 'äbc' }, { n: '-9223372036854775808', s: 'äbc' }, { s: 'äbc' }],
+  );
+  expect(found).toEqual([
+    ['', 'äbc', '', 'äb'],
+    ['äbc', '', '', ''],
+    ['äbc', 'äbc', 'none', null],
+  ]);
+});
+
+test('a zero that is derived has no sign, and a null is read where any type is', async () => {
+  const found = await evaluateAll(
+    [
+      ['double', 'x * 0'],
+      ['double', '-(x - x)'],
+      ['bigint', 'year(null) + length(null) + abs(null) + floor(null)'],
+      ['string', 'concat(upper(null), lower(null), trim(null), substring(null, null, null))'],
+      [
+        'boolean',
+        "starts_with(null, 'a') or contains(null, null) or null = null or null in (null) or not null",
+      ],
+      ['double', 'coalesce(null, -null, null / null, null % null, 1.5)'],
+      ['date', 'to_date(null)'],
+      ['bigint', 'coalesce(if(null, null, null), hour(null), month(null), day(null), 3)'],
+    ],
+    [{ x: -5 }],
+  );
+  expect(found).toEqual([[0, 0, null, null, null, 1.5, null, 3n]]);
+});
+
+test('decimals and whole numbers become their nearest double', async () => {
+  const found = await evaluateAll(
+    [
+      ['double', 'w + 0'],
+      ['double', 'n * n / 1'],
+      ['boolean', 'n * 1.0 = n'],
+      ['double', 'n + 0'],
+      ['double', '-n'],
+      ['boolean', 'x in (n, 2)'],
+    ],
+    [
+      { w: '9007199254740993.0000000001', n: '9007199254740993', x: 9007199254740992 },
+      { w: '0.1', n: 3, x: 2 },
+      { n: '-9007199254740995' },
+    ],
+  );
+  expect(found).toEqual([
+    [9007199254740994, Number(9007199254740993n ** 2n), true, 9007199254740992, -9007199254740992, true],
+    [0.1, 9, true, 3, -3, true],
+    [null, Number(9007199254740995n ** 2n), true, -9007199254740996, 9007199254740996, null],
+  ]);
+});
+
+test('no function and no operator ends a run at the limits of its types', async () => {
+  const whole = ['n', '-n', '99999999999999999999999999999999999999', 'null'];
+  const real = ['x', 'w', '0.1'];
+  const binary = (operands: readonly string[], operators: readonly string[]) =>
+    operands.flatMap((a) => operands.flatMap((b) => operators.map((o) => `(${a}) ${o} (${b})`)));
+  const numbers = binary([...whole, ...real], ['+', '-', '*', '/', '%']);
+  const every = (n: number, all: readonly string[]) => all.filter((_, i) => i % n === 0);
+  const texts = whole.flatMap((from) =>
+    whole.flatMap((count) => ['s', 'null'].map((t) => `coalesce(substring(${t}, ${from}, ${count}), s)`)),
+  );
+  const gives = (type: string, all: readonly string[]) => all.map((e) => [type, e] as const);
+  const found = await evaluateAll(
+    [
+      ...gives('double', numbers),
+      ...gives('string', texts),
+      ...gives(
+        'double',
+        every(4, numbers).flatMap((e) => [`abs(${e})`, `-(${e})`, `0 - floor(${e})`]),
+      ),
+      ...gives(
+        'boolean',
+        every(3, numbers).flatMap((e) => [`${e} is null`, `if(${e} > 1, ok, not ok)`]),
+      ),
+    ],
+    [
+      {
+        n: '9223372036854775807',
+        x: 1.7976931348623157e308,
+        w: `${'9'.repeat(28)}.${'9'.repeat(10)}`,
+        s: '\0äß😀',
+        ok: true,
+      },
+      { n: '-9223372036854775808', x: -5e-324, w: '-0.0000000001', s: '', ok: false },
+      { n: 0, x: 0, w: 0 },
+      {},
+    ],
+  );
+  const numbersFound = found.flat().filter((value) => typeof value === 'number');
+  expect(numbersFound.filter((value) => !Number.isFinite(value) || Object.is(value, -0))).toEqual([]);
+  expect(numbersFound.length).toBeGreaterThan(300);
+});

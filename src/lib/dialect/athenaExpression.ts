@@ -12,12 +12,27 @@ const wholeCall =
   (args: readonly string[]): string =>
     whole(`${name}(${args.join(', ')})`);
 
+/** A place or a count within a text; a larger one than a bigint's is as good as this. */
+const within = (value: string | undefined, least: number) =>
+  `CAST(greatest(CASE WHEN ${value} > 1000000000 THEN 1000000000 ELSE ${value} END, ${least}) AS bigint)`;
+
+const real = (value: string) => `CAST(${value} AS double)`;
+
+// Comparisons with NaN are false.
+const largestDouble = '1.7976931348623157E308';
+
 const dialect: ExpressionDialect = {
   identifier,
   literal,
   whole,
-  real: (value) => `CAST(${value} AS double)`,
+  real,
+  fraction: real,
   wholeNumber: (digits) => whole(literal(digits)),
+  attempt: (calculation) => `TRY(${calculation})`,
+  finite: (double) => `CASE WHEN abs(${double}) <= ${largestDouble} THEN ${double} END`,
+  divisor: (double) => `CASE WHEN abs(${double}) <= ${largestDouble} AND ${double} <> 0 THEN ${double} END`,
+  // Trino gives a NULL the type that it needs.
+  nothing: () => 'NULL',
   nullif: (value, other) => `NULLIF(${value}, ${other})`,
   calls: {
     lower: call('lower'),
@@ -27,10 +42,9 @@ const dialect: ExpressionDialect = {
     concat: (args) => `(${args.join(' || ')})`,
     starts_with: call('starts_with'),
     contains: ([text, part]) => `(strpos(${text}, ${part}) > 0)`,
-    substring: ([text, from, count]) =>
-      `substr(${text}, CAST(greatest(${from}, 1) AS bigint), CAST(greatest(${count}, 0) AS bigint))`,
+    substring: ([text, from, count]) => `substr(${text}, ${within(from, 1)}, ${within(count, 0)})`,
     abs: call('abs'),
-    floor: wholeCall('floor'),
+    floor: ([number]) => `TRY(${whole(`floor(${number})`)})`,
     year: wholeCall('year'),
     month: wholeCall('month'),
     day: wholeCall('day'),

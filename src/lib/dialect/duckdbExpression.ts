@@ -1,23 +1,46 @@
 /** DuckDB's SQL for checked expressions. What overflows, or divides by zero, has no value (NULL). */
 
 import type { Typed } from '../expression/check.ts';
+import type { ValueType } from '../expression/functions.ts';
 import { duckType, identifier, literal, trimmed } from './duckdbNames.ts';
 import { call, type ExpressionDialect, expressionIn } from './expression.ts';
 
-// Sums of 64-bit integers do not overflow in 128 bits.
 const whole = (value: string) => `${value}::HUGEINT`;
 
-/** NULL stays NULL, which greatest() would leave out. */
-const atLeast = (value = '', least: number) =>
-  `(CASE WHEN ${value} < ${least} THEN ${least} ELSE ${value} END)`;
+/**
+ * A place or a count within a text. Those of records are far shorter, and beyond 32 bits substring() damages memory.
+ * NULL stays NULL, which greatest() would leave out.
+ */
+const within = (value = '', least: number) =>
+  `CASE WHEN ${value} IS NOT NULL THEN least(greatest(${value}, ${least}), 1000000000)::BIGINT END`;
+
+const types: Readonly<Record<ValueType, string>> = {
+  text: 'VARCHAR',
+  integer: 'HUGEINT',
+  number: 'DOUBLE',
+  boolean: 'BOOLEAN',
+  timestamp: 'TIMESTAMP',
+  date: 'DATE',
+  null: 'VARCHAR',
+};
 
 const dialect: ExpressionDialect = {
   identifier,
   literal,
   whole,
-  real: (value) => `${value}::DOUBLE`,
+  // A cast of a HUGEINT rounds twice.
+  real: (value, bound = 0n) =>
+    `${value}${bound >= 2n ** 63n ? '::VARCHAR' : bound > 2n ** 53n ? '::BIGINT' : ''}::DOUBLE`,
+  // A cast of a decimal divides doubles, which both must be exact.
+  fraction: (column, hiveType) =>
+    `${column}${Number(/^decimal\((\d+)/.exec(hiveType)?.[1] ?? 0) > 15 ? '::VARCHAR' : ''}::DOUBLE`,
   wholeNumber: whole,
+  attempt: (calculation) => `TRY_CAST(TRY(${calculation}) AS DECIMAL(38, 0))::HUGEINT`,
+  finite: (double) => `CASE WHEN isfinite(${double}) THEN ${double} END`,
+  // NaN is greater than all.
+  divisor: (double) => `CASE WHEN isfinite(${double}) AND ${double} <> 0 THEN ${double} END`,
   nullif: (value, other) => `nullif(${value}, ${other})`,
+  nothing: (type) => (type === 'null' ? 'NULL' : `NULL::${types[type]}`),
   calls: {
     lower: call('lower'),
     // The one letter that DuckDB and Java, and so Athena, disagree on stays as it is.
@@ -31,10 +54,9 @@ const dialect: ExpressionDialect = {
     // A bare NULL might be a list there.
     contains: ([text, part]) => `contains((${text})::VARCHAR, (${part})::VARCHAR)`,
     // A place before the first is the first.
-    substring: ([text, from, count]) =>
-      `substring(${text}, ${atLeast(from, 1)}::BIGINT, ${atLeast(count, 0)}::BIGINT)`,
+    substring: ([text, from, count]) => `substring(${text}, ${within(from, 1)}, ${within(count, 0)})`,
     abs: call('abs'),
-    floor: ([number]) => `floor(${number})::HUGEINT`,
+    floor: ([number]) => `TRY_CAST(floor(${number}) AS DECIMAL(38, 0))::HUGEINT`,
     year: ([time]) => `year(${time})::HUGEINT`,
     month: ([time]) => `month(${time})::HUGEINT`,
     day: ([time]) => `day(${time})::HUGEINT`,
@@ -46,8 +68,11 @@ const dialect: ExpressionDialect = {
 };
 
 /** The SQL of an expression. The value has the given Hive type, or is NULL. */
-export const expressionSql = (e: Typed, hiveType: string): string =>
-  `TRY_CAST(TRY(${expressionIn(dialect, e)}) AS ${hiveType === 'timestamp' ? 'TIMESTAMP' : duckType(hiveType)})`;
+export function expressionSql(e: Typed, hiveType: string): string {
+  // A zero has no sign: of equal values any may be kept.
+  if (hiveType === 'double') return `(${expressionIn(dialect, e, 'number')} + 0.0::DOUBLE)`;
+  return `TRY_CAST(${expressionIn(dialect, e)} AS ${hiveType === 'timestamp' ? 'TIMESTAMP' : duckType(hiveType)})`;
+}
 
 /** The SQL of a condition: true, false or NULL. */
-export const conditionSql = (e: Typed): string => `TRY(${expressionIn(dialect, e)})`;
+export const conditionSql = (e: Typed): string => expressionIn(dialect, e);

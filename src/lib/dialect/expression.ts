@@ -1,20 +1,35 @@
-/** A checked expression as SQL: the words that all dialects have. What differs is a list in each dialect's own file. */
-import type { Typed } from '../expression/check.ts';
-import type { FunctionName } from '../expression/functions.ts';
+/**
+ * A checked expression as SQL: the words that all dialects have. What differs is a list in each dialect's own file.
+ *
+ * A part that overflows has no value, and the parts around it go on with that. So no part may raise an error: DuckDB's TRY
+ * misses those that are raised within a CASE.
+ */
+import { isAlwaysFinite, type Typed } from '../expression/check.ts';
+import { type FunctionName, signatureOf, type ValueType } from '../expression/functions.ts';
 import type { Quoting } from './lookup.ts';
 
 type Args = readonly string[];
 
 /** What differs between the dialects. Every argument is SQL. */
 export interface ExpressionDialect extends Quoting {
-  /** As a whole number with room for sums and products of 64-bit ones. */
+  /** As a whole number of up to 38 digits. */
   whole(value: string): string;
-  /** As a double. */
-  real(value: string): string;
+  /** A whole number of at most this magnitude, or a text, as the nearest double. */
+  real(value: string, bound?: bigint): string;
   /** A whole number that stands in the expression, by its digits. */
   wholeNumber(digits: string): string;
-  /** NULL where both are equal: what keeps a division from a zero. */
+  /** A column of numbers as the nearest double. */
+  fraction(column: string, hiveType: string): string;
+  /** NULL where a calculation with whole numbers fails, or has more than 38 digits. */
+  attempt(calculation: string): string;
+  /** A double; NULL where it is infinite or not a number. */
+  finite(double: string): string;
+  /** A double; NULL where it is so, or zero. */
+  divisor(double: string): string;
+  /** NULL where both are equal. */
   nullif(value: string, other: string): string;
+  /** What has no value, as one of a type. */
+  nothing(type: ValueType): string;
   readonly calls: Readonly<Record<FunctionName, (args: Args) => string>>;
 }
 
@@ -24,38 +39,134 @@ export const call =
   (args: Args): string =>
     `${name}(${args.join(', ')})`;
 
-/** The SQL of an expression. */
-export function expressionIn(dialect: ExpressionDialect, e: Typed): string {
-  const { identifier, literal, whole, real, wholeNumber, nullif } = dialect;
-  const sql = (inner: Typed): string => expressionIn(dialect, inner);
+/** The SQL of an expression as a type that it fits: a double is finite or NULL. */
+export const expressionIn = (dialect: ExpressionDialect, e: Typed, type: ValueType = e.type): string =>
+  observed(dialect, e, type);
+
+/** The largest whole number that has 38 digits. */
+const largest = 10n ** 38n - 1n;
+const inSixtyFourBits = 2n ** 63n;
+
+/** The largest magnitude that a whole number can have. */
+function boundOf(e: Typed): bigint {
+  const bounded = (bound: bigint) => (bound > largest ? largest : bound);
   switch (e.kind) {
     case 'column':
-      if (e.type === 'integer') return whole(identifier(e.name));
-      return e.type === 'number' ? real(identifier(e.name)) : identifier(e.name);
+      return e.hiveType === 'int' ? 2n ** 31n : inSixtyFourBits;
+    case 'number':
+      return BigInt(e.value);
+    case 'minus':
+      return boundOf(e.operand);
+    case 'binary': {
+      const [left, right] = [e.left, e.right].map((part) => (part.type === 'null' ? 0n : boundOf(part)));
+      if (left === undefined || right === undefined) return largest;
+      if (e.operator === '%') return left;
+      return bounded(e.operator === '*' ? left * right : left + right);
+    }
+    case 'call':
+      if (e.name === 'floor' || e.name === 'if' || e.name === 'coalesce') return largest;
+      return e.name === 'abs' && e.args[0] ? boundOf(e.args[0]) : inSixtyFourBits;
+    default:
+      return largest;
+  }
+}
+
+/** As an operand of a type: infinity and what is not a number are no values. */
+function observed(dialect: ExpressionDialect, e: Typed, type: ValueType): string {
+  const sql = converted(dialect, e, type);
+  return e.type === 'number' && !isAlwaysFinite(e) ? dialect.finite(sql) : sql;
+}
+
+/** As an operand of a type; a double may be infinite or not a number, which it stays in sums and products. */
+function converted(dialect: ExpressionDialect, e: Typed, type: ValueType): string {
+  if (e.type === 'null') return dialect.nothing(type);
+  if (e.type !== 'integer' || type !== 'number') return sqlOf(dialect, e);
+  if (e.kind === 'column') return dialect.fraction(dialect.identifier(e.name), e.hiveType);
+  return dialect.real(sqlOf(dialect, e), boundOf(e));
+}
+
+/** The type that operands are compared as. */
+const commonType = (operands: readonly Typed[]): ValueType => {
+  const types = operands.map((e) => e.type).filter((type) => type !== 'null');
+  return types.includes('number') ? 'number' : (types[0] ?? 'null');
+};
+
+function sqlOf(dialect: ExpressionDialect, e: Typed): string {
+  const { identifier, literal } = dialect;
+  const all = (operands: readonly Typed[]) => {
+    const type = commonType(operands);
+    return operands.map((operand) => observed(dialect, operand, type));
+  };
+  switch (e.kind) {
+    case 'column':
+      if (e.type === 'integer') return dialect.whole(identifier(e.name));
+      return e.type === 'number' ? dialect.fraction(identifier(e.name), e.hiveType) : identifier(e.name);
     case 'text':
       return literal(e.value);
     case 'number':
-      return e.type === 'integer' ? wholeNumber(e.value) : real(literal(e.value));
+      return e.type === 'integer' ? dialect.wholeNumber(e.value) : dialect.real(literal(e.value));
     case 'boolean':
       return String(e.value);
     case 'null':
-      return 'NULL';
+      return dialect.nothing('null');
     case 'not':
-      return `(NOT ${sql(e.operand)})`;
+      return `(NOT ${observed(dialect, e.operand, 'boolean')})`;
     case 'minus':
-      return `(-(${sql(e.operand)}))`;
+      return `(-(${converted(dialect, e.operand, e.type)}))`;
     case 'isNull':
-      return `(${sql(e.operand)} IS ${e.negated ? 'NOT ' : ''}NULL)`;
-    case 'in':
-      return `(${sql(e.operand)} ${e.negated ? 'NOT ' : ''}IN (${e.items.map(sql).join(', ')}))`;
-    case 'binary': {
-      const [left, right] = [sql(e.left), sql(e.right)];
-      if (e.operator === '/') return `(${real(left)} / ${nullif(real(right), '0')})`;
-      if (e.operator === '%') return `(${left} % ${nullif(right, '0')})`;
-      if (e.type === 'number') return `(${real(left)} ${e.operator} ${real(right)})`;
-      return `(${left} ${e.operator === '!=' ? '<>' : e.operator} ${right})`;
+      return `(${observed(dialect, e.operand, e.operand.type)} IS ${e.negated ? 'NOT ' : ''}NULL)`;
+    case 'in': {
+      const [operand, ...items] = all([e.operand, ...e.items]);
+      return `(${operand} ${e.negated ? 'NOT ' : ''}IN (${items.join(', ')}))`;
     }
-    case 'call':
-      return dialect.calls[e.name](e.args.map(sql));
+    case 'binary':
+      return binary(dialect, e, all);
+    case 'call': {
+      if (e.name === 'if' || e.name === 'coalesce')
+        return dialect.calls[e.name](
+          e.args.map((arg) => observed(dialect, arg, arg.type === 'boolean' ? 'boolean' : e.type)),
+        );
+      const wanted: readonly (ValueType | 'any')[] = signatureOf(e.name)?.args ?? [];
+      return dialect.calls[e.name](
+        e.args.map((arg, i) => {
+          const type = wanted[Math.min(i, wanted.length - 1)] ?? arg.type;
+          // abs of a whole number is one.
+          const as = type === 'any' || (type === 'number' && arg.type === 'integer') ? arg.type : type;
+          return observed(dialect, arg, as);
+        }),
+      );
+    }
+  }
+}
+
+function binary(
+  dialect: ExpressionDialect,
+  e: Extract<Typed, { kind: 'binary' }>,
+  all: (operands: readonly Typed[]) => string[],
+): string {
+  const { operator, left, right, type } = e;
+  switch (operator) {
+    case 'and':
+    case 'or':
+      return `(${observed(dialect, left, 'boolean')} ${operator} ${observed(dialect, right, 'boolean')})`;
+    case '/':
+    case '%': {
+      const divisor = converted(dialect, right, type);
+      const nonzero =
+        right.type === 'number' && !isAlwaysFinite(right)
+          ? dialect.divisor(divisor)
+          : dialect.nullif(divisor, '0');
+      return `(${converted(dialect, left, type)} ${operator} ${nonzero})`;
+    }
+    case '+':
+    case '-':
+    case '*': {
+      const sql = `(${converted(dialect, left, type)} ${operator} ${converted(dialect, right, type)})`;
+      return type === 'integer' && boundOf(e) === largest ? dialect.attempt(sql) : sql;
+    }
+    default: {
+      const [a, b] = all([left, right]);
+      return `(${a} ${operator === '!=' ? '<>' : operator} ${b})`;
+    }
   }
 }

@@ -4,7 +4,7 @@ import { type BinaryOperator, type Expression, ExpressionError } from './parse.t
 
 /** An expression whose types fit. */
 export type Typed = { readonly type: ValueType } & (
-  | { readonly kind: 'column'; readonly name: string }
+  | { readonly kind: 'column'; readonly name: string; readonly hiveType: string }
   | { readonly kind: 'text' | 'number'; readonly value: string }
   | { readonly kind: 'boolean'; readonly value: boolean }
   | { readonly kind: 'null' }
@@ -44,12 +44,14 @@ export function checkExpression(expression: Expression, columns: ReadonlyMap<str
         const type = valueTypeOf(hive);
         if (!type)
           throw new ExpressionError(e.at, `the column "${e.name}" is ${hive}, which expressions do not read`);
-        return { kind: 'column', name: e.name, type };
+        return { kind: 'column', name: e.name, hiveType: hive, type };
       }
       case 'text':
         return { ...e, type: 'text' };
       case 'number':
-        return { ...e, type: e.value.includes('.') || e.value.length > 30 ? 'number' : 'integer' };
+        if (!Number.isFinite(Number(e.value)))
+          throw new ExpressionError(0, `${e.value.slice(0, 20)}… is more than the largest number`);
+        return { ...e, type: /^\d{1,38}$/.test(e.value) ? 'integer' : 'number' };
       case 'boolean':
         return { ...e, type: 'boolean' };
       case 'null':
@@ -77,31 +79,39 @@ export function checkExpression(expression: Expression, columns: ReadonlyMap<str
   };
   const typed = check(expression);
   if (sizeOf(typed) > maxSize)
-    throw new ExpressionError(0, 'divisions, upper and substring are nested too deeply');
+    throw new ExpressionError(0, 'what is calculated with fractions is nested too deeply');
   return typed;
 }
 
-/** Of SQL that repeats an operand, as a division does to ask whether it is zero, each level doubles what is below. */
+/** SQL repeats an operand to ask whether it is zero, infinite or missing: each level doubles what is below. */
 const maxSize = 1000;
 
 /** About how many values the SQL of an expression names. */
 function sizeOf(e: Typed): number {
-  const sum = (parts: readonly Typed[]) => parts.reduce((size, part) => size + sizeOf(part), 0);
+  const observed = (part: Typed) => sizeOf(part) * (part.type === 'number' && !isAlwaysFinite(part) ? 2 : 1);
+  const sum = (parts: readonly Typed[], size: (part: Typed) => number) =>
+    parts.reduce((all, part) => all + size(part), 0);
   switch (e.kind) {
     case 'not':
-    case 'minus':
     case 'isNull':
+      return observed(e.operand);
+    case 'minus':
       return sizeOf(e.operand);
     case 'in':
-      return sum([e.operand, ...e.items]);
+      return sum([e.operand, ...e.items], observed);
     case 'binary':
-      return sizeOf(e.left) + (e.operator === '/' || e.operator === '%' ? 2 : 1) * sizeOf(e.right);
+      if (e.operator === '/' || e.operator === '%') return sizeOf(e.left) + 2 * sizeOf(e.right);
+      return sum([e.left, e.right], e.type === 'boolean' ? observed : sizeOf);
     case 'call':
-      return (e.name === 'upper' || e.name === 'substring' ? 2 : 1) * sum(e.args);
+      return (e.name === 'substring' ? 2 : 1) * sum(e.args, observed);
     default:
       return 1;
   }
 }
+
+/** Whether a double is finite for certain: any but the result of a calculation. */
+export const isAlwaysFinite = (e: Typed): boolean =>
+  e.kind === 'minus' ? isAlwaysFinite(e.operand) : e.kind !== 'binary';
 
 function checkBinary(operator: BinaryOperator, left: Typed, right: Typed, at: number): Typed {
   const typed = (type: ValueType): Typed => ({ kind: 'binary', operator, left, right, type });
