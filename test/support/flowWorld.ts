@@ -4,7 +4,7 @@
  * a staged object holds its rows as JSON.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { jest } from '@jest/globals';
+import { expect, jest } from '@jest/globals';
 import { createAthena } from '../../src/lib/aws/athena.ts';
 import { createCatalog } from '../../src/lib/aws/catalog.ts';
 import { createAnnouncer, createExecutionStatus, createStarter } from '../../src/lib/aws/events.ts';
@@ -171,6 +171,10 @@ export class World {
 
   /** Runs a function until it ends, or its process dies. Throws Died then. */
   async call<T>(name: string, work: (deps: Deps) => Promise<T>): Promise<T> {
+    if (this.halted?.name === name) {
+      this.halted.reach(work);
+      return new Promise(() => {});
+    }
     if (this.watched?.name === name) await this.watched.look(this.deps('test'));
     if (this.changed?.from === name) this.isChanged = true;
     const deps = this.deps(name);
@@ -191,6 +195,19 @@ export class World {
     if (outcome === undefined) throw new Died(`${name} ended without an answer`);
     if ('error' in outcome) throw outcome.error;
     return outcome.value;
+  }
+
+  private halted: { name: string; reach: (work: (deps: Deps) => Promise<unknown>) => void } | undefined;
+
+  /** Goes on until a function of this name is called, and gives what it would do: the execution waits for it for ever. */
+  async until(name: string): Promise<(deps: Deps) => Promise<unknown>> {
+    const reached = new Promise<(deps: Deps) => Promise<unknown>>((reach) => {
+      this.halted = { name, reach };
+    });
+    void this.deliver().then(() => this.executeAll());
+    const work = await reached;
+    this.halted = undefined;
+    return work;
   }
 
   /** Processes that stand still: each goes on when it is thawed. */
@@ -400,6 +417,24 @@ export class World {
     const found = await Promise.all(batches.map((b) => liveOf(deps, dataset, b.batch)));
     return found.flatMap((live) => live.objects.map((o) => o.key)).sort();
   }
+}
+
+/** Every row of the files' latest versions is there once, and nothing else. */
+export async function expectWhole(world: World): Promise<void> {
+  const wanted = [...world.wanted].flatMap(([object, lines]) =>
+    lines.filter((line) => line.includes('@')).map((line) => `${object} ${line}`),
+  );
+  expect(world.lines()).toEqual(wanted.sort());
+  const refused = [...world.wanted].flatMap(([object, lines]) =>
+    lines.filter((line) => !line.includes('@')).map((line) => `${object} ${line}`),
+  );
+  expect(
+    world
+      .refused()
+      .map((row) => `${row.object} ${row.line}`)
+      .sort(),
+  ).toEqual(refused.sort());
+  expect(await world.counted()).toEqual(world.aws.s3.keys('processed'));
 }
 
 /** Plays the engine: a staged object for each day, one for what is refused. */

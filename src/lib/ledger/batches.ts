@@ -132,7 +132,11 @@ export function batchesOf(table: Table) {
             Update: {
               ...at(dataset, batchKey(claimed.id)),
               UpdateExpression: `SET #batch = :batch, #state = :running, fence = :fence, #files = :files, #bytes = :bytes, engine = :engine, #execution = :execution, claimedAt = :now${replay === undefined ? '' : ', replay = :replay'}${decision === undefined ? '' : ', decision = :decision'} ADD attempts :one REMOVE #reason, expectations, #report, endedAt${decision === undefined ? ', decision' : ''}`,
-              ConditionExpression: 'attribute_not_exists(committed)',
+              // A twin that read the same has not been faster.
+              ConditionExpression:
+                known === undefined
+                  ? 'attribute_not_exists(fence)'
+                  : 'fence = :known AND attribute_not_exists(committed)',
               ExpressionAttributeNames: {
                 '#batch': 'batch',
                 '#state': 'state',
@@ -150,6 +154,7 @@ export function batchesOf(table: Table) {
                 ':bytes': claimed.bytes,
                 ':engine': claimed.engine,
                 ':execution': claimed.execution,
+                ...(known === undefined ? {} : { ':known': known.fence }),
                 ...(replay === undefined ? {} : { ':replay': replay }),
                 ...(decision === undefined ? {} : { ':decision': decision }),
                 ':now': noted,
@@ -165,7 +170,9 @@ export function batchesOf(table: Table) {
           },
           ...(known === undefined ? [log] : []),
         ];
-        await underLease(dataset, fence, items, marked);
+        await underLease(dataset, fence, items, marked).catch(async (error: unknown) => {
+          if ((await batch(dataset, claimed.id))?.fence !== fence) throw error;
+        });
       }
       await allUnderLease(dataset, fence, claimed.files, (file) => [
         { Delete: at(dataset, file.sk) },

@@ -93,7 +93,7 @@ export class Wire {
   /** Attempts of each call, as the SDK's maxAttempts. */
   maxAttempts = 1;
   /** Set by a scheduler: settles when the actor may make its call. */
-  turn: ((actor: Actor, operation: Operation) => Promise<void>) | undefined;
+  turn: ((actor: Actor, operation: Operation, input: object) => Promise<void>) | undefined;
   /** Called at each attempt: time goes on. */
   onCall: () => void = () => {};
   /** Effects that have not happened yet and answers that nobody has heard, the oldest first. */
@@ -131,7 +131,7 @@ export class Wire {
     if (ready !== undefined) await ready;
     const token = String(++this.tokens);
     for (let attempt = 1; ; attempt++) {
-      if (this.turn !== undefined) await this.turn(actor, operation);
+      if (this.turn !== undefined) await this.turn(actor, operation, input);
       if (actor.isDead) return never();
       this.count(actor, operation);
       const call: Call = {

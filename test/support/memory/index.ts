@@ -59,6 +59,7 @@ import { MemoryStepFunctions } from './sfn.ts';
 
 export { everyFault, type PlannedFault, someChoices, someFault, someFaults } from './arbitraries.ts';
 export { Clock } from './clock.ts';
+export { type Explored, explore, type Stage } from './explore.ts';
 export {
   allOf,
   type Call,

@@ -32,7 +32,7 @@ interface Option {
 const neverDead = (): boolean => false;
 
 /** A program that makes no call for so long (real milliseconds) waits for something that never comes. */
-const patience = 5000;
+export const patience = 5000;
 
 /**
  * Runs each program as the actor of its name. Whenever all of them wait at a call, the next choice says which call is made

@@ -3,7 +3,7 @@
  * when.
  */
 import { afterEach, expect, jest, test } from '@jest/globals';
-import { World } from '../../support/flowWorld.ts';
+import { expectWhole, World } from '../../support/flowWorld.ts';
 import type { Call, Fault } from '../../support/memory/index.ts';
 import { isThorough } from '../../support/thorough.ts';
 
@@ -33,24 +33,6 @@ const scenarios: Record<string, (world: World) => void | Promise<void>> = {
     world.put('feed/c', ['c1@06']);
   },
 };
-
-/** Every row of the files' latest versions is there once, and nothing else. */
-async function expectWhole(world: World): Promise<void> {
-  const wanted = [...world.wanted].flatMap(([object, lines]) =>
-    lines.filter((line) => line.includes('@')).map((line) => `${object} ${line}`),
-  );
-  expect(world.lines()).toEqual(wanted.sort());
-  const refused = [...world.wanted].flatMap(([object, lines]) =>
-    lines.filter((line) => !line.includes('@')).map((line) => `${object} ${line}`),
-  );
-  expect(
-    world
-      .refused()
-      .map((row) => `${row.object} ${row.line}`)
-      .sort(),
-  ).toEqual(refused.sort());
-  expect(await world.counted()).toEqual(world.aws.s3.keys('processed'));
-}
 
 /** At every moment a reader finds what was published before: all old rows of a file, or all new ones. */
 function watchReaders(world: World): string[] {
