@@ -3,8 +3,15 @@
  * so a name never changes without the definition in `statemachines/`.
  */
 
+/**
+ * What comes of an error: `retry`, the step is called again; `hold`, the files of the batch wait until a person has corrected
+ * the contract or the feed; `fail`, the batch fails and its files are tried again, in smaller batches.
+ */
+export type Outcome = 'retry' | 'hold' | 'fail';
+
 /** Base of every error that Sluice raises on purpose. */
 export class SluiceError extends Error {
+  static readonly outcome: Outcome = 'fail';
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = new.target.name;
@@ -35,19 +42,29 @@ export interface ContractProblem {
 }
 
 /** A reference (lookup table or polygons) cannot be used: its key is not unique, a column is missing, it does not parse. */
-export class ReferenceRefused extends SluiceError {}
+export class ReferenceRefused extends SluiceError {
+  static override readonly outcome = 'hold';
+}
 
 /** The Data Catalog lacks a required contract column or knows it with a type that the contract cannot read. */
-export class SchemaMismatch extends SluiceError {}
+export class SchemaMismatch extends SluiceError {
+  static override readonly outcome = 'hold';
+}
 
 /** An expectation with severity `hold` failed on the staged rows: the batch is held, nothing is published. */
-export class ExpectationFailed extends SluiceError {}
+export class ExpectationFailed extends SluiceError {
+  static override readonly outcome = 'hold';
+}
 
 /** Rows read are not published + quarantined + duplicates, or Athena counts other rows than the transform wrote. */
-export class AccountingMismatch extends SluiceError {}
+export class AccountingMismatch extends SluiceError {
+  static override readonly outcome = 'hold';
+}
 
 /** The Catalog's table has a column with another type than the contract: a published column never changes its type. */
-export class TableMismatch extends SluiceError {}
+export class TableMismatch extends SluiceError {
+  static override readonly outcome = 'hold';
+}
 
 /** The Glue job run ended in another state than SUCCEEDED. The message is the job's own. */
 export class GlueJobFailed extends SluiceError {}
@@ -59,7 +76,9 @@ export class EngineOutOfMemory extends SluiceError {}
 export class CrawlerFailed extends SluiceError {}
 
 /** The Glue job is at its limit of concurrent runs, or Athena at its query quota: try again later. */
-export class EngineBusy extends SluiceError {}
+export class EngineBusy extends SluiceError {
+  static override readonly outcome = 'retry';
+}
 
 /** An Athena query failed for a reason of its own (syntax, permission, missing data). */
 export class AthenaQueryFailed extends SluiceError {}
@@ -74,7 +93,19 @@ export class OutOfTime extends SluiceError {}
 export class ObjectsNotDeleted extends SluiceError {}
 
 /** DynamoDB has left items unread, again and again. */
-export class KeysUnread extends SluiceError {}
+export class KeysUnread extends SluiceError {
+  static override readonly outcome = 'retry';
+}
+
+/** Glue has refused partitions of a call for now, again and again. */
+export class PartitionsLeft extends SluiceError {
+  static override readonly outcome = 'retry';
+}
+
+/** SQS has not taken messages, again and again. */
+export class MessagesRefused extends SluiceError {
+  static override readonly outcome = 'retry';
+}
 
 /** Files would lose most of their published rows without anything in their place: a person decides. */
 export class ReplacementDoubtful extends SluiceError {}

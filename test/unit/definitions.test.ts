@@ -1,6 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
+import * as athena from '@aws-sdk/client-athena';
+import * as dynamodb from '@aws-sdk/client-dynamodb';
+import * as eventbridge from '@aws-sdk/client-eventbridge';
+import * as glue from '@aws-sdk/client-glue';
+import * as lambda from '@aws-sdk/client-lambda';
+import * as s3 from '@aws-sdk/client-s3';
+import * as sfn from '@aws-sdk/client-sfn';
+import * as sqs from '@aws-sdk/client-sqs';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
@@ -50,14 +58,55 @@ test('every task has a time limit, retries with jitter and backoff, and one way 
   }
 });
 
-test("errors that the definition retries are AWS's, or stand in the catalogue of errors", () => {
-  const own = tasks
-    .flatMap(([, s]) => s.Retry ?? [])
-    .flatMap((r) => r.ErrorEquals)
-    .filter((name) => name in errors);
-  expect(new Set(own)).toEqual(new Set(['EngineBusy', 'KeysUnread']));
-  for (const [name, type] of Object.entries(errors))
+const catalogue = Object.entries(errors);
+const retried = new Set(tasks.flatMap(([, s]) => s.Retry ?? []).flatMap((r) => r.ErrorEquals));
+const ofOutcome = (outcome: string) =>
+  catalogue.flatMap(([name, type]) => ('outcome' in type && type.outcome === outcome ? [name] : []));
+
+test('the definition retries exactly the errors whose outcome is retry', () => {
+  expect([...retried].filter((name) => name in errors).sort()).toEqual(ofOutcome('retry').sort());
+});
+
+test('every error has the name of its class', () => {
+  for (const [name, type] of catalogue)
     if (name !== 'ContractError') expect(new (type as new (m: string) => Error)('x').name).toBe(name);
+});
+
+test('docs/operations.md says what every error means that an execution can end with', () => {
+  const docs = readFileSync(join(root, 'docs/operations.md'), 'utf8');
+  // Met by whoever calls: a command, the build, the queue.
+  const elsewhere = ['SluiceError', 'ContractError', 'AlreadyDecided', 'UnreadableEvent', 'SetupError'];
+  expect(
+    catalogue
+      .map(([name]) => name)
+      .filter((name) => !elsewhere.includes(name) && !docs.includes(`\`${name}\``)),
+  ).toEqual([]);
+});
+
+/** docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html: what Lambda's integration throws by itself. */
+const ofLambda = [
+  'Lambda.ServiceException',
+  'Lambda.AWSLambdaException',
+  'Lambda.SdkClientException',
+  'Lambda.TooManyRequestsException',
+];
+
+test("every other error that the definition retries is one of AWS's: of a service's own model, or common to all", () => {
+  const services = [athena, dynamodb, eventbridge, glue, s3, sfn, sqs, lambda];
+  const modelled = new Set(services.flatMap((service) => Object.keys(service)));
+  /** docs.aws.amazon.com: CommonErrors of the services, ErrorResponses of S3, and the SDK's own for a call that took too long. */
+  const common = [
+    'ThrottlingException',
+    'ThrottledException',
+    'RequestLimitExceeded',
+    'InternalFailure',
+    'ServiceUnavailable',
+    'InternalError',
+    'SlowDown',
+    'TimeoutError',
+  ];
+  const isAws = (name: string) => modelled.has(name) || [...common, ...ofLambda].includes(name);
+  expect([...retried].filter((name) => !(name in errors) && !isAws(name))).toEqual([]);
 });
 
 test('Node and Spark run one version of DuckDB', async () => {

@@ -26,7 +26,7 @@ import {
   UpdateTableCommand,
 } from '@aws-sdk/client-glue';
 import type { OutputColumn } from '../compiler/plan.ts';
-import { EngineBusy, SluiceError, TableMismatch } from '../errors.ts';
+import { EngineBusy, PartitionsLeft, SluiceError, TableMismatch } from '../errors.ts';
 import { chunksOf, parallel } from '../parallel.ts';
 import { again, type Patience } from './again.ts';
 
@@ -267,9 +267,6 @@ function requireSameLayout(name: string, wanted: ParquetTable, existing: Table):
 }
 
 const withoutSlash = (location: string): string => location.replace(/\/+$/, '');
-
-/** Partitions of a call that were refused for now. */
-class PartitionsLeft extends SluiceError {}
 
 /** Others change the Catalog at the same time, or Glue was slow: the same call may succeed a moment later. */
 const isPassing = (error: unknown): boolean =>

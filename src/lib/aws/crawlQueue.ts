@@ -7,7 +7,7 @@ import {
   type SendMessageBatchRequestEntry,
   SQSClient,
 } from '@aws-sdk/client-sqs';
-import { SluiceError } from '../errors.ts';
+import { MessagesRefused } from '../errors.ts';
 import { chunksOf, parallel } from '../parallel.ts';
 import { again, type Patience } from './again.ts';
 
@@ -30,7 +30,7 @@ export function createCrawlQueue(
 
   return {
     /**
-     * Puts a notification for each object into a crawler's queue, as S3 would. Twice does no harm. Throws SluiceError when
+     * Puts a notification for each object into a crawler's queue, as S3 would. Twice does no harm. Throws MessagesRefused when
      * the queue keeps refusing one.
      */
     async tell(queueArn: string, bucket: string, objects: readonly NewObject[]): Promise<void> {
@@ -67,8 +67,6 @@ export function createCrawlQueue(
     },
   };
 }
-
-class MessagesRefused extends SluiceError {}
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html */
 const notificationOf = (awsRegion: string, bucket: string, { object, size }: NewObject) => ({

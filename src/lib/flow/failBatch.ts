@@ -1,6 +1,6 @@
 /** The bad end of a batch: its files take a state that a person can act on, or are tried again. */
 import * as z from 'zod';
-import { ObjectMissing } from '../errors.ts';
+import * as errors from '../errors.ts';
 import { isJsonObject, tryParseJson } from '../json.ts';
 import type { ReturnedFile } from '../ledger/batches.ts';
 import { type Attempt, isClaimedBy, type RawFile } from '../ledger/records.ts';
@@ -12,14 +12,10 @@ import { takeBack } from './publish.ts';
 import { afterFailure } from './retry.ts';
 import type { failInput, failOutput } from './schemas.ts';
 
-/** Errors that a person has to answer: the files wait, held, until the contract or the feed was corrected. */
-const holdingErrors = [
-  'ExpectationFailed',
-  'AccountingMismatch',
-  'SchemaMismatch',
-  'TableMismatch',
-  'ReferenceRefused',
-];
+/** Errors that a person has to answer, by name: the state machine hands on no more of them. */
+const holdingErrors = Object.values(errors).flatMap((type) =>
+  'outcome' in type && type.outcome === 'hold' ? [type.name] : [],
+);
 
 /** The flow, with what it sets off elsewhere. */
 export interface SettleDeps extends Deps, WakeDeps {
@@ -101,7 +97,7 @@ async function filesOf(
   try {
     return (await readManifest(deps, attempt)).files;
   } catch (error) {
-    if (!(error instanceof ObjectMissing)) throw error;
+    if (!(error instanceof errors.ObjectMissing)) throw error;
     const all = await deps.ledger.files(attempt.dataset);
     return all.filter((file) => isClaimedBy(attempt.batch, file));
   }
