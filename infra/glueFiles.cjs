@@ -16,10 +16,11 @@ const digest = hash.digest('hex').slice(0, 16);
 
 module.exports = {
   folder,
-  files,
-  /** The folder of the job's own files. */
-  place: `glue/${digest}`,
+  /** What the script imports: all files but itself. */
+  imported: files.filter((name) => name !== 'job.py'),
   script: `glue/${digest}/job.py`,
+  /** The archive of what it imports. */
+  modules: `glue/${digest}/modules.zip`,
   /** pip goes by the name of the file. */
   wheel: `glue/${wheel.sha256.slice(0, 16)}/${wheel.name}`,
 };

@@ -79,7 +79,7 @@ export const submitArguments = (
   ].join(' ');
 
 /** Environment of a Python that runs the job on files of this machine. */
-const sparkEnvironment = (spark: SparkHome, folder: string): NodeJS.ProcessEnv => ({
+export const sparkEnvironment = (spark: SparkHome, folder: string): NodeJS.ProcessEnv => ({
   ...process.env,
   JAVA_HOME: spark.javaHome,
   PYSPARK_PYTHON: spark.python,

@@ -6,7 +6,7 @@ import { availableParallelism, constants, setPriority, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { deploy } from '../offline/deploy.ts';
 import { type LocalAws, startLocalAws } from '../offline/localAws.ts';
-import { ensureGates, ensureSpark } from '../offline/setup/environments.ts';
+import { ensureGates, ensurePythonChecks, ensureSpark } from '../offline/setup/environments.ts';
 import { runProgram } from '../src/cli/program.ts';
 import { readOptions, UsageError } from '../src/cli/usage.ts';
 import { lineOf } from '../test/support/closingLine.mjs';
@@ -165,6 +165,11 @@ async function isClean(): Promise<boolean> {
     run('biome', ['check', '--error-on-warnings', '.']),
     run('tsc', ['--noEmit']),
     run('tsc', ['--noEmit', '-p', 'src/watch/page']),
+    ensurePythonChecks(report).then(async (folder) => {
+      const ruff = join(folder, 'ruff');
+      const codes = [await run(ruff, ['check', '--quiet', 'glue', 'test/glue'])];
+      return Math.max(...codes, await run(ruff, ['format', '--check', '--quiet', 'glue', 'test/glue']));
+    }),
   ]);
   return checks.every((code) => code === 0);
 }

@@ -1,11 +1,12 @@
-/** Serverless plugin: puts what the Glue job runs from - its script, and the wheel of DuckDB - where the template names it, before the stack is updated. */
+/** Serverless plugin: puts what the Glue job runs from - its script, the archive of its modules, and the wheel of DuckDB - where the template names it, before the stack is updated. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { PutObjectCommand, S3Client, type S3ClientConfig, S3ServiceException } from '@aws-sdk/client-s3';
+import { zipSync } from 'fflate';
 import { requireDigest } from '../digest.ts';
 
 interface Serverless {
@@ -27,9 +28,9 @@ const require = createRequire(import.meta.url);
 const wheel = require('../duckdbWheel.cjs') as { name: string; version: string; sha256: string };
 const assets = require('../glueFiles.cjs') as {
   folder: string;
-  files: readonly string[];
-  place: string;
+  imported: readonly string[];
   script: string;
+  modules: string;
   wheel: string;
 };
 
@@ -42,11 +43,9 @@ export default class GlueAssets {
       // A package that is deployed later has the files that its template was made for.
       'after:package:createDeploymentArtifacts': async () => {
         await rm(join(packaged, 'glue'), { recursive: true, force: true });
-        for (const name of assets.files) {
-          const target = join(packaged, assets.place, name);
-          await mkdir(dirname(target), { recursive: true });
-          await cp(join(assets.folder, name), target);
-        }
+        await mkdir(dirname(join(packaged, assets.script)), { recursive: true });
+        await cp(join(assets.folder, 'job.py'), join(packaged, assets.script));
+        await writeFile(join(packaged, assets.modules), await archiveOf(assets.folder, assets.imported));
       },
       'after:aws:package:finalize:mergeCustomProviderResources': async () => {
         const template = JSON.stringify(serverless.service.provider.compiledCloudFormationTemplate);
@@ -65,13 +64,22 @@ export default class GlueAssets {
           log.success(`the Glue job's s3://${Bucket}/${Key} is there`);
         };
         const found = await readdir(join(packaged, 'glue'), { recursive: true });
-        for (const name of found.filter((file) => file.endsWith('.py')))
+        for (const name of found.filter((file) => /\.(py|zip)$/.test(file)))
           await upload(`glue/${name}`, join(packaged, 'glue', name));
         // The local Spark has DuckDB in its own environment.
         if (provider.getStage() !== 'local') await upload(assets.wheel, await downloadWheel(packaged));
       },
     };
   }
+}
+
+/** A zip of Python modules, as Glue puts them on Python's path. Equal modules give equal bytes. */
+async function archiveOf(folder: string, names: readonly string[]): Promise<Uint8Array> {
+  const files = await Promise.all(
+    names.map(async (name) => [name, new Uint8Array(await readFile(join(folder, name)))] as const),
+  );
+  // The first moment that a zip can name.
+  return zipSync(Object.fromEntries(files), { mtime: new Date(1980, 0, 1) });
 }
 
 /** What lies under a key of its digest is never written again. */

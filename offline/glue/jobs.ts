@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { GetJobCommand, type Job } from '@aws-sdk/client-glue';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import * as z from 'zod';
@@ -44,7 +44,7 @@ export interface JobOptions {
   readonly endpoint: () => string;
   /** Installed when the first job runs. */
   readonly spark: () => Promise<SparkHome>;
-  /** For scripts and logs. */
+  /** For scripts, their modules and logs. */
   readonly folder: string;
 }
 
@@ -140,10 +140,16 @@ async function runJob(
     const spark = await options.spark();
     const folder = join(options.folder, entry.run.Id);
     await mkdir(folder, { recursive: true });
-    const { bucket, key } = parseAddress(job.Command?.ScriptLocation ?? '');
-    const { Body } = await options.upstream.s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
-    const script = join(folder, 'script.py');
-    await writeFile(script, (await Body?.transformToByteArray()) ?? '');
+    const fetch = async (address: string, name: string) => {
+      const { bucket, key } = parseAddress(address);
+      const { Body } = await options.upstream.s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+      const path = join(folder, name);
+      await writeFile(path, (await Body?.transformToByteArray()) ?? '');
+      return path;
+    };
+    const script = await fetch(job.Command?.ScriptLocation ?? '', 'script.py');
+    const extra = (entry.run.Arguments['--extra-py-files'] ?? '').split(',').filter(Boolean);
+    const modules = await Promise.all(extra.map((address, i) => fetch(address, `${i}-${basename(address)}`)));
     const args = Object.entries(entry.run.Arguments).filter(([name]) => !glueArguments.test(name));
     const child = spawn(
       spark.python,
@@ -160,6 +166,8 @@ async function runJob(
           AWS_SDK_UA_APP_ID: 'glueJob',
           JAVA_HOME: spark.javaHome,
           PYSPARK_PYTHON: spark.python,
+          // Spark's own workers have it too.
+          PYTHONPATH: modules.join(delimiter),
           PYSPARK_SUBMIT_ARGS: submitArguments(folder, s3Settings(options.endpoint()), spark.jars),
         },
       },

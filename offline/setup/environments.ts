@@ -34,6 +34,11 @@ export async function ensureGates(report: Report): Promise<string> {
   return join(await ensureVenv('gates', listOf('gates'), report), 'bin');
 }
 
+/** Gives the folder of what looks at the Glue job's Python: ruff, mypy, pytest. */
+export async function ensurePythonChecks(report: Report): Promise<string> {
+  return join(await ensureVenv('python-checks', listOf('python-checks'), report), 'bin');
+}
+
 /** Gives the path of uv, which writes the lists: scripts/lock.ts. */
 export async function ensureUv(report: Report): Promise<string> {
   return join(await ensureVenv('lock', listOf('lock'), report), 'bin', 'uv');

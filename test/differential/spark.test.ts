@@ -95,6 +95,25 @@ test('a small archive of one huge line is one quarantined row, and the lines aro
   expect(quarantine).toMatchObject([{ line: 2n, raw: 'x'.repeat(1024) }]);
 });
 
+test('an archive of line ends, and one of many small members, cost no more than their bytes', async () => {
+  const blank = Buffer.alloc(10_000_000, '\n');
+  const { quarantine, summary } = await expectSame(contract, {
+    'test/blank.gz': gzipSync(Buffer.concat([blank, Buffer.from(`${record({ id: 1 })}\nbad\n`), blank])),
+    'test/members.gz': Buffer.concat([
+      ...Array<Buffer>(100_000).fill(gzipSync('\n')),
+      gzipSync(record({ id: 2 })),
+    ]),
+  });
+  expect(summary.published).toBe(2);
+  expect(quarantine).toMatchObject([{ line: 10_000_002n, raw: 'bad' }]);
+});
+
+test('a line that is too long is quarantined, whatever its first bytes are', async () => {
+  const text = `${record({ id: 1 })}\n${' '.repeat(17_000_000)}x\n${record({ id: 2 })}\n`;
+  const { summary } = await expectSame(contract, { 'test/a.json': text });
+  expect(summary).toMatchObject({ rowsRead: 3, reasons: { record_too_large: 1 } });
+});
+
 test('limits hold while an archive is unpacked', async () => {
   const lines = gzipSync(`${record({ id: 1 })}\n`.repeat(1000));
   const array = gzipSync(`[${`${record({ id: 1 })},`.repeat(999)}${record({ id: 1 })}]`);

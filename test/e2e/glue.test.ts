@@ -103,7 +103,8 @@ test("a Glue job that fails ends its execution with Spark's own message, and its
   const folder = await mkdtemp(join(tmpdir(), 'sluice-glue-'));
   try {
     const failsOnce = [
-      `if not os.path.exists("${folder}/failed"):`,
+      'import os',
+      `    if not os.path.exists("${folder}/failed"):`,
       `        open("${folder}/failed", "w").close()`,
       '        spark.read.parquet("file:/no-such-folder-here/x").count()',
       '    job = json.loads(',

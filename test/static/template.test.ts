@@ -169,6 +169,7 @@ test('a run of the job keeps its files: their keys carry their digests, and lie 
   const files = [...job.matchAll(/s3:\/\/\$\{ServerlessDeploymentBucket\}\/(glue\/[0-9a-f]{16}\/[^"]+)/g)];
   expect(files.map(([, key]) => key)).toEqual([
     expect.stringMatching(/\/job\.py$/),
+    expect.stringMatching(/\/modules\.zip$/),
     expect.stringMatching(/\/duckdb-.*\.whl$/),
   ]);
   const bucket = JSON.stringify(Resources.ServerlessDeploymentBucket?.Properties);

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
+import { strFromU8, unzipSync } from 'fflate';
 import GlueAssets from '../../infra/plugins/glueAssets.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -12,7 +13,7 @@ afterAll(() => rmSync(serviceDir, { recursive: true }));
 
 /** The plugin, over an S3 that keeps what is put, and refuses to put it twice where it is asked to. */
 async function pluginOver(template: unknown) {
-  const objects = new Map<string, string>();
+  const objects = new Map<string, Buffer>();
   const puts: string[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -25,7 +26,7 @@ async function pluginOver(template: unknown) {
         response.end('<Error><Code>PreconditionFailed</Code><Message>it is there</Message></Error>');
         return;
       }
-      objects.set(key, Buffer.concat(chunks).toString());
+      objects.set(key, Buffer.concat(chunks));
       response.end();
     });
   });
@@ -61,12 +62,20 @@ test('the job’s files are packaged, and put once under keys of their digest, b
     const upload = hooks['before:aws:deploy:deploy:uploadArtifacts'];
     await upload?.();
     const key = `/deployments/glue/${digest}/job.py`;
-    expect(objects.get(key)).toContain(readFileSync(join(root, 'glue/job.py'), 'utf8').slice(0, 200));
+    expect(objects.get(key)).toEqual(readFileSync(join(root, 'glue/job.py')));
+    const modules = unzipSync(objects.get(`/deployments/glue/${digest}/modules.zip`) ?? Buffer.of());
+    const imported = [...readFileSync(join(root, 'glue/job.py'), 'utf8').matchAll(/^from sluice\.(\w+)/gm)];
+    expect(imported.length).toBeGreaterThan(3);
+    for (const name of ['__init__', ...imported.map(([, name]) => name)])
+      expect(strFromU8(modules[`sluice/${name}.py`] ?? Buffer.of())).toBe(
+        readFileSync(join(root, `glue/sluice/${name}.py`), 'utf8'),
+      );
+    expect(Object.keys(modules)).not.toContain('job.py');
     // What is there stays as it is: a run that reads it now is not disturbed.
-    objects.set(key, 'as it was');
+    objects.set(key, Buffer.from('as it was'));
     await upload?.();
     expect(puts.filter((k) => k === key)).toHaveLength(2);
-    expect(objects.get(key)).toBe('as it was');
+    expect(objects.get(key)?.toString()).toBe('as it was');
   } finally {
     close();
   }

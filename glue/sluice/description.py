@@ -1,0 +1,94 @@
+"""What the job is told (src/lib/engine/sparkJob.ts writes it), and what it hands around."""
+
+from collections.abc import Iterator
+from typing import Any, Literal, NotRequired, TypedDict
+
+
+class File(TypedDict):
+    """A raw file, exactly one version of it."""
+
+    file: int
+    object: str
+    version: str
+    # Bytes as it stands in the store, and about what it holds unpacked.
+    size: int
+    unpacked: int
+    layout: Literal["lines", "document", "refused", "empty"]
+    # Why the whole file is refused.
+    fault: str | None
+    compression: Literal["gzip", "zstd"] | None
+    # A CSV's names of fields.
+    header: list[str] | None
+    # The first bytes of a refused file, base64.
+    head: NotRequired[str]
+    uri: str
+
+
+class Limits(TypedDict):
+    """In bytes."""
+
+    record: int
+    archive: int
+    json: int
+    csv: int
+    # What is kept of what is refused.
+    sample: int
+
+
+class Reference(TypedDict):
+    name: str
+    columns: dict[str, str]
+    uri: str
+
+
+class Origin(TypedDict):
+    object: str
+    version: str
+
+
+class Job(TypedDict):
+    # src/lib/compiler/plan.ts
+    plan: dict[str, Any]
+    batch: str
+    files: list[File]
+    references: list[Reference]
+    limits: Limits
+    # Where published rows stand, when the plan looks for duplicates among them.
+    published: str | None
+    # Whose rows the batch takes the place of.
+    replaces: list[Origin]
+    # Prefixes of the names of objects that were never committed.
+    exclude: list[str]
+    data: str
+    quarantine: str
+    summary: str
+    region: str | None
+
+
+# Bytes, a block at a time.
+Blocks = Iterator[bytes]
+
+
+class FileCounts(TypedDict):
+    rowsRead: int
+    published: int
+    quarantined: int
+    duplicates: int
+
+
+class CountedFile(FileCounts):
+    object: str
+    version: str
+
+
+class Partition(TypedDict):
+    values: list[str]
+    rows: int
+
+
+class Summary(FileCounts):
+    reasons: dict[str, int]
+    # Values that a column could not take and lost, by column.
+    nulled: dict[str, int]
+    files: list[CountedFile]
+    partitions: list[Partition]

@@ -1,0 +1,100 @@
+"""Files that are parsed whole, and those that are refused whole."""
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+
+import duckdb
+import pyarrow
+
+from sluice.archives import BrokenArchive, contents
+from sluice.description import File, Limits
+from sluice.lines import PORTION
+from sluice.store import Store
+
+# A document of so many bytes has its machine's memory for itself: to parse one takes some ten times its size.
+LARGE_DOCUMENT = 16 * 2**20
+
+
+class Documents:
+    """Whole files, put together until they are worth a query."""
+
+    def __init__(self, db: duckdb.DuckDBPyConnection, documents: str, limits: Limits) -> None:
+        self.db = db
+        self.documents = documents
+        self.limits = limits
+        self.files: list[int] = []
+        self.raws: list[bytes] = []
+        self.bytes = 0
+        self.refused: list[tuple[int, bytes, str]] = []
+        self.done: list[pyarrow.Table] = []
+
+    def refuse(self, number: int, head: bytes, fault: str) -> None:
+        self.refused.append((number, head, fault))
+
+    def read(self, store: Store, file: File) -> None:
+        number = file["file"]
+        limit = self.limits["json" if file["header"] is None else "csv"]
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            for block in contents(store, file):
+                chunks.append(block)
+                size += len(block)
+                if size > limit:
+                    self.refuse(number, store.head(file, self.limits["sample"]), "document_too_large")
+                    return
+        except BrokenArchive:
+            self.refuse(number, store.head(file, self.limits["sample"]), "broken_archive")
+            return
+        raw = b"".join(chunks)
+        if size < LARGE_DOCUMENT:
+            self.files.append(number)
+            self.raws.append(raw)
+            self.bytes += size
+            return
+        try:
+            with alone_on_this_machine():
+                self.done.append(self.records([number], [raw]))
+        except duckdb.OutOfMemoryException:
+            self.refuse(number, raw[: self.limits["sample"]], "document_too_large")
+
+    def records(self, files: list[int], raws: list[bytes]) -> pyarrow.Table:
+        documents = pyarrow.table(
+            {"file": pyarrow.array(files, pyarrow.int32()), "raw": pyarrow.array(raws, pyarrow.binary())}
+        )
+        self.db.register("documents", documents)
+        records = self.db.execute(self.documents).to_arrow_table()
+        self.db.unregister("documents")
+        return records
+
+    def take(self, least: int) -> Iterator[pyarrow.Table]:
+        """Portions of records: of what there is, if it is so many bytes."""
+        if self.raws and self.bytes >= least:
+            self.done.append(self.records(self.files, self.raws))
+            self.files, self.raws, self.bytes = [], [], 0
+        while self.done:
+            records = self.done.pop(0)
+            size = max(1, records.num_rows * PORTION // max(records.nbytes, 1))
+            for start in range(0, records.num_rows, size):
+                yield records.slice(start, size)
+        if self.refused and least == 1:
+            numbers, heads, faults = zip(*self.refused, strict=True)
+            self.refused = []
+            yield pyarrow.table(
+                {
+                    "file": pyarrow.array(numbers, pyarrow.int32()),
+                    "line": pyarrow.array([1] * len(numbers), pyarrow.int64()),
+                    "raw": pyarrow.array(heads, pyarrow.binary()),
+                    "fault": pyarrow.array(faults, pyarrow.string()),
+                }
+            )
+
+
+@contextlib.contextmanager
+def alone_on_this_machine() -> Iterator[None]:
+    with open(os.path.join(tempfile.gettempdir(), "sluice-large-document"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,100 @@
+"""Writes published rows and the quarantine, as Parquet."""
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from sluice.description import Job, Partition, Summary
+
+
+def write_published(spark: SparkSession, rows: DataFrame, job: Job, summary: Summary) -> None:
+    """A file for each partition, or more where it would grow beyond a GiB of raw records."""
+    plan = job["plan"]
+    keys = [key["name"] for key in plan["partitionKeys"]]
+    columns = [
+        F.lit(job["batch"]).alias("_batch") if c["name"] == "_batch" else F.col(c["name"]) for c in plan["columns"]
+    ]
+    if not summary["partitions"]:
+        return
+    tasks = min(int(spark.conf.get("spark.sql.shuffle.partitions") or 1), len(summary["partitions"]))
+    shares = share_out(summary["partitions"], tasks)
+    slots = slots_of(spark, tasks)
+    schema = ", ".join([*(f"`{key}` string" for key in keys), "_slot int"])
+    slot_of = spark.createDataFrame([(*values, slots[task]) for values, task in shares], schema)
+    raw_bytes = sum(f["unpacked"] for f in job["files"]) / max(summary["rowsRead"], 1)
+    # With a writer for each of its few partitions open at once, a task need not sort by them too.
+    writers = -(-len(summary["partitions"]) // tasks)
+    is_few = writers <= 16
+    spark.conf.set("spark.sql.maxConcurrentOutputFileWriters", str(2 * writers if is_few else 0))
+    order = [*([] if is_few else keys), *plan["set"]["sort"]]
+    shared = (
+        rows.select(*columns, *keys)
+        .join(F.broadcast(slot_of), keys)
+        .repartition(tasks, "_slot")
+        .drop("_slot")
+        .select(*(c["name"] for c in plan["columns"]), *keys)
+    )
+    (
+        # A table of constant partitions without a key has no order.
+        (shared.sortWithinPartitions(*order) if order else shared)
+        .write.partitionBy(*keys)
+        .option("maxRecordsPerFile", int(2**30 / max(raw_bytes, 1)) + 1)
+        # Row groups small enough that a filter by time reads few of a day's.
+        .option("parquet.block.size", 4 * 2**20)
+        .mode("append")
+        .parquet(job["data"])
+    )
+
+
+def share_out(partitions: list[Partition], tasks: int) -> list[tuple[list[str], int]]:
+    """(values, task) for each partition: the largest first, each to the task with the fewest rows."""
+    load = [0] * tasks
+    shares: list[tuple[list[str], int]] = []
+    for partition in sorted(partitions, key=lambda p: -p["rows"]):
+        task = load.index(min(load))
+        load[task] += partition["rows"]
+        shares.append((partition["values"], task))
+    return shares
+
+
+def slots_of(spark: SparkSession, tasks: int) -> list[int]:
+    """For each task a number that Spark's own hash sends to it: chance would leave one idle and give another two."""
+    found = spark.range(64 * tasks).selectExpr("int(id) AS slot", f"pmod(hash(int(id)), {tasks}) AS task")
+    slots = {row["task"]: row["slot"] for row in found.collect()}
+    return [slots[task] for task in range(tasks)]
+
+
+def write_quarantine(rows: DataFrame, uri: str) -> None:
+    (
+        rows.select(
+            F.col("_object").alias("object"),
+            F.col("_version").alias("version"),
+            F.col("_line").alias("line"),
+            F.col("_reason").alias("reason"),
+            F.col("_column").alias("column_name"),
+            F.col("_value").alias("value"),
+            F.col("_raw").alias("raw"),
+        )
+        .coalesce(1)
+        .sortWithinPartitions("object", "version", "line")
+        .write.mode("append")
+        .parquet(uri)
+    )
+
+
+def with_line_numbers(spark: SparkSession, rows: DataFrame, splits: DataFrame, job: Job) -> DataFrame:
+    """Places within splits become places within files: the lines of the splits before are added."""
+    if all(f["layout"] != "lines" for f in job["files"]):
+        return rows
+    counted = splits.select("_object", "_version", "_split", "_lines").collect()
+    offsets: list[tuple[str, str, int, int]] = []
+    seen: dict[tuple[str, str], int] = {}
+    for row in sorted(counted, key=lambda r: (r["_object"], r["_version"], r["_split"])):
+        identity = (row["_object"], row["_version"])
+        offsets.append((*identity, row["_split"], seen.get(identity, 0)))
+        seen[identity] = seen.get(identity, 0) + row["_lines"]
+    if not offsets:
+        return rows
+    table = spark.createDataFrame(offsets, "_object string, _version string, _split bigint, _before bigint")
+    return rows.join(F.broadcast(table), ["_object", "_version", "_split"], "left").withColumn(
+        "_line", F.col("_line") + F.coalesce("_before", F.lit(0))
+    )

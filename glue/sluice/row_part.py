@@ -1,0 +1,79 @@
+"""The row part: which task reads what, and the rows that come out of all of them."""
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from sluice.description import File, Job
+from sluice.hadoop import read_bytes
+from sluice.kernel import Setup, kernel
+
+# File, start, stop: what is read by one task.
+Unit = tuple[int, int, int]
+
+BOOKKEEPING = (
+    "_object string, _version string, _line bigint, _place bigint, _digest bigint, _reason string,"
+    " _raw string, _column string, _value string, _nulled array<string>"
+)
+# Beside each row: the start of its split in the file. A row with _lines is no record: it tells how many lines a
+# split has, from which line numbers within a file are made.
+SPLITS = "_split bigint, _lines bigint"
+# How much of a file of lines is a task's, in bytes.
+SPLIT = 64 * 2**20
+# Published with every row; they are bookkeeping already, or the batch's own name.
+LINEAGE = ("_batch", "_object", "_version")
+
+
+def row_part(spark: SparkSession, job: Job) -> DataFrame:
+    """Every record through the plan's SQL, in DuckDB. The tasks read the raw objects themselves."""
+    plan = job["plan"]
+    output = [c for c in plan["columns"] if c["name"] not in LINEAGE] + plan["partitionKeys"]
+    ddl = ", ".join([BOOKKEEPING, *(f"`{c['name']}` {c['type']}" for c in output), SPLITS])
+    schema = spark.createDataFrame([], ddl).schema
+    setup: Setup = {
+        "arrow_schema": to_arrow_schema(schema).serialize().to_pybytes(),
+        "records": plan["row"]["records"],
+        "documents": plan["row"]["documents"],
+        "header_line": plan["row"]["headerLine"],
+        "files": job["files"],
+        "limits": job["limits"],
+        "region": job["region"],
+        "references": [
+            (r["name"], r["columns"], read_bytes(spark, r["uri"]))
+            for r in job["references"]
+            if any(held["name"] == r["name"] for held in plan["row"]["references"])
+        ],
+    }
+    tasks = shares_of(units_of(job["files"]), spark.sparkContext.defaultParallelism)
+    if not tasks:
+        return spark.createDataFrame([], schema)
+    shared = spark.sparkContext.broadcast(setup)
+    units = spark.sparkContext.parallelize(tasks, len(tasks)).flatMap(lambda units: units)
+    return spark.createDataFrame(units, "file int, start bigint, stop bigint").mapInArrow(
+        lambda batches: kernel(batches, shared.value), schema
+    )
+
+
+def units_of(files: list[File]) -> list[Unit]:
+    """A file of lines may be many; an archive and a document are one."""
+    units: list[Unit] = []
+    for f in files:
+        if f["layout"] == "lines" and f["compression"] is None:
+            units += [(f["file"], start, min(start + SPLIT, f["size"])) for start in range(0, f["size"], SPLIT)]
+        elif f["layout"] != "empty":
+            units.append((f["file"], 0, f["size"]))
+    return units
+
+
+def shares_of(units: list[Unit], cores: int) -> list[list[Unit]]:
+    """Units for each task, in order: a split's worth of bytes, or less where that leaves cores idle."""
+    share = max(2**20, min(SPLIT, sum(stop - start for _, start, stop in units) / cores))
+    tasks: list[list[Unit]] = []
+    room: float = 0
+    for unit in units:
+        if room <= 0:
+            tasks.append([])
+            room = share
+        tasks[-1].append(unit)
+        # To open a file costs as much as to read some of it.
+        room -= unit[2] - unit[1] + 2**16
+    return tasks

@@ -1,0 +1,58 @@
+"""Reads raw objects, exactly the versions of the batch, by ranges."""
+
+import time
+from typing import Any
+
+import botocore.exceptions
+import botocore.session
+
+from sluice.description import Blocks, File
+
+# How much is read from the store at once, in bytes.
+BLOCK = 8 * 2**20
+
+
+class Store:
+    """Reads versions of objects, whose keys may be any, and files of this machine."""
+
+    def __init__(self, region: str | None) -> None:
+        self.region = region
+        self.client: Any = None
+
+    def blocks(self, file: File, start: int = 0) -> Blocks:
+        """The bytes from `start` to the end, a block at a time."""
+        for position in range(start, file["size"], BLOCK):
+            yield self.read(file, position, min(position + BLOCK, file["size"]))
+
+    def head(self, file: File, size: int) -> bytes:
+        return self.read(file, 0, min(size, file["size"]))
+
+    def read(self, file: File, start: int, stop: int) -> bytes:
+        scheme, _, path = file["uri"].partition("://")
+        if scheme == "file":
+            with open(path, "rb") as local:
+                local.seek(start)
+                return local.read(stop - start)
+        if self.client is None:
+            self.client = botocore.session.get_session().create_client("s3", region_name=self.region)
+        bucket, _, key = path.partition("/")
+        asked = {"Bucket": bucket, "Key": key, "Range": f"bytes={start}-{stop - 1}"}
+        if file["version"]:
+            asked["VersionId"] = file["version"]
+        attempt = 0
+        while True:
+            try:
+                answer = self.client.get_object(**asked)
+                body: bytes = answer["Body"].read()
+                # A store may answer a range with the whole object.
+                return body if "ContentRange" in answer else body[start:stop]
+            except botocore.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchVersion", "404"):
+                    raise RuntimeError(f"ObjectMissing: {file['uri']} (version {file['version']}) is gone") from error
+                raise
+            except (botocore.exceptions.HTTPClientError, botocore.exceptions.IncompleteReadError):
+                # botocore repeats requests, but not the reading of an answer.
+                if attempt == 5:
+                    raise
+                time.sleep(2**attempt / 4)
+                attempt += 1
