@@ -1,7 +1,9 @@
 /** `sluice validate`: contracts and their references, with the place of every fault. */
-import { dirname } from 'node:path';
-import { readContract } from '../lib/contract/load.ts';
-import { SluiceError } from '../lib/errors.ts';
+import { readdirSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { conflictOf, readContract } from '../lib/contract/load.ts';
+import type { Contract } from '../lib/contract/schema.ts';
+import { ContractError, SluiceError } from '../lib/errors.ts';
 import { loadReferences } from '../lib/reference/load.ts';
 import { complain, print } from '../stage/terminal.ts';
 import { requireFiles } from './paths.ts';
@@ -9,7 +11,8 @@ import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- validate CONTRACT…
 
-Checks contracts and the references they name. Exit status 1 when one has a fault.
+Checks contracts and the references they name, alone and together: no two may have one prefix, or fill one table in different
+ways. A contract of datasets/ is held against the others there. Exit status 1 when one has a fault.
 
 Example:
   npm run sluice -- validate datasets/*.yml`;
@@ -19,9 +22,13 @@ export async function run(args: string[]): Promise<number> {
   if (positionals.length === 0) throw new UsageError('at least one CONTRACT is needed');
   await requireFiles(positionals, 'pipe');
   let faults = 0;
+  const valid = neighboursOf(positionals);
   for (const file of positionals)
     try {
-      await loadReferences(readContract(file), dirname(file));
+      const contract = readContract(file);
+      await loadReferences(contract, dirname(file));
+      requireBuildable(file, contract, valid);
+      valid.push({ file, contract });
       print(`${file}: valid`);
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;
@@ -29,4 +36,41 @@ export async function run(args: string[]): Promise<number> {
       complain(error.message);
     }
   return faults === 0 ? 0 : 1;
+}
+
+interface Known {
+  readonly file: string;
+  readonly contract: Contract;
+}
+
+/** Contracts of the project that are built together with those that were named; faults of theirs are not asked for here. */
+function neighboursOf(named: readonly string[]): Known[] {
+  const paths = new Set(named.map((file) => resolve(file)));
+  if (![...paths].some(isOfProject)) return [];
+  return readdirSync(datasets)
+    .filter((name) => name.endsWith('.yml') && !paths.has(join(datasets, name)))
+    .flatMap((name) => {
+      try {
+        return [{ file: name, contract: readContract(join(datasets, name)) }];
+      } catch (error) {
+        if (error instanceof SluiceError) return [];
+        throw error;
+      }
+    });
+}
+
+const datasets = resolve(import.meta.dirname, '../../datasets');
+const isOfProject = (path: string): boolean => dirname(path) === datasets;
+
+/** Throws ContractError for what the build rejects of a contract beside others. */
+function requireBuildable(file: string, contract: Contract, others: readonly Known[]): void {
+  const fault = (message: string) => {
+    throw new ContractError(file, [{ line: 1, column: 1, path: '', message }]);
+  };
+  if (isOfProject(resolve(file)) && contract.dataset !== basename(file, '.yml'))
+    fault(`the dataset "${contract.dataset}" must be in ${contract.dataset}.yml`);
+  for (const other of others) {
+    const conflict = conflictOf(other.contract, contract);
+    if (conflict !== null) fault(`${conflict} (${other.file})`);
+  }
 }

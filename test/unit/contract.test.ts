@@ -56,7 +56,7 @@ test('a fault names file, line, column, path and what to do', () => {
   ]);
   expect(problemsOf(social.replace('  formats: [ndjson, json_array]', '  format: ndjson'))).toEqual([
     expect.stringContaining('source.formats'),
-    expect.stringContaining('source: Unrecognized key: "format"'),
+    expect.stringContaining('source: does not know "format"'),
   ]);
   expect(problemsOf('dataset: [')[0]).toMatch(/^datasets\/x\.yml:1:\d+ /);
 });
@@ -159,4 +159,43 @@ test('a lookup whose key stands twice is refused, naming the rows', async () => 
   );
   await expect(load('id,v\nx,a\n')).rejects.toThrow('id "x" is not a bigint');
   await expect(load('id,v\n1,a\n', 'w')).rejects.toThrow('has no column w');
+});
+
+const withMore = (more: string) =>
+  `dataset: x\nsource: { prefix: x/, formats: [ndjson] }\ncolumns:\n  - { name: id, path: id, type: string }\n${more}`;
+
+test.each([
+  [
+    'partitionBy: [{ name: y, of: id, part: yeer }]',
+    'partitionBy.0.part: must be year, month, day or hour, and is "yeer"',
+  ],
+  ['partitionBy: [{ name: y, constant: 5 }]', 'partitionBy.0.constant: must be a text, and is 5'],
+  [
+    'partitionBy: [{ name: y, constant: x }]\nexpectations: [{ check: uniq, columns: [id] }]',
+    'expectations.0.check: must be not_null, unique, range,',
+  ],
+  [
+    'partitionBy: [{ name: y, constant: x }]\nenrich: [{ kind: lookup, file: a.csv, on: { id: a }, columns: { b: c }, unmatched: nul }]',
+    'enrich.0.unmatched: must be null or quarantine, and is "nul"',
+  ],
+])('of a choice between forms the one that was meant is judged: %s', (more, message) => {
+  expect(problemsOf(withMore(more)).join('\n')).toContain(message);
+});
+
+test('a missing key is missing, and a value of another kind is named', () => {
+  expect(
+    problemsOf('dataset: x\nsource: [1]\ncolumns: {}\n').map((line) => line.replace(/^\S+ /, '')),
+  ).toEqual([
+    'source: must be an object, and is a list',
+    'columns: must be a list, and is an object',
+    'partitionBy: is missing',
+  ]);
+});
+
+test.each(['columns: &a [*a]', 'a: &a { b: [*a] }'])('an alias without end is one line: %s', (text) => {
+  expect(problemsOf(`dataset: x\n${text}\n`)).toEqual([
+    expect.stringMatching(
+      /^datasets\/x.yml:2:\d+ the alias \*a stands within what it names, and has no end$/,
+    ),
+  ]);
 });

@@ -5,12 +5,12 @@ import { LineCounter, type Node, parseDocument, visit } from 'yaml';
 import { ContractError, type ContractProblem } from '../errors.ts';
 import { disagreements } from './columns.ts';
 import { tableOf } from './contract.ts';
+import { faultsOf } from './faults.ts';
 import { type Contract, contractSchema } from './schema.ts';
 
 /** Every contract of a folder by dataset name. Throws ContractError at the first file with faults. */
 export function loadContracts(folder: string): ReadonlyMap<string, Contract> {
   const contracts = new Map<string, Contract>();
-  const owners = new Map<string, string>();
   for (const file of readdirSync(folder)
     .filter((name) => name.endsWith('.yml'))
     .sort()) {
@@ -21,18 +21,25 @@ export function loadContracts(folder: string): ReadonlyMap<string, Contract> {
     };
     if (contract.dataset !== basename(file, '.yml'))
       fault(`the dataset "${contract.dataset}" must be in ${contract.dataset}.yml`);
-    const owner = owners.get(contract.source.prefix);
-    if (owner) fault(`the prefix ${contract.source.prefix} belongs to the dataset "${owner}" already`);
-    owners.set(contract.source.prefix, contract.dataset);
-    for (const other of contracts.values())
-      if (tableOf(other) === tableOf(contract))
-        for (const difference of disagreements(other, contract).slice(0, 1))
-          fault(
-            `the table "${tableOf(contract)}" is that of the dataset "${other.dataset}" too, and ${difference}`,
-          );
+    for (const other of contracts.values()) {
+      const conflict = conflictOf(other, contract);
+      if (conflict !== null) fault(conflict);
+    }
     contracts.set(contract.dataset, contract);
   }
   return contracts;
+}
+
+/** Why two contracts cannot be built together; null where they can. */
+export function conflictOf(one: Contract, other: Contract): string | null {
+  if (one.dataset === other.dataset) return `the dataset "${one.dataset}" has a contract already`;
+  if (one.source.prefix === other.source.prefix)
+    return `the prefix ${other.source.prefix} belongs to the dataset "${one.dataset}" already`;
+  if (tableOf(one) !== tableOf(other)) return null;
+  const [difference] = disagreements(one, other);
+  return difference === undefined
+    ? null
+    : `the table "${tableOf(other)}" is that of the dataset "${one.dataset}" too, and ${difference}`;
 }
 
 /** One contract from its file. Throws ContractError with every fault, and the file system's error for a missing file. */
@@ -57,14 +64,14 @@ export function parseContract(file: string, text: string): Contract {
     );
   const unusable = unusableIn(document);
   if (unusable) throw new ContractError(file, [at(unusable.offset, '', unusable.message)]);
-  const parsed = contractSchema.safeParse(dataOf(file, document, at));
+  const data = dataOf(file, document, at);
+  const parsed = contractSchema.safeParse(data);
   if (parsed.success) return parsed.data;
   throw new ContractError(
     file,
-    parsed.error.issues.map((issue) => {
-      const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
-      return at(offsetOf(document, path), path.join('.'), issue.message);
-    }),
+    faultsOf(parsed.error.issues, data).map(({ path, message }) =>
+      at(offsetOf(document, path), path.join('.'), message),
+    ),
   );
 }
 
@@ -72,6 +79,15 @@ export function parseContract(file: string, text: string): Contract {
 function unusableIn(document: ReturnType<typeof parseDocument>): { offset: number; message: string } | null {
   let found: { offset: number; message: string } | null = null;
   visit(document, {
+    Alias(_, alias, ancestors) {
+      const named = alias.resolve(document);
+      if (named === undefined || !ancestors.includes(named)) return undefined;
+      found = {
+        offset: alias.range?.[0] ?? 0,
+        message: `the alias *${alias.source} stands within what it names, and has no end`,
+      };
+      return visit.BREAK;
+    },
     Scalar(role, { value, range }) {
       const message =
         role === 'key' && value === '__proto__'
