@@ -60,12 +60,11 @@ WITH decoded AS (
   SELECT *,
     CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
     __r2 AS __c2,
-    coalesce(CASE WHEN regexp_full_match(__r3, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,18})?Z?') THEN TRY_CAST(__r3 AS TIMESTAMP)
-          WHEN regexp_full_match(__r3, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,18})?[+-](?:0\d|1[0-4]):[0-5]\d') THEN make_timestamp(epoch_us(TRY_CAST(__r3 AS TIMESTAMPTZ)))
-          WHEN __r3[5] = '-' THEN list_transform([regexp_extract(__r3, '^(?:(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?)\d*([Zz]|[+-](?:0\d|1[0-4]):?(?:[0-5]\d)|[+-](?:0\d|1[0-4]))?)$', ['day', 'clock', 'zone'])], lambda m : CASE WHEN m.day < '0001' THEN NULL WHEN m.zone = '' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
+    coalesce(CASE WHEN regexp_full_match(__r3, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?Z?') THEN TRY_CAST(__r3 AS TIMESTAMP)
+          WHEN regexp_full_match(__r3, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?[+-](?:0\d|1[0-4]):[0-5]\d') THEN make_timestamp(epoch_us(TRY_CAST(__r3 AS TIMESTAMPTZ)))
+          WHEN __r3[5] = '-' THEN list_transform([regexp_extract(__r3, '^(?:((?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?)([Zz]|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)?)$', ['day', 'clock', 'zone'])], lambda m : CASE WHEN m.day = '' THEN NULL WHEN m.zone = '' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
           WHEN m.zone IN ('Z', 'z') THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
-          WHEN m.zone[1] = '-' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) + to_minutes((replace(m.zone[2:], ':', '')[1:2]::INTEGER * 60 + coalesce(nullif(replace(m.zone[2:], ':', '')[3:4], '')::INTEGER, 0)))
-          ELSE TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) - to_minutes((replace(m.zone[2:], ':', '')[1:2]::INTEGER * 60 + coalesce(nullif(replace(m.zone[2:], ':', '')[3:4], '')::INTEGER, 0))) END)[1] END) AS __c3
+          ELSE CASE WHEN m.zone = '' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) WHEN m.zone[1] = '-' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) + to_minutes(replace(m.zone, ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(m.zone, ':', '')[4:5], '')::INTEGER, 0)) ELSE TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) - to_minutes(replace(m.zone, ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(m.zone, ':', '')[4:5], '')::INTEGER, 0)) END END)[1] END) AS __c3
   FROM mapped
 ), judged AS (
   -- Reasons are made for the few rows that have one.

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { identifier, isExtraction, jsonPath } from './parts.ts';
 import { parsePath } from './path.ts';
+import { patternFault } from './timePattern.ts';
 
 export const columnType = z
   .string()
@@ -21,9 +22,13 @@ const timestampFormat = z.union([
     pattern: z
       .string()
       .regex(
-        /^(%[YymdHIMSpfbBz]|[^%'])+$/,
-        'is made of %Y %y (00-68 are 20xx) %m %d %H %I %p %M %S %f (fraction) %b %B (English month) %z (offset) and plain characters',
+        /^(%[YymdHIMSpfbBz]|%-[mdHI]|[^%'])+$/,
+        'is made of %Y %y (00-68 are 20xx) %m %d %H %I %p %M %S %f (fraction) %b %B (English month) %z (offset), %-m %-d %-H %-I (one or two digits) and plain characters',
       )
+      .superRefine((pattern, context) => {
+        const message = patternFault(pattern);
+        if (message !== null) context.addIssue({ code: 'custom', message });
+      })
       .describe('A pattern of your own, such as "%d/%m/%Y %H:%M".'),
   }),
 ]);

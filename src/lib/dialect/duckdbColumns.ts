@@ -1,7 +1,7 @@
 /** DuckDB's SQL for a column: from the text of a leaf to a typed value, or the reason why there is none. */
 import type { Column } from '../contract/columnSchema.ts';
 import { duckType, literal, trimmedColumn, whenWritten } from './duckdbNames.ts';
-import { isoDate, timestampSql } from './duckdbTimestamp.ts';
+import { isoDate, timestampSql, weekdayFault } from './duckdbTimestamp.ts';
 
 /** Where a column's value stands; all is SQL but the path. */
 export interface Leaf {
@@ -96,6 +96,7 @@ function scalarColumn(column: Column, i: number, leaf: Leaf): ValueSql {
   if (column.type === 'timestamp')
     misfits.push(
       `(__c${i} < TIMESTAMP '0001-01-01 00:00:00' OR __c${i} > TIMESTAMP '9999-12-31 23:59:59.999999')`,
+      ...weekdayFault(column.formats ?? [], clean, `__c${i}`),
     );
   if (column.nullValues.length > 0)
     text = `CASE WHEN ${column.trim ? text : trimmedColumn(text)} NOT IN (${column.nullValues.map(literal).join(', ')}) THEN ${text} END`;

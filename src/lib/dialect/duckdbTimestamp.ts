@@ -1,6 +1,7 @@
-/** DuckDB's SQL for every way to write a time. */
+/** DuckDB's SQL for every way to write a time. A regular expression says what is read; DuckDB's own parsers take more. */
 import type { TimestampFormat } from '../contract/columnSchema.ts';
-import { literal, whenWritten } from './duckdbNames.ts';
+import { patternParts } from '../contract/timePattern.ts';
+import { list, literal, whenWritten } from './duckdbNames.ts';
 
 /**
  * One timestamp format to a UTC TIMESTAMP with microseconds, or NULL. A time without a zone is read in `zone`: in the gap
@@ -10,19 +11,13 @@ export function timestampSql(format: TimestampFormat, text: string, zone: string
   const when = (pattern: string, value: string) => whenWritten(text, pattern, value);
   const inZone = (local: string) =>
     zone === 'UTC' ? local : `timezone('UTC', timezone(${literal(zone)}, ${local}))`;
-  if (typeof format === 'object') {
-    const parsed = `try_strptime(${text}, ${literal(format.pattern)})`;
-    return format.pattern.includes('%z') ? `${parsed}::TIMESTAMP` : inZone(parsed);
-  }
+  if (typeof format === 'object') return patternSql(format.pattern, text, inZone);
   switch (format) {
     case 'iso8601': {
       const local = "TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)";
-      const digits = "replace(m.zone[2:], ':', '')";
-      const minutes = `(${digits}[1:2]::INTEGER * 60 + coalesce(nullif(${digits}[3:4], '')::INTEGER, 0))`;
-      const utc = `CASE WHEN m.day < '0001' THEN NULL WHEN m.zone = '' THEN ${inZone(local)}
+      const utc = `CASE WHEN m.day = '' THEN NULL WHEN m.zone = '' THEN ${inZone(local)}
           WHEN m.zone IN ('Z', 'z') THEN ${local}
-          WHEN m.zone[1] = '-' THEN ${local} + to_minutes(${minutes})
-          ELSE ${local} - to_minutes(${minutes}) END`;
+          ELSE ${utcOf(local, 'm.zone')} END`;
       // A list of one gives the match a name, so that it is looked for once.
       const match = `regexp_extract(${text}, ${literal(`^(?:${isoPattern})$`)}, ['day', 'clock', 'zone'])`;
       const usual = literal(`${isoUsual}${zone === 'UTC' ? 'Z?' : 'Z'}`);
@@ -32,41 +27,143 @@ export function timestampSql(format: TimestampFormat, text: string, zone: string
           WHEN ${text}[5] = '-' THEN list_transform([${match}], lambda m : ${utc})[1] END`;
     }
     case 'iso8601_date':
-      return when(isoDate, inZone(`TRY_CAST(${text} AS DATE)::TIMESTAMP`));
+      return when(isoDate, firstMoment(`TRY_CAST(${text} AS DATE)::TIMESTAMP`, zone, inZone));
     case 'epoch_s':
       // Decimals of this width cost twenty times what whole numbers do.
       return `coalesce(${when('-?\\d{1,11}', `make_timestamp(${text}::BIGINT * 1000000)`)},
-          ${when('-?\\d{1,11}\\.\\d{1,6}', `make_timestamp((${text}::DECIMAL(38, 6) * 1000000)::BIGINT)`)})`;
+          ${when('-?\\d{1,11}\\.\\d{1,9}', `make_timestamp(floor(${text}::DECIMAL(38, 9) * 1000000)::BIGINT)`)})`;
     case 'epoch_ms':
       return when('-?\\d{12,14}', `make_timestamp(${text}::BIGINT * 1000)`);
     case 'epoch_us':
       return when('-?\\d{15,17}', `make_timestamp(${text}::BIGINT)`);
-    case 'epoch_ns':
-      // What is below a microsecond is cut off, towards the past.
+    case 'epoch_ns': {
+      // What is below a microsecond is cut off, towards the past. As digits: 19 of them may be more than a BIGINT holds.
+      const isCut = `(starts_with(${text}, '-') AND NOT ends_with(${text}, '000'))`;
+      return when('-?\\d{18,19}', `make_timestamp(left(${text}, -3)::BIGINT - ${isCut}::BIGINT)`);
+    }
+    case 'twitter': {
+      const local = (format: string, of: string) =>
+        `try_strptime(${of}, ${literal(`%a %b %d %H:%M:%S${format} %Y`)})`;
+      const others = utcOf(local('', `left(${text}, 19) || right(${text}, 5)`), `${text}[21:25]`);
       return when(
-        '-?\\d{18}|-?[1-8]\\d{18}',
-        `make_timestamp(floor(${text}::BIGINT::DECIMAL(38, 3) / 1000)::BIGINT)`,
+        `(?:${days.join('|')}) (?:${months}) ${twoDigits.d} ${clock} ${offset} ${year}`,
+        `CASE WHEN ${text}[21:25] = '+0000' THEN ${local(' +0000', text)} ELSE ${others} END`,
       );
-    case 'twitter':
-      return when(
-        '[A-Z][a-z]{2} [A-Z][a-z]{2} \\d\\d \\d\\d:\\d\\d:\\d\\d [+-]\\d{4} \\d{4}',
-        `try_strptime(${text}, '%a %b %d %H:%M:%S %z %Y')::TIMESTAMP`,
-      );
+    }
     case 'rfc2822': {
-      const withoutDay = `regexp_replace(regexp_replace(${text}, '^[A-Z][a-z]{2}, +', ''), ' (GMT|UT|UTC)$', ' +0000')`;
+      const bare = `regexp_replace(${text}, ${literal(`(?i)^(?:${days.join('|')}), *`)}, '')`;
+      const local = `regexp_replace(regexp_replace(${bare}, ' +[^ ]+$', ''), ' +', ' ', 'g')`;
       return when(
-        '(?:[A-Z][a-z]{2}, +)?\\d{1,2} [A-Z][a-z]{2} \\d{4} \\d\\d:\\d\\d:\\d\\d (?:[+-]\\d{4}|GMT|UT|UTC)',
-        `try_strptime(${withoutDay}, '%d %b %Y %H:%M:%S %z')::TIMESTAMP`,
+        `(?i)(?:(?:${days.join('|')}), *)?${oneOrTwo.d} +(?:${months}) +${year} +${hour}:[0-5]\\d(?::[0-5]\\d)? +(?:${offset}|GMT|UTC?)`,
+        utcOf(
+          `try_strptime(${local}, ['%d %b %Y %H:%M:%S', '%d %b %Y %H:%M'])`,
+          `regexp_extract(${text}, '[+-].*$')`,
+        ),
       );
     }
   }
 }
 
+/** A local time with an offset (`+hh`, `+hhmm` or `+hh:mm`; none for an empty text) in UTC. strptime's %z would take 31 February. */
+const utcOf = (local: string, zone: string): string =>
+  `CASE WHEN ${zone} = '' THEN ${local} WHEN ${zone}[1] = '-' THEN ${local} + ${minutesOf(zone)} ELSE ${local} - ${minutesOf(zone)} END`;
+
+const minutesOf = (zone: string): string => {
+  const digits = `replace(${zone}, ':', '')`;
+  return `to_minutes(${digits}[2:3]::INTEGER * 60 + coalesce(nullif(${digits}[4:5], '')::INTEGER, 0))`;
+};
+
+/**
+ * That a weekday is not the one of the date that stands beside it; nothing for formats without weekdays. `value` is what was
+ * read from the text.
+ */
+export function weekdayFault(formats: readonly TimestampFormat[], text: string, value: string): string[] {
+  const marks = { twitter: ' ', rfc2822: ',' };
+  const found = formats.flatMap((f) => (f === 'twitter' || f === 'rfc2822' ? [f] : []));
+  if (found.length === 0) return [];
+  const offsets = found.map((f) => {
+    const written = f === 'twitter' ? `${text}[21:25]` : `right(${text}, 5)`;
+    return `WHEN ${text}[4] = '${marks[f]}' AND regexp_full_match(${written}, '[+-]\\d{4}') AND ${written} <> '+0000'
+        THEN CASE WHEN ${written}[1] = '-' THEN ${value} - ${minutesOf(written)} ELSE ${value} + ${minutesOf(written)} END`;
+  });
+  const weekday = `${list(days.map((day) => literal(day.toLowerCase())))}[dayofweek(CASE ${offsets.join(' ')} ELSE ${value} END) + 1]`;
+  const begins = `lower(left(${text}, 3))`;
+  return [
+    `CASE WHEN ${value} IS NOT NULL AND ${text}[4] IN (${found.map((f) => literal(marks[f])).join(', ')}) AND ${begins} IN (${days.map((day) => literal(day.toLowerCase())).join(', ')})
+      THEN ${weekday} <> ${begins} ELSE false END`,
+  ];
+}
+
+/** The first moment of a day: where its midnight comes twice, the earlier of the two. */
+function firstMoment(midnight: string, zone: string, inZone: (local: string) => string): string {
+  if (zone === 'UTC') return midnight;
+  const wall = (utc: string) => `timezone(${literal(zone)}, timezone('UTC', ${utc}))`;
+  const before = `t.local - (${wall('t.later - INTERVAL 1 DAY')} - (t.later - INTERVAL 1 DAY))`;
+  // A list of one gives values a name, so that they are computed once.
+  const both = `list_transform([${midnight}], lambda d : {'local': d, 'later': ${inZone('d')}})`;
+  return `list_transform(${both}, lambda t : CASE WHEN ${wall(before)} = t.local THEN least(${before}, t.later) ELSE t.later END)[1]`;
+}
+
+/** A pattern of the contract's own. */
+function patternSql(pattern: string, text: string, inZone: (local: string) => string): string {
+  const written = (zone: string) =>
+    patternParts(pattern)
+      .map((part) => {
+        if ('plain' in part) return quoted(part.plain);
+        return part.conversion === '%z' ? zone : (conversions[part.conversion] ?? '');
+      })
+      .join('');
+  const parsed = (of: string) =>
+    `try_strptime(${of}, ${literal(pattern.replaceAll('%-', '%').replace('%z', 'Z'))})`;
+  if (!pattern.includes('%z')) return whenWritten(text, written(''), inZone(parsed(text)));
+  const numeric = '[+-](?:0\\d|1[0-4])(?::?[0-5]\\d)?';
+  const [before = '', after = ''] = written('%z').split('%z');
+  const inUtc = `regexp_replace(${text}, ${literal(`^(${before})${numeric}(${after})$`)}, '\\1Z\\2')`;
+  const zone = `regexp_extract(${text}, ${literal(`^${before}(${numeric})${after}$`)}, 1)`;
+  return `coalesce(${whenWritten(text, written('Z'), parsed(text))}, ${whenWritten(text, written(numeric), utcOf(parsed(inUtc), zone))})`;
+}
+
+/** Plain characters in a regular expression. */
+const quoted = (plain: string): string =>
+  [...plain].map((c) => (/[A-Za-z0-9]/.test(c) ? c : `\\x{${c.codePointAt(0)?.toString(16)}}`)).join('');
+
+const days = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
+const months = 'Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec';
+const fullMonths = 'January|February|March|April|May|June|July|August|September|October|November|December';
+const year = '(?:[1-9]\\d{3}|0[1-9]\\d\\d|00[1-9]\\d|000[1-9])';
+const hour = '(?:[01]\\d|2[0-3])';
+const clock = `${hour}:[0-5]\\d:[0-5]\\d`;
+/** From -1459 to +1459. */
+const offset = '[+-](?:0\\d|1[0-4])[0-5]\\d';
+const twoDigits = {
+  m: '(?:0[1-9]|1[0-2])',
+  d: '(?:0[1-9]|[12]\\d|3[01])',
+  H: hour,
+  I: '(?:0[1-9]|1[0-2])',
+};
+const oneOrTwo = {
+  m: '(?:0?[1-9]|1[0-2])',
+  d: '(?:0?[1-9]|[12]\\d|3[01])',
+  H: '(?:[01]?\\d|2[0-3])',
+  I: '(?:0?[1-9]|1[0-2])',
+};
+const conversions: Readonly<Record<string, string>> = {
+  '%Y': year,
+  '%y': '\\d\\d',
+  ...Object.fromEntries(Object.entries(twoDigits).map(([letter, digits]) => [`%${letter}`, digits])),
+  ...Object.fromEntries(Object.entries(oneOrTwo).map(([letter, digits]) => [`%-${letter}`, digits])),
+  '%M': '[0-5]\\d',
+  '%S': '[0-5]\\d',
+  '%f': '\\d{1,6}',
+  '%b': `(?i:${months})`,
+  '%B': `(?i:${fullMonths})`,
+  '%p': '(?i:AM|PM)',
+};
+
 /** A day of the years 1 to 9999. */
-export const isoDate = '(?:[1-9]\\d{3}|0[1-9]\\d\\d|00[1-9]\\d|000[1-9])-\\d\\d-\\d\\d';
+export const isoDate = `${year}-\\d\\d-\\d\\d`;
 
 /** How most feeds write it, up to the zone: DuckDB's casts read it as the pattern below would, and faster. */
-const isoUsual = `${isoDate}T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,18})?`;
+const isoUsual = `${isoDate}T${clock}(?:\\.\\d+)?`;
 
-const isoPattern =
-  '(\\d{4}-\\d\\d-\\d\\d)[Tt ]((?:[01]\\d|2[0-3]):[0-5]\\d(?::[0-5]\\d(?:\\.\\d{1,6})?)?)\\d*([Zz]|[+-](?:0\\d|1[0-4]):?(?:[0-5]\\d)|[+-](?:0\\d|1[0-4]))?';
+const isoPattern = `(${isoDate})[Tt ](${hour}:[0-5]\\d(?::[0-5]\\d(?:\\.\\d+)?)?)([Zz]|[+-](?:0\\d|1[0-4])(?::?[0-5]\\d)?)?`;

@@ -79,7 +79,7 @@ export function checkExpression(expression: Expression, columns: ReadonlyMap<str
   };
   const typed = check(expression);
   if (sizeOf(typed) > maxSize)
-    throw new ExpressionError(0, 'what is calculated with fractions is nested too deeply');
+    throw new ExpressionError(0, 'divisions, fractions, upper and substring are nested too deeply');
   return typed;
 }
 
@@ -103,7 +103,7 @@ function sizeOf(e: Typed): number {
       if (e.operator === '/' || e.operator === '%') return sizeOf(e.left) + 2 * sizeOf(e.right);
       return sum([e.left, e.right], e.type === 'boolean' ? observed : sizeOf);
     case 'call':
-      return (e.name === 'substring' ? 2 : 1) * sum(e.args, observed);
+      return (e.name === 'upper' || e.name === 'substring' ? 2 : 1) * sum(e.args, observed);
     default:
       return 1;
   }
