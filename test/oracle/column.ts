@@ -51,24 +51,15 @@ export function judge(column: Column, cell: Cell): { reason: Reason | null; isNu
   };
 }
 
-// "A leaf is taken as text and converted by these rules, never by an engine's own cast"
+// "A leaf is taken as text and converted by these rules, never by an engine's own cast. A JSON text is itself, a JSON number is the
+// text that stands in the file, `true` and `false` are these words, and null and a missing field are no value. An object or an array where
+// a scalar is read is refused."
 function readLeaf(column: Column, leaf: Json | undefined): Cell {
   if (leaf === undefined || leaf.kind === 'null') return value(null);
-  // "a subtree as JSON text"
   if (column.type === 'json') return value(writeJson(leaf));
   if (leaf.kind === 'object' || leaf.kind === 'array') return refused('bad_type');
-  // "a JSON number with a fraction and more than 15 digits (no parser has kept it exact: write it as a text)"
-  if (column.type.startsWith('decimal') && leaf.kind === 'number' && isInexact(leaf.text))
-    return refused('bad_type');
-  return readText(column, textOf(leaf), leaf.kind === 'number');
+  return readText(column, textOf(leaf));
 }
-
-const isInexact = (number: string): boolean =>
-  /[.eE]/.test(number) &&
-  number
-    .replace(/[eE].*/, '')
-    .replace(/^-?[0.]*/, '')
-    .replace('.', '').length > 15;
 
 const textOf = (leaf: Json): string => {
   switch (leaf.kind) {
@@ -84,24 +75,26 @@ const textOf = (leaf: Json): string => {
 };
 
 // "Texts are cleaned in the order `trim`, `normalize`, `nullValues`, `extract`, `case`, `map`, then converted."
-function readText(column: Column, raw: string, isNumber: boolean): Cell {
-  let text = column.trim ? trim(raw) : raw;
-  if (column.normalize) text = text.normalize('NFC');
-  // "texts that mean nothing, compared after trimming"
-  if (column.nullValues.includes(trim(text))) return value(null);
-  // "the one group of a regular expression is the value; a text without a match is refused"
+function readText(column: Column, raw: string): Cell {
+  // "`normalize` also applies to the texts of `nullValues`, to the synonyms and to the standard values that a text is compared with."
+  const normal = (t: string) => (column.normalize ? t.normalize('NFC') : t);
+  let text = normal(column.trim ? trim(raw) : raw);
+  // "`nullValues` are compared without white space around either text."
+  if (column.nullValues.some((name) => trim(normal(name)) === trim(text))) return value(null);
   if (column.extract !== undefined) {
+    // "a text without a match is refused"
     const match = asRe2(column.extract).exec(text);
     if (!match) return refused('bad_type');
-    if (match[1] === undefined) return value(null);
+    // "A group that took no part in the match, or matched nothing, gives no value."
+    if (match[1] === undefined || match[1] === '') return value(null);
     text = match[1];
   }
   if (column.case) text = column.case === 'lower' ? lower(text) : upper(text);
   if (column.map) {
-    // "standard values with their synonyms, compared without case"
+    // "`map` compares the text and the names in lower case. A text equal to a standard value is that value, too."
     const wanted = lower(text);
     const found = Object.entries(column.map).find(([standard, synonyms]) =>
-      [standard, ...synonyms].some((name) => lower(name) === wanted),
+      [standard, ...synonyms].some((name) => lower(normal(name)) === wanted),
     );
     // "`mapDefault`: a value that is no synonym: `keep` (the default), `null` or `reject`"
     if (found) [text] = found;
@@ -109,9 +102,7 @@ function readText(column: Column, raw: string, isNumber: boolean): Cell {
     else if (column.mapDefault === 'reject') return refused('unmapped');
   }
   const converted = convert(column.type, text, column);
-  if (converted === undefined) return refused('bad_type');
-  // "the JSON number `-0` is 0"
-  return value(isNumber && Object.is(converted, -0) ? 0 : converted);
+  return converted === undefined ? refused('bad_type') : value(converted);
 }
 
 /** "A regular expression (RE2)": its dot is every character but a line feed. */
@@ -152,7 +143,9 @@ function convert(type: string, text: string, column: Column): Value | undefined 
   }
 }
 
-// "`entities.hashtags[*].text` takes every element"
+// "The elements of an `array<…>` are converted one by one by the rules of their type. `b[*].x` has an element for each element of `b`:
+// null where that is null, is not an object, or lacks `x`. One element that cannot be converted refuses the value; where the path leads to
+// something else than an array, too."
 function readArray(column: Column, document: Json, steps: readonly PathStep[]): Cell {
   const each = steps.findIndex((step) => step.kind === 'each');
   const list = at(document, steps.slice(0, each));
@@ -164,7 +157,7 @@ function readArray(column: Column, document: Json, steps: readonly PathStep[]): 
   return fault ?? value(cells.map((cell) => cell.value));
 }
 
-// "`{ min, max }` for numbers"
+// "`range` compares exact values."
 function inRange(column: Column, cell: Cell): Cell {
   const { range } = column;
   if (!range || cell.value === null) return cell;
@@ -174,18 +167,41 @@ function inRange(column: Column, cell: Cell): Cell {
   return isOutside ? refused('out_of_range') : cell;
 }
 
-/** Exactly: a double is a fraction with a power of two below it. */
-function compareNumber(a: Value, b: number): number {
-  if (typeof a === 'number') return a - b;
-  const [unscaled, scale] = a instanceof Decimal ? [a.unscaled, a.scale] : [a, 0];
-  if (typeof unscaled !== 'bigint') throw new TypeError(`${String(a)} is no number`);
-  // What stands in the contract is a decimal text.
-  const [digits = '0', exponent = '0'] = String(b).toLowerCase().split('e');
+/** Both as fractions of whole numbers. What stands in the contract is a decimal text. */
+function compareNumber(a: Value, b: number | string): number {
+  const [left, right] = [fractionOf(a), decimalFraction(String(b))];
+  const difference = left.over * right.under - right.over * left.under;
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+}
+
+interface Fraction {
+  readonly over: bigint;
+  readonly under: bigint;
+}
+
+function fractionOf(a: Value): Fraction {
+  if (a instanceof Decimal) return { over: a.unscaled, under: 10n ** BigInt(a.scale) };
+  if (typeof a === 'bigint') return { over: a, under: 1n };
+  if (typeof a === 'number') return exactly(a);
+  throw new TypeError(`${String(a)} is no number`);
+}
+
+/** A double is a whole number of times a power of two. */
+export function exactly(double: number): Fraction {
+  let [size, under] = [double, 1n];
+  while (!Number.isInteger(size)) {
+    size *= 2;
+    under *= 2n;
+  }
+  return { over: BigInt(size), under };
+}
+
+function decimalFraction(text: string): Fraction {
+  const [digits = '0', exponent = '0'] = text.toLowerCase().split('e');
   const [whole = '0', fraction = ''] = digits.split('.');
   const places = fraction.length - Number(exponent);
   const size = BigInt(whole + fraction);
-  const left = unscaled * 10n ** BigInt(Math.max(0, places));
-  const right = size * 10n ** BigInt(Math.max(0, -places));
-  const difference = left * 1n - right * 10n ** BigInt(scale) * 1n;
-  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+  return places < 0
+    ? { over: size * 10n ** BigInt(-places), under: 1n }
+    : { over: size, under: 10n ** BigInt(places) };
 }

@@ -6,19 +6,8 @@ import { type ColumnCase, columnCases } from './columnCases.ts';
 import { Dice } from './dice.ts';
 import type { Difference } from './difference.ts';
 import { runExactly } from './engine.ts';
-import { readJson, writeJson } from './json.ts';
-import { shown, type Value } from './value.ts';
-
-/** Two values of one column; JSON is compared as JSON. */
-export const isSame = (type: string, a: Value, b: Value): boolean =>
-  type === 'json' && typeof a === 'string' && typeof b === 'string'
-    ? written(a) === written(b)
-    : shown(a) === shown(b);
-
-const written = (text: string): string => {
-  const json = readJson(text);
-  return json === undefined ? `no JSON: ${text}` : writeJson(json);
-};
+import { readJson } from './json.ts';
+import { shown } from './value.ts';
 
 /** Runs about so many cells, and gives those that differ, in all. */
 export async function compareColumns(
@@ -64,7 +53,7 @@ export async function compareColumns(
       const cell = readColumn(column, document);
       if (judge(column, cell).isNulled) nulled.set(column.name, (nulled.get(column.name) ?? 0) + 1);
       const place = Number(column.name.slice(1));
-      if (row === undefined || !isSame(column.type, cell.value, row[column.name] ?? null))
+      if (row === undefined || shown(cell.value) !== shown(row[column.name] ?? null))
         differences.push({
           about: cases[place]?.column,
           given: given[id]?.[place] ?? '',

@@ -297,17 +297,14 @@ async function compareAtOnce(
     return derived.flatMap((d, i) => {
       const tree = trees[i];
       if (!tree) return [];
-      const expected = withoutSign(inColumn(evaluate(tree, values, types), d.type));
-      const found = row === undefined ? 'no row' : withoutSign(row[`e${i}`] ?? null);
+      const expected = shown(inColumn(evaluate(tree, values, types), d.type));
+      const found = row === undefined ? 'no row' : shown(row[`e${i}`] ?? null);
       if (expected === found) return [];
       const difference = { about: d, given: line, interpreter: expected, engine: found };
       return [{ ...difference, hasOverflow: overflows(tree, values, types) }];
     });
   });
 }
-
-/** A zero without its sign, of which the docs say nothing. */
-const withoutSign = (value: Value): string => shown(value === 0 ? 0 : value);
 
 export async function compareGenerated(
   seed: number,

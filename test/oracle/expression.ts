@@ -9,8 +9,8 @@ export type Node =
   | { readonly kind: 'column'; readonly name: string }
   | { readonly kind: 'apply'; readonly name: string; readonly args: readonly Node[] };
 
-// "Expressions know `or and not`, `= != < <= > >=`, `+ - * / %`, `in (…)`, `is null`, texts in single quotes, numbers, `true false
-// null`, and the functions". The later in this list binds tighter; `not` stands between `and` and the comparisons.
+// "Expressions know `or and not`, `= != < <= > >=`, `+ - * / %`, `in (…)`, `is null`": the later in this list binds tighter, `not`
+// stands between `and` and the comparisons.
 const levels = [['or'], ['and'], ['=', '!=', '<', '<=', '>', '>='], ['+', '-'], ['*', '/', '%']];
 
 export function parse(text: string): Node {
@@ -103,11 +103,14 @@ export function overflows(
   return isArithmetic && node.args.every(hasValue) && !hasValue(node);
 }
 
-// "what overflows or divides by zero has no value"
+// "A derived value that does not fit its column's type is null."
 export function inColumn(value: Value, hiveType: string): Value {
   if (typeof value === 'bigint' && (hiveType === 'int' || hiveType === 'bigint'))
     return BigInt.asIntN(hiveType === 'int' ? 32 : 64, value) === value ? value : null;
-  return hiveType === 'double' ? real(value) : value;
+  if (hiveType !== 'double') return value;
+  // "a zero in a derived `double` has no sign"
+  const number = real(value);
+  return number === null ? null : number + 0;
 }
 
 interface Scope {
@@ -115,8 +118,9 @@ interface Scope {
   readonly types: ReadonlyMap<string, string>;
 }
 
-/** The room of a whole number on the way: 128 bits with a sign. */
-const whole = (value: bigint): Value => (BigInt.asIntN(128, value) === value ? value : null);
+// "A whole number is exact and has up to 38 digits." "Each part of an expression that overflows (more than 38 digits, beyond the largest
+// double) has no value"
+const whole = (value: bigint): Value => (value < 10n ** 38n && value > -(10n ** 38n) ? value : null);
 const finite = (value: number): Value => (Number.isFinite(value) ? value : null);
 
 /** A number as a double. */
@@ -157,9 +161,11 @@ function valueIn(node: Node, scope: Scope): Value {
     const arg = args[i];
     return arg ? valueIn(arg, scope) : null;
   };
+  // "Where both meet, the whole number becomes its nearest double."
   const asCommon = (value: Value): Value =>
     isFractional(node, scope) && typeof value === 'bigint' ? real(value) : value;
   switch (name) {
+    // "false if one is false, else no value if one has none"; "true if one is true, else no value if one has none"
     case 'and':
     case 'or': {
       const stop = name === 'or';
@@ -173,12 +179,15 @@ function valueIn(node: Node, scope: Scope): Value {
     }
     case 'is null':
       return at(0) === null;
+    // "`x = a or x = b`"
     case 'in': {
       const asks = args.slice(1).map((item) => compared('=', args[0] ?? item, item, scope));
       return asks.includes(true) ? true : asks.includes(null) ? null : false;
     }
+    // "`a` if `c` is true, else `b`: also where `c` has no value"
     case 'if':
       return asCommon(at(0) === true ? at(1) : at(2));
+    // "the first that has a value"
     case 'coalesce':
       return asCommon(args.map((_, i) => at(i)).find((value) => value !== null) ?? null);
     case '=':
@@ -189,7 +198,7 @@ function valueIn(node: Node, scope: Scope): Value {
     case '>=':
       return args[0] && args[1] ? compared(name, args[0], args[1], scope) : null;
     default: {
-      // "A missing value makes a result missing"
+      // "no value if any operand has none"
       const values = args.map((_, i) => at(i));
       if (values.includes(null)) return null;
       return computed(
@@ -221,7 +230,7 @@ function compared(name: string, left: Node, right: Node, scope: Scope): boolean 
   }
 }
 
-/** Below zero, zero or above. A whole number beside one with a fraction is compared as a double. */
+// "comparisons of texts: by code points; of booleans, false before true"
 export function compareValues(a: Value, b: Value, asDoubles = false): number {
   if (typeof a === 'string' && typeof b === 'string') return compareTexts(a, b);
   const plain = (v: Value): number | bigint => {
@@ -240,6 +249,7 @@ export function compareValues(a: Value, b: Value, asDoubles = false): number {
 function computed(name: string, values: readonly Value[], isReal: boolean): Value {
   const [a = null, b = null, c = null] = values;
   if (['+', '-', '*', '%'].includes(name) && !isReal && typeof a === 'bigint' && typeof b === 'bigint') {
+    // "the remainder with the sign of `a`; no value where `b` is 0"
     if (name === '%') return b === 0n ? null : a % b;
     return whole(name === '+' ? a + b : name === '-' ? a - b : a * b);
   }
@@ -255,7 +265,7 @@ function computed(name: string, values: readonly Value[], isReal: boolean): Valu
       return finite(x - y);
     case '*':
       return finite(x * y);
-    // "`/` gives a number with a fraction"; "divides by zero has no value"
+    // "of two doubles; no value where `b` is 0"
     case '/':
       return y === 0 ? null : finite(x / y);
     case '%':
@@ -264,6 +274,7 @@ function computed(name: string, values: readonly Value[], isReal: boolean): Valu
       return typeof a === 'bigint' ? whole(-a) : -x;
     case 'abs':
       return typeof a === 'bigint' ? whole(a < 0n ? -a : a) : Math.abs(x);
+    // "a whole number, towards minus infinity"
     case 'floor':
       return typeof a === 'bigint' ? a : whole(BigInt(Math.floor(x)));
     case 'lower':
@@ -272,6 +283,7 @@ function computed(name: string, values: readonly Value[], isReal: boolean): Valu
       return upper(text);
     case 'trim':
       return trim(text);
+    // "the number of Unicode characters (code points)"
     case 'length':
       return BigInt([...text].length);
     case 'concat':
@@ -280,7 +292,7 @@ function computed(name: string, values: readonly Value[], isReal: boolean): Valu
       return text.startsWith(String(b));
     case 'contains':
       return text.includes(String(b));
-    // "`substring(text, from, count)` counts from 1."
+    // "counts characters from 1; a `from` below 1 is 1, a `count` below 0 is 0; what lies behind the end is left out"
     case 'substring': {
       if (typeof b !== 'bigint' || typeof c !== 'bigint') return null;
       const from = b < 1n ? 1n : b;

@@ -70,12 +70,12 @@ class Reader {
   // "A lone surrogate (`"\ud800"`) is no text and so no JSON."
   #string(): string {
     this.#match(/[ \t\r\n]*/y);
-    const quoted = this.#match(
+    const found = this.#match(
       // biome-ignore lint/suspicious/noControlCharactersInRegex: RFC 8259, 7: control characters are escaped
       /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y,
     );
-    if (quoted === null) throw new NoJson();
-    const value: unknown = JSON.parse(quoted);
+    if (found === null) throw new NoJson();
+    const value: unknown = JSON.parse(found);
     if (typeof value !== 'string' || !value.isWellFormed()) throw new NoJson();
     return value;
   }
@@ -99,7 +99,8 @@ class Reader {
 export const field = (json: Json | undefined, key: string): Json | undefined =>
   json?.kind === 'object' ? json.fields.find(([name]) => name === key)?.[1] : undefined;
 
-/** JSON as text without white space, with numbers as they were written. */
+// "A `json` column holds the JSON text of its value without white space between its parts. Numbers stand as in the file, fields in their
+// order, equal keys included."
 export function writeJson(json: Json): string {
   switch (json.kind) {
     case 'null':
@@ -109,10 +110,16 @@ export function writeJson(json: Json): string {
     case 'number':
       return json.text;
     case 'string':
-      return JSON.stringify(json.value);
+      return quoted(json.value);
     case 'array':
       return `[${json.items.map(writeJson).join(',')}]`;
     case 'object':
-      return `{${json.fields.map(([key, value]) => `${JSON.stringify(key)}:${writeJson(value)}`).join(',')}}`;
+      return `{${json.fields.map(([key, value]) => `${quoted(key)}:${writeJson(value)}`).join(',')}}`;
   }
 }
+
+// "A text escapes only `"`, `\\`, and the control characters below U+0020, as `\b`, `\f`, `\n`, `\r`, `\t` or `\u001F`."
+const quoted = (text: string): string =>
+  JSON.stringify(text).replaceAll(/\\(?:u([0-9a-f]{4})|.)/g, (written, code: string | undefined) =>
+    code === undefined ? written : `\\u${code.toUpperCase()}`,
+  );

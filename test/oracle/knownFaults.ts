@@ -6,6 +6,14 @@ const isNumberText = (given: string): boolean => /^-?\d/.test(given);
 
 export const knownInColumns: readonly KnownFault[] = [
   {
+    fault: 'issue 19, 4',
+    covers: ({ about, given }) => typeOf(about).startsWith('decimal') && /\."$/.test(given),
+  },
+  {
+    fault: 'issue 19, 10',
+    covers: ({ about, engine }) => JSON.stringify(about).includes('extract') && engine === '""',
+  },
+  {
     fault: 'issue 19, 1',
     covers: ({ given, about }) => typeOf(about) === 'timestamp' && /\d{18}/.test(given),
   },
@@ -37,6 +45,7 @@ export const knownInColumns: readonly KnownFault[] = [
     covers: ({ given, about }) =>
       typeOf(about).endsWith('double') || typeOf(about) === 'array<double>' || given === '-0',
   },
+  { fault: 'issue 19, 9', covers: ({ about }) => JSON.stringify(about).includes('"pattern"') },
   { fault: 'issue 19, 10', covers: ({ about }) => JSON.stringify(about).includes('(a|b)?x') },
   {
     fault: 'issue 19, 11',
@@ -45,6 +54,7 @@ export const knownInColumns: readonly KnownFault[] = [
 ];
 
 export const knownInExpressions: readonly KnownFault[] = [
+  { fault: 'finding 6', covers: ({ engine }) => engine === '-0.0' },
   { fault: 'issue 19, 5', covers: ({ hasOverflow }) => hasOverflow === true },
   {
     fault: 'finding 2',
@@ -54,4 +64,13 @@ export const knownInExpressions: readonly KnownFault[] = [
     },
   },
   { fault: 'issue 19, 5', covers: ({ engine }) => /^Error: (Conversion|Out of Range) Error/.test(engine) },
+];
+
+export const knownInFiles: readonly KnownFault[] = [
+  {
+    fault: 'issue 19, 8',
+    covers: ({ about, engine, given }) =>
+      JSON.stringify(about).includes('"csv"') && engine.includes('invalid_csv') && /\\"[^\\]/.test(given),
+  },
+  { fault: 'issue 19, 11', covers: ({ interpreter }) => /_rescued="[^=]*1\.50/.test(interpreter) },
 ];

@@ -1,28 +1,29 @@
 /** How numbers are written, and what they are. */
 import { Decimal } from './value.ts';
 
-// "`int`, `bigint`: digits with a sign; exact beyond 2^53. Refused: `1.5`, `1e3`, what does not fit in 32 or 64 bits"
+// "`int`: `-?[0-9]+`. Refused: less than -2147483648 or more than 2147483647"
+// "`bigint`: the same. Refused: less than -9223372036854775808 or more than 9223372036854775807"
 export function readWhole(text: string, bits: 32 | 64): bigint | undefined {
-  if (!/^-?\d+$/.test(text)) return undefined;
+  if (!/^-?[0-9]+$/.test(text)) return undefined;
   const value = BigInt(text);
   return BigInt.asIntN(bits, value) === value ? value : undefined;
 }
 
-// "`double`: a decimal number, with an exponent if need be. Refused: `1e400`, `NaN`, `Infinity`"
+// "`double`: `-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?`. Refused: `NaN`, `Infinity`, and what rounds to more than the largest double"
 export function readDouble(text: string): number | undefined {
-  if (!/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text)) return undefined;
+  if (!/^-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$/.test(text)) return undefined;
   const value = Number(text);
-  return Number.isFinite(value) ? value : undefined;
+  // "`-0`, `-0.0`, `-1e-400` in `double`: 0: a zero has no sign"
+  return Number.isFinite(value) ? value + 0 : undefined;
 }
 
-// "`decimal(p,s)`: digits with a point. Refused: more digits behind the point than `s`"
+// "`decimal(p,s)`: `-?[0-9]+([.][0-9]+)?`. Refused: more than `s` digits behind the point (zeros at the end do not count), more than
+// `p - s` before it (leading zeros do not count)"
 export function readDecimal(text: string, precision: number, scale: number): Decimal | undefined {
-  const [whole, digits, , fraction = ''] = /^-?(\d+)(\.(\d*))?$/.exec(text) ?? [];
-  if (whole === undefined || digits === undefined) return undefined;
-  // Zeros at the end are no digits beyond the scale.
-  const kept = fraction.replace(/0+$/, '');
-  if (kept.length > scale) return undefined;
-  const size = BigInt(digits + kept.padEnd(scale, '0'));
-  if (size >= 10n ** BigInt(precision)) return undefined;
+  const [whole, digits = '', , fraction = ''] = /^-?([0-9]+)([.]([0-9]+))?$/.exec(text) ?? [];
+  if (whole === undefined) return undefined;
+  const [before, behind] = [digits.replace(/^0+/, ''), fraction.replace(/0+$/, '')];
+  if (behind.length > scale || before.length > precision - scale) return undefined;
+  const size = BigInt(before + behind.padEnd(scale, '0'));
   return new Decimal(text.startsWith('-') ? -size : size, scale);
 }

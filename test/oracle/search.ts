@@ -2,8 +2,9 @@
 import type { RunEngine } from '../support/embedded.ts';
 import { compareColumns } from './compareColumns.ts';
 import { compareGenerated } from './compareExpressions.ts';
+import { compareFiles } from './compareFiles.ts';
 import { type Difference, unknown } from './difference.ts';
-import { knownInColumns, knownInExpressions } from './knownFaults.ts';
+import { knownInColumns, knownInExpressions, knownInFiles } from './knownFaults.ts';
 
 export interface Found {
   readonly cases: number;
@@ -21,6 +22,10 @@ const runs = [
   async (seed: number, engine?: RunEngine) => {
     const { cases, differences } = await compareGenerated(seed, { expressions: 120, rows: 40 }, engine);
     return { cases, differences: unknown(differences, knownInExpressions) };
+  },
+  async (seed: number, engine?: RunEngine) => {
+    const { cases, differences } = await compareFiles(seed, 100, engine);
+    return { cases, differences: unknown(differences, knownInFiles) };
   },
 ] as const;
 

@@ -1,9 +1,10 @@
 /** How texts are cleaned, character by character. */
 
-// "white space off": that of JSON.
+// "White space is the space, tab, CR and LF; `trim` leaves other characters of Unicode where they are."
 export const trim = (text: string): string => text.replace(/^[ \t\r\n]+/, '').replace(/[ \t\r\n]+$/, '');
 
-/** Whether a character has one in the other case, by Unicode's simple mapping: one character to one. */
+// "`case` and `map` change one character at a time, by Unicode's simple mappings: `Σ` becomes `σ` everywhere, `İ` becomes `i`, and `ß` stays
+// in upper case."
 const one = (character: string, changed: string): string => ([...changed].length === 1 ? changed : character);
 
 export const lower = (text: string): string =>

@@ -60,9 +60,9 @@ function clock(h: number, m: number, s: number, fraction = ''): bigint | undefin
   );
 }
 
-/** `+02:00`, `-0530`, `+02`: what is added to UTC, in microseconds. */
+// "An offset is `+` or `-` and `hh:mm`, `hhmm` or `hh`, from -14:59 to +14:59."
 function offset(text: string): bigint | undefined {
-  const [whole, sign, h, m = '00'] = /^([+-])(\d\d):?(\d\d)?$/.exec(text) ?? [];
+  const [whole, sign, h, m = '00'] = /^([+-])(\d\d)(?::?(\d\d))?$/.exec(text) ?? [];
   if (whole === undefined || Number(h) > 14 || Number(m) > 59) return undefined;
   const size = BigInt(Number(h)) * hour + BigInt(Number(m)) * minute;
   return sign === '-' ? -size : size;
@@ -101,77 +101,91 @@ function zoneOffset(zone: string, utc: bigint): bigint {
   return result;
 }
 
-// "A time without an offset is read in `zone`: in the gap of a change to summer time with the offset before it, in the fold of
-// the change back as the later of the two."
-export function inZone(local: bigint, zone: string): bigint {
+// "A time without an offset is read in `zone`. In the gap of a change to summer time it is read with the offset before it. In the
+// fold of the change back it is the later of the two; for `iso8601_date` the earlier."
+export function inZone(local: bigint, zone: string, inFold: 'earlier' | 'later' = 'later'): bigint {
   if (zone === 'UTC') return local;
   const around = [-26n, -13n, -3n, 3n, 13n, 26n].map((h) => zoneOffset(zone, local + h * hour));
-  const fitting = around.map((o) => local - o).filter((utc) => local - zoneOffset(zone, utc) === utc);
-  const [latest = local - (around[0] ?? 0n)] = fitting.sort((a, b) => (a > b ? -1 : 1));
-  return latest;
+  const fitting = around
+    .map((o) => local - o)
+    .filter((utc) => local - zoneOffset(zone, utc) === utc)
+    .sort((x, y) => (x < y ? -1 : 1));
+  return fitting.at(inFold === 'later' ? -1 : 0) ?? local - (around[0] ?? 0n);
 }
 
 /** The moment that a text names in one format; undefined where it is not written so. */
 export function readMoment(text: string, format: TimestampFormat, zone: string): Moment | undefined {
   if (typeof format === 'object') return readPattern(text, format.pattern, zone);
   switch (format) {
-    // "`2025-10-06T05:40:00.5Z`, `2025-10-06 05:40`, `2025-10-06T05:40:00+02:00`"
+    // "`YYYY-MM-DD`, then `T`, `t` or a space, then `hh:mm`, `hh:mm:ss` or `hh:mm:ss.f` with one or more digits `f`, then nothing,
+    // `Z`, `z`, or an offset"
     case 'iso8601': {
       const [whole, date, h, m, s = '0', fraction = '', z = ''] =
         /^(\d{4}-\d\d-\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?([Zz]|[+-]\d\d(?::?\d\d)?)?$/.exec(
           text,
         ) ?? [];
       if (whole === undefined) return undefined;
-      return together(
-        readDay(date ?? ''),
-        clock(Number(h), Number(m), Number(s), fraction),
-        z.toUpperCase(),
-        zone,
-      );
+      const time = clock(Number(h), Number(m), Number(s), fraction);
+      return together(readDay(date ?? ''), time, z.toUpperCase(), zone);
     }
-    // "`2025-10-06`, which is its first moment"
-    case 'iso8601_date':
-      return together(readDay(text), 0n, '', zone);
-    // "told apart by their number of digits: to 11, 12 to 14, 15 to 17, 18 and 19; a nanosecond is cut off, not rounded"
+    // "`YYYY-MM-DD`: the first moment of that day in `zone`"
+    case 'iso8601_date': {
+      const date = readDay(text);
+      return date && moment(inZone(date.days * day, zone, 'earlier'));
+    }
+    // "`-?` and 1 to 11 digits, then nothing or a point and 1 to 9 digits"; "Digits below a microsecond are cut off, towards the past."
     case 'epoch_s': {
-      const [whole, sign, seconds, fraction = ''] = /^(-?)(\d{1,11})(?:\.(\d{1,6}))?$/.exec(text) ?? [];
+      const [whole, sign, seconds = '0', fraction = ''] = /^(-?)(\d{1,11})(?:\.(\d{1,9}))?$/.exec(text) ?? [];
       if (whole === undefined) return undefined;
-      const size = BigInt(seconds ?? 0) * second + BigInt(fraction.padEnd(6, '0'));
-      return moment(sign === '-' ? -size : size);
+      const nanos = BigInt(seconds + fraction.padEnd(9, '0'));
+      return moment(floorDiv(sign === '-' ? -nanos : nanos, 1000n));
     }
+    // "`-?` and 12 to 14 digits"
     case 'epoch_ms':
       return /^-?\d{12,14}$/.test(text) ? moment(BigInt(text) * 1000n) : undefined;
+    // "`-?` and 15 to 17 digits"
     case 'epoch_us':
       return /^-?\d{15,17}$/.test(text) ? moment(BigInt(text)) : undefined;
+    // "`-?` and 18 or 19 digits"
     case 'epoch_ns':
       return /^-?\d{18,19}$/.test(text) ? moment(floorDiv(BigInt(text), 1000n)) : undefined;
-    // "`Sun Aug 31 00:29:15 +0000 2014`"
+    // "`Sun Aug 31 00:29:15 +0000 2014`: weekday, month, two digits of a day, `hh:mm:ss`, `+hhmm` or `-hhmm`, `YYYY`, with one space
+    // between them"
     case 'twitter': {
-      const [whole, , name, date, h, m, s, z, year] =
+      const [whole, weekday, name, date, h, m, s, z = '', year] =
         /^([A-Z][a-z]{2}) ([A-Z][a-z]{2}) (\d\d) (\d\d):(\d\d):(\d\d) ([+-]\d{4}) (\d{4})$/.exec(text) ?? [];
       if (whole === undefined) return undefined;
-      const days = daysOf(Number(year), shortMonths.indexOf(name ?? '') + 1, Number(date));
-      return together(dayOf(days), clock(Number(h), Number(m), Number(s)), z ?? '', zone);
+      const on = daysOf(Number(year), shortMonths.indexOf(name ?? '') + 1, Number(date));
+      return together(onWeekday(on, weekday), clock(Number(h), Number(m), Number(s)), z, zone);
     }
-    // "`Mon, 06 Oct 2025 05:40:00 GMT`"
+    // "`Mon, 06 Oct 2025 05:40:00 GMT`: a weekday and a comma (or neither), one or two digits of a day, month, `YYYY`, `hh:mm` or
+    // `hh:mm:ss`, then `+hhmm`, `-hhmm`, `GMT`, `UT` or `UTC`; one or more spaces between them, none or more behind the comma"
     case 'rfc2822': {
-      const [whole, , date, name, year, h, m, s = '0', z] =
-        /^(?:([A-Z][a-z]{2}), +)?(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))? ([+-]\d{4}|GMT|UT|UTC)$/.exec(
+      const [whole, weekday, date, name, year, h, m, s = '0', z = ''] =
+        /^(?:([A-Za-z]{3}), *)?(\d{1,2}) +([A-Za-z]{3}) +(\d{4}) +(\d\d):(\d\d)(?::(\d\d))? +([+-]\d{4}|GMT|UT|UTC)$/.exec(
           text,
         ) ?? [];
       if (whole === undefined) return undefined;
-      const days = daysOf(Number(year), shortMonths.indexOf(name ?? '') + 1, Number(date));
-      return together(
-        dayOf(days),
-        clock(Number(h), Number(m), Number(s)),
-        /[A-Z]/.test(z ?? '') ? 'Z' : (z ?? ''),
-        zone,
-      );
+      const on = daysOf(Number(year), shortMonths.indexOf(capital(name)) + 1, Number(date));
+      const time = clock(Number(h), Number(m), Number(s));
+      return together(onWeekday(on, capital(weekday)), time, /[A-Z]/.test(z) ? 'Z' : z, zone);
     }
   }
 }
 
+const weekdays = ['Thu', 'Fri', 'Sat', 'Sun', 'Mon', 'Tue', 'Wed'];
+
+/** `aUG` -> `Aug`. */
+const capital = (word = ''): string => word.slice(0, 1).toUpperCase() + word.slice(1).toLowerCase();
+
 const dayOf = (days: bigint | undefined): Day | undefined => (days === undefined ? undefined : new Day(days));
+
+// "A weekday must be that of the date as it is written: `Mon Aug 31 … 2014` is refused."
+function onWeekday(days: bigint | undefined, weekday: string | undefined): Day | undefined {
+  if (days === undefined) return undefined;
+  const place = Number(days - floorDiv(days, 7n) * 7n);
+  return weekday === undefined || weekday === '' || weekdays[place] === weekday ? new Day(days) : undefined;
+}
 
 /** `z` is Z, an offset, or '' for a time without one. */
 function together(
@@ -188,46 +202,53 @@ function together(
   return east === undefined ? undefined : moment(local - east);
 }
 
-const specifiers: Readonly<Record<string, string>> = {
+// The table of a pattern's parts.
+const parts: Readonly<Record<string, string>> = {
   Y: '\\d{4}',
   y: '\\d\\d',
   m: '\\d\\d',
   d: '\\d\\d',
   H: '\\d\\d',
   I: '\\d\\d',
+  '-m': '\\d\\d?',
+  '-d': '\\d\\d?',
+  '-H': '\\d\\d?',
+  '-I': '\\d\\d?',
   p: '[AaPp][Mm]',
   M: '\\d\\d',
   S: '\\d\\d',
-  f: '\\d{1,6}',
+  f: '\\d{1,9}',
   b: '[A-Za-z]{3}',
   B: '[A-Za-z]+',
-  z: '[Zz]|[+-]\\d\\d(?::?\\d\\d)?',
+  z: 'Z|[+-]\\d\\d(?::?\\d\\d)?',
 };
 
-// "of `%Y` `%y` (00 to 68 are 20xx) `%m` `%d` `%H` `%I` `%p` `%M` `%S` `%f` `%b` `%B` `%z` and plain characters"
+// "A pattern is made of plain characters, which stand for themselves, and" these parts
 function readPattern(text: string, pattern: string, zone: string): Moment | undefined {
   const names: string[] = [];
-  const source = pattern.replaceAll(/%(.)|([^%]+)/g, (_, name: string | undefined, plain: string) => {
+  const source = pattern.replaceAll(/%(-?.)|([^%]+)/gs, (_, name: string | undefined, plain: string) => {
     if (name === undefined) return RegExp.escape(plain);
-    names.push(name);
-    return `(${specifiers[name]})`;
+    names.push(name.replace('-', ''));
+    return `(${parts[name]})`;
   });
   const found = new RegExp(`^${source}$`).exec(text);
   if (!found) return undefined;
   const part = new Map(names.map((name, i) => [name, found[i + 1] ?? '']));
+  // "A month or a day that it does not name is the first, a part of the time is 0."
   const number = (name: string, otherwise: number) => Number(part.get(name) ?? otherwise);
-  const named = (name: string, list: readonly string[]) => {
-    const word = part.get(name)?.toLowerCase();
-    return word === undefined ? undefined : list.findIndex((m) => m.toLowerCase() === word) + 1;
-  };
-  const short = part.has('y') ? number('y', 0) + (number('y', 0) <= 68 ? 2000 : 1900) : 1900;
-  const month = named('b', shortMonths) ?? named('B', months) ?? number('m', 1);
-  const days = daysOf(number('Y', short), month, number('d', 1));
-  const hours = part.has('I') ? halfDay(number('I', 0), part.get('p') ?? 'am') : number('H', 0);
+  const month = part.has('b')
+    ? shortMonths.indexOf(capital(part.get('b'))) + 1
+    : part.has('B')
+      ? months.indexOf(capital(part.get('B'))) + 1
+      : number('m', 1);
+  // "two digits: 00 to 68 are 20xx, 69 to 99 are 19xx"
+  const year = part.has('y') ? number('y', 0) + (number('y', 0) <= 68 ? 2000 : 1900) : number('Y', 0);
+  const hours = part.has('I') ? halfDay(number('I', 0), part.get('p') ?? '') : number('H', 0);
   const time = hours === undefined ? undefined : clock(hours, number('M', 0), number('S', 0), part.get('f'));
-  return together(dayOf(days), time, (part.get('z') ?? '').toUpperCase(), zone);
+  return together(dayOf(daysOf(year, month, number('d', 1))), time, part.get('z') ?? '', zone);
 }
 
+// "01 to 12, with `%p`"
 function halfDay(hours: number, half: string): number | undefined {
   if (hours < 1 || hours > 12) return undefined;
   return (hours % 12) + (half.toLowerCase() === 'pm' ? 12 : 0);

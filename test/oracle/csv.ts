@@ -1,0 +1,130 @@
+/** CSV by RFC 4180, as the contract reference reads it. */
+import { isUtf8 } from 'node:buffer';
+import { firstKey } from '../../src/lib/contract/path.ts';
+import type { Contract } from '../../src/lib/contract/schema.ts';
+import type { Json } from './json.ts';
+import { isBlank, linesOf, type RawRecord } from './records.ts';
+
+/** A record of the file: its fields, or null where it is none. */
+interface Piece {
+  readonly line: number;
+  readonly raw: string;
+  readonly fields: readonly { readonly text: string; readonly isQuoted: boolean }[] | null;
+  readonly isUtf8: boolean;
+}
+
+export function csvRecords(contract: Contract, bytes: Buffer): readonly RawRecord[] {
+  const { csv } = contract.source;
+  const delimiter = csv?.delimiter ?? ',';
+  const pieces = piecesOf(bytes, delimiter, csv?.quotedNewlines ?? true);
+  // "`true`: a file's first record names its fields, in any order; or a list of names, where files have no such record"
+  const given = csv?.header ?? true;
+  const [first] = pieces;
+  const names = given === true ? (first?.fields?.map(({ text }) => text) ?? null) : given;
+  // "`invalid_header`: a CSV whose header is missing, names a field twice, or has a field without a name"
+  if (names === null || names.includes('') || new Set(names).size < names.length)
+    return [{ line: 1, raw: '', reason: 'invalid_header' }];
+  const read = [...new Set(contract.columns.map((column) => firstKey(column.path)))];
+  const header = inSpelling(names, read);
+  // "A file whose header has less than `headerShare` of the fields that the contract reads" is "quarantined whole as `unknown_header`"; "at
+  // least one in any case"
+  const share = read.filter((field) => header.includes(field)).length;
+  if (share === 0 || share < read.length * (csv?.headerShare ?? 0.5))
+    return [{ line: 1, raw: '', reason: 'unknown_header' }];
+  return pieces.slice(given === true ? 1 : 0).flatMap((piece): RawRecord[] => {
+    const { line, raw, fields } = piece;
+    if (!piece.isUtf8) return [{ line, raw, reason: 'invalid_utf8' }];
+    if (isBlank(raw)) return [];
+    // "A record with a quote elsewhere, or with another number of fields than the header, is quarantined alone"
+    if (fields === null || fields.length !== header.length) return [{ line, raw, reason: 'invalid_csv' }];
+    const json: Json = {
+      kind: 'object',
+      fields: fields.map(({ text, isQuoted }, i) => [
+        header[i] ?? '',
+        // "a field that is written so, without quotes, has no value; a field in quotes is always a text"
+        !isQuoted && text === (csv?.nullText ?? '') ? { kind: 'null' } : { kind: 'string', value: text },
+      ]),
+    };
+    return [{ line, raw, json }];
+  });
+}
+
+// "A name in the header that differs from a field of the contract only in its case, or in white space around it, stands for that field,
+// unless another name does so exactly or equally well."
+function inSpelling(names: readonly string[], read: readonly string[]): string[] {
+  const folded = (name: string) => name.trim().toLowerCase();
+  return names.map((name) => {
+    const candidates = read.filter((field) => !names.includes(field) && folded(field) === folded(name));
+    const rivals = names.filter((other) => folded(other) === folded(name));
+    return candidates.length === 1 && rivals.length === 1 ? (candidates[0] ?? name) : name;
+  });
+}
+
+function piecesOf(bytes: Buffer, delimiter: string, hasQuotedNewlines: boolean): Piece[] {
+  // "A file that is not UTF-8 as a whole is read line by line, and loses its bad lines only."
+  if (!isUtf8(bytes) || !hasQuotedNewlines)
+    return linesOf(bytes).map((line, i) => {
+      // A header may still name fields.
+      const raw = line.toString('utf8').replace(/\r+$/, '');
+      return { line: i + 1, raw, fields: fieldsOf(raw, delimiter), isUtf8: isUtf8(line) };
+    });
+  const text = bytes.toString('utf8');
+  // "If the first line of a file ends in CR alone, as old Macintosh programs write it, so do all its lines"
+  const isMac = /^(?:"[^"]*"|[^"\r\n])*\r(?!\n)/.test(text);
+  const end = isMac ? '\r' : '\n';
+  const pieces: Piece[] = [];
+  for (let start = 0; start < text.length; ) {
+    const size = recordLength(text.slice(start), delimiter, end) ?? lineLength(text.slice(start), end);
+    const raw = text.slice(start, start + size).replace(/[\r\n]+$/, '');
+    const line = text.slice(0, start).split(end).length;
+    pieces.push({ line, raw, fields: fieldsOf(raw, delimiter), isUtf8: true });
+    start += size;
+  }
+  return pieces;
+}
+
+const lineLength = (text: string, end: string): number =>
+  text.includes(end) ? text.indexOf(end) + 1 : text.length;
+
+/**
+ * How long the record is that a text begins with, and its line end: a line end in quotes belongs to its field. Null where a quote that opens
+ * a field is not closed: "costs its line".
+ */
+function recordLength(text: string, delimiter: string, end: string): number | null {
+  for (let i = 0, isStart = true; ; ) {
+    if (isStart && text[i] === '"') {
+      const closed = /^"[^"]*(?:""[^"]*)*"/.exec(text.slice(i))?.[0];
+      if (closed === undefined) return null;
+      i += closed.length;
+      const next = text[i];
+      if (next !== undefined && next !== delimiter && next !== '\n' && next !== '\r') return null;
+      isStart = false;
+      continue;
+    }
+    if (i >= text.length) return text.length;
+    if (text[i] === end) return i + 1;
+    isStart = text[i] === delimiter;
+    i++;
+  }
+}
+
+/** The fields of a record; null where a quote stands elsewhere than RFC 4180 has it. */
+function fieldsOf(raw: string, delimiter: string): Piece['fields'] {
+  const fields: { text: string; isQuoted: boolean }[] = [];
+  for (let at = 0; ; at++) {
+    const rest = raw.slice(at);
+    const quoted = /^"([^"]*(?:""[^"]*)*)"/.exec(rest);
+    if (quoted) {
+      fields.push({ text: (quoted[1] ?? '').replaceAll('""', '"'), isQuoted: true });
+      at += quoted[0].length;
+    } else {
+      const next = rest.indexOf(delimiter);
+      const text = next < 0 ? rest : rest.slice(0, next);
+      if (/["\r\n]/.test(text)) return null;
+      fields.push({ text, isQuoted: false });
+      at += text.length;
+    }
+    if (at >= raw.length) return fields;
+    if (raw[at] !== delimiter) return null;
+  }
+}

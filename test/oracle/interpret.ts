@@ -1,0 +1,213 @@
+/** What a contract makes of files, record by record: rows, quarantine and counts. */
+import { isBelow, parsePath } from '../../src/lib/contract/path.ts';
+import type { Contract } from '../../src/lib/contract/schema.ts';
+import { at, judge, readColumn } from './column.ts';
+import { compareValues, evaluate, inColumn, parse } from './expression.ts';
+import { type Json, writeJson } from './json.ts';
+import { type Area, areaOf } from './polygons.ts';
+import { type RawRecord, recordsOf } from './records.ts';
+import { compareTexts } from './texts.ts';
+import { dateOf, floorDiv } from './times.ts';
+import { Day, Moment, shown, type Value } from './value.ts';
+
+/** Reference data by their files. */
+export interface References {
+  /** Rows of texts. */
+  readonly lookups: Readonly<Record<string, readonly Readonly<Record<string, string | null>>[]>>;
+  readonly areas: Readonly<Record<string, readonly Area[]>>;
+}
+
+export interface Row {
+  readonly object: string;
+  readonly line: number;
+  /** The place in an exploded array. */
+  readonly place: number;
+  readonly raw: string;
+  /** Columns and partition keys. */
+  readonly values: ReadonlyMap<string, Value>;
+  readonly nulled: readonly string[];
+}
+
+export interface Refused {
+  readonly object: string;
+  readonly line: number;
+  readonly reason: string;
+  /** Of a bad column. */
+  readonly column: string | null;
+}
+
+export interface Interpretation {
+  /** Of each group one row is published: any of those that the rules do not put in an order. */
+  readonly published: readonly (readonly Row[])[];
+  readonly quarantine: readonly Refused[];
+  readonly duplicates: number;
+  readonly rowsRead: number;
+}
+
+export function interpret(
+  contract: Contract,
+  files: Readonly<Record<string, Buffer>>,
+  references: References,
+): Interpretation {
+  const rows: Row[] = [];
+  const quarantine: Refused[] = [];
+  for (const [object, bytes] of Object.entries(files))
+    for (const record of recordsOf(contract, bytes))
+      for (const made of rowsOf(contract, record, references))
+        if ('reason' in made) quarantine.push({ object, line: record.line, ...made });
+        else rows.push({ object, line: record.line, raw: record.raw, ...made });
+  const published = deduplicated(contract, rows);
+  return {
+    published,
+    quarantine,
+    duplicates: rows.length - published.length,
+    rowsRead: rows.length + quarantine.length,
+  };
+}
+
+type Made = Pick<Row, 'place' | 'values' | 'nulled'> | Pick<Refused, 'reason' | 'column'>;
+
+const refuse = (reason: string, column: string | null = null) => ({ reason, column });
+
+function rowsOf(contract: Contract, record: RawRecord, references: References): Made[] {
+  if (record.json === undefined) return [refuse(record.reason)];
+  const { json } = record;
+  if (contract.explode === undefined) return [rowOf(contract, json, undefined, 0, references)];
+  // "`explode: order.items` makes a row of each element of the array."
+  const list = at(json, parsePath(contract.explode));
+  // "A record whose array is empty, null or missing keeps one row, without an element"
+  if (list === undefined || list.kind === 'null') return [rowOf(contract, json, undefined, 0, references)];
+  // "`not_an_array`: has something else than an array where one is to be exploded"
+  if (list.kind !== 'array') return [refuse('not_an_array')];
+  const items: readonly (Json | undefined)[] = list.items.length === 0 ? [undefined] : list.items;
+  return items.map((item, place) => rowOf(contract, json, item, place, references));
+}
+
+const nothing: Json = { kind: 'null' };
+
+// "A row that is wrong in several ways has one reason: first what is wrong with its record, then its first bad column in the contract's
+// order, then the reasons below those."
+function rowOf(
+  contract: Contract,
+  json: Json,
+  item: Json | undefined,
+  place: number,
+  references: References,
+): Made {
+  const { explode } = contract;
+  const values = new Map<string, Value>();
+  const nulled: string[] = [];
+  for (const column of contract.columns) {
+    // "Below the path a column reads the element (`order.items.sku`), above it the record."
+    const isOfItem = explode !== undefined && isBelow(column.path, explode);
+    const steps = parsePath(column.path).slice(isOfItem ? parsePath(explode).length : 0);
+    const cell = readColumn(column, isOfItem ? (item ?? nothing) : json, steps);
+    const { reason, isNulled } = judge(column, cell);
+    if (reason !== null) return refuse(reason, column.name);
+    if (isNulled) nulled.push(column.name);
+    values.set(column.name, cell.value);
+  }
+  const unread = unreadFields(contract, json);
+  // "`reject`: the row goes to quarantine"
+  if (contract.drift === 'reject' && unread.length > 0) return refuse('unexpected_field');
+  const types = new Map(contract.columns.map(({ name, type }) => [name, type]));
+  const own = new Map(values);
+  for (const { name, type, expression } of contract.derive)
+    values.set(name, inColumn(evaluate(parse(expression), own, types), type));
+  // "A filter keeps the rows for which it is true: false and no value are `filtered`."
+  if (contract.filter !== undefined && evaluate(parse(contract.filter), own, types) !== true)
+    return refuse('filtered');
+  for (const e of contract.enrich) {
+    const { asks, found } = enriched(e, own, references);
+    const isUnmatched = asks && !found;
+    // "`unmatched` says what becomes of a row whose key has a value and finds nothing: `null`, `{ default: … }` or `quarantine`."
+    if (isUnmatched && e.unmatched === 'quarantine') return refuse('unmatched');
+    const otherwise = isUnmatched && typeof e.unmatched === 'object' ? e.unmatched.default : null;
+    const names = e.kind === 'lookup' ? Object.keys(e.columns) : [e.column];
+    for (const name of names) values.set(name, found ? (found[name] ?? null) : otherwise);
+  }
+  // "`rescue`: kept as a JSON object in the column `_rescued`"
+  if (contract.drift === 'rescue')
+    values.set('_rescued', unread.length > 0 ? writeJson({ kind: 'object', fields: unread }) : null);
+  for (const key of contract.partitionBy)
+    values.set(key.name, 'constant' in key ? key.constant : partOf(values.get(key.of) ?? null, key.part));
+  return { place, values, nulled };
+}
+
+// "What becomes of top-level fields that nothing in the contract reads"
+function unreadFields({ columns, explode }: Contract, json: Json): (readonly [string, Json])[] {
+  if (json.kind !== 'object') return [];
+  const read = [...columns.map(({ path }) => path), ...(explode === undefined ? [] : [explode])].map(
+    (path) => {
+      const [first] = parsePath(path);
+      return first?.kind === 'key' ? first.key : '';
+    },
+  );
+  return json.fields.filter(([name]) => !read.includes(name));
+}
+
+function enriched(
+  e: Contract['enrich'][number],
+  values: ReadonlyMap<string, Value>,
+  { lookups, areas }: References,
+): { asks: boolean; found: Readonly<Record<string, string | null>> | undefined } {
+  if (e.kind === 'polygon') {
+    const [longitude, latitude] = [values.get(e.longitude), values.get(e.latitude)];
+    if (typeof longitude !== 'number' || typeof latitude !== 'number')
+      return { asks: false, found: undefined };
+    const area = areaOf(areas[e.file] ?? [], longitude, latitude);
+    return { asks: true, found: area === null ? undefined : { [e.column]: area } };
+  }
+  // "joined by equality of all keys in `on`"; "`columns` names what it gives, as texts"
+  const keys = Object.entries(e.on).map(([column, name]) => ({ name, value: values.get(column) ?? null }));
+  if (keys.some(({ value }) => value === null)) return { asks: false, found: undefined };
+  const row = lookups[e.file]?.find((r) => keys.every(({ name, value }) => r[name] === String(value)));
+  const given = (from: string) => row?.[from] ?? null;
+  return {
+    asks: true,
+    found:
+      row && Object.fromEntries(Object.entries(e.columns).map(([column, from]) => [column, given(from)])),
+  };
+}
+
+// "a `part` (`year`, `month`, `day`, `hour`) `of` a timestamp in UTC or of a date. Values are texts: `month=08`"
+function partOf(value: Value, part: 'year' | 'month' | 'day' | 'hour'): Value {
+  // "Rows without a value stand in `year=__HIVE_DEFAULT_PARTITION__`", which is read as no value.
+  if (!(value instanceof Day) && !(value instanceof Moment)) return null;
+  const dayLength = 86_400_000_000n;
+  const micros = value instanceof Day ? value.days * dayLength : value.micros;
+  const days = floorDiv(micros, dayLength);
+  const { year, month, date } = dateOf(days);
+  const number = { year, month, day: date, hour: Number((micros - days * dayLength) / 3_600_000_000n) }[part];
+  return String(number).padStart(part === 'year' ? 4 : 2, '0');
+}
+
+// "of an equal key the first row in that order stays (`direction` is `asc` or `desc`, nulls last)"
+function deduplicated({ dedupe }: Contract, rows: readonly Row[]): (readonly Row[])[] {
+  if (!dedupe) return rows.map((row) => [row]);
+  const { key, order, scope } = dedupe;
+  const identity = (row: Row) =>
+    [
+      ...(scope === 'file' ? [row.object] : []),
+      ...key.map((name) => shown(row.values.get(name) ?? null)),
+    ].join('\0');
+  const compare = (a: Row, b: Row): number => {
+    for (const { column, direction } of order) {
+      const [x = null, y = null] = [a.values.get(column), b.values.get(column)];
+      if (x === null && y === null) continue;
+      if (x === null || y === null) return x === null ? 1 : -1;
+      const difference = compareValues(x, y);
+      if (difference !== 0) return direction === 'asc' ? difference : -difference;
+    }
+    // "Ties have one winner on every engine: object, version, a digest of the raw text, then the place in an exploded array"
+    return compareTexts(a.object, b.object);
+  };
+  return [...Map.groupBy(rows, identity).values()].map((group) => {
+    const [first] = group.toSorted(compare);
+    const tied = group.filter((row) => first && compare(row, first) === 0);
+    // Which digest is the smallest is not told here, but of equal texts the first place wins.
+    return [...Map.groupBy(tied, (row) => row.raw).values()].map(
+      (same) => same.toSorted((a, b) => a.place - b.place)[0] as Row,
+    );
+  });
+}
