@@ -6,7 +6,12 @@ import { availableParallelism, constants, setPriority, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { deploy } from '../offline/deploy.ts';
 import { type LocalAws, startLocalAws } from '../offline/localAws.ts';
-import { ensureGates, ensurePythonChecks, ensureSpark } from '../offline/setup/environments.ts';
+import {
+  ensureGates,
+  ensureIceberg,
+  ensurePythonChecks,
+  ensureSpark,
+} from '../offline/setup/environments.ts';
 import { runProgram } from '../src/cli/program.ts';
 import { readOptions, UsageError } from '../src/cli/usage.ts';
 import { lineOf } from '../test/support/closingLine.mjs';
@@ -74,6 +79,7 @@ async function main(args: string[]): Promise<number> {
     if (values.long === undefined) {
       await ensureSpark(report);
       await ensureGates(report);
+      await ensureIceberg(report);
     }
     const aws = await deployed('trino');
     if (values.long === undefined && positionals.length === 0)

@@ -39,6 +39,11 @@ export async function ensurePythonChecks(report: Report): Promise<string> {
   return join(await ensureVenv('python-checks', listOf('python-checks'), report), 'bin');
 }
 
+/** Gives the path of a Python with pyiceberg and DuckDB's iceberg extension, which judge the tables that Sluice writes. */
+export async function ensureIceberg(report: Report): Promise<string> {
+  return join(await ensureVenv('iceberg', listOf('iceberg'), report), 'bin', 'python');
+}
+
 /** Gives the path of uv, which writes the lists: scripts/lock.ts. */
 export async function ensureUv(report: Report): Promise<string> {
   return join(await ensureVenv('lock', listOf('lock'), report), 'bin', 'uv');

@@ -315,27 +315,24 @@ const tableInput = (table: ParquetTable): TableInput => ({
 });
 
 /**
- * A table as UpdateTable takes it, with more columns. UpdateTable replaces the table: what is not sent is gone, so everything
- * that GetTable gives and TableInput takes is sent, comments, statistics and owners too.
+ * A table as UpdateTable takes it. UpdateTable replaces the table: what is not sent is gone, so everything that GetTable gives and
+ * TableInput takes is sent, comments, statistics and owners too.
  */
-const withColumns = (
-  {
-    Name,
-    Description,
-    Owner,
-    LastAccessTime,
-    LastAnalyzedTime,
-    Retention,
-    StorageDescriptor,
-    PartitionKeys,
-    ViewOriginalText,
-    ViewExpandedText,
-    TableType,
-    Parameters,
-    TargetTable,
-  }: Table,
-  added: readonly OutputColumn[],
-): TableInput => ({
+export const toTableInput = ({
+  Name,
+  Description,
+  Owner,
+  LastAccessTime,
+  LastAnalyzedTime,
+  Retention,
+  StorageDescriptor,
+  PartitionKeys,
+  ViewOriginalText,
+  ViewExpandedText,
+  TableType,
+  Parameters,
+  TargetTable,
+}: Table): TableInput => ({
   Name,
   Description,
   Owner,
@@ -348,9 +345,17 @@ const withColumns = (
   TableType,
   Parameters,
   TargetTable,
+  StorageDescriptor,
+});
+
+const withColumns = (table: Table, added: readonly OutputColumn[]): TableInput => ({
+  ...toTableInput(table),
   StorageDescriptor: {
-    ...StorageDescriptor,
-    Columns: [...(StorageDescriptor?.Columns ?? []), ...added.map((c) => ({ Name: c.name, Type: c.type }))],
+    ...table.StorageDescriptor,
+    Columns: [
+      ...(table.StorageDescriptor?.Columns ?? []),
+      ...added.map((c) => ({ Name: c.name, Type: c.type })),
+    ],
   },
 });
 

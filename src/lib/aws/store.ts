@@ -53,6 +53,7 @@ const transientDeletes = new Set(['InternalError', 'SlowDown', 'ServiceUnavailab
 const contentTypes: Readonly<Record<string, string>> = {
   json: 'application/json',
   html: 'text/html; charset=utf-8',
+  avro: 'avro/binary',
 };
 
 export type Store = ReturnType<typeof createStore>;
@@ -119,6 +120,10 @@ export function createStore(
       return (await get(ref)).body.transformToString();
     },
 
+    async readBytes(ref: ObjectRef): Promise<Uint8Array> {
+      return (await get(ref)).body.transformToByteArray();
+    },
+
     /** Throws ZodError for a document that the schema refuses. */
     async readJson<S extends z.ZodType>(ref: ObjectRef, schema: S): Promise<z.output<S>> {
       return schema.parse(JSON.parse(await this.readText(ref)));
@@ -140,15 +145,15 @@ export function createStore(
     },
 
     async writeText(ref: ObjectRef, text: string): Promise<void> {
-      await client.send(new PutObjectCommand(textObject(ref, text)));
+      await client.send(new PutObjectCommand(wholeObject(ref, text)));
     },
 
     /**
      * Writes an object that is never written again. False when it is there already: whoever comes second, however late, changes
      * nothing.
      */
-    async writeOnce(ref: ObjectRef, text: string): Promise<boolean> {
-      const put = () => client.send(new PutObjectCommand({ ...textObject(ref, text), IfNoneMatch: '*' }));
+    async writeOnce(ref: ObjectRef, content: string | Uint8Array): Promise<boolean> {
+      const put = () => client.send(new PutObjectCommand({ ...wholeObject(ref, content), IfNoneMatch: '*' }));
       try {
         // S3 asks for another try when two write at once.
         await again(put, (error) => nameOf(error) === 'ConditionalRequestConflict', patience);
@@ -342,10 +347,10 @@ async function copyInParts(client: S3Client, from: ObjectRef, to: ObjectRef): Pr
 
 const nameOf = (error: unknown): string => (error instanceof S3ServiceException ? error.name : '');
 
-const textObject = ({ bucket, key }: ObjectRef, text: string) => ({
+const wholeObject = ({ bucket, key }: ObjectRef, content: string | Uint8Array) => ({
   Bucket: bucket,
   Key: key,
-  Body: text,
+  Body: content,
   ContentType: contentTypes[key.split('.').at(-1) ?? ''] ?? 'text/plain; charset=utf-8',
 });
 

@@ -1,0 +1,319 @@
+/**
+ * From one table to the next that a contract wants: columns by their ids, partitions, sort order. Pure data; what Iceberg cannot
+ * do without rewriting rows is refused by name. https://iceberg.apache.org/spec/#schema-evolution
+ */
+import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import * as z from 'zod';
+import { type HiveType, parseHiveType } from '../../catalog/hiveType.ts';
+import { TableMismatch, TableUnsupported } from '../../errors.ts';
+import {
+  type Metadata,
+  type PartitionField,
+  type PartitionSpec,
+  type SortOrder,
+  schemaOf,
+  specOf,
+} from './metadata.ts';
+import { resultType, type Transform } from './transforms.ts';
+import {
+  decimalOf,
+  type Field,
+  fieldsById,
+  hiveOf,
+  isPrimitive,
+  membersOf,
+  type PrimitiveType,
+  primitiveOf,
+  type Schema,
+  type Type,
+  typeOfHive,
+} from './types.ts';
+
+export interface WantedColumn {
+  readonly name: string;
+  /** A Hive type, as contracts have it. */
+  readonly type: string;
+  readonly doc?: string | undefined;
+  /** The name that the column had before. */
+  readonly was?: string | undefined;
+}
+
+export interface WantedTable {
+  readonly name: string;
+  /** An s3:// address. */
+  readonly location: string;
+  readonly columns: readonly WantedColumn[];
+  readonly partitionBy: readonly { readonly column: string; readonly transform: Transform }[];
+  /** Columns by which rows of an object are sorted, ascending. */
+  readonly sortBy?: readonly string[];
+  /** Columns that are to be no more. Those of other writers stay. */
+  readonly dropped?: readonly string[];
+  readonly properties?: Readonly<Record<string, string>>;
+}
+
+/** Metadata of a table that does not exist yet. */
+export function newMetadata(wanted: WantedTable, now: number): Metadata {
+  const empty: Metadata = {
+    'format-version': 2,
+    'table-uuid': randomUUID(),
+    location: wanted.location.replace(/\/+$/, ''),
+    'last-sequence-number': 0n,
+    'last-updated-ms': now,
+    'last-column-id': 0,
+    'current-schema-id': 0,
+    schemas: [{ type: 'struct', 'schema-id': 0, fields: [] }],
+    'default-spec-id': 0,
+    'partition-specs': [{ 'spec-id': 0, fields: [] }],
+    'last-partition-id': 999,
+    'default-sort-order-id': 0,
+    'sort-orders': [{ 'order-id': 0, fields: [] }],
+    properties: { 'write.format.default': 'parquet', 'write.parquet.compression-codec': 'zstd' },
+    'current-snapshot-id': undefined,
+    snapshots: [],
+    'snapshot-log': [],
+    'metadata-log': [],
+    refs: {},
+  };
+  const full = evolve(empty, wanted);
+  // A new table has only what it is made with.
+  const only = <T extends Record<string, unknown>>(list: readonly T[], key: keyof T, id: number) =>
+    list.filter((item) => item[key] === id);
+  return {
+    ...full,
+    schemas: only(full.schemas, 'schema-id', full['current-schema-id']),
+    'partition-specs': only(full['partition-specs'], 'spec-id', full['default-spec-id']),
+    'sort-orders': only(full['sort-orders'], 'order-id', full['default-sort-order-id']),
+  };
+}
+
+/** The same metadata (the same object) when nothing changes. Throws TableMismatch for what a table cannot become. */
+export function evolve(metadata: Metadata, wanted: WantedTable): Metadata {
+  const steps = [evolveSchema, evolvePartitions, evolveSortOrder, evolveProperties];
+  const evolved = steps.reduce((before, step) => step(before, wanted), metadata);
+  requireColumnsInUse(evolved, wanted);
+  return evolved;
+}
+
+// ---- columns
+
+function evolveSchema(metadata: Metadata, wanted: WantedTable): Metadata {
+  const before = schemaOf(metadata);
+  let lastId = metadata['last-column-id'];
+  const nextId = () => ++lastId;
+  const found = wanted.columns.map((column) => ({ column, existing: existingColumn(before, column) }));
+  const isNew = found.filter(({ existing }) => existing === undefined);
+  for (const { column } of isNew) requireFreshName(metadata, wanted, column.name);
+  // Ids of columns come before those of what columns are made of, as other writers give them.
+  const ids = new Map(isNew.map(({ column }) => [column.name, nextId()]));
+  const columns = found.map(({ column, existing }): Field => {
+    const { name, doc = existing?.doc } = column;
+    const type = existing
+      ? widened(existing.type, parseHiveType(column.type), nextId, `${wanted.name}: the column ${name}`)
+      : typeOfHive(column.type, nextId);
+    return {
+      ...(existing ?? { id: ids.get(name) ?? 0, required: false }),
+      name,
+      type,
+      ...(doc === undefined ? {} : { doc }),
+    };
+  });
+  const taken = new Set(columns.map(({ id }) => id));
+  const dropped = new Set(wanted.dropped ?? []);
+  const others = before.fields.filter(({ id, name }) => !taken.has(id) && !dropped.has(name));
+  const fields = [...columns, ...others];
+  if (isDeepStrictEqual(fields, before.fields)) return withNameMapping(metadata);
+  const known = metadata.schemas.find((schema) => isDeepStrictEqual(schema.fields, fields));
+  const id = known?.['schema-id'] ?? 1 + Math.max(...metadata.schemas.map((s) => s['schema-id']));
+  const schema: Schema = { ...before, 'schema-id': id, fields };
+  return withNameMapping({
+    ...metadata,
+    'last-column-id': lastId,
+    'current-schema-id': id,
+    schemas: known ? metadata.schemas : [...metadata.schemas, schema],
+  });
+}
+
+const existingColumn = ({ fields }: Schema, { name, was }: WantedColumn): Field | undefined =>
+  fields.find((field) => field.name === name) ?? fields.find((field) => field.name === was);
+
+/** Objects without field ids are read by name: a name that a dropped column had would show its values again. */
+function requireFreshName(metadata: Metadata, wanted: WantedTable, name: string): void {
+  if (metadata.schemas.some(({ fields }) => fields.some((field) => field.name === name)))
+    throw new TableMismatch(
+      `table ${wanted.name}: there was a column ${name} before, which was renamed or dropped; a name is not used twice: choose another one`,
+    );
+}
+
+/** The type that a column has from now on: the wider of the two. Throws TableMismatch when neither holds the other. */
+function widened(type: Type, wanted: HiveType, nextId: () => number, what: string): Type {
+  const mismatch = (): never => {
+    throw new TableMismatch(
+      `table ${what} is ${hiveOf(type)}, the contract says ${hiveText(wanted)}; a column only ever gets wider (int to bigint, float to double, more digits before the point)`,
+    );
+  };
+  if (isPrimitive(type)) {
+    if (wanted.kind !== 'scalar') return mismatch();
+    const other = primitiveOf(wanted.name);
+    if (holds(type, other)) return type;
+    return holds(other, type) ? other : mismatch();
+  }
+  if (type.type === 'list' && wanted.kind === 'array') {
+    const element = widened(type.element, wanted.element, nextId, what);
+    return element === type.element ? type : { ...type, element };
+  }
+  if (type.type !== 'struct' || wanted.kind !== 'struct') return mismatch();
+  const members = wanted.fields.map((member): Field => {
+    const existing = type.fields.find((field) => field.name === member.name);
+    if (!existing)
+      return { id: nextId(), name: member.name, required: false, type: typeOfHive(member.type, nextId) };
+    return { ...existing, type: widened(existing.type, member.type, nextId, what) };
+  });
+  const others = type.fields.filter((field) => !members.some((member) => member.id === field.id));
+  const fields = [...members, ...others];
+  return isDeepStrictEqual(fields, type.fields) ? type : { ...type, fields };
+}
+
+/** Whether every value of `narrow` is one of `wide`, and readers know it: https://iceberg.apache.org/spec/#schema-evolution */
+function holds(wide: PrimitiveType, narrow: PrimitiveType): boolean {
+  const [a, b] = [decimalOf(wide), decimalOf(narrow)];
+  if (a && b) return a.scale === b.scale && a.precision >= b.precision;
+  return (
+    wide === narrow || (wide === 'long' && narrow === 'int') || (wide === 'double' && narrow === 'float')
+  );
+}
+
+const hiveText = (type: HiveType): string =>
+  type.kind === 'scalar'
+    ? type.name
+    : type.kind === 'array'
+      ? `array<${hiveText(type.element)}>`
+      : 'a struct';
+
+// ---- names of objects without field ids
+
+interface MappedField {
+  readonly 'field-id'?: number | undefined;
+  readonly names: readonly string[];
+  readonly fields?: readonly MappedField[] | undefined;
+}
+const mappedSchema: z.ZodType<MappedField> = z.object({
+  'field-id': z.int().optional(),
+  names: z.array(z.string()),
+  fields: z.array(z.lazy(() => mappedSchema)).optional(),
+});
+
+const mappingProperty = 'schema.name-mapping.default';
+
+/** Objects written before a column was renamed have its old name: a field keeps every name that it had. */
+function withNameMapping(metadata: Metadata): Metadata {
+  const text = metadata.properties[mappingProperty];
+  const before = text === undefined ? [] : z.array(mappedSchema).parse(JSON.parse(text));
+  const namesBefore = new Map<number, readonly string[]>();
+  const collect = (mapped: readonly MappedField[]): void => {
+    for (const { 'field-id': id, names, fields = [] } of mapped) {
+      if (id !== undefined) namesBefore.set(id, names);
+      collect(fields);
+    }
+  };
+  collect(before);
+  const mapped = (fields: readonly Field[]): MappedField[] => {
+    const current = new Set(fields.map(({ name }) => name));
+    return fields.map(({ id, name, type }) => {
+      const earlier = (namesBefore.get(id) ?? []).filter((n) => !current.has(n));
+      const members = membersOf(type);
+      return {
+        'field-id': id,
+        names: [...earlier, name],
+        ...(members.length === 0 ? {} : { fields: mapped(members) }),
+      };
+    });
+  };
+  const mapping = JSON.stringify(mapped(schemaOf(metadata).fields));
+  return mapping === text
+    ? metadata
+    : { ...metadata, properties: { ...metadata.properties, [mappingProperty]: mapping } };
+}
+
+// ---- partitions
+
+function evolvePartitions(metadata: Metadata, wanted: WantedTable): Metadata {
+  const schema = schemaOf(metadata);
+  let lastId = metadata['last-partition-id'];
+  const existing = metadata['partition-specs'].flatMap(({ fields }) => fields);
+  const fields = wanted.partitionBy.map(({ column, transform }): PartitionField => {
+    const source = schema.fields.find((field) => field.name === column);
+    if (source === undefined || !isPrimitive(source.type))
+      throw new TableUnsupported(`table ${wanted.name}: no partition can be made of the column ${column}`);
+    resultType(transform, source.type);
+    // The same field has the same id in every spec: https://iceberg.apache.org/spec/#partition-evolution
+    const known = existing.find((f) => f['source-id'] === source.id && f.transform === transform);
+    return {
+      'source-id': source.id,
+      'field-id': known?.['field-id'] ?? ++lastId,
+      name: known?.name ?? partitionFieldName(schema, column, transform),
+      transform,
+    };
+  });
+  if (isDeepStrictEqual(fields, specOf(metadata).fields)) return metadata;
+  const known = metadata['partition-specs'].find((spec) => isDeepStrictEqual(spec.fields, fields));
+  const id = known?.['spec-id'] ?? 1 + Math.max(...metadata['partition-specs'].map((s) => s['spec-id']));
+  const spec: PartitionSpec = { 'spec-id': id, fields };
+  return {
+    ...metadata,
+    'last-partition-id': lastId,
+    'default-spec-id': id,
+    'partition-specs': known ? metadata['partition-specs'] : [...metadata['partition-specs'], spec],
+  };
+}
+
+/** As other writers name them: `day`, `created_at_day`, `id_bucket_16`. A name of another column gets underscores. */
+function partitionFieldName({ fields }: Schema, column: string, transform: Transform): string {
+  if (transform === 'identity') return column;
+  let name = `${column}_${transform.replace('[', '_').replace(']', '')}`;
+  while (fields.some((field) => field.name === name)) name += '_';
+  return name;
+}
+
+// ---- order
+
+function evolveSortOrder(metadata: Metadata, wanted: WantedTable): Metadata {
+  // Another's order stays when nothing is said.
+  if (wanted.sortBy === undefined) return metadata;
+  const schema = schemaOf(metadata);
+  const fields = wanted.sortBy.map((column): SortOrder['fields'][number] => {
+    const source = schema.fields.find((field) => field.name === column);
+    if (source === undefined)
+      throw new TableUnsupported(`table ${wanted.name}: there is no column ${column} to sort by`);
+    return { transform: 'identity', 'source-id': source.id, direction: 'asc', 'null-order': 'nulls-last' };
+  });
+  const orders = metadata['sort-orders'];
+  const known = orders.find((order) => isDeepStrictEqual(order.fields, fields));
+  // 0 is the order of what is not sorted.
+  const id = known?.['order-id'] ?? 1 + Math.max(0, ...orders.map((o) => o['order-id']));
+  if (id === metadata['default-sort-order-id']) return metadata;
+  return {
+    ...metadata,
+    'default-sort-order-id': id,
+    'sort-orders': known ? orders : [...orders, { 'order-id': id, fields }],
+  };
+}
+
+function evolveProperties(metadata: Metadata, { properties = {} }: WantedTable): Metadata {
+  const isKnown = Object.entries(properties).every(([key, value]) => metadata.properties[key] === value);
+  return isKnown ? metadata : { ...metadata, properties: { ...metadata.properties, ...properties } };
+}
+
+/** Throws TableMismatch when a dropped column still makes partitions or their order. */
+function requireColumnsInUse(metadata: Metadata, wanted: WantedTable): void {
+  const known = fieldsById(schemaOf(metadata));
+  const order = metadata['sort-orders'].find((o) => o['order-id'] === metadata['default-sort-order-id']);
+  const lost = [...specOf(metadata).fields, ...(order?.fields ?? [])].find((f) => !known.has(f['source-id']));
+  if (lost === undefined) return;
+  const name = metadata.schemas
+    .flatMap((schema) => schema.fields)
+    .find((field) => field.id === lost['source-id'])?.name;
+  throw new TableMismatch(
+    `table ${wanted.name}: the column ${name} cannot be dropped: the table is partitioned or sorted by it`,
+  );
+}

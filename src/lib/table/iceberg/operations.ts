@@ -1,0 +1,158 @@
+/** What Sluice does to a table, each one commit. Every one may be asked for again. */
+import { TableConflict } from '../../errors.ts';
+import type { Attempt } from '../../ledger/records.ts';
+import { type Author, commit, committedBy, type Outcome, provenance, type TableDeps } from './commit.ts';
+import { evolve, type WantedTable } from './evolve.ts';
+import { type Metadata, mainBranch, pointedTo, type Snapshot, snapshotOf } from './metadata.ts';
+import { type Change, revertOf, SnapshotWriter } from './snapshot.ts';
+
+/** An attempt at a batch. */
+export interface BatchAuthor extends Author {
+  readonly batch: string;
+}
+
+/** Publishes a batch: adds its objects, and drops those that they replace. */
+export function publishChange(
+  deps: TableDeps,
+  name: string,
+  { dataset, batch, fence }: BatchAuthor,
+  change: Change,
+): Promise<Outcome> {
+  const writer = new SnapshotWriter(deps.files, {
+    ...change,
+    summary: { ...change.summary, ...provenance({ batch, fence }) },
+  });
+  return commit(deps, name, {
+    author: { dataset, fence },
+    isDone: (metadata) => committedBy(metadata, { batch, fence }) !== undefined,
+    apply: (metadata, now) => writer.on(metadata, now),
+  });
+}
+
+/** Rewrites objects without a change of rows, as a compaction. `id` names it: it is done once. */
+export function rewriteObjects(
+  deps: TableDeps,
+  name: string,
+  author: Author,
+  change: Omit<Change, 'dropped' | 'isRewrite'> & { readonly id: string },
+): Promise<Outcome> {
+  const { id, ...objects } = change;
+  const writer = new SnapshotWriter(deps.files, {
+    ...objects,
+    dropped: 'replaced',
+    isRewrite: true,
+    summary: { ...objects.summary, [rewriteProperty]: id },
+  });
+  return commit(deps, name, {
+    author,
+    isDone: (metadata) => metadata.snapshots.some(({ summary }) => summary[rewriteProperty] === id),
+    apply: (metadata, now) => writer.on(metadata, now),
+  });
+}
+
+const rewriteProperty = 'sluice.rewrite';
+const revertProperty = 'sluice.reverts';
+
+/** The snapshot that took an attempt's commit back. */
+const revertedBy = (metadata: Metadata, attempt: Attempt): Snapshot | undefined =>
+  metadata.snapshots.find(({ summary }) => summary[revertProperty] === named(attempt));
+const named = ({ batch, fence }: Attempt): string => `${batch}-f${fence}`;
+
+/**
+ * Takes a batch's commit back: its objects are dropped, and what it had dropped is there again. Nothing to do for a batch that was
+ * not committed. Throws TableConflict when later commits have changed its objects.
+ */
+export function revertBatch(
+  deps: TableDeps,
+  name: string,
+  author: Author,
+  attempt: Attempt,
+): Promise<Outcome> {
+  let writer: SnapshotWriter | undefined;
+  return commit(deps, name, {
+    author,
+    isDone: (metadata) => revertedBy(metadata, attempt) !== undefined,
+    apply: async (metadata, now) => {
+      const snapshot = committedBy(metadata, attempt);
+      if (snapshot === undefined) return metadata;
+      writer ??= new SnapshotWriter(
+        deps.files,
+        await revertOf(deps.files, metadata, snapshot['snapshot-id'], { [revertProperty]: named(attempt) }),
+      );
+      return writer.on(metadata, now);
+    },
+  });
+}
+
+/** Lets the table be what it was at a snapshot. Throws TableConflict for one that was expired. */
+export const rollBackTo = (
+  deps: TableDeps,
+  name: string,
+  author: Author,
+  snapshotId: bigint,
+): Promise<Outcome> =>
+  commit(deps, name, {
+    author,
+    apply(metadata, now) {
+      requireSnapshot(metadata, snapshotId);
+      return metadata['current-snapshot-id'] === snapshotId
+        ? metadata
+        : { ...metadata, ...pointedTo(metadata, snapshotId, Math.max(now, metadata['last-updated-ms'])) };
+    },
+  });
+
+/** Brings columns, partitions, order and properties to what a contract wants. Throws TableMismatch for what a table cannot become. */
+export const evolveTable = (deps: TableDeps, wanted: WantedTable, author: Author): Promise<Outcome> =>
+  commit(deps, wanted.name, { author, apply: (metadata) => evolve(metadata, wanted) });
+
+/**
+ * Pins a snapshot under a name, for `maxAge` milliseconds or for good. Throws TableConflict for a snapshot that was expired, and for a
+ * name that another snapshot has.
+ */
+export const tagSnapshot = (
+  deps: TableDeps,
+  name: string,
+  author: Author,
+  tag: { readonly name: string; readonly snapshotId: bigint; readonly maxAge?: number },
+): Promise<Outcome> =>
+  commit(deps, name, {
+    author,
+    apply(metadata) {
+      requireSnapshot(metadata, tag.snapshotId);
+      const existing = metadata.refs[tag.name];
+      if (existing?.type === 'tag' && existing['snapshot-id'] === tag.snapshotId) return metadata;
+      if (existing !== undefined || tag.name === mainBranch)
+        throw new TableConflict(
+          `table ${name}: there is a ${existing?.type ?? 'branch'} ${tag.name} already`,
+        );
+      return {
+        ...metadata,
+        refs: {
+          ...metadata.refs,
+          [tag.name]: {
+            'snapshot-id': tag.snapshotId,
+            type: 'tag',
+            ...(tag.maxAge === undefined ? {} : { 'max-ref-age-ms': tag.maxAge }),
+          },
+        },
+      };
+    },
+  });
+
+/** Lets go of a tag; one that is not there is no fault. */
+export const dropTag = (deps: TableDeps, name: string, author: Author, tag: string): Promise<Outcome> =>
+  commit(deps, name, {
+    author,
+    apply(metadata) {
+      if (metadata.refs[tag]?.type !== 'tag') return metadata;
+      const { [tag]: _, ...refs } = metadata.refs;
+      return { ...metadata, refs };
+    },
+  });
+
+function requireSnapshot(metadata: Metadata, id: bigint): void {
+  if (snapshotOf(metadata, id) === undefined)
+    throw new TableConflict(
+      `the table has no snapshot ${id}: it was expired, or never was one of this table`,
+    );
+}

@@ -1,0 +1,411 @@
+/** Snapshots: what a change makes of a table. Writes manifests and their list; nobody reads them before the commit. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { TableConflict } from '../../errors.ts';
+import { chunksOf, parallel } from '../../parallel.ts';
+import type { Files } from './files.ts';
+import {
+  contents,
+  type DataFile,
+  hasLiveFiles,
+  isAlive,
+  type ManifestEntry,
+  type ManifestFile,
+  type Partition,
+  readManifest,
+  readManifestList,
+  statuses,
+  typedFields,
+  writeManifest,
+  writeManifestList,
+} from './manifest.ts';
+import {
+  currentSnapshot,
+  type Metadata,
+  type PartitionSpec,
+  type Snapshot,
+  schemaOf,
+  snapshotOf,
+  specOf,
+  withSnapshot,
+} from './metadata.ts';
+import { compare, fromBytes, type Value } from './values.ts';
+
+/** What a commit does to the objects of a table. */
+export interface Change {
+  readonly add: readonly AddedFile[];
+  readonly drop: readonly DroppedFile[];
+  /**
+   * replaced: rows of dropped objects stand in added ones. It conflicts with deletes of other writers, which the added objects
+   * do not know. gone: they are no more.
+   */
+  readonly dropped: 'replaced' | 'gone';
+  /** Only how rows are stored changes, as in a compaction. */
+  readonly isRewrite?: boolean;
+  /** Kept in the snapshot, such as `sluice.batch`. */
+  readonly summary: Readonly<Record<string, string>>;
+}
+
+export interface AddedFile {
+  readonly file: DataFile;
+  /** Of the partition spec that the file was written for. */
+  readonly specId: number;
+  /** Of a file that was there before: deletes of its time hold for it. */
+  readonly sequenceNumber?: bigint | undefined;
+}
+
+export interface DroppedFile {
+  readonly path: string;
+  /** Where it stands, if that is known: manifests of other partitions are not read. */
+  readonly partition?: Partition | undefined;
+}
+
+/** Manifests of a table are merged when so many small ones have come together. */
+const manifestsToMerge = 100;
+const smallManifestBytes = 8n * 1024n * 1024n;
+const entriesPerManifest = 20_000;
+const readsAtOnce = 32;
+
+export const manifestsOf = async (files: Files, snapshot: Snapshot | undefined): Promise<ManifestFile[]> =>
+  snapshot === undefined ? [] : readManifestList(await files.read(snapshot['manifest-list']));
+
+export const entriesOf = async (
+  files: Files,
+  metadata: Metadata,
+  manifest: ManifestFile,
+): Promise<ManifestEntry[]> =>
+  readManifest(
+    await files.read(manifest.path),
+    manifest,
+    typedFields(specOf(metadata, manifest.specId), metadata.schemas),
+  );
+
+/** The objects that a snapshot consists of, deletes too, each with its partition spec. */
+export async function liveEntries(
+  files: Files,
+  metadata: Metadata,
+  snapshot: Snapshot | undefined = currentSnapshot(metadata),
+): Promise<(ManifestEntry & { readonly specId: number })[]> {
+  const manifests = (await manifestsOf(files, snapshot)).filter(hasLiveFiles);
+  const entries = await parallel(manifests, readsAtOnce, async (manifest) =>
+    (await entriesOf(files, metadata, manifest))
+      .filter(isAlive)
+      .map((entry) => ({ ...entry, specId: manifest.specId })),
+  );
+  return entries.flat();
+}
+
+/** What one commit writes, whichever table it has to be rebased on. */
+export class SnapshotWriter {
+  readonly snapshotId: bigint;
+  private readonly files: Files;
+  private readonly change: Change;
+  private readonly uuid = randomUUID();
+  private manifests = 0;
+  private lists = 0;
+  /** Manifests of the added files inherit their sequence numbers: they serve every try. */
+  private added: ((sequenceNumber: bigint) => ManifestFile)[] | undefined;
+
+  constructor(files: Files, change: Change) {
+    this.files = files;
+    this.change = change;
+    // Positive, as other writers have them.
+    this.snapshotId = BigInt.asUintN(62, randomBytes(8).readBigUInt64LE()) + 1n;
+  }
+
+  /**
+   * The metadata with the change as their newest snapshot. Throws TableConflict when an object that is to be dropped is not in the
+   * table, or another writer has deleted rows of it.
+   */
+  async on(metadata: Metadata, now: number): Promise<Metadata> {
+    const { files, change, snapshotId } = this;
+    const parent = currentSnapshot(metadata);
+    const sequenceNumber = metadata['last-sequence-number'] + 1n;
+    const before = await manifestsOf(files, parent);
+    this.added ??= await this.writeAdded(metadata);
+    const { manifests, dropped } = await this.without(metadata, before, sequenceNumber);
+    const merged = await this.merge(
+      metadata,
+      [...this.added.map((manifest) => manifest(sequenceNumber)), ...manifests],
+      sequenceNumber,
+    );
+    const list = `${metadataFolder(metadata)}snap-${snapshotId}-${++this.lists}-${this.uuid}.avro`;
+    await files.write(
+      list,
+      writeManifestList(merged, { id: snapshotId, parent: parent?.['snapshot-id'], sequenceNumber }),
+    );
+    return withSnapshot(metadata, {
+      'snapshot-id': snapshotId,
+      ...(parent === undefined ? {} : { 'parent-snapshot-id': parent['snapshot-id'] }),
+      'sequence-number': sequenceNumber,
+      'timestamp-ms': Math.max(now, metadata['last-updated-ms']),
+      'manifest-list': list,
+      summary: summaryOf(change, dropped, parent),
+      'schema-id': metadata['current-schema-id'],
+    });
+  }
+
+  private async writeAdded(metadata: Metadata): Promise<((sequenceNumber: bigint) => ManifestFile)[]> {
+    const bySpec = Map.groupBy(this.change.add, ({ specId }) => specId);
+    const written = [...bySpec].map(([specId, added]) => {
+      const entries = added.map(({ file, sequenceNumber }) => ({
+        status: statuses.added,
+        snapshotId: this.snapshotId,
+        sequenceNumber,
+        fileSequenceNumber: undefined,
+        file,
+      }));
+      return this.write(metadata, specOf(metadata, specId), contents.data, entries);
+    });
+    return (await Promise.all(written)).flat();
+  }
+
+  private async write(
+    metadata: Metadata,
+    spec: PartitionSpec,
+    content: number,
+    entries: readonly ManifestEntry[],
+  ): Promise<((sequenceNumber: bigint) => ManifestFile)[]> {
+    return parallel(chunksOf(entries, entriesPerManifest), 4, async (chunk) => {
+      const path = `${metadataFolder(metadata)}${this.uuid}-m${this.manifests++}.avro`;
+      const { bytes, manifest } = writeManifest(chunk, {
+        spec,
+        schema: schemaOf(metadata),
+        schemas: metadata.schemas,
+        content,
+        snapshotId: this.snapshotId,
+      });
+      await this.files.write(path, bytes);
+      return (sequenceNumber) => manifest(path, sequenceNumber);
+    });
+  }
+
+  /** The manifests without the dropped files: those that name one are written anew. */
+  private async without(
+    metadata: Metadata,
+    before: readonly ManifestFile[],
+    sequenceNumber: bigint,
+  ): Promise<{ manifests: ManifestFile[]; dropped: ManifestEntry[] }> {
+    // What only tells of files that earlier snapshots have dropped, tells nobody anything any more.
+    const live = before.filter(hasLiveFiles);
+    const wanted = new Map(this.change.drop.map((file) => [file.path, file]));
+    if (wanted.size === 0) return { manifests: live, dropped: [] };
+    const dropped: ManifestEntry[] = [];
+    const rest = await parallel(live, readsAtOnce, async (manifest) => {
+      const mayHave = manifest.content === 0 && this.change.drop.some((f) => mayHold(metadata, manifest, f));
+      if (!mayHave) return [manifest];
+      const entries = (await entriesOf(this.files, metadata, manifest)).filter(isAlive);
+      const gone = entries.filter(({ file }) => wanted.has(file.path));
+      if (gone.length === 0) return [manifest];
+      dropped.push(...gone);
+      const changed = entries.map((entry) =>
+        wanted.has(entry.file.path)
+          ? { ...entry, status: statuses.deleted, snapshotId: this.snapshotId }
+          : { ...entry, status: statuses.existing },
+      );
+      const written = await this.write(metadata, specOf(metadata, manifest.specId), contents.data, changed);
+      return written.map((place) => place(sequenceNumber));
+    });
+    for (const { file } of dropped) wanted.delete(file.path);
+    const [missing] = wanted.keys();
+    if (missing !== undefined)
+      throw new TableConflict(
+        `${wanted.size} of ${this.change.drop.length} objects to replace are no longer in the table, the first is ${missing}: another writer has rewritten them`,
+      );
+    if (this.change.dropped === 'replaced') await this.requireNoDeletes(metadata, live, dropped);
+    return { manifests: rest.flat(), dropped };
+  }
+
+  /** Throws TableConflict when rows of a dropped object were deleted by others: their copies in added objects would be back. */
+  private async requireNoDeletes(
+    metadata: Metadata,
+    manifests: readonly ManifestFile[],
+    dropped: readonly ManifestEntry[],
+  ): Promise<void> {
+    for (const manifest of manifests.filter((m) => m.content !== 0))
+      for (const entry of await entriesOf(this.files, metadata, manifest)) {
+        const hit = isAlive(entry) ? dropped.find((data) => mayDelete(entry, data)) : undefined;
+        if (hit)
+          throw new TableConflict(
+            `another writer has deleted rows of ${hit.file.path} by ${entry.file.path}: let it rewrite the object without them (OPTIMIZE), then try again`,
+          );
+      }
+  }
+
+  /** Small manifests of data become one, so that what a commit and a reader have to look through stays small. */
+  private async merge(
+    metadata: Metadata,
+    manifests: readonly ManifestFile[],
+    sequenceNumber: bigint,
+  ): Promise<ManifestFile[]> {
+    const small = manifests.filter((m) => m.content === 0 && m.length < smallManifestBytes);
+    const bySpec = [...Map.groupBy(small, (m) => m.specId)].filter(([, of]) => of.length >= manifestsToMerge);
+    const merged = await Promise.all(
+      bySpec.map(async ([specId, of]) => {
+        // This snapshot's own stay: they say what it has done.
+        const old = of.filter((m) => m.addedSnapshotId !== this.snapshotId);
+        const entries = await parallel(old, readsAtOnce, (m) => entriesOf(this.files, metadata, m));
+        const kept = entries
+          .flat()
+          .filter(isAlive)
+          .map((entry) => ({ ...entry, status: statuses.existing }));
+        const written = await this.write(metadata, specOf(metadata, specId), contents.data, kept);
+        return { old, written: written.map((place) => place(sequenceNumber)) };
+      }),
+    );
+    const gone = new Set(merged.flatMap(({ old }) => old));
+    return [...manifests.filter((m) => !gone.has(m)), ...merged.flatMap(({ written }) => written)];
+  }
+}
+
+export const metadataFolder = ({ location }: Pick<Metadata, 'location'>): string =>
+  `${location.replace(/\/+$/, '')}/metadata/`;
+
+/** Whether a manifest may name a file, by the partitions that it tells of. */
+function mayHold(
+  metadata: Metadata,
+  { specId, partitions }: ManifestFile,
+  { partition }: DroppedFile,
+): boolean {
+  if (partition === undefined || partitions === null) return true;
+  return typedFields(specOf(metadata, specId), metadata.schemas).every(({ id, type }, i) => {
+    const value = partition.get(id);
+    const summary = partitions[i];
+    // A field that the file's own spec does not have says nothing.
+    if (value === undefined || summary === undefined) return true;
+    if (value === null) return summary.containsNull;
+    if (Number.isNaN(value)) return summary.containsNan !== false;
+    const { lowerBound: low, upperBound: high } = summary;
+    return (
+      low !== null &&
+      high !== null &&
+      compare(fromBytes(type, low), value) <= 0 &&
+      compare(value, fromBytes(type, high)) <= 0
+    );
+  });
+}
+
+/** The field id of `file_path` in files of position deletes: https://iceberg.apache.org/spec/#reserved-field-ids */
+const filePathId = 2147483546;
+
+/** Whether a file of deletes may be about rows of a data file. */
+function mayDelete({ file, sequenceNumber }: ManifestEntry, data: ManifestEntry): boolean {
+  // Equality deletes hold for what is strictly older, position deletes also for the same commit.
+  if (sequenceNumber !== undefined && data.sequenceNumber !== undefined) {
+    const isOlder = sequenceNumber < data.sequenceNumber;
+    if (isOlder || (file.content === contents.equalityDeletes && sequenceNumber === data.sequenceNumber))
+      return false;
+  }
+  if (file.content === contents.equalityDeletes)
+    return [...file.partition].every(([id, value]) => sameValue(value, data.file.partition.get(id)));
+  if (file.referencedDataFile !== null) return file.referencedDataFile === data.file.path;
+  const path = Buffer.from(data.file.path);
+  const low = file.lowerBounds?.get(filePathId);
+  const high = file.upperBounds?.get(filePathId);
+  return (
+    (low === undefined || Buffer.compare(low, path) <= 0) &&
+    // The bound may be cut: what begins like it may be meant.
+    (high === undefined || Buffer.compare(path.subarray(0, high.length), high) <= 0)
+  );
+}
+
+const sameValue = (a: Value | null, b: Value | null | undefined): boolean =>
+  a === null || b === null || b === undefined ? a === (b ?? null) : compare(a, b) === 0;
+
+/** https://iceberg.apache.org/spec/#optional-snapshot-summary-fields */
+function summaryOf(
+  { add, isRewrite = false, summary }: Change,
+  dropped: readonly ManifestEntry[],
+  parent: Snapshot | undefined,
+): Record<string, string> {
+  const sum = (files: readonly { readonly file: DataFile }[], of: (file: DataFile) => bigint) =>
+    files.reduce((total, { file }) => total + of(file), 0n);
+  const records = (file: DataFile) => file.records;
+  const bytes = (file: DataFile) => file.bytes;
+  const added = { files: BigInt(add.length), records: sum(add, records), bytes: sum(add, bytes) };
+  const deleted = {
+    files: BigInt(dropped.length),
+    records: sum(dropped, records),
+    bytes: sum(dropped, bytes),
+  };
+  const partitions = new Set([...add, ...dropped].map(({ file }) => partitionKey(file.partition)));
+  const operation = isRewrite
+    ? 'replace'
+    : dropped.length === 0
+      ? 'append'
+      : add.length === 0
+        ? 'delete'
+        : 'overwrite';
+  const result: Record<string, string> = {
+    operation,
+    ...counts({
+      'added-data-files': added.files,
+      'added-records': added.records,
+      'added-files-size': added.bytes,
+      'deleted-data-files': deleted.files,
+      'deleted-records': deleted.records,
+      'removed-files-size': deleted.bytes,
+    }),
+    'changed-partition-count': String(partitions.size),
+  };
+  /** A total that the parent does not tell is not told. */
+  const total = (name: string, change: bigint) => {
+    const before = parent === undefined ? '0' : parent.summary[name];
+    if (before !== undefined && /^\d+$/.test(before)) result[name] = String(BigInt(before) + change);
+  };
+  total('total-records', added.records - deleted.records);
+  total('total-files-size', added.bytes - deleted.bytes);
+  total('total-data-files', added.files - deleted.files);
+  for (const name of ['total-delete-files', 'total-position-deletes', 'total-equality-deletes'])
+    total(name, 0n);
+  return { ...result, ...summary };
+}
+
+const counts = (values: Readonly<Record<string, bigint>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(values).flatMap(([name, n]) => (n === 0n ? [] : [[name, String(n)]])));
+
+/** The same text for the same partition. */
+export const partitionKey = (partition: Partition): string =>
+  JSON.stringify(
+    [...partition]
+      .sort(([a], [b]) => a - b)
+      .map(([id, value]) => [
+        id,
+        value === null || typeof value === 'boolean'
+          ? value
+          : value instanceof Uint8Array
+            ? Buffer.from(value).toString('base64')
+            : String(value),
+      ]),
+  );
+
+/**
+ * What takes a snapshot's change back: its objects are dropped, and what it had dropped is there again. Throws TableConflict when
+ * the snapshot was expired.
+ */
+export async function revertOf(
+  files: Files,
+  metadata: Metadata,
+  snapshotId: bigint,
+  summary: Readonly<Record<string, string>>,
+): Promise<Change> {
+  const snapshot = snapshotOf(metadata, snapshotId);
+  if (snapshot === undefined)
+    throw new TableConflict(
+      `the snapshot ${snapshotId} was expired: what it has replaced is not known any more`,
+    );
+  const own = (await manifestsOf(files, snapshot)).filter(
+    (m) => m.content === 0 && m.addedSnapshotId === snapshotId,
+  );
+  const entries = await parallel(own, readsAtOnce, async (manifest) =>
+    (await entriesOf(files, metadata, manifest))
+      .filter((entry) => entry.snapshotId === snapshotId)
+      .map((entry) => ({ ...entry, specId: manifest.specId })),
+  );
+  const of = (status: number) => entries.flat().filter((entry) => entry.status === status);
+  return {
+    add: of(statuses.deleted).map(({ file, specId, sequenceNumber }) => ({ file, specId, sequenceNumber })),
+    drop: of(statuses.added).map(({ file }) => ({ path: file.path, partition: file.partition })),
+    dropped: 'gone',
+    summary,
+  };
+}

@@ -1,0 +1,169 @@
+/** Iceberg tables in memory, with objects that DuckDB has written. */
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { DuckDBInstance } from '@duckdb/node-api';
+import * as z from 'zod';
+import { ensureIceberg } from '../../offline/setup/environments.ts';
+import { createPointers } from '../../src/lib/aws/pointer.ts';
+import { createStore } from '../../src/lib/aws/store.ts';
+import { requireTable, type TableDeps } from '../../src/lib/table/iceberg/commit.ts';
+import type { WantedTable } from '../../src/lib/table/iceberg/evolve.ts';
+import { filesOf, refOf } from '../../src/lib/table/iceberg/files.ts';
+import type { DataFile, Partition } from '../../src/lib/table/iceberg/manifest.ts';
+import { type Change, liveEntries } from '../../src/lib/table/iceberg/snapshot.ts';
+import { describeObject } from '../../src/lib/table/iceberg/statistics.ts';
+import type { Schema } from '../../src/lib/table/iceberg/types.ts';
+import { createMemoryAws, type MemoryActor, type MemoryAws, type MemoryOptions } from './memory/index.ts';
+
+export const bucket = 'processed';
+
+export const icebergAws = (options: MemoryOptions = {}): MemoryAws =>
+  createMemoryAws({ buckets: { [bucket]: {} }, databases: ['db'], ...options });
+
+export const depsOf = (actor: MemoryActor, aws: MemoryAws): TableDeps => ({
+  files: filesOf(createStore(actor.s3, { pause: 0 })),
+  pointers: createPointers('db', actor.glue, actor.glue),
+  now: aws.clock.now,
+  patience: { attempts: 6, pause: 0 },
+});
+
+/** Puts the rows of a statement as one Parquet object, and describes it. */
+export async function putRows(
+  aws: MemoryAws,
+  schema: Schema,
+  object: {
+    readonly key: string;
+    readonly rows: string;
+    readonly partition: Partition;
+    readonly copy?: string;
+  },
+): Promise<DataFile> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-iceberg-'));
+  const instance = await DuckDBInstance.create();
+  const db = await instance.connect();
+  try {
+    const path = join(folder, 'object.parquet');
+    await db.run("SET TimeZone = 'UTC'");
+    await db.run(
+      `COPY (${object.rows}) TO '${path}' (FORMAT parquet, COMPRESSION zstd ${object.copy ?? ''})`,
+    );
+    const bytes = await readFile(path);
+    aws.s3.seed(bucket, object.key, bytes);
+    return describeObject(
+      {
+        path: `s3://${bucket}/${object.key}`,
+        size: bytes.length,
+        partition: object.partition,
+        read: async (start, end) => new Uint8Array(bytes.subarray(start, end)).buffer,
+      },
+      schema,
+    );
+  } finally {
+    db.closeSync();
+    instance.closeSync();
+    await rm(folder, { recursive: true });
+  }
+}
+
+const answersSchema = z.object({ answers: z.array(z.unknown()), metadata: z.string() });
+
+/** A folder with the table's objects, which other engines read and write. */
+export class Judge {
+  private readonly aws: MemoryAws;
+  private readonly folder: string;
+  private readonly python: string;
+
+  private constructor(aws: MemoryAws, folder: string, python: string) {
+    this.aws = aws;
+    this.folder = folder;
+    this.python = python;
+  }
+
+  static async on(aws: MemoryAws): Promise<Judge> {
+    const python = await ensureIceberg(() => {});
+    return new Judge(aws, await mkdtemp(join(tmpdir(), 'sluice-judge-')), python);
+  }
+
+  close = (): Promise<void> => rm(this.folder, { recursive: true });
+
+  /** Gives the answers to the steps, and the table's metadata file after them. What the steps have written is in the memory's S3. */
+  async ask(metadata: string, steps: readonly object[]): Promise<z.output<typeof answersSchema>> {
+    for (const key of this.aws.s3.keys(bucket)) {
+      const path = join(this.folder, bucket, key);
+      await mkdir(dirname(path), { recursive: true });
+      const [version] = this.aws.s3.versions(bucket, key);
+      await writeFile(path, version?.content?.bytes ?? '');
+    }
+    const output = await new Promise<string>((resolve, reject) => {
+      const child = execFile(
+        this.python,
+        [join(import.meta.dirname, 'icebergJudge.py'), this.folder, metadata],
+        { maxBuffer: 64 * 1024 * 1024 },
+        (error, stdout) => (error ? reject(error) : resolve(stdout)),
+      );
+      child.stdin?.end(JSON.stringify(steps));
+    });
+    const known = new Set(this.aws.s3.keys(bucket));
+    const root = join(this.folder, bucket);
+    for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
+      const path = join(entry.parentPath, entry.name);
+      const key = path.slice(root.length + 1);
+      if (entry.isFile() && !known.has(key)) this.aws.s3.seed(bucket, key, await readFile(path));
+    }
+    return answersSchema.parse(JSON.parse(output));
+  }
+
+  /** Lets the Glue table stand at a metadata file, as the other engine's own catalog would have. */
+  async adopt(deps: TableDeps, name: string, metadata: string): Promise<void> {
+    const pointer = await deps.pointers.read(name);
+    if (!pointer) throw new Error(`there is no table ${name}`);
+    const location = metadata.slice(0, metadata.indexOf('/metadata/'));
+    refOf(metadata);
+    await deps.pointers.swap(pointer, { file: metadata, location, columns: [] });
+  }
+}
+
+/** A file that a manifest may name; nobody reads it. */
+export const fakeFile = (name: string, partition: Partition = new Map(), records = 1n): DataFile => ({
+  content: 0,
+  path: `s3://${bucket}/t/${name}.parquet`,
+  format: 'PARQUET',
+  partition,
+  records,
+  bytes: 100n,
+  columnSizes: null,
+  valueCounts: null,
+  nullCounts: null,
+  nanCounts: null,
+  lowerBounds: null,
+  upperBounds: null,
+  keyMetadata: null,
+  splitOffsets: null,
+  equalityIds: null,
+  sortOrderId: null,
+  referencedDataFile: null,
+});
+
+export const plainTable: WantedTable = {
+  name: 't',
+  location: `s3://${bucket}/t/`,
+  columns: [{ name: 'id', type: 'bigint' }],
+  partitionBy: [],
+};
+
+/** Adds and drops files by their names. */
+export const changing = (add: readonly string[], drop: readonly string[] = []): Change => ({
+  add: add.map((name) => ({ file: fakeFile(name), specId: 0 })),
+  drop: drop.map((name) => ({ path: fakeFile(name).path })),
+  dropped: 'replaced',
+  summary: {},
+});
+
+/** The names of the files that a reader of the table finds, in order; twice what is there twice. */
+export async function readable(deps: TableDeps, name = 't'): Promise<string[]> {
+  const { metadata } = await requireTable(deps, name);
+  const entries = await liveEntries(deps.files, metadata);
+  return entries.map(({ file }) => file.path.slice(`s3://${bucket}/t/`.length, -'.parquet'.length)).sort();
+}
