@@ -116,11 +116,24 @@ export class MessagesRefused extends SluiceError {
   static override readonly outcome = 'retry';
 }
 
+/** A write to the ledger met others, or DynamoDB's throttling, each time it was tried. */
+export class LedgerBusy extends SluiceError {
+  static override readonly outcome = 'retry';
+}
+
+/** S3 broke off in the middle of an object, each time it was read. */
+export class ConnectionLost extends SluiceError {
+  static override readonly outcome = 'retry';
+}
+
 /** Files would lose most of their published rows without anything in their place: a person decides. */
 export class ReplacementDoubtful extends SluiceError {}
 
 /** An attempt of an earlier execution was left open. FailBatch ends it before anything new is claimed. */
 export class BatchOpen extends SluiceError {}
+
+/** S3 has attempts that the ledger does not know: it was restored to an earlier time, and they are opened in it anew first. */
+export class LedgerRestored extends SluiceError {}
 
 /** Somebody else has decided or changed the same files at the same time. */
 export class AlreadyDecided extends SluiceError {}

@@ -70,6 +70,9 @@ function stageWith(
       writeText: async (ref, text) => {
         objects.set(address(ref), text);
       },
+      writeOnce: async () => {
+        throw new Error('the profile is there');
+      },
     },
   };
   /** Checks a batch with one file, whose records have this type. */

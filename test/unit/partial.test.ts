@@ -1,5 +1,7 @@
-/** A partial answer is a failure, and a failure ends the work. */
-import { readFileSync } from 'node:fs';
+/** Invariants 3 and 4 of single calls: a partial answer is a failure, and a failure ends the work. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { createStore } from '../../src/lib/aws/store.ts';
@@ -11,7 +13,7 @@ import { createMemoryAws } from '../support/memory/index.ts';
 const patience = { pause: 0 };
 const turn = () => new Promise<void>((done) => setImmediate(done));
 
-test('after the first failure of many, nothing further is started, and nothing goes on behind the error', async () => {
+test('invariant 3: after the first failure of many, nothing further is started, and nothing goes on behind the error', async () => {
   let started = 0;
   let running = 0;
   const work = parallel(Array.from({ length: 200 }), 16, async (_, i) => {
@@ -26,7 +28,7 @@ test('after the first failure of many, nothing further is started, and nothing g
   expect(started).toBeLessThanOrEqual(32);
 });
 
-test('when the time is nearly up, no further work is started', async () => {
+test('invariant 3: when the time is nearly up, no further work is started', async () => {
   let left = 60_000;
   let started = 0;
   const work = parallel(
@@ -42,7 +44,7 @@ test('when the time is nearly up, no further work is started', async () => {
   expect(started).toBeLessThan(15);
 });
 
-test('objects that S3 says it has not deleted are asked for again; when they stay, it is an error', async () => {
+test('invariant 4: objects that S3 says it has not deleted are asked for again; when they stay, it is an error', async () => {
   const aws = createMemoryAws();
   const store = createStore(aws.actor('a').s3, patience);
   const keys = Array.from({ length: 1500 }, (_, i) => `k${i}`);
@@ -61,7 +63,7 @@ test('objects that S3 says it has not deleted are asked for again; when they sta
   });
 });
 
-test('a transaction that met another one is tried again; one whose condition failed is not', async () => {
+test('invariant 4: a transaction that met another one is tried again; one whose condition failed is not', async () => {
   const aws = createMemoryAws();
   const ledger = ledgerOn('ledger', aws.actor('a').documents, { patience });
   const file = { object: 'x', version: 'v', size: 1, sequencer: '1', etag: 'e' };
@@ -75,7 +77,48 @@ test('a transaction that met another one is tried again; one whose condition fai
   expect(aws.calls('dynamodb.TransactWriteItems') - before).toBe(1);
 });
 
-test('keys that DynamoDB leaves unread are asked for again', async () => {
+test('invariant 4: a write that meets others each time it is tried ends in an error that its state tries again', async () => {
+  const aws = createMemoryAws();
+  const ledger = ledgerOn('ledger', aws.actor('a').documents, { patience });
+  const fence = (await ledger.acquireLease('d')) ?? 0;
+  aws.plan = (call) =>
+    ['TransactWriteItems', 'UpdateItem'].includes(call.operation) ? { mode: 'partial' } : undefined;
+  const file = { object: 'x', version: 'v', size: 1, sequencer: '1', etag: 'e' };
+  await expect(ledger.notePending('d', file, async () => [])).rejects.toMatchObject({ name: 'LedgerBusy' });
+  await expect(ledger.releaseLease('d', fence)).rejects.toMatchObject({ name: 'LedgerBusy' });
+});
+
+test('invariant 4: an object whose connection breaks in the middle is read again; when it breaks each time, its state is tried again', async () => {
+  const aws = createMemoryAws();
+  const store = createStore(aws.actor('a').s3, patience);
+  const text = 'x'.repeat(1000);
+  aws.s3.seed('work', 'k', text);
+  const ref = { bucket: 'work', key: 'k' };
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-broken-'));
+  const path = join(folder, 'k');
+  const reads = {
+    download: async () => {
+      await store.download(ref, path);
+      return readFileSync(path, 'utf8');
+    },
+    readText: () => store.readText(ref),
+    readRange: async () => Buffer.from(await store.readRange(ref, 0, 1000)).toString(),
+    head: async () => Buffer.from((await store.head(ref, 1000)).head).toString(),
+  };
+  try {
+    for (const [name, read] of Object.entries(reads)) {
+      let broken = 0;
+      aws.plan = () => (broken++ < 2 ? { mode: 'partial' } : undefined);
+      expect([name, await read()]).toEqual([name, text]);
+      aws.plan = () => ({ mode: 'partial' });
+      await expect(read()).rejects.toMatchObject({ name: 'ConnectionLost' });
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('invariant 4: keys that DynamoDB leaves unread are asked for again', async () => {
   const aws = createMemoryAws();
   const ledger = ledgerOn('ledger', aws.actor('a').documents, { patience });
   const files = Array.from({ length: 30 }, (_, i) => ({ object: `x${i}`, version: 'v' }));
@@ -88,7 +131,7 @@ test('keys that DynamoDB leaves unread are asked for again', async () => {
   expect(partial).toBeGreaterThan(3);
 });
 
-test('every state waits longer than its function may run', () => {
+test('invariant 3: every state waits longer than its function may run', () => {
   const machine = parse(readFileSync('statemachines/ingest.yml', 'utf8'), {
     merge: true,
     logLevel: 'silent',

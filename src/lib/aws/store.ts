@@ -19,7 +19,7 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import type { z } from 'zod';
-import { ObjectMissing, ObjectsNotDeleted } from '../errors.ts';
+import { ConnectionLost, ObjectMissing, ObjectsNotDeleted } from '../errors.ts';
 import { chunksOf, parallel } from '../parallel.ts';
 import { again, type Patience } from './again.ts';
 
@@ -78,6 +78,21 @@ export function createStore(
     }
   };
 
+  /**
+   * Reads a body, once more when the connection breaks in the middle of it: the SDK sends a request again, but has handed the body
+   * over by then. Throws ConnectionLost when it breaks each time.
+   */
+  const reading = async <T>(ref: ObjectRef, read: () => Promise<T>): Promise<T> => {
+    try {
+      return await again(read, isBrokenOff, patience);
+    } catch (error) {
+      if (!isBrokenOff(error)) throw error;
+      throw new ConnectionLost(`${address(ref)}: ${error instanceof Error ? error.message : error}`, {
+        cause: error,
+      });
+    }
+  };
+
   /** Versions of the keys that begin with `prefix` and come after `after`, a page at a time. */
   async function* versionPages(bucket: string, prefix: string, after?: string) {
     let marker: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } = {
@@ -97,8 +112,10 @@ export function createStore(
     /** The first `bytes` bytes of an object, and its full size. */
     async head(ref: ObjectRef, bytes: number): Promise<{ head: Uint8Array; size: number }> {
       try {
-        const { body, size } = await get(ref, `bytes=0-${bytes - 1}`);
-        return { head: await firstBytes(body as Readable, bytes), size };
+        return await reading(ref, async () => {
+          const { body, size } = await get(ref, `bytes=0-${bytes - 1}`);
+          return { head: await firstBytes(body as Readable, bytes), size };
+        });
       } catch (error) {
         // S3 answers a range on an empty object with 416.
         if (error instanceof S3ServiceException && error.name === 'InvalidRange')
@@ -109,15 +126,17 @@ export function createStore(
 
     /** The bytes from `start` to before `end`. */
     async readRange(ref: ObjectRef, start: number, end: number): Promise<ArrayBuffer> {
-      const { body, isPart } = await get(ref, `bytes=${start}-${end - 1}`);
-      const all = await body.transformToByteArray();
-      // A store may answer a range with the whole object.
-      const bytes = isPart ? all : all.subarray(start, end);
+      const bytes = await reading(ref, async () => {
+        const { body, isPart } = await get(ref, `bytes=${start}-${end - 1}`);
+        const all = await body.transformToByteArray();
+        // A store may answer a range with the whole object.
+        return isPart ? all : all.subarray(start, end);
+      });
       return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
     },
 
     async readText(ref: ObjectRef): Promise<string> {
-      return (await get(ref)).body.transformToString();
+      return reading(ref, async () => (await get(ref)).body.transformToString());
     },
 
     async readBytes(ref: ObjectRef): Promise<Uint8Array> {
@@ -140,8 +159,7 @@ export function createStore(
     },
 
     async download(ref: ObjectRef, path: string): Promise<void> {
-      const { body } = await get(ref);
-      await pipeline(body as Readable, createWriteStream(path));
+      await reading(ref, async () => pipeline((await get(ref)).body as Readable, createWriteStream(path)));
     },
 
     async writeText(ref: ObjectRef, text: string): Promise<void> {
@@ -200,9 +218,10 @@ export function createStore(
       return found;
     },
 
-    /** The same, a page of up to 1,000 at a time. */
-    async *listPages(bucket: string, prefix: string): AsyncGenerator<ListedObject[]> {
-      for await (const page of paginateListObjectsV2({ client }, { Bucket: bucket, Prefix: prefix }))
+    /** The same, a page of up to 1,000 at a time; only keys that come after `after`, if it is given. */
+    async *listPages(bucket: string, prefix: string, after?: string): AsyncGenerator<ListedObject[]> {
+      const query = { Bucket: bucket, Prefix: prefix, StartAfter: after };
+      for await (const page of paginateListObjectsV2({ client }, query))
         yield (page.Contents ?? []).map(({ Key = '', Size = 0, LastModified }) => ({
           key: Key,
           size: Size,
@@ -344,6 +363,12 @@ async function copyInParts(client: S3Client, from: ObjectRef, to: ObjectRef): Pr
     throw asObjectMissing(error, from);
   }
 }
+
+/** How Node names a connection that ends before its body does. */
+const brokenOff = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATURE_CLOSE']);
+
+const isBrokenOff = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && brokenOff.has(String(error.code));
 
 const nameOf = (error: unknown): string => (error instanceof S3ServiceException ? error.name : '');
 

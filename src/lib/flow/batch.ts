@@ -11,11 +11,11 @@ import type { Contract } from '../contract/schema.ts';
 import { type Attempt, rawFileSchema } from '../ledger/records.ts';
 
 /** Written when a batch is claimed. */
-const manifestSchema = z.object({
+export const manifestSchema = z.object({
   dataset: z.string(),
   batch: z.string(),
   /** `sk`: where the file waited in the ledger. */
-  files: z.array(rawFileSchema.extend({ sk: z.string() })),
+  files: z.array(rawFileSchema.extend({ sk: z.string(), etag: z.string().default('') })),
   /** The versions whose rows are in the table when the batch is claimed, the batch that they belong to, and how many they are. */
   published: z.array(
     z.object({ object: z.string(), version: z.string(), batch: z.string(), published: z.number() }),
@@ -94,6 +94,7 @@ export function nextBatch<T extends { size: number }>(
  */
 export const places = (config: Pick<Config, 'workBucket'>) => {
   const work = (key: string): ObjectRef => ({ bucket: config.workBucket, key });
+  const marks = (dataset: string): string => `manifests/${dataset}/begun/`;
   return {
     attempt: (dataset: string, { batch, fence }: Attempt) => {
       const root = `manifests/${dataset}/${batch}/f${fence}`;
@@ -103,8 +104,8 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
         profile: work(`${root}/profile.json`),
         plan: work(`${root}/plan.json`),
         published: work(`${root}/published.json`),
-        /** There once the objects that the attempt has replaced may be gone: it can no longer be taken back. */
-        replaced: work(`${root}/replaced.json`),
+        /** There once the attempt is committed and something of it may be irrevocable: whatever a ledger says, it counts. */
+        committed: work(`${root}/committed.json`),
         /** What was counted, kept longer than staging is. */
         summary: work(`${root}/summary.json`),
         /** Files that CheckValidation wants a person to look at. */
@@ -113,6 +114,10 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
         live: (rowsOf: string) => work(`${root}/live/${rowsOf}.json`),
       };
     },
+    /** There before the attempt has written anything to a table: see restored.ts. In the order of fences. */
+    mark: (dataset: string, { batch, fence }: Attempt) =>
+      work(`${marks(dataset)}${String(fence).padStart(16, '0')}-${batch}`),
+    marks: (dataset: string) => work(marks(dataset)),
     run: (dataset: string, batch: string, run: string) => {
       const root = `staging/${dataset}/${batch}/${run}`;
       return {

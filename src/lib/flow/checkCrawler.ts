@@ -25,7 +25,10 @@ import { readUnlearned, unlearnedAt } from './unlearned.ts';
 /** What a profile is made from. */
 interface ProfileDeps {
   readonly config: Config;
-  readonly store: Pick<Store, 'findJson' | 'readJson' | 'readText' | 'readRange' | 'writeText' | 'head'>;
+  readonly store: Pick<
+    Store,
+    'findJson' | 'readJson' | 'readText' | 'readRange' | 'writeText' | 'writeOnce' | 'head'
+  >;
 }
 
 export interface CrawlerDeps extends ProfileDeps, Pick<Deps, 'catalog'> {
@@ -143,8 +146,8 @@ export async function profileOf(
   const saved = await store.findJson(at, profileSchema);
   if (saved) return saved;
   const profile = await profileBatch(store, config.rawBucket, contract, manifest);
-  await store.writeText(at, JSON.stringify(profile));
-  return profile;
+  const isFirst = await store.writeOnce(at, JSON.stringify(profile));
+  return isFirst ? profile : store.readJson(at, profileSchema);
 }
 
 const toRawTable = (table: CatalogTable, contract: Contract): RawTable => ({

@@ -8,13 +8,15 @@ import { parallel } from '../parallel.ts';
 import { batchId, type Manifest, nextBatch, places, readManifest, replacesOf, replayOf } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
 import { letGo, type WakeDeps } from './dispatch.ts';
+import { requireNothingLost } from './restored.ts';
 import type { claimInput, claimOutput } from './schemas.ts';
 
 export type ClaimDeps = Pick<Deps, 'config' | 'contracts' | 'store' | 'ledger'> & WakeDeps;
 
 /**
  * Claims the next batch. Without files, it releases the lease. A file that cannot be part of a batch is moved out of the way,
- * so that it keeps no other waiting. Throws LeaseLost, and BatchOpen while an earlier attempt is neither finished nor taken back.
+ * so that it keeps no other waiting. Throws LeaseLost, and BatchOpen while an earlier attempt is neither finished nor taken back,
+ * and LedgerRestored while the ledger does not know of one.
  */
 export async function claimBatch(
   deps: ClaimDeps,
@@ -27,6 +29,7 @@ export async function claimBatch(
     throw new BatchOpen(
       `${dataset}: the batch ${open[0]?.batch} was left open by an earlier execution; it is ended first, and the files that wait are claimed after it`,
     );
+  if (lease.batch === undefined) await requireNothingLost(deps, dataset);
   // A claim that was interrupted is continued with its own files.
   const manifest =
     lease.batch === undefined
@@ -106,7 +109,7 @@ async function prepared(
   file: Queued,
   record: FileRecord | undefined,
   object: ObjectRecord | undefined,
-): Promise<{ file: Queued; rows: ObjectRecord['rows'] } | null> {
+): Promise<{ file: Queued & { etag: string }; rows: ObjectRecord['rows'] } | null> {
   if (record?.place !== file.sk) {
     await ledger.dropStray(dataset, fence, file);
     return null;
@@ -116,7 +119,7 @@ async function prepared(
     await ledger.markReplaced(dataset, fence, file, object.version);
     return null;
   }
-  const current = { ...file, decision: record.decision };
+  const current = { ...file, decision: record.decision, etag: record.etag };
   // What is rejected takes no rows' place, whether it can be read or not.
   if (record.decision?.kind === 'reject') return { file: current, rows };
   const mayBeGone = rows !== undefined || object?.hasCopies === true;

@@ -74,8 +74,9 @@ export async function finishBatch(
     readPublished(deps, dataset, attempt),
     readContract(deps, attempt),
   ]);
-  await repairPartitions(deps, attempt);
   const at = places(config);
+  await store.writeOnce(at.attempt(dataset, attempt).committed, JSON.stringify({ by: fence }));
+  await repairPartitions(deps, attempt);
   const summary = await store.readJson(at.attempt(dataset, attempt).summary, summarySchema);
   const missing = await missingFiles(deps, attempt, summary);
   const { files: _files, partitions: _partitions, ...totals } = summary;
@@ -103,8 +104,6 @@ export async function finishBatch(
   const claimed = files.filter((_, i) => isClaimedBy(batch, records[i]?.file));
   await ledger.settlePublished(dataset, fence, batch, claimed);
   await ledger.setLive(dataset, fence, published.rewritten);
-  if (published.rewritten.length > 0)
-    await store.writeOnce(at.attempt(dataset, attempt).replaced, JSON.stringify({ by: fence }));
   await dropReplaced(deps, published);
   for (const file of files) if (file.isMissing) await takeCopy(deps, dataset, fence, file);
   await catalog.dropPartitions(stagingName(dataset), [[stagingPartition(batch, published.run)]]);

@@ -9,6 +9,7 @@ import { type Announce, finishBatch } from './complete.ts';
 import type { Deps } from './deps.ts';
 import { letGo, type WakeDeps, wake } from './dispatch.ts';
 import { takeBack } from './publish.ts';
+import { lostAttempts, reopen } from './restored.ts';
 import { afterFailure } from './retry.ts';
 import type { failInput, failOutput } from './schemas.ts';
 
@@ -44,7 +45,7 @@ export async function failBatch(
   return failure;
 }
 
-/** Ends every attempt that was left open, under a lease with a higher fence than theirs. Gives how many there were. */
+/** Ends every attempt that was left open, or that a restored ledger does not know, under a lease with a higher fence than theirs. Gives how many there were. */
 export async function endOpenBatches(
   deps: SettleDeps,
   dataset: string,
@@ -53,7 +54,13 @@ export async function endOpenBatches(
 ): Promise<number> {
   const open = await deps.ledger.openBatches(dataset);
   for (const attempt of open) await endBatch(deps, { dataset, ...attempt }, fence, failure);
-  return open.length;
+  // Each comes to its end before the next is opened, as it was in the time that the ledger has lost.
+  const lost = await lostAttempts(deps, dataset);
+  for (const attempt of lost) {
+    await reopen(deps, dataset, fence, attempt);
+    await endBatch(deps, { dataset, ...attempt }, fence, failure);
+  }
+  return open.length + lost.length;
 }
 
 /** A committed batch goes forward to its end; of any other the objects are removed and the files returned. */
@@ -67,11 +74,16 @@ async function endBatch(
   const { dataset, batch } = attempt;
   const reason = `${failure.error}: ${failure.cause}`.slice(0, 2000).toWellFormed();
   // Nobody can commit it after the lease was taken over: so what is read here stays true.
-  const record = await ledger.batch(dataset, batch);
+  let record = await ledger.batch(dataset, batch);
+  // Somebody has deleted its record: it is written anew, or nothing could close the batch.
+  if (record === undefined) {
+    await reopen(deps, dataset, fence, attempt);
+    record = await ledger.batch(dataset, batch);
+  }
   if (record?.committed !== undefined)
     return finishBatch(deps, { ...attempt, fence: record.committed }, fence, reason);
-  // The ledger was restored to a time before the commit: objects that this attempt has replaced are gone, so it counts.
-  if (await deps.store.exists(places(deps.config).attempt(dataset, attempt).replaced)) {
+  // The ledger was restored to a time before the commit.
+  if (await deps.store.exists(places(deps.config).attempt(dataset, attempt).committed)) {
     await ledger.recommit(dataset, fence, attempt);
     return finishBatch(deps, attempt, fence, reason);
   }

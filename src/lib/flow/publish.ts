@@ -52,6 +52,7 @@ export async function publish(
   await parallel(documents, 8, ({ key, live }) =>
     store.writeOnce({ bucket: config.workBucket, key }, JSON.stringify(live)),
   );
+  await store.writeOnce(places(config).mark(dataset, attempt), '');
   // Before any object: whoever takes the attempt back knows from it what to look for.
   const isFirst = await store.writeOnce(record, JSON.stringify(planned));
   const published = isFirst ? planned : await readPublished(deps, dataset, attempt);

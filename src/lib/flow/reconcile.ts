@@ -11,6 +11,7 @@ import { objectName } from '../table/objectName.ts';
 import { goldenTable, readPlan } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
 import { type Live, liveKey, liveOf } from './published.ts';
+import { requireNothingLost } from './restored.ts';
 
 export interface Reconciled {
   readonly table: string;
@@ -34,7 +35,8 @@ const grace = 3_600_000;
 
 /**
  * Null for a dataset that has published nothing. Partitions of other datasets in the same table are left alone. Objects of batches
- * that no ledger knows stay, unless a person wants them removed: they may be all that is left of a renamed dataset.
+ * that no ledger knows stay, unless a person wants them removed: they may be all that is left of a renamed dataset. Throws
+ * LedgerRestored while the ledger has lost attempts of this one.
  */
 export async function reconcile(
   deps: Pick<Deps, 'config' | 'contracts' | 'store' | 'catalog' | 'ledger' | 'measure'>,
@@ -43,6 +45,7 @@ export async function reconcile(
 ): Promise<Reconciled | null> {
   const { config, store, catalog, ledger } = deps;
   const contract = contractOf(deps, dataset);
+  await requireNothingLost(deps, dataset);
   const latest = (await ledger.lastBatches(dataset)).at(-1);
   const fence = latest && (await ledger.batch(dataset, latest.batch))?.committed;
   if (!latest || fence === undefined) return null;

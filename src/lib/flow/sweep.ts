@@ -12,6 +12,7 @@ import { executionName } from './execution.ts';
 import type { Failure, SettleDeps } from './failBatch.ts';
 import { endOpenBatches, failBatch } from './failBatch.ts';
 import { takeBack } from './publish.ts';
+import { lostAttempts } from './restored.ts';
 
 /** The state of an execution by ARN: RUNNING, another one, or null for an execution that does not exist. */
 export type ExecutionStatus = (arn: string) => Promise<string | null>;
@@ -24,7 +25,7 @@ export interface SweepResult {
   readonly dataset: string;
   /** Whether the lease of an execution that has ended was released. */
   readonly leaseRecovered: boolean;
-  /** Attempts that were open while nobody held the lease. */
+  /** Attempts that were open while nobody held the lease, or that a restored ledger did not know. */
   readonly batchesRecovered: number;
   /** Objects of the raw bucket without an event. */
   readonly filesFound: number;
@@ -111,13 +112,14 @@ const abandoned: Failure = {
   cause: 'the execution of the batch lost its lease and ended',
 };
 
-/** A batch is only worked on under a lease: one that is open while nobody holds it has no owner. */
+/** A batch is only worked on under a lease: one that is open while nobody holds it has no owner. So has one that the ledger has lost. */
 async function recoverBatches(
   deps: SweepDeps,
   dataset: string,
 ): Promise<{ recovered: number; started: boolean }> {
   const nothing = { recovered: 0, started: false };
-  if ((await deps.ledger.openBatches(dataset)).length === 0) return nothing;
+  const isNothingOpen = (await deps.ledger.openBatches(dataset)).length === 0;
+  if (isNothingOpen && (await lostAttempts(deps, dataset)).length === 0) return nothing;
   const fence = await deps.ledger.acquireLease(dataset);
   // Somebody works: an open batch is theirs, or is looked at when they are done.
   if (fence === null) return nothing;

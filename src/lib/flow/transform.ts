@@ -27,7 +27,15 @@ import type { Attempt } from '../ledger/records.ts';
 import { parallel } from '../parallel.ts';
 import { loadReferences } from '../reference/load.ts';
 import { attemptPrefix } from '../table/objectName.ts';
-import { type Manifest, type Profile, places, readContract, readManifest, replacesOf } from './batch.ts';
+import {
+  type Manifest,
+  type Profile,
+  places,
+  readContract,
+  readManifest,
+  readPlan,
+  replacesOf,
+} from './batch.ts';
 import { profileOf, tableOfBatch } from './checkCrawler.ts';
 import type { Deps } from './deps.ts';
 import type { BatchInput, jobInput, jobOutput, jobStarted, transformOutput } from './schemas.ts';
@@ -175,7 +183,7 @@ export async function readSummary(
   return store.readJson(places(config).run(dataset, batch, run).summary, summarySchema);
 }
 
-/** Compiles the batch's plan with the schema that the Catalog has now, and keeps it beside the manifest. */
+/** The attempt's plan: compiled once, with the schema that the Catalog has then, and kept beside the manifest. */
 async function planBatch(
   deps: Deps,
   attempt: BatchInput,
@@ -192,9 +200,11 @@ async function planBatch(
   const references = await loadReferences(contract, config.datasetsFolder);
   const isRejected = manifest.decision === 'reject';
   const published = needsCatalog(contract) ? await publishedColumns(deps, contract) : new Map();
-  const plan = compile(contract, rawTable, references, { isRejected, published });
+  const compiled = compile(contract, rawTable, references, { isRejected, published });
   const at = places(config).attempt(attempt.dataset, attempt);
-  await store.writeText(at.plan, JSON.stringify(plan, null, 1));
+  // An attempt has one plan: a twin of this call, or its next try, may find another schema in the Catalog.
+  const isFirst = await store.writeOnce(at.plan, JSON.stringify(compiled, null, 1));
+  const plan = isFirst ? compiled : await readPlan(deps, attempt);
   return { plan, references, profile, replaces: replacesOf(manifest) };
 }
 

@@ -133,7 +133,7 @@ export async function requireRows(
   });
   if (doubtful.length === 0) return;
   const at = places(config).attempt(attempt.dataset, attempt).doubtful;
-  await store.writeText(at, JSON.stringify(doubtful satisfies z.output<typeof doubtfulSchema>));
+  await store.writeOnce(at, JSON.stringify(doubtful satisfies z.output<typeof doubtfulSchema>));
   const [first] = doubtful;
   throw new ReplacementDoubtful(
     `${doubtful.length} files would lose most of their published rows: ${first?.object}: ${first?.reason}. Release them to publish all the same, reject them to keep the rows that are published`,

@@ -8,6 +8,7 @@ import {
   type BatchState,
   batchRecordSchema,
   type Decision,
+  type FileId,
   type FileState,
   type ObjectRecord,
   type RawFile,
@@ -189,6 +190,82 @@ export function batchesOf(table: Table) {
             },
           },
         },
+      ]);
+    },
+
+    /**
+     * Opens an attempt again of which the ledger has lost the record, and takes its files from whatever state they are in. `fence`
+     * is that of the lease's holder. May be repeated: the record comes last.
+     */
+    async reopen(
+      dataset: string,
+      fence: number,
+      attempt: Attempt,
+      claimed: {
+        files: readonly FileId[];
+        bytes: number;
+        replay?: string | undefined;
+        decision?: Decision | undefined;
+      },
+    ): Promise<void> {
+      const { batch: id } = attempt;
+      const records = await getAll(dataset, claimed.files.map(fileKey));
+      await allUnderLease(dataset, fence, claimed.files, (file) => {
+        const place = records.get(fileKey(file))?.place;
+        return [
+          {
+            Update: {
+              ...at(dataset, fileKey(file)),
+              UpdateExpression:
+                'SET #state = :claimed, #batch = :batch REMOVE place, replacedBy, sameAs, #reason, #group',
+              ConditionExpression: `attribute_exists(pk) AND ${place === undefined ? 'attribute_not_exists(place)' : 'place = :place'}`,
+              ExpressionAttributeNames: {
+                '#state': 'state',
+                '#batch': 'batch',
+                '#reason': 'reason',
+                '#group': 'group',
+              },
+              ExpressionAttributeValues: {
+                ':claimed': 'claimed' satisfies FileState,
+                ':batch': id,
+                ...(place === undefined ? {} : { ':place': place }),
+              },
+            },
+          },
+          ...(place === undefined ? [] : [{ Delete: at(dataset, String(place)) }]),
+        ];
+      });
+      const noted = now();
+      const known = await batch(dataset, id);
+      // An open one is in the log already.
+      const isNew = known === undefined && (await get(dataset, openKey(id), openSchema)) === undefined;
+      const { sets, names, values } = settingOf({
+        batch: id,
+        state: 'running',
+        fence: attempt.fence,
+        files: claimed.files.length,
+        bytes: claimed.bytes,
+        engine: known?.engine ?? 'auto',
+        execution: known?.execution ?? '',
+        claimedAt: known?.claimedAt ?? noted,
+        attempts: (known?.attempts ?? 0) + 1,
+        ...(claimed.replay === undefined ? {} : { replay: claimed.replay }),
+        ...(claimed.decision === undefined ? {} : { decision: claimed.decision }),
+      });
+      await underLease(dataset, fence, [
+        {
+          Update: {
+            ...at(dataset, batchKey(id)),
+            UpdateExpression: `SET ${sets.join(', ')} REMOVE #reason, endedAt`,
+            ConditionExpression: 'attribute_not_exists(committed)',
+            ExpressionAttributeNames: { ...names, '#reason': 'reason' },
+            ExpressionAttributeValues: values,
+          },
+        },
+        { Put: { TableName: name, Item: { pk: dataset, sk: openKey(id), ...attempt } } },
+        ...(isNew
+          ? [{ Put: { TableName: name, Item: { pk: dataset, sk: `LOG#${noted}#${id}`, batch: id } } }]
+          : []),
       ]);
     },
 

@@ -18,7 +18,7 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import type { z } from 'zod';
 import { again, type Patience } from '../aws/again.ts';
-import { KeysUnread, LeaseLost } from '../errors.ts';
+import { KeysUnread, LeaseLost, LedgerBusy } from '../errors.ts';
 import { chunksOf } from '../parallel.ts';
 import { fileKey, pendingKey } from './keys.ts';
 import { type FileId, type FileState, type RawFile, toRawFile } from './records.ts';
@@ -53,16 +53,23 @@ export function openTable(
   const transact = async (items: Items): Promise<void> => {
     // The same token makes a repeated request the same transaction.
     const ClientRequestToken = randomUUID();
-    await again(
-      () => db.send(new TransactWriteCommand({ TransactItems: items, ClientRequestToken })),
-      isConflict,
-      patience,
-    );
+    await unlessBusy(() => db.send(new TransactWriteCommand({ TransactItems: items, ClientRequestToken })));
+  };
+
+  const unlessBusy = async <T>(write: () => Promise<T>): Promise<T> => {
+    try {
+      return await again(write, isConflict, patience);
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      throw new LedgerBusy(
+        `the ledger's items are written by others again and again: ${error instanceof Error ? error.message : error}`,
+        { cause: error },
+      );
+    }
   };
 
   /** Updates one item, again when a transaction was at work on it. */
-  const update = (input: UpdateCommandInput) =>
-    again(() => db.send(new UpdateCommand(input)), isConflict, patience);
+  const update = (input: UpdateCommandInput) => unlessBusy(() => db.send(new UpdateCommand(input)));
 
   /** Goes into every transaction of a holder: it goes through only while this fence holds the lease. */
   const leaseCheck = (dataset: string, fence: number): Item => ({

@@ -23,7 +23,7 @@ test('after the delimiter was corrected in the contract, a retry looks at the sa
   const aws = createMemoryAws();
   const store = createStore(aws.actor('checkCrawler').s3, { pause: 0 });
   const { id } = aws.s3.seed('raw', 'sales/a.csv', 'id;at\n1;2026-01-01T00:00:00Z\n');
-  const file = { object: 'sales/a.csv', version: id, size: 33, sequencer: '1', sk: 'PENDING#1' };
+  const file = { object: 'sales/a.csv', version: id, size: 33, sequencer: '1', etag: '', sk: 'PENDING#1' };
   const profileWith = async (fence: number, delimiter: string) => {
     const attempt = { dataset: 'sales', batch: 'b', fence };
     const manifest = { dataset: 'sales', batch: 'b', files: [file], published: [], decision: null };
