@@ -3,7 +3,8 @@
  * A function is an actor that may die; an execution goes on with another one, as Step Functions does. Only the engine is played:
  * a staged object holds its rows as JSON.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { expect, jest } from '@jest/globals';
 import { createAthena } from '../../src/lib/aws/athena.ts';
 import { createCatalog } from '../../src/lib/aws/catalog.ts';
@@ -13,7 +14,6 @@ import { compile } from '../../src/lib/compiler/compile.ts';
 import type { Summary } from '../../src/lib/compiler/plan.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
-import type { Rewriting } from '../../src/lib/engine/rewrite.ts';
 import { places, readManifest } from '../../src/lib/flow/batch.ts';
 import { claimBatch } from '../../src/lib/flow/claimBatch.ts';
 import { completeBatch } from '../../src/lib/flow/complete.ts';
@@ -23,7 +23,7 @@ import { publish, repairPartitions } from '../../src/lib/flow/publish.ts';
 import { liveOf } from '../../src/lib/flow/published.ts';
 import { reconcile } from '../../src/lib/flow/reconcile.ts';
 import { recover } from '../../src/lib/flow/recover.ts';
-import { replaceRows } from '../../src/lib/flow/replace.ts';
+import { type ReplaceLimits, replaceRows } from '../../src/lib/flow/replace.ts';
 import { type SweepDeps, sweep } from '../../src/lib/flow/sweep.ts';
 import { requireRows } from '../../src/lib/flow/validation.ts';
 import { ledgerOn } from '../../src/lib/ledger/ledger.ts';
@@ -92,6 +92,7 @@ const turn = () => new Promise<void>((done) => setImmediate(done));
 export type Deps = SweepDeps & { readonly actor: MemoryActor };
 
 export interface WorldOptions extends MemoryOptions {
+  readonly replaceLimits?: ReplaceLimits;
   /** The most files in a batch. */
   readonly batchFiles?: number;
   /** Events that a batch leaves in its execution's history, and how long it takes, in milliseconds. */
@@ -111,6 +112,8 @@ export class World {
   ended: { arn: string; input: string }[] = [];
   /** The last value of each metric. */
   readonly metrics = new Map<string, number>();
+  /** The files that ReplaceRows had on its disk each time it rewrote some. */
+  readonly onDisk: number[] = [];
   /** What went wrong, for whoever looks at a run that failed. */
   readonly errors: string[] = [];
   private actors = 0;
@@ -232,6 +235,18 @@ export class World {
       }
   }
 
+  private readonly rewriteRows: Parameters<typeof replaceRows>[1] = async (rewritings, origins) => {
+    this.onDisk.push(readdirSync(dirname(rewritings[0]?.from ?? '')).length);
+    return rewritings.map(({ from, to }) => {
+      const rows = JSON.parse(readFileSync(from, 'utf8')) as Row[];
+      const kept = rows.filter(
+        (row) => !origins.some((o) => o.object === row.object && o.version === row.version),
+      );
+      writeFileSync(to, JSON.stringify(kept));
+      return { kept: kept.length, removed: rows.length - kept.length };
+    });
+  };
+
   /** Runs an execution to its end, as statemachines/ingest.yml says. */
   async execute(arn: string): Promise<void> {
     const execution = this.aws.sfn.executions.get(arn);
@@ -247,7 +262,10 @@ export class World {
         const step = { ...input, batch: claim.batch };
         const run = await this.state('transform', (deps) => transform(deps, step));
         const of = { ...step, run };
-        if (claim.replaces > 0) await this.state('replaceRows', (deps) => replaceRows(deps, rewriteRows, of));
+        if (claim.replaces > 0)
+          await this.state('replaceRows', (deps) =>
+            replaceRows(deps, this.rewriteRows, of, this.options.replaceLimits),
+          );
         await this.state('checkValidation', async (deps) =>
           requireRows(deps, step, await readManifest(deps, step), await summaryOf(deps, of)),
         );
@@ -521,16 +539,3 @@ const summaryOf = async (
   JSON.parse(await store.readText(places(config).run(of.dataset, of.batch, of.run).summary)) as Summary;
 
 /** Plays the rewriting of Parquet files. */
-async function rewriteRows(
-  rewritings: readonly Rewriting[],
-  origins: readonly { object: string; version: string }[],
-): Promise<{ kept: number; removed: number }[]> {
-  return rewritings.map(({ from, to }) => {
-    const rows = JSON.parse(readFileSync(from, 'utf8')) as Row[];
-    const kept = rows.filter(
-      (row) => !origins.some((o) => o.object === row.object && o.version === row.version),
-    );
-    writeFileSync(to, JSON.stringify(kept));
-    return { kept: kept.length, removed: rows.length - kept.length };
-  });
-}
