@@ -92,10 +92,10 @@ export const exceptions: readonly {
     why: 'drops the entry of a file that failed when its bytes are put again, which the tests bring about in memory',
   },
   {
-    of: ['dispatch'],
+    of: ['dispatch', 'completeBatch', 'failBatch', 'recover'],
     actions: ['s3:ListBucketVersions'],
     resource: '-raw-',
-    why: 'asks S3 for the order of versions of which one was found without an event',
+    why: 'ask S3 for the order of versions of which one was found without an event, also for a ledger that was restored',
   },
   {
     of: ['transformEmbedded', 'startGlueJob'],

@@ -4,6 +4,7 @@
  * only what waits or is open.
  */
 
+import type { ObjectVersion } from '../aws/store.ts';
 import { starting } from '../ledger/leases.ts';
 import { parallel } from '../parallel.ts';
 import { contractOf } from './deps.ts';
@@ -27,7 +28,7 @@ export interface SweepResult {
   readonly leaseRecovered: boolean;
   /** Attempts that were open while nobody held the lease, or that a restored ledger did not know. */
   readonly batchesRecovered: number;
-  /** Objects of the raw bucket without an event. */
+  /** Objects of the raw bucket without an event, and versions that are current again. */
   readonly filesFound: number;
   /** Objects that could not be noted; the next pass tries them again. */
   readonly filesFailed: number;
@@ -154,13 +155,13 @@ async function findUntold(
     return { filesFound: 0, filesFailed: 0 };
   const { versions, next } = await store.listVersions(config.rawBucket, prefix, last?.key, objectsPerSweep);
   const files = versions.filter((v) => v.isLatest && !(v.key.endsWith('/') && v.size === 0));
-  const known = await ledger.knows(
+  const states = await ledger.states(
     dataset,
     files.map((v) => ({ object: v.key, version: v.version })),
   );
   let filesFound = 0;
   let filesFailed = 0;
-  const untold = files.filter((_, i) => !known[i]);
+  const untold = files.filter((_, i) => states[i] === undefined);
   await parallel(untold, 8, async ({ key, version, size, etag }) => {
     try {
       if (await note(deps, dataset, { object: key, version, size, sequencer: '', etag })) filesFound++;
@@ -169,8 +170,33 @@ async function findUntold(
       filesFailed++;
     }
   });
+  filesFound += await reviveCurrent(
+    deps,
+    dataset,
+    files.filter((_, i) => states[i] === 'replaced'),
+  );
   await ledger.noteSwept(dataset, next);
   if (filesFound > 0) deps.measure(dataset, { FilesFound: filesFound });
   if (filesFailed > 0) deps.measure(dataset, { FilesNotNoted: filesFailed });
   return { filesFound, filesFailed };
+}
+
+/**
+ * Versions that gave way to a later one which was deleted before anybody could read it: S3 has them as the objects' current
+ * ones again, so they are processed. Gives how many there were.
+ */
+async function reviveCurrent(
+  { ledger }: Pick<SweepDeps, 'ledger'>,
+  dataset: string,
+  versions: readonly ObjectVersion[],
+): Promise<number> {
+  const records = await ledger.read(
+    dataset,
+    versions.map((v) => ({ object: v.key, version: v.version })),
+  );
+  const revived = await parallel(records, 8, async ({ file, object }) => {
+    const isUnread = object?.etag === '' && object.version !== file?.version;
+    return file !== undefined && isUnread && ledger.revive(dataset, file, object.version);
+  });
+  return revived.filter(Boolean).length;
 }

@@ -307,6 +307,55 @@ export function filesOf(table: Table) {
       return files.map((file) => found.has(fileKey(file)));
     },
 
+    /** The states of these versions; undefined for one that the ledger has not noted. */
+    async states(dataset: string, files: readonly FileId[]): Promise<(FileState | undefined)[]> {
+      const found = await getAll(dataset, files.map(fileKey));
+      return files.map((file) => {
+        const item = found.get(fileKey(file));
+        return item && fileRecordSchema.parse(item).state;
+      });
+    },
+
+    /**
+     * A version that gave way to a later one waits again, since that was deleted before anybody could read it. False when it is
+     * no longer so.
+     */
+    async revive(dataset: string, file: FileRecord, gone: string): Promise<boolean> {
+      const queued = enqueued(dataset, toRawFile(file));
+      return goesThrough(
+        transact([
+          {
+            Update: {
+              ...at(dataset, fileKey(file)),
+              UpdateExpression: 'SET #state = :pending, place = :place REMOVE replacedBy',
+              ConditionExpression: '#state = :replaced AND attribute_not_exists(place)',
+              ExpressionAttributeNames: { '#state': 'state' },
+              ExpressionAttributeValues: {
+                ':pending': 'pending' satisfies FileState,
+                ':replaced': 'replaced' satisfies FileState,
+                ':place': queued.place,
+              },
+            },
+          },
+          {
+            Update: {
+              ...at(dataset, objectKey(file.object)),
+              UpdateExpression: 'SET #version = :version, etag = :etag',
+              ConditionExpression: '#version = :gone AND etag = :unread',
+              ExpressionAttributeNames: { '#version': 'version' },
+              ExpressionAttributeValues: {
+                ':version': file.version,
+                ':etag': file.etag,
+                ':gone': gone,
+                ':unread': '',
+              },
+            },
+          },
+          queued.item,
+        ]),
+      );
+    },
+
     /** A file that waits leaves the queue, since a later version of its object has taken its place. */
     async markReplaced(dataset: string, fence: number, file: Queued, by: string): Promise<void> {
       await underLease(dataset, fence, replaced(dataset, file, by, file.sk));

@@ -79,6 +79,44 @@ test('a file that is dropped again with the same bytes before the first was read
   expect(world.linesOf('feed/a')).toEqual(many);
 });
 
+test.each<[string, number]>([
+  ['waited', 0],
+  ['was published of another version', 1],
+])(
+  'invariant 9: a version that is current again, since its successor was deleted before it was read, is processed: what %s stays or goes with it',
+  async (_, before) => {
+    if (before > 0) {
+      world.put('feed/a', many);
+      await world.settle();
+    }
+    world.put('feed/a', other);
+    const late = world.put('feed/a', ['9@09']);
+    await world.deliver();
+    world.aws.s3.expire('raw', 'feed/a', late);
+    await world.settle();
+    await world.sweep(true);
+    await world.settle();
+    expect(world.linesOf('feed/a')).toEqual([...other].sort());
+    // No row of the version that nobody could read is left.
+    expect(world.refused().filter((row) => row.version === late)).toEqual([]);
+    await world.cleanUp();
+    await world.sweep(true);
+    await world.settle();
+    expect(await world.counted()).toEqual(world.aws.s3.keys('processed'));
+  },
+);
+
+test('a version whose successor was published and then deleted stays replaced', async () => {
+  world.put('feed/a', many);
+  await world.settle();
+  const later = world.put('feed/a', other);
+  await world.settle();
+  world.aws.s3.expire('raw', 'feed/a', later);
+  await world.sweep(true);
+  await world.settle();
+  expect(world.linesOf('feed/a')).toEqual([...other].sort());
+});
+
 test('of versions without an event, S3 tells the order: the sweep never brings old rows back', async () => {
   world.put('feed/a', many);
   world.events.length = 0;
