@@ -115,12 +115,19 @@ export class Judge {
     return answersSchema.parse(JSON.parse(output));
   }
 
+  /** Deletes objects, in the memory's S3 and in the folder. */
+  async forget(paths: readonly string[]): Promise<void> {
+    for (const { key } of paths.map(refOf)) {
+      this.aws.s3.expire(bucket, key, 'null');
+      await rm(join(this.folder, bucket, key));
+    }
+  }
+
   /** Lets the Glue table stand at a metadata file, as the other engine's own catalog would have. */
   async adopt(deps: TableDeps, name: string, metadata: string): Promise<void> {
     const pointer = await deps.pointers.read(name);
     if (!pointer) throw new Error(`there is no table ${name}`);
     const location = metadata.slice(0, metadata.indexOf('/metadata/'));
-    refOf(metadata);
     await deps.pointers.swap(pointer, { file: metadata, location, columns: [] });
   }
 }

@@ -8,6 +8,7 @@ Each step is asked of both readers, or changes the table by pyiceberg. Prints a 
 
 import json
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -82,7 +83,8 @@ def write(step):
     global table
     if "append" in step:
         schema = table.schema().as_arrow()
-        table.append(pa.Table.from_pylist(step["append"], schema=schema))
+        rows = [{**row, "created_at": datetime.fromisoformat(row["created_at"])} for row in step["append"]]
+        table.append(pa.Table.from_pylist(rows, schema=schema))
     if "delete" in step:
         table.delete(step["delete"])
     if "addColumn" in step:

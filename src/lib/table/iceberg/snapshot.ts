@@ -288,7 +288,7 @@ function mayHold(
 const filePathId = 2147483546;
 
 /** Whether a file of deletes may be about rows of a data file. */
-function mayDelete({ file, sequenceNumber }: ManifestEntry, data: ManifestEntry): boolean {
+export function mayDelete({ file, sequenceNumber }: ManifestEntry, data: ManifestEntry): boolean {
   // Equality deletes hold for what is strictly older, position deletes also for the same commit.
   if (sequenceNumber !== undefined && data.sequenceNumber !== undefined) {
     const isOlder = sequenceNumber < data.sequenceNumber;

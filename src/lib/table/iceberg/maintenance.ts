@@ -1,0 +1,207 @@
+/** Upkeep: what a table need not know any more, what nobody names, and which objects are worth rewriting. */
+import type { ListedObject } from '../../aws/store.ts';
+import { parallel } from '../../parallel.ts';
+import { type Author, commit, loadTable, type Outcome, type TableDeps } from './commit.ts';
+import { type Files, refOf } from './files.ts';
+import { contents, isAlive, type ManifestEntry } from './manifest.ts';
+import { ancestors, type Metadata, mainBranch, type Ref, type Snapshot, snapshotOf } from './metadata.ts';
+import { entriesOf, manifestsOf, mayDelete, metadataFolder, partitionKey } from './snapshot.ts';
+
+// ---- snapshots
+
+export interface Retention {
+  /** Snapshots of before this time may go (milliseconds since 1970). */
+  readonly olderThan: number;
+  /** So many of a branch stay, however old. */
+  readonly keepLast: number;
+}
+
+export interface Expiry {
+  readonly outcome: Outcome;
+  /** Objects that only expired snapshots name. They can be deleted: the table has forgotten them. */
+  readonly unreachable: readonly string[];
+}
+
+/**
+ * Lets the table forget old snapshots; what a tag or a branch holds stays. Whoever calls has settled the batches of the dataset: a
+ * commit is known by its snapshot.
+ */
+export async function expireSnapshots(
+  deps: TableDeps,
+  name: string,
+  author: Author,
+  retention: Retention,
+): Promise<Expiry> {
+  let before: Metadata | undefined;
+  const outcome = await commit(deps, name, {
+    author,
+    apply(metadata, now) {
+      before = metadata;
+      return withoutExpired(metadata, retention, now);
+    },
+  });
+  if (before === undefined || outcome.how !== 'committed') return { outcome, unreachable: [] };
+  const left = new Set(outcome.metadata.snapshots.map((s) => s['snapshot-id']));
+  const expired = before.snapshots.filter((s) => !left.has(s['snapshot-id']));
+  const [gone, kept] = [
+    await named(deps.files, before, expired),
+    await named(deps.files, outcome.metadata, outcome.metadata.snapshots),
+  ];
+  return { outcome, unreachable: [...gone].filter((path) => !kept.has(path)) };
+}
+
+/** The same metadata when nothing is old enough. */
+export function withoutExpired(
+  metadata: Metadata,
+  { olderThan, keepLast }: Retention,
+  now: number,
+): Metadata {
+  const isOver = ({ 'snapshot-id': id, 'max-ref-age-ms': age }: Ref) =>
+    age !== undefined && (snapshotOf(metadata, id)?.['timestamp-ms'] ?? now) < now - age;
+  const refs = Object.fromEntries(
+    Object.entries(metadata.refs).filter(([name, ref]) => name === mainBranch || !isOver(ref)),
+  );
+  const kept = new Set<bigint>();
+  const inBranches = new Set<bigint>();
+  for (const ref of Object.values(refs)) {
+    kept.add(ref['snapshot-id']);
+    if (ref.type === 'tag') continue;
+    const { 'min-snapshots-to-keep': least = keepLast, 'max-snapshot-age-ms': age } = ref;
+    const limit = age === undefined ? olderThan : now - age;
+    let n = 0;
+    for (const { 'snapshot-id': id, 'timestamp-ms': at } of ancestors(metadata, ref['snapshot-id'])) {
+      inBranches.add(id);
+      if (n++ < least || at >= limit) kept.add(id);
+    }
+  }
+  // What no branch has, such as the snapshots that a rollback left, stays as long.
+  const snapshots = metadata.snapshots.filter(
+    ({ 'snapshot-id': id, 'timestamp-ms': at }) => kept.has(id) || (at >= olderThan && !inBranches.has(id)),
+  );
+  if (
+    snapshots.length === metadata.snapshots.length &&
+    Object.keys(refs).length === Object.keys(metadata.refs).length
+  )
+    return metadata;
+  const ids = new Set(snapshots.map((s) => s['snapshot-id']));
+  // The log tells what was current when: before a gap it would tell it wrongly.
+  const gap = metadata['snapshot-log'].findLastIndex((entry) => !ids.has(entry['snapshot-id']));
+  const ofKept = <T extends { 'snapshot-id': bigint }>(list: readonly T[] | undefined) =>
+    list?.filter((item) => ids.has(item['snapshot-id']));
+  return {
+    ...metadata,
+    refs,
+    snapshots,
+    'snapshot-log': metadata['snapshot-log'].slice(gap + 1),
+    ...(metadata.statistics ? { statistics: ofKept(metadata.statistics) } : {}),
+    ...(metadata['partition-statistics']
+      ? { 'partition-statistics': ofKept(metadata['partition-statistics']) }
+      : {}),
+  };
+}
+
+// ---- objects
+
+/** Addresses of all that snapshots name: lists, manifests, and live objects. */
+async function named(files: Files, metadata: Metadata, snapshots: readonly Snapshot[]): Promise<Set<string>> {
+  const paths = new Set<string>();
+  const lists = await parallel(snapshots, 16, async (snapshot) => {
+    paths.add(snapshot['manifest-list']);
+    return manifestsOf(files, snapshot);
+  });
+  const manifests = new Map(lists.flat().map((manifest) => [manifest.path, manifest]));
+  await parallel([...manifests.values()], 16, async (manifest) => {
+    paths.add(manifest.path);
+    for (const entry of await entriesOf(files, metadata, manifest))
+      if (isAlive(entry)) paths.add(entry.file.path);
+  });
+  return paths;
+}
+
+/** What Sluice and other engines write below a table. Nothing else is taken for an orphan. */
+const isTableFile = (key: string): boolean => /\.(?:parquet|avro|metadata\.json)$/.test(key);
+
+/**
+ * Keys below a table that it does not name and that were last changed before `olderThan`: left by commits that were not made. A batch
+ * that is being written is younger. `list` gives what stands below a prefix.
+ */
+export async function orphansOf(
+  deps: TableDeps,
+  name: string,
+  list: (bucket: string, prefix: string) => Promise<readonly ListedObject[]>,
+  olderThan: number,
+): Promise<string[]> {
+  const first = await loadTable(deps, name);
+  if (!first) return [];
+  const { bucket, key } = refOf(metadataFolder(first.metadata));
+  // First the objects, then the table: what is committed meanwhile is named by it.
+  const listed = await list(bucket, key.slice(0, -'metadata/'.length));
+  const table = await loadTable(deps, name);
+  if (!table || table.metadata['table-uuid'] !== first.metadata['table-uuid']) return [];
+  const { metadata, pointer } = table;
+  const keep = await named(deps.files, metadata, metadata.snapshots);
+  keep.add(pointer.file);
+  for (const entry of metadata['metadata-log']) keep.add(entry['metadata-file']);
+  for (const item of [...(metadata.statistics ?? []), ...(metadata['partition-statistics'] ?? [])])
+    keep.add(item['statistics-path']);
+  const keys = new Set([...keep].map(refOf).flatMap((ref) => (ref.bucket === bucket ? [ref.key] : [])));
+  return listed
+    .filter((object) => isTableFile(object.key) && object.modified < olderThan && !keys.has(object.key))
+    .map((object) => object.key);
+}
+
+// ---- compaction
+
+export interface CompactionLimits {
+  /** The size of an object to be, in bytes. */
+  readonly targetBytes: number;
+  /** So few objects of a partition are not worth a rewrite. */
+  readonly minObjects: number;
+}
+
+/** Objects of one partition that become one. */
+export interface CompactionGroup {
+  readonly specId: number;
+  readonly files: readonly ManifestEntry[];
+  readonly bytes: bigint;
+}
+
+/**
+ * Which objects to rewrite together, the worst partition first. Objects with rows that another engine has deleted are left to it:
+ * only it knows them.
+ */
+export function planCompaction(
+  entries: readonly (ManifestEntry & { readonly specId: number })[],
+  { targetBytes, minObjects }: CompactionLimits,
+): CompactionGroup[] {
+  const deletes = entries.filter(({ file }) => file.content !== contents.data);
+  const isSmall = ({ file }: ManifestEntry) => file.bytes * 4n < BigInt(targetBytes) * 3n;
+  const small = entries.filter(
+    (entry) =>
+      entry.file.content === contents.data &&
+      isSmall(entry) &&
+      !deletes.some((deleted) => mayDelete(deleted, entry)),
+  );
+  const partitions = Map.groupBy(small, ({ specId, file }) => `${specId} ${partitionKey(file.partition)}`);
+  const groups = [...partitions.values()].flatMap((files) => packed(files, BigInt(targetBytes)));
+  return groups
+    .filter(({ files }) => files.length >= minObjects)
+    .sort((a, b) => b.files.length - a.files.length);
+}
+
+/** In the order of their sequence, so that objects of a time stay together. */
+function packed(
+  files: readonly (ManifestEntry & { readonly specId: number })[],
+  target: bigint,
+): CompactionGroup[] {
+  const sorted = [...files].sort((a, b) => Number((a.sequenceNumber ?? 0n) - (b.sequenceNumber ?? 0n)));
+  const groups: { specId: number; files: ManifestEntry[]; bytes: bigint }[] = [];
+  for (const entry of sorted) {
+    const last = groups.at(-1);
+    if (last && last.bytes + entry.file.bytes <= target) {
+      last.files.push(entry);
+      last.bytes += entry.file.bytes;
+    } else groups.push({ specId: entry.specId, files: [entry], bytes: entry.file.bytes });
+  }
+  return groups;
+}
