@@ -1,6 +1,8 @@
 import { reconcile } from '../lib/flow/reconcile.ts';
-import { connect, eachDataset, wrap } from './step.ts';
+import { connect, eachDataset } from './step.ts';
 
 const deps = connect();
 
-export const handler = wrap(() => eachDataset(deps, 'reconciled', (dataset) => reconcile(deps, dataset)));
+export const handler = eachDataset(deps, 'reconciled', (dataset, deadline) =>
+  reconcile({ ...deps, deadline }, dataset),
+);

@@ -16,6 +16,7 @@ import { readBuilt } from '../lib/contract/built.ts';
 import { type Deadline, deadlineAfter } from '../lib/deadline.ts';
 import { InvalidInput } from '../lib/errors.ts';
 import type { Deps } from '../lib/flow/deps.ts';
+import { inTurn } from '../lib/flow/inTurn.ts';
 import { type Measure, type MetricName, metricUnits } from '../lib/flow/measure.ts';
 import { createLedger } from '../lib/ledger/ledger.ts';
 
@@ -79,29 +80,23 @@ export const wrap = <E, R>(handler: (event: E, context: Context) => Promise<R>) 
     })
     .handler(handler);
 
-/**
- * One dataset after the other: what fails for one keeps none of the others from their turn. Throws the first error when all
- * had theirs.
- */
-export async function eachDataset<R>(
-  { contracts }: Pick<Deps, 'contracts'>,
+/** Work of a schedule, for all datasets. Throws the first error when all had their turn, or the time was up. */
+export const eachDataset = <R>(
+  deps: Deps,
   what: string,
-  run: (dataset: string) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = [];
-  const errors: unknown[] = [];
-  for (const dataset of contracts.keys())
-    try {
-      const result = await run(dataset);
-      logger.info(what, { dataset, result });
-      results.push(result);
-    } catch (error) {
+  run: (dataset: string, deadline: Deadline) => Promise<R>,
+) =>
+  wrap(async (_: unknown, context: Context) => {
+    const deadline = deadlineAfter(() => context.getRemainingTimeInMillis());
+    const turns = await inTurn(deps, what, (dataset) => run(dataset, deadline), deadline);
+    for (const { dataset, result } of turns.results) logger.info(what, { dataset, result });
+    for (const { dataset, error } of turns.failures)
       logger.error(`${what}: failed`, { dataset, error: error as Error });
-      errors.push(error);
-    }
-  if (errors.length > 0) throw errors[0];
-  return results;
-}
+    if (turns.left.length > 0) logger.info(`${what}: the time was up`, { left: turns.left });
+    const [failure] = turns.failures;
+    if (failure) throw failure.error;
+    return turns.results.map(({ result }) => result);
+  });
 
 function batchKeys(input: unknown): Record<string, string> {
   const known = z.object({ dataset: z.string(), batch: z.string().nullish() }).safeParse(input);

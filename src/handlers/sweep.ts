@@ -1,6 +1,6 @@
 import { createExecutionStatus, createSignals } from '../lib/aws/events.ts';
 import { sweep } from '../lib/flow/sweep.ts';
-import { connect, eachDataset, wrap } from './step.ts';
+import { connect, eachDataset } from './step.ts';
 
 const flow = connect();
 const deps = {
@@ -9,4 +9,6 @@ const deps = {
   executionStatus: createExecutionStatus(),
 };
 
-export const handler = wrap(() => eachDataset(deps, 'swept', (dataset) => sweep(deps, dataset)));
+export const handler = eachDataset(deps, 'swept', (dataset, deadline) =>
+  sweep({ ...deps, deadline }, dataset),
+);

@@ -172,11 +172,15 @@ export function createCatalog(
       return partitions.length - existing.reduce((sum, n) => sum + n, 0);
     },
 
-    /** Values of a table's partitions, a page of up to 1,000 at a time. */
+    /** Values of a table's partitions, a page of up to 1,000 at a time; none of a table that is not there. */
     async *partitionPages(table: string): AsyncGenerator<string[][]> {
       const query = { DatabaseName: database, TableName: table, ExcludeColumnSchema: true, MaxResults: 1000 };
-      for await (const page of paginateGetPartitions({ client }, query))
-        yield (page.Partitions ?? []).map((p) => p.Values ?? []);
+      try {
+        for await (const page of paginateGetPartitions({ client }, query))
+          yield (page.Partitions ?? []).map((p) => p.Values ?? []);
+      } catch (error) {
+        if (!(error instanceof EntityNotFoundException)) throw error;
+      }
     },
 
     /** Partitions that are gone already are no fault. Throws SluiceError for one that could not be dropped. */

@@ -394,6 +394,12 @@ async function firstBytes(body: Readable, bytes: number): Promise<Uint8Array> {
 /** `s3://bucket/key`, as errors, the Catalog and Spark name it. */
 export const address = ({ bucket, key }: ObjectRef): string => `s3://${bucket}/${key}`;
 
+/** The other way round. */
+export function placeOf(location: string): ObjectRef {
+  const [, bucket = '', key = ''] = /^s3:\/\/([^/]+)\/(.*)$/.exec(location) ?? [];
+  return { bucket, key };
+}
+
 function asObjectMissing(error: unknown, ref: ObjectRef): unknown {
   if (!(error instanceof S3ServiceException)) return error;
   if (!['NoSuchKey', 'NoSuchVersion', 'NotFound'].includes(error.name)) return error;

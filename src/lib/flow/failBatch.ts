@@ -53,10 +53,14 @@ export async function endOpenBatches(
   failure: Failure,
 ): Promise<number> {
   const open = await deps.ledger.openBatches(dataset);
-  for (const attempt of open) await endBatch(deps, { dataset, ...attempt }, fence, failure);
+  for (const attempt of open) {
+    deps.deadline?.check();
+    await endBatch(deps, { dataset, ...attempt }, fence, failure);
+  }
   // Each comes to its end before the next is opened, as it was in the time that the ledger has lost.
   const lost = await lostAttempts(deps, dataset);
   for (const attempt of lost) {
+    deps.deadline?.check();
     await reopen(deps, dataset, fence, attempt);
     await endBatch(deps, { dataset, ...attempt }, fence, failure);
   }

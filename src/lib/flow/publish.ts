@@ -262,7 +262,7 @@ async function remove(
 }
 
 /** Rows that were refused, of all datasets. */
-const quarantineTable = (config: Pick<Config, 'workBucket'>): ParquetTable => ({
+export const quarantineTable = (config: Pick<Config, 'workBucket'>): ParquetTable => ({
   name: 'quarantine',
   columns: quarantineColumns,
   partitionKeys: [

@@ -3,13 +3,17 @@
  * told of, and the partitions of the Data Catalog become those that have objects. All in pages: 100,000 partitions are within a
  * Lambda's time.
  */
+import { posix } from 'node:path';
+import type { ParquetTable } from '../aws/catalog.ts';
+import { placeOf } from '../aws/store.ts';
 import { pathOfValues, valuesOfPath } from '../catalog/partitionPath.ts';
 import { tableOf } from '../contract/contract.ts';
 import { ObjectMissing } from '../errors.ts';
 import { chunksOf, parallel } from '../parallel.ts';
 import { objectName } from '../table/objectName.ts';
-import { goldenTable, readPlan } from './batch.ts';
+import { goldenTable, readPlan, stagingName } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
+import { quarantineTable } from './publish.ts';
 import { type Live, liveKey, liveOf } from './published.ts';
 import { requireNothingLost } from './restored.ts';
 
@@ -18,6 +22,7 @@ export interface Reconciled {
   /** Partitions with objects. */
   readonly partitions: number;
   readonly added: number;
+  /** Partitions without objects, and those of failed runs in the staging table. */
   readonly dropped: number;
   /** Objects of attempts that the ledger knows and does not count: they were removed. */
   readonly removed: number;
@@ -39,13 +44,14 @@ const grace = 3_600_000;
  * LedgerRestored while the ledger has lost attempts of this one.
  */
 export async function reconcile(
-  deps: Pick<Deps, 'config' | 'contracts' | 'store' | 'catalog' | 'ledger' | 'measure'>,
+  deps: Pick<Deps, 'config' | 'contracts' | 'store' | 'catalog' | 'ledger' | 'measure' | 'deadline'>,
   dataset: string,
   { removesUnknown = false }: { removesUnknown?: boolean } = {},
 ): Promise<Reconciled | null> {
   const { config, store, catalog, ledger } = deps;
   const contract = contractOf(deps, dataset);
   await requireNothingLost(deps, dataset);
+  let unused = await dropStaging(deps, dataset);
   const latest = (await ledger.lastBatches(dataset)).at(-1);
   const fence = latest && (await ledger.batch(dataset, latest.batch))?.committed;
   if (!latest || fence === undefined) return null;
@@ -64,6 +70,7 @@ export async function reconcile(
   let removed = 0;
   let unknown = 0;
   for await (const page of store.listPages(config.processedBucket, prefix)) {
+    deps.deadline?.check();
     const own = page.flatMap((object) => {
       if (!object.key.endsWith('.parquet')) return [];
       const path = object.key.slice(prefix.length, object.key.lastIndexOf('/') + 1);
@@ -83,7 +90,9 @@ export async function reconcile(
       if (!isRemoved(i) && !standing.has(path)) standing.set(path, { path, values });
   }
   const missing = await judge.missing();
-  removed += await reconcileQuarantine(deps, dataset);
+  const quarantine = await reconcileQuarantine(deps, dataset);
+  removed += quarantine.removed;
+  unused += quarantine.dropped;
   const wanted = new Map([...standing.values()].map((p) => [JSON.stringify(p.values), p]));
   const registered = new Set<string>();
   const gone: string[][] = [];
@@ -97,21 +106,7 @@ export async function reconcile(
     table,
     unregistered.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),
   );
-  const keyNames = table.partitionKeys.map(({ name }) => name);
-  /** The partitions as they are by now: a batch may publish at any time. */
-  const look = (partitions: readonly string[][]) =>
-    parallel(partitions, 16, async (values) => {
-      const path = `${pathOfValues(keyNames, values)}/`;
-      const objects = await store.list(config.processedBucket, `${prefix}${path}`);
-      return { values, location: `${table.location}${path}`, isEmpty: objects.length === 0 };
-    });
-  const empty = (await look(gone)).flatMap(({ values, isEmpty }) => (isEmpty ? [values] : []));
-  await catalog.dropPartitions(table.name, empty);
-  // A batch that has published there meanwhile was told that the partition is registered already.
-  await catalog.addPartitions(
-    table,
-    (await look(empty)).filter(({ isEmpty }) => !isEmpty),
-  );
+  const dropped = await dropEmpty(deps, table, gone);
   if (removed > 0 || unknown > 0 || missing.length > 0)
     deps.measure(dataset, {
       ObjectsRemoved: removed,
@@ -122,28 +117,74 @@ export async function reconcile(
     table: table.name,
     partitions: standing.size,
     added,
-    dropped: empty.length,
+    dropped: dropped + unused,
     removed,
     unknown,
     missing,
   };
 }
 
-/** The same for the quarantine of a dataset. Gives how many objects were removed. */
+type Reconciling = Pick<Deps, 'config' | 'store' | 'catalog' | 'ledger'>;
+
+/**
+ * The same for the quarantine of a dataset, whose partitions a correction may have left without an object. Gives how many objects
+ * were removed, and partitions dropped.
+ */
 async function reconcileQuarantine(
-  deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
+  deps: Reconciling,
   dataset: string,
-): Promise<number> {
-  const { store, config } = deps;
+): Promise<{ removed: number; dropped: number }> {
+  const { store, catalog, config } = deps;
   const judge = judgeOf(deps, dataset, [dataset], ({ quarantine }) => quarantine);
+  const standing = new Set<string>();
   let removed = 0;
   for await (const page of store.listPages(config.workBucket, `quarantine/dataset=${dataset}/`)) {
     const verdicts = await judge(page);
     const garbage = page.filter((_, i) => verdicts[i] === 'garbage').map((o) => o.key);
     await store.delete(config.workBucket, garbage);
     removed += garbage.length;
+    for (const [i, { key }] of page.entries())
+      if (verdicts[i] !== 'garbage') standing.add(valuesOfPath(posix.dirname(key)).at(-1) ?? '');
   }
-  return removed;
+  const gone: string[][] = [];
+  for await (const page of catalog.partitionPages(quarantineTable(config).name))
+    gone.push(...page.filter(([of, batch = '']) => of === dataset && !standing.has(batch)));
+  return { removed, dropped: await dropEmpty(deps, quarantineTable(config), gone) };
+}
+
+/** Drops partitions of the staging table whose batch is no longer open: those of runs that failed. Gives how many. */
+async function dropStaging({ catalog, ledger }: Reconciling, dataset: string): Promise<number> {
+  const found: string[][] = [];
+  for await (const page of catalog.partitionPages(stagingName(dataset))) found.push(...page);
+  // A partition that was listed belongs to a batch that was open by then.
+  const open = await ledger.openBatches(dataset);
+  const stale = found.filter(([name = '']) => !open.some(({ batch }) => name.startsWith(`${batch}-`)));
+  await catalog.dropPartitions(stagingName(dataset), stale);
+  return stale.length;
+}
+
+/** Drops those of the partitions that have no object by now. Gives how many. */
+async function dropEmpty(
+  { store, catalog }: Reconciling,
+  table: ParquetTable,
+  partitions: readonly string[][],
+): Promise<number> {
+  const { bucket, key: prefix } = placeOf(table.location);
+  const keyNames = table.partitionKeys.map(({ name }) => name);
+  const look = (some: readonly string[][]) =>
+    parallel(some, 16, async (values) => {
+      const path = `${pathOfValues(keyNames, values)}/`;
+      const objects = await store.list(bucket, `${prefix}${path}`);
+      return { values, location: `${table.location}${path}`, isEmpty: objects.length === 0 };
+    });
+  const empty = (await look(partitions)).flatMap(({ values, isEmpty }) => (isEmpty ? [values] : []));
+  await catalog.dropPartitions(table.name, empty);
+  // A batch that has published there meanwhile was told that the partition is registered already.
+  await catalog.addPartitions(
+    table,
+    (await look(empty)).filter(({ isEmpty }) => !isEmpty),
+  );
+  return empty.length;
 }
 
 type Verdict = 'counts' | 'open' | 'garbage' | 'unknown';

@@ -136,6 +136,7 @@ async function recoverBatches(
 async function removeGarbage(deps: SweepDeps, dataset: string): Promise<number> {
   const due = (await deps.ledger.garbage(dataset)).filter((g) => Date.parse(g.due) < Date.now());
   for (const garbage of due) {
+    deps.deadline?.check();
     await takeBack(deps, dataset, garbage);
     await deps.ledger.dropGarbage(dataset, garbage);
   }

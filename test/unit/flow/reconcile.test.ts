@@ -1,6 +1,6 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { goldenTable, places } from '../../../src/lib/flow/batch.ts';
+import { goldenTable, places, stagingPartition, stagingTable } from '../../../src/lib/flow/batch.ts';
 import { reconcile } from '../../../src/lib/flow/reconcile.ts';
 import { dataset, plan, World } from '../../support/flowWorld.ts';
 
@@ -62,7 +62,8 @@ test('many partitions are compared in pages, and changed in as few calls as Glue
     unknown: 0,
     missing: [],
   });
-  expect(world.aws.calls('glue.GetPartitions') - before).toBeLessThanOrEqual(partitions / 1000 + 1);
+  // One more for the staging table, and one for the quarantine.
+  expect(world.aws.calls('glue.GetPartitions') - before).toBeLessThanOrEqual(partitions / 1000 + 3);
   expect(await compare()).toMatchObject({ added: 0, dropped: 0 });
 });
 
@@ -130,4 +131,43 @@ test('reconcile removes nothing of an attempt that is open, however old', async 
   expect(await ledger.openBatches(dataset)).toHaveLength(1);
   await compare();
   expect(world.aws.s3.keys('processed')).toHaveLength(1);
+});
+
+test('partitions of failed runs leave the staging table; those of an open batch stay', async () => {
+  world.put('feed/a', ['1@06']);
+  const partitions = () => world.aws.glue.partitions('db', 'staging_feed').map(({ values }) => values[0]);
+  let open = '';
+  world.watch('publish', async ({ catalog, config, ledger }) => {
+    open = (await ledger.openBatches(dataset))[0]?.batch ?? '';
+    const table = stagingTable(plan, config);
+    await catalog.ensureTable(table);
+    await catalog.addPartitions(
+      table,
+      [stagingPartition(open, 'r1'), stagingPartition('ab'.repeat(10), 'r2')].map((name) => ({
+        values: [name],
+        location: `${table.location}x/`,
+      })),
+    );
+    await compare();
+  });
+  await world.deliver();
+  await world.executeAll();
+  expect(partitions()).toEqual([stagingPartition(open, 'r1')]);
+  await compare();
+  expect(partitions()).toEqual([]);
+});
+
+test('a partition of the quarantine leaves the Catalog when a correction has left no refused row in it', async () => {
+  world.put('feed/a', ['1@06', 'bad']);
+  await world.settle();
+  world.put('feed/b', ['2@06', 'worse']);
+  await world.settle();
+  const partitions = () => world.aws.glue.partitions('db', 'quarantine').length;
+  expect(partitions()).toBe(2);
+  world.put('feed/a', ['1@06', '3@06']);
+  await world.settle();
+  expect(partitions()).toBe(2);
+  await compare();
+  expect(partitions()).toBe(1);
+  expect(world.refused().map((row) => row.line)).toEqual(['worse']);
 });
