@@ -67,13 +67,17 @@ export class TableMismatch extends SluiceError {
 }
 
 /** An Iceberg table, or what a contract wants of it, is something that Sluice does not read or write. */
-export class TableUnsupported extends SluiceError {}
+export class TableUnsupported extends SluiceError {
+  static override readonly outcome = 'hold';
+}
 
 /** Another writer has changed the rows that a commit was about to replace. The commit changed nothing; plan it anew. */
 export class TableConflict extends SluiceError {}
 
 /** Glue did not say whether it has taken a commit of an Iceberg table, and may still take it: the same commit is asked for again. */
-export class CommitUnclear extends SluiceError {}
+export class CommitUnclear extends SluiceError {
+  static override readonly outcome = 'retry';
+}
 
 /** The Glue job run ended in another state than SUCCEEDED. The message is the job's own. */
 export class GlueJobFailed extends SluiceError {}

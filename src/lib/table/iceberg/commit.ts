@@ -200,7 +200,7 @@ export const committedBy = (metadata: Metadata, { batch, fence }: Attempt): Snap
   );
 
 /** The table itself remembers who was the last to write for a dataset. */
-const fenceOf = (metadata: Metadata, dataset: string): number =>
+export const fenceOf = (metadata: Metadata, dataset: string): number =>
   Number(metadata.properties[`${fenceProperty}.${dataset}`] ?? 0);
 
 function requireFence(name: string, metadata: Metadata, { dataset, fence }: Author): void {
@@ -220,11 +220,15 @@ const withFence = (metadata: Metadata, { dataset, fence }: Author): Metadata =>
       };
 
 /**
- * Closes the table to all earlier holders of the dataset's lease, and to calls of theirs that are still under way. Whoever has taken
- * over does so before it asks what the earlier ones have committed.
+ * Closes the table to all holders of the dataset's lease before `author`, and to calls of theirs that are still under way. Whoever has
+ * taken over does so before it asks what the earlier ones have committed. A fence that is higher already stays.
  */
 export const raiseFence = (deps: TableDeps, name: string, author: Author): Promise<Outcome> =>
-  commit(deps, name, { author, apply: (metadata) => withFence(metadata, author) });
+  commit(deps, name, {
+    author,
+    isDone: (metadata) => fenceOf(metadata, author.dataset) > author.fence,
+    apply: (metadata) => withFence(metadata, author),
+  });
 
 // ---- what Glue is told
 

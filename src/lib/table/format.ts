@@ -1,0 +1,87 @@
+/** What a table format does for the flow: plain data in and out. No other module knows how a table is laid out. */
+import type { OutputColumn } from '../compiler/plan.ts';
+import type { Attempt } from '../ledger/records.ts';
+
+/** A table as a contract wants it. */
+export interface TableShape {
+  readonly name: string;
+  /** An s3:// address that ends in a slash. */
+  readonly location: string;
+  readonly columns: readonly TableColumn[];
+  readonly partitionKeys: readonly OutputColumn[];
+  /** Columns by which the rows of an object are sorted. */
+  readonly sortBy?: readonly string[];
+  /** Columns of an earlier contract that are to be no more. */
+  readonly dropped?: readonly string[];
+}
+
+export interface TableColumn extends OutputColumn {
+  readonly comment?: string | undefined;
+  /** The name that it had before. */
+  readonly was?: string | undefined;
+}
+
+/** An object of a table. */
+export interface TableObject {
+  /** An s3:// address. */
+  readonly address: string;
+  readonly bytes: number;
+  /** Of its partition, in the order of the keys; null where the row has none. */
+  readonly values: readonly (string | null)[];
+}
+
+/** What a batch does to a table, before anything is done. */
+export interface TableCommit {
+  readonly dataset: string;
+  readonly attempt: Attempt;
+  /** The version of the contract. */
+  readonly contract: string;
+  readonly add: readonly TableObject[];
+  /** Objects whose rows are replaced, or gone. */
+  readonly drop: readonly Omit<TableObject, 'bytes'>[];
+}
+
+export interface Committed {
+  /** Pins this state of the table for readers; undefined where the format has none. */
+  readonly snapshot: string | undefined;
+}
+
+/** Where a table and the ledger differ, in addresses. */
+export interface Drift {
+  /** The ledger counts them, and readers do not find them. */
+  readonly missing: readonly string[];
+  /** Readers find them, and the ledger does not count them. */
+  readonly extra: readonly string[];
+}
+
+export interface PartitionStatistics {
+  readonly values: readonly (string | null)[];
+  readonly objects: number;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** Who changes a table: the holder of a dataset's lease. */
+export interface Holder {
+  readonly dataset: string;
+  readonly fence: number;
+}
+
+export interface TableFormat {
+  /** Makes the table, and brings it to its shape. Throws TableMismatch for what it cannot become, TableUnsupported for what it has no type for. */
+  ensure(shape: TableShape, holder: Holder): Promise<void>;
+  /**
+   * Makes a batch visible, all of it at once. Asked for again, it is done. Throws LeaseLost when a later holder has closed the table,
+   * TableConflict when others have changed what the batch replaces, CommitUnclear when the same commit has to be asked for again.
+   */
+  commit(shape: Pick<TableShape, 'name'>, commit: TableCommit): Promise<Committed>;
+  /**
+   * Closes the table to an attempt that was not committed in the ledger, and takes back what readers have seen of it. Afterwards it can
+   * commit no more.
+   */
+  takeBack(table: string, holder: Holder, attempt: Attempt): Promise<'taken back' | 'never committed'>;
+  /** Holds the table against the objects that the ledger counts, `isOwn` says which objects the ledger is to know. */
+  verify(table: string, counted: Iterable<string>, isOwn: (address: string) => boolean): Promise<Drift>;
+  /** What readers find, by partition; empty for a table that is not there. */
+  inspect(table: string): Promise<PartitionStatistics[]>;
+}

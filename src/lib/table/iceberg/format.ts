@@ -1,0 +1,127 @@
+/** Iceberg as a table format of the flow: every batch is one commit, and readers see all of it or nothing. */
+import { TableConflict } from '../../errors.ts';
+import { parallel } from '../../parallel.ts';
+import type { TableFormat, TableShape } from '../format.ts';
+import {
+  committedBy,
+  createTable,
+  fenceOf,
+  loadTable,
+  raiseFence,
+  requireTable,
+  type TableDeps,
+} from './commit.ts';
+import type { WantedTable } from './evolve.ts';
+import { contents, type DataFile, type Partition } from './manifest.ts';
+import { currentSnapshot, type PartitionSpec, schemaOf, specOf } from './metadata.ts';
+import { evolveTable, publishChange, revertBatch } from './operations.ts';
+import { liveEntries, partitionKey } from './snapshot.ts';
+import type { ParquetObject } from './statistics.ts';
+import type { Schema } from './types.ts';
+
+export interface IcebergDeps extends TableDeps {
+  /** Reads an object's footer: describeObject. */
+  describe(object: Omit<ParquetObject, 'read'>, schema: Schema): Promise<DataFile>;
+}
+
+/** Footers that are read at once. */
+const footersAtOnce = 64;
+
+export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
+  async ensure(shape, holder) {
+    const wanted = wantedOf(shape);
+    await createTable(deps, wanted);
+    await evolveTable(deps, wanted, holder);
+  },
+
+  async commit({ name }, { dataset, attempt, contract, add, drop }) {
+    const { metadata } = await requireTable(deps, name);
+    const done = committedBy(metadata, attempt);
+    // The objects of a commit that was made may be replaced by now.
+    if (done) return { snapshot: String(done['snapshot-id']) };
+    const schema = schemaOf(metadata);
+    const spec = specOf(metadata);
+    const files = await parallel(add, footersAtOnce, ({ address, bytes, values }) =>
+      deps.describe({ path: address, size: bytes, partition: partitionOf(spec, values) }, schema),
+    );
+    const outcome = await publishChange(
+      deps,
+      name,
+      { dataset, ...attempt },
+      {
+        add: files.map((file) => ({ file, specId: spec['spec-id'] })),
+        // A spec of before may have had other fields: the addresses alone tell which objects are meant.
+        drop: drop.map(({ address }) => ({ path: address })),
+        dropped: 'replaced',
+        summary: { 'sluice.dataset': dataset, 'sluice.contract': contract },
+      },
+    );
+    const snapshot = committedBy(outcome.metadata, attempt);
+    return { snapshot: snapshot && String(snapshot['snapshot-id']) };
+  },
+
+  async takeBack(table, { dataset, fence }, attempt) {
+    if (!(await loadTable(deps, table))) return 'never committed';
+    const closed = await raiseFence(deps, table, { dataset, fence });
+    if (!committedBy(closed.metadata, attempt)) return 'never committed';
+    // A still later holder may have closed it since: the attempt has to go all the same.
+    const author = { dataset, fence: Math.max(fence, fenceOf(closed.metadata, dataset)) };
+    await revertBatch(deps, table, author, attempt);
+    return 'taken back';
+  },
+
+  async verify(table, counted, isOwn) {
+    const loaded = await loadTable(deps, table);
+    const entries = loaded ? await liveEntries(deps.files, loaded.metadata) : [];
+    const found = new Set(
+      entries.filter(({ file }) => file.content === contents.data).map(({ file }) => file.path),
+    );
+    const known = new Set(counted);
+    return {
+      missing: [...known].filter((address) => !found.has(address)),
+      extra: [...found].filter((address) => isOwn(address) && !known.has(address)),
+    };
+  },
+
+  async inspect(table) {
+    const loaded = await loadTable(deps, table);
+    if (!loaded) return [];
+    const { metadata } = loaded;
+    const entries = await liveEntries(deps.files, metadata, currentSnapshot(metadata));
+    const data = entries.filter(({ file }) => file.content === contents.data);
+    const partitions = Map.groupBy(data, ({ specId, file }) => `${specId} ${partitionKey(file.partition)}`);
+    return [...partitions.values()].map((of) => {
+      const sum = (each: (file: DataFile) => bigint) =>
+        Number(of.reduce((total, { file }) => total + each(file), 0n));
+      const partition = of[0]?.file.partition ?? new Map();
+      return {
+        values: [...partition.values()].map((value) => (value === null ? null : String(value))),
+        objects: of.length,
+        rows: sum((file) => file.records),
+        bytes: sum((file) => file.bytes),
+      };
+    });
+  },
+});
+
+/** The partition keys stand behind the columns, as columns of the folders' texts. */
+const wantedOf = ({ name, location, columns, partitionKeys, sortBy, dropped }: TableShape): WantedTable => ({
+  name,
+  location,
+  columns: [
+    ...columns.map(({ comment, ...column }) => ({ ...column, doc: comment })),
+    ...partitionKeys.map((key) => ({ name: key.name, type: key.type })),
+  ],
+  partitionBy: partitionKeys.map((key) => ({ column: key.name, transform: 'identity' })),
+  ...(sortBy === undefined ? {} : { sortBy }),
+  ...(dropped === undefined ? {} : { dropped }),
+});
+
+/** Values in the order of the spec's fields. Throws TableConflict when others have changed how the table is partitioned. */
+function partitionOf({ fields }: PartitionSpec, values: readonly (string | null)[]): Partition {
+  if (fields.length !== values.length || fields.some(({ transform }) => transform !== 'identity'))
+    throw new TableConflict(
+      `another writer has changed how the table is partitioned, to ${fields.map((f) => f.name).join(', ') || 'nothing'}; the next batch changes it back`,
+    );
+  return new Map(fields.map((field, i) => [field['field-id'], values[i] ?? null]));
+}
