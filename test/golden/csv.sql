@@ -12,10 +12,10 @@ FROM (WITH bare AS (
 ), pieces AS (
   SELECT file, text IS NOT NULL AS is_text, ends_in_cr,
     CASE WHEN text IS NOT NULL
-        THEN list_transform(CASE WHEN ends_in_cr THEN regexp_extract_all(text, '(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
-]*)(?:\x{7c}(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
-]*))*(?:\r+|$)|[^\r]+(?:\r|$)', 0, 's') ELSE regexp_extract_all(text, '(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
-]*)(?:\x{7c}(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
+        THEN list_transform(CASE WHEN ends_in_cr THEN regexp_extract_all(text, '(?:"[^"]*(?:""[^"]*)*"|[^\x{7c}
+]*)(?:\x{7c}(?:"[^"]*(?:""[^"]*)*"|[^\x{7c}
+]*))*(?:\r+|$)|[^\r]+(?:\r|$)', 0, 's') ELSE regexp_extract_all(text, '(?:"[^"]*(?:""[^"]*)*"|[^\x{7c}
+]*)(?:\x{7c}(?:"[^"]*(?:""[^"]*)*"|[^\x{7c}
 ]*))*\r?(?:\n(?:\r?\n)*|$)|[^\n]+(?:\n|$)', 0, 's') END, lambda r : encode(r))
       ELSE list_transform(string_split(raw::VARCHAR, CASE WHEN ends_in_cr THEN '\x0D' ELSE '\x0A' END), lambda l : l::BLOB) END AS found
   FROM ended
@@ -58,10 +58,13 @@ WITH decoded AS (
   SELECT *,
     __shape1."id" AS __t1
   FROM parsed
+), written AS (
+  SELECT *
+  FROM leaves
 ), trimmed AS (
   SELECT *,
     __t1 AS __s1
-  FROM leaves
+  FROM written
 ), cleaned AS (
   SELECT *,
     __s1 AS __r1
@@ -71,7 +74,7 @@ WITH decoded AS (
   FROM cleaned
 ), converted AS (
   SELECT *,
-    CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1
+    CASE WHEN regexp_full_match(__r1, '-?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1
   FROM mapped
 ), judged AS (
   -- Reasons are made for the few rows that have one.

@@ -6,7 +6,8 @@ FROM (WITH bare AS (
 ), decoded AS (
   SELECT file, raw, TRY(decode(raw)) AS text FROM bare
 ), parsed AS (
-  SELECT file, raw, text, TRY(json_extract(text, '$[*]')) AS found FROM decoded
+  SELECT file, raw, text, CASE WHEN regexp_matches(text, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN list_transform(TRY(json_extract(regexp_replace(regexp_replace(regexp_replace(text, '([:,\[{]\s*"\\u0001)', '\1\\u0001', 'g'), '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\\u0001\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$[*]')), lambda i : regexp_replace(regexp_replace(i::VARCHAR, '(^|[:,\[])"\\u0001(-?[0-9][^"]*)"', '\1\2', 'g'), '((?:^|[:,\[{])"\\u0001)\\u0001', '\1', 'g'))
+      ELSE TRY(json_extract(text, '$[*]'))::VARCHAR[] END AS found FROM decoded
 ), listed AS (
   SELECT file, raw[1:65536] AS sample,
     CASE WHEN found IS NULL OR NOT CASE WHEN regexp_matches(text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
@@ -39,10 +40,13 @@ WITH decoded AS (
   SELECT *,
     __shape1."id" AS __t1
   FROM parsed
+), written AS (
+  SELECT *
+  FROM leaves
 ), trimmed AS (
   SELECT *,
     __t1 AS __s1
-  FROM leaves
+  FROM written
 ), cleaned AS (
   SELECT *,
     __s1 AS __r1
@@ -52,7 +56,7 @@ WITH decoded AS (
   FROM cleaned
 ), converted AS (
   SELECT *,
-    CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1
+    CASE WHEN regexp_full_match(__r1, '-?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1
   FROM mapped
 ), judged AS (
   -- Reasons are made for the few rows that have one.
@@ -78,7 +82,7 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::B
     WHEN __bad IS NOT NULL THEN __reasons[__bad] END AS _reason,
   CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id'][__bad] END AS _column,
-  CASE WHEN __bad IS NOT NULL THEN [__t1][__bad] END AS _value,
+  CASE WHEN __bad IS NOT NULL THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN coalesce(json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), ['$."id"'][__bad]), [__t1][__bad]) ELSE [__t1][__bad] END END AS _value,
   __nulled AS _nulled,
   placed."id",
   'golden' AS "source"

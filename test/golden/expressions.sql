@@ -6,7 +6,8 @@ FROM (WITH bare AS (
 ), decoded AS (
   SELECT file, raw, TRY(decode(raw)) AS text FROM bare
 ), parsed AS (
-  SELECT file, raw, text, TRY(json_extract(text, '$[*]')) AS found FROM decoded
+  SELECT file, raw, text, CASE WHEN regexp_matches(text, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN list_transform(TRY(json_extract(regexp_replace(regexp_replace(regexp_replace(text, '([:,\[{]\s*"\\u0001)', '\1\\u0001', 'g'), '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\\u0001\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$[*]')), lambda i : regexp_replace(regexp_replace(i::VARCHAR, '(^|[:,\[])"\\u0001(-?[0-9][^"]*)"', '\1\2', 'g'), '((?:^|[:,\[{])"\\u0001)\\u0001', '\1', 'g'))
+      ELSE TRY(json_extract(text, '$[*]'))::VARCHAR[] END AS found FROM decoded
 ), listed AS (
   SELECT file, raw[1:65536] AS sample,
     CASE WHEN found IS NULL OR NOT CASE WHEN regexp_matches(text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
@@ -40,11 +41,16 @@ WITH decoded AS (
     __shape1."id" AS __t1,
     __shape1."s" AS __t2
   FROM parsed
+), written AS (
+  SELECT *,
+    CASE WHEN __t2 < ':' OR starts_with(__t2, '[') OR starts_with(__t2, '{')
+      THEN CASE WHEN regexp_matches(__t2, '(?:^|[:,\[])-?(?:0(?:$|[,}\]])|\d+\.\d|\d+e)') THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$."s"') ELSE __t2 END ELSE __t2 END ELSE __t2 END AS __w2
+  FROM leaves
 ), trimmed AS (
   SELECT *,
     __t1 AS __s1,
-    __t2 AS __s2
-  FROM leaves
+    __w2 AS __s2
+  FROM written
 ), cleaned AS (
   SELECT *,
     __s1 AS __r1,
@@ -55,14 +61,14 @@ WITH decoded AS (
   FROM cleaned
 ), converted AS (
   SELECT *,
-    CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
+    CASE WHEN regexp_full_match(__r1, '-?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
     __r2 AS __c2
   FROM mapped
 ), judged AS (
   -- Reasons are made for the few rows that have one.
   SELECT *, CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
-      OR CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END)
-    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END]::VARCHAR[] END AS __reasons
+      OR CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END)
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
   SELECT *, list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
@@ -87,7 +93,7 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::B
     WHEN __bad IS NOT NULL THEN __reasons[__bad] WHEN __doc IS NOT NULL AND NOT __kept THEN 'filtered' END AS _reason,
   CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id', 's'][__bad] WHEN __doc IS NOT NULL AND NOT __kept THEN NULL::VARCHAR END AS _column,
-  CASE WHEN __bad IS NOT NULL THEN [__t1, __t2][__bad] WHEN __doc IS NOT NULL AND NOT __kept THEN NULL::VARCHAR END AS _value,
+  CASE WHEN __bad IS NOT NULL THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN coalesce(json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), ['$."id"', '$."s"'][__bad]), [__t1, __w2][__bad]) ELSE [__t1, __w2][__bad] END WHEN __doc IS NOT NULL AND NOT __kept THEN NULL::VARCHAR END AS _value,
   __nulled AS _nulled,
   placed."id",
   placed."s",

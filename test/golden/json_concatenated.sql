@@ -46,10 +46,13 @@ WITH decoded AS (
   SELECT *,
     __shape1."id" AS __t1
   FROM parsed
+), written AS (
+  SELECT *
+  FROM leaves
 ), trimmed AS (
   SELECT *,
     __t1 AS __s1
-  FROM leaves
+  FROM written
 ), cleaned AS (
   SELECT *,
     __s1 AS __r1
@@ -59,7 +62,7 @@ WITH decoded AS (
   FROM cleaned
 ), converted AS (
   SELECT *,
-    CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1
+    CASE WHEN regexp_full_match(__r1, '-?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1
   FROM mapped
 ), judged AS (
   -- Reasons are made for the few rows that have one.
@@ -85,7 +88,7 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::B
     WHEN __bad IS NOT NULL THEN __reasons[__bad] END AS _reason,
   CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id'][__bad] END AS _column,
-  CASE WHEN __bad IS NOT NULL THEN [__t1][__bad] END AS _value,
+  CASE WHEN __bad IS NOT NULL THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN coalesce(json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), ['$."id"'][__bad]), [__t1][__bad]) ELSE [__t1][__bad] END END AS _value,
   __nulled AS _nulled,
   placed."id",
   'golden' AS "source"

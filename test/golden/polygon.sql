@@ -6,7 +6,8 @@ FROM (WITH bare AS (
 ), decoded AS (
   SELECT file, raw, TRY(decode(raw)) AS text FROM bare
 ), parsed AS (
-  SELECT file, raw, text, TRY(json_extract(text, '$[*]')) AS found FROM decoded
+  SELECT file, raw, text, CASE WHEN regexp_matches(text, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN list_transform(TRY(json_extract(regexp_replace(regexp_replace(regexp_replace(text, '([:,\[{]\s*"\\u0001)', '\1\\u0001', 'g'), '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\\u0001\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$[*]')), lambda i : regexp_replace(regexp_replace(i::VARCHAR, '(^|[:,\[])"\\u0001(-?[0-9][^"]*)"', '\1\2', 'g'), '((?:^|[:,\[{])"\\u0001)\\u0001', '\1', 'g'))
+      ELSE TRY(json_extract(text, '$[*]'))::VARCHAR[] END AS found FROM decoded
 ), listed AS (
   SELECT file, raw[1:65536] AS sample,
     CASE WHEN found IS NULL OR NOT CASE WHEN regexp_matches(text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
@@ -41,12 +42,15 @@ WITH decoded AS (
     __shape1."x" AS __t2,
     __shape1."y" AS __t3
   FROM parsed
+), written AS (
+  SELECT *
+  FROM leaves
 ), trimmed AS (
   SELECT *,
     __t1 AS __s1,
     __t2 AS __s2,
     __t3 AS __s3
-  FROM leaves
+  FROM written
 ), cleaned AS (
   SELECT *,
     __s1 AS __r1,
@@ -58,9 +62,9 @@ WITH decoded AS (
   FROM cleaned
 ), converted AS (
   SELECT *,
-    CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
-    CASE WHEN regexp_full_match(__r2, '-?\d+(\.\d+)?([eE][+-]?\d+)?') THEN CASE WHEN isfinite(TRY_CAST(__r2 AS DOUBLE)) THEN TRY_CAST(__r2 AS DOUBLE) END END AS __c2,
-    CASE WHEN regexp_full_match(__r3, '-?\d+(\.\d+)?([eE][+-]?\d+)?') THEN CASE WHEN isfinite(TRY_CAST(__r3 AS DOUBLE)) THEN TRY_CAST(__r3 AS DOUBLE) END END AS __c3
+    CASE WHEN regexp_full_match(__r1, '-?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
+    CASE WHEN regexp_full_match(__r2, '-?\d+(\.\d+)?([eE][+-]?\d+)?') THEN CASE WHEN isfinite(TRY_CAST(__r2 AS DOUBLE)) THEN TRY_CAST(__r2 AS DOUBLE) + 0.0::DOUBLE END END AS __c2,
+    CASE WHEN regexp_full_match(__r3, '-?\d+(\.\d+)?([eE][+-]?\d+)?') THEN CASE WHEN isfinite(TRY_CAST(__r3 AS DOUBLE)) THEN TRY_CAST(__r3 AS DOUBLE) + 0.0::DOUBLE END END AS __c3
   FROM mapped
 ), judged AS (
   -- Reasons are made for the few rows that have one.
@@ -81,7 +85,7 @@ WITH decoded AS (
   FROM settled
 ), placed AS (
   SELECT *,
-    CASE WHEN "x" >= '-3.7142857142857144'::DOUBLE AND "x" <= '2.7142857142857144'::DOUBLE AND "y" >= '-3.7142857142857144'::DOUBLE AND "y" <= '2.7142857142857144'::DOUBLE THEN floor(("y" - '-3.7142857142857144'::DOUBLE) / '0.7142857142857143'::DOUBLE)::BIGINT * 9 + floor(("x" - '-3.7142857142857144'::DOUBLE) / '0.7142857142857143'::DOUBLE)::BIGINT END AS "__cell_square"
+    CASE WHEN "x" >= '-3.7142857142857144'::DOUBLE AND "x" < '2.7142857142857144'::DOUBLE AND "y" >= '-3.7142857142857144'::DOUBLE AND "y" < '2.7142857142857144'::DOUBLE THEN least(floor(("y" - '-3.7142857142857144'::DOUBLE) / '0.7142857142857143'::DOUBLE)::BIGINT, 8) * 9 + least(floor(("x" - '-3.7142857142857144'::DOUBLE) / '0.7142857142857143'::DOUBLE)::BIGINT, 8) END AS "__cell_square"
   FROM derived
 )
 SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::BIGINT AS _place,
@@ -91,7 +95,7 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::B
     WHEN __bad IS NOT NULL THEN __reasons[__bad] WHEN __doc IS NOT NULL AND (placed."x" IS NOT NULL AND placed."y" IS NOT NULL AND CASE WHEN "__at_square".cell IS NULL THEN "__of_square".name ELSE coalesce(list_filter("__at_square".borders, lambda p : (p.parity + len(list_filter(p.edges, lambda g : (g.y1 > placed."y") <> (g.y2 > placed."y") AND placed."x" < (g.x2 - g.x1) * (placed."y" - g.y1) / (g.y2 - g.y1) + g.x1))) % 2 = 1)[1].name, "__of_square".name) END IS NULL) THEN 'unmatched' END AS _reason,
   CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id', 'x', 'y'][__bad] WHEN __doc IS NOT NULL AND (placed."x" IS NOT NULL AND placed."y" IS NOT NULL AND CASE WHEN "__at_square".cell IS NULL THEN "__of_square".name ELSE coalesce(list_filter("__at_square".borders, lambda p : (p.parity + len(list_filter(p.edges, lambda g : (g.y1 > placed."y") <> (g.y2 > placed."y") AND placed."x" < (g.x2 - g.x1) * (placed."y" - g.y1) / (g.y2 - g.y1) + g.x1))) % 2 = 1)[1].name, "__of_square".name) END IS NULL) THEN 'square' END AS _column,
-  CASE WHEN __bad IS NOT NULL THEN [__t1, __t2, __t3][__bad] WHEN __doc IS NOT NULL AND (placed."x" IS NOT NULL AND placed."y" IS NOT NULL AND CASE WHEN "__at_square".cell IS NULL THEN "__of_square".name ELSE coalesce(list_filter("__at_square".borders, lambda p : (p.parity + len(list_filter(p.edges, lambda g : (g.y1 > placed."y") <> (g.y2 > placed."y") AND placed."x" < (g.x2 - g.x1) * (placed."y" - g.y1) / (g.y2 - g.y1) + g.x1))) % 2 = 1)[1].name, "__of_square".name) END IS NULL) THEN placed."y"::VARCHAR || ', ' || placed."x"::VARCHAR END AS _value,
+  CASE WHEN __bad IS NOT NULL THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN coalesce(json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), ['$."id"', '$."x"', '$."y"'][__bad]), [__t1, __t2, __t3][__bad]) ELSE [__t1, __t2, __t3][__bad] END WHEN __doc IS NOT NULL AND (placed."x" IS NOT NULL AND placed."y" IS NOT NULL AND CASE WHEN "__at_square".cell IS NULL THEN "__of_square".name ELSE coalesce(list_filter("__at_square".borders, lambda p : (p.parity + len(list_filter(p.edges, lambda g : (g.y1 > placed."y") <> (g.y2 > placed."y") AND placed."x" < (g.x2 - g.x1) * (placed."y" - g.y1) / (g.y2 - g.y1) + g.x1))) % 2 = 1)[1].name, "__of_square".name) END IS NULL) THEN placed."y"::VARCHAR || ', ' || placed."x"::VARCHAR END AS _value,
   __nulled AS _nulled,
   placed."id",
   placed."x",

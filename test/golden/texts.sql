@@ -6,7 +6,8 @@ FROM (WITH bare AS (
 ), decoded AS (
   SELECT file, raw, TRY(decode(raw)) AS text FROM bare
 ), parsed AS (
-  SELECT file, raw, text, TRY(json_extract(text, '$[*]')) AS found FROM decoded
+  SELECT file, raw, text, CASE WHEN regexp_matches(text, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN list_transform(TRY(json_extract(regexp_replace(regexp_replace(regexp_replace(text, '([:,\[{]\s*"\\u0001)', '\1\\u0001', 'g'), '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\\u0001\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$[*]')), lambda i : regexp_replace(regexp_replace(i::VARCHAR, '(^|[:,\[])"\\u0001(-?[0-9][^"]*)"', '\1\2', 'g'), '((?:^|[:,\[{])"\\u0001)\\u0001', '\1', 'g'))
+      ELSE TRY(json_extract(text, '$[*]'))::VARCHAR[] END AS found FROM decoded
 ), listed AS (
   SELECT file, raw[1:65536] AS sample,
     CASE WHEN found IS NULL OR NOT CASE WHEN regexp_matches(text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
@@ -41,17 +42,22 @@ WITH decoded AS (
     __shape1."s" AS __t2,
     __shape1."n" AS __t3
   FROM parsed
+), written AS (
+  SELECT *,
+    CASE WHEN __t2 < ':' OR starts_with(__t2, '[') OR starts_with(__t2, '{')
+      THEN CASE WHEN regexp_matches(__t2, '(?:^|[:,\[])-?(?:0(?:$|[,}\]])|\d+\.\d|\d+e)') THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$."s"') ELSE __t2 END ELSE __t2 END ELSE __t2 END AS __w2
+  FROM leaves
 ), trimmed AS (
   SELECT *,
     __t1 AS __s1,
-    nfc_normalize(CASE WHEN __t2 < '!' OR ends_with(__t2, ' ') OR ends_with(__t2, chr(9)) OR ends_with(__t2, chr(10)) OR ends_with(__t2, chr(13)) THEN trim(__t2, ' 	
-') ELSE __t2 END) AS __s2,
+    nfc_normalize(CASE WHEN __w2 < '!' OR ends_with(__w2, ' ') OR ends_with(__w2, chr(9)) OR ends_with(__w2, chr(10)) OR ends_with(__w2, chr(13)) THEN trim(__w2, ' 	
+') ELSE __w2 END) AS __s2,
     __t3 AS __s3
-  FROM leaves
+  FROM written
 ), cleaned AS (
   SELECT *,
     __s1 AS __r1,
-    lower(CASE WHEN regexp_matches(CASE WHEN __s2 NOT IN ('', 'it''s nothing') THEN __s2 END, '^(\w+)') THEN regexp_extract(CASE WHEN __s2 NOT IN ('', 'it''s nothing') THEN __s2 END, '^(\w+)', 1) END) AS __r2, lower(__r2) AS __k2,
+    lower(CASE WHEN regexp_matches(CASE WHEN __s2 NOT IN ('', 'it''s nothing') THEN __s2 END, '^(\w+)') THEN nullif(regexp_extract(CASE WHEN __s2 NOT IN ('', 'it''s nothing') THEN __s2 END, '^(\w+)', 1), '') END) AS __r2, lower(__r2) AS __k2,
     __s3 AS __r3
   FROM trimmed
 ), mapped AS (
@@ -60,16 +66,16 @@ WITH decoded AS (
   FROM cleaned
 ), converted AS (
   SELECT *,
-    CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
+    CASE WHEN regexp_full_match(__r1, '-?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
     __m2 AS __c2,
-    CASE WHEN regexp_full_match(__r3, '-?\d{1,30}') THEN TRY_CAST(__r3 AS INTEGER) END AS __c3
+    CASE WHEN regexp_full_match(__r3, '-?\d+') THEN TRY_CAST(__r3 AS INTEGER) END AS __c3
   FROM mapped
 ), judged AS (
   -- Reasons are made for the few rows that have one.
   SELECT *, CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
-      OR CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END OR NOT regexp_matches(CASE WHEN __s2 NOT IN ('', 'it''s nothing') THEN __s2 END, '^(\w+)') OR __k2 NOT IN ('london', 'ldn')
+      OR CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END OR NOT regexp_matches(CASE WHEN __s2 NOT IN ('', 'it''s nothing') THEN __s2 END, '^(\w+)') OR __k2 NOT IN ('london', 'ldn')
       OR false)
-    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END OR NOT regexp_matches(CASE WHEN __s2 NOT IN ('', 'it''s nothing') THEN __s2 END, '^(\w+)') THEN 'bad_type' WHEN __k2 NOT IN ('london', 'ldn') THEN 'unmapped' END, NULL]::VARCHAR[] END AS __reasons,
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END OR NOT regexp_matches(CASE WHEN __s2 NOT IN ('', 'it''s nothing') THEN __s2 END, '^(\w+)') THEN 'bad_type' WHEN __k2 NOT IN ('london', 'ldn') THEN 'unmapped' END, NULL]::VARCHAR[] END AS __reasons,
     CASE WHEN (__r3 IS NOT NULL AND __c3 IS NULL) OR __c3 < 0 OR __c3 > 9 THEN true ELSE false END AS __n3
   FROM converted
 ), settled AS (
@@ -93,7 +99,7 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::B
     WHEN __bad IS NOT NULL THEN __reasons[__bad] END AS _reason,
   CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id', 's', 'n'][__bad] END AS _column,
-  CASE WHEN __bad IS NOT NULL THEN [__t1, __t2, __t3][__bad] END AS _value,
+  CASE WHEN __bad IS NOT NULL THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN coalesce(json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), ['$."id"', '$."s"', '$."n"'][__bad]), [__t1, __w2, __t3][__bad]) ELSE [__t1, __w2, __t3][__bad] END END AS _value,
   __nulled AS _nulled,
   placed."id",
   placed."s",

@@ -6,7 +6,8 @@ FROM (WITH bare AS (
 ), decoded AS (
   SELECT file, raw, TRY(decode(raw)) AS text FROM bare
 ), parsed AS (
-  SELECT file, raw, text, TRY(json_extract(text, '$[*]')) AS found FROM decoded
+  SELECT file, raw, text, CASE WHEN regexp_matches(text, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN list_transform(TRY(json_extract(regexp_replace(regexp_replace(regexp_replace(text, '([:,\[{]\s*"\\u0001)', '\1\\u0001', 'g'), '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\\u0001\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$[*]')), lambda i : regexp_replace(regexp_replace(i::VARCHAR, '(^|[:,\[])"\\u0001(-?[0-9][^"]*)"', '\1\2', 'g'), '((?:^|[:,\[{])"\\u0001)\\u0001', '\1', 'g'))
+      ELSE TRY(json_extract(text, '$[*]'))::VARCHAR[] END AS found FROM decoded
 ), listed AS (
   SELECT file, raw[1:65536] AS sample,
     CASE WHEN found IS NULL OR NOT CASE WHEN regexp_matches(text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
@@ -40,11 +41,16 @@ WITH decoded AS (
     __shape1."id" AS __t1,
     __shape1."at" AS __t2
   FROM parsed
+), written AS (
+  SELECT *,
+    CASE WHEN __t2 < ':' OR starts_with(__t2, '[') OR starts_with(__t2, '{')
+      THEN CASE WHEN regexp_matches(__t2, '(?:^|[:,\[])-?(?:0(?:$|[,}\]])|\d+\.\d|\d+e)') THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$."at"') ELSE __t2 END ELSE __t2 END ELSE __t2 END AS __w2
+  FROM leaves
 ), trimmed AS (
   SELECT *,
     __t1 AS __s1,
-    __t2 AS __s2
-  FROM leaves
+    __w2 AS __s2
+  FROM written
 ), cleaned AS (
   SELECT *,
     __s1 AS __r1,
@@ -55,7 +61,7 @@ WITH decoded AS (
   FROM cleaned
 ), converted AS (
   SELECT *,
-    CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
+    CASE WHEN regexp_full_match(__r1, '-?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
     coalesce(CASE WHEN regexp_full_match(__r2, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?Z') THEN TRY_CAST(__r2 AS TIMESTAMP)
           WHEN regexp_full_match(__r2, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?[+-](?:0\d|1[0-4]):[0-5]\d') THEN make_timestamp(epoch_us(TRY_CAST(__r2 AS TIMESTAMPTZ)))
           WHEN __r2[5] = '-' THEN list_transform([regexp_extract(__r2, '^(?:((?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?)([Zz]|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)?)$', ['day', 'clock', 'zone'])], lambda m : CASE WHEN m.day = '' THEN NULL WHEN m.zone = '' THEN timezone('UTC', timezone('Europe/London', TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)))
@@ -66,11 +72,11 @@ WITH decoded AS (
 ), judged AS (
   -- Reasons are made for the few rows that have one.
   SELECT *, CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
-      OR CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) OR (__c2 < TIMESTAMP '0001-01-01 00:00:00' OR __c2 > TIMESTAMP '9999-12-31 23:59:59.999999') OR CASE WHEN __c2 IS NOT NULL AND __r2[4] IN (' ', ',') AND lower(left(__r2, 3)) IN ('sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat')
+      OR CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) OR (__c2 < TIMESTAMP '0001-01-01 00:00:00' OR __c2 > TIMESTAMP '9999-12-31 23:59:59.999999') OR CASE WHEN __c2 IS NOT NULL AND __r2[4] IN (' ', ',') AND lower(left(__r2, 3)) IN ('sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat')
       THEN ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'][dayofweek(CASE WHEN __r2[4] = ' ' AND regexp_full_match(__r2[21:25], '[+-]\d{4}') AND __r2[21:25] <> '+0000'
         THEN CASE WHEN __r2[21:25][1] = '-' THEN __c2 - to_minutes(replace(__r2[21:25], ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(__r2[21:25], ':', '')[4:5], '')::INTEGER, 0)) ELSE __c2 + to_minutes(replace(__r2[21:25], ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(__r2[21:25], ':', '')[4:5], '')::INTEGER, 0)) END WHEN __r2[4] = ',' AND regexp_full_match(right(__r2, 5), '[+-]\d{4}') AND right(__r2, 5) <> '+0000'
         THEN CASE WHEN right(__r2, 5)[1] = '-' THEN __c2 - to_minutes(replace(right(__r2, 5), ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(right(__r2, 5), ':', '')[4:5], '')::INTEGER, 0)) ELSE __c2 + to_minutes(replace(right(__r2, 5), ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(right(__r2, 5), ':', '')[4:5], '')::INTEGER, 0)) END ELSE __c2 END) + 1] <> lower(left(__r2, 3)) ELSE false END)
-    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) OR (__c2 < TIMESTAMP '0001-01-01 00:00:00' OR __c2 > TIMESTAMP '9999-12-31 23:59:59.999999') OR CASE WHEN __c2 IS NOT NULL AND __r2[4] IN (' ', ',') AND lower(left(__r2, 3)) IN ('sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat')
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) OR (__c2 < TIMESTAMP '0001-01-01 00:00:00' OR __c2 > TIMESTAMP '9999-12-31 23:59:59.999999') OR CASE WHEN __c2 IS NOT NULL AND __r2[4] IN (' ', ',') AND lower(left(__r2, 3)) IN ('sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat')
       THEN ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'][dayofweek(CASE WHEN __r2[4] = ' ' AND regexp_full_match(__r2[21:25], '[+-]\d{4}') AND __r2[21:25] <> '+0000'
         THEN CASE WHEN __r2[21:25][1] = '-' THEN __c2 - to_minutes(replace(__r2[21:25], ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(__r2[21:25], ':', '')[4:5], '')::INTEGER, 0)) ELSE __c2 + to_minutes(replace(__r2[21:25], ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(__r2[21:25], ':', '')[4:5], '')::INTEGER, 0)) END WHEN __r2[4] = ',' AND regexp_full_match(right(__r2, 5), '[+-]\d{4}') AND right(__r2, 5) <> '+0000'
         THEN CASE WHEN right(__r2, 5)[1] = '-' THEN __c2 - to_minutes(replace(right(__r2, 5), ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(right(__r2, 5), ':', '')[4:5], '')::INTEGER, 0)) ELSE __c2 + to_minutes(replace(right(__r2, 5), ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(right(__r2, 5), ':', '')[4:5], '')::INTEGER, 0)) END ELSE __c2 END) + 1] <> lower(left(__r2, 3)) ELSE false END THEN 'bad_type' END]::VARCHAR[] END AS __reasons
@@ -95,7 +101,7 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::B
     WHEN __bad IS NOT NULL THEN __reasons[__bad] END AS _reason,
   CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id', 'at'][__bad] END AS _column,
-  CASE WHEN __bad IS NOT NULL THEN [__t1, __t2][__bad] END AS _value,
+  CASE WHEN __bad IS NOT NULL THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN coalesce(json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), ['$."id"', '$."at"'][__bad]), [__t1, __w2][__bad]) ELSE [__t1, __w2][__bad] END END AS _value,
   __nulled AS _nulled,
   placed."id",
   make_timestamptz(epoch_us(placed."at")) AS "at",

@@ -6,7 +6,8 @@ FROM (WITH bare AS (
 ), decoded AS (
   SELECT file, raw, TRY(decode(raw)) AS text FROM bare
 ), parsed AS (
-  SELECT file, raw, text, TRY(json_extract(text, '$[*]')) AS found FROM decoded
+  SELECT file, raw, text, CASE WHEN regexp_matches(text, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN list_transform(TRY(json_extract(regexp_replace(regexp_replace(regexp_replace(text, '([:,\[{]\s*"\\u0001)', '\1\\u0001', 'g'), '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\\u0001\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$[*]')), lambda i : regexp_replace(regexp_replace(i::VARCHAR, '(^|[:,\[])"\\u0001(-?[0-9][^"]*)"', '\1\2', 'g'), '((?:^|[:,\[{])"\\u0001)\\u0001', '\1', 'g'))
+      ELSE TRY(json_extract(text, '$[*]'))::VARCHAR[] END AS found FROM decoded
 ), listed AS (
   SELECT file, raw[1:65536] AS sample,
     CASE WHEN found IS NULL OR NOT CASE WHEN regexp_matches(text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
@@ -47,17 +48,26 @@ WITH decoded AS (
     __shape1."j" AS __j8,
     __shape1."l" AS __j9
   FROM parsed
+), written AS (
+  SELECT *,
+    CASE WHEN __t2 < ':' OR starts_with(__t2, '[') OR starts_with(__t2, '{')
+      THEN CASE WHEN regexp_matches(__t2, '(?:^|[:,\[])-?(?:0(?:$|[,}\]])|\d+\.\d|\d+e)') THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$."s"') ELSE __t2 END ELSE __t2 END ELSE __t2 END AS __w2,
+    CASE WHEN __t5 < ':' OR starts_with(__t5, '[') OR starts_with(__t5, '{')
+      THEN CASE WHEN regexp_matches(__t5, '(?:^|[:,\[])-?(?:0(?:$|[,}\]])|\d+\.\d|\d+e)') THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$."m"') ELSE __t5 END ELSE __t5 END ELSE __t5 END AS __w5,
+    CASE WHEN __j8::VARCHAR < ':' OR starts_with(__j8::VARCHAR, '[') OR starts_with(__j8::VARCHAR, '{')
+      THEN CASE WHEN regexp_matches(__j8::VARCHAR, '(?:^|[:,\[])-?(?:0(?:$|[,}\]])|\d+\.\d|\d+e)') THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN regexp_replace(regexp_replace(json_extract(regexp_replace(regexp_replace(regexp_replace(__doc, '([:,\[{]\s*"\\u0001)', '\1\\u0001', 'g'), '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\\u0001\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$."j"')::VARCHAR, '(^|[:,\[])"\\u0001(-?[0-9][^"]*)"', '\1\2', 'g'), '((?:^|[:,\[{])"\\u0001)\\u0001', '\1', 'g') ELSE __j8::VARCHAR END ELSE __j8::VARCHAR END ELSE __j8::VARCHAR END AS __w8
+  FROM leaves
 ), trimmed AS (
   SELECT *,
     __t1 AS __s1,
-    __t2 AS __s2,
+    __w2 AS __s2,
     __t3 AS __s3,
     __t4 AS __s4,
-    __t5 AS __s5,
+    __w5 AS __s5,
     __t6 AS __s6,
     __t7 AS __s7,
-    CASE WHEN starts_with(__j9, '[') THEN json_extract_string(__j9, '$[*]."v"') END AS __a9, CASE WHEN starts_with(__j9, '[') THEN CASE WHEN contains(__j9, '{') OR contains(__j9[2:], '[') THEN len(list_filter(json_type(__j9, '$[*]."v"'), lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 ELSE false END END AS __l9
-  FROM leaves
+    CASE WHEN starts_with(__j9, '[') THEN list_transform(json_extract(__j9, '$[*]'), lambda x : json_extract_string(x, '$."v"')) END AS __a9, CASE WHEN starts_with(__j9, '[') THEN CASE WHEN contains(__j9, '{') OR contains(__j9[2:], '[') THEN len(list_filter(json_type(__j9, '$[*]."v"'), lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 ELSE false END END AS __l9
+  FROM written
 ), cleaned AS (
   SELECT *,
     __s1 AS __r1,
@@ -67,7 +77,7 @@ WITH decoded AS (
     __s5 AS __r5,
     __s6 AS __r6,
     __s7 AS __r7,
-    nullif(__j8::VARCHAR, 'null') AS __r8,
+    nullif(__w8::VARCHAR, 'null') AS __r8,
     __a9 AS __r9
   FROM trimmed
 ), mapped AS (
@@ -75,28 +85,28 @@ WITH decoded AS (
   FROM cleaned
 ), converted AS (
   SELECT *,
-    CASE WHEN regexp_full_match(__r1, '-?\d{1,30}') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
+    CASE WHEN regexp_full_match(__r1, '-?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
     __r2 AS __c2,
-    CASE WHEN regexp_full_match(__r3, '-?\d{1,30}') THEN TRY_CAST(__r3 AS INTEGER) END AS __c3,
-    CASE WHEN regexp_full_match(__r4, '-?\d+(\.\d+)?([eE][+-]?\d+)?') THEN CASE WHEN isfinite(TRY_CAST(__r4 AS DOUBLE)) THEN TRY_CAST(__r4 AS DOUBLE) END END AS __c4,
-    CASE WHEN regexp_full_match(__r5, '-?\d{1,38}(\.\d{0,3}0*)?') THEN TRY_CAST(__r5 AS DECIMAL(12,3)) END AS __c5,
+    CASE WHEN regexp_full_match(__r3, '-?\d+') THEN TRY_CAST(__r3 AS INTEGER) END AS __c3,
+    CASE WHEN regexp_full_match(__r4, '-?\d+(\.\d+)?([eE][+-]?\d+)?') THEN CASE WHEN isfinite(TRY_CAST(__r4 AS DOUBLE)) THEN TRY_CAST(__r4 AS DOUBLE) + 0.0::DOUBLE END END AS __c4,
+    CASE WHEN regexp_full_match(__r5, '-?\d+(\.\d{1,3}0*)?') THEN TRY_CAST(__r5 AS DECIMAL(12,3)) END AS __c5,
     CASE WHEN regexp_full_match(__r6, 'true|false') THEN __r6 = 'true' END AS __c6,
     CASE WHEN regexp_full_match(__r7, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\d') THEN TRY_CAST(__r7 AS DATE) END AS __c7,
     __r8 AS __c8,
-    list_transform(__r9, lambda x : CASE WHEN regexp_full_match(x, '-?\d{1,30}') THEN TRY_CAST(x AS BIGINT) END) AS __c9
+    list_transform(__r9, lambda x : CASE WHEN regexp_full_match(x, '-?\d+') THEN TRY_CAST(x AS BIGINT) END) AS __c9
   FROM mapped
 ), judged AS (
   -- Reasons are made for the few rows that have one.
   SELECT *, CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
-      OR CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END
+      OR CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END
       OR (__r3 IS NOT NULL AND __c3 IS NULL)
       OR (__r4 IS NOT NULL AND __c4 IS NULL)
-      OR (__r5 IS NOT NULL AND __c5 IS NULL) OR CASE WHEN length(regexp_replace(__t5, '^-?0*|[.]', '', 'g')) > 15 THEN json_type(__doc, '$."m"') = 'DOUBLE' ELSE false END
+      OR (__r5 IS NOT NULL AND __c5 IS NULL)
       OR (__r6 IS NOT NULL AND __c6 IS NULL)
       OR (__r7 IS NOT NULL AND __c7 IS NULL)
       OR false
       OR (NOT starts_with(__j9, '[') AND __j9::VARCHAR <> 'null') OR __l9 OR len(list_filter(__c9, lambda x : x IS NULL)) > len(list_filter(__r9, lambda x : x IS NULL)))
-    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__t2, '{') OR starts_with(__t2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END, CASE WHEN (__r4 IS NOT NULL AND __c4 IS NULL) THEN 'bad_type' END, CASE WHEN (__r5 IS NOT NULL AND __c5 IS NULL) OR CASE WHEN length(regexp_replace(__t5, '^-?0*|[.]', '', 'g')) > 15 THEN json_type(__doc, '$."m"') = 'DOUBLE' ELSE false END THEN 'bad_type' END, CASE WHEN (__r6 IS NOT NULL AND __c6 IS NULL) THEN 'bad_type' END, CASE WHEN (__r7 IS NOT NULL AND __c7 IS NULL) THEN 'bad_type' END, NULL, CASE WHEN (NOT starts_with(__j9, '[') AND __j9::VARCHAR <> 'null') OR __l9 OR len(list_filter(__c9, lambda x : x IS NULL)) > len(list_filter(__r9, lambda x : x IS NULL)) THEN 'bad_type' END]::VARCHAR[] END AS __reasons
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN (__r3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END, CASE WHEN (__r4 IS NOT NULL AND __c4 IS NULL) THEN 'bad_type' END, CASE WHEN (__r5 IS NOT NULL AND __c5 IS NULL) THEN 'bad_type' END, CASE WHEN (__r6 IS NOT NULL AND __c6 IS NULL) THEN 'bad_type' END, CASE WHEN (__r7 IS NOT NULL AND __c7 IS NULL) THEN 'bad_type' END, NULL, CASE WHEN (NOT starts_with(__j9, '[') AND __j9::VARCHAR <> 'null') OR __l9 OR len(list_filter(__c9, lambda x : x IS NULL)) > len(list_filter(__r9, lambda x : x IS NULL)) THEN 'bad_type' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
   SELECT *, list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
@@ -125,7 +135,7 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::B
     WHEN __bad IS NOT NULL THEN __reasons[__bad] END AS _reason,
   CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id', 's', 'i', 'x', 'm', 'ok', 'd', 'j', 'l'][__bad] END AS _column,
-  CASE WHEN __bad IS NOT NULL THEN [__t1, __t2, __t3, __t4, __t5, __t6, __t7, json_extract_string(__j8, '$'), json_extract_string(__j9, '$')][__bad] END AS _value,
+  CASE WHEN __bad IS NOT NULL THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN coalesce(json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), ['$."id"', '$."s"', '$."a"."b"[0]."i"', '$."x"', '$."m"', '$."ok"', '$."a day"', NULL, NULL][__bad]), [__t1, __w2, __t3, __t4, __w5, __t6, __t7, json_extract_string(__w8, '$'), json_extract_string(__j9, '$')][__bad]) ELSE [__t1, __w2, __t3, __t4, __w5, __t6, __t7, json_extract_string(__w8, '$'), json_extract_string(__j9, '$')][__bad] END END AS _value,
   __nulled AS _nulled,
   placed."id",
   placed."s",

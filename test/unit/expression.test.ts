@@ -210,6 +210,7 @@ test('decimals and whole numbers become their nearest double', async () => {
       ['double', 'n + 0'],
       ['double', '-n'],
       ['boolean', 'x in (n, 2)'],
+      ['boolean', 'floor(x * 50000000000000000000000000000000000000.0) > 0'],
     ],
     [
       { w: '9007199254740993.0000000001', n: '9007199254740993', x: 9007199254740992 },
@@ -218,9 +219,17 @@ test('decimals and whole numbers become their nearest double', async () => {
     ],
   );
   expect(found).toEqual([
-    [9007199254740994, Number(9007199254740993n ** 2n), true, 9007199254740992, -9007199254740992, true],
-    [0.1, 9, true, 3, -3, true],
-    [null, Number(9007199254740995n ** 2n), true, -9007199254740996, 9007199254740996, null],
+    [
+      9007199254740994,
+      Number(9007199254740993n ** 2n),
+      true,
+      9007199254740992,
+      -9007199254740992,
+      true,
+      null,
+    ],
+    [0.1, 9, true, 3, -3, true, true],
+    [null, Number(9007199254740995n ** 2n), true, -9007199254740996, 9007199254740996, null, null],
   ]);
 });
 

@@ -7,6 +7,7 @@ import { indexPolygons, readPolygons } from '../../src/lib/reference/polygons.ts
 import { contractWith, datasetsFolder, record, transform } from '../support/embedded.ts';
 import { runs } from '../support/thorough.ts';
 
+const [fixtures, squares] = [join(import.meta.dirname, '../fixtures/reference'), 'squares.geojson'];
 const file = 'reference/london-boroughs.topojson';
 const boroughs = readPolygons(file, readFileSync(join(datasetsFolder, file), 'utf8'), { property: 'id' });
 const contract = contractWith(
@@ -128,4 +129,31 @@ test('a cell keeps only the edges that can change the answer in it', () => {
     .map((line) => JSON.parse(line) as { borders?: { edges: unknown[] }[] });
   const edges = cells.map((c) => (c.borders ?? []).reduce((n, p) => n + p.edges.length, 0));
   expect(Math.max(...edges)).toBeLessThanOrEqual(12);
+});
+
+test('a point on the far edge of the grid is in no area on the other side', async () => {
+  // The grid of these is 3 cells wider and higher than their box of 2 by 1.
+  const { grid } = indexPolygons(
+    readPolygons(squares, readFileSync(join(fixtures, squares), 'utf8'), { property: 'id' }),
+  );
+  if (!grid) throw new TypeError('there is no grid');
+  const [right, top] = [grid.x + grid.width * grid.columns, grid.y + grid.height * grid.rows];
+  const points = [];
+  for (let i = 0; i <= 40; i++) {
+    points.push(
+      [right, grid.y + ((top - grid.y) * i) / 40] as const,
+      [grid.x + ((right - grid.x) * i) / 40, top] as const,
+    );
+  }
+  const contract = contractWith(
+    '  - { name: y, path: lat, type: double }\n  - { name: x, path: lon, type: double }',
+    `enrich: [{ kind: polygon, file: ${squares}, latitude: y, longitude: x, column: square }]`,
+  );
+  const { rows } = await transform(
+    contract,
+    { 'test/a.json': points.map(([lon, lat], id) => record({ id, lat, lon })).join('\n') },
+    { references: fixtures },
+  );
+  expect(rows).toHaveLength(points.length);
+  expect(rows.filter((r) => (r.square ?? null) !== null)).toEqual([]);
 });

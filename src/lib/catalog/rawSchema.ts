@@ -65,6 +65,15 @@ export function requireReadable(contract: Contract, rawTable: RawTable): void {
     if (typeof known !== 'string' && !isList(known) && !isList(own))
       faults.push(`explode: ${contract.explode} is ${describe(known)} in ${where}, not an array`);
   }
+  for (const { path } of contract.flatten) {
+    const known = typeAlong(record, path);
+    const isObject = (type: typeof known) =>
+      typeof type !== 'string' && (type.kind === 'struct' || isOpen(type));
+    if (known !== 'absent' && !isObject(known) && !isObject(ownType(path)))
+      faults.push(
+        `flatten: ${path} is ${known === 'otherwise' ? 'below something else than an object' : describe(known)} in ${where}, not an object`,
+      );
+  }
   if (faults.length > 0)
     throw new SchemaMismatch(
       `${contract.dataset}: ${faults.join('; ')}. Mend the contract, or the feed, then retry the batch.`,

@@ -1,5 +1,7 @@
 /** A column of a contract: where its value stands, and how it is converted. */
 import * as z from 'zod';
+import { bound } from './bounds.ts';
+import { lowerCase } from './letters.ts';
 import { identifier, isExtraction, jsonPath } from './parts.ts';
 import { parsePath } from './path.ts';
 import { patternFault } from './timePattern.ts';
@@ -72,7 +74,7 @@ export const columnSchema = z
       .default('UTC')
       .describe('For timestamp: the zone of a value that names none.'),
     range: z
-      .strictObject({ min: z.number().optional(), max: z.number().optional() })
+      .strictObject({ min: bound.optional(), max: bound.optional() })
       .optional()
       .describe('For numbers: a value outside goes to quarantine (or is null, by onError).'),
   })
@@ -96,7 +98,7 @@ export const columnSchema = z
     if (eachSteps > 1) issue('path', 'may have [*] once');
     const synonyms = Object.values(value.map ?? {})
       .flat()
-      .map((s) => s.toLowerCase());
+      .map((s) => lowerCase(value.normalize ? s.normalize('NFC') : s));
     const first = new Map([...synonyms.entries()].reverse().map(([i, s]) => [s, i]));
     const twice = synonyms.find((s, i) => first.get(s) !== i);
     if (twice !== undefined) issue('map', `gives the synonym "${twice}" twice`);

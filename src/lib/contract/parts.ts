@@ -43,7 +43,9 @@ export function isExtraction(pattern: string): boolean {
 }
 
 /** The number of capturing groups; null for what is no pattern, or one with look-around or back-references. */
-function groupsOf(pattern: string): number | null {
+function groupsOf(written: string): number | null {
+  // JavaScript has no such mark; the groups are the same.
+  const pattern = written.replace(/^\(\?i\)/, '');
   if (/\(\?(?!:)|\\[1-9]/.test(pattern)) return null;
   // RE2 has no empty class, none of JavaScript's own escapes, and at most 1,000 repetitions.
   const repeats = [...pattern.matchAll(/\{(\d+)(?:,(\d*))?\}/g)].flatMap(([, least, most]) => [least, most]);

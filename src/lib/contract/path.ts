@@ -7,7 +7,7 @@ export type PathStep =
 
 // A key `*` would be a wildcard to DuckDB, and its SQL ends at a NUL.
 const key = `(?:"(?!\\*")[^"\\\\\\0]+"|(?!\\*(?:[.[]|$))[^.[\\]"'\\\\\\s\\0]+)`;
-const item = String.raw`\[(?:\d+|\*)\]`;
+const item = String.raw`\[(?:\d{1,9}|\*)\]`;
 
 /** What a path looks like, whole. */
 export const pathPattern = new RegExp(`^${key}(?:${item})*(?:\\.${key}(?:${item})*)*$`);

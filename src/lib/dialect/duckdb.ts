@@ -9,11 +9,12 @@ import type { Contract, Enrichment, PartitionKey } from '../contract/schema.ts';
 import { checkExpression } from '../expression/check.ts';
 import { parseExpression } from '../expression/parse.ts';
 import { columnSql } from './duckdbColumns.ts';
-import { csvFields, csvOf, csvRecord, isJson, isObject, jsonPath } from './duckdbDocuments.ts';
+import { csvFields, csvOf, csvRecord, isJson, isObject, itemsOf, jsonPath } from './duckdbDocuments.ts';
 import { cellOf, type EnrichmentSql, enrichmentSql } from './duckdbEnrich.ts';
 import { conditionSql, expressionSql } from './duckdbExpression.ts';
 import { leavesOf } from './duckdbLeaves.ts';
 import { identifier, list, literal } from './duckdbNames.ts';
+import { hasOddNumber, marked, unmarked } from './duckdbNumbers.ts';
 
 /**
  * records, files and references -> one row a record, or one an element of the exploded array. A reference that is null
@@ -48,9 +49,12 @@ WITH ${isCsv ? csvObjects(contract.source.csv) : jsonObjects}${contract.explode 
 ), leaves AS (
   SELECT *${each(leaves.named)}
   FROM parsed
+), written AS (
+  SELECT *${each(leaves.written)}
+  FROM leaves
 ), trimmed AS (
   SELECT *${each(columns.map((c) => c.trimmed))}
-  FROM leaves
+  FROM written
 ), cleaned AS (
   SELECT *${each(columns.map((c) => c.cleaned))}
   FROM trimmed
@@ -92,7 +96,7 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, ${co
     WHEN __bad IS NOT NULL THEN __reasons[__bad]${choose((r) => literal(r.reason))} END AS _reason,
   ${keepsRaw ? raw : `CASE WHEN _reason IS NOT NULL THEN ${raw} END`} AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ${list(contract.columns.map((c) => literal(c.name)))}[__bad]${choose((r) => r.column)} END AS _column,
-  CASE ${isCsv ? csvValues(contract) : ''}WHEN __bad IS NOT NULL THEN ${leaves.texts}[__bad]${choose((r) => r.value)} END AS _value,
+  CASE ${isCsv ? csvValues(contract) : ''}WHEN __bad IS NOT NULL THEN ${leaves.textAt('__bad')}${choose((r) => r.value)} END AS _value,
   __nulled AS _nulled,
   ${[
     ...[...contract.columns, ...contract.derive].map(outputOf),
@@ -141,7 +145,7 @@ const isNoArray = "coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false)";
 /** One row an element. A record whose array is empty or missing keeps one row, without an element. */
 const elementsOf = (path: string): string => `, arrays AS (
   SELECT *, json_type(__doc, ${literal(jsonPath(path))}) AS __array_type,
-    CASE WHEN json_type(__doc, ${literal(jsonPath(path))}) = 'ARRAY' THEN json_extract(__doc, ${literal(`${jsonPath(path)}[*]`)}) END AS __items
+    CASE WHEN json_type(__doc, ${literal(jsonPath(path))}) = 'ARRAY' THEN ${itemsOf('__doc', (document) => `json_extract(${document}, ${literal(`${jsonPath(path)}[*]`)})`)} END AS __items
   FROM objects
 ), elements AS (
   SELECT *, unnest(CASE WHEN len(__items) > 0 THEN __items ELSE [NULL] END)::VARCHAR AS __item,
@@ -198,11 +202,17 @@ function restOf(contract: Contract): string | null {
   if (contract.drift === 'ignore' || contract.drift === 'passthrough') return null;
   const read = fieldsRead(contract);
   const removal = JSON.stringify(Object.fromEntries(read.map((field) => [field, null])));
-  const fields = `map_entries(json_transform(__doc, '"MAP(VARCHAR, JSON)"'))`;
-  const left = `list_filter(${fields}, lambda e : e.key NOT IN (${read.map(literal).join(', ')}))`;
-  const written = `list_transform(${left}, lambda e : to_json(e.key)::VARCHAR || ':' || coalesce(e.value::VARCHAR, 'null'))`;
-  return `nullif(CASE WHEN strlen(__doc) <= ${shortRecordBytes} THEN json_merge_patch(__doc, ${literal(removal)})::VARCHAR
-      ELSE '{' || array_to_string(${written}, ',') || '}' END, '{}') AS __rest`;
+  const left = (document: string) => {
+    const fields = `map_entries(json_transform(${document}, '"MAP(VARCHAR, JSON)"'))`;
+    const kept = `list_filter(${fields}, lambda e : e.key NOT IN (${read.map(literal).join(', ')}))`;
+    const written = `list_transform(${kept}, lambda e : to_json(e.key)::VARCHAR || ':' || coalesce(e.value::VARCHAR, 'null'))`;
+    return `CASE WHEN strlen(${document}) <= ${shortRecordBytes} THEN json_merge_patch(${document}, ${literal(removal)})::VARCHAR
+      ELSE '{' || array_to_string(${written}, ',') || '}' END`;
+  };
+  const rest = contract.source.formats.includes('csv')
+    ? left('__doc')
+    : `CASE WHEN ${hasOddNumber('__doc')} THEN ${unmarked(left(marked('__doc')))} ELSE ${left('__doc')} END`;
+  return `nullif(${rest}, '{}') AS __rest`;
 }
 
 const outputOf = (column: { name: string; type: string }): string =>

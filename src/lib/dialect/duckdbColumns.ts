@@ -1,6 +1,8 @@
 /** DuckDB's SQL for a column: from the text of a leaf to a typed value, or the reason why there is none. */
+import { type Bound, scaled } from '../contract/bounds.ts';
 import type { Column } from '../contract/columnSchema.ts';
-import { duckType, literal, trimmedColumn, whenWritten } from './duckdbNames.ts';
+import { lowerCase, withoutSpace } from '../contract/letters.ts';
+import { duckType, literal, trimmedColumn, upperCase, whenWritten } from './duckdbNames.ts';
 import { isoDate, timestampSql, weekdayFault } from './duckdbTimestamp.ts';
 
 /** Where a column's value stands; all is SQL but the path. */
@@ -49,8 +51,8 @@ export function columnSql(column: Column, i: number, leaf: Leaf): ColumnSql {
       ? jsonColumn(i, leaf)
       : scalarColumn(column, i, leaf);
   const bounds = [
-    ...(column.range?.min !== undefined ? [`__c${i} < ${column.range.min}`] : []),
-    ...(column.range?.max !== undefined ? [`__c${i} > ${column.range.max}`] : []),
+    ...(column.range?.min === undefined ? [] : outside(column.type, `__c${i}`, '<', column.range.min)),
+    ...(column.range?.max === undefined ? [] : outside(column.type, `__c${i}`, '>', column.range.max)),
   ];
   const faults = [
     { reason: 'bad_type', when: sql.misfits },
@@ -98,31 +100,27 @@ function scalarColumn(column: Column, i: number, leaf: Leaf): ValueSql {
       `(__c${i} < TIMESTAMP '0001-01-01 00:00:00' OR __c${i} > TIMESTAMP '9999-12-31 23:59:59.999999')`,
       ...weekdayFault(column.formats ?? [], clean, `__c${i}`),
     );
-  if (column.nullValues.length > 0)
-    text = `CASE WHEN ${column.trim ? text : trimmedColumn(text)} NOT IN (${column.nullValues.map(literal).join(', ')}) THEN ${text} END`;
+  if (column.nullValues.length > 0) text = withoutNulls(column, text);
   if (column.extract !== undefined) {
     const pattern = literal(column.extract);
     misfits.push(`NOT regexp_matches(${text}, ${pattern})`);
-    text = `CASE WHEN regexp_matches(${text}, ${pattern}) THEN regexp_extract(${text}, ${pattern}, 1) END`;
+    text = `CASE WHEN regexp_matches(${text}, ${pattern}) THEN nullif(regexp_extract(${text}, ${pattern}, 1), '') END`;
   }
-  if (column.case) text = `${column.case}(${text})`;
+  if (column.case === 'lower') text = `lower(${text})`;
+  if (column.case === 'upper')
+    text = `CASE WHEN contains(__s${i}, 'ß') THEN ${upperCase(text)} ELSE upper(${text}) END`;
   let mapped: string | null = null;
   const unmapped: string[] = [];
   if (column.map) {
     const entries = Object.entries(column.map).map(([standard, synonyms]) => ({
       standard: literal(standard),
-      names: [standard, ...synonyms].map((name) => literal(name.toLowerCase())).join(', '),
+      names: [standard, ...synonyms].map((name) => compared(column, name, lowerCase)).join(', '),
     }));
     const branches = entries.map(({ standard, names }) => `WHEN __k${i} IN (${names}) THEN ${standard}`);
     if (column.mapDefault === 'reject')
       unmapped.push(`__k${i} NOT IN (${entries.map(({ names }) => names).join(', ')})`);
     mapped = `CASE ${branches.join(' ')} ${column.mapDefault === 'keep' ? `ELSE __r${i} ` : ''}END AS __m${i}`;
   }
-  // A JSON number with a fraction is a double before anyone sees its text: beyond 15 digits it is not exact.
-  if (column.type.startsWith('decimal'))
-    misfits.push(
-      `CASE WHEN length(regexp_replace(${leaf.text}, '^-?0*|[.]', '', 'g')) > 15 THEN ${typeOf(leaf)} = 'DOUBLE' ELSE false END`,
-    );
   return {
     trimmed: `${own} AS __s${i}`,
     cleaned: `${text} AS __r${i}${mapped === null ? '' : `, lower(__r${i}) AS __k${i}`}`,
@@ -131,6 +129,36 @@ function scalarColumn(column: Column, i: number, leaf: Leaf): ValueSql {
     misfits,
     unmapped,
   };
+}
+
+/** A text of the contract as values are compared with it, in lower case or as it is. */
+function compared(column: Column, text: string, letters: (text: string) => string = (same) => same): string {
+  if (/^[\0-\x7f]*$/.test(text)) return literal(letters(text));
+  // DuckDB's own functions, so that a text is equal to itself whatever version of Unicode it has.
+  const normal = column.normalize ? `nfc_normalize(${literal(text)})` : literal(text);
+  return letters === lowerCase ? `lower(${normal})` : normal;
+}
+
+/** A text, or NULL for one that means nothing. Both are compared without white space around them. */
+const withoutNulls = (column: Column, text: string): string =>
+  `CASE WHEN ${column.trim ? text : trimmedColumn(text)} NOT IN (${column.nullValues.map((n) => compared(column, withoutSpace(n))).join(', ')}) THEN ${text} END`;
+
+/** The comparisons of which one is true outside a bound; none where no value of the type is. */
+function outside(type: string, value: string, operator: '<' | '>', at: Bound): string[] {
+  if (type === 'double') return [`${value} ${operator} ${literal(String(at))}::DOUBLE`];
+  const [, precision = '19', scale = '0'] = /^decimal\((\d+),(\d+)\)$/.exec(type) ?? [];
+  const digits = scaled(at, Number(scale), operator === '<' ? 'up' : 'down');
+  const most = 10n ** BigInt(precision);
+  const isBeyond = operator === '<' ? digits >= most : digits <= -most;
+  if (isBeyond) return [`${value} IS NOT NULL`];
+  if (digits >= most || digits <= -most) return [];
+  if (Number(scale) === 0)
+    return [
+      `${value} ${operator} ${digits}${type.startsWith('decimal') ? `::DECIMAL(${precision}, 0)` : ''}`,
+    ];
+  const text = `${digits < 0n ? -digits : digits}`.padStart(Number(scale) + 1, '0');
+  const written = `${digits < 0n ? '-' : ''}${text.slice(0, -Number(scale))}.${text.slice(-Number(scale))}`;
+  return [`${value} ${operator} ${literal(written)}::${duckType(type)}`];
 }
 
 /** A subtree as JSON text, whatever it is. */
@@ -150,10 +178,19 @@ function arrayColumn(column: Column, i: number, leaf: Leaf): ValueSql {
   const isArray = `starts_with(${leaf.json}, '[')`;
   const hasNested = `CASE WHEN contains(${leaf.json}, '{') OR contains(${leaf.json}[2:], '[') THEN len(list_filter(json_type(${leaf.json}, ${elements}), lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 ELSE false END`;
   const element = column.type.slice('array<'.length, -1);
-  const items = column.trim ? `list_transform(__a${i}, lambda x : ${trimmedColumn('x')})` : `__a${i}`;
+  const below = leaf.elements.slice('$[*]'.length);
+  // DuckDB's own path leaves out the elements that lack the field.
+  const texts =
+    below === ''
+      ? `json_extract_string(${leaf.json}, '$[*]')`
+      : `list_transform(json_extract(${leaf.json}, '$[*]'), lambda x : json_extract_string(x, ${literal(`$${below}`)}))`;
+  let item = column.trim ? trimmedColumn('x') : 'x';
+  if (column.nullValues.length > 0)
+    item = withoutNulls({ ...column, trim: false }, column.trim ? `(${item})` : 'x');
+  const items = item === 'x' ? `__a${i}` : `list_transform(__a${i}, lambda x : ${item})`;
   const nulls = (name: string) => `len(list_filter(${name}, lambda x : x IS NULL))`;
   return {
-    trimmed: `CASE WHEN ${isArray} THEN json_extract_string(${leaf.json}, ${elements}) END AS __a${i}, CASE WHEN ${isArray} THEN ${hasNested} END AS __l${i}`,
+    trimmed: `CASE WHEN ${isArray} THEN ${texts} END AS __a${i}, CASE WHEN ${isArray} THEN ${hasNested} END AS __l${i}`,
     cleaned: `${items} AS __r${i}`,
     mapped: null,
     value: `list_transform(__r${i}, lambda x : ${convert({ ...column, type: element }, 'x')}) AS __c${i}`,
@@ -173,12 +210,16 @@ function convert(column: Column, text: string): string {
     case 'string':
       return text;
     case 'int':
-      return when('-?\\d{1,30}', `TRY_CAST(${text} AS INTEGER)`);
+      return when('-?\\d+', `TRY_CAST(${text} AS INTEGER)`);
     case 'bigint':
-      return when('-?\\d{1,30}', `TRY_CAST(${text} AS BIGINT)`);
+      return when('-?\\d+', `TRY_CAST(${text} AS BIGINT)`);
     case 'double': {
       const cast = `TRY_CAST(${text} AS DOUBLE)`;
-      return when('-?\\d+(\\.\\d+)?([eE][+-]?\\d+)?', `CASE WHEN isfinite(${cast}) THEN ${cast} END`);
+      // A zero has no sign: writers of Parquet keep the one that comes first.
+      return when(
+        '-?\\d+(\\.\\d+)?([eE][+-]?\\d+)?',
+        `CASE WHEN isfinite(${cast}) THEN ${cast} + 0.0::DOUBLE END`,
+      );
     }
     case 'boolean':
       return when('true|false', `${text} = 'true'`);
@@ -190,7 +231,8 @@ function convert(column: Column, text: string): string {
       const [, precision, scale] = /^decimal\((\d+),(\d+)\)$/.exec(column.type) ?? [];
       if (precision === undefined) throw new TypeError(`no conversion for ${column.type}`);
       // Digits beyond the scale are refused, not rounded; zeros there are none.
-      return when(`-?\\d{1,38}(\\.\\d{0,${scale}}0*)?`, `TRY_CAST(${text} AS ${duckType(column.type)})`);
+      const fraction = scale === '0' ? '0+' : `\\d{1,${scale}}0*`;
+      return when(`-?\\d+(\\.${fraction})?`, `TRY_CAST(${text} AS ${duckType(column.type)})`);
     }
   }
 }

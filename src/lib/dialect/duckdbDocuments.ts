@@ -4,6 +4,7 @@ import { type PathStep, parsePath } from '../contract/path.ts';
 import { parseRecordsPath, type RecordsPath } from '../contract/recordsPath.ts';
 import type { Contract } from '../contract/schema.ts';
 import { literal, trimmed } from './duckdbNames.ts';
+import { hasOddNumber, marked, unmarked } from './duckdbNumbers.ts';
 
 /** How much of a document that cannot be parsed is kept as raw text in quarantine, in bytes. */
 const rawSampleBytes = 65_536;
@@ -34,6 +35,14 @@ function isStrict(text: string): string {
 export const isObject = (text: string): string =>
   `CASE WHEN starts_with(${text}, '{') THEN true ELSE starts_with(${trimmed(text)}, '{') END`;
 
+/**
+ * A list of what is found in a JSON text, as JSON with its numbers as they stand there; NULL where the text is not JSON. TRY stands
+ * within the CASE: around it, it would miss errors.
+ */
+export const itemsOf = (text: string, found: (text: string) => string): string =>
+  `CASE WHEN ${hasOddNumber(text)} THEN list_transform(TRY(${found(marked(text))}), lambda i : ${unmarked('i::VARCHAR')})
+      ELSE TRY(${found(text)})::VARCHAR[] END`;
+
 /** The text of each document without its byte order mark; NULL where it is no UTF-8. */
 const decodedDocuments = `bare AS (
   SELECT file, CASE WHEN raw[1:3] = '\\xEF\\xBB\\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents
@@ -59,16 +68,14 @@ function arrayRecords(recordsPath: string | null): string {
   const place: RecordsPath =
     recordsPath === null ? { steps: [], below: [], isMap: false } : parseRecordsPath(recordsPath);
   const path = jsonPath(place.steps);
-  const [kind, items] = place.isMap
-    ? ['OBJECT', mapItems(`json_extract(text, ${literal(path)})`)]
-    : [
-        'ARRAY',
-        `json_extract(text, ${literal(jsonPath([...place.steps, { kind: 'each' }, ...place.below]))})`,
-      ];
+  const kind = place.isMap ? 'OBJECT' : 'ARRAY';
+  const elements = literal(jsonPath([...place.steps, { kind: 'each' }, ...place.below]));
+  const items = (text: string) =>
+    place.isMap ? mapItems(`json_extract(${text}, ${literal(path)})`) : `json_extract(${text}, ${elements})`;
   // A parser takes several times the memory of its document, and each function that parses has its own: there is one.
   return `
 WITH ${decodedDocuments}, parsed AS (
-  SELECT file, raw, text, TRY(${items}) AS found FROM decoded
+  SELECT file, raw, text, ${itemsOf('text', items)} AS found FROM decoded
 ), listed AS (
   SELECT file, raw[1:${rawSampleBytes}] AS sample,
     CASE WHEN found IS NULL OR NOT ${isStrict('text')} THEN 'invalid_document'
@@ -129,6 +136,16 @@ export function csvRecord(delimiter: string): string {
   return `${field}(?:${mark}${field})*`;
 }
 
+/**
+ * The same of what may be no record: a quote stands anywhere in a field, but one that begins and ends a field holds line ends. So
+ * a broken record ends where the whole of it does.
+ */
+function csvAttempt(delimiter: string): string {
+  const mark = escaped(delimiter);
+  const field = `(?:"[^"]*(?:""[^"]*)*"|[^${mark}\r\n]*)`;
+  return `${field}(?:${mark}${field})*`;
+}
+
 /** The fields of the record `text`, as a list of texts; NULL where a field is the null text. */
 export function csvFields(text: string, csv: Contract['source']['csv']): string {
   const { delimiter, nullText } = csvOf(csv);
@@ -159,8 +176,9 @@ function csvRecords(csv: Contract['source']['csv']): string {
   const { delimiter, hasHeader } = csvOf(csv);
   const record = csvRecord(delimiter);
   const recordsBy = (pattern: string) => `regexp_extract_all(text, ${literal(pattern)}, 0, 's')`;
-  const byLf = recordsBy(`${record}\\r?(?:\\n(?:\\r?\\n)*|$)|[^\\n]+(?:\\n|$)`);
-  const byCr = recordsBy(`${record}(?:\\r+|$)|[^\\r]+(?:\\r|$)`);
+  const attempt = csvAttempt(delimiter);
+  const byLf = recordsBy(`${attempt}\\r?(?:\\n(?:\\r?\\n)*|$)|[^\\n]+(?:\\n|$)`);
+  const byCr = recordsBy(`${attempt}(?:\\r+|$)|[^\\r]+(?:\\r|$)`);
   const [lf, cr] = [literal('\\x0A'), literal('\\x0D')];
   const isHeader = `coalesce(regexp_full_match(TRY(decode(raw)), ${literal(`${record}[\\r\\n]*`)}), true)`;
   return `

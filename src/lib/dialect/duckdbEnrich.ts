@@ -52,9 +52,13 @@ export function cellOf(
   const grid = reference?.grid;
   if (!grid) throw new TypeError(`no grid for ${e.column}`);
   const [x, y] = [identifier(e.longitude), identifier(e.latitude)];
-  const column = `floor((${x} - ${real(grid.x)}) / ${real(grid.width)})::BIGINT`;
-  const row = `floor((${y} - ${real(grid.y)}) / ${real(grid.height)})::BIGINT`;
-  return `CASE WHEN ${x} >= ${real(grid.x)} AND ${x} <= ${real(grid.x + grid.width * grid.columns)} AND ${y} >= ${real(grid.y)} AND ${y} <= ${real(grid.y + grid.height * grid.rows)} THEN ${row} * ${grid.columns} + ${column} END AS ${cellName(e)}`;
+  const [right, top] = [grid.x + grid.width * grid.columns, grid.y + grid.height * grid.rows];
+  // Rounding may lead one cell too far, which is the first of the next row.
+  const place = (value: string, from: number, size: number, count: number) =>
+    `least(floor((${value} - ${real(from)}) / ${real(size)})::BIGINT, ${count - 1})`;
+  const column = place(x, grid.x, grid.width, grid.columns);
+  const row = place(y, grid.y, grid.height, grid.rows);
+  return `CASE WHEN ${x} >= ${real(grid.x)} AND ${x} < ${real(right)} AND ${y} >= ${real(grid.y)} AND ${y} < ${real(top)} THEN ${row} * ${grid.columns} + ${column} END AS ${cellName(e)}`;
 }
 
 /** A double as SQL; the cast keeps DuckDB from reading it as a decimal. */

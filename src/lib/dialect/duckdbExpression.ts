@@ -2,7 +2,7 @@
 
 import type { Typed } from '../expression/check.ts';
 import type { ValueType } from '../expression/functions.ts';
-import { duckType, identifier, literal, trimmed } from './duckdbNames.ts';
+import { duckType, identifier, literal, trimmed, upperCase } from './duckdbNames.ts';
 import { call, type ExpressionDialect, expressionIn } from './expression.ts';
 
 const whole = (value: string) => `${value}::HUGEINT`;
@@ -43,9 +43,7 @@ const dialect: ExpressionDialect = {
   nothing: (type) => (type === 'null' ? 'NULL' : `NULL::${types[type]}`),
   calls: {
     lower: call('lower'),
-    // The one letter that DuckDB and Java, and so Athena, disagree on stays as it is.
-    upper: ([text]) =>
-      `array_to_string(list_transform(string_split(${text}, 'ß'), lambda part: system.main.upper(part)), 'ß')`,
+    upper: ([text = '']) => upperCase(text),
     trim: ([text = '']) => trimmed(text),
     length: ([text]) => `length(${text})::HUGEINT`,
     // A missing part makes the whole missing, as everywhere else in the language.
@@ -56,7 +54,7 @@ const dialect: ExpressionDialect = {
     // A place before the first is the first.
     substring: ([text, from, count]) => `substring(${text}, ${within(from, 1)}, ${within(count, 0)})`,
     abs: call('abs'),
-    floor: ([number]) => `TRY_CAST(floor(${number}) AS DECIMAL(38, 0))::HUGEINT`,
+    floor: ([number]) => `TRY_CAST(TRY_CAST(floor(${number}) AS HUGEINT) AS DECIMAL(38, 0))::HUGEINT`,
     year: ([time]) => `year(${time})::HUGEINT`,
     month: ([time]) => `month(${time})::HUGEINT`,
     day: ([time]) => `day(${time})::HUGEINT`,

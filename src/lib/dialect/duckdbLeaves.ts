@@ -1,9 +1,12 @@
 /** DuckDB's SQL that takes the leaves of a record out of it, with one parse for all of them. */
+
+import type { Column } from '../contract/columnSchema.ts';
 import { isBelow, type PathStep, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
 import type { Leaf } from './duckdbColumns.ts';
 import { jsonPath } from './duckdbDocuments.ts';
 import { identifier, list, literal } from './duckdbNames.ts';
+import { hasOddNumber, marked, quoted, unmarked } from './duckdbNumbers.ts';
 
 /**
  * What json_transform makes of a document: a type for each leaf, by key. JSON is given as it stands, VARCHAR as a text.
@@ -22,14 +25,23 @@ interface Place {
   readonly elements: string;
 }
 
-/** The layers that name each column's leaf: `parsed` makes the shapes, `named` the leaves. `of` is 0-based. */
+/**
+ * The layers that name each column's leaf: `parsed` makes the shapes, `named` the leaves as a parser gives them, `written` those whose
+ * numbers must be as they stand in the document. `of` is 0-based; `textAt` is the text of the column of a 1-based place, which is SQL.
+ */
 export function leavesOf(contract: Contract): {
   readonly parsed: readonly string[];
   readonly named: readonly string[];
-  readonly texts: string;
+  readonly written: readonly (string | null)[];
+  textAt(place: string): string;
   of(column: number): Leaf;
 } {
-  const places = contract.columns.map((column) => placeOf(column, contract.explode));
+  // A CSV's fields are texts.
+  const hasNumbers = !contract.source.formats.includes('csv');
+  const places = contract.columns.map((column) => ({
+    ...placeOf(column, contract.explode),
+    numbers: hasNumbers ? numbersOf(column) : 'any',
+  }));
   const shapes: { readonly isItem: boolean; readonly shape: Shape }[] = [];
   const shapeOf = places.map((place) => {
     if (place.keys.length === 0) return null;
@@ -47,20 +59,52 @@ export function leavesOf(contract: Contract): {
     const isHeld = shapeOf[i] !== null && place.rest.length === 0;
     const call = place.isJson ? 'json_extract' : 'json_extract_string';
     const sql = isHeld ? held : `${call}(${held}, ${literal(jsonPath(place.rest))})`;
-    const text = place.isJson ? `json_extract_string(${name}, '$')` : name;
+    const path = literal(place.path);
+    const isOdd = hasOddNumber(document);
+    const written =
+      place.numbers === 'any'
+        ? null
+        : place.numbers === 'quoted'
+          ? `CASE WHEN starts_with(${name}, '[') THEN CASE WHEN ${isOdd} THEN json_extract(${quoted(document)}, ${path}) ELSE ${name} END ELSE ${name} END`
+          : place.isJson
+            ? asWritten(
+                `${name}::VARCHAR`,
+                isOdd,
+                unmarked(`json_extract(${marked(document)}, ${path})::VARCHAR`),
+              )
+            : asWritten(name, isOdd, `json_extract_string(${quoted(document)}, ${path})`);
+    const value = written === null ? name : `__w${n}`;
     return {
       sql: `${sql} AS ${name}`,
-      leaf: { document, path: place.path, elements: place.elements, text, json: name },
+      written: written === null ? null : `${written} AS ${value}`,
+      document,
+      leaf: {
+        document,
+        path: place.path,
+        elements: place.elements,
+        text: place.isJson ? `json_extract_string(${value}, '$')` : value,
+        json: value,
+      },
     };
   });
+  const texts = list(leaves.map(({ leaf }) => leaf.text));
+  const paths = list(leaves.map(({ leaf }, i) => (places[i]?.isJson ? 'NULL' : literal(leaf.path))));
+  const documents = new Set(leaves.map(({ document }) => document));
+  const documentAt = (n: string) =>
+    documents.size === 1
+      ? ([...documents][0] ?? '')
+      : `${list(leaves.map(({ document }) => document))}[${n}]`;
   return {
     parsed: shapes.map(
       ({ isItem, shape }, i) =>
         `json_transform(${isItem ? '__item' : '__doc'}, ${literal(written(shape))}) AS __shape${i + 1}`,
     ),
     named: leaves.map(({ sql }) => sql),
-    /** SQL of the columns' texts as one list. */
-    texts: list(leaves.map(({ leaf }) => leaf.text)),
+    written: leaves.map(({ written }) => written),
+    textAt: (n) =>
+      hasNumbers
+        ? `CASE WHEN ${hasOddNumber(documentAt(n))} THEN coalesce(json_extract_string(${quoted(documentAt(n))}, ${paths}[${n}]), ${texts}[${n}]) ELSE ${texts}[${n}] END`
+        : `${texts}[${n}]`,
     of(column) {
       const found = leaves[column];
       if (!found) throw new RangeError(`there is no column ${column}`);
@@ -68,6 +112,24 @@ export function leavesOf(contract: Contract): {
     },
   };
 }
+
+/**
+ * What a column needs numbers as: any way to write them, as they stand in the document, or so and as strings. Doubles, and numbers
+ * without a fraction, are the same from what a parser writes.
+ */
+function numbersOf({ type, formats }: Column): 'any' | 'written' | 'quoted' {
+  if (type === 'array<string>') return 'quoted';
+  const isTime = formats?.some((format) => format === 'epoch_s' || typeof format === 'object');
+  return isTime || type === 'json' || type === 'string' || type.startsWith('decimal') ? 'written' : 'any';
+}
+
+/** A leaf with its numbers as they stand in the document. A CASE in a CASE, because DuckDB computes both sides of AND. */
+const asWritten = (leaf: string, isOdd: string, inFull: string): string =>
+  `CASE WHEN ${leaf} < ':' OR starts_with(${leaf}, '[') OR starts_with(${leaf}, '{')
+      THEN CASE WHEN regexp_matches(${leaf}, ${literal(mayBeOdd)}) THEN CASE WHEN ${isOdd} THEN ${inFull} ELSE ${leaf} END ELSE ${leaf} END ELSE ${leaf} END`;
+
+/** What a parser writes for a number that it may not have found so. */
+const mayBeOdd = '(?:^|[:,\\[])-?(?:0(?:$|[,}\\]])|\\d+\\.\\d|\\d+e)';
 
 function placeOf({ path, type }: { path: string; type: string }, explode: string | undefined): Place {
   const isItem = explode !== undefined && isBelow(path, explode);

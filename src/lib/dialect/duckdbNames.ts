@@ -3,8 +3,11 @@
 /** The one way an identifier enters SQL. */
 export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-/** The one way a text enters SQL. */
-export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+/** The one way a text enters SQL. DuckDB's SQL ends at a NUL. */
+export const literal = (text: string): string => {
+  const quoted = text.split('\0').map((part) => `'${part.replaceAll("'", "''")}'`);
+  return quoted.length === 1 ? (quoted[0] ?? '') : `(${quoted.join(' || chr(0) || ')})`;
+};
 
 /** A text without JSON's white space at its ends. */
 export const trimmed = (text: string): string => `trim(${text}, ${literal(' \t\r\n')})`;
@@ -12,6 +15,10 @@ export const trimmed = (text: string): string => `trim(${text}, ${literal(' \t\r
 /** The same of a column. Few texts have white space there, and DuckDB's trim by a set of characters is slow. */
 export const trimmedColumn = (name: string): string =>
   `CASE WHEN ${name} < '!' OR ends_with(${name}, ' ') OR ends_with(${name}, chr(9)) OR ends_with(${name}, chr(10)) OR ends_with(${name}, chr(13)) THEN ${trimmed(name)} ELSE ${name} END`;
+
+/** In upper case. The one letter that DuckDB and Java, and so Athena, disagree on stays as it is. */
+export const upperCase = (text: string): string =>
+  `array_to_string(list_transform(string_split(${text}, 'ß'), lambda part: system.main.upper(part)), 'ß')`;
 
 /** A value of a text that is written as a pattern (RE2) asks, as a whole; NULL of any other. */
 export const whenWritten = (text: string, pattern: string, value: string): string =>

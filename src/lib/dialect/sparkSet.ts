@@ -5,7 +5,8 @@ import type { SetDialect } from './set.ts';
 export const identifier = (name: string): string => `\`${name.replaceAll('`', '``')}\``;
 
 /** The one way a text enters SQL: a backslash begins an escape. */
-export const literal = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+export const literal = (text: string): string =>
+  `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\0', '\\u0000')}'`;
 
 export const sparkSetDialect: SetDialect = {
   identifier,

@@ -24,19 +24,24 @@ export function loadLookup(
   const seen = new Map<string, number>();
   const lines = rows.flatMap((row, index) => {
     if (keys.some((key) => (ownValue(row, key) ?? null) === null)) return [];
-    for (const [key, type] of Object.entries(keyTypes))
-      if (type !== 'string' && !/^-?\d{1,18}$/.test(row[key] ?? ''))
-        throw new ReferenceRefused(`${file}, row ${index + 1}: ${key} "${row[key]}" is not a ${type}`);
-    const identity = JSON.stringify(keys.map((key) => ownValue(row, key)));
+    const found = Object.fromEntries(
+      columns.map((column) => {
+        const text = ownValue(row, column) ?? null;
+        const type = ownValue(keyTypes, column) ?? 'string';
+        const value = text === null ? null : keyOf(text, type);
+        if (value === null && text !== null)
+          throw new ReferenceRefused(`${file}, row ${index + 1}: ${column} "${text}" is not a ${type}`);
+        return [column, value];
+      }),
+    );
+    const identity = JSON.stringify(keys.map((key) => ownValue(found, key)));
     const first = seen.get(identity);
     if (first !== undefined)
       throw new ReferenceRefused(
         `${file}, rows ${first + 1} and ${index + 1}: the key ${identity} stands twice; a lookup needs each key once`,
       );
     seen.set(identity, index);
-    return [
-      JSON.stringify(Object.fromEntries(columns.map((column) => [column, ownValue(row, column) ?? null]))),
-    ];
+    return [JSON.stringify(found)];
   });
   return {
     columns: Object.fromEntries(
@@ -44,4 +49,12 @@ export function loadLookup(
     ),
     ndjson: lines.join('\n'),
   };
+}
+
+/** A text as a value of a type: a whole number without leading zeros. Null for what is not one. */
+function keyOf(text: string, type: string): string | null {
+  if (type === 'string') return text;
+  if (!/^-?\d+$/.test(text)) return null;
+  const number = BigInt(text);
+  return BigInt.asIntN(type === 'int' ? 32 : 64, number) === number ? String(number) : null;
 }

@@ -45,9 +45,17 @@ export async function readRows(file: string, bytes: Buffer): Promise<LookupRow[]
 
 const textOf = (bytes: Buffer): string => bytes.toString('utf8').replace(/^\uFEFF/, '');
 
-/** Numbers keep their digits. */
+declare global {
+  interface JSON {
+    /** https://tc39.es/proposal-json-parse-with-source/ */
+    rawJSON(text: string): unknown;
+    isRawJSON(value: unknown): value is { readonly rawJSON: string };
+  }
+}
+
+/** Numbers keep their text, also within other values. */
 const asWritten: Parameters<typeof JSON.parse>[1] = (_key, value, context?: { source?: string }) =>
-  typeof value === 'number' ? (context?.source ?? String(value)) : value;
+  typeof value === 'number' ? JSON.rawJSON(context?.source ?? String(value)) : value;
 
 function csvRows(file: string, bytes: Buffer): LookupRow[] {
   try {
@@ -76,6 +84,7 @@ function toRow(file: string, index: number, value: unknown): LookupRow {
   return Object.fromEntries(
     Object.entries(value).map(([name, field]) => {
       if (field === null || field === undefined) return [name, null];
+      if (JSON.isRawJSON(field)) return [name, field.rawJSON];
       if (field instanceof Date) return [name, field.toISOString()];
       return [name, typeof field === 'object' ? JSON.stringify(field) : String(field)];
     }),
