@@ -96,7 +96,7 @@ function flowOf(stage: Stage, report: (message: string) => void) {
   };
   const isPublished = async (keys: readonly string[]) => {
     if (!(await isIdle())) return false;
-    const states = new Map((await ledger.files(dataset)).map((f) => [f.object, f.state]));
+    const states = new Map((await Array.fromAsync(ledger.files(dataset))).map((f) => [f.object, f.state]));
     return keys.every((key) => states.get(key) === 'published');
   };
   return {
@@ -112,7 +112,7 @@ function flowOf(stage: Stage, report: (message: string) => void) {
           return (await query(stage, sql).catch(() => ({ rows: [] }))).rows.length > 0;
         };
         if (!(await waitFor(isSeen, (seen) => seen, 120_000))) {
-          const found = (await ledger.files(dataset)).find((f) => f.object === file.key);
+          const found = (await Array.fromAsync(ledger.files(dataset))).find((f) => f.object === file.key);
           throw new Error(
             `${file.key} is not seen after two minutes; the ledger has ${JSON.stringify(found)}`,
           );

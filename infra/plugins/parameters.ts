@@ -21,6 +21,8 @@ const each = z.strictObject({
   batchFiles: whole.min(1).max(10_000),
   batchLimitMb: whole.min(1),
   dispatchWindow: whole.min(0).max(300),
+  /** More take more memory and time than dispatch has: SQS itself gives up to 10,000. */
+  dispatchBatch: whole.min(1).max(1000),
   /** What an event source mapping takes: https://docs.aws.amazon.com/lambda/latest/api/API_ScalingConfig.html */
   dispatchConcurrency: whole.min(2).max(1000),
   crawlerWait: whole.min(1),
@@ -53,8 +55,15 @@ const each = z.strictObject({
 /** S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
 const bucketNameLimit = 63;
 
-/** Stage and region are parts of a bucket's name: together they must leave room for the rest. */
-export const parameters = each.superRefine(({ stage, region }, context) => {
+/** What parameters may be together. Stage and region are parts of a bucket's name: they must leave room for the rest. */
+export const parameters = each.superRefine(({ stage, region, dispatchBatch, dispatchWindow }, context) => {
+  // https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+  if (dispatchBatch > 10 && dispatchWindow < 1)
+    context.addIssue({
+      code: 'custom',
+      path: ['dispatchBatch'],
+      message: `${dispatchBatch} events at once need a dispatchWindow of a second; without one, 10 are the most`,
+    });
   const spare = bucketNameLimit - `sluice-${stage}-processed-${'0'.repeat(12)}-${region}`.length;
   if (spare < 0)
     context.addIssue({

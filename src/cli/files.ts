@@ -1,36 +1,55 @@
-/** `sluice files`: the files of a dataset, with their state and counts. */
+/** `sluice files`: the latest files of a dataset, with their state and counts. */
 import { contractOf } from '../lib/flow/deps.ts';
+import type { Ledger } from '../lib/ledger/ledger.ts';
+import { type FileRecord, type FileState, fileStates } from '../lib/ledger/records.ts';
 import { oneLine } from '../lib/visible.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { accountingCells, printTable } from './table.ts';
 import { readOptions, UsageError } from './usage.ts';
 
-export const help = `Usage: npm run sluice -- files --dataset NAME [--state STATE] [options]
+export const help = `Usage: npm run sluice -- files --dataset NAME [--state STATE] [--last N] [--before TIME] [options]
 
-Shows the files of a dataset: their state, batch, counts, and why one is held or failed.
+Shows files of a dataset, the latest last: their state, batch, counts, and why one is held or failed.
 
   --dataset NAME
   --state STATE     pending, claimed, published, rejected, held, failed or replaced
+  --last N          the last N files: 100, unless told
+  --before TIME     of those that came before, as 2025-10-06T05:00:00Z: pages back
 ${stageHelp}
 
 Example:
   npm run sluice -- files --dataset social_media --state held`;
+
+/** So many files are looked at for those of a rare state. */
+const lookedAt = 100_000;
 
 export async function run(args: string[]): Promise<number> {
   const { values } = readOptions(args, {
     ...stageOptions,
     dataset: { type: 'string' },
     state: { type: 'string' },
+    last: { type: 'string', default: '100' },
+    before: { type: 'string' },
   });
   if (values.dataset === undefined) throw new UsageError('--dataset is needed');
+  if (!/^[1-9]\d{0,6}$/.test(values.last))
+    throw new UsageError(`--last ${values.last}: it is 1 to 9,999,999`);
+  const state = fileStates.find((s) => s === values.state);
+  if (values.state !== undefined && state === undefined)
+    throw new UsageError(`--state ${values.state}: it is one of ${fileStates.join(', ')}`);
+  const before = values.before === undefined ? undefined : new Date(values.before);
+  if (before !== undefined && Number.isNaN(before.getTime()))
+    throw new UsageError(`${values.before}: is no time`);
   const { deps } = await connect(values);
   contractOf(deps, values.dataset);
-  const files = (await deps.ledger.files(values.dataset)).filter(
-    (f) => values.state === undefined || f.state === values.state,
-  );
+  const { files, isCut } = await lastFiles(deps.ledger, values.dataset, {
+    state,
+    last: Number(values.last),
+    before: before?.toISOString(),
+  });
   if (values.json) printJson(files, 2);
-  else
+  else {
     printTable(
       print,
       [
@@ -55,5 +74,52 @@ export async function run(args: string[]): Promise<number> {
         oneLine(f.reason ?? '', 100),
       ]),
     );
+    const [oldest] = files;
+    if (isCut && oldest) print(`  There are more: --before ${oldest.notedAt}`);
+  }
   return 0;
+}
+
+/**
+ * The last files that came before a time (ISO 8601), the latest last. Files that wait for a person are found where they wait; for
+ * any other state, the files are looked at from the latest on, `looked` of them at most. `isCut`: there may be more.
+ */
+export async function lastFiles(
+  ledger: Ledger,
+  dataset: string,
+  {
+    state,
+    last,
+    before,
+    looked = lookedAt,
+  }: {
+    state?: FileState | undefined;
+    last: number;
+    before?: string | undefined;
+    looked?: number;
+  },
+): Promise<{ files: FileRecord[]; isCut: boolean }> {
+  const found: FileRecord[] = [];
+  let rest = looked;
+  const files =
+    state === 'held' || state === 'failed'
+      ? waitingFiles(ledger, dataset, state)
+      : ledger.files(dataset, { isBackward: true, ...(before === undefined ? {} : { to: before }) });
+  for await (const file of files) {
+    if (found.length === last || rest-- === 0) return { files: found.reverse(), isCut: true };
+    const isWanted = state === undefined || file.state === state;
+    if (isWanted && (before === undefined || file.notedAt < before)) found.push(file);
+  }
+  if (state === 'held' || state === 'failed') found.sort((a, b) => (a.notedAt < b.notedAt ? 1 : -1));
+  return { files: found.reverse(), isCut: false };
+}
+
+/** Records of files that wait for a person. */
+async function* waitingFiles(
+  ledger: Ledger,
+  dataset: string,
+  state: 'held' | 'failed',
+): AsyncGenerator<FileRecord> {
+  for await (const page of ledger.waitingPages(dataset, state))
+    for (const { file } of await ledger.read(dataset, page)) if (file?.state === state) yield file;
 }

@@ -99,6 +99,9 @@ export class AthenaQueryFailed extends SluiceError {}
 /** This execution no longer holds the dataset's lease: another one does. Nothing may be written. */
 export class LeaseLost extends SluiceError {}
 
+/** The ledger's items are laid out as an earlier version of Sluice did: nothing is read or written. */
+export class LedgerOutdated extends SluiceError {}
+
 /** The time of a function is nearly up. Its batch fails, and is tried again in smaller parts. */
 export class OutOfTime extends SluiceError {}
 

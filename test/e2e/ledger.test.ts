@@ -31,7 +31,7 @@ abstract class Command implements fc.AsyncCommand<Model, Real> {
   abstract act(model: Model, dataset: string): Promise<void>;
   async run(model: Model, { dataset }: Real): Promise<void> {
     await this.act(model, dataset);
-    const files = await ledger.files(dataset);
+    const files = await Array.fromAsync(ledger.files(dataset));
     expect(new Map(files.map((f) => [numberOf(f), f.state]))).toEqual(
       new Map([...model.files].map(([n, f]) => [n, f.state])),
     );
@@ -64,8 +64,10 @@ class Note extends Command {
 }
 
 /** Nothing but sequencers tells the order here. */
-const noteOnce = (dataset: string, file: RawFile, etag = 'e'): Promise<boolean> =>
-  ledger.notePending(dataset, { ...file, etag }, async () => []);
+const noteOnce = async (dataset: string, file: RawFile, etag = 'e'): Promise<boolean | Error> => {
+  const [isNoted = false] = await ledger.notePending(dataset, [{ ...file, etag }], async () => []);
+  return isNoted;
+};
 
 class Acquire extends Command {
   async act(model: Model, dataset: string) {
@@ -237,7 +239,7 @@ test('property: in whatever order events of an object come, and how often, the b
       for (const { put } of order)
         await noteOnce(dataset, { ...fileOf(1), version: `v${put}`, sequencer: `0${put}` }, etags[put]);
       expect(await ledger.knows(dataset, versions)).toEqual(versions.map(() => true));
-      const files = await ledger.files(dataset);
+      const files = await Array.fromAsync(ledger.files(dataset));
       const latest = files
         .filter((f) => f.state !== 'replaced')
         .sort((a, b) => (a.sequencer < b.sequencer ? 1 : -1))[0];

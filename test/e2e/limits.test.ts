@@ -61,7 +61,7 @@ async function publish(files: readonly { key: string; body: string }[]) {
       dataset,
       files.map((f) => f.key),
     );
-    const [file] = (await ledger.files(dataset)).filter((f) => f.object === files[0]?.key);
+    const [file] = (await Array.fromAsync(ledger.files(dataset))).filter((f) => f.object === files[0]?.key);
     const event = await events.next((d) => (d as BatchPublished).batch === file?.batch);
     expect(event.bytes).toBeLessThan(eventBytes);
     const batch = await ledger.batch(dataset, String(file?.batch));

@@ -94,7 +94,7 @@ const statusForPage = async (address: string): Promise<number> => {
 const stateOf = async (stage: Stage, key: string): Promise<string> => {
   const settled = ['published', 'held', 'failed'];
   const files = await waitFor(
-    async () => (await stage.ledger.files(dataset)).filter((f) => f.object === key),
+    async () => (await Array.fromAsync(stage.ledger.files(dataset))).filter((f) => f.object === key),
     (found) => found.some((f) => settled.includes(f.state)),
     60_000,
   );

@@ -98,7 +98,9 @@ test('the same object dropped twice, and an event delivered twice, are published
   // A later file of the same dataset is published: the repeated events are behind us.
   await drop('social_media', { 'social-media-feed/after-twice.json': post(8003) });
   expect(await publishedFrom('social_media', key)).toBe(2);
-  expect((await stage.ledger.files('social_media')).filter((f) => f.object === key)).toHaveLength(1);
+  expect(
+    (await Array.fromAsync(stage.ledger.files('social_media'))).filter((f) => f.object === key),
+  ).toHaveLength(1);
 });
 
 test('a file of garbage is quarantined whole, with a reason', async () => {

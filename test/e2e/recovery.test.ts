@@ -54,7 +54,7 @@ async function publishByHand(key: string, text: string, deps = flow) {
   return step;
 }
 const stateOf = async (key: string) =>
-  (await stage.ledger.files(dataset)).filter((f) => f.object === key).map((f) => f.state);
+  (await Array.fromAsync(stage.ledger.files(dataset))).filter((f) => f.object === key).map((f) => f.state);
 const execution = 'by hand';
 const error = { Error: 'ServiceUnavailable', Cause: 'a test' };
 

@@ -22,7 +22,7 @@ test(`a burst of ${files} files ends published in fewer than 20 batches`, async 
   };
   const count = async () => {
     if (!(await isIdle())) return 0;
-    const all = await stage.ledger.files(dataset);
+    const all = await Array.fromAsync(stage.ledger.files(dataset));
     return all.filter((f) => f.object.includes('/burst/') && f.state === 'published').length;
   };
   expect(await waitFor(count, (done) => done === files, 3_000_000)).toBe(files);

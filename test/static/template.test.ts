@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { crawlerResources } from '../../infra/plugins/crawlers.ts';
 import { packageStage } from '../../offline/deploy.ts';
+import { orderIndex } from '../../src/lib/ledger/keys.ts';
 import { contractWith } from '../support/embedded.ts';
 import { cfnLint, checkov, type Template, template } from '../support/gates.ts';
 
@@ -177,9 +178,20 @@ test('a run of the job keeps its files: their keys carry their digests, and lie 
   expect(JSON.stringify(Resources.JobRole?.Properties)).toContain('/glue/*');
 });
 
-test('a burst of files starts no more copies of dispatch than dispatchConcurrency', () => {
+test('a burst of files starts no more copies of dispatch than dispatchConcurrency, with a hundred events each', () => {
   const [mapping] = ofType(of('prod'), 'AWS::Lambda::EventSourceMapping');
-  expect(mapping?.[1].Properties.ScalingConfig).toEqual({ MaximumConcurrency: 10 });
+  expect(mapping?.[1].Properties).toMatchObject({
+    ScalingConfig: { MaximumConcurrency: 10 },
+    BatchSize: 100,
+    // A batch of more than ten events needs a window.
+    MaximumBatchingWindowInSeconds: 1,
+  });
+});
+
+test('the ledger has the index that replays and lists read', () => {
+  expect(of('prod').Resources.Ledger?.Properties.GlobalSecondaryIndexes).toEqual([
+    expect.objectContaining({ IndexName: orderIndex, Projection: { ProjectionType: 'KEYS_ONLY' } }),
+  ]);
 });
 
 test('a queue keeps a message from others for six times as long as its function may take', () => {

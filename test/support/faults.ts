@@ -84,7 +84,10 @@ export async function untilSettled(
       await sweepNow().catch(() => {});
       swept = Date.now();
     }
-    const [files, lease] = await Promise.all([stage.ledger.files(dataset), stage.ledger.lease(dataset)]);
+    const [files, lease] = await Promise.all([
+      Array.fromAsync(stage.ledger.files(dataset)),
+      stage.ledger.lease(dataset),
+    ]);
     return { files: files.filter((f) => keys.includes(f.object)), isFree: lease?.execution === undefined };
   };
   const { files, isFree } = await waitFor(
@@ -192,7 +195,7 @@ export async function survive(
 
 /** How many rows of an object are published, as the ledger and as the table says. */
 async function publishedCounts(key: string): Promise<{ ledger: number; table: number }> {
-  const files = (await stage.ledger.files(dataset)).filter(
+  const files = (await Array.fromAsync(stage.ledger.files(dataset))).filter(
     (f) => f.object === key && f.state === 'published',
   );
   return {

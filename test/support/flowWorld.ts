@@ -27,6 +27,7 @@ import { type ReplaceLimits, replaceRows } from '../../src/lib/flow/replace.ts';
 import { type SweepDeps, sweep } from '../../src/lib/flow/sweep.ts';
 import { requireRows } from '../../src/lib/flow/validation.ts';
 import { ledgerOn } from '../../src/lib/ledger/ledger.ts';
+import { chunksOf } from '../../src/lib/parallel.ts';
 import { testConfig } from './config.ts';
 import { createMemoryAws, type MemoryActor, type MemoryAws, type MemoryOptions } from './memory/index.ts';
 
@@ -307,17 +308,17 @@ export class World {
     }
   }
 
-  /** Delivers every event that waits, `times` each. */
+  /** Delivers every event that waits, `times` each, up to ten at once. */
   async deliver(times = 1): Promise<void> {
-    const { events } = this;
+    const events = this.events.flatMap((event) => Array.from({ length: times }, () => event));
     this.events = [];
-    for (const [i, event] of events.entries())
-      for (let n = 0; n < times; n++)
-        await this.call('dispatch', async (deps) => {
-          const { failed } = await dispatch(deps, [{ id: String(i), body: JSON.stringify(event) }]);
-          // The queue delivers it again.
-          if (failed.length > 0) this.events.push(event);
-        }).catch(() => this.events.push(event));
+    for (const some of chunksOf(events, 10))
+      await this.call('dispatch', async (deps) => {
+        const messages = some.map((event, i) => ({ id: String(i), body: JSON.stringify(event) }));
+        const { failed } = await dispatch(deps, messages);
+        // The queue delivers them again.
+        for (const { id } of failed) this.events.push(some[Number(id)]);
+      }).catch(() => this.events.push(...some));
   }
 
   async sweep(isListingDue = false): Promise<void> {

@@ -1,5 +1,5 @@
 /** History of a dataset, for tests of what must not grow with it. */
-import { batchKey, fileKey, objectKey } from '../../src/lib/ledger/keys.ts';
+import { batchKey, fileKey, listed, objectKey } from '../../src/lib/ledger/keys.ts';
 
 /** The ledger's items of a published batch of one file, the `i`th of a year ago. Its object's key begins with `prefix`. */
 export function oldBatch(dataset: string, i: number, prefix: string): Record<string, unknown>[] {
@@ -9,7 +9,7 @@ export function oldBatch(dataset: string, i: number, prefix: string): Record<str
   const seen = { ...file, sequencer: '1', etag: 'e' };
   return [
     {
-      sk: batchKey(batch),
+      ...batchKey(dataset, batch),
       batch,
       state: 'published',
       fence: i + 1,
@@ -22,13 +22,23 @@ export function oldBatch(dataset: string, i: number, prefix: string): Record<str
       attempts: 1,
       endedAt: at,
     },
-    { sk: `LOG#${at}#${batch}`, batch },
-    { sk: fileKey(file), ...seen, size: 10, state: 'published', attempts: 1, batch, notedAt: at },
+    { pk: dataset, sk: `LOG#${at}#${batch}`, batch },
     {
-      sk: objectKey(file.object),
+      ...fileKey(dataset, file),
+      ...listed(dataset, 'files', file.object, at),
+      ...seen,
+      size: 10,
+      state: 'published',
+      attempts: 1,
+      batch,
+      notedAt: at,
+    },
+    {
+      ...objectKey(dataset, file.object),
+      ...listed(dataset, 'objects', file.object, file.object),
       ...seen,
       newest: file.version,
       rows: { version: file.version, batch, published: 1 },
     },
-  ].map((item) => ({ pk: dataset, ...item }));
+  ];
 }

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { fileKey, objectKey, pendingKey } from '../../src/lib/ledger/keys.ts';
+import { fileKey, objectKey, pendingPlace, placeKey } from '../../src/lib/ledger/keys.ts';
 import { isNewer } from '../../src/lib/ledger/records.ts';
 
 test('sequencers of different lengths are compared as if the shorter one ended in zeros', () => {
@@ -29,10 +29,13 @@ test('property: item keys fit into DynamoDB, whatever keys and version ids S3 ha
   fc.assert(
     fc.property(text, text, (object, version) => {
       const file = { object, version, size: 1, sequencer: '1' };
-      for (const key of [objectKey(object), fileKey(file), pendingKey(file, '2026-01-01T00:00:00.000Z')])
-        expect(Buffer.byteLength(key)).toBeLessThanOrEqual(1024);
-      expect(fileKey({ object: `${object}x`, version })).not.toBe(fileKey(file));
-      expect(fileKey({ object, version: `${version}x` })).not.toBe(fileKey(file));
+      const waiting = placeKey('feed', file, pendingPlace(file, '2026-01-01T00:00:00.000Z'));
+      for (const { pk, sk } of [objectKey('feed', object), fileKey('feed', file), waiting]) {
+        expect(Buffer.byteLength(pk)).toBeLessThanOrEqual(2048);
+        expect(Buffer.byteLength(sk)).toBeLessThanOrEqual(1024);
+      }
+      expect(fileKey('feed', { object: `${object}x`, version })).not.toEqual(fileKey('feed', file));
+      expect(fileKey('feed', { object, version: `${version}x` })).not.toEqual(fileKey('feed', file));
     }),
   );
 });

@@ -27,6 +27,11 @@ test('every parameter of serverless.yml is checked, and its defaults pass', () =
   );
 });
 
+test('more than ten events at once need a window in which the queue gathers them', () => {
+  expect(faults({ dispatchWindow: 0 })).toEqual([expect.stringMatching(/^dispatchBatch: /)]);
+  expect(faults({ dispatchWindow: 0, dispatchBatch: 10 })).toEqual([]);
+});
+
 test('a bucket’s name has the account and the region, and no accepted stage makes it longer than S3 allows', () => {
   for (const region of ['us-east-1', 'ap-southeast-1', 'us-isof-south-1'])
     for (let length = 1; length <= 25; length++) {

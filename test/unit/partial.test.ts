@@ -70,10 +70,10 @@ test('invariant 4: a transaction that met another one is tried again; one whose 
   let conflicts = 0;
   aws.plan = (call) =>
     call.operation === 'TransactWriteItems' && conflicts++ < 3 ? { mode: 'partial' } : undefined;
-  expect(await ledger.notePending('d', file, async () => [])).toBe(true);
+  expect(await ledger.notePending('d', [file], async () => [])).toEqual([true]);
   aws.plan = undefined;
   const before = aws.calls('dynamodb.TransactWriteItems');
-  expect(await ledger.notePending('d', file, async () => [])).toBe(false);
+  expect(await ledger.notePending('d', [file], async () => [])).toEqual([false]);
   expect(aws.calls('dynamodb.TransactWriteItems') - before).toBe(1);
 });
 
@@ -84,7 +84,7 @@ test('invariant 4: a write that meets others each time it is tried ends in an er
   aws.plan = (call) =>
     ['TransactWriteItems', 'UpdateItem'].includes(call.operation) ? { mode: 'partial' } : undefined;
   const file = { object: 'x', version: 'v', size: 1, sequencer: '1', etag: 'e' };
-  await expect(ledger.notePending('d', file, async () => [])).rejects.toMatchObject({ name: 'LedgerBusy' });
+  expect(await ledger.notePending('d', [file], async () => [])).toMatchObject([{ name: 'LedgerBusy' }]);
   await expect(ledger.releaseLease('d', fence)).rejects.toMatchObject({ name: 'LedgerBusy' });
 });
 
@@ -122,8 +122,8 @@ test('invariant 4: keys that DynamoDB leaves unread are asked for again', async 
   const aws = createMemoryAws();
   const ledger = ledgerOn('ledger', aws.actor('a').documents, { patience });
   const files = Array.from({ length: 30 }, (_, i) => ({ object: `x${i}`, version: 'v' }));
-  for (const file of files)
-    await ledger.notePending('d', { ...file, size: 1, sequencer: '1', etag: file.object }, async () => []);
+  const noted = files.map((file) => ({ ...file, size: 1, sequencer: '1', etag: file.object }));
+  await ledger.notePending('d', noted, async () => []);
   let partial = 0;
   aws.plan = (call) =>
     call.operation === 'BatchGetItem' && partial++ < 3 ? { mode: 'partial', mask: 7 } : undefined;

@@ -54,62 +54,74 @@ export async function dispatch(
   messages: readonly { id: string; body: string }[],
 ): Promise<DispatchResult> {
   const failed: { id: string; error: Error }[] = [];
-  const results = await parallel(messages, 10, async ({ id, body }) => {
+  let ignored = 0;
+  const told = new Map<string, { id: string; file: Noted }[]>();
+  for (const { id, body } of messages)
     try {
-      return { id, file: await noteFile(deps, body) };
+      const found = fileOf(deps, body);
+      if (found === null) ignored++;
+      else told.set(found.dataset, [...(told.get(found.dataset) ?? []), { id, file: found.file }]);
     } catch (error) {
-      failed.push({ id, error: error instanceof Error ? error : new Error(String(error)) });
-      return null;
+      failed.push({ id, error: asError(error) });
     }
-  });
-  const noted = results.flatMap((r) => (r?.file ? [{ id: r.id, ...r.file }] : []));
-  const started: string[] = [];
-  for (const dataset of new Set(noted.map((n) => n.dataset)))
+  const results = await parallel([...told], 4, async ([dataset, files]) => {
+    const noted = await note(
+      deps,
+      dataset,
+      files.map(({ file }) => file),
+    );
+    const isThere = files.filter((_, i) => {
+      const { [i]: result } = noted;
+      if (result instanceof Error) failed.push({ id: files[i]?.id ?? '', error: result });
+      return !(result instanceof Error);
+    });
+    let isStarted = false;
     try {
-      if (await wake(deps, dataset)) started.push(dataset);
+      isStarted = isThere.length > 0 && (await wake(deps, dataset));
     } catch (error) {
       // The files are in the ledger; their messages come again and try the wake-up again.
-      for (const { id } of noted.filter((n) => n.dataset === dataset))
-        failed.push({ id, error: error instanceof Error ? error : new Error(String(error)) });
+      for (const { id } of isThere) failed.push({ id, error: asError(error) });
     }
+    const isNew = noted.filter((result) => result === true).length;
+    return { dataset, isStarted, isNew, isKnown: isThere.length - isNew };
+  });
   return {
-    noted: noted.filter((n) => n.isNew).length,
-    duplicates: noted.filter((n) => !n.isNew).length,
-    ignored: results.filter((r) => r?.file === null).length,
-    started,
+    noted: results.reduce((sum, r) => sum + r.isNew, 0),
+    duplicates: results.reduce((sum, r) => sum + r.isKnown, 0),
+    ignored,
+    started: results.flatMap((r) => (r.isStarted ? [r.dataset] : [])),
     failed,
   };
 }
 
-/** One message of the queue. Gives the dataset to wake, or null for an object that is no data file. */
-async function noteFile(
-  deps: DispatchDeps,
-  body: string,
-): Promise<{ dataset: string; isNew: boolean } | null> {
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+
+/** The file that a message of the queue tells of, or null for an object that is no data file. */
+function fileOf({ contracts }: DispatchDeps, body: string): { dataset: string; file: Noted } | null {
   const { time: landedAt, detail } = parseEvent(body);
   const { key, size, etag, sequencer, 'version-id': version } = detail.object;
   // The marker of a folder. An object with bytes is a file, whatever its key.
   if (key.endsWith('/') && size === 0) return null;
-  const { contracts } = deps;
   const contract = datasetOfKey(contracts, key);
   if (!contract)
     throw new UnreadableEvent(
       `no contract has a prefix for the object ${key}; the prefixes are ${[...contracts.values()].map((c) => c.source.prefix).join(', ')}`,
     );
-  const file = { object: key, version, size, sequencer, landedAt, etag };
-  return { dataset: contract.dataset, isNew: await note(deps, contract.dataset, file) };
+  return { dataset: contract.dataset, file: { object: key, version, size, sequencer, landedAt, etag } };
 }
 
-/** Notes a version in the ledger. S3 orders the versions of an object where events do not. */
+/** Notes versions in the ledger. S3 orders the versions of an object where events do not. */
 export const note = (
   { ledger, store, config }: Pick<DispatchDeps, 'ledger' | 'store' | 'config'>,
   dataset: string,
-  file: Noted,
-): Promise<boolean> =>
-  ledger.notePending(dataset, file, (object) => store.versionsOf(config.rawBucket, object));
+  files: readonly Noted[],
+): Promise<(boolean | Error)[]> =>
+  ledger.notePending(dataset, files, (object) => store.versionsOf(config.rawBucket, object));
 
 /** Starts an execution for a dataset that has pending files and no holder of its lease. */
 export async function wake({ ledger, start }: WakeDeps, dataset: string): Promise<boolean> {
+  // Whoever holds it looks at the queue once more after releasing it: see letGo.
+  if ((await ledger.lease(dataset))?.execution !== undefined) return false;
   if (!(await ledger.hasPending(dataset))) return false;
   const fence = await ledger.acquireLease(dataset);
   if (fence === null) return false;

@@ -114,8 +114,10 @@ async function filesOf(
     return (await readManifest(deps, attempt)).files;
   } catch (error) {
     if (!(error instanceof errors.ObjectMissing)) throw error;
-    const all = await deps.ledger.files(attempt.dataset);
-    return all.filter((file) => isClaimedBy(attempt.batch, file));
+    const files: RawFile[] = [];
+    for await (const file of deps.ledger.files(attempt.dataset, { isBackward: true }))
+      if (isClaimedBy(attempt.batch, file)) files.push(file);
+    return files;
   }
 }
 

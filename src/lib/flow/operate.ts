@@ -1,6 +1,6 @@
 /** What an operator may do with files that wait for a person. Each wakes the dataset; the flow does the rest. */
 import { AlreadyDecided, InvalidInput } from '../errors.ts';
-import type { BatchRecord, Decision } from '../ledger/records.ts';
+import type { BatchRecord, Decision, FileRecord } from '../ledger/records.ts';
 import { nextBatch, replayPrefix } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
 import { type WakeDeps, wake } from './dispatch.ts';
@@ -83,28 +83,57 @@ export async function replay(
   which: { from?: Date | undefined; to?: Date | undefined; prefix?: string | undefined },
 ): Promise<{ files: number; batches: number }> {
   contractOf(deps, dataset);
-  const chosen = (await deps.ledger.files(dataset)).filter((file) => {
-    const noted = Date.parse(file.notedAt);
-    return (
-      file.state === 'published' &&
-      (which.prefix === undefined || file.object.startsWith(which.prefix)) &&
-      (which.from === undefined || noted >= which.from.getTime()) &&
-      (which.to === undefined || noted < which.to.getTime())
-    );
-  });
+  const { ledger, config } = deps;
   const stamp = `${replayPrefix}${Date.now().toString(36)}`;
   let batches = 0;
   let files = 0;
-  for (let rest = chosen; rest.length > 0; ) {
-    const next = nextBatch(rest, { files: deps.config.batchFiles, bytes: deps.config.batchLimitBytes });
+  for await (const batch of inBatches(chosenFor(ledger, dataset, which), {
+    files: config.batchFiles,
+    bytes: config.batchLimitBytes,
+  })) {
     // Files that somebody else replays at the same time are theirs.
-    const moved = await deps.ledger.replay(dataset, next, `${stamp}-${batches}`);
+    const moved = await ledger.replay(dataset, batch, `${stamp}-${batches}`);
     files += moved;
     if (moved > 0) batches++;
-    rest = rest.slice(next.length);
   }
   await wake(deps, dataset);
   return { files, batches };
+}
+
+/** Published files that a replay is about. Of the ledger it reads those below the prefix or, without one, those of the time. */
+async function* chosenFor(
+  ledger: Deps['ledger'],
+  dataset: string,
+  { from, to, prefix }: { from?: Date | undefined; to?: Date | undefined; prefix?: string | undefined },
+): AsyncGenerator<FileRecord> {
+  const range = {
+    ...(from === undefined ? {} : { from: from.toISOString() }),
+    ...(to === undefined ? {} : { to: to.toISOString() }),
+  };
+  const files = prefix === undefined ? ledger.files(dataset, range) : ledger.published(dataset, prefix);
+  for await (const file of files) {
+    const noted = Date.parse(file.notedAt);
+    const isInTime =
+      (from === undefined || noted >= from.getTime()) && (to === undefined || noted < to.getTime());
+    if (file.state === 'published' && isInTime) yield file;
+  }
+}
+
+/** Files as they come, cut into batches: no more of them than one batch has are held at a time. */
+async function* inBatches<T extends { size: number }>(
+  files: AsyncIterable<T>,
+  limits: { files: number; bytes: number },
+): AsyncGenerator<T[]> {
+  let waiting: T[] = [];
+  for await (const file of files) {
+    waiting.push(file);
+    const batch = nextBatch(waiting, limits);
+    // Another file may fit in yet.
+    if (batch.length === waiting.length && batch.length < limits.files) continue;
+    yield batch;
+    waiting = waiting.slice(batch.length);
+  }
+  if (waiting.length > 0) yield waiting;
 }
 
 /** A batch by its id, or the beginning of it. Throws InvalidInput. */

@@ -62,7 +62,8 @@ export async function reopen(deps: Reading, dataset: string, fence: number, atte
   if (isCommitted) {
     const isKnown = await ledger.knows(dataset, files);
     const unknown = files.filter((_, i) => !isKnown[i]);
-    await parallel(unknown, 8, (file) => note(deps, dataset, file));
+    const failure = (await note(deps, dataset, unknown)).find((result) => result instanceof Error);
+    if (failure) throw failure;
   }
   const replay = replayOf(files[0]);
   const decision = files[0]?.decision;

@@ -80,7 +80,7 @@ export async function sweep(
 }
 
 async function measureAge({ ledger, measure }: SweepDeps, dataset: string): Promise<void> {
-  const { since } = await ledger.backlog(dataset, 1);
+  const since = await ledger.waitsSince(dataset);
   const age = since === undefined ? 0 : Math.max(0, (Date.now() - Date.parse(since)) / 1000);
   measure(dataset, { OldestPendingAge: age });
 }
@@ -160,22 +160,21 @@ async function findUntold(
     dataset,
     files.map((v) => ({ object: v.key, version: v.version })),
   );
-  let filesFound = 0;
-  let filesFailed = 0;
   const untold = files.filter((_, i) => states[i] === undefined);
-  await parallel(untold, 8, async ({ key, version, size, etag }) => {
-    try {
-      if (await note(deps, dataset, { object: key, version, size, sequencer: '', etag })) filesFound++;
-    } catch {
-      // One file must not end a sweep.
-      filesFailed++;
-    }
-  });
-  filesFound += await reviveCurrent(
+  const noted = await note(
     deps,
     dataset,
-    files.filter((_, i) => states[i] === 'replaced'),
+    untold.map(({ key, version, size, etag }) => ({ object: key, version, size, sequencer: '', etag })),
   );
+  // One file must not end a sweep.
+  const filesFailed = noted.filter((result) => result instanceof Error).length;
+  const filesFound =
+    noted.filter((result) => result === true).length +
+    (await reviveCurrent(
+      deps,
+      dataset,
+      files.filter((_, i) => states[i] === 'replaced'),
+    ));
   await ledger.noteSwept(dataset, next);
   if (filesFound > 0) deps.measure(dataset, { FilesFound: filesFound });
   if (filesFailed > 0) deps.measure(dataset, { FilesNotNoted: filesFailed });

@@ -1,7 +1,7 @@
 /** The batches of a dataset: opened, committed and ended under the lease, with their files. */
 import * as z from 'zod';
 import type { Accounting } from '../compiler/plan.ts';
-import { batchKey, fileKey, objectKey, openKey, waitingKey } from './keys.ts';
+import { batchKey, fileKey, listed, objectKey, openKey, placeKey, waitingPlace } from './keys.ts';
 import {
   type Attempt,
   type BatchRecord,
@@ -10,6 +10,7 @@ import {
   type Decision,
   type FileId,
   type FileState,
+  fileRecordSchema,
   type ObjectRecord,
   type RawFile,
   toRawFile,
@@ -77,10 +78,10 @@ export function batchesOf(table: Table) {
     query,
   } = table;
   const recent = async (dataset: string) =>
-    (await get(dataset, 'RECENT', recentSchema)) ?? recentSchema.parse({});
+    (await get({ pk: dataset, sk: 'RECENT' }, recentSchema)) ?? recentSchema.parse({});
 
   const batch = (dataset: string, id: string): Promise<BatchRecord | undefined> =>
-    get(dataset, batchKey(id), batchRecordSchema);
+    get(batchKey(dataset, id), batchRecordSchema);
 
   return {
     batch,
@@ -116,7 +117,7 @@ export function batchesOf(table: Table) {
         // The lease names the batch from the same moment on.
         const marked: Item = {
           Update: {
-            ...at(dataset, 'LEASE'),
+            ...at({ pk: dataset, sk: 'LEASE' }),
             UpdateExpression: 'SET #execution = :execution, #batch = :batch',
             ConditionExpression:
               'fence = :fence AND attribute_exists(#execution) AND (attribute_not_exists(#batch) OR #batch = :batch)',
@@ -131,7 +132,7 @@ export function batchesOf(table: Table) {
         const items: Item[] = [
           {
             Update: {
-              ...at(dataset, batchKey(claimed.id)),
+              ...at(batchKey(dataset, claimed.id)),
               UpdateExpression: `SET #batch = :batch, #state = :running, fence = :fence, #files = :files, #bytes = :bytes, engine = :engine, #execution = :execution, claimedAt = :now${replay === undefined ? '' : ', replay = :replay'}${decision === undefined ? '' : ', decision = :decision'} ADD attempts :one REMOVE #reason, expectations, #report, endedAt${decision === undefined ? ', decision' : ''}`,
               // A twin that read the same has not been faster.
               ConditionExpression:
@@ -166,7 +167,7 @@ export function batchesOf(table: Table) {
           {
             Put: {
               TableName: name,
-              Item: { pk: dataset, sk: openKey(claimed.id), batch: claimed.id, fence },
+              Item: { ...openKey(dataset, claimed.id), batch: claimed.id, fence },
             },
           },
           ...(known === undefined ? [log] : []),
@@ -176,10 +177,10 @@ export function batchesOf(table: Table) {
         });
       }
       await allUnderLease(dataset, fence, claimed.files, (file) => [
-        { Delete: at(dataset, file.sk) },
+        { Delete: at(placeKey(dataset, file, file.sk)) },
         {
           Update: {
-            ...at(dataset, fileKey(file)),
+            ...at(fileKey(dataset, file)),
             UpdateExpression: 'SET #state = :claimed, #batch = :batch REMOVE place',
             ConditionExpression: 'place = :place OR (#state = :claimed AND #batch = :batch)',
             ExpressionAttributeNames: { '#state': 'state', '#batch': 'batch' },
@@ -209,15 +210,19 @@ export function batchesOf(table: Table) {
       },
     ): Promise<void> {
       const { batch: id } = attempt;
-      const records = await getAll(dataset, claimed.files.map(fileKey));
-      await allUnderLease(dataset, fence, claimed.files, (file) => {
-        const place = records.get(fileKey(file))?.place;
+      const records = await getAll(
+        claimed.files.map((file) => fileKey(dataset, file)),
+        fileRecordSchema,
+      );
+      await allUnderLease(dataset, fence, [...claimed.files.entries()], ([i, file]) => {
+        const { place, notedAt = now() } = records[i] ?? {};
+        const list = listed(dataset, 'files', file.object, notedAt);
         return [
           {
             Update: {
-              ...at(dataset, fileKey(file)),
+              ...at(fileKey(dataset, file)),
               UpdateExpression:
-                'SET #state = :claimed, #batch = :batch REMOVE place, replacedBy, sameAs, #reason, #group',
+                'SET #state = :claimed, #batch = :batch, ix = :ix, ik = :ik REMOVE place, replacedBy, sameAs, #reason, #group',
               ConditionExpression: `attribute_exists(pk) AND ${place === undefined ? 'attribute_not_exists(place)' : 'place = :place'}`,
               ExpressionAttributeNames: {
                 '#state': 'state',
@@ -228,17 +233,19 @@ export function batchesOf(table: Table) {
               ExpressionAttributeValues: {
                 ':claimed': 'claimed' satisfies FileState,
                 ':batch': id,
+                ':ix': list.ix,
+                ':ik': list.ik,
                 ...(place === undefined ? {} : { ':place': place }),
               },
             },
           },
-          ...(place === undefined ? [] : [{ Delete: at(dataset, String(place)) }]),
+          ...(place === undefined ? [] : [{ Delete: at(placeKey(dataset, file, place)) }]),
         ];
       });
       const noted = now();
       const known = await batch(dataset, id);
       // An open one is in the log already.
-      const isNew = known === undefined && (await get(dataset, openKey(id), openSchema)) === undefined;
+      const isNew = known === undefined && (await get(openKey(dataset, id), openSchema)) === undefined;
       const { sets, names, values } = settingOf({
         batch: id,
         state: 'running',
@@ -255,14 +262,14 @@ export function batchesOf(table: Table) {
       await underLease(dataset, fence, [
         {
           Update: {
-            ...at(dataset, batchKey(id)),
+            ...at(batchKey(dataset, id)),
             UpdateExpression: `SET ${sets.join(', ')} REMOVE #reason, endedAt`,
             ConditionExpression: 'attribute_not_exists(committed)',
             ExpressionAttributeNames: { ...names, '#reason': 'reason' },
             ExpressionAttributeValues: values,
           },
         },
-        { Put: { TableName: name, Item: { pk: dataset, sk: openKey(id), ...attempt } } },
+        { Put: { TableName: name, Item: { ...openKey(dataset, id), ...attempt } } },
         ...(isNew
           ? [{ Put: { TableName: name, Item: { pk: dataset, sk: `LOG#${noted}#${id}`, batch: id } } }]
           : []),
@@ -277,7 +284,7 @@ export function batchesOf(table: Table) {
       await underLease(dataset, fence, [
         {
           Update: {
-            ...at(dataset, batchKey(id)),
+            ...at(batchKey(dataset, id)),
             UpdateExpression: 'SET committed = :fence',
             ConditionExpression: 'fence = :fence AND (attribute_not_exists(committed) OR committed = :fence)',
             ExpressionAttributeValues: { ':fence': fence },
@@ -291,7 +298,7 @@ export function batchesOf(table: Table) {
       await underLease(dataset, fence, [
         {
           Update: {
-            ...at(dataset, batchKey(attempt.batch)),
+            ...at(batchKey(dataset, attempt.batch)),
             UpdateExpression: 'SET committed = :attempt',
             ConditionExpression: 'fence = :attempt',
             ExpressionAttributeValues: { ':attempt': attempt.fence },
@@ -305,7 +312,7 @@ export function batchesOf(table: Table) {
       const { sets, names, values } = settingOf(found);
       await goesThrough(
         update({
-          ...at(dataset, batchKey(attempt.batch)),
+          ...at(batchKey(dataset, attempt.batch)),
           UpdateExpression: `SET ${sets.join(', ')}`,
           ConditionExpression: 'fence = :fence',
           ExpressionAttributeNames: names,
@@ -328,7 +335,7 @@ export function batchesOf(table: Table) {
         return [
           {
             Update: {
-              ...at(dataset, fileKey(file)),
+              ...at(fileKey(dataset, file)),
               UpdateExpression: `SET #state = :state, settledAt = :now${counts ? ', counts = :counts' : ''} ADD attempts :one REMOVE #reason, #group${isRejected ? '' : ', decision'}`,
               ConditionExpression: '#batch = :batch AND #state = :claimed',
               ExpressionAttributeNames: {
@@ -351,7 +358,7 @@ export function batchesOf(table: Table) {
             ? [
                 {
                   Update: {
-                    ...at(dataset, objectKey(file.object)),
+                    ...at(objectKey(dataset, file.object)),
                     UpdateExpression: `SET #rows = :rows${isMissing ? ', etag = :unread' : ''}`,
                     ExpressionAttributeNames: { '#rows': 'rows' },
                     ExpressionAttributeValues: {
@@ -378,7 +385,7 @@ export function batchesOf(table: Table) {
       await allUnderLease(dataset, fence, documents, ({ batch: id, live }) => [
         {
           Update: {
-            ...at(dataset, batchKey(id)),
+            ...at(batchKey(dataset, id)),
             UpdateExpression: 'SET live = :live',
             ConditionExpression: 'attribute_exists(committed)',
             ExpressionAttributeValues: { ':live': live },
@@ -405,7 +412,7 @@ export function batchesOf(table: Table) {
         underLease(dataset, fence, [
           {
             Update: {
-              ...at(dataset, batchKey(id)),
+              ...at(batchKey(dataset, id)),
               UpdateExpression: `SET ${['#state = :published', 'endedAt = :now', ...sets].join(', ')}`,
               ConditionExpression: '#state <> :published',
               ExpressionAttributeNames: { '#state': 'state', ...names },
@@ -416,10 +423,10 @@ export function batchesOf(table: Table) {
               },
             },
           },
-          { Delete: at(dataset, openKey(id)) },
+          { Delete: at(openKey(dataset, id)) },
           {
             Update: {
-              ...at(dataset, 'RECENT'),
+              ...at({ pk: dataset, sk: 'RECENT' }),
               UpdateExpression: 'SET batches = :batches REMOVE failures',
               ExpressionAttributeValues: {
                 ':batches': [...others, { batch: id, rows: closed.rows }].slice(-recentBatches),
@@ -428,7 +435,7 @@ export function batchesOf(table: Table) {
           },
           {
             Update: {
-              ...at(dataset, 'TOTALS'),
+              ...at({ pk: dataset, sk: 'TOTALS' }),
               UpdateExpression: 'ADD published :files',
               ExpressionAttributeValues: { ':files': closed.files },
             },
@@ -449,11 +456,11 @@ export function batchesOf(table: Table) {
       await allUnderLease(dataset, fence, files, (file) => {
         const { state, reason = ended.reason } = file;
         const queued = enqueued(dataset, file);
-        const place = state === 'pending' ? queued.place : waitingKey(state, id, file);
+        const place = state === 'pending' ? queued.place : waitingPlace(state, id, file);
         return [
           {
             Update: {
-              ...at(dataset, fileKey(file)),
+              ...at(fileKey(dataset, file)),
               UpdateExpression: `SET #state = :state, settledAt = :now, #reason = :reason, place = :place${file.group === undefined ? ' REMOVE #group' : ', #group = :group'} ADD attempts :one`,
               ConditionExpression: '#batch = :batch AND #state = :claimed',
               ExpressionAttributeNames: {
@@ -476,7 +483,12 @@ export function batchesOf(table: Table) {
           },
           state === 'pending'
             ? queued.item
-            : { Put: { TableName: name, Item: { pk: dataset, sk: place, ...toRawFile(file), batch: id } } },
+            : {
+                Put: {
+                  TableName: name,
+                  Item: { ...placeKey(dataset, file, place), ...toRawFile(file), batch: id },
+                },
+              },
         ];
       });
       const due = new Date(clock() + garbageAfter).toISOString();
@@ -484,7 +496,7 @@ export function batchesOf(table: Table) {
         underLease(dataset, fence, [
           {
             Update: {
-              ...at(dataset, batchKey(id)),
+              ...at(batchKey(dataset, id)),
               // It is held anew: a person may decide anew.
               UpdateExpression: 'SET #state = :state, endedAt = :now, #reason = :reason REMOVE decision',
               ConditionExpression: 'fence = :attempt AND attribute_not_exists(committed)',
@@ -497,10 +509,10 @@ export function batchesOf(table: Table) {
               },
             },
           },
-          { Delete: { ...at(dataset, openKey(id)), ConditionExpression: 'attribute_exists(pk)' } },
+          { Delete: { ...at(openKey(dataset, id)), ConditionExpression: 'attribute_exists(pk)' } },
           {
             Update: {
-              ...at(dataset, 'RECENT'),
+              ...at({ pk: dataset, sk: 'RECENT' }),
               UpdateExpression: 'ADD failures :one',
               ExpressionAttributeValues: { ':one': 1 },
             },
@@ -522,7 +534,7 @@ export function batchesOf(table: Table) {
     garbage: (dataset: string): Promise<Garbage[]> => query(dataset, 'GARBAGE#', garbageSchema),
 
     async dropGarbage(dataset: string, { sk }: Garbage): Promise<void> {
-      await transact([{ Delete: at(dataset, sk) }]);
+      await transact([{ Delete: at({ pk: dataset, sk }) }]);
     },
 
     /** How many batches failed since the last one that was published. */
@@ -537,23 +549,23 @@ export function batchesOf(table: Table) {
 
     /** Files whose rows are in the table. */
     async publishedFiles(dataset: string): Promise<number> {
-      return (await get(dataset, 'TOTALS', z.object({ published: z.number() })))?.published ?? 0;
+      return (await get({ pk: dataset, sk: 'TOTALS' }, z.object({ published: z.number() })))?.published ?? 0;
     },
 
     /** In the order in which they were first claimed: the last `limit` of them. */
     async batches(dataset: string, limit = Number.POSITIVE_INFINITY): Promise<BatchRecord[]> {
       const log = await query(dataset, 'LOG#', logSchema, { limit, isBackward: true });
       const ids = log.map((entry) => entry.batch).reverse();
-      const found = await getAll(dataset, ids.map(batchKey));
-      return ids.flatMap((id) => {
-        const item = found.get(batchKey(id));
-        return item === undefined ? [] : [batchRecordSchema.parse(item)];
-      });
+      const found = await getAll(
+        ids.map((id) => batchKey(dataset, id)),
+        batchRecordSchema,
+      );
+      return found.filter((record) => record !== undefined);
     },
 
     /** Batches whose ids begin so, two at most. */
     batchesLike: (dataset: string, start: string): Promise<BatchRecord[]> =>
-      query(dataset, batchKey(start), batchRecordSchema, { limit: 2 }),
+      query(dataset, batchKey(dataset, start).sk, batchRecordSchema, { limit: 2 }),
 
     /**
      * Writes a decision into the record of a held batch: of several who decide at once, one wins. Gives the decision that is
@@ -562,7 +574,7 @@ export function batchesOf(table: Table) {
     async decide(dataset: string, id: string, decision: Decision): Promise<Decision> {
       const isFirst = await goesThrough(
         update({
-          ...at(dataset, batchKey(id)),
+          ...at(batchKey(dataset, id)),
           UpdateExpression: 'SET decision = :decision',
           ConditionExpression: '#state = :held AND attribute_not_exists(decision)',
           ExpressionAttributeNames: { '#state': 'state' },

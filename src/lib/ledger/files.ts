@@ -1,8 +1,8 @@
 /** The files of a dataset, and the queue of those that wait. */
 import * as z from 'zod';
 import { AlreadyDecided } from '../errors.ts';
-import { chunksOf } from '../parallel.ts';
-import { fileKey, filesOfObject, objectKey } from './keys.ts';
+import { chunksOf, parallel } from '../parallel.ts';
+import { fileKey, listed, listShards, objectItems, objectKey, placeKey, queueShards } from './keys.ts';
 import {
   type Decision,
   type FileId,
@@ -34,12 +34,28 @@ export type VersionOrder = (
   object: string,
 ) => Promise<readonly { readonly version: string; readonly modified: number }[]>;
 
-/** A file moves with its place: update, deletion and new place are one transaction. */
+/** What notes a file, and what moves one with its place, is so many items at most; a transaction takes 100. */
+const itemsPerFile = 3;
 const filesPerMove = 33;
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+
+/** What a generator gives, in arrays of `size`. */
+async function* pagesOf<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let page: T[] = [];
+  for await (const item of items) {
+    page.push(item);
+    if (page.length < size) continue;
+    yield page;
+    page = [];
+  }
+  if (page.length > 0) yield page;
+}
 
 /** What the ledger knows and does of files. */
 export function filesOf(table: Table) {
-  const { name, at, transact, underLease, enqueued, replaced, get, getAll, query, count, now } = table;
+  const { name, at, transact, underLease, enqueued, replaced, get, getAll, query, count, merged, now } =
+    table;
 
   /**
    * Whether another version of the object than this one is the latest. Sequencers tell it; where one is missing, S3's list of
@@ -58,8 +74,7 @@ export function filesOf(table: Table) {
     if (own === -1) return true;
     if (other !== -1) return other < own;
     const gone = await get(
-      dataset,
-      fileKey({ object: file.object, version: latest.newest }),
+      fileKey(dataset, { object: file.object, version: latest.newest }),
       fileRecordSchema,
     );
     // S3 tells seconds only.
@@ -67,18 +82,45 @@ export function filesOf(table: Table) {
     return (versions[own]?.modified ?? 0) < Math.floor(put / 1000) * 1000;
   };
 
+  /** What notes a version of an object that the ledger does not know: a record of each, and a place in the queue. */
+  const firstItems = (dataset: string, { etag, ...noted }: Noted): Item[] => {
+    const file = { ...toRawFile(noted), notedAt: now() };
+    const { object, version, sequencer } = file;
+    const queued = enqueued(dataset, file);
+    const Item = {
+      ...fileKey(dataset, file),
+      ...listed(dataset, 'files', object, file.notedAt),
+      ...file,
+      etag,
+      state: 'pending' satisfies FileState,
+      attempts: 0,
+      place: queued.place,
+    };
+    const Known = {
+      ...objectKey(dataset, object),
+      ...listed(dataset, 'objects', object, object),
+      object,
+      version,
+      etag,
+      newest: version,
+      sequencer,
+    };
+    const isNew = { TableName: name, ConditionExpression: 'attribute_not_exists(pk)' };
+    return [{ Put: { ...isNew, Item } }, { Put: { ...isNew, Item: Known } }, queued.item];
+  };
+
   /** `latest`: what the ledger has of the object. The second item of the transaction fails when that has changed. */
   const noteAfter = async (
     dataset: string,
     { etag, ...noted }: Noted,
-    latest: ObjectRecord | undefined,
+    latest: ObjectRecord,
     order: VersionOrder,
   ): Promise<boolean> => {
     const file = { ...toRawFile(noted), notedAt: now() };
-    const isOld = latest !== undefined && (await isLate(dataset, file, latest, order));
-    const isRepeated = latest !== undefined && !isOld && etag !== '' && latest.etag === etag;
+    const isOld = await isLate(dataset, file, latest, order);
+    const isRepeated = !isOld && etag !== '' && latest.etag === etag;
     const before = isRepeated
-      ? await get(dataset, fileKey({ object: file.object, version: latest.version }), fileRecordSchema)
+      ? await get(fileKey(dataset, { object: file.object, version: latest.version }), fileRecordSchema)
       : undefined;
     // Who puts a file again that has failed wants it to be tried again.
     const failed = before?.state === 'failed' ? before : undefined;
@@ -92,21 +134,10 @@ export function filesOf(table: Table) {
       state,
       attempts: 0,
       ...(isOld ? { replacedBy: latest.version } : {}),
-      ...(isSame ? { sameAs: latest.version } : {}),
+      // No list shows the same bytes again.
+      ...(isSame ? { sameAs: latest.version } : listed(dataset, 'files', file.object, file.notedAt)),
       ...(isNext ? { place: queued.place } : {}),
     };
-    const names = { '#object': 'object', '#version': 'version' };
-    const isAsRead =
-      latest === undefined
-        ? { ConditionExpression: 'attribute_not_exists(pk)', values: {} }
-        : {
-            ConditionExpression: '#version = :readVersion AND newest = :readNewest AND etag = :readEtag',
-            values: {
-              ':readVersion': latest.version,
-              ':readNewest': latest.newest,
-              ':readEtag': latest.etag,
-            },
-          };
     const next = isOld
       ? latest
       : {
@@ -115,29 +146,29 @@ export function filesOf(table: Table) {
           newest: file.version,
           sequencer: file.sequencer,
         };
-    const { values, ...condition } = isAsRead;
     await transact([
       {
         Put: {
           TableName: name,
-          Item: { pk: dataset, sk: fileKey(file), ...record },
+          Item: { ...fileKey(dataset, file), ...record },
           ConditionExpression: 'attribute_not_exists(pk)',
         },
       },
       {
         Update: {
-          ...at(dataset, objectKey(file.object)),
-          UpdateExpression: `SET #object = :object, #version = :version, etag = :etag, newest = :newest, sequencer = :sequencer${isSame ? ', hasCopies = :true' : ''}`,
-          ...condition,
-          ExpressionAttributeNames: names,
+          ...at(objectKey(dataset, file.object)),
+          UpdateExpression: `SET #version = :version, etag = :etag, newest = :newest, sequencer = :sequencer${isSame ? ', hasCopies = :true' : ''}`,
+          ConditionExpression: '#version = :readVersion AND newest = :readNewest AND etag = :readEtag',
+          ExpressionAttributeNames: { '#version': 'version' },
           ExpressionAttributeValues: {
-            ':object': file.object,
             ':version': next.version,
             ':etag': next.etag,
             ':newest': next.newest,
             ':sequencer': next.sequencer,
             ...(isSame ? { ':true': true } : {}),
-            ...values,
+            ':readVersion': latest.version,
+            ':readNewest': latest.newest,
+            ':readEtag': latest.etag,
           },
         },
       },
@@ -147,9 +178,83 @@ export function filesOf(table: Table) {
     return isNext || isOld;
   };
 
+  /** Notes a version alone: of an object that the ledger may know. */
+  const noteOne = async (dataset: string, noted: Noted, order: VersionOrder): Promise<boolean> => {
+    for (;;) {
+      const latest = await get(objectKey(dataset, noted.object), objectRecordSchema);
+      try {
+        if (latest !== undefined) return await noteAfter(dataset, noted, latest, order);
+        await transact(firstItems(dataset, noted));
+        return true;
+      } catch (error) {
+        const [isKnown, ...others] = reasonsOf(error).map((reason) => reason === 'ConditionalCheckFailed');
+        if (isKnown) return false;
+        if (!others.includes(true)) throw error;
+      }
+    }
+  };
+
+  /**
+   * Notes versions of different objects in one transaction, as far as the ledger knows neither them nor their objects. Gives for
+   * each whether it was noted; null for one whose object has other versions.
+   */
+  const noteFirst = async (dataset: string, files: readonly Noted[]): Promise<(boolean | null)[]> => {
+    const results = new Map<Noted, boolean | null>();
+    for (let rest = files; rest.length > 0; )
+      try {
+        await transact(rest.flatMap((file) => firstItems(dataset, file)));
+        for (const file of rest) results.set(file, true);
+        break;
+      } catch (error) {
+        // Those that keep the others from going through are left out, and there is at least one.
+        const isFailed = reasonsOf(error).map((reason) => reason === 'ConditionalCheckFailed');
+        if (!isFailed.includes(true)) throw error;
+        for (const [i, file] of rest.entries()) {
+          if (isFailed[i * itemsPerFile]) results.set(file, false);
+          else if (isFailed[i * itemsPerFile + 1]) results.set(file, null);
+        }
+        rest = rest.filter((file) => !results.has(file));
+      }
+    return files.map((file) => results.get(file) ?? null);
+  };
+
   /** Every version of an object that the ledger has. */
   const versionsOf = (dataset: string, object: string): Promise<FileRecord[]> =>
-    query(dataset, filesOfObject(object), fileRecordSchema);
+    query(objectItems(dataset, object), 'FILE#', fileRecordSchema);
+
+  /** Records of files in the files' order; undefined for one that the ledger does not have. */
+  const recordsOf = (dataset: string, files: readonly FileId[]) =>
+    getAll(
+      files.map((file) => fileKey(dataset, file)),
+      fileRecordSchema,
+    );
+
+  /** Entries of the queue for files that no batch has had yet: `limit` of them, the oldest first. */
+  const fresh = async (dataset: string, limit: number): Promise<Queued[]> => {
+    const found: Queued[] = [];
+    const ahead = Math.max(2, Math.ceil((limit * 1.25) / queueShards(dataset).length));
+    for await (const file of merged(queueShards(dataset), 'PENDING#', queuedSchema, Math.min(ahead, 1000))) {
+      found.push(file);
+      if (found.length === limit) break;
+    }
+    return found;
+  };
+
+  /** How many of them there are, each partition key counted up to `limit`. */
+  const countFresh = async (dataset: string, limit: number): Promise<number> => {
+    const counts = await Promise.all(queueShards(dataset).map((pk) => count(pk, 'PENDING#', limit)));
+    return counts.reduce((sum, n) => sum + n, 0);
+  };
+
+  /** Since when the oldest file waits for a batch (ISO 8601); undefined when none does. */
+  const waitsSince = async (dataset: string): Promise<string | undefined> => {
+    const [first, again] = await Promise.all([
+      fresh(dataset, 1),
+      // Groups have no order in time: the oldest of so many.
+      query(dataset, 'RETRY#', queuedSchema, { limit: 100 }),
+    ]);
+    return [...first, ...again].map((file) => file.notedAt ?? file.queuedAt).sort()[0];
+  };
 
   /**
    * Moves files from one of some states back into the queue. Each goes by itself where not all of a transaction can go. Gives
@@ -160,10 +265,9 @@ export function filesOf(table: Table) {
     files: readonly F[],
     to: { group?: string | undefined; decision?: Decision; from: readonly FileState[]; batch?: string },
   ): Promise<F[]> => {
-    const records = await getAll(dataset, files.map(fileKey));
-    const movable = files.flatMap((file) => {
-      const item = records.get(fileKey(file));
-      const record = item && fileRecordSchema.parse(item);
+    const records = await recordsOf(dataset, files);
+    const movable = files.flatMap((file, i) => {
+      const record = records[i];
       const isTheirs = record && to.from.includes(record.state) && (!to.batch || record.batch === to.batch);
       return isTheirs ? [{ file, record }] : [];
     });
@@ -176,7 +280,7 @@ export function filesOf(table: Table) {
       return [
         {
           Update: {
-            ...at(dataset, fileKey(file)),
+            ...at(fileKey(dataset, file)),
             UpdateExpression: `SET #state = :pending, place = :place${decision ? ', decision = :decision' : ''}${to.group === undefined ? '' : ', #group = :group'} REMOVE #reason${to.group === undefined ? ', #group' : ''}`,
             ConditionExpression: `#state = :from AND ${record.place === undefined ? 'attribute_not_exists(place)' : 'place = :read'}`,
             ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason', '#group': 'group' },
@@ -190,7 +294,7 @@ export function filesOf(table: Table) {
             },
           },
         },
-        ...(record.place === undefined ? [] : [{ Delete: at(dataset, record.place) }]),
+        ...(record.place === undefined ? [] : [{ Delete: at(placeKey(dataset, file, record.place)) }]),
         queued.item,
       ];
     };
@@ -205,34 +309,45 @@ export function filesOf(table: Table) {
 
   return {
     /**
-     * Notes a version of an object, once: as pending; as replaced when a later one was noted before; or as the same bytes again,
+     * Notes versions of objects, each once: as pending; as replaced when a later one was noted before; or as the same bytes again,
      * when those are the object's latest already (the object was dropped again). False for the last, and for a version that
-     * the ledger has (a duplicate event).
+     * the ledger has (a duplicate event). Where one cannot be noted, its error is given, and the others are.
      */
-    async notePending(dataset: string, noted: Noted, order: VersionOrder): Promise<boolean> {
-      // Most objects have one version: what is known of others is read when there are any.
-      let latest: ObjectRecord | undefined;
-      for (;;)
-        try {
-          return await noteAfter(dataset, noted, latest, order);
-        } catch (error) {
-          const [isKnown, ...others] = reasonsOf(error).map((reason) => reason === 'ConditionalCheckFailed');
-          if (isKnown) return false;
-          if (!others.includes(true)) throw error;
-          latest = await get(dataset, objectKey(noted.object), objectRecordSchema);
+    async notePending(
+      dataset: string,
+      files: readonly Noted[],
+      order: VersionOrder,
+    ): Promise<(boolean | Error)[]> {
+      const results = new Map<Noted, boolean | Error>();
+      const one = async (file: Noted) => {
+        results.set(file, await noteOne(dataset, file, order).catch(asError));
+      };
+      // A transaction takes an item once: further versions of an object come after the first.
+      const first = [...new Map([...files].reverse().map((file) => [file.object, file])).values()].reverse();
+      await parallel(chunksOf(first, filesPerMove), 4, async (chunk) => {
+        // Of a chunk of which one file is refused for what it is, each goes alone.
+        const noted = await noteFirst(dataset, chunk).catch(() => chunk.map(() => null));
+        for (const [i, file] of chunk.entries()) {
+          const isNoted = noted[i] ?? null;
+          if (isNoted !== null) results.set(file, isNoted);
+          else await one(file);
         }
+      });
+      for (const file of files) if (!results.has(file)) await one(file);
+      return files.map((file) => results.get(file) ?? false);
     },
 
     /** Files that wait, in the order of their coming; those that are tried again come last. */
     async pending(dataset: string, limit = Number.POSITIVE_INFINITY): Promise<Queued[]> {
-      const fresh = await query(dataset, 'PENDING#', queuedSchema, { limit });
-      if (fresh.length >= limit) return fresh;
-      return [...fresh, ...(await query(dataset, 'RETRY#', queuedSchema, { limit: limit - fresh.length }))];
+      const found = await fresh(dataset, limit);
+      if (found.length >= limit) return found;
+      return [...found, ...(await query(dataset, 'RETRY#', queuedSchema, { limit: limit - found.length }))];
     },
 
     /** Whether any file waits for a batch. */
     async hasPending(dataset: string): Promise<boolean> {
-      return (await count(dataset, 'PENDING#', 1)) + (await count(dataset, 'RETRY#', 1)) > 0;
+      const counts = await Promise.all([countFresh(dataset, 1), count(dataset, 'RETRY#', 1)]);
+      return counts.some((n) => n > 0);
     },
 
     /**
@@ -240,12 +355,12 @@ export function filesOf(table: Table) {
      * when none is new or when it has waited for `patience` milliseconds.
      */
     async nextFiles(dataset: string, limit: number, patience = 600_000): Promise<Queued[]> {
-      const [fresh, [first]] = await Promise.all([
-        query(dataset, 'PENDING#', queuedSchema, { limit }),
+      const [found, [first]] = await Promise.all([
+        fresh(dataset, limit),
         query(dataset, 'RETRY#', queuedSchema, { limit: 1 }),
       ]);
-      const isDue = first && (fresh.length === 0 || Date.parse(first.queuedAt) + patience < table.clock());
-      return isDue ? query(dataset, `RETRY#${first.group}#`, queuedSchema) : fresh;
+      const isDue = first && (found.length === 0 || Date.parse(first.queuedAt) + patience < table.clock());
+      return isDue ? query(dataset, `RETRY#${first.group}#`, queuedSchema) : found;
     },
 
     /** Files that wait for a person: of a batch, or all. */
@@ -254,31 +369,57 @@ export function filesOf(table: Table) {
       return query(dataset, prefix, waitingSchema);
     },
 
-    /** How many files wait, each up to `limit`, and since when the oldest new one does (ISO 8601). */
+    /** The same in pages. */
+    waitingPages: (dataset: string, state: 'held' | 'failed'): AsyncGenerator<Waiting[]> =>
+      table.queryPages(dataset, `${state.toUpperCase()}#`, waitingSchema, 100),
+
+    waitsSince,
+
+    /** How many files wait, each partition key counted up to `limit`, and since when the oldest does. */
     async backlog(dataset: string, limit: number) {
-      const [[oldest], retried, ...counts] = await Promise.all([
-        query(dataset, 'PENDING#', queuedSchema, { limit: 1 }),
-        // Groups have no order in time: the oldest of so many.
-        query(dataset, 'RETRY#', queuedSchema, { limit: 100 }),
-        ...['PENDING#', 'RETRY#', 'HELD#', 'FAILED#'].map((prefix) => count(dataset, prefix, limit)),
+      const [since, fresh, ...counts] = await Promise.all([
+        waitsSince(dataset),
+        countFresh(dataset, limit),
+        ...['RETRY#', 'HELD#', 'FAILED#'].map((prefix) => count(dataset, prefix, limit)),
       ]);
-      const [fresh = 0, again = 0, held = 0, failed = 0] = counts;
-      const waits = [...(oldest ? [oldest] : []), ...retried];
-      const since = waits.map((file) => file.notedAt ?? file.queuedAt).sort()[0];
+      const [again = 0, held = 0, failed = 0] = counts;
       return { pending: fresh + again, held, failed, since };
     },
 
-    /** Every file that the ledger knows, but for repeated bytes. It reads as much as there is: for lists and replays. */
-    async files(dataset: string): Promise<FileRecord[]> {
-      return (await query(dataset, 'FILE#', fileRecordSchema)).filter((f) => f.state !== 'same');
+    /**
+     * Every file but for repeated bytes, in the order in which they were noted, or from the last one; or those that were noted
+     * within two times (ISO 8601, both included). It reads on as far as it is asked to, and what was noted a moment ago may lack.
+     */
+    async *files(
+      dataset: string,
+      { from = '0', to = '~', isBackward }: { from?: string; to?: string; isBackward?: boolean } = {},
+    ): AsyncGenerator<FileRecord> {
+      const keys = table.listedIn(listShards(dataset, 'files'), {
+        range: { from, to },
+        ...(isBackward === undefined ? {} : { isBackward }),
+      });
+      for await (const page of pagesOf(keys, 100))
+        for (const record of await getAll(page, fileRecordSchema)) if (record !== undefined) yield record;
+    },
+
+    /** The versions whose rows are in the table, of objects whose keys begin with `prefix`, in the order of the keys. */
+    async *published(dataset: string, prefix: string): AsyncGenerator<FileRecord> {
+      const keys = table.listedIn(listShards(dataset, 'objects'), { range: { prefix } });
+      for await (const page of pagesOf(keys, 100)) {
+        const objects = await getAll(page, objectRecordSchema);
+        const versions = objects.flatMap((o) =>
+          o?.rows ? [{ object: o.object, version: o.rows.version }] : [],
+        );
+        for (const record of await recordsOf(dataset, versions)) if (record !== undefined) yield record;
+      }
     },
 
     /** The record of a version; of one with the same bytes as another, the record of that one. */
     async file(dataset: string, { object, version }: FileId): Promise<FileRecord | undefined> {
-      const found = await get(dataset, fileKey({ object, version }), fileRecordSchema);
+      const found = await get(fileKey(dataset, { object, version }), fileRecordSchema);
       return found?.sameAs === undefined || found.state !== 'same'
         ? found
-        : get(dataset, fileKey({ object, version: found.sameAs }), fileRecordSchema);
+        : get(fileKey(dataset, { object, version: found.sameAs }), fileRecordSchema);
     },
 
     versionsOf,
@@ -288,32 +429,24 @@ export function filesOf(table: Table) {
       dataset: string,
       files: readonly FileId[],
     ): Promise<{ file: FileRecord | undefined; object: ObjectRecord | undefined }[]> {
-      const found = await getAll(
-        dataset,
-        files.flatMap((file) => [fileKey(file), objectKey(file.object)]),
-      );
-      return files.map((id) => {
-        const [file, object] = [found.get(fileKey(id)), found.get(objectKey(id.object))];
-        return {
-          file: file && fileRecordSchema.parse(file),
-          object: object && objectRecordSchema.parse(object),
-        };
-      });
+      const [records, objects] = await Promise.all([
+        recordsOf(dataset, files),
+        getAll(
+          files.map((file) => objectKey(dataset, file.object)),
+          objectRecordSchema,
+        ),
+      ]);
+      return files.map((_, i) => ({ file: records[i], object: objects[i] }));
     },
 
     /** Which of these versions the ledger has noted. */
     async knows(dataset: string, files: readonly FileId[]): Promise<boolean[]> {
-      const found = await getAll(dataset, files.map(fileKey));
-      return files.map((file) => found.has(fileKey(file)));
+      return (await recordsOf(dataset, files)).map((record) => record !== undefined);
     },
 
     /** The states of these versions; undefined for one that the ledger has not noted. */
     async states(dataset: string, files: readonly FileId[]): Promise<(FileState | undefined)[]> {
-      const found = await getAll(dataset, files.map(fileKey));
-      return files.map((file) => {
-        const item = found.get(fileKey(file));
-        return item && fileRecordSchema.parse(item).state;
-      });
+      return (await recordsOf(dataset, files)).map((record) => record?.state);
     },
 
     /**
@@ -326,7 +459,7 @@ export function filesOf(table: Table) {
         transact([
           {
             Update: {
-              ...at(dataset, fileKey(file)),
+              ...at(fileKey(dataset, file)),
               UpdateExpression: 'SET #state = :pending, place = :place REMOVE replacedBy',
               ConditionExpression: '#state = :replaced AND attribute_not_exists(place)',
               ExpressionAttributeNames: { '#state': 'state' },
@@ -339,7 +472,7 @@ export function filesOf(table: Table) {
           },
           {
             Update: {
-              ...at(dataset, objectKey(file.object)),
+              ...at(objectKey(dataset, file.object)),
               UpdateExpression: 'SET #version = :version, etag = :etag',
               ConditionExpression: '#version = :gone AND etag = :unread',
               ExpressionAttributeNames: { '#version': 'version' },
@@ -363,23 +496,28 @@ export function filesOf(table: Table) {
 
     /** An entry of the queue whose file waits elsewhere, or not at all, is dropped. */
     async dropStray(dataset: string, fence: number, file: Queued): Promise<void> {
-      await underLease(dataset, fence, [{ Delete: at(dataset, file.sk) }]);
+      await underLease(dataset, fence, [{ Delete: at(placeKey(dataset, file, file.sk)) }]);
     },
 
     /** Holds a file whose version is gone, so that a person looks at it; all others go on. */
     async hold(dataset: string, fence: number, file: Queued, reason: string): Promise<void> {
       const place = `HELD#unclaimed#${file.sk.split('#').at(-1)}`;
       await underLease(dataset, fence, [
-        { Delete: at(dataset, file.sk) },
+        { Delete: at(placeKey(dataset, file, file.sk)) },
         {
           Put: {
             TableName: name,
-            Item: { pk: dataset, sk: place, ...toRawFile(file), batch: 'unclaimed', group: undefined },
+            Item: {
+              ...placeKey(dataset, file, place),
+              ...toRawFile(file),
+              batch: 'unclaimed',
+              group: undefined,
+            },
           },
         },
         {
           Update: {
-            ...at(dataset, fileKey(file)),
+            ...at(fileKey(dataset, file)),
             UpdateExpression: 'SET #state = :held, place = :place, #reason = :reason',
             ConditionExpression: 'place = :read',
             ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason' },
@@ -394,7 +532,7 @@ export function filesOf(table: Table) {
         {
           // Put again with the same bytes, the file is a new one.
           Update: {
-            ...at(dataset, objectKey(file.object)),
+            ...at(objectKey(dataset, file.object)),
             UpdateExpression: 'SET etag = :unread',
             ConditionExpression: 'attribute_exists(pk)',
             ExpressionAttributeValues: { ':unread': '' },
@@ -419,26 +557,29 @@ export function filesOf(table: Table) {
         group: waiting?.group,
         decision: waiting?.decision,
       });
+      const list = listed(dataset, 'files', copy.object, copy.notedAt);
       await underLease(dataset, fence, [
         ...(waiting === undefined ? [] : replaced(dataset, gone, copy.version, waiting.sk)),
         {
           Update: {
-            ...at(dataset, fileKey(copy)),
+            ...at(fileKey(dataset, copy)),
             // What a person has decided about the bytes holds for the copy, too.
-            UpdateExpression: `SET #state = :pending, place = :place${waiting?.decision ? ', decision = :decision' : ''} REMOVE sameAs`,
+            UpdateExpression: `SET #state = :pending, place = :place, ix = :ix, ik = :ik${waiting?.decision ? ', decision = :decision' : ''} REMOVE sameAs`,
             ConditionExpression: '#state = :same',
             ExpressionAttributeNames: { '#state': 'state' },
             ExpressionAttributeValues: {
               ':pending': 'pending' satisfies FileState,
               ':same': 'same' satisfies FileState,
               ':place': queued.place,
+              ':ix': list.ix,
+              ':ik': list.ik,
               ...(waiting?.decision ? { ':decision': waiting.decision } : {}),
             },
           },
         },
         {
           Update: {
-            ...at(dataset, objectKey(copy.object)),
+            ...at(objectKey(dataset, copy.object)),
             UpdateExpression: 'SET #version = :copy, etag = :etag',
             ConditionExpression: '#version = :gone',
             ExpressionAttributeNames: { '#version': 'version' },
@@ -454,10 +595,10 @@ export function filesOf(table: Table) {
       let kept = 0;
       for (const file of files) {
         const write = transact([
-          { Delete: at(dataset, file.sk) },
+          { Delete: at(placeKey(dataset, file, file.sk)) },
           {
             Update: {
-              ...at(dataset, fileKey(file)),
+              ...at(fileKey(dataset, file)),
               UpdateExpression: 'SET #state = :published REMOVE place, #reason, #group',
               ConditionExpression: 'place = :place',
               ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason', '#group': 'group' },

@@ -1,6 +1,19 @@
-/** Sort keys of the ledger's items: see ledger.ts. */
+/**
+ * Keys of the ledger's items: see ledger.ts. DynamoDB writes at most 1,000 units a second to one partition key, so what is written
+ * for every file has keys that follow from the file's object, and only what is written for a batch has the dataset's own.
+ * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
+ */
 import { createHash } from 'node:crypto';
 import type { FileId, RawFile } from './records.ts';
+
+/** Names one item of the ledger. */
+export interface Key {
+  readonly pk: string;
+  readonly sk: string;
+}
+
+/** Over so many partition keys the queue and the lists of a dataset are spread. A ledger with another number is another ledger. */
+const shards = 8;
 
 /**
  * Object keys and version ids may have 1,024 bytes each, which is all that a sort key may have.
@@ -9,15 +22,45 @@ import type { FileId, RawFile } from './records.ts';
 const digest = (length: number, ...parts: string[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, length);
 
-export const objectKey = (object: string): string => `OBJECT#${digest(40, object)}`;
-export const filesOfObject = (object: string): string => `FILE#${digest(40, object)}#`;
-export const fileKey = ({ object, version }: FileId): string =>
-  `${filesOfObject(object)}${digest(20, version)}`;
-/** The item that lists a file among those that wait: new ones in the order of their coming, others with their group. */
-export const pendingKey = (file: RawFile, at: string): string =>
+const shardOf = (object: string): number => Number.parseInt(digest(8, object), 16) % shards;
+
+const sharded = (dataset: string, name: string): string[] =>
+  Array.from({ length: shards }, (_, i) => `${dataset}#${name}-${i}`);
+
+/** All that is known of an object and its versions has one partition key. */
+export const objectItems = (dataset: string, object: string): string => `${dataset}#${digest(40, object)}`;
+export const objectKey = (dataset: string, object: string): Key => ({
+  pk: objectItems(dataset, object),
+  sk: 'OBJECT',
+});
+export const fileKey = (dataset: string, { object, version }: FileId): Key => ({
+  pk: objectItems(dataset, object),
+  sk: `FILE#${digest(20, version)}`,
+});
+
+/** The partition keys of the files that wait for a batch for the first time. */
+export const queueShards = (dataset: string): string[] => sharded(dataset, 'pending');
+/** The place of a file among those that wait: new ones in the order of their coming, others with their group. */
+export const pendingPlace = (file: RawFile, at: string): string =>
   `${file.group === undefined ? `PENDING#${at}` : `RETRY#${file.group}`}#${digest(20, file.object, file.version)}`;
-/** The item that lists a file among those that wait for a person. */
-export const waitingKey = (state: 'held' | 'failed', batch: string, { object, version }: FileId): string =>
+/** The place of a file among those that wait for a person. */
+export const waitingPlace = (state: 'held' | 'failed', batch: string, { object, version }: FileId): string =>
   `${state.toUpperCase()}#${batch}#${digest(20, object, version)}`;
-export const batchKey = (batch: string): string => `BATCH#${batch}`;
-export const openKey = (batch: string): string => `OPEN#${batch}`;
+/** The item that lists a file at the place where it waits. */
+export const placeKey = (dataset: string, { object }: Pick<FileId, 'object'>, place: string): Key => ({
+  pk: place.startsWith('PENDING#') ? `${dataset}#pending-${shardOf(object)}` : dataset,
+  sk: place,
+});
+
+/** The index of the table that orders objects by their keys, and files by the time at which they were noted. */
+export const orderIndex = 'byOrder';
+/** The partition keys of a list in that index. */
+export const listShards = (dataset: string, list: 'objects' | 'files'): string[] => sharded(dataset, list);
+/** What puts an item into a list of that index. */
+export const listed = (dataset: string, list: 'objects' | 'files', object: string, order: string) => ({
+  ix: `${dataset}#${list}-${shardOf(object)}`,
+  ik: order,
+});
+
+export const batchKey = (dataset: string, batch: string): Key => ({ pk: dataset, sk: `BATCH#${batch}` });
+export const openKey = (dataset: string, batch: string): Key => ({ pk: dataset, sk: `OPEN#${batch}` });

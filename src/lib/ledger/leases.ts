@@ -1,15 +1,26 @@
 /** Who works on a dataset: one holder at a time, each with a higher fence than the one before. */
 import { randomUUID } from 'node:crypto';
-import { LeaseLost } from '../errors.ts';
+import { LeaseLost, LedgerOutdated } from '../errors.ts';
 import { type Lease, leaseSchema } from './records.ts';
 import { goesThrough, type Table } from './table.ts';
 
 /** The holder of a lease before its execution's first step. */
 export const starting = 'starting';
 
+/** How the ledger's items are laid out: a lease says by which layout its dataset's were written. */
+const layout = 2;
+
 /** What the ledger knows and does of leases. */
 export function leasesOf({ at, get, update, now, clock }: Table) {
-  const lease = (dataset: string): Promise<Lease | undefined> => get(dataset, 'LEASE', leaseSchema);
+  /** Throws LedgerOutdated: every file of such a ledger would be taken for a new one, and published twice. */
+  const lease = async (dataset: string): Promise<Lease | undefined> => {
+    const found = await get({ pk: dataset, sk: 'LEASE' }, leaseSchema);
+    if (found !== undefined && found.layout !== layout)
+      throw new LedgerOutdated(
+        `${dataset}: an earlier version of Sluice wrote this ledger, and its layout is no longer read; nothing was changed. Deploy under another stage name and drop the files there`,
+      );
+    return found;
+  };
 
   /**
    * Gives the lease a new fence and holder, if it is still as it was read. Fences are times: also after the ledger was lost, or
@@ -29,8 +40,8 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
     ];
     const isTaken = await goesThrough(
       update({
-        ...at(dataset, 'LEASE'),
-        UpdateExpression: `SET fence = :fence, #execution = :execution, #token = :token, takenAt = :now${isNextBatch ? ' REMOVE #batch' : ''}`,
+        ...at({ pk: dataset, sk: 'LEASE' }),
+        UpdateExpression: `SET fence = :fence, #execution = :execution, #token = :token, takenAt = :now, layout = :layout${isNextBatch ? ' REMOVE #batch' : ''}`,
         ConditionExpression: isAsRead.join(' AND '),
         ExpressionAttributeNames: {
           '#execution': 'execution',
@@ -42,6 +53,7 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
           ':execution': execution,
           ':token': token,
           ':now': now(),
+          ':layout': layout,
           ...(read === undefined ? {} : { ':read': read.fence }),
           ...(read?.execution === undefined ? {} : { ':holder': read.execution }),
         },
@@ -93,7 +105,7 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
     async releaseLease(dataset: string, fence: number): Promise<void> {
       await goesThrough(
         update({
-          ...at(dataset, 'LEASE'),
+          ...at({ pk: dataset, sk: 'LEASE' }),
           UpdateExpression: 'REMOVE #execution, #batch, #token, takenAt',
           ConditionExpression: 'fence = :fence',
           ExpressionAttributeNames: { '#execution': 'execution', '#batch': 'batch', '#token': 'token' },

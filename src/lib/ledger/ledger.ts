@@ -1,13 +1,20 @@
 /**
- * The ledger: one DynamoDB table that knows every file, every batch, and who holds a dataset's lease. One partition a
- * dataset. Every transition is a conditional write, so a step that runs twice changes nothing the second time. What is read for
- * a batch, a sweep or a status has a place of its own: no read grows with the history.
+ * The ledger: one DynamoDB table that knows every file, every batch, and who holds a dataset's lease. Every transition is a
+ * conditional write, so a step that runs twice changes nothing the second time. What is read for a batch, a sweep or a status has
+ * a place of its own: no read grows with the history. What is written for a file as it comes is spread over many partition keys
+ * (docs/decisions/ledger-keys.md).
  *
- *   FILE#<object>#<version>  a version of an object, both as digests; state: pending | claimed | published | rejected | held |
- *                            failed | replaced | same
- *   OBJECT#<object>          the latest version that was noted, the ETag of its bytes, and `rows`: the version whose rows are in
+ * Under the dataset and the object's digest:
+ *   FILE#<version>           a version of an object; state: pending | claimed | published | rejected | held | failed | replaced |
+ *                            same
+ *   OBJECT                   the latest version that was noted, the ETag of its bytes, and `rows`: the version whose rows are in
  *                            the table, and their batch
- *   PENDING#<time>#<file>    one of these four lists a file exactly while it is pending, held or failed:
+ * An index, `byOrder`, has the files in the order in which they were noted, and the objects in that of their keys.
+ *
+ * Under one of eight keys of the dataset, as the object's digest says:
+ *   PENDING#<time>#<file>    this and the next three list a file exactly while it is pending, held or failed
+ *
+ * Under the dataset:
  *   RETRY#<group>#<file>     pending, as a batch of its own: one of the group broke a batch, or a person wants it processed again
  *   HELD#<batch>#<file>
  *   FAILED#<batch>#<file>
@@ -49,7 +56,7 @@ function settingsOf({ name: table, db, at, get, update, now }: Table) {
   return {
     /** When the raw bucket was last compared with the ledger, and the key to go on behind; no key when it was done. */
     lastSweep: (dataset: string) =>
-      get(dataset, 'SWEEP', z.object({ at: z.string(), key: z.string().optional() })),
+      get({ pk: dataset, sk: 'SWEEP' }, z.object({ at: z.string(), key: z.string().optional() })),
 
     async noteSwept(dataset: string, key: string | undefined): Promise<void> {
       const Item = { pk: dataset, sk: 'SWEEP', at: now(), ...(key === undefined ? {} : { key }) };
@@ -58,14 +65,17 @@ function settingsOf({ name: table, db, at, get, update, now }: Table) {
 
     /** The engine an operator chose for a dataset; auto leaves it to the stage. */
     async engineChoice(dataset: string): Promise<EngineChoice> {
-      const found = await get(dataset, 'SETTINGS', z.object({ engine: engineChoiceSchema.catch('auto') }));
+      const found = await get(
+        { pk: dataset, sk: 'SETTINGS' },
+        z.object({ engine: engineChoiceSchema.catch('auto') }),
+      );
       return found?.engine ?? 'auto';
     },
 
     /** Chooses the engine of a dataset's next batches. */
     async chooseEngine(dataset: string, engine: EngineChoice): Promise<void> {
       await update({
-        ...at(dataset, 'SETTINGS'),
+        ...at({ pk: dataset, sk: 'SETTINGS' }),
         UpdateExpression: 'SET engine = :engine',
         ExpressionAttributeValues: { ':engine': engine },
       });

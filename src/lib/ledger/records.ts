@@ -34,7 +34,8 @@ export type RawFile = Readonly<z.output<typeof rawFileSchema>>;
 /** A version of an object: nothing else names a file. */
 export type FileId = Pick<RawFile, 'object' | 'version'>;
 
-const fileState = z.enum([
+/** The states of a file. */
+export const fileStates = [
   'pending',
   'claimed',
   'published',
@@ -46,7 +47,8 @@ const fileState = z.enum([
   'replaced',
   /** It has the bytes of an earlier version, `sameAs`, and is not read. */
   'same',
-]);
+] as const;
+const fileState = z.enum(fileStates);
 export type FileState = z.output<typeof fileState>;
 
 export const fileRecordSchema = rawFileSchema.extend({
@@ -126,6 +128,8 @@ export const leaseSchema = z.object({
   token: z.string().optional(),
   batch: z.string().optional(),
   takenAt: z.string().optional(),
+  /** How the dataset's items are laid out. */
+  layout: z.number().optional(),
 });
 export type Lease = Readonly<z.output<typeof leaseSchema>>;
 

@@ -16,11 +16,11 @@ import {
   UpdateCommand,
   type UpdateCommandInput,
 } from '@aws-sdk/lib-dynamodb';
-import type { z } from 'zod';
+import * as z from 'zod';
 import { again, type Patience } from '../aws/again.ts';
 import { KeysUnread, LeaseLost, LedgerBusy } from '../errors.ts';
-import { chunksOf } from '../parallel.ts';
-import { fileKey, pendingKey } from './keys.ts';
+import { chunksOf, parallel } from '../parallel.ts';
+import { fileKey, type Key, orderIndex, pendingPlace, placeKey } from './keys.ts';
 import { type FileId, type FileState, type RawFile, toRawFile } from './records.ts';
 
 /** DynamoDB takes at most so many items in a transaction; the lease is one of them. */
@@ -43,7 +43,7 @@ export function openTable(
   db: DynamoDBDocumentClient,
   { clock = Date.now, patience = { attempts: 10, pause: 50 } }: TableOptions = {},
 ) {
-  const at = (dataset: string, sk: string) => ({ TableName: table, Key: { pk: dataset, sk } });
+  const at = (Key: Key) => ({ TableName: table, Key: { pk: Key.pk, sk: Key.sk } });
   const now = (): string => new Date(clock()).toISOString();
 
   /**
@@ -74,7 +74,7 @@ export function openTable(
   /** Goes into every transaction of a holder: it goes through only while this fence holds the lease. */
   const leaseCheck = (dataset: string, fence: number): Item => ({
     ConditionCheck: {
-      ...at(dataset, 'LEASE'),
+      ...at({ pk: dataset, sk: 'LEASE' }),
       ConditionExpression: 'fence = :fence AND attribute_exists(#execution)',
       ExpressionAttributeNames: { '#execution': 'execution' },
       ExpressionAttributeValues: { ':fence': fence },
@@ -114,46 +114,40 @@ export function openTable(
     if (items.length > 0) await underLease(dataset, fence, items);
   };
 
-  const get = async <S extends z.ZodType>(
-    dataset: string,
-    sk: string,
-    schema: S,
-  ): Promise<z.output<S> | undefined> => {
-    const { Item } = await db.send(new GetCommand({ ...at(dataset, sk), ConsistentRead: true }));
+  const get = async <S extends z.ZodType>(key: Key, schema: S): Promise<z.output<S> | undefined> => {
+    const { Item } = await db.send(new GetCommand({ ...at(key), ConsistentRead: true }));
     return Item === undefined ? undefined : schema.parse(Item);
   };
 
-  /** Items by their sort keys; those that are not there are left out. */
-  const getAll = async (
-    dataset: string,
-    keys: readonly string[],
-  ): Promise<Map<string, Record<string, unknown>>> => {
+  /** Items by their keys; undefined for one that is not there. */
+  const getAll = async <S extends z.ZodType>(
+    keys: readonly Key[],
+    schema: S,
+  ): Promise<(z.output<S> | undefined)[]> => {
     const found = new Map<string, Record<string, unknown>>();
-    for (const chunk of chunksOf([...new Set(keys)], 100)) {
-      let wanted: Record<string, unknown>[] = chunk.map((sk) => ({ pk: dataset, sk }));
+    const different = new Map(keys.map((key) => [idOf(key), { pk: key.pk, sk: key.sk }]));
+    await parallel(chunksOf([...different.values()], 100), 4, async (chunk) => {
+      let wanted: Record<string, unknown>[] = chunk;
       const read = async () => {
         const { Responses, UnprocessedKeys } = await db.send(
           new BatchGetCommand({ RequestItems: { [table]: { Keys: wanted, ConsistentRead: true } } }),
         );
-        for (const item of Responses?.[table] ?? []) found.set(String(item.sk), item);
+        for (const item of Responses?.[table] ?? [])
+          found.set(idOf({ pk: String(item.pk), sk: String(item.sk) }), item);
         wanted = UnprocessedKeys?.[table]?.Keys ?? [];
         if (wanted.length > 0)
-          throw new KeysUnread(
-            `the ledger leaves ${wanted.length} keys of ${dataset} unread; it is overloaded`,
-          );
+          throw new KeysUnread(`the ledger leaves ${wanted.length} keys unread; it is overloaded`);
       };
       await again(read, (error) => error instanceof KeysUnread, patience);
-    }
-    return found;
+    });
+    return keys.map((key) => {
+      const item = found.get(idOf(key));
+      return item && schema.parse(item);
+    });
   };
 
-  /** Pages of the items whose sort keys begin with `prefix`, until `limit` items have come. */
-  async function* pagesOf(
-    dataset: string,
-    prefix: string,
-    limit: number,
-    options: Partial<QueryCommandInput>,
-  ) {
+  /** Pages of the items of a partition key whose sort keys begin with `prefix`, until `limit` items have come. */
+  async function* pagesOf(pk: string, prefix: string, limit: number, options: Partial<QueryCommandInput>) {
     let found = 0;
     let start: Record<string, unknown> | undefined;
     do {
@@ -163,7 +157,7 @@ export function openTable(
           TableName: table,
           ConsistentRead: true,
           KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
-          ExpressionAttributeValues: { ':pk': dataset, ':prefix': prefix },
+          ExpressionAttributeValues: { ':pk': pk, ':prefix': prefix },
           ...(Number.isFinite(limit) ? { Limit: limit - found } : {}),
           ...(start ? { ExclusiveStartKey: start } : {}),
         }),
@@ -176,29 +170,86 @@ export function openTable(
 
   /** Items whose sort keys begin with `prefix`, in their order, or from the last one. */
   const query = async <S extends z.ZodType>(
-    dataset: string,
+    pk: string,
     prefix: string,
     schema: S,
     { limit = Number.POSITIVE_INFINITY, isBackward = false }: { limit?: number; isBackward?: boolean } = {},
   ): Promise<z.output<S>[]> => {
     const found: z.output<S>[] = [];
-    for await (const { Items = [] } of pagesOf(dataset, prefix, limit, { ScanIndexForward: !isBackward }))
+    for await (const { Items = [] } of pagesOf(pk, prefix, limit, { ScanIndexForward: !isBackward }))
       for (const item of Items) found.push(schema.parse(item));
     return found;
   };
 
-  /** How many items have sort keys that begin with `prefix`, up to `limit`. */
-  const count = async (dataset: string, prefix: string, limit: number): Promise<number> => {
+  /** The same in pages, as they come. */
+  async function* queryPages<S extends z.ZodType>(
+    pk: string,
+    prefix: string,
+    schema: S,
+    pageSize: number,
+  ): AsyncGenerator<z.output<S>[]> {
+    for await (const { Items = [] } of pagesOf(pk, prefix, Number.POSITIVE_INFINITY, { Limit: pageSize }))
+      yield Items.map((item) => schema.parse(item));
+  }
+
+  /** How many items of a partition key have sort keys that begin with `prefix`, up to `limit`. */
+  const count = async (pk: string, prefix: string, limit: number): Promise<number> => {
     let found = 0;
-    for await (const { Count = 0 } of pagesOf(dataset, prefix, limit, { Select: 'COUNT' })) found += Count;
+    for await (const { Count = 0 } of pagesOf(pk, prefix, limit, { Select: 'COUNT' })) found += Count;
     return found;
   };
 
-  /** Puts a file among those that wait for a batch. `place` is its sort key. */
+  /**
+   * The items of several partition keys whose sort keys begin with `prefix`, as one list in the order of the sort keys. Of each
+   * partition key it reads `pageSize` items ahead, and no more.
+   */
+  async function* merged<S extends z.ZodType<{ sk: string }>>(
+    pks: readonly string[],
+    prefix: string,
+    schema: S,
+    pageSize: number,
+  ): AsyncGenerator<z.output<S>> {
+    yield* inOrder(
+      pks.map((pk) => queryPages(pk, prefix, schema, pageSize)),
+      (a, b) => a.sk < b.sk,
+    );
+  }
+
+  /**
+   * Keys of items that the index lists under several of its keys, in pages, in the list's order or from its end. The index follows
+   * the table after a moment.
+   */
+  async function* listedIn(
+    lists: readonly string[],
+    { range, isBackward = false }: { range: ListRange; isBackward?: boolean },
+  ): AsyncGenerator<Key> {
+    const { condition, values } = conditionOf(range);
+    const pages = lists.map(async function* (list) {
+      let start: Record<string, unknown> | undefined;
+      do {
+        const page = await db.send(
+          new QueryCommand({
+            TableName: table,
+            IndexName: orderIndex,
+            KeyConditionExpression: `ix = :list${condition}`,
+            ExpressionAttributeValues: { ':list': list, ...values },
+            ScanIndexForward: !isBackward,
+            Limit: listPage,
+            ...(start ? { ExclusiveStartKey: start } : {}),
+          }),
+        );
+        yield (page.Items ?? []).map((item) => listedSchema.parse(item));
+        start = page.LastEvaluatedKey;
+      } while (start);
+    });
+    yield* inOrder(pages, (a, b) => (isBackward ? a.ik > b.ik : a.ik < b.ik));
+  }
+
+  /** Puts a file among those that wait for a batch, at `place`. */
   const enqueued = (dataset: string, file: RawFile): { item: Item; place: string } => {
     const noted = now();
-    const place = pendingKey(file, noted);
-    const Item = { pk: dataset, sk: place, ...toRawFile(file), queuedAt: noted };
+    const place = pendingPlace(file, noted);
+    const Item = { ...placeKey(dataset, file, place), ...toRawFile(file), queuedAt: noted };
     return { place, item: { Put: { TableName: table, Item } } };
   };
 
@@ -206,7 +257,7 @@ export function openTable(
   const replaced = (dataset: string, file: FileId, by: string, place: string | undefined): Item[] => [
     {
       Update: {
-        ...at(dataset, fileKey(file)),
+        ...at(fileKey(dataset, file)),
         UpdateExpression: 'SET #state = :replaced, replacedBy = :by REMOVE place',
         ConditionExpression: place === undefined ? 'attribute_not_exists(place)' : 'place = :place',
         ExpressionAttributeNames: { '#state': 'state' },
@@ -217,7 +268,7 @@ export function openTable(
         },
       },
     },
-    ...(place === undefined ? [] : [{ Delete: at(dataset, place) }]),
+    ...(place === undefined ? [] : [{ Delete: at(placeKey(dataset, file, place)) }]),
   ];
 
   return {
@@ -236,7 +287,55 @@ export function openTable(
     getAll,
     query,
     count,
+    queryPages,
+    merged,
+    listedIn,
   };
+}
+
+/** The index is read in pages of so many keys: a list that is looked at shortly costs little. */
+const listPage = 100;
+
+/** Which items of a list: those whose order begins so, or lies between two others (the second one excluded). */
+export type ListRange = { readonly prefix: string } | { readonly from: string; readonly to: string };
+
+function conditionOf(range: ListRange): { condition: string; values: Record<string, string> } {
+  if (!('prefix' in range))
+    return { condition: ' AND ik BETWEEN :from AND :to', values: { ':from': range.from, ':to': range.to } };
+  return range.prefix === ''
+    ? { condition: '', values: {} }
+    : { condition: ' AND begins_with(ik, :prefix)', values: { ':prefix': range.prefix } };
+}
+
+const listedSchema = z.object({ pk: z.string(), sk: z.string(), ik: z.string() });
+
+const idOf = ({ pk, sk }: Key): string => JSON.stringify([pk, sk]);
+
+/** Pages of sorted items as one sorted list. The first pages, and pages that are due at once, are read side by side. */
+async function* inOrder<T>(
+  sources: readonly AsyncIterator<readonly T[]>[],
+  isBefore: (a: T, b: T) => boolean,
+): AsyncGenerator<T> {
+  const heads = sources.map((source) => ({ source, items: [] as readonly T[], at: 0, isOver: false }));
+  for (;;) {
+    await Promise.all(
+      heads.map(async (head) => {
+        while (!head.isOver && head.at === head.items.length) {
+          const { value, done } = await head.source.next();
+          head.isOver = done === true;
+          if (!head.isOver) Object.assign(head, { items: value, at: 0 });
+        }
+      }),
+    );
+    let first: { item: T; head: (typeof heads)[number] } | undefined;
+    for (const head of heads) {
+      const item = head.items[head.at];
+      if (item !== undefined && (first === undefined || isBefore(item, first.item))) first = { item, head };
+    }
+    if (first === undefined) return;
+    first.head.at++;
+    yield first.item;
+  }
 }
 
 /** https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html */

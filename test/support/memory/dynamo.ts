@@ -55,6 +55,8 @@ import {
 export interface TableOptions {
   readonly pk?: string;
   readonly sk?: string;
+  /** Global secondary indexes by name, which have the keys of their items alone, and are never late. */
+  readonly indexes?: Readonly<Record<string, { readonly pk: string; readonly sk: string }>>;
 }
 
 interface Partition {
@@ -66,14 +68,44 @@ const ok = { $metadata: { httpStatusCode: 200 } } as const;
 
 const validation = (message: string): Error => awsError('dynamodb', 'ValidationException', message);
 
+/** Items of an index with equal keys stand in the order of their own. */
+const placeInIndex = (ik: string, { pk, sk }: Key): string => `${ik}\0${pk}\0${sk}`;
+/** Behind every item of an index with one key. */
+const behindAll = '\0\u{10ffff}';
+
 class Table {
   readonly partitions = new Map<string, Partition>();
   readonly pk: string;
   readonly sk: string;
+  /** What each holds is as its keys are, and an item's key is in it behind the index's. */
+  readonly indexes = new Map<string, Table>();
 
-  constructor({ pk = 'pk', sk = 'sk' }: TableOptions) {
+  constructor({ pk = 'pk', sk = 'sk', indexes = {} }: TableOptions) {
     this.pk = pk;
     this.sk = sk;
+    for (const [name, options] of entries(indexes)) this.indexes.set(name, new Table(options));
+  }
+
+  private unlist(key: Key): void {
+    const before = this.indexes.size > 0 ? this.get(key) : undefined;
+    if (before === undefined) return;
+    for (const index of this.indexes.values()) {
+      const [ix, ik] = [before[index.pk], before[index.sk]];
+      if (typeof ix === 'string' && typeof ik === 'string')
+        index.delete({ pk: ix, sk: placeInIndex(ik, key) });
+    }
+  }
+
+  private list(key: Key, item: Item): void {
+    for (const index of this.indexes.values()) {
+      const [ix, ik] = [item[index.pk], item[index.sk]];
+      if (ix === undefined || ik === undefined) continue;
+      const { pk, sk } = index.checkedKey(ix, ik, false);
+      index.put(
+        { pk, sk: placeInIndex(sk, key) },
+        { [this.pk]: key.pk, [this.sk]: key.sk, [index.pk]: ix, [index.sk]: ik },
+      );
+    }
   }
 
   get({ pk, sk }: Key): Item | undefined {
@@ -81,6 +113,8 @@ class Table {
   }
 
   put({ pk, sk }: Key, item: Item): void {
+    this.unlist({ pk, sk });
+    this.list({ pk, sk }, item);
     let partition = this.partitions.get(pk);
     if (partition === undefined) {
       partition = { items: new Map(), keys: new SortedKeys() };
@@ -91,6 +125,7 @@ class Table {
   }
 
   delete({ pk, sk }: Key): void {
+    this.unlist({ pk, sk });
     const partition = this.partitions.get(pk);
     if (partition?.items.delete(sk)) partition.keys.delete(sk);
   }
@@ -435,9 +470,13 @@ export class MemoryDynamo {
   }
 
   private query(input: QueryCommandInput, { mask }: Attempt): object {
-    const table = this.table(input.TableName);
-    if (input.IndexName !== undefined)
+    const base = this.table(input.TableName);
+    const table = input.IndexName === undefined ? base : base.indexes.get(input.IndexName);
+    if (table === undefined)
       throw validation(`The table does not have the specified index: ${input.IndexName}`);
+    const isIndex = table !== base;
+    if (isIndex && input.ConsistentRead)
+      throw validation('Consistent reads are not supported on global secondary indexes');
     if (input.KeyConditionExpression === undefined)
       throw validation(
         'Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.',
@@ -457,12 +496,14 @@ export class MemoryDynamo {
       throw validation(
         `1 validation error detected: Value '${input.Limit}' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1`,
       );
-    const { pk, range } = keyRange(condition.ast, table, bindings);
+    const { pk, range } = keyRange(condition.ast, table, bindings, isIndex ? behindAll : '');
     const isForward = input.ScanIndexForward !== false;
     const partition = table.partitions.get(pk);
     let [start, end] = partition ? range(partition.keys) : [0, 0];
     if (input.ExclusiveStartKey && partition) {
-      const from = table.keyOf(input.ExclusiveStartKey);
+      const from = isIndex
+        ? startInIndex(base, table, input.ExclusiveStartKey)
+        : table.keyOf(input.ExclusiveStartKey);
       if (from.pk !== pk)
         throw validation(
           'The provided starting key is outside query boundaries based on provided conditions',
@@ -477,9 +518,11 @@ export class MemoryDynamo {
     const evaluated = min(available, page);
     const found: Record<string, unknown>[] = [];
     let last = '';
+    let lastItem: Item = {};
     for (let i = 0; i < evaluated; i++) {
       last = partition?.keys.all[isForward ? start + i : end - 1 - i] ?? '';
       const item = partition?.items.get(last);
+      if (item) lastItem = item;
       if (item && (!filter || holds(filter.ast, item, bindings)))
         found.push(input.Select === 'COUNT' ? {} : copyOfItem(projected(item, projection, bindings)));
     }
@@ -489,7 +532,9 @@ export class MemoryDynamo {
       Count: found.length,
       ScannedCount: evaluated,
       // A page that is full has a next one, even when nothing is left for it.
-      ...(evaluated === page ? { LastEvaluatedKey: { [table.pk]: pk, [table.sk]: last } } : {}),
+      ...(evaluated === page
+        ? { LastEvaluatedKey: isIndex ? copyOfItem(lastItem) : { [table.pk]: pk, [table.sk]: last } }
+        : {}),
     };
   }
 }
@@ -591,6 +636,8 @@ function keyRange(
   condition: Condition,
   table: Table,
   bindings: Bindings,
+  /** What stands behind the last key of a range that includes its end. */
+  behind: string,
 ): { pk: string; range: (keys: SortedKeys) => [number, number] } {
   const parts = condition.kind === 'and' ? [condition.left, condition.right] : [condition];
   const pkPart = parts.find((p) => attribute(p, bindings) === table.pk);
@@ -618,23 +665,31 @@ function keyRange(
       throw validation(
         'Invalid KeyConditionExpression: The BETWEEN operator requires upper bound to be greater than or equal to lower bound',
       );
-    return { pk, range: (keys) => [keys.from(low), keys.after(high)] };
+    return { pk, range: (keys) => [keys.from(low), keys.after(high + behind)] };
   }
   if (skPart.kind !== 'compare' || skPart.op === '<>')
     throw validation('Invalid operator used in KeyConditionExpression');
   const sk = keyValue(skPart.right, table.sk, bindings);
   switch (skPart.op) {
     case '=':
-      return { pk, range: (keys) => [keys.from(sk), keys.after(sk)] };
+      return { pk, range: (keys) => [keys.from(sk), keys.after(sk + behind)] };
     case '<':
       return { pk, range: (keys) => [0, keys.from(sk)] };
     case '<=':
-      return { pk, range: (keys) => [0, keys.after(sk)] };
+      return { pk, range: (keys) => [0, keys.after(sk + behind)] };
     case '>':
-      return { pk, range: (keys) => [keys.after(sk), keys.all.length] };
+      return { pk, range: (keys) => [keys.after(sk + behind), keys.all.length] };
     default:
       return { pk, range: (keys) => [keys.from(sk), keys.all.length] };
   }
+}
+
+/** Where a page of an index goes on: it names the item by its own key and the index's. */
+function startInIndex(base: Table, index: Table, given: Readonly<Record<string, unknown>>): Key {
+  const { [index.pk]: ix, [index.sk]: ik, ...own } = given;
+  if (typeof ix !== 'string' || typeof ik !== 'string')
+    throw validation('The provided starting key is invalid');
+  return { pk: ix, sk: placeInIndex(ik, base.keyOf(own)) };
 }
 
 /** The attribute that a part of a key condition is about. */

@@ -116,9 +116,20 @@ function choiceBehind(
       return other !== undefined && made !== undefined && !isDependent(other, made);
     }),
   );
-  const options = [...parked.keys()].sort();
+  const options = nextOf(parked).sort();
   const next = options.find((id) => !asleep.has(id));
   return next === undefined ? null : { options, asleep, tried: new Set(), next };
+}
+
+/** Who may be next. What an actor reads at once is read in the order in which it asks: others may come in between all the same. */
+function nextOf(parked: ReadonlyMap<string, Parked>): string[] {
+  const reading = new Set<string>();
+  return [...parked].flatMap(([id, { actor, touches }]) => {
+    if (touches.some((touch) => touch.isWritten)) return [id];
+    if (reading.has(actor)) return [];
+    reading.add(actor);
+    return [id];
+  });
 }
 
 /** To the last place where something else could be next. False when there is none. */
@@ -190,6 +201,10 @@ function touchesOf(service: string, operation: string, input: object): Touch[] {
     return [{ name: name + key, isPrefix: false, isWritten }];
   }
   if (service === 'dynamodb') {
+    const values = get(input, 'ExpressionAttributeValues');
+    const [pk, prefix] = [get(values, ':pk'), get(values, ':prefix')];
+    if (operation === 'Query' && typeof pk === 'string' && typeof prefix === 'string')
+      return [{ name: `dynamodb/${pk}/${prefix}`, isPrefix: true, isWritten }];
     const writes = get(input, 'TransactItems');
     const items: [string, unknown][] = Array.isArray(writes)
       ? writes.flatMap((item: object) => Object.entries(item))

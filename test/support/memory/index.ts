@@ -75,7 +75,7 @@ export { type Interleaving, interleave, type Outcome, type Programs } from './sc
 export interface MemoryOptions {
   /** By name. Default: `raw` with versions, `work`, `processed`. */
   readonly buckets?: Readonly<Record<string, BucketOptions>>;
-  /** By name. Default: `ledger`, with the keys `pk` and `sk`. */
+  /** By name. Default: `ledger`, with the keys `pk` and `sk`, and its index `byOrder` with `ix` and `ik`. */
   readonly tables?: Readonly<Record<string, TableOptions>>;
   /** Default: `sluice`. */
   readonly databases?: readonly string[];
@@ -189,7 +189,7 @@ export class MemoryAws {
       now,
     });
     this.dynamo = new MemoryDynamo({
-      tables: options.tables ?? { ledger: {} },
+      tables: options.tables ?? { ledger: { indexes: { byOrder: { pk: 'ix', sk: 'ik' } } } },
       pageItems: options.pages?.items,
     });
     this.glue = new MemoryGlue({

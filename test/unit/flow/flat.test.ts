@@ -1,8 +1,10 @@
-/** What a sweep, a claim and a status cost does not grow with the history of a dataset. */
+/** What a sweep, a claim, a status, a list and a replay cost does not grow with the history of a dataset. */
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import { afterEach, expect, jest, test } from '@jest/globals';
+import { lastFiles } from '../../../src/cli/files.ts';
 import { statusOf } from '../../../src/cli/status.ts';
 import { claimBatch } from '../../../src/lib/flow/claimBatch.ts';
+import { replay } from '../../../src/lib/flow/operate.ts';
 import { sweep } from '../../../src/lib/flow/sweep.ts';
 import { type Deps, dataset, World } from '../../support/flowWorld.ts';
 import { oldBatch } from '../../support/oldBatch.ts';
@@ -33,7 +35,7 @@ async function callsOf(world: World, name: string, work: (deps: Deps) => Promise
   return counts;
 }
 
-test('with 10,000 batches in the ledger a sweep, a claim and a status make the calls that they make with 10', async () => {
+test('with 10,000 batches in the ledger a sweep, a claim, a status, a list and a replay of a day or a prefix make the calls that they make with 10', async () => {
   const costs = [];
   for (const batches of [10, 10_000]) {
     const world = await datasetOf(batches);
@@ -46,7 +48,17 @@ test('with 10,000 batches in the ledger a sweep, a claim and a status make the c
     const claimed = await callsOf(world, 'claim', (deps) =>
       claimBatch(deps, { dataset, fence, execution: execution?.arn ?? '' }),
     );
-    costs.push({ swept, status, claimed });
+    const listed = await callsOf(world, 'files', (deps) => lastFiles(deps.ledger, dataset, { last: 5 }));
+    const byDay = await callsOf(world, 'replay', (deps) =>
+      replay(deps, dataset, { from: new Date('2025-01-01'), to: new Date('2025-01-01T00:10:00Z') }),
+    );
+    const byPrefix = await callsOf(world, 'replay', (deps) =>
+      replay(deps, dataset, { prefix: 'feed/first' }),
+    );
+    costs.push({ swept, status, claimed, listed, byDay, byPrefix });
+    expect((await world.deps('test').ledger.pending(dataset)).map((f) => f.object).sort()).toEqual(
+      ['feed/first', ...Array.from({ length: 10 }, (_, i) => `feed/old-${i}`)].sort(),
+    );
     jest.restoreAllMocks();
   }
   expect(costs[1]).toEqual(costs[0]);

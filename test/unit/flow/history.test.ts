@@ -222,7 +222,7 @@ class History {
     expect(new Set(rows.map((r) => `${r.object} ${r.id}`)).size).toBe(rows.length);
     expect(await world.counted()).toEqual(world.aws.s3.keys('processed'));
     const { ledger } = world.deps('test');
-    const files = await ledger.files(dataset);
+    const files = await Array.fromAsync(ledger.files(dataset));
     for (const [key, versions] of this.versions) {
       const own = rows.filter((r) => r.object === key);
       const from = new Set(own.map((r) => r.version));
@@ -272,7 +272,7 @@ test('invariants 5 to 10: whatever happens to a dataset, in the end its table is
         await history.check();
       } catch (error) {
         const { world } = history;
-        const files = await world.deps('test').ledger.files(dataset);
+        const files = await Array.fromAsync(world.deps('test').ledger.files(dataset));
         const states = files.map(
           (f) => `${f.object} ${f.version} ${f.state} ${f.batch?.slice(0, 4)} ${f.reason ?? ''}`,
         );

@@ -88,7 +88,7 @@ test('a wake-up that cannot start an execution releases the lease', async () => 
   world.put('feed/a', ['1@06']);
   const deps = world.deps('dispatch');
   const { note } = await import('../../../src/lib/flow/dispatch.ts');
-  await note(deps, dataset, { object: 'feed/a', version: '1', size: 1, sequencer: '1', etag: 'e' });
+  await note(deps, dataset, [{ object: 'feed/a', version: '1', size: 1, sequencer: '1', etag: 'e' }]);
   world.aws.plan = (call) => (call.operation === 'StartExecution' ? { mode: 'fail' } : undefined);
   await expect(wake(deps, dataset)).rejects.toThrow();
   world.aws.plan = undefined;

@@ -55,7 +55,7 @@ const refusedOf = () =>
 /** Everything that a ledger without a loss would show of the files. */
 async function factsOf() {
   const { ledger } = world.deps('test');
-  const files = await ledger.files(dataset);
+  const files = await Array.fromAsync(ledger.files(dataset));
   return {
     files: files.map((f) => `${f.object} ${f.version} ${f.state} ${f.batch} ${f.counts?.published}`).sort(),
     rows: (await ledger.read(dataset, files)).map(({ object }) => object?.rows),

@@ -550,6 +550,60 @@ describe('queries', () => {
   });
 });
 
+describe('indexes', () => {
+  const listed = async (condition: string, values: object, input: object = {}) => {
+    const found: unknown[] = [];
+    const pages = paginateQuery(
+      { client: db },
+      {
+        TableName,
+        IndexName: 'byOrder',
+        KeyConditionExpression: condition,
+        ExpressionAttributeValues: { ':ix': 'x', ...values },
+        Limit: 2,
+        ...input,
+      },
+    );
+    for await (const { Items = [] } of pages) found.push(...Items.map((i) => i.sk));
+    return found;
+  };
+  beforeEach(async () => {
+    for (const [sk, ik] of [
+      ['1', 'b'],
+      ['2', 'a'],
+      ['3', 'b'],
+      ['4', 'bc'],
+    ])
+      await put(String(sk), { ix: 'x', ik });
+    await put('5', { ix: 'x' });
+  });
+
+  test('items stand in the order of the index, also those with equal keys, in pages of both directions', async () => {
+    expect(await listed('ix = :ix', {})).toEqual(['2', '1', '3', '4']);
+    expect(await listed('ix = :ix', {}, { ScanIndexForward: false })).toEqual(['4', '3', '1', '2']);
+    expect(await listed('ix = :ix AND ik BETWEEN :a AND :b', { ':a': 'a', ':b': 'b' })).toEqual([
+      '2',
+      '1',
+      '3',
+    ]);
+    expect(await listed('ix = :ix AND begins_with(ik, :b)', { ':b': 'b' })).toEqual(['1', '3', '4']);
+  });
+
+  test('an item that changes its place leaves the one before, and one that goes leaves the index', async () => {
+    await put('1', { ix: 'y', ik: 'b' });
+    await put('3', {});
+    await db.send(new DeleteCommand({ TableName, Key: { pk: 'd', sk: '4' } }));
+    expect(await listed('ix = :ix', {})).toEqual(['2']);
+    expect(await listed('ix = :ix', { ':ix': 'y' })).toEqual(['1']);
+  });
+
+  test('nothing reads an index consistently', async () => {
+    await expect(listed('ix = :ix', {}, { ConsistentRead: true })).rejects.toMatchObject({
+      name: 'ValidationException',
+    });
+  });
+});
+
 describe('batches', () => {
   test('a batch of reads gives what is there, projected', async () => {
     await put('a', { n: 1 });
