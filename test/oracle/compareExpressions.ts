@@ -134,15 +134,12 @@ const fractions = [
 ];
 const literals = ["''", "'a'", "'it''s'", "' x\t'", "'桜'", "'A'", "'\\'"];
 
-/** Issue 19, 5: substring of any place and count ends the process. */
-const isSubstringSafe = false;
-
 /** An expression of a type, as text. */
 export function anyExpression(dice: Dice, type: Type, depth: number): string {
   const of = (t: Type) => anyExpression(dice, t, depth - 1);
   const any = (): Type => dice.pick(['text', 'integer', 'number', 'boolean', 'timestamp', 'date']);
   const leaf = (): string => {
-    if (dice.isOne(12) && type !== 'timestamp') return 'null';
+    if (dice.isOne(12)) return 'null';
     if (dice.isOne(2)) return dice.pick(namesOf(type));
     switch (type) {
       case 'integer':
@@ -182,7 +179,7 @@ export function anyExpression(dice: Dice, type: Type, depth: number): string {
       return dice.oneOf(
         () => `${dice.pick(['lower', 'upper', 'trim'])}(${of('text')})`,
         () => `concat(${of('text')}, ${of('text')})`,
-        ...(isSubstringSafe ? [() => `substring(${of('text')}, ${of('integer')}, ${of('integer')})`] : []),
+        () => `substring(${of('text')}, ${of('integer')}, ${of('integer')})`,
         () => `substring(${of('text')}, ${dice.from(-2, 4)}, ${dice.from(0, 4)})`,
       );
     case 'boolean':
@@ -318,4 +315,96 @@ export async function compareGenerated(
     cases: shape.expressions * shape.rows,
     differences: await compareExpressions(derived, lines, engine),
   };
+}
+
+const limits: Readonly<Record<Exclude<Type, 'number'> | 'fraction', readonly string[]>> = {
+  integer: ['i', 'b', '0', '9223372036854775808', '123456789012345678901234567890', 'null'],
+  fraction: ['d', 'x', '0.5', '170141183460469231731687303715884105728.0'],
+  text: ['s', 't', "''", 'null'],
+  boolean: ['o', 'true', 'null'],
+  timestamp: ['at', 'null'],
+  date: ['day', 'null'],
+};
+
+/** Each function and each operator on every type's limits, by itself and as a part of something that asks whether it has a value. */
+export function everyExpression(): Derived[] {
+  const { integer, fraction, text, boolean, timestamp, date } = limits;
+  const number = [...integer, ...fraction];
+  const all = [number, text, boolean, timestamp, date];
+  const pairs = (a: readonly string[], b: readonly string[]) =>
+    a.flatMap((x) => b.map((y) => [x, y] as const));
+  const wholes = pairs(integer, integer).flatMap(([x, y]) =>
+    ['+', '-', '*', '%'].map((o) => `(${x} ${o} ${y})`),
+  );
+  const reals = pairs(number, number)
+    .filter(([x, y]) => fraction.includes(x) || fraction.includes(y))
+    .flatMap(([x, y]) => ['+', '-', '*', '/', '%'].map((o) => `(${x} ${o} ${y})`));
+  const signs = (of: readonly string[]) => of.flatMap((x) => [`(-${x})`, `abs(${x})`]);
+  const comparisons = all.flatMap((of) =>
+    pairs(of, of).flatMap(([x, y]) => [
+      ...['=', '!=', '<', '<=', '>', '>='].map((o) => `(${x} ${o} ${y})`),
+      `(${x} in (${y}, null))`,
+      `(${x} not in (${x}, ${y}))`,
+    ]),
+  );
+  const asked = [...wholes, ...reals].flatMap((e) => [`(${e} is null)`, `(${e} > 0)`]);
+  const substrings = text.flatMap((t) =>
+    pairs(integer, integer).map(([from, count]) => `substring(${t}, ${from}, ${count})`),
+  );
+  const places = integer.flatMap((x) => [
+    `substring(s, ${x}, 2147483647)`,
+    `substring(s, ${x}, 9223372036854775807)`,
+    `coalesce(substring(t, ${x} * 3, 2147483647), s)`,
+  ]);
+  const typed = (type: string, expressions: readonly string[]) =>
+    expressions.map((expression) => ({ type, expression }));
+  return [
+    ...typed('bigint', [...wholes, ...signs(integer), ...number.map((x) => `floor(${x})`)]),
+    ...typed('int', [...integer, ...text.map((t) => `length(${t})`)]),
+    ...typed('double', [...reals, ...signs(fraction), ...number]),
+    ...typed(
+      'bigint',
+      wholes.map((e) => `coalesce(${e}, -1)`),
+    ),
+    ...typed(
+      'double',
+      reals.map((e) => `if(${e} is null, -1.5, ${e})`),
+    ),
+    ...typed('boolean', [...comparisons, ...asked]),
+    ...typed(
+      'boolean',
+      pairs(boolean, boolean).flatMap(([x, y]) => [`(${x} and not ${y})`, `(not ${x} or ${y})`]),
+    ),
+    ...typed(
+      'boolean',
+      pairs(text, text).flatMap(([x, y]) => [`starts_with(${x}, ${y})`, `contains(${x}, ${y})`]),
+    ),
+    ...typed('string', [
+      ...substrings,
+      ...places,
+      ...text.flatMap((t) => [`lower(${t})`, `upper(${t})`, `trim(${t})`]),
+    ]),
+    ...typed(
+      'string',
+      pairs(text, text).flatMap(([x, y]) => [`concat(${x}, ${y})`, `if(o, ${x}, ${y})`]),
+    ),
+    ...typed(
+      'int',
+      timestamp.flatMap((x) => ['year', 'month', 'day', 'hour'].map((f) => `${f}(${x})`)),
+    ),
+    ...typed(
+      'date',
+      timestamp.map((x) => `to_date(${x})`),
+    ),
+  ];
+}
+
+/** Rows in which every value at a limit stands once, and one of nothing. */
+export function everyLimit(): string[] {
+  const most = Math.max(...columns.map(({ values }) => values.length));
+  return Array.from(
+    { length: most + 1 },
+    (_, id) =>
+      `{${[`"id":${id}`, ...(id === most ? [] : columns.map(({ name, values }) => `"${name}":${values[id % values.length]}`))].join(',')}}`,
+  );
 }

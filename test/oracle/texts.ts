@@ -10,7 +10,18 @@ const one = (character: string, changed: string): string => ([...changed].length
 export const lower = (text: string): string =>
   Array.from(text, (c) => (c === 'İ' ? 'i' : one(c, c.toLowerCase()))).join('');
 
-export const upper = (text: string): string => Array.from(text, (c) => one(c, c.toUpperCase())).join('');
+/** JavaScript has only the full mapping, which writes an iota beside its vowel: there the simple one is the letter that `lower` turns back. */
+const withIota = new Map(
+  Array.from({ length: 0x1ffd - 0x1f80 }, (_, i) => String.fromCodePoint(0x1f80 + i)).flatMap((c) =>
+    lower(c) === c ? [] : [[lower(c), c] as const],
+  ),
+);
+
+export const upper = (text: string): string =>
+  Array.from(text, (c) => {
+    const changed = one(c, c.toUpperCase());
+    return changed === c ? (withIota.get(c) ?? c) : changed;
+  }).join('');
 
 /** Compares as bytes of UTF-8, which is the order of code points. */
 export const compareTexts = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
