@@ -1,9 +1,14 @@
 """Writes published rows and the quarantine, as Parquet."""
 
+import heapq
+
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sluice.description import Job, Partition, Summary
+
+# What one file of the quarantine holds before it is packed, and one task sorts, in bytes.
+QUARANTINE_FILE = 256 * 2**20
 
 
 def write_published(spark: SparkSession, rows: DataFrame, job: Job, summary: Summary) -> None:
@@ -20,7 +25,8 @@ def write_published(spark: SparkSession, rows: DataFrame, job: Job, summary: Sum
     slots = slots_of(spark, tasks)
     schema = ", ".join([*(f"`{key}` string" for key in keys), "_slot int"])
     slot_of = spark.createDataFrame([(*values, slots[task]) for values, task in shares], schema)
-    raw_bytes = sum(f["unpacked"] for f in job["files"]) / max(summary["rowsRead"], 1)
+    # Blank lines have bytes and no rows.
+    raw_bytes = min(sum(f["unpacked"] for f in job["files"]) / max(summary["rowsRead"], 1), job["limits"]["record"])
     # With a writer for each of its few partitions open at once, a task need not sort by them too.
     writers = -(-len(summary["partitions"]) // tasks)
     is_few = writers <= 16
@@ -47,11 +53,11 @@ def write_published(spark: SparkSession, rows: DataFrame, job: Job, summary: Sum
 
 def share_out(partitions: list[Partition], tasks: int) -> list[tuple[list[str], int]]:
     """(values, task) for each partition: the largest first, each to the task with the fewest rows."""
-    load = [0] * tasks
+    loads = [(0, task) for task in range(tasks)]
     shares: list[tuple[list[str], int]] = []
     for partition in sorted(partitions, key=lambda p: -p["rows"]):
-        task = load.index(min(load))
-        load[task] += partition["rows"]
+        load, task = loads[0]
+        heapq.heapreplace(loads, (load + partition["rows"], task))
         shares.append((partition["values"], task))
     return shares
 
@@ -63,22 +69,22 @@ def slots_of(spark: SparkSession, tasks: int) -> list[int]:
     return [slots[task] for task in range(tasks)]
 
 
-def write_quarantine(rows: DataFrame, uri: str) -> None:
-    (
-        rows.select(
-            F.col("_object").alias("object"),
-            F.col("_version").alias("version"),
-            F.col("_line").alias("line"),
-            F.col("_reason").alias("reason"),
-            F.col("_column").alias("column_name"),
-            F.col("_value").alias("value"),
-            F.col("_raw").alias("raw"),
-        )
-        .coalesce(1)
-        .sortWithinPartitions("object", "version", "line")
-        .write.mode("append")
-        .parquet(uri)
+def write_quarantine(rows: DataFrame, uri: str, size: int) -> None:
+    """In the order of files and lines, a file for each share of what it takes, about `size` bytes in all."""
+    tasks = -(-size // QUARANTINE_FILE)
+    places = ("object", "version", "line")
+    refused = rows.select(
+        F.col("_object").alias("object"),
+        F.col("_version").alias("version"),
+        F.col("_line").alias("line"),
+        F.col("_reason").alias("reason"),
+        F.col("_column").alias("column_name"),
+        F.col("_value").alias("value"),
+        F.col("_raw").alias("raw"),
     )
+    # Ranges are found by a sample of the rows: not for a file alone.
+    shared = refused.repartitionByRange(tasks, *places) if tasks > 1 else refused.repartition(1)
+    shared.sortWithinPartitions(*places).write.mode("append").parquet(uri)
 
 
 def with_line_numbers(spark: SparkSession, rows: DataFrame, splits: DataFrame, job: Job) -> DataFrame:

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from sluice.description import Job
 from sluice.hadoop import files_below
+from sluice.partitions import collect_partitions
 
 # Keeps a frame that is read more than once, until the job is done.
 Hold = Callable[[DataFrame], DataFrame]
@@ -55,7 +56,7 @@ def published_keys(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     escape = jvm.org.apache.spark.sql.catalyst.catalog.ExternalCatalogUtils.escapePathName
     folders = [
         "/".join([root, *(f"{key}={escape(row[key])}" for key in keys)])
-        for row in rows.select(*keys).distinct().collect()
+        for row in collect_partitions(rows.select(*keys).distinct())
     ]
     # Objects that were never committed are no rows.
     others = (f"{job['batch']}-", *job["exclude"])

@@ -1,14 +1,30 @@
-"""What the job counted, for the ledger."""
+"""What the job counted, for the ledger and for what it writes next."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
 
 from sluice.description import FileCounts, Job, Summary
+from sluice.partitions import collect_partitions
+from sluice.set_part import Hold
+
+# What a row in quarantine takes beside its raw text, about, in bytes.
+REFUSED_ROW = 256
 
 
-def summarize(records: DataFrame, ranked: DataFrame, job: Job) -> Summary:
-    """Rows read are counted before the set part, the others after it, so that their sum is a check."""
+class Counted(NamedTuple):
+    summary: Summary
+    # What goes to quarantine, about.
+    quarantine_bytes: int
+
+
+def summarize(records: DataFrame, ranked: DataFrame, job: Job, hold: Hold) -> Counted:
+    """Rows read are counted before the set part, the others after it, so that their sum is a check.
+
+    The driver is told of each file with each reason, of each column and of each partition. Of their combinations there
+    may be as many as rows.
+    """
     keys = [key["name"] for key in job["plan"]["partitionKeys"]]
     identity = ["_object", "_version"]
     files: dict[tuple[str, str], FileCounts] = {
@@ -16,34 +32,42 @@ def summarize(records: DataFrame, ranked: DataFrame, job: Job) -> Summary:
         for f in job["files"]
     }
     reasons: dict[str, int] = {}
-    nulled: dict[str, int] = {}
-    partitions: dict[tuple[str, ...], int] = {}
+    quarantine_bytes = 0
 
     def refuse(row: Row) -> None:
+        nonlocal quarantine_bytes
         files[(row["_object"], row["_version"])]["quarantined"] += row["count"]
         reasons[row["_reason"]] = reasons.get(row["_reason"], 0) + row["count"]
+        quarantine_bytes += row["bytes"] + REFUSED_ROW * row["count"]
 
-    for row in records.groupBy(*identity, "_reason").count().collect():
+    def raw_bytes(condition: str) -> Column:
+        return F.sum(F.expr(f"IF({condition}, octet_length(coalesce(_raw, '')), 0L)")).alias("bytes")
+
+    count = F.count("*").alias("count")
+    for row in records.groupBy(*identity, "_reason").agg(count, raw_bytes("_reason IS NOT NULL")).collect():
         files[(row["_object"], row["_version"])]["rowsRead"] += row["count"]
         if row["_reason"] is not None:
             refuse(row)
-    fates = ranked.groupBy(*identity, "_fate", "_reason", "_nulled", *keys).count().collect()
-    for row in fates:
+    # One pass over the rows; what comes out of it is few rows for most batches, and stays with the executors for all.
+    grouped = hold(
+        ranked.groupBy(*identity, "_fate", "_reason", "_nulled", *keys).agg(count, raw_bytes("_fate = 'quarantined'"))
+    )
+    sums = (F.sum("count").alias("count"), F.sum("bytes").alias("bytes"))
+    for row in grouped.groupBy(*identity, "_fate", "_reason").agg(*sums).collect():
         if row["_fate"] == "quarantined":
             refuse(row)
             continue
         counts = files[(row["_object"], row["_version"])]
         counts["duplicates" if row["_fate"] == "duplicate" else "published"] += row["count"]
-        for name in row["_nulled"]:
-            nulled[name] = nulled.get(name, 0) + row["count"]
-        if row["_fate"] == "published":
-            values = tuple(row[key] for key in keys)
-            partitions[values] = partitions.get(values, 0) + row["count"]
+    columns = grouped.where("_fate <> 'quarantined'").select(F.explode("_nulled").alias("name"), "count")
+    nulled = {row["name"]: row["count"] for row in columns.groupBy("name").agg(F.sum("count").alias("count")).collect()}
+    published = grouped.where("_fate = 'published'").groupBy(*keys).agg(F.sum("count").alias("count"))
+    partitions = {tuple(row[key] for key in keys): row["count"] for row in collect_partitions(published)}
 
     def total(field: Literal["rowsRead", "published", "quarantined", "duplicates"]) -> int:
         return sum(counts[field] for counts in files.values())
 
-    return {
+    summary: Summary = {
         "rowsRead": total("rowsRead"),
         "published": total("published"),
         "quarantined": total("quarantined"),
@@ -53,3 +77,4 @@ def summarize(records: DataFrame, ranked: DataFrame, job: Job) -> Summary:
         "files": [{"object": object_, "version": version, **counts} for (object_, version), counts in files.items()],
         "partitions": [{"values": list(values), "rows": rows} for values, rows in sorted(partitions.items())],
     }
+    return Counted(summary, quarantine_bytes)

@@ -37,4 +37,4 @@ test('the tests of the Glue job’s modules pass', async () => {
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
-}, 120_000);
+}, 600_000);
