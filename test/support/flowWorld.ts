@@ -1,10 +1,11 @@
 /**
- * The flow in memory: real claims, publishes, take-backs and sweeps on an AWS of Maps, driven as the state machine drives them.
- * A function is an actor that may die; an execution goes on with another one, as Step Functions does. Only the engine is played:
- * a staged object holds its rows as JSON.
+ * The flow in memory: real claims, profiles, validations, publishes, take-backs and sweeps on an AWS of Maps, driven as the state
+ * machine drives them. A function is an actor that may die; an execution goes on with another one, as Step Functions does. Only
+ * the engines are played: a staged object holds its rows as JSON, Athena counts them, and a crawl is over at once.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { CreateTableCommand, DeleteTableCommand } from '@aws-sdk/client-glue';
 import { expect, jest } from '@jest/globals';
 import { createAthena } from '../../src/lib/aws/athena.ts';
 import { createCatalog } from '../../src/lib/aws/catalog.ts';
@@ -14,7 +15,9 @@ import { compile } from '../../src/lib/compiler/compile.ts';
 import type { Summary } from '../../src/lib/compiler/plan.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
-import { places, readManifest } from '../../src/lib/flow/batch.ts';
+import { ObjectMissing } from '../../src/lib/errors.ts';
+import { places, profileSchema, readManifest } from '../../src/lib/flow/batch.ts';
+import { type CrawlerDeps, checkCrawler, crawlerOf } from '../../src/lib/flow/checkCrawler.ts';
 import { claimBatch } from '../../src/lib/flow/claimBatch.ts';
 import { completeBatch } from '../../src/lib/flow/complete.ts';
 import { dispatch } from '../../src/lib/flow/dispatch.ts';
@@ -25,7 +28,7 @@ import { reconcile } from '../../src/lib/flow/reconcile.ts';
 import { recover } from '../../src/lib/flow/recover.ts';
 import { type ReplaceLimits, replaceRows } from '../../src/lib/flow/replace.ts';
 import { type SweepDeps, sweep } from '../../src/lib/flow/sweep.ts';
-import { requireRows } from '../../src/lib/flow/validation.ts';
+import { checkValidation, startValidation } from '../../src/lib/flow/validation.ts';
 import { ledgerOn } from '../../src/lib/ledger/ledger.ts';
 import { chunksOf } from '../../src/lib/parallel.ts';
 import { testConfig } from './config.ts';
@@ -58,8 +61,25 @@ export interface Row {
   readonly version: string;
 }
 
-/** Lines of a raw file: `id@day` is a good row, everything else a bad one. */
+/** Lines of a raw file: `id@day` is a good row, which the file has as JSON; everything else is a bad one, as it is. */
 const isGood = (line: string) => line.includes('@');
+
+function toRaw(line: string): string {
+  if (!isGood(line)) return line;
+  const [id, day] = line.split('@');
+  return JSON.stringify({ id, at: `2025-01-${day}T00:00:00Z` });
+}
+
+function fromRaw(line: string): string {
+  const good = /^\{"id":"(.*)","at":"2025-01-(.*)T00:00:00Z"\}$/.exec(line);
+  return good ? `${good[1]}@${good[2]}` : line;
+}
+
+/** A row in the columns of Athena's answer, as SQL names them. */
+function answer(sql: string, value: (column: string) => string) {
+  const columns = [...sql.matchAll(/ AS "([a-z0-9_]+)"/g)].map(([, name = '']) => name);
+  return { columns, rows: [columns.map(value)] };
+}
 
 /** What Step Functions tries again (statemachines/ingest.yml), of what the memory's AWS answers. */
 const transient = new Set([
@@ -90,7 +110,7 @@ const patience = { pause: 0 };
 /** Settles when everything that can go on without this call has. */
 const turn = () => new Promise<void>((done) => setImmediate(done));
 
-export type Deps = SweepDeps & { readonly actor: MemoryActor };
+export type Deps = SweepDeps & CrawlerDeps & { readonly actor: MemoryActor };
 
 export interface WorldOptions extends MemoryOptions {
   readonly replaceLimits?: ReplaceLimits;
@@ -124,6 +144,51 @@ export class World {
     this.options = options;
     this.aws = createMemoryAws({ databases: ['db'], ...options });
     jest.spyOn(Date, 'now').mockImplementation(() => this.aws.clock.now());
+    const { aws } = this;
+    aws.athena.answerOf = (sql) => {
+      const [, batch, run] = /'([0-9a-f]{20})-([^']+)'/.exec(sql) ?? [];
+      const staged = aws.s3.keys('work', `staging/${dataset}/${batch}/${run}/data/`);
+      const rows = staged.reduce((n, key) => n + (JSON.parse(this.text('work', key)) as Row[]).length, 0);
+      return answer(sql, (column) =>
+        column === 'check_0_0' ? String(rows) : column.endsWith('_top') ? '{}' : '0',
+      );
+    };
+    const learn = () => this.learn();
+    learn();
+    aws.glue.crawlers.set(crawlerOf(testConfig, dataset), {
+      last: undefined,
+      get state() {
+        return 'READY' as const;
+      },
+      set state(_) {
+        this.last = { Status: 'SUCCEEDED' };
+        learn();
+      },
+    });
+  }
+
+  /** The Data Catalog no longer knows the feed: the next batch starts a crawl, which is over at once. */
+  async forget(): Promise<void> {
+    await this.aws.actor('test').glue.send(new DeleteTableCommand({ DatabaseName: 'db', Name: 'raw_feed' }));
+  }
+
+  /** What a crawl of the feed finds. */
+  private learn(): void {
+    const columns = ['id', 'at'].map((Name) => ({ Name, Type: 'string' }));
+    const { glue } = this.aws.actor('test');
+    void glue
+      .send(
+        new CreateTableCommand({
+          DatabaseName: 'db',
+          TableInput: {
+            Name: 'raw_feed',
+            StorageDescriptor: { Location: 's3://raw/feed/', Columns: columns },
+          },
+        }),
+      )
+      .catch(() => {
+        // Two crawls at once find the same.
+      });
   }
 
   private isChanged = false;
@@ -161,13 +226,15 @@ export class World {
       start: createStarter(stateMachineArn, actor.sfn),
       announce: createAnnouncer(actor.events),
       executionStatus: createExecutionStatus(actor.sfn),
+      // The crawler is told nothing by a queue.
+      crawlQueue: { tell: async () => {}, isRead: async () => true },
     };
   }
 
   /** Puts a raw file. Its event waits to be delivered. */
   put(key: string, lines: readonly string[]): string {
     const before = this.aws.s3.events.length;
-    const { id } = this.aws.s3.seed('raw', key, lines.join('\n'));
+    const { id } = this.aws.s3.seed('raw', key, lines.map(toRaw).join('\n'));
     this.events.push(...this.aws.s3.events.slice(before));
     this.wanted.set(key, lines);
     return id;
@@ -261,15 +328,31 @@ export class World {
         );
         if (claim.outcome === 'idle') break;
         const step = { ...input, batch: claim.batch };
+        let crawlStarted = false;
+        for (let isReady = false; !isReady; ) {
+          const { engine } = claim;
+          const crawl = await this.state('checkCrawler', (deps) =>
+            checkCrawler(deps, { ...step, engine, crawlStarted }),
+          );
+          crawlStarted = crawl.crawlStarted;
+          isReady = crawl.status === 'ready';
+        }
         const run = await this.state('transform', (deps) => transform(deps, step));
         const of = { ...step, run };
         if (claim.replaces > 0)
           await this.state('replaceRows', (deps) =>
             replaceRows(deps, this.rewriteRows, of, this.options.replaceLimits),
           );
-        await this.state('checkValidation', async (deps) =>
-          requireRows(deps, step, await readManifest(deps, step), await summaryOf(deps, of)),
-        );
+        for (let broken = 0, isPassed = false; !isPassed; ) {
+          const { query } = await this.state('startValidation', (deps) =>
+            startValidation(deps, { ...of, broken }),
+          );
+          const { status } = await this.state('checkValidation', (deps) =>
+            checkValidation(deps, { ...of, broken, query }),
+          );
+          isPassed = status === 'passed';
+          if (status === 'again') broken++;
+        }
         await this.state('publish', (deps) => publish(deps, of));
         await this.state('repairPartitions', (deps) => repairPartitions(deps, of));
         this.aws.clock.advance(this.options.batchTime ?? 0);
@@ -468,11 +551,19 @@ async function transform(
   const days = new Map<string, Row[]>();
   const refused: { object: string; version: string; line: string }[] = [];
   const files: Summary['files'] = [];
-  const faults: { object: string; version: string; fault: string | null }[] = [];
-  for (const { object, version } of manifest.files) {
-    const isThere = await store.exists({ bucket: config.rawBucket, key: object, version });
-    const text = isThere ? await store.readText({ bucket: config.rawBucket, key: object, version }) : '';
-    const lines = isThere ? text.split('\n').filter((line) => line !== '') : ['object_missing'];
+  const attempt = places(config).attempt(step.dataset, step);
+  const profile = await store.readJson(attempt.profile, profileSchema);
+  let missing = 0;
+  for (const { object, version, fault } of profile.files) {
+    const isMissing = fault === 'object_missing';
+    if (isMissing) missing++;
+    const ref = { bucket: config.rawBucket, key: object, version };
+    if (!isMissing && !(await store.exists(ref))) throw new ObjectMissing(`${object} is gone`);
+    const text = isMissing ? 'object_missing' : await store.readText(ref);
+    const lines = text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map(fromRaw);
     const good = manifest.decision === 'reject' ? [] : lines.filter(isGood);
     for (const line of good) {
       const [id = '', day = ''] = line.split('@');
@@ -480,7 +571,6 @@ async function transform(
       days.set(day, [...rows, { id, day, object, version }]);
     }
     refused.push(...lines.filter((line) => !good.includes(line)).map((line) => ({ object, version, line })));
-    faults.push({ object, version, fault: isThere ? null : 'object_missing' });
     files.push({
       object,
       version,
@@ -502,7 +592,6 @@ async function transform(
     );
   const sum = (pick: (file: Summary['files'][number]) => number) =>
     files.reduce((total, file) => total + pick(file), 0);
-  const missing = faults.filter((f) => f.fault !== null).length;
   const summary: Summary = {
     rowsRead: sum((f) => f.rowsRead),
     published: sum((f) => f.published),
@@ -513,30 +602,7 @@ async function transform(
     files,
     partitions: [...days].map(([day, rows]) => ({ values: ['feed', day], rows: rows.length })),
   };
-  const attempt = places(config).attempt(step.dataset, step);
-  await store.writeText(attempt.plan, JSON.stringify(plan));
-  await store.writeText(
-    attempt.profile,
-    JSON.stringify({
-      record: null,
-      files: manifest.files.map((file, i) => ({
-        ...file,
-        unpacked: file.size,
-        layout: 'lines',
-        fault: faults[i]?.fault,
-        compression: null,
-        header: null,
-      })),
-    }),
-  );
+  await store.writeOnce(attempt.plan, JSON.stringify(plan));
   await store.writeText(at.summary, JSON.stringify(summary));
   return run;
 }
-
-const summaryOf = async (
-  { store, config }: Deps,
-  of: { dataset: string; batch: string; run: string },
-): Promise<Summary> =>
-  JSON.parse(await store.readText(places(config).run(of.dataset, of.batch, of.run).summary)) as Summary;
-
-/** Plays the rewriting of Parquet files. */

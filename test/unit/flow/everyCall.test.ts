@@ -25,6 +25,10 @@ const scenarios: Record<string, (world: World) => void | Promise<void>> = {
   'a new file': (world) => {
     world.put('feed/c', ['c1@06', 'worse']);
   },
+  'a new file that a crawl has to look at first': async (world) => {
+    await world.forget();
+    world.put('feed/c', ['c1@06', 'worse']);
+  },
   'a correction': (world) => {
     world.put('feed/a', ['a1@08', 'a3@06', 'a4@06', 'worst']);
   },
@@ -124,7 +128,8 @@ test.each(
   'invariant 2: a function that stands still at whatever call, and goes on when others have done its work, harms nothing: %s, its state %s',
   async (name, then) => {
     const scenario = scenarios[name];
-    for (let n = 1; ; n++) {
+    // In the short run every third call, other ones each time.
+    for (let n = 1 + (isThorough ? 0 : turn % 3); ; n += isThorough ? 1 : 3) {
       const world = await published({ isRetriedWhenFrozen: then === 'is called again' });
       await scenario?.(world);
       const frozen = world.freeze(n, (actor) => !actor.startsWith('test'));
