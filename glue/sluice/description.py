@@ -4,6 +4,24 @@ from collections.abc import Iterator
 from typing import Any, Literal, NotRequired, TypedDict
 
 
+class Encoding(TypedDict):
+    name: str
+    # The 256 characters of an encoding of single bytes.
+    table: NotRequired[str]
+
+
+class Body(TypedDict):
+    """Where the records of a CSV begin."""
+
+    # Before the records, in bytes of the text as UTF-8, and in lines.
+    skipBytes: int
+    skipLines: int
+    encoding: Encoding | None
+    # Whether lines end in CR alone.
+    endsInCr: bool
+    hasUnnamed: bool
+
+
 class File(TypedDict):
     """A raw file, exactly one version of it."""
 
@@ -19,6 +37,7 @@ class File(TypedDict):
     compression: Literal["gzip", "zstd"] | None
     # A CSV's names of fields.
     header: list[str] | None
+    body: Body | None
     # The first bytes of a refused file, base64.
     head: NotRequired[str]
     uri: str

@@ -28,11 +28,13 @@ class Documents:
         self.files: list[int] = []
         self.raws: list[bytes] = []
         self.bytes = 0
-        self.refused: list[tuple[int, bytes, str]] = []
+        self.refused: list[tuple[int, int, bytes, str]] = []
         self.done: list[pyarrow.Table] = []
 
-    def refuse(self, number: int, head: bytes, fault: str) -> None:
-        self.refused.append((number, head, fault))
+    def refuse(self, file: File, head: bytes, fault: str) -> None:
+        """A whole file is its first line, before any that are skipped."""
+        skipped = 0 if file["body"] is None else file["body"]["skipLines"]
+        self.refused.append((file["file"], 1 - skipped, head, fault))
 
     def read(self, store: Store, file: File) -> None:
         number = file["file"]
@@ -44,12 +46,16 @@ class Documents:
                 chunks.append(block)
                 size += len(block)
                 if size > limit:
-                    self.refuse(number, store.head(file, self.limits["sample"]), "document_too_large")
+                    self.refuse(file, store.head(file, self.limits["sample"]), "document_too_large")
                     return
         except BrokenArchive:
-            self.refuse(number, store.head(file, self.limits["sample"]), "broken_archive")
+            self.refuse(file, store.head(file, self.limits["sample"]), "broken_archive")
             return
-        raw = b"".join(chunks)
+        text = as_utf8(b"".join(chunks), file)
+        if text is None:
+            self.refuse(file, store.head(file, self.limits["sample"]), "not_text")
+            return
+        raw = text[0 if file["body"] is None else file["body"]["skipBytes"] :]
         if size < LARGE_DOCUMENT:
             self.files.append(number)
             self.raws.append(raw)
@@ -59,7 +65,7 @@ class Documents:
             with alone_on_this_machine():
                 self.done.append(self.records([number], [raw]))
         except duckdb.OutOfMemoryException:
-            self.refuse(number, raw[: self.limits["sample"]], "document_too_large")
+            self.refuse(file, raw[: self.limits["sample"]], "document_too_large")
 
     def records(self, files: list[int], raws: list[bytes]) -> pyarrow.Table:
         documents = pyarrow.table(
@@ -81,16 +87,30 @@ class Documents:
             for start in range(0, records.num_rows, size):
                 yield records.slice(start, size)
         if self.refused and least == 1:
-            numbers, heads, faults = zip(*self.refused, strict=True)
+            numbers, lines, heads, faults = zip(*self.refused, strict=True)
             self.refused = []
             yield pyarrow.table(
                 {
                     "file": pyarrow.array(numbers, pyarrow.int32()),
-                    "line": pyarrow.array([1] * len(numbers), pyarrow.int64()),
+                    "line": pyarrow.array(lines, pyarrow.int64()),
                     "raw": pyarrow.array(heads, pyarrow.binary()),
                     "fault": pyarrow.array(faults, pyarrow.string()),
                 }
             )
+
+
+def as_utf8(raw: bytes, file: File) -> bytes | None:
+    """A file's bytes as UTF-8, without a byte order mark of another encoding; None where they are no such text."""
+    encoding = None if file["body"] is None else file["body"]["encoding"]
+    if encoding is None:
+        return raw
+    table = encoding.get("table")
+    if table is not None:
+        return raw.decode("latin-1").translate(dict(enumerate(table))).encode()
+    try:
+        return raw.decode(encoding["name"]).removeprefix("\ufeff").encode()
+    except UnicodeDecodeError:
+        return None
 
 
 @contextlib.contextmanager

@@ -26,7 +26,6 @@ class Setup(TypedDict):
     # The plan's SQL on records, and on documents.
     records: str
     documents: str
-    header_line: bool
     files: list[File]
     limits: Limits
     region: str | None
@@ -39,7 +38,7 @@ def kernel(units: Iterable[pyarrow.RecordBatch], setup: Setup) -> Iterator[pyarr
     schema = pyarrow.ipc.read_schema(pyarrow.py_buffer(setup["arrow_schema"]))
     db = open_duckdb(setup)
     store = Store(setup["region"])
-    lines = Lines(setup["header_line"])
+    lines = Lines()
     documents = Documents(db, setup["documents"], setup["limits"])
 
     def rows_of(records: pyarrow.Table, splits: Sequence[Split] | None = None) -> list[pyarrow.RecordBatch]:
@@ -53,13 +52,13 @@ def kernel(units: Iterable[pyarrow.RecordBatch], setup: Setup) -> Iterator[pyarr
         for number, start, stop in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             file = setup["files"][number]
             if file["layout"] == "refused":
-                documents.refuse(number, base64.b64decode(file["head"]), file["fault"] or "")
+                documents.refuse(file, base64.b64decode(file["head"]), file["fault"] or "")
             elif file["layout"] == "document":
                 documents.read(store, file)
             else:
                 fault = archive_fault(store, file, setup["limits"]["archive"])
                 if fault is not None:
-                    documents.refuse(number, store.head(file, setup["limits"]["sample"]), fault)
+                    documents.refuse(file, store.head(file, setup["limits"]["sample"]), fault)
                     continue
                 for portion in lines.read(store, file, start, stop, setup["limits"]):
                     yield from rows_of(portion, lines.splits)
@@ -84,11 +83,18 @@ def open_duckdb(setup: Setup) -> duckdb.DuckDBPyConnection:
         }
     )
     db.execute("SET TimeZone = 'UTC'")
-    db.execute("CREATE TABLE files (file INTEGER, object VARCHAR, version VARCHAR, header VARCHAR[])")
+    db.execute(
+        "CREATE TABLE files (file INTEGER, object VARCHAR, version VARCHAR, header VARCHAR[],"
+        " skip BIGINT, unnamed BOOLEAN, cr BOOLEAN)"
+    )
     files = setup["files"]
     header = pyarrow.array([f["header"] for f in files], pyarrow.list_(pyarrow.string()))
     names = {key: [f[key] for f in files] for key in ("file", "object", "version")}
-    db.register("f", pyarrow.table({**names, "header": header}))
+    bodies = [f["body"] for f in files]
+    skip = pyarrow.array([0 if body is None else body["skipLines"] for body in bodies], pyarrow.int64())
+    unnamed = pyarrow.array([body is not None and body["hasUnnamed"] for body in bodies], pyarrow.bool_())
+    cr = pyarrow.array([body is not None and body["endsInCr"] for body in bodies], pyarrow.bool_())
+    db.register("f", pyarrow.table({**names, "header": header, "skip": skip, "unnamed": unnamed, "cr": cr}))
     db.execute("INSERT INTO files FROM f")
     for name, columns, ndjson in setup["references"]:
         with tempfile.NamedTemporaryFile(suffix=".ndjson", delete=False) as file:

@@ -46,8 +46,7 @@ class Found(NamedTuple):
 class Lines:
     """Lines of several splits, put together until they are worth a query."""
 
-    def __init__(self, header_line: bool) -> None:
-        self.header_line = header_line
+    def __init__(self) -> None:
         self.splits: list[Split] = []  # in the order of reading
         self.start_anew()
 
@@ -61,11 +60,14 @@ class Lines:
     def read(self, store: Store, file: File, start: int, stop: int, limits: Limits) -> Iterator[pyarrow.Table]:
         """Portions that are full after the lines of this split, which begin in it."""
         self.splits.append(Split(file["file"], start))
+        # What stands before a CSV's records is none of them.
+        skip = file["body"]["skipBytes"] if file["body"] is not None and start == 0 else 0
         if file["compression"] is None:
-            blocks = lines_within(store.blocks(file, max(start - 1, 0)), start, stop)
+            first = max(start, skip)
+            blocks = lines_within(store.blocks(file, max(first - 1, 0)), first, stop)
         else:
-            blocks = contents(store, file)
-        for found in lines_of(blocks, start == 0, limits["record"], limits["sample"]):
+            blocks = after(contents(store, file), skip)
+        for found in lines_of(blocks, start == 0 and skip == 0, limits["record"], limits["sample"]):
             self.add(found)
             yield from self.take(PORTION)
 
@@ -94,7 +96,15 @@ class Lines:
             }
         )
         self.start_anew()
-        yield without_header(records, self.splits) if self.header_line else records
+        yield records
+
+
+def after(blocks: Blocks, skip: int) -> Blocks:
+    """What comes behind so many bytes."""
+    for block in blocks:
+        if skip < len(block):
+            yield block[skip:]
+        skip = max(0, skip - len(block))
 
 
 def lines_within(blocks: Blocks, start: int, stop: int) -> Blocks:
@@ -182,14 +192,6 @@ def records_between_blanks(text: bytes, count: int) -> Found:
         place += 1
         position = end + 1
     return Found(count, places, texts, [None] * len(texts))
-
-
-def without_header(records: pyarrow.Table, splits: Sequence[Split]) -> pyarrow.Table:
-    """The first line of a file that is read by lines is a CSV's header."""
-    numbers = records.column("line").to_numpy()
-    starts = numpy.array([split.start for split in splits], dtype=numpy.int64)[numbers >> LINE_BITS]
-    is_header = (starts == 0) & (numbers & ((1 << LINE_BITS) - 1) == 1)
-    return records.filter(pyarrow.array(~is_header))
 
 
 def with_splits(rows: pyarrow.Table, splits: Sequence[Split] | None) -> pyarrow.Table:

@@ -33,7 +33,6 @@ def row_part(spark: SparkSession, job: Job) -> DataFrame:
         "arrow_schema": to_arrow_schema(schema).serialize().to_pybytes(),
         "records": plan["row"]["records"],
         "documents": plan["row"]["documents"],
-        "header_line": plan["row"]["headerLine"],
         "files": job["files"],
         "limits": job["limits"],
         "region": job["region"],

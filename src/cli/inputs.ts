@@ -14,8 +14,10 @@ import { shapeOfContent } from '../lib/flow/profile.ts';
 export async function inputOf(contract: Contract, path: string, link: string): Promise<InputFile> {
   const { size, mtime } = await stat(path);
   await symlink(resolve(path), link);
-  const look = await lookAt(contract, await readStart(path, headBytes), size);
-  const { layout, fault, compression, header } = look;
+  const look = await lookAt(contract, await readStart(path, headBytes), size, (bytes) =>
+    readStart(path, bytes),
+  );
+  const { layout, fault, compression, header, body } = look;
   return unpackInput({
     object: basename(path),
     version: mtime.toISOString(),
@@ -24,6 +26,7 @@ export async function inputOf(contract: Contract, path: string, link: string): P
     fault,
     compression,
     header,
+    body,
   });
 }
 

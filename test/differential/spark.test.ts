@@ -9,6 +9,7 @@ import { layOutJob, type SparkSession, startSparkSession } from '../../offline/s
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import { lookAt } from '../../src/lib/engine/layout.ts';
+import { contractOf as contractOfCase, csvCases, filesOf } from '../support/cases.ts';
 import {
   contractWith,
   type EngineResult,
@@ -163,6 +164,69 @@ test('lines are read once each and keep their numbers, wherever splits fall', as
   expect(spark.summary).toEqual(embedded.summary);
   const numbers = ({ quarantine }: EngineResult) => quarantine.map((q) => [q.line, q.reason]);
   expect(numbers(spark)).toEqual(numbers(embedded));
+});
+
+test('a CSV is read as it is written, whatever stands before its records', async () => {
+  // What the readers do themselves; the rest is the same SQL.
+  for (const each of csvCases.filter(({ name }) => /^c(05|07|09|15)/.test(name)))
+    await expectSame(contractOfCase(each), filesOf(each.name));
+  const csv = (options: object) =>
+    parseContract(
+      'test.yml',
+      JSON.stringify({
+        dataset: 'test',
+        source: { prefix: 'test/', formats: ['csv'], csv: options },
+        columns: [
+          { name: 'id', path: 'id', type: 'bigint' },
+          { name: 'text', path: 'text', type: 'string' },
+        ],
+        drift: 'rescue',
+        partitionBy: [{ name: 'source', constant: 'test' }],
+      }),
+    );
+  const long = Array.from({ length: 40_000 }, (_, i) => `name_${i}`);
+  const preamble = 'Report "of May\n\n# made by x\nid,text,\n#1,a\n1,b,\nbad\n2,c,x\n\n# "end\n';
+  const half = Buffer.from('\uFEFFid,text\n1,\ud83d\n', 'utf16le');
+  for (const options of [{}, { quotedNewlines: false }]) {
+    const { quarantine } = await expectSame(
+      csv({ ...options, skipLines: 1, comment: '#', encoding: 'koi8-r' }),
+      {
+        'test/a.csv': preamble,
+        'test/a.csv.gz': gzipSync(preamble),
+        'test/half.csv': half,
+        'test/half.csv.gz': gzipSync(half),
+        'test/koi8.csv': Uint8Array.from([...Buffer.from('x\nid,text\n1,'), 0xd6, 0x0a]),
+      },
+    );
+    expect(quarantine).toHaveLength(4);
+    const { rows } = await expectSame(csv({ ...options, skipLines: 1, comment: '#' }), {
+      'test/a.csv': preamble,
+      'test/a.csv.gz': gzipSync(preamble),
+      'test/bad.csv': Buffer.concat([Buffer.from(preamble), Buffer.from([0xc3, 0x28, 0x0a])]),
+      'test/long.csv': `x\nid,${long.join(',')},text\n1,${long.map(() => '').join(',')},a\n`,
+    });
+    expect(rows).toHaveLength(7);
+  }
+}, 300_000);
+
+test('the records of a map have their keys', async () => {
+  const map = parseContract(
+    'test.yml',
+    JSON.stringify({
+      dataset: 'test',
+      source: { prefix: 'test/', formats: ['json_document'], records: 'a.*' },
+      columns: [
+        { name: 'id', path: '_key', type: 'string' },
+        { name: 'n', path: 'n', type: 'bigint' },
+      ],
+      partitionBy: [{ name: 'source', constant: 'test' }],
+    }),
+  );
+  const { rows } = await expectSame(map, {
+    'test/a.json': '{"a":{"x":{"n":1},"y":5,"z":{}}}',
+    'test/b.json': '[]',
+  });
+  expect(rows).toHaveLength(3);
 });
 
 test('keys of objects that were never committed, and of the batch itself, are no duplicates', async () => {

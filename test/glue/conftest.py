@@ -32,6 +32,7 @@ def make_file(tmp_path: Path) -> MakeFile:
             "fault": None,
             "compression": compression,  # type: ignore[typeddict-item]
             "header": None,
+            "body": None,
             "uri": f"file://{path}",
         }
 

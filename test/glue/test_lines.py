@@ -1,3 +1,4 @@
+import gzip
 import random
 import tracemalloc
 from collections.abc import Iterator
@@ -13,10 +14,12 @@ LIMITS: Limits = {"record": 100, "archive": 10**9, "json": 10**9, "csv": 10**9, 
 Record = tuple[int, bytes, str | None]
 
 
-def records_of(make_file: MakeFile, content: bytes, header_line: bool = False) -> list[Record]:
-    """(line, text, fault) of each record of a file that is one split."""
-    lines = Lines(header_line)
-    file = make_file(content)
+def records_of(make_file: MakeFile, content: bytes, skip: int = 0, compression: str | None = None) -> list[Record]:
+    """(line, text, fault) of each record of a file that is one split, behind so many bytes."""
+    lines = Lines()
+    file = make_file(content, compression)
+    if skip > 0:
+        file["body"] = {"skipBytes": skip, "skipLines": 1, "encoding": None, "endsInCr": False, "hasUnnamed": False}
     tables = [*lines.read(Store(None), file, 0, file["size"], LIMITS), *lines.take(1)]
     return [
         (row["line"] & ((1 << LINE_BITS) - 1), row["raw"], row["fault"])
@@ -74,7 +77,7 @@ def test_line_ends_by_the_million_make_no_objects_of_their_own() -> None:
 
 
 def test_more_lines_than_a_32_bit_number_holds_are_one_split(make_file: MakeFile) -> None:
-    lines = Lines(False)
+    lines = Lines()
     lines.splits.append(Split(0, 0))
     lines.add(Found(2**33, [], [], []))
     lines.add(Found(1, [0], [b"{}"], [None]))
@@ -89,8 +92,11 @@ def test_blank_lines_are_no_records_and_are_counted(make_file: MakeFile) -> None
     assert records_of(make_file, content) == [(1, b"a", None), (4, b"b\r", None), (5, b"   c ", None)]
 
 
-def test_the_first_line_of_a_csv_is_its_header(make_file: MakeFile) -> None:
-    assert records_of(make_file, b"id\n1\n2\n", header_line=True) == [(2, b"1", None), (3, b"2", None)]
+def test_what_stands_before_the_records_of_a_csv_is_none(make_file: MakeFile) -> None:
+    content = b"id\n1\n2\n"
+    for packed, compression in ((content, None), (gzip.compress(content), "gzip")):
+        assert records_of(make_file, packed, 3, compression) == [(1, b"1", None), (2, b"2", None)]
+        assert records_of(make_file, packed, len(content), compression) == []
 
 
 def test_of_a_line_that_is_too_long_the_first_bytes_are_kept(make_file: MakeFile) -> None:

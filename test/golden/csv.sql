@@ -6,17 +6,11 @@ FROM (WITH bare AS (
 ), decoded AS (
   SELECT file, raw, TRY(decode(raw)) AS text FROM bare
 ), ended AS (
-  SELECT *, coalesce(regexp_matches(text, '^(?:"[^"]*"|[^"\r\n])*\r(?:[^\n]|$)'),
-      regexp_matches(raw::VARCHAR, '^(?:[^\\]|\\x(?:[^0]|0[^AD]))*\\x0D(?:$|[^\\]|\\x(?:[^0]|0[^A]))')) AS ends_in_cr
-  FROM decoded
+  SELECT decoded.*, files.cr AS ends_in_cr FROM decoded JOIN files USING (file)
 ), pieces AS (
   SELECT file, text IS NOT NULL AS is_text, ends_in_cr,
     CASE WHEN text IS NOT NULL
-        THEN list_transform(CASE WHEN ends_in_cr THEN regexp_extract_all(text, '(?:"[^"]*(?:""[^"]*)*"|[^\x{7c}
-]*)(?:\x{7c}(?:"[^"]*(?:""[^"]*)*"|[^\x{7c}
-]*))*(?:\r+|$)|[^\r]+(?:\r|$)', 0, 's') ELSE regexp_extract_all(text, '(?:"[^"]*(?:""[^"]*)*"|[^\x{7c}
-]*)(?:\x{7c}(?:"[^"]*(?:""[^"]*)*"|[^\x{7c}
-]*))*\r?(?:\n(?:\r?\n)*|$)|[^\n]+(?:\n|$)', 0, 's') END, lambda r : encode(r))
+        THEN list_transform(CASE WHEN ends_in_cr THEN regexp_extract_all(text, '(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x7c\r\n]*)(?:\x7c(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x7c\r\n]*))*(?:\r+|$)|[^\r]+(?:\r|$)', 0, 's') ELSE regexp_extract_all(text, '(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x7c\r\n]*)(?:\x7c(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x7c\r\n]*))*\r?(?:\n(?:\r?\n)*|$)|[^\n]+(?:\n|$)', 0, 's') END, lambda r : encode(r))
       ELSE list_transform(string_split(raw::VARCHAR, CASE WHEN ends_in_cr THEN '\x0D' ELSE '\x0A' END), lambda l : l::BLOB) END AS found
   FROM ended
 ), numbered AS (
@@ -29,9 +23,7 @@ FROM (WITH bare AS (
   SELECT *, sum(newlines) OVER (PARTITION BY file ORDER BY n) - newlines + 1 AS line FROM counted
 )
 SELECT file, line::BIGINT AS line, raw, NULL::VARCHAR AS fault
-FROM placed WHERE CASE WHEN n > 1 THEN true ELSE NOT coalesce(regexp_full_match(TRY(decode(raw)), '(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
-]*)(?:\x{7c}(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
-]*))*[\r\n]*'), true) END)
+FROM placed)
 
 -- row part (DuckDB)
 WITH decoded AS (
@@ -40,16 +32,18 @@ WITH decoded AS (
   FROM records
 ), lines AS (
   SELECT * REPLACE (rtrim(__text, chr(13) || chr(10)) AS __text)
-  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
-), fields AS (
-  SELECT lines.*, files.header AS __header, coalesce(regexp_full_match(__text, '(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
-]*)(?:\x{7c}(?:"[^"]*(?:""[^"]*)*"|[^"\x{7c}
-]*))*'), false) AS __is_valid,
-    CASE WHEN __is_valid THEN list_transform(regexp_extract_all(__text || '|', '("[^"]*(?:""[^"]*)*"|[^"\x{7c}]*)\x{7c}', 1),
-      lambda f : CASE WHEN f[1] = '"' THEN replace(substring(f, 2, length(f) - 2), '""', '"') ELSE nullif(f, '\\N') END) END AS __fields
+  FROM decoded WHERE (__fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]'))
+), marks AS (
+  SELECT lines.*, files.header AS __header, files.unnamed AS __unnamed, __text AS __marked
   FROM lines JOIN files ON files.file = __file
+), fields AS (
+  SELECT *, coalesce(regexp_full_match(__marked, '(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*)(?:\x7c(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*))*'), false) AS __is_valid,
+    CASE WHEN __is_valid THEN list_transform(regexp_extract_all(__marked || '|', '(\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*)\x7c', 1), lambda g : CASE WHEN g[1] = '"' THEN replace(substring(g, 2, length(g) - 2), '""', '"') ELSE nullif(g, '\\N') END) END AS __fields
+  FROM marks
 ), objects AS (
-  SELECT *, CASE WHEN len(__fields) = len(__header) THEN to_json(map(__header, __fields))::VARCHAR END AS __doc FROM fields
+  SELECT *, CASE WHEN len(__fields) = len(__header)
+    THEN to_json(CASE WHEN __unnamed THEN map_from_entries(list_filter(list_zip(__header, __fields),
+      lambda e : e[2] IS NOT NULL OR NOT regexp_full_match(e[1], 'column_[0-9]+'))) ELSE map(__header, __fields) END)::VARCHAR END AS __doc FROM fields
 ), parsed AS (
   SELECT *,
     json_transform(__doc, '{"id":"VARCHAR"}') AS __shape1
@@ -93,7 +87,7 @@ WITH decoded AS (
   SELECT *
   FROM derived
 )
-SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::BIGINT AS _place,
+SELECT files.object AS _object, files.version AS _version, __line + files.skip AS _line, 0::BIGINT AS _place,
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     WHEN __doc IS NULL THEN 'invalid_csv'

@@ -19,11 +19,12 @@ export function csvRecords(contract: Contract, bytes: Buffer): readonly RawRecor
   const pieces = piecesOf(bytes, delimiter, csv?.quotedNewlines ?? true);
   // "`true`: a file's first record names its fields, in any order; or a list of names, where files have no such record"
   const given = csv?.header ?? true;
-  const [first] = pieces;
-  const names = given === true ? (first?.fields?.map(({ text }) => text) ?? null) : given;
-  // "`invalid_header`: a CSV whose header is missing, names a field twice, or has a field without a name"
-  if (names === null || names.includes('') || new Set(names).size < names.length)
-    return [{ line: 1, raw: '', reason: 'invalid_header' }];
+  // "Before the header come, in this order, …, and blank lines"
+  const place = given === true ? pieces.findIndex(({ raw }) => !isBlank(raw)) : -1;
+  const written = given === true ? (pieces[place]?.fields?.map(({ text }) => text) ?? null) : given;
+  // "`invalid_header`: a CSV whose header is missing or no record"
+  if (written === null) return [{ line: 1, raw: '', reason: 'invalid_header' }];
+  const names = namesOf(written);
   const read = [...new Set(contract.columns.map((column) => firstKey(column.path)))];
   const header = inSpelling(names, read);
   // "A file whose header has less than `headerShare` of the fields that the contract reads" is "quarantined whole as `unknown_header`"; "at
@@ -31,7 +32,7 @@ export function csvRecords(contract: Contract, bytes: Buffer): readonly RawRecor
   const share = read.filter((field) => header.includes(field)).length;
   if (share === 0 || share < read.length * (csv?.headerShare ?? 0.5))
     return [{ line: 1, raw: '', reason: 'unknown_header' }];
-  return pieces.slice(given === true ? 1 : 0).flatMap((piece): RawRecord[] => {
+  return pieces.slice(place + 1).flatMap((piece): RawRecord[] => {
     const { line, raw, fields } = piece;
     if (!piece.isUtf8) return [{ line, raw, reason: 'invalid_utf8' }];
     if (isBlank(raw)) return [];
@@ -39,14 +40,30 @@ export function csvRecords(contract: Contract, bytes: Buffer): readonly RawRecor
     if (fields === null || fields.length !== header.length) return [{ line, raw, reason: 'invalid_csv' }];
     const json: Json = {
       kind: 'object',
-      fields: fields.map(({ text, isQuoted }, i) => [
-        header[i] ?? '',
+      fields: fields.flatMap(({ text, isQuoted }, i) => {
         // "a field that is written so, without quotes, has no value; a field in quotes is always a text"
-        !isQuoted && text === (csv?.nullText ?? '') ? { kind: 'null' } : { kind: 'string', value: text },
-      ]),
+        const isNull = !isQuoted && text === (csv?.nullText ?? '');
+        // "without a value it is no field of its record"
+        if (isNull && written[i]?.trim() === '') return [];
+        return [[header[i] ?? '', isNull ? { kind: 'null' } : { kind: 'string', value: text }]];
+      }),
     };
     return [{ line, raw, json }];
   });
+}
+
+// "A field without a name is called by its place, `column_3`" and "of several fields with one name the later ones are numbered: `name`,
+// `name_2`"
+function namesOf(written: readonly string[]): string[] {
+  const names: string[] = [];
+  for (const [i, name] of written.entries()) {
+    const own = name.trim() === '' ? `column_${i + 1}` : name;
+    let number = 1;
+    const numbered = () => (number === 1 ? own : `${own}_${number}`);
+    while (names.includes(numbered()) || (numbered() !== name && written.includes(numbered()))) number++;
+    names.push(numbered());
+  }
+  return names;
 }
 
 // "A name in the header that differs from a field of the contract only in its case, or in white space around it, stands for that field,

@@ -68,13 +68,14 @@ export async function transform(
         const bytes = Buffer.from(content);
         const path = join(folder, `input-${i}`);
         await writeFile(path, bytes);
-        const { layout, fault, header, compression } = await lookAt(
+        const { layout, fault, header, body, compression } = await lookAt(
           contract,
           bytes.subarray(0, headBytes),
           bytes.length,
+          async (more) => bytes.subarray(0, more),
         );
         return unpackInput(
-          { object, version: 'v1', path, layout, fault, header, compression },
+          { object, version: 'v1', path, layout, fault, header, body, compression },
           { ...limits, ...options.limits },
         );
       }),

@@ -7,7 +7,7 @@ import { dedupeKey, tableOf } from '../contract/contract.ts';
 import type { Contract } from '../contract/schema.ts';
 import { contractVersion } from '../contract/version.ts';
 import { recordsSql } from '../dialect/duckdb.ts';
-import { csvOf, documentsSql } from '../dialect/duckdbDocuments.ts';
+import { documentsSql } from '../dialect/duckdbDocuments.ts';
 import { duckdbSetDialect } from '../dialect/duckdbSet.ts';
 import { setSql } from '../dialect/set.ts';
 import { sparkSetDialect } from '../dialect/sparkSet.ts';
@@ -85,7 +85,6 @@ export function compile(
         isRejected,
       ),
       references: references.filter(isHeld).map(describe),
-      headerLine: contract.source.formats.includes('csv') && csvOf(contract.source.csv).hasHeader,
     },
     set: {
       ...set,

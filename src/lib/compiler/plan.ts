@@ -105,14 +105,12 @@ export const planSchema = z.object({
      */
     documents: z.string(),
     /**
-     * records(file, line, raw, fault), files(file INT, object VARCHAR, version VARCHAR, header VARCHAR[]) and the
+     * records(file, line, raw, fault), files(file INT, object VARCHAR, version VARCHAR, header VARCHAR[], skip BIGINT, unnamed BOOLEAN, cr BOOLEAN) and the
      * references -> one row for each record, or each element of an exploded array: bookkeeping columns (BOOKKEEPING in
      * glue/job.py), then output columns, then partition columns.
      */
     records: z.string(),
     references: z.array(referenceShape),
-    /** The first line of a file that is read by lines is a header, and no record. */
-    headerLine: z.boolean(),
   }),
   set: setPartSchema.extend({
     references: z.array(referenceShape),

@@ -64,7 +64,7 @@ function isDate(year: number, month: number, day: number): boolean {
 }
 
 const written =
-  /^(\d{1,4})([/.-])(\d{1,2}|[A-Za-z]{3,9})\2(\d{4}|\d\d)(?:([ T:])(\d{1,2}):(\d\d)(:\d\d)?( ?[AaPp][Mm])?( [+-]\d{4})?)?$/;
+  /^(\d{1,4})([/.-])(\d{1,2}|[A-Za-z]{3,9})\2(\d{4}|\d\d?)(?:([ T:])(\d{1,2}):(\d\d)(:\d\d)?( ?[AaPp][Mm])?( [+-]\d{4})?)?$/;
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const longMonths = [
   'january',
@@ -93,12 +93,15 @@ function patternOf(values: readonly string[], order: DateOrder | undefined): Tim
     p[5] === gap &&
     [8, 9, 10].every((i) => (p[i] === undefined) === (first[i] === undefined)) &&
     (p[1]?.length === 4) === (first[1]?.length === 4) &&
-    p[4]?.length === first[4]?.length;
+    (first[1]?.length === 4 || p[4]?.length === first[4]?.length);
   if (!parts.every(isSame)) return null;
+  // A dash stands for one digit or two.
+  const digits = (i: number, letter: string) =>
+    `%${parts.some((p) => p[i]?.length === 1) ? '-' : ''}${letter}`;
   const clock =
     gap === undefined
       ? ''
-      : `${gap}${half ? '%I' : '%H'}:%M${seconds ? ':%S' : ''}${half ? `${half.startsWith(' ') ? ' ' : ''}%p` : ''}${offset ? ' %z' : ''}`;
+      : `${gap}${digits(6, half ? 'I' : 'H')}:%M${seconds ? ':%S' : ''}${half ? `${half.startsWith(' ') ? ' ' : ''}%p` : ''}${offset ? ' %z' : ''}`;
   const hours = parts.map((p) => Number(p[6] ?? 0));
   if (hours.some((h) => h > (half ? 12 : 23) || (half !== undefined && h === 0))) return null;
   const as = (date: string): TimeShape => ({
@@ -110,7 +113,10 @@ function patternOf(values: readonly string[], order: DateOrder | undefined): Tim
   const fits = (year: number[], month: number[], day: number[]) =>
     year.every((y, i) => isDate(y, month[i] ?? 0, day[i] ?? 0));
   if (first[1]?.length === 4)
-    return fits(numbers(1), numbers(3), numbers(4)) ? as(`%Y${mark}%m${mark}%d`) : null;
+    return fits(numbers(1), numbers(3), numbers(4))
+      ? as(`%Y${mark}${digits(3, 'm')}${mark}${digits(4, 'd')}`)
+      : null;
+  if (first[4]?.length === 1) return null;
   const yearFormat = first[4]?.length === 4 ? '%Y' : '%y';
   const years = numbers(4).map((y) => (yearFormat === '%Y' ? y : y + (y <= 68 ? 2000 : 1900)));
   const named = parts.map((p) => p[3]?.toLowerCase() ?? '');
@@ -118,12 +124,17 @@ function patternOf(values: readonly string[], order: DateOrder | undefined): Tim
     const names = named.every((name) => months.includes(name)) ? months : longMonths;
     const format = names === months ? '%b' : '%B';
     const numbersOfMonths = named.map((name) => names.indexOf(name) + 1);
-    return fits(years, numbersOfMonths, numbers(1)) ? as(`%d${mark}${format}${mark}${yearFormat}`) : null;
+    return fits(years, numbersOfMonths, numbers(1))
+      ? as(`${digits(1, 'd')}${mark}${format}${mark}${yearFormat}`)
+      : null;
   }
   const monthFirst = fits(years, numbers(1), numbers(3));
   const dayFirst = fits(years, numbers(3), numbers(1));
   if (!monthFirst && !dayFirst) return null;
-  const formatOf = { month: `%m${mark}%d${mark}${yearFormat}`, day: `%d${mark}%m${mark}${yearFormat}` };
+  const formatOf = {
+    month: `${digits(1, 'm')}${mark}${digits(3, 'd')}${mark}${yearFormat}`,
+    day: `${digits(1, 'd')}${mark}${digits(3, 'm')}${mark}${yearFormat}`,
+  };
   if (!(monthFirst && dayFirst)) return as(formatOf[monthFirst ? 'month' : 'day']);
   if (order !== undefined) return as(formatOf[order]);
   const chosen = likelyOrder(mark, numbers(1), numbers(3));
@@ -144,8 +155,8 @@ export function provenOrder(values: readonly string[]): DateOrder | null {
   const [format] = shape?.formats ?? [];
   if (shape?.unclear !== undefined || typeof format !== 'object' || format === null) return null;
   const pattern = 'pattern' in format ? String(format.pattern) : '';
-  if (/^%m.%d/.test(pattern)) return 'month';
-  return /^%d.%m/.test(pattern) ? 'day' : null;
+  if (/^%-?m.%-?d/.test(pattern)) return 'month';
+  return /^%-?d.%-?m/.test(pattern) ? 'day' : null;
 }
 
 /** Numbers are times only under a name that says so, and within some decades of now. */

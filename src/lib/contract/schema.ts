@@ -54,11 +54,79 @@ const partitionKey = z.union([
   }),
 ]);
 
+/** Encodings that both engines read alike; but for UTF-16, of single bytes. */
+const encodings = [
+  'utf-8',
+  'utf-16',
+  'iso-8859-1',
+  'iso-8859-2',
+  'iso-8859-15',
+  'windows-1250',
+  'windows-1251',
+  'windows-1252',
+  'windows-1253',
+  'windows-1254',
+  'windows-1257',
+  'koi8-r',
+  'ibm866',
+  'macintosh',
+] as const;
+
 const csvOptions = z.strictObject({
   delimiter: z
     .string()
-    .regex(/^[^"\r\n]$/, 'must be one character, and no quote')
-    .default(','),
+    .regex(
+      /^[^"\r\n\0\ufdd0-\ufdd3\ud800-\udfff]{1,8}$/,
+      'must be one character to eight, without quotes and line ends',
+    )
+    .default(',')
+    .describe('What stands between fields, such as ";" or "||".'),
+  quote: z
+    .string()
+    .regex(
+      /^(none|[^A-Za-z0-9\s\0\u0080-\uffff])$/,
+      'must be one character that is no letter, digit or space, or none',
+    )
+    .default('"')
+    .describe('What a field with delimiters or line ends stands in; none: quotes are text as any other.'),
+  escape: z
+    .string()
+    .regex(/^[^A-Za-z0-9\s\0\u0080-\uffff]$/, 'must be one character that is no letter, digit or space')
+    .optional()
+    .describe(
+      'Before a quote in a field in quotes, such as a backslash. A quote may be doubled in any case.',
+    ),
+  trimFields: z
+    .boolean()
+    .default(false)
+    .describe('Whether spaces and tabs around fields, and around their quotes, are no part of them.'),
+  encoding: z
+    .enum(encodings)
+    .default('utf-8')
+    .describe('The characters of the files. A byte order mark, of UTF-16 too, is heeded in any case.'),
+  skipLines: z
+    .int()
+    .min(0)
+    .max(1000)
+    .default(0)
+    .describe('Lines before the header, or before the records, that are none of them.'),
+  skipFooter: z
+    .int()
+    .min(0)
+    .max(1000)
+    .default(0)
+    .describe('Records at the end of a file that are none, such as a total.'),
+  comment: z
+    .string()
+    .regex(/^[^\s\0"\u0080-\uffff]{1,4}$/, 'must be one character to four, such as #')
+    .optional()
+    .describe('How lines begin that are no records.'),
+  shortRows: z
+    .enum(['reject', 'pad'])
+    .default('reject')
+    .describe(
+      'What becomes of a record with fewer fields than the header: quarantined, or the fields have no value.',
+    ),
   header: z
     .union([z.literal(true), z.array(z.string().min(1)).min(1)])
     .default(true)
@@ -110,6 +178,15 @@ const source = z
     if ((lone === 'json_document') !== (value.records !== undefined))
       issue('records', 'is given exactly with the format json_document');
     if (value.csv && lone !== 'csv') issue('csv', 'goes with the format csv');
+    const { delimiter, quote, escape: escapeBy, comment, skipFooter, quotedNewlines } = value.csv ?? {};
+    if (value.csv && quote !== 'none' && delimiter?.includes(quote ?? '"'))
+      issue('csv', 'has the quote in the delimiter');
+    if (escapeBy !== undefined && (quote === 'none' || delimiter?.includes(escapeBy)))
+      issue('csv', 'has an escape without quotes, or in the delimiter');
+    if (comment !== undefined && quote !== undefined && comment.startsWith(quote))
+      issue('csv', 'has a comment that begins with the quote');
+    if ((skipFooter ?? 0) > 0 && quotedNewlines === false)
+      issue('csv', 'has skipFooter, for which files are read whole: leave quotedNewlines out');
     const names = value.csv?.header === true ? [] : (value.csv?.header ?? []);
     if (new Set(names).size < names.length) issue('csv', 'names a field of the header twice');
   });

@@ -8,8 +8,9 @@ import { type ReasonCode, type ReferenceData, rescued } from '../compiler/plan.t
 import type { Contract, Enrichment, PartitionKey } from '../contract/schema.ts';
 import { checkExpression } from '../expression/check.ts';
 import { parseExpression } from '../expression/parse.ts';
+import { csvFields, csvOf, isCsvRecord, withMarks } from './csv.ts';
 import { columnSql } from './duckdbColumns.ts';
-import { csvFields, csvOf, csvRecord, isJson, isObject, itemsOf, jsonPath } from './duckdbDocuments.ts';
+import { isJson, isObject, itemsOf, jsonPath } from './duckdbDocuments.ts';
 import { cellOf, type EnrichmentSql, enrichmentSql } from './duckdbEnrich.ts';
 import { conditionSql, expressionSql } from './duckdbExpression.ts';
 import { leavesOf } from './duckdbLeaves.ts';
@@ -89,7 +90,7 @@ WITH ${isCsv ? csvObjects(contract.source.csv) : jsonObjects}${contract.explode 
   SELECT *${each(contract.enrich.map((e, i) => (e.kind === 'polygon' ? cellOf(e, references[i]) : null)))}
   FROM derived
 )
-SELECT files.object AS _object, files.version AS _version, __line AS _line, ${contract.explode === undefined ? '0::BIGINT' : '__place'} AS _place,
+SELECT files.object AS _object, files.version AS _version, __line${isCsv ? ' + files.skip' : ''} AS _line, ${contract.explode === undefined ? '0::BIGINT' : '__place'} AS _place,
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     ${isCsv ? "WHEN __doc IS NULL THEN 'invalid_csv'" : "WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'"}
@@ -123,16 +124,30 @@ const jsonObjects = `${decodedText}, lines AS (
 )`;
 
 /** A CSV record becomes an object: the fields under the names of its file's header. */
-const csvObjects = (csv: Contract['source']['csv']): string => `${decodedText}, lines AS (
+function csvObjects(csv: Contract['source']['csv']): string {
+  const { comment, isPadded } = csvOf(csv);
+  const isNoComment =
+    comment === null ? '' : ` AND NOT coalesce(starts_with(__text, ${literal(comment)}), false)`;
+  const fits = isPadded ? 'len(__fields) <= len(__header)' : 'len(__fields) = len(__header)';
+  const fields = isPadded ? 'list_resize(__fields, len(__header))' : '__fields';
+  // What has no name and no value is nothing.
+  const named = `map_from_entries(list_filter(list_zip(__header, ${fields}),
+      lambda e : e[2] IS NOT NULL OR NOT regexp_full_match(e[1], 'column_[0-9]+')))`;
+  return `${decodedText}, lines AS (
   SELECT * REPLACE (rtrim(__text, chr(13) || chr(10)) AS __text)
-  FROM decoded WHERE ${isRecord}
-), fields AS (
-  SELECT lines.*, files.header AS __header, coalesce(regexp_full_match(__text, ${literal(csvRecord(csvOf(csv).delimiter))}), false) AS __is_valid,
-    CASE WHEN __is_valid THEN ${csvFields('__text', csv)} END AS __fields
+  FROM decoded WHERE (${isRecord})${isNoComment}
+), marks AS (
+  SELECT lines.*, files.header AS __header, files.unnamed AS __unnamed, ${withMarks('__text', csv)} AS __marked
   FROM lines JOIN files ON files.file = __file
+), fields AS (
+  SELECT *, coalesce(${isCsvRecord('__marked', csv)}, false) AS __is_valid,
+    CASE WHEN __is_valid THEN ${csvFields('__marked', csv)} END AS __fields
+  FROM marks
 ), objects AS (
-  SELECT *, CASE WHEN len(__fields) = len(__header) THEN to_json(map(__header, __fields))::VARCHAR END AS __doc FROM fields
+  SELECT *, CASE WHEN ${fits}
+    THEN to_json(CASE WHEN __unnamed THEN ${named} ELSE map(__header, ${fields}) END)::VARCHAR END AS __doc FROM fields
 )`;
+}
 
 /** For quarantine: how a record or a file differs from what its header, or the contract, asks for. */
 const csvValues = (contract: Contract): string =>

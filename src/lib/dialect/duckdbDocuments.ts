@@ -3,6 +3,7 @@ import { maxRecordBytes } from '../compiler/plan.ts';
 import { type PathStep, parsePath } from '../contract/path.ts';
 import { parseRecordsPath, type RecordsPath } from '../contract/recordsPath.ts';
 import type { Contract } from '../contract/schema.ts';
+import { csvAttempt, csvOf, withMarks, withoutMarks } from './csv.ts';
 import { literal, trimmed } from './duckdbNames.ts';
 import { hasOddNumber, marked, unmarked } from './duckdbNumbers.ts';
 
@@ -50,7 +51,7 @@ const decodedDocuments = `bare AS (
   SELECT file, raw, TRY(decode(raw)) AS text FROM bare
 )`;
 
-/** documents(file, raw) -> records(file, line, raw, fault). Of a record that is too large, the first bytes stay. */
+/** documents(file, raw), files -> records(file, line, raw, fault). Of a record that is too large, the first bytes stay. */
 export function documentsSql(source: Contract['source']): string {
   const records = source.formats.includes('csv')
     ? csvRecords(source.csv)
@@ -129,67 +130,39 @@ SELECT file, (newlines + 1)::BIGINT AS line, encode(text) AS raw, NULL::VARCHAR 
 UNION ALL
 SELECT file, 1::BIGINT, raw[1:${rawSampleBytes}], 'invalid_document' FROM decoded WHERE text IS NULL`.trim();
 
-/** The regular expression of a CSV record without its line end (RFC 4180, 2). */
-export function csvRecord(delimiter: string): string {
-  const mark = escaped(delimiter);
-  const field = `(?:"[^"]*(?:""[^"]*)*"|[^"${mark}\r\n]*)`;
-  return `${field}(?:${mark}${field})*`;
-}
-
-/**
- * The same of what may be no record: a quote stands anywhere in a field, but one that begins and ends a field holds line ends. So
- * a broken record ends where the whole of it does.
- */
-function csvAttempt(delimiter: string): string {
-  const mark = escaped(delimiter);
-  const field = `(?:"[^"]*(?:""[^"]*)*"|[^${mark}\r\n]*)`;
-  return `${field}(?:${mark}${field})*`;
-}
-
-/** The fields of the record `text`, as a list of texts; NULL where a field is the null text. */
-export function csvFields(text: string, csv: Contract['source']['csv']): string {
-  const { delimiter, nullText } = csvOf(csv);
-  const mark = escaped(delimiter);
-  const pattern = `("[^"]*(?:""[^"]*)*"|[^"${mark}]*)${mark}`;
-  return `list_transform(regexp_extract_all(${text} || ${literal(delimiter)}, ${literal(pattern)}, 1),
-      lambda f : CASE WHEN f[1] = '"' THEN replace(substring(f, 2, length(f) - 2), '""', '"') ELSE nullif(f, ${literal(nullText)}) END)`;
-}
-
-/** What holds when a contract says nothing. */
-export const csvOf = (csv: Contract['source']['csv']) => ({
-  delimiter: csv?.delimiter ?? ',',
-  nullText: csv?.nullText ?? '',
-  headerShare: csv?.headerShare ?? 0.5,
-  hasHeader: !csv || csv.header === true,
-});
-
-const escaped = (character: string): string =>
-  /\w/.test(character) ? character : `\\x{${character.codePointAt(0)?.toString(16)}}`;
-
 /**
  * Where no record begins, a line is one, and no CSV. A file that is not UTF-8 as a whole is read line by line, so that
  * only its bad lines are lost. Lines end in LF or CRLF; or in CR, where the first one does (outside quotes), as in a file of
- * an old Macintosh. Blank lines belong to the record before them: a million of them are no million records. The header is
- * left out; what stands in its place and is no record is refused as any other.
+ * an old Macintosh. Blank lines belong to the record before them: a million of them are no million records. What stands before
+ * the records is left out already.
  */
 function csvRecords(csv: Contract['source']['csv']): string {
-  const { delimiter, hasHeader } = csvOf(csv);
-  const record = csvRecord(delimiter);
-  const recordsBy = (pattern: string) => `regexp_extract_all(text, ${literal(pattern)}, 0, 's')`;
-  const attempt = csvAttempt(delimiter);
+  const { comment, skipFooter } = csvOf(csv);
+  const attempt = csvAttempt(csv);
+  const aside =
+    comment === null
+      ? ''
+      : `${comment.replaceAll(/[^A-Za-z0-9]/g, (c) => `[${c === '^' || c === '\\' ? '\\' : ''}${c}]`)}[^\\r\\n]*\\r?(?:\\n|\\r|$)|`;
+  const recordsBy = (pattern: string) =>
+    `regexp_extract_all(${withMarks('text', csv)}, ${literal(`${aside}${pattern}`)}, 0, 's')`;
   const byLf = recordsBy(`${attempt}\\r?(?:\\n(?:\\r?\\n)*|$)|[^\\n]+(?:\\n|$)`);
   const byCr = recordsBy(`${attempt}(?:\\r+|$)|[^\\r]+(?:\\r|$)`);
   const [lf, cr] = [literal('\\x0A'), literal('\\x0D')];
-  const isHeader = `coalesce(regexp_full_match(TRY(decode(raw)), ${literal(`${record}[\\r\\n]*`)}), true)`;
+  // Lines that a reader would not see as records count for no footer.
+  const isSeen = `coalesce(regexp_matches(TRY(decode(raw)), '[^ \\t\\r\\n]')${comment === null ? '' : ` AND NOT starts_with(TRY(decode(raw)), ${literal(comment)})`}, true)`;
+  const footed =
+    skipFooter === 0
+      ? ''
+      : `, footed AS (
+  SELECT *, sum(CASE WHEN ${isSeen} THEN 1 ELSE 0 END) OVER (PARTITION BY file ORDER BY n DESC) AS left_over FROM placed
+)`;
   return `
 WITH ${decodedDocuments}, ended AS (
-  SELECT *, coalesce(regexp_matches(text, ${literal('^(?:"[^"]*"|[^"\\r\\n])*\\r(?:[^\\n]|$)')}),
-      regexp_matches(raw::VARCHAR, ${literal('^(?:[^\\\\]|\\\\x(?:[^0]|0[^AD]))*\\\\x0D(?:$|[^\\\\]|\\\\x(?:[^0]|0[^A]))')})) AS ends_in_cr
-  FROM decoded
+  SELECT decoded.*, files.cr AS ends_in_cr FROM decoded JOIN files USING (file)
 ), pieces AS (
   SELECT file, text IS NOT NULL AS is_text, ends_in_cr,
     CASE WHEN text IS NOT NULL
-        THEN list_transform(CASE WHEN ends_in_cr THEN ${byCr} ELSE ${byLf} END, lambda r : encode(r))
+        THEN list_transform(CASE WHEN ends_in_cr THEN ${byCr} ELSE ${byLf} END, lambda r : encode(${withoutMarks('r', csv)}))
       ELSE list_transform(string_split(raw::VARCHAR, CASE WHEN ends_in_cr THEN ${cr} ELSE ${lf} END), lambda l : l::BLOB) END AS found
   FROM ended
 ), numbered AS (
@@ -200,9 +173,9 @@ WITH ${decodedDocuments}, ended AS (
   FROM numbered
 ), placed AS (
   SELECT *, sum(newlines) OVER (PARTITION BY file ORDER BY n) - newlines + 1 AS line FROM counted
-)
+)${footed}
 SELECT file, line::BIGINT AS line, raw, NULL::VARCHAR AS fault
-FROM placed${hasHeader ? ` WHERE CASE WHEN n > 1 THEN true ELSE NOT ${isHeader} END` : ''}`.trim();
+FROM ${skipFooter === 0 ? 'placed' : `footed WHERE left_over > ${skipFooter}`}`.trim();
 }
 
 /** `entities.hashtags[*].text` -> `$."entities"."hashtags"[*]."text"`. */

@@ -1,6 +1,7 @@
 /** A raw file on the local disk, and how its bytes are read. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { maxRecordBytes, type ReasonCode } from '../compiler/plan.ts';
+import type { CsvBody } from './csvStart.ts';
 import { type Layout, lengthOfMark, refusedSampleBytes } from './layout.ts';
 
 export interface InputFile {
@@ -11,6 +12,8 @@ export interface InputFile {
   readonly fault: ReasonCode | null;
   /** For CSV: the names of the fields. */
   readonly header: readonly string[] | null;
+  /** For CSV: where the records begin. */
+  readonly body?: CsvBody | null | undefined;
 }
 
 /** The first bytes of a file. */
@@ -40,14 +43,21 @@ export interface Chunk {
 
 const chunkBytes = 1024 * 1024;
 
-/** Cuts a file at line ends into chunks of about a MiB; its byte order mark is left out. A line that is too long is never held. */
-export async function* chunksOf(path: string, maxLineBytes: number = maxRecordBytes): AsyncGenerator<Chunk> {
+/**
+ * Cuts a file, from some bytes on, at line ends into chunks of about a MiB; its byte order mark is left out. A line that is too
+ * long is never held.
+ */
+export async function* chunksOf(
+  path: string,
+  maxLineBytes: number = maxRecordBytes,
+  skipBytes = 0,
+): AsyncGenerator<Chunk> {
   const handle = await open(path);
   try {
     let buffer = Buffer.allocUnsafe(Math.min(chunkBytes, maxLineBytes + 1));
     let filled = 0;
     let firstLine = 1;
-    let position = lengthOfMark(await startOf(handle, 3));
+    let position = Math.max(skipBytes, lengthOfMark(await startOf(handle, 3)));
     let isSkipping = false;
     for (;;) {
       if (filled > maxLineBytes) {

@@ -1,11 +1,9 @@
 /** How a raw file is to be read, told from its first bytes: one verdict for both engines. */
 
-import { parse } from 'csv-parse/sync';
-import { fieldsRead } from '../catalog/rawSchema.ts';
 import type { ReasonCode } from '../compiler/plan.ts';
 import type { Contract } from '../contract/schema.ts';
-import { csvOf } from '../dialect/duckdbDocuments.ts';
 import { isJsonObject, tryParseJson } from '../json.ts';
+import { type CsvBody, csvStartOf, encodingOf, inWordsOf, isForeignTo, toUtf8 } from './csvStart.ts';
 import { type Compression, compressionOf, documentLimits, unpackStart } from './unpack.ts';
 
 /** lines: a record a line. document: the whole file is parsed at once. refused: quarantined whole, with the reason. */
@@ -24,47 +22,68 @@ export interface Look {
   readonly compression: Compression | null;
   /** For CSV: the names of the fields. */
   readonly header: readonly string[] | null;
+  /** For CSV: where the records begin. */
+  readonly body: CsvBody | null;
   /** The first bytes of the content, unpacked. */
   readonly start: Uint8Array;
   /** Whether that is all of it. */
   readonly isWhole: boolean;
 }
 
-/** `head` holds the first bytes of the file (all of them, or `headBytes`), `size` its full length in bytes. */
-export async function lookAt(contract: Contract, head: Uint8Array, size: number): Promise<Look> {
+/** How far the header of a CSV is looked for, in bytes. */
+const headerBytes = 16 * 1024 * 1024;
+
+/**
+ * `head` holds the first bytes of the file (all of them, or `headBytes`), `size` its full length in bytes. `more` reads further
+ * ones, for a CSV whose header is longer.
+ */
+export async function lookAt(
+  contract: Contract,
+  head: Uint8Array,
+  size: number,
+  more: ((bytes: number) => Promise<Uint8Array>) | null = null,
+  startBytes: number = headBytes,
+): Promise<Look> {
   const { source } = contract;
   const compression = compressionOf(head);
-  const unpacked = compression === null ? head : await unpackStart(head, compression, headBytes);
+  const unpacked = compression === null ? head : await unpackStart(head, compression, startBytes);
   const start = unpacked ?? head;
-  const isWhole = size <= head.length && start.length < headBytes;
+  const isWhole = size <= head.length && (compression === null || start.length < startBytes);
   const look = (
     layout: Layout,
     fault: ReasonCode | null = null,
     header: readonly string[] | null = null,
+    body: CsvBody | null = null,
   ) => ({
     layout,
     fault,
     compression,
     header,
+    body,
     start,
     isWhole,
   });
   if (unpacked === null) return look('refused', 'broken_archive');
-  if (isForeign(start)) return look('refused', 'not_text');
-  const first = firstCharacter(start);
-  if (first === '' && start.length < headBytes) return look('lines');
-  if (source.formats.includes('csv')) {
-    const text = Buffer.from(start)
-      .toString('utf8')
-      .replace(/^\uFEFF/, '');
-    const lineEnd = endOfFirstLine(text, isWhole);
-    const names = headerOf(contract, text, lineEnd);
-    if (names === null) return look('refused', 'invalid_header');
-    const header = inWordsOf(contract, names);
-    if (isForeignTo(contract, header)) return look('refused', 'unknown_header', names);
-    // Lines end in LF, or CRLF: what ends them otherwise is read whole.
-    if (source.csv?.quotedNewlines === false && lineEnd !== '\r') return look('lines', null, header);
-    return size > documentLimits.csv ? look('refused', 'document_too_large') : look('document', null, header);
+  const isCsv = source.formats.includes('csv');
+  const encoding = isCsv ? encodingOf(contract, start) : null;
+  const decoded = encoding === null ? start : toUtf8(start, encoding, !isWhole);
+  if (decoded === null || isForeign(decoded)) return look('refused', 'not_text');
+  const first = firstCharacter(decoded);
+  if (first === '' && isWhole) return look('lines');
+  if (isCsv) {
+    const found = csvStartOf(contract, decoded, encoding, isWhole || more === null);
+    if (found === null)
+      return lookAt(contract, (await more?.(Math.min(size, headerBytes))) ?? head, size, null, headerBytes);
+    const { body } = found;
+    if (found.header === null) return look('refused', 'invalid_header');
+    const header = inWordsOf(contract, found.header);
+    if (isForeignTo(contract, header)) return look('refused', 'unknown_header', found.header);
+    // Lines end in LF, or CRLF: what ends them otherwise is read whole, and so is what is not UTF-8.
+    if (source.csv?.quotedNewlines === false && !body.endsInCr && encoding === null)
+      return look('lines', null, header, body);
+    return size > documentLimits.csv
+      ? look('refused', 'document_too_large')
+      : look('document', null, header, body);
   }
   const isDocument =
     source.formats.includes('json_document') ||
@@ -91,66 +110,6 @@ function hasObjectOnLine(start: Uint8Array, isWhole: boolean): boolean {
     );
   });
 }
-
-/** What ends the first line of a CSV, outside quotes: it stands for the whole file, as it does in `csvRecords`. */
-function endOfFirstLine(text: string, isWhole: boolean): '\r' | '\n' {
-  const [, next] = /^(?:"[^"]*"|[^"\r\n])*\r(.?)/s.exec(text) ?? [];
-  const isCut = next === '' && !isWhole;
-  return next === undefined || next === '\n' || isCut ? '\n' : '\r';
-}
-
-/** Names of a CSV's fields; null when its first record names none, one twice, or is no record. */
-function headerOf(
-  { source: { csv } }: Contract,
-  text: string,
-  lineEnd: '\r' | '\n',
-): readonly string[] | null {
-  if (csv && csv.header !== true) return csv.header;
-  try {
-    // The start may end within a record; a header is looked for in its own.
-    const [header = []] = parse(text, {
-      delimiter: csv?.delimiter ?? ',',
-      record_delimiter: lineEnd === '\r' ? ['\r'] : ['\r\n', '\n'],
-      to: 1,
-      relax_column_count: true,
-    });
-    // An engine that reads by lines takes one line for the header.
-    const isOneLine = csv?.quotedNewlines !== false || !header.some((name) => name.includes('\n'));
-    return isHeader(header) && isOneLine ? header : null;
-  } catch {
-    return null;
-  }
-}
-
-/**
- * A header in the contract's spelling: a name that differs from that of a field only in its case, or in white space around
- * it, is that field's, if no other name is.
- */
-function inWordsOf(contract: Contract, names: readonly string[]): readonly string[] {
-  const folded = (name: string) => name.trim().toLowerCase();
-  const exact = new Set(names);
-  const missing = Map.groupBy(
-    fieldsRead(contract).filter((field) => !exact.has(field)),
-    folded,
-  );
-  const alike = Map.groupBy(names, folded);
-  return names.map((name) => {
-    const [field, ...others] = missing.get(folded(name)) ?? [];
-    return field !== undefined && others.length === 0 && alike.get(folded(name))?.length === 1 ? field : name;
-  });
-}
-
-/** Whether a header has too few of the fields that the contract reads: its rows would be almost nothing but NULLs. */
-function isForeignTo(contract: Contract, header: readonly string[]): boolean {
-  const names = new Set(header);
-  const fields = fieldsRead(contract);
-  const found = fields.filter((field) => names.has(field)).length;
-  return found === 0 || found < fields.length * csvOf(contract.source.csv).headerShare;
-}
-
-/** Whether a CSV's record can name fields: none is empty, and none stands twice. */
-export const isHeader = (names: readonly string[]): boolean =>
-  names.length > 0 && names.every((name) => name !== '') && new Set(names).size === names.length;
 
 /**
  * A NUL byte within the start: UTF-16, UTF-32, or no text at all (an image, an archive in an archive). JSON text has

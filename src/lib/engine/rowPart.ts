@@ -9,7 +9,7 @@ import {
   LIST,
   VARCHAR,
 } from '@duckdb/node-api';
-import type { Plan, ReasonCode } from '../compiler/plan.ts';
+import { maxRecordBytes, type Plan, type ReasonCode } from '../compiler/plan.ts';
 import { type Chunk, chunksOf, eachLine, type InputFile, readStart } from './inputFile.ts';
 import { refusedSampleBytes } from './layout.ts';
 
@@ -21,17 +21,20 @@ export async function readRows(
   inputs: readonly InputFile[],
 ): Promise<void> {
   await db.run(`
-    CREATE TABLE given (file INTEGER, object VARCHAR, version VARCHAR, header VARCHAR[]);
+    CREATE TABLE given (file INTEGER, object VARCHAR, version VARCHAR, header VARCHAR[], skip BIGINT, unnamed BOOLEAN, cr BOOLEAN);
     CREATE TABLE single (file INTEGER, line BIGINT, raw BLOB, fault VARCHAR)`);
   const [files, single] = (await Promise.all(
     ['given', 'single'].map((table) => db.createAppender(table)),
   )) as [DuckDBAppender, DuckDBAppender];
-  for (const [file, { object, version, header }] of inputs.entries()) {
+  for (const [file, { object, version, header, body }] of inputs.entries()) {
     files.appendInteger(file);
     files.appendVarchar(object);
     files.appendVarchar(version);
     if (header === null) files.appendNull();
     else files.appendList([...header], LIST(VARCHAR));
+    files.appendBigInt(BigInt(body?.skipLines ?? 0));
+    files.appendBoolean(body?.hasUnnamed ?? false);
+    files.appendBoolean(body?.endsInCr ?? false);
     files.endRow();
   }
   files.closeSync();
@@ -47,11 +50,12 @@ export async function readRows(
   const workers = await openWorkers(instance, plan);
   try {
     for (const [file, input] of inputs.entries()) {
-      if (input.layout === 'document') await workers.addDocument(file, await readFile(input.path));
+      if (input.layout === 'document')
+        await workers.addDocument(file, (await readFile(input.path)).subarray(input.body?.skipBytes ?? 0));
       else if (input.layout === 'refused')
         appendSingle(single, file, 1, await readStart(input.path, refusedSampleBytes), input.fault);
       else
-        for await (const chunk of chunksOf(input.path))
+        for await (const chunk of chunksOf(input.path, maxRecordBytes, input.body?.skipBytes))
           if (chunk.isTooLong) appendSingle(single, file, chunk.firstLine, chunk.text, 'record_too_large');
           else if (isUtf8(chunk.text)) await workers.addLines(file, chunk);
           else appendLineByLine(single, file, chunk);
@@ -156,11 +160,8 @@ async function insertRecords(
   const byLine = `
     SELECT file, first_line + unnest(generate_series(0, len(lines) - 1)) AS line, encode(unnest(lines)) AS raw, NULL::VARCHAR AS fault
     FROM (SELECT file, first_line, string_split(decode(text), chr(10)) AS lines FROM lines)${isLast ? ' UNION ALL FROM single' : ''}`;
-  const withoutHeader = plan.row.headerLine ? 'WHERE line > 1 OR fault IS NOT NULL' : '';
   const documents = hasDocuments ? ` UNION ALL (${plan.row.documents})` : '';
-  await db.run(
-    `CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM (${byLine}) ${withoutHeader}${documents}`,
-  );
+  await db.run(`CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM (${byLine})${documents}`);
   await db.run(`INSERT INTO row_part ${plan.row.records}`);
   await db.run('DROP TABLE lines; DROP TABLE documents');
 }

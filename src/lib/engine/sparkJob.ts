@@ -1,5 +1,6 @@
 /** What glue/job.py is told: the plan, where each input stands, and where the output goes. Free of AWS. */
 import { maxRecordBytes, type Plan, type ReasonCode, type ReferenceData } from '../compiler/plan.ts';
+import type { CsvBody } from './csvStart.ts';
 import { type Layout, refusedSampleBytes } from './layout.ts';
 import { type Compression, documentLimits } from './unpack.ts';
 
@@ -15,6 +16,8 @@ export interface SparkInput {
   readonly compression: Compression | null;
   /** For CSV: the names of the fields. */
   readonly header: readonly string[] | null;
+  /** For CSV: where the records begin. */
+  readonly body?: CsvBody | null | undefined;
   /** For a refused file: its first bytes, base64. */
   readonly head?: string | undefined;
 }
@@ -57,7 +60,7 @@ export function describeJob(
     plan,
     batch,
     files: inputs.map(
-      ({ object, version, size, unpacked, layout, fault, compression, header, head }, file) => ({
+      ({ object, version, size, unpacked, layout, fault, compression, header, body, head }, file) => ({
         file,
         object,
         version,
@@ -67,6 +70,7 @@ export function describeJob(
         fault,
         compression,
         header,
+        body: body ?? null,
         head,
         uri: places.input(file),
       }),

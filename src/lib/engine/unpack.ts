@@ -1,8 +1,10 @@
 /** gzip and zstd inputs: unpacked before an engine sees them, so that both engines read the same bytes. */
 import { createReadStream, createWriteStream } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { toUtf8 } from './csvStart.ts';
 import type { InputFile } from './inputFile.ts';
 
 export type Compression = 'gzip' | 'zstd';
@@ -61,15 +63,27 @@ export async function unpackInput(
   limits: Readonly<Record<'archive' | 'json' | 'csv', number>> = { ...documentLimits, archive: archiveLimit },
 ): Promise<InputFile> {
   const { compression, ...plain } = input;
-  if (compression === null || input.layout === 'refused') return plain;
+  if (input.layout === 'refused') return plain;
+  if (compression === null) return decodeInput(plain);
   const path = `${input.path}.unpacked`;
   const [limit, tooLarge] =
     input.layout === 'lines'
       ? [limits.archive, 'archive_too_large' as const]
       : [input.header === null ? limits.json : limits.csv, 'document_too_large' as const];
   const fault = await unpackFile(input.path, path, compression, limit);
-  if (fault === null) return { ...plain, path };
-  return { ...plain, layout: 'refused', fault: fault === 'too_large' ? tooLarge : fault };
+  if (fault === null) return decodeInput({ ...plain, path });
+  return { ...plain, body: null, layout: 'refused', fault: fault === 'too_large' ? tooLarge : fault };
+}
+
+/** A file of another encoding as UTF-8, beside itself; refused whole where its bytes are no such text. */
+async function decodeInput(input: InputFile): Promise<InputFile> {
+  const encoding = input.body?.encoding ?? null;
+  if (encoding === null) return input;
+  const text = toUtf8(await readFile(input.path), encoding);
+  if (text === null) return { ...input, body: null, layout: 'refused', fault: 'not_text' };
+  const path = `${input.path}.utf8`;
+  await writeFile(path, text);
+  return { ...input, path };
 }
 
 /** Unpacks a file. Gives the reason when that is not possible: the archive is broken, cut, or beyond the limit. */

@@ -39,6 +39,16 @@ export const profileSchema = z.object({
       fault: z.enum(reasonCodes).nullable(),
       compression: z.enum(['gzip', 'zstd']).nullable(),
       header: z.array(z.string()).nullable(),
+      /** For CSV: where the records begin. */
+      body: z
+        .object({
+          skipBytes: z.number(),
+          skipLines: z.number(),
+          encoding: z.object({ name: z.string(), table: z.string().optional() }).nullable(),
+          endsInCr: z.boolean(),
+          hasUnnamed: z.boolean(),
+        })
+        .nullish(),
       /** For a refused file: its first bytes, base64. */
       head: z.string().optional(),
     }),

@@ -42,7 +42,12 @@ export async function profileBatch(
     const found = await headOf(store, refOf(file), headBytes);
     if (found === null) return { shape: unknownShape, file: { ...file, ...missing } };
     const { head, size } = found;
-    const { layout, fault, compression, header, start, isWhole } = await lookAt(contract, head, size);
+    const { layout, fault, compression, header, body, start, isWhole } = await lookAt(
+      contract,
+      head,
+      size,
+      async (bytes) => (await headOf(store, refOf(file), bytes))?.head ?? head,
+    );
     const isDocument = layout === 'document' && header === null;
     const unpacked = await unpackedBytes({
       size,
@@ -63,6 +68,7 @@ export async function profileBatch(
         fault,
         compression,
         header: header && [...header],
+        body,
         ...(layout === 'refused'
           ? { head: Buffer.from(head.subarray(0, refusedSampleBytes)).toString('base64') }
           : {}),

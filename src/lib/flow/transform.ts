@@ -151,12 +151,13 @@ const runOfJob = (attempt: string, jobRun: string): string => `${attempt}-${jobR
 
 type ProfiledFile = Profile['files'][number];
 
-const inputOf = ({ object, version, layout, fault, header, compression }: ProfiledFile) => ({
+const inputOf = ({ object, version, layout, fault, header, body, compression }: ProfiledFile) => ({
   object,
   version,
   layout,
   fault,
   header,
+  body,
   compression,
 });
 

@@ -1,0 +1,155 @@
+/** How a CSV is written, as patterns that RE2 (in DuckDB's SQL) and JavaScript read alike. */
+import type { Contract } from '../contract/schema.ts';
+import { literal } from './duckdbNames.ts';
+
+type Csv = Contract['source']['csv'];
+
+/** What holds when a contract says nothing. `quote` null: nothing is quoted. */
+export const csvOf = (csv: Csv) => ({
+  delimiter: csv?.delimiter ?? ',',
+  quote: csv?.quote === 'none' ? null : (csv?.quote ?? '"'),
+  escapeBy: csv?.escape ?? null,
+  trimFields: csv?.trimFields ?? false,
+  comment: csv?.comment ?? null,
+  encoding: csv?.encoding ?? 'utf-8',
+  skipLines: csv?.skipLines ?? 0,
+  skipFooter: csv?.skipFooter ?? 0,
+  isPadded: csv?.shortRows === 'pad',
+  nullText: csv?.nullText ?? '',
+  headerShare: csv?.headerShare ?? 0.5,
+  hasHeader: !csv || csv.header === true,
+});
+
+/**
+ * Stands for a delimiter of several characters while a text is cut: a character that no text should have (Unicode 23.7). Where
+ * one has it all the same, it is spelled with two others meanwhile.
+ */
+const standIn = '\ufdd0';
+const spellings = (csv: Csv): readonly (readonly [text: string, marked: string])[] => [
+  ['\ufdd1', '\ufdd1\ufdd3'],
+  [standIn, '\ufdd1\ufdd2'],
+  [csvOf(csv).delimiter, standIn],
+];
+
+/** The delimiter as one character. */
+const markOf = (csv: Csv): string => {
+  const { delimiter } = csvOf(csv);
+  return [...delimiter].length > 1 ? standIn : delimiter;
+};
+
+/** SQL: a text whose delimiters are one character each. */
+export const withMarks = (text: string, csv: Csv): string =>
+  markOf(csv) === standIn
+    ? spellings(csv).reduce((sql, [from, to]) => `replace(${sql}, ${literal(from)}, ${literal(to)})`, text)
+    : text;
+
+/** SQL: the same, back. */
+export const withoutMarks = (text: string, csv: Csv): string =>
+  markOf(csv) === standIn
+    ? spellings(csv).reduceRight(
+        (sql, [to, from]) => `replace(${sql}, ${literal(from)}, ${literal(to)})`,
+        text,
+      )
+    : text;
+
+/** A character in a pattern, inside a class or not. */
+const escaped = (character: string): string => {
+  if (/[A-Za-z0-9]/.test(character)) return character;
+  const code = character.codePointAt(0) ?? 0;
+  // RE2 and JavaScript have no common escape for all characters; those that mean something are ASCII.
+  return code < 0x80 ? `\\x${code.toString(16).padStart(2, '0')}` : character;
+};
+
+/** The patterns of a field: in quotes, what is between them, and without. */
+function fieldPatterns(csv: Csv) {
+  const { quote, escapeBy, trimFields, delimiter } = csvOf(csv);
+  const mark = escaped(markOf(csv));
+  if (quote === null) return { plain: `[^${mark}\\r\\n]*`, quoted: null, space: '' };
+  const q = escaped(quote);
+  const e = escapeBy === null || escapeBy === quote ? null : escaped(escapeBy);
+  const inner =
+    e === null ? `[^${q}]*(?:${q}${q}[^${q}]*)*` : `[^${q}${e}]*(?:(?:${e}[\\s\\S]|${q}${q})[^${q}${e}]*)*`;
+  const space = trimFields ? `[${delimiter === ' ' ? '' : ' '}${delimiter === '\t' ? '' : '\\t'}]*` : '';
+  return { plain: `[^${q}${mark}\\r\\n]*`, quoted: `${space}${q}${inner}${q}${space}`, space };
+}
+
+/** A record of marked text without its line end (RFC 4180, 2). */
+export function csvRecord(csv: Csv): string {
+  const mark = escaped(markOf(csv));
+  const { plain, quoted } = fieldPatterns(csv);
+  const field = quoted === null ? plain : `(?:${quoted}|${plain})`;
+  return `${field}(?:${mark}${field})*`;
+}
+
+/**
+ * The same of what may be no record: a quote stands anywhere in a field, but one that begins and ends a field holds line ends. So
+ * a broken record ends where the whole of it does.
+ */
+export function csvAttempt(csv: Csv): string {
+  const mark = escaped(markOf(csv));
+  const { quoted } = fieldPatterns(csv);
+  const any = `[^${mark}\\r\\n]*`;
+  const field = quoted === null ? any : `(?:${quoted}|${any})`;
+  return `${field}(?:${mark}${field})*`;
+}
+
+/** SQL: whether a marked text is a record. */
+export const isCsvRecord = (text: string, csv: Csv): string =>
+  `regexp_full_match(${text}, ${literal(csvRecord(csv))})`;
+
+/** SQL: the fields of a marked record, as a list of texts; NULL where a field is the null text. */
+export function csvFields(text: string, csv: Csv): string {
+  const { quote, escapeBy, nullText, trimFields } = csvOf(csv);
+  const mark = markOf(csv);
+  const { plain, quoted } = fieldPatterns(csv);
+  const field = quoted === null ? `(${plain})` : `(${quoted}|${plain})`;
+  const whole = trimFields ? `trim(f, ${literal(' \t')})` : 'f';
+  const value = `nullif(${withoutMarks('g', csv)}, ${literal(nullText)})`;
+  const found = `regexp_extract_all(${text} || ${literal(mark)}, ${literal(`${field}${escaped(mark)}`)}, 1)`;
+  const fields = trimFields ? `list_transform(${found}, lambda f : ${whole})` : found;
+  if (quote === null) return `list_transform(${fields}, lambda g : ${value})`;
+  const inner = withoutMarks('substring(g, 2, length(g) - 2)', csv);
+  const doubled = `replace(${inner}, ${literal(quote + quote)}, ${literal(quote)})`;
+  const e = escapeBy === null || escapeBy === quote ? null : escaped(escapeBy);
+  // What is escaped stays, and so does half of what is doubled: one pass, so that neither sees what the other has made.
+  const text_ =
+    e === null
+      ? doubled
+      : `regexp_replace(${inner}, ${literal(`${e}([\\s\\S])|${escaped(quote)}(${escaped(quote)})`)}, '\\1\\2', 'g')`;
+  return `list_transform(${fields}, lambda g : CASE WHEN g[1] = ${literal(quote)} THEN ${text_} ELSE ${value} END)`;
+}
+
+/** The first record of a text; null where the text begins with none. `end` is behind it, before its line end. */
+export function firstRecord(text: string, csv: Csv): { fields: string[]; end: number } | null {
+  const { quote, escapeBy, trimFields } = csvOf(csv);
+  const { plain, quoted } = fieldPatterns(csv);
+  const isLong = markOf(csv) === standIn;
+  const field = new RegExp(quoted === null ? plain : `${quoted}|${plain}`, 'y');
+  const fields: string[] = [];
+  // Without regard to a delimiter of several characters, a field would end at its first one.
+  const at = isLong ? spellings(csv).reduce((whole, [from, to]) => whole.replaceAll(from, to), text) : text;
+  const mark = markOf(csv);
+  const back = (part: string) =>
+    isLong ? spellings(csv).reduceRight((whole, [to, from]) => whole.replaceAll(from, to), part) : part;
+  let end = 0;
+  for (;;) {
+    field.lastIndex = end;
+    const [found = ''] = field.exec(at) ?? [];
+    end += found.length;
+    const whole = trimFields ? found.replaceAll(/^[ \t]+|[ \t]+$/g, '') : found;
+    if (quote !== null && whole.startsWith(quote) && whole.length > 1) {
+      const inner = back(whole.slice(quote.length, -quote.length));
+      const pairs = new RegExp(
+        `${escapeBy === null || escapeBy === quote ? '' : `${escaped(escapeBy)}([\\s\\S])|`}${escaped(quote)}(${escaped(quote)})`,
+        'g',
+      );
+      fields.push(inner.replaceAll(pairs, (_, ...groups) => groups.find((g) => typeof g === 'string') ?? ''));
+    } else fields.push(back(whole));
+    if (at.startsWith(mark, end)) {
+      end += mark.length;
+      continue;
+    }
+    const isEnd = end === at.length || at[end] === '\n' || at[end] === '\r';
+    return isEnd ? { fields, end: isLong ? back(at.slice(0, end)).length : end } : null;
+  }
+}
