@@ -83,6 +83,8 @@ export const sparkEnvironment = (spark: SparkHome, folder: string): NodeJS.Proce
   ...process.env,
   JAVA_HOME: spark.javaHome,
   PYSPARK_PYTHON: spark.python,
+  // Spark's own workers find the job's modules there too.
+  PYTHONPATH: dirname(jobScript),
   PYSPARK_SUBMIT_ARGS: submitArguments(folder, {
     // Without checksum files beside the output.
     'spark.hadoop.fs.file.impl': 'org.apache.hadoop.fs.RawLocalFileSystem',
@@ -100,7 +102,7 @@ export interface SparkSession {
 export async function startSparkSession(spark: SparkHome, folder: string): Promise<SparkSession> {
   const child = spawn(spark.python, [resolve(import.meta.dirname, 'spark_session.py')], {
     stdio: ['pipe', 'pipe', 'ignore'],
-    env: { ...sparkEnvironment(spark, folder), PYTHONPATH: dirname(jobScript) },
+    env: sparkEnvironment(spark, folder),
   });
   process.once('exit', () => child.kill('SIGKILL'));
   const waiting = new Map<string, (said: string) => void>();
