@@ -15,6 +15,7 @@ import { compile } from '../../src/lib/compiler/compile.ts';
 import type { Summary } from '../../src/lib/compiler/plan.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
+import type { Deadline } from '../../src/lib/deadline.ts';
 import { ObjectMissing } from '../../src/lib/errors.ts';
 import { places, profileSchema, readManifest } from '../../src/lib/flow/batch.ts';
 import { type CrawlerDeps, checkCrawler, crawlerOf } from '../../src/lib/flow/checkCrawler.ts';
@@ -114,6 +115,8 @@ export type Deps = SweepDeps & CrawlerDeps & { readonly actor: MemoryActor };
 
 export interface WorldOptions extends MemoryOptions {
   readonly replaceLimits?: ReplaceLimits;
+  /** The time that a function has, by its name. */
+  readonly deadlineOf?: (name: string) => Deadline | undefined;
   /** The most files in a batch. */
   readonly batchFiles?: number;
   /** Events that a batch leaves in its execution's history, and how long it takes, in milliseconds. */
@@ -224,6 +227,7 @@ export class World {
         for (const [metric, value] of Object.entries(values)) this.metrics.set(metric, value);
       },
       start: createStarter(stateMachineArn, actor.sfn),
+      deadline: this.options.deadlineOf?.(name),
       announce: createAnnouncer(actor.events),
       executionStatus: createExecutionStatus(actor.sfn),
       // The crawler is told nothing by a queue.

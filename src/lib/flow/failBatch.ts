@@ -92,7 +92,7 @@ async function endBatch(
     return finishBatch(deps, attempt, fence, reason);
   }
   await takeBack(deps, dataset, attempt);
-  const files = await filesOf(deps, attempt);
+  const files = await filesOf(deps, attempt, record?.files ?? 0);
   const records = await ledger.read(dataset, files);
   // An interrupted claim has moved only some of them.
   const claimed = files.filter((_, i) => isClaimedBy(batch, records[i]?.file));
@@ -105,18 +105,25 @@ async function endBatch(
   deps.measure(dataset, ended.state === 'held' ? { BatchesHeld: 1 } : { BatchesFailed: 1 });
 }
 
-/** What an attempt was claimed with; where somebody has deleted its manifest, what the ledger says is claimed by it. */
+/**
+ * What an attempt was claimed with; where somebody has deleted its manifest, what the ledger says is claimed by it. `count`: how
+ * many files it has, of which the latest are looked at first; 0 where nobody knows.
+ */
 async function filesOf(
   deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
   attempt: { readonly dataset: string } & Attempt,
+  count: number,
 ): Promise<readonly RawFile[]> {
   try {
     return (await readManifest(deps, attempt)).files;
   } catch (error) {
     if (!(error instanceof errors.ObjectMissing)) throw error;
     const files: RawFile[] = [];
-    for await (const file of deps.ledger.files(attempt.dataset, { isBackward: true }))
-      if (isClaimedBy(attempt.batch, file)) files.push(file);
+    for await (const file of deps.ledger.files(attempt.dataset, { isBackward: true })) {
+      if (!isClaimedBy(attempt.batch, file)) continue;
+      files.push(file);
+      if (files.length === count) break;
+    }
     return files;
   }
 }

@@ -79,7 +79,7 @@ const faults: Record<string, Fault> = {
 const turn = Number(process.env.SLUICE_SEED ?? 0);
 
 test.each(Object.keys(scenarios))(
-  'invariants 1 and 12: whatever call fails in whatever way, %s is published once, and no reader misses what was there',
+  'invariants 1, 4 and 12: whatever call fails in whatever way, %s is published once, and no reader misses what was there',
   async (name) => {
     const scenario = scenarios[name];
     const ways = Object.entries(faults);

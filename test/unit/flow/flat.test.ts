@@ -35,7 +35,29 @@ async function callsOf(world: World, name: string, work: (deps: Deps) => Promise
   return counts;
 }
 
-test('with 10,000 batches in the ledger a sweep, a claim, a status, a list and a replay of a day or a prefix make the calls that they make with 10', async () => {
+test('invariant 11: FailBatch of a batch whose manifest somebody has deleted does not read the history', async () => {
+  const costs = [];
+  for (const batches of [300, 3000]) {
+    const world = await datasetOf(batches);
+    for (const key of ['feed/x', 'feed/y']) world.put(key, ['2@06']);
+    let isDeleted = false;
+    world.watch('checkCrawler', async () => {
+      const manifests = world.aws.s3.keys('work').filter((key) => key.endsWith('manifest.json'));
+      // The later one is that of the open batch.
+      const fenceOf = (key: string) => Number(/f(\d+)\/manifest/.exec(key)?.[1]);
+      const [key = ''] = manifests.sort((a, b) => fenceOf(b) - fenceOf(a));
+      if (!isDeleted) world.aws.s3.expire('work', key, world.aws.s3.versions('work', key)[0]?.id ?? '');
+      isDeleted = true;
+    });
+    await world.settle();
+    expect([world.linesOf('feed/x'), world.linesOf('feed/y')]).toEqual([['2@06'], ['2@06']]);
+    costs.push(world.aws.calls('dynamodb.BatchGetItem'));
+    jest.restoreAllMocks();
+  }
+  expect(costs[1]).toBe(costs[0]);
+});
+
+test('invariant 11: with 10,000 batches in the ledger a sweep, a status, every step of a batch, a list and a replay of a day or a prefix make the calls that they make with 10', async () => {
   const costs = [];
   for (const batches of [10, 10_000]) {
     const world = await datasetOf(batches);
@@ -48,6 +70,15 @@ test('with 10,000 batches in the ledger a sweep, a claim, a status, a list and a
     const claimed = await callsOf(world, 'claim', (deps) =>
       claimBatch(deps, { dataset, fence, execution: execution?.arn ?? '' }),
     );
+    // The rest of its steps, and a correction.
+    const before = world.aws.calls();
+    await world.execute(execution?.arn ?? '');
+    const batch = world.aws.calls() - before;
+    world.put('feed/first', ['3@06', '4@07']);
+    await world.deliver();
+    await world.executeAll();
+    expect(world.linesOf('feed/first')).toEqual(['3@06', '4@07']);
+    const correction = world.aws.calls() - before - batch;
     const listed = await callsOf(world, 'files', (deps) => lastFiles(deps.ledger, dataset, { last: 5 }));
     const byDay = await callsOf(world, 'replay', (deps) =>
       replay(deps, dataset, { from: new Date('2025-01-01'), to: new Date('2025-01-01T00:10:00Z') }),
@@ -55,7 +86,7 @@ test('with 10,000 batches in the ledger a sweep, a claim, a status, a list and a
     const byPrefix = await callsOf(world, 'replay', (deps) =>
       replay(deps, dataset, { prefix: 'feed/first' }),
     );
-    costs.push({ swept, status, claimed, listed, byDay, byPrefix });
+    costs.push({ swept, status, claimed, batch, correction, listed, byDay, byPrefix });
     expect((await world.deps('test').ledger.pending(dataset)).map((f) => f.object).sort()).toEqual(
       ['feed/first', ...Array.from({ length: 10 }, (_, i) => `feed/old-${i}`)].sort(),
     );
