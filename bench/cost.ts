@@ -46,7 +46,7 @@ costs two of S3's dearer requests: an upload to staging and a copy. Many small f
 | a file every 5 minutes |   8,760 | ${perMonth(8760).padStart(34)} |
 | a file a minute        |  43,800 | ${perMonth(43_800).padStart(34)} |
 
-With nothing to do a stage costs its schedules: the sweep every 5 minutes (8,640 invocations a month and a dozen DynamoDB reads each), the reconciliation
+With nothing to do a stage costs its schedules: the sweep every 5 minutes (8,640 invocations a month and some thirty DynamoDB reads each), the reconciliation
 once a day, fourteen alarms ($0.10 each a month), the dashboard ($3), and what is stored.
 
 ## A crawl

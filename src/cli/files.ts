@@ -81,8 +81,9 @@ export async function run(args: string[]): Promise<number> {
 }
 
 /**
- * The last files that came before a time (ISO 8601), the latest last. Files that wait for a person are found where they wait; for
- * any other state, the files are looked at from the latest on, `looked` of them at most. `isCut`: there may be more.
+ * The last files that came before a time (ISO 8601), the latest last. Files that wait for a person are found among those that wait;
+ * for any other state, the files are looked at from the latest on, `looked` of them at most. `isCut`: there may be more, which
+ * came before the first of these: those that came in one moment are never parted.
  */
 export async function lastFiles(
   ledger: Ledger,
@@ -99,19 +100,43 @@ export async function lastFiles(
     looked?: number;
   },
 ): Promise<{ files: FileRecord[]; isCut: boolean }> {
+  const isBefore = (file: FileRecord) => before === undefined || file.notedAt < before;
+  if (state === 'held' || state === 'failed') return lastWaiting(ledger, dataset, state, last, isBefore);
   const found: FileRecord[] = [];
   let rest = looked;
-  const files =
-    state === 'held' || state === 'failed'
-      ? waitingFiles(ledger, dataset, state)
-      : ledger.files(dataset, { isBackward: true, ...(before === undefined ? {} : { to: before }) });
-  for await (const file of files) {
-    if (found.length === last || rest-- === 0) return { files: found.reverse(), isCut: true };
-    const isWanted = state === undefined || file.state === state;
-    if (isWanted && (before === undefined || file.notedAt < before)) found.push(file);
+  const range = before === undefined ? {} : { to: before };
+  for await (const file of ledger.files(dataset, { isBackward: true, ...range })) {
+    const isEnough = found.length >= last && file.notedAt !== found.at(-1)?.notedAt;
+    if (isEnough || rest-- === 0) return { files: found.reverse(), isCut: true };
+    if ((state === undefined || file.state === state) && isBefore(file)) found.push(file);
   }
-  if (state === 'held' || state === 'failed') found.sort((a, b) => (a.notedAt < b.notedAt ? 1 : -1));
   return { files: found.reverse(), isCut: false };
+}
+
+/** The last of those that wait for a person. They wait by their batches, so all are read, and the last are kept. */
+async function lastWaiting(
+  ledger: Ledger,
+  dataset: string,
+  state: 'held' | 'failed',
+  last: number,
+  isBefore: (file: FileRecord) => boolean,
+): Promise<{ files: FileRecord[]; isCut: boolean }> {
+  let found: FileRecord[] = [];
+  let isCut = false;
+  const cut = () => {
+    found.sort((a, b) => (a.notedAt < b.notedAt ? -1 : 1));
+    const first = found.at(-last)?.notedAt ?? '';
+    const kept = found.filter((file) => file.notedAt >= first);
+    isCut ||= kept.length < found.length;
+    found = kept;
+  };
+  for await (const file of waitingFiles(ledger, dataset, state)) {
+    if (!isBefore(file)) continue;
+    found.push(file);
+    if (found.length > 2 * last + 1000) cut();
+  }
+  cut();
+  return { files: found, isCut };
 }
 
 /** Records of files that wait for a person. */

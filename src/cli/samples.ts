@@ -1,4 +1,5 @@
 /** Sample files as the records of one feed, for the commands that draft a contract. */
+import { isUtf8 } from 'node:buffer';
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Document, isMap, isSeq, visit } from 'yaml';
@@ -142,12 +143,24 @@ async function readSample(path: string): Promise<Sample> {
       `${path}: it is ${foreign}; a contract reads JSON and CSV, packed with gzip or zstd or not`,
     );
   const isCut = content.length >= sampleBytes;
-  const text = content.toString('utf8').replace(/^\uFEFF/, '');
+  const { text, encoding } = textOfBytes(content);
   const sample =
-    sampleOfJson(text, isCut) ?? sampleOfCsv(isCut ? text.slice(0, text.lastIndexOf('\n') + 1) : text);
+    sampleOfJson(text, isCut) ??
+    sampleOfCsv(isCut ? text.slice(0, text.lastIndexOf('\n') + 1) : text, encoding);
   if (sample === null || sample.records.length === 0)
     throw new UsageError(`${path}: no JSON record was found, and no CSV of two fields or more`);
   return sample;
+}
+
+/** The text of a file. What is neither UTF-8 nor UTF-16 by its mark is taken for the commonest of all other encodings. */
+function textOfBytes(content: Buffer): { text: string; encoding?: 'windows-1252' } {
+  const mark = content.subarray(0, 2).toString('latin1');
+  if (mark === '\xff\xfe' || mark === '\xfe\xff')
+    return { text: new TextDecoder(mark === '\xff\xfe' ? 'utf-16le' : 'utf-16be').decode(content) };
+  // The end of a cut sample may be half a character.
+  if (isUtf8(content.subarray(0, content.lastIndexOf(0x0a) + 1)))
+    return { text: content.toString('utf8').replace(/^\uFEFF/, '') };
+  return { text: new TextDecoder('windows-1252').decode(content), encoding: 'windows-1252' };
 }
 
 /** First bytes of what is not text: https://en.wikipedia.org/wiki/List_of_file_signatures */
@@ -165,8 +178,6 @@ const signatures: readonly (readonly [name: string, at: number, bytes: string])[
   ['a workbook of Excel before 2007', 0, '\xd0\xcf\x11\xe0'],
   ['PDF', 0, '%PDF-'],
   ['SQLite', 0, 'SQLite format 3\x00'],
-  ['UTF-16', 0, '\xff\xfe'],
-  ['UTF-16', 0, '\xfe\xff'],
   ['packed with gzip once more', 0, '\x1f\x8b'],
   ['packed with zstd once more', 0, '\x28\xb5\x2f\xfd'],
 ];
@@ -176,5 +187,6 @@ function formatOfBytes(content: Buffer): string | null {
   const start = content.subarray(0, 1024).toString('latin1');
   const found = signatures.find(([, at, bytes]) => start.startsWith(bytes, at));
   if (found) return found[0];
-  return content.subarray(0, 256 * 1024).includes(0) ? 'no text: it has a NUL byte' : null;
+  const isUtf16 = /^(\xff\xfe|\xfe\xff)/.test(start);
+  return !isUtf16 && content.subarray(0, 256 * 1024).includes(0) ? 'no text: it has a NUL byte' : null;
 }

@@ -50,34 +50,55 @@ const inputOf = (name: string): string[] =>
     .map((file) => join(cases, name, file));
 
 /** What a draft of each case makes of the case's own file: how many rows, how many of them published, and its columns. */
-const drafted: Readonly<Record<string, { rows: number; refused?: number; columns?: object; says?: string }>> =
-  {
-    'c02-eu-decimal': {
-      rows: 3,
-      columns: { datum: [{ pattern: '%d.%m.%Y' }] },
-      says: 'Day and month cannot be told apart',
-    },
-    'c03-thousands': { rows: 3 },
-    'c07-cr': { rows: 3 },
-    'c18-headerless': { rows: 3, says: 'The first line is taken for data' },
-    'g07-shopify': { rows: 2, columns: { created_at: ['iso8601'], id: 'string' } },
-    'g08-stripe': { rows: 2, columns: { created: ['epoch_s'] } },
-    'g10-cw-logs': { rows: 2 },
-    'i01-key-trap': { rows: 3, says: 'No key: user_id does not repeat in the sample' },
-    'i03-dmy': { rows: 3, says: 'Day and month cannot be told apart' },
-    'i08-ampm': { rows: 2, columns: { at: [{ pattern: '%-m/%-d/%Y %-I:%M %p' }] } },
-    'i09-excel-errors': { rows: 4, columns: { id: 'bigint', qty: 'bigint', price: 'double' } },
-    'j05-double-encoded': { rows: 2 },
-    'j08b-cdc': { rows: 4 },
-    'j09-single-event': {
-      rows: 1,
-      columns: { id: 'string', line_items: 'json' },
-      says: 'explode: line_items',
-    },
-    'n02-trim': { rows: 8 },
-    'n04-nan': { rows: 8, refused: 6, says: 'lines are no JSON objects' },
-    's03-spark-infer-draft': { rows: 4 },
-  };
+const drafted: Readonly<
+  Record<string, { rows: number; refused?: number; columns?: object; csv?: object; says?: string }>
+> = {
+  'c01-backslash': { rows: 3, csv: { escape: '\\' }, columns: { price: 'double' } },
+  'c02-eu-decimal': {
+    rows: 3,
+    columns: { datum: [{ pattern: '%d.%m.%Y' }] },
+    says: 'Day and month cannot be told apart',
+  },
+  'c03-thousands': { rows: 3 },
+  'c04-latin1': { rows: 3, csv: { encoding: 'windows-1252' }, says: 'The file is not UTF-8' },
+  'c05-utf16': { rows: 2, columns: { qty: 'bigint' } },
+  'c07-cr': { rows: 3 },
+  'c08-multidelim': { rows: 2, csv: { delimiter: '||' } },
+  'c09-trailing-delim': { rows: 2 },
+  'c11-comment': { rows: 2, csv: { comment: '#' }, says: 'The first line is taken for data' },
+  'c12-dup-header': { rows: 2, columns: { name_2: 'string' }, says: 'are called name_2' },
+  'c13-ragged': { rows: 5, refused: 3, says: '2 records have fewer than 3 fields' },
+  'c15-footer-total': {
+    rows: 2,
+    csv: { skipLines: 3, skipFooter: 1 },
+    says: 'The last record looks like a footer',
+  },
+  'c20-alb': { rows: 2, csv: { delimiter: ' ', escape: '\\' } },
+  'c23-apache': { rows: 2 },
+  'c27-pandas-index': { rows: 2, columns: { column_1: 'bigint' }, says: 'are called column_1' },
+  'c18-headerless': { rows: 3, says: 'The first line is taken for data' },
+  'g07-shopify': { rows: 2, columns: { created_at: ['iso8601'], id: 'string' } },
+  'g08-stripe': { rows: 2, columns: { created: ['epoch_s'] } },
+  'g10-cw-logs': { rows: 2 },
+  'i01-key-trap': { rows: 3, says: 'No key: user_id does not repeat in the sample' },
+  'i03-dmy': { rows: 3, says: 'Day and month cannot be told apart' },
+  'i08-ampm': { rows: 2, columns: { at: [{ pattern: '%-m/%-d/%Y %-I:%M %p' }] } },
+  'i09-excel-errors': { rows: 4, columns: { id: 'bigint', qty: 'bigint', price: 'double' } },
+  'j05-double-encoded': { rows: 2 },
+  'j08b-cdc': { rows: 4 },
+  'j09-single-event': {
+    rows: 1,
+    columns: { id: 'string', line_items: 'json' },
+    says: 'explode: line_items',
+  },
+  'n02-trim': { rows: 8 },
+  'n04-nan': { rows: 8, refused: 6, says: 'lines are no JSON objects' },
+  'q01-tsv-quotes': { rows: 5, csv: { delimiter: '\t', quote: 'none' }, columns: { year: 'bigint' } },
+  'q02-space-quote': { rows: 2, csv: { trimFields: true } },
+  'q05-quote-merge': { rows: 4, csv: { quote: 'none' } },
+  's03-spark-infer-draft': { rows: 4 },
+  't05-date-format': { rows: 2, columns: { d: [{ pattern: '%-d.%-m.%Y' }] } },
+};
 
 test.each(Object.entries(drafted))('the draft of %s runs on its own file', async (name, expected) => {
   const { text, contract, summary } = await runDraft(inputOf(name));
@@ -88,6 +109,7 @@ test.each(Object.entries(drafted))('the draft of %s runs on its own file', async
     duplicates: 0,
   });
   expect(columnsOf(contract)).toMatchObject(expected.columns ?? {});
+  expect(contract.source.csv ?? {}).toMatchObject(expected.csv ?? {});
   expect(comments(text)).toContain(expected.says ?? '');
   expect(contract.dedupe).toBeUndefined();
 });

@@ -206,14 +206,15 @@ export function filesOf(table: Table) {
         for (const file of rest) results.set(file, true);
         break;
       } catch (error) {
-        // Those that keep the others from going through are left out, and there is at least one.
+        // Those that keep the others from going through are left out.
         const isFailed = reasonsOf(error).map((reason) => reason === 'ConditionalCheckFailed');
-        if (!isFailed.includes(true)) throw error;
         for (const [i, file] of rest.entries()) {
           if (isFailed[i * itemsPerFile]) results.set(file, false);
           else if (isFailed[i * itemsPerFile + 1]) results.set(file, null);
         }
-        rest = rest.filter((file) => !results.has(file));
+        const left = rest.filter((file) => !results.has(file));
+        if (left.length === rest.length) throw error;
+        rest = left;
       }
     return files.map((file) => results.get(file) ?? null);
   };
