@@ -10,6 +10,7 @@ import type { Context } from 'aws-lambda';
 import * as z from 'zod';
 import { createAthena } from '../lib/aws/athena.ts';
 import { createCatalog } from '../lib/aws/catalog.ts';
+import { createPointers } from '../lib/aws/pointer.ts';
 import { createStore } from '../lib/aws/store.ts';
 import { readConfig } from '../lib/config.ts';
 import { readBuilt } from '../lib/contract/built.ts';
@@ -19,6 +20,7 @@ import type { Deps } from '../lib/flow/deps.ts';
 import { inTurn } from '../lib/flow/inTurn.ts';
 import { type Measure, type MetricName, metricUnits } from '../lib/flow/measure.ts';
 import { createLedger } from '../lib/ledger/ledger.ts';
+import { icebergOn } from '../lib/table/iceberg/format.ts';
 
 export const logger = new Logger({ serviceName: 'sluice' });
 const tracer = new Tracer({ serviceName: 'sluice' });
@@ -26,12 +28,14 @@ const tracer = new Tracer({ serviceName: 'sluice' });
 /** The real dependencies, from the function's environment. Called once a module. */
 export function connect(): Deps {
   const config = readConfig();
+  const store = createStore();
   return {
     config,
     contracts: readBuilt(config.datasetsFolder),
-    store: createStore(),
+    store,
     catalog: createCatalog(config.database),
     athena: createAthena({ database: config.database, workgroup: config.workgroup }),
+    iceberg: icebergOn(store, createPointers(config.database)),
     ledger: createLedger(config.ledgerTable),
     measure: measureAs(config.stage),
   };

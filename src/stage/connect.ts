@@ -13,6 +13,7 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import { createAthena } from '../lib/aws/athena.ts';
 import { createCatalog } from '../lib/aws/catalog.ts';
 import { createAnnouncer, createStarter } from '../lib/aws/events.ts';
+import { createPointers } from '../lib/aws/pointer.ts';
 import { createStore } from '../lib/aws/store.ts';
 import { loadContracts } from '../lib/contract/load.ts';
 import type { Contract } from '../lib/contract/schema.ts';
@@ -20,6 +21,7 @@ import { SetupError } from '../lib/errors.ts';
 import type { SettleDeps } from '../lib/flow/failBatch.ts';
 import type { OperatorDeps } from '../lib/flow/operate.ts';
 import { createLedger, type Ledger } from '../lib/ledger/ledger.ts';
+import { icebergOn } from '../lib/table/iceberg/format.ts';
 import { localClient } from './localEndpoint.ts';
 
 /** A file on its way into the raw bucket. */
@@ -55,6 +57,8 @@ export interface Stage {
   readonly sfn: SFNClient;
   readonly sqs: SQSClient;
   readonly glue: GlueClient;
+  /** Sends no call twice. */
+  readonly glueOnce: GlueClient;
   readonly events: EventBridgeClient;
   readonly logs: CloudWatchLogsClient;
   /** How the names of the stage's functions begin. */
@@ -110,6 +114,7 @@ export async function connectStage(
     sfn: new SFNClient(options),
     sqs: new SQSClient(options),
     glue: new GlueClient(options),
+    glueOnce: new GlueClient({ ...options, maxAttempts: 1 }),
     events: new EventBridgeClient(options),
     logs: new CloudWatchLogsClient(options),
     functionPrefix: `${stack}-`,
@@ -125,6 +130,7 @@ export const depsOf = ({
   ledger,
   s3,
   glue,
+  glueOnce,
   athena,
   sfn,
   events,
@@ -141,6 +147,7 @@ export const depsOf = ({
   contracts,
   ledger,
   store: createStore(s3),
+  iceberg: icebergOn(createStore(s3), createPointers(config.database, glue, glueOnce)),
   catalog: createCatalog(config.database, glue),
   athena: createAthena(config, athena),
   start: createStarter(config.stateMachineArn, sfn),

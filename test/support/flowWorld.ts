@@ -12,7 +12,7 @@ import { createCatalog } from '../../src/lib/aws/catalog.ts';
 import { createAnnouncer, createExecutionStatus, createStarter } from '../../src/lib/aws/events.ts';
 import { createStore } from '../../src/lib/aws/store.ts';
 import { compile } from '../../src/lib/compiler/compile.ts';
-import type { Summary } from '../../src/lib/compiler/plan.ts';
+import type { Plan, Summary } from '../../src/lib/compiler/plan.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import type { Deadline } from '../../src/lib/deadline.ts';
@@ -32,7 +32,9 @@ import { type SweepDeps, sweep } from '../../src/lib/flow/sweep.ts';
 import { checkValidation, startValidation } from '../../src/lib/flow/validation.ts';
 import { ledgerOn } from '../../src/lib/ledger/ledger.ts';
 import { chunksOf } from '../../src/lib/parallel.ts';
+import { icebergFormat } from '../../src/lib/table/iceberg/format.ts';
 import { testConfig } from './config.ts';
+import { depsOf, fakeObject, liveKeys } from './iceberg.ts';
 import { createMemoryAws, type MemoryActor, type MemoryAws, type MemoryOptions } from './memory/index.ts';
 
 export const dataset = 'feed';
@@ -114,6 +116,8 @@ const turn = () => new Promise<void>((done) => setImmediate(done));
 export type Deps = SweepDeps & CrawlerDeps & { readonly actor: MemoryActor };
 
 export interface WorldOptions extends MemoryOptions {
+  /** Of the table; hive by default. */
+  readonly format?: Plan['format'];
   readonly replaceLimits?: ReplaceLimits;
   /** The time that a function has, by its name. */
   readonly deadlineOf?: (name: string) => Deadline | undefined;
@@ -218,6 +222,10 @@ export class World {
       contracts: this.isChanged ? new Map([[dataset, this.changed?.contract ?? contract]]) : contracts,
       store: createStore(actor.s3, patience),
       catalog: createCatalog('db', actor.glue, patience),
+      iceberg: icebergFormat({
+        ...depsOf(actor, this.aws),
+        describe: async ({ path, size, partition }) => fakeObject(path, { bytes: BigInt(size), partition }),
+      }),
       athena: createAthena({ database: 'db', workgroup: 'w' }, actor.athena),
       ledger: ledgerOn('ledger', actor.documents, {
         clock: () => this.aws.clock.now(),
@@ -341,7 +349,8 @@ export class World {
           crawlStarted = crawl.crawlStarted;
           isReady = crawl.status === 'ready';
         }
-        const run = await this.state('transform', (deps) => transform(deps, step));
+        const format = this.options.format ?? 'hive';
+        const run = await this.state('transform', (deps) => transform(deps, step, format));
         const of = { ...step, run };
         if (claim.replaces > 0)
           await this.state('replaceRows', (deps) =>
@@ -451,9 +460,14 @@ export class World {
     await this.call('reconcile', (deps) => reconcile(deps, dataset));
   }
 
-  /** Rows that a reader of the table's folders sees. */
+  /** Keys of the objects that a reader of the table finds. */
+  objects(): string[] {
+    return this.options.format === 'iceberg' ? liveKeys(this.aws, dataset) : this.aws.s3.keys('processed');
+  }
+
+  /** Rows that a reader of the table sees. */
   rows(): Row[] {
-    return this.aws.s3.keys('processed').flatMap((key) => JSON.parse(this.text('processed', key)) as Row[]);
+    return this.objects().flatMap((key) => JSON.parse(this.text('processed', key)) as Row[]);
   }
 
   /** Rows of one file as its lines say them, sorted. */
@@ -540,13 +554,14 @@ export async function expectWhole(world: World): Promise<void> {
       .map((row) => `${row.object} ${row.line}`)
       .sort(),
   ).toEqual(refused.sort());
-  expect(await world.counted()).toEqual(world.aws.s3.keys('processed'));
+  expect(await world.counted()).toEqual(world.objects());
 }
 
 /** Plays the engine: a staged object for each day, one for what is refused. */
 async function transform(
   deps: Deps,
   step: { dataset: string; batch: string; fence: number },
+  format: Plan['format'],
 ): Promise<string> {
   const { store, config } = deps;
   const manifest = await readManifest(deps, step);
@@ -606,7 +621,7 @@ async function transform(
     files,
     partitions: [...days].map(([day, rows]) => ({ values: ['feed', day], rows: rows.length })),
   };
-  await store.writeOnce(attempt.plan, JSON.stringify(plan));
+  await store.writeOnce(attempt.plan, JSON.stringify({ ...plan, format }));
   await store.writeText(at.summary, JSON.stringify(summary));
   return run;
 }

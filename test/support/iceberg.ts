@@ -11,7 +11,15 @@ import { createStore } from '../../src/lib/aws/store.ts';
 import { requireTable, type TableDeps } from '../../src/lib/table/iceberg/commit.ts';
 import type { WantedTable } from '../../src/lib/table/iceberg/evolve.ts';
 import { filesOf, refOf } from '../../src/lib/table/iceberg/files.ts';
-import type { DataFile, Partition } from '../../src/lib/table/iceberg/manifest.ts';
+import {
+  type DataFile,
+  type Partition,
+  readManifest,
+  readManifestList,
+  statuses,
+  typedFields,
+} from '../../src/lib/table/iceberg/manifest.ts';
+import { currentSnapshot, parseMetadata, specOf } from '../../src/lib/table/iceberg/metadata.ts';
 import { type Change, liveEntries } from '../../src/lib/table/iceberg/snapshot.ts';
 import { describeObject } from '../../src/lib/table/iceberg/statistics.ts';
 import type { Schema } from '../../src/lib/table/iceberg/types.ts';
@@ -133,12 +141,16 @@ export class Judge {
 }
 
 /** A file that a manifest may name; nobody reads it. */
-export const fakeFile = (name: string, partition: Partition = new Map(), records = 1n): DataFile => ({
+export const fakeFile = (name: string, partition: Partition = new Map(), records = 1n): DataFile =>
+  fakeObject(`s3://${bucket}/t/${name}.parquet`, { partition, records });
+
+/** The same at any address. */
+export const fakeObject = (path: string, known: Partial<DataFile> = {}): DataFile => ({
   content: 0,
-  path: `s3://${bucket}/t/${name}.parquet`,
+  path,
   format: 'PARQUET',
-  partition,
-  records,
+  partition: new Map(),
+  records: 1n,
   bytes: 100n,
   columnSizes: null,
   valueCounts: null,
@@ -151,6 +163,7 @@ export const fakeFile = (name: string, partition: Partition = new Map(), records
   equalityIds: null,
   sortOrderId: null,
   referencedDataFile: null,
+  ...known,
 });
 
 export const plainTable: WantedTable = {
@@ -173,4 +186,29 @@ export async function readable(deps: TableDeps, name = 't'): Promise<string[]> {
   const { metadata } = await requireTable(deps, name);
   const entries = await liveEntries(deps.files, metadata);
   return entries.map(({ file }) => file.path.slice(`s3://${bucket}/t/`.length, -'.parquet'.length)).sort();
+}
+
+/** Keys of the objects that a reader of a table finds just now, sorted; past faults and counts. */
+export function liveKeys(aws: MemoryAws, table: string): string[] {
+  const bytesOf = (address: string): Uint8Array => {
+    const { bucket: from, key } = refOf(address);
+    const [version] = aws.s3.versions(from, key);
+    if (!version?.content) throw new Error(`the table cannot be read: ${address} is gone`);
+    return version.content.bytes;
+  };
+  const file = aws.glue.tableInput('db', table)?.Parameters?.metadata_location;
+  if (file === undefined) return [];
+  const metadata = parseMetadata(Buffer.from(bytesOf(file)).toString());
+  const snapshot = currentSnapshot(metadata);
+  if (snapshot === undefined) return [];
+  return readManifestList(bytesOf(snapshot['manifest-list']))
+    .flatMap((manifest) =>
+      readManifest(
+        bytesOf(manifest.path),
+        manifest,
+        typedFields(specOf(metadata, manifest.specId), metadata.schemas),
+      ),
+    )
+    .flatMap(({ status, file: { path } }) => (status === statuses.deleted ? [] : [refOf(path).key]))
+    .sort();
 }

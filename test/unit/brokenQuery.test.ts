@@ -5,10 +5,12 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { expect, test } from '@jest/globals';
 import { createAthena } from '../../src/lib/aws/athena.ts';
 import { createCatalog } from '../../src/lib/aws/catalog.ts';
+import { createPointers } from '../../src/lib/aws/pointer.ts';
 import { createStore } from '../../src/lib/aws/store.ts';
 import type { Deps } from '../../src/lib/flow/deps.ts';
 import { checkValidation } from '../../src/lib/flow/validation.ts';
 import { createLedger } from '../../src/lib/ledger/ledger.ts';
+import { icebergOn } from '../../src/lib/table/iceberg/format.ts';
 import { testConfig } from '../support/config.ts';
 
 /** Where Athena ends every query so, and nothing else answers. */
@@ -20,11 +22,16 @@ function depsWhere(Status: object): Deps {
   const athena = Object.assign(new AthenaClient({ region }), {
     send: async () => ({ QueryExecution: { Status } }),
   });
+  const glue = Object.assign(new GlueClient({ region }), { send });
   return {
     config: testConfig,
     contracts: new Map(),
     store: createStore(Object.assign(new S3Client({ region }), { send })),
-    catalog: createCatalog('db', Object.assign(new GlueClient({ region }), { send })),
+    catalog: createCatalog('db', glue),
+    iceberg: icebergOn(
+      createStore(Object.assign(new S3Client({ region }), { send })),
+      createPointers('db', glue, glue),
+    ),
     athena: createAthena({ database: 'db', workgroup: 'w' }, athena),
     ledger: createLedger('ledger', Object.assign(new DynamoDBClient({ region }), { send })),
     measure: () => {},

@@ -71,6 +71,7 @@ export function compile(
     version: 1,
     dataset: contract.dataset,
     table: tableOf(contract),
+    format: 'hive',
     contract: contractVersion(contract),
     rawTable: rawTable && {
       name: rawTable.name,

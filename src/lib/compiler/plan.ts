@@ -92,6 +92,8 @@ export const planSchema = z.object({
   version: z.literal(1),
   dataset: z.string(),
   table: z.string(),
+  /** How the table is laid out. Contracts cannot ask for iceberg yet. */
+  format: z.enum(['hive', 'iceberg']).default('hive'),
   /** Fingerprint of the contract. */
   contract: z.string(),
   /** The raw table the Data Catalog had when the plan was made; null where nothing was readable yet. */

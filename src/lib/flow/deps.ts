@@ -7,6 +7,7 @@ import type { Contract } from '../contract/schema.ts';
 import type { Deadline } from '../deadline.ts';
 import { InvalidInput } from '../errors.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { TableFormat } from '../table/format.ts';
 import type { Measure } from './measure.ts';
 
 export interface Deps {
@@ -15,6 +16,8 @@ export interface Deps {
   readonly store: Store;
   readonly catalog: Catalog;
   readonly athena: Athena;
+  /** Tables whose plan says so. */
+  readonly iceberg: TableFormat;
   readonly ledger: Ledger;
   readonly measure: Measure;
   /** The time that the step has left; undefined where nothing ends it. */

@@ -7,11 +7,13 @@ import type { z } from 'zod';
 import type { ParquetTable } from '../aws/catalog.ts';
 import { address } from '../aws/store.ts';
 import { valuesOfPath } from '../catalog/partitionPath.ts';
-import { quarantineColumns, summarySchema } from '../compiler/plan.ts';
+import { type Plan, planSchema, quarantineColumns, summarySchema } from '../compiler/plan.ts';
 import type { Config } from '../config.ts';
+import { defaultPartition } from '../dialect/duckdb.ts';
 import { LeaseLost, ObjectMissing } from '../errors.ts';
 import type { Attempt } from '../ledger/records.ts';
 import { parallel } from '../parallel.ts';
+import type { TableCommit } from '../table/format.ts';
 import { ownObject, rewrittenObject } from '../table/objectName.ts';
 import { goldenTable, places, readManifest, readPlan, replacesOf } from './batch.ts';
 import type { Deps } from './deps.ts';
@@ -39,9 +41,11 @@ export async function publish(
   if ((await ledger.batch(dataset, batch))?.committed === fence)
     return counted(await readPublished(deps, dataset, attempt));
   await ledger.requireLease(dataset, fence);
-  const table = goldenTable(await readPlan(deps, { dataset, ...attempt }), config);
-  await catalog.ensureTable(table);
-  const { planned, copies, documents } = await planOf(deps, dataset, attempt, run, table.name);
+  const plan = await readPlan(deps, { dataset, ...attempt });
+  const table = goldenTable(plan, config);
+  if (plan.format === 'iceberg') await deps.iceberg.ensure(table, { dataset, fence });
+  else await catalog.ensureTable(table);
+  const { planned, copies, documents } = await planOf(deps, dataset, attempt, run, plan);
   // What could keep the batch from its end is found before its commit.
   if (planned.quarantine.length > 0) await catalog.ensureTable(quarantineTable(config));
   await store.copy(
@@ -57,13 +61,42 @@ export async function publish(
   const isFirst = await store.writeOnce(record, JSON.stringify(planned));
   const published = isFirst ? planned : await readPublished(deps, dataset, attempt);
   await parallel(copies, 32, ({ from, to }) => store.copy(from, to), deadline);
+  // Readers see the batch before the ledger counts it: when the ledger never does, whoever takes the attempt back asks the table.
+  if (published.format === 'iceberg')
+    await deps.iceberg.commit(table, commitOf(config, dataset, attempt, plan, published));
   try {
     await ledger.commit(dataset, attempt);
   } catch (error) {
-    if (error instanceof LeaseLost) await removeUncounted(deps, dataset, attempt, published);
+    // What a snapshot names is not removed by who may not know it.
+    if (error instanceof LeaseLost && published.format === 'hive')
+      await removeUncounted(deps, dataset, attempt, published);
     throw error;
   }
   return counted(published);
+}
+
+/** What readers of an Iceberg table see from the batch's commit on. */
+function commitOf(
+  config: Pick<Config, 'processedBucket'>,
+  dataset: string,
+  attempt: Attempt,
+  { table, contract }: Plan,
+  { objects, rewritten }: Published,
+): TableCommit {
+  const inTable = ({ key }: { key: string }) => ({
+    address: address({ bucket: config.processedBucket, key }),
+    values: valuesOfPath(`${posix.dirname(key.slice(`${table}/`.length))}/`).map((value) =>
+      value === defaultPartition ? null : value,
+    ),
+  });
+  const added = [...objects, ...rewritten.flatMap((r) => r.added.objects)];
+  return {
+    dataset,
+    attempt,
+    contract,
+    add: added.map((object) => ({ ...inTable(object), bytes: object.bytes })),
+    drop: rewritten.flatMap((r) => r.dropped.objects).map(inTable),
+  };
 }
 
 /**
@@ -110,7 +143,7 @@ async function planOf(
   dataset: string,
   attempt: Attempt,
   run: string,
-  table: string,
+  { table, format }: Pick<Plan, 'table' | 'format'>,
 ): Promise<{ planned: Published; copies: Copy[]; documents: { key: string; live: Live }[] }> {
   const { config, store } = deps;
   const at = places(config);
@@ -173,6 +206,7 @@ async function planOf(
   });
   const folders = [...new Set(objects.map((o) => o.folder))].sort();
   const planned = {
+    format,
     run,
     objects: objects.map(({ key, bytes }) => ({ key, bytes })),
     quarantine,
@@ -203,14 +237,19 @@ export async function repairPartitions(
   { dataset, batch, fence }: { dataset: string } & Attempt,
 ): Promise<z.output<typeof repairOutput>> {
   const { config, catalog } = deps;
-  const table = goldenTable(await readPlan(deps, { dataset, batch, fence }), config);
+  const plan = await readPlan(deps, { dataset, batch, fence });
+  const table = goldenTable(plan, config);
   const { partitions, quarantine } = await readPublished(deps, dataset, { batch, fence });
-  // Somebody may have dropped it since Publish.
-  await catalog.ensureTable(table);
-  const registered = await catalog.addPartitions(
-    table,
-    partitions.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),
-  );
+  let registered = 0;
+  // An Iceberg table names its objects itself.
+  if (plan.format === 'hive') {
+    // Somebody may have dropped it since Publish.
+    await catalog.ensureTable(table);
+    registered = await catalog.addPartitions(
+      table,
+      partitions.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),
+    );
+  }
   if (quarantine.length > 0) {
     await catalog.ensureTable(quarantineTable(config));
     await catalog.addPartitions(quarantineTable(config), [
@@ -225,21 +264,33 @@ export async function repairPartitions(
  * has a higher fence by now. An attempt that has not come as far as its record has written nothing.
  */
 export async function takeBack(
-  deps: Pick<Deps, 'config' | 'store'>,
+  deps: Pick<Deps, 'config' | 'store' | 'iceberg'>,
   dataset: string,
   attempt: Attempt,
 ): Promise<void> {
-  const record = places(deps.config).attempt(dataset, attempt).published;
-  const published = await deps.store.findJson(record, publishedSchema);
-  if (published) await remove(deps, writtenBy(published));
+  const at = places(deps.config).attempt(dataset, attempt);
+  const plan = await deps.store.findJson(at.plan, planSchema);
+  // Also where there is no record: a call of the attempt may still be under way, and the table is closed to it.
+  const isNamed =
+    plan?.format === 'iceberg' &&
+    (await deps.iceberg.takeBack(plan.table, { dataset, fence: attempt.fence + 1 }, attempt)) ===
+      'taken back';
+  const published = await deps.store.findJson(at.published, publishedSchema);
+  if (!published) return;
+  const written = writtenBy(published);
+  await remove(deps, isNamed ? written.map(withoutObjects) : written);
 }
 
-/** Objects of earlier batches whose rows are in others now. */
-export const dropReplaced = (deps: Pick<Deps, 'config' | 'store'>, { rewritten }: Published): Promise<void> =>
-  remove(
-    deps,
-    rewritten.map(({ dropped }) => dropped),
-  );
+/** Objects of earlier batches whose rows are in others now. Earlier snapshots of an Iceberg table name them until these expire. */
+export const dropReplaced = (
+  deps: Pick<Deps, 'config' | 'store'>,
+  { format, rewritten }: Published,
+): Promise<void> => {
+  const dropped = rewritten.map((r) => r.dropped);
+  return remove(deps, format === 'iceberg' ? dropped.map(withoutObjects) : dropped);
+};
+
+const withoutObjects = ({ quarantine }: Live): Live => ({ objects: [], quarantine });
 
 /** Everything that an attempt writes to the table and to quarantine: its own rows, and what is left of others. */
 const writtenBy = (published: Published): Live[] => [

@@ -14,6 +14,8 @@ export type Live = z.output<typeof liveSchema>;
 
 /** What Publish does, for the steps after it and for whoever takes it back: a long list goes through S3. */
 export const publishedSchema = liveSchema.extend({
+  /** How the table is laid out. */
+  format: z.enum(['hive', 'iceberg']).default('hive'),
   /** The try to transform whose rows these are. */
   run: z.string(),
   /** Partition paths such as `year=2025/month=10/`, with the values that Hive reads from them. */

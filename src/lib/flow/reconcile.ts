@@ -5,11 +5,12 @@
  */
 import { posix } from 'node:path';
 import type { ParquetTable } from '../aws/catalog.ts';
-import { placeOf } from '../aws/store.ts';
+import { address, placeOf } from '../aws/store.ts';
 import { pathOfValues, valuesOfPath } from '../catalog/partitionPath.ts';
 import { tableOf } from '../contract/contract.ts';
 import { ObjectMissing } from '../errors.ts';
 import { chunksOf, parallel } from '../parallel.ts';
+import type { Drift } from '../table/format.ts';
 import { objectName } from '../table/objectName.ts';
 import { goldenTable, readPlan, stagingName } from './batch.ts';
 import { contractOf, type Deps } from './deps.ts';
@@ -29,7 +30,7 @@ export interface Reconciled {
   /** Objects of batches that the ledger does not know: of a dataset of another name, or of a ledger that was lost. */
   readonly unknown: number;
   /**
-   * Objects that the ledger counts and S3 does not have: their rows are lost until their files are replayed. Also documents that
+   * Objects that the ledger counts and S3 does not have, or an Iceberg table does not name: their rows are lost until their files are replayed. Also documents that
    * listed the objects of a batch: nobody knows any more which of its objects count, so none of them is removed.
    */
   readonly missing: readonly string[];
@@ -44,7 +45,10 @@ const grace = 3_600_000;
  * LedgerRestored while the ledger has lost attempts of this one.
  */
 export async function reconcile(
-  deps: Pick<Deps, 'config' | 'contracts' | 'store' | 'catalog' | 'ledger' | 'measure' | 'deadline'>,
+  deps: Pick<
+    Deps,
+    'config' | 'contracts' | 'store' | 'catalog' | 'iceberg' | 'ledger' | 'measure' | 'deadline'
+  >,
   dataset: string,
   { removesUnknown = false }: { removesUnknown?: boolean } = {},
 ): Promise<Reconciled | null> {
@@ -55,7 +59,13 @@ export async function reconcile(
   const latest = (await ledger.lastBatches(dataset)).at(-1);
   const fence = latest && (await ledger.batch(dataset, latest.batch))?.committed;
   if (!latest || fence === undefined) return null;
-  const table = goldenTable(await readPlan(deps, { dataset, batch: latest.batch, fence }), config);
+  const plan = await readPlan(deps, { dataset, batch: latest.batch, fence });
+  const table = goldenTable(plan, config);
+  // Snapshots that can still be read name more than the ledger counts.
+  const nameless =
+    plan.format === 'hive'
+      ? undefined
+      : new Set(await deps.iceberg.orphans(table.name, (...at) => store.list(...at), Date.now() - grace));
   const constants = contract.partitionBy.map((p) => ('constant' in p ? p.constant : null));
   const isOwn = (values: readonly string[]) => constants.every((c, i) => c === null || values[i] === c);
   const prefix = `${tableOf(contract)}/`;
@@ -67,6 +77,7 @@ export async function reconcile(
     ({ objects }) => objects.map((o) => o.key),
   );
   const standing = new Map<string, { path: string; values: string[] }>();
+  const byVerdict: Record<Verdict, string[]> = { counts: [], open: [], garbage: [], unknown: [] };
   let removed = 0;
   let unknown = 0;
   for await (const page of store.listPages(config.processedBucket, prefix)) {
@@ -81,15 +92,23 @@ export async function reconcile(
     });
     const verdicts = await judge(own);
     const isRemoved = (i: number) =>
-      verdicts[i] === 'garbage' || (removesUnknown && verdicts[i] === 'unknown');
+      (verdicts[i] === 'garbage' || (removesUnknown && verdicts[i] === 'unknown')) &&
+      (nameless?.has(own[i]?.key ?? '') ?? true);
     const garbage = own.filter((_, i) => isRemoved(i)).map((o) => o.key);
     await store.delete(config.processedBucket, garbage);
     removed += garbage.length;
     unknown += verdicts.filter((verdict) => verdict === 'unknown').length;
-    for (const [i, { path, values }] of own.entries())
+    for (const [i, { key, path, values }] of own.entries()) {
+      byVerdict[verdicts[i] ?? 'open'].push(address({ bucket: config.processedBucket, key }));
       if (!isRemoved(i) && !standing.has(path)) standing.set(path, { path, values });
+    }
   }
   const missing = await judge.missing();
+  if (plan.format === 'iceberg') {
+    const drift = await driftOf(deps, dataset, table.name, byVerdict);
+    missing.push(...drift.missing);
+    unknown += drift.extra.length;
+  }
   const quarantine = await reconcileQuarantine(deps, dataset);
   removed += quarantine.removed;
   unused += quarantine.dropped;
@@ -102,10 +121,13 @@ export async function reconcile(
       if (isOwn(values) && !wanted.has(JSON.stringify(values))) gone.push(values);
     }
   const unregistered = [...wanted].filter(([id]) => !registered.has(id)).map(([, p]) => p);
-  const added = await catalog.addPartitions(
-    table,
-    unregistered.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),
-  );
+  const added =
+    plan.format === 'iceberg'
+      ? 0
+      : await catalog.addPartitions(
+          table,
+          unregistered.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),
+        );
   const dropped = await dropEmpty(deps, table, gone);
   if (removed > 0 || unknown > 0 || missing.length > 0)
     deps.measure(dataset, {
@@ -122,6 +144,22 @@ export async function reconcile(
     unknown,
     missing,
   };
+}
+
+/** What readers of an Iceberg table find otherwise than the ledger counts it. A batch under way has changed only one of both. */
+async function driftOf(
+  { iceberg, ledger }: Pick<Deps, 'iceberg' | 'ledger'>,
+  dataset: string,
+  table: string,
+  { counts, garbage }: Readonly<Record<Verdict, readonly string[]>>,
+): Promise<Drift> {
+  const isBusy = async () => (await ledger.openBatches(dataset)).length > 0;
+  const latest = async () => (await ledger.lastBatches(dataset)).at(-1)?.batch;
+  const nothing = { missing: [], extra: [] };
+  const [wasBusy, before] = [await isBusy(), await latest()];
+  const uncounted = new Set(garbage);
+  const drift = await iceberg.verify(table, counts, (object) => uncounted.has(object));
+  return wasBusy || (await isBusy()) || (await latest()) !== before ? nothing : drift;
 }
 
 type Reconciling = Pick<Deps, 'config' | 'store' | 'catalog' | 'ledger'>;

@@ -1,4 +1,5 @@
 /** What a table format does for the flow: plain data in and out. No other module knows how a table is laid out. */
+import type { ListedObject } from '../aws/store.ts';
 import type { OutputColumn } from '../compiler/plan.ts';
 import type { Attempt } from '../ledger/records.ts';
 
@@ -82,6 +83,15 @@ export interface TableFormat {
   takeBack(table: string, holder: Holder, attempt: Attempt): Promise<'taken back' | 'never committed'>;
   /** Holds the table against the objects that the ledger counts, `isOwn` says which objects the ledger is to know. */
   verify(table: string, counted: Iterable<string>, isOwn: (address: string) => boolean): Promise<Drift>;
+  /**
+   * Keys below the table that no state of it names which can still be read, last changed before `olderThan` (milliseconds since 1970).
+   * `list` gives what stands below a prefix.
+   */
+  orphans(
+    table: string,
+    list: (bucket: string, prefix: string) => Promise<readonly ListedObject[]>,
+    olderThan: number,
+  ): Promise<string[]>;
   /** What readers find, by partition; empty for a table that is not there. */
   inspect(table: string): Promise<PartitionStatistics[]>;
 }

@@ -1,4 +1,7 @@
 /** Iceberg as a table format of the flow: every batch is one commit, and readers see all of it or nothing. */
+
+import type { Pointers } from '../../aws/pointer.ts';
+import type { Store } from '../../aws/store.ts';
 import { TableConflict } from '../../errors.ts';
 import { parallel } from '../../parallel.ts';
 import type { TableFormat, TableShape } from '../format.ts';
@@ -12,11 +15,13 @@ import {
   type TableDeps,
 } from './commit.ts';
 import type { WantedTable } from './evolve.ts';
+import { type FileStore, filesOf, refOf } from './files.ts';
+import { orphansOf } from './maintenance.ts';
 import { contents, type DataFile, type Partition } from './manifest.ts';
 import { currentSnapshot, type PartitionSpec, schemaOf, specOf } from './metadata.ts';
 import { evolveTable, publishChange, revertBatch } from './operations.ts';
 import { liveEntries, partitionKey } from './snapshot.ts';
-import type { ParquetObject } from './statistics.ts';
+import { describeObject, type ParquetObject } from './statistics.ts';
 import type { Schema } from './types.ts';
 
 export interface IcebergDeps extends TableDeps {
@@ -26,6 +31,17 @@ export interface IcebergDeps extends TableDeps {
 
 /** Footers that are read at once. */
 const footersAtOnce = 64;
+
+/** The format on a stage. */
+export const icebergOn = (store: FileStore & Pick<Store, 'readRange'>, pointers: Pointers): TableFormat =>
+  icebergFormat({
+    files: filesOf(store),
+    pointers,
+    describe: (object, schema) => {
+      const ref = refOf(object.path);
+      return describeObject({ ...object, read: (start, end) => store.readRange(ref, start, end) }, schema);
+    },
+  });
 
 export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
   async ensure(shape, holder) {
@@ -81,6 +97,10 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
       missing: [...known].filter((address) => !found.has(address)),
       extra: [...found].filter((address) => isOwn(address) && !known.has(address)),
     };
+  },
+
+  async orphans(table, list, olderThan) {
+    return orphansOf(deps, table, list, olderThan);
   },
 
   async inspect(table) {

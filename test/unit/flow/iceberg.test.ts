@@ -1,0 +1,174 @@
+/**
+ * The flow on an Iceberg table: the pointer's swap and the ledger's commit are two steps, and whatever happens between them, readers
+ * find what the ledger counts in the end, and a state that was committed at every moment.
+ */
+import { afterEach, expect, jest, test } from '@jest/globals';
+import { reconcile } from '../../../src/lib/flow/reconcile.ts';
+import { requireTable } from '../../../src/lib/table/iceberg/commit.ts';
+import { publishChange } from '../../../src/lib/table/iceberg/operations.ts';
+import { dataset, expectWhole, World } from '../../support/flowWorld.ts';
+import { depsOf } from '../../support/iceberg.ts';
+import { type Call, everyFault, type Fault } from '../../support/memory/index.ts';
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+/** A stage with two files that were one batch, in two days. */
+async function published(): Promise<World> {
+  const world = new World({ format: 'iceberg' });
+  world.put('feed/a', ['a1@06', 'a2@07', 'bad']);
+  world.put('feed/b', ['b1@06', 'b2@06']);
+  await world.settle();
+  return world;
+}
+
+const scenarios: Record<string, (world: World) => void> = {
+  'a new file': (world) => {
+    world.put('feed/c', ['c1@06', 'worse']);
+  },
+  'a correction': (world) => {
+    world.put('feed/a', ['a1@08', 'a3@06', 'a4@06', 'worst']);
+  },
+};
+
+test.each(Object.keys(scenarios))('readers of the table find what the files say: %s', async (name) => {
+  const world = await published();
+  scenarios[name]?.(world);
+  await world.settle();
+  await world.cleanUp();
+  await expectWhole(world);
+  const { metadata } = await requireTable(depsOf(world.aws.actor('test'), world.aws), dataset);
+  expect(metadata.snapshots.map((s) => s.summary.operation)).toEqual([
+    'append',
+    name === 'a correction' ? 'overwrite' : 'append',
+  ]);
+});
+
+test('objects that a correction has replaced stay while a snapshot names them', async () => {
+  const world = await published();
+  const before = world.objects();
+  scenarios['a correction']?.(world);
+  await world.settle();
+  await world.cleanUp();
+  expect(world.aws.s3.keys('processed')).toEqual(expect.arrayContaining(before));
+  expect(world.objects()).not.toEqual(expect.arrayContaining(before));
+});
+
+/** States that readers may find: of a file all old rows or all new ones. */
+function watchReaders(world: World): string[] {
+  const missed: string[] = [];
+  const good = (lines: readonly string[]) => lines.filter((line) => line.includes('@')).sort();
+  const before = new Map([...world.wanted].map(([key, lines]) => [key, good(lines)]));
+  const { wire } = world.aws;
+  const tick = wire.onCall;
+  let looked: string | undefined;
+  wire.onCall = () => {
+    tick();
+    // What readers see changes with the pointer alone.
+    const file = world.aws.glue.tableInput('db', dataset)?.Parameters?.metadata_location;
+    if (file === looked) return;
+    looked = file;
+    const rows = Map.groupBy(world.rows(), ({ object }) => object);
+    for (const key of new Set([...before.keys(), ...world.wanted.keys()])) {
+      const seen = JSON.stringify((rows.get(key) ?? []).map(({ id, day }) => `${id}@${day}`).sort());
+      const committed = [before.get(key) ?? [], good(world.wanted.get(key) ?? [])];
+      if (!committed.some((lines) => JSON.stringify(lines) === seen)) missed.push(`${key}: ${seen}`);
+    }
+  };
+  return missed;
+}
+
+const isThorough = process.env.SLUICE_THOROUGH !== undefined;
+/** Every day, the calls around the swap: with all calls and faults it is a test of minutes. */
+const isMeant = ({ actor, service, operation, input }: Call): boolean =>
+  !actor.startsWith('test') &&
+  (isThorough ||
+    (service === 'glue' && operation !== 'GetTable') ||
+    (actor.startsWith('publish') && operation === 'TransactWriteItems') ||
+    (operation === 'PutObject' && JSON.stringify(input).includes('metadata.json')));
+const faults: readonly Fault[] = isThorough ? everyFault : [{ mode: 'lost' }, { mode: 'hang', effect: true }];
+
+test.each(isThorough ? Object.keys(scenarios) : ['a correction'])(
+  'whatever happens to a call, readers find committed states only, and what the files say in the end: %s',
+  async (name) => {
+    for (const fault of faults)
+      for (let n = 1; ; n++) {
+        const world = await published();
+        const missed = watchReaders(world);
+        scenarios[name]?.(world);
+        let calls = 0;
+        let hit: Call | undefined;
+        world.aws.plan = (call) => {
+          if (!isMeant(call) || ++calls !== n) return undefined;
+          hit = call;
+          return fault;
+        };
+        await world.deliver();
+        await world.executeAll();
+        world.aws.plan = undefined;
+        if (!hit) break;
+        try {
+          await world.settle();
+          world.aws.runStalled();
+          await world.settle();
+          await world.cleanUp();
+          await expectWhole(world);
+          expect(missed).toEqual([]);
+        } catch (error) {
+          throw new Error(
+            `call ${n}, ${hit.actor} ${hit.service}.${hit.operation} ${JSON.stringify(fault)}: ${error instanceof Error ? error.message : error}`,
+          );
+        }
+      }
+  },
+  300_000,
+);
+
+test.each(isThorough ? Object.keys(scenarios) : ['a correction'])(
+  'a function that stands still around the swap, and goes on when others have done its work, harms nothing: %s',
+  async (name) => {
+    for (let n = 1; ; n++) {
+      const world = await published();
+      scenarios[name]?.(world);
+      const frozen = world.freeze(
+        n,
+        (actor, operation) => actor.startsWith('publish') && (isThorough || operation.startsWith('glue')),
+      );
+      await world.deliver();
+      await world.executeAll();
+      if (frozen.hit === '') break;
+      try {
+        await world.settle();
+        world.put('feed/a', ['a9@06']);
+        await world.settle();
+        await world.thaw();
+        world.aws.wire.turn = undefined;
+        await world.settle();
+        await world.cleanUp();
+        await expectWhole(world);
+      } catch (error) {
+        throw new Error(
+          `frozen at call ${n}, ${frozen.hit}: ${error instanceof Error ? error.message : error}`,
+        );
+      }
+    }
+  },
+  300_000,
+);
+
+test('reconcile tells of objects that readers do not find, and of those that the ledger does not count', async () => {
+  const world = await published();
+  const [lost = '', kept = ''] = world.objects();
+  const deps = depsOf(world.aws.actor('person'), world.aws);
+  await publishChange(
+    deps,
+    dataset,
+    { dataset: 'a person', batch: 'x', fence: 1 },
+    { add: [], drop: [{ path: `s3://processed/${lost}` }], dropped: 'gone', summary: {} },
+  );
+  const found = await world.call('reconcile', (d) => reconcile(d, dataset));
+  expect(found?.missing).toEqual([`s3://processed/${lost}`]);
+  expect(found?.removed).toBe(0);
+  expect(world.aws.s3.keys('processed')).toEqual(expect.arrayContaining([lost, kept]));
+});
