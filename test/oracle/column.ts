@@ -106,11 +106,14 @@ function readText(column: Column, raw: string): Cell {
 }
 
 /** "A regular expression (RE2)": its dot is every character but a line feed. */
-const asRe2 = (pattern: string): RegExp =>
-  new RegExp(
+// "`(?i)` at its beginning ignores case."
+const asRe2 = (written: string): RegExp => {
+  const pattern = written.replace(/^\(\?i\)/, '');
+  return new RegExp(
     pattern.replaceAll(/\\.|\[(?:\\.|[^\]])*\]|\./gs, (part) => (part === '.' ? '[^\\n]' : part)),
-    'u',
+    pattern === written ? 'u' : 'iu',
   );
+};
 
 /** Undefined for a text that is not written as the type asks. */
 function convert(type: string, text: string, column: Column): Value | undefined {
@@ -157,7 +160,7 @@ function readArray(column: Column, document: Json, steps: readonly PathStep[]): 
   return fault ?? value(cells.map((cell) => cell.value));
 }
 
-// "`range` compares exact values."
+// "`range` compares exact values; with a double, the double that is nearest to the bound."
 function inRange(column: Column, cell: Cell): Cell {
   const { range } = column;
   if (!range || cell.value === null) return cell;
@@ -169,6 +172,7 @@ function inRange(column: Column, cell: Cell): Cell {
 
 /** Both as fractions of whole numbers. What stands in the contract is a decimal text. */
 function compareNumber(a: Value, b: number | string): number {
+  if (typeof a === 'number') return a - Number(b);
   const [left, right] = [fractionOf(a), decimalFraction(String(b))];
   const difference = left.over * right.under - right.over * left.under;
   return difference < 0n ? -1 : difference > 0n ? 1 : 0;
@@ -182,7 +186,6 @@ interface Fraction {
 function fractionOf(a: Value): Fraction {
   if (a instanceof Decimal) return { over: a.unscaled, under: 10n ** BigInt(a.scale) };
   if (typeof a === 'bigint') return { over: a, under: 1n };
-  if (typeof a === 'number') return exactly(a);
   throw new TypeError(`${String(a)} is no number`);
 }
 

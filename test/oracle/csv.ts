@@ -91,7 +91,7 @@ function piecesOf(bytes: Buffer, delimiter: string, hasQuotedNewlines: boolean):
   const end = isMac ? '\r' : '\n';
   const pieces: Piece[] = [];
   for (let start = 0; start < text.length; ) {
-    const size = recordLength(text.slice(start), delimiter, end) ?? lineLength(text.slice(start), end);
+    const size = recordLength(text.slice(start), delimiter, end);
     const raw = text.slice(start, start + size).replace(/[\r\n]+$/, '');
     const line = text.slice(0, start).split(end).length;
     pieces.push({ line, raw, fields: fieldsOf(raw, delimiter), isUtf8: true });
@@ -100,28 +100,18 @@ function piecesOf(bytes: Buffer, delimiter: string, hasQuotedNewlines: boolean):
   return pieces;
 }
 
-const lineLength = (text: string, end: string): number =>
-  text.includes(end) ? text.indexOf(end) + 1 : text.length;
-
 /**
- * How long the record is that a text begins with, and its line end: a line end in quotes belongs to its field. Null where a quote that opens
- * a field is not closed: "costs its line".
+ * How long the record is that a text begins with, and its line end: "with the line ends that stand in its quoted fields". A field that is not
+ * closed as RFC 4180 has it holds no line end, so that it costs no more than its line.
  */
-function recordLength(text: string, delimiter: string, end: string): number | null {
-  for (let i = 0, isStart = true; ; ) {
-    if (isStart && text[i] === '"') {
-      const closed = /^"[^"]*(?:""[^"]*)*"/.exec(text.slice(i))?.[0];
-      if (closed === undefined) return null;
-      i += closed.length;
-      const next = text[i];
-      if (next !== undefined && next !== delimiter && next !== '\n' && next !== '\r') return null;
-      isStart = false;
-      continue;
-    }
-    if (i >= text.length) return text.length;
-    if (text[i] === end) return i + 1;
-    isStart = text[i] === delimiter;
+function recordLength(text: string, delimiter: string, end: string): number {
+  for (let i = 0; ; ) {
+    const closed = /^"[^"]*(?:""[^"]*)*"/.exec(text.slice(i))?.[0].length ?? 0;
+    if (['', delimiter, '\n', '\r'].includes(text[i + closed] ?? '')) i += closed;
+    while (i < text.length && text[i] !== delimiter && text[i] !== end) i++;
+    if (i >= text.length) return i;
     i++;
+    if (text[i - 1] === end) return i;
   }
 }
 

@@ -1,4 +1,4 @@
-/** Where the engine and the interpreter differ, and what is known of it. */
+/** Where the engine and the interpreter differ. */
 
 /** One case in which they differ, small enough to read. */
 export interface Difference {
@@ -7,22 +7,7 @@ export interface Difference {
   readonly given: string;
   readonly interpreter: string;
   readonly engine: string;
-  /** Of an expression: whether a part of it overflows. */
-  readonly hasOverflow?: boolean;
 }
-
-/** A fault that is known and not yet mended. */
-export interface KnownFault {
-  /** Where it is described. */
-  readonly fault: string;
-  readonly covers: (difference: Difference) => boolean;
-}
-
-/** What is left when the known faults are taken out. */
-export const unknown = (
-  differences: readonly Difference[],
-  known: readonly KnownFault[],
-): readonly Difference[] => differences.filter((d) => !known.some(({ covers }) => covers(d)));
 
 /** The first of each kind of difference, as lines for a person. */
 export function report(differences: readonly Difference[]): string {

@@ -90,19 +90,6 @@ export function evaluate(
   return valueIn(node, { row, types });
 }
 
-/** Whether a part of it overflows, or divides by zero: it has no value, though all that it is made of has one. */
-export function overflows(
-  node: Node,
-  row: ReadonlyMap<string, Value>,
-  types: ReadonlyMap<string, string>,
-): boolean {
-  if (node.kind !== 'apply') return false;
-  if (node.args.some((arg) => overflows(arg, row, types))) return true;
-  const isArithmetic = ['+', '-', '*', '/', '%', 'minus', 'abs', 'floor'].includes(node.name);
-  const hasValue = (e: Node): boolean => evaluate(e, row, types) !== null;
-  return isArithmetic && node.args.every(hasValue) && !hasValue(node);
-}
-
 // "A derived value that does not fit its column's type is null."
 export function inColumn(value: Value, hiveType: string): Value {
   if (typeof value === 'bigint' && (hiveType === 'int' || hiveType === 'bigint'))

@@ -162,13 +162,13 @@ export function readMoment(text: string, format: TimestampFormat, zone: string):
     // `hh:mm:ss`, then `+hhmm`, `-hhmm`, `GMT`, `UT` or `UTC`; one or more spaces between them, none or more behind the comma"
     case 'rfc2822': {
       const [whole, weekday, date, name, year, h, m, s = '0', z = ''] =
-        /^(?:([A-Za-z]{3}), *)?(\d{1,2}) +([A-Za-z]{3}) +(\d{4}) +(\d\d):(\d\d)(?::(\d\d))? +([+-]\d{4}|GMT|UT|UTC)$/.exec(
+        /^(?:([A-Za-z]{3}), *)?(\d{1,2}) +([A-Za-z]{3}) +(\d{4}) +(\d\d):(\d\d)(?::(\d\d))? +([+-]\d{4}|GMT|UT|UTC)$/i.exec(
           text,
         ) ?? [];
       if (whole === undefined) return undefined;
       const on = daysOf(Number(year), shortMonths.indexOf(capital(name)) + 1, Number(date));
       const time = clock(Number(h), Number(m), Number(s));
-      return together(onWeekday(on, capital(weekday)), time, /[A-Z]/.test(z) ? 'Z' : z, zone);
+      return together(onWeekday(on, capital(weekday)), time, /[A-Z]/i.test(z) ? 'Z' : z, zone);
     }
   }
 }
@@ -217,7 +217,7 @@ const parts: Readonly<Record<string, string>> = {
   p: '[AaPp][Mm]',
   M: '\\d\\d',
   S: '\\d\\d',
-  f: '\\d{1,9}',
+  f: '\\d{1,6}',
   b: '[A-Za-z]{3}',
   B: '[A-Za-z]+',
   z: 'Z|[+-]\\d\\d(?::?\\d\\d)?',
