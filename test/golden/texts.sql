@@ -44,8 +44,8 @@ WITH decoded AS (
   FROM parsed
 ), written AS (
   SELECT *,
-    CASE WHEN __t2 < ':' OR starts_with(__t2, '[') OR starts_with(__t2, '{')
-      THEN CASE WHEN regexp_matches(__t2, '(?:^|[:,\[])-?(?:0(?:$|[,}\]])|\d+\.\d|\d+e)') THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$."s"') ELSE __t2 END ELSE __t2 END ELSE __t2 END AS __w2
+    CASE WHEN __t2 < ':' THEN CASE WHEN regexp_full_match(__t2, '-?(?:0|\d+\.\d+|\d+(?:\.\d+)?e[+-]?\d+)')
+      THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$."s"') ELSE __t2 END ELSE __t2 END ELSE __t2 END AS __w2
   FROM leaves
 ), trimmed AS (
   SELECT *,

@@ -50,12 +50,12 @@ WITH decoded AS (
   FROM parsed
 ), written AS (
   SELECT *,
-    CASE WHEN __t2 < ':' OR starts_with(__t2, '[') OR starts_with(__t2, '{')
-      THEN CASE WHEN regexp_matches(__t2, '(?:^|[:,\[])-?(?:0(?:$|[,}\]])|\d+\.\d|\d+e)') THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$."s"') ELSE __t2 END ELSE __t2 END ELSE __t2 END AS __w2,
-    CASE WHEN __t5 < ':' OR starts_with(__t5, '[') OR starts_with(__t5, '{')
-      THEN CASE WHEN regexp_matches(__t5, '(?:^|[:,\[])-?(?:0(?:$|[,}\]])|\d+\.\d|\d+e)') THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$."m"') ELSE __t5 END ELSE __t5 END ELSE __t5 END AS __w5,
-    CASE WHEN __j8::VARCHAR < ':' OR starts_with(__j8::VARCHAR, '[') OR starts_with(__j8::VARCHAR, '{')
-      THEN CASE WHEN regexp_matches(__j8::VARCHAR, '(?:^|[:,\[])-?(?:0(?:$|[,}\]])|\d+\.\d|\d+e)') THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN regexp_replace(regexp_replace(json_extract(regexp_replace(regexp_replace(regexp_replace(__doc, '([:,\[{]\s*"\\u0001)', '\1\\u0001', 'g'), '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\\u0001\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$."j"')::VARCHAR, '(^|[:,\[])"\\u0001(-?[0-9][^"]*)"', '\1\2', 'g'), '((?:^|[:,\[{])"\\u0001)\\u0001', '\1', 'g') ELSE __j8::VARCHAR END ELSE __j8::VARCHAR END ELSE __j8::VARCHAR END AS __w8
+    CASE WHEN __t2 < ':' THEN CASE WHEN regexp_full_match(__t2, '-?(?:0|\d+\.\d+|\d+(?:\.\d+)?e[+-]?\d+)')
+      THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$."s"') ELSE __t2 END ELSE __t2 END ELSE __t2 END AS __w2,
+    CASE WHEN __t5 < ':' THEN CASE WHEN regexp_full_match(__t5, '-?(?:0|\d+\.\d+|\d+(?:\.\d+)?e[+-]?\d+)')
+      THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$."m"') ELSE __t5 END ELSE __t5 END ELSE __t5 END AS __w5,
+    CASE WHEN regexp_matches(__j8::VARCHAR, '(?:^|[:,\[])-?(?:0(?:$|[,}\]])|\d+\.\d|\d+e)')
+      THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN regexp_replace(regexp_replace(json_extract(regexp_replace(regexp_replace(regexp_replace(__doc, '([:,\[{]\s*"\\u0001)', '\1\\u0001', 'g'), '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\\u0001\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$."j"')::VARCHAR, '(^|[:,\[])"\\u0001(-?[0-9][^"]*)"', '\1\2', 'g'), '((?:^|[:,\[{])"\\u0001)\\u0001', '\1', 'g') ELSE __j8::VARCHAR END ELSE __j8::VARCHAR END AS __w8
   FROM leaves
 ), trimmed AS (
   SELECT *,

@@ -60,19 +60,18 @@ export function leavesOf(contract: Contract): {
     const call = place.isJson ? 'json_extract' : 'json_extract_string';
     const sql = isHeld ? held : `${call}(${held}, ${literal(jsonPath(place.rest))})`;
     const path = literal(place.path);
-    const isOdd = hasOddNumber(document);
-    const written =
-      place.numbers === 'any'
-        ? null
-        : place.numbers === 'quoted'
-          ? `CASE WHEN starts_with(${name}, '[') THEN CASE WHEN ${isOdd} THEN json_extract(${quoted(document)}, ${path}) ELSE ${name} END ELSE ${name} END`
-          : place.isJson
-            ? asWritten(
-                `${name}::VARCHAR`,
-                isOdd,
-                unmarked(`json_extract(${marked(document)}, ${path})::VARCHAR`),
-              )
-            : asWritten(name, isOdd, `json_extract_string(${quoted(document)}, ${path})`);
+    const written = {
+      any: () => null,
+      quoted: () => writtenJson(name, document, `json_extract(${quoted(document)}, ${path})`),
+      written: () =>
+        place.isJson
+          ? writtenJson(
+              `${name}::VARCHAR`,
+              document,
+              unmarked(`json_extract(${marked(document)}, ${path})::VARCHAR`),
+            )
+          : writtenText(name, document, `json_extract_string(${quoted(document)}, ${path})`),
+    }[place.numbers]();
     const value = written === null ? name : `__w${n}`;
     return {
       sql: `${sql} AS ${name}`,
@@ -123,13 +122,18 @@ function numbersOf({ type, formats }: Column): 'any' | 'written' | 'quoted' {
   return isTime || type === 'json' || type === 'string' || type.startsWith('decimal') ? 'written' : 'any';
 }
 
-/** A leaf with its numbers as they stand in the document. A CASE in a CASE, because DuckDB computes both sides of AND. */
-const asWritten = (leaf: string, isOdd: string, inFull: string): string =>
-  `CASE WHEN ${leaf} < ':' OR starts_with(${leaf}, '[') OR starts_with(${leaf}, '{')
-      THEN CASE WHEN regexp_matches(${leaf}, ${literal(mayBeOdd)}) THEN CASE WHEN ${isOdd} THEN ${inFull} ELSE ${leaf} END ELSE ${leaf} END ELSE ${leaf} END`;
+/**
+ * A text as it stands in the document, where a parser may have written it for a number that was written otherwise. CASEs in each
+ * other, because DuckDB computes both sides of AND; the first is quick, and true of few texts.
+ */
+const writtenText = (text: string, document: string, inFull: string): string =>
+  `CASE WHEN ${text} < ':' THEN CASE WHEN regexp_full_match(${text}, ${literal('-?(?:0|\\d+\\.\\d+|\\d+(?:\\.\\d+)?e[+-]?\\d+)')})
+      THEN CASE WHEN ${hasOddNumber(document)} THEN ${inFull} ELSE ${text} END ELSE ${text} END ELSE ${text} END`;
 
-/** What a parser writes for a number that it may not have found so. */
-const mayBeOdd = '(?:^|[:,\\[])-?(?:0(?:$|[,}\\]])|\\d+\\.\\d|\\d+e)';
+/** The same of JSON. Digits that stand in its texts cost time, and do no harm. */
+const writtenJson = (json: string, document: string, inFull: string): string =>
+  `CASE WHEN regexp_matches(${json}, ${literal('(?:^|[:,\\[])-?(?:0(?:$|[,}\\]])|\\d+\\.\\d|\\d+e)')})
+      THEN CASE WHEN ${hasOddNumber(document)} THEN ${inFull} ELSE ${json} END ELSE ${json} END`;
 
 function placeOf({ path, type }: { path: string; type: string }, explode: string | undefined): Place {
   const isItem = explode !== undefined && isBelow(path, explode);

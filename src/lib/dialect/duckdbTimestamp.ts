@@ -78,19 +78,30 @@ const minutesOf = (zone: string): string => {
  * read from the text.
  */
 export function weekdayFault(formats: readonly TimestampFormat[], text: string, value: string): string[] {
-  const marks = { twitter: ' ', rfc2822: ',' };
-  const found = formats.flatMap((f) => (f === 'twitter' || f === 'rfc2822' ? [f] : []));
+  const found = formats.filter((f) => f === 'twitter' || f === 'rfc2822');
   if (found.length === 0) return [];
-  const offsets = found.map((f) => {
-    const written = f === 'twitter' ? `${text}[21:25]` : `right(${text}, 5)`;
-    return `WHEN ${text}[4] = '${marks[f]}' AND regexp_full_match(${written}, '[+-]\\d{4}') AND ${written} <> '+0000'
-        THEN CASE WHEN ${written}[1] = '-' THEN ${value} - ${minutesOf(written)} ELSE ${value} + ${minutesOf(written)} END`;
-  });
-  const weekday = `${list(days.map((day) => literal(day.toLowerCase())))}[dayofweek(CASE ${offsets.join(' ')} ELSE ${value} END) + 1]`;
+  const offset =
+    found.length > 1
+      ? `CASE WHEN ${text}[4] = ',' THEN right(${text}, 5) ELSE ${text}[21:25] END`
+      : found[0] === 'twitter'
+        ? `${text}[21:25]`
+        : `right(${text}, 5)`;
+  const weekday = (wall: string) =>
+    `${list(days.map((day) => literal(day.toLowerCase())))}[dayofweek(${wall}) + 1]`;
   const begins = `lower(left(${text}, 3))`;
+  // Most have no offset from UTC, and are asked in few words.
+  const isUsual =
+    found[0] === 'twitter' && formats.every((format) => typeof format === 'string' && format !== 'rfc2822');
+  const usual = isUsual
+    ? `CASE WHEN contains(${text}, ' +0000 ') THEN NOT starts_with(${text}, ${list(days.map(literal))}[dayofweek(${value}) + 1]) ELSE `
+    : '';
+  // Only these formats begin with a letter; what has no offset in digits is in UTC.
   return [
-    `CASE WHEN ${value} IS NOT NULL AND ${text}[4] IN (${found.map((f) => literal(marks[f])).join(', ')}) AND ${begins} IN (${days.map((day) => literal(day.toLowerCase())).join(', ')})
-      THEN ${weekday} <> ${begins} ELSE false END`,
+    `CASE WHEN ${text} >= 'A' THEN ${usual}CASE WHEN ${value} IS NOT NULL AND ${begins} IN (${days.map((day) => literal(day.toLowerCase())).join(', ')})
+      THEN CASE WHEN ${offset} = '+0000' THEN ${weekday(value)}
+        WHEN regexp_full_match(${offset}, '[+-]\\d{4}')
+          THEN ${weekday(`CASE WHEN ${offset}[1] = '-' THEN ${value} - ${minutesOf(offset)} ELSE ${value} + ${minutesOf(offset)} END`)}
+        ELSE ${weekday(value)} END <> ${begins} ELSE false END${isUsual ? ' END' : ''} ELSE false END`,
   ];
 }
 
