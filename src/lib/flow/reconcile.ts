@@ -23,8 +23,10 @@ export interface Reconciled {
   /** Partitions with objects. */
   readonly partitions: number;
   readonly added: number;
-  /** Partitions without objects, and those of failed runs in the staging table. */
+  /** Partitions of the table without objects. */
   readonly dropped: number;
+  /** Partitions of failed runs in the staging table, and of the quarantine without a refused row: they were dropped. */
+  readonly unused: number;
   /** Objects of attempts that the ledger knows and does not count: they were removed. */
   readonly removed: number;
   /** Objects of batches that the ledger does not know: of a dataset of another name, or of a ledger that was lost. */
@@ -139,7 +141,8 @@ export async function reconcile(
     table: table.name,
     partitions: standing.size,
     added,
-    dropped: dropped + unused,
+    dropped,
+    unused,
     removed,
     unknown,
     missing,

@@ -58,6 +58,7 @@ test('many partitions are compared in pages, and changed in as few calls as Glue
     partitions,
     added: partitions / 50,
     dropped: partitions / 100,
+    unused: 0,
     removed: 0,
     unknown: 0,
     missing: [],
