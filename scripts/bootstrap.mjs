@@ -7,9 +7,15 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const root = join(import.meta.dirname, '..');
+const [major] = process.versions.node.split('.');
+if (Number(major) < 20) {
+  console.error(`Sluice needs Node 20 or newer; this is Node ${process.versions.node}`);
+  process.exit(2);
+}
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const modules = join(root, 'node_modules');
 const stamp = join(modules, '.sluice-lock');
 const wanted = createHash('sha256')
@@ -32,12 +38,17 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
 }
 
 const [script, ...args] = process.argv.slice(2);
+// npm runs its scripts at the root. Who names files means them from where npm was called.
+const takesPaths = ['sluice', 'start'].includes(process.env.npm_lifecycle_event);
+const { INIT_CWD: calledFrom, ...environment } = process.env;
+const cwd = takesPaths && calledFrom && existsSync(calledFrom) ? calledFrom : process.cwd();
 const child = spawn(
   join(modules, '.bin', 'node'),
   ['--disable-warning=ExperimentalWarning', join(root, script), ...args],
   {
     stdio: 'inherit',
-    env: { ...process.env, PATH: [join(modules, '.bin'), process.env.PATH].join(delimiter) },
+    cwd,
+    env: { ...environment, PATH: [join(modules, '.bin'), process.env.PATH].join(delimiter) },
   },
 );
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

@@ -1,5 +1,5 @@
 /** `sluice completion`: a shell function that is shorter than `npm run sluice --`, and completes. */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { print } from '../stage/terminal.ts';
 import { commands } from './commands.ts';
 
@@ -15,8 +15,7 @@ export async function run(): Promise<number> {
   const root = resolve(import.meta.dirname, '../..');
   const options = await Promise.all(
     Object.entries(commands).map(async ([name, { load }]) => {
-      const found = (await load()).help.match(/--[a-z][a-zA-Z]*/g) ?? [];
-      return `    ${name}) words='${[...new Set([...found, '--help'])].join(' ')}' ;;`;
+      return `    ${name}) words='${[...optionsOf((await load()).help), '--help'].join(' ')}' ;;`;
     }),
   );
   print(`sluice() { node ${quoted(`${root}/scripts/bootstrap.mjs`)} src/cli/sluice.ts "$@"; }
@@ -27,6 +26,11 @@ _sluice() {
     COMPREPLY=($(compgen -W '${Object.keys(commands).join(' ')} --help' -- "$current"))
     return
   fi
+  case "\${COMP_WORDS[COMP_CWORD-1]}" in
+    --dataset) COMPREPLY=($(compgen -W "$(cd ${quoted(join(root, 'datasets'))} && ls *.yml | sed 's/\\.yml$//')" -- "$current")); return ;;
+    --state) COMPREPLY=($(compgen -W 'pending running published held failed rejected' -- "$current")); return ;;
+    --engine) COMPREPLY=($(compgen -W 'duckdb spark' -- "$current")); return ;;
+  esac
   case "\${COMP_WORDS[1]}" in
 ${options.join('\n')}
     *) return ;;
@@ -39,5 +43,9 @@ ${options.join('\n')}
 complete -o filenames -F _sluice sluice`);
   return 0;
 }
+
+/** The options that a help text lists, each at the beginning of a line; others may stand in examples. */
+const optionsOf = (help: string): string[] =>
+  [...help.matchAll(/^ {2}(--[a-z][a-zA-Z-]*)/gm)].map(([, option]) => option ?? '');
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

@@ -12,7 +12,7 @@ import { readOptions, UsageError } from './usage.ts';
 export const help = `Usage: npm run sluice -- drop --dataset NAME FILE… [options]
 
 Uploads files below the dataset's prefix of the raw bucket, and follows the executions state by state until each file is
-published, held or failed. Exit status 0 only when all are published.
+published, held or failed. Exit status 0 only when all are published, and of no file every row is in quarantine.
 
   --dataset NAME
   --folders         keeps the folders of the files in their keys: jan/feed.json becomes PREFIX/jan/feed.json
@@ -50,15 +50,26 @@ export async function run(args: string[]): Promise<number> {
         object,
         state,
         ...accountingCells(counts),
-        oneLine(reason ?? '', 100),
+        oneLine(reason ?? '', 40),
       ]),
     );
+    for (const { object, reason } of records)
+      if (reason !== undefined && reason.length > 40) print(`\n  ${oneLine(object, 200)}: ${reason}`);
+    for (const record of records.filter(isAllRefused))
+      print(`\n  ${oneLine(record.object, 200)}: every row is in quarantine`);
     print(`\n  ${((Date.now() - startedAt) / 1000).toFixed(1)} s from the first upload`);
     const next = nextSteps(dataset, records);
     if (next.length > 0) print(`  next: ${next.join('\n        ')}`);
   }
-  return records.every((r) => r.state === 'published') ? 0 : 1;
+  return records.every((r) => r.state === 'published' && !isAllRefused(r)) ? 0 : 1;
 }
+
+/** A file of which nothing is published: most probably another one than was meant, or one for another contract. */
+const isAllRefused = ({ state, counts }: FileRecord): boolean =>
+  state === 'published' &&
+  counts !== undefined &&
+  counts.rowsRead > 0 &&
+  counts.quarantined === counts.rowsRead;
 
 /** What a person would ask now, of files that did not come through whole. */
 function nextSteps(dataset: string, records: readonly FileRecord[]): string[] {

@@ -7,17 +7,24 @@ import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- query [options] SQL
 
-Asks Athena in the stage's database, and prints the rows. With --json each row is an object.
+Asks Athena in the stage's database, and prints the rows. With --json each row is an object. It only reads: SELECT, SHOW,
+DESCRIBE, EXPLAIN.
 
+  --write           runs any statement, such as DROP TABLE
 ${stageHelp}
 
 Example:
   npm run sluice -- query 'SELECT lang, count(*) FROM social_media GROUP BY lang'`;
 
 export async function run(args: string[]): Promise<number> {
-  const { values, positionals } = readOptions(args, stageOptions);
+  const { values, positionals } = readOptions(args, {
+    ...stageOptions,
+    write: { type: 'boolean', default: false },
+  });
   const [sql] = positionals;
   if (sql === undefined || positionals.length > 1) throw new UsageError('one SQL is needed, in quotes');
+  if (!values.write && !isReading(sql))
+    throw new UsageError('the statement may change something: with --write it is run all the same');
   const { stage } = await connect(values);
   const { columns, rows } = await query(stage, sql);
   if (values.json)
@@ -28,3 +35,9 @@ export async function run(args: string[]): Promise<number> {
   else printAnswer(print, columns, rows);
   return 0;
 }
+
+/** Whether a statement can only read: by its first word, behind comments and brackets. */
+export const isReading = (sql: string): boolean =>
+  /^(select|with|values|table|show|describe|desc|explain)\b/i.test(
+    sql.replace(/^(\s|\(|--[^\n]*(\n|$)|\/\*[\s\S]*?\*\/)*/, ''),
+  );

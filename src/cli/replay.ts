@@ -40,5 +40,5 @@ export async function run(args: string[]): Promise<number> {
   const result = await replay(deps, dataset, { from, to, prefix });
   if (values.json) printJson(result);
   else print(`${result.files} files are processed again, in ${result.batches} batches`);
-  return result.files > 0 ? 0 : 1;
+  return 0;
 }

@@ -1,8 +1,12 @@
 /** The command line: `npm run sluice -- COMMAND …`. One file a command beside this one. */
+import { readFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
+import * as z from 'zod';
 import { complain, print } from '../stage/terminal.ts';
 import { commands, localCommands, stageCommands } from './commands.ts';
 import { runProgram } from './program.ts';
+import { suggestion } from './usage.ts';
 
 // From the second time on nothing is compiled again.
 enableCompileCache();
@@ -20,17 +24,28 @@ On a deployed stage, on AWS or local alike:
 
 ${lines(stageCommands)}
 
-COMMAND --help says more. Exit status: 0 done; 1 the input or contract has faults, or something waits for a person;
+COMMAND --help, or help COMMAND, says more; --version. Exit status: 0 done; 1 the input or contract has faults, or something waits for a person;
 2 wrong usage or set-up; 70 a fault of Sluice itself; 141 nobody reads the output any more. NO_COLOR is respected.`;
 
+const packageSchema = z.object({ version: z.string() });
+const version = (): string =>
+  packageSchema.parse(JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')))
+    .version;
+
 async function main([name = '--help', ...args]: string[]): Promise<number> {
-  if (name === '--help' || name === '-h') {
+  if (name === '--help' || name === '-h' || (name === 'help' && args.length === 0)) {
     print(help);
     return 0;
   }
+  if (name === '--version' || name === 'version') {
+    print(version());
+    return 0;
+  }
+  if (name === 'help') return main([args[0] ?? '', '--help']);
   const command = Object.hasOwn(commands, name) ? await commands[name]?.load() : undefined;
   if (!command) {
-    complain(`there is no command "${name}"\n\n${help}`);
+    const near = suggestion(name, Object.keys(commands));
+    complain(`there is no command "${name}"${near === '' ? '; --help lists them all' : near}`);
     return 2;
   }
   if (args.includes('--help') || args.includes('-h')) {

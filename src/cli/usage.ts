@@ -10,8 +10,45 @@ export function readOptions<const T extends ParseArgsOptionsConfig>(args: string
   try {
     return parseArgs({ args, options, allowPositionals: true });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    const message = error instanceof Error ? error.message : String(error);
+    const [, unknown] = /^Unknown option '(--[^']*)'/.exec(message) ?? [];
+    if (unknown === undefined) throw new UsageError(message);
+    const known = Object.keys(options).map((name) => `--${name}`);
+    throw new UsageError(`Unknown option '${unknown}'${suggestion(unknown, [...known, '--help'])}`);
   }
+}
+
+/** `; did you mean "status"?` where one of some words is hardly another one than what was typed; else nothing. */
+export function suggestion(typed: string, words: readonly string[]): string {
+  const nearest = words
+    .map((word) => ({ word, edits: distance(typed, word) }))
+    .sort((a, b) => a.edits - b.edits)[0];
+  return nearest !== undefined &&
+    nearest.edits <= Math.max(1, Math.floor(typed.replaceAll('-', '').length / 3))
+    ? `; did you mean "${nearest.word}"?`
+    : '';
+}
+
+/** How many letters are to be put in, left out, changed or swapped with the next, to make one word of another. */
+function distance(from: string, to: string): number {
+  let [before, last]: [number[], number[]] = [[], Array.from({ length: to.length + 1 }, (_, i) => i)];
+  for (let i = 1; i <= from.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const change = from[i - 1] === to[j - 1] ? 0 : 1;
+      const isSwapped = i > 1 && j > 1 && from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1];
+      row.push(
+        Math.min(
+          (last[j] ?? 0) + 1,
+          (row[j - 1] ?? 0) + 1,
+          (last[j - 1] ?? 0) + change,
+          isSwapped ? (before[j - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY,
+        ),
+      );
+    }
+    [before, last] = [last, row];
+  }
+  return last[to.length] ?? 0;
 }
 
 /** A port of this machine. Throws UsageError. */

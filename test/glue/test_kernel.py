@@ -23,7 +23,6 @@ def setup_of(files: list[File]) -> Setup:
             decode(raw) || coalesce(fault, '') || (SELECT max(word) FROM words) AS text
             FROM records JOIN files USING (file)""",
         "documents": "SELECT file, 1::BIGINT AS line, raw, NULL::VARCHAR AS fault FROM documents",
-        "header_line": False,
         "files": files,
         "limits": {"record": 100, "archive": 10**9, "json": 100, "csv": 100, "sample": 10},
         "region": None,

@@ -68,9 +68,12 @@ test('explain gives the plan as data', () => {
 });
 
 test.each([
-  [['nonsense'], 2, 'there is no command "nonsense"'],
+  [['nonsense'], 2, 'there is no command "nonsense"; --help lists them all\n'],
+  [['statsu'], 2, 'there is no command "statsu"; did you mean "status"?\n'],
   [['transform'], 2, '--contract, --out and at least one INPUT are needed'],
-  [['transform', '--nope'], 2, "Unknown option '--nope'"],
+  [['transform', '--nope'], 2, "Unknown option '--nope'\n"],
+  [['transform', '--egnine', 'x'], 2, `Unknown option '--egnine'; did you mean "--engine"?\n`],
+  [['query', '/* x */ DROP TABLE tweets'], 2, 'with --write it is run all the same'],
   [['validate', 'nowhere.yml'], 2, 'nowhere.yml'],
 ])('sluice %j exits %i and says why', (args, status, message) => {
   const result = sluice(...args);
@@ -159,6 +162,38 @@ test('every command and script has help, every command with an example', async (
   });
 });
 
+test('help and the version are answered in every spelling', () => {
+  for (const args of [['help'], ['--help'], ['-h'], []])
+    expect(sluice(...args)).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('Usage: npm run sluice'),
+    });
+  expect(sluice('help', 'infer').stdout).toMatch(/^Usage: npm run sluice -- infer/);
+  for (const word of ['version', '--version'])
+    expect(sluice(word)).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+});
+
+test('npm run sluice takes paths from where it was called, and an older Node is told in one line', () => {
+  const bootstrap = (options: object, ...args: string[]) =>
+    spawnSync(
+      process.execPath,
+      [...args, join(root, 'scripts/bootstrap.mjs'), 'src/cli/sluice.ts', 'validate', 'tweets.yml'],
+      {
+        cwd: root,
+        encoding: 'utf8',
+        ...options,
+      },
+    );
+  const env = { ...process.env, npm_lifecycle_event: 'sluice', INIT_CWD: join(root, 'datasets') };
+  expect(bootstrap({ env })).toMatchObject({ status: 0, stdout: 'tweets.yml: valid\n' });
+  const older =
+    "data:text/javascript,Object.defineProperty(process, 'versions', { value: { node: '18.19.0' } })";
+  expect(bootstrap({}, '--import', older)).toMatchObject({
+    status: 2,
+    stderr: 'Sluice needs Node 20 or newer; this is Node 18.19.0\n',
+  });
+});
+
 test('completion makes a function that runs from any folder, and completes commands and their options', () => {
   const script = join(folder, 'completion.sh');
   writeFileSync(script, sluice('completion').stdout);
@@ -168,11 +203,11 @@ test('completion makes a function that runs from any folder, and completes comma
     'bash',
     [
       '-c',
-      `source ${script}; cd /; ${complete('sluice', 'rel')}; ${complete('sluice', 'drop', '--d')}; sluice validate ${root}/datasets/tweets.yml`,
+      `source ${script}; cd /; ${complete('sluice', 'rel')}; ${complete('sluice', 'drop', '--d')}; ${complete('sluice', 'drop', '--dataset', 'tw')}; ${complete('sluice', 'files', '--state', 'h')}; ${complete('sluice', 'files', '--k')}; sluice validate ${root}/datasets/tweets.yml`,
     ],
     { encoding: 'utf8' },
   );
-  expect(stdout).toBe(`release\n--dataset\n${root}/datasets/tweets.yml: valid\n`);
+  expect(stdout).toBe(`release\n--dataset\ntweets\nheld\n\n${root}/datasets/tweets.yml: valid\n`);
   expect(status).toBe(0);
 });
 

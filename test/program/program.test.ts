@@ -173,7 +173,7 @@ test.each([
   [['infer', folder], 2],
   [['infer', binary], 2],
   [['infer', samples], 0],
-  [['infer', '--dataset', '\u001b[2J', samples], 1],
+  [['infer', '--dataset', '\u001b[2J', samples], 2],
   [['init', '--yes', '--out', binary, samples], 2],
   [['init', '--yes', '--out', join(folder, 'made.yml'), samples], 0],
   [['status'], 2],
