@@ -144,3 +144,17 @@ test('a ledger of an earlier layout is neither read nor written by a batch', asy
   expect(result.started).toEqual([]);
   expect(result.failed).toEqual([{ id: '0', error: expect.objectContaining({ name: 'LedgerOutdated' }) }]);
 });
+
+test('a batch takes the files that have waited longest, whatever partition keys they wait under', async () => {
+  const world = new World();
+  const names = Array.from({ length: 60 }, (_, i) => `feed/${String(i).padStart(2, '0')}`);
+  for (const name of names) {
+    world.put(name, ['1@06']);
+    await world.deliver();
+    world.aws.clock.advance(1000);
+  }
+  const { ledger } = world.deps('test');
+  for (const limit of [1, 7, 59])
+    expect((await ledger.nextFiles(dataset, limit)).map((f) => f.object)).toEqual(names.slice(0, limit));
+  expect((await ledger.pending(dataset)).map((f) => f.object)).toEqual(names);
+});
