@@ -1,6 +1,7 @@
 /**
  * Random histories of a dataset: files put, put again, deleted, replayed, decided about; events lost, late, repeated and out of
- * order; calls that fail; functions that stand still and go on hours later. Afterwards the table is what the files say.
+ * order; calls that fail; functions that stand still and go on hours later; a ledger that is restored to an earlier time. Afterwards
+ * the table is what the files say.
  */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -46,7 +47,9 @@ type Act =
   | { kind: 'decide'; release: boolean; twice: boolean }
   | { kind: 'fault'; after: number; mode: number }
   | { kind: 'freeze'; after: number }
-  | { kind: 'late' };
+  | { kind: 'late' }
+  | { kind: 'save' }
+  | { kind: 'restore' };
 
 const act: fc.Arbitrary<Act> = fc.oneof(
   {
@@ -82,6 +85,8 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('freeze' as const), after: fc.nat(80) }) },
   { weight: 2, arbitrary: fc.constant({ kind: 'late' as const }) },
+  { weight: 2, arbitrary: fc.constant({ kind: 'save' as const }) },
+  { weight: 2, arbitrary: fc.constant({ kind: 'restore' as const }) },
 );
 
 /** Calls of the stage's own functions: those of a test's eyes are never hit. */
@@ -95,6 +100,7 @@ class History {
   readonly rejected = new Set<string>();
   private fault: { after: number; mode: Fault } | undefined;
   private freezeAfter: number | undefined;
+  private saved: Record<string, unknown>[] | undefined;
 
   constructor() {
     this.world.aws.plan = (call) => {
@@ -157,10 +163,23 @@ class History {
       case 'freeze':
         this.freezeAfter = acted.after;
         return;
+      case 'save':
+        this.saved = world.aws.dynamo.items('ledger').map((item) => structuredClone(item));
+        return;
+      case 'restore':
+        return this.restore();
       case 'late':
         world.aws.runStalled();
         return world.thaw();
     }
+  }
+
+  /** The ledger is what it was when it was saved. What runs was stopped before. */
+  private restore(): void {
+    const { dynamo } = this.world.aws;
+    if (this.saved === undefined) return;
+    for (const { pk, sk } of dynamo.items('ledger')) dynamo.remove('ledger', { pk, sk });
+    for (const item of this.saved) dynamo.seed('ledger', item);
   }
 
   /** Somebody decides about a held batch; two may at once. Only one of two that decide differently is told that it did. */
