@@ -20,6 +20,9 @@ export const isBlank = (text: string): boolean => /^[ \t\r\n]*$/.test(text);
 
 export function recordsOf(contract: Contract, file: Buffer): readonly RawRecord[] {
   const { formats, records } = contract.source;
+  // Of a CSV: "A byte order mark, of UTF-16 too, comes first"
+  if (contract.source.formats.includes('csv') && file.subarray(0, 2).equals(Buffer.from([0xff, 0xfe])))
+    return csvRecords(contract, Buffer.from(file.subarray(2).toString('utf16le')));
   // "`not_text`: is a whole file: binary, UTF-16, or an archive in an archive (a NUL byte within its first 256 KiB)"
   if (file.subarray(0, 256 * 1024).includes(0)) return [refusal(1, 'not_text')];
   const bytes = withoutMark(file);
