@@ -30,6 +30,7 @@ const scalar = fc.constantFrom(
   'bigint',
   'double',
   'decimal(12,3)',
+  'decimal(38,0)',
   'boolean',
   'date',
   'json',
@@ -42,7 +43,7 @@ const columnOf = (name: string, paths: readonly string[]) =>
     required: fc.boolean(),
     onError: fc.constantFrom('quarantine', 'null'),
     trim: fc.boolean(),
-    nullValues: fc.constantFrom([], ['', 'N/A']),
+    nullValues: fc.constantFrom([], ['', ' N/A ']),
   });
 const arrayOf = (name: string, paths: readonly string[]) =>
   fc.record({
@@ -249,6 +250,10 @@ const line = fc.oneof(
       '{"id":1,"at":NaN}',
       '{"id":1,"at":1759729200,"list":7}',
       '{"id":2,"at":1759729200,"a":"x\\u0000y"}',
+      '{"id":1,"at":1759729200.1234567,"a":1.50,"b":936299847.92375604,"c":[1e5,-0,"1.50"],"in":{"a":-0,"x":2.50}}',
+      '{"id":-0,"at":1759729200,"a":12345678901234567890123456789012345678,"b":{"x":1.0,"y":[1E2]}}',
+      '{"id":9223372036854775807,"at":1759729200,"x":1e300,"y":-1e-400,"a":"ΑΘΗΝΑΣ ß"}',
+      '{"id":1}}',
       '{"id":1,}',
       '[1]',
       'null',
@@ -310,6 +315,7 @@ const csvField = (delimiter: string) =>
           '""',
           '"open',
           'a"b',
+          'x"y;"p\n2,q,r\n"',
           '"a" ',
           'x\ry',
           '"two\r\nlines"',

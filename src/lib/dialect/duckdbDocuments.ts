@@ -114,8 +114,11 @@ WITH ${decodedDocuments}, tokens AS (
   FROM (SELECT file, regexp_extract_all(text, ${literal(jsonToken)}, 0, 's') AS t FROM decoded)
 ), steps AS (
   SELECT *, CASE token WHEN '{' THEN 1 WHEN '}' THEN -1 ELSE 0 END AS step FROM tokens
+), sums AS (
+  SELECT *, sum(step) OVER (PARTITION BY file ORDER BY n) AS height FROM steps
 ), depths AS (
-  SELECT *, sum(step) OVER (PARTITION BY file ORDER BY n) AS depth FROM steps
+  -- A closing brace that closes nothing leads no deeper than the ground.
+  SELECT *, height - least(0, min(height) OVER (PARTITION BY file ORDER BY n)) AS depth FROM sums
 ), places AS (
   -- A record is over behind the brace that closes it, and before the brace that opens the next.
   SELECT *, sum(CASE WHEN depth <= 0 AND step < 0 THEN 1 WHEN depth = 1 AND step = 1 THEN 1 ELSE 0 END)

@@ -114,12 +114,14 @@ export function leavesOf(contract: Contract): {
 
 /**
  * What a column needs numbers as: any way to write them, as they stand in the document, or so and as strings. Doubles, and numbers
- * without a fraction, are the same from what a parser writes.
+ * without a fraction, are the same from what a parser writes, unless the contract looks at their texts.
  */
-function numbersOf({ type, formats }: Column): 'any' | 'written' | 'quoted' {
-  if (type === 'array<string>') return 'quoted';
+function numbersOf({ type, formats, nullValues, extract }: Column): 'any' | 'written' | 'quoted' {
+  const isCompared = nullValues.length > 0 || extract !== undefined;
+  if (type.startsWith('array<')) return isCompared || type === 'array<string>' ? 'quoted' : 'any';
   const isTime = formats?.some((format) => format === 'epoch_s' || typeof format === 'object');
-  return isTime || type === 'json' || type === 'string' || type.startsWith('decimal') ? 'written' : 'any';
+  const isText = type === 'json' || type === 'string' || type.startsWith('decimal');
+  return isCompared || isTime || isText ? 'written' : 'any';
 }
 
 /**

@@ -134,6 +134,19 @@ test('a decimal keeps every digit of a JSON number, and is never rounded', async
   ).toEqual(['refused', 'refused', 1.5, 0, 7.25, 'refused', 'refused', 'refused', 1234567890.99]);
 });
 
+test('what the contract compares with a text is the text of the number', async () => {
+  expect(await read('type: double, nullValues: ["1.50"]', ['1.50', '1.5', '"1.50"'])).toEqual([
+    null,
+    1.5,
+    null,
+  ]);
+  expect(await read('type: bigint, nullValues: ["-0"]', ['-0', '0'])).toEqual([null, 0n]);
+  expect(await read('type: int, extract: "^1e(.)"', ['1e5', '100000'])).toEqual([5, 'refused']);
+  const arrays = contractWith('  - { name: v, path: "v[*]", type: array<bigint>, nullValues: ["0"] }');
+  const { rows } = await transform(arrays, { 'test/a.json': `{"id":1,${at},"v":[-0,0,12345678901234567]}` });
+  expect(rows[0]?.v).toEqual([0n, null, 12345678901234567n]);
+});
+
 test('signs and points are written alike for every type', async () => {
   const odd = [
     '+5',

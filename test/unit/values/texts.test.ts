@@ -127,3 +127,24 @@ test('a broken CSV record of several lines is refused alone', async () => {
     refused: [[2, 'invalid_csv', '1,"open,x']],
   });
 });
+
+test('a closing brace that closes nothing is refused alone', async () => {
+  const contract = parseContract(
+    'test.yml',
+    JSON.stringify({
+      dataset: 'test',
+      source: { prefix: 'test/', formats: ['json_concatenated'] },
+      columns: [{ name: 'id', path: 'id', type: 'int', required: true }],
+      partitionBy: [{ name: 'source', constant: 'test' }],
+    }),
+  );
+  const { rows, quarantine } = await transform(contract, {
+    'test/a.json': '{"id":1}}\n{"id":2,"in":{"id":3}}\n}}{"id":4}',
+  });
+  expect(rows.map((r) => r.id).sort()).toEqual([1, 2, 4]);
+  expect(quarantine.map((q) => [q.reason, String(q.raw).trim()])).toEqual([
+    ['invalid_json', '}'],
+    ['invalid_json', '}'],
+    ['invalid_json', '}'],
+  ]);
+});
