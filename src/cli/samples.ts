@@ -144,9 +144,12 @@ async function readSample(path: string): Promise<Sample> {
     );
   const isCut = content.length >= sampleBytes;
   const { text, encoding } = textOfBytes(content);
-  const sample =
-    sampleOfJson(text, isCut) ??
-    sampleOfCsv(isCut ? text.slice(0, text.lastIndexOf('\n') + 1) : text, encoding);
+  // What begins like an object and is none is no CSV either, but JSON with comments, or broken.
+  const csv = () =>
+    /^\s*\{/.test(text)
+      ? null
+      : sampleOfCsv(isCut ? text.slice(0, text.lastIndexOf('\n') + 1) : text, encoding);
+  const sample = sampleOfJson(text, isCut) ?? csv();
   if (sample === null || sample.records.length === 0)
     throw new UsageError(`${path}: no JSON record was found, and no CSV of two fields or more`);
   return sample;

@@ -53,8 +53,9 @@ export function csvRecords(contract: Contract, bytes: Buffer): readonly RawRecor
 }
 
 // "A field without a name is called by its place, `column_3`" and "of several fields with one name the later ones are numbered: `name`,
-// `name_2`"
-function namesOf(written: readonly string[]): string[] {
+// `name_2`"; "double quotes, backslashes and NULs in a name, and a name `*`, become underscores"
+function namesOf(fields: readonly string[]): string[] {
+  const written = fields.map((name) => (name === '*' ? '_' : name.replaceAll(/["\\\0]/g, '_')));
   const names: string[] = [];
   for (const [i, name] of written.entries()) {
     const own = name.trim() === '' ? `column_${i + 1}` : name;

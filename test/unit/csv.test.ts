@@ -99,8 +99,12 @@ test.each([
     ['column_2', 'column_2_2', 'column_3', 'b'],
   ],
   [
-    ['x', 'y'],
-    ['x', 'y'],
+    ['size 5"', 'a\\b', '*', 'a*'],
+    ['size 5_', 'a_b', '_', 'a*'],
+  ],
+  [
+    ['x"', 'x_', 'x\\'],
+    ['x_', 'x__2', 'x__3'],
   ],
 ])('names of %j are %j', (fields, names) => {
   expect(namesOf(fields)).toEqual(names);

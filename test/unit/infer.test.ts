@@ -312,3 +312,25 @@ test('a draft that would be no contract is one line, without a file that is not 
     'no contract can be drafted: source.records: is given exactly with the format json_document',
   );
 });
+
+test('names that no path can have are read under others, and no field is lost', async () => {
+  const path = write('sizes.csv', 'id,"size ""5\\",*\n1,2,3\n2,4,5\n');
+  const { contract, rows, text } = await runDraft([path]);
+  expect(contract.columns.map((c) => c.path)).toEqual(['id', '"size _5_"', '_']);
+  expect(rows[0]).toMatchObject({ id: 1n, size_5: 2n });
+  expect(comments(text)).toContain('are called size _5_, _');
+});
+
+test('comments are found wherever they stand, and hashtags are none', async () => {
+  const scattered = write('scattered.csv', 'a,b,c\n## one\n1,2,3\n4,5,6\n## two, three\n7,8,9\n');
+  expect((await runDraft([scattered])).summary).toMatchObject({ rowsRead: 3, published: 3 });
+  const hashtags = write('hashtags.csv', 'tag,n\n#a,1\n#b,2\n');
+  expect((await runDraft([hashtags])).summary).toMatchObject({ rowsRead: 2, published: 2 });
+});
+
+test.each([
+  ['JSON with comments', '{\n  // what, why\n  "a": 1,\n  "b": 2,\n}\n'],
+  ['prose', 'It was, as it was,\nand then:\nnothing at all.\nThe end\nof it.\n'],
+])('nothing is drafted out of %s', async (_, content) => {
+  await expect(draftOfText('text.txt', content)).rejects.toThrow('no JSON record was found, and no CSV');
+});

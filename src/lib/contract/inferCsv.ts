@@ -27,7 +27,8 @@ export function sampleOfCsv(text: string, encoding?: Csv['encoding']): Sample | 
   const start = text.length > triedLength ? text.slice(0, text.lastIndexOf(lineEnd, triedLength) + 1) : text;
   const tries = waysOf(start).flatMap((options) => tryOf(start, options, lineEnd) ?? []);
   const [best] = tries.sort((a, b) => b.share - a.share || b.cells - a.cells);
-  if (best === undefined) return null;
+  // Of what most lines do not fit, nothing should be made.
+  if (best === undefined || best.fit < 0.5) return null;
   const base: Options = { ...(encoding === undefined ? {} : { encoding }), ...best.options };
   const notes =
     encoding === undefined ? [] : [`The file is not UTF-8: ${encoding} reads it, and may be another.`];
@@ -128,8 +129,7 @@ function withHeader(
 function waysOf(text: string): Options[] {
   const [, separator] = /^sep=(.)\r?(?:\n|\r|$)/u.exec(text) ?? [];
   const lines = text.split(/\r\n|\n|\r/, 50).filter((line) => line.trim() !== '');
-  const aside = ['#', '//', '--'].find((mark) => lines[0]?.startsWith(mark));
-  const common = aside === undefined ? {} : { comment: aside };
+  const asides = ['#', '//', '--'].filter((mark) => lines.some((line) => line.startsWith(mark)));
   const long = ['||', '::', '|~|', '~|~', ';;', '^^', '~~'];
   const single = [',', ';', '\t', '|', ':', '^', '~', '\u0001', ' '];
   // Where each is doubled in the first line, it is one of two characters.
@@ -138,23 +138,28 @@ function waysOf(text: string): Options[] {
     separator === undefined
       ? [...single.filter((mark) => lines.some((line) => line.includes(mark))), ...doubled]
       : [separator];
-  return marks.flatMap((delimiter) => {
-    const own: Options = { ...common, ...(delimiter === ',' ? {} : { delimiter }) };
-    const mark = RegExp.escape(delimiter);
-    const has = (pattern: string) => new RegExp(pattern, 'm').test(text);
-    const ways: Options[] = [own];
-    if (has(`\\\\"`)) ways.push({ ...own, escape: '\\' });
-    if (has(`${mark}[ \\t]+"`) && !/^[ \t]$/.test(delimiter)) ways.push({ ...own, trimFields: true });
-    if (has(`(?:^|${mark})'[^']*'(?:${mark}|\\r?$)`)) ways.push({ ...own, quote: "'" });
-    if (has('"')) ways.push({ ...own, quote: 'none' });
-    return ways;
-  });
+  const comments: Options[] = [{}, ...asides.map((comment) => ({ comment }))];
+  return comments.flatMap((comment) =>
+    marks.flatMap((delimiter) => {
+      const own: Options = { ...comment, ...(delimiter === ',' ? {} : { delimiter }) };
+      const mark = RegExp.escape(delimiter);
+      const has = (pattern: string) => new RegExp(pattern, 'm').test(text);
+      const ways: Options[] = [own];
+      if (has(`\\\\"`)) ways.push({ ...own, escape: '\\' });
+      if (has(`${mark}[ \\t]+"`) && !/^[ \t]$/.test(delimiter)) ways.push({ ...own, trimFields: true });
+      if (has(`(?:^|${mark})'[^']*'(?:${mark}|\\r?$)`)) ways.push({ ...own, quote: "'" });
+      if (has('"')) ways.push({ ...own, quote: 'none' });
+      return ways;
+    }),
+  );
 }
 
 interface Try {
   readonly options: Options;
   readonly width: number;
   /** Of all pieces, those with the commonest number of fields. */
+  readonly fit: number;
+  /** The same, less where the options are odd. */
   readonly share: number;
   readonly cells: number;
 }
@@ -168,6 +173,7 @@ function tryOf(text: string, options: Options, lineEnd: string): Try | null {
   // The widest of those that are common: a preamble may have more lines than a table has rows.
   const [[width, count] = [0, 0]] = [...widths].sort(([a, m], [b, n]) => n * (b - 1) - m * (a - 1));
   if (width < 2) return null;
+  const fit = count / pieces.length;
   const rows = pieces.filter(({ fields }) => fields?.length === width);
   const isEmptyBetween = rows.every(({ fields }) =>
     fields?.some((field, i) => field === '' && i > 0 && i < width - 1),
@@ -182,7 +188,8 @@ function tryOf(text: string, options: Options, lineEnd: string): Try | null {
   return {
     options,
     width,
-    share: (count / Math.max(1, pieces.length)) * (isDoubtful ? 0.5 : 1),
+    fit,
+    share: fit * (isDoubtful ? 0.5 : 1),
     cells: count * (width - 1),
   };
 }

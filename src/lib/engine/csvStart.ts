@@ -136,8 +136,12 @@ function endOfFirstLine(text: string, isWhole: boolean): '\r' | '\n' {
   return next === undefined || next === '\n' || isCut ? '\n' : '\r';
 }
 
-/** Names of the fields: one without a name is called by its place, one that comes again by its number: `column_3`, `name_2`. */
-export function namesOf(fields: readonly string[]): string[] {
+/**
+ * Names of the fields: one without a name is called by its place, one that comes again by its number: `column_3`, `name_2`. What a
+ * path cannot have is an underscore.
+ */
+export function namesOf(written: readonly string[]): string[] {
+  const fields = written.map((field) => field.replaceAll(/^\*$|["\\\0]/g, '_'));
   const taken = new Set(fields);
   const seen = new Set<string>();
   return fields.map((field, i) => {
