@@ -21,18 +21,32 @@ export async function findTable(
   }
 }
 
+interface Partition {
+  readonly values: string[];
+  readonly location: string;
+}
+
 /** Every registered partition of a table. */
 export async function listPartitions(
+  stage: { readonly glue: GlueClient },
+  database: string,
+  table: string | undefined,
+): Promise<Partition[]> {
+  return (await Array.fromAsync(partitionPages(stage, database, table))).flat();
+}
+
+/** The same in pages. */
+export async function* partitionPages(
   { glue }: { readonly glue: GlueClient },
   database: string,
   table: string | undefined,
-): Promise<{ values: string[]; location: string }[]> {
-  const found: { values: string[]; location: string }[] = [];
+): AsyncGenerator<Partition[]> {
   for await (const page of paginateGetPartitions(
     { client: glue },
     { DatabaseName: database, TableName: table, ExcludeColumnSchema: true },
   ))
-    for (const p of page.Partitions ?? [])
-      found.push({ values: p.Values ?? [], location: p.StorageDescriptor?.Location ?? '' });
-  return found;
+    yield (page.Partitions ?? []).map((p) => ({
+      values: p.Values ?? [],
+      location: p.StorageDescriptor?.Location ?? '',
+    }));
 }

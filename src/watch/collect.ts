@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import { createStore } from '../lib/aws/store.ts';
 import { pathOfValues } from '../lib/catalog/partitionPath.ts';
 import { tableOf } from '../lib/contract/contract.ts';
-import { identifier } from '../lib/dialect/athenaNames.ts';
+import { identifier, literal } from '../lib/dialect/athenaNames.ts';
 import { places } from '../lib/flow/batch.ts';
 import { contractOf } from '../lib/flow/deps.ts';
 import { claimOutput, jobOutput, transformOutput } from '../lib/flow/schemas.ts';
@@ -15,7 +15,7 @@ import { failureOf, functionOf, visitsWithData } from '../stage/executions.ts';
 import type { ExecutionSummary, Visit, VisitData } from '../stage/history.ts';
 import { refusedRows } from '../stage/quarantine.ts';
 import { query } from '../stage/query.ts';
-import { findTable, listPartitions } from '../stage/tables.ts';
+import { findTable, partitionPages } from '../stage/tables.ts';
 import { graphOf } from './graph.ts';
 import type { BatchDetail, ExecutionDetail, Graph, LogLine, QuarantineSample, TableDetail } from './model.ts';
 
@@ -135,39 +135,95 @@ export async function quarantineSamples(
   return refused.flatMap(({ reason, column, rows }) => rows.map((row) => ({ reason, column, ...row })));
 }
 
-/** A dataset's table: its registered partitions, with what stands in their folders. Rows are counted by Athena. */
-export async function tableDetail(stage: Stage, dataset: string): Promise<TableDetail> {
+/** The parts of a stage that know of a table. */
+type TableStage = Pick<Stage, 'contracts' | 's3' | 'glue' | 'athena' | 'config'>;
+
+/** The page shows so many partitions of a table: the last ones, by their names. */
+const shownPartitions = 366;
+
+/**
+ * A dataset's table: its last `shown` partitions, with what stands in their folders. Rows are counted by Athena. Of folders and rows
+ * it reads those of the partitions that it shows.
+ */
+export async function tableDetail(
+  stage: TableStage,
+  dataset: string,
+  shown = shownPartitions,
+): Promise<TableDetail> {
   const table = tableOf(contractOf(stage, dataset));
   const { database } = stage.config;
   const keys = ((await findTable(stage, database, table))?.PartitionKeys ?? []).map((k) => k.Name ?? '');
-  const name = (values: readonly (string | null)[]) => pathOfValues(keys, values);
-  const sizes = await sizesByFolder(stage, `${table}/`);
+  const { last, registered } = await lastPartitions(stage, table, keys, shown);
+  const isCut = last.length < registered;
+  const sizes = await sizesByFolder(
+    stage,
+    `${table}/`,
+    last.map((p) => p.name),
+  );
   const counts = new Map<string, number>();
-  if (keys.length > 0 && sizes.size > 0) {
+  if (sizes.size > 0) {
     const columns = keys.map(identifier).join(', ');
     const { rows } = await query(
       stage,
-      `SELECT ${columns}, count(*) AS n FROM ${identifier(table)} GROUP BY ${columns}`,
+      `SELECT ${columns}, count(*) AS n FROM ${identifier(table)}${isCut ? ` WHERE ${oneOf(keys, last)}` : ''} GROUP BY ${columns}`,
     );
-    for (const row of rows) counts.set(name(row), Number(row.at(-1)));
+    for (const row of rows) counts.set(pathOfValues(keys, row.slice(0, -1)), Number(row.at(-1)));
   }
-  const registered = keys.length > 0 ? await listPartitions(stage, database, table) : [];
-  const partitions = registered.map(({ values }) => {
-    const path = name(values);
-    return { name: path, rows: counts.get(path) ?? 0, ...(sizes.get(path) ?? { bytes: 0, files: 0 }) };
-  });
-  return { table, dataset, partitions: partitions.sort((a, b) => a.name.localeCompare(b.name)) };
+  const partitions = last.map(({ name }) => ({
+    name,
+    rows: counts.get(name) ?? 0,
+    ...(sizes.get(name) ?? { bytes: 0, files: 0 }),
+  }));
+  return { table, dataset, registered, partitions };
 }
 
+interface NamedPartition {
+  readonly name: string;
+  readonly values: readonly string[];
+}
+
+/** The last of a table's registered partitions in the order of their names, and how many there are in all. */
+async function lastPartitions(
+  stage: TableStage,
+  table: string,
+  keys: readonly string[],
+  shown: number,
+): Promise<{ last: NamedPartition[]; registered: number }> {
+  if (keys.length === 0) return { last: [], registered: 0 };
+  let last: NamedPartition[] = [];
+  let registered = 0;
+  for await (const page of partitionPages(stage, stage.config.database, table)) {
+    registered += page.length;
+    // As S3 lists the folders.
+    last = [...last, ...page.map(({ values }) => ({ name: pathOfValues(keys, values), values }))]
+      .sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
+      .slice(-shown);
+  }
+  return { last, registered };
+}
+
+/** The condition that a row is in one of the partitions: all keys are texts. */
+const oneOf = (keys: readonly string[], partitions: readonly NamedPartition[]): string => {
+  const tuple = (items: readonly string[]) => (items.length === 1 ? items.join() : `(${items.join(', ')})`);
+  const columns = tuple(keys.map(identifier));
+  return `${columns} IN (${partitions.map(({ values }) => tuple(values.map(literal))).join(', ')})`;
+};
+
+/** Bytes and objects of these folders, which are in the order of their names. */
 async function sizesByFolder(
-  { s3, config }: Stage,
+  { s3, config }: TableStage,
   prefix: string,
+  folders: readonly string[],
 ): Promise<Map<string, { bytes: number; files: number }>> {
   const sizes = new Map<string, { bytes: number; files: number }>();
-  const request = { Bucket: config.processedBucket, Prefix: prefix };
+  const [first] = folders;
+  if (first === undefined) return sizes;
+  const wanted = new Set(folders);
+  const request = { Bucket: config.processedBucket, Prefix: prefix, StartAfter: `${prefix}${first}` };
   for await (const page of paginateListObjectsV2({ client: s3 }, request))
     for (const { Key = '', Size = 0 } of page.Contents ?? []) {
       const folder = Key.slice(prefix.length, Key.lastIndexOf('/'));
+      if (!wanted.has(folder)) continue;
       const before = sizes.get(folder) ?? { bytes: 0, files: 0 };
       sizes.set(folder, { bytes: before.bytes + Size, files: before.files + 1 });
     }

@@ -80,5 +80,8 @@ export interface TablePartition {
 export interface TableDetail {
   readonly table: string;
   readonly dataset: string;
+  /** How many partitions there are. */
+  readonly registered: number;
+  /** The last of them, by name. */
   readonly partitions: readonly TablePartition[];
 }

@@ -53,8 +53,9 @@ function Table({ dataset }: { dataset: string }) {
     <article>
       <h2>{data.table}</h2>
       <p class="facts">
-        {count(partitions.length)} {partitions.length === 1 ? 'partition' : 'partitions'} ·{' '}
-        {count(total('rows'))} rows · {bytes(total('bytes'))} · {count(total('files'))} files
+        {partitions.length < data.registered && `the last ${count(partitions.length)} of `}
+        {count(data.registered)} {data.registered === 1 ? 'partition' : 'partitions'} · {count(total('rows'))}{' '}
+        rows · {bytes(total('bytes'))} · {count(total('files'))} files
       </p>
       {partitions.length > 0 && (
         <>

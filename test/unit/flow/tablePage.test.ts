@@ -1,0 +1,71 @@
+/** What the watch page shows of a table that the flow has published. */
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { checkQuery } from '../../../offline/athena/guard.ts';
+import { tableDetail } from '../../../src/watch/collect.ts';
+import { dataset, World } from '../../support/flowWorld.ts';
+
+let world: World;
+beforeEach(() => {
+  world = new World();
+});
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+/** The page's view of the table, and how it was read. */
+async function shown(limit?: number) {
+  const { actor, contracts, config } = world.deps('watch');
+  const counted: string[] = [];
+  world.aws.athena.answerOf = (sql) => {
+    // The local Athena answers it.
+    checkQuery(sql);
+    counted.push(sql);
+    const rows = world.rows().reduce((days, { day }) => days.set(day, (days.get(day) ?? 0) + 1), new Map());
+    return {
+      columns: ['source', 'day', 'n'],
+      rows: [...rows].map(([day, n]) => ['feed', day, String(n)]),
+    };
+  };
+  const stage = {
+    contracts,
+    s3: actor.s3,
+    glue: actor.glue,
+    athena: actor.athena,
+    config: { ...config, crawler: '', job: '', queueUrl: '', deadLettersUrl: '' },
+  };
+  const detail = await tableDetail(stage, dataset, limit);
+  return { detail, counted };
+}
+
+const days = ['01', '02', '03', '04', '05'];
+
+test('a table shows its partitions in the order of their names, with rows, bytes and objects', async () => {
+  world.put('feed/a', [...days.map((day) => `1@${day}`), '2@03']);
+  await world.settle();
+  const { detail, counted } = await shown();
+  expect(detail).toMatchObject({ dataset, registered: 5 });
+  expect(detail.partitions.map((p) => [p.name, p.rows, p.files])).toEqual(
+    days.map((day) => [`source=feed/day=${day}`, day === '03' ? 2 : 1, 1]),
+  );
+  for (const { bytes } of detail.partitions) expect(bytes).toBeGreaterThan(0);
+  expect(counted).toEqual([expect.not.stringContaining('WHERE')]);
+});
+
+test('of many partitions the last are shown, and folders and rows of these alone are read', async () => {
+  world.put('feed/a', [...days.map((day) => `1@${day}`), "1@9'"]);
+  await world.settle();
+  const all = (await shown()).detail;
+  const { detail, counted } = await shown(3);
+  expect(detail).toEqual({ ...all, partitions: all.partitions.slice(-3) });
+  expect(counted).toEqual([
+    expect.stringContaining(
+      `WHERE ("source", "day") IN (('feed', '04'), ('feed', '05'), ('feed', '9''')) GROUP BY`,
+    ),
+  ]);
+});
+
+test('a table without partitions is empty, and Athena is not asked', async () => {
+  const { detail, counted } = await shown();
+  expect(detail).toMatchObject({ registered: 0, partitions: [] });
+  expect(counted).toEqual([]);
+});
