@@ -154,7 +154,9 @@ function dynamoActions(
     );
   if (operation.startsWith('Batch'))
     return Object.keys(input.RequestItems as object).map((table) => ({ action: operation, table }));
-  return [{ action: operation, table: String(input.TableName) }];
+  // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
+  const index = input.IndexName === undefined ? '' : `/index/${input.IndexName}`;
+  return [{ action: operation, table: `${input.TableName}${index}` }];
 }
 
 /**
