@@ -2,12 +2,15 @@
 import * as z from 'zod';
 
 /** A number, or its digits in quotes: YAML's numbers are doubles, which keep 15 digits. */
-export const bound = z.union([
-  z.number().refine((value) => digitsOf(value) <= 15, {
-    error: 'has more than 15 digits, which a number does not keep; write it in quotes',
-  }),
-  z.string().regex(/^-?\d{1,100}(\.\d{1,100})?$/, 'must be a number, such as 12, -0.5 or "9007199254740993"'),
-]);
+export const bound = z.union([z.number(), z.string()]).superRefine((value, context) => {
+  const message =
+    typeof value === 'number' && digitsOf(value) > 15
+      ? 'has more than 15 digits, which a number does not keep; write it in quotes'
+      : typeof value === 'string' && !/^-?(?=0?(?:\.?\d){1,38}$)\d+(\.\d+)?$/.test(value)
+        ? 'must be a number of at most 38 digits, such as 12, -0.5 or "9007199254740993"'
+        : null;
+  if (message !== null) context.addIssue({ code: 'custom', message });
+});
 export type Bound = z.output<typeof bound>;
 
 const digitsOf = (value: number): number =>

@@ -1,5 +1,6 @@
 /** Expectations of a contract: their schema. */
 import * as z from 'zod';
+import { bound as numberBound } from './bounds.ts';
 import { identifier, isNumber, isPattern } from './parts.ts';
 
 const severity = z.enum(['hold', 'warn']).default('hold');
@@ -93,7 +94,8 @@ export function checkRange(
   if (!isNumber(type) && !isTime) issue('range is for numbers, dates and timestamps');
   for (const bound of [range.min, range.max]) {
     if (bound === undefined) continue;
-    if (isNumber(type) && typeof bound !== 'number') issue(`"${bound}" must be a number`);
+    const fault = isNumber(type) ? numberBound.safeParse(bound).error?.issues[0]?.message : undefined;
+    if (fault !== undefined) issue(`"${bound}" ${fault}`);
     if (isTime && !(typeof bound === 'string' && /^\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?$/.test(bound)))
       issue(`${bound} must be written as "YYYY-MM-DD" or "YYYY-MM-DD hh:mm:ss" (UTC)`);
   }

@@ -23,11 +23,11 @@ export const outside = (
   max: number | string | undefined,
 ): string => {
   const bound = (value: number | string) =>
-    typeof value === 'number'
-      ? String(value)
-      : type === 'date'
-        ? `DATE ${literal(value)}`
-        : `TIMESTAMP ${literal(value)}`;
+    type === 'date'
+      ? `DATE ${literal(String(value))}`
+      : type === 'timestamp'
+        ? `TIMESTAMP ${literal(String(value))}`
+        : String(value);
   const tests = [
     ...(min !== undefined ? [`${identifier(column)} < ${bound(min)}`] : []),
     ...(max !== undefined ? [`${identifier(column)} > ${bound(max)}`] : []),

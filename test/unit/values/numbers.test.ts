@@ -1,6 +1,7 @@
 /** Numbers of every type: what is read, exactly, and what is refused. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { expectationQuery } from '../../../src/lib/compiler/expectations.ts';
 import { parseContract } from '../../../src/lib/contract/load.ts';
 import { contractWith, transform } from '../../support/embedded.ts';
 
@@ -227,6 +228,16 @@ test('a range compares every digit', async () => {
   expect(() =>
     contractWith('  - { name: v, path: v, type: bigint, range: { min: 9007199254740993 } }'),
   ).toThrow('write it in quotes');
+  const expected = (min: string) =>
+    contractWith(
+      '  - { name: v, path: v, type: bigint }',
+      `expectations: [{ check: range, column: v, min: ${min} }]`,
+    );
+  const staging = { table: 'staging_x', column: 'run', value: 'r' };
+  expect(expectationQuery(expected('"9007199254740993"'), staging)).toContain('"v" < 9007199254740993)');
+  expect(() => expected('9007199254740993')).toThrow('write it in quotes');
+  expect(() => expected(`"${'9'.repeat(39)}"`)).toThrow('at most 38 digits');
+  expect(() => expected('"x"')).toThrow('must be a number');
 });
 
 test('property: a decimal, a text and a JSON column read any number of JSON as it is written', async () => {
