@@ -50,8 +50,11 @@ WITH decoded AS (
 ), trimmed AS (
   SELECT *,
     __t1 AS __s1,
-    nfc_normalize(CASE WHEN __w2 < '!' OR ends_with(__w2, ' ') OR ends_with(__w2, chr(9)) OR ends_with(__w2, chr(10)) OR ends_with(__w2, chr(13)) THEN trim(__w2, ' 	
-') ELSE __w2 END) AS __s2,
+    nfc_normalize(CASE WHEN __w2 < '!' OR ends_with(__w2, ' ') OR ends_with(__w2, chr(9)) OR ends_with(__w2, chr(10)) OR ends_with(__w2, chr(13)) OR ends_with(__w2, chr(11)) OR ends_with(__w2, chr(12))
+    OR (strlen(__w2) > length(__w2) AND regexp_matches(__w2, '^[ 	
+                 　​‌‍‎‏⁠﻿]|[ 	
+                 　​‌‍‎‏⁠﻿]$')) THEN trim(__w2, ' 	
+                 　​‌‍‎‏⁠﻿') ELSE __w2 END) AS __s2,
     __t3 AS __s3
   FROM written
 ), cleaned AS (

@@ -3,7 +3,7 @@ import type { Column } from '../../src/lib/contract/columnSchema.ts';
 import { type PathStep, parsePath } from '../../src/lib/contract/path.ts';
 import { field, type Json, writeJson } from './json.ts';
 import { readDecimal, readDouble, readWhole } from './numbers.ts';
-import { lower, trim, upper } from './texts.ts';
+import { lower, upper, withoutSpace } from './texts.ts';
 import { readDay, readMoment } from './times.ts';
 import { Decimal, type Value } from './value.ts';
 
@@ -78,9 +78,9 @@ const textOf = (leaf: Json): string => {
 function readText(column: Column, raw: string): Cell {
   // "`normalize` also applies to the texts of `nullValues`, to the synonyms and to the standard values that a text is compared with."
   const normal = (t: string) => (column.normalize ? t.normalize('NFC') : t);
-  let text = normal(column.trim ? trim(raw) : raw);
+  let text = normal(column.trim ? withoutSpace(raw) : raw);
   // "`nullValues` are compared without white space around either text."
-  if (column.nullValues.some((name) => trim(normal(name)) === trim(text))) return value(null);
+  if (column.nullValues.some((name) => withoutSpace(normal(name)) === withoutSpace(text))) return value(null);
   if (column.extract !== undefined) {
     // "a text without a match is refused"
     const match = asRe2(column.extract).exec(text);

@@ -1,7 +1,14 @@
 /** How texts are cleaned, character by character. */
 
-// "White space is the space, tab, CR and LF; `trim` leaves other characters of Unicode where they are."
+// "The function `trim` takes off spaces, tabs, CR and LF."
 export const trim = (text: string): string => text.replace(/^[ \t\r\n]+/, '').replace(/[ \t\r\n]+$/, '');
+
+// "White space is what Unicode calls so, and the zero-width characters and direction marks U+200B to U+200F, U+2060 and U+FEFF."
+export const withoutSpace = (text: string): string =>
+  text.replace(
+    /^[\p{White_Space}\u200b-\u200f\u2060\ufeff]+|[\p{White_Space}\u200b-\u200f\u2060\ufeff]+$/gu,
+    '',
+  );
 
 // "`case` and `map` change one character at a time, by Unicode's simple mappings: `Σ` becomes `σ` everywhere, `İ` becomes `i`, and `ß` stays
 // in upper case."

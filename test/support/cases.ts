@@ -38,7 +38,9 @@ export function contractOf({ name, csv = {}, columns }: CsvCase): Contract {
   };
   const merged = {
     ...base,
-    source: { ...base.source, csv: { ...base.source.csv, ...csv } },
+    source: base.source.formats.includes('csv')
+      ? { ...base.source, csv: { ...base.source.csv, ...csv } }
+      : { prefix: base.source.prefix, formats: base.source.formats },
     ...(columns === undefined
       ? {}
       : { columns: Object.entries(columns).map(([path, type], i) => ({ name: `c${i}`, path, type })) }),

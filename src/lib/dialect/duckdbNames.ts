@@ -1,4 +1,5 @@
 /** DuckDB's quoting and type names. */
+import { spaces } from '../contract/letters.ts';
 
 /** The one way an identifier enters SQL. */
 export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
@@ -12,9 +13,13 @@ export const literal = (text: string): string => {
 /** A text without JSON's white space at its ends. */
 export const trimmed = (text: string): string => `trim(${text}, ${literal(' \t\r\n')})`;
 
-/** The same of a column. Few texts have white space there, and DuckDB's trim by a set of characters is slow. */
+/**
+ * A column's text without white space at its ends, Unicode's too. Few texts have any, and DuckDB's trim by a set of characters is
+ * slow: most are told by their first and last character, or by having none beyond ASCII.
+ */
 export const trimmedColumn = (name: string): string =>
-  `CASE WHEN ${name} < '!' OR ends_with(${name}, ' ') OR ends_with(${name}, chr(9)) OR ends_with(${name}, chr(10)) OR ends_with(${name}, chr(13)) THEN ${trimmed(name)} ELSE ${name} END`;
+  `CASE WHEN ${name} < '!' OR ends_with(${name}, ' ') OR ends_with(${name}, chr(9)) OR ends_with(${name}, chr(10)) OR ends_with(${name}, chr(13)) OR ends_with(${name}, chr(11)) OR ends_with(${name}, chr(12))
+    OR (strlen(${name}) > length(${name}) AND regexp_matches(${name}, ${literal(`^[${spaces}]|[${spaces}]$`)})) THEN trim(${name}, ${literal(spaces)}) ELSE ${name} END`;
 
 /** In upper case. The one letter that DuckDB and Java, and so Athena, disagree on stays as it is. */
 export const upperCase = (text: string): string =>
