@@ -456,7 +456,10 @@ export const columnCases: readonly ((dice: Dice) => ColumnCase)[] = [
     },
     json: (d) => (d.isOne(2) ? whole(d) : decimal(d)),
   }),
-  () => ({ column: { type: 'double' }, json: double }),
+  (dice) => ({
+    column: { type: 'double', nullValues: dice.pick([[], ['1.50', '-0', '1e5']]) },
+    json: double,
+  }),
   (dice) => {
     const precision = dice.pick([1, 2, 4, 5, 9, 10, 18, 19, 20, 37, 38]);
     return {
@@ -520,18 +523,28 @@ export const columnCases: readonly ((dice: Dice) => ColumnCase)[] = [
   }),
   (dice) => ({
     column: {
-      type: dice.pick(['string', 'int']),
-      extract: dice.pick(['(\\d+)', '^id-(\\d+)$', '^([^-]*)-', '(a|b)?x', '(?:#)(.*)$', '(?i)ID-([a-z]+)']),
+      type: dice.pick(['string', 'int', 'double']),
+      extract: dice.pick([
+        '(\\d+)',
+        '^(.*)e',
+        '^id-(\\d+)$',
+        '^([^-]*)-',
+        '(a|b)?x',
+        '(?:#)(.*)$',
+        '(?i)ID-([a-z]+)',
+      ]),
     },
-    // Finding 16, open: of JSON numbers, an int's extract sees what DuckDB makes of them.
-    json: (d) =>
-      string(
-        d.pick(['id-', '', '-', '#', 'ax', 'x']) +
-          d.oneOf(
-            () => wholeText(d),
-            () => anyText(d),
+    json: usually((d) =>
+      d.isOne(3)
+        ? decimal(d)
+        : string(
+            d.pick(['id-', '', '-', '#', 'ax', 'x']) +
+              d.oneOf(
+                () => wholeText(d),
+                () => anyText(d),
+              ),
           ),
-      ),
+    ),
   }),
   () => ({ column: { type: 'json' }, json: (d) => nestedJson(d) }),
   (dice) => {
@@ -548,8 +561,7 @@ export const columnCases: readonly ((dice: Dice) => ColumnCase)[] = [
       column: {
         type: `array<${type}>`,
         trim: dice.isOne(2),
-        // Finding 15, open: a JSON number -0 is 0 to them.
-        nullValues: dice.pick([[], ['', 'N/A', '7', 'true']]),
+        nullValues: dice.pick([[], ['', 'N/A', '0', '1.0', 'true']]),
       },
       json: listOf(make ?? text),
     };

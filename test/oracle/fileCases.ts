@@ -364,14 +364,9 @@ function documentFile(dice: Dice, record: (dice: Dice) => string): Buffer {
   ]);
 }
 
-/** Finding 9, open: behind a brace too many, objects within records are taken for records. */
-const isBraceCounted = false;
-
 function concatenatedFile(dice: Dice, record: (dice: Dice) => string): Buffer {
   const parts = Array.from({ length: dice.from(0, 8) }, () => [
-    dice.isOne(12)
-      ? dice.pick(['[', '{"k":"}', ...(isBraceCounted ? ['{', '}', '{"k":{}}}'] : [])])
-      : record(dice),
+    dice.isOne(12) ? dice.pick(['[', '{"k":"}', '{', '}', '{"k":{}}}']) : record(dice),
     dice.pick(['', '\n', ' ', '\r\n\n', '\n', dice.isOne(6) ? ',' : '']),
   ]);
   return Buffer.concat([...marked(dice), Buffer.from(parts.flat().join(''))]);
