@@ -13,6 +13,7 @@ import {
   setFaults,
   someFile,
   survive,
+  surviveCorrection,
   untilHit,
   untilSettled,
 } from '../support/faults.ts';
@@ -235,6 +236,17 @@ test('failBatch: the ledger is down, first for some time, then for longer than a
     { ...ledgerWrite, function: 'failBatch', mode: 'error', name: 'Down', times: 8 },
   ]);
 }, 240_000);
+
+test(
+  'a correction: downloads and deletions are done in part, and what is rewritten is stored late',
+  () =>
+    surviveCorrection([
+      { service: 's3', operation: 'GetObject', function: 'replaceRows', mode: 'partial', times: 2 },
+      { service: 's3', operation: 'PutObject', function: 'replaceRows', mode: 'stall', after: 2, times: 1 },
+      { service: 's3', operation: 'DeleteObjects', function: 'completeBatch', mode: 'partial', times: 1 },
+    ]),
+  150_000,
+);
 
 test('sweep: what breaks off in its Lambda, the next one does', async () => {
   const { key, ids, text } = someFile();

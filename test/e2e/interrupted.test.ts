@@ -99,6 +99,19 @@ test('recover: the ledger answers 5xx, then the answer is lost', async () => {
   await survive([publishHeld], abort);
 }, 150_000);
 
+test('recover: its first write is cancelled for a conflict, and the next takes effect late', async () => {
+  const abort = async () => {
+    await untilHit();
+    await setFaults([
+      { ...ledgerWrite, function: 'recover', mode: 'partial', times: 1 },
+      { ...ledgerWrite, function: 'recover', mode: 'stall', after: 2, times: 1 },
+    ]);
+    await abortExecutions();
+    await untilHit();
+  };
+  await survive([publishHeld], abort);
+}, 150_000);
+
 test('an object that no event told of is found by the sweep', async () => {
   const { key, ids, text } = someFile();
   // Its message goes back to the queue, for longer than this test lasts.

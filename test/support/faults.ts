@@ -25,11 +25,12 @@ export async function setFaults(faults: readonly Fault[] = []): Promise<void> {
 /** Waits until each fault has hit so many calls. */
 export async function untilHit(hits = 1): Promise<void> {
   const found = await waitFor(
-    async () => (await (await fetch(address)).json()) as { hits: number }[],
+    async () => (await (await fetch(address)).json()) as (Fault & { hits: number })[],
     (faults) => faults.every((f) => f.hits >= hits),
     20_000,
   );
-  if (!found.every((f) => f.hits >= hits)) throw new Error('a fault has hit no call');
+  const unhit = found.filter((f) => f.hits < hits);
+  if (unhit.length > 0) throw new Error(`a fault has hit no call: ${JSON.stringify(unhit)}`);
 }
 
 /** Kills the processes that run a function, as Lambda does when its host dies. */
@@ -191,6 +192,22 @@ export async function survive(
   const { ledger, table } = await publishedCounts(key);
   expect(ledger).toBe(table);
   if (isSweepNeeded) await takeFinds();
+}
+
+/** Corrects a published file under faults: the new rows are there once, and none of the old ones. */
+export async function surviveCorrection(faults: readonly Fault[]) {
+  const { key, ids, text } = someFile();
+  await drop(dataset, { [key]: text });
+  const [kept = 0, gone = 0] = ids;
+  const added = nextId();
+  await setFaults(faults);
+  const version = await put(key, `${post(kept)}\n${post(added)}\n{"other":`);
+  await untilSettled(dataset, [key], [version]);
+  await untilHit();
+  await setFaults();
+  if (faults.some(({ mode }) => mode === 'stall')) await sweepGarbage(dataset);
+  await expectWhole(dataset, { ids: [kept, added], bad: { [key]: 1 } });
+  expect(await athena(`SELECT id FROM ${dataset} WHERE id = ${gone}`)).toEqual([]);
 }
 
 /** How many rows of an object are published, as the ledger and as the table says. */
