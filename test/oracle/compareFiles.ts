@@ -9,6 +9,7 @@ import type { Difference } from './difference.ts';
 import { type Exact, runExactly } from './engine.ts';
 import { type FileCase, type Format, fileCase } from './fileCases.ts';
 import { type Interpretation, interpret, type References } from './interpret.ts';
+import { readJson, writeJson } from './json.ts';
 import type { Area } from './polygons.ts';
 import { shown, type Value } from './value.ts';
 
@@ -19,7 +20,20 @@ const geometry = z.discriminatedUnion('type', [
   z.object({ type: z.literal('MultiPolygon'), coordinates: z.array(z.array(z.array(point))) }),
 ]);
 const areasFile = z.object({ features: z.array(z.object({ id: z.string(), geometry })) });
-const namesFile = z.array(z.record(z.string(), z.string().nullable()));
+
+// "`columns` names what it gives, as texts: numbers as they are written, an object or an array as JSON text."
+function lookupOf(text: string): References['lookups'][string] {
+  const json = readJson(text);
+  if (json?.kind !== 'array') throw new TypeError('a lookup is an array');
+  return json.items.map((item) =>
+    Object.fromEntries(
+      (item.kind === 'object' ? item.fields : []).map(([name, value]) => [
+        name,
+        value.kind === 'null' ? null : value.kind === 'string' ? value.value : writeJson(value),
+      ]),
+    ),
+  );
+}
 
 async function readReferences(): Promise<References> {
   const read = async (name: string): Promise<unknown> =>
@@ -31,7 +45,7 @@ async function readReferences(): Promise<References> {
   }));
   return {
     areas: { 'areas.geojson': areas },
-    lookups: { 'names.json': namesFile.parse(await read('names.json')) },
+    lookups: { 'names.json': lookupOf(await readFile(join(folder, 'names.json'), 'utf8')) },
   };
 }
 

@@ -161,7 +161,10 @@ function enriched(
   // "joined by equality of all keys in `on`"; "`columns` names what it gives, as texts"
   const keys = Object.entries(e.on).map(([column, name]) => ({ name, value: values.get(column) ?? null }));
   if (keys.some(({ value }) => value === null)) return { asks: false, found: undefined };
-  const row = lookups[e.file]?.find((r) => keys.every(({ name, value }) => r[name] === String(value)));
+  // "A key for `int` or `bigint` is compared as a number: `01` is 1."
+  const isKey = (text: string | null | undefined, value: Value) =>
+    typeof value === 'bigint' && typeof text === 'string' ? BigInt(text) === value : text === value;
+  const row = lookups[e.file]?.find((r) => keys.every(({ name, value }) => isKey(r[name], value)));
   const given = (from: string) => row?.[from] ?? null;
   return {
     asks: true,
