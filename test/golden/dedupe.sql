@@ -142,7 +142,7 @@ _version string
 -- expectations (Athena)
 SELECT count(*) AS "check_0_0",
   count_if("id" IS NULL) AS "check_1_0",
-  count(*) - count(DISTINCT "id") AS "check_2_0",
+  count("id") - count(DISTINCT "id") AS "check_2_0",
   count_if(strpos("$path", '/source=golden' || '/') = 0) AS "check_3_0"
 FROM "staging_golden"
 WHERE "run" = '<run>'

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { athenaMacros } from '../../offline/athena/duckdb.ts';
 import { checkQuery } from '../../offline/athena/guard.ts';
 import { expectationQuery, judgeExpectations } from '../../src/lib/compiler/expectations.ts';
+import { repeats } from '../../src/lib/dialect/athena.ts';
 import * as athena from '../../src/lib/dialect/athenaExpression.ts';
 import * as duckdb from '../../src/lib/dialect/duckdbExpression.ts';
 import { checkExpression } from '../../src/lib/expression/check.ts';
@@ -125,4 +126,19 @@ test('each kind of expectation is asked in one scan and judged with its toleranc
     [true, 'no row with a time'],
     [true, '4 rows'],
   ]);
+});
+
+test('a key of which a part has no value repeats nothing', async () => {
+  const db = await (await DuckDBInstance.create(':memory:')).connect();
+  await db.run(
+    "CREATE TABLE t AS SELECT * FROM (VALUES ('x', 1), ('x', 1), ('x', 2), ('x', NULL), ('x', NULL), (NULL, 1), (NULL, NULL)) v(s, n)",
+  );
+  const one = async (columns: readonly string[]) => {
+    expect(checkQuery(`SELECT ${repeats(columns)} AS v FROM t`).tables).toHaveLength(1);
+    return (await db.runAndReadAll(`SELECT ${repeats(columns)} FROM t`)).getRows()[0]?.[0];
+  };
+  expect(await one(['s'])).toBe(4n);
+  expect(await one(['n'])).toBe(2n);
+  expect(Number(await one(['s', 'n']))).toBe(1);
+  db.closeSync();
 });

@@ -9,10 +9,12 @@ export const rowCount = 'count(*)';
 
 export const nulls = (column: string): string => `count_if(${identifier(column)} IS NULL)`;
 
-/** Rows beyond the first of each key. */
+/** Rows beyond the first of each key; a key of which a part has no value repeats nothing. */
 export const repeats = (columns: readonly string[]): string => {
   const key = columns.map(identifier);
-  return `count(*) - count(DISTINCT ${key.length === 1 ? key[0] : `ROW(${key.join(', ')})`})`;
+  if (key.length === 1) return `count(${key[0]}) - count(DISTINCT ${key[0]})`;
+  const isWhole = key.map((column) => `${column} IS NOT NULL`).join(' AND ');
+  return `count_if(${isWhole}) - count(DISTINCT CASE WHEN ${isWhole} THEN ROW(${key.join(', ')}) END)`;
 };
 
 /** Rows outside the bounds; a row without a value is not outside. */
