@@ -80,10 +80,10 @@ function watchReaders(world: World): string[] {
 }
 
 const isThorough = process.env.SLUICE_THOROUGH !== undefined;
-/** Every day, the calls around the swap; otherwise all calls of the functions that meet at the table. */
+/** Every day, the calls around the swap; otherwise all calls of Publish, and what others do to the table. */
 const isMeant = ({ actor, service, operation, input }: Call): boolean =>
   /^(?:publish|failBatch|recover)/.test(actor) &&
-  (isThorough ||
+  ((isThorough && actor.startsWith('publish')) ||
     (service === 'glue' && operation !== 'GetTable') ||
     (actor.startsWith('publish') && operation === 'TransactWriteItems') ||
     (operation === 'PutObject' && JSON.stringify(input).includes('metadata.json')));

@@ -7,6 +7,7 @@ import { expireSnapshots, orphansOf, planCompaction } from '../../../src/lib/tab
 import { contents, statuses } from '../../../src/lib/table/iceberg/manifest.ts';
 import {
   publishChange,
+  revertBatch,
   rewriteObjects,
   rollBackTo,
   tagSnapshot,
@@ -74,6 +75,13 @@ test('expired snapshots are forgotten, and only what no other snapshot names may
     't/b.parquet',
     't/d.parquet',
   ]);
+});
+
+test('what a batch has replaced does not come back once the snapshot that named it was forgotten', async () => {
+  const { aws, deps } = await started();
+  await expireSnapshots(deps, 't', author, { olderThan: aws.clock.now(), keepLast: 1 });
+  await expect(revertBatch(deps, 't', author, { batch: '3', fence: 1 })).rejects.toThrow(TableConflict);
+  expect(await readable(deps)).toEqual(['b', 'd']);
 });
 
 test('young snapshots and the last ones stay, and a tag goes at its own age', async () => {

@@ -60,7 +60,7 @@ const named = ({ batch, fence }: Attempt): string => `${batch}-f${fence}`;
 
 /**
  * Takes a batch's commit back: its objects are dropped, and what it had dropped is there again. Nothing to do for a batch that was
- * not committed. Throws TableConflict when later commits have changed its objects.
+ * not committed. Throws TableConflict when later commits have changed its objects, or what it had dropped may be deleted by now.
  */
 export function revertBatch(
   deps: TableDeps,
@@ -75,10 +75,9 @@ export function revertBatch(
     apply: async (metadata, now) => {
       const snapshot = committedBy(metadata, attempt);
       if (snapshot === undefined) return metadata;
-      writer ??= new SnapshotWriter(
-        deps.files,
-        await revertOf(deps.files, metadata, snapshot['snapshot-id'], { [revertProperty]: named(attempt) }),
-      );
+      // Asked of every table that others have made meanwhile: one of them may have forgotten what has to come back.
+      const change = await revertOf(deps.files, metadata, snapshot, { [revertProperty]: named(attempt) });
+      writer ??= new SnapshotWriter(deps.files, change);
       return writer.on(metadata, now);
     },
   });

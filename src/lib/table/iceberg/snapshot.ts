@@ -379,31 +379,30 @@ export const partitionKey = (partition: Partition): string =>
   );
 
 /**
- * What takes a snapshot's change back: its objects are dropped, and what it had dropped is there again. Throws TableConflict when
- * the snapshot was expired.
+ * What takes a snapshot's change back: its objects are dropped, and what it had dropped is there again. Throws TableConflict when the
+ * snapshot before it was expired: objects that only that one named may be deleted.
  */
 export async function revertOf(
   files: Files,
   metadata: Metadata,
-  snapshotId: bigint,
+  snapshot: Snapshot,
   summary: Readonly<Record<string, string>>,
 ): Promise<Change> {
-  const snapshot = snapshotOf(metadata, snapshotId);
-  if (snapshot === undefined)
-    throw new TableConflict(
-      `the snapshot ${snapshotId} was expired: what it has replaced is not known any more`,
-    );
-  const own = (await manifestsOf(files, snapshot)).filter(
-    (m) => m.content === 0 && m.addedSnapshotId === snapshotId,
-  );
+  const { 'snapshot-id': id, 'parent-snapshot-id': parent } = snapshot;
+  const own = (await manifestsOf(files, snapshot)).filter((m) => m.content === 0 && m.addedSnapshotId === id);
   const entries = await parallel(own, readsAtOnce, async (manifest) =>
     (await entriesOf(files, metadata, manifest))
-      .filter((entry) => entry.snapshotId === snapshotId)
+      .filter((entry) => entry.snapshotId === id)
       .map((entry) => ({ ...entry, specId: manifest.specId })),
   );
   const of = (status: number) => entries.flat().filter((entry) => entry.status === status);
+  const dropped = of(statuses.deleted);
+  if (dropped.length > 0 && (parent === undefined || snapshotOf(metadata, parent) === undefined))
+    throw new TableConflict(
+      `the snapshot ${id} cannot be taken back: the one before it was expired, and with it the ${dropped.length} objects that it has replaced`,
+    );
   return {
-    add: of(statuses.deleted).map(({ file, specId, sequenceNumber }) => ({ file, specId, sequenceNumber })),
+    add: dropped.map(({ file, specId, sequenceNumber }) => ({ file, specId, sequenceNumber })),
     drop: of(statuses.added).map(({ file }) => ({ path: file.path, partition: file.partition })),
     dropped: 'gone',
     summary,
