@@ -14,13 +14,32 @@ export interface Case {
   readonly heldReferenceBytes: number;
 }
 
-type Format = 'lines' | 'json_document' | 'json_concatenated' | 'csv' | 'csv_lines';
+const csvFormats = ['csv', 'csv_lines', 'csv_dialect', 'csv_plain', 'csv_encoded'] as const;
+type Format = 'lines' | 'json_document' | 'json_concatenated' | (typeof csvFormats)[number];
 const formats: Readonly<Record<Format, object>> = {
   lines: { formats: ['ndjson', 'json_array'] },
   json_document: { formats: ['json_document'], records: 'data."the rows"' },
   json_concatenated: { formats: ['json_concatenated'] },
   csv: { formats: ['csv'], csv: { delimiter: ';', nullText: 'NULL' } },
   csv_lines: { formats: ['csv'], csv: { quotedNewlines: false } },
+  csv_dialect: {
+    formats: ['csv'],
+    csv: {
+      delimiter: '||',
+      quote: "'",
+      escape: '\\',
+      comment: '#',
+      skipLines: 1,
+      skipFooter: 1,
+      shortRows: 'pad',
+      trimFields: true,
+    },
+  },
+  csv_plain: {
+    formats: ['csv'],
+    csv: { delimiter: '\t', quote: 'none', comment: '#', skipLines: 2, quotedNewlines: false },
+  },
+  csv_encoded: { formats: ['csv'], csv: { encoding: 'windows-1252', skipFooter: 2, quotedNewlines: true } },
 };
 const isCsv = (format: Format) => format.startsWith('csv');
 
@@ -304,7 +323,7 @@ const concatenatedFile = fc
   )
   .map((parts) => bytes(parts.flat().join('')));
 
-const csvField = (delimiter: string) =>
+const csvField = (delimiter: string, quote: string) =>
   fc
     .oneof(
       { weight: 6, arbitrary: leaf.map((v) => (v === null ? 'NULL' : String(v))) },
@@ -324,19 +343,23 @@ const csvField = (delimiter: string) =>
         ),
       },
     )
+    .map((text) => text.replaceAll('"', quote))
     .chain((text) =>
       // Written as it must be, or as it comes.
       fc.oneof(
         {
           weight: 6,
           arbitrary: fc.constant(
-            /["\r\n]/.test(text) || text.includes(delimiter) ? `"${text.replaceAll('"', '""')}"` : text,
+            /[\r\n]/.test(text) || text.includes(quote) || text.includes(delimiter)
+              ? `${quote}${text.replaceAll(quote, quote + quote)}${quote}`
+              : text,
           ),
         },
         { weight: 1, arbitrary: fc.constant(text.replaceAll('\0', '')) },
       ),
     );
-const csvFile = (delimiter: string) =>
+/** `before` comes first; after it, at times, what a dialect has besides records. */
+const csvFile = (delimiter: string, quote = '"', before = '') =>
   fc
     .tuple(
       fc.constantFrom(
@@ -347,6 +370,7 @@ const csvFile = (delimiter: string) =>
           'ID At A B C x Y',
           'id at',
           'id id',
+          'id id at a',
           '',
           'u v',
         ],
@@ -355,15 +379,16 @@ const csvFile = (delimiter: string) =>
         fc.tuple(
           fc.integer({ min: 0, max: 6 }),
           time,
-          fc.array(csvField(delimiter), { minLength: 5, maxLength: 6 }),
+          fc.array(csvField(delimiter, quote), { minLength: 5, maxLength: 6 }),
         ),
         { maxLength: 8 },
       ),
       fc.constantFrom('\n', '\r\n', '\r', '\n\n\r\n'),
       fc.boolean(),
       fc.constantFrom(null, null, null, Buffer.from([0xc3, 0x28])),
+      fc.constantFrom('', '', '# a "comment\n', '\n \n', `sep=${delimiter[0]}\n`),
     )
-    .map(([header, rows, end, hasMark, broken]) => {
+    .map(([header, rows, end, hasMark, broken, aside]) => {
       const names = header === '' ? [] : header.split(' ');
       const lines = rows.map(([id, at, rest]) => {
         const row = [
@@ -373,7 +398,7 @@ const csvFile = (delimiter: string) =>
         ];
         return (names[0] === 'y' ? row.reverse() : row).join(delimiter);
       });
-      const text = [names.join(delimiter), ...lines].join(end);
+      const text = `${before}${aside}${[names.join(delimiter), ...lines, ...(aside.startsWith('#') ? ['# end', `Total${delimiter}`] : [])].join(end)}`;
       return Buffer.concat([
         bytes(hasMark ? '\uFEFF' : ''),
         bytes(text),
@@ -395,6 +420,9 @@ const fileOf: Readonly<Record<Format, fc.Arbitrary<Buffer>>> = {
   json_concatenated: concatenatedFile,
   csv: csvFile(';'),
   csv_lines: csvFile(','),
+  csv_dialect: csvFile('||', "'", 'Report\n'),
+  csv_plain: csvFile('\t', '"', '\n"\n'),
+  csv_encoded: csvFile(','),
 };
 const filesOf = (format: Format) =>
   fc
@@ -406,7 +434,7 @@ const filesOf = (format: Format) =>
 
 export const cases: fc.Arbitrary<Case> = fc
   .tuple(
-    fc.constantFrom<Format>('lines', 'lines', 'json_document', 'json_concatenated', 'csv', 'csv_lines'),
+    fc.constantFrom<Format>('lines', 'lines', 'lines', 'json_document', 'json_concatenated', ...csvFormats),
     fc.constantFrom(false, false, false, true),
   )
   .chain(([format, withPublished]) =>
