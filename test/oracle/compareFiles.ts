@@ -1,6 +1,7 @@
 /** Whole contracts on many files in one run of the engine: each file is a case. Rows, quarantine and counts are compared. */
 
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import type { RunEngine } from '../support/embedded.ts';
@@ -58,7 +59,28 @@ export async function compareFiles(
   const format = dice.pick<Format>(['lines', 'lines', 'document', 'concatenated', 'csv', 'csv_lines']);
   const made = fileCase(dice, format);
   const contents = Object.fromEntries(Array.from({ length: files }, (_, i) => [`x/${i}`, made.file(dice)]));
-  return { cases: files, differences: await compareCase(made.contract, contents, engine) };
+  if (made.contract.dedupe?.scope !== 'published' || engine !== undefined)
+    return { cases: files, differences: await compareCase(made.contract, contents, engine) };
+  // Some of the files stand in the table already.
+  const before = Object.fromEntries(Object.entries(contents).slice(0, files / 4));
+  const keep = await mkdtemp(join(tmpdir(), 'sluice-oracle-'));
+  try {
+    const { rows } = await runExactly(made.contract, before, { references: folder, keep });
+    const later = Object.fromEntries(Object.entries(contents).slice(files / 8));
+    const told = rows.map((row) => new Map(Object.entries(row)));
+    return {
+      cases: files,
+      differences: await compareCase(made.contract, later, undefined, { folder: keep, told }),
+    };
+  } finally {
+    await rm(keep, { recursive: true, force: true });
+  }
+}
+
+/** What was published before: where it stands, and its rows. */
+interface Before {
+  readonly folder: string;
+  readonly told: readonly ReadonlyMap<string, Value>[];
 }
 
 /** The differences of each file; with duplicates across files also those of the whole. */
@@ -66,11 +88,16 @@ export async function compareCase(
   contract: FileCase['contract'],
   files: Readonly<Record<string, Buffer>>,
   engine?: RunEngine,
+  before?: Before,
 ): Promise<Difference[]> {
-  const told = interpret(contract, files, await readReferences());
+  const told = interpret(contract, files, await readReferences(), before?.told);
   let found: Exact;
   try {
-    found = await runExactly(contract, files, { references: folder, ...(engine ? { engine } : {}) });
+    found = await runExactly(contract, files, {
+      references: folder,
+      ...(engine ? { engine } : {}),
+      ...(before ? { published: before.folder } : {}),
+    });
   } catch (error) {
     return [differ(contract, files, 'rows', String(error))];
   }

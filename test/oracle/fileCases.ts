@@ -105,7 +105,7 @@ export function fileCase(dice: Dice, format: Format): FileCase {
         ? {
             dedupe: {
               key: ['k'],
-              scope: dice.pick(['batch', 'file']),
+              scope: dice.pick(['batch', 'file', 'published']),
               order: dice.pick([
                 [],
                 [{ column: 'at', direction: 'asc' }],

@@ -44,10 +44,12 @@ export interface Interpretation {
   readonly rowsRead: number;
 }
 
+/** `before`: the rows that are published already. */
 export function interpret(
   contract: Contract,
   files: Readonly<Record<string, Buffer>>,
   references: References,
+  before: readonly ReadonlyMap<string, Value>[] = [],
 ): Interpretation {
   const rows: Row[] = [];
   const quarantine: Refused[] = [];
@@ -56,7 +58,7 @@ export function interpret(
       for (const made of rowsOf(contract, record, references))
         if ('reason' in made) quarantine.push({ object, line: record.line, ...made });
         else rows.push({ object, line: record.line, raw: record.raw, ...made });
-  const published = deduplicated(contract, rows);
+  const published = deduplicated(contract, withoutPublished(contract, rows, before));
   return {
     published,
     quarantine,
@@ -183,6 +185,20 @@ function partOf(value: Value, part: 'year' | 'month' | 'day' | 'hour'): Value {
   const { year, month, date } = dateOf(days);
   const number = { year, month, day: date, hour: Number((micros - days * dayLength) / 3_600_000_000n) }[part];
   return String(number).padStart(part === 'year' ? 4 : 2, '0');
+}
+
+// "`published`: those of its batch, and what stands in the row's own partition already, which always stays."
+function withoutPublished(
+  { dedupe, partitionBy }: Contract,
+  rows: readonly Row[],
+  before: readonly ReadonlyMap<string, Value>[],
+): readonly Row[] {
+  if (dedupe?.scope !== 'published') return rows;
+  const names = [...dedupe.key, ...partitionBy.map(({ name }) => name)];
+  const identity = (values: ReadonlyMap<string, Value>) =>
+    names.map((name) => shown(values.get(name) ?? null)).join('\0');
+  const there = new Set(before.map(identity));
+  return rows.filter((row) => !there.has(identity(row.values)));
 }
 
 // "of an equal key the first row in that order stays (`direction` is `asc` or `desc`, nulls last)"
