@@ -8,7 +8,7 @@ import { requireTable } from '../../../src/lib/table/iceberg/commit.ts';
 import { publishChange } from '../../../src/lib/table/iceberg/operations.ts';
 import { dataset, expectWhole, World } from '../../support/flowWorld.ts';
 import { depsOf } from '../../support/iceberg.ts';
-import { type Call, everyFault, type Fault } from '../../support/memory/index.ts';
+import type { Call, Fault } from '../../support/memory/index.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -86,7 +86,19 @@ const isMeant = ({ actor, service, operation, input }: Call): boolean =>
   ((service === 'glue' && operation !== 'GetTable') ||
     (actor.startsWith('publish') && operation === 'TransactWriteItems') ||
     (operation === 'PutObject' && JSON.stringify(input).includes('metadata.json')));
-const faults: readonly Fault[] = isThorough ? everyFault : [{ mode: 'lost' }, { mode: 'hang', effect: true }];
+const faults: readonly Fault[] = [
+  { mode: 'lost' },
+  { mode: 'hang', effect: true },
+  ...(isThorough
+    ? ([
+        { mode: 'fail', error: 'AccessDeniedException' },
+        { mode: 'twice' },
+        { mode: 'hang', effect: false },
+        { mode: 'stall', caller: 'dies' },
+        { mode: 'stall', caller: 'timesOut' },
+      ] satisfies Fault[])
+    : []),
+];
 
 test.each(isThorough ? Object.keys(scenarios) : ['a correction'])(
   'whatever happens to a call, readers find committed states only, and what the files say in the end: %s',
