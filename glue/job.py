@@ -1,4 +1,4 @@
-"""The one Glue job: carries out any compiled plan (src/lib/compiler/plan.ts) on Spark.
+"""The one Glue job: carries out any compiled plan (src/lib/model/plan.ts) on Spark.
 
 The row part is DuckDB SQL and runs inside the executors; the set part (duplicates, counts, partitioned writing) is
 Spark's. What the job is to do stands in a JSON file in S3, written by the step StartGlueJob; what it counted is

@@ -3,12 +3,13 @@ import { spawn } from 'node:child_process';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type Plan, type ReferenceData, type Summary, summarySchema } from '../src/lib/compiler/plan.ts';
-import { type InputFile, readStart } from '../src/lib/engine/inputFile.ts';
+import { readStart } from '../src/lib/engine/inputFile.ts';
 import { refusedSampleBytes } from '../src/lib/engine/layout.ts';
 import { describeJob } from '../src/lib/engine/sparkJob.ts';
 import type { PackedInput } from '../src/lib/engine/unpack.ts';
 import { SetupError } from '../src/lib/errors.ts';
+import type { InputFile } from '../src/lib/model/layout.ts';
+import { type Plan, type ReferenceData, type Summary, summarySchema } from '../src/lib/model/plan.ts';
 import type { SparkHome } from './setup/environments.ts';
 
 const jobScript = resolve(import.meta.dirname, '../glue/job.py');

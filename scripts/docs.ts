@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { jsonSchema } from '../src/lib/contract/jsonSchema.ts';
-import { batchPublishedJsonSchema } from '../src/lib/flow/batchPublished.ts';
+import { batchPublishedJsonSchema } from '../src/lib/flow/batch/batchPublished.ts';
 import { withDiagrams } from './diagrams.ts';
 
 const root = resolve(import.meta.dirname, '..');

@@ -3,7 +3,7 @@ import { accountingCells, printAnswer, printTable } from '../src/cli/table.ts';
 import { tableOf } from '../src/lib/contract/contract.ts';
 import type { Contract } from '../src/lib/contract/schema.ts';
 import { identifier } from '../src/lib/dialect/athenaNames.ts';
-import type { BatchRecord } from '../src/lib/ledger/records.ts';
+import type { BatchRecord } from '../src/lib/model/records.ts';
 import { visibleLine } from '../src/lib/visible.ts';
 import type { Stage } from '../src/stage/connect.ts';
 import { failureOf } from '../src/stage/executions.ts';

@@ -15,7 +15,7 @@ import { tableOf } from '../src/lib/contract/contract.ts';
 import { loadContracts } from '../src/lib/contract/load.ts';
 import { identifier } from '../src/lib/dialect/athenaNames.ts';
 import { SetupError } from '../src/lib/errors.ts';
-import { contractOf } from '../src/lib/flow/deps.ts';
+import { contractOf } from '../src/lib/flow/batch/deps.ts';
 import { connectStage, type Drop } from '../src/stage/connect.ts';
 import { followFiles } from '../src/stage/follow.ts';
 import { exportLine } from '../src/stage/localEndpoint.ts';

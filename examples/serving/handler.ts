@@ -7,7 +7,7 @@ import {
 import * as z from 'zod';
 import { connect, logger, wrap } from '../../src/handlers/step.ts';
 import { SluiceError } from '../../src/lib/errors.ts';
-import { batchPublishedSchema } from '../../src/lib/flow/batchPublished.ts';
+import { batchPublishedSchema } from '../../src/lib/flow/batch/batchPublished.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { loadBatch } from './load.ts';
 

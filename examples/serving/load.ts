@@ -6,7 +6,7 @@ import type { ObjectRef, Store } from '../../src/lib/aws/store.ts';
 import { dedupeKey } from '../../src/lib/contract/contract.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import { InvalidInput } from '../../src/lib/errors.ts';
-import type { BatchPublished } from '../../src/lib/flow/batchPublished.ts';
+import type { BatchPublished } from '../../src/lib/flow/batch/batchPublished.ts';
 
 export interface LoadDeps {
   readonly store: Pick<Store, 'readJson' | 'readRange'>;

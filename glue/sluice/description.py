@@ -66,7 +66,7 @@ class Origin(TypedDict):
 
 
 class Job(TypedDict):
-    # src/lib/compiler/plan.ts
+    # src/lib/model/plan.ts
     plan: dict[str, Any]
     batch: str
     files: list[File]

@@ -1,7 +1,4 @@
 /** What carries out a statement: the Data Catalog for DDL, and an engine for everything that reads or writes rows. */
-import type { Upstream } from '../aws.ts';
-import { runDdl } from './ddl.ts';
-import { parseDdl } from './ddlParser.ts';
 import { notSupported, QueryError } from './queryError.ts';
 import { SqlReader } from './sqlReader.ts';
 
@@ -48,29 +45,8 @@ export interface Engine extends SqlEngine {
   kindOf(sql: string): 'DML' | 'DDL' | 'UTILITY';
 }
 
-/** DDL is the same on every engine: it is carried out on the Data Catalog, as Athena does. */
-export function withDdl(upstream: Upstream, engine: SqlEngine): Engine {
-  return {
-    kindOf(sql) {
-      const first = new SqlReader(sql).peek().toUpperCase();
-      if (['SHOW', 'DESCRIBE', 'DESC', 'EXPLAIN'].includes(first)) return 'UTILITY';
-      if (['SELECT', 'WITH', 'VALUES', '(', 'TABLE', 'INSERT', 'UNLOAD'].includes(first)) return 'DML';
-      return new SqlReader(sql).isCreateTableAs() ? 'DML' : 'DDL';
-    },
-    async check(statement) {
-      refuseOthers(statement.sql);
-      if (parseDdl(statement.sql) === null) await engine.check(statement);
-    },
-    async run(statement) {
-      refuseOthers(statement.sql);
-      const ddl = parseDdl(statement.sql);
-      return ddl === null ? engine.run(statement) : runDdl(upstream, ddl, statement.database);
-    },
-  };
-}
-
 /** Statements of Trino that Athena has not, or has only for other kinds of tables. */
-function refuseOthers(sql: string): void {
+export function refuseOthers(sql: string): void {
   const reader = new SqlReader(sql);
   const first = reader.peek().toUpperCase();
   if (['DELETE', 'UPDATE', 'MERGE'].includes(first))

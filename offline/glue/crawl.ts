@@ -12,7 +12,6 @@ import {
 import { GetObjectCommand, NoSuchKey, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { DeleteMessageCommand, GetQueueUrlCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
 import * as z from 'zod';
-import { formatHiveType, parseHiveType } from '../../src/lib/catalog/hiveType.ts';
 import {
   fromHiveType,
   mergeShapes,
@@ -23,6 +22,7 @@ import {
 } from '../../src/lib/catalog/infer.ts';
 import { compressionOf, unpackStart } from '../../src/lib/engine/unpack.ts';
 import { concatenatedObjects, isJsonObject, objectsOnLines, tryParseJson } from '../../src/lib/json.ts';
+import { formatHiveType, parseHiveType } from '../../src/lib/model/hiveType.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 import { findTable } from '../../src/stage/tables.ts';
 import { parseAddress, type Upstream } from '../aws.ts';

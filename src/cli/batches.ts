@@ -1,5 +1,5 @@
 /** `sluice batches`: the batches of a dataset, the latest last. */
-import { contractOf } from '../lib/flow/deps.ts';
+import { contractOf } from '../lib/flow/batch/deps.ts';
 import { oneLine } from '../lib/visible.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';

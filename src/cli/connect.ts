@@ -1,6 +1,6 @@
 /** What every command on a deployed stage has in common. */
-import { contractOf } from '../lib/flow/deps.ts';
-import type { OperatorDeps } from '../lib/flow/operate.ts';
+import { contractOf } from '../lib/flow/batch/deps.ts';
+import type { OperatorDeps } from '../lib/flow/operate/again.ts';
 import { connectStage, depsOf, type Stage } from '../stage/connect.ts';
 import { UsageError } from './usage.ts';
 

@@ -1,6 +1,7 @@
 /** `sluice release` and `sluice reject`: what becomes of a held batch. */
-import { decide } from '../lib/flow/operate.ts';
-import type { Decision } from '../lib/ledger/records.ts';
+
+import { decide } from '../lib/flow/operate/decide.ts';
+import type { Decision } from '../lib/model/records.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { type Command, readOptions, UsageError } from './usage.ts';

@@ -1,6 +1,6 @@
 /** `sluice drop`: puts files into the raw bucket, and follows what becomes of them. */
-import { contractOf } from '../lib/flow/deps.ts';
-import type { FileRecord } from '../lib/ledger/records.ts';
+import { contractOf } from '../lib/flow/batch/deps.ts';
+import type { FileRecord } from '../lib/model/records.ts';
 import { oneLine } from '../lib/visible.ts';
 import { followFiles } from '../stage/follow.ts';
 import { print, printJson, progressOn } from '../stage/terminal.ts';

@@ -1,6 +1,6 @@
 /** `sluice engine`: which engine runs the batches of a dataset. */
 import { engineChoiceSchema } from '../lib/config.ts';
-import { contractOf } from '../lib/flow/deps.ts';
+import { contractOf } from '../lib/flow/batch/deps.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { readOptions, UsageError } from './usage.ts';

@@ -2,9 +2,9 @@
 import { dirname } from 'node:path';
 import { compile } from '../lib/compiler/compile.ts';
 import { expectationQuery } from '../lib/compiler/expectations.ts';
-import type { Plan, SetSql } from '../lib/compiler/plan.ts';
 import { readContract } from '../lib/contract/load.ts';
 import type { Contract } from '../lib/contract/schema.ts';
+import type { Plan, SetSql } from '../lib/model/plan.ts';
 import { loadReferences } from '../lib/reference/load.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { requireFiles } from './paths.ts';

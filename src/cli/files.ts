@@ -1,7 +1,7 @@
 /** `sluice files`: the latest files of a dataset, with their state and counts. */
-import { contractOf } from '../lib/flow/deps.ts';
+import { contractOf } from '../lib/flow/batch/deps.ts';
 import type { Ledger } from '../lib/ledger/ledger.ts';
-import { type FileRecord, type FileState, fileStates } from '../lib/ledger/records.ts';
+import { type FileRecord, type FileState, fileStates } from '../lib/model/records.ts';
 import { oneLine } from '../lib/visible.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';

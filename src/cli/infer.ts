@@ -1,5 +1,5 @@
 /** `sluice infer`: a contract drafted from sample files. */
-import { draftContract } from '../lib/contract/infer.ts';
+import { draftContract } from '../lib/infer/infer.ts';
 import { print } from '../stage/terminal.ts';
 import { datasetOf, readSamples, textOf } from './samples.ts';
 import { readOptions } from './usage.ts';

@@ -2,13 +2,14 @@
 import { readdir, readFile, stat, symlink } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { mergeShapes, toStructType } from '../lib/catalog/infer.ts';
-import type { RawTable } from '../lib/compiler/compile.ts';
 import type { Contract } from '../lib/contract/schema.ts';
-import { type InputFile, readStart } from '../lib/engine/inputFile.ts';
+import { readStart } from '../lib/engine/inputFile.ts';
 import { headBytes, lookAt } from '../lib/engine/layout.ts';
 import type { ObjectsBelow } from '../lib/engine/publishedKeys.ts';
 import { unpackInput } from '../lib/engine/unpack.ts';
-import { shapeOfContent } from '../lib/flow/profile.ts';
+import { shapeOfContent } from '../lib/flow/batch/profile.ts';
+import type { InputFile } from '../lib/model/layout.ts';
+import type { RawTable } from '../lib/model/rawTable.ts';
 
 /** A file of this machine has no version; the time of its last change stands for it. `link` is a name to unpack beside. */
 export async function inputOf(contract: Contract, path: string, link: string): Promise<InputFile> {

@@ -1,5 +1,5 @@
 /** `sluice reconcile`: partitions of the Data Catalog as the objects in S3 say. */
-import { reconcile } from '../lib/flow/reconcile.ts';
+import { reconcile } from '../lib/flow/repair/reconcile.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
 import { printTable } from './table.ts';

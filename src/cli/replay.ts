@@ -1,5 +1,5 @@
 /** `sluice replay`: published files, processed again from raw. */
-import { replay } from '../lib/flow/operate.ts';
+import { replay } from '../lib/flow/operate/again.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { readOptions, UsageError } from './usage.ts';

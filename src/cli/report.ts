@@ -1,8 +1,8 @@
 /** `sluice report`: the data-quality report of a batch, as a file to open. */
 import { writeFile } from 'node:fs/promises';
 import { ObjectMissing } from '../lib/errors.ts';
-import { places } from '../lib/flow/batch.ts';
-import { batchOf } from '../lib/flow/operate.ts';
+import { places } from '../lib/flow/batch/addresses.ts';
+import { batchOf } from '../lib/flow/operate/again.ts';
 import { qualityReportSchema } from '../lib/quality/report.ts';
 import { complain, print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';

@@ -1,5 +1,5 @@
 /** `sluice retry`: held and failed files, once more. */
-import { retry } from '../lib/flow/operate.ts';
+import { retry } from '../lib/flow/operate/again.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { readOptions, UsageError } from './usage.ts';

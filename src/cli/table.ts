@@ -1,5 +1,5 @@
 /** Tables for people. */
-import type { Accounting } from '../lib/compiler/plan.ts';
+import type { Accounting } from '../lib/model/plan.ts';
 import { oneLine, visibleLine } from '../lib/visible.ts';
 import { type Print, styled } from '../stage/terminal.ts';
 

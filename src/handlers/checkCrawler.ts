@@ -1,6 +1,6 @@
 import { createCrawlQueue } from '../lib/aws/crawlQueue.ts';
-import { checkCrawler } from '../lib/flow/checkCrawler.ts';
-import { crawlerInput, crawlerOutput } from '../lib/flow/schemas.ts';
+import { crawlerInput, crawlerOutput } from '../lib/flow/batch/schemas.ts';
+import { checkCrawler } from '../lib/flow/steps/checkCrawler.ts';
 import { connect, step } from './step.ts';
 
 const deps = { ...connect(), crawlQueue: createCrawlQueue() };

@@ -1,5 +1,5 @@
-import { jobInput, jobOutput } from '../lib/flow/schemas.ts';
-import { checkGlueJob } from '../lib/flow/transform.ts';
+import { jobInput, jobOutput } from '../lib/flow/batch/schemas.ts';
+import { checkGlueJob } from '../lib/flow/steps/checkGlueJob.ts';
 import { connect, step } from './step.ts';
 
 const deps = connect();

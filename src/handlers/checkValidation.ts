@@ -1,5 +1,5 @@
-import { validationInput, validationOutput } from '../lib/flow/schemas.ts';
-import { checkValidation } from '../lib/flow/validation.ts';
+import { validationInput, validationOutput } from '../lib/flow/batch/schemas.ts';
+import { checkValidation } from '../lib/flow/steps/checkValidation.ts';
 import { connect, step } from './step.ts';
 
 const deps = connect();

@@ -1,6 +1,6 @@
 import { createStarter } from '../lib/aws/events.ts';
-import { claimBatch } from '../lib/flow/claimBatch.ts';
-import { claimInput, claimOutput } from '../lib/flow/schemas.ts';
+import { claimInput, claimOutput } from '../lib/flow/batch/schemas.ts';
+import { claimBatch } from '../lib/flow/steps/claimBatch.ts';
 import { connect, step } from './step.ts';
 
 const flow = connect();

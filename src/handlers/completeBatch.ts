@@ -1,6 +1,6 @@
 import { createSignals } from '../lib/aws/events.ts';
-import { completeBatch } from '../lib/flow/complete.ts';
-import { completeInput, completeOutput } from '../lib/flow/schemas.ts';
+import { completeInput, completeOutput } from '../lib/flow/batch/schemas.ts';
+import { completeBatch } from '../lib/flow/steps/completeBatch.ts';
 import { connect, step } from './step.ts';
 
 const flow = connect();

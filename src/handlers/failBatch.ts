@@ -1,6 +1,6 @@
 import { createSignals } from '../lib/aws/events.ts';
-import { failBatch } from '../lib/flow/failBatch.ts';
-import { failInput, failOutput } from '../lib/flow/schemas.ts';
+import { failInput, failOutput } from '../lib/flow/batch/schemas.ts';
+import { failBatch } from '../lib/flow/steps/failBatch.ts';
 import { connect, step } from './step.ts';
 
 const flow = connect();

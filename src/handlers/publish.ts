@@ -1,5 +1,5 @@
-import { publish } from '../lib/flow/publish.ts';
-import { publishOutput, runInput } from '../lib/flow/schemas.ts';
+import { publishOutput, runInput } from '../lib/flow/batch/schemas.ts';
+import { publish } from '../lib/flow/steps/publish.ts';
 import { connect, step } from './step.ts';
 
 const deps = connect();

@@ -1,4 +1,4 @@
-import { reconcile } from '../lib/flow/reconcile.ts';
+import { reconcile } from '../lib/flow/repair/reconcile.ts';
 import { connect, eachDataset } from './step.ts';
 
 const deps = connect();

@@ -1,5 +1,5 @@
 import { createSignals } from '../lib/aws/events.ts';
-import { executionEnded, recover } from '../lib/flow/recover.ts';
+import { executionEnded, recover } from '../lib/flow/repair/recover.ts';
 import { connect, logger, wrap } from './step.ts';
 
 const flow = connect();

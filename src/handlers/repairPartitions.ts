@@ -1,5 +1,5 @@
-import { repairPartitions } from '../lib/flow/publish.ts';
-import { repairOutput, runInput } from '../lib/flow/schemas.ts';
+import { repairOutput, runInput } from '../lib/flow/batch/schemas.ts';
+import { repairPartitions } from '../lib/flow/steps/repairPartitions.ts';
 import { connect, step } from './step.ts';
 
 const deps = connect();

@@ -1,6 +1,6 @@
 import { rewriteWithout } from '../lib/engine/rewrite.ts';
-import { replaceRows } from '../lib/flow/replace.ts';
-import { replaceOutput, runInput } from '../lib/flow/schemas.ts';
+import { replaceOutput, runInput } from '../lib/flow/batch/schemas.ts';
+import { replaceRows } from '../lib/flow/steps/replaceRows.ts';
 import { connect, step } from './step.ts';
 
 const deps = connect();

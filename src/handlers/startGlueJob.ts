@@ -1,5 +1,5 @@
-import { batchInput, jobStarted } from '../lib/flow/schemas.ts';
-import { startGlueJob } from '../lib/flow/transform.ts';
+import { batchInput, jobStarted } from '../lib/flow/batch/schemas.ts';
+import { startGlueJob } from '../lib/flow/steps/startGlueJob.ts';
 import { connect, step } from './step.ts';
 
 const deps = connect();

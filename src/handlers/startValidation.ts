@@ -1,5 +1,5 @@
-import { validationStart, validationStarted } from '../lib/flow/schemas.ts';
-import { startValidation } from '../lib/flow/validation.ts';
+import { validationStart, validationStarted } from '../lib/flow/batch/schemas.ts';
+import { startValidation } from '../lib/flow/steps/startValidation.ts';
 import { connect, step } from './step.ts';
 
 const deps = connect();

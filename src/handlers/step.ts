@@ -16,9 +16,9 @@ import { readConfig } from '../lib/config.ts';
 import { readBuilt } from '../lib/contract/built.ts';
 import { type Deadline, deadlineAfter } from '../lib/deadline.ts';
 import { InvalidInput } from '../lib/errors.ts';
-import type { Deps } from '../lib/flow/deps.ts';
-import { inTurn } from '../lib/flow/inTurn.ts';
-import { type Measure, type MetricName, metricUnits } from '../lib/flow/measure.ts';
+import type { Deps } from '../lib/flow/batch/deps.ts';
+import { type Measure, type MetricName, metricUnits } from '../lib/flow/batch/measure.ts';
+import { inTurn } from '../lib/flow/repair/inTurn.ts';
 import { createLedger } from '../lib/ledger/ledger.ts';
 import { icebergOn } from '../lib/table/iceberg/format.ts';
 

@@ -1,5 +1,5 @@
 import { createExecutionStatus, createSignals } from '../lib/aws/events.ts';
-import { sweep } from '../lib/flow/sweep.ts';
+import { sweep } from '../lib/flow/repair/sweep.ts';
 import { connect, eachDataset } from './step.ts';
 
 const flow = connect();

@@ -1,6 +1,6 @@
 import { runEmbedded } from '../lib/engine/embedded.ts';
-import { batchInput, transformOutput } from '../lib/flow/schemas.ts';
-import { transformEmbedded } from '../lib/flow/transform.ts';
+import { batchInput, transformOutput } from '../lib/flow/batch/schemas.ts';
+import { transformEmbedded } from '../lib/flow/steps/transformEmbedded.ts';
 import { connect, step } from './step.ts';
 
 const deps = connect();

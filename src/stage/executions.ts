@@ -17,7 +17,7 @@ export async function listExecutions({ sfn, config }: Stage, maxResults = 50): P
     .map((e) => ({
       arn: e.executionArn ?? '',
       name: e.name ?? '',
-      // Named by dataset and fence: see src/lib/flow/execution.ts.
+      // Named by dataset and fence: see src/lib/flow/batch/execution.ts.
       dataset: (e.name ?? '').replace(/-\d+$/, ''),
       status: e.status ?? '',
       startedAt: e.startDate?.getTime() ?? 0,

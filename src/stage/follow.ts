@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import type { FileRecord } from '../lib/ledger/records.ts';
+import type { FileRecord } from '../lib/model/records.ts';
 import { parallel } from '../lib/parallel.ts';
 import type { Drop, Stage } from './connect.ts';
 import { listExecutions, visitsWithData } from './executions.ts';

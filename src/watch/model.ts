@@ -1,7 +1,8 @@
 /** What the watch page is told. Times are milliseconds since 1970. */
-import type { Outcome } from '../lib/compiler/expectations.ts';
-import type { Accounting } from '../lib/compiler/plan.ts';
-import type { BatchState } from '../lib/ledger/records.ts';
+
+import type { Outcome } from '../lib/model/expectation.ts';
+import type { Accounting } from '../lib/model/plan.ts';
+import type { BatchState } from '../lib/model/records.ts';
 import type { ExecutionSummary, Visit, VisitData } from '../stage/history.ts';
 
 export type { ExecutionSummary, Visit, VisitData };

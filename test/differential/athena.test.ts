@@ -10,7 +10,8 @@ import {
 } from '@aws-sdk/client-athena';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createDuckDbEngine } from '../../offline/athena/duckdb.ts';
-import { type Engine, withDdl } from '../../offline/athena/engine.ts';
+import type { Engine } from '../../offline/athena/engine.ts';
+import { withDdl } from '../../offline/athena/withDdl.ts';
 import { connectUpstream } from '../../offline/aws.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { fixture, type Statement, statements } from '../support/conformance.ts';

@@ -1,6 +1,6 @@
 import { DeleteTableCommand, GetCrawlerCommand, StartCrawlerCommand } from '@aws-sdk/client-glue';
 import { expect, test } from '@jest/globals';
-import { crawlerOf } from '../../src/lib/flow/checkCrawler.ts';
+import { crawlerOf } from '../../src/lib/flow/batch/rawTable.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 import { expectWhole, untilSettled } from '../support/faults.ts';
 import { post, put, stage } from '../support/stage.ts';

@@ -6,7 +6,7 @@ import {
   UpdateTableCommand,
 } from '@aws-sdk/client-glue';
 import { expect, test } from '@jest/globals';
-import { crawlerOf } from '../../src/lib/flow/checkCrawler.ts';
+import { crawlerOf } from '../../src/lib/flow/batch/rawTable.ts';
 import { findTable } from '../../src/stage/tables.ts';
 import { athena, drop, failureOf, post, publishedFrom, quarantinedFrom, stage } from '../support/stage.ts';
 

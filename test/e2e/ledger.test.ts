@@ -4,7 +4,7 @@
  */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { FileState, RawFile } from '../../src/lib/ledger/records.ts';
+import type { FileState, RawFile } from '../../src/lib/model/records.ts';
 import { stage } from '../support/stage.ts';
 
 const { ledger } = stage;

@@ -1,8 +1,8 @@
 /** Batches as large as they may be, within what the services allow. */
 import { paginateGetExecutionHistory } from '@aws-sdk/client-sfn';
 import { expect, test } from '@jest/globals';
-import { type BatchPublished, batchPublishedSchema } from '../../src/lib/flow/batchPublished.ts';
-import { wake } from '../../src/lib/flow/dispatch.ts';
+import { type BatchPublished, batchPublishedSchema } from '../../src/lib/flow/batch/batchPublished.ts';
+import { wake } from '../../src/lib/flow/wake.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { depsOf } from '../../src/stage/connect.ts';

@@ -16,7 +16,7 @@ import { join, resolve } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { freePort } from '../../offline/ports.ts';
-import { retry } from '../../src/lib/flow/operate.ts';
+import { retry } from '../../src/lib/flow/operate/again.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { connectStage, depsOf, type Stage } from '../../src/stage/connect.ts';
 import { post } from '../support/stage.ts';

@@ -4,7 +4,7 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient, GetCommand } from '@aws-sdk/lib-dynamodb';
 import { expect, test } from '@jest/globals';
 import * as z from 'zod';
-import { type BatchPublished, batchPublishedSchema } from '../../src/lib/flow/batchPublished.ts';
+import { type BatchPublished, batchPublishedSchema } from '../../src/lib/flow/batch/batchPublished.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { localClient } from '../../src/stage/localEndpoint.ts';
 import { listen } from '../support/eventsOf.ts';

@@ -1,6 +1,6 @@
 /** Corrections and replays: what came from a file is replaced, and nothing else is touched. */
 import { expect, test } from '@jest/globals';
-import { replay } from '../../src/lib/flow/operate.ts';
+import { replay } from '../../src/lib/flow/operate/again.ts';
 import { depsOf } from '../../src/stage/connect.ts';
 import { denied, expectWhole, setFaults, untilHit, untilSettled } from '../support/faults.ts';
 import { athena, drop, post, put, quarantinedFrom, stage } from '../support/stage.ts';

@@ -1,7 +1,8 @@
 /** `npm run test:load -- --long reconcile`: 100,000 partitions are compared and mended within a Lambda's time. */
 import { expect, test } from '@jest/globals';
-import { goldenTable, readPlan } from '../../src/lib/flow/batch.ts';
-import { reconcile } from '../../src/lib/flow/reconcile.ts';
+import { readPlan } from '../../src/lib/flow/batch/manifest.ts';
+import { goldenTable } from '../../src/lib/flow/batch/tables.ts';
+import { reconcile } from '../../src/lib/flow/repair/reconcile.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 import { depsOf } from '../../src/stage/connect.ts';
 import { athena, drop, post, stage } from '../support/stage.ts';

@@ -5,9 +5,9 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Fault } from '../../offline/faults.ts';
-import { replay, retry } from '../../src/lib/flow/operate.ts';
-import { reconcile } from '../../src/lib/flow/reconcile.ts';
-import type { FileRecord } from '../../src/lib/ledger/records.ts';
+import { replay, retry } from '../../src/lib/flow/operate/again.ts';
+import { reconcile } from '../../src/lib/flow/repair/reconcile.ts';
+import type { FileRecord } from '../../src/lib/model/records.ts';
 import { depsOf } from '../../src/stage/connect.ts';
 import { abortExecutions, expectWhole, killLambda, setFaults, untilSettled } from '../support/faults.ts';
 import { athena, post, put, stage } from '../support/stage.ts';

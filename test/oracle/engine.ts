@@ -9,9 +9,9 @@ import {
   DuckDBTimestampValue,
   type DuckDBValue,
 } from '@duckdb/node-api';
-import type { Summary } from '../../src/lib/compiler/plan.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import { runEmbedded } from '../../src/lib/engine/embedded.ts';
+import type { Summary } from '../../src/lib/model/plan.ts';
 import { type RunEngine, type TransformOptions, transform } from '../support/embedded.ts';
 import { Day, Decimal, Moment, type Value } from './value.ts';
 

@@ -6,7 +6,6 @@ import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { localObjects, tableOfInputs } from '../../src/cli/inputs.ts';
 import { compile } from '../../src/lib/compiler/compile.ts';
-import type { Summary } from '../../src/lib/compiler/plan.ts';
 import { needsCatalog } from '../../src/lib/compiler/resolve.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
@@ -14,6 +13,7 @@ import { type EmbeddedRun, runEmbedded } from '../../src/lib/engine/embedded.ts'
 import { headBytes, lookAt } from '../../src/lib/engine/layout.ts';
 import { fetchPublished, type PublishedOptions } from '../../src/lib/engine/publishedKeys.ts';
 import { unpackInput } from '../../src/lib/engine/unpack.ts';
+import type { Summary } from '../../src/lib/model/plan.ts';
 import { loadReferences } from '../../src/lib/reference/load.ts';
 
 export const datasetsFolder = resolve(import.meta.dirname, '../../datasets');

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { ListExecutionsCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { afterEach, beforeAll, expect } from '@jest/globals';
 import { type Fault, faultsPath } from '../../offline/faults.ts';
-import type { FileRecord } from '../../src/lib/ledger/records.ts';
+import type { FileRecord } from '../../src/lib/model/records.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { athena, drop, post, publishedFrom, put, stage } from './stage.ts';
 import { expectNothingToSweep, sweepGarbage, sweepNow, takeFinds } from './sweeps.ts';

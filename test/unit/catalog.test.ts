@@ -1,14 +1,14 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { shapeOfAll, toHiveType } from '../../src/lib/catalog/infer.ts';
+import { missingFields, recordType, requireReadable } from '../../src/lib/catalog/rawSchema.ts';
+import { usableMissing } from '../../src/lib/catalog/usable.ts';
 import {
   formatHiveType,
   type HiveType,
   parseHiveType,
   type StructType,
-} from '../../src/lib/catalog/hiveType.ts';
-import { shapeOfAll, toHiveType } from '../../src/lib/catalog/infer.ts';
-import { missingFields, recordType, requireReadable } from '../../src/lib/catalog/rawSchema.ts';
-import { usableMissing } from '../../src/lib/catalog/usable.ts';
+} from '../../src/lib/model/hiveType.ts';
 import { contractWith } from '../support/embedded.ts';
 
 const inferred = (...values: unknown[]) => formatHiveType(toHiveType(shapeOfAll(values)));

@@ -3,10 +3,10 @@ import { dirname, join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { withDiagrams } from '../../scripts/diagrams.ts';
-import { reasonCodes } from '../../src/lib/compiler/plan.ts';
 import { jsonSchema } from '../../src/lib/contract/jsonSchema.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import { functions } from '../../src/lib/expression/functions.ts';
+import { reasonCodes } from '../../src/lib/model/plan.ts';
 import { documents, root } from '../support/docs.ts';
 import { datasetsFolder } from '../support/embedded.ts';
 

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, test } from '@jest/globals';
-import type { Summary } from '../../src/lib/compiler/plan.ts';
+import type { Summary } from '../../src/lib/model/plan.ts';
 import { readParquet } from '../support/embedded.ts';
 
 const feeds = resolve(import.meta.dirname, '../fixtures/feeds');

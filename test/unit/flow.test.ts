@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { batchId, nextBatch } from '../../src/lib/flow/batch.ts';
-import { shapeOfContent } from '../../src/lib/flow/profile.ts';
+import { batchId } from '../../src/lib/flow/batch/id.ts';
+import { nextBatch } from '../../src/lib/flow/batch/limits.ts';
+import { shapeOfContent } from '../../src/lib/flow/batch/profile.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 
 test('a batch id follows from its files, not from their order', () => {

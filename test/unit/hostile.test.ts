@@ -1,14 +1,14 @@
 /** Names and values as an adversary, or chance, would choose them: they cost a row or a file, and never a batch. */
 import { expect, test } from '@jest/globals';
-import { formatHiveType, parseHiveType } from '../../src/lib/catalog/hiveType.ts';
 import { shapeOf, shapeOfAll, toHiveType, toStructType } from '../../src/lib/catalog/infer.ts';
 import { missingFields, requireReadable } from '../../src/lib/catalog/rawSchema.ts';
 import { compile } from '../../src/lib/compiler/compile.ts';
 import { resolveContract } from '../../src/lib/compiler/resolve.ts';
-import { draftContract } from '../../src/lib/contract/infer.ts';
 import { formatPath, parsePath } from '../../src/lib/contract/path.ts';
-import { shapeOfContent } from '../../src/lib/flow/profile.ts';
+import { shapeOfContent } from '../../src/lib/flow/batch/profile.ts';
+import { draftContract } from '../../src/lib/infer/infer.ts';
 import { concatenatedObjects } from '../../src/lib/json.ts';
+import { formatHiveType, parseHiveType } from '../../src/lib/model/hiveType.ts';
 import { loadLookup } from '../../src/lib/reference/lookup.ts';
 import { readRows } from '../../src/lib/reference/rows.ts';
 import { contractWith, record, transform } from '../support/embedded.ts';

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { likely, readSamples, textOf } from '../../src/cli/samples.ts';
-import { draftContract } from '../../src/lib/contract/infer.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
+import { draftContract } from '../../src/lib/infer/infer.ts';
 import { type Row, transform } from '../support/embedded.ts';
 
 const cases = resolve(import.meta.dirname, '../fixtures/cases');

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { fileKey, objectKey, pendingPlace, placeKey } from '../../src/lib/ledger/keys.ts';
-import { isNewer } from '../../src/lib/ledger/records.ts';
+import { isNewer } from '../../src/lib/model/records.ts';
 
 test('sequencers of different lengths are compared as if the shorter one ended in zeros', () => {
   expect(isNewer('0055E6', '0055E5')).toBe(true);

@@ -2,12 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { maxRecordBytes } from '../../src/lib/compiler/plan.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import { runEmbedded } from '../../src/lib/engine/embedded.ts';
 import { chunksOf } from '../../src/lib/engine/inputFile.ts';
 import { asOutOfMemory } from '../../src/lib/engine/memory.ts';
 import { EngineOutOfMemory } from '../../src/lib/errors.ts';
+import { maxRecordBytes } from '../../src/lib/model/plan.ts';
 import { contractWith, type RunEngine, record, transform } from '../support/embedded.ts';
 
 const contract = contractWith('  - { name: text, path: text, type: string }');

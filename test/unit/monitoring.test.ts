@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
-import { batchPublishedJsonSchema } from '../../src/lib/flow/batchPublished.ts';
-import { metricUnits } from '../../src/lib/flow/measure.ts';
+import { batchPublishedJsonSchema } from '../../src/lib/flow/batch/batchPublished.ts';
+import { metricUnits } from '../../src/lib/flow/batch/measure.ts';
 import { datasetsFolder } from '../support/embedded.ts';
 
 const root = join(datasetsFolder, '..');

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { expect, test } from '@jest/globals';
-import { parseHiveType, type StructType } from '../../src/lib/catalog/hiveType.ts';
 import { resolveContract } from '../../src/lib/compiler/resolve.ts';
 import { loadContracts } from '../../src/lib/contract/load.ts';
+import { parseHiveType, type StructType } from '../../src/lib/model/hiveType.ts';
 import { readRows } from '../../src/lib/reference/rows.ts';
 import { contractWith, record, transform } from '../support/embedded.ts';
 

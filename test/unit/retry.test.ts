@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { afterFailure, failuresInARow } from '../../src/lib/flow/retry.ts';
+import { afterFailure, failuresInARow } from '../../src/lib/flow/batch/afterFailure.ts';
 
 /** Runs batches until no file waits; `breaks` says which files are poison. Gives the states and the number of tries. */
 function work(files: readonly number[], breaks: (file: number) => boolean) {

@@ -25,8 +25,8 @@ import {
   type TableInput,
   UpdateTableCommand,
 } from '@aws-sdk/client-glue';
-import type { OutputColumn } from '../compiler/plan.ts';
 import { EngineBusy, PartitionsLeft, SluiceError, TableMismatch } from '../errors.ts';
+import type { OutputColumn } from '../model/plan.ts';
 import { chunksOf, parallel } from '../parallel.ts';
 import { again, type Patience } from './again.ts';
 

@@ -3,7 +3,7 @@
  * beyond, double, boolean, string, array<…>, struct<…>; fields that are always null are string; scalars that disagree
  * are string. https://docs.aws.amazon.com/glue/latest/dg/add-classifier.html
  */
-import { type HiveType, isHiveName, maxTypeDepth, type StructType } from './hiveType.ts';
+import { type HiveType, isHiveName, maxTypeDepth, type StructType } from '../model/hiveType.ts';
 
 /** A type under construction. `unknown` is only null so far. */
 export type Shape =

@@ -1,9 +1,9 @@
 /** Holds a contract and a batch against the raw table in the Data Catalog. Free of AWS. */
-import type { RawTable } from '../compiler/compile.ts';
 import { firstKey, isBelow, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
 import { SchemaMismatch } from '../errors.ts';
-import { type HiveType, isHiveName, parseHiveType, type StructType } from './hiveType.ts';
+import { type HiveType, isHiveName, parseHiveType, type StructType } from '../model/hiveType.ts';
+import type { RawTable } from '../model/rawTable.ts';
 
 /**
  * The type of one record, from a raw table's columns. A crawler sees a JSON document as one row, so the records stand

@@ -1,7 +1,7 @@
 /** Which fields that the Data Catalog lacks a contract could use. Free of AWS. */
 import { type PathStep, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
-import type { StructType } from './hiveType.ts';
+import type { StructType } from '../model/hiveType.ts';
 import { ignoredFields, type MissingField, missingFields, pathsRead } from './rawSchema.ts';
 
 /** Names compare folded: the Catalog has its columns in lower case. */

@@ -1,6 +1,5 @@
 /** Contract + raw schema of the Data Catalog -> plan. Free of AWS and of engines. */
 
-import type { StructType } from '../catalog/hiveType.ts';
 import { ignoredFields, requireReadable } from '../catalog/rawSchema.ts';
 import { goldenColumns } from '../contract/columns.ts';
 import { dedupeKey, tableOf } from '../contract/contract.ts';
@@ -11,17 +10,10 @@ import { documentsSql } from '../dialect/duckdbDocuments.ts';
 import { duckdbSetDialect } from '../dialect/duckdbSet.ts';
 import { setSql } from '../dialect/set.ts';
 import { sparkSetDialect } from '../dialect/sparkSet.ts';
+import type { Plan, ReferenceData } from '../model/plan.ts';
+import type { RawTable } from '../model/rawTable.ts';
 import { fieldsOf } from './fields.ts';
-import type { Plan, ReferenceData } from './plan.ts';
 import { resolveContract } from './resolve.ts';
-
-/** The raw table as the Data Catalog has it. `record` is the type of one record, found below the records path. */
-export interface RawTable {
-  readonly name: string;
-  readonly record: StructType;
-  /** The type of the batch's own records, as far as they were looked at: the Catalog's is that of all files there ever were. */
-  readonly seen?: StructType;
-}
 
 /** The largest lookup that every executor holds, in bytes of its rows as JSON; a larger one is joined in the set part. */
 export const heldReferenceBytes = 64 * 1024 * 1024;

@@ -1,5 +1,4 @@
 /** Expectations of a contract -> one Athena query, and its one row -> outcomes. Free of AWS. */
-import * as z from 'zod';
 import { goldenColumns } from '../contract/columns.ts';
 import { dedupeKey } from '../contract/contract.ts';
 import type { Contract, Expectation } from '../contract/schema.ts';
@@ -20,17 +19,7 @@ import {
 } from '../dialect/athena.ts';
 import { checkExpression } from '../expression/check.ts';
 import { parseExpression } from '../expression/parse.ts';
-
-/** How one expectation came out. */
-export const outcomeSchema = z.object({
-  name: z.string(),
-  severity: z.enum(['hold', 'warn']),
-  passed: z.boolean(),
-  /** What was found, for a person: "3 rows", "0.48 of 1200". */
-  found: z.string(),
-  expected: z.string(),
-});
-export type Outcome = z.output<typeof outcomeSchema>;
+import type { Outcome } from '../model/expectation.ts';
 
 /** What a batch is judged by, beside its staged rows. */
 export interface Circumstances {
@@ -43,6 +32,7 @@ export interface Circumstances {
 }
 
 type Row = Readonly<Record<string, string | null>>;
+
 type Judgement = Pick<Outcome, 'passed' | 'found'> & Partial<Pick<Outcome, 'expected'>>;
 
 interface Check {
@@ -240,4 +230,5 @@ const between = (min: number | undefined, max: number | undefined): string =>
   min === undefined ? `at most ${max}` : max === undefined ? `at least ${min}` : `${min} to ${max}`;
 
 const unitSeconds: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400 };
+
 const secondsOf = (age: string): number => Number(age.slice(0, -1)) * (unitSeconds[age.slice(-1)] ?? 0);

@@ -1,12 +1,13 @@
 /** Columns that a contract leaves to the Data Catalog: `flatten`, and drift `passthrough`. */
 import { createHash } from 'node:crypto';
-import type { HiveType, StructType } from '../catalog/hiveType.ts';
 import { ignoredFields, refinedBy, typeAt } from '../catalog/rawSchema.ts';
 import { type Column, columnSchema, columnType as columnTypeSchema } from '../contract/columnSchema.ts';
 import { goldenColumns } from '../contract/columns.ts';
 import { formatPath, type PathStep, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
-import type { RawTable } from './compile.ts';
+import { snakeCase } from '../contract/snakeCase.ts';
+import type { HiveType, StructType } from '../model/hiveType.ts';
+import type { RawTable } from '../model/rawTable.ts';
 
 /** Whether a contract's columns depend on the Data Catalog. */
 export const needsCatalog = (contract: Contract): boolean =>
@@ -113,16 +114,6 @@ const maxNameLength = 63;
 
 /** So many columns can be left to the Catalog: a feed whose fields are data, such as ids, has no end of them. */
 const maxFoundColumns = 1000;
-
-/** `screenName` -> `screen_name`. */
-export const snakeCase = (name: string): string => {
-  const plain = name
-    .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '_')
-    .replaceAll(/^_+|_+$/g, '');
-  return (/^[a-z]/.test(plain) ? plain : `f_${plain}`).slice(0, 58);
-};
 
 /** The column that reads a field. */
 function columnOf({ steps, type }: Field, name: string, published: string | undefined): Column {

@@ -6,7 +6,7 @@ import { tableOf } from './contract.ts';
 import { checkRange } from './expectationSchema.ts';
 import { isNumber } from './parts.ts';
 import { firstKey, hasEach, isBelow, parsePath } from './path.ts';
-import type { Contract, Expectation } from './schema.ts';
+import { type Contract, contractShape, type Expectation } from './schema.ts';
 
 /** Adds an issue, with its place, for each fault. */
 export function checkContract(contract: Contract, context: z.core.$RefinementCtx): void {
@@ -206,3 +206,6 @@ function checkExpectation(
         issue(path, 'needs min, max or lastBatches');
   }
 }
+
+/** The whole contract of one dataset. */
+export const contractSchema = contractShape.superRefine(checkContract);

@@ -1,5 +1,5 @@
 /** What columns a contract's table has, and whether contracts that share a table agree on them. */
-import { lineage, type OutputColumn, rescued } from '../compiler/plan.ts';
+import { lineage, type OutputColumn, rescued } from '../model/plan.ts';
 import type { Contract } from './schema.ts';
 
 /** The columns that enrichments give, all of them texts. */

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { contractSchema } from './schema.ts';
+import { contractSchema } from './check.ts';
 
 /** The contract language as a JSON Schema (draft 2020-12), of what a person writes: defaults may be left out. */
 export const jsonSchema = (): string =>

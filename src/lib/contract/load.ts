@@ -3,10 +3,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LineCounter, type Node, parseDocument, visit } from 'yaml';
 import { ContractError, type ContractProblem } from '../errors.ts';
+import { contractSchema } from './check.ts';
 import { disagreements } from './columns.ts';
 import { tableOf } from './contract.ts';
 import { faultsOf } from './faults.ts';
-import { type Contract, contractSchema } from './schema.ts';
+import type { Contract } from './schema.ts';
 
 /** Every contract of a folder by dataset name. Throws ContractError at the first file with faults. */
 export function loadContracts(folder: string): ReadonlyMap<string, Contract> {

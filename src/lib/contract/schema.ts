@@ -2,7 +2,6 @@
  * The contract language: one schema gives the TypeScript type, the check and the JSON Schema for editors.
  */
 import * as z from 'zod';
-import { checkContract } from './check.ts';
 import { columnSchema } from './columnSchema.ts';
 import { expectation } from './expectationSchema.ts';
 import { identifier, jsonPath, recordsPath, topFolder } from './parts.ts';
@@ -191,7 +190,7 @@ const source = z
     if (new Set(names).size < names.length) issue('csv', 'names a field of the header twice');
   });
 
-const contractShape = z.strictObject({
+export const contractShape = z.strictObject({
   dataset: identifier.describe('The name of the dataset; the file is called the same.'),
   description: z.string().optional(),
   table: identifier.optional().describe('The Catalog table; by default the name of the dataset.'),
@@ -254,10 +253,11 @@ const contractShape = z.strictObject({
   partitionBy: z.array(partitionKey).min(1),
   expectations: z.array(expectation).default([]),
 });
-/** The whole contract of one dataset. */
-export const contractSchema = contractShape.superRefine(checkContract);
 
 export type Contract = z.output<typeof contractShape>;
+
 export type Enrichment = Contract['enrich'][number];
+
 export type Expectation = Contract['expectations'][number];
+
 export type PartitionKey = Contract['partitionBy'][number];

@@ -4,10 +4,10 @@
  */
 
 import { fieldsRead } from '../catalog/rawSchema.ts';
-import { type ReasonCode, type ReferenceData, rescued } from '../compiler/plan.ts';
 import type { Contract, Enrichment, PartitionKey } from '../contract/schema.ts';
 import { checkExpression } from '../expression/check.ts';
 import { parseExpression } from '../expression/parse.ts';
+import { type ReasonCode, type ReferenceData, rescued } from '../model/plan.ts';
 import { csvFields, csvOf, isCsvRecord, withMarks } from './csv.ts';
 import { columnSql } from './duckdbColumns.ts';
 import { isJson, isObject, itemsOf, jsonPath } from './duckdbDocuments.ts';

@@ -1,8 +1,9 @@
 /** DuckDB's SQL from whole files to their records, and what a record's text must be. */
-import { maxRecordBytes } from '../compiler/plan.ts';
+
 import { type PathStep, parsePath } from '../contract/path.ts';
 import { parseRecordsPath, type RecordsPath } from '../contract/recordsPath.ts';
 import type { Contract } from '../contract/schema.ts';
+import { maxRecordBytes } from '../model/plan.ts';
 import { csvAttempt, csvOf, withMarks, withoutMarks } from './csv.ts';
 import { literal, trimmed } from './duckdbNames.ts';
 import { hasOddNumber, marked, unmarked } from './duckdbNumbers.ts';

@@ -1,6 +1,7 @@
 /** DuckDB's SQL for enrichments: equi-joins with tables that the executor holds. */
-import type { ReferenceData } from '../compiler/plan.ts';
+
 import type { Enrichment } from '../contract/schema.ts';
+import type { ReferenceData } from '../model/plan.ts';
 import { identifier, literal } from './duckdbNames.ts';
 import { type LookupSql, lookupSql, orDefault } from './lookup.ts';
 

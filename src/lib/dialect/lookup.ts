@@ -1,5 +1,5 @@
 /** A lookup as a join by equal keys, in the words that all dialects have. */
-import type { SetPart } from '../compiler/plan.ts';
+import type { SetPart } from '../model/plan.ts';
 
 /** How a dialect writes names and texts. */
 export interface Quoting {

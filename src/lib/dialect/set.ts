@@ -1,5 +1,5 @@
 /** The set part as one SQL statement: what needs more than one row, in the words that both engines have. */
-import type { OutputColumn, SetPart, SetSql } from '../compiler/plan.ts';
+import type { OutputColumn, SetPart, SetSql } from '../model/plan.ts';
 import { type LookupSql, lookupSql, type Quoting } from './lookup.ts';
 
 /** What differs between the engines. */

@@ -2,19 +2,7 @@
 import { fieldsRead } from '../catalog/rawSchema.ts';
 import type { Contract } from '../contract/schema.ts';
 import { csvOf, firstRecord } from '../dialect/csv.ts';
-
-/** Where the records of a file begin, and in which characters. */
-export interface CsvBody {
-  /** Before the records, in bytes of the text as UTF-8, and in lines. */
-  readonly skipBytes: number;
-  readonly skipLines: number;
-  /** How the bytes become text; null for UTF-8. `table`: the 256 characters of an encoding of single bytes. */
-  readonly encoding: { readonly name: string; readonly table?: string | undefined } | null;
-  /** Whether lines end in CR alone. */
-  readonly endsInCr: boolean;
-  /** Whether fields have no name of their own. */
-  readonly hasUnnamed: boolean;
-}
+import type { CsvBody } from '../model/layout.ts';
 
 export interface CsvStart {
   /** Null for a file whose header is no record, or whose start tells another delimiter. */

@@ -1,20 +1,7 @@
 /** A raw file on the local disk, and how its bytes are read. */
 import { type FileHandle, open } from 'node:fs/promises';
-import { maxRecordBytes, type ReasonCode } from '../compiler/plan.ts';
-import type { CsvBody } from './csvStart.ts';
-import { type Layout, lengthOfMark, refusedSampleBytes } from './layout.ts';
-
-export interface InputFile {
-  readonly object: string;
-  readonly version: string;
-  readonly path: string;
-  readonly layout: Layout;
-  readonly fault: ReasonCode | null;
-  /** For CSV: the names of the fields. */
-  readonly header: readonly string[] | null;
-  /** For CSV: where the records begin. */
-  readonly body?: CsvBody | null | undefined;
-}
+import { maxRecordBytes } from '../model/plan.ts';
+import { lengthOfMark, refusedSampleBytes } from './layout.ts';
 
 /** The first bytes of a file. */
 export async function readStart(path: string, bytes: number): Promise<Buffer> {

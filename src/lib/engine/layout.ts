@@ -1,13 +1,11 @@
 /** How a raw file is to be read, told from its first bytes: one verdict for both engines. */
 
-import type { ReasonCode } from '../compiler/plan.ts';
 import type { Contract } from '../contract/schema.ts';
 import { isJsonObject, tryParseJson } from '../json.ts';
-import { type CsvBody, csvStartOf, encodingOf, inWordsOf, isForeignTo, toUtf8 } from './csvStart.ts';
-import { type Compression, compressionOf, documentLimits, unpackStart } from './unpack.ts';
-
-/** lines: a record a line. document: the whole file is parsed at once. refused: quarantined whole, with the reason. */
-export type Layout = 'lines' | 'document' | 'refused';
+import type { Compression, CsvBody, Layout } from '../model/layout.ts';
+import type { ReasonCode } from '../model/plan.ts';
+import { csvStartOf, encodingOf, inWordsOf, isForeignTo, toUtf8 } from './csvStart.ts';
+import { compressionOf, documentLimits, unpackStart } from './unpack.ts';
 
 /** How much of a refused file is kept as raw text in quarantine, in bytes. */
 export const refusedSampleBytes = 1024;

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parquetMetadataAsync } from 'hyparquet';
 import { pathOfValues } from '../catalog/partitionPath.ts';
-import type { Plan } from '../compiler/plan.ts';
+import type { Plan } from '../model/plan.ts';
 import { parallel } from '../parallel.ts';
 
 /** Where published rows stand. A folder is a partition's path below the table, such as `year=2025/`. */

@@ -9,8 +9,9 @@ import {
   LIST,
   VARCHAR,
 } from '@duckdb/node-api';
-import { maxRecordBytes, type Plan, type ReasonCode } from '../compiler/plan.ts';
-import { type Chunk, chunksOf, eachLine, type InputFile, readStart } from './inputFile.ts';
+import type { InputFile } from '../model/layout.ts';
+import { maxRecordBytes, type Plan, type ReasonCode } from '../model/plan.ts';
+import { type Chunk, chunksOf, eachLine, readStart } from './inputFile.ts';
 import { refusedSampleBytes } from './layout.ts';
 
 /** Makes the tables `files`, and `row_part` of all their records. Portions are worked on while others are read. */

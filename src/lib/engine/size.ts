@@ -1,8 +1,8 @@
 /** How much a raw file holds, unpacked, before it is unpacked: what the choice of the engine goes by. Free of AWS. */
 import type { EngineChoice } from '../config.ts';
 import { EngineOutOfMemory } from '../errors.ts';
-import type { InputFile } from './inputFile.ts';
-import { type Compression, unpackStart } from './unpack.ts';
+import type { Compression, InputFile } from '../model/layout.ts';
+import { unpackStart } from './unpack.ts';
 
 /** A file of which parts can be read. */
 export interface PackedFile {

@@ -1,8 +1,9 @@
 /** What glue/job.py is told: the plan, where each input stands, and where the output goes. Free of AWS. */
-import { maxRecordBytes, type Plan, type ReasonCode, type ReferenceData } from '../compiler/plan.ts';
-import type { CsvBody } from './csvStart.ts';
-import { type Layout, refusedSampleBytes } from './layout.ts';
-import { type Compression, documentLimits } from './unpack.ts';
+
+import type { Compression, CsvBody, Layout } from '../model/layout.ts';
+import { maxRecordBytes, type Plan, type ReasonCode, type ReferenceData } from '../model/plan.ts';
+import { refusedSampleBytes } from './layout.ts';
+import { documentLimits } from './unpack.ts';
 
 export interface SparkInput {
   readonly object: string;

@@ -4,10 +4,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
+import type { Compression, InputFile } from '../model/layout.ts';
 import { toUtf8 } from './csvStart.ts';
-import type { InputFile } from './inputFile.ts';
-
-export type Compression = 'gzip' | 'zstd';
 
 /** The most bytes that an archive may unpack to. */
 const archiveLimit = 2 * 1024 * 1024 * 1024;

@@ -7,9 +7,8 @@ import type { Contract } from '../contract/schema.ts';
 import { UnreadableEvent } from '../errors.ts';
 import { tryParseJson } from '../json.ts';
 import type { Noted } from '../ledger/files.ts';
-import type { Ledger } from '../ledger/ledger.ts';
 import { parallel } from '../parallel.ts';
-import { executionName } from './execution.ts';
+import { type WakeDeps, wake } from './wake.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html */
 const objectCreated = z.object({
@@ -25,12 +24,6 @@ const objectCreated = z.object({
     }),
   }),
 });
-
-export interface WakeDeps {
-  readonly ledger: Ledger;
-  /** Starts the state machine; the name makes a repeated start the same execution. */
-  readonly start: (name: string, input: unknown) => Promise<void>;
-}
 
 export interface DispatchDeps extends WakeDeps {
   readonly config: Pick<Config, 'rawBucket'>;
@@ -117,31 +110,6 @@ export const note = (
   files: readonly Noted[],
 ): Promise<(boolean | Error)[]> =>
   ledger.notePending(dataset, files, (object) => store.versionsOf(config.rawBucket, object));
-
-/** Starts an execution for a dataset that has pending files and no holder of its lease. */
-export async function wake({ ledger, start }: WakeDeps, dataset: string): Promise<boolean> {
-  // Whoever holds it looks at the queue once more after releasing it: see letGo.
-  if ((await ledger.lease(dataset))?.execution !== undefined) return false;
-  if (!(await ledger.hasPending(dataset))) return false;
-  const fence = await ledger.acquireLease(dataset);
-  if (fence === null) return false;
-  try {
-    await start(executionName(dataset, fence), { dataset, fence });
-  } catch (error) {
-    await ledger.releaseLease(dataset, fence);
-    throw error;
-  }
-  return true;
-}
-
-/**
- * Releases the lease. Files that came until then have seen it held, and nobody else has started an execution for them: so the
- * queue is looked at once more afterwards.
- */
-export async function letGo(deps: WakeDeps, dataset: string, fence: number): Promise<boolean> {
-  await deps.ledger.releaseLease(dataset, fence);
-  return wake(deps, dataset);
-}
 
 function parseEvent(body: string): z.output<typeof objectCreated> {
   const event = tryParseJson(body);

@@ -1,7 +1,6 @@
 /** The batches of a dataset: opened, committed and ended under the lease, with their files. */
 import * as z from 'zod';
-import type { Accounting } from '../compiler/plan.ts';
-import { batchKey, fileKey, listed, objectKey, openKey, placeKey, waitingPlace } from './keys.ts';
+import type { Accounting } from '../model/plan.ts';
 import {
   type Attempt,
   type BatchRecord,
@@ -14,7 +13,8 @@ import {
   type ObjectRecord,
   type RawFile,
   toRawFile,
-} from './records.ts';
+} from '../model/records.ts';
+import { batchKey, fileKey, listed, objectKey, openKey, placeKey, waitingPlace } from './keys.ts';
 import { goesThrough, type Item, type Table } from './table.ts';
 
 /** A new batch may be compared with so many before it. */

@@ -1,8 +1,6 @@
 /** The files of a dataset, and the queue of those that wait. */
 import * as z from 'zod';
 import { AlreadyDecided } from '../errors.ts';
-import { chunksOf, parallel } from '../parallel.ts';
-import { fileKey, listed, listShards, objectItems, objectKey, placeKey, queueShards } from './keys.ts';
 import {
   type Decision,
   type FileId,
@@ -15,7 +13,9 @@ import {
   type RawFile,
   rawFileSchema,
   toRawFile,
-} from './records.ts';
+} from '../model/records.ts';
+import { chunksOf, parallel } from '../parallel.ts';
+import { fileKey, listed, listShards, objectItems, objectKey, placeKey, queueShards } from './keys.ts';
 import { goesThrough, type Item, reasonsOf, type Table } from './table.ts';
 
 /** A file in the queue: `sk` is the place where it waits. */

@@ -4,7 +4,7 @@
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
  */
 import { createHash } from 'node:crypto';
-import type { FileId, RawFile } from './records.ts';
+import type { FileId, RawFile } from '../model/records.ts';
 
 /** Names one item of the ledger. */
 export interface Key {

@@ -1,7 +1,7 @@
 /** Who works on a dataset: one holder at a time, each with a higher fence than the one before. */
 import { randomUUID } from 'node:crypto';
 import { LeaseLost, LedgerOutdated } from '../errors.ts';
-import { type Lease, leaseSchema } from './records.ts';
+import { type Lease, leaseSchema } from '../model/records.ts';
 import { goesThrough, type Table } from './table.ts';
 
 /** The holder of a lease before its execution's first step. */

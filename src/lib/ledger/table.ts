@@ -19,9 +19,9 @@ import {
 import * as z from 'zod';
 import { again, type Patience } from '../aws/again.ts';
 import { KeysUnread, LeaseLost, LedgerBusy } from '../errors.ts';
+import { type FileId, type FileState, type RawFile, toRawFile } from '../model/records.ts';
 import { chunksOf, parallel } from '../parallel.ts';
 import { fileKey, type Key, orderIndex, pendingPlace, placeKey } from './keys.ts';
-import { type FileId, type FileState, type RawFile, toRawFile } from './records.ts';
 
 /** DynamoDB takes at most so many items in a transaction; the lease is one of them. */
 const itemsPerTransaction = 100;

@@ -1,9 +1,9 @@
 /** What is known of a batch's columns: aggregates beside the expectations', in the same scan, and their values. Free of AWS. */
 import * as z from 'zod';
-import type { OutputColumn } from '../compiler/plan.ts';
 import { enrichedColumns } from '../contract/columns.ts';
 import type { Contract } from '../contract/schema.ts';
 import { commonest, distinct, largest, nulls, smallest } from '../dialect/athena.ts';
+import type { OutputColumn } from '../model/plan.ts';
 
 export const columnFactsSchema = z.object({
   name: z.string(),

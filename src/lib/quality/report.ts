@@ -1,8 +1,8 @@
 /** The data-quality report of a batch: what it is made of, and what came of the batches before. Free of AWS. */
 import * as z from 'zod';
-import { type Outcome, outcomeSchema } from '../compiler/expectations.ts';
-import { accountingSchema, batchCountsSchema, type Summary } from '../compiler/plan.ts';
 import { ownValue } from '../json.ts';
+import { type Outcome, outcomeSchema } from '../model/expectation.ts';
+import { accountingSchema, batchCountsSchema, type Summary } from '../model/plan.ts';
 import { type ColumnFacts, columnFactsSchema } from './columns.ts';
 
 /** So many batches before are kept beside a report. */

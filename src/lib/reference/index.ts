@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ReferenceData } from '../compiler/plan.ts';
 import type { Contract } from '../contract/schema.ts';
+import type { ReferenceData } from '../model/plan.ts';
 import { indexPolygons, readPolygons } from './polygons.ts';
 import { readReference } from './rows.ts';
 

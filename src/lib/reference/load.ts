@@ -1,6 +1,7 @@
 /** Reference data of a contract -> tables that rows are joined with by equality. */
-import type { ReferenceData } from '../compiler/plan.ts';
+
 import type { Contract } from '../contract/schema.ts';
+import type { ReferenceData } from '../model/plan.ts';
 import { readIndex } from './index.ts';
 import { loadLookup } from './lookup.ts';
 import { indexPolygons, readPolygons } from './polygons.ts';

@@ -1,8 +1,9 @@
 /** A lookup: rows that others are joined with by equal keys. */
-import type { ReferenceData } from '../compiler/plan.ts';
+
 import { duckType } from '../dialect/duckdbNames.ts';
 import { ReferenceRefused } from '../errors.ts';
 import { ownValue } from '../json.ts';
+import type { ReferenceData } from '../model/plan.ts';
 import type { LookupRow } from './rows.ts';
 
 /**

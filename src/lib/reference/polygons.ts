@@ -5,9 +5,9 @@
 import type { FeatureCollection, Geometry, Position } from 'geojson';
 import { feature } from 'topojson-client';
 import type { GeometryCollection, Topology } from 'topojson-specification';
-import type { Grid, ReferenceData } from '../compiler/plan.ts';
 import { ReferenceRefused } from '../errors.ts';
 import { ownValue } from '../json.ts';
+import type { Grid, ReferenceData } from '../model/plan.ts';
 
 /** A named area. Rings are closed; holes are rings like others, by the even-odd rule. */
 export interface Polygon {

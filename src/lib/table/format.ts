@@ -1,7 +1,7 @@
 /** What a table format does for the flow: plain data in and out. No other module knows how a table is laid out. */
 import type { ListedObject } from '../aws/store.ts';
-import type { OutputColumn } from '../compiler/plan.ts';
-import type { Attempt } from '../ledger/records.ts';
+import type { OutputColumn } from '../model/plan.ts';
+import type { Attempt } from '../model/records.ts';
 
 /** A table as a contract wants it. */
 export interface TableShape {

@@ -2,7 +2,7 @@
  * Names of the objects that an attempt writes. A name tells which attempt wrote the object and which batch the rows belong to, so
  * that anything can be held against the ledger by its name alone. Free of AWS.
  */
-import type { Attempt } from '../ledger/records.ts';
+import type { Attempt } from '../model/records.ts';
 
 /** What an object's name says. `rowsOf`: another batch, whose object was rewritten without the rows that were replaced. */
 export interface ObjectName extends Attempt {

@@ -1,6 +1,6 @@
 /** Corrections and replays: what becomes of rows whose files are put again, deleted, or tried again. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { replay, retry } from '../../../src/lib/flow/operate.ts';
+import { replay, retry } from '../../../src/lib/flow/operate/again.ts';
 import { dataset, World } from '../../support/flowWorld.ts';
 
 const many = ['1@06', '2@06', '3@07', '4@07', '5@07'];

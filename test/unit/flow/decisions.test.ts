@@ -1,6 +1,7 @@
 /** What a person decides about held files is what becomes of them. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { decide, retry } from '../../../src/lib/flow/operate.ts';
+import { retry } from '../../../src/lib/flow/operate/again.ts';
+import { decide } from '../../../src/lib/flow/operate/decide.ts';
 import { dataset, World } from '../../support/flowWorld.ts';
 
 const many = ['1@06', '2@06', '3@07', '4@07', '5@07', '6@06'];

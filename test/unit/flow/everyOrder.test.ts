@@ -1,9 +1,9 @@
 /** The invariants of the design, in every order in which two functions can make their calls. */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { dispatch } from '../../../src/lib/flow/dispatch.ts';
-import { decide } from '../../../src/lib/flow/operate.ts';
-import { recover } from '../../../src/lib/flow/recover.ts';
-import { sweep } from '../../../src/lib/flow/sweep.ts';
+import { decide } from '../../../src/lib/flow/operate/decide.ts';
+import { recover } from '../../../src/lib/flow/repair/recover.ts';
+import { sweep } from '../../../src/lib/flow/repair/sweep.ts';
 import { type Deps, dataset, expectWhole, World } from '../../support/flowWorld.ts';
 import { explore } from '../../support/memory/index.ts';
 import { runs } from '../../support/thorough.ts';

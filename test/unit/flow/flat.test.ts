@@ -3,9 +3,9 @@ import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { lastFiles } from '../../../src/cli/files.ts';
 import { statusOf } from '../../../src/cli/status.ts';
-import { claimBatch } from '../../../src/lib/flow/claimBatch.ts';
-import { replay } from '../../../src/lib/flow/operate.ts';
-import { sweep } from '../../../src/lib/flow/sweep.ts';
+import { replay } from '../../../src/lib/flow/operate/again.ts';
+import { sweep } from '../../../src/lib/flow/repair/sweep.ts';
+import { claimBatch } from '../../../src/lib/flow/steps/claimBatch.ts';
 import { type Deps, dataset, World } from '../../support/flowWorld.ts';
 import { oldBatch } from '../../support/oldBatch.ts';
 

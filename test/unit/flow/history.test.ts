@@ -5,8 +5,9 @@
  */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
-import { decide, replay, retry } from '../../../src/lib/flow/operate.ts';
-import { reconcile } from '../../../src/lib/flow/reconcile.ts';
+import { replay, retry } from '../../../src/lib/flow/operate/again.ts';
+import { decide } from '../../../src/lib/flow/operate/decide.ts';
+import { reconcile } from '../../../src/lib/flow/repair/reconcile.ts';
 import { dataset, World } from '../../support/flowWorld.ts';
 import type { Fault } from '../../support/memory/index.ts';
 import { runs } from '../../support/thorough.ts';

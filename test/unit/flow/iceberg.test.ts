@@ -3,7 +3,7 @@
  * find what the ledger counts in the end, and a state that was committed at every moment.
  */
 import { afterEach, expect, jest, test } from '@jest/globals';
-import { reconcile } from '../../../src/lib/flow/reconcile.ts';
+import { reconcile } from '../../../src/lib/flow/repair/reconcile.ts';
 import { requireTable } from '../../../src/lib/table/iceberg/commit.ts';
 import { publishChange } from '../../../src/lib/table/iceberg/operations.ts';
 import { dataset, expectWhole, World } from '../../support/flowWorld.ts';

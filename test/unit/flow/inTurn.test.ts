@@ -1,7 +1,7 @@
 /** Invariant 3 of what runs on a schedule: it stops in time, and every dataset has its turn all the same. */
 import { expect, test } from '@jest/globals';
 import { deadlineAfter } from '../../../src/lib/deadline.ts';
-import { inTurn } from '../../../src/lib/flow/inTurn.ts';
+import { inTurn } from '../../../src/lib/flow/repair/inTurn.ts';
 import { ledgerOn } from '../../../src/lib/ledger/ledger.ts';
 import { createMemoryAws } from '../../support/memory/index.ts';
 

@@ -1,8 +1,9 @@
 /** Attacks on the ledger and the flow. Each test states what should hold. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { dispatch } from '../../../src/lib/flow/dispatch.ts';
-import { decide, replay, retry } from '../../../src/lib/flow/operate.ts';
-import { recover } from '../../../src/lib/flow/recover.ts';
+import { replay, retry } from '../../../src/lib/flow/operate/again.ts';
+import { decide } from '../../../src/lib/flow/operate/decide.ts';
+import { recover } from '../../../src/lib/flow/repair/recover.ts';
 import { dataset, World } from '../../support/flowWorld.ts';
 
 const many = ['1@06', '2@06', '3@07', '4@07', '5@07'];

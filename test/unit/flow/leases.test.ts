@@ -1,7 +1,7 @@
 /** Who works on a dataset, and that somebody does. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { claimBatch } from '../../../src/lib/flow/claimBatch.ts';
-import { wake } from '../../../src/lib/flow/dispatch.ts';
+import { claimBatch } from '../../../src/lib/flow/steps/claimBatch.ts';
+import { wake } from '../../../src/lib/flow/wake.ts';
 import { dataset, World } from '../../support/flowWorld.ts';
 import { interleave } from '../../support/memory/index.ts';
 

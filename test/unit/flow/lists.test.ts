@@ -1,7 +1,7 @@
 /** What a person looks at or chooses is read in pages: the last files, files of a state, and files of a day or a prefix. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { lastFiles } from '../../../src/cli/files.ts';
-import { replay } from '../../../src/lib/flow/operate.ts';
+import { replay } from '../../../src/lib/flow/operate/again.ts';
 import { dataset, World } from '../../support/flowWorld.ts';
 
 let world: World;

@@ -1,7 +1,7 @@
 /** One file cannot keep the others of its dataset from being processed. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { readContract } from '../../../src/lib/flow/batch.ts';
-import { retry } from '../../../src/lib/flow/operate.ts';
+import { readContract } from '../../../src/lib/flow/batch/manifest.ts';
+import { retry } from '../../../src/lib/flow/operate/again.ts';
 import { dataset, World } from '../../support/flowWorld.ts';
 
 let world: World;

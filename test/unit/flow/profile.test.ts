@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { createStore } from '../../../src/lib/aws/store.ts';
 import { parseContract } from '../../../src/lib/contract/load.ts';
-import { profileOf } from '../../../src/lib/flow/checkCrawler.ts';
+import { profileOf } from '../../../src/lib/flow/batch/rawTable.ts';
 import { testConfig } from '../../support/config.ts';
 import { createMemoryAws } from '../../support/memory/index.ts';
 

@@ -1,7 +1,8 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { goldenTable, places, stagingPartition, stagingTable } from '../../../src/lib/flow/batch.ts';
-import { reconcile } from '../../../src/lib/flow/reconcile.ts';
+import { places } from '../../../src/lib/flow/batch/addresses.ts';
+import { goldenTable, stagingPartition, stagingTable } from '../../../src/lib/flow/batch/tables.ts';
+import { reconcile } from '../../../src/lib/flow/repair/reconcile.ts';
 import { dataset, plan, World } from '../../support/flowWorld.ts';
 
 let world: World;

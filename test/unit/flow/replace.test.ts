@@ -1,6 +1,6 @@
 /** What ReplaceRows has on its disk at once, however large the batch is that loses rows. */
 import { afterEach, expect, jest, test } from '@jest/globals';
-import { replaceLimits } from '../../../src/lib/flow/replace.ts';
+import { replaceLimits } from '../../../src/lib/flow/steps/replaceRows.ts';
 import { dataset, World } from '../../support/flowWorld.ts';
 
 const lines = ['06', '07', '08', '09'].map((day) => `1@${day}`);

@@ -2,8 +2,8 @@
 import { DeleteCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import * as z from 'zod';
-import { replay } from '../../../src/lib/flow/operate.ts';
-import { reconcile } from '../../../src/lib/flow/reconcile.ts';
+import { replay } from '../../../src/lib/flow/operate/again.ts';
+import { reconcile } from '../../../src/lib/flow/repair/reconcile.ts';
 import { dataset, World } from '../../support/flowWorld.ts';
 import { isThorough } from '../../support/thorough.ts';
 

@@ -1,8 +1,9 @@
 import { CreateTableCommand, DeleteTableCommand } from '@aws-sdk/client-glue';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { readManifest } from '../../../src/lib/flow/batch.ts';
-import { decide, replay, retry } from '../../../src/lib/flow/operate.ts';
-import { reconcile } from '../../../src/lib/flow/reconcile.ts';
+import { readManifest } from '../../../src/lib/flow/batch/manifest.ts';
+import { replay, retry } from '../../../src/lib/flow/operate/again.ts';
+import { decide } from '../../../src/lib/flow/operate/decide.ts';
+import { reconcile } from '../../../src/lib/flow/repair/reconcile.ts';
 import { dataset, World } from '../../support/flowWorld.ts';
 
 let world: World;

@@ -2,10 +2,10 @@
 import { UpdateTableCommand } from '@aws-sdk/client-glue';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import * as z from 'zod';
-import { places } from '../../../src/lib/flow/batch.ts';
-import { profileOf } from '../../../src/lib/flow/checkCrawler.ts';
-import { contractOf } from '../../../src/lib/flow/deps.ts';
-import { startGlueJob } from '../../../src/lib/flow/transform.ts';
+import { places } from '../../../src/lib/flow/batch/addresses.ts';
+import { contractOf } from '../../../src/lib/flow/batch/deps.ts';
+import { profileOf } from '../../../src/lib/flow/batch/rawTable.ts';
+import { startGlueJob } from '../../../src/lib/flow/steps/startGlueJob.ts';
 import { type Deps, dataset, World } from '../../support/flowWorld.ts';
 
 afterEach(() => {

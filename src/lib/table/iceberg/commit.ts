@@ -12,7 +12,7 @@ import {
 import { again, type Patience } from '../../aws/again.ts';
 import type { Pointer, Pointers, Target } from '../../aws/pointer.ts';
 import { CommitUnclear, LeaseLost, TableConflict, TableMismatch } from '../../errors.ts';
-import type { Attempt } from '../../ledger/records.ts';
+import type { Attempt } from '../../model/records.ts';
 import { newMetadata, type WantedTable } from './evolve.ts';
 import type { Files } from './files.ts';
 import {

@@ -5,8 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
-import { type HiveType, parseHiveType } from '../../catalog/hiveType.ts';
 import { TableMismatch, TableUnsupported } from '../../errors.ts';
+import { type HiveType, parseHiveType } from '../../model/hiveType.ts';
 import {
   type Metadata,
   type PartitionField,

@@ -1,6 +1,6 @@
 /** What Sluice does to a table, each one commit. Every one may be asked for again. */
 import { TableConflict } from '../../errors.ts';
-import type { Attempt } from '../../ledger/records.ts';
+import type { Attempt } from '../../model/records.ts';
 import { type Author, commit, committedBy, type Outcome, provenance, type TableDeps } from './commit.ts';
 import { evolve, type WantedTable } from './evolve.ts';
 import { type Metadata, mainBranch, pointedTo, type Snapshot, snapshotOf } from './metadata.ts';

@@ -1,7 +1,7 @@
 /** Iceberg's types and schemas, in the JSON form of the spec: https://iceberg.apache.org/spec/#schemas-and-data-types */
 import * as z from 'zod';
-import { type HiveType, parseHiveType } from '../../catalog/hiveType.ts';
 import { TableUnsupported } from '../../errors.ts';
+import { type HiveType, parseHiveType } from '../../model/hiveType.ts';
 
 /** `int`, `timestamptz`, `decimal(10, 2)`, `fixed[16]`. */
 export type PrimitiveType = string;

@@ -1,0 +1,56 @@
+/** Where the documents and objects of a batch are. */
+import type { ObjectRef } from '../../aws/store.ts';
+import type { Config } from '../../config.ts';
+import type { Attempt } from '../../model/records.ts';
+
+/**
+ * Addresses in the work bucket. Each attempt at a batch has documents of its own, and `run` is one try of it to transform the
+ * files: what an interrupted one has left is never read by another.
+ */
+export const places = (config: Pick<Config, 'workBucket'>) => {
+  const work = (key: string): ObjectRef => ({ bucket: config.workBucket, key });
+  const marks = (dataset: string): string => `manifests/${dataset}/begun/`;
+  return {
+    attempt: (dataset: string, { batch, fence }: Attempt) => {
+      const root = `manifests/${dataset}/${batch}/f${fence}`;
+      return {
+        contract: work(`${root}/contract.json`),
+        manifest: work(`${root}/manifest.json`),
+        profile: work(`${root}/profile.json`),
+        plan: work(`${root}/plan.json`),
+        published: work(`${root}/published.json`),
+        /** There once the attempt is committed and something of it may be irrevocable: whatever a ledger says, it counts. */
+        committed: work(`${root}/committed.json`),
+        /** What was counted, kept longer than staging is. */
+        summary: work(`${root}/summary.json`),
+        /** Files that CheckValidation wants a person to look at. */
+        doubtful: work(`${root}/doubtful.json`),
+        /** The objects with an earlier batch's rows, once this attempt is committed. */
+        live: (rowsOf: string) => work(`${root}/live/${rowsOf}.json`),
+      };
+    },
+    /** There before the attempt has written anything to a table: see restored.ts. In the order of fences. */
+    mark: (dataset: string, { batch, fence }: Attempt) =>
+      work(`${marks(dataset)}${String(fence).padStart(16, '0')}-${batch}`),
+    marks: (dataset: string) => work(marks(dataset)),
+    run: (dataset: string, batch: string, run: string) => {
+      const root = `staging/${dataset}/${batch}/${run}`;
+      return {
+        job: work(`${root}/job.json`),
+        summary: work(`${root}/summary.json`),
+        reference: (name: string) => work(`${root}/references/${name}.ndjson`),
+        input: (index: number) => work(`${root}/input/${index}`),
+        data: work(`${root}/data/`),
+        quarantine: work(`${root}/quarantine/`),
+        rewrites: work(`${root}/rewrites.json`),
+        rewritten: (index: number) => work(`${root}/rewritten/${index}.parquet`),
+      };
+    },
+    report: (dataset: string, batch: string) => ({
+      page: work(`reports/${dataset}/${batch}.html`),
+      data: work(`reports/${dataset}/${batch}.json`),
+    }),
+    lineage: (dataset: string, batch: string) => work(`lineage/${dataset}/${batch}.json`),
+    quarantine: (dataset: string, batch: string) => work(`quarantine/dataset=${dataset}/batch=${batch}/`),
+  };
+};

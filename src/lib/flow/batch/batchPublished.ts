@@ -1,0 +1,46 @@
+/** The event that serving and ML listen to: a batch of rows is out. Free of AWS. */
+import * as z from 'zod';
+import { accountingSchema } from '../../model/plan.ts';
+
+/** More partitions than this are only in the manifest: an event of EventBridge has 256 KB at most. */
+export const listedPartitions = 100;
+
+export const batchPublishedSchema = z
+  .object({
+    version: z
+      .literal(1)
+      .describe('Of this schema. Fields may be added to a version; a change of meaning is another.'),
+    stage: z.string(),
+    dataset: z.string(),
+    table: z.string().describe('<database>.<table> in the Data Catalog.'),
+    batch: z.string().describe('Stands in every row of the batch as _batch.'),
+    contract: z.string().describe('Fingerprint of the contract that the rows follow.'),
+    files: z.int().describe('Raw files.'),
+    ...accountingSchema.shape,
+    partitions: z
+      .object({
+        count: z.int(),
+        values: z
+          .array(z.array(z.string()))
+          .nullable()
+          .describe(
+            `The values of each, in the order of the table's keys; null for more than ${listedPartitions}.`,
+          ),
+      })
+      .describe('Those that the batch added rows to.'),
+    objects: z.object({ count: z.int(), bytes: z.int() }).describe('Parquet objects that it added.'),
+    replaced: z.int().describe('Objects of earlier batches that were rewritten: a correction or a replay.'),
+    manifest: z
+      .object({ bucket: z.string(), key: z.string() })
+      .describe('JSON: {objects: [{key, bytes}], partitions: [{path, values}]}, whole, however many.'),
+    lineage: z.object({ bucket: z.string(), key: z.string() }).describe('An OpenLineage run event.'),
+    report: z
+      .object({ bucket: z.string(), key: z.string() })
+      .describe('The data-quality report, an HTML page; beside it stands the same as JSON.'),
+  })
+  .describe('Detail of the EventBridge event with the source "sluice" and the detail type "BatchPublished".');
+export type BatchPublished = z.output<typeof batchPublishedSchema>;
+
+/** As a JSON Schema (draft 2020-12), for consumers in any language. */
+export const batchPublishedJsonSchema = (): string =>
+  `${JSON.stringify({ title: 'BatchPublished', ...z.toJSONSchema(batchPublishedSchema) }, null, 2)}\n`;

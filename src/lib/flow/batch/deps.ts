@@ -1,0 +1,33 @@
+/** What the steps work with. Clients are made once a module of a Lambda and passed in; tests pass their own. */
+import type { Athena } from '../../aws/athena.ts';
+import type { Catalog } from '../../aws/catalog.ts';
+import type { Store } from '../../aws/store.ts';
+import type { Config } from '../../config.ts';
+import type { Contract } from '../../contract/schema.ts';
+import type { Deadline } from '../../deadline.ts';
+import { InvalidInput } from '../../errors.ts';
+import type { Ledger } from '../../ledger/ledger.ts';
+import type { TableFormat } from '../../table/format.ts';
+import type { Measure } from './measure.ts';
+
+export interface Deps {
+  readonly config: Config;
+  readonly contracts: ReadonlyMap<string, Contract>;
+  readonly store: Store;
+  readonly catalog: Catalog;
+  readonly athena: Athena;
+  /** Tables whose plan says so. */
+  readonly iceberg: TableFormat;
+  readonly ledger: Ledger;
+  readonly measure: Measure;
+  /** The time that the step has left; undefined where nothing ends it. */
+  readonly deadline?: Deadline | undefined;
+}
+
+/** The contract of a dataset. Throws InvalidInput, naming the ones there are. */
+export function contractOf({ contracts }: Pick<Deps, 'contracts'>, dataset: string): Contract {
+  const contract = contracts.get(dataset);
+  if (!contract)
+    throw new InvalidInput(`there is no dataset "${dataset}", only ${[...contracts.keys()].join(', ')}`);
+  return contract;
+}

@@ -1,0 +1,166 @@
+/** The bad end of a batch: its objects go, and its files wait for what comes next. */
+import * as z from 'zod';
+import * as errors from '../../errors.ts';
+import type { ReturnedFile } from '../../ledger/batches.ts';
+import { type Attempt, isClaimedBy, type RawFile } from '../../model/records.ts';
+import type { WakeDeps } from '../wake.ts';
+import { places } from './addresses.ts';
+import { afterFailure } from './afterFailure.ts';
+import type { Deps } from './deps.ts';
+import { type Announce, finishBatch } from './finish.ts';
+import { batchId, replayOf } from './id.ts';
+import { readManifest } from './manifest.ts';
+import { takeBack } from './objects.ts';
+import { lostAttempts, reopen } from './restored.ts';
+import type { failOutput } from './schemas.ts';
+
+/** Ends every attempt that was left open, or that a restored ledger does not know, under a lease with a higher fence than theirs. Gives how many there were. */
+export async function endOpenBatches(
+  deps: SettleDeps,
+  dataset: string,
+  fence: number,
+  failure: Failure,
+): Promise<number> {
+  const open = await deps.ledger.openBatches(dataset);
+  for (const attempt of open) {
+    deps.deadline?.check();
+    await endBatch(deps, { dataset, ...attempt }, fence, failure);
+  }
+  // Each comes to its end before the next is opened, as it was in the time that the ledger has lost.
+  const lost = await lostAttempts(deps, dataset);
+  for (const attempt of lost) {
+    deps.deadline?.check();
+    await reopen(deps, dataset, fence, attempt);
+    await endBatch(deps, { dataset, ...attempt }, fence, failure);
+  }
+  return open.length + lost.length;
+}
+
+/** A committed batch goes forward to its end; of any other the objects are removed and the files returned. */
+async function endBatch(
+  deps: SettleDeps,
+  attempt: { readonly dataset: string } & Attempt,
+  fence: number,
+  failure: Failure,
+): Promise<void> {
+  const { ledger } = deps;
+  const { dataset, batch } = attempt;
+  const reason = `${failure.error}: ${failure.cause}`.slice(0, 2000).toWellFormed();
+  // Nobody can commit it after the lease was taken over: so what is read here stays true.
+  let record = await ledger.batch(dataset, batch);
+  // Somebody has deleted its record: it is written anew, or nothing could close the batch.
+  if (record === undefined) {
+    await reopen(deps, dataset, fence, attempt);
+    record = await ledger.batch(dataset, batch);
+  }
+  if (record?.committed !== undefined)
+    return finishBatch(deps, { ...attempt, fence: record.committed }, fence, reason);
+  // The ledger was restored to a time before the commit.
+  if (await deps.store.exists(places(deps.config).attempt(dataset, attempt).committed)) {
+    await ledger.recommit(dataset, fence, attempt);
+    return finishBatch(deps, attempt, fence, reason);
+  }
+  await takeBack(deps, dataset, attempt);
+  const files = await filesOf(deps, attempt, record?.files ?? 0);
+  const records = await ledger.read(dataset, files);
+  // An interrupted claim has moved only some of them.
+  const claimed = files.filter((_, i) => isClaimedBy(batch, records[i]?.file));
+  // An earlier call has held some of them before it was interrupted: the batch is held, whatever ended that call.
+  const held = records.find((r) => r.file?.state === 'held' && r.file.batch === batch)?.file;
+  const doubtful = failure.error === 'ReplacementDoubtful' ? await doubtfulFiles(deps, attempt) : new Map();
+  const { state, returned } = await nextStates(deps, attempt, claimed, doubtful, failure, reason);
+  const ended = held ? { state: 'held' as const, reason: held.reason ?? reason } : { state, reason };
+  await ledger.giveBack(dataset, fence, attempt, ended, returned);
+  deps.measure(dataset, ended.state === 'held' ? { BatchesHeld: 1 } : { BatchesFailed: 1 });
+}
+
+/**
+ * What an attempt was claimed with; where somebody has deleted its manifest, what the ledger says is claimed by it. `count`: how
+ * many files it has, of which the latest are looked at first; 0 where nobody knows.
+ */
+async function filesOf(
+  deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
+  attempt: { readonly dataset: string } & Attempt,
+  count: number,
+): Promise<readonly RawFile[]> {
+  try {
+    return (await readManifest(deps, attempt)).files;
+  } catch (error) {
+    if (!(error instanceof errors.ObjectMissing)) throw error;
+    const files: RawFile[] = [];
+    for await (const file of deps.ledger.files(attempt.dataset, { isBackward: true })) {
+      if (!isClaimedBy(attempt.batch, file)) continue;
+      files.push(file);
+      if (files.length === count) break;
+    }
+    return files;
+  }
+}
+
+/** The next state of each file of a failed batch, and the batch's own. */
+async function nextStates(
+  { ledger }: Pick<Deps, 'ledger'>,
+  { dataset, batch }: { readonly dataset: string } & Attempt,
+  files: readonly Omit<ReturnedFile, 'state'>[],
+  doubtful: ReadonlyMap<string, string>,
+  failure: Failure,
+  reason: string,
+): Promise<{ state: 'held' | 'failed'; returned: ReturnedFile[] }> {
+  const replay = replayOf(files[0]);
+  const plain = files.map(({ group: _, ...file }) => file);
+  const all = (state: 'held' | 'failed', why?: string) => ({
+    state,
+    returned: plain.map((file) => ({ ...file, state, ...(why === undefined ? {} : { reason: why }) })),
+  });
+  const again = (groups: readonly (readonly Omit<ReturnedFile, 'state'>[])[]): ReturnedFile[] =>
+    groups.flatMap((group, i) => {
+      // Files that stay together are the same batch again, whose tries are counted.
+      const name = replay === undefined ? batchId(group) : groups.length === 1 ? replay : `${replay}.${i}`;
+      return group.map((file) => ({ ...file, state: 'pending' as const, group: name }));
+    });
+  if (doubtful.size > 0) {
+    const held = plain.filter((file) => doubtful.has(file.object));
+    const others = plain.filter((file) => !doubtful.has(file.object));
+    return {
+      state: 'held',
+      returned: [
+        ...held.map((file) => ({
+          ...file,
+          state: 'held' as const,
+          reason: doubtful.get(file.object) ?? reason,
+        })),
+        ...again(others.length > 0 ? [others] : []),
+      ],
+    };
+  }
+  if (holdingErrors.includes(failure.error)) return all('held');
+  const attempts = (await ledger.batch(dataset, batch))?.attempts ?? 1;
+  const verdict = afterFailure(plain, attempts, (await ledger.failuresInARow(dataset)) + 1);
+  if (verdict.kind === 'hold') return all('held', `${reason}; ${verdict.why}`);
+  if (verdict.kind === 'fail') return all('failed');
+  return { state: 'failed', returned: again(verdict.groups) };
+}
+
+export const doubtfulSchema = z.array(z.object({ object: z.string(), reason: z.string() }));
+
+/** Files that CheckValidation wants a person to look at, with why; all others go on without them. */
+async function doubtfulFiles(
+  { config, store }: Pick<Deps, 'config' | 'store'>,
+  attempt: { readonly dataset: string } & Attempt,
+): Promise<Map<string, string>> {
+  const at = places(config).attempt(attempt.dataset, attempt).doubtful;
+  const found = (await store.findJson(at, doubtfulSchema)) ?? [];
+  return new Map(found.map(({ object, reason }) => [object, reason]));
+}
+
+/** Errors that a person has to answer, by name: the state machine hands on no more of them. */
+const holdingErrors = Object.values(errors).flatMap((type) =>
+  'outcome' in type && type.outcome === 'hold' ? [type.name] : [],
+);
+
+/** The flow, with what it sets off elsewhere. */
+export interface SettleDeps extends Deps, WakeDeps {
+  readonly announce: Announce;
+}
+
+export type Failure = z.output<typeof failOutput>;

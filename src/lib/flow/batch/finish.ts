@@ -1,0 +1,174 @@
+/** The good end of a batch: everyone is told that its rows are out, and what is left of what they replaced goes. */
+
+import { tableOf } from '../../contract/contract.ts';
+import { contractVersion } from '../../contract/version.ts';
+import { goesThrough } from '../../ledger/table.ts';
+import { type Summary, summarySchema } from '../../model/plan.ts';
+import { type Attempt, type FileId, isClaimedBy } from '../../model/records.ts';
+import { places } from './addresses.ts';
+import { type BatchPublished, listedPartitions } from './batchPublished.ts';
+import type { Deps } from './deps.ts';
+import { replayOf } from './id.ts';
+import { lineageOf } from './lineage.ts';
+import { readContract, readManifest, readPlan } from './manifest.ts';
+import { dropReplaced } from './objects.ts';
+import { registerPartitions } from './partitions.ts';
+import { profileSchema } from './profileRecord.ts';
+import { readPublished } from './published.ts';
+import { stagingName, stagingPartition } from './tables.ts';
+
+/** Sends the event that serving and ML listen to. */
+export type Announce = (detailType: 'BatchPublished', detail: BatchPublished) => Promise<void>;
+
+/**
+ * Takes a committed batch to its end: partitions are registered, files marked, the objects that it has rewritten dropped, the
+ * world told. It may be interrupted anywhere and is then repeated by whoever has the lease, under that one's `fence`. `reason`
+ * is why an earlier try was interrupted.
+ */
+export async function finishBatch(
+  deps: Deps & { readonly announce: Announce },
+  attempt: { readonly dataset: string } & Attempt,
+  fence: number,
+  reason?: string,
+): Promise<void> {
+  const { config, store, catalog, ledger, announce, measure } = deps;
+  const { dataset, batch } = attempt;
+  const [manifest, published, contract] = await Promise.all([
+    readManifest(deps, attempt),
+    readPublished(deps, dataset, attempt),
+    readContract(deps, attempt),
+  ]);
+  const at = places(config);
+  await store.writeOnce(at.attempt(dataset, attempt).committed, JSON.stringify({ by: fence }));
+  await registerPartitions(deps, attempt);
+  const summary = await store.readJson(at.attempt(dataset, attempt).summary, summarySchema);
+  const missing = await missingFiles(deps, attempt, summary);
+  const { files: _files, partitions: _partitions, ...totals } = summary;
+  const counts = new Map(
+    summary.files.map(({ object, version, ...rest }) => [JSON.stringify([object, version]), rest]),
+  );
+  const replaced = await ledger.read(dataset, manifest.published);
+  const before = new Map(
+    manifest.published.map(({ object, ...rows }, i) => [
+      object,
+      // It may wait again itself: to be processed once more, or for a person.
+      { ...rows, place: replaced[i]?.file?.place },
+    ]),
+  );
+  const files = manifest.files.map((file) => ({
+    ...file,
+    counts: counts.get(JSON.stringify([file.object, file.version])),
+    before: before.get(file.object),
+    isRejected: manifest.decision === 'reject',
+    // What a person has rejected is not looked for elsewhere.
+    isMissing: missing.has(file.object) && manifest.decision !== 'reject',
+  }));
+  // Those that an earlier try has marked may be on their way again by now: an operator can replay them.
+  const records = await ledger.read(dataset, files);
+  const claimed = files.filter((_, i) => isClaimedBy(batch, records[i]?.file));
+  await ledger.settlePublished(dataset, fence, batch, claimed);
+  await ledger.setLive(dataset, fence, published.rewritten);
+  await dropReplaced(deps, published);
+  for (const file of files) if (file.isMissing) await takeCopy(deps, dataset, fence, file);
+  await catalog.dropPartitions(stagingName(dataset), [[stagingPartition(batch, published.run)]]);
+  const now = new Date();
+  await store.writeText(
+    at.lineage(dataset, batch),
+    JSON.stringify(
+      lineageOf(
+        {
+          manifest,
+          plan: await readPlan(deps, attempt),
+          published,
+          rows: summary.published,
+          at: now,
+        },
+        config,
+      ),
+    ),
+  );
+  const { rowsRead, quarantined, duplicates } = summary;
+  await announce('BatchPublished', {
+    version: 1,
+    stage: config.stage,
+    dataset,
+    table: `${config.database}.${tableOf(contract)}`,
+    batch,
+    contract: contractVersion(contract),
+    files: files.length,
+    rowsRead,
+    published: summary.published,
+    quarantined,
+    duplicates,
+    partitions: {
+      count: published.partitions.length,
+      values:
+        published.partitions.length > listedPartitions ? null : published.partitions.map((p) => p.values),
+    },
+    objects: {
+      count: published.objects.length,
+      bytes: published.objects.reduce((sum, { bytes }) => sum + bytes, 0),
+    },
+    replaced: published.rewritten.reduce(
+      (sum, { dropped }) => sum + dropped.objects.length + dropped.quarantine.length,
+      0,
+    ),
+    manifest: at.attempt(dataset, attempt).published,
+    lineage: at.lineage(dataset, batch),
+    report: at.report(dataset, batch).page,
+  });
+  const claimedAt = (await ledger.batch(dataset, batch))?.claimedAt;
+  await ledger.closePublished(dataset, fence, batch, {
+    rows: summary.published,
+    // A replay is published already, and a correction takes the place of another file.
+    files: files.filter((f) => f.before === undefined && !f.isRejected).length,
+    reason,
+    found: {
+      counts: totals,
+      partitions: published.partitions.length,
+      objects: published.objects.length,
+      contract: contractVersion(contract),
+    },
+  });
+  const landed = manifest.files.flatMap((f) => (f.landedAt === undefined ? [] : [Date.parse(f.landedAt)]));
+  const isReplay = replayOf(manifest.files[0]) !== undefined;
+  measure(dataset, {
+    BatchesPublished: 1,
+    FilesPublished: files.length,
+    RowsRead: rowsRead,
+    RowsPublished: summary.published,
+    RowsQuarantined: quarantined,
+    RowsDuplicate: duplicates,
+    ...(rowsRead === 0 ? {} : { QuarantineShare: (100 * quarantined) / rowsRead }),
+    ...(claimedAt === undefined ? {} : { BatchDuration: (now.getTime() - Date.parse(claimedAt)) / 1000 }),
+    ...(isReplay || landed.length === 0 ? {} : { Lag: (now.getTime() - Math.min(...landed)) / 1000 }),
+  });
+}
+
+/** Objects of the batch that were gone from S3 before they could be read: each is one refused row. */
+async function missingFiles(
+  { config, store }: Pick<Deps, 'config' | 'store'>,
+  attempt: { readonly dataset: string } & Attempt,
+  { reasons }: Summary,
+): Promise<Set<string>> {
+  if (reasons.object_missing === undefined) return new Set();
+  const { files } = await store.readJson(
+    places(config).attempt(attempt.dataset, attempt).profile,
+    profileSchema,
+  );
+  return new Set(files.flatMap((f) => (f.fault === 'object_missing' ? [f.object] : [])));
+}
+
+/** The object was put again with the same bytes before it was found missing: that version waits now. */
+async function takeCopy(
+  { ledger }: Pick<Deps, 'ledger'>,
+  dataset: string,
+  fence: number,
+  { object, version }: FileId,
+): Promise<void> {
+  const versions = await ledger.versionsOf(dataset, object);
+  const own = versions.find((f) => f.version === version);
+  const copy = versions.findLast((f) => f.state === 'same' && f.etag === own?.etag);
+  // Where it does not go through, other bytes have come meanwhile, and take its place.
+  if (copy) await goesThrough(ledger.substitute(dataset, fence, { object, version }, copy));
+}

@@ -1,0 +1,89 @@
+/** The lineage record of a batch, as OpenLineage has it: which objects became which table, column by column. */
+import { createHash } from 'node:crypto';
+import type { Plan } from '../../model/plan.ts';
+import type { Manifest } from './manifest.ts';
+import type { Published } from './published.ts';
+
+/** A name, since the project has no public address. */
+const producer = 'urn:sluice';
+/** https://openlineage.io/spec/2-0-2/OpenLineage.json, and its facets. */
+const facet = (name: string, version: string, content: object) => ({
+  _producer: producer,
+  _schemaURL: `https://openlineage.io/spec/facets/${version}/${name}.json`,
+  ...content,
+});
+
+/** A run event of the type COMPLETE. `at` is when the batch was over. */
+export function lineageOf(
+  batch: {
+    manifest: Manifest;
+    plan: Plan;
+    published: Published;
+    rows: number;
+    at: Date;
+  },
+  config: { rawBucket: string; processedBucket: string; database: string; stage: string },
+): object {
+  const { manifest, plan, published, rows, at } = batch;
+  const namespace = `s3://${config.rawBucket}`;
+  const inputs = manifest.files.map(({ object, version, size }) => ({
+    namespace,
+    name: object,
+    facets: { version: facet('DatasetVersionDatasetFacet', '1-0-1', { datasetVersion: version }) },
+    inputFacets: {
+      dataQualityMetrics: facet('DataQualityMetricsInputDatasetFacet', '1-0-2', {
+        bytes: size,
+        columnMetrics: {},
+      }),
+    },
+  }));
+  const columns = [...plan.columns, ...plan.partitionKeys];
+  const fields = Object.fromEntries(
+    columns.map(({ name }) => [
+      name,
+      {
+        inputFields: (plan.fields[name] ?? []).map((field) => ({
+          namespace,
+          name: field.includes('#') ? (field.split('#')[0] ?? '') : plan.dataset,
+          field: field.split('#').at(-1),
+        })),
+      },
+    ]),
+  );
+  return {
+    eventType: 'COMPLETE',
+    eventTime: at.toISOString(),
+    producer,
+    schemaURL: 'https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent',
+    run: { runId: uuidOf(`${config.stage}/${manifest.dataset}/${manifest.batch}`) },
+    job: { namespace: `sluice-${config.stage}`, name: manifest.dataset },
+    inputs,
+    outputs: [
+      {
+        namespace: `s3://${config.processedBucket}`,
+        name: plan.table,
+        facets: {
+          schema: facet('SchemaDatasetFacet', '1-1-1', { fields: columns }),
+          columnLineage: facet('ColumnLineageDatasetFacet', '1-2-0', { fields }),
+          symlinks: facet('SymlinksDatasetFacet', '1-0-1', {
+            identifiers: [{ namespace: 'glue', name: `${config.database}.${plan.table}`, type: 'TABLE' }],
+          }),
+          version: facet('DatasetVersionDatasetFacet', '1-0-1', { datasetVersion: manifest.batch }),
+        },
+        outputFacets: {
+          outputStatistics: facet('OutputStatisticsOutputDatasetFacet', '1-0-2', {
+            rowCount: rows,
+            size: published.objects.reduce((sum, { bytes }) => sum + bytes, 0),
+            fileCount: published.objects.length,
+          }),
+        },
+      },
+    ],
+  };
+}
+
+/** The same name gives the same UUID: a record that is written twice is one (RFC 9562, version 8). */
+function uuidOf(name: string): string {
+  const hex = createHash('sha256').update(name).digest('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}

@@ -1,0 +1,45 @@
+/** What a batch is: its files, their ids, and where everything about it stands in the buckets. Free of AWS. */
+import * as z from 'zod';
+import type { Store } from '../../aws/store.ts';
+import type { Config } from '../../config.ts';
+import { contractFrom } from '../../contract/built.ts';
+import type { Contract } from '../../contract/schema.ts';
+import { type Plan, planSchema } from '../../model/plan.ts';
+import { type Attempt, rawFileSchema } from '../../model/records.ts';
+import { places } from './addresses.ts';
+
+/** Written when a batch is claimed. */
+export const manifestSchema = z.object({
+  dataset: z.string(),
+  batch: z.string(),
+  /** `sk`: where the file waited in the ledger. */
+  files: z.array(rawFileSchema.extend({ sk: z.string(), etag: z.string().default('') })),
+  /** The versions whose rows are in the table when the batch is claimed, the batch that they belong to, and how many they are. */
+  published: z.array(
+    z.object({ object: z.string(), version: z.string(), batch: z.string(), published: z.number() }),
+  ),
+  /** What a person has decided about all of the files. */
+  decision: z.enum(['release', 'reject']).nullable(),
+});
+
+export type Manifest = z.output<typeof manifestSchema>;
+
+/** Published versions whose rows the batch takes the place of. What a person has rejected takes no rows' place. */
+export const replacesOf = ({ published, decision }: Manifest): Manifest['published'] =>
+  decision === 'reject' ? [] : published;
+
+type Reading = { config: Pick<Config, 'workBucket'>; store: Pick<Store, 'readJson' | 'readText'> };
+
+type OfDataset = Attempt & { readonly dataset: string };
+
+/** What an attempt was claimed as. */
+export const readManifest = ({ config, store }: Reading, attempt: OfDataset): Promise<Manifest> =>
+  store.readJson(places(config).attempt(attempt.dataset, attempt).manifest, manifestSchema);
+
+/** The plan that an attempt was transformed by. */
+export const readPlan = ({ config, store }: Reading, attempt: OfDataset): Promise<Plan> =>
+  store.readJson(places(config).attempt(attempt.dataset, attempt).plan, planSchema);
+
+/** The contract as it was when the attempt was claimed: a deploy in between mixes no two contracts. */
+export const readContract = async ({ config, store }: Reading, attempt: OfDataset): Promise<Contract> =>
+  contractFrom(await store.readText(places(config).attempt(attempt.dataset, attempt).contract));

@@ -1,0 +1,59 @@
+/** What a batch has written to the table and to quarantine, and how it goes. */
+import { planSchema } from '../../model/plan.ts';
+import type { Attempt } from '../../model/records.ts';
+import { places } from './addresses.ts';
+import type { Deps } from './deps.ts';
+import { type Live, type Published, publishedSchema } from './published.ts';
+
+/**
+ * Removes what an attempt has written to the table, whole or in part. Only for attempts that can never be committed: the lease
+ * has a higher fence by now. An attempt that has not come as far as its record has written nothing.
+ */
+export async function takeBack(
+  deps: Pick<Deps, 'config' | 'store' | 'iceberg'>,
+  dataset: string,
+  attempt: Attempt,
+): Promise<void> {
+  const at = places(deps.config).attempt(dataset, attempt);
+  const plan = await deps.store.findJson(at.plan, planSchema);
+  // Also where there is no record: a call of the attempt may still be under way, and the table is closed to it.
+  const isNamed =
+    plan?.format === 'iceberg' &&
+    (await deps.iceberg.takeBack(plan.table, { dataset, fence: attempt.fence + 1 }, attempt)) ===
+      'taken back';
+  const published = await deps.store.findJson(at.published, publishedSchema);
+  if (!published) return;
+  const written = writtenBy(published);
+  await remove(deps, isNamed ? written.map(withoutObjects) : written);
+}
+
+/** Objects of earlier batches whose rows are in others now. Earlier snapshots of an Iceberg table name them until these expire. */
+export const dropReplaced = (
+  deps: Pick<Deps, 'config' | 'store'>,
+  { format, rewritten }: Published,
+): Promise<void> => {
+  const dropped = rewritten.map((r) => r.dropped);
+  return remove(deps, format === 'iceberg' ? dropped.map(withoutObjects) : dropped);
+};
+
+/** Everything that an attempt writes to the table and to quarantine: its own rows, and what is left of others. */
+export const writtenBy = (published: Published): Live[] => [
+  published,
+  ...published.rewritten.map(({ added }) => added),
+];
+
+const withoutObjects = ({ quarantine }: Live): Live => ({ objects: [], quarantine });
+
+export async function remove(
+  { config, store }: Pick<Deps, 'config' | 'store'>,
+  lists: readonly Live[],
+): Promise<void> {
+  await store.delete(
+    config.processedBucket,
+    lists.flatMap(({ objects }) => objects.map((o) => o.key)),
+  );
+  await store.delete(
+    config.workBucket,
+    lists.flatMap(({ quarantine }) => quarantine),
+  );
+}

@@ -1,0 +1,96 @@
+/** The two ways to transform a batch into staging: embedded in this Lambda, or as a Glue job. */
+import { randomUUID } from 'node:crypto';
+import { address } from '../../aws/store.ts';
+import { compile } from '../../compiler/compile.ts';
+import { needsCatalog } from '../../compiler/resolve.ts';
+import { tableOf } from '../../contract/contract.ts';
+import type { Contract } from '../../contract/schema.ts';
+import type { ObjectsBelow } from '../../engine/publishedKeys.ts';
+import { type Plan, type ReferenceData, type Summary, summarySchema } from '../../model/plan.ts';
+import type { Attempt } from '../../model/records.ts';
+import { loadReferences } from '../../reference/load.ts';
+import { places } from './addresses.ts';
+import type { Deps } from './deps.ts';
+import { type Manifest, readContract, readManifest, readPlan, replacesOf } from './manifest.ts';
+import type { Profile } from './profileRecord.ts';
+import { profileOf, tableOfBatch } from './rawTable.ts';
+import type { BatchInput } from './schemas.ts';
+
+/** Each run of the job writes to a place of its own: the job puts its own id where the mark stands. */
+export const runOfJob = (attempt: string, jobRun: string): string => `${attempt}-${jobRun}`;
+
+type ProfiledFile = Profile['files'][number];
+
+export const inputOf = ({ object, version, layout, fault, header, body, compression }: ProfiledFile) => ({
+  object,
+  version,
+  layout,
+  fault,
+  header,
+  body,
+  compression,
+});
+
+/** What a run counted. */
+export async function readSummary(
+  { config, store }: Pick<Deps, 'config' | 'store'>,
+  dataset: string,
+  batch: string,
+  run: string,
+): Promise<Summary> {
+  return store.readJson(places(config).run(dataset, batch, run).summary, summarySchema);
+}
+
+/** The attempt's plan: compiled once, with the schema that the Catalog has then, and kept beside the manifest. */
+export async function planBatch(
+  deps: Deps,
+  attempt: BatchInput,
+): Promise<{
+  plan: Plan;
+  references: ReferenceData[];
+  profile: Profile;
+  replaces: Manifest['published'];
+}> {
+  const { config, store } = deps;
+  const [contract, manifest] = await Promise.all([readContract(deps, attempt), readManifest(deps, attempt)]);
+  const profile = await profileOf(deps, contract, manifest, attempt);
+  const rawTable = await tableOfBatch(deps, contract, profile);
+  const references = await loadReferences(contract, config.datasetsFolder);
+  const isRejected = manifest.decision === 'reject';
+  const published = needsCatalog(contract) ? await publishedColumns(deps, contract) : new Map();
+  const compiled = compile(contract, rawTable, references, { isRejected, published });
+  const at = places(config).attempt(attempt.dataset, attempt);
+  // An attempt has one plan: a twin of this call, or its next try, may find another schema in the Catalog.
+  const isFirst = await store.writeOnce(at.plan, JSON.stringify(compiled, null, 1));
+  const plan = isFirst ? compiled : await readPlan(deps, attempt);
+  return { plan, references, profile, replaces: replacesOf(manifest) };
+}
+
+/** Attempts whose objects may still stand among the published ones, where the plan looks at these. */
+export const garbageOf = async ({ ledger }: Pick<Deps, 'ledger'>, plan: Plan): Promise<readonly Attempt[]> =>
+  plan.set.dedupe?.published ? ledger.garbage(plan.dataset) : [];
+
+/** The columns of a contract's table, with their types; none while there is no table. */
+async function publishedColumns(
+  { config, catalog }: Pick<Deps, 'config' | 'catalog'>,
+  contract: Contract,
+): Promise<ReadonlyMap<string, string>> {
+  const location = address({ bucket: config.processedBucket, key: `${tableOf(contract)}/` });
+  const table = await catalog.tableAt(location);
+  return new Map(table?.columns.map(({ name, type }) => [name, type]));
+}
+
+/** The published objects of a table. */
+export const objectsOf = ({ config, store }: Pick<Deps, 'config' | 'store'>, table: string): ObjectsBelow => {
+  const bucket = config.processedBucket;
+  return {
+    async list(folder) {
+      const prefix = `${table}/${folder}`;
+      const found = await store.list(bucket, prefix);
+      return found.map(({ key, size }) => ({ name: key.slice(prefix.length), size }));
+    },
+    read: (path, start, end) => store.readRange({ bucket, key: `${table}/${path}` }, start, end),
+  };
+};
+
+export const newRun = (): string => randomUUID().slice(0, 8);

@@ -1,0 +1,155 @@
+/** A first look at a batch's raw files: how each is read, and which fields its records have. */
+
+import type { ObjectRef, Store } from '../../aws/store.ts';
+import {
+  mergeShapes,
+  type Shape,
+  shapeOf,
+  shapeOfAll,
+  toStructType,
+  unknownShape,
+} from '../../catalog/infer.ts';
+import { parseRecordsPath, recordsAt, valuesAt } from '../../contract/recordsPath.ts';
+import type { Contract } from '../../contract/schema.ts';
+import { headBytes, type Look, lookAt, refusedSampleBytes } from '../../engine/layout.ts';
+import { unpackedBytes } from '../../engine/size.ts';
+import { unpackStart } from '../../engine/unpack.ts';
+import { ObjectMissing } from '../../errors.ts';
+import { concatenatedObjects, isJsonObject, objectsOnLines, tryParseJson } from '../../json.ts';
+import { parallel } from '../../parallel.ts';
+import type { Manifest } from './manifest.ts';
+import type { Profile } from './profileRecord.ts';
+
+/** How much of a JSON document is parsed to learn its fields, in bytes: with all of it in memory several times over, a Lambda is full. */
+const documentBytes = 32 * 1024 * 1024;
+
+/**
+ * Reads the first 256 KiB of each file, of a JSON document the first 32 MiB, and makes the batch's profile. A version that is
+ * gone is one refused row: it is counted, and costs no other file.
+ */
+export async function profileBatch(
+  store: Pick<Store, 'head' | 'readRange'>,
+  rawBucket: string,
+  contract: Contract,
+  manifest: Manifest,
+): Promise<Profile> {
+  const { source } = contract;
+  const refOf = (file: Manifest['files'][number]) => ({
+    bucket: rawBucket,
+    key: file.object,
+    version: file.version,
+  });
+  const looks = await parallel(manifest.files, 32, async (file) => {
+    const found = await headOf(store, refOf(file), headBytes);
+    if (found === null) return { shape: unknownShape, file: { ...file, ...missing } };
+    const { head, size } = found;
+    const { layout, fault, compression, header, body, start, isWhole } = await lookAt(
+      contract,
+      head,
+      size,
+      async (bytes) => (await headOf(store, refOf(file), bytes))?.head ?? head,
+    );
+    const isDocument = layout === 'document' && header === null;
+    const unpacked = await unpackedBytes({
+      size,
+      compression,
+      read: async (from, to) => new Uint8Array(await store.readRange(refOf(file), from, to)),
+    });
+    return {
+      // What a document holds is looked at below.
+      shape:
+        isDocument && !isWhole
+          ? null
+          : shapeOfContent(source, { layout, header }, Buffer.from(start), !isWhole),
+      file: {
+        ...file,
+        size,
+        unpacked,
+        layout,
+        fault,
+        compression,
+        header: header && [...header],
+        body,
+        ...(layout === 'refused'
+          ? { head: Buffer.from(head.subarray(0, refusedSampleBytes)).toString('base64') }
+          : {}),
+      },
+    };
+  });
+  // Few at once, for the memory that they take.
+  const shapes = await parallel(looks, 4, async ({ shape, file }) => {
+    if (shape !== null) return shape;
+    const found = await headOf(store, refOf(file), documentBytes);
+    if (found === null) return unknownShape;
+    const content =
+      file.compression === null
+        ? found.head
+        : ((await unpackStart(found.head, file.compression, documentBytes)) ?? new Uint8Array());
+    const isCut = found.size > found.head.length || content.length === documentBytes;
+    return shapeOfContent(source, file, Buffer.from(content), isCut);
+  });
+  const shape = mergeShapes(shapes);
+  return {
+    files: looks.map((l) => l.file),
+    record: shape.kind === 'struct' ? toStructType(shape, 'nested') : null,
+  };
+}
+
+/** What is known of a version that is gone. */
+const missing = {
+  size: 0,
+  unpacked: 0,
+  layout: 'refused',
+  fault: 'object_missing',
+  compression: null,
+  header: null,
+  head: '',
+} as const;
+
+/** The first bytes of an object, and its size; null for a version that is gone. */
+async function headOf(store: Pick<Store, 'head'>, ref: ObjectRef, bytes: number) {
+  try {
+    return await store.head(ref, bytes);
+  } catch (error) {
+    if (error instanceof ObjectMissing) return null;
+    throw error;
+  }
+}
+
+/** The merged shape of a file's records, or of those in its start; what does not parse has none. A CSV has texts only. */
+export function shapeOfContent(
+  source: Contract['source'],
+  { layout, header }: Pick<Look, 'layout' | 'header'>,
+  content: Buffer,
+  isCut: boolean,
+): Shape {
+  if (layout === 'refused') return unknownShape;
+  if (header !== null) return shapeOf(Object.fromEntries(header.map((name) => [name, ''])));
+  const text = content.toString('utf8').replace(/^\uFEFF/, '');
+  if (source.formats.includes('json_concatenated')) return mergeRecords(concatenatedObjects(text));
+  if (layout === 'document' && isCut) return mergeRecords(recordsOfStart(text, source.records));
+  if (layout === 'document') {
+    const document = tryParseJson(text);
+    const records = source.records === undefined ? document : recordsAt(document, source.records);
+    return Array.isArray(records) ? mergeRecords(records) : unknownShape;
+  }
+  return shapeOfAll(objectsOnLines(isCut ? text.slice(0, text.lastIndexOf('\n') + 1) : text));
+}
+
+const mergeRecords = (records: readonly unknown[]): Shape => shapeOfAll(records.filter(isJsonObject));
+
+/** The records in the start of a document: behind the keys of their path, one after the other. */
+function recordsOfStart(text: string, path: string | undefined): unknown[] {
+  if (path === undefined) return concatenatedObjects(text);
+  const { steps, below, isMap } = parseRecordsPath(path);
+  let from = 0;
+  for (const step of steps) {
+    if (step.kind !== 'key') continue;
+    const found = new RegExp(`${RegExp.escape(JSON.stringify(step.key))}\\s*:`, 'g');
+    found.lastIndex = from;
+    if (!found.test(text)) return [];
+    from = found.lastIndex;
+  }
+  const start = isMap ? text.indexOf('{', from) + 1 : from;
+  return concatenatedObjects(text.slice(start)).flatMap((object) => valuesAt(object, below));
+}

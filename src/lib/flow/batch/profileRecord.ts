@@ -1,0 +1,35 @@
+/** What was seen of the files of a batch. */
+import * as z from 'zod';
+import { structTypeSchema } from '../../model/hiveType.ts';
+import { reasonCodes } from '../../model/plan.ts';
+import { rawFileSchema } from '../../model/records.ts';
+
+/** Written when the raw files were looked at: how each is to be read, and the shape of their records. */
+export const profileSchema = z.object({
+  files: z.array(
+    rawFileSchema.extend({
+      /** Bytes of what it holds, about: for a packed file, more than its size. */
+      unpacked: z.number(),
+      layout: z.enum(['lines', 'document', 'refused']),
+      fault: z.enum(reasonCodes).nullable(),
+      compression: z.enum(['gzip', 'zstd']).nullable(),
+      header: z.array(z.string()).nullable(),
+      /** For CSV: where the records begin. */
+      body: z
+        .object({
+          skipBytes: z.number(),
+          skipLines: z.number(),
+          encoding: z.object({ name: z.string(), table: z.string().optional() }).nullable(),
+          endsInCr: z.boolean(),
+          hasUnnamed: z.boolean(),
+        })
+        .nullish(),
+      /** For a refused file: its first bytes, base64. */
+      head: z.string().optional(),
+    }),
+  ),
+  /** The type of the records seen; null where none could be parsed. */
+  record: structTypeSchema.nullable(),
+});
+
+export type Profile = z.output<typeof profileSchema>;

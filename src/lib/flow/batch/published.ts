@@ -1,0 +1,75 @@
+/** Where the rows of a batch are, as the documents of its attempts say. */
+import * as z from 'zod';
+import { ObjectMissing } from '../../errors.ts';
+import type { Attempt } from '../../model/records.ts';
+import { places } from './addresses.ts';
+import type { Deps } from './deps.ts';
+
+const objectSchema = z.object({ key: z.string(), bytes: z.number() });
+const refSchema = z.object({ bucket: z.string(), key: z.string() });
+
+/** Keys of the processed bucket with rows of a batch, and of the work bucket with its quarantine. */
+const liveSchema = z.object({ objects: z.array(objectSchema), quarantine: z.array(z.string()) });
+export type Live = z.output<typeof liveSchema>;
+
+/** What Publish does, for the steps after it and for whoever takes it back: a long list goes through S3. */
+export const publishedSchema = liveSchema.extend({
+  /** How the table is laid out. */
+  format: z.enum(['hive', 'iceberg']).default('hive'),
+  /** The try to transform whose rows these are. */
+  run: z.string(),
+  /** Partition paths such as `year=2025/month=10/`, with the values that Hive reads from them. */
+  partitions: z.array(z.object({ path: z.string(), values: z.array(z.string()) })),
+  /** Earlier batches that lose rows: the objects that go, those with what is left of them, and the document that lists them. */
+  rewritten: z.array(
+    z.object({ batch: z.string(), dropped: liveSchema, added: liveSchema, live: z.string() }),
+  ),
+});
+export type Published = z.output<typeof publishedSchema>;
+
+/** Batches that lose rows, and what ReplaceRows has made of their objects. */
+export const rewritesSchema = z.array(
+  z.object({
+    batch: z.string(),
+    objects: z.array(
+      z.object({
+        at: refSchema,
+        /** What is left of it, in staging; null when nothing is. */
+        by: refSchema.nullable(),
+        bytes: z.number(),
+        removed: z.number(),
+      }),
+    ),
+  }),
+);
+export type Rewrites = z.output<typeof rewritesSchema>;
+
+export const readPublished = (
+  { config, store }: Pick<Deps, 'config' | 'store'>,
+  dataset: string,
+  attempt: Attempt,
+): Promise<Published> => store.readJson(places(config).attempt(dataset, attempt).published, publishedSchema);
+
+/** Where the rows of a published batch are now. Throws ObjectMissing when that document is gone, and what `liveKey` throws. */
+export const liveOf = async (
+  deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
+  dataset: string,
+  batch: string,
+): Promise<Live> =>
+  deps.store.readJson(
+    { bucket: deps.config.workBucket, key: await liveKey(deps, dataset, batch) },
+    liveSchema,
+  );
+
+/** The document of the work bucket that lists them. Throws ObjectMissing for a batch that the ledger has not committed. */
+export async function liveKey(
+  { config, ledger }: Pick<Deps, 'config' | 'ledger'>,
+  dataset: string,
+  batch: string,
+): Promise<string> {
+  const record = await ledger.batch(dataset, batch);
+  if (record?.committed === undefined)
+    throw new ObjectMissing(`${dataset}: the ledger has no committed batch ${batch}`);
+  const { live, committed } = record;
+  return live ?? places(config).attempt(dataset, { batch, fence: committed }).published.key;
+}

@@ -1,0 +1,78 @@
+/**
+ * A ledger that was restored to an earlier time, beside buckets that have gone on. Each attempt leaves a mark in the work bucket
+ * before it writes to a table, and its documents tell the rest. So an attempt of the time that the ledger has lost is opened in
+ * it anew, and ends like any other that was left open: forward when it was committed, and taken back when not.
+ */
+import { LedgerRestored } from '../../errors.ts';
+import type { Attempt } from '../../model/records.ts';
+import { parallel } from '../../parallel.ts';
+import { note } from '../dispatch.ts';
+import { places } from './addresses.ts';
+import type { Deps } from './deps.ts';
+import { replayOf } from './id.ts';
+import { manifestSchema } from './manifest.ts';
+
+type Reading = Pick<Deps, 'config' | 'store' | 'ledger'>;
+
+/**
+ * Attempts that have come as far as Publish and that the ledger does not know, the oldest first. It lists the marks behind the last
+ * batch that the ledger has closed, so it costs the same however long the history is.
+ */
+export async function lostAttempts({ config, store, ledger }: Reading, dataset: string): Promise<Attempt[]> {
+  const at = places(config);
+  const { bucket, key: prefix } = at.marks(dataset);
+  const last = await lastClosed({ ledger }, dataset);
+  const marked: Attempt[] = [];
+  for await (const page of store.listPages(bucket, prefix, last && at.mark(dataset, last).key))
+    for (const { key } of page) {
+      const [fence = '', batch = ''] = key.slice(prefix.length).split('-');
+      marked.push({ batch, fence: Number(fence) });
+    }
+  // A few at most: those that have failed since.
+  const isLost = await parallel(marked, 16, async (attempt) => {
+    const known = await ledger.batch(dataset, attempt.batch);
+    if (known !== undefined && known.fence >= attempt.fence) return false;
+    // What somebody has deleted the documents of stays as it is: reconcile tells of its objects.
+    return store.exists(at.attempt(dataset, attempt).manifest);
+  });
+  return marked.filter((_, i) => isLost[i]);
+}
+
+async function lastClosed({ ledger }: Pick<Deps, 'ledger'>, dataset: string): Promise<Attempt | undefined> {
+  for (const { batch } of (await ledger.lastBatches(dataset)).toReversed()) {
+    const fence = (await ledger.batch(dataset, batch))?.committed;
+    if (fence !== undefined) return { batch, fence };
+  }
+  return undefined;
+}
+
+/** Throws LedgerRestored while there are lost attempts: what is done without knowing of them doubles or removes their rows. */
+export async function requireNothingLost(deps: Reading, dataset: string): Promise<void> {
+  const lost = await lostAttempts(deps, dataset);
+  if (lost.length > 0)
+    throw new LedgerRestored(
+      `${dataset}: the ledger does not know ${lost.length} attempts of a later time than its own; FailBatch or the sweep opens them anew first`,
+    );
+}
+
+/** Opens a lost attempt anew, under the lease. Files of a committed one are its own again; those of any other stay as they are. */
+export async function reopen(deps: Reading, dataset: string, fence: number, attempt: Attempt): Promise<void> {
+  const { config, store, ledger } = deps;
+  const at = places(config).attempt(dataset, attempt);
+  const { files } = (await store.findJson(at.manifest, manifestSchema)) ?? { files: [] };
+  const isCommitted = await store.exists(at.committed);
+  if (isCommitted) {
+    const isKnown = await ledger.knows(dataset, files);
+    const unknown = files.filter((_, i) => !isKnown[i]);
+    const failure = (await note(deps, dataset, unknown)).find((result) => result instanceof Error);
+    if (failure) throw failure;
+  }
+  const replay = replayOf(files[0]);
+  const decision = files[0]?.decision;
+  await ledger.reopen(dataset, fence, attempt, {
+    files: isCommitted ? files : [],
+    bytes: files.reduce((sum, file) => sum + file.size, 0),
+    replay,
+    decision,
+  });
+}

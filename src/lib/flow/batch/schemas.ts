@@ -1,0 +1,72 @@
+/** Inputs and outputs of the steps: what the state machine hands from one to the next. */
+import * as z from 'zod';
+import { engineChoiceSchema } from '../../config.ts';
+import { accountingSchema } from '../../model/plan.ts';
+
+/** What every step of a batch is told. */
+export const batchInput = z.object({ dataset: z.string(), batch: z.string(), fence: z.number() });
+export type BatchInput = z.output<typeof batchInput>;
+
+export const claimInput = z.object({ dataset: z.string(), fence: z.number(), execution: z.string() });
+export const claimOutput = z.discriminatedUnion('outcome', [
+  z.object({
+    outcome: z.literal('claimed'),
+    batch: z.string(),
+    /** The operator's choice for the dataset, else the stage's; auto: CheckCrawler chooses by size. */
+    engine: engineChoiceSchema,
+    files: z.number(),
+    bytes: z.number(),
+    /** Published versions whose rows it takes the place of. */
+    replaces: z.number(),
+  }),
+  z.object({ outcome: z.literal('idle') }),
+]);
+
+/** `crawlStarted`: this batch has started a crawl, so what the Catalog lacks after it, it will lack. */
+export const crawlerInput = batchInput.extend({ crawlStarted: z.boolean(), engine: engineChoiceSchema });
+export const crawlerOutput = z.object({
+  status: z.enum(['ready', 'crawling']),
+  crawlStarted: z.boolean(),
+  engine: z.enum(['embedded', 'glue']),
+});
+
+export const transformOutput = z.object({ run: z.string(), accounting: accountingSchema });
+
+export const jobStarted = z.object({ run: z.string(), jobRun: z.string() });
+export const jobInput = batchInput.extend(jobStarted.shape);
+export const jobOutput = z.discriminatedUnion('status', [
+  z.object({ status: z.literal('running') }),
+  z.object({ status: z.literal('done'), accounting: accountingSchema }),
+]);
+
+export const runInput = batchInput.extend({ run: z.string() });
+export type RunInput = z.output<typeof runInput>;
+export const replaceOutput = z.object({ objects: z.number(), rows: z.number() });
+
+/** `broken`: how many queries of this run Athena has broken off. */
+export const validationStart = runInput.extend({ broken: z.int().min(0).default(0) });
+export const validationStarted = z.object({ query: z.string() });
+export const validationInput = validationStart.extend({ query: z.string() });
+/** `again`: Athena broke the query off, and the same query may succeed. */
+export const validationOutput = z.object({ status: z.enum(['running', 'again', 'passed']) });
+
+export const publishOutput = z.object({ objects: z.number(), partitions: z.number() });
+export const repairOutput = z.object({ registered: z.number() });
+
+/** `startedAt`: of the execution (ISO 8601). `events`: how many events its history has, about. */
+export const completeInput = runInput.extend({
+  execution: z.string(),
+  startedAt: z.string(),
+  events: z.number(),
+});
+/** `fence`: of the next batch, when more files wait. */
+export const completeOutput = z.object({ morePending: z.boolean(), fence: z.number() });
+
+export const failInput = z.object({
+  dataset: z.string(),
+  fence: z.number(),
+  /** ARN of the execution that failed. */
+  execution: z.string(),
+  error: z.object({ Error: z.string().default('Unknown'), Cause: z.string().default('') }),
+});
+export const failOutput = z.object({ error: z.string(), cause: z.string() });

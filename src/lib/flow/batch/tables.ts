@@ -1,0 +1,37 @@
+/** The tables of a batch in the Data Catalog. */
+import type { ParquetTable } from '../../aws/catalog.ts';
+import { address } from '../../aws/store.ts';
+import type { Config } from '../../config.ts';
+import { type Plan, quarantineColumns } from '../../model/plan.ts';
+
+/** The table that readers see. */
+export const goldenTable = (plan: Plan, config: Pick<Config, 'processedBucket'>): ParquetTable => ({
+  name: plan.table,
+  columns: plan.columns,
+  partitionKeys: plan.partitionKeys,
+  location: address({ bucket: config.processedBucket, key: `${plan.table}/` }),
+});
+
+/** The table that Athena validates before anything is published: a partition for each run of a batch. */
+export const stagingTable = (plan: Plan, config: Pick<Config, 'workBucket'>): ParquetTable => ({
+  name: stagingName(plan.dataset),
+  columns: plan.columns,
+  partitionKeys: [{ name: 'run', type: 'string' }],
+  location: address({ bucket: config.workBucket, key: `staging/${plan.dataset}/` }),
+});
+
+export const stagingName = (dataset: string): string => `staging_${dataset}`;
+
+/** Name of a run's partition in the staging table. */
+export const stagingPartition = (batch: string, run: string): string => `${batch}-${run}`;
+
+/** Rows that were refused, of all datasets. */
+export const quarantineTable = (config: Pick<Config, 'workBucket'>): ParquetTable => ({
+  name: 'quarantine',
+  columns: quarantineColumns,
+  partitionKeys: [
+    { name: 'dataset', type: 'string' },
+    { name: 'batch', type: 'string' },
+  ],
+  location: address({ bucket: config.workBucket, key: 'quarantine/' }),
+});

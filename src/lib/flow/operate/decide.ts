@@ -1,0 +1,42 @@
+/** Releases or rejects held files. */
+import { AlreadyDecided, InvalidInput } from '../../errors.ts';
+import type { Decision } from '../../model/records.ts';
+import { wake } from '../wake.ts';
+import { batchOf, groupOf, longestReason, type OperatorDeps } from './again.ts';
+
+/**
+ * Runs a held batch again, past its expectations (`release`: its rows are published), or with every row refused (`reject`: they
+ * go to quarantine as `rejected`). The decision belongs to the files, whatever batch they are in later. Interrupted, it is
+ * continued by the same decision. Throws InvalidInput for a batch that is not held, AlreadyDecided when somebody else was
+ * faster.
+ */
+export async function decide(
+  deps: OperatorDeps,
+  dataset: string,
+  id: string,
+  decision: Decision,
+): Promise<{ batch: string; files: number }> {
+  const { ledger } = deps;
+  if (decision.reason.length > longestReason)
+    throw new InvalidInput(`the reason has ${decision.reason.length} characters; ${longestReason} are kept`);
+  const record = await batchOf(deps, dataset, id);
+  const { batch } = record;
+  const files = await ledger.waiting(dataset, 'held', batch);
+  if (record.state !== 'held' || (files.length === 0 && record.decision === undefined))
+    throw new InvalidInput(`${dataset}: the batch ${batch} is ${record.state}, and has no file that is held`);
+  const made = await ledger.decide(dataset, batch, decision);
+  if (made.kind !== decision.kind || files.length === 0)
+    throw new AlreadyDecided(
+      `${dataset}: the batch ${batch} was ${made.kind}ed at ${made.at} (${made.reason})`,
+    );
+  // Of a replay that is rejected, what was published before simply stays.
+  const records = await ledger.read(dataset, files);
+  const isReplay = (_: unknown, i: number) => records[i]?.object?.rows?.version === files[i]?.version;
+  const replays = made.kind === 'reject' ? files.filter(isReplay) : [];
+  const kept = await ledger.keepPublished(dataset, replays);
+  const others = files.filter((file) => !replays.includes(file));
+  const group = groupOf(record, made.kind);
+  const moved = await ledger.requeue(dataset, others, { group, decision: made, batch });
+  await wake(deps, dataset);
+  return { batch, files: kept + moved };
+}

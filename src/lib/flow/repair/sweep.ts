@@ -1,0 +1,203 @@
+/**
+ * The second net, on a schedule: files without an event, batches without an owner, and what interrupted attempts have left. Each
+ * find is one that another part has missed, so each is logged and counted. A sweep that finds nothing takes no lease, and reads
+ * only what waits or is open.
+ */
+
+import type { ObjectVersion } from '../../aws/store.ts';
+import { starting } from '../../ledger/leases.ts';
+import { parallel } from '../../parallel.ts';
+import { contractOf } from '../batch/deps.ts';
+import { endOpenBatches, type Failure, type SettleDeps } from '../batch/endOpen.ts';
+import { executionName } from '../batch/execution.ts';
+import { takeBack } from '../batch/objects.ts';
+import { lostAttempts } from '../batch/restored.ts';
+import { note } from '../dispatch.ts';
+import { failBatch } from '../steps/failBatch.ts';
+import { letGo, wake } from '../wake.ts';
+
+/** The state of an execution by ARN: RUNNING, another one, or null for an execution that does not exist. */
+export type ExecutionStatus = (arn: string) => Promise<string | null>;
+
+export interface SweepDeps extends SettleDeps {
+  readonly executionStatus: ExecutionStatus;
+}
+
+export interface SweepResult {
+  readonly dataset: string;
+  /** Whether the lease of an execution that has ended was released. */
+  readonly leaseRecovered: boolean;
+  /** Attempts that were open while nobody held the lease, or that a restored ledger did not know. */
+  readonly batchesRecovered: number;
+  /** Objects of the raw bucket without an event, and versions that are current again. */
+  readonly filesFound: number;
+  /** Objects that could not be noted; the next pass tries them again. */
+  readonly filesFailed: number;
+  /** Attempts that were taken back some time ago, and were looked at once more. */
+  readonly attemptsChecked: number;
+  readonly started: boolean;
+}
+
+/** An execution that was only just started may not exist yet. */
+const startPatience = 120_000;
+
+/** The raw bucket is compared from its beginning so often, in milliseconds; a pass that takes several sweeps goes on in each. */
+const passEvery = 3_600_000;
+
+/** So many objects are compared in one sweep: the next one goes on behind them. */
+const objectsPerSweep = 20_000;
+
+/** One dataset. `isListingDue`: compares the raw bucket now, whenever that was done last. Throws the first error when all parts had their turn. */
+export async function sweep(
+  deps: SweepDeps,
+  dataset: string,
+  { isListingDue = false }: { isListingDue?: boolean } = {},
+): Promise<SweepResult> {
+  // What fails in one part keeps no other from its turn: an object that cannot be deleted must not stop a dataset.
+  const errors: unknown[] = [];
+  const turn = async <T>(part: Promise<T>, otherwise: T): Promise<T> => {
+    try {
+      return await part;
+    } catch (error) {
+      errors.push(error);
+      return otherwise;
+    }
+  };
+  const leaseRecovered = await turn(recoverLease(deps, dataset), false);
+  const open = await turn(recoverBatches(deps, dataset), { recovered: 0, started: false });
+  const attemptsChecked = await turn(removeGarbage(deps, dataset), 0);
+  const found = await turn(findUntold(deps, dataset, isListingDue), { filesFound: 0, filesFailed: 0 });
+  await turn(measureAge(deps, dataset), undefined);
+  const isWoken = await turn(wake(deps, dataset), false);
+  if (errors.length > 0) throw errors[0];
+  return {
+    dataset,
+    leaseRecovered,
+    batchesRecovered: open.recovered,
+    ...found,
+    attemptsChecked,
+    started: isWoken || open.started,
+  };
+}
+
+async function measureAge({ ledger, measure }: SweepDeps, dataset: string): Promise<void> {
+  const since = await ledger.waitsSince(dataset);
+  const age = since === undefined ? 0 : Math.max(0, (Date.now() - Date.parse(since)) / 1000);
+  measure(dataset, { OldestPendingAge: age });
+}
+
+async function recoverLease(deps: SweepDeps, dataset: string): Promise<boolean> {
+  const lease = await deps.ledger.lease(dataset);
+  if (lease?.execution === undefined) return false;
+  const isStarting = lease.execution === starting;
+  if (isStarting && Date.parse(lease.takenAt ?? '') + startPatience > Date.now()) return false;
+  const arn = isStarting
+    ? `${deps.config.stateMachineArn.replace(':stateMachine:', ':execution:')}:${executionName(dataset, lease.fence)}`
+    : lease.execution;
+  const status = await deps.executionStatus(arn);
+  if (status === 'RUNNING') return false;
+  await failBatch(deps, {
+    dataset,
+    fence: lease.fence,
+    execution: arn,
+    error: {
+      Error: 'ExecutionGone',
+      Cause: `the execution ${arn} held the lease and ${status === null ? 'does not exist' : `is ${status}`}`,
+    },
+  });
+  deps.measure(dataset, { LeasesTakenBack: 1 });
+  return true;
+}
+
+const abandoned: Failure = {
+  error: 'LeaseLost',
+  cause: 'the execution of the batch lost its lease and ended',
+};
+
+/** A batch is only worked on under a lease: one that is open while nobody holds it has no owner. So has one that the ledger has lost. */
+async function recoverBatches(
+  deps: SweepDeps,
+  dataset: string,
+): Promise<{ recovered: number; started: boolean }> {
+  const nothing = { recovered: 0, started: false };
+  const isNothingOpen = (await deps.ledger.openBatches(dataset)).length === 0;
+  if (isNothingOpen && (await lostAttempts(deps, dataset)).length === 0) return nothing;
+  const fence = await deps.ledger.acquireLease(dataset);
+  // Somebody works: an open batch is theirs, or is looked at when they are done.
+  if (fence === null) return nothing;
+  // When this fails, the lease stays: a later sweep finds that nobody has it.
+  const recovered = await endOpenBatches(deps, dataset, fence, abandoned);
+  return { recovered, started: await letGo(deps, dataset, fence) };
+}
+
+/**
+ * An attempt that was taken back may have had a call under way, which took effect later. When no function of it can be alive any
+ * more, its objects are removed once again.
+ */
+async function removeGarbage(deps: SweepDeps, dataset: string): Promise<number> {
+  const due = (await deps.ledger.garbage(dataset)).filter((g) => Date.parse(g.due) < Date.now());
+  for (const garbage of due) {
+    deps.deadline?.check();
+    await takeBack(deps, dataset, garbage);
+    await deps.ledger.dropGarbage(dataset, garbage);
+  }
+  return due.length;
+}
+
+async function findUntold(
+  deps: SweepDeps,
+  dataset: string,
+  isDue: boolean,
+): Promise<{ filesFound: number; filesFailed: number }> {
+  const { ledger, store, config } = deps;
+  const { prefix } = contractOf(deps, dataset).source;
+  const last = await ledger.lastSweep(dataset);
+  const isBetweenPasses = last !== undefined && last.key === undefined;
+  if (isBetweenPasses && !isDue && Date.parse(last.at) + passEvery > Date.now())
+    return { filesFound: 0, filesFailed: 0 };
+  const { versions, next } = await store.listVersions(config.rawBucket, prefix, last?.key, objectsPerSweep);
+  const files = versions.filter((v) => v.isLatest && !(v.key.endsWith('/') && v.size === 0));
+  const states = await ledger.states(
+    dataset,
+    files.map((v) => ({ object: v.key, version: v.version })),
+  );
+  const untold = files.filter((_, i) => states[i] === undefined);
+  const noted = await note(
+    deps,
+    dataset,
+    untold.map(({ key, version, size, etag }) => ({ object: key, version, size, sequencer: '', etag })),
+  );
+  // One file must not end a sweep.
+  const filesFailed = noted.filter((result) => result instanceof Error).length;
+  const filesFound =
+    noted.filter((result) => result === true).length +
+    (await reviveCurrent(
+      deps,
+      dataset,
+      files.filter((_, i) => states[i] === 'replaced'),
+    ));
+  await ledger.noteSwept(dataset, next);
+  if (filesFound > 0) deps.measure(dataset, { FilesFound: filesFound });
+  if (filesFailed > 0) deps.measure(dataset, { FilesNotNoted: filesFailed });
+  return { filesFound, filesFailed };
+}
+
+/**
+ * Versions that gave way to a later one which was deleted before anybody could read it: S3 has them as the objects' current
+ * ones again, so they are processed. Gives how many there were.
+ */
+async function reviveCurrent(
+  { ledger }: Pick<SweepDeps, 'ledger'>,
+  dataset: string,
+  versions: readonly ObjectVersion[],
+): Promise<number> {
+  const records = await ledger.read(
+    dataset,
+    versions.map((v) => ({ object: v.key, version: v.version })),
+  );
+  const revived = await parallel(records, 8, async ({ file, object }) => {
+    const isUnread = object?.etag === '' && object.version !== file?.version;
+    return file !== undefined && isUnread && ledger.revive(dataset, file, object.version);
+  });
+  return revived.filter(Boolean).length;
+}

@@ -1,0 +1,103 @@
+/**
+ * Looks at a batch's files, and makes sure that the Data Catalog knows the fields that its contract can use, before anything reads
+ * them. What the files hold, unpacked, chooses the engine.
+ */
+import type { z } from 'zod';
+import type { CrawlQueue } from '../../aws/crawlQueue.ts';
+import { type MissingField, requireReadable } from '../../catalog/rawSchema.ts';
+import { usableMissing } from '../../catalog/usable.ts';
+import { namesOwnFields } from '../../contract/contract.ts';
+import { chooseEngine } from '../../engine/size.ts';
+import { CrawlerFailed, SchemaMismatch } from '../../errors.ts';
+import type { RawTable } from '../../model/rawTable.ts';
+import { waitFor } from '../../waitFor.ts';
+import type { Deps } from '../batch/deps.ts';
+import { readContract, readManifest } from '../batch/manifest.ts';
+import {
+  crawlerOf,
+  type ProfileDeps,
+  profileOf,
+  rawLocation,
+  rawTableOf,
+  tableOfHeaders,
+} from '../batch/rawTable.ts';
+import type { crawlerInput, crawlerOutput } from '../batch/schemas.ts';
+import { readUnlearned, unlearnedAt } from '../batch/unlearned.ts';
+
+export interface CrawlerDeps extends ProfileDeps, Pick<Deps, 'catalog'> {
+  readonly crawlQueue: CrawlQueue;
+}
+
+/**
+ * Ready when the Catalog has every field of the batch that the contract can use, or when a crawl has shown what there is. A
+ * crawl covers the objects of the batch alone, and no field is the reason for a second one.
+ * Throws SchemaMismatch (refuses the batch) when a required column is unknown or of a type that cannot be read;
+ * CrawlerFailed when the crawler says so.
+ */
+export async function checkCrawler(
+  deps: CrawlerDeps,
+  input: z.output<typeof crawlerInput>,
+): Promise<z.output<typeof crawlerOutput>> {
+  const { config, catalog, store } = deps;
+  const [contract, manifest] = await Promise.all([readContract(deps, input), readManifest(deps, input)]);
+  const crawler = crawlerOf(config, contract.dataset);
+  const profile = await profileOf(deps, contract, manifest, input);
+  const seen = profile.record;
+  const engine = chooseEngine(input.engine, profile.files, config.embeddedLimitBytes);
+  const isDone = (crawlStarted: boolean) => ({ status: 'ready' as const, crawlStarted, engine });
+  // Nothing in the batch can be parsed: there is nothing to know, and every row will be quarantined.
+  if (seen === null) return isDone(input.crawlStarted);
+  // Every row of a rejected batch is refused: nothing of it has to be readable.
+  if (manifest.decision === 'reject') return isDone(input.crawlStarted);
+  // Of a CSV's header a crawler makes guesses from the values below it.
+  if (namesOwnFields(contract)) {
+    requireReadable(contract, tableOfHeaders(seen));
+    return isDone(input.crawlStarted);
+  }
+
+  const now = new Date();
+  const unlearned = await readUnlearned(deps, contract, now);
+  /** What a crawl could still bring; null while the Catalog has no table. */
+  const missing = (table: RawTable | null): readonly MissingField[] | null =>
+    table && usableMissing(contract, table.record, seen).filter((field) => !unlearned.has(field));
+  const table = await rawTableOf(deps, contract, seen);
+  if (table && missing(table)?.length === 0) {
+    requireReadable(contract, table);
+    return isDone(input.crawlStarted);
+  }
+
+  const waitForCrawl = async () => {
+    const state = await waitFor(
+      () => catalog.crawlerState(crawler),
+      ({ state }) => state === 'READY',
+      3000,
+    );
+    return state.state === 'READY' ? state : null;
+  };
+  let { crawlStarted } = input;
+  if (!crawlStarted) {
+    const { state, queue } = await catalog.crawlerState(crawler);
+    // Somebody else's crawl may have begun before our files came: look again when it is over, then start our own.
+    if (state !== 'READY') return { status: 'crawling', crawlStarted, engine };
+    if (queue !== undefined) await deps.crawlQueue.tell(queue, config.rawBucket, profile.files);
+    crawlStarted = await catalog.startCrawler(crawler);
+  }
+  const ended = await waitForCrawl();
+  if (ended === null || !crawlStarted) return { status: 'crawling', crawlStarted, engine };
+  if (ended.last === 'FAILED')
+    throw new CrawlerFailed(`the crawler ${crawler} failed: ${ended.message ?? 'no message'}`);
+  const found = await rawTableOf(deps, contract, seen);
+  if (!found)
+    throw new SchemaMismatch(
+      `${contract.dataset}: the crawler ${crawler} made no table for ${rawLocation(deps, contract)}`,
+    );
+  // A batch that is refused may be retried after the Catalog or Glue was mended: nothing is noted against it.
+  requireReadable(contract, found);
+  const left = missing(found) ?? [];
+  // A crawl that has not read the objects of the batch says nothing about their fields.
+  const isTold =
+    ended.queue === undefined || left.length === 0 || (await deps.crawlQueue.isRead(ended.queue));
+  if (left.length > 0 && isTold)
+    await store.writeText(unlearnedAt(config, contract.dataset), unlearned.with(left, now));
+  return isDone(crawlStarted);
+}

@@ -1,0 +1,105 @@
+/** Write, audit, publish: Athena counts the staged rows in one scan before anyone can read them. */
+import type { z } from 'zod';
+import { judgeExpectations } from '../../compiler/expectations.ts';
+import {
+  AccountingMismatch,
+  AthenaQueryFailed,
+  ExpectationFailed,
+  ReplacementDoubtful,
+} from '../../errors.ts';
+import type { Summary } from '../../model/plan.ts';
+import { waitFor } from '../../waitFor.ts';
+import { places } from '../batch/addresses.ts';
+import type { Deps } from '../batch/deps.ts';
+import type { doubtfulSchema } from '../batch/endOpen.ts';
+import { type Manifest, readContract, readManifest, replacesOf } from '../batch/manifest.ts';
+import { readSummary } from '../batch/plan.ts';
+import { leaveReport } from '../batch/report.ts';
+import type { BatchInput, validationInput, validationOutput } from '../batch/schemas.ts';
+
+/** So often a query that Athena broke off is started anew. */
+const attempts = 4;
+
+/**
+ * Looks after the query, and judges its row. Outcomes go to the ledger and into the batch's report whatever they are.
+ * Throws AthenaQueryFailed, AccountingMismatch when Athena counts other rows than the transform wrote or a file's
+ * rows do not add up, and ExpectationFailed when an expectation with severity hold fails.
+ */
+export async function checkValidation(
+  deps: Deps,
+  { dataset, batch, fence, run, query, broken }: z.output<typeof validationInput>,
+): Promise<z.output<typeof validationOutput>> {
+  const { athena, ledger } = deps;
+  const attempt = { dataset, batch, fence };
+  const { state, reason, isRetryable } = await waitFor(
+    () => athena.queryState(query),
+    (q) => q.state !== 'QUEUED' && q.state !== 'RUNNING',
+    3000,
+  );
+  if (state === 'QUEUED' || state === 'RUNNING') return { status: 'running' };
+  if (state === 'FAILED' && isRetryable && broken < attempts) return { status: 'again' };
+  if (state !== 'SUCCEEDED')
+    throw new AthenaQueryFailed(
+      `the validation query ${query} ended ${state}: ${reason ?? 'no reason given'}`,
+    );
+  const summary = await readSummary(deps, dataset, batch, run);
+  const [contract, manifest] = await Promise.all([readContract(deps, attempt), readManifest(deps, attempt)]);
+  const lastBatches = await ledger.lastBatches(dataset);
+  const row = await athena.singleRow(query);
+  const expectations = judgeExpectations(
+    contract,
+    { published: summary.published, now: new Date(), lastBatches: lastBatches.map(({ rows }) => rows) },
+    row,
+  );
+  const report = await leaveReport(deps, contract, batch, { summary, expectations, row, lastBatches });
+  await ledger.annotateBatch(dataset, attempt, { expectations, report });
+  for (const file of summary.files)
+    if (file.rowsRead !== file.published + file.quarantined + file.duplicates)
+      throw new AccountingMismatch(
+        `${file.object}: ${file.rowsRead} rows read are not ${file.published} published + ${file.quarantined} quarantined + ${file.duplicates} duplicates`,
+      );
+  const failed = expectations.filter((e) => !e.passed && e.severity === 'hold');
+  const describe = (e: (typeof failed)[number]) => `${e.name}: found ${e.found}, expected ${e.expected}`;
+  if (failed.some((e) => e.name === 'row_count'))
+    throw new AccountingMismatch(failed.map(describe).join('; '));
+  await requireRows(deps, attempt, manifest, summary);
+  // Whoever decided about the batch has seen them fail.
+  if (failed.length > 0 && manifest.decision === null)
+    throw new ExpectationFailed(
+      `${failed.length} of ${expectations.length} expectations failed: ${failed.map(describe).join('; ')}`,
+    );
+  return { status: 'passed' };
+}
+
+/** A file that publishes less than this share of the rows that it replaces is more likely broken than right. */
+const leastShare = 0.2;
+
+/**
+ * Rows disappear only when others take their place or a person decides so: a correction or a replay that would leave almost
+ * nothing of a file's rows is held, whatever else a person has decided about its batch. Throws ReplacementDoubtful.
+ */
+export async function requireRows(
+  { config, store }: Pick<Deps, 'config' | 'store'>,
+  attempt: BatchInput,
+  manifest: Manifest,
+  { files }: Summary,
+): Promise<void> {
+  const after = new Map(files.map((file) => [file.object, file]));
+  const known = new Set(manifest.files.flatMap((f) => (f.decision?.isReplacement ? [f.object] : [])));
+  const doubtful = replacesOf(manifest).flatMap(({ object, published: before }) => {
+    if (known.has(object)) return [];
+    const now = after.get(object);
+    // Rows that were published from another file meanwhile are duplicates here, and are not lost.
+    const kept = (now?.published ?? 0) + (now?.duplicates ?? 0);
+    return before > 0 && kept < before * leastShare
+      ? [{ object, reason: `ReplacementDoubtful: it would publish ${kept} rows in place of ${before}` }]
+      : [];
+  });
+  if (doubtful.length === 0) return;
+  const at = places(config).attempt(attempt.dataset, attempt).doubtful;
+  await store.writeOnce(at, JSON.stringify(doubtful satisfies z.output<typeof doubtfulSchema>));
+  const [first] = doubtful;
+  throw new ReplacementDoubtful(
+    `${doubtful.length} files would lose most of their published rows: ${first?.object}: ${first?.reason}. Release them to publish all the same, reject them to keep the rows that are published`,
+  );
+}

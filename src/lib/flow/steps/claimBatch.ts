@@ -1,0 +1,145 @@
+/** Takes the files that wait for a dataset into one batch. */
+import type { z } from 'zod';
+import { contractText } from '../../contract/built.ts';
+import { BatchOpen } from '../../errors.ts';
+import type { Queued } from '../../ledger/files.ts';
+import type { FileRecord, ObjectRecord } from '../../model/records.ts';
+import { parallel } from '../../parallel.ts';
+import { places } from '../batch/addresses.ts';
+import { contractOf, type Deps } from '../batch/deps.ts';
+import { batchId, replayOf } from '../batch/id.ts';
+import { nextBatch } from '../batch/limits.ts';
+import { type Manifest, readManifest, replacesOf } from '../batch/manifest.ts';
+import { requireNothingLost } from '../batch/restored.ts';
+import type { claimInput, claimOutput } from '../batch/schemas.ts';
+import { letGo, type WakeDeps } from '../wake.ts';
+
+export type ClaimDeps = Pick<Deps, 'config' | 'contracts' | 'store' | 'ledger'> & WakeDeps;
+
+/**
+ * Claims the next batch. Without files, it releases the lease. A file that cannot be part of a batch is moved out of the way,
+ * so that it keeps no other waiting. Throws LeaseLost, and BatchOpen while an earlier attempt is neither finished nor taken back,
+ * and LedgerRestored while the ledger does not know of one.
+ */
+export async function claimBatch(
+  deps: ClaimDeps,
+  { dataset, fence, execution }: z.output<typeof claimInput>,
+): Promise<z.output<typeof claimOutput>> {
+  const { config, store, ledger } = deps;
+  const lease = await ledger.requireLease(dataset, fence);
+  const open = (await ledger.openBatches(dataset)).filter((o) => o.batch !== lease.batch);
+  if (open.length > 0)
+    throw new BatchOpen(
+      `${dataset}: the batch ${open[0]?.batch} was left open by an earlier execution; it is ended first, and the files that wait are claimed after it`,
+    );
+  if (lease.batch === undefined) await requireNothingLost(deps, dataset);
+  // A claim that was interrupted is continued with its own files.
+  const manifest =
+    lease.batch === undefined
+      ? await nextManifest(deps, dataset, fence)
+      : await readManifest(deps, { dataset, batch: lease.batch, fence });
+  if (manifest === null) {
+    await letGo(deps, dataset, fence);
+    return { outcome: 'idle' };
+  }
+  const { batch, files } = manifest;
+  const attempt = { batch, fence };
+  const bytes = files.reduce((sum, file) => sum + file.size, 0);
+  const chosen = await ledger.engineChoice(dataset);
+  const engine = chosen === 'auto' ? config.engine : chosen;
+  if (lease.batch === undefined) {
+    const at = places(config).attempt(dataset, attempt);
+    await store.writeOnce(at.contract, contractText(contractOf(deps, dataset)));
+    await store.writeOnce(at.manifest, JSON.stringify(manifest));
+  }
+  const replay = replayOf(files[0]);
+  const decision = files[0]?.decision;
+  await ledger.claim(dataset, fence, { id: batch, files, bytes, engine, execution, replay, decision });
+  const replaces = replacesOf(manifest).length;
+  return { outcome: 'claimed', batch, engine, files: files.length, bytes, replaces };
+}
+
+/** The batch that waits next; null when no file waits. */
+async function nextManifest(deps: ClaimDeps, dataset: string, fence: number): Promise<Manifest | null> {
+  const { config, ledger } = deps;
+  for (;;) {
+    const queued = nextBatch(await ledger.nextFiles(dataset, config.batchFiles), {
+      files: config.batchFiles,
+      bytes: config.batchLimitBytes,
+    });
+    const [first] = queued;
+    if (!first) return null;
+    const records = await ledger.read(dataset, queued);
+    const usable = await parallel(queued, 16, (file, i) =>
+      prepared(deps, dataset, fence, file, records[i]?.file, records[i]?.object),
+    );
+    const latest = new Map(records.map(({ object }, i) => [queued[i]?.object, object?.version]));
+    const all = usable.flatMap((entry) => entry ?? []);
+    // Of two versions of an object that wait, only the latest is part of the batch; the other is looked at after it.
+    const found = all.filter(
+      ({ file }, i) =>
+        all.every(({ file: other }, k) => k === i || other.object !== file.object) ||
+        latest.get(file.object) === file.version,
+    );
+    // Files that different things were decided about are never one batch.
+    const kind = found[0]?.file.decision?.kind ?? null;
+    const chosen = found.filter(({ file }) => (file.decision?.kind ?? null) === kind);
+    if (chosen.length === 0) continue;
+    const files = chosen.map(({ file }) => file);
+    const replay = replayOf(first);
+    const id = batchId(files, replay);
+    // The same files may have been published before, and are a new batch then: the same one in each of its tries.
+    const taken = (await ledger.batch(dataset, id))?.committed;
+    return {
+      dataset,
+      batch: taken === undefined ? id : batchId(files, `${replay ?? ''}#${taken}`),
+      files,
+      published: chosen.flatMap(({ file, rows }) => (rows ? [{ object: file.object, ...rows }] : [])),
+      decision: kind,
+    };
+  }
+}
+
+/**
+ * A file of the queue with what is published of its object. Null for one that is not processed now: a later version has taken
+ * its place, its entry is a stray, or its source is gone while rows of its object are published. Such a file is held, since
+ * rows disappear only when others replace them.
+ */
+async function prepared(
+  { config, store, ledger }: ClaimDeps,
+  dataset: string,
+  fence: number,
+  file: Queued,
+  record: FileRecord | undefined,
+  object: ObjectRecord | undefined,
+): Promise<{ file: Queued & { etag: string }; rows: ObjectRecord['rows'] } | null> {
+  if (record?.place !== file.sk) {
+    await ledger.dropStray(dataset, fence, file);
+    return null;
+  }
+  const rows = object?.rows;
+  if (object !== undefined && object.version !== file.version && rows?.version !== file.version) {
+    await ledger.markReplaced(dataset, fence, file, object.version);
+    return null;
+  }
+  const current = { ...file, decision: record.decision, etag: record.etag };
+  // What is rejected takes no rows' place, whether it can be read or not.
+  if (record.decision?.kind === 'reject') return { file: current, rows };
+  const mayBeGone = rows !== undefined || object?.hasCopies === true;
+  const isThere = (version: string) => store.exists({ bucket: config.rawBucket, key: file.object, version });
+  if (!mayBeGone || (await isThere(file.version))) return { file: current, rows };
+  const copies = object?.version === file.version ? await ledger.versionsOf(dataset, file.object) : [];
+  for (const copy of copies)
+    if (copy.state === 'same' && copy.etag === record.etag && (await isThere(copy.version))) {
+      await ledger.substitute(dataset, fence, file, copy, current);
+      return null;
+    }
+  if (rows === undefined) return { file: current, rows };
+  await ledger.hold(
+    dataset,
+    fence,
+    file,
+    `ObjectMissing: version ${file.version} is no longer in the raw bucket; its published rows stay. Put the file again to replace them`,
+  );
+  return null;
+}

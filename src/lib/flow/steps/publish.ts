@@ -1,0 +1,241 @@
+/**
+ * From staging to where readers look. An attempt writes objects under names of its own and never touches others; the ledger's
+ * commit then makes them count. What an attempt without a commit has written is garbage, whoever finds it.
+ */
+import { posix } from 'node:path';
+import type { z } from 'zod';
+import { address } from '../../aws/store.ts';
+import { valuesOfPath } from '../../catalog/partitionPath.ts';
+import type { Config } from '../../config.ts';
+import { defaultPartition } from '../../dialect/duckdb.ts';
+import { LeaseLost, ObjectMissing } from '../../errors.ts';
+import { type Plan, summarySchema } from '../../model/plan.ts';
+import type { Attempt } from '../../model/records.ts';
+import { parallel } from '../../parallel.ts';
+import type { TableCommit } from '../../table/format.ts';
+import { ownObject, rewrittenObject } from '../../table/objectName.ts';
+import { places } from '../batch/addresses.ts';
+import type { Deps } from '../batch/deps.ts';
+import { readManifest, readPlan, replacesOf } from '../batch/manifest.ts';
+import { remove, writtenBy } from '../batch/objects.ts';
+import { type Live, liveOf, type Published, readPublished, rewritesSchema } from '../batch/published.ts';
+import type { publishOutput, RunInput } from '../batch/schemas.ts';
+import { goldenTable, quarantineTable } from '../batch/tables.ts';
+
+/**
+ * Copies staged rows, quarantine and rewritten objects, and commits the attempt. May be repeated. Throws LeaseLost when another
+ * execution has taken over, TableMismatch when the table has a column of another type; nothing counts then.
+ */
+export async function publish(
+  deps: Deps,
+  { dataset, batch, run, fence }: RunInput,
+): Promise<z.output<typeof publishOutput>> {
+  const { config, store, catalog, ledger, deadline } = deps;
+  const attempt = { batch, fence };
+  const record = places(config).attempt(dataset, attempt).published;
+  if ((await ledger.batch(dataset, batch))?.committed === fence)
+    return counted(await readPublished(deps, dataset, attempt));
+  await ledger.requireLease(dataset, fence);
+  const plan = await readPlan(deps, { dataset, ...attempt });
+  const table = goldenTable(plan, config);
+  if (plan.format === 'iceberg') await deps.iceberg.ensure(table, { dataset, fence });
+  else await catalog.ensureTable(table);
+  const { planned, copies, documents } = await planOf(deps, dataset, attempt, run, plan);
+  // What could keep the batch from its end is found before its commit.
+  if (planned.quarantine.length > 0) await catalog.ensureTable(quarantineTable(config));
+  await store.copy(
+    places(config).run(dataset, batch, run).summary,
+    places(config).attempt(dataset, attempt).summary,
+  );
+  // A twin of this call, which Step Functions took for lost, may come late: what the first has written stays.
+  await parallel(documents, 8, ({ key, live }) =>
+    store.writeOnce({ bucket: config.workBucket, key }, JSON.stringify(live)),
+  );
+  await store.writeOnce(places(config).mark(dataset, attempt), '');
+  // Before any object: whoever takes the attempt back knows from it what to look for.
+  const isFirst = await store.writeOnce(record, JSON.stringify(planned));
+  const published = isFirst ? planned : await readPublished(deps, dataset, attempt);
+  await parallel(copies, 32, ({ from, to }) => store.copy(from, to), deadline);
+  // Readers see the batch before the ledger counts it: when the ledger never does, whoever takes the attempt back asks the table.
+  if (published.format === 'iceberg')
+    await deps.iceberg.commit(table, commitOf(config, dataset, attempt, plan, published));
+  try {
+    await ledger.commit(dataset, attempt);
+  } catch (error) {
+    // What a snapshot names is not removed by who may not know it.
+    if (error instanceof LeaseLost && published.format === 'hive')
+      await removeUncounted(deps, dataset, attempt, published);
+    throw error;
+  }
+  return counted(published);
+}
+
+/** What readers of an Iceberg table see from the batch's commit on. */
+function commitOf(
+  config: Pick<Config, 'processedBucket'>,
+  dataset: string,
+  attempt: Attempt,
+  { table, contract }: Plan,
+  { objects, rewritten }: Published,
+): TableCommit {
+  const inTable = ({ key }: { key: string }) => ({
+    address: address({ bucket: config.processedBucket, key }),
+    values: valuesOfPath(`${posix.dirname(key.slice(`${table}/`.length))}/`).map((value) =>
+      value === defaultPartition ? null : value,
+    ),
+  });
+  const added = [...objects, ...rewritten.flatMap((r) => r.added.objects)];
+  return {
+    dataset,
+    attempt,
+    contract,
+    add: added.map((object) => ({ ...inTable(object), bytes: object.bytes })),
+    drop: rewritten.flatMap((r) => r.dropped.objects).map(inTable),
+  };
+}
+
+/**
+ * Removes what this attempt has written and the ledger does not count: all of it when the attempt was not committed, since who
+ * lost the lease can commit no more; what later batches have replaced when its batch is closed.
+ */
+async function removeUncounted(
+  deps: Deps,
+  dataset: string,
+  attempt: Attempt,
+  published: Published,
+): Promise<void> {
+  const record = await deps.ledger.batch(dataset, attempt.batch);
+  if (record?.committed !== attempt.fence) return remove(deps, writtenBy(published));
+  if (record.state !== 'published') return;
+  const counts = new Set<string>();
+  for (const batch of [attempt.batch, ...published.rewritten.map((r) => r.batch)]) {
+    const { objects, quarantine } = await liveOf(deps, dataset, batch);
+    for (const key of [...objects.map((o) => o.key), ...quarantine]) counts.add(key);
+  }
+  const isGone = (key: string) => !counts.has(key);
+  await remove(
+    deps,
+    writtenBy(published).map(({ objects, quarantine }) => ({
+      objects: objects.filter((o) => isGone(o.key)),
+      quarantine: quarantine.filter(isGone),
+    })),
+  );
+}
+
+const counted = ({ objects, partitions }: Published): z.output<typeof publishOutput> => ({
+  objects: objects.length,
+  partitions: partitions.length,
+});
+
+interface Copy {
+  readonly from: { readonly bucket: string; readonly key: string };
+  readonly to: { readonly bucket: string; readonly key: string };
+}
+
+/** What Publish will do, as data: the record, the copies, and where the rows of earlier batches are afterwards. */
+async function planOf(
+  deps: Deps,
+  dataset: string,
+  attempt: Attempt,
+  run: string,
+  { table, format }: Pick<Plan, 'table' | 'format'>,
+): Promise<{ planned: Published; copies: Copy[]; documents: { key: string; live: Live }[] }> {
+  const { config, store } = deps;
+  const at = places(config);
+  const staged = at.run(dataset, attempt.batch, run);
+  const copies: Copy[] = [];
+  const copy = (from: { bucket: string; key: string }, bucket: string, key: string): string => {
+    copies.push({ from, to: { bucket, key } });
+    return key;
+  };
+  const rows = await parquetBelow(store, staged.data);
+  const found = numberedByFolder(rows, staged.data.key);
+  await requireStaged(deps, staged.summary, found);
+  const objects = found.map(({ from, folder, number }) => ({
+    key: copy(
+      { bucket: config.workBucket, key: from.key },
+      config.processedBucket,
+      `${table}/${folder}${ownObject(attempt, number)}`,
+    ),
+    folder,
+    bytes: from.size,
+  }));
+  const refused = await parquetBelow(store, staged.quarantine);
+  const quarantine = refused.map(({ key }, number) =>
+    copy(
+      { bucket: config.workBucket, key },
+      config.workBucket,
+      `${at.quarantine(dataset, attempt.batch).key}${ownObject(attempt, number)}`,
+    ),
+  );
+  const replaces = replacesOf(await readManifest(deps, { dataset, ...attempt }));
+  const rewrites = replaces.length === 0 ? [] : await store.readJson(staged.rewrites, rewritesSchema);
+  const documents: { key: string; live: Live }[] = [];
+  const rewritten = await parallel(rewrites, 8, async ({ batch, objects: changed }) => {
+    const before = await liveOf(deps, dataset, batch);
+    const dropped: Live = { objects: [], quarantine: [] };
+    const added: Live = { objects: [], quarantine: [] };
+    for (const [number, { at: old, by, bytes }] of changed.entries()) {
+      const isData = old.bucket === config.processedBucket;
+      if (isData) dropped.objects.push({ key: old.key, bytes: 0 });
+      else dropped.quarantine.push(old.key);
+      if (by === null) continue;
+      const key = copy(
+        by,
+        old.bucket,
+        `${posix.dirname(old.key)}/${rewrittenObject(attempt, batch, number)}`,
+      );
+      if (isData) added.objects.push({ key, bytes });
+      else added.quarantine.push(key);
+    }
+    const gone = new Set([...dropped.objects.map((o) => o.key), ...dropped.quarantine]);
+    const key = at.attempt(dataset, attempt).live(batch).key;
+    documents.push({
+      key,
+      live: {
+        objects: [...before.objects.filter((o) => !gone.has(o.key)), ...added.objects],
+        quarantine: [...before.quarantine.filter((k) => !gone.has(k)), ...added.quarantine],
+      },
+    });
+    return { batch, dropped, added, live: key };
+  });
+  const folders = [...new Set(objects.map((o) => o.folder))].sort();
+  const planned = {
+    format,
+    run,
+    objects: objects.map(({ key, bytes }) => ({ key, bytes })),
+    quarantine,
+    partitions: folders.map((path) => ({ path, values: valuesOfPath(path) })),
+    rewritten,
+  };
+  return { planned, copies, documents };
+}
+
+/** Throws ObjectMissing when rows were counted for a partition that has no staged object: somebody has deleted it. */
+async function requireStaged(
+  { store }: Pick<Deps, 'store'>,
+  summary: { bucket: string; key: string },
+  found: readonly { folder: string }[],
+): Promise<void> {
+  const { partitions } = await store.readJson(summary, summarySchema);
+  const staged = new Set(found.map(({ folder }) => JSON.stringify(valuesOfPath(folder))));
+  const missing = partitions.find((p) => p.rows > 0 && !staged.has(JSON.stringify(p.values)));
+  if (missing)
+    throw new ObjectMissing(
+      `the staged rows of the partition ${missing.values.join('/')} are gone; they are transformed again`,
+    );
+}
+
+const parquetBelow = async (store: Deps['store'], place: { bucket: string; key: string }) =>
+  (await store.list(place.bucket, place.key)).filter((o) => o.key.endsWith('.parquet'));
+
+/** Each object with its folder below `root` and its number within it, in the order of names. */
+function numberedByFolder(objects: readonly { key: string; size: number }[], root: string) {
+  const counters = new Map<string, number>();
+  return objects.map((from) => {
+    const folder = `${posix.dirname(from.key.slice(root.length))}/`;
+    const number = counters.get(folder) ?? 0;
+    counters.set(folder, number + 1);
+    return { from, folder, number };
+  });
+}

@@ -1,0 +1,155 @@
+/**
+ * Corrections and replays: the rows that a batch takes the place of. They stand in the objects of earlier batches, beside rows of
+ * other files that stay: each such object is rewritten without them, to staging. Publish gives what is left a name of its own,
+ * and the old objects go when the batch is committed.
+ */
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { address, type ObjectRef } from '../../aws/store.ts';
+import { asOutOfMemory } from '../../engine/memory.ts';
+import type { Rewriting } from '../../engine/rewrite.ts';
+import { EngineOutOfMemory, ObjectMissing } from '../../errors.ts';
+import { parallel } from '../../parallel.ts';
+import { places } from '../batch/addresses.ts';
+import type { Deps } from '../batch/deps.ts';
+import { readManifest, replacesOf } from '../batch/manifest.ts';
+import { liveOf, type Rewrites } from '../batch/published.ts';
+import type { RunInput } from '../batch/schemas.ts';
+
+/**
+ * What is on the disk at once: of its 10 GiB, objects take as much again when they are rewritten, and DuckDB some. S3 takes no more
+ * than 5 GB in one piece.
+ */
+export const replaceLimits = { groupBytes: 1024 ** 3, groupObjects: 256, objectBytes: 4 * 1024 ** 3 };
+export type ReplaceLimits = Readonly<Record<keyof typeof replaceLimits, number>>;
+
+/** Rewrites what the batch takes rows from, some objects at a time. `rewrite` is DuckDB's: its native code is in one handler's package. */
+export async function replaceRows(
+  deps: Pick<Deps, 'config' | 'store' | 'ledger' | 'deadline'>,
+  rewrite: (
+    rewritings: readonly Rewriting[],
+    origins: readonly { object: string; version: string }[],
+  ) => Promise<{ kept: number; removed: number }[]>,
+  { dataset, batch, run, fence }: RunInput,
+  limits: ReplaceLimits = replaceLimits,
+): Promise<{ objects: number; rows: number }> {
+  const { config, store, deadline } = deps;
+  const replaces = replacesOf(await readManifest(deps, { dataset, batch, fence }));
+  if (replaces.length === 0) return { objects: 0, rows: 0 };
+  const at = places(config).run(dataset, batch, run);
+  const rewrites: Rewrites = [];
+  let number = 0;
+  for (const rowsOf of new Set(replaces.map((r) => r.batch))) {
+    const origins = replaces.filter((r) => r.batch === rowsOf);
+    const objects: Rewrites[number]['objects'] = [];
+    for (const group of inGroups(await objectsOf(deps, dataset, rowsOf), limits)) {
+      const folder = await mkdtemp(join(tmpdir(), 'sluice-replace-'));
+      try {
+        const found = await parallel(
+          group,
+          16,
+          async ({ ref, columns }, i) => {
+            const from = join(folder, `${i}.parquet`);
+            return (await unlessMissing(store.download(ref, from)))
+              ? [{ ref, from, to: join(folder, `${i}-left.parquet`), columns }]
+              : [];
+          },
+          deadline,
+        );
+        const rewritings = found.flat();
+        const counts = await rewrite(rewritings, origins);
+        const changed = rewritings.flatMap(({ ref, to }, i) => {
+          const { kept = 0, removed = 0 } = counts[i] ?? {};
+          if (removed === 0) return [];
+          return [{ ref, to, removed, by: kept === 0 ? null : at.rewritten(number++) }];
+        });
+        objects.push(
+          ...(await parallel(
+            changed,
+            16,
+            async ({ ref, to, removed, by }) => {
+              if (by) await store.upload(to, by);
+              return { at: ref, by, bytes: by === null ? 0 : (await stat(to)).size, removed };
+            },
+            deadline,
+          )),
+        );
+      } catch (error) {
+        throw asOutOfMemory(error, `what is left of the batch ${rowsOf} of ${dataset}`);
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    }
+    if (objects.length > 0) rewrites.push({ batch: rowsOf, objects });
+  }
+  await store.writeText(at.rewrites, JSON.stringify(rewrites));
+  const changed = rewrites.flatMap((r) => r.objects);
+  return { objects: changed.length, rows: changed.reduce((sum, o) => sum + o.removed, 0) };
+}
+
+interface OldObject {
+  readonly ref: ObjectRef;
+  readonly columns: Rewriting['columns'];
+  readonly bytes: number;
+}
+
+/**
+ * Objects that are on the disk at once, in order: as many as fit, and one at least. Throws EngineOutOfMemory for one that is too
+ * large for it alone.
+ */
+function inGroups(objects: readonly OldObject[], limits: ReplaceLimits): OldObject[][] {
+  const groups: OldObject[][] = [];
+  let room = { bytes: 0, objects: 0 };
+  for (const object of objects) {
+    if (object.bytes > limits.objectBytes)
+      throw new EngineOutOfMemory(
+        `${address(object.ref)} has ${object.bytes} bytes: rows are taken out of objects of up to ${limits.objectBytes} bytes`,
+      );
+    if (room.objects === 0 || room.bytes < object.bytes) {
+      groups.push([]);
+      room = { bytes: limits.groupBytes, objects: limits.groupObjects };
+    }
+    groups.at(-1)?.push(object);
+    room = { bytes: room.bytes - object.bytes, objects: room.objects - 1 };
+  }
+  return groups;
+}
+
+/** Objects with rows of a batch, and of its quarantine, with the columns that tell where a row came from. */
+async function objectsOf(
+  deps: Pick<Deps, 'config' | 'store' | 'ledger' | 'deadline'>,
+  dataset: string,
+  batch: string,
+): Promise<OldObject[]> {
+  const { config, store, deadline } = deps;
+  const { objects, quarantine } = await liveOf(deps, dataset, batch);
+  const quarantined = await parallel(
+    quarantine,
+    16,
+    async (key): Promise<OldObject[]> => {
+      const ref = { bucket: config.workBucket, key };
+      const found = await unlessMissing(store.head(ref, 1));
+      return found ? [{ ref, columns: { object: 'object', version: 'version' }, bytes: found[0].size }] : [];
+    },
+    deadline,
+  );
+  return [
+    ...objects.map(({ key, bytes }) => ({
+      ref: { bucket: config.processedBucket, key },
+      columns: { object: '_object', version: '_version' },
+      bytes,
+    })),
+    ...quarantined.flat(),
+  ];
+}
+
+/** The answer, in a list; null for an object that somebody has deleted by hand, and with it its rows. Reconcile tells of it. */
+async function unlessMissing<T>(answer: Promise<T>): Promise<[T] | null> {
+  try {
+    return [await answer];
+  } catch (error) {
+    if (error instanceof ObjectMissing) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,47 @@
+/** StartGlueJob: a large batch, on Spark, to staging. */
+import type { z } from 'zod';
+import { address } from '../../aws/store.ts';
+import { describeJob } from '../../engine/sparkJob.ts';
+import { parallel } from '../../parallel.ts';
+import { attemptPrefix } from '../../table/objectName.ts';
+import { places } from '../batch/addresses.ts';
+import type { Deps } from '../batch/deps.ts';
+import { garbageOf, newRun, planBatch, runOfJob } from '../batch/plan.ts';
+import type { BatchInput, jobStarted } from '../batch/schemas.ts';
+
+/**
+ * Starts the Glue job, which reads the versions of the batch where they are. Throws EngineBusy at the job's limit of concurrent
+ * runs.
+ */
+export async function startGlueJob(
+  deps: Deps,
+  { dataset, batch, fence }: BatchInput,
+): Promise<z.output<typeof jobStarted>> {
+  const { config, store, catalog, ledger } = deps;
+  await ledger.annotateBatch(dataset, { batch, fence }, { engine: 'glue' });
+  const { plan, references, profile, replaces } = await planBatch(deps, { dataset, batch, fence });
+  const garbage = await garbageOf(deps, plan);
+  const attempt = newRun();
+  const at = places(config).run(dataset, batch, attempt);
+  const output = places(config).run(dataset, batch, runOfJob(attempt, '{jobRun}'));
+  await parallel(references, 8, ({ name, ndjson }) => store.writeText(at.reference(name), ndjson));
+  const job = describeJob(
+    plan,
+    batch,
+    profile.files,
+    references,
+    { replaces, exclude: garbage.map(attemptPrefix) },
+    {
+      input: (index) => address({ bucket: config.rawBucket, key: profile.files[index]?.object ?? '' }),
+      reference: (name) => address(at.reference(name)),
+      published: address({ bucket: config.processedBucket, key: `${plan.table}/` }),
+      data: address(output.data),
+      quarantine: address(output.quarantine),
+      summary: address(output.summary),
+      region: config.stateMachineArn.split(':')[3] ?? null,
+    },
+  );
+  await store.writeText(at.job, JSON.stringify(job));
+  const jobRun = await catalog.startJob(config.glueJob, { '--job': address(at.job) });
+  return { run: runOfJob(attempt, jobRun), jobRun };
+}

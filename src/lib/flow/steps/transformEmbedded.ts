@@ -1,0 +1,91 @@
+/** TransformEmbedded: a small batch, in DuckDB in this process, to staging. */
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join, relative } from 'node:path';
+import type { z } from 'zod';
+import type { EmbeddedRun } from '../../engine/embedded.ts';
+import { asOutOfMemory } from '../../engine/memory.ts';
+import { fetchPublished } from '../../engine/publishedKeys.ts';
+import { requireUnpacked } from '../../engine/size.ts';
+import { unpackInput } from '../../engine/unpack.ts';
+import { accountingSchema, type Summary } from '../../model/plan.ts';
+import { parallel } from '../../parallel.ts';
+import { attemptPrefix } from '../../table/objectName.ts';
+import { places } from '../batch/addresses.ts';
+import type { Deps } from '../batch/deps.ts';
+import { garbageOf, inputOf, newRun, objectsOf, planBatch } from '../batch/plan.ts';
+import type { BatchInput, transformOutput } from '../batch/schemas.ts';
+
+/** Transforms in DuckDB, in this process. `run` is the engine: its native code is loaded by the one handler that uses it. */
+export async function transformEmbedded(
+  deps: Deps,
+  run: (run: EmbeddedRun) => Promise<Summary>,
+  { dataset, batch, fence }: BatchInput,
+): Promise<z.output<typeof transformOutput>> {
+  const { config, store, ledger, deadline } = deps;
+  await ledger.annotateBatch(dataset, { batch, fence }, { engine: 'embedded' });
+  const { plan, references, profile, replaces } = await planBatch(deps, { dataset, batch, fence });
+  const garbage = (await garbageOf(deps, plan)).map(attemptPrefix);
+  const isLive = (path: string) => !garbage.some((prefix) => basename(path).startsWith(prefix));
+  const attempt = newRun();
+  const at = places(config).run(dataset, batch, attempt);
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-'));
+  try {
+    await mkdir(join(folder, 'input'));
+    const inputs = await parallel(
+      profile.files,
+      16,
+      async (file, index) => {
+        const path = join(folder, 'input', String(index));
+        if (file.fault === 'object_missing') await writeFile(path, '');
+        else
+          await store.download({ bucket: config.rawBucket, key: file.object, version: file.version }, path);
+        return unpackInput({ ...inputOf(file), path });
+      },
+      deadline,
+    );
+    requireUnpacked(inputs);
+    const outputDir = join(folder, 'output');
+    const summary = await run({
+      plan,
+      references,
+      inputs,
+      batch,
+      outputDir,
+      memoryBytes: config.memoryBytes,
+      replaces,
+      published: (partitions, into) =>
+        fetchPublished(objectsOf(deps, plan.table), plan, batch, partitions, into, {
+          replaces,
+          isLive,
+        }),
+    });
+    for (const [name, target] of [
+      ['data', at.data],
+      ['quarantine', at.quarantine],
+    ] as const) {
+      const files = await filesBelow(join(outputDir, name));
+      await parallel(
+        files,
+        16,
+        (path) =>
+          store.upload(path, {
+            bucket: target.bucket,
+            key: `${target.key}${relative(join(outputDir, name), path)}`,
+          }),
+        deadline,
+      );
+    }
+    await store.writeText(at.summary, JSON.stringify(summary));
+    return { run: attempt, accounting: accountingSchema.parse(summary) };
+  } catch (error) {
+    throw asOutOfMemory(error, `the batch ${batch} of ${dataset}`);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((e) => e.isFile()).map((e) => join(e.parentPath, e.name));
+}

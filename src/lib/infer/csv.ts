@@ -1,0 +1,276 @@
+/** How a sample of a CSV is written: the options that read the most of it, whether its first record names the fields, and what is odd about it. */
+
+import type { Contract } from '../contract/schema.ts';
+import { csvOf, firstRecord } from '../dialect/csv.ts';
+import { namesOf } from '../engine/csvStart.ts';
+import { valueOfField } from './column.ts';
+import type { Question, Sample } from './source.ts';
+import { timeOfTexts } from './time.ts';
+
+type Csv = NonNullable<Contract['source']['csv']>;
+/** Options as a contract would have them: those that say nothing new are left out. */
+type Options = { -readonly [K in keyof Csv]?: Csv[K] };
+
+/** So many characters are read by every way that there may be; the best reads the whole. */
+const triedLength = 256 * 1024;
+/** No more records than these are looked at. */
+const mostRecords = 100_000;
+
+/** A record of a CSV: its fields, null where it is none; and the lines before it. */
+interface Piece {
+  readonly fields: readonly string[] | null;
+  readonly line: number;
+}
+
+/** A text as the records of a CSV; null for what has no two fields. `encoding`: of the file, where it is not UTF-8. */
+export function sampleOfCsv(text: string, encoding?: Csv['encoding']): Sample | null {
+  const lineEnd = /\r(?!\n)/.test(text) && !text.includes('\n') ? '\r' : '\n';
+  const start = text.length > triedLength ? text.slice(0, text.lastIndexOf(lineEnd, triedLength) + 1) : text;
+  const tries = waysOf(start).flatMap((options) => tryOf(start, options, lineEnd) ?? []);
+  const [best] = tries.sort((a, b) => b.share - a.share || b.cells - a.cells);
+  // Of what most lines do not fit, nothing should be made.
+  if (best === undefined || best.fit < 0.5) return null;
+  const base: Options = { ...(encoding === undefined ? {} : { encoding }), ...best.options };
+  const notes =
+    encoding === undefined ? [] : [`The file is not UTF-8: ${encoding} reads it, and may be another.`];
+  return tabled(piecesOf(text, base, lineEnd), best.width, base, notes);
+}
+
+/** From the pieces of a file to its header and rows: what comes before and after them, and what does not fit. */
+function tabled(
+  pieces: readonly Piece[],
+  width: number,
+  base: Options,
+  found: readonly string[],
+): Sample | null {
+  const options: Options = { ...base };
+  const notes = [...found];
+  const isRow = ({ fields }: Piece) => fields?.length === width;
+  const first = pieces.findIndex(isRow);
+  const last = pieces.findLastIndex(isRow);
+  if (first < 0) return null;
+  const top = pieces[first]?.line ?? 0;
+  if (first > 0) {
+    options.skipLines = top;
+    notes.push(`The first ${top} lines have other fields than the rest: they are skipped.`);
+  }
+  const footer = footerOf(pieces, first, last, isRow);
+  if (footer > 0) {
+    options.skipFooter = footer;
+    const looks = footer === 1 ? 'record looks' : `${footer} records look`;
+    notes.push(`The last ${looks} like a footer: skipFooter leaves ${footer === 1 ? 'it' : 'them'} out.`);
+  }
+  const table = pieces.slice(first, pieces.length - footer);
+  const rows = table.flatMap(({ fields }) => (fields?.length === width ? [fields] : []));
+  const count = (is: (fields: readonly string[]) => boolean) =>
+    table.filter(({ fields }) => fields !== null && is(fields)).length;
+  const short = count((fields) => fields.length < width);
+  const long = count((fields) => fields.length > width);
+  const broken = table.filter(({ fields }) => fields === null).length;
+  if (short > 0)
+    notes.push(
+      `${short} records have fewer than ${width} fields: they go to quarantine, or with shortRows: pad lack the last.`,
+    );
+  if (long > 0) notes.push(`${long} records have more than ${width} fields: they go to quarantine.`);
+  if (broken > 0) notes.push(`${broken} records have a quote in the wrong place: they go to quarantine.`);
+  return withHeader(rows, options, notes);
+}
+
+/** So many records at the end are none: a total, or lines of one field below rows that all have more. */
+function footerOf(
+  pieces: readonly Piece[],
+  first: number,
+  last: number,
+  isRow: (piece: Piece) => boolean,
+): number {
+  const rows = pieces.slice(first, last + 1);
+  const below = pieces.slice(last + 1);
+  const isClear = rows.length > 3 && rows.every(isRow) && below.length <= 10;
+  if (!isClear || below.some(({ fields }) => fields?.slice(1).some((field) => field !== ''))) return 0;
+  const total = /^((grand|sub)[ -]?)?(total|sum|summe|gesamt|insgesamt|totale)\b/i;
+  return below.length + (total.test((pieces[last]?.fields?.[0] ?? '').trim()) ? 1 : 0);
+}
+
+/** A sample with the first row as names, or as data, or both for a person to choose from. */
+function withHeader(
+  rows: readonly (readonly string[])[],
+  options: Options,
+  notes: readonly string[],
+): Sample {
+  const [first = [], ...others] = rows;
+  const header = namesOf(first);
+  // A delimiter at the end of each line makes a field that is none.
+  const isNothing = (i: number) => first[i]?.trim() === '' && others.every((row) => row[i] === '');
+  const renamed = header.filter((name, i) => name !== first[i] && !isNothing(i));
+  const read = header.map((name, i) => (isNothing(i) ? null : name));
+  const named = sampleOf(options, read, others, [
+    ...notes,
+    ...(renamed.length > 0 ? [`Fields without a name of their own are called ${renamed.join(', ')}.`] : []),
+  ]);
+  const names = first.map((_, i) => `column_${i + 1}`);
+  const unnamed = sampleOf({ ...options, header: names }, names, rows, [
+    ...notes,
+    'The first line is taken for data: no line names the fields. Rename them in source.csv.header and in the paths.',
+  ]);
+  const verdict = hasHeader(first, others);
+  if (verdict === 'yes') return named;
+  const choices = [
+    { name: 'names', sample: named },
+    { name: 'data', sample: unnamed },
+  ];
+  if (verdict === 'no') choices.reverse();
+  const question: Question = {
+    text: `does the first line (${first.join(options.delimiter ?? ',').slice(0, 60)}) hold names or data (names, data)`,
+    options: choices,
+  };
+  return { ...(choices[0]?.sample ?? named), question };
+}
+
+/** The ways in which a text may be written, the commonest first: of equals it is taken. */
+function waysOf(text: string): Options[] {
+  const [, separator] = /^sep=(.)\r?(?:\n|\r|$)/u.exec(text) ?? [];
+  const lines = text.split(/\r\n|\n|\r/, 50).filter((line) => line.trim() !== '');
+  const asides = ['#', '//', '--'].filter((mark) => lines.some((line) => line.startsWith(mark)));
+  const long = ['||', '::', '|~|', '~|~', ';;', '^^', '~~'];
+  const single = [',', ';', '\t', '|', ':', '^', '~', '\u0001', ' '];
+  // Where each is doubled in the first line, it is one of two characters.
+  const doubled = long.filter((mark) => lines.some((line) => line.includes(mark)));
+  const marks =
+    separator === undefined
+      ? [...single.filter((mark) => lines.some((line) => line.includes(mark))), ...doubled]
+      : [separator];
+  const comments: Options[] = [{}, ...asides.map((comment) => ({ comment }))];
+  return comments.flatMap((comment) =>
+    marks.flatMap((delimiter) => {
+      const own: Options = { ...comment, ...(delimiter === ',' ? {} : { delimiter }) };
+      const mark = RegExp.escape(delimiter);
+      const has = (pattern: string) => new RegExp(pattern, 'm').test(text);
+      const ways: Options[] = [own];
+      if (has(`\\\\"`)) ways.push({ ...own, escape: '\\' });
+      if (has(`${mark}[ \\t]+"`) && !/^[ \t]$/.test(delimiter)) ways.push({ ...own, trimFields: true });
+      if (has(`(?:^|${mark})'[^']*'(?:${mark}|\\r?$)`)) ways.push({ ...own, quote: "'" });
+      if (has('"')) ways.push({ ...own, quote: 'none' });
+      return ways;
+    }),
+  );
+}
+
+interface Try {
+  readonly options: Options;
+  readonly width: number;
+  /** Of all pieces, those with the commonest number of fields. */
+  readonly fit: number;
+  /** The same, less where the options are odd. */
+  readonly share: number;
+  readonly cells: number;
+}
+
+/** How well options read a text. */
+function tryOf(text: string, options: Options, lineEnd: string): Try | null {
+  const pieces = piecesOf(text, options, lineEnd);
+  const widths = new Map<number, number>();
+  for (const { fields } of pieces)
+    if (fields !== null) widths.set(fields.length, (widths.get(fields.length) ?? 0) + 1);
+  // The widest of those that are common: a preamble may have more lines than a table has rows.
+  const [[width, count] = [0, 0]] = [...widths].sort(([a, m], [b, n]) => n * (b - 1) - m * (a - 1));
+  if (width < 2) return null;
+  const fit = count / pieces.length;
+  const rows = pieces.filter(({ fields }) => fields?.length === width);
+  const isEmptyBetween = rows.every(({ fields }) =>
+    fields?.some((field, i) => field === '' && i > 0 && i < width - 1),
+  );
+  // Quotes are text only where they would not be quotes.
+  const isOdd = ({ fields }: Piece) =>
+    fields?.some((f) => f.startsWith('"') !== (f.length > 1 && f.endsWith('"')));
+  if (options.quote === 'none' && !rows.some(isOdd)) return null;
+  // Text has spaces and colons that separate nothing.
+  const isDoubtful =
+    [' ', ':', '^', '~'].includes(options.delimiter ?? ',') || (isEmptyBetween && rows.length > 1);
+  return {
+    options,
+    width,
+    fit,
+    share: fit * (isDoubtful ? 0.5 : 1),
+    cells: count * (width - 1),
+  };
+}
+
+/** The pieces of a text but for blank lines and comments. */
+function piecesOf(text: string, options: Options, lineEnd: string): Piece[] {
+  const csv = options as Csv;
+  const { comment } = csvOf(csv);
+  const pieces: Piece[] = [];
+  let line = 0;
+  let at = /^sep=.\r?(?:\n|\r)/u.exec(text)?.[0].length ?? 0;
+  if (at > 0) line++;
+  while (at < text.length && pieces.length < mostRecords) {
+    const lineAt = text.indexOf(lineEnd, at);
+    const whole = text.slice(at, lineAt < 0 ? text.length : lineAt);
+    const isAside = whole.trim() === '' || (comment !== null && whole.startsWith(comment));
+    // A record is looked for in some lines: a quote that is never closed would look at all others each time.
+    const found = isAside
+      ? null
+      : firstRecord(text.slice(at, at + Math.max(whole.length, longestRecord)), csv);
+    if (!isAside) pieces.push({ fields: found?.fields ?? null, line });
+    const end = found === null ? at + whole.length : at + found.end;
+    const next = text.indexOf(lineEnd, end);
+    const behind = next < 0 ? text.length : next + 1;
+    line += text.slice(at, behind).split(lineEnd).length - 1;
+    at = behind;
+  }
+  return pieces;
+}
+
+const longestRecord = 65_536;
+
+function sampleOf(
+  options: Options,
+  header: readonly (string | null)[],
+  rows: readonly (readonly string[])[],
+  notes: readonly string[],
+): Sample {
+  const source = { formats: ['csv'], ...(Object.keys(options).length > 0 ? { csv: options } : {}) };
+  return {
+    source: source as Partial<Contract['source']>,
+    records: rows.map((row) =>
+      Object.fromEntries(
+        header.flatMap((name, i) => (name === null ? [] : [[name, valueOfField(row[i] ?? '')]])),
+      ),
+    ),
+    notes,
+  };
+}
+
+/** Whether the first row names the fields. It does where a name stands over numbers or times, and not where it is one of them. */
+function hasHeader(
+  first: readonly string[],
+  others: readonly (readonly string[])[],
+): 'yes' | 'no' | 'unclear' {
+  if (others.length === 0) return 'unclear';
+  const kinds = first.map((_, i) => {
+    const found = new Set(others.map((row) => kindOfField(row[i] ?? '')).filter((kind) => kind !== 'none'));
+    return found.size === 1 ? [...found][0] : 'text';
+  });
+  const typed = kinds.flatMap((kind, i) => (kind === 'text' ? [] : [{ kind, name: first[i] ?? '' }]));
+  if (typed.some(({ kind, name }) => kindOfField(name) !== kind && kindOfField(name) === 'text'))
+    return 'yes';
+  // Names such as 2019, 2020, 2021 are numbers over numbers.
+  const years = typed.map(({ name }) => Number(name));
+  if (
+    typed.length > 1 &&
+    years.every((year, i) => year >= 1800 && year <= 2200 && year === (years[0] ?? 0) + i)
+  )
+    return 'unclear';
+  if (typed.length > 0) return 'no';
+  return first.every((name) => /^[\p{L}_][\p{L}\p{N}_ .()/%#-]{0,60}$/u.test(name.trim()))
+    ? 'yes'
+    : 'unclear';
+}
+
+function kindOfField(text: string): 'none' | 'number' | 'boolean' | 'time' | 'text' {
+  const value = valueOfField(text.trim());
+  if (value === null) return 'none';
+  if (typeof value === 'boolean') return 'boolean';
+  if (typeof value !== 'string') return 'number';
+  return timeOfTexts([value], undefined) === null ? 'text' : 'time';
+}

@@ -1,0 +1,290 @@
+/** Drafts a contract from records: types, time formats, a key, a partition. What it cannot know it leaves for a person. */
+
+import { formatPath, parsePath } from '../contract/path.ts';
+import type { Contract } from '../contract/schema.ts';
+import { isJsonObject } from '../json.ts';
+import { Fraction, isMap, kindOf, mostFields, type Seen, shapeWithoutMarkers } from './column.ts';
+import { columnName } from './names.ts';
+import { type DateOrder, provenOrder } from './time.ts';
+
+type Draft = Record<string, unknown>;
+
+/** What a draft cannot know. Where nothing is chosen, it takes what is likely. */
+export interface Choices {
+  readonly prefix?: string;
+  /** Columns that every record has; none: rows are not deduplicated. */
+  readonly key?: readonly string[];
+  /** A timestamp or date that every record has; null: no partitions by time. */
+  readonly time?: string | null;
+  /** What comes first in dates that do not tell. */
+  readonly order?: DateOrder;
+}
+
+/** A draft, and what it was chosen from. */
+export interface Drafted {
+  /** As data, to be written as YAML; whole numbers beyond 2^53 come as bigint. */
+  readonly contract: Draft;
+  /** What no column could be made for. */
+  readonly left: readonly string[];
+  /** What was guessed: of the whole draft, and of columns by name. */
+  readonly notes: readonly string[];
+  readonly columnNotes: ReadonlyMap<string, string>;
+  readonly chosen: { readonly prefix: string; readonly key: readonly string[]; readonly time: string | null };
+  /** Columns that every record has. */
+  readonly required: readonly string[];
+  /** Of these the timestamps and dates. */
+  readonly times: readonly string[];
+  /** Columns whose values do not tell day and month apart, and what is likely to come first. */
+  readonly unclear: { readonly columns: readonly string[]; readonly likely: DateOrder } | null;
+}
+
+interface DraftColumn extends Draft {
+  readonly name: string;
+  readonly path: string;
+  readonly type: string;
+  readonly nullValues?: readonly string[];
+  readonly required?: true;
+}
+
+/** More columns than these are gathered: a contract may declare 1,000, partition keys among them. */
+const mostColumns = 900;
+
+/** Drafts a contract from records. `choices` name columns as the draft without them calls them. */
+export function draftContract(
+  dataset: string,
+  source: Partial<Contract['source']>,
+  records: readonly unknown[],
+  choices: Choices = {},
+): Drafted {
+  const objects = records.filter(isJsonObject);
+  const isCsv = source.formats?.includes('csv') === true;
+  const seen = new Map<string, Seen>();
+  const unnamed = new Set<string>();
+  for (const record of objects) look(seen, unnamed, record, '');
+  const { whole, hasRest } = gathered(seen);
+  const order = choices.order ?? provenOrderOf(seen);
+  const names = new Set<string>();
+  const notes = new Map<string, string>();
+  const columns: DraftColumn[] = [];
+  const unclear: { name: string; order: DateOrder }[] = [];
+  for (const [path, facts] of seen) {
+    if (columns.length >= mostColumns) break;
+    if (isCovered(seen, whole, path)) continue;
+    const guess = whole.has(path)
+      ? { ...keptWhole, count: facts.count }
+      : shapeWithoutMarkers(path, facts, isCsv, order);
+    const { shape, nullValues, count } = guess;
+    if (shape === null) continue;
+    const name = unused(names, columnName(path, columns.length + 1));
+    names.add(name);
+    if (guess.note !== undefined && guess.unclear === undefined) notes.set(name, guess.note);
+    if (guess.unclear !== undefined && choices.order === undefined) {
+      notes.set(name, guess.note ?? '');
+      unclear.push({ name, order: guess.unclear });
+    }
+    columns.push({
+      name,
+      path,
+      ...shape,
+      ...(nullValues.length > 0 ? { nullValues } : {}),
+      ...(count === objects.length ? { required: true } : {}),
+    });
+  }
+  const [marker, ...otherMarkers] = new Set(columns.flatMap((c) => c.nullValues ?? []));
+  const hasEmptyFields = [...seen.values()].some(({ count }) => count < objects.length);
+  if (isCsv && marker !== undefined && otherMarkers.length === 0 && !hasEmptyFields)
+    return draftContract(
+      dataset,
+      { ...source, csv: { ...source.csv, nullText: marker } as Contract['source']['csv'] },
+      objects.map((record) =>
+        Object.fromEntries(Object.entries(record).map(([field, v]) => [field, v === marker ? null : v])),
+      ),
+      choices,
+    );
+  const required = columns.filter((c) => c.required);
+  const keys = likelyKeys(columns, seen);
+  const times = [
+    ...required.filter((c) => c.type === 'timestamp'),
+    ...required.filter((c) => c.type === 'date'),
+  ].map((c) => c.name);
+  const prefix = choices.prefix ?? `${dataset.replaceAll('_', '-')}/`;
+  const key = choices.key ?? (keys.isCertain ? keys.names : []);
+  const time = choices.time === undefined ? (times[0] ?? null) : choices.time;
+  const timePath = columns.find((c) => c.name === time)?.path ?? '';
+  const contract: Draft = {
+    dataset,
+    source: { prefix, ...source },
+    columns,
+    ...(hasRest ? { drift: 'rescue' } : {}),
+    ...(key.length > 0 ? { dedupe: { key: [...key] } } : {}),
+    partitionBy: [
+      { name: unused(names, 'data_source'), constant: dataset },
+      ...(time === null
+        ? []
+        : partsFor(seen.get(timePath)).map((part) => ({
+            name: unused(names, names.has(part) ? `${time.slice(0, 50)}_${part}` : part),
+            of: time,
+            part,
+          }))),
+    ],
+  };
+  return {
+    contract,
+    left: [...unnamed],
+    notes: [
+      ...keyNotes(choices.key, key, keys.names),
+      ...(choices.time === undefined && time !== null
+        ? [
+            `Partitions follow ${time}${times.length > 1 ? `; other times that every record has: ${times.slice(1, 6).join(', ')}` : ''}.`,
+          ]
+        : []),
+      ...(hasRest
+        ? [
+            `The sample has more fields than a contract may declare: what no column reads is kept as JSON in _rescued.`,
+          ]
+        : []),
+    ],
+    columnNotes: notes,
+    chosen: { prefix, key, time },
+    required: required.map((c) => c.name),
+    times,
+    unclear:
+      unclear[0] === undefined
+        ? null
+        : { columns: unclear.map(({ name }) => name), likely: unclear[0].order },
+  };
+}
+
+const keptWhole = {
+  shape: { type: 'json' },
+  note: 'It is kept whole: its fields would be more columns than a contract may declare.',
+  unclear: undefined,
+  nullValues: [],
+};
+
+/** What no draft can be sure of: whether equal keys are one row twice, or two events. */
+function keyNotes(
+  chosen: readonly string[] | undefined,
+  key: readonly string[],
+  candidates: readonly string[],
+): string[] {
+  if (chosen !== undefined) return [];
+  if (key.length > 0)
+    return [
+      `Of rows with an equal ${key.join(', ')} in a batch one is kept: remove dedupe if the feed repeats them.`,
+    ];
+  const [first] = candidates;
+  return first === undefined
+    ? []
+    : [
+        `No key: ${candidates.slice(0, 3).join(', ')} does not repeat in the sample. If it identifies a row, add dedupe: { key: [${first}] }.`,
+      ];
+}
+
+/** Rows that have such a name of their own are the same when it is equal. */
+const keyName = /^_?id$|^(uuid|guid)$|^(event|message|transaction|tweet)_?(id|uuid)$/;
+const likeKeyName = /(^|_)(id|uuid|guid|key|code|no|number|nr)$/;
+/** A feed with such a column tells of changes: its keys repeat by design. */
+const changeName = /(^|_)(updated?|modified|changed?|version|deleted|op|operation)(_(at|on|time|date|ts))?$/;
+/** So few values may differ by chance. */
+const fewestKeys = 20;
+
+/** Columns whose values do not repeat. `isCertain`: a duplicate would be an error in any feed of this kind. */
+function likelyKeys(
+  columns: readonly DraftColumn[],
+  seen: ReadonlyMap<string, Seen>,
+): { names: string[]; isCertain: boolean } {
+  const found = columns.filter(
+    (c) =>
+      c.required &&
+      ['string', 'bigint'].includes(c.type) &&
+      likeKeyName.test(c.name) &&
+      isUnique(seen.get(c.path)),
+  );
+  const certain = found.find((c) => keyName.test(c.name));
+  const size = certain === undefined ? 0 : (seen.get(certain.path)?.values.length ?? 0);
+  if (certain !== undefined && size >= fewestKeys && !columns.some((c) => changeName.test(c.name)))
+    return { names: [certain.name], isCertain: true };
+  return { names: found.map((c) => c.name), isCertain: false };
+}
+
+/** The order that all columns prove which prove one: files are written by one program. */
+function provenOrderOf(seen: ReadonlyMap<string, Seen>): DateOrder | undefined {
+  const proven = new Set<DateOrder>();
+  for (const { kinds, values } of seen.values()) {
+    if (kinds.size !== 1 || !kinds.has('string')) continue;
+    const order = provenOrder(values.map(String));
+    if (order !== null) proven.add(order);
+  }
+  const [order, ...others] = proven;
+  return others.length === 0 ? order : undefined;
+}
+
+/** Objects to keep whole so that the columns are not too many, the largest first; and whether that is not enough. */
+function gathered(seen: ReadonlyMap<string, Seen>): { whole: ReadonlySet<string>; hasRest: boolean } {
+  const whole = new Set<string>();
+  const leaves = () => [...seen.keys()].filter((path) => !isCovered(seen, whole, path));
+  let left = seen.size > mostColumns ? leaves() : [];
+  while (left.length > mostColumns) {
+    const sizes = new Map<string, number>();
+    for (const parent of left.flatMap(parents)) sizes.set(parent, (sizes.get(parent) ?? 0) + 1);
+    const [largest] = [...sizes].sort(([, a], [, b]) => b - a)[0] ?? [];
+    if (largest === undefined) return { whole, hasRest: true };
+    whole.add(largest);
+    left = leaves();
+  }
+  return { whole, hasRest: false };
+}
+
+/** Days, or months or years where days would make a partition each of a few rows. */
+function partsFor(facts: Seen | undefined): readonly ('year' | 'month' | 'day')[] {
+  const texts = (facts?.values ?? []).map(String);
+  const rows = (length: number) => texts.length / new Set(texts.map((text) => text.slice(0, length))).size;
+  // Only of dates written year first is it known what stands where.
+  if (!texts.every((text) => /^\d{4}-\d\d-\d\d/.test(text)) || rows(10) >= 10)
+    return ['year', 'month', 'day'];
+  return rows(7) >= 10 ? ['year', 'month'] : ['year'];
+}
+
+/** `unnamed` takes the fields that no path can lead to. */
+function look(seen: Map<string, Seen>, unnamed: Set<string>, value: object, prefix: string): void {
+  for (const [field, v] of Object.entries(value)) {
+    const key = formatPath([{ kind: 'key', key: field }]);
+    const path = prefix === '' ? (key ?? field) : `${prefix}.${key ?? field}`;
+    if (key === null) {
+      unnamed.add(path);
+      continue;
+    }
+    const facts = seen.get(path) ?? { kinds: new Set(), count: 0, values: [] };
+    seen.set(path, facts);
+    if (v === null) continue;
+    facts.count++;
+    facts.kinds.add(kindOf(v));
+    facts.values.push(v);
+    // Below an object that is kept whole nothing is looked for: it may hold 100,000 fields.
+    if (isJsonObject(v) && !(v instanceof Fraction) && Object.keys(v).length <= mostFields)
+      look(seen, unnamed, v, path);
+  }
+}
+
+/** Below a value that is sometimes no object, or whose fields are data, there are no columns: it is kept whole. */
+const isCovered = (seen: ReadonlyMap<string, Seen>, whole: ReadonlySet<string>, path: string): boolean =>
+  parents(path).some((parent) => {
+    const facts = seen.get(parent);
+    return whole.has(parent) || (facts !== undefined && (facts.kinds.size > 1 || isMap(facts)));
+  });
+
+const parents = (path: string): string[] => {
+  const steps = parsePath(path);
+  return steps.slice(1).flatMap((_, i) => formatPath(steps.slice(0, i + 1)) ?? []);
+};
+
+const isUnique = (facts: Seen | undefined): boolean =>
+  facts !== undefined && new Set(facts.values.map(String)).size === facts.values.length;
+
+/** A name that is not taken: numbered where it is. */
+function unused(names: ReadonlySet<string>, base: string): string {
+  let name = base;
+  for (let n = 2; names.has(name); n++) name = `${base}_${n}`;
+  return name;
+}

@@ -1,0 +1,178 @@
+/** How a sample of JSON holds its records: lines, an array, objects one after the other, or a place in a document. */
+
+import { formatPath, type PathStep } from '../contract/path.ts';
+import type { Contract } from '../contract/schema.ts';
+import { concatenatedObjects, isJsonObject, tryParseJson } from '../json.ts';
+import { Fraction } from './column.ts';
+
+/** The records of a sample, and how they are to be read. */
+export interface Sample {
+  readonly source: Partial<Contract['source']>;
+  readonly records: readonly unknown[];
+  /** What was guessed. */
+  readonly notes: readonly string[];
+  /** What the sample leaves open. */
+  readonly question?: Question;
+}
+
+/** Two or more ways to read a sample; the first is likely. */
+export interface Question {
+  readonly text: string;
+  readonly options: readonly { readonly name: string; readonly sample: Sample }[];
+}
+
+/** The records of a JSON text; null where there are none. `isCut`: the text is the beginning of a longer one. */
+export function sampleOfJson(text: string, isCut: boolean): Sample | null {
+  const whole = parse(text);
+  if (Array.isArray(whole)) return { source: { formats: ['json_array'] }, records: whole, notes: [] };
+  if (isJsonObject(whole)) return sampleOfDocument(whole, text);
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  if (isCut) lines.pop();
+  const records = lines.map(parse).filter(isJsonObject);
+  // Objects over many lines have few that begin and end as one.
+  const likeObjects = lines.filter((line) => /^\s*\{.*\}\s*,?\s*$/.test(line)).length;
+  if (records.length > 0 && likeObjects >= lines.length / 2) {
+    const odd = lines.length - records.length;
+    const notes =
+      odd > 0 ? [`${odd} of ${lines.length} lines are no JSON objects: they go to quarantine.`] : [];
+    return { source: { formats: ['ndjson'] }, records, notes };
+  }
+  const objects = concatenatedObjects(text, exact);
+  if (objects.length === 0) return null;
+  return {
+    source: { formats: [/^\s*\[/.test(text) ? 'json_array' : 'json_concatenated'] },
+    records: objects,
+    notes: [],
+  };
+}
+
+/** JSON, with numbers as they are written: whole ones beyond 2^53 exact, others told from whole ones. */
+const parse = (text: string): unknown => tryParseJson(text, exact);
+
+const exact: Parameters<typeof JSON.parse>[1] = (
+  _key: string,
+  value: unknown,
+  context?: { source: string },
+) => {
+  if (typeof value !== 'number' || context === undefined) return value;
+  if (!/^-?\d+$/.test(context.source)) return new Fraction(context.source);
+  return Number.isSafeInteger(value) ? value : BigInt(context.source);
+};
+
+/** A place in a document with what may be its records. */
+interface Place {
+  readonly steps: readonly PathStep[];
+  readonly isMap: boolean;
+  readonly records: readonly object[];
+}
+
+/**
+ * A document is one record (an event with its line items), or the envelope of records (a page of an API's answer). Names and
+ * what stands beside the records tell; where they do not, it is asked.
+ */
+function sampleOfDocument(document: object, text: string): Sample {
+  // A file of more lines would have been no document: one line is a feed of which the sample has one record.
+  const format = text.trim().includes('\n') ? 'json_concatenated' : 'ndjson';
+  const one = (notes: string[]): Sample => ({ source: { formats: [format] }, records: [document], notes });
+  const [best] = placesIn(document, []).sort((a, b) => scoreOf(b) - scoreOf(a));
+  if (best === undefined) return one([]);
+  const path = pathOf(best);
+  if (path === null) return one([]);
+  const many: Sample = {
+    source: { formats: ['json_document'], records: path },
+    records: best.records,
+    notes: [
+      `The records are read under ${path}; the rest of the document is left out.`,
+      ...(best.isMap ? ['Each key of the map is the field _key of its record.'] : []),
+    ],
+  };
+  const what = `${best.records.length} records under ${path}, or the whole document as one record`;
+  const asOne = one([
+    `The document is read as one record. It holds ${best.records.length} objects under ${path}${best.isMap ? '' : `: explode: ${path} makes a row of each`}.`,
+  ]);
+  const isEvent =
+    hasIdentity(document) ||
+    (!isContainer(best) &&
+      best.records.length < fewestRecords &&
+      !best.isMap &&
+      Object.keys(document).length > 1);
+  const options = [
+    { name: 'records', sample: many },
+    { name: 'one', sample: asOne },
+  ];
+  const [likely] = isEvent ? options.reverse() : options;
+  const sample = likely?.sample ?? many;
+  const isClear = !isEvent && isContainer(best);
+  return isClear ? sample : { ...sample, question: { text: `is the file ${what} (records, one)`, options } };
+}
+
+/** So many objects are hardly parts of one. */
+const fewestRecords = 20;
+
+/** Names under which programs put records. */
+const containers =
+  /^(data|records?|items|results?|rows|values?|features|statuses|hits|entries|list|docs|documents|elements|edges|nodes|content|objects|events|Records|logEvents)$/i;
+
+/** Of itself, in a field of its own. */
+const hasIdentity = (value: object): boolean =>
+  Object.entries(value).some(
+    ([name, v]) =>
+      /^(_?id|uuid|guid|event_?id|message_?id)$/i.test(name) && v !== null && typeof v !== 'object',
+  );
+
+const isContainer = ({ steps, isMap, records }: Place): boolean => {
+  const last = steps.findLast((step) => step.kind === 'key');
+  return isMap ? records.length >= fewestRecords : last?.kind === 'key' && containers.test(last.key);
+};
+
+const scoreOf = (place: Place): number => place.records.length * (isContainer(place) ? 100 : 1);
+
+/** Arrays of objects, and maps of them, down to the fourth level. */
+function placesIn(value: object, steps: readonly PathStep[]): Place[] {
+  const places: Place[] = [];
+  const own = mapEntries(value);
+  if (own !== null) places.push({ steps, isMap: true, records: own });
+  if (steps.length >= 4 || own !== null) return places;
+  for (const [key, child] of Object.entries(value)) {
+    const at: PathStep[] = [...steps, { kind: 'key', key }];
+    if (Array.isArray(child)) {
+      const records = child.filter(isRecord);
+      if (records.length === 0) continue;
+      const nodes = records.flatMap((record) =>
+        'node' in record && isRecord(record.node) ? [record.node] : [],
+      );
+      // GraphQL's connections: each edge holds a node, and a cursor that is of no use later.
+      if (key === 'edges' && nodes.length === records.length)
+        places.push({
+          steps: [...at, { kind: 'each' }, { kind: 'key', key: 'node' }],
+          isMap: false,
+          records: nodes,
+        });
+      else places.push({ steps: at, isMap: false, records });
+    } else if (isRecord(child)) places.push(...placesIn(child, at));
+  }
+  return places;
+}
+
+const isRecord = (value: unknown): value is object => isJsonObject(value) && !(value instanceof Fraction);
+
+/** The values of a map with their keys: of one shape, under names that are data. Null for an object with fields. */
+function mapEntries(value: object): object[] | null {
+  const entries = Object.entries(value);
+  if (entries.length < 3) return null;
+  const records: object[] = [];
+  for (const [key, record] of entries) {
+    if (!isRecord(record)) return null;
+    records.push({ _key: key, ...record });
+  }
+  const names = new Set(records.flatMap(Object.keys));
+  const fields = records.reduce((sum, record) => sum + Object.keys(record).length - 1, 0);
+  return names.size > 1 && fields / records.length >= (names.size - 1) / 2 ? records : null;
+}
+
+function pathOf({ steps, isMap }: Place): string | null {
+  if (!isMap) return formatPath(steps);
+  if (steps.length === 0) return '*';
+  const path = formatPath(steps);
+  return path === null ? null : `${path}.*`;
+}
