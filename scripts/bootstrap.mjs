@@ -56,4 +56,12 @@ child.on('error', (error) => {
   console.error(`cannot start ${script}: ${error.message}`);
   process.exit(2);
 });
-child.on('exit', (code, signal) => process.exit(signal ? 130 : (code ?? 1)));
+/** What a fault in native code ends a process with; nothing in JavaScript can catch it. */
+const crashes = ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGTRAP'];
+child.on('exit', (code, signal) => {
+  if (!crashes.includes(signal)) process.exit(signal ? 130 : (code ?? 1));
+  console.error(
+    `EngineCrashed: ${script} ended with ${signal}, a fault in native code. On a stage the batch moves to Glue, and is split until the file that causes it is alone; here, run it with half of its files at a time`,
+  );
+  process.exit(1);
+});

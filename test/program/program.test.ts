@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { InvalidRequestException } from '@aws-sdk/client-athena';
 import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';
 import { S3ServiceException } from '@aws-sdk/client-s3';
@@ -272,4 +272,19 @@ test('--region and --profile say where a stage is, and whose credentials ask for
     ['THEIRS', 'eu-west-3'],
     ['THEIRS', 'sa-east-1'],
   ]);
+});
+
+test('a fault in native code ends a command with a named error, not with silence', () => {
+  const crashing = join(folder, 'crashes.mjs');
+  writeFileSync(crashing, "process.kill(process.pid, 'SIGSEGV'); setInterval(() => {}, 1000);");
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ['scripts/bootstrap.mjs', relative(root, crashing)],
+    {
+      cwd: root,
+      encoding: 'utf8',
+    },
+  );
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^EngineCrashed: \S+crashes.mjs ended with SIGSEGV/);
 });

@@ -63,6 +63,16 @@ const retried = new Set(tasks.flatMap(([, s]) => s.Retry ?? []).flatMap((r) => r
 const ofOutcome = (outcome: string) =>
   catalogue.flatMap(([name, type]) => ('outcome' in type && type.outcome === outcome ? [name] : []));
 
+test('a batch whose engine ends with its process, or lacks memory or time, moves to Glue', () => {
+  const transform = states.find(([name]) => name === 'TransformEmbedded')?.[1];
+  const elsewhere = transform?.Catch?.find(({ Next }) => Next === 'StartGlueJob');
+  expect(elsewhere?.ErrorEquals).toEqual(
+    expect.arrayContaining(['EngineOutOfMemory', 'OutOfTime', 'Runtime.ExitError', 'Runtime.OutOfMemory']),
+  );
+  // Before anything else that would take it to FailBatch.
+  expect(transform?.Catch?.[0]).toBe(elsewhere);
+});
+
 test('the definition retries exactly the errors whose outcome is retry', () => {
   expect([...retried].filter((name) => name in errors).sort()).toEqual(ofOutcome('retry').sort());
 });
