@@ -1,7 +1,8 @@
 import { jobInput, jobOutput } from '../lib/flow/batch/schemas.ts';
 import { checkGlueJob } from '../lib/flow/steps/checkGlueJob.ts';
-import { connect, step } from './step.ts';
+import { connectTables } from './connectTables.ts';
+import { step } from './step.ts';
 
-const deps = connect();
+const deps = connectTables();
 
 export const handler = step(jobInput, jobOutput, (input) => checkGlueJob(deps, input));

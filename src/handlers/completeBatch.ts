@@ -1,9 +1,10 @@
 import { createSignals } from '../lib/aws/events.ts';
 import { completeInput, completeOutput } from '../lib/flow/batch/schemas.ts';
 import { completeBatch } from '../lib/flow/steps/completeBatch.ts';
-import { connect, step } from './step.ts';
+import { connectTables } from './connectTables.ts';
+import { step } from './step.ts';
 
-const flow = connect();
+const flow = connectTables();
 const deps = { ...flow, ...createSignals(flow.config.stateMachineArn) };
 
 export const handler = step(completeInput, completeOutput, (input, deadline) =>

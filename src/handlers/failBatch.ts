@@ -1,9 +1,10 @@
 import { createSignals } from '../lib/aws/events.ts';
 import { failInput, failOutput } from '../lib/flow/batch/schemas.ts';
 import { failBatch } from '../lib/flow/steps/failBatch.ts';
-import { connect, step } from './step.ts';
+import { connectTables } from './connectTables.ts';
+import { step } from './step.ts';
 
-const flow = connect();
+const flow = connectTables();
 const deps = { ...flow, ...createSignals(flow.config.stateMachineArn) };
 
 export const handler = step(failInput, failOutput, (input) => failBatch(deps, input));

@@ -1,7 +1,8 @@
 import { reconcile } from '../lib/flow/repair/reconcile.ts';
-import { connect, eachDataset } from './step.ts';
+import { connectTables } from './connectTables.ts';
+import { eachDataset } from './step.ts';
 
-const deps = connect();
+const deps = connectTables();
 
 export const handler = eachDataset(deps, 'reconciled', (dataset, deadline) =>
   reconcile({ ...deps, deadline }, dataset),

@@ -1,8 +1,9 @@
 import { createSignals } from '../lib/aws/events.ts';
 import { executionEnded, recover } from '../lib/flow/repair/recover.ts';
-import { connect, logger, wrap } from './step.ts';
+import { connectTables } from './connectTables.ts';
+import { logger, wrap } from './step.ts';
 
-const flow = connect();
+const flow = connectTables();
 const deps = { ...flow, ...createSignals(flow.config.stateMachineArn) };
 
 export const handler = wrap(async (event: unknown) => {

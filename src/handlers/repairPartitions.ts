@@ -1,7 +1,8 @@
 import { repairOutput, runInput } from '../lib/flow/batch/schemas.ts';
 import { repairPartitions } from '../lib/flow/steps/repairPartitions.ts';
-import { connect, step } from './step.ts';
+import { connectTables } from './connectTables.ts';
+import { step } from './step.ts';
 
-const deps = connect();
+const deps = connectTables();
 
 export const handler = step(runInput, repairOutput, (input) => repairPartitions(deps, input));

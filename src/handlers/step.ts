@@ -8,9 +8,6 @@ import { captureLambdaHandler } from '@aws-lambda-powertools/tracer/middleware';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import * as z from 'zod';
-import { createAthena } from '../lib/aws/athena.ts';
-import { createCatalog } from '../lib/aws/catalog.ts';
-import { createPointers } from '../lib/aws/pointer.ts';
 import { createStore } from '../lib/aws/store.ts';
 import { readConfig } from '../lib/config.ts';
 import { readBuilt } from '../lib/contract/built.ts';
@@ -20,22 +17,17 @@ import type { Deps } from '../lib/flow/batch/deps.ts';
 import { type Measure, type MetricName, metricUnits } from '../lib/flow/batch/measure.ts';
 import { inTurn } from '../lib/flow/repair/inTurn.ts';
 import { createLedger } from '../lib/ledger/ledger.ts';
-import { icebergOn } from '../lib/table/iceberg/format.ts';
 
 export const logger = new Logger({ serviceName: 'sluice' });
 const tracer = new Tracer({ serviceName: 'sluice' });
 
-/** The real dependencies, from the function's environment. Called once a module. */
-export function connect(): Deps {
+/** What every function works with, from its environment. Called once a module. */
+export function connect(): Pick<Deps, 'config' | 'contracts' | 'store' | 'ledger' | 'measure'> {
   const config = readConfig();
-  const store = createStore();
   return {
     config,
     contracts: readBuilt(config.datasetsFolder),
-    store,
-    catalog: createCatalog(config.database),
-    athena: createAthena({ database: config.database, workgroup: config.workgroup }),
-    iceberg: icebergOn(store, createPointers(config.database)),
+    store: createStore(),
     ledger: createLedger(config.ledgerTable),
     measure: measureAs(config.stage),
   };

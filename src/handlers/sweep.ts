@@ -1,8 +1,9 @@
 import { createExecutionStatus, createSignals } from '../lib/aws/events.ts';
 import { sweep } from '../lib/flow/repair/sweep.ts';
-import { connect, eachDataset } from './step.ts';
+import { connectTables } from './connectTables.ts';
+import { eachDataset } from './step.ts';
 
-const flow = connect();
+const flow = connectTables();
 const deps = {
   ...flow,
   ...createSignals(flow.config.stateMachineArn),
