@@ -1,6 +1,7 @@
 /** A service in trouble at every boundary: afterwards every row is there once, no dataset is stuck, and no lease is left. */
 import { expect, test } from '@jest/globals';
 import type { Fault } from '../../offline/faults.ts';
+import { depsOf } from '../../src/stage/connect.ts';
 import {
   dataset,
   denied,
@@ -18,7 +19,7 @@ import {
   untilSettled,
 } from '../support/faults.ts';
 import { put, stage } from '../support/stage.ts';
-import { sweepNow, takeFinds } from '../support/sweeps.ts';
+import { reconcileNow, sweepNow, takeFinds } from '../support/sweeps.ts';
 
 onWarmStage();
 
@@ -298,4 +299,25 @@ test('two datasets break at once and both come through', async () => {
   await setFaults();
   await expectWhole(dataset, { ids, bad: { [key]: 1 } });
   await expectWhole('tweets', { ids: [status.id], bad: {} });
+}, 150_000);
+
+test('sweep and reconcile: lists come in pages of one, a write meets another one, and partitions are made in part', async () => {
+  const { key, ids, text } = someFile();
+  await leaveLease();
+  await setFaults([
+    { service: 'dynamodb', operation: 'UpdateItem', function: 'sweep', mode: 'partial', times: 1 },
+    { service: 's3', operation: 'ListObjectVersions', function: 'sweep', mode: 'partial', times: 2 },
+    { service: 's3', operation: 'ListObjectsV2', function: 'reconcile', mode: 'partial', times: 3 },
+    { service: 'glue', operation: 'BatchCreatePartition', function: 'reconcile', mode: 'partial', times: 1 },
+  ]);
+  await put(key, text);
+  await sweepNow();
+  expect((await takeFinds()).map((found) => found.leaseRecovered)).toContain(true);
+  await untilSettled(dataset, [key]);
+  // Somebody has dropped the partition of the rows.
+  await depsOf(stage).catalog.dropPartitions(dataset, [['social_media', '2025', '11', '01']]);
+  expect(await reconcileNow(dataset)).toMatchObject({ added: 1, removed: 0, missing: [] });
+  await untilHit();
+  await setFaults();
+  await expectWhole(dataset, { ids, bad: { [key]: 1 } });
 }, 150_000);

@@ -31,12 +31,22 @@ const isFind = ({ leaseRecovered, batchesRecovered, filesFound }: Swept): boolea
 /** Sweeps as the schedule does, with the deployed function; the raw bucket is compared too. Throws what the function throws. */
 export async function sweepNow(): Promise<Swept[]> {
   for (const dataset of stage.contracts.keys()) await stage.ledger.noteSwept(dataset, '');
+  return z.array(sweptSchema).parse(await invoke('sweep'));
+}
+
+/** The same for the daily comparison: what it has done for the table. */
+export async function reconcileNow(table: string): Promise<unknown> {
+  const done = z.array(z.looseObject({ table: z.string() }).nullable()).parse(await invoke('reconcile'));
+  return done.find((result) => result?.table === table);
+}
+
+async function invoke(name: 'sweep' | 'reconcile'): Promise<unknown> {
   const { FunctionError, Payload } = await lambda.send(
-    new InvokeCommand({ FunctionName: `${stage.functionPrefix}sweep` }),
+    new InvokeCommand({ FunctionName: `${stage.functionPrefix}${name}` }),
   );
   const text = Buffer.from(Payload ?? []).toString('utf8');
-  if (FunctionError !== undefined) throw new Error(`the sweep failed: ${text}`);
-  return z.array(sweptSchema).parse(JSON.parse(text));
+  if (FunctionError !== undefined) throw new Error(`the ${name} failed: ${text}`);
+  return JSON.parse(text);
 }
 
 /**

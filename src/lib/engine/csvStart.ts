@@ -88,7 +88,9 @@ export function csvStartOf(
     if (!isWhole && (record === null ? !text.slice(at).includes(lineEnd) : at + record.end >= text.length))
       return null;
     const isOneLine = csv?.quotedNewlines !== false || record?.fields.every((name) => !name.includes('\n'));
-    if (record !== null && isOneLine) {
+    // Behind a CR that ends no line here, there may be records: they would be left out with the header.
+    const rest = record === null ? '' : text.slice(at + record.end, behindLine(at + record.end));
+    if (record !== null && isOneLine && /^[\r\n]*$/.test(rest)) {
       hasUnnamed = record.fields.some((name) => name.trim() === '');
       header = namesOf(record.fields);
       at = behindLine(at + record.end);
