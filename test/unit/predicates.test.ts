@@ -73,6 +73,8 @@ test('property: a condition means the same in both dialects', async () => {
   expect(none.getRowsJson()).toEqual([['0', '0']]);
   await fc.assert(
     fc.asyncProperty(condition, async (expression) => {
+      // A contract's expression has 500 words at most.
+      fc.pre(expression.length < 1000);
       const typed = checkExpression(parseExpression(expression), columns);
       const values = async (sql: string) =>
         (await db.runAndReadAll(`SELECT ${sql} AS v FROM t`)).getRows().map(([v]) => v);

@@ -30,7 +30,7 @@ const dialect: ExpressionDialect = {
   wholeNumber: (digits) => whole(literal(digits)),
   attempt: (calculation) => `TRY(${calculation})`,
   finite: (double) => `CASE WHEN abs(${double}) <= ${largestDouble} THEN ${double} END`,
-  divisor: (double) => `CASE WHEN abs(${double}) <= ${largestDouble} AND ${double} <> 0 THEN ${double} END`,
+  divisor: (double) => `NULLIF(CASE WHEN abs(${double}) <= ${largestDouble} THEN ${double} END, 0)`,
   // Trino gives a NULL the type that it needs.
   nothing: () => 'NULL',
   nullif: (value, other) => `NULLIF(${value}, ${other})`,

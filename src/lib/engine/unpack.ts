@@ -81,7 +81,8 @@ async function decodeInput(input: InputFile): Promise<InputFile> {
   if (text === null) return { ...input, body: null, layout: 'refused', fault: 'not_text' };
   const path = `${input.path}.utf8`;
   await writeFile(path, text);
-  return { ...input, path };
+  // Spark decodes what its description says is encoded: not a second time.
+  return { ...input, path, body: input.body ? { ...input.body, encoding: null } : null };
 }
 
 /** Unpacks a file. Gives the reason when that is not possible: the archive is broken, cut, or beyond the limit. */
