@@ -133,7 +133,7 @@ test('what does not fit into memory is an error by name, with its cause', async 
     (error: unknown) => error,
   );
   expect(failure).toBeInstanceOf(EngineOutOfMemory);
-  expect(String(failure)).toMatch(/the batch test of test does not fit .*Out of Memory Error/);
+  expect(String(failure)).toMatch(/the batch test of test does not fit .*allocate/);
 });
 
 test.each([
@@ -148,4 +148,12 @@ test.each([
   const error = Object.assign(new Error(message), { code });
   expect(asOutOfMemory(error, 'it') instanceof EngineOutOfMemory).toBe(isOne);
   if (!isOne) expect(asOutOfMemory(error, 'it')).toBe(error);
+});
+
+test.each([
+  'Out of Memory Error: failed to allocate data of size 256.0 KiB (34.5 MiB/34.3 MiB used)',
+  'Failed to append: failed to allocate data of size 8.0 KiB (34.3 MiB/34.3 MiB used)',
+  'Failed to append: could not allocate block of size 1.0 MiB (34.3 MiB/34.3 MiB used)',
+])('DuckDB lacks memory: %s', (message) => {
+  expect(asOutOfMemory(new Error(message), 'the batch')).toBeInstanceOf(EngineOutOfMemory);
 });

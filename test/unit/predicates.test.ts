@@ -81,7 +81,7 @@ test('property: a condition means the same in both dialects', async () => {
       expect(checkQuery(`SELECT ${athena.conditionSql(typed)} FROM t`).tables).toHaveLength(1);
       expect(await values(athena.conditionSql(typed))).toEqual(await values(duckdb.conditionSql(typed)));
     }),
-    { numRuns: runs(100, 1000), seed: 5, endOnFailure: true },
+    { numRuns: runs(30, 1000), seed: 5, endOnFailure: true },
   );
 });
 

@@ -101,7 +101,7 @@ test('property: rows read = published + quarantined + duplicates, whatever the l
       expect([rows.length, quarantine.length]).toEqual([summary.published, summary.quarantined]);
       expect(new Set(rows.map((r) => r.id)).size).toBe(rows.length);
     }),
-    { numRuns: runs(6, 60), seed: 11 },
+    { numRuns: runs(3, 60), seed: 11 },
   );
 });
 

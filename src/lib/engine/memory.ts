@@ -15,9 +15,9 @@ export function asOutOfMemory(error: unknown, what: string): unknown {
   );
 }
 
-/** DuckDB's kinds of errors stand before their messages; the others are C++'s and V8's own. */
+/** DuckDB's kinds of errors stand before their messages, but for its appender's; the others are C++'s and V8's own. */
 const outOfMemoryMessage =
-  /^Out of Memory Error|^\w+ Error:.*No space left on device|^std::bad_alloc|^Array buffer allocation failed/s;
+  /^Out of Memory Error|^Failed to append: (?:failed to|could not) allocate|^\w+ Error:.*No space left on device|^std::bad_alloc|^Array buffer allocation failed/s;
 const outOfMemoryCodes = ['ENOSPC', 'ENOMEM', 'ERR_STRING_TOO_LONG', 'ERR_MEMORY_ALLOCATION_FAILED'];
 
 /** As natively thrown: of whatever realm. */

@@ -279,7 +279,7 @@ class History {
 }
 
 /** As many as fit: a run takes some 20 ms. */
-const histories = Number(process.env.SLUICE_HISTORIES ?? runs(150, 3000));
+const histories = Number(process.env.SLUICE_HISTORIES ?? runs(80, 3000));
 
 test('invariants 5 to 10: whatever happens to a dataset, in the end its table is what its files say', async () => {
   await fc.assert(
