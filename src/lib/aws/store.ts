@@ -182,6 +182,16 @@ export function createStore(
       }
     },
 
+    /** Writes a document once. Gives the one that stays: this one, or that of whoever was first. Throws as readJson. */
+    async writeJsonOnce<S extends z.ZodType>(
+      ref: ObjectRef,
+      document: z.output<S>,
+      schema: S,
+    ): Promise<z.output<S>> {
+      const isFirst = await this.writeOnce(ref, JSON.stringify(document));
+      return isFirst ? document : this.readJson(ref, schema);
+    },
+
     async upload(path: string, ref: ObjectRef): Promise<void> {
       const { size } = await stat(path);
       await client.send(

@@ -9,7 +9,7 @@ import { firstKey, hasEach, isBelow, parsePath } from './path.ts';
 import { type Contract, contractShape, type Expectation } from './schema.ts';
 
 /** Adds an issue, with its place, for each fault. */
-export function checkContract(contract: Contract, context: z.core.$RefinementCtx): void {
+function checkContract(contract: Contract, context: z.core.$RefinementCtx): void {
   const scope = openScope(context);
   checkTable(contract, scope);
   checkCsv(contract, scope);

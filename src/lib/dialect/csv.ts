@@ -74,7 +74,7 @@ function fieldPatterns(csv: Csv) {
 }
 
 /** A record of marked text without its line end (RFC 4180, 2). */
-export function csvRecord(csv: Csv): string {
+function csvRecord(csv: Csv): string {
   const mark = escaped(markOf(csv));
   const { plain, quoted } = fieldPatterns(csv);
   const field = quoted === null ? plain : `(?:${quoted}|${plain})`;

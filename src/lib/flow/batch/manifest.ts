@@ -1,4 +1,4 @@
-/** What a batch is: its files, their ids, and where everything about it stands in the buckets. Free of AWS. */
+/** What an attempt was claimed with: its files, its contract, and the plan made of them. */
 import * as z from 'zod';
 import type { Store } from '../../aws/store.ts';
 import type { Config } from '../../config.ts';

@@ -1,4 +1,4 @@
-/** The two ways to transform a batch into staging: embedded in this Lambda, or as a Glue job. */
+/** The plan of an attempt, and what both engines are told of its files and leave of their counts. */
 import { randomUUID } from 'node:crypto';
 import { address } from '../../aws/store.ts';
 import { compile } from '../../compiler/compile.ts';

@@ -19,7 +19,7 @@ export interface ProfileDeps {
   readonly config: Config;
   readonly store: Pick<
     Store,
-    'findJson' | 'readJson' | 'readText' | 'readRange' | 'writeText' | 'writeOnce' | 'head'
+    'findJson' | 'readJson' | 'readText' | 'readRange' | 'writeText' | 'writeJsonOnce' | 'head'
   >;
 }
 
@@ -56,8 +56,7 @@ export async function profileOf(
   const saved = await store.findJson(at, profileSchema);
   if (saved) return saved;
   const profile = await profileBatch(store, config.rawBucket, contract, manifest);
-  const isFirst = await store.writeOnce(at, JSON.stringify(profile));
-  return isFirst ? profile : store.readJson(at, profileSchema);
+  return store.writeJsonOnce(at, profile, profileSchema);
 }
 
 const toRawTable = (table: CatalogTable, contract: Contract): RawTable => ({

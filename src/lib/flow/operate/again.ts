@@ -1,4 +1,4 @@
-/** What an operator may do with files that wait for a person. Each wakes the dataset; the flow does the rest. */
+/** Files once more: held and failed ones, and published ones from raw. Each wakes the dataset; the flow does the rest. */
 import { InvalidInput } from '../../errors.ts';
 import type { BatchRecord, FileRecord } from '../../model/records.ts';
 import { contractOf, type Deps } from '../batch/deps.ts';

@@ -78,7 +78,7 @@ const leastShare = 0.2;
  * Rows disappear only when others take their place or a person decides so: a correction or a replay that would leave almost
  * nothing of a file's rows is held, whatever else a person has decided about its batch. Throws ReplacementDoubtful.
  */
-export async function requireRows(
+async function requireRows(
   { config, store }: Pick<Deps, 'config' | 'store'>,
   attempt: BatchInput,
   manifest: Manifest,

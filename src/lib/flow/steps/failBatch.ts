@@ -1,4 +1,4 @@
-/** The bad end of a batch: its files take a state that a person can act on, or are tried again. */
+/** FailBatch: takes the lease over from the failed execution, and ends what it left open. */
 import type * as z from 'zod';
 import { isJsonObject, tryParseJson } from '../../json.ts';
 import { endOpenBatches, type Failure, type SettleDeps } from '../batch/endOpen.ts';

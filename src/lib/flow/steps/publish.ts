@@ -18,7 +18,14 @@ import { places } from '../batch/addresses.ts';
 import type { Deps } from '../batch/deps.ts';
 import { readManifest, readPlan, replacesOf } from '../batch/manifest.ts';
 import { remove, writtenBy } from '../batch/objects.ts';
-import { type Live, liveOf, type Published, readPublished, rewritesSchema } from '../batch/published.ts';
+import {
+  type Live,
+  liveOf,
+  type Published,
+  publishedSchema,
+  readPublished,
+  rewritesSchema,
+} from '../batch/published.ts';
 import type { publishOutput, RunInput } from '../batch/schemas.ts';
 import { goldenTable, quarantineTable } from '../batch/tables.ts';
 
@@ -53,8 +60,7 @@ export async function publish(
   );
   await store.writeOnce(places(config).mark(dataset, attempt), '');
   // Before any object: whoever takes the attempt back knows from it what to look for.
-  const isFirst = await store.writeOnce(record, JSON.stringify(planned));
-  const published = isFirst ? planned : await readPublished(deps, dataset, attempt);
+  const published = await store.writeJsonOnce(record, planned, publishedSchema);
   await parallel(copies, 32, ({ from, to }) => store.copy(from, to), deadline);
   // Readers see the batch before the ledger counts it: when the ledger never does, whoever takes the attempt back asks the table.
   if (published.format === 'iceberg')

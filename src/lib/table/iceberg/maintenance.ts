@@ -51,11 +51,7 @@ export async function expireSnapshots(
 }
 
 /** The same metadata when nothing is old enough. */
-export function withoutExpired(
-  metadata: Metadata,
-  { olderThan, keepLast }: Retention,
-  now: number,
-): Metadata {
+function withoutExpired(metadata: Metadata, { olderThan, keepLast }: Retention, now: number): Metadata {
   const isOver = ({ 'snapshot-id': id, 'max-ref-age-ms': age }: Ref) =>
     age !== undefined && (snapshotOf(metadata, id)?.['timestamp-ms'] ?? now) < now - age;
   const refs = Object.fromEntries(
