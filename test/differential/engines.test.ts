@@ -3,14 +3,13 @@
  * SLUICE_DIFFERENTIAL_CASES and SLUICE_DIFFERENTIAL_SEED widen the search: npm run differential -- --cases 5000.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { ensureSpark } from '../../offline/setup/environments.ts';
-import { layOutJob, type SparkSession, startSparkSession } from '../../offline/spark.ts';
+import { layOutJob } from '../../offline/spark.ts';
 import { SchemaMismatch } from '../../src/lib/errors.ts';
 import { type EngineResult, type TransformOptions, transform } from '../support/embedded.ts';
+import { sparkSession } from '../support/sparkSession.ts';
 import { type Case, cases } from './cases.ts';
 
 const count = Number(process.env.SLUICE_DIFFERENTIAL_CASES ?? 200);
@@ -18,16 +17,7 @@ const seed = Number(process.env.SLUICE_DIFFERENTIAL_SEED ?? 1);
 /** So many are on Spark at a time: it waits more than it works. */
 const together = 4;
 
-let folder: string;
-let session: SparkSession;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'sluice-session-'));
-  session = await startSparkSession(await ensureSpark(console.log), folder);
-});
-afterAll(async () => {
-  session?.close();
-  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-});
+const session = sparkSession();
 
 /** Rows and quarantine without an order of their own, so that they compare. */
 const comparable = ({ summary, rows, quarantine }: EngineResult) => {
@@ -41,7 +31,7 @@ const comparable = ({ summary, rows, quarantine }: EngineResult) => {
 };
 
 async function compare({ contract, files, before, heldReferenceBytes }: Case): Promise<void> {
-  const place = await mkdtemp(join(folder, 'case-'));
+  const place = await mkdtemp(join(session.folder, 'case-'));
   try {
     const published = join(place, 'published');
     const options: TransformOptions = {

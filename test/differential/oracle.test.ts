@@ -1,27 +1,16 @@
 /** The third voice on Spark: thousands of cases of the reference interpreter in a few runs of the job. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { ensureSpark } from '../../offline/setup/environments.ts';
-import { layOutJob, type SparkSession, startSparkSession } from '../../offline/spark.ts';
+import { expect, test } from '@jest/globals';
+import { layOutJob } from '../../offline/spark.ts';
 import { type Difference, report } from '../oracle/difference.ts';
 import { search } from '../oracle/search.ts';
 import type { RunEngine } from '../support/embedded.ts';
+import { sparkSession } from '../support/sparkSession.ts';
 
 const cases = Number(process.env.SLUICE_DIFFERENTIAL_CASES ?? 10_000);
 const seed = Number(process.env.SLUICE_DIFFERENTIAL_SEED ?? 1);
 
-let folder: string;
-let session: SparkSession;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'sluice-session-'));
-  session = await startSparkSession(await ensureSpark(console.log), folder);
-});
-afterAll(async () => {
-  session?.close();
-  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-});
+const session = sparkSession();
 
 const onSpark: RunEngine = async ({ plan, references, inputs, batch, outputDir }, at) =>
   session.run(await layOutJob(join(at, 'job'), plan, references, inputs, { batch, outputDir }));

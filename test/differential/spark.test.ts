@@ -1,11 +1,9 @@
 /** What only Spark does: it reads raw files where they are, splits them, and unpacks them itself. Small cases, each against the embedded engine. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { ensureSpark } from '../../offline/setup/environments.ts';
-import { layOutJob, type SparkSession, startSparkSession } from '../../offline/spark.ts';
+import { expect, test } from '@jest/globals';
+import { layOutJob } from '../../offline/spark.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import { lookAt } from '../../src/lib/engine/layout.ts';
@@ -17,17 +15,9 @@ import {
   type TransformOptions,
   transform,
 } from '../support/embedded.ts';
+import { sparkSession } from '../support/sparkSession.ts';
 
-let folder: string;
-let session: SparkSession;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'sluice-session-'));
-  session = await startSparkSession(await ensureSpark(console.log), folder);
-});
-afterAll(async () => {
-  session?.close();
-  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-});
+const session = sparkSession();
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
 type Limits = Parameters<typeof layOutJob>[5];
@@ -230,7 +220,7 @@ test('the records of a map have their keys', async () => {
 });
 
 test('keys of objects that were never committed, and of the batch itself, are no duplicates', async () => {
-  const published = await mkdtemp(join(folder, 'published-'));
+  const published = await mkdtemp(join(session.folder, 'published-'));
   const once = contractWith('', 'dedupe: { key: [id], scope: published }');
   const later = '2025-10-07T00:00:00Z';
   await transform(

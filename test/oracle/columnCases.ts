@@ -34,7 +34,7 @@ const limits = [
 ];
 
 /** Digits, near a limit or anywhere, and now and then with a character that does not belong. */
-export function wholeText(dice: Dice): string {
+function wholeText(dice: Dice): string {
   const text = dice.oneOf(
     () => dice.pick(limits),
     () => dice.digits(dice.from(1, 20)),
@@ -54,7 +54,7 @@ function withNoise(dice: Dice, text: string): string {
   return `${text.slice(0, place)}${dice.isOne(3) ? '' : dice.pick(noise)}${text.slice(place + dice.from(0, 1))}`;
 }
 
-export function decimalText(dice: Dice): string {
+function decimalText(dice: Dice): string {
   const text = dice.oneOf(
     () => `${wholeText(dice)}.${dice.digits(dice.from(1, 6))}`,
     () => `${dice.digits(dice.from(1, 9))}.${dice.digits(dice.from(1, 9))}${'0'.repeat(dice.from(0, 5))}`,
@@ -66,7 +66,7 @@ export function decimalText(dice: Dice): string {
   return dice.isOne(15) ? withNoise(dice, text) : text;
 }
 
-export function doubleText(dice: Dice): string {
+function doubleText(dice: Dice): string {
   const text = dice.oneOf(
     () => decimalText(dice),
     () =>
@@ -143,7 +143,7 @@ const dates = [
   '04-31',
   '11-00',
 ];
-export const dateText = (dice: Dice): string => {
+const dateText = (dice: Dice): string => {
   const text = dice.oneOf(
     () => `${dice.pick(years)}-${dice.pick(dates)}`,
     () => `${four(dice.from(1, 9999))}-${two(dice.from(1, 12))}-${two(dice.from(1, 31))}`,
@@ -199,7 +199,7 @@ const zones = [
   '+02:60',
   'ZZ',
 ];
-export const isoText = (dice: Dice): string => {
+const isoText = (dice: Dice): string => {
   const text = dice.oneOf(
     () =>
       `${dateText(dice)}${dice.pick(['T', ' ', 't', '', '  ', '_'])}${dice.pick(clocks)}${dice.isOne(3) ? dice.pick(fractions) : ''}${dice.isOne(2) ? dice.pick(zones) : ''}`,
@@ -210,7 +210,7 @@ export const isoText = (dice: Dice): string => {
   );
   return dice.isOne(20) ? withNoise(dice, text) : text;
 };
-export const epochText = (dice: Dice): string => {
+const epochText = (dice: Dice): string => {
   const sign = dice.isOne(4) ? '-' : '';
   const text = dice.oneOf(
     () => `${sign}${dice.digits(dice.from(1, 21))}`,
@@ -262,12 +262,12 @@ function dated(dice: Dice): { name: string; day: number; month: string; year: st
 }
 const clockOf = (dice: Dice): string =>
   `${two(dice.from(0, 24))}:${two(dice.from(0, 60))}:${two(dice.from(0, 60))}`;
-export const twitterText = (dice: Dice): string => {
+const twitterText = (dice: Dice): string => {
   const { name, day, month, year } = dated(dice);
   const text = `${name} ${month} ${two(day)} ${clockOf(dice)} ${dice.pick(['+0000', '-0000', '+0200', '-1400', '+1459', '+1500', '+0060', 'Z'])} ${year}`;
   return dice.isOne(10) ? withNoise(dice, text) : text;
 };
-export const rfc2822Text = (dice: Dice): string => {
+const rfc2822Text = (dice: Dice): string => {
   const { name, day, month, year } = dated(dice);
   const space = () => (dice.isOne(8) ? '  ' : ' ');
   const number = dice.isOne(3) ? String(day) : two(day);

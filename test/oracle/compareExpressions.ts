@@ -135,7 +135,7 @@ const fractions = [
 const literals = ["''", "'a'", "'it''s'", "' x\t'", "'桜'", "'A'", "'\\'"];
 
 /** An expression of a type, as text. */
-export function anyExpression(dice: Dice, type: Type, depth: number): string {
+function anyExpression(dice: Dice, type: Type, depth: number): string {
   const of = (t: Type) => anyExpression(dice, t, depth - 1);
   const any = (): Type => dice.pick(['text', 'integer', 'number', 'boolean', 'timestamp', 'date']);
   const leaf = (): string => {
@@ -219,7 +219,7 @@ export interface Derived {
   readonly expression: string;
 }
 
-export function generateDerived(dice: Dice, count: number, depth: number): Derived[] {
+function generateDerived(dice: Dice, count: number, depth: number): Derived[] {
   const types = Object.keys(hiveTypes) as Type[];
   return Array.from({ length: count }, () => {
     const type = dice.pick(types);
@@ -227,7 +227,7 @@ export function generateDerived(dice: Dice, count: number, depth: number): Deriv
   });
 }
 
-export function generateRows(dice: Dice, count: number): string[] {
+function generateRows(dice: Dice, count: number): string[] {
   return Array.from(
     { length: count },
     (_, id) =>

@@ -84,7 +84,7 @@ interface Before {
 }
 
 /** The differences of each file; with duplicates across files also those of the whole. */
-export async function compareCase(
+async function compareCase(
   contract: FileCase['contract'],
   files: Readonly<Record<string, Buffer>>,
   engine?: RunEngine,

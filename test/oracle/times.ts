@@ -19,7 +19,7 @@ const lengthOfMonth = (year: number, month: number): number =>
       : 31;
 
 // "Impossible dates, leap seconds and years before 1 or beyond 9999 are refused."
-export function daysOf(year: number, month: number, date: number): bigint | undefined {
+function daysOf(year: number, month: number, date: number): bigint | undefined {
   if (year < 1 || year > 9999 || month < 1 || month > 12 || date < 1 || date > lengthOfMonth(year, month))
     return undefined;
   // Days before a year, counted by its leap years (the Gregorian calendar, also before it was).

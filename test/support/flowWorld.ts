@@ -509,6 +509,14 @@ export class World {
         : undefined;
   }
 
+  /** Publish dies before its commit, and FailBatch in its first call. `aws.plan = undefined` mends it. */
+  dieBeforeCommit(): void {
+    this.aws.plan = ({ actor, operation }) =>
+      actor.startsWith('failBatch') || (actor.startsWith('publish') && operation === 'TransactWriteItems')
+        ? { mode: 'hang' }
+        : undefined;
+  }
+
   /** The `nth` call made by `isMeant` processes stands still, and with it its process, until it is thawed. Gives which it was. */
   freeze(nth: number, isMeant: (actor: string, operation: string) => boolean): { hit: string } {
     let calls = 0;

@@ -70,7 +70,7 @@ function stageWith(
       writeText: async (ref, text) => {
         objects.set(address(ref), text);
       },
-      writeOnce: async () => {
+      writeJsonOnce: async () => {
         throw new Error('the profile is there');
       },
     },

@@ -3,35 +3,31 @@
  * when.
  */
 import { afterEach, expect, jest, test } from '@jest/globals';
-import { expectWhole, World } from '../../support/flowWorld.ts';
-import type { Call, Fault } from '../../support/memory/index.ts';
+import {
+  after,
+  correction,
+  expectWholeOnceThawed,
+  newFile,
+  published,
+  runWithFault,
+  type Scenario,
+} from '../../support/everyCall.ts';
+import { expectWhole, type World } from '../../support/flowWorld.ts';
+import type { Fault } from '../../support/memory/index.ts';
 import { isThorough } from '../../support/thorough.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
 });
 
-/** A stage with two files that were one batch, in two days. */
-async function published(options = {}): Promise<World> {
-  const world = new World(options);
-  world.put('feed/a', ['a1@06', 'a2@07', 'bad']);
-  world.put('feed/b', ['b1@06', 'b2@06']);
-  await world.settle();
-  return world;
-}
-
 /** What a run does to the stage. */
-const scenarios: Record<string, (world: World) => void | Promise<void>> = {
-  'a new file': (world) => {
-    world.put('feed/c', ['c1@06', 'worse']);
-  },
+const scenarios: Record<string, Scenario> = {
+  'a new file': newFile,
   'a new file that a crawl has to look at first': async (world) => {
     await world.forget();
-    world.put('feed/c', ['c1@06', 'worse']);
+    await newFile(world);
   },
-  'a correction': (world) => {
-    world.put('feed/a', ['a1@08', 'a3@06', 'a4@06', 'worst']);
-  },
+  'a correction': correction,
   'a correction beside a new file': (world) => {
     world.put('feed/a', ['a1@08', 'a3@06']);
     world.put('feed/c', ['c1@06']);
@@ -90,18 +86,9 @@ test.each(Object.keys(scenarios))(
         const world = await published();
         const missed = watchReaders(world);
         await scenario?.(world);
-        let calls = 0;
-        let hit: Call | undefined;
-        world.aws.plan = (call) => {
-          if (call.actor.startsWith('test') || ++calls !== n) return undefined;
-          hit = call;
-          return fault;
-        };
-        await world.deliver();
-        await world.executeAll();
-        world.aws.plan = undefined;
+        const hit = await runWithFault(world, n, fault, (call) => !call.actor.startsWith('test'));
         if (!hit) break;
-        try {
+        await after(`call ${n}, ${hit.actor} ${hit.service}.${hit.operation} ${how}`, async () => {
           await world.settle();
           // What was written for nothing is gone at once; only a call that comes late leaves it to others.
           if (fault.mode !== 'stall') await expectWhole(world);
@@ -110,11 +97,7 @@ test.each(Object.keys(scenarios))(
           await world.cleanUp();
           await expectWhole(world);
           expect(missed).toEqual([]);
-        } catch (error) {
-          throw new Error(
-            `call ${n}, ${hit.actor} ${hit.service}.${hit.operation} ${how}: ${error instanceof Error ? error.message : error}`,
-          );
-        }
+        });
       }
   },
   300_000,
@@ -129,7 +112,7 @@ test.each(
   'invariant 2: a function that stands still at whatever call, and goes on when others have done its work, harms nothing: %s, its state %s',
   async (name, then) => {
     const scenario = scenarios[name];
-    // In the short run every third call, other ones each time.
+    // In the short run some calls; which ones, SLUICE_SEED says.
     const stride = isThorough ? 1 : 12;
     for (let n = 1 + (turn % stride); ; n += stride) {
       const world = await published({ isRetriedWhenFrozen: then === 'is called again' });
@@ -138,23 +121,15 @@ test.each(
       await world.deliver();
       await world.executeAll();
       if (frozen.hit === '') break;
-      try {
+      await after(`frozen at call ${n}, ${frozen.hit}`, async () => {
         await world.settle();
         // Its successors are done; the same file may even have been corrected since.
         if (n % 2 === 0) {
           world.put('feed/a', ['a9@06']);
           await world.settle();
         }
-        await world.thaw();
-        world.aws.wire.turn = undefined;
-        await world.settle();
-        await world.cleanUp();
-        await expectWhole(world);
-      } catch (error) {
-        throw new Error(
-          `frozen at call ${n}, ${frozen.hit}: ${error instanceof Error ? error.message : error}`,
-        );
-      }
+        await expectWholeOnceThawed(world);
+      });
     }
   },
   300_000,
@@ -175,17 +150,9 @@ test('invariant 2: FailBatch that stands still at whatever call, and goes on whe
     await world.deliver();
     await world.executeAll();
     if (frozen.hit === '') break;
-    try {
+    await after(`frozen at call ${n}, ${frozen.hit}`, async () => {
       await world.settle();
-      await world.thaw();
-      world.aws.wire.turn = undefined;
-      await world.settle();
-      await world.cleanUp();
-      await expectWhole(world);
-    } catch (error) {
-      throw new Error(
-        `frozen at call ${n}, ${frozen.hit}: ${error instanceof Error ? error.message : error}`,
-      );
-    }
+      await expectWholeOnceThawed(world);
+    });
   }
 }, 300_000);

@@ -6,35 +6,32 @@ import { afterEach, expect, jest, test } from '@jest/globals';
 import { reconcile } from '../../../src/lib/flow/repair/reconcile.ts';
 import { requireTable } from '../../../src/lib/table/iceberg/commit.ts';
 import { publishChange } from '../../../src/lib/table/iceberg/operations.ts';
-import { dataset, expectWhole, World } from '../../support/flowWorld.ts';
+import {
+  after,
+  correction,
+  expectWholeOnceThawed,
+  newFile,
+  published as publishedIn,
+  runWithFault,
+  type Scenario,
+} from '../../support/everyCall.ts';
+import { dataset, expectWhole, type World } from '../../support/flowWorld.ts';
 import { depsOf } from '../../support/iceberg.ts';
 import type { Call, Fault } from '../../support/memory/index.ts';
+import { isThorough } from '../../support/thorough.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
 });
 
 /** A stage with two files that were one batch, in two days. */
-async function published(): Promise<World> {
-  const world = new World({ format: 'iceberg' });
-  world.put('feed/a', ['a1@06', 'a2@07', 'bad']);
-  world.put('feed/b', ['b1@06', 'b2@06']);
-  await world.settle();
-  return world;
-}
+const published = () => publishedIn({ format: 'iceberg' });
 
-const scenarios: Record<string, (world: World) => void> = {
-  'a new file': (world) => {
-    world.put('feed/c', ['c1@06', 'worse']);
-  },
-  'a correction': (world) => {
-    world.put('feed/a', ['a1@08', 'a3@06', 'a4@06', 'worst']);
-  },
-};
+const scenarios: Record<string, Scenario> = { 'a new file': newFile, 'a correction': correction };
 
 test.each(Object.keys(scenarios))('readers of the table find what the files say: %s', async (name) => {
   const world = await published();
-  scenarios[name]?.(world);
+  await scenarios[name]?.(world);
   await world.settle();
   await world.cleanUp();
   await expectWhole(world);
@@ -48,7 +45,7 @@ test.each(Object.keys(scenarios))('readers of the table find what the files say:
 test('objects that a correction has replaced stay while a snapshot names them', async () => {
   const world = await published();
   const before = world.objects();
-  scenarios['a correction']?.(world);
+  await correction(world);
   await world.settle();
   await world.cleanUp();
   expect(world.aws.s3.keys('processed')).toEqual(expect.arrayContaining(before));
@@ -79,7 +76,6 @@ function watchReaders(world: World): string[] {
   return missed;
 }
 
-const isThorough = process.env.SLUICE_THOROUGH !== undefined;
 /** The calls around the swap: all calls, under all faults, are those of everyCall.test.ts. */
 const isMeant = ({ actor, service, operation, input }: Call): boolean =>
   /^(?:publish|failBatch|recover)/.test(actor) &&
@@ -107,30 +103,20 @@ test.each(isThorough ? Object.keys(scenarios) : ['a correction'])(
       for (let n = 1; ; n++) {
         const world = await published();
         const missed = watchReaders(world);
-        scenarios[name]?.(world);
-        let calls = 0;
-        let hit: Call | undefined;
-        world.aws.plan = (call) => {
-          if (!isMeant(call) || ++calls !== n) return undefined;
-          hit = call;
-          return fault;
-        };
-        await world.deliver();
-        await world.executeAll();
-        world.aws.plan = undefined;
+        await scenarios[name]?.(world);
+        const hit = await runWithFault(world, n, fault, isMeant);
         if (!hit) break;
-        try {
-          await world.settle();
-          world.aws.runStalled();
-          await world.settle();
-          await world.cleanUp();
-          await expectWhole(world);
-          expect(missed).toEqual([]);
-        } catch (error) {
-          throw new Error(
-            `call ${n}, ${hit.actor} ${hit.service}.${hit.operation} ${JSON.stringify(fault)}: ${error instanceof Error ? error.message : error}`,
-          );
-        }
+        await after(
+          `call ${n}, ${hit.actor} ${hit.service}.${hit.operation} ${JSON.stringify(fault)}`,
+          async () => {
+            await world.settle();
+            world.aws.runStalled();
+            await world.settle();
+            await world.cleanUp();
+            await expectWhole(world);
+            expect(missed).toEqual([]);
+          },
+        );
       }
   },
   300_000,
@@ -141,7 +127,7 @@ test.each(isThorough ? Object.keys(scenarios) : ['a correction'])(
   async (name) => {
     for (let n = 1; ; n++) {
       const world = await published();
-      scenarios[name]?.(world);
+      await scenarios[name]?.(world);
       const frozen = world.freeze(
         n,
         (actor, operation) => actor.startsWith('publish') && operation.startsWith('glue'),
@@ -149,20 +135,12 @@ test.each(isThorough ? Object.keys(scenarios) : ['a correction'])(
       await world.deliver();
       await world.executeAll();
       if (frozen.hit === '') break;
-      try {
+      await after(`frozen at call ${n}, ${frozen.hit}`, async () => {
         await world.settle();
         world.put('feed/a', ['a9@06']);
         await world.settle();
-        await world.thaw();
-        world.aws.wire.turn = undefined;
-        await world.settle();
-        await world.cleanUp();
-        await expectWhole(world);
-      } catch (error) {
-        throw new Error(
-          `frozen at call ${n}, ${frozen.hit}: ${error instanceof Error ? error.message : error}`,
-        );
-      }
+        await expectWholeOnceThawed(world);
+      });
     }
   },
   300_000,

@@ -117,12 +117,7 @@ test('a batch whose document somebody has deleted is told of, keeps its objects,
 
 test('reconcile removes nothing of an attempt that is open, however old', async () => {
   world.put('feed/a', ['1@06']);
-  // Publish dies before its commit, and FailBatch in its first call.
-  world.aws.plan = (call) =>
-    call.actor.startsWith('failBatch') ||
-    (call.actor.startsWith('publish') && call.operation === 'TransactWriteItems')
-      ? { mode: 'hang' }
-      : undefined;
+  world.dieBeforeCommit();
   await world.deliver();
   await world.executeAll();
   world.aws.plan = undefined;

@@ -161,11 +161,7 @@ test('what an attempt of the lost time has written without a commit goes, and it
   const saved = itemsNow();
   // Publish dies before its commit, and so does whoever would clean up: then the ledger is restored.
   world.put('feed/a', ['a@06']);
-  world.aws.plan = (call) =>
-    call.actor.startsWith('failBatch') ||
-    (call.actor.startsWith('publish') && call.operation === 'TransactWriteItems')
-      ? { mode: 'hang' }
-      : undefined;
+  world.dieBeforeCommit();
   await world.deliver();
   await world.executeAll();
   world.aws.plan = undefined;

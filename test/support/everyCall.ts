@@ -1,0 +1,60 @@
+/** What tests of the flow under a fault at each call share: what is done, how one call goes wrong, and how the rest goes on. */
+import { expectWhole, World, type WorldOptions } from './flowWorld.ts';
+import type { Call, Fault } from './memory/index.ts';
+
+/** A stage with two files that were one batch, in two days. */
+export async function published(options: WorldOptions = {}): Promise<World> {
+  const world = new World(options);
+  world.put('feed/a', ['a1@06', 'a2@07', 'bad']);
+  world.put('feed/b', ['b1@06', 'b2@06']);
+  await world.settle();
+  return world;
+}
+
+export type Scenario = (world: World) => void | Promise<void>;
+
+export const newFile: Scenario = (world) => {
+  world.put('feed/c', ['c1@06', 'worse']);
+};
+
+export const correction: Scenario = (world) => {
+  world.put('feed/a', ['a1@08', 'a3@06', 'a4@06', 'worst']);
+};
+
+/** Processes what waits. The `nth` call that is meant goes wrong: gives that call, undefined when there are fewer. */
+export async function runWithFault(
+  world: World,
+  nth: number,
+  fault: Fault,
+  isMeant: (call: Call) => boolean,
+): Promise<Call | undefined> {
+  let calls = 0;
+  let hit: Call | undefined;
+  world.aws.plan = (call) => {
+    if (!isMeant(call) || ++calls !== nth) return undefined;
+    hit = call;
+    return fault;
+  };
+  await world.deliver();
+  await world.executeAll();
+  world.aws.plan = undefined;
+  return hit;
+}
+
+/** Lets what stood still go on, and looks whether each row is there once in the end. */
+export async function expectWholeOnceThawed(world: World): Promise<void> {
+  await world.thaw();
+  world.aws.wire.turn = undefined;
+  await world.settle();
+  await world.cleanUp();
+  await expectWhole(world);
+}
+
+/** An error of `work` says which call it came of. */
+export async function after(what: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    throw new Error(`${what}: ${error instanceof Error ? error.message : error}`);
+  }
+}
