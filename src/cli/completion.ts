@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path';
 import { print } from '../stage/terminal.ts';
 import { commands } from './commands.ts';
+import { stepNames } from './explain.ts';
 
 export const help = `Usage: npm run -s sluice -- completion
 
@@ -30,6 +31,7 @@ _sluice() {
     --dataset) COMPREPLY=($(compgen -W "$(cd ${quoted(join(root, 'datasets'))} && ls *.yml | sed 's/\\.yml$//')" -- "$current")); return ;;
     --state) COMPREPLY=($(compgen -W 'pending running published held failed rejected' -- "$current")); return ;;
     --engine) COMPREPLY=($(compgen -W 'duckdb spark' -- "$current")); return ;;
+    --step) COMPREPLY=($(compgen -W '${stepNames.join(' ')}' -- "$current")); return ;;
   esac
   case "\${COMP_WORDS[1]}" in
 ${options.join('\n')}

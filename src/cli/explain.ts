@@ -1,39 +1,60 @@
 /** `sluice explain`: what a contract is compiled to. */
 import { dirname } from 'node:path';
-import { compile } from '../lib/compiler/compile.ts';
+import { compile, rowSteps } from '../lib/compiler/compile.ts';
 import { expectationQuery } from '../lib/compiler/expectations.ts';
 import { readContract } from '../lib/contract/load.ts';
 import type { Contract } from '../lib/contract/schema.ts';
+import { statementOf, upTo } from '../lib/dialect/steps.ts';
 import type { Plan, SetSql } from '../lib/model/plan.ts';
 import { loadReferences } from '../lib/reference/load.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { requireFiles } from './paths.ts';
-import { readOptions, UsageError } from './usage.ts';
+import { readOptions, suggestion, UsageError } from './usage.ts';
 
-export const help = `Usage: npm run sluice -- explain [--engine ENGINE] [--json] CONTRACT
+export const help = `Usage: npm run sluice -- explain [--engine ENGINE | --step STEP] [--json] CONTRACT
 
 Shows the compiled plan: the row part as DuckDB SQL (it is the same on both engines), the set part as the engine's SQL, the
 columns, and the expectations as Athena SQL. Columns that come from the Data Catalog (flatten, passthrough) are not shown.
 
   --engine ENGINE   duckdb (the default) or spark: whose set part
+  --step STEP       only the row part, up to and with this step: objects, leaves, converted, rows, …
   --json            the plan as JSON, to be compared or kept
 
 Example:
-  npm run sluice -- explain --engine spark datasets/tweets.yml`;
+  npm run sluice -- explain --engine spark datasets/tweets.yml
+  npm run sluice -- explain --step converted datasets/tweets.yml`;
+
+/** What the steps of a row part can be called. Which of them a plan has is up to its contract. */
+export const stepNames: readonly string[] = [
+  ...['decoded', 'lines', 'marks', 'fields', 'objects', 'arrays', 'elements', 'parsed', 'leaves', 'written'],
+  ...['trimmed', 'cleaned', 'mapped', 'converted', 'judged', 'settled', 'derived', 'placed', 'rows'],
+];
 
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = readOptions(args, {
     engine: { type: 'string', default: 'duckdb' },
+    step: { type: 'string' },
     json: { type: 'boolean', default: false },
   });
   const [file] = positionals;
-  const { engine } = values;
+  const { engine, step } = values;
   if (file === undefined || positionals.length > 1) throw new UsageError('one CONTRACT is needed');
   if (engine !== 'duckdb' && engine !== 'spark')
     throw new UsageError(`--engine ${engine}: it is duckdb or spark`);
+  if (step !== undefined && values.json) throw new UsageError('--step shows SQL, and goes without --json');
   await requireFiles([file], 'pipe');
   const contract = readContract(file);
-  const plan = compile(contract, null, await loadReferences(contract, dirname(file)));
+  const references = await loadReferences(contract, dirname(file));
+  if (step !== undefined) {
+    const steps = rowSteps(contract, references);
+    const found = upTo(steps, step);
+    const names = steps.map(([name]) => name);
+    if (found === null)
+      throw new UsageError(`--step ${step}: it is one of ${names.join(', ')}${suggestion(step, names)}`);
+    print(statementOf(found));
+    return 0;
+  }
+  const plan = compile(contract, null, references);
   if (values.json) printJson({ ...plan, expectations: expectationsOf(contract) }, 2);
   else print(describePlan(contract, plan, engine));
   return 0;

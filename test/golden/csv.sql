@@ -1,7 +1,5 @@
 -- whole files to records (DuckDB)
-SELECT file, line, CASE WHEN octet_length(raw) > 16777216 THEN raw[1:65536] ELSE raw END AS raw,
-  CASE WHEN octet_length(raw) > 16777216 THEN 'record_too_large' ELSE fault END AS fault
-FROM (WITH bare AS (
+WITH bare AS (
   SELECT file, CASE WHEN raw[1:3] = '\xEF\xBB\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents
 ), decoded AS (
   SELECT file, raw, TRY(decode(raw)) AS text FROM bare
@@ -21,9 +19,13 @@ FROM (WITH bare AS (
   FROM numbered
 ), placed AS (
   SELECT *, sum(newlines) OVER (PARTITION BY file ORDER BY n) - newlines + 1 AS line FROM counted
+), found AS (
+  SELECT file, line::BIGINT AS line, raw, NULL::VARCHAR AS fault
+  FROM placed
 )
-SELECT file, line::BIGINT AS line, raw, NULL::VARCHAR AS fault
-FROM placed)
+SELECT file, line, CASE WHEN octet_length(raw) > 16777216 THEN raw[1:65536] ELSE raw END AS raw,
+  CASE WHEN octet_length(raw) > 16777216 THEN 'record_too_large' ELSE fault END AS fault
+FROM found
 
 -- row part (DuckDB)
 WITH decoded AS (
@@ -37,13 +39,16 @@ WITH decoded AS (
   SELECT lines.*, files.header AS __header, files.unnamed AS __unnamed, __text AS __marked
   FROM lines JOIN files ON files.file = __file
 ), fields AS (
-  SELECT *, coalesce(regexp_full_match(__marked, '(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*)(?:\x7c(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*))*'), false) AS __is_valid,
+  SELECT *,
+    coalesce(regexp_full_match(__marked, '(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*)(?:\x7c(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*))*'), false) AS __is_valid,
     CASE WHEN __is_valid THEN list_transform(regexp_extract_all(__marked || '|', '(\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*)\x7c', 1), lambda g : CASE WHEN g[1] = '"' THEN replace(substring(g, 2, length(g) - 2), '""', '"') ELSE nullif(g, '\\N') END) END AS __fields
   FROM marks
 ), objects AS (
-  SELECT *, CASE WHEN len(__fields) = len(__header)
+  SELECT *,
+    CASE WHEN len(__fields) = len(__header)
     THEN to_json(CASE WHEN __unnamed THEN map_from_entries(list_filter(list_zip(__header, __fields),
-      lambda e : e[2] IS NOT NULL OR NOT regexp_full_match(e[1], 'column_[0-9]+'))) ELSE map(__header, __fields) END)::VARCHAR END AS __doc FROM fields
+      lambda e : e[2] IS NOT NULL OR NOT regexp_full_match(e[1], 'column_[0-9]+'))) ELSE map(__header, __fields) END)::VARCHAR END AS __doc
+  FROM fields
 ), parsed AS (
   SELECT *,
     json_transform(__doc, '{"id":"VARCHAR"}') AS __shape1
@@ -71,12 +76,13 @@ WITH decoded AS (
     CASE WHEN regexp_full_match(__r1, '-?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1
   FROM mapped
 ), judged AS (
-  -- Reasons are made for the few rows that have one.
-  SELECT *, CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL)
+  SELECT *,
+    CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL)
     THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
-  SELECT *, list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
+  SELECT *,
+    list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
     list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
     __c1 AS "id"
   FROM judged

@@ -1,7 +1,5 @@
 -- whole files to records (DuckDB)
-SELECT file, line, CASE WHEN octet_length(raw) > 16777216 THEN raw[1:65536] ELSE raw END AS raw,
-  CASE WHEN octet_length(raw) > 16777216 THEN 'record_too_large' ELSE fault END AS fault
-FROM (WITH bare AS (
+WITH bare AS (
   SELECT file, CASE WHEN raw[1:3] = '\xEF\xBB\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents
 ), decoded AS (
   SELECT file, raw, TRY(decode(raw)) AS text FROM bare
@@ -17,8 +15,12 @@ FROM (WITH bare AS (
   FROM parsed
 ), unlisted AS (
   SELECT file, fault, sample, unnest(generate_series(1, len(items)))::BIGINT AS line, unnest(items) AS item FROM listed
+), found AS (
+  SELECT file, line, CASE WHEN fault IS NULL THEN encode(item::VARCHAR) ELSE sample END AS raw, fault FROM unlisted
 )
-SELECT file, line, CASE WHEN fault IS NULL THEN encode(item::VARCHAR) ELSE sample END AS raw, fault FROM unlisted)
+SELECT file, line, CASE WHEN octet_length(raw) > 16777216 THEN raw[1:65536] ELSE raw END AS raw,
+  CASE WHEN octet_length(raw) > 16777216 THEN 'record_too_large' ELSE fault END AS fault
+FROM found
 
 -- row part (DuckDB)
 WITH decoded AS (
@@ -30,15 +32,19 @@ WITH decoded AS (
       THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END ELSE false END AS __is_valid
   FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
 ), objects AS (
-  SELECT *, CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
-'), '{') END THEN __text END END AS __doc FROM lines
+  SELECT *,
+    CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
+'), '{') END THEN __text END END AS __doc
+  FROM lines
 ), arrays AS (
-  SELECT *, json_type(__doc, '$."items"') AS __array_type,
+  SELECT *,
+    json_type(__doc, '$."items"') AS __array_type,
     CASE WHEN json_type(__doc, '$."items"') = 'ARRAY' THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN list_transform(TRY(json_extract(regexp_replace(regexp_replace(regexp_replace(__doc, '([:,\[{]\s*"\\u0001)', '\1\\u0001', 'g'), '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\\u0001\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$."items"[*]')), lambda i : regexp_replace(regexp_replace(i::VARCHAR, '(^|[:,\[])"\\u0001(-?[0-9][^"]*)"', '\1\2', 'g'), '((?:^|[:,\[{])"\\u0001)\\u0001', '\1', 'g'))
       ELSE TRY(json_extract(__doc, '$."items"[*]'))::VARCHAR[] END END AS __items
   FROM objects
 ), elements AS (
-  SELECT *, unnest(CASE WHEN len(__items) > 0 THEN __items ELSE [NULL] END)::VARCHAR AS __item,
+  SELECT *,
+    unnest(CASE WHEN len(__items) > 0 THEN __items ELSE [NULL] END)::VARCHAR AS __item,
     unnest(generate_series(0, greatest(coalesce(len(__items), 0), 1) - 1))::BIGINT AS __place
   FROM arrays
 ), parsed AS (
@@ -81,14 +87,15 @@ WITH decoded AS (
     list_transform(__r3, lambda x : x) AS __c3
   FROM mapped
 ), judged AS (
-  -- Reasons are made for the few rows that have one.
-  SELECT *, CASE WHEN __doc IS NOT NULL AND NOT coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false) AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
+  SELECT *,
+    CASE WHEN __doc IS NOT NULL AND NOT coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false) AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
       OR CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__item, '$."sku"') IN ('OBJECT', 'ARRAY') ELSE false END
       OR (NOT starts_with(__w3, '[') AND __w3::VARCHAR <> 'null') OR __l3 OR len(list_filter(__c3, lambda x : x IS NULL)) > len(list_filter(__r3, lambda x : x IS NULL)))
     THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__item, '$."sku"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN (NOT starts_with(__w3, '[') AND __w3::VARCHAR <> 'null') OR __l3 OR len(list_filter(__c3, lambda x : x IS NULL)) > len(list_filter(__r3, lambda x : x IS NULL)) THEN 'bad_type' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
-  SELECT *, list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
+  SELECT *,
+    list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
     list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
     __c1 AS "id",
     __c2 AS "sku",

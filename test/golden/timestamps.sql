@@ -1,7 +1,5 @@
 -- whole files to records (DuckDB)
-SELECT file, line, CASE WHEN octet_length(raw) > 16777216 THEN raw[1:65536] ELSE raw END AS raw,
-  CASE WHEN octet_length(raw) > 16777216 THEN 'record_too_large' ELSE fault END AS fault
-FROM (WITH bare AS (
+WITH bare AS (
   SELECT file, CASE WHEN raw[1:3] = '\xEF\xBB\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents
 ), decoded AS (
   SELECT file, raw, TRY(decode(raw)) AS text FROM bare
@@ -17,8 +15,12 @@ FROM (WITH bare AS (
   FROM parsed
 ), unlisted AS (
   SELECT file, fault, sample, unnest(generate_series(1, len(items)))::BIGINT AS line, unnest(items) AS item FROM listed
+), found AS (
+  SELECT file, line, CASE WHEN fault IS NULL THEN encode(item::VARCHAR) ELSE sample END AS raw, fault FROM unlisted
 )
-SELECT file, line, CASE WHEN fault IS NULL THEN encode(item::VARCHAR) ELSE sample END AS raw, fault FROM unlisted)
+SELECT file, line, CASE WHEN octet_length(raw) > 16777216 THEN raw[1:65536] ELSE raw END AS raw,
+  CASE WHEN octet_length(raw) > 16777216 THEN 'record_too_large' ELSE fault END AS fault
+FROM found
 
 -- row part (DuckDB)
 WITH decoded AS (
@@ -30,8 +32,10 @@ WITH decoded AS (
       THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END ELSE false END AS __is_valid
   FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
 ), objects AS (
-  SELECT *, CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
-'), '{') END THEN __text END END AS __doc FROM lines
+  SELECT *,
+    CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
+'), '{') END THEN __text END END AS __doc
+  FROM lines
 ), parsed AS (
   SELECT *,
     json_transform(__doc, '{"id":"VARCHAR","at":"VARCHAR"}') AS __shape1
@@ -70,8 +74,8 @@ WITH decoded AS (
           CASE WHEN regexp_full_match(__r2, '-?\d{1,11}\.\d{1,9}') THEN make_timestamp(floor(__r2::DECIMAL(38, 9) * 1000000)::BIGINT) END), CASE WHEN regexp_full_match(__r2, '-?\d{12,14}') THEN make_timestamp(__r2::BIGINT * 1000) END, CASE WHEN regexp_full_match(__r2, '-?\d{15,17}') THEN make_timestamp(__r2::BIGINT) END, CASE WHEN regexp_full_match(__r2, '-?\d{18,19}') THEN make_timestamp(left(__r2, -3)::BIGINT - (starts_with(__r2, '-') AND NOT ends_with(__r2, '000'))::BIGINT) END, CASE WHEN regexp_full_match(__r2, '(?:Sun|Mon|Tue|Wed|Thu|Fri|Sat) (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (?:0[1-9]|[12]\d|3[01]) (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d [+-](?:0\d|1[0-4])[0-5]\d (?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])') THEN CASE WHEN __r2[21:25] = '+0000' THEN try_strptime(__r2, '%a %b %d %H:%M:%S +0000 %Y') ELSE CASE WHEN __r2[21:25] = '' THEN try_strptime(left(__r2, 19) || right(__r2, 5), '%a %b %d %H:%M:%S %Y') WHEN __r2[21:25][1] = '-' THEN try_strptime(left(__r2, 19) || right(__r2, 5), '%a %b %d %H:%M:%S %Y') + to_minutes(replace(__r2[21:25], ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(__r2[21:25], ':', '')[4:5], '')::INTEGER, 0)) ELSE try_strptime(left(__r2, 19) || right(__r2, 5), '%a %b %d %H:%M:%S %Y') - to_minutes(replace(__r2[21:25], ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(__r2[21:25], ':', '')[4:5], '')::INTEGER, 0)) END END END, CASE WHEN regexp_full_match(__r2, '(?i)(?:(?:Sun|Mon|Tue|Wed|Thu|Fri|Sat), *)?(?:0?[1-9]|[12]\d|3[01]) +(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9]) +(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d)? +(?:[+-](?:0\d|1[0-4])[0-5]\d|GMT|UTC?)') THEN CASE WHEN regexp_extract(__r2, '[+-].*$') = '' THEN try_strptime(regexp_replace(regexp_replace(regexp_replace(__r2, '(?i)^(?:Sun|Mon|Tue|Wed|Thu|Fri|Sat), *', ''), ' +[^ ]+$', ''), ' +', ' ', 'g'), ['%d %b %Y %H:%M:%S', '%d %b %Y %H:%M']) WHEN regexp_extract(__r2, '[+-].*$')[1] = '-' THEN try_strptime(regexp_replace(regexp_replace(regexp_replace(__r2, '(?i)^(?:Sun|Mon|Tue|Wed|Thu|Fri|Sat), *', ''), ' +[^ ]+$', ''), ' +', ' ', 'g'), ['%d %b %Y %H:%M:%S', '%d %b %Y %H:%M']) + to_minutes(replace(regexp_extract(__r2, '[+-].*$'), ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(regexp_extract(__r2, '[+-].*$'), ':', '')[4:5], '')::INTEGER, 0)) ELSE try_strptime(regexp_replace(regexp_replace(regexp_replace(__r2, '(?i)^(?:Sun|Mon|Tue|Wed|Thu|Fri|Sat), *', ''), ' +[^ ]+$', ''), ' +', ' ', 'g'), ['%d %b %Y %H:%M:%S', '%d %b %Y %H:%M']) - to_minutes(replace(regexp_extract(__r2, '[+-].*$'), ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(regexp_extract(__r2, '[+-].*$'), ':', '')[4:5], '')::INTEGER, 0)) END END, CASE WHEN regexp_full_match(__r2, '(?:0[1-9]|[12]\d|3[01])\x{2f}(?:0[1-9]|1[0-2])\x{2f}\d\d\x{20}(?:0[1-9]|1[0-2])\x{3a}[0-5]\d\x{20}(?i:AM|PM)') THEN timezone('UTC', timezone('Europe/London', try_strptime(__r2, '%d/%m/%y %I:%M %p'))) END) AS __c2
   FROM mapped
 ), judged AS (
-  -- Reasons are made for the few rows that have one.
-  SELECT *, CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
+  SELECT *,
+    CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
       OR CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) OR (__c2 < TIMESTAMP '0001-01-01 00:00:00' OR __c2 > TIMESTAMP '9999-12-31 23:59:59.999999') OR CASE WHEN __r2 >= 'A' THEN CASE WHEN __c2 IS NOT NULL AND lower(left(__r2, 3)) IN ('sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat')
       THEN CASE WHEN CASE WHEN __r2[4] = ',' THEN right(__r2, 5) ELSE __r2[21:25] END = '+0000' THEN ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'][dayofweek(__c2) + 1]
         WHEN regexp_full_match(CASE WHEN __r2[4] = ',' THEN right(__r2, 5) ELSE __r2[21:25] END, '[+-]\d{4}')
@@ -84,7 +88,8 @@ WITH decoded AS (
         ELSE ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'][dayofweek(__c2) + 1] END <> lower(left(__r2, 3)) ELSE false END ELSE false END THEN 'bad_type' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
-  SELECT *, list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
+  SELECT *,
+    list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
     list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
     __c1 AS "id",
     __c2 AS "at"

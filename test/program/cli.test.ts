@@ -67,6 +67,16 @@ test('explain gives the plan as data', () => {
   expect(JSON.parse(stdout)).toMatchObject({ dataset: 'tweets', set: { dedupe: { key: ['id'] } } });
 });
 
+test('explain --step gives the row part up to a step, and names the steps there are', () => {
+  const { status, stdout } = sluice('explain', '--step', 'objects', 'datasets/tweets.yml');
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^WITH decoded AS \([\s\S]*\n\)\nSELECT \*,[\s\S]*AS __doc\n {2}FROM lines\n$/);
+  expect(sluice('explain', '--step', 'convertd', 'datasets/tweets.yml')).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/decoded, lines, objects, .*rows; did you mean "converted"\?/),
+  });
+});
+
 test.each([
   [['nonsense'], 2, 'there is no command "nonsense"; --help lists them all\n'],
   [['statsu'], 2, 'there is no command "statsu"; did you mean "status"?\n'],
@@ -203,11 +213,11 @@ test('completion makes a function that runs from any folder, and completes comma
     'bash',
     [
       '-c',
-      `source ${script}; cd /; ${complete('sluice', 'rel')}; ${complete('sluice', 'drop', '--d')}; ${complete('sluice', 'drop', '--dataset', 'tw')}; ${complete('sluice', 'files', '--state', 'h')}; ${complete('sluice', 'files', '--k')}; sluice validate ${root}/datasets/tweets.yml`,
+      `source ${script}; cd /; ${complete('sluice', 'rel')}; ${complete('sluice', 'drop', '--d')}; ${complete('sluice', 'drop', '--dataset', 'tw')}; ${complete('sluice', 'files', '--state', 'h')}; ${complete('sluice', 'files', '--k')}; ${complete('sluice', 'explain', '--step', 'conv')}; sluice validate ${root}/datasets/tweets.yml`,
     ],
     { encoding: 'utf8' },
   );
-  expect(stdout).toBe(`release\n--dataset\ntweets\nheld\n\n${root}/datasets/tweets.yml: valid\n`);
+  expect(stdout).toBe(`release\n--dataset\ntweets\nheld\n\nconverted\n${root}/datasets/tweets.yml: valid\n`);
   expect(status).toBe(0);
 });
 

@@ -5,11 +5,12 @@ import { goldenColumns } from '../contract/columns.ts';
 import { dedupeKey, tableOf } from '../contract/contract.ts';
 import type { Contract } from '../contract/schema.ts';
 import { contractVersion } from '../contract/version.ts';
-import { recordsSql } from '../dialect/duckdb.ts';
-import { documentsSql } from '../dialect/duckdbDocuments.ts';
+import { recordSteps } from '../dialect/duckdb.ts';
+import { documentSteps } from '../dialect/duckdbDocuments.ts';
 import { duckdbSetDialect } from '../dialect/duckdbSet.ts';
 import { setSql } from '../dialect/set.ts';
 import { sparkSetDialect } from '../dialect/sparkSet.ts';
+import { type Step, statementOf } from '../dialect/steps.ts';
 import type { Plan, ReferenceData } from '../model/plan.ts';
 import type { RawTable } from '../model/rawTable.ts';
 import { fieldsOf } from './fields.ts';
@@ -36,11 +37,9 @@ export function compile(
   references: readonly ReferenceData[],
   options: CompileOptions = {},
 ): Plan {
-  const { heldReferenceBytes: limit = heldReferenceBytes, isRejected = false } = options;
-  if (rawTable && !isRejected) requireReadable(contract, rawTable);
+  if (rawTable && !options.isRejected) requireReadable(contract, rawTable);
   const resolved = resolveContract(contract, rawTable, options.published);
-  const isHeld = (reference: ReferenceData) =>
-    reference.grid !== undefined || reference.ndjson.length <= limit;
+  const isHeld = heldBy(options);
   const joins = contract.enrich.flatMap((e, i) => {
     const reference = references[i];
     if (!reference || isHeld(reference) || e.kind !== 'lookup') return [];
@@ -71,12 +70,8 @@ export function compile(
       ignored: ignoredFields(resolved, rawTable.record),
     },
     row: {
-      documents: documentsSql(contract.source),
-      records: recordsSql(
-        resolved,
-        references.map((r) => (isHeld(r) ? r : null)),
-        isRejected,
-      ),
+      documents: statementOf(documentSteps(contract.source)),
+      records: statementOf(rowSteps(resolved, references, options)),
       references: references.filter(isHeld).map(describe),
     },
     set: {
@@ -89,6 +84,26 @@ export function compile(
     fields: fieldsOf(resolved),
   };
 }
+
+/** The row part of a contract whose columns are all written out, step by step: see `plan.row.records`. */
+export function rowSteps(
+  contract: Contract,
+  references: readonly ReferenceData[],
+  options: CompileOptions = {},
+): readonly Step[] {
+  const isHeld = heldBy(options);
+  return recordSteps(
+    contract,
+    references.map((r) => (isHeld(r) ? r : null)),
+    options.isRejected ?? false,
+  );
+}
+
+/** Whether every executor holds a reference. */
+const heldBy =
+  ({ heldReferenceBytes: limit = heldReferenceBytes }: CompileOptions) =>
+  ({ grid, ndjson }: ReferenceData): boolean =>
+    grid !== undefined || ndjson.length <= limit;
 
 /** Event time first: files of one day are mostly read by time. */
 function sortColumns(contract: Contract): string[] {

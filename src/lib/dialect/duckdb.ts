@@ -9,88 +9,116 @@ import { checkExpression } from '../expression/check.ts';
 import { parseExpression } from '../expression/parse.ts';
 import { type ReasonCode, type ReferenceData, rescued } from '../model/plan.ts';
 import { csvFields, csvOf, isCsvRecord, withMarks } from './csv.ts';
-import { columnSql } from './duckdbColumns.ts';
+import { type ColumnSql, columnSql } from './duckdbColumns.ts';
 import { isJson, isObject, itemsOf, jsonPath } from './duckdbDocuments.ts';
 import { cellOf, type EnrichmentSql, enrichmentSql } from './duckdbEnrich.ts';
 import { conditionSql, expressionSql } from './duckdbExpression.ts';
 import { leavesOf } from './duckdbLeaves.ts';
 import { identifier, list, literal } from './duckdbNames.ts';
 import { hasOddNumber, marked, unmarked } from './duckdbNumbers.ts';
+import { layer, type Step } from './steps.ts';
 
 /**
  * records, files and references -> one row a record, or one an element of the exploded array. A reference that is null
  * is joined in the set part. Names that start with two underscores are the steps' own: no contract column can be
- * called so.
+ * called so. The last step, `rows`, gives the row part's rows.
  */
-export function recordsSql(
+export function recordSteps(
   contract: Contract,
   references: readonly (ReferenceData | null)[],
   isRejected: boolean,
-): string {
+): Step[] {
   const leaves = leavesOf(contract);
   const columns = contract.columns.map((column, i) => columnSql(column, i + 1, leaves.of(i)));
   const enrichments = contract.enrich.map((e, i) => ({ e, sql: enrichmentSql(e, references[i]) }));
-  const joins = enrichments.flatMap(({ sql }) => sql ?? []);
-  const each = (items: readonly (string | null)[]) =>
-    items.map((sql) => (sql ? `,\n    ${sql}` : '')).join('');
-  const nulled = contract.columns.flatMap((c, i) =>
+  const isCsv = contract.source.formats.includes('csv');
+  const { explode } = contract;
+  return [
+    ...(isCsv ? csvSteps(contract.source.csv) : jsonSteps),
+    ...(explode === undefined ? [] : elementSteps(explode)),
+    layer('parsed', [...leaves.parsed, restOf(contract)], explode === undefined ? 'objects' : 'elements'),
+    layer('leaves', leaves.named, 'parsed'),
+    layer('written', leaves.written, 'leaves'),
+    layer(
+      'trimmed',
+      columns.map((c) => c.trimmed),
+      'written',
+    ),
+    layer(
+      'cleaned',
+      columns.map((c) => c.cleaned),
+      'trimmed',
+    ),
+    layer(
+      'mapped',
+      columns.map((c) => c.mapped),
+      'cleaned',
+    ),
+    layer(
+      'converted',
+      columns.map((c) => c.value),
+      'mapped',
+    ),
+    layer('judged', [reasonsOf(contract, columns), ...columns.map((c) => c.isNulled)], 'converted'),
+    layer('settled', settledColumns(contract), 'judged'),
+    layer('derived', derivedColumns(contract), 'settled'),
+    layer(
+      'placed',
+      contract.enrich.map((e, i) => (e.kind === 'polygon' ? cellOf(e, references[i]) : null)),
+      'derived',
+    ),
+    ['rows', rowsSql(contract, references, enrichments, leaves, isRejected)],
+  ];
+}
+
+/** Made for the few rows that have one: a reason for each column that is bad, in the columns' order. */
+function reasonsOf(contract: Contract, columns: readonly ColumnSql[]): string {
+  const isWhole = `__doc IS NOT NULL${contract.explode === undefined ? '' : ` AND NOT ${isNoArray}`}`;
+  return `CASE WHEN ${isWhole} AND (${columns.map((c) => c.isRefused).join('\n      OR ')})
+    THEN ${list(columns.map((c) => c.reason))}::VARCHAR[] END AS __reasons`;
+}
+
+/** The columns under their own names, the first one that is bad, and those whose values became null. */
+function settledColumns({ columns }: Contract): string[] {
+  const nulled = columns.flatMap((c, i) =>
     c.onError === 'null' ? [`CASE WHEN __n${i + 1} THEN ${literal(c.name)} END`] : [],
   );
+  return [
+    'list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad',
+    `list_filter(${list(nulled)}::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled`,
+    ...columns.map((c, i) => {
+      const value = c.onError === 'null' ? `CASE WHEN NOT __n${i + 1} THEN __c${i + 1} END` : `__c${i + 1}`;
+      return `${value} AS ${identifier(c.name)}`;
+    }),
+  ];
+}
+
+const derivedColumns = (contract: Contract): (string | null)[] => [
+  ...contract.derive.map(
+    (d) => `${expressionSql(typedExpression(contract, d.expression), d.type)} AS ${identifier(d.name)}`,
+  ),
+  contract.filter === undefined
+    ? null
+    : `coalesce(${conditionSql(typedExpression(contract, contract.filter))}, false) AS __kept`,
+];
+
+/** The row part's rows: bookkeeping columns, the published ones, and the partition keys. */
+function rowsSql(
+  contract: Contract,
+  references: readonly (ReferenceData | null)[],
+  enrichments: readonly { e: Enrichment; sql: EnrichmentSql | null }[],
+  leaves: ReturnType<typeof leavesOf>,
+  isRejected: boolean,
+): string {
+  const isCsv = contract.source.formats.includes('csv');
   const refusals = rowRefusals(contract, enrichments, isRejected);
   const choose = (pick: (refusal: Refusal) => string) =>
     refusals.map((r) => ` WHEN __doc IS NOT NULL AND ${r.when} THEN ${pick(r)}`).join('');
   // A row that the set part may still refuse must be able to show its text.
   const keepsRaw = contract.enrich.some((e, i) => !references[i] && e.unmatched === 'quarantine');
   const raw = 'coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR)';
-  const isCsv = contract.source.formats.includes('csv');
-  return `
-WITH ${isCsv ? csvObjects(contract.source.csv) : jsonObjects}${contract.explode === undefined ? '' : elementsOf(contract.explode)}, parsed AS (
-  SELECT *${each([...leaves.parsed, restOf(contract)])}
-  FROM ${contract.explode === undefined ? 'objects' : 'elements'}
-), leaves AS (
-  SELECT *${each(leaves.named)}
-  FROM parsed
-), written AS (
-  SELECT *${each(leaves.written)}
-  FROM leaves
-), trimmed AS (
-  SELECT *${each(columns.map((c) => c.trimmed))}
-  FROM written
-), cleaned AS (
-  SELECT *${each(columns.map((c) => c.cleaned))}
-  FROM trimmed
-), mapped AS (
-  SELECT *${each(columns.map((c) => c.mapped))}
-  FROM cleaned
-), converted AS (
-  SELECT *${each(columns.map((c) => c.value))}
-  FROM mapped
-), judged AS (
-  -- Reasons are made for the few rows that have one.
-  SELECT *, CASE WHEN __doc IS NOT NULL${contract.explode === undefined ? '' : ` AND NOT ${isNoArray}`} AND (${columns.map((c) => c.isRefused).join('\n      OR ')})
-    THEN ${list(columns.map((c) => c.reason))}::VARCHAR[] END AS __reasons${each(columns.map((c) => c.isNulled))}
-  FROM converted
-), settled AS (
-  SELECT *, list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
-    list_filter(${list(nulled)}::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled${each(
-      contract.columns.map(
-        (c, i) =>
-          `${c.onError === 'null' ? `CASE WHEN NOT __n${i + 1} THEN __c${i + 1} END` : `__c${i + 1}`} AS ${identifier(c.name)}`,
-      ),
-    )}
-  FROM judged
-), derived AS (
-  SELECT *${each(
-    contract.derive.map(
-      (d) => `${expressionSql(typedExpression(contract, d.expression), d.type)} AS ${identifier(d.name)}`,
-    ),
-  )}${contract.filter === undefined ? '' : `,\n    coalesce(${conditionSql(typedExpression(contract, contract.filter))}, false) AS __kept`}
-  FROM settled
-), placed AS (
-  SELECT *${each(contract.enrich.map((e, i) => (e.kind === 'polygon' ? cellOf(e, references[i]) : null)))}
-  FROM derived
-)
-SELECT files.object AS _object, files.version AS _version, __line${isCsv ? ' + files.skip' : ''} AS _line, ${contract.explode === undefined ? '0::BIGINT' : '__place'} AS _place,
+  const joins = enrichments.flatMap(({ sql }) => sql ?? []);
+  return `SELECT files.object AS _object, files.version AS _version, __line${isCsv ? ' + files.skip' : ''} AS _line, ${contract.explode === undefined ? '0::BIGINT' : '__place'} AS _place,
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     ${isCsv ? "WHEN __doc IS NULL THEN 'invalid_csv'" : "WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'"}
@@ -106,25 +134,29 @@ SELECT files.object AS _object, files.version AS _version, __line${isCsv ? ' + f
     ...contract.partitionBy.map(partitionValue),
   ].join(',\n  ')}
 FROM placed
-JOIN files ON files.file = placed.__file${joins.map((j) => `\n${j.join}`).join('')}`.trim();
+JOIN files ON files.file = placed.__file${joins.map((j) => `\n${j.join}`).join('')}`;
 }
 
-const decodedText = `decoded AS (
-  SELECT file AS __file, line AS __line, raw AS __raw, fault AS __fault,
+const decodedText: Step = [
+  'decoded',
+  `SELECT file AS __file, line AS __line, raw AS __raw, fault AS __fault,
     CASE WHEN fault IS NULL THEN TRY(decode(raw)) END AS __text
-  FROM records
-)`;
+  FROM records`,
+];
 const isRecord = `__fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, ${literal('[^ \\t\\r\\n]')})`;
 
-const jsonObjects = `${decodedText}, lines AS (
-  SELECT *, ${isJson('__text')} AS __is_valid
-  FROM decoded WHERE ${isRecord}
-), objects AS (
-  SELECT *, CASE WHEN __is_valid THEN CASE WHEN ${isObject('__text')} THEN __text END END AS __doc FROM lines
-)`;
+const jsonSteps: readonly Step[] = [
+  decodedText,
+  ['lines', `SELECT *, ${isJson('__text')} AS __is_valid\n  FROM decoded WHERE ${isRecord}`],
+  layer(
+    'objects',
+    [`CASE WHEN __is_valid THEN CASE WHEN ${isObject('__text')} THEN __text END END AS __doc`],
+    'lines',
+  ),
+];
 
 /** A CSV record becomes an object: the fields under the names of its file's header. */
-function csvObjects(csv: Contract['source']['csv']): string {
+function csvSteps(csv: Contract['source']['csv']): Step[] {
   const { comment, isPadded } = csvOf(csv);
   const isNoComment =
     comment === null ? '' : ` AND NOT coalesce(starts_with(__text, ${literal(comment)}), false)`;
@@ -133,20 +165,35 @@ function csvObjects(csv: Contract['source']['csv']): string {
   // What has no name and no value is nothing.
   const named = `map_from_entries(list_filter(list_zip(__header, ${fields}),
       lambda e : e[2] IS NOT NULL OR NOT regexp_full_match(e[1], 'column_[0-9]+')))`;
-  return `${decodedText}, lines AS (
-  SELECT * REPLACE (rtrim(__text, chr(13) || chr(10)) AS __text)
-  FROM decoded WHERE (${isRecord})${isNoComment}
-), marks AS (
-  SELECT lines.*, files.header AS __header, files.unnamed AS __unnamed, ${withMarks('__text', csv)} AS __marked
-  FROM lines JOIN files ON files.file = __file
-), fields AS (
-  SELECT *, coalesce(${isCsvRecord('__marked', csv)}, false) AS __is_valid,
-    CASE WHEN __is_valid THEN ${csvFields('__marked', csv)} END AS __fields
-  FROM marks
-), objects AS (
-  SELECT *, CASE WHEN ${fits}
-    THEN to_json(CASE WHEN __unnamed THEN ${named} ELSE map(__header, ${fields}) END)::VARCHAR END AS __doc FROM fields
-)`;
+  return [
+    decodedText,
+    [
+      'lines',
+      `SELECT * REPLACE (rtrim(__text, chr(13) || chr(10)) AS __text)
+  FROM decoded WHERE (${isRecord})${isNoComment}`,
+    ],
+    [
+      'marks',
+      `SELECT lines.*, files.header AS __header, files.unnamed AS __unnamed, ${withMarks('__text', csv)} AS __marked
+  FROM lines JOIN files ON files.file = __file`,
+    ],
+    layer(
+      'fields',
+      [
+        `coalesce(${isCsvRecord('__marked', csv)}, false) AS __is_valid`,
+        `CASE WHEN __is_valid THEN ${csvFields('__marked', csv)} END AS __fields`,
+      ],
+      'marks',
+    ),
+    layer(
+      'objects',
+      [
+        `CASE WHEN ${fits}
+    THEN to_json(CASE WHEN __unnamed THEN ${named} ELSE map(__header, ${fields}) END)::VARCHAR END AS __doc`,
+      ],
+      'fields',
+    ),
+  ];
 }
 
 /** For quarantine: how a record or a file differs from what its header, or the contract, asks for. */
@@ -158,15 +205,28 @@ const csvValues = (contract: Contract): string =>
 const isNoArray = "coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false)";
 
 /** One row an element. A record whose array is empty or missing keeps one row, without an element. */
-const elementsOf = (path: string): string => `, arrays AS (
-  SELECT *, json_type(__doc, ${literal(jsonPath(path))}) AS __array_type,
-    CASE WHEN json_type(__doc, ${literal(jsonPath(path))}) = 'ARRAY' THEN ${itemsOf('__doc', (document) => `json_extract(${document}, ${literal(`${jsonPath(path)}[*]`)})`)} END AS __items
-  FROM objects
-), elements AS (
-  SELECT *, unnest(CASE WHEN len(__items) > 0 THEN __items ELSE [NULL] END)::VARCHAR AS __item,
-    unnest(generate_series(0, greatest(coalesce(len(__items), 0), 1) - 1))::BIGINT AS __place
-  FROM arrays
-)`;
+function elementSteps(path: string): Step[] {
+  const type = `json_type(__doc, ${literal(jsonPath(path))})`;
+  const items = itemsOf(
+    '__doc',
+    (document) => `json_extract(${document}, ${literal(`${jsonPath(path)}[*]`)})`,
+  );
+  return [
+    layer(
+      'arrays',
+      [`${type} AS __array_type`, `CASE WHEN ${type} = 'ARRAY' THEN ${items} END AS __items`],
+      'objects',
+    ),
+    layer(
+      'elements',
+      [
+        'unnest(CASE WHEN len(__items) > 0 THEN __items ELSE [NULL] END)::VARCHAR AS __item',
+        'unnest(generate_series(0, greatest(coalesce(len(__items), 0), 1) - 1))::BIGINT AS __place',
+      ],
+      'arrays',
+    ),
+  ];
+}
 
 /** Why a row whose columns are all right is refused nevertheless; `column` and `value` are SQL. */
 interface Refusal {

@@ -7,6 +7,7 @@ import { maxRecordBytes } from '../model/plan.ts';
 import { csvAttempt, csvOf, withMarks, withoutMarks } from './csv.ts';
 import { literal, trimmed } from './duckdbNames.ts';
 import { hasOddNumber, marked, unmarked } from './duckdbNumbers.ts';
+import type { Step } from './steps.ts';
 
 /** How much of a document that cannot be parsed is kept as raw text in quarantine, in bytes. */
 const rawSampleBytes = 65_536;
@@ -46,27 +47,35 @@ export const itemsOf = (text: string, found: (text: string) => string): string =
       ELSE TRY(${found(text)})::VARCHAR[] END`;
 
 /** The text of each document without its byte order mark; NULL where it is no UTF-8. */
-const decodedDocuments = `bare AS (
-  SELECT file, CASE WHEN raw[1:3] = '\\xEF\\xBB\\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents
-), decoded AS (
-  SELECT file, raw, TRY(decode(raw)) AS text FROM bare
-)`;
+const decodedDocuments: readonly Step[] = [
+  [
+    'bare',
+    `SELECT file, CASE WHEN raw[1:3] = '\\xEF\\xBB\\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents`,
+  ],
+  ['decoded', 'SELECT file, raw, TRY(decode(raw)) AS text FROM bare'],
+];
 
 /** documents(file, raw), files -> records(file, line, raw, fault). Of a record that is too large, the first bytes stay. */
-export function documentsSql(source: Contract['source']): string {
-  const records = source.formats.includes('csv')
+export function documentSteps(source: Contract['source']): Step[] {
+  const steps = source.formats.includes('csv')
     ? csvRecords(source.csv)
     : source.formats.includes('json_concatenated')
       ? concatenatedRecords
       : arrayRecords(source.records ?? null);
-  return `
-SELECT file, line, CASE WHEN octet_length(raw) > ${maxRecordBytes} THEN raw[1:${rawSampleBytes}] ELSE raw END AS raw,
+  return [
+    ...decodedDocuments,
+    ...steps,
+    [
+      'bounded',
+      `SELECT file, line, CASE WHEN octet_length(raw) > ${maxRecordBytes} THEN raw[1:${rawSampleBytes}] ELSE raw END AS raw,
   CASE WHEN octet_length(raw) > ${maxRecordBytes} THEN 'record_too_large' ELSE fault END AS fault
-FROM (${records})`.trim();
+FROM found`,
+    ],
+  ];
 }
 
 /** `recordsPath` null: the document is the array itself. */
-function arrayRecords(recordsPath: string | null): string {
+function arrayRecords(recordsPath: string | null): Step[] {
   const place: RecordsPath =
     recordsPath === null ? { steps: [], below: [], isMap: false } : parseRecordsPath(recordsPath);
   const path = jsonPath(place.steps);
@@ -75,19 +84,25 @@ function arrayRecords(recordsPath: string | null): string {
   const items = (text: string) =>
     place.isMap ? mapItems(`json_extract(${text}, ${literal(path)})`) : `json_extract(${text}, ${elements})`;
   // A parser takes several times the memory of its document, and each function that parses has its own: there is one.
-  return `
-WITH ${decodedDocuments}, parsed AS (
-  SELECT file, raw, text, ${itemsOf('text', items)} AS found FROM decoded
-), listed AS (
-  SELECT file, raw[1:${rawSampleBytes}] AS sample,
+  return [
+    ['parsed', `SELECT file, raw, text, ${itemsOf('text', items)} AS found FROM decoded`],
+    [
+      'listed',
+      `SELECT file, raw[1:${rawSampleBytes}] AS sample,
     CASE WHEN found IS NULL OR NOT ${isStrict('text')} THEN 'invalid_document'
       WHEN len(found) = 0 THEN CASE WHEN coalesce(json_type(text, ${literal(path)}), '') <> '${kind}' THEN 'records_missing' END END AS fault,
     CASE WHEN fault IS NULL THEN found ELSE [NULL] END AS items
-  FROM parsed
-), unlisted AS (
-  SELECT file, fault, sample, unnest(generate_series(1, len(items)))::BIGINT AS line, unnest(items) AS item FROM listed
-)
-SELECT file, line, CASE WHEN fault IS NULL THEN encode(item::VARCHAR) ELSE sample END AS raw, fault FROM unlisted`.trim();
+  FROM parsed`,
+    ],
+    [
+      'unlisted',
+      'SELECT file, fault, sample, unnest(generate_series(1, len(items)))::BIGINT AS line, unnest(items) AS item FROM listed',
+    ],
+    [
+      'found',
+      'SELECT file, line, CASE WHEN fault IS NULL THEN encode(item::VARCHAR) ELSE sample END AS raw, fault FROM unlisted',
+    ],
+  ];
 }
 
 /** The values of an object, each with its key as the field `_key` before its own fields. */
@@ -109,30 +124,39 @@ const jsonToken = '"(?:\\\\.|[^"\\\\])*(?:"|\\\\?$)|[{}]|[^"{}]+';
  * Objects one after the other, with or without white space between them. A record ends where its braces do; what stands
  * between records is a record of its own, which is then no JSON.
  */
-const concatenatedRecords = `
-WITH ${decodedDocuments}, tokens AS (
-  SELECT file, unnest(generate_series(1, len(t))) AS n, unnest(t) AS token
-  FROM (SELECT file, regexp_extract_all(text, ${literal(jsonToken)}, 0, 's') AS t FROM decoded)
-), steps AS (
-  SELECT *, CASE token WHEN '{' THEN 1 WHEN '}' THEN -1 ELSE 0 END AS step FROM tokens
-), sums AS (
-  SELECT *, sum(step) OVER (PARTITION BY file ORDER BY n) AS height FROM steps
-), depths AS (
-  -- A closing brace that closes nothing leads no deeper than the ground.
-  SELECT *, height - least(0, min(height) OVER (PARTITION BY file ORDER BY n)) AS depth FROM sums
-), places AS (
-  -- A record is over behind the brace that closes it, and before the brace that opens the next.
+const concatenatedRecords: readonly Step[] = [
+  [
+    'tokens',
+    `SELECT file, unnest(generate_series(1, len(t))) AS n, unnest(t) AS token
+  FROM (SELECT file, regexp_extract_all(text, ${literal(jsonToken)}, 0, 's') AS t FROM decoded)`,
+  ],
+  ['steps', `SELECT *, CASE token WHEN '{' THEN 1 WHEN '}' THEN -1 ELSE 0 END AS step FROM tokens`],
+  ['sums', 'SELECT *, sum(step) OVER (PARTITION BY file ORDER BY n) AS height FROM steps'],
+  [
+    'depths',
+    `-- A closing brace that closes nothing leads no deeper than the ground.
+  SELECT *, height - least(0, min(height) OVER (PARTITION BY file ORDER BY n)) AS depth FROM sums`,
+  ],
+  [
+    'places',
+    `-- A record is over behind the brace that closes it, and before the brace that opens the next.
   SELECT *, sum(CASE WHEN depth <= 0 AND step < 0 THEN 1 WHEN depth = 1 AND step = 1 THEN 1 ELSE 0 END)
       OVER (PARTITION BY file ORDER BY n) - CASE WHEN depth <= 0 AND step < 0 THEN 1 ELSE 0 END AS place,
     sum(length(token) - length(replace(token, chr(10), ''))) OVER (PARTITION BY file ORDER BY n)
       - (length(token) - length(replace(token, chr(10), ''))) AS newlines
-  FROM depths
-), pieces AS (
-  SELECT file, place, string_agg(token, '' ORDER BY n) AS text, min(newlines) AS newlines FROM places GROUP BY file, place
-)
-SELECT file, (newlines + 1)::BIGINT AS line, encode(text) AS raw, NULL::VARCHAR AS fault FROM pieces
-UNION ALL
-SELECT file, 1::BIGINT, raw[1:${rawSampleBytes}], 'invalid_document' FROM decoded WHERE text IS NULL`.trim();
+  FROM depths`,
+  ],
+  [
+    'pieces',
+    `SELECT file, place, string_agg(token, '' ORDER BY n) AS text, min(newlines) AS newlines FROM places GROUP BY file, place`,
+  ],
+  [
+    'found',
+    `SELECT file, (newlines + 1)::BIGINT AS line, encode(text) AS raw, NULL::VARCHAR AS fault FROM pieces
+  UNION ALL
+  SELECT file, 1::BIGINT, raw[1:${rawSampleBytes}], 'invalid_document' FROM decoded WHERE text IS NULL`,
+  ],
+];
 
 /**
  * Where no record begins, a line is one, and no CSV. A file that is not UTF-8 as a whole is read line by line, so that
@@ -140,7 +164,7 @@ SELECT file, 1::BIGINT, raw[1:${rawSampleBytes}], 'invalid_document' FROM decode
  * an old Macintosh. Blank lines belong to the record before them: a million of them are no million records. What stands before
  * the records is left out already.
  */
-function csvRecords(csv: Contract['source']['csv']): string {
+function csvRecords(csv: Contract['source']['csv']): Step[] {
   const { comment, skipFooter } = csvOf(csv);
   const attempt = csvAttempt(csv);
   const aside =
@@ -154,32 +178,42 @@ function csvRecords(csv: Contract['source']['csv']): string {
   const [lf, cr] = [literal('\\x0A'), literal('\\x0D')];
   // Lines that a reader would not see as records count for no footer.
   const isSeen = `coalesce(regexp_matches(TRY(decode(raw)), '[^ \\t\\r\\n]')${comment === null ? '' : ` AND NOT starts_with(TRY(decode(raw)), ${literal(comment)})`}, true)`;
-  const footed =
-    skipFooter === 0
-      ? ''
-      : `, footed AS (
-  SELECT *, sum(CASE WHEN ${isSeen} THEN 1 ELSE 0 END) OVER (PARTITION BY file ORDER BY n DESC) AS left_over FROM placed
-)`;
-  return `
-WITH ${decodedDocuments}, ended AS (
-  SELECT decoded.*, files.cr AS ends_in_cr FROM decoded JOIN files USING (file)
-), pieces AS (
-  SELECT file, text IS NOT NULL AS is_text, ends_in_cr,
+  const isFooted = skipFooter > 0;
+  const footed: Step = [
+    'footed',
+    `SELECT *, sum(CASE WHEN ${isSeen} THEN 1 ELSE 0 END) OVER (PARTITION BY file ORDER BY n DESC) AS left_over FROM placed`,
+  ];
+  return [
+    ['ended', 'SELECT decoded.*, files.cr AS ends_in_cr FROM decoded JOIN files USING (file)'],
+    [
+      'pieces',
+      `SELECT file, text IS NOT NULL AS is_text, ends_in_cr,
     CASE WHEN text IS NOT NULL
         THEN list_transform(CASE WHEN ends_in_cr THEN ${byCr} ELSE ${byLf} END, lambda r : encode(${withoutMarks('r', csv)}))
       ELSE list_transform(string_split(raw::VARCHAR, CASE WHEN ends_in_cr THEN ${cr} ELSE ${lf} END), lambda l : l::BLOB) END AS found
-  FROM ended
-), numbered AS (
-  SELECT file, is_text, ends_in_cr, unnest(generate_series(1, len(found))) AS n, unnest(found) AS raw FROM pieces
-), counted AS (
-  SELECT *, CASE WHEN is_text THEN length(decode(raw)) - length(replace(decode(raw), CASE WHEN ends_in_cr THEN chr(13) ELSE chr(10) END, ''))
+  FROM ended`,
+    ],
+    [
+      'numbered',
+      'SELECT file, is_text, ends_in_cr, unnest(generate_series(1, len(found))) AS n, unnest(found) AS raw FROM pieces',
+    ],
+    [
+      'counted',
+      `SELECT *, CASE WHEN is_text THEN length(decode(raw)) - length(replace(decode(raw), CASE WHEN ends_in_cr THEN chr(13) ELSE chr(10) END, ''))
       ELSE 1 END AS newlines
-  FROM numbered
-), placed AS (
-  SELECT *, sum(newlines) OVER (PARTITION BY file ORDER BY n) - newlines + 1 AS line FROM counted
-)${footed}
-SELECT file, line::BIGINT AS line, raw, NULL::VARCHAR AS fault
-FROM ${skipFooter === 0 ? 'placed' : `footed WHERE left_over > ${skipFooter}`}`.trim();
+  FROM numbered`,
+    ],
+    [
+      'placed',
+      'SELECT *, sum(newlines) OVER (PARTITION BY file ORDER BY n) - newlines + 1 AS line FROM counted',
+    ],
+    ...(isFooted ? [footed] : []),
+    [
+      'found',
+      `SELECT file, line::BIGINT AS line, raw, NULL::VARCHAR AS fault
+  FROM ${isFooted ? `footed WHERE left_over > ${skipFooter}` : 'placed'}`,
+    ],
+  ];
 }
 
 /** `entities.hashtags[*].text` -> `$."entities"."hashtags"[*]."text"`. */

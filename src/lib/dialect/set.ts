@@ -1,6 +1,7 @@
 /** The set part as one SQL statement: what needs more than one row, in the words that both engines have. */
 import type { OutputColumn, SetPart, SetSql } from '../model/plan.ts';
 import { type LookupSql, lookupSql, type Quoting } from './lookup.ts';
+import { type Step, statementOf } from './steps.ts';
 
 /** What differs between the engines. */
 export interface SetDialect extends Quoting {
@@ -39,17 +40,20 @@ export function setSql(
     ...keys.map((name) => `row_part.${identifier(name)}`),
   ];
   const rows = lookups.length > 0 ? 'joined' : 'row_part';
-  const joined =
+  const joined: readonly Step[] =
     lookups.length > 0
-      ? `WITH joined AS (
-  SELECT ${looking.join(', ')}
-  FROM row_part${lookups.map((j) => `\n  ${j.join}`).join('')}
-)
-`
-      : '';
+      ? [
+          [
+            'joined',
+            `SELECT ${looking.join(', ')}\n  FROM row_part${lookups.map((j) => `\n  ${j.join}`).join('')}`,
+          ],
+        ]
+      : [];
+  const statement = (name: string, sql: string) => statementOf([...joined, [name, sql]]);
   const fated = (cases: string) =>
     `SELECT ${rows}.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ${cases}ELSE 'published' END AS _fate`;
-  if (!dedupe) return { repeated: null, contested: null, ranked: `${joined}${fated('')}\nFROM ${rows}` };
+  if (!dedupe)
+    return { repeated: null, contested: null, ranked: statement('ranked', `${fated('')}\nFROM ${rows}`) };
 
   const key = dedupe.key.map((name) => `${rows}.${identifier(name)}`);
   const isRepeated = key.map((name, i) => `${name} IS NOT DISTINCT FROM repeated._k${i}`).join(' AND ');
@@ -69,14 +73,23 @@ LEFT JOIN (SELECT DISTINCT ${known.map((name, i) => `${name} AS _p${i}`).join(',
     : { join: '', fate: '', group: [] };
   const place = `row_number() OVER (PARTITION BY ${[...there.group, ...key].join(', ')} ORDER BY ${order.join(', ')})`;
   return {
-    repeated: `${joined}SELECT ${key.map((name, i) => `${name} AS _k${i}`).join(', ')}, true AS _is_repeated FROM ${rows}
+    repeated: statement(
+      'repeated',
+      `SELECT ${key.map((name, i) => `${name} AS _k${i}`).join(', ')}, true AS _is_repeated FROM ${rows}
 WHERE _reason IS NULL GROUP BY ${key.join(', ')} HAVING count(*) > 1`,
-    contested: `${joined}${fated(`${there.fate}WHEN ${place} > 1 THEN 'duplicate' `)}
+    ),
+    contested: statement(
+      'contested',
+      `${fated(`${there.fate}WHEN ${place} > 1 THEN 'duplicate' `)}
 FROM ${rows} JOIN repeated ON ${isRepeated}${there.join}
 WHERE _reason IS NULL`,
-    ranked: `${joined}${fated(there.fate)}
+    ),
+    ranked: statement(
+      'ranked',
+      `${fated(there.fate)}
 FROM ${rows} LEFT JOIN repeated ON ${isRepeated}${there.join}
 WHERE _reason IS NOT NULL OR _is_repeated IS NULL
 UNION ALL SELECT * FROM contested`,
+    ),
   };
 }
