@@ -21,7 +21,7 @@ import { SetupError } from '../lib/errors.ts';
 import type { SettleDeps } from '../lib/flow/batch/endOpen.ts';
 import type { OperatorDeps } from '../lib/flow/operate/again.ts';
 import { createLedger, type Ledger } from '../lib/ledger/ledger.ts';
-import { icebergOn } from '../lib/table/iceberg/format.ts';
+import { tableFormats } from '../lib/table/formats.ts';
 import { localClient } from './localEndpoint.ts';
 
 /** A file on its way into the raw bucket. */
@@ -134,27 +134,32 @@ export const depsOf = ({
   athena,
   sfn,
   events,
-}: Stage): OperatorDeps & SettleDeps => ({
-  config: {
-    ...config,
-    stage: name,
-    glueJob: config.job,
-    // Engines are chosen by the stage's own function.
-    engine: 'auto',
-    embeddedLimitBytes: 0,
-    datasetsFolder,
-  },
-  contracts,
-  ledger,
-  store: createStore(s3),
-  iceberg: icebergOn(createStore(s3), createPointers(config.database, glue, glueOnce)),
-  catalog: createCatalog(config.database, glue),
-  athena: createAthena(config, athena),
-  start: createStarter(config.stateMachineArn, sfn),
-  announce: createAnnouncer(events),
-  // Metrics are a deployed function's.
-  measure: () => {},
-});
+}: Stage): OperatorDeps & SettleDeps => {
+  const store = createStore(s3);
+  const catalog = createCatalog(config.database, glue);
+  const pointers = createPointers(config.database, glue, glueOnce);
+  return {
+    config: {
+      ...config,
+      stage: name,
+      glueJob: config.job,
+      // Engines are chosen by the stage's own function.
+      engine: 'auto',
+      embeddedLimitBytes: 0,
+      datasetsFolder,
+    },
+    contracts,
+    ledger,
+    store,
+    catalog,
+    formats: tableFormats({ store, catalog, pointers }),
+    athena: createAthena(config, athena),
+    start: createStarter(config.stateMachineArn, sfn),
+    announce: createAnnouncer(events),
+    // Metrics are a deployed function's.
+    measure: () => {},
+  };
+};
 
 const datasetsFolder = resolve(import.meta.dirname, '../../datasets');
 

@@ -37,6 +37,7 @@ import { startValidation } from '../../src/lib/flow/steps/startValidation.ts';
 import { ledgerOn } from '../../src/lib/ledger/ledger.ts';
 import type { Plan, Summary } from '../../src/lib/model/plan.ts';
 import { chunksOf } from '../../src/lib/parallel.ts';
+import { hiveFormat } from '../../src/lib/table/hive/format.ts';
 import { icebergFormat } from '../../src/lib/table/iceberg/format.ts';
 import { testConfig } from './config.ts';
 import { depsOf, fakeObject, liveKeys } from './iceberg.ts';
@@ -221,16 +222,21 @@ export class World {
   deps(name: string): Deps {
     const actor = this.aws.actor(`${name}~${++this.actors}`);
     const { stateMachineArn } = testConfig;
+    const store = createStore(actor.s3, patience);
+    const catalog = createCatalog('db', actor.glue, patience);
     return {
       actor,
       config: { ...testConfig, batchFiles: this.options.batchFiles ?? testConfig.batchFiles },
       contracts: this.isChanged ? new Map([[dataset, this.changed?.contract ?? contract]]) : contracts,
-      store: createStore(actor.s3, patience),
-      catalog: createCatalog('db', actor.glue, patience),
-      iceberg: icebergFormat({
-        ...depsOf(actor, this.aws),
-        describe: async ({ path, size, partition }) => fakeObject(path, { bytes: BigInt(size), partition }),
-      }),
+      store,
+      catalog,
+      formats: {
+        hive: hiveFormat({ store, catalog }),
+        iceberg: icebergFormat({
+          ...depsOf(actor, this.aws),
+          describe: async ({ path, size, partition }) => fakeObject(path, { bytes: BigInt(size), partition }),
+        }),
+      },
       athena: createAthena({ database: 'db', workgroup: 'w' }, actor.athena),
       ledger: ledgerOn('ledger', actor.documents, {
         clock: () => this.aws.clock.now(),

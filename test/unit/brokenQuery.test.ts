@@ -10,7 +10,7 @@ import { createStore } from '../../src/lib/aws/store.ts';
 import type { Deps } from '../../src/lib/flow/batch/deps.ts';
 import { checkValidation } from '../../src/lib/flow/steps/checkValidation.ts';
 import { createLedger } from '../../src/lib/ledger/ledger.ts';
-import { icebergOn } from '../../src/lib/table/iceberg/format.ts';
+import { tableFormats } from '../../src/lib/table/formats.ts';
 import { testConfig } from '../support/config.ts';
 
 /** Where Athena ends every query so, and nothing else answers. */
@@ -23,15 +23,14 @@ function depsWhere(Status: object): Deps {
     send: async () => ({ QueryExecution: { Status } }),
   });
   const glue = Object.assign(new GlueClient({ region }), { send });
+  const store = createStore(Object.assign(new S3Client({ region }), { send }));
+  const catalog = createCatalog('db', glue);
   return {
     config: testConfig,
     contracts: new Map(),
-    store: createStore(Object.assign(new S3Client({ region }), { send })),
-    catalog: createCatalog('db', glue),
-    iceberg: icebergOn(
-      createStore(Object.assign(new S3Client({ region }), { send })),
-      createPointers('db', glue, glue),
-    ),
+    store,
+    catalog,
+    formats: tableFormats({ store, catalog, pointers: createPointers('db', glue, glue) }),
     athena: createAthena({ database: 'db', workgroup: 'w' }, athena),
     ledger: createLedger('ledger', Object.assign(new DynamoDBClient({ region }), { send })),
     measure: () => {},

@@ -58,7 +58,8 @@ export interface Drift {
 export interface PartitionStatistics {
   readonly values: readonly (string | null)[];
   readonly objects: number;
-  readonly rows: number;
+  /** Undefined where only a query tells. */
+  readonly rows: number | undefined;
   readonly bytes: number;
 }
 
@@ -68,7 +69,24 @@ export interface Holder {
   readonly fence: number;
 }
 
+/** A partition, with its folder below the table, such as `year=2025/month=10/`. */
+export interface TablePartition {
+  readonly path: string;
+  readonly values: readonly string[];
+}
+
+/** What was done to partitions, to agree with the objects of a table. */
+export interface Repaired {
+  readonly added: number;
+  readonly dropped: number;
+}
+
 export interface TableFormat {
+  /**
+   * Whether earlier states of a table can be read. Objects that readers have seen, and that are replaced or taken back, stay then
+   * until the upkeep lets go of them.
+   */
+  readonly keepsHistory: boolean;
   /** Makes the table, and brings it to its shape. Throws TableMismatch for what it cannot become, TableUnsupported for what it has no type for. */
   ensure(shape: TableShape, holder: Holder): Promise<void>;
   /**
@@ -76,6 +94,8 @@ export interface TableFormat {
    * TableConflict when others have changed what the batch replaces, CommitUnclear when the same commit has to be asked for again.
    */
   commit(shape: Pick<TableShape, 'name'>, commit: TableCommit): Promise<Committed>;
+  /** Lets readers find partitions that a commit has added to, where the commit itself has not. Gives how many are new. */
+  register(shape: TableShape, partitions: readonly TablePartition[]): Promise<number>;
   /**
    * Closes the table to an attempt that was not committed in the ledger, and takes back what readers have seen of it. Afterwards it can
    * commit no more.
@@ -84,14 +104,20 @@ export interface TableFormat {
   /** Holds the table against the objects that the ledger counts, `isOwn` says which objects the ledger is to know. */
   verify(table: string, counted: Iterable<string>, isOwn: (address: string) => boolean): Promise<Drift>;
   /**
-   * Keys below the table that no state of it names which can still be read, last changed before `olderThan` (milliseconds since 1970).
-   * `list` gives what stands below a prefix.
+   * Keys below the table that no state of it names which can still be read, last changed before `olderThan` (milliseconds since 1970):
+   * what the ledger does not count of them can be deleted. `list` gives what stands below a prefix.
    */
   orphans(
     table: string,
     list: (bucket: string, prefix: string) => Promise<readonly ListedObject[]>,
     olderThan: number,
-  ): Promise<string[]>;
+  ): Promise<{ has(key: string): boolean }>;
+  /** Lets readers find the partitions with objects, and no others of those that `isOwn` names. */
+  repair(
+    shape: TableShape,
+    standing: readonly TablePartition[],
+    isOwn: (values: readonly string[]) => boolean,
+  ): Promise<Repaired>;
   /** What readers find, by partition; empty for a table that is not there. */
-  inspect(table: string): Promise<PartitionStatistics[]>;
+  inspect(table: Pick<TableShape, 'name' | 'location'>): Promise<PartitionStatistics[]>;
 }

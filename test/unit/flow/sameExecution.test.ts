@@ -4,6 +4,7 @@ import { readManifest } from '../../../src/lib/flow/batch/manifest.ts';
 import { replay, retry } from '../../../src/lib/flow/operate/again.ts';
 import { decide } from '../../../src/lib/flow/operate/decide.ts';
 import { reconcile } from '../../../src/lib/flow/repair/reconcile.ts';
+import { hiveFormat } from '../../../src/lib/table/hive/format.ts';
 import { dataset, World } from '../../support/flowWorld.ts';
 
 let world: World;
@@ -176,7 +177,8 @@ test('reconcile drops a partition in which a batch is published between its look
       return found;
     },
   };
-  await reconcile({ ...deps, store: wrapped }, dataset);
+  const hive = hiveFormat({ ...deps, store: wrapped });
+  await reconcile({ ...deps, formats: { ...deps.formats, hive } }, dataset);
   expect(world.lines()).toContain('feed/b 5@06');
   expect(world.aws.glue.partitions('db', 'feed').map((p) => p.values.join('/'))).toContain('feed/06');
 });

@@ -53,7 +53,7 @@ test('a batch and its correction are visible as a whole, and the table tells who
   await format.commit(shape, batchOf('b', 2, ['b1'], ['a2']));
   expect(await counted(format, ['a1', 'b1'])).toEqual(none);
   expect(await counted(format, ['a1', 'c'])).toEqual({ missing: [at('c')], extra: [at('b1')] });
-  expect(await format.inspect('t')).toEqual([{ values: ['feed', '06'], objects: 2, rows: 4, bytes: 20 }]);
+  expect(await format.inspect(shape)).toEqual([{ values: ['feed', '06'], objects: 2, rows: 4, bytes: 20 }]);
   const { metadata, pointer } = await requireTable(deps, 't');
   expect(metadata.snapshots.at(-1)?.summary).toMatchObject({
     operation: 'overwrite',
@@ -116,5 +116,5 @@ test('a batch of 1,000 partitions is one commit of three objects', async () => {
     })),
   });
   expect(aws.calls('s3.PutObject') - before).toBe(3);
-  expect(await format.inspect('t')).toHaveLength(1000);
+  expect(await format.inspect(shape)).toHaveLength(1000);
 });

@@ -8,6 +8,7 @@ import type { Deadline } from '../../deadline.ts';
 import { InvalidInput } from '../../errors.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import type { TableFormat } from '../../table/format.ts';
+import type { TableFormats } from '../../table/formats.ts';
 import type { Measure } from './measure.ts';
 
 export interface Deps {
@@ -16,13 +17,18 @@ export interface Deps {
   readonly store: Store;
   readonly catalog: Catalog;
   readonly athena: Athena;
-  /** Tables whose plan says so. */
-  readonly iceberg: TableFormat;
+  readonly formats: TableFormats;
   readonly ledger: Ledger;
   readonly measure: Measure;
   /** The time that the step has left; undefined where nothing ends it. */
   readonly deadline?: Deadline | undefined;
 }
+
+/** The format of a plan's table, or of what an attempt has published in it. */
+export const formatOf = (
+  { formats }: Pick<Deps, 'formats'>,
+  { format }: { readonly format: keyof TableFormats },
+): TableFormat => formats[format];
 
 /** The contract of a dataset. Throws InvalidInput, naming the ones there are. */
 export function contractOf({ contracts }: Pick<Deps, 'contracts'>, dataset: string): Contract {

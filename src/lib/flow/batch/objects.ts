@@ -2,7 +2,7 @@
 import { planSchema } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
 import { places } from './addresses.ts';
-import type { Deps } from './deps.ts';
+import { type Deps, formatOf } from './deps.ts';
 import { type Live, type Published, publishedSchema } from './published.ts';
 
 /**
@@ -10,30 +10,29 @@ import { type Live, type Published, publishedSchema } from './published.ts';
  * has a higher fence by now. An attempt that has not come as far as its record has written nothing.
  */
 export async function takeBack(
-  deps: Pick<Deps, 'config' | 'store' | 'iceberg'>,
+  deps: Pick<Deps, 'config' | 'store' | 'formats'>,
   dataset: string,
   attempt: Attempt,
 ): Promise<void> {
   const at = places(deps.config).attempt(dataset, attempt);
   const plan = await deps.store.findJson(at.plan, planSchema);
   // Also where there is no record: a call of the attempt may still be under way, and the table is closed to it.
+  const holder = { dataset, fence: attempt.fence + 1 };
   const isNamed =
-    plan?.format === 'iceberg' &&
-    (await deps.iceberg.takeBack(plan.table, { dataset, fence: attempt.fence + 1 }, attempt)) ===
-      'taken back';
+    plan !== undefined && (await formatOf(deps, plan).takeBack(plan.table, holder, attempt)) === 'taken back';
   const published = await deps.store.findJson(at.published, publishedSchema);
   if (!published) return;
   const written = writtenBy(published);
   await remove(deps, isNamed ? written.map(withoutObjects) : written);
 }
 
-/** Objects of earlier batches whose rows are in others now. Earlier snapshots of an Iceberg table name them until these expire. */
+/** Objects of earlier batches whose rows are in others now. Where a table keeps its history, its earlier states name them. */
 export const dropReplaced = (
-  deps: Pick<Deps, 'config' | 'store'>,
-  { format, rewritten }: Published,
+  deps: Pick<Deps, 'config' | 'store' | 'formats'>,
+  published: Published,
 ): Promise<void> => {
-  const dropped = rewritten.map((r) => r.dropped);
-  return remove(deps, format === 'iceberg' ? dropped.map(withoutObjects) : dropped);
+  const dropped = published.rewritten.map((r) => r.dropped);
+  return remove(deps, formatOf(deps, published).keepsHistory ? dropped.map(withoutObjects) : dropped);
 };
 
 /** Everything that an attempt writes to the table and to quarantine: its own rows, and what is left of others. */

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { address } from '../../aws/store.ts';
 import type { Attempt } from '../../model/records.ts';
 import { places } from './addresses.ts';
-import type { Deps } from './deps.ts';
+import { type Deps, formatOf } from './deps.ts';
 import { readPlan } from './manifest.ts';
 import { readPublished } from './published.ts';
 import type { repairOutput } from './schemas.ts';
@@ -16,18 +16,8 @@ export async function registerPartitions(
 ): Promise<z.output<typeof repairOutput>> {
   const { config, catalog } = deps;
   const plan = await readPlan(deps, { dataset, batch, fence });
-  const table = goldenTable(plan, config);
   const { partitions, quarantine } = await readPublished(deps, dataset, { batch, fence });
-  let registered = 0;
-  // An Iceberg table names its objects itself.
-  if (plan.format === 'hive') {
-    // Somebody may have dropped it since Publish.
-    await catalog.ensureTable(table);
-    registered = await catalog.addPartitions(
-      table,
-      partitions.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),
-    );
-  }
+  const registered = await formatOf(deps, plan).register(goldenTable(plan, config), partitions);
   if (quarantine.length > 0) {
     await catalog.ensureTable(quarantineTable(config));
     await catalog.addPartitions(quarantineTable(config), [

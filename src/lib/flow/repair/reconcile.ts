@@ -4,15 +4,15 @@
  * Lambda's time.
  */
 import { posix } from 'node:path';
-import type { ParquetTable } from '../../aws/catalog.ts';
-import { address, placeOf } from '../../aws/store.ts';
-import { pathOfValues, valuesOfPath } from '../../catalog/partitionPath.ts';
+import { address } from '../../aws/store.ts';
+import { valuesOfPath } from '../../catalog/partitionPath.ts';
 import { tableOf } from '../../contract/contract.ts';
 import { ObjectMissing } from '../../errors.ts';
 import { chunksOf, parallel } from '../../parallel.ts';
-import type { Drift } from '../../table/format.ts';
+import type { Drift, TableFormat } from '../../table/format.ts';
+import { dropEmpty } from '../../table/hive/partitions.ts';
 import { objectName } from '../../table/objectName.ts';
-import { contractOf, type Deps } from '../batch/deps.ts';
+import { contractOf, type Deps, formatOf } from '../batch/deps.ts';
 import { readPlan } from '../batch/manifest.ts';
 import { type Live, liveKey, liveOf } from '../batch/published.ts';
 import { requireNothingLost } from '../batch/restored.ts';
@@ -32,7 +32,7 @@ export interface Reconciled {
   /** Objects of batches that the ledger does not know: of a dataset of another name, or of a ledger that was lost. */
   readonly unknown: number;
   /**
-   * Objects that the ledger counts and S3 does not have, or an Iceberg table does not name: their rows are lost until their files are replayed. Also documents that
+   * Objects that the ledger counts and S3 does not have, or the table does not name: their rows are lost until their files are replayed. Also documents that
    * listed the objects of a batch: nobody knows any more which of its objects count, so none of them is removed.
    */
   readonly missing: readonly string[];
@@ -49,12 +49,12 @@ const grace = 3_600_000;
 export async function reconcile(
   deps: Pick<
     Deps,
-    'config' | 'contracts' | 'store' | 'catalog' | 'iceberg' | 'ledger' | 'measure' | 'deadline'
+    'config' | 'contracts' | 'store' | 'catalog' | 'formats' | 'ledger' | 'measure' | 'deadline'
   >,
   dataset: string,
   { removesUnknown = false }: { removesUnknown?: boolean } = {},
 ): Promise<Reconciled | null> {
-  const { config, store, catalog, ledger } = deps;
+  const { config, store, ledger } = deps;
   const contract = contractOf(deps, dataset);
   await requireNothingLost(deps, dataset);
   let unused = await dropStaging(deps, dataset);
@@ -63,11 +63,9 @@ export async function reconcile(
   if (!latest || fence === undefined) return null;
   const plan = await readPlan(deps, { dataset, batch: latest.batch, fence });
   const table = goldenTable(plan, config);
-  // Snapshots that can still be read name more than the ledger counts.
-  const nameless =
-    plan.format === 'hive'
-      ? undefined
-      : new Set(await deps.iceberg.orphans(table.name, (...at) => store.list(...at), Date.now() - grace));
+  const format = formatOf(deps, plan);
+  // States of the table that can still be read may name more than the ledger counts.
+  const nameless = await format.orphans(table.name, (...at) => store.list(...at), Date.now() - grace);
   const constants = contract.partitionBy.map((p) => ('constant' in p ? p.constant : null));
   const isOwn = (values: readonly string[]) => constants.every((c, i) => c === null || values[i] === c);
   const prefix = `${tableOf(contract)}/`;
@@ -95,7 +93,7 @@ export async function reconcile(
     const verdicts = await judge(own);
     const isRemoved = (i: number) =>
       (verdicts[i] === 'garbage' || (removesUnknown && verdicts[i] === 'unknown')) &&
-      (nameless?.has(own[i]?.key ?? '') ?? true);
+      nameless.has(own[i]?.key ?? '');
     const garbage = own.filter((_, i) => isRemoved(i)).map((o) => o.key);
     await store.delete(config.processedBucket, garbage);
     removed += garbage.length;
@@ -106,31 +104,13 @@ export async function reconcile(
     }
   }
   const missing = await judge.missing();
-  if (plan.format === 'iceberg') {
-    const drift = await driftOf(deps, dataset, table.name, byVerdict);
-    missing.push(...drift.missing);
-    unknown += drift.extra.length;
-  }
+  const drift = await driftOf(deps, format, dataset, table.name, byVerdict);
+  missing.push(...drift.missing);
+  unknown += drift.extra.length;
   const quarantine = await reconcileQuarantine(deps, dataset);
   removed += quarantine.removed;
   unused += quarantine.dropped;
-  const wanted = new Map([...standing.values()].map((p) => [JSON.stringify(p.values), p]));
-  const registered = new Set<string>();
-  const gone: string[][] = [];
-  for await (const page of catalog.partitionPages(table.name))
-    for (const values of page) {
-      registered.add(JSON.stringify(values));
-      if (isOwn(values) && !wanted.has(JSON.stringify(values))) gone.push(values);
-    }
-  const unregistered = [...wanted].filter(([id]) => !registered.has(id)).map(([, p]) => p);
-  const added =
-    plan.format === 'iceberg'
-      ? 0
-      : await catalog.addPartitions(
-          table,
-          unregistered.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),
-        );
-  const dropped = await dropEmpty(deps, table, gone);
+  const { added, dropped } = await format.repair(table, [...standing.values()], isOwn);
   if (removed > 0 || unknown > 0 || missing.length > 0)
     deps.measure(dataset, {
       ObjectsRemoved: removed,
@@ -149,9 +129,10 @@ export async function reconcile(
   };
 }
 
-/** What readers of an Iceberg table find otherwise than the ledger counts it. A batch under way has changed only one of both. */
+/** What readers of a table find otherwise than the ledger counts it. A batch under way has changed only one of both. */
 async function driftOf(
-  { iceberg, ledger }: Pick<Deps, 'iceberg' | 'ledger'>,
+  { ledger }: Pick<Deps, 'ledger'>,
+  format: TableFormat,
   dataset: string,
   table: string,
   { counts, garbage }: Readonly<Record<Verdict, readonly string[]>>,
@@ -161,7 +142,7 @@ async function driftOf(
   const nothing = { missing: [], extra: [] };
   const [wasBusy, before] = [await isBusy(), await latest()];
   const uncounted = new Set(garbage);
-  const drift = await iceberg.verify(table, counts, (object) => uncounted.has(object));
+  const drift = await format.verify(table, counts, (object) => uncounted.has(object));
   return wasBusy || (await isBusy()) || (await latest()) !== before ? nothing : drift;
 }
 
@@ -202,30 +183,6 @@ async function dropStaging({ catalog, ledger }: Reconciling, dataset: string): P
   const stale = found.filter(([name = '']) => !open.some(({ batch }) => name.startsWith(`${batch}-`)));
   await catalog.dropPartitions(stagingName(dataset), stale);
   return stale.length;
-}
-
-/** Drops those of the partitions that have no object by now. Gives how many. */
-async function dropEmpty(
-  { store, catalog }: Reconciling,
-  table: ParquetTable,
-  partitions: readonly string[][],
-): Promise<number> {
-  const { bucket, key: prefix } = placeOf(table.location);
-  const keyNames = table.partitionKeys.map(({ name }) => name);
-  const look = (some: readonly string[][]) =>
-    parallel(some, 16, async (values) => {
-      const path = `${pathOfValues(keyNames, values)}/`;
-      const objects = await store.list(bucket, `${prefix}${path}`);
-      return { values, location: `${table.location}${path}`, isEmpty: objects.length === 0 };
-    });
-  const empty = (await look(partitions)).flatMap(({ values, isEmpty }) => (isEmpty ? [values] : []));
-  await catalog.dropPartitions(table.name, empty);
-  // A batch that has published there meanwhile was told that the partition is registered already.
-  await catalog.addPartitions(
-    table,
-    (await look(empty)).filter(({ isEmpty }) => !isEmpty),
-  );
-  return empty.length;
 }
 
 type Verdict = 'counts' | 'open' | 'garbage' | 'unknown';

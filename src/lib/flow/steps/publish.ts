@@ -15,7 +15,7 @@ import { parallel } from '../../parallel.ts';
 import type { TableCommit } from '../../table/format.ts';
 import { ownObject, rewrittenObject } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
-import type { Deps } from '../batch/deps.ts';
+import { type Deps, formatOf } from '../batch/deps.ts';
 import { readManifest, readPlan, replacesOf } from '../batch/manifest.ts';
 import { remove, writtenBy } from '../batch/objects.ts';
 import {
@@ -45,8 +45,8 @@ export async function publish(
   await ledger.requireLease(dataset, fence);
   const plan = await readPlan(deps, { dataset, ...attempt });
   const table = goldenTable(plan, config);
-  if (plan.format === 'iceberg') await deps.iceberg.ensure(table, { dataset, fence });
-  else await catalog.ensureTable(table);
+  const format = formatOf(deps, plan);
+  await format.ensure(table, { dataset, fence });
   const { planned, copies, documents } = await planOf(deps, dataset, attempt, run, plan);
   // What could keep the batch from its end is found before its commit.
   if (planned.quarantine.length > 0) await catalog.ensureTable(quarantineTable(config));
@@ -62,21 +62,20 @@ export async function publish(
   // Before any object: whoever takes the attempt back knows from it what to look for.
   const published = await store.writeJsonOnce(record, planned, publishedSchema);
   await parallel(copies, 32, ({ from, to }) => store.copy(from, to), deadline);
-  // Readers see the batch before the ledger counts it: when the ledger never does, whoever takes the attempt back asks the table.
-  if (published.format === 'iceberg')
-    await deps.iceberg.commit(table, commitOf(config, dataset, attempt, plan, published));
+  // Readers may see the batch before the ledger counts it: when the ledger never does, whoever takes the attempt back asks the table.
+  await format.commit(table, commitOf(config, dataset, attempt, plan, published));
   try {
     await ledger.commit(dataset, attempt);
   } catch (error) {
-    // What a snapshot names is not removed by who may not know it.
-    if (error instanceof LeaseLost && published.format === 'hive')
+    // What a state of the table names is not removed by who may not know it.
+    if (error instanceof LeaseLost && !format.keepsHistory)
       await removeUncounted(deps, dataset, attempt, published);
     throw error;
   }
   return counted(published);
 }
 
-/** What readers of an Iceberg table see from the batch's commit on. */
+/** What readers of the table see from the batch's commit on. */
 function commitOf(
   config: Pick<Config, 'processedBucket'>,
   dataset: string,

@@ -44,6 +44,8 @@ export const icebergOn = (store: FileStore & Pick<Store, 'readRange'>, pointers:
   });
 
 export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
+  keepsHistory: true,
+
   async ensure(shape, holder) {
     const wanted = wantedOf(shape);
     await createTable(deps, wanted);
@@ -76,6 +78,10 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     return { snapshot: snapshot && String(snapshot['snapshot-id']) };
   },
 
+  // A table names its objects itself.
+  register: async () => 0,
+  repair: async () => ({ added: 0, dropped: 0 }),
+
   async takeBack(table, { dataset, fence }, attempt) {
     if (!(await loadTable(deps, table))) return 'never committed';
     const closed = await raiseFence(deps, table, { dataset, fence });
@@ -100,11 +106,11 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
   },
 
   async orphans(table, list, olderThan) {
-    return orphansOf(deps, table, list, olderThan);
+    return new Set(await orphansOf(deps, table, list, olderThan));
   },
 
-  async inspect(table) {
-    const loaded = await loadTable(deps, table);
+  async inspect({ name }) {
+    const loaded = await loadTable(deps, name);
     if (!loaded) return [];
     const { metadata } = loaded;
     const entries = await liveEntries(deps.files, metadata, currentSnapshot(metadata));

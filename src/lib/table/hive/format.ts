@@ -1,0 +1,58 @@
+/**
+ * Hive as a table format of the flow: what stands in the folder of a registered partition is in the table. The ledger alone tells
+ * which objects count, so there is nothing to commit here.
+ */
+import { placeOf } from '../../aws/store.ts';
+import { valuesOfPath } from '../../catalog/partitionPath.ts';
+import type { TableFormat } from '../format.ts';
+import { addPartitions, dropEmpty, type HiveDeps } from './partitions.ts';
+
+export const hiveFormat = (deps: HiveDeps): TableFormat => ({
+  keepsHistory: false,
+
+  async ensure(shape) {
+    await deps.catalog.ensureTable(shape);
+  },
+
+  commit: async () => ({ snapshot: undefined }),
+
+  async register(shape, partitions) {
+    // Somebody may have dropped it since the commit.
+    await deps.catalog.ensureTable(shape);
+    return addPartitions(deps, shape, partitions);
+  },
+
+  takeBack: async () => 'never committed',
+
+  // Readers find what stands below the table, and that is held against the ledger by its names.
+  verify: async () => ({ missing: [], extra: [] }),
+  orphans: async () => ({ has: () => true }),
+
+  async repair(shape, standing, isOwn) {
+    const wanted = new Map(standing.map((p) => [JSON.stringify(p.values), p]));
+    const registered = new Set<string>();
+    const gone: string[][] = [];
+    for await (const page of deps.catalog.partitionPages(shape.name))
+      for (const values of page) {
+        registered.add(JSON.stringify(values));
+        if (isOwn(values) && !wanted.has(JSON.stringify(values))) gone.push(values);
+      }
+    const unregistered = [...wanted].filter(([id]) => !registered.has(id)).map(([, p]) => p);
+    return {
+      added: await addPartitions(deps, shape, unregistered),
+      dropped: await dropEmpty(deps, shape, gone),
+    };
+  },
+
+  async inspect({ location }) {
+    const { bucket, key: prefix } = placeOf(location);
+    const found = new Map<string, { objects: number; bytes: number }>();
+    for await (const page of deps.store.listPages(bucket, prefix))
+      for (const { key, size } of page) {
+        const folder = key.slice(prefix.length, key.lastIndexOf('/') + 1);
+        const { objects, bytes } = found.get(folder) ?? { objects: 0, bytes: 0 };
+        found.set(folder, { objects: objects + 1, bytes: bytes + size });
+      }
+    return [...found].map(([folder, sums]) => ({ values: valuesOfPath(folder), rows: undefined, ...sums }));
+  },
+});

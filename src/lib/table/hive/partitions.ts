@@ -1,0 +1,47 @@
+/** Partitions of the Data Catalog, and the folders of objects that they stand for. */
+import type { Catalog, ParquetTable } from '../../aws/catalog.ts';
+import { placeOf, type Store } from '../../aws/store.ts';
+import { pathOfValues } from '../../catalog/partitionPath.ts';
+import { parallel } from '../../parallel.ts';
+import type { TablePartition } from '../format.ts';
+
+export interface HiveDeps {
+  readonly catalog: Catalog;
+  readonly store: Pick<Store, 'list' | 'listPages'>;
+}
+
+/** Registers partitions at their folders. Gives how many are new. */
+export const addPartitions = (
+  { catalog }: Pick<HiveDeps, 'catalog'>,
+  table: ParquetTable,
+  partitions: readonly TablePartition[],
+): Promise<number> =>
+  catalog.addPartitions(
+    table,
+    partitions.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),
+  );
+
+/** Drops those of the partitions that have no object by now. Gives how many. */
+export async function dropEmpty(
+  { store, catalog }: HiveDeps,
+  table: ParquetTable,
+  partitions: readonly string[][],
+): Promise<number> {
+  const { bucket, key: prefix } = placeOf(table.location);
+  const keyNames = table.partitionKeys.map(({ name }) => name);
+  const look = (some: readonly string[][]) =>
+    parallel(some, 16, async (values) => {
+      const path = `${pathOfValues(keyNames, values)}/`;
+      const objects = await store.list(bucket, `${prefix}${path}`);
+      return { values, path, isEmpty: objects.length === 0 };
+    });
+  const empty = (await look(partitions)).flatMap(({ values, isEmpty }) => (isEmpty ? [values] : []));
+  await catalog.dropPartitions(table.name, empty);
+  // A batch that has published there meanwhile was told that the partition is registered already.
+  await addPartitions(
+    { catalog },
+    table,
+    (await look(empty)).filter(({ isEmpty }) => !isEmpty),
+  );
+  return empty.length;
+}
