@@ -53,7 +53,7 @@ async function main(args: string[]): Promise<number> {
         // Jest alone would leave a core to whoever works at the machine: on two, half of it.
         `--maxWorkers=${availableParallelism()}`,
         '--selectProjects',
-        'unit',
+        'check',
         ...(positionals.length > 0 ? ['--testPathPatterns', ...positionals] : []),
       ],
       {},
