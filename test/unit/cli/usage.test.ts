@@ -1,0 +1,29 @@
+import { expect, test } from '@jest/globals';
+import { isReading } from '../../../src/cli/query.ts';
+import { suggestion } from '../../../src/cli/usage.ts';
+
+test.each([
+  ['statsu', 'status'],
+  ['stat', null],
+  ['quarentine', 'quarantine'],
+  ['x', null],
+  ['--datset', '--dataset'],
+])('for %s %s is meant', (typed, meant) => {
+  const words = ['status', 'quarantine', 'query', '--dataset'];
+  expect(suggestion(typed, words)).toBe(meant === null ? '' : `; did you mean "${meant}"?`);
+});
+
+test.each([
+  ['SELECT 1', true],
+  [' -- what\n(( select 1))', true],
+  ['/* a */ WITH x AS (SELECT 1) SELECT * FROM x', true],
+  ['show tables', true],
+  ['DROP TABLE x', false],
+  ['/* select */ insert into x select 1', false],
+  ['-- select', false],
+  ['CREATE TABLE x AS SELECT 1', false],
+  ['UNLOAD (SELECT 1) TO x', false],
+  ['selection', false],
+])('query runs %j without --write: %s', (sql, isAllowed) => {
+  expect(isReading(sql)).toBe(isAllowed);
+});

@@ -1,0 +1,51 @@
+/** `sluice validate` rejects what the build rejects. */
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, expect, jest, test } from '@jest/globals';
+import { run } from '../../../src/cli/validate.ts';
+import { datasetsFolder } from '../../support/embedded.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-validate-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The exit status, and what is said on both outputs. */
+async function validate(...files: string[]): Promise<{ status: number; said: string }> {
+  let said = '';
+  const hear = (text: unknown) => {
+    said += String(text);
+    return true;
+  };
+  const spies = [
+    jest.spyOn(process.stdout, 'write').mockImplementation(hear),
+    jest.spyOn(process.stderr, 'write').mockImplementation(hear),
+  ];
+  try {
+    return { status: await run(files), said };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+test('two contracts with one prefix are refused together, and valid alone', async () => {
+  const [created = '', refunded = ''] = ['created', 'refunded'].map((name) =>
+    resolve(import.meta.dirname, `../../fixtures/cases/i05-same-prefix/${name}.yml`),
+  );
+  expect((await validate(created)).status).toBe(0);
+  expect(await validate(created, refunded)).toMatchObject({
+    status: 1,
+    said: expect.stringContaining(
+      `${refunded}:1:1 the prefix events/ belongs to the dataset "created" already (${created})`,
+    ),
+  });
+});
+
+test('a contract is held against a copy of another under a new name', async () => {
+  const copy = join(folder, 'copy.yml');
+  copyFileSync(join(datasetsFolder, 'tweets.yml'), copy);
+  const original = join(datasetsFolder, 'tweets.yml');
+  expect(await validate(original, copy)).toMatchObject({
+    status: 1,
+    said: expect.stringContaining('the dataset "tweets" has a contract already'),
+  });
+});

@@ -1,0 +1,194 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { loadContracts, parseContract } from '../../../src/lib/contract/load.ts';
+import { ContractError } from '../../../src/lib/errors.ts';
+import { datasetsFolder } from '../../support/embedded.ts';
+
+const problemsOf = (text: string) => {
+  try {
+    parseContract('datasets/x.yml', text);
+  } catch (error) {
+    if (error instanceof ContractError) return error.message.split('\n');
+    throw error;
+  }
+  return [];
+};
+
+const social = readFileSync(join(datasetsFolder, 'social_media.yml'), 'utf8');
+
+test('the contracts of the project are valid, whatever datasets are added to it', () => {
+  expect([...loadContracts(datasetsFolder).keys()]).toEqual(
+    expect.arrayContaining(['social_media', 'tweets']),
+  );
+});
+
+test('a fault names file, line, column, path and what to do', () => {
+  expect(problemsOf(social.replace('type: bigint, required: true', 'type: bigit, required: true'))).toEqual([
+    'datasets/x.yml:10:33 columns.0.type: must be string, int, bigint, double, decimal(p,s), boolean, date, timestamp, json or array<one of string, int, bigint, double, boolean, date>',
+  ]);
+  expect(problemsOf(social.replace('key: [id]', 'key: [idd]'))).toEqual([
+    expect.stringContaining('dedupe.key.0: there is no column "idd"'),
+  ]);
+  expect(problemsOf(social.replace('  formats: [ndjson, json_array]', '  format: ndjson'))).toEqual([
+    expect.stringContaining('source.formats'),
+    expect.stringContaining('source: does not know "format"'),
+  ]);
+  expect(problemsOf('dataset: [')[0]).toMatch(/^datasets\/x\.yml:1:\d+ /);
+});
+
+test.each([
+  [
+    'two columns of one name',
+    'name: text, path: text',
+    'name: id, path: text',
+    'the column "id" is there already',
+  ],
+  ['a partition by a text', 'of: created_at, part: year', 'of: text, part: year', 'it must be timestamp'],
+  ['a synonym given twice', '"ldn", "londres"', '"londres", "londres"', 'gives the synonym "londres" twice'],
+  ['SQL in a path', 'path: text,', 'path: "a\'; DROP TABLE x",', 'must be keys apart by dots'],
+])('%s is refused', (_, from, to, message) => {
+  const changed = social.replace(from, to);
+  expect(changed).not.toBe(social);
+  expect(problemsOf(changed).join('\n')).toContain(message);
+});
+
+const small = (more: object = {}) =>
+  JSON.stringify({
+    dataset: 'order',
+    source: { prefix: 'x/', formats: ['csv'] },
+    columns: [
+      { name: 'from', path: 'from', type: 'string' },
+      { name: 'to', path: '"to.whom"', type: 'string' },
+    ],
+    partitionBy: [{ name: 'source', constant: 'x' }],
+    ...more,
+  });
+
+test("words of SQL are names as any others; the names of Sluice's own tables are refused", () => {
+  expect(problemsOf(small())).toEqual([]);
+  for (const dataset of ['quarantine', 'raw_posts', 'staging_order'])
+    expect(problemsOf(small({ dataset }))).toEqual([
+      expect.stringContaining(`dataset: the table "${dataset}" may be one of Sluice's own`),
+    ]);
+  expect(problemsOf(small({ dataset: 'quarantine', table: 'refusals' }))).toEqual([]);
+});
+
+test('what a contract reads of a CSV must be able to be in it', () => {
+  const csv = (header: string[]) => ({ source: { prefix: 'x/', formats: ['csv'], csv: { header } } });
+  expect(problemsOf(small(csv(['to.whom', 'from'])))).toEqual([]);
+  expect(problemsOf(small(csv(['to', 'from'])))).toEqual([
+    expect.stringContaining('columns.1.path: source.csv.header has no field "to.whom"'),
+  ]);
+  expect(problemsOf(small({ columns: [{ name: 'a', path: 'a.b', type: 'string' }] }))).toEqual([
+    expect.stringContaining('columns.0.path: a field of a CSV holds no others'),
+  ]);
+});
+
+test.each([
+  ['aliases that unfold without end', bomb(), '2:8 an alias cannot be used: Excessive alias count'],
+  ['an alias of nothing', 'a: 1\nb: *c\n', '2:4 an alias cannot be used: Unresolved alias'],
+  ['YAML without end', `a: ${'['.repeat(20_000)}`, 'is nested too deeply'],
+  ['a key __proto__', 'dataset: x\nmap: { __proto__: [a] }', '2:8 no key may be called __proto__'],
+  ['a NUL character', 'dataset: "a\\0b"', '1:10 a text may not hold a NUL character'],
+  ['half a character', 'dataset: "\\uD800"', '1:10 a text may not hold a NUL character'],
+  [
+    'a constant longer than the name of a folder',
+    small({ partitionBy: [{ name: 's', constant: '桜'.repeat(29) }] }),
+    'is too long for the name of a folder',
+  ],
+  [
+    'a path through *',
+    small({ columns: [{ name: 'a', path: '"*"', type: 'string' }] }),
+    'must be keys apart by dots',
+  ],
+  ...[
+    Array(300).fill('1').join(' + '),
+    `${'upper('.repeat(12)}from${')'.repeat(12)}`,
+    `${'(1 / '.repeat(12)}2${')'.repeat(12)}`,
+    `substring('a', ${"length(substring('a', ".repeat(12)}1${', 1))'.repeat(12)}, 1)`,
+  ].map((expression) => [
+    `the expression ${expression.slice(0, 20)}… without end`,
+    small({ derive: [{ name: 'z', type: expression.includes('from') ? 'string' : 'double', expression }] }),
+    expression.startsWith('1 +') ? 'is longer than 500 words' : 'are nested too deeply',
+  ]),
+  ...['(a{1001})', '([])', '([^])', '(\\u0041)', '(\\cA)'].map((extract) => [
+    `the expression ${extract}, which RE2 does not have,`,
+    small({ columns: [{ name: 'a', path: 'a', type: 'string', extract }] }),
+    'is no regular expression with one group',
+  ]),
+])('%s is refused, with its place', (_, text = '', message = '') => {
+  expect(problemsOf(text)[0]).toContain(message);
+});
+
+/** Nine of nine of nine. */
+function bomb(): string {
+  const nine = (item: string) => `[${Array.from({ length: 9 }, () => item).join(', ')}]`;
+  return `a: &a ${nine('x')}\nb: &b ${nine('*a')}\nc: &c ${nine('*b')}\nd: ${nine('*c')}\n`;
+}
+
+const withMore = (more: string) =>
+  `dataset: x\nsource: { prefix: x/, formats: [ndjson] }\ncolumns:\n  - { name: id, path: id, type: string }\n${more}`;
+
+test.each([
+  [
+    'partitionBy: [{ name: y, of: id, part: yeer }]',
+    'partitionBy.0.part: must be year, month, day or hour, and is "yeer"',
+  ],
+  ['partitionBy: [{ name: y, constant: 5 }]', 'partitionBy.0.constant: must be a text, and is 5'],
+  [
+    'partitionBy: [{ name: y, constant: x }]\nexpectations: [{ check: uniq, columns: [id] }]',
+    'expectations.0.check: must be not_null, unique, range,',
+  ],
+  [
+    'partitionBy: [{ name: y, constant: x }]\nenrich: [{ kind: lookup, file: a.csv, on: { id: a }, columns: { b: c }, unmatched: nul }]',
+    'enrich.0.unmatched: must be null or quarantine, and is "nul"',
+  ],
+])('of a choice between forms the one that was meant is judged: %s', (more, message) => {
+  expect(problemsOf(withMore(more)).join('\n')).toContain(message);
+});
+
+test('a missing key is missing, and a value of another kind is named', () => {
+  expect(
+    problemsOf('dataset: x\nsource: [1]\ncolumns: {}\n').map((line) => line.replace(/^\S+ /, '')),
+  ).toEqual([
+    'source: must be an object, and is a list',
+    'columns: must be a list, and is an object',
+    'partitionBy: is missing',
+  ]);
+});
+
+test.each(['columns: &a [*a]', 'a: &a { b: [*a] }'])('an alias without end is one line: %s', (text) => {
+  expect(problemsOf(`dataset: x\n${text}\n`)).toEqual([
+    expect.stringMatching(
+      /^datasets\/x.yml:2:\d+ the alias \*a stands within what it names, and has no end$/,
+    ),
+  ]);
+});
+
+test('contracts of one table must agree, and be kept apart by a constant', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-agree-'));
+  const write = (dataset: string, type: string, constant: string) =>
+    writeFileSync(
+      join(folder, `${dataset}.yml`),
+      JSON.stringify({
+        dataset,
+        table: 'posts',
+        source: { prefix: `${dataset}/`, formats: ['ndjson'] },
+        columns: [{ name: 'id', path: 'id', type }],
+        partitionBy: [{ name: 'data_source', constant }],
+      }),
+    );
+  try {
+    write('a', 'bigint', 'a');
+    write('b', 'bigint', 'b');
+    expect([...loadContracts(folder).keys()]).toEqual(['a', 'b']);
+    write('b', 'string', 'b');
+    expect(() => loadContracts(folder)).toThrow('the column "id" is bigint in a and string in b');
+    write('b', 'bigint', 'a');
+    expect(() => loadContracts(folder)).toThrow('no constant in partitionBy keeps the rows of a and b apart');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,107 @@
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { localObjects } from '../../../src/cli/inputs.ts';
+import { compile } from '../../../src/lib/compiler/compile.ts';
+import { fetchPublished } from '../../../src/lib/engine/publishedKeys.ts';
+import { contractWith, record, transform } from '../../support/embedded.ts';
+
+const contract = contractWith(
+  `  - { name: word, path: word, type: string, required: true }
+  - { name: born, path: born, type: date, required: true }
+  - { name: text, path: text, type: string }`,
+  'dedupe: { key: [id, word, born], scope: published }',
+);
+const rowOf = (id: number, more: object = {}) =>
+  record({ id, word: `w'${id}`, born: '1970-01-01', text: `${id}`.repeat(50), ...more });
+const linesOf = (...rows: readonly string[]) => ({ 'test/b.json': rows.join('\n') });
+const later = { at: '2025-10-07T00:00:00Z' };
+
+let published: string;
+beforeAll(async () => {
+  published = await mkdtemp(join(tmpdir(), 'sluice-published-'));
+  await transform(
+    contract,
+    { 'test/a.json': [rowOf(1), rowOf(2), rowOf(3, later)].join('\n') },
+    { keep: published },
+  );
+  for (const day of ['06', '07'])
+    await rename(
+      join(published, `source=test/day=${day}/data_0.parquet`),
+      join(published, `source=test/day=${day}/old-f1-0.parquet`),
+    );
+});
+afterAll(() => rm(published, { recursive: true }));
+
+test('a key that stands in its partition already is a duplicate, whatever types its columns have', async () => {
+  const { summary, rows } = await transform(
+    contract,
+    linesOf(
+      rowOf(1),
+      rowOf(2, { word: 'other' }),
+      rowOf(2, { born: '1970-01-02' }),
+      rowOf(2),
+      rowOf(3),
+      rowOf(3, later),
+    ),
+    { published },
+  );
+  expect(summary).toMatchObject({ rowsRead: 6, published: 3, duplicates: 3 });
+  expect(rows.map((r) => [r.id, r.word])).toEqual([
+    [2n, 'other'],
+    [2n, "w'2"],
+    [3n, "w'3"],
+  ]);
+});
+
+test('an object that was never committed is no published row', async () => {
+  const asked: string[] = [];
+  const { summary } = await transform(contract, linesOf(rowOf(1), rowOf(3, later)), {
+    published,
+    isLive: (path) => {
+      asked.push(path);
+      return path.includes('day=07');
+    },
+  });
+  expect(summary).toMatchObject({ published: 1, duplicates: 1 });
+  expect(asked.sort()).toEqual([
+    'source=test/day=06/old-f1-0.parquet',
+    'source=test/day=07/old-f1-0.parquet',
+  ]);
+});
+
+test('rows that the batch takes the place of are no duplicates', async () => {
+  const { summary } = await transform(contract, linesOf(rowOf(1), rowOf(2)), {
+    published,
+    replaces: [{ object: 'test/a.json', version: 'v1' }],
+  });
+  expect(summary).toMatchObject({ published: 2, duplicates: 0 });
+});
+
+test('of a published object, little more than its footer and its key columns are read', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-wide-'));
+  try {
+    const noise = (id: number) =>
+      Array.from({ length: 40 }, (_, i) => ((id * 31 + i) * 2654435761) % 2 ** 32).join(' ');
+    const lines = Array.from({ length: 20_000 }, (_, id) => rowOf(id, { text: noise(id) }));
+    await transform(contract, linesOf(...lines), { keep: folder });
+    const local = localObjects(folder);
+    let bytes = 0;
+    const counted = {
+      ...local,
+      read: (path: string, start: number, end: number) => {
+        bytes += end - start;
+        return local.read(path, start, end);
+      },
+    };
+    const into = join(folder, 'fetched');
+    await mkdir(into);
+    const found = await fetchPublished(counted, compile(contract, null, []), 'b', [['test', '06']], into);
+    const [{ size = 0 } = {}] = await local.list('source=test/day=06/');
+    expect([found.length, await readdir(into)]).toEqual([1, ['0.parquet']]);
+    expect(bytes).toBeLessThan(size / 4);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,62 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { afterFailure, failuresInARow } from '../../../../src/lib/flow/batch/afterFailure.ts';
+
+/** Runs batches until no file waits; `breaks` says which files are poison. Gives the states and the number of tries. */
+function work(files: readonly number[], breaks: (file: number) => boolean) {
+  const attempts = new Map<string, number>();
+  const states = new Map<number, string>();
+  let queue: (readonly number[])[] = [files];
+  let inARow = 0;
+  let tries = 0;
+  while (queue.length > 0) {
+    const [batch = [], ...rest] = queue;
+    queue = rest;
+    tries++;
+    if (!batch.some(breaks)) {
+      inARow = 0;
+      for (const file of batch) states.set(file, 'published');
+      continue;
+    }
+    inARow++;
+    const id = batch.join();
+    attempts.set(id, (attempts.get(id) ?? 0) + 1);
+    const verdict = afterFailure(batch, attempts.get(id) ?? 0, inARow);
+    if (verdict.kind === 'retry') queue = [...queue, ...verdict.groups];
+    else for (const file of batch) states.set(file, verdict.kind);
+  }
+  return { states, tries };
+}
+
+test('one poison file among a hundred stands alone in the end, and all others are published', () => {
+  for (const poison of [0, 41, 99]) {
+    const files = Array.from({ length: 100 }, (_, i) => i);
+    const { states, tries } = work(files, (file) => file === poison);
+    expect(states.get(poison)).toBe('fail');
+    expect([...states.values()].filter((s) => s === 'published')).toHaveLength(99);
+    expect(tries).toBeLessThan(25);
+  }
+});
+
+test('when everything breaks, the files are held after a bounded number of tries', () => {
+  const files = Array.from({ length: 1000 }, (_, i) => i);
+  const { states, tries } = work(files, () => true);
+  expect(new Set(states.values())).toContain('hold');
+  expect(states.size).toBe(1000);
+  expect(tries).toBeLessThan(failuresInARow + 60);
+});
+
+test('property: every file ends in a state, whatever breaks, and no good file is failed', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 200 }), fc.array(fc.nat(199), { maxLength: 4 }), (n, poison) => {
+      const files = Array.from({ length: n }, (_, i) => i);
+      const { states } = work(files, (file) => poison.includes(file));
+      for (const file of files) {
+        const state = states.get(file);
+        expect(['published', 'fail', 'hold']).toContain(state);
+        if (state === 'fail') expect(poison).toContain(file);
+      }
+    }),
+    { numRuns: 300, seed: 1 },
+  );
+});

@@ -1,0 +1,9 @@
+import { expect, test } from '@jest/globals';
+import { batchId } from '../../../../src/lib/flow/batch/id.ts';
+
+test('a batch id follows from its files, not from their order', () => {
+  const a = { object: 'x/a', version: '1' };
+  const b = { object: 'x/b', version: '1' };
+  expect(batchId([a, b])).toBe(batchId([b, a]));
+  expect(batchId([a])).not.toBe(batchId([{ ...a, version: '2' }]));
+});

@@ -1,0 +1,130 @@
+/** What a person decides about held files is what becomes of them. */
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { retry } from '../../../../src/lib/flow/operate/again.ts';
+import { decide } from '../../../../src/lib/flow/operate/decide.ts';
+import { dataset, World } from '../../../support/flowWorld.ts';
+
+const many = ['1@06', '2@06', '3@07', '4@07', '5@07', '6@06'];
+let world: World;
+
+beforeEach(() => {
+  world = new World();
+});
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+const at = '2026-01-05T10:00:00.000Z';
+const kindOf = (kind: 'release' | 'reject') => ({ kind, reason: 'a test', at });
+const rowsOf = (object: string) => world.rows().filter((r) => r.object === object).length;
+const heldBatch = async () =>
+  (await world.deps('test').ledger.batches(dataset)).findLast((b) => b.state === 'held')?.batch ?? '';
+
+/** Files whose corrections are held. */
+async function held(...keys: string[]): Promise<string> {
+  for (const key of keys)
+    world.put(
+      key,
+      many.map((line) => key.at(-1) + line),
+    );
+  await world.settle();
+  for (const key of keys) world.put(key, [`${key.at(-1)}7@06`]);
+  await world.settle();
+  return heldBatch();
+}
+
+test('a rejected correction leaves the rows of the version before', async () => {
+  const batch = await held('feed/a');
+  await world.call('operator', (deps) => decide(deps, dataset, batch, kindOf('reject')));
+  await world.settle();
+  expect(rowsOf('feed/a')).toBe(6);
+  expect(world.refused()).toMatchObject([{ object: 'feed/a', line: 'a7@06' }]);
+  expect(await world.statesOf('feed/a')).toEqual(['published', 'rejected']);
+});
+
+test('a released correction replaces them', async () => {
+  const batch = await held('feed/a');
+  await world.call('operator', (deps) => decide(deps, dataset, batch, kindOf('release')));
+  await world.settle();
+  expect(rowsOf('feed/a')).toBe(1);
+  expect(await world.statesOf('feed/a')).toEqual(['published', 'replaced']);
+});
+
+test('of two who decide differently at once one wins, and the other gets an error', async () => {
+  const batch = await held('feed/a', 'feed/b');
+  const made = await Promise.allSettled(
+    (['release', 'reject'] as const).map((kind) =>
+      world.call('operator', (deps) => decide(deps, dataset, batch, kindOf(kind))),
+    ),
+  );
+  expect(made.map((m) => m.status).sort()).toEqual(['fulfilled', 'rejected']);
+  const loser = made.find((m) => m.status === 'rejected');
+  expect(loser?.status === 'rejected' && loser.reason).toMatchObject({ name: 'AlreadyDecided' });
+  const isReleased = made[0]?.status === 'fulfilled';
+  await world.settle();
+  expect([rowsOf('feed/a'), rowsOf('feed/b')]).toEqual(isReleased ? [1, 1] : [6, 6]);
+});
+
+test.each(['release', 'reject'] as const)(
+  'to %s survives a split after failures, and a correction of another file of the batch',
+  async (kind) => {
+    const batch = await held('feed/a', 'feed/b', 'feed/c');
+    await world.call('operator', (deps) => decide(deps, dataset, batch, kindOf(kind)));
+    world.put('feed/c', many.map((line) => `c${line}`).slice(1));
+    // Their batch fails until it is split, and one of them once more.
+    let failures = 0;
+    world.aws.plan = (call) =>
+      call.actor.startsWith('transform') &&
+      call.operation === 'HeadObject' &&
+      JSON.stringify(call.input).includes('feed/a') &&
+      ++failures < 4
+        ? { mode: 'fail', error: 'AccessDenied' }
+        : undefined;
+    await world.settle();
+    expect(failures).toBeGreaterThan(3);
+    expect([rowsOf('feed/a'), rowsOf('feed/b'), rowsOf('feed/c')]).toEqual(
+      kind === 'release' ? [1, 1, 5] : [6, 6, 5],
+    );
+  },
+);
+
+test('a decision that was interrupted is completed by the same decision, whatever was claimed in between', async () => {
+  const keys = Array.from({ length: 80 }, (_, i) => `feed/${String(i).padStart(2, '0')}x`);
+  const batch = await held(...keys);
+  let moves = 0;
+  world.aws.plan = (call) =>
+    call.actor.startsWith('operator') && call.operation === 'TransactWriteItems' && ++moves === 2
+      ? { mode: 'hang' }
+      : undefined;
+  await expect(
+    world.call('operator', (deps) => decide(deps, dataset, batch, kindOf('reject'))),
+  ).rejects.toThrow();
+  world.aws.plan = undefined;
+  // What went is processed; what did not still waits for the same decision.
+  await world.sweep();
+  await world.settle();
+  const waiting = await world.deps('test').ledger.waiting(dataset, 'held', batch);
+  expect(waiting.length).toBeGreaterThan(0);
+  expect(waiting.length).toBeLessThan(80);
+  await expect(
+    world.call('operator', (deps) => decide(deps, dataset, batch, kindOf('release'))),
+  ).rejects.toMatchObject({ name: 'AlreadyDecided' });
+  await world.call('operator', (deps) => decide(deps, dataset, batch, kindOf('reject')));
+  await world.settle();
+  expect(keys.map(rowsOf)).toEqual(keys.map(() => 6));
+});
+
+test('a released file that fails for another reason is still released when it is tried again', async () => {
+  const batch = await held('feed/a');
+  world.aws.plan = (call) =>
+    call.actor.startsWith('publish') && call.operation === 'CopyObject'
+      ? { mode: 'fail', error: 'AccessDenied' }
+      : undefined;
+  await world.call('operator', (deps) => decide(deps, dataset, batch, kindOf('release')));
+  await world.settle();
+  expect(await world.statesOf('feed/a')).toEqual(['failed', 'published']);
+  world.aws.plan = undefined;
+  await world.call('operator', (deps) => retry(deps, dataset, {}));
+  await world.settle();
+  expect(rowsOf('feed/a')).toBe(1);
+});

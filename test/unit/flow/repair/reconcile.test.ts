@@ -1,0 +1,170 @@
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { places } from '../../../../src/lib/flow/batch/addresses.ts';
+import { goldenTable, stagingPartition, stagingTable } from '../../../../src/lib/flow/batch/tables.ts';
+import { reconcile } from '../../../../src/lib/flow/repair/reconcile.ts';
+import { dataset, plan, World } from '../../../support/flowWorld.ts';
+
+let world: World;
+beforeEach(() => {
+  world = new World();
+});
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+const compare = () => world.call('reconcile', (deps) => reconcile(deps, dataset));
+
+test('many partitions are compared in pages, and changed in as few calls as Glue has', async () => {
+  const partitions = 5000;
+  const { ledger, store, catalog, config } = world.deps('test');
+  const attempt = { batch: 'ab'.repeat(10), fence: (await ledger.acquireLease(dataset)) ?? 0 };
+  await ledger.claim(dataset, attempt.fence, {
+    id: attempt.batch,
+    files: [],
+    bytes: 0,
+    engine: 'embedded',
+    execution: 'e',
+  });
+  const day = (i: number) => `d${String(i).padStart(6, '0')}`;
+  const table = goldenTable(plan, config);
+  const pathOf = (i: number) => `source=feed/day=${day(i)}/`;
+  const objects = Array.from({ length: partitions }, (_, i) => ({
+    key: `${table.name}/${pathOf(i)}${attempt.batch}-f${attempt.fence}-0.parquet`,
+    bytes: 1,
+  }));
+  for (const { key } of objects) world.aws.s3.seed('processed', key, '[]');
+  const at = places(config).attempt(dataset, attempt);
+  await store.writeText(at.plan, JSON.stringify(plan));
+  const published = { run: 'r', objects, quarantine: [], partitions: [], rewritten: [] };
+  await store.writeText(at.published, JSON.stringify(published));
+  await ledger.commit(dataset, attempt);
+  await ledger.closePublished(dataset, attempt.fence, attempt.batch, { rows: 0, files: 0, found: {} });
+  await catalog.ensureTable(table);
+  // Every hundredth is missing in the Catalog, and as many are registered without objects.
+  const registered = Array.from({ length: partitions }, (_, i) => i).filter((i) => i % 100 !== 0);
+  await catalog.addPartitions(
+    table,
+    registered
+      .map((i) => (i % 100 === 1 ? i + partitions : i))
+      .map((i) => ({
+        values: ['feed', day(i)],
+        location: `${table.location}${pathOf(i)}`,
+      })),
+  );
+  const before = world.aws.calls('glue.GetPartitions');
+  // What is registered under another name is missing under its own, too.
+  expect(await compare()).toEqual({
+    table: 'feed',
+    partitions,
+    added: partitions / 50,
+    dropped: partitions / 100,
+    unused: 0,
+    removed: 0,
+    unknown: 0,
+    missing: [],
+  });
+  // One more for the staging table, and one for the quarantine.
+  expect(world.aws.calls('glue.GetPartitions') - before).toBeLessThanOrEqual(partitions / 1000 + 3);
+  expect(await compare()).toMatchObject({ added: 0, dropped: 0 });
+});
+
+test('an object that no commit counts is removed after an hour; what is not of Sluice, or of an unknown batch, stays', async () => {
+  world.put('feed/a', ['1@06']);
+  await world.settle();
+  const [own = ''] = world.aws.s3.keys('processed');
+  const folder = own.slice(0, own.lastIndexOf('/') + 1);
+  const { s3 } = world.aws.actor('stranger');
+  const strays = [
+    `${folder}ffffffffffffffffffff-f17-0.parquet`,
+    own.replace(/-f\d+-/, '-f99-'),
+    own.replace('-0.parquet', '-7.parquet'),
+  ];
+  for (const Key of [...strays, `${folder}by-hand.parquet`])
+    await s3.send(new PutObjectCommand({ Bucket: 'processed', Key, Body: '[]' }));
+  expect(await compare()).toMatchObject({ removed: 0 });
+  world.aws.clock.advance(2 * 3_600_000);
+  expect(await compare()).toMatchObject({ removed: 2, unknown: 1, missing: [] });
+  expect(world.aws.s3.keys('processed')).toEqual([own, strays[0], `${folder}by-hand.parquet`].sort());
+  const asked = await world.call('reconcile', (deps) => reconcile(deps, dataset, { removesUnknown: true }));
+  expect(asked).toMatchObject({ removed: 1, unknown: 1 });
+  expect(world.aws.s3.keys('processed')).toEqual([own, `${folder}by-hand.parquet`].sort());
+});
+
+test('objects that somebody has deleted are told of, also when nothing of their batch is left', async () => {
+  world.put('feed/a', ['1@06', '2@07']);
+  await world.settle();
+  world.put('feed/b', ['3@06']);
+  await world.settle();
+  const keys = world.aws.s3.keys('processed');
+  for (const key of keys)
+    world.aws.s3.expire('processed', key, world.aws.s3.versions('processed', key)[0]?.id ?? '');
+  expect([...((await compare())?.missing ?? [])].sort()).toEqual(keys);
+});
+
+test('a batch whose document somebody has deleted is told of, keeps its objects, and stops nothing else', async () => {
+  world.put('feed/a', ['1@06', '2@07']);
+  await world.settle();
+  world.put('feed/b', ['3@06']);
+  await world.settle();
+  const [lost = ''] = world.aws.s3.keys('work').filter((key) => key.endsWith('published.json'));
+  world.aws.s3.expire('work', lost, world.aws.s3.versions('work', lost)[0]?.id ?? '');
+  const keys = world.aws.s3.keys('processed');
+  world.aws.clock.advance(2 * 3_600_000);
+  expect(await compare()).toMatchObject({ removed: 0, unknown: 0, missing: [lost] });
+  expect(world.aws.s3.keys('processed')).toEqual(keys);
+});
+
+test('reconcile removes nothing of an attempt that is open, however old', async () => {
+  world.put('feed/a', ['1@06']);
+  world.dieBeforeCommit();
+  await world.deliver();
+  await world.executeAll();
+  world.aws.plan = undefined;
+  expect(world.aws.s3.keys('processed')).toHaveLength(1);
+  world.aws.clock.advance(5 * 3_600_000);
+  // What was published before is compared with the ledger.
+  const { ledger } = world.deps('test');
+  expect(await ledger.openBatches(dataset)).toHaveLength(1);
+  await compare();
+  expect(world.aws.s3.keys('processed')).toHaveLength(1);
+});
+
+test('partitions of failed runs leave the staging table; those of an open batch stay', async () => {
+  world.put('feed/a', ['1@06']);
+  const partitions = () => world.aws.glue.partitions('db', 'staging_feed').map(({ values }) => values[0]);
+  let open = '';
+  world.watch('publish', async ({ catalog, config, ledger }) => {
+    open = (await ledger.openBatches(dataset))[0]?.batch ?? '';
+    const table = stagingTable(plan, config);
+    await catalog.ensureTable(table);
+    await catalog.addPartitions(
+      table,
+      [stagingPartition(open, 'r1'), stagingPartition('ab'.repeat(10), 'r2')].map((name) => ({
+        values: [name],
+        location: `${table.location}x/`,
+      })),
+    );
+    await compare();
+  });
+  await world.deliver();
+  await world.executeAll();
+  expect(partitions()).toEqual([stagingPartition(open, 'r1')]);
+  await compare();
+  expect(partitions()).toEqual([]);
+});
+
+test('a partition of the quarantine leaves the Catalog when a correction has left no refused row in it', async () => {
+  world.put('feed/a', ['1@06', 'bad']);
+  await world.settle();
+  world.put('feed/b', ['2@06', 'worse']);
+  await world.settle();
+  const partitions = () => world.aws.glue.partitions('db', 'quarantine').length;
+  expect(partitions()).toBe(2);
+  world.put('feed/a', ['1@06', '3@06']);
+  await world.settle();
+  expect(partitions()).toBe(2);
+  await compare();
+  expect(partitions()).toBe(1);
+  expect(world.refused().map((row) => row.line)).toEqual(['worse']);
+});

@@ -1,0 +1,40 @@
+/** What ReplaceRows has on its disk at once, however large the batch is that loses rows. */
+import { afterEach, expect, jest, test } from '@jest/globals';
+import { replaceLimits } from '../../../../src/lib/flow/steps/replaceRows.ts';
+import { dataset, World } from '../../../support/flowWorld.ts';
+
+const lines = ['06', '07', '08', '09'].map((day) => `1@${day}`);
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+/** A file of four days with a bad line is put, and then again with one row: five objects lose what they have of it. */
+async function correctedUnder(limits: Partial<typeof replaceLimits>): Promise<World> {
+  const world = new World({ replaceLimits: { ...replaceLimits, ...limits } });
+  world.put('feed/a', [...lines, 'bad']);
+  await world.settle();
+  world.put('feed/a', ['2@06']);
+  await world.settle();
+  return world;
+}
+
+test.each([
+  [{ groupObjects: 2 }, [2, 2, 1]],
+  [{ groupBytes: 1 }, [1, 1, 1, 1, 1]],
+  [{}, [5]],
+])('objects of an old batch are on the disk as many at a time as fit: %j', async (limits, onDisk) => {
+  const world = await correctedUnder(limits);
+  expect(world.onDisk).toEqual(onDisk);
+  expect(world.linesOf('feed/a')).toEqual(['2@06']);
+  expect(await world.statesOf('feed/a')).toEqual(['published', 'replaced']);
+});
+
+test('an object that does not fit on the disk fails its correction by name, and the old rows stay', async () => {
+  const world = await correctedUnder({ objectBytes: 10 });
+  expect(world.linesOf('feed/a')).toEqual(lines);
+  expect(await world.statesOf('feed/a')).toEqual(['failed', 'published']);
+  const [failed] = await world.deps('test').ledger.versionsOf(dataset, 'feed/a');
+  expect(failed?.reason).toMatch(
+    /EngineOutOfMemory: s3:\/\/.* has \d+ bytes: rows are taken out of objects of up to 10/,
+  );
+});

@@ -1,0 +1,336 @@
+/** Drafts are honest: each runs on its own file, loses nothing, and says what it guessed. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
+import { likely, readSamples, textOf } from '../../../src/cli/samples.ts';
+import { parseContract } from '../../../src/lib/contract/load.ts';
+import type { Contract } from '../../../src/lib/contract/schema.ts';
+import { draftContract } from '../../../src/lib/infer/infer.ts';
+import { type Row, transform } from '../../support/embedded.ts';
+
+const cases = resolve(import.meta.dirname, '../../fixtures/cases');
+const folder = mkdtempSync(join(tmpdir(), 'sluice-infer-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The draft of files, as `infer` prints it. */
+async function draftOf(
+  paths: readonly string[],
+  decide = likely,
+): Promise<{ text: string; contract: Contract }> {
+  const samples = await readSamples(paths, '10000', decide);
+  const text = textOf(draftContract(samples.dataset, samples.source, samples.records), paths, samples);
+  return { text, contract: parseContract('draft.yml', text) };
+}
+
+const write = (name: string, content: string | Uint8Array): string => {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+};
+const draftOfText = (name: string, content: string) => draftOf([write(name, content)]);
+const columnsOf = ({ columns }: Contract) =>
+  Object.fromEntries(columns.map((c) => [c.name, c.formats === undefined ? c.type : c.formats]));
+const comments = (text: string) =>
+  text
+    .split('\n')
+    .filter((line) => /^ *#/.test(line))
+    .join('\n');
+
+/** A draft and the rows that it makes of its own files. */
+async function runDraft(paths: readonly string[]) {
+  const { text, contract } = await draftOf(paths);
+  const files = Object.fromEntries(paths.map((path) => [basename(path), readFileSync(path)]));
+  return { text, contract, ...(await transform(contract, files)) };
+}
+
+const inputOf = (name: string): string[] =>
+  readdirSync(join(cases, name))
+    .filter((file) => !file.endsWith('.yml') && file !== 'next.csv')
+    .map((file) => join(cases, name, file));
+
+/** What a draft of each case makes of the case's own file: how many rows, how many of them published, and its columns. */
+const drafted: Readonly<
+  Record<string, { rows: number; refused?: number; columns?: object; csv?: object; says?: string }>
+> = {
+  'c01-backslash': { rows: 3, csv: { escape: '\\' }, columns: { price: 'double' } },
+  'c02-eu-decimal': {
+    rows: 3,
+    columns: { datum: [{ pattern: '%d.%m.%Y' }] },
+    says: 'Day and month cannot be told apart',
+  },
+  'c03-thousands': { rows: 3 },
+  'c04-latin1': { rows: 3, csv: { encoding: 'windows-1252' }, says: 'The file is not UTF-8' },
+  'c05-utf16': { rows: 2, columns: { qty: 'bigint' } },
+  'c07-cr': { rows: 3 },
+  'c08-multidelim': { rows: 2, csv: { delimiter: '||' } },
+  'c09-trailing-delim': { rows: 2 },
+  'c11-comment': { rows: 2, csv: { comment: '#' }, says: 'The first line is taken for data' },
+  'c12-dup-header': { rows: 2, columns: { name_2: 'string' }, says: 'are called name_2' },
+  'c13-ragged': { rows: 5, refused: 3, says: '2 records have fewer than 3 fields' },
+  'c15-footer-total': {
+    rows: 2,
+    csv: { skipLines: 3, skipFooter: 1 },
+    says: 'The last record looks like a footer',
+  },
+  'c20-alb': { rows: 2, csv: { delimiter: ' ', escape: '\\' } },
+  'c23-apache': { rows: 2 },
+  'c27-pandas-index': { rows: 2, columns: { column_1: 'bigint' }, says: 'are called column_1' },
+  'c18-headerless': { rows: 3, says: 'The first line is taken for data' },
+  'g07-shopify': { rows: 2, columns: { created_at: ['iso8601'], id: 'string' } },
+  'g08-stripe': { rows: 2, columns: { created: ['epoch_s'] } },
+  'g10-cw-logs': { rows: 2 },
+  'i01-key-trap': { rows: 3, says: 'No key: user_id does not repeat in the sample' },
+  'i03-dmy': { rows: 3, says: 'Day and month cannot be told apart' },
+  'i08-ampm': { rows: 2, columns: { at: [{ pattern: '%-m/%-d/%Y %-I:%M %p' }] } },
+  'i09-excel-errors': { rows: 4, columns: { id: 'bigint', qty: 'bigint', price: 'double' } },
+  'j05-double-encoded': { rows: 2 },
+  'j08b-cdc': { rows: 4 },
+  'j09-single-event': {
+    rows: 1,
+    columns: { id: 'string', line_items: 'json' },
+    says: 'explode: line_items',
+  },
+  'n02-trim': { rows: 8 },
+  'n04-nan': { rows: 8, refused: 6, says: 'lines are no JSON objects' },
+  'q01-tsv-quotes': { rows: 5, csv: { delimiter: '\t', quote: 'none' }, columns: { year: 'bigint' } },
+  'q02-space-quote': { rows: 2, csv: { trimFields: true } },
+  'q05-quote-merge': { rows: 4, csv: { quote: 'none' } },
+  's03-spark-infer-draft': { rows: 4 },
+  't05-date-format': { rows: 2, columns: { d: [{ pattern: '%-d.%-m.%Y' }] } },
+};
+
+test.each(Object.entries(drafted))('the draft of %s runs on its own file', async (name, expected) => {
+  const { text, contract, summary } = await runDraft(inputOf(name));
+  const refused = expected.refused ?? 0;
+  expect(summary).toMatchObject({
+    rowsRead: expected.rows,
+    published: expected.rows - refused,
+    duplicates: 0,
+  });
+  expect(columnsOf(contract)).toMatchObject(expected.columns ?? {});
+  expect(contract.source.csv ?? {}).toMatchObject(expected.csv ?? {});
+  expect(comments(text)).toContain(expected.says ?? '');
+  expect(contract.dedupe).toBeUndefined();
+});
+
+test.each([
+  ['z01-zip', 'zip'],
+  ['z04-snappy', 'snappy'],
+  ['z05-targz', 'tar'],
+  ['z06-parquet', 'Parquet'],
+  ['z11-avro', 'Avro'],
+])('nothing is drafted out of the bytes of %s: the format is named', async (name, format) => {
+  await expect(draftOf(inputOf(name))).rejects.toThrow(
+    new RegExp(`it is .*${format}.*; a contract reads JSON and CSV`),
+  );
+});
+
+test('rows of a later file that a drafted key would have dropped are published', async () => {
+  const { contract } = await draftOf(inputOf('i01-key-trap'));
+  const next = readFileSync(join(cases, 'i01-key-trap/next.csv'));
+  expect((await transform(contract, { next })).summary).toMatchObject({ rowsRead: 3, published: 3 });
+});
+
+test('a key is drafted where rows are named by an id of their own, and not where the feed tells of changes', async () => {
+  const rows = Array.from({ length: 20 }, (_, i) => ({
+    id: i,
+    at: '2025-10-06T05:40:00Z',
+    item_id: i,
+    updated_at: 'x',
+  }));
+  const keyOf = (records: readonly object[]) =>
+    draftContract('x', { formats: ['ndjson'] }, records).chosen.key;
+  const plain = rows.map(({ id, at, item_id }) => ({ id, at, item_id }));
+  expect(keyOf(plain)).toEqual(['id']);
+  expect(keyOf(rows)).toEqual([]);
+  expect(keyOf(plain.slice(1))).toEqual([]);
+  expect(keyOf(plain.map(({ at, item_id }) => ({ at, item_id })))).toEqual([]);
+});
+
+test('init asks what the sample leaves open, and the answer decides', async () => {
+  const asked: string[] = [];
+  const decide = async ({ text }: { text: string }) => {
+    asked.push(text);
+    return text.includes('first line') ? 'names' : 'records';
+  };
+  const { contract } = await draftOf(inputOf('c18-headerless'), decide);
+  expect(new Set(contract.columns.map((c) => c.path))).toEqual(new Set(['1001', '2024-05-01', 'Ulm', '5']));
+  const event = await draftOf(inputOf('j09-single-event'), decide);
+  expect(event.contract.source).toMatchObject({ formats: ['json_document'], records: 'line_items' });
+  expect(asked).toHaveLength(2);
+  expect(
+    draftContract('x', { formats: ['csv'] }, [{ d: '01/02/2024' }], { order: 'day' }).contract.columns,
+  ).toMatchObject([{ formats: [{ pattern: '%d/%m/%Y' }] }]);
+});
+
+test.each([
+  [
+    'a column that proves the order settles the others',
+    'a,b\n01/02/2024,13/02/2024\n02/03/2024,01/02/2024\n',
+    { a: [{ pattern: '%d/%m/%Y' }] },
+    false,
+  ],
+  ['nothing proves the order', 'a\tb\n01/02/2024\tx\n', { a: [{ pattern: '%m/%d/%Y' }] }, true],
+])('dates of two numbers: %s', async (_, content, columns, isSaid) => {
+  const { contract, text } = await draftOfText('dates.csv', content);
+  expect(columnsOf(contract)).toMatchObject(columns);
+  expect(text.includes('cannot be told apart')).toBe(isSaid);
+});
+
+test.each<[string, unknown[], object]>([
+  ['whole numbers beyond 64 bits', ['n\n', '18446744073709551615', '1'], { n: 'decimal(38,0)' }],
+  ['zero dates', ['n\n', '0000-00-00', '2025-10-06'], { n: 'date' }],
+  ['impossible dates', ['n\n', '2025-02-30', '2025-10-06', '2025-10-07'], { n: 'string' }],
+  ['numbers with zeros in front', ['n\n', '007', '12'], { n: 'string' }],
+  ['months by name', ['n\n', '01-May-2024', '12-Jun-2024'], { n: [{ pattern: '%d-%b-%Y' }] }],
+])('infer tells %s, and loses none', async (_, [, ...values], columns) => {
+  const path = write('values.csv', `id,n\n${values.map((v, i) => `${i},${v}`).join('\n')}\n`);
+  const { contract, summary } = await runDraft([path]);
+  expect(columnsOf(contract)).toMatchObject(columns);
+  expect(summary).toMatchObject({ rowsRead: values.length, published: values.length });
+});
+
+test('what never has a value in the sample is said, and takes whatever comes', async () => {
+  const { contract, text } = await draftOfText(
+    'nulls.json',
+    '{"a":1,"geo":null,"list":[],"o":{}}\n{"a":2,"geo":null}\n',
+  );
+  expect(columnsOf(contract)).toEqual({ a: 'bigint', geo: 'json', list: 'json', o: 'json' });
+  expect(comments(text)).toContain('It never has a value in the sample');
+  const { summary } = await transform(contract, { a: '{"a":3,"geo":{"x":1},"list":[{"y":2}],"o":{"z":[]}}' });
+  expect(summary.published).toBe(1);
+});
+
+test('a file of one line is read with longer ones, and an array with lines', async () => {
+  const one = write('one.json', '{"id":1}');
+  const two = write('two.json', '{"id":2}\n{"id":3}\n');
+  const array = write('array.json', '[{"id":4}]');
+  const { contract, summary } = await runDraft([one, two, array]);
+  expect(contract.source.formats).toEqual(['ndjson', 'json_array']);
+  expect(summary.published).toBe(4);
+  const pretty = write('pretty.json', '{\n "id": 5\n}');
+  expect((await runDraft([one, pretty])).summary.published).toBe(2);
+  const csv = write('csv.csv', 'id,n\n1,2\n');
+  await expect(draftOf([one, csv])).rejects.toThrow(
+    /one\.json and .*csv\.csv have different formats \(ndjson; csv\)/,
+  );
+});
+
+const cities = Object.fromEntries(
+  Array.from({ length: 30 }, (_, i) => [String(3040051 + i), { name: `city ${i}`, pop: i }]),
+);
+
+test.each<[string, object, string]>([
+  ['a document keyed by id', cities, '*'],
+  ['a map below a field', { version: 3, features: cities }, 'features.*'],
+])('%s is drafted as a map: a row each, the key a column', async (_, document, records) => {
+  const path = write('cities.json', JSON.stringify(document));
+  const { contract, rows, summary } = await runDraft([path]);
+  expect(contract.source).toMatchObject({ formats: ['json_document'], records });
+  expect(columnsOf(contract)).toEqual({ key: 'string', name: 'string', pop: 'bigint' });
+  expect(summary).toMatchObject({ rowsRead: 30, published: 30 });
+  expect(rows.find((r: Row) => r.key === '3040053')).toMatchObject({ name: 'city 2', pop: 2n });
+});
+
+test('a map of other things than objects has their values, an empty one no rows, and what is no map is refused', async () => {
+  const contract = parseContract(
+    'test.yml',
+    JSON.stringify({
+      dataset: 'test',
+      source: { prefix: 'test/', formats: ['json_document'], records: 'rates.*' },
+      columns: [
+        { name: 'code', path: '_key', type: 'string' },
+        { name: 'rate', path: '_value', type: 'double' },
+        { name: 'a', path: 'a', type: 'int' },
+      ],
+      partitionBy: [{ name: 'source', constant: 'x' }],
+    }),
+  );
+  const { rows, quarantine, summary } = await transform(contract, {
+    'a.json': '{"rates":{"EUR":1,"US\\"D":1.08,"x":{"a":5,"_key":"y"},"z":{},"n":null}}',
+    'b.json': '{"rates":{}}',
+    'c.json': '{"rates":[1]}',
+    'd.json': '{"other":1}',
+    'e.json': '{"rates":{"a":',
+  });
+  expect(rows.map((r) => [r.code, r.rate ?? null, r.a ?? null])).toEqual([
+    ['EUR', 1, null],
+    ['US"D', 1.08, null],
+    ['x', null, 5],
+    ['z', null, null],
+    ['n', null, null],
+  ]);
+  expect(quarantine.map((q) => [q.object, q.reason])).toEqual([
+    ['c.json', 'records_missing'],
+    ['d.json', 'records_missing'],
+    ['e.json', 'invalid_document'],
+  ]);
+  expect(summary.files.map((f) => f.rowsRead)).toEqual([5, 0, 1, 1, 1]);
+});
+
+test('a record of more fields than a contract may declare is drafted whole, and quickly', async () => {
+  const wide = (n: number, value: unknown) =>
+    Object.fromEntries(Array.from({ length: n }, (_, i) => [`f${i}`, value]));
+  const deep = write(
+    'deep.json',
+    `${JSON.stringify({ id: 1, stats: wide(190, { a: 1, b: 2, c: 3, d: 4, e: 5, f: 6 }), more: wide(150, 1) })}\n`,
+  );
+  const { contract, text } = await draftOf([deep]);
+  expect(columnsOf(contract)).toMatchObject({ id: 'bigint', stats: 'json', more_f149: 'bigint' });
+  expect(comments(text)).toContain('more columns than a contract may declare');
+  const flat = await draftOfText('flat.json', `${JSON.stringify(wide(4285, 1))}\n`);
+  expect(flat.contract.columns).toHaveLength(900);
+  expect(flat.contract.drift).toBe('rescue');
+});
+
+test.each([
+  ['2024 Über File.csv', 'ueber_file'],
+  ['Café-Données.json.gz', 'cafe_donnees'],
+  ['ordersExport_2024-05.csv', 'orders_export'],
+  ['売上.csv', 'dataset'],
+])('the dataset of %s is called %s', async (file, dataset) => {
+  const path = write(file, '{"id":1}');
+  expect((await readSamples([path], '10')).dataset).toBe(dataset);
+});
+
+test('names of columns are spelled in ASCII, and told apart where they have no letter', async () => {
+  const { contract } = await draftOfText('names.csv', 'Größe (cm),Straße,売上,数量,Année\n1,a,2,3,4\n');
+  expect(contract.columns.map((c) => c.name)).toEqual([
+    'groesse_cm',
+    'strasse',
+    'field_3',
+    'field_4',
+    'annee',
+  ]);
+});
+
+test('a draft that would be no contract is one line, without a file that is not there', async () => {
+  const samples = await readSamples([write('in.json', '{"id":1}')], '10');
+  const draft = draftContract('in', { ...samples.source, records: 'x' }, samples.records);
+  expect(() => textOf(draft, ['in.json'], samples)).toThrow(
+    'no contract can be drafted: source.records: is given exactly with the format json_document',
+  );
+});
+
+test('names that no path can have are read under others, and no field is lost', async () => {
+  const path = write('sizes.csv', 'id,"size ""5\\",*\n1,2,3\n2,4,5\n');
+  const { contract, rows, text } = await runDraft([path]);
+  expect(contract.columns.map((c) => c.path)).toEqual(['id', '"size _5_"', '_']);
+  expect(rows[0]).toMatchObject({ id: 1n, size_5: 2n });
+  expect(comments(text)).toContain('are called size _5_, _');
+});
+
+test('comments are found wherever they stand, and hashtags are none', async () => {
+  const scattered = write('scattered.csv', 'a,b,c\n## one\n1,2,3\n4,5,6\n## two, three\n7,8,9\n');
+  expect((await runDraft([scattered])).summary).toMatchObject({ rowsRead: 3, published: 3 });
+  const hashtags = write('hashtags.csv', 'tag,n\n#a,1\n#b,2\n');
+  expect((await runDraft([hashtags])).summary).toMatchObject({ rowsRead: 2, published: 2 });
+});
+
+test.each([
+  ['JSON with comments', '{\n  // what, why\n  "a": 1,\n  "b": 2,\n}\n'],
+  ['prose', 'It was, as it was,\nand then:\nnothing at all.\nThe end\nof it.\n'],
+])('nothing is drafted out of %s', async (_, content) => {
+  await expect(draftOfText('text.txt', content)).rejects.toThrow('no JSON record was found, and no CSV');
+});

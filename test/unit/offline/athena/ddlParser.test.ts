@@ -1,0 +1,36 @@
+import { expect, test } from '@jest/globals';
+import { parseDdl } from '../../../../offline/athena/ddlParser.ts';
+
+test('DDL is read as Hive writes it', () => {
+  expect(parseDdl('SELECT 1')).toBeNull();
+  expect(parseDdl('-- a comment\nmsck repair table `db`.t;')).toEqual({
+    kind: 'repair',
+    name: { database: 'db', table: 't' },
+  });
+  expect(
+    parseDdl(
+      "ALTER TABLE t ADD IF NOT EXISTS PARTITION (year='2025', month=10) LOCATION 's3://b/x' PARTITION (year='2026', month=1)",
+    ),
+  ).toMatchObject({
+    kind: 'addPartitions',
+    ifNotExists: true,
+    partitions: [{ location: 's3://b/x' }, { location: undefined }],
+  });
+  expect(
+    parseDdl(
+      "CREATE EXTERNAL TABLE t (id bigint, tags array<struct<a:int,b:string>> COMMENT 'x', d decimal(10,2)) PARTITIONED BY (day string) STORED AS PARQUET LOCATION 's3://b/t/'",
+    ),
+  ).toMatchObject({
+    columns: [
+      { name: 'id', type: 'bigint' },
+      { name: 'tags', type: 'array<struct<a:int,b:string>>' },
+      { name: 'd', type: 'decimal(10,2)' },
+    ],
+    keys: [{ name: 'day', type: 'string' }],
+    location: 's3://b/t/',
+  });
+  expect(parseDdl('INSERT INTO t VALUES (1)')).toBeNull();
+  expect(() => parseDdl("CREATE EXTERNAL TABLE t (a int) STORED AS X LOCATION 's3://b/'")).toThrow(
+    'NOT_SUPPORTED',
+  );
+});

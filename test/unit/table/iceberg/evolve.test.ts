@@ -1,0 +1,187 @@
+/** Manifests, metadata and what a table can become. */
+import { expect, test } from '@jest/globals';
+import { TableConflict, TableMismatch } from '../../../../src/lib/errors.ts';
+import { createTable, requireTable } from '../../../../src/lib/table/iceberg/commit.ts';
+import { evolve, newMetadata, type WantedTable } from '../../../../src/lib/table/iceberg/evolve.ts';
+import { schemaOf, specOf } from '../../../../src/lib/table/iceberg/metadata.ts';
+import {
+  evolveTable,
+  publishChange,
+  rollBackTo,
+  tagSnapshot,
+} from '../../../../src/lib/table/iceberg/operations.ts';
+import { manifestsOf } from '../../../../src/lib/table/iceberg/snapshot.ts';
+import { changing, depsOf, fakeFile, icebergAws, plainTable, readable } from '../../../support/iceberg.ts';
+
+const wanted: WantedTable = {
+  name: 't',
+  location: 's3://processed/t/',
+  columns: [
+    { name: 'id', type: 'int', doc: 'of the post' },
+    { name: 'price', type: 'decimal(10,2)' },
+    { name: 'tags', type: 'array<int>' },
+    { name: 'day', type: 'string' },
+  ],
+  partitionBy: [{ column: 'day', transform: 'identity' }],
+};
+
+const base = newMetadata(wanted, 1);
+
+const withColumn = (name: string, change: Partial<WantedTable['columns'][number]>): WantedTable => ({
+  ...wanted,
+  columns: wanted.columns.map((column) => (column.name === name ? { ...column, ...change } : column)),
+});
+
+const fields = (metadata: typeof base) =>
+  schemaOf(metadata).fields.map(({ id, name, type }) => ({ id, name, type }));
+
+test('a contract that has not changed changes nothing', () => {
+  expect(evolve(base, wanted)).toBe(base);
+});
+
+test('columns get wider, and keep their ids', () => {
+  const wider = evolve(base, {
+    ...wanted,
+    columns: [
+      { name: 'id', type: 'bigint' },
+      { name: 'price', type: 'decimal(12,2)' },
+      { name: 'tags', type: 'array<bigint>' },
+      { name: 'day', type: 'string' },
+    ],
+  });
+  expect(fields(wider)).toMatchObject([
+    { id: 1, type: 'long' },
+    { id: 2, type: 'decimal(12, 2)' },
+    { id: 3, type: { element: 'long', 'element-id': 5 } },
+    { id: 4 },
+  ]);
+  expect(schemaOf(wider).fields[0]?.doc).toBe('of the post');
+  // A contract of before still fits: its objects are read as wider ones.
+  expect(fields(evolve(wider, wanted))).toEqual(fields(wider));
+});
+
+test.each([
+  ['id', 'string'],
+  ['id', 'double'],
+  ['price', 'decimal(12,3)'],
+  ['price', 'double'],
+  ['tags', 'array<string>'],
+  ['tags', 'string'],
+  ['day', 'int'],
+])('a column %s that becomes %s is refused by name', (name, type) => {
+  expect(() => evolve(base, withColumn(name, { type }))).toThrow(TableMismatch);
+  expect(() => evolve(base, withColumn(name, { type }))).toThrow(new RegExp(`the column ${name} is`));
+});
+
+test('a renamed column keeps its id, and objects with its old name are still read', () => {
+  const renamed = evolve(base, withColumn('price', { name: 'amount', was: 'price' }));
+  expect(fields(renamed)[1]).toMatchObject({ id: 2, name: 'amount' });
+  const mapping: unknown = JSON.parse(renamed.properties['schema.name-mapping.default'] ?? '');
+  expect(mapping).toContainEqual({ 'field-id': 2, names: ['price', 'amount'] });
+  // Asked for again, it is done.
+  expect(evolve(renamed, withColumn('price', { name: 'amount', was: 'price' }))).toBe(renamed);
+});
+
+test('a name that a dropped column had is not given again: old objects would show its values', () => {
+  const columns = wanted.columns.filter(({ name }) => name !== 'price');
+  const dropped = evolve(base, { ...wanted, columns, dropped: ['price'] });
+  expect(fields(dropped).map(({ name }) => name)).toEqual(['id', 'tags', 'day']);
+  expect(() => evolve(dropped, wanted)).toThrow(/a column price before/);
+});
+
+test('a column of another writer stays, and one that makes partitions cannot be dropped', () => {
+  const others = evolve(base, {
+    ...wanted,
+    columns: [...wanted.columns, { name: 'theirs', type: 'string' }],
+  });
+  expect(evolve(others, wanted)).toMatchObject({ 'last-column-id': 6 });
+  expect(fields(evolve(others, wanted)).map(({ name }) => name)).toContain('theirs');
+  const columns = wanted.columns.filter(({ name }) => name !== 'day');
+  expect(() =>
+    evolve(base, {
+      ...wanted,
+      columns,
+      partitionBy: [{ column: 'id', transform: 'bucket[4]' }],
+      dropped: ['day'],
+    }),
+  ).not.toThrow();
+  expect(() => evolve(base, { ...wanted, columns, dropped: ['day'] })).toThrow(
+    /no partition can be made of the column day/,
+  );
+});
+
+test('a partition field has the same id whenever it comes back', () => {
+  const byBucket = evolve(base, { ...wanted, partitionBy: [{ column: 'id', transform: 'bucket[16]' }] });
+  expect(specOf(byBucket)).toMatchObject({
+    'spec-id': base['default-spec-id'] + 1,
+    fields: [{ 'field-id': 1001, name: 'id_bucket_16', transform: 'bucket[16]', 'source-id': 1 }],
+  });
+  const back = evolve(byBucket, wanted);
+  expect(specOf(back)).toEqual(specOf(base));
+  expect(back['partition-specs']).toHaveLength(2);
+  expect(back['last-partition-id']).toBe(1001);
+});
+
+const author = { dataset: 'feed', fence: 1 };
+
+test('objects of an earlier partition spec can be replaced after the table has another one', async () => {
+  const aws = icebergAws();
+  const deps = depsOf(aws.actor('writer'), aws);
+  const { metadata } = await createTable(deps, wanted);
+  const inDay = (name: string, day: string) => ({
+    file: fakeFile(name, new Map([[1000, day]])),
+    specId: metadata['default-spec-id'],
+  });
+  const change = { drop: [], dropped: 'replaced' as const, summary: {} };
+  await publishChange(
+    deps,
+    't',
+    { ...author, batch: 'one' },
+    { ...change, add: [inDay('a', '06'), inDay('b', '07')] },
+  );
+  await evolveTable(deps, { ...wanted, partitionBy: [{ column: 'id', transform: 'bucket[4]' }] }, author);
+  await publishChange(
+    deps,
+    't',
+    { ...author, batch: 'two' },
+    {
+      ...change,
+      add: [{ file: fakeFile('c', new Map([[1001, 2]])), specId: metadata['default-spec-id'] + 1 }],
+      drop: [{ path: fakeFile('a').path, partition: new Map([[1000, '06']]) }],
+    },
+  );
+  expect(await readable(deps)).toEqual(['b', 'c']);
+});
+
+test('small manifests are merged, so that a commit reads and writes no more after many of them', async () => {
+  const aws = icebergAws();
+  const deps = depsOf(aws.actor('writer'), aws);
+  await createTable(deps, plainTable);
+  const batches = 120;
+  for (let i = 0; i < batches; i++)
+    await publishChange(deps, 't', { ...author, batch: String(i) }, changing([`f${i}`]));
+  const { metadata } = await requireTable(deps, 't');
+  const manifests = await manifestsOf(deps.files, metadata.snapshots.at(-1));
+  expect(manifests.length).toBeLessThan(30);
+  expect(await readable(deps)).toHaveLength(batches);
+  const before = aws.calls();
+  await publishChange(deps, 't', { ...author, batch: 'last' }, changing(['last']));
+  // The pointer, metadata and list; a manifest, a list, metadata, the swap.
+  expect(aws.calls() - before).toBe(7);
+});
+
+test('rollback and tags are commits; a snapshot that is not there is refused', async () => {
+  const aws = icebergAws();
+  const deps = depsOf(aws.actor('writer'), aws);
+  await createTable(deps, plainTable);
+  const one = await publishChange(deps, 't', { ...author, batch: 'one' }, changing(['a']));
+  const snapshotId = one.metadata['current-snapshot-id'] ?? 0n;
+  await publishChange(deps, 't', { ...author, batch: 'two' }, changing(['b'], ['a']));
+  const tag = () => tagSnapshot(deps, 't', author, { name: 'model-1', snapshotId });
+  expect((await tag()).how).toBe('committed');
+  expect((await tag()).how).toBe('nothing to do');
+  await rollBackTo(deps, 't', author, snapshotId);
+  expect(await readable(deps)).toEqual(['a']);
+  await expect(rollBackTo(deps, 't', author, 5n)).rejects.toThrow(TableConflict);
+  await expect(tagSnapshot(deps, 't', author, { name: 'main', snapshotId })).rejects.toThrow(TableConflict);
+});

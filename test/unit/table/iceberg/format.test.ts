@@ -1,0 +1,120 @@
+/** Iceberg behind the interface that the flow knows. */
+import { expect, test } from '@jest/globals';
+import { LeaseLost, TableMismatch } from '../../../../src/lib/errors.ts';
+import type { TableFormat, TableShape } from '../../../../src/lib/table/format.ts';
+import { requireTable } from '../../../../src/lib/table/iceberg/commit.ts';
+import { icebergFormat } from '../../../../src/lib/table/iceberg/format.ts';
+import { depsOf, fakeFile, icebergAws } from '../../../support/iceberg.ts';
+
+const shape: TableShape = {
+  name: 't',
+  location: 's3://processed/t/',
+  columns: [{ name: 'id', type: 'int', comment: 'of the post' }],
+  partitionKeys: [
+    { name: 'source', type: 'string' },
+    { name: 'day', type: 'string' },
+  ],
+};
+const start = () => {
+  const aws = icebergAws();
+  const deps = depsOf(aws.actor('flow'), aws);
+  const format: TableFormat = icebergFormat({
+    ...deps,
+    describe: async ({ path, size, partition }) => ({
+      ...fakeFile(''),
+      path,
+      bytes: BigInt(size),
+      partition,
+      records: 2n,
+    }),
+  });
+  return { aws, deps, format };
+};
+const at = (name: string) => `s3://processed/t/source=feed/day=06/${name}.parquet`;
+const object = (name: string) => ({ address: at(name), bytes: 10, values: ['feed', '06'] });
+const batchOf = (batch: string, fence: number, add: string[], drop: string[] = []) => ({
+  dataset: 'feed',
+  attempt: { batch, fence },
+  contract: 'v1',
+  add: add.map(object),
+  drop: drop.map(object),
+});
+const holder = (fence: number) => ({ dataset: 'feed', fence });
+const counted = async (format: TableFormat, names: readonly string[]) =>
+  format.verify('t', names.map(at), () => true);
+const none = { missing: [], extra: [] };
+
+test('a batch and its correction are visible as a whole, and the table tells whose they are', async () => {
+  const { format, deps } = start();
+  await format.ensure(shape, holder(1));
+  const first = await format.commit(shape, batchOf('a', 1, ['a1', 'a2']));
+  expect(await counted(format, ['a1', 'a2'])).toEqual(none);
+  expect(await format.commit(shape, batchOf('a', 1, ['a1', 'a2']))).toEqual(first);
+  await format.commit(shape, batchOf('b', 2, ['b1'], ['a2']));
+  expect(await counted(format, ['a1', 'b1'])).toEqual(none);
+  expect(await counted(format, ['a1', 'c'])).toEqual({ missing: [at('c')], extra: [at('b1')] });
+  expect(await format.inspect(shape)).toEqual([{ values: ['feed', '06'], objects: 2, rows: 4, bytes: 20 }]);
+  const { metadata, pointer } = await requireTable(deps, 't');
+  expect(metadata.snapshots.at(-1)?.summary).toMatchObject({
+    operation: 'overwrite',
+    'sluice.batch': 'b',
+    'sluice.fence': '2',
+    'sluice.contract': 'v1',
+    'total-data-files': '2',
+  });
+  expect(pointer.table.StorageDescriptor?.Columns).toMatchObject([
+    { Name: 'id', Type: 'int', Comment: 'of the post' },
+    { Name: 'source' },
+    { Name: 'day' },
+  ]);
+});
+
+test('an attempt that the ledger does not count is taken back, and can commit no more', async () => {
+  const { format } = start();
+  await format.ensure(shape, holder(1));
+  await format.commit(shape, batchOf('a', 1, ['a1']));
+  await format.commit(shape, batchOf('b', 2, ['b1'], ['a1']));
+  expect(await format.takeBack('t', holder(3), { batch: 'b', fence: 2 })).toBe('taken back');
+  expect(await counted(format, ['a1'])).toEqual(none);
+  expect(await format.takeBack('t', holder(3), { batch: 'b', fence: 2 })).toBe('taken back');
+  expect(await format.takeBack('t', holder(3), { batch: 'c', fence: 2 })).toBe('never committed');
+  await expect(format.commit(shape, batchOf('c', 2, ['c1']))).rejects.toThrow(LeaseLost);
+  expect(await counted(format, ['a1'])).toEqual(none);
+});
+
+test('a second look by who knows only an old fence does not close the table to the present holder', async () => {
+  const { format } = start();
+  await format.ensure(shape, holder(7));
+  await format.commit(shape, batchOf('a', 7, ['a1']));
+  expect(await format.takeBack('t', holder(3), { batch: 'b', fence: 2 })).toBe('never committed');
+  await format.commit(shape, batchOf('c', 7, ['c1']));
+  expect(await counted(format, ['a1', 'c1'])).toEqual(none);
+});
+
+test('a table of another format, and a type that a column cannot get, are refused by name', async () => {
+  const { aws, format } = start();
+  await format.ensure(shape, holder(1));
+  const narrow = { ...shape, columns: [{ name: 'id', type: 'string' }] };
+  await expect(format.ensure(narrow, holder(1))).rejects.toThrow(TableMismatch);
+  const { CreateTableCommand } = await import('@aws-sdk/client-glue');
+  await aws
+    .actor('person')
+    .glue.send(new CreateTableCommand({ DatabaseName: 'db', TableInput: { Name: 'h' } }));
+  await expect(format.ensure({ ...shape, name: 'h' }, holder(1))).rejects.toThrow(/not an Iceberg table/);
+});
+
+test('a batch of 1,000 partitions is one commit of three objects', async () => {
+  const { aws, format } = start();
+  await format.ensure(shape, holder(1));
+  const before = aws.calls('s3.PutObject');
+  await format.commit(shape, {
+    ...batchOf('a', 1, []),
+    add: Array.from({ length: 1000 }, (_, i) => ({
+      address: `s3://processed/t/source=feed/day=${i}/a.parquet`,
+      bytes: 1,
+      values: ['feed', String(i)],
+    })),
+  });
+  expect(aws.calls('s3.PutObject') - before).toBe(3);
+  expect(await format.inspect(shape)).toHaveLength(1000);
+});
