@@ -26,7 +26,19 @@ Example:
 
 /** What the steps of a row part can be called. Which of them a plan has is up to its contract. */
 export const stepNames: readonly string[] = [
-  ...['decoded', 'lines', 'marks', 'fields', 'objects', 'arrays', 'elements', 'parsed', 'leaves', 'written'],
+  ...[
+    'decoded',
+    'repaired',
+    'lines',
+    'marks',
+    'fields',
+    'objects',
+    'arrays',
+    'elements',
+    'parsed',
+    'leaves',
+    'written',
+  ],
   ...['trimmed', 'cleaned', 'mapped', 'converted', 'judged', 'settled', 'derived', 'placed', 'rows'],
 ];
 

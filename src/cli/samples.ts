@@ -74,9 +74,11 @@ export function datasetOf(given: string | undefined, samples: Samples): string {
 function sourceOf(samples: readonly Sample[], paths: readonly string[]): Partial<Contract['source']> {
   const formats = new Set(samples.flatMap(({ source }) => source.formats ?? []));
   const isAnyOf = (...names: string[]) => [...formats].every((format) => names.includes(format));
-  if (isAnyOf('ndjson', 'json_array')) return { formats: [...formats] };
+  const json = samples.find(({ source }) => source.json !== undefined)?.source.json;
+  const rule = json === undefined ? {} : { json };
+  if (isAnyOf('ndjson', 'json_array')) return { formats: [...formats], ...rule };
   // Lines are objects one after the other, too.
-  if (isAnyOf('ndjson', 'json_concatenated')) return { formats: ['json_concatenated'] };
+  if (isAnyOf('ndjson', 'json_concatenated')) return { formats: ['json_concatenated'], ...rule };
   const [first] = samples;
   const other = samples.findIndex(({ source }) => JSON.stringify(source) !== JSON.stringify(first?.source));
   if (first === undefined || other > 0)

@@ -55,15 +55,36 @@ const scalar = fc.constantFrom(
   'json',
 );
 const columnOf = (name: string, paths: readonly string[]) =>
-  fc.record({
-    name: fc.constant(name),
-    path: fc.constantFrom(...paths),
-    type: scalar,
-    required: fc.boolean(),
-    onError: fc.constantFrom('quarantine', 'null'),
-    trim: fc.boolean(),
-    nullValues: fc.constantFrom([], ['', ' N/A ']),
-  });
+  fc
+    .record({
+      name: fc.constant(name),
+      path: fc.constantFrom(...paths),
+      type: scalar,
+      required: fc.boolean(),
+      onError: fc.constantFrom('quarantine', 'null'),
+      trim: fc.boolean(),
+      nullValues: fc.constantFrom([], ['', ' N/A ']),
+      rule: fc.nat(),
+    })
+    .map(({ rule, ...column }) => ({ ...column, ...ruleOf(column.type, rule) }));
+
+/** How values of a type are written, where it is not as programs do. */
+function ruleOf(type: string, n: number): object {
+  const rules: Readonly<Record<string, readonly object[]>> = {
+    boolean: [{}, { map: { true: ['1', 'x', '12'], false: ['', 'N/A'] }, mapDefault: 'null' }],
+    date: [{}, { formats: ['iso8601_date', 'excel', { pattern: '%d.%m.%Y' }] }],
+    string: [{}, {}, { map: { yes: ['true'], no: ['-7'] }, mapDefault: 'reject' }],
+  };
+  const numbers = [
+    {},
+    {},
+    { number: { decimal: ',', group: '.' } },
+    { number: { group: ',', percent: 'ratio', currency: ['$', '€'], accounting: true } },
+  ];
+  const those = rules[type] ?? (/^(int|bigint|double|decimal.*)$/.test(type) ? numbers : [{}]);
+  return those[n % those.length] ?? {};
+}
+
 const arrayOf = (name: string, paths: readonly string[]) =>
   fc.record({
     name: fc.constant(name),
@@ -150,14 +171,19 @@ const contractOf = (format: Format, withPublished: boolean) => {
             ],
           ),
           filter: fc.constantFrom(undefined, undefined, 'id % 3 != 1'),
+          nonFinite: isCsv(format) ? fc.constant(false) : fc.boolean(),
         })
-        .map(({ a, b, c, key, scope, order, isDeduped, part, constant, filter, ...rest }) =>
+        .map(({ a, b, c, key, scope, order, isDeduped, part, constant, filter, nonFinite, ...rest }) =>
           parseContract(
             'generated.yml',
             // YAML holds JSON.
             JSON.stringify({
               dataset: 'generated',
-              source: { prefix: 'x/', ...formats[format] },
+              source: {
+                prefix: 'x/',
+                ...formats[format],
+                ...(nonFinite ? { json: { nonFinite: 'null' } } : {}),
+              },
               explode,
               drift,
               flatten,
@@ -216,6 +242,13 @@ const leaf = fc.oneof(
     '2025-10-06',
     '2025-02-30',
     '9007199254740993',
+    '1.234,50',
+    '($1,234.50)',
+    '-12,5 €',
+    '+.5',
+    '12.5%',
+    '45000.75',
+    '06.10.2025',
   ),
 );
 const value = fc.oneof(
@@ -267,6 +300,7 @@ const line = fc.oneof(
       '',
       ' \t',
       '{"id":1,"at":NaN}',
+      '{"id":2,"at":1759729200,"a":-Infinity,"b":"NaN","x":NaN}',
       '{"id":1,"at":1759729200,"list":7}',
       '{"id":2,"at":1759729200,"a":"x\\u0000y"}',
       '{"id":1,"at":1759729200.1234567,"a":1.50,"b":936299847.92375604,"c":[1e5,-0,"1.50"],"in":{"a":-0,"x":2.50}}',

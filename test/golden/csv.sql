@@ -73,7 +73,7 @@ WITH decoded AS (
   FROM cleaned
 ), converted AS (
   SELECT *,
-    CASE WHEN regexp_full_match(__r1, '-?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1
+    CASE WHEN regexp_full_match(__r1, '[+-]?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1
   FROM mapped
 ), judged AS (
   SELECT *,

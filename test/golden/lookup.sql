@@ -60,7 +60,7 @@ WITH decoded AS (
   FROM cleaned
 ), converted AS (
   SELECT *,
-    CASE WHEN regexp_full_match(__r1, '-?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1
+    CASE WHEN regexp_full_match(__r1, '[+-]?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1
   FROM mapped
 ), judged AS (
   SELECT *,
@@ -87,7 +87,8 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::B
     WHEN __bad IS NOT NULL THEN __reasons[__bad] END AS _reason,
   CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id'][__bad] END AS _column,
-  CASE WHEN __bad IS NOT NULL THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN coalesce(json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), ['$."id"'][__bad]), [__t1][__bad]) ELSE [__t1][__bad] END END AS _value,
+  CASE WHEN __fault IS NULL AND NOT __is_valid THEN list_transform([regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs')], lambda b : CASE WHEN regexp_matches(b, '\b(?:NaN|Infinity)\b', 's') THEN 'NaN and Infinity are no JSON; source.json.nonFinite: "null" reads them as null' WHEN regexp_matches(b, '\b(?:None|True|False)\b', 's') THEN 'None, True and False are of Python, and no JSON' WHEN regexp_matches(b, '[{,:\[]\s*''', 's') THEN 'single quotes: JSON has double ones' WHEN regexp_matches(b, ',\s*[}\]]', 's') THEN 'a comma before a closing bracket' WHEN regexp_matches(b, '[}\]]\s*,\s*$', 's') THEN 'a comma behind the object' WHEN contains(replace(b, '""', ''), '"') THEN 'a text without an end' WHEN regexp_matches(b, '^\s*[{\[](?:.*[^}\]\s])?\s*$', 's') THEN 'it is cut off: its last bracket does not close' WHEN regexp_matches(b, '[}\]]\s*[{\[]', 's') THEN 'several values in one record' ELSE 'no JSON by RFC 8259' END)[1]
+    WHEN __bad IS NOT NULL THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN coalesce(json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), ['$."id"'][__bad]), [__t1][__bad]) ELSE [__t1][__bad] END END AS _value,
   __nulled AS _nulled,
   placed."id",
   CASE WHEN (placed."id" IS NOT NULL AND "reference_0"."id" IS NULL) THEN '?' ELSE "reference_0"."name" END AS "name",

@@ -89,15 +89,15 @@ WITH decoded AS (
   FROM cleaned
 ), converted AS (
   SELECT *,
-    CASE WHEN regexp_full_match(__r1, '-?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
+    CASE WHEN regexp_full_match(__r1, '[+-]?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
     __r2 AS __c2,
-    CASE WHEN regexp_full_match(__r3, '-?\d+') THEN TRY_CAST(__r3 AS INTEGER) END AS __c3,
-    CASE WHEN regexp_full_match(__r4, '-?\d+(\.\d+)?([eE][+-]?\d+)?') THEN CASE WHEN isfinite(TRY_CAST(__r4 AS DOUBLE)) THEN TRY_CAST(__r4 AS DOUBLE) + 0.0::DOUBLE END END AS __c4,
-    CASE WHEN regexp_full_match(__r5, '-?\d+(\.\d{1,3}0*)?') THEN TRY_CAST(__r5 AS DECIMAL(12,3)) END AS __c5,
+    CASE WHEN regexp_full_match(__r3, '[+-]?\d+') THEN TRY_CAST(__r3 AS INTEGER) END AS __c3,
+    CASE WHEN regexp_full_match(__r4, '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?') THEN CASE WHEN isfinite(TRY_CAST(__r4 AS DOUBLE)) THEN TRY_CAST(__r4 AS DOUBLE) + 0.0::DOUBLE END END AS __c4,
+    CASE WHEN regexp_full_match(__r5, '[+-]?(\d+(\.\d{0,3}0*)?|\.\d{1,3}0*)') THEN TRY_CAST(__r5 AS DECIMAL(12,3)) END AS __c5,
     CASE WHEN regexp_full_match(__r6, 'true|false') THEN __r6 = 'true' END AS __c6,
     CASE WHEN regexp_full_match(__r7, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\d') THEN TRY_CAST(__r7 AS DATE) END AS __c7,
     __r8 AS __c8,
-    list_transform(__r9, lambda x : CASE WHEN regexp_full_match(x, '-?\d+') THEN TRY_CAST(x AS BIGINT) END) AS __c9
+    list_transform(__r9, lambda x : CASE WHEN regexp_full_match(x, '[+-]?\d+') THEN TRY_CAST(x AS BIGINT) END) AS __c9
   FROM mapped
 ), judged AS (
   SELECT *,
@@ -140,7 +140,8 @@ SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::B
     WHEN __bad IS NOT NULL THEN __reasons[__bad] END AS _reason,
   CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id', 's', 'i', 'x', 'm', 'ok', 'd', 'j', 'l'][__bad] END AS _column,
-  CASE WHEN __bad IS NOT NULL THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN coalesce(json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), ['$."id"', '$."s"', '$."a"."b"[0]."i"', '$."x"', '$."m"', '$."ok"', '$."a day"', NULL, NULL][__bad]), [__t1, __w2, __t3, __t4, __w5, __t6, __t7, json_extract_string(__w8, '$'), json_extract_string(__j9, '$')][__bad]) ELSE [__t1, __w2, __t3, __t4, __w5, __t6, __t7, json_extract_string(__w8, '$'), json_extract_string(__j9, '$')][__bad] END END AS _value,
+  CASE WHEN __fault IS NULL AND NOT __is_valid THEN list_transform([regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs')], lambda b : CASE WHEN regexp_matches(b, '\b(?:NaN|Infinity)\b', 's') THEN 'NaN and Infinity are no JSON; source.json.nonFinite: "null" reads them as null' WHEN regexp_matches(b, '\b(?:None|True|False)\b', 's') THEN 'None, True and False are of Python, and no JSON' WHEN regexp_matches(b, '[{,:\[]\s*''', 's') THEN 'single quotes: JSON has double ones' WHEN regexp_matches(b, ',\s*[}\]]', 's') THEN 'a comma before a closing bracket' WHEN regexp_matches(b, '[}\]]\s*,\s*$', 's') THEN 'a comma behind the object' WHEN contains(replace(b, '""', ''), '"') THEN 'a text without an end' WHEN regexp_matches(b, '^\s*[{\[](?:.*[^}\]\s])?\s*$', 's') THEN 'it is cut off: its last bracket does not close' WHEN regexp_matches(b, '[}\]]\s*[{\[]', 's') THEN 'several values in one record' ELSE 'no JSON by RFC 8259' END)[1]
+    WHEN __bad IS NOT NULL THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN coalesce(json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), ['$."id"', '$."s"', '$."a"."b"[0]."i"', '$."x"', '$."m"', '$."ok"', '$."a day"', NULL, NULL][__bad]), [__t1, __w2, __t3, __t4, __w5, __t6, __t7, json_extract_string(__w8, '$'), json_extract_string(__j9, '$')][__bad]) ELSE [__t1, __w2, __t3, __t4, __w5, __t6, __t7, json_extract_string(__w8, '$'), json_extract_string(__j9, '$')][__bad] END END AS _value,
   __nulled AS _nulled,
   placed."id",
   placed."s",

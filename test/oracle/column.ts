@@ -2,10 +2,10 @@
 import type { Column } from '../../src/lib/contract/columnSchema.ts';
 import { type PathStep, parsePath } from '../../src/lib/contract/path.ts';
 import { field, type Json, writeJson } from './json.ts';
-import { readDecimal, readDouble, readWhole } from './numbers.ts';
+import { plainNumber, readDecimal, readDouble, readWhole } from './numbers.ts';
 import { lower, upper, withoutSpace } from './texts.ts';
-import { readDay, readMoment } from './times.ts';
-import { Decimal, type Value } from './value.ts';
+import { dayOfMoment, readDay, readMoment } from './times.ts';
+import { Decimal, type Moment, type Value } from './value.ts';
 
 export type Reason = 'bad_type' | 'unmapped' | 'out_of_range' | 'missing_required';
 
@@ -58,7 +58,7 @@ function readLeaf(column: Column, leaf: Json | undefined): Cell {
   if (leaf === undefined || leaf.kind === 'null') return value(null);
   if (column.type === 'json') return value(writeJson(leaf));
   if (leaf.kind === 'object' || leaf.kind === 'array') return refused('bad_type');
-  return readText(column, textOf(leaf));
+  return readText(column, textOf(leaf), leaf.kind === 'number');
 }
 
 const textOf = (leaf: Json): string => {
@@ -75,7 +75,7 @@ const textOf = (leaf: Json): string => {
 };
 
 // "Texts are cleaned in the order `trim`, `normalize`, `nullValues`, `extract`, `case`, `map`, then converted."
-function readText(column: Column, raw: string): Cell {
+function readText(column: Column, raw: string, isNumber: boolean): Cell {
   // "`normalize` also applies to the texts of `nullValues`, to the synonyms and to the standard values that a text is compared with."
   const normal = (t: string) => (column.normalize ? t.normalize('NFC') : t);
   let text = normal(column.trim ? withoutSpace(raw) : raw);
@@ -101,7 +101,9 @@ function readText(column: Column, raw: string): Cell {
     else if (column.mapDefault === 'null') return value(null);
     else if (column.mapDefault === 'reject') return refused('unmapped');
   }
-  const converted = convert(column.type, text, column);
+  // "A number of JSON is not written by people: its point is a point."
+  const plain = column.number && !isNumber ? plainNumber(text, column.number) : text;
+  const converted = plain === undefined ? undefined : convert(column.type, plain, column);
   return converted === undefined ? refused('bad_type') : value(converted);
 }
 
@@ -131,19 +133,26 @@ function convert(type: string, text: string, column: Column): Value | undefined 
     // "`true`, `false`. Refused: `yes`, `1`"
     case 'boolean':
       return text === 'true' ? true : text === 'false' ? false : undefined;
-    case 'date':
-      return readDay(text);
-    case 'timestamp': {
-      // "for timestamps: tried in order"
-      for (const format of column.formats ?? []) {
-        const found = readMoment(text, format, column.zone);
-        if (found) return found;
-      }
-      return undefined;
+    case 'date': {
+      if (column.formats === undefined) return readDay(text);
+      // "A date is the day, in UTC, of the time that its formats read."
+      const found = readTime(text, column.formats, 'UTC');
+      return found && dayOfMoment(found);
     }
+    case 'timestamp':
+      return readTime(text, column.formats ?? [], column.zone);
     default:
       throw new TypeError(`no conversion for ${type}`);
   }
+}
+
+// "tried in order"
+function readTime(text: string, formats: NonNullable<Column['formats']>, zone: string): Moment | undefined {
+  for (const format of formats) {
+    const found = readMoment(text, format, zone);
+    if (found) return found;
+  }
+  return undefined;
 }
 
 // "The elements of an `array<…>` are converted one by one by the rules of their type. `b[*].x` has an element for each element of `b`:

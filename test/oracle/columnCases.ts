@@ -238,6 +238,66 @@ const epochText = (dice: Dice): string => {
   );
   return dice.isOne(25) ? withNoise(dice, text) : text;
 };
+const excelText = (dice: Dice): string => {
+  const text = dice.oneOf(
+    () => String(dice.from(0, 62)),
+    () => `${dice.from(1, 60000)}`,
+    () => `${dice.from(1, 60000)}.${dice.digits(dice.from(1, 18))}`,
+    () =>
+      dice.pick([
+        '2958465',
+        '2958466',
+        '2958465.99999999999',
+        '60.5',
+        '59.999999999',
+        '45000.5',
+        '00045000',
+        '0.5',
+      ]),
+  );
+  return dice.isOne(15) ? withNoise(dice, text) : text;
+};
+
+/** Digits with marks, mostly where they belong, and what people put around them. */
+function peoplesNumber(
+  dice: Dice,
+  {
+    decimal = '.',
+    group = '',
+    percent,
+    currency = [],
+    accounting,
+  }: {
+    decimal?: string;
+    group?: string;
+    percent?: string;
+    currency?: string | string[];
+    accounting: boolean;
+  },
+): string {
+  const mark = group === ' ' ? dice.pick([' ', '\u00a0', '\u202f']) : group;
+  const digits = String(dice.from(0, 9) * 10 ** dice.from(0, 8) + dice.from(0, 999));
+  const grouped = dice.oneOf(
+    () => digits.replace(/(?<=\d)(?=(\d{3})+$)/g, mark),
+    () => digits.replace(/(?<=\d)(?=(\d{2})*\d{3}$)/g, mark),
+    () => digits,
+  );
+  const fraction = dice.isOne(2) ? `${decimal}${dice.digits(dice.from(0, 3))}` : '';
+  const space = () => dice.pick(['', '', '', ' ', '\u00a0', '  ']);
+  const sign = () => dice.pick(['', '', '', '-', '+', '\u2212']);
+  const money = () => dice.pick(['', ...[currency].flat(), dice.pick(['$', '€', 'EUR'])]);
+  const number = dice.isOne(10) ? fraction : `${grouped}${fraction}`;
+  const text = dice.oneOf(
+    () => `${sign()}${number}`,
+    () => `${sign()}${money()}${space()}${number}`,
+    () => `${money()}${space()}${sign()}${number}`,
+    () => `${sign()}${number}${space()}${dice.isOne(2) ? money() : '%'}`,
+    () => `(${money()}${space()}${number}${percent === undefined ? '' : '%'})`,
+    () => `${money()}${space()}(${number})`,
+    () => `${number}${space()}${money()}${accounting ? '-' : ''}`,
+  );
+  return dice.isOne(12) ? withNoise(dice, text) : text;
+}
 const monthNames = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const weekdays = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
@@ -401,6 +461,7 @@ const formatted = [
   'epoch_ns',
   'twitter',
   'rfc2822',
+  'excel',
 ];
 const localZones = [
   'Europe/London',
@@ -474,6 +535,79 @@ export const columnCases: readonly ((dice: Dice) => ColumnCase)[] = [
   (dice) => ({
     column: { type: 'date', trim: dice.isOne(3), nullValues: dice.pick([[], ['', 'N/A', '0000-00-00']]) },
     json: usually((d) => string(d.isOne(10) ? isoText(d) : dateText(d))),
+  }),
+  (dice) => {
+    const pattern = dice.pick(patterns);
+    const formats = dice.some(['iso8601_date', 'iso8601', 'excel', 'rfc2822', 'epoch_ms', { pattern }], 0.5);
+    return {
+      column: {
+        type: 'date',
+        formats: [...formats, 'twitter'],
+        nullValues: dice.pick([[], ['0', '0000-00-00']]),
+      },
+      json: usually((d) =>
+        d.oneOf(
+          () => string(dateText(d)),
+          () => string(isoText(d)),
+          () => string(patternText(d, pattern)),
+          () => numberOr(d, excelText(d)),
+          () => string(rfc2822Text(d)),
+          () => numberOr(d, epochText(d)),
+          () => string(twitterText(d)),
+        ),
+      ),
+    };
+  },
+  (dice) => ({
+    column: {
+      type: 'timestamp',
+      formats: dice.pick([['excel'], ['epoch_ms', 'excel']]),
+      zone: dice.pick(['UTC', ...localZones]),
+    },
+    json: usually((d) => numberOr(d, d.isOne(4) ? epochText(d) : excelText(d))),
+  }),
+  (dice) => {
+    const number = {
+      ...dice.pick([
+        {},
+        { decimal: ',' },
+        { group: ',' },
+        { decimal: ',', group: '.' },
+        { group: ' ' },
+        { group: "'" },
+        { group: '_' },
+      ]),
+      ...dice.pick([{}, {}, { percent: 'points' }, { percent: 'ratio' }]),
+      ...dice.pick([{}, {}, { currency: '$' }, { currency: ['$', 'US$', 'EUR', 'Rs.', '€'] }]),
+      accounting: dice.isOne(2),
+    };
+    return {
+      column: {
+        type: dice.pick(['int', 'bigint', 'double', 'decimal(12,2)', 'decimal(30,6)']),
+        trim: dice.isOne(2),
+        number,
+      },
+      json: usually((d) => (d.isOne(6) ? numberOr(d, decimalText(d)) : string(peoplesNumber(d, number)))),
+    };
+  },
+  (dice) => ({
+    column: {
+      type: 'boolean',
+      trim: dice.isOne(2),
+      map: dice.pick([
+        { true: ['yes', 'y', '1', 'T'], false: ['no', 'n', '0', 'F'] },
+        { true: ['ja', 'on', '1.0'] },
+        { false: ['Ø', '-0'] },
+      ]),
+      mapDefault: dice.pick(['keep', 'null', 'reject']),
+    },
+    json: usually((d) =>
+      d.oneOf(
+        () =>
+          string(d.pick(['true', 'TRUE', 'False', ' true', 'yes', 'Y', 'n', 'ja', 'ø', 'T', 'f', 'x', ''])),
+        () => d.pick(['0', '1', '1.0', '-0', 'true', 'false', '1e0']),
+      ),
+    ),
   }),
   () => ({ column: { type: 'timestamp', formats: ['iso8601'] }, json: iso }),
   (dice) => ({

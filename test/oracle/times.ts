@@ -47,6 +47,9 @@ export function readDay(text: string): Day | undefined {
   return days === undefined ? undefined : new Day(days);
 }
 
+/** The day of a moment in UTC. */
+export const dayOfMoment = ({ micros }: Moment): Day => new Day(floorDiv(micros, day));
+
 const months = 'January February March April May June July August September October November December'.split(
   ' ',
 );
@@ -140,9 +143,23 @@ export function readMoment(text: string, format: TimestampFormat, zone: string):
       const nanos = BigInt(seconds + fraction.padEnd(9, '0'));
       return moment(floorDiv(sign === '-' ? -nanos : nanos, 1000n));
     }
-    // "`-?` and 12 to 14 digits"
-    case 'epoch_ms':
-      return /^-?\d{12,14}$/.test(text) ? moment(BigInt(text) * 1000n) : undefined;
+    // "`-?` and 12 to 14 digits, then nothing or a point and 1 to 6 digits"
+    case 'epoch_ms': {
+      const [whole, sign, millis = '0', fraction = ''] = /^(-?)(\d{12,14})(?:\.(\d{1,6}))?$/.exec(text) ?? [];
+      if (whole === undefined) return undefined;
+      const nanos = BigInt(millis + fraction.padEnd(6, '0'));
+      return moment(floorDiv(sign === '-' ? -nanos : nanos, 1000n));
+    }
+    // "the days since the end of 1899, 1 to 2958465, as Excel counts them, and a part of a day, rounded to milliseconds"
+    case 'excel': {
+      const [whole, days = '', fraction = ''] = /^(\d{1,7})(?:\.(\d{1,17}))?$/.exec(text) ?? [];
+      const serial = BigInt(days === '' ? 0 : days);
+      if (whole === undefined || serial < 1n || serial > 2_958_465n || serial === 60n) return undefined;
+      const first1900 = daysOf(1900, 1, 1) ?? 0n;
+      const scale = 10n ** 17n;
+      const millis = (BigInt(fraction.padEnd(17, '0')) * 86_400_000n * 2n + scale) / (2n * scale);
+      return moment(inZone((first1900 + serial - (serial < 60n ? 1n : 2n)) * day + millis * 1000n, zone));
+    }
     // "`-?` and 15 to 17 digits"
     case 'epoch_us':
       return /^-?\d{15,17}$/.test(text) ? moment(BigInt(text)) : undefined;

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { bound } from './bounds.ts';
 import { lowerCase } from './letters.ts';
+import { numberFormat } from './numberFormat.ts';
 import { identifier, isExtraction, jsonPath } from './parts.ts';
 import { parsePath } from './path.ts';
 import { patternFault } from './timePattern.ts';
@@ -19,7 +20,17 @@ export const columnType = z
 
 /** Ways to read a timestamp; a list is tried in order. */
 const timestampFormat = z.union([
-  z.enum(['iso8601', 'iso8601_date', 'epoch_s', 'epoch_ms', 'epoch_us', 'epoch_ns', 'twitter', 'rfc2822']),
+  z.enum([
+    'iso8601',
+    'iso8601_date',
+    'epoch_s',
+    'epoch_ms',
+    'epoch_us',
+    'epoch_ns',
+    'twitter',
+    'rfc2822',
+    'excel',
+  ]),
   z.strictObject({
     pattern: z
       .string()
@@ -62,12 +73,19 @@ export const columnSchema = z
     map: z
       .record(z.string(), z.array(z.string()).min(1))
       .optional()
-      .describe('Standard value -> its synonyms, compared without case.'),
+      .describe(
+        'Standard value -> its synonyms, compared without case. For boolean the values are true and false.',
+      ),
     mapDefault: z
       .enum(['keep', 'null', 'reject'])
       .default('keep')
       .describe('What becomes of a value that is no synonym.'),
-    formats: z.array(timestampFormat).min(1).optional().describe('For timestamp: tried in order.'),
+    formats: z
+      .array(timestampFormat)
+      .min(1)
+      .optional()
+      .describe('For timestamp and date: tried in order. A date without formats is iso8601_date.'),
+    number: numberFormat.optional().describe('For numbers that people wrote, such as 1.234,50 € or (12.5%).'),
     zone: z
       .string()
       .refine(isZone, 'is no zone of the IANA time zone database')
@@ -82,16 +100,21 @@ export const columnSchema = z
     const issue = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message });
     const isText = value.type === 'string';
-    if (value.formats && value.type !== 'timestamp') issue('formats', 'is only for type timestamp');
+    if (value.formats && !['timestamp', 'date'].includes(value.type))
+      issue('formats', 'is only for type timestamp and date');
     if (value.type === 'timestamp' && !value.formats) issue('formats', 'is needed for type timestamp');
     const decimal = /^decimal\((\d+),(\d+)\)$/.exec(value.type);
-    if (value.map && !isText) issue('map', 'is only for type string');
+    if (value.map && !isText && value.type !== 'boolean') issue('map', 'is only for type string and boolean');
+    if (value.type === 'boolean' && Object.keys(value.map ?? {}).some((name) => !/^(true|false)$/.test(name)))
+      issue('map', 'has the values true and false for type boolean');
     if (value.mapDefault !== 'keep' && !value.map) issue('mapDefault', 'goes with map');
     if ((value.extract !== undefined || value.normalize) && value.type.startsWith('array<'))
       issue('type', 'is a scalar with extract and normalize');
     if (value.case && !isText) issue('case', 'is only for type string');
     if (value.range && !decimal && !['int', 'bigint', 'double'].includes(value.type))
       issue('range', 'is only for numbers');
+    if (value.number && !decimal && !['int', 'bigint', 'double'].includes(value.type))
+      issue('number', 'is only for numbers');
     const eachSteps = parsePath(value.path).filter((step) => step.kind === 'each').length;
     if (eachSteps > 0 !== value.type.startsWith('array<'))
       issue('type', 'is array<…> exactly when the path has [*]');

@@ -152,6 +152,13 @@ const csvOptions = z.strictObject({
     ),
 });
 
+const jsonOptions = z.strictObject({
+  nonFinite: z
+    .enum(['reject', 'null'])
+    .default('reject')
+    .describe('NaN, Infinity and -Infinity, which Python writes and JSON does not have: no JSON, or null.'),
+});
+
 /** Formats of which a dataset has one; the other two are told apart by a file's first character. */
 const loneFormats: readonly string[] = ['json_document', 'json_concatenated', 'csv'];
 
@@ -168,6 +175,7 @@ const source = z
         'For json_document: where the records stand, an array (statuses), below one (edges[*].node), or the values of a map (features.*, or *), each with its key as the field _key.',
       ),
     csv: csvOptions.optional().describe('For csv (RFC 4180).'),
+    json: jsonOptions.optional().describe('For the formats of JSON.'),
   })
   .superRefine((value, context) => {
     const issue = (path: string, message: string) =>
@@ -177,6 +185,7 @@ const source = z
     if ((lone === 'json_document') !== (value.records !== undefined))
       issue('records', 'is given exactly with the format json_document');
     if (value.csv && lone !== 'csv') issue('csv', 'goes with the format csv');
+    if (value.json && lone === 'csv') issue('json', 'goes with the formats of JSON');
     const { delimiter, quote, escape: escapeBy, comment, skipFooter, quotedNewlines } = value.csv ?? {};
     if (value.csv && quote !== 'none' && delimiter?.includes(quote ?? '"'))
       issue('csv', 'has the quote in the delimiter');

@@ -10,7 +10,7 @@ import { parseExpression } from '../expression/parse.ts';
 import { type ReasonCode, type ReferenceData, rescued } from '../model/plan.ts';
 import { csvFields, csvOf, isCsvRecord, withMarks } from './csv.ts';
 import { type ColumnSql, columnSql } from './duckdbColumns.ts';
-import { isJson, isObject, itemsOf, jsonPath } from './duckdbDocuments.ts';
+import { isJson, isObject, itemsOf, jsonFault, jsonOf, jsonPath } from './duckdbDocuments.ts';
 import { cellOf, type EnrichmentSql, enrichmentSql } from './duckdbEnrich.ts';
 import { conditionSql, expressionSql } from './duckdbExpression.ts';
 import { leavesOf } from './duckdbLeaves.ts';
@@ -34,7 +34,7 @@ export function recordSteps(
   const isCsv = contract.source.formats.includes('csv');
   const { explode } = contract;
   return [
-    ...(isCsv ? csvSteps(contract.source.csv) : jsonSteps),
+    ...(isCsv ? csvSteps(contract.source.csv) : jsonSteps(contract.source.json)),
     ...(explode === undefined ? [] : elementSteps(explode)),
     layer('parsed', [...leaves.parsed, restOf(contract)], explode === undefined ? 'objects' : 'elements'),
     layer('leaves', leaves.named, 'parsed'),
@@ -125,7 +125,7 @@ function rowsSql(
     WHEN __bad IS NOT NULL THEN __reasons[__bad]${choose((r) => literal(r.reason))} END AS _reason,
   ${keepsRaw ? raw : `CASE WHEN _reason IS NOT NULL THEN ${raw} END`} AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ${list(contract.columns.map((c) => literal(c.name)))}[__bad]${choose((r) => r.column)} END AS _column,
-  CASE ${isCsv ? csvValues(contract) : ''}WHEN __bad IS NOT NULL THEN ${leaves.textAt('__bad')}${choose((r) => r.value)} END AS _value,
+  CASE ${isCsv ? csvValues(contract) : jsonValues}WHEN __bad IS NOT NULL THEN ${leaves.textAt('__bad')}${choose((r) => r.value)} END AS _value,
   __nulled AS _nulled,
   ${[
     ...[...contract.columns, ...contract.derive].map(outputOf),
@@ -145,15 +145,24 @@ const decodedText: Step = [
 ];
 const isRecord = `__fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, ${literal('[^ \\t\\r\\n]')})`;
 
-const jsonSteps: readonly Step[] = [
-  decodedText,
-  ['lines', `SELECT *, ${isJson('__text')} AS __is_valid\n  FROM decoded WHERE ${isRecord}`],
-  layer(
-    'objects',
-    [`CASE WHEN __is_valid THEN CASE WHEN ${isObject('__text')} THEN __text END END AS __doc`],
-    'lines',
-  ),
-];
+/** A record is itself an object. `__json` is its text, where the contract reads what JSON does not have. */
+function jsonSteps(json: Contract['source']['json']): Step[] {
+  const isItself = jsonOf('__text', json) === '__text';
+  const text = isItself ? '__text' : '__json';
+  return [
+    decodedText,
+    ...(isItself ? [] : [layer('repaired', [`${jsonOf('__text', json)} AS __json`], 'decoded')]),
+    [
+      'lines',
+      `SELECT *, ${isJson(text)} AS __is_valid\n  FROM ${isItself ? 'decoded' : 'repaired'} WHERE ${isRecord}`,
+    ],
+    layer(
+      'objects',
+      [`CASE WHEN __is_valid THEN CASE WHEN ${isObject(text)} THEN ${text} END END AS __doc`],
+      'lines',
+    ),
+  ];
+}
 
 /** A CSV record becomes an object: the fields under the names of its file's header. */
 function csvSteps(csv: Contract['source']['csv']): Step[] {
@@ -200,6 +209,10 @@ function csvSteps(csv: Contract['source']['csv']): Step[] {
 const csvValues = (contract: Contract): string =>
   `WHEN __fault = 'unknown_header' THEN 'the header has ' || left(to_json(files.header)::VARCHAR, 2000) || ${literal(`, the contract reads ${JSON.stringify(fieldsRead(contract)).slice(0, 2000)}`)}
     WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || len(__header)
+    `;
+
+/** For quarantine: why a record is no JSON. */
+const jsonValues = `WHEN __fault IS NULL AND NOT __is_valid THEN ${jsonFault('__text')}
     `;
 
 const isNoArray = "coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false)";

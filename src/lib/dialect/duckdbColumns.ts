@@ -1,8 +1,9 @@
 /** DuckDB's SQL for a column: from the text of a leaf to a typed value, or the reason why there is none. */
 import { type Bound, scaled } from '../contract/bounds.ts';
-import type { Column } from '../contract/columnSchema.ts';
+import type { Column, TimestampFormat } from '../contract/columnSchema.ts';
 import { lowerCase, withoutSpace } from '../contract/letters.ts';
 import { duckType, literal, trimmedColumn, upperCase, whenWritten } from './duckdbNames.ts';
+import { numberText } from './duckdbNumberText.ts';
 import { isoDate, timestampSql, weekdayFault } from './duckdbTimestamp.ts';
 
 /** Where a column's value stands; all is SQL but the path. */
@@ -17,6 +18,8 @@ export interface Leaf {
   readonly text: string;
   /** The value as JSON, for an array or a subtree. */
   readonly json: string;
+  /** Whether the value can only be a text, as a field of a CSV is. */
+  readonly isText: boolean;
 }
 
 /** The JSON type of a leaf. It takes a look at the whole document: only for the few rows where a text leaves it open. */
@@ -32,7 +35,7 @@ export interface ColumnSql {
   readonly trimmed: string | null;
   /** __r<i>: the cleaned text, NULL for no value. */
   readonly cleaned: string;
-  /** __m<i>: the standard name, by __k<i>: what a map looks for. */
+  /** __m<i>: the standard name, by __k<i>: what a map looks for; a number as its type reads it; the time of a date. */
   readonly mapped: string | null;
   /** __c<i>: the typed value, NULL where there is none or it cannot be converted. */
   readonly value: string;
@@ -86,20 +89,28 @@ function scalarColumn(column: Column, i: number, leaf: Leaf): ValueSql {
   if (column.normalize) own = `nfc_normalize(${own})`;
   let text = `__s${i}`;
   const clean = column.map ? `__m${i}` : `__r${i}`;
+  const { formats } = column;
   // Digits, and what stands for true, begin and end like no object: the conversion refuses those already.
   const isTold = /^(int|bigint|double|boolean|date|decimal.*)$/.test(column.type);
   const misfits = [
-    ...(isTold && column.nullValues.length === 0 && column.extract === undefined && !column.map
+    ...(isTold &&
+    column.nullValues.length === 0 &&
+    column.extract === undefined &&
+    !column.map &&
+    !column.number &&
+    !formats
       ? []
       : [isNested(leaf)]),
     ...(column.type === 'string' ? [] : [`(${clean} IS NOT NULL AND __c${i} IS NULL)`]),
   ];
   // An offset, or a number of seconds, may lead where the year has no four digits, and a partition no name.
-  if (column.type === 'timestamp')
+  if (formats !== undefined) {
+    const time = column.type === 'date' ? `__m${i}` : `__c${i}`;
     misfits.push(
-      `(__c${i} < TIMESTAMP '0001-01-01 00:00:00' OR __c${i} > TIMESTAMP '9999-12-31 23:59:59.999999')`,
-      ...weekdayFault(column.formats ?? [], clean, `__c${i}`),
+      `(${time} < TIMESTAMP '0001-01-01 00:00:00' OR ${time} > TIMESTAMP '9999-12-31 23:59:59.999999')`,
+      ...weekdayFault(formats, clean, time),
     );
+  }
   if (column.nullValues.length > 0) text = withoutNulls(column, text);
   if (column.extract !== undefined) {
     const pattern = literal(column.extract);
@@ -121,11 +132,23 @@ function scalarColumn(column: Column, i: number, leaf: Leaf): ValueSql {
       unmapped.push(`__k${i} NOT IN (${entries.map(({ names }) => names).join(', ')})`);
     mapped = `CASE ${branches.join(' ')} ${column.mapDefault === 'keep' ? `ELSE __r${i} ` : ''}END AS __m${i}`;
   }
+  const keyed = column.map ? `, lower(__r${i}) AS __k${i}` : '';
+  let value = convert(column, clean);
+  if (column.number) {
+    const number = numberText(`__r${i}`, column.number);
+    // A number of JSON has a point, whatever the texts beside it have.
+    mapped = `${leaf.isText ? number : `CASE WHEN ${typeOf(leaf)} IN ('UBIGINT', 'BIGINT', 'DOUBLE', 'HUGEINT', 'UHUGEINT') THEN __r${i} ELSE ${number} END`} AS __m${i}`;
+    value = convert(column, `__m${i}`);
+  }
+  if (column.type === 'date' && formats !== undefined) {
+    mapped = `${timeOf(formats, clean, 'UTC')} AS __m${i}`;
+    value = `__m${i}::DATE`;
+  }
   return {
     trimmed: `${own} AS __s${i}`,
-    cleaned: `${text} AS __r${i}${mapped === null ? '' : `, lower(__r${i}) AS __k${i}`}`,
+    cleaned: `${text} AS __r${i}${keyed}`,
     mapped,
-    value: `${convert(column, clean)} AS __c${i}`,
+    value: `${value} AS __c${i}`,
     misfits,
     unmapped,
   };
@@ -203,6 +226,10 @@ function arrayColumn(column: Column, i: number, leaf: Leaf): ValueSql {
   };
 }
 
+/** The time that the first format reads which reads one; NULL for none. */
+const timeOf = (formats: readonly TimestampFormat[], text: string, zone: string): string =>
+  `coalesce(${formats.map((format) => timestampSql(format, text, zone)).join(', ')})`;
+
 /** Text to a typed value, NULL where the text is not written as the type asks. */
 function convert(column: Column, text: string): string {
   const when = (pattern: string, value: string) => whenWritten(text, pattern, value);
@@ -210,14 +237,14 @@ function convert(column: Column, text: string): string {
     case 'string':
       return text;
     case 'int':
-      return when('-?\\d+', `TRY_CAST(${text} AS INTEGER)`);
+      return when('[+-]?\\d+', `TRY_CAST(${text} AS INTEGER)`);
     case 'bigint':
-      return when('-?\\d+', `TRY_CAST(${text} AS BIGINT)`);
+      return when('[+-]?\\d+', `TRY_CAST(${text} AS BIGINT)`);
     case 'double': {
       const cast = `TRY_CAST(${text} AS DOUBLE)`;
       // A zero has no sign: writers of Parquet keep the one that comes first.
       return when(
-        '-?\\d+(\\.\\d+)?([eE][+-]?\\d+)?',
+        '[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?',
         `CASE WHEN isfinite(${cast}) THEN ${cast} + 0.0::DOUBLE END`,
       );
     }
@@ -226,13 +253,13 @@ function convert(column: Column, text: string): string {
     case 'date':
       return when(isoDate, `TRY_CAST(${text} AS DATE)`);
     case 'timestamp':
-      return `coalesce(${(column.formats ?? []).map((format) => timestampSql(format, text, column.zone)).join(', ')})`;
+      return timeOf(column.formats ?? [], text, column.zone);
     default: {
       const [, precision, scale] = /^decimal\((\d+),(\d+)\)$/.exec(column.type) ?? [];
       if (precision === undefined) throw new TypeError(`no conversion for ${column.type}`);
       // Digits beyond the scale are refused, not rounded; zeros there are none.
-      const fraction = scale === '0' ? '0+' : `\\d{1,${scale}}0*`;
-      return when(`-?\\d+(\\.${fraction})?`, `TRY_CAST(${text} AS ${duckType(column.type)})`);
+      const [least, most] = scale === '0' ? ['0+', '0*'] : [`\\d{1,${scale}}0*`, `\\d{0,${scale}}0*`];
+      return when(`[+-]?(\\d+(\\.${most})?|\\.${least})`, `TRY_CAST(${text} AS ${duckType(column.type)})`);
     }
   }
 }

@@ -46,13 +46,50 @@ export const itemsOf = (text: string, found: (text: string) => string): string =
   `CASE WHEN ${hasOddNumber(text)} THEN list_transform(TRY(${found(marked(text))}), lambda i : ${unmarked('i::VARCHAR')})
       ELSE TRY(${found(text)})::VARCHAR[] END`;
 
+/**
+ * A text with null for each NaN, Infinity and -Infinity that stands where JSON has a value. Strings are taken as a whole, and the
+ * match of the text's end leaves a null there.
+ */
+const withoutNonFinite = (text: string): string =>
+  `CASE WHEN regexp_matches(${text}, 'NaN|Infinity')
+      THEN regexp_replace(regexp_replace(${text}, ${literal('((?:[^"NI-]|-[0-9]|"(?:\\\\.|[^"\\\\])*")*)(?:-?(?:NaN|Infinity)|$)')}, '\\1null', 'gs'), 'null$', '') ELSE ${text} END`;
+
+/** The JSON that a text is taken for. */
+export const jsonOf = (text: string, json: Contract['source']['json']): string =>
+  json?.nonFinite === 'null' ? withoutNonFinite(text) : text;
+
+/** Why a text is no JSON, as far as it is a usual fault. */
+export const jsonFault = (text: string): string => {
+  const bare = `regexp_replace(${text}, ${literal('"(\\\\.|[^"\\\\])*"')}, '""', 'gs')`;
+  const faults: readonly (readonly [pattern: string, says: string])[] = [
+    [
+      '\\b(?:NaN|Infinity)\\b',
+      'NaN and Infinity are no JSON; source.json.nonFinite: "null" reads them as null',
+    ],
+    ['\\b(?:None|True|False)\\b', 'None, True and False are of Python, and no JSON'],
+    ["[{,:\\[]\\s*'", 'single quotes: JSON has double ones'],
+    [',\\s*[}\\]]', 'a comma before a closing bracket'],
+    ['[}\\]]\\s*,\\s*$', 'a comma behind the object'],
+    ['"', 'a text without an end'],
+    ['^\\s*[{\\[](?:.*[^}\\]\\s])?\\s*$', 'it is cut off: its last bracket does not close'],
+    ['[}\\]]\\s*[{\\[]', 'several values in one record'],
+  ];
+  return `list_transform([${bare}], lambda b : CASE ${faults
+    .map(([pattern, says]) =>
+      pattern === '"'
+        ? `WHEN contains(replace(b, '""', ''), '"') THEN ${literal(says)}`
+        : `WHEN regexp_matches(b, ${literal(pattern)}, 's') THEN ${literal(says)}`,
+    )
+    .join(' ')} ELSE 'no JSON by RFC 8259' END)[1]`;
+};
+
 /** The text of each document without its byte order mark; NULL where it is no UTF-8. */
-const decodedDocuments: readonly Step[] = [
+const decodedDocuments = (json: Contract['source']['json']): readonly Step[] => [
   [
     'bare',
     `SELECT file, CASE WHEN raw[1:3] = '\\xEF\\xBB\\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents`,
   ],
-  ['decoded', 'SELECT file, raw, TRY(decode(raw)) AS text FROM bare'],
+  ['decoded', `SELECT file, raw, ${jsonOf('TRY(decode(raw))', json)} AS text FROM bare`],
 ];
 
 /** documents(file, raw), files -> records(file, line, raw, fault). Of a record that is too large, the first bytes stay. */
@@ -63,7 +100,7 @@ export function documentSteps(source: Contract['source']): Step[] {
       ? concatenatedRecords
       : arrayRecords(source.records ?? null);
   return [
-    ...decodedDocuments,
+    ...decodedDocuments(source.json),
     ...steps,
     [
       'bounded',

@@ -83,6 +83,7 @@ export function leavesOf(contract: Contract): {
         elements: place.elements,
         text: place.isJson ? `json_extract_string(${value}, '$')` : value,
         json: value,
+        isText: !hasNumbers,
       },
     };
   });
@@ -116,10 +117,12 @@ export function leavesOf(contract: Contract): {
  * What a column needs numbers as: any way to write them, as they stand in the document, or so and as strings. Doubles, and numbers
  * without a fraction, are the same from what a parser writes, unless the contract looks at their texts.
  */
-function numbersOf({ type, formats, nullValues, extract }: Column): 'any' | 'written' | 'quoted' {
-  const isCompared = nullValues.length > 0 || extract !== undefined;
+function numbersOf({ type, formats, nullValues, extract, map }: Column): 'any' | 'written' | 'quoted' {
+  const isCompared = nullValues.length > 0 || extract !== undefined || map !== undefined;
   if (type.startsWith('array<')) return isCompared || type === 'array<string>' ? 'quoted' : 'any';
-  const isTime = formats?.some((format) => format === 'epoch_s' || typeof format === 'object');
+  const isTime = formats?.some(
+    (format) => typeof format === 'object' || ['epoch_s', 'epoch_ms', 'excel'].includes(format),
+  );
   const isText = type === 'json' || type === 'string' || type.startsWith('decimal');
   return isCompared || isTime || isText ? 'written' : 'any';
 }

@@ -33,13 +33,22 @@ export function timestampSql(format: TimestampFormat, text: string, zone: string
       return `coalesce(${when('-?\\d{1,11}', `make_timestamp(${text}::BIGINT * 1000000)`)},
           ${when('-?\\d{1,11}\\.\\d{1,9}', `make_timestamp(floor(${text}::DECIMAL(38, 9) * 1000000)::BIGINT)`)})`;
     case 'epoch_ms':
-      return when('-?\\d{12,14}', `make_timestamp(${text}::BIGINT * 1000)`);
+      return `coalesce(${when('-?\\d{12,14}', `make_timestamp(${text}::BIGINT * 1000)`)},
+          ${when('-?\\d{12,14}\\.\\d{1,6}', `make_timestamp(floor(${text}::DECIMAL(38, 6) * 1000)::BIGINT)`)})`;
     case 'epoch_us':
       return when('-?\\d{15,17}', `make_timestamp(${text}::BIGINT)`);
     case 'epoch_ns': {
       // What is below a microsecond is cut off, towards the past. As digits: 19 of them may be more than a BIGINT holds.
       const isCut = `(starts_with(${text}, '-') AND NOT ends_with(${text}, '000'))`;
       return when('-?\\d{18,19}', `make_timestamp(left(${text}, -3)::BIGINT - ${isCut}::BIGINT)`);
+    }
+    case 'excel': {
+      const day = `split_part(${text}, '.', 1)::INTEGER`;
+      const millis = `round(('0.' || split_part(${text}, '.', 2))::DECIMAL(38, 17) * 86400000)::BIGINT`;
+      // Excel counts a 29th of February 1900, the 60th day, and so the days before it from another one.
+      const local = `CASE WHEN ${day} BETWEEN 1 AND 2958465 AND ${day} <> 60
+        THEN make_timestamp(((${day} - CASE WHEN ${day} < 60 THEN 25568 ELSE 25569 END) * 86400000::BIGINT + ${millis}) * 1000) END`;
+      return when('\\d{1,7}(?:\\.\\d{1,17})?', inZone(local));
     }
     case 'twitter': {
       const local = (format: string, of: string) =>

@@ -1,6 +1,8 @@
 /** The type of a column from the values that were seen of it: numbers, times and how they are written, what stands for no value. */
 import { isJsonObject } from '../json.ts';
+import type { ColumnShape } from './shape.ts';
 import { type DateOrder, epochOf, mixedTimeOf, timeOfTexts, zeroDates } from './time.ts';
+import { numberOfTexts, type TextShape, truthOfTexts } from './written.ts';
 
 type Kind = 'object' | 'scalars' | 'objects' | 'string' | 'integer' | 'number' | 'boolean';
 
@@ -10,13 +12,6 @@ export interface Seen {
   /** Records with a value here. */
   count: number;
   readonly values: unknown[];
-}
-
-/** What a contract says of a column beside its name; `path` only where it is not that of the values. */
-export interface ColumnShape {
-  readonly type: string;
-  readonly path?: string;
-  readonly formats?: readonly unknown[];
 }
 
 /** A shape with what a person should know of it. */
@@ -162,7 +157,18 @@ function shapeOf(path: string, facts: Seen, isText: boolean, order: DateOrder | 
       ? as('double')
       : as('string', 'It has numbers that no type holds.');
   if (only('boolean')) return as('boolean');
-  if (only('string')) return timed(timeOfTexts(values.map(String), order)) ?? as('string');
+  if (only('string'))
+    return (
+      timed(timeOfTexts(values.map(String), order)) ??
+      worded(truthOfTexts(values.map(String))) ??
+      worded(numberOfTexts(values.map(String))) ??
+      as('string')
+    );
+  // Fields of a CSV are all texts: some of them only look like numbers.
+  if (isText && only('string', 'integer', 'number')) {
+    const numbers = worded(numberOfTexts(values.map(String)));
+    if (numbers !== null) return numbers;
+  }
   if (only('string', 'integer', 'number', 'boolean')) return timed(mixedTimeOf(path, values)) ?? as('string');
   return only('objects')
     ? as('json', 'A list of objects is kept whole; explode makes a row of each.')
@@ -170,6 +176,13 @@ function shapeOf(path: string, facts: Seen, isText: boolean, order: DateOrder | 
 }
 
 const as = (type: string, note?: string): Guess => ({ shape: { type }, note });
+
+const worded = (text: TextShape | null): Guess | null =>
+  text === null
+    ? null
+    : text.shape === null
+      ? as('string', text.note)
+      : { shape: text.shape, note: text.note };
 
 const timed = (time: ReturnType<typeof timeOfTexts>): Guess | null => {
   if (time === null) return null;

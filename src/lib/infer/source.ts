@@ -23,6 +23,8 @@ export interface Question {
 
 /** The records of a JSON text; null where there are none. `isCut`: the text is the beginning of a longer one. */
 export function sampleOfJson(text: string, isCut: boolean): Sample | null {
+  const finite = withoutNonFinite(text);
+  if (finite !== text) return withNonFinite(sampleOfJson(finite, isCut));
   const whole = parse(text);
   if (Array.isArray(whole)) return { source: { formats: ['json_array'] }, records: whole, notes: [] };
   if (isJsonObject(whole)) return sampleOfDocument(whole, text);
@@ -44,6 +46,28 @@ export function sampleOfJson(text: string, isCut: boolean): Sample | null {
     records: objects,
     notes: [],
   };
+}
+
+/** A text with null for each NaN and Infinity that stands where JSON has a value. */
+const withoutNonFinite = (text: string): string =>
+  /NaN|Infinity/.test(text)
+    ? text.replaceAll(
+        /("(?:\\.|[^"\\\n])*")|(?<=[[:,]\s*)-?(?:NaN|Infinity)(?=\s*[,}\]])/g,
+        (_, string?: string) => string ?? 'null',
+      )
+    : text;
+
+/** A sample of which some values were none. */
+function withNonFinite(sample: Sample | null): Sample | null {
+  if (sample === null) return null;
+  const marked: Sample = {
+    ...sample,
+    source: { ...sample.source, json: { nonFinite: 'null' } },
+    notes: [...sample.notes, 'NaN and Infinity, which are no JSON, are read as null.'],
+  };
+  if (sample.question === undefined) return marked;
+  const options = sample.question.options.map((o) => ({ ...o, sample: withNonFinite(o.sample) ?? o.sample }));
+  return { ...marked, question: { ...sample.question, options } };
 }
 
 /** JSON, with numbers as they are written: whole ones beyond 2^53 exact, others told from whole ones. */

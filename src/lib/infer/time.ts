@@ -105,7 +105,7 @@ function patternOf(values: readonly string[], order: DateOrder | undefined): Tim
   const hours = parts.map((p) => Number(p[6] ?? 0));
   if (hours.some((h) => h > (half ? 12 : 23) || (half !== undefined && h === 0))) return null;
   const as = (date: string): TimeShape => ({
-    type: 'timestamp',
+    type: gap === undefined ? 'date' : 'timestamp',
     formats: [{ pattern: `${date}${clock}` }],
     ...(gap !== undefined && !offset ? { note: 'Read in UTC; zone names another.' } : {}),
   });

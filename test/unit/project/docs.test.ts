@@ -13,13 +13,18 @@ import { datasetsFolder } from '../../support/embedded.ts';
 const docs = readFileSync(join(datasetsFolder, '../docs/contract.md'), 'utf8');
 const examples = [...docs.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text ?? '');
 
+interface Example {
+  readonly columns: readonly object[];
+}
+
 test('every example of the reference is a contract, alone or beside the first', () => {
   const [whole = '', ...parts] = examples;
   expect(parts.length).toBeGreaterThan(2);
   parseContract('contract.md', whole);
   for (const part of parts) {
-    const more = parse(part) as object;
-    parseContract('contract.md', JSON.stringify({ ...(parse(whole) as object), ...more }));
+    const [base, more] = [parse(whole) as Example, parse(part) as Partial<Example>];
+    const columns = [...base.columns, ...(more.columns ?? [])];
+    parseContract('contract.md', JSON.stringify({ ...base, ...more, columns }));
   }
 });
 

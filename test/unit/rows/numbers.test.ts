@@ -150,9 +150,9 @@ test('what the contract compares with a text is the text of the number', async (
 
 test('signs and points are written alike for every type', async () => {
   const odd = [
-    '+5',
-    '.5',
-    '5.',
+    '+',
+    '.',
+    '+-5',
     '',
     ' 5',
     '5 ',

@@ -1,0 +1,120 @@
+/** Numbers and truth values that people write as texts: decimal commas, currencies, percent, yes and no. */
+import type { ColumnShape } from './shape.ts';
+
+/** A shape for texts, and what a person should know of it; `shape` null: what is guessed is better left a text. */
+export interface TextShape {
+  readonly shape: ColumnShape | null;
+  readonly note: string;
+}
+
+const pairs: readonly (readonly [yes: string, no: string])[] = [
+  ['true', 'false'],
+  ['yes', 'no'],
+  ['y', 'n'],
+  ['t', 'f'],
+  ['on', 'off'],
+  ['ja', 'nein'],
+  ['oui', 'non'],
+  ['si', 'no'],
+];
+
+/** Two words of which one says yes and one no, each at least once. */
+export function truthOfTexts(values: readonly string[]): TextShape | null {
+  const words = new Set(values.map((v) => v.toLowerCase()));
+  const pair = words.size === 2 ? pairs.find((both) => both.every((word) => words.has(word))) : undefined;
+  if (pair === undefined) return null;
+  const [yes = '', no = ''] = pair.map((word) => values.find((v) => v.toLowerCase() === word) ?? word);
+  return {
+    shape: { type: 'boolean', map: { true: [yes], false: [no] } },
+    note: `${yes} and ${no} are read as true and false.`,
+  };
+}
+
+const currencySign = '\\p{Sc}|[A-Z]{1,2}\\$|[A-Z]{3}|kr|Fr\\.|Rs\\.';
+const written = new RegExp(
+  `^(?<open>\\(?)(?<before>${currencySign})?[  ]?[+-]?(?<body>[\\d.,'\\u2019  ]*\\d)[  ]?(?<behind>%|${currencySign})?(?<close>\\)?)$`,
+  'u',
+);
+
+interface Reading {
+  readonly decimal: '.' | ',';
+  readonly group?: string;
+}
+
+/** The simplest first. */
+const readings: readonly Reading[] = [
+  { decimal: '.' },
+  { decimal: ',' },
+  { decimal: '.', group: ',' },
+  { decimal: ',', group: '.' },
+  { decimal: '.', group: "'" },
+  { decimal: ',', group: ' ' },
+  { decimal: '.', group: ' ' },
+];
+
+const patternOf = ({ decimal, group }: Reading): RegExp => {
+  const mark = group === ' ' ? '[  ]' : group === "'" ? "['\\u2019]" : `[${group ?? ''}]`;
+  return new RegExp(
+    `^\\d+([${decimal}]\\d+)?$${group === undefined ? '' : `|^\\d{1,3}(${mark}\\d{3})+([${decimal}]\\d+)?$`}`,
+  );
+};
+
+const numberIn = (body: string, { decimal }: Reading): string =>
+  body.replaceAll(decimal === '.' ? /[^\d.]/g : /[^\d,]/g, '').replace(',', '.');
+
+/** Texts that are all numbers, and not all written as programs write them. */
+export function numberOfTexts(values: readonly string[]): TextShape | null {
+  const parts = values.map((v) => written.exec(v)?.groups);
+  if (!parts.every((part) => part !== undefined)) return null;
+  if (parts.some(({ open, close }) => (open === '(') !== (close === ')'))) return null;
+  const bodies = parts.map(({ body }) => body ?? '');
+  const [reading, ...others] = readings.filter((r) => bodies.every((body) => patternOf(r).test(body)));
+  if (reading === undefined) return null;
+  const isUnclear = others.some((r) => bodies.some((body) => numberIn(body, r) !== numberIn(body, reading)));
+  const behind = parts.flatMap((part) => part.behind ?? []);
+  const isPercent = behind.includes('%');
+  const currencies = [
+    ...new Set(parts.flatMap((part) => [part.before ?? [], part.behind ?? []].flat())),
+  ].filter((c) => c !== '%');
+  const accounting = parts.some(({ open }) => open === '(');
+  const isPlain =
+    reading.group === undefined &&
+    reading.decimal === '.' &&
+    !isPercent &&
+    !accounting &&
+    currencies.length === 0;
+  // Numbers without a mark beside some with a percent sign may be shares; several currencies are no amounts of one kind.
+  if (
+    isPlain ||
+    currencies.length > 1 ||
+    (isPercent && behind.length < parts.filter(({ body }) => body !== '0').length)
+  )
+    return null;
+  if (isUnclear)
+    return {
+      shape: null,
+      note: `Its points and commas may stand before fractions or between thousands: number says which, as in number: { decimal: ",", group: "." }.`,
+    };
+  // Numbers of one length that are all grouped are rather of telephones, parts and the like.
+  const isCode =
+    reading.group !== undefined &&
+    currencies.length === 0 &&
+    bodies.every((body) => /^\d+(\D\d+){2,}$/.test(body) && body.length === bodies[0]?.length);
+  if (isCode) return null;
+  const fractions = bodies.map((body) => numberIn(body, reading).split('.')[1]?.length ?? 0);
+  const isMoney = (accounting || currencies.length > 0) && Math.max(...fractions) <= 2;
+  const isWhole = fractions.every((length) => length === 0) && !isPercent && !isMoney;
+  return {
+    shape: {
+      type: isMoney ? 'decimal(18,2)' : isWhole ? 'bigint' : 'double',
+      number: {
+        ...(reading.decimal === ',' ? { decimal: ',' } : {}),
+        ...(reading.group === undefined ? {} : { group: reading.group }),
+        ...(isPercent ? { percent: 'points' } : {}),
+        ...(currencies.length > 0 ? { currency: currencies } : {}),
+        ...(accounting ? { accounting: true } : {}),
+      },
+    },
+    note: `Such as ${values[0]}, which is read as ${parts[0]?.open === '(' ? '-' : ''}${numberIn(bodies[0] ?? '', reading)}.`,
+  };
+}
