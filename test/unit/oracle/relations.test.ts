@@ -104,7 +104,7 @@ const changes: readonly (readonly [string, Readonly<Record<string, string | Uint
   [
     'second keys',
     {
-      'x/a': [...records.map((r) => `${written(r).slice(0, -1)},"c1":"second","k":7}`), ...broken].join('\n'),
+      'x/a': [...records.map((r) => `${written(r).slice(0, -1)},"id":"second","k":7}`), ...broken].join('\n'),
     },
   ],
 ];
