@@ -65,6 +65,12 @@ class Origin(TypedDict):
     version: str
 
 
+class PublishedObject(TypedDict):
+    uri: str
+    # Of its partition, in the order of the plan's keys; None stands for each value of a key.
+    values: list[str | None]
+
+
 class Job(TypedDict):
     # src/lib/model/plan.ts
     plan: dict[str, Any]
@@ -72,8 +78,8 @@ class Job(TypedDict):
     files: list[File]
     references: list[Reference]
     limits: Limits
-    # Where published rows stand, when the plan looks for duplicates among them.
-    published: str | None
+    # Where published rows stand, when the plan looks for duplicates among them: below a folder, or in these objects.
+    published: str | list[PublishedObject] | None
     # Whose rows the batch takes the place of.
     replaces: list[Origin]
     # Prefixes of the names of objects that were never committed.

@@ -7,15 +7,12 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sluice.description import Job
+from sluice.description import Job, PublishedObject
 from sluice.hadoop import files_below
 from sluice.partitions import collect_partitions
 
 # Keeps a frame that is read more than once, until the job is done.
 Hold = Callable[[DataFrame], DataFrame]
-
-# Hive's name for a partition of rows without a value.
-DEFAULT_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
 def set_part(spark: SparkSession, rows: DataFrame, job: Job, hold: Hold) -> DataFrame:
@@ -49,27 +46,55 @@ def published_keys(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     wanted = plan["set"]["dedupe"]["key"]
     types = {c["name"]: c["type"] for c in plan["columns"]}
     schema = ", ".join([*(f"`{k}` {types[k]}" for k in wanted), *(f"`{k}` string" for k in keys)])
-    if job["published"] is None:
-        return spark.createDataFrame([], schema)
-    root = job["published"].rstrip("/")
-    jvm: Any = spark._jvm
-    escape = jvm.org.apache.spark.sql.catalyst.catalog.ExternalCatalogUtils.escapePathName
-    folders = [
-        "/".join([root, *(f"{key}={escape(row[key])}" for key in keys)])
-        for row in collect_partitions(rows.select(*keys).distinct())
-    ]
+    touched = [[row[key] for key in keys] for row in collect_partitions(rows.select(*keys).distinct())]
+    source = job["published"] or []
+    listed = objects_below(spark, source, keys, touched) if isinstance(source, str) else objects_of(source, touched)
     # Objects that were never committed are no rows.
     others = (f"{job['batch']}-", *job["exclude"])
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        found = [path for paths in pool.map(lambda folder: files_below(spark, folder), folders) for path in paths]
-    paths = [path for path in found if not path.rsplit("/", 1)[1].startswith(others)]
-    if not paths:
+    found = [(path, values) for path, values in listed if not any(n.startswith(others) for n in path.split("/"))]
+    if not found:
         return spark.createDataFrame([], schema)
     lineage = "_object string, _version string"
-    there = spark.read.option("basePath", root).schema(f"{lineage}, {schema}").parquet(*paths)
+    columns = ", ".join([lineage, *(f"`{k}` {types[k]}" for k in wanted)])
+    there = spark.read.schema(columns).parquet(*dict.fromkeys(path for path, _ in found))
+    jvm: Any = spark._jvm
+    # Spark names a file by its URI, in which the name is escaped.
+    places = [(str(jvm.org.apache.hadoop.fs.Path(path).toUri().toString()), *values) for path, values in found]
+    place = spark.createDataFrame(places, ", ".join(["_path string", *(f"`{k}` string" for k in keys)]))
+    there = there.withColumn("_path", F.col("_metadata.file_path")).join(F.broadcast(place), "_path")
     if job["replaces"]:
         gone = spark.createDataFrame([(r["object"], r["version"]) for r in job["replaces"]], lineage)
         there = there.join(F.broadcast(gone), ["_object", "_version"], "left_anti")
-    # Spark reads the default partition as NULL.
-    values = [F.coalesce(F.col(f"`{key}`"), F.lit(DEFAULT_PARTITION)).alias(key) for key in keys]
-    return there.select(*(F.col(f"`{k}`") for k in wanted), *values)
+    return there.select(*(F.col(f"`{k}`") for k in [*wanted, *keys]))
+
+
+def objects_below(
+    spark: SparkSession, root: str, keys: list[str], partitions: list[list[str]]
+) -> list[tuple[str, list[str]]]:
+    """The objects in the folders of the partitions, each with its partition."""
+    jvm: Any = spark._jvm
+    escape = jvm.org.apache.spark.sql.catalyst.catalog.ExternalCatalogUtils.escapePathName
+    folders = [
+        "/".join([root.rstrip("/"), *(f"{key}={escape(value)}" for key, value in zip(keys, values, strict=True))])
+        for values in partitions
+    ]
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        found = pool.map(lambda folder: files_below(spark, folder), folders)
+    return [(path, values) for paths, values in zip(found, partitions, strict=True) for path in paths]
+
+
+def objects_of(objects: list[PublishedObject], partitions: list[list[str]]) -> list[tuple[str, list[str]]]:
+    """Those of the objects that may have rows of the partitions, each with the partition."""
+    found: list[tuple[str, list[str]]] = []
+    by_values: dict[tuple[str, ...], list[str]] = {}
+    for values in partitions:
+        by_values[tuple(values)] = values
+    for object_ in objects:
+        values = [value for value in object_["values"] if value is not None]
+        if len(values) == len(object_["values"]):
+            same = by_values.get(tuple(values))
+            found.extend([(object_["uri"], same)] if same is not None else [])
+            continue
+        pairs = [(i, value) for i, value in enumerate(object_["values"]) if value is not None]
+        found.extend((object_["uri"], p) for p in partitions if all(p[i] == value for i, value in pairs))
+    return found

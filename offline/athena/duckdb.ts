@@ -8,7 +8,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { GetObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
-import { defaultPartition } from '../../src/lib/dialect/duckdb.ts';
+import { defaultPartition } from '../../src/lib/catalog/partitionPath.ts';
 import { duckType, identifier, list, literal } from '../../src/lib/dialect/duckdbNames.ts';
 import { type HiveType, parseHiveType } from '../../src/lib/model/hiveType.ts';
 import { parallel } from '../../src/lib/parallel.ts';

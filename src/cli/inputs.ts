@@ -2,13 +2,15 @@
 import { readdir, readFile, stat, symlink } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { mergeShapes, toStructType } from '../lib/catalog/infer.ts';
+import { pathOfValues } from '../lib/catalog/partitionPath.ts';
 import type { Contract } from '../lib/contract/schema.ts';
 import { readStart } from '../lib/engine/inputFile.ts';
 import { headBytes, lookAt } from '../lib/engine/layout.ts';
-import type { ObjectsBelow } from '../lib/engine/publishedKeys.ts';
+import type { PublishedObjects } from '../lib/engine/publishedKeys.ts';
 import { unpackInput } from '../lib/engine/unpack.ts';
 import { shapeOfContent } from '../lib/flow/batch/profile.ts';
 import type { InputFile } from '../lib/model/layout.ts';
+import type { Plan } from '../lib/model/plan.ts';
 import type { RawTable } from '../lib/model/rawTable.ts';
 
 /** A file of this machine has no version; the time of its last change stands for it. `link` is a name to unpack beside. */
@@ -49,11 +51,22 @@ export async function tableOfInputs(
 }
 
 /** A folder of this machine, as published objects are read. */
-export const localObjects = (root: string): ObjectsBelow => ({
-  async list(folder) {
-    const place = join(root, folder);
-    const names = await readdir(place).catch(() => []);
-    return Promise.all(names.map(async (name) => ({ name, size: (await stat(join(place, name))).size })));
+export const localObjects = (root: string, keys: Plan['partitionKeys']): PublishedObjects => ({
+  async find(partitions) {
+    const found = partitions.map(async (values) => {
+      const folder = pathOfValues(
+        keys.map(({ name }) => name),
+        values,
+      );
+      const names = await readdir(join(root, folder)).catch(() => []);
+      return Promise.all(
+        names.map(async (name) => {
+          const path = join(folder, name);
+          return { path, bytes: (await stat(join(root, path))).size, values };
+        }),
+      );
+    });
+    return (await Promise.all(found)).flat();
   },
   async read(path, start, end) {
     const { buffer, byteOffset } = (await readFile(join(root, path))).subarray(start, end);

@@ -75,7 +75,7 @@ export async function run(args: string[]): Promise<number> {
       published: async (partitions, into) =>
         publishedDir === undefined
           ? []
-          : fetchPublished(localObjects(publishedDir), plan, batch, partitions, into),
+          : fetchPublished(localObjects(publishedDir, plan.partitionKeys), plan, batch, partitions, into),
     });
   else {
     const spark = await ensureSpark((message) => complain(`  ${message}`));

@@ -1,9 +1,10 @@
 import { createStarter } from '../lib/aws/events.ts';
 import { claimInput, claimOutput } from '../lib/flow/batch/schemas.ts';
 import { claimBatch } from '../lib/flow/steps/claimBatch.ts';
-import { connect, step } from './step.ts';
+import { connectTables } from './connectTables.ts';
+import { step } from './step.ts';
 
-const flow = connect();
+const flow = connectTables();
 const deps = { ...flow, start: createStarter(flow.config.stateMachineArn) };
 
 export const handler = step(claimInput, claimOutput, (input) => claimBatch(deps, input));

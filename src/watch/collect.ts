@@ -3,13 +3,17 @@ import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { DescribeStateMachineForExecutionCommand } from '@aws-sdk/client-sfn';
 import type { z } from 'zod';
+import { createPointers } from '../lib/aws/pointer.ts';
 import { createStore } from '../lib/aws/store.ts';
-import { pathOfValues } from '../lib/catalog/partitionPath.ts';
-import { tableOf } from '../lib/contract/contract.ts';
+import { defaultPartition, pathOfValues } from '../lib/catalog/partitionPath.ts';
+import { partitionKeysOf, tableFormatOf, tableOf } from '../lib/contract/contract.ts';
+import type { Contract } from '../lib/contract/schema.ts';
 import { identifier, literal } from '../lib/dialect/athenaNames.ts';
 import { places } from '../lib/flow/batch/addresses.ts';
 import { contractOf } from '../lib/flow/batch/deps.ts';
 import { claimOutput, jobOutput, transformOutput } from '../lib/flow/batch/schemas.ts';
+import { tableOfContract } from '../lib/flow/batch/tables.ts';
+import { icebergOn } from '../lib/table/iceberg/format.ts';
 import type { Stage } from '../stage/connect.ts';
 import { failureOf, functionOf, visitsWithData } from '../stage/executions.ts';
 import type { ExecutionSummary, Visit, VisitData } from '../stage/history.ts';
@@ -150,8 +154,10 @@ export async function tableDetail(
   dataset: string,
   shown = shownPartitions,
 ): Promise<TableDetail> {
-  const table = tableOf(contractOf(stage, dataset));
+  const contract = contractOf(stage, dataset);
+  const table = tableOf(contract);
   const { database } = stage.config;
+  if (tableFormatOf(contract) === 'iceberg') return icebergDetail(stage, contract, shown);
   const keys = ((await findTable(stage, database, table))?.PartitionKeys ?? []).map((k) => k.Name ?? '');
   const { last, registered } = await lastPartitions(stage, table, keys, shown);
   const isCut = last.length < registered;
@@ -175,6 +181,33 @@ export async function tableDetail(
     ...(sizes.get(name) ?? { bytes: 0, files: 0 }),
   }));
   return { table, dataset, registered, partitions };
+}
+
+/** An Iceberg table tells all of that itself. */
+async function icebergDetail(
+  { config, s3, glue }: Pick<TableStage, 'config' | 's3' | 'glue'>,
+  contract: Contract,
+  shown: number,
+): Promise<TableDetail> {
+  const iceberg = icebergOn(createStore(s3), createPointers(config.database, glue));
+  const keys = partitionKeysOf(contract).map(({ name }) => name);
+  const partitions = (await iceberg.inspect(tableOfContract(contract, config)))
+    .map(({ values, objects, rows = 0, bytes }) => ({
+      name: pathOfValues(
+        keys,
+        values.map((value) => value ?? defaultPartition),
+      ),
+      rows,
+      bytes,
+      files: objects,
+    }))
+    .sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+  return {
+    table: tableOf(contract),
+    dataset: contract.dataset,
+    registered: partitions.length,
+    partitions: partitions.slice(-shown),
+  };
 }
 
 interface NamedPartition {

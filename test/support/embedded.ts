@@ -101,7 +101,14 @@ export async function transform(
             ...run,
             replaces: options.replaces ?? [],
             published: (places, into) =>
-              fetchPublished(localObjects(published), plan, 'test', places, into, options),
+              fetchPublished(
+                localObjects(published, plan.partitionKeys),
+                plan,
+                'test',
+                places,
+                into,
+                options,
+              ),
           },
       folder,
     );

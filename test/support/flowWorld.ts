@@ -17,7 +17,7 @@ import type { Contract } from '../../src/lib/contract/schema.ts';
 import type { Deadline } from '../../src/lib/deadline.ts';
 import { ObjectMissing } from '../../src/lib/errors.ts';
 import { places } from '../../src/lib/flow/batch/addresses.ts';
-import { readManifest } from '../../src/lib/flow/batch/manifest.ts';
+import { readContract, readManifest } from '../../src/lib/flow/batch/manifest.ts';
 import { profileSchema } from '../../src/lib/flow/batch/profileRecord.ts';
 import { liveOf } from '../../src/lib/flow/batch/published.ts';
 import { crawlerOf } from '../../src/lib/flow/batch/rawTable.ts';
@@ -44,7 +44,7 @@ import { depsOf, fakeObject, liveKeys } from './iceberg.ts';
 import { createMemoryAws, type MemoryActor, type MemoryAws, type MemoryOptions } from './memory/index.ts';
 
 export const dataset = 'feed';
-const contract = parseContract(
+const hiveContract = parseContract(
   'feed.yml',
   JSON.stringify({
     dataset,
@@ -59,8 +59,7 @@ const contract = parseContract(
     ],
   }),
 );
-const contracts = new Map([[dataset, contract]]);
-export const plan = compile(contract, null, []);
+export const plan = compile(hiveContract, null, []);
 
 /** A row of the table, with the file that it came from. */
 export interface Row {
@@ -151,10 +150,12 @@ export class World {
   /** What went wrong, for whoever looks at a run that failed. */
   readonly errors: string[] = [];
   private actors = 0;
+  private readonly contract: Contract;
   private readonly options: WorldOptions;
 
   constructor(options: WorldOptions = {}) {
     this.options = options;
+    this.contract = { ...hiveContract, table: { format: options.format ?? 'hive' } };
     this.aws = createMemoryAws({ databases: ['db'], ...options });
     jest.spyOn(Date, 'now').mockImplementation(() => this.aws.clock.now());
     const { aws } = this;
@@ -210,7 +211,7 @@ export class World {
 
   /** The functions are deployed with another contract as soon as one of this name is called. */
   changeContract(change: (before: Contract) => Contract, from: string): void {
-    this.changed = { from, contract: change(contract) };
+    this.changed = { from, contract: change(this.contract) };
   }
 
   /** Looks at the stage whenever a function of this name is called. */
@@ -227,7 +228,7 @@ export class World {
     return {
       actor,
       config: { ...testConfig, batchFiles: this.options.batchFiles ?? testConfig.batchFiles },
-      contracts: this.isChanged ? new Map([[dataset, this.changed?.contract ?? contract]]) : contracts,
+      contracts: new Map([[dataset, (this.isChanged && this.changed?.contract) || this.contract]]),
       store,
       catalog,
       formats: {
@@ -360,8 +361,7 @@ export class World {
           crawlStarted = crawl.crawlStarted;
           isReady = crawl.status === 'ready';
         }
-        const format = this.options.format ?? 'hive';
-        const run = await this.state('transform', (deps) => transform(deps, step, format));
+        const run = await this.state('transform', (deps) => transform(deps, step));
         const of = { ...step, run };
         if (claim.replaces > 0)
           await this.state('replaceRows', (deps) =>
@@ -580,7 +580,6 @@ export async function expectWhole(world: World): Promise<void> {
 async function transform(
   deps: Deps,
   step: { dataset: string; batch: string; fence: number },
-  format: Plan['format'],
 ): Promise<string> {
   const { store, config } = deps;
   const manifest = await readManifest(deps, step);
@@ -640,7 +639,7 @@ async function transform(
     files,
     partitions: [...days].map(([day, rows]) => ({ values: ['feed', day], rows: rows.length })),
   };
-  await store.writeOnce(attempt.plan, JSON.stringify({ ...plan, format }));
+  await store.writeOnce(attempt.plan, JSON.stringify(compile(await readContract(deps, step), null, [])));
   await store.writeText(at.summary, JSON.stringify(summary));
   return run;
 }

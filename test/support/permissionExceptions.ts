@@ -175,4 +175,22 @@ export const exceptions: readonly {
     resource: '/catalog/*',
     why: 'notes fields that a crawl did not bring; those of a test run are all brought',
   },
+  {
+    of: ['claimBatch', 'startGlueJob', 'failBatch', 'recover', 'sweep'],
+    actions: ['s3:GetObject', 's3:PutObject'],
+    resource: '/metadata/',
+    why: 'read the metadata of Iceberg tables, and take commits back; the tests do so in memory',
+  },
+  {
+    of: ['transformEmbedded', 'startGlueJob', 'reconcile'],
+    actions: ['glue:GetTable'],
+    resource: '',
+    why: 'find the metadata of an Iceberg table; the tests do so in memory',
+  },
+  {
+    of: ['publish'],
+    actions: ['s3:GetObject'],
+    resource: '-processed-',
+    why: 'reads the metadata of an Iceberg table, and the footers of its objects; the tests do so in memory',
+  },
 ];

@@ -116,9 +116,13 @@ export function createCatalog(
     /**
      * Makes the table where it is missing and adds columns that it lacks. A column is never dropped, and what others have put
      * on the table stays. Throws TableMismatch when a column is there with another type, or the table has other partition keys
-     * or another location: the folders of its rows are named by them.
+     * or another location: the folders of its rows are named by them. `hasNoPast`: no rows of earlier batches are read, so a column
+     * may get another type.
      */
-    async ensureTable(table: ParquetTable): Promise<'created' | 'extended' | 'unchanged'> {
+    async ensureTable(
+      table: ParquetTable,
+      { hasNoPast = false }: { readonly hasNoPast?: boolean } = {},
+    ): Promise<'created' | 'extended' | 'unchanged'> {
       const ensure = async () => {
         const existing = await getTable(table.name);
         if (!existing) {
@@ -127,21 +131,18 @@ export function createCatalog(
           );
           return 'created';
         }
-        requireSameLayout(`${database}.${table.name}`, table, existing);
         const known = existing.StorageDescriptor?.Columns ?? [];
-        for (const column of table.columns) {
-          const type = known.find((c) => c.Name === column.name)?.Type;
-          if (type !== undefined && type !== column.type)
-            throw new TableMismatch(
-              `table ${database}.${table.name}: the column ${column.name} is ${type}, the contract says ${column.type}; a published column never changes its type`,
-            );
-        }
+        const changed = table.columns.filter((c) =>
+          known.some((k) => k.Name === c.name && k.Type !== c.type),
+        );
+        if (hasNoPast) requireSameLayout(`${database}.${table.name}`, table, existing);
+        else requireFit(`${database}.${table.name}`, table, existing);
         const added = table.columns.filter((c) => !known.some((k) => k.Name === c.name));
-        if (added.length === 0) return 'unchanged';
+        if (added.length + changed.length === 0) return 'unchanged';
         await client.send(
           new UpdateTableCommand({
             DatabaseName: database,
-            TableInput: withColumns(existing, added),
+            TableInput: withColumns(existing, added, changed),
             // Glue refuses the change when the table is no longer the one that was read.
             ...(existing.VersionId ? { VersionId: existing.VersionId } : {}),
           }),
@@ -150,6 +151,12 @@ export function createCatalog(
       };
       // Whoever was faster is read before the next try.
       return again(ensure, (error) => isPassing(error) || isOvertaken(error), patience);
+    },
+
+    /** Throws TableMismatch for a table that `ensureTable` could not bring to what is wanted; one that is not there fits. */
+    async requireFit(table: ParquetTable): Promise<void> {
+      const existing = await getTable(table.name);
+      if (existing) requireFit(`${database}.${table.name}`, table, existing);
     },
 
     /** Registers partitions; one that is there already counts as done. Gives how many were new. */
@@ -253,6 +260,26 @@ export function createCatalog(
   };
 }
 
+function requireFit(name: string, wanted: ParquetTable, existing: Table): void {
+  if (isIceberg(existing))
+    throw new TableMismatch(
+      `table ${name}: it is an Iceberg table, the contract says format: hive; a published table keeps its format: restore it, or give the dataset another table and replay its files`,
+    );
+  requireSameLayout(name, wanted, existing);
+  const known = existing.StorageDescriptor?.Columns ?? [];
+  for (const column of wanted.columns) {
+    const type = known.find((c) => c.Name === column.name)?.Type;
+    if (type !== undefined && type !== column.type)
+      throw new TableMismatch(
+        `table ${name}: the column ${column.name} is ${type}, the contract says ${column.type}; a published column never changes its type`,
+      );
+  }
+}
+
+/** Whether Glue's table stands for an Iceberg one. */
+export const isIceberg = ({ Parameters }: Table): boolean =>
+  Parameters?.table_type?.toUpperCase() === 'ICEBERG';
+
 /** Rows stand in folders named by the partition keys, in their order: under other keys, readers would take them for others. */
 function requireSameLayout(name: string, wanted: ParquetTable, existing: Table): void {
   const keysOf = (keys: readonly OutputColumn[]) =>
@@ -352,12 +379,19 @@ export const toTableInput = ({
   StorageDescriptor,
 });
 
-const withColumns = (table: Table, added: readonly OutputColumn[]): TableInput => ({
+const withColumns = (
+  table: Table,
+  added: readonly OutputColumn[],
+  changed: readonly OutputColumn[],
+): TableInput => ({
   ...toTableInput(table),
   StorageDescriptor: {
     ...table.StorageDescriptor,
     Columns: [
-      ...(table.StorageDescriptor?.Columns ?? []),
+      ...(table.StorageDescriptor?.Columns ?? []).map((column) => {
+        const type = changed.find((c) => c.name === column.Name)?.type;
+        return type === undefined ? column : { ...column, Type: type };
+      }),
       ...added.map((c) => ({ Name: c.name, Type: c.type })),
     ],
   },

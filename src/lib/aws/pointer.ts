@@ -13,7 +13,7 @@ import {
   UpdateTableCommand,
 } from '@aws-sdk/client-glue';
 import { TableMismatch } from '../errors.ts';
-import { toTableInput } from './catalog.ts';
+import { isIceberg, toTableInput } from './catalog.ts';
 
 export interface Pointer {
   /** Address of the current metadata file. */
@@ -51,9 +51,9 @@ export function createPointers(
         throw error;
       }
       const file = table?.Parameters?.metadata_location;
-      if (table?.Parameters?.table_type?.toUpperCase() !== 'ICEBERG' || file === undefined)
+      if (table === undefined || !isIceberg(table) || file === undefined)
         throw new TableMismatch(
-          `table ${database}.${name}: it is not an Iceberg table, the contract says format: iceberg; give the dataset another table, or drop this one and replay its files`,
+          `table ${database}.${name}: it is not an Iceberg table, the contract says format: iceberg; a published table keeps its format: restore it, or give the dataset another table and replay its files`,
         );
       return { file, version: table.VersionId ?? '', table };
     },

@@ -5,6 +5,9 @@
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is escaped
 const special = /[\u0001-\u001f\u007f"#%'*/:=?\\{[\]^]/g;
 
+/** Hive's name for a partition of rows without a value. Athena reads it as NULL. */
+export const defaultPartition = '__HIVE_DEFAULT_PARTITION__';
+
 /** `name=value`, escaped. */
 export const hiveSegment = (name: string, value: string): string => `${name}=${hiveEscape(value)}`;
 

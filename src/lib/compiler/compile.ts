@@ -2,7 +2,7 @@
 
 import { ignoredFields, requireReadable } from '../catalog/rawSchema.ts';
 import { goldenColumns } from '../contract/columns.ts';
-import { dedupeKey, tableOf } from '../contract/contract.ts';
+import { dedupeKey, partitionKeysOf, tableFormatOf, tableOf } from '../contract/contract.ts';
 import type { Contract } from '../contract/schema.ts';
 import { contractVersion } from '../contract/version.ts';
 import { recordSteps } from '../dialect/duckdb.ts';
@@ -56,13 +56,13 @@ export function compile(
   };
   const describe = ({ name, columns }: ReferenceData) => ({ name, columns: { ...columns } });
   const columns = goldenColumns(resolved);
-  const partitionKeys = contract.partitionBy.map((p) => ({ name: p.name, type: 'string' }));
+  const partitionKeys = partitionKeysOf(contract);
   const shape = { set, columns, partitionKeys };
   return {
     version: 1,
     dataset: contract.dataset,
     table: tableOf(contract),
-    format: 'hive',
+    format: tableFormatOf(contract),
     contract: contractVersion(contract),
     rawTable: rawTable && {
       name: rawTable.name,

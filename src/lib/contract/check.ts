@@ -79,7 +79,7 @@ function checkTable(contract: Contract, { issue }: Scope): void {
   const table = tableOf(contract);
   if (table === 'quarantine' || /^(raw|staging)_/.test(table))
     issue(
-      [contract.table === undefined ? 'dataset' : 'table'],
+      contract.table === undefined ? ['dataset'] : ['table'],
       `the table "${table}" may be one of Sluice's own (quarantine, raw_… and staging_…); give another name as table`,
     );
 }

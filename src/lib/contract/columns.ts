@@ -1,5 +1,6 @@
 /** What columns a contract's table has, and whether contracts that share a table agree on them. */
 import { lineage, type OutputColumn, rescued } from '../model/plan.ts';
+import { tableFormatOf } from './contract.ts';
 import type { Contract } from './schema.ts';
 
 /** The columns that enrichments give, all of them texts. */
@@ -36,6 +37,11 @@ export function disagreements(a: Contract, b: Contract): string[] {
   const keys = (contract: Contract) => contract.partitionBy.map((p) => p.name).join(', ');
   if (keys(a) !== keys(b))
     return [...columns, `the partition keys are ${keys(a)} in ${a.dataset} and ${keys(b)} in ${b.dataset}`];
+  if (tableFormatOf(a) !== tableFormatOf(b))
+    return [
+      ...columns,
+      `its format is ${tableFormatOf(a)} in ${a.dataset} and ${tableFormatOf(b)} in ${b.dataset}`,
+    ];
   const isApart = a.partitionBy.some((p, i) => {
     const other = b.partitionBy[i];
     return 'constant' in p && other && 'constant' in other && p.constant !== other.constant;

@@ -2,6 +2,7 @@
  * The contract language: one schema gives the TypeScript type, the check and the JSON Schema for editors.
  */
 import * as z from 'zod';
+import { tableFormats } from '../model/plan.ts';
 import { columnSchema } from './columnSchema.ts';
 import { expectation } from './expectationSchema.ts';
 import { identifier, jsonPath, recordsPath, topFolder } from './parts.ts';
@@ -202,7 +203,21 @@ const source = z
 export const contractShape = z.strictObject({
   dataset: identifier.describe('The name of the dataset; the file is called the same.'),
   description: z.string().optional(),
-  table: identifier.optional().describe('The Catalog table; by default the name of the dataset.'),
+  table: z
+    .union([
+      identifier,
+      z.strictObject({
+        name: identifier.optional(),
+        format: z
+          .enum(tableFormats)
+          .default('hive')
+          .describe(
+            'hive: Parquet in the folders of partitions; iceberg: the same objects, and one commit a batch.',
+          ),
+      }),
+    ])
+    .optional()
+    .describe('The Catalog table, or its name and format; by default the name of the dataset, and hive.'),
   source,
   explode: jsonPath
     .optional()

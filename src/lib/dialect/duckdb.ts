@@ -3,6 +3,7 @@
  * this text. A leaf is taken as text and converted by explicit rules: no cast of DuckDB's own is ever a rule.
  */
 
+import { defaultPartition } from '../catalog/partitionPath.ts';
 import { fieldsRead } from '../catalog/rawSchema.ts';
 import type { Contract, Enrichment, PartitionKey } from '../contract/schema.ts';
 import { checkExpression } from '../expression/check.ts';
@@ -307,9 +308,6 @@ const outputOf = (column: { name: string; type: string }): string =>
   column.type === 'timestamp'
     ? `make_timestamptz(epoch_us(placed.${identifier(column.name)})) AS ${identifier(column.name)}`
     : `placed.${identifier(column.name)}`;
-
-/** Hive's name for a partition of rows without a value. Athena reads it as NULL. */
-export const defaultPartition = '__HIVE_DEFAULT_PARTITION__';
 
 /** Taken from a list, since DuckDB makes no text of a number so fast. */
 const twoDigits = list(Array.from({ length: 32 }, (_, n) => literal(String(n).padStart(2, '0'))));

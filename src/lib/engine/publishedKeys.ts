@@ -2,14 +2,16 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parquetMetadataAsync } from 'hyparquet';
-import { pathOfValues } from '../catalog/partitionPath.ts';
 import type { Plan } from '../model/plan.ts';
 import { parallel } from '../parallel.ts';
 
-/** Where published rows stand. A folder is a partition's path below the table, such as `year=2025/`. */
-export interface ObjectsBelow {
-  list(folder: string): Promise<readonly { name: string; size: number }[]>;
-  /** The bytes of `<folder><name>` from `start` to before `end`. */
+/** Where published rows stand. */
+export interface PublishedObjects {
+  /** The objects of partitions, each with the partition that it was asked for. */
+  find(
+    partitions: readonly (readonly string[])[],
+  ): Promise<readonly { path: string; bytes: number; values: readonly string[] }[]>;
+  /** The bytes of an object from `start` to before `end`. */
   read(path: string, start: number, end: number): Promise<ArrayBuffer>;
 }
 
@@ -24,7 +26,7 @@ export interface PublishedFile {
 export interface PublishedOptions {
   /** Rows of these files are about to be replaced by the batch: their lineage is fetched too. */
   readonly replaces?: readonly { object: string; version: string }[];
-  /** Whether an object, named by its path below the table, was ever committed. All are by default. */
+  /** Whether an object was ever committed. All are by default. */
   readonly isLive?: (path: string) => boolean;
 }
 
@@ -33,7 +35,7 @@ export interface PublishedOptions {
  * are an earlier try of the same rows.
  */
 export async function fetchPublished(
-  objects: ObjectsBelow,
+  objects: PublishedObjects,
   plan: Plan,
   batch: string,
   partitions: readonly (readonly string[])[],
@@ -42,20 +44,19 @@ export async function fetchPublished(
 ): Promise<PublishedFile[]> {
   const key = plan.set.dedupe?.key ?? [];
   const columns = new Set(replaces.length > 0 ? [...key, '_object', '_version'] : key);
-  const keyNames = plan.partitionKeys.map(({ name }) => name);
-  const found = await parallel(partitions, 16, async (values) => {
-    const folder = `${pathOfValues(keyNames, values)}/`;
-    return (await objects.list(folder))
-      .filter(({ name }) => name.endsWith('.parquet') && !name.startsWith(`${batch}-`))
-      .map(({ name, size }) => ({ from: `${folder}${name}`, size, values }))
-      .filter(({ from }) => isLive(from));
-  });
-  return parallel(found.flat(), 16, async ({ from, size, values }, i) => {
+  const found = (await objects.find(partitions)).filter(
+    ({ path }) => path.endsWith('.parquet') && !isOfAttempt(path, `${batch}-`) && isLive(path),
+  );
+  return parallel(found, 16, async ({ path: from, bytes, values }, i) => {
     const path = join(into, `${i}.parquet`);
-    await fetchColumns((start, end) => objects.read(from, start, end), size, columns, path);
+    await fetchColumns((start, end) => objects.read(from, start, end), bytes, columns, path);
     return { path, values };
   });
 }
+
+/** Whether the name of an object, or of a folder that it is in, begins as those of an attempt do. */
+export const isOfAttempt = (path: string, prefix: string): boolean =>
+  path.split('/').some((name) => name.startsWith(prefix));
 
 /** Columns that lie at most so many bytes apart are fetched as one. */
 const gapBytes = 64 * 1024;

@@ -28,13 +28,19 @@ export interface SparkPlaces {
   /** Where an input stands: a raw object, whose version the job reads, or a file. */
   input(index: number): string;
   reference(name: string): string;
-  /** Where published rows stand, when the plan looks for duplicates among them. */
-  readonly published: string | null;
+  /** Where published rows stand, when the plan looks for duplicates among them: folders of partitions, or objects. */
+  readonly published: string | readonly SparkPublishedObject[] | null;
   readonly data: string;
   readonly quarantine: string;
   readonly summary: string;
   /** Of the store; null for files of this machine. */
   readonly region: string | null;
+}
+
+/** An object with published rows, and its partition; null stands for each value of a key. */
+export interface SparkPublishedObject {
+  readonly address: string;
+  readonly values: readonly (string | null)[];
 }
 
 /** What takes the place of published rows, and what is no published row though it stands among them. */
@@ -78,7 +84,10 @@ export function describeJob(
     ),
     references: references.map(({ name, columns }) => ({ name, columns, uri: places.reference(name) })),
     limits: { ...sparkLimits, ...limits },
-    published: places.published,
+    published:
+      typeof places.published === 'object'
+        ? (places.published?.map(({ address, values }) => ({ uri: address, values })) ?? null)
+        : places.published,
     replaces: replaces.map(({ object, version }) => ({ object, version })),
     exclude,
     data: places.data,

@@ -88,12 +88,15 @@ const setSqlSchema = z.object({
 });
 export type SetSql = z.output<typeof setSqlSchema>;
 
+/** How tables can be laid out. */
+export const tableFormats = ['hive', 'iceberg'] as const;
+export type TableFormatName = (typeof tableFormats)[number];
+
 export const planSchema = z.object({
   version: z.literal(1),
   dataset: z.string(),
   table: z.string(),
-  /** How the table is laid out. Contracts cannot ask for iceberg yet. */
-  format: z.enum(['hive', 'iceberg']).default('hive'),
+  format: z.enum(tableFormats).default('hive'),
   /** Fingerprint of the contract. */
   contract: z.string(),
   /** The raw table the Data Catalog had when the plan was made; null where nothing was readable yet. */

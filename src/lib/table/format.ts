@@ -81,12 +81,34 @@ export interface Repaired {
   readonly dropped: number;
 }
 
+/** An object with published rows of a partition, whose values are as plans have them: the default partition by its name. */
+export interface KeyObject {
+  readonly address: string;
+  readonly bytes: number;
+  readonly values: readonly string[];
+}
+
+/** The same; null stands for each value of a key by which the table was not partitioned when the object was written. */
+export interface AnyKeyObject extends Omit<KeyObject, 'values'> {
+  readonly values: readonly (string | null)[];
+}
+
+/** Where the keys of published rows are: in these objects, or in whatever stands in the partitions' folders below an address. */
+export type KeySource =
+  | { readonly kind: 'objects'; readonly objects: readonly AnyKeyObject[] }
+  | { readonly kind: 'folders'; readonly root: string };
+
 export interface TableFormat {
   /**
    * Whether earlier states of a table can be read. Objects that readers have seen, and that are replaced or taken back, stay then
    * until the upkeep lets go of them.
    */
   readonly keepsHistory: boolean;
+  /**
+   * Whether `ensure` could bring the table to its shape, asked before anything is done for it: throws TableMismatch and
+   * TableUnsupported as `ensure` does. A table that is not there fits.
+   */
+  check(shape: TableShape): Promise<void>;
   /** Makes the table, and brings it to its shape. Throws TableMismatch for what it cannot become, TableUnsupported for what it has no type for. */
   ensure(shape: TableShape, holder: Holder): Promise<void>;
   /**
@@ -101,6 +123,10 @@ export interface TableFormat {
    * commit no more.
    */
   takeBack(table: string, holder: Holder, attempt: Attempt): Promise<'taken back' | 'never committed'>;
+  /** The objects with rows of these partitions. Throws TableConflict when others have deleted rows of them. */
+  objectsIn(shape: TableShape, partitions: readonly (readonly string[])[]): Promise<readonly KeyObject[]>;
+  /** The same for a job that finds out itself which partitions it writes to. Throws as `objectsIn`. */
+  keySource(shape: TableShape): Promise<KeySource>;
   /** Holds the table against the objects that the ledger counts, `isOwn` says which objects the ledger is to know. */
   verify(table: string, counted: Iterable<string>, isOwn: (address: string) => boolean): Promise<Drift>;
   /**

@@ -2,11 +2,12 @@
 import type { Catalog } from '../aws/catalog.ts';
 import type { Pointers } from '../aws/pointer.ts';
 import type { Store } from '../aws/store.ts';
+import type { TableFormatName } from '../model/plan.ts';
 import type { TableFormat } from './format.ts';
 import { hiveFormat } from './hive/format.ts';
 import { icebergOn } from './iceberg/format.ts';
 
-export type TableFormats = Readonly<Record<'hive' | 'iceberg', TableFormat>>;
+export type TableFormats = Readonly<Record<TableFormatName, TableFormat>>;
 
 /** The formats on a stage. */
 export const tableFormats = (clients: {

@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { loadContracts, parseContract } from '../../../src/lib/contract/load.ts';
+import { tableFormatOf, tableOf } from '../../../src/lib/contract/contract.ts';
+import { conflictOf, loadContracts, parseContract } from '../../../src/lib/contract/load.ts';
 import { ContractError } from '../../../src/lib/errors.ts';
 import { datasetsFolder } from '../../support/embedded.ts';
 
@@ -73,6 +74,12 @@ test("words of SQL are names as any others; the names of Sluice's own tables are
       expect.stringContaining(`dataset: the table "${dataset}" may be one of Sluice's own`),
     ]);
   expect(problemsOf(small({ dataset: 'quarantine', table: 'refusals' }))).toEqual([]);
+  expect(
+    problemsOf(small({ dataset: 'quarantine', table: { name: 'refusals', format: 'iceberg' } })),
+  ).toEqual([]);
+  expect(problemsOf(small({ table: { name: 'raw_x' } }))).toEqual([
+    expect.stringContaining(`table: the table "raw_x" may be one of Sluice's own`),
+  ]);
 });
 
 test('what a contract reads of a CSV must be able to be in it', () => {
@@ -191,4 +198,23 @@ test('contracts of one table must agree, and be kept apart by a constant', () =>
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test('a table says its format, and contracts of one table agree on it', () => {
+  const named = (dataset: string, table: unknown) =>
+    parseContract(
+      `${dataset}.yml`,
+      small({ dataset, source: { prefix: `${dataset}/`, formats: ['ndjson'] }, table }),
+    );
+  const formats = [undefined, 'sales', {}, { name: 'sales', format: 'iceberg' }].map((table) => {
+    const contract = named('x', table);
+    return `${tableOf(contract)} ${tableFormatOf(contract)}`;
+  });
+  expect(formats).toEqual(['x hive', 'sales hive', 'x hive', 'sales iceberg']);
+  expect(conflictOf(named('x', 'sales'), named('y', { name: 'sales', format: 'iceberg' }))).toMatch(
+    /its format is hive in x and iceberg in y/,
+  );
+  expect(problemsOf(small({ table: { format: 'delta' } }))).toEqual([
+    expect.stringContaining('table.format: must be hive or iceberg, and is "delta"'),
+  ]);
 });

@@ -86,7 +86,8 @@ test('of a published object, little more than its footer and its key columns are
       Array.from({ length: 40 }, (_, i) => ((id * 31 + i) * 2654435761) % 2 ** 32).join(' ');
     const lines = Array.from({ length: 20_000 }, (_, id) => rowOf(id, { text: noise(id) }));
     await transform(contract, linesOf(...lines), { keep: folder });
-    const local = localObjects(folder);
+    const plan = compile(contract, null, []);
+    const local = localObjects(folder, plan.partitionKeys);
     let bytes = 0;
     const counted = {
       ...local,
@@ -97,8 +98,8 @@ test('of a published object, little more than its footer and its key columns are
     };
     const into = join(folder, 'fetched');
     await mkdir(into);
-    const found = await fetchPublished(counted, compile(contract, null, []), 'b', [['test', '06']], into);
-    const [{ size = 0 } = {}] = await local.list('source=test/day=06/');
+    const found = await fetchPublished(counted, plan, 'b', [['test', '06']], into);
+    const [{ bytes: size = 0 } = {}] = await local.find([['test', '06']]);
     expect([found.length, await readdir(into)]).toEqual([1, ['0.parquet']]);
     expect(bytes).toBeLessThan(size / 4);
   } finally {

@@ -69,3 +69,18 @@ test('a table without partitions is empty, and Athena is not asked', async () =>
   expect(detail).toMatchObject({ registered: 0, partitions: [] });
   expect(counted).toEqual([]);
 });
+
+test('an Iceberg table tells of its partitions itself', async () => {
+  world = new World({ format: 'iceberg' });
+  world.put('feed/a', ['1@01', '1@02']);
+  await world.settle();
+  world.put('feed/a', ['1@02', '2@03']);
+  await world.settle();
+  const { detail, counted } = await shown(2);
+  expect(detail).toMatchObject({ dataset, registered: 2 });
+  expect(detail.partitions.map((p) => [p.name, p.files])).toEqual([
+    ['source=feed/day=02', 1],
+    ['source=feed/day=03', 1],
+  ]);
+  expect(counted).toEqual([]);
+});

@@ -1,20 +1,21 @@
 /** The plan of an attempt, and what both engines are told of its files and leave of their counts. */
 import { randomUUID } from 'node:crypto';
-import { address } from '../../aws/store.ts';
+import { address, placeOf } from '../../aws/store.ts';
 import { compile } from '../../compiler/compile.ts';
 import { needsCatalog } from '../../compiler/resolve.ts';
 import { tableOf } from '../../contract/contract.ts';
 import type { Contract } from '../../contract/schema.ts';
-import type { ObjectsBelow } from '../../engine/publishedKeys.ts';
+import type { PublishedObjects } from '../../engine/publishedKeys.ts';
 import { type Plan, type ReferenceData, type Summary, summarySchema } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
 import { loadReferences } from '../../reference/load.ts';
 import { places } from './addresses.ts';
-import type { Deps } from './deps.ts';
+import { type Deps, formatOf } from './deps.ts';
 import { type Manifest, readContract, readManifest, readPlan, replacesOf } from './manifest.ts';
 import type { Profile } from './profileRecord.ts';
 import { profileOf, tableOfBatch } from './rawTable.ts';
 import type { BatchInput } from './schemas.ts';
+import { goldenTable } from './tables.ts';
 
 /** Each run of the job writes to a place of its own: the job puts its own id where the mark stands. */
 export const runOfJob = (attempt: string, jobRun: string): string => `${attempt}-${jobRun}`;
@@ -80,17 +81,16 @@ async function publishedColumns(
   return new Map(table?.columns.map(({ name, type }) => [name, type]));
 }
 
-/** The published objects of a table. */
-export const objectsOf = ({ config, store }: Pick<Deps, 'config' | 'store'>, table: string): ObjectsBelow => {
-  const bucket = config.processedBucket;
-  return {
-    async list(folder) {
-      const prefix = `${table}/${folder}`;
-      const found = await store.list(bucket, prefix);
-      return found.map(({ key, size }) => ({ name: key.slice(prefix.length), size }));
-    },
-    read: (path, start, end) => store.readRange({ bucket, key: `${table}/${path}` }, start, end),
-  };
-};
+/** The published objects of a plan's table, by their addresses. */
+export const objectsOf = (
+  deps: Pick<Deps, 'config' | 'store' | 'formats'>,
+  plan: Plan,
+): PublishedObjects => ({
+  async find(partitions) {
+    const found = await formatOf(deps, plan).objectsIn(goldenTable(plan, deps.config), partitions);
+    return found.map(({ address: path, bytes, values }) => ({ path, bytes, values }));
+  },
+  read: (path, start, end) => deps.store.readRange(placeOf(path), start, end),
+});
 
 export const newRun = (): string => randomUUID().slice(0, 8);

@@ -1,6 +1,7 @@
 /** Where the rows of a batch are, as the documents of its attempts say. */
 import * as z from 'zod';
 import { ObjectMissing } from '../../errors.ts';
+import { tableFormats } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
 import { places } from './addresses.ts';
 import type { Deps } from './deps.ts';
@@ -14,8 +15,7 @@ export type Live = z.output<typeof liveSchema>;
 
 /** What Publish does, for the steps after it and for whoever takes it back: a long list goes through S3. */
 export const publishedSchema = liveSchema.extend({
-  /** How the table is laid out. */
-  format: z.enum(['hive', 'iceberg']).default('hive'),
+  format: z.enum(tableFormats).default('hive'),
   /** The try to transform whose rows these are. */
   run: z.string(),
   /** Partition paths such as `year=2025/month=10/`, with the values that Hive reads from them. */

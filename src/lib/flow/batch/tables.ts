@@ -2,15 +2,29 @@
 import type { ParquetTable } from '../../aws/catalog.ts';
 import { address } from '../../aws/store.ts';
 import type { Config } from '../../config.ts';
+import { goldenColumns } from '../../contract/columns.ts';
+import { partitionKeysOf, tableOf } from '../../contract/contract.ts';
+import type { Contract } from '../../contract/schema.ts';
 import { type Plan, quarantineColumns } from '../../model/plan.ts';
+import type { TableShape } from '../../table/format.ts';
 
 /** The table that readers see. */
-export const goldenTable = (plan: Plan, config: Pick<Config, 'processedBucket'>): ParquetTable => ({
+export const goldenTable = (
+  plan: Pick<Plan, 'table' | 'columns' | 'partitionKeys'>,
+  config: Pick<Config, 'processedBucket'>,
+): TableShape => ({
   name: plan.table,
   columns: plan.columns,
   partitionKeys: plan.partitionKeys,
   location: address({ bucket: config.processedBucket, key: `${plan.table}/` }),
 });
+
+/** The same before there is a plan: without the columns that come from the Data Catalog. */
+export const tableOfContract = (contract: Contract, config: Pick<Config, 'processedBucket'>): TableShape =>
+  goldenTable(
+    { table: tableOf(contract), columns: goldenColumns(contract), partitionKeys: partitionKeysOf(contract) },
+    config,
+  );
 
 /** The table that Athena validates before anything is published: a partition for each run of a batch. */
 export const stagingTable = (plan: Plan, config: Pick<Config, 'workBucket'>): ParquetTable => ({

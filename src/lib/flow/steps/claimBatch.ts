@@ -1,20 +1,25 @@
 /** Takes the files that wait for a dataset into one batch. */
 import type { z } from 'zod';
 import { contractText } from '../../contract/built.ts';
-import { BatchOpen } from '../../errors.ts';
+import { tableFormatOf } from '../../contract/contract.ts';
+import { BatchOpen, TableMismatch, TableUnsupported } from '../../errors.ts';
 import type { Queued } from '../../ledger/files.ts';
 import type { FileRecord, ObjectRecord } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import { places } from '../batch/addresses.ts';
-import { contractOf, type Deps } from '../batch/deps.ts';
+import { contractOf, type Deps, formatOf } from '../batch/deps.ts';
 import { batchId, replayOf } from '../batch/id.ts';
 import { nextBatch } from '../batch/limits.ts';
 import { type Manifest, readManifest, replacesOf } from '../batch/manifest.ts';
 import { requireNothingLost } from '../batch/restored.ts';
 import type { claimInput, claimOutput } from '../batch/schemas.ts';
+import { tableOfContract } from '../batch/tables.ts';
 import { letGo, type WakeDeps } from '../wake.ts';
 
-export type ClaimDeps = Pick<Deps, 'config' | 'contracts' | 'store' | 'ledger'> & WakeDeps;
+/** What is written into the record of every file. */
+const longestReason = 1000;
+
+export type ClaimDeps = Pick<Deps, 'config' | 'contracts' | 'store' | 'ledger' | 'formats'> & WakeDeps;
 
 /**
  * Claims the next batch. Without files, it releases the lease. A file that cannot be part of a batch is moved out of the way,
@@ -85,6 +90,11 @@ async function nextManifest(deps: ClaimDeps, dataset: string, fence: number): Pr
     const kind = found[0]?.file.decision?.kind ?? null;
     const chosen = found.filter(({ file }) => (file.decision?.kind ?? null) === kind);
     if (chosen.length === 0) continue;
+    const misfit = await misfitOf(deps, dataset);
+    if (misfit !== null) {
+      await parallel(chosen, 16, ({ file }) => ledger.hold(dataset, fence, file, misfit));
+      continue;
+    }
     const files = chosen.map(({ file }) => file);
     const replay = replayOf(first);
     const id = batchId(files, replay);
@@ -97,6 +107,22 @@ async function nextManifest(deps: ClaimDeps, dataset: string, fence: number): Pr
       published: chosen.flatMap(({ file, rows }) => (rows ? [{ object: file.object, ...rows }] : [])),
       decision: kind,
     };
+  }
+}
+
+/**
+ * Why the dataset's table cannot become what its contract says; null where it can. Files that could not be published are held before
+ * anything is done with them.
+ */
+async function misfitOf(deps: ClaimDeps, dataset: string): Promise<string | null> {
+  const contract = contractOf(deps, dataset);
+  try {
+    await formatOf(deps, { format: tableFormatOf(contract) }).check(tableOfContract(contract, deps.config));
+    return null;
+  } catch (error) {
+    if (error instanceof TableMismatch || error instanceof TableUnsupported)
+      return `${error.name}: ${error.message}`.slice(0, longestReason);
+    throw error;
   }
 }
 

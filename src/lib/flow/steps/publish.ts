@@ -5,9 +5,8 @@
 import { posix } from 'node:path';
 import type { z } from 'zod';
 import { address } from '../../aws/store.ts';
-import { valuesOfPath } from '../../catalog/partitionPath.ts';
+import { defaultPartition, valuesOfPath } from '../../catalog/partitionPath.ts';
 import type { Config } from '../../config.ts';
-import { defaultPartition } from '../../dialect/duckdb.ts';
 import { LeaseLost, ObjectMissing } from '../../errors.ts';
 import { type Plan, summarySchema } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';

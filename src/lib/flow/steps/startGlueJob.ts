@@ -5,9 +5,10 @@ import { describeJob } from '../../engine/sparkJob.ts';
 import { parallel } from '../../parallel.ts';
 import { attemptPrefix } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
-import type { Deps } from '../batch/deps.ts';
+import { type Deps, formatOf } from '../batch/deps.ts';
 import { garbageOf, newRun, planBatch, runOfJob } from '../batch/plan.ts';
 import type { BatchInput, jobStarted } from '../batch/schemas.ts';
+import { goldenTable } from '../batch/tables.ts';
 
 /**
  * Starts the Glue job, which reads the versions of the batch where they are. Throws EngineBusy at the job's limit of concurrent
@@ -23,6 +24,9 @@ export async function startGlueJob(
   const garbage = await garbageOf(deps, plan);
   const attempt = newRun();
   const at = places(config).run(dataset, batch, attempt);
+  const keys = plan.set.dedupe?.published
+    ? await formatOf(deps, plan).keySource(goldenTable(plan, config))
+    : null;
   const output = places(config).run(dataset, batch, runOfJob(attempt, '{jobRun}'));
   await parallel(references, 8, ({ name, ndjson }) => store.writeText(at.reference(name), ndjson));
   const job = describeJob(
@@ -34,7 +38,7 @@ export async function startGlueJob(
     {
       input: (index) => address({ bucket: config.rawBucket, key: profile.files[index]?.object ?? '' }),
       reference: (name) => address(at.reference(name)),
-      published: address({ bucket: config.processedBucket, key: `${plan.table}/` }),
+      published: keys && (keys.kind === 'folders' ? keys.root : keys.objects),
       data: address(output.data),
       quarantine: address(output.quarantine),
       summary: address(output.summary),

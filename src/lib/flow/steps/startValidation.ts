@@ -20,7 +20,7 @@ export async function startValidation(
   const contract = await readContract(deps, attempt);
   const table = stagingTable(await readPlan(deps, attempt), config);
   const partition = stagingPartition(batch, run);
-  await catalog.ensureTable(table);
+  await catalog.ensureTable(table, { hasNoPast: true });
   const location = address(places(config).run(dataset, batch, run).data);
   await catalog.addPartitions(table, [{ values: [partition], location }]);
   const sql = expectationQuery(

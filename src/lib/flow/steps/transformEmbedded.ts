@@ -1,11 +1,11 @@
 /** TransformEmbedded: a small batch, in DuckDB in this process, to staging. */
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import type { z } from 'zod';
 import type { EmbeddedRun } from '../../engine/embedded.ts';
 import { asOutOfMemory } from '../../engine/memory.ts';
-import { fetchPublished } from '../../engine/publishedKeys.ts';
+import { fetchPublished, isOfAttempt } from '../../engine/publishedKeys.ts';
 import { requireUnpacked } from '../../engine/size.ts';
 import { unpackInput } from '../../engine/unpack.ts';
 import { accountingSchema, type Summary } from '../../model/plan.ts';
@@ -26,7 +26,7 @@ export async function transformEmbedded(
   await ledger.annotateBatch(dataset, { batch, fence }, { engine: 'embedded' });
   const { plan, references, profile, replaces } = await planBatch(deps, { dataset, batch, fence });
   const garbage = (await garbageOf(deps, plan)).map(attemptPrefix);
-  const isLive = (path: string) => !garbage.some((prefix) => basename(path).startsWith(prefix));
+  const isLive = (path: string) => !garbage.some((prefix) => isOfAttempt(path, prefix));
   const attempt = newRun();
   const at = places(config).run(dataset, batch, attempt);
   const folder = await mkdtemp(join(tmpdir(), 'sluice-'));
@@ -55,7 +55,7 @@ export async function transformEmbedded(
       memoryBytes: config.memoryBytes,
       replaces,
       published: (partitions, into) =>
-        fetchPublished(objectsOf(deps, plan.table), plan, batch, partitions, into, {
+        fetchPublished(objectsOf(deps, plan), plan, batch, partitions, into, {
           replaces,
           isLive,
         }),

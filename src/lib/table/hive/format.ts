@@ -2,13 +2,16 @@
  * Hive as a table format of the flow: what stands in the folder of a registered partition is in the table. The ledger alone tells
  * which objects count, so there is nothing to commit here.
  */
-import { placeOf } from '../../aws/store.ts';
-import { valuesOfPath } from '../../catalog/partitionPath.ts';
+import { address, placeOf } from '../../aws/store.ts';
+import { pathOfValues, valuesOfPath } from '../../catalog/partitionPath.ts';
+import { parallel } from '../../parallel.ts';
 import type { TableFormat } from '../format.ts';
 import { addPartitions, dropEmpty, type HiveDeps } from './partitions.ts';
 
 export const hiveFormat = (deps: HiveDeps): TableFormat => ({
   keepsHistory: false,
+
+  check: (shape) => deps.catalog.requireFit(shape),
 
   async ensure(shape) {
     await deps.catalog.ensureTable(shape);
@@ -21,6 +24,18 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
     await deps.catalog.ensureTable(shape);
     return addPartitions(deps, shape, partitions);
   },
+
+  async objectsIn({ location, partitionKeys }, partitions) {
+    const { bucket, key: prefix } = placeOf(location);
+    const names = partitionKeys.map(({ name }) => name);
+    const found = await parallel(partitions, 16, async (values) => {
+      const objects = await deps.store.list(bucket, `${prefix}${pathOfValues(names, values)}/`);
+      return objects.map(({ key, size }) => ({ address: address({ bucket, key }), bytes: size, values }));
+    });
+    return found.flat();
+  },
+
+  keySource: async ({ location }) => ({ kind: 'folders', root: location }),
 
   takeBack: async () => 'never committed',
 

@@ -2,6 +2,7 @@
 
 import type { Pointers } from '../../aws/pointer.ts';
 import type { Store } from '../../aws/store.ts';
+import { defaultPartition } from '../../catalog/partitionPath.ts';
 import { TableConflict } from '../../errors.ts';
 import { parallel } from '../../parallel.ts';
 import type { TableFormat, TableShape } from '../format.ts';
@@ -14,15 +15,16 @@ import {
   requireTable,
   type TableDeps,
 } from './commit.ts';
-import type { WantedTable } from './evolve.ts';
+import { evolve, newMetadata, type WantedTable } from './evolve.ts';
 import { type FileStore, filesOf, refOf } from './files.ts';
 import { orphansOf } from './maintenance.ts';
-import { contents, type DataFile, type Partition } from './manifest.ts';
+import { contents, type DataFile, type ManifestEntry, type Partition } from './manifest.ts';
 import { currentSnapshot, type PartitionSpec, schemaOf, specOf } from './metadata.ts';
 import { evolveTable, publishChange, revertBatch } from './operations.ts';
-import { liveEntries, partitionKey } from './snapshot.ts';
+import { dataEntries, liveEntries, partitionKey } from './snapshot.ts';
 import { describeObject, type ParquetObject } from './statistics.ts';
 import type { Schema } from './types.ts';
+import type { Value } from './values.ts';
 
 export interface IcebergDeps extends TableDeps {
   /** Reads an object's footer: describeObject. */
@@ -45,6 +47,12 @@ export const icebergOn = (store: FileStore & Pick<Store, 'readRange'>, pointers:
 
 export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
   keepsHistory: true,
+
+  async check(shape) {
+    const loaded = await loadTable(deps, shape.name);
+    if (loaded) evolve(loaded.metadata, wantedOf(shape));
+    else newMetadata(wantedOf(shape), 0);
+  },
 
   async ensure(shape, holder) {
     const wanted = wantedOf(shape);
@@ -76,6 +84,45 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     );
     const snapshot = committedBy(outcome.metadata, attempt);
     return { snapshot: snapshot && String(snapshot['snapshot-id']) };
+  },
+
+  async objectsIn(shape, partitions) {
+    const loaded = await loadTable(deps, shape.name);
+    if (!loaded) return [];
+    const { metadata } = loaded;
+    const spec = specOf(metadata);
+    const wanted = partitions.map((values) => ({
+      values,
+      partition: partitionOf(spec, values.map(fromPlan)),
+    }));
+    const entries = await dataEntries(
+      deps.files,
+      metadata,
+      wanted.map((w) => w.partition),
+    );
+    const hasAll = ({ file }: ManifestEntry) => spec.fields.every((f) => file.partition.has(f['field-id']));
+    const byKey = Map.groupBy(entries.filter(hasAll), ({ file }) => keyIn(spec, file.partition));
+    const others = entries.filter((entry) => !hasAll(entry));
+    return wanted.flatMap(({ values, partition }) =>
+      [
+        ...(byKey.get(keyIn(spec, partition)) ?? []),
+        ...others.filter(({ file }) => mayShare(file.partition, partition)),
+      ].map(({ file }) => ({ address: file.path, bytes: Number(file.bytes), values })),
+    );
+  },
+
+  async keySource(shape) {
+    const loaded = await loadTable(deps, shape.name);
+    if (!loaded) return { kind: 'objects', objects: [] };
+    const { metadata } = loaded;
+    const { fields } = specOf(metadata);
+    const entries = await dataEntries(deps.files, metadata);
+    const objects = entries.map(({ file }) => ({
+      address: file.path,
+      bytes: Number(file.bytes),
+      values: fields.map((field) => toPlan(file.partition.get(field['field-id']))),
+    }));
+    return { kind: 'objects', objects };
   },
 
   // A table names its objects itself.
@@ -142,6 +189,18 @@ const wantedOf = ({ name, location, columns, partitionKeys, sortBy, dropped }: T
   ...(sortBy === undefined ? {} : { sortBy }),
   ...(dropped === undefined ? {} : { dropped }),
 });
+
+const fromPlan = (value: string): string | null => (value === defaultPartition ? null : value);
+const toPlan = (value: Value | null | undefined): string | null =>
+  value === undefined ? null : value === null ? defaultPartition : String(value);
+
+/** The same text for objects that are in one partition of a spec, whatever else others say of them. */
+const keyIn = ({ fields }: PartitionSpec, partition: Partition): string =>
+  partitionKey(new Map(fields.map(({ 'field-id': id }) => [id, partition.get(id) ?? null])));
+
+/** Whether what an object of another spec says of its partition is nothing else. */
+const mayShare = (of: Partition, wanted: Partition): boolean =>
+  [...wanted].every(([id, value]) => !of.has(id) || of.get(id) === value);
 
 /** Values in the order of the spec's fields. Throws TableConflict when others have changed how the table is partitioned. */
 function partitionOf({ fields }: PartitionSpec, values: readonly (string | null)[]): Partition {

@@ -94,6 +94,36 @@ export async function liveEntries(
   return entries.flat();
 }
 
+/**
+ * The data objects of the current snapshot that may have rows of these partitions, or all. Throws TableConflict when another writer
+ * has deleted rows of one of them: readers of the object alone would find these rows.
+ */
+export async function dataEntries(
+  files: Files,
+  metadata: Metadata,
+  partitions?: readonly Partition[],
+): Promise<ManifestEntry[]> {
+  const manifests = (await manifestsOf(files, currentSnapshot(metadata))).filter(hasLiveFiles);
+  const isWanted = (manifest: ManifestFile) =>
+    partitions?.some((partition) => mayHold(metadata, manifest, { partition })) ?? true;
+  const read = async (some: readonly ManifestFile[]) =>
+    (await parallel(some, readsAtOnce, (manifest) => entriesOf(files, metadata, manifest)))
+      .flat()
+      .filter(isAlive);
+  const isData = (manifest: ManifestFile) => manifest.content === 0;
+  const data = await read(manifests.filter((manifest) => isData(manifest) && isWanted(manifest)));
+  for (const deletes of await read(manifests.filter((manifest) => !isData(manifest)))) {
+    const hit = data.find((entry) => mayDelete(deletes, entry));
+    if (hit) throw deletedRows(hit, deletes);
+  }
+  return data;
+}
+
+const deletedRows = (data: ManifestEntry, deletes: ManifestEntry): TableConflict =>
+  new TableConflict(
+    `another writer has deleted rows of ${data.file.path} by ${deletes.file.path}: let it rewrite the object without them (OPTIMIZE), then try again`,
+  );
+
 /** What one commit writes, whichever table it has to be rebased on. */
 export class SnapshotWriter {
   readonly snapshotId: bigint;
@@ -224,10 +254,7 @@ export class SnapshotWriter {
     for (const manifest of manifests.filter((m) => m.content !== 0))
       for (const entry of await entriesOf(this.files, metadata, manifest)) {
         const hit = isAlive(entry) ? dropped.find((data) => mayDelete(entry, data)) : undefined;
-        if (hit)
-          throw new TableConflict(
-            `another writer has deleted rows of ${hit.file.path} by ${entry.file.path}: let it rewrite the object without them (OPTIMIZE), then try again`,
-          );
+        if (hit) throw deletedRows(hit, entry);
       }
   }
 
@@ -264,7 +291,7 @@ export const metadataFolder = ({ location }: Pick<Metadata, 'location'>): string
 function mayHold(
   metadata: Metadata,
   { specId, partitions }: ManifestFile,
-  { partition }: DroppedFile,
+  { partition }: Pick<DroppedFile, 'partition'>,
 ): boolean {
   if (partition === undefined || partitions === null) return true;
   return typedFields(specOf(metadata, specId), metadata.schemas).every(({ id, type }, i) => {

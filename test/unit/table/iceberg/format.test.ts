@@ -118,3 +118,45 @@ test('a batch of 1,000 partitions is one commit of three objects', async () => {
   expect(aws.calls('s3.PutObject') - before).toBe(3);
   expect(await format.inspect(shape)).toHaveLength(1000);
 });
+
+test('published keys are in the objects of the current snapshot, also of those from before the table was partitioned so', async () => {
+  const { format, deps, aws } = start();
+  const older = { ...shape, partitionKeys: shape.partitionKeys.slice(0, 1) };
+  await format.ensure(older, holder(1));
+  await format.commit(older, {
+    ...batchOf('a', 1, []),
+    add: [{ address: 's3://processed/t/source=feed/a.parquet', bytes: 1, values: ['feed'] }],
+  });
+  await format.ensure(shape, holder(1));
+  await format.commit(shape, batchOf('b', 1, ['b1', 'b2']));
+  await format.commit(shape, batchOf('c', 1, ['c1'], ['b2']));
+  const noDay = { address: 's3://processed/t/source=feed/day=-/d.parquet', bytes: 1, values: ['feed', null] };
+  await format.commit(shape, { ...batchOf('d', 1, []), add: [noDay] });
+  const found = async (...days: string[]) =>
+    (
+      await format.objectsIn(
+        shape,
+        days.map((day) => ['feed', day]),
+      )
+    ).map(({ address, values }) => `${address.slice(address.lastIndexOf('/') + 1, -8)}@${values[1]}`);
+  expect((await found('06', '07')).sort()).toEqual(['a@06', 'a@07', 'b1@06', 'c1@06']);
+  expect((await found('__HIVE_DEFAULT_PARTITION__')).sort()).toEqual([
+    'a@__HIVE_DEFAULT_PARTITION__',
+    'd@__HIVE_DEFAULT_PARTITION__',
+  ]);
+  const source = await format.keySource(shape);
+  const values = source.kind === 'objects' ? source.objects.map((o) => o.values) : [];
+  expect(values.map((v) => v.join()).sort()).toEqual([
+    'feed,',
+    'feed,06',
+    'feed,06',
+    'feed,__HIVE_DEFAULT_PARTITION__',
+  ]);
+  const { metadata } = await requireTable(deps, 't');
+  expect(await format.objectsIn({ ...shape, name: 'none' }, [['feed', '06']])).toEqual([]);
+  expect(metadata['partition-specs']).toHaveLength(2);
+  const before = aws.calls('s3.GetObject');
+  await format.objectsIn(shape, [['other', '06']]);
+  // The metadata and the list of manifests: no manifest tells of such a partition.
+  expect(aws.calls('s3.GetObject') - before).toBe(2);
+});

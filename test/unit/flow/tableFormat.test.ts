@@ -1,0 +1,58 @@
+/** A table keeps its format: files of a contract that it cannot follow wait for a person, and cost nothing else. */
+import { afterEach, expect, jest, test } from '@jest/globals';
+import { retry } from '../../../src/lib/flow/operate/again.ts';
+import type { TableFormatName } from '../../../src/lib/model/plan.ts';
+import { dataset, expectWhole, World } from '../../support/flowWorld.ts';
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+const other: Record<TableFormatName, TableFormatName> = { hive: 'iceberg', iceberg: 'hive' };
+
+test.each(['hive', 'iceberg'] as const)(
+  'files of a contract that asks a %s table for another format are held before they are claimed',
+  async (format) => {
+    const world = new World({ format });
+    world.put('feed/a', ['1@06']);
+    await world.settle();
+    const { ledger } = world.deps('test');
+    const before = (await ledger.batches(dataset)).length;
+    world.changeContract((contract) => ({ ...contract, table: { format: other[format] } }), 'claimBatch');
+    world.put('feed/a', ['2@06']);
+    world.put('feed/b', ['3@07']);
+    await world.settle();
+    const held = await ledger.waiting(dataset, 'held');
+    expect(held.map(({ object }) => object).sort()).toEqual(['feed/a', 'feed/b']);
+    const [record] = await ledger.read(dataset, held);
+    expect(record?.file?.reason).toMatch(/^TableMismatch: table db\.feed: .*keeps its format/);
+    expect((await ledger.batches(dataset)).length).toBe(before);
+    expect(world.lines()).toEqual(['feed/a 1@06']);
+    world.changeContract((contract) => contract, 'claimBatch');
+    await world.operate((deps) => retry(deps, dataset, {}));
+    await world.settle();
+    await expectWhole(world);
+  },
+);
+
+test('a column of another type is refused before a claim, a wider one is taken where the format can', async () => {
+  const held = async (format: TableFormatName, from: 'int' | 'bigint', to: 'int' | 'bigint' | 'string') => {
+    const world = new World({ format });
+    const columnOf =
+      (type: 'int' | 'bigint' | 'string') =>
+      (contract: Parameters<Parameters<World['changeContract']>[0]>[0]) => ({
+        ...contract,
+        derive: [{ name: 'n', type, expression: type === 'string' ? "'1'" : '1' }],
+      });
+    world.changeContract(columnOf(from), 'claimBatch');
+    world.put('feed/a', ['1@06']);
+    await world.settle();
+    world.changeContract(columnOf(to), 'claimBatch');
+    world.put('feed/b', ['2@06']);
+    await world.settle();
+    return (await world.deps('test').ledger.waiting(dataset, 'held')).length;
+  };
+  expect(await held('hive', 'int', 'bigint')).toBe(1);
+  expect(await held('iceberg', 'int', 'bigint')).toBe(0);
+  expect(await held('iceberg', 'bigint', 'string')).toBe(1);
+});
