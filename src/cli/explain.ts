@@ -35,11 +35,11 @@ export const stepNames: readonly string[] = [
     'objects',
     'arrays',
     'elements',
-    'parsed',
-    'leaves',
-    'written',
+    'strings',
+    'inners',
   ],
-  ...['trimmed', 'cleaned', 'mapped', 'converted', 'judged', 'settled', 'derived', 'placed', 'rows'],
+  ...['parsed', 'leaves', 'written', 'trimmed', 'cleaned', 'mapped', 'converted', 'judged', 'settled'],
+  ...['derived', 'placed', 'rows'],
 ];
 
 export async function run(args: string[]): Promise<number> {

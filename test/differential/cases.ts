@@ -132,14 +132,27 @@ const contractOf = (format: Format, withPublished: boolean) => {
   const nested = isCsv(format) ? [] : ['in.', 'list[0].'];
   return fc
     .record({
-      explode: isCsv(format) ? fc.constant(undefined) : fc.constantFrom(undefined, undefined, 'list'),
+      explode: isCsv(format)
+        ? fc.constant(undefined)
+        : fc.constantFrom(undefined, undefined, undefined, 'list', ['list', 'list.sub'], 'in.*', [
+            'in.*',
+            'list',
+          ]),
+      parse: isCsv(format) ? fc.constant(undefined) : fc.constantFrom(undefined, { text: 'json' }),
       drift: fc.constantFrom('ignore', 'rescue', 'reject', 'passthrough'),
       flatten: isCsv(format) ? fc.constant([]) : fc.constantFrom([], [], [{ path: 'in', prefix: 'in_' }]),
     })
-    .chain(({ explode, drift, flatten }) => {
-      const paths = (name: string) =>
-        explode === undefined ? [name, ...nested.map((place) => place + name)] : [name, `list.${name}`];
-      const arrays = explode === undefined ? ['c[*]', 'in.c[*]', 'list[*].c'] : ['c[*]', 'list.c[*]'];
+    .chain(({ explode, parse, drift, flatten: objects }) => {
+      const exploded = [explode ?? []].flat().map((path) => path.replace('.*', ''));
+      const flatten = exploded.includes('in') ? [] : objects;
+      const paths = (name: string) => [
+        ...(explode === undefined ? [name, ...nested.map((place) => place + name)] : [name]),
+        ...exploded.map((path) => `${path}.${name}`),
+        ...(parse === undefined ? [] : [`text.${name}`]),
+      ];
+      const arrays = exploded.includes('list')
+        ? ['c[*]', 'list.c[*]']
+        : ['c[*]', 'in.c[*]', 'list[*].c', 'list[*].c[*]', 'list[*].sub[*].c'];
       return fc
         .record({
           a: columnOf('a', paths('a')),
@@ -185,6 +198,7 @@ const contractOf = (format: Format, withPublished: boolean) => {
                 ...(nonFinite ? { json: { nonFinite: 'null' } } : {}),
               },
               explode,
+              parse,
               drift,
               flatten,
               columns: [
@@ -255,7 +269,8 @@ const value = fc.oneof(
   { weight: 6, arbitrary: leaf },
   { weight: 1, arbitrary: fc.array(leaf, { maxLength: 3 }) },
 );
-const fields = fc.record({ a: value, b: value, c: value }, { requiredKeys: [] });
+const fieldsOf = { a: value, b: value, c: value };
+const fields = fc.record(fieldsOf, { requiredKeys: [] });
 const time = fc.oneof(
   fc.constantFrom(
     '2025-10-06T05:40:00.123456Z',
@@ -289,7 +304,17 @@ const record = fc
     y: coordinate,
     top: fields,
     in: fields,
-    list: fc.array(fields, { maxLength: 2 }),
+    list: fc.array(
+      fc.record(
+        { ...fieldsOf, sub: fc.oneof(fc.array(fields, { maxLength: 2 }), fc.constantFrom(null, 7)) },
+        { requiredKeys: [] },
+      ),
+      { maxLength: 2 },
+    ),
+    text: fc.oneof(
+      fields.map((f) => JSON.stringify(f)),
+      fc.constantFrom(undefined, '', 'x', '{"a":1.50,"b":{}}', '{"a":NaN}', null, 7),
+    ),
   })
   .map(({ top, ...rest }) => ({ ...top, ...rest }));
 const line = fc.oneof(

@@ -29,7 +29,11 @@ export function at(json: Json | undefined, steps: readonly PathStep[]): Json | u
 }
 
 /** The value of a column in a record, or in an element of an exploded array. */
-export function readColumn(column: Column, document: Json, steps = parsePath(column.path)): Cell {
+export function readColumn(
+  column: Column,
+  document: Json,
+  steps: readonly PathStep[] = parsePath(column.path),
+): Cell {
   const cell = column.type.startsWith('array<')
     ? readArray(column, document, steps)
     : readLeaf(column, at(document, steps));
@@ -159,12 +163,22 @@ function readTime(text: string, formats: NonNullable<Column['formats']>, zone: s
 // null where that is null, is not an object, or lacks `x`. One element that cannot be converted refuses the value; where the path leads to
 // something else than an array, too."
 function readArray(column: Column, document: Json, steps: readonly PathStep[]): Cell {
-  const each = steps.findIndex((step) => step.kind === 'each');
-  const list = at(document, steps.slice(0, each));
+  const starts = steps.flatMap((step, i) => (step.kind === 'each' ? [i] : []));
+  const list = at(document, steps.slice(0, starts[0]));
   if (list === undefined || list.kind === 'null') return value(null);
   if (list.kind !== 'array') return refused('bad_type');
+  let items: readonly Json[] = list.items;
+  // "Of several `[*]` the lists are made one list."
+  for (const [i, start] of starts.slice(0, -1).entries()) {
+    const inner = items.map((item) => at(item, steps.slice(start + 1, starts[i + 1])));
+    if (inner.some((one) => one !== undefined && !['null', 'array'].includes(one.kind)))
+      return refused('bad_type');
+    items = inner.flatMap((one) => (one?.kind === 'array' ? one.items : []));
+  }
   const type = column.type.slice('array<'.length, -1);
-  const cells = list.items.map((item) => readLeaf({ ...column, type }, at(item, steps.slice(each + 1))));
+  const cells = items.map((item) =>
+    readLeaf({ ...column, type }, at(item, steps.slice((starts.at(-1) ?? 0) + 1))),
+  );
   const fault = cells.find((cell) => cell.refused !== null);
   return fault ?? value(cells.map((cell) => cell.value));
 }

@@ -59,13 +59,39 @@ export interface FileCase {
 
 export function fileCase(dice: Dice, format: Format): FileCase {
   const isCsv = format.startsWith('csv');
-  const explode = !isCsv && dice.isOne(3) ? 'list' : undefined;
-  const places = isCsv ? [''] : explode === undefined ? ['', 'in.', 'list[0].'] : ['', 'list.', 'in.'];
+  const explode =
+    !isCsv && dice.isOne(2)
+      ? dice.pick([
+          'list',
+          'list',
+          ['list', 'list.sub'],
+          'map.*',
+          ['map.*', 'list'],
+          ['list', 'list.sub', 'map.*'],
+        ])
+      : undefined;
+  const exploded = [explode ?? []].flat().map((path) => path.replace('.*', ''));
+  const texts = isCsv
+    ? []
+    : [
+        ...(dice.isOne(3) ? ['text'] : []),
+        ...(exploded.includes('list') && dice.isOne(3) ? ['list.text'] : []),
+      ];
+  const places = isCsv
+    ? ['']
+    : [
+        '',
+        'in.',
+        ...(exploded.includes('list') ? [] : ['list[0].']),
+        ...[...exploded, ...exploded, ...texts, ...texts].map((path) => `${path}.`),
+      ];
   const some = ['a', 'b', 'c'].flatMap((name) => {
     const { column, json } = dice.pick(plainColumns)(dice);
     const isList = column.type.startsWith('array<');
     if (isCsv && isList) return [];
-    const path = `${dice.pick(places)}${name}${isList ? '[*]' : ''}`;
+    const place = dice.pick(places);
+    const each = isList && !isCsv && !exploded.includes('list') && dice.isOne(4) ? `list[*].${name}` : null;
+    const path = `${each ?? `${place}${name}`}${isList ? '[*]' : ''}`;
     const onError = dice.pick(['quarantine', 'quarantine', 'null']);
     return [{ column: { name, path, required: dice.isOne(4), onError, ...column }, json }];
   });
@@ -76,6 +102,7 @@ export function fileCase(dice: Dice, format: Format): FileCase {
       dataset: 'oracle',
       source: { prefix: 'x/', ...sources[format] },
       ...(explode === undefined ? {} : { explode }),
+      ...(texts.length === 0 ? {} : { parse: Object.fromEntries(texts.map((path) => [path, 'json'])) }),
       columns: [
         { name: 'id', path: 'id', type: 'bigint', required: dice.isOne(2) },
         { name: 'k', path: 'k', type: 'string', required: true, trim: true },
@@ -259,10 +286,41 @@ function jsonRecord(dice: Dice, fields: readonly string[], value: ValueMaker): s
   const inner = fields.slice(6);
   const all = members(fields);
   if (dice.isOne(2)) all.push(`"in":${dice.isOne(6) ? '3' : object(inner)}`);
+  const text = () =>
+    dice.isOne(6)
+      ? dice.pick(['""', '" "', '"x"', '"{"', '"7"', '7', 'null', '"[]"', '"{}}"'])
+      : JSON.stringify(dice.isOne(3) ? `{"a": 1.50, "b":"x"}` : object(inner));
+  const element = () => {
+    const more = [
+      ...members(inner),
+      ...(dice.isOne(2)
+        ? [
+            `"sub":${dice.isOne(6) ? dice.pick(['null', '7', '{}']) : `[${Array.from({ length: dice.from(0, 3) }, () => (dice.isOne(8) ? '7' : object(inner))).join(',')}]`}`,
+          ]
+        : []),
+      ...(dice.isOne(2) ? [`"text":${text()}`] : []),
+    ];
+    return `{${shuffled(dice, more).join(',')}}`;
+  };
+  if (dice.isOne(2)) all.push(`"text":${dice.isOne(10) ? object(inner) : text()}`);
+  if (dice.isOne(2))
+    all.push(
+      `"map":${
+        dice.isOne(6)
+          ? dice.pick(['null', '[]', '3', '{}'])
+          : `{${['k1', 'k"2', '']
+              .slice(0, dice.from(0, 3))
+              .map(
+                (key) =>
+                  `${JSON.stringify(key)}:${dice.isOne(5) ? dice.pick(['1.50', '"v"', 'null', '[1]']) : object(inner)}`,
+              )
+              .join(',')}}`
+      }`,
+    );
   if (!dice.isOne(4)) {
     const list = dice.oneOf(
       () =>
-        `[${Array.from({ length: dice.from(0, 3) }, () => (dice.isOne(8) ? dice.pick(['null', '1', '[]']) : object(inner))).join(',')}]`,
+        `[${Array.from({ length: dice.from(0, 3) }, () => (dice.isOne(8) ? dice.pick(['null', '1', '[]']) : element())).join(',')}]`,
       () => dice.pick(['[]', 'null', '7', '{}', '"[]"']),
     );
     all.push(`"list":${list}`);

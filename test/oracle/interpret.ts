@@ -1,11 +1,11 @@
 /** What a contract makes of files, record by record: rows, quarantine and counts. */
-import { isBelow, parsePath } from '../../src/lib/contract/path.ts';
+import { isBelow, type PathStep, parsePath } from '../../src/lib/contract/path.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
-import { at, judge, readColumn } from './column.ts';
+import { at, type Cell, judge, readColumn } from './column.ts';
 import { compareValues, evaluate, inColumn, parse } from './expression.ts';
-import { type Json, writeJson } from './json.ts';
+import { type Json, readJson, writeJson } from './json.ts';
 import { type Area, areaOf } from './polygons.ts';
-import { type RawRecord, recordsOf } from './records.ts';
+import { isBlank, type RawRecord, recordsOf } from './records.ts';
 import { compareTexts } from './texts.ts';
 import { dateOf, floorDiv } from './times.ts';
 import { Day, Moment, shown, type Value } from './value.ts';
@@ -73,17 +73,78 @@ const refuse = (reason: string, column: string | null = null) => ({ reason, colu
 
 function rowsOf(contract: Contract, record: RawRecord, references: References): Made[] {
   if (record.json === undefined) return [refuse(record.reason)];
-  const { json } = record;
-  if (contract.explode === undefined) return [rowOf(contract, json, undefined, 0, references)];
-  // "`explode: order.items` makes a row of each element of the array."
-  const list = at(json, parsePath(contract.explode));
-  // "A record whose array is empty, null or missing keeps one row, without an element"
-  if (list === undefined || list.kind === 'null') return [rowOf(contract, json, undefined, 0, references)];
-  // "`not_an_array`: has something else than an array where one is to be exploded"
-  if (list.kind !== 'array') return [refuse('not_an_array')];
-  const items: readonly (Json | undefined)[] = list.items.length === 0 ? [undefined] : list.items;
-  return items.map((item, place) => rowOf(contract, json, item, place, references));
+  return documentsOf(contract, record.json).map((documents, place) =>
+    documents === null ? refuse('not_an_array') : rowOf(contract, documents, place, references),
+  );
 }
+
+/** What stands at a path in place of what was there; `json` undefined for nothing, `broken` for a text that is no JSON. */
+interface Standing {
+  readonly path: string;
+  readonly json: Json | undefined;
+  readonly isParsed: boolean;
+  readonly isBroken: boolean;
+}
+
+/** The last of these that a path leads into, and the way from there. */
+function standingAt(
+  documents: readonly Standing[],
+  path: string,
+  isAsked: (standing: Standing) => boolean = () => true,
+): { standing: Standing | undefined; steps: readonly PathStep[] } {
+  const standing = documents.findLast((one) => isAsked(one) && (one.path === '' || isBelow(path, one.path)));
+  return { standing, steps: parsePath(path).slice(parsePath(standing?.path ?? '').length) };
+}
+
+/** For each row the documents that its columns read, the record first; null for a row that has no array where one is asked for. */
+// "`explode: order.items` makes a row of each element of the array."; "of several, each is exploded"; "`parse`: texts that hold JSON"
+function documentsOf(contract: Contract, json: Json): (readonly Standing[] | null)[] {
+  const length = (path: string) => parsePath(path).length;
+  const parsed = Object.keys(contract.parse ?? {}).map((path) => ({ path, kind: 'json' }));
+  const exploded = [contract.explode ?? []]
+    .flat()
+    .map((path) =>
+      path.endsWith('.*') ? { path: path.slice(0, -2), kind: 'map' } : { path, kind: 'array' },
+    );
+  const named = [...parsed, ...exploded].toSorted((a, b) => length(a.path) - length(b.path));
+  let rows: (readonly Standing[] | null)[] = [[{ path: '', json, isParsed: false, isBroken: false }]];
+  for (const { path, kind } of named)
+    rows = rows.flatMap((documents) => {
+      if (documents === null) return [null];
+      const { standing, steps } = standingAt(documents, path);
+      const found = at(standing?.json, steps);
+      const isNothing = found === undefined || found.kind === 'null';
+      const put = (one: Json | undefined, isBroken = standing?.isBroken ?? false) => [
+        ...documents,
+        { path, json: one, isParsed: kind === 'json', isBroken },
+      ];
+      if (kind === 'json') {
+        // "What is an object or an array already is taken as it is."
+        if (isNothing || found.kind !== 'string') return [put(isNothing ? undefined : found)];
+        // "A blank text holds nothing."
+        if (isBlank(found.value)) return [put(undefined)];
+        const inside = readJson(found.value);
+        return [put(inside, standing?.isBroken === true || inside === undefined)];
+      }
+      // "A record whose array is empty, null or missing keeps one row, without an element"
+      if (isNothing) return [put(undefined)];
+      // "`not_an_array`: has something else than an array where one is to be exploded"
+      if (found.kind !== (kind === 'map' ? 'object' : 'array')) return [null];
+      const items =
+        found.kind === 'object' ? found.fields.map(entryOf) : found.kind === 'array' ? found.items : [];
+      return items.length === 0 ? [put(undefined)] : items.map((item) => put(item));
+    });
+  return rows;
+}
+
+// "A record of a map has its key as the field `_key`, before its own fields; a value that is no object is its field `_value`."
+const entryOf = ([key, value]: readonly [string, Json]): Json => {
+  const named = ['_key', { kind: 'string', value: key }] as const;
+  return {
+    kind: 'object',
+    fields: value.kind === 'object' ? [named, ...value.fields] : [named, ['_value', value]],
+  };
+};
 
 const nothing: Json = { kind: 'null' };
 
@@ -91,19 +152,24 @@ const nothing: Json = { kind: 'null' };
 // order, then the reasons below those."
 function rowOf(
   contract: Contract,
-  json: Json,
-  item: Json | undefined,
+  documents: readonly Standing[],
   place: number,
   references: References,
 ): Made {
-  const { explode } = contract;
+  const [record] = documents;
+  const json = record?.json ?? nothing;
   const values = new Map<string, Value>();
   const nulled: string[] = [];
   for (const column of contract.columns) {
-    // "Below the path a column reads the element (`order.items.sku`), above it the record."
-    const isOfItem = explode !== undefined && isBelow(column.path, explode);
-    const steps = parsePath(column.path).slice(isOfItem ? parsePath(explode).length : 0);
-    const cell = readColumn(column, isOfItem ? (item ?? nothing) : json, steps);
+    // "Below the path a column reads the element (`order.items.sku`), above it the record."; "A column at the path of a parsed text reads
+    // the text itself, unless it is of type json or an array."
+    const isWhole = column.type === 'json' || column.type.startsWith('array<');
+    const isItself = (one: Standing) =>
+      one.isParsed && parsePath(one.path).length === parsePath(column.path).length;
+    const { standing, steps } = standingAt(documents, column.path, (one) => isWhole || !isItself(one));
+    const cell: Cell = standing?.isBroken
+      ? { value: null, refused: 'bad_type' }
+      : readColumn(column, standing?.json ?? nothing, steps);
     const { reason, isNulled } = judge(column, cell);
     if (reason !== null) return refuse(reason, column.name);
     if (isNulled) nulled.push(column.name);
@@ -139,12 +205,10 @@ function rowOf(
 // "What becomes of top-level fields that nothing in the contract reads"
 function unreadFields({ columns, explode }: Contract, json: Json): (readonly [string, Json])[] {
   if (json.kind !== 'object') return [];
-  const read = [...columns.map(({ path }) => path), ...(explode === undefined ? [] : [explode])].map(
-    (path) => {
-      const [first] = parsePath(path);
-      return first?.kind === 'key' ? first.key : '';
-    },
-  );
+  const read = [...columns.map(({ path }) => path), ...[explode ?? []].flat()].map((path) => {
+    const [first] = parsePath(path);
+    return first?.kind === 'key' ? first.key : '';
+  });
   return json.fields.filter(([name]) => !read.includes(name));
 }
 

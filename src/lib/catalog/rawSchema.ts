@@ -1,4 +1,5 @@
 /** Holds a contract and a batch against the raw table in the Data Catalog. Free of AWS. */
+import { explodesOf, type Inner, innerDocuments } from '../contract/documents.ts';
 import { firstKey, isBelow, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
 import { SchemaMismatch } from '../errors.ts';
@@ -40,10 +41,12 @@ export function requireReadable(contract: Contract, rawTable: RawTable): void {
   const where = isText ? 'the headers of its files' : `the Catalog table ${rawTable.name}`;
   const { record, seen } = rawTable;
   /** What the batch itself has there; asked where the Catalog has something else in its way. */
-  const ownType = (path: string, explode?: string) => (seen ? typeAlong(seen, path, explode) : 'absent');
+  const inners = innerDocuments(contract);
+  const ownType = (path: string, within: readonly Inner[] = []) =>
+    seen ? typeAlong(seen, path, within) : 'absent';
   const faults = contract.columns.flatMap((column) => {
-    const known = typeAlong(record, column.path, contract.explode);
-    const own = known === 'absent' ? 'absent' : ownType(column.path, contract.explode);
+    const known = typeAlong(record, column.path, inners);
+    const own = known === 'absent' ? 'absent' : ownType(column.path, inners);
     const found = known === 'otherwise' ? own : known;
     const place = `column "${column.name}" (${column.type}, from ${column.path})`;
     if (typeof found === 'string')
@@ -57,16 +60,19 @@ export function requireReadable(contract: Contract, rawTable: RawTable): void {
       ? []
       : [`${place} cannot be read from ${describe(found)} in ${where}`];
   });
-  if (contract.explode !== undefined) {
-    const known = typeAlong(record, contract.explode);
-    const own = ownType(contract.explode);
-    const isList = (type: typeof known) =>
-      typeof type !== 'string' && (type.kind === 'array' || isOpen(type));
-    if (typeof known !== 'string' && !isList(known) && !isList(own))
-      faults.push(`explode: ${contract.explode} is ${describe(known)} in ${where}, not an array`);
+  for (const [i, { kind, path }] of inners.entries()) {
+    if (kind === 'json') continue;
+    const known = typeAlong(record, path, inners.slice(0, i));
+    const own = ownType(path, inners.slice(0, i));
+    const isWanted = (type: typeof known) =>
+      typeof type !== 'string' && (type.kind === (kind === 'map' ? 'struct' : 'array') || isOpen(type));
+    if (typeof known !== 'string' && !isWanted(known) && !isWanted(own))
+      faults.push(
+        `explode: ${path} is ${describe(known)} in ${where}, not ${kind === 'map' ? 'an object' : 'an array'}`,
+      );
   }
   for (const { path } of contract.flatten) {
-    const known = typeAlong(record, path);
+    const known = typeAlong(record, path, []);
     const isObject = (type: typeof known) =>
       typeof type !== 'string' && (type.kind === 'struct' || isOpen(type));
     if (known !== 'absent' && !isObject(known) && !isObject(ownType(path)))
@@ -111,7 +117,7 @@ export function ignoredFields(contract: Contract, record: StructType): string[] 
 export const pathsRead = (contract: Contract): string[] => [
   ...contract.columns.map((c) => c.path),
   ...contract.flatten.map((f) => f.path),
-  ...(contract.explode === undefined ? [] : [contract.explode]),
+  ...explodesOf(contract).map(({ path }) => path),
 ];
 
 /** Top-level fields that a contract reads. */
@@ -157,19 +163,25 @@ const isHeld = (path: string): boolean =>
 /** Whether anything may stand in values of a type: where objects, arrays and scalars met, the Catalog has a string. */
 const isOpen = (type: HiveType | undefined): boolean => type?.kind === 'scalar' && type.name === 'string';
 
-/** The type at a path such as `user.id`, `tags[0]` or `tags[*]`. Below `explode` an array stands for one of its elements. */
-export function typeAt(type: HiveType, path: string, explode?: string): HiveType | undefined {
-  const found = typeAlong(type, path, explode);
+const anything: HiveType = { kind: 'scalar', name: 'string' };
+
+/** The type at a path such as `user.id`, `tags[0]` or `tags[*]`. */
+export function typeAt(type: HiveType, path: string): HiveType | undefined {
+  const found = typeAlong(type, path, []);
   return typeof found === 'string' ? undefined : found;
 }
 
 /**
- * The same; `absent` where an object lacks the field, `otherwise` where the path leads through something of another kind. A
+ * The same, with an element in the place of what is exploded; `absent` where an object lacks the field, `otherwise` where the path leads through something of another kind. A
  * string, which may be anything, is one at every path below it.
  */
-function typeAlong(type: HiveType, path: string, explode?: string): HiveType | 'absent' | 'otherwise' {
+function typeAlong(
+  type: HiveType,
+  path: string,
+  inners: readonly Inner[],
+): HiveType | 'absent' | 'otherwise' {
   const steps = parsePath(path);
-  const exploded = explode !== undefined && isBelow(path, explode) ? parsePath(explode).length : 0;
+  const exploded = inners.filter((inner) => inner.kind !== 'json' && isBelow(path, inner.path));
   let at = type;
   for (const [i, step] of steps.entries()) {
     if (isOpen(at)) return at;
@@ -180,7 +192,10 @@ function typeAlong(type: HiveType, path: string, explode?: string): HiveType | '
       at = field.type;
     } else if (at.kind === 'array') at = at.element;
     else return 'otherwise';
-    if (i + 1 === exploded && !isOpen(at)) {
+    for (const { kind } of exploded.filter((inner) => parsePath(inner.path).length === i + 1)) {
+      if (isOpen(at)) return at;
+      // The fields of a map are data: what their values are the Catalog does not say.
+      if (kind === 'map') return at.kind === 'struct' ? anything : 'otherwise';
       if (at.kind !== 'array') return 'otherwise';
       at = at.element;
     }

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { checkExpression, valueTypeOf } from '../expression/check.ts';
 import { ExpressionError, parseExpression } from '../expression/parse.ts';
 import { tableOf } from './contract.ts';
+import { explodesOf } from './documents.ts';
 import { checkRange } from './expectationSchema.ts';
 import { isNumber } from './parts.ts';
 import { firstKey, hasEach, isBelow, parsePath } from './path.ts';
@@ -14,6 +15,7 @@ function checkContract(contract: Contract, context: z.core.$RefinementCtx): void
   checkTable(contract, scope);
   checkCsv(contract, scope);
   checkColumns(contract, scope);
+  checkDocuments(contract, scope);
   checkFlatten(contract, scope);
   checkExpressions(contract, scope);
   checkEnrichments(contract, scope);
@@ -85,34 +87,53 @@ function checkTable(contract: Contract, { issue }: Scope): void {
 }
 
 /** A CSV's fields are texts, under the names of its header. */
-function checkCsv({ source, columns }: Contract, { issue }: Scope): void {
+function checkCsv({ source, columns, parse = {} }: Contract, { issue }: Scope): void {
   if (!source.formats.includes('csv')) return;
   const header = source.csv?.header === true ? undefined : source.csv?.header;
   columns.forEach(({ path }, i) => {
-    if (parsePath(path).length > 1)
+    if (parsePath(path).length > 1 && !Object.keys(parse).some((text) => isBelow(path, text)))
       issue(
         ['columns', i, 'path'],
-        'a field of a CSV holds no others; a name with dots or brackets stands in double quotes',
+        'a field of a CSV holds no others, unless parse reads it as JSON; a name with dots or brackets stands in double quotes',
       );
     else if (header && !header.includes(firstKey(path)))
       issue(['columns', i, 'path'], `source.csv.header has no field "${firstKey(path)}"`);
   });
 }
 
-function checkColumns({ columns, explode }: Contract, { declare, issue }: Scope): void {
-  columns.forEach((c, i) => {
+function checkColumns(contract: Contract, { declare, issue }: Scope): void {
+  const exploded = explodesOf(contract);
+  contract.columns.forEach((c, i) => {
     declare(['columns', i, 'name'], c.name, c.type, c.required);
-    if (explode !== undefined && c.path === explode && c.type.startsWith('array<'))
+    if (exploded.some(({ path }) => c.path === path) && c.type.startsWith('array<'))
       issue(['columns', i, 'type'], 'is that of one element: the array is exploded');
   });
 }
 
-function checkFlatten({ flatten, explode }: Contract, { issue }: Scope): void {
-  if (explode !== undefined && hasEach(explode)) issue(['explode'], 'may not have [*]');
-  flatten.forEach(({ path }, i) => {
+/** What is taken apart into several rows, or read out of a text. */
+function checkDocuments(contract: Contract, { issue }: Scope): void {
+  explodesOf(contract).forEach(({ path }) => {
+    if (hasEach(path)) issue(['explode'], 'may not have [*]: name each array, as in [orders, orders.items]');
+  });
+  for (const path of Object.keys(contract.parse ?? {}))
+    if (hasEach(path))
+      issue(['parse', path], 'may not have [*]: explode the array, and name its elements as in items.text');
+  const isCsv = contract.source.formats.includes('csv');
+  if (
+    isCsv &&
+    explodesOf(contract).some(
+      ({ path }) => !Object.keys(contract.parse ?? {}).some((text) => isBelow(path, text)),
+    )
+  )
+    issue(['explode'], 'a field of a CSV holds no array, unless parse reads it as JSON');
+}
+
+function checkFlatten(contract: Contract, { issue }: Scope): void {
+  const exploded = explodesOf(contract);
+  contract.flatten.forEach(({ path }, i) => {
     if (parsePath(path).some((step) => step.kind !== 'key'))
       issue(['flatten', i, 'path'], 'goes through objects only');
-    if (explode !== undefined && isBelow(path, explode))
+    if (exploded.some((array) => isBelow(path, array.path)))
       issue(['flatten', i, 'path'], 'lies in the exploded array, whose elements are no object of the record');
   });
 }

@@ -118,7 +118,7 @@ export const columnSchema = z
     const eachSteps = parsePath(value.path).filter((step) => step.kind === 'each').length;
     if (eachSteps > 0 !== value.type.startsWith('array<'))
       issue('type', 'is array<…> exactly when the path has [*]');
-    if (eachSteps > 1) issue('path', 'may have [*] once');
+    if (eachSteps > maxEachSteps) issue('path', `may have [*] ${maxEachSteps} times`);
     const synonyms = Object.values(value.map ?? {})
       .flat()
       .map((s) => lowerCase(value.normalize ? s.normalize('NFC') : s));
@@ -126,6 +126,9 @@ export const columnSchema = z
     const twice = synonyms.find((s, i) => first.get(s) !== i);
     if (twice !== undefined) issue('map', `gives the synonym "${twice}" twice`);
   });
+
+/** Lists of lists are made one list: so deep. */
+const maxEachSteps = 3;
 
 export type Column = z.output<typeof columnSchema>;
 export type TimestampFormat = z.output<typeof timestampFormat>;

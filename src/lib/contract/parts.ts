@@ -24,6 +24,14 @@ export const jsonPath = z
     'must be keys apart by dots, such as user.id, entities.hashtags[*] or "Miles per Gallon"',
   );
 
+/** An array, or with `.*` a map, of which each element makes a row. */
+export const explodePath = z
+  .string()
+  .regex(
+    new RegExp(`^${pathPattern.source.slice(1, -1)}(?:\\.\\*)?$`),
+    'must be a path to an array, such as order.items, or to a map, such as prices.*',
+  );
+
 /** Where a document has its records. */
 export const recordsPath = z
   .string()

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { tableFormats } from '../model/plan.ts';
 import { columnSchema } from './columnSchema.ts';
 import { expectation } from './expectationSchema.ts';
-import { identifier, jsonPath, recordsPath, topFolder } from './parts.ts';
+import { explodePath, identifier, jsonPath, recordsPath, topFolder } from './parts.ts';
 
 const relativeFile = z
   .string()
@@ -219,9 +219,16 @@ export const contractShape = z.strictObject({
     .optional()
     .describe('The Catalog table, or its name and format; by default the name of the dataset, and hive.'),
   source,
-  explode: jsonPath
+  explode: z
+    .union([explodePath, z.array(explodePath).min(1).max(3)])
     .optional()
-    .describe('An array: each element makes a row, and stands at this path in place of the array.'),
+    .describe(
+      'An array, or a map (prices.*): each element makes a row, and stands at this path in its place. Of several each is exploded, such as [orders, orders.items].',
+    ),
+  parse: z
+    .record(jsonPath, z.enum(['json']))
+    .optional()
+    .describe('Texts that hold JSON, by their paths. Columns read on below them: body.order.id.'),
   columns: z.array(columnSchema).min(1),
   flatten: z
     .array(

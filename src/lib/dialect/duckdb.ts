@@ -11,9 +11,10 @@ import { parseExpression } from '../expression/parse.ts';
 import { type ReasonCode, type ReferenceData, rescued } from '../model/plan.ts';
 import { csvFields, csvOf, isCsvRecord, withMarks } from './csv.ts';
 import { type ColumnSql, columnSql } from './duckdbColumns.ts';
-import { isJson, isObject, itemsOf, jsonFault, jsonOf, jsonPath } from './duckdbDocuments.ts';
+import { isJson, isObject, jsonFault, jsonOf } from './duckdbDocuments.ts';
 import { cellOf, type EnrichmentSql, enrichmentSql } from './duckdbEnrich.ts';
 import { conditionSql, expressionSql } from './duckdbExpression.ts';
+import { type Documents, documentsOf } from './duckdbInner.ts';
 import { leavesOf } from './duckdbLeaves.ts';
 import { identifier, list, literal } from './duckdbNames.ts';
 import { hasOddNumber, marked, unmarked } from './duckdbNumbers.ts';
@@ -33,11 +34,11 @@ export function recordSteps(
   const columns = contract.columns.map((column, i) => columnSql(column, i + 1, leaves.of(i)));
   const enrichments = contract.enrich.map((e, i) => ({ e, sql: enrichmentSql(e, references[i]) }));
   const isCsv = contract.source.formats.includes('csv');
-  const { explode } = contract;
+  const documents = documentsOf(contract);
   return [
     ...(isCsv ? csvSteps(contract.source.csv) : jsonSteps(contract.source.json)),
-    ...(explode === undefined ? [] : elementSteps(explode)),
-    layer('parsed', [...leaves.parsed, restOf(contract)], explode === undefined ? 'objects' : 'elements'),
+    ...documents.steps,
+    layer('parsed', [...leaves.parsed, restOf(contract)], documents.last),
     layer('leaves', leaves.named, 'parsed'),
     layer('written', leaves.written, 'leaves'),
     layer(
@@ -60,7 +61,7 @@ export function recordSteps(
       columns.map((c) => c.value),
       'mapped',
     ),
-    layer('judged', [reasonsOf(contract, columns), ...columns.map((c) => c.isNulled)], 'converted'),
+    layer('judged', [reasonsOf(documents, columns), ...columns.map((c) => c.isNulled)], 'converted'),
     layer('settled', settledColumns(contract), 'judged'),
     layer('derived', derivedColumns(contract), 'settled'),
     layer(
@@ -68,13 +69,13 @@ export function recordSteps(
       contract.enrich.map((e, i) => (e.kind === 'polygon' ? cellOf(e, references[i]) : null)),
       'derived',
     ),
-    ['rows', rowsSql(contract, references, enrichments, leaves, isRejected)],
+    ['rows', rowsSql(contract, references, enrichments, { leaves, documents }, isRejected)],
   ];
 }
 
 /** Made for the few rows that have one: a reason for each column that is bad, in the columns' order. */
-function reasonsOf(contract: Contract, columns: readonly ColumnSql[]): string {
-  const isWhole = `__doc IS NOT NULL${contract.explode === undefined ? '' : ` AND NOT ${isNoArray}`}`;
+function reasonsOf({ arrays }: Documents, columns: readonly ColumnSql[]): string {
+  const isWhole = ['__doc IS NOT NULL', ...arrays.map(({ isOther }) => `NOT ${isOther}`)].join(' AND ');
   return `CASE WHEN ${isWhole} AND (${columns.map((c) => c.isRefused).join('\n      OR ')})
     THEN ${list(columns.map((c) => c.reason))}::VARCHAR[] END AS __reasons`;
 }
@@ -108,18 +109,18 @@ function rowsSql(
   contract: Contract,
   references: readonly (ReferenceData | null)[],
   enrichments: readonly { e: Enrichment; sql: EnrichmentSql | null }[],
-  leaves: ReturnType<typeof leavesOf>,
+  { leaves, documents }: { leaves: ReturnType<typeof leavesOf>; documents: Documents },
   isRejected: boolean,
 ): string {
   const isCsv = contract.source.formats.includes('csv');
-  const refusals = rowRefusals(contract, enrichments, isRejected);
+  const refusals = rowRefusals(contract, documents, enrichments, isRejected);
   const choose = (pick: (refusal: Refusal) => string) =>
     refusals.map((r) => ` WHEN __doc IS NOT NULL AND ${r.when} THEN ${pick(r)}`).join('');
   // A row that the set part may still refuse must be able to show its text.
   const keepsRaw = contract.enrich.some((e, i) => !references[i] && e.unmatched === 'quarantine');
   const raw = 'coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR)';
   const joins = enrichments.flatMap(({ sql }) => sql ?? []);
-  return `SELECT files.object AS _object, files.version AS _version, __line${isCsv ? ' + files.skip' : ''} AS _line, ${contract.explode === undefined ? '0::BIGINT' : '__place'} AS _place,
+  return `SELECT files.object AS _object, files.version AS _version, __line${isCsv ? ' + files.skip' : ''} AS _line, ${documents.place} AS _place,
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     ${isCsv ? "WHEN __doc IS NULL THEN 'invalid_csv'" : "WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'"}
@@ -216,32 +217,6 @@ const csvValues = (contract: Contract): string =>
 const jsonValues = `WHEN __fault IS NULL AND NOT __is_valid THEN ${jsonFault('__text')}
     `;
 
-const isNoArray = "coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false)";
-
-/** One row an element. A record whose array is empty or missing keeps one row, without an element. */
-function elementSteps(path: string): Step[] {
-  const type = `json_type(__doc, ${literal(jsonPath(path))})`;
-  const items = itemsOf(
-    '__doc',
-    (document) => `json_extract(${document}, ${literal(`${jsonPath(path)}[*]`)})`,
-  );
-  return [
-    layer(
-      'arrays',
-      [`${type} AS __array_type`, `CASE WHEN ${type} = 'ARRAY' THEN ${items} END AS __items`],
-      'objects',
-    ),
-    layer(
-      'elements',
-      [
-        'unnest(CASE WHEN len(__items) > 0 THEN __items ELSE [NULL] END)::VARCHAR AS __item',
-        'unnest(generate_series(0, greatest(coalesce(len(__items), 0), 1) - 1))::BIGINT AS __place',
-      ],
-      'arrays',
-    ),
-  ];
-}
-
 /** Why a row whose columns are all right is refused nevertheless; `column` and `value` are SQL. */
 interface Refusal {
   readonly reason: ReasonCode;
@@ -253,6 +228,7 @@ interface Refusal {
 /** In the order in which they are asked. */
 function rowRefusals(
   contract: Contract,
+  { arrays }: Documents,
   enrichments: readonly { e: Enrichment; sql: EnrichmentSql | null }[],
   isRejected: boolean,
 ): Refusal[] {
@@ -260,13 +236,7 @@ function rowRefusals(
   const refusals: Refusal[] = [];
   const refuse = (reason: ReasonCode, when: string, column = nothing, value = nothing) =>
     refusals.push({ reason, when, column, value });
-  if (contract.explode !== undefined)
-    refuse(
-      'not_an_array',
-      isNoArray,
-      nothing,
-      `json_extract_string(__doc, ${literal(jsonPath(contract.explode))})`,
-    );
+  for (const { isOther, value } of arrays) refuse('not_an_array', isOther, nothing, value);
   if (contract.drift === 'reject') refuse('unexpected_field', '__rest IS NOT NULL', nothing, '__rest');
   if (contract.filter !== undefined) refuse('filtered', 'NOT __kept');
   for (const { e, sql } of enrichments)

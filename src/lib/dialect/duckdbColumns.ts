@@ -12,14 +12,16 @@ export interface Leaf {
   readonly document: string;
   /** JSON path of the value in it; for an array, of the array. */
   readonly path: string;
-  /** JSON path from an array to the values that count as its elements. */
-  readonly elements: string;
+  /** Behind each `[*]` of an array's path, the way to the next one or to the value, as the end of a JSON path. */
+  readonly levels: readonly string[];
   /** The value as text. */
   readonly text: string;
   /** The value as JSON, for an array or a subtree. */
   readonly json: string;
   /** Whether the value can only be a text, as a field of a CSV is. */
   readonly isText: boolean;
+  /** Whether a text that the value stands in is no JSON; null where it stands in none. */
+  readonly isBroken: string | null;
 }
 
 /** The JSON type of a leaf. It takes a look at the whole document: only for the few rows where a text leaves it open. */
@@ -58,7 +60,7 @@ export function columnSql(column: Column, i: number, leaf: Leaf): ColumnSql {
     ...(column.range?.max === undefined ? [] : outside(column.type, `__c${i}`, '>', column.range.max)),
   ];
   const faults = [
-    { reason: 'bad_type', when: sql.misfits },
+    { reason: 'bad_type', when: [...(leaf.isBroken === null ? [] : [leaf.isBroken]), ...sql.misfits] },
     { reason: 'unmapped', when: sql.unmapped },
     { reason: 'out_of_range', when: bounds },
   ].filter(({ when }) => when.length > 0);
@@ -197,16 +199,16 @@ function jsonColumn(i: number, leaf: Leaf): ValueSql {
 }
 
 function arrayColumn(column: Column, i: number, leaf: Leaf): ValueSql {
-  const elements = literal(leaf.elements);
   const isArray = `starts_with(${leaf.json}, '[')`;
-  const hasNested = `CASE WHEN contains(${leaf.json}, '{') OR contains(${leaf.json}[2:], '[') THEN len(list_filter(json_type(${leaf.json}, ${elements}), lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 ELSE false END`;
   const element = column.type.slice('array<'.length, -1);
-  const below = leaf.elements.slice('$[*]'.length);
+  const { outer, inner, last, isOther } = listsOf(leaf);
+  // Most lists hold texts and numbers, and no braces or brackets.
+  const hasNested = `CASE WHEN contains(${leaf.json}, '{') OR contains(${leaf.json}[2:], '[') THEN ${inner === null ? `len(list_filter(json_type(${leaf.json}, ${literal(`$[*]${last}`)}), lambda x : x IN ('OBJECT', 'ARRAY'))) > 0` : `(len(list_filter(${inner}, lambda x : json_type(x, ${literal(`$${last}`)}) IN ('OBJECT', 'ARRAY'))) > 0 OR ${isOther})`} ELSE false END`;
   // DuckDB's own path leaves out the elements that lack the field.
   const texts =
-    below === ''
+    inner === null && last === ''
       ? `json_extract_string(${leaf.json}, '$[*]')`
-      : `list_transform(json_extract(${leaf.json}, '$[*]'), lambda x : json_extract_string(x, ${literal(`$${below}`)}))`;
+      : `list_transform(${inner ?? outer}, lambda x : json_extract_string(x, ${literal(`$${last}`)}))`;
   let item = column.trim ? trimmedColumn('x') : 'x';
   if (column.nullValues.length > 0)
     item = withoutNulls({ ...column, trim: false }, column.trim ? `(${item})` : 'x');
@@ -224,6 +226,22 @@ function arrayColumn(column: Column, i: number, leaf: Leaf): ValueSql {
     ],
     unmapped: [],
   };
+}
+
+/** The elements of an array, and of the arrays in them where a path has several `[*]`; `last` leads from one to its value. */
+function listsOf(leaf: Leaf): { outer: string; inner: string | null; last: string; isOther: string } {
+  const { levels } = leaf;
+  const outer = `json_extract(${leaf.json}, '$[*]')`;
+  const last = levels.at(-1) ?? '';
+  const others: string[] = [];
+  let inner: string | null = null;
+  for (const below of levels.slice(0, -1)) {
+    const list: string = inner ?? outer;
+    const [path, each] = [literal(`$${below}`), literal(`$${below}[*]`)];
+    others.push(`len(list_filter(${list}, lambda x : json_type(x, ${path}) NOT IN ('ARRAY', 'NULL'))) > 0`);
+    inner = `flatten(list_transform(${list}, lambda x : CASE WHEN json_type(x, ${path}) = 'ARRAY' THEN json_extract(x, ${each}) ELSE []::JSON[] END))`;
+  }
+  return { outer, inner, last, isOther: others.join(' OR ') };
 }
 
 /** The time that the first format reads which reads one; NULL for none. */

@@ -119,7 +119,9 @@ function arrayRecords(recordsPath: string | null): Step[] {
   const kind = place.isMap ? 'OBJECT' : 'ARRAY';
   const elements = literal(jsonPath([...place.steps, { kind: 'each' }, ...place.below]));
   const items = (text: string) =>
-    place.isMap ? mapItems(`json_extract(${text}, ${literal(path)})`) : `json_extract(${text}, ${elements})`;
+    place.isMap
+      ? `CASE WHEN json_valid(text) THEN ${mapItems(`json_extract(${text}, ${literal(path)})`)} END`
+      : `json_extract(${text}, ${elements})`;
   // A parser takes several times the memory of its document, and each function that parses has its own: there is one.
   return [
     ['parsed', `SELECT file, raw, text, ${itemsOf('text', items)} AS found FROM decoded`],
@@ -142,13 +144,13 @@ function arrayRecords(recordsPath: string | null): Step[] {
   ];
 }
 
-/** The values of an object, each with its key as the field `_key` before its own fields. */
-const mapItems = (map: string): string => {
+/** The values of an object, each with its key as the field `_key` before its own fields; none of what is no object. */
+export const mapItems = (map: string): string => {
   const entries = `map_entries(json_transform(${map}, '"MAP(VARCHAR, JSON)"'))`;
   const key = `'{"_key":' || to_json(e.key)::VARCHAR`;
   const value = "coalesce(e.value::VARCHAR, 'null')";
-  return `CASE WHEN json_valid(text) THEN coalesce(list_transform(${entries}, lambda e : CASE WHEN ${value} = '{}' THEN ${key} || '}'
-      WHEN ${value}[1] = '{' THEN ${key} || ',' || ${value}[2:] ELSE ${key} || ',"_value":' || ${value} || '}' END), []) END`;
+  return `coalesce(list_transform(${entries}, lambda e : CASE WHEN ${value} = '{}' THEN ${key} || '}'
+      WHEN ${value}[1] = '{' THEN ${key} || ',' || ${value}[2:] ELSE ${key} || ',"_value":' || ${value} || '}' END), [])`;
 };
 
 /**

@@ -1,10 +1,12 @@
 /** DuckDB's SQL that takes the leaves of a record out of it, with one parse for all of them. */
 
 import type { Column } from '../contract/columnSchema.ts';
-import { isBelow, type PathStep, parsePath } from '../contract/path.ts';
+import { type Inner, innerDocuments, placeOfColumn } from '../contract/documents.ts';
+import type { PathStep } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
 import type { Leaf } from './duckdbColumns.ts';
 import { jsonPath } from './duckdbDocuments.ts';
+import { brokenText, documentName, isBroken } from './duckdbInner.ts';
 import { identifier, list, literal } from './duckdbNames.ts';
 import { hasOddNumber, marked, quoted, unmarked } from './duckdbNumbers.ts';
 
@@ -17,12 +19,16 @@ type LeafType = 'VARCHAR' | 'JSON';
 
 /** Where a column's value stands in its document: below these keys, and then at `rest`, which begins at an array's index. */
 interface Place {
-  readonly isItem: boolean;
+  /** The document's name. */
+  readonly document: string;
+  /** Whether a text on the way to it is no JSON, and what is shown of that one. */
+  readonly isBroken: string | null;
+  readonly broken: string;
   readonly isJson: boolean;
   readonly keys: readonly string[];
   readonly rest: readonly PathStep[];
   readonly path: string;
-  readonly elements: string;
+  readonly levels: readonly string[];
 }
 
 /**
@@ -37,23 +43,27 @@ export function leavesOf(contract: Contract): {
   of(column: number): Leaf;
 } {
   // A CSV's fields are texts.
-  const hasNumbers = !contract.source.formats.includes('csv');
-  const places = contract.columns.map((column) => ({
-    ...placeOf(column, contract.explode),
-    numbers: hasNumbers ? numbersOf(column) : 'any',
-  }));
-  const shapes: { readonly isItem: boolean; readonly shape: Shape }[] = [];
+  const isCsv = contract.source.formats.includes('csv');
+  const hasNumbers = (document: string) => !isCsv || document !== '__doc';
+  const inners = innerDocuments(contract);
+  const places = contract.columns.map((column) => {
+    const place = placeOf(column, inners);
+    return { ...place, numbers: hasNumbers(place.document) ? numbersOf(column) : ('any' as const) };
+  });
+  const shapes: { readonly document: string; readonly shape: Shape }[] = [];
   const shapeOf = places.map((place) => {
     if (place.keys.length === 0) return null;
-    const found = shapes.findIndex(({ isItem, shape }) => isItem === place.isItem && fits(shape, place));
-    const at = found < 0 ? shapes.push({ isItem: place.isItem, shape: new Map() }) - 1 : found;
+    const found = shapes.findIndex(
+      ({ document, shape }) => document === place.document && fits(shape, place),
+    );
+    const at = found < 0 ? shapes.push({ document: place.document, shape: new Map() }) - 1 : found;
     add((shapes[at] as (typeof shapes)[number]).shape, place);
     return at + 1;
   });
   const leaves = places.map((place, i) => {
     const n = i + 1;
     const name = place.isJson ? `__j${n}` : `__t${n}`;
-    const document = place.isItem ? '__item' : '__doc';
+    const { document } = place;
     const held =
       shapeOf[i] === null ? document : [`__shape${shapeOf[i]}`, ...place.keys.map(identifier)].join('.');
     const isHeld = shapeOf[i] !== null && place.rest.length === 0;
@@ -80,14 +90,19 @@ export function leavesOf(contract: Contract): {
       leaf: {
         document,
         path: place.path,
-        elements: place.elements,
+        levels: place.levels,
         text: place.isJson ? `json_extract_string(${value}, '$')` : value,
         json: value,
-        isText: !hasNumbers,
+        isText: !hasNumbers(document),
+        isBroken: place.isBroken,
       },
     };
   });
-  const texts = list(leaves.map(({ leaf }) => leaf.text));
+  const texts = list(
+    leaves.map(({ leaf }, i) =>
+      leaf.isBroken === null ? leaf.text : `coalesce(${leaf.text}, ${places[i]?.broken})`,
+    ),
+  );
   const paths = list(leaves.map(({ leaf }, i) => (places[i]?.isJson ? 'NULL' : literal(leaf.path))));
   const documents = new Set(leaves.map(({ document }) => document));
   const documentAt = (n: string) =>
@@ -96,13 +111,13 @@ export function leavesOf(contract: Contract): {
       : `${list(leaves.map(({ document }) => document))}[${n}]`;
   return {
     parsed: shapes.map(
-      ({ isItem, shape }, i) =>
-        `json_transform(${isItem ? '__item' : '__doc'}, ${literal(written(shape))}) AS __shape${i + 1}`,
+      ({ document, shape }, i) =>
+        `json_transform(${document}, ${literal(written(shape))}) AS __shape${i + 1}`,
     ),
     named: leaves.map(({ sql }) => sql),
     written: leaves.map(({ written }) => written),
     textAt: (n) =>
-      hasNumbers
+      [...documents].some(hasNumbers)
         ? `CASE WHEN ${hasOddNumber(documentAt(n))} THEN coalesce(json_extract_string(${quoted(documentAt(n))}, ${paths}[${n}]), ${texts}[${n}]) ELSE ${texts}[${n}] END`
         : `${texts}[${n}]`,
     of(column) {
@@ -140,21 +155,29 @@ const writtenJson = (json: string, document: string, inFull: string): string =>
   `CASE WHEN regexp_matches(${json}, ${literal('(?:^|[:,\\[])-?(?:0(?:$|[,}\\]])|\\d+\\.\\d|\\d+e)')})
       THEN CASE WHEN ${hasOddNumber(document)} THEN ${inFull} ELSE ${json} END ELSE ${json} END`;
 
-function placeOf({ path, type }: { path: string; type: string }, explode: string | undefined): Place {
-  const isItem = explode !== undefined && isBelow(path, explode);
-  const steps = isItem ? parsePath(path).slice(parsePath(explode).length) : parsePath(path);
+function placeOf(column: { path: string; type: string }, inners: readonly Inner[]): Place {
+  const { type } = column;
+  const { parent, rest: steps } = placeOfColumn(inners, column);
   const each = steps.findIndex((step) => step.kind === 'each');
   const whole = each < 0 ? steps : steps.slice(0, each);
   const firstIndex = whole.findIndex((step) => step.kind !== 'key');
   const [keys, rest] = firstIndex < 0 ? [whole, []] : [whole.slice(0, firstIndex), whole.slice(firstIndex)];
   return {
-    isItem,
+    document: documentName(inners, parent),
+    isBroken: isBroken(inners, parent),
+    broken: brokenText(inners, parent),
     isJson: type === 'json' || type.startsWith('array<'),
     keys: keys.flatMap((step) => (step.kind === 'key' ? [step.key] : [])),
     rest,
     path: jsonPath(whole),
-    elements: jsonPath(each < 0 ? [] : steps.slice(each)),
+    levels: each < 0 ? [] : levelsOf(steps.slice(each)),
   };
+}
+
+/** Steps that begin with `[*]`, cut at each of them. */
+function levelsOf(steps: readonly PathStep[]): string[] {
+  const starts = steps.flatMap((step, i) => (step.kind === 'each' ? [i] : []));
+  return starts.map((start, i) => jsonPath(steps.slice(start + 1, starts[i + 1])).slice(1));
 }
 
 /** A leaf's own type in a shape: what is looked into further is kept as JSON. */

@@ -1,10 +1,11 @@
 /** Drafts a contract from records: types, time formats, a key, a partition. What it cannot know it leaves for a person. */
 
-import { formatPath, parsePath } from '../contract/path.ts';
+import { formatPath, type PathStep, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
 import { isJsonObject } from '../json.ts';
 import { Fraction, isMap, kindOf, mostFields, type Seen, shapeWithoutMarkers } from './column.ts';
 import { columnName } from './names.ts';
+import { parseExactly } from './source.ts';
 import { type DateOrder, provenOrder } from './time.ts';
 
 type Draft = Record<string, unknown>;
@@ -56,7 +57,7 @@ export function draftContract(
   records: readonly unknown[],
   choices: Choices = {},
 ): Drafted {
-  const objects = records.filter(isJsonObject);
+  const { objects, texts } = unfolded(records.filter(isJsonObject));
   const isCsv = source.formats?.includes('csv') === true;
   const seen = new Map<string, Seen>();
   const unnamed = new Set<string>();
@@ -114,6 +115,7 @@ export function draftContract(
   const contract: Draft = {
     dataset,
     source: { prefix, ...source },
+    ...(texts.length > 0 ? { parse: Object.fromEntries(texts.map((path) => [path, 'json'])) } : {}),
     columns,
     ...(hasRest ? { drift: 'rescue' } : {}),
     ...(key.length > 0 ? { dedupe: { key: [...key] } } : {}),
@@ -132,6 +134,7 @@ export function draftContract(
     contract,
     left: [...unnamed],
     notes: [
+      ...texts.map((path) => `The texts of ${path} are JSON: parse reads it.`),
       ...keyNotes(choices.key, key, keys.names),
       ...(choices.time === undefined && time !== null
         ? [
@@ -161,6 +164,47 @@ const keptWhole = {
   unclear: undefined,
   nullValues: [],
 };
+
+/** Records with the objects that their texts hold in the place of these texts; and the paths where all of them do. */
+function unfolded(records: readonly object[]): { objects: readonly object[]; texts: readonly string[] } {
+  const texts = new Map<string, boolean>();
+  const visit = (
+    value: object,
+    steps: readonly PathStep[],
+    found: (path: string, v: unknown) => unknown,
+  ): object =>
+    Object.fromEntries(
+      Object.entries(value).map(([key, v]) => {
+        const at: readonly PathStep[] = [...steps, { kind: 'key', key }];
+        const path = formatPath(at);
+        if (path === null || at.length > deepestText) return [key, v];
+        const made = found(path, v);
+        return [key, isJsonObject(made) && !(made instanceof Fraction) ? visit(made, at, found) : made];
+      }),
+    );
+  const read = (v: unknown): object | null => {
+    const parsed = typeof v === 'string' && /^\s*\{/.test(v) ? parseExactly(v) : undefined;
+    return isJsonObject(parsed) ? parsed : null;
+  };
+  // A text is looked into where each value of its path holds an object.
+  for (const record of records)
+    visit(record, [], (path, v) => {
+      if (v === null) return v;
+      const inside = read(v);
+      if (typeof v === 'string' || texts.has(path))
+        texts.set(path, texts.get(path) !== false && inside !== null);
+      return inside ?? v;
+    });
+  const paths = [...texts].filter(([, isJson]) => isJson).map(([path]) => path);
+  if (paths.length === 0) return { objects: records, texts: [] };
+  const objects = records.map((record) =>
+    visit(record, [], (path, v) => (paths.includes(path) ? (read(v) ?? v) : v)),
+  );
+  return { objects, texts: paths };
+}
+
+/** Texts in texts in texts are not looked for below so many keys. */
+const deepestText = 6;
 
 /** What no draft can be sure of: whether equal keys are one row twice, or two events. */
 function keyNotes(

@@ -25,12 +25,12 @@ export interface Question {
 export function sampleOfJson(text: string, isCut: boolean): Sample | null {
   const finite = withoutNonFinite(text);
   if (finite !== text) return withNonFinite(sampleOfJson(finite, isCut));
-  const whole = parse(text);
+  const whole = parseExactly(text);
   if (Array.isArray(whole)) return { source: { formats: ['json_array'] }, records: whole, notes: [] };
   if (isJsonObject(whole)) return sampleOfDocument(whole, text);
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   if (isCut) lines.pop();
-  const records = lines.map(parse).filter(isJsonObject);
+  const records = lines.map(parseExactly).filter(isJsonObject);
   // Objects over many lines have few that begin and end as one.
   const likeObjects = lines.filter((line) => /^\s*\{.*\}\s*,?\s*$/.test(line)).length;
   if (records.length > 0 && likeObjects >= lines.length / 2) {
@@ -71,7 +71,7 @@ function withNonFinite(sample: Sample | null): Sample | null {
 }
 
 /** JSON, with numbers as they are written: whole ones beyond 2^53 exact, others told from whole ones. */
-const parse = (text: string): unknown => tryParseJson(text, exact);
+export const parseExactly = (text: string): unknown => tryParseJson(text, exact);
 
 const exact: Parameters<typeof JSON.parse>[1] = (
   _key: string,

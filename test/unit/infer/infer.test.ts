@@ -89,7 +89,16 @@ const drafted: Readonly<
   'i07-mixed-case-bool': { rows: 2, columns: { active: 'boolean', flag: 'boolean' } },
   'i08-ampm': { rows: 2, columns: { at: [{ pattern: '%-m/%-d/%Y %-I:%M %p' }] } },
   'i09-excel-errors': { rows: 4, columns: { id: 'bigint', qty: 'bigint', price: 'double' } },
-  'j05-double-encoded': { rows: 2 },
+  'j05-double-encoded': {
+    rows: 2,
+    columns: {
+      message_id: 'string',
+      body_order_id: 'bigint',
+      body_order_total: 'double',
+      body_at: ['iso8601'],
+    },
+    says: 'The texts of body are JSON',
+  },
   'j08b-cdc': { rows: 4 },
   'j09-single-event': {
     rows: 1,
