@@ -14,6 +14,7 @@ import hmac
 import json
 import os
 import queue
+import re
 import signal
 import sys
 import threading
@@ -70,6 +71,11 @@ def name_lambda_errors() -> None:
             message = body.get("errorMessage") if isinstance(body, dict) else None
             if isinstance(message, str) and message.startswith(MARK):
                 result = {**result, "body": json.loads(message[1:]), "error": True}
+            # An error outside of the handler, such as code that cannot be loaded: its name is in the first line of its trace.
+            elif isinstance(message, str) and set(body) == {"errorMessage", "errorType", "trace"}:
+                name = str(next(iter(body["trace"]), "")).partition(":")[0]
+                known = re.fullmatch(r"[\w.]+", name)
+                result = {**result, "body": {**body, "errorType": name if known else "Error"}, "error": True}
             return result
 
         return execute_with_names

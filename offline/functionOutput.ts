@@ -1,5 +1,6 @@
-/** In serverless-offline functions print to the developer's terminal: what others wrote is made visible there. */
+/** In serverless-offline functions print to the developer's terminal: a line for a person, in which what others wrote is visible. */
 import { isMainThread } from 'node:worker_threads';
+import * as z from 'zod';
 import { visible } from '../src/lib/visible.ts';
 
 /** Of this thread, which is a function's. In the main thread the framework prints, with colours of its own. */
@@ -7,10 +8,49 @@ export function showHiddenOutput(): void {
   if (isMainThread) return;
   for (const stream of [process.stdout, process.stderr]) {
     const write = stream.write.bind(stream);
-    stream.write = ((chunk: string | Uint8Array, ...rest: []) =>
-      write(
-        visible(typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString()),
-        ...rest,
-      )) as typeof write;
+    stream.write = ((chunk: string | Uint8Array, ...rest: []) => {
+      const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString();
+      return write(visible(text.replace(/^{.*}$/gm, inWords)), ...rest);
+    }) as typeof write;
+  }
+}
+
+/** What the logger of `src/handlers/step.ts` writes beside a line's own keys. */
+const logLine = z.looseObject({
+  level: z.string(),
+  message: z.string(),
+  timestamp: z.string(),
+  function_name: z.string(),
+});
+const ofEveryLine =
+  /^(level|message|timestamp|service|cold_start|sampling_rate|xray_trace_id|error|function_.*)$/;
+
+/** A line of the log: time, function, message, and what it says of the batch. Metrics are for CloudWatch alone. */
+function inWords(line: string): string {
+  const json = parsed(line);
+  if (typeof json === 'object' && json !== null && '_aws' in json) return '';
+  const { data } = logLine.safeParse(json);
+  if (!data) return line;
+  const { level, message, timestamp, function_name, error } = data;
+  const told = Object.entries(data).flatMap(([key, value]) =>
+    ofEveryLine.test(key) ? [] : [`${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`],
+  );
+  const { name, message: cause } =
+    z.looseObject({ name: z.string(), message: z.string() }).safeParse(error).data ?? {};
+  return [
+    timestamp.slice(11, 19),
+    function_name.split('-').at(-1),
+    ...(level === 'INFO' ? [] : [level]),
+    message,
+    ...(name === undefined ? [] : [`${name}: ${cause}`]),
+    ...told,
+  ].join(' ');
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
   }
 }

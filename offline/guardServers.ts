@@ -1,20 +1,30 @@
-/** For servers of other people's code in this process: they answer programs of this machine, and no web page. */
+/** For servers of other people's code in this process: they answer programs of this machine, no web page, and nobody during an edit. */
 import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { rejectsBrowser } from '../src/stage/ownMachine.ts';
+import { unloadable } from './namedErrors.ts';
+import type { Reload } from './reload.ts';
 
-/** From now on, what CommonJS modules make with `http.createServer`. serverless-offline has no setting for it. */
-export function guardServers(): void {
+/**
+ * From now on, what CommonJS modules make with `http.createServer`. serverless-offline has no setting for it.
+ * `onListening` is called when such a server listens.
+ */
+export function guardServers(reload: Reload, onListening: () => void): void {
   const create = http.createServer;
   const guardedCreate: typeof http.createServer = (...given: unknown[]): Server => {
     const server: Server = Reflect.apply(create, http, given);
     const emit = server.emit;
+    server.once('listening', onListening);
     // Before all listeners, whenever they come.
     server.emit = (event: string | symbol, ...args: unknown[]): boolean => {
       const goOn = () => Reflect.apply(emit, server, [event, ...args]);
       if (event !== 'request' && event !== 'upgrade') return goOn();
       const [request, response] = args as [IncomingMessage, ServerResponse];
       const rejection = rejectsBrowser(request.headers);
-      if (rejection === undefined) return goOn();
+      if (rejection === undefined) {
+        if (event === 'request') void admit(reload, response, goOn);
+        else goOn();
+        return true;
+      }
       if (event === 'upgrade') return Boolean(request.socket.destroy());
       request.resume();
       response.writeHead(403, { 'content-type': 'text/plain' }).end(rejection);
@@ -23,4 +33,15 @@ export function guardServers(): void {
     return server;
   };
   http.createServer = guardedCreate;
+}
+
+async function admit(reload: Reload, response: ServerResponse, goOn: () => void): Promise<void> {
+  const fault = await reload.enter();
+  if (fault !== undefined) {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(unloadable(fault));
+    return;
+  }
+  // Comes too when whoever asked has gone.
+  response.once('close', () => reload.leave());
+  goOn();
 }

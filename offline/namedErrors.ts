@@ -20,3 +20,17 @@ export const functionNamed =
       throw new Error(mark + visible(JSON.stringify({ errorType: name, errorMessage: message, trace })));
     }
   };
+
+/** What a function answers whose code could not be built, as AWS names it. */
+export const unloadable = (fault: string): string => {
+  const error = {
+    errorType: 'Runtime.UserCodeSyntaxError',
+    errorMessage: `${fault} (the last edit could not be built; the next one is tried again)`,
+    trace: [],
+  };
+  return JSON.stringify({
+    errorMessage: mark + visible(JSON.stringify(error)),
+    errorType: 'Error',
+    trace: [],
+  });
+};

@@ -6,6 +6,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { showHiddenOutput } from './functionOutput.ts';
 import { functionNamed } from './namedErrors.ts';
+import type { Reload } from './reload.ts';
 
 interface FunctionDefinition {
   handler: string;
@@ -25,6 +26,7 @@ interface Serverless {
   };
   readonly classes: { readonly Error: new (message: string) => Error };
   getProvider(name: 'aws'): { getStage(): string };
+  readonly pluginManager: { readonly plugins: readonly object[]; spawn(command: string): Promise<void> };
   readonly processedInput: { readonly options: { readonly lambdaPort?: string } };
 }
 
@@ -71,6 +73,7 @@ async function startOffline(
     { functionEnvironments },
     { connectStage },
     { startWatchServer },
+    { Reload },
   ] = await Promise.all([
     import('../src/stage/localEndpoint.ts'),
     import('./deploy.ts'),
@@ -80,22 +83,24 @@ async function startOffline(
     import('./functions.ts'),
     import('../src/stage/connect.ts'),
     import('../src/watch/server.ts'),
+    import('./reload.ts'),
   ]);
   const { service, processedInput } = serverless;
   const lambdaPort = Number(
     processedInput.options.lambdaPort ?? service.custom['serverless-offline']?.lambdaPort ?? 3002,
   );
-  guardServers();
+  const reload = new Reload();
+  const isReady = Promise.withResolvers<void>();
+  guardServers(reload, isReady.resolve);
   await requireFree(lambdaPort, 'choose another one for the functions with --lambdaPort');
+  const at = (name: string) => `http://127.0.0.1:${lambdaPort}/2015-03-31/functions/${name}/invocations`;
   const names = Object.values(service.functions).map((f) => f.name);
   const aws = await startLocalAws({
     port,
     portHint: 'choose another one with --param localPort=N; 0 takes a free one',
     athena: 'duckdb',
     report,
-    functions: Object.fromEntries(
-      names.map((name) => [name, `http://127.0.0.1:${lambdaPort}/2015-03-31/functions/${name}/invocations`]),
-    ),
+    functions: Object.fromEntries(names.map((name) => [name, at(name)])),
   });
   process.once('exit', () => {
     aws.abandon();
@@ -113,10 +118,40 @@ async function startOffline(
     };
     definition.handler = wrapped(serverless.serviceDir, definition.handler);
   }
+  takeUpEdits(serverless, reload, async () => {
+    report('the code runs again: the sweep takes up what stood still');
+    await fetch(at(service.functions.sweep?.name ?? ''), { method: 'POST', body: '{}' });
+  });
   const watch = await startWatchServer(await connectStage(aws.endpoint), 0);
-  report(`watch it at ${watch.address}`);
-  report(`local AWS at ${aws.endpoint}; in another terminal:`);
-  report(`  ${exportLine(aws.endpoint)}`);
+  // serverless-offline lists its functions first.
+  void isReady.promise.then(() =>
+    setImmediate(() => {
+      report(`ready; watch it at ${watch.address}`);
+      report(`local AWS at ${aws.endpoint}; in another terminal:`);
+      report(`  ${exportLine(aws.endpoint)}`);
+    }),
+  );
+}
+
+/** An edit is built between invocations, and the old workers end before the next one. */
+function takeUpEdits({ pluginManager }: Serverless, reload: Reload, onMended: () => Promise<void>): void {
+  const builder = pluginManager.plugins.find((plugin): plugin is Builder => 'bundle' in plugin);
+  if (!builder) throw new Error('serverless-esbuild is not among the plugins of serverless.yml');
+  const bundle = builder.bundle;
+  builder.bundle = async () => {
+    const isMended = await reload.edit(async () => {
+      await bundle();
+      await pluginManager.spawn('offline:functionsUpdated');
+    });
+    if (isMended) void onMended();
+  };
+  builder.notifyServerlessOffline = () => undefined;
+}
+
+/** The parts of serverless-esbuild that its watcher calls, one after the other. */
+interface Builder {
+  bundle(): Promise<void>;
+  notifyServerlessOffline(): void;
 }
 
 const wrappers = '.sluice-offline';

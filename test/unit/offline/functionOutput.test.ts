@@ -37,6 +37,32 @@ test('what a function prints offline shows what hides in it, and is the same JSO
   }
 });
 
+test('what a function logs offline is a line for a person, and metrics are none', async () => {
+  const logged = {
+    level: 'INFO',
+    message: 'dispatched',
+    timestamp: '2026-11-27T00:38:52.926Z',
+    service: 'sluice',
+    cold_start: false,
+    function_name: 'sluice-local-dispatch',
+    function_request_id: 'e1e48dac',
+    counts: { noted: 1 },
+    dataset: 'feed',
+  };
+  const failed = { ...logged, level: 'ERROR', error: { name: 'LeaseLost', message: key, stack: 'at …' } };
+  const { printed } = await run(`
+    import('${offline}/functionOutput.ts').then(({ showHiddenOutput }) => {
+      showHiddenOutput();
+      for (const line of ${JSON.stringify([logged, failed, { _aws: {}, OldestPendingAge: 1 }])})
+        console.log(JSON.stringify(line));
+    });`);
+  expect(printed.trim().split('\n')).toEqual([
+    '00:38:52 dispatch dispatched counts={"noted":1} dataset=feed',
+    expect.stringMatching(/^00:38:52 dispatch ERROR dispatched LeaseLost: feed\S+json counts=/),
+  ]);
+  expect(printed).not.toMatch(/[\p{C}--\n]/v);
+});
+
 test('what a function fails with offline shows what hides in it, and keeps its name and message', async () => {
   const { failure } = await run(`
     const { workerData: key } = require('node:worker_threads');

@@ -2,11 +2,14 @@ import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { guardServers } from '../../../offline/guardServers.ts';
+import { Reload } from '../../../offline/reload.ts';
 
 const http = createRequire(import.meta.url)('node:http') as typeof import('node:http');
 const original = http.createServer;
 let server: Server;
-beforeAll(() => guardServers());
+const reload = new Reload();
+let listening = 0;
+beforeAll(() => guardServers(reload, () => listening++));
 afterAll(() => {
   http.createServer = original;
   server.close();
@@ -37,4 +40,5 @@ test('a server that other code makes, as serverless-offline does, answers progra
   expect(await status('/rebound', { host: 'evil.example' })).toBe(403);
   expect(await status('/program', { 'content-type': 'application/json' })).toBe(200);
   expect(ran).toEqual(['/program']);
+  expect(listening).toBe(1);
 });
