@@ -10,7 +10,10 @@ export function showHiddenOutput(): void {
     const write = stream.write.bind(stream);
     stream.write = ((chunk: string | Uint8Array, ...rest: []) => {
       const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString();
-      return write(visible(text.replace(/^{.*}$/gm, inWords)), ...rest);
+      return write(
+        visible(text.replace(/^({.*})(\n?)/gm, (_, json: string, end: string) => inWords(json, end))),
+        ...rest,
+      );
     }) as typeof write;
   }
 }
@@ -26,11 +29,11 @@ const ofEveryLine =
   /^(level|message|timestamp|service|cold_start|sampling_rate|xray_trace_id|error|function_.*)$/;
 
 /** A line of the log: time, function, message, and what it says of the batch. Metrics are for CloudWatch alone. */
-function inWords(line: string): string {
+function inWords(line: string, end: string): string {
   const json = parsed(line);
   if (typeof json === 'object' && json !== null && '_aws' in json) return '';
   const { data } = logLine.safeParse(json);
-  if (!data) return line;
+  if (!data) return line + end;
   const { level, message, timestamp, function_name, error } = data;
   const told = Object.entries(data).flatMap(([key, value]) =>
     ofEveryLine.test(key) ? [] : [`${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`],
@@ -44,7 +47,9 @@ function inWords(line: string): string {
     message,
     ...(name === undefined ? [] : [`${name}: ${cause}`]),
     ...told,
-  ].join(' ');
+  ]
+    .join(' ')
+    .concat(end);
 }
 
 function parsed(line: string): unknown {

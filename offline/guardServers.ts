@@ -6,9 +6,13 @@ import type { Reload } from './reload.ts';
 
 /**
  * From now on, what CommonJS modules make with `http.createServer`. serverless-offline has no setting for it.
- * `onListening` is called when such a server listens.
+ * `isEvent` tells by its path whether an invocation is for an event; `onListening` is called when such a server listens.
  */
-export function guardServers(reload: Reload, onListening: () => void): void {
+export function guardServers(
+  reload: Reload,
+  isEvent: (path: string) => boolean,
+  onListening: () => void,
+): void {
   const create = http.createServer;
   const guardedCreate: typeof http.createServer = (...given: unknown[]): Server => {
     const server: Server = Reflect.apply(create, http, given);
@@ -21,7 +25,7 @@ export function guardServers(reload: Reload, onListening: () => void): void {
       const [request, response] = args as [IncomingMessage, ServerResponse];
       const rejection = rejectsBrowser(request.headers);
       if (rejection === undefined) {
-        if (event === 'request') void admit(reload, response, goOn);
+        if (event === 'request') void admit(reload, isEvent(request.url ?? ''), response, goOn);
         else goOn();
         return true;
       }
@@ -35,8 +39,13 @@ export function guardServers(reload: Reload, onListening: () => void): void {
   http.createServer = guardedCreate;
 }
 
-async function admit(reload: Reload, response: ServerResponse, goOn: () => void): Promise<void> {
-  const fault = await reload.enter();
+async function admit(
+  reload: Reload,
+  isEvent: boolean,
+  response: ServerResponse,
+  goOn: () => void,
+): Promise<void> {
+  const fault = await reload.enter(isEvent);
   if (fault !== undefined) {
     response.writeHead(200, { 'content-type': 'application/json' }).end(unloadable(fault));
     return;

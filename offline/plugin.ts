@@ -12,6 +12,7 @@ interface FunctionDefinition {
   handler: string;
   name: string;
   environment?: Record<string, string>;
+  events?: readonly unknown[];
 }
 
 interface Serverless {
@@ -91,7 +92,9 @@ async function startOffline(
   );
   const reload = new Reload();
   const isReady = Promise.withResolvers<void>();
-  guardServers(reload, isReady.resolve);
+  // Steps have no events: the state machine waits for their answers.
+  const forEvents = Object.values(service.functions).filter(({ events = [] }) => events.length > 0);
+  guardServers(reload, (path) => forEvents.some(({ name }) => path.includes(`/${name}/`)), isReady.resolve);
   await requireFree(lambdaPort, 'choose another one for the functions with --lambdaPort');
   const at = (name: string) => `http://127.0.0.1:${lambdaPort}/2015-03-31/functions/${name}/invocations`;
   const names = Object.values(service.functions).map((f) => f.name);

@@ -14,9 +14,12 @@ export class Reload {
   #fault: string | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** Before an invocation. Gives what is wrong with the code as it is; undefined: the function may run, and `leave` follows. */
-  async enter(): Promise<string | undefined> {
-    while (this.#edits > 0) await this.#gate.promise;
+  /**
+   * Before an invocation. Gives what is wrong with the code as it is; undefined: the function may run, and `leave` follows.
+   * Nobody waits for the answer to an event: its invocation waits for code that can be built.
+   */
+  async enter(isEvent: boolean): Promise<string | undefined> {
+    while (this.#edits > 0 || (isEvent && this.#fault !== undefined)) await this.#gate.promise;
     if (this.#fault === undefined) this.#running++;
     return this.#fault;
   }

@@ -158,6 +158,18 @@ test('an edited handler is run by the next execution; errors keep their names; C
       60_000,
     );
 
+    // Code that cannot be built fails by name, and what stood still goes on as soon as it can.
+    edit(handler, `const x = ;\n${source}`);
+    const broken = await waitFor(
+      () => invoke(offline, 'checkCrawler'),
+      (answer) => answer.includes('UserCodeSyntaxError'),
+      30_000,
+    );
+    expect(broken).toContain('src/handlers/checkCrawler.ts:1:11');
+    await drop('social-media-feed/three.json', 3);
+    edit(handler, source);
+    expect(await stateOf(stage, 'social-media-feed/three.json')).toBe('published');
+
     interrupt(offline);
     expect(await offline.ended).toBe(0);
     await expect(fetch(endpoint)).rejects.toThrow('fetch failed');

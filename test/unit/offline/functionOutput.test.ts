@@ -56,9 +56,10 @@ test('what a function logs offline is a line for a person, and metrics are none'
       for (const line of ${JSON.stringify([logged, failed, { _aws: {}, OldestPendingAge: 1 }])})
         console.log(JSON.stringify(line));
     });`);
-  expect(printed.trim().split('\n')).toEqual([
+  expect(printed.split('\n')).toEqual([
     '00:38:52 dispatch dispatched counts={"noted":1} dataset=feed',
     expect.stringMatching(/^00:38:52 dispatch ERROR dispatched LeaseLost: feed\S+json counts=/),
+    '',
   ]);
   expect(printed).not.toMatch(/[\p{C}--\n]/v);
 });

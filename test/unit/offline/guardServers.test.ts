@@ -9,7 +9,13 @@ const original = http.createServer;
 let server: Server;
 const reload = new Reload();
 let listening = 0;
-beforeAll(() => guardServers(reload, () => listening++));
+beforeAll(() =>
+  guardServers(
+    reload,
+    () => false,
+    () => listening++,
+  ),
+);
 afterAll(() => {
   http.createServer = original;
   server.close();

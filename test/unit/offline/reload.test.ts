@@ -7,9 +7,9 @@ const settle = () => new Promise((done) => setImmediate(done));
 test('an edit waits for the invocations that run, and new ones wait for the edit', async () => {
   const reload = new Reload();
   const told: string[] = [];
-  expect(await reload.enter()).toBeUndefined();
+  expect(await reload.enter(false)).toBeUndefined();
   const edit = reload.edit(async () => void told.push('built'));
-  void reload.enter().then(() => told.push('entered'));
+  void reload.enter(false).then(() => told.push('entered'));
   await settle();
   expect(told).toEqual([]);
   reload.leave();
@@ -24,7 +24,7 @@ test('two edits are taken up one after the other, and nobody enters between them
   const slow = Promise.withResolvers<void>();
   const first = reload.edit(() => slow.promise.then(() => void told.push('first')));
   const second = reload.edit(async () => void told.push('second'));
-  void reload.enter().then(() => told.push('entered'));
+  void reload.enter(false).then(() => told.push('entered'));
   await settle();
   slow.resolve();
   await Promise.all([first, second]);
@@ -32,15 +32,22 @@ test('two edits are taken up one after the other, and nobody enters between them
   expect(told).toEqual(['first', 'second', 'entered']);
 });
 
-test('code that cannot be built is named with its place, until an edit mends it', async () => {
+test('code that cannot be built is named with its place, until an edit mends it, for which events wait', async () => {
   const reload = new Reload();
   const failure = Object.assign(new Error('Build failed with 1 error'), {
     errors: [{ text: 'Unexpected ";"', location: { file: 'src/a.ts', line: 1, column: 9 } }],
   });
   await expect(reload.edit(() => Promise.reject(failure))).rejects.toBe(failure);
-  expect(await reload.enter()).toBe('src/a.ts:1:10: Unexpected ";"');
+  expect(await reload.enter(false)).toBe('src/a.ts:1:10: Unexpected ";"');
   await expect(reload.edit(() => Promise.reject(new Error('no such file')))).rejects.toThrow('no such file');
-  expect(await reload.enter()).toBe('no such file');
+  expect(await reload.enter(false)).toBe('no such file');
+  let isRun = false;
+  const event = reload.enter(true).then(() => {
+    isRun = true;
+  });
+  await settle();
+  expect(isRun).toBe(false);
   expect(await reload.edit(async () => {})).toBe(true);
-  expect(await reload.enter()).toBeUndefined();
+  expect(await reload.enter(false)).toBeUndefined();
+  await event;
 });
