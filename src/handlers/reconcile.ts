@@ -5,5 +5,5 @@ import { eachDataset } from './step.ts';
 const deps = connectTables();
 
 export const handler = eachDataset(deps, 'reconciled', (dataset, deadline) =>
-  reconcile({ ...deps, deadline }, dataset),
+  reconcile({ ...deps, deadline }, dataset, { goesOn: true }),
 );

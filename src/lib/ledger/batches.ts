@@ -31,7 +31,7 @@ const openSchema = z.object({ batch: z.string(), fence: z.number() });
 const garbageSchema = openSchema.extend({ sk: z.string(), due: z.string() });
 /** What is left of an attempt that was taken back. */
 export type Garbage = Readonly<z.output<typeof garbageSchema>>;
-const logSchema = z.object({ batch: z.string() });
+const logSchema = z.object({ sk: z.string(), batch: z.string() });
 
 /** A file that a batch has published, or a person has rejected. */
 export interface PublishedFile extends RawFile {
@@ -561,6 +561,24 @@ export function batchesOf(table: Table) {
         batchRecordSchema,
       );
       return found.filter((record) => record !== undefined);
+    },
+
+    /**
+     * All of them in that order, `size` at a time, behind the entry of the log `after` if it is given. `last` is the entry of a page's
+     * last batch.
+     */
+    async *batchPages(
+      dataset: string,
+      size: number,
+      after?: string,
+    ): AsyncGenerator<{ batches: BatchRecord[]; last: string | undefined }> {
+      for await (const log of table.queryPages(dataset, 'LOG#', logSchema, size, after)) {
+        const found = await getAll(
+          log.map((entry) => batchKey(dataset, entry.batch)),
+          batchRecordSchema,
+        );
+        yield { batches: found.filter((record) => record !== undefined), last: log.at(-1)?.sk ?? after };
+      }
     },
 
     /** Batches whose ids begin so, two at most. */

@@ -149,7 +149,7 @@ export function openTable(
   /** Pages of the items of a partition key whose sort keys begin with `prefix`, until `limit` items have come. */
   async function* pagesOf(pk: string, prefix: string, limit: number, options: Partial<QueryCommandInput>) {
     let found = 0;
-    let start: Record<string, unknown> | undefined;
+    let start: Record<string, unknown> | undefined = options.ExclusiveStartKey;
     do {
       const page = await db.send(
         new QueryCommand({
@@ -181,14 +181,19 @@ export function openTable(
     return found;
   };
 
-  /** The same in pages, as they come. */
+  /** The same in pages, as they come; only those behind the sort key `after`, if it is given. */
   async function* queryPages<S extends z.ZodType>(
     pk: string,
     prefix: string,
     schema: S,
     pageSize: number,
+    after?: string,
   ): AsyncGenerator<z.output<S>[]> {
-    for await (const { Items = [] } of pagesOf(pk, prefix, Number.POSITIVE_INFINITY, { Limit: pageSize }))
+    const options = {
+      Limit: pageSize,
+      ...(after === undefined ? {} : { ExclusiveStartKey: { pk, sk: after } }),
+    };
+    for await (const { Items = [] } of pagesOf(pk, prefix, Number.POSITIVE_INFINITY, options))
       yield Items.map((item) => schema.parse(item));
   }
 

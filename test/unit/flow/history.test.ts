@@ -142,7 +142,11 @@ class History {
         world.aws.clock.advance(300_000);
         return world.sweep(acted.listing);
       case 'reconcile':
-        await world.call('reconcile', (deps) => reconcile(deps, dataset)).catch(() => {});
+        await world
+          .call('reconcile', (deps) =>
+            reconcile(deps, dataset, { goesOn: true, steps: { objects: 2, batches: 2 } }),
+          )
+          .catch(() => {});
         return;
       case 'expire': {
         const key = keys[acted.key] ?? '';

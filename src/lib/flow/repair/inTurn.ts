@@ -30,12 +30,16 @@ export async function inTurn<R>(
   const failures: { dataset: string; error: unknown }[] = [];
   let last: string | undefined;
   while (waiting.length > 0 && (last === undefined || isTimeLeft(deadline))) {
-    last = waiting.shift() ?? '';
+    const [dataset = ''] = waiting;
     try {
-      results.push({ dataset: last, result: await run(last) });
+      results.push({ dataset, result: await run(dataset) });
     } catch (error) {
-      failures.push({ dataset: last, error });
+      // Others have taken the time before it: the next call begins with it.
+      if (last !== undefined && error instanceof OutOfTime) break;
+      failures.push({ dataset, error });
     }
+    waiting.shift();
+    last = dataset;
   }
   const next = waiting.length > 0 ? last : undefined;
   if (next !== stopped) await ledger.noteSwept(place, next);

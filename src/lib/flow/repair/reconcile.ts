@@ -4,12 +4,12 @@
  * Lambda's time.
  */
 import { posix } from 'node:path';
-import { address } from '../../aws/store.ts';
+import { address, type ListedObject } from '../../aws/store.ts';
 import { valuesOfPath } from '../../catalog/partitionPath.ts';
 import { tableOf } from '../../contract/contract.ts';
-import { ObjectMissing } from '../../errors.ts';
+import { ObjectMissing, OutOfTime } from '../../errors.ts';
 import { chunksOf, parallel } from '../../parallel.ts';
-import type { Drift, TableFormat } from '../../table/format.ts';
+import type { TableFormat } from '../../table/format.ts';
 import { dropEmpty } from '../../table/hive/partitions.ts';
 import { objectName } from '../../table/objectName.ts';
 import { contractOf, type Deps, formatOf } from '../batch/deps.ts';
@@ -17,6 +17,7 @@ import { readPlan } from '../batch/manifest.ts';
 import { type Live, liveKey, liveOf } from '../batch/published.ts';
 import { requireNothingLost } from '../batch/restored.ts';
 import { goldenTable, quarantineTable, stagingName } from '../batch/tables.ts';
+import { type Pass, phases, type Stand, startPass, sumOf, withKey } from './pass.ts';
 
 export interface Reconciled {
   readonly table: string;
@@ -36,59 +37,144 @@ export interface Reconciled {
    * listed the objects of a batch: nobody knows any more which of its objects count, so none of them is removed.
    */
   readonly missing: readonly string[];
+  /** False when the time was up: the figures are those until then, and the next call goes on behind them. */
+  readonly isWhole: boolean;
 }
+
+/** So many objects are compared, and so many batches, between two notes of how far the pass has come. */
+export const reconcileSteps = { objects: 20_000, batches: 500 };
 
 /** An object of an attempt that has only just ended may be the ledger's in the next moment, in milliseconds. */
 const grace = 3_600_000;
 
 /**
  * Null for a dataset that has published nothing. Partitions of other datasets in the same table are left alone. Objects of batches
- * that no ledger knows stay, unless a person wants them removed: they may be all that is left of a renamed dataset. Throws
- * LedgerRestored while the ledger has lost attempts of this one.
+ * that no ledger knows stay, unless a person wants them removed: they may be all that is left of a renamed dataset. `goesOn`: a call
+ * whose time is up notes how far it has come, and the next one goes on there. Throws LedgerRestored while the ledger has lost
+ * attempts of this dataset, and OutOfTime when the time was too little for any progress.
  */
 export async function reconcile(
-  deps: Pick<
-    Deps,
-    'config' | 'contracts' | 'store' | 'catalog' | 'formats' | 'ledger' | 'measure' | 'deadline'
-  >,
+  deps: ReconcileDeps,
   dataset: string,
-  { removesUnknown = false }: { removesUnknown?: boolean } = {},
+  {
+    removesUnknown = false,
+    goesOn = false,
+    steps = reconcileSteps,
+  }: { removesUnknown?: boolean; goesOn?: boolean; steps?: typeof reconcileSteps } = {},
 ): Promise<Reconciled | null> {
-  const { config, store, ledger } = deps;
-  const contract = contractOf(deps, dataset);
+  const { config, ledger } = deps;
   await requireNothingLost(deps, dataset);
-  let unused = await dropStaging(deps, dataset);
+  const unused = await dropStaging(deps, dataset);
   const latest = (await ledger.lastBatches(dataset)).at(-1);
   const fence = latest && (await ledger.batch(dataset, latest.batch))?.committed;
   if (!latest || fence === undefined) return null;
   const plan = await readPlan(deps, { dataset, batch: latest.batch, fence });
   const table = goldenTable(plan, config);
-  const format = formatOf(deps, plan);
+  const pass = await startPass(deps, dataset, table.name, goesOn);
+  pass.stand.unused += unused;
+  const work = { dataset, table, format: formatOf(deps, plan), removesUnknown, steps, pass };
+  const before = pass.noted();
+  try {
+    for (const phase of phases.slice(phases.indexOf(pass.stand.phase))) {
+      deps.deadline?.check();
+      if (phase === 'objects') await compareObjects(deps, work);
+      if (phase === 'batches') await compareBatches(deps, work);
+      if (phase === 'quarantine') await compareQuarantine(deps, work);
+      if (phase === 'partitions') await comparePartitions(deps, work);
+    }
+  } catch (error) {
+    const isProgress = pass.noted() !== before;
+    if (!(error instanceof OutOfTime && goesOn && isProgress)) throw error;
+    return reconciled(pass.noted(), false);
+  }
+  const result = reconciled(pass.stand, true);
+  const { removed, unknown, missing } = result;
+  if (removed > 0 || unknown > 0 || missing.length > 0)
+    deps.measure(dataset, {
+      ObjectsRemoved: removed,
+      ObjectsUnknown: unknown,
+      ObjectsMissing: missing.length,
+    });
+  return result;
+}
+
+const reconciled = (
+  { table, standing, added, dropped, unused, removed, unknown, missing }: Stand,
+  isWhole: boolean,
+): Reconciled => ({
+  table,
+  partitions: standing.length,
+  added,
+  dropped,
+  unused,
+  removed,
+  unknown,
+  missing,
+  isWhole,
+});
+
+type ReconcileDeps = Pick<
+  Deps,
+  'config' | 'contracts' | 'store' | 'catalog' | 'formats' | 'ledger' | 'measure' | 'deadline'
+>;
+
+interface Work {
+  readonly dataset: string;
+  readonly table: ReturnType<typeof goldenTable>;
+  readonly format: TableFormat;
+  readonly removesUnknown: boolean;
+  readonly steps: typeof reconcileSteps;
+  readonly pass: Pass;
+}
+
+/** Whether a partition is the dataset's: others may publish into the same table. */
+function isOwnOf(deps: Pick<Deps, 'contracts'>, dataset: string): (values: readonly string[]) => boolean {
+  const constants = contractOf(deps, dataset).partitionBy.map((p) => ('constant' in p ? p.constant : null));
+  return (values) => constants.every((c, i) => c === null || values[i] === c);
+}
+
+/** Objects of a bucket in their order, from where the pass stands. After each step `settle` has its turn, and the pass is noted. */
+async function eachStep(
+  deps: Pick<Deps, 'store' | 'deadline'>,
+  { pass, steps }: Work,
+  place: { bucket: string; prefix: string },
+  compare: (page: readonly ListedObject[]) => Promise<void>,
+  settle: () => Promise<void> = async () => {},
+): Promise<void> {
+  let since = 0;
+  for await (const page of deps.store.listPages(place.bucket, place.prefix, pass.stand.after)) {
+    deps.deadline?.check();
+    await compare(page);
+    since += page.length;
+    pass.stand.after = page.at(-1)?.key ?? pass.stand.after;
+    if (since < steps.objects) continue;
+    await settle();
+    await pass.note();
+    since = 0;
+  }
+  await settle();
+}
+
+/** Which objects of the table the ledger counts. What it does not count goes. */
+async function compareObjects(deps: ReconcileDeps, work: Work): Promise<void> {
+  const { config, store, contracts } = deps;
+  const { dataset, table, format, removesUnknown, pass } = work;
+  const { stand } = pass;
   // States of the table that can still be read may name more than the ledger counts.
   const nameless = await format.orphans(table.name, (...at) => store.list(...at), Date.now() - grace);
-  const constants = contract.partitionBy.map((p) => ('constant' in p ? p.constant : null));
-  const isOwn = (values: readonly string[]) => constants.every((c, i) => c === null || values[i] === c);
-  const prefix = `${tableOf(contract)}/`;
-  const sharing = [...deps.contracts.values()].filter((c) => tableOf(c) === tableOf(contract));
-  const judge = judgeOf(
-    deps,
-    dataset,
-    sharing.map((c) => c.dataset),
-    ({ objects }) => objects.map((o) => o.key),
-  );
-  const standing = new Map<string, { path: string; values: string[] }>();
-  const byVerdict: Record<Verdict, string[]> = { counts: [], open: [], garbage: [], unknown: [] };
-  let removed = 0;
-  let unknown = 0;
-  for await (const page of store.listPages(config.processedBucket, prefix)) {
-    deps.deadline?.check();
+  const isOwn = isOwnOf(deps, dataset);
+  const name = tableOf(contractOf(deps, dataset));
+  const prefix = `${name}/`;
+  const sharing = [...contracts.values()].filter((c) => tableOf(c) === name).map((c) => c.dataset);
+  const judge = judgeOf(deps, sharing, ({ objects }) => objects.map((o) => o.key));
+  const standing = new Set(stand.standing);
+  let byVerdict: Record<Verdict, string[]> = { counts: [], open: [], garbage: [], unknown: [] };
+  const compare = async (page: readonly ListedObject[]) => {
     const own = page.flatMap((object) => {
       if (!object.key.endsWith('.parquet')) return [];
       const path = object.key.slice(prefix.length, object.key.lastIndexOf('/') + 1);
       const values = valuesOfPath(path);
-      return values.length === table.partitionKeys.length && isOwn(values)
-        ? [{ ...object, path, values }]
-        : [];
+      return values.length === table.partitionKeys.length && isOwn(values) ? [{ ...object, path }] : [];
     });
     const verdicts = await judge(own);
     const isRemoved = (i: number) =>
@@ -96,83 +182,109 @@ export async function reconcile(
       nameless.has(own[i]?.key ?? '');
     const garbage = own.filter((_, i) => isRemoved(i)).map((o) => o.key);
     await store.delete(config.processedBucket, garbage);
-    removed += garbage.length;
-    unknown += verdicts.filter((verdict) => verdict === 'unknown').length;
-    for (const [i, { key, path, values }] of own.entries()) {
-      byVerdict[verdicts[i] ?? 'open'].push(address({ bucket: config.processedBucket, key }));
-      if (!isRemoved(i) && !standing.has(path)) standing.set(path, { path, values });
+    stand.removed += garbage.length;
+    stand.unknown += verdicts.filter((verdict) => verdict === 'unknown').length;
+    for (const [i, { key, path }] of own.entries()) {
+      const verdict = verdicts[i] ?? 'open';
+      byVerdict[verdict].push(address({ bucket: config.processedBucket, key }));
+      const rowsOf = objectName(key)?.rowsOf;
+      if (verdict === 'counts' && rowsOf !== undefined)
+        stand.counted[rowsOf] = withKey(stand.counted[rowsOf], key);
+      if (!isRemoved(i)) standing.add(path);
     }
-  }
-  const missing = await judge.missing();
-  const drift = await driftOf(deps, format, dataset, table.name, byVerdict);
-  missing.push(...drift.missing);
-  unknown += drift.extra.length;
-  const quarantine = await reconcileQuarantine(deps, dataset);
-  removed += quarantine.removed;
-  unused += quarantine.dropped;
-  const { added, dropped } = await format.repair(table, [...standing.values()], isOwn);
-  if (removed > 0 || unknown > 0 || missing.length > 0)
-    deps.measure(dataset, {
-      ObjectsRemoved: removed,
-      ObjectsUnknown: unknown,
-      ObjectsMissing: missing.length,
-    });
-  return {
-    table: table.name,
-    partitions: standing.size,
-    added,
-    dropped,
-    unused,
-    removed,
-    unknown,
-    missing,
   };
+  const settle = async () => {
+    await addDrift(deps, work, byVerdict);
+    byVerdict = { counts: [], open: [], garbage: [], unknown: [] };
+    stand.standing = [...standing];
+  };
+  await eachStep(deps, work, { bucket: config.processedBucket, prefix }, compare, settle);
+  await pass.enter('batches');
 }
 
 /** What readers of a table find otherwise than the ledger counts it. A batch under way has changed only one of both. */
-async function driftOf(
+async function addDrift(
   { ledger }: Pick<Deps, 'ledger'>,
-  format: TableFormat,
-  dataset: string,
-  table: string,
+  { dataset, table, format, pass: { stand } }: Work,
   { counts, garbage }: Readonly<Record<Verdict, readonly string[]>>,
-): Promise<Drift> {
+): Promise<void> {
   const isBusy = async () => (await ledger.openBatches(dataset)).length > 0;
   const latest = async () => (await ledger.lastBatches(dataset)).at(-1)?.batch;
-  const nothing = { missing: [], extra: [] };
   const [wasBusy, before] = [await isBusy(), await latest()];
   const uncounted = new Set(garbage);
-  const drift = await format.verify(table, counts, (object) => uncounted.has(object));
-  return wasBusy || (await isBusy()) || (await latest()) !== before ? nothing : drift;
+  const drift = await format.verify(table.name, counts, (object) => uncounted.has(object));
+  if (wasBusy || (await isBusy()) || (await latest()) !== before) return;
+  stand.missing.push(...drift.missing);
+  stand.unknown += drift.extra.length;
 }
 
-type Reconciling = Pick<Deps, 'config' | 'store' | 'catalog' | 'ledger'>;
-
-/**
- * The same for the quarantine of a dataset, whose partitions a correction may have left without an object. Gives how many objects
- * were removed, and partitions dropped.
- */
-async function reconcileQuarantine(
-  deps: Reconciling,
-  dataset: string,
-): Promise<{ removed: number; dropped: number }> {
-  const { store, catalog, config } = deps;
-  const judge = judgeOf(deps, dataset, [dataset], ({ quarantine }) => quarantine);
-  const standing = new Set<string>();
-  let removed = 0;
-  for await (const page of store.listPages(config.workBucket, `quarantine/dataset=${dataset}/`)) {
-    const verdicts = await judge(page);
-    const garbage = page.filter((_, i) => verdicts[i] === 'garbage').map((o) => o.key);
-    await store.delete(config.workBucket, garbage);
-    removed += garbage.length;
-    for (const [i, { key }] of page.entries())
-      if (verdicts[i] !== 'garbage') standing.add(valuesOfPath(posix.dirname(key)).at(-1) ?? '');
+/** What batches list and the listing did not have; each is looked for once more, since a later batch may have replaced it. */
+async function compareBatches(deps: ReconcileDeps, { dataset, pass, steps }: Work): Promise<void> {
+  const { ledger, store, config } = deps;
+  const { stand } = pass;
+  const keysOf = ({ objects }: Live) => objects.map((o) => o.key);
+  for await (const { batches, last } of ledger.batchPages(dataset, steps.batches, stand.after)) {
+    deps.deadline?.check();
+    const committed = batches.filter((batch) => batch.committed !== undefined);
+    const lost = await parallel(committed, 8, async ({ batch }) => {
+      const live = await liveUnlessGone(deps, dataset, batch);
+      if (live === null) return [await liveKey(deps, dataset, batch)];
+      const keys = keysOf(live);
+      if (sumOf(keys) === (stand.counted[batch] ?? 0)) return [];
+      const isThere = await parallel(keys, 8, (key) => store.exists({ bucket: config.processedBucket, key }));
+      if (isThere.every(Boolean)) return [];
+      const now = new Set(keysOf((await liveUnlessGone(deps, dataset, batch)) ?? live));
+      return keys.filter((key, i) => !isThere[i] && now.has(key));
+    });
+    stand.missing.push(...lost.flat());
+    stand.after = last;
+    await pass.note();
   }
+  await pass.enter('quarantine');
+}
+
+/** The same as compareObjects for the quarantine of the dataset, whose partitions a correction may have left without an object. */
+async function compareQuarantine(deps: ReconcileDeps, work: Work): Promise<void> {
+  const { store, catalog, config } = deps;
+  const { dataset, pass } = work;
+  const { stand } = pass;
+  const judge = judgeOf(deps, [dataset], ({ quarantine }) => quarantine);
+  const standing = new Set(stand.quarantined);
+  const place = { bucket: config.workBucket, prefix: `quarantine/dataset=${dataset}/` };
+  await eachStep(
+    deps,
+    work,
+    place,
+    async (page) => {
+      const verdicts = await judge(page);
+      const garbage = page.filter((_, i) => verdicts[i] === 'garbage').map((o) => o.key);
+      await store.delete(config.workBucket, garbage);
+      stand.removed += garbage.length;
+      for (const [i, { key }] of page.entries())
+        if (verdicts[i] !== 'garbage') standing.add(valuesOfPath(posix.dirname(key)).at(-1) ?? '');
+    },
+    async () => {
+      stand.quarantined = [...standing];
+    },
+  );
   const gone: string[][] = [];
   for await (const page of catalog.partitionPages(quarantineTable(config).name))
     gone.push(...page.filter(([of, batch = '']) => of === dataset && !standing.has(batch)));
-  return { removed, dropped: await dropEmpty(deps, quarantineTable(config), gone) };
+  stand.unused += await dropEmpty(deps, quarantineTable(config), gone);
+  await pass.enter('partitions');
 }
+
+/** The partitions of the Data Catalog become those with objects. */
+async function comparePartitions(deps: ReconcileDeps, { dataset, table, format, pass }: Work): Promise<void> {
+  const { stand } = pass;
+  const standing = stand.standing.map((path) => ({ path, values: valuesOfPath(path) }));
+  const { added, dropped } = await format.repair(table, standing, isOwnOf(deps, dataset));
+  stand.added += added;
+  stand.dropped += dropped;
+  await pass.end();
+}
+
+type Reconciling = Pick<Deps, 'config' | 'store' | 'catalog' | 'ledger'>;
 
 /** Drops partitions of the staging table whose batch is no longer open: those of runs that failed. Gives how many. */
 async function dropStaging({ catalog, ledger }: Reconciling, dataset: string): Promise<number> {
@@ -193,15 +305,10 @@ type Verdict = 'counts' | 'open' | 'garbage' | 'unknown';
  */
 function judgeOf(
   deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
-  dataset: string,
   sharing: readonly string[],
   keysOf: (live: Live) => readonly string[],
-): {
-  (objects: readonly { key: string; modified: number }[]): Promise<Verdict[]>;
-  missing(): Promise<string[]>;
-} {
+): (objects: readonly { key: string; modified: number }[]) => Promise<Verdict[]> {
   const { ledger } = deps;
-  const seen = new Set<string>();
   const records = new Map<string, { owner: string; committed: number | undefined } | null>();
   const live = new Map<string, Set<string> | null>();
   const recordOf = async (batch: string) => {
@@ -231,7 +338,6 @@ function judgeOf(
     const name = objectName(key);
     // Not of Sluice; a person may have put it there.
     if (name === null) return 'open';
-    seen.add(key);
     const [attempt, rows] = [await recordOf(name.batch), await recordOf(name.rowsOf)];
     if (attempt === null || rows === null) return modified + grace > Date.now() ? 'open' : 'unknown';
     const isCommitted = attempt.committed === name.fence && rows.committed !== undefined;
@@ -247,30 +353,11 @@ function judgeOf(
     const now = await ledger.batch(attempt.owner, name.batch);
     return now?.committed === attempt.committed ? 'garbage' : 'open';
   };
-  return Object.assign(
-    async (objects: readonly { key: string; modified: number }[]) => {
-      const verdicts: Verdict[] = [];
-      for (const chunk of chunksOf(objects, 100)) verdicts.push(...(await parallel(chunk, 16, judge)));
-      return verdicts;
-    },
-    {
-      /** What batches list and the listing did not have; read anew, since it may have changed. */
-      async missing() {
-        const found: string[] = [];
-        for (const { batch, committed } of await ledger.batches(dataset)) {
-          if (committed === undefined) continue;
-          const objects = await listed(dataset, batch);
-          if (objects !== null && [...objects].every((key) => seen.has(key))) continue;
-          const now = await liveUnlessGone(deps, dataset, batch);
-          if (now === null) found.push(await liveKey(deps, dataset, batch));
-          for (const key of now ? keysOf(now) : [])
-            if (!seen.has(key) && !(await deps.store.exists({ bucket: deps.config.processedBucket, key })))
-              found.push(key);
-        }
-        return found;
-      },
-    },
-  );
+  return async (objects) => {
+    const verdicts: Verdict[] = [];
+    for (const chunk of chunksOf(objects, 100)) verdicts.push(...(await parallel(chunk, 16, judge)));
+    return verdicts;
+  };
 }
 
 const liveUnlessGone = (deps: Pick<Deps, 'config' | 'store' | 'ledger'>, dataset: string, batch: string) =>

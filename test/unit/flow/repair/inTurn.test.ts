@@ -1,6 +1,7 @@
 /** Invariant 3 of what runs on a schedule: it stops in time, and every dataset has its turn all the same. */
 import { expect, test } from '@jest/globals';
 import { deadlineAfter } from '../../../../src/lib/deadline.ts';
+import { OutOfTime } from '../../../../src/lib/errors.ts';
 import { inTurn } from '../../../../src/lib/flow/repair/inTurn.ts';
 import { ledgerOn } from '../../../../src/lib/ledger/ledger.ts';
 import { createMemoryAws } from '../../../support/memory/index.ts';
@@ -32,6 +33,24 @@ test('invariant 3: a call whose time is up goes on in the next call, behind the 
   // One that comes to its end begins with the first one again.
   expect((await call(900)).done).toEqual(['b', 'c', 'd', 'e', 'a']);
   expect((await call(900)).done).toEqual(['a', 'b', 'c', 'd', 'e']);
+});
+
+test('a dataset to which others have left too little time is the first in the next call, and no failure', async () => {
+  const ledger = ledgerOn('ledger', createMemoryAws().actor('sweep').documents);
+  const contracts = new Map(['a', 'b', 'c'].map((name) => [name, {} as never]));
+  const call = (slow: string) =>
+    inTurn({ contracts, ledger }, 'reconciled', async (dataset) => {
+      if (dataset === slow) throw new OutOfTime('too little');
+      return dataset;
+    });
+  const { results, failures, left } = await call('b');
+  expect({ done: results.map((r) => r.dataset), failures, left }).toEqual({
+    done: ['a'],
+    failures: [],
+    left: ['b', 'c'],
+  });
+  // It has all of the time now: that this is too little is told.
+  expect((await call('b')).failures.map((f) => f.dataset)).toEqual(['b']);
 });
 
 test('a dataset that fails, or for which there was no time, keeps no other from its turn', async () => {

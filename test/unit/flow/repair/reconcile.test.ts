@@ -63,6 +63,7 @@ test('many partitions are compared in pages, and changed in as few calls as Glue
     removed: 0,
     unknown: 0,
     missing: [],
+    isWhole: true,
   });
   // One more for the staging table, and one for the quarantine.
   expect(world.aws.calls('glue.GetPartitions') - before).toBeLessThanOrEqual(partitions / 1000 + 3);

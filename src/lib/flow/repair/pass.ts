@@ -1,0 +1,97 @@
+/**
+ * How far a reconcile has come. A table may need more time than a function has: the pass is noted in the work bucket after each step,
+ * and the next call goes on behind the last note.
+ */
+import { createHash } from 'node:crypto';
+import * as z from 'zod';
+import type { Deps } from '../batch/deps.ts';
+
+/** In their order. */
+export const phases = ['objects', 'batches', 'quarantine', 'partitions'] as const;
+
+/** A note that is older, in milliseconds, says too little of the table by now: the pass begins anew. */
+const keptFor = 7 * 86_400_000;
+
+const standSchema = z.object({
+  table: z.string(),
+  /** ISO 8601. */
+  begun: z.iso.datetime(),
+  phase: z.enum(phases),
+  /** The last key, or entry of the log, that the phase has done. */
+  after: z.string().optional(),
+  /** Folders of partitions with objects, and batches with quarantine. */
+  standing: z.array(z.string()),
+  quarantined: z.array(z.string()),
+  /** By batch: `sumOf` the keys with its rows that the listing had and the ledger counts. */
+  counted: z.record(z.string(), z.number()),
+  missing: z.array(z.string()),
+  added: z.number(),
+  dropped: z.number(),
+  unused: z.number(),
+  removed: z.number(),
+  unknown: z.number(),
+});
+export type Stand = z.output<typeof standSchema>;
+
+export interface Pass {
+  /** Where it stands, changed by who compares. */
+  readonly stand: Stand;
+  /** What the last note says. */
+  noted(): Stand;
+  note(): Promise<void>;
+  /** Begins a phase. */
+  enter(phase: Stand['phase']): Promise<void>;
+  /** The next call begins anew. */
+  end(): Promise<void>;
+}
+
+/** The pass over a dataset's table; `goesOn`: the one that an earlier call has noted, if there is one, and it is noted. */
+export async function startPass(
+  { config, store }: Pick<Deps, 'config' | 'store'>,
+  dataset: string,
+  table: string,
+  goesOn: boolean,
+): Promise<Pass> {
+  const at = { bucket: config.workBucket, key: `reconcile/${dataset}.json` };
+  const fresh = (): Stand => ({
+    table,
+    begun: new Date(Date.now()).toISOString(),
+    phase: 'objects',
+    standing: [],
+    quarantined: [],
+    counted: {},
+    missing: [],
+    added: 0,
+    dropped: 0,
+    unused: 0,
+    removed: 0,
+    unknown: 0,
+  });
+  // What cannot be read is as good as nothing: the pass begins anew.
+  const noted = goesOn ? await store.findJson(at, standSchema.nullable().catch(null)) : null;
+  const isUsable = noted && noted.table === table && Date.parse(noted.begun) + keptFor > Date.now();
+  const stand = isUsable ? noted : fresh();
+  let last = structuredClone(stand);
+  const note = async (next: Stand | null) => {
+    last = structuredClone(stand);
+    if (goesOn) await store.writeText(at, JSON.stringify(next));
+  };
+  return {
+    stand,
+    noted: () => last,
+    note: () => note(stand),
+    async enter(phase) {
+      stand.phase = phase;
+      delete stand.after;
+      await note(stand);
+    },
+    end: () => note(null),
+  };
+}
+
+/** Two sets of keys have the same sum only if they are the same, for all that matters. */
+export const sumOf = (keys: readonly string[]): number => keys.reduce(withKey, 0);
+
+/** The sum with one key more. */
+export const withKey = (sum: number | undefined, key: string): number =>
+  ((sum ?? 0) + createHash('sha256').update(key).digest().readUIntBE(0, 6)) % 2 ** 48;
