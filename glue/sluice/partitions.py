@@ -6,12 +6,13 @@ from pyspark.sql import DataFrame, Row
 MOST_PARTITIONS = 100_000
 
 
-def collect_partitions(partitions: DataFrame) -> list[Row]:
+def collect_partitions(partitions: DataFrame, most: int | None) -> list[Row]:
     """A row for each partition. Raises RuntimeError when there are more than a batch may have."""
-    rows = partitions.limit(MOST_PARTITIONS + 1).collect()
-    if len(rows) > MOST_PARTITIONS:
+    limit = min(most or MOST_PARTITIONS, MOST_PARTITIONS)
+    rows = partitions.limit(limit + 1).collect()
+    if len(rows) > limit:
         raise RuntimeError(
-            f"TooManyPartitions: the batch has rows for more than {MOST_PARTITIONS} partitions;"
-            " choose coarser keys in partitionBy, or make batches smaller"
+            f"TooManyPartitions: the batch has rows for more than {limit} partitions;"
+            " choose coarser keys in partitionBy, raise maxPartitions, or make batches smaller"
         )
     return rows

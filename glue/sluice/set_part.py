@@ -46,7 +46,7 @@ def published_keys(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     wanted = plan["set"]["dedupe"]["key"]
     types = {c["name"]: c["type"] for c in plan["columns"]}
     schema = ", ".join([*(f"`{k}` {types[k]}" for k in wanted), *(f"`{k}` string" for k in keys)])
-    touched = [[row[key] for key in keys] for row in collect_partitions(rows.select(*keys).distinct())]
+    touched = [[row[key] for key in keys] for row in collect_partitions(rows.select(*keys).distinct(), None)]
     source = job["published"] or []
     listed = objects_below(spark, source, keys, touched) if isinstance(source, str) else objects_of(source, touched)
     # Objects that were never committed are no rows.

@@ -26,6 +26,7 @@ def summarize(records: DataFrame, ranked: DataFrame, job: Job, hold: Hold) -> Co
     may be as many as rows.
     """
     keys = [key["name"] for key in job["plan"]["partitionKeys"]]
+    most = job["plan"].get("maxPartitions")
     identity = ["_object", "_version"]
     files: dict[tuple[str, str], FileCounts] = {
         (f["object"], f["version"]): {"rowsRead": 0, "published": 0, "quarantined": 0, "duplicates": 0}
@@ -62,7 +63,7 @@ def summarize(records: DataFrame, ranked: DataFrame, job: Job, hold: Hold) -> Co
     columns = grouped.where("_fate <> 'quarantined'").select(F.explode("_nulled").alias("name"), "count")
     nulled = {row["name"]: row["count"] for row in columns.groupBy("name").agg(F.sum("count").alias("count")).collect()}
     published = grouped.where("_fate = 'published'").groupBy(*keys).agg(F.sum("count").alias("count"))
-    partitions = {tuple(row[key] for key in keys): row["count"] for row in collect_partitions(published)}
+    partitions = {tuple(row[key] for key in keys): row["count"] for row in collect_partitions(published, most)}
 
     def total(field: Literal["rowsRead", "published", "quarantined", "duplicates"]) -> int:
         return sum(counts[field] for counts in files.values())

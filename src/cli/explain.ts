@@ -37,6 +37,7 @@ export const stepNames: readonly string[] = [
     'elements',
     'strings',
     'inners',
+    'keyed',
   ],
   ...['parsed', 'leaves', 'written', 'trimmed', 'cleaned', 'mapped', 'converted', 'judged', 'settled'],
   ...['derived', 'placed', 'rows'],

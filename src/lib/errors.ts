@@ -85,6 +85,9 @@ export class GlueJobFailed extends SluiceError {}
 /** A batch does not fit into the memory or the disk of the embedded engine: it moves to Glue. */
 export class EngineOutOfMemory extends SluiceError {}
 
+/** The rows of a batch go to more partitions than the contract, or any batch, may have. Its files are tried again in smaller batches. */
+export class TooManyPartitions extends SluiceError {}
+
 /** The crawler's last run failed. The message is the crawler's own. */
 export class CrawlerFailed extends SluiceError {}
 

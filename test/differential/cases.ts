@@ -184,9 +184,10 @@ const contractOf = (format: Format, withPublished: boolean) => {
             ],
           ),
           filter: fc.constantFrom(undefined, undefined, 'id % 3 != 1'),
+          own: fc.constantFrom(null, null, 'src', 'text', 'id'),
           nonFinite: isCsv(format) ? fc.constant(false) : fc.boolean(),
         })
-        .map(({ a, b, c, key, scope, order, isDeduped, part, constant, filter, nonFinite, ...rest }) =>
+        .map(({ a, b, c, key, scope, order, isDeduped, part, constant, filter, nonFinite, own, ...rest }) =>
           parseContract(
             'generated.yml',
             // YAML holds JSON.
@@ -224,6 +225,13 @@ const contractOf = (format: Format, withPublished: boolean) => {
                 a,
                 b,
                 c,
+                {
+                  name: 'src',
+                  path: '$key',
+                  type: 'string',
+                  extract: 'x/(.*)',
+                  ...(own === 'src' ? {} : { publish: false }),
+                },
               ],
               ...rest,
               ...(filter ? { filter } : {}),
@@ -231,6 +239,7 @@ const contractOf = (format: Format, withPublished: boolean) => {
               partitionBy: [
                 { name: 'source', constant },
                 { name: part, of: 'at', part },
+                ...(own === null ? [] : [{ name: own === 'src' ? 'src' : 'own', of: own }]),
               ],
             }),
           ),

@@ -117,6 +117,13 @@ export function fileCase(dice: Dice, format: Format): FileCase {
         { name: 'x', path: 'x', type: 'double', onError: 'null' },
         { name: 'y', path: 'y', type: 'double', onError: 'null' },
         ...some.map(({ column }) => column),
+        {
+          name: 'src',
+          path: '$key',
+          type: 'string',
+          extract: '/(.*)$',
+          ...(dice.isOne(3) ? { publish: false } : {}),
+        },
       ],
       derive: dice.pick([
         [],
@@ -195,6 +202,12 @@ export function fileCase(dice: Dice, format: Format): FileCase {
             { name: 'date', of: 'day', part: 'day' },
           ],
           [{ name: 'hour', of: 'at', part: 'hour' }],
+          [{ name: 'src', of: 'src' }],
+          [
+            { name: 'own_k', of: 'k' },
+            { name: 'own_id', of: 'id' },
+          ],
+          [{ name: 'own_day', of: 'day' }],
         ]),
       ],
     }),

@@ -55,7 +55,7 @@ export function interpret(
   const quarantine: Refused[] = [];
   for (const [object, bytes] of Object.entries(files))
     for (const record of recordsOf(contract, bytes))
-      for (const made of rowsOf(contract, record, references))
+      for (const made of rowsOf(contract, record, object, references))
         if ('reason' in made) quarantine.push({ object, line: record.line, ...made });
         else rows.push({ object, line: record.line, raw: record.raw, ...made });
   const published = deduplicated(contract, withoutPublished(contract, rows, before));
@@ -71,10 +71,10 @@ type Made = Pick<Row, 'place' | 'values' | 'nulled'> | Pick<Refused, 'reason' | 
 
 const refuse = (reason: string, column: string | null = null) => ({ reason, column });
 
-function rowsOf(contract: Contract, record: RawRecord, references: References): Made[] {
+function rowsOf(contract: Contract, record: RawRecord, object: string, references: References): Made[] {
   if (record.json === undefined) return [refuse(record.reason)];
   return documentsOf(contract, record.json).map((documents, place) =>
-    documents === null ? refuse('not_an_array') : rowOf(contract, documents, place, references),
+    documents === null ? refuse('not_an_array') : rowOf(contract, documents, place, object, references),
   );
 }
 
@@ -154,6 +154,7 @@ function rowOf(
   contract: Contract,
   documents: readonly Standing[],
   place: number,
+  object: string,
   references: References,
 ): Made {
   const [record] = documents;
@@ -167,9 +168,14 @@ function rowOf(
     const isItself = (one: Standing) =>
       one.isParsed && parsePath(one.path).length === parsePath(column.path).length;
     const { standing, steps } = standingAt(documents, column.path, (one) => isWhole || !isItself(one));
-    const cell: Cell = standing?.isBroken
-      ? { value: null, refused: 'bad_type' }
-      : readColumn(column, standing?.json ?? nothing, steps);
+    // "`$key`: the key of the object"
+    const text: Json = { kind: 'string', value: object };
+    const cell: Cell =
+      column.path === '$key'
+        ? readColumn(column, text, [])
+        : standing?.isBroken
+          ? { value: null, refused: 'bad_type' }
+          : readColumn(column, standing?.json ?? nothing, steps);
     const { reason, isNulled } = judge(column, cell);
     if (reason !== null) return refuse(reason, column.name);
     if (isNulled) nulled.push(column.name);
@@ -197,15 +203,39 @@ function rowOf(
   // "`rescue`: kept as a JSON object in the column `_rescued`"
   if (contract.drift === 'rescue')
     values.set('_rescued', unread.length > 0 ? writeJson({ kind: 'object', fields: unread }) : null);
-  for (const key of contract.partitionBy)
-    values.set(key.name, 'constant' in key ? key.constant : partOf(values.get(key.of) ?? null, key.part));
+  for (const key of contract.partitionBy) {
+    if ('constant' in key) values.set(key.name, key.constant);
+    else if (key.part !== undefined) values.set(key.name, partOf(values.get(key.of) ?? null, key.part));
+    else {
+      const own = ownText(values.get(key.of) ?? null);
+      // "a value that is too long for the name of a folder is refused as `out_of_range`"
+      if (
+        own !== null &&
+        (Buffer.from(own).reduce(
+          (length, byte) => length + (/[\w.~-]/.test(String.fromCharCode(byte)) ? 1 : 3),
+          0,
+        ) >
+          255 - key.name.length - 1 ||
+          own.includes('\0'))
+      )
+        return refuse('out_of_range', key.of);
+      values.set(key.name, own);
+    }
+  }
+  // "`publish: false`: a helper that is no column of the table"; "the column is the partition key itself"
+  const keys = contract.partitionBy.map(({ name }) => name);
+  for (const { name, publish } of contract.columns)
+    if (publish === false && !keys.includes(name)) values.delete(name);
   return { place, values, nulled };
 }
 
 // "What becomes of top-level fields that nothing in the contract reads"
 function unreadFields({ columns, explode }: Contract, json: Json): (readonly [string, Json])[] {
   if (json.kind !== 'object') return [];
-  const read = [...columns.map(({ path }) => path), ...[explode ?? []].flat()].map((path) => {
+  const read = [
+    ...columns.flatMap(({ path }) => (path === '$key' ? [] : [path])),
+    ...[explode ?? []].flat(),
+  ].map((path) => {
     const [first] = parsePath(path);
     return first?.kind === 'key' ? first.key : '';
   });
@@ -237,6 +267,14 @@ function enriched(
     found:
       row && Object.fromEntries(Object.entries(e.columns).map(([column, from]) => [column, given(from)])),
   };
+}
+
+// "without a `part` the column's own value; an empty text is none"
+function ownText(value: Value): string | null {
+  if (value === null || value === '') return null;
+  if (!(value instanceof Day)) return String(value);
+  const { year, month, date } = dateOf(value.days);
+  return `${String(year).padStart(4, '0')}-${String(month).padStart(2, '0')}-${String(date).padStart(2, '0')}`;
 }
 
 // "a `part` (`year`, `month`, `day`, `hour`) `of` a timestamp in UTC or of a date. Values are texts: `month=08`"

@@ -1,6 +1,6 @@
 /** Holds a contract and a batch against the raw table in the Data Catalog. Free of AWS. */
 import { explodesOf, type Inner, innerDocuments } from '../contract/documents.ts';
-import { firstKey, isBelow, parsePath } from '../contract/path.ts';
+import { firstKey, isBelow, objectKey, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
 import { SchemaMismatch } from '../errors.ts';
 import { type HiveType, isHiveName, parseHiveType, type StructType } from '../model/hiveType.ts';
@@ -45,6 +45,7 @@ export function requireReadable(contract: Contract, rawTable: RawTable): void {
   const ownType = (path: string, within: readonly Inner[] = []) =>
     seen ? typeAlong(seen, path, within) : 'absent';
   const faults = contract.columns.flatMap((column) => {
+    if (column.path === objectKey) return [];
     const known = typeAlong(record, column.path, inners);
     const own = known === 'absent' ? 'absent' : ownType(column.path, inners);
     const found = known === 'otherwise' ? own : known;
@@ -115,7 +116,7 @@ export function ignoredFields(contract: Contract, record: StructType): string[] 
 
 /** Paths that a contract reads: of columns, `flatten` and `explode`. */
 export const pathsRead = (contract: Contract): string[] => [
-  ...contract.columns.map((c) => c.path),
+  ...contract.columns.flatMap((c) => (c.path === objectKey ? [] : [c.path])),
   ...contract.flatten.map((f) => f.path),
   ...explodesOf(contract).map(({ path }) => path),
 ];

@@ -11,6 +11,7 @@ import { duckdbSetDialect } from '../dialect/duckdbSet.ts';
 import { setSql } from '../dialect/set.ts';
 import { sparkSetDialect } from '../dialect/sparkSet.ts';
 import { type Step, statementOf } from '../dialect/steps.ts';
+import { ReferenceRefused } from '../errors.ts';
 import type { Plan, ReferenceData } from '../model/plan.ts';
 import type { RawTable } from '../model/rawTable.ts';
 import { fieldsOf } from './fields.ts';
@@ -40,9 +41,15 @@ export function compile(
   if (rawTable && !options.isRejected) requireReadable(contract, rawTable);
   const resolved = resolveContract(contract, rawTable, options.published);
   const isHeld = heldBy(options);
+  const { heldReferenceBytes: limit = heldReferenceBytes } = options;
   const joins = contract.enrich.flatMap((e, i) => {
     const reference = references[i];
     if (!reference || isHeld(reference) || e.kind !== 'lookup') return [];
+    const helper = Object.keys(e.on).find((name) => !goldenColumns(resolved).some((c) => c.name === name));
+    if (helper !== undefined)
+      throw new ReferenceRefused(
+        `${e.file}: has more than ${limit} bytes, and is looked up by ${helper}, which is not published: publish it, or make the lookup smaller`,
+      );
     return [{ reference: reference.name, on: e.on, columns: e.columns, unmatched: e.unmatched }];
   });
   const key = dedupeKey(contract);
@@ -51,7 +58,7 @@ export function compile(
     dedupe: key
       ? { key, order: contract.dedupe?.order ?? [], published: contract.dedupe?.scope === 'published' }
       : null,
-    sort: sortColumns(contract),
+    sort: sortColumns(contract, new Set(goldenColumns(resolved).map((c) => c.name))),
     isPartitionOrder: arePartitionsInOrder(contract),
   };
   const describe = ({ name, columns }: ReferenceData) => ({ name, columns: { ...columns } });
@@ -81,6 +88,7 @@ export function compile(
     },
     columns,
     partitionKeys,
+    ...(contract.maxPartitions === undefined ? {} : { maxPartitions: contract.maxPartitions }),
     fields: fieldsOf(resolved),
   };
 }
@@ -106,8 +114,10 @@ const heldBy =
     grid !== undefined || ndjson.length <= limit;
 
 /** Event time first: files of one day are mostly read by time. */
-function sortColumns(contract: Contract): string[] {
-  const eventTimes = contract.partitionBy.flatMap((p) => ('of' in p ? [p.of] : []));
+function sortColumns(contract: Contract, published: ReadonlySet<string>): string[] {
+  const eventTimes = contract.partitionBy.flatMap((p) =>
+    'of' in p && p.part !== undefined && published.has(p.of) ? [p.of] : [],
+  );
   return [...new Set([...eventTimes, ...(contract.dedupe?.key ?? [])])];
 }
 
@@ -115,5 +125,6 @@ function sortColumns(contract: Contract): string[] {
 function arePartitionsInOrder(contract: Contract): boolean {
   const parts = contract.partitionBy.filter((p) => 'of' in p);
   const widest = ['year', 'month', 'day', 'hour'];
-  return parts.every((p, i) => p.of === parts[0]?.of && p.part === widest[i]);
+  const published = new Set(goldenColumns(contract).map((c) => c.name));
+  return parts.every((p, i) => published.has(p.of) && p.of === parts[0]?.of && p.part === widest[i]);
 }

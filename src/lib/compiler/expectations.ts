@@ -1,13 +1,14 @@
 /** Expectations of a contract -> one Athena query, and its one row -> outcomes. Free of AWS. */
-import { goldenColumns } from '../contract/columns.ts';
+import { goldenColumns, isPublished } from '../contract/columns.ts';
 import { dedupeKey } from '../contract/contract.ts';
-import type { Contract, Expectation } from '../contract/schema.ts';
+import type { Contract, Expectation, PartitionKey } from '../contract/schema.ts';
 import {
   matched,
   misplaced,
   notIn,
   nulls,
   outside,
+  type Place,
   repeats,
   rowCount,
   singleScan,
@@ -75,7 +76,7 @@ const alias = (check: number, aggregate: number): string => `check_${check}_${ag
 
 /** What every dataset is asked, then what the contract asks. */
 function checksOf(contract: Contract): Check[] {
-  const required = contract.columns.filter((c) => c.required);
+  const required = contract.columns.filter((c) => c.required && isPublished(contract, c));
   const key = dedupeKey(contract);
   const always = { severity: 'hold', tolerance: 0 } as const;
   return [
@@ -92,10 +93,23 @@ function checksOf(contract: Contract): Check[] {
     },
     ...required.map((c) => failing(`not_null(${c.name})`, always, nulls(c.name), 'without a value')),
     ...(key ? [failing(`unique(${key})`, always, repeats(key), 'with a repeated key')] : []),
-    failing('in_partition', always, misplaced(contract.partitionBy), 'outside its partition'),
+    failing(
+      'in_partition',
+      always,
+      misplaced(contract.partitionBy.map((p) => knownPlace(contract, p))),
+      'outside its partition',
+    ),
     ...contract.expectations.map((e) => fromContract(contract, e)),
   ];
 }
+
+/** What a partition's folder is called, where the published columns tell. */
+const knownPlace = (contract: Contract, key: PartitionKey): Place => {
+  if ('constant' in key) return key;
+  const { name, of, part } = key;
+  const isThere = goldenColumns(contract).some((column) => column.name === of);
+  return part === undefined || !isThere ? { name } : { name, of, part };
+};
 
 function fromContract(contract: Contract, e: Expectation): Check {
   const { severity } = e;

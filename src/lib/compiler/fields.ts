@@ -1,4 +1,5 @@
 /** What each published column is made of, for lineage. */
+import { isPublished } from '../contract/columns.ts';
 import type { Contract } from '../contract/schema.ts';
 import { type Expression, parseExpression } from '../expression/parse.ts';
 
@@ -16,6 +17,11 @@ export function fieldsOf(contract: Contract): Record<string, string[]> {
         fields.set(name, [...behind(Object.keys(e.on)), `${e.file}#${from}`]);
     else fields.set(e.column, [...behind([e.longitude, e.latitude]), `${e.file}#${e.property}`]);
   for (const key of contract.partitionBy) fields.set(key.name, 'of' in key ? behind([key.of]) : []);
+  const helpers = [...contract.columns, ...contract.derive].filter(
+    (column) =>
+      !isPublished(contract, column) && !contract.partitionBy.some(({ name }) => name === column.name),
+  );
+  for (const { name } of helpers) fields.delete(name);
   return Object.fromEntries(fields);
 }
 

@@ -39,7 +39,11 @@ export function resolveContract(
   const fields = [...fieldsFor(contract, record)].filter(
     ({ steps }) => formatPath(steps) !== null && !read.has(identityOf(steps)),
   );
-  const taken = new Set([...goldenColumns(contract), ...contract.partitionBy].map((c) => c.name));
+  const taken = new Set(
+    [...goldenColumns(contract), ...contract.columns, ...contract.derive, ...contract.partitionBy].map(
+      (c) => c.name,
+    ),
+  );
   const columns = named(fields.slice(0, maxFoundColumns), taken).map(({ field, name }) =>
     columnOf(field, name, published.get(name)),
   );

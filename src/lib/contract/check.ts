@@ -2,11 +2,12 @@
 import type { z } from 'zod';
 import { checkExpression, valueTypeOf } from '../expression/check.ts';
 import { ExpressionError, parseExpression } from '../expression/parse.ts';
+import { enrichedColumns, isPublished } from './columns.ts';
 import { tableOf } from './contract.ts';
 import { explodesOf } from './documents.ts';
 import { checkRange } from './expectationSchema.ts';
 import { isNumber } from './parts.ts';
-import { firstKey, hasEach, isBelow, parsePath } from './path.ts';
+import { firstKey, hasEach, isBelow, objectKey, parsePath } from './path.ts';
 import { type Contract, contractShape, type Expectation } from './schema.ts';
 
 /** Adds an issue, with its place, for each fault. */
@@ -28,9 +29,15 @@ function checkContract(contract: Contract, context: z.core.$RefinementCtx): void
       `the contract declares ${declared} columns, partition keys among them, and may declare ${maxColumns}; gather fields that belong together in a column of type json`,
     );
   const partitionKeys = new Set(contract.partitionBy.map((p) => p.name));
-  const published = new Map([...scope.types()].filter(([name]) => !partitionKeys.has(name)));
+  const helpers = new Set(
+    [...contract.columns, ...contract.derive].flatMap((c) => (isPublished(contract, c) ? [] : [c.name])),
+  );
+  const published = new Map(
+    [...scope.types()].filter(([name]) => !partitionKeys.has(name) && !helpers.has(name)),
+  );
+  if (published.size === 0) scope.issue(['columns'], 'publish nothing: a table has a column at least');
   contract.expectations.forEach((e, i) => {
-    checkExpectation(e, ['expectations', i], published, scope);
+    checkExpectation(e, ['expectations', i], { published, helpers }, scope);
   });
 }
 
@@ -91,6 +98,7 @@ function checkCsv({ source, columns, parse = {} }: Contract, { issue }: Scope): 
   if (!source.formats.includes('csv')) return;
   const header = source.csv?.header === true ? undefined : source.csv?.header;
   columns.forEach(({ path }, i) => {
+    if (path === objectKey) return;
     if (parsePath(path).length > 1 && !Object.keys(parse).some((text) => isBelow(path, text)))
       issue(
         ['columns', i, 'path'],
@@ -163,21 +171,40 @@ function checkEnrichments({ enrich }: Contract, { declare, known }: Scope): void
   });
 }
 
-function checkDedupe({ dedupe }: Contract, { known, issue }: Scope): void {
+function checkDedupe(contract: Contract, { known, issue }: Scope): void {
+  const { dedupe } = contract;
+  const isHelper = (name: string) =>
+    [...contract.columns, ...contract.derive].some((c) => c.name === name && !isPublished(contract, c));
   // What is published is compared as text.
   const allowed = dedupe?.scope === 'published' ? ['string', 'int', 'bigint', 'date'] : undefined;
   dedupe?.key.forEach((name, i) => {
     const column = known(['dedupe', 'key', i], name, allowed);
+    if (column && isHelper(name)) issue(['dedupe', 'key', i], `the key column "${name}" must be published`);
     if (column && !column.required) issue(['dedupe', 'key', i], `the key column "${name}" must be required`);
   });
   dedupe?.order.forEach((o, i) => {
     known(['dedupe', 'order', i, 'column'], o.column);
+    if (isHelper(o.column))
+      issue(['dedupe', 'order', i, 'column'], `the column "${o.column}" must be published`);
   });
 }
 
-function checkPartitions({ partitionBy }: Contract, { known, declare, issue }: Scope): void {
+/** Types whose values are short texts. */
+const ownValueTypes = ['string', 'int', 'bigint', 'boolean', 'date'];
+
+function checkPartitions({ partitionBy, enrich }: Contract, { known, declare, issue }: Scope): void {
+  const enriched = new Set(enrichedColumns({ enrich }).map((c) => c.name));
   partitionBy.forEach((p, i) => {
-    if ('of' in p) {
+    if ('of' in p && p.part === undefined) {
+      known(['partitionBy', i, 'of'], p.of, ownValueTypes);
+      if (enriched.has(p.of))
+        issue(
+          ['partitionBy', i, 'of'],
+          `the column "${p.of}" is given by enrich, and known too late for a partition`,
+        );
+      // The column is the key itself: it is no column of the table beside it.
+      if (p.name === p.of) return;
+    } else if ('of' in p) {
       const column = known(['partitionBy', i, 'of'], p.of, ['timestamp', 'date']);
       if (column?.type === 'date' && p.part === 'hour')
         issue(['partitionBy', i, 'part'], `the date "${p.of}" has no hour`);
@@ -199,9 +226,15 @@ const typesOfChecks: Readonly<Record<string, readonly string[]>> = {
 function checkExpectation(
   e: Expectation,
   path: Place,
-  published: ReadonlyMap<string, string>,
+  { published, helpers }: { published: ReadonlyMap<string, string>; helpers: ReadonlySet<string> },
   { known, gives, issue }: Scope,
 ): void {
+  for (const name of [
+    ...('column' in e ? [e.column] : []),
+    ...('columns' in e ? e.columns : []),
+    ...('of' in e ? [e.of] : []),
+  ])
+    if (helpers.has(name)) issue(path, `the column "${name}" is not published, and Athena sees what is`);
   const type = 'column' in e ? known([...path, 'column'], e.column, typesOfChecks[e.check])?.type : undefined;
   switch (e.check) {
     case 'unique':

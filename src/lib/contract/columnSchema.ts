@@ -4,7 +4,7 @@ import { bound } from './bounds.ts';
 import { lowerCase } from './letters.ts';
 import { numberFormat } from './numberFormat.ts';
 import { identifier, isExtraction, jsonPath } from './parts.ts';
-import { parsePath } from './path.ts';
+import { objectKey, parsePath } from './path.ts';
 import { patternFault } from './timePattern.ts';
 
 export const columnType = z
@@ -49,8 +49,14 @@ const timestampFormat = z.union([
 export const columnSchema = z
   .strictObject({
     name: identifier.describe('The output column.'),
-    path: jsonPath.describe('Where the value stands in the record.'),
+    path: jsonPath.describe(
+      "Where the value stands in the record; $key is the object's key, such as in/dt=2025-10-06/a.json.",
+    ),
     type: columnType.describe('The Hive type of the output column.'),
+    publish: z
+      .literal(false)
+      .optional()
+      .describe('A helper, for derive, filter, enrich and partitionBy, that is no column of the table.'),
     required: z.boolean().default(false).describe('A row without a value goes to quarantine.'),
     onError: z
       .enum(['quarantine', 'null'])
@@ -115,6 +121,8 @@ export const columnSchema = z
       issue('range', 'is only for numbers');
     if (value.number && !decimal && !['int', 'bigint', 'double'].includes(value.type))
       issue('number', 'is only for numbers');
+    if (value.path === objectKey && (value.type === 'json' || value.type.startsWith('array<')))
+      issue('type', 'is a scalar: the key of an object is a text');
     const eachSteps = parsePath(value.path).filter((step) => step.kind === 'each').length;
     if (eachSteps > 0 !== value.type.startsWith('array<'))
       issue('type', 'is array<…> exactly when the path has [*]');

@@ -9,11 +9,25 @@ export const enrichedColumns = ({ enrich }: Pick<Contract, 'enrich'>): OutputCol
     .flatMap((e) => (e.kind === 'lookup' ? Object.keys(e.columns) : [e.column]))
     .map((name) => ({ name, type: 'string' }));
 
+/** Whether a column of its own, or a derived one, is in the table: no helper, nor one that is a partition key under its own name. */
+export const isPublished = (
+  { partitionBy }: Pick<Contract, 'partitionBy'>,
+  column: { readonly name: string; readonly publish?: false | undefined },
+): boolean =>
+  column.publish !== false &&
+  !partitionBy.some(
+    (p) => 'of' in p && p.part === undefined && p.name === column.name && p.of === column.name,
+  );
+
 /** The published columns of a contract, in order, without partition keys. */
 export function goldenColumns(contract: Contract): OutputColumn[] {
   return [
-    ...contract.columns.map(({ name, type }) => ({ name, type: type === 'json' ? 'string' : type })),
-    ...contract.derive.map(({ name, type }) => ({ name, type })),
+    ...contract.columns
+      .filter((column) => isPublished(contract, column))
+      .map(({ name, type }) => ({ name, type: type === 'json' ? 'string' : type })),
+    ...contract.derive
+      .filter((column) => isPublished(contract, column))
+      .map(({ name, type }) => ({ name, type })),
     ...enrichedColumns(contract),
     ...(contract.drift === 'rescue' ? [rescued] : []),
     ...lineage,

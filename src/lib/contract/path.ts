@@ -12,6 +12,9 @@ const item = String.raw`\[(?:\d{1,9}|\*)\]`;
 /** What a path looks like, whole. */
 export const pathPattern = new RegExp(`^${key}(?:${item})*(?:\\.${key}(?:${item})*)*$`);
 
+/** The path of a column that reads the key of the record's object, and no field. A field of this name is written in quotes. */
+export const objectKey = '$key';
+
 /** The steps of a path that fits `pathPattern`. */
 export function parsePath(path: string): PathStep[] {
   return [...path.matchAll(/\[(\d+|\*)\]|"([^"]+)"|([^.[\]"]+)/g)].map(([, place, quoted, plain]) => {

@@ -2,7 +2,7 @@
  * The contract language: one schema gives the TypeScript type, the check and the JSON Schema for editors.
  */
 import * as z from 'zod';
-import { tableFormats } from '../model/plan.ts';
+import { mostPartitions, tableFormats } from '../model/plan.ts';
 import { columnSchema } from './columnSchema.ts';
 import { expectation } from './expectationSchema.ts';
 import { explodePath, identifier, jsonPath, recordsPath, topFolder } from './parts.ts';
@@ -48,9 +48,12 @@ const partitionKey = z.union([
   z.strictObject({
     name: identifier,
     of: identifier.describe(
-      'A timestamp or date column; a row without a value stands in the default partition.',
+      'A timestamp or date column, or with no part any that is a text, a whole number, a boolean or a date; a row without a value stands in the default partition.',
     ),
-    part: z.enum(['year', 'month', 'day', 'hour']),
+    part: z
+      .enum(['year', 'month', 'day', 'hour'])
+      .optional()
+      .describe("Of a time; without it the partition is the column's own value."),
   }),
 ]);
 
@@ -282,6 +285,14 @@ export const contractShape = z.strictObject({
     .describe('One row for each key stays.'),
   enrich: z.array(enrichment).default([]),
   partitionBy: z.array(partitionKey).min(1),
+  maxPartitions: z
+    .int()
+    .min(1)
+    .max(mostPartitions)
+    .optional()
+    .describe(
+      'The most partitions that the rows of a batch may go to; a batch with more fails with TooManyPartitions.',
+    ),
   expectations: z.array(expectation).default([]),
 });
 

@@ -86,17 +86,34 @@ export const commonest = (column: string, type: string, count: number): string =
  * Rows whose file does not stand in the partition of their own values. Told by the file's path, so that a staging
  * table needs no partition keys but the batch.
  */
-export const misplaced = (
-  parts: readonly ({ name: string; constant: string } | { name: string; of: string; part: string })[],
-): string => {
+export const misplaced = (places: readonly Place[]): string => {
   const formats: Readonly<Record<string, string>> = { year: '%Y', month: '%m', day: '%d', hour: '%H' };
-  const segments = parts.map((p) =>
-    'constant' in p
-      ? literal(`/${hiveSegment(p.name, p.constant)}`)
-      : `${literal(`/${p.name}=`)} || date_format(${identifier(p.of)}, ${literal(formats[p.part] ?? '')})`,
-  );
-  return `count_if(strpos("$path", ${segments.join(' || ')} || '/') = 0)`;
+  // Folders that are known stand one in the other; one that is not parts them.
+  const groups: string[][] = [[]];
+  for (const p of places) {
+    if (!('of' in p || 'constant' in p)) {
+      groups.push([]);
+      continue;
+    }
+    groups
+      .at(-1)
+      ?.push(
+        'constant' in p
+          ? literal(`/${hiveSegment(p.name, p.constant)}`)
+          : `${literal(`/${p.name}=`)} || date_format(${identifier(p.of)}, ${literal(formats[p.part] ?? '')})`,
+      );
+  }
+  const tests = groups
+    .filter((segments) => segments.length > 0)
+    .map((segments) => `strpos("$path", ${segments.join(' || ')} || '/') = 0`);
+  return tests.length === 0 ? 'count_if(false)' : `count_if(${tests.join(' OR ')})`;
 };
+
+/** What the folder of a partition key is called: always the same, by a part of a column, or by what no column tells. */
+export type Place =
+  | { readonly name: string; readonly constant: string }
+  | { readonly name: string; readonly of: string; readonly part: string }
+  | { readonly name: string };
 
 /** One scan: every aggregate under its alias. */
 export const singleScan = (

@@ -5,6 +5,8 @@
 
 import { defaultPartition } from '../catalog/partitionPath.ts';
 import { fieldsRead } from '../catalog/rawSchema.ts';
+import { isPublished } from '../contract/columns.ts';
+import { objectKey } from '../contract/path.ts';
 import type { Contract, Enrichment, PartitionKey } from '../contract/schema.ts';
 import { checkExpression } from '../expression/check.ts';
 import { parseExpression } from '../expression/parse.ts';
@@ -35,10 +37,12 @@ export function recordSteps(
   const enrichments = contract.enrich.map((e, i) => ({ e, sql: enrichmentSql(e, references[i]) }));
   const isCsv = contract.source.formats.includes('csv');
   const documents = documentsOf(contract);
+  const hasKey = contract.columns.some(({ path }) => path === objectKey);
   return [
     ...(isCsv ? csvSteps(contract.source.csv) : jsonSteps(contract.source.json)),
     ...documents.steps,
-    layer('parsed', [...leaves.parsed, restOf(contract)], documents.last),
+    ...(hasKey ? [keyStep(documents.last)] : []),
+    layer('parsed', [...leaves.parsed, restOf(contract)], hasKey ? 'keyed' : documents.last),
     layer('leaves', leaves.named, 'parsed'),
     layer('written', leaves.written, 'leaves'),
     layer(
@@ -72,6 +76,13 @@ export function recordSteps(
     ['rows', rowsSql(contract, references, enrichments, { leaves, documents }, isRejected)],
   ];
 }
+
+/** The key of each record's object. */
+const keyStep = (from: string): Step => [
+  'keyed',
+  `SELECT ${from}.*, files.object::VARCHAR AS __object
+  FROM ${from} JOIN files ON files.file = __file`,
+];
 
 /** Made for the few rows that have one: a reason for each column that is bad, in the columns' order. */
 function reasonsOf({ arrays }: Documents, columns: readonly ColumnSql[]): string {
@@ -130,7 +141,7 @@ function rowsSql(
   CASE ${isCsv ? csvValues(contract) : jsonValues}WHEN __bad IS NOT NULL THEN ${leaves.textAt('__bad')}${choose((r) => r.value)} END AS _value,
   __nulled AS _nulled,
   ${[
-    ...[...contract.columns, ...contract.derive].map(outputOf),
+    ...[...contract.columns, ...contract.derive].filter((c) => isPublished(contract, c)).map(outputOf),
     ...enrichments.flatMap(({ e, sql }) => sql?.outputs ?? emptyOutputs(e)),
     ...(contract.drift === 'rescue' ? [`__rest AS ${identifier(rescued.name)}`] : []),
     ...contract.partitionBy.map(partitionValue),
@@ -242,6 +253,9 @@ function rowRefusals(
   for (const { e, sql } of enrichments)
     if (sql && e.unmatched === 'quarantine')
       refuse('unmatched', sql.isUnmatched, literal(sql.column), sql.asked);
+  for (const key of contract.partitionBy)
+    if ('of' in key && key.part === undefined)
+      refuse('out_of_range', isNoFolder(key), literal(key.of), `left(${ownValue(key)}, 2000)`);
   if (isRejected) refuse('rejected', 'true');
   return refusals;
 }
@@ -282,8 +296,17 @@ const outputOf = (column: { name: string; type: string }): string =>
 /** Taken from a list, since DuckDB makes no text of a number so fast. */
 const twoDigits = list(Array.from({ length: 32 }, (_, n) => literal(String(n).padStart(2, '0'))));
 
+/** A column's value as that of a partition; an empty text would be a folder without a name. */
+const ownValue = ({ of }: { readonly of: string }): string => `nullif(placed.${identifier(of)}::VARCHAR, '')`;
+
+/** DuckDB writes a folder with each byte that is no letter as three; names of folders have at most 255. */
+const isNoFolder = (key: { readonly name: string; readonly of: string }): string =>
+  `coalesce(strlen(url_encode(${ownValue(key)})) > ${255 - key.name.length - 1} OR contains(${ownValue(key)}, chr(0)), false)`;
+
 function partitionValue(key: PartitionKey): string {
   if ('constant' in key) return `${literal(key.constant)} AS ${identifier(key.name)}`;
+  if (key.part === undefined)
+    return `coalesce(${ownValue(key)}, ${literal(defaultPartition)}) AS ${identifier(key.name)}`;
   const number = `${key.part}(placed.${identifier(key.of)})`;
   const part = key.part === 'year' ? `lpad(${number}::VARCHAR, 4, '0')` : `${twoDigits}[${number} + 1]`;
   return `coalesce(${part}, ${literal(defaultPartition)}) AS ${identifier(key.name)}`;

@@ -2,7 +2,7 @@
 
 import type { Column } from '../contract/columnSchema.ts';
 import { type Inner, innerDocuments, placeOfColumn } from '../contract/documents.ts';
-import type { PathStep } from '../contract/path.ts';
+import { objectKey, type PathStep } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
 import type { Leaf } from './duckdbColumns.ts';
 import { jsonPath } from './duckdbDocuments.ts';
@@ -24,6 +24,8 @@ interface Place {
   /** Whether a text on the way to it is no JSON, and what is shown of that one. */
   readonly isBroken: string | null;
   readonly broken: string;
+  /** The key of the object, and nothing in a document. */
+  readonly isKey: boolean;
   readonly isJson: boolean;
   readonly keys: readonly string[];
   readonly rest: readonly PathStep[];
@@ -48,11 +50,14 @@ export function leavesOf(contract: Contract): {
   const inners = innerDocuments(contract);
   const places = contract.columns.map((column) => {
     const place = placeOf(column, inners);
-    return { ...place, numbers: hasNumbers(place.document) ? numbersOf(column) : ('any' as const) };
+    return {
+      ...place,
+      numbers: !place.isKey && hasNumbers(place.document) ? numbersOf(column) : ('any' as const),
+    };
   });
   const shapes: { readonly document: string; readonly shape: Shape }[] = [];
   const shapeOf = places.map((place) => {
-    if (place.keys.length === 0) return null;
+    if (place.keys.length === 0 || place.isKey) return null;
     const found = shapes.findIndex(
       ({ document, shape }) => document === place.document && fits(shape, place),
     );
@@ -68,7 +73,11 @@ export function leavesOf(contract: Contract): {
       shapeOf[i] === null ? document : [`__shape${shapeOf[i]}`, ...place.keys.map(identifier)].join('.');
     const isHeld = shapeOf[i] !== null && place.rest.length === 0;
     const call = place.isJson ? 'json_extract' : 'json_extract_string';
-    const sql = isHeld ? held : `${call}(${held}, ${literal(jsonPath(place.rest))})`;
+    const sql = place.isKey
+      ? '__object'
+      : isHeld
+        ? held
+        : `${call}(${held}, ${literal(jsonPath(place.rest))})`;
     const path = literal(place.path);
     const written = {
       any: () => null,
@@ -93,7 +102,7 @@ export function leavesOf(contract: Contract): {
         levels: place.levels,
         text: place.isJson ? `json_extract_string(${value}, '$')` : value,
         json: value,
-        isText: !hasNumbers(document),
+        isText: place.isKey || !hasNumbers(document),
         isBroken: place.isBroken,
       },
     };
@@ -103,7 +112,9 @@ export function leavesOf(contract: Contract): {
       leaf.isBroken === null ? leaf.text : `coalesce(${leaf.text}, ${places[i]?.broken})`,
     ),
   );
-  const paths = list(leaves.map(({ leaf }, i) => (places[i]?.isJson ? 'NULL' : literal(leaf.path))));
+  const paths = list(
+    leaves.map(({ leaf }, i) => (places[i]?.isJson || places[i]?.isKey ? 'NULL' : literal(leaf.path))),
+  );
   const documents = new Set(leaves.map(({ document }) => document));
   const documentAt = (n: string) =>
     documents.size === 1
@@ -166,6 +177,7 @@ function placeOf(column: { path: string; type: string }, inners: readonly Inner[
     document: documentName(inners, parent),
     isBroken: isBroken(inners, parent),
     broken: brokenText(inners, parent),
+    isKey: column.path === objectKey,
     isJson: type === 'json' || type.startsWith('array<'),
     keys: keys.flatMap((step) => (step.kind === 'key' ? [step.key] : [])),
     rest,

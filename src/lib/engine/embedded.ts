@@ -4,8 +4,16 @@ import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { hiveSegment, readSegment } from '../catalog/partitionPath.ts';
 import { duckType, identifier, list, literal } from '../dialect/duckdbNames.ts';
+import { TooManyPartitions } from '../errors.ts';
 import type { InputFile } from '../model/layout.ts';
-import { lineage, type Plan, quarantineColumns, type ReferenceData, type Summary } from '../model/plan.ts';
+import {
+  lineage,
+  mostPartitions,
+  type Plan,
+  quarantineColumns,
+  type ReferenceData,
+  type Summary,
+} from '../model/plan.ts';
 import { memoryLimit, openDuckdb } from './instance.ts';
 import { asOutOfMemory } from './memory.ts';
 import type { PublishedFile } from './publishedKeys.ts';
@@ -48,6 +56,7 @@ export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
     await readRows(instance, db, run.plan, run.inputs);
     await rankRows(db, run, scratch);
     const summary = await summarize(db, run.plan);
+    requireFewPartitions(run.plan, summary.partitions.length);
     await writeRows(db, run, summary);
     return summary;
   } catch (error) {
@@ -57,6 +66,14 @@ export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
     instance.closeSync();
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** Throws TooManyPartitions. */
+function requireFewPartitions({ maxPartitions = mostPartitions }: Plan, count: number): void {
+  if (count > maxPartitions)
+    throw new TooManyPartitions(
+      `the batch has rows for ${count} partitions, and may have ${maxPartitions}: choose coarser keys in partitionBy, raise maxPartitions, or make batches smaller`,
+    );
 }
 
 async function loadRows(

@@ -32,6 +32,9 @@ export const reasonCodes = [
 ] as const;
 export type ReasonCode = (typeof reasonCodes)[number];
 
+/** Publish copies an object or more for each partition of a batch within the time of a function. */
+export const mostPartitions = 100_000;
+
 /** The longest record, in bytes, on both engines: DuckDB takes some ten times as much to parse one. */
 export const maxRecordBytes = 16 * 1024 * 1024;
 
@@ -124,6 +127,8 @@ export const planSchema = z.object({
   /** The published columns, the last ones telling where a row came from. */
   columns: z.array(outputColumn),
   partitionKeys: z.array(outputColumn),
+  /** The most partitions of a batch, where the contract has fewer than any batch may have. */
+  maxPartitions: z.int().optional(),
   /** What each of both is made of: see fieldsOf. */
   fields: z.record(z.string(), z.array(z.string())),
 });
