@@ -27,7 +27,7 @@ import {
   told,
 } from './ddlTold.ts';
 import type { QueryResult } from './engine.ts';
-import { QueryError } from './queryError.ts';
+import { notSupported, QueryError } from './queryError.ts';
 import type { PartitionSpec } from './sqlReader.ts';
 
 /** Carries out a statement. Throws QueryError as Athena words it. */
@@ -63,6 +63,8 @@ export async function runDdl(upstream: Upstream, ddl: Ddl, currentDatabase: stri
     case 'setProperties':
       await alter(upstream, database, await mustTable(upstream, database, ddl.name.table), ddl);
       return done();
+    case 'otherChange':
+      throw notSupported(`ALTER TABLE … ${ddl.what} of a Hive table`);
     case 'createTable': {
       try {
         await glue.send(new CreateTableCommand({ DatabaseName: database, TableInput: tableInput(ddl) }));

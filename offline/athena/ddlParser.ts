@@ -21,6 +21,8 @@ export type Ddl =
   | { kind: 'setLocation'; name: Name; location: string }
   | { kind: 'setProperties'; name: Name; properties: Record<string, string> }
   | { kind: 'dropTable'; name: Name; ifExists: boolean }
+  /** What Iceberg tables have alone. */
+  | { kind: 'otherChange'; name: Name; what: string }
   | CreateTable;
 
 export interface CreateTable {
@@ -116,6 +118,8 @@ function parseAlter(reader: SqlReader): Ddl {
     const ifNotExists = reader.takeAll('IF', 'NOT', 'EXISTS');
     return reader.end({ kind: 'addPartitions', name, ifNotExists, partitions: reader.partitions(false) });
   }
+  for (const what of ['DROP COLUMN', 'CHANGE COLUMN'])
+    if (reader.takeAll(...what.split(' '))) return { kind: 'otherChange', name, what };
   if (reader.take('DROP')) {
     const ifExists = reader.takeAll('IF', 'EXISTS');
     return reader.end({ kind: 'dropPartitions', name, ifExists, partitions: reader.partitions(true) });

@@ -8,14 +8,22 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { GetObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import * as z from 'zod';
 import { defaultPartition } from '../../src/lib/catalog/partitionPath.ts';
 import { duckType, identifier, list, literal } from '../../src/lib/dialect/duckdbNames.ts';
 import { type HiveType, parseHiveType } from '../../src/lib/model/hiveType.ts';
 import { parallel } from '../../src/lib/parallel.ts';
+import { refOf } from '../../src/lib/table/iceberg/files.ts';
+import { contents } from '../../src/lib/table/iceberg/manifest.ts';
+import { type Metadata, schemaOf, specOf } from '../../src/lib/table/iceberg/metadata.ts';
+import { liveEntries } from '../../src/lib/table/iceberg/snapshot.ts';
+import { hiveOf, type Type } from '../../src/lib/table/iceberg/types.ts';
+import type { Value } from '../../src/lib/table/iceberg/values.ts';
 import { findTable, listPartitions } from '../../src/stage/tables.ts';
 import { parseAddress, type Upstream } from '../aws.ts';
 import { catalogName, type QueryResult, type SqlEngine } from './engine.ts';
 import { type CheckedQuery, checkQuery } from './guard.ts';
+import { type IcebergTable, readIceberg } from './icebergTable.ts';
 import { notSupported, QueryError } from './queryError.ts';
 import { SqlReader } from './sqlReader.ts';
 import { athenaText, athenaType } from './values.ts';
@@ -156,10 +164,12 @@ async function createView(
   database: string,
   name: string,
   hasPath: boolean,
-): Promise<{ scannedBytes: number; columns: readonly { name: string; type: string }[] }> {
+): Promise<View> {
   const table = await findTable(upstream, database, name);
   if (!table)
     throw new QueryError(`TABLE_NOT_FOUND: Table '${catalogName}.${database}.${name}' does not exist`);
+  const iceberg = await readIceberg(upstream, database, name);
+  if (iceberg) return createIcebergView(upstream, folder, db, view, iceberg, hasPath);
   if (!table.StorageDescriptor?.InputFormat?.includes('Parquet'))
     throw notSupported(`the table ${database}.${name}, whose files are not Parquet`);
   if (table.Parameters?.['projection.enabled'] === 'true')
@@ -221,6 +231,106 @@ async function createView(
     FROM read_parquet(${list(local.map((f) => literal(f.path)))}, filename = '$local', union_by_name = true, hive_partitioning = false) r
     JOIN ${partitionTable} f ON r."$local" = f."$local"`);
   return { scannedBytes: files.reduce((sum, f) => sum + f.size, 0), columns: known };
+}
+
+/**
+ * A view over the objects of the current snapshot of an Iceberg table. Columns are found by their field ids, as the spec says, or by the
+ * table's name mapping in objects without ids; identity partitions may stand in the metadata alone. Throws QueryError for a table from
+ * which another engine has deleted rows in place.
+ */
+async function createIcebergView(
+  upstream: Upstream,
+  folder: string,
+  db: DuckDBConnection,
+  view: string,
+  { metadata, files }: IcebergTable,
+  hasPath: boolean,
+): Promise<View> {
+  const entries = await liveEntries(files, metadata);
+  if (entries.some(({ file }) => file.content !== contents.data))
+    throw notSupported('a table with deletes that are merged on reading; OPTIMIZE it on Trino first');
+  const { fields } = schemaOf(metadata);
+  const columns = fields.map(({ id, name, type }) => ({
+    id,
+    name,
+    type: hiveOf(type),
+    duck: icebergType(name, type),
+  }));
+  const names = namesOf(metadata);
+  const selects = await parallel(entries, 8, async ({ file, specId }) => {
+    const { bucket, key } = refOf(file.path);
+    const path = await download(upstream, folder, { bucket, key, address: file.path, etag: '', size: 0 });
+    const inFile = await topLevel(db, path);
+    const hasIds = [...inFile.values()].some((id) => id !== null);
+    const identities = new Map(
+      specOf(metadata, specId)
+        .fields.filter((f) => f.transform === 'identity')
+        .map((f) => [f['source-id'], f['field-id']]),
+    );
+    const selected = columns.map(({ id, name, type, duck }) => {
+      const column = [...inFile].find(([own, ownId]) =>
+        hasIds ? ownId === id : (names.get(id) ?? [name]).includes(own),
+      )?.[0];
+      const partition = identities.get(id);
+      const source =
+        column !== undefined
+          ? identifier(column)
+          : partition === undefined
+            ? 'NULL'
+            : partitionValue(file.partition.get(partition), type);
+      return `${source}::${duck} AS ${identifier(name)}`;
+    });
+    return `SELECT ${[...selected, ...(hasPath ? [`${literal(file.path)} AS "$path"`] : [])].join(', ')} FROM read_parquet(${literal(path)}, hive_partitioning = false)`;
+  });
+  const empty = columns.map(({ name, duck }) => `NULL::${duck} AS ${identifier(name)}`);
+  const none = `SELECT ${[...empty, ...(hasPath ? ['NULL::VARCHAR AS "$path"'] : [])].join(', ')} WHERE false`;
+  await db.run(`CREATE VIEW ${view} AS ${[none, ...selects].join(' UNION ALL ')}`);
+  return { scannedBytes: entries.reduce((sum, { file }) => sum + Number(file.bytes), 0), columns };
+}
+
+/** The names by which a column is known in objects without field ids. https://iceberg.apache.org/spec/#column-projection */
+function namesOf(metadata: Metadata): ReadonlyMap<number, readonly string[]> {
+  const mapping = metadata.properties?.['schema.name-mapping.default'];
+  if (mapping === undefined) return new Map();
+  const fields = z
+    .array(z.looseObject({ 'field-id': z.int().optional(), names: z.array(z.string()) }))
+    .parse(JSON.parse(mapping));
+  return new Map(fields.flatMap(({ 'field-id': id, names }) => (id === undefined ? [] : [[id, names]])));
+}
+
+/** The columns of a Parquet file, with their field ids. */
+async function topLevel(db: DuckDBConnection, path: string): Promise<Map<string, number | null>> {
+  const reader = await db.runAndReadAll(
+    `SELECT name, field_id, num_children FROM parquet_schema(${literal(path)})`,
+  );
+  const rows = reader.getRows();
+  const found = new Map<string, number | null>();
+  // The schema is a tree, each node before its children; the first one is the root.
+  for (let at = 1; at < rows.length; ) {
+    const [name, id] = rows[at] ?? [];
+    found.set(String(name), id === null || id === undefined ? null : Number(id));
+    for (let open = 1; open > 0 && at < rows.length; at++) open += Number(rows[at]?.[2] ?? 0) - 1;
+  }
+  return found;
+}
+
+const partitionValue = (value: Value | null | undefined, type: string): string => {
+  if (value === null || value === undefined) return 'NULL';
+  if (['string', 'int', 'bigint', 'boolean'].includes(type)) return literal(String(value));
+  throw notSupported(`a partition by a column of the type ${type}`);
+};
+
+/** Athena shows timestamps without a zone, and those inside of other values, otherwise than DuckDB as it is set up here. */
+function icebergType(name: string, type: Type): string {
+  if (type === 'timestamptz') return 'TIMESTAMPTZ';
+  const hive = hiveOf(type);
+  if (hive.includes('timestamp')) throw notSupported(`the type of the column ${name}`);
+  return duckTypeOf(parseHiveType(hive));
+}
+
+interface View {
+  readonly scannedBytes: number;
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
 }
 
 interface DataFile {

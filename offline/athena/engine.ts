@@ -5,6 +5,9 @@ import { SqlReader } from './sqlReader.ts';
 /** The name of the Data Catalog in Athena's SQL and messages. */
 export const catalogName = 'awsdatacatalog';
 
+/** Trino's catalog of the Iceberg tables of the Data Catalog. Statements that the one above does not pass on name it. */
+export const icebergCatalog = 'iceberg';
+
 export interface Statement {
   readonly sql: string;
   readonly database: string;
@@ -49,10 +52,6 @@ export interface Engine extends SqlEngine {
 export function refuseOthers(sql: string): void {
   const reader = new SqlReader(sql);
   const first = reader.peek().toUpperCase();
-  if (['DELETE', 'UPDATE', 'MERGE'].includes(first))
-    throw new QueryError(
-      'NOT_SUPPORTED: Modifying Hive table rows is only supported for transactional tables',
-    );
   if (['PREPARE', 'EXECUTE', 'DEALLOCATE'].includes(first))
     throw notSupported(`${first}, but ExecutionParameters`);
   if (

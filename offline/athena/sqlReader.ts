@@ -13,6 +13,13 @@ export interface PartitionSpec {
   readonly location: string | undefined;
 }
 
+/** A column as CREATE TABLE has it; its type in Hive's notation, in lower case. */
+export interface ColumnWritten {
+  readonly name: string;
+  readonly type: string;
+  readonly comment: string | undefined;
+}
+
 /** Reads a statement token by token. Throws QueryError as Hive words it. */
 export class SqlReader {
   readonly #sql: string;
@@ -143,25 +150,28 @@ export class SqlReader {
     return partitions;
   }
 
-  /** `(id bigint, tags array<string>)`. */
-  columns(): { name: string; type: string }[] {
-    const columns: { name: string; type: string }[] = [];
+  /** `(id bigint, tags array<string> COMMENT 'words')`. */
+  columns(): ColumnWritten[] {
+    const columns: ColumnWritten[] = [];
     this.must('(');
-    do {
-      const name = this.identifier();
-      let type = '';
-      for (let depth = 0; depth > 0 || !/^[,)]$|^COMMENT$/i.test(this.peek()); this.#at++) {
-        const token = this.peek();
-        if (this.isAtEnd()) throw new QueryError('FAILED: ParseException missing ) at the end');
-        if (/[<(]/.test(token)) depth++;
-        if (/[>)]/.test(token)) depth--;
-        type += token;
-      }
-      if (this.take('COMMENT')) this.text();
-      columns.push({ name, type: type.toLowerCase() });
-    } while (this.take(','));
+    do columns.push(this.column());
+    while (this.take(','));
     this.must(')');
     return columns;
+  }
+
+  /** `tags array<string> COMMENT 'words'`. */
+  column(): ColumnWritten {
+    const name = this.identifier();
+    let type = '';
+    for (let depth = 0; depth > 0 || !(this.isAtEnd() || /^[,)]$|^COMMENT$/i.test(this.peek())); this.#at++) {
+      const token = this.peek();
+      if (this.isAtEnd()) throw new QueryError('FAILED: ParseException missing ) at the end');
+      if (/[<(]/.test(token)) depth++;
+      if (/[>)]/.test(token)) depth--;
+      type += token;
+    }
+    return { name, type: type.toLowerCase(), comment: this.take('COMMENT') ? this.text() : undefined };
   }
 
   /** What stands in parentheses, as it is written. */

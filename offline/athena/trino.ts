@@ -5,6 +5,17 @@ import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { identifier, literal } from '../../src/lib/dialect/athenaNames.ts';
 import { parseAddress, type Upstream } from '../aws.ts';
 import { catalogName, type ResultColumn, type SqlEngine } from './engine.ts';
+import {
+  changeIcebergTable,
+  createIcebergTable,
+  icebergSettings,
+  icebergTarget,
+  inCatalog,
+  optimize,
+  type Retention,
+  vacuum,
+} from './icebergStatements.ts';
+import { readIceberg } from './icebergTable.ts';
 import { notSupported, QueryError } from './queryError.ts';
 import { SqlReader } from './sqlReader.ts';
 import { type TrinoClient, TrinoError, type TypeSignature } from './trinoClient.ts';
@@ -14,7 +25,8 @@ export function createTrinoEngine(upstream: Upstream, client: () => Promise<Trin
   return {
     async check({ sql, database }) {
       try {
-        await (await client()).run(`${prepare}${rewrite(sql, '').sql}`, database);
+        const { sql: statement } = rewrite(sql, { database, output: '', retention: defaultRetention });
+        await (await client()).run(`${prepare}${statement}`, database);
       } catch (error) {
         if (error instanceof TrinoError && error.code === 'SYNTAX_ERROR')
           throw new QueryError(`SYNTAX_ERROR: ${correctedLine(error.message)}`);
@@ -22,13 +34,14 @@ export function createTrinoEngine(upstream: Upstream, client: () => Promise<Trin
       }
     },
     async run({ sql, database, parameters, tables: output, signal }) {
-      const statement = rewrite(sql, output);
+      const retention = await retentionOf(upstream, sql, database);
+      const statement = rewrite(sql, { database, output, retention });
       if (statement.emptyFolder !== undefined) await mustBeEmpty(upstream, statement.emptyFolder);
       try {
-        const result = await (await client()).run(withParameters(statement.sql, parameters), database, {
-          signal,
-          session: statement.session,
-        });
+        const ask = async (one: string) =>
+          (await client()).run(one, database, { signal, session: statement.session });
+        const result = await ask(withParameters(statement.sql, parameters));
+        for (const next of statement.next ?? []) await ask(next);
         const isWrite = result.updateCount !== undefined;
         return {
           columns: result.columns.map(columnOf),
@@ -58,6 +71,8 @@ const prepare = 'PREPARE statement FROM ';
 /** A statement as Trino takes it. */
 interface Rewritten {
   readonly sql: string;
+  /** What Athena does in the same statement. */
+  readonly next?: readonly string[];
   readonly session: Readonly<Record<string, string>>;
   /** A folder that the statement writes to, and that Athena wants empty. */
   readonly emptyFolder?: string;
@@ -65,12 +80,40 @@ interface Rewritten {
   readonly passingTable?: string;
 }
 
-/** `output`: the folder for tables that name no place of their own. Throws QueryError. */
-function rewrite(sql: string, output: string): Rewritten {
+interface Context {
+  readonly database: string;
+  /** The folder for tables that name no place of their own. */
+  readonly output: string;
+  readonly retention: Retention;
+}
+
+/** Throws QueryError. */
+function rewrite(sql: string, { database, output, retention }: Context): Rewritten {
+  const ofIceberg =
+    createIcebergTable(sql, database) ??
+    optimize(sql, database) ??
+    vacuum(sql, database, retention) ??
+    changeIcebergTable(sql, database);
+  if (ofIceberg) {
+    const [first = '', ...next] = ofIceberg;
+    return { sql: first, next, session: {} };
+  }
   const reader = new SqlReader(sql);
   if (reader.take('UNLOAD')) return unload(reader);
-  if (reader.takeAll('CREATE', 'TABLE')) return createTableAs(reader, output);
+  if (reader.takeAll('CREATE', 'TABLE')) return createTableAs(reader, database, output);
   return { sql: reader.whole(), session: {} };
+}
+
+/** Athena's own: five days. */
+const defaultRetention: Retention = { maxAgeSeconds: 432_000 };
+
+/** What the properties of a table say that VACUUM may remove. */
+async function retentionOf(upstream: Upstream, sql: string, database: string): Promise<Retention> {
+  const target = icebergTarget(sql);
+  if (target === null || new SqlReader(sql).peek().toUpperCase() !== 'VACUUM') return defaultRetention;
+  const table = await readIceberg(upstream, target.database ?? database, target.table);
+  const age = table?.metadata.properties?.vacuum_max_snapshot_age_seconds;
+  return age === undefined ? defaultRetention : { maxAgeSeconds: Number(age) };
 }
 
 type Properties = ReadonlyMap<string, Property>;
@@ -91,11 +134,19 @@ function unload(reader: SqlReader): Rewritten {
 }
 
 /** https://docs.aws.amazon.com/athena/latest/ug/create-table-as.html#ctas-table-properties */
-function createTableAs(reader: SqlReader, output: string): Rewritten {
+function createTableAs(reader: SqlReader, current: string, output: string): Rewritten {
   const ifNotExists = reader.takeAll('IF', 'NOT', 'EXISTS');
   const { database, table } = reader.name();
   const properties = reader.take('WITH') ? reader.properties() : new Map<string, Property>();
   reader.must('AS');
+  if (String(properties.get('table_type')).toUpperCase() === 'ICEBERG')
+    return {
+      sql: [
+        `CREATE TABLE ${ifNotExists ? 'IF NOT EXISTS ' : ''}${inCatalog({ database, table }, current)}`,
+        `WITH (${icebergSettings(properties).join(', ')}) AS ${reader.rest()}`,
+      ].join(' '),
+      session: {},
+    };
   return tableAs(
     { name: table, database, ifNotExists, location: `${output}${table}/`, select: reader.rest() },
     properties,

@@ -9,7 +9,7 @@ import { SetupError } from '../../src/lib/errors.ts';
 import { localEnvironment } from '../../src/stage/localEndpoint.ts';
 import { freePort } from '../ports.ts';
 import type { TrinoHome } from '../setup/environments.ts';
-import { catalogName } from './engine.ts';
+import { catalogName, icebergCatalog } from './engine.ts';
 import { createTrinoClient, type TrinoClient } from './trinoClient.ts';
 
 export interface TrinoServer {
@@ -89,27 +89,44 @@ async function configure(folder: string, port: number, endpoint: string): Promis
       'access-control.config-files': join(folder, 'access-control.properties'),
     }),
   );
+  const glueAndS3 = {
+    'hive.metastore.glue.region': region,
+    'hive.metastore.glue.endpoint-url': endpoint,
+    'hive.metastore.glue.aws-access-key': key,
+    'hive.metastore.glue.aws-secret-key': secret,
+    'hive.metastore.glue.catalogid': '000000000000',
+    'fs.native-s3.enabled': 'true',
+    's3.endpoint': endpoint,
+    's3.region': region,
+    's3.path-style-access': 'true',
+    's3.aws-access-key': key,
+    's3.aws-secret-key': secret,
+  };
   await writeFile(
     join(folder, 'catalog', `${catalogName}.properties`),
     properties({
       'connector.name': 'hive',
       'hive.metastore': 'glue',
-      'hive.metastore.glue.region': region,
-      'hive.metastore.glue.endpoint-url': endpoint,
-      'hive.metastore.glue.aws-access-key': key,
-      'hive.metastore.glue.aws-secret-key': secret,
-      'hive.metastore.glue.catalogid': '000000000000',
-      'fs.native-s3.enabled': 'true',
-      's3.endpoint': endpoint,
-      's3.region': region,
-      's3.path-style-access': 'true',
-      's3.aws-access-key': key,
-      's3.aws-secret-key': secret,
+      ...glueAndS3,
       'hive.non-managed-table-writes-enabled': 'true',
       'hive.recursive-directories': 'true',
       'hive.partition-projection-enabled': 'true',
       // Athena reads Parquet's columns by name.
       'hive.parquet.use-column-names': 'true',
+      // One name of the catalog answers both kinds of tables, as Athena's does.
+      'hive.iceberg-catalog-name': icebergCatalog,
+    }),
+  );
+  await writeFile(
+    join(folder, 'catalog', `${icebergCatalog}.properties`),
+    properties({
+      'connector.name': 'iceberg',
+      'iceberg.catalog.type': 'glue',
+      ...glueAndS3,
+      // VACUUM goes by the properties of its table.
+      'iceberg.expire-snapshots.min-retention': '0s',
+      'iceberg.remove-orphan-files.min-retention': '0s',
+      'iceberg.allowed-extra-properties': '*',
     }),
   );
 }

@@ -5,6 +5,7 @@ import {
   DuckDBDecimalValue,
   DuckDBListValue,
   DuckDBStructValue,
+  DuckDBTimestampTZValue,
   DuckDBTimestampValue,
   type DuckDBType,
   DuckDBTypeId,
@@ -54,6 +55,8 @@ export function athenaType(type: DuckDBType | undefined): AthenaType {
       return typeOf('date');
     case DuckDBTypeId.TIMESTAMP:
       return typeOf('timestamp');
+    case DuckDBTypeId.TIMESTAMP_TZ:
+      return typeOf('timestamp with time zone');
     case DuckDBTypeId.LIST:
       return typeOf('array');
     case DuckDBTypeId.STRUCT:
@@ -78,6 +81,7 @@ export function athenaText(value: DuckDBValue, type: DuckDBType | undefined): st
   if (typeof value === 'boolean' || typeof value === 'string') return String(value);
   if (value instanceof DuckDBDecimalValue || value instanceof DuckDBDateValue) return value.toString();
   if (value instanceof DuckDBTimestampValue) return milliseconds(value.micros);
+  if (value instanceof DuckDBTimestampTZValue) return `${microseconds(value.micros)} UTC`;
   if (value instanceof DuckDBListValue) {
     const element =
       type?.typeId === DuckDBTypeId.LIST ? (type as { valueType?: DuckDBType }).valueType : undefined;
@@ -92,6 +96,11 @@ export function athenaText(value: DuckDBValue, type: DuckDBType | undefined): st
 
 const milliseconds = (micros: bigint): string =>
   new Date(Number(micros / 1000n)).toISOString().replace('T', ' ').replace('Z', '');
+
+function microseconds(micros: bigint): string {
+  const part = ((micros % 1000n) + 1000n) % 1000n;
+  return milliseconds(micros - part) + String(part).padStart(3, '0');
+}
 
 /** As Java's Double.toString: always a decimal point; scientific below 1e-3 and from 1e7 on. */
 export function javaDouble(value: number): string {

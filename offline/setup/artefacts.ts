@@ -8,4 +8,5 @@ export const artefacts: Readonly<Record<string, string>> = {
     '873fe7cf495126619997bec21c44de5d992544aea7e632fdc77adb1a0915bae5',
   'io.trino:trino-server-core:476:tar.gz': '0f388f9967c177ae70a47c099082fc95387f0c3cb96d8000d1d41fc3a5223158',
   'io.trino:trino-hive:476:zip': '611bacdb07d9f3cf7b9d47f97ecc76fa2e7ff8bfe8a9728c3d06adc1bfb8662e',
+  'io.trino:trino-iceberg:476:zip': '99edba5b491ed94d599aeb61e0794272d3569d8b563f3bb8569e8a49daa87b6c',
 };

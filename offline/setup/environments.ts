@@ -73,36 +73,35 @@ export interface TrinoHome {
   readonly folder: string;
 }
 
-/** Trino, the engine that Athena is built on, with its Hive connector from Maven, and a Java that it runs on. */
+/** Trino, the engine that Athena is built on, with its Hive and Iceberg connectors from Maven, and a Java that it runs on. */
 export async function ensureTrino(report: Report): Promise<TrinoHome> {
-  const folder = join(cacheFolder(), `trino-${trinoVersion}`);
+  const folder = join(cacheFolder(), `trino-${trinoVersion}-${connectors.join('-')}`);
   const javaHome = await ensureJava(trinoJava, report);
   if (existsSync(join(folder, '.complete'))) return { javaHome, folder };
   const parts = `${folder}.${process.pid}`;
-  const [server, connector] = await Promise.all(
-    [`io.trino:trino-server-core:${trinoVersion}:tar.gz`, `io.trino:trino-hive:${trinoVersion}:zip`].map(
-      (coordinates) => fetchArtefact(coordinates, parts, report),
-    ),
+  const server = await fetchArtefact(`io.trino:trino-server-core:${trinoVersion}:tar.gz`, parts, report);
+  const plugins = await Promise.all(
+    connectors.map((name) => fetchArtefact(`io.trino:trino-${name}:${trinoVersion}:zip`, parts, report)),
   );
   report(`unpacking Trino ${trinoVersion} into ${folder} (once)`);
   const { path: python } = await findPython();
-  const unpack = (archive = '') =>
-    mustRun(
+  for (const archive of [server, ...plugins])
+    await mustRun(
       python,
       ['-m', archive.endsWith('.zip') ? 'zipfile' : 'tarfile', '-e', archive, parts],
       `${archive} could not be unpacked`,
     );
-  await unpack(server);
-  await unpack(connector);
   await rm(folder, { recursive: true, force: true });
   await mkdir(join(folder, 'plugin'), { recursive: true });
   await rename(join(parts, `trino-server-core-${trinoVersion}`, 'lib'), join(folder, 'lib'));
-  await rename(join(parts, `trino-hive-${trinoVersion}`), join(folder, 'plugin', 'hive'));
+  for (const name of connectors)
+    await rename(join(parts, `trino-${name}-${trinoVersion}`), join(folder, 'plugin', name));
   await rm(parts, { recursive: true, force: true });
   await writeFile(join(folder, '.complete'), '');
   return { javaHome, folder };
 }
 
+const connectors = ['hive', 'iceberg'];
 const trinoVersion = '476';
 
 interface Java {

@@ -1,0 +1,211 @@
+/** Athena's statements about Iceberg tables, as Trino has them. https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg.html */
+import { identifier, literal } from '../../src/lib/dialect/athenaNames.ts';
+import { type HiveType, parseHiveType } from '../../src/lib/model/hiveType.ts';
+import { icebergCatalog } from './engine.ts';
+import { notSupported, QueryError } from './queryError.ts';
+import { type Name, SqlReader } from './sqlReader.ts';
+
+/** A statement for Trino, or several that Athena has as one. */
+export type Statements = readonly string[];
+
+/** What VACUUM goes by: https://docs.aws.amazon.com/athena/latest/ug/vacuum-statement.html */
+export interface Retention {
+  readonly maxAgeSeconds: number;
+}
+
+/** The table that a statement changes, and that must be an Iceberg table for it; null for any other statement. */
+export function icebergTarget(sql: string): Name | null {
+  const reader = new SqlReader(sql);
+  if (reader.takeAll('DELETE', 'FROM') || reader.takeAll('MERGE', 'INTO')) return reader.name();
+  if (reader.take('UPDATE') || reader.take('OPTIMIZE') || reader.take('VACUUM')) return reader.name();
+  return null;
+}
+
+/** `CREATE TABLE t (…) … TBLPROPERTIES ('table_type' = 'ICEBERG')`; null for what is no CREATE TABLE with columns. */
+export function createIcebergTable(sql: string, database: string): Statements | null {
+  const reader = new SqlReader(sql);
+  if (!reader.takeAll('CREATE', 'TABLE')) return null;
+  const ifNotExists = reader.takeAll('IF', 'NOT', 'EXISTS');
+  const name = reader.name();
+  if (reader.peek() !== '(') return null;
+  const columns = reader.columns();
+  let partitioning: string[] = [];
+  let location: string | undefined;
+  let comment: string | undefined;
+  let properties = new Map<string, string>();
+  while (!reader.isAtEnd()) {
+    if (reader.takeAll('PARTITIONED', 'BY')) partitioning = transforms(reader);
+    else if (reader.take('COMMENT')) comment = reader.text();
+    else if (reader.take('LOCATION')) location = reader.text();
+    else if (reader.take('TBLPROPERTIES')) properties = reader.pairs();
+    else throw notSupported(`${reader.peek()} in CREATE TABLE`);
+  }
+  if (properties.get('table_type')?.toUpperCase() !== 'ICEBERG')
+    throw new QueryError(
+      'FAILED: SemanticException CREATE TABLE without EXTERNAL is for Iceberg: table_type is missing',
+    );
+  if (location === undefined) throw new QueryError('FAILED: SemanticException LOCATION is missing');
+  const { table_type: _, format = 'parquet', ...extra } = Object.fromEntries(properties);
+  if (format.toLowerCase() !== 'parquet') throw notSupported(`Iceberg tables of ${format}`);
+  const settings = [
+    "format = 'PARQUET'",
+    'format_version = 2',
+    `location = ${literal(location.replace(/\/$/, ''))}`,
+    ...(partitioning.length > 0 ? [`partitioning = ARRAY[${partitioning.map(literal).join(', ')}]`] : []),
+    ...extraProperties(extra),
+  ];
+  return [
+    [
+      `CREATE TABLE ${ifNotExists ? 'IF NOT EXISTS ' : ''}${inCatalog(name, database)}`,
+      `(${columns.map((c) => `${identifier(c.name)} ${trinoType(parseHiveType(c.type))}${c.comment === undefined ? '' : ` COMMENT ${literal(c.comment)}`}`).join(', ')})`,
+      ...(comment === undefined ? [] : [`COMMENT ${literal(comment)}`]),
+      `WITH (${settings.join(', ')})`,
+    ].join(' '),
+  ];
+}
+
+const extraProperties = (extra: Readonly<Record<string, string>>): string[] => {
+  const entries = Object.entries(extra);
+  if (entries.length === 0) return [];
+  const [keys, values] = [0, 1].map(
+    (i) => `ARRAY[${entries.map((entry) => literal(entry[i] ?? '')).join(', ')}]`,
+  );
+  return [`extra_properties = MAP(${keys}, ${values})`];
+};
+
+/** `CREATE TABLE t WITH (table_type = 'ICEBERG', …) AS SELECT …`: the properties of Trino's. */
+export function icebergSettings(
+  properties: ReadonlyMap<string, string | number | readonly string[]>,
+): string[] {
+  const settings: string[] = ['format_version = 2'];
+  const extra: Record<string, string> = {};
+  for (const [key, value] of properties)
+    switch (key) {
+      case 'table_type':
+      case 'is_external':
+        break;
+      case 'format':
+        if (String(value).toLowerCase() !== 'parquet') throw notSupported(`Iceberg tables of ${value}`);
+        break;
+      case 'location':
+        settings.push(`location = ${literal(String(value).replace(/\/$/, ''))}`);
+        break;
+      case 'partitioning':
+        if (!Array.isArray(value))
+          throw new QueryError("SYNTAX_ERROR: the property 'partitioning' is an array");
+        settings.push(
+          `partitioning = ARRAY[${value.map((text) => literal(transform(new SqlReader(text)))).join(', ')}]`,
+        );
+        break;
+      default:
+        if (typeof value !== 'string' && typeof value !== 'number')
+          throw notSupported(`the property ${key} of CREATE TABLE AS`);
+        extra[key] = String(value);
+    }
+  if (!properties.has('location'))
+    throw new QueryError("SYNTAX_ERROR: an Iceberg table needs the property 'location'");
+  return ["format = 'PARQUET'", ...settings, ...extraProperties(extra)];
+}
+
+/** `OPTIMIZE t REWRITE DATA USING BIN_PACK [WHERE …]`; null for another statement. */
+export function optimize(sql: string, database: string): Statements | null {
+  const reader = new SqlReader(sql);
+  if (!reader.take('OPTIMIZE')) return null;
+  const name = reader.name();
+  for (const word of ['REWRITE', 'DATA', 'USING', 'BIN_PACK']) reader.must(word);
+  const where = reader.rest();
+  if (where !== '' && !reader.take('WHERE')) throw notSupported(`${reader.peek()} in OPTIMIZE`);
+  return [`ALTER TABLE ${inCatalog(name, database)} EXECUTE optimize ${where}`.trim()];
+}
+
+/** `VACUUM t`: old snapshots go, and files that no snapshot names. Null for another statement. */
+export function vacuum(sql: string, database: string, { maxAgeSeconds }: Retention): Statements | null {
+  const reader = new SqlReader(sql);
+  if (!reader.take('VACUUM')) return null;
+  const table = inCatalog(reader.end(reader.name()), database);
+  const threshold = `retention_threshold => '${maxAgeSeconds}s'`;
+  return ['expire_snapshots', 'remove_orphan_files'].map(
+    (procedure) => `ALTER TABLE ${table} EXECUTE ${procedure}(${threshold})`,
+  );
+}
+
+/** What ALTER TABLE and DROP TABLE do to an Iceberg table; null for another statement. https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg-evolving-table-schema.html */
+export function changeIcebergTable(sql: string, database: string): Statements | null {
+  const reader = new SqlReader(sql);
+  if (reader.takeAll('DROP', 'TABLE')) {
+    const ifExists = reader.takeAll('IF', 'EXISTS') ? 'IF EXISTS ' : '';
+    return [`DROP TABLE ${ifExists}${inCatalog(reader.end(reader.name()), database)}`];
+  }
+  if (!reader.takeAll('ALTER', 'TABLE')) return null;
+  const table = inCatalog(reader.name(), database);
+  if (reader.takeAll('ADD', 'COLUMNS'))
+    return reader
+      .end(reader.columns())
+      .map(
+        ({ name, type }) =>
+          `ALTER TABLE ${table} ADD COLUMN ${identifier(name)} ${trinoType(parseHiveType(type))}`,
+      );
+  if (reader.takeAll('DROP', 'COLUMN'))
+    return [`ALTER TABLE ${table} DROP COLUMN ${identifier(reader.end(reader.identifier()))}`];
+  if (reader.takeAll('CHANGE', 'COLUMN')) {
+    const old = reader.identifier();
+    const [column] = reader.end([reader.column()]);
+    const type = trinoType(parseHiveType(column?.type ?? ''));
+    const name = column?.name ?? old;
+    return [
+      `ALTER TABLE ${table} ALTER COLUMN ${identifier(old)} SET DATA TYPE ${type}`,
+      ...(name === old
+        ? []
+        : [`ALTER TABLE ${table} RENAME COLUMN ${identifier(old)} TO ${identifier(name)}`]),
+    ];
+  }
+  if (reader.takeAll('SET', 'TBLPROPERTIES')) {
+    const [settings] = extraProperties(Object.fromEntries(reader.end(reader.pairs())));
+    return [`ALTER TABLE ${table} SET PROPERTIES ${settings}`];
+  }
+  throw notSupported(`ALTER TABLE … ${reader.peek()} of an Iceberg table`);
+}
+
+export const inCatalog = ({ database, table }: Name, current: string): string =>
+  [icebergCatalog, database ?? current, table].map(identifier).join('.');
+
+function transforms(reader: SqlReader): string[] {
+  const all: string[] = [];
+  reader.must('(');
+  do all.push(transform(reader));
+  while (reader.take(','));
+  reader.must(')');
+  return all;
+}
+
+/** Athena writes `bucket(16, id)`, Trino `bucket(id, 16)`. */
+function transform(reader: SqlReader): string {
+  const name = reader.identifier();
+  if (!reader.take('(')) return name;
+  const first = reader.identifier();
+  const second = reader.take(',') ? reader.identifier() : undefined;
+  reader.must(')');
+  return second === undefined ? `${name}(${first})` : `${name}(${second}, ${first})`;
+}
+
+const scalars: Readonly<Record<string, string>> = {
+  string: 'varchar',
+  int: 'integer',
+  float: 'real',
+  timestamp: 'timestamp(6)',
+  binary: 'varbinary',
+};
+
+function trinoType(type: HiveType): string {
+  if (type.kind === 'array') return `array(${trinoType(type.element)})`;
+  if (type.kind === 'struct')
+    return `row(${type.fields.map((f) => `${identifier(f.name)} ${trinoType(f.type)}`).join(', ')})`;
+  const known = scalars[type.name] ?? type.name;
+  if (
+    /^(boolean|integer|bigint|real|double|date|varchar|varbinary|timestamp\(6\)|decimal\(\d+, ?\d+\))$/.test(
+      known,
+    )
+  )
+    return known;
+  throw notSupported(`a column of the type ${type.name} in an Iceberg table`);
+}

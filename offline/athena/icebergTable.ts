@@ -1,0 +1,34 @@
+/** An Iceberg table of the local Catalog as its metadata file describes it. */
+import { GetObjectCommand } from '@aws-sdk/client-s3';
+import { isIceberg } from '../../src/lib/aws/catalog.ts';
+import { type Files, refOf } from '../../src/lib/table/iceberg/files.ts';
+import { type Metadata, parseMetadata } from '../../src/lib/table/iceberg/metadata.ts';
+import { findTable } from '../../src/stage/tables.ts';
+import type { Upstream } from '../aws.ts';
+
+export interface IcebergTable {
+  readonly metadata: Metadata;
+  readonly files: Files;
+}
+
+/** Undefined for a table that is not there, or is of another kind. */
+export async function readIceberg(
+  upstream: Upstream,
+  database: string,
+  name: string,
+): Promise<IcebergTable | undefined> {
+  const table = await findTable(upstream, database, name);
+  const file = table?.Parameters?.metadata_location;
+  if (table === undefined || !isIceberg(table) || file === undefined) return undefined;
+  const files = filesIn(upstream);
+  return { metadata: parseMetadata(Buffer.from(await files.read(file)).toString()), files };
+}
+
+const filesIn = ({ s3 }: Upstream): Files => ({
+  async read(path) {
+    const { bucket, key } = refOf(path);
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+    return (await Body?.transformToByteArray()) ?? new Uint8Array();
+  },
+  write: () => Promise.reject(new Error('a query writes no file of a table')),
+});
