@@ -12,6 +12,7 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectVersionsCommand,
+  type ListObjectVersionsCommandOutput,
   PutObjectCommand,
   paginateListObjectsV2,
   S3Client,
@@ -140,7 +141,7 @@ export function createStore(
     },
 
     async readBytes(ref: ObjectRef): Promise<Uint8Array> {
-      return (await get(ref)).body.transformToByteArray();
+      return reading(ref, async () => (await get(ref)).body.transformToByteArray());
     },
 
     /** Throws ZodError for a document that the schema refuses. */
@@ -260,7 +261,8 @@ export function createStore(
             isLatest: v.IsLatest ?? false,
           });
         // A page may end between two versions of a key: the listing goes on behind the key, whose latest one came first.
-        if (page.IsTruncated && versions.length >= limit) return { versions, next: page.NextKeyMarker };
+        const last = lastKey(page) ?? page.NextKeyMarker;
+        if (page.IsTruncated && versions.length >= limit) return { versions, next: last };
       }
       return { versions, next: undefined };
     },
@@ -317,6 +319,19 @@ export function createStore(
     },
   };
 }
+
+/**
+ * The last key of a page of versions. S3's own marker is that key, too, but its documentation calls it the first key that was left
+ * out, behind which a listing would go on without it.
+ */
+const lastKey = ({
+  Versions = [],
+  DeleteMarkers = [],
+}: ListObjectVersionsCommandOutput): string | undefined =>
+  [Versions.at(-1)?.Key, DeleteMarkers.at(-1)?.Key]
+    .filter((key) => key !== undefined)
+    .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+    .at(-1);
 
 /** An object, or one version of it, in the words of S3's requests. */
 const versioned = ({ bucket, key, version }: ObjectRef) => ({

@@ -37,7 +37,9 @@ const logSchema = z.object({ sk: z.string(), batch: z.string() });
 export interface PublishedFile extends RawFile {
   readonly counts?: Accounting | undefined;
   /** The version whose rows were in the table before. */
-  readonly before?: (ObjectRecord['rows'] & { readonly place?: string | undefined }) | undefined;
+  readonly before?:
+    | (ObjectRecord['rows'] & { readonly place?: string | undefined; readonly isNoted: boolean })
+    | undefined;
   readonly isRejected: boolean;
   /** It was gone from S3 before it could be read. */
   readonly isMissing: boolean;
@@ -369,7 +371,8 @@ export function batchesOf(table: Table) {
                 },
               ]
             : []),
-          ...(takesPlace && before !== undefined && before.version !== file.version
+          // An update of a record that somebody has deleted would leave one that nobody can read.
+          ...(takesPlace && before?.isNoted === true && before.version !== file.version
             ? replaced(dataset, { object: file.object, version: before.version }, file.version, before.place)
             : []),
         ];

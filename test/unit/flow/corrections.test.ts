@@ -1,6 +1,8 @@
 /** Corrections and replays: what becomes of rows whose files are put again, deleted, or tried again. */
+import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { replay, retry } from '../../../src/lib/flow/operate/again.ts';
+import { fileKey } from '../../../src/lib/ledger/keys.ts';
 import { dataset, World } from '../../support/flowWorld.ts';
 
 const many = ['1@06', '2@06', '3@07', '4@07', '5@07'];
@@ -192,4 +194,17 @@ test('a file that is replayed again and again, beside files that are not, keeps 
     expect(world.linesOf('feed/b')).toEqual([...other].sort());
     expect(await world.counted()).toEqual(world.aws.s3.keys('processed'));
   }
+});
+
+test('a correction of a version whose record somebody has deleted leaves a ledger that can be read', async () => {
+  const version = world.put('feed/a', ['1@06']);
+  await world.settle();
+  const { pk, sk } = fileKey(dataset, { object: 'feed/a', version });
+  const { documents } = world.aws.actor('disaster');
+  await documents.send(new DeleteCommand({ TableName: 'ledger', Key: { pk, sk } }));
+  world.put('feed/a', ['2@06']);
+  await world.settle();
+  expect(world.linesOf('feed/a')).toEqual(['2@06']);
+  const { ledger } = world.deps('test');
+  expect((await ledger.versionsOf(dataset, 'feed/a')).map((f) => f.state)).toEqual(['published']);
 });

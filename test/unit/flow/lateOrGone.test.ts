@@ -1,5 +1,6 @@
 /** Attacks on the ledger and the flow. Each test states what should hold. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { places } from '../../../src/lib/flow/batch/addresses.ts';
 import { dispatch } from '../../../src/lib/flow/dispatch.ts';
 import { replay, retry } from '../../../src/lib/flow/operate/again.ts';
 import { decide } from '../../../src/lib/flow/operate/decide.ts';
@@ -605,6 +606,34 @@ test('what an attempt has left and cannot be removed keeps no file without an ev
   await world.sweep(true);
   await world.executeAll();
   expect(world.linesOf('feed/b')).toEqual(['b@06']);
+});
+
+test('what one attempt has left and cannot be removed keeps the sweep from nothing that others have left', async () => {
+  const { ledger, store, config } = world.deps('test');
+  const fence = (await ledger.acquireLease(dataset)) ?? 0;
+  const key = (batch: string) => `feed/source=feed/day=06/${batch}-f${fence}-0.parquet`;
+  const batches = ['aa'.repeat(10), 'bb'.repeat(10)];
+  for (const id of batches) {
+    const attempt = { batch: id, fence };
+    await ledger.reopen(dataset, fence, attempt, { files: [], bytes: 0 });
+    const live = { objects: [{ key: key(id), bytes: 1 }], quarantine: [] };
+    const published = { ...live, format: 'hive', run: 'r', partitions: [], rewritten: [] };
+    await store.writeText(places(config).attempt(dataset, attempt).published, JSON.stringify(published));
+    await ledger.giveBack(dataset, fence, attempt, { state: 'failed', reason: 'r' }, []);
+    // A call that was under way when it was taken back.
+    world.aws.s3.seed('processed', key(id), '[]');
+  }
+  await ledger.releaseLease(dataset, fence);
+  world.aws.clock.advance(2 * 3_600_000);
+  let calls = 0;
+  world.aws.plan = (call) =>
+    call.operation === 'DeleteObjects' && calls++ === 0 ? { mode: 'fail', error: 'AccessDenied' } : undefined;
+  await world.sweep().catch(() => {});
+  expect(world.aws.s3.keys('processed')).toEqual([key(batches[0] ?? '')]);
+  expect(await ledger.garbage(dataset)).toHaveLength(1);
+  world.aws.plan = undefined;
+  await world.sweep();
+  expect(world.aws.s3.keys('processed')).toEqual([]);
 });
 
 test('the first Publish, going on late under the same lease, brings no replaced rows back', async () => {

@@ -1,5 +1,6 @@
 /** Who works on a dataset, and that somebody does. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { LeaseLost } from '../../../src/lib/errors.ts';
 import { claimBatch } from '../../../src/lib/flow/steps/claimBatch.ts';
 import { wake } from '../../../src/lib/flow/wake.ts';
 import { dataset, World } from '../../support/flowWorld.ts';
@@ -93,4 +94,48 @@ test('a wake-up that cannot start an execution releases the lease', async () => 
   await expect(wake(deps, dataset)).rejects.toThrow();
   world.aws.plan = undefined;
   expect(await wake(deps, dataset)).toBe(true);
+});
+
+test('who was taken over from releases nothing, and commits nothing', async () => {
+  const { ledger } = world.deps('test');
+  const first = (await ledger.acquireLease(dataset)) ?? 0;
+  const second = (await ledger.takeOver(dataset, { execution: 'e', fence: first })) ?? 0;
+  await ledger.releaseLease(dataset, first);
+  expect(await ledger.lease(dataset)).toMatchObject({ fence: second, execution: 'e' });
+  await expect(ledger.requireLease(dataset, first)).rejects.toThrow(LeaseLost);
+});
+
+test('each holder has a higher fence than the one before, also when the clock stands still or goes back', async () => {
+  const hour = 3_600_000;
+  for (const change of [0, -hour]) {
+    const { ledger } = world.deps('test');
+    const fences = [(await ledger.acquireLease(dataset)) ?? 0];
+    world.aws.clock.advance(change);
+    fences.push((await ledger.takeOver(dataset, { execution: 'e', fence: fences[0] })) ?? 0);
+    fences.push(await ledger.nextBatch(dataset, fences[1] ?? 0));
+    await ledger.releaseLease(dataset, fences[2] ?? 0);
+    fences.push((await ledger.acquireLease(dataset)) ?? 0);
+    await ledger.releaseLease(dataset, fences[3] ?? 0);
+    expect(fences).toEqual([...new Set(fences)].sort((a, b) => a - b));
+  }
+});
+
+test('an execution that has failed takes no lease from the one that was started after it', async () => {
+  const { ledger } = world.deps('test');
+  const first = (await ledger.acquireLease(dataset)) ?? 0;
+  await ledger.releaseLease(dataset, first);
+  const second = await ledger.acquireLease(dataset);
+  expect(await ledger.takeOver(dataset, { execution: 'failed', fence: first })).toBeNull();
+  expect(await ledger.lease(dataset)).toMatchObject({ fence: second });
+});
+
+test('a batch that is committed is never claimed again, nor by another fence', async () => {
+  const { ledger } = world.deps('test');
+  const claimed = { id: 'ab'.repeat(10), files: [], bytes: 0, engine: 'auto', execution: 'e' };
+  const first = (await ledger.acquireLease(dataset)) ?? 0;
+  await ledger.claim(dataset, first, claimed);
+  await ledger.commit(dataset, { batch: claimed.id, fence: first });
+  const second = await ledger.nextBatch(dataset, first);
+  await expect(ledger.claim(dataset, second, claimed)).rejects.toThrow();
+  expect(await ledger.batch(dataset, claimed.id)).toMatchObject({ fence: first, committed: first });
 });

@@ -49,11 +49,11 @@ export async function finishBatch(
   );
   const replaced = await ledger.read(dataset, manifest.published);
   const before = new Map(
-    manifest.published.map(({ object, ...rows }, i) => [
-      object,
+    manifest.published.map(({ object, ...rows }, i) => {
+      const file = replaced[i]?.file;
       // It may wait again itself: to be processed once more, or for a person.
-      { ...rows, place: replaced[i]?.file?.place },
-    ]),
+      return [object, { ...rows, isNoted: file !== undefined, place: file?.place }];
+    }),
   );
   const files = manifest.files.map((file) => ({
     ...file,

@@ -136,11 +136,18 @@ async function recoverBatches(
  */
 async function removeGarbage(deps: SweepDeps, dataset: string): Promise<number> {
   const due = (await deps.ledger.garbage(dataset)).filter((g) => Date.parse(g.due) < Date.now());
+  // What cannot be removed keeps nothing of the others.
+  const errors: unknown[] = [];
   for (const garbage of due) {
     deps.deadline?.check();
-    await takeBack(deps, dataset, garbage);
-    await deps.ledger.dropGarbage(dataset, garbage);
+    try {
+      await takeBack(deps, dataset, garbage);
+      await deps.ledger.dropGarbage(dataset, garbage);
+    } catch (error) {
+      errors.push(error);
+    }
   }
+  if (errors.length > 0) throw errors[0];
   return due.length;
 }
 
