@@ -44,6 +44,7 @@ const names: Names = {
   workgroup: stage.config.workgroup,
   database: stage.config.database,
   workBucket: stage.config.workBucket,
+  processedBucket: stage.config.processedBucket,
 };
 
 // What runs on a schedule has not come up yet: a partition too many, and one that is missing.

@@ -125,7 +125,7 @@ test.each(stages)(
     const template = of(stage);
     const crawlers = ofType(template, 'AWS::Glue::Crawler');
     expect(crawlers.map(([, c]) => c.Properties.Name).sort()).toEqual(
-      ['social_media', 'tweets'].map((dataset) => `sluice-${stage}-raw-${dataset}`),
+      ['social_media', 'tweets', 'visits'].map((dataset) => `sluice-${stage}-raw-${dataset}`),
     );
     for (const [, { Properties }] of crawlers) {
       expect(Properties.RecrawlPolicy).toEqual({ RecrawlBehavior: 'CRAWL_EVENT_MODE' });

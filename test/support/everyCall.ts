@@ -1,5 +1,5 @@
 /** What tests of the flow under a fault at each call share: what is done, how one call goes wrong, and how the rest goes on. */
-import { expectWhole, World, type WorldOptions } from './flowWorld.ts';
+import { expectNoOrphans, expectWhole, World, type WorldOptions } from './flowWorld.ts';
 import type { Call, Fault } from './memory/index.ts';
 
 /** A stage with two files that were one batch, in two days. */
@@ -48,6 +48,7 @@ export async function expectWholeOnceThawed(world: World): Promise<void> {
   await world.settle();
   await world.cleanUp();
   await expectWhole(world);
+  await expectNoOrphans(world);
 }
 
 /** An error of `work` says which call it came of. */

@@ -21,6 +21,7 @@ import { readContract, readManifest } from '../../src/lib/flow/batch/manifest.ts
 import { profileSchema } from '../../src/lib/flow/batch/profileRecord.ts';
 import { liveOf } from '../../src/lib/flow/batch/published.ts';
 import { crawlerOf } from '../../src/lib/flow/batch/rawTable.ts';
+import { stagedBy } from '../../src/lib/flow/batch/staged.ts';
 import { dispatch } from '../../src/lib/flow/dispatch.ts';
 import { reconcile } from '../../src/lib/flow/repair/reconcile.ts';
 import { recover } from '../../src/lib/flow/repair/recover.ts';
@@ -35,7 +36,7 @@ import { repairPartitions } from '../../src/lib/flow/steps/repairPartitions.ts';
 import { type ReplaceLimits, replaceRows } from '../../src/lib/flow/steps/replaceRows.ts';
 import { startValidation } from '../../src/lib/flow/steps/startValidation.ts';
 import { ledgerOn } from '../../src/lib/ledger/ledger.ts';
-import type { Plan, Summary } from '../../src/lib/model/plan.ts';
+import type { Summary, TableFormatName } from '../../src/lib/model/plan.ts';
 import { chunksOf } from '../../src/lib/parallel.ts';
 import { hiveFormat } from '../../src/lib/table/hive/format.ts';
 import { icebergFormat } from '../../src/lib/table/iceberg/format.ts';
@@ -122,7 +123,7 @@ export type Deps = SweepDeps & CrawlerDeps & { readonly actor: MemoryActor };
 
 export interface WorldOptions extends MemoryOptions {
   /** Of the table; hive by default. */
-  readonly format?: Plan['format'];
+  readonly format?: TableFormatName;
   readonly replaceLimits?: ReplaceLimits;
   /** The time that a function has, by its name. */
   readonly deadlineOf?: (name: string) => Deadline | undefined;
@@ -151,18 +152,29 @@ export class World {
   readonly errors: string[] = [];
   private actors = 0;
   private readonly contract: Contract;
+  readonly format: TableFormatName;
   private readonly options: WorldOptions;
 
   constructor(options: WorldOptions = {}) {
     this.options = options;
-    this.contract = { ...hiveContract, table: { format: options.format ?? 'hive' } };
+    this.format = options.format ?? 'hive';
+    this.contract = { ...hiveContract, table: { format: this.format } };
     this.aws = createMemoryAws({ databases: ['db'], ...options });
     jest.spyOn(Date, 'now').mockImplementation(() => this.aws.clock.now());
     const { aws } = this;
     aws.athena.answerOf = (sql) => {
       const [, batch, run] = /'([0-9a-f]{20})-([^']+)'/.exec(sql) ?? [];
-      const staged = aws.s3.keys('work', `staging/${dataset}/${batch}/${run}/data/`);
-      const rows = staged.reduce((n, key) => n + (JSON.parse(this.text('work', key)) as Row[]).length, 0);
+      const inPlace = new RegExp(`^${dataset}/${batch}-f\\d+-${run}/`);
+      const staged = [
+        ...aws.s3
+          .keys('work', `staging/${dataset}/${batch}/${run}/data/`)
+          .map((key) => this.text('work', key)),
+        ...aws.s3
+          .keys('processed')
+          .filter((key) => inPlace.test(key))
+          .map((key) => this.text('processed', key)),
+      ];
+      const rows = staged.reduce((n, text) => n + (JSON.parse(text) as Row[]).length, 0);
       return answer(sql, (column) =>
         column === 'check_0_0' ? String(rows) : column.endsWith('_top') ? '{}' : '0',
       );
@@ -473,7 +485,7 @@ export class World {
 
   /** Keys of the objects that a reader of the table finds. */
   objects(): string[] {
-    return this.options.format === 'iceberg' ? liveKeys(this.aws, dataset) : this.aws.s3.keys('processed');
+    return this.format === 'iceberg' ? liveKeys(this.aws, dataset) : this.aws.s3.keys('processed');
   }
 
   /** Rows that a reader of the table sees. */
@@ -576,6 +588,15 @@ export async function expectWhole(world: World): Promise<void> {
   expect(await world.counted()).toEqual(world.objects());
 }
 
+/** Below the table stands what some state of it names, and no rows else. */
+export async function expectNoOrphans(world: World): Promise<void> {
+  const { formats, store, actor } = world.deps('test');
+  if (world.format === 'hive') return expect(world.aws.s3.keys('processed')).toEqual(world.objects());
+  const orphans = await formats.iceberg.orphans(dataset, (...at) => store.list(...at), Infinity);
+  const rows = world.aws.s3.keys('processed').filter((key) => key.endsWith('.parquet'));
+  expect([actor.isDead, rows.filter((key) => orphans.has(key))]).toEqual([false, []]);
+}
+
 /** Plays the engine: a staged object for each day, one for what is refused. */
 async function transform(
   deps: Deps,
@@ -617,9 +638,12 @@ async function transform(
       duplicates: 0,
     });
   }
+  const compiled = compile(await readContract(deps, step), null, []);
+  await store.writeOnce(attempt.plan, JSON.stringify(compiled));
+  const { data } = stagedBy(deps, compiled, step, run);
   for (const [day, rows] of days)
     await store.writeText(
-      { bucket: config.workBucket, key: `${at.data.key}source=feed/day=${day}/0.parquet` },
+      { bucket: data.bucket, key: `${data.key}source=feed/day=${day}/0.parquet` },
       JSON.stringify(rows),
     );
   if (refused.length > 0)
@@ -639,7 +663,6 @@ async function transform(
     files,
     partitions: [...days].map(([day, rows]) => ({ values: ['feed', day], rows: rows.length })),
   };
-  await store.writeOnce(attempt.plan, JSON.stringify(compile(await readContract(deps, step), null, [])));
   await store.writeText(at.summary, JSON.stringify(summary));
   return run;
 }

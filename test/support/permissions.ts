@@ -26,6 +26,7 @@ export interface Names {
   readonly workgroup: string;
   readonly database: string;
   readonly workBucket: string;
+  readonly processedBucket: string;
 }
 
 /**
@@ -166,6 +167,7 @@ function dynamoActions(
 function asAthena(operation: string, names: Names): Request[] {
   const glue = (resource: string) => `arn:aws:glue:${names.region}:${names.account}:${resource}`;
   const work = `arn:aws:s3:::${names.workBucket}`;
+  const processed = `arn:aws:s3:::${names.processedBucket}`;
   if (operation === 'GetQueryResults')
     return [{ action: 's3:GetObject', resource: `${work}/athena/result.csv` }];
   if (operation !== 'StartQueryExecution') return [];
@@ -177,6 +179,10 @@ function asAthena(operation: string, names: Names): Request[] {
     { action: 's3:GetBucketLocation', resource: work },
     { action: 's3:ListBucket', resource: work },
     { action: 's3:GetObject', resource: `${work}/staging/data.parquet` },
+    // Rows of an Iceberg table are staged where they stay.
+    { action: 's3:GetBucketLocation', resource: processed },
+    { action: 's3:ListBucket', resource: processed },
+    { action: 's3:GetObject', resource: `${processed}/table/attempt/data.parquet` },
     { action: 's3:GetObject', resource: `${work}/athena/result.csv` },
     { action: 's3:PutObject', resource: `${work}/athena/result.csv` },
   ];

@@ -205,6 +205,28 @@ export function createStore(
       );
     },
 
+    /** Uploads a file to a key that is never written again. Gives the bytes of the object that stays: this one, or an earlier one. */
+    async uploadOnce(path: string, ref: ObjectRef): Promise<number> {
+      const { size } = await stat(path);
+      const put = () =>
+        client.send(
+          new PutObjectCommand({
+            Bucket: ref.bucket,
+            Key: ref.key,
+            Body: createReadStream(path),
+            ContentLength: size,
+            IfNoneMatch: '*',
+          }),
+        );
+      try {
+        await again(put, (error) => nameOf(error) === 'ConditionalRequestConflict', patience);
+        return size;
+      } catch (error) {
+        if (nameOf(error) !== 'PreconditionFailed') throw error;
+        return (await this.head(ref, 1)).size;
+      }
+    },
+
     /** Within S3, without the source's tags: to write them is a permission of its own. */
     async copy(from: ObjectRef, to: ObjectRef): Promise<void> {
       try {

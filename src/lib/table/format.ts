@@ -104,6 +104,8 @@ export interface TableFormat {
    * until the upkeep lets go of them.
    */
   readonly keepsHistory: boolean;
+  /** Whether rows are staged where they stay, in a folder of their attempt below the table, and published without a copy. */
+  readonly isInPlace: boolean;
   /**
    * Whether `ensure` could bring the table to its shape, asked before anything is done for it: throws TableMismatch and
    * TableUnsupported as `ensure` does. A table that is not there fits.

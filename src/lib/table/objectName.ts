@@ -20,9 +20,24 @@ export const ownObject = (attempt: Attempt, number: number): string =>
 export const rewrittenObject = (attempt: Attempt, rowsOf: string, number: number): string =>
   `${attemptPrefix(attempt)}of-${rowsOf}-${number}.parquet`;
 
+/** The folder below a table in which one try of an attempt stages rows of its own batch, where they stay. */
+export const ownFolder = (attempt: Attempt, run: string): string => `${attemptPrefix(attempt)}${run}/`;
+
+/** The same for what is left of objects with rows of another batch: validation counts none of these. */
+export const rewrittenFolder = (attempt: Attempt, rowsOf: string, run: string): string =>
+  `${attemptPrefix(attempt)}of-${rowsOf}-${run}/`;
+
+const nameStart = '([0-9a-f]{20})-f(\\d{1,16})-(?:of-([0-9a-f]{20})-)?';
+const folderName = new RegExp(`^(?:.*/)?${nameStart}[^/]+/`);
+const fileName = new RegExp(`(?:^|/)${nameStart}\\d+\\.parquet$`);
+
+/** A path below a table without the folder of an attempt: the partition's folder, and the object's name. */
+export const withinAttempt = (path: string): string => path.replace(ownFolderName, '');
+const ownFolderName = new RegExp(`^${nameStart}[^/]+/`);
+
 /** Null for a key that no attempt has given. */
 export function objectName(key: string): ObjectName | null {
-  const found = /(?:^|\/)([0-9a-f]{20})-f(\d{1,16})-(?:of-([0-9a-f]{20})-)?\d+\.parquet$/.exec(key);
+  const found = folderName.exec(key) ?? fileName.exec(key);
   if (!found) return null;
   const [, batch = '', fence = '', rowsOf = batch] = found;
   return { batch, fence: Number(fence), rowsOf };

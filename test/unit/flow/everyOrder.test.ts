@@ -4,9 +4,9 @@ import { dispatch } from '../../../src/lib/flow/dispatch.ts';
 import { decide } from '../../../src/lib/flow/operate/decide.ts';
 import { recover } from '../../../src/lib/flow/repair/recover.ts';
 import { sweep } from '../../../src/lib/flow/repair/sweep.ts';
-import { type Deps, dataset, expectWhole, World } from '../../support/flowWorld.ts';
+import { type Deps, dataset, expectNoOrphans, expectWhole, World } from '../../support/flowWorld.ts';
 import { explore } from '../../support/memory/index.ts';
-import { runs } from '../../support/thorough.ts';
+import { formats, runs } from '../../support/thorough.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -110,13 +110,13 @@ function end(world: World) {
 }
 
 /** `npm run check` runs the first of them, which differ in what comes last. */
-const limit = runs(15, 1000);
+const limitOf = { hive: runs(15, 1000), iceberg: 15 };
 
-test.each(Object.keys(scenarios))(
-  'invariants 1, 2, 7 and 12: each row is there once in every order of the calls of %s',
-  async (name) => {
+test.each(Object.keys(scenarios).flatMap((name) => formats.map((format) => [name, format] as const)))(
+  'invariants 1, 2, 7 and 12: each row is there once in every order of the calls of %s, on %s',
+  async (name, format) => {
     const { orders } = await explore(async () => {
-      const world = new World();
+      const world = new World({ format });
       const { programs, check } = (await scenarios[name]?.(world)) ?? { programs: {} };
       const started = Object.entries(programs).map(([of, work]) => {
         const deps = world.deps(of);
@@ -129,9 +129,10 @@ test.each(Object.keys(scenarios))(
           await world.settle();
           await world.cleanUp();
           await (check?.() ?? expectWhole(world));
+          await expectNoOrphans(world);
         },
       };
-    }, limit);
+    }, limitOf[format]);
     expect(orders).toBeGreaterThan(100);
   },
   600_000,

@@ -52,6 +52,59 @@ test('objects that a correction has replaced stay while a snapshot names them', 
   expect(world.objects()).not.toEqual(expect.arrayContaining(before));
 });
 
+const rowsBelow = (world: World) => world.aws.s3.keys('processed').filter((key) => key.endsWith('.parquet'));
+
+test('rows are staged where they stay: a correction copies none of them', async () => {
+  const world = await published();
+  const before = rowsBelow(world);
+  let staged: string[] = [];
+  world.watch('publish', async () => {
+    staged = rowsBelow(world).filter((key) => !before.includes(key));
+  });
+  world.aws.plan = ({ operation, input }) => {
+    if (operation === 'CopyObject') expect(input).not.toMatchObject({ Bucket: 'processed' });
+    return undefined;
+  };
+  await correction(world);
+  await world.settle();
+  // Of the batch itself in one folder, what is left of the rows beside the old ones in another.
+  expect(staged.map((key) => key.replace(/[0-9a-f]{20}/g, '*').replace(/\/[^/]*$/, '')).sort()).toEqual([
+    expect.stringMatching(/^feed\/\*-f\d+-of-\*-\w+\/source=feed\/day=06$/),
+    expect.stringMatching(/^feed\/\*-f\d+-\w+\/source=feed\/day=06$/),
+    expect.stringMatching(/^feed\/\*-f\d+-\w+\/source=feed\/day=08$/),
+  ]);
+  expect(world.objects()).toEqual(staged.sort());
+  await expectWhole(world);
+});
+
+test('what a batch has staged in the table goes with it, when it is not published', async () => {
+  const world = await published();
+  const before = rowsBelow(world);
+  let staged = 0;
+  world.watch('startValidation', async () => {
+    staged = rowsBelow(world).length;
+  });
+  world.aws.plan = ({ operation }) =>
+    operation === 'StartQueryExecution' ? { mode: 'fail', error: 'InvalidRequestException' } : undefined;
+  world.put('feed/c', ['c1@06']);
+  await world.settle();
+  expect(staged).toBe(before.length + 1);
+  expect(rowsBelow(world)).toEqual(before);
+});
+
+test('what a try has staged that was not gone on with is removed by reconcile, and by nobody before', async () => {
+  const world = await published();
+  const [object = ''] = world.objects();
+  const abandoned = object.replace(/-\w+\/source/, '-other/source');
+  expect(abandoned).not.toBe(object);
+  world.aws.s3.seed('processed', abandoned, '[]');
+  await world.call('reconcile', (deps) => reconcile(deps, dataset));
+  expect(rowsBelow(world)).toContain(abandoned);
+  await world.cleanUp();
+  expect(rowsBelow(world)).not.toContain(abandoned);
+  await expectWhole(world);
+});
+
 /** States that readers may find: of a file all old rows or all new ones. */
 function watchReaders(world: World): string[] {
   const missed: string[] = [];

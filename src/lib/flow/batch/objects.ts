@@ -1,13 +1,15 @@
 /** What a batch has written to the table and to quarantine, and how it goes. */
 import { planSchema } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
+import { attemptPrefix } from '../../table/objectName.ts';
 import { places } from './addresses.ts';
 import { type Deps, formatOf } from './deps.ts';
 import { type Live, type Published, publishedSchema } from './published.ts';
+import { stagedInPlace } from './staged.ts';
 
 /**
  * Removes what an attempt has written to the table, whole or in part. Only for attempts that can never be committed: the lease
- * has a higher fence by now. An attempt that has not come as far as its record has written nothing.
+ * has a higher fence by now. What a state of the table names stays.
  */
 export async function takeBack(
   deps: Pick<Deps, 'config' | 'store' | 'formats'>,
@@ -20,6 +22,12 @@ export async function takeBack(
   const holder = { dataset, fence: attempt.fence + 1 };
   const isNamed =
     plan !== undefined && (await formatOf(deps, plan).takeBack(plan.table, holder, attempt)) === 'taken back';
+  // They are there before the record of what Publish does.
+  if (plan && !isNamed)
+    await deps.store.delete(
+      deps.config.processedBucket,
+      await stagedInPlace(deps, plan, attemptPrefix(attempt)),
+    );
   const published = await deps.store.findJson(at.published, publishedSchema);
   if (!published) return;
   const written = writtenBy(published);

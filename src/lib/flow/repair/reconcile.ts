@@ -11,7 +11,7 @@ import { ObjectMissing, OutOfTime } from '../../errors.ts';
 import { chunksOf, parallel } from '../../parallel.ts';
 import type { TableFormat } from '../../table/format.ts';
 import { dropEmpty } from '../../table/hive/partitions.ts';
-import { objectName } from '../../table/objectName.ts';
+import { objectName, withinAttempt } from '../../table/objectName.ts';
 import { contractOf, type Deps, formatOf } from '../batch/deps.ts';
 import { readPlan } from '../batch/manifest.ts';
 import { type Live, liveKey, liveOf } from '../batch/published.ts';
@@ -172,7 +172,7 @@ async function compareObjects(deps: ReconcileDeps, work: Work): Promise<void> {
   const compare = async (page: readonly ListedObject[]) => {
     const own = page.flatMap((object) => {
       if (!object.key.endsWith('.parquet')) return [];
-      const path = object.key.slice(prefix.length, object.key.lastIndexOf('/') + 1);
+      const path = withinAttempt(object.key.slice(prefix.length, object.key.lastIndexOf('/') + 1));
       const values = valuesOfPath(path);
       return values.length === table.partitionKeys.length && isOwn(values) ? [{ ...object, path }] : [];
     });

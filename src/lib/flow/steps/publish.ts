@@ -12,7 +12,7 @@ import { type Plan, summarySchema } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import type { TableCommit } from '../../table/format.ts';
-import { ownObject, rewrittenObject } from '../../table/objectName.ts';
+import { ownObject, rewrittenObject, withinAttempt } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
 import { type Deps, formatOf } from '../batch/deps.ts';
 import { readManifest, readPlan, replacesOf } from '../batch/manifest.ts';
@@ -26,6 +26,7 @@ import {
   rewritesSchema,
 } from '../batch/published.ts';
 import type { publishOutput, RunInput } from '../batch/schemas.ts';
+import { stagedBy } from '../batch/staged.ts';
 import { goldenTable, quarantineTable } from '../batch/tables.ts';
 
 /**
@@ -46,7 +47,7 @@ export async function publish(
   const table = goldenTable(plan, config);
   const format = formatOf(deps, plan);
   await format.ensure(table, { dataset, fence });
-  const { planned, copies, documents } = await planOf(deps, dataset, attempt, run, plan);
+  const { planned, copies, documents } = await planOf(deps, attempt, run, plan);
   // What could keep the batch from its end is found before its commit.
   if (planned.quarantine.length > 0) await catalog.ensureTable(quarantineTable(config));
   await store.copy(
@@ -84,7 +85,7 @@ function commitOf(
 ): TableCommit {
   const inTable = ({ key }: { key: string }) => ({
     address: address({ bucket: config.processedBucket, key }),
-    values: valuesOfPath(`${posix.dirname(key.slice(`${table}/`.length))}/`).map((value) =>
+    values: valuesOfPath(`${posix.dirname(withinAttempt(key.slice(`${table}/`.length)))}/`).map((value) =>
       value === defaultPartition ? null : value,
     ),
   });
@@ -139,28 +140,28 @@ interface Copy {
 /** What Publish will do, as data: the record, the copies, and where the rows of earlier batches are afterwards. */
 async function planOf(
   deps: Deps,
-  dataset: string,
   attempt: Attempt,
   run: string,
-  { table, format }: Pick<Plan, 'table' | 'format'>,
+  plan: Plan,
 ): Promise<{ planned: Published; copies: Copy[]; documents: { key: string; live: Live }[] }> {
   const { config, store } = deps;
+  const { dataset, table, format } = plan;
   const at = places(config);
   const staged = at.run(dataset, attempt.batch, run);
+  const { data } = stagedBy(deps, plan, attempt, run);
   const copies: Copy[] = [];
   const copy = (from: { bucket: string; key: string }, bucket: string, key: string): string => {
     copies.push({ from, to: { bucket, key } });
     return key;
   };
-  const rows = await parquetBelow(store, staged.data);
-  const found = numberedByFolder(rows, staged.data.key);
+  /** Where rows of the table are to be: where they are, if they were staged where they stay. */
+  const settle = (from: { bucket: string; key: string }, key: string): string =>
+    formatOf(deps, plan).isInPlace ? from.key : copy(from, config.processedBucket, key);
+  const rows = await parquetBelow(store, data);
+  const found = numberedByFolder(rows, data.key);
   await requireStaged(deps, staged.summary, found);
   const objects = found.map(({ from, folder, number }) => ({
-    key: copy(
-      { bucket: config.workBucket, key: from.key },
-      config.processedBucket,
-      `${table}/${folder}${ownObject(attempt, number)}`,
-    ),
+    key: settle({ bucket: data.bucket, key: from.key }, `${table}/${folder}${ownObject(attempt, number)}`),
     folder,
     bytes: from.size,
   }));
@@ -184,11 +185,8 @@ async function planOf(
       if (isData) dropped.objects.push({ key: old.key, bytes: 0 });
       else dropped.quarantine.push(old.key);
       if (by === null) continue;
-      const key = copy(
-        by,
-        old.bucket,
-        `${posix.dirname(old.key)}/${rewrittenObject(attempt, batch, number)}`,
-      );
+      const name = `${posix.dirname(old.key)}/${rewrittenObject(attempt, batch, number)}`;
+      const key = isData ? settle(by, name) : copy(by, old.bucket, name);
       if (isData) added.objects.push({ key, bytes });
       else added.quarantine.push(key);
     }

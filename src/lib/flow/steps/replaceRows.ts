@@ -3,7 +3,7 @@
  * other files that stay: each such object is rewritten without them, to staging. Publish gives what is left a name of its own,
  * and the old objects go when the batch is committed.
  */
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { address, type ObjectRef } from '../../aws/store.ts';
@@ -13,9 +13,10 @@ import { EngineOutOfMemory, ObjectMissing } from '../../errors.ts';
 import { parallel } from '../../parallel.ts';
 import { places } from '../batch/addresses.ts';
 import type { Deps } from '../batch/deps.ts';
-import { readManifest, replacesOf } from '../batch/manifest.ts';
+import { readManifest, readPlan, replacesOf } from '../batch/manifest.ts';
 import { liveOf, type Rewrites } from '../batch/published.ts';
 import type { RunInput } from '../batch/schemas.ts';
+import { stagedBy } from '../batch/staged.ts';
 
 /**
  * What is on the disk at once: of its 10 GiB, objects take as much again when they are rewritten, and DuckDB some. S3 takes no more
@@ -26,7 +27,7 @@ export type ReplaceLimits = Readonly<Record<keyof typeof replaceLimits, number>>
 
 /** Rewrites what the batch takes rows from, some objects at a time. `rewrite` is DuckDB's: its native code is in one handler's package. */
 export async function replaceRows(
-  deps: Pick<Deps, 'config' | 'store' | 'ledger' | 'deadline'>,
+  deps: Pick<Deps, 'config' | 'store' | 'ledger' | 'formats' | 'deadline'>,
   rewrite: (
     rewritings: readonly Rewriting[],
     origins: readonly { object: string; version: string }[],
@@ -38,6 +39,7 @@ export async function replaceRows(
   const replaces = replacesOf(await readManifest(deps, { dataset, batch, fence }));
   if (replaces.length === 0) return { objects: 0, rows: 0 };
   const at = places(config).run(dataset, batch, run);
+  const staged = stagedBy(deps, await readPlan(deps, { dataset, batch, fence }), { batch, fence }, run);
   const rewrites: Rewrites = [];
   let number = 0;
   for (const rowsOf of new Set(replaces.map((r) => r.batch))) {
@@ -62,15 +64,14 @@ export async function replaceRows(
         const changed = rewritings.flatMap(({ ref, to }, i) => {
           const { kept = 0, removed = 0 } = counts[i] ?? {};
           if (removed === 0) return [];
-          return [{ ref, to, removed, by: kept === 0 ? null : at.rewritten(number++) }];
+          return [{ ref, to, removed, by: kept === 0 ? null : staged.rewritten(rowsOf, ref, number++) }];
         });
         objects.push(
           ...(await parallel(
             changed,
             16,
             async ({ ref, to, removed, by }) => {
-              if (by) await store.upload(to, by);
-              return { at: ref, by, bytes: by === null ? 0 : (await stat(to)).size, removed };
+              return { at: ref, by, bytes: by === null ? 0 : await store.uploadOnce(to, by), removed };
             },
             deadline,
           )),

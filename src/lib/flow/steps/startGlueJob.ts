@@ -8,6 +8,7 @@ import { places } from '../batch/addresses.ts';
 import { type Deps, formatOf } from '../batch/deps.ts';
 import { garbageOf, newRun, planBatch, runOfJob } from '../batch/plan.ts';
 import type { BatchInput, jobStarted } from '../batch/schemas.ts';
+import { stagedBy } from '../batch/staged.ts';
 import { goldenTable } from '../batch/tables.ts';
 
 /**
@@ -27,7 +28,8 @@ export async function startGlueJob(
   const keys = plan.set.dedupe?.published
     ? await formatOf(deps, plan).keySource(goldenTable(plan, config))
     : null;
-  const output = places(config).run(dataset, batch, runOfJob(attempt, '{jobRun}'));
+  const run = runOfJob(attempt, '{jobRun}');
+  const output = places(config).run(dataset, batch, run);
   await parallel(references, 8, ({ name, ndjson }) => store.writeText(at.reference(name), ndjson));
   const job = describeJob(
     plan,
@@ -39,7 +41,7 @@ export async function startGlueJob(
       input: (index) => address({ bucket: config.rawBucket, key: profile.files[index]?.object ?? '' }),
       reference: (name) => address(at.reference(name)),
       published: keys && (keys.kind === 'folders' ? keys.root : keys.objects),
-      data: address(output.data),
+      data: address(stagedBy(deps, plan, { batch, fence }, run).data),
       quarantine: address(output.quarantine),
       summary: address(output.summary),
       region: config.stateMachineArn.split(':')[3] ?? null,

@@ -4,10 +4,10 @@ import type { z } from 'zod';
 import { address } from '../../aws/store.ts';
 import { expectationQuery } from '../../compiler/expectations.ts';
 import { columnAggregates } from '../../quality/columns.ts';
-import { places } from '../batch/addresses.ts';
 import type { Deps } from '../batch/deps.ts';
 import { readContract, readPlan } from '../batch/manifest.ts';
 import type { validationStart, validationStarted } from '../batch/schemas.ts';
+import { stagedBy } from '../batch/staged.ts';
 import { stagingPartition, stagingTable } from '../batch/tables.ts';
 
 /** Registers the run's staged rows and starts the one query over them: expectations, and facts of the columns. */
@@ -18,10 +18,11 @@ export async function startValidation(
   const { config, catalog, athena } = deps;
   const attempt = { dataset, batch, fence };
   const contract = await readContract(deps, attempt);
-  const table = stagingTable(await readPlan(deps, attempt), config);
+  const plan = await readPlan(deps, attempt);
+  const table = stagingTable(plan, config);
   const partition = stagingPartition(batch, run);
   await catalog.ensureTable(table, { hasNoPast: true });
-  const location = address(places(config).run(dataset, batch, run).data);
+  const location = address(stagedBy(deps, plan, attempt, run).data);
   await catalog.addPartitions(table, [{ values: [partition], location }]);
   const sql = expectationQuery(
     contract,

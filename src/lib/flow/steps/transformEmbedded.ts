@@ -15,6 +15,7 @@ import { places } from '../batch/addresses.ts';
 import type { Deps } from '../batch/deps.ts';
 import { garbageOf, inputOf, newRun, objectsOf, planBatch } from '../batch/plan.ts';
 import type { BatchInput, transformOutput } from '../batch/schemas.ts';
+import { stagedBy } from '../batch/staged.ts';
 
 /** Transforms in DuckDB, in this process. `run` is the engine: its native code is loaded by the one handler that uses it. */
 export async function transformEmbedded(
@@ -61,7 +62,7 @@ export async function transformEmbedded(
         }),
     });
     for (const [name, target] of [
-      ['data', at.data],
+      ['data', stagedBy(deps, plan, { batch, fence }, attempt).data],
       ['quarantine', at.quarantine],
     ] as const) {
       const files = await filesBelow(join(outputDir, name));

@@ -10,6 +10,7 @@ import { addPartitions, dropEmpty, type HiveDeps } from './partitions.ts';
 
 export const hiveFormat = (deps: HiveDeps): TableFormat => ({
   keepsHistory: false,
+  isInPlace: false,
 
   check: (shape) => deps.catalog.requireFit(shape),
 

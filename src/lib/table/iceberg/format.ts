@@ -20,7 +20,7 @@ import { type FileStore, filesOf, refOf } from './files.ts';
 import { orphansOf } from './maintenance.ts';
 import { contents, type DataFile, type ManifestEntry, type Partition } from './manifest.ts';
 import { currentSnapshot, type PartitionSpec, schemaOf, specOf } from './metadata.ts';
-import { evolveTable, publishChange, revertBatch } from './operations.ts';
+import { evolveTable, publishChange, revertBatch, revertedBy } from './operations.ts';
 import { dataEntries, liveEntries, partitionKey } from './snapshot.ts';
 import { describeObject, type ParquetObject } from './statistics.ts';
 import type { Schema } from './types.ts';
@@ -47,6 +47,7 @@ export const icebergOn = (store: FileStore & Pick<Store, 'readRange'>, pointers:
 
 export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
   keepsHistory: true,
+  isInPlace: true,
 
   async check(shape) {
     const loaded = await loadTable(deps, shape.name);
@@ -132,7 +133,9 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
   async takeBack(table, { dataset, fence }, attempt) {
     if (!(await loadTable(deps, table))) return 'never committed';
     const closed = await raiseFence(deps, table, { dataset, fence });
-    if (!committedBy(closed.metadata, attempt)) return 'never committed';
+    if (!committedBy(closed.metadata, attempt))
+      // Its own snapshot may be expired by now, and a later one still name its objects.
+      return revertedBy(closed.metadata, attempt) ? 'taken back' : 'never committed';
     // A still later holder may have closed it since: the attempt has to go all the same.
     const author = { dataset, fence: Math.max(fence, fenceOf(closed.metadata, dataset)) };
     await revertBatch(deps, table, author, attempt);

@@ -54,7 +54,7 @@ const rewriteProperty = 'sluice.rewrite';
 const revertProperty = 'sluice.reverts';
 
 /** The snapshot that took an attempt's commit back. */
-const revertedBy = (metadata: Metadata, attempt: Attempt): Snapshot | undefined =>
+export const revertedBy = (metadata: Metadata, attempt: Attempt): Snapshot | undefined =>
   metadata.snapshots.find(({ summary }) => summary[revertProperty] === named(attempt));
 const named = ({ batch, fence }: Attempt): string => `${batch}-f${fence}`;
 

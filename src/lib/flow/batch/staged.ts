@@ -1,0 +1,56 @@
+/** Where one try of an attempt stages its rows: in the work bucket, from where Publish copies them, or where they stay. */
+import { createHash } from 'node:crypto';
+import type { ObjectRef } from '../../aws/store.ts';
+import type { Plan } from '../../model/plan.ts';
+import type { Attempt } from '../../model/records.ts';
+import { ownFolder, rewrittenFolder, withinAttempt } from '../../table/objectName.ts';
+import { places } from './addresses.ts';
+import { type Deps, formatOf } from './deps.ts';
+
+export interface Staged {
+  /** The folder of the rows of the batch. */
+  readonly data: ObjectRef;
+  /**
+   * What is left of an object with rows of another batch. `number` is of this object alone. Where it stays, it has the same name in
+   * each try, whatever other objects there are: a name stands for the same rows.
+   */
+  rewritten(rowsOf: string, object: ObjectRef, number: number): ObjectRef;
+}
+
+export function stagedBy(
+  deps: Pick<Deps, 'config' | 'formats'>,
+  plan: Plan,
+  attempt: Attempt,
+  run: string,
+): Staged {
+  const at = places(deps.config).run(plan.dataset, attempt.batch, run);
+  const inWork = {
+    data: at.data,
+    rewritten: (_: string, __: ObjectRef, number: number) => at.rewritten(number),
+  };
+  if (!formatOf(deps, plan).isInPlace) return inWork;
+  const bucket = deps.config.processedBucket;
+  const root = `${plan.table}/`;
+  return {
+    data: { bucket, key: `${root}${ownFolder(attempt, run)}` },
+    rewritten(rowsOf, object, number) {
+      // The quarantine is no Iceberg table.
+      if (object.bucket !== bucket) return at.rewritten(number);
+      const path = withinAttempt(object.key.slice(root.length));
+      const folder = path.slice(0, path.lastIndexOf('/') + 1);
+      const name = createHash('sha256').update(object.key).digest('hex').slice(0, 20);
+      return { bucket, key: `${root}${rewrittenFolder(attempt, rowsOf, run)}${folder}${name}.parquet` };
+    },
+  };
+}
+
+/** Everything that the tries of an attempt have staged where it would stay, named or not. */
+export async function stagedInPlace(
+  { config, store, formats }: Pick<Deps, 'config' | 'store' | 'formats'>,
+  plan: Plan,
+  prefix: string,
+): Promise<string[]> {
+  if (!formatOf({ formats }, plan).isInPlace) return [];
+  const found = await store.list(config.processedBucket, `${plan.table}/${prefix}`);
+  return found.map(({ key }) => key);
+}

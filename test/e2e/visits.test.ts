@@ -1,0 +1,130 @@
+/** A dataset in an Iceberg table, on both engines: other engines read what the ledger counts, after each commit. */
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
+import * as z from 'zod';
+import { ensureIceberg } from '../../offline/setup/environments.ts';
+import { createPointers } from '../../src/lib/aws/pointer.ts';
+import { placeOf } from '../../src/lib/aws/store.ts';
+import { replay } from '../../src/lib/flow/operate/again.ts';
+import { reconcile } from '../../src/lib/flow/repair/reconcile.ts';
+import { depsOf } from '../../src/stage/connect.ts';
+import { untilSettled } from '../support/faults.ts';
+import { drop, put, stage } from '../support/stage.ts';
+
+const dataset = 'visits';
+const deps = depsOf(stage);
+const force = (engine: 'auto' | 'glue') => stage.ledger.chooseEngine(dataset, engine);
+afterAll(() => force('auto'));
+
+const visit = (id: number, more: object = {}) =>
+  JSON.stringify({
+    id,
+    time: '2025-11-01T10:00:00Z',
+    page: `/${id}`,
+    seconds: id,
+    revenue: '1.10',
+    tags: ['a'],
+    ...more,
+  });
+const linesOf = (...visits: readonly string[]) => visits.join('\n');
+
+const answer = z.object({ answers: z.tuple([z.object({ pyiceberg: z.unknown(), duckdb: z.unknown() })]) });
+
+/** What pyiceberg and DuckDB's extension find in the table: they agree. */
+async function readBack(): Promise<unknown> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-visits-'));
+  try {
+    const pointer = await createPointers(stage.config.database, stage.glue, stage.glueOnce).read(dataset);
+    const bucket = stage.config.processedBucket;
+    for (const { key } of await deps.store.list(bucket, `${dataset}/`)) {
+      const path = join(folder, bucket, key);
+      await mkdir(dirname(path), { recursive: true });
+      await deps.store.download({ bucket, key }, path);
+    }
+    expect(placeOf(pointer?.file ?? '').bucket).toBe(bucket);
+    const sql = `SELECT id, page, seconds, revenue::VARCHAR, tags, _object, day FROM t ORDER BY id`;
+    const script = resolve(import.meta.dirname, '../support/icebergJudge.py');
+    const python = await ensureIceberg(() => {});
+    const output = await new Promise<string>((done, fail) => {
+      const child = execFile(python, [script, folder, pointer?.file ?? ''], (error, stdout) =>
+        error ? fail(error) : done(stdout),
+      );
+      child.stdin?.end(JSON.stringify([{ kind: 'read', sql }]));
+    });
+    const { pyiceberg, duckdb } = answer.parse(JSON.parse(output)).answers[0];
+    expect(duckdb).toEqual(pyiceberg);
+    return pyiceberg;
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test('files, a correction, a replay and a batch on Spark are commits that pyiceberg and DuckDB read', async () => {
+  const first = await drop(dataset, {
+    'visits/a.json': linesOf(visit(1), visit(2, { tags: [] })),
+    'visits/b.json': linesOf(visit(3, { time: '2025-11-02T10:00:00Z' }), 'no visit'),
+  });
+  expect(first.map((f) => f.record.state)).toEqual(['published', 'published']);
+  const row = (id: number, object: string, more: { day?: string; page?: string; tags?: string[] } = {}) => [
+    id,
+    more.page ?? `/${id}`,
+    id,
+    '1.10',
+    more.tags ?? ['a'],
+    `visits/${object}.json`,
+    more.day ?? '01',
+  ];
+  expect(await readBack()).toEqual([row(1, 'a'), row(2, 'a', { tags: [] }), row(3, 'b', { day: '02' })]);
+
+  const version = await put('visits/a.json', linesOf(visit(1, { page: '/new' }), visit(4)));
+  await untilSettled(dataset, ['visits/a.json'], [version]);
+  await replay(deps, dataset, { prefix: 'visits/b' });
+  await untilSettled(dataset, ['visits/b.json'], [String(first[1]?.record.version)]);
+  const corrected = [row(1, 'a', { page: '/new' }), row(3, 'b', { day: '02' }), row(4, 'a')];
+  expect(await readBack()).toEqual(corrected);
+
+  await force('glue');
+  const [onSpark] = await drop(dataset, {
+    'visits/c.json': linesOf(
+      visit(1, { page: '/late' }),
+      visit(5),
+      visit(6, { time: '2025-11-03T10:00:00Z' }),
+    ),
+  });
+  expect(onSpark?.record).toMatchObject({
+    state: 'published',
+    counts: { rowsRead: 3, published: 2, quarantined: 0, duplicates: 1 },
+  });
+  const all = [...corrected, row(5, 'c'), row(6, 'c', { day: '03' })];
+  expect(await readBack()).toEqual(all);
+
+  // A correction on Spark, of rows that the embedded engine has written.
+  const again = await put(
+    'visits/a.json',
+    linesOf(visit(4, { page: '/moved', time: '2025-11-02T10:00:00Z' })),
+  );
+  await untilSettled(dataset, ['visits/a.json'], [again]);
+  expect(await readBack()).toEqual([
+    row(3, 'b', { day: '02' }),
+    row(4, 'a', { page: '/moved', day: '02' }),
+    ...all.slice(-2),
+  ]);
+  // Nothing was copied: rows are where they were staged, in folders of their attempts.
+  const objects = await deps.store.list(stage.config.processedBucket, `${dataset}/`);
+  const data = objects.flatMap(({ key }) => (key.endsWith('.parquet') ? [key] : []));
+  expect(
+    data.filter(
+      (key) => !/^visits\/[0-9a-f]{20}-f\d+-[^/]+\/data_source=web\/year=2025\/month=11\/day=/.test(key),
+    ),
+  ).toEqual([]);
+  expect(await reconcile(deps, dataset)).toMatchObject({
+    missing: [],
+    unknown: 0,
+    removed: 0,
+    partitions: 3,
+  });
+}, 600_000);
