@@ -55,7 +55,6 @@ async function coldStart(): Promise<Packages['cold']> {
       outfile: join(folder, 'coldStart.mjs'),
       bundle: true,
       minify: true,
-      keepNames: true,
       format: 'esm',
       platform: 'node',
       mainFields,

@@ -264,6 +264,7 @@ function requireFit(name: string, wanted: ParquetTable, existing: Table): void {
   if (isIceberg(existing))
     throw new TableMismatch(
       `table ${name}: it is an Iceberg table, the contract says format: hive; a published table keeps its format: restore it, or give the dataset another table and replay its files`,
+      { table: wanted.name },
     );
   requireSameLayout(name, wanted, existing);
   const known = existing.StorageDescriptor?.Columns ?? [];
@@ -272,6 +273,7 @@ function requireFit(name: string, wanted: ParquetTable, existing: Table): void {
     if (type !== undefined && type !== column.type)
       throw new TableMismatch(
         `table ${name}: the column ${column.name} is ${type}, the contract says ${column.type}; a published column never changes its type`,
+        { table: wanted.name, column: column.name },
       );
   }
 }
@@ -289,11 +291,13 @@ function requireSameLayout(name: string, wanted: ParquetTable, existing: Table):
   if (has !== wants)
     throw new TableMismatch(
       `table ${name}: its partition keys are (${has}), the contract says (${wants}); a published table keeps its partition keys: restore partitionBy, or give the dataset another table and replay its files`,
+      { table: wanted.name },
     );
   const location = existing.StorageDescriptor?.Location ?? '';
   if (withoutSlash(location) !== withoutSlash(wanted.location))
     throw new TableMismatch(
       `table ${name}: its location is ${location}, the stage writes to ${wanted.location}; drop the table in the Glue Data Catalog if it belongs to nobody else, and replay the dataset's files`,
+      { table: wanted.name },
     );
 }
 

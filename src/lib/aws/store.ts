@@ -68,7 +68,7 @@ export function createStore(
       const { Body, ContentRange, ContentLength } = await client.send(
         new GetObjectCommand({ ...versioned(ref), ...(range ? { Range: range } : {}) }),
       );
-      if (!Body) throw new ObjectMissing(`${address(ref)} has no body`);
+      if (!Body) throw new ObjectMissing(`${address(ref)} has no body`, { object: ref.key });
       return {
         body: Body,
         size: Number(ContentRange?.split('/')[1] ?? ContentLength ?? 0),
@@ -89,6 +89,7 @@ export function createStore(
     } catch (error) {
       if (!isBrokenOff(error)) throw error;
       throw new ConnectionLost(`${address(ref)}: ${error instanceof Error ? error.message : error}`, {
+        object: ref.key,
         cause: error,
       });
     }
@@ -334,6 +335,7 @@ export function createStore(
           isTransient = rest.length > 0 && Errors.every((e) => transientDeletes.has(e.Code ?? ''));
           throw new ObjectsNotDeleted(
             `s3://${bucket}: ${Errors.length} of ${asked} objects were not deleted, the first is ${Errors[0]?.Key}: ${Errors[0]?.Code} ${Errors[0]?.Message ?? ''}`,
+            { object: Errors[0]?.Key },
           );
         };
         await again(remove, (error) => error instanceof ObjectsNotDeleted && isTransient, patience);
@@ -452,6 +454,7 @@ function asObjectMissing(error: unknown, ref: ObjectRef): unknown {
   if (!['NoSuchKey', 'NoSuchVersion', 'NotFound'].includes(error.name)) return error;
   const version = ref.version ? ` (version ${ref.version})` : '';
   return new ObjectMissing(`${address(ref)}${version} is gone; it was deleted after its event`, {
+    object: ref.key,
     cause: error,
   });
 }

@@ -44,7 +44,7 @@ export function requireReadable(contract: Contract, rawTable: RawTable): void {
   const inners = innerDocuments(contract);
   const ownType = (path: string, within: readonly Inner[] = []) =>
     seen ? typeAlong(seen, path, within) : 'absent';
-  const faults = contract.columns.flatMap((column) => {
+  const faults = contract.columns.flatMap((column): { text: string; column?: string }[] => {
     if (column.path === objectKey) return [];
     const known = typeAlong(record, column.path, inners);
     const own = known === 'absent' ? 'absent' : ownType(column.path, inners);
@@ -52,14 +52,14 @@ export function requireReadable(contract: Contract, rawTable: RawTable): void {
     const place = `column "${column.name}" (${column.type}, from ${column.path})`;
     if (typeof found === 'string')
       return column.required && (isText || isHeld(column.path))
-        ? [`required ${place} is not in ${where}`]
+        ? [{ column: column.name, text: `required ${place} is not in ${where}` }]
         : [];
     // A CSV has texts only: the type that a crawler gives to them says nothing of a single value.
     if (column.type === 'json' || isText) return [];
     const wanted = column.type.startsWith('array<') ? column.type.slice('array<'.length, -1) : column.type;
     return isReadable(wanted, found) || (typeof own !== 'string' && isReadable(wanted, own))
       ? []
-      : [`${place} cannot be read from ${describe(found)} in ${where}`];
+      : [{ column: column.name, text: `${place} cannot be read from ${describe(found)} in ${where}` }];
   });
   for (const [i, { kind, path }] of inners.entries()) {
     if (kind === 'json') continue;
@@ -68,22 +68,23 @@ export function requireReadable(contract: Contract, rawTable: RawTable): void {
     const isWanted = (type: typeof known) =>
       typeof type !== 'string' && (type.kind === (kind === 'map' ? 'struct' : 'array') || isOpen(type));
     if (typeof known !== 'string' && !isWanted(known) && !isWanted(own))
-      faults.push(
-        `explode: ${path} is ${describe(known)} in ${where}, not ${kind === 'map' ? 'an object' : 'an array'}`,
-      );
+      faults.push({
+        text: `explode: ${path} is ${describe(known)} in ${where}, not ${kind === 'map' ? 'an object' : 'an array'}`,
+      });
   }
   for (const { path } of contract.flatten) {
     const known = typeAlong(record, path, []);
     const isObject = (type: typeof known) =>
       typeof type !== 'string' && (type.kind === 'struct' || isOpen(type));
     if (known !== 'absent' && !isObject(known) && !isObject(ownType(path)))
-      faults.push(
-        `flatten: ${path} is ${known === 'otherwise' ? 'below something else than an object' : describe(known)} in ${where}, not an object`,
-      );
+      faults.push({
+        text: `flatten: ${path} is ${known === 'otherwise' ? 'below something else than an object' : describe(known)} in ${where}, not an object`,
+      });
   }
   if (faults.length > 0)
     throw new SchemaMismatch(
-      `${contract.dataset}: ${faults.join('; ')}. Mend the contract, or the feed, then retry the batch.`,
+      `${contract.dataset}: ${faults.map((fault) => fault.text).join('; ')}. Mend the contract or the feed, then retry the batch.`,
+      { dataset: contract.dataset, column: faults.find((fault) => fault.column !== undefined)?.column },
     );
 }
 

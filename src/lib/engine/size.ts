@@ -82,5 +82,6 @@ export function requireUnpacked(inputs: readonly Pick<InputFile, 'object' | 'fau
   if (tooLarge)
     throw new EngineOutOfMemory(
       `${tooLarge.object} unpacks to more than the embedded engine takes; run its batch on Glue`,
+      { object: tooLarge.object },
     );
 }

@@ -46,6 +46,7 @@ export type BinaryOperator = (typeof operatorsByPrecedence)[number][number];
 
 /** An expression is not understood. `at` is the 0-based place in its text. */
 export class ExpressionError extends SluiceError {
+  override readonly name = 'ExpressionError';
   readonly at: number;
   constructor(at: number, message: string) {
     super(`${message} (at character ${at + 1})`);

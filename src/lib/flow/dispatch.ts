@@ -99,6 +99,7 @@ function fileOf({ contracts }: DispatchDeps, body: string): { dataset: string; f
   if (!contract)
     throw new UnreadableEvent(
       `no contract has a prefix for the object ${key}; the prefixes are ${[...contracts.values()].map((c) => c.source.prefix).join(', ')}`,
+      { object: key },
     );
   return { dataset: contract.dataset, file: { object: key, version, size, sequencer, landedAt, etag } };
 }

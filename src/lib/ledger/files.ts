@@ -636,6 +636,7 @@ export function filesOf(table: Table) {
       if (moved.length < files.length && to.decision)
         throw new AlreadyDecided(
           `${dataset}: ${files.length - moved.length} of ${files.length} files are no longer held; somebody else has decided about them at the same time`,
+          { dataset },
         );
       return moved.length;
     },

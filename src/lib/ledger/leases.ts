@@ -97,7 +97,8 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
         read?.fence === fence && read.execution !== undefined
           ? await take(dataset, read, read.execution, { isNextBatch: true })
           : null;
-      if (next === null) throw new LeaseLost(`${dataset}: the lease with fence ${fence} is gone`);
+      if (next === null)
+        throw new LeaseLost(`${dataset}: the lease with fence ${fence} is gone`, { dataset });
       return next;
     },
 
@@ -120,6 +121,7 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
       if (held?.fence !== fence || held.execution === undefined)
         throw new LeaseLost(
           `${dataset}: the lease with fence ${fence} is gone (the ledger has ${held?.fence ?? 'none'}); another execution took over`,
+          { dataset },
         );
       return held;
     },

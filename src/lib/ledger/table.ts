@@ -381,6 +381,7 @@ export async function goesThrough(write: Promise<unknown>): Promise<boolean> {
 function asLeaseLost(error: unknown, dataset: string, fence: number): unknown {
   if (reasonsOf(error)[0] !== 'ConditionalCheckFailed') return error;
   return new LeaseLost(`${dataset}: the lease with fence ${fence} is gone; another execution took over`, {
+    dataset,
     cause: error,
   });
 }

@@ -21,7 +21,8 @@ export function loadLookup(
   const missing = columns.filter(
     (column) => rows.length > 0 && !rows.some((row) => Object.hasOwn(row, column)),
   );
-  if (missing.length > 0) throw new ReferenceRefused(`${file}: has no column ${missing.join(', ')}`);
+  if (missing.length > 0)
+    throw new ReferenceRefused(`${file}: has no column ${missing.join(', ')}`, { column: missing[0] });
   const seen = new Map<string, number>();
   const lines = rows.flatMap((row, index) => {
     if (keys.some((key) => (ownValue(row, key) ?? null) === null)) return [];
@@ -31,7 +32,9 @@ export function loadLookup(
         const type = ownValue(keyTypes, column) ?? 'string';
         const value = text === null ? null : keyOf(text, type);
         if (value === null && text !== null)
-          throw new ReferenceRefused(`${file}, row ${index + 1}: ${column} "${text}" is not a ${type}`);
+          throw new ReferenceRefused(`${file}, row ${index + 1}: ${column} "${text}" is not a ${type}`, {
+            column,
+          });
         return [column, value];
       }),
     );

@@ -34,6 +34,8 @@ export const formatOf = (
 export function contractOf({ contracts }: Pick<Deps, 'contracts'>, dataset: string): Contract {
   const contract = contracts.get(dataset);
   if (!contract)
-    throw new InvalidInput(`there is no dataset "${dataset}", only ${[...contracts.keys()].join(', ')}`);
+    throw new InvalidInput(`there is no dataset "${dataset}", only ${[...contracts.keys()].join(', ')}`, {
+      dataset,
+    });
   return contract;
 }

@@ -69,7 +69,7 @@ export async function liveKey(
 ): Promise<string> {
   const record = await ledger.batch(dataset, batch);
   if (record?.committed === undefined)
-    throw new ObjectMissing(`${dataset}: the ledger has no committed batch ${batch}`);
+    throw new ObjectMissing(`${dataset}: the ledger has no committed batch ${batch}`, { dataset, batch });
   const { live, committed } = record;
   return live ?? places(config).attempt(dataset, { batch, fence: committed }).published.key;
 }

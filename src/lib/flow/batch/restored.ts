@@ -52,6 +52,7 @@ export async function requireNothingLost(deps: Reading, dataset: string): Promis
   if (lost.length > 0)
     throw new LedgerRestored(
       `${dataset}: the ledger does not know ${lost.length} attempts of a later time than its own; FailBatch or the sweep opens them anew first`,
+      { dataset },
     );
 }
 

@@ -27,6 +27,7 @@ export async function retry(
   if (record && files.length === 0)
     throw new InvalidInput(
       `${dataset}: the batch ${record.batch} is ${record.state}, and has no file that is held or failed`,
+      { dataset, batch: record.batch },
     );
   const moved = await ledger.requeue(dataset, files, record ? { group: groupOf(record, 'retry') } : {});
   await wake(deps, dataset);
@@ -112,6 +113,7 @@ export async function batchOf(
   if (!record || found.length > 1)
     throw new InvalidInput(
       `${dataset}: ${found.length === 0 ? 'no batch begins' : 'several batches begin'} with ${id}`,
+      { dataset },
     );
   return record;
 }

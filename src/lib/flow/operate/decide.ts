@@ -23,11 +23,18 @@ export async function decide(
   const { batch } = record;
   const files = await ledger.waiting(dataset, 'held', batch);
   if (record.state !== 'held' || (files.length === 0 && record.decision === undefined))
-    throw new InvalidInput(`${dataset}: the batch ${batch} is ${record.state}, and has no file that is held`);
+    throw new InvalidInput(
+      `${dataset}: the batch ${batch} is ${record.state}, and has no file that is held`,
+      {
+        dataset,
+        batch,
+      },
+    );
   const made = await ledger.decide(dataset, batch, decision);
   if (made.kind !== decision.kind || files.length === 0)
     throw new AlreadyDecided(
       `${dataset}: the batch ${batch} was ${made.kind}ed at ${made.at} (${made.reason})`,
+      { dataset, batch },
     );
   // Of a replay that is rejected, what was published before simply stays.
   const records = await ledger.read(dataset, files);

@@ -47,6 +47,7 @@ export async function checkCrawler(
   const isDone = (crawlStarted: boolean) => ({ status: 'ready' as const, crawlStarted, engine });
   // Nothing in the batch can be parsed: there is nothing to know, and every row will be quarantined.
   if (seen === null) return isDone(input.crawlStarted);
+  const subject = { dataset: input.dataset, batch: input.batch };
   // Every row of a rejected batch is refused: nothing of it has to be readable.
   if (manifest.decision === 'reject') return isDone(input.crawlStarted);
   // Of a CSV's header a crawler makes guesses from the values below it.
@@ -85,11 +86,12 @@ export async function checkCrawler(
   const ended = await waitForCrawl();
   if (ended === null || !crawlStarted) return { status: 'crawling', crawlStarted, engine };
   if (ended.last === 'FAILED')
-    throw new CrawlerFailed(`the crawler ${crawler} failed: ${ended.message ?? 'no message'}`);
+    throw new CrawlerFailed(`the crawler ${crawler} failed: ${ended.message ?? 'no message'}`, subject);
   const found = await rawTableOf(deps, contract, seen);
   if (!found)
     throw new SchemaMismatch(
       `${contract.dataset}: the crawler ${crawler} made no table for ${rawLocation(deps, contract)}`,
+      subject,
     );
   // A batch that is refused may be retried after the Catalog or Glue was mended: nothing is noted against it.
   requireReadable(contract, found);

@@ -14,7 +14,10 @@ export async function checkGlueJob(
   const { state, message } = await catalog.jobRun(config.glueJob, jobRun);
   if (['STARTING', 'RUNNING', 'WAITING', 'STOPPING'].includes(state)) return { status: 'running' };
   if (state !== 'SUCCEEDED')
-    throw new GlueJobFailed(`the Glue job run ${jobRun} ended ${state}: ${message ?? 'no message'}`);
+    throw new GlueJobFailed(`the Glue job run ${jobRun} ended ${state}: ${message ?? 'no message'}`, {
+      dataset,
+      batch,
+    });
   const summary = await readSummary({ config, store }, dataset, batch, run);
   return { status: 'done', accounting: accountingSchema.parse(summary) };
 }

@@ -41,6 +41,7 @@ export async function checkValidation(
   if (state !== 'SUCCEEDED')
     throw new AthenaQueryFailed(
       `the validation query ${query} ended ${state}: ${reason ?? 'no reason given'}`,
+      attempt,
     );
   const summary = await readSummary(deps, dataset, batch, run);
   const [contract, manifest] = await Promise.all([readContract(deps, attempt), readManifest(deps, attempt)]);
@@ -57,16 +58,18 @@ export async function checkValidation(
     if (file.rowsRead !== file.published + file.quarantined + file.duplicates)
       throw new AccountingMismatch(
         `${file.object}: ${file.rowsRead} rows read are not ${file.published} published + ${file.quarantined} quarantined + ${file.duplicates} duplicates`,
+        { dataset, batch, object: file.object },
       );
   const failed = expectations.filter((e) => !e.passed && e.severity === 'hold');
   const describe = (e: (typeof failed)[number]) => `${e.name}: found ${e.found}, expected ${e.expected}`;
   if (failed.some((e) => e.name === 'row_count'))
-    throw new AccountingMismatch(failed.map(describe).join('; '));
+    throw new AccountingMismatch(failed.map(describe).join('; '), attempt);
   await requireRows(deps, attempt, manifest, summary);
   // Whoever decided about the batch has seen them fail.
   if (failed.length > 0 && manifest.decision === null)
     throw new ExpectationFailed(
       `${failed.length} of ${expectations.length} expectations failed: ${failed.map(describe).join('; ')}`,
+      attempt,
     );
   return { status: 'passed' };
 }
@@ -101,5 +104,6 @@ async function requireRows(
   const [first] = doubtful;
   throw new ReplacementDoubtful(
     `${doubtful.length} files would lose most of their published rows: ${first?.object}: ${first?.reason}. Release them to publish all the same, reject them to keep the rows that are published`,
+    { dataset: attempt.dataset, batch: attempt.batch, object: first?.object },
   );
 }

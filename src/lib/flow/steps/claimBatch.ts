@@ -36,6 +36,7 @@ export async function claimBatch(
   if (open.length > 0)
     throw new BatchOpen(
       `${dataset}: the batch ${open[0]?.batch} was left open by an earlier execution; it is ended first, and the files that wait are claimed after it`,
+      { dataset, batch: open[0]?.batch },
     );
   if (lease.batch === undefined) await requireNothingLost(deps, dataset);
   // A claim that was interrupted is continued with its own files.

@@ -1,0 +1,47 @@
+/** The code of a function as serverless.yml has it built: its size is a part of every cold start. */
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { deflateRawSync } from 'node:zlib';
+import { expect, test } from '@jest/globals';
+import { type BuildOptions, build } from 'esbuild';
+import { parse } from 'yaml';
+import * as z from 'zod';
+import * as errors from '../../../src/lib/errors.ts';
+
+const root = resolve(import.meta.dirname, '../../..');
+const options = z
+  .looseObject({ custom: z.looseObject({ esbuild: z.record(z.string(), z.unknown()) }) })
+  .parse(parse(readFileSync(join(root, 'serverless.yml'), 'utf8').replaceAll(/!(GetAtt|Sub|Ref) /g, '')))
+  .custom.esbuild;
+
+const bundle = async (file: string, more: BuildOptions = {}) => {
+  const { watch: _, outputFileExtension: __, ...given } = options;
+  const { outputFiles } = await build({
+    ...(given as BuildOptions),
+    entryPoints: [join(root, file)],
+    platform: 'node',
+    write: false,
+    ...more,
+  });
+  return Buffer.from(outputFiles?.[0]?.contents ?? []);
+};
+
+/** Bytes of the packed code. A limit that is reached asks what came in: esbuild --analyze. */
+const limits = { dispatch: 250_000, transformEmbedded: 460_000 };
+
+test.each(Object.entries(limits))('%s packs to at most %i bytes', async (name, limit) => {
+  const size = deflateRawSync(await bundle(`src/handlers/${name}.ts`), { level: 9 }).length;
+  expect(size).toBeGreaterThan(100_000);
+  expect(size).toBeLessThanOrEqual(limit);
+});
+
+test('an error has its name in a bundle, too: Retry and Catch match on it', async () => {
+  const code = await bundle('src/lib/errors.ts', { banner: {} });
+  const bundled: unknown = await import(`data:text/javascript;base64,${code.toString('base64')}`);
+  const classes = z.record(z.string(), z.instanceof(Function)).parse({ ...Object(bundled) });
+  expect(Object.keys(classes).sort()).toEqual(Object.keys(errors).sort());
+  for (const [name, type] of Object.entries(classes)) {
+    const made: unknown = Reflect.construct(type, name === 'ContractError' ? ['x.yml', []] : ['x']);
+    expect(made).toMatchObject({ name });
+  }
+});
