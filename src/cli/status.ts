@@ -67,9 +67,9 @@ export async function statusOf(ledger: Ledger, dataset: string) {
     ledger.publishedFiles(dataset),
     ledger.batches(dataset, 1),
     ledger.lease(dataset),
-    ledger.openBatches(dataset),
+    ledger.findOpenBatches(dataset),
   ]);
-  const claimed = await Promise.all(open.map(({ batch }) => ledger.batch(dataset, batch)));
+  const claimed = await Promise.all(open.map(({ batch }) => ledger.findBatch(dataset, batch)));
   return {
     dataset,
     pending,

@@ -24,12 +24,18 @@ const tracer = new Tracer({ serviceName: 'sluice' });
 /** What every function works with, from its environment. Called once a module. */
 export function connect(): Pick<Deps, 'config' | 'contracts' | 'store' | 'ledger' | 'measure'> {
   const config = readConfig();
+  const measure = measureAs(config.stage);
   return {
     config,
     contracts: readBuilt(config.datasetsFolder),
     store: createStore(),
-    ledger: createLedger(config.ledgerTable),
-    measure: measureAs(config.stage),
+    ledger: createLedger(config.ledgerTable, undefined, {
+      onUnreadable: (item) => {
+        logger.warn('an item of the ledger cannot be read, and is skipped', { item });
+        measure(item.dataset, { RecordsUnreadable: 1 });
+      },
+    }),
+    measure,
   };
 }
 

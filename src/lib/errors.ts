@@ -177,6 +177,11 @@ export class MessagesRefused extends SluiceError {
   static override readonly outcome = 'retry';
 }
 
+/** An item of the ledger, or a document of the work bucket, does not have the form that this version writes. */
+export class RecordUnreadable extends SluiceError {
+  override readonly name = 'RecordUnreadable';
+}
+
 /** A write to the ledger met others, or DynamoDB's throttling, each time it was tried. */
 export class LedgerBusy extends SluiceError {
   override readonly name = 'LedgerBusy';

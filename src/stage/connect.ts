@@ -21,8 +21,10 @@ import { SetupError } from '../lib/errors.ts';
 import type { SettleDeps } from '../lib/flow/batch/endOpen.ts';
 import type { OperatorDeps } from '../lib/flow/operate/again.ts';
 import { createLedger, type Ledger } from '../lib/ledger/ledger.ts';
+import type { Unreadable } from '../lib/ledger/table.ts';
 import { tableFormats } from '../lib/table/formats.ts';
 import { localClient } from './localEndpoint.ts';
+import { complain } from './terminal.ts';
 
 /** A file on its way into the raw bucket. */
 export interface Drop {
@@ -72,6 +74,17 @@ export interface Place {
   readonly profile?: string | undefined;
 }
 
+/** Tells a person once of each item of the ledger that is skipped. */
+function tellOnce(): (item: Unreadable) => void {
+  const told = new Set<string>();
+  return ({ dataset, pk, sk, fault }) => {
+    const item = `${pk} ${sk}`;
+    if (told.has(item)) return;
+    told.add(item);
+    complain(`${dataset}: the ledger's item ${item} cannot be read and is skipped: ${fault}`);
+  };
+}
+
 /** Connects to a deployed stage: at a local endpoint, or with none on AWS. Throws SetupError when it is not deployed. */
 export async function connectStage(
   endpoint: string | undefined,
@@ -109,7 +122,9 @@ export async function connectStage(
       batchFiles: Number(output('BatchFiles')),
       batchLimitBytes: Number(output('BatchLimitMb')) * 1024 * 1024,
     },
-    ledger: createLedger(output('LedgerTableName'), new DynamoDBClient(options)),
+    ledger: createLedger(output('LedgerTableName'), new DynamoDBClient(options), {
+      onUnreadable: tellOnce(),
+    }),
     s3: new S3Client({ ...options, ...(endpoint === undefined ? {} : { forcePathStyle: true }) }),
     sfn: new SFNClient(options),
     sqs: new SQSClient(options),

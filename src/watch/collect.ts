@@ -64,7 +64,7 @@ async function batchesOf(
     if (state !== 'ClaimBatch') continue;
     const claim = parsed(claimOutput, output);
     if (claim?.outcome !== 'claimed') continue;
-    const record = await ledger.batch(dataset, claim.batch);
+    const record = await ledger.findBatch(dataset, claim.batch);
     if (!record) continue;
     const { batch, state: batchState, engine, files, bytes, counts, expectations } = record;
     batches.push({

@@ -36,6 +36,7 @@ import { repairPartitions } from '../../src/lib/flow/steps/repairPartitions.ts';
 import { type ReplaceLimits, replaceRows } from '../../src/lib/flow/steps/replaceRows.ts';
 import { startValidation } from '../../src/lib/flow/steps/startValidation.ts';
 import { ledgerOn } from '../../src/lib/ledger/ledger.ts';
+import type { Unreadable } from '../../src/lib/ledger/table.ts';
 import type { Summary, TableFormatName } from '../../src/lib/model/plan.ts';
 import { chunksOf } from '../../src/lib/parallel.ts';
 import { hiveFormat } from '../../src/lib/table/hive/format.ts';
@@ -148,6 +149,8 @@ export class World {
   readonly metrics = new Map<string, number>();
   /** The files that ReplaceRows had on its disk each time it rewrote some. */
   readonly onDisk: number[] = [];
+  /** Items of the ledger that a list skipped. */
+  readonly unreadable: Unreadable[] = [];
   /** What went wrong, for whoever looks at a run that failed. */
   readonly errors: string[] = [];
   private actors = 0;
@@ -254,6 +257,7 @@ export class World {
       ledger: ledgerOn('ledger', actor.documents, {
         clock: () => this.aws.clock.now(),
         patience,
+        onUnreadable: (item) => this.unreadable.push(item),
       }),
       measure: (_, values) => {
         for (const [metric, value] of Object.entries(values)) this.metrics.set(metric, value);

@@ -20,7 +20,8 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import type { z } from 'zod';
-import { ConnectionLost, ObjectMissing, ObjectsNotDeleted } from '../errors.ts';
+import { ConnectionLost, ObjectMissing, ObjectsNotDeleted, RecordUnreadable } from '../errors.ts';
+import { tryParseJson } from '../json.ts';
 import { chunksOf, parallel } from '../parallel.ts';
 import { again, type Patience } from './again.ts';
 
@@ -145,9 +146,15 @@ export function createStore(
       return reading(ref, async () => (await get(ref)).body.transformToByteArray());
     },
 
-    /** Throws ZodError for a document that the schema refuses. */
+    /** Throws RecordUnreadable for a document that the schema refuses. */
     async readJson<S extends z.ZodType>(ref: ObjectRef, schema: S): Promise<z.output<S>> {
-      return schema.parse(JSON.parse(await this.readText(ref)));
+      const parsed = schema.safeParse(tryParseJson(await this.readText(ref)));
+      if (parsed.success) return parsed.data;
+      const [issue] = parsed.error.issues;
+      throw new RecordUnreadable(
+        `${address(ref)} cannot be read: ${issue?.path.join('.') || 'the document'}: ${issue?.message}. Restore its first version`,
+        { object: ref.key, cause: parsed.error },
+      );
     },
 
     /** As readJson; undefined for an object that is not there. */

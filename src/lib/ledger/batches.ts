@@ -77,16 +77,24 @@ export function batchesOf(table: Table) {
     replaced,
     get,
     getAll,
+    find,
+    findAll,
     query,
+    required,
   } = table;
   const recent = async (dataset: string) =>
-    (await get({ pk: dataset, sk: 'RECENT' }, recentSchema)) ?? recentSchema.parse({});
+    (await find({ pk: dataset, sk: 'RECENT' }, recentSchema)) ?? recentSchema.parse({});
 
   const batch = (dataset: string, id: string): Promise<BatchRecord | undefined> =>
     get(batchKey(dataset, id), batchRecordSchema);
 
   return {
+    /** Throws RecordUnreadable. */
     batch,
+
+    /** To look at it: also undefined for a record that cannot be read. */
+    findBatch: (dataset: string, id: string): Promise<BatchRecord | undefined> =>
+      find(batchKey(dataset, id), batchRecordSchema),
 
     /**
      * Opens an attempt at a batch and moves its files from pending to claimed. It may be interrupted, and is then called again
@@ -530,8 +538,12 @@ export function batchesOf(table: Table) {
       );
     },
 
-    /** Attempts that have neither been closed as published nor been taken back. */
-    openBatches: (dataset: string): Promise<Attempt[]> => query(dataset, 'OPEN#', openSchema),
+    /** Attempts that have neither been closed as published nor been taken back. Nothing goes on past one that cannot be read. */
+    openBatches: (dataset: string): Promise<Attempt[]> =>
+      query(dataset, 'OPEN#', openSchema, { read: required }),
+
+    /** The same to look at them: without those that cannot be read. */
+    findOpenBatches: (dataset: string): Promise<Attempt[]> => query(dataset, 'OPEN#', openSchema),
 
     /** Attempts that were taken back lately: objects with their names in the table are garbage. */
     garbage: (dataset: string): Promise<Garbage[]> => query(dataset, 'GARBAGE#', garbageSchema),
@@ -552,18 +564,17 @@ export function batchesOf(table: Table) {
 
     /** Files whose rows are in the table. */
     async publishedFiles(dataset: string): Promise<number> {
-      return (await get({ pk: dataset, sk: 'TOTALS' }, z.object({ published: z.number() })))?.published ?? 0;
+      return (await find({ pk: dataset, sk: 'TOTALS' }, z.object({ published: z.number() })))?.published ?? 0;
     },
 
     /** In the order in which they were first claimed: the last `limit` of them. */
     async batches(dataset: string, limit = Number.POSITIVE_INFINITY): Promise<BatchRecord[]> {
       const log = await query(dataset, 'LOG#', logSchema, { limit, isBackward: true });
       const ids = log.map((entry) => entry.batch).reverse();
-      const found = await getAll(
+      return findAll(
         ids.map((id) => batchKey(dataset, id)),
         batchRecordSchema,
       );
-      return found.filter((record) => record !== undefined);
     },
 
     /**
@@ -576,11 +587,11 @@ export function batchesOf(table: Table) {
       after?: string,
     ): AsyncGenerator<{ batches: BatchRecord[]; last: string | undefined }> {
       for await (const log of table.queryPages(dataset, 'LOG#', logSchema, size, after)) {
-        const found = await getAll(
+        const batches = await findAll(
           log.map((entry) => batchKey(dataset, entry.batch)),
           batchRecordSchema,
         );
-        yield { batches: found.filter((record) => record !== undefined), last: log.at(-1)?.sk ?? after };
+        yield { batches, last: log.at(-1)?.sk ?? after };
       }
     },
 

@@ -54,8 +54,21 @@ async function* pagesOf<T>(items: AsyncIterable<T>, size: number): AsyncGenerato
 
 /** What the ledger knows and does of files. */
 export function filesOf(table: Table) {
-  const { name, at, transact, underLease, enqueued, replaced, get, getAll, query, count, merged, now } =
-    table;
+  const {
+    name,
+    at,
+    transact,
+    underLease,
+    enqueued,
+    replaced,
+    get,
+    getAll,
+    findAll,
+    query,
+    count,
+    merged,
+    now,
+  } = table;
 
   /**
    * Whether another version of the object than this one is the latest. Sequencers tell it; where one is missing, S3's list of
@@ -347,8 +360,12 @@ export function filesOf(table: Table) {
 
     /** Whether any file waits for a batch. */
     async hasPending(dataset: string): Promise<boolean> {
-      const counts = await Promise.all([countFresh(dataset, 1), count(dataset, 'RETRY#', 1)]);
-      return counts.some((n) => n > 0);
+      // Not counted: an entry that no claim can read would start executions without end.
+      const found = await Promise.all([
+        fresh(dataset, 1),
+        query(dataset, 'RETRY#', queuedSchema, { limit: 1 }),
+      ]);
+      return found.some((files) => files.length > 0);
     },
 
     /**
@@ -399,19 +416,18 @@ export function filesOf(table: Table) {
         range: { from, to },
         ...(isBackward === undefined ? {} : { isBackward }),
       });
-      for await (const page of pagesOf(keys, 100))
-        for (const record of await getAll(page, fileRecordSchema)) if (record !== undefined) yield record;
+      for await (const page of pagesOf(keys, 100)) yield* await findAll(page, fileRecordSchema);
     },
 
     /** The versions whose rows are in the table, of objects whose keys begin with `prefix`, in the order of the keys. */
     async *published(dataset: string, prefix: string): AsyncGenerator<FileRecord> {
       const keys = table.listedIn(listShards(dataset, 'objects'), { range: { prefix } });
       for await (const page of pagesOf(keys, 100)) {
-        const objects = await getAll(page, objectRecordSchema);
+        const objects = await findAll(page, objectRecordSchema);
         const versions = objects.flatMap((o) =>
-          o?.rows ? [{ object: o.object, version: o.rows.version }] : [],
+          o.rows ? [fileKey(dataset, { object: o.object, version: o.rows.version })] : [],
         );
-        for (const record of await recordsOf(dataset, versions)) if (record !== undefined) yield record;
+        yield* await findAll(versions, fileRecordSchema);
       }
     },
 
@@ -442,7 +458,11 @@ export function filesOf(table: Table) {
 
     /** Which of these versions the ledger has noted. */
     async knows(dataset: string, files: readonly FileId[]): Promise<boolean[]> {
-      return (await recordsOf(dataset, files)).map((record) => record !== undefined);
+      const items = await getAll(
+        files.map((file) => fileKey(dataset, file)),
+        z.object({}),
+      );
+      return items.map((item) => item !== undefined);
     },
 
     /** The states of these versions; undefined for one that the ledger has not noted. */

@@ -42,8 +42,13 @@ export type Ledger = ReturnType<typeof ledgerOn>;
 export const createLedger = (
   name: string,
   client: DynamoDBClient = new DynamoDBClient({ maxAttempts: 8 }),
+  options: TableOptions = {},
 ): Ledger =>
-  ledgerOn(name, DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } }));
+  ledgerOn(
+    name,
+    DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } }),
+    options,
+  );
 
 /** The same on a client that takes and gives plain values. */
 export function ledgerOn(name: string, db: DynamoDBDocumentClient, options: TableOptions = {}) {
@@ -52,11 +57,11 @@ export function ledgerOn(name: string, db: DynamoDBDocumentClient, options: Tabl
 }
 
 /** What an operator chose, and how far the second net has come. */
-function settingsOf({ name: table, db, at, get, update, now }: Table) {
+function settingsOf({ name: table, db, at, find, update, now }: Table) {
   return {
     /** When the raw bucket was last compared with the ledger, and the key to go on behind; no key when it was done. */
     lastSweep: (dataset: string) =>
-      get({ pk: dataset, sk: 'SWEEP' }, z.object({ at: z.string(), key: z.string().optional() })),
+      find({ pk: dataset, sk: 'SWEEP' }, z.object({ at: z.string(), key: z.string().optional() })),
 
     async noteSwept(dataset: string, key: string | undefined): Promise<void> {
       const Item = { pk: dataset, sk: 'SWEEP', at: now(), ...(key === undefined ? {} : { key }) };
@@ -65,7 +70,7 @@ function settingsOf({ name: table, db, at, get, update, now }: Table) {
 
     /** The engine an operator chose for a dataset; auto leaves it to the stage. */
     async engineChoice(dataset: string): Promise<EngineChoice> {
-      const found = await get(
+      const found = await find(
         { pk: dataset, sk: 'SETTINGS' },
         z.object({ engine: engineChoiceSchema.catch('auto') }),
       );

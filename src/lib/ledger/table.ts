@@ -18,7 +18,7 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import * as z from 'zod';
 import { again, type Patience } from '../aws/again.ts';
-import { KeysUnread, LeaseLost, LedgerBusy } from '../errors.ts';
+import { KeysUnread, LeaseLost, LedgerBusy, RecordUnreadable } from '../errors.ts';
 import { type FileId, type FileState, type RawFile, toRawFile } from '../model/records.ts';
 import { chunksOf, parallel } from '../parallel.ts';
 import { fileKey, type Key, orderIndex, pendingPlace, placeKey } from './keys.ts';
@@ -35,13 +35,22 @@ export interface TableOptions {
   readonly clock?: () => number;
   /** How a write that met another one is tried again. */
   readonly patience?: Patience;
+  /** Hears of each item that a list skips, because it cannot be read. */
+  readonly onUnreadable?: (item: Unreadable) => void;
+}
+
+/** An item that an earlier version, a later one, or a person has written in a form that is not known here. */
+export interface Unreadable extends Key {
+  readonly dataset: string;
+  /** Names the field. */
+  readonly fault: string;
 }
 
 /** Items by dataset and sort key, transactions, and those under a lease. */
 export function openTable(
   table: string,
   db: DynamoDBDocumentClient,
-  { clock = Date.now, patience = { attempts: 10, pause: 50 } }: TableOptions = {},
+  { clock = Date.now, patience = { attempts: 10, pause: 50 }, onUnreadable = () => {} }: TableOptions = {},
 ) {
   const at = (Key: Key) => ({ TableName: table, Key: { pk: Key.pk, sk: Key.sk } });
   const now = (): string => new Date(clock()).toISOString();
@@ -114,20 +123,58 @@ export function openTable(
     if (items.length > 0) await underLease(dataset, fence, items);
   };
 
-  const get = async <S extends z.ZodType>(key: Key, schema: S): Promise<z.output<S> | undefined> => {
-    const { Item } = await db.send(new GetCommand({ ...at(key), ConsistentRead: true }));
-    return Item === undefined ? undefined : schema.parse(Item);
+  /** An item that a list can do without: undefined, after `onUnreadable` has heard of it, when it cannot be read. */
+  const readable = <S extends z.ZodType>(schema: S, item: Attributes): z.output<S> | undefined => {
+    const parsed = schema.safeParse(item);
+    if (!parsed.success) onUnreadable(unreadable(item, parsed.error));
+    return parsed.data;
   };
 
-  /** Items by their keys; undefined for one that is not there. */
+  /** An item that a decision depends on. Throws RecordUnreadable. */
+  const required = <S extends z.ZodType>(schema: S, item: Attributes): z.output<S> => {
+    const parsed = schema.safeParse(item);
+    if (parsed.success) return parsed.data;
+    const { dataset, pk, sk, fault } = unreadable(item, parsed.error);
+    throw new RecordUnreadable(
+      `${dataset}: the ledger's item ${pk} ${sk} cannot be read: ${fault}. Correct it, or restore the ledger`,
+      { dataset, cause: parsed.error },
+    );
+  };
+
+  const itemOf = async (key: Key): Promise<Attributes | undefined> =>
+    (await db.send(new GetCommand({ ...at(key), ConsistentRead: true }))).Item;
+
+  /** Throws RecordUnreadable. */
+  const get = async <S extends z.ZodType>(key: Key, schema: S): Promise<z.output<S> | undefined> => {
+    const item = await itemOf(key);
+    return item && required(schema, item);
+  };
+
+  /** As `get`; also undefined for an item that cannot be read: of a hint, which nothing depends on. */
+  const find = async <S extends z.ZodType>(key: Key, schema: S): Promise<z.output<S> | undefined> => {
+    const item = await itemOf(key);
+    return item && readable(schema, item);
+  };
+
+  /** Items by their keys; undefined for one that is not there. Throws RecordUnreadable. */
   const getAll = async <S extends z.ZodType>(
     keys: readonly Key[],
     schema: S,
-  ): Promise<(z.output<S> | undefined)[]> => {
-    const found = new Map<string, Record<string, unknown>>();
+  ): Promise<(z.output<S> | undefined)[]> =>
+    (await itemsOf(keys)).map((item) => item && required(schema, item));
+
+  /** As `getAll`, without the items that are not there or cannot be read. */
+  const findAll = async <S extends z.ZodType>(keys: readonly Key[], schema: S): Promise<z.output<S>[]> =>
+    (await itemsOf(keys)).flatMap((item) => {
+      const found = item && readable(schema, item);
+      return found === undefined ? [] : [found];
+    });
+
+  const itemsOf = async (keys: readonly Key[]): Promise<(Attributes | undefined)[]> => {
+    const found = new Map<string, Attributes>();
     const different = new Map(keys.map((key) => [idOf(key), { pk: key.pk, sk: key.sk }]));
     await parallel(chunksOf([...different.values()], 100), 4, async (chunk) => {
-      let wanted: Record<string, unknown>[] = chunk;
+      let wanted: Attributes[] = chunk;
       const read = async () => {
         const { Responses, UnprocessedKeys } = await db.send(
           new BatchGetCommand({ RequestItems: { [table]: { Keys: wanted, ConsistentRead: true } } }),
@@ -140,16 +187,12 @@ export function openTable(
       };
       await again(read, (error) => error instanceof KeysUnread, patience);
     });
-    return keys.map((key) => {
-      const item = found.get(idOf(key));
-      return item && schema.parse(item);
-    });
+    return keys.map((key) => found.get(idOf(key)));
   };
 
-  /** Pages of the items of a partition key whose sort keys begin with `prefix`, until `limit` items have come. */
-  async function* pagesOf(pk: string, prefix: string, limit: number, options: Partial<QueryCommandInput>) {
-    let found = 0;
-    let start: Record<string, unknown> | undefined = options.ExclusiveStartKey;
+  /** Pages of the items of a partition key whose sort keys begin with `prefix`. */
+  async function* pagesOf(pk: string, prefix: string, options: Partial<QueryCommandInput>) {
+    let start: Attributes | undefined = options.ExclusiveStartKey;
     do {
       const page = await db.send(
         new QueryCommand({
@@ -158,26 +201,38 @@ export function openTable(
           ConsistentRead: true,
           KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
           ExpressionAttributeValues: { ':pk': pk, ':prefix': prefix },
-          ...(Number.isFinite(limit) ? { Limit: limit - found } : {}),
           ...(start ? { ExclusiveStartKey: start } : {}),
         }),
       );
       yield page;
-      found += page.Count ?? 0;
       start = page.LastEvaluatedKey;
-    } while (start && found < limit);
+    } while (start);
   }
 
-  /** Items whose sort keys begin with `prefix`, in their order, or from the last one. */
+  /** Items whose sort keys begin with `prefix`, in their order, or from the last one: `limit` that can be read. */
   const query = async <S extends z.ZodType>(
     pk: string,
     prefix: string,
     schema: S,
-    { limit = Number.POSITIVE_INFINITY, isBackward = false }: { limit?: number; isBackward?: boolean } = {},
+    {
+      limit = Number.POSITIVE_INFINITY,
+      isBackward = false,
+      read = readable,
+    }: { limit?: number; isBackward?: boolean; read?: typeof readable } = {},
   ): Promise<z.output<S>[]> => {
     const found: z.output<S>[] = [];
-    for await (const { Items = [] } of pagesOf(pk, prefix, limit, { ScanIndexForward: !isBackward }))
-      for (const item of Items) found.push(schema.parse(item));
+    if (limit <= 0) return found;
+    const pages = pagesOf(pk, prefix, {
+      ScanIndexForward: !isBackward,
+      ...(Number.isFinite(limit) ? { Limit: limit } : {}),
+    });
+    for await (const { Items = [] } of pages) {
+      for (const item of Items) {
+        const known = read(schema, item);
+        if (known !== undefined) found.push(known);
+        if (found.length === limit) return found;
+      }
+    }
     return found;
   };
 
@@ -193,14 +248,17 @@ export function openTable(
       Limit: pageSize,
       ...(after === undefined ? {} : { ExclusiveStartKey: { pk, sk: after } }),
     };
-    for await (const { Items = [] } of pagesOf(pk, prefix, Number.POSITIVE_INFINITY, options))
-      yield Items.map((item) => schema.parse(item));
+    for await (const { Items = [] } of pagesOf(pk, prefix, options))
+      yield Items.flatMap((item) => readable(schema, item) ?? []);
   }
 
   /** How many items of a partition key have sort keys that begin with `prefix`, up to `limit`. */
   const count = async (pk: string, prefix: string, limit: number): Promise<number> => {
     let found = 0;
-    for await (const { Count = 0 } of pagesOf(pk, prefix, limit, { Select: 'COUNT' })) found += Count;
+    for await (const { Count = 0 } of pagesOf(pk, prefix, { Select: 'COUNT', Limit: limit })) {
+      found += Count;
+      if (found >= limit) break;
+    }
     return found;
   };
 
@@ -230,7 +288,7 @@ export function openTable(
   ): AsyncGenerator<Key> {
     const { condition, values } = conditionOf(range);
     const pages = lists.map(async function* (list) {
-      let start: Record<string, unknown> | undefined;
+      let start: Attributes | undefined;
       do {
         const page = await db.send(
           new QueryCommand({
@@ -243,7 +301,7 @@ export function openTable(
             ...(start ? { ExclusiveStartKey: start } : {}),
           }),
         );
-        yield (page.Items ?? []).map((item) => listedSchema.parse(item));
+        yield (page.Items ?? []).flatMap((item) => readable(listedSchema, item) ?? []);
         start = page.LastEvaluatedKey;
       } while (start);
     });
@@ -288,14 +346,29 @@ export function openTable(
     allUnderLease,
     enqueued,
     replaced,
+    required,
     get,
     getAll,
+    find,
+    findAll,
     query,
     count,
     queryPages,
     merged,
     listedIn,
   };
+}
+
+/** An item as the document client gives it. */
+type Attributes = Record<string, unknown>;
+
+const keySchema = z.object({ pk: z.string().catch('?'), sk: z.string().catch('?') });
+
+function unreadable(item: Attributes, error: z.ZodError): Unreadable {
+  const { pk, sk } = keySchema.parse(item);
+  const [issue] = error.issues;
+  const fault = `${issue?.path.join('.') || 'the item'}: ${issue?.message ?? 'unknown'}`;
+  return { dataset: pk.split('#')[0] ?? pk, pk, sk, fault };
 }
 
 /** The index is read in pages of so many keys: a list that is looked at shortly costs little. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { expect, test } from '@jest/globals';
+import * as z from 'zod';
 import { createStore } from '../../../src/lib/aws/store.ts';
 import { createMemoryAws } from '../../support/memory/index.ts';
 
@@ -152,4 +153,18 @@ test('a copy in parts that fails is dropped: neither parts nor an object stay', 
   expect(of('AbortMultipartUpload')).toEqual([{ Bucket: 'work', Key: 'input/0', UploadId: 'u' }]);
   expect(of('CompleteMultipartUpload')).toEqual([]);
   expect(target()).toBe('nothing');
+});
+
+test('a document that is not JSON, or not of its schema, is an error that names its object and field', async () => {
+  const aws = createMemoryAws();
+  const store = createStore(aws.actor('a').s3, patience);
+  const schema = z.object({ rows: z.number() });
+  for (const text of ['', '{"rows":', '{"rows":"5"}', 'null']) {
+    aws.s3.seed('work', 'k', text);
+    await expect(store.readJson({ bucket: 'work', key: 'k' }, schema)).rejects.toMatchObject({
+      name: 'RecordUnreadable',
+      object: 'k',
+      message: expect.stringContaining('s3://work/k cannot be read'),
+    });
+  }
 });

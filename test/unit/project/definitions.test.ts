@@ -12,6 +12,7 @@ import * as sqs from '@aws-sdk/client-sqs';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
+import { namesOf } from '../../../src/lib/errorNames.ts';
 import * as errors from '../../../src/lib/errors.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
@@ -68,9 +69,6 @@ const catalogue = Object.entries(errors);
 
 const retried = new Set(tasks.flatMap(([, s]) => s.Retry ?? []).flatMap((r) => r.ErrorEquals));
 
-const ofOutcome = (outcome: string) =>
-  catalogue.flatMap(([name, type]) => ('outcome' in type && type.outcome === outcome ? [name] : []));
-
 test('a batch whose engine ends with its process, or lacks memory or time, moves to Glue', () => {
   const transform = states.find(([name]) => name === 'TransformEmbedded')?.[1];
   const elsewhere = transform?.Catch?.find(({ Next }) => Next === 'StartGlueJob');
@@ -82,7 +80,7 @@ test('a batch whose engine ends with its process, or lacks memory or time, moves
 });
 
 test('the definition retries exactly the errors whose outcome is retry', () => {
-  expect([...retried].filter((name) => name in errors).sort()).toEqual(ofOutcome('retry').sort());
+  expect([...retried].filter((name) => name in errors).sort()).toEqual(namesOf('retry').sort());
 });
 
 test('every error has the name of its class', () => {

@@ -6,6 +6,7 @@ import { expect, test } from '@jest/globals';
 import { type BuildOptions, build } from 'esbuild';
 import { parse } from 'yaml';
 import * as z from 'zod';
+import { namesOf } from '../../../src/lib/errorNames.ts';
 import * as errors from '../../../src/lib/errors.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
@@ -35,10 +36,22 @@ test.each(Object.entries(limits))('%s packs to at most %i bytes', async (name, l
   expect(size).toBeLessThanOrEqual(limit);
 });
 
+/** What a module exports once it is bundled. */
+const bundled = async (file: string): Promise<object> => {
+  const code = await bundle(file, { banner: {} });
+  return { ...(await import(`data:text/javascript;base64,${code.toString('base64')}`)) };
+};
+
+test('the errors of an outcome have their names in a bundle, too: the ledger holds files by them', async () => {
+  const { namesOf: given } = await bundled('src/lib/errorNames.ts').then((exports) =>
+    z.object({ namesOf: z.instanceof(Function) }).parse(exports),
+  );
+  expect(given('hold')).toEqual(namesOf('hold'));
+  expect(namesOf('hold')).toContain('ExpectationFailed');
+});
+
 test('an error has its name in a bundle, too: Retry and Catch match on it', async () => {
-  const code = await bundle('src/lib/errors.ts', { banner: {} });
-  const bundled: unknown = await import(`data:text/javascript;base64,${code.toString('base64')}`);
-  const classes = z.record(z.string(), z.instanceof(Function)).parse({ ...Object(bundled) });
+  const classes = z.record(z.string(), z.instanceof(Function)).parse(await bundled('src/lib/errors.ts'));
   expect(Object.keys(classes).sort()).toEqual(Object.keys(errors).sort());
   for (const [name, type] of Object.entries(classes)) {
     const made: unknown = Reflect.construct(type, name === 'ContractError' ? ['x.yml', []] : ['x']);

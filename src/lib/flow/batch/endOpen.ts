@@ -1,6 +1,7 @@
 /** The bad end of a batch: its objects go, and its files wait for what comes next. */
 import * as z from 'zod';
-import * as errors from '../../errors.ts';
+import { namesOf } from '../../errorNames.ts';
+import { ObjectMissing, RecordUnreadable } from '../../errors.ts';
 import type { ReturnedFile } from '../../ledger/batches.ts';
 import { type Attempt, isClaimedBy, type RawFile } from '../../model/records.ts';
 import type { WakeDeps } from '../wake.ts';
@@ -86,7 +87,7 @@ async function filesOf(
   try {
     return (await readManifest(deps, attempt)).files;
   } catch (error) {
-    if (!(error instanceof errors.ObjectMissing)) throw error;
+    if (!(error instanceof ObjectMissing || error instanceof RecordUnreadable)) throw error;
     const files: RawFile[] = [];
     for await (const file of deps.ledger.files(attempt.dataset, { isBackward: true })) {
       if (!isClaimedBy(attempt.batch, file)) continue;
@@ -153,10 +154,8 @@ async function doubtfulFiles(
   return new Map(found.map(({ object, reason }) => [object, reason]));
 }
 
-/** Errors that a person has to answer, by name: the state machine hands on no more of them. */
-const holdingErrors = Object.values(errors).flatMap((type) =>
-  'outcome' in type && type.outcome === 'hold' ? [type.name] : [],
-);
+/** Errors that a person has to answer: all that the state machine passes on of an error is its name. */
+const holdingErrors = namesOf('hold');
 
 /** The flow, with what it sets off elsewhere. */
 export interface SettleDeps extends Deps, WakeDeps {

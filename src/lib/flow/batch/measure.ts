@@ -24,6 +24,8 @@ export const metricUnits = {
   FilesFound: 'Count',
   /** Of those, the ones that could not be noted. */
   FilesNotNoted: 'Count',
+  /** Items of the ledger that a list skipped, because they cannot be read. */
+  RecordsUnreadable: 'Count',
   /** Objects of a table that the ledger does not count. */
   ObjectsRemoved: 'Count',
   /** Objects of batches that the ledger does not know. */

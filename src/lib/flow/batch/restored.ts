@@ -3,7 +3,7 @@
  * before it writes to a table, and its documents tell the rest. So an attempt of the time that the ledger has lost is opened in
  * it anew, and ends like any other that was left open: forward when it was committed, and taken back when not.
  */
-import { LedgerRestored } from '../../errors.ts';
+import { LedgerRestored, RecordUnreadable } from '../../errors.ts';
 import type { Attempt } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import { note } from '../dispatch.ts';
@@ -30,20 +30,34 @@ export async function lostAttempts({ config, store, ledger }: Reading, dataset: 
     }
   // A few at most: those that have failed since.
   const isLost = await parallel(marked, 16, async (attempt) => {
-    const known = await ledger.batch(dataset, attempt.batch);
-    if (known !== undefined && known.fence >= attempt.fence) return false;
+    const known = await unlessUnreadable(ledger.batch(dataset, attempt.batch));
+    if (known === 'unreadable' || (known !== undefined && known.fence >= attempt.fence)) return false;
     // What somebody has deleted the documents of stays as it is: reconcile tells of its objects.
     return store.exists(at.attempt(dataset, attempt).manifest);
   });
   return marked.filter((_, i) => isLost[i]);
 }
 
-async function lastClosed({ ledger }: Pick<Deps, 'ledger'>, dataset: string): Promise<Attempt | undefined> {
+/** The latest published batch whose record can be read. */
+export async function lastClosed(
+  { ledger }: Pick<Deps, 'ledger'>,
+  dataset: string,
+): Promise<Attempt | undefined> {
   for (const { batch } of (await ledger.lastBatches(dataset)).toReversed()) {
-    const fence = (await ledger.batch(dataset, batch))?.committed;
+    const fence = (await ledger.findBatch(dataset, batch))?.committed;
     if (fence !== undefined) return { batch, fence };
   }
   return undefined;
+}
+
+/** A record that is there in a form that nobody can read is neither lost nor garbage. */
+export async function unlessUnreadable<T>(record: Promise<T>): Promise<T | 'unreadable'> {
+  try {
+    return await record;
+  } catch (error) {
+    if (error instanceof RecordUnreadable) return 'unreadable';
+    throw error;
+  }
 }
 
 /** Throws LedgerRestored while there are lost attempts: what is done without knowing of them doubles or removes their rows. */

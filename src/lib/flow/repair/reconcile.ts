@@ -7,7 +7,7 @@ import { posix } from 'node:path';
 import { address, type ListedObject } from '../../aws/store.ts';
 import { valuesOfPath } from '../../catalog/partitionPath.ts';
 import { tableOf } from '../../contract/contract.ts';
-import { ObjectMissing, OutOfTime } from '../../errors.ts';
+import { ObjectMissing, OutOfTime, RecordUnreadable } from '../../errors.ts';
 import { chunksOf, parallel } from '../../parallel.ts';
 import type { TableFormat } from '../../table/format.ts';
 import { dropEmpty } from '../../table/hive/partitions.ts';
@@ -15,7 +15,7 @@ import { objectName, withinAttempt } from '../../table/objectName.ts';
 import { contractOf, type Deps, formatOf } from '../batch/deps.ts';
 import { readPlan } from '../batch/manifest.ts';
 import { type Live, liveKey, liveOf } from '../batch/published.ts';
-import { requireNothingLost } from '../batch/restored.ts';
+import { lastClosed, requireNothingLost, unlessUnreadable } from '../batch/restored.ts';
 import { goldenTable, quarantineTable, stagingName } from '../batch/tables.ts';
 import { type Pass, phases, type Stand, startPass, sumOf, withKey } from './pass.ts';
 
@@ -65,10 +65,9 @@ export async function reconcile(
   const { config, ledger } = deps;
   await requireNothingLost(deps, dataset);
   const unused = await dropStaging(deps, dataset);
-  const latest = (await ledger.lastBatches(dataset)).at(-1);
-  const fence = latest && (await ledger.batch(dataset, latest.batch))?.committed;
-  if (!latest || fence === undefined) return null;
-  const plan = await readPlan(deps, { dataset, batch: latest.batch, fence });
+  const latest = await lastClosed({ ledger }, dataset);
+  if (!latest) return null;
+  const plan = await readPlan(deps, { dataset, ...latest });
   const table = goldenTable(plan, config);
   const pass = await startPass(deps, dataset, table.name, goesOn);
   pass.stand.unused += unused;
@@ -297,6 +296,11 @@ async function dropStaging({ catalog, ledger }: Reconciling, dataset: string): P
   return stale.length;
 }
 
+interface Known {
+  readonly owner: string;
+  readonly committed: number | undefined;
+}
+
 type Verdict = 'counts' | 'open' | 'garbage' | 'unknown';
 
 /**
@@ -309,15 +313,15 @@ function judgeOf(
   keysOf: (live: Live) => readonly string[],
 ): (objects: readonly { key: string; modified: number }[]) => Promise<Verdict[]> {
   const { ledger } = deps;
-  const records = new Map<string, { owner: string; committed: number | undefined } | null>();
+  const records = new Map<string, Known | 'unreadable' | null>();
   const live = new Map<string, Set<string> | null>();
   const recordOf = async (batch: string) => {
     const known = records.get(batch);
     if (known !== undefined) return known;
     for (const owner of sharing) {
-      const record = await ledger.batch(owner, batch);
+      const record = await unlessUnreadable(ledger.batch(owner, batch));
       if (record) {
-        const found = { owner, committed: record.committed };
+        const found = record === 'unreadable' ? record : { owner, committed: record.committed };
         records.set(batch, found);
         return found;
       }
@@ -325,7 +329,7 @@ function judgeOf(
     records.set(batch, null);
     return null;
   };
-  /** Null when the document that lists them is gone. */
+  /** Null when the document that lists them is gone or cannot be read. */
   const listed = async (owner: string, batch: string): Promise<Set<string> | null> => {
     const known = live.get(batch);
     if (known !== undefined) return known;
@@ -339,6 +343,7 @@ function judgeOf(
     // Not of Sluice; a person may have put it there.
     if (name === null) return 'open';
     const [attempt, rows] = [await recordOf(name.batch), await recordOf(name.rowsOf)];
+    if (attempt === 'unreadable' || rows === 'unreadable') return 'open';
     if (attempt === null || rows === null) return modified + grace > Date.now() ? 'open' : 'unknown';
     const isCommitted = attempt.committed === name.fence && rows.committed !== undefined;
     if (isCommitted) {
@@ -362,6 +367,6 @@ function judgeOf(
 
 const liveUnlessGone = (deps: Pick<Deps, 'config' | 'store' | 'ledger'>, dataset: string, batch: string) =>
   liveOf(deps, dataset, batch).catch((error: unknown) => {
-    if (error instanceof ObjectMissing) return null;
+    if (error instanceof ObjectMissing || error instanceof RecordUnreadable) return null;
     throw error;
   });
