@@ -121,7 +121,9 @@ export class EngineOutOfMemory extends SluiceError {
 }
 
 /** The rows of a batch go to more partitions than the contract, or any batch, may have. Its files are tried again in smaller batches. */
-export class TooManyPartitions extends SluiceError {}
+export class TooManyPartitions extends SluiceError {
+  override readonly name = 'TooManyPartitions';
+}
 
 /** The crawler's last run failed. The message is the crawler's own. */
 export class CrawlerFailed extends SluiceError {
