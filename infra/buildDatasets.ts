@@ -4,7 +4,7 @@ import type { Contract } from '../src/lib/contract/schema.ts';
 import { buildIndexes } from '../src/lib/reference/index.ts';
 
 /**
- * Puts beside the contracts of a folder what functions read of them: the contracts, checked, and the polygons, indexed.
+ * Writes what functions read next to the contracts of a folder: the checked contracts and the indexed polygons.
  * Gives the contracts by dataset name. Throws ContractError and ReferenceRefused.
  */
 export async function buildDatasets(folder: string): Promise<ReadonlyMap<string, Contract>> {

@@ -1,4 +1,4 @@
-/** Files from package registries are used only when they are the ones that were reviewed. */
+/** Files from package registries are used only if their digest is the reviewed one. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';

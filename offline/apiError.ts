@@ -1,4 +1,4 @@
-/** An error as AWS answers with it: a name that SDKs turn into an exception, and a message. */
+/** An error in AWS's form: a name, which SDKs turn into an exception, and a message. */
 export class ApiError extends Error {
   override readonly name: string;
   readonly status: number;

@@ -1,4 +1,4 @@
-/** Clients of the store behind the gateway, for the engines that answer in its place. */
+/** Clients for ministack, used by the engines in front of it. */
 
 import { AthenaClient } from '@aws-sdk/client-athena';
 import { GlueClient } from '@aws-sdk/client-glue';
@@ -12,11 +12,11 @@ export interface Upstream {
   readonly s3: S3Client;
   readonly athena: AthenaClient;
   readonly sqs: SQSClient;
-  /** A call of a JSON service as it is on the wire, such as `AWSGlue.GetTable`. Throws ApiError with the service's error. */
+  /** Calls a JSON service by its wire name, such as `AWSGlue.GetTable`. Throws ApiError with the service's error. */
   readonly call: (target: string, request: unknown) => Promise<Record<string, unknown>>;
 }
 
-/** `headers` go with each call: what the store asks its callers for. */
+/** ministack requires `headers` in each call. */
 export const connectUpstream = (
   endpoint: string,
   headers: Readonly<Record<string, string>> = {},
@@ -33,7 +33,7 @@ export const connectUpstream = (
         ...headers,
         'content-type': 'application/x-amz-json-1.1',
         'x-amz-target': target,
-        // Nothing here checks a signature; the service is told by its scope.
+        // Nobody checks the signature. Its scope says which service is called.
         authorization: `AWS4-HMAC-SHA256 Credential=test/20250101/us-east-1/${service}/aws4_request, SignedHeaders=host, Signature=0`,
       },
       body: JSON.stringify(request),
@@ -64,7 +64,7 @@ function withHeaders<C extends { readonly config: Pick<GlueClient['config'], 're
 const serviceOf = (target: string): string =>
   target.startsWith('AWSGlue') ? 'glue' : target.startsWith('DynamoDB') ? 'dynamodb' : 'athena';
 
-/** `s3://bucket/some/key` in its two parts. */
+/** Splits `s3://bucket/some/key` into bucket and key. */
 export function parseAddress(address: string): { bucket: string; key: string } {
   const [, bucket = '', key = ''] = /^s3a?:\/\/([^/]+)\/?(.*)$/.exec(address) ?? [];
   return { bucket, key };

@@ -1,18 +1,18 @@
-/** What an AWS call is, seen on its way through the gateway. */
+/** Describes an AWS call that passes the gateway. */
 import type { IncomingMessage } from 'node:http';
 
 export interface Call {
   /** As in the credential scope: s3, glue, athena, dynamodb, states, sqs, events. */
   readonly service: string;
-  /** As the API calls it: StartQueryExecution, GetObject, CopyObject. */
+  /** The API's name: StartQueryExecution, GetObject, CopyObject. */
   readonly operation: string;
-  /** The function that calls, such as publish; glueJob for Spark; empty for a person's tool. */
+  /** The calling function, such as publish; glueJob for Spark; empty for a command or another program. */
   readonly function: string;
   /** The address, decoded. */
   readonly path: string;
 }
 
-/** What of a request names its call. */
+/** The parts of a request that name its call. */
 export type Wire = Pick<IncomingMessage, 'headers' | 'method' | 'url'>;
 
 /** Describes a call by its headers and address. */
@@ -25,7 +25,7 @@ export function describeCall({ headers, method, url }: Wire): Call {
       .at(-1) ?? '';
   const path = decoded(url ?? '');
   const agent = String(headers['user-agent'] ?? '');
-  // Powertools writes itself behind the name. Spark reads and writes through Hadoop.
+  // Powertools appends itself to the name. Spark reads and writes through Hadoop.
   const caller = /app\/([A-Za-z0-9]+)/.exec(agent)?.[1] ?? (agent.startsWith('Hadoop') ? 'glueJob' : '');
   return {
     service,
@@ -35,7 +35,7 @@ export function describeCall({ headers, method, url }: Wire): Call {
   };
 }
 
-/** An address that is not encoded as it should be stays as it is: to refuse it is the service's. */
+/** A badly encoded address stays unchanged: the service rejects it. */
 function decoded(address: string): string {
   try {
     return decodeURIComponent(address);

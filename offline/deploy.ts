@@ -1,4 +1,4 @@
-/** `sls deploy --stage local` onto the local AWS, with the package kept while nothing that goes into it changes. */
+/** `sls deploy --stage local` to the local AWS. The package is reused until something in it changes. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { cacheFolder, type Report } from './setup/environments.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
-/** Everything that a package is made of. */
+/** All sources of a package. */
 const sources = [
   'serverless.yml',
   'package.json',
@@ -25,7 +25,7 @@ const sources = [
   'examples',
 ];
 
-/** Deploys the checkout. `params` are the stage's parameters to override. Throws SetupError with the framework's words. */
+/** Deploys the checkout. `params` are the stage's parameters to override. Throws SetupError with the framework's message. */
 export async function deploy(options: {
   endpoint: string;
   params: Readonly<Record<string, string>>;
@@ -37,7 +37,7 @@ export async function deploy(options: {
   await sls(['deploy', '--stage', 'local', '--package', folder, ...params], environment);
 }
 
-/** Packages a stage, or finds it packaged. Gives the folder of the template and the functions. Throws SetupError. */
+/** Packages a stage, or reuses its package. Gives the folder with the template and the functions. Throws SetupError. */
 export async function packageStage(options: {
   stage: string;
   params: Readonly<Record<string, string>>;
@@ -71,7 +71,7 @@ function fingerprint(params: readonly string[]): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** Without what packaging itself writes: contracts and polygons as functions read them. */
+/** Leaves out what packaging itself writes: the checked contracts and indexed polygons. */
 function filesBelow(path: string): string[] {
   if (!statSync(path).isDirectory()) return [path];
   return readdirSync(path)
@@ -81,7 +81,7 @@ function filesBelow(path: string): string[] {
 }
 
 async function keepNewest(folder: string, count: number): Promise<void> {
-  // A name with a point is a draft: somebody is at work on it.
+  // A name that begins with a point is a draft that somebody is editing.
   const byAge = readdirSync(folder)
     .filter((name) => !name.includes('.'))
     .map((name) => ({ path: join(folder, name), time: statSync(join(folder, name)).mtimeMs }))
@@ -89,7 +89,7 @@ async function keepNewest(folder: string, count: number): Promise<void> {
   for (const { path } of byAge.slice(count)) await rm(path, { recursive: true, force: true });
 }
 
-/** Runs the Serverless Framework of this project; nothing of the user's own AWS settings reaches it. */
+/** Runs the Serverless Framework of this project, without the user's own AWS settings. */
 async function sls(args: readonly string[], environment: Readonly<Record<string, string>>): Promise<void> {
   const output: string[] = [];
   // serverless-esbuild leaves what it has packed there.

@@ -1,4 +1,4 @@
-/** Requests and answers as a whole, for what is done to them between a caller and a service. */
+/** Complete requests and answers, for code that changes them between caller and service. */
 import {
   request as httpRequest,
   type IncomingHttpHeaders,
@@ -21,7 +21,7 @@ export interface Answered {
   readonly isCut?: boolean;
 }
 
-/** Carries out a request. */
+/** Sends a request and gives the answer. */
 export type Pass = (asked: Asked) => Promise<Answered>;
 
 /** Throws what reading throws when the caller hangs up. */
@@ -63,7 +63,7 @@ export function sendBack(response: ServerResponse, { status, headers, body, isCu
   response.write(body.subarray(0, Math.floor(body.length / 2)), () => response.destroy());
 }
 
-/** Without what is about one connection only. https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1 */
+/** Removes headers that concern one connection only. https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1 */
 const endToEnd = ({
   connection: _connection,
   'keep-alive': _keepAlive,

@@ -1,6 +1,6 @@
 /**
- * The gateway's fault switch, for tests: calls that match a fault are answered as a service in trouble answers, or are
- * held until a test lets them go. Set with PUT, read with GET, under /_sluice/faults; nothing is set by default.
+ * The gateway's fault switch for tests. A call that matches a fault gets the answer of a service in trouble, or waits until a
+ * test releases it. Set faults with PUT and read them with GET under /_sluice/faults. By default there are none.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod';
@@ -14,31 +14,31 @@ const faultSchema = z.strictObject({
   service: z.string(),
   /** Such as StartQueryExecution or PutObject. All by default. */
   operation: z.string().optional(),
-  /** The function that calls, such as publish. */
+  /** The calling function, such as publish. */
   function: z.string().optional(),
   /** Part of the address or, for JSON services, of nothing: S3 keys. */
   path: z.string().optional(),
   /**
-   * throttle, error: the call is refused, as by throttling or with 5xx. lost: it has its effect, and the answer is an
-   * error. hold: it waits until the faults are set anew. twice: it has its effect twice, as if it had been repeated on
-   * its way. stall: its caller hears of an error, and it takes effect later. partial: a part of it is done, and the
-   * answer, a success, says so; a call that is done or fails as a whole is not hit.
+   * throttle, error: the call fails with a throttling error or with 5xx. lost: the call takes effect, and its answer is an error.
+   * hold: the call waits until the faults are set anew. twice: the call takes effect twice, as if the network had repeated it.
+   * stall: the caller gets an error, and the call takes effect later. partial: a part of the call takes effect, and the answer is a
+   * success that says so; this does not match calls that succeed or fail as a whole.
    */
   mode: z.enum(['throttle', 'error', 'lost', 'hold', 'twice', 'stall', 'partial']),
-  /** When a stalled call takes effect, in seconds; by default when the faults are set anew, before that is answered. */
+  /** Seconds until a stalled call takes effect. By default it does when the faults are set anew, before that request is answered. */
   after: z.number().nonnegative().optional(),
-  /** A stalled call's caller hears nothing: its connection stays open, without an answer, until the call takes effect. */
+  /** The caller of a stalled call gets no answer until the call takes effect: the connection stays open. */
   silent: z.boolean().default(false),
-  /** Another error than the mode's own, which is the caller's fault (4xx). */
+  /** The name of an error that replaces the mode's own. It is a client error (4xx). */
   name: z.string().optional(),
-  /** So many matching calls go through before the first that does not. */
+  /** The number of matching calls that pass before the first fault. */
   skip: z.int().nonnegative().default(0),
-  /** So many calls are hit. */
+  /** The number of calls that get the fault. */
   times: z.int().positive().default(1_000_000),
 });
 export type Fault = z.input<typeof faultSchema>;
 
-/** How a service in trouble answers. */
+/** The answer of a service in trouble. */
 interface Trouble {
   readonly mode: Fault['mode'];
   readonly name?: string | undefined;
@@ -52,11 +52,11 @@ interface Active extends z.output<typeof faultSchema> {
 export const faultsPath = '/_sluice/faults';
 
 export interface Faults {
-  /** Answers the switch's own address. */
+  /** Answers requests to the switch's own address. */
   control(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /**
-   * Does to a call what a fault says, and tells whether it is answered. Settles when a held call may go on. `pass`
-   * carries out a request. Throws what reading the request throws when its caller hangs up.
+   * Applies a matching fault to a call, and tells whether the call is answered. Waits while a call is held. `pass` sends a request.
+   * Throws the error of reading the request if the caller hangs up.
    */
   intercept(request: IncomingMessage, response: ServerResponse, pass: Pass): Promise<boolean>;
 }
@@ -72,7 +72,7 @@ export function createFaults(): Faults {
     letGo = [];
     await Promise.all([...stalled].map((takeEffect) => takeEffect()));
   };
-  /** Once: after some seconds, or when the faults are set anew. */
+  /** Runs once: after some seconds, or when the faults are set anew. */
   const later = (effect: () => Promise<void>, after: number | undefined) => {
     const takeEffect = async () => {
       if (stalled.delete(takeEffect)) await effect();
@@ -112,7 +112,7 @@ export function createFaults(): Faults {
         case 'stall': {
           const asked = await readRequest(request);
           later(async () => {
-            // Whether it succeeds is nobody's business any more.
+            // Nobody waits for its result any more.
             await pass(asked).catch(() => {});
             if (fault.silent) response.destroy();
           }, fault.after);
@@ -136,7 +136,7 @@ const matches = (fault: Active, call: Call): boolean =>
   (fault.path === undefined || call.path.includes(fault.path)) &&
   (fault.mode !== 'partial' || partialOf(call) !== undefined);
 
-/** Answers as the service would. */
+/** Answers in the form of the service. */
 function answerFault(service: string, response: ServerResponse, { mode, name: own }: Trouble): void {
   const isThrottle = mode === 'throttle';
   if (service === 's3') {

@@ -1,6 +1,6 @@
 /**
- * The gateway before ministack: it answers the calls of Glue and Athena that ministack only plays, from real engines,
- * and passes everything else through.
+ * The gateway in front of ministack. It answers some calls of Glue and Athena from real engines, because ministack only imitates
+ * them, and passes all other calls on.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
@@ -14,26 +14,26 @@ import { createFaults, faultsPath } from './faults.ts';
 import { callsPath, createRecorder, type Recorder } from './recorder.ts';
 import { type Strict, strictPath } from './strict/check.ts';
 
-/** Operations by the header that names them, such as `AWSGlue.StartCrawler`. */
+/** Operations by their name in the header, such as `AWSGlue.StartCrawler`. */
 export type Operations = Readonly<Record<string, Operation>>;
 
-/** With this header a call comes from the gateway itself. Its value is drawn anew for each local AWS. */
+/** This header marks calls of the gateway itself. Each local AWS has a new random value. */
 export const secretHeader = 'x-sluice-secret';
 
 /**
- * Starts the gateway on 127.0.0.1. `upstream` is ministack's address; `secret` is what ministack asks its callers for.
+ * Starts the gateway on 127.0.0.1. `upstream` is ministack's address. ministack requires `secret` in each call.
  */
 export async function startGateway(options: {
   port: number;
   upstream: string;
   secret: string;
   operations: Operations;
-  /** What refuses the requests that AWS would refuse. */
+  /** Rejects the requests that AWS would reject. */
   strict?: (recorder: Recorder) => Strict;
 }): Promise<{ port: number; close(): Promise<void> }> {
   const secret = { [secretHeader]: options.secret };
   const proxy = createProxyServer({ target: options.upstream, headers: secret });
-  // ministack lets every page read its answers.
+  // ministack allows every web page to read its answers.
   proxy.on('proxyRes', ({ headers }) => {
     for (const name of Object.keys(headers)) if (name.startsWith('access-control-')) delete headers[name];
   });
@@ -43,7 +43,7 @@ export async function startGateway(options: {
   /** Throws what reading a request throws when its caller hangs up. */
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const target = String(request.headers['x-amz-target'] ?? '');
-    // What names its resources in the body is small; objects pass as they come.
+    // Requests that name their resources in the body are small. Objects are streamed.
     const isSmall = target !== '' || describeCall(request).operation === 'DeleteObjects';
     const body = isSmall || strict?.readsBody(request) ? await bodyOf(request) : undefined;
     if (await strict?.refuses(request, response, body)) return;
@@ -65,7 +65,7 @@ export async function startGateway(options: {
     };
     void handle().catch((error) => hangUp(request, response, error));
   });
-  /** A second way through this gateway, past the faults, for calls whose callers hear something else. */
+  /** A second way through this gateway that skips the faults, for calls whose callers get another answer. */
   const innerServer = createServer((request, response) => {
     if (request.headers[secretHeader] !== options.secret)
       return reject(request, response, 'this is for the gateway itself');
@@ -74,7 +74,7 @@ export async function startGateway(options: {
   await new Promise<void>((resolve) => innerServer.listen(0, '127.0.0.1', resolve));
   const pass: Pass = (asked) =>
     sendTo({ ...asked, headers: { ...asked.headers, ...secret } }, portOf(innerServer, 0));
-  // S3 uploads of a slow client are no reason to hang up.
+  // A slow S3 upload must not be cut off.
   server.requestTimeout = 0;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -114,7 +114,7 @@ async function answer(operation: Operation, body: string, response: ServerRespon
         ...error.details,
       });
     else if (error instanceof Error && '$metadata' in error)
-      // An SDK error from upstream goes on as what it is.
+      // An SDK error of ministack is passed on unchanged.
       send(response, 400, { __type: error.name, Message: error.message, message: error.message });
     else {
       const message = stackOf(error);
@@ -132,7 +132,7 @@ function send(response: ServerResponse, status: number, body: unknown): void {
 const stackOf = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : String(error);
 
-/** A caller that hung up is told nothing; any other error is the gateway's own. */
+/** A caller that hung up gets no answer. Any other error is a fault of the gateway. */
 function hangUp(request: IncomingMessage, response: ServerResponse, error: unknown): void {
   if (!request.destroyed) complain(stackOf(error));
   response.destroy();

@@ -1,12 +1,12 @@
-/** For servers of other people's code in this process: they answer programs of this machine, no web page, and nobody during an edit. */
+/** Guards the servers that other packages start in this process: they answer programs of this machine only, and no request during an edit. */
 import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { rejectsBrowser } from '../src/stage/ownMachine.ts';
 import { unloadable } from './namedErrors.ts';
 import type { Reload } from './reload.ts';
 
 /**
- * From now on, what CommonJS modules make with `http.createServer`. serverless-offline has no setting for it.
- * `isEvent` tells by its path whether an invocation is for an event; `onListening` is called when such a server listens.
+ * Guards every server that a CommonJS module creates with `http.createServer` from now on, because serverless-offline has no setting
+ * for it. `isEvent` tells from the path whether an invocation is for an event. `onListening` is called when such a server listens.
  */
 export function guardServers(
   reload: Reload,
@@ -18,7 +18,7 @@ export function guardServers(
     const server: Server = Reflect.apply(create, http, given);
     const emit = server.emit;
     server.once('listening', onListening);
-    // Before all listeners, whenever they come.
+    // This runs before all listeners, even those that are added later.
     server.emit = (event: string | symbol, ...args: unknown[]): boolean => {
       const goOn = () => Reflect.apply(emit, server, [event, ...args]);
       if (event !== 'request' && event !== 'upgrade') return goOn();
@@ -50,7 +50,7 @@ async function admit(
     response.writeHead(200, { 'content-type': 'application/json' }).end(unloadable(fault));
     return;
   }
-  // Comes too when whoever asked has gone.
+  // This event also comes if the caller has hung up.
   response.once('close', () => reload.leave());
   goOn();
 }

@@ -1,4 +1,4 @@
-/** The local AWS as one thing to start and to end: ministack, and the gateway before it. */
+/** Starts and ends the local AWS: ministack and the gateway in front of it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createWriteStream, rmSync } from 'node:fs';
@@ -29,10 +29,10 @@ export interface LocalAws {
   readonly endpoint: string;
   /** Logs, job runs, downloaded objects. Removed on close. */
   readonly folder: string;
-  /** Settles when the local AWS ends of itself. */
+  /** Settles when the local AWS ends unexpectedly. */
   readonly ended: Promise<string>;
   close(): Promise<void>;
-  /** Ends all of it at once, when the process has no time left. */
+  /** Ends everything immediately, for a process that is about to exit. */
   abandon(): void;
 }
 
@@ -44,16 +44,16 @@ export const athenaEngines = ['duckdb', 'trino'] as const;
 export interface LocalAwsOptions {
   /** 0 takes a free one. */
   readonly port: number;
-  /** What answers Athena's queries. */
+  /** The engine that answers Athena's queries. */
   readonly athena: (typeof athenaEngines)[number];
   readonly report: Report;
-  /** What to do about a port that is in use. */
+  /** What a person can do if the port is in use. */
   readonly portHint?: string;
   /** Addresses of functions that run elsewhere, by their names. */
   readonly functions?: Readonly<Record<string, string>>;
 }
 
-/** Starts the local AWS on 127.0.0.1. Throws SetupError with one line a person can act on. */
+/** Starts the local AWS on 127.0.0.1. Throws SetupError with one line that says what to do. */
 export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws> {
   const python = await ensureMinistack(options.report);
   const port = options.port === 0 ? await freePort() : options.port;
@@ -84,7 +84,7 @@ export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws>
   };
   try {
     await waitUntilReady(`http://127.0.0.1:${upstreamPort}`, headers, ended, join(folder, 'ministack.log'));
-    // It starts beside the deployment; the first query waits for it.
+    // It starts during the deployment. The first query waits for it.
     let engine: SqlEngine;
     if (options.athena === 'trino') {
       const server = startTrino(await ensureTrino(options.report), endpoint, join(folder, 'trino'));
@@ -136,12 +136,12 @@ function startMinistack(
   const child = spawn(python, [join(import.meta.dirname, 'emulator.py')], {
     cwd: folder,
     detached: true,
-    // The emulator watches its standard input: it ends with this process, however that ends.
+    // The emulator watches its standard input, so it ends whenever this process ends.
     stdio: ['pipe', 'pipe', 'pipe'],
     env: {
       ...process.env,
       ...localEnvironment,
-      // Lambdas run on the project's Node.
+      // Lambda functions run on the project's Node.
       PATH: [resolve(import.meta.dirname, '../node_modules/.bin'), process.env.PATH].join(delimiter),
       TMPDIR: folder,
       GATEWAY_PORT: String(port),
@@ -205,6 +205,6 @@ function signalGroup(child: ChildProcess, name: NodeJS.Signals): void {
   try {
     process.kill(-(child.pid as number), name);
   } catch {
-    // The group is gone already.
+    // The process group has ended already.
   }
 }

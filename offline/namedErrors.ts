@@ -1,8 +1,8 @@
-/** serverless-offline tells of an error its message only: the name that Retry and Catch match on goes inside it. */
+/** serverless-offline passes on only the message of an error, so the name, which Retry and Catch need, is put into the message. */
 
 import { visible } from '../src/lib/visible.ts';
 
-/** Begins a message that is an error as JSON; offline/emulator.py takes it apart. */
+/** The first character of a message that contains an error as JSON. offline/emulator.py unpacks it. */
 const mark = '\u0001';
 
 type Handler = (event: never, context: never) => Promise<unknown>;
@@ -21,7 +21,7 @@ export const functionNamed =
     }
   };
 
-/** What a function answers whose code could not be built, as AWS names it. */
+/** The answer of a function whose code could not be built, with AWS's name for the error. */
 export const unloadable = (fault: string): string => {
   const error = {
     errorType: 'Runtime.UserCodeSyntaxError',

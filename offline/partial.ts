@@ -1,6 +1,6 @@
 /**
- * Answers that are a success and say that a part was not done. Which part is fixed: the second half of what was asked,
- * or all of it where only one thing was.
+ * Successful answers that say that a part was not done. It is always the second half of the request, or all of it if the request
+ * has one part only.
  */
 import type { Call } from './calls.ts';
 import type { Answered, Asked, Pass } from './exchange.ts';
@@ -10,7 +10,7 @@ type Partial = (asked: Asked, pass: Pass) => Promise<Answered>;
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** How a call can be answered partially; undefined for one that is done or fails as a whole. */
+/** How a call can be answered partially; undefined if the call succeeds or fails as a whole. */
 export const partialOf = ({ service, operation }: Call): Partial | undefined =>
   partials[service]?.[operation];
 
@@ -105,7 +105,7 @@ async function deleteSomeObjects(asked: Asked, pass: Pass): Promise<Answered> {
   return whole(inner + errors.join(''));
 }
 
-/** Of each table's keys or writes some come back. A batch of which nothing can be done is throttled as a whole. */
+/** Returns some of each table's keys or writes as unprocessed. A batch of which nothing can be done is throttled as a whole. */
 function someItems(left: 'UnprocessedKeys' | 'UnprocessedItems'): Partial {
   return async (asked, pass) => {
     const tables = Object.entries(object(json(asked.body).RequestItems));
@@ -150,7 +150,7 @@ async function conflict(): Promise<Answered> {
   return refusal('TransactionConflictException', { message: 'Transaction is ongoing for the item' });
 }
 
-/** A list's page is as short as it may be. */
+/** Makes a list's page as short as possible. */
 function withField(field: string, value: unknown): Partial {
   return (asked, pass) => pass(withBody(asked, JSON.stringify({ ...json(asked.body), [field]: value })));
 }
@@ -163,7 +163,7 @@ function withQuery(name: string, value: string): Partial {
   };
 }
 
-/** Passes a request on with other lists, unless they are empty: then nothing is done, and `none` is the answer. */
+/** Passes a request on with shorter lists. If they are empty, nothing is done and `none` is the answer. */
 async function passOn(
   asked: Asked,
   lists: Readonly<Record<string, readonly unknown[]>>,
@@ -174,15 +174,15 @@ async function passOn(
   return pass(withBody(asked, JSON.stringify({ ...json(asked.body), ...lists })));
 }
 
-/** An error of the service stays what it is. */
+/** An error of the service stays unchanged. */
 function changed(answered: Answered, change: (body: Json) => Json): Answered {
   if (answered.status !== 200) return answered;
-  // What a service has computed of its answer no longer fits.
+  // Checksums of the old answer no longer match.
   const { 'x-amz-crc32': _, ...headers } = answered.headers;
   return { ...answered, headers, body: Buffer.from(JSON.stringify(change(json(answered.body)))) };
 }
 
-/** Without the checksums of the body that it had. */
+/** Removes the checksums of the old body. */
 function withBody(asked: Asked, body: string): Asked {
   const headers = Object.fromEntries(
     Object.entries(asked.headers).filter(([name]) => !/^content-md5$|checksum|content-sha256/.test(name)),

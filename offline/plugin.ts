@@ -1,6 +1,6 @@
 /**
- * Serverless plugin: `sls offline --stage local` starts the local AWS, deploys to it, and lets its Lambda steps run in
- * serverless-offline, which takes a handler up again as soon as it is edited.
+ * Serverless plugin: `sls offline --stage local` starts the local AWS, deploys to it, and runs its Lambda functions in
+ * serverless-offline, which loads a handler again after an edit.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
@@ -42,7 +42,7 @@ export default class LocalAwsPlugin {
     const start = async () => {
       if (serverless.getProvider('aws').getStage() !== 'local')
         throw new serverless.classes.Error('sls offline is for the stage local: sls offline --stage local');
-      // The other commands of the framework need none of it.
+      // Other commands of the framework do not need these modules.
       const { visible } = await import('../src/lib/visible.ts');
       const { withoutStack } = await import('../infra/plugins/withoutStack.ts');
       await withoutStack(serverless.classes.Error, () =>
@@ -54,7 +54,7 @@ export default class LocalAwsPlugin {
     this.hooks = {
       'before:offline:start': start,
       'before:offline:start:init': start,
-      // What a killed sls offline has built would be packaged with every function.
+      // Files of an sls offline that was killed would be packaged with every function.
       'before:package:createDeploymentArtifacts': async () => removeBuilt(serverless.serviceDir),
     };
   }
@@ -92,7 +92,7 @@ async function startOffline(
   );
   const reload = new Reload();
   const isReady = Promise.withResolvers<void>();
-  // Steps have no events: the state machine waits for their answers.
+  // Steps have no events, because the state machine calls them and waits for their answers.
   const forEvents = Object.values(service.functions).filter(({ events = [] }) => events.length > 0);
   guardServers(reload, (path) => forEvents.some(({ name }) => path.includes(`/${name}/`)), isReady.resolve);
   await requireFree(lambdaPort, 'choose another one for the functions with --lambdaPort');
@@ -110,7 +110,7 @@ async function startOffline(
     removeBuilt(serverless.serviceDir);
   });
   await deploy({ endpoint: aws.endpoint, params: {}, report });
-  // serverless-offline hands AWS_* on to the functions.
+  // serverless-offline passes AWS_* on to the functions.
   Object.assign(process.env, localEnvironment, { AWS_ENDPOINT_URL: aws.endpoint });
   const environments = await functionEnvironments(aws.endpoint, names);
   service.provider.environment = {};
@@ -122,7 +122,7 @@ async function startOffline(
     definition.handler = wrapped(serverless.serviceDir, definition.handler);
   }
   takeUpEdits(serverless, reload, async () => {
-    report('the code runs again: the sweep takes up what stood still');
+    report('the code runs again; the sweep continues the work that had stopped');
     await fetch(at(service.functions.sweep?.name ?? ''), { method: 'POST', body: '{}' });
   });
   const watch = await startWatchServer(await connectStage(aws.endpoint), 0);
@@ -164,7 +164,7 @@ function removeBuilt(root: string): void {
     rmSync(join(root, folder), { recursive: true, force: true });
 }
 
-/** Writes a module that names the handler's errors, and shows what hides in its output; gives its handler. */
+/** Writes a module that keeps the names of the handler's errors and makes its output visible. Gives the new handler. */
 function wrapped(root: string, handler: string): string {
   const dot = handler.lastIndexOf('.');
   const [path, name] = [handler.slice(0, dot), handler.slice(dot + 1)];

@@ -1,21 +1,21 @@
-/** Counts the AWS calls that pass the gateway, by who makes them and what they are about: GET and DELETE /_sluice/calls. */
+/** Counts the AWS calls that pass the gateway, by caller and resource: GET and DELETE /_sluice/calls. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Call, describeCall, type Wire } from './calls.ts';
 import { answerSwitch } from './switch.ts';
 
 export const callsPath = '/_sluice/calls';
 
-/** Calls that differ in nothing that a permission is about. */
+/** Calls that need the same permission. */
 export interface RecordedCalls extends Omit<Call, 'path'> {
-  /** Of an object the bucket and its key's first part; else the names in the request. */
+  /** The bucket and the first part of the key for an object, else the names in the request. */
   readonly about: string;
   readonly count: number;
-  /** One of them: its address, and its body or what it copies. */
+  /** An example: its address, and its body or copy source. */
   readonly example: { readonly path: string; readonly body: string };
 }
 
 export interface Recorder {
-  /** Answers the recorder's own address. */
+  /** Answers requests to the recorder's own address. */
   control(request: IncomingMessage, response: ServerResponse): Promise<void>;
   note(request: Wire, body: string): void;
 }
@@ -40,12 +40,12 @@ export function createRecorder(): Recorder {
 function objectOf(path: string, body: string): string {
   const part = (place: string) =>
     (place.split('?')[0] ?? '').split('/').filter(Boolean).slice(0, 2).join('/');
-  // DeleteObjects names its keys in the body, and for a copy the body is its source.
+  // DeleteObjects names its keys in the body. For a copy the source is recorded as the body.
   if (body.startsWith('<')) return `${part(path)}/${/<Key>([^</]*)/.exec(body)?.[1] ?? ''}`;
   return body === '' ? part(path) : `${part(body)} -> ${part(path)}`;
 }
 
-/** The names that JSON services give their resources, wherever they stand in a request; data is left out. */
+/** The names of resources anywhere in a request of a JSON service, without data. */
 function namesIn(body: string): string {
   if (!body.startsWith('{')) return '';
   const found = new Set<string>();

@@ -1,22 +1,22 @@
 /**
- * What happens to invocations while `sls offline` takes up an edit. serverless-esbuild removes the old code before it has built the
- * new, and serverless-offline ends its workers in the middle of an invocation, which then never answers. So an edit waits for the
- * invocations that run, and new ones wait for the edit.
+ * Keeps edits and invocations of `sls offline` apart. serverless-esbuild removes the old code before it has built the new code, and
+ * serverless-offline ends workers during an invocation, which then never answers. So an edit waits until no invocation runs, and new
+ * invocations wait for the edit.
  */
 import * as z from 'zod';
 
 export class Reload {
   #running = 0;
   #isIdle = Promise.withResolvers<void>();
-  /** Of edits that are not taken up yet; the last one opens the gate. */
+  /** The number of edits that wait or are being built. The gate opens when there are none. */
   #edits = 0;
   #gate = Promise.withResolvers<void>();
   #fault: string | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   /**
-   * Before an invocation. Gives what is wrong with the code as it is; undefined: the function may run, and `leave` follows.
-   * Nobody waits for the answer to an event: its invocation waits for code that can be built.
+   * Called before an invocation. Gives the fault of the current code, or undefined if the function may run; then `leave` must follow.
+   * Nobody waits for the answer to an event, so its invocation waits until the code can be built.
    */
   async enter(isEvent: boolean): Promise<string | undefined> {
     while (this.#edits > 0 || (isEvent && this.#fault !== undefined)) await this.#gate.promise;
@@ -24,7 +24,7 @@ export class Reload {
     return this.#fault;
   }
 
-  /** After an invocation that was let in. */
+  /** Called after an invocation that `enter` has let in. */
   leave(): void {
     if (--this.#running > 0) return;
     this.#isIdle.resolve();
@@ -32,8 +32,8 @@ export class Reload {
   }
 
   /**
-   * Takes up an edit between invocations, one edit at a time. Gives whether the code runs again after builds that failed, and
-   * throws what `build` throws.
+   * Builds an edit while no invocation runs, one edit at a time. Gives true if the build before had failed. Throws what `build`
+   * throws.
    */
   async edit(build: () => Promise<void>): Promise<boolean> {
     this.#edits++;

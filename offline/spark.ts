@@ -1,4 +1,4 @@
-/** The generic Spark job on files of this machine, without any AWS. */
+/** Runs the Spark job on local files, without AWS. */
 import { spawn } from 'node:child_process';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -14,7 +14,7 @@ import type { SparkHome } from './setup/environments.ts';
 
 const jobScript = resolve(import.meta.dirname, '../glue/job.py');
 
-/** Lays out a job in `folder`: references, and the description, whose path it gives. The inputs are read where they are, packed ones too. */
+/** Writes a job into `folder`: references and the description. Gives the path of the description. Inputs stay where they are, packed or not. */
 export async function layOutJob(
   folder: string,
   plan: Plan,
@@ -57,7 +57,7 @@ export async function layOutJob(
   return { job, summary };
 }
 
-/** PYSPARK_SUBMIT_ARGS of a Spark within this machine. `folder` takes what it writes for itself. */
+/** PYSPARK_SUBMIT_ARGS of a local Spark. Its own files go to `folder`. */
 export const submitArguments = (
   folder: string,
   settings: Readonly<Record<string, string>>,
@@ -79,20 +79,20 @@ export const submitArguments = (
     'pyspark-shell',
   ].join(' ');
 
-/** Environment of a Python that runs the job on files of this machine. */
+/** The environment of a Python process that runs the job on local files. */
 export const sparkEnvironment = (spark: SparkHome, folder: string): NodeJS.ProcessEnv => ({
   ...process.env,
   JAVA_HOME: spark.javaHome,
   PYSPARK_PYTHON: spark.python,
-  // Spark's own workers find the job's modules there too.
+  // Spark's workers need the job's modules, too.
   PYTHONPATH: dirname(jobScript),
   PYSPARK_SUBMIT_ARGS: submitArguments(folder, {
-    // Without checksum files beside the output.
+    // Writes no checksum files beside the output.
     'spark.hadoop.fs.file.impl': 'org.apache.hadoop.fs.RawLocalFileSystem',
   }),
 });
 
-/** A warm session, for many jobs, some at a time. */
+/** A running Spark session for many jobs, several at a time. */
 export interface SparkSession {
   /** Throws Error with Spark's message when the job fails. */
   run(job: { job: string; summary: string }): Promise<Summary>;
@@ -118,7 +118,7 @@ export async function startSparkSession(spark: SparkHome, folder: string): Promi
   createInterface({ input: child.stdout })
     .on('line', (line) => {
       if (line === 'ready') return isReady();
-      // The JVM warns on the same output.
+      // The JVM writes warnings to the same output.
       if (!line.startsWith('{')) return;
       const { job, said } = JSON.parse(line) as { job: string; said: string };
       waiting.get(job)?.(said);

@@ -1,8 +1,8 @@
-/** The gateway's own addresses: state that is read with GET, and changed as each switch says. */
+/** The gateway's own addresses. GET reads their state; each switch defines how to change it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { bodyOf } from './exchange.ts';
 
-/** `changes`: what a method does. Throws what reading the request throws when its caller hangs up. */
+/** `changes` has a function for each method. Throws the error of reading the request if the caller hangs up. */
 export async function answerSwitch(
   request: IncomingMessage,
   response: ServerResponse,
@@ -17,7 +17,7 @@ export async function answerSwitch(
   const body = await bodyOf(request);
   const change = method === 'GET' ? async () => {} : changes[method];
   if (!change) return answer(405, { error: `${method} is not GET or ${Object.keys(changes).join(' or ')}` });
-  // A page cannot send JSON to another site without asking first.
+  // A web page cannot send JSON to another site without a preflight request.
   if (body.length > 0 && request.headers['content-type'] !== 'application/json')
     return answer(415, { error: 'the content type has to be application/json' });
   try {

@@ -1,4 +1,4 @@
-/** Diagrams of the docs, made of the definitions that are deployed. */
+/** Makes the diagrams of the docs from the deployed definitions. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { graphOf } from '../src/watch/graph.ts';
 import { table } from './markdownTable.ts';
 
-/** The text with every `<!-- generated: NAME -->` block made anew. Throws Error for a block that nobody makes. */
+/** Gives the text with every `<!-- generated: NAME -->` block written anew. Throws Error for an unknown block. */
 export const withDiagrams = (text: string, root: string): string =>
   text.replaceAll(
     /(<!-- generated: (\w+) -->\n)[\s\S]*?(<!-- end -->)/g,
@@ -22,7 +22,7 @@ const diagrams: Readonly<Record<string, (root: string) => string>> = {
   functions: functionTable,
 };
 
-/** CloudFormation's tags are not needed for what is read here. */
+/** CloudFormation's tags are ignored: nothing here needs them. */
 const read = (root: string, path: string): unknown =>
   parse(readFileSync(join(root, path), 'utf8'), { logLevel: 'silent' });
 
@@ -35,7 +35,7 @@ const shapes: Readonly<Record<string, (name: string) => string>> = {
 };
 const spaced = (name: string): string => name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ');
 
-/** As Mermaid. The ways into FailBatch are left out: every task has one. */
+/** Draws the state machine in Mermaid, without the edges to FailBatch, which every task has. */
 function stateDiagram(root: string): string {
   const { definition } = z.object({ definition: z.unknown() }).parse(read(root, 'statemachines/ingest.yml'));
   const { states, edges } = graphOf(JSON.stringify(definition));

@@ -1,6 +1,6 @@
 /**
- * `npm run docs`: writes what is generated in docs/: the JSON Schemas of the contract language, for editors, and of the
- * event, for consumers, and the diagrams. A test tells when that is due.
+ * `npm run docs`: writes the generated parts of docs/: the JSON Schema of the contract language, the JSON Schema of the event, and
+ * the diagrams. A test fails if they are out of date.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';

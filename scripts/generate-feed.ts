@@ -1,6 +1,6 @@
 /**
- * Makes social media feeds: seeded, any number of rows, with realistic dirt. The expected accounting of what it made
- * goes to standard error, so that a reader can hold a run against it.
+ * Generates social media feeds from a seed, with any number of rows and realistic faults. The expected accounting goes to standard
+ * error, so a run can be compared with it.
  *
  *   npm run -s generate-feed -- --rows 5000 --seed 7 > feed.json
  */
@@ -9,7 +9,7 @@ import { runProgram } from '../src/cli/program.ts';
 import { readOptions, UsageError } from '../src/cli/usage.ts';
 import { complain, print } from '../src/stage/terminal.ts';
 
-/** What the rows of a feed must come out as. */
+/** The expected accounting of a feed. */
 export interface FeedCounts {
   rows: number;
   published: number;
@@ -36,7 +36,7 @@ export const feedDefaults: FeedOptions = {
   dirt: 0.04,
 };
 
-/** Lines of a feed, one at a time, and after the last one the counts they must come out as. */
+/** Yields the lines of a feed, and returns the expected counts after the last line. */
 export function* generateFeed(options: Partial<FeedOptions> = {}): Generator<string, FeedCounts> {
   const { rows, seed, start, hours, dirt } = { ...feedDefaults, ...options };
   const random = mulberry32(seed);
@@ -80,7 +80,7 @@ interface Post {
   retweets: number;
 }
 
-/** Ids are beyond 2^53, which no JavaScript number holds: they are written as they are. */
+/** Ids are beyond 2^53 and do not fit into a JavaScript number, so they are written as text. */
 const bigints = (_: string, value: unknown) =>
   typeof value === 'bigint' ? JSON.rawJSON(String(value)) : value;
 

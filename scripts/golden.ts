@@ -1,4 +1,4 @@
-/** `npm run golden`: writes the compiled plans that the tests hold, to be reviewed as a diff. */
+/** `npm run golden`: writes the compiled plans that the tests compare with. Review them as a diff. */
 import { writeFileSync } from 'node:fs';
 import { compileGolden } from '../test/support/golden.ts';
 

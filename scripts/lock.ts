@@ -1,6 +1,6 @@
 /**
- * `npm run lock`: writes the lists of Python packages (`*.txt`) from what is asked for (`*.in`): every package that these need,
- * with the hashes of all its files, for Linux and macOS, x86-64 and arm64. Review the lists as a diff.
+ * `npm run lock`: writes the lists of Python packages (`*.txt`) from the requirements (`*.in`): every needed package with the hashes of
+ * all its files, for Linux and macOS, x86-64 and arm64. Review the lists as a diff.
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** A table as the formatter lays it out, a line each. All columns but the first hold numbers, unless told. */
+/** The lines of a table in the formatter's layout. By default all columns except the first contain numbers. */
 export function table(
   header: readonly string[],
   rows: readonly (readonly string[])[],

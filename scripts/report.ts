@@ -1,4 +1,4 @@
-/** What came of a run, for a person and as data: accounting, partitions, expectations, a look at the golden table. */
+/** The result of a run, for people and as data: accounting, partitions, expectations, and rows of the golden table. */
 import { accountingCells, printAnswer, printTable } from '../src/cli/table.ts';
 import { tableOf } from '../src/lib/contract/contract.ts';
 import type { Contract } from '../src/lib/contract/schema.ts';
@@ -21,7 +21,7 @@ export interface RunReport {
   readonly samples: readonly ({ table: string; sql: string } & QueryRows)[];
 }
 
-/** Four columns that tell most of a row: its key, its times, then what comes first. */
+/** The four most informative columns of a row: its key, its times, then its first columns. */
 function sampleColumns(contract: Contract): string[] {
   const times = contract.partitionBy.flatMap((p) => ('of' in p ? [p.of] : []));
   const scalars = contract.columns.filter((c) => c.type !== 'json' && !c.type.startsWith('array<'));
@@ -29,13 +29,13 @@ function sampleColumns(contract: Contract): string[] {
   return [...new Set(names)].slice(0, 4);
 }
 
-/** Asks for the first rows of a contract's table, whatever its names mean in SQL. */
+/** Queries the first rows of a contract's table. Its names may be SQL keywords. */
 export function sampleStatement(contract: Contract): string {
   const columns = sampleColumns(contract).map(identifier).join(', ');
   return `SELECT ${columns} FROM ${identifier(tableOf(contract))} ORDER BY ${columns} LIMIT 3`;
 }
 
-/** Reads ledger, Catalog and Athena, and prints what it finds. */
+/** Reads ledger, Catalog and Athena, and prints the result. */
 export async function describeRun(stage: Stage, run: FollowedRun, print: Print): Promise<RunReport> {
   const batches: RunReport['batches'][number][] = [];
   const ids = new Set(run.files.map((f) => JSON.stringify([f.dataset, f.record.batch])));

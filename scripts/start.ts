@@ -1,6 +1,6 @@
 /**
- * `npm start`: the whole pipeline on this machine. Starts the local AWS, deploys, drops files, follows the executions
- * state by state, and shows what came of it.
+ * `npm start`: runs the whole pipeline on this machine. It starts the local AWS, deploys, drops files, follows the executions
+ * state by state, and shows the result.
  */
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';

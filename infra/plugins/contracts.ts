@@ -1,4 +1,4 @@
-/** Serverless plugin: no package is built while a contract has a fault; contracts and polygons go into it as functions read them. */
+/** Serverless plugin: stops packaging when a contract has a fault. It puts contracts and polygons into the package in the form that the functions read. */
 import { resolve } from 'node:path';
 import { loadReferences } from '../../src/lib/reference/load.ts';
 import { buildDatasets } from '../buildDatasets.ts';

@@ -1,4 +1,4 @@
-/** Serverless plugin: a crawler for each dataset whose fields a crawler finds, and the queue that tells it what is new. */
+/** Serverless plugin: adds a crawler for each JSON dataset, and the queue that names its new objects. */
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { namesOwnFields } from '../../src/lib/contract/contract.ts';
@@ -7,7 +7,7 @@ import type { Contract } from '../../src/lib/contract/schema.ts';
 import type { Resources } from './roles.ts';
 
 export interface CrawlerNames {
-  /** As `Fn::Sub` takes it. */
+  /** In the syntax of `Fn::Sub`. */
   readonly raw: string;
   /** How the names of crawlers begin. */
   readonly crawler: string;
@@ -74,7 +74,7 @@ export function crawlerResources(contracts: Iterable<Contract>, names: CrawlerNa
         },
         SchemaChangePolicy: { UpdateBehavior: 'UPDATE_IN_DATABASE', DeleteBehavior: 'LOG' },
         RecrawlPolicy: { RecrawlBehavior: 'CRAWL_EVENT_MODE' },
-        // The table is the folder at the first level below the bucket: its files may differ, their table is one.
+        // One table for the folder at the first level below the bucket, even if its files differ.
         Configuration: JSON.stringify({
           Version: 1.0,
           Grouping: { TableLevelConfiguration: 2, TableGroupingPolicy: 'CombineCompatibleSchemas' },

@@ -1,4 +1,4 @@
-/** Serverless plugin: puts what the Glue job runs from - its script, the archive of its modules, and the wheel of DuckDB - where the template names it, before the stack is updated. */
+/** Serverless plugin: uploads the Glue job's script, the archive of its modules, and the wheel of DuckDB before the stack is updated, under the keys that the template names. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -40,7 +40,7 @@ export default class GlueAssets {
   constructor(serverless: Serverless, _options: unknown, { log }: Tools) {
     const packaged = resolve(serverless.serviceDir, '.serverless');
     this.hooks = {
-      // A package that is deployed later has the files that its template was made for.
+      // A package may be deployed later: it must contain the files that its template names.
       'after:package:createDeploymentArtifacts': async () => {
         await rm(join(packaged, 'glue'), { recursive: true, force: true });
         await mkdir(dirname(join(packaged, assets.script)), { recursive: true });
@@ -54,7 +54,7 @@ export default class GlueAssets {
             'a file below glue/ was changed while it was packaged; run it again',
           );
       },
-      // The bucket is there, and the stack is still the old one: no job can start without its files.
+      // The bucket exists and the stack is still the old one, so no job can start before its files are there.
       'before:aws:deploy:deploy:uploadArtifacts': async () => {
         const provider = serverless.getProvider('aws');
         const s3 = new S3Client({ ...(await provider.getAwsSdkV3Config()), forcePathStyle: true });
@@ -78,11 +78,11 @@ async function archiveOf(folder: string, names: readonly string[]): Promise<Uint
   const files = await Promise.all(
     names.map(async (name) => [name, new Uint8Array(await readFile(join(folder, name)))] as const),
   );
-  // The first moment that a zip can name.
+  // The earliest time that a zip can store.
   return zipSync(Object.fromEntries(files), { mtime: new Date(1980, 0, 1) });
 }
 
-/** What lies under a key of its digest is never written again. */
+/** A key contains the digest of its content, so an existing object is never written again. */
 async function putOnce(s3: S3Client, Bucket: string, Key: string, Body: Uint8Array): Promise<void> {
   try {
     await s3.send(new PutObjectCommand({ Bucket, Key, Body, IfNoneMatch: '*' }));

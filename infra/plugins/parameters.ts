@@ -1,11 +1,11 @@
-/** Serverless plugin: no package is built with a parameter that cannot be meant. */
+/** Serverless plugin: stops packaging when a parameter is unknown or out of its range. */
 import * as z from 'zod';
 
 const whole = z.coerce.number().int();
 /** `--param name=value` gives texts. */
 const flag = z.union([z.boolean(), z.enum(['true', 'false'])]);
 
-/** What each parameter of serverless.yml may be, with the bounds of the services behind them. */
+/** The allowed values of each parameter in serverless.yml. The bounds are those of the AWS services. */
 const each = z.strictObject({
   /** Part of every name. */
   stage: z
@@ -21,7 +21,7 @@ const each = z.strictObject({
   batchFiles: whole.min(1).max(10_000),
   batchLimitMb: whole.min(1),
   dispatchWindow: whole.min(0).max(300),
-  /** More take more memory and time than dispatch has: SQS itself gives up to 10,000. */
+  /** SQS would give up to 10,000, but dispatch has memory and time for fewer. */
   dispatchBatch: whole.min(1).max(1000),
   /** What an event source mapping takes: https://docs.aws.amazon.com/lambda/latest/api/API_ScalingConfig.html */
   dispatchConcurrency: whole.min(2).max(1000),
@@ -44,7 +44,7 @@ const each = z.strictObject({
   /** S3: 30 at least. */
   rawInfrequentDays: whole.min(30),
   oldVersionDays: whole.min(1),
-  /** One of those that CloudWatch Logs knows: the framework checks it. */
+  /** The framework checks that CloudWatch Logs knows the value. */
   logDays: whole.min(1),
   alarmEmail: z.union([z.literal(''), z.email()]),
   lagAlarmSeconds: whole.min(60),
@@ -55,7 +55,7 @@ const each = z.strictObject({
 /** S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
 const bucketNameLimit = 63;
 
-/** What parameters may be together. Stage and region are parts of a bucket's name: they must leave room for the rest. */
+/** Rules about several parameters. Stage and region are parts of a bucket's name and must leave room for the rest. */
 export const parameters = each.superRefine(({ stage, region, dispatchBatch, dispatchWindow }, context) => {
   // https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
   if (dispatchBatch > 10 && dispatchWindow < 1)

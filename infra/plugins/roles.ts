@@ -1,4 +1,4 @@
-/** Serverless plugin: completes the roles of the template, whichever plugin wrote them, so that no list of roles is kept by hand. */
+/** Serverless plugin: completes all roles of the template, whichever plugin wrote them. Nobody has to keep a list of roles. */
 import * as z from 'zod';
 
 const trustSchema = z.object({
@@ -19,10 +19,10 @@ export type Resources = Record<string, Resource>;
  * https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
  */
 const namesItsAccount = /^(glue|states|events|scheduler)\./;
-/** What these run touches the buckets, the ledger or the queues. */
+/** Services whose roles read or write the buckets, the ledger or the queues. */
 const touchesData = /^(lambda|glue)\./;
 
-/** A role is taken for this account alone, and each role that touches data may use the stage's key. Changes the resources. */
+/** Restricts each role to this account, and lets each role that touches data use the stage's key. Changes the resources. */
 export function completeRoles(resources: Resources): void {
   const users: string[] = [];
   for (const [name, { Type, Properties }] of Object.entries(resources)) {

@@ -1,4 +1,4 @@
-/** Serverless plugin: npm installs native packages (DuckDB) for the functions' machine, not for the one that deploys. */
+/** Serverless plugin: makes npm install native packages (DuckDB) for the machine of the functions, not for the machine that deploys. */
 interface Serverless {
   readonly service: { readonly provider: { readonly stage?: string; readonly architecture?: string } };
 }

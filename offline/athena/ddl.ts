@@ -1,4 +1,4 @@
-/** Athena's DDL on the local Catalog: databases, tables, partitions, MSCK REPAIR TABLE, and what SHOW and DESCRIBE tell. */
+/** Athena's DDL on the local Catalog: databases, tables, partitions, MSCK REPAIR TABLE, SHOW and DESCRIBE. */
 import {
   AlreadyExistsException,
   CreateDatabaseCommand,
@@ -131,7 +131,7 @@ export async function runDdl(upstream: Upstream, ddl: Ddl, currentDatabase: stri
   }
 }
 
-/** Registers folders named `key=value` below the table that the Catalog does not know. It drops none, as Athena does. */
+/** Registers the folders `key=value` below the table that are not in the Catalog yet. Like Athena, it drops no partition. */
 async function repair(upstream: Upstream, database: string, table: Table): Promise<QueryResult> {
   const keys = (table.PartitionKeys ?? []).map((k) => k.Name ?? '');
   if (keys.length === 0)

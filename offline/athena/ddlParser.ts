@@ -21,7 +21,7 @@ export type Ddl =
   | { kind: 'setLocation'; name: Name; location: string }
   | { kind: 'setProperties'; name: Name; properties: Record<string, string> }
   | { kind: 'dropTable'; name: Name; ifExists: boolean }
-  /** What Iceberg tables have alone. */
+  /** A change that only Iceberg tables support. */
   | { kind: 'otherChange'; name: Name; what: string }
   | CreateTable;
 
@@ -43,7 +43,7 @@ interface StorageFormat {
   readonly serde: string;
 }
 
-/** Null for what an engine runs. Throws QueryError for DDL that is not supported, or does not follow the grammar. */
+/** Gives null for a statement that an engine runs. Throws QueryError for DDL that is not supported or has a syntax error. */
 export function parseDdl(sql: string): Ddl | null {
   const reader = new SqlReader(sql);
   if (reader.takeAll('MSCK', 'REPAIR', 'TABLE')) return reader.end({ kind: 'repair', name: reader.name() });

@@ -1,4 +1,4 @@
-/** What SHOW and DESCRIBE tell of the Data Catalog, written as Hive writes it. */
+/** The answers of SHOW and DESCRIBE from the Data Catalog, in Hive's layout. */
 import {
   EntityNotFoundException,
   paginateGetDatabases,
@@ -28,7 +28,7 @@ export const columnsOf = (table: Table): Column[] =>
     type: c.Type ?? '',
   }));
 
-/** A line a column, tabs between its three fields, as Hive writes it. */
+/** One line for each column. Tabs separate its three fields, as in Hive. */
 export function describe(table: Table): QueryResult {
   const line = (...fields: string[]) => fields.map(padded).join('\t');
   const keys = table.PartitionKeys ?? [];

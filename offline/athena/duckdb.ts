@@ -28,7 +28,7 @@ import { notSupported, QueryError } from './queryError.ts';
 import { SqlReader } from './sqlReader.ts';
 import { athenaText, athenaType } from './values.ts';
 
-/** Athena's functions that DuckDB calls otherwise. */
+/** Athena's functions that have another name or meaning in DuckDB. */
 export const athenaMacros = [
   'date_format(t, f) AS strftime(t, f)',
   'cardinality(a) AS len(a)',
@@ -45,11 +45,11 @@ export const athenaMacros = [
   `approx_most_frequent(n, v, candidates) AS CASE WHEN count(v) > 0 THEN map_from_entries(list_transform(
     list_reverse_sort(list_transform(map_entries(histogram(v)), lambda e: {n: e.value, k: e.key}))[1:n],
     lambda e: {k: e.k, v: e.n})) END`,
-  // The one letter that DuckDB and Java disagree on.
+  // The only letter for which DuckDB and Java differ.
   "upper(t) AS array_to_string(list_transform(string_split(t, 'ß'), lambda part: system.main.upper(part)), 'ß')",
 ];
 
-/** `folder` keeps downloaded objects; a data file never changes, it is told by bucket, key and ETag. */
+/** `folder` caches downloaded objects. A data file never changes: bucket, key and ETag identify it. */
 export async function createDuckDbEngine(upstream: Upstream, folder: string): Promise<SqlEngine> {
   const instance = await DuckDBInstance.create(':memory:', { autoinstall_known_extensions: 'false' });
   return {
@@ -126,7 +126,7 @@ async function read(db: DuckDBConnection, sql: string): Promise<Omit<QueryResult
     if (error instanceof QueryError) throw error;
     const message = (error instanceof Error ? error.message : String(error)).replace(/^Error: /, '');
     const [line = ''] = message.split('\n');
-    // What it cannot read may still be Athena's.
+    // DuckDB cannot parse it, but Athena may.
     if (/^(Parser|Not implemented) Error/.test(line)) throw notSupported(line);
     throw new QueryError(`${codeOf(line)}: ${line}`);
   }
@@ -214,7 +214,7 @@ async function createView(
   const available = new Set(present.getRows().map(([n]) => String(n).toLowerCase()));
   const selected = types.slice(0, columns.length).map((c) => {
     const source = available.has(c.name) ? `r.${identifier(c.name)}` : 'NULL';
-    // Athena's timestamps of Hive tables have milliseconds.
+    // In Hive tables Athena's timestamps have milliseconds.
     return c.type === 'TIMESTAMP'
       ? `make_timestamp(round(epoch_us(${source}::TIMESTAMPTZ) / 1000.0)::BIGINT * 1000) AS ${identifier(c.name)}`
       : `${source}::${c.type} AS ${identifier(c.name)}`;
@@ -235,8 +235,8 @@ async function createView(
 
 /**
  * A view over the objects of the current snapshot of an Iceberg table. Columns are found by their field ids, as the spec says, or by the
- * table's name mapping in objects without ids; identity partitions may stand in the metadata alone. Throws QueryError for a table from
- * which another engine has deleted rows in place.
+ * table's name mapping in objects without ids; values of identity partitions may be in the metadata only. Throws QueryError for a table from
+ * which another engine has deleted rows with delete files.
  */
 async function createIcebergView(
   upstream: Upstream,
@@ -305,7 +305,7 @@ async function topLevel(db: DuckDBConnection, path: string): Promise<Map<string,
   );
   const rows = reader.getRows();
   const found = new Map<string, number | null>();
-  // The schema is a tree, each node before its children; the first one is the root.
+  // The rows are a tree in which each node comes before its children. The first row is the root.
   for (let at = 1; at < rows.length; ) {
     const [name, id] = rows[at] ?? [];
     found.set(String(name), id === null || id === undefined ? null : Number(id));
@@ -320,7 +320,7 @@ const partitionValue = (value: Value | null | undefined, type: string): string =
   throw notSupported(`a partition by a column of the type ${type}`);
 };
 
-/** Athena shows timestamps without a zone, and those inside of other values, otherwise than DuckDB as it is set up here. */
+/** Athena prints timestamps without a zone, and timestamps inside other values, in another form than this setup of DuckDB. */
 function icebergType(name: string, type: Type): string {
   if (type === 'timestamptz') return 'TIMESTAMPTZ';
   const hive = hiveOf(type);

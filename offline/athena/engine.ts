@@ -1,11 +1,11 @@
-/** What carries out a statement: the Data Catalog for DDL, and an engine for everything that reads or writes rows. */
+/** A statement is carried out by the Data Catalog if it is DDL, and by an engine if it reads or writes rows. */
 import { notSupported, QueryError } from './queryError.ts';
 import { SqlReader } from './sqlReader.ts';
 
 /** The name of the Data Catalog in Athena's SQL and messages. */
 export const catalogName = 'awsdatacatalog';
 
-/** Trino's catalog of the Iceberg tables of the Data Catalog. Statements that the one above does not pass on name it. */
+/** Trino's catalog for Iceberg tables. Statements that the catalog above does not redirect name this one. */
 export const icebergCatalog = 'iceberg';
 
 export interface Statement {
@@ -13,7 +13,7 @@ export interface Statement {
   readonly database: string;
   /** Literals for the question marks, in order. */
   readonly parameters: readonly string[];
-  /** The address of a folder for tables that name no place of their own. */
+  /** The address of a folder for new tables whose statement names no location. */
   readonly tables: string;
   /** Aborted when the query is stopped. */
   readonly signal: AbortSignal;
@@ -38,17 +38,17 @@ export interface QueryResult {
 
 /** Runs queries, and statements that write rows. Both throw QueryError. */
 export interface SqlEngine {
-  /** Refuses what is no statement at all, before it runs. */
+  /** Rejects a statement with a syntax error before it runs. */
   check(statement: Pick<Statement, 'sql' | 'database'>): Promise<void>;
   run(statement: Statement): Promise<QueryResult>;
 }
 
 export interface Engine extends SqlEngine {
-  /** As in the API: DML, DDL, or UTILITY for what only tells. */
+  /** The API's statement types. UTILITY is for statements that only show something. */
   kindOf(sql: string): 'DML' | 'DDL' | 'UTILITY';
 }
 
-/** Statements of Trino that Athena has not, or has only for other kinds of tables. */
+/** Rejects statements that Trino has and Athena does not have. */
 export function refuseOthers(sql: string): void {
   const reader = new SqlReader(sql);
   const first = reader.peek().toUpperCase();

@@ -1,6 +1,6 @@
 /**
- * Decides whether DuckDB gives Athena's answer to a query. The query is parsed, and everything in it must be on the
- * list of what means the same on both; anything else is refused by name.
+ * Decides whether DuckDB gives Athena's answer to a query. The query is parsed, and every part of it must be on the list of
+ * expressions that mean the same on both. Anything else is refused by name.
  */
 import { Dialect, parse } from '@polyglot-sql/sdk';
 import { checkTypes } from './guardTypes.ts';
@@ -12,19 +12,19 @@ export interface TableRef {
   readonly table: string;
 }
 
-/** A query that was read. */
+/** A parsed query. */
 export interface CheckedQuery {
   readonly tables: readonly TableRef[];
-  /** Whether it asks for the file of a row. */
+  /** Whether it reads `$path`, the file of a row. */
   readonly readsPath: boolean;
-  /** Looks once more, with the Hive types of the columns of a name. Throws QueryError. */
+  /** The second check, when the Hive types of the columns are known. Throws QueryError. */
   checkTypes(typesOf: (column: string) => readonly string[]): void;
 }
 
 /** Throws QueryError for a syntax error and for what DuckDB would answer otherwise. */
 export function checkQuery(sql: string): CheckedQuery {
   const parsed = parse(sql, Dialect.Athena);
-  // What this parser cannot read may still be Athena's.
+  // This parser cannot read it, but Athena may.
   if (!parsed.success || !Array.isArray(parsed.ast))
     throw notSupported(`what it cannot read: ${parsed.error ?? 'the statement'}`);
   if (parsed.ast.length !== 1) throw new QueryError('SYNTAX_ERROR: Only one sql statement is allowed.');
@@ -55,7 +55,7 @@ export function checkQuery(sql: string): CheckedQuery {
   return { tables, readsPath, checkTypes: (typesOf) => checkTypes(nodes, typesOf) };
 }
 
-/** Kinds of expressions that mean the same in Trino and in DuckDB as it is set up here. */
+/** Kinds of expressions that mean the same in Trino and in this setup of DuckDB. */
 const sameOnBoth = new Set(
   `select union values table subquery alias column star literal null boolean paren tuple row cte with
   count count_if sum min max avg coalesce lower upper length str_position abs year month day hour

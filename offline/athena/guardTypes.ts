@@ -1,4 +1,4 @@
-/** The types in a query, as far as they can be told without an engine: where DuckDB would answer otherwise than Athena because of them. */
+/** Finds types in a query because of which DuckDB would answer differently from Athena. */
 import { notSupported, QueryError } from './queryError.ts';
 import { asJson, expressions, type Json, nameOf, partsOf } from './queryTree.ts';
 
@@ -29,7 +29,7 @@ const familiesOfKinds: Readonly<Record<string, Family>> = {
 const arithmetic = new Set(['add', 'sub', 'mul', 'div', 'mod', 'neg']);
 const comparisons = new Set(['eq', 'neq', 'lt', 'lte', 'gt', 'gte', 'in', 'between']);
 
-/** What kind of value an expression has, as far as that can be told without an engine. */
+/** The kind of value that an expression has, if it can be known without an engine. */
 function familyOfExpression(node: unknown, typesOf: (column: string) => readonly string[]): Family {
   const [[kind, value] = ['', {}]] = Object.entries(asJson(node)).map(([k, v]) => [k, asJson(v)] as const);
   const inner = (part: unknown) => familyOfExpression(part, typesOf);
@@ -70,7 +70,7 @@ function familyOfExpression(node: unknown, typesOf: (column: string) => readonly
   }
 }
 
-/** Where Athena has an answer of another type, or rounds otherwise, and where it refuses what DuckDB computes. */
+/** Refuses expressions for which Athena has a result of another type, rounds differently, or reports an error. */
 export function checkTypes(
   nodes: readonly (readonly [kind: string, value: Json])[],
   typesOf: (column: string) => readonly string[],
@@ -109,7 +109,7 @@ export function checkTypes(
       if (!isFloored && isFraction(operand) && asJson(value.to).data_type !== 'date')
         throw notSupported('a cast of a fraction to a whole number, which Athena rounds otherwise');
     }
-    // DuckDB takes a boolean for a number, and compares a text with whatever it can be read as.
+    // DuckDB treats a boolean as a number, and converts a text to the type that it is compared with.
     if (arithmetic.has(kind) && partsOf(value).some((part) => familyOf(part) === 'boolean'))
       throw new QueryError(`TYPE_MISMATCH: a boolean is no number (${kind})`);
     if (['sum', 'avg', 'abs', 'floor'].includes(kind) && familyOf(value.this) === 'boolean')

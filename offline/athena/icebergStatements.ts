@@ -1,19 +1,19 @@
-/** Athena's statements about Iceberg tables, as Trino has them. https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg.html */
+/** Translates Athena's statements about Iceberg tables to Trino's. https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg.html */
 import { identifier, literal } from '../../src/lib/dialect/athenaNames.ts';
 import { type HiveType, parseHiveType } from '../../src/lib/model/hiveType.ts';
 import { icebergCatalog } from './engine.ts';
 import { notSupported, QueryError } from './queryError.ts';
 import { type Name, SqlReader } from './sqlReader.ts';
 
-/** A statement for Trino, or several that Athena has as one. */
+/** The statements for Trino that do what one statement of Athena does. */
 export type Statements = readonly string[];
 
-/** What VACUUM goes by: https://docs.aws.amazon.com/athena/latest/ug/vacuum-statement.html */
+/** The settings of VACUUM: https://docs.aws.amazon.com/athena/latest/ug/vacuum-statement.html */
 export interface Retention {
   readonly maxAgeSeconds: number;
 }
 
-/** The table that a statement changes, and that must be an Iceberg table for it; null for any other statement. */
+/** The table of a statement that only Iceberg tables support; null for any other statement. */
 export function icebergTarget(sql: string): Name | null {
   const reader = new SqlReader(sql);
   if (reader.takeAll('DELETE', 'FROM') || reader.takeAll('MERGE', 'INTO')) return reader.name();
@@ -21,7 +21,7 @@ export function icebergTarget(sql: string): Name | null {
   return null;
 }
 
-/** `CREATE TABLE t (…) … TBLPROPERTIES ('table_type' = 'ICEBERG')`; null for what is no CREATE TABLE with columns. */
+/** `CREATE TABLE t (…) … TBLPROPERTIES ('table_type' = 'ICEBERG')`; null for any other statement. */
 export function createIcebergTable(sql: string, database: string): Statements | null {
   const reader = new SqlReader(sql);
   if (!reader.takeAll('CREATE', 'TABLE')) return null;
@@ -73,7 +73,7 @@ const extraProperties = (extra: Readonly<Record<string, string>>): string[] => {
   return [`extra_properties = MAP(${keys}, ${values})`];
 };
 
-/** `CREATE TABLE t WITH (table_type = 'ICEBERG', …) AS SELECT …`: the properties of Trino's. */
+/** `CREATE TABLE t WITH (table_type = 'ICEBERG', …) AS SELECT …`: gives Trino's table properties. */
 export function icebergSettings(
   properties: ReadonlyMap<string, string | number | readonly string[]>,
 ): string[] {
@@ -118,7 +118,7 @@ export function optimize(sql: string, database: string): Statements | null {
   return [`ALTER TABLE ${inCatalog(name, database)} EXECUTE optimize ${where}`.trim()];
 }
 
-/** `VACUUM t`: old snapshots go, and files that no snapshot names. Null for another statement. */
+/** `VACUUM t`: removes old snapshots, and files that no snapshot names. Null for another statement. */
 export function vacuum(sql: string, database: string, { maxAgeSeconds }: Retention): Statements | null {
   const reader = new SqlReader(sql);
   if (!reader.take('VACUUM')) return null;
@@ -129,7 +129,7 @@ export function vacuum(sql: string, database: string, { maxAgeSeconds }: Retenti
   );
 }
 
-/** What ALTER TABLE and DROP TABLE do to an Iceberg table; null for another statement. https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg-evolving-table-schema.html */
+/** ALTER TABLE and DROP TABLE of an Iceberg table; null for another statement. https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg-evolving-table-schema.html */
 export function changeIcebergTable(sql: string, database: string): Statements | null {
   const reader = new SqlReader(sql);
   if (reader.takeAll('DROP', 'TABLE')) {

@@ -1,4 +1,4 @@
-/** An Iceberg table of the local Catalog as its metadata file describes it. */
+/** Reads the current metadata file of an Iceberg table in the local Catalog. */
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { isIceberg } from '../../src/lib/aws/catalog.ts';
 import { type Files, refOf } from '../../src/lib/table/iceberg/files.ts';
@@ -11,7 +11,7 @@ export interface IcebergTable {
   readonly files: Files;
 }
 
-/** Undefined for a table that is not there, or is of another kind. */
+/** Gives undefined if the table does not exist or is not an Iceberg table. */
 export async function readIceberg(
   upstream: Upstream,
   database: string,

@@ -1,4 +1,4 @@
-/** A statement fails, with Athena's category (1 system, 2 user, 3 other) and a message that begins with its error code. */
+/** A failed statement: Athena's category (1 system, 2 user, 3 other) and a message that begins with Athena's error code. */
 export class QueryError extends Error {
   override readonly name = 'QueryError';
   readonly category: number;
@@ -8,6 +8,6 @@ export class QueryError extends Error {
   }
 }
 
-/** What the local engine refuses, by name, rather than answer otherwise than Athena. */
+/** The local engine refuses a statement by name if it cannot give Athena's answer. */
 export const notSupported = (what: string): QueryError =>
   new QueryError(`NOT_SUPPORTED: the local Athena does not answer ${what}`);

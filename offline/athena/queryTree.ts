@@ -1,4 +1,4 @@
-/** The tree that the parser makes of a query, as it is walked: an expression is an object with one key, its kind. */
+/** Walks the parser's tree of a query. An expression is an object with one key, its kind. */
 
 export type Json = Readonly<Record<string, unknown>>;
 
@@ -11,10 +11,10 @@ export function nameOf(node: Json, field: string): string | null {
   return typeof name === 'string' ? name : null;
 }
 
-/** Field names that look like an expression of one key but only hold one. */
+/** Fields that have one key but are no expressions: they only contain one. */
 const wrappers = new Set(['this', 'expressions', 'value', 'data_type']);
 
-/** Every expression: in the tree one is an object with one key, its kind. */
+/** Every expression in the tree. */
 export function* expressions(node: unknown): Generator<[kind: string, value: Json]> {
   if (Array.isArray(node)) {
     for (const item of node) yield* expressions(item);
@@ -27,7 +27,7 @@ export function* expressions(node: unknown): Generator<[kind: string, value: Jso
   for (const [, child] of entries) yield* expressions(child);
 }
 
-/** The values that an operator works on. */
+/** The operands of an operator. */
 export const partsOf = ({ left, right, this: first, low, high, expressions: list }: Json): unknown[] =>
   [left, right, first, low, high, ...(Array.isArray(list) ? list : [])].filter(
     (part) => part !== undefined && part !== null,

@@ -244,7 +244,7 @@ function errorTypeOf(error: QueryError, kind: Execution['kind']): number {
   return isData.test(error.message) ? 1001 : 1006;
 }
 
-/** What is no statement at all is refused before there is an execution. */
+/** A statement with a syntax error is rejected before an execution exists. */
 async function mustBeStatement(engine: Engine, sql: string, database: string): Promise<void> {
   try {
     await engine.check({ sql, database });
@@ -256,11 +256,11 @@ async function mustBeStatement(engine: Engine, sql: string, database: string): P
   }
 }
 
-/** A statement that wrote rows tells their number, and none of them. */
+/** A statement that wrote rows gives their number only. */
 const isWrite = (result: QueryResult): boolean =>
   result.rows.length === 0 && result.columns.length === 1 && result.columns[0]?.name === 'rows';
 
-/** Of a query as CSV: every value is quoted, and NULL is left empty. What DDL tells is plain text, a line a row. */
+/** Writes a query's result as CSV, with every value in quotes and NULL as nothing, and DDL's result as plain text with one row per line. */
 async function writeResult(
   upstream: Upstream,
   { location, kind }: Execution,
@@ -277,7 +277,7 @@ async function writeResult(
     new PutObjectCommand({
       Bucket: bucket,
       Key: key,
-      // As bytes: of an empty text the SDK does not know the length.
+      // As bytes, because the SDK does not know the length of an empty text.
       Body: Buffer.from(lines.map((line) => `${line}\n`).join('')),
       ContentType: kind === 'DML' ? 'text/csv' : 'text/plain',
     }),

@@ -1,7 +1,7 @@
-/** The grammar's pieces that are read of a statement without an engine's parser. */
+/** Reads parts of a statement without an engine's parser. */
 import { QueryError } from './queryError.ts';
 
-/** A table, and its database where one is written. */
+/** A table, and its database if the statement names one. */
 export interface Name {
   readonly database: string | undefined;
   readonly table: string;
@@ -37,7 +37,7 @@ export class SqlReader {
     return this.#sql;
   }
 
-  /** The statement with a literal in the place of each question mark. Throws QueryError when their numbers differ. */
+  /** The statement with a literal in place of each question mark. Throws QueryError if their numbers differ. */
   withParameters(parameters: readonly string[]): string {
     const marks = this.#tokens.filter((t) => t.text === '?');
     if (marks.length !== parameters.length)
@@ -53,7 +53,7 @@ export class SqlReader {
     return sql + this.#sql.slice(from);
   }
 
-  /** Texts with their type, as Athena's are: DuckDB takes a bare one for a number where a number is asked for. */
+  /** Adds the type to each text literal, because DuckDB would convert an untyped one to a number where it expects a number. */
   withTypedTexts(): string {
     let sql = '';
     let from = 0;
@@ -67,7 +67,7 @@ export class SqlReader {
     return sql + this.#sql.slice(from);
   }
 
-  /** What is left, as it is written. */
+  /** The rest of the statement, unchanged. */
   rest(): string {
     return this.isAtEnd() ? '' : this.#sql.slice(this.#tokens[this.#at]?.at);
   }
@@ -174,7 +174,7 @@ export class SqlReader {
     return { name, type: type.toLowerCase(), comment: this.take('COMMENT') ? this.text() : undefined };
   }
 
-  /** What stands in parentheses, as it is written. */
+  /** The text between parentheses, unchanged. */
   parenthesis(): string {
     this.must('(');
     const start = this.#tokens[this.#at]?.at ?? 0;
@@ -219,7 +219,7 @@ export class SqlReader {
   }
 }
 
-/** Words, quoted names and texts, and marks, with their places; comments and a last semicolon are left out. */
+/** Words, quoted names, texts and marks, with their positions, without comments and a final semicolon. */
 function tokenize(sql: string): { text: string; at: number }[] {
   const pattern = /\s+|--[^\n]*|\/\*[\s\S]*?\*\/|`[^`]*`|"[^"]*"|'(?:[^']|'')*'|[\w$]+|[^\s\w]/gy;
   const tokens = [...sql.matchAll(pattern)]

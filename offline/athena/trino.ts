@@ -1,4 +1,4 @@
-/** Athena's queries, CTAS, INSERT, UNLOAD and views on Trino: what Athena writes otherwise is rewritten, and answered in its words. */
+/** Athena's queries, CTAS, INSERT, UNLOAD and views on Trino. Statements are rewritten where Athena's syntax differs, and answers have Athena's wording. */
 import { randomUUID } from 'node:crypto';
 import { DeleteTableCommand } from '@aws-sdk/client-glue';
 import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
@@ -56,7 +56,7 @@ export function createTrinoEngine(upstream: Upstream, client: () => Promise<Trin
       } catch (error) {
         throw asQueryError(error);
       } finally {
-        // Its files stay: the table is an external one.
+        // The files stay, because the table is external.
         if (statement.passingTable !== undefined)
           await upstream.glue
             .send(new DeleteTableCommand({ DatabaseName: database, Name: statement.passingTable }))
@@ -68,21 +68,21 @@ export function createTrinoEngine(upstream: Upstream, client: () => Promise<Trin
 
 const prepare = 'PREPARE statement FROM ';
 
-/** A statement as Trino takes it. */
+/** A statement in Trino's syntax. */
 interface Rewritten {
   readonly sql: string;
-  /** What Athena does in the same statement. */
+  /** Further statements, which are part of Athena's one statement. */
   readonly next?: readonly string[];
   readonly session: Readonly<Record<string, string>>;
-  /** A folder that the statement writes to, and that Athena wants empty. */
+  /** The folder that the statement writes to. Athena requires it to be empty. */
   readonly emptyFolder?: string;
-  /** A table that is only there while the statement runs. */
+  /** A table that exists only while the statement runs. */
   readonly passingTable?: string;
 }
 
 interface Context {
   readonly database: string;
-  /** The folder for tables that name no place of their own. */
+  /** The folder for new tables whose statement names no location. */
   readonly output: string;
   readonly retention: Retention;
 }
@@ -107,7 +107,7 @@ function rewrite(sql: string, { database, output, retention }: Context): Rewritt
 /** Athena's own: five days. */
 const defaultRetention: Retention = { maxAgeSeconds: 432_000 };
 
-/** What the properties of a table say that VACUUM may remove. */
+/** Reads from the table's properties what VACUUM may remove. */
 async function retentionOf(upstream: Upstream, sql: string, database: string): Promise<Retention> {
   const target = icebergTarget(sql);
   if (target === null || new SqlReader(sql).peek().toUpperCase() !== 'VACUUM') return defaultRetention;
@@ -118,7 +118,7 @@ async function retentionOf(upstream: Upstream, sql: string, database: string): P
 
 type Properties = ReadonlyMap<string, Property>;
 
-/** As a table that is forgotten afterwards. https://docs.aws.amazon.com/athena/latest/ug/unload.html */
+/** UNLOAD as a CTAS whose table is deleted from the Catalog afterwards. https://docs.aws.amazon.com/athena/latest/ug/unload.html */
 function unload(reader: SqlReader): Rewritten {
   const select = reader.parenthesis();
   reader.must('TO');
@@ -211,7 +211,7 @@ const literalOf = (value: Property): string => {
   return `ARRAY[${value.map(literalOf).join(', ')}]`;
 };
 
-/** Parameters are literals as one would write them in place of the question marks. */
+/** Parameters are SQL literals, which replace the question marks. */
 const withParameters = (sql: string, parameters: readonly string[]): string =>
   parameters.length === 0 ? sql : `EXECUTE IMMEDIATE ${literal(sql)} USING ${parameters.join(', ')}`;
 
@@ -233,11 +233,11 @@ function asQueryError(error: unknown): unknown {
   return new QueryError(`${error.code}: ${error.message}${tail}`, category);
 }
 
-/** Where PREPARE stands before a statement, its first line's columns are off by as much. */
+/** PREPARE stands before the statement, so columns in its first line are too large by its length. */
 const correctedLine = (message: string): string =>
   message.replace(/^line 1:(\d+)/, (_, column) => `line 1:${Math.max(1, Number(column) - prepare.length)}`);
 
-/** Athena calls Trino's real float. */
+/** Athena's name of Trino's type real is float. */
 function columnOf(column: { name: string; typeSignature: TypeSignature }): ResultColumn {
   const { rawType, arguments: args } = column.typeSignature;
   const type = rawType === 'real' ? 'float' : rawType;

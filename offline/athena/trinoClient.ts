@@ -1,7 +1,7 @@
 /**
- * Trino's client protocol: a statement is posted, and its answer is fetched page by page.
- * https://trino.io/docs/current/develop/client-protocol.html. Numbers are kept as they are written, since a bigint does
- * not fit a JavaScript number; that is why no client of npm is used.
+ * Trino's client protocol: it posts a statement and fetches the answer page by page.
+ * https://trino.io/docs/current/develop/client-protocol.html. Numbers stay texts, because a bigint does not
+ * fit into a JavaScript number. The clients on npm do not do that.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import * as z from 'zod';
@@ -43,7 +43,7 @@ const typeArgument: z.ZodType<TypeArgument> = z.lazy(() =>
 const answerSchema = z.object({
   nextUri: z.string().optional(),
   columns: z.array(z.object({ name: z.string(), typeSignature })).optional(),
-  /** Numbers are texts here. */
+  /** Numbers are texts. */
   data: z.array(z.array(z.unknown())).optional(),
   updateType: z.string().optional(),
   updateCount: z.coerce.number().optional(),
@@ -82,14 +82,14 @@ export interface RunOptions {
 
 export type TrinoClient = ReturnType<typeof createTrinoClient>;
 
-/** `user`: the only one that the server lets in. */
+/** `user` is the only user that the server admits. */
 export function createTrinoClient(address: string, user: string) {
   const fetchAnswer = async (url: string, init: RequestInit): Promise<Answer> => {
     for (;;) {
       const response = await fetch(url, init);
       const text = await response.text();
       if (response.ok) return answerSchema.parse(JSON.parse(text, numbersAsWritten));
-      // It is starting, or overloaded, and asks to be asked again.
+      // The server is starting or overloaded, and asks for a retry.
       if (![502, 503, 504].includes(response.status))
         throw new Error(`Trino answers ${response.status}: ${text}`);
       await pause(50);
@@ -132,6 +132,6 @@ export function createTrinoClient(address: string, user: string) {
   };
 }
 
-/** Knows what stood in the text: https://tc39.es/proposal-json-parse-with-source/ */
+/** Gives access to the source text of a value: https://tc39.es/proposal-json-parse-with-source/ */
 const numbersAsWritten = (_: string, value: unknown, context?: { source?: string }): unknown =>
   typeof value === 'number' ? (context?.source ?? String(value)) : value;

@@ -1,4 +1,4 @@
-/** A Trino server on this machine, with the local Data Catalog as its only catalog. */
+/** A Trino server on this machine. Its catalogs are the Hive and the Iceberg tables of the local Data Catalog. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
@@ -18,12 +18,12 @@ export interface TrinoServer {
 }
 
 /**
- * Starts it; settles when it answers. `endpoint`: where Glue and S3 are; `folder` takes its data and its log. Throws
- * SetupError with the last lines of its log.
+ * Starts the server and waits until it answers. `endpoint` is the address of Glue and S3; data and log go to `folder`. Throws
+ * SetupError with the last lines of the log.
  */
 export async function startTrino(home: TrinoHome, endpoint: string, folder: string): Promise<TrinoServer> {
   const port = await freePort();
-  // Any page can send statements to a port; none can guess a name.
+  // Any web page can send statements to a port, but cannot guess this user name.
   const user = `athena-${randomBytes(32).toString('hex')}`;
   await configure(folder, port, endpoint);
   await admitOnly(user, folder);
@@ -31,7 +31,7 @@ export async function startTrino(home: TrinoHome, endpoint: string, folder: stri
     join(home.javaHome, 'bin', 'java'),
     [
       '-Xmx1G',
-      // It is started often and lives for minutes: fast compilation is worth more than the best code.
+      // It lives for minutes only: fast compilation matters more than fast code.
       '-XX:TieredStopAtLevel=1',
       '-Djdk.attach.allowAttachSelf=true',
       '--enable-native-access=ALL-UNNAMED',
@@ -113,7 +113,7 @@ async function configure(folder: string, port: number, endpoint: string): Promis
       'hive.partition-projection-enabled': 'true',
       // Athena reads Parquet's columns by name.
       'hive.parquet.use-column-names': 'true',
-      // One name of the catalog answers both kinds of tables, as Athena's does.
+      // Athena has one catalog for both kinds of tables.
       'hive.iceberg-catalog-name': icebergCatalog,
     }),
   );
@@ -123,7 +123,7 @@ async function configure(folder: string, port: number, endpoint: string): Promis
       'connector.name': 'iceberg',
       'iceberg.catalog.type': 'glue',
       ...glueAndS3,
-      // VACUUM goes by the properties of its table.
+      // The table's own properties say what VACUUM may remove.
       'iceberg.expire-snapshots.min-retention': '0s',
       'iceberg.remove-orphan-files.min-retention': '0s',
       'iceberg.allowed-extra-properties': '*',
@@ -131,7 +131,7 @@ async function configure(folder: string, port: number, endpoint: string): Promis
   );
 }
 
-/** https://trino.io/docs/476/security/file-system-access-control.html: what no rule allows is denied. */
+/** https://trino.io/docs/476/security/file-system-access-control.html: what no rule allows is forbidden. */
 async function admitOnly(user: string, folder: string): Promise<void> {
   const rules = join(folder, 'rules.json');
   await writeFile(
@@ -154,7 +154,7 @@ const properties = (all: Readonly<Record<string, string>>): string =>
     .map(([key, value]) => `${key}=${value}\n`)
     .join('');
 
-/** It answers before it has found itself as a worker. */
+/** The server answers before it can run queries: it first has to register itself as a worker. */
 async function waitUntilReady(client: TrinoClient, server: ChildProcess): Promise<void> {
   let last: unknown;
   for (const deadline = Date.now() + 90_000; Date.now() < deadline; await pause(100)) {
@@ -173,7 +173,7 @@ async function waitUntilReady(client: TrinoClient, server: ChildProcess): Promis
 async function endServer(server: ChildProcess): Promise<void> {
   if (server.pid === undefined || server.exitCode !== null || server.signalCode !== null) return;
   const gone = new Promise((done) => server.once('exit', done));
-  // It keeps nothing that an orderly end would save.
+  // It has no state that an orderly end would save.
   server.kill('SIGKILL');
   await gone;
 }

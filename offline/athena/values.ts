@@ -1,4 +1,4 @@
-/** DuckDB's types and values as Athena names and writes them. */
+/** Athena's names and notations for DuckDB's types and values. */
 import {
   DuckDBDateValue,
   type DuckDBDecimalType,
@@ -18,7 +18,7 @@ type AthenaType = Omit<ResultColumn, 'name'>;
 
 const typeOf = (type: string): AthenaType => ({ type, precision: precisions[type] ?? 0, scale: 0 });
 
-/** Precisions as JDBC has them, which is what Athena tells. */
+/** Athena reports the precisions of JDBC. */
 export const precisions: Readonly<Record<string, number>> = {
   varchar: 2_147_483_647,
   varbinary: 1_073_741_824,
@@ -31,7 +31,7 @@ export const precisions: Readonly<Record<string, number>> = {
   timestamp: 3,
 };
 
-/** Throws QueryError for a type that Athena has no equal of. */
+/** Throws QueryError for a type that Athena does not have. */
 export function athenaType(type: DuckDBType | undefined): AthenaType {
   switch (type?.typeId) {
     case DuckDBTypeId.BOOLEAN:
@@ -68,7 +68,7 @@ export function athenaType(type: DuckDBType | undefined): AthenaType {
   }
 }
 
-/** A value as GetQueryResults gives it; null for NULL. */
+/** A value in the notation of GetQueryResults; null for NULL. */
 export function athenaText(value: DuckDBValue, type: DuckDBType | undefined): string | null {
   if (value === null) return null;
   if (typeof value === 'bigint') {

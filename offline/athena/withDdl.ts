@@ -1,4 +1,4 @@
-/** An engine whose DDL is answered from the Data Catalog. */
+/** Adds DDL on the Data Catalog to an engine. */
 import { isIceberg } from '../../src/lib/aws/catalog.ts';
 import { findTable } from '../../src/stage/tables.ts';
 import type { Upstream } from '../aws.ts';
@@ -10,8 +10,8 @@ import { QueryError } from './queryError.ts';
 import { type Name, SqlReader } from './sqlReader.ts';
 
 /**
- * DDL of Hive tables is the same on every engine: it is carried out on the Data Catalog, as Athena does. What changes an Iceberg table
- * writes metadata files, which the engine does.
+ * DDL of Hive tables is the same on every engine: like Athena, it changes the Data Catalog only. A change of an Iceberg table writes
+ * metadata files, so the engine does it.
  */
 export function withDdl(upstream: Upstream, engine: SqlEngine): Engine {
   const isOfIceberg = async (name: Name | undefined, current: string): Promise<boolean> => {

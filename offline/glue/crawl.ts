@@ -1,4 +1,4 @@
-/** One crawl: objects -> tables, as Glue's built-in JSON classifier and its grouping by table level see them. */
+/** One crawl: makes tables from objects, like Glue's built-in JSON classifier and its grouping by table level. */
 
 import {
   BatchCreatePartitionCommand,
@@ -38,7 +38,7 @@ export interface CrawlerTarget {
   readonly EventQueueArn?: string | undefined;
 }
 
-/** What a crawl goes by, of a crawler's definition. */
+/** The parts of a crawler's definition that a crawl uses. */
 export interface CrawlerDefinition {
   readonly Name: string;
   readonly DatabaseName?: string | undefined;
@@ -73,7 +73,7 @@ export async function crawl(
   const seen = new Set<string>();
   for (const target of crawler.Targets.S3Targets) {
     const { bucket, key: prefix } = parseAddress(target.Path);
-    // What waits in the queue is part of the first listing.
+    // The first listing includes everything that waits in the queue.
     const told = byEvents ? await objectsTold(sqs, target.EventQueueArn ?? '', bucket, prefix) : [];
     const listed = byEvents && !isFirst ? told : await objectsListed(s3, bucket, prefix);
     const folders = new Map<string, Listed[]>();
@@ -106,7 +106,7 @@ export async function crawl(
       await registerPartitions(glue, database, table, found);
     }
   }
-  // Events tell what came: of what they do not name, nothing is known.
+  // Events name new objects only. They say nothing about other objects.
   if (!byEvents || isFirst) await treatGone(glue, crawler, seen);
 }
 
@@ -131,7 +131,7 @@ const notificationSchema = z.object({
     .default([]),
 });
 
-/** Takes every message from a queue and gives the objects that they say were made. Other messages are dropped. */
+/** Takes all messages from a queue and gives the objects that they report as created. Other messages are dropped. */
 async function objectsTold(
   sqs: Upstream['sqs'],
   queueArn: string,
@@ -157,7 +157,7 @@ async function objectsTold(
   }
 }
 
-/** Undefined for an object that is gone since it was listed, or told of. */
+/** Gives undefined if the object was deleted after it was listed or reported. */
 async function contentOf(s3: Upstream['s3'], bucket: string, key: string): Promise<Uint8Array | undefined> {
   try {
     const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
@@ -222,7 +222,7 @@ function shapeOfFile(content: string): Shape | undefined {
   return found.kind === 'unknown' ? undefined : lowerNames(found);
 }
 
-/** How much of a file is looked at, in bytes: a small archive may unpack to more than this process can hold. */
+/** The bytes of a file that a crawl reads: a small archive may unpack to more than the memory of this process. */
 const readBytes = 128 * 1024 * 1024;
 
 /** Glue's crawlers read gzip, and no zstd: https://docs.aws.amazon.com/glue/latest/dg/add-classifier.html */
@@ -277,7 +277,7 @@ function tableInput(
       CrawlerSchemaSerializerVersion: '1.0',
       UPDATED_BY_CRAWLER: crawler,
     },
-    // A table keeps its keys, whatever comes later.
+    // A table keeps its partition keys.
     PartitionKeys:
       existing?.PartitionKeys ?? partitionKeys(location, found).map((key) => ({ Name: key, Type: 'string' })),
     StorageDescriptor: {

@@ -1,4 +1,4 @@
-/** Glue crawlers that really crawl: they list the targets, infer schemas, and write tables and partitions. */
+/** Glue crawlers: they list their targets, infer schemas, and write tables and partitions. */
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import { ApiError, type Operation } from '../apiError.ts';
@@ -9,7 +9,7 @@ interface Run {
   state: 'RUNNING' | 'STOPPING' | 'READY';
   startedAt: number;
   last?: LastCrawl;
-  /** Whether any crawl has succeeded: the first one lists everything. */
+  /** Whether a crawl has succeeded before: the first crawl lists everything. */
   hasCrawled?: boolean;
 }
 
@@ -40,7 +40,7 @@ const definitionSchema: z.ZodType<CrawlerDefinition> = z.looseObject({
 const getAnswer = z.object({ Crawler: definitionSchema });
 const listAnswer = z.looseObject({ Crawlers: z.array(definitionSchema).default([]) });
 
-/** The operations on crawlers. Definitions are ministack's; state and last crawl are this module's. */
+/** The operations on crawlers. ministack keeps the definitions, this module keeps the states and the last crawls. */
 export function crawlerOperations(upstream: Upstream): Record<string, Operation> {
   const runs = new Map<string, Run>();
 

@@ -1,4 +1,4 @@
-/** Glue job runs that really run: the job's script on a local Spark, with the job's own arguments. */
+/** Glue job runs: they run the job's script on a local Spark with the arguments of the job and the run. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
@@ -48,7 +48,7 @@ export interface JobOptions {
   readonly folder: string;
 }
 
-/** The operations on job runs, and a way to end what runs. */
+/** The operations on job runs, and a function that ends all runs. */
 export function jobOperations(options: JobOptions): { operations: Record<string, Operation>; close(): void } {
   const runs = new Map<string, { run: JobRun; process?: ChildProcess }>();
 
@@ -125,7 +125,7 @@ export function jobOperations(options: JobOptions): { operations: Record<string,
   return { operations, close };
 }
 
-/** Arguments that are Glue's own and not the script's. https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-glue-arguments.html */
+/** Arguments for Glue itself, which the script does not get. https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-glue-arguments.html */
 const glueArguments =
   /^--(job-language|enable-|additional-python-modules|python-modules-installer-option|TempDir|conf|extra-|job-bookmark|continuous-log)/;
 
@@ -161,7 +161,7 @@ async function runJob(
         env: {
           ...process.env,
           ...localEnvironment,
-          // The job's own reading of raw objects, named in its calls as Hadoop names itself in the others.
+          // The job reads raw objects itself. It names itself in these calls, as Hadoop does in the others.
           AWS_ENDPOINT_URL: options.endpoint(),
           AWS_SDK_UA_APP_ID: 'glueJob',
           JAVA_HOME: spark.javaHome,
@@ -215,8 +215,8 @@ const s3Settings = (endpoint: string): Record<string, string> => ({
 });
 
 /**
- * The exception that a Python program ended with, as Glue reports it: without the path of its module. Py4J has Java's
- * exception on the line after its own.
+ * The exception that ended a Python program, in Glue's form: without the path of its module. Py4J prints the Java exception on the
+ * line after its own.
  */
 function errorOf(log: string, code: number | null): string {
   const exception = /^(?:[\w.]+\.)?(\w*(?:Error|Exception|Exit)\w*): (.+)(?:\n: (.+))?$/gm;
@@ -230,6 +230,6 @@ function endGroup(child: ChildProcess | undefined): void {
   try {
     process.kill(-child.pid, 'SIGKILL');
   } catch {
-    // It ended between the look and the kill.
+    // The process ended before it could be killed.
   }
 }

@@ -1,4 +1,4 @@
-/** Partition calls of Glue that the store behind the gateway lacks, or answers otherwise. */
+/** Partition calls of Glue that ministack does not have or answers differently. */
 import { DuckDBInstance } from '@duckdb/node-api';
 import * as z from 'zod';
 import { duckType, identifier, literal } from '../../src/lib/dialect/duckdbNames.ts';
@@ -39,7 +39,7 @@ type Key = z.output<typeof keysAnswer>['Table']['PartitionKeys'][number];
 export function partitionOperations({ call }: Upstream): Record<string, Operation> {
   const keysOf = async (DatabaseName: string, Name: string): Promise<Key[]> =>
     keysAnswer.parse(await call('AWSGlue.GetTable', { DatabaseName, Name })).Table.PartitionKeys;
-  /** Glue refuses partitions of no table, the store takes them. */
+  /** Glue rejects partitions of a table that does not exist; ministack accepts them. */
   const mustBeTable =
     (target: string): Operation =>
     async (request) => {
@@ -49,7 +49,7 @@ export function partitionOperations({ call }: Upstream): Record<string, Operatio
     };
   /** The end of the last write of each table. */
   const writes = new Map<string, Promise<unknown>>();
-  /** One write of a table at a time: of two at once the store forgets one. */
+  /** Runs one write of a table at a time, because ministack loses one of two concurrent writes. */
   const inTurn =
     (operation: Operation): Operation =>
     (request) => {
@@ -101,7 +101,7 @@ export function partitionOperations({ call }: Upstream): Record<string, Operatio
       const isMoved = JSON.stringify(Values) !== JSON.stringify(PartitionValueList);
       const partition = { ...PartitionInput, Values };
       await mustExist(table, PartitionValueList);
-      // Where the new values are taken, nothing is lost.
+      // If the new values exist already, nothing is changed.
       if (isMoved) await call('AWSGlue.CreatePartition', { ...table, PartitionInput: partition });
       await call('AWSGlue.DeletePartition', { ...table, PartitionValues: PartitionValueList });
       if (!isMoved) await call('AWSGlue.CreatePartition', { ...table, PartitionInput: partition });
@@ -136,10 +136,10 @@ export function partitionOperations({ call }: Upstream): Record<string, Operatio
   };
 }
 
-/** The column that tells which partition a row is of. */
+/** The column that names the partition of a row. */
 const at = '_partition';
 
-/** Partitions whose values, each as its key's type, make the expression true. Throws ApiError for one that cannot be read. */
+/** The partitions for which the expression is true. Each value has the type of its key. Throws ApiError for an invalid expression. */
 async function filter(
   partitions: readonly Partition[],
   keys: readonly Key[],

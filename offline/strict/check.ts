@@ -14,24 +14,24 @@ import { errorNames, Refusal, sendRefusal } from './refusal.ts';
 import { createTransactions, type KeysOf } from './transactions.ts';
 import { type Violation, validate, WrongType, wording } from './validate.ts';
 
-/** For tests: GET what was refused, and PUT a smaller size of what CopyObject may copy, since nobody makes an object of 5 GB. */
+/** For tests: GET lists the rejected requests; PUT sets a smaller limit for CopyObject, so that no test needs an object of 5 GB. */
 export const strictPath = '/_sluice/strict';
 const settingsSchema = z.strictObject({ copySourceBytes: z.int().positive().default(copySourceBytes) });
 
-/** What was refused, by who asked for it. */
+/** Rejected requests by caller. */
 export interface Refused extends Omit<Call, 'path'> {
   readonly code: string;
-  /** The first one's. */
+  /** The message of the first one. */
   readonly message: string;
   readonly count: number;
 }
 
 export interface Strict {
-  /** Answers its own address: settings, and what was refused. */
+  /** Answers requests to the check's own address: settings and rejected requests. */
   control(request: IncomingMessage, response: ServerResponse): Promise<void>;
-  /** Does the check need the body? What it does not need streams. */
+  /** Whether the check needs the body. Other bodies are streamed. */
   readsBody(request: IncomingMessage): boolean;
-  /** Answers a request that AWS would refuse, and says so. Otherwise the request may go on. */
+  /** Answers a request that AWS would reject and gives true. Gives false for any other request. */
   refuses(request: IncomingMessage, response: ServerResponse, body: Buffer | undefined): Promise<boolean>;
 }
 
@@ -45,7 +45,7 @@ export function createStrict(models: Models, upstream: Upstream, recorder: Recor
     refused.set(key, { ...call, code, message: known?.message ?? message, count: (known?.count ?? 0) + 1 });
   };
   const transactions = createTransactions(keysOfTables(upstream));
-  /** Throws Refusal. Gives what is to be called when the answer is out. */
+  /** Throws Refusal. Gives a function that must be called when the answer has been sent. */
   const check = async (request: IncomingMessage, service: string, model: Model, body: Buffer) => {
     const read = readInput(model, service, request, body);
     const { operation, input } = read;
@@ -72,7 +72,7 @@ export function createStrict(models: Models, upstream: Upstream, recorder: Recor
       return TagSet;
     });
     if (!tags?.length) return;
-    // Who may copy tags is a matter of roles, which the test of permissions holds against what was called.
+    // Whether the role may copy tags is checked by the test of permissions.
     const { headers } = request;
     const asCall = { ...headers, 'x-amz-copy-source': undefined };
     const [place, version = ''] = header.replace(/^\//, '').split('?');
@@ -115,7 +115,7 @@ function readInput(model: Model, service: string, request: IncomingMessage, body
     if (error instanceof URIError) throw new Refusal('InvalidURI', "Couldn't parse the specified URI.");
     throw serialization(service, error, body);
   }
-  // A REST path that the model lacks is answered by whoever knows it; a call by name is a mistake.
+  // A REST path that the model does not have goes to ministack; an unknown operation name is an error.
   if (model.metadata.protocol === 'json' && request.headers['x-amz-target'] !== undefined)
     throw new Refusal('UnknownOperationException', '');
   return { operation: '', input: {} };
@@ -136,11 +136,11 @@ function validateInput(
 }
 
 function serialization(service: string, error: unknown, body: Buffer): unknown {
-  // The stack is what bounds the depth of an input here.
+  // The stack limits the depth of an input.
   if (error instanceof RangeError)
     return new Refusal('SerializationException', 'the input is nested too deeply');
   if (!(error instanceof WrongType)) return error;
-  // S3's other arguments stand in address and headers.
+  // S3's other arguments are in the address and the headers.
   if (service === 's3' && body.length === 0) return new Refusal('InvalidArgument', error.message);
   return new Refusal(errorNames[service]?.serialization ?? 'SerializationException', error.message);
 }
@@ -154,7 +154,7 @@ function asRefusal(service: string, violations: readonly Violation[]): Refusal {
       'MissingParameter',
       `The request must contain the parameter ${capital(missing.path)}.`,
     );
-  // What S3 lacks stands in its body: the address names the rest.
+  // A member that S3 misses belongs to the body; the address contains the others.
   if (service === 's3' && missing)
     return new Refusal(
       'MalformedXML',
@@ -178,7 +178,7 @@ function readSource(header: string): Source {
   }
 }
 
-/** Undefined for what is not there: the service says so itself. */
+/** Undefined if the object does not exist: the service reports that itself. */
 async function found<T>(look: () => Promise<T>): Promise<T | undefined> {
   try {
     return await look();
@@ -191,7 +191,7 @@ const tableSchema = z.object({
   Table: z.object({ KeySchema: z.array(z.object({ AttributeName: z.string() })) }),
 });
 
-/** Key attributes by table, asked once: a table never changes them. */
+/** Key attributes by table. They never change, so they are read once. */
 function keysOfTables(upstream: Upstream): KeysOf {
   const known = new Map<string, readonly string[]>();
   return async (table) => {

@@ -1,4 +1,4 @@
-/** What CopyObject asks of its source: at most 5 GB, and the permission to read and write tags if it has some. */
+/** CopyObject's conditions for its source: at most 5 GB, and permissions to read and write tags if it has tags. */
 import type { Input } from './quotas.ts';
 import { Refusal } from './refusal.ts';
 
@@ -28,5 +28,5 @@ export function checkSource(bytes: number, most: number): Refusal | undefined {
   );
 }
 
-/** Tags are copied, with permissions of their own, unless the request brings the new object's own. */
+/** S3 copies tags, which needs further permissions, unless the request sets tags for the new object. */
 export const copiesTags = ({ TaggingDirective }: Input): boolean => TaggingDirective !== 'REPLACE';

@@ -1,4 +1,4 @@
-/** From a request on the wire to its operation and input, in the protocol that the service's model names. */
+/** Reads operation and input from a request, in the protocol of the service's model. */
 import { parseXML } from '@aws-sdk/xml-builder';
 import type { Wire } from '../calls.ts';
 import type { Member, Model, Shape } from './model.ts';
@@ -11,7 +11,7 @@ export interface Read {
   readonly input: Readonly<Record<string, unknown>>;
 }
 
-/** Which operation of a REST service a request is for, with the values in its address. */
+/** The operation of a REST request, with the values in its address. */
 interface Route {
   readonly operation: string;
   readonly method: string;
@@ -51,12 +51,12 @@ function routesOf(model: Model): readonly Route[] {
 }
 
 /**
- * The operation of a REST request: of those that its address fits, the one of which it has the most. An operation that
- * lacks a required part of query or header is not meant.
+ * Finds the operation of a REST request. If its address matches several operations, it is the one with the most matching parts. An
+ * operation does not match if a required part of the query or a header is missing.
  */
 function route(model: Model, wire: Wire) {
   const { method, headers } = wire;
-  // By hand: URL would resolve the dots in a key.
+  // URL is not used here, because it would resolve dots in a key.
   const [pathname = '/', query = ''] = pathStyle(wire).split(/\?(.*)/s);
   const searchParams = new URLSearchParams(query);
   let best: { route: Route; groups: Record<string, string>; rank: number } | undefined;
@@ -86,7 +86,7 @@ function pathStyle({ url = '/', headers }: Wire): string {
   return bucket === undefined ? url : `/${bucket}${url}`;
 }
 
-/** Does the operation's input stand in the body? Objects do not: they go through as they come. */
+/** Whether the body contains the operation's input. The content of an object is none: it is streamed. */
 export function hasDocument(model: Model, wire: Wire): boolean {
   if (model.metadata.protocol !== 'rest-xml') return true;
   const shape = route(model, wire)?.route.shape;
@@ -147,7 +147,7 @@ function readQuery(model: Model, body: Buffer): Read | undefined {
   return { operation, shape, input: isObject(input) ? input : {} };
 }
 
-/** Text as XML and forms nest it. */
+/** Texts, nested as in XML and forms. */
 type Tree = Map<string, Tree | string | (Tree | string)[]>;
 type Node = Tree | string | (Tree | string)[];
 
@@ -216,7 +216,7 @@ function rootOf(body: Buffer, name: string): Node {
   return nodeOf(parsed[name]);
 }
 
-/** The parser's objects as a tree: keys of a request never reach a prototype. */
+/** Turns the parser's objects into a tree in which keys of a request cannot reach a prototype. */
 function nodeOf(value: unknown): Tree | string {
   if (!isObject(value)) return value === undefined || value === null ? '' : String(value);
   return new Map(
@@ -227,7 +227,7 @@ function nodeOf(value: unknown): Tree | string {
   );
 }
 
-/** Gives text the types that the shape asks for; what does not fit stays text, and the check names it. */
+/** Converts texts to the types of the shape. A text that does not fit stays unchanged, and the check reports it. */
 function fromTree(model: Model, shape: Shape, node: Node | undefined): unknown {
   const first = Array.isArray(node) ? node[0] : node;
   switch (shape.type) {
@@ -263,7 +263,7 @@ function elementsOf(shape: Shape, node: Node | undefined): Node[] {
   if (!(node instanceof Map)) return [];
   const inner = node.get(shape.member?.locationName ?? 'member');
   if (Array.isArray(inner)) return inner;
-  // In a form elements have numbers: member.1, member.2.
+  // In a form, elements are numbered: member.1, member.2.
   if (inner instanceof Map && [...inner.keys()].every((key) => /^\d+$/.test(key)))
     return [...inner.entries()].sort(([a], [b]) => Number(a) - Number(b)).map(([, value]) => value);
   return inner === undefined ? [] : [inner];

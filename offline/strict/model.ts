@@ -1,4 +1,4 @@
-/** The services' own models: botocore's data, read once a service when its first request comes. */
+/** The service models in botocore's data. Each is read once, with the first request of its service. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -7,7 +7,7 @@ import { SetupError } from '../../src/lib/errors.ts';
 
 const memberSchema = z.object({
   shape: z.string(),
-  /** Where REST protocols have it; absent: in the body. */
+  /** The member's place in REST protocols. Absent: in the body. */
   location: z.enum(['uri', 'querystring', 'header', 'headers', 'statusCode']).optional(),
   locationName: z.string().optional(),
 });
@@ -77,7 +77,7 @@ const folders: ReadonlyMap<string, string> = new Map([
 
 export type Models = (service: string) => Model | undefined;
 
-/** `data` is botocore's folder of that name. A service that nobody checks has no model. Throws SetupError. */
+/** `data` is botocore's folder of that name. A service that is not checked has no model. Throws SetupError. */
 export function readModels(data: string): Models {
   const read = new Map<string, Model>();
   return (service) => {

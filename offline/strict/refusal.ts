@@ -1,21 +1,21 @@
-/** How AWS refuses a request: an error's name, and the shape that each protocol gives it. */
+/** AWS's rejection of a request: the name of the error, and its form in each protocol. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError } from '../apiError.ts';
 import type { Model } from './model.ts';
 
-/** Thrown where AWS would not even begin with a request. */
+/** Thrown for a request that AWS would reject before it does anything. */
 export class Refusal extends ApiError {
-  /** Protocols other than JSON call the error's name so. */
+  /** The name of the error in protocols other than JSON. */
   get code(): string {
     return this.name;
   }
 }
 
-/** The names that a service gives to the faults that its model finds. */
+/** A service's error names for requests that do not match its model. */
 export interface ErrorNames {
-  /** A member that is too long, too large, missing, or not of its pattern or enum. */
+  /** A member is missing, too long, too large, or does not match its pattern or enum. */
   readonly constraint: string;
-  /** A body that is not of the protocol, or a value of another type. */
+  /** The body does not follow the protocol, or a value has another type. */
   readonly serialization: string;
 }
 
@@ -46,7 +46,7 @@ const namespaces: Readonly<Record<string, string>> = {
   UnknownOperationException: 'com.amazon.coral.service#',
 };
 
-/** Writes a refusal as its service does. */
+/** Writes a rejection in the form of its service. */
 export function sendRefusal(
   request: IncomingMessage,
   response: ServerResponse,
@@ -95,6 +95,6 @@ function written(metadata: Model['metadata'], service: string, { code, message, 
   }
 }
 
-/** Also what XML cannot hold: a key may have any character. */
+/** Escapes characters that XML does not allow, too: a key may contain any character. */
 const escapeXml = (text: string): string =>
   text.replace(/[&<>"]|[^\t\n\r\x20-\ud7ff\ue000-\ufffd]/gu, (c) => `&#${c.codePointAt(0)};`);

@@ -1,11 +1,11 @@
 /**
- * DynamoDB's transactions in flight: who meets one on the same item is refused, as on AWS.
+ * DynamoDB's transactions in progress. Like AWS, they reject a request for one of their items.
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
  */
 import * as z from 'zod';
 import { Refusal } from './refusal.ts';
 
-/** The names of a table's key attributes; undefined for a table that is not there. */
+/** The names of a table's key attributes; undefined if the table does not exist. */
 export type KeysOf = (table: string) => Promise<readonly string[] | undefined>;
 
 const attributesSchema = z.record(z.string(), z.unknown());
@@ -26,8 +26,8 @@ const transactionSchema = z.object({
 
 export interface Transactions {
   /**
-   * Throws Refusal when an ongoing transaction has one of the request's items. A transaction that writes is ongoing
-   * itself from now on, until the function that comes back is called.
+   * Throws Refusal if a transaction in progress has one of the request's items. A writing transaction is in progress from now on, until
+   * the returned function is called.
    */
   begin(operation: string, input: unknown): Promise<() => void>;
 }
@@ -35,7 +35,7 @@ export interface Transactions {
 const nothing = () => {};
 
 export function createTransactions(keysOf: KeysOf): Transactions {
-  /** Items of transactions, and those of single writes, which only a reading transaction minds. */
+  /** Items of transactions, and items of single writes, which conflict with reading transactions only. */
   const locked = new Map<string, number>();
   const written = new Map<string, number>();
   const tokens = new Set<string>();

@@ -1,14 +1,14 @@
-/** Holds a request's input against its shape, and words what is wrong as AWS's services do. */
+/** Checks a request's input against its shape, and describes errors in AWS's words. */
 import type { Model, Shape } from './model.ts';
 
-/** A value of another type than its shape's; the message names both. */
+/** A value does not have the type of its shape. The message names both. */
 export class WrongType extends Error {
   override readonly name = 'WrongType';
 }
 
 /** What is wrong with one member. */
 export interface Violation {
-  /** As AWS writes it: requestItems, entries.2.member.source. */
+  /** In AWS's notation: requestItems, entries.2.member.source. */
   readonly path: string;
   readonly value: unknown;
   /** Such as "Member must have length less than or equal to 10". */
@@ -18,7 +18,7 @@ export interface Violation {
 
 type Add = (violation: Violation) => void;
 
-/** Everything that the model finds wrong. Members that it does not know are ignored, as AWS does. Throws WrongType. */
+/** All violations of the model. Unknown members are ignored, as on AWS. Throws WrongType. */
 export function validate(model: Model, shape: string, input: unknown): Violation[] {
   const found: Violation[] = [];
   check(model, shapeOf(model, shape), input, '', (violation) => found.push(violation));
@@ -119,7 +119,7 @@ function check(model: Model, shape: Shape, value: unknown, path: string, add: Ad
   }
 }
 
-/** Of plain values AWS names the list or map that holds them; structures have a path of their own. */
+/** For a plain value AWS names the list or map that contains it. A structure has its own path. */
 function element(model: Model, shape: Shape, value: unknown, place: Place, add: Add): void {
   const { owner, path, who } = place;
   if (isAbsent(value))
@@ -179,7 +179,7 @@ function text(shape: Shape, value: string, path: string, add: Add): void {
 
 const patterns = new Map<string, RegExp>();
 
-/** The models' patterns are Java's, and have to match the whole value. */
+/** The patterns of the models are Java's. They must match the whole value. */
 function patternOf(pattern: string): RegExp {
   const known = patterns.get(pattern);
   if (known) return known;
@@ -188,7 +188,7 @@ function patternOf(pattern: string): RegExp {
   try {
     compiled = new RegExp(source, 'u');
   } catch {
-    // Java allows to escape what needs no escape; JavaScript does only without the flag.
+    // Java allows unnecessary escapes. JavaScript allows them only without the flag.
     compiled = new RegExp(source);
   }
   patterns.set(pattern, compiled);
