@@ -38,8 +38,8 @@ export function report(measured: Measurements, notes: string): string {
   return `${[
     '# Performance',
     '',
-    'Written by `npm run bench`. Every contender is a process of its own, from its start to the last byte written, and gives the same counts, which are',
-    'those that the feed was made with. Contenders run in turn, round after round. Ratios hold on one machine in one run; seconds are this machine’s.',
+    'To measure your own machine, run `npm run bench`, which writes this page. Every contender is a process of its own, measured from its start to the last written byte. All contenders must give',
+    'the counts that the feed was made with. They run in turn, round after round. Compare ratios, not seconds: seconds depend on the machine.',
     '',
     `Machine: ${machine}.`,
     '',
@@ -174,8 +174,8 @@ function outputSection(engine: string, files: readonly OutputFile[]): string[] {
   return [
     `## What a query reads: ${engine}`,
     '',
-    'The files of 1 M rows, and the share of a file’s bytes, in percent, that a filter on one column reads; for one hour of `created_at` only the row',
-    'groups whose statistics do not rule it out.',
+    'The files of 1 M rows, and the share of a file’s bytes, in percent, that a filter on one column reads. For one hour of `created_at`, the query reads',
+    'only the row groups whose statistics include it.',
     '',
     ...table(
       ['', ...files.map((f) => f.partition.split('/').slice(-1).join())],
@@ -208,11 +208,11 @@ function flowSection({ latency, burst, usage }: FlowResults): string[] {
   return [
     '## The flow on the local AWS',
     '',
-    `From PutObject to the answer of Athena that has the row, ${latency.files} files of ${number(latency.rows)} rows one after the other: median ${latency.p50.toFixed(2)} s, 95th`,
+    `From PutObject to the Athena answer that contains the row, ${latency.files} files of ${number(latency.rows)} rows one after the other: median ${latency.p50.toFixed(2)} s, 95th`,
     `percentile ${latency.p95.toFixed(2)} s, at most ${latency.max.toFixed(2)} s. A burst of ${burst.files} files of 100 rows: all published after ${burst.seconds.toFixed(1)} s in ${burst.batches} batches,`,
     `${(burst.files / burst.seconds).toFixed(0)} files a second.`,
     '',
-    'What that takes of each service, counted in the executions and at the gateway; Lambda’s time is this machine’s, prices are in `bench/prices.ts`:',
+    'The calls to each service, counted in the executions and at the gateway. Lambda’s time is this machine’s; prices are in `bench/prices.ts`:',
     '',
     ...table(
       ['', ...usage.map((u) => u.name)],
@@ -225,8 +225,8 @@ function flowSection({ latency, burst, usage }: FlowResults): string[] {
 const packageSection = ({ largest, engine, cold }: Packages): string[] => [
   '## Packages and cold starts',
   '',
-  `The largest function but the engine’s is \`${largest.name}\` with ${(largest.bytes / 1e6).toFixed(2)} MB zipped; the engine’s have ${(engine / 1e6).toFixed(0)} MB.`,
-  `A process of the engine’s function has loaded its modules after ${cold.loaded.toFixed(0)} ms, has contract and polygons compiled after ${cold.compiled.toFixed(0)} ms, and has`,
+  `The largest function without the engine is \`${largest.name}\` with ${(largest.bytes / 1e6).toFixed(2)} MB zipped; the functions with the engine have ${(engine / 1e6).toFixed(0)} MB.`,
+  `A process of the engine’s function has loaded its modules after ${cold.loaded.toFixed(0)} ms, compiled contract and polygons after ${cold.compiled.toFixed(0)} ms, and`,
   `written its first row after ${cold.done.toFixed(0)} ms (without the network; medians of 11).`,
   '',
 ];

@@ -145,7 +145,7 @@ test('malformed lines alone are quarantined, each with line number and reason', 
   await drop('social_media', { [key]: lines.join('\n') });
   expect(await publishedFrom('social_media', key)).toBe(2);
   expect((await quarantinedFrom(key)).map((q) => [q.line, q.reason, q.column_name, q.value, q.raw])).toEqual([
-    ['2', 'invalid_json', null, null, lines[1]],
+    ['2', 'invalid_json', null, 'it is cut off: its last bracket does not close', lines[1]],
     ['3', 'bad_type', 'created_at', 'soon', lines[2]],
     ['6', 'not_an_object', null, null, 'null'],
   ]);
