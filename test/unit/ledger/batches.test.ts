@@ -2,6 +2,7 @@
 import { expect, test } from '@jest/globals';
 import { LeaseLost } from '../../../src/lib/errors.ts';
 import { ledgerOn } from '../../../src/lib/ledger/ledger.ts';
+import type { Decision } from '../../../src/lib/model/records.ts';
 import { createMemoryAws } from '../../support/memory/index.ts';
 
 const dataset = 'feed';
@@ -63,4 +64,27 @@ test('who has released the lease may write no more under its fence', async () =>
   await ledger.releaseLease(dataset, fence);
   await expect(ledger.commit(dataset, { batch: id, fence })).rejects.toThrow(LeaseLost);
   await expect(ledger.settlePublished(dataset, fence, id, [settled])).rejects.toThrow(LeaseLost);
+});
+
+test('a batch that is held once more, after a person has decided about it, may be decided about anew', async () => {
+  const { ledger, fence, batch, file } = await claimed();
+  const hold = (by: number, decision?: Decision) =>
+    ledger.giveBack(dataset, by, { batch: id, fence: by }, { state: 'held', reason: 'r' }, [
+      { ...file, state: 'held', ...(decision ? { decision } : {}) },
+    ]);
+  const decisionOf = (kind: Decision['kind']): Decision => ({
+    kind,
+    reason: 'r',
+    at: '2026-01-05T10:00:00Z',
+  });
+  await hold(fence);
+  const release = decisionOf('release');
+  expect(await ledger.decide(dataset, id, release)).toEqual(release);
+  expect(await ledger.decide(dataset, id, decisionOf('reject'))).toEqual(release);
+  await ledger.requeue(dataset, await ledger.waiting(dataset, 'held', id), { group: 'g', decision: release });
+  const later = await ledger.nextBatch(dataset, fence);
+  const files = await ledger.nextFiles(dataset, 10);
+  await ledger.claim(dataset, later, { ...batch, files, decision: release });
+  await hold(later, release);
+  expect((await ledger.decide(dataset, id, decisionOf('reject'))).kind).toBe('reject');
 });

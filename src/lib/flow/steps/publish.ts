@@ -61,7 +61,12 @@ export async function publish(
   await store.writeOnce(places(config).mark(dataset, attempt), '');
   // Before any object: whoever takes the attempt back knows from it what to look for.
   const published = await store.writeJsonOnce(record, planned, publishedSchema);
-  await parallel(copies, 32, ({ from, to }) => store.copy(from, to), deadline);
+  // What the record does not name, nobody would find.
+  const named = new Set(
+    writtenBy(published).flatMap((w) => [...w.objects.map((o) => o.key), ...w.quarantine]),
+  );
+  const ours = copies.filter(({ to }) => named.has(to.key));
+  await parallel(ours, 32, ({ from, to }) => store.copy(from, to), deadline);
   // Readers may see the batch before the ledger counts it: when the ledger never does, whoever takes the attempt back asks the table.
   await format.commit(table, commitOf(config, dataset, attempt, plan, published));
   try {

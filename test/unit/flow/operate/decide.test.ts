@@ -128,3 +128,18 @@ test('a released file that fails for another reason is still released when it is
   await world.settle();
   expect(rowsOf('feed/a')).toBe(1);
 });
+
+test('invariant 7: files about which different things were decided are never one batch', async () => {
+  const first = await held('feed/a');
+  const second = await held('feed/b');
+  const { ledger } = world.deps('test');
+  for (const [batch, kind] of [
+    [first, 'release'],
+    [second, 'reject'],
+  ] as const) {
+    const files = await ledger.waiting(dataset, 'held', batch);
+    expect(await ledger.requeue(dataset, files, { group: 'one', decision: kindOf(kind), batch })).toBe(1);
+  }
+  await world.settle();
+  expect([rowsOf('feed/a'), rowsOf('feed/b')]).toEqual([1, 6]);
+});

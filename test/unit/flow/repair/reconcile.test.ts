@@ -117,18 +117,19 @@ test('a batch whose document somebody has deleted is told of, keeps its objects,
 });
 
 test('reconcile removes nothing of an attempt that is open, however old', async () => {
+  world.put('feed/z', ['9@09']);
+  await world.settle();
   world.put('feed/a', ['1@06']);
   world.dieBeforeCommit();
   await world.deliver();
   await world.executeAll();
   world.aws.plan = undefined;
-  expect(world.aws.s3.keys('processed')).toHaveLength(1);
+  expect(world.aws.s3.keys('processed')).toHaveLength(2);
   world.aws.clock.advance(5 * 3_600_000);
-  // What was published before is compared with the ledger.
   const { ledger } = world.deps('test');
   expect(await ledger.openBatches(dataset)).toHaveLength(1);
-  await compare();
-  expect(world.aws.s3.keys('processed')).toHaveLength(1);
+  expect(await compare()).toMatchObject({ partitions: 2, removed: 0 });
+  expect(world.aws.s3.keys('processed')).toHaveLength(2);
 });
 
 test('partitions of failed runs leave the staging table; those of an open batch stay', async () => {

@@ -1,0 +1,49 @@
+/** The bad end of a batch: what becomes of each of its files. */
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { endOpenBatches } from '../../../../src/lib/flow/batch/endOpen.ts';
+import { dataset, World } from '../../../support/flowWorld.ts';
+
+let world: World;
+
+beforeEach(() => {
+  world = new World();
+});
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+test('a batch of which an interrupted call has held files is held, whatever ends that call', async () => {
+  const keys = Array.from({ length: 80 }, (_, i) => `feed/${i}`);
+  for (const key of keys) world.put(key, ['1@06']);
+  await world.until('transform');
+  const { ledger, ...deps } = world.deps('failBatch');
+  const fence = (await ledger.lease(dataset))?.fence ?? 0;
+  const [open] = await ledger.openBatches(dataset);
+  let moves = 0;
+  world.aws.plan = (call) =>
+    call.actor.startsWith('failBatch') && call.operation === 'TransactWriteItems' && ++moves === 2
+      ? { mode: 'fail', error: 'AccessDenied' }
+      : undefined;
+  const end = (error: string) =>
+    endOpenBatches({ ...deps, ledger }, dataset, fence, { error, cause: 'a test' });
+  await expect(end('ExpectationFailed')).rejects.toThrow();
+  world.aws.plan = undefined;
+  expect(await end('ExecutionGone')).toBe(1);
+  expect(await ledger.batch(dataset, open?.batch ?? '')).toMatchObject({
+    state: 'held',
+    reason: 'ExpectationFailed: a test',
+  });
+  expect((await ledger.waiting(dataset, 'held', open?.batch)).length).toBeGreaterThan(10);
+});
+
+test('of a batch with a doubtful correction the others go on at once', async () => {
+  const many = ['1@06', '2@06', '3@06', '4@06', '5@06', '6@06'];
+  world.put('feed/a', many);
+  await world.settle();
+  world.put('feed/a', ['1@06']);
+  world.put('feed/b', ['7@06']);
+  await world.settle();
+  expect(world.linesOf('feed/a')).toEqual(many);
+  expect(world.linesOf('feed/b')).toEqual(['7@06']);
+  expect(await world.statesOf('feed/a')).toEqual(['held', 'published']);
+});

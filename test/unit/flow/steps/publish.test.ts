@@ -1,0 +1,57 @@
+/** Publish, called too late, twice, or beside itself. */
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { LeaseLost } from '../../../../src/lib/errors.ts';
+import { dataset, World } from '../../../support/flowWorld.ts';
+
+let world: World;
+
+beforeEach(() => {
+  world = new World();
+});
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+test('invariant 2: who has lost the lease before Publish begins writes no object', async () => {
+  world.put('feed/a', ['1@06']);
+  const publish = await world.until('publish');
+  const { ledger } = world.deps('test');
+  await ledger.nextBatch(dataset, (await ledger.lease(dataset))?.fence ?? 0);
+  const copies = world.aws.calls('s3.CopyObject');
+  await expect(publish(world.deps('publish'))).rejects.toThrow(LeaseLost);
+  expect(world.aws.calls('s3.CopyObject')).toBe(copies);
+});
+
+test('invariant 2: a second try of Publish publishes what the record of the first says, and nothing else', async () => {
+  world.put('feed/a', ['1@06']);
+  const publish = await world.until('publish');
+  world.aws.plan = (call) =>
+    call.operation === 'TransactWriteItems' ? { mode: 'fail', error: 'AccessDenied' } : undefined;
+  await expect(publish(world.deps('publish'))).rejects.toThrow();
+  world.aws.plan = undefined;
+  const [record = ''] = world.aws.s3.keys('work').filter((key) => key.endsWith('/published.json'));
+  const before = world.text('work', record);
+  const [staged = ''] = world.aws.s3.keys('work').filter((key) => key.includes('/data/'));
+  // Somebody has put another object beside the staged ones.
+  world.aws.s3.seed('work', staged.replace(/[^/]*$/, 'zzz.parquet'), '[]');
+  await publish(world.deps('publish'));
+  expect(world.text('work', record)).toBe(before);
+  expect(world.aws.s3.keys('processed')).toHaveLength(1);
+});
+
+test('a Publish that was taken for lost, and goes on when its batch is closed, removes no row of it', async () => {
+  world = new World({ isRetriedWhenFrozen: true });
+  const frozen = world.freeze(
+    2,
+    (actor, operation) => actor.startsWith('publish') && operation.includes('CopyObject'),
+  );
+  world.put('feed/a', ['1@06']);
+  await world.deliver();
+  await world.executeAll();
+  await world.settle();
+  world.put('feed/b', ['2@06']);
+  await world.settle();
+  await world.thaw();
+  expect(frozen.hit).not.toBe('');
+  expect(world.lines()).toHaveLength(2);
+});
