@@ -1,6 +1,6 @@
 /**
- * A function's process from its start to the first row, without the network: what its module loads, the contracts, the
- * polygon index of the package, DuckDB, one line transformed. Bundled as the package is, and run once a process.
+ * Measures a function's process from its start to the first row, without the network: loading modules, contracts, the polygon index
+ * and DuckDB, and transforming one line. It is bundled like the package and runs once per process.
  */
 import '../src/handlers/transformEmbedded.ts';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-/** Who runs side by side: Sluice's engines as its command line starts them, and jobs written by hand for this one feed. */
+/** The programs that are compared: Sluice's engines, started from its command line, and jobs written by hand for this feed. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { feature } from 'topojson-client';
@@ -12,7 +12,7 @@ const segments = join(root, 'datasets/reference/user-segments.csv');
 
 export interface Contender {
   readonly name: string;
-  /** Whether it is the one that is measured, or one that it is measured against. */
+  /** Whether it is Sluice or a peer. */
   readonly isOwn: boolean;
   readonly program: string;
   args(feed: string, out: string): string[];
@@ -81,7 +81,7 @@ export async function contenders(report: Report): Promise<Contenders> {
   };
 }
 
-/** Shapely reads no TopoJSON. */
+/** Shapely cannot read TopoJSON. */
 function geojsonOf(path: string): string {
   const topology = JSON.parse(readFileSync(path, 'utf8')) as Topology;
   const [object] = Object.values(topology.objects);

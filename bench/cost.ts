@@ -1,4 +1,4 @@
-/** docs/cost.md: what a batch costs, from what was counted, by AWS's list. */
+/** Writes docs/cost.md: the cost of a batch, from counted requests and AWS's list prices. */
 import { table } from '../scripts/markdownTable.ts';
 import { priceOf, type Usage } from './flow.ts';
 import { prices } from './prices.ts';

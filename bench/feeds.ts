@@ -1,4 +1,4 @@
-/** Feeds of any size with the counts that they must come out as, made once into the cache. */
+/** Feeds of any size with their expected counts. Each is generated once and cached. */
 import { once } from 'node:events';
 import { createWriteStream, existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-/** The whole flow on the local AWS: how long until a row is seen, how many files a second, and what a batch costs. */
+/** Measures the whole flow on the local AWS: latency until a row is visible, files per second, and the cost of a batch. */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
@@ -31,7 +31,7 @@ export interface Burst {
   readonly batches: number;
 }
 
-/** What one scenario took of each service, counted at the gateway and in the executions' histories. */
+/** One scenario's use of each service, counted at the gateway and in the execution histories. */
 export interface Usage {
   readonly name: string;
   readonly batches: number;
@@ -56,11 +56,11 @@ export interface FlowResults {
 export async function measureFlow(report: (message: string) => void, files: number): Promise<FlowResults> {
   const aws = await startLocalAws({ port: 0, athena: 'duckdb', report });
   try {
-    // The example of a consumer is no part of the flow.
+    // The example consumer is not part of the flow.
     await deploy({ endpoint: aws.endpoint, params: { serving: 'off' }, report });
     const stage = await connectStage(aws.endpoint);
     const bench = flowOf(stage, report);
-    // What is cold the first time is not what is measured.
+    // The first run warms everything up and is not measured.
     await bench.latency(5, 10_000);
     return {
       latency: await bench.latency(files, 10_000),
@@ -82,7 +82,7 @@ function flowOf(stage: Stage, report: (message: string) => void) {
   let seed = Date.now() % 1_000_000;
   const nextFile = (rows: number, days = 2) => {
     seed++;
-    // A generator's end value, the counts, is not among its lines.
+    // The generator returns the counts after its last line.
     const lines = [...generateFeed({ rows, seed, hours: days * 24 })];
     return { key: `social-media-feed/bench/${seed}.json`, text: `${lines.join('\n')}\n` };
   };
@@ -100,7 +100,7 @@ function flowOf(stage: Stage, report: (message: string) => void) {
     return keys.every((key) => states.get(key) === 'published');
   };
   return {
-    /** Files one after the other, each when the one before is through. */
+    /** Puts one file at a time, each when the one before is published. */
     async latency(files: number, rows: number): Promise<Latency> {
       const seconds: number[] = [];
       for (let i = 0; i < files; i++) {
@@ -126,7 +126,7 @@ function flowOf(stage: Stage, report: (message: string) => void) {
       return { files, rows, p50: at(0.5), p95: at(0.95), max: at(1) };
     },
 
-    /** Files as fast as they can be put. */
+    /** Puts files as fast as possible. */
     async burst(files: number): Promise<Burst> {
       const dropped = Array.from({ length: files }, () => nextFile(100));
       const before = (await ledger.batches(dataset)).length;
@@ -185,7 +185,7 @@ function flowOf(stage: Stage, report: (message: string) => void) {
   };
 }
 
-/** Dollars, by the list; a query of a small batch counts as the least that Athena counts. */
+/** The cost in dollars at list prices. A query of a small batch costs Athena's minimum. */
 export function priceOf(usage: Usage): number {
   const scanned = (usage.queries * prices.athenaMinimumBytes) / 1024 ** 4;
   return (

@@ -1,4 +1,4 @@
-/** How the embedded engine's time grows with one thing at a time, the rows staying as many. */
+/** Measures how the embedded engine's time grows when one thing grows and the number of rows stays the same. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -65,7 +65,7 @@ export async function measureGrowth(report: (message: string) => void): Promise<
   }
 }
 
-/** The same lines in so many files. */
+/** The same lines in a number of files. */
 function shared(lines: readonly string[], count: number): Record<string, readonly string[]> {
   const each = Math.ceil(lines.length / count);
   return Object.fromEntries(
@@ -73,7 +73,7 @@ function shared(lines: readonly string[], count: number): Record<string, readonl
   );
 }
 
-/** A contract of so many columns, half of them numbers and half texts, and a feed of it. */
+/** A contract with a number of columns, half of them numbers and half texts, and a feed for it. */
 async function wide(folder: string, count: number): Promise<Step> {
   const names = Array.from({ length: count }, (_, i) => `field_${i}`);
   await mkdir(folder, { recursive: true });

@@ -1,15 +1,15 @@
-/** Runs a program to its end, and measures it from outside: wall time, and the most memory of it and all it started. */
+/** Runs a program to its end and measures its wall time, and the peak memory of it and its child processes. */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
 export interface Measured {
   readonly seconds: number;
-  /** The highest sum of resident memory of the process tree, in bytes, looked at twenty times a second. */
+  /** The highest sum of resident memory in the process tree, in bytes, sampled twenty times a second. */
   readonly peakBytes: number;
   readonly output: string;
 }
 
-/** Throws Error with the program's last words when it fails. */
+/** Throws Error with the program's last output if it fails. */
 export async function measure(
   program: string,
   args: readonly string[],
@@ -55,7 +55,7 @@ function residentBytes(root: number): number {
       parents.set(Number(name), Number(fields[1]));
       pages.set(Number(name), Number(fields[21]));
     } catch {
-      // It ended between the two looks.
+      // The process ended between the two reads.
     }
   const isBelow = (pid: number): boolean => {
     for (let at: number | undefined = pid; at !== undefined && at > 1; at = parents.get(at))

@@ -1,4 +1,4 @@
-/** What a query reads of a published file: a column's bytes, and of those only the row groups that its values can be in. */
+/** What a query reads of a published file: the bytes of its columns, in the row groups that may contain its values. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parquetMetadata } from 'hyparquet';
@@ -10,7 +10,7 @@ export interface OutputFile {
   readonly rowGroups: number;
   /** Column -> share of the file's bytes that a filter on it reads, footer included, 0 to 1. */
   readonly columns: Readonly<Record<string, number>>;
-  /** The same for one hour of the event time, of which statistics rule out most row groups. */
+  /** The same for a filter on one hour of the event time, for which statistics exclude most row groups. */
   readonly hour: number;
 }
 

@@ -1,4 +1,4 @@
-/** The functions as they are deployed: how large, and how long from the start of a process to the first row. */
+/** Measures the deployed functions: the size of their packages, and the time from the start of a process to the first row. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

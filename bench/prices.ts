@@ -1,6 +1,6 @@
 /**
- * AWS's public list prices in us-east-1, in dollars, without the free tier; read on 2026-11. They change: what the bench
- * counts does not depend on them.
+ * AWS's public list prices in us-east-1, in dollars, without the free tier; read on 2026-11. Prices change. The
+ * counted requests do not depend on them.
  */
 export const prices = {
   /** https://aws.amazon.com/step-functions/pricing/ */

@@ -1,4 +1,4 @@
-/** Tables and charts of what was measured, as Markdown. */
+/** Tables and charts of the measurements, as Markdown. */
 import { table } from '../scripts/markdownTable.ts';
 import { type FlowResults, priceOf, type Usage } from './flow.ts';
 import type { Growth } from './growth.ts';
@@ -32,7 +32,7 @@ export interface Measurements {
   readonly packages: Packages | null;
 }
 
-/** `notes`: what was found by looking into it, written by hand; it is kept as it is. */
+/** `notes` is a section that a person wrote. It is kept unchanged. */
 export function report(measured: Measurements, notes: string): string {
   const { machine, comparisons, growth, output, flow, packages } = measured;
   return `${[
@@ -66,7 +66,7 @@ export function report(measured: Measurements, notes: string): string {
     .trimEnd()}\n`;
 }
 
-/** What was set out to be reached, beside what was. */
+/** The goals next to the results. */
 const goal = (what: string, limit: number, unit: string, measured: number): string[] => [
   what,
   `${limit}${unit}`,
@@ -91,7 +91,7 @@ function comparedGoals({ name, rows, results }: Comparison): string[][] {
   return [];
 }
 
-/** Of the columns that repeat themselves and of the one that is sorted by; a column of chance is as large as it is. */
+/** For columns with repeated values and for the sort column. A column of random values cannot be made smaller. */
 const outputGoals = (output: Measurements['output']): string[][] =>
   Object.entries(output).flatMap(([engine, files]) => {
     const shares = files.flatMap((f) => Object.values(f.columns)).sort((a, b) => a - b);

@@ -1,4 +1,4 @@
-/** `npm run bench`: Sluice's engines beside jobs written by hand for the same feed, and the whole flow on a local AWS. */
+/** `npm run bench`: compares Sluice's engines with jobs written by hand for the same feed, and measures the whole flow on a local AWS. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -63,7 +63,7 @@ async function main(): Promise<number> {
       members: [all.embedded, all.duckdb, all.polars, all.pandas],
       isFor: (_rows: number) => true,
     },
-    // Of a small feed, Spark's start is all that would be seen.
+    // With a small feed only Spark's start would be measured.
     spark: { title: 'Spark', members: [all.spark, all.pyspark], isFor: (rows: number) => rows >= 1_000_000 },
     polygons: { title: 'Polygons', members: all.polygons, isFor: (rows: number) => rows === 1_000_000 },
   };
@@ -74,7 +74,7 @@ async function main(): Promise<number> {
     if (!isWanted(name)) continue;
     for (const rows of sizes.filter(isFor)) {
       const rounds = rows >= 5_000_000 ? 1 : Number(values.rounds);
-      // pandas would need more memory than there is.
+      // pandas would need more memory than this machine has.
       const members = group.filter((c) => !(c === all.pandas && rows > 1_000_000));
       const feed = await feedOf(rows, report);
       const keep = async ({ name: member, isOwn }: Contender, out: string) => {
@@ -100,7 +100,7 @@ async function notesOf(file: string): Promise<string> {
   return /^## Where the time goes\n[\s\S]*?(?=\n## )/m.exec(text)?.[0].trimEnd() ?? '';
 }
 
-/** Interleaved, so that whatever the machine does meanwhile meets them all. */
+/** Runs them in turn, so that other load on the machine affects all of them. */
 async function compare(
   members: readonly Contender[],
   feed: Feed,
@@ -139,7 +139,7 @@ async function compare(
   });
 }
 
-/** Throws Error for counts that are not what the feed was made with. */
+/** Throws Error if the counts differ from those of the generated feed. */
 function mustAgree({ name }: Contender, { output }: Measured, { counts }: Feed): void {
   const lines = output.trim().split('\n');
   const found = JSON.parse(output.trim().startsWith('{\n') ? output : (lines.at(-1) ?? '')) as Record<
@@ -163,5 +163,5 @@ try {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = error instanceof SetupError ? 2 : 1;
 }
-// Idle keep-alive connections of the SDK clients are no reason to stay.
+// Idle connections of the SDK clients would keep the process alive.
 process.exit();

@@ -1,8 +1,8 @@
-"""The one Glue job: carries out any compiled plan (src/lib/model/plan.ts) on Spark.
+"""The one Glue job: runs any compiled plan (src/lib/model/plan.ts) on Spark.
 
 The row part is DuckDB SQL and runs inside the executors; the set part (duplicates, counts, partitioned writing) is
-Spark's. What the job is to do stands in a JSON file in S3, written by the step StartGlueJob; what it counted is
-written beside the rows as summary.json. Equal input gives equal rows to the embedded engine's.
+Spark's. The step StartGlueJob describes the job in a JSON file in S3. The job writes its counts next to the
+rows as summary.json. It gives the same rows as the embedded engine.
 
 Glue runs this file as the script. The modules that it imports come as one archive (--extra-py-files).
 """
@@ -23,7 +23,7 @@ from sluice.summary import summarize
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--job", required=True, help="address of the job's description")
-    # Glue gives it to every script.
+    # Glue passes it to every script.
     parser.add_argument("--JOB_RUN_ID", default="", help="takes the place of {jobRun} in the addresses of the output")
     args, _ = parser.parse_known_args()
     carry_out(SparkSession.builder.appName("sluice").getOrCreate(), args.job, args.JOB_RUN_ID)
@@ -31,7 +31,7 @@ def main() -> None:
 
 def carry_out(spark: SparkSession, address: str, job_run: str = "") -> None:
     job = json.loads(read_bytes(spark, address))
-    # A request that was answered by an error may have started a run all the same: no two of them write to one place.
+    # A StartJobRun that failed may still have started a run, so each run has its own folder.
     for output in ("data", "quarantine", "summary"):
         job[output] = job[output].replace("{jobRun}", job_run)
     # One task for each 64 MB, and at least one for each core: Spark's 200 are all overhead for a small batch.
@@ -43,13 +43,13 @@ def carry_out(spark: SparkSession, address: str, job_run: str = "") -> None:
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
         "spark.sql.autoBroadcastJoinThreshold": str(64 * 2**20),
-        # Dates before 1582 are what they say, as for every engine but Spark 2.
+        # Dates before 1582 are written unchanged, as every engine except Spark 2 expects.
         **{
             f"spark.sql.parquet.{kind}RebaseModeIn{way}": "CORRECTED"
             for kind in ("datetime", "int96")
             for way in ("Read", "Write")
         },
-        # What is kept is read three times at most: to compress it costs more.
+        # Kept rows are read three times at most, so compressing them costs more than it saves.
         "spark.sql.inMemoryColumnarStorage.compressed": "false",
     }.items():
         spark.conf.set(key, value)
@@ -68,8 +68,7 @@ def run(spark: SparkSession, job: Job) -> Summary:
     records = parsed.where("_lines IS NULL").drop("_lines")
     ranked = set_part(spark, records.where("_reason IS NULL"), job, hold)
     part = job["plan"]["set"]
-    # A join with the few repeated keys costs less each time than to keep all rows twice; one with a large table
-    # does not.
+    # Recompute the view if the join is small (few repeated keys); keep it if the join is large.
     if part["joins"] or (part["dedupe"] and part["dedupe"]["published"]):
         ranked = hold(ranked)
     summary, quarantine_bytes = summarize(records, ranked, job, hold)

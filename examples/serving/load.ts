@@ -1,4 +1,4 @@
-/** Rows of a published batch -> items of a DynamoDB table, by the key of their contract. Loading twice changes nothing. */
+/** Loads the rows of a published batch into a DynamoDB table, by the key of their contract. Loading twice changes nothing. */
 import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import * as z from 'zod';
@@ -12,13 +12,13 @@ export interface LoadDeps {
   readonly store: Pick<Store, 'readJson' | 'readRange'>;
   readonly processedBucket: string;
   readonly contracts: ReadonlyMap<string, Contract>;
-  /** Puts items, however many. */
+  /** Puts any number of items. */
   readonly putAll: (items: readonly Record<string, unknown>[]) => Promise<void>;
 }
 
 const manifestSchema = z.object({ objects: z.array(z.object({ key: z.string(), bytes: z.int() })) });
 
-/** So many rows are in memory at once. */
+/** The number of rows in memory at once. */
 const rowsAtOnce = 10_000;
 
 /** Gives the number of rows. Throws InvalidInput for a dataset whose contract has no key. */

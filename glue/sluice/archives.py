@@ -1,4 +1,4 @@
-"""Files as they are, or unpacked as a stream: gzip and zstd, a block at a time."""
+"""Reads files, and unpacks gzip and zstd as a stream of blocks."""
 
 import io
 import zlib
@@ -10,18 +10,18 @@ import pyarrow
 from sluice.description import Blocks, File
 from sluice.store import BLOCK, Store
 
-# How many packed bytes are given to a member at first, and at most. zlib copies what it has not used: a block of many
-# small members would be copied for each of them.
+# How many packed bytes a member gets at first, and at most. zlib copies the bytes that it has not used, so a large
+# block of small members would be copied once for each of them.
 FIRST_WINDOW = 256
 LAST_WINDOW = 2**16
 
 
 class BrokenArchive(Exception):
-    """The archive is cut, or holds something else than it says."""
+    """The archive is truncated or corrupt."""
 
 
 def contents(store: Store, file: File) -> Blocks:
-    """The bytes of a file as they are, or unpacked, in blocks."""
+    """The bytes of a file in blocks, unpacked if it is an archive."""
     blocks = store.blocks(file)
     if file["compression"] is None:
         return blocks
@@ -30,7 +30,7 @@ def contents(store: Store, file: File) -> Blocks:
 
 
 def gunzip(blocks: Blocks) -> Blocks:
-    """One member or many (RFC 1952, 2.2); zero bytes may follow, as padding."""
+    """Unpacks one or more members (RFC 1952, 2.2). Zero bytes may follow as padding."""
     return gathered(unpacked_members(blocks))
 
 
@@ -62,7 +62,7 @@ def unpacked_members(blocks: Blocks) -> Blocks:
 
 
 def gathered(parts: Blocks) -> Blocks:
-    """Blocks of a usual size: members of a few bytes each would cost whoever reads them more than they hold."""
+    """Joins small blocks to blocks of a usual size, because the reader has a cost for each block."""
     held: list[bytes] = []
     size = 0
     for part in parts:
@@ -76,7 +76,7 @@ def gathered(parts: Blocks) -> Blocks:
 
 
 class Packed(io.RawIOBase):
-    """Blocks as a file. What fails in them is not the archive's fault."""
+    """Blocks as a file object. An error in reading them is not a fault of the archive."""
 
     def __init__(self, blocks: Blocks) -> None:
         self.blocks = blocks
@@ -112,7 +112,7 @@ def unzstd(blocks: Blocks) -> Blocks:
 
 
 def archive_fault(store: Store, file: File, limit: int) -> str | None:
-    """Unpacks a file of lines once before its lines are read: one that is broken or too large is refused whole."""
+    """Unpacks a file of lines once before its lines are read, because a faulty file is refused as a whole."""
     if file["compression"] is None:
         return None
     size = 0

@@ -1,4 +1,4 @@
-"""What the job is told (src/lib/engine/sparkJob.ts writes it), and what it hands around."""
+"""The job's description, which src/lib/engine/sparkJob.ts writes, and the types that its modules share."""
 
 from collections.abc import Iterator
 from typing import Any, Literal, NotRequired, TypedDict
@@ -6,18 +6,18 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 class Encoding(TypedDict):
     name: str
-    # The 256 characters of an encoding of single bytes.
+    # The 256 characters of a single-byte encoding.
     table: NotRequired[str]
 
 
 class Body(TypedDict):
     """Where the records of a CSV begin."""
 
-    # Before the records, in bytes of the text as UTF-8, and in lines.
+    # What comes before the records, in bytes of the UTF-8 text and in lines.
     skipBytes: int
     skipLines: int
     encoding: Encoding | None
-    # Whether lines end in CR alone.
+    # Whether lines end with CR only.
     endsInCr: bool
     hasUnnamed: bool
 
@@ -28,11 +28,11 @@ class File(TypedDict):
     file: int
     object: str
     version: str
-    # Bytes as it stands in the store, and about what it holds unpacked.
+    # Stored bytes, and the estimated bytes when unpacked.
     size: int
     unpacked: int
     layout: Literal["lines", "document", "refused", "empty"]
-    # Why the whole file is refused.
+    # The reason why the whole file is refused.
     fault: str | None
     compression: Literal["gzip", "zstd"] | None
     # A CSV's names of fields.
@@ -50,7 +50,7 @@ class Limits(TypedDict):
     archive: int
     json: int
     csv: int
-    # What is kept of what is refused.
+    # The part of refused input that is kept.
     sample: int
 
 
@@ -78,9 +78,9 @@ class Job(TypedDict):
     files: list[File]
     references: list[Reference]
     limits: Limits
-    # Where published rows stand, when the plan looks for duplicates among them: below a folder, or in these objects.
+    # Where published rows are, if the plan looks for duplicates of them: below a folder, or in these objects.
     published: str | list[PublishedObject] | None
-    # Whose rows the batch takes the place of.
+    # The files whose rows the batch replaces.
     replaces: list[Origin]
     # Prefixes of the names of objects that were never committed.
     exclude: list[str]
@@ -113,7 +113,7 @@ class Partition(TypedDict):
 
 class Summary(FileCounts):
     reasons: dict[str, int]
-    # Values that a column could not take and lost, by column.
+    # The number of values that did not fit their column, by column.
     nulled: dict[str, int]
     files: list[CountedFile]
     partitions: list[Partition]

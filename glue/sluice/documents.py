@@ -14,12 +14,12 @@ from sluice.description import File, Limits
 from sluice.lines import PORTION
 from sluice.store import Store
 
-# A document of so many bytes has its machine's memory for itself: to parse one takes some ten times its size.
+# A document of this size is parsed alone, because parsing takes about ten times its size in memory.
 LARGE_DOCUMENT = 16 * 2**20
 
 
 class Documents:
-    """Whole files, put together until they are worth a query."""
+    """Collects whole files until a query is worth its cost."""
 
     def __init__(self, db: duckdb.DuckDBPyConnection, documents: str, limits: Limits) -> None:
         self.db = db
@@ -32,7 +32,7 @@ class Documents:
         self.done: list[pyarrow.Table] = []
 
     def refuse(self, file: File, head: bytes, fault: str) -> None:
-        """A whole file is its first line, before any that are skipped."""
+        """A whole file counts as line 1, even if lines are skipped."""
         skipped = 0 if file["body"] is None else file["body"]["skipLines"]
         self.refused.append((file["file"], 1 - skipped, head, fault))
 
@@ -77,7 +77,7 @@ class Documents:
         return records
 
     def take(self, least: int) -> Iterator[pyarrow.Table]:
-        """Portions of records: of what there is, if it is so many bytes."""
+        """Portions of the collected records, if they have reached the size."""
         if self.raws and self.bytes >= least:
             self.done.append(self.records(self.files, self.raws))
             self.files, self.raws, self.bytes = [], [], 0
@@ -100,7 +100,7 @@ class Documents:
 
 
 def as_utf8(raw: bytes, file: File) -> bytes | None:
-    """A file's bytes as UTF-8, without a byte order mark of another encoding; None where they are no such text."""
+    """A file's bytes as UTF-8, without a byte order mark of another encoding; None if they are not text in it."""
     encoding = None if file["body"] is None else file["body"]["encoding"]
     if encoding is None:
         return raw

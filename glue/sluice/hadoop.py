@@ -1,4 +1,4 @@
-"""Small files through Hadoop, which knows the store's credentials and address."""
+"""Reads and writes small files through Hadoop, which has the store's credentials and address."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from pyspark.sql import SparkSession
 
 
 def files_below(spark: SparkSession, uri: str) -> list[str]:
-    """Parquet files right below a folder, which may be missing."""
+    """The Parquet files directly in a folder. The folder may be missing."""
     jvm: Any = spark.sparkContext._jvm
     path = jvm.org.apache.hadoop.fs.Path(uri)
     system = path.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())

@@ -15,12 +15,12 @@ from sluice.documents import Documents
 from sluice.lines import PORTION, Lines, Split, split_rows, with_splits
 from sluice.store import Store
 
-# What DuckDB may hold in a task. A parser reserves far more than it takes.
+# DuckDB's memory limit in a task. Its parser reserves much more than it uses.
 KERNEL_MEMORY = "4GB"
 
 
 class Setup(TypedDict):
-    """What every task is told."""
+    """The description that every task gets."""
 
     arrow_schema: bytes
     # The plan's SQL on records, and on documents.

@@ -1,4 +1,4 @@
-"""Files of lines: each split of a file to records, with their places."""
+"""Turns each split of a file of lines into records with their positions."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,13 +13,13 @@ from sluice.archives import contents
 from sluice.description import Blocks, File, Limits
 from sluice.store import Store
 
-# A line's place while it is in a task: its split's place among those of the task, then its own in the split. An archive
-# is one split, and may hold 100 GiB of line ends.
+# A line's position in a task: the number of its split in the task, then its number in the split. An archive is one
+# split and may have 100 GiB of line ends.
 LINE_BITS = 40
-# How much goes through the plan's SQL at once, in bytes and in lines.
+# How much one query takes, in bytes and in lines.
 PORTION = 32 * 2**20
 PORTION_LINES = 122_880
-# Lines of at least so many bytes in the mean hide few blank ones.
+# If lines have at least this mean length, few of them are blank.
 USUAL_LINE = 16
 BLANK = b" \t\r"
 NOT_BLANK = re.compile(rb"[^ \t\r\n]")
@@ -27,7 +27,7 @@ NOT_BLANK = re.compile(rb"[^ \t\r\n]")
 
 @dataclass
 class Split:
-    """A part of a file, and how many lines begin in it."""
+    """A part of a file, and the number of lines that begin in it."""
 
     file: int
     start: int
@@ -35,7 +35,7 @@ class Split:
 
 
 class Found(NamedTuple):
-    """Lines in a row: how many they are, and those of them that are records, with their places among them, from 0."""
+    """Consecutive lines: their number, and those that are records with their positions from 0."""
 
     lines: int
     places: list[int]
@@ -44,7 +44,7 @@ class Found(NamedTuple):
 
 
 class Lines:
-    """Lines of several splits, put together until they are worth a query."""
+    """Collects lines of several splits until a query is worth its cost."""
 
     def __init__(self) -> None:
         self.splits: list[Split] = []  # in the order of reading
@@ -58,9 +58,9 @@ class Lines:
         self.bytes = 0
 
     def read(self, store: Store, file: File, start: int, stop: int, limits: Limits) -> Iterator[pyarrow.Table]:
-        """Portions that are full after the lines of this split, which begin in it."""
+        """Adds the lines that begin in this split. Gives the portions that are full then."""
         self.splits.append(Split(file["file"], start))
-        # What stands before a CSV's records is none of them.
+        # Lines before a CSV's records are not records.
         skip = file["body"]["skipBytes"] if file["body"] is not None and start == 0 else 0
         if file["compression"] is None:
             first = max(start, skip)
@@ -84,7 +84,7 @@ class Lines:
         self.bytes += sum(map(len, found.texts))
 
     def take(self, least: int) -> Iterator[pyarrow.Table]:
-        """What there is, if it is so many bytes or a row group of lines."""
+        """The collected lines, if they have reached the size or fill a row group."""
         if not self.texts or (self.bytes < least and len(self.texts) < min(least, PORTION_LINES)):
             return
         records = pyarrow.table(
@@ -100,7 +100,7 @@ class Lines:
 
 
 def after(blocks: Blocks, skip: int) -> Blocks:
-    """What comes behind so many bytes."""
+    """Skips bytes."""
     for block in blocks:
         if skip < len(block):
             yield block[skip:]
@@ -133,7 +133,7 @@ def lines_within(blocks: Blocks, start: int, stop: int) -> Blocks:
 
 
 def lines_of(blocks: Blocks, is_start: bool, longest: int, sample: int) -> Iterator[Found]:
-    """All lines, without their ends. Of one that is too long the first bytes are kept; it is never held."""
+    """All lines without their ends. A line that is too long is never in memory: only its first bytes are kept."""
     rest = b""
     is_skipping = False
     for block in blocks:
@@ -161,13 +161,13 @@ def lines_of(blocks: Blocks, is_start: bool, longest: int, sample: int) -> Itera
 
 
 def records_in(text: bytes, longest: int, sample: int) -> Found:
-    """The records of a text that ends with a line end. Blank lines are none, and there may be millions of them."""
+    """The records of a text that ends with a line end. Blank lines are not records. There may be millions of them."""
     count = text.count(b"\n")
     if count * USUAL_LINE > len(text) and len(text) <= longest:
         return records_between_blanks(text, count)
     texts = text.split(b"\n")
     texts.pop()
-    # What is too long is a record even if it is blank: nobody has seen its end.
+    # A line that is too long is a record even if its first bytes are blank, because its end is unknown.
     places = [place for place, line in enumerate(texts) if line.strip(BLANK) or len(line) > longest]
     if len(places) < len(texts):
         texts = [texts[place] for place in places]
@@ -179,7 +179,7 @@ def records_in(text: bytes, longest: int, sample: int) -> Found:
 
 
 def records_between_blanks(text: bytes, count: int) -> Found:
-    """The same, where most lines are blank: it takes time for the records, and hardly any for what is between them."""
+    """The same if most lines are blank: the time depends on the records, not on the blank lines."""
     places: list[int] = []
     texts: list[bytes] = []
     place = position = 0
@@ -195,7 +195,7 @@ def records_between_blanks(text: bytes, count: int) -> Found:
 
 
 def with_splits(rows: pyarrow.Table, splits: Sequence[Split] | None) -> pyarrow.Table:
-    """The place of each row as a split and a line in it; `splits` is None for records that are not lines."""
+    """Each row's position: its split and its line in it. `splits` is None for records that are not lines."""
     lines = rows.column("_line").to_numpy()
     starts = numpy.zeros(len(lines), dtype=numpy.int64)
     if splits is not None and len(lines) > 0:
@@ -210,7 +210,7 @@ def with_splits(rows: pyarrow.Table, splits: Sequence[Split] | None) -> pyarrow.
 
 
 def split_rows(splits: Sequence[Split], files: Sequence[File], schema: pyarrow.Schema) -> pyarrow.RecordBatch:
-    """A row for each split: how many lines it has."""
+    """A row for each split with its number of lines."""
     names = {f["file"]: (f["object"], f["version"]) for f in files}
     known: dict[str, list[Any]] = {
         "_object": [names[split.file][0] for split in splits],

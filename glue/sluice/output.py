@@ -7,12 +7,12 @@ from pyspark.sql import functions as F
 
 from sluice.description import Job, Partition, Summary
 
-# What one file of the quarantine holds before it is packed, and one task sorts, in bytes.
+# The unpacked bytes of one quarantine file, which one task sorts.
 QUARANTINE_FILE = 256 * 2**20
 
 
 def write_published(spark: SparkSession, rows: DataFrame, job: Job, summary: Summary) -> None:
-    """A file for each partition, or more where it would grow beyond a GiB of raw records."""
+    """Writes a file for each partition, or several if one would exceed a GiB of raw records."""
     plan = job["plan"]
     keys = [key["name"] for key in plan["partitionKeys"]]
     columns = [
@@ -25,9 +25,9 @@ def write_published(spark: SparkSession, rows: DataFrame, job: Job, summary: Sum
     slots = slots_of(spark, tasks)
     schema = ", ".join([*(f"`{key}` string" for key in keys), "_slot int"])
     slot_of = spark.createDataFrame([(*values, slots[task]) for values, task in shares], schema)
-    # Blank lines have bytes and no rows.
+    # Blank lines have bytes but no rows.
     raw_bytes = min(sum(f["unpacked"] for f in job["files"]) / max(summary["rowsRead"], 1), job["limits"]["record"])
-    # With a writer for each of its few partitions open at once, a task need not sort by them too.
+    # A task has few partitions. It opens a writer for each, so it does not have to sort by them.
     writers = -(-len(summary["partitions"]) // tasks)
     is_few = writers <= 16
     spark.conf.set("spark.sql.maxConcurrentOutputFileWriters", str(2 * writers if is_few else 0))
@@ -44,7 +44,7 @@ def write_published(spark: SparkSession, rows: DataFrame, job: Job, summary: Sum
         (shared.sortWithinPartitions(*order) if order else shared)
         .write.partitionBy(*keys)
         .option("maxRecordsPerFile", int(2**30 / max(raw_bytes, 1)) + 1)
-        # Row groups small enough that a filter by time reads few of a day's.
+        # Small row groups, so that a filter by time reads only a few of a day.
         .option("parquet.block.size", 4 * 2**20)
         .mode("append")
         .parquet(job["data"])
@@ -52,7 +52,7 @@ def write_published(spark: SparkSession, rows: DataFrame, job: Job, summary: Sum
 
 
 def share_out(partitions: list[Partition], tasks: int) -> list[tuple[list[str], int]]:
-    """(values, task) for each partition: the largest first, each to the task with the fewest rows."""
+    """(values, task) for each partition. The largest comes first, and each goes to the task with the fewest rows."""
     loads = [(0, task) for task in range(tasks)]
     shares: list[tuple[list[str], int]] = []
     for partition in sorted(partitions, key=lambda p: -p["rows"]):
@@ -63,14 +63,14 @@ def share_out(partitions: list[Partition], tasks: int) -> list[tuple[list[str], 
 
 
 def slots_of(spark: SparkSession, tasks: int) -> list[int]:
-    """For each task a number that Spark's own hash sends to it: chance would leave one idle and give another two."""
+    """Gives for each task a number that Spark's hash sends to it. Random numbers would leave some tasks idle."""
     found = spark.range(64 * tasks).selectExpr("int(id) AS slot", f"pmod(hash(int(id)), {tasks}) AS task")
     slots = {row["task"]: row["slot"] for row in found.collect()}
     return [slots[task] for task in range(tasks)]
 
 
 def write_quarantine(rows: DataFrame, uri: str, size: int) -> None:
-    """In the order of files and lines, a file for each share of what it takes, about `size` bytes in all."""
+    """Writes quarantine in the order of files and lines, as files of equal size. `size`: estimated bytes."""
     tasks = -(-size // QUARANTINE_FILE)
     places = ("object", "version", "line")
     refused = rows.select(
@@ -82,13 +82,13 @@ def write_quarantine(rows: DataFrame, uri: str, size: int) -> None:
         F.col("_value").alias("value"),
         F.col("_raw").alias("raw"),
     )
-    # Ranges are found by a sample of the rows: not for a file alone.
+    # Spark samples the rows to find ranges, which one file does not need.
     shared = refused.repartitionByRange(tasks, *places) if tasks > 1 else refused.repartition(1)
     shared.sortWithinPartitions(*places).write.mode("append").parquet(uri)
 
 
 def with_line_numbers(spark: SparkSession, rows: DataFrame, splits: DataFrame, job: Job) -> DataFrame:
-    """Places within splits become places within files: the lines of the splits before are added."""
+    """Turns positions in splits into positions in files: adds the lines of the earlier splits."""
     if all(f["layout"] != "lines" for f in job["files"]):
         return rows
     counted = splits.select("_object", "_version", "_split", "_lines").collect()

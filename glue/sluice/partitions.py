@@ -1,13 +1,13 @@
-"""Partitions of a batch, of which the driver holds a list: how many there may be."""
+"""The limit of a batch's partitions, because the driver has a list of them."""
 
 from pyspark.sql import DataFrame, Row
 
-# Publish copies an object or more for each within a Lambda's time.
+# Publish copies at least one object for each of them within a Lambda's time limit.
 MOST_PARTITIONS = 100_000
 
 
 def collect_partitions(partitions: DataFrame, most: int | None) -> list[Row]:
-    """A row for each partition. Raises RuntimeError when there are more than a batch may have."""
+    """A row for each partition. Raises RuntimeError if a batch has too many."""
     limit = min(most or MOST_PARTITIONS, MOST_PARTITIONS)
     rows = partitions.limit(limit + 1).collect()
     if len(rows) > limit:

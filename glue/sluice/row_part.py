@@ -1,4 +1,4 @@
-"""The row part: which task reads what, and the rows that come out of all of them."""
+"""The row part: divides the input among tasks, and gives the rows of all tasks."""
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
@@ -7,24 +7,24 @@ from sluice.description import File, Job
 from sluice.hadoop import read_bytes
 from sluice.kernel import Setup, kernel
 
-# File, start, stop: what is read by one task.
+# File, start, stop: a part of the input of a task.
 Unit = tuple[int, int, int]
 
 BOOKKEEPING = (
     "_object string, _version string, _line bigint, _place bigint, _digest bigint, _reason string,"
     " _raw string, _column string, _value string, _nulled array<string>"
 )
-# Beside each row: the start of its split in the file. A row with _lines is no record: it tells how many lines a
-# split has, from which line numbers within a file are made.
+# Each row has the start of its split in the file. A row with _lines is not a record: it has the number of lines of a
+# split, from which line numbers in a file are computed.
 SPLITS = "_split bigint, _lines bigint"
-# How much of a file of lines is a task's, in bytes.
+# The part of a file of lines that one task reads, in bytes.
 SPLIT = 64 * 2**20
-# Published with every row; they are bookkeeping already, or the batch's own name.
+# Published with every row. They exist already, or name the batch.
 LINEAGE = ("_batch", "_object", "_version")
 
 
 def row_part(spark: SparkSession, job: Job) -> DataFrame:
-    """Every record through the plan's SQL, in DuckDB. The tasks read the raw objects themselves."""
+    """Runs the plan's SQL on every record, in DuckDB. The tasks read the raw objects themselves."""
     plan = job["plan"]
     output = [c for c in plan["columns"] if c["name"] not in LINEAGE] + plan["partitionKeys"]
     ddl = ", ".join([BOOKKEEPING, *(f"`{c['name']}` {c['type']}" for c in output), SPLITS])
@@ -53,7 +53,7 @@ def row_part(spark: SparkSession, job: Job) -> DataFrame:
 
 
 def units_of(files: list[File]) -> list[Unit]:
-    """A file of lines may be many; an archive and a document are one."""
+    """A file of lines may have many splits. An archive and a document are one split each."""
     units: list[Unit] = []
     for f in files:
         if f["layout"] == "lines" and f["compression"] is None:
@@ -64,7 +64,7 @@ def units_of(files: list[File]) -> list[Unit]:
 
 
 def shares_of(units: list[Unit], cores: int) -> list[list[Unit]]:
-    """Units for each task, in order: a split's worth of bytes, or less where that leaves cores idle."""
+    """The units of each task, in order: as many bytes as a split, or fewer if cores would be idle."""
     share = max(2**20, min(SPLIT, sum(stop - start for _, start, stop in units) / cores))
     tasks: list[list[Unit]] = []
     room: float = 0
@@ -73,6 +73,6 @@ def shares_of(units: list[Unit], cores: int) -> list[list[Unit]]:
             tasks.append([])
             room = share
         tasks[-1].append(unit)
-        # To open a file costs as much as to read some of it.
+        # Opening a file costs as much as reading some bytes.
         room -= unit[2] - unit[1] + 2**16
     return tasks

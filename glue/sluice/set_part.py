@@ -1,4 +1,4 @@
-"""The set part: what takes more than one row. Duplicates, large references, keys that are published already."""
+"""The set part, which needs more than one row: duplicates, large references, published keys."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,17 +11,17 @@ from sluice.description import Job, PublishedObject
 from sluice.hadoop import files_below
 from sluice.partitions import collect_partitions
 
-# Keeps a frame that is read more than once, until the job is done.
+# Keeps a frame that is read more than once until the job ends.
 Hold = Callable[[DataFrame], DataFrame]
 
 
 def set_part(spark: SparkSession, rows: DataFrame, job: Job, hold: Hold) -> DataFrame:
-    """The plan's statements over the rows, its large references, and the keys that are published already."""
+    """Runs the plan's statements on the rows, its large references, and the published keys."""
     part = job["plan"]["set"]
     rows.createOrReplaceTempView("row_part")
     for reference in job["references"]:
         if any(r["name"] == reference["name"] for r in part["references"]):
-            # Every value is written as a text.
+            # All values are written as texts.
             types = {"VARCHAR": "string", "INTEGER": "int", "BIGINT": "bigint"}
             texts = spark.read.schema(", ".join(f"`{name}` string" for name in reference["columns"]))
             texts.json(reference["uri"]).select(
@@ -31,7 +31,7 @@ def set_part(spark: SparkSession, rows: DataFrame, job: Job, hold: Hold) -> Data
         published_keys(spark, rows, job).createOrReplaceTempView("published")
     sql = part["sql"]["spark"]
     if sql["repeated"] is not None:
-        # Counted, so that Spark knows how few they are, and sends them to the rows and not the rows to them.
+        # Counting them lets Spark know their size, so it sends them to the rows instead of the rows to them.
         repeated = hold(spark.sql(sql["repeated"]))
         repeated.count()
         repeated.createOrReplaceTempView("repeated")
@@ -40,7 +40,7 @@ def set_part(spark: SparkSession, rows: DataFrame, job: Job, hold: Hold) -> Data
 
 
 def published_keys(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
-    """Keys of what stands in the partitions that the rows go to: not this batch's own, nor what it replaces."""
+    """The published keys in the partitions of the rows, without those of this batch and those that it replaces."""
     plan = job["plan"]
     keys = [key["name"] for key in plan["partitionKeys"]]
     wanted = plan["set"]["dedupe"]["key"]
@@ -49,7 +49,7 @@ def published_keys(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     touched = [[row[key] for key in keys] for row in collect_partitions(rows.select(*keys).distinct(), None)]
     source = job["published"] or []
     listed = objects_below(spark, source, keys, touched) if isinstance(source, str) else objects_of(source, touched)
-    # Objects that were never committed are no rows.
+    # Objects that were never committed do not count.
     others = (f"{job['batch']}-", *job["exclude"])
     found = [(path, values) for path, values in listed if not any(n.startswith(others) for n in path.split("/"))]
     if not found:
@@ -58,7 +58,7 @@ def published_keys(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     columns = ", ".join([lineage, *(f"`{k}` {types[k]}" for k in wanted)])
     there = spark.read.schema(columns).parquet(*dict.fromkeys(path for path, _ in found))
     jvm: Any = spark._jvm
-    # Spark names a file by its URI, in which the name is escaped.
+    # Spark gives the URI of a file, in which the name is escaped.
     places = [(str(jvm.org.apache.hadoop.fs.Path(path).toUri().toString()), *values) for path, values in found]
     place = spark.createDataFrame(places, ", ".join(["_path string", *(f"`{k}` string" for k in keys)]))
     there = there.withColumn("_path", F.col("_metadata.file_path")).join(F.broadcast(place), "_path")

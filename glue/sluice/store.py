@@ -1,4 +1,4 @@
-"""Reads raw objects, exactly the versions of the batch, by ranges."""
+"""Reads ranges of raw objects, in exactly the versions of the batch."""
 
 import time
 from typing import Any
@@ -8,12 +8,12 @@ import botocore.session
 
 from sluice.description import Blocks, File
 
-# How much is read from the store at once, in bytes.
+# The bytes of one request to the store.
 BLOCK = 8 * 2**20
 
 
 class Store:
-    """Reads versions of objects, whose keys may be any, and files of this machine."""
+    """Reads versions of objects with any keys, and local files."""
 
     def __init__(self, region: str | None) -> None:
         self.region = region
@@ -44,14 +44,14 @@ class Store:
             try:
                 answer = self.client.get_object(**asked)
                 body: bytes = answer["Body"].read()
-                # A store may answer a range with the whole object.
+                # A store may ignore the range and send the whole object.
                 return body if "ContentRange" in answer else body[start:stop]
             except botocore.exceptions.ClientError as error:
                 if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchVersion", "404"):
                     raise RuntimeError(f"ObjectMissing: {file['uri']} (version {file['version']}) is gone") from error
                 raise
             except (botocore.exceptions.HTTPClientError, botocore.exceptions.IncompleteReadError):
-                # botocore repeats requests, but not the reading of an answer.
+                # botocore retries requests, but not the reading of an answer.
                 if attempt == 5:
                     raise
                 time.sleep(2**attempt / 4)

@@ -1,4 +1,4 @@
-"""What the job counted, for the ledger and for what it writes next."""
+"""The job's counts, for the ledger and for the job's next steps."""
 
 from typing import Literal, NamedTuple
 
@@ -9,21 +9,21 @@ from sluice.description import FileCounts, Job, Summary
 from sluice.partitions import collect_partitions
 from sluice.set_part import Hold
 
-# What a row in quarantine takes beside its raw text, about, in bytes.
+# The estimated bytes of a quarantined row without its raw text.
 REFUSED_ROW = 256
 
 
 class Counted(NamedTuple):
     summary: Summary
-    # What goes to quarantine, about.
+    # The estimated bytes of the quarantine.
     quarantine_bytes: int
 
 
 def summarize(records: DataFrame, ranked: DataFrame, job: Job, hold: Hold) -> Counted:
-    """Rows read are counted before the set part, the others after it, so that their sum is a check.
+    """Counts rows read before the set part and all others after it, so that their sum is a check.
 
-    The driver is told of each file with each reason, of each column and of each partition. Of their combinations there
-    may be as many as rows.
+    The driver gets counts by file and reason, by column, and by partition. It never gets counts of their combinations,
+    because there may be as many as rows.
     """
     keys = [key["name"] for key in job["plan"]["partitionKeys"]]
     most = job["plan"].get("maxPartitions")
@@ -49,7 +49,7 @@ def summarize(records: DataFrame, ranked: DataFrame, job: Job, hold: Hold) -> Co
         files[(row["_object"], row["_version"])]["rowsRead"] += row["count"]
         if row["_reason"] is not None:
             refuse(row)
-    # One pass over the rows; what comes out of it is few rows for most batches, and stays with the executors for all.
+    # One pass over the rows. Its result has few rows for most batches, and always stays on the executors.
     grouped = hold(
         ranked.groupBy(*identity, "_fate", "_reason", "_nulled", *keys).agg(count, raw_bytes("_fate = 'quarantined'"))
     )
