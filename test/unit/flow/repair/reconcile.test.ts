@@ -170,3 +170,26 @@ test('a partition of the quarantine leaves the Catalog when a correction has lef
   expect(partitions()).toBe(1);
   expect(world.refused().map((row) => row.line)).toEqual(['worse']);
 });
+
+test('partitions of another dataset of the table, and those with something in them, stay registered', async () => {
+  world.put('feed/a', ['1@06']);
+  await world.settle();
+  const { catalog, config } = world.deps('test');
+  const table = goldenTable(plan, config);
+  const [own = []] = world.aws.glue.partitions('db', table.name).map(({ values }) => values);
+  const others = [
+    ['other', '2025-01-01'],
+    [own[0] ?? '', 'by hand'],
+    [own[0] ?? '', 'empty'],
+  ].map(([source = '', day = '']) => ({
+    values: [source, day],
+    location: `${table.location}source=${source}/day=${day}/`,
+  }));
+  await catalog.addPartitions(table, others);
+  world.aws.s3.seed('processed', `${table.name}/source=${own[0]}/day=by hand/notes.txt`, 'x');
+  const drops = world.aws.calls('glue.BatchDeletePartition');
+  expect(await compare()).toMatchObject({ added: 0, dropped: 1 });
+  expect(world.aws.calls('glue.BatchDeletePartition') - drops).toBe(1);
+  const left = world.aws.glue.partitions('db', table.name).map(({ values }) => values.join('/'));
+  expect(left.sort()).toEqual([own.join('/'), `${own[0]}/by hand`, 'other/2025-01-01'].sort());
+});

@@ -1,6 +1,6 @@
 /** Iceberg behind the interface that the flow knows. */
 import { expect, test } from '@jest/globals';
-import { LeaseLost, TableMismatch } from '../../../../src/lib/errors.ts';
+import { LeaseLost, ObjectMissing, TableMismatch } from '../../../../src/lib/errors.ts';
 import type { TableFormat, TableShape } from '../../../../src/lib/table/format.ts';
 import { requireTable } from '../../../../src/lib/table/iceberg/commit.ts';
 import { icebergFormat } from '../../../../src/lib/table/iceberg/format.ts';
@@ -67,6 +67,35 @@ test('a batch and its correction are visible as a whole, and the table tells who
     { Name: 'source' },
     { Name: 'day' },
   ]);
+});
+
+test('a commit that was made is known again when its objects are gone', async () => {
+  const { format, deps } = start();
+  await format.ensure(shape, holder(1));
+  const first = await format.commit(shape, batchOf('a', 1, ['a1']));
+  const describe = async () => {
+    throw new ObjectMissing('gone');
+  };
+  const later = icebergFormat({ ...deps, describe });
+  expect(await later.commit(shape, batchOf('a', 1, ['a1']))).toEqual(first);
+  await expect(later.commit(shape, batchOf('b', 2, ['b1']))).rejects.toThrow(ObjectMissing);
+});
+
+test('an attempt is taken back also when a still later holder has closed the table since', async () => {
+  const { format } = start();
+  await format.ensure(shape, holder(1));
+  await format.commit(shape, batchOf('a', 1, ['a1']));
+  await format.ensure({ ...shape, columns: [...shape.columns, { name: 'n', type: 'int' }] }, holder(9));
+  expect(await format.takeBack('t', holder(2), { batch: 'a', fence: 1 })).toBe('taken back');
+  expect(await counted(format, [])).toEqual(none);
+});
+
+test('objects of others are nothing that the ledger lacks', async () => {
+  const { format } = start();
+  await format.ensure(shape, holder(1));
+  await format.commit(shape, batchOf('a', 1, ['a1', 'other']));
+  const isOwn = (address: string) => !address.includes('other');
+  expect(await format.verify('t', [at('a1')], isOwn)).toEqual(none);
 });
 
 test('an attempt that the ledger does not count is taken back, and can commit no more', async () => {
