@@ -45,6 +45,14 @@ export const stageCommands: Readonly<Record<string, Entry>> = {
   retry: { does: 'tries held and failed files again', load: () => import('./retry.ts') },
   replay: { does: 'processes published files again', load: () => import('./replay.ts') },
   engine: { does: 'which engine runs the batches of a dataset', load: () => import('./engine.ts') },
+  pause: {
+    does: 'starts no batches of a dataset',
+    load: async () => (await import('./pause.ts')).pause,
+  },
+  resume: {
+    does: 'ends a pause',
+    load: async () => (await import('./pause.ts')).resume,
+  },
   redrive: {
     does: 'brings notifications back that could not be understood',
     load: () => import('./redrive.ts'),

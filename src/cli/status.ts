@@ -1,6 +1,7 @@
 /** `sluice status`: how every dataset of a stage is doing. */
 
 import type { Ledger } from '../lib/ledger/ledger.ts';
+import { oneLine } from '../lib/visible.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
 import { printTable } from './table.ts';
@@ -8,8 +9,9 @@ import { readOptions } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- status [--dataset NAME] [options]
 
-Shows for every dataset: files by state, who holds its lease, and its last batch. Exit status 1 when anything waits for a
-person (held or failed files).
+Shows for every dataset: files by state, since when the oldest pending file waits, who holds its lease, and its last batch; below
+the table, which file is next, and which datasets are paused. Exit status 1 when anything waits for a person: held or failed
+files, or a paused dataset.
 
   --dataset NAME
 ${stageHelp}
@@ -27,7 +29,7 @@ export async function run(args: string[]): Promise<number> {
     datasetsOf(deps, values.dataset).map((dataset) => statusOf(deps.ledger, dataset)),
   );
   if (values.json) printJson(rows, 2);
-  else
+  else {
     printTable(
       print,
       [
@@ -57,18 +59,33 @@ export async function run(args: string[]): Promise<number> {
         last?.at ?? '-',
       ]),
     );
-  return rows.some((r) => r.held + r.failed > 0) ? 1 : 0;
+    for (const line of rows.flatMap(notesOn)) print(line);
+  }
+  return rows.some((r) => r.held + r.failed > 0 || r.paused !== null) ? 1 : 0;
 }
+
+/** What the table has no room for. */
+const notesOn = ({ dataset, next, paused }: Awaited<ReturnType<typeof statusOf>>): string[] => [
+  ...(next === null ? [] : [`${dataset}: next is ${oneLine(next, 200)}`]),
+  ...(paused === null
+    ? []
+    : [
+        `${dataset}: paused since ${paused.at}: ${oneLine(paused.reason, 200)}; end it with: sluice resume --dataset ${dataset}`,
+      ]),
+];
 
 /** How a dataset is doing, from what the ledger lists: no read grows with the history. */
 export async function statusOf(ledger: Ledger, dataset: string) {
-  const [{ pending, held, failed, since }, published, [last], lease, open] = await Promise.all([
-    ledger.backlog(dataset, countedUpTo),
-    ledger.publishedFiles(dataset),
-    ledger.batches(dataset, 1),
-    ledger.lease(dataset),
-    ledger.findOpenBatches(dataset),
-  ]);
+  const [{ pending, held, failed, since }, published, [last], lease, open, [next], paused] =
+    await Promise.all([
+      ledger.backlog(dataset, countedUpTo),
+      ledger.publishedFiles(dataset),
+      ledger.batches(dataset, 1),
+      ledger.lease(dataset),
+      ledger.findOpenBatches(dataset),
+      ledger.nextFiles(dataset, 1),
+      ledger.pauseOf(dataset),
+    ]);
   const claimed = await Promise.all(open.map(({ batch }) => ledger.findBatch(dataset, batch)));
   return {
     dataset,
@@ -78,6 +95,9 @@ export async function statusOf(ledger: Ledger, dataset: string) {
     held,
     failed,
     waitsSince: since ?? null,
+    /** The object that is next. */
+    next: next?.object ?? null,
+    paused: paused ?? null,
     lease: lease?.execution === undefined ? 'free' : (lease.execution.split(':').at(-1) ?? ''),
     lastBatch: last ? { batch: last.batch, state: last.state, at: last.endedAt ?? last.claimedAt } : null,
   };

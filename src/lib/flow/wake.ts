@@ -8,11 +8,13 @@ export interface WakeDeps {
   readonly start: (name: string, input: unknown) => Promise<void>;
 }
 
-/** Starts an execution for a dataset that has pending files and no holder of its lease. */
+/** Starts an execution for a dataset that has pending files, no holder of its lease, and no pause. */
 export async function wake({ ledger, start }: WakeDeps, dataset: string): Promise<boolean> {
   // Whoever holds it looks at the queue once more after releasing it: see letGo.
   if ((await ledger.lease(dataset))?.execution !== undefined) return false;
   if (!(await ledger.hasPending(dataset))) return false;
+  // Read after the lease: whoever resumes has written this before they look at the lease, so one of both starts an execution.
+  if ((await ledger.pauseOf(dataset)) !== undefined) return false;
   const fence = await ledger.acquireLease(dataset);
   if (fence === null) return false;
   try {

@@ -23,7 +23,7 @@
  *   LOG#<time>#<batch>       batches in the order of their first claim
  *   GARBAGE#<time>#<batch>#<fence>  an attempt that was taken back: its objects are looked for once more at that time
  *   LEASE                    fence (a number that only grows), execution and batch while held
- *   SETTINGS                 the engine that an operator chose for the dataset
+ *   SETTINGS                 what an operator chose for the dataset: its engine, and whether it is paused
  *   SWEEP                    how far the raw bucket was compared with the ledger
  *   RECENT, TOTALS           rows of the last published batches, how many failed since, and how many files are published
  */
@@ -56,6 +56,15 @@ export function ledgerOn(name: string, db: DynamoDBDocumentClient, options: Tabl
   return { ...leasesOf(table), ...filesOf(table), ...batchesOf(table), ...settingsOf(table) };
 }
 
+/** Why a dataset starts no batches, and since when. */
+export interface Pause {
+  readonly reason: string;
+  /** ISO 8601. */
+  readonly at: string;
+}
+
+const pauseSchema = z.object({ reason: z.string(), at: z.string() });
+
 /** What an operator chose, and how far the second net has come. */
 function settingsOf({ name: table, db, at, find, update, now }: Table) {
   return {
@@ -75,6 +84,30 @@ function settingsOf({ name: table, db, at, find, update, now }: Table) {
         z.object({ engine: engineChoiceSchema.catch('auto') }),
       );
       return found?.engine ?? 'auto';
+    },
+
+    /** The pause of a dataset; undefined for one that takes its files. */
+    async pauseOf(dataset: string): Promise<Pause | undefined> {
+      // A pause that nobody can read blocks no dataset.
+      const paused = pauseSchema.optional().catch(undefined);
+      return (await find({ pk: dataset, sk: 'SETTINGS' }, z.object({ paused })))?.paused;
+    },
+
+    /** Starts no batch of the dataset any more. A batch that runs goes on to its end. Gives the pause that now counts: the first one. */
+    async pause(dataset: string, reason: string): Promise<Pause> {
+      const paused = { reason, at: now() };
+      const { Attributes } = await update({
+        ...at({ pk: dataset, sk: 'SETTINGS' }),
+        UpdateExpression: 'SET paused = if_not_exists(paused, :paused)',
+        ExpressionAttributeValues: { ':paused': paused },
+        ReturnValues: 'UPDATED_NEW',
+      });
+      return pauseSchema.catch(paused).parse(Attributes?.paused);
+    },
+
+    /** Ends the pause of a dataset; nothing to do without one. */
+    async resume(dataset: string): Promise<void> {
+      await update({ ...at({ pk: dataset, sk: 'SETTINGS' }), UpdateExpression: 'REMOVE paused' });
     },
 
     /** Chooses the engine of a dataset's next batches. */

@@ -35,8 +35,8 @@ test('a hundred events of one invocation are noted in four transactions', async 
   expect(result).toMatchObject({ noted: 100, duplicates: 0, started: [dataset], failed: [] });
   expect(counts).toEqual({
     'dynamodb.TransactWriteItems': 4,
-    // Is the lease free, does anything wait, and the lease itself.
-    'dynamodb.GetItem': 2,
+    // Is the lease free, is the dataset paused, and the lease itself; what waits is a query.
+    'dynamodb.GetItem': 3,
     'dynamodb.Query': 9,
     'dynamodb.UpdateItem': 1,
     'states.StartExecution': 1,

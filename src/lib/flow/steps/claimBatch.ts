@@ -22,7 +22,7 @@ const longestReason = 1000;
 export type ClaimDeps = Pick<Deps, 'config' | 'contracts' | 'store' | 'ledger' | 'formats'> & WakeDeps;
 
 /**
- * Claims the next batch. Without files, it releases the lease. A file that cannot be part of a batch is moved out of the way,
+ * Claims the next batch. Without files, or while an operator has paused the dataset, it releases the lease. A file that cannot be part of a batch is moved out of the way,
  * so that it keeps no other waiting. Throws LeaseLost, and BatchOpen while an earlier attempt is neither finished nor taken back,
  * and LedgerRestored while the ledger does not know of one.
  */
@@ -42,7 +42,9 @@ export async function claimBatch(
   // A claim that was interrupted is continued with its own files.
   const manifest =
     lease.batch === undefined
-      ? await nextManifest(deps, dataset, fence)
+      ? (await ledger.pauseOf(dataset)) === undefined
+        ? await nextManifest(deps, dataset, fence)
+        : null
       : await readManifest(deps, { dataset, batch: lease.batch, fence });
   if (manifest === null) {
     await letGo(deps, dataset, fence);

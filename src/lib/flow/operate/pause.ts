@@ -1,0 +1,23 @@
+/** Stops a dataset from taking its files, and lets it go on. */
+import { InvalidInput } from '../../errors.ts';
+import type { Pause } from '../../ledger/ledger.ts';
+import { contractOf } from '../batch/deps.ts';
+import { wake } from '../wake.ts';
+import { longestReason, type OperatorDeps } from './again.ts';
+
+type PauseDeps = Pick<OperatorDeps, 'ledger' | 'contracts' | 'start'>;
+
+/** No batch of the dataset starts until it is resumed; one that runs goes on to its end. Gives the pause that counts: the first. */
+export async function pause(deps: PauseDeps, dataset: string, reason: string): Promise<Pause> {
+  contractOf(deps, dataset);
+  if (reason.length > longestReason)
+    throw new InvalidInput(`the reason has ${reason.length} characters; ${longestReason} are kept`);
+  return deps.ledger.pause(dataset, reason);
+}
+
+/** Ends a pause. Gives whether an execution was started for the files that wait. */
+export async function resume(deps: PauseDeps, dataset: string): Promise<boolean> {
+  contractOf(deps, dataset);
+  await deps.ledger.resume(dataset);
+  return wake(deps, dataset);
+}
