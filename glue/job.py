@@ -74,7 +74,7 @@ def run(spark: SparkSession, job: Job) -> Summary:
     summary, quarantine_bytes = summarize(records, ranked, job, hold)
     write_published(spark, ranked.where("_fate = 'published'"), job, summary)
     if summary["quarantined"] > 0:
-        refused = records.where("_reason IS NOT NULL").unionByName(ranked.where("_fate = 'quarantined'").drop("_fate"))
+        refused = records.where("_reason <> 'skipped'").unionByName(ranked.where("_fate = 'quarantined'").drop("_fate"))
         splits = parsed.where("_lines IS NOT NULL")
         write_quarantine(with_line_numbers(spark, refused, splits, job), job["quarantine"], quarantine_bytes)
     for rows in reversed(held):

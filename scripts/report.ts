@@ -1,5 +1,5 @@
 /** The result of a run, for people and as data: accounting, partitions, expectations, and rows of the golden table. */
-import { accountingCells, printAnswer, printTable } from '../src/cli/table.ts';
+import { accountingColumns, printAnswer, printTable } from '../src/cli/table.ts';
 import { tableOf } from '../src/lib/contract/contract.ts';
 import type { Contract } from '../src/lib/contract/schema.ts';
 import { identifier } from '../src/lib/dialect/athenaNames.ts';
@@ -63,26 +63,20 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
   }
   const seconds = (Date.now() - run.startedAt) / 1000;
 
+  const accounting = accountingColumns(
+    batches.map(({ counts }) => counts),
+    true,
+  );
   print('\n', styled('bold', 'Accounting'));
   printTable(
     print,
-    [
-      'dataset',
-      'batch',
-      'engine',
-      'files',
-      'rows read',
-      '= published',
-      '+ quarantined',
-      '+ duplicates',
-      'state',
-    ],
+    ['dataset', 'batch', 'engine', 'files', ...accounting.heads, 'state'],
     batches.map((b) => [
       b.dataset,
       b.batch.slice(0, 8),
       b.engine,
       b.files,
-      ...accountingCells(b.counts),
+      ...accounting.cells(b.counts),
       b.state,
     ]),
   );

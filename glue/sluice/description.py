@@ -99,6 +99,8 @@ class FileCounts(TypedDict):
     published: int
     quarantined: int
     duplicates: int
+    # Only where the contract says which records are of its dataset.
+    skipped: NotRequired[int]
 
 
 class CountedFile(FileCounts):

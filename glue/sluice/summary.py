@@ -9,6 +9,8 @@ from sluice.description import FileCounts, Job, Summary
 from sluice.partitions import collect_partitions
 from sluice.set_part import Hold
 
+# The reason of a record that belongs to another dataset (src/lib/model/plan.ts).
+SKIPPED = "skipped"
 # The estimated bytes of a quarantined row without its raw text.
 REFUSED_ROW = 256
 
@@ -33,6 +35,7 @@ def summarize(records: DataFrame, ranked: DataFrame, job: Job, hold: Hold) -> Co
         for f in job["files"]
     }
     reasons: dict[str, int] = {}
+    skipped: dict[tuple[str, str], int] = {}
     quarantine_bytes = 0
 
     def refuse(row: Row) -> None:
@@ -47,7 +50,9 @@ def summarize(records: DataFrame, ranked: DataFrame, job: Job, hold: Hold) -> Co
     count = F.count("*").alias("count")
     for row in records.groupBy(*identity, "_reason").agg(count, raw_bytes("_reason IS NOT NULL")).collect():
         files[(row["_object"], row["_version"])]["rowsRead"] += row["count"]
-        if row["_reason"] is not None:
+        if row["_reason"] == SKIPPED:
+            skipped[(row["_object"], row["_version"])] = row["count"]
+        elif row["_reason"] is not None:
             refuse(row)
     # One pass over the rows. Its result has few rows for most batches, and always stays on the executors.
     grouped = hold(
@@ -78,4 +83,8 @@ def summarize(records: DataFrame, ranked: DataFrame, job: Job, hold: Hold) -> Co
         "files": [{"object": object_, "version": version, **counts} for (object_, version), counts in files.items()],
         "partitions": [{"values": list(values), "rows": rows} for values, rows in sorted(partitions.items())],
     }
+    if job["plan"]["set"].get("skips"):
+        summary["skipped"] = sum(skipped.values())
+        for file in summary["files"]:
+            file["skipped"] = skipped.get((file["object"], file["version"]), 0)
     return Counted(summary, quarantine_bytes)

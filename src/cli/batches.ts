@@ -3,7 +3,7 @@ import { contractOf } from '../lib/flow/batch/deps.ts';
 import { oneLine } from '../lib/visible.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
-import { accountingCells, printTable } from './table.ts';
+import { accountingColumns, printTable } from './table.ts';
 import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- batches --dataset NAME [--state STATE] [--last N] [options]
@@ -37,6 +37,7 @@ export async function run(args: string[]): Promise<number> {
     printJson(batches, 2);
     return 0;
   }
+  const accounting = accountingColumns(batches.map(({ counts }) => counts));
   printTable(
     print,
     [
@@ -44,10 +45,8 @@ export async function run(args: string[]): Promise<number> {
       'state',
       'engine',
       'files',
-      'rows read',
-      'published',
-      'quarantined',
-      'duplicates',
+      ...accounting.heads,
+
       'claimed at',
       'reason',
     ],
@@ -56,7 +55,7 @@ export async function run(args: string[]): Promise<number> {
       state,
       engine,
       files,
-      ...accountingCells(counts),
+      ...accounting.cells(counts),
       claimedAt,
       decision ? `${decision.kind}: ${decision.reason}` : oneLine(reason ?? '', 100),
     ]),

@@ -6,7 +6,7 @@ import { followFiles } from '../stage/follow.ts';
 import { print, printJson, progressOn } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { dropsOf, requireFiles } from './paths.ts';
-import { accountingCells, printTable } from './table.ts';
+import { accountingColumns, printTable } from './table.ts';
 import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- drop --dataset NAME FILE… [options]
@@ -42,14 +42,18 @@ export async function run(args: string[]): Promise<number> {
   const records = files.map(({ record }) => record);
   if (values.json) printJson(records, 2);
   else {
+    const accounting = accountingColumns(
+      records.map(({ counts }) => counts),
+      true,
+    );
     print('');
     printTable(
       print,
-      ['object', 'state', 'rows read', '= published', '+ quarantined', '+ duplicates', 'reason'],
+      ['object', 'state', ...accounting.heads, 'reason'],
       records.map(({ object, state, counts, reason }) => [
         object,
         state,
-        ...accountingCells(counts),
+        ...accounting.cells(counts),
         oneLine(reason ?? '', 40),
       ]),
     );

@@ -5,7 +5,7 @@ import { type FileRecord, type FileState, fileStates } from '../lib/model/record
 import { oneLine } from '../lib/visible.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
-import { accountingCells, printTable } from './table.ts';
+import { accountingColumns, printTable } from './table.ts';
 import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- files --dataset NAME [--state STATE] [--last N] [--before TIME] [options]
@@ -50,6 +50,7 @@ export async function run(args: string[]): Promise<number> {
   });
   if (values.json) printJson(files, 2);
   else {
+    const accounting = accountingColumns(files.map((f) => f.counts));
     printTable(
       print,
       [
@@ -58,10 +59,8 @@ export async function run(args: string[]): Promise<number> {
         'bytes',
         'tries',
         'batch',
-        'rows read',
-        'published',
-        'quarantined',
-        'duplicates',
+        ...accounting.heads,
+
         'reason',
       ],
       files.map((f) => [
@@ -70,7 +69,7 @@ export async function run(args: string[]): Promise<number> {
         f.size,
         f.attempts,
         f.batch?.slice(0, 8) ?? '-',
-        ...accountingCells(f.counts),
+        ...accounting.cells(f.counts),
         oneLine(f.reason ?? '', 100),
       ]),
     );

@@ -26,9 +26,23 @@ export function printTable(
   }
 }
 
-/** Cells of rows read, published, quarantined and duplicates: dashes as long as nothing is counted. */
-export const accountingCells = (counts: Accounting | undefined): (string | number)[] =>
-  [counts?.rowsRead, counts?.published, counts?.quarantined, counts?.duplicates].map((n) => n ?? '-');
+/**
+ * Columns of rows read and what became of them: dashes as long as nothing is counted. `skipped` is there where a dataset takes only
+ * some of the records; `signs`: as a sum.
+ */
+export function accountingColumns(
+  all: readonly (Accounting | undefined)[],
+  signs = false,
+): { heads: string[]; cells: (counts: Accounting | undefined) => (string | number)[] } {
+  const fates = ['published', 'quarantined', 'duplicates'] as const;
+  const shown = all.some((counts) => counts?.skipped !== undefined)
+    ? ([...fates, 'skipped'] as const)
+    : fates;
+  return {
+    heads: ['rows read', ...shown.map((fate, i) => (signs ? `${i === 0 ? '=' : '+'} ${fate}` : fate))],
+    cells: (counts) => [counts?.rowsRead ?? '-', ...shown.map((fate) => counts?.[fate] ?? '-')],
+  };
+}
 
 /** Rows of a query, each value on one line. */
 export const printAnswer = (

@@ -184,65 +184,83 @@ const contractOf = (format: Format, withPublished: boolean) => {
             ],
           ),
           filter: fc.constantFrom(undefined, undefined, 'id % 3 != 1'),
+          when: fc.constantFrom(undefined, undefined, undefined, 'id < 4', "text != 'x' or x > 1"),
           own: fc.constantFrom(null, null, 'src', 'text', 'id'),
           nonFinite: isCsv(format) ? fc.constant(false) : fc.boolean(),
         })
-        .map(({ a, b, c, key, scope, order, isDeduped, part, constant, filter, nonFinite, own, ...rest }) =>
-          parseContract(
-            'generated.yml',
-            // YAML holds JSON.
-            JSON.stringify({
-              dataset: 'generated',
-              source: {
-                prefix: 'x/',
-                ...formats[format],
-                ...(nonFinite ? { json: { nonFinite: 'null' } } : {}),
-              },
-              explode,
-              parse,
-              drift,
-              flatten,
-              columns: [
-                { name: 'id', path: 'id', type: 'bigint', required: true },
-                {
-                  name: 'at',
-                  path: 'at',
-                  type: 'timestamp',
-                  required: true,
-                  formats: [
-                    'iso8601',
-                    'epoch_s',
-                    'epoch_ms',
-                    'epoch_ns',
-                    'twitter',
-                    'rfc2822',
-                    { pattern: '%d.%m.%Y %H:%M%z' },
-                  ],
+        .map(
+          ({
+            a,
+            b,
+            c,
+            key,
+            scope,
+            order,
+            isDeduped,
+            part,
+            constant,
+            filter,
+            nonFinite,
+            own,
+            when,
+            ...rest
+          }) =>
+            parseContract(
+              'generated.yml',
+              // YAML holds JSON.
+              JSON.stringify({
+                dataset: 'generated',
+                source: {
+                  prefix: 'x/',
+                  ...formats[format],
+                  ...(nonFinite ? { json: { nonFinite: 'null' } } : {}),
                 },
-                { name: 'text', path: 'a', type: 'string', onError: 'null' },
-                { name: 'x', path: 'x', type: 'double', onError: 'null' },
-                { name: 'y', path: 'y', type: 'double', onError: 'null' },
-                a,
-                b,
-                c,
-                {
-                  name: 'src',
-                  path: '$key',
-                  type: 'string',
-                  extract: 'x/(.*)',
-                  ...(own === 'src' ? {} : { publish: false }),
-                },
-              ],
-              ...rest,
-              ...(filter ? { filter } : {}),
-              ...(isDeduped ? { dedupe: { key: withPublished ? ['id'] : key, scope, order } } : {}),
-              partitionBy: [
-                { name: 'source', constant },
-                { name: part, of: 'at', part },
-                ...(own === null ? [] : [{ name: own === 'src' ? 'src' : 'own', of: own }]),
-              ],
-            }),
-          ),
+                explode,
+                parse,
+                drift,
+                flatten,
+                columns: [
+                  { name: 'id', path: 'id', type: 'bigint', required: true },
+                  {
+                    name: 'at',
+                    path: 'at',
+                    type: 'timestamp',
+                    required: true,
+                    formats: [
+                      'iso8601',
+                      'epoch_s',
+                      'epoch_ms',
+                      'epoch_ns',
+                      'twitter',
+                      'rfc2822',
+                      { pattern: '%d.%m.%Y %H:%M%z' },
+                    ],
+                  },
+                  { name: 'text', path: 'a', type: 'string', onError: 'null' },
+                  { name: 'x', path: 'x', type: 'double', onError: 'null' },
+                  { name: 'y', path: 'y', type: 'double', onError: 'null' },
+                  a,
+                  b,
+                  c,
+                  {
+                    name: 'src',
+                    path: '$key',
+                    type: 'string',
+                    extract: 'x/(.*)',
+                    ...(own === 'src' ? {} : { publish: false }),
+                  },
+                ],
+                ...rest,
+                ...(filter ? { filter } : {}),
+                ...(when ? { when } : {}),
+                ...(isDeduped ? { dedupe: { key: withPublished ? ['id'] : key, scope, order } } : {}),
+                partitionBy: [
+                  { name: 'source', constant },
+                  { name: part, of: 'at', part },
+                  ...(own === null ? [] : [{ name: own === 'src' ? 'src' : 'own', of: own }]),
+                ],
+              }),
+            ),
         );
     });
 };

@@ -115,14 +115,15 @@ async function compareCase(
       ),
     ];
   });
-  const { rowsRead, duplicates, quarantined, published } = found.summary;
+  const { rowsRead, duplicates, quarantined, published, skipped = 0 } = found.summary;
   const [counts, expected] = [
-    { rowsRead, duplicates, quarantined, published },
+    { rowsRead, duplicates, quarantined, published, skipped },
     {
       rowsRead: told.rowsRead,
       duplicates: told.duplicates,
       quarantined: told.quarantine.length,
       published: told.published.length,
+      skipped: told.skipped,
     },
   ].map((c) => JSON.stringify(c));
   if (differences.length === 0 && counts !== expected)

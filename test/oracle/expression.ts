@@ -9,6 +9,10 @@ export type Node =
   | { readonly kind: 'column'; readonly name: string }
   | { readonly kind: 'apply'; readonly name: string; readonly args: readonly Node[] };
 
+/** The columns that an expression reads. */
+export const columnsOf = (node: Node): string[] =>
+  node.kind === 'column' ? [node.name] : node.kind === 'apply' ? node.args.flatMap(columnsOf) : [];
+
 // "Expressions know `or and not`, `= != < <= > >=`, `+ - * / %`, `in (…)`, `is null`": the later in this list binds tighter, `not`
 // stands between `and` and the comparisons.
 const levels = [['or'], ['and'], ['=', '!=', '<', '<=', '>', '>='], ['+', '-'], ['*', '/', '%']];

@@ -134,6 +134,17 @@ export function fileCase(dice: Dice, format: Format): FileCase {
       ...(dice.isOne(3)
         ? { filter: dice.pick(['id % 3 != 1', "at is not null and k != 'p'", 'not (x < 1)', 'null']) }
         : {}),
+      ...(dice.isOne(4)
+        ? {
+            when: dice.pick([
+              "k = 'p'",
+              'id % 2 = 0 and x is not null',
+              'not (y > 3)',
+              'true',
+              "k in ('p', 'q')",
+            ]),
+          }
+        : {}),
       drift: dice.pick(['ignore', 'ignore', 'rescue', 'reject']),
       ...(dice.isOne(2)
         ? {

@@ -2,7 +2,7 @@
 import { isBelow, type PathStep, parsePath } from '../../src/lib/contract/path.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import { at, type Cell, judge, readColumn } from './column.ts';
-import { compareValues, evaluate, inColumn, parse } from './expression.ts';
+import { columnsOf, compareValues, evaluate, inColumn, parse } from './expression.ts';
 import { type Json, readJson, writeJson } from './json.ts';
 import { type Area, areaOf } from './polygons.ts';
 import { isBlank, type RawRecord, recordsOf } from './records.ts';
@@ -37,6 +37,8 @@ export interface Refused {
 }
 
 export interface Interpretation {
+  /** "Others are counted as skipped." */
+  readonly skipped: number;
   /** Of each group one row is published: any of those that the rules do not put in an order. */
   readonly published: readonly (readonly Row[])[];
   readonly quarantine: readonly Refused[];
@@ -53,21 +55,24 @@ export function interpret(
 ): Interpretation {
   const rows: Row[] = [];
   const quarantine: Refused[] = [];
+  let skipped = 0;
   for (const [object, bytes] of Object.entries(files))
     for (const record of recordsOf(contract, bytes))
       for (const made of rowsOf(contract, record, object, references))
-        if ('reason' in made) quarantine.push({ object, line: record.line, ...made });
+        if (made === 'skipped') skipped++;
+        else if ('reason' in made) quarantine.push({ object, line: record.line, ...made });
         else rows.push({ object, line: record.line, raw: record.raw, ...made });
   const published = deduplicated(contract, withoutPublished(contract, rows, before));
   return {
     published,
     quarantine,
     duplicates: rows.length - published.length,
-    rowsRead: rows.length + quarantine.length,
+    skipped,
+    rowsRead: rows.length + quarantine.length + skipped,
   };
 }
 
-type Made = Pick<Row, 'place' | 'values' | 'nulled'> | Pick<Refused, 'reason' | 'column'>;
+type Made = Pick<Row, 'place' | 'values' | 'nulled'> | Pick<Refused, 'reason' | 'column'> | 'skipped';
 
 const refuse = (reason: string, column: string | null = null) => ({ reason, column });
 
@@ -161,6 +166,7 @@ function rowOf(
   const json = record?.json ?? nothing;
   const values = new Map<string, Value>();
   const nulled: string[] = [];
+  const bad: { reason: string; column: string }[] = [];
   for (const column of contract.columns) {
     // "Below the path a column reads the element (`order.items.sku`), above it the record."; "A column at the path of a parsed text reads
     // the text itself, unless it is of type json or an array."
@@ -177,14 +183,22 @@ function rowOf(
           ? { value: null, refused: 'bad_type' }
           : readColumn(column, standing?.json ?? nothing, steps);
     const { reason, isNulled } = judge(column, cell);
-    if (reason !== null) return refuse(reason, column.name);
+    if (reason !== null) bad.push({ reason, column: column.name });
     if (isNulled) nulled.push(column.name);
-    values.set(column.name, cell.value);
+    values.set(column.name, reason === null ? cell.value : null);
   }
+  const types = new Map(contract.columns.map(({ name, type }) => [name, type]));
+  // "`when` is asked of every record whose columns that it reads are right."
+  if (contract.when !== undefined) {
+    const asked = columnsOf(parse(contract.when));
+    const isAsked = !bad.some(({ column }) => asked.includes(column));
+    if (isAsked && evaluate(parse(contract.when), values, types) !== true) return 'skipped';
+  }
+  const [first] = bad;
+  if (first) return refuse(first.reason, first.column);
   const unread = unreadFields(contract, json);
   // "`reject`: the row goes to quarantine"
   if (contract.drift === 'reject' && unread.length > 0) return refuse('unexpected_field');
-  const types = new Map(contract.columns.map(({ name, type }) => [name, type]));
   const own = new Map(values);
   for (const { name, type, expression } of contract.derive)
     values.set(name, inColumn(evaluate(parse(expression), own, types), type));

@@ -60,6 +60,7 @@ export function compile(
       : null,
     sort: sortColumns(contract, new Set(goldenColumns(resolved).map((c) => c.name))),
     isPartitionOrder: arePartitionsInOrder(contract),
+    ...(contract.when === undefined ? {} : { skips: true }),
   };
   const describe = ({ name, columns }: ReferenceData) => ({ name, columns: { ...columns } });
   const columns = goldenColumns(resolved);

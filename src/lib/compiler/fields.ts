@@ -1,7 +1,7 @@
 /** What each published column is made of, for lineage. */
 import { isPublished } from '../contract/columns.ts';
 import type { Contract } from '../contract/schema.ts';
-import { type Expression, parseExpression } from '../expression/parse.ts';
+import { columnsIn, parseExpression } from '../expression/parse.ts';
 
 /** Published column or partition key -> the fields of the record, as paths, and of references, as `file#column`. */
 export function fieldsOf(contract: Contract): Record<string, string[]> {
@@ -23,23 +23,4 @@ export function fieldsOf(contract: Contract): Record<string, string[]> {
   );
   for (const { name } of helpers) fields.delete(name);
   return Object.fromEntries(fields);
-}
-
-function columnsIn(expression: Expression): string[] {
-  switch (expression.kind) {
-    case 'column':
-      return [expression.name];
-    case 'not':
-    case 'minus':
-    case 'isNull':
-      return columnsIn(expression.operand);
-    case 'binary':
-      return [...columnsIn(expression.left), ...columnsIn(expression.right)];
-    case 'in':
-      return [expression.operand, ...expression.items].flatMap(columnsIn);
-    case 'call':
-      return expression.args.flatMap(columnsIn);
-    default:
-      return [];
-  }
 }

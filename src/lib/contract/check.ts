@@ -147,13 +147,14 @@ function checkFlatten(contract: Contract, { issue }: Scope): void {
 }
 
 /** They read the contract's own columns, and none that others are made of. */
-function checkExpressions({ columns, derive, filter }: Contract, { declare, gives }: Scope): void {
+function checkExpressions({ columns, derive, filter, when }: Contract, { declare, gives }: Scope): void {
   const readable = new Map(columns.map((c) => [c.name, c.type]));
   derive.forEach((d, i) => {
     gives(['derive', i, 'expression'], d.expression, d.type, readable);
     declare(['derive', i, 'name'], d.name, d.type, false);
   });
   if (filter !== undefined) gives(['filter'], filter, 'boolean', readable);
+  if (when !== undefined) gives(['when'], when, 'boolean', readable);
 }
 
 function checkEnrichments({ enrich }: Contract, { declare, known }: Scope): void {

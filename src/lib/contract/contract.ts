@@ -26,6 +26,6 @@ export const tableFormatOf = ({ table }: Pick<Contract, 'table'>): TableFormatNa
 export const namesOwnFields = ({ source }: Pick<Contract, 'source'>): boolean =>
   source.formats.includes('csv') || (source.records !== undefined && isBeyondCrawlers(source.records));
 
-/** The dataset whose prefix an object key stands under, if any. */
-export const datasetOfKey = (contracts: ReadonlyMap<string, Contract>, key: string): Contract | undefined =>
-  [...contracts.values()].find((contract) => key.startsWith(contract.source.prefix));
+/** The datasets whose prefix an object key stands under: several, where each takes some of the records. */
+export const datasetsOfKey = (contracts: ReadonlyMap<string, Contract>, key: string): readonly Contract[] =>
+  [...contracts.values()].filter((contract) => key.startsWith(contract.source.prefix));

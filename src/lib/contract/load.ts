@@ -34,8 +34,8 @@ export function loadContracts(folder: string): ReadonlyMap<string, Contract> {
 /** Why two contracts cannot be built together; null where they can. */
 export function conflictOf(one: Contract, other: Contract): string | null {
   if (one.dataset === other.dataset) return `the dataset "${one.dataset}" has a contract already`;
-  if (one.source.prefix === other.source.prefix)
-    return `the prefix ${other.source.prefix} belongs to the dataset "${one.dataset}" already`;
+  if (one.source.prefix === other.source.prefix && (one.when === undefined || other.when === undefined))
+    return `the prefix ${other.source.prefix} belongs to the dataset "${one.dataset}" already; two share one if both have "when", which says whose a record is`;
   if (tableOf(one) !== tableOf(other)) return null;
   const [difference] = disagreements(one, other);
   return difference === undefined

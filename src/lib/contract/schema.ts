@@ -261,6 +261,13 @@ export const contractShape = z.strictObject({
     .min(1)
     .optional()
     .describe('A condition over the columns. A row for which it is not true is quarantined as filtered.'),
+  when: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'A condition over the columns: which records are of this dataset. Others are counted as skipped. Datasets with it may share a prefix.',
+    ),
   drift: z
     .enum(['ignore', 'rescue', 'passthrough', 'reject'])
     .default('ignore')

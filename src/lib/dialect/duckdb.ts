@@ -9,8 +9,8 @@ import { isPublished } from '../contract/columns.ts';
 import { objectKey } from '../contract/path.ts';
 import type { Contract, Enrichment, PartitionKey } from '../contract/schema.ts';
 import { checkExpression } from '../expression/check.ts';
-import { parseExpression } from '../expression/parse.ts';
-import { type ReasonCode, type ReferenceData, rescued } from '../model/plan.ts';
+import { columnsIn, parseExpression } from '../expression/parse.ts';
+import { type ReasonCode, type ReferenceData, rescued, skipped } from '../model/plan.ts';
 import { csvFields, csvOf, isCsvRecord, withMarks } from './csv.ts';
 import { type ColumnSql, columnSql } from './duckdbColumns.ts';
 import { isJson, isObject, jsonFault, jsonOf } from './duckdbDocuments.ts';
@@ -113,7 +113,17 @@ const derivedColumns = (contract: Contract): (string | null)[] => [
   contract.filter === undefined
     ? null
     : `coalesce(${conditionSql(typedExpression(contract, contract.filter))}, false) AS __kept`,
+  contract.when === undefined ? null : isSkippedSql(contract, contract.when),
 ];
+
+/** __skipped: whether `when` is not true of a record that can be asked: the columns that it reads are right. */
+function isSkippedSql(contract: Contract, when: string): string {
+  const asked = columnsIn(parseExpression(when));
+  const faults = contract.columns.flatMap((c, i) =>
+    asked.includes(c.name) ? [`__reasons[${i + 1}] IS NULL`] : [],
+  );
+  return `NOT coalesce(${conditionSql(typedExpression(contract, when))}, false)${faults.length === 0 ? '' : ` AND (__reasons IS NULL OR (${faults.join(' AND ')}))`} AS __skipped`;
+}
 
 /** The row part's rows: bookkeeping columns, the published ones, and the partition keys. */
 function rowsSql(
@@ -131,15 +141,21 @@ function rowsSql(
   const keepsRaw = contract.enrich.some((e, i) => !references[i] && e.unmatched === 'quarantine');
   const raw = 'coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR)';
   const joins = enrichments.flatMap(({ sql }) => sql ?? []);
+  const isSkipped =
+    contract.when === undefined
+      ? null
+      : ['__doc IS NOT NULL', ...documents.arrays.map(({ isOther }) => `NOT ${isOther}`), '__skipped'].join(
+          ' AND ',
+        );
   return `SELECT files.object AS _object, files.version AS _version, __line${isCsv ? ' + files.skip' : ''} AS _line, ${documents.place} AS _place,
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     ${isCsv ? "WHEN __doc IS NULL THEN 'invalid_csv'" : "WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'"}
-    WHEN __bad IS NOT NULL THEN __reasons[__bad]${choose((r) => literal(r.reason))} END AS _reason,
-  ${keepsRaw ? raw : `CASE WHEN _reason IS NOT NULL THEN ${raw} END`} AS _raw,
+    ${isSkipped === null ? '' : `WHEN ${isSkipped} THEN ${literal(skipped)}\n    `}WHEN __bad IS NOT NULL THEN __reasons[__bad]${choose((r) => literal(r.reason))} END AS _reason,
+  ${keepsRaw ? raw : `CASE WHEN ${isSkipped === null ? '_reason IS NOT NULL' : `_reason <> ${literal(skipped)}`} THEN ${raw} END`} AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ${list(contract.columns.map((c) => literal(c.name)))}[__bad]${choose((r) => r.column)} END AS _column,
   CASE ${isCsv ? csvValues(contract) : jsonValues}WHEN __bad IS NOT NULL THEN ${leaves.textAt('__bad')}${choose((r) => r.value)} END AS _value,
-  __nulled AS _nulled,
+  ${isSkipped === null ? '__nulled' : `CASE WHEN ${isSkipped} THEN []::VARCHAR[] ELSE __nulled END`} AS _nulled,
   ${[
     ...[...contract.columns, ...contract.derive].filter((c) => isPublished(contract, c)).map(outputOf),
     ...enrichments.flatMap(({ e, sql }) => sql?.outputs ?? emptyOutputs(e)),

@@ -1,5 +1,5 @@
 /** The set part as one SQL statement: what needs more than one row, in the words that both engines have. */
-import type { OutputColumn, SetPart, SetSql } from '../model/plan.ts';
+import { type OutputColumn, type SetPart, type SetSql, skipped } from '../model/plan.ts';
 import { type LookupSql, lookupSql, type Quoting } from './lookup.ts';
 import { type Step, statementOf } from './steps.ts';
 
@@ -51,7 +51,7 @@ export function setSql(
       : [];
   const statement = (name: string, sql: string) => statementOf([...joined, [name, sql]]);
   const fated = (cases: string) =>
-    `SELECT ${rows}.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ${cases}ELSE 'published' END AS _fate`;
+    `SELECT ${rows}.*, CASE ${plan.set.skips ? `WHEN _reason = ${literal(skipped)} THEN 'skipped' ` : ''}WHEN _reason IS NOT NULL THEN 'quarantined' ${cases}ELSE 'published' END AS _fate`;
   if (!dedupe)
     return { repeated: null, contested: null, ranked: statement('ranked', `${fated('')}\nFROM ${rows}`) };
 

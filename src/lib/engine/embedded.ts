@@ -240,17 +240,18 @@ async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
   const count = (fate: string) => `count(*) FILTER (_fate = '${fate}')::DOUBLE AS ${fate}`;
   const files = await rows(`
     WITH fates AS (
-      SELECT _object, _version, ${['published', 'quarantined', 'duplicate'].map(count).join(', ')}
+      SELECT _object, _version, ${['published', 'quarantined', 'duplicate', 'skipped'].map(count).join(', ')}
       FROM ranked GROUP BY ALL
     )
     SELECT f.object, f.version, coalesce(r.n, 0) AS read, coalesce(published, 0) AS published,
-      coalesce(quarantined, 0) AS quarantined, coalesce(duplicate, 0) AS duplicate
+      coalesce(quarantined, 0) AS quarantined, coalesce(duplicate, 0) AS duplicate,
+      coalesce(skipped, 0) AS skipped
     FROM files f
     LEFT JOIN rows_read r ON r._object = f.object AND r._version = f.version
     LEFT JOIN fates ON fates._object = f.object AND fates._version = f.version
     ORDER BY f.file`);
   const reasons = await rows(
-    'SELECT _reason AS name, count(*)::DOUBLE AS n FROM ranked WHERE _reason IS NOT NULL GROUP BY 1 ORDER BY 1',
+    "SELECT _reason AS name, count(*)::DOUBLE AS n FROM ranked WHERE _fate = 'quarantined' GROUP BY 1 ORDER BY 1",
   );
   const nulled = await rows(
     'SELECT name, count(*)::DOUBLE AS n FROM (SELECT unnest(_nulled) AS name FROM ranked WHERE _reason IS NULL) GROUP BY 1 ORDER BY 1',
@@ -267,9 +268,10 @@ async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
     published: Number(f.published),
     quarantined: Number(f.quarantined),
     duplicates: Number(f.duplicate),
+    ...(plan.set.skips ? { skipped: Number(f.skipped) } : {}),
   }));
-  const total = (field: 'rowsRead' | 'published' | 'quarantined' | 'duplicates') =>
-    counted.reduce((sum, f) => sum + f[field], 0);
+  const total = (field: 'rowsRead' | 'published' | 'quarantined' | 'duplicates' | 'skipped') =>
+    counted.reduce((sum, f) => sum + (f[field] ?? 0), 0);
   const byName = (counts: typeof reasons) =>
     Object.fromEntries(counts.map((c) => [String(c.name), Number(c.n)]));
   return {
@@ -277,6 +279,7 @@ async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
     published: total('published'),
     quarantined: total('quarantined'),
     duplicates: total('duplicates'),
+    ...(plan.set.skips ? { skipped: total('skipped') } : {}),
     reasons: byName(reasons),
     nulled: byName(nulled),
     files: counted,

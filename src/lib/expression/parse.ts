@@ -228,3 +228,23 @@ class Parser {
       throw new ExpressionError(token.at, `"${mark}" is expected instead of "${token.text}"`);
   }
 }
+
+/** The columns that an expression reads, as often as it does. */
+export function columnsIn(expression: Expression): string[] {
+  switch (expression.kind) {
+    case 'column':
+      return [expression.name];
+    case 'not':
+    case 'minus':
+    case 'isNull':
+      return columnsIn(expression.operand);
+    case 'binary':
+      return [...columnsIn(expression.left), ...columnsIn(expression.right)];
+    case 'in':
+      return [expression.operand, ...expression.items].flatMap(columnsIn);
+    case 'call':
+      return expression.args.flatMap(columnsIn);
+    default:
+      return [];
+  }
+}

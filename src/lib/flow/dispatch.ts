@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import type { Store } from '../aws/store.ts';
 import type { Config } from '../config.ts';
-import { datasetOfKey } from '../contract/contract.ts';
+import { datasetsOfKey } from '../contract/contract.ts';
 import type { Contract } from '../contract/schema.ts';
 import { UnreadableEvent } from '../errors.ts';
 import { tryParseJson } from '../json.ts';
@@ -53,7 +53,9 @@ export async function dispatch(
     try {
       const found = fileOf(deps, body);
       if (found === null) ignored++;
-      else told.set(found.dataset, [...(told.get(found.dataset) ?? []), { id, file: found.file }]);
+      else
+        for (const dataset of found.datasets)
+          told.set(dataset, [...(told.get(dataset) ?? []), { id, file: found.file }]);
     } catch (error) {
       failed.push({ id, error: asError(error) });
     }
@@ -83,25 +85,32 @@ export async function dispatch(
     duplicates: results.reduce((sum, r) => sum + r.isKnown, 0),
     ignored,
     started: results.flatMap((r) => (r.isStarted ? [r.dataset] : [])),
-    failed,
+    // A message that failed for several datasets goes back once.
+    failed: [...new Map(failed.reverse().map((one) => [one.id, one])).values()].reverse(),
   };
 }
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
-/** The file that a message of the queue tells of, or null for an object that is no data file. */
-function fileOf({ contracts }: DispatchDeps, body: string): { dataset: string; file: Noted } | null {
+/** The file that a message of the queue tells of, and whose it is; null for an object that is no data file. */
+function fileOf(
+  { contracts }: DispatchDeps,
+  body: string,
+): { datasets: readonly string[]; file: Noted } | null {
   const { time: landedAt, detail } = parseEvent(body);
   const { key, size, etag, sequencer, 'version-id': version } = detail.object;
   // The marker of a folder. An object with bytes is a file, whatever its key.
   if (key.endsWith('/') && size === 0) return null;
-  const contract = datasetOfKey(contracts, key);
-  if (!contract)
+  const found = datasetsOfKey(contracts, key);
+  if (found.length === 0)
     throw new UnreadableEvent(
       `no contract has a prefix for the object ${key}; the prefixes are ${[...contracts.values()].map((c) => c.source.prefix).join(', ')}`,
       { object: key },
     );
-  return { dataset: contract.dataset, file: { object: key, version, size, sequencer, landedAt, etag } };
+  return {
+    datasets: found.map(({ dataset }) => dataset),
+    file: { object: key, version, size, sequencer, landedAt, etag },
+  };
 }
 
 /** Notes versions in the ledger. S3 orders the versions of an object where events do not. */

@@ -32,6 +32,9 @@ export const reasonCodes = [
 ] as const;
 export type ReasonCode = (typeof reasonCodes)[number];
 
+/** In the place of a reason, for a record that is another dataset's. It is counted, and not quarantined. */
+export const skipped = 'skipped';
+
 /** Publish copies an object or more for each partition of a batch within the time of a function. */
 export const mostPartitions = 100_000;
 
@@ -70,6 +73,8 @@ const setPartSchema = z.object({
    * `published`: a key that stands in the row's partition already makes it a duplicate too.
    */
   dedupe: z.object({ key: z.array(z.string()), order: z.array(sortKey), published: z.boolean() }).nullable(),
+  /** Whether the row part has rows that are another dataset's, with the reason `skipped`. */
+  skips: z.boolean().optional(),
   /** Order of the rows within a published file. */
   sort: z.array(z.string()),
   /** Whether rows in that order are in the order of their partitions too. */
@@ -180,8 +185,14 @@ export const accountingSchema = z.object({
   published: z.int().nonnegative(),
   quarantined: z.int().nonnegative(),
   duplicates: z.int().nonnegative(),
+  /** Records that the contract's `when` leaves to others; only where it has one. */
+  skipped: z.int().nonnegative().optional(),
 });
 export type Accounting = z.output<typeof accountingSchema>;
+
+/** Whether every row read came to something. */
+export const addsUp = ({ rowsRead, published, quarantined, duplicates, skipped = 0 }: Accounting): boolean =>
+  rowsRead === published + quarantined + duplicates + skipped;
 
 /** The same of a batch, with why. */
 export const batchCountsSchema = accountingSchema.extend({

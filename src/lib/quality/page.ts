@@ -50,13 +50,14 @@ const section = (title: string, content: string): string => `<section><h2>${titl
 
 const tag = (kind: string, words: string): string => `<span class="tag ${kind}">${words}</span>`;
 
-const fates = ['published', 'quarantined', 'duplicates'] as const;
+const always = ['published', 'quarantined', 'duplicates'] as const;
 
 function rowsOf(report: QualityReport): string {
-  const parts = fates.filter((fate) => report[fate] > 0);
+  const fates = report.skipped === undefined ? always : ([...always, 'skipped'] as const);
+  const parts = fates.filter((fate) => (report[fate] ?? 0) > 0);
   const bar = parts.map((fate) => `<i class="${fate}" style="flex-grow:${report[fate]}"></i>`).join('');
   const words = fates
-    .map((fate) => `<span class="key ${fate}"></span>${number(report[fate])} ${fate}`)
+    .map((fate) => `<span class="key ${fate}"></span>${number(report[fate] ?? 0)} ${fate}`)
     .join(', ');
   return `<p>${number(report.rowsRead)} rows read: ${words}</p><div class="fates" aria-hidden="true">${bar}</div>`;
 }
@@ -65,7 +66,7 @@ function rowsOf(report: QualityReport): string {
 function volume(batches: readonly PastBatch[]): string {
   const most = Math.max(1, ...batches.map((b) => b.rowsRead));
   const columns = batches.map((b) => {
-    const parts = fates
+    const parts = always
       .map((fate) => `<i class="${fate}" style="height:${((100 * b[fate]) / most).toFixed(2)}%"></i>`)
       .reverse()
       .join('');
@@ -174,7 +175,7 @@ section,article{background:var(--card);border:1px solid var(--line);border-radiu
 .tag{font-size:.75rem;font-weight:600;border:1px solid currentColor;border-radius:1rem;padding:.1rem .5rem;margin-left:.4rem;white-space:nowrap}
 .good{color:var(--published)}.warned{color:var(--quarantined)}.held{color:var(--failed)}
 i{display:block}
-i.published,.key.published{background:var(--published)}i.quarantined,.key.quarantined,i.nulls{background:var(--quarantined)}i.duplicates,.key.duplicates{background:var(--duplicates)}
+i.published,.key.published{background:var(--published)}i.quarantined,.key.quarantined,i.nulls{background:var(--quarantined)}i.duplicates,.key.duplicates,i.skipped,.key.skipped{background:var(--duplicates)}
 .key{display:inline-block;width:.7rem;height:.7rem;border-radius:.15rem;margin-right:.3rem}
 .fates{display:flex;height:1.1rem;border-radius:.25rem;overflow:hidden;gap:1px}.fates i{min-width:2px}
 .volume{display:flex;align-items:stretch;gap:2px;height:8rem;border-bottom:1px solid var(--line)}

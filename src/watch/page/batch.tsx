@@ -69,7 +69,10 @@ const fates = ['published', 'quarantined', 'duplicates'] as const;
 
 /** Rows read, in the parts that they came to. */
 function Accounting({ of }: { of: NonNullable<BatchDetail['accounting']> }) {
-  const parts = fates.map((fate) => ({ fate, rows: of[fate] }));
+  const parts = [
+    ...fates.map((fate) => ({ fate, rows: of[fate] })),
+    ...(of.skipped === undefined ? [] : [{ fate: 'skipped', rows: of.skipped }]),
+  ];
   return (
     <figure class="accounting">
       <figcaption>

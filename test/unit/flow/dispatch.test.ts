@@ -158,3 +158,19 @@ test('a batch takes the files that have waited longest, whatever partition keys 
     expect((await ledger.nextFiles(dataset, limit)).map((f) => f.object)).toEqual(names.slice(0, limit));
   expect((await ledger.pending(dataset)).map((f) => f.object)).toEqual(names);
 });
+
+test('a file of a prefix that feeds several datasets waits for each of them, once', async () => {
+  const world = burst(2);
+  const messages = messagesOf([...world.events, ...world.events]);
+  const result = await world.call('dispatch', async (deps) => {
+    const [own] = deps.contracts.values();
+    if (own === undefined) throw new TypeError('the world has a contract');
+    const other = { ...own, dataset: 'other', when: "k = 'x'" };
+    const contracts = new Map([own, other].map((contract) => [contract.dataset, contract]));
+    const dispatched = await dispatch({ ...deps, contracts }, messages);
+    return { dispatched, pending: await Array.fromAsync(deps.ledger.files('other')) };
+  });
+  expect(result.dispatched).toMatchObject({ noted: 4, duplicates: 4, failed: [] });
+  expect([...result.dispatched.started].sort()).toEqual([dataset, 'other'].sort());
+  expect(result.pending).toHaveLength(2);
+});

@@ -87,7 +87,7 @@ export async function finishBatch(
       ),
     ),
   );
-  const { rowsRead, quarantined, duplicates } = summary;
+  const { rowsRead, quarantined, duplicates, skipped } = summary;
   await announce('BatchPublished', {
     version: 1,
     stage: config.stage,
@@ -100,6 +100,7 @@ export async function finishBatch(
     published: summary.published,
     quarantined,
     duplicates,
+    ...(skipped === undefined ? {} : { skipped }),
     partitions: {
       count: published.partitions.length,
       values:

@@ -7,7 +7,7 @@ import {
   ExpectationFailed,
   ReplacementDoubtful,
 } from '../../errors.ts';
-import type { Summary } from '../../model/plan.ts';
+import { addsUp, type Summary } from '../../model/plan.ts';
 import { waitFor } from '../../waitFor.ts';
 import { places } from '../batch/addresses.ts';
 import type { Deps } from '../batch/deps.ts';
@@ -55,9 +55,9 @@ export async function checkValidation(
   const report = await leaveReport(deps, contract, batch, { summary, expectations, row, lastBatches });
   await ledger.annotateBatch(dataset, attempt, { expectations, report });
   for (const file of summary.files)
-    if (file.rowsRead !== file.published + file.quarantined + file.duplicates)
+    if (!addsUp(file))
       throw new AccountingMismatch(
-        `${file.object}: ${file.rowsRead} rows read are not ${file.published} published + ${file.quarantined} quarantined + ${file.duplicates} duplicates`,
+        `${file.object}: ${file.rowsRead} rows read are not ${file.published} published + ${file.quarantined} quarantined + ${file.duplicates} duplicates${file.skipped === undefined ? '' : ` + ${file.skipped} skipped`}`,
         { dataset, batch, object: file.object },
       );
   const failed = expectations.filter((e) => !e.passed && e.severity === 'hold');
