@@ -1,8 +1,9 @@
 """Writes published rows and the quarantine, as Parquet."""
 
 import heapq
+from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sluice.description import Job, Partition, Summary
@@ -18,6 +19,7 @@ def write_published(spark: SparkSession, rows: DataFrame, job: Job, summary: Sum
     columns = [
         F.lit(job["batch"]).alias("_batch") if c["name"] == "_batch" else F.col(c["name"]) for c in plan["columns"]
     ]
+    ids = field_ids(plan)
     if not summary["partitions"]:
         return
     tasks = min(int(spark.conf.get("spark.sql.shuffle.partitions") or 1), len(summary["partitions"]))
@@ -37,7 +39,7 @@ def write_published(spark: SparkSession, rows: DataFrame, job: Job, summary: Sum
         .join(F.broadcast(slot_of), keys)
         .repartition(tasks, "_slot")
         .drop("_slot")
-        .select(*(c["name"] for c in plan["columns"]), *keys)
+        .select(*(with_id(c["name"], ids) for c in plan["columns"]), *keys)
     )
     (
         # A table of constant partitions without a key has no order.
@@ -49,6 +51,16 @@ def write_published(spark: SparkSession, rows: DataFrame, job: Job, summary: Sum
         .mode("append")
         .parquet(job["data"])
     )
+
+
+def field_ids(plan: dict[str, Any]) -> dict[str, int]:
+    """Column -> its id in an Iceberg table. Spark gives the elements of arrays none: an object has all ids or none."""
+    ids = plan.get("fieldIds") or {}
+    return {} if any("element" in i for i in ids.values()) else {name: i["id"] for name, i in ids.items()}
+
+
+def with_id(name: str, ids: dict[str, int]) -> Column:
+    return F.col(name).alias(name, metadata={"parquet.field.id": ids[name]}) if name in ids else F.col(name)
 
 
 def share_out(partitions: list[Partition], tasks: int) -> list[tuple[list[str], int]]:

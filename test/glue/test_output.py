@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet
 import pytest
@@ -6,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from sluice import output
 from sluice.hadoop import files_below, read_bytes, write_text
-from sluice.output import share_out, slots_of, write_quarantine
+from sluice.output import share_out, slots_of, write_published, write_quarantine
 
 REFUSED = "_object string, _version string, _line bigint, _reason string, _column string, _value string, _raw string"
 
@@ -46,3 +47,28 @@ def test_small_files_go_through_hadoop(spark: SparkSession, tmp_path: Path) -> N
     assert read_bytes(spark, uri) == "ü".encode()
     assert [path.rsplit("/", 1)[1] for path in files_below(spark, f"file://{tmp_path}/folder")] == ["a.parquet"]
     assert files_below(spark, f"file://{tmp_path}/none") == []
+
+
+def test_columns_have_their_ids_in_an_iceberg_table_unless_an_array_is_among_them(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    def ids_of(name: str, field_ids: dict[str, Any]) -> list[bytes | None]:
+        job: Any = {
+            "batch": "b",
+            "files": [{"unpacked": 10}],
+            "limits": {"record": 100},
+            "data": str(tmp_path / name),
+            "plan": {
+                "columns": [{"name": "id"}, {"name": "_batch"}],
+                "partitionKeys": [{"name": "source"}],
+                "set": {"sort": ["id"]},
+                "fieldIds": field_ids,
+            },
+        }
+        summary: Any = {"rowsRead": 1, "partitions": [{"values": ["a"], "rows": 1}]}
+        write_published(spark, spark.createDataFrame([(1, "a")], "id int, source string"), job, summary)
+        [file] = (tmp_path / name).rglob("*.parquet")
+        return [(field.metadata or {}).get(b"PARQUET:field_id") for field in pyarrow.parquet.read_schema(file)]
+
+    assert ids_of("with", {"id": {"id": 7}, "_batch": {"id": 3}}) == [b"7", b"3"]
+    assert ids_of("without", {"id": {"id": 7, "element": 8}, "_batch": {"id": 3}}) == [None, None]

@@ -17,11 +17,13 @@ import type { Contract } from '../../src/lib/contract/schema.ts';
 import type { Deadline } from '../../src/lib/deadline.ts';
 import { ObjectMissing } from '../../src/lib/errors.ts';
 import { places } from '../../src/lib/flow/batch/addresses.ts';
+import { formatOf } from '../../src/lib/flow/batch/deps.ts';
 import { readContract, readManifest } from '../../src/lib/flow/batch/manifest.ts';
 import { profileSchema } from '../../src/lib/flow/batch/profileRecord.ts';
 import { liveOf } from '../../src/lib/flow/batch/published.ts';
 import { crawlerOf } from '../../src/lib/flow/batch/rawTable.ts';
 import { stagedBy } from '../../src/lib/flow/batch/staged.ts';
+import { goldenTable } from '../../src/lib/flow/batch/tables.ts';
 import { dispatch } from '../../src/lib/flow/dispatch.ts';
 import { reconcile } from '../../src/lib/flow/repair/reconcile.ts';
 import { recover } from '../../src/lib/flow/repair/recover.ts';
@@ -642,7 +644,9 @@ async function transform(
       duplicates: 0,
     });
   }
-  const compiled = compile(await readContract(deps, step), null, []);
+  const described = compile(await readContract(deps, step), null, []);
+  const fieldIds = await formatOf(deps, described).fieldIds(goldenTable(described, config));
+  const compiled = { ...described, fieldIds };
   await store.writeOnce(attempt.plan, JSON.stringify(compiled));
   const { data } = stagedBy(deps, compiled, step, run);
   for (const [day, rows] of days)

@@ -14,6 +14,7 @@ import {
   type ReferenceData,
   type Summary,
 } from '../model/plan.ts';
+import { fieldIdsOption } from './fieldIds.ts';
 import { memoryLimit, openDuckdb } from './instance.ts';
 import { asOutOfMemory } from './memory.ts';
 import type { PublishedFile } from './publishedKeys.ts';
@@ -198,7 +199,7 @@ async function writeRows(
   const columns = [...output, ...keys].join(', ');
   const copy = (rows: string) =>
     db.run(`COPY (${rows}) TO ${literal(join(outputDir, 'data'))}
-      (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (${keys.join(', ')}), OVERWRITE_OR_IGNORE)`);
+      (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (${keys.join(', ')}), OVERWRITE_OR_IGNORE${fieldIdsOption(plan.fieldIds)})`);
   await db.run('SET preserve_insertion_order = true');
   const atOnce = partitionsAtOnce(output.length, memoryLimit(memoryBytes));
   if (partitions.length <= atOnce)

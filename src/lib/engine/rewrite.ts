@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { identifier, literal } from '../dialect/duckdbNames.ts';
+import { fieldIdsOf, fieldIdsOption } from './fieldIds.ts';
 import { openDuckdb } from './instance.ts';
 import { asOutOfMemory } from './memory.ts';
 
@@ -51,7 +52,7 @@ export async function rewriteWithout(
       results.push(result);
       if (result.kept === 0 || result.removed === 0) continue;
       await db.run(
-        `COPY (FROM ${rows} WHERE NOT ${isReplaced}) TO ${literal(to)} (FORMAT parquet, COMPRESSION zstd)`,
+        `COPY (FROM ${rows} WHERE NOT ${isReplaced}) TO ${literal(to)} (FORMAT parquet, COMPRESSION zstd${fieldIdsOption(await fieldIdsOf(db, from))})`,
       );
     }
     return results;

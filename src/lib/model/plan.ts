@@ -96,6 +96,10 @@ const setSqlSchema = z.object({
 });
 export type SetSql = z.output<typeof setSqlSchema>;
 
+/** Column -> its field id, and for an array its elements'. */
+const fieldIdsSchema = z.record(z.string(), z.object({ id: z.int(), element: z.int().optional() }));
+export type FieldIds = z.output<typeof fieldIdsSchema>;
+
 /** How tables can be laid out. */
 export const tableFormats = ['hive', 'iceberg'] as const;
 export type TableFormatName = (typeof tableFormats)[number];
@@ -134,6 +138,8 @@ export const planSchema = z.object({
   partitionKeys: z.array(outputColumn),
   /** The most partitions of a batch, where the contract has fewer than any batch may have. */
   maxPartitions: z.int().optional(),
+  /** The ids that the columns have in an Iceberg table; undefined where objects have none. */
+  fieldIds: fieldIdsSchema.optional(),
   /** What each of both is made of: see fieldsOf. */
   fields: z.record(z.string(), z.array(z.string())),
 });

@@ -1,6 +1,6 @@
 /** What a table format does for the flow: plain data in and out. No other module knows how a table is laid out. */
 import type { ListedObject } from '../aws/store.ts';
-import type { OutputColumn } from '../model/plan.ts';
+import type { FieldIds, OutputColumn } from '../model/plan.ts';
 import type { Attempt } from '../model/records.ts';
 
 /** A table as a contract wants it. */
@@ -111,6 +111,11 @@ export interface TableFormat {
    * TableUnsupported as `ensure` does. A table that is not there fits.
    */
   check(shape: TableShape): Promise<void>;
+  /**
+   * The ids that the columns have, or get when `ensure` brings the table to its shape; undefined where objects have none. Throws as
+   * `check`.
+   */
+  fieldIds(shape: TableShape): Promise<FieldIds | undefined>;
   /** Makes the table, and brings it to its shape. Throws TableMismatch for what it cannot become, TableUnsupported for what it has no type for. */
   ensure(shape: TableShape, holder: Holder): Promise<void>;
   /**
@@ -118,6 +123,8 @@ export interface TableFormat {
    * TableConflict when others have changed what the batch replaces, CommitUnclear when the same commit has to be asked for again.
    */
   commit(shape: Pick<TableShape, 'name'>, commit: TableCommit): Promise<Committed>;
+  /** What an attempt's commit has made of the table, as far as the table remembers. */
+  committed(table: string, attempt: Attempt): Promise<Committed>;
   /** Lets readers find partitions that a commit has added to, where the commit itself has not. Gives how many are new. */
   register(shape: TableShape, partitions: readonly TablePartition[]): Promise<number>;
   /**

@@ -5,7 +5,9 @@
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { reconcile } from '../../../src/lib/flow/repair/reconcile.ts';
 import { requireTable } from '../../../src/lib/table/iceberg/commit.ts';
-import { publishChange } from '../../../src/lib/table/iceberg/operations.ts';
+import { schemaOf } from '../../../src/lib/table/iceberg/metadata.ts';
+import { evolveTable, publishChange } from '../../../src/lib/table/iceberg/operations.ts';
+import { hiveOf } from '../../../src/lib/table/iceberg/types.ts';
 import {
   after,
   correction,
@@ -103,6 +105,67 @@ test('what a try has staged that was not gone on with is removed by reconcile, a
   await world.cleanUp();
   expect(rowsBelow(world)).not.toContain(abandoned);
   await expectWhole(world);
+});
+
+test('a batch whose columns were to get ids that others have taken is planned anew', async () => {
+  const world = await published();
+  const deps = depsOf(world.aws.actor('person'), world.aws);
+  const { metadata } = await requireTable(deps, dataset);
+  const columns = schemaOf(metadata).fields.map(({ name, type }) => ({ name, type: hiveOf(type) }));
+  let taken = 0;
+  world.changeContract(
+    (contract) => ({ ...contract, derive: [{ name: 'n', type: 'int', expression: '1' }] }),
+    'claimBatch',
+  );
+  world.watch('publish', async () => {
+    if (taken++ > 0) return;
+    const wanted = {
+      name: dataset,
+      location: metadata.location,
+      columns: [...columns, { name: 'theirs', type: 'int' }],
+    };
+    await evolveTable(
+      deps,
+      { ...wanted, partitionBy: partitionBy(['source', 'day']) },
+      { dataset: 'a person', fence: 1 },
+    );
+  });
+  world.put('feed/c', ['c1@06']);
+  await world.settle();
+  await expectWhole(world);
+  expect(taken).toBe(2);
+  expect(world.errors).toContainEqual(expect.stringMatching(/TableConflict.*planned anew|planned anew/));
+});
+
+const partitionBy = (columns: readonly string[]) =>
+  columns.map((column) => ({ column, transform: 'identity' }));
+
+test('the event of a batch carries the snapshot that it has made', async () => {
+  const world = await published();
+  await correction(world);
+  await world.settle();
+  const { metadata } = await requireTable(depsOf(world.aws.actor('test'), world.aws), dataset);
+  const told = world.aws.bus.entries.map(({ Detail }) => JSON.parse(Detail ?? '').snapshot);
+  expect(told).toEqual(metadata.snapshots.map((s) => String(s['snapshot-id'])));
+});
+
+test('Publish writes as many objects for many partitions as for one', async () => {
+  const world = await published();
+  const writes: string[] = [];
+  world.aws.plan = ({ actor, operation, input }) => {
+    const isWrite = operation === 'PutObject' || operation === 'CopyObject';
+    if (isWrite && actor.startsWith('publish'))
+      writes.push(String(Object.getOwnPropertyDescriptor(input, 'Key')?.value));
+    return undefined;
+  };
+  world.put(
+    'feed/c',
+    Array.from({ length: 28 }, (_, i) => `c@${String(i + 1).padStart(2, '0')}`),
+  );
+  await world.settle();
+  await expectWhole(world);
+  // Counts, mark, record; manifest, list of manifests, metadata.
+  expect(writes).toHaveLength(6);
 });
 
 /** States that readers may find: of a file all old rows or all new ones. */

@@ -29,6 +29,12 @@ export const batchPublishedSchema = z
       })
       .describe('Those that the batch added rows to.'),
     objects: z.object({ count: z.int(), bytes: z.int() }).describe('Parquet objects that it added.'),
+    snapshot: z
+      .string()
+      .nullable()
+      .describe(
+        'Of an Iceberg table: the id of the snapshot that the batch made, a decimal number beyond 2^53. null on Hive.',
+      ),
     replaced: z.int().describe('Objects of earlier batches that were rewritten: a correction or a replay.'),
     manifest: z
       .object({ bucket: z.string(), key: z.string() })

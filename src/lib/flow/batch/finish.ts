@@ -7,7 +7,7 @@ import { type Summary, summarySchema } from '../../model/plan.ts';
 import { type Attempt, type FileId, isClaimedBy } from '../../model/records.ts';
 import { places } from './addresses.ts';
 import { type BatchPublished, listedPartitions } from './batchPublished.ts';
-import type { Deps } from './deps.ts';
+import { type Deps, formatOf } from './deps.ts';
 import { replayOf } from './id.ts';
 import { lineageOf } from './lineage.ts';
 import { readContract, readManifest, readPlan } from './manifest.ts';
@@ -71,6 +71,8 @@ export async function finishBatch(
   await dropReplaced(deps, published);
   for (const file of files) if (file.isMissing) await takeCopy(deps, dataset, fence, file);
   await catalog.dropPartitions(stagingName(dataset), [[stagingPartition(batch, published.run)]]);
+  const plan = await readPlan(deps, attempt);
+  const { snapshot = null } = await formatOf(deps, plan).committed(plan.table, attempt);
   const now = new Date();
   await store.writeText(
     at.lineage(dataset, batch),
@@ -78,7 +80,7 @@ export async function finishBatch(
       lineageOf(
         {
           manifest,
-          plan: await readPlan(deps, attempt),
+          plan,
           published,
           rows: summary.published,
           at: now,
@@ -110,6 +112,7 @@ export async function finishBatch(
       count: published.objects.length,
       bytes: published.objects.reduce((sum, { bytes }) => sum + bytes, 0),
     },
+    snapshot,
     replaced: published.rewritten.reduce(
       (sum, { dropped }) => sum + dropped.objects.length + dropped.quarantine.length,
       0,

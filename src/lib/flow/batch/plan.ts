@@ -59,7 +59,9 @@ export async function planBatch(
   const references = await loadReferences(contract, config.datasetsFolder);
   const isRejected = manifest.decision === 'reject';
   const published = needsCatalog(contract) ? await publishedColumns(deps, contract) : new Map();
-  const compiled = compile(contract, rawTable, references, { isRejected, published });
+  const described = compile(contract, rawTable, references, { isRejected, published });
+  const fieldIds = await formatOf(deps, described).fieldIds(goldenTable(described, config));
+  const compiled = fieldIds === undefined ? described : { ...described, fieldIds };
   const at = places(config).attempt(attempt.dataset, attempt);
   // An attempt has one plan: a twin of this call, or its next try, may find another schema in the Catalog.
   const isFirst = await store.writeOnce(at.plan, JSON.stringify(compiled, null, 1));

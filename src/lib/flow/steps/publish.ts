@@ -3,11 +3,12 @@
  * commit then makes them count. What an attempt without a commit has written is garbage, whoever finds it.
  */
 import { posix } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
 import { address } from '../../aws/store.ts';
 import { defaultPartition, valuesOfPath } from '../../catalog/partitionPath.ts';
 import type { Config } from '../../config.ts';
-import { LeaseLost, ObjectMissing } from '../../errors.ts';
+import { LeaseLost, ObjectMissing, TableConflict } from '../../errors.ts';
 import { type Plan, summarySchema } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
@@ -47,6 +48,11 @@ export async function publish(
   const table = goldenTable(plan, config);
   const format = formatOf(deps, plan);
   await format.ensure(table, { dataset, fence });
+  // Staged rows have the ids that their columns were to get.
+  if (plan.fieldIds && !isDeepStrictEqual(plan.fieldIds, await format.fieldIds(table)))
+    throw new TableConflict(
+      `table ${plan.table}: another writer has changed its columns since the batch was planned; it is planned anew`,
+    );
   const { planned, copies, documents } = await planOf(deps, attempt, run, plan);
   // What could keep the batch from its end is found before its commit.
   if (planned.quarantine.length > 0) await catalog.ensureTable(quarantineTable(config));

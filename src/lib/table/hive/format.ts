@@ -14,11 +14,14 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
 
   check: (shape) => deps.catalog.requireFit(shape),
 
+  fieldIds: async () => undefined,
+
   async ensure(shape) {
     await deps.catalog.ensureTable(shape);
   },
 
   commit: async () => ({ snapshot: undefined }),
+  committed: async () => ({ snapshot: undefined }),
 
   async register(shape, partitions) {
     // Somebody may have dropped it since the commit.

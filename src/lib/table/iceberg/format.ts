@@ -4,6 +4,8 @@ import type { Pointers } from '../../aws/pointer.ts';
 import type { Store } from '../../aws/store.ts';
 import { defaultPartition } from '../../catalog/partitionPath.ts';
 import { TableConflict } from '../../errors.ts';
+import type { FieldIds } from '../../model/plan.ts';
+import type { Attempt } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import type { TableFormat, TableShape } from '../format.ts';
 import {
@@ -19,11 +21,11 @@ import { evolve, newMetadata, type WantedTable } from './evolve.ts';
 import { type FileStore, filesOf, refOf } from './files.ts';
 import { orphansOf } from './maintenance.ts';
 import { contents, type DataFile, type ManifestEntry, type Partition } from './manifest.ts';
-import { currentSnapshot, type PartitionSpec, schemaOf, specOf } from './metadata.ts';
+import { currentSnapshot, type Metadata, type PartitionSpec, schemaOf, specOf } from './metadata.ts';
 import { evolveTable, publishChange, revertBatch, revertedBy } from './operations.ts';
 import { dataEntries, liveEntries, partitionKey } from './snapshot.ts';
 import { describeObject, type ParquetObject } from './statistics.ts';
-import type { Schema } from './types.ts';
+import { isPrimitive, type Schema } from './types.ts';
 import type { Value } from './values.ts';
 
 export interface IcebergDeps extends TableDeps {
@@ -50,9 +52,22 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
   isInPlace: true,
 
   async check(shape) {
-    const loaded = await loadTable(deps, shape.name);
-    if (loaded) evolve(loaded.metadata, wantedOf(shape));
-    else newMetadata(wantedOf(shape), 0);
+    await schemaToBe(deps, shape);
+  },
+
+  async fieldIds(shape) {
+    const { fields } = await schemaToBe(deps, shape);
+    const ids: Record<string, FieldIds[string]> = {};
+    for (const { name } of shape.columns) {
+      const field = fields.find((f) => f.name === name);
+      if (!field) return undefined;
+      const { id, type } = field;
+      if (isPrimitive(type)) ids[name] = { id };
+      // An object has the ids of all its columns, or is read by their names.
+      else if (type.type !== 'list' || !isPrimitive(type.element)) return undefined;
+      else ids[name] = { id, element: type['element-id'] };
+    }
+    return ids;
   },
 
   async ensure(shape, holder) {
@@ -83,8 +98,12 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
         summary: { 'sluice.dataset': dataset, 'sluice.contract': contract },
       },
     );
-    const snapshot = committedBy(outcome.metadata, attempt);
-    return { snapshot: snapshot && String(snapshot['snapshot-id']) };
+    return { snapshot: snapshotIdOf(outcome.metadata, attempt) };
+  },
+
+  async committed(table, attempt) {
+    const loaded = await loadTable(deps, table);
+    return { snapshot: loaded && snapshotIdOf(loaded.metadata, attempt) };
   },
 
   async objectsIn(shape, partitions) {
@@ -180,6 +199,13 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
   },
 });
 
+/** The schema of a table once it has its shape. */
+async function schemaToBe(deps: IcebergDeps, shape: TableShape): Promise<Schema> {
+  const loaded = await loadTable(deps, shape.name);
+  const wanted = wantedOf(shape);
+  return schemaOf(loaded ? evolve(loaded.metadata, wanted) : newMetadata(wanted, 0));
+}
+
 /** The partition keys stand behind the columns, as columns of the folders' texts. */
 const wantedOf = ({ name, location, columns, partitionKeys, sortBy, dropped }: TableShape): WantedTable => ({
   name,
@@ -192,6 +218,9 @@ const wantedOf = ({ name, location, columns, partitionKeys, sortBy, dropped }: T
   ...(sortBy === undefined ? {} : { sortBy }),
   ...(dropped === undefined ? {} : { dropped }),
 });
+
+const snapshotIdOf = (metadata: Metadata, attempt: Attempt): string | undefined =>
+  committedBy(metadata, attempt)?.['snapshot-id'].toString();
 
 const fromPlan = (value: string): string | null => (value === defaultPartition ? null : value);
 const toPlan = (value: Value | null | undefined): string | null =>

@@ -189,3 +189,19 @@ test('published keys are in the objects of the current snapshot, also of those f
   // The metadata and the list of manifests: no manifest tells of such a partition.
   expect(aws.calls('s3.GetObject') - before).toBe(2);
 });
+
+test('columns have ids before the table is there, and keep them; elements of arrays have their own', async () => {
+  const { format } = start();
+  const wanted = { ...shape, columns: [...shape.columns, { name: 'tags', type: 'array<string>' }] };
+  const ids = await format.fieldIds(wanted);
+  expect(ids).toEqual({ id: { id: 1 }, tags: { id: 2, element: 5 } });
+  await format.ensure(wanted, holder(1));
+  expect(await format.fieldIds(wanted)).toEqual(ids);
+  const wider = { ...wanted, columns: [{ name: 'more', type: 'int' }, ...wanted.columns] };
+  const more = await format.fieldIds(wider);
+  expect(more).toEqual({ ...ids, more: { id: 6 } });
+  await format.ensure(wider, holder(1));
+  expect(await format.fieldIds(wider)).toEqual(more);
+  const nested = { ...shape, columns: [{ name: 's', type: 'struct<a:int>' }] };
+  expect(await format.fieldIds({ ...nested, name: 'n' })).toBeUndefined();
+});
