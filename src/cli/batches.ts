@@ -8,11 +8,11 @@ import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- batches --dataset NAME [--state STATE] [--last N] [options]
 
-Shows the batches of a dataset, the latest last: state, engine, counts, failed expectations, and what was decided about one.
+Shows the batches of a dataset, the latest last: state, engine, counts, failed expectations and decisions.
 
   --dataset NAME
   --state STATE     running, published, held or failed
-  --last N          of the last N batches: 100, unless told
+  --last N          selects from the last N batches; default 100
 ${stageHelp}
 
 Example:

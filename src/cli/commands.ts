@@ -9,7 +9,7 @@ interface Entry {
 /** Without any AWS. */
 export const localCommands: Readonly<Record<string, Entry>> = {
   init: {
-    does: 'makes a dataset from sample files: drafts its contract, and asks',
+    does: 'drafts a contract from sample files, asks questions, and writes it',
     load: () => import('./init.ts'),
   },
   infer: { does: 'drafts a contract from sample files, and prints it', load: () => import('./infer.ts') },
@@ -17,34 +17,43 @@ export const localCommands: Readonly<Record<string, Entry>> = {
     does: 'checks contracts, with file, line and column of every fault',
     load: () => import('./validate.ts'),
   },
-  explain: { does: 'shows what a contract is compiled to', load: () => import('./explain.ts') },
+  explain: { does: 'shows the SQL of a contract', load: () => import('./explain.ts') },
   transform: {
     does: 'runs a contract on files, on either engine',
     load: () => import('./transform.ts'),
   },
-  completion: { does: 'the shell function "sluice", with completion', load: () => import('./completion.ts') },
+  completion: {
+    does: 'prints the shell function "sluice", with completion',
+    load: () => import('./completion.ts'),
+  },
 };
 
 /** On a deployed stage, on AWS or local alike. */
 export const stageCommands: Readonly<Record<string, Entry>> = {
-  drop: { does: 'uploads files, and follows what becomes of them', load: () => import('./drop.ts') },
-  status: { does: 'how every dataset is doing', load: () => import('./status.ts') },
-  files: { does: 'the files of a dataset, with their state and counts', load: () => import('./files.ts') },
-  batches: { does: 'the batches of a dataset', load: () => import('./batches.ts') },
-  report: { does: 'the data-quality report of a batch, as a page', load: () => import('./report.ts') },
-  quarantine: { does: 'why rows were refused, with some of them', load: () => import('./quarantine.ts') },
-  query: { does: 'asks Athena', load: () => import('./query.ts') },
+  drop: { does: 'uploads files, and follows their executions', load: () => import('./drop.ts') },
+  status: { does: 'shows the state of every dataset', load: () => import('./status.ts') },
+  files: { does: 'lists the files of a dataset, with state and counts', load: () => import('./files.ts') },
+  batches: { does: 'lists the batches of a dataset', load: () => import('./batches.ts') },
+  report: {
+    does: 'fetches the data-quality report of a batch, as a page',
+    load: () => import('./report.ts'),
+  },
+  quarantine: {
+    does: 'shows why rows were rejected, with some of them',
+    load: () => import('./quarantine.ts'),
+  },
+  query: { does: 'runs a query in Athena', load: () => import('./query.ts') },
   release: {
-    does: 'publishes a held batch although expectations failed',
+    does: 'publishes a held batch despite failed expectations',
     load: async () => (await import('./decide.ts')).release,
   },
   reject: {
     does: 'moves the rows of a held batch to quarantine',
     load: async () => (await import('./decide.ts')).reject,
   },
-  retry: { does: 'tries held and failed files again', load: () => import('./retry.ts') },
+  retry: { does: 'processes held and failed files again', load: () => import('./retry.ts') },
   replay: { does: 'processes published files again', load: () => import('./replay.ts') },
-  engine: { does: 'which engine runs the batches of a dataset', load: () => import('./engine.ts') },
+  engine: { does: 'shows or sets the engine of a dataset', load: () => import('./engine.ts') },
   pause: {
     does: 'starts no batches of a dataset',
     load: async () => (await import('./pause.ts')).pause,
@@ -54,15 +63,15 @@ export const stageCommands: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./pause.ts')).resume,
   },
   redrive: {
-    does: 'brings notifications back that could not be understood',
+    does: 'sends messages of the dead-letter queue again',
     load: () => import('./redrive.ts'),
   },
   reconcile: {
-    does: 'partitions of the Data Catalog as the objects in S3 say',
+    does: 'compares tables with the ledger and the objects in S3',
     load: () => import('./reconcile.ts'),
   },
   watch: {
-    does: 'a page that shows executions as they happen: npm run watch',
+    does: 'serves a page with executions as they happen: npm run watch',
     load: () => import('./watch.ts'),
   },
 };

@@ -9,7 +9,7 @@ import { type Command, readOptions, UsageError } from './usage.ts';
 const commandFor = (kind: Decision['kind'], what: string): Command => ({
   help: `Usage: npm run sluice -- ${kind} --dataset NAME --reason TEXT [options] BATCH
 
-${what} BATCH is its id, or the beginning of it. The reason is kept in the batch's record.
+${what} BATCH is its id or the beginning of its id. The batch's record keeps the reason.
 
   --dataset NAME
   --reason TEXT

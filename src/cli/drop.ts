@@ -11,8 +11,8 @@ import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- drop --dataset NAME FILE… [options]
 
-Uploads files below the dataset's prefix of the raw bucket, and follows the executions state by state until each file is
-published, held or failed. Exit status 0 only when all are published, and of no file every row is in quarantine.
+Uploads files below the dataset's prefix in the raw bucket, and follows the executions state by state until each file is
+published, held or failed. The exit status is 0 if all files are published and each has at least one row outside quarantine.
 
   --dataset NAME
   --folders         keeps the folders of the files in their keys: jan/feed.json becomes PREFIX/jan/feed.json

@@ -7,10 +7,10 @@ import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- engine --dataset NAME [options] [ENGINE]
 
-Chooses the engine of a dataset's next batches. Without ENGINE it shows what is chosen. A running batch goes on as it is.
+Sets the engine of a dataset's next batches. Without ENGINE it shows the current setting. It does not change running batches.
 
   --dataset NAME
-  ENGINE            embedded (DuckDB in a Lambda), glue (Spark), or auto: as the stage says, by default by a batch's size
+  ENGINE            embedded (DuckDB in a Lambda), glue (Spark), or auto: the stage's setting, by default the batch's size decides
 ${stageHelp}
 
 Example:

@@ -13,12 +13,12 @@ import { readOptions, suggestion, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- explain [--engine ENGINE | --step STEP] [--json] CONTRACT
 
-Shows the compiled plan: the row part as DuckDB SQL (it is the same on both engines), the set part as the engine's SQL, the
+Shows the compiled plan: the row part as DuckDB SQL (the same on both engines), the set part as the engine's SQL, the
 columns, and the expectations as Athena SQL. Columns that come from the Data Catalog (flatten, passthrough) are not shown.
 
-  --engine ENGINE   duckdb (the default) or spark: whose set part
-  --step STEP       only the row part, up to and with this step: objects, leaves, converted, rows, …
-  --json            the plan as JSON, to be compared or kept
+  --engine ENGINE   the engine of the set part: duckdb (the default) or spark
+  --step STEP       shows the row part up to and including this step: objects, leaves, converted, rows, …
+  --json            shows the plan as JSON
 
 Example:
   npm run sluice -- explain --engine spark datasets/tweets.yml

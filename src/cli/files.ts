@@ -10,12 +10,12 @@ import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- files --dataset NAME [--state STATE] [--last N] [--before TIME] [options]
 
-Shows files of a dataset, the latest last: their state, batch, counts, and why one is held or failed.
+Shows files of a dataset, the latest last: state, batch, counts, and the reason if a file is held or failed.
 
   --dataset NAME
   --state STATE     pending, claimed, published, rejected, held, failed or replaced
-  --last N          the last N files: 100, unless told
-  --before TIME     of those that came before, as 2025-10-06T05:00:00Z: pages back
+  --last N          the last N files; default 100
+  --before TIME     only files that came before, such as 2025-10-06T05:00:00Z: pages back
 ${stageHelp}
 
 Example:

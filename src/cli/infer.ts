@@ -6,12 +6,12 @@ import { readOptions } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- infer [--dataset NAME] INPUT…
 
-Drafts a contract from sample files and prints it as YAML: types, time formats, a key where it is very likely, and a
-partition by the first time that every record has. It runs as drafted. Comments say what was guessed: read them before you
-trust it. "init" asks, and writes the file.
+Drafts a contract from sample files and prints it as YAML: types, time formats, a key if one is very likely, and
+partitions by the first time field that every record has. The draft is valid. Comments mark guesses: read them before you
+use it. "init" asks questions, and writes the file.
 
-  --dataset NAME   by default the first file's name
-  --records N      how many records to look at (10000)
+  --dataset NAME   default: the first file's name
+  --records N      how many records to read; default 10000
 
 Example:
   npm run -s sluice -- infer feed.json > datasets/feed.yml`;

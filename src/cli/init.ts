@@ -13,13 +13,13 @@ const root = resolve(import.meta.dirname, '../..');
 
 export const help = `Usage: npm run sluice -- init [--dataset NAME] [--yes] INPUT…
 
-Drafts a contract from sample files as "infer" does, asks what they cannot tell (name, prefix, key, the time to partition
-by), and writes datasets/NAME.yml. It overwrites nothing.
+Drafts a contract from sample files as "infer" does, asks what the files cannot tell (name, prefix, key, the time for the
+partitions), and writes datasets/NAME.yml. It never overwrites a file.
 
-  --dataset NAME   not asked then
-  --yes            asks nothing, and takes what is likely
-  --records N      how many records to look at (10000)
-  --out FILE       where to write, instead of datasets/NAME.yml
+  --dataset NAME   sets the name; init does not ask for it
+  --yes            asks nothing, and uses the most likely answers
+  --records N      how many records to read; default 10000
+  --out FILE       the file to write; default datasets/NAME.yml
 
 Example:
   npm run sluice -- init orders.csv`;

@@ -7,12 +7,12 @@ import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- quarantine [--dataset NAME] [--batch ID] [--rows N] [options]
 
-Shows why rows were refused: for every reason and column how many, and some of the rows, with the object and line they
-stand in. It asks the table "quarantine" through Athena.
+Shows why rows were rejected: the count of every reason and column, and some of the rows with object and line. It
+queries the table "quarantine" with Athena.
 
   --dataset NAME
   --batch ID        one batch; the beginning of its id is enough
-  --rows N          rows to show of each reason: 2, unless told
+  --rows N          how many rows to show for each reason; default 2
 ${stageHelp}
 
 Example:

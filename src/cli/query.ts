@@ -7,10 +7,10 @@ import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- query [options] SQL
 
-Asks Athena in the stage's database, and prints the rows. With --json each row is an object. It only reads: SELECT, SHOW,
-DESCRIBE, EXPLAIN.
+Runs a query in Athena, in the stage's database, and prints the rows. With --json each row is an object. Without --write it
+accepts only SELECT, SHOW, DESCRIBE and EXPLAIN.
 
-  --write           runs any statement, such as DROP TABLE
+  --write           accepts any statement, such as DROP TABLE
 ${stageHelp}
 
 Example:

@@ -7,9 +7,9 @@ import { readOptions } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- reconcile [--dataset NAME] [options]
 
-Compares the objects of a table with the ledger, and the partitions of the Data Catalog with the objects. Objects that the ledger does not
-count are removed, missing partitions registered, empty ones dropped. It also runs by itself, once a day. Exit status 1 when objects
-are missing: their rows are lost until their files are replayed.
+Compares the objects of a table with the ledger, and the partitions of the Data Catalog with the objects. It removes objects that
+the ledger does not count, registers missing partitions and drops empty ones. It also runs automatically once a day. The exit
+status is 1 if objects are missing: their rows are lost until you replay their files.
 
   --dataset NAME
   --remove-unknown  also removes objects of batches that the ledger does not know

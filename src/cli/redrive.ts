@@ -8,9 +8,9 @@ import { readOptions } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- redrive [options]
 
-Brings the messages of the dead-letter queue back, after their cause was mended (a dataset without a contract, for example).
+Sends the messages of the dead-letter queue again. First correct their cause, for example a missing contract.
 
-  --show            only shows them
+  --show            only shows the messages
 ${stageHelp}
 
 Example:

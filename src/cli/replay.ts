@@ -6,13 +6,13 @@ import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- replay --dataset NAME [--from TIME] [--to TIME] [--prefix KEY] [options]
 
-Processes published files again, from exactly the versions that were read, with the contract as it is now, and replaces
-what came from them. What came from other files stays as it is.
+Processes published files again, in exactly the versions that were read, with the current contract. The new rows replace
+the old rows of these files. Rows of other files stay.
 
   --dataset NAME
   --from TIME       files that came at or after, as 2025-10-06 or 2025-10-06T05:00:00Z
   --to TIME         files that came before
-  --prefix KEY      files whose keys begin so
+  --prefix KEY      files whose keys begin with KEY
 ${stageHelp}
 
 Example:

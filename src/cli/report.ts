@@ -10,11 +10,11 @@ import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- report --dataset NAME [--out FILE] [options] BATCH
 
-Writes the data-quality report of a batch to a file: one HTML page that needs nothing else. A batch has one as soon as it
-was validated, held or not. With --json it is printed as data instead.
+Writes the data-quality report of a batch to a file: one self-contained HTML page. A batch has a report as soon as it is
+validated, also if it is held. With --json it prints the report as data instead.
 
   --dataset NAME
-  --out FILE        by default NAME-BATCH.html here
+  --out FILE        default: NAME-BATCH.html in the current folder
 ${stageHelp}
 
 Example:

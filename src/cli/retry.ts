@@ -6,10 +6,10 @@ import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- retry --dataset NAME [--batch BATCH | --object KEY] [options]
 
-Tries held and failed files again, after the contract or the feed was mended: those of a batch, one key, or all of a dataset.
+Processes held and failed files again: of a batch, of one key, or of the whole dataset. First correct the contract or the feed.
 
   --dataset NAME
-  --batch BATCH     its id, or the beginning of it
+  --batch BATCH     the batch's id or the beginning of its id
   --object KEY      the key of a raw object
 ${stageHelp}
 

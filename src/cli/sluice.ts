@@ -20,12 +20,13 @@ const help = `Usage: npm run sluice -- COMMAND [options]
 
 ${lines(localCommands)}
 
-On a deployed stage, on AWS or local alike:
+On a deployed stage, on AWS or local:
 
 ${lines(stageCommands)}
 
-COMMAND --help, or help COMMAND, says more; --version. Exit status: 0 done; 1 the input or contract has faults, or something waits for a person;
-2 wrong usage or set-up; 70 a fault of Sluice itself; 141 nobody reads the output any more. NO_COLOR is respected.`;
+COMMAND --help and help COMMAND show the options of a command; --version shows the version.
+Exit status: 0 done; 1 the input or contract has faults, or something waits for a person; 2 wrong usage or set-up;
+70 a fault of Sluice itself; 141 the reader of the output has gone. Set NO_COLOR to turn colours off.`;
 
 const packageSchema = z.object({ version: z.string() });
 const version = (): string =>

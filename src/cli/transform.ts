@@ -20,13 +20,14 @@ import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- transform --contract FILE --out DIR [options] INPUT…
 
-Writes partitions to DIR/data and refused rows to DIR/quarantine, and prints the accounting as one JSON object.
+Runs a contract on files. It writes partitions to DIR/data and rejected rows to DIR/quarantine, and prints the accounting as one
+JSON object.
 
-  --contract FILE   the contract; its references are looked up beside it
+  --contract FILE   the contract; its reference files are in the same folder
   --engine ENGINE   duckdb (the default) or spark
-  --out DIR         must be empty or not there
-  --json FILE       writes the accounting to FILE too
-  --published DIR   what is published already, as an earlier DIR/data: for contracts that look for duplicates there
+  --out DIR         a new or empty folder
+  --json FILE       also writes the accounting to FILE
+  --published DIR   published rows (an earlier DIR/data), for contracts with the scope published
 
 Example:
   npm run sluice -- transform --contract datasets/tweets.yml --out /tmp/tweets datasets/samples/twitter.json`;

@@ -11,8 +11,8 @@ import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- validate CONTRACT…
 
-Checks contracts and the references they name, alone and together: no two may have one prefix, or fill one table in different
-ways. A contract of datasets/ is held against the others there. Exit status 1 when one has a fault.
+Checks contracts and their reference files, each alone and all together: two contracts may not have the same prefix, or fill one
+table in different ways. A contract in datasets/ is compared with the others there. The exit status is 1 if one has a fault.
 
 Example:
   npm run sluice -- validate datasets/*.yml`;

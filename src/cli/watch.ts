@@ -6,11 +6,11 @@ import { readOptions, readPort, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run watch -- [--port N] [options]
 
-Serves a page on 127.0.0.1, for this machine only, until Ctrl-C: executions with every state as it happens, batches with
-where their rows went, and tables with their partitions. It reads Step Functions, the ledger, the Data Catalog and the
-logs; samples of quarantined rows and counts of partitions are Athena queries. It changes nothing.
+Serves a read-only page on 127.0.0.1, for this machine only, until Ctrl-C: executions with every state as it happens,
+batches with their accounting, and tables with their partitions. It reads Step Functions, the ledger, the Data Catalog and
+the logs. Samples of quarantined rows and counts of partitions are Athena queries.
 
-  --port N          4700; 0 takes a free one
+  --port N          default 4700; 0 selects a free port
 ${stageHelp.replace(/\n.*--json.*/, '')}
 
 Example:
