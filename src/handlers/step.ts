@@ -17,6 +17,7 @@ import type { Deps } from '../lib/flow/batch/deps.ts';
 import { type Measure, type MetricName, metricUnits } from '../lib/flow/batch/measure.ts';
 import { inTurn } from '../lib/flow/repair/inTurn.ts';
 import { createLedger } from '../lib/ledger/ledger.ts';
+import { shortened } from '../lib/shortened.ts';
 
 export const logger = new Logger({ serviceName: 'sluice' });
 const tracer = new Tracer({ serviceName: 'sluice' });
@@ -77,7 +78,7 @@ export const wrap = <E, R>(handler: (event: E, context: Context) => Promise<R>) 
     .use(captureLambdaHandler(tracer, { captureResponse: false }))
     .use({
       onError: ({ error }) => {
-        logger.error('step failed', error as Error);
+        logger.error('step failed', shortened(error) as Error);
       },
     })
     .handler(handler);
