@@ -7,7 +7,13 @@ import { layOutJob } from '../../offline/spark.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import { lookAt } from '../../src/lib/engine/layout.ts';
-import { contractOf as contractOfCase, csvCases, filesOf } from '../support/cases.ts';
+import {
+  contractOf as contractOfCase,
+  contractOfShape,
+  csvCases,
+  filesOf,
+  shapeCases,
+} from '../support/cases.ts';
 import {
   contractWith,
   type EngineResult,
@@ -154,6 +160,16 @@ test('lines are read once each and keep their numbers, wherever splits fall', as
   expect(spark.summary).toEqual(embedded.summary);
   const numbers = ({ quarantine }: EngineResult) => quarantine.map((q) => [q.line, q.reason]);
   expect(numbers(spark)).toEqual(numbers(embedded));
+});
+
+test('values and shapes of reported files are those of the embedded engine', async () => {
+  // The embedded engine's are held against what is expected in test/unit/rows/cases.test.ts.
+  await Promise.all(
+    Array.from({ length: 4 }, async (_, lane) => {
+      for (const each of shapeCases.filter((_case, i) => i % 4 === lane))
+        await expectSame(contractOfShape(each), filesOf(each.name));
+    }),
+  );
 });
 
 test('a CSV is read as it is written, whatever stands before its records', async () => {

@@ -61,6 +61,7 @@ export const outcomeOf = (
 
 const plain = (value: unknown): unknown => {
   if (typeof value === 'bigint') return Number(value);
+  if (Array.isArray(value)) return value.map(plain);
   return value instanceof Date ? value.toISOString().slice(0, 10) : (value ?? null);
 };
 
@@ -217,6 +218,267 @@ export const csvCases: readonly CsvCase[] = [
       ['tt2', '"Heat'],
       ['tt3', 'Cold"'],
       ['tt4', 'x'],
+    ],
+  },
+];
+
+/** A case of values or shapes: what its contract says, and what comes out, as for a CSV. */
+export interface ShapeCase {
+  readonly name: string;
+  readonly contract: object;
+  readonly rows: readonly (readonly unknown[])[];
+  readonly refused?: readonly (readonly [line: number, reason: string])[];
+}
+
+export const contractOfShape = ({ name, contract }: ShapeCase): Contract =>
+  parseContract(
+    `${name}.yml`,
+    JSON.stringify({
+      dataset: 'in',
+      source: { prefix: 'in/', formats: ['ndjson'] },
+      partitionBy: [{ name: 'data_source', constant: 'x' }],
+      ...contract,
+    }),
+  );
+
+/** `path: type` or, with more than a type, an object. */
+const columnsOf = (columns: Readonly<Record<string, string | object>>) =>
+  Object.entries(columns).map(([path, column], i) => ({
+    name: `c${i}`,
+    path,
+    ...(typeof column === 'string' ? { type: column } : column),
+  }));
+
+const csv = (options: object = {}) => ({ prefix: 'in/', formats: ['csv'], csv: options });
+const document = (records: string) => ({ prefix: 'in/', formats: ['json_document'], records });
+const yes = ['t', 'yes', 'y', '1', 'on'];
+const no = ['f', 'no', 'n', '0', 'off'];
+const events = (type: string) => ({
+  source: { prefix: 'in/', formats: ['ndjson'] },
+  columns: columnsOf({ messageId: 'string', sent: { type: 'timestamp', formats: ['epoch_ms'] } }),
+  when: `c0 = '${type}'`,
+});
+
+/** Rows in the order of their texts. */
+export const shapeCases: readonly ShapeCase[] = [
+  {
+    name: 'c02-eu-decimal',
+    contract: {
+      source: csv({ delimiter: ';' }),
+      columns: columnsOf({
+        Datum: { type: 'date', formats: [{ pattern: '%d.%m.%Y' }] },
+        Umsatz: { type: 'decimal(12,2)', number: { decimal: ',', group: '.' } },
+        Anteil: { type: 'double', number: { decimal: ',' } },
+      }),
+    },
+    rows: [
+      ['2024-03-01', 1234.56, 12.5],
+      ['2024-03-02', 987.1, 7.25],
+      ['2024-03-03', 12000, 80.25],
+    ],
+  },
+  {
+    name: 'c03-thousands',
+    contract: {
+      source: csv(),
+      columns: columnsOf({
+        invoice_id: 'bigint',
+        amount: { type: 'double', number: { group: ',', currency: '$' } },
+        growth: { type: 'double', number: { percent: 'points' } },
+        net: { type: 'double', number: { group: ',', accounting: true } },
+      }),
+    },
+    rows: [
+      [1001, 1234.56, 12.5, -45],
+      [1002, 99, -3, 1000],
+      [1003, 12000.1, 0, 7.1],
+    ],
+  },
+  {
+    name: 'g07-shopify',
+    contract: {
+      source: document('data.orders.edges[*].node'),
+      columns: columnsOf({ id: 'string', total: 'double' }),
+    },
+    rows: [
+      ['gid://1', 10.5],
+      ['gid://2', 11.5],
+    ],
+  },
+  {
+    name: 'g08-stripe',
+    contract: {
+      source: document('data'),
+      columns: columnsOf({ id: 'string', 'refunds.data[*].id': 'array<string>' }),
+    },
+    rows: [
+      ['ch_1', []],
+      ['ch_2', ['re_1']],
+    ],
+  },
+  {
+    name: 'g10-cw-logs',
+    contract: {
+      source: { prefix: 'in/', formats: ['json_concatenated'] },
+      explode: 'logEvents',
+      parse: { 'logEvents.message': 'json' },
+      columns: columnsOf({
+        'logEvents.id': 'string',
+        'logEvents.message.level': 'string',
+        'logEvents.message.ms': 'int',
+      }),
+    },
+    rows: [
+      ['00', 'info', 0],
+      ['01', 'info', 1],
+      ['10', 'info', 0],
+      ['11', 'info', 1],
+    ],
+  },
+  {
+    name: 'i07-mixed-case-bool',
+    contract: {
+      source: csv(),
+      columns: columnsOf({
+        id: 'int',
+        active: { type: 'boolean', map: { true: ['t'], false: ['f'] } },
+        Flag: { type: 'boolean', map: { true: yes, false: no } },
+      }),
+    },
+    rows: [
+      [1, true, true],
+      [2, false, false],
+    ],
+  },
+  {
+    name: 'i08-ampm',
+    contract: {
+      source: csv(),
+      columns: columnsOf({
+        id: 'int',
+        at: { type: 'timestamp', formats: [{ pattern: '%-m/%-d/%Y %-I:%M %p' }] },
+      }),
+    },
+    rows: [
+      [1, Date.parse('2023-01-02T15:04:00Z') * 1000],
+      [2, Date.parse('2023-11-30T00:00:00Z') * 1000],
+    ],
+  },
+  {
+    name: 'j05-double-encoded',
+    contract: {
+      parse: { body: 'json' },
+      columns: columnsOf({
+        'body.order.id': 'bigint',
+        'body.order.total': 'double',
+        'body.at': { type: 'timestamp', formats: ['iso8601'] },
+      }),
+    },
+    rows: [
+      [7, 12.5, Date.parse('2024-05-01T10:00:00Z') * 1000],
+      [8, 1.5, Date.parse('2024-05-01T11:00:00Z') * 1000],
+    ],
+  },
+  {
+    name: 'j05-double-encoded',
+    contract: events('m2'),
+    rows: [['m2', 1_714_561_200_000_000]],
+  },
+  {
+    name: 'j11b-double-explode',
+    contract: {
+      explode: ['m', 'm'],
+      columns: columnsOf({ id: 'bigint', 'm.x': 'bigint', 'n[*][*]': 'array<bigint>' }),
+    },
+    rows: [
+      [1, 1, [1, 2, 3]],
+      [1, 2, [1, 2, 3]],
+      [1, 3, [1, 2, 3]],
+      [2, null, []],
+    ],
+  },
+  {
+    name: 'j12b-explode-map',
+    contract: {
+      explode: 'prices.*',
+      columns: columnsOf({ id: 'bigint', 'prices._key': 'string', 'prices._value': 'int' }),
+    },
+    rows: [
+      [0, 'C0_0', 0],
+      [0, 'C0_1', 1],
+      [0, 'C0_2', 2],
+      [1, 'C1_0', 0],
+      [1, 'C1_1', 1],
+      [1, 'C1_2', 2],
+    ],
+  },
+  {
+    name: 'n04-nan',
+    contract: {
+      source: { prefix: 'in/', formats: ['ndjson'], json: { nonFinite: 'null' } },
+      columns: columnsOf({ id: 'int', v: { type: 'double', nullValues: ['NaN'] } }),
+    },
+    rows: [
+      [1, null],
+      [2, 1.5],
+      [3, null],
+      [5, null],
+    ],
+    refused: [
+      [4, 'invalid_json'],
+      [6, 'invalid_json'],
+      [7, 'invalid_json'],
+      [8, 'invalid_json'],
+    ],
+  },
+  {
+    name: 'p01-key-column',
+    contract: {
+      columns: columnsOf({ id: 'int', $key: { type: 'string', extract: '(.+)\\.json$' } }),
+      partitionBy: [
+        { name: 'part', of: 'c1' },
+        { name: 'data_source', constant: 'x' },
+      ],
+    },
+    rows: [
+      [1, 'in'],
+      [2, 'in'],
+    ],
+  },
+  {
+    name: 'p02-partition-col',
+    contract: {
+      columns: [...columnsOf({ id: 'int' }), { name: 'country', path: 'country', type: 'string' }],
+      partitionBy: [{ name: 'country', of: 'country' }],
+    },
+    // The partition has it.
+    rows: [
+      [1, null],
+      [2, null],
+    ],
+  },
+  {
+    name: 't03-bools',
+    contract: {
+      columns: columnsOf({ id: 'int', v: { type: 'boolean', trim: true, map: { true: yes, false: no } } }),
+    },
+    rows: [0, 1, 10, 11, 12, 13, 14, 15, 2, 3, 4, 5, 6, 7, 8, 9].map((id) => [
+      id,
+      ![1, 9, 10, 13].includes(id),
+    ]),
+  },
+  {
+    name: 't05-date-format',
+    contract: {
+      source: csv(),
+      columns: columnsOf({
+        id: 'int',
+        d: { type: 'date', formats: [{ pattern: '%d.%m.%Y' }, { pattern: '%-d.%-m.%Y' }] },
+      }),
+    },
+    rows: [
+      [1, '2025-10-06'],
+      [2, '2025-01-07'],
     ],
   },
 ];
