@@ -1,5 +1,6 @@
-"""Reads files, and unpacks gzip and zstd as a stream of blocks."""
+"""Reads files, and unpacks them as a stream of blocks."""
 
+import bz2
 import io
 import zlib
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from sluice.store import BLOCK, Store
 # block of small members would be copied once for each of them.
 FIRST_WINDOW = 256
 LAST_WINDOW = 2**16
+# The largest block of snappy; the same in src/lib/engine/snappy.ts.
+MOST_OF_BLOCK = 4 * 2**20
 
 
 class BrokenArchive(Exception):
@@ -25,7 +28,12 @@ def contents(store: Store, file: File) -> Blocks:
     blocks = store.blocks(file)
     if file["compression"] is None:
         return blocks
-    unpack: dict[str, Callable[[Blocks], Blocks]] = {"gzip": gunzip, "zstd": unzstd}
+    unpack: dict[str, Callable[[Blocks], Blocks]] = {
+        "gzip": gunzip,
+        "zstd": unzstd,
+        "bzip2": bunzip2,
+        "snappy": unsnappy,
+    }
     return unpack[file["compression"]](blocks)
 
 
@@ -109,6 +117,105 @@ def unzstd(blocks: Blocks) -> Blocks:
         if not unpacked:
             return
         yield unpacked
+
+
+def bunzip2(blocks: Blocks) -> Blocks:
+    """One stream or many, as parallel packers write; nothing else may follow."""
+    return gathered(unpacked_streams(blocks))
+
+
+def unpacked_streams(blocks: Blocks) -> Blocks:
+    stream = bz2.BZ2Decompressor()
+    window = FIRST_WINDOW
+    is_empty = True
+    for block in blocks:
+        is_empty = is_empty and not block
+        position = 0
+        while position < len(block):
+            if stream.eof:
+                stream = bz2.BZ2Decompressor()
+                window = FIRST_WINDOW
+            packed = block[position : position + window]
+            yield unpacked_of_stream(stream, packed)
+            while not stream.eof and not stream.needs_input:
+                yield unpacked_of_stream(stream, b"")
+            position += len(packed) - len(stream.unused_data)
+            window = min(2 * window, LAST_WINDOW)
+    if not is_empty and not stream.eof:
+        raise BrokenArchive
+
+
+def unpacked_of_stream(stream: bz2.BZ2Decompressor, packed: bytes) -> bytes:
+    try:
+        return stream.decompress(packed, BLOCK)
+    except OSError as error:
+        raise BrokenArchive from error
+
+
+def unsnappy(blocks: Blocks) -> Blocks:
+    """Blocks as Hadoop frames them: the size of what each holds, then its chunks, each behind its packed size."""
+    return gathered(unpacked_chunks(Exact(blocks)))
+
+
+def unpacked_chunks(packed: "Exact") -> Blocks:
+    codec = pyarrow.Codec("snappy")
+    while start := packed.read(4):
+        left = size_at(start)
+        if left > MOST_OF_BLOCK:
+            raise BrokenArchive
+        while left > 0:
+            length = size_at(packed.read(4))
+            if length > 32 + left + left // 6:
+                raise BrokenArchive
+            chunk = packed.read(length)
+            size = size_of_chunk(chunk)
+            if len(chunk) < length or not 0 < size <= left:
+                raise BrokenArchive
+            try:
+                yield codec.decompress(chunk, decompressed_size=size, asbytes=True)
+            except (OSError, pyarrow.ArrowException) as error:
+                raise BrokenArchive from error
+            left -= size
+
+
+def size_at(packed: bytes) -> int:
+    if len(packed) < 4:
+        raise BrokenArchive
+    return int.from_bytes(packed, "big")
+
+
+def size_of_chunk(chunk: bytes) -> int:
+    """Seven bits a byte, the lowest first; 0 where a chunk does not say it."""
+    size = 0
+    for place, byte in enumerate(chunk[:5]):
+        size |= (byte & 0x7F) << (7 * place)
+        if byte < 0x80:
+            return size
+    return 0
+
+
+class Exact:
+    """Blocks, read by lengths."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
+        self.block = b""
+        self.position = 0
+
+    def read(self, size: int) -> bytes:
+        """The next bytes; fewer only where the blocks end."""
+        parts: list[bytes] = []
+        while size > 0:
+            if self.position == len(self.block):
+                self.block = next(self.blocks, b"")
+                self.position = 0
+                if not self.block:
+                    break
+            part = self.block[self.position : self.position + size]
+            self.position += len(part)
+            size -= len(part)
+            parts.append(part)
+        return b"".join(parts)
 
 
 def archive_fault(store: Store, file: File, limit: int) -> str | None:

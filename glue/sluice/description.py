@@ -34,7 +34,7 @@ class File(TypedDict):
     layout: Literal["lines", "document", "refused", "empty"]
     # The reason why the whole file is refused.
     fault: str | None
-    compression: Literal["gzip", "zstd"] | None
+    compression: Literal["gzip", "zstd", "bzip2", "snappy"] | None
     # A CSV's names of fields.
     header: list[str] | None
     body: Body | None

@@ -225,11 +225,11 @@ function shapeOfFile(content: string): Shape | undefined {
 /** The bytes of a file that a crawl reads: a small archive may unpack to more than the memory of this process. */
 const readBytes = 128 * 1024 * 1024;
 
-/** Glue's crawlers read gzip, and no zstd: https://docs.aws.amazon.com/glue/latest/dg/add-classifier.html */
+/** Glue's crawlers read gzip, bzip2 and Hadoop's snappy, and no zstd: https://docs.aws.amazon.com/glue/latest/dg/add-classifier.html */
 async function unzipped(bytes: Uint8Array): Promise<Uint8Array | null> {
   const compression = compressionOf(bytes);
   if (compression === null) return bytes.subarray(0, readBytes);
-  return compression === 'gzip' ? unpackStart(bytes, compression, readBytes) : null;
+  return compression === 'zstd' ? null : unpackStart(bytes, compression, readBytes);
 }
 
 /** The Catalog's column names are lower case, and have at most 255 plain characters; names inside structs stay. */

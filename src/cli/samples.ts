@@ -142,7 +142,7 @@ async function readSample(path: string): Promise<Sample> {
   const foreign = formatOfBytes(content);
   if (foreign !== null)
     throw new UsageError(
-      `${path}: it is ${foreign}; a contract reads JSON and CSV, packed with gzip or zstd or not`,
+      `${path}: it is ${foreign}; a contract reads JSON and CSV, packed with gzip, zstd, bzip2 or Hadoop's snappy or not`,
     );
   const isCut = content.length >= sampleBytes;
   const { text, encoding } = textOfBytes(content);
@@ -175,7 +175,7 @@ const signatures: readonly (readonly [name: string, at: number, bytes: string])[
   ['ORC', 0, 'ORC'],
   ['an archive of zip, or a workbook of Excel', 0, 'PK\x03\x04'],
   ['packed with bzip2', 0, 'BZh'],
-  ['packed with snappy', 0, '\xff\x06\x00\x00sNaPpY'],
+  ['packed with snappy in the frames of Google, not of Hadoop', 0, '\xff\x06\x00\x00sNaPpY'],
   ['packed with xz', 0, '\xfd7zXZ\x00'],
   ['packed with lz4', 0, '\x04\x22\x4d\x18'],
   ['an archive of 7-Zip', 0, '7z\xbc\xaf\x27\x1c'],

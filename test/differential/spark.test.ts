@@ -21,6 +21,7 @@ import {
   type TransformOptions,
   transform,
 } from '../support/embedded.ts';
+import { hadoopSnappy, packed as packedFile } from '../support/packed.ts';
 import { sparkSession } from '../support/sparkSession.ts';
 
 const session = sparkSession();
@@ -66,7 +67,7 @@ async function expectSame(contract: Contract, files: Files): Promise<EngineResul
 
 const contract = contractWith('  - { name: text, path: text, type: string }');
 
-test('Spark unpacks gzip of one and of many members, and zstd, itself; a broken archive is refused whole', async () => {
+test('Spark unpacks gzip of one and of many members, zstd, bzip2 and snappy itself; a broken archive is refused whole', async () => {
   const lines = (from: number) => `${record({ id: from })}\nno JSON\n${record({ id: from + 1 })}\n`;
   const packed = gzipSync(lines(20));
   const { summary } = await expectSame(contract, {
@@ -78,8 +79,18 @@ test('Spark unpacks gzip of one and of many members, and zstd, itself; a broken 
     'test/cut.gz': packed.subarray(0, -9),
     'test/cut.zst': zstdCompressSync(lines(50)).subarray(0, -5),
     'test/plain.json': `\uFEFF${lines(60)}`,
+    ...Object.fromEntries(
+      ['bzip2', 'snappy'].flatMap((kind) => [
+        ...['array', 'lines', 'two', 'empty'].map((name) => [
+          `test/${name}.${kind}`,
+          packedFile(`${name}.${kind}`),
+        ]),
+        [`test/cut.${kind}`, packedFile(`two.${kind}`).subarray(0, -1)],
+      ]),
+    ),
+    'test/block.snappy': hadoopSnappy(Buffer.from(`${record({ id: 70 })}\n`.repeat(8000))),
   });
-  expect(summary.reasons).toEqual({ broken_archive: 2, invalid_json: 6 });
+  expect(summary.reasons).toEqual({ broken_archive: 4, invalid_json: 8 });
 });
 
 test('a small archive of one huge line is one quarantined row, and the lines around it are rows', async () => {

@@ -1,12 +1,14 @@
+import bz2
 import gzip
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow
 import pytest
 from conftest import MakeFile
 
-from sluice.archives import BrokenArchive, archive_fault, contents, gunzip
+from sluice.archives import BrokenArchive, archive_fault, bunzip2, contents, gunzip
 from sluice.store import BLOCK, Store
 
 STORE = Store(None)
@@ -75,10 +77,47 @@ def test_zstd_is_unpacked(make_file: MakeFile) -> None:
     assert unpacked(make_file, packed, "zstd") == b"x" * 100_000
 
 
-@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def framed(content: bytes) -> bytes:
+    """Snappy in a block of Hadoop's, in chunks."""
+    chunks = [content[start : start + 50_000] for start in range(0, len(content), 50_000)]
+    packed = [pyarrow.Codec("snappy").compress(chunk, asbytes=True) for chunk in chunks]
+    return len(content).to_bytes(4, "big") + b"".join(len(chunk).to_bytes(4, "big") + chunk for chunk in packed)
+
+
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "zstd": lambda content: bytes(pyarrow.Codec("zstd").compress(content, asbytes=True)),
+    "bzip2": bz2.compress,
+    "snappy": framed,
+}
+
+
+@pytest.mark.parametrize("compression", ["bzip2", "snappy"])
+def test_one_stream_and_many_are_unpacked_and_nothing_else_may_follow(make_file: MakeFile, compression: str) -> None:
+    one, two = PACK[compression](b"one\n" * 30_000), PACK[compression](b"two\n")
+    assert unpacked(make_file, one, compression) == b"one\n" * 30_000
+    assert unpacked(make_file, two + one + two, compression) == b"two\n" + b"one\n" * 30_000 + b"two\n"
+    assert unpacked(make_file, bytes(4) if compression == "snappy" else bz2.compress(b""), compression) == b""
+    assert archive_fault(STORE, make_file(one + b"x", compression), 10**9) == "broken_archive"
+
+
+def test_streams_of_bzip2_may_begin_and_end_anywhere_in_a_block() -> None:
+    packed = b"".join(bz2.compress(f"line {i}\n".encode()) for i in range(50))
+    for size in (1, 7, 1000):
+        blocks = iter([packed[i : i + size] for i in range(0, len(packed), size)])
+        assert b"".join(bunzip2(blocks)) == "".join(f"line {i}\n" for i in range(50)).encode()
+
+
+def test_a_bomb_of_bzip2_comes_in_blocks_and_never_whole() -> None:
+    sizes = [len(block) for block in bunzip2(iter([bz2.compress(b"\n" * 2**26)]))]
+    assert sum(sizes) == 2**26
+    assert max(sizes) < 2 * BLOCK
+
+
+@pytest.mark.parametrize("compression", PACK)
 def test_an_archive_that_is_cut_or_broken_is_told(make_file: MakeFile, compression: str) -> None:
     content = bytes(range(256)) * 500
-    packed = gzip.compress(content) if compression == "gzip" else pyarrow.Codec("zstd").compress(content, asbytes=True)
+    packed = PACK[compression](content)
     for broken in (packed[:-5], packed[:4] + b"\xff" * 20 + packed[24:]):
         with pytest.raises(BrokenArchive):
             unpacked(make_file, broken, compression)
@@ -93,7 +132,7 @@ def test_an_archive_beyond_the_limit_is_refused_and_one_within_it_is_not(make_fi
 
 
 def test_a_store_that_fails_while_an_archive_is_read_is_no_fault_of_the_archive(make_file: MakeFile) -> None:
-    for compression in ("gzip", "zstd"):
+    for compression in PACK:
         gone = make_file(b"", compression)
         gone["size"] = 10
         gone["uri"] += "-gone"

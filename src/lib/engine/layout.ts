@@ -5,7 +5,7 @@ import { isJsonObject, tryParseJson } from '../json.ts';
 import type { Compression, CsvBody, Layout } from '../model/layout.ts';
 import type { ReasonCode } from '../model/plan.ts';
 import { csvStartOf, encodingOf, inWordsOf, isForeignTo, toUtf8 } from './csvStart.ts';
-import { compressionOf, documentLimits, unpackStart } from './unpack.ts';
+import { compressionOf, documentLimits, firstBlockBytes, unpackStart } from './unpack.ts';
 
 /** How much of a refused file is kept as raw text in quarantine, in bytes. */
 export const refusedSampleBytes = 1024;
@@ -45,6 +45,10 @@ export async function lookAt(
   const { source } = contract;
   const compression = compressionOf(head);
   const unpacked = compression === null ? head : await unpackStart(head, compression, startBytes);
+  if (unpacked === null && compression !== null && more !== null) {
+    const longer = await more(Math.min(size, firstBlockBytes[compression]));
+    if (longer.length > head.length) return lookAt(contract, longer, size, more, startBytes);
+  }
   const start = unpacked ?? head;
   const isWhole = size <= head.length && (compression === null || start.length < startBytes);
   const look = (

@@ -2,7 +2,7 @@
 import type { EngineChoice } from '../config.ts';
 import { EngineOutOfMemory } from '../errors.ts';
 import type { Compression, InputFile } from '../model/layout.ts';
-import { unpackStart } from './unpack.ts';
+import { firstBlockBytes, unpackStart } from './unpack.ts';
 
 /** A file of which parts can be read. */
 export interface PackedFile {
@@ -14,7 +14,7 @@ export interface PackedFile {
 }
 
 /** The first bytes tell how well a file is packed: so many are looked at, and no more than so many of what they unpack to. */
-const sampleBytes = 256 * 1024;
+const sampleBytes = { gzip: 256 * 1024, zstd: 256 * 1024, bzip2: 1024 * 1024, snappy: 1024 * 1024 } as const;
 const sampleLimit = 64 * 1024 * 1024;
 
 /**
@@ -24,14 +24,18 @@ const sampleLimit = 64 * 1024 * 1024;
  */
 export async function unpackedBytes({ size, compression, read }: PackedFile): Promise<number> {
   if (compression === null || size === 0) return size;
-  const head = await read(0, Math.min(size, sampleBytes));
+  let head = await read(0, Math.min(size, sampleBytes[compression]));
   if (compression === 'zstd') {
     const known = zstdContentSize(head);
     if (known !== null) return known;
   }
-  const sample = (await unpackStart(head, compression, sampleLimit))?.length ?? 0;
-  const guess = Math.round((sample / head.length) * size);
-  if (compression === 'zstd' || size < 18) return guess;
+  let sample = await unpackStart(head, compression, sampleLimit);
+  if (sample === null && head.length < Math.min(size, firstBlockBytes[compression])) {
+    head = await read(0, Math.min(size, firstBlockBytes[compression]));
+    sample = await unpackStart(head, compression, sampleLimit);
+  }
+  const guess = Math.round(((sample?.length ?? 0) / head.length) * size);
+  if (compression !== 'gzip' || size < 18) return guess;
   const trailer = Buffer.from(await read(size - 4, size));
   const rest = trailer.length === 4 ? trailer.readUInt32LE() : 0;
   const told = rest + Math.max(0, Math.round((guess - rest) / wrap)) * wrap;

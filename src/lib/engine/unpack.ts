@@ -1,11 +1,14 @@
-/** gzip and zstd inputs: unpacked before an engine sees them, so that both engines read the same bytes. */
+/** Packed inputs: unpacked before an engine sees them, so that both engines read the same bytes. */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { Transform } from 'node:stream';
+import { Duplex, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Compression, InputFile } from '../model/layout.ts';
+import { bunzip2, isBzip2 } from './bzip2.ts';
 import { toUtf8 } from './csvStart.ts';
+import { ArchiveBroken } from './packedBytes.ts';
+import { isHadoopSnappy, unsnappy } from './snappy.ts';
 
 /** The most bytes that an archive may unpack to. */
 const archiveLimit = 2 * 1024 * 1024 * 1024;
@@ -17,8 +20,15 @@ export const documentLimits = { json: 128 * 1024 * 1024, csv: 256 * 1024 * 1024 
 export function compressionOf(head: Uint8Array): Compression | null {
   if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
   if (head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd) return 'zstd';
-  return null;
+  if (isBzip2(head)) return 'bzip2';
+  return isHadoopSnappy(head) ? 'snappy' : null;
 }
+
+/**
+ * How many first bytes of a file hold at least one block, where it is packed in blocks: fewer may unpack to nothing. Of the other
+ * formats any bytes unpack to something.
+ */
+export const firstBlockBytes = { gzip: 0, zstd: 0, bzip2: 5 * 1024 * 1024, snappy: 5 * 1024 * 1024 } as const;
 
 /** The first bytes of what an archive holds, from its own first bytes: at most `bytes`; null when it is broken there. */
 export function unpackStart(
@@ -111,12 +121,23 @@ async function unpackFile(
 
 class ArchiveTooLarge extends Error {}
 
-const decompressor = (compression: Compression) =>
-  compression === 'gzip' ? createGunzip() : createZstdDecompress();
+function decompressor(compression: Compression): Duplex {
+  switch (compression) {
+    case 'gzip':
+      return createGunzip();
+    case 'zstd':
+      return createZstdDecompress();
+    case 'bzip2':
+      return Duplex.from(bunzip2);
+    case 'snappy':
+      return Duplex.from(unsnappy);
+  }
+}
 
-/** zlib's and zstd's own errors, a cut archive among them. */
+/** The decoders' own errors, a cut archive among them. */
 const isArchiveFault = (error: unknown): boolean =>
-  typeof error === 'object' &&
-  error !== null &&
-  'code' in error &&
-  /^(Z_|ZSTD_|ERR_ZLIB)/.test(String(error.code));
+  error instanceof ArchiveBroken ||
+  (typeof error === 'object' &&
+    error !== null &&
+    'code' in error &&
+    /^(Z_|ZSTD_|ERR_ZLIB)/.test(String(error.code)));

@@ -4,7 +4,10 @@ import type { ReasonCode } from './plan.ts';
 /** lines: a record a line. document: the whole file is parsed at once. refused: quarantined whole, with the reason. */
 export type Layout = 'lines' | 'document' | 'refused';
 
-export type Compression = 'gzip' | 'zstd';
+export const compressions = ['gzip', 'zstd', 'bzip2', 'snappy'] as const;
+
+/** snappy: as Hadoop and Spark frame it. */
+export type Compression = (typeof compressions)[number];
 
 export interface InputFile {
   readonly object: string;

@@ -1,6 +1,7 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
 import { contractWith, record, transform } from '../../support/embedded.ts';
+import { packed } from '../../support/packed.ts';
 
 const contract = contractWith('  - { name: text, path: text, type: string }');
 
@@ -207,6 +208,26 @@ test('fields that no column reads are ignored, rescued or refused, as the contra
   ]);
   const ignore = await transform(contractWith(''), { 'test/a.json': exact });
   expect(ignore.rows[0]).not.toHaveProperty('_rescued');
+});
+
+test.each(['bzip2', 'snappy'])('%s is unpacked: lines and documents alike', async (kind) => {
+  const { summary, rows, quarantine } = await transform(contract, {
+    'test/lines': packed(`lines.${kind}`),
+    'test/array': packed(`array.${kind}`),
+    'test/cut': packed(`two.${kind}`).subarray(0, -1),
+    'test/empty': packed(`empty.${kind}`),
+    'test/again': gzipSync(packed(`lines.${kind}`)),
+  });
+  expect(rows.map((r) => [r.id, r.text ?? null])).toEqual([
+    [1n, '桜'],
+    [2n, null],
+  ]);
+  expect(quarantine.map((q) => [q.object, q.line, q.reason])).toEqual([
+    ['test/again', 1n, 'not_text'],
+    ['test/cut', 1n, 'broken_archive'],
+    ['test/lines', 2n, 'invalid_json'],
+  ]);
+  expect(summary).toMatchObject({ rowsRead: 5, quarantined: 3 });
 });
 
 test.each([

@@ -1,6 +1,7 @@
 /** What was seen of the files of a batch. */
 import * as z from 'zod';
 import { structTypeSchema } from '../../model/hiveType.ts';
+import { compressions } from '../../model/layout.ts';
 import { reasonCodes } from '../../model/plan.ts';
 import { rawFileSchema } from '../../model/records.ts';
 
@@ -12,7 +13,7 @@ export const profileSchema = z.object({
       unpacked: z.number(),
       layout: z.enum(['lines', 'document', 'refused']),
       fault: z.enum(reasonCodes).nullable(),
-      compression: z.enum(['gzip', 'zstd']).nullable(),
+      compression: z.enum(compressions).nullable(),
       header: z.array(z.string()).nullable(),
       /** For CSV: where the records begin. */
       body: z

@@ -1,0 +1,96 @@
+/**
+ * Unpacks Snappy as Hadoop and Spark frame it: blocks that each begin with the size of what they hold, then the chunks of it,
+ * each behind its packed size. https://github.com/google/snappy/blob/main/format_description.txt
+ */
+import { ArchiveBroken, PackedReader } from './packedBytes.ts';
+
+/** The most that a block may hold: Hadoop's have 256 KiB unless io.compression.codec.snappy.buffersize says more. The same in glue/sluice/archives.py. */
+const mostOfBlock = 4 * 1024 * 1024;
+
+/** The most that so many bytes take when they are packed. */
+const mostPacked = (bytes: number): number => 32 + bytes + Math.floor(bytes / 6);
+
+/** The frames have no signature: the sizes at the start of a file must fit each other. The first byte is zero, which no text begins with. */
+export function isHadoopSnappy(head: Uint8Array): boolean {
+  const bytes = Buffer.from(head.subarray(0, 13));
+  if (bytes.length < 4) return false;
+  const held = bytes.readUInt32BE();
+  // Spark writes an empty partition so.
+  if (held === 0) return head.length === 4;
+  if (held > mostOfBlock || bytes.length < 10) return false;
+  const packed = bytes.readUInt32BE(4);
+  const { size } = sizeOf(bytes.subarray(8)) ?? { size: 0 };
+  return packed >= 2 && packed <= mostPacked(size) && size >= 1 && size <= held;
+}
+
+/** Throws ArchiveBroken for what is cut, or holds something else than it says. */
+export async function* unsnappy(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  const reader = new PackedReader(source);
+  for (;;) {
+    const start = await reader.read(4);
+    if (start.length === 0) return;
+    let left = sizeAt(start);
+    if (left > mostOfBlock) throw new ArchiveBroken();
+    while (left > 0) {
+      const packed = sizeAt(await reader.read(4));
+      if (packed > mostPacked(left)) throw new ArchiveBroken();
+      const chunk = await reader.read(packed);
+      const told = sizeOf(chunk);
+      if (chunk.length < packed || told === null || told.size === 0 || told.size > left)
+        throw new ArchiveBroken();
+      yield chunkOf(chunk.subarray(told.length), told.size);
+      left -= told.size;
+    }
+  }
+}
+
+function sizeAt(bytes: Buffer): number {
+  if (bytes.length < 4) throw new ArchiveBroken();
+  return bytes.readUInt32BE();
+}
+
+/** The size of what a chunk holds, with which it begins, and how many bytes say it: seven bits each, the lowest first. */
+function sizeOf(chunk: Uint8Array): { size: number; length: number } | null {
+  let size = 0;
+  for (let n = 0; n < 5; n++) {
+    const byte = chunk[n];
+    if (byte === undefined) return null;
+    size += (byte & 0x7f) * 2 ** (7 * n);
+    if (byte < 0x80) return size < 2 ** 32 ? { size, length: n + 1 } : null;
+  }
+  return null;
+}
+
+/** Literals, and copies of what came before. */
+function chunkOf(packed: Buffer, size: number): Buffer {
+  const out = Buffer.alloc(size);
+  let at = 0;
+  let filled = 0;
+  const take = (bytes: number): number => {
+    if (at + bytes > packed.length) throw new ArchiveBroken();
+    at += bytes;
+    return bytes === 0 ? 0 : packed.readUIntLE(at - bytes, bytes);
+  };
+  while (at < packed.length) {
+    const tag = take(1);
+    const kind = tag & 3;
+    let length = (tag >>> 2) + 1;
+    if (kind === 0) {
+      if (length > 60) length = take(length - 60) + 1;
+      if (at + length > packed.length || filled + length > size) throw new ArchiveBroken();
+      packed.copy(out, filled, at, at + length);
+      at += length;
+      filled += length;
+      continue;
+    }
+    if (kind === 1) length = ((tag >>> 2) & 7) + 4;
+    const offset = kind === 1 ? ((tag >>> 5) << 8) | take(1) : take(kind === 2 ? 2 : 4);
+    if (offset === 0 || offset > filled || filled + length > size) throw new ArchiveBroken();
+    // A copy may reach into what it writes itself.
+    if (offset >= length) out.copyWithin(filled, filled - offset, filled - offset + length);
+    else for (let i = filled; i < filled + length; i++) out[i] = out[i - offset] as number;
+    filled += length;
+  }
+  if (filled < size) throw new ArchiveBroken();
+  return out;
+}
