@@ -10,7 +10,7 @@ import { readOptions } from './usage.ts';
 export const help = `Usage: npm run sluice -- status [--dataset NAME] [options]
 
 Shows for every dataset: files by state, since when the oldest pending file waits, who holds its lease, and its last batch; below
-the table, which file is next, and which datasets are paused. Exit status 1 when anything waits for a person: held or failed
+the table, which file is next, which datasets are paused, and what the Data Catalog lacked on the last day. Exit status 1 when anything waits for a person: held or failed
 files, or a paused dataset.
 
   --dataset NAME
@@ -18,6 +18,9 @@ ${stageHelp}
 
 Example:
   npm run sluice -- status --stage dev`;
+
+/** In milliseconds. */
+const driftShownFor = 86_400_000;
 
 /** More files than this wait are not counted one by one. */
 const countedUpTo = 100_000;
@@ -65,7 +68,12 @@ export async function run(args: string[]): Promise<number> {
 }
 
 /** What the table has no room for. */
-const notesOn = ({ dataset, next, paused }: Awaited<ReturnType<typeof statusOf>>): string[] => [
+const notesOn = ({ dataset, next, paused, drift }: Awaited<ReturnType<typeof statusOf>>): string[] => [
+  ...(drift === null
+    ? []
+    : [
+        `${dataset}: at ${drift.at} the Data Catalog lacked ${drift.isTableMissing ? `the table ${drift.table}` : `${drift.partitions} partitions of ${drift.table}`}; see docs/operations.md, "A table that was dropped"`,
+      ]),
   ...(next === null ? [] : [`${dataset}: next is ${oneLine(next, 200)}`]),
   ...(paused === null
     ? []
@@ -76,7 +84,7 @@ const notesOn = ({ dataset, next, paused }: Awaited<ReturnType<typeof statusOf>>
 
 /** How a dataset is doing, from what the ledger lists: no read grows with the history. */
 export async function statusOf(ledger: Ledger, dataset: string) {
-  const [{ pending, held, failed, since }, published, [last], lease, open, [next], paused] =
+  const [{ pending, held, failed, since }, published, [last], lease, open, [next], paused, drift] =
     await Promise.all([
       ledger.backlog(dataset, countedUpTo),
       ledger.publishedFiles(dataset),
@@ -85,6 +93,7 @@ export async function statusOf(ledger: Ledger, dataset: string) {
       ledger.findOpenBatches(dataset),
       ledger.nextFiles(dataset, 1),
       ledger.pauseOf(dataset),
+      ledger.catalogDrift(dataset),
     ]);
   const claimed = await Promise.all(open.map(({ batch }) => ledger.findBatch(dataset, batch)));
   return {
@@ -98,6 +107,8 @@ export async function statusOf(ledger: Ledger, dataset: string) {
     /** The object that is next. */
     next: next?.object ?? null,
     paused: paused ?? null,
+    /** What the Data Catalog last lacked, for a day. */
+    drift: drift !== undefined && Date.parse(drift.at) + driftShownFor > Date.now() ? drift : null,
     lease: lease?.execution === undefined ? 'free' : (lease.execution.split(':').at(-1) ?? ''),
     lastBatch: last ? { batch: last.batch, state: last.state, at: last.endedAt ?? last.claimedAt } : null,
   };

@@ -68,7 +68,7 @@ export const exceptions: readonly {
     why: 'takes back what it published when its lease was taken meanwhile, and drops what an interrupted publish left; the tests do both in their own process',
   },
   {
-    of: ['repairPartitions', 'completeBatch', 'failBatch', 'recover', 'sweep'],
+    of: ['repairPartitions', 'completeBatch', 'failBatch', 'recover', 'sweep', 'reconcile'],
     actions: ['glue:CreateTable', 'glue:UpdateTable'],
     resource: '',
     why: 'make a table again that somebody has dropped since Publish; the tests do so in memory',

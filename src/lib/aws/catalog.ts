@@ -153,6 +153,8 @@ export function createCatalog(
       return again(ensure, (error) => isPassing(error) || isOvertaken(error), patience);
     },
 
+    hasTable: async (name: string): Promise<boolean> => (await getTable(name)) !== undefined,
+
     /** Throws TableMismatch for a table that `ensureTable` could not bring to what is wanted; one that is not there fits. */
     async requireFit(table: ParquetTable): Promise<void> {
       const existing = await getTable(table.name);

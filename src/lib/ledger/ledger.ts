@@ -24,6 +24,7 @@
  *   GARBAGE#<time>#<batch>#<fence>  an attempt that was taken back: its objects are looked for once more at that time
  *   LEASE                    fence (a number that only grows), execution and batch while held
  *   SETTINGS                 what an operator chose for the dataset: its engine, and whether it is paused
+ *   DRIFT                    what the Data Catalog last lacked of the dataset's table
  *   SWEEP                    how far the raw bucket was compared with the ledger
  *   RECENT, TOTALS           rows of the last published batches, how many failed since, and how many files are published
  */
@@ -65,6 +66,18 @@ export interface Pause {
 
 const pauseSchema = z.object({ reason: z.string(), at: z.string() });
 
+/** What the Data Catalog lacked of a table, when it was last found to lack something. */
+export type CatalogDrift = z.output<typeof driftSchema>;
+
+const driftSchema = z.object({
+  /** ISO 8601. */
+  at: z.string(),
+  table: z.string(),
+  isTableMissing: z.boolean(),
+  /** How many. */
+  partitions: z.number(),
+});
+
 /** What an operator chose, and how far the second net has come. */
 function settingsOf({ name: table, db, at, find, update, now }: Table) {
   return {
@@ -84,6 +97,14 @@ function settingsOf({ name: table, db, at, find, update, now }: Table) {
         z.object({ engine: engineChoiceSchema.catch('auto') }),
       );
       return found?.engine ?? 'auto';
+    },
+
+    catalogDrift: (dataset: string): Promise<CatalogDrift | undefined> =>
+      find({ pk: dataset, sk: 'DRIFT' }, driftSchema),
+
+    async noteDrift(dataset: string, drift: Omit<CatalogDrift, 'at'>): Promise<void> {
+      const Item = { pk: dataset, sk: 'DRIFT', at: now(), ...drift };
+      await db.send(new PutCommand({ TableName: table, Item }));
     },
 
     /** The pause of a dataset; undefined for one that takes its files. */

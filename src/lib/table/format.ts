@@ -116,6 +116,8 @@ export interface TableFormat {
    * `check`.
    */
   fieldIds(shape: TableShape): Promise<FieldIds | undefined>;
+  /** Whether readers find the table at all. */
+  isThere(table: string): Promise<boolean>;
   /** Makes the table, and brings it to its shape. Throws TableMismatch for what it cannot become, TableUnsupported for what it has no type for. */
   ensure(shape: TableShape, holder: Holder): Promise<void>;
   /**

@@ -32,6 +32,8 @@ export const metricUnits = {
   ObjectsUnknown: 'Count',
   /** Objects that the ledger counts and S3 does not have. */
   ObjectsMissing: 'Count',
+  /** Tables and partitions that the ledger counts rows in and the Data Catalog did not have. */
+  CatalogDrift: 'Count',
 } as const;
 export type MetricName = keyof typeof metricUnits;
 

@@ -18,6 +18,7 @@ import { type Live, liveKey, liveOf } from '../batch/published.ts';
 import { lastClosed, requireNothingLost, unlessUnreadable } from '../batch/restored.ts';
 import { goldenTable, quarantineTable, stagingName } from '../batch/tables.ts';
 import { type Pass, phases, type Stand, startPass, sumOf, withKey } from './pass.ts';
+import { rebuild } from './rebuild.ts';
 
 export interface Reconciled {
   readonly table: string;
@@ -69,9 +70,12 @@ export async function reconcile(
   if (!latest) return null;
   const plan = await readPlan(deps, { dataset, ...latest });
   const table = goldenTable(plan, config);
+  const format = formatOf(deps, plan);
+  // Otherwise it has no place for the partitions that are found.
+  if (!(await format.isThere(table.name))) await rebuild(deps, dataset);
   const pass = await startPass(deps, dataset, table.name, goesOn);
   pass.stand.unused += unused;
-  const work = { dataset, table, format: formatOf(deps, plan), removesUnknown, steps, pass };
+  const work = { dataset, table, format, removesUnknown, steps, pass };
   const before = pass.noted();
   try {
     for (const phase of phases.slice(phases.indexOf(pass.stand.phase))) {
@@ -278,6 +282,10 @@ async function comparePartitions(deps: ReconcileDeps, { dataset, table, format, 
   const { stand } = pass;
   const standing = stand.standing.map((path) => ({ path, values: valuesOfPath(path) }));
   const { added, dropped } = await format.repair(table, standing, isOwnOf(deps, dataset));
+  if (added > 0) {
+    deps.measure(dataset, { CatalogDrift: added });
+    await deps.ledger.noteDrift(dataset, { table: table.name, isTableMissing: false, partitions: added });
+  }
   stand.added += added;
   stand.dropped += dropped;
   await pass.end();

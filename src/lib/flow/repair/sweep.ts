@@ -15,6 +15,7 @@ import { lostAttempts } from '../batch/restored.ts';
 import { note } from '../dispatch.ts';
 import { failBatch } from '../steps/failBatch.ts';
 import { letGo, wake } from '../wake.ts';
+import { rebuildNext } from './rebuild.ts';
 
 /** The state of an execution by ARN: RUNNING, another one, or null for an execution that does not exist. */
 export type ExecutionStatus = (arn: string) => Promise<string | null>;
@@ -35,6 +36,10 @@ export interface SweepResult {
   readonly filesFailed: number;
   /** Attempts that were taken back some time ago, and were looked at once more. */
   readonly attemptsChecked: number;
+  /** Whether the Data Catalog had lost the table. */
+  readonly isTableMissing: boolean;
+  /** Partitions that the Data Catalog had lost, of the batches of this sweep. */
+  readonly partitionsMissing: number;
   readonly started: boolean;
 }
 
@@ -68,6 +73,7 @@ export async function sweep(
   const attemptsChecked = await turn(removeGarbage(deps, dataset), 0);
   const found = await turn(findUntold(deps, dataset, isListingDue), { filesFound: 0, filesFailed: 0 });
   await turn(measureAge(deps, dataset), undefined);
+  const rebuilt = await turn(rebuildNext(deps, dataset), null);
   const isWoken = await turn(wake(deps, dataset), false);
   if (errors.length > 0) throw errors[0];
   return {
@@ -76,6 +82,8 @@ export async function sweep(
     batchesRecovered: open.recovered,
     ...found,
     attemptsChecked,
+    isTableMissing: rebuilt?.isTableMissing ?? false,
+    partitionsMissing: rebuilt?.partitions ?? 0,
     started: isWoken || open.started,
   };
 }

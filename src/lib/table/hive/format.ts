@@ -12,6 +12,8 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
   keepsHistory: false,
   isInPlace: false,
 
+  isThere: (table) => deps.catalog.hasTable(table),
+
   check: (shape) => deps.catalog.requireFit(shape),
 
   fieldIds: async () => undefined,

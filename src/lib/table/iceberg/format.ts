@@ -70,6 +70,8 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     return ids;
   },
 
+  isThere: async (table) => (await deps.pointers.read(table)) !== undefined,
+
   async ensure(shape, holder) {
     const wanted = wantedOf(shape);
     await createTable(deps, wanted);

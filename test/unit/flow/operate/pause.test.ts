@@ -90,7 +90,7 @@ test('a stopped execution of a paused dataset starts no other', async () => {
 test.each(['fail', 'lost', 'twice', 'hang', 'stall'] as const)(
   'a resume one of whose calls meets the fault "%s" is tried again, and no file waits for ever',
   async (mode) => {
-    for (let nth = 1; ; nth++) {
+    for (let nth = 1; ; nth += runs(3, 1)) {
       const world = await published();
       await pauseIt(world);
       await correction(world);

@@ -1,0 +1,174 @@
+/**
+ * Brings back what somebody has dropped from the Data Catalog: a table, from the plans of the batches in it, and partitions, from the
+ * objects that the ledger counts. Nothing is removed here, and what is there is left as it is.
+ */
+import { address } from '../../aws/store.ts';
+import { valuesOfPath } from '../../catalog/partitionPath.ts';
+import { ObjectMissing, RecordUnreadable } from '../../errors.ts';
+import type { OutputColumn } from '../../model/plan.ts';
+import type { BatchRecord } from '../../model/records.ts';
+import { parallel } from '../../parallel.ts';
+import type { TableFormat, TablePartition, TableShape } from '../../table/format.ts';
+import { withinAttempt } from '../../table/objectName.ts';
+import { type Deps, formatOf } from '../batch/deps.ts';
+import { readPlan } from '../batch/manifest.ts';
+import { type Live, liveOf } from '../batch/published.ts';
+import { lastClosed, requireNothingLost } from '../batch/restored.ts';
+import { goldenTable } from '../batch/tables.ts';
+
+export interface Rebuilt {
+  readonly table: string;
+  /** Whether the Data Catalog did not have the table. */
+  readonly isTableMissing: boolean;
+  /** Partitions that the ledger counts objects of and the Data Catalog did not have. */
+  readonly partitions: number;
+  /** Batches that were looked at. */
+  readonly batches: number;
+}
+
+type RebuildDeps = Pick<
+  Deps,
+  'config' | 'contracts' | 'store' | 'catalog' | 'formats' | 'ledger' | 'measure' | 'deadline'
+>;
+
+/** So many batches are read at a time, and so many in a sweep: the next one goes on behind them. */
+export const batchesPerPage = 20;
+
+/** The batches are looked at from the first one so often, in milliseconds. */
+const passEvery = 900_000;
+
+/**
+ * All batches of the dataset. Null for one that has published nothing. Throws LedgerRestored while the ledger has lost attempts, and
+ * OutOfTime.
+ */
+export async function rebuild(deps: RebuildDeps, dataset: string): Promise<Rebuilt | null> {
+  await requireNothingLost(deps, dataset);
+  const found = await tableOf(deps, dataset);
+  return found && note(deps, dataset, await rebuildAll(deps, dataset, found));
+}
+
+/** The next page of batches, on a schedule; all of them where the table is gone. Null when no page is due. */
+export async function rebuildNext(deps: RebuildDeps, dataset: string): Promise<Rebuilt | null> {
+  const { ledger } = deps;
+  const place = `#catalog-${dataset}`;
+  const last = await ledger.lastSweep(place);
+  const isBetweenPasses = last !== undefined && last.key === undefined;
+  if (isBetweenPasses && Date.parse(last.at) + passEvery > Date.now()) return null;
+  await requireNothingLost(deps, dataset);
+  const found = await tableOf(deps, dataset);
+  if (!found) return null;
+  if (!found.isThere) {
+    const rebuilt = await rebuildAll(deps, dataset, found);
+    await ledger.noteSwept(place, undefined);
+    return note(deps, dataset, rebuilt);
+  }
+  const { value: page } = await ledger.batchPages(dataset, batchesPerPage, last?.key).next();
+  const batches: readonly BatchRecord[] = page?.batches ?? [];
+  const partitions = await register(deps, dataset, found, batches);
+  await ledger.noteSwept(place, batches.length < batchesPerPage ? undefined : page?.last);
+  const { shape } = found;
+  return note(deps, dataset, {
+    table: shape.name,
+    isTableMissing: false,
+    partitions,
+    batches: batches.length,
+  });
+}
+
+interface Found {
+  readonly shape: TableShape;
+  readonly format: TableFormat;
+  readonly isThere: boolean;
+}
+
+async function tableOf(deps: RebuildDeps, dataset: string): Promise<Found | null> {
+  const latest = await lastClosed(deps, dataset);
+  if (!latest) return null;
+  const plan = await readPlan(deps, { dataset, ...latest });
+  const format = formatOf(deps, plan);
+  const shape = goldenTable(plan, deps.config);
+  return { shape, format, isThere: await format.isThere(shape.name) };
+}
+
+async function rebuildAll(deps: RebuildDeps, dataset: string, found: Found): Promise<Rebuilt> {
+  // The table is made with all its columns at once: whoever finds it there looks for partitions only.
+  const shape = found.isThere ? found.shape : await withEarlierColumns(deps, dataset, found.shape);
+  if (!found.isThere) await found.format.register(shape, []);
+  let [partitions, batches] = [0, 0];
+  for await (const page of deps.ledger.batchPages(dataset, batchesPerPage)) {
+    deps.deadline?.check();
+    batches += page.batches.length;
+    partitions += await register(deps, dataset, { ...found, shape }, page.batches);
+  }
+  return { table: shape.name, isTableMissing: !found.isThere, partitions, batches };
+}
+
+/** Columns that only earlier batches had: a table never drops one. */
+async function withEarlierColumns(
+  deps: RebuildDeps,
+  dataset: string,
+  shape: TableShape,
+): Promise<TableShape> {
+  const names = new Set([...shape.columns, ...shape.partitionKeys].map(({ name }) => name));
+  const earlier: OutputColumn[] = [];
+  for await (const { batches } of deps.ledger.batchPages(dataset, batchesPerPage)) {
+    deps.deadline?.check();
+    const plans = await parallel(batches, 16, async ({ batch, committed }) =>
+      committed === undefined ? null : unlessGone(readPlan(deps, { dataset, batch, fence: committed })),
+    );
+    for (const plan of plans)
+      for (const column of plan?.table === shape.name ? plan.columns : [])
+        if (!names.has(column.name)) {
+          names.add(column.name);
+          earlier.push(column);
+        }
+  }
+  return { ...shape, columns: [...shape.columns, ...earlier] };
+}
+
+/** Registers the partitions of batches that are over. Gives how many were missing. */
+async function register(
+  deps: RebuildDeps,
+  dataset: string,
+  { shape, format }: Found,
+  batches: readonly BatchRecord[],
+): Promise<number> {
+  // Read after the batches: one that is committed and not open has had its partitions registered.
+  const open = new Set((await deps.ledger.openBatches(dataset)).map(({ batch }) => batch));
+  const over = batches.filter(({ batch, committed }) => committed !== undefined && !open.has(batch));
+  const live = await parallel(over, 16, ({ batch }) => unlessGone(liveOf(deps, dataset, batch)));
+  const partitions = partitionsOf(deps, shape, live);
+  return partitions.length === 0 ? 0 : format.register(shape, partitions);
+}
+
+function partitionsOf(
+  { config }: Pick<RebuildDeps, 'config'>,
+  { location, partitionKeys }: TableShape,
+  live: readonly (Live | null)[],
+): TablePartition[] {
+  const paths = new Set<string>();
+  for (const { key } of live.flatMap((of) => of?.objects ?? [])) {
+    const at = address({ bucket: config.processedBucket, key });
+    // A dataset whose contract named another table before has objects there, too.
+    if (at.startsWith(location)) paths.add(withinAttempt(at.slice(location.length, at.lastIndexOf('/') + 1)));
+  }
+  return [...paths]
+    .map((path) => ({ path, values: valuesOfPath(path) }))
+    .filter(({ values }) => values.length === partitionKeys.length);
+}
+
+/** What cannot be read is told of by reconcile; here it keeps nothing else from coming back. */
+const unlessGone = <T>(read: Promise<T>): Promise<T | null> =>
+  read.catch((error: unknown) => {
+    if (error instanceof ObjectMissing || error instanceof RecordUnreadable) return null;
+    throw error;
+  });
+
+/** Tells the alarm and `status` of what was missing. */
+async function note(deps: RebuildDeps, dataset: string, rebuilt: Rebuilt): Promise<Rebuilt> {
+  const { table, isTableMissing, partitions } = rebuilt;
+  if (!isTableMissing && partitions === 0) return rebuilt;
+  deps.measure(dataset, { CatalogDrift: Number(isTableMissing) + partitions });
+  await deps.ledger.noteDrift(dataset, { table, isTableMissing, partitions });
+  return rebuilt;
+}
