@@ -14,6 +14,7 @@ import {
   type RawFile,
   toRawFile,
 } from '../model/records.ts';
+import { changing } from './changing.ts';
 import { batchKey, fileKey, listed, objectKey, openKey, placeKey, waitingPlace } from './keys.ts';
 import { goesThrough, type Item, type Table } from './table.ts';
 
@@ -50,16 +51,6 @@ export interface ReturnedFile extends RawFile {
   readonly state: 'pending' | 'held' | 'failed';
   /** Why, where that is not the reason of the whole batch. */
   readonly reason?: string;
-}
-
-/** Attributes of a record as an UpdateExpression sets them. */
-function settingOf(found: Partial<BatchRecord>) {
-  const attributes = Object.entries(found);
-  return {
-    sets: attributes.map((_, i) => `#n${i} = :v${i}`),
-    names: Object.fromEntries(attributes.map(([key], i) => [`#n${i}`, key])),
-    values: Object.fromEntries(attributes.map(([, value], i) => [`:v${i}`, value])),
-  };
 }
 
 /** What the ledger knows and does of batches. */
@@ -128,50 +119,45 @@ export function batchesOf(table: Table) {
         const marked: Item = {
           Update: {
             ...at({ pk: dataset, sk: 'LEASE' }),
-            UpdateExpression: 'SET #execution = :execution, #batch = :batch',
-            ConditionExpression:
-              'fence = :fence AND attribute_exists(#execution) AND (attribute_not_exists(#batch) OR #batch = :batch)',
-            ExpressionAttributeNames: { '#execution': 'execution', '#batch': 'batch' },
-            ExpressionAttributeValues: {
-              ':fence': fence,
-              ':execution': claimed.execution,
-              ':batch': claimed.id,
-            },
+            ...changing({
+              set: { execution: claimed.execution, batch: claimed.id },
+              when: '#fence = :fence AND attribute_exists(#execution) AND (attribute_not_exists(#batch) OR #batch = :batch)',
+              values: { fence },
+            }),
           },
         };
         const items: Item[] = [
           {
             Update: {
               ...at(batchKey(dataset, claimed.id)),
-              UpdateExpression: `SET #batch = :batch, #state = :running, fence = :fence, #files = :files, #bytes = :bytes, engine = :engine, #execution = :execution, claimedAt = :now${replay === undefined ? '' : ', replay = :replay'}${decision === undefined ? '' : ', decision = :decision'} ADD attempts :one REMOVE #reason, expectations, #report, endedAt${decision === undefined ? ', decision' : ''}`,
               // A twin that read the same has not been faster.
-              ConditionExpression:
-                known === undefined
-                  ? 'attribute_not_exists(fence)'
-                  : 'fence = :known AND attribute_not_exists(committed)',
-              ExpressionAttributeNames: {
-                '#batch': 'batch',
-                '#state': 'state',
-                '#files': 'files',
-                '#bytes': 'bytes',
-                '#execution': 'execution',
-                '#reason': 'reason',
-                '#report': 'report',
-              },
-              ExpressionAttributeValues: {
-                ':batch': claimed.id,
-                ':running': 'running' satisfies BatchState,
-                ':fence': fence,
-                ':files': claimed.files.length,
-                ':bytes': claimed.bytes,
-                ':engine': claimed.engine,
-                ':execution': claimed.execution,
-                ...(known === undefined ? {} : { ':known': known.fence }),
-                ...(replay === undefined ? {} : { ':replay': replay }),
-                ...(decision === undefined ? {} : { ':decision': decision }),
-                ':now': noted,
-                ':one': 1,
-              },
+              ...changing({
+                set: {
+                  batch: claimed.id,
+                  state: 'running' satisfies BatchState,
+                  fence,
+                  files: claimed.files.length,
+                  bytes: claimed.bytes,
+                  engine: claimed.engine,
+                  execution: claimed.execution,
+                  claimedAt: noted,
+                  replay,
+                  decision,
+                },
+                add: { attempts: 1 },
+                remove: [
+                  'reason',
+                  'expectations',
+                  'report',
+                  'endedAt',
+                  ...(decision === undefined ? ['decision'] : []),
+                ],
+                when:
+                  known === undefined
+                    ? 'attribute_not_exists(#fence)'
+                    : '#fence = :known AND attribute_not_exists(#committed)',
+                values: known === undefined ? {} : { known: known.fence },
+              }),
             },
           },
           {
@@ -191,14 +177,12 @@ export function batchesOf(table: Table) {
         {
           Update: {
             ...at(fileKey(dataset, file)),
-            UpdateExpression: 'SET #state = :claimed, #batch = :batch REMOVE place',
-            ConditionExpression: 'place = :place OR (#state = :claimed AND #batch = :batch)',
-            ExpressionAttributeNames: { '#state': 'state', '#batch': 'batch' },
-            ExpressionAttributeValues: {
-              ':claimed': 'claimed' satisfies FileState,
-              ':batch': claimed.id,
-              ':place': file.sk,
-            },
+            ...changing({
+              set: { state: 'claimed' satisfies FileState, batch: claimed.id },
+              remove: ['place'],
+              when: '#place = :place OR (#state = :state AND #batch = :batch)',
+              values: { place: file.sk },
+            }),
           },
         },
       ]);
@@ -231,22 +215,12 @@ export function batchesOf(table: Table) {
           {
             Update: {
               ...at(fileKey(dataset, file)),
-              UpdateExpression:
-                'SET #state = :claimed, #batch = :batch, ix = :ix, ik = :ik REMOVE place, replacedBy, sameAs, #reason, #group',
-              ConditionExpression: `attribute_exists(pk) AND ${place === undefined ? 'attribute_not_exists(place)' : 'place = :place'}`,
-              ExpressionAttributeNames: {
-                '#state': 'state',
-                '#batch': 'batch',
-                '#reason': 'reason',
-                '#group': 'group',
-              },
-              ExpressionAttributeValues: {
-                ':claimed': 'claimed' satisfies FileState,
-                ':batch': id,
-                ':ix': list.ix,
-                ':ik': list.ik,
-                ...(place === undefined ? {} : { ':place': place }),
-              },
+              ...changing({
+                set: { state: 'claimed' satisfies FileState, batch: id, ix: list.ix, ik: list.ik },
+                remove: ['place', 'replacedBy', 'sameAs', 'reason', 'group'],
+                when: `attribute_exists(#pk) AND ${place === undefined ? 'attribute_not_exists(#place)' : '#place = :place'}`,
+                values: place === undefined ? {} : { place },
+              }),
             },
           },
           ...(place === undefined ? [] : [{ Delete: at(placeKey(dataset, file, place)) }]),
@@ -256,7 +230,7 @@ export function batchesOf(table: Table) {
       const known = await batch(dataset, id);
       // An open one is in the log already.
       const isNew = known === undefined && (await get(openKey(dataset, id), openSchema)) === undefined;
-      const { sets, names, values } = settingOf({
+      const opened: Partial<BatchRecord> = {
         batch: id,
         state: 'running',
         fence: attempt.fence,
@@ -268,15 +242,16 @@ export function batchesOf(table: Table) {
         attempts: (known?.attempts ?? 0) + 1,
         ...(claimed.replay === undefined ? {} : { replay: claimed.replay }),
         ...(claimed.decision === undefined ? {} : { decision: claimed.decision }),
-      });
+      };
       await underLease(dataset, fence, [
         {
           Update: {
             ...at(batchKey(dataset, id)),
-            UpdateExpression: `SET ${sets.join(', ')} REMOVE #reason, endedAt`,
-            ConditionExpression: 'attribute_not_exists(committed)',
-            ExpressionAttributeNames: { ...names, '#reason': 'reason' },
-            ExpressionAttributeValues: values,
+            ...changing({
+              set: opened,
+              remove: ['reason', 'endedAt'],
+              when: 'attribute_not_exists(#committed)',
+            }),
           },
         },
         { Put: { TableName: name, Item: { ...openKey(dataset, id), ...attempt } } },
@@ -295,9 +270,10 @@ export function batchesOf(table: Table) {
         {
           Update: {
             ...at(batchKey(dataset, id)),
-            UpdateExpression: 'SET committed = :fence',
-            ConditionExpression: 'fence = :fence AND (attribute_not_exists(committed) OR committed = :fence)',
-            ExpressionAttributeValues: { ':fence': fence },
+            ...changing({
+              set: { committed: fence },
+              when: '#fence = :committed AND (attribute_not_exists(#committed) OR #committed = :committed)',
+            }),
           },
         },
       ]);
@@ -309,9 +285,7 @@ export function batchesOf(table: Table) {
         {
           Update: {
             ...at(batchKey(dataset, attempt.batch)),
-            UpdateExpression: 'SET committed = :attempt',
-            ConditionExpression: 'fence = :attempt',
-            ExpressionAttributeValues: { ':attempt': attempt.fence },
+            ...changing({ set: { committed: attempt.fence }, when: '#fence = :committed' }),
           },
         },
       ]);
@@ -319,14 +293,10 @@ export function batchesOf(table: Table) {
 
     /** Adds what a step found out to the record of an attempt. It changes nothing when a later attempt has begun. */
     async annotateBatch(dataset: string, attempt: Attempt, found: Partial<BatchRecord>): Promise<void> {
-      const { sets, names, values } = settingOf(found);
       await goesThrough(
         update({
           ...at(batchKey(dataset, attempt.batch)),
-          UpdateExpression: `SET ${sets.join(', ')}`,
-          ConditionExpression: 'fence = :fence',
-          ExpressionAttributeNames: names,
-          ExpressionAttributeValues: { ':fence': attempt.fence, ...values },
+          ...changing({ set: found, when: '#fence = :attempt', values: { attempt: attempt.fence } }),
         }),
       );
     },
@@ -346,22 +316,17 @@ export function batchesOf(table: Table) {
           {
             Update: {
               ...at(fileKey(dataset, file)),
-              UpdateExpression: `SET #state = :state, settledAt = :now${counts ? ', counts = :counts' : ''} ADD attempts :one REMOVE #reason, #group${isRejected ? '' : ', decision'}`,
-              ConditionExpression: '#batch = :batch AND #state = :claimed',
-              ExpressionAttributeNames: {
-                '#batch': 'batch',
-                '#state': 'state',
-                '#reason': 'reason',
-                '#group': 'group',
-              },
-              ExpressionAttributeValues: {
-                ':batch': id,
-                ':claimed': 'claimed' satisfies FileState,
-                ':state': (isRejected ? 'rejected' : 'published') satisfies FileState,
-                ':now': now(),
-                ':one': 1,
-                ...(counts ? { ':counts': counts } : {}),
-              },
+              ...changing({
+                set: {
+                  state: (isRejected ? 'rejected' : 'published') satisfies FileState,
+                  settledAt: now(),
+                  counts,
+                },
+                add: { attempts: 1 },
+                remove: ['reason', 'group', ...(isRejected ? [] : ['decision'])],
+                when: '#batch = :batch AND #state = :claimed',
+                values: { batch: id, claimed: 'claimed' satisfies FileState },
+              }),
             },
           },
           ...(takesPlace
@@ -369,12 +334,12 @@ export function batchesOf(table: Table) {
                 {
                   Update: {
                     ...at(objectKey(dataset, file.object)),
-                    UpdateExpression: `SET #rows = :rows${isMissing ? ', etag = :unread' : ''}`,
-                    ExpressionAttributeNames: { '#rows': 'rows' },
-                    ExpressionAttributeValues: {
-                      ':rows': { version: file.version, batch: id, published: counts?.published ?? 0 },
-                      ...(isMissing ? { ':unread': '' } : {}),
-                    },
+                    ...changing({
+                      set: {
+                        rows: { version: file.version, batch: id, published: counts?.published ?? 0 },
+                        etag: isMissing ? '' : undefined,
+                      },
+                    }),
                   },
                 },
               ]
@@ -397,9 +362,7 @@ export function batchesOf(table: Table) {
         {
           Update: {
             ...at(batchKey(dataset, id)),
-            UpdateExpression: 'SET live = :live',
-            ConditionExpression: 'attribute_exists(committed)',
-            ExpressionAttributeValues: { ':live': live },
+            ...changing({ set: { live }, when: 'attribute_exists(#committed)' }),
           },
         },
       ]);
@@ -415,40 +378,36 @@ export function batchesOf(table: Table) {
       const { reason } = closed;
       const { batches } = await recent(dataset);
       const others = batches.filter((entry) => entry.batch !== id);
-      const { sets, names, values } = settingOf({
-        ...closed.found,
-        ...(reason === undefined ? {} : { reason }),
-      });
       await goesThrough(
         underLease(dataset, fence, [
           {
             Update: {
               ...at(batchKey(dataset, id)),
-              UpdateExpression: `SET ${['#state = :published', 'endedAt = :now', ...sets].join(', ')}`,
-              ConditionExpression: '#state <> :published',
-              ExpressionAttributeNames: { '#state': 'state', ...names },
-              ExpressionAttributeValues: {
-                ':published': 'published' satisfies BatchState,
-                ':now': now(),
-                ...values,
-              },
+              ...changing({
+                set: {
+                  state: 'published' satisfies BatchState,
+                  endedAt: now(),
+                  ...closed.found,
+                  reason,
+                },
+                when: '#state <> :state',
+              }),
             },
           },
           { Delete: at(openKey(dataset, id)) },
           {
             Update: {
               ...at({ pk: dataset, sk: 'RECENT' }),
-              UpdateExpression: 'SET batches = :batches REMOVE failures',
-              ExpressionAttributeValues: {
-                ':batches': [...others, { batch: id, rows: closed.rows }].slice(-recentBatches),
-              },
+              ...changing({
+                set: { batches: [...others, { batch: id, rows: closed.rows }].slice(-recentBatches) },
+                remove: ['failures'],
+              }),
             },
           },
           {
             Update: {
               ...at({ pk: dataset, sk: 'TOTALS' }),
-              UpdateExpression: 'ADD published :files',
-              ExpressionAttributeValues: { ':files': closed.files },
+              ...changing({ add: { published: closed.files } }),
             },
           },
         ]),
@@ -472,24 +431,13 @@ export function batchesOf(table: Table) {
           {
             Update: {
               ...at(fileKey(dataset, file)),
-              UpdateExpression: `SET #state = :state, settledAt = :now, #reason = :reason, place = :place${file.group === undefined ? ' REMOVE #group' : ', #group = :group'} ADD attempts :one`,
-              ConditionExpression: '#batch = :batch AND #state = :claimed',
-              ExpressionAttributeNames: {
-                '#batch': 'batch',
-                '#state': 'state',
-                '#reason': 'reason',
-                '#group': 'group',
-              },
-              ExpressionAttributeValues: {
-                ':batch': id,
-                ':claimed': 'claimed' satisfies FileState,
-                ':state': state satisfies FileState,
-                ':now': now(),
-                ':reason': reason,
-                ':place': place,
-                ':one': 1,
-                ...(file.group === undefined ? {} : { ':group': file.group }),
-              },
+              ...changing({
+                set: { state, settledAt: now(), reason, place, group: file.group },
+                add: { attempts: 1 },
+                remove: file.group === undefined ? ['group'] : [],
+                when: '#batch = :batch AND #state = :claimed',
+                values: { batch: id, claimed: 'claimed' satisfies FileState },
+              }),
             },
           },
           state === 'pending'
@@ -509,23 +457,19 @@ export function batchesOf(table: Table) {
             Update: {
               ...at(batchKey(dataset, id)),
               // It is held anew: a person may decide anew.
-              UpdateExpression: 'SET #state = :state, endedAt = :now, #reason = :reason REMOVE decision',
-              ConditionExpression: 'fence = :attempt AND attribute_not_exists(committed)',
-              ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason' },
-              ExpressionAttributeValues: {
-                ':state': ended.state satisfies BatchState,
-                ':now': now(),
-                ':reason': ended.reason,
-                ':attempt': attempt.fence,
-              },
+              ...changing({
+                set: { state: ended.state satisfies BatchState, endedAt: now(), reason: ended.reason },
+                remove: ['decision'],
+                when: '#fence = :attempt AND attribute_not_exists(#committed)',
+                values: { attempt: attempt.fence },
+              }),
             },
           },
           { Delete: { ...at(openKey(dataset, id)), ConditionExpression: 'attribute_exists(pk)' } },
           {
             Update: {
               ...at({ pk: dataset, sk: 'RECENT' }),
-              UpdateExpression: 'ADD failures :one',
-              ExpressionAttributeValues: { ':one': 1 },
+              ...changing({ add: { failures: 1 } }),
             },
           },
           {
@@ -607,10 +551,11 @@ export function batchesOf(table: Table) {
       const isFirst = await goesThrough(
         update({
           ...at(batchKey(dataset, id)),
-          UpdateExpression: 'SET decision = :decision',
-          ConditionExpression: '#state = :held AND attribute_not_exists(decision)',
-          ExpressionAttributeNames: { '#state': 'state' },
-          ExpressionAttributeValues: { ':decision': decision, ':held': 'held' satisfies BatchState },
+          ...changing({
+            set: { decision },
+            when: '#state = :held AND attribute_not_exists(#decision)',
+            values: { held: 'held' satisfies BatchState },
+          }),
         }),
       );
       return isFirst ? decision : ((await batch(dataset, id))?.decision ?? decision);

@@ -15,6 +15,7 @@ import {
   toRawFile,
 } from '../model/records.ts';
 import { chunksOf, parallel } from '../parallel.ts';
+import { changing } from './changing.ts';
 import { fileKey, listed, listShards, objectItems, objectKey, placeKey, queueShards } from './keys.ts';
 import { goesThrough, type Item, reasonsOf, type Table } from './table.ts';
 
@@ -170,19 +171,17 @@ export function filesOf(table: Table) {
       {
         Update: {
           ...at(objectKey(dataset, file.object)),
-          UpdateExpression: `SET #version = :version, etag = :etag, newest = :newest, sequencer = :sequencer${isSame ? ', hasCopies = :true' : ''}`,
-          ConditionExpression: '#version = :readVersion AND newest = :readNewest AND etag = :readEtag',
-          ExpressionAttributeNames: { '#version': 'version' },
-          ExpressionAttributeValues: {
-            ':version': next.version,
-            ':etag': next.etag,
-            ':newest': next.newest,
-            ':sequencer': next.sequencer,
-            ...(isSame ? { ':true': true } : {}),
-            ':readVersion': latest.version,
-            ':readNewest': latest.newest,
-            ':readEtag': latest.etag,
-          },
+          ...changing({
+            set: {
+              version: next.version,
+              etag: next.etag,
+              newest: next.newest,
+              sequencer: next.sequencer,
+              hasCopies: isSame ? true : undefined,
+            },
+            when: '#version = :readVersion AND #newest = :readNewest AND #etag = :readEtag',
+            values: { readVersion: latest.version, readNewest: latest.newest, readEtag: latest.etag },
+          }),
         },
       },
       ...(isNext ? [queued.item] : []),
@@ -295,17 +294,12 @@ export function filesOf(table: Table) {
         {
           Update: {
             ...at(fileKey(dataset, file)),
-            UpdateExpression: `SET #state = :pending, place = :place${decision ? ', decision = :decision' : ''}${to.group === undefined ? '' : ', #group = :group'} REMOVE #reason${to.group === undefined ? ', #group' : ''}`,
-            ConditionExpression: `#state = :from AND ${record.place === undefined ? 'attribute_not_exists(place)' : 'place = :read'}`,
-            ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason', '#group': 'group' },
-            ExpressionAttributeValues: {
-              ':pending': 'pending' satisfies FileState,
-              ':from': record.state,
-              ':place': queued.place,
-              ...(record.place === undefined ? {} : { ':read': record.place }),
-              ...(decision ? { ':decision': decision } : {}),
-              ...(to.group === undefined ? {} : { ':group': to.group }),
-            },
+            ...changing({
+              set: { state: 'pending' satisfies FileState, place: queued.place, decision, group: to.group },
+              remove: ['reason', ...(to.group === undefined ? ['group'] : [])],
+              when: `#state = :from AND ${record.place === undefined ? 'attribute_not_exists(#place)' : '#place = :read'}`,
+              values: { from: record.state, ...(record.place === undefined ? {} : { read: record.place }) },
+            }),
           },
         },
         ...(record.place === undefined ? [] : [{ Delete: at(placeKey(dataset, file, record.place)) }]),
@@ -481,28 +475,22 @@ export function filesOf(table: Table) {
           {
             Update: {
               ...at(fileKey(dataset, file)),
-              UpdateExpression: 'SET #state = :pending, place = :place REMOVE replacedBy',
-              ConditionExpression: '#state = :replaced AND attribute_not_exists(place)',
-              ExpressionAttributeNames: { '#state': 'state' },
-              ExpressionAttributeValues: {
-                ':pending': 'pending' satisfies FileState,
-                ':replaced': 'replaced' satisfies FileState,
-                ':place': queued.place,
-              },
+              ...changing({
+                set: { state: 'pending' satisfies FileState, place: queued.place },
+                remove: ['replacedBy'],
+                when: '#state = :replaced AND attribute_not_exists(#place)',
+                values: { replaced: 'replaced' satisfies FileState },
+              }),
             },
           },
           {
             Update: {
               ...at(objectKey(dataset, file.object)),
-              UpdateExpression: 'SET #version = :version, etag = :etag',
-              ConditionExpression: '#version = :gone AND etag = :unread',
-              ExpressionAttributeNames: { '#version': 'version' },
-              ExpressionAttributeValues: {
-                ':version': file.version,
-                ':etag': file.etag,
-                ':gone': gone,
-                ':unread': '',
-              },
+              ...changing({
+                set: { version: file.version, etag: file.etag },
+                when: '#version = :gone AND #etag = :unread',
+                values: { gone, unread: '' },
+              }),
             },
           },
           queued.item,
@@ -539,24 +527,18 @@ export function filesOf(table: Table) {
         {
           Update: {
             ...at(fileKey(dataset, file)),
-            UpdateExpression: 'SET #state = :held, place = :place, #reason = :reason',
-            ConditionExpression: 'place = :read',
-            ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason' },
-            ExpressionAttributeValues: {
-              ':held': 'held' satisfies FileState,
-              ':place': place,
-              ':reason': reason,
-              ':read': file.sk,
-            },
+            ...changing({
+              set: { state: 'held' satisfies FileState, place, reason },
+              when: '#place = :read',
+              values: { read: file.sk },
+            }),
           },
         },
         {
           // Put again with the same bytes, the file is a new one.
           Update: {
             ...at(objectKey(dataset, file.object)),
-            UpdateExpression: 'SET etag = :unread',
-            ConditionExpression: 'attribute_exists(pk)',
-            ExpressionAttributeValues: { ':unread': '' },
+            ...changing({ set: { etag: '' }, when: 'attribute_exists(#pk)' }),
           },
         },
       ]);
@@ -585,26 +567,28 @@ export function filesOf(table: Table) {
           Update: {
             ...at(fileKey(dataset, copy)),
             // What a person has decided about the bytes holds for the copy, too.
-            UpdateExpression: `SET #state = :pending, place = :place, ix = :ix, ik = :ik${waiting?.decision ? ', decision = :decision' : ''} REMOVE sameAs`,
-            ConditionExpression: '#state = :same',
-            ExpressionAttributeNames: { '#state': 'state' },
-            ExpressionAttributeValues: {
-              ':pending': 'pending' satisfies FileState,
-              ':same': 'same' satisfies FileState,
-              ':place': queued.place,
-              ':ix': list.ix,
-              ':ik': list.ik,
-              ...(waiting?.decision ? { ':decision': waiting.decision } : {}),
-            },
+            ...changing({
+              set: {
+                state: 'pending' satisfies FileState,
+                place: queued.place,
+                ix: list.ix,
+                ik: list.ik,
+                decision: waiting?.decision,
+              },
+              remove: ['sameAs'],
+              when: '#state = :same',
+              values: { same: 'same' satisfies FileState },
+            }),
           },
         },
         {
           Update: {
             ...at(objectKey(dataset, copy.object)),
-            UpdateExpression: 'SET #version = :copy, etag = :etag',
-            ConditionExpression: '#version = :gone',
-            ExpressionAttributeNames: { '#version': 'version' },
-            ExpressionAttributeValues: { ':copy': copy.version, ':gone': gone.version, ':etag': copy.etag },
+            ...changing({
+              set: { version: copy.version, etag: copy.etag },
+              when: '#version = :gone',
+              values: { gone: gone.version },
+            }),
           },
         },
         queued.item,
@@ -620,13 +604,12 @@ export function filesOf(table: Table) {
           {
             Update: {
               ...at(fileKey(dataset, file)),
-              UpdateExpression: 'SET #state = :published REMOVE place, #reason, #group',
-              ConditionExpression: 'place = :place',
-              ExpressionAttributeNames: { '#state': 'state', '#reason': 'reason', '#group': 'group' },
-              ExpressionAttributeValues: {
-                ':published': 'published' satisfies FileState,
-                ':place': file.sk,
-              },
+              ...changing({
+                set: { state: 'published' satisfies FileState },
+                remove: ['place', 'reason', 'group'],
+                when: '#place = :place',
+                values: { place: file.sk },
+              }),
             },
           },
         ]);

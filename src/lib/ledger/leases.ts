@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { LeaseLost, LedgerOutdated } from '../errors.ts';
 import { type Lease, leaseSchema } from '../model/records.ts';
+import { changing } from './changing.ts';
 import { goesThrough, type Table } from './table.ts';
 
 /** The holder of a lease before its execution's first step. */
@@ -41,22 +42,15 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
     const isTaken = await goesThrough(
       update({
         ...at({ pk: dataset, sk: 'LEASE' }),
-        UpdateExpression: `SET fence = :fence, #execution = :execution, #token = :token, takenAt = :now, layout = :layout${isNextBatch ? ' REMOVE #batch' : ''}`,
-        ConditionExpression: isAsRead.join(' AND '),
-        ExpressionAttributeNames: {
-          '#execution': 'execution',
-          '#token': 'token',
-          ...(isNextBatch ? { '#batch': 'batch' } : {}),
-        },
-        ExpressionAttributeValues: {
-          ':fence': fence,
-          ':execution': execution,
-          ':token': token,
-          ':now': now(),
-          ':layout': layout,
-          ...(read === undefined ? {} : { ':read': read.fence }),
-          ...(read?.execution === undefined ? {} : { ':holder': read.execution }),
-        },
+        ...changing({
+          set: { fence, execution, token, takenAt: now(), layout },
+          remove: isNextBatch ? ['batch'] : [],
+          when: isAsRead.join(' AND '),
+          values: {
+            ...(read === undefined ? {} : { read: read.fence }),
+            ...(read?.execution === undefined ? {} : { holder: read.execution }),
+          },
+        }),
       }),
     );
     // A request whose answer was lost is sent again by the SDK, and then meets its own effect.
@@ -107,10 +101,11 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
       await goesThrough(
         update({
           ...at({ pk: dataset, sk: 'LEASE' }),
-          UpdateExpression: 'REMOVE #execution, #batch, #token, takenAt',
-          ConditionExpression: 'fence = :fence',
-          ExpressionAttributeNames: { '#execution': 'execution', '#batch': 'batch', '#token': 'token' },
-          ExpressionAttributeValues: { ':fence': fence },
+          ...changing({
+            remove: ['execution', 'batch', 'token', 'takenAt'],
+            when: '#fence = :fence',
+            values: { fence },
+          }),
         }),
       );
     },

@@ -33,6 +33,7 @@ import { DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import * as z from 'zod';
 import { type EngineChoice, engineChoiceSchema } from '../config.ts';
 import { batchesOf } from './batches.ts';
+import { changing } from './changing.ts';
 import { filesOf } from './files.ts';
 import { leasesOf } from './leases.ts';
 import { openTable, type Table, type TableOptions } from './table.ts';
@@ -135,8 +136,7 @@ function settingsOf({ name: table, db, at, find, update, now }: Table) {
     async chooseEngine(dataset: string, engine: EngineChoice): Promise<void> {
       await update({
         ...at({ pk: dataset, sk: 'SETTINGS' }),
-        UpdateExpression: 'SET engine = :engine',
-        ExpressionAttributeValues: { ':engine': engine },
+        ...changing({ set: { engine } }),
       });
     },
   };

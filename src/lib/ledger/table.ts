@@ -21,6 +21,7 @@ import { again, type Patience } from '../aws/again.ts';
 import { KeysUnread, LeaseLost, LedgerBusy, RecordUnreadable } from '../errors.ts';
 import { type FileId, type FileState, type RawFile, toRawFile } from '../model/records.ts';
 import { chunksOf, parallel } from '../parallel.ts';
+import { changing } from './changing.ts';
 import { fileKey, type Key, orderIndex, pendingPlace, placeKey } from './keys.ts';
 
 /** DynamoDB takes at most so many items in a transaction; the lease is one of them. */
@@ -321,14 +322,12 @@ export function openTable(
     {
       Update: {
         ...at(fileKey(dataset, file)),
-        UpdateExpression: 'SET #state = :replaced, replacedBy = :by REMOVE place',
-        ConditionExpression: place === undefined ? 'attribute_not_exists(place)' : 'place = :place',
-        ExpressionAttributeNames: { '#state': 'state' },
-        ExpressionAttributeValues: {
-          ':replaced': 'replaced' satisfies FileState,
-          ':by': by,
-          ...(place === undefined ? {} : { ':place': place }),
-        },
+        ...changing({
+          set: { state: 'replaced' satisfies FileState, replacedBy: by },
+          remove: ['place'],
+          when: place === undefined ? 'attribute_not_exists(#place)' : '#place = :place',
+          values: place === undefined ? {} : { place },
+        }),
       },
     },
     ...(place === undefined ? [] : [{ Delete: at(placeKey(dataset, file, place)) }]),
