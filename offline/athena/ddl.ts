@@ -23,6 +23,7 @@ import {
   done,
   padded,
   showDatabases,
+  showProperties,
   showTables,
   told,
 } from './ddlTold.ts';
@@ -58,6 +59,8 @@ export async function runDdl(upstream: Upstream, ddl: Ddl, currentDatabase: stri
       const table = await mustTable(upstream, database, ddl.name.table);
       return told('createtab_stmt', createStatement(database, table));
     }
+    case 'showProperties':
+      return showProperties(await mustTable(upstream, database, ddl.name.table), ddl.property);
     case 'addColumns':
     case 'setLocation':
     case 'setProperties':

@@ -13,6 +13,7 @@ export type Ddl =
   | { kind: 'showDatabases'; like: RegExp | undefined }
   | { kind: 'showTables'; database: string | undefined; like: RegExp | undefined }
   | { kind: 'showColumns' | 'describe' | 'showCreateTable'; name: Name }
+  | { kind: 'showProperties'; name: Name; property: string | undefined }
   | { kind: 'repair'; name: Name }
   | { kind: 'showPartitions'; name: Name }
   | { kind: 'addPartitions'; name: Name; ifNotExists: boolean; partitions: PartitionSpec[] }
@@ -83,6 +84,15 @@ function parseShow(reader: SqlReader): Ddl {
     return reader.end({ kind: 'showColumns', name: { table, database: inDatabase } });
   }
   if (reader.takeAll('CREATE', 'TABLE')) return reader.end({ kind: 'showCreateTable', name: reader.name() });
+  if (reader.take('TBLPROPERTIES')) {
+    const name = reader.name();
+    let property: string | undefined;
+    if (reader.take('(')) {
+      property = reader.text();
+      reader.must(')');
+    }
+    return reader.end({ kind: 'showProperties', name, property });
+  }
   throw notSupported(`SHOW ${reader.peek()}`);
 }
 

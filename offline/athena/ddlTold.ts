@@ -81,6 +81,20 @@ export function createStatement(database: string, table: Table): string[] {
   ];
 }
 
+/** One line for each property, with a tab between name and value. */
+export function showProperties({ Name, Parameters = {} }: Table, property: string | undefined): QueryResult {
+  const entries = Object.entries(Parameters).filter(([key]) => property === undefined || key === property);
+  if (property !== undefined && entries.length === 0)
+    return told('prpt_name', [`Table ${Name} does not have property: ${property}`]);
+  return {
+    ...told(
+      'prpt_name',
+      entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => `${key}\t${value}`),
+    ),
+    columns: ['prpt_name', 'prpt_value'].map((name) => ({ name, type: 'string', precision: 0, scale: 0 })),
+  };
+}
+
 export async function showDatabases({ glue }: Upstream, like: RegExp | undefined): Promise<QueryResult> {
   const names: string[] = [];
   for await (const page of paginateGetDatabases({ client: glue }, {}))

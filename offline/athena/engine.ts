@@ -1,5 +1,5 @@
 /** A statement is carried out by the Data Catalog if it is DDL, and by an engine if it reads or writes rows. */
-import { notSupported, QueryError } from './queryError.ts';
+import { QueryError } from './queryError.ts';
 import { SqlReader } from './sqlReader.ts';
 
 /** The name of the Data Catalog in Athena's SQL and messages. */
@@ -34,6 +34,8 @@ export interface QueryResult {
   /** Rows that the statement wrote. */
   readonly updateCount: number;
   readonly scannedBytes: number;
+  /** The addresses of the files that CTAS, INSERT or UNLOAD wrote. */
+  readonly written?: readonly string[];
 }
 
 /** Runs queries, and statements that write rows. Both throw QueryError. */
@@ -52,10 +54,8 @@ export interface Engine extends SqlEngine {
 export function refuseOthers(sql: string): void {
   const reader = new SqlReader(sql);
   const first = reader.peek().toUpperCase();
-  if (['PREPARE', 'EXECUTE', 'DEALLOCATE'].includes(first))
-    throw notSupported(`${first}, but ExecutionParameters`);
   if (
-    'ANALYZE CALL COMMENT COMMIT DENY GRANT REFRESH RESET REVOKE ROLLBACK SET START TRUNCATE USE'
+    'ANALYZE CALL COMMENT COMMIT DEALLOCATE DENY EXECUTE GRANT PREPARE REFRESH RESET REVOKE ROLLBACK SET START TRUNCATE USE'
       .split(' ')
       .includes(first)
   )

@@ -5,12 +5,23 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import * as z from 'zod';
 import { ApiError, type Operation } from '../apiError.ts';
 import { parseAddress, type Upstream } from '../aws.ts';
+import { done } from './ddlTold.ts';
 import type { Engine, QueryResult, ResultColumn } from './engine.ts';
+import { changePrepared, type Prepared, preparedSql, readPrepared } from './prepared.ts';
 import { QueryError } from './queryError.ts';
+import { SqlReader } from './sqlReader.ts';
 
 interface Execution {
   readonly id: string;
+  /** The statement of the request. */
+  readonly asked: string;
+  /** The statement that runs: of EXECUTE, the prepared one. */
   readonly sql: string;
+  readonly parameters: readonly string[];
+  /** Replaces the engine for PREPARE and DEALLOCATE. */
+  readonly change?: (() => Promise<void>) | undefined;
+  /** The result of an equal query, which answers this one. */
+  readonly reused?: QueryResult | undefined;
   readonly database: string;
   readonly workgroup: string;
   readonly kind: ReturnType<Engine['kindOf']>;
@@ -31,6 +42,13 @@ const startRequest = z.object({
   QueryExecutionContext: z.object({ Database: z.string().optional() }).default({}),
   ResultConfiguration: z.object({ OutputLocation: z.string().optional() }).default({}),
   ExecutionParameters: z.array(z.string()).optional(),
+  ResultReuseConfiguration: z
+    .object({
+      ResultReuseByAgeConfiguration: z
+        .object({ Enabled: z.boolean(), MaxAgeInMinutes: z.number().int().default(60) })
+        .optional(),
+    })
+    .optional(),
 });
 const idRequest = z.object({ QueryExecutionId: z.string() });
 const resultsRequest = idRequest.extend({
@@ -48,20 +66,30 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
     return found;
   };
 
-  const run = async (execution: Execution, parameters: readonly string[], cutoff: number | undefined) => {
+  const answer = async (execution: Execution): Promise<QueryResult> => {
+    if (execution.reused) return { ...execution.reused, scannedBytes: 0 };
+    if (execution.change) {
+      await execution.change();
+      return done();
+    }
+    return engine.run({
+      sql: execution.sql,
+      database: execution.database,
+      parameters: execution.parameters,
+      tables: `${execution.location.slice(0, execution.location.lastIndexOf('/'))}/tables/${execution.id}/`,
+      signal: execution.stop.signal,
+    });
+  };
+
+  const run = async (execution: Execution, cutoff: number | undefined) => {
     execution.state = 'RUNNING';
     execution.started = Date.now();
     try {
-      const result = await engine.run({
-        sql: execution.sql,
-        database: execution.database,
-        parameters,
-        tables: `${execution.location.slice(0, execution.location.lastIndexOf('/'))}/tables/${execution.id}/`,
-        signal: execution.stop.signal,
-      });
+      const result = await answer(execution);
       if (cutoff !== undefined && result.scannedBytes > cutoff)
         throw new QueryError('Query cancelled! : Bytes scanned limit was exceeded');
       await writeResult(upstream, execution, result);
+      if (result.written) await writeManifest(upstream, execution, result.written);
       execution.result = result;
       if (isOpen(execution)) execution.state = 'SUCCEEDED';
     } catch (error) {
@@ -80,7 +108,7 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
     const query = parsed.data;
     const known = query.ClientRequestToken && byToken.get(query.ClientRequestToken);
     if (known) {
-      if (find(known).sql !== query.QueryString)
+      if (find(known).asked !== query.QueryString)
         throw new ApiError('InvalidRequestException', 'Idempotent parameters do not match');
       return { QueryExecutionId: known };
     }
@@ -94,13 +122,41 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
         'InvalidRequestException',
         'No output location provided. An output location is required either through the Workgroup result configuration setting or as an API input.',
       );
-    const database = query.QueryExecutionContext.Database ?? 'default';
-    await mustBeStatement(engine, query.QueryString, database);
+    // Clients quote the database, such as awswrangler for MSCK REPAIR TABLE.
+    const database = (query.QueryExecutionContext.Database ?? 'default').replace(/^[`"](.*)[`"]$/, '$1');
+    const prepared = preparedOf(query.QueryString);
+    const sql =
+      prepared?.kind === 'execute'
+        ? await preparedSql(upstream, prepared.name, query.WorkGroup)
+        : prepared?.kind === 'prepare'
+          ? prepared.sql
+          : query.QueryString;
+    const parameters =
+      (prepared?.kind === 'execute' && prepared.parameters.length > 0
+        ? prepared.parameters
+        : query.ExecutionParameters) ?? [];
+    if (prepared?.kind !== 'deallocate') await mustBeStatement(engine, sql, database);
     const id = randomUUID();
-    const kind = engine.kindOf(query.QueryString);
+    const kind = prepared && prepared.kind !== 'execute' ? 'DDL' : engine.kindOf(sql);
+    const { ResultReuseByAgeConfiguration: reuse } = query.ResultReuseConfiguration ?? {};
+    const isEqual = (e: Execution) =>
+      e.state === 'SUCCEEDED' &&
+      isRead(sql) &&
+      e.sql === sql &&
+      e.database === database &&
+      e.workgroup === query.WorkGroup &&
+      e.parameters.join('\n') === parameters.join('\n') &&
+      (e.completed ?? 0) > Date.now() - (reuse?.MaxAgeInMinutes ?? 0) * 60_000;
     const execution: Execution = {
       id,
-      sql: query.QueryString,
+      asked: query.QueryString,
+      sql,
+      parameters,
+      change:
+        prepared === null || prepared.kind === 'execute'
+          ? undefined
+          : () => changePrepared(upstream, prepared, query.WorkGroup),
+      reused: reuse?.Enabled ? [...executions.values()].reverse().find(isEqual)?.result : undefined,
       database,
       kind,
       stop: new AbortController(),
@@ -111,7 +167,7 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
     };
     executions.set(id, execution);
     if (query.ClientRequestToken) byToken.set(query.ClientRequestToken, id);
-    void run(execution, query.ExecutionParameters ?? [], configuration?.BytesScannedCutoffPerQuery);
+    void run(execution, configuration?.BytesScannedCutoffPerQuery);
     return { QueryExecutionId: id };
   };
 
@@ -202,7 +258,7 @@ function describe(execution: Execution): Record<string, unknown> {
   const ended = execution.completed ?? Date.now();
   return {
     QueryExecutionId: execution.id,
-    Query: execution.sql,
+    Query: execution.asked,
     StatementType: execution.kind,
     ResultConfiguration: { OutputLocation: execution.location },
     QueryExecutionContext: { Database: execution.database },
@@ -232,6 +288,8 @@ function describe(execution: Execution): Record<string, unknown> {
       EngineExecutionTimeInMillis: ended - (execution.started ?? ended),
       TotalExecutionTimeInMillis: ended - execution.submitted,
       DataScannedInBytes: execution.result?.scannedBytes ?? 0,
+      ResultReuseInformation: { ReusedPreviousResult: execution.reused !== undefined },
+      ...(execution.result?.written ? { DataManifestLocation: manifestOf(execution) } : {}),
     },
   };
 }
@@ -242,6 +300,34 @@ function errorTypeOf(error: QueryError, kind: Execution['kind']): number {
   if (kind !== 'DML') return 1003;
   const isData = /^(INVALID_CAST_ARGUMENT|DIVISION_BY_ZERO|NUMERIC_VALUE_OUT_OF_RANGE|HIVE_BAD_DATA)/;
   return isData.test(error.message) ? 1001 : 1006;
+}
+
+/** Throws ApiError for a statement that begins as PREPARE, EXECUTE or DEALLOCATE and has a syntax error. */
+function preparedOf(sql: string): Prepared | null {
+  try {
+    return readPrepared(sql);
+  } catch (error) {
+    if (!(error instanceof QueryError)) throw error;
+    throw new ApiError('InvalidRequestException', error.message, { AthenaErrorCode: 'MALFORMED_QUERY' });
+  }
+}
+
+/** Whether a statement only reads rows. */
+const isRead = (sql: string): boolean =>
+  ['SELECT', 'WITH', 'VALUES', 'TABLE', '('].includes(new SqlReader(sql).peek().toUpperCase());
+
+const manifestOf = ({ location }: Execution): string =>
+  `${location.slice(0, location.lastIndexOf('.'))}-manifest.csv`;
+
+/** The addresses of the written files, one on each line. */
+async function writeManifest(
+  { s3 }: Upstream,
+  execution: Execution,
+  files: readonly string[],
+): Promise<void> {
+  const { bucket, key } = parseAddress(manifestOf(execution));
+  const Body = Buffer.from(files.map((file) => `${file}\n`).join(''));
+  await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body, ContentType: 'text/csv' }));
 }
 
 /** A statement with a syntax error is rejected before an execution exists. */

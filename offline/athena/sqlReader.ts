@@ -189,6 +189,22 @@ export class SqlReader {
     return text;
   }
 
+  /** Expressions with commas between them, to the end of the statement, unchanged. */
+  expressions(): string[] {
+    const all: string[] = [];
+    let start = this.#tokens[this.#at]?.at ?? 0;
+    for (let depth = 0; ; this.#at++) {
+      const token = this.#tokens[this.#at];
+      if (token === undefined || (token.text === ',' && depth === 0)) {
+        all.push(this.#sql.slice(start, token?.at).trim());
+        if (token === undefined) return all;
+        start = token.at + 1;
+      }
+      if (token.text === '(' || token.text === '[') depth++;
+      if (token.text === ')' || token.text === ']') depth--;
+    }
+  }
+
   /** `(format = 'PARQUET', bucket_count = 4, partitioned_by = ARRAY['day'])`; names in lower case. */
   properties(): Map<string, string | number | string[]> {
     const properties = new Map<string, string | number | string[]>();

@@ -20,6 +20,7 @@ import { notSupported, QueryError } from './queryError.ts';
 import { SqlReader } from './sqlReader.ts';
 import { type TrinoClient, TrinoError, type TypeSignature } from './trinoClient.ts';
 import { precisions } from './values.ts';
+import { filesBelow, outputOf } from './writtenFiles.ts';
 
 export function createTrinoEngine(upstream: Upstream, client: () => Promise<TrinoClient>): SqlEngine {
   return {
@@ -37,6 +38,8 @@ export function createTrinoEngine(upstream: Upstream, client: () => Promise<Trin
       const retention = await retentionOf(upstream, sql, database);
       const statement = rewrite(sql, { database, output, retention });
       if (statement.emptyFolder !== undefined) await mustBeEmpty(upstream, statement.emptyFolder);
+      const target = statement.emptyFolder ?? (await outputOf(upstream, sql, database));
+      const before = target === undefined ? new Set<string>() : await filesBelow(upstream, target);
       try {
         const ask = async (one: string) =>
           (await client()).run(one, database, { signal, session: statement.session });
@@ -52,6 +55,9 @@ export function createTrinoEngine(upstream: Upstream, client: () => Promise<Trin
               ),
           updateCount: result.updateCount ?? 0,
           scannedBytes: result.scannedBytes,
+          ...(target === undefined
+            ? {}
+            : { written: [...(await filesBelow(upstream, target)).difference(before)].sort() }),
         };
       } catch (error) {
         throw asQueryError(error);

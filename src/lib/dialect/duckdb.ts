@@ -86,7 +86,7 @@ const keyStep = (from: string): Step => [
 
 /** Made for the few rows that have one: a reason for each column that is bad, in the columns' order. */
 function reasonsOf({ arrays }: Documents, columns: readonly ColumnSql[]): string {
-  const isWhole = ['__doc IS NOT NULL', ...arrays.map(({ when }) => `NOT ${when}`)].join(' AND ');
+  const isWhole = ['__doc IS NOT NULL', ...arrays.map(({ isOther }) => `NOT ${isOther}`)].join(' AND ');
   return `CASE WHEN ${isWhole} AND (${columns.map((c) => c.isRefused).join('\n      OR ')})
     THEN ${list(columns.map((c) => c.reason))}::VARCHAR[] END AS __reasons`;
 }
@@ -144,7 +144,7 @@ function rowsSql(
   const isSkipped =
     contract.when === undefined
       ? null
-      : ['__doc IS NOT NULL', ...documents.arrays.map(({ when }) => `NOT ${when}`), '__skipped'].join(
+      : ['__doc IS NOT NULL', ...documents.arrays.map(({ isOther }) => `NOT ${isOther}`), '__skipped'].join(
           ' AND ',
         );
   return `SELECT files.object AS _object, files.version AS _version, __line${isCsv ? ' + files.skip' : ''} AS _line, ${documents.place} AS _place,
@@ -263,7 +263,7 @@ function rowRefusals(
   const refusals: Refusal[] = [];
   const refuse = (reason: ReasonCode, when: string, column = nothing, value = nothing) =>
     refusals.push({ reason, when, column, value });
-  for (const { reason, when, value } of arrays) refuse(reason, when, nothing, value);
+  for (const { isOther, value } of arrays) refuse('not_an_array', isOther, nothing, value);
   if (contract.drift === 'reject') refuse('unexpected_field', '__rest IS NOT NULL', nothing, '__rest');
   if (contract.filter !== undefined) refuse('filtered', 'NOT __kept');
   for (const { e, sql } of enrichments)

@@ -1,7 +1,6 @@
 /** DuckDB's SQL for the documents within a record: a row for each element of what is exploded, and the JSON that texts hold. */
 import { type Inner, innerDocuments } from '../contract/documents.ts';
 import type { Contract } from '../contract/schema.ts';
-import type { ReasonCode } from '../model/plan.ts';
 import { isJson, itemsOf, jsonOf, jsonPath, mapItems } from './duckdbDocuments.ts';
 import { literal } from './duckdbNames.ts';
 import { hasOddNumber, marked, unmarked } from './duckdbNumbers.ts';
@@ -12,21 +11,11 @@ export interface Documents {
   readonly steps: readonly Step[];
   /** The last of these steps, or `objects`. */
   readonly last: string;
-  /** Why the rows of a record are refused for what is exploded. */
-  readonly arrays: readonly Refused[];
+  /** What is exploded: whether something else stands there, and what. */
+  readonly arrays: readonly { readonly isOther: string; readonly value: string }[];
   /** The row's place among those of its record. */
   readonly place: string;
 }
-
-interface Refused {
-  readonly when: string;
-  readonly reason: ReasonCode;
-  /** What is shown of it. */
-  readonly value: string;
-}
-
-/** Arrays side by side give so many rows of a record at most: each element meets each, and few bytes could be without end. */
-const mostRows = 1_000_000;
 
 /** The names of a document and of what is known of it. */
 interface Names {
@@ -34,8 +23,6 @@ interface Names {
   readonly type: string;
   readonly items: string;
   readonly place: string;
-  /** Of an array: its rows. */
-  readonly size: string;
   /** Of parsed texts. */
   readonly text: string;
 }
@@ -50,7 +37,6 @@ function namesOf(inners: readonly Inner[], at: number): Names {
     type: `__array_type${n}`,
     items: `__items${n}`,
     place: `__place${n}`,
-    size: `__size${n}`,
     text: `__string${n}`,
   };
 }
@@ -84,7 +70,7 @@ export function brokenText(inners: readonly Inner[], at: number | null): string 
 export function documentsOf(contract: Contract): Documents {
   const inners = innerDocuments(contract);
   const steps: Step[] = [];
-  const arrays: Refused[] = [];
+  const arrays: { isOther: string; value: string }[] = [];
   const places: string[] = [];
   for (const [i, { kind, parent, rest }] of inners.entries()) {
     const names = namesOf(inners, i);
@@ -96,24 +82,12 @@ export function documentsOf(contract: Contract): Documents {
     }
     const path = jsonPath(rest);
     // A row that is refused already stays one.
-    const isRefused = arrays.map(({ when }) => when).join(' OR ');
-    const sizes = inners
-      .slice(0, i + 1)
-      .flatMap((inner, j) => (inner.kind === 'json' ? [] : [namesOf(inners, j).size]));
-    const isWide = hasOthersBeside(inners, i) ? `${sizes.join(' * ')} > ${mostRows}` : null;
-    const hasSize = inners.some((_, j) => hasOthersBeside(inners, j));
-    steps.push(...elementSteps(names, within, { path, kind, isRefused, hasSize, isWide }, from));
+    const isRefused = arrays.map(({ isOther }) => isOther).join(' OR ');
+    steps.push(...elementSteps(names, within, { path, kind, isRefused }, from));
     arrays.push({
-      reason: 'not_an_array',
-      when: `coalesce(${names.type} NOT IN ('${kind === 'map' ? 'OBJECT' : 'ARRAY'}', 'NULL'), false)`,
+      isOther: `coalesce(${names.type} NOT IN ('${kind === 'map' ? 'OBJECT' : 'ARRAY'}', 'NULL'), false)`,
       value: `json_extract_string(${within}, ${literal(path)})`,
     });
-    if (isWide !== null)
-      arrays.push({
-        reason: 'record_too_large',
-        when: `(${isWide})`,
-        value: `${sizes.join(" || ' x ' || ")}`,
-      });
     places.push(names.place);
   }
   return { steps, last: steps.at(-1)?.[0] ?? 'objects', arrays, place: placeOf(places) };
@@ -129,27 +103,11 @@ function placeOf(places: readonly string[]): string {
   return others.reduce((sum, place) => `((${sum}) * ${size} + ${place})`, first);
 }
 
-/** Whether something is exploded before that is not around it: each of its elements meets each of the other's. */
-function hasOthersBeside(inners: readonly Inner[], at: number): boolean {
-  const around = new Set<number>();
-  for (let i = inners[at]?.parent ?? null; i !== null; i = inners[i]?.parent ?? null) around.add(i);
-  return (
-    inners[at]?.kind !== 'json' &&
-    inners.slice(0, at).some(({ kind }, i) => kind !== 'json' && !around.has(i))
-  );
-}
-
 /** One row an element. A document whose array is empty or missing keeps one row, without an element. */
 function elementSteps(
   names: Names,
   within: string,
-  {
-    path,
-    kind,
-    isRefused,
-    hasSize,
-    isWide,
-  }: { path: string; kind: 'array' | 'map'; isRefused: string; hasSize: boolean; isWide: string | null },
+  { path, kind, isRefused }: { path: string; kind: 'array' | 'map'; isRefused: string },
   from: string,
 ): Step[] {
   const n = names.document.slice('__item'.length);
@@ -165,15 +123,14 @@ function elementSteps(
       [
         `${type} AS ${names.type}`,
         `CASE WHEN ${type} = '${kind === 'map' ? 'OBJECT' : 'ARRAY'}'${isRefused === '' ? '' : ` AND NOT (${isRefused})`} THEN ${items} END AS ${names.items}`,
-        hasSize ? `greatest(coalesce(len(${names.items}), 0), 1)::HUGEINT AS ${names.size}` : null,
       ],
       from,
     ),
     layer(
       `elements${n}`,
       [
-        `unnest(CASE WHEN len(${names.items}) > 0${isWide === null ? '' : ` AND NOT ${isWide}`} THEN ${names.items} ELSE [NULL] END)::VARCHAR AS ${names.document}`,
-        `unnest(generate_series(0, ${isWide === null ? '' : `CASE WHEN ${isWide} THEN 0 ELSE `}greatest(coalesce(len(${names.items}), 0), 1) - 1${isWide === null ? '' : ' END'}))::BIGINT AS ${names.place}`,
+        `unnest(CASE WHEN len(${names.items}) > 0 THEN ${names.items} ELSE [NULL] END)::VARCHAR AS ${names.document}`,
+        `unnest(generate_series(0, greatest(coalesce(len(${names.items}), 0), 1) - 1))::BIGINT AS ${names.place}`,
       ],
       `arrays${n}`,
     ),

@@ -136,27 +136,6 @@ test('the rows of several arrays have places of their own: of equal keys the fir
   expect(rows.summary).toMatchObject({ rowsRead: 6, duplicates: 4 });
 });
 
-test('a record whose arrays side by side would make millions of rows is refused, and so no batch grows without end', async () => {
-  const list = (length: number) => Array.from({ length }, () => 1);
-  const found = await rowsOf(
-    { explode: ['a', 'b', 'c'], columns: columns({ id: 'int', a: 'int', b: 'int', c: 'int' }) },
-    {
-      'x/a': [
-        { id: 1, a: list(2), b: list(1_000_000) },
-        { id: 2, a: list(3), b: list(2), c: list(2) },
-        { id: 3, a: list(2), b: list(2), c: list(300_000) },
-      ]
-        .map((record) => JSON.stringify(record))
-        .join('\n'),
-    },
-  );
-  expect(found.rows).toHaveLength(12);
-  expect(found.refused).toEqual([
-    ...Array.from({ length: 2 }, () => [1, 'record_too_large', null, '2 x 1000000']),
-    ...Array.from({ length: 4 }, () => [3, 'record_too_large', null, '2 x 2 x 300000']),
-  ]);
-});
-
 test('lists of lists keep the places of their elements, and refuse what is no list', async () => {
   const found = await rowsOf(
     {

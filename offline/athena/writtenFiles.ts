@@ -1,0 +1,26 @@
+/** The data manifest of CTAS, INSERT and UNLOAD, which names the files that they wrote. https://docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html */
+import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import { findTable } from '../../src/stage/tables.ts';
+import { parseAddress, type Upstream } from '../aws.ts';
+import { SqlReader } from './sqlReader.ts';
+
+/** The folder that a statement writes its rows to; undefined if it writes none, or if nobody knows the folder. */
+export async function outputOf(
+  upstream: Upstream,
+  sql: string,
+  current: string,
+): Promise<string | undefined> {
+  const reader = new SqlReader(sql);
+  if (!reader.takeAll('INSERT', 'INTO')) return undefined;
+  const { database, table } = reader.name();
+  return (await findTable(upstream, database ?? current, table))?.StorageDescriptor?.Location;
+}
+
+/** The addresses of all objects below a folder. */
+export async function filesBelow({ s3 }: Upstream, location: string): Promise<Set<string>> {
+  const { bucket, key } = parseAddress(location.replace(/\/?$/, '/'));
+  const found = new Set<string>();
+  for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: bucket, Prefix: key }))
+    for (const { Key } of page.Contents ?? []) found.add(`s3://${bucket}/${Key}`);
+  return found;
+}
