@@ -1,4 +1,4 @@
-import { createStarter } from '../lib/aws/events.ts';
+import { createStarter } from '../lib/aws/executions.ts';
 import { claimInput, claimOutput } from '../lib/flow/batch/schemas.ts';
 import { claimBatch } from '../lib/flow/steps/claimBatch.ts';
 import { connectTables } from './connectTables.ts';

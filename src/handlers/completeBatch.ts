@@ -1,4 +1,4 @@
-import { createSignals } from '../lib/aws/events.ts';
+import { createSignals } from '../lib/aws/signals.ts';
 import { completeInput, completeOutput } from '../lib/flow/batch/schemas.ts';
 import { completeBatch } from '../lib/flow/steps/completeBatch.ts';
 import { connectTables } from './connectTables.ts';

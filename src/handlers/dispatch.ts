@@ -1,5 +1,5 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
-import { createStarter } from '../lib/aws/events.ts';
+import { createStarter } from '../lib/aws/executions.ts';
 import { dispatch } from '../lib/flow/dispatch.ts';
 import { connect, logger, wrap } from './step.ts';
 

@@ -1,4 +1,4 @@
-import { createSignals } from '../lib/aws/events.ts';
+import { createSignals } from '../lib/aws/signals.ts';
 import { failInput, failOutput } from '../lib/flow/batch/schemas.ts';
 import { failBatch } from '../lib/flow/steps/failBatch.ts';
 import { connectTables } from './connectTables.ts';

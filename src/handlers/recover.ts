@@ -1,4 +1,4 @@
-import { createSignals } from '../lib/aws/events.ts';
+import { createSignals } from '../lib/aws/signals.ts';
 import { executionEnded, recover } from '../lib/flow/repair/recover.ts';
 import { connectTables } from './connectTables.ts';
 import { logger, wrap } from './step.ts';

@@ -1,4 +1,5 @@
-import { createExecutionStatus, createSignals } from '../lib/aws/events.ts';
+import { createExecutionStatus } from '../lib/aws/executions.ts';
+import { createSignals } from '../lib/aws/signals.ts';
 import { sweep } from '../lib/flow/repair/sweep.ts';
 import { connectTables } from './connectTables.ts';
 import { eachDataset } from './step.ts';

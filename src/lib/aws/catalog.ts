@@ -1,34 +1,27 @@
-/** The Glue Data Catalog, the crawler and the job, as the flow needs them. */
+/** The Glue Data Catalog, with the crawlers and jobs of Glue beside it. */
 import {
   AlreadyExistsException,
   BatchCreatePartitionCommand,
   BatchDeletePartitionCommand,
-  ConcurrentModificationException,
-  ConcurrentRunsExceededException,
-  CrawlerRunningException,
   CreateTableCommand,
   EntityNotFoundException,
-  GetCrawlerCommand,
-  GetJobRunCommand,
   GetTableCommand,
   GlueClient,
-  OperationTimeoutException,
   type PartitionError,
   type PartitionInput,
   paginateGetPartitions,
   paginateGetTables,
-  ResourceNumberLimitExceededException,
-  StartCrawlerCommand,
-  StartJobRunCommand,
   type StorageDescriptor,
   type Table,
   type TableInput,
   UpdateTableCommand,
 } from '@aws-sdk/client-glue';
-import { EngineBusy, PartitionsLeft, SluiceError, TableMismatch } from '../errors.ts';
+import { PartitionsLeft, SluiceError, TableMismatch } from '../errors.ts';
 import type { OutputColumn } from '../model/plan.ts';
 import { chunksOf, parallel } from '../parallel.ts';
 import { again, type Patience } from './again.ts';
+import { crawlersOf, isPassing } from './crawlers.ts';
+import { jobsOf } from './jobs.ts';
 
 export type Catalog = ReturnType<typeof createCatalog>;
 
@@ -44,16 +37,6 @@ export interface CatalogTable {
   readonly name: string;
   readonly location: string;
   readonly columns: readonly OutputColumn[];
-}
-
-export interface CrawlerState {
-  /** READY, RUNNING or STOPPING. */
-  readonly state: string;
-  /** How the last crawl ended: SUCCEEDED, CANCELLED, FAILED, or undefined before the first. */
-  readonly last: string | undefined;
-  readonly message: string | undefined;
-  /** ARN of the queue that tells a crawler in event mode what to crawl. */
-  readonly queue: string | undefined;
 }
 
 /** Glue creates at most this many partitions a call, and drops so many. */
@@ -215,50 +198,8 @@ export function createCatalog(
       );
     },
 
-    async crawlerState(crawler: string): Promise<CrawlerState> {
-      const { Crawler } = await client.send(new GetCrawlerCommand({ Name: crawler }));
-      return {
-        state: Crawler?.State ?? 'READY',
-        last: Crawler?.LastCrawl?.Status,
-        message: Crawler?.LastCrawl?.ErrorMessage,
-        queue: Crawler?.Targets?.S3Targets?.[0]?.EventQueueArn,
-      };
-    },
-
-    /** False when it runs already. */
-    async startCrawler(crawler: string): Promise<boolean> {
-      try {
-        await again(() => client.send(new StartCrawlerCommand({ Name: crawler })), isPassing, patience);
-        return true;
-      } catch (error) {
-        if (error instanceof CrawlerRunningException) return false;
-        throw error;
-      }
-    },
-
-    /**
-     * Gives the run's id. Throws EngineBusy when the job, or the account, is at its limit of concurrent runs, and when Glue did
-     * not answer in time: a run that it started nevertheless writes to a place of its own.
-     */
-    async startJob(job: string, args: Readonly<Record<string, string>>): Promise<string> {
-      try {
-        const { JobRunId } = await client.send(
-          new StartJobRunCommand({ JobName: job, Arguments: { ...args } }),
-        );
-        return JobRunId ?? '';
-      } catch (error) {
-        if (isBusy(error))
-          throw new EngineBusy(`Glue does not start the job ${job} now: ${error.name}: ${error.message}`, {
-            cause: error,
-          });
-        throw error;
-      }
-    },
-
-    async jobRun(job: string, run: string): Promise<{ state: string; message: string | undefined }> {
-      const { JobRun } = await client.send(new GetJobRunCommand({ JobName: job, RunId: run }));
-      return { state: JobRun?.JobRunState ?? 'UNKNOWN', message: JobRun?.ErrorMessage };
-    },
+    ...crawlersOf(client, patience),
+    ...jobsOf(client),
   };
 }
 
@@ -305,10 +246,6 @@ function requireSameLayout(name: string, wanted: ParquetTable, existing: Table):
 
 const withoutSlash = (location: string): string => location.replace(/\/+$/, '');
 
-/** Others change the Catalog at the same time, or Glue was slow: the same call may succeed a moment later. */
-const isPassing = (error: unknown): boolean =>
-  error instanceof ConcurrentModificationException || error instanceof OperationTimeoutException;
-
 /** What Glue says of one partition of many, when the call may be made again. */
 const passingCodes = [
   'ConcurrentModificationException',
@@ -320,11 +257,6 @@ const passingCodes = [
 /** Somebody else has made the table, or dropped it, since it was read. */
 const isOvertaken = (error: unknown): boolean =>
   error instanceof AlreadyExistsException || error instanceof EntityNotFoundException;
-
-const isBusy = (error: unknown): error is Error =>
-  error instanceof ConcurrentRunsExceededException ||
-  error instanceof ResourceNumberLimitExceededException ||
-  error instanceof OperationTimeoutException;
 
 const toCatalogTable = (table: Table): CatalogTable => ({
   name: table.Name ?? '',

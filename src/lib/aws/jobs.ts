@@ -1,0 +1,42 @@
+/** Glue's jobs. */
+import {
+  ConcurrentRunsExceededException,
+  GetJobRunCommand,
+  type GlueClient,
+  OperationTimeoutException,
+  ResourceNumberLimitExceededException,
+  StartJobRunCommand,
+} from '@aws-sdk/client-glue';
+import { EngineBusy } from '../errors.ts';
+
+/** The jobs of a stage. */
+export const jobsOf = (client: GlueClient) => ({
+  /**
+   * Gives the run's id. Throws EngineBusy when the job, or the account, is at its limit of concurrent runs, and when Glue did
+   * not answer in time: a run that it started nevertheless writes to a place of its own.
+   */
+  async startJob(job: string, args: Readonly<Record<string, string>>): Promise<string> {
+    try {
+      const { JobRunId } = await client.send(
+        new StartJobRunCommand({ JobName: job, Arguments: { ...args } }),
+      );
+      return JobRunId ?? '';
+    } catch (error) {
+      if (isBusy(error))
+        throw new EngineBusy(`Glue does not start the job ${job} now: ${error.name}: ${error.message}`, {
+          cause: error,
+        });
+      throw error;
+    }
+  },
+
+  async jobRun(job: string, run: string): Promise<{ state: string; message: string | undefined }> {
+    const { JobRun } = await client.send(new GetJobRunCommand({ JobName: job, RunId: run }));
+    return { state: JobRun?.JobRunState ?? 'UNKNOWN', message: JobRun?.ErrorMessage };
+  },
+});
+
+const isBusy = (error: unknown): error is Error =>
+  error instanceof ConcurrentRunsExceededException ||
+  error instanceof ResourceNumberLimitExceededException ||
+  error instanceof OperationTimeoutException;
