@@ -253,6 +253,7 @@ export class World {
         hive: hiveFormat({ store, catalog }),
         iceberg: icebergFormat({
           ...depsOf(actor, this.aws),
+          list: (bucket, prefix) => store.list(bucket, prefix),
           describe: async ({ path, size, partition }) => fakeObject(path, { bytes: BigInt(size), partition }),
         }),
       },

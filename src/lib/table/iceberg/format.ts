@@ -3,7 +3,7 @@
 import type { Pointers } from '../../aws/pointer.ts';
 import type { Store } from '../../aws/store.ts';
 import { defaultPartition } from '../../catalog/partitionPath.ts';
-import { TableConflict } from '../../errors.ts';
+import { TableConflict, TableMismatch } from '../../errors.ts';
 import type { FieldIds } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
@@ -21,9 +21,16 @@ import { evolve, newMetadata, type WantedTable } from './evolve.ts';
 import { type FileStore, filesOf, refOf } from './files.ts';
 import { orphansOf } from './maintenance.ts';
 import { contents, type DataFile, type ManifestEntry, type Partition } from './manifest.ts';
-import { currentSnapshot, type Metadata, type PartitionSpec, schemaOf, specOf } from './metadata.ts';
+import {
+  currentSnapshot,
+  type Metadata,
+  type PartitionSpec,
+  parseMetadata,
+  schemaOf,
+  specOf,
+} from './metadata.ts';
 import { evolveTable, publishChange, revertBatch, revertedBy } from './operations.ts';
-import { dataEntries, liveEntries, partitionKey } from './snapshot.ts';
+import { dataEntries, liveEntries, metadataFolder, partitionKey } from './snapshot.ts';
 import { describeObject, type ParquetObject } from './statistics.ts';
 import { isPrimitive, type Schema } from './types.ts';
 import type { Value } from './values.ts';
@@ -31,16 +38,22 @@ import type { Value } from './values.ts';
 export interface IcebergDeps extends TableDeps {
   /** Reads an object's footer: describeObject. */
   describe(object: Omit<ParquetObject, 'read'>, schema: Schema): Promise<DataFile>;
+  /** What stands below a prefix. */
+  list(bucket: string, prefix: string): Promise<readonly { readonly key: string }[]>;
 }
 
 /** Footers that are read at once. */
 const footersAtOnce = 64;
 
 /** The format on a stage. */
-export const icebergOn = (store: FileStore & Pick<Store, 'readRange'>, pointers: Pointers): TableFormat =>
+export const icebergOn = (
+  store: FileStore & Pick<Store, 'readRange' | 'list'>,
+  pointers: Pointers,
+): TableFormat =>
   icebergFormat({
     files: filesOf(store),
     pointers,
+    list: (bucket, prefix) => store.list(bucket, prefix),
     describe: (object, schema) => {
       const ref = refOf(object.path);
       return describeObject({ ...object, read: (start, end) => store.readRange(ref, start, end) }, schema);
@@ -53,6 +66,7 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
 
   async check(shape) {
     await schemaToBe(deps, shape);
+    if (!(await deps.pointers.read(shape.name))) await requireNew(deps, shape);
   },
 
   async fieldIds(shape) {
@@ -74,6 +88,7 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
 
   async ensure(shape, holder) {
     const wanted = wantedOf(shape);
+    if (!(await deps.pointers.read(shape.name))) await requireNew(deps, shape);
     await createTable(deps, wanted);
     await evolveTable(deps, wanted, holder);
   },
@@ -200,6 +215,24 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     });
   },
 });
+
+/**
+ * Throws TableMismatch where a table was that somebody has dropped from the Data Catalog: a new one would show none of its rows. What a
+ * creation has left that was interrupted has none.
+ */
+async function requireNew({ files, list }: IcebergDeps, { name, location }: TableShape): Promise<void> {
+  const { bucket, key } = refOf(metadataFolder({ location }));
+  const numberOf = (path: string) => Number(/\/(\d+)-[^/]*\.metadata\.json$/.exec(path)?.[1] ?? -1);
+  const found = (await list(bucket, key)).filter((object) => numberOf(object.key) >= 0);
+  const newest = found.sort((a, b) => numberOf(a.key) - numberOf(b.key)).at(-1);
+  if (newest === undefined) return;
+  const file = `s3://${bucket}/${newest.key}`;
+  const { snapshots } = parseMetadata(Buffer.from(await files.read(file)).toString('utf8'));
+  if (snapshots.length > 0)
+    throw new TableMismatch(
+      `table ${name}: somebody has dropped it from the Data Catalog, and a new one would have none of its rows; register it again from ${file}, or delete the metadata beside that file and replay the dataset's files`,
+    );
+}
 
 /** The schema of a table once it has its shape. */
 async function schemaToBe(deps: IcebergDeps, shape: TableShape): Promise<Schema> {

@@ -1,5 +1,7 @@
 /** Iceberg behind the interface that the flow knows. */
+import { DeleteTableCommand } from '@aws-sdk/client-glue';
 import { expect, test } from '@jest/globals';
+import { createStore } from '../../../../src/lib/aws/store.ts';
 import { LeaseLost, ObjectMissing, TableMismatch } from '../../../../src/lib/errors.ts';
 import type { TableFormat, TableShape } from '../../../../src/lib/table/format.ts';
 import { requireTable } from '../../../../src/lib/table/iceberg/commit.ts';
@@ -18,8 +20,11 @@ const shape: TableShape = {
 const start = () => {
   const aws = icebergAws();
   const deps = depsOf(aws.actor('flow'), aws);
+  const store = createStore(aws.actor('flow').s3, { pause: 0 });
+  const list = (bucket: string, prefix: string) => store.list(bucket, prefix);
   const format: TableFormat = icebergFormat({
     ...deps,
+    list,
     describe: async ({ path, size, partition }) => ({
       ...fakeFile(''),
       path,
@@ -28,7 +33,7 @@ const start = () => {
       records: 2n,
     }),
   });
-  return { aws, deps, format };
+  return { aws, deps: { ...deps, list }, format };
 };
 const at = (name: string) => `s3://processed/t/source=feed/day=06/${name}.parquet`;
 const object = (name: string) => ({ address: at(name), bytes: 10, values: ['feed', '06'] });
@@ -204,4 +209,20 @@ test('columns have ids before the table is there, and keep them; elements of arr
   expect(await format.fieldIds(wider)).toEqual(more);
   const nested = { ...shape, columns: [{ name: 's', type: 'struct<a:int>' }] };
   expect(await format.fieldIds({ ...nested, name: 'n' })).toBeUndefined();
+});
+
+test('a table with rows that somebody has dropped is not made anew; what an interrupted creation has left is none', async () => {
+  const { format, aws } = start();
+  const { glue } = aws.actor('person');
+  const drop = () => glue.send(new DeleteTableCommand({ DatabaseName: 'db', Name: 't' }));
+  await format.ensure(shape, holder(1));
+  await drop();
+  await format.check(shape);
+  await format.ensure(shape, holder(1));
+  await format.commit(shape, batchOf('a', 1, ['a1']));
+  await drop();
+  const newest = aws.s3.keys('processed', 't/metadata/').find((key) => /\/00001-.*metadata\.json$/.test(key));
+  await expect(format.check(shape)).rejects.toThrow(`register it again from s3://processed/${newest}`);
+  await expect(format.ensure(shape, holder(1))).rejects.toThrow(TableMismatch);
+  expect(await format.isThere('t')).toBe(false);
 });
