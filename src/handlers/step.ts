@@ -1,4 +1,4 @@
-/** What every step of the state machine shares: parsed input and output, the batch id in every log line, metrics, traces. */
+/** The common part of all steps: parsed input and output, the batch id in every log line, metrics, traces. */
 
 import { Logger } from '@aws-lambda-powertools/logger';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
@@ -22,7 +22,7 @@ import { shortened } from '../lib/shortened.ts';
 export const logger = new Logger({ serviceName: 'sluice' });
 const tracer = new Tracer({ serviceName: 'sluice' });
 
-/** What every function works with, from its environment. Called once a module. */
+/** The dependencies of every function, from its environment. Called once per module. */
 export function connect(): Pick<Deps, 'config' | 'contracts' | 'store' | 'ledger' | 'measure'> {
   const config = readConfig();
   const measure = measureAs(config.stage);
@@ -40,7 +40,7 @@ export function connect(): Pick<Deps, 'config' | 'contracts' | 'store' | 'ledger
   };
 }
 
-/** In the embedded metric format: of each dataset, and of the stage as a whole. */
+/** Writes metrics in the embedded metric format, for each dataset and for the stage as a whole. */
 const measureAs =
   (stage: string): Measure =>
   (dataset, values) => {
@@ -52,8 +52,8 @@ const measureAs =
   };
 
 /**
- * A Lambda handler around one function of `src/lib`. Throws InvalidInput, naming the field, for an event that `input`
- * refuses; errors of the function go to the state machine under their own names.
+ * A Lambda handler around one function of `src/lib`. Throws InvalidInput, which names the field, for an event that does not fit
+ * `input`. Errors of the function reach the state machine under their own names.
  */
 export function step<I extends z.ZodType, O extends z.ZodType>(
   input: I,
@@ -83,7 +83,7 @@ export const wrap = <E, R>(handler: (event: E, context: Context) => Promise<R>) 
     })
     .handler(handler);
 
-/** Work of a schedule, for all datasets. Throws the first error when all had their turn, or the time was up. */
+/** A scheduled function for all datasets. Throws the first error after all datasets had their turn, or the time was up. */
 export const eachDataset = <R>(
   deps: Deps,
   what: string,

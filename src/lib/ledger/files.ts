@@ -27,21 +27,21 @@ const waitingSchema = rawFileSchema.extend({ sk: z.string(), batch: z.string() }
 /** A file that waits for a person. */
 export type Waiting = Readonly<z.output<typeof waitingSchema>>;
 
-/** A file as its event told of it. */
+/** A file as its event describes it. */
 export type Noted = RawFile & { readonly etag: string };
 
-/** The order of an object's versions where sequencers do not tell it: the newest first, as S3 lists them. */
+/** The order of an object's versions, if sequencers do not define it: the newest first, as S3 lists them. */
 export type VersionOrder = (
   object: string,
 ) => Promise<readonly { readonly version: string; readonly modified: number }[]>;
 
-/** What notes a file, and what moves one with its place, is so many items at most; a transaction takes 100. */
+/** To note or to move a file takes at most this many items; a transaction takes 100. */
 const itemsPerFile = 3;
 const filesPerMove = 33;
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
-/** What a generator gives, in arrays of `size`. */
+/** The items of a generator, in arrays of `size`. */
 async function* pagesOf<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
   let page: T[] = [];
   for await (const item of items) {
@@ -53,7 +53,7 @@ async function* pagesOf<T>(items: AsyncIterable<T>, size: number): AsyncGenerato
   if (page.length > 0) yield page;
 }
 
-/** What the ledger knows and does of files. */
+/** The ledger's operations on files. */
 export function filesOf(table: Table) {
   const {
     name,
@@ -72,8 +72,8 @@ export function filesOf(table: Table) {
   } = table;
 
   /**
-   * Whether another version of the object than this one is the latest. Sequencers tell it; where one is missing, S3's list of
-   * the object's versions does; and where the latest is no longer in it, the time at which that was put.
+   * Whether another version of the object is later than this one. Sequencers decide. If one is missing, S3's list of versions
+   * decides; if the latest version is no longer in the list, the time at which it was put.
    */
   const isLate = async (
     dataset: string,
@@ -91,12 +91,15 @@ export function filesOf(table: Table) {
       fileKey(dataset, { object: file.object, version: latest.newest }),
       fileRecordSchema,
     );
-    // S3 tells seconds only.
+    // S3's times have only seconds.
     const put = Date.parse(gone?.landedAt ?? gone?.notedAt ?? '');
     return (versions[own]?.modified ?? 0) < Math.floor(put / 1000) * 1000;
   };
 
-  /** What notes a version of an object that the ledger does not know: a record of each, and a place in the queue. */
+  /**
+   * The items that note a version of an unknown object: a record of the version, a record of the object, and a place in the
+   * queue.
+   */
   const firstItems = (dataset: string, { etag, ...noted }: Noted): Item[] => {
     const file = { ...toRawFile(noted), notedAt: now() };
     const { object, version, sequencer } = file;
@@ -123,7 +126,7 @@ export function filesOf(table: Table) {
     return [{ Put: { ...isNew, Item } }, { Put: { ...isNew, Item: Known } }, queued.item];
   };
 
-  /** `latest`: what the ledger has of the object. The second item of the transaction fails when that has changed. */
+  /** `latest`: the ledger's record of the object. The second item of the transaction fails if this record has changed. */
   const noteAfter = async (
     dataset: string,
     { etag, ...noted }: Noted,
@@ -136,7 +139,7 @@ export function filesOf(table: Table) {
     const before = isRepeated
       ? await get(fileKey(dataset, { object: file.object, version: latest.version }), fileRecordSchema)
       : undefined;
-    // Who puts a file again that has failed wants it to be tried again.
+    // A person who puts a failed file again wants it to be tried again.
     const failed = before?.state === 'failed' ? before : undefined;
     const isSame = isRepeated && failed === undefined;
     const isNext = !isOld && !isSame;
@@ -148,7 +151,7 @@ export function filesOf(table: Table) {
       state,
       attempts: 0,
       ...(isOld ? { replacedBy: latest.version } : {}),
-      // No list shows the same bytes again.
+      // Repeated bytes are in no list.
       ...(isSame ? { sameAs: latest.version } : listed(dataset, 'files', file.object, file.notedAt)),
       ...(isNext ? { place: queued.place } : {}),
     };
@@ -190,7 +193,7 @@ export function filesOf(table: Table) {
     return isNext || isOld;
   };
 
-  /** Notes a version alone: of an object that the ledger may know. */
+  /** Notes one version, of an object that the ledger may already know. */
   const noteOne = async (dataset: string, noted: Noted, order: VersionOrder): Promise<boolean> => {
     for (;;) {
       const latest = await get(objectKey(dataset, noted.object), objectRecordSchema);
@@ -207,8 +210,8 @@ export function filesOf(table: Table) {
   };
 
   /**
-   * Notes versions of different objects in one transaction, as far as the ledger knows neither them nor their objects. Gives for
-   * each whether it was noted; null for one whose object has other versions.
+   * Notes versions of different objects in one transaction, if the ledger knows neither the versions nor their objects. Returns
+   * for each whether it was noted; null if its object has other versions.
    */
   const noteFirst = async (dataset: string, files: readonly Noted[]): Promise<(boolean | null)[]> => {
     const results = new Map<Noted, boolean | null>();
@@ -218,7 +221,7 @@ export function filesOf(table: Table) {
         for (const file of rest) results.set(file, true);
         break;
       } catch (error) {
-        // Those that keep the others from going through are left out.
+        // Files that make the transaction fail are left out.
         const isFailed = reasonsOf(error).map((reason) => reason === 'ConditionalCheckFailed');
         for (const [i, file] of rest.entries()) {
           if (isFailed[i * itemsPerFile]) results.set(file, false);
@@ -242,7 +245,7 @@ export function filesOf(table: Table) {
       fileRecordSchema,
     );
 
-  /** Entries of the queue for files that no batch has had yet: `limit` of them, the oldest first. */
+  /** Queue entries of files that were in no batch yet: at most `limit`, the oldest first. */
   const fresh = async (dataset: string, limit: number): Promise<Queued[]> => {
     const found: Queued[] = [];
     const ahead = Math.max(2, Math.ceil((limit * 1.25) / queueShards(dataset).length));
@@ -259,19 +262,19 @@ export function filesOf(table: Table) {
     return counts.reduce((sum, n) => sum + n, 0);
   };
 
-  /** Since when the oldest file waits for a batch (ISO 8601); undefined when none does. */
+  /** Since when the oldest file waits for a batch (ISO 8601); undefined if no file waits. */
   const waitsSince = async (dataset: string): Promise<string | undefined> => {
     const [first, again] = await Promise.all([
       fresh(dataset, 1),
-      // Groups have no order in time: the oldest of so many.
+      // Groups are not sorted by time: this is the oldest of the first hundred.
       query(dataset, 'RETRY#', queuedSchema, { limit: 100 }),
     ]);
     return [...first, ...again].map((file) => file.notedAt ?? file.queuedAt).sort()[0];
   };
 
   /**
-   * Moves files from one of some states back into the queue. Each goes by itself where not all of a transaction can go. Gives
-   * those that went; the others were moved by somebody else meanwhile.
+   * Moves files from one of several states back into the queue. If a transaction cannot move all of its files, each is moved
+   * alone. Returns the moved files; somebody else has moved the others in the meantime.
    */
   const move = async <F extends FileId>(
     dataset: string,
@@ -317,9 +320,9 @@ export function filesOf(table: Table) {
 
   return {
     /**
-     * Notes versions of objects, each once: as pending; as replaced when a later one was noted before; or as the same bytes again,
-     * when those are the object's latest already (the object was dropped again). False for the last, and for a version that
-     * the ledger has (a duplicate event). Where one cannot be noted, its error is given, and the others are.
+     * Notes versions of objects, each once: as pending; as replaced, if a later version was noted before; or as the same bytes
+     * again, if the object's latest version has them already. False for the last case and for a known version (a duplicate
+     * event). If a version cannot be noted, its place has the error, and the others are noted.
      */
     async notePending(
       dataset: string,
@@ -330,10 +333,10 @@ export function filesOf(table: Table) {
       const one = async (file: Noted) => {
         results.set(file, await noteOne(dataset, file, order).catch(asError));
       };
-      // A transaction takes an item once: further versions of an object come after the first.
+      // A transaction may contain an item only once: further versions of an object come after the first.
       const first = [...new Map([...files].reverse().map((file) => [file.object, file])).values()].reverse();
       await parallel(chunksOf(first, filesPerMove), 4, async (chunk) => {
-        // Of a chunk of which one file is refused for what it is, each goes alone.
+        // If one file of a chunk is rejected, each file goes alone.
         const noted = await noteFirst(dataset, chunk).catch(() => chunk.map(() => null));
         for (const [i, file] of chunk.entries()) {
           const isNoted = noted[i] ?? null;
@@ -345,7 +348,7 @@ export function filesOf(table: Table) {
       return files.map((file) => results.get(file) ?? false);
     },
 
-    /** Files that wait, in the order of their coming; those that are tried again come last. */
+    /** Waiting files in the order of their arrival; files that are tried again come last. */
     async pending(dataset: string, limit = Number.POSITIVE_INFINITY): Promise<Queued[]> {
       const found = await fresh(dataset, limit);
       if (found.length >= limit) return found;
@@ -363,8 +366,8 @@ export function filesOf(table: Table) {
     },
 
     /**
-     * The files that the next batch is made of, at most `limit`. New ones go first; a group is taken whole, and alone,
-     * when none is new or when it has waited for `patience` milliseconds.
+     * The files of the next batch, at most `limit`. New files go first. A group is taken as a whole, and alone, if there are no
+     * new files or if it has waited for `patience` milliseconds.
      */
     async nextFiles(dataset: string, limit: number, patience = 600_000): Promise<Queued[]> {
       const [found, [first]] = await Promise.all([
@@ -399,8 +402,8 @@ export function filesOf(table: Table) {
     },
 
     /**
-     * Every file but for repeated bytes, in the order in which they were noted, or from the last one; or those that were noted
-     * within two times (ISO 8601, both included). It reads on as far as it is asked to, and what was noted a moment ago may lack.
+     * Every file except repeated bytes, in the order in which they were noted, or backwards; or the files noted between two
+     * times (ISO 8601, both included). It reads only as far as its caller does. Files of the last moment may be missing.
      */
     async *files(
       dataset: string,
@@ -465,8 +468,7 @@ export function filesOf(table: Table) {
     },
 
     /**
-     * A version that gave way to a later one waits again, since that was deleted before anybody could read it. False when it is
-     * no longer so.
+     * A replaced version waits again, because the later version was deleted before it was read. False if this is no longer so.
      */
     async revive(dataset: string, file: FileRecord, gone: string): Promise<boolean> {
       const queued = enqueued(dataset, toRawFile(file));
@@ -498,17 +500,17 @@ export function filesOf(table: Table) {
       );
     },
 
-    /** A file that waits leaves the queue, since a later version of its object has taken its place. */
+    /** A waiting file leaves the queue, because a later version of its object has replaced it. */
     async markReplaced(dataset: string, fence: number, file: Queued, by: string): Promise<void> {
       await underLease(dataset, fence, replaced(dataset, file, by, file.sk));
     },
 
-    /** An entry of the queue whose file waits elsewhere, or not at all, is dropped. */
+    /** Drops an entry of the queue whose file waits elsewhere or not at all. */
     async dropStray(dataset: string, fence: number, file: Queued): Promise<void> {
       await underLease(dataset, fence, [{ Delete: at(placeKey(dataset, file, file.sk)) }]);
     },
 
-    /** Holds a file whose version is gone, so that a person looks at it; all others go on. */
+    /** Holds a file whose version is gone, for a person to decide; all others continue. */
     async hold(dataset: string, fence: number, file: Queued, reason: string): Promise<void> {
       const place = `HELD#unclaimed#${file.sk.split('#').at(-1)}`;
       await underLease(dataset, fence, [
@@ -535,7 +537,7 @@ export function filesOf(table: Table) {
           },
         },
         {
-          // Put again with the same bytes, the file is a new one.
+          // If the same bytes are put again, they are a new file.
           Update: {
             ...at(objectKey(dataset, file.object)),
             ...changing({ set: { etag: '' }, when: 'attribute_exists(#pk)' }),
@@ -545,8 +547,8 @@ export function filesOf(table: Table) {
     },
 
     /**
-     * A version that is gone from S3 before it was read gives way to one with the same bytes. `waiting` is its entry in the
-     * queue; without one, the version was read as missing already, and the copy waits as a new file.
+     * Replaces a version that is gone from S3 by a version with the same bytes. `waiting` is its entry in the queue. Without an
+     * entry, the version was already read as missing, and the copy waits as a new file.
      */
     async substitute(
       dataset: string,
@@ -566,7 +568,7 @@ export function filesOf(table: Table) {
         {
           Update: {
             ...at(fileKey(dataset, copy)),
-            // What a person has decided about the bytes holds for the copy, too.
+            // A person's decision about the bytes also applies to the copy.
             ...changing({
               set: {
                 state: 'pending' satisfies FileState,
@@ -595,7 +597,7 @@ export function filesOf(table: Table) {
       ]);
     },
 
-    /** Held files whose rows are published and stay so: a replay that a person has rejected. */
+    /** Held files whose rows stay published: a replay that a person has rejected. */
     async keepPublished(dataset: string, files: readonly Waiting[]): Promise<number> {
       let kept = 0;
       for (const file of files) {
@@ -619,16 +621,16 @@ export function filesOf(table: Table) {
     },
 
     /**
-     * Puts published files back into the queue, to be processed again; their rows stay until others take their place. Gives
-     * how many went: one that is processed again already does not go twice.
+     * Puts published files back into the queue. Their rows stay until other rows replace them. Returns the number of moved
+     * files: a file that already waits is not moved twice.
      */
     async replay(dataset: string, files: readonly FileId[], group: string): Promise<number> {
       return (await move(dataset, files, { from: ['published'], group })).length;
     },
 
     /**
-     * Puts files that wait for a person back into the queue, as a batch of their own when `group` is given, with the decision
-     * that was made about them. Gives how many went.
+     * Puts held and failed files back into the queue, as a separate batch if `group` is given, with their decision. Returns the
+     * number of moved files.
      */
     async requeue(
       dataset: string,

@@ -1,6 +1,6 @@
 /**
- * Keys of the ledger's items: see ledger.ts. DynamoDB writes at most 1,000 units a second to one partition key, so what is written
- * for every file has keys that follow from the file's object, and only what is written for a batch has the dataset's own.
+ * Keys of the ledger's items: see ledger.ts. DynamoDB writes at most 1,000 units per second to one partition key. Therefore
+ * items of files have keys made from their object, and only items of batches have the dataset as key.
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
  */
 import { createHash } from 'node:crypto';
@@ -12,7 +12,7 @@ export interface Key {
   readonly sk: string;
 }
 
-/** Over so many partition keys the queue and the lists of a dataset are spread. A ledger with another number is another ledger. */
+/** The number of partition keys of a dataset's queue and lists. It cannot change for an existing ledger. */
 const shards = 8;
 
 /**
@@ -27,7 +27,7 @@ const shardOf = (object: string): number => Number.parseInt(digest(8, object), 1
 const sharded = (dataset: string, name: string): string[] =>
   Array.from({ length: shards }, (_, i) => `${dataset}#${name}-${i}`);
 
-/** All that is known of an object and its versions has one partition key. */
+/** An object and its versions share one partition key. */
 export const objectItems = (dataset: string, object: string): string => `${dataset}#${digest(40, object)}`;
 export const objectKey = (dataset: string, object: string): Key => ({
   pk: objectItems(dataset, object),
@@ -40,10 +40,10 @@ export const fileKey = (dataset: string, { object, version }: FileId): Key => ({
 
 /** The partition keys of the files that wait for a batch for the first time. */
 export const queueShards = (dataset: string): string[] => sharded(dataset, 'pending');
-/** The place of a file among those that wait: new ones in the order of their coming, others with their group. */
+/** The place of a file in the queue: new files in the order of their arrival, others with their group. */
 export const pendingPlace = (file: RawFile, at: string): string =>
   `${file.group === undefined ? `PENDING#${at}` : `RETRY#${file.group}`}#${digest(20, file.object, file.version)}`;
-/** The place of a file among those that wait for a person. */
+/** The place of a file that waits for a person. */
 export const waitingPlace = (state: 'held' | 'failed', batch: string, { object, version }: FileId): string =>
   `${state.toUpperCase()}#${batch}#${digest(20, object, version)}`;
 /** The item that lists a file at the place where it waits. */
@@ -56,7 +56,7 @@ export const placeKey = (dataset: string, { object }: Pick<FileId, 'object'>, pl
 export const orderIndex = 'byOrder';
 /** The partition keys of a list in that index. */
 export const listShards = (dataset: string, list: 'objects' | 'files'): string[] => sharded(dataset, list);
-/** What puts an item into a list of that index. */
+/** The attributes that put an item into a list of that index. */
 export const listed = (dataset: string, list: 'objects' | 'files', object: string, order: string) => ({
   ix: `${dataset}#${list}-${shardOf(object)}`,
   ik: order,

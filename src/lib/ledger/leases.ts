@@ -1,4 +1,4 @@
-/** Who works on a dataset: one holder at a time, each with a higher fence than the one before. */
+/** Leases: one holder of a dataset at a time, each with a higher fence than the one before. */
 import { randomUUID } from 'node:crypto';
 import { LeaseLost, LedgerOutdated } from '../errors.ts';
 import { type Lease, leaseSchema } from '../model/records.ts';
@@ -8,12 +8,12 @@ import { goesThrough, type Table } from './table.ts';
 /** The holder of a lease before its execution's first step. */
 export const starting = 'starting';
 
-/** How the ledger's items are laid out: a lease says by which layout its dataset's were written. */
+/** The layout of the ledger's items. A lease records the layout of its dataset's items. */
 const layout = 2;
 
-/** What the ledger knows and does of leases. */
+/** The ledger's operations on leases. */
 export function leasesOf({ at, get, update, now, clock }: Table) {
-  /** Throws LedgerOutdated: every file of such a ledger would be taken for a new one, and published twice. */
+  /** Throws LedgerOutdated for another layout: every file would look new, and would be published twice. */
   const lease = async (dataset: string): Promise<Lease | undefined> => {
     const found = await get({ pk: dataset, sk: 'LEASE' }, leaseSchema);
     if (found !== undefined && found.layout !== layout)
@@ -24,8 +24,8 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
   };
 
   /**
-   * Gives the lease a new fence and holder, if it is still as it was read. Fences are times: also after the ledger was lost, or
-   * restored to an earlier state, a new one is higher than all that were given before.
+   * Gives the lease a new fence and holder, if it is still as it was read. Fences are times, so a new one is higher than all
+   * earlier ones, even after the ledger was lost or restored.
    */
   const take = async (
     dataset: string,
@@ -53,23 +53,23 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
         }),
       }),
     );
-    // A request whose answer was lost is sent again by the SDK, and then meets its own effect.
+    // If an answer was lost, the SDK sends the request again, which then fails because of its own effect.
     return isTaken || (await lease(dataset))?.token === token ? fence : null;
   };
 
   return {
     lease,
 
-    /** Takes a free lease and returns its new fence; null when somebody holds it. */
+    /** Takes a free lease and returns its new fence; null if the lease is not free. */
     async acquireLease(dataset: string): Promise<number | null> {
       const read = await lease(dataset);
       return read?.execution === undefined ? take(dataset, read, starting) : null;
     },
 
     /**
-     * Takes the lease from a holder that has ended, with a higher fence: from here on nothing that the holder still does can
-     * count. The execution stays its own, so that a second try can take over from the first. Null when the lease is
-     * another's.
+     * Takes over the lease of a holder that has ended, with a higher fence: late calls of the holder no longer count. The lease
+     * keeps the holder's execution, so that a second try can take over from the first. Null if the lease belongs to another
+     * execution.
      */
     async takeOver(
       dataset: string,
@@ -82,8 +82,8 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
     },
 
     /**
-     * The holder goes on with another batch, under a fence of its own: nothing that still runs for the batch before can count.
-     * Throws LeaseLost.
+     * The holder continues with another batch under a new fence, so that late calls for the previous batch cannot count. Throws
+     * LeaseLost.
      */
     async nextBatch(dataset: string, fence: number): Promise<number> {
       const read = await lease(dataset);

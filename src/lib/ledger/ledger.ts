@@ -79,7 +79,7 @@ const driftSchema = z.object({
   partitions: z.number(),
 });
 
-/** What an operator chose, and how far the second net has come. */
+/** An operator's settings, and the progress of the sweep. */
 function settingsOf({ name: table, db, at, find, update, now }: Table) {
   return {
     /** When the raw bucket was last compared with the ledger, and the key to go on behind; no key when it was done. */
@@ -108,14 +108,17 @@ function settingsOf({ name: table, db, at, find, update, now }: Table) {
       await db.send(new PutCommand({ TableName: table, Item }));
     },
 
-    /** The pause of a dataset; undefined for one that takes its files. */
+    /** The pause of a dataset; undefined if it is not paused. */
     async pauseOf(dataset: string): Promise<Pause | undefined> {
       // A pause that nobody can read blocks no dataset.
       const paused = pauseSchema.optional().catch(undefined);
       return (await find({ pk: dataset, sk: 'SETTINGS' }, z.object({ paused })))?.paused;
     },
 
-    /** Starts no batch of the dataset any more. A batch that runs goes on to its end. Gives the pause that now counts: the first one. */
+    /**
+     * Pauses a dataset: no new batch starts, and a running batch continues to its end. Returns the pause that counts: the first
+     * one.
+     */
     async pause(dataset: string, reason: string): Promise<Pause> {
       const paused = { reason, at: now() };
       const { Attributes } = await update({
@@ -127,7 +130,7 @@ function settingsOf({ name: table, db, at, find, update, now }: Table) {
       return pauseSchema.catch(paused).parse(Attributes?.paused);
     },
 
-    /** Ends the pause of a dataset; nothing to do without one. */
+    /** Ends the pause of a dataset, if there is one. */
     async resume(dataset: string): Promise<void> {
       await update({ ...at({ pk: dataset, sk: 'SETTINGS' }), UpdateExpression: 'REMOVE paused' });
     },

@@ -24,7 +24,7 @@ import { chunksOf, parallel } from '../parallel.ts';
 import { changing } from './changing.ts';
 import { fileKey, type Key, orderIndex, pendingPlace, placeKey } from './keys.ts';
 
-/** DynamoDB takes at most so many items in a transaction; the lease is one of them. */
+/** DynamoDB's limit of items in a transaction; the lease is one of them. */
 const itemsPerTransaction = 100;
 
 export type Table = ReturnType<typeof openTable>;
@@ -34,13 +34,13 @@ export type Item = Items[number];
 export interface TableOptions {
   /** The present time in milliseconds. */
   readonly clock?: () => number;
-  /** How a write that met another one is tried again. */
+  /** How a conflicting write is tried again. */
   readonly patience?: Patience;
-  /** Hears of each item that a list skips, because it cannot be read. */
+  /** Called for each item that a list skips because it cannot be read. */
   readonly onUnreadable?: (item: Unreadable) => void;
 }
 
-/** An item that an earlier version, a later one, or a person has written in a form that is not known here. */
+/** An item in an unknown form: an earlier or later version, or a person, has written it. */
 export interface Unreadable extends Key {
   readonly dataset: string;
   /** Names the field. */
@@ -57,8 +57,8 @@ export function openTable(
   const now = (): string => new Date(clock()).toISOString();
 
   /**
-   * All or nothing. A transaction that met another one, or DynamoDB's throttling, is tried again, which neither the SDK nor
-   * anybody else does; one whose condition failed is not.
+   * Writes all items or none. After a conflict or throttling the transaction is tried again, which the SDK does not do. After a
+   * failed condition it is not.
    */
   const transact = async (items: Items): Promise<void> => {
     // The same token makes a repeated request the same transaction.
@@ -78,10 +78,10 @@ export function openTable(
     }
   };
 
-  /** Updates one item, again when a transaction was at work on it. */
+  /** Updates one item; tries again after a conflict with a transaction. */
   const update = (input: UpdateCommandInput) => unlessBusy(() => db.send(new UpdateCommand(input)));
 
-  /** Goes into every transaction of a holder: it goes through only while this fence holds the lease. */
+  /** Part of every transaction of a holder, which succeeds only while this fence holds the lease. */
   const leaseCheck = (dataset: string, fence: number): Item => ({
     ConditionCheck: {
       ...at({ pk: dataset, sk: 'LEASE' }),
@@ -105,7 +105,7 @@ export function openTable(
     }
   };
 
-  /** Many under the lease, as many at once as a transaction takes. What one gives is never parted. */
+  /** Many writes under the lease, as many at once as a transaction takes. The items of one thing are never separated. */
   const allUnderLease = async <T>(
     dataset: string,
     fence: number,
@@ -124,7 +124,7 @@ export function openTable(
     if (items.length > 0) await underLease(dataset, fence, items);
   };
 
-  /** An item that a list can do without: undefined, after `onUnreadable` has heard of it, when it cannot be read. */
+  /** An item of a list. If it cannot be read, it is reported to `onUnreadable`, and the result is undefined. */
   const readable = <S extends z.ZodType>(schema: S, item: Attributes): z.output<S> | undefined => {
     const parsed = schema.safeParse(item);
     if (!parsed.success) onUnreadable(unreadable(item, parsed.error));
@@ -151,7 +151,7 @@ export function openTable(
     return item && required(schema, item);
   };
 
-  /** As `get`; also undefined for an item that cannot be read: of a hint, which nothing depends on. */
+  /** As `get`, but also undefined for an item that cannot be read. For hints, which no decision depends on. */
   const find = async <S extends z.ZodType>(key: Key, schema: S): Promise<z.output<S> | undefined> => {
     const item = await itemOf(key);
     return item && readable(schema, item);
@@ -237,7 +237,7 @@ export function openTable(
     return found;
   };
 
-  /** The same in pages, as they come; only those behind the sort key `after`, if it is given. */
+  /** The same in pages; only the items after the sort key `after`, if it is given. */
   async function* queryPages<S extends z.ZodType>(
     pk: string,
     prefix: string,
@@ -309,7 +309,7 @@ export function openTable(
     yield* inOrder(pages, (a, b) => (isBackward ? a.ik > b.ik : a.ik < b.ik));
   }
 
-  /** Puts a file among those that wait for a batch, at `place`. */
+  /** Puts a file into the queue, at `place`. */
   const enqueued = (dataset: string, file: RawFile): { item: Item; place: string } => {
     const noted = now();
     const place = pendingPlace(file, noted);
@@ -317,7 +317,7 @@ export function openTable(
     return { place, item: { Put: { TableName: table, Item } } };
   };
 
-  /** A version that another one has taken the place of. `place` is where it waits, if it does: it leaves that. */
+  /** Marks a version as replaced by another. `place` is its place in the queue, if it has one; it leaves this place. */
   const replaced = (dataset: string, file: FileId, by: string, place: string | undefined): Item[] => [
     {
       Update: {
@@ -370,10 +370,10 @@ function unreadable(item: Attributes, error: z.ZodError): Unreadable {
   return { dataset: pk.split('#')[0] ?? pk, pk, sk, fault };
 }
 
-/** The index is read in pages of so many keys: a list that is looked at shortly costs little. */
+/** Keys per page of the index. Small pages make a short look at a list cheap. */
 const listPage = 100;
 
-/** Which items of a list: those whose order begins so, or lies between two others (the second one excluded). */
+/** Selects items of a list: those whose order has a prefix, or lies between two values (the second one excluded). */
 export type ListRange = { readonly prefix: string } | { readonly from: string; readonly to: string };
 
 function conditionOf(range: ListRange): { condition: string; values: Record<string, string> } {
@@ -388,7 +388,7 @@ const listedSchema = z.object({ pk: z.string(), sk: z.string(), ik: z.string() }
 
 const idOf = ({ pk, sk }: Key): string => JSON.stringify([pk, sk]);
 
-/** Pages of sorted items as one sorted list. The first pages, and pages that are due at once, are read side by side. */
+/** Merges pages of sorted items into one sorted list. Pages that are needed at the same time are read in parallel. */
 async function* inOrder<T>(
   sources: readonly AsyncIterator<readonly T[]>[],
   isBefore: (a: T, b: T) => boolean,
@@ -424,7 +424,7 @@ export const reasonsOf = (error: unknown): string[] =>
     ? (error.CancellationReasons ?? []).map((reason) => reason.Code ?? 'None')
     : [];
 
-/** Nothing was wrong with the write but that another one was at work on the same item, or too many at once. */
+/** Whether a write failed only because of another write to the same item, or of throttling. */
 function isConflict(error: unknown): boolean {
   if (error instanceof TransactionConflictException) return true;
   const reasons = reasonsOf(error);
@@ -449,7 +449,7 @@ export async function goesThrough(write: Promise<unknown>): Promise<boolean> {
   }
 }
 
-/** A failed check of the lease (always the first item) is LeaseLost; anything else stays what it is. */
+/** A failed check of the lease (always the first item) becomes LeaseLost; other errors stay. */
 function asLeaseLost(error: unknown, dataset: string, fence: number): unknown {
   if (reasonsOf(error)[0] !== 'ConditionalCheckFailed') return error;
   return new LeaseLost(`${dataset}: the lease with fence ${fence} is gone; another execution took over`, {

@@ -1,11 +1,11 @@
-/** Where the documents and objects of a batch are. */
+/** Addresses of the documents and objects of a batch. */
 import type { ObjectRef } from '../../aws/store.ts';
 import type { Config } from '../../config.ts';
 import type { Attempt } from '../../model/records.ts';
 
 /**
- * Addresses in the work bucket. Each attempt at a batch has documents of its own, and `run` is one try of it to transform the
- * files: what an interrupted one has left is never read by another.
+ * Addresses in the work bucket. Each attempt at a batch has its own documents. `run` is one run of the engine; another run never
+ * reads the output of an interrupted one.
  */
 export const places = (config: Pick<Config, 'workBucket'>) => {
   const work = (key: string): ObjectRef => ({ bucket: config.workBucket, key });
@@ -19,17 +19,17 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
         profile: work(`${root}/profile.json`),
         plan: work(`${root}/plan.json`),
         published: work(`${root}/published.json`),
-        /** There once the attempt is committed and something of it may be irrevocable: whatever a ledger says, it counts. */
+        /** Written when the attempt is committed: from then on it counts, even if the ledger is restored. */
         committed: work(`${root}/committed.json`),
-        /** What was counted, kept longer than staging is. */
+        /** The counts, which are kept longer than staging. */
         summary: work(`${root}/summary.json`),
-        /** Files that CheckValidation wants a person to look at. */
+        /** Files that need a person's decision, as CheckValidation found. */
         doubtful: work(`${root}/doubtful.json`),
         /** The objects with an earlier batch's rows, once this attempt is committed. */
         live: (rowsOf: string) => work(`${root}/live/${rowsOf}.json`),
       };
     },
-    /** There before the attempt has written anything to a table: see restored.ts. In the order of fences. */
+    /** Written before the attempt writes to a table: see restored.ts. Sorted by fence. */
     mark: (dataset: string, { batch, fence }: Attempt) =>
       work(`${marks(dataset)}${String(fence).padStart(16, '0')}-${batch}`),
     marks: (dataset: string) => work(marks(dataset)),

@@ -1,12 +1,12 @@
-/** What becomes of the files of a batch that failed: pure rules, so that a poison file stops no dataset. */
+/** What happens to the files of a failed batch. Pure rules, so that a poison file cannot stop a dataset. */
 
-/** A batch that failed so often is split, or given up when it is one file alone. */
+/** After this many failures a batch is split; a single file is given up. */
 const triesOfBatch = 2;
 const triesOfFile = 3;
 
 /**
- * So many failures in a row, without one batch published, are no poison file: something is wrong for all of them, and
- * splitting on would only start thousands of executions. (To find one file in 1,000 takes 20.)
+ * After this many failures in a row the cause is not a single file. To split on would only start thousands of executions. (To
+ * find one file in 1,000 takes 20.)
  */
 export const failuresInARow = 25;
 
@@ -16,7 +16,7 @@ export type Verdict<F> =
   | { readonly kind: 'fail' }
   | { readonly kind: 'hold'; readonly why: string };
 
-/** `attempts`: how often exactly these files failed, this time included; `inARow`: failures since the last success. */
+/** `attempts`: how often exactly these files failed, including this time; `inARow`: failures since the last success. */
 export function afterFailure<F>(files: readonly F[], attempts: number, inARow: number): Verdict<F> {
   if (inARow >= failuresInARow)
     return { kind: 'hold', why: `the last ${inARow} batches of the dataset all failed` };

@@ -1,4 +1,4 @@
-/** The event that serving and ML listen to: a batch of rows is out. Free of AWS. */
+/** The event for other systems, such as serving and ML: a batch is published. Free of AWS. */
 import * as z from 'zod';
 import { accountingSchema } from '../../model/plan.ts';
 

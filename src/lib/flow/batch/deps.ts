@@ -1,4 +1,4 @@
-/** What the steps work with. Clients are made once a module of a Lambda and passed in; tests pass their own. */
+/** The dependencies of the steps. Each Lambda creates its clients once and passes them in; tests pass their own. */
 import type { Athena } from '../../aws/athena.ts';
 import type { Catalog } from '../../aws/catalog.ts';
 import type { Store } from '../../aws/store.ts';
@@ -30,7 +30,7 @@ export const formatOf = (
   { format }: { readonly format: keyof TableFormats },
 ): TableFormat => formats[format];
 
-/** The contract of a dataset. Throws InvalidInput, naming the ones there are. */
+/** The contract of a dataset. Throws InvalidInput, which lists the existing datasets. */
 export function contractOf({ contracts }: Pick<Deps, 'contracts'>, dataset: string): Contract {
   const contract = contracts.get(dataset);
   if (!contract)

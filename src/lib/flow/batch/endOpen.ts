@@ -1,4 +1,4 @@
-/** The bad end of a batch: its objects go, and its files wait for what comes next. */
+/** How a batch fails: its objects are removed, and its files are returned or held. */
 import * as z from 'zod';
 import { namesOf } from '../../errorNames.ts';
 import { ObjectMissing, RecordUnreadable } from '../../errors.ts';
@@ -15,7 +15,10 @@ import { takeBack } from './objects.ts';
 import { lostAttempts, reopen } from './restored.ts';
 import type { failOutput } from './schemas.ts';
 
-/** Ends every attempt that was left open, or that a restored ledger does not know, under a lease with a higher fence than theirs. Gives how many there were. */
+/**
+ * Ends every attempt that was left open, or that a restored ledger does not know, under a lease with a higher fence. Returns
+ * their number.
+ */
 export async function endOpenBatches(
   deps: SettleDeps,
   dataset: string,
@@ -27,7 +30,7 @@ export async function endOpenBatches(
     deps.deadline?.check();
     await endBatch(deps, { dataset, ...attempt }, fence, failure);
   }
-  // Each comes to its end before the next is opened, as it was in the time that the ledger has lost.
+  // Each one ends before the next is opened, as it was in the lost time.
   const lost = await lostAttempts(deps, dataset);
   for (const attempt of lost) {
     deps.deadline?.check();
@@ -37,7 +40,7 @@ export async function endOpenBatches(
   return open.length + lost.length;
 }
 
-/** A committed batch goes forward to its end; of any other the objects are removed and the files returned. */
+/** A committed batch is completed. Of any other batch, the objects are removed and the files returned. */
 async function endBatch(
   deps: SettleDeps,
   attempt: { readonly dataset: string } & Attempt,
@@ -47,9 +50,9 @@ async function endBatch(
   const { ledger } = deps;
   const { dataset, batch } = attempt;
   const reason = `${failure.error}: ${failure.cause}`.slice(0, 2000).toWellFormed();
-  // Nobody can commit it after the lease was taken over: so what is read here stays true.
+  // Nobody can commit it after the lease was taken over, so this record stays true.
   let record = await ledger.batch(dataset, batch);
-  // Somebody has deleted its record: it is written anew, or nothing could close the batch.
+  // Somebody has deleted its record. It is written again, because otherwise nothing could close the batch.
   if (record === undefined) {
     await reopen(deps, dataset, fence, attempt);
     record = await ledger.batch(dataset, batch);
@@ -66,7 +69,7 @@ async function endBatch(
   const records = await ledger.read(dataset, files);
   // An interrupted claim has moved only some of them.
   const claimed = files.filter((_, i) => isClaimedBy(batch, records[i]?.file));
-  // An earlier call has held some of them before it was interrupted: the batch is held, whatever ended that call.
+  // An earlier call held some of them before it was interrupted, so the batch is held.
   const held = records.find((r) => r.file?.state === 'held' && r.file.batch === batch)?.file;
   const doubtful = failure.error === 'ReplacementDoubtful' ? await doubtfulFiles(deps, attempt) : new Map();
   const { state, returned } = await nextStates(deps, attempt, claimed, doubtful, failure, reason);
@@ -76,8 +79,8 @@ async function endBatch(
 }
 
 /**
- * What an attempt was claimed with; where somebody has deleted its manifest, what the ledger says is claimed by it. `count`: how
- * many files it has, of which the latest are looked at first; 0 where nobody knows.
+ * The files of an attempt. If somebody has deleted its manifest, the files that the ledger shows as claimed by it. `count`: the
+ * number of files, of which the latest are read first; 0 if unknown.
  */
 async function filesOf(
   deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
@@ -115,7 +118,7 @@ async function nextStates(
   });
   const again = (groups: readonly (readonly Omit<ReturnedFile, 'state'>[])[]): ReturnedFile[] =>
     groups.flatMap((group, i) => {
-      // Files that stay together are the same batch again, whose tries are counted.
+      // Files that stay together are the same batch again, and its tries are counted.
       const name = replay === undefined ? batchId(group) : groups.length === 1 ? replay : `${replay}.${i}`;
       return group.map((file) => ({ ...file, state: 'pending' as const, group: name }));
     });
@@ -144,7 +147,7 @@ async function nextStates(
 
 export const doubtfulSchema = z.array(z.object({ object: z.string(), reason: z.string() }));
 
-/** Files that CheckValidation wants a person to look at, with why; all others go on without them. */
+/** Files that need a person's decision, with the reason; all others continue without them. */
 async function doubtfulFiles(
   { config, store }: Pick<Deps, 'config' | 'store'>,
   attempt: { readonly dataset: string } & Attempt,
@@ -154,10 +157,10 @@ async function doubtfulFiles(
   return new Map(found.map(({ object, reason }) => [object, reason]));
 }
 
-/** Errors that a person has to answer: all that the state machine passes on of an error is its name. */
+/** Names of the errors that hold a batch. The state machine passes on only the name of an error. */
 const holdingErrors = namesOf('hold');
 
-/** The flow, with what it sets off elsewhere. */
+/** The dependencies of the steps that end a batch. */
 export interface SettleDeps extends Deps, WakeDeps {
   readonly announce: Announce;
 }

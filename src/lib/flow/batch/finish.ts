@@ -1,4 +1,4 @@
-/** The good end of a batch: everyone is told that its rows are out, and what is left of what they replaced goes. */
+/** How a batch completes: other systems are informed, and the objects that it replaced are deleted. */
 
 import { tableOf } from '../../contract/contract.ts';
 import { contractVersion } from '../../contract/version.ts';
@@ -17,13 +17,13 @@ import { profileSchema } from './profileRecord.ts';
 import { readPublished } from './published.ts';
 import { stagingName, stagingPartition } from './tables.ts';
 
-/** Sends the event that serving and ML listen to. */
+/** Sends the event for other systems. */
 export type Announce = (detailType: 'BatchPublished', detail: BatchPublished) => Promise<void>;
 
 /**
- * Takes a committed batch to its end: partitions are registered, files marked, the objects that it has rewritten dropped, the
- * world told. It may be interrupted anywhere and is then repeated by whoever has the lease, under that one's `fence`. `reason`
- * is why an earlier try was interrupted.
+ * Completes a committed batch: registers partitions, marks files, deletes the objects that it has rewritten, and sends the
+ * event. It is idempotent and can be interrupted at any point; the holder of the lease then repeats it, under its own `fence`.
+ * `reason` says why an earlier try was interrupted.
  */
 export async function finishBatch(
   deps: Deps & { readonly announce: Announce },
@@ -51,7 +51,7 @@ export async function finishBatch(
   const before = new Map(
     manifest.published.map(({ object, ...rows }, i) => {
       const file = replaced[i]?.file;
-      // It may wait again itself: to be processed once more, or for a person.
+      // The file may itself wait again: to be processed once more, or for a person.
       return [object, { ...rows, isNoted: file !== undefined, place: file?.place }];
     }),
   );
@@ -60,10 +60,10 @@ export async function finishBatch(
     counts: counts.get(JSON.stringify([file.object, file.version])),
     before: before.get(file.object),
     isRejected: manifest.decision === 'reject',
-    // What a person has rejected is not looked for elsewhere.
+    // A rejected file is not searched elsewhere.
     isMissing: missing.has(file.object) && manifest.decision !== 'reject',
   }));
-  // Those that an earlier try has marked may be on their way again by now: an operator can replay them.
+  // An operator may already replay files that an earlier try has marked.
   const records = await ledger.read(dataset, files);
   const claimed = files.filter((_, i) => isClaimedBy(batch, records[i]?.file));
   await ledger.settlePublished(dataset, fence, batch, claimed);
@@ -124,7 +124,7 @@ export async function finishBatch(
   const claimedAt = (await ledger.batch(dataset, batch))?.claimedAt;
   await ledger.closePublished(dataset, fence, batch, {
     rows: summary.published,
-    // A replay is published already, and a correction takes the place of another file.
+    // A replayed file was published before, and a correction replaces another version.
     files: files.filter((f) => f.before === undefined && !f.isRejected).length,
     reason,
     found: {
@@ -149,7 +149,7 @@ export async function finishBatch(
   });
 }
 
-/** Objects of the batch that were gone from S3 before they could be read: each is one refused row. */
+/** Objects of the batch that were gone from S3 before they could be read: each is one quarantined row. */
 async function missingFiles(
   { config, store }: Pick<Deps, 'config' | 'store'>,
   attempt: { readonly dataset: string } & Attempt,
@@ -173,6 +173,6 @@ async function takeCopy(
   const versions = await ledger.versionsOf(dataset, object);
   const own = versions.find((f) => f.version === version);
   const copy = versions.findLast((f) => f.state === 'same' && f.etag === own?.etag);
-  // Where it does not go through, other bytes have come meanwhile, and take its place.
+  // If this fails, other bytes have arrived in the meantime and replace it.
   if (copy) await goesThrough(ledger.substitute(dataset, fence, { object, version }, copy));
 }

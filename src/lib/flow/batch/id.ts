@@ -1,9 +1,9 @@
-/** What a batch is called. */
+/** The id of a batch. */
 import { createHash } from 'node:crypto';
 
 /**
- * An id that follows from the files, so that a repeated claim of the same files is the same batch. `replay` names the
- * replay that processes them again: that is another batch.
+ * An id that is computed from the files, so that a repeated claim of the same files is the same batch. A replay of the files is
+ * another batch; `replay` names it.
  */
 export function batchId(
   files: readonly { object: string; version: string }[],
@@ -16,7 +16,7 @@ export function batchId(
     .slice(0, 20);
 }
 
-/** Groups of files that are replayed are called so; all others by the id of their batch. */
+/** The prefix of groups of replayed files; other groups have the id of their batch. */
 export const replayPrefix = 'replay-';
 
 /** The replay that a file waits for, if any. */

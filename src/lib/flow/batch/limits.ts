@@ -1,4 +1,4 @@
-/** How much is one batch. */
+/** The limits of a batch. */
 
 /**
  * The files of the next batch: in order, up to the limits. A file beyond the limit is a batch of its own.

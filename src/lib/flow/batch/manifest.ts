@@ -1,4 +1,4 @@
-/** What an attempt was claimed with: its files, its contract, and the plan made of them. */
+/** The documents of an attempt: its files, its contract and its plan. */
 import * as z from 'zod';
 import type { Store } from '../../aws/store.ts';
 import type { Config } from '../../config.ts';
@@ -24,7 +24,7 @@ export const manifestSchema = z.object({
 
 export type Manifest = z.output<typeof manifestSchema>;
 
-/** Published versions whose rows the batch takes the place of. What a person has rejected takes no rows' place. */
+/** Published versions whose rows the batch replaces. A rejected file replaces no rows. */
 export const replacesOf = ({ published, decision }: Manifest): Manifest['published'] =>
   decision === 'reject' ? [] : published;
 
@@ -40,6 +40,6 @@ export const readManifest = ({ config, store }: Reading, attempt: OfDataset): Pr
 export const readPlan = ({ config, store }: Reading, attempt: OfDataset): Promise<Plan> =>
   store.readJson(places(config).attempt(attempt.dataset, attempt).plan, planSchema);
 
-/** The contract as it was when the attempt was claimed: a deploy in between mixes no two contracts. */
+/** The contract as it was when the attempt was claimed, so that a deploy cannot mix two contracts. */
 export const readContract = async ({ config, store }: Reading, attempt: OfDataset): Promise<Contract> =>
   contractFrom(await store.readText(places(config).attempt(attempt.dataset, attempt).contract));

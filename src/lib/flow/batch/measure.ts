@@ -1,4 +1,4 @@
-/** What is measured of batches. Alarms and the dashboard (infra/monitoring.yml) go by these names. Free of AWS. */
+/** The metrics. Alarms and the dashboard (infra/monitoring.yml) use these names. Free of AWS. */
 
 /** Metric -> its unit in CloudWatch. */
 export const metricUnits = {

@@ -1,6 +1,6 @@
 /**
- * Looks at a batch's files, and makes sure that the Data Catalog knows the fields that its contract can use, before anything reads
- * them. What the files hold, unpacked, chooses the engine.
+ * Profiles a batch's files, and makes sure that the Data Catalog knows the fields that the contract can use. The unpacked size
+ * of the files selects the engine.
  */
 import type { z } from 'zod';
 import type { CrawlQueue } from '../../aws/crawlQueue.ts';
@@ -29,10 +29,9 @@ export interface CrawlerDeps extends ProfileDeps, Pick<Deps, 'catalog'> {
 }
 
 /**
- * Ready when the Catalog has every field of the batch that the contract can use, or when a crawl has shown what there is. A
- * crawl covers the objects of the batch alone, and no field is the reason for a second one.
- * Throws SchemaMismatch (refuses the batch) when a required column is unknown or of a type that cannot be read;
- * CrawlerFailed when the crawler says so.
+ * Ready when the Catalog has every field of the batch that the contract can use, or when a crawl has read the batch. A crawl
+ * covers only the objects of the batch, and no field causes a second crawl. Throws SchemaMismatch, which holds the batch, if a
+ * required column is missing or has a type that cannot be read; CrawlerFailed if the crawl failed.
  */
 export async function checkCrawler(
   deps: CrawlerDeps,
@@ -45,12 +44,12 @@ export async function checkCrawler(
   const seen = profile.record;
   const engine = chooseEngine(input.engine, profile.files, config.embeddedLimitBytes);
   const isDone = (crawlStarted: boolean) => ({ status: 'ready' as const, crawlStarted, engine });
-  // Nothing in the batch can be parsed: there is nothing to know, and every row will be quarantined.
+  // Nothing in the batch can be parsed: it has no fields, and every row will be quarantined.
   if (seen === null) return isDone(input.crawlStarted);
   const subject = { dataset: input.dataset, batch: input.batch };
-  // Every row of a rejected batch is refused: nothing of it has to be readable.
+  // Every row of a rejected batch goes to quarantine, so its columns need not be readable.
   if (manifest.decision === 'reject') return isDone(input.crawlStarted);
-  // Of a CSV's header a crawler makes guesses from the values below it.
+  // A crawler guesses the header of a CSV from the values below it, so the file's own header is used.
   if (namesOwnFields(contract)) {
     requireReadable(contract, tableOfHeaders(seen));
     return isDone(input.crawlStarted);
@@ -58,7 +57,7 @@ export async function checkCrawler(
 
   const now = new Date();
   const unlearned = await readUnlearned(deps, contract, now);
-  /** What a crawl could still bring; null while the Catalog has no table. */
+  /** The fields that a crawl could still add; null while the Catalog has no table. */
   const missing = (table: RawTable | null): readonly MissingField[] | null =>
     table && usableMissing(contract, table.record, seen).filter((field) => !unlearned.has(field));
   const table = await rawTableOf(deps, contract, seen);
@@ -78,7 +77,7 @@ export async function checkCrawler(
   let { crawlStarted } = input;
   if (!crawlStarted) {
     const { state, queue } = await catalog.crawlerState(crawler);
-    // Somebody else's crawl may have begun before our files came: look again when it is over, then start our own.
+    // Another crawl may have begun before these files arrived: wait until it ends, then start a new one.
     if (state !== 'READY') return { status: 'crawling', crawlStarted, engine };
     if (queue !== undefined) await deps.crawlQueue.tell(queue, config.rawBucket, profile.files);
     crawlStarted = await catalog.startCrawler(crawler);
@@ -93,7 +92,7 @@ export async function checkCrawler(
       `${contract.dataset}: the crawler ${crawler} made no table for ${rawLocation(deps, contract)}`,
       subject,
     );
-  // A batch that is refused may be retried after the Catalog or Glue was mended: nothing is noted against it.
+  // If the batch is held, a person may correct the Catalog and retry it, so nothing is noted here.
   requireReadable(contract, found);
   const left = missing(found) ?? [];
   // A crawl that has not read the objects of the batch says nothing about their fields.

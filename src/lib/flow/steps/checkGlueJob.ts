@@ -1,4 +1,4 @@
-/** CheckGlueJob: whether the job is over, and how. */
+/** CheckGlueJob: whether the job has ended, and with which result. */
 import type { z } from 'zod';
 import { GlueJobFailed } from '../../errors.ts';
 import { accountingSchema } from '../../model/plan.ts';
@@ -6,7 +6,7 @@ import type { Deps } from '../batch/deps.ts';
 import { readSummary } from '../batch/plan.ts';
 import type { jobInput, jobOutput } from '../batch/schemas.ts';
 
-/** Looks after a job run. Throws GlueJobFailed with the job's own message. */
+/** Checks a job run. Throws GlueJobFailed with the job's own message. */
 export async function checkGlueJob(
   { config, catalog, store }: Deps,
   { dataset, batch, run, jobRun }: z.output<typeof jobInput>,

@@ -17,13 +17,13 @@ import { readSummary } from '../batch/plan.ts';
 import { leaveReport } from '../batch/report.ts';
 import type { BatchInput, validationInput, validationOutput } from '../batch/schemas.ts';
 
-/** So often a query that Athena broke off is started anew. */
+/** How often a query that Athena interrupted is started again. */
 const attempts = 4;
 
 /**
- * Looks after the query, and judges its row. Outcomes go to the ledger and into the batch's report whatever they are.
- * Throws AthenaQueryFailed, AccountingMismatch when Athena counts other rows than the transform wrote or a file's
- * rows do not add up, and ExpectationFailed when an expectation with severity hold fails.
+ * Checks the query, and judges its row. The outcomes always go to the ledger and into the batch's report. Throws
+ * AthenaQueryFailed; AccountingMismatch if Athena and the transform count different rows, or if a file's rows do not add up;
+ * ExpectationFailed if an expectation with severity hold fails.
  */
 export async function checkValidation(
   deps: Deps,
@@ -65,7 +65,7 @@ export async function checkValidation(
   if (failed.some((e) => e.name === 'row_count'))
     throw new AccountingMismatch(failed.map(describe).join('; '), attempt);
   await requireRows(deps, attempt, manifest, summary);
-  // Whoever decided about the batch has seen them fail.
+  // A person who decided about the batch has seen these failures.
   if (failed.length > 0 && manifest.decision === null)
     throw new ExpectationFailed(
       `${failed.length} of ${expectations.length} expectations failed: ${failed.map(describe).join('; ')}`,
@@ -78,8 +78,8 @@ export async function checkValidation(
 const leastShare = 0.2;
 
 /**
- * Rows disappear only when others take their place or a person decides so: a correction or a replay that would leave almost
- * nothing of a file's rows is held, whatever else a person has decided about its batch. Throws ReplacementDoubtful.
+ * Rows disappear only if other rows replace them or a person decides so. A correction or a replay that would leave almost none
+ * of a file's rows is held, even if a person has released the batch for another reason. Throws ReplacementDoubtful.
  */
 async function requireRows(
   { config, store }: Pick<Deps, 'config' | 'store'>,
@@ -92,7 +92,7 @@ async function requireRows(
   const doubtful = replacesOf(manifest).flatMap(({ object, published: before }) => {
     if (known.has(object)) return [];
     const now = after.get(object);
-    // Rows that were published from another file meanwhile are duplicates here, and are not lost.
+    // Rows that another file has published in the meantime are duplicates here, and are not lost.
     const kept = (now?.published ?? 0) + (now?.duplicates ?? 0);
     return before > 0 && kept < before * leastShare
       ? [{ object, reason: `ReplacementDoubtful: it would publish ${kept} rows in place of ${before}` }]

@@ -1,4 +1,4 @@
-/** Takes the files that wait for a dataset into one batch. */
+/** Puts the pending files of a dataset into one batch. */
 import type { z } from 'zod';
 import { contractText } from '../../contract/built.ts';
 import { tableFormatOf } from '../../contract/contract.ts';
@@ -39,7 +39,7 @@ export async function claimBatch(
       { dataset, batch: open[0]?.batch },
     );
   if (lease.batch === undefined) await requireNothingLost(deps, dataset);
-  // A claim that was interrupted is continued with its own files.
+  // An interrupted claim continues with its own files.
   const manifest =
     lease.batch === undefined
       ? (await ledger.pauseOf(dataset)) === undefined
@@ -67,7 +67,7 @@ export async function claimBatch(
   return { outcome: 'claimed', batch, engine, files: files.length, bytes, replaces };
 }
 
-/** The batch that waits next; null when no file waits. */
+/** The next batch; null if no files wait. */
 async function nextManifest(deps: ClaimDeps, dataset: string, fence: number): Promise<Manifest | null> {
   const { config, ledger } = deps;
   for (;;) {
@@ -83,13 +83,13 @@ async function nextManifest(deps: ClaimDeps, dataset: string, fence: number): Pr
     );
     const latest = new Map(records.map(({ object }, i) => [queued[i]?.object, object?.version]));
     const all = usable.flatMap((entry) => entry ?? []);
-    // Of two versions of an object that wait, only the latest is part of the batch; the other is looked at after it.
+    // If two versions of an object wait, only the latest is part of the batch; the other one comes after it.
     const found = all.filter(
       ({ file }, i) =>
         all.every(({ file: other }, k) => k === i || other.object !== file.object) ||
         latest.get(file.object) === file.version,
     );
-    // Files that different things were decided about are never one batch.
+    // Files with different decisions are never in one batch.
     const kind = found[0]?.file.decision?.kind ?? null;
     const chosen = found.filter(({ file }) => (file.decision?.kind ?? null) === kind);
     if (chosen.length === 0) continue;
@@ -114,8 +114,8 @@ async function nextManifest(deps: ClaimDeps, dataset: string, fence: number): Pr
 }
 
 /**
- * Why the dataset's table cannot become what its contract says; null where it can. Files that could not be published are held before
- * anything is done with them.
+ * Why the dataset's table cannot become what its contract says; null if it can. Files that could not be published are held
+ * before they are processed.
  */
 async function misfitOf(deps: ClaimDeps, dataset: string): Promise<string | null> {
   const contract = contractOf(deps, dataset);
@@ -130,9 +130,9 @@ async function misfitOf(deps: ClaimDeps, dataset: string): Promise<string | null
 }
 
 /**
- * A file of the queue with what is published of its object. Null for one that is not processed now: a later version has taken
- * its place, its entry is a stray, or its source is gone while rows of its object are published. Such a file is held, since
- * rows disappear only when others replace them.
+ * A file of the queue with the published rows of its object. Null for a file that is not processed now: a later version has
+ * replaced it, its entry is a stray, or its source is gone while rows of its object are published. In the last case the file is
+ * held, because rows disappear only if other rows replace them.
  */
 async function prepared(
   { config, store, ledger }: ClaimDeps,
@@ -152,7 +152,7 @@ async function prepared(
     return null;
   }
   const current = { ...file, decision: record.decision, etag: record.etag };
-  // What is rejected takes no rows' place, whether it can be read or not.
+  // A rejected file replaces no rows, whether it can be read or not.
   if (record.decision?.kind === 'reject') return { file: current, rows };
   const mayBeGone = rows !== undefined || object?.hasCopies === true;
   const isThere = (version: string) => store.exists({ bucket: config.rawBucket, key: file.object, version });

@@ -1,4 +1,4 @@
-/** CompleteBatch: the batch ends, and the execution goes on with the next one or hands over. */
+/** CompleteBatch: the batch ends, and the execution continues with the next one or hands over to a new execution. */
 import type { z } from 'zod';
 import type { Deps } from '../batch/deps.ts';
 import { type Announce, finishBatch } from '../batch/finish.ts';
@@ -9,8 +9,8 @@ import { letGo, type WakeDeps, wake } from '../wake.ts';
 const handOver = { events: 10_000, age: 6 * 3_600_000 };
 
 /**
- * Finishes the batch, and says whether the execution goes on with the next one. If not, the lease is released. An execution that
- * has run long hands over to a new one.
+ * Finishes the batch, and says whether the execution continues with the next one. If not, the lease is released. An execution
+ * that has run for a long time hands over to a new one.
  */
 export async function completeBatch(
   deps: Deps & WakeDeps & { readonly announce: Announce },
@@ -18,7 +18,7 @@ export async function completeBatch(
 ): Promise<z.output<typeof completeOutput>> {
   const { ledger } = deps;
   const record = await ledger.batch(dataset, batch);
-  // A repeated call whose first one has done all of it.
+  // This call is a repetition, and the first call has finished everything.
   const isOver = record?.state === 'published' && record.committed === fence;
   if (!isOver) await finishBatch(deps, { dataset, batch, fence }, fence);
   const isOld = events >= handOver.events || Date.parse(startedAt) + handOver.age < Date.now();
@@ -26,7 +26,7 @@ export async function completeBatch(
   const isHolder = lease?.fence === fence && lease.execution !== undefined;
   if (isHolder && !isOld && (await ledger.hasPending(dataset)))
     return { morePending: true, fence: await ledger.nextBatch(dataset, fence) };
-  // An earlier try of this call has gone on to the next batch, and its answer was lost.
+  // An earlier try of this call has continued with the next batch, but its answer was lost.
   const hasGoneOn =
     lease !== undefined && lease.execution === execution && lease.batch === undefined && lease.fence > fence;
   if (hasGoneOn) return { morePending: true, fence: lease.fence };

@@ -1,4 +1,4 @@
-/** FailBatch: takes the lease over from the failed execution, and ends what it left open. */
+/** FailBatch: takes over the lease of the failed execution, and ends its open batch. */
 import type * as z from 'zod';
 import { isJsonObject, tryParseJson } from '../../json.ts';
 import { endOpenBatches, type Failure, type SettleDeps } from '../batch/endOpen.ts';
@@ -6,9 +6,9 @@ import type { failInput } from '../batch/schemas.ts';
 import { letGo, wake } from '../wake.ts';
 
 /**
- * Takes the lease over from the failed execution, so that nothing which still runs for it counts any more; ends what it left
- * open; and releases the lease. May be repeated, also while an earlier call still runs: the later one takes over from it. The
- * result is what the execution fails with.
+ * Takes over the lease of the failed execution, so that its late calls no longer count. Then it ends the open batch, and
+ * releases the lease. It is idempotent, even while an earlier call still runs: the later call takes over. The result is the
+ * error of the execution.
  */
 export async function failBatch(
   deps: SettleDeps,
@@ -16,7 +16,7 @@ export async function failBatch(
 ): Promise<Failure> {
   const failure = { error: error.Error, cause: messageOf(error.Cause) };
   const own = await deps.ledger.takeOver(dataset, { execution, fence });
-  // Whoever has the lease by now also has the files.
+  // The present holder of the lease also has the files.
   if (own === null) await wake(deps, dataset);
   else {
     await endOpenBatches(deps, dataset, own, failure);

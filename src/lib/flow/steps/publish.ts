@@ -1,6 +1,6 @@
 /**
- * From staging to where readers look. An attempt writes objects under names of its own and never touches others; the ledger's
- * commit then makes them count. What an attempt without a commit has written is garbage, whoever finds it.
+ * Copies rows from staging to the table. An attempt writes only objects with its own names; the commit in the ledger then makes
+ * them count. Objects of an attempt without a commit are garbage.
  */
 import { posix } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -31,8 +31,8 @@ import { stagedBy } from '../batch/staged.ts';
 import { goldenTable, quarantineTable } from '../batch/tables.ts';
 
 /**
- * Copies staged rows, quarantine and rewritten objects, and commits the attempt. May be repeated. Throws LeaseLost when another
- * execution has taken over, TableMismatch when the table has a column of another type; nothing counts then.
+ * Copies staged rows, quarantine and rewritten objects, and commits the attempt. It is idempotent. Throws LeaseLost if another
+ * execution has taken over, and TableMismatch if the table has a column of another type; then nothing counts.
  */
 export async function publish(
   deps: Deps,
@@ -48,37 +48,38 @@ export async function publish(
   const table = goldenTable(plan, config);
   const format = formatOf(deps, plan);
   await format.ensure(table, { dataset, fence });
-  // Staged rows have the ids that their columns were to get.
+  // Staged rows have the field ids that the plan names.
   if (plan.fieldIds && !isDeepStrictEqual(plan.fieldIds, await format.fieldIds(table)))
     throw new TableConflict(
       `table ${plan.table}: another writer has changed its columns since the batch was planned; it is planned anew`,
     );
   const { planned, copies, documents } = await planOf(deps, attempt, run, plan);
-  // What could keep the batch from its end is found before its commit.
+  // Anything that could prevent the end of the batch is found before its commit.
   if (planned.quarantine.length > 0) await catalog.ensureTable(quarantineTable(config));
   await store.copy(
     places(config).run(dataset, batch, run).summary,
     places(config).attempt(dataset, attempt).summary,
   );
-  // A twin of this call, which Step Functions took for lost, may come late: what the first has written stays.
+  // A twin of this call, which Step Functions took for lost, may arrive late: the first record stays.
   await parallel(documents, 8, ({ key, live }) =>
     store.writeOnce({ bucket: config.workBucket, key }, JSON.stringify(live)),
   );
   await store.writeOnce(places(config).mark(dataset, attempt), '');
-  // Before any object: whoever takes the attempt back knows from it what to look for.
+  // This is written before any object, so that a process that takes the attempt back knows what to remove.
   const published = await store.writeJsonOnce(record, planned, publishedSchema);
-  // What the record does not name, nobody would find.
+  // Objects that the record does not name would never be found.
   const named = new Set(
     writtenBy(published).flatMap((w) => [...w.objects.map((o) => o.key), ...w.quarantine]),
   );
   const ours = copies.filter(({ to }) => named.has(to.key));
   await parallel(ours, 32, ({ from, to }) => store.copy(from, to), deadline);
-  // Readers may see the batch before the ledger counts it: when the ledger never does, whoever takes the attempt back asks the table.
+  // Readers may see the batch before the ledger counts it. If the ledger never does, the process that takes the attempt back
+  // asks the table.
   await format.commit(table, commitOf(config, dataset, attempt, plan, published));
   try {
     await ledger.commit(dataset, attempt);
   } catch (error) {
-    // What a state of the table names is not removed by who may not know it.
+    // An object that a state of the table names is not removed here.
     if (error instanceof LeaseLost && !format.keepsHistory)
       await removeUncounted(deps, dataset, attempt, published);
     throw error;
@@ -86,7 +87,7 @@ export async function publish(
   return counted(published);
 }
 
-/** What readers of the table see from the batch's commit on. */
+/** What readers of the table see after the batch's commit. */
 function commitOf(
   config: Pick<Config, 'processedBucket'>,
   dataset: string,
@@ -111,8 +112,8 @@ function commitOf(
 }
 
 /**
- * Removes what this attempt has written and the ledger does not count: all of it when the attempt was not committed, since who
- * lost the lease can commit no more; what later batches have replaced when its batch is closed.
+ * Removes the objects of this attempt that the ledger does not count: all of them if the attempt was not committed (without the
+ * lease it never can be), and the ones that later batches have replaced if its batch is closed.
  */
 async function removeUncounted(
   deps: Deps,
@@ -148,7 +149,7 @@ interface Copy {
   readonly to: { readonly bucket: string; readonly key: string };
 }
 
-/** What Publish will do, as data: the record, the copies, and where the rows of earlier batches are afterwards. */
+/** What Publish will do, as data: the record, the copies, and the objects of earlier batches afterwards. */
 async function planOf(
   deps: Deps,
   attempt: Attempt,
@@ -165,7 +166,7 @@ async function planOf(
     copies.push({ from, to: { bucket, key } });
     return key;
   };
-  /** Where rows of the table are to be: where they are, if they were staged where they stay. */
+  /** The final place of the table's rows: their present place, if they were staged where they stay. */
   const settle = (from: { bucket: string; key: string }, key: string): string =>
     formatOf(deps, plan).isInPlace ? from.key : copy(from, config.processedBucket, key);
   const rows = await parquetBelow(store, data);
@@ -224,7 +225,7 @@ async function planOf(
   return { planned, copies, documents };
 }
 
-/** Throws ObjectMissing when rows were counted for a partition that has no staged object: somebody has deleted it. */
+/** Throws ObjectMissing if rows were counted for a partition without a staged object: somebody has deleted it. */
 async function requireStaged(
   { store }: Pick<Deps, 'store'>,
   summary: { bucket: string; key: string },

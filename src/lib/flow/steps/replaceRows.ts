@@ -1,7 +1,7 @@
 /**
- * Corrections and replays: the rows that a batch takes the place of. They stand in the objects of earlier batches, beside rows of
- * other files that stay: each such object is rewritten without them, to staging. Publish gives what is left a name of its own,
- * and the old objects go when the batch is committed.
+ * Corrections and replays: the rows that a batch replaces. They are in objects of earlier batches, next to rows of other files,
+ * which stay. Each of these objects is rewritten to staging without the old rows. Publish copies the rest under new names, and
+ * the old objects are deleted after the commit.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,13 +19,16 @@ import type { RunInput } from '../batch/schemas.ts';
 import { stagedBy } from '../batch/staged.ts';
 
 /**
- * What is on the disk at once: of its 10 GiB, objects take as much again when they are rewritten, and DuckDB some. S3 takes no more
- * than 5 GB in one piece.
+ * The most bytes on the disk at once. The disk has 10 GiB; rewritten objects need the same space again, and DuckDB needs some.
+ * S3 accepts at most 5 GB in one request.
  */
 export const replaceLimits = { groupBytes: 1024 ** 3, groupObjects: 256, objectBytes: 4 * 1024 ** 3 };
 export type ReplaceLimits = Readonly<Record<keyof typeof replaceLimits, number>>;
 
-/** Rewrites what the batch takes rows from, some objects at a time. `rewrite` is DuckDB's: its native code is in one handler's package. */
+/**
+ * Rewrites the objects that lose rows, a few at a time. `rewrite` is passed in, because only one handler's package has DuckDB's
+ * native code.
+ */
 export async function replaceRows(
   deps: Pick<Deps, 'config' | 'store' | 'ledger' | 'formats' | 'deadline'>,
   rewrite: (
@@ -96,8 +99,8 @@ interface OldObject {
 }
 
 /**
- * Objects that are on the disk at once, in order: as many as fit, and one at least. Throws EngineOutOfMemory for one that is too
- * large for it alone.
+ * Groups of objects that fit on the disk at once, in order; at least one object each. Throws EngineOutOfMemory for an object
+ * that alone is too large.
  */
 function inGroups(objects: readonly OldObject[], limits: ReplaceLimits): OldObject[][] {
   const groups: OldObject[][] = [];
@@ -117,7 +120,7 @@ function inGroups(objects: readonly OldObject[], limits: ReplaceLimits): OldObje
   return groups;
 }
 
-/** Objects with rows of a batch, and of its quarantine, with the columns that tell where a row came from. */
+/** Objects with rows of a batch and of its quarantine, with the columns that name the origin of a row. */
 async function objectsOf(
   deps: Pick<Deps, 'config' | 'store' | 'ledger' | 'deadline'>,
   dataset: string,
@@ -145,7 +148,7 @@ async function objectsOf(
   ];
 }
 
-/** The answer, in a list; null for an object that somebody has deleted by hand, and with it its rows. Reconcile tells of it. */
+/** The answer, in a list; null if somebody has deleted the object, and with it its rows. Reconcile reports it. */
 async function unlessMissing<T>(answer: Promise<T>): Promise<[T] | null> {
   try {
     return [await answer];

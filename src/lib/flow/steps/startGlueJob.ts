@@ -1,4 +1,4 @@
-/** StartGlueJob: a large batch, on Spark, to staging. */
+/** StartGlueJob: transforms a large batch into staging, on Spark. */
 import type { z } from 'zod';
 import { address } from '../../aws/store.ts';
 import { describeJob } from '../../engine/sparkJob.ts';
@@ -12,7 +12,7 @@ import { stagedBy } from '../batch/staged.ts';
 import { goldenTable } from '../batch/tables.ts';
 
 /**
- * Starts the Glue job, which reads the versions of the batch where they are. Throws EngineBusy at the job's limit of concurrent
+ * Starts the Glue job, which reads the raw versions of the batch from S3. Throws EngineBusy at the job's limit of concurrent
  * runs.
  */
 export async function startGlueJob(

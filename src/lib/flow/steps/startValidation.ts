@@ -1,4 +1,4 @@
-/** StartValidation: asks Athena about the staged rows. */
+/** StartValidation: starts the Athena query over the staged rows. */
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import { address } from '../../aws/store.ts';

@@ -1,4 +1,4 @@
-/** TransformEmbedded: a small batch, in DuckDB in this process, to staging. */
+/** TransformEmbedded: transforms a small batch into staging, in DuckDB in this process. */
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -17,7 +17,7 @@ import { garbageOf, inputOf, newRun, objectsOf, planBatch } from '../batch/plan.
 import type { BatchInput, transformOutput } from '../batch/schemas.ts';
 import { stagedBy } from '../batch/staged.ts';
 
-/** Transforms in DuckDB, in this process. `run` is the engine: its native code is loaded by the one handler that uses it. */
+/** Transforms in DuckDB, in this process. `run` is the engine; only the handler that uses it loads its native code. */
 export async function transformEmbedded(
   deps: Deps,
   run: (run: EmbeddedRun) => Promise<Summary>,
