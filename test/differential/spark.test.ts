@@ -23,6 +23,7 @@ import {
 } from '../support/embedded.ts';
 import { hadoopSnappy, packed as packedFile } from '../support/packed.ts';
 import { sparkSession } from '../support/sparkSession.ts';
+import { usualFeeds } from '../support/usualFeeds.ts';
 
 const session = sparkSession();
 
@@ -179,6 +180,20 @@ test('values and shapes of reported files are those of the embedded engine', asy
     Array.from({ length: 4 }, async (_, lane) => {
       for (const each of shapeCases.filter((_case, i) => i % 4 === lane))
         await expectSame(contractOfShape(each), filesOf(each.name));
+    }),
+  );
+});
+
+test('the contracts of usual feeds give the same rows on Spark', async () => {
+  // All of them ran when they were written, and take a minute: these differ in how Spark reads a file. Four at once, as above.
+  const chosen = usualFeeds.filter(({ file }) =>
+    /^(s3-access|cloudfront|cloudwatch|cloudtrail|shopify-graphql|excel-unicode|bank|ses)/.test(file),
+  );
+  expect(chosen).toHaveLength(8);
+  await Promise.all(
+    [0, 1, 2, 3].map(async (lane) => {
+      for (const { file, contract, sample } of chosen.filter((_feed, i) => i % 4 === lane))
+        await expectSame(contract, { [file]: sample });
     }),
   );
 });
