@@ -1,4 +1,4 @@
-/** A deployed stage as a person's tools see it: its names from the stack's outputs, and clients for all of it. */
+/** A deployed stage as a person's tools see it: names from the stack's outputs, and clients. */
 
 import { resolve } from 'node:path';
 import { AthenaClient } from '@aws-sdk/client-athena';
@@ -69,7 +69,7 @@ export interface Stage {
   readonly athena: AthenaClient;
 }
 
-/** Where a stage is on AWS; what is not given, the environment or ~/.aws says. */
+/** Where a stage is on AWS; the environment or ~/.aws has the defaults. */
 export interface Place {
   readonly region?: string | undefined;
   readonly profile?: string | undefined;
@@ -138,7 +138,7 @@ export async function connectStage(
   };
 }
 
-/** What the steps of the flow work with, for whoever does their work by hand. */
+/** The dependencies of the flow's steps, to run them by hand. */
 export const depsOf = ({
   name,
   config,
@@ -159,7 +159,7 @@ export const depsOf = ({
       ...config,
       stage: name,
       glueJob: config.job,
-      // Engines are chosen by the stage's own function.
+      // Only the stage's own function selects engines.
       engine: 'auto',
       embeddedLimitBytes: 0,
       datasetsFolder,
@@ -172,7 +172,7 @@ export const depsOf = ({
     athena: createAthena(config, athena),
     start: createStarter(config.stateMachineArn, sfn),
     announce: createAnnouncer(events),
-    // Metrics are a deployed function's.
+    // Only deployed functions write metrics.
     measure: () => {},
   };
 };

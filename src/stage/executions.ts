@@ -1,4 +1,4 @@
-/** Executions of a stage's state machine, as a person or a tool looks at them. */
+/** Executions of a stage's state machine, for people and tools. */
 import {
   DescribeExecutionCommand,
   type HistoryEvent,
@@ -8,7 +8,7 @@ import {
 import type { Stage } from './connect.ts';
 import { type ExecutionSummary, type Visit, type VisitData, visitsOf } from './history.ts';
 
-/** The newest ones, the latest first; 1,000 at most. */
+/** The latest executions, the newest first; at most 1,000. */
 export async function listExecutions({ sfn, config }: Stage, maxResults = 50): Promise<ExecutionSummary[]> {
   const { executions = [] } = await sfn.send(
     new ListExecutionsCommand({ stateMachineArn: config.stateMachineArn, maxResults }),
@@ -34,7 +34,7 @@ export async function visitsWithData({ sfn }: Stage, executionArn: string): Prom
   return visitsOf(events);
 }
 
-/** What an execution ended with that did not succeed; nothing for one that did, or still runs. */
+/** The error of a failed execution; nothing if it succeeded or still runs. */
 export async function failureOf(
   { sfn }: Stage,
   executionArn: string,
@@ -43,5 +43,5 @@ export async function failureOf(
   return { ...(error ? { error } : {}), ...(cause ? { cause } : {}) };
 }
 
-/** The function behind a state, which is called like it: ClaimBatch is claimBatch. */
+/** The function of a state, which has the same name: ClaimBatch is claimBatch. */
 export const functionOf = (state: string): string => state.charAt(0).toLowerCase() + state.slice(1);

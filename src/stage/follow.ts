@@ -1,4 +1,4 @@
-/** Drops files and follows what becomes of them: every state of every execution as it happens. */
+/** Drops files and follows them: every state of every execution as it happens. */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -35,7 +35,7 @@ export interface FollowedRun {
   readonly executions: readonly FollowedExecution[];
 }
 
-/** Puts the files into the raw bucket and waits until each is published, held, failed or given back, and nothing runs. */
+/** Puts the files into the raw bucket and waits until each is published, held, failed or returned, and no execution runs. */
 export async function followFiles(
   stage: Stage,
   drops: readonly Drop[],
@@ -44,7 +44,7 @@ export async function followFiles(
   const startedAt = Date.now();
   const followed = new Map<string, FollowedExecution>();
   const printed = new Map<string, number>();
-  // One that runs already may take the files along.
+  // A running execution may also process the files.
   const all = () => listExecutions(stage, 1000);
   const before = new Set((await all()).filter((e) => e.status !== 'RUNNING').map((e) => e.arn));
   const dropped = [];
@@ -78,7 +78,7 @@ export async function followFiles(
           progress.line(styled('dim', '='), ` ${key}: the same bytes as before`);
       return { startedAt, files, executions: [...followed.values()] };
     }
-    // AWS answers few calls a second; the local AWS as many as one likes.
+    // AWS limits calls per second; the local AWS does not.
     await pause(stage.endpoint === undefined ? 1000 : 150);
   }
 }
@@ -96,7 +96,7 @@ async function upload({ s3, config }: Stage, drop: Drop): Promise<string> {
   return VersionId ?? '';
 }
 
-/** The files' records when none of them waits any more; null before. A file that was given back has an attempt behind it. */
+/** The files' records when none of them waits any more; null before. A returned file has at least one attempt. */
 async function settled(
   { ledger }: Stage,
   dropped: readonly (Drop & { version: string })[],
@@ -113,7 +113,7 @@ async function settled(
   return files.length === dropped.length ? files : null;
 }
 
-/** States that are over, with how long each took, and the one that is not. Choices are left out: they take no time. */
+/** Finished states with their durations, and the running one. Choices are omitted: they take no time. */
 function timings(all: readonly Visit[]): { states: StateTiming[]; current: string | undefined } {
   const visits = all.filter((visit) => visit.type !== 'Choice');
   return {
@@ -124,7 +124,7 @@ function timings(all: readonly Visit[]): { states: StateTiming[]; current: strin
   };
 }
 
-/** A state that was seen two steps before in a loop of wait and look: shown only the first time, and when it failed. */
+/** A repeated state in a loop of waiting and checking: shown only the first time, and if it failed. */
 const isPoll = (states: readonly StateTiming[], i: number): boolean =>
   states[i]?.failed === false && states[i]?.state === states[i - 2]?.state;
 

@@ -12,7 +12,7 @@ export interface ExecutionSummary {
   readonly endedAt: number | null;
 }
 
-/** One stay in a state: a state in a loop is visited more than once. */
+/** One visit of a state; a state in a loop has several. */
 export interface Visit {
   readonly state: string;
   readonly type: string;
@@ -25,7 +25,7 @@ export interface Visit {
   readonly cause: string | null;
 }
 
-/** What a visit was given, and what it gave; JSON as text. */
+/** Input and output of a visit, as JSON text. */
 export interface VisitData {
   readonly input: string | null;
   readonly output: string | null;
@@ -33,7 +33,7 @@ export interface VisitData {
 
 type Draft = { -readonly [K in keyof (Visit & VisitData)]: (Visit & VisitData)[K] };
 
-/** In the order in which they began. What ended the execution is the error of the state that it was in. */
+/** In the order of their start. The error of an execution belongs to its last state. */
 export function visitsOf(events: readonly HistoryEvent[]): (Visit & VisitData)[] {
   const visits: Draft[] = [];
   let open: Draft | undefined;
@@ -60,7 +60,7 @@ export function visitsOf(events: readonly HistoryEvent[]): (Visit & VisitData)[]
     if (!open) continue;
     const failure = failureOf(event);
     if (failure && !type.startsWith('Execution')) {
-      // A try after a try: what the one before said is of no more interest.
+      // A new try: the error of the previous one no longer matters.
       if (open.error !== null) open.retries++;
       open.error = failure.error ?? 'Unknown';
       open.cause = failure.cause ?? null;

@@ -1,4 +1,4 @@
-/** How clients reach a local AWS. */
+/** Settings of clients of a local AWS. */
 
 /** The credentials and region that every part of the local AWS uses. */
 export const localEnvironment = {

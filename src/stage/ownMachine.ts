@@ -1,15 +1,15 @@
 /**
- * Whom a server on this machine answers. Every web page that a developer opens can send requests to 127.0.0.1, and
- * with a name that it points there ("DNS rebinding") it can also read the answers.
+ * Which requests a server on this machine answers. Every web page that a developer opens can send requests to 127.0.0.1. With a
+ * host name that points there ("DNS rebinding"), it can also read the answers.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** Names that mean this machine for every resolver. Buckets stand before `localhost` in S3's virtual-host style. */
+/** Names that every resolver maps to this machine. In S3's virtual-host style a bucket precedes `localhost`. */
 const ownName = /^(127\.0\.0\.1|\[::1\]|([a-z0-9][a-z0-9.-]*\.)?localhost)(:\d+)?$/i;
 
 /**
- * Why a request is rejected by a server that only programs talk to; undefined for one that may pass. No header that is
- * looked at can be left out by a page: https://fetch.spec.whatwg.org/#forbidden-request-header
+ * Why a server for programs rejects a request; undefined if the request may pass. A page cannot omit the headers that are
+ * checked: https://fetch.spec.whatwg.org/#forbidden-request-header
  */
 export function rejectsBrowser(headers: IncomingHttpHeaders): string | undefined {
   const isBrowser =
@@ -20,7 +20,7 @@ export function rejectsBrowser(headers: IncomingHttpHeaders): string | undefined
   return foreignName(headers) ?? (isBrowser ? 'this server answers programs, not web pages' : undefined);
 }
 
-/** The same for a server that has a page of its own: the page may ask it, and a person may open it. */
+/** The same for a server with its own page: this page may call it, and a person may open it. */
 export function rejectsOtherSites(headers: IncomingHttpHeaders): string | undefined {
   const { origin, host, 'sec-fetch-site': site } = headers;
   const isOwn =

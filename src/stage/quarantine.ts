@@ -1,15 +1,15 @@
-/** Why rows were refused, asked of Athena: the table `quarantine` has them all. */
+/** Why rows were rejected: queries of the table `quarantine`. */
 import { identifier, literal } from '../lib/dialect/athenaNames.ts';
 import type { Stage } from './connect.ts';
 import { query } from './query.ts';
 import { findTable } from './tables.ts';
 
-/** Rows that were refused for one reason, of one column. */
+/** Rows that were rejected for one reason, in one column. */
 export interface Refused {
   readonly dataset: string;
   readonly reason: string;
   readonly column: string | null;
-  /** How many there are; `rows` are the first of them. */
+  /** Their number; `rows` has the first of them. */
   readonly count: number;
   readonly rows: readonly RefusedRow[];
 }
@@ -22,7 +22,7 @@ export interface RefusedRow {
   readonly raw: string | null;
 }
 
-/** The commonest reasons first, each with so many `rows`. `batch`: an id, or the beginning of it. */
+/** The most frequent reasons first, each with at most `rows` rows. `batch`: an id or the beginning of one. */
 export async function refusedRows(
   stage: Stage,
   which: { dataset?: string | undefined; batch?: string | undefined; rows: number },

@@ -40,7 +40,7 @@ export async function query(stage: Pick<Stage, 'athena' | 'config'>, sql: string
 /** Athena's own limit for a query is 30 minutes, unless the account has asked for more. */
 const longestQuery = 31 * 60_000;
 
-/** Throws AthenaQueryFailed for what Athena does not take for a query. */
+/** Throws AthenaQueryFailed if Athena rejects the statement. */
 async function start({ athena, config }: Pick<Stage, 'athena' | 'config'>, sql: string): Promise<string> {
   try {
     const { QueryExecutionId } = await athena.send(

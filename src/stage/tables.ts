@@ -1,4 +1,4 @@
-/** Tables and partitions of the Data Catalog, as a person or a tool looks at them. */
+/** Tables and partitions of the Data Catalog, for people and tools. */
 import {
   EntityNotFoundException,
   GetTableCommand,
@@ -7,7 +7,7 @@ import {
   type Table,
 } from '@aws-sdk/client-glue';
 
-/** A table of the Catalog; undefined where there is none. */
+/** A table of the Catalog; undefined if it does not exist. */
 export async function findTable(
   { glue }: { readonly glue: GlueClient },
   database: string,

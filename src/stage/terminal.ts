@@ -1,4 +1,4 @@
-/** The one way to a person's terminal. All text is made visible here; only colours asked for by `styled` are sent. */
+/** The only way to a person's terminal. Hidden characters are made visible here; only the colours of `styled` are sent. */
 import { styleText } from 'node:util';
 import { oneLine, visible, visibleLine } from '../lib/visible.ts';
 
@@ -32,10 +32,10 @@ export const printTo =
     stream.write(`${shown(stream, parts)}\n`);
   };
 
-/** What was asked for. */
+/** Prints the answer of a command. */
 export const print: Print = printTo(process.stdout);
 
-/** What is wrong, or goes on beside the answer. */
+/** Prints errors and progress. */
 export const complain: Print = printTo(process.stderr);
 
 /** For scripts: JSON of the same value, in ASCII where it would be hidden. */
@@ -47,13 +47,13 @@ export const prompt = (text: string): void => {
   process.stdout.write(visible(text));
 };
 
-/** Where the progress goes: lines that stay, and what is going on right now. */
+/** Progress: finished lines, and the present one. */
 export interface Progress {
   readonly line: Print;
   now(text: string): void;
 }
 
-/** On a terminal the last line is rewritten; elsewhere what goes on is told every ten seconds. */
+/** On a terminal the last line is rewritten; elsewhere the progress is printed every ten seconds. */
 export function progressOn(stream: Output): Progress {
   const { isTTY = false, columns = 80 } = stream;
   const rewrite = isTTY ? '\r\u001b[2K' : '';

@@ -1,4 +1,4 @@
-/** Reads what the page shows from a deployed stage: Step Functions, ledger, Catalog, logs. Nothing is changed. */
+/** Reads the data of the watch page from a deployed stage: Step Functions, ledger, Catalog, logs. It changes nothing. */
 import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { DescribeStateMachineForExecutionCommand } from '@aws-sdk/client-sfn';
@@ -43,13 +43,13 @@ export async function executionDetail(stage: Stage, summary: ExecutionSummary): 
   };
 }
 
-/** Input and output of one visit, by its place in the order of visits. */
+/** Input and output of one visit, by its index. */
 export async function visitData(stage: Stage, arn: string, index: number): Promise<VisitData> {
   const visit = (await visitsWithData(stage, arn))[index];
   return { input: visit?.input ?? null, output: visit?.output ?? null };
 }
 
-/** The data-quality report of a batch, a page. Throws ObjectMissing when it has none. */
+/** The data-quality report of a batch, as a page. Throws ObjectMissing if there is none. */
 export const qualityPage = (stage: Stage, dataset: string, batch: string): Promise<string> =>
   createStore(stage.s3).readText(places(stage.config).report(dataset, batch).page);
 
@@ -84,7 +84,7 @@ async function batchesOf(
   return batches;
 }
 
-/** What the engine counted, before the ledger has it. */
+/** The engine's counts, until the ledger has them. */
 function accountingAfter(visits: readonly (Visit & VisitData)[]): BatchDetail['accounting'] {
   for (const { state, output } of visits) {
     if (state === 'ClaimBatch') return null;
@@ -129,7 +129,7 @@ export async function visitLogs(
   }
 }
 
-/** Up to three rows a reason and column. */
+/** Up to three rows per reason and column. */
 export async function quarantineSamples(
   stage: Stage,
   dataset: string,
@@ -139,10 +139,10 @@ export async function quarantineSamples(
   return refused.flatMap(({ reason, column, rows }) => rows.map((row) => ({ reason, column, ...row })));
 }
 
-/** The parts of a stage that know of a table. */
+/** The parts of a stage that are needed for a table. */
 type TableStage = Pick<Stage, 'contracts' | 's3' | 'glue' | 'athena' | 'config'>;
 
-/** The page shows so many partitions of a table: the last ones, by their names. */
+/** How many partitions of a table the page shows: the last ones, by name. */
 const shownPartitions = 366;
 
 /**
@@ -183,7 +183,7 @@ export async function tableDetail(
   return { table, dataset, registered, partitions };
 }
 
-/** An Iceberg table tells all of that itself. */
+/** An Iceberg table's metadata has all of this. */
 async function icebergDetail(
   { config, s3, glue }: Pick<TableStage, 'config' | 's3' | 'glue'>,
   contract: Contract,

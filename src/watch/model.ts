@@ -1,4 +1,4 @@
-/** What the watch page is told. Times are milliseconds since 1970. */
+/** The data of the watch page. Times are milliseconds since 1970. */
 
 import type { Outcome } from '../lib/model/expectation.ts';
 import type { Accounting } from '../lib/model/plan.ts';

@@ -26,14 +26,14 @@ export interface WatchServer {
 
 const folder = join(import.meta.dirname, 'page');
 
-/** Nothing from outside, and nothing inside another page. Charts and graph set styles of their own. */
+/** The page loads nothing from other sites, and cannot be embedded. Charts and graph set inline styles. */
 const headers = {
   'content-security-policy': "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
   'cache-control': 'no-store',
 };
 
-/** A report is a page of another time, with the data's own values in it: no script of it may run. */
+/** A report is a stored page with values of the data: it may not run scripts. */
 const reportHeaders = {
   'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 };
@@ -101,7 +101,7 @@ async function serve(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  // A question costs calls of AWS, and its answer is the data's: no other site may ask.
+  // A request costs AWS calls, and its answer contains data: other sites may not call.
   const rejection = rejectsOtherSites(request.headers);
   if (rejection !== undefined) return send(response, 403, { error: rejection });
   if (request.method !== 'GET') return send(response, 405, { error: 'nothing is changed here' });
@@ -150,10 +150,10 @@ const questions: Readonly<Record<string, (stage: Stage, given: unknown) => Promi
   '/api/table': (stage, given) => tableDetail(stage, z.object({ dataset: z.string() }).parse(given).dataset),
 };
 
-/** Server-sent events: what is new, as soon as it is seen. https://html.spec.whatwg.org/multipage/server-sent-events.html */
+/** Server-sent events with changes as soon as they are found. https://html.spec.whatwg.org/multipage/server-sent-events.html */
 async function follow(stage: Stage, wanted: string | undefined, response: ServerResponse): Promise<void> {
   response.writeHead(200, { ...headers, 'content-type': 'text/event-stream' });
-  // AWS answers few calls a second; the local AWS as many as one likes.
+  // AWS limits calls per second; the local AWS does not.
   const interval = stage.endpoint === undefined ? 800 : 250;
   let last = '';
   while (!response.closed) {
@@ -168,7 +168,7 @@ async function follow(stage: Stage, wanted: string | undefined, response: Server
   }
 }
 
-/** Without a wish the newest execution is shown. */
+/** By default the newest execution is shown. */
 async function lookAt(stage: Stage, wanted: string | undefined): Promise<Live> {
   const executions = await listExecutions(stage);
   const chosen = wanted === undefined ? executions[0] : executions.find((e) => e.name === wanted);

@@ -1,17 +1,17 @@
-/** Calls again what a service asks to be called again. The SDK does so for throttling and 5xx, not for conflicts. */
+/** Repeats calls after conflicts. The SDK repeats calls only after throttling and 5xx. */
 import { setTimeout as pause } from 'node:timers/promises';
 
 export interface Patience {
-  /** How often it is called at most. */
+  /** The most calls. */
   readonly attempts?: number;
   /** The longest first pause, in milliseconds; each next one may be twice as long. */
   readonly pause?: number;
 }
 
 /**
- * Gives the result of the first call that succeeds. Between calls it waits for a random part of a time that doubles ("full
- * jitter"), so that callers that collided do not collide again. Throws the error of the last call, and every error that
- * `isPassing` does not know, at once.
+ * Returns the result of the first call that succeeds. Between calls it waits for a random part of a time that doubles ("full
+ * jitter"), so that the callers do not collide again. Throws the error of the last call, and at once every error that
+ * `isPassing` does not accept.
  */
 export async function again<T>(
   call: () => Promise<T>,

@@ -14,7 +14,7 @@ export interface QueryState {
   /** QUEUED, RUNNING, SUCCEEDED, FAILED or CANCELLED. */
   readonly state: string;
   readonly reason: string | undefined;
-  /** Of a failed query: whether Athena says that the same query may succeed. */
+  /** For a failed query: whether Athena says that the same query may succeed. */
   readonly isRetryable: boolean;
   readonly scannedBytes: number;
 }

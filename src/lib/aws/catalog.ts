@@ -25,7 +25,7 @@ import { jobsOf } from './jobs.ts';
 
 export type Catalog = ReturnType<typeof createCatalog>;
 
-/** A Parquet table to be: its place is an s3:// address that ends in a slash. */
+/** The wanted shape of a Parquet table. Its location is an s3:// address that ends in a slash. */
 export interface ParquetTable {
   readonly name: string;
   readonly columns: readonly OutputColumn[];
@@ -39,7 +39,7 @@ export interface CatalogTable {
   readonly columns: readonly OutputColumn[];
 }
 
-/** Glue creates at most this many partitions a call, and drops so many. */
+/** Glue's limits of partitions per call: to create and to drop. */
 const partitionsPerCall = 100;
 const partitionsPerDrop = 25;
 
@@ -58,8 +58,8 @@ export function createCatalog(
   };
 
   /**
-   * A call about many partitions answers 200 and lists those that it did not do: those that only collided are asked for again.
-   * Gives how many needed nothing, by the code `done`. Throws SluiceError for any other error of a partition.
+   * A call for many partitions answers 200 and lists the ones that failed. After a conflict they are sent again. Returns how
+   * many needed no change, by the code `done`. Throws SluiceError for any other error of a partition.
    */
   const eachPartition = async <T extends { readonly values: readonly string[] }>(
     table: string,
@@ -87,7 +87,7 @@ export function createCatalog(
   };
 
   return {
-    /** The table whose data stands at an address, whatever a crawler called it. */
+    /** The table with data at an address, whatever its name. */
     async tableAt(location: string): Promise<CatalogTable | undefined> {
       const wanted = location.replace(/\/$/, '');
       for await (const page of paginateGetTables({ client }, { DatabaseName: database }))
@@ -126,13 +126,13 @@ export function createCatalog(
           new UpdateTableCommand({
             DatabaseName: database,
             TableInput: withColumns(existing, added, changed),
-            // Glue refuses the change when the table is no longer the one that was read.
+            // Glue rejects the change if the table has changed since it was read.
             ...(existing.VersionId ? { VersionId: existing.VersionId } : {}),
           }),
         );
         return 'extended';
       };
-      // Whoever was faster is read before the next try.
+      // The next try first reads the table again.
       return again(ensure, (error) => isPassing(error) || isOvertaken(error), patience);
     },
 
@@ -144,7 +144,7 @@ export function createCatalog(
       if (existing) requireFit(`${database}.${table.name}`, table, existing);
     },
 
-    /** Registers partitions; one that is there already counts as done. Gives how many were new. */
+    /** Registers partitions; an existing one counts as done. Returns the number of new ones. */
     async addPartitions(
       table: ParquetTable,
       partitions: readonly { values: readonly string[]; location: string }[],
@@ -164,7 +164,7 @@ export function createCatalog(
       return partitions.length - existing.reduce((sum, n) => sum + n, 0);
     },
 
-    /** Values of a table's partitions, a page of up to 1,000 at a time; none of a table that is not there. */
+    /** Values of a table's partitions, in pages of up to 1,000; nothing if the table does not exist. */
     async *partitionPages(table: string): AsyncGenerator<string[][]> {
       const query = { DatabaseName: database, TableName: table, ExcludeColumnSchema: true, MaxResults: 1000 };
       try {
@@ -175,7 +175,7 @@ export function createCatalog(
       }
     },
 
-    /** Partitions that are gone already are no fault. Throws SluiceError for one that could not be dropped. */
+    /** Ignores partitions that are already gone. Throws SluiceError if one could not be dropped. */
     async dropPartitions(table: string, partitions: readonly (readonly string[])[]): Promise<void> {
       const named = partitions.map((values) => ({ values }));
       await parallel(chunksOf(named, partitionsPerDrop), 8, (chunk) =>
@@ -225,7 +225,7 @@ function requireFit(name: string, wanted: ParquetTable, existing: Table): void {
 export const isIceberg = ({ Parameters }: Table): boolean =>
   Parameters?.table_type?.toUpperCase() === 'ICEBERG';
 
-/** Rows stand in folders named by the partition keys, in their order: under other keys, readers would take them for others. */
+/** The folders of rows are named by the partition keys, in their order: with other keys, readers would read wrong values. */
 function requireSameLayout(name: string, wanted: ParquetTable, existing: Table): void {
   const keysOf = (keys: readonly OutputColumn[]) =>
     keys.map((k) => `${k.name} ${k.type}`).join(', ') || 'none';
@@ -246,7 +246,7 @@ function requireSameLayout(name: string, wanted: ParquetTable, existing: Table):
 
 const withoutSlash = (location: string): string => location.replace(/\/+$/, '');
 
-/** What Glue says of one partition of many, when the call may be made again. */
+/** Codes of a single partition after which the call may be repeated. */
 const passingCodes = [
   'ConcurrentModificationException',
   'OperationTimeoutException',
@@ -254,7 +254,7 @@ const passingCodes = [
   'ThrottlingException',
 ];
 
-/** Somebody else has made the table, or dropped it, since it was read. */
+/** Somebody else has created or dropped the table since it was read. */
 const isOvertaken = (error: unknown): boolean =>
   error instanceof AlreadyExistsException || error instanceof EntityNotFoundException;
 
@@ -284,8 +284,8 @@ const tableInput = (table: ParquetTable): TableInput => ({
 });
 
 /**
- * A table as UpdateTable takes it. UpdateTable replaces the table: what is not sent is gone, so everything that GetTable gives and
- * TableInput takes is sent, comments, statistics and owners too.
+ * A table as UpdateTable accepts it. UpdateTable replaces the table, so everything that GetTable returns and TableInput accepts
+ * is sent, including comments, statistics and owners.
  */
 export const toTableInput = ({
   Name,

@@ -1,4 +1,4 @@
-/** Tells a crawler in event mode what to crawl, in the words of S3's own notifications. */
+/** Sends a crawler in event mode the objects to crawl, in the format of S3's notifications. */
 import { randomUUID } from 'node:crypto';
 import {
   GetQueueAttributesCommand,
@@ -30,8 +30,8 @@ export function createCrawlQueue(
 
   return {
     /**
-     * Puts a notification for each object into a crawler's queue, as S3 would. Twice does no harm. Throws MessagesRefused when
-     * the queue keeps refusing one.
+     * Puts a notification for each object into a crawler's queue, as S3 would. It may be repeated. Throws MessagesRefused if the
+     * queue keeps rejecting one.
      */
     async tell(queueArn: string, bucket: string, objects: readonly NewObject[]): Promise<void> {
       const region = queueArn.split(':')[3] ?? '';
@@ -57,7 +57,7 @@ export function createCrawlQueue(
       });
     },
 
-    /** Whether the crawler has read all that it was told, as far as SQS knows. */
+    /** Whether the crawler's queue is empty, as far as SQS knows. */
     async isRead(queueArn: string): Promise<boolean> {
       const counts = ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'] as const;
       const { Attributes } = await client.send(
@@ -86,6 +86,6 @@ const notificationOf = (awsRegion: string, bucket: string, { object, size }: New
   },
 });
 
-/** As S3 writes keys in its notifications: like a form, but for the slashes. */
+/** As S3 writes keys in its notifications: encoded like a form, except for slashes. */
 const encodedKey = (key: string): string =>
   encodeURIComponent(key).replaceAll('%20', '+').replaceAll('%2F', '/');

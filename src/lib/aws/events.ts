@@ -2,7 +2,7 @@
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { SluiceError } from '../errors.ts';
 
-/** Puts an event of the source `sluice` on the default bus. Throws SluiceError when the bus refuses it. */
+/** Puts an event of the source `sluice` on the default bus. Throws SluiceError if the bus rejects it. */
 export function createAnnouncer(client: EventBridgeClient = new EventBridgeClient({ maxAttempts: 6 })) {
   return async (detailType: string, detail: unknown): Promise<void> => {
     const { Entries } = await client.send(

@@ -8,7 +8,7 @@ import {
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
 
-/** Starts executions under a given name; one that is there already counts as started. */
+/** Starts executions under a given name; an existing one counts as started. */
 export function createStarter(
   stateMachineArn: string,
   client: SFNClient = new SFNClient({ maxAttempts: 6 }),
@@ -22,7 +22,7 @@ export function createStarter(
   };
 }
 
-/** The state of an execution, or null for one that is not there. */
+/** The state of an execution, or null if it does not exist. */
 export function createExecutionStatus(client: SFNClient = new SFNClient({ maxAttempts: 6 })) {
   return async (executionArn: string): Promise<string | null> => {
     try {

@@ -12,8 +12,8 @@ import { EngineBusy } from '../errors.ts';
 /** The jobs of a stage. */
 export const jobsOf = (client: GlueClient) => ({
   /**
-   * Gives the run's id. Throws EngineBusy when the job, or the account, is at its limit of concurrent runs, and when Glue did
-   * not answer in time: a run that it started nevertheless writes to a place of its own.
+   * Returns the run's id. Throws EngineBusy if the job or the account is at its limit of concurrent runs, or if Glue did not
+   * answer in time: if that run was started, it writes to its own location.
    */
   async startJob(job: string, args: Readonly<Record<string, string>>): Promise<string> {
     try {

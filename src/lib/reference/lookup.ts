@@ -1,4 +1,4 @@
-/** A lookup: rows that others are joined with by equal keys. */
+/** A lookup: reference rows that are joined by equal keys. */
 
 import { duckType } from '../dialect/duckdbNames.ts';
 import { ReferenceRefused } from '../errors.ts';

@@ -1,4 +1,7 @@
-/** Rows of a lookup's file, by its ending: CSV with a header, JSON (an array of objects), NDJSON, or Parquet. */
+/**
+ * Reads the rows of a lookup's file. The ending selects the format: CSV with a header, JSON (an array of objects), NDJSON, or
+ * Parquet.
+ */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
@@ -19,7 +22,7 @@ export async function readReference(folder: string, file: string): Promise<Buffe
 /** A row: column -> text, or null for no value. */
 export type LookupRow = Readonly<Record<string, string | null>>;
 
-/** Throws ReferenceRefused for a file that is not what its ending says. */
+/** Throws ReferenceRefused if the file does not have the format of its ending. */
 export async function readRows(file: string, bytes: Buffer): Promise<LookupRow[]> {
   const ending = /[.]([^.]+)$/.exec(file)?.[1]?.toLowerCase();
   switch (ending) {

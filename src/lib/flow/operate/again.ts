@@ -1,4 +1,7 @@
-/** Files once more: held and failed ones, and published ones from raw. Each wakes the dataset; the flow does the rest. */
+/**
+ * Processes files again: held and failed ones (retry), and published ones from raw (replay). Both put files into the queue and
+ * wake the dataset; the flow does the rest.
+ */
 import { InvalidInput } from '../../errors.ts';
 import type { BatchRecord, FileRecord } from '../../model/records.ts';
 import { contractOf, type Deps } from '../batch/deps.ts';
@@ -8,10 +11,10 @@ import { type WakeDeps, wake } from '../wake.ts';
 
 export interface OperatorDeps extends Deps, WakeDeps {}
 
-/** It is written into the record of every file. */
+/** The decision is written into the record of every file. */
 export const longestReason = 1000;
 
-/** Tries held and failed files again: those of a batch, of one key, or all. Gives how many there were. */
+/** Puts held and failed files back into the queue: of a batch, of one key, or all. Returns their number. */
 export async function retry(
   deps: OperatorDeps,
   dataset: string,
@@ -34,13 +37,13 @@ export async function retry(
   return moved;
 }
 
-/** The files of a batch that run again, as a batch of their own. */
+/** The files of a batch that is retried, as a separate batch. */
 export const groupOf = ({ batch, replay }: BatchRecord, why: string): string =>
   `${(replay ?? batch).replace(/(\.(retry|release|reject))+$/, '')}.${why}`;
 
 /**
- * Processes published files again, from exactly the versions in the raw bucket, and replaces what came from them. They
- * are chosen by the time they were noted, or by the beginning of their keys. Gives how many there are.
+ * Processes published files again, in exactly the versions in the raw bucket, and replaces their rows. The files are selected by
+ * the time at which they were noted, or by a prefix of their keys. Returns their number.
  */
 export async function replay(
   deps: OperatorDeps,
@@ -56,7 +59,7 @@ export async function replay(
     files: config.batchFiles,
     bytes: config.batchLimitBytes,
   })) {
-    // Files that somebody else replays at the same time are theirs.
+    // Files that somebody else replays at the same time are not counted here.
     const moved = await ledger.replay(dataset, batch, `${stamp}-${batches}`);
     files += moved;
     if (moved > 0) batches++;
@@ -65,7 +68,9 @@ export async function replay(
   return { files, batches };
 }
 
-/** Published files that a replay is about. Of the ledger it reads those below the prefix or, without one, those of the time. */
+/**
+ * The published files of a replay. It reads from the ledger the files below the prefix or, without one, the files of the time.
+ */
 async function* chosenFor(
   ledger: Deps['ledger'],
   dataset: string,
@@ -84,7 +89,7 @@ async function* chosenFor(
   }
 }
 
-/** Files as they come, cut into batches: no more of them than one batch has are held at a time. */
+/** Files, divided into batches; at most one batch of them is in memory. */
 async function* inBatches<T extends { size: number }>(
   files: AsyncIterable<T>,
   limits: { files: number; bytes: number },
@@ -93,7 +98,7 @@ async function* inBatches<T extends { size: number }>(
   for await (const file of files) {
     waiting.push(file);
     const batch = nextBatch(waiting, limits);
-    // Another file may fit in yet.
+    // Another file may still fit.
     if (batch.length === waiting.length && batch.length < limits.files) continue;
     yield batch;
     waiting = waiting.slice(batch.length);

@@ -5,10 +5,9 @@ import { wake } from '../wake.ts';
 import { batchOf, groupOf, longestReason, type OperatorDeps } from './again.ts';
 
 /**
- * Runs a held batch again, past its expectations (`release`: its rows are published), or with every row refused (`reject`: they
- * go to quarantine as `rejected`). The decision belongs to the files, whatever batch they are in later. Interrupted, it is
- * continued by the same decision. Throws InvalidInput for a batch that is not held, AlreadyDecided when somebody else was
- * faster.
+ * Runs a held batch again: `release` publishes its rows despite failed expectations; `reject` moves every row to quarantine, as
+ * `rejected`. The decision belongs to the files, whatever batch they are in later. If the call is interrupted, the same decision
+ * continues it. Throws InvalidInput for a batch that is not held, and AlreadyDecided if somebody else was faster.
  */
 export async function decide(
   deps: OperatorDeps,
@@ -36,7 +35,7 @@ export async function decide(
       `${dataset}: the batch ${batch} was ${made.kind}ed at ${made.at} (${made.reason})`,
       { dataset, batch },
     );
-  // Of a replay that is rejected, what was published before simply stays.
+  // If a replay is rejected, the earlier rows stay published.
   const records = await ledger.read(dataset, files);
   const isReplay = (_: unknown, i: number) => records[i]?.object?.rows?.version === files[i]?.version;
   const replays = made.kind === 'reject' ? files.filter(isReplay) : [];

@@ -1,4 +1,4 @@
-/** Stops a dataset from taking its files, and lets it go on. */
+/** Pauses and resumes a dataset. */
 import { InvalidInput } from '../../errors.ts';
 import type { Pause } from '../../ledger/ledger.ts';
 import { contractOf } from '../batch/deps.ts';
@@ -7,7 +7,10 @@ import { longestReason, type OperatorDeps } from './again.ts';
 
 type PauseDeps = Pick<OperatorDeps, 'ledger' | 'contracts' | 'start'>;
 
-/** No batch of the dataset starts until it is resumed; one that runs goes on to its end. Gives the pause that counts: the first. */
+/**
+ * No batch of the dataset starts until it is resumed; a running batch continues to its end. Returns the pause that counts: the
+ * first one.
+ */
 export async function pause(deps: PauseDeps, dataset: string, reason: string): Promise<Pause> {
   contractOf(deps, dataset);
   if (reason.length > longestReason)
@@ -15,7 +18,7 @@ export async function pause(deps: PauseDeps, dataset: string, reason: string): P
   return deps.ledger.pause(dataset, reason);
 }
 
-/** Ends a pause. Gives whether an execution was started for the files that wait. */
+/** Ends a pause. Returns whether an execution was started for waiting files. */
 export async function resume(deps: PauseDeps, dataset: string): Promise<boolean> {
   contractOf(deps, dataset);
   await deps.ledger.resume(dataset);

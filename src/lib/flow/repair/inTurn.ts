@@ -1,4 +1,4 @@
-/** What runs on a schedule for all datasets, in one function: each has its turn, also when the time is not enough for all. */
+/** Scheduled work for all datasets, in one function: each dataset gets its turn, even if the time is not enough for all. */
 import type { Deadline } from '../../deadline.ts';
 import { OutOfTime } from '../../errors.ts';
 import type { Deps } from '../batch/deps.ts';
@@ -6,13 +6,13 @@ import type { Deps } from '../batch/deps.ts';
 export interface Turns<R> {
   readonly results: readonly { readonly dataset: string; readonly result: R }[];
   readonly failures: readonly { readonly dataset: string; readonly error: unknown }[];
-  /** Datasets that the next call begins with, since the time was up. */
+  /** The time was up before these datasets: the next call begins with them. */
   readonly left: readonly string[];
 }
 
 /**
- * One dataset after the other, beginning behind the one at which the last call stopped. What fails for one keeps none of the others
- * from their turn, and one that takes all the time is behind the others in the next call. `what` names the work.
+ * Processes one dataset after the other, beginning after the one at which the last call stopped. A failure of one dataset does
+ * not stop the others. A dataset that takes all the time comes last in the next call. `what` names the work.
  */
 export async function inTurn<R>(
   { contracts, ledger }: Pick<Deps, 'contracts' | 'ledger'>,
@@ -21,7 +21,7 @@ export async function inTurn<R>(
   deadline?: Deadline,
 ): Promise<Turns<R>> {
   const names = [...contracts.keys()];
-  // No dataset is called so.
+  // No dataset can have this name.
   const place = `#${what}`;
   const stopped = (await ledger.lastSweep(place))?.key;
   const start = stopped === undefined ? 0 : names.indexOf(stopped) + 1;
@@ -34,7 +34,7 @@ export async function inTurn<R>(
     try {
       results.push({ dataset, result: await run(dataset) });
     } catch (error) {
-      // Others have taken the time before it: the next call begins with it.
+      // Earlier datasets have used the time: the next call begins with this one.
       if (last !== undefined && error instanceof OutOfTime) break;
       failures.push({ dataset, error });
     }

@@ -1,4 +1,4 @@
-/** Ends what an execution left open that ended without FailBatch: its batch, and its lease. */
+/** Ends the batch and the lease of an execution that ended without FailBatch. */
 import * as z from 'zod';
 import { starting } from '../../ledger/leases.ts';
 import type { SettleDeps } from '../batch/endOpen.ts';
@@ -21,14 +21,14 @@ export type ExecutionEnded = z.output<typeof executionEnded>['detail'];
 /** What an execution is started with. */
 const executionInput = z.object({ dataset: z.string(), fence: z.number() });
 
-/** `recovered`: whether the execution still held the lease. One that failed through FailBatch has released it itself. */
+/** `recovered`: whether the execution still held the lease. After FailBatch it no longer does. */
 export async function recover(
   deps: SettleDeps,
   ended: ExecutionEnded,
 ): Promise<{ dataset: string; recovered: boolean }> {
   const { dataset } = executionInput.parse(JSON.parse(ended.input ?? '{}'));
   const lease = await deps.ledger.lease(dataset);
-  // Before its first step has written itself into the lease, an execution is known by the name that it was started under.
+  // Until its first step has written itself into the lease, an execution is known by its name.
   const isHolder =
     lease?.execution === ended.executionArn ||
     (lease?.execution === starting && executionName(dataset, lease.fence) === ended.name);

@@ -1,7 +1,7 @@
 /**
- * The second net, on a schedule: files without an event, batches without an owner, and what interrupted attempts have left. Each
- * find is one that another part has missed, so each is logged and counted. A sweep that finds nothing takes no lease, and reads
- * only what waits or is open.
+ * The sweep finds files without an event, batches without an owner, and leftovers of interrupted attempts. Other parts have
+ * missed each of them, so each is logged and counted. A sweep that finds nothing acquires no lease, and reads only waiting files
+ * and open batches.
  */
 
 import type { ObjectVersion } from '../../aws/store.ts';
@@ -28,13 +28,13 @@ export interface SweepResult {
   readonly dataset: string;
   /** Whether the lease of an execution that has ended was released. */
   readonly leaseRecovered: boolean;
-  /** Attempts that were open while nobody held the lease, or that a restored ledger did not know. */
+  /** Attempts that were open while the lease was free, or that a restored ledger did not know. */
   readonly batchesRecovered: number;
-  /** Objects of the raw bucket without an event, and versions that are current again. */
+  /** Objects of the raw bucket without an event, and versions that became current again. */
   readonly filesFound: number;
   /** Objects that could not be noted; the next pass tries them again. */
   readonly filesFailed: number;
-  /** Attempts that were taken back some time ago, and were looked at once more. */
+  /** Attempts that were taken back some time ago, and were checked once more. */
   readonly attemptsChecked: number;
   /** Whether the Data Catalog had lost the table. */
   readonly isTableMissing: boolean;
@@ -46,19 +46,24 @@ export interface SweepResult {
 /** An execution that was only just started may not exist yet. */
 const startPatience = 120_000;
 
-/** The raw bucket is compared from its beginning so often, in milliseconds; a pass that takes several sweeps goes on in each. */
+/**
+ * How often the raw bucket is compared from its beginning, in milliseconds. A pass that takes several sweeps continues in each.
+ */
 const passEvery = 3_600_000;
 
-/** So many objects are compared in one sweep: the next one goes on behind them. */
+/** The number of objects that one sweep compares; the next sweep continues after them. */
 const objectsPerSweep = 20_000;
 
-/** One dataset. `isListingDue`: compares the raw bucket now, whenever that was done last. Throws the first error when all parts had their turn. */
+/**
+ * Sweeps one dataset. `isListingDue` compares the raw bucket now, whenever that was done last. Throws the first error after all
+ * parts had their turn.
+ */
 export async function sweep(
   deps: SweepDeps,
   dataset: string,
   { isListingDue = false }: { isListingDue?: boolean } = {},
 ): Promise<SweepResult> {
-  // What fails in one part keeps no other from its turn: an object that cannot be deleted must not stop a dataset.
+  // A failure in one part does not stop the others: an object that cannot be deleted must not stop a dataset.
   const errors: unknown[] = [];
   const turn = async <T>(part: Promise<T>, otherwise: T): Promise<T> => {
     try {
@@ -122,7 +127,10 @@ const abandoned: Failure = {
   cause: 'the execution of the batch lost its lease and ended',
 };
 
-/** A batch is only worked on under a lease: one that is open while nobody holds it has no owner. So has one that the ledger has lost. */
+/**
+ * A batch is processed only under a lease: a batch that is open while the lease is free has no owner. The same is true of a
+ * batch that the ledger has lost.
+ */
 async function recoverBatches(
   deps: SweepDeps,
   dataset: string,
@@ -131,20 +139,20 @@ async function recoverBatches(
   const isNothingOpen = (await deps.ledger.openBatches(dataset)).length === 0;
   if (isNothingOpen && (await lostAttempts(deps, dataset)).length === 0) return nothing;
   const fence = await deps.ledger.acquireLease(dataset);
-  // Somebody works: an open batch is theirs, or is looked at when they are done.
+  // Somebody holds the lease: an open batch is theirs, or is handled when they finish.
   if (fence === null) return nothing;
-  // When this fails, the lease stays: a later sweep finds that nobody has it.
+  // If this fails, the lease stays, and a later sweep finds it.
   const recovered = await endOpenBatches(deps, dataset, fence, abandoned);
   return { recovered, started: await letGo(deps, dataset, fence) };
 }
 
 /**
- * An attempt that was taken back may have had a call under way, which took effect later. When no function of it can be alive any
- * more, its objects are removed once again.
+ * A late call of an attempt may take effect after it was taken back. When none of its functions can still run, its objects are
+ * removed once again.
  */
 async function removeGarbage(deps: SweepDeps, dataset: string): Promise<number> {
   const due = (await deps.ledger.garbage(dataset)).filter((g) => Date.parse(g.due) < Date.now());
-  // What cannot be removed keeps nothing of the others.
+  // An object that cannot be removed does not stop the others.
   const errors: unknown[] = [];
   for (const garbage of due) {
     deps.deadline?.check();
@@ -182,7 +190,7 @@ async function findUntold(
     dataset,
     untold.map(({ key, version, size, etag }) => ({ object: key, version, size, sequencer: '', etag })),
   );
-  // One file must not end a sweep.
+  // One file must not stop a sweep.
   const filesFailed = noted.filter((result) => result instanceof Error).length;
   const filesFound =
     noted.filter((result) => result === true).length +
@@ -198,8 +206,8 @@ async function findUntold(
 }
 
 /**
- * Versions that gave way to a later one which was deleted before anybody could read it: S3 has them as the objects' current
- * ones again, so they are processed. Gives how many there were.
+ * Replaced versions whose successor was deleted before it was read: they are current in S3 again, so they are processed. Returns
+ * their number.
  */
 async function reviveCurrent(
   { ledger }: Pick<SweepDeps, 'ledger'>,
