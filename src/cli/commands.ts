@@ -51,6 +51,10 @@ export const stageCommands: Readonly<Record<string, Entry>> = {
     does: 'moves the rows of a held batch to quarantine',
     load: async () => (await import('./decide.ts')).reject,
   },
+  undo: {
+    does: 'takes the rows of a published batch out of the table',
+    load: () => import('./undo.ts'),
+  },
   retry: { does: 'processes held and failed files again', load: () => import('./retry.ts') },
   replay: { does: 'processes published files again', load: () => import('./replay.ts') },
   engine: { does: 'shows or sets the engine of a dataset', load: () => import('./engine.ts') },

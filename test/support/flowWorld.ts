@@ -41,6 +41,7 @@ import { startValidation } from '../../src/lib/flow/steps/startValidation.ts';
 import { ledgerOn } from '../../src/lib/ledger/ledger.ts';
 import type { Unreadable } from '../../src/lib/ledger/table.ts';
 import type { Summary, TableFormatName } from '../../src/lib/model/plan.ts';
+import { rejectsRows } from '../../src/lib/model/records.ts';
 import { chunksOf } from '../../src/lib/parallel.ts';
 import { hiveFormat } from '../../src/lib/table/hive/format.ts';
 import { icebergFormat } from '../../src/lib/table/iceberg/format.ts';
@@ -630,7 +631,7 @@ async function transform(
       .split('\n')
       .filter((line) => line !== '')
       .map(fromRaw);
-    const good = manifest.decision === 'reject' ? [] : lines.filter(isGood);
+    const good = rejectsRows(manifest.decision) ? [] : lines.filter(isGood);
     for (const line of good) {
       const [id = '', day = ''] = line.split('@');
       const rows = days.get(day) ?? [];

@@ -42,6 +42,8 @@ export interface PublishedFile extends RawFile {
     | (ObjectRecord['rows'] & { readonly place?: string | undefined; readonly isNoted: boolean })
     | undefined;
   readonly isRejected: boolean;
+  /** Its own rows leave the table: the same bytes may come again. */
+  readonly isUndone?: boolean;
   /** It was gone from S3 before it could be read. */
   readonly isMissing: boolean;
 }
@@ -309,9 +311,10 @@ export function batchesOf(table: Table) {
       files: readonly PublishedFile[],
     ): Promise<void> {
       await allUnderLease(dataset, fence, files, (file) => {
-        const { counts, before, isRejected, isMissing } = file;
+        const { counts, before, isRejected, isUndone } = file;
+        const isUnread = file.isMissing || isUndone === true;
         // What a person has rejected takes no rows' place.
-        const takesPlace = !isRejected || before === undefined;
+        const takesPlace = !isRejected || isUndone === true || before === undefined;
         return [
           {
             Update: {
@@ -337,7 +340,7 @@ export function batchesOf(table: Table) {
                     ...changing({
                       set: {
                         rows: { version: file.version, batch: id, published: counts?.published ?? 0 },
-                        etag: isMissing ? '' : undefined,
+                        etag: isUnread ? '' : undefined,
                       },
                     }),
                   },

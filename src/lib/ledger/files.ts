@@ -289,7 +289,11 @@ export function filesOf(table: Table) {
     });
     const itemsOf = ({ record }: (typeof movable)[number]): Item[] => {
       const decision = to.decision
-        ? { ...to.decision, isReplacement: record.reason?.startsWith('ReplacementDoubtful') ?? false }
+        ? {
+            ...to.decision,
+            isReplacement:
+              to.decision.isReplacement ?? record.reason?.startsWith('ReplacementDoubtful') ?? false,
+          }
         : record.decision;
       const file = { ...toRawFile(record), group: to.group, decision };
       const queued = enqueued(dataset, file);
@@ -626,6 +630,22 @@ export function filesOf(table: Table) {
      */
     async replay(dataset: string, files: readonly FileId[], group: string): Promise<number> {
       return (await move(dataset, files, { from: ['published'], group })).length;
+    },
+
+    /**
+     * Puts published files of a batch back into the queue, to take their rows out of the table. Gives those that went: of the others
+     * the rows belong to another batch by now, or they are processed again already.
+     */
+    async undo(
+      dataset: string,
+      files: readonly FileId[],
+      to: { group: string; decision: Decision; batch: string },
+    ): Promise<FileId[]> {
+      return move(
+        dataset,
+        files.map(({ object, version }) => ({ object, version })),
+        { ...to, from: ['published'] },
+      );
     },
 
     /**

@@ -4,8 +4,15 @@ import { outcomeSchema } from './expectation.ts';
 import { accountingSchema, batchCountsSchema } from './plan.ts';
 
 /** An operator's decision. It belongs to the files that it was made about, whatever batch they are in later. */
+export const decisionKinds = ['release', 'reject', 'undo'] as const;
+export type DecisionKind = (typeof decisionKinds)[number];
+
+/** Whether every row of files with this decision goes to quarantine. */
+export const rejectsRows = (kind: DecisionKind | null | undefined): boolean =>
+  kind === 'reject' || kind === 'undo';
+
 const decisionSchema = z.object({
-  kind: z.enum(['release', 'reject']),
+  kind: z.enum(decisionKinds),
   reason: z.string(),
   at: z.string(),
   /** Of a file: it was held since it would lose most of its published rows, so whoever released it knew that. */

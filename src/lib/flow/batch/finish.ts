@@ -4,7 +4,7 @@ import { tableOf } from '../../contract/contract.ts';
 import { contractVersion } from '../../contract/version.ts';
 import { goesThrough } from '../../ledger/table.ts';
 import { type Summary, summarySchema } from '../../model/plan.ts';
-import { type Attempt, type FileId, isClaimedBy } from '../../model/records.ts';
+import { type Attempt, type FileId, isClaimedBy, rejectsRows } from '../../model/records.ts';
 import { places } from './addresses.ts';
 import { type BatchPublished, listedPartitions } from './batchPublished.ts';
 import { type Deps, formatOf } from './deps.ts';
@@ -59,9 +59,10 @@ export async function finishBatch(
     ...file,
     counts: counts.get(JSON.stringify([file.object, file.version])),
     before: before.get(file.object),
-    isRejected: manifest.decision === 'reject',
+    isRejected: rejectsRows(manifest.decision),
+    isUndone: manifest.decision === 'undo',
     // A rejected file is not searched elsewhere.
-    isMissing: missing.has(file.object) && manifest.decision !== 'reject',
+    isMissing: missing.has(file.object) && !rejectsRows(manifest.decision),
   }));
   // An operator may already replay files that an earlier try has marked.
   const records = await ledger.read(dataset, files);
@@ -124,8 +125,10 @@ export async function finishBatch(
   const claimedAt = (await ledger.batch(dataset, batch))?.claimedAt;
   await ledger.closePublished(dataset, fence, batch, {
     rows: summary.published,
-    // A replayed file was published before, and a correction replaces another version.
-    files: files.filter((f) => f.before === undefined && !f.isRejected).length,
+    // A replayed file was published before, and a correction replaces another version. An undone file is no longer published.
+    files:
+      files.filter((f) => f.before === undefined && !f.isRejected).length -
+      files.filter((f) => f.isUndone && f.before?.version === f.version).length,
     reason,
     found: {
       counts: totals,

@@ -5,7 +5,7 @@ import type { Config } from '../../config.ts';
 import { contractFrom } from '../../contract/built.ts';
 import type { Contract } from '../../contract/schema.ts';
 import { type Plan, planSchema } from '../../model/plan.ts';
-import { type Attempt, rawFileSchema } from '../../model/records.ts';
+import { type Attempt, decisionKinds, rawFileSchema } from '../../model/records.ts';
 import { places } from './addresses.ts';
 
 /** Written when a batch is claimed. */
@@ -19,12 +19,12 @@ export const manifestSchema = z.object({
     z.object({ object: z.string(), version: z.string(), batch: z.string(), published: z.number() }),
   ),
   /** What a person has decided about all of the files. */
-  decision: z.enum(['release', 'reject']).nullable(),
+  decision: z.enum(decisionKinds).nullable(),
 });
 
 export type Manifest = z.output<typeof manifestSchema>;
 
-/** Published versions whose rows the batch replaces. A rejected file replaces no rows. */
+/** Published versions whose rows the batch replaces. A rejected file replaces no rows; an undone one its own. */
 export const replacesOf = ({ published, decision }: Manifest): Manifest['published'] =>
   decision === 'reject' ? [] : published;
 

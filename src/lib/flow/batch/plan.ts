@@ -7,7 +7,7 @@ import { tableOf } from '../../contract/contract.ts';
 import type { Contract } from '../../contract/schema.ts';
 import type { PublishedObjects } from '../../engine/publishedKeys.ts';
 import { type Plan, type ReferenceData, type Summary, summarySchema } from '../../model/plan.ts';
-import type { Attempt } from '../../model/records.ts';
+import { type Attempt, rejectsRows } from '../../model/records.ts';
 import { loadReferences } from '../../reference/load.ts';
 import { places } from './addresses.ts';
 import { type Deps, formatOf } from './deps.ts';
@@ -57,7 +57,7 @@ export async function planBatch(
   const profile = await profileOf(deps, contract, manifest, attempt);
   const rawTable = await tableOfBatch(deps, contract, profile);
   const references = await loadReferences(contract, config.datasetsFolder);
-  const isRejected = manifest.decision === 'reject';
+  const isRejected = rejectsRows(manifest.decision);
   const published = needsCatalog(contract) ? await publishedColumns(deps, contract) : new Map();
   const described = compile(contract, rawTable, references, { isRejected, published });
   const fieldIds = await formatOf(deps, described).fieldIds(goldenTable(described, config));

@@ -2,6 +2,7 @@
  * Profiles a batch's files, and makes sure that the Data Catalog knows the fields that the contract can use. The unpacked size
  * of the files selects the engine.
  */
+
 import type { z } from 'zod';
 import type { CrawlQueue } from '../../aws/crawlQueue.ts';
 import { type MissingField, requireReadable } from '../../catalog/rawSchema.ts';
@@ -10,6 +11,7 @@ import { namesOwnFields } from '../../contract/contract.ts';
 import { chooseEngine } from '../../engine/size.ts';
 import { CrawlerFailed, SchemaMismatch } from '../../errors.ts';
 import type { RawTable } from '../../model/rawTable.ts';
+import { rejectsRows } from '../../model/records.ts';
 import { waitFor } from '../../waitFor.ts';
 import type { Deps } from '../batch/deps.ts';
 import { readContract, readManifest } from '../batch/manifest.ts';
@@ -48,7 +50,7 @@ export async function checkCrawler(
   if (seen === null) return isDone(input.crawlStarted);
   const subject = { dataset: input.dataset, batch: input.batch };
   // Every row of a rejected batch goes to quarantine, so its columns need not be readable.
-  if (manifest.decision === 'reject') return isDone(input.crawlStarted);
+  if (rejectsRows(manifest.decision)) return isDone(input.crawlStarted);
   // A crawler guesses the header of a CSV from the values below it, so the file's own header is used.
   if (namesOwnFields(contract)) {
     requireReadable(contract, tableOfHeaders(seen));

@@ -4,7 +4,7 @@ import { contractText } from '../../contract/built.ts';
 import { tableFormatOf } from '../../contract/contract.ts';
 import { BatchOpen, TableMismatch, TableUnsupported } from '../../errors.ts';
 import type { Queued } from '../../ledger/files.ts';
-import type { FileRecord, ObjectRecord } from '../../model/records.ts';
+import { type FileRecord, type ObjectRecord, rejectsRows } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import { places } from '../batch/addresses.ts';
 import { contractOf, type Deps, formatOf } from '../batch/deps.ts';
@@ -152,8 +152,8 @@ async function prepared(
     return null;
   }
   const current = { ...file, decision: record.decision, etag: record.etag };
-  // A rejected file replaces no rows, whether it can be read or not.
-  if (record.decision?.kind === 'reject') return { file: current, rows };
+  // A file whose rows are all rejected need not be readable.
+  if (rejectsRows(record.decision?.kind)) return { file: current, rows };
   const mayBeGone = rows !== undefined || object?.hasCopies === true;
   const isThere = (version: string) => store.exists({ bucket: config.rawBucket, key: file.object, version });
   if (!mayBeGone || (await isThere(file.version))) return { file: current, rows };
