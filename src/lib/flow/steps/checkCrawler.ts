@@ -2,7 +2,6 @@
  * Profiles a batch's files, and makes sure that the Data Catalog knows the fields that the contract can use. The unpacked size
  * of the files selects the engine.
  */
-
 import type { z } from 'zod';
 import type { CrawlQueue } from '../../aws/crawlQueue.ts';
 import { type MissingField, requireReadable } from '../../catalog/rawSchema.ts';
