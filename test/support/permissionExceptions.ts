@@ -193,4 +193,10 @@ export const exceptions: readonly {
     resource: '-processed-',
     why: 'Spark takes back a large upload that broke off',
   },
+  {
+    of: ['glueJob'],
+    actions: ['s3:DeleteObject'],
+    resource: '-processed-',
+    why: 'Hadoop drops its marks of folders, which some of its versions never make',
+  },
 ];
