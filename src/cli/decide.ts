@@ -1,7 +1,9 @@
 /** `sluice release` and `sluice reject`: what becomes of a held batch. */
 
+import { counted } from '../lib/counted.ts';
 import { decide } from '../lib/flow/operate/decide.ts';
 import type { Decision } from '../lib/model/records.ts';
+import { pastOf } from '../lib/model/records.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { type Command, readOptions, UsageError } from './usage.ts';
@@ -37,7 +39,7 @@ Example:
     if (values.json) printJson({ ...result, decision });
     else
       print(
-        `${result.batch}: ${result.files} files run again, to be ${kind}ed; follow them with: sluice batches --dataset ${values.dataset}`,
+        `${result.batch}: ${counted(result.files, 'file')} put back into the queue, to be ${pastOf[kind]}. Follow the batch with: sluice batches --dataset ${values.dataset}`,
       );
     return 0;
   },

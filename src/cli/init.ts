@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { identifier, topFolder } from '../lib/contract/parts.ts';
+import { counted } from '../lib/counted.ts';
 import { draftContract } from '../lib/infer/infer.ts';
 import { print, prompt } from '../stage/terminal.ts';
 import { datasetOf, readSamples, textOf } from './samples.ts';
@@ -40,7 +41,9 @@ export async function run(args: string[]): Promise<number> {
     );
     const count = samples.records.length;
     const format = samples.source.formats?.join(', ');
-    print(`${count} records (${format}${samples.source.records ? `, under ${samples.source.records}` : ''})`);
+    print(
+      `${counted(count, 'record')} (${format}${samples.source.records ? `, under ${samples.source.records}` : ''})`,
+    );
     const dataset =
       values.dataset === undefined
         ? await ask('name of the dataset', samples.dataset, as(identifier))

@@ -1,5 +1,6 @@
 /** `sluice redrive`: notifications that could not be understood, once more. */
 import { DeleteMessageCommand, ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
+import { counted } from '../lib/counted.ts';
 import { visibleLine } from '../lib/visible.ts';
 import type { Stage } from '../stage/connect.ts';
 import { print, printJson } from '../stage/terminal.ts';
@@ -23,7 +24,9 @@ export async function run(args: string[]): Promise<number> {
   if (values.json) printJson({ messages: bodies.length, bodies }, 2);
   else {
     for (const body of bodies) print(visibleLine(body));
-    print(`${bodies.length} messages ${values.show ? 'wait' : 'went back to the queue'}`);
+    print(
+      `${counted(bodies.length, 'message')} ${values.show ? 'in the dead-letter queue' : 'sent back to the queue'}`,
+    );
   }
   return 0;
 }

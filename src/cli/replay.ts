@@ -1,4 +1,6 @@
 /** `sluice replay`: published files, processed again from raw. */
+
+import { counted } from '../lib/counted.ts';
 import { replay } from '../lib/flow/operate/again.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
@@ -39,6 +41,7 @@ export async function run(args: string[]): Promise<number> {
   const { deps } = await connect(values);
   const result = await replay(deps, dataset, { from, to, prefix });
   if (values.json) printJson(result);
-  else print(`${result.files} files are processed again, in ${result.batches} batches`);
+  else
+    print(`${counted(result.files, 'file')} put back into the queue, in ${counted(result.batches, 'batch')}`);
   return 0;
 }

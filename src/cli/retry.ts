@@ -1,4 +1,6 @@
 /** `sluice retry`: held and failed files, once more. */
+
+import { counted } from '../lib/counted.ts';
 import { retry } from '../lib/flow/operate/again.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
@@ -29,6 +31,6 @@ export async function run(args: string[]): Promise<number> {
   const { deps } = await connect(values);
   const files = await retry(deps, dataset, { batch, object });
   if (values.json) printJson({ files });
-  else print(`${files} files are tried again`);
+  else print(`${counted(files, 'file')} put back into the queue`);
   return 0;
 }

@@ -166,7 +166,7 @@ test('retry tries a failed file again', async () => {
     expect.arrayContaining([expect.objectContaining({ object: key, state: 'failed' })]),
   );
   expect((await sluice('retry', '--dataset', dataset, '--object', key)).out).toContain(
-    '1 files are tried again',
+    '1 file put back into the queue',
   );
   await untilSettled(dataset, [key]);
   await expectWhole(dataset, { ids: [id], bad: {} });
@@ -177,9 +177,9 @@ test('replay processes a published file again, and its rows stand once', async (
   const id = next++;
   const [first] = await drop(dataset, { [key]: post(id) });
   const none = await sluice('replay', '--dataset', dataset, '--prefix', `${key}-not`);
-  expect(none).toMatchObject({ code: 0, out: '0 files are processed again, in 0 batches\n' });
+  expect(none).toMatchObject({ code: 0, out: '0 files put back into the queue, in 0 batches\n' });
   expect((await sluice('replay', '--dataset', dataset, '--prefix', key)).out).toBe(
-    '1 files are processed again, in 1 batches\n',
+    '1 file put back into the queue, in 1 batch\n',
   );
   const [again] = await untilSettled(dataset, [key]);
   expect(again?.state).toBe('published');
@@ -275,7 +275,7 @@ test('redrive brings messages back from the dead-letter queue', async () => {
     ({ out }) => out.includes(key),
     30_000,
   );
-  expect(driven.out).toMatch(/[1-9]\d* messages went back to the queue/);
+  expect(driven.out).toMatch(/[1-9]\d* messages? sent back to the queue/);
   await untilSettled(dataset, [key]);
   await expectWhole(dataset, { ids: [id], bad: {} });
 });

@@ -2,6 +2,7 @@
 import { goldenColumns, isPublished } from '../contract/columns.ts';
 import { dedupeKey } from '../contract/contract.ts';
 import type { Contract, Expectation, PartitionKey } from '../contract/schema.ts';
+import { counted } from '../counted.ts';
 import {
   matched,
   misplaced,
@@ -87,8 +88,8 @@ function checksOf(contract: Contract): Check[] {
       expected: 'as many rows as the transform counted',
       judge: ([rows], { published }) => ({
         passed: rows === published,
-        found: `${rows} rows`,
-        expected: `${published} rows, as the transform counted`,
+        found: counted(rows ?? 0, 'row'),
+        expected: `${counted(published, 'row')}, as the transform counted`,
       }),
     },
     ...required.map((c) => failing(`not_null(${c.name})`, always, nulls(c.name), 'without a value')),
@@ -206,7 +207,7 @@ function rowCountCheck(e: Extract<Expectation, { check: 'row_count' }>): Check {
         before.length === 0 || isBetween(count, (last?.min ?? 0) * mean, last?.max && last.max * mean);
       return {
         passed: isBetween(count, e.min, e.max) && isUsual,
-        found: `${count} rows${before.length > 0 ? `, the mean is ${Math.round(mean)}` : ''}`,
+        found: `${counted(count, 'row')}${before.length > 0 ? `, the mean is ${Math.round(mean)}` : ''}`,
       };
     },
   };
@@ -226,7 +227,7 @@ function failing(
     expected: tolerance === 0 ? `no row ${which}` : `at most ${tolerance} of the rows ${which}`,
     judge: ([rows, all]) => ({
       passed: tolerance === 0 ? (rows ?? 0) === 0 : shareOf(rows, all, 0) <= tolerance,
-      found: `${rows ?? 0} rows`,
+      found: counted(rows ?? 0, 'row'),
     }),
   };
 }

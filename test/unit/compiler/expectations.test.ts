@@ -71,7 +71,7 @@ test('sets, shares of nulls and row counts are asked in the same scan', () => {
     [`check_${own + 2}_0`]: '4',
   }).slice(own);
   expect(outcomes.map((o) => [o.name, o.severity, o.passed, o.found])).toEqual([
-    ['in_set(lang)', 'hold', false, '1 rows'],
+    ['in_set(lang)', 'hold', false, '1 row'],
     ['null_share(lang)', 'warn', true, '0.250 of 4'],
     ['row_count(published)', 'hold', false, '4 rows'],
   ]);
@@ -102,7 +102,7 @@ test('each kind of expectation is asked in one scan and judged with its toleranc
   };
   const seconds = String(at.getTime() / 1000 - 3600);
   expect(judge([['1', '10'], ['0'], ['12'], ['10', seconds], ['10']], at, [1, 8, 12])).toEqual([
-    [true, '1 rows'],
+    [true, '1 row'],
     [true, '0 rows'],
     [true, '12'],
     [true, 'one of 60 minutes'],
@@ -111,7 +111,7 @@ test('each kind of expectation is asked in one scan and judged with its toleranc
   const later = new Date(at.getTime() + 86_400_000);
   expect(judge([['2', '10'], ['1'], [null], ['10', seconds], ['4']], later, [8, 12])).toEqual([
     [false, '2 rows'],
-    [false, '1 rows'],
+    [false, '1 row'],
     [false, '0'],
     [false, 'one of 1500 minutes'],
     [false, '4 rows, the mean is 10'],

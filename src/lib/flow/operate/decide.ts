@@ -1,6 +1,7 @@
 /** Releases or rejects held files. */
 import { AlreadyDecided, InvalidInput } from '../../errors.ts';
 import type { Decision } from '../../model/records.ts';
+import { pastOf } from '../../model/records.ts';
 import { wake } from '../wake.ts';
 import { batchOf, groupOf, longestReason, type OperatorDeps } from './again.ts';
 
@@ -32,7 +33,7 @@ export async function decide(
   const made = await ledger.decide(dataset, batch, decision);
   if (made.kind !== decision.kind || files.length === 0)
     throw new AlreadyDecided(
-      `${dataset}: the batch ${batch} was ${made.kind}ed at ${made.at} (${made.reason})`,
+      `${dataset}: the batch ${batch} was ${pastOf[made.kind]} at ${made.at} (${made.reason})`,
       { dataset, batch },
     );
   // If a replay is rejected, the earlier rows stay published.

@@ -1,6 +1,7 @@
 /** Write, audit, publish: Athena counts the staged rows in one scan before anyone can read them. */
 import type { z } from 'zod';
 import { judgeExpectations } from '../../compiler/expectations.ts';
+import { counted } from '../../counted.ts';
 import {
   AccountingMismatch,
   AthenaQueryFailed,
@@ -95,7 +96,12 @@ async function requireRows(
     // Rows that another file has published in the meantime are duplicates here, and are not lost.
     const kept = (now?.published ?? 0) + (now?.duplicates ?? 0);
     return before > 0 && kept < before * leastShare
-      ? [{ object, reason: `ReplacementDoubtful: it would publish ${kept} rows in place of ${before}` }]
+      ? [
+          {
+            object,
+            reason: `ReplacementDoubtful: it would publish ${counted(kept, 'row')} in place of ${before}`,
+          },
+        ]
       : [];
   });
   if (doubtful.length === 0) return;
@@ -103,7 +109,7 @@ async function requireRows(
   await store.writeOnce(at, JSON.stringify(doubtful satisfies z.output<typeof doubtfulSchema>));
   const [first] = doubtful;
   throw new ReplacementDoubtful(
-    `${doubtful.length} files would lose most of their published rows: ${first?.object}: ${first?.reason}. Release them to publish all the same, reject them to keep the rows that are published`,
+    `${counted(doubtful.length, 'file')} would lose most of the published rows: ${first?.object}: ${first?.reason}. Release them to publish all the same, reject them to keep the rows that are published`,
     { dataset: attempt.dataset, batch: attempt.batch, object: first?.object },
   );
 }
