@@ -21,7 +21,11 @@ const decisionSchema = z.object({
 export type Decision = z.output<typeof decisionSchema>;
 
 /** What a batch was, after a decision. */
-export const pastOf: Readonly<Record<Decision['kind'], string>> = { release: 'released', reject: 'rejected' };
+export const pastOf: Readonly<Record<Decision['kind'], string>> = {
+  release: 'released',
+  reject: 'rejected',
+  undo: 'undone',
+};
 
 /** A raw object version, as its event described it. */
 export const rawFileSchema = z.object({
