@@ -1,5 +1,6 @@
 /** Serverless plugin: stops packaging when a parameter is unknown or out of its range. */
 import * as z from 'zod';
+import { suggestion } from '../../src/cli/usage.ts';
 
 const whole = z.coerce.number().int();
 /** `--param name=value` gives texts. */
@@ -73,6 +74,16 @@ export const parameters = each.superRefine(({ stage, region, dispatchBatch, disp
     });
 });
 
+/** A fault for each `name=value` of `--param` whose name no parameter has. */
+export const unknownParameters = (given: readonly string[]): string[] =>
+  given
+    .map((text) => text.replace(/=.*$/s, ''))
+    .filter((name) => !names.includes(name))
+    .map((name) => `--param ${name}: there is no such parameter${suggestion(name, names)}`);
+
+/** Stage and region have options of their own. */
+const names = Object.keys(each.shape).filter((name) => name !== 'stage' && name !== 'region');
+
 interface Serverless {
   readonly service: { readonly custom: { readonly parameters: unknown } };
   readonly classes: { readonly Error: new (message: string) => Error };
@@ -81,8 +92,11 @@ interface Serverless {
 export default class Parameters {
   readonly hooks: Readonly<Record<string, () => void>>;
 
-  constructor(serverless: Serverless) {
+  constructor(serverless: Serverless, { param = [] }: { readonly param?: string | readonly string[] } = {}) {
     const check = () => {
+      // The framework itself ignores a name that serverless.yml does not use.
+      const unknown = unknownParameters([param].flat());
+      if (unknown.length > 0) throw new serverless.classes.Error(unknown.join('\n'));
       const parsed = parameters.safeParse(serverless.service.custom.parameters);
       if (parsed.success) return;
       const faults = parsed.error.issues.map((i) => `  ${i.path.join('.')}: ${i.message}`);

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import * as z from 'zod';
-import { parameters } from '../../../../infra/plugins/parameters.ts';
+import { parameters, unknownParameters } from '../../../../infra/plugins/parameters.ts';
 
 const file = resolve(import.meta.dirname, '../../../../serverless.yml');
 const { params, custom } = z
@@ -59,4 +59,21 @@ test('a bucket’s name has the account and the region, and no accepted stage ma
 
 test.each(['nowhere', 'us_east_1', '', 'us-east-1/..'])('the region %j is refused by name', (region) => {
   expect(faults({ region })).toEqual(['region: is a region of AWS, such as eu-west-1']);
+});
+
+test('a parameter that does not exist is rejected, with the name that was meant', () => {
+  expect(unknownParameters(['engine=glue', 'alarmEmail=a=b@example.com', 'kmsKeyArn='])).toEqual([]);
+  expect(unknownParameters(['engin=glue', 'stage=dev', 'x'])).toEqual([
+    '--param engin: there is no such parameter; did you mean "engine"?',
+    '--param stage: there is no such parameter',
+    '--param x: there is no such parameter',
+  ]);
+});
+
+test('the operations guide lists every parameter with its default', () => {
+  const guide = readFileSync(resolve(file, '../docs/operations.md'), 'utf8');
+  for (const [name, value] of Object.entries(params.default))
+    expect(guide).toMatch(
+      new RegExp(`^\\| \`${name}\` +\\| ${value === '' ? 'empty' : `\`${value}\``} +\\|`, 'm'),
+    );
 });
