@@ -342,6 +342,15 @@ export function batchesOf(table: Table) {
                         rows: { version: file.version, batch: id, published: counts?.published ?? 0 },
                         etag: isUnread ? '' : undefined,
                       },
+                      // Where somebody has deleted the record, it is written anew.
+                      initial: {
+                        ...listed(dataset, 'objects', file.object, file.object),
+                        object: file.object,
+                        version: file.version,
+                        newest: file.version,
+                        sequencer: file.sequencer,
+                        etag: '',
+                      },
                     }),
                   },
                 },

@@ -7,6 +7,7 @@ import {
   type FileRecord,
   type FileState,
   fileRecordSchema,
+  fileStates,
   isNewer,
   type ObjectRecord,
   objectRecordSchema,
@@ -468,7 +469,12 @@ export function filesOf(table: Table) {
 
     /** The states of these versions; undefined for one that the ledger has not noted. */
     async states(dataset: string, files: readonly FileId[]): Promise<(FileState | undefined)[]> {
-      return (await recordsOf(dataset, files)).map((record) => record?.state);
+      // One that cannot be read is known all the same, and waits for a person.
+      const items = await getAll(
+        files.map((file) => fileKey(dataset, file)),
+        z.object({ state: z.enum(fileStates).catch('held') }),
+      );
+      return items.map((item) => item?.state);
     },
 
     /**

@@ -1,7 +1,9 @@
 /** One file cannot keep the others of its dataset from being processed. */
+import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { readContract } from '../../../src/lib/flow/batch/manifest.ts';
 import { retry } from '../../../src/lib/flow/operate/again.ts';
+import { fileKey, objectKey } from '../../../src/lib/ledger/keys.ts';
 import { dataset, World } from '../../support/flowWorld.ts';
 
 let world: World;
@@ -173,4 +175,46 @@ test('an object that cannot be deleted does not keep the sweep from waking the d
       .map((r) => r.id)
       .sort(),
   ).toEqual(['1', '2']);
+});
+
+test.each(['object', 'file'] as const)(
+  'a record of an %s that nobody can read keeps no other file waiting',
+  async (kind) => {
+    world = new World();
+    const version = world.put('feed/a', ['1@06']);
+    world.put('feed/b', ['2@06']);
+    const { documents } = world.aws.actor('disaster');
+    await world.deliver();
+    const id = { object: 'feed/a', version };
+    const { pk, sk } = kind === 'object' ? objectKey(dataset, 'feed/a') : fileKey(dataset, id);
+    await documents.send(
+      new UpdateCommand({
+        TableName: 'ledger',
+        Key: { pk, sk },
+        UpdateExpression: 'SET #v = :v',
+        ExpressionAttributeNames: { '#v': 'version' },
+        ExpressionAttributeValues: { ':v': 7 },
+      }),
+    );
+    await world.settle();
+    expect(world.errors).toEqual([]);
+    expect(world.linesOf('feed/b')).toEqual(['2@06']);
+    expect((await world.deps('test').ledger.waiting(dataset, 'held')).map((f) => f.object)).toEqual([
+      'feed/a',
+    ]);
+  },
+);
+
+test('the record of an object that somebody has deleted is written anew with its rows', async () => {
+  world = new World();
+  world.put('feed/a', ['1@06']);
+  await world.deliver();
+  const { documents } = world.aws.actor('disaster');
+  const { pk, sk } = objectKey(dataset, 'feed/a');
+  await documents.send(new DeleteCommand({ TableName: 'ledger', Key: { pk, sk } }));
+  await world.settle();
+  expect(world.linesOf('feed/a')).toEqual(['1@06']);
+  world.put('feed/a', ['3@06']);
+  await world.settle();
+  expect(world.linesOf('feed/a')).toEqual(['3@06']);
 });

@@ -2,8 +2,9 @@
 import type { z } from 'zod';
 import { contractText } from '../../contract/built.ts';
 import { tableFormatOf } from '../../contract/contract.ts';
-import { BatchOpen, TableMismatch, TableUnsupported } from '../../errors.ts';
+import { BatchOpen, RecordUnreadable, TableMismatch, TableUnsupported } from '../../errors.ts';
 import type { Queued } from '../../ledger/files.ts';
+import { goesThrough } from '../../ledger/table.ts';
 import { type FileRecord, type ObjectRecord, rejectsRows } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import { places } from '../batch/addresses.ts';
@@ -77,7 +78,8 @@ async function nextManifest(deps: ClaimDeps, dataset: string, fence: number): Pr
     });
     const [first] = queued;
     if (!first) return null;
-    const records = await ledger.read(dataset, queued);
+    const records = await readRecords(deps, dataset, fence, queued);
+    if (records === null) continue;
     const usable = await parallel(queued, 16, (file, i) =>
       prepared(deps, dataset, fence, file, records[i]?.file, records[i]?.object),
     );
@@ -111,6 +113,32 @@ async function nextManifest(deps: ClaimDeps, dataset: string, fence: number): Pr
       decision: kind,
     };
   }
+}
+
+/** Records of files of the queue. Null where one cannot be read: it is held, and so keeps no other file waiting. */
+async function readRecords(
+  { ledger }: Pick<ClaimDeps, 'ledger'>,
+  dataset: string,
+  fence: number,
+  queued: readonly Queued[],
+) {
+  try {
+    return await ledger.read(dataset, queued);
+  } catch (error) {
+    if (!(error instanceof RecordUnreadable)) throw error;
+  }
+  await parallel(queued, 16, async (file) => {
+    try {
+      await ledger.read(dataset, [file]);
+    } catch (error) {
+      if (!(error instanceof RecordUnreadable)) throw error;
+      const reason = `${error.name}: ${error.message}`.slice(0, longestReason);
+      // Its record may no longer say where it waits.
+      const isHeld = await goesThrough(ledger.hold(dataset, fence, file, reason));
+      if (!isHeld) await ledger.dropStray(dataset, fence, file);
+    }
+  });
+  return null;
 }
 
 /**

@@ -44,6 +44,7 @@ test('of a batch with a doubtful correction the others go on at once', async () 
   world.put('feed/b', ['7@06']);
   await world.settle();
   expect(world.linesOf('feed/a')).toEqual(many);
+  expect(world.errors.filter((error) => error.startsWith('failBatch'))).toEqual([]);
   expect(world.linesOf('feed/b')).toEqual(['7@06']);
   expect(await world.statesOf('feed/a')).toEqual(['held', 'published']);
 });
