@@ -13,7 +13,7 @@ RANKED = RECORDS + ", _fate string, _nulled array<string>, day string"
 @pytest.fixture
 def job(make_file: MakeFile) -> Job:
     return {
-        "plan": {"partitionKeys": [{"name": "day"}]},
+        "plan": {"partitionKeys": [{"name": "day"}], "set": {}},
         "batch": "b",
         "files": [make_file(b"", number=0), make_file(b"", number=1)],
         "references": [],
@@ -60,6 +60,18 @@ def test_each_row_is_counted_once_by_file_reason_column_and_partition(
         "partitions": [{"values": ["06"], "rows": 1}, {"values": ["07"], "rows": 1}],
     }
     assert quarantine_bytes == 2 + 3 + 10 + 3 * REFUSED_ROW
+
+
+def test_a_record_of_another_dataset_is_counted_as_skipped_and_not_quarantined(
+    frames: tuple[DataFrame, DataFrame], job: Job, spark: SparkSession
+) -> None:
+    records, ranked = frames
+    others = spark.createDataFrame([("test/1", "v", "skipped", None)] * 2, RECORDS)
+    job["plan"]["set"]["skips"] = True
+    summary, _ = summarize(records.union(others), ranked, job, DataFrame.persist)
+    assert (summary["rowsRead"], summary["quarantined"], summary["skipped"]) == (8, 3, 2)
+    assert [file["skipped"] for file in summary["files"]] == [0, 2]
+    assert "skipped" not in summary["reasons"]
 
 
 def test_more_partitions_than_a_batch_may_have_are_refused_by_name(
