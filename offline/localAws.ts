@@ -10,6 +10,7 @@ import { SetupError } from '../src/lib/errors.ts';
 import { localEnvironment } from '../src/stage/localEndpoint.ts';
 import { createDuckDbEngine } from './athena/duckdb.ts';
 import type { SqlEngine } from './athena/engine.ts';
+import { metadataOperations } from './athena/metadata.ts';
 import { athenaOperations } from './athena/service.ts';
 import { createTrinoEngine } from './athena/trino.ts';
 import { startTrino, type TrinoServer } from './athena/trinoServer.ts';
@@ -103,6 +104,7 @@ export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws>
         ...partitionOperations(upstream),
         ...jobs.operations,
         ...athenaOperations(upstream, withDdl(upstream, engine)),
+        ...metadataOperations(upstream),
       },
     });
     return {
