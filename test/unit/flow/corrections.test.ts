@@ -164,7 +164,7 @@ test.each<[string, string[]]>([
   const held = (await world.deps('test').ledger.versionsOf(dataset, 'feed/a')).find(
     (f) => f.state === 'held',
   );
-  expect(held?.reason).toMatch(/ReplacementDoubtful: it would publish [01] rows in place of 6/);
+  expect(held?.reason).toMatch(/ReplacementDoubtful: it would publish (0 rows|1 row) in place of 6/);
 });
 
 test('two replays at once process each file once', async () => {
