@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { ApiError, type Operation } from '../apiError.ts';
 import type { Upstream } from '../aws.ts';
 
+const catalogRequest = z.object({ CatalogName: z.string() });
 const listRequest = z.object({
   CatalogName: z.string(),
   DatabaseName: z.string(),
@@ -38,7 +39,7 @@ const glueTable = z.object({
 type GlueTable = z.output<typeof glueTable>;
 const tablePage = z.object({ TableList: z.array(glueTable).nullish(), NextToken: text });
 
-/** GetTableMetadata and ListTableMetadata, from the tables of the Data Catalog. */
+/** GetTableMetadata and ListTableMetadata, from the tables of the Data Catalog, and the databases of ministack. */
 export function metadataOperations({ call }: Pick<Upstream, 'call'>): Record<string, Operation> {
   const tablesOf = async (DatabaseName: string): Promise<GlueTable[]> => {
     const tables: GlueTable[] = [];
@@ -50,7 +51,16 @@ export function metadataOperations({ call }: Pick<Upstream, 'call'>): Record<str
     } while (NextToken !== undefined);
     return tables.sort((a, b) => (a.Name < b.Name ? -1 : 1));
   };
+  // ministack knows the catalog by one spelling only. PyAthena writes it in lower case.
+  const inCatalog =
+    (target: string): Operation =>
+    async (request) => {
+      mustBeGlue(catalogRequest.parse(request).CatalogName);
+      return call(target, { ...request, CatalogName: 'AwsDataCatalog' });
+    };
   return {
+    'AmazonAthena.GetDatabase': inCatalog('AmazonAthena.GetDatabase'),
+    'AmazonAthena.ListDatabases': inCatalog('AmazonAthena.ListDatabases'),
     'AmazonAthena.GetTableMetadata': async (request) => {
       const { CatalogName, DatabaseName, TableName: Name } = tableRequest.parse(request);
       mustBeGlue(CatalogName);

@@ -115,7 +115,8 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
     const { WorkGroup } = await upstream.athena.send(new GetWorkGroupCommand({ WorkGroup: query.WorkGroup }));
     const configuration = WorkGroup?.Configuration;
     const own = configuration?.ResultConfiguration?.OutputLocation;
-    const isEnforced = configuration?.EnforceWorkGroupConfiguration ?? true;
+    // A new account's primary workgroup leaves the location to the client, as PyAthena and awswrangler expect.
+    const isEnforced = configuration?.EnforceWorkGroupConfiguration ?? query.WorkGroup !== 'primary';
     const location = isEnforced ? own : (query.ResultConfiguration.OutputLocation ?? own);
     if (!location)
       throw new ApiError(

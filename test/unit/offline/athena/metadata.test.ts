@@ -23,7 +23,9 @@ function catalogOf(names: readonly string[]) {
   const notFound = (what: string) => new ApiError('EntityNotFoundException', `${what} not found.`);
   const operations = metadataOperations({
     call: async (target, request) => {
-      const { Name, DatabaseName, NextToken } = request as Record<string, string | undefined>;
+      const { Name, DatabaseName, NextToken, CatalogName } = request as Record<string, string | undefined>;
+      if (target === 'AmazonAthena.ListDatabases')
+        return { DatabaseList: [{ Name: `lake of ${CatalogName}` }] };
       if (target === 'AWSGlue.GetDatabase') {
         if (Name !== 'lake') throw notFound(`Database ${Name}`);
         return { Database: { Name } };
@@ -89,5 +91,15 @@ test('tables are listed by name in pages, and a regular expression selects by th
   expect(await list({ Expression: 'posts.*' })).toEqual(['posts', 'posts_2', undefined]);
   await expect(ask('ListTableMetadata', { Expression: '(' })).rejects.toMatchObject({
     name: 'InvalidRequestException',
+  });
+});
+
+test('the catalog is found in any spelling', async () => {
+  const ask = catalogOf(['posts']);
+  expect(await ask('ListDatabases', { CatalogName: 'awsdatacatalog' })).toEqual({
+    DatabaseList: [{ Name: 'lake of AwsDataCatalog' }],
+  });
+  await expect(ask('ListDatabases', { CatalogName: 'other' })).rejects.toMatchObject({
+    name: 'MetadataException',
   });
 });
