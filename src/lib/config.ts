@@ -1,7 +1,7 @@
 /** The one place that reads the environment of a Lambda. Set by serverless.yml. */
 import * as z from 'zod';
 
-/** Which engine runs a batch; auto: the one that its size asks for. */
+/** The engine of a batch; auto: its size decides. */
 export const engineChoiceSchema = z.enum(['auto', 'embedded', 'glue']);
 export type EngineChoice = z.output<typeof engineChoiceSchema>;
 
@@ -12,7 +12,7 @@ const configSchema = z.object({
   WORK_BUCKET: z.string().min(1),
   LEDGER_TABLE: z.string().min(1),
   DATABASE: z.string().min(1),
-  /** How the names of the datasets' crawlers begin. */
+  /** The beginning of the crawlers' names. */
   CRAWLER: z.string().min(1),
   GLUE_JOB: z.string().min(1),
   WORKGROUP: z.string().min(1),
@@ -26,7 +26,7 @@ const configSchema = z.object({
   BATCH_LIMIT_MB: z.coerce.number().positive(),
   /** Where contracts and references are: the function's own package. */
   LAMBDA_TASK_ROOT: z.string().optional(),
-  /** What the function may use, in MiB; set by Lambda. */
+  /** The function's memory in MiB; set by Lambda. */
   AWS_LAMBDA_FUNCTION_MEMORY_SIZE: z.coerce.number().positive().optional(),
 });
 
@@ -46,7 +46,7 @@ export interface Config {
   readonly batchFiles: number;
   readonly batchLimitBytes: number;
   readonly datasetsFolder: string;
-  /** What this function may use; undefined outside Lambda. */
+  /** The memory of this function; undefined outside Lambda. */
   readonly memoryBytes?: number | undefined;
 }
 

@@ -1,15 +1,15 @@
-/** The time that a step has left. A step starts no work that its own function could not see the end of. */
+/** The remaining time of a step. A step starts no work that its function could not finish. */
 import { OutOfTime } from './errors.ts';
 
-/** Kept for what is under way when no further work may start, in milliseconds. */
+/** The time for work in progress, in milliseconds. No further work starts in it. */
 const reserve = 15_000;
 
 export interface Deadline {
-  /** Throws OutOfTime when the time is nearly up. */
+  /** Throws OutOfTime if the time is nearly over. */
   check(): void;
 }
 
-/** `remaining`: milliseconds until the function is ended, as Lambda's context tells it. */
+/** `remaining`: milliseconds until the function ends, from Lambda's context. */
 export const deadlineAfter = (remaining: () => number): Deadline => ({
   check() {
     const left = remaining();

@@ -1,4 +1,4 @@
-/** All table formats, by the names that a plan has for them. */
+/** All table formats, by their names in plans. */
 import type { Catalog } from '../aws/catalog.ts';
 import type { Pointers } from '../aws/pointer.ts';
 import type { Store } from '../aws/store.ts';

@@ -1,29 +1,29 @@
 /**
- * Names of the objects that an attempt writes. A name tells which attempt wrote the object and which batch the rows belong to, so
- * that anything can be held against the ledger by its name alone. Free of AWS.
+ * Names of the objects that an attempt writes. A name contains the attempt that wrote the object and the batch of its rows, so an object
+ * can be compared with the ledger by its name alone. Free of AWS.
  */
 import type { Attempt } from '../model/records.ts';
 
-/** What an object's name says. `rowsOf`: another batch, whose object was rewritten without the rows that were replaced. */
+/** The content of an object's name. `rowsOf`: another batch, whose object was rewritten without the replaced rows. */
 export interface ObjectName extends Attempt {
   readonly rowsOf: string;
 }
 
-/** How all names of an attempt begin. */
+/** The beginning of all names of an attempt. */
 export const attemptPrefix = ({ batch, fence }: Attempt): string => `${batch}-f${fence}-`;
 
 /** An object with rows of the attempt's own batch. */
 export const ownObject = (attempt: Attempt, number: number): string =>
   `${attemptPrefix(attempt)}${number}.parquet`;
 
-/** What the attempt has left of an object with rows of another batch. */
+/** An object with the remaining rows of another batch. */
 export const rewrittenObject = (attempt: Attempt, rowsOf: string, number: number): string =>
   `${attemptPrefix(attempt)}of-${rowsOf}-${number}.parquet`;
 
-/** The folder below a table in which one try of an attempt stages rows of its own batch, where they stay. */
+/** The folder below a table in which one run of an attempt stages rows of its own batch. They stay there. */
 export const ownFolder = (attempt: Attempt, run: string): string => `${attemptPrefix(attempt)}${run}/`;
 
-/** The same for what is left of objects with rows of another batch: validation counts none of these. */
+/** The same for the remaining rows of other batches. Validation does not count them. */
 export const rewrittenFolder = (attempt: Attempt, rowsOf: string, run: string): string =>
   `${attemptPrefix(attempt)}of-${rowsOf}-${run}/`;
 
@@ -35,7 +35,7 @@ const fileName = new RegExp(`(?:^|/)${nameStart}\\d+\\.parquet$`);
 export const withinAttempt = (path: string): string => path.replace(ownFolderName, '');
 const ownFolderName = new RegExp(`^${nameStart}[^/]+/`);
 
-/** Null for a key that no attempt has given. */
+/** Null if the key does not belong to an attempt. */
 export function objectName(key: string): ObjectName | null {
   const found = folderName.exec(key) ?? fileName.exec(key);
   if (!found) return null;

@@ -1,6 +1,6 @@
 /**
- * Hive as a table format of the flow: what stands in the folder of a registered partition is in the table. The ledger alone tells
- * which objects count, so there is nothing to commit here.
+ * The table format Hive: every object in the folder of a registered partition is in the table. Only the ledger says which objects
+ * count, so this format has nothing to commit.
  */
 import { address, placeOf } from '../../aws/store.ts';
 import { pathOfValues, valuesOfPath } from '../../catalog/partitionPath.ts';
@@ -26,7 +26,7 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
   committed: async () => ({ snapshot: undefined }),
 
   async register(shape, partitions) {
-    // Somebody may have dropped it since the commit.
+    // Somebody may have dropped the table after the commit.
     await deps.catalog.ensureTable(shape);
     return addPartitions(deps, shape, partitions);
   },
@@ -45,7 +45,7 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
 
   takeBack: async () => 'never committed',
 
-  // Readers find what stands below the table, and that is held against the ledger by its names.
+  // Readers find every object below the table. Its name tells whether the ledger counts it.
   verify: async () => ({ missing: [], extra: [] }),
   orphans: async () => ({ has: () => true }),
 

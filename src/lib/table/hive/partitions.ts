@@ -1,4 +1,4 @@
-/** Partitions of the Data Catalog, and the folders of objects that they stand for. */
+/** Partitions of the Data Catalog and their folders of objects. */
 import type { Catalog, ParquetTable } from '../../aws/catalog.ts';
 import { placeOf, type Store } from '../../aws/store.ts';
 import { pathOfValues } from '../../catalog/partitionPath.ts';
@@ -10,7 +10,7 @@ export interface HiveDeps {
   readonly store: Pick<Store, 'list' | 'listPages'>;
 }
 
-/** Registers partitions at their folders. Gives how many are new. */
+/** Registers partitions with their folders. Gives the number of new partitions. */
 export const addPartitions = (
   { catalog }: Pick<HiveDeps, 'catalog'>,
   table: ParquetTable,
@@ -21,7 +21,7 @@ export const addPartitions = (
     partitions.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),
   );
 
-/** Drops those of the partitions that have no object by now. Gives how many. */
+/** Drops partitions that have no object any more. Gives their number. */
 export async function dropEmpty(
   { store, catalog }: HiveDeps,
   table: ParquetTable,
@@ -37,7 +37,7 @@ export async function dropEmpty(
     });
   const empty = (await look(partitions)).flatMap(({ values, isEmpty }) => (isEmpty ? [values] : []));
   await catalog.dropPartitions(table.name, empty);
-  // A batch that has published there meanwhile was told that the partition is registered already.
+  // A batch may have published there in the meantime and found the partition registered.
   await addPartitions(
     { catalog },
     table,

@@ -28,7 +28,7 @@ const longType = avro.types.LongType.__with({
   compare: (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0),
 });
 
-/** Compiled schemas by their text: the manifests of a table have one or two, and to compile one takes longer than to read a file. */
+/** Compiled schemas by their text. The manifests of a table have one or two, and compiling one takes longer than reading a file. */
 const types = new Map<string, avro.Type>();
 const mostTypes = 100;
 
@@ -36,7 +36,7 @@ function typeOf(schema: AvroSchema): avro.Type {
   const text = JSON.stringify(schema);
   const known = types.get(text);
   if (known) return known;
-  // avsc's declaration of a schema is narrower than what it takes.
+  // avsc accepts more schemas than its type says.
   const type = avro.Type.forSchema(z.custom<avro.Schema>().parse(schema), {
     registry: { long: longType },
     omitRecordMethods: true,
@@ -96,7 +96,7 @@ export interface AvroFile {
   readonly records: readonly unknown[];
 }
 
-/** `rename` gives fields of the writer's schema other names, by their ids. Throws TableUnsupported for what is not read. */
+/** `rename` gives fields of the writer's schema other names by their ids. Throws TableUnsupported for an unsupported file. */
 export function readAvro(file: Uint8Array, rename: (fieldId: number, name: string) => string): AvroFile {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
   if (!bytes.subarray(0, magic.length).equals(magic))
@@ -110,7 +110,7 @@ export function readAvro(file: Uint8Array, rename: (fieldId: number, name: strin
   const records: unknown[] = [];
   for (let at = first.offset; at < bytes.length; ) {
     const { value, offset } = blockType.decode(bytes, at);
-    // avsc tells a cut value by a negative offset.
+    // avsc gives a negative offset for a truncated value.
     if (offset < 0) throw new TableUnsupported('the Avro file is cut');
     const block = blockSchema.parse(value);
     if (!block.sync.equals(sync)) throw new TableUnsupported('the Avro file is damaged');
@@ -136,14 +136,14 @@ const codecs: Readonly<Record<string, ((data: Buffer) => Buffer) | undefined>> =
 
 const fieldId = z.looseObject({ name: z.string(), 'field-id': z.int() });
 
-/** Names do not matter to the bytes: a schema with other names reads the same file. */
+/** The bytes do not contain names, so a schema with other names reads the same file. */
 function renamed(schema: unknown, rename: (fieldId: number, name: string) => string): AvroSchema {
   const visit = (node: unknown): unknown => {
     if (Array.isArray(node)) return node.map(visit);
     if (typeof node !== 'object' || node === null) return node;
     const copy = Object.fromEntries(Object.entries(node).map(([key, value]) => [key, visit(value)]));
     const field = fieldId.safeParse(node);
-    // Names that Avro allows may have been written as aliases only to be readable: nothing resolves them here.
+    // Aliases are not used for reading.
     return field.success ? { ...copy, name: rename(field.data['field-id'], field.data.name) } : copy;
   };
   return z.custom<AvroSchema>().parse(visit(schema));

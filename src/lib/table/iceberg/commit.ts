@@ -1,6 +1,6 @@
 /**
- * The commit of a table: new metadata, then one swap of the pointer. An answer that is not clear is never taken for a failure: the
- * table is read again and says what has happened. Nothing is deleted here; what nobody points at is an orphan.
+ * Commits a change of a table: writes new metadata, then swaps the pointer once. An unclear answer is never treated as a failure: the
+ * table is read again and shows what happened. Nothing is deleted here. Files that nothing points to are orphans.
  */
 import { randomUUID } from 'node:crypto';
 import {
@@ -30,7 +30,7 @@ export interface TableDeps {
   readonly files: Files;
   readonly pointers: Pointers;
   readonly now?: () => number;
-  /** How often a commit is rebased on others. */
+  /** How often a commit is rebased on the commits of others. */
   readonly patience?: Patience;
 }
 
@@ -40,28 +40,28 @@ export interface LoadedTable {
   readonly metadata: Metadata;
 }
 
-/** Whose commit it is: an attempt at a batch of a dataset, or the dataset's own upkeep under a lease. */
+/** The author of a commit: an attempt at a batch, or maintenance of the dataset under a lease. */
 export interface Author {
   readonly dataset: string;
   readonly fence: number;
 }
 
-/** What a commit wants. */
+/** A wanted commit. */
 export interface Intent {
   readonly author: Author;
-  /** Whether the table tells that this commit was made: it is made once, however often it is asked for. */
+  /** Whether the table shows that this commit was made. It is made only once, even if it is asked for again. */
   isDone?(metadata: Metadata): boolean;
-  /** The metadata to be; the same object when there is nothing to do. Called again for each table that others have made meanwhile. */
+  /** The new metadata; the same object if there is nothing to do. Called again for each state that others have committed in the meantime. */
   apply(metadata: Metadata, now: number): Metadata | Promise<Metadata>;
 }
 
 export interface Outcome {
-  /** done before: an earlier call has made this commit. */
+  /** done before: an earlier call made this commit. */
   readonly how: 'committed' | 'done before' | 'nothing to do';
   readonly metadata: Metadata;
 }
 
-/** Undefined for a table that is not there. */
+/** Undefined if the table does not exist. */
 export async function loadTable(
   { files, pointers }: TableDeps,
   name: string,
@@ -70,7 +70,7 @@ export async function loadTable(
   return pointer && { name, pointer, metadata: await readMetadata(files, pointer.file) };
 }
 
-/** Throws TableMismatch for a table that is not there. */
+/** Throws TableMismatch if the table does not exist. */
 export async function requireTable(deps: TableDeps, name: string): Promise<LoadedTable> {
   const table = await loadTable(deps, name);
   if (!table) throw new TableMismatch(`table ${name}: it is not there; somebody has dropped it`);
@@ -80,7 +80,7 @@ export async function requireTable(deps: TableDeps, name: string): Promise<Loade
 const readMetadata = async (files: Files, file: string): Promise<Metadata> =>
   parseMetadata(Buffer.from(await files.read(file)).toString('utf8'));
 
-/** Makes the table unless it is there. */
+/** Creates the table if it does not exist. */
 export async function createTable(deps: TableDeps, wanted: WantedTable): Promise<LoadedTable> {
   const existing = await loadTable(deps, wanted.name);
   if (existing) return existing;
@@ -90,7 +90,7 @@ export async function createTable(deps: TableDeps, wanted: WantedTable): Promise
   try {
     await deps.pointers.create(wanted.name, target);
   } catch (error) {
-    // Whoever has made it, perhaps this very call: it is there, or the error holds.
+    // If the table exists now, it does not matter who created it. Otherwise the error is thrown.
     const made = error instanceof AlreadyExistsException || isUnclear(error);
     const table = made ? await loadTable(deps, wanted.name) : undefined;
     if (table) return table;
@@ -100,13 +100,13 @@ export async function createTable(deps: TableDeps, wanted: WantedTable): Promise
 }
 
 /**
- * Makes a commit. Throws LeaseLost when a later holder of the dataset's lease has written to the table, TableConflict when the
- * change does not fit to what others have made of the table, CommitUnclear when nobody can tell whether it will still be made:
- * the same commit can be asked for again.
+ * Makes a commit. Throws LeaseLost if a later holder of the dataset's lease has written to the table, TableConflict if the change does
+ * not fit the table that others have changed, CommitUnclear if it is unknown whether the commit will still take effect. The same
+ * commit can then be asked for again.
  */
 export async function commit(deps: TableDeps, name: string, intent: Intent): Promise<Outcome> {
   const { files, pointers, now = Date.now, patience = {} } = deps;
-  /** Our metadata files: any of them may have become the table's. */
+  /** Our metadata files. Any of them may have become the current one. */
   const tried = new Set<string>();
   let uuid: string | undefined;
   let isUnsure = false;
@@ -137,7 +137,7 @@ export async function commit(deps: TableDeps, name: string, intent: Intent): Pro
     return await again(attempt, (error) => error instanceof Undecided, patience);
   } catch (error) {
     if (!(error instanceof Undecided)) throw error;
-    // The last try was made, or somebody's: once more, the table says.
+    // The last try may have succeeded: read the table once more.
     const { pointer, metadata } = await requireTable(deps, name);
     if (isMade(metadata, pointer.file, tried) || intent.isDone?.(metadata))
       return { how: 'committed', metadata };
@@ -150,7 +150,7 @@ export async function commit(deps: TableDeps, name: string, intent: Intent): Pro
   }
 }
 
-/** A swap that failed, or was not answered: the next try reads the table first, and finds out. */
+/** After a swap that failed or was not answered, the next try reads the table first. */
 class Undecided extends Error {
   override readonly cause: unknown;
   constructor(cause: unknown) {
@@ -159,7 +159,7 @@ class Undecided extends Error {
   }
 }
 
-/** What Glue has refused, without any effect. Of all other errors nobody knows. */
+/** Errors after which Glue has changed nothing. After any other error the effect is unknown. */
 const refusals = new Set([
   'AccessDeniedException',
   'EntityNotFoundException',
@@ -171,35 +171,35 @@ const refusals = new Set([
 const isRefused = (error: unknown): boolean =>
   error instanceof GlueServiceException && refusals.has(error.name);
 
-/** Glue has done nothing, and may do it when asked again. */
+/** Errors after which Glue has changed nothing and a retry may succeed. */
 const isPassing = (error: unknown): boolean =>
   error instanceof ConcurrentModificationException ||
   (error instanceof GlueServiceException && error.name === 'ThrottlingException');
 
 const isUnclear = (error: unknown): boolean => !isRefused(error) && !isPassing(error);
 
-/** Whether one of our metadata files is, or was, the table's. */
+/** Whether one of our metadata files is or was the current one. */
 const isMade = (metadata: Metadata, current: string, tried: ReadonlySet<string>): boolean =>
   tried.has(current) || metadata['metadata-log'].some((entry) => tried.has(entry['metadata-file']));
 
-// ---- whose commits there are
+// ---- authors of commits
 
 const batchProperty = 'sluice.batch';
 const fenceProperty = 'sluice.fence';
 
-/** What a snapshot says of the attempt that made it. */
+/** The attempt that made a snapshot. */
 export const provenance = (
   { batch, fence }: Attempt,
   more: Readonly<Record<string, string>> = {},
 ): Record<string, string> => ({ [batchProperty]: batch, [fenceProperty]: String(fence), ...more });
 
-/** The snapshot of an attempt's commit. Undefined for none, and for one that was expired. */
+/** The snapshot of an attempt's commit. Undefined if there is none or it has expired. */
 export const committedBy = (metadata: Metadata, { batch, fence }: Attempt): Snapshot | undefined =>
   metadata.snapshots.find(
     ({ summary }) => summary[batchProperty] === batch && summary[fenceProperty] === String(fence),
   );
 
-/** The table itself remembers who was the last to write for a dataset. */
+/** The table remembers the last fence that wrote for a dataset. */
 export const fenceOf = (metadata: Metadata, dataset: string): number =>
   Number(metadata.properties[`${fenceProperty}.${dataset}`] ?? 0);
 
@@ -220,8 +220,8 @@ const withFence = (metadata: Metadata, { dataset, fence }: Author): Metadata =>
       };
 
 /**
- * Closes the table to all holders of the dataset's lease before `author`, and to calls of theirs that are still under way. Whoever has
- * taken over does so before it asks what the earlier ones have committed. A fence that is higher already stays.
+ * Closes the table to all earlier holders of the dataset's lease, even to their calls in progress. A new holder does this before it
+ * asks what earlier holders have committed. A higher fence stays.
  */
 export const raiseFence = (deps: TableDeps, name: string, author: Author): Promise<Outcome> =>
   commit(deps, name, {
@@ -230,9 +230,9 @@ export const raiseFence = (deps: TableDeps, name: string, author: Author): Promi
     apply: (metadata) => withFence(metadata, author),
   });
 
-// ---- what Glue is told
+// ---- the table in Glue
 
-/** `00003-<uuid>.metadata.json`, one more than the file before. */
+/** `00003-<uuid>.metadata.json`: the number of the file before, plus one. */
 const metadataFile = (metadata: Metadata, previous: string | undefined): string => {
   const before = /\/(\d+)-[^/]*\.metadata\.json$/.exec(previous ?? '')?.[1];
   const number = before === undefined ? 0 : Number(before) + 1;

@@ -1,6 +1,6 @@
 /**
- * From one table to the next that a contract wants: columns by their ids, partitions, sort order. Pure data; what Iceberg cannot
- * do without rewriting rows is refused by name. https://iceberg.apache.org/spec/#schema-evolution
+ * Changes a table to what a contract asks for: columns by their ids, partitions, sort order. Pure data. A change that Iceberg cannot
+ * make without rewriting rows is refused by name. https://iceberg.apache.org/spec/#schema-evolution
  */
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
@@ -32,10 +32,10 @@ import {
 
 export interface WantedColumn {
   readonly name: string;
-  /** A Hive type, as contracts have it. */
+  /** A Hive type, as in contracts. */
   readonly type: string;
   readonly doc?: string | undefined;
-  /** The name that the column had before. */
+  /** The column's earlier name. */
   readonly was?: string | undefined;
 }
 
@@ -47,12 +47,12 @@ export interface WantedTable {
   readonly partitionBy: readonly { readonly column: string; readonly transform: Transform }[];
   /** Columns by which rows of an object are sorted, ascending. */
   readonly sortBy?: readonly string[];
-  /** Columns that are to be no more. Those of other writers stay. */
+  /** Columns to remove. Columns of other writers stay. */
   readonly dropped?: readonly string[];
   readonly properties?: Readonly<Record<string, string>>;
 }
 
-/** Metadata of a table that does not exist yet. */
+/** Metadata of a new table. */
 export function newMetadata(wanted: WantedTable, now: number): Metadata {
   const empty: Metadata = {
     'format-version': 2,
@@ -76,7 +76,7 @@ export function newMetadata(wanted: WantedTable, now: number): Metadata {
     refs: {},
   };
   const full = evolve(empty, wanted);
-  // A new table has only what it is made with.
+  // A new table has no columns to rename or drop.
   const only = <T extends Record<string, unknown>>(list: readonly T[], key: keyof T, id: number) =>
     list.filter((item) => item[key] === id);
   return {
@@ -87,7 +87,7 @@ export function newMetadata(wanted: WantedTable, now: number): Metadata {
   };
 }
 
-/** The same metadata (the same object) when nothing changes. Throws TableMismatch for what a table cannot become. */
+/** Gives the same object if nothing changes. Throws TableMismatch for an impossible change. */
 export function evolve(metadata: Metadata, wanted: WantedTable): Metadata {
   const steps = [evolveSchema, evolvePartitions, evolveSortOrder, evolveProperties];
   const evolved = steps.reduce((before, step) => step(before, wanted), metadata);
@@ -104,7 +104,7 @@ function evolveSchema(metadata: Metadata, wanted: WantedTable): Metadata {
   const found = wanted.columns.map((column) => ({ column, existing: existingColumn(before, column) }));
   const isNew = found.filter(({ existing }) => existing === undefined);
   for (const { column } of isNew) requireFreshName(metadata, wanted, column.name);
-  // Ids of columns come before those of what columns are made of, as other writers give them.
+  // Like other writers, gives ids to all columns first and then to their nested fields.
   const ids = new Map(isNew.map(({ column }) => [column.name, nextId()]));
   const columns = found.map(({ column, existing }): Field => {
     const { name, doc = existing?.doc } = column;
@@ -137,7 +137,7 @@ function evolveSchema(metadata: Metadata, wanted: WantedTable): Metadata {
 const existingColumn = ({ fields }: Schema, { name, was }: WantedColumn): Field | undefined =>
   fields.find((field) => field.name === name) ?? fields.find((field) => field.name === was);
 
-/** Objects without field ids are read by name: a name that a dropped column had would show its values again. */
+/** Objects without field ids are read by name, so a new column with the name of a dropped one would show the old values. */
 function requireFreshName(metadata: Metadata, wanted: WantedTable, name: string): void {
   if (metadata.schemas.some(({ fields }) => fields.some((field) => field.name === name)))
     throw new TableMismatch(
@@ -145,7 +145,7 @@ function requireFreshName(metadata: Metadata, wanted: WantedTable, name: string)
     );
 }
 
-/** The type that a column has from now on: the wider of the two. Throws TableMismatch when neither holds the other. */
+/** The wider of two types of a column. Throws TableMismatch if neither contains the other. */
 function widened(type: Type, wanted: HiveType, nextId: () => number, what: string): Type {
   const mismatch = (): never => {
     throw new TableMismatch(
@@ -174,7 +174,7 @@ function widened(type: Type, wanted: HiveType, nextId: () => number, what: strin
   return isDeepStrictEqual(fields, type.fields) ? type : { ...type, fields };
 }
 
-/** Whether every value of `narrow` is one of `wide`, and readers know it: https://iceberg.apache.org/spec/#schema-evolution */
+/** Whether readers can read every value of `narrow` as `wide`: https://iceberg.apache.org/spec/#schema-evolution */
 function holds(wide: PrimitiveType, narrow: PrimitiveType): boolean {
   const [a, b] = [decimalOf(wide), decimalOf(narrow)];
   if (a && b) return a.scale === b.scale && a.precision >= b.precision;
@@ -205,7 +205,7 @@ const mappedSchema: z.ZodType<MappedField> = z.object({
 
 const mappingProperty = 'schema.name-mapping.default';
 
-/** Objects written before a column was renamed have its old name: a field keeps every name that it had. */
+/** Objects that are older than a rename have the old name, so a field keeps all its earlier names. */
 function withNameMapping(metadata: Metadata): Metadata {
   const text = metadata.properties[mappingProperty];
   const before = text === undefined ? [] : z.array(mappedSchema).parse(JSON.parse(text));
@@ -267,7 +267,7 @@ function evolvePartitions(metadata: Metadata, wanted: WantedTable): Metadata {
   };
 }
 
-/** As other writers name them: `day`, `created_at_day`, `id_bucket_16`. A name of another column gets underscores. */
+/** The names that other writers use: `day`, `created_at_day`, `id_bucket_16`. Underscores are added if a column has the name. */
 function partitionFieldName({ fields }: Schema, column: string, transform: Transform): string {
   if (transform === 'identity') return column;
   let name = `${column}_${transform.replace('[', '_').replace(']', '')}`;
@@ -278,7 +278,7 @@ function partitionFieldName({ fields }: Schema, column: string, transform: Trans
 // ---- order
 
 function evolveSortOrder(metadata: Metadata, wanted: WantedTable): Metadata {
-  // Another's order stays when nothing is said.
+  // Without a wish, the sort order of another writer stays.
   if (wanted.sortBy === undefined) return metadata;
   const schema = schemaOf(metadata);
   const fields = wanted.sortBy.map((column): SortOrder['fields'][number] => {
@@ -289,7 +289,7 @@ function evolveSortOrder(metadata: Metadata, wanted: WantedTable): Metadata {
   });
   const orders = metadata['sort-orders'];
   const known = orders.find((order) => isDeepStrictEqual(order.fields, fields));
-  // 0 is the order of what is not sorted.
+  // 0 means unsorted.
   const id = known?.['order-id'] ?? 1 + Math.max(0, ...orders.map((o) => o['order-id']));
   if (id === metadata['default-sort-order-id']) return metadata;
   return {
@@ -304,7 +304,7 @@ function evolveProperties(metadata: Metadata, { properties = {} }: WantedTable):
   return isKnown ? metadata : { ...metadata, properties: { ...metadata.properties, ...properties } };
 }
 
-/** Throws TableMismatch when a dropped column still makes partitions or their order. */
+/** Throws TableMismatch if a dropped column is still used by partitions or the sort order. */
 function requireColumnsInUse(metadata: Metadata, wanted: WantedTable): void {
   const known = fieldsById(schemaOf(metadata));
   const order = metadata['sort-orders'].find((o) => o['order-id'] === metadata['default-sort-order-id']);

@@ -1,4 +1,4 @@
-/** JSON whose integers stay exact: Iceberg's snapshot ids have 63 bits, a JavaScript number holds 53. */
+/** JSON with exact integers, because Iceberg's snapshot ids have 63 bits and a JavaScript number has 53. */
 import * as z from 'zod';
 
 declare global {

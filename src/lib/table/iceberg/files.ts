@@ -1,10 +1,10 @@
-/** A table's files by their addresses, as metadata name them. */
+/** Reads and writes a table's files by the addresses in its metadata. */
 import type { ObjectRef, Store } from '../../aws/store.ts';
 import { TableUnsupported } from '../../errors.ts';
 
 export interface Files {
   read(path: string): Promise<Uint8Array>;
-  /** Writes a file that nobody has written: names hold a random part. */
+  /** Writes a new file. Names contain a random part. */
   write(path: string, content: string | Uint8Array): Promise<void>;
 }
 
@@ -13,7 +13,7 @@ export type FileStore = Pick<Store, 'readBytes' | 'writeOnce'>;
 export const filesOf = (store: FileStore): Files => ({
   read: (path) => store.readBytes(refOf(path)),
   async write(path, content) {
-    // It is there already when the SDK has sent the call twice.
+    // The file exists already if the SDK has sent the call twice.
     await store.writeOnce(refOf(path), content);
   },
 });

@@ -1,4 +1,4 @@
-/** Iceberg as a table format of the flow: every batch is one commit, and readers see all of it or nothing. */
+/** The table format Iceberg: every batch is one commit, and readers see all of it or nothing. */
 
 import type { Pointers } from '../../aws/pointer.ts';
 import type { Store } from '../../aws/store.ts';
@@ -42,7 +42,7 @@ export interface IcebergDeps extends TableDeps {
   list(bucket: string, prefix: string): Promise<readonly { readonly key: string }[]>;
 }
 
-/** Footers that are read at once. */
+/** The number of footers that are read at once. */
 const footersAtOnce = 64;
 
 /** The format on a stage. */
@@ -77,7 +77,7 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
       if (!field) return undefined;
       const { id, type } = field;
       if (isPrimitive(type)) ids[name] = { id };
-      // An object has the ids of all its columns, or is read by their names.
+      // An object has ids for all its columns, or none and is read by names.
       else if (type.type !== 'list' || !isPrimitive(type.element)) return undefined;
       else ids[name] = { id, element: type['element-id'] };
     }
@@ -96,7 +96,7 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
   async commit({ name }, { dataset, attempt, contract, add, drop }) {
     const { metadata } = await requireTable(deps, name);
     const done = committedBy(metadata, attempt);
-    // The objects of a commit that was made may be replaced by now.
+    // The objects of an earlier commit may have been replaced.
     if (done) return { snapshot: String(done['snapshot-id']) };
     const schema = schemaOf(metadata);
     const spec = specOf(metadata);
@@ -109,7 +109,7 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
       { dataset, ...attempt },
       {
         add: files.map((file) => ({ file, specId: spec['spec-id'] })),
-        // A spec of before may have had other fields: the addresses alone tell which objects are meant.
+        // An earlier spec may have had other fields, so objects are identified by their addresses only.
         drop: drop.map(({ address }) => ({ path: address })),
         dropped: 'replaced',
         summary: { 'sluice.dataset': dataset, 'sluice.contract': contract },
@@ -162,7 +162,7 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     return { kind: 'objects', objects };
   },
 
-  // A table names its objects itself.
+  // The snapshot names the objects, so there are no partitions to register.
   register: async () => 0,
   repair: async () => ({ added: 0, dropped: 0 }),
 
@@ -170,9 +170,9 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     if (!(await loadTable(deps, table))) return 'never committed';
     const closed = await raiseFence(deps, table, { dataset, fence });
     if (!committedBy(closed.metadata, attempt))
-      // Its own snapshot may be expired by now, and a later one still name its objects.
+      // Its snapshot may have expired while a later one still names its objects.
       return revertedBy(closed.metadata, attempt) ? 'taken back' : 'never committed';
-    // A still later holder may have closed it since: the attempt has to go all the same.
+    // A later holder may have closed the table. The attempt must be removed anyway.
     const author = { dataset, fence: Math.max(fence, fenceOf(closed.metadata, dataset)) };
     await revertBatch(deps, table, author, attempt);
     return 'taken back';
@@ -217,8 +217,8 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
 });
 
 /**
- * Throws TableMismatch where a table was that somebody has dropped from the Data Catalog: a new one would show none of its rows. What a
- * creation has left that was interrupted has none.
+ * Throws TableMismatch if somebody has dropped the table from the Data Catalog, because a new table would not show its rows. Files of an
+ * interrupted creation do not count: they have no rows.
  */
 async function requireNew({ files, list }: IcebergDeps, { name, location }: TableShape): Promise<void> {
   const { bucket, key } = refOf(metadataFolder({ location }));
@@ -234,14 +234,14 @@ async function requireNew({ files, list }: IcebergDeps, { name, location }: Tabl
     );
 }
 
-/** The schema of a table once it has its shape. */
+/** The schema of the table in its new shape. */
 async function schemaToBe(deps: IcebergDeps, shape: TableShape): Promise<Schema> {
   const loaded = await loadTable(deps, shape.name);
   const wanted = wantedOf(shape);
   return schemaOf(loaded ? evolve(loaded.metadata, wanted) : newMetadata(wanted, 0));
 }
 
-/** The partition keys stand behind the columns, as columns of the folders' texts. */
+/** Partition keys are the last columns. Their values are the texts in the folder names. */
 const wantedOf = ({ name, location, columns, partitionKeys, sortBy, dropped }: TableShape): WantedTable => ({
   name,
   location,
@@ -261,15 +261,15 @@ const fromPlan = (value: string): string | null => (value === defaultPartition ?
 const toPlan = (value: Value | null | undefined): string | null =>
   value === undefined ? null : value === null ? defaultPartition : String(value);
 
-/** The same text for objects that are in one partition of a spec, whatever else others say of them. */
+/** A text that is equal for all objects in one partition of a spec. */
 const keyIn = ({ fields }: PartitionSpec, partition: Partition): string =>
   partitionKey(new Map(fields.map(({ 'field-id': id }) => [id, partition.get(id) ?? null])));
 
-/** Whether what an object of another spec says of its partition is nothing else. */
+/** Whether an object of another spec may have rows of the partition. */
 const mayShare = (of: Partition, wanted: Partition): boolean =>
   [...wanted].every(([id, value]) => !of.has(id) || of.get(id) === value);
 
-/** Values in the order of the spec's fields. Throws TableConflict when others have changed how the table is partitioned. */
+/** Values in the order of the spec's fields. Throws TableConflict if others have changed the partitioning of the table. */
 function partitionOf({ fields }: PartitionSpec, values: readonly (string | null)[]): Partition {
   if (fields.length !== values.length || fields.some(({ transform }) => transform !== 'identity'))
     throw new TableConflict(

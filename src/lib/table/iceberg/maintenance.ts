@@ -1,4 +1,4 @@
-/** Upkeep: what a table need not know any more, what nobody names, and which objects are worth rewriting. */
+/** Maintenance: expires snapshots, finds orphans, and plans compaction. */
 import type { ListedObject } from '../../aws/store.ts';
 import { parallel } from '../../parallel.ts';
 import { type Author, commit, loadTable, type Outcome, type TableDeps } from './commit.ts';
@@ -10,21 +10,21 @@ import { entriesOf, manifestsOf, mayDelete, metadataFolder, partitionKey } from 
 // ---- snapshots
 
 export interface Retention {
-  /** Snapshots of before this time may go (milliseconds since 1970). */
+  /** Snapshots from before this time may expire (milliseconds since 1970). */
   readonly olderThan: number;
-  /** So many of a branch stay, however old. */
+  /** The number of snapshots of a branch that always stay. */
   readonly keepLast: number;
 }
 
 export interface Expiry {
   readonly outcome: Outcome;
-  /** Objects that only expired snapshots name. They can be deleted: the table has forgotten them. */
+  /** Objects that only expired snapshots named. They can be deleted. */
   readonly unreachable: readonly string[];
 }
 
 /**
- * Lets the table forget old snapshots; what a tag or a branch holds stays. Whoever calls has settled the batches of the dataset: a
- * commit is known by its snapshot.
+ * Expires old snapshots. Snapshots of tags and branches stay. The caller must have settled all batches of the dataset, because a commit
+ * is recognized by its snapshot.
  */
 export async function expireSnapshots(
   deps: TableDeps,
@@ -50,7 +50,7 @@ export async function expireSnapshots(
   return { outcome, unreachable: [...gone].filter((path) => !kept.has(path)) };
 }
 
-/** The same metadata when nothing is old enough. */
+/** Gives the same object if nothing is old enough. */
 function withoutExpired(metadata: Metadata, { olderThan, keepLast }: Retention, now: number): Metadata {
   const isOver = ({ 'snapshot-id': id, 'max-ref-age-ms': age }: Ref) =>
     age !== undefined && (snapshotOf(metadata, id)?.['timestamp-ms'] ?? now) < now - age;
@@ -70,7 +70,7 @@ function withoutExpired(metadata: Metadata, { olderThan, keepLast }: Retention, 
       if (n++ < least || at >= limit) kept.add(id);
     }
   }
-  // What no branch has, such as the snapshots that a rollback left, stays as long.
+  // Snapshots outside all branches, for example after a rollback, stay for the same time.
   const snapshots = metadata.snapshots.filter(
     ({ 'snapshot-id': id, 'timestamp-ms': at }) => kept.has(id) || (at >= olderThan && !inBranches.has(id)),
   );
@@ -80,7 +80,7 @@ function withoutExpired(metadata: Metadata, { olderThan, keepLast }: Retention, 
   )
     return metadata;
   const ids = new Set(snapshots.map((s) => s['snapshot-id']));
-  // The log tells what was current when: before a gap it would tell it wrongly.
+  // Entries before a gap in the log would give a wrong history.
   const gap = metadata['snapshot-log'].findLastIndex((entry) => !ids.has(entry['snapshot-id']));
   const ofKept = <T extends { 'snapshot-id': bigint }>(list: readonly T[] | undefined) =>
     list?.filter((item) => ids.has(item['snapshot-id']));
@@ -98,7 +98,7 @@ function withoutExpired(metadata: Metadata, { olderThan, keepLast }: Retention, 
 
 // ---- objects
 
-/** Addresses of all that snapshots name: lists, manifests, and live objects. */
+/** Addresses of all lists, manifests and live objects of the snapshots. */
 async function named(files: Files, metadata: Metadata, snapshots: readonly Snapshot[]): Promise<Set<string>> {
   const paths = new Set<string>();
   const lists = await parallel(snapshots, 16, async (snapshot) => {
@@ -114,12 +114,12 @@ async function named(files: Files, metadata: Metadata, snapshots: readonly Snaps
   return paths;
 }
 
-/** What Sluice and other engines write below a table. Nothing else is taken for an orphan. */
+/** Files that Sluice and other engines write below a table. No other file is treated as an orphan. */
 const isTableFile = (key: string): boolean => /\.(?:parquet|avro|metadata\.json)$/.test(key);
 
 /**
- * Keys below a table that it does not name and that were last changed before `olderThan`: left by commits that were not made. A batch
- * that is being written is younger. `list` gives what stands below a prefix.
+ * Keys below a table that it does not name, last changed before `olderThan`: leftovers of commits that were not made. Files of a batch in
+ * progress are younger. `list` gives the objects below a prefix.
  */
 export async function orphansOf(
   deps: TableDeps,
@@ -130,7 +130,7 @@ export async function orphansOf(
   const first = await loadTable(deps, name);
   if (!first) return [];
   const { bucket, key } = refOf(metadataFolder(first.metadata));
-  // First the objects, then the table: what is committed meanwhile is named by it.
+  // The objects are listed before the table is read, so the table names everything that is committed in between.
   const listed = await list(bucket, key.slice(0, -'metadata/'.length));
   const table = await loadTable(deps, name);
   if (!table || table.metadata['table-uuid'] !== first.metadata['table-uuid']) return [];
@@ -149,13 +149,13 @@ export async function orphansOf(
 // ---- compaction
 
 export interface CompactionLimits {
-  /** The size of an object to be, in bytes. */
+  /** The size of a new object in bytes. */
   readonly targetBytes: number;
-  /** So few objects of a partition are not worth a rewrite. */
+  /** With fewer objects, a partition is not rewritten. */
   readonly minObjects: number;
 }
 
-/** Objects of one partition that become one. */
+/** Objects of one partition that are merged into one. */
 export interface CompactionGroup {
   readonly specId: number;
   readonly files: readonly ManifestEntry[];
@@ -163,8 +163,8 @@ export interface CompactionGroup {
 }
 
 /**
- * Which objects to rewrite together, the worst partition first. Objects with rows that another engine has deleted are left to it:
- * only it knows them.
+ * Plans which objects to rewrite together. The partition with the most objects comes first. Objects with rows that another engine has
+ * deleted are left to that engine.
  */
 export function planCompaction(
   entries: readonly (ManifestEntry & { readonly specId: number })[],
@@ -185,7 +185,7 @@ export function planCompaction(
     .sort((a, b) => b.files.length - a.files.length);
 }
 
-/** In the order of their sequence, so that objects of a time stay together. */
+/** In the order of their sequence numbers, so that objects of the same time stay together. */
 function packed(
   files: readonly (ManifestEntry & { readonly specId: number })[],
   target: bigint,

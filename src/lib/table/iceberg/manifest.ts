@@ -7,15 +7,15 @@ import { resultType } from './transforms.ts';
 import { decimalOf, fieldsById, isPrimitive, type PrimitiveType, type Schema } from './types.ts';
 import { compare, decimalBytes, fromBytes, toBytes, type Value } from './values.ts';
 
-/** What a file holds. https://iceberg.apache.org/spec/#data-file-fields */
+/** The content of a file. https://iceberg.apache.org/spec/#data-file-fields */
 export const contents = { data: 0, positionDeletes: 1, equalityDeletes: 2 } as const;
-/** What a manifest says of a file. */
+/** The status of a file in a manifest. */
 export const statuses = { existing: 0, added: 1, deleted: 2 } as const;
 
 /** Values by the ids of partition fields. */
 export type Partition = ReadonlyMap<number, Value | null>;
 
-/** Counts of rows and bytes are exact; what is not known is null. */
+/** Counts of rows and bytes are exact. Unknown values are null. */
 export interface DataFile {
   readonly content: number;
   readonly path: string;
@@ -42,7 +42,7 @@ export interface DataFile {
 export interface ManifestEntry {
   readonly status: number;
   readonly snapshotId: bigint;
-  /** Undefined for a file that is being added: it gets the number of the snapshot that the table takes. */
+  /** Undefined for a new file: it gets the number of the committed snapshot. */
   readonly sequenceNumber: bigint | undefined;
   readonly fileSequenceNumber: bigint | undefined;
   readonly file: DataFile;
@@ -121,7 +121,7 @@ function avroOf(type: PrimitiveType): AvroSchema {
   return type === 'binary' ? 'bytes' : type;
 }
 
-/** The fewest bytes that hold all decimals of a precision. */
+/** The smallest number of bytes for all decimals of a precision. */
 const bytesOfPrecision = (precision: number): number => {
   let length = 1;
   while (10n ** BigInt(precision) - 1n > 2n ** BigInt(length * 8 - 1) - 1n) length++;
@@ -136,8 +136,7 @@ interface TypedField {
 }
 
 /**
- * The fields of a spec. A field whose column was dropped keeps no type that anyone needs: its transform says what it was, or it
- * is told as text.
+ * The fields of a spec with their types. If the column of a field was dropped, the type follows from its transform, or is text.
  */
 export function typedFields(spec: PartitionSpec, schemas: readonly Schema[]): TypedField[] {
   // The newest type is the widest.
@@ -301,7 +300,7 @@ const listRecord = z.object({
   key_metadata: nullish(buffer),
 });
 
-/** The names of this module's schemas, by field id: other writers may call a field by another name. */
+/** The names of this module's schemas by field id, because other writers may use other names. */
 const canonical: ReadonlyMap<number, string> = namesById([entrySchema([]), listSchema]);
 
 function namesById(schemas: readonly AvroSchema[]): Map<number, string> {
@@ -321,7 +320,7 @@ function namesById(schemas: readonly AvroSchema[]): Map<number, string> {
 const partitionName = (id: number): string => `p${id}`;
 const renamed = (id: number): string => canonical.get(id) ?? partitionName(id);
 
-/** The entries of a manifest, with what they inherit from the list that names it. */
+/** The entries of a manifest, with the values that they inherit from the manifest list. */
 export function readManifest(
   bytes: Uint8Array,
   manifest: ManifestFile,
@@ -329,7 +328,7 @@ export function readManifest(
 ): ManifestEntry[] {
   return readAvro(bytes, renamed).records.map((record) => {
     const { status, data_file: f, ...entry } = entryRecord.parse(record);
-    // Files from before sequence numbers have the number 0.
+    // Files from before sequence numbers existed have the number 0.
     const isInherited = status === statuses.added || manifest.sequenceNumber === 0n;
     const inherits = isInherited ? manifest.sequenceNumber : undefined;
     return {
@@ -362,7 +361,7 @@ export function readManifest(
   });
 }
 
-/** Avro's form of a partition value -> ours: an int may be a long by now, a decimal comes as bytes. */
+/** Converts a partition value from Avro: an int may have become a long, a decimal comes as bytes. */
 function readValue(type: PrimitiveType, value: z.output<typeof partitionValue>): Value | null {
   if (value === null) return null;
   if (decimalOf(type) && value instanceof Buffer) return fromBytes(type, value);
@@ -402,16 +401,16 @@ export const readManifestList = (bytes: Uint8Array): ManifestFile[] =>
 
 export interface ManifestContext {
   readonly spec: PartitionSpec;
-  /** The current one, and all of the table for types of columns that it has no more. */
+  /** The current schema, and all schemas of the table for the types of dropped columns. */
   readonly schema: Schema;
   readonly schemas: readonly Schema[];
   /** 0 for data, 1 for deletes. */
   readonly content: number;
-  /** Of the snapshot that the manifest is written for. */
+  /** The id of the snapshot that the manifest is written for. */
   readonly snapshotId: bigint;
 }
 
-/** A manifest that has no place yet. Its numbers hold until a list takes it up with another sequence number. */
+/** A manifest without an address. A later manifest list can use it with another sequence number. */
 export type UnplacedManifest = Omit<ManifestFile, 'path' | 'sequenceNumber'>;
 
 export function writeManifest(
@@ -453,7 +452,7 @@ export function writeManifest(
   return { bytes, manifest };
 }
 
-/** Of the files that are still there; `own` is the number that new files get. */
+/** The lowest sequence number of the live files; `own` is the number of new files. */
 function leastSequenceNumber(entries: readonly ManifestEntry[], own: bigint): bigint {
   let least = own;
   for (const { status, sequenceNumber = own } of entries)

@@ -50,7 +50,7 @@ export type Ref = z.output<typeof refSchema>;
 
 const fileStatistics = z.looseObject({ 'snapshot-id': long, 'statistics-path': z.string() });
 
-/** Fields that this version does not know are kept as they are. */
+/** Unknown fields are kept unchanged. */
 const metadataSchema = z.looseObject({
   'format-version': z.literal(2),
   'table-uuid': z.string(),
@@ -64,7 +64,7 @@ const metadataSchema = z.looseObject({
   'default-spec-id': z.int(),
   'last-partition-id': z.int(),
   properties: z.record(z.string(), z.string()).default({}),
-  // Some writers say -1 for none.
+  // Some writers use -1 for none.
   'current-snapshot-id': z
     .union([long, z.null()])
     .optional()
@@ -82,7 +82,7 @@ const metadataSchema = z.looseObject({
 });
 export type Metadata = z.output<typeof metadataSchema>;
 
-/** Throws TableUnsupported for another format version, SyntaxError or ZodError for what is no metadata. */
+/** Throws TableUnsupported for another format version, SyntaxError or ZodError if the text is not table metadata. */
 export function parseMetadata(text: string): Metadata {
   const document = parseExact(text);
   const version = z.looseObject({ 'format-version': z.int() }).parse(document)['format-version'];
@@ -100,10 +100,10 @@ export function parseMetadata(text: string): Metadata {
 
 export const formatMetadata = (metadata: Metadata): string => formatExact(metadata);
 
-/** What readers see when they name nothing else. */
+/** The branch that readers see by default. */
 export const mainBranch = 'main';
 
-/** Throws TableUnsupported when metadata name something that they lack. */
+/** Throws TableUnsupported if metadata refer to something that they do not contain. */
 function named<T>(found: T | undefined, what: string): T {
   if (found === undefined) throw new TableUnsupported(`the table's metadata lack ${what}`);
   return found;
@@ -124,20 +124,20 @@ export const specOf = (metadata: Metadata, id = metadata['default-spec-id']): Pa
 export const snapshotOf = (metadata: Metadata, id: bigint): Snapshot | undefined =>
   metadata.snapshots.find((s) => s['snapshot-id'] === id);
 
-/** Undefined for a table that nobody has written to. */
+/** Undefined if the table has no snapshot. */
 export const currentSnapshot = (metadata: Metadata): Snapshot | undefined => {
   const id = metadata['current-snapshot-id'];
   return id === undefined ? undefined : named(snapshotOf(metadata, id), `the current snapshot ${id}`);
 };
 
-/** A snapshot and those it was made from, the newest first, as far as they are kept. */
+/** A snapshot and its ancestors, newest first, as far as they are kept. */
 export function* ancestors(metadata: Metadata, id: bigint | undefined): Generator<Snapshot> {
   const byId = new Map(metadata.snapshots.map((s) => [s['snapshot-id'], s]));
   for (let at = id; at !== undefined; ) {
     const snapshot = byId.get(at);
     if (snapshot === undefined) return;
     yield snapshot;
-    // A broken chain never turns around.
+    // Stops at a broken chain, and never follows a cycle.
     byId.delete(at);
     at = snapshot['parent-snapshot-id'];
   }
@@ -148,8 +148,7 @@ const metadataLogLength = (metadata: Metadata): number =>
   Math.max(1, Number(metadata.properties['write.metadata.previous-versions-max'] ?? 100) || 100);
 
 /**
- * What follows on metadata that stand in `file`: the log names the file, and time does not go back. Everything else is what
- * `changed` says.
+ * The successor of the metadata in `file`: the log gets the file, and the time never goes back. Everything else comes from `changed`.
  */
 export function successor(file: string, base: Metadata, changed: Metadata, now: number): Metadata {
   const entry = { 'timestamp-ms': base['last-updated-ms'], 'metadata-file': file };
@@ -171,7 +170,7 @@ export function withSnapshot(metadata: Metadata, snapshot: Snapshot): Metadata {
   };
 }
 
-/** Lets the main branch stand at a snapshot, as a commit or a rollback does. */
+/** Sets the main branch to a snapshot, for a commit or a rollback. */
 export const pointedTo = (
   metadata: Metadata,
   id: bigint,

@@ -1,4 +1,4 @@
-/** What Sluice does to a table, each one commit. Every one may be asked for again. */
+/** Sluice's operations on a table. Each is one commit and can be repeated. */
 import { TableConflict } from '../../errors.ts';
 import type { Attempt } from '../../model/records.ts';
 import { type Author, commit, committedBy, type Outcome, provenance, type TableDeps } from './commit.ts';
@@ -11,7 +11,7 @@ export interface BatchAuthor extends Author {
   readonly batch: string;
 }
 
-/** Publishes a batch: adds its objects, and drops those that they replace. */
+/** Publishes a batch: adds its objects and drops the replaced ones. */
 export function publishChange(
   deps: TableDeps,
   name: string,
@@ -29,7 +29,7 @@ export function publishChange(
   });
 }
 
-/** Rewrites objects without a change of rows, as a compaction. `id` names it: it is done once. */
+/** Rewrites objects without changing rows, for compaction. It is done once for each `id`. */
 export function rewriteObjects(
   deps: TableDeps,
   name: string,
@@ -59,8 +59,8 @@ export const revertedBy = (metadata: Metadata, attempt: Attempt): Snapshot | und
 const named = ({ batch, fence }: Attempt): string => `${batch}-f${fence}`;
 
 /**
- * Takes a batch's commit back: its objects are dropped, and what it had dropped is there again. Nothing to do for a batch that was
- * not committed. Throws TableConflict when later commits have changed its objects, or what it had dropped may be deleted by now.
+ * Takes back a batch's commit: drops its objects and adds the objects that it had dropped. Does nothing if the batch was not committed.
+ * Throws TableConflict if later commits have changed its objects, or if dropped objects may have been deleted.
  */
 export function revertBatch(
   deps: TableDeps,
@@ -75,7 +75,7 @@ export function revertBatch(
     apply: async (metadata, now) => {
       const snapshot = committedBy(metadata, attempt);
       if (snapshot === undefined) return metadata;
-      // Asked of every table that others have made meanwhile: one of them may have forgotten what has to come back.
+      // Checked for each state that others have committed in the meantime, because the snapshot may have expired in it.
       const change = await revertOf(deps.files, metadata, snapshot, { [revertProperty]: named(attempt) });
       writer ??= new SnapshotWriter(deps.files, change);
       return writer.on(metadata, now);
@@ -83,7 +83,7 @@ export function revertBatch(
   });
 }
 
-/** Lets the table be what it was at a snapshot. Throws TableConflict for one that was expired. */
+/** Rolls the table back to a snapshot. Throws TableConflict if the snapshot has expired. */
 export const rollBackTo = (
   deps: TableDeps,
   name: string,
@@ -100,13 +100,13 @@ export const rollBackTo = (
     },
   });
 
-/** Brings columns, partitions, order and properties to what a contract wants. Throws TableMismatch for what a table cannot become. */
+/** Changes columns, partitions, sort order and properties to what a contract asks for. Throws TableMismatch for an impossible change. */
 export const evolveTable = (deps: TableDeps, wanted: WantedTable, author: Author): Promise<Outcome> =>
   commit(deps, wanted.name, { author, apply: (metadata) => evolve(metadata, wanted) });
 
 /**
- * Pins a snapshot under a name, for `maxAge` milliseconds or for good. Throws TableConflict for a snapshot that was expired, and for a
- * name that another snapshot has.
+ * Pins a snapshot under a name, for `maxAge` milliseconds or forever. Throws TableConflict if the snapshot has expired, or if the name
+ * belongs to another snapshot.
  */
 export const tagSnapshot = (
   deps: TableDeps,
@@ -138,7 +138,7 @@ export const tagSnapshot = (
     },
   });
 
-/** Lets go of a tag; one that is not there is no fault. */
+/** Removes a tag. It is no error if the tag does not exist. */
 export const dropTag = (deps: TableDeps, name: string, author: Author, tag: string): Promise<Outcome> =>
   commit(deps, name, {
     author,

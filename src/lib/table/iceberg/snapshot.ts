@@ -1,4 +1,4 @@
-/** Snapshots: what a change makes of a table. Writes manifests and their list; nobody reads them before the commit. */
+/** Makes the snapshot of a change: writes manifests and their list. Nobody reads them before the commit. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { TableConflict } from '../../errors.ts';
 import { chunksOf, parallel } from '../../parallel.ts';
@@ -30,16 +30,16 @@ import {
 } from './metadata.ts';
 import { compare, fromBytes, type Value } from './values.ts';
 
-/** What a commit does to the objects of a table. */
+/** A commit's changes to the objects of a table. */
 export interface Change {
   readonly add: readonly AddedFile[];
   readonly drop: readonly DroppedFile[];
   /**
-   * replaced: rows of dropped objects stand in added ones. It conflicts with deletes of other writers, which the added objects
-   * do not know. gone: they are no more.
+   * replaced: added objects contain rows of the dropped objects. This conflicts with deletes of other writers, because the added
+   * objects still have the deleted rows. gone: the rows are removed.
    */
   readonly dropped: 'replaced' | 'gone';
-  /** Only how rows are stored changes, as in a compaction. */
+  /** Rows do not change, only their storage, as in a compaction. */
   readonly isRewrite?: boolean;
   /** Kept in the snapshot, such as `sluice.batch`. */
   readonly summary: Readonly<Record<string, string>>;
@@ -47,19 +47,19 @@ export interface Change {
 
 export interface AddedFile {
   readonly file: DataFile;
-  /** Of the partition spec that the file was written for. */
+  /** The id of the partition spec that the file was written for. */
   readonly specId: number;
-  /** Of a file that was there before: deletes of its time hold for it. */
+  /** The sequence number of an existing file: deletes from its time still apply to it. */
   readonly sequenceNumber?: bigint | undefined;
 }
 
 export interface DroppedFile {
   readonly path: string;
-  /** Where it stands, if that is known: manifests of other partitions are not read. */
+  /** The partition, if it is known: manifests of other partitions are not read. */
   readonly partition?: Partition | undefined;
 }
 
-/** Manifests of a table are merged when so many small ones have come together. */
+/** The number of small manifests from which they are merged. */
 const manifestsToMerge = 100;
 const smallManifestBytes = 8n * 1024n * 1024n;
 const entriesPerManifest = 20_000;
@@ -79,7 +79,7 @@ export const entriesOf = async (
     typedFields(specOf(metadata, manifest.specId), metadata.schemas),
   );
 
-/** The objects that a snapshot consists of, deletes too, each with its partition spec. */
+/** The objects of a snapshot with their partition specs, including delete files. */
 export async function liveEntries(
   files: Files,
   metadata: Metadata,
@@ -95,8 +95,8 @@ export async function liveEntries(
 }
 
 /**
- * The data objects of the current snapshot that may have rows of these partitions, or all. Throws TableConflict when another writer
- * has deleted rows of one of them: readers of the object alone would find these rows.
+ * The data objects of the current snapshot that may have rows of these partitions, or all objects. Throws TableConflict if another
+ * writer has deleted rows of one of them, because a reader of the object alone would find these rows.
  */
 export async function dataEntries(
   files: Files,
@@ -124,7 +124,7 @@ const deletedRows = (data: ManifestEntry, deletes: ManifestEntry): TableConflict
     `another writer has deleted rows of ${data.file.path} by ${deletes.file.path}: let it rewrite the object without them (OPTIMIZE), then try again`,
   );
 
-/** What one commit writes, whichever table it has to be rebased on. */
+/** Writes the files of one commit, for each state of the table that it is rebased on. */
 export class SnapshotWriter {
   readonly snapshotId: bigint;
   private readonly files: Files;
@@ -138,13 +138,13 @@ export class SnapshotWriter {
   constructor(files: Files, change: Change) {
     this.files = files;
     this.change = change;
-    // Positive, as other writers have them.
+    // Positive, like the ids of other writers.
     this.snapshotId = BigInt.asUintN(62, randomBytes(8).readBigUInt64LE()) + 1n;
   }
 
   /**
-   * The metadata with the change as their newest snapshot. Throws TableConflict when an object that is to be dropped is not in the
-   * table, or another writer has deleted rows of it.
+   * The metadata with the change as newest snapshot. Throws TableConflict if a dropped object is not in the table, or if another writer
+   * has deleted rows of it.
    */
   async on(metadata: Metadata, now: number): Promise<Metadata> {
     const { files, change, snapshotId } = this;
@@ -209,13 +209,13 @@ export class SnapshotWriter {
     });
   }
 
-  /** The manifests without the dropped files: those that name one are written anew. */
+  /** The manifests without the dropped files. Manifests that name one are written anew. */
   private async without(
     metadata: Metadata,
     before: readonly ManifestFile[],
     sequenceNumber: bigint,
   ): Promise<{ manifests: ManifestFile[]; dropped: ManifestEntry[] }> {
-    // What only tells of files that earlier snapshots have dropped, tells nobody anything any more.
+    // Manifests with only files that earlier snapshots have dropped are not needed any more.
     const live = before.filter(hasLiveFiles);
     const wanted = new Map(this.change.drop.map((file) => [file.path, file]));
     if (wanted.size === 0) return { manifests: live, dropped: [] };
@@ -245,7 +245,7 @@ export class SnapshotWriter {
     return { manifests: rest.flat(), dropped };
   }
 
-  /** Throws TableConflict when rows of a dropped object were deleted by others: their copies in added objects would be back. */
+  /** Throws TableConflict if others have deleted rows of a dropped object, because the added objects would bring them back. */
   private async requireNoDeletes(
     metadata: Metadata,
     manifests: readonly ManifestFile[],
@@ -258,7 +258,7 @@ export class SnapshotWriter {
       }
   }
 
-  /** Small manifests of data become one, so that what a commit and a reader have to look through stays small. */
+  /** Merges small data manifests, so that commits and readers have few of them to read. */
   private async merge(
     metadata: Metadata,
     manifests: readonly ManifestFile[],
@@ -268,7 +268,7 @@ export class SnapshotWriter {
     const bySpec = [...Map.groupBy(small, (m) => m.specId)].filter(([, of]) => of.length >= manifestsToMerge);
     const merged = await Promise.all(
       bySpec.map(async ([specId, of]) => {
-        // This snapshot's own stay: they say what it has done.
+        // This snapshot's own manifests stay, because they show its changes.
         const old = of.filter((m) => m.addedSnapshotId !== this.snapshotId);
         const entries = await parallel(old, readsAtOnce, (m) => entriesOf(this.files, metadata, m));
         const kept = entries
@@ -287,7 +287,7 @@ export class SnapshotWriter {
 export const metadataFolder = ({ location }: Pick<Metadata, 'location'>): string =>
   `${location.replace(/\/+$/, '')}/metadata/`;
 
-/** Whether a manifest may name a file, by the partitions that it tells of. */
+/** Whether a manifest may name a file, according to its partition summaries. */
 function mayHold(
   metadata: Metadata,
   { specId, partitions }: ManifestFile,
@@ -297,7 +297,7 @@ function mayHold(
   return typedFields(specOf(metadata, specId), metadata.schemas).every(({ id, type }, i) => {
     const value = partition.get(id);
     const summary = partitions[i];
-    // A field that the file's own spec does not have says nothing.
+    // A field that is not in the file's spec decides nothing.
     if (value === undefined || summary === undefined) return true;
     if (value === null) return summary.containsNull;
     if (Number.isNaN(value)) return summary.containsNan !== false;
@@ -314,9 +314,9 @@ function mayHold(
 /** The field id of `file_path` in files of position deletes: https://iceberg.apache.org/spec/#reserved-field-ids */
 const filePathId = 2147483546;
 
-/** Whether a file of deletes may be about rows of a data file. */
+/** Whether a delete file may apply to rows of a data file. */
 export function mayDelete({ file, sequenceNumber }: ManifestEntry, data: ManifestEntry): boolean {
-  // Equality deletes hold for what is strictly older, position deletes also for the same commit.
+  // Equality deletes apply to strictly older files, position deletes also to files of the same commit.
   if (sequenceNumber !== undefined && data.sequenceNumber !== undefined) {
     const isOlder = sequenceNumber < data.sequenceNumber;
     if (isOlder || (file.content === contents.equalityDeletes && sequenceNumber === data.sequenceNumber))
@@ -330,7 +330,7 @@ export function mayDelete({ file, sequenceNumber }: ManifestEntry, data: Manifes
   const high = file.upperBounds?.get(filePathId);
   return (
     (low === undefined || Buffer.compare(low, path) <= 0) &&
-    // The bound may be cut: what begins like it may be meant.
+    // The bound may be truncated, so a path that begins with it may match.
     (high === undefined || Buffer.compare(path.subarray(0, high.length), high) <= 0)
   );
 }
@@ -374,7 +374,7 @@ function summaryOf(
     }),
     'changed-partition-count': String(partitions.size),
   };
-  /** A total that the parent does not tell is not told. */
+  /** A total is omitted if the parent does not have it. */
   const total = (name: string, change: bigint) => {
     const before = parent === undefined ? '0' : parent.summary[name];
     if (before !== undefined && /^\d+$/.test(before)) result[name] = String(BigInt(before) + change);
@@ -390,7 +390,7 @@ function summaryOf(
 const counts = (values: Readonly<Record<string, bigint>>): Record<string, string> =>
   Object.fromEntries(Object.entries(values).flatMap(([name, n]) => (n === 0n ? [] : [[name, String(n)]])));
 
-/** The same text for the same partition. */
+/** A text that is equal for equal partitions. */
 export const partitionKey = (partition: Partition): string =>
   JSON.stringify(
     [...partition]
@@ -406,8 +406,8 @@ export const partitionKey = (partition: Partition): string =>
   );
 
 /**
- * What takes a snapshot's change back: its objects are dropped, and what it had dropped is there again. Throws TableConflict when the
- * snapshot before it was expired: objects that only that one named may be deleted.
+ * The reverse of a snapshot's change: drops its objects and adds the objects that it had dropped. Throws TableConflict if the snapshot
+ * before it has expired, because objects that only that one named may have been deleted.
  */
 export async function revertOf(
   files: Files,

@@ -1,4 +1,4 @@
-/** What a Parquet footer tells of an object, as manifests say it: https://iceberg.apache.org/spec/#data-file-fields */
+/** Reads the statistics for manifests from a Parquet footer: https://iceberg.apache.org/spec/#data-file-fields */
 import { type FileMetaData, parquetMetadataAsync, parquetSchema, type SchemaElement } from 'hyparquet';
 import { contents, type DataFile, type Partition } from './manifest.ts';
 import { decimalOf, type Field, isPrimitive, type PrimitiveType, type Schema } from './types.ts';
@@ -14,10 +14,10 @@ export interface ParquetObject {
   readonly read: (start: number, end: number) => Promise<ArrayBuffer>;
 }
 
-/** How much of the end of an object is fetched at first: the footers of small objects are smaller. */
+/** The bytes at the end of an object that are read first. Most footers are smaller. */
 const tailBytes = 32 * 1024;
 
-/** Reads the footer. Columns are found by their field ids, or by their names where the object has no ids. */
+/** Reads the footer. Columns are matched by their field ids, or by their names if the object has no ids. */
 export async function describeObject(object: ParquetObject, schema: Schema): Promise<DataFile> {
   const footer = await parquetMetadataAsync(
     { byteLength: object.size, slice: async (start, end = object.size) => object.read(start, end) },
@@ -31,7 +31,7 @@ export async function describeObject(object: ParquetObject, schema: Schema): Pro
       const leaf = chunk && leaves.get(JSON.stringify(chunk.path_in_schema));
       if (!leaf) continue;
       sizes.set(leaf.id, (sizes.get(leaf.id) ?? 0n) + chunk.total_compressed_size);
-      // Of what is repeated, Parquet counts empty lists as values.
+      // For repeated fields Parquet counts empty lists as values.
       if (leaf.isRepeated) continue;
       const asBounds = (raw: unknown) => asValue(leaf.type, leaf.element, raw);
       const { null_count: nulls, min_value: least, max_value: greatest } = chunk.statistics ?? {};
@@ -83,11 +83,11 @@ interface ColumnStatistics {
   readonly type: PrimitiveType;
   readonly values: bigint;
   readonly nulls: bigint | undefined;
-  /** Undefined ends are not known; empty: all values are null. */
+  /** Undefined: the bound is unknown. empty: all values are null. */
   readonly range: 'empty' | { readonly low: Value | undefined; readonly high: Value | undefined };
 }
 
-/** Of two row groups. What is not known of one is not known of both. */
+/** Combines two row groups. A value that is unknown for one is unknown for both. */
 function together(a: ColumnStatistics, b: ColumnStatistics): ColumnStatistics {
   const end = (x: Value | undefined, y: Value | undefined, sign: number) =>
     x === undefined || y === undefined || Number.isNaN(x) || Number.isNaN(y)
@@ -108,7 +108,7 @@ function together(a: ColumnStatistics, b: ColumnStatistics): ColumnStatistics {
   };
 }
 
-/** Where row groups begin: readers split an object there. */
+/** The offsets of row groups, where readers can split an object. */
 const splitOffsets = ({ row_groups: groups }: FileMetaData): bigint[] =>
   groups
     .flatMap(({ columns: [first] }) => {
@@ -130,7 +130,7 @@ interface Leaf {
 
 type Node = ReturnType<typeof parquetSchema>;
 
-/** Leaves of the Parquet schema by their paths, as JSON, that are scalars of the table. */
+/** The leaves of the Parquet schema that are scalar columns, by their paths as JSON. */
 function leavesOf(footer: FileMetaData, schema: Schema): Map<string, Leaf> {
   const leaves = new Map<string, Leaf>();
   const match = (node: Node, { id, type }: Pick<Field, 'id' | 'type'>, isRepeated: boolean): void => {
@@ -168,7 +168,7 @@ function leavesOf(footer: FileMetaData, schema: Schema): Map<string, Leaf> {
 
 // ---- values
 
-/** Hyparquet's own values are made to be shown: times in milliseconds, bytes as text. Nanoseconds are not told. */
+/** Raw values: hyparquet's own conversion is for display, with times in milliseconds and bytes as text. Nanoseconds are omitted. */
 const exact = {
   timestampFromMilliseconds: (millis: bigint) => millis * 1000n,
   timestampFromMicroseconds: (micros: bigint) => micros,
@@ -179,7 +179,7 @@ const exact = {
 
 const strictText = new TextDecoder('utf-8', { fatal: true });
 
-/** A statistic as a value of the column's type, from below and from above; undefined for what cannot be a bound. */
+/** A statistic as lower and upper bound in the column's type; undefined if it cannot be a bound. */
 function asValue(
   type: PrimitiveType,
   element: SchemaElement,
@@ -217,7 +217,7 @@ function scalarOf(type: PrimitiveType, element: SchemaElement, raw: unknown): Va
 const isTimestamp = ({ converted_type: converted, logical_type: logical }: SchemaElement): boolean =>
   converted === 'TIMESTAMP_MICROS' || converted === 'TIMESTAMP_MILLIS' || logical?.type === 'TIMESTAMP';
 
-/** A bound that the writer has cut may end within a character. */
+/** A truncated bound may end within a character. */
 function textOf(bytes: Uint8Array): string | undefined {
   try {
     return strictText.decode(bytes);
@@ -227,8 +227,8 @@ function textOf(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * Hyparquet gives a decimal as a floating-point number: up to 15 digits it tells the exact value, beyond them the bounds are
- * widened by more than it may be off.
+ * Hyparquet gives a decimal as a floating-point number. Up to 15 digits it is exact. Beyond that, the bounds are widened by more than
+ * the possible error.
  */
 function decimalAround(value: number, { precision, scale }: { precision: number; scale: number }) {
   const unscaled = value * 10 ** scale;

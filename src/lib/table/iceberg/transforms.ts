@@ -1,10 +1,10 @@
-/** From a column's value to a partition's: https://iceberg.apache.org/spec/#partition-transforms */
+/** Converts a column's value to a partition value: https://iceberg.apache.org/spec/#partition-transforms */
 import { TableUnsupported } from '../../errors.ts';
 import { murmur3 } from './murmur3.ts';
 import { decimalOf, type PrimitiveType } from './types.ts';
 import { decimalBytes, firstCharacters, toBytes, type Value } from './values.ts';
 
-/** `identity`, `day`, `bucket[16]`, as metadata names it. */
+/** `identity`, `day`, `bucket[16]`: the names in metadata. */
 export type Transform = string;
 
 interface Parsed {
@@ -22,7 +22,7 @@ const dated = ['date', 'timestamp', 'timestamptz'];
 const timed = ['timestamp', 'timestamptz'];
 const hashed = ['int', 'long', 'date', 'time', 'timestamp', 'timestamptz', 'string', 'uuid', 'binary'];
 const cut = ['int', 'long', 'string', 'binary'];
-/** Which types a transform takes; decimals and fixed are named apart. */
+/** The types that a transform accepts. Decimals and fixed have own entries. */
 const sources: Readonly<Record<string, readonly string[]>> = {
   bucket: [...hashed, 'decimal', 'fixed'],
   truncate: [...cut, 'decimal'],
@@ -73,7 +73,7 @@ const microsOf = { hour: 3_600_000_000n, day: 86_400_000_000n };
 const floorDivide = (value: bigint, by: bigint): bigint => (value - modulo(value, by)) / by;
 const modulo = (value: bigint, by: bigint): bigint => ((value % by) + by) % by;
 
-/** Integers of any width hash as 64 bits, so that a bucket stays the same when a column is widened. */
+/** Integers of any width are hashed as 64 bits, so the bucket stays the same if a column is widened. */
 function hashedBytes(source: PrimitiveType, value: Value): Uint8Array {
   if (decimalOf(source)) return decimalBytes(wholeNumber(value));
   return typeof value === 'number' ? toBytes('long', BigInt(value)) : toBytes(source, value);

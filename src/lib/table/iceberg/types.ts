@@ -61,7 +61,7 @@ const fieldSchema: z.ZodType<Field> = z.looseObject({
   doc: z.string().optional(),
 });
 
-/** What engines have added to a schema is kept. */
+/** Additions of other engines to a schema are kept. */
 export const schemaSchema = z.looseObject({
   type: z.literal('struct'),
   'schema-id': z.int().default(0),
@@ -81,7 +81,7 @@ export function decimalOf(type: Type): { precision: number; scale: number } | un
 /** A field with the names that lead to it. */
 export interface Placed {
   readonly field: Field;
-  /** As a Parquet schema names it without the groups around lists and maps: `tags`, `element`. */
+  /** The path in a Parquet schema without the groups around lists and maps: `tags`, `element`. */
   readonly path: readonly string[];
 }
 
@@ -97,7 +97,7 @@ export function fieldsById({ fields }: Pick<StructType, 'fields'>): Map<number, 
   return found;
 }
 
-/** What a type is made of, as fields. */
+/** The nested fields of a type. */
 export function membersOf(type: Type): readonly Field[] {
   if (isPrimitive(type)) return [];
   if (type.type === 'struct') return type.fields;
@@ -129,7 +129,7 @@ const scalars: ReadonlyMap<string, PrimitiveType> = new Map(
   }),
 );
 
-/** The Iceberg type of a scalar in Hive's words. Throws TableUnsupported for one that Iceberg does not have. */
+/** The Iceberg type of a Hive scalar. Throws TableUnsupported if Iceberg does not have the type. */
 export function primitiveOf(hiveType: string): PrimitiveType {
   const [, precision, scale] = /^decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)$/.exec(hiveType) ?? [];
   if (precision !== undefined) return `decimal(${precision}, ${scale})`;
@@ -138,7 +138,7 @@ export function primitiveOf(hiveType: string): PrimitiveType {
   return type;
 }
 
-/** The Iceberg type of a Hive type; `nextId` gives the ids of what it is made of. */
+/** The Iceberg type of a Hive type. `nextId` gives ids for its nested fields. */
 export function typeOfHive(hive: HiveType | string, nextId: () => number): Type {
   const type = typeof hive === 'string' ? parseHiveType(hive) : hive;
   if (type.kind === 'scalar') return primitiveOf(type.name);
@@ -151,7 +151,7 @@ export function typeOfHive(hive: HiveType | string, nextId: () => number): Type 
       'element-required': false,
     };
   }
-  // Ids of a level come before those of the levels below it, as the other writers give them.
+  // Like other writers, gives ids to all fields of a level before the levels below it.
   const ids = type.fields.map(() => nextId());
   return {
     type: 'struct',
@@ -173,7 +173,7 @@ const hiveScalars: ReadonlyMap<string, string> = new Map(
   }),
 );
 
-/** As the Glue Catalog shows a type. */
+/** The type in the notation of the Glue Catalog. */
 export function hiveOf(type: Type): string {
   const decimal = decimalOf(type);
   if (decimal) return `decimal(${decimal.precision},${decimal.scale})`;

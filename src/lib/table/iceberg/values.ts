@@ -7,7 +7,7 @@ import { decimalOf, type PrimitiveType } from './types.ts';
 
 export type Value = boolean | number | bigint | string | Uint8Array;
 
-/** The binary form that bounds and partition summaries have. */
+/** The binary form of bounds and partition summaries. */
 export function toBytes(type: PrimitiveType, value: Value): Buffer {
   if (typeof value === 'string') return Buffer.from(value, 'utf8');
   if (value instanceof Uint8Array) return Buffer.from(value);
@@ -21,7 +21,7 @@ export function toBytes(type: PrimitiveType, value: Value): Buffer {
   return bytes;
 }
 
-/** The value of a binary form. A long or a double may have 4 bytes, from before the column was widened. */
+/** Reads a value. A long or a double may have 4 bytes if it was written before the column was widened. */
 export function fromBytes(type: PrimitiveType, from: Uint8Array): Value {
   const bytes = Buffer.from(from.buffer, from.byteOffset, from.byteLength);
   if (type === 'string') return bytes.toString('utf8');
@@ -41,10 +41,10 @@ export function compare(a: Value, b: Value): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** As many characters (code points) or bytes of a bound as are kept by default. */
+/** The default length of a bound, in characters (code points) or bytes. */
 const boundLength = 16;
 
-/** A bound below every value, short; undefined for one that must not be told. */
+/** A short lower bound; undefined if there is none. */
 export function lowerBound(type: PrimitiveType, value: Value): Buffer | undefined {
   if (Number.isNaN(value)) return undefined;
   // Zero is a bound of both zeros.
@@ -54,7 +54,7 @@ export function lowerBound(type: PrimitiveType, value: Value): Buffer | undefine
   return toBytes(type, value);
 }
 
-/** A bound above every value, short; undefined for one that must not be told, or that no short value is above of. */
+/** A short upper bound; undefined if there is none. */
 export function upperBound(type: PrimitiveType, value: Value): Buffer | undefined {
   if (Number.isNaN(value)) return undefined;
   if (value === 0 && (type === 'float' || type === 'double')) return toBytes(type, 0);
@@ -75,12 +75,12 @@ export function firstCharacters(text: string, count: number): string {
   return text.slice(0, end);
 }
 
-/** The least text of at most this length that is above every text that begins like it. */
+/** The smallest text of at most this length that is greater than every text with this beginning. */
 function nextText(text: string): string | undefined {
   const characters = [...text];
   for (let i = characters.length - 1; i >= 0; i--) {
     const code = characters[i]?.codePointAt(0) ?? 0;
-    // Surrogates are no characters.
+    // Surrogates are not characters.
     const next = code === 0xd7ff ? 0xe000 : code + 1;
     if (next <= 0x10ffff) return `${characters.slice(0, i).join('')}${String.fromCodePoint(next)}`;
   }
@@ -95,7 +95,7 @@ function nextBytes(bytes: Uint8Array): Buffer | undefined {
   return undefined;
 }
 
-/** Two's complement, big-endian, as few bytes as hold the value. */
+/** Two's complement, big-endian, in as few bytes as possible. */
 export function decimalBytes(unscaled: bigint): Buffer {
   let length = 1;
   while (BigInt.asIntN(length * 8, unscaled) !== unscaled) length++;
