@@ -1,21 +1,20 @@
 /**
- * What a set of JSON values looks like as a Hive type, as Glue's JSON classifier names it: int within 32 bits, bigint
- * beyond, double, boolean, string, array<…>, struct<…>; fields that are always null are string; scalars that disagree
- * are string. https://docs.aws.amazon.com/glue/latest/dg/add-classifier.html
+ * Infers the Hive type of JSON values like Glue's JSON classifier: int for 32 bits, bigint beyond, double, boolean, string, array<…>,
+ * struct<…>. Fields that are always null and scalars of different types are string. https://docs.aws.amazon.com/glue/latest/dg/add-classifier.html
  */
 import { type HiveType, isHiveName, maxTypeDepth, type StructType } from '../model/hiveType.ts';
 
-/** A type under construction. `unknown` is only null so far. */
+/** A type under construction. `unknown`: only nulls so far. */
 export type Shape =
   | { kind: 'unknown' }
   | { kind: 'scalar'; name: string }
   | { kind: 'array'; element: Shape; isMixed?: boolean }
-  /** `isMixed`: where some values are of another kind. */
+  /** `isMixed`: some values are of another kind. */
   | { kind: 'struct'; fields: Map<string, Shape>; isMixed?: boolean };
 
 export const unknownShape: Shape = { kind: 'unknown' };
 
-/** The shape of one parsed JSON value. What lies deeper than a type can is a string. */
+/** The shape of one parsed JSON value. Values below the maximum depth of a type are strings. */
 export function shapeOf(value: unknown): Shape {
   return shapeAt(value, 0);
 }
@@ -39,7 +38,7 @@ function shapeAt(value: unknown, depth: number): Shape {
   return scalar(typeof value === 'boolean' ? 'boolean' : 'string');
 }
 
-/** The narrowest shape that holds all of them. Its cost is that of reading them once, however many fields come together. */
+/** The narrowest shape for all of them. The cost is that of reading them once, even with many fields. */
 export function mergeShapes(shapes: Iterable<Shape>): Shape {
   let merged = unknownShape;
   for (const shape of shapes) merged = absorb(merged, copyOf(shape));
@@ -53,12 +52,12 @@ export function shapeOfAll(values: Iterable<unknown>): Shape {
   return merged;
 }
 
-/** Merges `b` into `a`, which is changed: both belong to the caller, and neither is used again. */
+/** Merges `b` into `a`, which it changes. The caller uses neither afterwards. */
 function absorb(a: Shape, b: Shape): Shape {
   if (a.kind === 'unknown') return b;
   if (b.kind === 'unknown') return a;
   if (a.kind === 'scalar' && b.kind === 'scalar') return scalar(widen(a.name, b.name));
-  // Of values of several kinds, what is known of the objects stays, or else of the arrays.
+  // For values of several kinds, keeps the shape of the objects, or else of the arrays.
   const [kept, other] = a.kind === 'struct' || (a.kind === 'array' && b.kind !== 'struct') ? [a, b] : [b, a];
   if (kept.kind === 'struct' && other.kind === 'struct')
     for (const [name, shape] of other.fields)
@@ -78,12 +77,12 @@ function copyOf(shape: Shape): Shape {
 
 const scalar = (name: string): Shape => ({ kind: 'scalar', name });
 
-/** What becomes of values of several kinds: a string, as a crawler makes it, or what is known of the objects among them. */
+/** The type of values of several kinds: a string, like a crawler's, or the type of the objects among them. */
 type Mixed = 'string' | 'nested';
 
 /**
- * Shape to Hive type; what was only ever null is string, as Glue has it. Fields whose names Hive's notation cannot hold
- * are left out.
+ * Converts a shape to a Hive type. Fields that are always null are string, as in Glue. Fields whose names are impossible in Hive's
+ * notation are left out.
  */
 export function toHiveType(shape: Shape, mixed: Mixed = 'string'): HiveType {
   if (shape.kind === 'scalar') return { kind: 'scalar', name: shape.name };
@@ -94,7 +93,7 @@ export function toHiveType(shape: Shape, mixed: Mixed = 'string'): HiveType {
   return { kind: 'struct', fields: fields.filter(({ name }) => isHiveName(name)) };
 }
 
-/** The type of a record, whose own fields may have any name. */
+/** The type of a record. Its top-level fields may have any name. */
 export function toStructType(shape: Extract<Shape, { kind: 'struct' }>, mixed: Mixed = 'string'): StructType {
   return {
     kind: 'struct',

@@ -1,25 +1,25 @@
 /**
- * Folders of partitions, as Hive writes them: `data_source=a%3Ab/year=2025/`. What is escaped is listed in Hive's
- * FileUtils and Spark's ExternalCatalogUtils: ASCII's control characters and those that file systems or URIs give a meaning.
+ * Folders of partitions in Hive's notation: `data_source=a%3Ab/year=2025/`. Like Hive's FileUtils and Spark's ExternalCatalogUtils, it
+ * escapes ASCII's control characters, and characters with a meaning in file systems or URIs.
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is escaped
 const special = /[\u0001-\u001f\u007f"#%'*/:=?\\{[\]^]/g;
 
-/** Hive's name for a partition of rows without a value. Athena reads it as NULL. */
+/** Hive's name for the partition of rows without a value. Athena reads it as NULL. */
 export const defaultPartition = '__HIVE_DEFAULT_PARTITION__';
 
 /** `name=value`, escaped. */
 export const hiveSegment = (name: string, value: string): string => `${name}=${hiveEscape(value)}`;
 
-/** A value as it stands in a path. */
+/** A value in a path, escaped. */
 const hiveEscape = (value: string): string =>
   value.replace(special, (c) => `%${(c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(2, '0')}`);
 
-/** `data_source=a/year=2025`, of the names of partition keys and their values. */
+/** `data_source=a/year=2025`, from the names of partition keys and their values. */
 export const pathOfValues = (names: readonly string[], values: readonly (string | null)[]): string =>
   names.map((name, i) => hiveSegment(name, values[i] ?? '')).join('/');
 
-/** Name and value of a folder. What no writer has escaped stands for itself. */
+/** Name and value of a folder. Invalid escapes stay unchanged. */
 export function readSegment(segment: string): { name: string; value: string } {
   const place = segment.indexOf('=');
   const value = segment.slice(place + 1);

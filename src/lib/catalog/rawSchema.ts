@@ -1,4 +1,4 @@
-/** Holds a contract and a batch against the raw table in the Data Catalog. Free of AWS. */
+/** Compares a contract and a batch with the raw table in the Data Catalog. Free of AWS. */
 import { explodesOf, type Inner, innerDocuments } from '../contract/documents.ts';
 import { firstKey, isBelow, objectKey, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
@@ -33,14 +33,14 @@ export function recordType(
 }
 
 /**
- * Throws SchemaMismatch, naming every required column that the Catalog lacks and every column that it knows otherwise. What
- * the batch's own records have is readable whatever the Catalog says: one odd row of another file changes a type there for good.
+ * Throws SchemaMismatch with every required column that the Catalog lacks, and every column with an unreadable type there. A field that
+ * the batch's own records have is readable whatever the Catalog says, because one odd row of another file changes a type there forever.
  */
 export function requireReadable(contract: Contract, rawTable: RawTable): void {
   const isText = contract.source.formats.includes('csv');
   const where = isText ? 'the headers of its files' : `the Catalog table ${rawTable.name}`;
   const { record, seen } = rawTable;
-  /** What the batch itself has there; asked where the Catalog has something else in its way. */
+  /** The type in the batch itself, used if the Catalog's type is unreadable. */
   const inners = innerDocuments(contract);
   const ownType = (path: string, within: readonly Inner[] = []) =>
     seen ? typeAlong(seen, path, within) : 'absent';
@@ -54,7 +54,7 @@ export function requireReadable(contract: Contract, rawTable: RawTable): void {
       return column.required && (isText || isHeld(column.path))
         ? [{ column: column.name, text: `required ${place} is not in ${where}` }]
         : [];
-    // A CSV has texts only: the type that a crawler gives to them says nothing of a single value.
+    // A CSV contains texts only, so a crawler's type says nothing about a single value.
     if (column.type === 'json' || isText) return [];
     const wanted = column.type.startsWith('array<') ? column.type.slice('array<'.length, -1) : column.type;
     return isReadable(wanted, found) || (typeof own !== 'string' && isReadable(wanted, own))
@@ -89,8 +89,8 @@ export function requireReadable(contract: Contract, rawTable: RawTable): void {
 }
 
 /**
- * The Catalog's type with what the batch's own records have where it says string: objects that once met a scalar are a string
- * there for good, and have columns all the same.
+ * The Catalog's type, with the batch's own type in place of each string: objects that once met a scalar are a string in the Catalog
+ * forever, but their columns must stay readable.
  */
 export function refinedBy(known: StructType, seen: StructType | undefined): StructType {
   if (!seen) return known;
@@ -109,7 +109,7 @@ export function refinedBy(known: StructType, seen: StructType | undefined): Stru
   };
 }
 
-/** Top-level fields the Catalog has and nothing in the contract reads. */
+/** Top-level fields of the Catalog that the contract does not read. */
 export function ignoredFields(contract: Contract, record: StructType): string[] {
   const read = new Set(fieldsRead(contract).map((name) => name.toLowerCase()));
   return record.fields.map((f) => f.name).filter((name) => !read.has(name.toLowerCase()));
@@ -127,15 +127,15 @@ export const fieldsRead = (contract: Contract): string[] => [...new Set(pathsRea
 
 /** A field of a batch that the Catalog lacks. */
 export interface MissingField {
-  /** From the top. */
+  /** Its path from the record. */
   readonly keys: readonly string[];
-  /** Whether it lies inside the elements of an array. */
+  /** Whether it is inside the elements of an array. */
   readonly isInArray: boolean;
 }
 
 /**
- * Fields of `seen` that `known` lacks. The Catalog folds top-level names to lower case, so names compare folded. A name that
- * the Catalog cannot hold is not missing there: no crawl would ever add it.
+ * Fields of `seen` that `known` lacks. Names are compared in lower case, because the Catalog lower-cases top-level names. A name that is
+ * impossible in the Catalog is not missing: no crawl would add it.
  */
 export const missingFields = (known: StructType, seen: StructType): MissingField[] =>
   missingBelow(known, seen, [], false);
@@ -158,11 +158,11 @@ function missingBelow(
   });
 }
 
-/** Whether the Catalog can hold every field on a path. */
+/** Whether every field on a path has a possible name in the Catalog. */
 const isHeld = (path: string): boolean =>
   parsePath(path).every((step) => step.kind !== 'key' || isHiveName(step.key));
 
-/** Whether anything may stand in values of a type: where objects, arrays and scalars met, the Catalog has a string. */
+/** Whether values of a type may be of any kind: the Catalog uses string for mixed objects, arrays and scalars. */
 const isOpen = (type: HiveType | undefined): boolean => type?.kind === 'scalar' && type.name === 'string';
 
 const anything: HiveType = { kind: 'scalar', name: 'string' };
@@ -174,8 +174,8 @@ export function typeAt(type: HiveType, path: string): HiveType | undefined {
 }
 
 /**
- * The same, with an element in the place of what is exploded; `absent` where an object lacks the field, `otherwise` where the path leads through something of another kind. A
- * string, which may be anything, is one at every path below it.
+ * The same, with an element in place of an exploded array. `absent`: an object lacks the field. `otherwise`: the path leads through a
+ * value of another kind. Every path below a string is a string, because its values may be of any kind.
  */
 function typeAlong(
   type: HiveType,
@@ -196,7 +196,7 @@ function typeAlong(
     else return 'otherwise';
     for (const { kind } of exploded.filter((inner) => parsePath(inner.path).length === i + 1)) {
       if (isOpen(at)) return at;
-      // The fields of a map are data: what their values are the Catalog does not say.
+      // The fields of a map are data, so the Catalog does not have the type of its values.
       if (kind === 'map') return at.kind === 'struct' ? anything : 'otherwise';
       if (at.kind !== 'array') return 'otherwise';
       at = at.element;
@@ -206,8 +206,8 @@ function typeAlong(
 }
 
 /**
- * Whether values of a Catalog type can hold what a column wants. A string may hold anything in text; numbers mix;
- * a nested type never becomes a scalar.
+ * Whether a column can be read from a Catalog type. A string may contain any value as text, numeric types can be mixed, and a nested type
+ * never becomes a scalar.
  */
 function isReadable(wanted: string, found: HiveType): boolean {
   if (found.kind !== 'scalar') return false;

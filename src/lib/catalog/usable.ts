@@ -1,16 +1,16 @@
-/** Which fields that the Data Catalog lacks a contract could use. Free of AWS. */
+/** Finds the fields that the Data Catalog lacks and a contract could use. Free of AWS. */
 import { type PathStep, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
 import type { StructType } from '../model/hiveType.ts';
 import { ignoredFields, type MissingField, missingFields, pathsRead } from './rawSchema.ts';
 
-/** Names compare folded: the Catalog has its columns in lower case. */
+/** Names are compared in lower case, as the Catalog's columns are. */
 export const nameOf = ({ keys }: MissingField): string =>
   JSON.stringify(keys.map((key) => key.toLowerCase()));
 
 /**
- * Fields of `seen` that `known` lacks and the contract can use: those on the way to a column or to `explode`, those below
- * `flatten`, and with `drift: passthrough` every top-level field that no column reads. Any other is no reason for a crawl.
+ * Fields of `seen` that `known` lacks and the contract can use: fields on the path of a column or of `explode`, fields below `flatten`,
+ * and with `drift: passthrough` every top-level field that no column reads. No other field causes a crawl.
  */
 export function usableMissing(contract: Contract, known: StructType, seen: StructType): MissingField[] {
   const ways = pathsRead(contract).map((path) => keysOf(parsePath(path)));
@@ -22,7 +22,7 @@ export function usableMissing(contract: Contract, known: StructType, seen: Struc
   return missingFields(known, seen).filter((field) => {
     const keys = folded(field.keys);
     if (ways.some((way) => keys.every((key, i) => key === way[i]))) return true;
-    // What lies in an array below is JSON text, whatever it is.
+    // An array below it becomes JSON text, so its content does not matter.
     if (field.isInArray) return false;
     if (keys.length === 1 && passed.has(keys[0] ?? '')) return true;
     return flattened.some(

@@ -1,4 +1,4 @@
-/** Contract + raw schema of the Data Catalog -> plan. Free of AWS and of engines. */
+/** Compiles a contract and the raw schema of the Data Catalog to a plan. Free of AWS and of engines. */
 
 import { ignoredFields, requireReadable } from '../catalog/rawSchema.ts';
 import { goldenColumns } from '../contract/columns.ts';
@@ -17,20 +17,20 @@ import type { RawTable } from '../model/rawTable.ts';
 import { fieldsOf } from './fields.ts';
 import { resolveContract } from './resolve.ts';
 
-/** The largest lookup that every executor holds, in bytes of its rows as JSON; a larger one is joined in the set part. */
+/** The maximum size of a lookup that every executor has in memory, in bytes of its rows as JSON. A larger one is joined in the set part. */
 export const heldReferenceBytes = 64 * 1024 * 1024;
 
 export interface CompileOptions {
   readonly heldReferenceBytes?: number;
-  /** Every row that is good is refused as `rejected`. */
+  /** Every good row goes to quarantine as `rejected`. */
   readonly isRejected?: boolean;
   /** The columns that the table has, with their Hive types. */
   readonly published?: ReadonlyMap<string, string>;
 }
 
 /**
- * Compiles a contract. `references` are its reference data, as loadReferences gives them.
- * Throws SchemaMismatch when the raw table lacks a required column or knows a column otherwise.
+ * Compiles a contract. `references` is its reference data from loadReferences. Throws SchemaMismatch if the raw table lacks a required
+ * column or has a column with an unreadable type.
  */
 export function compile(
   contract: Contract,
@@ -94,7 +94,7 @@ export function compile(
   };
 }
 
-/** The row part of a contract whose columns are all written out, step by step: see `plan.row.records`. */
+/** The steps of the row part, for a contract with all its columns; see `plan.row.records`. */
 export function rowSteps(
   contract: Contract,
   references: readonly ReferenceData[],
@@ -108,7 +108,7 @@ export function rowSteps(
   );
 }
 
-/** Whether every executor holds a reference. */
+/** Whether every executor has the reference in memory. */
 const heldBy =
   ({ heldReferenceBytes: limit = heldReferenceBytes }: CompileOptions) =>
   ({ grid, ndjson }: ReferenceData): boolean =>
@@ -122,7 +122,7 @@ function sortColumns(contract: Contract, published: ReadonlySet<string>): string
   return [...new Set([...eventTimes, ...(contract.dedupe?.key ?? [])])];
 }
 
-/** Whether the event time's order is that of the partitions: they are constants, then year, month, day and hour of it, from the left. */
+/** Whether the partitions have the order of the event time: constants, then its year, month, day and hour. */
 function arePartitionsInOrder(contract: Contract): boolean {
   const parts = contract.partitionBy.filter((p) => 'of' in p);
   const widest = ['year', 'month', 'day', 'hour'];

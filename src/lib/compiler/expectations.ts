@@ -1,4 +1,4 @@
-/** Expectations of a contract -> one Athena query, and its one row -> outcomes. Free of AWS. */
+/** Compiles the expectations of a contract to one Athena query, and turns its one row into outcomes. Free of AWS. */
 import { goldenColumns, isPublished } from '../contract/columns.ts';
 import { dedupeKey } from '../contract/contract.ts';
 import type { Contract, Expectation, PartitionKey } from '../contract/schema.ts';
@@ -23,11 +23,11 @@ import { checkExpression } from '../expression/check.ts';
 import { parseExpression } from '../expression/parse.ts';
 import type { Outcome } from '../model/expectation.ts';
 
-/** What a batch is judged by, beside its staged rows. */
+/** What the expectations use besides the staged rows. */
 export interface Circumstances {
-  /** How many rows the transform says it wrote. */
+  /** The number of rows that the transform wrote, by its own count. */
   readonly published: number;
-  /** When the batch is checked. */
+  /** The time of the check. */
   readonly now: Date;
   /** Rows of the last published batches, the latest last. */
   readonly lastBatches: readonly number[];
@@ -42,11 +42,11 @@ interface Check {
   readonly severity: 'hold' | 'warn';
   readonly aggregates: readonly string[];
   readonly expected: string;
-  /** `values`: the aggregates' values in their order; null where there is none. */
+  /** `values` has the values of the aggregates in order; null if there is none. */
   readonly judge: (values: readonly (number | null)[], circumstances: Circumstances) => Judgement;
 }
 
-/** The query over the staged rows of one run. `facts` are aggregates of others, by their aliases. */
+/** The query over the staged rows of one run. `facts` are further aggregates by their aliases. */
 export function expectationQuery(
   contract: Contract,
   staging: { table: string; column: string; value: string },
@@ -61,7 +61,7 @@ export function expectationQuery(
   return singleScan(aggregates, staging.table, { column: staging.column, value: staging.value });
 }
 
-/** Judges the query's row. */
+/** Compares the query's row with the expectations. */
 export function judgeExpectations(contract: Contract, circumstances: Circumstances, row: Row): Outcome[] {
   return checksOf(contract).map((check, i) => {
     const values = check.aggregates.map((_, j) => {
@@ -75,7 +75,7 @@ export function judgeExpectations(contract: Contract, circumstances: Circumstanc
 
 const alias = (check: number, aggregate: number): string => `check_${check}_${aggregate}`;
 
-/** What every dataset is asked, then what the contract asks. */
+/** The expectations of every dataset, then those of the contract. */
 function checksOf(contract: Contract): Check[] {
   const required = contract.columns.filter((c) => c.required && isPublished(contract, c));
   const key = dedupeKey(contract);
@@ -104,7 +104,7 @@ function checksOf(contract: Contract): Check[] {
   ];
 }
 
-/** What a partition's folder is called, where the published columns tell. */
+/** The names of partition folders, if the published columns determine them. */
 const knownPlace = (contract: Contract, key: PartitionKey): Place => {
   if ('constant' in key) return key;
   const { name, of, part } = key;
@@ -213,7 +213,7 @@ function rowCountCheck(e: Extract<Expectation, { check: 'row_count' }>): Check {
   };
 }
 
-/** At most the tolerated share of the rows fails. */
+/** Passes if at most the tolerated share of the rows fails. */
 function failing(
   name: string,
   { severity, tolerance }: { severity: 'hold' | 'warn'; tolerance: number },

@@ -1,4 +1,4 @@
-/** What each published column is made of, for lineage. */
+/** Finds the source fields of each published column, for lineage. */
 import { isPublished } from '../contract/columns.ts';
 import type { Contract } from '../contract/schema.ts';
 import { columnsIn, parseExpression } from '../expression/parse.ts';

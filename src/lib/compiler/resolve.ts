@@ -13,20 +13,19 @@ import type { RawTable } from '../model/rawTable.ts';
 export const needsCatalog = (contract: Contract): boolean =>
   contract.flatten.length > 0 || contract.drift === 'passthrough';
 
-/** A field of the record that shall become a column. */
+/** A field of the record that becomes a column. */
 interface Field {
   readonly steps: readonly PathStep[];
-  /** As the contract's rules name it, without regard to other columns. */
+  /** The name by the contract's rules, before conflicts with other columns are solved. */
   readonly name: string;
-  /** Whether that is the field's own name, and not one that was made from it. */
+  /** Whether this is the field's own name, not a derived one. */
   readonly isOwnName: boolean;
   readonly type: HiveType;
 }
 
 /**
- * The contract with these columns written out, at the end of its own. A field that a column reads already makes no
- * second one. Whatever a feed calls its fields, no name fails a batch: see `named`. `published` are the columns that the
- * table has, with their types: they stay, whatever the Catalog has since learned of the field.
+ * The contract with these columns after its own. A field that a column reads already gets no second column. No name of a field fails a
+ * batch: see `named`. `published` has the columns of the table with their types. They stay, even if the Catalog's type has changed.
  */
 export function resolveContract(
   contract: Contract,
@@ -50,7 +49,7 @@ export function resolveContract(
   return { ...contract, columns: [...contract.columns, ...columns] };
 }
 
-/** Compared without case, as the Catalog's names are; an array and all of its elements are one field. */
+/** Paths are compared in lower case, like the Catalog's names. An array and all of its elements are one field. */
 const identityOf = (steps: readonly PathStep[]): string =>
   JSON.stringify(steps.at(-1)?.kind === 'each' ? steps.slice(0, -1) : steps).toLowerCase();
 
@@ -116,7 +115,7 @@ function named(fields: readonly Field[], reserved: ReadonlySet<string>): { field
 
 const maxNameLength = 63;
 
-/** So many columns can be left to the Catalog: a feed whose fields are data, such as ids, has no end of them. */
+/** The maximum number of columns from the Catalog, because a feed may use data such as ids as field names. */
 const maxFoundColumns = 1000;
 
 /** The column that reads a field. */
@@ -132,7 +131,7 @@ function columnOf({ steps, type }: Field, name: string, published: string | unde
 
 const isColumnType = (type: string): boolean => columnTypeSchema.safeParse(type).success;
 
-/** Catalog type -> contract type. What is nested is kept as JSON text; a type without a like is a text. */
+/** Converts a Catalog type to a contract type. Nested values become JSON text, and unknown types become text. */
 function scalarType(type: HiveType): string {
   if (type.kind !== 'scalar' || /^(map|uniontype)</.test(type.name)) return 'json';
   const name = type.name;
@@ -141,7 +140,7 @@ function scalarType(type: HiveType): string {
   return isColumnType(name) ? name : 'string';
 }
 
-/** Arrays hold fewer types. */
+/** Arrays support fewer element types. */
 function elementType(type: HiveType): string {
   const name = scalarType(type);
   return name === 'timestamp' || name.startsWith('decimal') ? 'string' : name;

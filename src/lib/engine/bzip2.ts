@@ -1,7 +1,7 @@
-/** Unpacks bzip2, block by block. The decoders of npm hang on hostile run lengths; this one ends at whatever is not bzip2. */
+/** Unpacks bzip2, block by block. The decoders on npm hang on hostile run lengths. This one fails on anything that is not bzip2. */
 import { ArchiveBroken, bytesOf } from './packedBytes.ts';
 
-/** A stream begins so, then comes the digit of its block size, then a block or its end. */
+/** The beginning of a stream. The digit of its block size follows, then a block or the end. */
 const signature = 0x425a68;
 const blockMagic = [0x314159, 0x265359] as const;
 const endMagic = [0x177245, 0x385090] as const;
@@ -9,10 +9,10 @@ const endMagic = [0x177245, 0x385090] as const;
 const unitOfBlocks = 100_000;
 const longestCode = 20;
 const groupSize = 50;
-/** No run is as long as a block; libbz2 ends at the same length. */
+/** A run is never as long as a block. libbz2 has the same limit. */
 const longestRun = 2 * 1024 * 1024;
 
-/** The first bytes of bzip2, of an empty one too. */
+/** Whether the bytes are the beginning of bzip2, even of an empty stream. */
 export function isBzip2(head: Uint8Array): boolean {
   const digit = (head[3] ?? 0) - 0x30;
   if (head.length < 10 || number(head, 0) !== signature || digit < 1 || digit > 9) return false;
@@ -22,7 +22,7 @@ export function isBzip2(head: Uint8Array): boolean {
 const number = (bytes: Uint8Array, at: number): number =>
   ((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
 
-/** One stream or several, as parallel packers write. Throws ArchiveBroken for what is cut, damaged, or followed by other bytes. */
+/** Unpacks one stream or several, as parallel packers write them. Throws ArchiveBroken if the input is truncated, damaged, or followed by other bytes. */
 export async function* bunzip2(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   const chunks = bytesOf(source);
   let held: Buffer = Buffer.alloc(0);
@@ -44,9 +44,9 @@ export async function* bunzip2(source: AsyncIterable<Uint8Array>): AsyncGenerato
   let block = new Uint32Array(0);
   let level = 0;
   let crcOfStream = 0;
-  /** In the first byte that is held: blocks do not begin at bytes. */
+  /** The next bit in the first byte: blocks do not begin at byte boundaries. */
   let bit = 0;
-  /** How much is read before a block is tried: all of a usual one, and twice as much whenever that is too little. */
+  /** How much is read before a block is decoded: enough for a usual block, and twice as much each time that it is too little. */
   let wanted = 1;
   for (;;) {
     await readOn(wanted);
@@ -87,7 +87,7 @@ export async function* bunzip2(source: AsyncIterable<Uint8Array>): AsyncGenerato
   }
 }
 
-/** The input ends here, as far as it is read. */
+/** The bytes that have been read end here. */
 class OutOfBits extends Error {}
 
 class Bits {
@@ -123,9 +123,9 @@ class Bits {
   }
 }
 
-/** The bytes of a block behind its checksum: code lengths, symbols, and the transform of Burrows and Wheeler undone. */
+/** Decodes a block after its checksum: code lengths, symbols, and the inverse Burrows-Wheeler transform. */
 function blockOf(bits: Bits, block: Uint32Array): Buffer[] {
-  // Blocks that bzip2 0.9 "randomised" have not been written since 2000.
+  // Only bzip2 0.9 wrote "randomised" blocks, before 2000.
   if (bits.read(1) === 1) throw new ArchiveBroken();
   const origin = bits.read(24);
   const symbols = symbolsOf(bits);
@@ -151,7 +151,7 @@ function blockOf(bits: Bits, block: Uint32Array): Buffer[] {
   return withRuns(block, count, origin);
 }
 
-/** The bytes that a block has, in order, from a map of 16 by 16. */
+/** The byte values of a block, in order, from a map of 16 by 16. */
 function symbolsOf(bits: Bits): number[] {
   const rows = bits.read(16);
   const symbols: number[] = [];
@@ -165,7 +165,7 @@ function symbolsOf(bits: Bits): number[] {
   return symbols;
 }
 
-/** Which code each 50 symbols are written in. */
+/** The code of each group of 50 symbols. */
 function selectorsOf(bits: Bits, tables: number, count: number): Uint8Array {
   const order = Array.from({ length: tables }, (_, i) => i);
   return Uint8Array.from({ length: count }, () => {
@@ -177,7 +177,7 @@ function selectorsOf(bits: Bits, tables: number, count: number): Uint8Array {
   });
 }
 
-/** A canonical Huffman code. Of each length: its last code, and what is taken from a code to find its symbol. */
+/** A canonical Huffman code. For each length: its last code, and the offset from a code to its symbol. */
 interface Code {
   readonly shortest: number;
   readonly limits: Int32Array;
@@ -211,7 +211,7 @@ function codeOf(bits: Bits, symbolCount: number): Code {
   return { shortest: Math.min(...lengths), limits, bases, symbols: Uint16Array.from(symbols) };
 }
 
-/** Fills a block with what the symbols stand for: runs of the byte in front, or bytes by their places in a list that moves them to its front. */
+/** Decodes symbols into a block: runs of the front byte, or bytes by their positions in the move-to-front list. */
 function transformedOf(
   bits: Bits,
   symbols: readonly number[],
@@ -274,10 +274,10 @@ function readSymbol(bits: Bits, { shortest, limits, bases, symbols }: Code): num
   throw new ArchiveBroken();
 }
 
-/** So many bytes are handed on at once. */
+/** The size of an output chunk in bytes. */
 const partBytes = 1024 * 1024;
 
-/** Follows the links of a block. Behind four equal bytes stands how often the byte comes again. */
+/** Follows the links of a block. After four equal bytes, a count says how often the byte is repeated. */
 function withRuns(block: Uint32Array, count: number, origin: number): Buffer[] {
   const parts: Buffer[] = [];
   let part = Buffer.allocUnsafe(Math.min(partBytes, count + 256));
@@ -309,7 +309,7 @@ function withRuns(block: Uint32Array, count: number, origin: number): Buffer[] {
   return parts;
 }
 
-/** CRC-32 with the bits of each byte in the other order than zlib's. */
+/** CRC-32 with the opposite bit order to zlib's. */
 const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte << 24;
   for (let n = 0; n < 8; n++) crc = crc & 0x80000000 ? (crc << 1) ^ 0x04c11db7 : crc << 1;

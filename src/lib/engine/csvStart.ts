@@ -1,16 +1,16 @@
-/** How a CSV file begins: its encoding, what comes before its records, and the names of its fields. One verdict for both engines. */
+/** Reads the start of a CSV file: its encoding, the lines before its records, and its field names. Both engines use the result. */
 import { fieldsRead } from '../catalog/rawSchema.ts';
 import type { Contract } from '../contract/schema.ts';
 import { csvOf, firstRecord } from '../dialect/csv.ts';
 import type { CsvBody } from '../model/layout.ts';
 
 export interface CsvStart {
-  /** Null for a file whose header is no record, or whose start tells another delimiter. */
+  /** Null if the header is not a valid record, or if the start names another delimiter. */
   readonly header: readonly string[] | null;
   readonly body: CsvBody;
 }
 
-/** The encoding of a file: its byte order mark's, else the contract's; null for UTF-8. */
+/** The encoding of a file from its byte order mark, else from the contract; null for UTF-8. */
 export function encodingOf(contract: Contract, start: Uint8Array): CsvBody['encoding'] {
   if (start[0] === 0xff && start[1] === 0xfe) return { name: 'utf-16le' };
   if (start[0] === 0xfe && start[1] === 0xff) return { name: 'utf-16be' };
@@ -19,16 +19,16 @@ export function encodingOf(contract: Contract, start: Uint8Array): CsvBody['enco
   return encoding === 'utf-16' ? { name: 'utf-16le' } : { name: encoding, table: tableOf(encoding) };
 }
 
-/** The characters of an encoding of single bytes, in the order of the bytes. */
+/** The characters of a single-byte encoding, in the order of the bytes. */
 function tableOf(encoding: string): string {
   const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
-  // To the web's standard, ISO 8859-1 is another name of windows-1252: https://encoding.spec.whatwg.org/#names-and-labels
+  // The web's standard treats ISO 8859-1 as windows-1252: https://encoding.spec.whatwg.org/#names-and-labels
   return encoding === 'iso-8859-1'
     ? Buffer.from(bytes).toString('latin1')
     : new TextDecoder(encoding).decode(bytes);
 }
 
-/** A text of an encoding as UTF-8, without a byte order mark; null where the bytes are no such text. `isCut`: the end may be half a character. */
+/** Converts a text to UTF-8 without a byte order mark; null if the bytes are not valid in the encoding. `isCut`: the text may end in half a character. */
 export function toUtf8(
   bytes: Uint8Array,
   encoding: NonNullable<CsvBody['encoding']>,
@@ -50,7 +50,7 @@ export function toUtf8(
   }
 }
 
-/** The start of a file as UTF-8 text, told; `isWhole`: there is no more of it. Null where the header goes beyond the start. */
+/** Describes the start of a file, given as UTF-8 text. `isWhole`: it is the whole file. Null if the header is longer than the start. */
 export function csvStartOf(
   contract: Contract,
   start: Uint8Array,
@@ -64,7 +64,7 @@ export function csvStartOf(
     .replace(/^\uFEFF/, '');
   const lineEnd = endOfFirstLine(text, isWhole);
   let at = 0;
-  /** Behind the line that begins at a place. */
+  /** The position after the line that begins at a position. */
   const behindLine = (from: number) => {
     const end = text.indexOf(lineEnd, from);
     return end < 0 ? text.length : end + 1;
@@ -72,7 +72,7 @@ export function csvStartOf(
   for (let n = 0; n < skipLines; n++) at = behindLine(at);
   if (at >= text.length && !isWhole) return null;
   let isRefused = false;
-  // Excel's own line, before all else.
+  // Excel's `sep=` line comes first.
   const [separator, told] = /^sep=(.)\r?(?:\n|\r|$)/u.exec(text.slice(at, at + 10)) ?? [];
   if (separator !== undefined) {
     isRefused = told !== delimiter;
@@ -84,11 +84,11 @@ export function csvStartOf(
   let hasUnnamed = false;
   if (hasHeader) {
     const record = firstRecord(text.slice(at), csv);
-    // Up to the end of what is seen, nobody knows whether it is one.
+    // The line may continue after the end of the start.
     if (!isWhole && (record === null ? !text.slice(at).includes(lineEnd) : at + record.end >= text.length))
       return null;
     const isOneLine = csv?.quotedNewlines !== false || record?.fields.every((name) => !name.includes('\n'));
-    // Behind a CR that ends no line here, there may be records: they would be left out with the header.
+    // A CR that does not end a line here may be followed by records, which would be skipped with the header.
     const rest = record === null ? '' : text.slice(at + record.end, behindLine(at + record.end));
     if (record !== null && isOneLine && /^[\r\n]*$/.test(rest)) {
       hasUnnamed = record.fields.some((name) => name.trim() === '');
@@ -112,14 +112,14 @@ export function csvStartOf(
 
 const countOf = (text: string, character: string): number => text.split(character).length - 1;
 
-/** Behind so many line ends. Text that is not UTF-8 has other lengths than its bytes. */
+/** The position after a number of line ends, in bytes of the file. */
 function offsetBehind(bytes: Uint8Array, lineEnd: string, lines: number): number {
   let at = 0;
   for (let n = 0; n < lines; n++) at = bytes.indexOf(lineEnd.charCodeAt(0), at) + 1;
   return at;
 }
 
-/** What ends the first line of a CSV, outside quotes: it stands for the whole file. */
+/** The line end of a CSV: the one that ends its first line, outside quotes. */
 function endOfFirstLine(text: string, isWhole: boolean): '\r' | '\n' {
   const [, next] = /^(?:"[^"]*"|[^"\r\n])*\r(.?)/s.exec(text) ?? [];
   const isCut = next === '' && !isWhole;
@@ -127,8 +127,8 @@ function endOfFirstLine(text: string, isWhole: boolean): '\r' | '\n' {
 }
 
 /**
- * Names of the fields: one without a name is called by its place, one that comes again by its number: `column_3`, `name_2`. What a
- * path cannot have is an underscore.
+ * Names of the fields. A field without a name gets its position, a repeated name gets a number: `column_3`, `name_2`. Characters that a
+ * path cannot contain become underscores.
  */
 export function namesOf(written: readonly string[]): string[] {
   const fields = written.map((field) => field.replaceAll(/^\*$|["\\\0]/g, '_'));
@@ -144,8 +144,8 @@ export function namesOf(written: readonly string[]): string[] {
 }
 
 /**
- * A header in the contract's spelling: a name that differs from that of a field only in its case, or in white space around
- * it, is that field's, if no other name is.
+ * The header in the contract's spelling. A name that differs from a field of the contract only in case or surrounding white space is
+ * that field, unless another name matches exactly.
  */
 export function inWordsOf(contract: Contract, names: readonly string[]): readonly string[] {
   const folded = (name: string) => name.trim().toLowerCase();
@@ -161,7 +161,7 @@ export function inWordsOf(contract: Contract, names: readonly string[]): readonl
   });
 }
 
-/** Whether a header has too few of the fields that the contract reads: its rows would be almost nothing but NULLs. */
+/** Whether a header has too few of the contract's fields, so that rows would be almost only NULLs. */
 export function isForeignTo(contract: Contract, header: readonly string[]): boolean {
   const names = new Set(header);
   const fields = fieldsRead(contract);

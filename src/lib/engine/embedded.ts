@@ -1,4 +1,4 @@
-/** The embedded engine: DuckDB in this process carries out both parts of a plan on local files. Free of AWS. */
+/** The embedded engine: DuckDB in this process runs both parts of a plan on local files. Free of AWS. */
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
@@ -20,7 +20,7 @@ import { asOutOfMemory } from './memory.ts';
 import type { PublishedFile } from './publishedKeys.ts';
 import { readRows } from './rowPart.ts';
 
-/** Fetches to a folder what tells the keys that stand in partitions already; see fetchPublished. */
+/** Fetches the published keys of partitions to a folder; see fetchPublished. */
 export type FetchPublished = (
   partitions: readonly (readonly string[])[],
   into: string,
@@ -33,17 +33,17 @@ export interface EmbeddedRun {
   readonly batch: string;
   /** An empty folder. Rows go to `data/<key>=<value>/…parquet`, quarantine to `quarantine/*.parquet`. */
   readonly outputDir: string;
-  /** Asked when the plan looks for duplicates among what is published. Nothing is published by default. */
+  /** Called if the plan looks for duplicates of published rows. By default nothing is published. */
   readonly published?: FetchPublished;
-  /** Published rows of these files do not count: the batch takes their place. */
+  /** Published rows of these files do not count, because the batch replaces them. */
   readonly replaces?: readonly { object: string; version: string }[];
-  /** The memory that this process may take. What is free by default. */
+  /** The memory that this process may use; by default the free memory. */
   readonly memoryBytes?: number | undefined;
 }
 
 /**
- * Runs a plan. Gives the counts; the rows are in `outputDir`. Throws EngineOutOfMemory for what does not fit, and DuckDB's own
- * errors for what no input may cause.
+ * Runs a plan. Gives the counts; the rows are in `outputDir`. Throws EngineOutOfMemory if the batch does not fit. Any other error of
+ * DuckDB is a fault of Sluice.
  */
 export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
   const scratch = join(run.outputDir, 'scratch');
@@ -92,7 +92,7 @@ async function loadRows(
   );
 }
 
-/** The set part, first half: every row gets its fate, one of published, duplicate and quarantined. */
+/** The first half of the set part: decides whether each row is published, a duplicate or quarantined. */
 async function rankRows(db: DuckDBConnection, run: EmbeddedRun, scratch: string): Promise<void> {
   const { joins, dedupe, sql } = run.plan.set;
   await db.run(
@@ -102,13 +102,13 @@ async function rankRows(db: DuckDBConnection, run: EmbeddedRun, scratch: string)
   const { repeated, contested, ranked } = sql.duckdb;
   if (repeated !== null) await db.run(`CREATE TABLE repeated AS ${repeated}`);
   if (contested !== null) await db.run(`CREATE TABLE contested AS ${contested}`);
-  // A join with few keys costs less each time than to keep all rows twice; one with a large reference does not.
+  // Recompute the view if the join is small; materialize it if the join is large.
   const isCheap = joins.length === 0 && !dedupe?.published;
   await db.run(`CREATE ${isCheap ? 'VIEW' : 'TABLE'} ranked AS ${ranked}`);
   if (!isCheap) await db.run('DROP TABLE row_part');
 }
 
-/** DuckDB reads them itself, with their own types: a partition may hold millions. */
+/** DuckDB reads the keys itself, with their types, because a partition may have millions. */
 async function loadPublishedKeys(
   db: DuckDBConnection,
   { plan, published, replaces = [] }: EmbeddedRun,
@@ -140,7 +140,7 @@ async function loadPublishedKeys(
   const rows =
     files.length === 0
       ? `(SELECT ${key.map((name) => `NULL AS ${identifier(name)}`).join(', ')}, NULL AS __path WHERE false)`
-      : // Some may be from before a column was added.
+      : // Some objects may be older than a column.
         `read_parquet(${literal(join(folder, '*.parquet'))}, filename = '__path', union_by_name = true, hive_partitioning = false)`;
   const isReplaced =
     files.length === 0 || replaces.length === 0
@@ -167,8 +167,8 @@ async function append(
 }
 
 /**
- * How many partitions are written at once: DuckDB holds 2,048 values of each of their columns, some 32 KiB, however few rows a
- * partition has. More partitions are written one share after the other.
+ * The number of partitions that are written at once. DuckDB keeps 2,048 values of each of their columns in memory, about 32 KiB, even
+ * if a partition has few rows. More partitions are written in several shares.
  */
 const partitionsAtOnce = (columns: number, memory: number): number =>
   Math.max(1, Math.floor(memory / 8 / (columns * 32 * 1024)));
@@ -187,7 +187,7 @@ async function writeRows(
         ? `${name}::VARCHAR AS ${name}`
         : `${identifier(name)}::${duckType(type)} AS ${identifier(name)}`,
   );
-  // A key makes the order of the sort columns whole; without one, equal rows stay in the order of files and lines.
+  // With a key the order is total; without one, equal rows stay in the order of files and lines.
   const file = '(SELECT file FROM files WHERE object = _object AND version = _version)';
   const order = [
     ...(plan.set.isPartitionOrder ? [] : keys),
@@ -224,7 +224,7 @@ async function writeRows(
     TO ${literal(join(outputDir, 'quarantine', 'part-0.parquet'))} (FORMAT parquet, COMPRESSION zstd)`);
 }
 
-/** DuckDB writes partition values as URLs do; Hive, Spark and Glue leave most characters as they are. */
+/** DuckDB escapes partition values like URLs. Hive, Spark and Glue escape few characters. */
 async function renameAsHive(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     if (!entry.isDirectory()) continue;
@@ -235,7 +235,7 @@ async function renameAsHive(folder: string): Promise<void> {
   }
 }
 
-/** Rows read are counted before the set part, the others after it, so that their sum is a check. */
+/** Counts rows read before the set part and all others after it, so that their sum is a check. */
 async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
   const rows = async (sql: string) => (await db.runAndReadAll(sql)).getRowObjectsJson();
   const count = (fate: string) => `count(*) FILTER (_fate = '${fate}')::DOUBLE AS ${fate}`;

@@ -1,9 +1,9 @@
-/** Field ids in Parquet files: readers of an Iceberg table find a column by its id, whatever it is called. */
+/** Field ids in Parquet files: readers of an Iceberg table find a column by its id, not by its name. */
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { identifier, literal } from '../dialect/duckdbNames.ts';
 import type { FieldIds } from '../model/plan.ts';
 
-/** The option of COPY that writes them; empty for none. */
+/** The option of COPY that writes field ids; empty if there are none. */
 export function fieldIdsOption(ids: FieldIds | undefined): string {
   const columns = Object.entries(ids ?? {}).map(([name, { id, element }]) =>
     element === undefined
@@ -13,7 +13,7 @@ export function fieldIdsOption(ids: FieldIds | undefined): string {
   return columns.length === 0 ? '' : `, FIELD_IDS {${columns.join(', ')}}`;
 }
 
-/** Those of a file, for what is left of it; undefined where one of its columns has none. */
+/** The field ids of a file, for its rewritten copy; undefined if one of its columns has none. */
 export async function fieldIdsOf(db: DuckDBConnection, path: string): Promise<FieldIds | undefined> {
   const answer = await db.runAndReadAll(
     `SELECT name, field_id::INTEGER AS id, coalesce(num_children, 0)::INTEGER AS children FROM parquet_schema(${literal(path)})`,
@@ -25,7 +25,7 @@ export async function fieldIdsOf(db: DuckDBConnection, path: string): Promise<Fi
     if (typeof id !== 'number') return undefined;
     if (children === 0) ids[String(name)] = { id };
     else {
-      // A list is a group, in a group of one, of the element.
+      // In Parquet a list is a group that contains a repeated group with the element.
       const [group, element] = [elements[at++], elements[at++]];
       if (children !== 1 || group?.children !== 1 || element?.children !== 0) return undefined;
       if (typeof element.id !== 'number') return undefined;

@@ -1,4 +1,4 @@
-/** A raw file on the local disk, and how its bytes are read. */
+/** Reads a raw file from the local disk. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { maxRecordBytes } from '../model/plan.ts';
 import { lengthOfMark, refusedSampleBytes } from './layout.ts';
@@ -18,7 +18,7 @@ async function startOf(handle: FileHandle, bytes: number): Promise<Buffer> {
   return buffer.subarray(0, bytesRead);
 }
 
-/** Whole lines of a file. `text` has no line end after its last one, and is good until the next chunk is asked for. */
+/** Whole lines of a file. `text` has no line end after its last line, and is valid until the next chunk is read. */
 export interface Chunk {
   /** 1-based. */
   readonly firstLine: number;
@@ -31,8 +31,8 @@ export interface Chunk {
 const chunkBytes = 1024 * 1024;
 
 /**
- * Cuts a file, from some bytes on, at line ends into chunks of about a MiB; its byte order mark is left out. A line that is too
- * long is never held.
+ * Splits a file at line ends into chunks of about a MiB, from an offset on and without its byte order mark. A line that is too long is
+ * never in memory.
  */
 export async function* chunksOf(
   path: string,
@@ -52,7 +52,7 @@ export async function* chunksOf(
         filled = 0;
         isSkipping = true;
       }
-      // A line longer than the buffer makes it grow, so that it holds no longer one than a record may be.
+      // The buffer grows for a longer line, up to the maximum length of a record.
       if (filled === buffer.length) {
         const grown = Buffer.allocUnsafe(Math.min(2 * buffer.length, maxLineBytes + 1));
         buffer.copy(grown);
@@ -87,12 +87,12 @@ export async function* chunksOf(
   }
 }
 
-/** So many blank lines in a row are left out: fewer cost less than a chunk of their own. */
+/** The number of consecutive blank lines from which they are skipped. Fewer cost less than a new chunk. */
 const blankRun = 8;
 
 /**
- * The parts of a text between long runs of blank lines, as chunks: half a gigabyte of line ends, which is half a megabyte of
- * gzip, is no half a billion rows. Returns the number of the line behind the text.
+ * The parts of a text between long runs of blank lines, as chunks: half a gigabyte of line ends, which fits into half a megabyte of
+ * gzip, must not become half a billion rows. Returns the number of the line after the text.
  */
 function* withoutBlankRuns(text: Buffer, firstLine: number): Generator<Chunk, number> {
   const lines = linesOf(text, text.length / usualLineBytes);
@@ -132,10 +132,10 @@ function* withoutBlankRuns(text: Buffer, firstLine: number): Generator<Chunk, nu
   return line;
 }
 
-/** Lines of at least so many bytes in the mean hide few blank ones, and need no look at every byte. */
+/** If lines have at least this mean length, few of them are blank, and not every byte has to be checked. */
 const usualLineBytes = 16;
 
-/** How many lines a text has; null for more than `atMost`. */
+/** The number of lines in a text; null if there are more than `atMost`. */
 function linesOf(text: Buffer, atMost: number): number | null {
   let lines = 1;
   for (let at = text.indexOf(newline); at >= 0; at = text.indexOf(newline, at + 1))
@@ -143,7 +143,7 @@ function linesOf(text: Buffer, atMost: number): number | null {
   return lines;
 }
 
-/** The lines of a chunk, one after the other, as places in its text. */
+/** The lines of a chunk as positions in its text. */
 export function eachLine(text: Buffer, visit: (start: number, end: number) => void): void {
   let start = 0;
   while (start <= text.length) {

@@ -1,4 +1,4 @@
-/** How a raw file is to be read, told from its first bytes: one verdict for both engines. */
+/** Decides from its first bytes how a raw file is read. Both engines use the result. */
 
 import type { Contract } from '../contract/schema.ts';
 import { isJsonObject, tryParseJson } from '../json.ts';
@@ -7,13 +7,13 @@ import type { ReasonCode } from '../model/plan.ts';
 import { csvStartOf, encodingOf, inWordsOf, isForeignTo, toUtf8 } from './csvStart.ts';
 import { compressionOf, documentLimits, firstBlockBytes, unpackStart } from './unpack.ts';
 
-/** How much of a refused file is kept as raw text in quarantine, in bytes. */
+/** The bytes of a refused file that are kept as raw text in quarantine. */
 export const refusedSampleBytes = 1024;
 
-/** How many first bytes `lookAt` wants to see. */
+/** The number of first bytes that `lookAt` needs. */
 export const headBytes = 256 * 1024;
 
-/** What the first bytes of a file say. */
+/** What the first bytes of a file show. */
 export interface Look {
   readonly layout: Layout;
   readonly fault: ReasonCode | null;
@@ -24,16 +24,16 @@ export interface Look {
   readonly body: CsvBody | null;
   /** The first bytes of the content, unpacked. */
   readonly start: Uint8Array;
-  /** Whether that is all of it. */
+  /** Whether these are all bytes of the content. */
   readonly isWhole: boolean;
 }
 
-/** How far the header of a CSV is looked for, in bytes. */
+/** The maximum length of a CSV's start up to the end of its header, in bytes. */
 const headerBytes = 16 * 1024 * 1024;
 
 /**
- * `head` holds the first bytes of the file (all of them, or `headBytes`), `size` its full length in bytes. `more` reads further
- * ones, for a CSV whose header is longer.
+ * `head` has the first bytes of the file (all of them, or `headBytes`), `size` is its full length in bytes. `more` reads more bytes for a
+ * CSV with a longer header.
  */
 export async function lookAt(
   contract: Contract,
@@ -80,7 +80,7 @@ export async function lookAt(
     if (found.header === null) return look('refused', 'invalid_header');
     const header = inWordsOf(contract, found.header);
     if (isForeignTo(contract, header)) return look('refused', 'unknown_header', found.header);
-    // Lines end in LF, or CRLF: what ends them otherwise is read whole, and so is what is not UTF-8.
+    // Only UTF-8 files with LF or CRLF are read by lines. All others are read as a whole.
     if (source.csv?.quotedNewlines === false && !body.endsInCr && encoding === null)
       return look('lines', null, header, body);
     return size > documentLimits.csv
@@ -97,9 +97,8 @@ export async function lookAt(
 }
 
 /**
- * Whether an object stands on a line of its own as it cannot in an array, even one that is cut off: with a line behind it that
- * begins with neither a comma nor a closing bracket.
- * The file is lines then, and its first one, which begins like an array, costs nothing but itself.
+ * Whether an object has its own line in a way that is impossible in an array, even in a truncated one: the next line begins with neither
+ * a comma nor a closing bracket. Then the file consists of lines, and only its first line, which begins like an array, is refused.
  */
 function hasObjectOnLine(start: Uint8Array, isWhole: boolean): boolean {
   const lines = Buffer.from(start).toString('utf8').split('\n');
@@ -122,10 +121,10 @@ const isForeign = (start: Uint8Array): boolean => start.includes(0) || compressi
 const startsWith = (bytes: Uint8Array, magic: readonly number[]): boolean =>
   magic.every((byte, i) => bytes[i] === byte);
 
-/** Of the byte order mark that a file starts with, in bytes. */
+/** The length of the byte order mark in bytes. */
 export const lengthOfMark = (start: Uint8Array): number => (startsWith(start, [0xef, 0xbb, 0xbf]) ? 3 : 0);
 
-/** The first character that is neither a byte order mark nor white space; '' where there is none. */
+/** The first character that is neither a byte order mark nor white space; '' if there is none. */
 function firstCharacter(head: Uint8Array): string {
   for (const byte of head.subarray(lengthOfMark(head)))
     if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) return String.fromCharCode(byte);

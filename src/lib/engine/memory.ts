@@ -1,10 +1,10 @@
-/** What does not fit into the embedded engine, by name: DuckDB and Node say it in several ways. */
+/** Recognizes that a batch does not fit into the embedded engine. DuckDB and Node report it in several ways. */
 import * as z from 'zod';
 import { EngineOutOfMemory } from '../errors.ts';
 
 /**
- * EngineOutOfMemory for a failure that says that memory or disk is full, of DuckDB's or Node's own; any other failure as
- * it is. `what` was worked on.
+ * Gives EngineOutOfMemory for an error of DuckDB or Node that memory or disk is full, and any other error unchanged. `what` names the
+ * input.
  */
 export function asOutOfMemory(error: unknown, what: string): unknown {
   const { message = '', code = '' } = failure.safeParse(error).data ?? {};
@@ -15,10 +15,10 @@ export function asOutOfMemory(error: unknown, what: string): unknown {
   );
 }
 
-/** DuckDB's kinds of errors stand before their messages, but for its appender's; the others are C++'s and V8's own. */
+/** DuckDB's messages begin with the kind of the error, except those of its appender. The others come from C++ and V8. */
 const outOfMemoryMessage =
   /^Out of Memory Error|^Failed to append: (?:failed to|could not) allocate|^\w+ Error:.*No space left on device|^std::bad_alloc|^Array buffer allocation failed/s;
 const outOfMemoryCodes = ['ENOSPC', 'ENOMEM', 'ERR_STRING_TOO_LONG', 'ERR_MEMORY_ALLOCATION_FAILED'];
 
-/** As natively thrown: of whatever realm. */
+/** An error of any realm, as native code throws it. */
 const failure = z.object({ message: z.string(), code: z.string().optional() });

@@ -1,6 +1,6 @@
-/** What the decoders of packed files share. */
+/** Shared by the decoders of packed files. */
 
-/** The archive is cut, or holds something else than it says. */
+/** The archive is truncated or corrupt. */
 export class ArchiveBroken extends Error {}
 
 /** The chunks of a source, as buffers. */
@@ -17,7 +17,7 @@ export class PackedReader {
     this.#chunks = bytesOf(source);
   }
 
-  /** The next bytes; fewer only where the source ends. */
+  /** The next bytes; fewer only at the end of the source. */
   async read(bytes: number): Promise<Buffer> {
     const parts = [this.#rest];
     let size = this.#rest.length;

@@ -1,13 +1,13 @@
-/** The keys that stand in a table's partitions already: only key columns, of only the partitions asked for. */
+/** Fetches the published keys of partitions: only their key columns, and only of the partitions that are needed. */
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parquetMetadataAsync } from 'hyparquet';
 import type { Plan } from '../model/plan.ts';
 import { parallel } from '../parallel.ts';
 
-/** Where published rows stand. */
+/** Where published rows are. */
 export interface PublishedObjects {
-  /** The objects of partitions, each with the partition that it was asked for. */
+  /** The objects of partitions, each with its partition. */
   find(
     partitions: readonly (readonly string[])[],
   ): Promise<readonly { path: string; bytes: number; values: readonly string[] }[]>;
@@ -15,24 +15,24 @@ export interface PublishedObjects {
   read(path: string, start: number, end: number): Promise<ArrayBuffer>;
 }
 
-/** A Parquet file on this machine that has the key columns of a published object; of other columns it may have holes. */
+/** A local Parquet file with the key columns of a published object. Other columns may be missing. */
 export interface PublishedFile {
   readonly path: string;
   /** Of its partition, in the order of the plan's keys. */
   readonly values: readonly string[];
 }
 
-/** What stands in the folders of the partitions, and is no published row of others. */
+/** Objects in the folders of the partitions that do not count as published rows. */
 export interface PublishedOptions {
-  /** Rows of these files are about to be replaced by the batch: their lineage is fetched too. */
+  /** The batch replaces the rows of these files, so their lineage columns are fetched, too. */
   readonly replaces?: readonly { object: string; version: string }[];
-  /** Whether an object was ever committed. All are by default. */
+  /** Whether an object was committed. By default all objects were. */
   readonly isLive?: (path: string) => boolean;
 }
 
 /**
- * Fetches to the folder `into` what tells the keys of the partitions. Objects that the batch itself has published are left out: they
- * are an earlier try of the same rows.
+ * Fetches the keys of the partitions to the folder `into`, without objects of the batch itself: these are an earlier try of the same
+ * rows.
  */
 export async function fetchPublished(
   objects: PublishedObjects,
@@ -54,14 +54,14 @@ export async function fetchPublished(
   });
 }
 
-/** Whether the name of an object, or of a folder that it is in, begins as those of an attempt do. */
+/** Whether the name of an object or of one of its folders begins like the names of an attempt. */
 export const isOfAttempt = (path: string, prefix: string): boolean =>
   path.split('/').some((name) => name.startsWith(prefix));
 
-/** Columns that lie at most so many bytes apart are fetched as one. */
+/** Columns with at most this many bytes between them are fetched in one request. */
 const gapBytes = 64 * 1024;
 
-/** Makes a file of the size of an object that has its footer and the pages of some columns, each where it was. */
+/** Makes a file of the object's size with its footer and the pages of some columns, at their original positions. */
 async function fetchColumns(
   read: (start: number, end: number) => Promise<ArrayBuffer>,
   size: number,

@@ -1,4 +1,4 @@
-/** Parquet files without the rows of certain objects: what is left of a published file when some of its rows are replaced. */
+/** Rewrites published Parquet files without the replaced rows. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,16 +8,16 @@ import { openDuckdb } from './instance.ts';
 import { asOutOfMemory } from './memory.ts';
 
 export interface Rewriting {
-  /** A local Parquet file, and where what is left of it goes. */
+  /** A local Parquet file, and the path of its rewritten copy. */
   readonly from: string;
   readonly to: string;
-  /** The columns that tell where a row came from. */
+  /** The lineage columns of a row. */
   readonly columns: { readonly object: string; readonly version: string };
 }
 
 /**
- * `kept` and `removed` rows of each; a file without rows to remove, or to keep, is not written. Throws EngineOutOfMemory for a
- * file that does not fit.
+ * Gives the `kept` and `removed` rows of each file. No copy is written if no rows are removed or none are kept. Throws
+ * EngineOutOfMemory if a file does not fit.
  */
 export async function rewriteWithout(
   rewritings: readonly Rewriting[],
@@ -27,7 +27,7 @@ export async function rewriteWithout(
   const instance = await openDuckdb(scratch);
   const db = await instance.connect();
   try {
-    // What is left keeps its order.
+    // The remaining rows keep their order.
     await db.run(
       "SET TimeZone = 'UTC'; SET preserve_insertion_order = true; CREATE TABLE origins (o VARCHAR, v VARCHAR)",
     );
@@ -41,7 +41,7 @@ export async function rewriteWithout(
     const results: { kept: number; removed: number }[] = [];
     for (const { from, to, columns } of rewritings) {
       const isReplaced = `(${identifier(columns.object)}, ${identifier(columns.version)}) IN (SELECT (o, v) FROM origins)`;
-      // As files, not as partitions of a folder: the names of folders are no columns here.
+      // Reads them as files, so that folder names do not become columns.
       const rows = `read_parquet(${literal(from)}, hive_partitioning = false)`;
       const [count] = (
         await db.runAndReadAll(

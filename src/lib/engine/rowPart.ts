@@ -14,7 +14,7 @@ import { maxRecordBytes, type Plan, type ReasonCode } from '../model/plan.ts';
 import { type Chunk, chunksOf, eachLine, readStart } from './inputFile.ts';
 import { refusedSampleBytes } from './layout.ts';
 
-/** Makes the tables `files`, and `row_part` of all their records. Portions are worked on while others are read. */
+/** Makes the tables `files` and `row_part`, the latter with all records. Portions are processed while others are read. */
 export async function readRows(
   instance: DuckDBInstance,
   db: DuckDBConnection,
@@ -39,12 +39,12 @@ export async function readRows(
     files.endRow();
   }
   files.closeSync();
-  // They go with every row: as numbers, in the order of the texts.
+  // Every row has them, so they are numbers, in the order of the texts.
   await db.run(`
     CREATE TYPE object_name AS ENUM (SELECT DISTINCT object FROM given ORDER BY object);
     CREATE TYPE version_name AS ENUM (SELECT DISTINCT version FROM given ORDER BY version);
     CREATE TABLE files AS SELECT * REPLACE (object::object_name AS object, version::version_name AS version) FROM given`);
-  // DuckDB takes a chunk of lines for one row, of which it expects little, and would build its joins the wrong way round.
+  // A chunk of lines is one row for DuckDB, which expects few results and would choose the wrong order of joins.
   await db.run("SET disabled_optimizers = 'build_side_probe_side'; SET threads = 1");
   await db.run('CREATE TEMP VIEW records AS FROM single');
   await db.run(`CREATE TABLE row_part AS FROM (${plan.row.records}) LIMIT 0`);
@@ -69,20 +69,20 @@ export async function readRows(
   await db.run('DROP TABLE single; RESET disabled_optimizers; RESET threads');
 }
 
-/** How much a worker takes at once: a row group of DuckDB's tables, which is then stored as it is; and in bytes. */
+/** The size of a worker's portion: a row group of DuckDB's tables, which is stored unchanged, and a limit in bytes. */
 const portionLines = 122_880;
 const portionBytes = 64 * 1024 * 1024;
 
-/** So many columns take a worker's memory for the other as well: DuckDB holds 2,048 values of each, in each of its steps. */
+/** With more columns only one worker runs, because DuckDB keeps 2,048 values of each column in each step. */
 const manyColumns = 500;
 
-/** A document of so many bytes has the memory for itself: to parse one takes some ten times its size. */
+/** A document of this size is parsed alone, because parsing takes about ten times its size in memory. */
 const largeDocument = 16 * 1024 * 1024;
 
 /**
- * Carries out the row part portion by portion, as many at once as there are cores, each on a connection and one thread of
- * its own: DuckDB gives a thread no less than 122,880 rows of a table, and a portion is few rows of many lines. They take
- * turns, and what one could not do is thrown when its turn comes again, or in the end.
+ * Runs the row part in portions, one per core at a time, each on its own connection with one thread: DuckDB gives a thread at least
+ * 122,880 rows of a table, but a portion has few rows with many lines. The workers take turns. An error of a worker is thrown at its
+ * next turn or at the end.
  */
 async function openWorkers(instance: DuckDBInstance, plan: Plan) {
   const workers = await Promise.all(
@@ -110,7 +110,7 @@ async function openWorkers(instance: DuckDBInstance, plan: Plan) {
     for (const appender of [lines, documents]) appender.closeSync();
     portion = null;
     worker.work = insertRecords(worker.db, plan, { hasDocuments: documentCount > 0, isLast });
-    // It is awaited later; until then a failure must not end the process.
+    // The promise is awaited later. Until then, its failure must not end the process.
     worker.work.catch(() => undefined);
   };
   const finishAll = async () => {
@@ -141,7 +141,7 @@ async function openWorkers(instance: DuckDBInstance, plan: Plan) {
       if (isLarge) await finishAll();
       else if (portion.bytes >= portionBytes) start(portion);
     },
-    /** With the last portion goes all that is neither. */
+    /** The last portion also contains everything else. */
     async finish() {
       start(portion ?? (await openPortion()), true);
       await finishAll();
@@ -167,7 +167,7 @@ async function insertRecords(
   await db.run('DROP TABLE lines; DROP TABLE documents');
 }
 
-/** A chunk that is not UTF-8 as a whole goes line by line, so that only its bad lines are lost. */
+/** A chunk with invalid UTF-8 is processed line by line, so that only the invalid lines are refused. */
 function appendLineByLine(single: DuckDBAppender, file: number, { firstLine, text }: Chunk): void {
   let line = firstLine;
   eachLine(text, (start, end) => appendSingle(single, file, line++, text.subarray(start, end), null));

@@ -1,10 +1,10 @@
-/** How much a raw file holds, unpacked, before it is unpacked: what the choice of the engine goes by. Free of AWS. */
+/** Estimates the unpacked size of a raw file, on which the choice of the engine depends. Free of AWS. */
 import type { EngineChoice } from '../config.ts';
 import { EngineOutOfMemory } from '../errors.ts';
 import type { Compression, InputFile } from '../model/layout.ts';
 import { firstBlockBytes, unpackStart } from './unpack.ts';
 
-/** A file of which parts can be read. */
+/** A file with random access. */
 export interface PackedFile {
   /** Bytes, as it stands in the store. */
   readonly size: number;
@@ -13,14 +13,14 @@ export interface PackedFile {
   read(start: number, end: number): Promise<Uint8Array>;
 }
 
-/** The first bytes tell how well a file is packed: so many are looked at, and no more than so many of what they unpack to. */
+/** The limits of the sample from which the compression is estimated: packed bytes, and unpacked bytes. */
 const sampleBytes = { gzip: 256 * 1024, zstd: 256 * 1024, bzip2: 1024 * 1024, snappy: 1024 * 1024 } as const;
 const sampleLimit = 64 * 1024 * 1024;
 
 /**
- * Bytes that a file holds. Exact for one that is not packed and for zstd that says its size (RFC 8878, 3.1.1.1.4). For gzip, its
- * last four bytes are the size of its last member, without what exceeds 32 bits (RFC 1952, 2.3.1): it counts where it fits what the
- * first bytes say, and where it is more. Else what the first bytes say, which a file that is packed better later exceeds.
+ * The unpacked bytes of a file. They are exact if it is not packed, and for zstd with its size in the header (RFC 8878, 3.1.1.1.4). For
+ * gzip, the last four bytes have the size of the last member modulo 2^32 (RFC 1952, 2.3.1), which is used if it agrees with the sample or
+ * is larger. Otherwise the size is estimated from the sample, and may be too small.
  */
 export async function unpackedBytes({ size, compression, read }: PackedFile): Promise<number> {
   if (compression === null || size === 0) return size;
@@ -42,10 +42,10 @@ export async function unpackedBytes({ size, compression, read }: PackedFile): Pr
   return told >= guess / 2 ? told : guess;
 }
 
-/** What gzip's size is counted modulo. */
+/** The modulus of gzip's size. */
 const wrap = 2 ** 32;
 
-/** The size in the header of a zstd frame; null where it has none. https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1 */
+/** The size in the header of a zstd frame; null if it has none. https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1 */
 function zstdContentSize(head: Uint8Array): number | null {
   const descriptor = head[4] ?? 0;
   const isSingleSegment = (descriptor & 0x20) !== 0;
@@ -59,14 +59,14 @@ function zstdContentSize(head: Uint8Array): number | null {
   return length === 2 ? field.readUInt16LE() + 256 : field.readUIntLE(0, length);
 }
 
-/** What of a file the choice of the engine goes by. */
+/** The properties of a file on which the choice of the engine depends. */
 export interface SizedFile {
   readonly layout: InputFile['layout'];
   /** See unpackedBytes. */
   readonly unpacked: number;
 }
 
-/** The engine for a batch: the one that an operator chose, else the embedded one for what it can hold. Nothing of a refused file is held. */
+/** The engine for a batch: the operator's choice, else the embedded engine if the batch fits. Refused files need no memory. */
 export function chooseEngine(
   choice: EngineChoice,
   files: readonly SizedFile[],
@@ -78,8 +78,8 @@ export function chooseEngine(
 }
 
 /**
- * Throws EngineOutOfMemory for a file that unpacks to more than this machine's disk is made for: what it held was not known before.
- * Spark takes it.
+ * Throws EngineOutOfMemory if a file unpacks to more than this machine's disk can take, which was unknown before. The batch then moves
+ * to Spark.
  */
 export function requireUnpacked(inputs: readonly Pick<InputFile, 'object' | 'fault'>[]): void {
   const tooLarge = inputs.find(({ fault }) => fault === 'archive_too_large');

@@ -1,21 +1,21 @@
 /**
- * Unpacks Snappy as Hadoop and Spark frame it: blocks that each begin with the size of what they hold, then the chunks of it,
- * each behind its packed size. https://github.com/google/snappy/blob/main/format_description.txt
+ * Unpacks Snappy in the framing of Hadoop and Spark: each block begins with its unpacked size, and contains chunks that begin with their
+ * packed size. https://github.com/google/snappy/blob/main/format_description.txt
  */
 import { ArchiveBroken, PackedReader } from './packedBytes.ts';
 
-/** The most that a block may hold: Hadoop's have 256 KiB unless io.compression.codec.snappy.buffersize says more. The same in glue/sluice/archives.py. */
+/** The maximum unpacked size of a block. Hadoop's default is 256 KiB (io.compression.codec.snappy.buffersize). The same limit is in glue/sluice/archives.py. */
 const mostOfBlock = 4 * 1024 * 1024;
 
-/** The most that so many bytes take when they are packed. */
+/** The maximum packed size of a number of bytes. */
 const mostPacked = (bytes: number): number => 32 + bytes + Math.floor(bytes / 6);
 
-/** The frames have no signature: the sizes at the start of a file must fit each other. The first byte is zero, which no text begins with. */
+/** The frames have no signature, so the sizes at the start of a file must agree. The first byte is zero, which is never the start of a text. */
 export function isHadoopSnappy(head: Uint8Array): boolean {
   const bytes = Buffer.from(head.subarray(0, 13));
   if (bytes.length < 4) return false;
   const held = bytes.readUInt32BE();
-  // Spark writes an empty partition so.
+  // Spark's form of an empty partition.
   if (held === 0) return head.length === 4;
   if (held > mostOfBlock || bytes.length < 10) return false;
   const packed = bytes.readUInt32BE(4);
@@ -23,7 +23,7 @@ export function isHadoopSnappy(head: Uint8Array): boolean {
   return packed >= 2 && packed <= mostPacked(size) && size >= 1 && size <= held;
 }
 
-/** Throws ArchiveBroken for what is cut, or holds something else than it says. */
+/** Throws ArchiveBroken if the input is truncated or corrupt. */
 export async function* unsnappy(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   const reader = new PackedReader(source);
   for (;;) {
@@ -49,7 +49,7 @@ function sizeAt(bytes: Buffer): number {
   return bytes.readUInt32BE();
 }
 
-/** The size of what a chunk holds, with which it begins, and how many bytes say it: seven bits each, the lowest first. */
+/** The unpacked size at the start of a chunk, and its length in bytes: seven bits per byte, lowest first. */
 function sizeOf(chunk: Uint8Array): { size: number; length: number } | null {
   let size = 0;
   for (let n = 0; n < 5; n++) {
@@ -61,7 +61,7 @@ function sizeOf(chunk: Uint8Array): { size: number; length: number } | null {
   return null;
 }
 
-/** Literals, and copies of what came before. */
+/** Decodes literals, and copies of earlier output. */
 function chunkOf(packed: Buffer, size: number): Buffer {
   const out = Buffer.alloc(size);
   let at = 0;
@@ -86,7 +86,7 @@ function chunkOf(packed: Buffer, size: number): Buffer {
     if (kind === 1) length = ((tag >>> 2) & 7) + 4;
     const offset = kind === 1 ? ((tag >>> 5) << 8) | take(1) : take(kind === 2 ? 2 : 4);
     if (offset === 0 || offset > filled || filled + length > size) throw new ArchiveBroken();
-    // A copy may reach into what it writes itself.
+    // A copy may overlap its own output.
     if (offset >= length) out.copyWithin(filled, filled - offset, filled - offset + length);
     else for (let i = filled; i < filled + length; i++) out[i] = out[i - offset] as number;
     filled += length;

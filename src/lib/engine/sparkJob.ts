@@ -1,4 +1,4 @@
-/** What glue/job.py is told: the plan, where each input stands, and where the output goes. Free of AWS. */
+/** Describes a job to glue/job.py: the plan, the place of each input, and the place of the output. Free of AWS. */
 
 import type { Compression, CsvBody, Layout } from '../model/layout.ts';
 import { maxRecordBytes, type Plan, type ReasonCode, type ReferenceData } from '../model/plan.ts';
@@ -10,7 +10,7 @@ export interface SparkInput {
   readonly version: string;
   /** Bytes, as it stands in the store. */
   readonly size: number;
-  /** Bytes of what it holds, as far as that is known: for a packed file, see unpackedBytes. */
+  /** Estimated unpacked bytes; see unpackedBytes. */
   readonly unpacked?: number | undefined;
   readonly layout: Layout;
   readonly fault: ReasonCode | null;
@@ -25,32 +25,32 @@ export interface SparkInput {
 
 /** Addresses that Hadoop understands: s3:// or file://. */
 export interface SparkPlaces {
-  /** Where an input stands: a raw object, whose version the job reads, or a file. */
+  /** The place of an input: a version of a raw object, or a file. */
   input(index: number): string;
   reference(name: string): string;
-  /** Where published rows stand, when the plan looks for duplicates among them: folders of partitions, or objects. */
+  /** Where published rows are, if the plan looks for duplicates of them: folders of partitions, or objects. */
   readonly published: string | readonly SparkPublishedObject[] | null;
   readonly data: string;
   readonly quarantine: string;
   readonly summary: string;
-  /** Of the store; null for files of this machine. */
+  /** The address of the store; null for local files. */
   readonly region: string | null;
 }
 
-/** An object with published rows, and its partition; null stands for each value of a key. */
+/** An object with published rows, and its partition. Null stands for any value of a key. */
 export interface SparkPublishedObject {
   readonly address: string;
   readonly values: readonly (string | null)[];
 }
 
-/** What takes the place of published rows, and what is no published row though it stands among them. */
+/** Which published rows the batch replaces, and which objects do not count as published. */
 export interface SparkPublished {
   readonly replaces?: readonly { object: string; version: string }[];
   /** Prefixes of file names, such as `<batch>-f<fence>-`: objects of attempts that were never committed. */
   readonly exclude?: readonly string[];
 }
 
-/** The most bytes that an archive may unpack to on Spark, where one task reads it through: some two hours. */
+/** The maximum unpacked size of an archive on Spark. One task reads it in about two hours. */
 const archiveLimit = 100 * 1024 * 1024 * 1024;
 
 /** The job's description, as JSON data. */
@@ -97,7 +97,7 @@ export function describeJob(
   };
 }
 
-/** In bytes: of a record, of an archive of lines, of documents, and of what is kept of a refused file. */
+/** Limits in bytes: of a record, of an archive of lines, of documents, and of the kept part of a refused file. */
 const sparkLimits = {
   record: maxRecordBytes,
   archive: archiveLimit,

@@ -13,10 +13,10 @@ import { isHadoopSnappy, unsnappy } from './snappy.ts';
 /** The most bytes that an archive may unpack to. */
 const archiveLimit = 2 * 1024 * 1024 * 1024;
 
-/** The largest file that an engine parses at once, in bytes; what that takes of memory, a Lambda of 3 GB has. */
+/** The largest file that an engine parses as a whole, in bytes. A Lambda with 3 GB has enough memory for it. */
 export const documentLimits = { json: 128 * 1024 * 1024, csv: 256 * 1024 * 1024 } as const;
 
-/** Told from the first bytes (RFC 1952, RFC 8878), never from a name. */
+/** The compression from the first bytes (RFC 1952, RFC 8878), never from the name. */
 export function compressionOf(head: Uint8Array): Compression | null {
   if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
   if (head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd) return 'zstd';
@@ -25,12 +25,12 @@ export function compressionOf(head: Uint8Array): Compression | null {
 }
 
 /**
- * How many first bytes of a file hold at least one block, where it is packed in blocks: fewer may unpack to nothing. Of the other
- * formats any bytes unpack to something.
+ * The number of first bytes that contain at least one block, for formats that are packed in blocks. Fewer bytes may unpack to nothing. In
+ * other formats any bytes can be unpacked.
  */
 export const firstBlockBytes = { gzip: 0, zstd: 0, bzip2: 5 * 1024 * 1024, snappy: 5 * 1024 * 1024 } as const;
 
-/** The first bytes of what an archive holds, from its own first bytes: at most `bytes`; null when it is broken there. */
+/** Unpacks the first bytes of an archive, at most `bytes`; null if the archive is corrupt there. */
 export function unpackStart(
   head: Uint8Array,
   compression: Compression,
@@ -50,7 +50,7 @@ export function unpackStart(
       }
     });
     stream.on('end', finish);
-    // The head of a longer archive ends in the middle: what came before counts.
+    // The head of a longer archive is truncated. The bytes before its end count.
     stream.on('error', (error) => {
       if (!isArchiveFault(error)) fail(error);
       else if (size > 0) finish();
@@ -60,12 +60,12 @@ export function unpackStart(
   });
 }
 
-/** An input that may be packed; `path` is where it stands on this machine. */
+/** An input that may be packed. `path` is its local path. */
 export interface PackedInput extends InputFile {
   readonly compression: Compression | null;
 }
 
-/** Unpacks an input beside itself. One that cannot be unpacked, or is too large then, is refused whole, as it came. */
+/** Unpacks an input next to the original. If it cannot be unpacked or is too large, the whole packed file is refused. */
 export async function unpackInput(
   input: PackedInput,
   limits: Readonly<Record<'archive' | 'json' | 'csv', number>> = { ...documentLimits, archive: archiveLimit },
@@ -83,7 +83,7 @@ export async function unpackInput(
   return { ...plain, body: null, layout: 'refused', fault: fault === 'too_large' ? tooLarge : fault };
 }
 
-/** A file of another encoding as UTF-8, beside itself; refused whole where its bytes are no such text. */
+/** Converts a file to UTF-8 next to the original. The whole file is refused if its bytes are invalid in the encoding. */
 async function decodeInput(input: InputFile): Promise<InputFile> {
   const encoding = input.body?.encoding ?? null;
   if (encoding === null) return input;
@@ -91,11 +91,11 @@ async function decodeInput(input: InputFile): Promise<InputFile> {
   if (text === null) return { ...input, body: null, layout: 'refused', fault: 'not_text' };
   const path = `${input.path}.utf8`;
   await writeFile(path, text);
-  // Spark decodes what its description says is encoded: not a second time.
+  // Spark would decode the file again if its description named the encoding.
   return { ...input, path, body: input.body ? { ...input.body, encoding: null } : null };
 }
 
-/** Unpacks a file. Gives the reason when that is not possible: the archive is broken, cut, or beyond the limit. */
+/** Unpacks a file. Gives the reason if that fails: the archive is corrupt, truncated or over the limit. */
 async function unpackFile(
   from: string,
   to: string,
@@ -134,7 +134,7 @@ function decompressor(compression: Compression): Duplex {
   }
 }
 
-/** The decoders' own errors, a cut archive among them. */
+/** Errors of the decoders, including those for truncated archives. */
 const isArchiveFault = (error: unknown): boolean =>
   error instanceof ArchiveBroken ||
   (typeof error === 'object' &&

@@ -1,7 +1,7 @@
-/** How the expectations of a batch came out. */
+/** The outcomes of a batch's expectations. */
 import * as z from 'zod';
 
-/** How one expectation came out. */
+/** The outcome of one expectation. */
 export const outcomeSchema = z.object({
   name: z.string(),
   severity: z.enum(['hold', 'warn']),

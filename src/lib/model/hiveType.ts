@@ -11,7 +11,7 @@ export type HiveType =
   | { readonly kind: 'array'; readonly element: HiveType }
   | StructType;
 
-/** A type as JSON: names may hold what Hive's own notation gives a meaning. */
+/** A type as JSON, in which names may contain characters with a meaning in Hive's notation. */
 export const structTypeSchema: z.ZodType<StructType> = z.object({
   kind: z.literal('struct'),
   fields: z.array(z.object({ name: z.string(), type: z.lazy(() => hiveTypeSchema) })),
@@ -24,18 +24,18 @@ const hiveTypeSchema: z.ZodType<HiveType> = z.lazy(() =>
   ]),
 );
 
-/** How deep a type may be nested. Anything could be nested deeper, but no recursion over it could end. */
+/** The maximum depth of a type, so that recursion over it ends. */
 export const maxTypeDepth = 100;
 
 /**
- * Whether a field's name can stand in Hive's notation, which has no escapes: `struct<a:b:int>` could be read as a field `a`.
+ * Whether a field's name is possible in Hive's notation, which has no escapes: `struct<a:b:int>` could be read as a field `a`.
  */
 export const isHiveName = (name: string): boolean =>
   /^[^\p{Cc}:,<>]+$/u.test(name) && name === name.trim() && !/[()]/.test(name.replaceAll(/\([^()]*\)/g, ''));
 
 /**
- * Reads a type. A type it does not know as struct or array is a scalar of that name (`decimal(10,2)`, `map<…>`); what is
- * nested deeper than `maxTypeDepth` is a string.
+ * Reads a type. Every type except struct and array is a scalar of that name (`decimal(10,2)`, `map<…>`). Types below `maxTypeDepth` are
+ * strings.
  */
 export function parseHiveType(text: string): HiveType {
   return typeIn(text, 0);
@@ -59,7 +59,7 @@ function typeIn(text: string, depth: number): HiveType {
   return { kind: 'scalar', name: source.toLowerCase() };
 }
 
-/** Writes a type the way Glue's crawlers do. */
+/** Writes a type in the notation of Glue's crawlers. */
 export function formatHiveType(type: HiveType): string {
   if (type.kind === 'scalar') return type.name;
   if (type.kind === 'array') return `array<${formatHiveType(type.element)}>`;

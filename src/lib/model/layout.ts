@@ -1,12 +1,12 @@
 /** How the bytes of a raw file are read. */
 import type { ReasonCode } from './plan.ts';
 
-/** lines: a record a line. document: the whole file is parsed at once. refused: quarantined whole, with the reason. */
+/** lines: one record per line. document: the file is parsed as a whole. refused: the file is quarantined as a whole, with the reason. */
 export type Layout = 'lines' | 'document' | 'refused';
 
 export const compressions = ['gzip', 'zstd', 'bzip2', 'snappy'] as const;
 
-/** snappy: as Hadoop and Spark frame it. */
+/** snappy: in the framing of Hadoop and Spark. */
 export type Compression = (typeof compressions)[number];
 
 export interface InputFile {
@@ -21,14 +21,14 @@ export interface InputFile {
   readonly body?: CsvBody | null | undefined;
 }
 
-/** Where the records of a file begin, and in which characters. */
+/** Where the records of a file begin, and its encoding. */
 export interface CsvBody {
-  /** Before the records, in bytes of the text as UTF-8, and in lines. */
+  /** What comes before the records, in bytes of the UTF-8 text and in lines. */
   readonly skipBytes: number;
   readonly skipLines: number;
-  /** How the bytes become text; null for UTF-8. `table`: the 256 characters of an encoding of single bytes. */
+  /** The encoding; null for UTF-8. `table` has the 256 characters of a single-byte encoding. */
   readonly encoding: { readonly name: string; readonly table?: string | undefined } | null;
-  /** Whether lines end in CR alone. */
+  /** Whether lines end with CR only. */
   readonly endsInCr: boolean;
   /** Whether fields have no name of their own. */
   readonly hasUnnamed: boolean;

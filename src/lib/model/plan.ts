@@ -1,10 +1,10 @@
 /**
- * A compiled contract: immutable data that both engines carry out. The row part is DuckDB SQL over the relations
- * `records`, `files` and the references; the set part is data, and the same as SQL for each engine.
+ * A compiled contract: immutable data that both engines run. The row part is DuckDB SQL over the relations `records`, `files` and the
+ * references. The set part is data, and the same as SQL for each engine.
  */
 import * as z from 'zod';
 
-/** Reason codes of quarantined rows, as they stand in the quarantine dataset. Documented in docs/contract.md. */
+/** Reason codes of quarantined rows in the quarantine table, documented in docs/contract.md. */
 export const reasonCodes = [
   'not_text',
   'broken_archive',
@@ -32,7 +32,7 @@ export const reasonCodes = [
 ] as const;
 export type ReasonCode = (typeof reasonCodes)[number];
 
-/** In the place of a reason, for a record that is another dataset's. It is counted, and not quarantined. */
+/** Replaces the reason for a record of another dataset. It is counted and not quarantined. */
 export const skipped = 'skipped';
 
 /** Publish copies an object or more for each partition of a batch within the time of a function. */

@@ -1,4 +1,4 @@
-/** What is known of a batch's columns: aggregates beside the expectations', in the same scan, and their values. Free of AWS. */
+/** Statistics of a batch's columns: aggregates in the same scan as the expectations, and their values. Free of AWS. */
 import * as z from 'zod';
 import { enrichedColumns, isPublished } from '../contract/columns.ts';
 import type { Contract } from '../contract/schema.ts';
@@ -9,17 +9,17 @@ export const columnFactsSchema = z.object({
   name: z.string(),
   type: z.string(),
   nulls: z.int(),
-  /** About how many different values; null for arrays. */
+  /** The approximate number of different values; null for arrays. */
   distinct: z.int().nullable(),
-  /** Of numbers and times. */
+  /** For numbers and times. */
   min: z.string().nullable(),
   max: z.string().nullable(),
-  /** The commonest values, cut to 60 characters, with their rows: those that surely come again. */
+  /** The most common values with their number of rows, shortened to 60 characters, if they are certainly repeated. */
   top: z.array(z.object({ value: z.string(), rows: z.int() })),
 });
 export type ColumnFacts = z.output<typeof columnFactsSchema>;
 
-/** A wide contract has facts of its first columns only: a query of Athena has 256 KiB at most. */
+/** A wide contract gets statistics of its first columns only, because an Athena query has at most 256 KiB. */
 const columnsLooked = 200;
 const commonValues = 5;
 
@@ -62,10 +62,10 @@ export const columnAggregates = (contract: Contract): Map<string, string> =>
     ),
   );
 
-/** Of so many different values the counts of the commonest are exact; of more each may be a thousandth of the rows too high. */
+/** Up to this number of different values the counts are exact. Beyond it, each may be too high by a thousandth of the rows. */
 const exactValues = 900;
 
-/** Reads the query's row. `rows`: how many there are. */
+/** Reads the query's row. `rows` is the number of rows in the batch. */
 export const columnFacts = (
   contract: Contract,
   row: Readonly<Record<string, string | null>>,

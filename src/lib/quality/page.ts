@@ -1,4 +1,4 @@
-/** A quality report as one HTML file: no script, nothing from elsewhere, readable offline and on paper. Free of AWS. */
+/** Writes a quality report as one HTML file without scripts and external resources, readable offline and on paper. Free of AWS. */
 import { ownValue } from '../json.ts';
 import { visible } from '../visible.ts';
 import type { ColumnFacts } from './columns.ts';
@@ -62,7 +62,7 @@ function rowsOf(report: QualityReport): string {
   return `<p>${number(report.rowsRead)} rows read: ${words}</p><div class="fates" aria-hidden="true">${bar}</div>`;
 }
 
-/** A column for each batch, its rows by fate; this batch is the last. */
+/** A bar for each batch with its rows by outcome. This batch is the last. */
 function volume(batches: readonly PastBatch[]): string {
   const most = Math.max(1, ...batches.map((b) => b.rowsRead));
   const columns = batches.map((b) => {
@@ -133,7 +133,7 @@ ${nullHistory(report, column)}${top.length > 0 ? `<div class="bars">${top.join('
   return `<div class="cards">${cards.join('')}</div>`;
 }
 
-/** The column's null share, batch by batch; nothing where it never had a null. */
+/** The column's share of nulls for each batch; nothing if it never had a null. */
 function nullHistory({ before, published }: QualityReport, column: ColumnFacts): string {
   const shares = [
     ...before.map((b) => ownValue(b.nullShares, column.name) ?? 0),

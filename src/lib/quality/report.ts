@@ -1,11 +1,11 @@
-/** The data-quality report of a batch: what it is made of, and what came of the batches before. Free of AWS. */
+/** Makes the data-quality report of a batch, with the history of earlier batches. Free of AWS. */
 import * as z from 'zod';
 import { ownValue } from '../json.ts';
 import { type Outcome, outcomeSchema } from '../model/expectation.ts';
 import { accountingSchema, batchCountsSchema, type Summary } from '../model/plan.ts';
 import { type ColumnFacts, columnFactsSchema } from './columns.ts';
 
-/** So many batches before are kept beside a report. */
+/** The number of earlier batches in a report. */
 const batchesBefore = 20;
 
 const pastBatch = accountingSchema.extend({
@@ -16,7 +16,7 @@ const pastBatch = accountingSchema.extend({
 });
 export type PastBatch = z.output<typeof pastBatch>;
 
-/** As it is kept beside the page, for the report of the next batch and for other readers. */
+/** The report as JSON, stored next to the page, for the next report and for other readers. */
 export const qualityReportSchema = batchCountsSchema.extend({
   version: z.literal(1),
   stage: z.string(),
@@ -56,7 +56,7 @@ export function qualityReport(
   };
 }
 
-/** What a later report needs of this one. */
+/** The part of this report that later reports need. */
 export const pastOf = (report: QualityReport): PastBatch => ({
   batch: report.batch,
   at: report.at,
@@ -67,22 +67,22 @@ export const pastOf = (report: QualityReport): PastBatch => ({
 export const nullShare = ({ nulls }: Pick<ColumnFacts, 'nulls'>, rows: number): number =>
   rows === 0 ? 0 : nulls / rows;
 
-/** A value of this batch that is unlike those of the batches before. */
+/** A value of this batch that differs from earlier batches. */
 export interface Drift {
-  /** A column's name, or what was counted. */
+  /** A column's name, or the name of a count. */
   readonly of: string;
   readonly kind: 'null share' | 'rows read' | 'quarantine share';
   readonly now: number;
-  /** Mean of the batches before. */
+  /** The mean of the earlier batches. */
   readonly mean: number;
 }
 
-/** Fewer batches before than this say little of what is usual. */
+/** The minimum number of earlier batches for a comparison. */
 export const batchesForDrift = 3;
 
 /**
- * What drifted: more than three standard deviations from the mean of the batches before, and by no small thing: a
- * twentieth of the rows for shares, half for counts.
+ * Values that drifted: more than three standard deviations from the mean of earlier batches, and by at least a twentieth of the rows for
+ * shares, or by half for counts.
  */
 export function driftOf(report: QualityReport): Drift[] {
   const { before } = report;
