@@ -1,7 +1,7 @@
-/** Bounds of numbers, exactly as a contract writes them. */
+/** Exact bounds of numbers in contracts. */
 import * as z from 'zod';
 
-/** A number, or its digits in quotes: YAML's numbers are doubles, which keep 15 digits. */
+/** A number, or its digits in quotes, because YAML's numbers are doubles with 15 digits. */
 export const bound = z.union([z.number(), z.string()]).superRefine((value, context) => {
   const message =
     typeof value === 'number' && digitsOf(value) > 15
@@ -19,7 +19,7 @@ const digitsOf = (value: number): number =>
     .replace('.', '')
     .replace(/^-?0*|0*$/g, '').length;
 
-/** A bound times 10^scale as a whole number, rounded up or down. */
+/** A bound times 10^scale as an integer, rounded up or down. */
 export function scaled(value: Bound, scale: number, round: 'up' | 'down'): bigint {
   const [, sign = '', whole = '', fraction = '', exponent = '0'] =
     /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/.exec(String(value)) ?? [];

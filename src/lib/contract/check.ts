@@ -1,4 +1,4 @@
-/** What one part of a contract says of another: names that are there, types that fit. */
+/** Checks references between parts of a contract: existing names, matching types. */
 import type { z } from 'zod';
 import { checkExpression, valueTypeOf } from '../expression/check.ts';
 import { ExpressionError, parseExpression } from '../expression/parse.ts';
@@ -41,13 +41,13 @@ function checkContract(contract: Contract, context: z.core.$RefinementCtx): void
   });
 }
 
-/** With as many again that are left to the Catalog, a batch takes a gigabyte: the engines hold 2,048 values of each, in each step. */
+/** The maximum number of columns. With as many from the Catalog, a batch needs a gigabyte, because engines keep 2,048 values of each column in each step. */
 const maxColumns = 1000;
 
 type Place = readonly (string | number)[];
 type Scope = ReturnType<typeof openScope>;
 
-/** The columns that are declared so far, and what is wrong. */
+/** The columns declared so far, and the issues. */
 function openScope(context: z.core.$RefinementCtx) {
   const columns = new Map<string, { type: string; required: boolean }>();
   const issue = (path: Place, message: string) =>
@@ -60,7 +60,7 @@ function openScope(context: z.core.$RefinementCtx) {
       if (columns.has(name)) issue(path, `the column "${name}" is there already`);
       columns.set(name, { type, required });
     },
-    /** The column of this name; an issue where there is none, or where its type is not among `allowed`. */
+    /** The column with this name. Adds an issue if it does not exist or its type is not in `allowed`. */
     known(path: Place, name: string, allowed?: readonly string[]) {
       const column = columns.get(name);
       if (!column) issue(path, `there is no column "${name}"`);
@@ -68,7 +68,7 @@ function openScope(context: z.core.$RefinementCtx) {
         issue(path, `the column "${name}" is ${column.type}, it must be ${allowed.join(' or ')}`);
       return column;
     },
-    /** An expression over `among` that gives a Hive type. */
+    /** Checks an expression over the columns `among`. Gives its Hive type. */
     gives(path: Place, text: string, type: string, among: ReadonlyMap<string, string>) {
       try {
         const found = checkExpression(parseExpression(text), among).type;
@@ -83,7 +83,7 @@ function openScope(context: z.core.$RefinementCtx) {
   };
 }
 
-/** Sluice keeps tables of its own in the same database. */
+/** Sluice's own tables are in the same database. */
 function checkTable(contract: Contract, { issue }: Scope): void {
   const table = tableOf(contract);
   if (table === 'quarantine' || /^(raw|staging)_/.test(table))
@@ -93,7 +93,7 @@ function checkTable(contract: Contract, { issue }: Scope): void {
     );
 }
 
-/** A CSV's fields are texts, under the names of its header. */
+/** Checks what a contract reads from a CSV, whose fields are texts under the names of its header. */
 function checkCsv({ source, columns, parse = {} }: Contract, { issue }: Scope): void {
   if (!source.formats.includes('csv')) return;
   const header = source.csv?.header === true ? undefined : source.csv?.header;
@@ -118,7 +118,7 @@ function checkColumns(contract: Contract, { declare, issue }: Scope): void {
   });
 }
 
-/** What is taken apart into several rows, or read out of a text. */
+/** Checks `explode` and `parse`. */
 function checkDocuments(contract: Contract, { issue }: Scope): void {
   explodesOf(contract).forEach(({ path }) => {
     if (hasEach(path)) issue(['explode'], 'may not have [*]: name each array, as in [orders, orders.items]');
@@ -176,7 +176,7 @@ function checkDedupe(contract: Contract, { known, issue }: Scope): void {
   const { dedupe } = contract;
   const isHelper = (name: string) =>
     [...contract.columns, ...contract.derive].some((c) => c.name === name && !isPublished(contract, c));
-  // What is published is compared as text.
+  // Published values are compared as text.
   const allowed = dedupe?.scope === 'published' ? ['string', 'int', 'bigint', 'date'] : undefined;
   dedupe?.key.forEach((name, i) => {
     const column = known(['dedupe', 'key', i], name, allowed);
@@ -190,7 +190,7 @@ function checkDedupe(contract: Contract, { known, issue }: Scope): void {
   });
 }
 
-/** Types whose values are short texts. */
+/** Types with short texts as values. */
 const ownValueTypes = ['string', 'int', 'bigint', 'boolean', 'date'];
 
 function checkPartitions({ partitionBy, enrich }: Contract, { known, declare, issue }: Scope): void {
@@ -203,21 +203,21 @@ function checkPartitions({ partitionBy, enrich }: Contract, { known, declare, is
           ['partitionBy', i, 'of'],
           `the column "${p.of}" is given by enrich, and known too late for a partition`,
         );
-      // The column is the key itself: it is no column of the table beside it.
+      // The column is the partition key itself, so it is not a column of the table, too.
       if (p.name === p.of) return;
     } else if ('of' in p) {
       const column = known(['partitionBy', i, 'of'], p.of, ['timestamp', 'date']);
       if (column?.type === 'date' && p.part === 'hour')
         issue(['partitionBy', i, 'part'], `the date "${p.of}" has no hour`);
     }
-    // DuckDB writes it as a folder, with each byte that is no letter as three; names of folders have at most 255.
+    // DuckDB escapes each byte that is not a letter with three characters, and folder names have at most 255.
     if ('constant' in p && p.name.length + 1 + encodeURIComponent(p.constant).length > 255)
       issue(['partitionBy', i, 'constant'], 'is too long for the name of a folder');
     declare(['partitionBy', i, 'name'], p.name, 'string', true);
   });
 }
 
-/** The types that a check is for; any for one that is not among them. */
+/** The types that a check supports; a check that is not listed supports all. */
 const typesOfChecks: Readonly<Record<string, readonly string[]>> = {
   in_set: ['string'],
   regex: ['string'],

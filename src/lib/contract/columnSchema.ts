@@ -1,4 +1,4 @@
-/** A column of a contract: where its value stands, and how it is converted. */
+/** A column of a contract: the place of its value, and its conversion. */
 import * as z from 'zod';
 import { bound } from './bounds.ts';
 import { lowerCase } from './letters.ts';
@@ -135,7 +135,7 @@ export const columnSchema = z
     if (twice !== undefined) issue('map', `gives the synonym "${twice}" twice`);
   });
 
-/** Lists of lists are made one list: so deep. */
+/** The maximum depth of nested lists that become one list. */
 const maxEachSteps = 3;
 
 export type Column = z.output<typeof columnSchema>;

@@ -1,15 +1,15 @@
-/** What columns a contract's table has, and whether contracts that share a table agree on them. */
+/** The columns of a contract's table, and whether contracts with a common table agree on them. */
 import { lineage, type OutputColumn, rescued } from '../model/plan.ts';
 import { tableFormatOf } from './contract.ts';
 import type { Contract } from './schema.ts';
 
-/** The columns that enrichments give, all of them texts. */
+/** The columns from enrichments. All are texts. */
 export const enrichedColumns = ({ enrich }: Pick<Contract, 'enrich'>): OutputColumn[] =>
   enrich
     .flatMap((e) => (e.kind === 'lookup' ? Object.keys(e.columns) : [e.column]))
     .map((name) => ({ name, type: 'string' }));
 
-/** Whether a column of its own, or a derived one, is in the table: no helper, nor one that is a partition key under its own name. */
+/** Whether a column is in the table: neither a helper nor a partition key with the column's name. */
 export const isPublished = (
   { partitionBy }: Pick<Contract, 'partitionBy'>,
   column: { readonly name: string; readonly publish?: false | undefined },
@@ -35,8 +35,8 @@ export function goldenColumns(contract: Contract): OutputColumn[] {
 }
 
 /**
- * Why two contracts cannot fill one table; empty when they can. Columns and partition keys must be the same, and a
- * constant must keep their partitions apart: each dataset has a lease of its own.
+ * Why two contracts cannot fill one table; empty if they can. Their columns and partition keys must be equal, and a constant must separate
+ * their partitions, because each dataset has its own lease.
  */
 export function disagreements(a: Contract, b: Contract): string[] {
   const types = (contract: Contract) => new Map(goldenColumns(contract).map((c) => [c.name, c.type]));

@@ -4,27 +4,27 @@ import type { Contract } from './schema.ts';
 
 type Shapes = Pick<Contract, 'explode' | 'parse'>;
 
-/** An array or a map of which each element makes a row. */
+/** An array or a map whose elements become rows. */
 export interface Exploded {
   readonly path: string;
   readonly isMap: boolean;
 }
 
-/** What a contract explodes, in its order. */
+/** The arrays and maps that a contract explodes, in its order. */
 export const explodesOf = ({ explode }: Pick<Contract, 'explode'>): readonly Exploded[] =>
   [explode ?? []].flat().map((path) => ({ path: path.replace(/\.\*$/, ''), isMap: path.endsWith('.*') }));
 
-/** A document within another one: an element of an array or a map, or the JSON that a text holds. */
+/** A document inside another one: an element of an array or a map, or the JSON in a text. */
 export interface Inner {
   readonly kind: 'array' | 'map' | 'json';
   readonly path: string;
-  /** The one that it stands in, by its place in the list; null for the record. */
+  /** The index of the document that contains it; null for the record. */
   readonly parent: number | null;
-  /** From that one to the array, the map or the text. */
+  /** The path from there to the array, the map or the text. */
   readonly rest: readonly PathStep[];
 }
 
-/** All of them, each behind the one that it stands in. A text is read before its value is exploded. */
+/** All documents, each after the one that contains it. A text is parsed before its value is exploded. */
 export function innerDocuments(contract: Shapes): readonly Inner[] {
   const named = [
     ...Object.keys(contract.parse ?? {}).map((path) => ({ kind: 'json' as const, path })),
@@ -38,13 +38,13 @@ export function innerDocuments(contract: Shapes): readonly Inner[] {
   return inners;
 }
 
-/** Where the value of a column stands: in which document, and how it is reached from there. */
+/** The place of a column's value: its document, and the path from there. */
 export interface PlaceInDocument {
   readonly parent: number | null;
   readonly rest: readonly PathStep[];
 }
 
-/** The last document that a path leads into, and the way from there. */
+/** The innermost document on a path, and the rest of the path. */
 function placeAmong(
   inners: readonly Inner[],
   path: string,

@@ -83,7 +83,7 @@ export const expectation = z.discriminatedUnion('check', [
   }),
 ]);
 
-/** What a range must be for its column's type. */
+/** Checks a range against its column's type. */
 export function checkRange(
   range: { min?: number | string | undefined; max?: number | string | undefined },
   type: string | undefined,

@@ -1,4 +1,4 @@
-/** What the schema says against a contract, in words for the person who wrote it. */
+/** Explains the faults that the schema finds in a contract. */
 import type { z } from 'zod';
 
 /** A fault at a place in the document. */
@@ -7,7 +7,7 @@ export interface Fault {
   readonly message: string;
 }
 
-/** The faults of a value. Of a choice between forms, the form that was meant is judged. */
+/** The faults of a value. For a choice between forms, only the intended form is reported. */
 export function faultsOf(issues: readonly z.core.$ZodIssue[], value: unknown): Fault[] {
   return issues.flatMap((issue) => {
     const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
@@ -19,8 +19,7 @@ export function faultsOf(issues: readonly z.core.$ZodIssue[], value: unknown): F
 }
 
 /**
- * A value fits none of several forms. Forms of another kind (a text where an object is given) were not meant; of the others, the
- * one with the fewest keys that it does not know.
+ * A value fits none of several forms. The intended form has the same kind (an object, not a text) and the fewest unknown keys.
  */
 function ofUnion(forms: readonly (readonly z.core.$ZodIssue[])[], given: unknown): Fault[] {
   const isOtherKind = (issues: readonly z.core.$ZodIssue[]) =>

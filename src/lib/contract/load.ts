@@ -1,4 +1,4 @@
-/** Reads contract files from a folder, with errors that name file, line, column and path. */
+/** Reads contract files from a folder. Errors name file, line, column and path. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LineCounter, type Node, parseDocument, visit } from 'yaml';
@@ -9,7 +9,7 @@ import { tableOf } from './contract.ts';
 import { faultsOf } from './faults.ts';
 import type { Contract } from './schema.ts';
 
-/** Every contract of a folder by dataset name. Throws ContractError at the first file with faults. */
+/** All contracts of a folder by dataset name. Throws ContractError for the first file with faults. */
 export function loadContracts(folder: string): ReadonlyMap<string, Contract> {
   const contracts = new Map<string, Contract>();
   for (const file of readdirSync(folder)
@@ -31,7 +31,7 @@ export function loadContracts(folder: string): ReadonlyMap<string, Contract> {
   return contracts;
 }
 
-/** Why two contracts cannot be built together; null where they can. */
+/** Why two contracts cannot be built together; null if they can. */
 export function conflictOf(one: Contract, other: Contract): string | null {
   if (one.dataset === other.dataset) return `the dataset "${one.dataset}" has a contract already`;
   if (one.source.prefix === other.source.prefix && (one.when === undefined || other.when === undefined))
@@ -57,7 +57,7 @@ export function parseContract(file: string, text: string): Contract {
   if (document.errors.length > 0)
     throw new ContractError(
       file,
-      // One slip in the syntax is followed by many that say nothing new.
+      // A syntax error causes further errors that add nothing.
       document.errors.slice(0, 1).map((e) => {
         const [message = e.message] = e.message.split('\n');
         return at(e.pos[0], '', message.startsWith('Maximum call stack') ? 'is nested too deeply' : message);
@@ -76,7 +76,7 @@ export function parseContract(file: string, text: string): Contract {
   );
 }
 
-/** The first text or key that SQL or an object could not hold as it is written. */
+/** The first text or key that is impossible in SQL or in an object. */
 function unusableIn(document: ReturnType<typeof parseDocument>): { offset: number; message: string } | null {
   let found: { offset: number; message: string } | null = null;
   visit(document, {
@@ -104,7 +104,7 @@ function unusableIn(document: ReturnType<typeof parseDocument>): { offset: numbe
   return found;
 }
 
-/** What a document says. Throws ContractError for aliases that lead nowhere, or unfold to more than a contract can be. */
+/** The value of a document. Throws ContractError for unknown aliases, and for aliases that expand beyond the size of a contract. */
 function dataOf(
   file: string,
   document: ReturnType<typeof parseDocument>,
@@ -113,7 +113,7 @@ function dataOf(
   try {
     return document.toJS();
   } catch (error) {
-    // What yaml throws for an alias: https://eemeli.org/yaml/#tojs-options
+    // The error of yaml for an alias: https://eemeli.org/yaml/#tojs-options
     if (!(error instanceof ReferenceError)) throw error;
     let offset = 0;
     visit(document, {
@@ -126,7 +126,7 @@ function dataOf(
   }
 }
 
-/** Start of the deepest node that a path reaches: a missing key is shown at its parent. */
+/** The start of the deepest node on a path. A missing key is shown at its parent. */
 function offsetOf(document: ReturnType<typeof parseDocument>, path: readonly (string | number)[]): number {
   for (let length = path.length; length >= 0; length--) {
     const node = document.getIn(path.slice(0, length), true) as Node | undefined;

@@ -1,4 +1,4 @@
-/** How the numbers of a column are written: decimal commas, thousands, percent, currencies, accounting. */
+/** The notation of a column's numbers: decimal commas, thousands, percent, currencies, accounting. */
 import * as z from 'zod';
 
 const currency = z

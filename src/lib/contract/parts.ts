@@ -1,4 +1,4 @@
-/** What several parts of the contract language are made of. */
+/** Schemas that several parts of the contract language use. */
 import * as z from 'zod';
 import { pathPattern } from './path.ts';
 import { recordsPattern } from './recordsPath.ts';
@@ -11,12 +11,12 @@ export const identifier = z
     'must be lower case letters, digits and underscores, starting with a letter',
   );
 
-/** Where a dataset's files land. */
+/** The prefix of a dataset's files. */
 export const topFolder = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*\/$/, 'must be one folder at the top of the raw bucket, such as feed/');
 
-/** Keys apart by dots, in double quotes where they have dots or spaces; `[n]` an index, `[*]` every element. */
+/** Keys separated by dots, in double quotes if they contain dots or spaces; `[n]` is an index, `[*]` every element. */
 export const jsonPath = z
   .string()
   .regex(
@@ -24,7 +24,7 @@ export const jsonPath = z
     'must be keys apart by dots, such as user.id, entities.hashtags[*] or "Miles per Gallon"',
   );
 
-/** An array, or with `.*` a map, of which each element makes a row. */
+/** An array, or a map with `.*`, whose elements become rows. */
 export const explodePath = z
   .string()
   .regex(
@@ -40,7 +40,7 @@ export const recordsPath = z
     'must be a path to an array, such as statuses or edges[*].node, or to a map, such as features.* or *',
   );
 
-/** What JavaScript, RE2 and Java read alike. */
+/** A pattern with the same meaning in JavaScript, RE2 and Java. */
 export function isPattern(pattern: string): boolean {
   return groupsOf(pattern) !== null;
 }
@@ -50,9 +50,9 @@ export function isExtraction(pattern: string): boolean {
   return groupsOf(pattern) === 1;
 }
 
-/** The number of capturing groups; null for what is no pattern, or one with look-around or back-references. */
+/** The number of capturing groups; null for an invalid pattern, and for look-around and back-references. */
 function groupsOf(written: string): number | null {
-  // JavaScript has no such mark; the groups are the same.
+  // JavaScript does not have this flag. The groups are the same without it.
   const pattern = written.replace(/^\(\?i\)/, '');
   if (/\(\?(?!:)|\\[1-9]/.test(pattern)) return null;
   // RE2 has no empty class, none of JavaScript's own escapes, and at most 1,000 repetitions.

@@ -5,14 +5,14 @@ export type PathStep =
   | { readonly kind: 'index'; readonly index: number }
   | { readonly kind: 'each' };
 
-// A key `*` would be a wildcard to DuckDB, and its SQL ends at a NUL.
+// DuckDB treats a key `*` as a wildcard, and its SQL ends at a NUL.
 const key = `(?:"(?!\\*")[^"\\\\\\0]+"|(?!\\*(?:[.[]|$))[^.[\\]"'\\\\\\s\\0]+)`;
 const item = String.raw`\[(?:\d{1,9}|\*)\]`;
 
-/** What a path looks like, whole. */
+/** The pattern of a whole path. */
 export const pathPattern = new RegExp(`^${key}(?:${item})*(?:\\.${key}(?:${item})*)*$`);
 
-/** The path of a column that reads the key of the record's object, and no field. A field of this name is written in quotes. */
+/** The path of a column that reads the object key of the record. A field with this name is written in quotes. */
 export const objectKey = '$key';
 
 /** The steps of a path that fits `pathPattern`. */
@@ -24,10 +24,10 @@ export function parsePath(path: string): PathStep[] {
   });
 }
 
-/** Whether a path takes every element of an array. A key in quotes may only look so. */
+/** Whether a path takes every element of an array. A quoted key may contain the same characters. */
 export const hasEach = (path: string): boolean => parsePath(path).some((step) => step.kind === 'each');
 
-/** Writes steps as a path; null when a key has a character that no path can have. */
+/** Writes steps as a path; null if a key has a character that is impossible in a path. */
 export function formatPath(steps: readonly PathStep[]): string | null {
   const parts = steps.map((step, i) => {
     if (step.kind === 'each') return '[*]';
@@ -39,13 +39,13 @@ export function formatPath(steps: readonly PathStep[]): string | null {
   return pathPattern.test(path) && path.isWellFormed() ? path : null;
 }
 
-/** The field of the record that a path begins at. */
+/** The field of the record at the beginning of a path. */
 export const firstKey = (path: string): string => {
   const [first] = parsePath(path);
   return first?.kind === 'key' ? first.key : '';
 };
 
-/** Whether `path` lies below `parent`, or is it. */
+/** Whether `path` is `parent` or below it. */
 export function isBelow(path: string, parent: string): boolean {
   const steps = parsePath(path);
   return parsePath(parent).every((step, i) => JSON.stringify(step) === JSON.stringify(steps[i]));

@@ -57,7 +57,7 @@ const partitionKey = z.union([
   }),
 ]);
 
-/** Encodings that both engines read alike; but for UTF-16, of single bytes. */
+/** Encodings that both engines read equally. All except UTF-16 are single-byte encodings. */
 const encodings = [
   'utf-8',
   'utf-16',
@@ -163,7 +163,7 @@ const jsonOptions = z.strictObject({
     .describe('NaN, Infinity and -Infinity, which Python writes and JSON does not have: no JSON, or null.'),
 });
 
-/** Formats of which a dataset has one; the other two are told apart by a file's first character. */
+/** Formats that a dataset cannot combine with others. The other two are distinguished by a file's first character. */
 const loneFormats: readonly string[] = ['json_document', 'json_concatenated', 'csv'];
 
 const source = z

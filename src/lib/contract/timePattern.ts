@@ -1,4 +1,4 @@
-/** Patterns of times that a contract writes itself, such as `%d/%m/%Y %H:%M`. */
+/** Time patterns in contracts, such as `%d/%m/%Y %H:%M`. */
 
 /** A conversion such as `%d` or `%-d`, or plain characters. */
 export type PatternPart = { readonly conversion: string } | { readonly plain: string };
@@ -9,14 +9,14 @@ export const patternParts = (pattern: string): PatternPart[] =>
     letter === undefined ? { plain: text } : { conversion: text },
   );
 
-/** Which part of a time a conversion names. */
+/** The part of a time that a conversion names. */
 const named: Readonly<Record<string, string>> = {
   ...{ '%Y': 'year', '%y': 'year', '%m': 'month', '%-m': 'month', '%b': 'month', '%B': 'month' },
   ...{ '%d': 'day', '%-d': 'day', '%H': 'hour', '%-H': 'hour', '%I': 'hour', '%-I': 'hour' },
   ...{ '%M': 'minute', '%S': 'second', '%f': 'fraction', '%p': 'half of the day', '%z': 'offset' },
 };
 
-/** What is wrong with the conversions of a pattern; null for nothing. */
+/** The fault in the conversions of a pattern; null if there is none. */
 export function patternFault(pattern: string): string | null {
   const parts = patternParts(pattern);
   const conversions = parts.flatMap((part) => ('conversion' in part ? [part.conversion] : []));

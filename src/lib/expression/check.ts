@@ -1,8 +1,8 @@
-/** Types of expressions, and a tree in which every type is known. */
+/** Checks the types of expressions, and gives a tree with all types. */
 import { type FunctionName, signatureOf, type ValueType } from './functions.ts';
 import { type BinaryOperator, type Expression, ExpressionError } from './parse.ts';
 
-/** An expression whose types fit. */
+/** An expression with correct types. */
 export type Typed = { readonly type: ValueType } & (
   | { readonly kind: 'column'; readonly name: string; readonly hiveType: string }
   | { readonly kind: 'text' | 'number'; readonly value: string }
@@ -25,7 +25,7 @@ export type Typed = { readonly type: ValueType } & (
   | { readonly kind: 'call'; readonly name: FunctionName; readonly args: readonly Typed[] }
 );
 
-/** Hive type of a column -> type in an expression; undefined for what expressions do not read. */
+/** Converts a column's Hive type to a type in expressions; undefined for types that expressions do not support. */
 export function valueTypeOf(hiveType: string): ValueType | undefined {
   if (hiveType === 'string' || hiveType === 'json') return 'text';
   if (hiveType === 'int' || hiveType === 'bigint') return 'integer';
@@ -83,10 +83,10 @@ export function checkExpression(expression: Expression, columns: ReadonlyMap<str
   return typed;
 }
 
-/** SQL repeats an operand to ask whether it is zero, infinite or missing: each level doubles what is below. */
+/** SQL repeats an operand to check whether it is zero, infinite or missing, so each level doubles the size of the levels below. */
 const maxSize = 1000;
 
-/** About how many values the SQL of an expression names. */
+/** The approximate number of values in the SQL of an expression. */
 function sizeOf(e: Typed): number {
   const observed = (part: Typed) => sizeOf(part) * (part.type === 'number' && !isAlwaysFinite(part) ? 2 : 1);
   const sum = (parts: readonly Typed[], size: (part: Typed) => number) =>
@@ -109,7 +109,7 @@ function sizeOf(e: Typed): number {
   }
 }
 
-/** Whether a double is finite for certain: any but the result of a calculation. */
+/** Whether a double is certainly finite: any except the result of a calculation. */
 export const isAlwaysFinite = (e: Typed): boolean =>
   e.kind === 'minus' ? isAlwaysFinite(e.operand) : e.kind !== 'binary';
 
@@ -141,7 +141,7 @@ function checkCall(name: string, args: readonly Typed[], at: number): Typed {
       `${name} takes ${wanted.length}${rest ? ' or more' : ''} arguments, not ${args.length}`,
     );
   const [first] = args;
-  // Engines make it a double on the way, which has fewer digits.
+  // Engines would convert it to a double, which has fewer digits.
   if (name === 'floor' && first?.type === 'integer') return first;
   const free: Typed[] = [];
   args.forEach((arg, i) => {
@@ -153,7 +153,7 @@ function checkCall(name: string, args: readonly Typed[], at: number): Typed {
   return { kind: 'call', name: name as FunctionName, args, type };
 }
 
-/** The type that all have; null fits any. */
+/** The common type of all; null fits every type. */
 function common(expressions: readonly Typed[], at: number): ValueType {
   const types = [...new Set(expressions.map((e) => e.type).filter((type) => type !== 'null'))];
   if (types.every((type) => type === 'integer' || type === 'number') && types.length === 2) return 'number';

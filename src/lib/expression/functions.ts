@@ -1,10 +1,10 @@
-/** The functions of the expression language: what they take and give. Each dialect has the SQL for them. */
+/** The functions of the expression language with their types. Each dialect has their SQL. */
 
-/** What an expression is: a whole number is a number too. */
+/** Types of expressions. An integer is a number, too. */
 export type ValueType = 'text' | 'integer' | 'number' | 'boolean' | 'timestamp' | 'date' | 'null';
 
 interface Signature {
-  /** One entry an argument. A last entry with `rest` may stand any number of times. */
+  /** One entry for each argument. The last one can be repeated if it has `rest`. */
   readonly args: readonly (ValueType | 'any')[];
   readonly rest?: boolean;
   /** `same`: the type that the `any` arguments have in common; `first`: that of the first argument. */

@@ -1,5 +1,5 @@
 /**
- * The expression language of contracts: text -> tree. Small on purpose; nothing in it is SQL, so nothing can be injected.
+ * The expression language of contracts: text -> tree. It is small on purpose. None of it is SQL, so no SQL can be injected.
  *
  *   or, and, not          = != < <= > >=       + - * / %       in (…), is null, is not null
  *   names of columns      'text' (quote doubled inside)  12  1.5  true  false  null       function(…)
@@ -44,7 +44,7 @@ const operatorsByPrecedence = [
 ] as const;
 export type BinaryOperator = (typeof operatorsByPrecedence)[number][number];
 
-/** An expression is not understood. `at` is the 0-based place in its text. */
+/** An expression has a fault. `at` is the 0-based position in its text. */
 export class ExpressionError extends SluiceError {
   override readonly name = 'ExpressionError';
   readonly at: number;
@@ -68,7 +68,7 @@ interface Token {
   readonly at: number;
 }
 
-/** Engines nest an expression by its operators, and DuckDB to no more than 1,000 levels. */
+/** The maximum number of operators. Engines nest them, and DuckDB supports 1,000 levels. */
 const maxTokens = 500;
 
 function tokenize(text: string): Token[] {
@@ -134,7 +134,7 @@ class Parser {
     return { kind: 'not', operand: this.#deeper(() => this.binary(2)), at };
   }
 
-  /** `is null`, `in (…)` and their negations, behind an operand. */
+  /** `is null`, `in (…)` and their negations, after an operand. */
   #test(operand: Expression): Expression {
     const at = this.#peek().at;
     if (this.#takeWord('is')) {
@@ -229,7 +229,7 @@ class Parser {
   }
 }
 
-/** The columns that an expression reads, as often as it does. */
+/** The columns that an expression reads, with repetitions. */
 export function columnsIn(expression: Expression): string[] {
   switch (expression.kind) {
     case 'column':

@@ -18,44 +18,44 @@ import { changing } from './changing.ts';
 import { batchKey, fileKey, listed, objectKey, openKey, placeKey, waitingPlace } from './keys.ts';
 import { goesThrough, type Item, type Table } from './table.ts';
 
-/** A new batch may be compared with so many before it. */
+/** The maximum number of earlier batches that a new batch is compared with. */
 const recentBatches = 20;
-/** What an attempt that was taken back has left is looked for again after this time, in milliseconds: longer than any function lives. */
+/** After this time in milliseconds, the leftovers of a taken-back attempt are checked once more. No function runs longer. */
 const garbageAfter = 30 * 60_000;
 
 const recentSchema = z.object({
   batches: z.array(z.object({ batch: z.string(), rows: z.number() })).default([]),
-  /** Since the last batch that was published. */
+  /** Counted since the last published batch. */
   failures: z.number().default(0),
 });
 const openSchema = z.object({ batch: z.string(), fence: z.number() });
 const garbageSchema = openSchema.extend({ sk: z.string(), due: z.string() });
-/** What is left of an attempt that was taken back. */
+/** The record of a taken-back attempt. */
 export type Garbage = Readonly<z.output<typeof garbageSchema>>;
 const logSchema = z.object({ sk: z.string(), batch: z.string() });
 
-/** A file that a batch has published, or a person has rejected. */
+/** A file that was published or rejected. */
 export interface PublishedFile extends RawFile {
   readonly counts?: Accounting | undefined;
-  /** The version whose rows were in the table before. */
+  /** The version whose rows were in the table before it. */
   readonly before?:
     | (ObjectRecord['rows'] & { readonly place?: string | undefined; readonly isNoted: boolean })
     | undefined;
   readonly isRejected: boolean;
-  /** Its own rows leave the table: the same bytes may come again. */
+  /** Its own rows leave the table, so the same bytes may be published again. */
   readonly isUndone?: boolean;
   /** It was gone from S3 before it could be read. */
   readonly isMissing: boolean;
 }
 
-/** A file of a batch that was not published: `group` is set for one that is tried again with others. */
+/** A file of a batch that was not published. `group` is set if it is retried with others. */
 export interface ReturnedFile extends RawFile {
   readonly state: 'pending' | 'held' | 'failed';
-  /** Why, where that is not the reason of the whole batch. */
+  /** The reason, if it differs from that of the batch. */
   readonly reason?: string;
 }
 
-/** What the ledger knows and does of batches. */
+/** The ledger's operations on batches. */
 export function batchesOf(table: Table) {
   const {
     name,
@@ -85,13 +85,12 @@ export function batchesOf(table: Table) {
     /** Throws RecordUnreadable. */
     batch,
 
-    /** To look at it: also undefined for a record that cannot be read. */
+    /** For display: undefined if the record does not exist or cannot be read. */
     findBatch: (dataset: string, id: string): Promise<BatchRecord | undefined> =>
       find(batchKey(dataset, id), batchRecordSchema),
 
     /**
-     * Opens an attempt at a batch and moves its files from pending to claimed. It may be interrupted, and is then called again
-     * with the same files.
+     * Opens an attempt at a batch and moves its files from pending to claimed. After an interruption it is called again with the same files.
      */
     async claim(
       dataset: string,
@@ -103,7 +102,7 @@ export function batchesOf(table: Table) {
         engine: string;
         execution: string;
         replay?: string | undefined;
-        /** What a person has decided about its files. */
+        /** A person's decision about its files. */
         decision?: Decision | undefined;
       },
     ): Promise<void> {
@@ -117,7 +116,7 @@ export function batchesOf(table: Table) {
           },
         };
         const { replay, decision } = claimed;
-        // The lease names the batch from the same moment on.
+        // The lease names the batch in the same transaction.
         const marked: Item = {
           Update: {
             ...at({ pk: dataset, sk: 'LEASE' }),
@@ -132,7 +131,7 @@ export function batchesOf(table: Table) {
           {
             Update: {
               ...at(batchKey(dataset, claimed.id)),
-              // A twin that read the same has not been faster.
+              // No concurrent twin has written first.
               ...changing({
                 set: {
                   batch: claimed.id,
@@ -191,8 +190,8 @@ export function batchesOf(table: Table) {
     },
 
     /**
-     * Opens an attempt again of which the ledger has lost the record, and takes its files from whatever state they are in. `fence`
-     * is that of the lease's holder. May be repeated: the record comes last.
+     * Opens an attempt again whose record the ledger has lost, and takes its files from any state. `fence` is that of the lease's holder. Can be
+     * repeated, because the record is written last.
      */
     async reopen(
       dataset: string,
@@ -230,7 +229,7 @@ export function batchesOf(table: Table) {
       });
       const noted = now();
       const known = await batch(dataset, id);
-      // An open one is in the log already.
+      // An open attempt is in the log already.
       const isNew = known === undefined && (await get(openKey(dataset, id), openSchema)) === undefined;
       const opened: Partial<BatchRecord> = {
         batch: id,
@@ -264,8 +263,8 @@ export function batchesOf(table: Table) {
     },
 
     /**
-     * The moment in which a batch's rows count: its attempt's objects are the table's from here on. It goes through once, for
-     * the holder of the lease. Throws LeaseLost; nothing counts then.
+     * Commits an attempt: its objects count from now on. Only the holder of the lease can do this, and only once. Throws LeaseLost; then
+     * nothing counts.
      */
     async commit(dataset: string, { batch: id, fence }: Attempt): Promise<void> {
       await underLease(dataset, fence, [
@@ -281,7 +280,7 @@ export function batchesOf(table: Table) {
       ]);
     },
 
-    /** The same for an attempt that was committed, in a ledger that has lost it. `fence` is that of the lease's holder. */
+    /** The same for a committed attempt that the ledger has lost. `fence` is that of the lease's holder. */
     async recommit(dataset: string, fence: number, attempt: Attempt): Promise<void> {
       await underLease(dataset, fence, [
         {
@@ -293,7 +292,7 @@ export function batchesOf(table: Table) {
       ]);
     },
 
-    /** Adds what a step found out to the record of an attempt. It changes nothing when a later attempt has begun. */
+    /** Adds results of a step to the record of an attempt. Does nothing if a later attempt has begun. */
     async annotateBatch(dataset: string, attempt: Attempt, found: Partial<BatchRecord>): Promise<void> {
       await goesThrough(
         update({
@@ -303,7 +302,7 @@ export function batchesOf(table: Table) {
       );
     },
 
-    /** Marks claimed files of a committed batch, what they have replaced, and where their rows are now. */
+    /** Marks the files of a committed batch, the versions that they replaced, and the place of their rows. */
     async settlePublished(
       dataset: string,
       fence: number,
@@ -313,7 +312,7 @@ export function batchesOf(table: Table) {
       await allUnderLease(dataset, fence, files, (file) => {
         const { counts, before, isRejected, isUndone } = file;
         const isUnread = file.isMissing || isUndone === true;
-        // What a person has rejected takes no rows' place.
+        // Rejected files replace no rows.
         const takesPlace = !isRejected || isUndone === true || before === undefined;
         return [
           {
@@ -342,7 +341,7 @@ export function batchesOf(table: Table) {
                         rows: { version: file.version, batch: id, published: counts?.published ?? 0 },
                         etag: isUnread ? '' : undefined,
                       },
-                      // Where somebody has deleted the record, it is written anew.
+                      // A deleted record is written anew.
                       initial: {
                         ...listed(dataset, 'objects', file.object, file.object),
                         object: file.object,
@@ -356,7 +355,7 @@ export function batchesOf(table: Table) {
                 },
               ]
             : []),
-          // An update of a record that somebody has deleted would leave one that nobody can read.
+          // Updating a deleted record would create one that cannot be read.
           ...(takesPlace && before?.isNoted === true && before.version !== file.version
             ? replaced(dataset, { object: file.object, version: before.version }, file.version, before.place)
             : []),
@@ -364,7 +363,7 @@ export function batchesOf(table: Table) {
       });
     },
 
-    /** From here on the rows of these batches are in the objects that the documents list. May be repeated. */
+    /** Sets the documents that list the objects with these batches' rows. Can be repeated. */
     async setLive(
       dataset: string,
       fence: number,
@@ -380,7 +379,7 @@ export function batchesOf(table: Table) {
       ]);
     },
 
-    /** Closes a committed batch: it is the latest of those that others are compared with. May be repeated. */
+    /** Closes a committed batch. Later batches are compared with it. Can be repeated. */
     async closePublished(
       dataset: string,
       fence: number,
@@ -426,7 +425,7 @@ export function batchesOf(table: Table) {
       );
     },
 
-    /** Returns the files of an attempt that was taken back, and closes its batch. May be repeated. */
+    /** Returns the files of a taken-back attempt and closes its batch. Can be repeated. */
     async giveBack(
       dataset: string,
       fence: number,
@@ -468,7 +467,7 @@ export function batchesOf(table: Table) {
           {
             Update: {
               ...at(batchKey(dataset, id)),
-              // It is held anew: a person may decide anew.
+              // It is held again, so a person can decide again.
               ...changing({
                 set: { state: ended.state satisfies BatchState, endedAt: now(), reason: ended.reason },
                 remove: ['decision'],
@@ -494,21 +493,21 @@ export function batchesOf(table: Table) {
       );
     },
 
-    /** Attempts that have neither been closed as published nor been taken back. Nothing goes on past one that cannot be read. */
+    /** Attempts that are neither closed as published nor taken back. Throws RecordUnreadable: nothing may continue past an unreadable one. */
     openBatches: (dataset: string): Promise<Attempt[]> =>
       query(dataset, 'OPEN#', openSchema, { read: required }),
 
-    /** The same to look at them: without those that cannot be read. */
+    /** The same for display, without unreadable ones. */
     findOpenBatches: (dataset: string): Promise<Attempt[]> => query(dataset, 'OPEN#', openSchema),
 
-    /** Attempts that were taken back lately: objects with their names in the table are garbage. */
+    /** Attempts that were taken back recently. Objects with their names in the table are garbage. */
     garbage: (dataset: string): Promise<Garbage[]> => query(dataset, 'GARBAGE#', garbageSchema),
 
     async dropGarbage(dataset: string, { sk }: Garbage): Promise<void> {
       await transact([{ Delete: at({ pk: dataset, sk }) }]);
     },
 
-    /** How many batches failed since the last one that was published. */
+    /** The number of failed batches since the last published one. */
     async failuresInARow(dataset: string): Promise<number> {
       return (await recent(dataset)).failures;
     },
@@ -523,7 +522,7 @@ export function batchesOf(table: Table) {
       return (await find({ pk: dataset, sk: 'TOTALS' }, z.object({ published: z.number() })))?.published ?? 0;
     },
 
-    /** In the order in which they were first claimed: the last `limit` of them. */
+    /** The last `limit` batches, in the order of their first claims. */
     async batches(dataset: string, limit = Number.POSITIVE_INFINITY): Promise<BatchRecord[]> {
       const log = await query(dataset, 'LOG#', logSchema, { limit, isBackward: true });
       const ids = log.map((entry) => entry.batch).reverse();
@@ -534,8 +533,8 @@ export function batchesOf(table: Table) {
     },
 
     /**
-     * All of them in that order, `size` at a time, behind the entry of the log `after` if it is given. `last` is the entry of a page's
-     * last batch.
+     * All batches in that order, in pages of `size`, after the log entry `after` if it is given. `last` is the log entry of the last batch on a
+     * page.
      */
     async *batchPages(
       dataset: string,
@@ -551,13 +550,13 @@ export function batchesOf(table: Table) {
       }
     },
 
-    /** Batches whose ids begin so, two at most. */
+    /** At most two batches whose ids begin with a prefix. */
     batchesLike: (dataset: string, start: string): Promise<BatchRecord[]> =>
       query(dataset, batchKey(dataset, start).sk, batchRecordSchema, { limit: 2 }),
 
     /**
-     * Writes a decision into the record of a held batch: of several who decide at once, one wins. Gives the decision that is
-     * there afterwards.
+     * Writes a decision into the record of a held batch. If several people decide at once, one wins. Gives the decision in the record
+     * afterwards.
      */
     async decide(dataset: string, id: string, decision: Decision): Promise<Decision> {
       const isFirst = await goesThrough(

@@ -38,7 +38,7 @@ export const skipped = 'skipped';
 /** Publish copies an object or more for each partition of a batch within the time of a function. */
 export const mostPartitions = 100_000;
 
-/** The longest record, in bytes, on both engines: DuckDB takes some ten times as much to parse one. */
+/** The maximum length of a record in bytes, on both engines. DuckDB needs about ten times as much to parse one. */
 export const maxRecordBytes = 16 * 1024 * 1024;
 
 const outputColumn = z.object({
@@ -52,13 +52,13 @@ const sortKey = z.object({ column: z.string(), direction: z.enum(['asc', 'desc']
 
 const referenceShape = z.object({
   name: z.string(),
-  /** Column -> DuckDB type, as given to read_json. */
+  /** Column -> DuckDB type, for read_json. */
   columns: z.record(z.string(), z.string()),
 });
 
 /** The set part as data; see src/lib/dialect/set.ts for its SQL. */
 const setPartSchema = z.object({
-  /** Lookups that are too large for every executor to hold. */
+  /** Lookups that are too large for the memory of every executor. */
   joins: z.array(
     z.object({
       reference: z.string(),
@@ -70,24 +70,24 @@ const setPartSchema = z.object({
   ),
   /**
    * Rows with an equal key are duplicates; the first in `order`, then object, version, digest and place, stays.
-   * `published`: a key that stands in the row's partition already makes it a duplicate too.
+   * `published`: a row is a duplicate, too, if its key is published in its partition.
    */
   dedupe: z.object({ key: z.array(z.string()), order: z.array(sortKey), published: z.boolean() }).nullable(),
-  /** Whether the row part has rows that are another dataset's, with the reason `skipped`. */
+  /** Whether the row part has rows of other datasets, with the reason `skipped`. */
   skips: z.boolean().optional(),
   /** Order of the rows within a published file. */
   sort: z.array(z.string()),
-  /** Whether rows in that order are in the order of their partitions too. */
+  /** Whether this order is also the order of their partitions. */
   isPartitionOrder: z.boolean(),
 });
 export type SetPart = z.output<typeof setPartSchema>;
 
 /**
- * Over row_part, the references and, where asked for, published(<keys>, <partition keys>). To put rows in order costs, and
- * most keys stand once: only the rows of the others are. On Spark row_part has no row that was quarantined before.
+ * SQL over row_part, the references and, if needed, published(<keys>, <partition keys>). Sorting is expensive and most keys are unique, so
+ * only rows with a repeated key are sorted. On Spark, row_part has no rows that are already quarantined.
  */
 const setSqlSchema = z.object({
-  /** -> the keys that stand more than once; null where nothing is a duplicate. */
+  /** -> the keys that occur more than once; null if the contract has no key. */
   repeated: z.string().nullable(),
   /** repeated -> the rows of those keys, with `_fate`. */
   contested: z.string().nullable(),
@@ -96,11 +96,11 @@ const setSqlSchema = z.object({
 });
 export type SetSql = z.output<typeof setSqlSchema>;
 
-/** Column -> its field id, and for an array its elements'. */
+/** Column -> its field id, and for an array the id of its elements. */
 const fieldIdsSchema = z.record(z.string(), z.object({ id: z.int(), element: z.int().optional() }));
 export type FieldIds = z.output<typeof fieldIdsSchema>;
 
-/** How tables can be laid out. */
+/** The table formats. */
 export const tableFormats = ['hive', 'iceberg'] as const;
 export type TableFormatName = (typeof tableFormats)[number];
 
@@ -111,14 +111,14 @@ export const planSchema = z.object({
   format: z.enum(tableFormats).default('hive'),
   /** Fingerprint of the contract. */
   contract: z.string(),
-  /** The raw table the Data Catalog had when the plan was made; null where nothing was readable yet. */
+  /** The raw table in the Data Catalog when the plan was made; null if nothing was readable. */
   rawTable: z
     .object({ name: z.string(), fields: z.array(z.string()), ignored: z.array(z.string()) })
     .nullable(),
   row: z.object({
     /**
-     * documents(file INT, raw BLOB) -> records(file INT, line BIGINT, raw BLOB, fault VARCHAR): whole files to their
-     * records. `line` is the 1-based place in an array, else the line that the record begins in.
+     * documents(file INT, raw BLOB) -> records(file INT, line BIGINT, raw BLOB, fault VARCHAR): splits whole files into records. `line` is the
+     * 1-based position in an array, else the line in which the record begins.
      */
     documents: z.string(),
     /**
@@ -133,14 +133,14 @@ export const planSchema = z.object({
     references: z.array(referenceShape),
     sql: z.object({ duckdb: setSqlSchema, spark: setSqlSchema }),
   }),
-  /** The published columns, the last ones telling where a row came from. */
+  /** The published columns. The last ones are the lineage of a row. */
   columns: z.array(outputColumn),
   partitionKeys: z.array(outputColumn),
-  /** The most partitions of a batch, where the contract has fewer than any batch may have. */
+  /** The contract's limit of partitions in a batch, if it is lower than the general limit. */
   maxPartitions: z.int().optional(),
-  /** The ids that the columns have in an Iceberg table; undefined where objects have none. */
+  /** The ids of the columns in an Iceberg table; undefined if objects have none. */
   fieldIds: fieldIdsSchema.optional(),
-  /** What each of both is made of: see fieldsOf. */
+  /** The source fields of columns and partition keys: see fieldsOf. */
   fields: z.record(z.string(), z.array(z.string())),
 });
 export type Plan = z.output<typeof planSchema>;
@@ -152,10 +152,10 @@ export const lineage: readonly OutputColumn[] = [
   { name: '_version', type: 'string' },
 ];
 
-/** Holds the fields that no column reads, where the contract says `drift: rescue`. */
+/** The fields that no column reads, with `drift: rescue`. */
 export const rescued: OutputColumn = { name: '_rescued', type: 'string' };
 
-/** The quarantine dataset, the same for every contract. */
+/** The columns of the quarantine table, which are the same for every contract. */
 export const quarantineColumns: readonly OutputColumn[] = [
   { name: 'object', type: 'string' },
   { name: 'version', type: 'string' },
@@ -166,12 +166,12 @@ export const quarantineColumns: readonly OutputColumn[] = [
   { name: 'raw', type: 'string' },
 ];
 
-/** What a reference looks like to an engine: rows of JSON, one a line. */
+/** The form of a reference for an engine: one JSON row per line. */
 export interface ReferenceData {
   readonly name: string;
   readonly columns: Readonly<Record<string, string>>;
   readonly ndjson: string;
-  /** For polygons: the grid whose cells the rows are. */
+  /** For polygons: the grid. Each row is one of its cells. */
   readonly grid?: Grid;
 }
 
@@ -185,22 +185,22 @@ export interface Grid {
   readonly rows: number;
 }
 
-/** What became of rows: the first is the sum of the others. */
+/** Counts of rows by outcome. The first is the sum of the others. */
 export const accountingSchema = z.object({
   rowsRead: z.int().nonnegative(),
   published: z.int().nonnegative(),
   quarantined: z.int().nonnegative(),
   duplicates: z.int().nonnegative(),
-  /** Records that the contract's `when` leaves to others; only where it has one. */
+  /** Records that do not match the contract's `when`; absent without `when`. */
   skipped: z.int().nonnegative().optional(),
 });
 export type Accounting = z.output<typeof accountingSchema>;
 
-/** Whether every row read came to something. */
+/** Whether every row that was read has an outcome. */
 export const addsUp = ({ rowsRead, published, quarantined, duplicates, skipped = 0 }: Accounting): boolean =>
   rowsRead === published + quarantined + duplicates + skipped;
 
-/** The same of a batch, with why. */
+/** The counts of a batch, with reasons. */
 export const batchCountsSchema = accountingSchema.extend({
   /** Reason code -> quarantined rows. */
   reasons: z.record(z.string(), z.int()),

@@ -1,10 +1,10 @@
-/** What the Data Catalog knows of a raw table. */
+/** The raw table in the Data Catalog. */
 import type { StructType } from './hiveType.ts';
 
-/** The raw table as the Data Catalog has it. `record` is the type of one record, found below the records path. */
+/** The raw table in the Data Catalog. `record` is the type of one record, below the records path. */
 export interface RawTable {
   readonly name: string;
   readonly record: StructType;
-  /** The type of the batch's own records, as far as they were looked at: the Catalog's is that of all files there ever were. */
+  /** The type of the batch's own records, as far as they were read. The Catalog's type covers all files that ever existed. */
   readonly seen?: StructType;
 }

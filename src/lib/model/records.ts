@@ -1,9 +1,9 @@
-/** What the ledger keeps: see ledger.ts. */
+/** The records of the ledger: see ledger.ts. */
 import * as z from 'zod';
 import { outcomeSchema } from './expectation.ts';
 import { accountingSchema, batchCountsSchema } from './plan.ts';
 
-/** An operator's decision. It belongs to the files that it was made about, whatever batch they are in later. */
+/** An operator's decision. It belongs to its files, even if they are in another batch later. */
 export const decisionKinds = ['release', 'reject', 'undo'] as const;
 export type DecisionKind = (typeof decisionKinds)[number];
 
@@ -15,37 +15,37 @@ const decisionSchema = z.object({
   kind: z.enum(decisionKinds),
   reason: z.string(),
   at: z.string(),
-  /** Of a file: it was held since it would lose most of its published rows, so whoever released it knew that. */
+  /** For a file: it was held because it would lose most of its published rows, and was released knowingly. */
   isReplacement: z.boolean().optional(),
 });
 export type Decision = z.output<typeof decisionSchema>;
 
-/** What a batch was, after a decision. */
+/** The state of a batch after a decision. */
 export const pastOf: Readonly<Record<Decision['kind'], string>> = {
   release: 'released',
   reject: 'rejected',
   undo: 'undone',
 };
 
-/** A raw object version, as its event described it. */
+/** A version of a raw object, described by its event. */
 export const rawFileSchema = z.object({
   object: z.string(),
   version: z.string(),
   /** Bytes. */
   size: z.number(),
-  /** Orders the versions of an object; '' where no event has told it. */
+  /** The order of an object's versions; '' if no event gave it. */
   sequencer: z.string(),
-  /** Set while it waits as part of a batch that is tried again. */
+  /** Set while the file waits as part of a batch that is retried. */
   group: z.string().optional(),
-  /** When it was put, as its event says (ISO 8601). */
+  /** The time of the upload, from the event (ISO 8601). */
   landedAt: z.string().optional(),
-  /** When the ledger first heard of it (ISO 8601). */
+  /** The time when the ledger first recorded it (ISO 8601). */
   notedAt: z.string().optional(),
   decision: decisionSchema.optional(),
 });
 export type RawFile = Readonly<z.output<typeof rawFileSchema>>;
 
-/** A version of an object: nothing else names a file. */
+/** A version of an object, which identifies a file. */
 export type FileId = Pick<RawFile, 'object' | 'version'>;
 
 /** The states of a file. */
@@ -53,13 +53,13 @@ export const fileStates = [
   'pending',
   'claimed',
   'published',
-  /** A person has rejected it: its rows are in quarantine. */
+  /** A person rejected it, and its rows are in quarantine. */
   'rejected',
   'held',
   'failed',
-  /** Another version of the object has taken its place. */
+  /** Another version of the object has replaced it. */
   'replaced',
-  /** It has the bytes of an earlier version, `sameAs`, and is not read. */
+  /** It has the same bytes as the version `sameAs`, and is not read. */
   'same',
 ] as const;
 const fileState = z.enum(fileStates);
@@ -81,18 +81,18 @@ export const fileRecordSchema = rawFileSchema.extend({
 });
 export type FileRecord = Readonly<z.output<typeof fileRecordSchema>>;
 
-/** What is known of an object beyond its versions. */
+/** The record of an object, besides those of its versions. */
 export const objectRecordSchema = z.object({
   object: z.string(),
-  /** The latest version with other bytes than the one before, and the ETag of these bytes; '' when they could not be read. */
+  /** The latest version with changed bytes, and the ETag of these bytes; '' if they could not be read. */
   version: z.string(),
   etag: z.string(),
   /** The latest version of all, and its sequencer. */
   newest: z.string(),
   sequencer: z.string(),
-  /** Whether a version with the same bytes as another was noted. */
+  /** Whether a version with the same bytes as another was recorded. */
   hasCopies: z.boolean().optional(),
-  /** The version whose rows are in the table, the batch that they belong to, and how many they are. */
+  /** The version whose rows are in the table, their batch, and their number. */
   rows: z.object({ version: z.string(), batch: z.string(), published: z.number() }).optional(),
 });
 export type ObjectRecord = Readonly<z.output<typeof objectRecordSchema>>;
@@ -100,7 +100,7 @@ export type ObjectRecord = Readonly<z.output<typeof objectRecordSchema>>;
 const batchState = z.enum(['running', 'published', 'held', 'failed']);
 export type BatchState = z.output<typeof batchState>;
 
-/** Opened when a batch is claimed; the fields below `attempts` are noted when they are known. Times are ISO 8601. */
+/** Written when a batch is claimed. The fields after `attempts` are added when they are known. Times are ISO 8601. */
 export const batchRecordSchema = z.object({
   batch: z.string(),
   state: batchState,
@@ -113,11 +113,11 @@ export const batchRecordSchema = z.object({
   execution: z.string(),
   claimedAt: z.string(),
   attempts: z.number(),
-  /** The fence of the attempt whose objects count: its rows are published, and only forward is possible. */
+  /** The fence of the committed attempt: its objects count, and the batch can only go forward. */
   committed: z.number().optional(),
-  /** Key of the document that lists the objects with this batch's rows, once a later batch has rewritten some. */
+  /** Key of the document with the objects of this batch's rows, after a later batch has rewritten some. */
   live: z.string().optional(),
-  /** The replay that it is part of. */
+  /** The replay that the batch belongs to. */
   replay: z.string().optional(),
   expectations: z.array(outcomeSchema).default([]),
   /** Address of its data-quality report. */
@@ -128,7 +128,7 @@ export const batchRecordSchema = z.object({
   /** Fingerprint. */
   contract: z.string().optional(),
   decision: decisionSchema.optional(),
-  /** Why it is held or failed. */
+  /** The reason why it is held or failed. */
   reason: z.string().optional(),
   endedAt: z.string().optional(),
 });
@@ -136,25 +136,25 @@ export type BatchRecord = Readonly<z.output<typeof batchRecordSchema>>;
 
 export const leaseSchema = z.object({
   fence: z.number(),
-  /** ARN of the holder, or `starting` before its first step; absent while nobody holds the lease. */
+  /** ARN of the holder, or `starting` before its first step; absent while the lease is free. */
   execution: z.string().optional(),
-  /** Tells two who ask for the lease at once apart. */
+  /** Distinguishes two concurrent requests for the lease. */
   token: z.string().optional(),
   batch: z.string().optional(),
   takenAt: z.string().optional(),
-  /** How the dataset's items are laid out. */
+  /** The version of the item layout. */
   layout: z.number().optional(),
 });
 export type Lease = Readonly<z.output<typeof leaseSchema>>;
 
-/** One attempt at a batch: every object that it writes has both in its name. */
+/** An attempt at a batch. The name of every object that it writes contains both. */
 export interface Attempt {
   readonly batch: string;
   readonly fence: number;
 }
 
 /**
- * Whether a version was written after another: sequencers are hexadecimal numbers, the shorter filled up with zeros.
+ * Whether a version was written after another. Sequencers are hexadecimal numbers; the shorter one is padded with zeros on the right.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
  */
 export const isNewer = (a: string, b: string): boolean => {

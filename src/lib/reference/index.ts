@@ -1,6 +1,6 @@
 /**
- * Polygon indexes that were made when the project was built, so that no batch has to. They stand below the datasets
- * folder, named by what they were made of: a changed file or option finds none, and is indexed anew.
+ * Polygon indexes that are built with the project, so that batches do not have to. They are in the datasets folder, under a name that
+ * depends on the file and the options, so that a change causes a new index.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -12,11 +12,11 @@ import { readReference } from './rows.ts';
 
 export type PolygonOptions = { object: string | undefined; property: string };
 
-/** Grows when an index of the same polygons would look otherwise. */
+/** Increased when the form of an index changes. */
 const indexVersion = 2;
 const indexFolder = '.index';
 
-/** The index of a polygon file; null where none was built. */
+/** The index of a polygon file; null if there is none. */
 export async function readIndex(
   folder: string,
   bytes: Buffer,

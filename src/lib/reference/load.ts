@@ -1,4 +1,4 @@
-/** Reference data of a contract -> tables that rows are joined with by equality. */
+/** Turns the reference data of a contract into tables for equi-joins. */
 
 import type { Contract } from '../contract/schema.ts';
 import type { ReferenceData } from '../model/plan.ts';
@@ -8,8 +8,8 @@ import { indexPolygons, readPolygons } from './polygons.ts';
 import { readReference, readRows } from './rows.ts';
 
 /**
- * One table for each enrichment, in the contract's order. What was indexed when the project was built is read, anything
- * else is made now. Throws ReferenceRefused, naming the file.
+ * One table for each enrichment, in the contract's order. Built indexes are read, all others are made now. Throws ReferenceRefused with
+ * the file.
  */
 export function loadReferences(contract: Contract, folder: string): Promise<ReferenceData[]> {
   return Promise.all(

@@ -1,4 +1,4 @@
-/** A lookup: reference rows that are joined by equal keys. */
+/** A lookup: reference rows that are joined by their keys. */
 
 import { duckType } from '../dialect/duckdbNames.ts';
 import { ReferenceRefused } from '../errors.ts';
@@ -7,8 +7,8 @@ import type { ReferenceData } from '../model/plan.ts';
 import type { LookupRow } from './rows.ts';
 
 /**
- * `keyTypes`: key column -> Hive type; value columns are text. A row with a key that has no value is never found.
- * Throws ReferenceRefused for a missing column, a key that is no such number, or a key that stands twice.
+ * `keyTypes`: key column -> Hive type; value columns are text. A row without a key is never found. Throws
+ * ReferenceRefused for a missing column, a key that is not a number of its type, or a duplicate key.
  */
 export function loadLookup(
   file: string,
@@ -55,7 +55,7 @@ export function loadLookup(
   };
 }
 
-/** A text as a value of a type: a whole number without leading zeros. Null for what is not one. */
+/** Converts a text to the type of a key. An integer must have no leading zeros. Null if the text does not fit. */
 function keyOf(text: string, type: string): string | null {
   if (type === 'string') return text;
   if (!/^-?\d+$/.test(text)) return null;

@@ -1,6 +1,6 @@
 /**
- * Polygons as a table of grid cells, so that "which polygon holds this point" is an equi-join on the cell followed by
- * an exact test against the few edges that matter there. The cost of a row does not grow with the number of polygons.
+ * Polygons as a table of grid cells, so that finding the polygon of a point is an equi-join on the cell, followed by an exact test
+ * against a few edges. The cost of a row does not grow with the number of polygons.
  */
 import type { FeatureCollection, Geometry, Position } from 'geojson';
 import { feature } from 'topojson-client';
@@ -15,7 +15,7 @@ export interface Polygon {
   readonly rings: readonly (readonly Position[])[];
 }
 
-/** An edge with y1 < y2, so that two neighbours compute the same crossing of their common border. */
+/** An edge with y1 < y2, so that two neighbours compute the same crossing for their common border. */
 interface Edge {
   readonly x1: number;
   readonly y1: number;
@@ -38,15 +38,15 @@ export function readPolygons(
   });
 }
 
-/** What a cell keeps of a polygon: the point is inside when `parity` and the edges it is left of are odd together. */
+/** The part of a polygon in a cell. A point is inside if `parity` plus the number of edges to its right is odd. */
 interface CellPart {
   readonly parity: 0 | 1;
   readonly edges: Edge[];
 }
 
 /**
- * The cell table: one row a cell that any polygon touches. `name` is of the polygon that holds the whole cell, where one
- * does; `borders` are those before it (in file order) that hold a part of it, null for none.
+ * The cell table, with one row for each cell that a polygon touches. `name` is the first polygon that covers the whole cell, if any.
+ * `borders` has the polygons before it, in file order, that cover a part of the cell; null if there are none.
  */
 export function indexPolygons(polygons: readonly Polygon[]): Omit<ReferenceData, 'name'> {
   const shapes = polygons.map(({ name, rings }) => ({ name, edges: edgesOf(rings) }));
@@ -77,7 +77,7 @@ export function indexPolygons(polygons: readonly Polygon[]): Omit<ReferenceData,
   };
 }
 
-/** Wider than any rounding of a cell's own border or of a crossing, in degrees. */
+/** A margin in degrees that is larger than rounding errors of cell borders and crossings. */
 const slack = 1e-9;
 
 function* cellsOf(edges: readonly Edge[], grid: Grid): Generator<[number, CellPart]> {
@@ -101,7 +101,7 @@ function* cellsOf(edges: readonly Edge[], grid: Grid): Generator<[number, CellPa
   }
 }
 
-/** From where to where an edge goes in x between two heights. */
+/** The x range of an edge between two heights. */
 function reachOf(e: Edge, bottom: number, top: number): { minX: number; maxX: number } {
   const at = (y: number) => e.x1 + ((e.x2 - e.x1) * (y - e.y1)) / (e.y2 - e.y1);
   const from = e.y1 < bottom ? at(bottom) : e.x1;
@@ -110,8 +110,8 @@ function reachOf(e: Edge, bottom: number, top: number): { minX: number; maxX: nu
 }
 
 /**
- * Edges right of a cell are crossed at the heights they span, wherever in the cell the point is. Two that follow each
- * other upwards are crossed as one, so of all of them only the heights are kept where the parity changes.
+ * Edges to the right of a cell are crossed at the heights that they span, for every point of the cell. Two consecutive edges upwards count
+ * as one, so only the heights are kept at which the parity changes.
  */
 function withBeyond(
   near: Edge[],
@@ -124,7 +124,7 @@ function withBeyond(
   const below = heights.filter((y) => y < cell.bottom).length;
   const inside = heights.slice(below).filter((y) => y <= cell.top);
   const parity = below % 2 === 1 ? 1 : 0;
-  // Each change within the band turns the answer over for all that is above it.
+  // Each change within the band inverts the answer for everything above it.
   const x = cell.right;
   const turns = inside.map((y1) => ({ x1: x, y1, x2: x, y2: cell.top + 1 }));
   return { parity, edges: [...near, ...turns] };
@@ -133,7 +133,7 @@ function withBeyond(
 function gridFor(edges: readonly Edge[]): Grid {
   const { minX, minY, maxX, maxY } = boundsOf(edges);
   const size = Math.min(512, Math.max(1, Math.ceil(2 * Math.sqrt(edges.length))));
-  // One cell more than the box on each side, so that the outermost points are inside by more than rounding.
+  // One more cell on each side of the box, so that rounding cannot put the outermost points outside.
   const width = (maxX - minX) / size || 1;
   const height = (maxY - minY) / size || 1;
   return { x: minX - width, y: minY - height, width, height, columns: size + 2, rows: size + 2 };
@@ -144,7 +144,7 @@ function edgesOf(rings: readonly (readonly Position[])[]): Edge[] {
     ring.slice(1).flatMap((end, i): Edge[] => {
       const [ax, ay] = ring[i] as [number, number];
       const [bx, by] = end as [number, number];
-      // A level edge is never crossed by a level ray.
+      // A horizontal edge never crosses a horizontal ray.
       if (ay === by) return [];
       return [ay < by ? { x1: ax, y1: ay, x2: bx, y2: by } : { x1: bx, y1: by, x2: ax, y2: ay }];
     }),

@@ -56,7 +56,7 @@ declare global {
   }
 }
 
-/** Numbers keep their text, also within other values. */
+/** Numbers keep their text, even inside other values. */
 const asWritten: Parameters<typeof JSON.parse>[1] = (_key, value, context?: { source?: string }) =>
   typeof value === 'number' ? JSON.rawJSON(context?.source ?? String(value)) : value;
 
