@@ -1,4 +1,4 @@
-/** Athena's SQL (Trino) for expectations: each is one aggregate, all of them one scan of the staged rows. */
+/** Athena's SQL (Trino) for expectations. Each is one aggregate, and all of them need one scan of the staged rows. */
 
 import { hiveSegment } from '../catalog/partitionPath.ts';
 import type { Typed } from '../expression/check.ts';
@@ -9,7 +9,7 @@ export const rowCount = 'count(*)';
 
 export const nulls = (column: string): string => `count_if(${identifier(column)} IS NULL)`;
 
-/** Rows beyond the first of each key; a key of which a part has no value repeats nothing. */
+/** The number of rows after the first of each key. Keys with a null do not count as repeated. */
 export const repeats = (columns: readonly string[]): string => {
   const key = columns.map(identifier);
   if (key.length === 1) return `count(${key[0]}) - count(DISTINCT ${key[0]})`;
@@ -17,7 +17,7 @@ export const repeats = (columns: readonly string[]): string => {
   return `count_if(${isWhole}) - count(DISTINCT CASE WHEN ${isWhole} THEN ROW(${key.join(', ')}) END)`;
 };
 
-/** Rows outside the bounds; a row without a value is not outside. */
+/** The number of rows outside the bounds. Nulls are not outside. */
 export const outside = (
   column: string,
   type: string,
@@ -37,40 +37,40 @@ export const outside = (
   return `count_if(${tests.join(' OR ')})`;
 };
 
-/** Rows with a value that is not in the set. */
+/** The number of rows with a value outside the set. */
 export const notIn = (column: string, values: readonly string[]): string =>
   `count_if(${identifier(column)} NOT IN (${values.map(literal).join(', ')}))`;
 
-/** Rows with a text that the pattern is nowhere found in. */
+/** The number of rows whose text does not contain the pattern. */
 export const unlike = (column: string, pattern: string): string =>
   `count_if(NOT regexp_like(${identifier(column)}, ${literal(pattern)}))`;
 
-/** Rows for which a condition is false. */
+/** The number of rows for which a condition is false. */
 export const untrue = (condition: Typed): string => `count_if(NOT ${conditionSql(condition)})`;
 
-/** The youngest time, in seconds since 1970. */
+/** The latest time, in seconds since 1970. */
 export const youngest = (column: string): string => `to_unixtime(max(${identifier(column)}))`;
 
 /** The sum of a column, as a double. */
 export const sum = (column: string): string => `sum(CAST(${identifier(column)} AS double))`;
 
-/** Rows that have a value. */
+/** The number of rows with a value. */
 export const values = (column: string): string => `count(${identifier(column)})`;
 
-/** Rows that `of` has a value in, and of these the ones that `column` has one in too. */
+/** The number of rows with a value in `of`, and how many of these have a value in `column`, too. */
 export const matched = (column: string, of: string): { asked: string; found: string } => ({
   asked: `count(${identifier(of)})`,
   found: `count_if(${identifier(of)} IS NOT NULL AND ${identifier(column)} IS NOT NULL)`,
 });
 
-/** About how many different values: https://trino.io/docs/current/functions/aggregate.html#approx_distinct */
+/** The approximate number of different values: https://trino.io/docs/current/functions/aggregate.html#approx_distinct */
 export const distinct = (column: string): string => `approx_distinct(${identifier(column)})`;
 
 export const smallest = (column: string): string => `min(${identifier(column)})`;
 
 export const largest = (column: string): string => `max(${identifier(column)})`;
 
-/** The commonest values, texts cut to 60 characters, with their rows, as a JSON object; exact for up to 1,000 values. */
+/** The most common values with their number of rows, as a JSON object. Texts are shortened to 60 characters. Exact for up to 1,000 different values. */
 export const commonest = (column: string, type: string, count: number): string => {
   const name = identifier(column);
   const value =
@@ -83,12 +83,12 @@ export const commonest = (column: string, type: string, count: number): string =
 };
 
 /**
- * Rows whose file does not stand in the partition of their own values. Told by the file's path, so that a staging
- * table needs no partition keys but the batch.
+ * The number of rows whose file is not in the partition of their own values. It compares the path of the file, so the staging table needs
+ * no partition key except the batch.
  */
 export const misplaced = (places: readonly Place[]): string => {
   const formats: Readonly<Record<string, string>> = { year: '%Y', month: '%m', day: '%d', hour: '%H' };
-  // Folders that are known stand one in the other; one that is not parts them.
+  // Folders with known names are compared together. A folder with an unknown name separates them.
   const groups: string[][] = [[]];
   for (const p of places) {
     if (!('of' in p || 'constant' in p)) {
@@ -109,13 +109,13 @@ export const misplaced = (places: readonly Place[]): string => {
   return tests.length === 0 ? 'count_if(false)' : `count_if(${tests.join(' OR ')})`;
 };
 
-/** What the folder of a partition key is called: always the same, by a part of a column, or by what no column tells. */
+/** The name of a partition key's folder: constant, from a part of a column, or unknown. */
 export type Place =
   | { readonly name: string; readonly constant: string }
   | { readonly name: string; readonly of: string; readonly part: string }
   | { readonly name: string };
 
-/** One scan: every aggregate under its alias. */
+/** One scan with every aggregate under its alias. */
 export const singleScan = (
   aggregates: ReadonlyMap<string, string>,
   table: string,

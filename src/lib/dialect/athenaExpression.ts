@@ -1,6 +1,6 @@
 /**
- * Athena's SQL (Trino) for checked expressions, with the same meaning as the row part's: whole numbers have 38 digits,
- * what overflows or divides by zero has no value. https://trino.io/docs/current/functions.html
+ * Athena's SQL (Trino) for checked expressions, with the same meaning as in the row part: integers have 38 digits, and
+ * an overflow or a division by zero gives NULL. https://trino.io/docs/current/functions.html
  */
 import type { Typed } from '../expression/check.ts';
 import { identifier, literal } from './athenaNames.ts';
@@ -12,7 +12,7 @@ const wholeCall =
   (args: readonly string[]): string =>
     whole(`${name}(${args.join(', ')})`);
 
-/** A place or a count within a text; a larger one than a bigint's is as good as this. */
+/** A position or a count in a text. The limit of a bigint is larger than any text. */
 const within = (value: string | undefined, least: number) =>
   `CAST(greatest(CASE WHEN ${value} > 1000000000 THEN 1000000000 ELSE ${value} END, ${least}) AS bigint)`;
 
@@ -31,7 +31,7 @@ const dialect: ExpressionDialect = {
   attempt: (calculation) => `TRY(${calculation})`,
   finite: (double) => `CASE WHEN abs(${double}) <= ${largestDouble} THEN ${double} END`,
   divisor: (double) => `NULLIF(CASE WHEN abs(${double}) <= ${largestDouble} THEN ${double} END, 0)`,
-  // Trino gives a NULL the type that it needs.
+  // In Trino, NULL gets the type that the context needs.
   nothing: () => 'NULL',
   nullif: (value, other) => `NULLIF(${value}, ${other})`,
   calls: {

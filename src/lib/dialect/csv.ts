@@ -1,10 +1,10 @@
-/** How a CSV is written, as patterns that RE2 (in DuckDB's SQL) and JavaScript read alike. */
+/** The notation of a CSV as patterns that mean the same in RE2 (in DuckDB's SQL) and JavaScript. */
 import type { Contract } from '../contract/schema.ts';
 import { literal } from './duckdbNames.ts';
 
 type Csv = Contract['source']['csv'];
 
-/** What holds when a contract says nothing. `quote` null: nothing is quoted. */
+/** The default options. `quote` null: the CSV has no quotes. */
 export const csvOf = (csv: Csv) => ({
   delimiter: csv?.delimiter ?? ',',
   quote: csv?.quote === 'none' ? null : (csv?.quote ?? '"'),
@@ -21,8 +21,8 @@ export const csvOf = (csv: Csv) => ({
 });
 
 /**
- * Stands for a delimiter of several characters while a text is cut: a character that no text should have (Unicode 23.7). Where
- * one has it all the same, it is spelled with two others meanwhile.
+ * Replaces a delimiter of several characters while a text is split: a character that texts should not contain (Unicode 23.7). If a text
+ * contains it, it is escaped with two other characters.
  */
 const standIn = '\ufdd0';
 const spellings = (csv: Csv): readonly (readonly [text: string, marked: string])[] => [
@@ -37,13 +37,13 @@ const markOf = (csv: Csv): string => {
   return [...delimiter].length > 1 ? standIn : delimiter;
 };
 
-/** SQL: a text whose delimiters are one character each. */
+/** SQL: a text with the delimiter replaced by one character. */
 export const withMarks = (text: string, csv: Csv): string =>
   markOf(csv) === standIn
     ? spellings(csv).reduce((sql, [from, to]) => `replace(${sql}, ${literal(from)}, ${literal(to)})`, text)
     : text;
 
-/** SQL: the same, back. */
+/** SQL: the reverse. */
 export const withoutMarks = (text: string, csv: Csv): string =>
   markOf(csv) === standIn
     ? spellings(csv).reduceRight(
@@ -52,15 +52,15 @@ export const withoutMarks = (text: string, csv: Csv): string =>
       )
     : text;
 
-/** A character in a pattern, inside a class or not. */
+/** Escapes a character for a pattern, inside or outside a class. */
 const escaped = (character: string): string => {
   if (/[A-Za-z0-9]/.test(character)) return character;
   const code = character.codePointAt(0) ?? 0;
-  // RE2 and JavaScript have no common escape for all characters; those that mean something are ASCII.
+  // RE2 and JavaScript have no common escape for all characters. Only ASCII characters have a meaning in patterns.
   return code < 0x80 ? `\\x${code.toString(16).padStart(2, '0')}` : character;
 };
 
-/** The patterns of a field: in quotes, what is between them, and without. */
+/** The patterns of a field: in quotes, between quotes, and without quotes. */
 function fieldPatterns(csv: Csv) {
   const { quote, escapeBy, trimFields, delimiter } = csvOf(csv);
   const mark = escaped(markOf(csv));
@@ -82,8 +82,8 @@ function csvRecord(csv: Csv): string {
 }
 
 /**
- * The same of what may be no record: a quote stands anywhere in a field, but one that begins and ends a field holds line ends. So
- * a broken record ends where the whole of it does.
+ * The same for text that may not be a valid record. A quote may be anywhere in a field, but only a quoted field may contain line ends. So an
+ * invalid record ends where the whole record ends.
  */
 export function csvAttempt(csv: Csv): string {
   const mark = escaped(markOf(csv));
@@ -97,7 +97,7 @@ export function csvAttempt(csv: Csv): string {
 export const isCsvRecord = (text: string, csv: Csv): string =>
   `regexp_full_match(${text}, ${literal(csvRecord(csv))})`;
 
-/** SQL: the fields of a marked record, as a list of texts; NULL where a field is the null text. */
+/** SQL: the fields of a marked record as a list of texts; NULL for a field with the null text. */
 export function csvFields(text: string, csv: Csv): string {
   const { quote, escapeBy, nullText, trimFields } = csvOf(csv);
   const mark = markOf(csv);
@@ -111,7 +111,7 @@ export function csvFields(text: string, csv: Csv): string {
   const inner = withoutMarks('substring(g, 2, length(g) - 2)', csv);
   const doubled = `replace(${inner}, ${literal(quote + quote)}, ${literal(quote)})`;
   const e = escapeBy === null || escapeBy === quote ? null : escaped(escapeBy);
-  // What is escaped stays, and so does half of what is doubled: one pass, so that neither sees what the other has made.
+  // One pass resolves escapes and doubled quotes, so that neither sees the result of the other.
   const text_ =
     e === null
       ? doubled
@@ -119,14 +119,14 @@ export function csvFields(text: string, csv: Csv): string {
   return `list_transform(${fields}, lambda g : CASE WHEN g[1] = ${literal(quote)} THEN ${text_} ELSE ${value} END)`;
 }
 
-/** The first record of a text; null where the text begins with none. `end` is behind it, before its line end. */
+/** The first record of a text; null if the text does not begin with one. `end` is its end, before the line end. */
 export function firstRecord(text: string, csv: Csv): { fields: string[]; end: number } | null {
   const { quote, escapeBy, trimFields } = csvOf(csv);
   const { plain, quoted } = fieldPatterns(csv);
   const isLong = markOf(csv) === standIn;
   const field = new RegExp(quoted === null ? plain : `${quoted}|${plain}`, 'y');
   const fields: string[] = [];
-  // Without regard to a delimiter of several characters, a field would end at its first one.
+  // Without the replacement, a field would end at the first character of a longer delimiter.
   const at = isLong ? spellings(csv).reduce((whole, [from, to]) => whole.replaceAll(from, to), text) : text;
   const mark = markOf(csv);
   const back = (part: string) =>

@@ -1,6 +1,6 @@
 /**
- * DuckDB's SQL for the row part. Everything that looks at one record is said here and nowhere else; both engines run
- * this text. A leaf is taken as text and converted by explicit rules: no cast of DuckDB's own is ever a rule.
+ * DuckDB's SQL for the row part. All rules about a single record are here, and both engines run this SQL. A leaf is read as text and
+ * converted by explicit rules, never by a cast of DuckDB alone.
  */
 
 import { defaultPartition } from '../catalog/partitionPath.ts';
@@ -23,9 +23,9 @@ import { hasOddNumber, marked, unmarked } from './duckdbNumbers.ts';
 import { layer, type Step } from './steps.ts';
 
 /**
- * records, files and references -> one row a record, or one an element of the exploded array. A reference that is null
- * is joined in the set part. Names that start with two underscores are the steps' own: no contract column can be
- * called so. The last step, `rows`, gives the row part's rows.
+ * records, files and references -> one row for each record, or for each element of the exploded array. A reference that is null is joined in
+ * the set part. Names that start with two underscores belong to the steps: contract columns cannot have them. The last step, `rows`, gives
+ * the row part's rows.
  */
 export function recordSteps(
   contract: Contract,
@@ -77,21 +77,21 @@ export function recordSteps(
   ];
 }
 
-/** The key of each record's object. */
+/** The object key of each record. */
 const keyStep = (from: string): Step => [
   'keyed',
   `SELECT ${from}.*, files.object::VARCHAR AS __object
   FROM ${from} JOIN files ON files.file = __file`,
 ];
 
-/** Made for the few rows that have one: a reason for each column that is bad, in the columns' order. */
+/** Only for rows with bad columns: a reason for each bad column, in the columns' order. */
 function reasonsOf({ arrays }: Documents, columns: readonly ColumnSql[]): string {
   const isWhole = ['__doc IS NOT NULL', ...arrays.map(({ isOther }) => `NOT ${isOther}`)].join(' AND ');
   return `CASE WHEN ${isWhole} AND (${columns.map((c) => c.isRefused).join('\n      OR ')})
     THEN ${list(columns.map((c) => c.reason))}::VARCHAR[] END AS __reasons`;
 }
 
-/** The columns under their own names, the first one that is bad, and those whose values became null. */
+/** The columns under their names, the first bad column, and the columns whose values became null. */
 function settledColumns({ columns }: Contract): string[] {
   const nulled = columns.flatMap((c, i) =>
     c.onError === 'null' ? [`CASE WHEN __n${i + 1} THEN ${literal(c.name)} END`] : [],
@@ -116,7 +116,7 @@ const derivedColumns = (contract: Contract): (string | null)[] => [
   contract.when === undefined ? null : isSkippedSql(contract, contract.when),
 ];
 
-/** __skipped: whether `when` is not true of a record that can be asked: the columns that it reads are right. */
+/** __skipped: whether `when` is not true for a record, if the columns that it reads are valid. */
 function isSkippedSql(contract: Contract, when: string): string {
   const asked = columnsIn(parseExpression(when));
   const faults = contract.columns.flatMap((c, i) =>
@@ -137,7 +137,7 @@ function rowsSql(
   const refusals = rowRefusals(contract, documents, enrichments, isRejected);
   const choose = (pick: (refusal: Refusal) => string) =>
     refusals.map((r) => ` WHEN __doc IS NOT NULL AND ${r.when} THEN ${pick(r)}`).join('');
-  // A row that the set part may still refuse must be able to show its text.
+  // The set part may still refuse a row and needs its text.
   const keepsRaw = contract.enrich.some((e, i) => !references[i] && e.unmatched === 'quarantine');
   const raw = 'coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR)';
   const joins = enrichments.flatMap(({ sql }) => sql ?? []);
@@ -174,7 +174,7 @@ const decodedText: Step = [
 ];
 const isRecord = `__fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, ${literal('[^ \\t\\r\\n]')})`;
 
-/** A record is itself an object. `__json` is its text, where the contract reads what JSON does not have. */
+/** The record is the object. `__json` is its text, if the contract reads values that JSON does not have. */
 function jsonSteps(json: Contract['source']['json']): Step[] {
   const isItself = jsonOf('__text', json) === '__text';
   const text = isItself ? '__text' : '__json';
@@ -193,14 +193,14 @@ function jsonSteps(json: Contract['source']['json']): Step[] {
   ];
 }
 
-/** A CSV record becomes an object: the fields under the names of its file's header. */
+/** Turns a CSV record into an object, with the names of its file's header. */
 function csvSteps(csv: Contract['source']['csv']): Step[] {
   const { comment, isPadded } = csvOf(csv);
   const isNoComment =
     comment === null ? '' : ` AND NOT coalesce(starts_with(__text, ${literal(comment)}), false)`;
   const fits = isPadded ? 'len(__fields) <= len(__header)' : 'len(__fields) = len(__header)';
   const fields = isPadded ? 'list_resize(__fields, len(__header))' : '__fields';
-  // What has no name and no value is nothing.
+  // A field without name and value is ignored.
   const named = `map_from_entries(list_filter(list_zip(__header, ${fields}),
       lambda e : e[2] IS NOT NULL OR NOT regexp_full_match(e[1], 'column_[0-9]+')))`;
   return [
@@ -234,17 +234,17 @@ function csvSteps(csv: Contract['source']['csv']): Step[] {
   ];
 }
 
-/** For quarantine: how a record or a file differs from what its header, or the contract, asks for. */
+/** For quarantine: how a record or a file differs from its header or the contract. */
 const csvValues = (contract: Contract): string =>
   `WHEN __fault = 'unknown_header' THEN 'the header has ' || left(to_json(files.header)::VARCHAR, 2000) || ${literal(`, the contract reads ${JSON.stringify(fieldsRead(contract)).slice(0, 2000)}`)}
     WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || len(__header)
     `;
 
-/** For quarantine: why a record is no JSON. */
+/** For quarantine: why a record is not valid JSON. */
 const jsonValues = `WHEN __fault IS NULL AND NOT __is_valid THEN ${jsonFault('__text')}
     `;
 
-/** Why a row whose columns are all right is refused nevertheless; `column` and `value` are SQL. */
+/** Further reasons to refuse a row whose columns are valid. `column` and `value` are SQL. */
 interface Refusal {
   readonly reason: ReasonCode;
   readonly when: string;
@@ -252,7 +252,7 @@ interface Refusal {
   readonly value: string;
 }
 
-/** In the order in which they are asked. */
+/** In the order of their checks. */
 function rowRefusals(
   contract: Contract,
   { arrays }: Documents,
@@ -276,13 +276,13 @@ function rowRefusals(
   return refusals;
 }
 
-/** An expression of a contract, over its columns. The contract was checked: it parses and its types fit. */
+/** Compiles an expression of a contract over its columns. The contract was checked, so the expression is valid. */
 const typedExpression = (contract: Contract, text: string) =>
   checkExpression(parseExpression(text), new Map(contract.columns.map((c) => [c.name, c.type])));
 
 /**
- * Up to so many bytes a record goes through json_merge_patch, which takes half the time of the long way. It calls itself for
- * each level of nesting, and a record of two megabytes can end the process with that.
+ * Up to this size in bytes a record is processed by json_merge_patch, which takes half the time. It recurses for each level of nesting, so a
+ * deep record of two megabytes could end the process.
  */
 const shortRecordBytes = 8192;
 
@@ -309,13 +309,13 @@ const outputOf = (column: { name: string; type: string }): string =>
     ? `make_timestamptz(epoch_us(placed.${identifier(column.name)})) AS ${identifier(column.name)}`
     : `placed.${identifier(column.name)}`;
 
-/** Taken from a list, since DuckDB makes no text of a number so fast. */
+/** Taken from a list, which is faster than converting a number to text. */
 const twoDigits = list(Array.from({ length: 32 }, (_, n) => literal(String(n).padStart(2, '0'))));
 
-/** A column's value as that of a partition; an empty text would be a folder without a name. */
+/** A column's value as partition value. An empty text would give a folder without a value. */
 const ownValue = ({ of }: { readonly of: string }): string => `nullif(placed.${identifier(of)}::VARCHAR, '')`;
 
-/** DuckDB writes a folder with each byte that is no letter as three; names of folders have at most 255. */
+/** DuckDB escapes each byte that is not a letter with three characters, and folder names have at most 255. */
 const isNoFolder = (key: { readonly name: string; readonly of: string }): string =>
   `coalesce(strlen(url_encode(${ownValue(key)})) > ${255 - key.name.length - 1} OR contains(${ownValue(key)}, chr(0)), false)`;
 
@@ -328,6 +328,6 @@ function partitionValue(key: PartitionKey): string {
   return `coalesce(${part}, ${literal(defaultPartition)}) AS ${identifier(key.name)}`;
 }
 
-/** A lookup that the set part joins: its columns have no value yet. */
+/** A lookup that the set part joins. Its columns have no value yet. */
 const emptyOutputs = (e: Enrichment): string[] =>
   e.kind === 'lookup' ? Object.keys(e.columns).map((name) => `NULL::VARCHAR AS ${identifier(name)}`) : [];

@@ -6,13 +6,13 @@ import { duckType, literal, trimmedColumn, upperCase, whenWritten } from './duck
 import { numberText } from './duckdbNumberText.ts';
 import { isoDate, timestampSql, weekdayFault } from './duckdbTimestamp.ts';
 
-/** Where a column's value stands; all is SQL but the path. */
+/** The place of a column's value. All members except the path are SQL. */
 export interface Leaf {
-  /** The JSON that holds it: the record, or an element of the exploded array. */
+  /** The JSON that contains it: the record, or an element of the exploded array. */
   readonly document: string;
   /** JSON path of the value in it; for an array, of the array. */
   readonly path: string;
-  /** Behind each `[*]` of an array's path, the way to the next one or to the value, as the end of a JSON path. */
+  /** After each `[*]` of an array's path: the rest of the JSON path up to the next `[*]` or the value. */
   readonly levels: readonly string[];
   /** The value as text. */
   readonly text: string;
@@ -20,32 +20,32 @@ export interface Leaf {
   readonly json: string;
   /** Whether the value can only be a text, as a field of a CSV is. */
   readonly isText: boolean;
-  /** Whether a text that the value stands in is no JSON; null where it stands in none. */
+  /** Whether the text that contains the value is not valid JSON; null if it is not inside a text. */
   readonly isBroken: string | null;
 }
 
-/** The JSON type of a leaf. It takes a look at the whole document: only for the few rows where a text leaves it open. */
+/** The JSON type of a leaf. It reads the whole document, so it is only used for the few rows whose text leaves the type open. */
 const typeOf = (leaf: Leaf): string => `json_type(${leaf.document}, ${literal(leaf.path)})`;
 
-/** Whether a leaf is an object or an array; a string may begin like one. */
+/** Whether a leaf is an object or an array. A string may have the same beginning. */
 const isNested = (leaf: Leaf): string =>
   `CASE WHEN starts_with(${leaf.text}, '{') OR starts_with(${leaf.text}, '[') THEN ${typeOf(leaf)} IN ('OBJECT', 'ARRAY') ELSE false END`;
 
-/** The SQL of one contract column, layer by layer; `i` is its 1-based place. A layer sees the names of those before it. */
+/** The SQL of one contract column in layers. `i` is its 1-based position. A layer can use the names of earlier layers. */
 export interface ColumnSql {
-  /** __s<i>: the text without white space around it. For arrays, __a<i>: the elements as texts; __l<i>: whether one of them is an object or an array. */
+  /** __s<i>: the trimmed text. For arrays, __a<i>: the elements as texts; __l<i>: whether one of them is an object or an array. */
   readonly trimmed: string | null;
   /** __r<i>: the cleaned text, NULL for no value. */
   readonly cleaned: string;
-  /** __m<i>: the standard name, by __k<i>: what a map looks for; a number as its type reads it; the time of a date. */
+  /** __m<i>: the value of a map for its key __k<i>, a number in standard notation, or the time of a date. */
   readonly mapped: string | null;
-  /** __c<i>: the typed value, NULL where there is none or it cannot be converted. */
+  /** __c<i>: the typed value; NULL if there is none or it cannot be converted. */
   readonly value: string;
-  /** Whether the row is refused for it: true, or anything else. */
+  /** True if the row is refused because of it; otherwise false or NULL. */
   readonly isRefused: string;
-  /** Why it is refused, or NULL. */
+  /** The reason, or NULL. */
   readonly reason: string;
-  /** Where the contract says null, __n<i>: the value is refused, and not the row. */
+  /** With `onError: null`, __n<i>: whether the value, instead of the row, is refused. */
   readonly isNulled: string | null;
 }
 
@@ -80,7 +80,7 @@ export function columnSql(column: Column, i: number, leaf: Leaf): ColumnSql {
 }
 
 type ValueSql = Pick<ColumnSql, 'trimmed' | 'cleaned' | 'mapped' | 'value'> & {
-  /** Conditions, of which none may be true. */
+  /** Conditions that must not be true. */
   readonly misfits: readonly string[];
   readonly unmapped: readonly string[];
 };
@@ -92,7 +92,7 @@ function scalarColumn(column: Column, i: number, leaf: Leaf): ValueSql {
   let text = `__s${i}`;
   const clean = column.map ? `__m${i}` : `__r${i}`;
   const { formats } = column;
-  // Digits, and what stands for true, begin and end like no object: the conversion refuses those already.
+  // Numbers and booleans cannot begin and end like an object, so the conversion refuses objects already.
   const isTold = /^(int|bigint|double|boolean|date|decimal.*)$/.test(column.type);
   const misfits = [
     ...(isTold &&
@@ -105,7 +105,7 @@ function scalarColumn(column: Column, i: number, leaf: Leaf): ValueSql {
       : [isNested(leaf)]),
     ...(column.type === 'string' ? [] : [`(${clean} IS NOT NULL AND __c${i} IS NULL)`]),
   ];
-  // An offset, or a number of seconds, may lead where the year has no four digits, and a partition no name.
+  // An offset or a number of seconds may give a year without four digits, which has no partition.
   if (formats !== undefined) {
     const time = column.type === 'date' ? `__m${i}` : `__c${i}`;
     misfits.push(
@@ -138,7 +138,7 @@ function scalarColumn(column: Column, i: number, leaf: Leaf): ValueSql {
   let value = convert(column, clean);
   if (column.number) {
     const number = numberText(`__r${i}`, column.number);
-    // A number of JSON has a point, whatever the texts beside it have.
+    // A JSON number always has a decimal point, even if texts of the column have a comma.
     mapped = `${leaf.isText ? number : `CASE WHEN ${typeOf(leaf)} IN ('UBIGINT', 'BIGINT', 'DOUBLE', 'HUGEINT', 'UHUGEINT') THEN __r${i} ELSE ${number} END`} AS __m${i}`;
     value = convert(column, `__m${i}`);
   }
@@ -156,19 +156,19 @@ function scalarColumn(column: Column, i: number, leaf: Leaf): ValueSql {
   };
 }
 
-/** A text of the contract as values are compared with it, in lower case or as it is. */
+/** A text of the contract in the form for comparisons: lower case or unchanged. */
 function compared(column: Column, text: string, letters: (text: string) => string = (same) => same): string {
   if (/^[\0-\x7f]*$/.test(text)) return literal(letters(text));
-  // DuckDB's own functions, so that a text is equal to itself whatever version of Unicode it has.
+  // DuckDB converts both sides, so that equal texts stay equal in any version of Unicode.
   const normal = column.normalize ? `nfc_normalize(${literal(text)})` : literal(text);
   return letters === lowerCase ? `lower(${normal})` : normal;
 }
 
-/** A text, or NULL for one that means nothing. Both are compared without white space around them. */
+/** A text, or NULL if it is one of `nullValues`. Both are compared without white space at their ends. */
 const withoutNulls = (column: Column, text: string): string =>
   `CASE WHEN ${column.trim ? text : trimmedColumn(text)} NOT IN (${column.nullValues.map((n) => compared(column, withoutSpace(n))).join(', ')}) THEN ${text} END`;
 
-/** The comparisons of which one is true outside a bound; none where no value of the type is. */
+/** Comparisons of which one is true outside the bounds; none if no value of the type can be outside. */
 function outside(type: string, value: string, operator: '<' | '>', at: Bound): string[] {
   if (type === 'double') return [`${value} ${operator} ${literal(String(at))}::DOUBLE`];
   const [, precision = '19', scale = '0'] = /^decimal\((\d+),(\d+)\)$/.exec(type) ?? [];
@@ -186,7 +186,7 @@ function outside(type: string, value: string, operator: '<' | '>', at: Bound): s
   return [`${value} ${operator} ${literal(written)}::${duckType(type)}`];
 }
 
-/** A subtree as JSON text, whatever it is. */
+/** A subtree as JSON text. */
 function jsonColumn(i: number, leaf: Leaf): ValueSql {
   return {
     trimmed: null,
@@ -202,9 +202,9 @@ function arrayColumn(column: Column, i: number, leaf: Leaf): ValueSql {
   const isArray = `starts_with(${leaf.json}, '[')`;
   const element = column.type.slice('array<'.length, -1);
   const { outer, inner, last, isOther } = listsOf(leaf);
-  // Most lists hold texts and numbers, and no braces or brackets.
+  // Most lists contain texts and numbers without braces and brackets.
   const hasNested = `CASE WHEN contains(${leaf.json}, '{') OR contains(${leaf.json}[2:], '[') THEN ${inner === null ? `len(list_filter(json_type(${leaf.json}, ${literal(`$[*]${last}`)}), lambda x : x IN ('OBJECT', 'ARRAY'))) > 0` : `(len(list_filter(${inner}, lambda x : json_type(x, ${literal(`$${last}`)}) IN ('OBJECT', 'ARRAY'))) > 0 OR ${isOther})`} ELSE false END`;
-  // DuckDB's own path leaves out the elements that lack the field.
+  // DuckDB's path would skip elements without the field.
   const texts =
     inner === null && last === ''
       ? `json_extract_string(${leaf.json}, '$[*]')`
@@ -228,7 +228,7 @@ function arrayColumn(column: Column, i: number, leaf: Leaf): ValueSql {
   };
 }
 
-/** The elements of an array, and of the arrays in them where a path has several `[*]`; `last` leads from one to its value. */
+/** The elements of an array, and of nested arrays if a path has several `[*]`. `last` is the path from an element to its value. */
 function listsOf(leaf: Leaf): { outer: string; inner: string | null; last: string; isOther: string } {
   const { levels } = leaf;
   const outer = `json_extract(${leaf.json}, '$[*]')`;
@@ -244,11 +244,11 @@ function listsOf(leaf: Leaf): { outer: string; inner: string | null; last: strin
   return { outer, inner, last, isOther: others.join(' OR ') };
 }
 
-/** The time that the first format reads which reads one; NULL for none. */
+/** The time from the first format that matches; NULL if none matches. */
 const timeOf = (formats: readonly TimestampFormat[], text: string, zone: string): string =>
   `coalesce(${formats.map((format) => timestampSql(format, text, zone)).join(', ')})`;
 
-/** Text to a typed value, NULL where the text is not written as the type asks. */
+/** Converts a text to a typed value; NULL if the text is not valid for the type. */
 function convert(column: Column, text: string): string {
   const when = (pattern: string, value: string) => whenWritten(text, pattern, value);
   switch (column.type) {
@@ -260,7 +260,7 @@ function convert(column: Column, text: string): string {
       return when('[+-]?\\d+', `TRY_CAST(${text} AS BIGINT)`);
     case 'double': {
       const cast = `TRY_CAST(${text} AS DOUBLE)`;
-      // A zero has no sign: writers of Parquet keep the one that comes first.
+      // Zero has no sign, because Parquet writers keep either sign.
       return when(
         '[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?',
         `CASE WHEN isfinite(${cast}) THEN ${cast} + 0.0::DOUBLE END`,
@@ -275,7 +275,7 @@ function convert(column: Column, text: string): string {
     default: {
       const [, precision, scale] = /^decimal\((\d+),(\d+)\)$/.exec(column.type) ?? [];
       if (precision === undefined) throw new TypeError(`no conversion for ${column.type}`);
-      // Digits beyond the scale are refused, not rounded; zeros there are none.
+      // Digits beyond the scale are refused and not rounded. Zeros there do not count.
       const [least, most] = scale === '0' ? ['0+', '0*'] : [`\\d{1,${scale}}0*`, `\\d{0,${scale}}0*`];
       return when(`[+-]?(\\d+(\\.${most})?|\\.${least})`, `TRY_CAST(${text} AS ${duckType(column.type)})`);
     }

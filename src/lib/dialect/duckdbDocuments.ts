@@ -1,4 +1,4 @@
-/** DuckDB's SQL from whole files to their records, and what a record's text must be. */
+/** DuckDB's SQL that splits whole files into records and checks the text of records. */
 
 import { type PathStep, parsePath } from '../contract/path.ts';
 import { parseRecordsPath, type RecordsPath } from '../contract/recordsPath.ts';
@@ -9,20 +9,20 @@ import { literal, trimmed } from './duckdbNames.ts';
 import { hasOddNumber, marked, unmarked } from './duckdbNumbers.ts';
 import type { Step } from './steps.ts';
 
-/** How much of a document that cannot be parsed is kept as raw text in quarantine, in bytes. */
+/** The bytes of an invalid document that are kept as raw text in quarantine. */
 const rawSampleBytes = 65_536;
 
-/** Whether a text is JSON by RFC 8259. A CASE, because DuckDB computes both sides of AND. */
+/** Whether a text is JSON by RFC 8259. It is a CASE, because DuckDB evaluates both sides of AND. */
 export const isJson = (text: string): string =>
   `CASE WHEN coalesce(json_valid(${text}), false) THEN ${isStrict(text)} ELSE false END`;
 
 /**
- * Whether a text that is JSON to DuckDB is so by RFC 8259. DuckDB also takes NaN, Infinity and a trailing comma, so a text
- * that might hold one is looked at again without its strings.
+ * Whether a text that is JSON for DuckDB is also JSON by RFC 8259. DuckDB accepts NaN, Infinity and a trailing comma, so a text that may
+ * contain one is checked again without its strings.
  */
 function isStrict(text: string): string {
   const notNumber = '[+-]?(?i:nan|inf)';
-  // Each begins with one character, which RE2 finds several times faster than a set of them.
+  // Each pattern begins with one character, which RE2 finds several times faster than a set of characters.
   const suspects = [
     `^\\s*${notNumber}`,
     `:\\s*${notNumber}`,
@@ -39,26 +39,25 @@ export const isObject = (text: string): string =>
   `CASE WHEN starts_with(${text}, '{') THEN true ELSE starts_with(${trimmed(text)}, '{') END`;
 
 /**
- * A list of what is found in a JSON text, as JSON with its numbers as they stand there; NULL where the text is not JSON. TRY stands
- * within the CASE: around it, it would miss errors.
+ * A list of the values in a JSON text, as JSON with unchanged numbers; NULL if the text is not JSON. TRY is inside the CASE, because
+ * outside it would miss errors.
  */
 export const itemsOf = (text: string, found: (text: string) => string): string =>
   `CASE WHEN ${hasOddNumber(text)} THEN list_transform(TRY(${found(marked(text))}), lambda i : ${unmarked('i::VARCHAR')})
       ELSE TRY(${found(text)})::VARCHAR[] END`;
 
 /**
- * A text with null for each NaN, Infinity and -Infinity that stands where JSON has a value. Strings are taken as a whole, and the
- * match of the text's end leaves a null there.
+ * A text with null in place of each NaN, Infinity and -Infinity outside strings. The match at the end of the text adds a null there.
  */
 const withoutNonFinite = (text: string): string =>
   `CASE WHEN regexp_matches(${text}, 'NaN|Infinity')
       THEN regexp_replace(regexp_replace(${text}, ${literal('((?:[^"NI-]|-[0-9]|"(?:\\\\.|[^"\\\\])*")*)(?:-?(?:NaN|Infinity)|$)')}, '\\1null', 'gs'), 'null$', '') ELSE ${text} END`;
 
-/** The JSON that a text is taken for. */
+/** The JSON for a text, with the contract's rules for NaN and Infinity. */
 export const jsonOf = (text: string, json: Contract['source']['json']): string =>
   json?.nonFinite === 'null' ? withoutNonFinite(text) : text;
 
-/** Why a text is no JSON, as far as it is a usual fault. */
+/** Why a text is not JSON, for common faults. */
 export const jsonFault = (text: string): string => {
   const bare = `regexp_replace(${text}, ${literal('"(\\\\.|[^"\\\\])*"')}, '""', 'gs')`;
   const faults: readonly (readonly [pattern: string, says: string])[] = [
@@ -83,7 +82,7 @@ export const jsonFault = (text: string): string => {
     .join(' ')} ELSE 'no JSON by RFC 8259' END)[1]`;
 };
 
-/** The text of each document without its byte order mark; NULL where it is no UTF-8. */
+/** The text of each document without its byte order mark; NULL if it is not UTF-8. */
 const decodedDocuments = (json: Contract['source']['json']): readonly Step[] => [
   [
     'bare',
@@ -92,7 +91,7 @@ const decodedDocuments = (json: Contract['source']['json']): readonly Step[] => 
   ['decoded', `SELECT file, raw, ${jsonOf('TRY(decode(raw))', json)} AS text FROM bare`],
 ];
 
-/** documents(file, raw), files -> records(file, line, raw, fault). Of a record that is too large, the first bytes stay. */
+/** documents(file, raw), files -> records(file, line, raw, fault). Only the first bytes of a too large record are kept. */
 export function documentSteps(source: Contract['source']): Step[] {
   const steps = source.formats.includes('csv')
     ? csvRecords(source.csv)
@@ -122,7 +121,7 @@ function arrayRecords(recordsPath: string | null): Step[] {
     place.isMap
       ? `CASE WHEN json_valid(text) THEN ${mapItems(`json_extract(${text}, ${literal(path)})`)} END`
       : `json_extract(${text}, ${elements})`;
-  // A parser takes several times the memory of its document, and each function that parses has its own: there is one.
+  // Each parsing function needs several times the memory of its document, so only one is used.
   return [
     ['parsed', `SELECT file, raw, text, ${itemsOf('text', items)} AS found FROM decoded`],
     [
@@ -144,7 +143,7 @@ function arrayRecords(recordsPath: string | null): Step[] {
   ];
 }
 
-/** The values of an object, each with its key as the field `_key` before its own fields; none of what is no object. */
+/** The values of an object, each with its key as first field `_key`; none if it is not an object. */
 export const mapItems = (map: string): string => {
   const entries = `map_entries(json_transform(${map}, '"MAP(VARCHAR, JSON)"'))`;
   const key = `'{"_key":' || to_json(e.key)::VARCHAR`;
@@ -154,14 +153,14 @@ export const mapItems = (map: string): string => {
 };
 
 /**
- * A string, a brace, or what stands between them. A string without an end takes the rest of the text as one token: otherwise
- * each quote in it would search the rest for its end again.
+ * A string, a brace, or the text between them. A string without an end is one token up to the end of the text. Otherwise each of its quotes
+ * would search the rest again.
  */
 const jsonToken = '"(?:\\\\.|[^"\\\\])*(?:"|\\\\?$)|[{}]|[^"{}]+';
 
 /**
- * Objects one after the other, with or without white space between them. A record ends where its braces do; what stands
- * between records is a record of its own, which is then no JSON.
+ * Consecutive objects, with or without white space between them. A record ends with its braces. Text between records becomes a separate record,
+ * which is not valid JSON.
  */
 const concatenatedRecords: readonly Step[] = [
   [
@@ -198,10 +197,9 @@ const concatenatedRecords: readonly Step[] = [
 ];
 
 /**
- * Where no record begins, a line is one, and no CSV. A file that is not UTF-8 as a whole is read line by line, so that
- * only its bad lines are lost. Lines end in LF or CRLF; or in CR, where the first one does (outside quotes), as in a file of
- * an old Macintosh. Blank lines belong to the record before them: a million of them are no million records. What stands before
- * the records is left out already.
+ * A line that does not begin a record is an invalid record of its own. A file with invalid UTF-8 is read line by line, so that only the invalid
+ * lines are refused. Lines end with LF or CRLF, or with CR if the first line does (outside quotes), as on old Macintosh computers. Blank
+ * lines belong to the record before them, so that a million of them are not a million records. Lines before the records are removed already.
  */
 function csvRecords(csv: Contract['source']['csv']): Step[] {
   const { comment, skipFooter } = csvOf(csv);
@@ -215,7 +213,7 @@ function csvRecords(csv: Contract['source']['csv']): Step[] {
   const byLf = recordsBy(`${attempt}\\r?(?:\\n(?:\\r?\\n)*|$)|[^\\n]+(?:\\n|$)`);
   const byCr = recordsBy(`${attempt}(?:\\r+|$)|[^\\r]+(?:\\r|$)`);
   const [lf, cr] = [literal('\\x0A'), literal('\\x0D')];
-  // Lines that a reader would not see as records count for no footer.
+  // Lines that are not records do not count for the footer.
   const isSeen = `coalesce(regexp_matches(TRY(decode(raw)), '[^ \\t\\r\\n]')${comment === null ? '' : ` AND NOT starts_with(TRY(decode(raw)), ${literal(comment)})`}, true)`;
   const isFooted = skipFooter > 0;
   const footed: Step = [

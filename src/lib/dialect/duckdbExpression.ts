@@ -1,4 +1,4 @@
-/** DuckDB's SQL for checked expressions. What overflows, or divides by zero, has no value (NULL). */
+/** DuckDB's SQL for checked expressions. An overflow or a division by zero gives NULL. */
 
 import type { Typed } from '../expression/check.ts';
 import type { ValueType } from '../expression/functions.ts';
@@ -8,8 +8,8 @@ import { call, type ExpressionDialect, expressionIn } from './expression.ts';
 const whole = (value: string) => `${value}::HUGEINT`;
 
 /**
- * A place or a count within a text. Those of records are far shorter, and beyond 32 bits substring() damages memory.
- * NULL stays NULL, which greatest() would leave out.
+ * A position or a count in a text. Records are much shorter than the limit, and beyond 32 bits substring() corrupts memory. NULL stays NULL;
+ * greatest() alone would ignore it.
  */
 const within = (value = '', least: number) =>
   `CASE WHEN ${value} IS NOT NULL THEN least(greatest(${value}, ${least}), 1000000000)::BIGINT END`;
@@ -28,16 +28,16 @@ const dialect: ExpressionDialect = {
   identifier,
   literal,
   whole,
-  // A cast of a HUGEINT rounds twice.
+  // DuckDB's cast of a HUGEINT rounds twice.
   real: (value, bound = 0n) =>
     `${value}${bound >= 2n ** 63n ? '::VARCHAR' : bound > 2n ** 53n ? '::BIGINT' : ''}::DOUBLE`,
-  // A cast of a decimal divides doubles, which both must be exact.
+  // DuckDB's cast of a decimal divides two doubles, so both must be exact.
   fraction: (column, hiveType) =>
     `${column}${Number(/^decimal\((\d+)/.exec(hiveType)?.[1] ?? 0) > 15 ? '::VARCHAR' : ''}::DOUBLE`,
   wholeNumber: whole,
   attempt: (calculation) => `TRY_CAST(TRY(${calculation}) AS DECIMAL(38, 0))::HUGEINT`,
   finite: (double) => `CASE WHEN isfinite(${double}) THEN ${double} END`,
-  // NaN is greater than all.
+  // In DuckDB, NaN is greater than all numbers.
   divisor: (double) => `CASE WHEN isfinite(${double}) AND ${double} <> 0 THEN ${double} END`,
   nullif: (value, other) => `nullif(${value}, ${other})`,
   nothing: (type) => (type === 'null' ? 'NULL' : `NULL::${types[type]}`),
@@ -46,12 +46,12 @@ const dialect: ExpressionDialect = {
     upper: ([text = '']) => upperCase(text),
     trim: ([text = '']) => trimmed(text),
     length: ([text]) => `length(${text})::HUGEINT`,
-    // A missing part makes the whole missing, as everywhere else in the language.
+    // A null part makes the result null, as everywhere in the language.
     concat: (args) => `(${args.join(' || ')})`,
     starts_with: call('starts_with'),
-    // A bare NULL might be a list there.
+    // DuckDB might treat an untyped NULL as a list here.
     contains: ([text, part]) => `contains((${text})::VARCHAR, (${part})::VARCHAR)`,
-    // A place before the first is the first.
+    // A position before the first is treated as the first.
     substring: ([text, from, count]) => `substring(${text}, ${within(from, 1)}, ${within(count, 0)})`,
     abs: call('abs'),
     floor: ([number]) => `TRY_CAST(TRY_CAST(floor(${number}) AS HUGEINT) AS DECIMAL(38, 0))::HUGEINT`,
@@ -67,7 +67,7 @@ const dialect: ExpressionDialect = {
 
 /** The SQL of an expression. The value has the given Hive type, or is NULL. */
 export function expressionSql(e: Typed, hiveType: string): string {
-  // A zero has no sign: of equal values any may be kept.
+  // Zero has no sign, because either of equal values may be kept.
   if (hiveType === 'double') return `(${expressionIn(dialect, e, 'number')} + 0.0::DOUBLE)`;
   return `TRY_CAST(${expressionIn(dialect, e)} AS ${hiveType === 'timestamp' ? 'TIMESTAMP' : duckType(hiveType)})`;
 }

@@ -1,4 +1,4 @@
-/** DuckDB's SQL for the documents within a record: a row for each element of what is exploded, and the JSON that texts hold. */
+/** DuckDB's SQL for documents inside a record: a row for each exploded element, and the JSON in texts. */
 import { type Inner, innerDocuments } from '../contract/documents.ts';
 import type { Contract } from '../contract/schema.ts';
 import { isJson, itemsOf, jsonOf, jsonPath, mapItems } from './duckdbDocuments.ts';
@@ -11,13 +11,13 @@ export interface Documents {
   readonly steps: readonly Step[];
   /** The last of these steps, or `objects`. */
   readonly last: string;
-  /** What is exploded: whether something else stands there, and what. */
+  /** For exploded values: whether the value is of another kind, and the value. */
   readonly arrays: readonly { readonly isOther: string; readonly value: string }[];
-  /** The row's place among those of its record. */
+  /** The row's position among the rows of its record. */
   readonly place: string;
 }
 
-/** The names of a document and of what is known of it. */
+/** The names of a document and of its properties. */
 interface Names {
   readonly document: string;
   readonly type: string;
@@ -27,7 +27,7 @@ interface Names {
   readonly text: string;
 }
 
-/** The nth of its kind has a number, but for the first. */
+/** A number for each but the first of its kind. */
 function namesOf(inners: readonly Inner[], at: number): Names {
   const isJsonText = inners[at]?.kind === 'json';
   const place = inners.slice(0, at).filter(({ kind }) => (kind === 'json') === isJsonText).length + 1;
@@ -45,7 +45,7 @@ function namesOf(inners: readonly Inner[], at: number): Names {
 export const documentName = (inners: readonly Inner[], at: number | null): string =>
   at === null ? '__doc' : namesOf(inners, at).document;
 
-/** Whether a text on the way to a document is no JSON; null where there is none on it. */
+/** Whether a text on the path to a document is not JSON; null if there is no text on the path. */
 export function isBroken(inners: readonly Inner[], at: number | null): string | null {
   const faults: string[] = [];
   for (let i = at; i !== null; i = inners[i]?.parent ?? null)
@@ -56,7 +56,7 @@ export function isBroken(inners: readonly Inner[], at: number | null): string | 
   return faults.length === 0 ? null : faults.join(' OR ');
 }
 
-/** What is shown of a text that is no JSON, or of one on the way to it. */
+/** The shown part of an invalid text, or of an invalid text on the path to it. */
 export function brokenText(inners: readonly Inner[], at: number | null): string {
   const cases: string[] = [];
   for (let i = at; i !== null; i = inners[i]?.parent ?? null)
@@ -81,7 +81,7 @@ export function documentsOf(contract: Contract): Documents {
       continue;
     }
     const path = jsonPath(rest);
-    // A row that is refused already stays one.
+    // A refused row is not multiplied.
     const isRefused = arrays.map(({ isOther }) => isOther).join(' OR ');
     steps.push(...elementSteps(names, within, { path, kind, isRefused }, from));
     arrays.push({
@@ -94,8 +94,8 @@ export function documentsOf(contract: Contract): Documents {
 }
 
 /**
- * One number for several places: so that ties between rows of one record have one winner. A record of 16 MiB has fewer than 2^24
- * elements; of three arrays the inner ones are told apart up to two million elements.
+ * One number for several positions, so that ties between rows of one record have one winner. A record of 16 MiB has fewer than 2^24
+ * elements. With three arrays, inner positions are distinct up to two million elements.
  */
 function placeOf(places: readonly string[]): string {
   const [first = '0::BIGINT', ...others] = places;
@@ -103,7 +103,7 @@ function placeOf(places: readonly string[]): string {
   return others.reduce((sum, place) => `((${sum}) * ${size} + ${place})`, first);
 }
 
-/** One row an element. A document whose array is empty or missing keeps one row, without an element. */
+/** One row for each element. A document with an empty or missing array keeps one row without an element. */
 function elementSteps(
   names: Names,
   within: string,
@@ -137,7 +137,7 @@ function elementSteps(
   ];
 }
 
-/** The JSON that a text holds. What is an object or an array already is taken as it is; a blank text holds nothing. */
+/** The JSON in a text. An object or array is used unchanged. A blank text contains nothing. */
 function textSteps(
   names: Names,
   within: string,

@@ -1,4 +1,4 @@
-/** DuckDB's SQL that takes the leaves of a record out of it, with one parse for all of them. */
+/** DuckDB's SQL that extracts the leaves of a record with one parse for all of them. */
 
 import type { Column } from '../contract/columnSchema.ts';
 import { type Inner, innerDocuments, placeOfColumn } from '../contract/documents.ts';
@@ -11,17 +11,17 @@ import { identifier, list, literal } from './duckdbNames.ts';
 import { hasOddNumber, marked, quoted, unmarked } from './duckdbNumbers.ts';
 
 /**
- * What json_transform makes of a document: a type for each leaf, by key. JSON is given as it stands, VARCHAR as a text.
- * A feed names the keys, and an object would take `constructor` and `__proto__` for its own.
+ * The shape for json_transform: a type for each leaf, by key. JSON stays unchanged, VARCHAR is a text. It is a Map, because feeds choose the
+ * keys, and an object has `constructor` and `__proto__`.
  */
 type Shape = Map<string, Shape | LeafType>;
 type LeafType = 'VARCHAR' | 'JSON';
 
-/** Where a column's value stands in its document: below these keys, and then at `rest`, which begins at an array's index. */
+/** The place of a column's value in its document: below these keys, then at `rest`, which begins with an array index. */
 interface Place {
   /** The document's name. */
   readonly document: string;
-  /** Whether a text on the way to it is no JSON, and what is shown of that one. */
+  /** Whether a text on the path to it is not JSON, and the shown part of that text. */
   readonly isBroken: string | null;
   readonly broken: string;
   /** The key of the object, and nothing in a document. */
@@ -140,8 +140,8 @@ export function leavesOf(contract: Contract): {
 }
 
 /**
- * What a column needs numbers as: any way to write them, as they stand in the document, or so and as strings. Doubles, and numbers
- * without a fraction, are the same from what a parser writes, unless the contract looks at their texts.
+ * The notation of numbers that a column needs: any, as in the document, or as in the document and as strings. Doubles and integers do not
+ * depend on the parser's notation, unless the contract uses their texts.
  */
 function numbersOf({ type, formats, nullValues, extract, map }: Column): 'any' | 'written' | 'quoted' {
   const isCompared = nullValues.length > 0 || extract !== undefined || map !== undefined;
@@ -154,14 +154,14 @@ function numbersOf({ type, formats, nullValues, extract, map }: Column): 'any' |
 }
 
 /**
- * A text as it stands in the document, where a parser may have written it for a number that was written otherwise. CASEs in each
- * other, because DuckDB computes both sides of AND; the first is quick, and true of few texts.
+ * A text as in the document, if the parser may have changed the notation of a number. The CASEs are nested, because DuckDB evaluates both
+ * sides of AND. The first condition is fast and true for few texts.
  */
 const writtenText = (text: string, document: string, inFull: string): string =>
   `CASE WHEN ${text} < ':' THEN CASE WHEN regexp_full_match(${text}, ${literal('-?(?:0|\\d+\\.\\d+|\\d+(?:\\.\\d+)?e[+-]?\\d+)')})
       THEN CASE WHEN ${hasOddNumber(document)} THEN ${inFull} ELSE ${text} END ELSE ${text} END ELSE ${text} END`;
 
-/** The same of JSON. Digits that stand in its texts cost time, and do no harm. */
+/** The same for JSON. Digits in its strings cost time but do no harm. */
 const writtenJson = (json: string, document: string, inFull: string): string =>
   `CASE WHEN regexp_matches(${json}, ${literal('(?:^|[:,\\[])-?(?:0(?:$|[,}\\]])|\\d+\\.\\d|\\d+e)')})
       THEN CASE WHEN ${hasOddNumber(document)} THEN ${inFull} ELSE ${json} END ELSE ${json} END`;
@@ -186,18 +186,18 @@ function placeOf(column: { path: string; type: string }, inners: readonly Inner[
   };
 }
 
-/** Steps that begin with `[*]`, cut at each of them. */
+/** Splits steps at each `[*]`. */
 function levelsOf(steps: readonly PathStep[]): string[] {
   const starts = steps.flatMap((step, i) => (step.kind === 'each' ? [i] : []));
   return starts.map((start, i) => jsonPath(steps.slice(start + 1, starts[i + 1])).slice(1));
 }
 
-/** A leaf's own type in a shape: what is looked into further is kept as JSON. */
+/** A leaf's type in a shape. Values that are read further stay JSON. */
 const typeIn = ({ isJson, rest }: Place): LeafType => (isJson || rest.length > 0 ? 'JSON' : 'VARCHAR');
 
 /**
- * Whether a place can be added to a shape: nothing stands there as something else, and no key differs from another in case
- * only, since the fields of DuckDB's structs do not.
+ * Whether a place can be added to a shape: it is free, and no key differs from another only in case, because DuckDB's struct fields are
+ * case-insensitive.
  */
 function fits(shape: Shape, place: Place): boolean {
   let at: Shape | LeafType = shape;
@@ -210,7 +210,7 @@ function fits(shape: Shape, place: Place): boolean {
   return at === typeIn(place);
 }
 
-/** Adds a place that fits. */
+/** Adds a place that can be added. */
 function add(shape: Shape, place: Place): void {
   let at = shape;
   for (const key of place.keys.slice(0, -1)) {
@@ -222,7 +222,7 @@ function add(shape: Shape, place: Place): void {
   at.set(place.keys.at(-1) ?? '', typeIn(place));
 }
 
-/** A shape as the JSON that json_transform takes. */
+/** A shape as JSON for json_transform. */
 const written = (shape: Shape | LeafType): string =>
   typeof shape === 'string'
     ? JSON.stringify(shape)

@@ -10,22 +10,22 @@ export const literal = (text: string): string => {
   return quoted.length === 1 ? (quoted[0] ?? '') : `(${quoted.join(' || chr(0) || ')})`;
 };
 
-/** A text without JSON's white space at its ends. */
+/** Removes JSON's white space at both ends of a text. */
 export const trimmed = (text: string): string => `trim(${text}, ${literal(' \t\r\n')})`;
 
 /**
- * A column's text without white space at its ends, Unicode's too. Few texts have any, and DuckDB's trim by a set of characters is
- * slow: most are told by their first and last character, or by having none beyond ASCII.
+ * Removes white space at both ends of a column's text, including Unicode's. DuckDB's trim with a set of characters is slow and few texts need
+ * it, so the first and last characters are checked before, and whether the text is ASCII.
  */
 export const trimmedColumn = (name: string): string =>
   `CASE WHEN ${name} < '!' OR ends_with(${name}, ' ') OR ends_with(${name}, chr(9)) OR ends_with(${name}, chr(10)) OR ends_with(${name}, chr(13)) OR ends_with(${name}, chr(11)) OR ends_with(${name}, chr(12))
     OR (strlen(${name}) > length(${name}) AND regexp_matches(${name}, ${literal(`^[${spaces}]|[${spaces}]$`)})) THEN trim(${name}, ${literal(spaces)}) ELSE ${name} END`;
 
-/** In upper case. The one letter that DuckDB and Java, and so Athena, disagree on stays as it is. */
+/** Converts to upper case. The only letter for which DuckDB and Java, and so Athena, differ stays unchanged. */
 export const upperCase = (text: string): string =>
   `array_to_string(list_transform(string_split(${text}, 'ß'), lambda part: system.main.upper(part)), 'ß')`;
 
-/** A value of a text that is written as a pattern (RE2) asks, as a whole; NULL of any other. */
+/** A value from a text that matches a pattern (RE2) as a whole; otherwise NULL. */
 export const whenWritten = (text: string, pattern: string, value: string): string =>
   `CASE WHEN regexp_full_match(${text}, ${literal(pattern)}) THEN ${value} END`;
 

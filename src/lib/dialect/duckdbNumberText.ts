@@ -1,8 +1,8 @@
-/** DuckDB's SQL for numbers that people wrote: from `(1.234,50 €)` to `-1234.50`. */
+/** DuckDB's SQL for human notations of numbers: from `(1.234,50 €)` to `-1234.50`. */
 import type { NumberFormat } from '../contract/numberFormat.ts';
 import { literal, whenWritten } from './duckdbNames.ts';
 
-/** A text as the types read it, digits with a point and perhaps a minus; NULL where it is not written as the format asks. */
+/** Converts a text to standard notation, with digits, a point and an optional minus; NULL if it does not match the format. */
 export function numberText(text: string, format: NumberFormat): string {
   const { decimal, percent } = format;
   const bare =
@@ -10,21 +10,21 @@ export function numberText(text: string, format: NumberFormat): string {
   const digits = `replace(regexp_replace(b, ${literal(`[^0-9${escaped(decimal)}]`)}, '', 'g'), ${literal(decimal)}, '.')`;
   const value =
     percent === 'ratio' ? `CASE WHEN contains(b, '%') THEN ${hundredth(digits)} ELSE ${digits} END` : digits;
-  // A list of one gives a value a name, so that it is computed once.
+  // A list with one element names a value, so that it is computed once.
   const signed = `list_transform([${bare}], lambda b : CASE WHEN regexp_matches(b, ${literal('[(\u2212-]')}) THEN '-' ELSE '' END || ${value})[1]`;
   return whenWritten(text, patternOf(format), signed);
 }
 
-/** Digits with the point two places to the left, exactly. */
+/** Moves the decimal point two places to the left, exactly. */
 const hundredth = (digits: string): string =>
   `list_transform([${digits}], lambda d : list_transform([lpad(split_part(d, '.', 1), greatest(length(split_part(d, '.', 1)), 3)::INTEGER, '0')],
       lambda w : left(w, -2) || '.' || right(w, 2) || split_part(d, '.', 2))[1])[1]`;
 
-/** Characters of a pattern that mean themselves (RE2). */
+/** Escapes characters for a pattern (RE2). */
 const escaped = (text: string): string =>
   [...text].map((c) => (/[A-Za-z0-9]/.test(c) ? c : `\\x{${c.codePointAt(0)?.toString(16)}}`)).join('');
 
-/** The longest first: `US$` is not `$` behind two letters. */
+/** Longest first: `US$` is not `$` after two letters. */
 function currencyOf({ currency = [] }: NumberFormat): string {
   const names = [currency].flat().toSorted((a, b) => b.length - a.length);
   return `(?:${names.map(escaped).join('|')})`;
@@ -39,7 +39,7 @@ function patternOf(format: NumberFormat): string {
   const { decimal, group, percent, currency, accounting } = format;
   const point = escaped(decimal);
   const mark = group === undefined ? '' : `[${spaces[group] ?? escaped(group)}]`;
-  // In India, groups of two stand before the last of three: 12,34,567.
+  // In India, groups of two digits come before the last group of three: 12,34,567.
   const indian = group === ',' ? `|\\d{1,2}(?:${mark}\\d{2})+${mark}\\d{3}` : '';
   const grouped = group === undefined ? '' : `|\\d{1,3}(?:${mark}\\d{3})+${indian}`;
   const number = `(?:(?:\\d+${grouped})(?:${point}\\d*)?|${point}\\d+)`;

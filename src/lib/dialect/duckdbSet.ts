@@ -1,4 +1,4 @@
-/** What DuckDB's set part has of its own. */
+/** DuckDB's parts of the set part. */
 import { identifier, literal } from './duckdbNames.ts';
 import type { SetDialect } from './set.ts';
 

@@ -1,11 +1,11 @@
-/** DuckDB's SQL for every way to write a time. A regular expression says what is read; DuckDB's own parsers take more. */
+/** DuckDB's SQL for all time formats. A regular expression decides what is valid, because DuckDB's parsers accept more. */
 import type { TimestampFormat } from '../contract/columnSchema.ts';
 import { patternParts } from '../contract/timePattern.ts';
 import { list, literal, whenWritten } from './duckdbNames.ts';
 
 /**
- * One timestamp format to a UTC TIMESTAMP with microseconds, or NULL. A time without a zone is read in `zone`: in the gap
- * of a change to summer time with the offset before it, in the fold of the change back as the later of the two.
+ * Converts a text in one timestamp format to a UTC TIMESTAMP with microseconds, or NULL. A time without a zone is in `zone`. In the gap of a
+ * change to summer time, the offset before it applies. In the fold of the change back, the later of the two times applies.
  */
 export function timestampSql(format: TimestampFormat, text: string, zone: string): string {
   const when = (pattern: string, value: string) => whenWritten(text, pattern, value);
@@ -18,7 +18,7 @@ export function timestampSql(format: TimestampFormat, text: string, zone: string
       const utc = `CASE WHEN m.day = '' THEN NULL WHEN m.zone = '' THEN ${inZone(local)}
           WHEN m.zone IN ('Z', 'z') THEN ${local}
           ELSE ${utcOf(local, 'm.zone')} END`;
-      // A list of one gives the match a name, so that it is looked for once.
+      // A list with one element names the match, so that it is computed once.
       const match = `regexp_extract(${text}, ${literal(`^(?:${isoPattern})$`)}, ['day', 'clock', 'zone'])`;
       const usual = literal(`${isoUsual}${zone === 'UTC' ? 'Z?' : 'Z'}`);
       const withOffset = literal(`${isoUsual}[+-](?:0\\d|1[0-4]):[0-5]\\d`);
@@ -29,7 +29,7 @@ export function timestampSql(format: TimestampFormat, text: string, zone: string
     case 'iso8601_date':
       return when(isoDate, firstMoment(`TRY_CAST(${text} AS DATE)::TIMESTAMP`, zone, inZone));
     case 'epoch_s':
-      // Decimals of this width cost twenty times what whole numbers do.
+      // Decimals of this width are twenty times slower than integers.
       return `coalesce(${when('-?\\d{1,11}', `make_timestamp(${text}::BIGINT * 1000000)`)},
           ${when('-?\\d{1,11}\\.\\d{1,9}', `make_timestamp(floor(${text}::DECIMAL(38, 9) * 1000000)::BIGINT)`)})`;
     case 'epoch_ms':
@@ -38,14 +38,14 @@ export function timestampSql(format: TimestampFormat, text: string, zone: string
     case 'epoch_us':
       return when('-?\\d{15,17}', `make_timestamp(${text}::BIGINT)`);
     case 'epoch_ns': {
-      // What is below a microsecond is cut off, towards the past. As digits: 19 of them may be more than a BIGINT holds.
+      // Digits below a microsecond are cut off, towards the past. This works on digits, because 19 of them may exceed a BIGINT.
       const isCut = `(starts_with(${text}, '-') AND NOT ends_with(${text}, '000'))`;
       return when('-?\\d{18,19}', `make_timestamp(left(${text}, -3)::BIGINT - ${isCut}::BIGINT)`);
     }
     case 'excel': {
       const day = `split_part(${text}, '.', 1)::INTEGER`;
       const millis = `round(('0.' || split_part(${text}, '.', 2))::DECIMAL(38, 17) * 86400000)::BIGINT`;
-      // Excel counts a 29th of February 1900, the 60th day, and so the days before it from another one.
+      // Excel counts 29 February 1900 as day 60, so days before it have another base.
       const local = `CASE WHEN ${day} BETWEEN 1 AND 2958465 AND ${day} <> 60
         THEN make_timestamp(((${day} - CASE WHEN ${day} < 60 THEN 25568 ELSE 25569 END) * 86400000::BIGINT + ${millis}) * 1000) END`;
       return when('\\d{1,7}(?:\\.\\d{1,17})?', inZone(local));
@@ -73,7 +73,7 @@ export function timestampSql(format: TimestampFormat, text: string, zone: string
   }
 }
 
-/** A local time with an offset (`+hh`, `+hhmm` or `+hh:mm`; none for an empty text) in UTC. strptime's %z would take 31 February. */
+/** Converts a local time with an offset (`+hh`, `+hhmm` or `+hh:mm`; an empty text is none) to UTC. strptime's %z would accept 31 February. */
 const utcOf = (local: string, zone: string): string =>
   `CASE WHEN ${zone} = '' THEN ${local} WHEN ${zone}[1] = '-' THEN ${local} + ${minutesOf(zone)} ELSE ${local} - ${minutesOf(zone)} END`;
 
@@ -83,8 +83,7 @@ const minutesOf = (zone: string): string => {
 };
 
 /**
- * That a weekday is not the one of the date that stands beside it; nothing for formats without weekdays. `value` is what was
- * read from the text.
+ * A condition that is true if the weekday does not match the date; none for formats without weekdays. `value` is the time from the text.
  */
 export function weekdayFault(formats: readonly TimestampFormat[], text: string, value: string): string[] {
   const found = formats.filter((f) => f === 'twitter' || f === 'rfc2822');
@@ -98,13 +97,13 @@ export function weekdayFault(formats: readonly TimestampFormat[], text: string, 
   const weekday = (wall: string) =>
     `${list(days.map((day) => literal(day.toLowerCase())))}[dayofweek(${wall}) + 1]`;
   const begins = `lower(left(${text}, 3))`;
-  // Most have no offset from UTC, and are asked in few words.
+  // Most times have no offset from UTC and need a short condition only.
   const isUsual =
     found[0] === 'twitter' && formats.every((format) => typeof format === 'string' && format !== 'rfc2822');
   const usual = isUsual
     ? `CASE WHEN contains(${text}, ' +0000 ') THEN NOT starts_with(${text}, ${list(days.map(literal))}[dayofweek(${value}) + 1]) ELSE `
     : '';
-  // Only these formats begin with a letter; what has no offset in digits is in UTC.
+  // Only these formats begin with a letter. A time without a numeric offset is in UTC.
   return [
     `CASE WHEN ${text} >= 'A' THEN ${usual}CASE WHEN ${value} IS NOT NULL AND ${begins} IN (${days.map((day) => literal(day.toLowerCase())).join(', ')})
       THEN CASE WHEN ${offset} = '+0000' THEN ${weekday(value)}
@@ -114,12 +113,12 @@ export function weekdayFault(formats: readonly TimestampFormat[], text: string, 
   ];
 }
 
-/** The first moment of a day: where its midnight comes twice, the earlier of the two. */
+/** The first moment of a day. If its midnight occurs twice, the earlier one. */
 function firstMoment(midnight: string, zone: string, inZone: (local: string) => string): string {
   if (zone === 'UTC') return midnight;
   const wall = (utc: string) => `timezone(${literal(zone)}, timezone('UTC', ${utc}))`;
   const before = `t.local - (${wall('t.later - INTERVAL 1 DAY')} - (t.later - INTERVAL 1 DAY))`;
-  // A list of one gives values a name, so that they are computed once.
+  // A list with one element names values, so that they are computed once.
   const both = `list_transform([${midnight}], lambda d : {'local': d, 'later': ${inZone('d')}})`;
   return `list_transform(${both}, lambda t : CASE WHEN ${wall(before)} = t.local THEN least(${before}, t.later) ELSE t.later END)[1]`;
 }
@@ -143,7 +142,7 @@ function patternSql(pattern: string, text: string, inZone: (local: string) => st
   return `coalesce(${whenWritten(text, written('Z'), parsed(text))}, ${whenWritten(text, written(numeric), utcOf(parsed(inUtc), zone))})`;
 }
 
-/** Plain characters in a regular expression. */
+/** Escapes plain characters for a regular expression. */
 const quoted = (plain: string): string =>
   [...plain].map((c) => (/[A-Za-z0-9]/.test(c) ? c : `\\x{${c.codePointAt(0)?.toString(16)}}`)).join('');
 
@@ -183,7 +182,7 @@ const conversions: Readonly<Record<string, string>> = {
 /** A day of the years 1 to 9999. */
 export const isoDate = `${year}-\\d\\d-\\d\\d`;
 
-/** How most feeds write it, up to the zone: DuckDB's casts read it as the pattern below would, and faster. */
+/** The most common notation, without the zone. DuckDB's casts read it like the pattern below, but faster. */
 const isoUsual = `${isoDate}T${clock}(?:\\.\\d+)?`;
 
 const isoPattern = `(${isoDate})[Tt ](${hour}:[0-5]\\d(?::[0-5]\\d(?:\\.\\d+)?)?)([Zz]|[+-](?:0\\d|1[0-4])(?::?[0-5]\\d)?)?`;

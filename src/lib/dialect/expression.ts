@@ -1,8 +1,7 @@
 /**
- * A checked expression as SQL: the words that all dialects have. What differs is a list in each dialect's own file.
+ * Compiles a checked expression to SQL with the syntax that all dialects share. Differences are listed in each dialect's file.
  *
- * A part that overflows has no value, and the parts around it go on with that. So no part may raise an error: DuckDB's TRY
- * misses those that are raised within a CASE.
+ * A part that overflows is NULL, and the parts around it use that. So no part may raise an error: DuckDB's TRY misses errors inside a CASE.
  */
 import { isAlwaysFinite, type Typed } from '../expression/check.ts';
 import { type FunctionName, signatureOf, type ValueType } from '../expression/functions.ts';
@@ -10,44 +9,44 @@ import type { Quoting } from './lookup.ts';
 
 type Args = readonly string[];
 
-/** What differs between the dialects. Every argument is SQL. */
+/** The differences between the dialects. All arguments are SQL. */
 export interface ExpressionDialect extends Quoting {
-  /** As a whole number of up to 38 digits. */
+  /** Converts to an integer of up to 38 digits. */
   whole(value: string): string;
-  /** A whole number of at most this magnitude, or a text, as the nearest double. */
+  /** Converts an integer of at most this magnitude, or a text, to the nearest double. */
   real(value: string, bound?: bigint): string;
-  /** A whole number that stands in the expression, by its digits. */
+  /** An integer literal, by its digits. */
   wholeNumber(digits: string): string;
-  /** A column of numbers as the nearest double. */
+  /** Converts a numeric column to the nearest double. */
   fraction(column: string, hiveType: string): string;
-  /** NULL where a calculation with whole numbers fails, or has more than 38 digits. */
+  /** NULL if an integer calculation fails or has more than 38 digits. */
   attempt(calculation: string): string;
-  /** A double; NULL where it is infinite or not a number. */
+  /** A double; NULL if it is infinite or NaN. */
   finite(double: string): string;
-  /** A double; NULL where it is so, or zero. */
+  /** A double; NULL if it is infinite, NaN or zero. */
   divisor(double: string): string;
-  /** NULL where both are equal. */
+  /** NULL if both are equal. */
   nullif(value: string, other: string): string;
-  /** What has no value, as one of a type. */
+  /** NULL of a type. */
   nothing(type: ValueType): string;
   readonly calls: Readonly<Record<FunctionName, (args: Args) => string>>;
 }
 
-/** A function that the dialect has under this name. */
+/** A function with this name in the dialect. */
 export const call =
   (name: string) =>
   (args: Args): string =>
     `${name}(${args.join(', ')})`;
 
-/** The SQL of an expression as a type that it fits: a double is finite or NULL. */
+/** The SQL of an expression in a compatible type. A double is finite or NULL. */
 export const expressionIn = (dialect: ExpressionDialect, e: Typed, type: ValueType = e.type): string =>
   observed(dialect, e, type);
 
-/** The largest whole number that has 38 digits. */
+/** The largest integer with 38 digits. */
 const largest = 10n ** 38n - 1n;
 const inSixtyFourBits = 2n ** 63n;
 
-/** The largest magnitude that a whole number can have. */
+/** The largest magnitude of an integer. */
 function boundOf(e: Typed): bigint {
   const bounded = (bound: bigint) => (bound > largest ? largest : bound);
   switch (e.kind) {
@@ -71,13 +70,13 @@ function boundOf(e: Typed): bigint {
   }
 }
 
-/** As an operand of a type: infinity and what is not a number are no values. */
+/** An operand of a type. Infinity and NaN become NULL. */
 function observed(dialect: ExpressionDialect, e: Typed, type: ValueType): string {
   const sql = converted(dialect, e, type);
   return e.type === 'number' && !isAlwaysFinite(e) ? dialect.finite(sql) : sql;
 }
 
-/** As an operand of a type; a double may be infinite or not a number, which it stays in sums and products. */
+/** An operand of a type. A double may be infinite or NaN, which sums and products keep. */
 function converted(dialect: ExpressionDialect, e: Typed, type: ValueType): string {
   if (e.type === 'null') return dialect.nothing(type);
   if (e.type !== 'integer' || type !== 'number') return sqlOf(dialect, e);
@@ -85,7 +84,7 @@ function converted(dialect: ExpressionDialect, e: Typed, type: ValueType): strin
   return dialect.real(sqlOf(dialect, e), boundOf(e));
 }
 
-/** The type that operands are compared as. */
+/** The common type for comparing operands. */
 const commonType = (operands: readonly Typed[]): ValueType => {
   const types = operands.map((e) => e.type).filter((type) => type !== 'null');
   return types.includes('number') ? 'number' : (types[0] ?? 'null');
@@ -130,7 +129,7 @@ function sqlOf(dialect: ExpressionDialect, e: Typed): string {
       return dialect.calls[e.name](
         e.args.map((arg, i) => {
           const type = wanted[Math.min(i, wanted.length - 1)] ?? arg.type;
-          // abs of a whole number is one.
+          // abs of an integer is an integer.
           const as = type === 'any' || (type === 'number' && arg.type === 'integer') ? arg.type : type;
           return observed(dialect, arg, as);
         }),

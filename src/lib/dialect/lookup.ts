@@ -1,4 +1,4 @@
-/** A lookup as a join by equal keys, in the words that all dialects have. */
+/** A lookup as an equi-join, in the syntax that all dialects share. */
 import type { SetPart } from '../model/plan.ts';
 
 /** How a dialect writes names and texts. */
@@ -9,14 +9,14 @@ export interface Quoting {
 
 export type Lookup = SetPart['joins'][number];
 
-/** All is SQL but `column`. */
+/** All members except `column` are SQL. */
 export interface LookupSql {
   readonly join: string;
   /** Output column -> its value. */
   readonly values: ReadonlyMap<string, string>;
-  /** Whether a row asks (each of its keys has a value) and finds nothing. */
+  /** Whether a row has all keys but no match. */
   readonly isUnmatched: string;
-  /** For quarantine: the first output column, and what was looked for. */
+  /** For quarantine: the first output column, and the key. */
   readonly column: string;
   readonly asked: string;
 }
@@ -44,7 +44,7 @@ export function lookupSql(lookup: Lookup, rows: string, { identifier, literal }:
   };
 }
 
-/** What was found, or what the contract says for a row that finds nothing. */
+/** The found value, or the contract's default for rows without a match. */
 export const orDefault = (
   found: string,
   isUnmatched: string,

@@ -1,11 +1,11 @@
-/** The set part as one SQL statement: what needs more than one row, in the words that both engines have. */
+/** The set part as SQL in the syntax that both engines share. It contains everything that needs more than one row. */
 import { type OutputColumn, type SetPart, type SetSql, skipped } from '../model/plan.ts';
 import { type LookupSql, lookupSql, type Quoting } from './lookup.ts';
 import { type Step, statementOf } from './steps.ts';
 
-/** What differs between the engines. */
+/** The differences between the engines. */
 export interface SetDialect extends Quoting {
-  /** Bookkeeping columns of row_part that are carried through as they are. */
+  /** Bookkeeping columns of row_part that stay unchanged. */
   readonly carried: readonly string[];
 }
 

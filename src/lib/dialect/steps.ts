@@ -1,9 +1,9 @@
-/** A statement as a list of named steps: what each is called, and the query that gives its rows. */
+/** A statement as a list of named steps. Each has a name and a query. */
 
-/** A name, and a query. It may read the steps before it by their names. */
+/** A name and a query. The query can read earlier steps by their names. */
 export type Step = readonly [name: string, sql: string];
 
-/** The steps as one statement, with the rows of the last. Each is a common table expression of those behind it. */
+/** Joins the steps into one statement with the rows of the last step. The others are common table expressions. */
 export function statementOf(steps: readonly Step[]): string {
   const [, last] = steps.at(-1) ?? [];
   if (last === undefined) throw new RangeError('a statement has a step');
@@ -11,13 +11,13 @@ export function statementOf(steps: readonly Step[]): string {
   return `${before.length === 0 ? '' : `WITH ${before.join(', ')}\n`}${last}`;
 }
 
-/** The steps up to one of them; null where none is called so. */
+/** The steps up to the one with a name; null if there is none. */
 export function upTo(steps: readonly Step[], name: string): readonly Step[] | null {
   const place = steps.findIndex(([step]) => step === name);
   return place < 0 ? null : steps.slice(0, place + 1);
 }
 
-/** A step that adds values, each an expression with its name, to the rows of the one before it; a null adds nothing. */
+/** A step that adds values to the rows of the step before it. Each value is an expression with its name; null adds nothing. */
 export const layer = (name: string, values: readonly (string | null)[], from: string): Step => [
   name,
   `SELECT *${values.map((sql) => (sql ? `,\n    ${sql}` : '')).join('')}\n  FROM ${from}`,
