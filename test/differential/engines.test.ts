@@ -13,7 +13,7 @@ import { type EngineResult, type TransformOptions, transform } from '../support/
 import { sparkSession } from '../support/sparkSession.ts';
 import { type Case, cases } from './cases.ts';
 
-const count = Number(process.env.SLUICE_DIFFERENTIAL_CASES ?? 200);
+const count = Number(process.env.SLUICE_DIFFERENTIAL_CASES ?? 80);
 const seed = Number(process.env.SLUICE_DIFFERENTIAL_SEED ?? 1);
 /** So many are on Spark at a time: it waits more than it works. */
 const together = 4;

@@ -200,6 +200,37 @@ test('two replays of one file at once end with a line each, and its rows stand o
   await expectWhole(dataset, { ids: [id], bad: {} });
 });
 
+test('files wait during a pause, resume processes them, and undo takes a batch out of the table', async () => {
+  const reason = ['--reason', 'a test'];
+  const [key, id] = [`social-media-feed/paused-${next}.json`, next++];
+  expect((await sluice('pause', '--dataset', dataset, ...reason)).code).toBe(0);
+  try {
+    await put(key, post(id));
+    await waitFor(
+      () => stage.ledger.pending(dataset),
+      (files) => files.some((file) => file.object === key),
+      30_000,
+    );
+    const { code, out, err } = await sluice('status');
+    expect(code).toBe(1);
+    expect(out + err).toMatch(new RegExp(`${dataset}: paused since .*a test`));
+  } finally {
+    expect((await sluice('resume', '--dataset', dataset)).code).toBe(0);
+  }
+  const [published] = await untilSettled(dataset, [key]);
+  expect(published?.state).toBe('published');
+  const undone = await sluice('undo', '--dataset', dataset, ...reason, published?.batch?.slice(0, 8) ?? '');
+  expect(undone).toMatchObject({ code: 0, err: '' });
+  await waitFor(
+    () => publishedFrom('social_media', key),
+    (rows) => rows === 0,
+    60_000,
+  );
+  const [file] = await untilSettled(dataset, [key]);
+  expect(file?.state).toBe('rejected');
+  expect(await quarantinedFrom(key)).toMatchObject([{ reason: 'rejected' }]);
+});
+
 test('two files that would go to one key are refused by name, and none is uploaded', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-operator-'));
   try {
