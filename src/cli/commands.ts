@@ -1,4 +1,4 @@
-/** Every command: what it does in a line, and how it is loaded. Each is loaded when it is asked for. */
+/** All commands with their one-line descriptions. A command is loaded when it is called. */
 import type { Command } from './usage.ts';
 
 interface Entry {
@@ -28,7 +28,7 @@ export const localCommands: Readonly<Record<string, Entry>> = {
   },
 };
 
-/** On a deployed stage, on AWS or local alike. */
+/** On a deployed stage, on AWS or local. */
 export const stageCommands: Readonly<Record<string, Entry>> = {
   drop: { does: 'uploads files, and follows their executions', load: () => import('./drop.ts') },
   status: { does: 'shows the state of every dataset', load: () => import('./status.ts') },

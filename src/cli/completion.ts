@@ -1,4 +1,4 @@
-/** `sluice completion`: a shell function that is shorter than `npm run sluice --`, and completes. */
+/** `sluice completion`: a shell function `sluice`, with completion of its arguments. */
 import { join, resolve } from 'node:path';
 import { print } from '../stage/terminal.ts';
 import { commands } from './commands.ts';
@@ -46,7 +46,7 @@ complete -o filenames -F _sluice sluice`);
   return 0;
 }
 
-/** The options that a help text lists, each at the beginning of a line; others may stand in examples. */
+/** The options in a help text, each at the beginning of a line. Options in examples do not count. */
 const optionsOf = (help: string): string[] =>
   [...help.matchAll(/^ {2}(--[a-z][a-zA-Z-]*)/gm)].map(([, option]) => option ?? '');
 

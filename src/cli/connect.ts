@@ -1,4 +1,4 @@
-/** What every command on a deployed stage has in common. */
+/** Shared by all commands on a deployed stage. */
 import { contractOf } from '../lib/flow/batch/deps.ts';
 import type { OperatorDeps } from '../lib/flow/operate/again.ts';
 import { connectStage, depsOf, type Stage } from '../stage/connect.ts';
@@ -18,7 +18,7 @@ export const stageHelp = `  --stage NAME      the deployed stage (local, or $SLU
   --endpoint URL    where the local AWS listens, as npm start -- --keep prints it (or $AWS_ENDPOINT_URL)
   --json            for scripts: npm run -s sluice -- …`;
 
-/** The stage that the options name. Throws SetupError when it cannot be reached, UsageError for a missing endpoint. */
+/** The stage that the options name. Throws SetupError if it cannot be reached, UsageError for a missing endpoint. */
 export async function connect(values: {
   stage: string;
   region?: string | undefined;
@@ -34,7 +34,7 @@ export async function connect(values: {
   return { stage, deps: depsOf(stage) };
 }
 
-/** The datasets that a command is about: the one named, or all. Throws InvalidInput for one that is not there. */
+/** The datasets of a command: the named one, or all. Throws InvalidInput if the named one does not exist. */
 export function datasetsOf(deps: Pick<OperatorDeps, 'contracts'>, named: string | undefined): string[] {
   return named === undefined ? [...deps.contracts.keys()] : [contractOf(deps, named).dataset];
 }

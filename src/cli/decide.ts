@@ -1,4 +1,4 @@
-/** `sluice release` and `sluice reject`: what becomes of a held batch. */
+/** `sluice release` and `sluice reject`: decide about a held batch. */
 
 import { counted } from '../lib/counted.ts';
 import { decide } from '../lib/flow/operate/decide.ts';

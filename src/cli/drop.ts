@@ -1,4 +1,4 @@
-/** `sluice drop`: puts files into the raw bucket, and follows what becomes of them. */
+/** `sluice drop`: puts files into the raw bucket and follows their processing. */
 import { contractOf } from '../lib/flow/batch/deps.ts';
 import type { FileRecord } from '../lib/model/records.ts';
 import { oneLine } from '../lib/visible.ts';
@@ -33,7 +33,7 @@ export async function run(args: string[]): Promise<number> {
   await requireFiles(positionals);
   const { stage, deps } = await connect(values);
   const drops = dropsOf(contractOf(deps, dataset), positionals, values.folders);
-  // With --json the answer stands alone on standard output.
+  // With --json, standard output has the answer only.
   const { files, startedAt } = await followFiles(
     stage,
     drops,
@@ -68,14 +68,14 @@ export async function run(args: string[]): Promise<number> {
   return records.every((r) => r.state === 'published' && !isAllRefused(r)) ? 0 : 1;
 }
 
-/** A file of which nothing is published: most probably another one than was meant, or one for another contract. */
+/** A file without published rows. It is probably a wrong file, or a file for another contract. */
 const isAllRefused = ({ state, counts }: FileRecord): boolean =>
   state === 'published' &&
   counts !== undefined &&
   counts.rowsRead > 0 &&
   counts.quarantined === counts.rowsRead;
 
-/** What a person would ask now, of files that did not come through whole. */
+/** The next command for files with refused rows or without publication. */
 function nextSteps(dataset: string, records: readonly FileRecord[]): string[] {
   const steps: string[] = [];
   if (records.some((r) => (r.counts?.quarantined ?? 0) > 0))

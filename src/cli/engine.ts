@@ -1,4 +1,4 @@
-/** `sluice engine`: which engine runs the batches of a dataset. */
+/** `sluice engine`: chooses the engine of a dataset's batches. */
 import { engineChoiceSchema } from '../lib/config.ts';
 import { contractOf } from '../lib/flow/batch/deps.ts';
 import { print, printJson } from '../stage/terminal.ts';

@@ -1,4 +1,4 @@
-/** `sluice explain`: what a contract is compiled to. */
+/** `sluice explain`: shows the compiled plan of a contract. */
 import { dirname } from 'node:path';
 import { compile, rowSteps } from '../lib/compiler/compile.ts';
 import { expectationQuery } from '../lib/compiler/expectations.ts';
@@ -24,7 +24,7 @@ Example:
   npm run sluice -- explain --engine spark datasets/tweets.yml
   npm run sluice -- explain --step converted datasets/tweets.yml`;
 
-/** What the steps of a row part can be called. Which of them a plan has is up to its contract. */
+/** All names of steps in a row part. The contract decides which of them a plan has. */
 export const stepNames: readonly string[] = [
   ...[
     'decoded',
@@ -79,7 +79,7 @@ export const statements = ({ repeated, contested, ranked }: SetSql): string =>
     ? ranked
     : `-- repeated\n${repeated}\n\n-- contested\n${contested}\n\n-- ranked\n${ranked}`;
 
-/** A plan for a person to read, or to be compared with another. */
+/** A plan as text for reading and comparing. */
 export function describePlan(contract: Contract, plan: Plan, engine: 'duckdb' | 'spark'): string {
   const { joins, dedupe, sort } = plan.set;
   const keys = plan.partitionKeys.map((k) => k.name).join(', ');

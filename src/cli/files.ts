@@ -21,7 +21,7 @@ ${stageHelp}
 Example:
   npm run sluice -- files --dataset social_media --state held`;
 
-/** So many files are looked at for those of a rare state. */
+/** The maximum number of files that are read to find those in a rare state. */
 const lookedAt = 100_000;
 
 export async function run(args: string[]): Promise<number> {
@@ -80,9 +80,9 @@ export async function run(args: string[]): Promise<number> {
 }
 
 /**
- * The last files that came before a time (ISO 8601), the latest last. Files that wait for a person are found among those that wait;
- * for any other state, the files are looked at from the latest on, `looked` of them at most. `isCut`: there may be more, which
- * came before the first of these: those that came in one moment are never parted.
+ * The last files that arrived before a time (ISO 8601), the latest last. Files that wait for a person are found in their list. For any
+ * other state, at most `looked` files are read, beginning with the latest. `isCut`: there may be more files, which arrived before the first
+ * of these. Files of the same moment are never separated.
  */
 export async function lastFiles(
   ledger: Ledger,
@@ -112,7 +112,7 @@ export async function lastFiles(
   return { files: found.reverse(), isCut: false };
 }
 
-/** The last of those that wait for a person. They wait by their batches, so all are read, and the last are kept. */
+/** The last files that wait for a person. Their list is sorted by batch, so all are read and the last are kept. */
 async function lastWaiting(
   ledger: Ledger,
   dataset: string,

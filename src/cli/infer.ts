@@ -1,4 +1,4 @@
-/** `sluice infer`: a contract drafted from sample files. */
+/** `sluice infer`: drafts a contract from sample files. */
 import { draftContract } from '../lib/infer/infer.ts';
 import { print } from '../stage/terminal.ts';
 import { datasetOf, readSamples, textOf } from './samples.ts';

@@ -1,4 +1,4 @@
-/** `sluice init`: a dataset from sample files. It drafts the contract, and asks what the files cannot tell. */
+/** `sluice init`: creates a dataset from sample files. It drafts the contract and asks open questions. */
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -94,7 +94,7 @@ export async function run(args: string[]): Promise<number> {
   }
 }
 
-/** Reads an answer that is one of some words, or the beginning of one. */
+/** Reads an answer: one of some words, or the beginning of one. */
 const oneOf =
   <const T extends string>(words: readonly T[]) =>
   (answer: string): T => {
@@ -103,7 +103,7 @@ const oneOf =
     return found;
   };
 
-/** Reads an answer as the contract language has it. */
+/** Reads an answer with a schema of the contract language. */
 const as =
   (schema: typeof identifier) =>
   (answer: string): string => {
@@ -112,7 +112,7 @@ const as =
     return data;
   };
 
-/** Columns named with commas between; none for `-`. */
+/** Column names separated by commas; `-` for none. */
 function columnsOf(answer: string, known: readonly string[]): string[] {
   if (answer === '-') return [];
   const columns = answer.split(',').map((name) => name.trim());
@@ -129,7 +129,7 @@ const takeLikely = (): { ask: Ask; close: () => void } => ({
   close: () => {},
 });
 
-/** Asks again until an answer can be read. An empty one, or the end of the input, is what is likely. */
+/** Asks until an answer is valid. An empty answer or the end of the input selects the likely one. */
 function askOnTerminal(): { ask: Ask; close: () => void } {
   const lines = createInterface({ input: process.stdin });
   const answers = lines[Symbol.asyncIterator]();

@@ -1,4 +1,4 @@
-/** Files of this machine as the inputs of a run, and as what is published already. */
+/** Local files as inputs of a run, and as published objects. */
 import { readdir, readFile, stat, symlink } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { mergeShapes, toStructType } from '../lib/catalog/infer.ts';
@@ -13,7 +13,7 @@ import type { InputFile } from '../lib/model/layout.ts';
 import type { Plan } from '../lib/model/plan.ts';
 import type { RawTable } from '../lib/model/rawTable.ts';
 
-/** A file of this machine has no version; the time of its last change stands for it. `link` is a name to unpack beside. */
+/** A local file has no version, so the time of its last change is used. Unpacked files are written next to `link`. */
 export async function inputOf(contract: Contract, path: string, link: string): Promise<InputFile> {
   const { size, mtime } = await stat(path);
   await symlink(resolve(path), link);
@@ -33,7 +33,7 @@ export async function inputOf(contract: Contract, path: string, link: string): P
   });
 }
 
-/** What a crawler would know of the inputs: of lines, the first 256 KiB are looked at. */
+/** The type that a crawler would infer from the inputs. For lines, only the first 256 KiB are read. */
 export async function tableOfInputs(
   contract: Contract,
   inputs: readonly InputFile[],
@@ -50,7 +50,7 @@ export async function tableOfInputs(
   return { name: 'of the inputs', record: toStructType(shape), seen: toStructType(shape, 'nested') };
 }
 
-/** A folder of this machine, as published objects are read. */
+/** A local folder as published objects. */
 export const localObjects = (root: string, keys: Plan['partitionKeys']): PublishedObjects => ({
   async find(partitions) {
     const found = partitions.map(async (values) => {

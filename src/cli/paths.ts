@@ -1,4 +1,4 @@
-/** Paths that a person names: files that can be read, and the keys that they are uploaded to. */
+/** Checks paths from the command line, and decides the keys of uploaded files. */
 import { stat } from 'node:fs/promises';
 import { basename, isAbsolute, posix } from 'node:path';
 import type { Contract } from '../lib/contract/schema.ts';
@@ -6,8 +6,8 @@ import type { Drop } from '../stage/connect.ts';
 import { UsageError } from './usage.ts';
 
 /**
- * Throws UsageError for what is not a file, and the file system's error for what is not there. Only what is read once,
- * from its beginning, may be a `pipe`.
+ * Throws UsageError if the path is not a file, and the file system's error if it does not exist. A `pipe` is allowed only for input that is
+ * read once from its beginning.
  */
 export async function requireFiles(paths: readonly string[], also?: 'pipe'): Promise<void> {
   for (const path of paths) {
@@ -19,7 +19,7 @@ export async function requireFiles(paths: readonly string[], also?: 'pipe'): Pro
 }
 
 /**
- * Where the files go: below the contract's prefix, under their names or, with `keepFolders`, under their paths.
+ * The keys of the files: below the contract's prefix, under their names or, with `keepFolders`, under their paths.
  * Throws UsageError if two files would go to one key, where the second would overwrite the first.
  */
 export function dropsOf(

@@ -1,4 +1,4 @@
-/** How a program ends: the one place where errors are printed, and that chooses the exit status. */
+/** Ends a program: the only place that prints errors and chooses the exit status. */
 import { getSystemErrorMessage, types } from 'node:util';
 import { SetupError, SluiceError } from '../lib/errors.ts';
 import { oneLine } from '../lib/visible.ts';
@@ -17,10 +17,10 @@ export interface Failure {
   readonly message: string;
 }
 
-/** A failure that nobody can mend but us. */
+/** An error that only we can fix. */
 export const isOurs = ({ status }: Failure): boolean => status === broken;
 
-/** Runs a program to its exit status. Whatever it throws, now or in a callback, ends it with `failureOf`'s message. */
+/** Runs a program and sets its exit status. Any error, even one in a callback, ends it with the message of `failureOf`. */
 export async function runProgram(
   main: (args: string[]) => Promise<number>,
   // As SIGPIPE would, which Node turns into an error.
@@ -47,19 +47,19 @@ export async function runProgram(
   }
 }
 
-/** What a person is told: what they can mend without a stack, our own faults with it. */
+/** The message for a person, with a stack only for faults of Sluice. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof SluiceError) return { status: faulty, message: error.message };
   if (error instanceof UsageError || error instanceof SetupError)
     return { status: unusable, message: error.message };
   if (!types.isNativeError(error)) return { status: broken, message: `a fault of Sluice: ${String(error)}` };
-  // Of several attempts, such as one for each address of a host, the last one says enough.
+  // Of several attempts, such as one for each address of a host, the last one is sufficient.
   if ('errors' in error && Array.isArray(error.errors) && error.errors.length > 0)
     return failureOf(error.errors.at(-1));
   return ofSystem(error) ?? ofAws(error) ?? { status: broken, message: ofSluice(error) };
 }
 
-/** This machine refused: a file, a folder, a port, a connection. */
+/** Errors of this machine: a file, a folder, a port, a connection. */
 function ofSystem(error: Error): Failure | undefined {
   const { errno, code, path, syscall, hostname, address, port } = fieldsOf(error);
   if (code === 'ERR_FS_FILE_TOO_LARGE') return { status: unusable, message: error.message };
@@ -69,11 +69,11 @@ function ofSystem(error: Error): Failure | undefined {
   return { status: unusable, message: `${oneLine(String(place ?? syscall), 300)}: ${what}` };
 }
 
-/** Answers of AWS that say that others were at work on the same records. */
+/** AWS errors that mean that others changed the same records. */
 const conflicts =
   /^(TransactionCanceled|TransactionConflict|TransactionInProgress|ConditionalCheckFailed)Exception$/;
 
-/** AWS refused, or could not be asked. The SDK's errors have no common class that is loaded here anyway. */
+/** Errors of AWS and of the connection to it. The SDK's errors have no common class that is loaded here anyway. */
 function ofAws(error: Error): Failure | undefined {
   const { $metadata, $fault, tryNextLink } = fieldsOf(error);
   const text = error.message || 'without a message';

@@ -1,4 +1,4 @@
-/** `sluice quarantine`: why rows were refused, the commonest reasons first, each with rows to look at. */
+/** `sluice quarantine`: shows why rows were refused, the most common reasons first, with sample rows. */
 import { oneLine, visibleLine } from '../lib/visible.ts';
 import { type Refused, refusedRows } from '../stage/quarantine.ts';
 import { print, printJson, styled } from '../stage/terminal.ts';

@@ -1,4 +1,4 @@
-/** `sluice query`: asks Athena, in the stage's database and workgroup. */
+/** `sluice query`: runs a query in Athena, in the stage's database and workgroup. */
 import { query } from '../stage/query.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
@@ -36,7 +36,7 @@ export async function run(args: string[]): Promise<number> {
   return 0;
 }
 
-/** Whether a statement can only read: by its first word, behind comments and brackets. */
+/** Whether a statement only reads, by its first word after comments and brackets. */
 export const isReading = (sql: string): boolean =>
   /^(select|with|values|table|show|describe|desc|explain)\b/i.test(
     sql.replace(/^(\s|\(|--[^\n]*(\n|$)|\/\*[\s\S]*?\*\/)*/, ''),

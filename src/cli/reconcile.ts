@@ -1,4 +1,4 @@
-/** `sluice reconcile`: partitions of the Data Catalog as the objects in S3 say. */
+/** `sluice reconcile`: compares tables with the ledger and the Data Catalog, and repairs differences. */
 import { tableFormatOf } from '../lib/contract/contract.ts';
 import { contractOf } from '../lib/flow/batch/deps.ts';
 import type { OperatorDeps } from '../lib/flow/operate/again.ts';
@@ -79,6 +79,6 @@ async function rebuildAll(deps: OperatorDeps, datasets: readonly string[], isJso
   return results.every((r) => r.isThere) ? 0 : 1;
 }
 
-/** An Iceberg table is not made anew: its metadata would forget what stands in it. */
+/** An Iceberg table is not created again, because new metadata would not contain its rows. */
 const isThere = (deps: OperatorDeps, dataset: string, table: string): Promise<boolean> =>
   deps.formats[tableFormatOf(contractOf(deps, dataset))].isThere(table);

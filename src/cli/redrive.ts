@@ -1,4 +1,4 @@
-/** `sluice redrive`: notifications that could not be understood, once more. */
+/** `sluice redrive`: sends messages of the dead-letter queue again. */
 import { DeleteMessageCommand, ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
 import { counted } from '../lib/counted.ts';
 import { visibleLine } from '../lib/visible.ts';
@@ -31,7 +31,7 @@ export async function run(args: string[]): Promise<number> {
   return 0;
 }
 
-/** Each message is sent before it is deleted: one that stands in both queues is a duplicate event, and no harm. */
+/** Each message is sent before it is deleted. A message in both queues is only a duplicate event. */
 async function redrive({ sqs, config }: Pick<Stage, 'sqs' | 'config'>, isShown: boolean): Promise<string[]> {
   const bodies = new Map<string, string>();
   for (;;) {
@@ -40,7 +40,7 @@ async function redrive({ sqs, config }: Pick<Stage, 'sqs' | 'config'>, isShown: 
         QueueUrl: config.deadLettersUrl,
         MaxNumberOfMessages: 10,
         VisibilityTimeout: isShown ? 5 : 60,
-        // A short poll asks some of the queue's servers only, and may find nothing where something is.
+        // A short poll asks only some of the queue's servers and may miss messages.
         WaitTimeSeconds: 2,
       }),
     );

@@ -1,4 +1,4 @@
-/** `sluice replay`: published files, processed again from raw. */
+/** `sluice replay`: processes published files again from raw. */
 
 import { counted } from '../lib/counted.ts';
 import { replay } from '../lib/flow/operate/again.ts';

@@ -1,4 +1,4 @@
-/** `sluice report`: the data-quality report of a batch, as a file to open. */
+/** `sluice report`: saves the data-quality report of a batch as a file. */
 import { writeFile } from 'node:fs/promises';
 import { ObjectMissing } from '../lib/errors.ts';
 import { places } from '../lib/flow/batch/addresses.ts';

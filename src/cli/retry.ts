@@ -1,4 +1,4 @@
-/** `sluice retry`: held and failed files, once more. */
+/** `sluice retry`: processes held and failed files again. */
 
 import { counted } from '../lib/counted.ts';
 import { retry } from '../lib/flow/operate/again.ts';

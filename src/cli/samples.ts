@@ -1,4 +1,4 @@
-/** Sample files as the records of one feed, for the commands that draft a contract. */
+/** Reads sample files as records of one feed, for the commands that draft a contract. */
 import { isUtf8 } from 'node:buffer';
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -17,22 +17,22 @@ import { visible, visibleLine } from '../lib/visible.ts';
 import { requireFiles } from './paths.ts';
 import { UsageError } from './usage.ts';
 
-/** No more of a file than this is looked at, in bytes. */
+/** The maximum part of a file that is read, in bytes. */
 const sampleBytes = 64 * 1024 * 1024;
 
 export interface Samples {
-  /** A name made of the first file's. */
+  /** A name derived from the first file. */
   readonly dataset: string;
   readonly source: Partial<Contract['source']>;
   readonly records: readonly unknown[];
-  /** What was guessed about the files. */
+  /** Notes on guesses about the files. */
   readonly notes: readonly string[];
 }
 
-/** Decides what a sample leaves open: gives the name of an option. */
+/** Answers an open question of a sample with the name of an option. */
 export type Decide = (question: Question) => Promise<string>;
 
-/** Takes what is likely, and says so in the draft. */
+/** Takes the likely option and notes that in the draft. */
 export const likely: Decide = async ({ options }) => options[0]?.name ?? '';
 
 /** Reads files of one feed. Throws UsageError for files without records, of different formats, or none. */
@@ -63,7 +63,7 @@ export async function readSamples(
   };
 }
 
-/** The name that was given, or that of the first file. Throws UsageError for what is no name of a dataset. */
+/** The given name, or one derived from the first file. Throws UsageError if it is not valid for a dataset. */
 export function datasetOf(given: string | undefined, samples: Samples): string {
   const { success, data, error } = identifier.safeParse(given ?? samples.dataset);
   if (!success) throw new UsageError(`--dataset ${given}: ${error.issues[0]?.message}`);
@@ -77,7 +77,7 @@ function sourceOf(samples: readonly Sample[], paths: readonly string[]): Partial
   const json = samples.find(({ source }) => source.json !== undefined)?.source.json;
   const rule = json === undefined ? {} : { json };
   if (isAnyOf('ndjson', 'json_array')) return { formats: [...formats], ...rule };
-  // Lines are objects one after the other, too.
+  // Lines are consecutive objects, too.
   if (isAnyOf('ndjson', 'json_concatenated')) return { formats: ['json_concatenated'], ...rule };
   const [first] = samples;
   const other = samples.findIndex(({ source }) => JSON.stringify(source) !== JSON.stringify(first?.source));
@@ -95,13 +95,13 @@ const written = (sample: Sample | undefined): string => {
     .join(' ');
 };
 
-/** A draft as the text of a contract file, checked; what was guessed stands in comments. Throws UsageError for a draft that is no contract. */
+/** A draft as the text of a contract file, with guesses in comments. Throws UsageError if the draft is not a valid contract. */
 export function textOf(drafted: Drafted, paths: readonly string[], samples: Samples): string {
   const { contract, left, notes, columnNotes } = drafted;
   const document = new Document(contract);
   visit(document, {
     Scalar(_, scalar) {
-      // Only in double quotes is an escape what it stands for.
+      // Escapes work in double quotes only.
       if (typeof scalar.value === 'string' && visible(scalar.value) !== scalar.value)
         scalar.type = 'QUOTE_DOUBLE';
     },
@@ -116,7 +116,7 @@ export function textOf(drafted: Drafted, paths: readonly string[], samples: Samp
     parseContract(`${contract.dataset}.yml`, text);
   } catch (error) {
     if (!(error instanceof ContractError)) throw error;
-    // There is no file yet in which a line would be found.
+    // There is no file yet, so a line number would be useless.
     const [{ path, message } = { path: '', message: error.message }] = error.problems;
     throw new UsageError(`no contract can be drafted: ${path === '' ? '' : `${path}: `}${message}`);
   }
@@ -146,7 +146,7 @@ async function readSample(path: string): Promise<Sample> {
     );
   const isCut = content.length >= sampleBytes;
   const { text, encoding } = textOfBytes(content);
-  // What begins like an object and is none is no CSV either, but JSON with comments, or broken.
+  // A text that begins like an object is not a CSV either, but JSON with comments or invalid JSON.
   const csv = () =>
     /^\s*\{/.test(text)
       ? null
@@ -157,18 +157,18 @@ async function readSample(path: string): Promise<Sample> {
   return sample;
 }
 
-/** The text of a file. What is neither UTF-8 nor UTF-16 by its mark is taken for the commonest of all other encodings. */
+/** The text of a file. If it is neither UTF-8 nor UTF-16 with a byte order mark, the most common other encoding is assumed. */
 function textOfBytes(content: Buffer): { text: string; encoding?: 'windows-1252' } {
   const mark = content.subarray(0, 2).toString('latin1');
   if (mark === '\xff\xfe' || mark === '\xfe\xff')
     return { text: new TextDecoder(mark === '\xff\xfe' ? 'utf-16le' : 'utf-16be').decode(content) };
-  // The end of a cut sample may be half a character.
+  // A truncated sample may end in half a character.
   if (isUtf8(content.subarray(0, content.lastIndexOf(0x0a) + 1)))
     return { text: content.toString('utf8').replace(/^\uFEFF/, '') };
   return { text: new TextDecoder('windows-1252').decode(content), encoding: 'windows-1252' };
 }
 
-/** First bytes of what is not text: https://en.wikipedia.org/wiki/List_of_file_signatures */
+/** First bytes of binary formats: https://en.wikipedia.org/wiki/List_of_file_signatures */
 const signatures: readonly (readonly [name: string, at: number, bytes: string])[] = [
   ['Parquet', 0, 'PAR1'],
   ['an Avro object container', 0, 'Obj\x01'],
@@ -187,7 +187,7 @@ const signatures: readonly (readonly [name: string, at: number, bytes: string])[
   ['packed with zstd once more', 0, '\x28\xb5\x2f\xfd'],
 ];
 
-/** What a file is that is no text; null for text. */
+/** The format of a binary file; null for text. */
 function formatOfBytes(content: Buffer): string | null {
   const start = content.subarray(0, 1024).toString('latin1');
   const found = signatures.find(([, at, bytes]) => start.startsWith(bytes, at));

@@ -1,4 +1,4 @@
-/** The command line: `npm run sluice -- COMMAND …`. One file a command beside this one. */
+/** The command line: `npm run sluice -- COMMAND …`. Each command has its own file in this folder. */
 import { readFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { commands, localCommands, stageCommands } from './commands.ts';
 import { runProgram } from './program.ts';
 import { suggestion } from './usage.ts';
 
-// From the second time on nothing is compiled again.
+// The second run uses compiled code from the cache.
 enableCompileCache();
 
 const lines = (entries: typeof commands): string =>

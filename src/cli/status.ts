@@ -1,4 +1,4 @@
-/** `sluice status`: how every dataset of a stage is doing. */
+/** `sluice status`: shows the state of every dataset on a stage. */
 
 import type { Ledger } from '../lib/ledger/ledger.ts';
 import { oneLine } from '../lib/visible.ts';
@@ -22,7 +22,7 @@ Example:
 /** In milliseconds. */
 const driftShownFor = 86_400_000;
 
-/** More files than this wait are not counted one by one. */
+/** Waiting files are counted up to this number. */
 const countedUpTo = 100_000;
 
 export async function run(args: string[]): Promise<number> {
@@ -67,7 +67,7 @@ export async function run(args: string[]): Promise<number> {
   return rows.some((r) => r.held + r.failed > 0 || r.paused !== null) ? 1 : 0;
 }
 
-/** What the table has no room for. */
+/** Notes that do not fit into the table. */
 const notesOn = ({ dataset, next, paused, drift }: Awaited<ReturnType<typeof statusOf>>): string[] => [
   ...(drift === null
     ? []
@@ -82,7 +82,7 @@ const notesOn = ({ dataset, next, paused, drift }: Awaited<ReturnType<typeof sta
       ]),
 ];
 
-/** How a dataset is doing, from what the ledger lists: no read grows with the history. */
+/** The state of a dataset from the ledger's lists. No read grows with the history. */
 export async function statusOf(ledger: Ledger, dataset: string) {
   const [{ pending, held, failed, since }, published, [last], lease, open, [next], paused, drift] =
     await Promise.all([
@@ -104,10 +104,10 @@ export async function statusOf(ledger: Ledger, dataset: string) {
     held,
     failed,
     waitsSince: since ?? null,
-    /** The object that is next. */
+    /** The next object. */
     next: next?.object ?? null,
     paused: paused ?? null,
-    /** What the Data Catalog last lacked, for a day. */
+    /** What was last missing in the Data Catalog; shown for a day. */
     drift: drift !== undefined && Date.parse(drift.at) + driftShownFor > Date.now() ? drift : null,
     lease: lease?.execution === undefined ? 'free' : (lease.execution.split(':').at(-1) ?? ''),
     lastBatch: last ? { batch: last.batch, state: last.state, at: last.endedAt ?? last.claimedAt } : null,

@@ -3,7 +3,7 @@ import type { Accounting } from '../lib/model/plan.ts';
 import { oneLine, visibleLine } from '../lib/visible.ts';
 import { type Print, styled } from '../stage/terminal.ts';
 
-/** Columns that line up; a column of numbers stands to the right. */
+/** Aligns columns. Columns of numbers are aligned to the right. */
 export function printTable(
   print: Print,
   header: readonly string[],
@@ -27,8 +27,8 @@ export function printTable(
 }
 
 /**
- * Columns of rows read and what became of them: dashes as long as nothing is counted. `skipped` is there where a dataset takes only
- * some of the records; `signs`: as a sum.
+ * Columns with the counts of rows; dashes until they are counted. `skipped` appears if a dataset takes only some of the records. `signs`:
+ * written as a sum.
  */
 export function accountingColumns(
   all: readonly (Accounting | undefined)[],
@@ -56,7 +56,7 @@ export const printAnswer = (
     rows.map((row) => row.map((value) => oneLine(value ?? 'NULL', 60))),
   );
 
-/** Terminal columns a text takes: two for East Asian wide characters and emoji. */
+/** The width of a text in terminal columns: two for East Asian wide characters and emoji. */
 function displayWidth(text: string): number {
   let width = 0;
   for (const { segment } of new Intl.Segmenter().segment(text))

@@ -1,4 +1,4 @@
-/** `sluice transform`: a contract on files, on either engine, without any AWS. */
+/** `sluice transform`: runs a contract on files, on either engine, without AWS. */
 import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

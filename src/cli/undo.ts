@@ -51,5 +51,5 @@ export async function run(args: string[]): Promise<number> {
   return 0;
 }
 
-/** For a shell of POSIX. */
+/** Quotes a text for a POSIX shell. */
 const quoted = (text: string): string => `'${visible(text).replaceAll("'", "'\\''")}'`;

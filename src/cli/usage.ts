@@ -1,6 +1,6 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 
-/** The command line was not understood. */
+/** The command line has an error. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
@@ -18,7 +18,7 @@ export function readOptions<const T extends ParseArgsOptionsConfig>(args: string
   }
 }
 
-/** `; did you mean "status"?` where one of some words is hardly another one than what was typed; else nothing. */
+/** `; did you mean "status"?` if one of some words is similar to the typed one; otherwise empty. */
 export function suggestion(typed: string, words: readonly string[]): string {
   const nearest = words
     .map((word) => ({ word, edits: distance(typed, word) }))
@@ -29,7 +29,7 @@ export function suggestion(typed: string, words: readonly string[]): string {
     : '';
 }
 
-/** How many letters are to be put in, left out, changed or swapped with the next, to make one word of another. */
+/** The edit distance of two words: inserted, removed, changed, and swapped letters. */
 function distance(from: string, to: string): number {
   let [before, last]: [number[], number[]] = [[], Array.from({ length: to.length + 1 }, (_, i) => i)];
   for (let i = 1; i <= from.length; i++) {
@@ -58,7 +58,7 @@ export function readPort(text: string): number {
   return Number(text);
 }
 
-/** A command: what `--help` says, and what it does. `run` gives the exit status. */
+/** A command: its help and its function. `run` gives the exit status. */
 export interface Command {
   readonly help: string;
   readonly run: (args: string[]) => Promise<number>;

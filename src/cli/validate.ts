@@ -1,4 +1,4 @@
-/** `sluice validate`: contracts and their references, with the place of every fault. */
+/** `sluice validate`: checks contracts and their references, and shows the place of every fault. */
 import { readdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { conflictOf, readContract } from '../lib/contract/load.ts';
@@ -43,7 +43,7 @@ interface Known {
   readonly contract: Contract;
 }
 
-/** Contracts of the project that are built together with those that were named; faults of theirs are not asked for here. */
+/** The project's other contracts, which are built together with the named ones. Their own faults are not reported. */
 function neighboursOf(named: readonly string[]): Known[] {
   const paths = new Set(named.map((file) => resolve(file)));
   if (![...paths].some(isOfProject)) return [];
@@ -62,7 +62,7 @@ function neighboursOf(named: readonly string[]): Known[] {
 const datasets = resolve(import.meta.dirname, '../../datasets');
 const isOfProject = (path: string): boolean => dirname(path) === datasets;
 
-/** Throws ContractError for what the build rejects of a contract beside others. */
+/** Throws ContractError if the build would reject a contract because of another one. */
 function requireBuildable(file: string, contract: Contract, others: readonly Known[]): void {
   const fault = (message: string) => {
     throw new ContractError(file, [{ line: 1, column: 1, path: '', message }]);

@@ -1,4 +1,4 @@
-/** `sluice watch`: a page that shows the executions of a stage as they happen. */
+/** `sluice watch`: shows the executions of a stage live on a page. */
 import { print } from '../stage/terminal.ts';
 import { startWatchServer } from '../watch/server.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';

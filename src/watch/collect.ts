@@ -146,8 +146,8 @@ type TableStage = Pick<Stage, 'contracts' | 's3' | 'glue' | 'athena' | 'config'>
 const shownPartitions = 366;
 
 /**
- * A dataset's table: its last `shown` partitions, with what stands in their folders. Rows are counted by Athena. Of folders and rows
- * it reads those of the partitions that it shows.
+ * A dataset's table: its last `shown` partitions with their objects. Athena counts the rows. Only the folders and rows of these partitions
+ * are read.
  */
 export async function tableDetail(
   stage: TableStage,
@@ -183,7 +183,7 @@ export async function tableDetail(
   return { table, dataset, registered, partitions };
 }
 
-/** An Iceberg table's metadata has all of this. */
+/** For an Iceberg table, all of this comes from its metadata. */
 async function icebergDetail(
   { config, s3, glue }: Pick<TableStage, 'config' | 's3' | 'glue'>,
   contract: Contract,
@@ -215,7 +215,7 @@ interface NamedPartition {
   readonly values: readonly string[];
 }
 
-/** The last of a table's registered partitions in the order of their names, and how many there are in all. */
+/** The last registered partitions of a table by name, and their total number. */
 async function lastPartitions(
   stage: TableStage,
   table: string,
@@ -227,7 +227,7 @@ async function lastPartitions(
   let registered = 0;
   for await (const page of partitionPages(stage, stage.config.database, table)) {
     registered += page.length;
-    // As S3 lists the folders.
+    // In the order in which S3 lists the folders.
     last = [...last, ...page.map(({ values }) => ({ name: pathOfValues(keys, values), values }))]
       .sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
       .slice(-shown);

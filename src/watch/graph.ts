@@ -16,7 +16,7 @@ const definitionSchema = z.object({
   ),
 });
 
-/** Throws ZodError for what is no definition. */
+/** Throws ZodError if it is not a definition. */
 export function graphOf(definition: string): Graph {
   const { States } = definitionSchema.parse(JSON.parse(definition));
   const edges: GraphEdge[] = [];

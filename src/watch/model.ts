@@ -52,7 +52,7 @@ export interface ExecutionDetail extends ExecutionSummary {
 export interface Live {
   readonly stage: string;
   readonly executions: readonly ExecutionSummary[];
-  /** The one that was asked for. */
+  /** The requested one. */
   readonly execution: ExecutionDetail | null;
 }
 
@@ -71,7 +71,7 @@ export interface QuarantineSample {
 }
 
 export interface TablePartition {
-  /** As in the folder's name: `year=2025/month=10/day=06`. */
+  /** The folder's name: `year=2025/month=10/day=06`. */
   readonly name: string;
   readonly rows: number;
   readonly bytes: number;

@@ -1,4 +1,4 @@
-/** The type of a column from the values that were seen of it: numbers, times and how they are written, what stands for no value. */
+/** Infers the type of a column from its values: numbers, times and their notation, and texts that mean no value. */
 import { isJsonObject } from '../json.ts';
 import type { ColumnShape } from './shape.ts';
 import { type DateOrder, epochOf, mixedTimeOf, timeOfTexts, zeroDates } from './time.ts';
@@ -6,22 +6,22 @@ import { numberOfTexts, type TextShape, truthOfTexts } from './written.ts';
 
 type Kind = 'object' | 'scalars' | 'objects' | 'string' | 'integer' | 'number' | 'boolean';
 
-/** What was seen at one path of the records. */
+/** The values at one path of the records. */
 export interface Seen {
   readonly kinds: Set<Kind>;
-  /** Records with a value here. */
+  /** The number of records with a value here. */
   count: number;
   readonly values: unknown[];
 }
 
-/** A shape with what a person should know of it. */
+/** A shape with notes for a person. */
 interface Guess {
   readonly shape: ColumnShape | null;
   readonly note?: string | undefined;
   readonly unclear?: DateOrder | undefined;
 }
 
-/** A number that is not written as a whole one: `1.0` has the value of 1, and is no integer to the compiler. */
+/** A number with a fraction in its notation: `1.0` equals 1 but is not an integer for the compiler. */
 export class Fraction {
   readonly text: string;
   constructor(text: string) {
@@ -33,8 +33,8 @@ export class Fraction {
 }
 
 /**
- * A CSV's field as the value it is written like: a number, true or false, nothing, else the text. A number that would
- * lose its zeros in front is none.
+ * Converts a CSV field to a number, boolean or null by its notation; otherwise it stays a text. A number with leading zeros stays a text,
+ * because it would lose them.
  */
 export function valueOfField(text: string): unknown {
   if (text === '') return null;
@@ -44,7 +44,7 @@ export function valueOfField(text: string): unknown {
   return text === 'true' || text === 'false' ? text === 'true' : text;
 }
 
-/** What a value is; an array by what is in it. */
+/** The kind of a value. An array has the kind of its elements. */
 export function kindOf(v: unknown): Kind {
   if (Array.isArray(v))
     return v.some((item) => typeof item === 'object' && item !== null && !(item instanceof Fraction))
@@ -57,7 +57,7 @@ export function kindOf(v: unknown): Kind {
   return typeof v === 'boolean' ? 'boolean' : 'string';
 }
 
-/** An object whose fields are data: other ones in every record, such as prices by currency, or more than columns can be. */
+/** Whether the fields of an object are data: they differ in every record, such as prices by currency, or are too many for columns. */
 export function isMap(facts: Seen): boolean {
   const known = maps.get(facts) ?? looksLikeMap(facts.values);
   maps.set(facts, known);
@@ -78,10 +78,10 @@ function looksLikeMap(values: readonly unknown[]): boolean {
   return names.size > mostFields || (names.size > 12 && fields / objects.length < names.size / 2);
 }
 
-/** An object with more fields than these is kept whole. */
+/** An object with more fields stays one column. */
 export const mostFields = 200;
 
-/** What is written where there is no value: R, spreadsheets, Python, databases. */
+/** Texts for missing values in R, spreadsheets, Python and databases. */
 const nullMarkers: ReadonlySet<unknown> = new Set([
   'NA',
   'N/A',
@@ -115,8 +115,8 @@ const nullMarkers: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * The shape of a column. Texts that stand for no value among numbers, times and the like are no values: `count` is without
- * them. `isText`: the values are fields of a CSV, which can only be texts. `order` settles dates that are not clear.
+ * The shape of a column. Texts for missing values among numbers, times and the like do not count. `isText`: the values are fields of a CSV,
+ * which are always texts. `order` decides ambiguous dates.
  */
 export function shapeWithoutMarkers(path: string, facts: Seen, isText: boolean, order?: DateOrder) {
   const values = facts.values.filter((v) => !nullMarkers.has(v));
@@ -135,7 +135,7 @@ export function shapeWithoutMarkers(path: string, facts: Seen, isText: boolean, 
   return { ...shapeOf(path, facts, isText, order), nullValues: [], count: facts.count };
 }
 
-/** Type and path of a column; no shape for an object, whose fields are columns. */
+/** Type and path of a column; no shape for an object, because its fields are columns. */
 function shapeOf(path: string, facts: Seen, isText: boolean, order: DateOrder | undefined): Guess {
   const { kinds, values } = facts;
   const only = (...allowed: string[]) => kinds.size > 0 && [...kinds].every((kind) => allowed.includes(kind));
@@ -164,7 +164,7 @@ function shapeOf(path: string, facts: Seen, isText: boolean, order: DateOrder | 
       worded(numberOfTexts(values.map(String))) ??
       as('string')
     );
-  // Fields of a CSV are all texts: some of them only look like numbers.
+  // All fields of a CSV are texts, even if some look like numbers.
   if (isText && only('string', 'integer', 'number')) {
     const numbers = worded(numberOfTexts(values.map(String)));
     if (numbers !== null) return numbers;
@@ -200,7 +200,7 @@ function ofArrays(path: string, values: readonly unknown[]): Guess {
   return { shape: { path: `${path}[*]`, type: `array<${type}>` } };
 }
 
-/** Whole numbers: exact as far as any type is. */
+/** Integers, in the range of the exact types. */
 function ofIntegers(values: readonly unknown[]): Guess {
   const integers = values.filter(isInteger).map(BigInt);
   const fits = (bits: number) => integers.every((n) => BigInt.asIntN(bits, n) === n);

@@ -1,4 +1,4 @@
-/** How a sample of a CSV is written: the options that read the most of it, whether its first record names the fields, and what is odd about it. */
+/** Infers the notation of a CSV sample: the options that read most of it, whether its first record is a header, and notes on oddities. */
 
 import type { Contract } from '../contract/schema.ts';
 import { csvOf, firstRecord } from '../dialect/csv.ts';
@@ -8,27 +8,27 @@ import type { Question, Sample } from './source.ts';
 import { timeOfTexts } from './time.ts';
 
 type Csv = NonNullable<Contract['source']['csv']>;
-/** Options as a contract would have them: those that say nothing new are left out. */
+/** The options for a contract, without defaults. */
 type Options = { -readonly [K in keyof Csv]?: Csv[K] };
 
-/** So many characters are read by every way that there may be; the best reads the whole. */
+/** The number of characters that are read with each set of options. The best set then reads the whole sample. */
 const triedLength = 256 * 1024;
-/** No more records than these are looked at. */
+/** The maximum number of records that are read. */
 const mostRecords = 100_000;
 
-/** A record of a CSV: its fields, null where it is none; and the lines before it. */
+/** A record of a CSV: its fields, or null if it is invalid, and the number of lines before it. */
 interface Piece {
   readonly fields: readonly string[] | null;
   readonly line: number;
 }
 
-/** A text as the records of a CSV; null for what has no two fields. `encoding`: of the file, where it is not UTF-8. */
+/** Reads a text as a CSV; null if it does not have two fields. `encoding`: that of the file, if it is not UTF-8. */
 export function sampleOfCsv(text: string, encoding?: Csv['encoding']): Sample | null {
   const lineEnd = /\r(?!\n)/.test(text) && !text.includes('\n') ? '\r' : '\n';
   const start = text.length > triedLength ? text.slice(0, text.lastIndexOf(lineEnd, triedLength) + 1) : text;
   const tries = waysOf(start).flatMap((options) => tryOf(start, options, lineEnd) ?? []);
   const [best] = tries.sort((a, b) => b.share - a.share || b.cells - a.cells);
-  // Of what most lines do not fit, nothing should be made.
+  // If most lines do not fit, it is not a CSV.
   if (best === undefined || best.fit < 0.5) return null;
   const base: Options = { ...(encoding === undefined ? {} : { encoding }), ...best.options };
   const notes =
@@ -36,7 +36,7 @@ export function sampleOfCsv(text: string, encoding?: Csv['encoding']): Sample | 
   return tabled(piecesOf(text, base, lineEnd), best.width, base, notes);
 }
 
-/** From the pieces of a file to its header and rows: what comes before and after them, and what does not fit. */
+/** Finds header and rows in the pieces of a file, the lines before and after them, and the lines that do not fit. */
 function tabled(
   pieces: readonly Piece[],
   width: number,
@@ -76,7 +76,7 @@ function tabled(
   return withHeader(rows, options, notes);
 }
 
-/** So many records at the end are none: a total, or lines of one field below rows that all have more. */
+/** The number of records at the end that form a footer: a total, or lines with one field below rows with more fields. */
 function footerOf(
   pieces: readonly Piece[],
   first: number,
@@ -91,7 +91,7 @@ function footerOf(
   return below.length + (total.test((pieces[last]?.fields?.[0] ?? '').trim()) ? 1 : 0);
 }
 
-/** A sample with the first row as names, or as data, or both for a person to choose from. */
+/** A sample with the first row as header, as data, or both for a person to choose. */
 function withHeader(
   rows: readonly (readonly string[])[],
   options: Options,
@@ -99,7 +99,7 @@ function withHeader(
 ): Sample {
   const [first = [], ...others] = rows;
   const header = namesOf(first);
-  // A delimiter at the end of each line makes a field that is none.
+  // A delimiter at the end of each line makes a field without name and values.
   const isNothing = (i: number) => first[i]?.trim() === '' && others.every((row) => row[i] === '');
   const renamed = header.filter((name, i) => name !== first[i] && !isNothing(i));
   const read = header.map((name, i) => (isNothing(i) ? null : name));
@@ -126,14 +126,14 @@ function withHeader(
   return { ...(choices[0]?.sample ?? named), question };
 }
 
-/** The ways in which a text may be written, the commonest first: of equals it is taken. */
+/** The possible options for a text. The most common come first and win ties. */
 function waysOf(text: string): Options[] {
   const [, separator] = /^sep=(.)\r?(?:\n|\r|$)/u.exec(text) ?? [];
   const lines = text.split(/\r\n|\n|\r/, 50).filter((line) => line.trim() !== '');
   const asides = ['#', '//', '--'].filter((mark) => lines.some((line) => line.startsWith(mark)));
   const long = ['||', '::', '|~|', '~|~', ';;', '^^', '~~'];
   const single = [',', ';', '\t', '|', ':', '^', '~', '\u0001', ' '];
-  // Where each is doubled in the first line, it is one of two characters.
+  // If it is doubled everywhere in the first line, the delimiter has two characters.
   const doubled = long.filter((mark) => lines.some((line) => line.includes(mark)));
   const marks =
     separator === undefined
@@ -158,9 +158,9 @@ function waysOf(text: string): Options[] {
 interface Try {
   readonly options: Options;
   readonly width: number;
-  /** Of all pieces, those with the commonest number of fields. */
+  /** The number of pieces with the most common number of fields. */
   readonly fit: number;
-  /** The same, less where the options are odd. */
+  /** The same, with a malus for unusual options. */
   readonly share: number;
   readonly cells: number;
 }
@@ -171,7 +171,7 @@ function tryOf(text: string, options: Options, lineEnd: string): Try | null {
   const widths = new Map<number, number>();
   for (const { fields } of pieces)
     if (fields !== null) widths.set(fields.length, (widths.get(fields.length) ?? 0) + 1);
-  // The widest of those that are common: a preamble may have more lines than a table has rows.
+  // Takes the largest of the common numbers, because a preamble may have more lines than the table.
   const [[width, count] = [0, 0]] = [...widths].sort(([a, m], [b, n]) => n * (b - 1) - m * (a - 1));
   if (width < 2) return null;
   const fit = count / pieces.length;
@@ -179,11 +179,11 @@ function tryOf(text: string, options: Options, lineEnd: string): Try | null {
   const isEmptyBetween = rows.every(({ fields }) =>
     fields?.some((field, i) => field === '' && i > 0 && i < width - 1),
   );
-  // Quotes are text only where they would not be quotes.
+  // Quotes are text only if they do not enclose fields.
   const isOdd = ({ fields }: Piece) =>
     fields?.some((f) => f.startsWith('"') !== (f.length > 1 && f.endsWith('"')));
   if (options.quote === 'none' && !rows.some(isOdd)) return null;
-  // Text has spaces and colons that separate nothing.
+  // Spaces and colons occur in texts without separating fields.
   const isDoubtful =
     [' ', ':', '^', '~'].includes(options.delimiter ?? ',') || (isEmptyBetween && rows.length > 1);
   return {
@@ -195,7 +195,7 @@ function tryOf(text: string, options: Options, lineEnd: string): Try | null {
   };
 }
 
-/** The pieces of a text but for blank lines and comments. */
+/** The pieces of a text, without blank lines and comments. */
 function piecesOf(text: string, options: Options, lineEnd: string): Piece[] {
   const csv = options as Csv;
   const { comment } = csvOf(csv);
@@ -207,7 +207,7 @@ function piecesOf(text: string, options: Options, lineEnd: string): Piece[] {
     const lineAt = text.indexOf(lineEnd, at);
     const whole = text.slice(at, lineAt < 0 ? text.length : lineAt);
     const isAside = whole.trim() === '' || (comment !== null && whole.startsWith(comment));
-    // A record is looked for in some lines: a quote that is never closed would look at all others each time.
+    // A record is searched in a limited number of lines, because an unclosed quote would search all lines each time.
     const found = isAside
       ? null
       : firstRecord(text.slice(at, at + Math.max(whole.length, longestRecord)), csv);
@@ -241,7 +241,7 @@ function sampleOf(
   };
 }
 
-/** Whether the first row names the fields. It does where a name stands over numbers or times, and not where it is one of them. */
+/** Whether the first row is a header: yes if a name is above numbers or times, no if the first row has numbers or times itself. */
 function hasHeader(
   first: readonly string[],
   others: readonly (readonly string[])[],
@@ -254,7 +254,7 @@ function hasHeader(
   const typed = kinds.flatMap((kind, i) => (kind === 'text' ? [] : [{ kind, name: first[i] ?? '' }]));
   if (typed.some(({ kind, name }) => kindOfField(name) !== kind && kindOfField(name) === 'text'))
     return 'yes';
-  // Names such as 2019, 2020, 2021 are numbers over numbers.
+  // Names such as 2019, 2020, 2021 are numbers above numbers.
   const years = typed.map(({ name }) => Number(name));
   if (
     typed.length > 1 &&

@@ -1,4 +1,4 @@
-/** Drafts a contract from records: types, time formats, a key, a partition. What it cannot know it leaves for a person. */
+/** Drafts a contract from records: types, time formats, a key, a partition. It leaves open questions to a person. */
 
 import { formatPath, type PathStep, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
@@ -10,32 +10,32 @@ import { type DateOrder, provenOrder } from './time.ts';
 
 type Draft = Record<string, unknown>;
 
-/** What a draft cannot know. Where nothing is chosen, it takes what is likely. */
+/** A person's answers to open questions. Without an answer, the draft uses the likely one. */
 export interface Choices {
   readonly prefix?: string;
-  /** Columns that every record has; none: rows are not deduplicated. */
+  /** Columns with a value in every record; empty: no deduplication. */
   readonly key?: readonly string[];
-  /** A timestamp or date that every record has; null: no partitions by time. */
+  /** A timestamp or date with a value in every record; null: no partitions by time. */
   readonly time?: string | null;
-  /** What comes first in dates that do not tell. */
+  /** The order of day and month in ambiguous dates. */
   readonly order?: DateOrder;
 }
 
-/** A draft, and what it was chosen from. */
+/** A draft and its alternatives. */
 export interface Drafted {
-  /** As data, to be written as YAML; whole numbers beyond 2^53 come as bigint. */
+  /** The contract as data for YAML. Integers beyond 2^53 are bigint. */
   readonly contract: Draft;
-  /** What no column could be made for. */
+  /** Fields without a column. */
   readonly left: readonly string[];
-  /** What was guessed: of the whole draft, and of columns by name. */
+  /** Notes on guesses: for the whole draft, and by column. */
   readonly notes: readonly string[];
   readonly columnNotes: ReadonlyMap<string, string>;
   readonly chosen: { readonly prefix: string; readonly key: readonly string[]; readonly time: string | null };
-  /** Columns that every record has. */
+  /** Columns with a value in every record. */
   readonly required: readonly string[];
-  /** Of these the timestamps and dates. */
+  /** The timestamps and dates among them. */
   readonly times: readonly string[];
-  /** Columns whose values do not tell day and month apart, and what is likely to come first. */
+  /** Columns with ambiguous dates, and the likely order of day and month. */
   readonly unclear: { readonly columns: readonly string[]; readonly likely: DateOrder } | null;
 }
 
@@ -47,10 +47,10 @@ interface DraftColumn extends Draft {
   readonly required?: true;
 }
 
-/** More columns than these are gathered: a contract may declare 1,000, partition keys among them. */
+/** With more columns, objects are kept whole: a contract may declare 1,000, including partition keys. */
 const mostColumns = 900;
 
-/** Drafts a contract from records. `choices` name columns as the draft without them calls them. */
+/** Drafts a contract from records. `choices` use the column names of the draft without choices. */
 export function draftContract(
   dataset: string,
   source: Partial<Contract['source']>,
@@ -165,7 +165,7 @@ const keptWhole = {
   nullValues: [],
 };
 
-/** Records with the objects that their texts hold in the place of these texts; and the paths where all of them do. */
+/** The records with texts replaced by the objects in them, and the paths at which every text contains an object. */
 function unfolded(records: readonly object[]): { objects: readonly object[]; texts: readonly string[] } {
   const texts = new Map<string, boolean>();
   const visit = (
@@ -186,7 +186,7 @@ function unfolded(records: readonly object[]): { objects: readonly object[]; tex
     const parsed = typeof v === 'string' && /^\s*\{/.test(v) ? parseExactly(v) : undefined;
     return isJsonObject(parsed) ? parsed : null;
   };
-  // A text is looked into where each value of its path holds an object.
+  // A text is parsed if every value at its path contains an object.
   for (const record of records)
     visit(record, [], (path, v) => {
       if (v === null) return v;
@@ -203,10 +203,10 @@ function unfolded(records: readonly object[]): { objects: readonly object[]; tex
   return { objects, texts: paths };
 }
 
-/** Texts in texts in texts are not looked for below so many keys. */
+/** The maximum depth at which texts inside texts are parsed. */
 const deepestText = 6;
 
-/** What no draft can be sure of: whether equal keys are one row twice, or two events. */
+/** The note on keys: no draft can know whether equal keys are duplicates or two events. */
 function keyNotes(
   chosen: readonly string[] | undefined,
   key: readonly string[],
@@ -225,15 +225,15 @@ function keyNotes(
       ];
 }
 
-/** Rows that have such a name of their own are the same when it is equal. */
+/** Names of columns that identify a row. */
 const keyName = /^_?id$|^(uuid|guid)$|^(event|message|transaction|tweet)_?(id|uuid)$/;
 const likeKeyName = /(^|_)(id|uuid|guid|key|code|no|number|nr)$/;
-/** A feed with such a column tells of changes: its keys repeat by design. */
+/** A feed with such a column reports changes, so its keys repeat by design. */
 const changeName = /(^|_)(updated?|modified|changed?|version|deleted|op|operation)(_(at|on|time|date|ts))?$/;
-/** So few values may differ by chance. */
+/** With fewer values, differences may be accidental. */
 const fewestKeys = 20;
 
-/** Columns whose values do not repeat. `isCertain`: a duplicate would be an error in any feed of this kind. */
+/** Columns with unique values. `isCertain`: a duplicate would be an error in any feed of this kind. */
 function likelyKeys(
   columns: readonly DraftColumn[],
   seen: ReadonlyMap<string, Seen>,
@@ -252,7 +252,7 @@ function likelyKeys(
   return { names: found.map((c) => c.name), isCertain: false };
 }
 
-/** The order that all columns prove which prove one: files are written by one program. */
+/** The order of day and month that unambiguous columns agree on, because one program writes a file. */
 function provenOrderOf(seen: ReadonlyMap<string, Seen>): DateOrder | undefined {
   const proven = new Set<DateOrder>();
   for (const { kinds, values } of seen.values()) {
@@ -264,7 +264,7 @@ function provenOrderOf(seen: ReadonlyMap<string, Seen>): DateOrder | undefined {
   return others.length === 0 ? order : undefined;
 }
 
-/** Objects to keep whole so that the columns are not too many, the largest first; and whether that is not enough. */
+/** The objects to keep whole, largest first, so that the columns are not too many; and whether that is not enough. */
 function gathered(seen: ReadonlyMap<string, Seen>): { whole: ReadonlySet<string>; hasRest: boolean } {
   const whole = new Set<string>();
   const leaves = () => [...seen.keys()].filter((path) => !isCovered(seen, whole, path));
@@ -280,17 +280,17 @@ function gathered(seen: ReadonlyMap<string, Seen>): { whole: ReadonlySet<string>
   return { whole, hasRest: false };
 }
 
-/** Days, or months or years where days would make a partition each of a few rows. */
+/** Partitions by day, or by month or year if days would have few rows each. */
 function partsFor(facts: Seen | undefined): readonly ('year' | 'month' | 'day')[] {
   const texts = (facts?.values ?? []).map(String);
   const rows = (length: number) => texts.length / new Set(texts.map((text) => text.slice(0, length))).size;
-  // Only of dates written year first is it known what stands where.
+  // Only dates with the year first are unambiguous.
   if (!texts.every((text) => /^\d{4}-\d\d-\d\d/.test(text)) || rows(10) >= 10)
     return ['year', 'month', 'day'];
   return rows(7) >= 10 ? ['year', 'month'] : ['year'];
 }
 
-/** `unnamed` takes the fields that no path can lead to. */
+/** `unnamed` collects the fields that no path can reach. */
 function look(seen: Map<string, Seen>, unnamed: Set<string>, value: object, prefix: string): void {
   for (const [field, v] of Object.entries(value)) {
     const key = formatPath([{ kind: 'key', key: field }]);
@@ -305,13 +305,13 @@ function look(seen: Map<string, Seen>, unnamed: Set<string>, value: object, pref
     facts.count++;
     facts.kinds.add(kindOf(v));
     facts.values.push(v);
-    // Below an object that is kept whole nothing is looked for: it may hold 100,000 fields.
+    // The fields of an object that is kept whole are not read: there may be 100,000.
     if (isJsonObject(v) && !(v instanceof Fraction) && Object.keys(v).length <= mostFields)
       look(seen, unnamed, v, path);
   }
 }
 
-/** Below a value that is sometimes no object, or whose fields are data, there are no columns: it is kept whole. */
+/** A value is kept whole, without columns for its fields, if it is sometimes not an object or its fields are data. */
 const isCovered = (seen: ReadonlyMap<string, Seen>, whole: ReadonlySet<string>, path: string): boolean =>
   parents(path).some((parent) => {
     const facts = seen.get(parent);
@@ -326,7 +326,7 @@ const parents = (path: string): string[] => {
 const isUnique = (facts: Seen | undefined): boolean =>
   facts !== undefined && new Set(facts.values.map(String)).size === facts.values.length;
 
-/** A name that is not taken: numbered where it is. */
+/** A free name: a taken name gets a number. */
 function unused(names: ReadonlySet<string>, base: string): string {
   let name = base;
   for (let n = 2; names.has(name); n++) name = `${base}_${n}`;

@@ -1,7 +1,7 @@
-/** Names of columns and datasets, made of the names that fields and files have. */
+/** Names of columns and datasets, derived from the names of fields and files. */
 import { snakeCase } from '../contract/snakeCase.ts';
 
-/** Letters that are no letter with a mark: these have a usual spelling in ASCII. */
+/** Letters with a common ASCII spelling that are not a letter with a mark. */
 const spelled: ReadonlyMap<string, string> = new Map(
   Object.entries({
     ä: 'ae',
@@ -37,13 +37,13 @@ const spelled: ReadonlyMap<string, string> = new Map(
   }),
 );
 
-/** `Größe (cm)` -> `Groesse (cm)`: what has no spelling stays. */
+/** `Größe (cm)` -> `Groesse (cm)`. Letters without a spelling stay. */
 const inAscii = (text: string): string =>
   [...text.normalize('NFC')]
     .map((letter) => spelled.get(letter) ?? letter.normalize('NFKD').replaceAll(/\p{M}/gu, ''))
     .join('');
 
-/** The column for a field: `user.screenName` -> `user_screen_name`; numbered where no letter or digit can be written. */
+/** The column for a field: `user.screenName` -> `user_screen_name`. It gets a number if no letter or digit can be spelled. */
 export function columnName(path: string, place: number): string {
   const text = inAscii(path);
   return /[A-Za-z0-9]/.test(text) ? snakeCase(text) : `field_${place}`;

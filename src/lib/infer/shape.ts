@@ -1,4 +1,4 @@
-/** What a contract says of a column beside its name; `path` only where it is not that of the values. */
+/** The properties of a column in a contract, except its name. `path` is set only if it differs from that of the values. */
 export interface ColumnShape {
   readonly type: string;
   readonly path?: string;

@@ -1,27 +1,27 @@
-/** How a sample of JSON holds its records: lines, an array, objects one after the other, or a place in a document. */
+/** Finds the records in a JSON sample: lines, an array, consecutive objects, or a place in a document. */
 
 import { formatPath, type PathStep } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
 import { concatenatedObjects, isJsonObject, tryParseJson } from '../json.ts';
 import { Fraction } from './column.ts';
 
-/** The records of a sample, and how they are to be read. */
+/** The records of a sample, and the options for reading them. */
 export interface Sample {
   readonly source: Partial<Contract['source']>;
   readonly records: readonly unknown[];
-  /** What was guessed. */
+  /** Notes on guesses. */
   readonly notes: readonly string[];
-  /** What the sample leaves open. */
+  /** Open questions. */
   readonly question?: Question;
 }
 
-/** Two or more ways to read a sample; the first is likely. */
+/** Two or more ways to read a sample. The first is the likely one. */
 export interface Question {
   readonly text: string;
   readonly options: readonly { readonly name: string; readonly sample: Sample }[];
 }
 
-/** The records of a JSON text; null where there are none. `isCut`: the text is the beginning of a longer one. */
+/** The records of a JSON text; null if there are none. `isCut`: the text is truncated. */
 export function sampleOfJson(text: string, isCut: boolean): Sample | null {
   const finite = withoutNonFinite(text);
   if (finite !== text) return withNonFinite(sampleOfJson(finite, isCut));
@@ -31,7 +31,7 @@ export function sampleOfJson(text: string, isCut: boolean): Sample | null {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   if (isCut) lines.pop();
   const records = lines.map(parseExactly).filter(isJsonObject);
-  // Objects over many lines have few that begin and end as one.
+  // If objects span several lines, few lines are whole objects.
   const likeObjects = lines.filter((line) => /^\s*\{.*\}\s*,?\s*$/.test(line)).length;
   if (records.length > 0 && likeObjects >= lines.length / 2) {
     const odd = lines.length - records.length;
@@ -48,7 +48,7 @@ export function sampleOfJson(text: string, isCut: boolean): Sample | null {
   };
 }
 
-/** A text with null for each NaN and Infinity that stands where JSON has a value. */
+/** A text with null in place of each NaN and Infinity outside strings. */
 const withoutNonFinite = (text: string): string =>
   /NaN|Infinity/.test(text)
     ? text.replaceAll(
@@ -57,7 +57,7 @@ const withoutNonFinite = (text: string): string =>
       )
     : text;
 
-/** A sample of which some values were none. */
+/** A sample in which some values were NaN or Infinity. */
 function withNonFinite(sample: Sample | null): Sample | null {
   if (sample === null) return null;
   const marked: Sample = {
@@ -70,7 +70,7 @@ function withNonFinite(sample: Sample | null): Sample | null {
   return { ...marked, question: { ...sample.question, options } };
 }
 
-/** JSON, with numbers as they are written: whole ones beyond 2^53 exact, others told from whole ones. */
+/** Parses JSON and keeps numbers exact: integers beyond 2^53 stay exact, and numbers with a fraction are distinguished from integers. */
 export const parseExactly = (text: string): unknown => tryParseJson(text, exact);
 
 const exact: Parameters<typeof JSON.parse>[1] = (
@@ -83,7 +83,7 @@ const exact: Parameters<typeof JSON.parse>[1] = (
   return Number.isSafeInteger(value) ? value : BigInt(context.source);
 };
 
-/** A place in a document with what may be its records. */
+/** A place in a document, with its possible records. */
 interface Place {
   readonly steps: readonly PathStep[];
   readonly isMap: boolean;
@@ -91,11 +91,11 @@ interface Place {
 }
 
 /**
- * A document is one record (an event with its line items), or the envelope of records (a page of an API's answer). Names and
- * what stands beside the records tell; where they do not, it is asked.
+ * Decides whether a document is one record (an event with its line items) or the envelope of records (a page of an API's answer). Names and
+ * fields next to the records decide. Otherwise a person is asked.
  */
 function sampleOfDocument(document: object, text: string): Sample {
-  // A file of more lines would have been no document: one line is a feed of which the sample has one record.
+  // A one-line file is probably a feed of lines, of which the sample has one record.
   const format = text.trim().includes('\n') ? 'json_concatenated' : 'ndjson';
   const one = (notes: string[]): Sample => ({ source: { formats: [format] }, records: [document], notes });
   const [best] = placesIn(document, []).sort((a, b) => scoreOf(b) - scoreOf(a));
@@ -130,14 +130,14 @@ function sampleOfDocument(document: object, text: string): Sample {
   return isClear ? sample : { ...sample, question: { text: `is the file ${what} (records, one)`, options } };
 }
 
-/** So many objects are hardly parts of one. */
+/** More objects than this are unlikely to be parts of one record. */
 const fewestRecords = 20;
 
-/** Names under which programs put records. */
+/** Common names of fields with records. */
 const containers =
   /^(data|records?|items|results?|rows|values?|features|statuses|hits|entries|list|docs|documents|elements|edges|nodes|content|objects|events|Records|logEvents)$/i;
 
-/** Of itself, in a field of its own. */
+/** Whether an object has its own identity in a field. */
 const hasIdentity = (value: object): boolean =>
   Object.entries(value).some(
     ([name, v]) =>
@@ -151,7 +151,7 @@ const isContainer = ({ steps, isMap, records }: Place): boolean => {
 
 const scoreOf = (place: Place): number => place.records.length * (isContainer(place) ? 100 : 1);
 
-/** Arrays of objects, and maps of them, down to the fourth level. */
+/** Arrays and maps of objects, down to the fourth level. */
 function placesIn(value: object, steps: readonly PathStep[]): Place[] {
   const places: Place[] = [];
   const own = mapEntries(value);
@@ -165,7 +165,7 @@ function placesIn(value: object, steps: readonly PathStep[]): Place[] {
       const nodes = records.flatMap((record) =>
         'node' in record && isRecord(record.node) ? [record.node] : [],
       );
-      // GraphQL's connections: each edge holds a node, and a cursor that is of no use later.
+      // GraphQL's connections: each edge contains a node and a cursor, which is useless later.
       if (key === 'edges' && nodes.length === records.length)
         places.push({
           steps: [...at, { kind: 'each' }, { kind: 'key', key: 'node' }],
@@ -180,7 +180,7 @@ function placesIn(value: object, steps: readonly PathStep[]): Place[] {
 
 const isRecord = (value: unknown): value is object => isJsonObject(value) && !(value instanceof Fraction);
 
-/** The values of a map with their keys: of one shape, under names that are data. Null for an object with fields. */
+/** The values of a map with their keys: equal shapes under keys that are data. Null for an object with fields. */
 function mapEntries(value: object): object[] | null {
   const entries = Object.entries(value);
   if (entries.length < 3) return null;

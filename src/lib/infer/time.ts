@@ -1,19 +1,19 @@
-/** How the times of a sample are written, and what the sample leaves open about them. */
+/** Infers the notation of times in a sample, and its ambiguities. */
 
-/** Which of two numbers comes first in a date such as 01/02/2024. */
+/** The order of day and month in a date such as 01/02/2024. */
 export type DateOrder = 'day' | 'month';
 
-/** A guess at how a column's times are written. */
+/** The likely notation of a column's times. */
 export interface TimeShape {
   readonly type: 'date' | 'timestamp';
   readonly formats?: readonly unknown[];
-  /** What a person should know of it. */
+  /** Notes for a person. */
   readonly note?: string;
-  /** Where no value tells day and month apart: the order that the format has. */
+  /** The assumed order, if no value distinguishes day and month. */
   readonly unclear?: DateOrder;
 }
 
-/** What databases write for a date that is not known. */
+/** Dates that databases write for unknown dates. */
 export const zeroDates: readonly string[] = [
   '0000-00-00',
   '0000-00-00 00:00:00',
@@ -31,7 +31,7 @@ const textForms = [
   ['epoch_ms', /^\d{13}$/],
 ] as const;
 
-/** Texts that are all times; null for other texts. `order` settles what the texts leave open. */
+/** The notation of texts that are all times; null for other texts. `order` decides ambiguous dates. */
 export function timeOfTexts(values: readonly string[], order: DateOrder | undefined): TimeShape | null {
   if (values.length === 0) return null;
   if (values.every((v) => /^\d{4}-\d\d-\d\d$/.test(v) && isDay(v))) return { type: 'date' };
@@ -49,7 +49,7 @@ export function timeOfTexts(values: readonly string[], order: DateOrder | undefi
   return patternOf(values, order);
 }
 
-/** Whether a text that begins with an ISO date begins with a day of the calendar; true for other texts. */
+/** Whether the ISO date at the beginning of a text exists; true for texts without one. */
 function isDay(text: string): boolean {
   const [, year, month, day] = /^(\d{4})-(\d\d)-(\d\d)/.exec(text) ?? [];
   if (year === undefined) return true;
@@ -95,7 +95,7 @@ function patternOf(values: readonly string[], order: DateOrder | undefined): Tim
     (p[1]?.length === 4) === (first[1]?.length === 4) &&
     (first[1]?.length === 4 || p[4]?.length === first[4]?.length);
   if (!parts.every(isSame)) return null;
-  // A dash stands for one digit or two.
+  // `%-d` matches one digit or two.
   const digits = (i: number, letter: string) =>
     `%${parts.some((p) => p[i]?.length === 1) ? '-' : ''}${letter}`;
   const clock =
@@ -142,14 +142,14 @@ function patternOf(values: readonly string[], order: DateOrder | undefined): Tim
   return { ...as(formatOf[chosen]), note, unclear: chosen };
 }
 
-/** Days change more often than months; points and dashes are European. */
+/** Guesses the order: days change more often than months, and points and dashes are European. */
 function likelyOrder(mark: string, first: readonly number[], second: readonly number[]): DateOrder {
   const [left, right] = [new Set(first).size, new Set(second).size];
   if (left !== right) return left > right ? 'day' : 'month';
   return mark === '/' ? 'month' : 'day';
 }
 
-/** The order that a column's own values prove; null where they prove none. */
+/** The order that a column's values prove; null if they prove none. */
 export function provenOrder(values: readonly string[]): DateOrder | null {
   const shape = timeOfTexts(values, undefined);
   const [format] = shape?.formats ?? [];
@@ -159,11 +159,11 @@ export function provenOrder(values: readonly string[]): DateOrder | null {
   return /^%-?d.%-?m/.test(pattern) ? 'day' : null;
 }
 
-/** Numbers are times only under a name that says so, and within some decades of now. */
+/** Numbers are times only if the name says so and they are within some decades of now. */
 const timeName =
   /(^|[._])(at|ts|time|timestamp|date|created|updated)$|(_at|_ts|_ts_ms|ts_ms|time|timestamp|date)$/i;
 
-/** Whole numbers that are times. */
+/** The notation of integers that are times. */
 export function epochOf(path: string, values: readonly (number | bigint)[]): TimeShape | null {
   if (!timeName.test(path)) return null;
   const within = (unit: number) => values.every((v) => v >= 3e8 * unit && v < 4e9 * unit);
@@ -177,12 +177,12 @@ export function epochOf(path: string, values: readonly (number | bigint)[]): Tim
   return within(1e6) ? as('epoch_us', 'microseconds') : null;
 }
 
-/** Texts and numbers that are times, but for some. */
+/** The notation of values that are times, with exceptions. */
 export function mixedTimeOf(path: string, values: readonly unknown[]): TimeShape | null {
   if (!timeName.test(path)) return null;
   const texts = values.map(String);
   const forms = textForms.filter(([, pattern]) => texts.some((v) => pattern.test(v)));
-  // Some wrong values are dirt, which the contract will quarantine; many mean that it is no time.
+  // A few wrong values are quarantined later. Many mean that the column is not a time.
   const fitting = texts.filter((v) => forms.some(([, pattern]) => pattern.test(v)) && isDay(v));
   if (fitting.length < texts.length * 0.9) return null;
   const odd = texts.length - fitting.length;

@@ -1,7 +1,7 @@
-/** Numbers and truth values that people write as texts: decimal commas, currencies, percent, yes and no. */
+/** Infers human notations of numbers and booleans in texts: decimal commas, currencies, percent, yes and no. */
 import type { ColumnShape } from './shape.ts';
 
-/** A shape for texts, and what a person should know of it; `shape` null: what is guessed is better left a text. */
+/** A shape for texts, with notes for a person. `shape` null: the column should stay a text. */
 export interface TextShape {
   readonly shape: ColumnShape | null;
   readonly note: string;
@@ -18,7 +18,7 @@ const pairs: readonly (readonly [yes: string, no: string])[] = [
   ['si', 'no'],
 ];
 
-/** Two words of which one says yes and one no, each at least once. */
+/** Two words for true and false, if both occur. */
 export function truthOfTexts(values: readonly string[]): TextShape | null {
   const words = new Set(values.map((v) => v.toLowerCase()));
   const pair = words.size === 2 ? pairs.find((both) => both.every((word) => words.has(word))) : undefined;
@@ -41,7 +41,7 @@ interface Reading {
   readonly group?: string;
 }
 
-/** The simplest first. */
+/** Number formats, the simplest first. */
 const readings: readonly Reading[] = [
   { decimal: '.' },
   { decimal: ',' },
@@ -62,7 +62,7 @@ const patternOf = ({ decimal, group }: Reading): RegExp => {
 const numberIn = (body: string, { decimal }: Reading): string =>
   body.replaceAll(decimal === '.' ? /[^\d.]/g : /[^\d,]/g, '').replace(',', '.');
 
-/** Texts that are all numbers, and not all written as programs write them. */
+/** The format of texts that are all numbers and not all in standard notation. */
 export function numberOfTexts(values: readonly string[]): TextShape | null {
   const parts = values.map((v) => written.exec(v)?.groups);
   if (!parts.every((part) => part !== undefined)) return null;
@@ -83,7 +83,7 @@ export function numberOfTexts(values: readonly string[]): TextShape | null {
     !isPercent &&
     !accounting &&
     currencies.length === 0;
-  // Numbers without a mark beside some with a percent sign may be shares; several currencies are no amounts of one kind.
+  // Numbers next to percentages may be shares, and amounts in several currencies cannot be mixed.
   if (
     isPlain ||
     currencies.length > 1 ||
@@ -95,7 +95,7 @@ export function numberOfTexts(values: readonly string[]): TextShape | null {
       shape: null,
       note: `Its points and commas may stand before fractions or between thousands: number says which, as in number: { decimal: ",", group: "." }.`,
     };
-  // Numbers of one length that are all grouped are rather of telephones, parts and the like.
+  // Grouped numbers of equal length are more likely telephone or part numbers.
   const isCode =
     reading.group !== undefined &&
     currencies.length === 0 &&

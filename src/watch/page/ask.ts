@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Live } from '../model.ts';
 
-/** The feed of an execution, or of the newest one. It comes back by itself after a break. */
+/** The feed of an execution, or of the newest one. It reconnects by itself. */
 export function useLive(execution: string | undefined): {
   live: Live | undefined;
   trouble: string | undefined;
@@ -29,7 +29,7 @@ export interface Answer<T> {
 }
 
 /**
- * One question; asked again when it changes, and every so many milliseconds if its answer may grow. No question, no answer.
+ * Asks a question when it changes, and every `again` milliseconds if its answer may grow. Without a question there is no answer.
  */
 export function useAnswer<T>(question: string | undefined, again?: number): Answer<T> {
   const [answer, setAnswer] = useState<Answer<T>>({});

@@ -1,4 +1,4 @@
-/** One batch: where its rows went, what was expected of them, and why some are in quarantine. */
+/** One batch: its counts, its expectations, and the reasons of its quarantined rows. */
 import * as Plot from '@observablehq/plot';
 import { useState } from 'preact/hooks';
 import type { BatchDetail, QuarantineSample } from '../model.ts';
@@ -67,7 +67,7 @@ export function Batch({ batch }: { batch: BatchDetail }) {
 
 const fates = ['published', 'quarantined', 'duplicates'] as const;
 
-/** Rows read, in the parts that they came to. */
+/** The rows read, by outcome. */
 function Accounting({ of }: { of: NonNullable<BatchDetail['accounting']> }) {
   const parts = [
     ...fates.map((fate) => ({ fate, rows: of[fate] })),

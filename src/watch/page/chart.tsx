@@ -1,4 +1,4 @@
-/** An Observable Plot, as wide as its place. */
+/** An Observable Plot that fills the width of its container. */
 import * as Plot from '@observablehq/plot';
 import { useEffect, useRef, useState } from 'preact/hooks';
 

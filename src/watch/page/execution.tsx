@@ -1,4 +1,4 @@
-/** One execution: its graph, what is known of the chosen state, and its batches. */
+/** One execution: its graph, the details of the chosen state, and its batches. */
 import { useState } from 'preact/hooks';
 import type { ExecutionDetail, Graph, LogLine, Visit, VisitData } from '../model.ts';
 import { useAnswer } from './ask.ts';
@@ -77,14 +77,14 @@ function StateDetail({ execution, state }: { execution: ExecutionDetail; state: 
   );
 }
 
-/** CloudWatch has a line some seconds after it was written. */
+/** CloudWatch shows a line some seconds after it was written. */
 const logsAgain = 3000;
 
 const panes = ['Output', 'Input', 'Error', 'Logs'] as const;
 
 function VisitDetail({ arn, index, visit }: { arn: string; index: number; visit: Visit }) {
   const [pane, setPane] = useState<(typeof panes)[number]>(visit.error ? 'Error' : 'Output');
-  // What is not over yet is asked again when it is.
+  // The question changes when the visit ends, so it is asked again.
   const asked = `&state=${visit.endedAt === null ? 'open' : 'over'}`;
   const data = useAnswer<VisitData>(`/api/visit?arn=${encodeURIComponent(arn)}&index=${index}${asked}`);
   const isTask = visit.type === 'Task';
@@ -124,7 +124,7 @@ function VisitDetail({ arn, index, visit }: { arn: string; index: number; visit:
   );
 }
 
-/** Powertools' lines are JSON with much that is the same in all of them. */
+/** Powertools writes JSON lines with many equal fields, which are left out. */
 function logText(message: string): string {
   try {
     const { level, message: text, timestamp: _, service: __, ...rest } = JSON.parse(message);

@@ -6,7 +6,7 @@ export const time = (at: number): string =>
 export const clock = (at: number): string =>
   new Date(at).toLocaleTimeString(undefined, { timeStyle: 'medium' });
 
-/** Of what is not over: until now. */
+/** A duration; without an end, until now. */
 export function duration(from: number, to: number | null): string {
   const seconds = ((to ?? Date.now()) - from) / 1000;
   if (seconds < 10) return `${seconds.toFixed(2)} s`;
@@ -23,7 +23,7 @@ export function bytes(value: number): string {
   return `${power === 0 ? scaled : scaled.toPrecision(3)} ${units[power]}`;
 }
 
-/** JSON, indented; other text as it is. */
+/** Indents JSON. Other text stays unchanged. */
 export function pretty(text: string): string {
   try {
     return JSON.stringify(JSON.parse(text), null, 2);

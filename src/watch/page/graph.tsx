@@ -1,4 +1,4 @@
-/** The state machine as it is defined, each state in the colour of what became of it, with the time it took. */
+/** The state machine's graph. Each state shows its outcome as colour, and its duration. */
 import dagre from '@dagrejs/dagre';
 import { useMemo } from 'preact/hooks';
 import type { Graph, Visit } from '../model.ts';
@@ -11,13 +11,13 @@ interface Place {
   readonly y: number;
 }
 
-/** Layered from top to bottom; what only a failure leads to is drawn with its own edges. */
+/** A layered layout from top to bottom. Edges to states that only failures reach are drawn separately. */
 function layOut({ states, edges }: Graph) {
   const graph = new dagre.graphlib.Graph();
   graph.setGraph({ rankdir: 'TB', nodesep: 28, ranksep: 34, marginx: 12, marginy: 12 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const { name } of states) graph.setNode(name, { width, height });
-  // Nearly every state has an edge to the one way out: they would be all that one sees.
+  // Nearly every state has an edge to FailBatch. Drawing all of them would hide the rest.
   const drawn = edges.filter((e) => e.kind !== 'catch');
   for (const { from, to } of drawn) graph.setEdge(from, to);
   const lastCatch = edges.findLast((e) => e.kind === 'catch');
@@ -28,7 +28,7 @@ function layOut({ states, edges }: Graph) {
     ...edge,
     points: (graph.edge(edge.from, edge.to).points ?? []) as Place[],
   }));
-  // Edges that go back run outside of what dagre calls the graph's size.
+  // Backward edges run outside dagre's size of the graph.
   const xs = [
     ...paths.flatMap((path) => path.points.map((point) => point.x)),
     ...[...places.values()].flatMap(({ x }) => [x - width / 2, x + width / 2]),
@@ -37,7 +37,7 @@ function layOut({ states, edges }: Graph) {
   return { left, width: Math.max(...xs) + 60 - left, height: graph.graph().height ?? 0, places, paths };
 }
 
-/** A line through the points, rounded at each. */
+/** A line through the points with rounded corners. */
 function pathThrough(points: readonly Place[]): string {
   const middle = (a: Place, b: Place) => `${(a.x + b.x) / 2},${(a.y + b.y) / 2}`;
   const [first, ...rest] = points;
@@ -49,7 +49,7 @@ function pathThrough(points: readonly Place[]): string {
   return `M${first.x},${first.y} ${turns.join(' ')} L${last.x},${last.y}`;
 }
 
-/** Of a failure that was caught: from side to side, past what lies between. */
+/** The edge of a caught failure, which goes around the states in between. */
 function caughtPath(from: Place, to: Place): string {
   const [x1, x2] = [from.x + width / 2, to.x + width / 2];
   const out = Math.max(x1, x2) + 44;

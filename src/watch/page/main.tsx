@@ -1,4 +1,4 @@
-/** The watch page: executions on the left, and the chosen one, or a table, beside them. */
+/** The watch page: executions on the left, and the chosen execution or a table next to them. */
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Live } from '../model.ts';
@@ -9,7 +9,7 @@ import { moveWithArrows } from './moveWithArrows.ts';
 import { showHidden } from './showHidden.ts';
 import { Tables } from './tables.tsx';
 
-/** `#/executions/NAME` or `#/tables/DATASET`: what is shown stands in the address, and can be gone back to. */
+/** `#/executions/NAME` or `#/tables/DATASET`: the address names the view, so the browser's back button works. */
 function useRoute(): readonly [page: string, name: string | undefined] {
   const [hash, setHash] = useState(location.hash);
   useEffect(() => {

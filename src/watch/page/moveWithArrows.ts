@@ -1,4 +1,4 @@
-/** Up and down go through a list of links. */
+/** The arrow keys up and down move through a list of links. */
 export function moveWithArrows(event: KeyboardEvent): void {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (step === undefined || !(event.currentTarget instanceof HTMLElement)) return;

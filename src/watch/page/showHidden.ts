@@ -1,8 +1,8 @@
-/** Every text of the page passes here: what is hidden in a key, a value or a log line is shown. */
+/** Makes hidden characters visible in every text of the page. */
 import { options } from 'preact';
 import { visible } from '../../lib/visible.ts';
 
-/** From now on, in whatever is rendered. */
+/** Applies to everything that is rendered from now on. */
 export function showHidden(): void {
   const { vnode: next } = options;
   options.vnode = (node) => {

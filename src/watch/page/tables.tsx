@@ -1,4 +1,4 @@
-/** Tables: their partitions over time, and what each holds. */
+/** Tables: their partitions over time, with rows, bytes and objects. */
 import * as Plot from '@observablehq/plot';
 import { useState } from 'preact/hooks';
 import { visible } from '../../lib/visible.ts';
@@ -43,7 +43,7 @@ function Table({ dataset }: { dataset: string }) {
   if (!data) return <p class="hint">reading the partitions …</p>;
   const partitions = data.partitions.map((p) => ({
     ...p,
-    // The chart writes its texts itself.
+    // The chart renders its own texts.
     label: visible(shortName(p.name)),
     title: visible(p.name),
   }));

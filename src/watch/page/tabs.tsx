@@ -1,4 +1,4 @@
-/** Buttons of which one is chosen. */
+/** A row of buttons with one selected. */
 export function Tabs<T extends string>({
   names,
   chosen,
