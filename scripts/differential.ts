@@ -32,7 +32,7 @@ async function main(args: string[]): Promise<number> {
   }
   const { seed, cases = values.oracle ? '100000' : '5000' } = values;
   for (const [name, text] of Object.entries({ seed, cases }))
-    if (!/^\d+$/.test(text)) throw new UsageError(`--${name} ${text}: it is a number`);
+    if (!/^\d+$/.test(text)) throw new UsageError(`--${name} ${text}: must be a number`);
   print(`${cases} cases, seed ${seed}`);
   if (values.oracle) return askOracle(Number(seed), Number(cases));
   const root = resolve(import.meta.dirname, '..');

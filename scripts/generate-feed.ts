@@ -217,7 +217,7 @@ The rows go to standard output as ndjson, the counts they must come out as to st
     return 0;
   }
   const start = new Date(values.start);
-  if (Number.isNaN(start.getTime())) throw new UsageError(`--start ${values.start}: it is not a time`);
+  if (Number.isNaN(start.getTime())) throw new UsageError(`--start ${values.start}: is not a time`);
   const feed = generateFeed({
     rows: numberOf('rows', values.rows),
     seed: numberOf('seed', values.seed),
@@ -236,7 +236,7 @@ The rows go to standard output as ndjson, the counts they must come out as to st
 }
 
 function numberOf(name: string, text: string): number {
-  if (!/^\d+(\.\d+)?$/.test(text)) throw new UsageError(`--${name} ${text}: it is a number`);
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new UsageError(`--${name} ${text}: must be a number`);
   return Number(text);
 }
 

@@ -53,9 +53,11 @@ async function main(args: string[]): Promise<number> {
     return 0;
   }
   if (!engineChoiceSchema.safeParse(values.engine).success)
-    throw new SetupError(`--engine ${values.engine}: it is one of ${engineChoiceSchema.options.join(', ')}`);
+    throw new SetupError(
+      `--engine ${values.engine}: must be one of ${engineChoiceSchema.options.join(', ')}`,
+    );
   const athena = athenaEngines.find((engine) => engine === values.athena);
-  if (!athena) throw new SetupError(`--athena ${values.athena}: it is one of ${athenaEngines.join(', ')}`);
+  if (!athena) throw new SetupError(`--athena ${values.athena}: must be one of ${athenaEngines.join(', ')}`);
   const port = readPort(values.port);
   if (positionals.length > 0 !== (values.dataset !== undefined))
     throw new SetupError('FILE… and --dataset NAME go together');

@@ -45,7 +45,7 @@ async function main(args: string[]): Promise<number> {
     return 0;
   }
   if (values.long !== undefined && !['soak', 'load', 'reconcile'].includes(values.long))
-    throw new UsageError(`--long ${values.long}: it is soak, load or reconcile`);
+    throw new UsageError(`--long ${values.long}: must be soak, load or reconcile`);
   if (values.long === undefined && !(await isClean())) return 1;
   if (values.unit)
     return jest(

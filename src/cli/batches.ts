@@ -26,7 +26,7 @@ export async function run(args: string[]): Promise<number> {
     last: { type: 'string', default: '100' },
   });
   if (!/^[1-9]\d{0,6}$/.test(values.last))
-    throw new UsageError(`--last ${values.last}: it is 1 to 9,999,999`);
+    throw new UsageError(`--last ${values.last}: must be 1 to 9,999,999`);
   if (values.dataset === undefined) throw new UsageError('--dataset is needed');
   const { deps } = await connect(values);
   contractOf(deps, values.dataset);

@@ -22,7 +22,7 @@ export async function run(args: string[]): Promise<number> {
     throw new UsageError('--dataset and at most one ENGINE are needed');
   const { success, data: engine } = engineChoiceSchema.optional().safeParse(positionals[0]);
   if (!success)
-    throw new UsageError(`${positionals[0]}: it is one of ${engineChoiceSchema.options.join(', ')}`);
+    throw new UsageError(`${positionals[0]}: must be one of ${engineChoiceSchema.options.join(', ')}`);
   const { deps } = await connect(values);
   const { dataset } = contractOf(deps, values.dataset);
   if (engine !== undefined) await deps.ledger.chooseEngine(dataset, engine);

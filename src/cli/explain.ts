@@ -53,7 +53,7 @@ export async function run(args: string[]): Promise<number> {
   const { engine, step } = values;
   if (file === undefined || positionals.length > 1) throw new UsageError('one CONTRACT is needed');
   if (engine !== 'duckdb' && engine !== 'spark')
-    throw new UsageError(`--engine ${engine}: it is duckdb or spark`);
+    throw new UsageError(`--engine ${engine}: must be duckdb or spark`);
   if (step !== undefined && values.json) throw new UsageError('--step shows SQL, and goes without --json');
   await requireFiles([file], 'pipe');
   const contract = readContract(file);
@@ -63,7 +63,7 @@ export async function run(args: string[]): Promise<number> {
     const found = upTo(steps, step);
     const names = steps.map(([name]) => name);
     if (found === null)
-      throw new UsageError(`--step ${step}: it is one of ${names.join(', ')}${suggestion(step, names)}`);
+      throw new UsageError(`--step ${step}: must be one of ${names.join(', ')}${suggestion(step, names)}`);
     print(statementOf(found));
     return 0;
   }

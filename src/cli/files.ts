@@ -34,13 +34,13 @@ export async function run(args: string[]): Promise<number> {
   });
   if (values.dataset === undefined) throw new UsageError('--dataset is needed');
   if (!/^[1-9]\d{0,6}$/.test(values.last))
-    throw new UsageError(`--last ${values.last}: it is 1 to 9,999,999`);
+    throw new UsageError(`--last ${values.last}: must be 1 to 9,999,999`);
   const state = fileStates.find((s) => s === values.state);
   if (values.state !== undefined && state === undefined)
-    throw new UsageError(`--state ${values.state}: it is one of ${fileStates.join(', ')}`);
+    throw new UsageError(`--state ${values.state}: must be one of ${fileStates.join(', ')}`);
   const before = values.before === undefined ? undefined : new Date(values.before);
   if (before !== undefined && Number.isNaN(before.getTime()))
-    throw new UsageError(`${values.before}: is no time`);
+    throw new UsageError(`${values.before}: is not a time`);
   const { deps } = await connect(values);
   contractOf(deps, values.dataset);
   const { files, isCut } = await lastFiles(deps.ledger, values.dataset, {

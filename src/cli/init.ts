@@ -99,7 +99,7 @@ const oneOf =
   <const T extends string>(words: readonly T[]) =>
   (answer: string): T => {
     const found = words.find((word) => word.startsWith(answer.toLowerCase()));
-    if (found === undefined) throw new UsageError(`"${answer}": it is one of ${words.join(', ')}`);
+    if (found === undefined) throw new UsageError(`"${answer}": must be one of ${words.join(', ')}`);
     return found;
   };
 
@@ -117,7 +117,8 @@ function columnsOf(answer: string, known: readonly string[]): string[] {
   if (answer === '-') return [];
   const columns = answer.split(',').map((name) => name.trim());
   const unknown = columns.find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new UsageError(`"${unknown}": it is one of ${[...known, '-'].join(', ')}`);
+  if (unknown !== undefined)
+    throw new UsageError(`"${unknown}": must be one of ${[...known, '-'].join(', ')}`);
   return columns;
 }
 

@@ -25,7 +25,7 @@ export async function run(args: string[]): Promise<number> {
     batch: { type: 'string' },
     rows: { type: 'string', default: '2' },
   });
-  if (!/^[1-9]\d{0,2}$/.test(values.rows)) throw new UsageError(`--rows ${values.rows}: it is 1 to 999`);
+  if (!/^[1-9]\d{0,2}$/.test(values.rows)) throw new UsageError(`--rows ${values.rows}: must be 1 to 999`);
   const { stage, deps } = await connect(values);
   datasetsOf(deps, values.dataset);
   const reasons = await refusedRows(stage, { ...values, rows: Number(values.rows) });

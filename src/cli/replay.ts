@@ -35,7 +35,7 @@ export async function run(args: string[]): Promise<number> {
   const [from, to] = [values.from, values.to].map((text) => {
     if (text === undefined) return undefined;
     const time = new Date(text);
-    if (Number.isNaN(time.getTime())) throw new UsageError(`${text}: is no time`);
+    if (Number.isNaN(time.getTime())) throw new UsageError(`${text}: is not a time`);
     return time;
   });
   const { deps } = await connect(values);

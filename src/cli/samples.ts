@@ -43,7 +43,7 @@ export async function readSamples(
 ): Promise<Samples> {
   const [first] = paths;
   if (first === undefined) throw new UsageError('at least one INPUT is needed');
-  if (!/^[1-9]\d{0,8}$/.test(limit)) throw new UsageError(`--records ${limit}: it is a number`);
+  if (!/^[1-9]\d{0,8}$/.test(limit)) throw new UsageError(`--records ${limit}: must be a number`);
   await requireFiles(paths, 'pipe');
   const samples: Sample[] = [];
   const open: string[] = [];

@@ -44,7 +44,7 @@ export async function run(args: string[]): Promise<number> {
   if (file === undefined || out === undefined || positionals.length === 0)
     throw new UsageError('--contract, --out and at least one INPUT are needed');
   if (engine !== 'duckdb' && engine !== 'spark')
-    throw new UsageError(`--engine ${engine}: it is duckdb or spark`);
+    throw new UsageError(`--engine ${engine}: must be duckdb or spark`);
   await requireFiles([file], 'pipe');
   const contract = readContract(file);
   const outputDir = resolve(out);

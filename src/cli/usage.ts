@@ -54,7 +54,7 @@ function distance(from: string, to: string): number {
 /** A port of this machine. Throws UsageError. */
 export function readPort(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
-    throw new UsageError(`--port ${text}: it is a number up to 65535`);
+    throw new UsageError(`--port ${text}: must be a number up to 65535`);
   return Number(text);
 }
 

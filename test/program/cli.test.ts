@@ -168,7 +168,7 @@ test('every command and script has help, every command with an example', async (
     });
   expect(run('scripts/start.ts', '--engine', 'abacus')).toMatchObject({
     status: 2,
-    stderr: expect.stringContaining('--engine abacus: it is one of auto, embedded, glue'),
+    stderr: expect.stringContaining('--engine abacus: must be one of auto, embedded, glue'),
   });
 });
 
@@ -237,7 +237,7 @@ test('init asks what a sample cannot tell, asks again where the answer cannot be
   const asked = init(['', 'shop', 'shop/', 'order_id, item', 'item', 'shipped', ''].join('\n'));
   expect(asked).toMatchObject({ status: 0, stderr: '' });
   expect(asked.stdout).toContain('"shop": must be one folder at the top of the raw bucket');
-  expect(asked.stdout).toContain('"item": it is one of placed, shipped, -');
+  expect(asked.stdout).toContain('"item": must be one of placed, shipped, -');
   expect(asked.stdout).toContain(`npm run sluice -- validate ${out}`);
   expect(parse(readFileSync(out, 'utf8'))).toMatchObject({
     dataset: 'orders',

@@ -30,7 +30,7 @@ export async function readRows(file: string, bytes: Buffer): Promise<LookupRow[]
       return csvRows(file, bytes);
     case 'json': {
       const value = tryParseJson(textOf(bytes), asWritten);
-      if (!Array.isArray(value)) throw new ReferenceRefused(`${file}: is no JSON array`);
+      if (!Array.isArray(value)) throw new ReferenceRefused(`${file}: is not a JSON array`);
       return value.map((row, i) => toRow(file, i, row));
     }
     case 'ndjson':

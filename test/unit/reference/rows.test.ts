@@ -25,7 +25,7 @@ test('a lookup is read from CSV, JSON, NDJSON and Parquet alike, with numbers as
   } finally {
     rmSync(folder, { recursive: true });
   }
-  await expect(readRows('r.json', Buffer.from('{}'))).rejects.toThrow('r.json: is no JSON array');
+  await expect(readRows('r.json', Buffer.from('{}'))).rejects.toThrow('r.json: is not a JSON array');
   await expect(readRows('r.xml', Buffer.from(''))).rejects.toThrow('a lookup ends in .csv');
   await expect(readRows('r.parquet', Buffer.from('PAR'))).rejects.toThrow('cannot be read as Parquet');
 });
