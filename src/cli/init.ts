@@ -50,7 +50,7 @@ export async function run(args: string[]): Promise<number> {
         : datasetOf(values.dataset, samples);
     const path = values.out ?? join(root, 'datasets', `${dataset}.yml`);
     if (existsSync(path))
-      throw new UsageError(`${path}: it is there already; --dataset or --out names another`);
+      throw new UsageError(`${path} exists already; choose another name with --dataset or --out`);
     const drafted = draftContract(dataset, samples.source, samples.records);
     const order =
       drafted.unclear === null

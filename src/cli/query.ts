@@ -24,7 +24,7 @@ export async function run(args: string[]): Promise<number> {
   const [sql] = positionals;
   if (sql === undefined || positionals.length > 1) throw new UsageError('one SQL is needed, in quotes');
   if (!values.write && !isReading(sql))
-    throw new UsageError('the statement may change something: with --write it is run all the same');
+    throw new UsageError('the statement may change data; run it with --write');
   const { stage } = await connect(values);
   const { columns, rows } = await query(stage, sql);
   if (values.json)

@@ -83,7 +83,7 @@ test.each([
   [['transform'], 2, '--contract, --out and at least one INPUT are needed'],
   [['transform', '--nope'], 2, "Unknown option '--nope'\n"],
   [['transform', '--egnine', 'x'], 2, `Unknown option '--egnine'; did you mean "--engine"?\n`],
-  [['query', '/* x */ DROP TABLE tweets'], 2, 'with --write it is run all the same'],
+  [['query', '/* x */ DROP TABLE tweets'], 2, 'run it with --write'],
   [['validate', 'nowhere.yml'], 2, 'nowhere.yml'],
 ])('sluice %j exits %i and says why', (args, status, message) => {
   const result = sluice(...args);

@@ -85,7 +85,7 @@ function unusableIn(document: ReturnType<typeof parseDocument>): { offset: numbe
       if (named === undefined || !ancestors.includes(named)) return undefined;
       found = {
         offset: alias.range?.[0] ?? 0,
-        message: `the alias *${alias.source} stands within what it names, and has no end`,
+        message: `the alias *${alias.source} refers to itself`,
       };
       return visit.BREAK;
     },

@@ -42,7 +42,7 @@ export function loadLookup(
     const first = seen.get(identity);
     if (first !== undefined)
       throw new ReferenceRefused(
-        `${file}, rows ${first + 1} and ${index + 1}: the key ${identity} stands twice; a lookup needs each key once`,
+        `${file}, rows ${first + 1} and ${index + 1}: the key ${identity} occurs twice; a lookup needs each key once`,
       );
     seen.set(identity, index);
     return [JSON.stringify(found)];

@@ -51,7 +51,7 @@ export async function publish(
   // Staged rows have the field ids that the plan names.
   if (plan.fieldIds && !isDeepStrictEqual(plan.fieldIds, await format.fieldIds(table)))
     throw new TableConflict(
-      `table ${plan.table}: another writer has changed its columns since the batch was planned; it is planned anew`,
+      `table ${plan.table}: another writer has changed its columns since the batch was planned; the batch is planned again`,
     );
   const { planned, copies, documents } = await planOf(deps, attempt, run, plan);
   // Anything that could prevent the end of the batch is found before its commit.

@@ -73,7 +73,7 @@ export async function loadTable(
 /** Throws TableMismatch if the table does not exist. */
 export async function requireTable(deps: TableDeps, name: string): Promise<LoadedTable> {
   const table = await loadTable(deps, name);
-  if (!table) throw new TableMismatch(`table ${name}: it is not there; somebody has dropped it`);
+  if (!table) throw new TableMismatch(`table ${name}: it does not exist; somebody has dropped it`);
   return table;
 }
 
@@ -114,7 +114,7 @@ export async function commit(deps: TableDeps, name: string, intent: Intent): Pro
     const { pointer, metadata } = await requireTable(deps, name);
     uuid ??= metadata['table-uuid'];
     if (metadata['table-uuid'] !== uuid)
-      throw new TableConflict(`table ${name}: somebody has dropped it and made another one of its name`);
+      throw new TableConflict(`table ${name}: somebody has dropped it and created another one with its name`);
     if (isMade(metadata, pointer.file, tried)) return { how: 'committed', metadata };
     if (intent.isDone?.(metadata)) return { how: tried.size > 0 ? 'committed' : 'done before', metadata };
     requireFence(name, metadata, intent.author);

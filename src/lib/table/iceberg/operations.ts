@@ -152,6 +152,6 @@ export const dropTag = (deps: TableDeps, name: string, author: Author, tag: stri
 function requireSnapshot(metadata: Metadata, id: bigint): void {
   if (snapshotOf(metadata, id) === undefined)
     throw new TableConflict(
-      `the table has no snapshot ${id}: it was expired, or never was one of this table`,
+      `the table has no snapshot ${id}: it has expired, or never belonged to this table`,
     );
 }

@@ -121,7 +121,7 @@ export async function dataEntries(
 
 const deletedRows = (data: ManifestEntry, deletes: ManifestEntry): TableConflict =>
   new TableConflict(
-    `another writer has deleted rows of ${data.file.path} by ${deletes.file.path}: let it rewrite the object without them (OPTIMIZE), then try again`,
+    `another writer has deleted rows of ${data.file.path} by ${deletes.file.path}: rewrite the object without them (OPTIMIZE), then try again`,
   );
 
 /** Writes the files of one commit, for each state of the table that it is rebased on. */
@@ -426,7 +426,7 @@ export async function revertOf(
   const dropped = of(statuses.deleted);
   if (dropped.length > 0 && (parent === undefined || snapshotOf(metadata, parent) === undefined))
     throw new TableConflict(
-      `the snapshot ${id} cannot be taken back: the one before it was expired, and with it the ${dropped.length} objects that it has replaced`,
+      `the snapshot ${id} cannot be taken back: the snapshot before it has expired, and with it the ${dropped.length} objects that it has replaced`,
     );
   return {
     add: dropped.map(({ file, specId, sequenceNumber }) => ({ file, specId, sequenceNumber })),
