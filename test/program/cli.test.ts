@@ -246,5 +246,5 @@ test('init asks what a sample cannot tell, asks again where the answer cannot be
     partitionBy: [{ constant: 'orders' }, { of: 'shipped', part: 'year' }],
   });
   expect(sluice('validate', out)).toMatchObject({ status: 0 });
-  expect(init('', '--yes')).toMatchObject({ status: 2, stderr: expect.stringContaining('there already') });
+  expect(init('', '--yes')).toMatchObject({ status: 2, stderr: expect.stringContaining('exists already') });
 });
