@@ -3,6 +3,9 @@ import * as z from 'zod';
 import { outcomeSchema } from './expectation.ts';
 import { accountingSchema, batchCountsSchema } from './plan.ts';
 
+/** Characters of a reason. It is written into the record of every file. */
+export const longestReason = 1000;
+
 /** An operator's decision. It belongs to its files, even if they are in another batch later. */
 export const decisionKinds = ['release', 'reject', 'undo'] as const;
 export type DecisionKind = (typeof decisionKinds)[number];

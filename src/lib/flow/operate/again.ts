@@ -3,7 +3,7 @@
  * wake the dataset; the flow does the rest.
  */
 import { InvalidInput } from '../../errors.ts';
-import type { BatchRecord, FileRecord } from '../../model/records.ts';
+import { type BatchRecord, type FileRecord, longestReason } from '../../model/records.ts';
 import { contractOf, type Deps } from '../batch/deps.ts';
 import { replayPrefix } from '../batch/id.ts';
 import { nextBatch } from '../batch/limits.ts';
@@ -11,8 +11,11 @@ import { type WakeDeps, wake } from '../wake.ts';
 
 export interface OperatorDeps extends Deps, WakeDeps {}
 
-/** The decision is written into the record of every file. */
-export const longestReason = 1000;
+/** Throws InvalidInput for a reason that a record cannot keep whole. */
+export function requireReason(reason: string): void {
+  if (reason.length > longestReason)
+    throw new InvalidInput(`the reason has ${reason.length} characters; ${longestReason} are kept`);
+}
 
 /** Puts held and failed files back into the queue: of a batch, of one key, or all. Returns their number. */
 export async function retry(

@@ -3,7 +3,7 @@ import { AlreadyDecided, InvalidInput } from '../../errors.ts';
 import type { Decision } from '../../model/records.ts';
 import { pastOf } from '../../model/records.ts';
 import { wake } from '../wake.ts';
-import { batchOf, groupOf, longestReason, type OperatorDeps } from './again.ts';
+import { batchOf, groupOf, type OperatorDeps, requireReason } from './again.ts';
 
 /**
  * Runs a held batch again: `release` publishes its rows despite failed expectations; `reject` moves every row to quarantine, as
@@ -17,8 +17,7 @@ export async function decide(
   decision: Decision,
 ): Promise<{ batch: string; files: number }> {
   const { ledger } = deps;
-  if (decision.reason.length > longestReason)
-    throw new InvalidInput(`the reason has ${decision.reason.length} characters; ${longestReason} are kept`);
+  requireReason(decision.reason);
   const record = await batchOf(deps, dataset, id);
   const { batch } = record;
   const files = await ledger.waiting(dataset, 'held', batch);

@@ -1,9 +1,8 @@
 /** Pauses and resumes a dataset. */
-import { InvalidInput } from '../../errors.ts';
 import type { Pause } from '../../ledger/ledger.ts';
 import { contractOf } from '../batch/deps.ts';
 import { wake } from '../wake.ts';
-import { longestReason, type OperatorDeps } from './again.ts';
+import { type OperatorDeps, requireReason } from './again.ts';
 
 type PauseDeps = Pick<OperatorDeps, 'ledger' | 'contracts' | 'start'>;
 
@@ -13,8 +12,7 @@ type PauseDeps = Pick<OperatorDeps, 'ledger' | 'contracts' | 'start'>;
  */
 export async function pause(deps: PauseDeps, dataset: string, reason: string): Promise<Pause> {
   contractOf(deps, dataset);
-  if (reason.length > longestReason)
-    throw new InvalidInput(`the reason has ${reason.length} characters; ${longestReason} are kept`);
+  requireReason(reason);
   return deps.ledger.pause(dataset, reason);
 }
 

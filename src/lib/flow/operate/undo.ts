@@ -7,7 +7,7 @@ import type { FileId } from '../../model/records.ts';
 import { replayPrefix } from '../batch/id.ts';
 import { readManifest } from '../batch/manifest.ts';
 import { wake } from '../wake.ts';
-import { batchOf, longestReason, type OperatorDeps } from './again.ts';
+import { batchOf, type OperatorDeps, requireReason } from './again.ts';
 
 export interface Undone {
   readonly batch: string;
@@ -30,8 +30,7 @@ export async function undo(
   { object, ...decision }: { object?: string | undefined; reason: string; at: string },
 ): Promise<Undone> {
   const { ledger } = deps;
-  if (decision.reason.length > longestReason)
-    throw new InvalidInput(`the reason has ${decision.reason.length} characters; ${longestReason} are kept`);
+  requireReason(decision.reason);
   const record = await batchOf(deps, dataset, id);
   const { batch, committed, state } = record;
   if (committed === undefined || state !== 'published')

@@ -5,7 +5,7 @@ import { tableFormatOf } from '../../contract/contract.ts';
 import { BatchOpen, RecordUnreadable, TableMismatch, TableUnsupported } from '../../errors.ts';
 import type { Queued } from '../../ledger/files.ts';
 import { goesThrough } from '../../ledger/table.ts';
-import { type FileRecord, type ObjectRecord, rejectsRows } from '../../model/records.ts';
+import { type FileRecord, longestReason, type ObjectRecord, rejectsRows } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import { places } from '../batch/addresses.ts';
 import { contractOf, type Deps, formatOf } from '../batch/deps.ts';
@@ -16,9 +16,6 @@ import { requireNothingLost } from '../batch/restored.ts';
 import type { claimInput, claimOutput } from '../batch/schemas.ts';
 import { tableOfContract } from '../batch/tables.ts';
 import { letGo, type WakeDeps } from '../wake.ts';
-
-/** What is written into the record of every file. */
-const longestReason = 1000;
 
 export type ClaimDeps = Pick<Deps, 'config' | 'contracts' | 'store' | 'ledger' | 'formats'> & WakeDeps;
 
@@ -132,14 +129,15 @@ async function readRecords(
       await ledger.read(dataset, [file]);
     } catch (error) {
       if (!(error instanceof RecordUnreadable)) throw error;
-      const reason = `${error.name}: ${error.message}`.slice(0, longestReason);
       // Its record may no longer say where it waits.
-      const isHeld = await goesThrough(ledger.hold(dataset, fence, file, reason));
+      const isHeld = await goesThrough(ledger.hold(dataset, fence, file, reasonOf(error)));
       if (!isHeld) await ledger.dropStray(dataset, fence, file);
     }
   });
   return null;
 }
+
+const reasonOf = ({ name, message }: Error): string => `${name}: ${message}`.slice(0, longestReason);
 
 /**
  * Why the dataset's table cannot become what its contract says; null if it can. Files that could not be published are held
@@ -151,8 +149,7 @@ async function misfitOf(deps: ClaimDeps, dataset: string): Promise<string | null
     await formatOf(deps, { format: tableFormatOf(contract) }).check(tableOfContract(contract, deps.config));
     return null;
   } catch (error) {
-    if (error instanceof TableMismatch || error instanceof TableUnsupported)
-      return `${error.name}: ${error.message}`.slice(0, longestReason);
+    if (error instanceof TableMismatch || error instanceof TableUnsupported) return reasonOf(error);
     throw error;
   }
 }
