@@ -1,7 +1,6 @@
 /** How a batch fails: its objects are removed, and its files are returned or held. */
 import * as z from 'zod';
 import { namesOf } from '../../errorNames.ts';
-import { ObjectMissing, RecordUnreadable } from '../../errors.ts';
 import type { ReturnedFile } from '../../ledger/batches.ts';
 import { type Attempt, isClaimedBy, type RawFile } from '../../model/records.ts';
 import type { WakeDeps } from '../wake.ts';
@@ -10,7 +9,7 @@ import { afterFailure } from './afterFailure.ts';
 import type { Deps } from './deps.ts';
 import { type Announce, finishBatch } from './finish.ts';
 import { batchId, replayOf } from './id.ts';
-import { readManifest } from './manifest.ts';
+import { readManifest, unlessGone } from './manifest.ts';
 import { takeBack } from './objects.ts';
 import { lostAttempts, reopen } from './restored.ts';
 import type { failOutput } from './schemas.ts';
@@ -87,18 +86,15 @@ async function filesOf(
   attempt: { readonly dataset: string } & Attempt,
   count: number,
 ): Promise<readonly RawFile[]> {
-  try {
-    return (await readManifest(deps, attempt)).files;
-  } catch (error) {
-    if (!(error instanceof ObjectMissing || error instanceof RecordUnreadable)) throw error;
-    const files: RawFile[] = [];
-    for await (const file of deps.ledger.files(attempt.dataset, { isBackward: true })) {
-      if (!isClaimedBy(attempt.batch, file)) continue;
-      files.push(file);
-      if (files.length === count) break;
-    }
-    return files;
+  const manifest = await unlessGone(readManifest(deps, attempt));
+  if (manifest !== null) return manifest.files;
+  const files: RawFile[] = [];
+  for await (const file of deps.ledger.files(attempt.dataset, { isBackward: true })) {
+    if (!isClaimedBy(attempt.batch, file)) continue;
+    files.push(file);
+    if (files.length === count) break;
   }
+  return files;
 }
 
 /** The next state of each file of a failed batch, and the batch's own. */

@@ -4,6 +4,7 @@ import type { Store } from '../../aws/store.ts';
 import type { Config } from '../../config.ts';
 import { contractFrom } from '../../contract/built.ts';
 import type { Contract } from '../../contract/schema.ts';
+import { ObjectMissing, RecordUnreadable } from '../../errors.ts';
 import { type Plan, planSchema } from '../../model/plan.ts';
 import { type Attempt, decisionKinds, rawFileSchema } from '../../model/records.ts';
 import { places } from './addresses.ts';
@@ -39,6 +40,13 @@ export const readManifest = ({ config, store }: Reading, attempt: OfDataset): Pr
 /** The plan that an attempt was transformed by. */
 export const readPlan = ({ config, store }: Reading, attempt: OfDataset): Promise<Plan> =>
   store.readJson(places(config).attempt(attempt.dataset, attempt).plan, planSchema);
+
+/** Null for a document that is gone or that nobody can read. */
+export const unlessGone = <T>(read: Promise<T>): Promise<T | null> =>
+  read.catch((error: unknown) => {
+    if (error instanceof ObjectMissing || error instanceof RecordUnreadable) return null;
+    throw error;
+  });
 
 /** The contract as it was when the attempt was claimed, so that a deploy cannot mix two contracts. */
 export const readContract = async ({ config, store }: Reading, attempt: OfDataset): Promise<Contract> =>

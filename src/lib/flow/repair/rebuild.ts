@@ -4,14 +4,14 @@
  */
 import { address } from '../../aws/store.ts';
 import { valuesOfPath } from '../../catalog/partitionPath.ts';
-import { ObjectMissing, RecordUnreadable } from '../../errors.ts';
+import type { CatalogDrift } from '../../ledger/ledger.ts';
 import type { OutputColumn } from '../../model/plan.ts';
 import type { BatchRecord } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import type { TableFormat, TablePartition, TableShape } from '../../table/format.ts';
 import { withinAttempt } from '../../table/objectName.ts';
 import { type Deps, formatOf } from '../batch/deps.ts';
-import { readPlan } from '../batch/manifest.ts';
+import { readPlan, unlessGone } from '../batch/manifest.ts';
 import { type Live, liveOf } from '../batch/published.ts';
 import { lastClosed, requireNothingLost } from '../batch/restored.ts';
 import { goldenTable } from '../batch/tables.ts';
@@ -44,7 +44,7 @@ const passEvery = 900_000;
 export async function rebuild(deps: RebuildDeps, dataset: string): Promise<Rebuilt | null> {
   await requireNothingLost(deps, dataset);
   const found = await tableOf(deps, dataset);
-  return found && note(deps, dataset, await rebuildAll(deps, dataset, found));
+  return found && noteDrift(deps, dataset, await rebuildAll(deps, dataset, found));
 }
 
 /** The next page of batches, on a schedule; all of them where the table is gone. Null when no page is due. */
@@ -60,14 +60,14 @@ export async function rebuildNext(deps: RebuildDeps, dataset: string): Promise<R
   if (!found.isThere) {
     const rebuilt = await rebuildAll(deps, dataset, found);
     await ledger.noteSwept(place, undefined);
-    return note(deps, dataset, rebuilt);
+    return noteDrift(deps, dataset, rebuilt);
   }
   const { value: page } = await ledger.batchPages(dataset, batchesPerPage, last?.key).next();
   const batches: readonly BatchRecord[] = page?.batches ?? [];
   const partitions = await register(deps, dataset, found, batches);
   await ledger.noteSwept(place, batches.length < batchesPerPage ? undefined : page?.last);
   const { shape } = found;
-  return note(deps, dataset, {
+  return noteDrift(deps, dataset, {
     table: shape.name,
     isTableMissing: false,
     partitions,
@@ -136,6 +136,7 @@ async function register(
   // Read after the batches: one that is committed and not open has had its partitions registered.
   const open = new Set((await deps.ledger.openBatches(dataset)).map(({ batch }) => batch));
   const over = batches.filter(({ batch, committed }) => committed !== undefined && !open.has(batch));
+  // What cannot be read is told of by reconcile; here it keeps nothing else from coming back.
   const live = await parallel(over, 16, ({ batch }) => unlessGone(liveOf(deps, dataset, batch)));
   const partitions = partitionsOf(deps, shape, live);
   return partitions.length === 0 ? 0 : format.register(shape, partitions);
@@ -157,18 +158,15 @@ function partitionsOf(
     .filter(({ values }) => values.length === partitionKeys.length);
 }
 
-/** What cannot be read is told of by reconcile; here it keeps nothing else from coming back. */
-const unlessGone = <T>(read: Promise<T>): Promise<T | null> =>
-  read.catch((error: unknown) => {
-    if (error instanceof ObjectMissing || error instanceof RecordUnreadable) return null;
-    throw error;
-  });
-
 /** Tells the alarm and `status` of what was missing. */
-async function note(deps: RebuildDeps, dataset: string, rebuilt: Rebuilt): Promise<Rebuilt> {
-  const { table, isTableMissing, partitions } = rebuilt;
-  if (!isTableMissing && partitions === 0) return rebuilt;
+export async function noteDrift<T extends Omit<CatalogDrift, 'at'>>(
+  deps: Pick<Deps, 'ledger' | 'measure'>,
+  dataset: string,
+  drift: T,
+): Promise<T> {
+  const { table, isTableMissing, partitions } = drift;
+  if (!isTableMissing && partitions === 0) return drift;
   deps.measure(dataset, { CatalogDrift: Number(isTableMissing) + partitions });
   await deps.ledger.noteDrift(dataset, { table, isTableMissing, partitions });
-  return rebuilt;
+  return drift;
 }

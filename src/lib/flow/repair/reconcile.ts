@@ -7,18 +7,18 @@ import { posix } from 'node:path';
 import { address, type ListedObject } from '../../aws/store.ts';
 import { valuesOfPath } from '../../catalog/partitionPath.ts';
 import { tableOf } from '../../contract/contract.ts';
-import { ObjectMissing, OutOfTime, RecordUnreadable } from '../../errors.ts';
+import { OutOfTime } from '../../errors.ts';
 import { chunksOf, parallel } from '../../parallel.ts';
 import type { TableFormat } from '../../table/format.ts';
 import { dropEmpty } from '../../table/hive/partitions.ts';
 import { objectName, withinAttempt } from '../../table/objectName.ts';
 import { contractOf, type Deps, formatOf } from '../batch/deps.ts';
-import { readPlan } from '../batch/manifest.ts';
+import { readPlan, unlessGone } from '../batch/manifest.ts';
 import { type Live, liveKey, liveOf } from '../batch/published.ts';
 import { lastClosed, requireNothingLost, unlessUnreadable } from '../batch/restored.ts';
 import { goldenTable, quarantineTable, stagingName } from '../batch/tables.ts';
 import { type Pass, phases, type Stand, startPass, sumOf, withKey } from './pass.ts';
-import { rebuild } from './rebuild.ts';
+import { noteDrift, rebuild } from './rebuild.ts';
 
 export interface Reconciled {
   readonly table: string;
@@ -230,13 +230,13 @@ async function compareBatches(deps: ReconcileDeps, { dataset, pass, steps }: Wor
     deps.deadline?.check();
     const committed = batches.filter((batch) => batch.committed !== undefined);
     const lost = await parallel(committed, 8, async ({ batch }) => {
-      const live = await liveUnlessGone(deps, dataset, batch);
+      const live = await unlessGone(liveOf(deps, dataset, batch));
       if (live === null) return [await liveKey(deps, dataset, batch)];
       const keys = keysOf(live);
       if (sumOf(keys) === (stand.counted[batch] ?? 0)) return [];
       const isThere = await parallel(keys, 8, (key) => store.exists({ bucket: config.processedBucket, key }));
       if (isThere.every(Boolean)) return [];
-      const now = new Set(keysOf((await liveUnlessGone(deps, dataset, batch)) ?? live));
+      const now = new Set(keysOf((await unlessGone(liveOf(deps, dataset, batch))) ?? live));
       return keys.filter((key, i) => !isThere[i] && now.has(key));
     });
     stand.missing.push(...lost.flat());
@@ -282,10 +282,7 @@ async function comparePartitions(deps: ReconcileDeps, { dataset, table, format, 
   const { stand } = pass;
   const standing = stand.standing.map((path) => ({ path, values: valuesOfPath(path) }));
   const { added, dropped } = await format.repair(table, standing, isOwnOf(deps, dataset));
-  if (added > 0) {
-    deps.measure(dataset, { CatalogDrift: added });
-    await deps.ledger.noteDrift(dataset, { table: table.name, isTableMissing: false, partitions: added });
-  }
+  await noteDrift(deps, dataset, { table: table.name, isTableMissing: false, partitions: added });
   stand.added += added;
   stand.dropped += dropped;
   await pass.end();
@@ -341,7 +338,7 @@ function judgeOf(
   const listed = async (owner: string, batch: string): Promise<Set<string> | null> => {
     const known = live.get(batch);
     if (known !== undefined) return known;
-    const found = await liveUnlessGone(deps, owner, batch);
+    const found = await unlessGone(liveOf(deps, owner, batch));
     const objects = found && new Set(keysOf(found));
     live.set(batch, objects);
     return objects;
@@ -372,9 +369,3 @@ function judgeOf(
     return verdicts;
   };
 }
-
-const liveUnlessGone = (deps: Pick<Deps, 'config' | 'store' | 'ledger'>, dataset: string, batch: string) =>
-  liveOf(deps, dataset, batch).catch((error: unknown) => {
-    if (error instanceof ObjectMissing || error instanceof RecordUnreadable) return null;
-    throw error;
-  });
