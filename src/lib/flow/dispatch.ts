@@ -86,7 +86,7 @@ export async function dispatch(
     ignored,
     started: results.flatMap((r) => (r.isStarted ? [r.dataset] : [])),
     // A message that failed for several datasets goes back once.
-    failed: [...new Map(failed.reverse().map((one) => [one.id, one])).values()].reverse(),
+    failed: failed.filter(({ id }, i) => failed.findIndex((one) => one.id === id) === i),
   };
 }
 

@@ -123,8 +123,7 @@ function settingsOf({ name: table, db, at, find, update, now }: Table) {
       const paused = { reason, at: now() };
       const { Attributes } = await update({
         ...at({ pk: dataset, sk: 'SETTINGS' }),
-        UpdateExpression: 'SET paused = if_not_exists(paused, :paused)',
-        ExpressionAttributeValues: { ':paused': paused },
+        ...changing({ initial: { paused } }),
         ReturnValues: 'UPDATED_NEW',
       });
       return pauseSchema.catch(paused).parse(Attributes?.paused);
@@ -132,7 +131,7 @@ function settingsOf({ name: table, db, at, find, update, now }: Table) {
 
     /** Ends the pause of a dataset, if there is one. */
     async resume(dataset: string): Promise<void> {
-      await update({ ...at({ pk: dataset, sk: 'SETTINGS' }), UpdateExpression: 'REMOVE paused' });
+      await update({ ...at({ pk: dataset, sk: 'SETTINGS' }), ...changing({ remove: ['paused'] }) });
     },
 
     /** Chooses the engine of a dataset's next batches. */
