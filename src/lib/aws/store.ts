@@ -14,6 +14,7 @@ import {
   ListObjectVersionsCommand,
   type ListObjectVersionsCommandOutput,
   PutObjectCommand,
+  type PutObjectCommandInput,
   paginateListObjectsV2,
   S3Client,
   S3ServiceException,
@@ -111,6 +112,19 @@ export function createStore(
     }
   }
 
+  /** False when the key is there already: whoever comes second, however late, changes nothing. `put` gives a new body for each try. */
+  const putOnce = async (put: () => PutObjectCommandInput): Promise<boolean> => {
+    const send = () => client.send(new PutObjectCommand({ ...put(), IfNoneMatch: '*' }));
+    try {
+      // S3 asks for another try when two write at once.
+      await again(send, (error) => nameOf(error) === 'ConditionalRequestConflict', patience);
+      return true;
+    } catch (error) {
+      if (nameOf(error) === 'PreconditionFailed') return false;
+      throw error;
+    }
+  };
+
   return {
     /** The first `bytes` bytes of an object, and its full size. */
     async head(ref: ObjectRef, bytes: number): Promise<{ head: Uint8Array; size: number }> {
@@ -175,21 +189,9 @@ export function createStore(
       await client.send(new PutObjectCommand(wholeObject(ref, text)));
     },
 
-    /**
-     * Writes an object that is never written again. False when it is there already: whoever comes second, however late, changes
-     * nothing.
-     */
-    async writeOnce(ref: ObjectRef, content: string | Uint8Array): Promise<boolean> {
-      const put = () => client.send(new PutObjectCommand({ ...wholeObject(ref, content), IfNoneMatch: '*' }));
-      try {
-        // S3 asks for another try when two write at once.
-        await again(put, (error) => nameOf(error) === 'ConditionalRequestConflict', patience);
-        return true;
-      } catch (error) {
-        if (nameOf(error) === 'PreconditionFailed') return false;
-        throw error;
-      }
-    },
+    /** Writes an object that is never written again. False when it is there already. */
+    writeOnce: (ref: ObjectRef, content: string | Uint8Array): Promise<boolean> =>
+      putOnce(() => wholeObject(ref, content)),
 
     /** Writes a document once. Gives the one that stays: this one, or that of whoever was first. Throws as readJson. */
     async writeJsonOnce<S extends z.ZodType>(
@@ -203,36 +205,14 @@ export function createStore(
 
     async upload(path: string, ref: ObjectRef): Promise<void> {
       const { size } = await stat(path);
-      await client.send(
-        new PutObjectCommand({
-          Bucket: ref.bucket,
-          Key: ref.key,
-          Body: createReadStream(path),
-          ContentLength: size,
-        }),
-      );
+      await client.send(new PutObjectCommand(fileObject(ref, path, size)));
     },
 
     /** Uploads a file to a key that is never written again. Gives the bytes of the object that stays: this one, or an earlier one. */
     async uploadOnce(path: string, ref: ObjectRef): Promise<number> {
       const { size } = await stat(path);
-      const put = () =>
-        client.send(
-          new PutObjectCommand({
-            Bucket: ref.bucket,
-            Key: ref.key,
-            Body: createReadStream(path),
-            ContentLength: size,
-            IfNoneMatch: '*',
-          }),
-        );
-      try {
-        await again(put, (error) => nameOf(error) === 'ConditionalRequestConflict', patience);
-        return size;
-      } catch (error) {
-        if (nameOf(error) !== 'PreconditionFailed') throw error;
-        return (await this.head(ref, 1)).size;
-      }
+      const isFirst = await putOnce(() => fileObject(ref, path, size));
+      return isFirst ? size : (await this.head(ref, 1)).size;
     },
 
     /** Within S3, without the source's tags: to write them is a permission of its own. */
@@ -433,6 +413,13 @@ const wholeObject = ({ bucket, key }: ObjectRef, content: string | Uint8Array) =
   Key: key,
   Body: content,
   ContentType: contentTypes[key.split('.').at(-1) ?? ''] ?? 'text/plain; charset=utf-8',
+});
+
+const fileObject = ({ bucket, key }: ObjectRef, path: string, size: number) => ({
+  Bucket: bucket,
+  Key: key,
+  Body: createReadStream(path),
+  ContentLength: size,
 });
 
 /** A store may answer a range with the whole object: what is not wanted is not read. */
