@@ -1,5 +1,5 @@
 /** Unpacks bzip2, block by block. The decoders on npm hang on hostile run lengths. This one fails on anything that is not bzip2. */
-import { ArchiveBroken, bytesOf } from './packedBytes.ts';
+import { ArchiveBroken, PackedReader } from './packedBytes.ts';
 
 /** The beginning of a stream. The digit of its block size follows, then a block or the end. */
 const signature = 0x425a68;
@@ -24,23 +24,7 @@ const number = (bytes: Uint8Array, at: number): number =>
 
 /** Unpacks one stream or several, as parallel packers write them. Throws ArchiveBroken if the input is truncated, damaged, or followed by other bytes. */
 export async function* bunzip2(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
-  const chunks = bytesOf(source);
-  let held: Buffer = Buffer.alloc(0);
-  let isEnd = false;
-  const readOn = async (bytes: number) => {
-    if (held.length >= bytes || isEnd) return;
-    const parts = [held];
-    let size = held.length;
-    while (size < bytes && !isEnd) {
-      const { value, done } = await chunks.next();
-      if (done) isEnd = true;
-      else {
-        parts.push(value);
-        size += value.length;
-      }
-    }
-    held = Buffer.concat(parts);
-  };
+  const reader = new PackedReader(source);
   let block = new Uint32Array(0);
   let level = 0;
   let crcOfStream = 0;
@@ -49,7 +33,7 @@ export async function* bunzip2(source: AsyncIterable<Uint8Array>): AsyncGenerato
   /** How much is read before a block is decoded: enough for a usual block, and twice as much each time that it is too little. */
   let wanted = 1;
   for (;;) {
-    await readOn(wanted);
+    const held = await reader.hold(wanted);
     const bits = new Bits(held, bit);
     try {
       if (level === 0) {
@@ -77,11 +61,11 @@ export async function* bunzip2(source: AsyncIterable<Uint8Array>): AsyncGenerato
       }
     } catch (error) {
       if (!(error instanceof OutOfBits)) throw error;
-      if (isEnd) throw new ArchiveBroken();
+      if (reader.isEnd) throw new ArchiveBroken();
       wanted = 2 * Math.max(held.length, 1);
       continue;
     }
-    held = held.subarray(bits.position >> 3);
+    reader.drop(bits.position >> 3);
     bit = bits.position & 7;
     wanted = level === 0 ? 4 : level * unitOfBlocks;
   }

@@ -4,31 +4,50 @@
 export class ArchiveBroken extends Error {}
 
 /** The chunks of a source, as buffers. */
-export async function* bytesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, undefined> {
+async function* bytesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, undefined> {
   for await (const chunk of source) yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
 }
 
 /** Reads a source by lengths. */
 export class PackedReader {
   readonly #chunks: AsyncGenerator<Buffer, undefined>;
-  #rest: Buffer = Buffer.alloc(0);
+  #held: Buffer = Buffer.alloc(0);
+  #isEnd = false;
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#chunks = bytesOf(source);
   }
 
+  /** Whether the bytes that were held last are the rest of the source. */
+  get isEnd(): boolean {
+    return this.#isEnd;
+  }
+
+  /** The next bytes, which stay: at least so many, and fewer only at the end of the source. */
+  async hold(bytes: number): Promise<Buffer> {
+    const parts = [this.#held];
+    let size = this.#held.length;
+    while (size < bytes && !this.#isEnd) {
+      const { value } = await this.#chunks.next();
+      if (value === undefined) this.#isEnd = true;
+      else {
+        parts.push(value);
+        size += value.length;
+      }
+    }
+    if (parts.length > 1) this.#held = Buffer.concat(parts);
+    return this.#held;
+  }
+
+  /** Goes on behind so many of the bytes that are held. */
+  drop(bytes: number): void {
+    this.#held = this.#held.subarray(bytes);
+  }
+
   /** The next bytes; fewer only at the end of the source. */
   async read(bytes: number): Promise<Buffer> {
-    const parts = [this.#rest];
-    let size = this.#rest.length;
-    while (size < bytes) {
-      const { value } = await this.#chunks.next();
-      if (value === undefined) break;
-      parts.push(value);
-      size += value.length;
-    }
-    const all = parts.length === 1 ? this.#rest : Buffer.concat(parts);
-    this.#rest = all.subarray(bytes);
-    return all.subarray(0, bytes);
+    const next = (await this.hold(bytes)).subarray(0, bytes);
+    this.drop(bytes);
+    return next;
   }
 }
