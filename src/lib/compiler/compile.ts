@@ -40,12 +40,14 @@ export function compile(
 ): Plan {
   if (rawTable && !options.isRejected) requireReadable(contract, rawTable);
   const resolved = resolveContract(contract, rawTable, options.published);
+  const columns = goldenColumns(resolved);
+  const names = new Set(columns.map(({ name }) => name));
   const isHeld = heldBy(options);
   const { heldReferenceBytes: limit = heldReferenceBytes } = options;
   const joins = contract.enrich.flatMap((e, i) => {
     const reference = references[i];
     if (!reference || isHeld(reference) || e.kind !== 'lookup') return [];
-    const helper = Object.keys(e.on).find((name) => !goldenColumns(resolved).some((c) => c.name === name));
+    const helper = Object.keys(e.on).find((name) => !names.has(name));
     if (helper !== undefined)
       throw new ReferenceRefused(
         `${e.file}: has more than ${limit} bytes, and is looked up by ${helper}, which is not published: publish it, or make the lookup smaller`,
@@ -58,12 +60,11 @@ export function compile(
     dedupe: key
       ? { key, order: contract.dedupe?.order ?? [], published: contract.dedupe?.scope === 'published' }
       : null,
-    sort: sortColumns(contract, new Set(goldenColumns(resolved).map((c) => c.name))),
-    isPartitionOrder: arePartitionsInOrder(contract),
+    sort: sortColumns(contract, names),
+    isPartitionOrder: arePartitionsInOrder(contract, names),
     ...(contract.when === undefined ? {} : { skips: true }),
   };
   const describe = ({ name, columns }: ReferenceData) => ({ name, columns: { ...columns } });
-  const columns = goldenColumns(resolved);
   const partitionKeys = partitionKeysOf(contract);
   const shape = { set, columns, partitionKeys };
   return {
@@ -123,9 +124,8 @@ function sortColumns(contract: Contract, published: ReadonlySet<string>): string
 }
 
 /** Whether the partitions have the order of the event time: constants, then its year, month, day and hour. */
-function arePartitionsInOrder(contract: Contract): boolean {
+function arePartitionsInOrder(contract: Contract, published: ReadonlySet<string>): boolean {
   const parts = contract.partitionBy.filter((p) => 'of' in p);
   const widest = ['year', 'month', 'day', 'hour'];
-  const published = new Set(goldenColumns(contract).map((c) => c.name));
   return parts.every((p, i) => published.has(p.of) && p.of === parts[0]?.of && p.part === widest[i]);
 }

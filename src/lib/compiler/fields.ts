@@ -1,5 +1,5 @@
 /** Finds the source fields of each published column, for lineage. */
-import { isPublished } from '../contract/columns.ts';
+import { helpersOf } from '../contract/columns.ts';
 import type { Contract } from '../contract/schema.ts';
 import { columnsIn, parseExpression } from '../expression/parse.ts';
 
@@ -17,10 +17,7 @@ export function fieldsOf(contract: Contract): Record<string, string[]> {
         fields.set(name, [...behind(Object.keys(e.on)), `${e.file}#${from}`]);
     else fields.set(e.column, [...behind([e.longitude, e.latitude]), `${e.file}#${e.property}`]);
   for (const key of contract.partitionBy) fields.set(key.name, 'of' in key ? behind([key.of]) : []);
-  const helpers = [...contract.columns, ...contract.derive].filter(
-    (column) =>
-      !isPublished(contract, column) && !contract.partitionBy.some(({ name }) => name === column.name),
-  );
-  for (const { name } of helpers) fields.delete(name);
+  const keys = new Set(contract.partitionBy.map(({ name }) => name));
+  for (const name of helpersOf(contract)) if (!keys.has(name)) fields.delete(name);
   return Object.fromEntries(fields);
 }

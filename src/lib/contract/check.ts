@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { checkExpression, valueTypeOf } from '../expression/check.ts';
 import { ExpressionError, parseExpression } from '../expression/parse.ts';
-import { enrichedColumns, isPublished } from './columns.ts';
+import { enrichedColumns, helpersOf } from './columns.ts';
 import { tableOf } from './contract.ts';
 import { explodesOf } from './documents.ts';
 import { checkRange } from './expectationSchema.ts';
@@ -29,9 +29,7 @@ function checkContract(contract: Contract, context: z.core.$RefinementCtx): void
       `the contract declares ${declared} columns, partition keys among them, and may declare ${maxColumns}; gather fields that belong together in a column of type json`,
     );
   const partitionKeys = new Set(contract.partitionBy.map((p) => p.name));
-  const helpers = new Set(
-    [...contract.columns, ...contract.derive].flatMap((c) => (isPublished(contract, c) ? [] : [c.name])),
-  );
+  const helpers = helpersOf(contract);
   const published = new Map(
     [...scope.types()].filter(([name]) => !partitionKeys.has(name) && !helpers.has(name)),
   );
@@ -174,18 +172,18 @@ function checkEnrichments({ enrich }: Contract, { declare, known }: Scope): void
 
 function checkDedupe(contract: Contract, { known, issue }: Scope): void {
   const { dedupe } = contract;
-  const isHelper = (name: string) =>
-    [...contract.columns, ...contract.derive].some((c) => c.name === name && !isPublished(contract, c));
+  const helpers = helpersOf(contract);
   // Published values are compared as text.
   const allowed = dedupe?.scope === 'published' ? ['string', 'int', 'bigint', 'date'] : undefined;
   dedupe?.key.forEach((name, i) => {
     const column = known(['dedupe', 'key', i], name, allowed);
-    if (column && isHelper(name)) issue(['dedupe', 'key', i], `the key column "${name}" must be published`);
+    if (column && helpers.has(name))
+      issue(['dedupe', 'key', i], `the key column "${name}" must be published`);
     if (column && !column.required) issue(['dedupe', 'key', i], `the key column "${name}" must be required`);
   });
   dedupe?.order.forEach((o, i) => {
     known(['dedupe', 'order', i, 'column'], o.column);
-    if (isHelper(o.column))
+    if (helpers.has(o.column))
       issue(['dedupe', 'order', i, 'column'], `the column "${o.column}" must be published`);
   });
 }

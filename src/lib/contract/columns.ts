@@ -19,15 +19,22 @@ export const isPublished = (
     (p) => 'of' in p && p.part === undefined && p.name === column.name && p.of === column.name,
   );
 
+/** The published columns that a contract reads or derives itself. */
+export const ownColumns = (contract: Pick<Contract, 'columns' | 'derive' | 'partitionBy'>) =>
+  [...contract.columns, ...contract.derive].filter((column) => isPublished(contract, column));
+
+/** The columns that it reads or derives and does not publish, by name. */
+export const helpersOf = (
+  contract: Pick<Contract, 'columns' | 'derive' | 'partitionBy'>,
+): ReadonlySet<string> =>
+  new Set(
+    [...contract.columns, ...contract.derive].flatMap((c) => (isPublished(contract, c) ? [] : [c.name])),
+  );
+
 /** The published columns of a contract, in order, without partition keys. */
 export function goldenColumns(contract: Contract): OutputColumn[] {
   return [
-    ...contract.columns
-      .filter((column) => isPublished(contract, column))
-      .map(({ name, type }) => ({ name, type: type === 'json' ? 'string' : type })),
-    ...contract.derive
-      .filter((column) => isPublished(contract, column))
-      .map(({ name, type }) => ({ name, type })),
+    ...ownColumns(contract).map(({ name, type }) => ({ name, type: type === 'json' ? 'string' : type })),
     ...enrichedColumns(contract),
     ...(contract.drift === 'rescue' ? [rescued] : []),
     ...lineage,

@@ -5,7 +5,7 @@
 
 import { defaultPartition } from '../catalog/partitionPath.ts';
 import { fieldsRead } from '../catalog/rawSchema.ts';
-import { isPublished } from '../contract/columns.ts';
+import { ownColumns } from '../contract/columns.ts';
 import { objectKey } from '../contract/path.ts';
 import type { Contract, Enrichment, PartitionKey } from '../contract/schema.ts';
 import { checkExpression } from '../expression/check.ts';
@@ -84,10 +84,13 @@ const keyStep = (from: string): Step => [
   FROM ${from} JOIN files ON files.file = __file`,
 ];
 
+/** Whether a record is an object whose arrays to explode are arrays. */
+const isWhole = ({ arrays }: Documents): string =>
+  ['__doc IS NOT NULL', ...arrays.map(({ isOther }) => `NOT ${isOther}`)].join(' AND ');
+
 /** Only for rows with bad columns: a reason for each bad column, in the columns' order. */
-function reasonsOf({ arrays }: Documents, columns: readonly ColumnSql[]): string {
-  const isWhole = ['__doc IS NOT NULL', ...arrays.map(({ isOther }) => `NOT ${isOther}`)].join(' AND ');
-  return `CASE WHEN ${isWhole} AND (${columns.map((c) => c.isRefused).join('\n      OR ')})
+function reasonsOf(documents: Documents, columns: readonly ColumnSql[]): string {
+  return `CASE WHEN ${isWhole(documents)} AND (${columns.map((c) => c.isRefused).join('\n      OR ')})
     THEN ${list(columns.map((c) => c.reason))}::VARCHAR[] END AS __reasons`;
 }
 
@@ -141,12 +144,7 @@ function rowsSql(
   const keepsRaw = contract.enrich.some((e, i) => !references[i] && e.unmatched === 'quarantine');
   const raw = 'coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR)';
   const joins = enrichments.flatMap(({ sql }) => sql ?? []);
-  const isSkipped =
-    contract.when === undefined
-      ? null
-      : ['__doc IS NOT NULL', ...documents.arrays.map(({ isOther }) => `NOT ${isOther}`), '__skipped'].join(
-          ' AND ',
-        );
+  const isSkipped = contract.when === undefined ? null : `${isWhole(documents)} AND __skipped`;
   return `SELECT files.object AS _object, files.version AS _version, __line${isCsv ? ' + files.skip' : ''} AS _line, ${documents.place} AS _place,
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
@@ -157,7 +155,7 @@ function rowsSql(
   CASE ${isCsv ? csvValues(contract) : jsonValues}WHEN __bad IS NOT NULL THEN ${leaves.textAt('__bad')}${choose((r) => r.value)} END AS _value,
   ${isSkipped === null ? '__nulled' : `CASE WHEN ${isSkipped} THEN []::VARCHAR[] ELSE __nulled END`} AS _nulled,
   ${[
-    ...[...contract.columns, ...contract.derive].filter((c) => isPublished(contract, c)).map(outputOf),
+    ...ownColumns(contract).map(outputOf),
     ...enrichments.flatMap(({ e, sql }) => sql?.outputs ?? emptyOutputs(e)),
     ...(contract.drift === 'rescue' ? [`__rest AS ${identifier(rescued.name)}`] : []),
     ...contract.partitionBy.map(partitionValue),

@@ -1,6 +1,6 @@
 /** Statistics of a batch's columns: aggregates in the same scan as the expectations, and their values. Free of AWS. */
 import * as z from 'zod';
-import { enrichedColumns, isPublished } from '../contract/columns.ts';
+import { enrichedColumns, ownColumns } from '../contract/columns.ts';
 import type { Contract } from '../contract/schema.ts';
 import { commonest, distinct, largest, nulls, smallest } from '../dialect/athena.ts';
 import type { OutputColumn } from '../model/plan.ts';
@@ -25,10 +25,7 @@ const commonValues = 5;
 
 /** The columns that a contract names itself. */
 const columnsOf = (contract: Contract): OutputColumn[] =>
-  [
-    ...[...contract.columns, ...contract.derive].filter((column) => isPublished(contract, column)),
-    ...enrichedColumns(contract),
-  ].slice(0, columnsLooked);
+  [...ownColumns(contract), ...enrichedColumns(contract)].slice(0, columnsLooked);
 
 const isOrdered = ({ type }: OutputColumn): boolean =>
   /^(int|bigint|double|decimal|date|timestamp)/.test(type);
