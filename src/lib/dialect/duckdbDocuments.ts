@@ -60,25 +60,22 @@ export const jsonOf = (text: string, json: Contract['source']['json']): string =
 /** Why a text is not JSON, for common faults. */
 export const jsonFault = (text: string): string => {
   const bare = `regexp_replace(${text}, ${literal('"(\\\\.|[^"\\\\])*"')}, '""', 'gs')`;
-  const faults: readonly (readonly [pattern: string, says: string])[] = [
+  const matches = (pattern: string) => `regexp_matches(b, ${literal(pattern)}, 's')`;
+  const faults: readonly (readonly [isSo: string, says: string])[] = [
     [
-      '\\b(?:NaN|Infinity)\\b',
+      matches('\\b(?:NaN|Infinity)\\b'),
       'NaN and Infinity are no JSON; source.json.nonFinite: "null" reads them as null',
     ],
-    ['\\b(?:None|True|False)\\b', 'None, True and False are of Python, and no JSON'],
-    ["[{,:\\[]\\s*'", 'single quotes: JSON has double ones'],
-    [',\\s*[}\\]]', 'a comma before a closing bracket'],
-    ['[}\\]]\\s*,\\s*$', 'a comma behind the object'],
-    ['"', 'a text without an end'],
-    ['^\\s*[{\\[](?:.*[^}\\]\\s])?\\s*$', 'it is cut off: its last bracket does not close'],
-    ['[}\\]]\\s*[{\\[]', 'several values in one record'],
+    [matches('\\b(?:None|True|False)\\b'), 'None, True and False are of Python, and no JSON'],
+    [matches("[{,:\\[]\\s*'"), 'single quotes: JSON has double ones'],
+    [matches(',\\s*[}\\]]'), 'a comma before a closing bracket'],
+    [matches('[}\\]]\\s*,\\s*$'), 'a comma behind the object'],
+    [`contains(replace(b, '""', ''), '"')`, 'a text without an end'],
+    [matches('^\\s*[{\\[](?:.*[^}\\]\\s])?\\s*$'), 'it is cut off: its last bracket does not close'],
+    [matches('[}\\]]\\s*[{\\[]'), 'several values in one record'],
   ];
   return `list_transform([${bare}], lambda b : CASE ${faults
-    .map(([pattern, says]) =>
-      pattern === '"'
-        ? `WHEN contains(replace(b, '""', ''), '"') THEN ${literal(says)}`
-        : `WHEN regexp_matches(b, ${literal(pattern)}, 's') THEN ${literal(says)}`,
-    )
+    .map(([isSo, says]) => `WHEN ${isSo} THEN ${literal(says)}`)
     .join(' ')} ELSE 'no JSON by RFC 8259' END)[1]`;
 };
 

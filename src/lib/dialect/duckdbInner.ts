@@ -45,26 +45,27 @@ function namesOf(inners: readonly Inner[], at: number): Names {
 export const documentName = (inners: readonly Inner[], at: number | null): string =>
   at === null ? '__doc' : namesOf(inners, at).document;
 
-/** Whether a text on the path to a document is not JSON; null if there is no text on the path. */
-export function isBroken(inners: readonly Inner[], at: number | null): string | null {
-  const faults: string[] = [];
+/** The texts on the path to a document, the innermost first, each with whether it is not JSON. */
+function textsAbove(inners: readonly Inner[], at: number | null): { text: string; isBroken: string }[] {
+  const found: { text: string; isBroken: string }[] = [];
   for (let i = at; i !== null; i = inners[i]?.parent ?? null)
     if (inners[i]?.kind === 'json') {
       const { text, document } = namesOf(inners, i);
-      faults.push(`(${text} IS NOT NULL AND ${document} IS NULL)`);
+      found.push({ text, isBroken: `${text} IS NOT NULL AND ${document} IS NULL` });
     }
-  return faults.length === 0 ? null : faults.join(' OR ');
+  return found;
 }
 
-/** The shown part of an invalid text, or of an invalid text on the path to it. */
+/** Whether a text on the path to a document is not JSON; null if there is no text on the path. */
+export function isBroken(inners: readonly Inner[], at: number | null): string | null {
+  const texts = textsAbove(inners, at);
+  return texts.length === 0 ? null : texts.map((t) => `(${t.isBroken})`).join(' OR ');
+}
+
+/** The shown part of the outermost text on the path to a document that is not JSON. */
 export function brokenText(inners: readonly Inner[], at: number | null): string {
-  const cases: string[] = [];
-  for (let i = at; i !== null; i = inners[i]?.parent ?? null)
-    if (inners[i]?.kind === 'json') {
-      const { text, document } = namesOf(inners, i);
-      cases.unshift(`WHEN ${text} IS NOT NULL AND ${document} IS NULL THEN left(${text}, 2000)`);
-    }
-  return `CASE ${cases.join(' ')} END`;
+  const cases = textsAbove(inners, at).map((t) => `WHEN ${t.isBroken} THEN left(${t.text}, 2000)`);
+  return `CASE ${cases.reverse().join(' ')} END`;
 }
 
 export function documentsOf(contract: Contract): Documents {
