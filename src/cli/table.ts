@@ -1,4 +1,5 @@
 /** Tables for people. */
+import { fatesOf } from '../lib/model/fates.ts';
 import type { Accounting } from '../lib/model/plan.ts';
 import { oneLine, visibleLine } from '../lib/visible.ts';
 import { type Print, styled } from '../stage/terminal.ts';
@@ -27,17 +28,13 @@ export function printTable(
 }
 
 /**
- * Columns with the counts of rows; dashes until they are counted. `skipped` appears if a dataset takes only some of the records. `signs`:
- * written as a sum.
+ * Columns with the counts of rows; dashes until they are counted. `signs`: written as a sum.
  */
 export function accountingColumns(
   all: readonly (Accounting | undefined)[],
   signs = false,
 ): { heads: string[]; cells: (counts: Accounting | undefined) => (string | number)[] } {
-  const fates = ['published', 'quarantined', 'duplicates'] as const;
-  const shown = all.some((counts) => counts?.skipped !== undefined)
-    ? ([...fates, 'skipped'] as const)
-    : fates;
+  const shown = fatesOf(all);
   return {
     heads: ['rows read', ...shown.map((fate, i) => (signs ? `${i === 0 ? '=' : '+'} ${fate}` : fate))],
     cells: (counts) => [counts?.rowsRead ?? '-', ...shown.map((fate) => counts?.[fate] ?? '-')],

@@ -1,5 +1,6 @@
 /** Writes a quality report as one HTML file without scripts and external resources, readable offline and on paper. Free of AWS. */
 import { ownValue } from '../json.ts';
+import { alwaysFates, fatesOf } from '../model/fates.ts';
 import { visible } from '../visible.ts';
 import type { ColumnFacts } from './columns.ts';
 import {
@@ -50,10 +51,8 @@ const section = (title: string, content: string): string => `<section><h2>${titl
 
 const tag = (kind: string, words: string): string => `<span class="tag ${kind}">${words}</span>`;
 
-const always = ['published', 'quarantined', 'duplicates'] as const;
-
 function rowsOf(report: QualityReport): string {
-  const fates = report.skipped === undefined ? always : ([...always, 'skipped'] as const);
+  const fates = fatesOf([report]);
   const parts = fates.filter((fate) => (report[fate] ?? 0) > 0);
   const bar = parts.map((fate) => `<i class="${fate}" style="flex-grow:${report[fate]}"></i>`).join('');
   const words = fates
@@ -66,7 +65,7 @@ function rowsOf(report: QualityReport): string {
 function volume(batches: readonly PastBatch[]): string {
   const most = Math.max(1, ...batches.map((b) => b.rowsRead));
   const columns = batches.map((b) => {
-    const parts = always
+    const parts = alwaysFates
       .map((fate) => `<i class="${fate}" style="height:${((100 * b[fate]) / most).toFixed(2)}%"></i>`)
       .reverse()
       .join('');

@@ -1,6 +1,7 @@
 /** One batch: its counts, its expectations, and the reasons of its quarantined rows. */
 import * as Plot from '@observablehq/plot';
 import { useState } from 'preact/hooks';
+import { fatesOf } from '../../lib/model/fates.ts';
 import type { BatchDetail, QuarantineSample } from '../model.ts';
 import { useAnswer } from './ask.ts';
 import { Chart } from './chart.tsx';
@@ -65,14 +66,9 @@ export function Batch({ batch }: { batch: BatchDetail }) {
   );
 }
 
-const fates = ['published', 'quarantined', 'duplicates'] as const;
-
 /** The rows read, by outcome. */
 function Accounting({ of }: { of: NonNullable<BatchDetail['accounting']> }) {
-  const parts = [
-    ...fates.map((fate) => ({ fate, rows: of[fate] })),
-    ...(of.skipped === undefined ? [] : [{ fate: 'skipped', rows: of.skipped }]),
-  ];
+  const parts = fatesOf([of]).map((fate) => ({ fate, rows: of[fate] ?? 0 }));
   return (
     <figure class="accounting">
       <figcaption>
