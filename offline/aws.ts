@@ -2,7 +2,7 @@
 
 import { AthenaClient } from '@aws-sdk/client-athena';
 import { GlueClient } from '@aws-sdk/client-glue';
-import { S3Client } from '@aws-sdk/client-s3';
+import { paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { localClient } from '../src/stage/localEndpoint.ts';
 import { ApiError } from './apiError.ts';
@@ -63,6 +63,27 @@ function withHeaders<C extends { readonly config: Pick<GlueClient['config'], 're
 
 const serviceOf = (target: string): string =>
   target.startsWith('AWSGlue') ? 'glue' : target.startsWith('DynamoDB') ? 'dynamodb' : 'athena';
+
+export interface StoredObject {
+  readonly bucket: string;
+  readonly key: string;
+  /** `s3://bucket/key`. */
+  readonly address: string;
+  readonly etag: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** Every object below a location, in the order of keys. */
+export async function* objectsBelow(
+  { s3 }: Pick<Upstream, 's3'>,
+  location: string,
+): AsyncGenerator<StoredObject> {
+  const { bucket, key: prefix } = parseAddress(location.replace(/\/?$/, '/'));
+  for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: bucket, Prefix: prefix }))
+    for (const { Key: key = '', Size: size = 0, ETag: etag = '' } of page.Contents ?? [])
+      yield { bucket, key, address: `s3://${bucket}/${key}`, etag, size };
+}
 
 /** Splits `s3://bucket/some/key` into bucket and key. */
 export function parseAddress(address: string): { bucket: string; key: string } {

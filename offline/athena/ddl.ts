@@ -11,10 +11,9 @@ import {
   type Table,
   UpdateTableCommand,
 } from '@aws-sdk/client-glue';
-import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { pathOfValues } from '../../src/lib/catalog/partitionPath.ts';
 import { findTable, listPartitions } from '../../src/stage/tables.ts';
-import { parseAddress, type Upstream } from '../aws.ts';
+import { objectsBelow, parseAddress, type Upstream } from '../aws.ts';
 import type { CreateTable, Ddl } from './ddlParser.ts';
 import {
   columnsOf,
@@ -141,15 +140,14 @@ async function repair(upstream: Upstream, database: string, table: Table): Promi
     throw new QueryError(
       `FAILED: SemanticException table is not partitioned but partition spec exists: ${table.Name}`,
     );
-  const { bucket, key: prefix } = parseAddress(base(table));
+  const { key: prefix } = parseAddress(base(table));
   const folders = new Map<string, string[]>();
-  for await (const page of paginateListObjectsV2({ client: upstream.s3 }, { Bucket: bucket, Prefix: prefix }))
-    for (const object of page.Contents ?? []) {
-      const parts = (object.Key ?? '').slice(prefix.length).split('/').slice(0, -1);
-      if (parts.length < keys.length || keys.some((key, i) => !parts[i]?.startsWith(`${key}=`))) continue;
-      const values = keys.map((key, i) => decodeURIComponent((parts[i] ?? '').slice(key.length + 1)));
-      folders.set(parts.slice(0, keys.length).join('/'), values);
-    }
+  for await (const object of objectsBelow(upstream, base(table))) {
+    const parts = object.key.slice(prefix.length).split('/').slice(0, -1);
+    if (parts.length < keys.length || keys.some((key, i) => !parts[i]?.startsWith(`${key}=`))) continue;
+    const values = keys.map((key, i) => decodeURIComponent((parts[i] ?? '').slice(key.length + 1)));
+    folders.set(parts.slice(0, keys.length).join('/'), values);
+  }
   const added: string[] = [];
   for (const [folder, values] of folders)
     if (await register(upstream, database, table, values, `${base(table)}${folder}/`))

@@ -6,7 +6,7 @@ import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { GetObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import * as z from 'zod';
 import { defaultPartition } from '../../src/lib/catalog/partitionPath.ts';
@@ -20,7 +20,7 @@ import { liveEntries } from '../../src/lib/table/iceberg/snapshot.ts';
 import { hiveOf, type Type } from '../../src/lib/table/iceberg/types.ts';
 import type { Value } from '../../src/lib/table/iceberg/values.ts';
 import { findTable, listPartitions } from '../../src/stage/tables.ts';
-import { parseAddress, type Upstream } from '../aws.ts';
+import { objectsBelow, type StoredObject, type Upstream } from '../aws.ts';
 import { catalogName, type QueryResult, type SqlEngine } from './engine.ts';
 import { type CheckedQuery, checkQuery } from './guard.ts';
 import { type IcebergTable, readIceberg } from './icebergTable.ts';
@@ -168,7 +168,7 @@ async function createView(
   const table = await findTable(upstream, database, name);
   if (!table)
     throw new QueryError(`TABLE_NOT_FOUND: Table '${catalogName}.${database}.${name}' does not exist`);
-  const iceberg = await readIceberg(upstream, database, name);
+  const iceberg = await readIceberg(upstream, table);
   if (iceberg) return createIcebergView(upstream, folder, db, view, iceberg, hasPath);
   if (!table.StorageDescriptor?.InputFormat?.includes('Parquet'))
     throw notSupported(`the table ${database}.${name}, whose files are not Parquet`);
@@ -333,26 +333,13 @@ interface View {
   readonly columns: readonly { readonly name: string; readonly type: string }[];
 }
 
-interface DataFile {
-  readonly bucket: string;
-  readonly key: string;
-  readonly address: string;
-  readonly etag: string;
-  readonly size: number;
-}
-
 /** Hive reads every file below a location, but not names that begin with a dot or an underscore. */
-async function listFiles({ s3 }: Upstream, location: string): Promise<DataFile[]> {
-  const { bucket, key: prefix } = parseAddress(location.replace(/\/?$/, '/'));
-  const files: DataFile[] = [];
-  for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: bucket, Prefix: prefix }))
-    for (const { Key: key = '', Size: size = 0, ETag: etag = '' } of page.Contents ?? [])
-      if (size > 0 && !/^[._]/.test(key.split('/').at(-1) ?? ''))
-        files.push({ bucket, key, address: `s3://${bucket}/${key}`, etag, size });
-  return files;
+async function listFiles(upstream: Upstream, location: string): Promise<StoredObject[]> {
+  const all = await Array.fromAsync(objectsBelow(upstream, location));
+  return all.filter(({ key, size }) => size > 0 && !/^[._]/.test(key.split('/').at(-1) ?? ''));
 }
 
-async function download({ s3 }: Upstream, folder: string, file: DataFile): Promise<string> {
+async function download({ s3 }: Upstream, folder: string, file: StoredObject): Promise<string> {
   const name = createHash('sha256').update(`${file.address}\n${file.etag}`).digest('hex');
   const path = join(folder, `${name}.parquet`);
   if (existsSync(path)) return path;

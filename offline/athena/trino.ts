@@ -1,9 +1,9 @@
 /** Athena's queries, CTAS, INSERT, UNLOAD and views on Trino. Statements are rewritten where Athena's syntax differs, and answers have Athena's wording. */
 import { randomUUID } from 'node:crypto';
 import { DeleteTableCommand } from '@aws-sdk/client-glue';
-import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { identifier, literal } from '../../src/lib/dialect/athenaNames.ts';
-import { parseAddress, type Upstream } from '../aws.ts';
+import { findTable } from '../../src/stage/tables.ts';
+import { objectsBelow, type Upstream } from '../aws.ts';
 import { catalogName, type ResultColumn, type SqlEngine } from './engine.ts';
 import {
   changeIcebergTable,
@@ -117,7 +117,10 @@ const defaultRetention: Retention = { maxAgeSeconds: 432_000 };
 async function retentionOf(upstream: Upstream, sql: string, database: string): Promise<Retention> {
   const target = icebergTarget(sql);
   if (target === null || new SqlReader(sql).peek().toUpperCase() !== 'VACUUM') return defaultRetention;
-  const table = await readIceberg(upstream, target.database ?? database, target.table);
+  const table = await readIceberg(
+    upstream,
+    await findTable(upstream, target.database ?? database, target.table),
+  );
   const age = table?.metadata.properties?.vacuum_max_snapshot_age_seconds;
   return age === undefined ? defaultRetention : { maxAgeSeconds: Number(age) };
 }
@@ -221,14 +224,11 @@ const literalOf = (value: Property): string => {
 const withParameters = (sql: string, parameters: readonly string[]): string =>
   parameters.length === 0 ? sql : `EXECUTE IMMEDIATE ${literal(sql)} USING ${parameters.join(', ')}`;
 
-async function mustBeEmpty({ s3 }: Upstream, location: string): Promise<void> {
+async function mustBeEmpty(upstream: Upstream, location: string): Promise<void> {
   if (!location.startsWith('s3://')) return;
-  const { bucket, key } = parseAddress(location.replace(/\/?$/, '/'));
-  for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: bucket, Prefix: key, MaxKeys: 1 }))
-    if ((page.Contents ?? []).length > 0)
-      throw new QueryError(
-        `HIVE_PATH_ALREADY_EXISTS: Target directory for table already exists: ${location}`,
-      );
+  const { done: isEmpty } = await objectsBelow(upstream, location).next();
+  if (!isEmpty)
+    throw new QueryError(`HIVE_PATH_ALREADY_EXISTS: Target directory for table already exists: ${location}`);
 }
 
 function asQueryError(error: unknown): unknown {

@@ -1,7 +1,6 @@
 /** The data manifest of CTAS, INSERT and UNLOAD, which names the files that they wrote. https://docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html */
-import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { findTable } from '../../src/stage/tables.ts';
-import { parseAddress, type Upstream } from '../aws.ts';
+import { objectsBelow, type Upstream } from '../aws.ts';
 import { SqlReader } from './sqlReader.ts';
 
 /** The folder that a statement writes its rows to; undefined if it writes none, or if nobody knows the folder. */
@@ -17,10 +16,7 @@ export async function outputOf(
 }
 
 /** The addresses of all objects below a folder. */
-export async function filesBelow({ s3 }: Upstream, location: string): Promise<Set<string>> {
-  const { bucket, key } = parseAddress(location.replace(/\/?$/, '/'));
-  const found = new Set<string>();
-  for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: bucket, Prefix: key }))
-    for (const { Key } of page.Contents ?? []) found.add(`s3://${bucket}/${Key}`);
-  return found;
+export async function filesBelow(upstream: Upstream, location: string): Promise<Set<string>> {
+  const found = await Array.fromAsync(objectsBelow(upstream, location));
+  return new Set(found.map(({ address }) => address));
 }
