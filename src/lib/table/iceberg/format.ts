@@ -12,6 +12,7 @@ import {
   committedBy,
   createTable,
   fenceOf,
+  type LoadedTable,
   loadTable,
   raiseFence,
   requireTable,
@@ -65,12 +66,13 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
   isInPlace: true,
 
   async check(shape) {
-    await schemaToBe(deps, shape);
-    if (!(await deps.pointers.read(shape.name))) await requireNew(deps, shape);
+    const loaded = await loadTable(deps, shape.name);
+    schemaToBe(loaded, shape);
+    if (!loaded) await requireNew(deps, shape);
   },
 
   async fieldIds(shape) {
-    const { fields } = await schemaToBe(deps, shape);
+    const { fields } = schemaToBe(await loadTable(deps, shape.name), shape);
     const ids: Record<string, FieldIds[string]> = {};
     for (const { name } of shape.columns) {
       const field = fields.find((f) => f.name === name);
@@ -234,9 +236,8 @@ async function requireNew({ files, list }: IcebergDeps, { name, location }: Tabl
     );
 }
 
-/** The schema of the table in its new shape. */
-async function schemaToBe(deps: IcebergDeps, shape: TableShape): Promise<Schema> {
-  const loaded = await loadTable(deps, shape.name);
+/** The schema of the table in its new shape. Throws TableMismatch and TableUnsupported for a shape that it cannot have. */
+function schemaToBe(loaded: LoadedTable | undefined, shape: TableShape): Schema {
   const wanted = wantedOf(shape);
   return schemaOf(loaded ? evolve(loaded.metadata, wanted) : newMetadata(wanted, 0));
 }
