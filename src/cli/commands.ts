@@ -1,10 +1,5 @@
 /** All commands with their one-line descriptions. A command is loaded when it is called. */
-import type { Command } from './usage.ts';
-
-interface Entry {
-  readonly does: string;
-  readonly load: () => Promise<Command>;
-}
+import type { Entry } from './usage.ts';
 
 /** Without any AWS. */
 export const localCommands: Readonly<Record<string, Entry>> = {
@@ -24,7 +19,7 @@ export const localCommands: Readonly<Record<string, Entry>> = {
   },
   completion: {
     does: 'prints the shell function "sluice", with completion',
-    load: () => import('./completion.ts'),
+    load: async () => (await import('./completion.ts')).completionOf(commands),
   },
 };
 

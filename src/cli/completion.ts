@@ -1,10 +1,10 @@
 /** `sluice completion`: a shell function `sluice`, with completion of its arguments. */
 import { join, resolve } from 'node:path';
 import { print } from '../stage/terminal.ts';
-import { commands } from './commands.ts';
 import { stepNames } from './explain.ts';
+import { type Command, type Entry, quoted } from './usage.ts';
 
-export const help = `Usage: npm run -s sluice -- completion
+const help = `Usage: npm run -s sluice -- completion
 
 Prints a function "sluice" for bash or zsh, which runs from any folder and completes commands, options and files.
 
@@ -12,7 +12,13 @@ Example:
   source <(npm run -s sluice -- completion)
   sluice validate datasets/*.yml`;
 
-export async function run(): Promise<number> {
+/** The command, which completes the names and options of all `commands`. */
+export const completionOf = (commands: Readonly<Record<string, Entry>>): Command => ({
+  help,
+  run: () => printFunction(commands),
+});
+
+async function printFunction(commands: Readonly<Record<string, Entry>>): Promise<number> {
   const root = resolve(import.meta.dirname, '../..');
   const options = await Promise.all(
     Object.entries(commands).map(async ([name, { load }]) => {
@@ -49,5 +55,3 @@ complete -o filenames -F _sluice sluice`);
 /** The options in a help text, each at the beginning of a line. Options in examples do not count. */
 const optionsOf = (help: string): string[] =>
   [...help.matchAll(/^ {2}(--[a-z][a-zA-Z-]*)/gm)].map(([, option]) => option ?? '');
-
-const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

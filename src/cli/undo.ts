@@ -3,7 +3,7 @@ import { undo } from '../lib/flow/operate/undo.ts';
 import { visible } from '../lib/visible.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
-import { readOptions, UsageError } from './usage.ts';
+import { quoted, readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- undo --dataset NAME --reason TEXT [--object KEY] [options] BATCH
 
@@ -46,10 +46,7 @@ export async function run(args: string[]): Promise<number> {
     );
   for (const file of corrections)
     print(
-      `${visible(file.object)} had replaced an earlier version, which comes back if you delete this one: aws s3api delete-object --bucket ${deps.config.rawBucket} --key ${quoted(file.object)} --version-id ${quoted(file.version)}`,
+      `${visible(file.object)} had replaced an earlier version, which comes back if you delete this one: aws s3api delete-object --bucket ${deps.config.rawBucket} --key ${quoted(visible(file.object))} --version-id ${quoted(visible(file.version))}`,
     );
   return 0;
 }
-
-/** Quotes a text for a POSIX shell. */
-const quoted = (text: string): string => `'${visible(text).replaceAll("'", "'\\''")}'`;

@@ -58,8 +58,17 @@ export function readPort(text: string): number {
   return Number(text);
 }
 
+/** Quotes a text for a POSIX shell. */
+export const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
 /** A command: its help and its function. `run` gives the exit status. */
 export interface Command {
   readonly help: string;
   readonly run: (args: string[]) => Promise<number>;
+}
+
+/** A command in the list of all. It is loaded when it is called. */
+export interface Entry {
+  readonly does: string;
+  readonly load: () => Promise<Command>;
 }
