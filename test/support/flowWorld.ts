@@ -238,6 +238,17 @@ export class World {
     this.watched = { name, look };
   }
 
+  /** Functions as a stage of `explore` takes them: each is a process of its own, called by the name of its actor. */
+  programs(
+    works: Readonly<Record<string, (deps: Deps) => Promise<unknown>>>,
+  ): Record<string, () => Promise<unknown>> {
+    const started = Object.entries(works).map(([name, work]) => {
+      const deps = this.deps(name);
+      return [deps.actor.name, () => work(deps)] as const;
+    });
+    return Object.fromEntries(started);
+  }
+
   /** A new process with clients of its own. */
   deps(name: string): Deps {
     const actor = this.aws.actor(`${name}~${++this.actors}`);

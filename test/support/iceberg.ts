@@ -27,6 +27,19 @@ import { createMemoryAws, type MemoryActor, type MemoryAws, type MemoryOptions }
 
 export const bucket = 'processed';
 
+/** A table with a column of each kind that evolves by itself. */
+export const wanted: WantedTable = {
+  name: 't',
+  location: 's3://processed/t/',
+  columns: [
+    { name: 'id', type: 'int', doc: 'of the post' },
+    { name: 'price', type: 'decimal(10,2)' },
+    { name: 'tags', type: 'array<int>' },
+    { name: 'day', type: 'string' },
+  ],
+  partitionBy: [{ column: 'day', transform: 'identity' }],
+};
+
 export const icebergAws = (options: MemoryOptions = {}): MemoryAws =>
   createMemoryAws({ buckets: { [bucket]: {} }, databases: ['db'], ...options });
 

@@ -118,13 +118,9 @@ test.each(Object.keys(scenarios).flatMap((name) => formats.map((format) => [name
     const { orders } = await explore(async () => {
       const world = new World({ format });
       const { programs, check } = (await scenarios[name]?.(world)) ?? { programs: {} };
-      const started = Object.entries(programs).map(([of, work]) => {
-        const deps = world.deps(of);
-        return [deps.actor.name, () => work(deps)] as const;
-      });
       return {
         aws: world.aws,
-        programs: Object.fromEntries(started),
+        programs: world.programs(programs),
         check: async () => {
           await world.settle();
           await world.cleanUp();

@@ -116,13 +116,9 @@ test('in no order of their calls a resume and a ClaimBatch leave a file without 
       await pauseIt(world);
       const programs = { claimBatch, resume: (deps: Parameters<typeof resume>[0]) => resume(deps, dataset) };
       let isStarted = false;
-      const started = Object.entries(programs).map(([of, work]) => {
-        const deps = world.deps(of);
-        return [deps.actor.name, () => work(deps)] as const;
-      });
       return {
         aws: world.aws,
-        programs: Object.fromEntries(started),
+        programs: world.programs(programs),
         check: async () => {
           // No sweep helps: the batch is claimed, or another execution is on its way.
           const { ledger } = world.deps('test');

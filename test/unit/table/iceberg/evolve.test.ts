@@ -11,19 +11,15 @@ import {
   tagSnapshot,
 } from '../../../../src/lib/table/iceberg/operations.ts';
 import { manifestsOf } from '../../../../src/lib/table/iceberg/snapshot.ts';
-import { changing, depsOf, fakeFile, icebergAws, plainTable, readable } from '../../../support/iceberg.ts';
-
-const wanted: WantedTable = {
-  name: 't',
-  location: 's3://processed/t/',
-  columns: [
-    { name: 'id', type: 'int', doc: 'of the post' },
-    { name: 'price', type: 'decimal(10,2)' },
-    { name: 'tags', type: 'array<int>' },
-    { name: 'day', type: 'string' },
-  ],
-  partitionBy: [{ column: 'day', transform: 'identity' }],
-};
+import {
+  changing,
+  depsOf,
+  fakeFile,
+  icebergAws,
+  plainTable,
+  readable,
+  wanted,
+} from '../../../support/iceberg.ts';
 
 const base = newMetadata(wanted, 1);
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { newMetadata, type WantedTable } from '../../../../src/lib/table/iceberg/evolve.ts';
+import { newMetadata } from '../../../../src/lib/table/iceberg/evolve.ts';
 import {
   contents,
   type ManifestEntry,
@@ -11,19 +11,7 @@ import {
   writeManifestList,
 } from '../../../../src/lib/table/iceberg/manifest.ts';
 import { schemaOf, specOf } from '../../../../src/lib/table/iceberg/metadata.ts';
-import { fakeFile } from '../../../support/iceberg.ts';
-
-const wanted: WantedTable = {
-  name: 't',
-  location: 's3://processed/t/',
-  columns: [
-    { name: 'id', type: 'int', doc: 'of the post' },
-    { name: 'price', type: 'decimal(10,2)' },
-    { name: 'tags', type: 'array<int>' },
-    { name: 'day', type: 'string' },
-  ],
-  partitionBy: [{ column: 'day', transform: 'identity' }],
-};
+import { fakeFile, wanted } from '../../../support/iceberg.ts';
 
 test('manifests and their lists are read back exactly, with snapshot ids of 63 bits', () => {
   const table = newMetadata(

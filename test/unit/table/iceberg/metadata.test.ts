@@ -1,19 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { TableUnsupported } from '../../../../src/lib/errors.ts';
-import { newMetadata, type WantedTable } from '../../../../src/lib/table/iceberg/evolve.ts';
+import { newMetadata } from '../../../../src/lib/table/iceberg/evolve.ts';
 import { formatMetadata, parseMetadata } from '../../../../src/lib/table/iceberg/metadata.ts';
-
-const wanted: WantedTable = {
-  name: 't',
-  location: 's3://processed/t/',
-  columns: [
-    { name: 'id', type: 'int', doc: 'of the post' },
-    { name: 'price', type: 'decimal(10,2)' },
-    { name: 'tags', type: 'array<int>' },
-    { name: 'day', type: 'string' },
-  ],
-  partitionBy: [{ column: 'day', transform: 'identity' }],
-};
+import { wanted } from '../../../support/iceberg.ts';
 
 const base = newMetadata(wanted, 1);
 
