@@ -81,7 +81,7 @@ export async function contenders(report: Report): Promise<Contenders> {
   };
 }
 
-/** Shapely cannot read TopoJSON. */
+/** Shapely cannot read TopoJSON, so it gets GeoJSON. */
 function geojsonOf(path: string): string {
   const topology = JSON.parse(readFileSync(path, 'utf8')) as Topology;
   const [object] = Object.values(topology.objects);

@@ -1,4 +1,4 @@
-/** The social media contract with any number of polygons over London, to see what enrichment costs as they grow. */
+/** The social media contract with any number of polygons over London, to measure the cost of enrichment. */
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { cacheFolder } from '../offline/setup/environments.ts';
@@ -7,7 +7,10 @@ import { buildIndexes } from '../src/lib/reference/index.ts';
 
 const datasets = resolve(import.meta.dirname, '../datasets');
 
-/** A contract whose polygons are a grid of `perSide` x `perSide` areas with ragged borders, indexed as in a package; gives its file. */
+/**
+ * Writes a contract whose polygons are a grid of `perSide` x `perSide` areas with ragged borders, indexed as in a package.
+ * Returns its file.
+ */
 export async function contractWithPolygons(perSide: number): Promise<string> {
   const folder = join(cacheFolder(), 'bench', `polygons-${perSide * perSide}`);
   mkdirSync(join(folder, 'reference'), { recursive: true });
@@ -29,7 +32,7 @@ function areas(perSide: number) {
   const width = (london.east - london.west) / perSide;
   const height = (london.north - london.south) / perSide;
   const steps = 6;
-  // Neighbours share their borders: what a border looks like depends on its own place only.
+  // Neighbours share borders, so the shape of a border depends only on its own position.
   const ragged = (a: number, b: number) => Math.sin(a * 12.9898 + b * 78.233) * 0.12;
   const corner = (column: number, row: number): [number, number] => [
     london.west + (column + ragged(column, row)) * width,
@@ -45,7 +48,7 @@ function areas(perSide: number) {
     const [column, row] = [n % perSide, Math.floor(n / perSide)];
     const [a, b] = [corner(column, row), corner(column + 1, row)];
     const [c, d] = [corner(column + 1, row + 1), corner(column, row + 1)];
-    // Westwards and southwards as the neighbour went, backwards.
+    // The neighbour's border, reversed.
     const north = between(d, c).reverse();
     const west = between(a, d).reverse();
     const ring = [a, ...between(a, b), b, ...between(b, c), c, ...north, d, ...west, a];

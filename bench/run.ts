@@ -50,7 +50,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const isWanted = (name: string) => values.only === undefined || values.only === name;
-  // As in a package.
+  // The index that a package has.
   await buildDatasets(join(root, 'datasets'));
   // The long runs come last.
   const flow = isWanted('flow') ? await measureFlow(report, Number(values.files)) : null;
@@ -63,7 +63,7 @@ async function main(): Promise<number> {
       members: [all.embedded, all.duckdb, all.polars, all.pandas],
       isFor: (_rows: number) => true,
     },
-    // With a small feed only Spark's start would be measured.
+    // A small feed would only measure Spark's start.
     spark: { title: 'Spark', members: [all.spark, all.pyspark], isFor: (rows: number) => rows >= 1_000_000 },
     polygons: { title: 'Polygons', members: all.polygons, isFor: (rows: number) => rows === 1_000_000 },
   };
@@ -163,5 +163,5 @@ try {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = error instanceof SetupError ? 2 : 1;
 }
-// Idle connections of the SDK clients would keep the process alive.
+// The SDK clients' idle connections would keep the process alive.
 process.exit();

@@ -38,7 +38,7 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
 }
 
 const [script, ...args] = process.argv.slice(2);
-// npm runs its scripts at the root. Who names files means them from where npm was called.
+// npm runs scripts in the root folder. Paths are relative to the folder where npm was called.
 const takesPaths = ['sluice', 'start'].includes(process.env.npm_lifecycle_event);
 const { INIT_CWD: calledFrom, ...environment } = process.env;
 const cwd = takesPaths && calledFrom && existsSync(calledFrom) ? calledFrom : process.cwd();
@@ -56,7 +56,7 @@ child.on('error', (error) => {
   console.error(`cannot start ${script}: ${error.message}`);
   process.exit(2);
 });
-/** What a fault in native code ends a process with; nothing in JavaScript can catch it. */
+/** The exit codes after a fault in native code, which JavaScript cannot catch. */
 const crashes = ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGTRAP'];
 child.on('exit', (code, signal) => {
   if (!crashes.includes(signal)) process.exit(signal ? 130 : (code ?? 1));

@@ -70,7 +70,7 @@ async function main(args: string[]): Promise<number> {
 
   const interrupted = new Promise<number>((done) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => done(130));
-    // Whoever read the output is gone (npm start | head).
+    // The reader of the output has ended (npm start | head).
     process.stdout.on('error', () => done(130));
   });
   if (values.engine === 'glue') await ensureSpark(report);
@@ -107,7 +107,7 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-/** The files to drop: the user's own, or the samples. Throws SetupError or UsageError for what cannot be dropped. */
+/** The files to drop: the user's own, or the samples. Throws SetupError or UsageError for a file that cannot be dropped. */
 async function filesToDrop(dataset: string | undefined, files: readonly string[]): Promise<Drop[]> {
   const datasets = resolve(import.meta.dirname, '../datasets');
   const contracts = loadContracts(datasets);
@@ -137,5 +137,5 @@ function summaryOf(result: RunReport): string {
 }
 
 await runProgram(main, () => {});
-// Idle keep-alive connections of the SDK clients are no reason to stay.
+// The SDK clients' idle connections would keep the process alive.
 process.exit();

@@ -50,7 +50,7 @@ async function main(args: string[]): Promise<number> {
   if (values.unit)
     return jest(
       [
-        // Jest alone would leave a core to whoever works at the machine: on two, half of it.
+        // With its default, Jest leaves one core free: on two cores, half of them.
         `--maxWorkers=${availableParallelism()}`,
         '--selectProjects',
         'check',
@@ -59,12 +59,12 @@ async function main(args: string[]): Promise<number> {
       {},
     );
 
-  // Every Spark here lives for seconds: what optimizing compilers and collectors on many threads cost, it never gets back.
+  // Each Spark here lives for seconds, too short for optimizing compilers and parallel garbage collectors to pay off.
   if (values.long === undefined)
     process.env.JAVA_TOOL_OPTIONS ??=
       '-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC';
   const started: LocalAws[] = [];
-  /** A local AWS with the stage on it. */
+  /** A local AWS with the stage deployed. */
   const deployed = async (athena: 'trino' | 'duckdb'): Promise<LocalAws> => {
     const aws = await startLocalAws({ port: 0, athena, report });
     started.push(aws);
@@ -100,21 +100,21 @@ async function main(args: string[]): Promise<number> {
 }
 
 const selected = (projects: readonly string[], patterns: readonly string[]): string[] => [
-  // One file at a time: the end-to-end tests share the datasets' leases.
+  // One file at a time, because the end-to-end tests share the datasets' leases.
   '--runInBand',
   '--selectProjects',
   ...projects,
   ...(patterns.length > 0 ? ['--testPathPatterns', ...patterns] : []),
 ];
 
-/** Take half of the time of all end-to-end tests, and mostly wait. What answers Athena's queries is not what they are about. */
+/** These take half of the time of all end-to-end tests, and mostly wait. They do not depend on the engine behind Athena. */
 const slow = ['faults', 'interrupted'];
 const last = 'permissions';
 
 /**
- * Everything, in lanes side by side: end-to-end tests; the slow ones of them, on a local AWS of their own; and all other tests in
- * the time that these leave. What looks at all AWS calls comes last. The first lane is shown as it goes, the others when they
- * are over, and the last line counts all.
+ * Runs everything in parallel lanes: end-to-end tests; the slow ones of them, on a second local AWS; and all other tests. The
+ * test that inspects all AWS calls runs last. The output of the first lane is shown as it runs, that of the others when they
+ * end. The last line counts all tests.
  */
 async function wholeRun(aws: LocalAws, another: () => Promise<LocalAws>): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
@@ -135,7 +135,7 @@ async function wholeRun(aws: LocalAws, another: () => Promise<LocalAws>): Promis
       lane(selected(['e2e'], files(others)), endpoint, 'shown'),
       another().then(async ({ endpoint: own }) => ({
         endpoint: own,
-        // The static tests fill the time that this lane has left.
+        // The static tests fill this lane's remaining time.
         results: [
           await lane(selected(['e2e'], files(slow)), { SLUICE_TEST_ENDPOINT: own }, 'shown after'),
           await lane(selected(['static'], []), endpoint, 'shown after'),
@@ -197,7 +197,7 @@ const jest = (
     how,
   );
 
-/** Whether a program is shown as it goes; in the background it takes only the time that others leave. */
+/** Whether the output is shown as it runs. A lane in the background has a lower priority. */
 type Manner = 'shown' | 'shown after' | 'in the background';
 
 function run(

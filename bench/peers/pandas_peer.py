@@ -48,7 +48,7 @@ with open(feed, encoding="utf-8") as file:
              user.get("followers"), where.get("lat"), where.get("lon"), (post.get("entities") or {}).get("hashtags"), post.get("lang"), post.get("retweets"))
         )  # fmt: skip
 names = ["line", "id", "given", "text", "user_id", "user_screen_name", "place", "user_followers", "latitude", "longitude", "hashtags", "lang", "retweets"]
-# As objects: a column with a None would become floats, and lose the digits of the ids.
+# As objects: a column with a None would become floats, and the ids would lose digits.
 frame = pd.DataFrame(posts, columns=names, dtype=object)
 del posts
 for column in ("id", "user_id"):

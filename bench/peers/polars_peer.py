@@ -45,7 +45,7 @@ def is_json(line: str) -> bool:
         return False
 
 
-# Polars has no way to tell one bad line from another: what cannot be a whole object is looked at by Python's own parser.
+# Polars cannot isolate one bad line, so Python's own parser reads lines that may not be whole objects.
 suspect = ~pl.col("line").str.ends_with("}") | ~pl.col("line").str.starts_with("{") | pl.col("line").str.contains(":NaN", literal=True)
 bad = lines.filter(suspect).with_columns(
     pl.when(pl.col("line").map_elements(is_json, return_dtype=pl.Boolean)).then(pl.lit("not_an_object")).otherwise(pl.lit("invalid_json")).alias("reason")

@@ -1,4 +1,7 @@
-/** What answers in Athena's place: Trino gives every answer, DuckDB the same one or, by name, none. */
+/**
+ * Both engines behind the local Athena: Trino gives every answer; DuckDB gives the same answer, or rejects the statement by
+ * name.
+ */
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -129,7 +132,7 @@ test('DuckDB answers as Athena does, or refuses by name', async () => {
   expect(answered).toBeGreaterThan(40);
 });
 
-/** Such as TABLE_NOT_FOUND: messages are worded by each engine. */
+/** Such as TABLE_NOT_FOUND: each engine words its messages differently. */
 const codeOf = (message: string): string => message.split(':')[0] ?? '';
 
 const startOf = (message: string): RegExp => new RegExp(`^${RegExp.escape(message)}`);

@@ -1,16 +1,16 @@
-/** Generated contracts, and inputs for them: clean ones, dirty ones, and such as are no text at all. */
+/** Generated contracts and inputs: clean, dirty, and binary ones. */
 
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 
-/** A contract, what was published before it ran, and the files of its batch. */
+/** A contract, the rows published before, and the files of its batch. */
 export interface Case {
   readonly contract: Contract;
   readonly before: Readonly<Record<string, Buffer>> | null;
   readonly files: Readonly<Record<string, Buffer>>;
-  /** Lookups beyond it are joined in the set part. */
+  /** Larger lookups are joined in the set part. */
   readonly heldReferenceBytes: number;
 }
 
@@ -68,7 +68,7 @@ const columnOf = (name: string, paths: readonly string[]) =>
     })
     .map(({ rule, ...column }) => ({ ...column, ...ruleOf(column.type, rule) }));
 
-/** How values of a type are written, where it is not as programs do. */
+/** How people write values of a type, where it differs from how programs do. */
 function ruleOf(type: string, n: number): object {
   const rules: Readonly<Record<string, readonly object[]>> = {
     boolean: [{}, { map: { true: ['1', 'x', '12'], false: ['', 'N/A'] }, mapDefault: 'null' }],
@@ -207,7 +207,7 @@ const contractOf = (format: Format, withPublished: boolean) => {
           }) =>
             parseContract(
               'generated.yml',
-              // YAML holds JSON.
+              // JSON is YAML.
               JSON.stringify({
                 dataset: 'generated',
                 source: {
@@ -431,7 +431,7 @@ const csvField = (delimiter: string, quote: string) =>
     )
     .map((text) => text.replaceAll('"', quote))
     .chain((text) =>
-      // Written as it must be, or as it comes.
+      // In quotes only if necessary, or in quotes always.
       fc.oneof(
         {
           weight: 6,
@@ -444,7 +444,7 @@ const csvField = (delimiter: string, quote: string) =>
         { weight: 1, arbitrary: fc.constant(text.replaceAll('\0', '')) },
       ),
     );
-/** `before` comes first; after it, at times, what a dialect has besides records. */
+/** `before` comes first; then, sometimes, lines of the dialect that are not records. */
 const csvFile = (delimiter: string, quote = '"', before = '') =>
   fc
     .tuple(

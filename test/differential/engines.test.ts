@@ -15,12 +15,12 @@ import { type Case, cases } from './cases.ts';
 
 const count = Number(process.env.SLUICE_DIFFERENTIAL_CASES ?? 80);
 const seed = Number(process.env.SLUICE_DIFFERENTIAL_SEED ?? 1);
-/** So many are on Spark at a time: it waits more than it works. */
+/** Cases on Spark at a time: it waits more than it works. */
 const together = 4;
 
 const session = sparkSession();
 
-/** Rows and quarantine without an order of their own, so that they compare. */
+/** Rows and quarantine, sorted, so that they can be compared. */
 const comparable = ({ summary, rows, quarantine }: EngineResult) => {
   const text = (row: unknown) =>
     JSON.stringify(row, (_, v: unknown) =>
@@ -56,7 +56,7 @@ async function compare({ contract, files, before, heldReferenceBytes }: Case): P
     expect(comparable(spark)).toEqual(comparable(embedded));
     expect(addsUp(embedded.summary)).toBe(true);
   } catch (error) {
-    // What the Catalog has cannot be what the contract says: refused before an engine is asked.
+    // The Catalog's types contradict the contract: the batch is rejected before an engine starts.
     if (error instanceof SchemaMismatch) return;
     const shown = { contract, before: textsOf(before), files: textsOf(files), heldReferenceBytes };
     throw new Error(`${error}\nin the case ${JSON.stringify(shown)}`, { cause: error });

@@ -1,4 +1,4 @@
-/** Tables that Sluice writes, as pyiceberg and DuckDB's iceberg extension read them, and theirs as Sluice does. The tests go on with one table. */
+/** pyiceberg and DuckDB's iceberg extension read tables that Sluice writes, and Sluice reads theirs. The tests share one table. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import * as z from 'zod';
 import { TableConflict } from '../../src/lib/errors.ts';
@@ -102,7 +102,7 @@ test('a table that Sluice writes is the same to pyiceberg and DuckDB', async () 
   expect(feeds?.files).toEqual(['s3://processed/posts/source=feed/a.parquet']);
 });
 
-/** What both readers, and the table's own metadata, say of a statement. */
+/** The answers of both readers, and the values in the table's own metadata. */
 async function read(...steps: { sql: string; where?: string; snapshot?: string }[]) {
   const { pointer } = await requireTable(deps, 'posts');
   const { answers } = await judge.ask(
@@ -213,7 +213,7 @@ test('what pyiceberg appends, deletes and changes is read, carried on and built 
   const schema = schemaOf(metadata);
   expect(schema.fields.map((f) => f.name)).toContain('theirs');
   const entries = await liveEntries(deps.files, metadata);
-  // They have rewritten the object that had the rows which they deleted.
+  // The other engines have rewritten the object whose rows they deleted.
   expect(entries.map((entry) => entry.file.path)).not.toContain('s3://processed/posts/source=feed/a.parquet');
   const lost = change('d', 10, { drop: [{ path: 's3://processed/posts/source=feed/a.parquet' }] });
   await expect(lost).rejects.toThrow(TableConflict);

@@ -1,6 +1,6 @@
 /**
- * A line is a record when it is an object by RFC 8259, on both engines alike. One file a case in test/fixtures/json, named
- * as JSON parsing corpora name theirs: y_ is JSON, n_ is not, and what RFC 8259 leaves open is i_.
+ * A line is a record if it is an object by RFC 8259, on both engines. test/fixtures/json has one file per case, named as in
+ * JSON parsing corpora: y_ is JSON, n_ is not, and RFC 8259 leaves i_ open.
  */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ const folder = resolve(import.meta.dirname, '../fixtures/json');
 const names = (await readdir(folder)).sort();
 const contract = contractWith('  - { name: v, path: v, type: json }');
 
-/** Case -> published or the reason it was quarantined for. */
+/** Case -> published, or the reason for its quarantine. */
 async function verdicts(engine?: RunEngine): Promise<Record<string, string>> {
   const files = Object.fromEntries(
     await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))] as const)),

@@ -1,4 +1,4 @@
-/** The third voice on Spark: thousands of cases of the reference interpreter in a few runs of the job. */
+/** The reference interpreter against Spark: thousands of cases in a few runs of the job. */
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { layOutJob } from '../../offline/spark.ts';

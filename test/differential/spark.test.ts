@@ -1,4 +1,7 @@
-/** What only Spark does: it reads raw files where they are, splits them, and unpacks them itself. Small cases, each against the embedded engine. */
+/**
+ * Work that only Spark does: it reads raw files in place, splits them, and unpacks them. Small cases, each compared with the
+ * embedded engine.
+ */
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
@@ -30,7 +33,7 @@ const session = sparkSession();
 type Files = Readonly<Record<string, string | Uint8Array>>;
 type Limits = Parameters<typeof layOutJob>[5];
 
-/** On Spark, from the bytes as they came: packed ones stay packed. */
+/** Runs on Spark with the original bytes: packed files stay packed. */
 const onSpark = (
   contract: Contract,
   files: Files,
@@ -162,7 +165,7 @@ test('dates and times before 1582 are published as they are', async () => {
 });
 
 test('lines are read once each and keep their numbers, wherever splits fall', async () => {
-  // Splits of 64 MiB: lines of many lengths, a bad one every now and then, and one across a whole split.
+  // Splits of 64 MiB: lines of many lengths, some bad ones, and one that covers a whole split.
   const texts = Array.from({ length: 900 }, (_, id) =>
     id % 97 === 0 ? `bad ${id}` : record({ id, text: 'y'.repeat((id * 7919) % 300_000) }),
   );
@@ -175,7 +178,7 @@ test('lines are read once each and keep their numbers, wherever splits fall', as
 });
 
 test('values and shapes of reported files are those of the embedded engine', async () => {
-  // The embedded engine's are held against what is expected in test/unit/rows/cases.test.ts.
+  // test/unit/rows/cases.test.ts compares the embedded engine's results with the expected ones.
   await Promise.all(
     Array.from({ length: 4 }, async (_, lane) => {
       for (const each of shapeCases.filter((_case, i) => i % 4 === lane))
@@ -185,7 +188,7 @@ test('values and shapes of reported files are those of the embedded engine', asy
 });
 
 test('the contracts of usual feeds give the same rows on Spark', async () => {
-  // All of them ran when they were written, and take a minute: these differ in how Spark reads a file. Four at once, as above.
+  // All cases take a minute; these differ in how Spark reads a file. Four at a time, as above.
   const chosen = usualFeeds.filter(({ file }) =>
     /^(cloudfront|shopify-graphql|excel-unicode|bank)/.test(file),
   );
@@ -199,7 +202,7 @@ test('the contracts of usual feeds give the same rows on Spark', async () => {
 });
 
 test('a CSV is read as it is written, whatever stands before its records', async () => {
-  // What the readers do themselves; the rest is the same SQL.
+  // Parts that the readers do themselves; the rest is the same SQL.
   for (const each of csvCases.filter(({ name }) => /^c(05|07|09|15)/.test(name)))
     await expectSame(contractOfCase(each), filesOf(each.name));
   const csv = (options: object) =>
@@ -270,7 +273,7 @@ test('keys of objects that were never committed, and of the batch itself, are no
     { 'test/a.json': [record({ id: 1 }), record({ id: 2 }), record({ id: 3, at: later })].join('\n') },
     { keep: published },
   );
-  // DuckDB calls its file data_0.parquet: as an attempt's that was never committed, it counts no more.
+  // DuckDB names its file data_0.parquet, which does not count, like an object of an uncommitted attempt.
   const again = {
     'test/b.json': [record({ id: 1 }), record({ id: 3, at: later }), record({ id: 4 })].join('\n'),
   };

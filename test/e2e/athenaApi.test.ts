@@ -1,4 +1,4 @@
-/** Athena's API as its clients use it: prepared statements, data manifests, quoted databases, and results that are used again. */
+/** Athena's API as its clients use it: prepared statements, data manifests, quoted databases, and reused results. */
 import {
   type AthenaClient,
   GetQueryExecutionCommand,

@@ -28,7 +28,7 @@ test('a burst of 300 files becomes few batches, and every row of it is there onc
 test('a crawler that somebody else has started is waited for', async () => {
   const id = first + 1000;
   const key = `social-media-feed/crawled-${id}.json`;
-  // Without a raw table a batch needs a crawl.
+  // Without a raw table, a batch would need a crawl.
   await stage.glue.send(
     new DeleteTableCommand({ DatabaseName: stage.config.database, Name: 'raw_social_media_feed' }),
   );

@@ -21,7 +21,7 @@ const lastCrawl = async () => {
   );
   return Crawler;
 };
-/** After the first crawl of all, which lists everything. */
+/** Wait for the first crawl, which lists the whole folder. */
 const withoutTable = async (id: number) => {
   if (!(await rawTable('social-media-feed')))
     await drop('social_media', { [`social-media-feed/before-${id}.json`]: post(id, { of_before: 1 }) });
@@ -40,7 +40,7 @@ test('a crawl reads the objects of its batch, and names types as Glue does', asy
   expect(columns.user).toContain('struct<id:int,screen_name:string');
   expect(columns.entities).toBe('struct<hashtags:array<string>>');
   expect(columns.brand_new).toBe('struct<field:double>');
-  // Objects of earlier batches have it.
+  // Objects of earlier batches have this field.
   expect(columns.of_before).toBeUndefined();
   expect(await lastCrawl()).toMatchObject({ State: 'READY', LastCrawl: { Status: 'SUCCEEDED' } });
 });

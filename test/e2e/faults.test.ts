@@ -1,4 +1,4 @@
-/** A service in trouble at every boundary: afterwards every row is there once, no dataset is stuck, and no lease is left. */
+/** A service fails at each boundary. Afterwards every row exists once, no dataset is stuck, and no lease is left. */
 import { expect, test } from '@jest/globals';
 import type { Fault } from '../../offline/faults.ts';
 import { depsOf } from '../../src/stage/connect.ts';
@@ -138,7 +138,7 @@ test(
   150_000,
 );
 
-/** What the flow calls, and can be answered as a success that is none. */
+/** Calls of the flow that can answer with a success that is not one. */
 test.each<[string, Fault]>(
   [
     ['dispatch: a transaction is cancelled for a conflict', { ...ledgerWrite, function: 'dispatch' }],
@@ -178,7 +178,7 @@ test.each<[string, Fault]>(
   ].map(([name, fault]) => [String(name), { ...(fault as Omit<Fault, 'mode'>), mode: 'partial', times: 2 }]),
 )('partial: %s', (_, fault) => survive([fault]), 150_000);
 
-/** Calls that fail for their callers and take effect while the next try is at work, or long after the batch. */
+/** Calls that fail for their callers, but take effect during the next try or long after the batch. */
 test.each<[string, Omit<Fault, 'mode'>]>([
   ['dispatch: the ledger notes the file', { ...ledgerWrite, function: 'dispatch' }],
   ['dispatch: the execution starts', { service: 'states', function: 'dispatch' }],
@@ -213,7 +213,7 @@ test.each<[string, Omit<Fault, 'mode'>]>([
 test('a copy that takes effect after its batch was taken back leaves no row of it behind', async () => {
   await survive([
     { ...publishCopy, mode: 'stall', times: 1 },
-    // The same copy is tried again, and denied: the batch is taken back.
+    // The same copy is denied again in the retry, so the batch is taken back.
     { ...publishCopy, ...denied, times: 1 },
   ]);
 }, 150_000);
@@ -222,7 +222,7 @@ test(
   'objects that S3 does not remove when their batch is taken back are never read beside those of the next try',
   () =>
     survive([
-      // Of rows and quarantine one is copied.
+      // Only one of rows and quarantine is copied.
       { ...publishCopy, ...denied, skip: 1, times: 1 },
       { service: 's3', operation: 'DeleteObjects', function: 'failBatch', mode: 'partial', times: 1 },
     ]),
@@ -314,7 +314,7 @@ test('sweep and reconcile: lists come in pages of one, a write meets another one
   await sweepNow();
   expect((await takeFinds()).map((found) => found.leaseRecovered)).toContain(true);
   await untilSettled(dataset, [key]);
-  // Somebody has dropped the partition of the rows.
+  // Somebody has dropped the partition of these rows.
   await depsOf(stage).catalog.dropPartitions(dataset, [['social_media', '2025', '11', '01']]);
   expect(await reconcileNow(dataset)).toMatchObject({ added: 1, removed: 0, missing: [] });
   await untilHit();

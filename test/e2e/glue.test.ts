@@ -14,7 +14,7 @@ import { drop, feed, parquetOf, post, publishedFrom, put, quarantinedFrom, stage
 
 const root = resolve(import.meta.dirname, '../..');
 const script = readFileSync(resolve(root, 'glue/job.py'), 'utf8');
-/** Puts another script in the place of the job's own. */
+/** Replaces the job's script. */
 const deployScript = async (body: string) => {
   const { Job } = await stage.glue.send(new GetJobCommand({ JobName: stage.config.job }));
   const { bucket, key } = parseAddress(Job?.Command?.ScriptLocation ?? '');
@@ -26,7 +26,7 @@ const force = (engine: 'auto' | 'glue') =>
 beforeAll(() => force('glue'));
 afterAll(() => force('auto'));
 
-/** What a file came out as, without the names that differ between two drops of it. */
+/** The result of a file, without the names that differ between two drops. */
 async function outcome(table: string, file: FollowedFile | undefined) {
   const parquet = await parquetOf(table, file?.record.batch ?? '');
   const rows = parquet.flatMap(({ key, rows }) =>
@@ -65,7 +65,7 @@ test('Spark and the embedded engine give the same rows, quarantine, types and co
     [`social-media-feed/${engine}/array.json`]: array,
     [`social-media-feed/${engine}/garbage.json`]: Buffer.from([0, 1, 2, 3]),
     [`social-media-feed/${engine}/empty.json`]: '',
-    // Hadoop reads no such key.
+    // Hadoop cannot read such a key.
     [`social-media-feed/${engine}/odd: key #1?+ü%20.json`]: feed({ rows: 20, seed: 82 }).text,
     [`social-media-feed/${engine}/cut.json`]: '[{"id":',
     [`social-media-feed/${engine}/packed.json.gz`]: gzipSync(feed({ rows: 60, seed: 79 }).text),

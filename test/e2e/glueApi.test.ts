@@ -1,4 +1,4 @@
-/** Glue's API as its clients see it: table versions, partitions by expression, crawlers, job runs. */
+/** Glue's API as its clients use it: table versions, partitions by expression, crawlers, job runs. */
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -87,7 +87,7 @@ test('partitions are found by an expression over the types of their keys', async
     return { values: (answer.Partitions ?? []).map((p) => p.Values?.join('/')), next: answer.NextToken };
   };
   const lines = all.map((values) => values.join('/'));
-  // As numbers, not as texts: 9 is before 10.
+  // Compared as numbers, not as texts: 9 is less than 10.
   expect((await found('year < 10')).values).toEqual([lines[0]]);
   expect((await found("year >= 10 AND lang <> 'ja'")).values).toEqual([lines[2]]);
   expect((await found("lang IN ('en', 'it''s')")).values).toEqual([lines[0], lines[2]]);
@@ -167,7 +167,7 @@ test('a crawler tells its state and its last crawl, adds partitions, and treats 
     );
     return Crawler?.LastCrawl;
   };
-  // So many that a crawl takes its time.
+  // Enough objects for a crawl to take a moment.
   const files = Array.from({ length: 200 }, (_, i) => `day=1/${i}.json`);
   await Promise.all(files.map(put));
   await define(Name, `s3://${Bucket}/${prefix}/`);
@@ -241,7 +241,7 @@ test('a job run tells its arguments, its end and its error, and runs no oftener 
 test('a job run ends at its timeout', async () => {
   const endpoint = String(stage.endpoint);
   const folder = await mkdtemp(join(tmpdir(), 'sluice-jobs-'));
-  // AWS takes whole minutes only, and so does the gateway: these are its operations without it.
+  // AWS and the gateway accept only whole minutes: these are the operations without the gateway.
   const { operations, close } = jobOperations({
     upstream: connectUpstream(endpoint),
     endpoint: () => endpoint,

@@ -1,4 +1,4 @@
-/** What a sweep, a claim and a status cost does not grow with the history of a dataset: their calls are counted at the gateway. */
+/** The cost of a sweep, a claim and a status does not grow with the history of a dataset: the gateway counts their calls. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
   BatchWriteCommand,
@@ -20,7 +20,7 @@ const recorded = z.array(
   z.object({ function: z.string(), service: z.string(), operation: z.string(), count: z.number() }),
 );
 
-/** Calls of a function so far, by operation; those of this test where no name is given. */
+/** Calls of a function by operation; calls of this test if no name is given. */
 async function callsBy(name: string): Promise<Map<string, number>> {
   const response = await fetch(`${stage.endpoint}${callsPath}`);
   const counts = new Map<string, number>();
@@ -32,7 +32,7 @@ async function callsBy(name: string): Promise<Map<string, number>> {
   return counts;
 }
 
-/** The calls that a function makes meanwhile. */
+/** The calls that a function makes while `work` runs. */
 async function callsDuring(name: string, work: () => Promise<unknown>): Promise<Record<string, number>> {
   const before = await callsBy(name);
   await work();
@@ -67,11 +67,11 @@ const write = (items: typeof history, request: (item: (typeof history)[number]) 
     db.send(new BatchWriteCommand({ RequestItems: { [stage.config.ledgerTable]: chunk.map(request) } })),
   );
 
-// The tests after this one have a ledger whose batches have objects.
+// Later tests expect batches that have objects.
 afterAll(() => write(history, ({ pk, sk }) => ({ DeleteRequest: { Key: { pk, sk } } })), 240_000);
 
 test('with 10,000 batches of the dataset in the ledger they make the calls that they made before', async () => {
-  // What comes first anywhere is done.
+  // Waits for the work that happens once.
   await costs();
   const before = await costs();
   await write(history, (Item) => ({ PutRequest: { Item } }));

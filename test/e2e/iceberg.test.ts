@@ -1,4 +1,4 @@
-/** Iceberg tables in the local Athena: Trino carries out Athena's statements, DuckDB reads what no engine has deleted from in place. */
+/** Iceberg tables in the local Athena: Trino runs Athena's statements; DuckDB reads tables without delete files. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,7 +70,7 @@ test("Athena's statements for Iceberg tables do what they say, and every state s
     { id: '3', text: 'c' },
   ]);
 
-  // Rows that are deleted in place are in their files still.
+  // Rows that are deleted in place are still in their files.
   await expect(onDuckDb(all)).rejects.toThrow('deletes that are merged on reading');
   await athena(`OPTIMIZE ${table} REWRITE DATA USING BIN_PACK`);
   expect(await athena(all)).toEqual(merged);

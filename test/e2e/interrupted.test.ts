@@ -1,4 +1,7 @@
-/** Lambdas killed, executions aborted, leases stolen, events repeated or lost, files that break: afterwards every row is there once. */
+/**
+ * Lambdas are killed, executions aborted, leases stolen, events repeated or lost, files broken. Afterwards every row exists
+ * once.
+ */
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { expect, test } from '@jest/globals';
@@ -24,14 +27,14 @@ import {
 import { drop, put, quarantinedFrom, stage } from '../support/stage.ts';
 import { sweepNow, takeFinds } from '../support/sweeps.ts';
 
-/** Holds a call, does harm while it hangs, and lets it go. */
+/** Holds a call, runs `harm` while it hangs, and lets it continue. */
 const whileHeld = (harm: () => Promise<void> | void) => async () => {
   await untilHit();
   await harm();
   await setFaults();
 };
 
-/** Rows are about to be published. */
+/** Rows will be published next. */
 const publishHeld: Fault = { ...publishCopy, mode: 'hold', times: 1 };
 
 onWarmStage();
@@ -80,7 +83,7 @@ test('a lease is stolen from a live execution that then publishes: it takes back
     await setFaults();
     await untilNothingRuns();
     await stage.ledger.releaseLease(dataset, thief ?? 0);
-    // Nobody works on the batch: the sweep gives its files back, and wakes the dataset.
+    // Nobody works on the batch: the sweep returns its files and starts an execution.
     expect(await swept()).toMatchObject({ batchesRecovered: 1 });
   };
   await survive([publishHeld], steal);
@@ -114,11 +117,11 @@ test('recover: its first write is cancelled for a conflict, and the next takes e
 
 test('an object that no event told of is found by the sweep', async () => {
   const { key, ids, text } = someFile();
-  // Its message goes back to the queue, for longer than this test lasts.
+  // Its message returns to the queue for longer than this test lasts.
   await setFaults([{ service: 'dynamodb', function: 'dispatch', mode: 'error' }]);
   await put(key, text);
   await untilHit();
-  // Until then: what fails in a transaction of many files is tried again alone.
+  // Until then, files that fail in a transaction of many are tried again one by one.
   expect(await swept()).toMatchObject({ filesFound: 1, started: true });
   await setFaults();
   await untilSettled(dataset, [key]);
@@ -188,7 +191,7 @@ test('a poison file among a hundred good ones stands alone in the end, as failed
   await expectWhole(dataset, { ids: good.flatMap((f) => f.ids), bad: {} });
 }, 240_000);
 
-/** What the sweep does for the dataset, as a test expects it. */
+/** The part of the sweep that concerns this dataset, which the test expects. */
 async function swept() {
   const all = await sweepNow();
   await takeFinds();

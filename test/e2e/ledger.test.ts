@@ -1,6 +1,6 @@
 /**
- * The ledger against a model of it: whatever operations come in whatever order, by the holder of the lease, by one who
- * lost it, and by two at once, files are in the states of the model, and nobody moves what is not theirs.
+ * The ledger against a model: after any operations in any order, by the holder of the lease, by one who lost it, and by two
+ * at once, files have the states of the model, and nobody moves another's files.
  */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -56,14 +56,14 @@ class Note extends Command {
     this.n = n;
   }
   async act(model: Model, dataset: string) {
-    // An event may come to two Lambdas at once.
+    // An event may arrive at two Lambdas at once.
     const noted = await Promise.all([1, 2].map(() => noteOnce(dataset, fileOf(this.n))));
     expect(noted.filter(Boolean)).toHaveLength(model.files.has(this.n) ? 0 : 1);
     if (!model.files.has(this.n)) model.files.set(this.n, { state: 'pending' });
   }
 }
 
-/** Nothing but sequencers tells the order here. */
+/** Only sequencers define the order here. */
 const noteOnce = async (dataset: string, file: RawFile, etag = 'e'): Promise<boolean | Error> => {
   const [isNoted = false] = await ledger.notePending(dataset, [{ ...file, etag }], async () => []);
   return isNoted;
@@ -154,7 +154,7 @@ class GiveBack extends Command {
     const group = state === 'pending' ? `g${model.batches}` : undefined;
     const files = model.batch.map((n) => ({ ...fileOf(n), state, group }));
     const attempt = { batch: batchName(model), fence: model.fence };
-    // Whoever takes a batch back has a higher fence, and nobody below it can do anything any more.
+    // Whoever takes a batch back has a higher fence; writes with a lower one fail from then on.
     const fence = (await ledger.takeOver(dataset, { execution: 'e' })) ?? 0;
     expect(fence).toBeGreaterThan(model.fence);
     const ended = { state: state === 'held' ? 'held' : 'failed', reason: 'a test' } as const;
@@ -180,7 +180,7 @@ class Requeue extends Command {
     const found = [...model.files].filter(([, f]) => f.state === 'held' || f.state === 'failed');
     const published = [...model.files].find(([, f]) => f.state === 'published');
     if (published) expect(await ledger.requeue(dataset, [fileOf(published[0])])).toBe(0);
-    // Two operators at once: each file goes once.
+    // Two operators at once: each file is moved once.
     const moved = await Promise.all(
       [1, 2].map(() =>
         ledger.requeue(

@@ -1,4 +1,4 @@
-/** Batches as large as they may be, within what the services allow. */
+/** The largest batches stay within the limits of the services. */
 import { paginateGetExecutionHistory } from '@aws-sdk/client-sfn';
 import { expect, test } from '@jest/globals';
 import { type BatchPublished, batchPublishedSchema } from '../../src/lib/flow/batch/batchPublished.ts';
@@ -41,7 +41,7 @@ test('a batch that touches 2,000 partitions is published whole, and its event na
   expect(counted).toEqual({ n: '2000', days: '2000' });
 });
 
-/** Puts files while nobody may work on the dataset, lets the flow go, and holds its execution against the limits. */
+/** Puts files while the dataset is paused, lets the flow run, and compares its execution with the limits. */
 async function publish(files: readonly { key: string; body: string }[]) {
   const { ledger } = stage;
   const fence = await waitFor(

@@ -1,4 +1,4 @@
-/** Runs behind the others: logs are read by more people than the data is. */
+/** Runs after the others, because more people may read logs than data: logs must not contain values. */
 import { execFileSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import {
@@ -33,15 +33,15 @@ test('no log line of any function has a value of a row in it, be the row good, r
     ].join('\n'),
   });
   expect(file?.record.counts).toEqual({ rowsRead: 5, published: 1, duplicates: 1, quarantined: 3 });
-  // One that is held says why.
+  // A held batch logs its reason.
   await drop('social_media', {
     'social-media-feed/logs/held.json': `${post(id + 3, { timestamp: '1900-01-01T00:00:00Z', text: marks.text })}\n`,
   });
   const lines = await logLines();
-  // The logs are there, and are these batches'.
+  // The logs exist, and belong to these batches.
   expect(lines.some((line) => line.includes(String(file?.record.batch)))).toBe(true);
   expect(lines.some((line) => line.includes('step failed') || line.includes('ExpectationFailed'))).toBe(true);
-  // What CloudWatch makes metrics of, for the stage and for the dataset.
+  // CloudWatch makes metrics of these, for the stage and for the dataset.
   const measured = lines.flatMap((line) => (line.includes('"_aws"') ? [JSON.parse(line) as object] : []));
   expect(measured).toContainEqual(
     expect.objectContaining({
@@ -86,7 +86,7 @@ test('every log line stands with the invocation that wrote it, the last one too'
   expect(of.filter(({ line }) => line.includes('step done')).length).toBeGreaterThan(5);
 });
 
-/** A worker whose lines come 30 ms apart, as on a busy machine; the last one has no line end. */
+/** A worker whose log lines come 30 ms apart, as on a busy machine; the last one has no line end. */
 const slowWorker = `
 import queue, threading, time
 import emulator

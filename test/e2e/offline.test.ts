@@ -1,4 +1,4 @@
-/** `sls offline --stage local`: a handler that is edited is what the next execution runs, without a deployment. */
+/** `sls offline --stage local`: the next execution runs an edited handler, without a deployment. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import {
   cpSync,
@@ -32,7 +32,7 @@ interface Offline {
   readonly ended: Promise<number | null>;
 }
 
-/** A checkout of its own, whose sources may be edited. */
+/** A separate checkout whose sources may be edited. */
 function copyCheckout(): string {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-checkout-'));
   const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
@@ -52,7 +52,7 @@ function startOffline(lambdaPort: number, environment: NodeJS.ProcessEnv = {}): 
   const { AWS_ENDPOINT_URL: _, ...own } = process.env;
   const child = spawn(join(root, 'node_modules/.bin/sls'), args, {
     cwd: copy,
-    // A group of its own, as in a terminal: Ctrl-C goes to all of it.
+    // A process group of its own, as in a terminal: Ctrl-C reaches all of it.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...own, SLS_TELEMETRY_DISABLED: '1', ...environment },
@@ -79,13 +79,13 @@ async function untilOutput(offline: Offline, pattern: RegExp): Promise<string> {
   return found;
 }
 
-/** What serverless-offline answers for a function. */
+/** Serverless-offline's answer for a function. */
 const invoke = async ({ lambdaPort }: Offline, name: string): Promise<string> => {
   const address = `http://127.0.0.1:${lambdaPort}/2015-03-31/functions/sluice-local-${name}/invocations`;
   return (await fetch(address, { method: 'POST', body: '{}' })).text();
 };
 
-/** What a server of the local stage answers to a web page that calls a function. */
+/** The answer of a local server to a web page that calls a function. */
 const statusForPage = async (address: string): Promise<number> => {
   const headers = { origin: 'https://evil.example', 'content-type': 'text/plain' };
   return (await fetch(address, { method: 'POST', body: '{}', headers })).status;
@@ -106,7 +106,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
-/** As editors do: nobody may read half of a file. */
+/** Replaces the file as editors do, so nobody reads half of it. */
 function edit(path: string, text: string): void {
   writeFileSync(`${path}~`, text);
   renameSync(`${path}~`, path);
@@ -158,7 +158,7 @@ test('an edited handler is run by the next execution; errors keep their names; C
       60_000,
     );
 
-    // Code that cannot be built fails by name, and what stood still goes on as soon as it can.
+    // Code that cannot be built fails by name, and the file is processed when the code is corrected.
     edit(handler, `const x = ;\n${source}`);
     const broken = await waitFor(
       () => invoke(offline, 'checkCrawler'),

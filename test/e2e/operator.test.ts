@@ -36,7 +36,7 @@ async function sluice(...args: string[]): Promise<{ code: number | null; out: st
   return { code, out, err };
 }
 
-/** A file whose posts are all abroad, so that an expectation holds its batch. */
+/** A file whose posts are all abroad, so an expectation holds its batch. */
 async function heldFile() {
   const key = `social-media-feed/held-${next}.json`;
   const ids = [next++, next++];
@@ -53,7 +53,7 @@ test("the README's commands for a stage do what it says, as they are typed", asy
     const args = rest.replace(/ --stage [a-z]+/, '').trim();
     const { code, err } = await sluice(name, ...args.split(/ +/));
     expect({ text, err }).toEqual({ text, err: '' });
-    // Other tests leave what waits for a person.
+    // Other tests leave files that wait for a person.
     expect(name === 'status' ? [0, 1] : [0]).toContain(code);
   }
 });
@@ -285,7 +285,7 @@ test('no command lets a key, a value or a reason steer the terminal', async () =
 test('redrive brings messages back from the dead-letter queue', async () => {
   const key = `social-media-feed/redriven-${next}.json`;
   const id = next++;
-  // As if dispatch had not understood it: nobody has seen the object but the dead letter.
+  // As if dispatch could not parse the event: only the dead-letter queue knows the object.
   const fence = await stage.ledger.acquireLease(dataset);
   const version = await put(key, post(id));
   const event = {
@@ -300,7 +300,7 @@ test('redrive brings messages back from the dead-letter queue', async () => {
   const shown = await sluice('redrive', '--show');
   expect(shown.out).toContain(key);
   await stage.ledger.releaseLease(dataset, fence ?? 0);
-  // What was shown is hidden for some seconds.
+  // Messages that were shown are hidden for some seconds.
   const driven = await waitFor(
     () => sluice('redrive'),
     ({ out }) => out.includes(key),

@@ -1,4 +1,4 @@
-/** Runs last: every AWS call of the test run against the role of the function that made it. */
+/** Runs last: compares every AWS call of the test run with the role of the function that made it. */
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -47,7 +47,7 @@ const names: Names = {
   processedBucket: stage.config.processedBucket,
 };
 
-// What runs on a schedule has not come up yet: a partition too many, and one that is missing.
+// Work that only happens on a schedule: an extra partition and a missing one.
 await misplacePartitions();
 for (const name of ['sweep', 'reconcile']) await invoke(name);
 
@@ -59,7 +59,7 @@ const recorded = await Promise.all(
     async (endpoint) => (await (await fetch(`${endpoint}${callsPath}`)).json()) as RecordedCalls[],
   ),
 );
-// Trino stands for Athena, which does what it does as itself.
+// Trino calls S3 for Athena; real Athena uses the caller's permissions differently.
 const calls = recorded.flat().filter((call) => !['', 'Trino'].includes(call.function));
 const functions = [
   ...Object.keys(
@@ -81,7 +81,7 @@ test.each(functions)('%s may do what it did, and nothing else that it could name
   const unused = grantsOf(own)
     .filter((grant) => !requests.some((request) => uses(request, grant)) && !isExcepted(name, grant))
     .map(({ action, resource }) => `${action} ${resource}`);
-  // Only a whole run has used everything.
+  // Only a whole run uses every grant.
   expect({ denied: [...new Set(denied)], unused: other === undefined ? [] : unused }).toEqual({
     denied: [],
     unused: [],

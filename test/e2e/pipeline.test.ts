@@ -95,7 +95,7 @@ test('the same object dropped twice, and an event delivered twice, are published
   await sqs.send(
     new SendMessageCommand({ QueueUrl: stage.config.queueUrl, MessageBody: JSON.stringify(event) }),
   );
-  // A later file of the same dataset is published: the repeated events are behind us.
+  // A later file of the same dataset is published, so the repeated events were processed before.
   await drop('social_media', { 'social-media-feed/after-twice.json': post(8003) });
   expect(await publishedFrom('social_media', key)).toBe(2);
   expect(

@@ -1,4 +1,4 @@
-/** What others hear of a batch: the event, its lineage, and the example that serves its rows. */
+/** What other systems receive about a batch: the event, its lineage, and the serving example. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient, GetCommand } from '@aws-sdk/lib-dynamodb';

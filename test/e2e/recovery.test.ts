@@ -1,4 +1,4 @@
-/** A batch that breaks off between two steps: its steps are called by hand, on the real ledger and buckets. */
+/** A batch is interrupted between two steps: the test calls its steps itself, on the real ledger and buckets. */
 import { afterEach, expect, test } from '@jest/globals';
 import { columnSchema } from '../../src/lib/contract/columnSchema.ts';
 import { runEmbedded } from '../../src/lib/engine/embedded.ts';
@@ -27,10 +27,10 @@ import {
 
 const flow = depsOf(stage);
 const dataset = 'social_media';
-/** Keys of this run, so that it can be repeated on one stage. */
+/** Keys are unique to this run, so it can be repeated on one stage. */
 const stamp = Date.now();
 
-/** Takes the lease before the object is there, so that no execution starts, and brings it to the end of the transform. */
+/** Takes the lease before the object exists, so that no execution starts, and runs the batch to the end of the transform. */
 async function transformByHand(key: string, text: string, deps = flow) {
   const fence = await waitFor(
     () => stage.ledger.acquireLease(dataset),
@@ -101,7 +101,7 @@ test('whoever lost the lease publishes nothing and gives nothing back', async ()
   await failBatch(flow, { ...step, error: { Error: 'LeaseLost', Cause: '' } });
   expect(await stateOf(key)).toEqual(['claimed']);
   expect(await parquetOf('social_media', step.batch)).toEqual([]);
-  // The thief finds the batch open and gives its files back.
+  // The thief finds the open batch and returns its files.
   await endOpenBatches(flow, dataset, thief, { error: 'LeaseLost', cause: 'a test' });
   await letGo(flow, dataset, thief);
   await untilSettled(dataset, [key]);

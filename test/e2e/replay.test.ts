@@ -1,4 +1,4 @@
-/** Corrections and replays: what came from a file is replaced, and nothing else is touched. */
+/** Corrections and replays replace the rows of a file, and change nothing else. */
 import { expect, test } from '@jest/globals';
 import { replay } from '../../src/lib/flow/operate/again.ts';
 import { depsOf } from '../../src/stage/connect.ts';
@@ -67,7 +67,7 @@ test('a replay processes exactly the chosen files again', async () => {
   expect(again[0]?.batch).not.toBe(old?.batch);
   expect(await rowsOf(b.key)).toEqual(before);
   await expectWhole(dataset, { ids: [...a.ids, ...b.ids], bad: { [a.key]: 1, [b.key]: 1 } });
-  // Once more, of both, now in different batches.
+  // Replays both again, now in different batches.
   expect(
     await replay(deps, dataset, {
       from: new Date(Date.now() - 3_600_000),
@@ -81,7 +81,7 @@ test('a replay processes exactly the chosen files again', async () => {
 test('a replay that breaks off leaves the old rows, and is tried again', async () => {
   const { a, b } = await twoFiles();
   await setFaults([
-    // Nothing that is tried again: the batch fails in the middle of its copies.
+    // An error that is not retried: the batch fails in the middle of its copies.
     { service: 's3', operation: 'CopyObject', function: 'publish', ...denied, skip: 1, times: 1 },
     { service: 's3', operation: 'CopyObject', function: 'publish', mode: 'lost', times: 1 },
   ]);
@@ -89,7 +89,7 @@ test('a replay that breaks off leaves the old rows, and is tried again', async (
   const [file] = await untilSettled(dataset, [a.key]);
   await untilHit();
   await setFaults();
-  // Published, broken off, published again.
+  // It was published, interrupted, and published again.
   expect(file).toMatchObject({ state: 'published', attempts: 3 });
   await expectWhole(dataset, { ids: [...a.ids, ...b.ids], bad: { [a.key]: 1, [b.key]: 1 } });
 });

@@ -1,4 +1,4 @@
-/** What AWS would refuse, the local AWS refuses with AWS's error; and executions end as Step Functions ends them. */
+/** The local AWS rejects what AWS rejects, with AWS's errors, and executions end as in Step Functions. */
 import { GetQueryResultsCommand, StartQueryExecutionCommand } from '@aws-sdk/client-athena';
 import { CloudFormationClient, CreateStackCommand } from '@aws-sdk/client-cloudformation';
 import {
@@ -508,7 +508,7 @@ describe('an execution', () => {
           Caught: { Type: 'Succeed' },
         },
       },
-      // The function goes on only after the execution has ended.
+      // The function continues only after the execution has ended.
       { most: 1, until, mark },
     );
     const { status, output = '' } = await ended(executionArn);

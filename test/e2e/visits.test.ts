@@ -1,4 +1,4 @@
-/** A dataset in an Iceberg table, on both engines: other engines read what the ledger counts, after each commit. */
+/** A dataset in an Iceberg table, on both engines: after each commit, other engines read what the ledger counts. */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 
@@ -34,7 +34,7 @@ const linesOf = (...visits: readonly string[]) => visits.join('\n');
 
 const answer = z.object({ answers: z.tuple([z.object({ pyiceberg: z.unknown(), duckdb: z.unknown() })]) });
 
-/** What pyiceberg and DuckDB's extension find in the table: they agree. */
+/** The answers of pyiceberg and DuckDB's extension, which must agree. */
 async function readBack(): Promise<unknown> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-visits-'));
   try {
@@ -112,7 +112,7 @@ test('files, a correction, a replay and a batch on Spark are commits that pyiceb
   const all = [...corrected.slice(0, 3), row(5, 'c'), row(6, 'c', { day: '03' }), row(7, 'b')];
   expect(await readBack()).toEqual(all);
 
-  // A correction on Spark, of rows that the embedded engine has written: the object keeps the row of the other file.
+  // Spark corrects rows that the embedded engine wrote: the object keeps the row of the other file.
   const again = await put(
     'visits/a.json',
     linesOf(visit(4, { page: '/moved', time: '2025-11-02T10:00:00Z' })),
@@ -123,7 +123,7 @@ test('files, a correction, a replay and a batch on Spark are commits that pyiceb
     row(4, 'a', { page: '/moved', day: '02' }),
     ...all.slice(-3),
   ]);
-  // Nothing was copied: rows are where they were staged, in folders of their attempts.
+  // Nothing was copied: rows are where they were staged, in the folders of their attempts.
   const objects = await deps.store.list(stage.config.processedBucket, `${dataset}/`);
   const data = objects.flatMap(({ key }) => (key.endsWith('.parquet') ? [key] : []));
   expect(

@@ -12,7 +12,7 @@ import { drop, post, put, stage } from '../support/stage.ts';
 
 declare global {
   interface Window {
-    /** What the live feed has told the page. */
+    /** Messages of the live feed. */
     messages: string[];
   }
 }
@@ -117,7 +117,7 @@ test('by keyboard: a state shows its output, input and logs', async () => {
   await untilText('.state pre', 'step done');
   await choose('Error');
   await untilText('.state .hint', 'No error.');
-  // Up and down go through the executions.
+  // The up and down keys move through the executions.
   await page.focus('.list a[aria-current]');
   const shown = await text('h2');
   await page.keyboard.press('ArrowDown');
@@ -130,7 +130,7 @@ test('log lines that come seconds later are shown while the tab is open', async 
   const late = (request: HTTPRequest) => {
     if (request.isInterceptResolutionHandled()) return;
     const isLogs = new URL(request.url()).pathname === '/api/logs';
-    // CloudWatch has nothing yet.
+    // CloudWatch has no logs yet.
     if (isLogs && asked++ === 0) void request.respond({ contentType: 'application/json', body: '[]' });
     else void request.continue();
   };
@@ -194,7 +194,7 @@ test('a table shows its partitions, as many rows as Athena counts', async () => 
 }, 60_000);
 
 test('an execution that fails says why', async () => {
-  // Nobody has the lease that it is started with.
+  // It is started with a lease that nobody has.
   await stage.sfn.send(
     new StartExecutionCommand({
       stateMachineArn: stage.config.stateMachineArn,

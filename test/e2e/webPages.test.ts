@@ -1,4 +1,4 @@
-/** Every port that a local AWS opens, and what a web page can do there. */
+/** Every port that a local AWS opens, and what a web page can do with it. */
 import { expect, test } from '@jest/globals';
 import { createTrinoClient } from '../../offline/athena/trinoClient.ts';
 import { startWatchServer } from '../../src/watch/server.ts';
@@ -7,7 +7,7 @@ import { athena, stage } from '../support/stage.ts';
 
 const gatewayPort = Number(new URL(String(stage.endpoint)).port);
 
-/** Listeners of the process that is the gateway, and of all that it has started but the tests. */
+/** Listeners of the gateway's process and of its child processes, except the tests. */
 function ours(): Listener[] {
   const all = listeners();
   const gateway = all.find(({ port }) => port === gatewayPort);
@@ -15,7 +15,7 @@ function ours(): Listener[] {
   return all.filter(({ pid }) => family.has(pid));
 }
 
-/** What needs no leave of a server: https://fetch.spec.whatwg.org/#cors-safelisted-request-header */
+/** Requests that need no permission of the server: https://fetch.spec.whatwg.org/#cors-safelisted-request-header */
 const page = {
   method: 'POST',
   body: '{}',
@@ -27,13 +27,13 @@ test('only this machine reaches what a local AWS opens, and no web page gets thr
   const kindOf = ({ pid, command }: Listener) => {
     if (command.includes('TrinoServer')) return 'Trino';
     if (command.includes('emulator.py')) return 'ministack';
-    // Spark's, while a job runs, speak no HTTP.
+    // Spark's ports, open while a job runs, do not speak HTTP.
     return pid === found.find(({ port }) => port === gatewayPort)?.pid ? 'gateway' : 'Spark';
   };
   const kinds = found.map(kindOf);
   expect(kinds).toEqual(expect.arrayContaining(['gateway', 'ministack', 'Trino']));
   for (const listener of found) {
-    // 127.0.0.1, also as IPv6 writes it.
+    // 127.0.0.1, also in its IPv6 form.
     expect(['0100007F', '0000000000000000FFFF00000100007F']).toContain(listener.address);
     const kind = kindOf(listener);
     const server = `http://127.0.0.1:${listener.port}`;
@@ -45,7 +45,7 @@ test('only this machine reaches what a local AWS opens, and no web page gets thr
       for (const path of ['/', '/2015-03-31/functions', '/_ministack/reset'])
         expect([kind, path, (await fetch(`${server}${path}`, page)).status]).toEqual([kind, path, 403]);
   }
-  // Its own callers do get through.
+  // The AWS's own callers are accepted.
   expect(await athena('SELECT 1 AS one')).toEqual([{ one: '1' }]);
 }, 60_000);
 

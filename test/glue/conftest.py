@@ -1,4 +1,4 @@
-"""What the tests share: a file as the job is told of it, and one Spark."""
+"""Shared by the tests: a file as the job receives it, and one Spark session."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ MakeFile = Callable[..., File]
 
 @pytest.fixture
 def make_file(tmp_path: Path) -> MakeFile:
-    """Writes a file and tells of it."""
+    """Writes a file and describes it."""
     made = 0
 
     def make(content: bytes, compression: str | None = None, layout: str = "lines", number: int = 0) -> File:

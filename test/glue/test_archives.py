@@ -42,7 +42,7 @@ def test_what_zlib_is_given_of_many_small_members_grows_with_their_bytes_and_not
     given = 0
 
     class Counted:
-        """zlib copies what it does not use of what it is given."""
+        """zlib copies the unused rest of its input."""
 
         def __init__(self, wbits: int) -> None:
             self.member = decompressobj(wbits=wbits)
@@ -78,7 +78,7 @@ def test_zstd_is_unpacked(make_file: MakeFile) -> None:
 
 
 def framed(content: bytes) -> bytes:
-    """Snappy in a block of Hadoop's, in chunks."""
+    """Snappy in one block of Hadoop's format, in chunks."""
     chunks = [content[start : start + 50_000] for start in range(0, len(content), 50_000)]
     packed = [pyarrow.Codec("snappy").compress(chunk, asbytes=True) for chunk in chunks]
     return len(content).to_bytes(4, "big") + b"".join(len(chunk).to_bytes(4, "big") + chunk for chunk in packed)

@@ -15,7 +15,7 @@ Record = tuple[int, bytes, str | None]
 
 
 def records_of(make_file: MakeFile, content: bytes, skip: int = 0, compression: str | None = None) -> list[Record]:
-    """(line, text, fault) of each record of a file that is one split, behind so many bytes."""
+    """(line, text, fault) of each record of a file that is one split, after this many bytes."""
     lines = Lines()
     file = make_file(content, compression)
     if skip > 0:
@@ -29,7 +29,7 @@ def records_of(make_file: MakeFile, content: bytes, skip: int = 0, compression: 
 
 
 def records(blocks: Iterator[bytes], longest: int) -> list[Record]:
-    """(line, text, fault) of each record in blocks, and last how many lines there are."""
+    """(line, text, fault) of each record in blocks, then the number of lines."""
     found: list[Record] = []
     seen = 0
     for lines, places, texts, faults in lines_of(blocks, False, longest, 10):
@@ -39,7 +39,7 @@ def records(blocks: Iterator[bytes], longest: int) -> list[Record]:
 
 
 def naive(content: bytes, longest: int) -> list[Record]:
-    """The same, as one would write it."""
+    """The same in plain Python."""
     lines = content.removesuffix(b"\n").split(b"\n") if content else []
     found: list[Record] = [
         (place, line, None) if len(line) <= longest else (place, line[:10], "record_too_large")

@@ -10,7 +10,7 @@ from sluice.store import BLOCK, Store
 
 
 class FakeS3:
-    """Answers GetObject, with a failure first where there is one."""
+    """Answers GetObject, optionally with one failure first."""
 
     def __init__(self, content: bytes, failures: list[Exception], has_ranges: bool = True) -> None:
         self.content = content

@@ -30,7 +30,7 @@ def job(make_file: MakeFile) -> Job:
 
 @pytest.fixture
 def frames(spark: SparkSession) -> tuple[DataFrame, DataFrame]:
-    """Two rows are refused by the row part, one by the set part."""
+    """The row part rejects two rows, the set part one."""
     good = ("test/0", "v", None, None)
     records = [good, good, good, good, ("test/0", "v", "invalid_json", "ü"), ("test/1", "v", "bad_type", "abc")]
     ranked = [
@@ -99,5 +99,5 @@ def test_the_driver_collects_no_combination_of_files_columns_and_partitions(
     monkeypatch.setattr(DataFrame, "collect", counted)
     summary, _ = summarize(ranked.select("_object", "_version", "_reason", "_raw"), ranked, job, DataFrame.persist)
     assert summary["published"] == 400
-    # A file before the set part and after it, 18 columns, 5 partitions: not their 385 combinations.
+    # A file before and after the set part, 18 columns, 5 partitions: the sum, not their 385 combinations.
     assert collected == 1 + 1 + 18 + 5

@@ -14,7 +14,7 @@ test(`a burst of ${files} files ends published in fewer than 20 batches`, async 
     await put(`social-media-feed/burst/${i}.json`, `${post(first + i)}\n{"id":`);
     if (i % 1000 === 999) console.log(`${i + 1} files put after ${(Date.now() - started) / 1000} s`);
   });
-  // Small questions while it works: the whole ledger is read when nothing waits.
+  // Cheap checks while it works; the whole ledger is read when nothing waits.
   const isIdle = async () => {
     const lease = await stage.ledger.lease(dataset);
     if (lease === undefined || lease.execution !== undefined) return false;

@@ -1,4 +1,4 @@
-/** `npm run test:load -- --long reconcile`: 100,000 partitions are compared and mended within a Lambda's time. */
+/** `npm run test:load -- --long reconcile`: 100,000 partitions are compared and repaired within a Lambda's time. */
 import { expect, test } from '@jest/globals';
 import { readPlan } from '../../src/lib/flow/batch/manifest.ts';
 import { goldenTable } from '../../src/lib/flow/batch/tables.ts';
@@ -11,7 +11,7 @@ const partitions = Number(process.env.SLUICE_LOAD_FILES ?? 100_000);
 const dataset = 'social_media';
 const flow = depsOf(stage);
 
-/** Days from the year 1700 on, where no feed publishes. */
+/** Days from the year 1700 on, which no feed uses. */
 const dayOf = (index: number) => {
   const [year = '', month = '', day = ''] = new Date(Date.UTC(1700, 0, 1 + index))
     .toISOString()
@@ -29,7 +29,7 @@ test(`of ${partitions} partitions the missing ones are added and the empty ones 
   const [object] = await flow.store.list(stage.config.processedBucket, `${table.name}/`);
   if (!object) throw new Error('nothing was published');
   const days = Array.from({ length: partitions }, (_, i) => dayOf(i));
-  // One in twenty has objects and is not registered, one in twenty is registered and has none.
+  // One in twenty has objects and is not registered; one in twenty is registered and has none.
   const standing = days.filter((_, i) => i % 20 !== 0);
   const registered = days.filter((_, i) => i % 20 !== 1);
   await parallel(standing, 32, ({ path }) =>

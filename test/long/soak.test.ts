@@ -1,6 +1,6 @@
 /**
- * `npm run soak -- --minutes N --seed N`: random files, faults and operator's commands, and after each round the same
- * question: is every good row there once, every bad one in quarantine once, and no dataset stuck?
+ * `npm run soak -- --minutes N --seed N`: random files, faults and operator's commands. After each round, every good row must
+ * exist once, every bad one must be in quarantine once, and no dataset may be stuck.
  */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -22,9 +22,9 @@ const fault: fc.Arbitrary<Fault> = fc.record({
   mode: fc.constantFrom('throttle', 'error', 'lost', 'partial', 'partial', 'stall', 'stall', 'twice'),
   times: fc.integer({ min: 1, max: 9 }),
   skip: fc.integer({ min: 0, max: 12 }),
-  // A stalled call takes effect in the middle of the retry, of the next batch, or with what is left in the next round.
+  // A stalled call takes effect during the retry, during the next batch, or with the remaining ones in the next round.
   after: fc.integer({ min: 0, max: 60 }),
-  // Only what the flow calls: a person's own tools are not under test.
+  // Only calls of the flow; the operator's own tools are not under test.
   function: fc.constantFrom(
     'dispatch',
     'claimBatch',
@@ -39,7 +39,7 @@ const fault: fc.Arbitrary<Fault> = fc.record({
     'recover',
   ),
 });
-/** A silent call keeps its caller waiting: not for longer than the round. */
+/** A silent call blocks its caller, but not longer than the round. */
 const silentStall: fc.Arbitrary<Fault> = fc
   .tuple(fault, fc.integer({ min: 1, max: 10 }))
   .map(([common, after]) => ({ ...common, mode: 'stall' as const, silent: true, times: 1, after }));
@@ -88,7 +88,7 @@ test(
       await setFaults(faults);
       const drop = async (key: string, good: number, bad: number): Promise<Dropped> => {
         const ids = Array.from({ length: good }, () => next++);
-        // A first line of its own keeps an empty file from having the bytes of another.
+        // A unique first line, so an empty file never has the bytes of another.
         const lines = [
           ' '.repeat(next++ % 97),
           ...ids.map((id) => post(id)),
@@ -115,7 +115,7 @@ test(
         if (harm === 'abort') await abortExecutions();
         else if (harm !== 'none') killLambda(harm.replace('kill ', ''));
       } catch {
-        // Nothing ran just then.
+        // Nothing was running at that moment.
       }
       const keys = dropped.map((d) => d.key);
       const versions = dropped.map((d) => d.version);
@@ -127,7 +127,7 @@ test(
         settled = await untilSettled(dataset, keys, versions, { sweeping: true });
       }
       expect(settled.filter(isOpen)).toEqual([]);
-      // What stalled calls have done late.
+      // Effects of stalled calls.
       if (faults.some(({ mode }) => mode === 'stall')) await sweepGarbage(dataset);
       await expectWhole(dataset, {
         ids: dropped.flatMap((d) => d.ids),

@@ -1,4 +1,4 @@
-/** One column of one record: from the leaf to a value, or to the reason why there is none. */
+/** One column of one record: from the leaf to a value, or to the reason for none. */
 import type { Column } from '../../src/lib/contract/columnSchema.ts';
 import { type PathStep, parsePath } from '../../src/lib/contract/path.ts';
 import { field, type Json, writeJson } from './json.ts';
@@ -9,7 +9,7 @@ import { Decimal, type Moment, type Value } from './value.ts';
 
 export type Reason = 'bad_type' | 'unmapped' | 'out_of_range' | 'missing_required';
 
-/** `refused`: why the value cannot be had; the value is then null. */
+/** `refused`: the reason; the value is then null. */
 export interface Cell {
   readonly value: Value;
   readonly refused: Reason | null;
@@ -18,7 +18,7 @@ export interface Cell {
 const value = (v: Value): Cell => ({ value: v, refused: null });
 const refused = (reason: Reason): Cell => ({ value: null, refused: reason });
 
-/** What stands at the steps; undefined where nothing does. */
+/** The value at these steps; undefined if there is none. */
 export function at(json: Json | undefined, steps: readonly PathStep[]): Json | undefined {
   let found = json;
   for (const step of steps) {

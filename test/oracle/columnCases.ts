@@ -1,7 +1,7 @@
-/** Columns, and values for them that are written at the limits of what their types can hold or read. */
+/** Columns, with values at the limits of what their types hold or read. */
 import type { Dice } from './dice.ts';
 
-/** A column of a contract, without its name, as YAML has it; and the texts that JSON or a CSV may have for it. */
+/** A column of a contract in YAML, without its name, with texts for JSON or CSV. */
 export interface ColumnCase {
   readonly column: Readonly<Record<string, unknown>> & { readonly type: string };
   /** A value as JSON text; '' for a field that is missing. */
@@ -33,7 +33,7 @@ const limits = [
   '100000000000000000000000000000000000000',
 ];
 
-/** Digits, near a limit or anywhere, and now and then with a character that does not belong. */
+/** Digits, near a limit or anywhere, sometimes with a wrong character. */
 function wholeText(dice: Dice): string {
   const text = dice.oneOf(
     () => dice.pick(limits),
@@ -48,7 +48,7 @@ function wholeText(dice: Dice): string {
 
 const noise = [' ', '+', '-', '.', ',', 'e', '_', 'x', '\u00a0', '٣', '\0', '\n', "'", '"', '\\', '0'];
 
-/** With a character put in, or one taken out. */
+/** With one character added or removed. */
 function withNoise(dice: Dice, text: string): string {
   const place = dice.from(0, text.length);
   return `${text.slice(0, place)}${dice.isOne(3) ? '' : dice.pick(noise)}${text.slice(place + dice.from(0, 1))}`;
@@ -104,7 +104,7 @@ function character(dice: Dice): string {
     () => dice.from(0x10000, 0x1044f),
     () => dice.from(0x1f300, 0x1f9ff),
   );
-  // Letters that got an upper case in the last years: the engines' Unicode is not that of this Node.
+  // Letters that got an upper case in recent years: the engines' Unicode differs from Node's.
   return [0x19b, 0x264].includes(code) ? 'a' : String.fromCodePoint(code);
 }
 
@@ -258,7 +258,7 @@ const excelText = (dice: Dice): string => {
   return dice.isOne(15) ? withNoise(dice, text) : text;
 };
 
-/** Digits with marks, mostly where they belong, and what people put around them. */
+/** Digits with separators, mostly in the right places, with signs and currencies around them. */
 function peoplesNumber(
   dice: Dice,
   {
@@ -301,7 +301,7 @@ function peoplesNumber(
 const monthNames = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const weekdays = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
-/** A day with its weekday, which is right but for some. */
+/** A day with its weekday, which is sometimes wrong. */
 function dated(dice: Dice): { name: string; day: number; month: string; year: string } {
   const [year, month, day] = [
     dice.oneOf(
@@ -364,7 +364,7 @@ const patterns = [
 ];
 const longMonths = ['January', 'february', 'MARCH', 'April', 'May', 'Juni', 'September', 'December'];
 
-/** Mostly what the pattern asks for, in each of its parts. */
+/** Mostly texts that match the pattern in each part. */
 const patternText = (dice: Dice, pattern: string): string => {
   const part: Readonly<Record<string, () => string>> = {
     Y: () =>
@@ -399,7 +399,7 @@ const patternText = (dice: Dice, pattern: string): string => {
 
 const string = (text: string): string => JSON.stringify(text);
 
-/** As a text, or as the JSON number of these digits where it is one. */
+/** As a text, or as the JSON number of these digits if it is one. */
 const numberOr = (dice: Dice, text: string): string =>
   dice.isOne(2) && /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? text : string(text);
 
@@ -493,7 +493,7 @@ const patternCase = (dice: Dice): ColumnCase => {
   return { column: { type: 'timestamp', formats: [{ pattern }], ...zone }, json };
 };
 
-/** One case of each kind, with choices of its own. */
+/** One case of each kind, with its own choices. */
 export const columnCases: readonly ((dice: Dice) => ColumnCase)[] = [
   patternCase,
   () => ({ column: { type: 'int' }, json: whole }),

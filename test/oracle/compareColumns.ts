@@ -1,4 +1,4 @@
-/** Many columns and many rows in one run of the engine: each cell is a case, compared with the interpreter's. */
+/** Many columns and many rows in one run of the engine. Each cell is a case, compared with the interpreter's value. */
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { RunEngine } from '../support/embedded.ts';
 import { judge, readColumn } from './column.ts';
@@ -9,7 +9,7 @@ import { runExactly } from './engine.ts';
 import { readJson } from './json.ts';
 import { shown } from './value.ts';
 
-/** Runs about so many cells, and gives those that differ, in all. */
+/** Compares about this many cells. Returns the differences. */
 export async function compareColumns(
   seed: number,
   shape: { columns: number; rows: number },
@@ -62,7 +62,7 @@ export async function compareColumns(
         });
     }
   });
-  // A value that is refused and one that is missing are both null in the row: the counts tell them apart.
+  // A rejected and a missing value are both null in the row; the counts distinguish them.
   if (differences.length === 0)
     for (const { name } of contract.columns.slice(1))
       if ((nulled.get(name) ?? 0) !== (summary.nulled[name] ?? 0))

@@ -11,7 +11,7 @@ import { shown, type Value } from './value.ts';
 
 type Type = 'text' | 'integer' | 'number' | 'boolean' | 'timestamp' | 'date';
 
-/** Columns that expressions read, with values of theirs at every limit. */
+/** Columns for expressions, with values at every limit. */
 const columns = [
   { name: 'i', type: 'int', values: ['2147483647', '-2147483648', '0', '1', '-1', '7', '3'] },
   {
@@ -235,7 +235,7 @@ function generateRows(dice: Dice, count: number): string[] {
   );
 }
 
-/** Runs expressions on rows, and gives where the engine's value is not the interpreter's. */
+/** Runs expressions on rows. Returns where the engine and the interpreter differ. */
 export async function compareExpressions(
   derived: readonly Derived[],
   lines: readonly string[],
@@ -244,7 +244,7 @@ export async function compareExpressions(
   try {
     return await compareAtOnce(derived, lines, engine);
   } catch (error) {
-    // Which of them ends the run?
+    // Which of them fails the run?
     if (derived.length === 1)
       return [{ about: derived[0], given: lines.join('\n'), interpreter: 'a value', engine: String(error) }];
     const half = Math.ceil(derived.length / 2);
@@ -324,7 +324,10 @@ const limits: Readonly<Record<Exclude<Type, 'number'> | 'fraction', readonly str
   date: ['day', 'null'],
 };
 
-/** Each function and each operator on every type's limits, by itself and as a part of something that asks whether it has a value. */
+/**
+ * Each function and each operator on the limits of every type, alone and inside an expression that asks whether it has a
+ * value.
+ */
 export function everyExpression(): Derived[] {
   const { integer, fraction, text, boolean, timestamp, date } = limits;
   const number = [...integer, ...fraction];
@@ -397,7 +400,7 @@ export function everyExpression(): Derived[] {
   ];
 }
 
-/** Rows in which every value at a limit stands once, and one of nothing. */
+/** Rows in which every limit occurs once, and one row without values. */
 export function everyLimit(): string[] {
   const most = Math.max(...columns.map(({ values }) => values.length));
   return Array.from(

@@ -61,7 +61,7 @@ export async function compareFiles(
   const contents = Object.fromEntries(Array.from({ length: files }, (_, i) => [`x/${i}`, made.file(dice)]));
   if (made.contract.dedupe?.scope !== 'published' || engine !== undefined)
     return { cases: files, differences: await compareCase(made.contract, contents, engine) };
-  // Some of the files stand in the table already.
+  // Some of the files were published before.
   const before = Object.fromEntries(Object.entries(contents).slice(0, files / 4));
   const keep = await mkdtemp(join(tmpdir(), 'sluice-oracle-'));
   try {
@@ -77,13 +77,13 @@ export async function compareFiles(
   }
 }
 
-/** What was published before: where it stands, and its rows. */
+/** Rows published before, with their place. */
 interface Before {
   readonly folder: string;
   readonly told: readonly ReadonlyMap<string, Value>[];
 }
 
-/** The differences of each file; with duplicates across files also those of the whole. */
+/** The differences of each file, and of the whole batch if duplicates cross files. */
 async function compareCase(
   contract: FileCase['contract'],
   files: Readonly<Record<string, Buffer>>,
@@ -155,11 +155,11 @@ const rowText = (values: Readonly<Record<string, Value>>): string =>
     .map((name) => `${name}=${shown(values[name] ?? null)}`)
     .join(' ')}`;
 
-/** The reference names the column of what is wrong with a column. */
+/** The reference names the column of a fault. */
 const refusalText = (line: Value, reason: Value, column: Value): string =>
   `line ${String(line)}: ${String(reason)}${reason === 'unmatched' ? '' : ` ${String(column)}`}`;
 
-/** What the engine published and refused of one file. */
+/** The rows and quarantine of one file. */
 function engineSaid({ rows, quarantine }: Exact, object: string): string[] {
   return [
     ...rows.filter((row) => row._object === object).map(rowText),
@@ -169,7 +169,7 @@ function engineSaid({ rows, quarantine }: Exact, object: string): string[] {
   ];
 }
 
-/** Where the rules leave a winner open, the engine's choice among the tied rows stands. */
+/** If the rules leave the winner open, the engine's choice among tied rows is accepted. */
 function interpreted({ published, quarantine }: Interpretation, found: Exact, object: string): string[] {
   const theirs = found.rows.map((row) => `${String(row._object)} ${rowText(row)}`);
   return [

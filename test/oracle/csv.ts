@@ -5,7 +5,7 @@ import type { Contract } from '../../src/lib/contract/schema.ts';
 import type { Json } from './json.ts';
 import { isBlank, linesOf, type RawRecord } from './records.ts';
 
-/** A record of the file: its fields, or null where it is none. */
+/** A record of the file: its fields, or null if it is broken. */
 interface Piece {
   readonly line: number;
   readonly raw: string;
@@ -82,7 +82,7 @@ function piecesOf(bytes: Buffer, delimiter: string, hasQuotedNewlines: boolean):
   // "A file that is not UTF-8 as a whole is read line by line, and loses its bad lines only."
   if (!isUtf8(bytes) || !hasQuotedNewlines)
     return linesOf(bytes).map((line, i) => {
-      // A header may still name fields.
+      // A header can still name fields.
       const raw = line.toString('utf8').replace(/\r+$/, '');
       return { line: i + 1, raw, fields: fieldsOf(raw, delimiter), isUtf8: isUtf8(line) };
     });

@@ -1,4 +1,4 @@
-/** Where the engine and the interpreter differ. */
+/** Differences between the engine and the interpreter. */
 
 /** One case in which they differ, small enough to read. */
 export interface Difference {

@@ -1,4 +1,4 @@
-/** Runs a contract on the embedded engine and reads what it published, exactly: hyparquet makes a double of a decimal. */
+/** Runs a contract on the embedded engine and reads the published rows exactly: hyparquet would turn a decimal into a double. */
 import { join } from 'node:path';
 import {
   DuckDBDateValue,
@@ -23,7 +23,7 @@ export interface Exact {
 
 let reader: Promise<DuckDBInstance> | undefined;
 
-/** `engine`: what carries out the plan, by default the embedded engine. */
+/** `engine`: runs the plan; by default the embedded engine. */
 export async function runExactly(
   contract: Contract,
   files: Readonly<Record<string, string | Uint8Array>>,

@@ -1,4 +1,4 @@
-/** Expressions of contracts: parsed and computed, each part for itself. */
+/** Parses and evaluates expressions of contracts, each part by itself. */
 
 import { compareTexts, lower, trim, upper } from './texts.ts';
 import { dateOf, floorDiv } from './times.ts';
@@ -128,7 +128,7 @@ function real(value: Value): number | null {
   return null;
 }
 
-/** Whether a node is a number with a fraction, whatever its value: 'number', or something else. */
+/** Whether a node is a number with a fraction, whatever its value: 'number', or another kind. */
 function isFractional(node: Node, scope: Scope): boolean {
   if (node.kind === 'literal') return typeof node.value === 'number';
   if (node.kind === 'column') return /^(double|decimal.*)$/.test(scope.types.get(node.name) ?? '');

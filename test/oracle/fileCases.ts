@@ -1,4 +1,4 @@
-/** Contracts with everything that looks at whole records and files, and files for them: good ones, bad ones, and such as are no text. */
+/** Contracts that use everything about records and files, with good, bad and binary files. */
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import { anyText, type ColumnCase } from './columnCases.ts';
@@ -13,7 +13,7 @@ const sources: Readonly<Record<Format, object>> = {
   csv_lines: { formats: ['csv'], csv: { quotedNewlines: false } },
 };
 
-/** Columns of which the values are easy: what is hard about values stands in columnCases.ts. */
+/** Columns with simple values; columnCases.ts has the hard ones. */
 const plainColumns: readonly ((dice: Dice) => ColumnCase)[] = [
   () => ({
     column: { type: 'int' },
@@ -264,7 +264,7 @@ function fieldValue(dice: Dice, name: string, make: ((dice: Dice) => string) | u
   }
 }
 
-/** On corners, borders and grids, beside them, and far away. */
+/** On corners, borders and grids, next to them, and far away. */
 const coordinate = (dice: Dice): string =>
   dice.oneOf(
     () =>
@@ -372,7 +372,7 @@ function shuffled<T>(dice: Dice, items: readonly T[]): T[] {
     .map(({ item }) => item);
 }
 
-/** Of two equal keys the order stays. */
+/** Objects with two equal keys keep their order. */
 const shuffledButTwins = (dice: Dice, members: readonly string[]): string[] =>
   members.some((member) => member === '"k":"second"') ? [...members] : shuffled(dice, members);
 

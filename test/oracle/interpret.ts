@@ -10,7 +10,7 @@ import { compareTexts } from './texts.ts';
 import { dateOf, floorDiv } from './times.ts';
 import { Day, Moment, shown, type Value } from './value.ts';
 
-/** Reference data by their files. */
+/** Reference data by file. */
 export interface References {
   /** Rows of texts. */
   readonly lookups: Readonly<Record<string, readonly Readonly<Record<string, string | null>>[]>>;
@@ -20,7 +20,7 @@ export interface References {
 export interface Row {
   readonly object: string;
   readonly line: number;
-  /** The place in an exploded array. */
+  /** The index in an exploded array. */
   readonly place: number;
   readonly raw: string;
   /** Columns and partition keys. */
@@ -39,14 +39,14 @@ export interface Refused {
 export interface Interpretation {
   /** "Others are counted as skipped." */
   readonly skipped: number;
-  /** Of each group one row is published: any of those that the rules do not put in an order. */
+  /** Of each group one row is published: any of those that the rules do not order. */
   readonly published: readonly (readonly Row[])[];
   readonly quarantine: readonly Refused[];
   readonly duplicates: number;
   readonly rowsRead: number;
 }
 
-/** `before`: the rows that are published already. */
+/** `before`: the rows that were published earlier. */
 export function interpret(
   contract: Contract,
   files: Readonly<Record<string, Buffer>>,
@@ -83,7 +83,7 @@ function rowsOf(contract: Contract, record: RawRecord, object: string, reference
   );
 }
 
-/** What stands at a path in place of what was there; `json` undefined for nothing, `broken` for a text that is no JSON. */
+/** The new value at a path; `json` is undefined for none, `broken` for a text that is not JSON. */
 interface Standing {
   readonly path: string;
   readonly json: Json | undefined;
@@ -91,7 +91,7 @@ interface Standing {
   readonly isBroken: boolean;
 }
 
-/** The last of these that a path leads into, and the way from there. */
+/** The last of these that a path leads into, and the path from there. */
 function standingAt(
   documents: readonly Standing[],
   path: string,
@@ -340,7 +340,7 @@ function deduplicated({ dedupe }: Contract, rows: readonly Row[]): (readonly Row
   return [...Map.groupBy(rows, identity).values()].map((group) => {
     const [first] = group.toSorted(compare);
     const tied = group.filter((row) => first && compare(row, first) === 0);
-    // Which digest is the smallest is not told here, but of equal texts the first place wins.
+    // The smallest digest is not computed here, but of equal texts the first one wins.
     return [...Map.groupBy(tied, (row) => row.raw).values()].map(
       (same) => same.toSorted((a, b) => a.place - b.place)[0] as Row,
     );

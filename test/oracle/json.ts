@@ -1,4 +1,4 @@
-/** JSON by RFC 8259, read so that nothing of it is lost: numbers keep their text, objects the order of their keys. */
+/** JSON by RFC 8259, read without loss: numbers keep their text, objects the order of their keys. */
 
 export type Json =
   | { readonly kind: 'null' }

@@ -1,4 +1,4 @@
-/** How numbers are written, and what they are. */
+/** How numbers are written, and their values. */
 import type { NumberFormat } from '../../src/lib/contract/numberFormat.ts';
 import { Decimal } from './value.ts';
 

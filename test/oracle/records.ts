@@ -1,4 +1,4 @@
-/** From the bytes of a file to its records, for sources of JSON. CSV stands in csv.ts. */
+/** From the bytes of a file to its records, for JSON sources; csv.ts reads CSV. */
 import { isUtf8 } from 'node:buffer';
 import { parsePath } from '../../src/lib/contract/path.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
@@ -6,7 +6,7 @@ import { at } from './column.ts';
 import { csvRecords } from './csv.ts';
 import { type Json, readJson } from './json.ts';
 
-/** A record, or why it is none. `raw` tells records apart that are written differently. */
+/** A record, or why it is none. `raw` distinguishes records with different texts. */
 export type RawRecord = { readonly line: number; readonly raw: string } & (
   | { readonly json: Json; readonly reason?: undefined }
   | { readonly reason: string; readonly json?: undefined }

@@ -1,4 +1,4 @@
-/** Any number of generated cases, in runs that take many at once. A seed repeats all of them. */
+/** Any number of generated cases, in runs of many cases. A seed repeats all of them. */
 import type { RunEngine } from '../support/embedded.ts';
 import { compareColumns } from './compareColumns.ts';
 import { compareGenerated } from './compareExpressions.ts';
@@ -8,21 +8,21 @@ import type { Difference } from './difference.ts';
 export interface Found {
   readonly cases: number;
   readonly differences: readonly Difference[];
-  /** Of the run alone. */
+  /** Of this run alone. */
   readonly seed: number;
 }
 
-/** Kinds of runs, in turn: the first two give some thousands of cases each. */
+/** Kinds of runs, in turn; each of the first two gives some thousands of cases. */
 const runs = [
   (seed: number, engine?: RunEngine) => compareColumns(seed, { columns: 60, rows: 80 }, engine),
   (seed: number, engine?: RunEngine) => compareGenerated(seed, { expressions: 120, rows: 40 }, engine),
   (seed: number, engine?: RunEngine) => compareFiles(seed, 100, engine),
 ] as const;
 
-/** Runs until so many cases are compared; gives what each run found. */
+/** Runs until this many cases are compared. Returns what each run found. */
 export async function* search(seed: number, cases: number, engine?: RunEngine): AsyncGenerator<Found> {
   for (let done = 0, i = 0; done < cases; i++) {
-    // Far apart, so that neighbouring seeds share no run.
+    // Far apart, so neighbouring seeds have no run in common.
     const own = (Math.imul(seed, 0x9e3779b1) + i) >>> 0;
     const run = runs[i % runs.length];
     if (!run) return;

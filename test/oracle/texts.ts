@@ -17,7 +17,10 @@ const one = (character: string, changed: string): string => ([...changed].length
 export const lower = (text: string): string =>
   Array.from(text, (c) => (c === 'İ' ? 'i' : one(c, c.toLowerCase()))).join('');
 
-/** JavaScript has only the full mapping, which writes an iota beside its vowel: there the simple one is the letter that `lower` turns back. */
+/**
+ * JavaScript has only the full mapping, which adds an iota after the vowel. The simple mapping is the letter that `lower` maps
+ * back.
+ */
 const withIota = new Map(
   Array.from({ length: 0x1ffd - 0x1f80 }, (_, i) => String.fromCodePoint(0x1f80 + i)).flatMap((c) =>
     lower(c) === c ? [] : [[lower(c), c] as const],
@@ -30,5 +33,5 @@ export const upper = (text: string): string =>
     return changed === c ? (withIota.get(c) ?? c) : changed;
   }).join('');
 
-/** Compares as bytes of UTF-8, which is the order of code points. */
+/** Compares UTF-8 bytes, which is the order of code points. */
 export const compareTexts = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));

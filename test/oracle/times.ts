@@ -1,4 +1,4 @@
-/** How times are written, and which moments they are. All arithmetic is of whole microseconds. */
+/** How times are written, and the moments that they name. All arithmetic uses whole microseconds. */
 import type { TimestampFormat } from '../../src/lib/contract/columnSchema.ts';
 import { Day, Moment } from './value.ts';
 
@@ -22,7 +22,7 @@ const lengthOfMonth = (year: number, month: number): number =>
 function daysOf(year: number, month: number, date: number): bigint | undefined {
   if (year < 1 || year > 9999 || month < 1 || month > 12 || date < 1 || date > lengthOfMonth(year, month))
     return undefined;
-  // Days before a year, counted by its leap years (the Gregorian calendar, also before it was).
+  // Days before a year, by its leap years (the Gregorian calendar, also for earlier years).
   const y = BigInt(year - 1);
   let days = y * 365n + y / 4n - y / 100n + y / 400n - 719_162n;
   for (let m = 1; m < month; m++) days += BigInt(lengthOfMonth(year, m));
@@ -74,7 +74,7 @@ function offset(text: string): bigint | undefined {
 const formatters = new Map<string, Intl.DateTimeFormat>();
 const offsets = new Map<string, bigint>();
 
-/** What a zone adds to UTC at a moment. No zone had a rule before 1800: what holds there holds since ever. */
+/** A zone's offset from UTC at a moment. No zone had rules before 1800, so the offset of that year holds for all earlier ones. */
 function zoneOffset(zone: string, utc: bigint): bigint {
   const earliest = BigInt(Date.UTC(1800, 0, 1)) * 1000n;
   const at = floorDiv(utc < earliest ? earliest : utc, second);
@@ -116,7 +116,7 @@ export function inZone(local: bigint, zone: string, inFold: 'earlier' | 'later' 
   return fitting.at(inFold === 'later' ? -1 : 0) ?? local - (around[0] ?? 0n);
 }
 
-/** The moment that a text names in one format; undefined where it is not written so. */
+/** The moment that a text names in one format; undefined if the text does not have the format. */
 export function readMoment(text: string, format: TimestampFormat, zone: string): Moment | undefined {
   if (typeof format === 'object') return readPattern(text, format.pattern, zone);
   switch (format) {

@@ -1,4 +1,4 @@
-/** What the interpreter computes: values of the contract's types, exact ones. */
+/** The interpreter's values: exact values of the contract's types. */
 
 /** A decimal number: `unscaled` divided by ten to the power of `scale`. */
 export class Decimal {
@@ -29,7 +29,7 @@ export class Moment {
 /** Whole numbers are bigint, doubles are number. */
 export type Value = null | string | boolean | bigint | number | Decimal | Day | Moment | readonly Value[];
 
-/** A value as one text: equal values have equal texts, and the sign of a zero shows. */
+/** A value as text: equal values have equal texts, and the sign of a zero is visible. */
 export function shown(value: Value): string {
   if (value === null) return 'null';
   if (typeof value === 'string') return JSON.stringify(value);

@@ -1,4 +1,4 @@
-/** Commands in the docs are ones that there are, with options that they take, and each is run by a test. */
+/** The commands in the docs exist and take the given options, and a test runs each of them. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -55,7 +55,7 @@ test('every command of sluice is in the docs, and is run by a test', () => {
     .join('\n');
   const isRun = (name: string) =>
     new RegExp(`sluice\\(\\s*'${name}'|'src/cli/sluice.ts', '${name}'`).test(tests);
-  // The watch page has a test of its own.
+  // The watch page has its own test.
   expect(Object.keys(commands).filter((name) => !isRun(name) && name !== 'watch')).toEqual([]);
 });
 

@@ -207,7 +207,7 @@ test.each([
   const { status, stderr } = spawnSync(process.execPath, [`scripts/${script}.ts`, ...given], {
     cwd: root,
     encoding: 'utf8',
-    // What is not refused would start a local AWS.
+    // If it were accepted, it would start a local AWS.
     timeout: 30_000,
   });
   expect([status === 0, stderr]).toEqual([false, expect.stringMatching(/^\P{C}+\n$/u)]);

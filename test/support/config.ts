@@ -1,6 +1,6 @@
 import { readConfig } from '../../src/lib/config.ts';
 
-/** A stage's configuration, of names that nothing has. */
+/** A stage's configuration with names that no resource has. */
 export const testConfig = readConfig({
   STAGE: 'test',
   RAW_BUCKET: 'raw',

@@ -1,6 +1,6 @@
 /**
- * Statements with the answers that Athena's documentation and its engine's (Trino's functions and operators) give, for
- * whatever answers in Athena's place: https://docs.aws.amazon.com/athena/latest/ug/functions.html, ddl-reference.html.
+ * Statements with the answers of Athena's documentation and of Trino's functions and operators, for any engine behind the
+ * local Athena: https://docs.aws.amazon.com/athena/latest/ug/functions.html, ddl-reference.html.
  */
 export interface Statement {
   readonly sql: string;
@@ -9,11 +9,11 @@ export interface Statement {
   readonly types?: readonly string[];
   /** Values as Athena writes them. */
   readonly rows?: readonly (readonly (string | null)[])[];
-  /** How the message of a statement that fails begins. */
+  /** The start of the message of a failing statement. */
   readonly error?: string;
-  /** The request itself is refused, and there is no execution. */
+  /** The request itself is rejected, and there is no execution. */
   readonly isRefused?: boolean;
-  /** It changes something, so that only one engine runs it. */
+  /** It changes something, so only one engine runs it. */
   readonly isWrite?: boolean;
 }
 
@@ -24,7 +24,7 @@ const rows = (sql: string, types: string, ...found: Cell[][]): Statement => ({
   types: types.split(', '),
   rows: found,
 });
-/** Of one row and one column. */
+/** One row with one column. */
 const value = (sql: string, type: string, found: Cell): Statement => rows(`SELECT ${sql}`, type, [found]);
 const error = (sql: string, message: string): Statement => ({ sql, error: message });
 const refused = (sql: string, message: string): Statement => ({ sql, error: message, isRefused: true });
@@ -32,10 +32,10 @@ const write = (statement: Statement): Statement => ({ ...statement, isWrite: tru
 const ddl = (sql: string, ...found: Cell[][]): Statement =>
   write({ sql, rows: found, types: found.length > 0 ? ['string'] : [] });
 
-/** Makes the tables that the statements read. `place`, an address, takes their files. */
+/** Creates the tables that the statements read. `place` is an address for their files. */
 export const fixture = (place: string): string[] => [
   'CREATE DATABASE IF NOT EXISTS conformance',
-  // A stage that is kept has them from the last time.
+  // A kept stage has them from its last use.
   ...['posts', 'numbers', 'texts', 'copies', 'unloaded', 'projected'].map(
     (t) => `DROP TABLE IF EXISTS conformance.${t}`,
   ),
@@ -226,7 +226,7 @@ export const statements = (place: string): readonly Statement[] => [
   ),
   rows('SELECT avg(price) FROM posts', 'decimal', ['5.92']),
   rows('SELECT sum(score) FROM posts WHERE id < 3', 'double', ['1.25']),
-  // Of few values the approximations are exact.
+  // With few values the approximations are exact.
   rows('SELECT approx_distinct(likes), approx_distinct(name) FROM posts', 'bigint, bigint', ['3', '3']),
   rows('SELECT approx_distinct(id) FROM posts WHERE false', 'bigint', ['0']),
   value(
@@ -327,7 +327,7 @@ export const statements = (place: string): readonly Statement[] => [
     'DELETE FROM posts',
     'NOT_SUPPORTED: Modifying Hive table rows is only supported for transactional tables',
   ),
-  // DDL, and what writes
+  // DDL and writes
   rows('SHOW PARTITIONS posts', 'string', ['day=06'], ['day=07']),
   rows("SHOW TABLES IN conformance 'po*'", 'string', ['posts']),
   rows("SHOW DATABASES LIKE 'conform*'", 'string', ['conformance']),

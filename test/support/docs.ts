@@ -1,4 +1,4 @@
-/** What a person reads of the project. */
+/** The texts of the project that a person reads. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
@@ -18,7 +18,7 @@ export interface Documented {
   readonly text: string;
 }
 
-/** Every command of npm and npx in the docs, on one line, without its comment. */
+/** Every npm and npx command in the docs, on one line, without its comment. */
 export const commandsInDocs: Documented[] = documents.flatMap((file) => {
   const content = readFileSync(join(root, file), 'utf8');
   const blocks = [...content.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(

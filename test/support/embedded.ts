@@ -28,26 +28,26 @@ export interface EngineResult {
   readonly partitions: readonly string[];
 }
 
-/** Timestamps as whole microseconds: a JavaScript Date would round them. */
+/** Timestamps as whole microseconds, because a JavaScript Date would round them. */
 export const exactParsers = {
   timestampFromMicroseconds: (micros: bigint) => micros,
 };
 
-/** Smaller ones than in earnest. */
+/** Smaller limits than in production. */
 const limits = { archive: 100_000_000, json: 1_000_000, csv: 1_000_000 };
 
-/** What carries out a plan: the embedded engine, or Spark. */
+/** Runs a plan: the embedded engine, or Spark. */
 export type RunEngine = (run: EmbeddedRun, folder: string) => Promise<Summary>;
 
 export interface TransformOptions extends PublishedOptions {
   readonly engine?: RunEngine;
   readonly references?: string;
   readonly heldReferenceBytes?: number;
-  /** What is published already: a folder of partitions. */
+  /** Rows published before: a folder of partitions. */
   readonly published?: string;
   /** Keeps the published rows here. */
   readonly keep?: string;
-  /** The most bytes of what is unpacked, where other ones than a test's usual. */
+  /** The limit of unpacked bytes, if it is not the tests' usual one. */
   readonly limits?: Partial<typeof limits>;
 }
 
@@ -81,7 +81,7 @@ export async function transform(
       }),
     );
     const outputDir = join(folder, 'output');
-    // Spark makes no folder for no rows.
+    // Spark makes no folder if there are no rows.
     await mkdir(outputDir);
     const references = await loadReferences(contract, folderOfReferences);
     const { heldReferenceBytes = 1_000_000, published } = options;
@@ -138,7 +138,7 @@ export async function readParquet(path: string): Promise<Row[]> {
   return (await parquetReadObjects({ file, compressors, parsers: exactParsers })) as Row[];
 }
 
-/** A small contract around the columns that a test is about. */
+/** A small contract around the columns under test. */
 export const contractWith = (columns: string, more = ''): Contract =>
   parseContract(
     'test.yml',

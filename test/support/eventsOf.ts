@@ -1,4 +1,4 @@
-/** The events that a stage sends, as a consumer hears them: through a queue of its own. */
+/** Receives the events of a stage as a consumer does, through its own queue. */
 import {
   DeleteRuleCommand,
   PutRuleCommand,
@@ -16,13 +16,13 @@ import { waitFor } from '../../src/lib/waitFor.ts';
 import { stage } from './stage.ts';
 
 export interface Heard {
-  /** Bytes of the event as EventBridge counts them, or more. */
+  /** An upper bound of the event's bytes as EventBridge counts them. */
   readonly bytes: number;
   readonly source: string;
   readonly detail: unknown;
 }
 
-/** Listens from now on. `next` gives the first event whose detail fits; it throws when none comes in a minute. */
+/** Starts to listen. `next` returns the first event whose detail fits, and throws if none arrives within a minute. */
 export async function listen(
   detailType: string,
   source = 'sluice',

@@ -1,4 +1,4 @@
-/** What tests of the flow under a fault at each call share: what is done, how one call goes wrong, and how the rest goes on. */
+/** Shared by tests that put a fault at each call of the flow: the work, the fault, and the recovery. */
 import { expectNoOrphans, expectWhole, World, type WorldOptions } from './flowWorld.ts';
 import type { Call, Fault } from './memory/index.ts';
 
@@ -21,7 +21,7 @@ export const correction: Scenario = (world) => {
   world.put('feed/a', ['a1@08', 'a3@06', 'a4@06', 'worst']);
 };
 
-/** Processes what waits. The `nth` call that is meant goes wrong: gives that call, undefined when there are fewer. */
+/** Processes the waiting files with a fault at the `nth` matching call. Returns this call, or undefined if there are fewer. */
 export async function runWithFault(
   world: World,
   nth: number,
@@ -41,7 +41,7 @@ export async function runWithFault(
   return hit;
 }
 
-/** Lets what stood still go on, and looks whether each row is there once in the end. */
+/** Resumes frozen processes, and checks that each row exists once in the end. */
 export async function expectWholeOnceThawed(world: World): Promise<void> {
   await world.thaw();
   world.aws.wire.turn = undefined;
@@ -51,7 +51,7 @@ export async function expectWholeOnceThawed(world: World): Promise<void> {
   await expectNoOrphans(world);
 }
 
-/** An error of `work` says which call it came of. */
+/** Errors of `work` name the call that failed. */
 export async function after(what: string, work: () => Promise<void>): Promise<void> {
   try {
     await work();

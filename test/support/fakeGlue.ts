@@ -1,4 +1,4 @@
-/** A Glue client that answers from a test's own functions, by the name of the command. */
+/** A Glue client that answers from functions of the test, by command name. */
 import { GlueClient, type GlueServiceException } from '@aws-sdk/client-glue';
 
 export interface GlueCall {
@@ -6,7 +6,7 @@ export interface GlueCall {
   readonly input: Readonly<Record<string, unknown>>;
 }
 
-/** Each call is answered by `answer`; what it throws, the call throws. */
+/** `answer` answers each call; what it throws, the call throws. */
 export function fakeGlue(answer: (call: GlueCall, before: number) => unknown) {
   const calls: GlueCall[] = [];
   const client = Object.assign(new GlueClient({ region: 'us-east-1' }), {

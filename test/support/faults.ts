@@ -1,4 +1,4 @@
-/** Faults for end-to-end tests: the gateway's switch, killed Lambdas, aborted executions, and what must hold after all of it. */
+/** Faults for end-to-end tests: the gateway's switch, killed Lambdas and aborted executions, and the checks afterwards. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { ListExecutionsCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { afterEach, beforeAll, expect } from '@jest/globals';
@@ -10,14 +10,14 @@ import { expectNothingToSweep, sweepGarbage, sweepNow, takeFinds } from './sweep
 
 const address = `${stage.endpoint}${faultsPath}`;
 
-/** Sets the gateway's faults; none by default. Calls that were held go on. */
+/** Sets the gateway's faults; by default none. Calls that were held continue. */
 export async function setFaults(faults: readonly Fault[] = []): Promise<void> {
   const response = await fetch(address, {
     method: 'PUT',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(faults),
   });
-  // An answer that is not read keeps its connection, and with it the process.
+  // An unread answer would keep its connection and the process alive.
   const text = await response.text();
   if (!response.ok) throw new Error(`the faults were refused: ${text}`);
 }
@@ -33,7 +33,7 @@ export async function untilHit(hits = 1): Promise<void> {
   if (unhit.length > 0) throw new Error(`a fault has hit no call: ${JSON.stringify(unhit)}`);
 }
 
-/** Kills the processes that run a function, as Lambda does when its host dies. */
+/** Kills the processes that run a function, as if the Lambda's host had died. */
 export function killLambda(name: string): void {
   const ours = (pid: string) => {
     try {
@@ -59,7 +59,7 @@ export async function executionsThat(statusFilter: 'RUNNING' | 'FAILED') {
   return executions;
 }
 
-/** Aborts whatever execution runs, as an operator does in the console. */
+/** Aborts all running executions, as an operator does in the console. */
 export async function abortExecutions(): Promise<void> {
   const executions = await executionsThat('RUNNING');
   if (executions.length === 0) throw new Error('nothing runs');
@@ -68,8 +68,8 @@ export async function abortExecutions(): Promise<void> {
 }
 
 /**
- * Waits until every file of these keys, these versions among them, is in a last state and nobody holds the lease. `sweeping`: what
- * a test does to a stage is only mended by the sweep, which is called every some seconds instead of minutes.
+ * Waits until all files of these keys, including these versions, are in a final state and nobody holds the lease. `sweeping`:
+ * only the sweep repairs some faults, so it is called every few seconds instead of minutes.
  */
 export async function untilSettled(
   dataset: string,
@@ -81,7 +81,7 @@ export async function untilSettled(
   let swept = Date.now();
   const look = async () => {
     if (sweeping && Date.now() > swept + 4000) {
-      // It may be hit by a fault too, and comes again.
+      // A fault may hit the sweep as well; it is called again.
       await sweepNow().catch(() => {});
       swept = Date.now();
     }
@@ -109,7 +109,7 @@ export async function untilSettled(
   return files;
 }
 
-/** Every good row there once, every bad one in quarantine once, nothing left waiting or held. */
+/** Every good row exists once, every bad one is in quarantine once, and nothing is pending or held. */
 export async function expectWhole(
   dataset: string,
   wanted: { ids: readonly number[]; bad: Readonly<Record<string, number>> },
@@ -128,7 +128,7 @@ export async function expectWhole(
     expect(Object.fromEntries(refused.map((r) => [r.object, Number(r.n)]))).toEqual(wanted.bad);
   }
   expect(await stage.ledger.pending(dataset)).toEqual([]);
-  // A repeated event may start an execution that finds nothing to do, and is over in a moment.
+  // A repeated event may start an execution that finds no files and ends at once.
   const lease = await waitFor(
     () => stage.ledger.lease(dataset),
     (found) => found?.execution === undefined,
@@ -137,27 +137,27 @@ export async function expectWhole(
   expect(lease).not.toHaveProperty('execution');
 }
 
-/** Nothing that is tried again: the batch fails, and its files are given back. */
+/** An error that is not retried: the batch fails and returns its files. */
 export const denied = { mode: 'error', name: 'AccessDenied' } as const;
-/** What all moves of files and batches are. */
+/** All writes that move files and batches. */
 export const ledgerWrite = { service: 'dynamodb', operation: 'TransactWriteItems' };
-/** What brings rows to where readers look. */
+/** Calls that make rows visible. */
 export const publishCopy = { service: 's3', operation: 'CopyObject', function: 'publish' };
 
-/** The dataset that things are done to. */
+/** The dataset under test. */
 export const dataset = 'social_media';
-/** Unique on a stage that is kept from run to run, too. */
+/** Unique even on a stage that is kept between runs. */
 let next = Date.now() % 1_000_000_000;
 export const nextId = (): number => next++;
 
-/** A file of its own: two good posts and a bad line. */
+/** A unique file: two good posts and a bad line. */
 export function someFile() {
   const ids = [nextId(), nextId()];
   const key = `social-media-feed/fault-${ids[0]}.json`;
   return { key, ids, text: `${ids.map((id) => post(id)).join('\n')}\n{"id":` };
 }
 
-/** For tests of a file: they begin on a stage that has published, and none leaves faults or anything to sweep to the next. */
+/** For each test of a file: it starts on a stage that has published, and leaves no faults and nothing to sweep. */
 export function onWarmStage(): void {
   beforeAll(async () => {
     const { key, text } = someFile();
@@ -170,7 +170,7 @@ export function onWarmStage(): void {
 }
 
 /**
- * Drops a file under faults, lets `during` do its harm, and looks at what is left. `isSweepNeeded`: nothing but the sweep mends it.
+ * Drops a file under faults, runs `during`, and checks the result. `isSweepNeeded`: only the sweep can repair it.
  */
 export async function survive(
   faults: readonly Fault[],
@@ -186,7 +186,7 @@ export async function survive(
   if (during === undefined) await untilHit();
   await setFaults();
   expect(file?.state).toBe('published');
-  // What a stalled call has done late.
+  // Effects of stalled calls.
   if (faults.some(({ mode }) => mode === 'stall')) await sweepGarbage(dataset);
   await expectWhole(dataset, { ids, bad: { [key]: 1 } });
   const { ledger, table } = await publishedCounts(key);
@@ -194,7 +194,7 @@ export async function survive(
   if (isSweepNeeded) await takeFinds();
 }
 
-/** Corrects a published file under faults: the new rows are there once, and none of the old ones. */
+/** Corrects a published file under faults: the new rows exist once, and no old ones. */
 export async function surviveCorrection(faults: readonly Fault[]) {
   const { key, ids, text } = someFile();
   await drop(dataset, { [key]: text });
@@ -210,7 +210,7 @@ export async function surviveCorrection(faults: readonly Fault[]) {
   expect(await athena(`SELECT id FROM ${dataset} WHERE id = ${gone}`)).toEqual([]);
 }
 
-/** How many rows of an object are published, as the ledger and as the table says. */
+/** The number of published rows of an object, in the ledger and in the table. */
 async function publishedCounts(key: string): Promise<{ ledger: number; table: number }> {
   const files = (await Array.fromAsync(stage.ledger.files(dataset))).filter(
     (f) => f.object === key && f.state === 'published',
@@ -221,7 +221,7 @@ async function publishedCounts(key: string): Promise<{ ledger: number; table: nu
   };
 }
 
-/** A lease whose execution is not there. */
+/** A lease whose execution does not exist. */
 export async function leaveLease(): Promise<void> {
   const fence = await stage.ledger.acquireLease(dataset);
   const gone = `${stage.config.stateMachineArn.replace(':stateMachine:', ':execution:')}:gone`;

@@ -1,7 +1,8 @@
 /**
- * The flow in memory: real claims, profiles, validations, publishes, take-backs and sweeps on an AWS of Maps, driven as the state
- * machine drives them. A function is an actor that may die; an execution goes on with another one, as Step Functions does. Only
- * the engines are played: a staged object holds its rows as JSON, Athena counts them, and a crawl is over at once.
+ * The flow in memory: real claims, profiles, validations, publishes, take-backs and sweeps, on an AWS of Maps, driven as the
+ * state machine drives them. A function is an actor that may die; the execution then continues with another one, as Step
+ * Functions does. Only the engines are simulated: a staged object holds its rows as JSON, Athena counts them, and a crawl
+ * ends at once.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -67,7 +68,7 @@ const hiveContract = parseContract(
 );
 export const plan = compile(hiveContract, null, []);
 
-/** A row of the table, with the file that it came from. */
+/** A row of the table, with its file. */
 export interface Row {
   readonly id: string;
   readonly day: string;
@@ -75,7 +76,7 @@ export interface Row {
   readonly version: string;
 }
 
-/** Lines of a raw file: `id@day` is a good row, which the file has as JSON; everything else is a bad one, as it is. */
+/** Lines of a raw file. `id@day` is a good row, which the file has as JSON; everything else is a bad line, written unchanged. */
 const isGood = (line: string) => line.includes('@');
 
 function toRaw(line: string): string {
@@ -89,13 +90,13 @@ function fromRaw(line: string): string {
   return good ? `${good[1]}@${good[2]}` : line;
 }
 
-/** A row in the columns of Athena's answer, as SQL names them. */
+/** A row in the columns of Athena's answer, named as in the SQL. */
 function answer(sql: string, value: (column: string) => string) {
   const columns = [...sql.matchAll(/ AS "([a-z0-9_]+)"/g)].map(([, name = '']) => name);
   return { columns, rows: [columns.map(value)] };
 }
 
-/** What Step Functions tries again (statemachines/ingest.yml), of what the memory's AWS answers. */
+/** The errors that Step Functions retries (statemachines/ingest.yml), as far as the memory's AWS returns them. */
 const transient = new Set([
   'InternalError',
   'InternalServerError',
@@ -115,29 +116,29 @@ class Died extends Error {
   override readonly name = 'States.Timeout';
 }
 
-/** Lambda has lost sight of a function that goes on: Step Functions calls it again beside itself. */
+/** Lambda lost contact with a function that still runs: Step Functions calls it again, next to it. */
 class LostSight extends Error {
   override readonly name = 'Lambda.ServiceException';
 }
 
 const patience = { pause: 0 };
-/** Settles when everything that can go on without this call has. */
+/** Settles when everything that does not depend on this call has finished. */
 const turn = () => new Promise<void>((done) => setImmediate(done));
 
 export type Deps = SweepDeps & CrawlerDeps & { readonly actor: MemoryActor };
 
 export interface WorldOptions extends MemoryOptions {
-  /** Of the table; hive by default. */
+  /** Format of the table; default hive. */
   readonly format?: TableFormatName;
   readonly replaceLimits?: ReplaceLimits;
   /** The time that a function has, by its name. */
   readonly deadlineOf?: (name: string) => Deadline | undefined;
   /** The most files in a batch. */
   readonly batchFiles?: number;
-  /** Events that a batch leaves in its execution's history, and how long it takes, in milliseconds. */
+  /** The events that a batch adds to its execution's history, and its duration in milliseconds. */
   readonly batchEvents?: number;
   readonly batchTime?: number;
-  /** A function that stands still is called again beside itself; without it, its state times out. */
+  /** A frozen function is called again next to itself; otherwise its state times out. */
   readonly isRetriedWhenFrozen?: boolean;
 }
 
@@ -147,15 +148,15 @@ export class World {
   readonly wanted = new Map<string, readonly string[]>();
   /** Events that were not delivered yet. */
   events: unknown[] = [];
-  /** Executions whose end nobody was told of. */
+  /** Executions that ended without `recover` being called. */
   ended: { arn: string; input: string }[] = [];
   /** The last value of each metric. */
   readonly metrics = new Map<string, number>();
-  /** The files that ReplaceRows had on its disk each time it rewrote some. */
+  /** The numbers of files that ReplaceRows had on its disk. */
   readonly onDisk: number[] = [];
   /** Items of the ledger that a list skipped. */
   readonly unreadable: Unreadable[] = [];
-  /** What went wrong, for whoever looks at a run that failed. */
+  /** A log for whoever investigates a failed run. */
   readonly errors: string[] = [];
   private actors = 0;
   private readonly contract: Contract;
@@ -200,12 +201,12 @@ export class World {
     });
   }
 
-  /** The Data Catalog no longer knows the feed: the next batch starts a crawl, which is over at once. */
+  /** The Data Catalog loses the feed: the next batch starts a crawl, which ends at once. */
   async forget(): Promise<void> {
     await this.aws.actor('test').glue.send(new DeleteTableCommand({ DatabaseName: 'db', Name: 'raw_feed' }));
   }
 
-  /** What a crawl of the feed finds. */
+  /** The result of a crawl of the feed. */
   private learn(): void {
     const columns = ['id', 'at'].map((Name) => ({ Name, Type: 'string' }));
     const { glue } = this.aws.actor('test');
@@ -228,17 +229,17 @@ export class World {
   private changed: { from: string; contract: Contract } | undefined;
   private watched: { name: string; look: (deps: Deps) => Promise<void> } | undefined;
 
-  /** The functions are deployed with another contract as soon as one of this name is called. */
+  /** The functions get another contract as soon as a function of this name is called. */
   changeContract(change: (before: Contract) => Contract, from: string): void {
     this.changed = { from, contract: change(this.contract) };
   }
 
-  /** Looks at the stage whenever a function of this name is called. */
+  /** Inspects the stage whenever a function of this name is called. */
   watch(name: string, look: (deps: Deps) => Promise<void>): void {
     this.watched = { name, look };
   }
 
-  /** Functions as a stage of `explore` takes them: each is a process of its own, called by the name of its actor. */
+  /** Functions as `explore` takes them: each is a process, called by the name of its actor. */
   programs(
     works: Readonly<Record<string, (deps: Deps) => Promise<unknown>>>,
   ): Record<string, () => Promise<unknown>> {
@@ -282,12 +283,12 @@ export class World {
       deadline: this.options.deadlineOf?.(name),
       announce: createAnnouncer(actor.events),
       executionStatus: createExecutionStatus(actor.sfn),
-      // The crawler is told nothing by a queue.
+      // No queue tells the crawler anything here.
       crawlQueue: { tell: async () => {}, isRead: async () => true },
     };
   }
 
-  /** Puts a raw file. Its event waits to be delivered. */
+  /** Puts a raw file. Its event waits for delivery. */
   put(key: string, lines: readonly string[]): string {
     const before = this.aws.s3.events.length;
     const { id } = this.aws.s3.seed('raw', key, lines.map(toRaw).join('\n'));
@@ -296,7 +297,7 @@ export class World {
     return id;
   }
 
-  /** Runs a function until it ends, or its process dies. Throws Died then. */
+  /** Runs a function until it ends or its process dies. Throws Died then. */
   async call<T>(name: string, work: (deps: Deps) => Promise<T>): Promise<T> {
     if (this.halted?.name === name) {
       this.halted.reach(work);
@@ -314,7 +315,7 @@ export class World {
         outcome = { error };
       },
     );
-    // A process that is frozen has lost its time, as one that is dead.
+    // A frozen process has lost its time, like a dead one.
     while (outcome === undefined && !deps.actor.isDead && !this.frozen.has(deps.actor.name)) await turn();
     if (outcome !== undefined && 'error' in outcome) this.errors.push(`${name}: ${outcome.error}`);
     if (outcome === undefined && this.options.isRetriedWhenFrozen && this.frozen.has(deps.actor.name))
@@ -326,7 +327,7 @@ export class World {
 
   private halted: { name: string; reach: (work: (deps: Deps) => Promise<unknown>) => void } | undefined;
 
-  /** Goes on until a function of this name is called, and gives what it would do: the execution waits for it for ever. */
+  /** Runs until a function of this name is called, and returns that call. The execution waits for it forever. */
   async until(name: string): Promise<(deps: Deps) => Promise<unknown>> {
     const reached = new Promise<(deps: Deps) => Promise<unknown>>((reach) => {
       this.halted = { name, reach };
@@ -337,10 +338,10 @@ export class World {
     return work;
   }
 
-  /** Processes that stand still: each goes on when it is thawed. */
+  /** Frozen processes; each continues when it is thawed. */
   readonly frozen = new Map<string, () => void>();
 
-  /** Lets the processes that stand still go on, to their end. */
+  /** Lets frozen processes run to their end. */
   async thaw(): Promise<void> {
     for (const [name, go] of [...this.frozen]) {
       this.frozen.delete(name);
@@ -349,7 +350,7 @@ export class World {
     for (let i = 0; i < 50; i++) await turn();
   }
 
-  /** A state: tried again after what is transient, as Step Functions does. */
+  /** A state: retried after transient errors, as Step Functions does. */
   private async state<T>(name: string, work: (deps: Deps) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++)
       try {
@@ -371,7 +372,7 @@ export class World {
     });
   };
 
-  /** Runs an execution to its end, as statemachines/ingest.yml says. */
+  /** Runs an execution to its end, as statemachines/ingest.yml defines. */
   async execute(arn: string): Promise<void> {
     const execution = this.aws.sfn.executions.get(arn);
     if (!execution) throw new Error(`no execution ${arn}`);
@@ -438,7 +439,7 @@ export class World {
     }
   }
 
-  /** Runs whatever was started. */
+  /** Runs all started executions. */
   async executeAll(): Promise<void> {
     for (;;) {
       const next = [...this.aws.sfn.executions.values()].find((e) => e.status === 'RUNNING');
@@ -447,7 +448,7 @@ export class World {
     }
   }
 
-  /** Delivers every event that waits, `times` each, up to ten at once. */
+  /** Delivers every waiting event `times` times, up to ten at once. */
   async deliver(times = 1): Promise<void> {
     const events = this.events.flatMap((event) => Array.from({ length: times }, () => event));
     this.events = [];
@@ -464,7 +465,7 @@ export class World {
     await this.call('sweep', (deps) => sweep(deps, dataset, { isListingDue })).catch(() => {});
   }
 
-  /** Lets everything that helps come: repeated events, ends of executions, sweeps. */
+  /** Runs everything that repairs: repeated events, `recover`, sweeps. */
   async settle(): Promise<void> {
     for (let round = 0; round < 60; round++) {
       await this.deliver();
@@ -496,7 +497,7 @@ export class World {
     );
   }
 
-  /** The second look at what attempts have left, and the daily comparison. */
+  /** The second check of what attempts left behind, and the daily comparison. */
   async cleanUp(): Promise<void> {
     this.aws.clock.advance(3 * 3_600_000);
     await this.sweep();
@@ -537,7 +538,7 @@ export class World {
     return this.call('operator', work);
   }
 
-  /** The engine fails for good, for every file or for one. `aws.plan = undefined` mends it. */
+  /** The engine fails permanently, for every file or for one. `aws.plan = undefined` ends this. */
   breakEngine(key?: string): void {
     this.aws.plan = ({ actor, operation, input }) =>
       actor.startsWith('transform') &&
@@ -547,7 +548,7 @@ export class World {
         : undefined;
   }
 
-  /** Publish dies before its commit, and FailBatch in its first call. `aws.plan = undefined` mends it. */
+  /** Publish dies before its commit, and FailBatch in its first call. `aws.plan = undefined` ends this. */
   dieBeforeCommit(): void {
     this.aws.plan = ({ actor, operation }) =>
       actor.startsWith('failBatch') || (actor.startsWith('publish') && operation === 'TransactWriteItems')
@@ -555,7 +556,10 @@ export class World {
         : undefined;
   }
 
-  /** The `nth` call made by `isMeant` processes stands still, and with it its process, until it is thawed. Gives which it was. */
+  /**
+   * Freezes the `nth` call of the processes that match `isMeant`, and thereby its process, until it is thawed. Returns the
+   * call.
+   */
   freeze(nth: number, isMeant: (actor: string, operation: string) => boolean): { hit: string } {
     let calls = 0;
     const frozen = { hit: '' };
@@ -581,7 +585,7 @@ export class World {
     return this.aws.s3.text(bucket, key) ?? '';
   }
 
-  /** Keys that the ledger counts as the table's. */
+  /** Keys of the table's objects that the ledger counts. */
   async counted(): Promise<string[]> {
     const deps = this.deps('test');
     const batches = (await deps.ledger.batches(dataset)).filter((b) => b.committed !== undefined);
@@ -590,7 +594,7 @@ export class World {
   }
 }
 
-/** Every row of the files' latest versions is there once, and nothing else. */
+/** Every row of the files' latest versions exists once, and nothing else does. */
 export async function expectWhole(world: World): Promise<void> {
   const wanted = [...world.wanted].flatMap(([object, lines]) =>
     lines.filter((line) => line.includes('@')).map((line) => `${object} ${line}`),
@@ -608,7 +612,7 @@ export async function expectWhole(world: World): Promise<void> {
   expect(await world.counted()).toEqual(world.objects());
 }
 
-/** Below the table stands what some state of it names, and no rows else. */
+/** Below the table are only objects that some state of it names, and no other rows. */
 export async function expectNoOrphans(world: World): Promise<void> {
   const { formats, store, actor } = world.deps('test');
   if (world.format === 'hive') return expect(world.aws.s3.keys('processed')).toEqual(world.objects());
@@ -617,7 +621,7 @@ export async function expectNoOrphans(world: World): Promise<void> {
   expect([actor.isDead, rows.filter((key) => orphans.has(key))]).toEqual([false, []]);
 }
 
-/** Plays the engine: a staged object for each day, one for what is refused. */
+/** Simulates the engine: one staged object per day, one for rejected rows. */
 async function transform(
   deps: Deps,
   step: { dataset: string; batch: string; fence: number },

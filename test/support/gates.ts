@@ -1,4 +1,4 @@
-/** The programs that look at what is packaged, and what they are told not to ask. */
+/** The programs that check packaged templates, and the checks that are disabled. */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -22,7 +22,7 @@ export interface Template {
   >;
 }
 
-/** The template of a stage, packaged without an AWS account. Throws SetupError with the framework's words. */
+/** The template of a stage, packaged without an AWS account. Throws SetupError with the framework's message. */
 export async function template(
   stage: string,
   params: Readonly<Record<string, string>> = {},
@@ -32,7 +32,7 @@ export async function template(
   return JSON.parse(readFileSync(path, 'utf8')) as Template;
 }
 
-/** What a program says. Neither exit status is an error: it is what the test is about. */
+/** A program's output. Both exit statuses are results here, not errors. */
 export async function runGate(program: string, args: readonly string[], cwd = root): Promise<string> {
   const bin = await ensureGates(() => {});
   return new Promise((done, fail) => {
@@ -78,7 +78,7 @@ const checkovOutput = z.object({
   summary: z.object({ passed: z.int(), parsing_errors: z.literal(0) }),
 });
 
-/** Checkov's findings, as `check: resource: name`. Throws Error when it has checked nothing. */
+/** Checkov's findings, as `check: resource: name`. Throws Error if it checked nothing. */
 export const checkov = (content: Template): Promise<string[]> =>
   withFile(content, async (path) => {
     const skipped = Object.keys(told.checkov).join(',');

@@ -1,4 +1,4 @@
-/** The plans that pin the SQL of each feature: a contract in test/golden, and what it is compiled to beside it. */
+/** The plans that pin the SQL of each feature: a contract in test/golden, next to its compiled plan. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describePlan, statements } from '../../src/cli/explain.ts';
@@ -11,12 +11,12 @@ const references = resolve(import.meta.dirname, '../fixtures/reference');
 
 export interface Golden {
   readonly name: string;
-  /** Where the expected text stands. */
+  /** The file of the expected text. */
   readonly file: string;
   readonly text: string;
 }
 
-/** Every feature's plan, as it is compiled now. */
+/** The plan of every feature, compiled now. */
 export const compileGolden = (): Promise<Golden[]> =>
   Promise.all(
     readdirSync(folder)

@@ -1,4 +1,4 @@
-/** Iceberg tables in memory, with objects that DuckDB has written. */
+/** Iceberg tables in memory, with objects written by DuckDB. */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -27,7 +27,7 @@ import { createMemoryAws, type MemoryActor, type MemoryAws, type MemoryOptions }
 
 export const bucket = 'processed';
 
-/** A table with a column of each kind that evolves by itself. */
+/** A table with one column of each kind of evolution. */
 export const wanted: WantedTable = {
   name: 't',
   location: 's3://processed/t/',
@@ -109,7 +109,7 @@ export class Judge {
 
   close = (): Promise<void> => rm(this.folder, { recursive: true });
 
-  /** Gives the answers to the steps, and the table's metadata file after them. What the steps have written is in the memory's S3. */
+  /** Returns the answers to the steps, and the table's metadata file after them. The memory's S3 gets what the steps wrote. */
   async ask(metadata: string, steps: readonly object[]): Promise<z.output<typeof answersSchema>> {
     for (const key of this.aws.s3.keys(bucket)) {
       const path = join(this.folder, bucket, key);
@@ -144,7 +144,7 @@ export class Judge {
     }
   }
 
-  /** Lets the Glue table stand at a metadata file, as the other engine's own catalog would have. */
+  /** Points the Glue table to a metadata file, as the other engine's own catalog would. */
   async adopt(deps: TableDeps, name: string, metadata: string): Promise<void> {
     const pointer = await deps.pointers.read(name);
     if (!pointer) throw new Error(`there is no table ${name}`);
@@ -153,7 +153,7 @@ export class Judge {
   }
 }
 
-/** A file that a manifest may name; nobody reads it. */
+/** A file for a manifest; nobody reads it. */
 export const fakeFile = (name: string, partition: Partition = new Map(), records = 1n): DataFile =>
   fakeObject(`s3://${bucket}/t/${name}.parquet`, { partition, records });
 
@@ -194,14 +194,14 @@ export const changing = (add: readonly string[], drop: readonly string[] = []): 
   summary: {},
 });
 
-/** The names of the files that a reader of the table finds, in order; twice what is there twice. */
+/** The names of the files that a reader of the table finds, sorted; duplicates appear twice. */
 export async function readable(deps: TableDeps, name = 't'): Promise<string[]> {
   const { metadata } = await requireTable(deps, name);
   const entries = await liveEntries(deps.files, metadata);
   return entries.map(({ file }) => file.path.slice(`s3://${bucket}/t/`.length, -'.parquet'.length)).sort();
 }
 
-/** Keys of the objects that a reader of a table finds just now, sorted; past faults and counts. */
+/** Keys of the objects that a reader of a table finds now, sorted; without faults and counts. */
 export function liveKeys(aws: MemoryAws, table: string): string[] {
   const bytesOf = (address: string): Uint8Array => {
     const { bucket: from, key } = refOf(address);

@@ -97,7 +97,7 @@ def write(step):
 
 
 def inspect(step):
-    """What manifests tell, as pyiceberg decodes it."""
+    """The contents of manifests, decoded by pyiceberg."""
     entries = table.inspect.files().to_pylist()
     return [
         {

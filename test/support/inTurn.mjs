@@ -1,4 +1,4 @@
-/** The order of test files, the same on each machine: those that fill ledger and tables, and those that look at what all others did, come last. */
+/** A fixed order of test files. Files that fill ledger and tables, and those that inspect what all others did, come last. */
 import Sequencer from '@jest/test-sequencer';
 
 const last = ['burst.test.ts', 'limits.test.ts', 'history.test.ts', 'logs.test.ts', 'permissions.test.ts'];

@@ -1,8 +1,8 @@
-/** Who listens on this machine, on Linux: what `ss -ltnp` shows. */
+/** The listening processes of this machine, on Linux, as `ss -ltnp` shows them. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 export interface Listener {
-  /** As the kernel writes it: 0100007F is 127.0.0.1. */
+  /** In the kernel's notation: 0100007F is 127.0.0.1. */
   readonly address: string;
   readonly port: number;
   readonly pid: number;
@@ -10,7 +10,7 @@ export interface Listener {
   readonly command: string;
 }
 
-/** All listeners whose processes may be looked at. */
+/** All listeners whose processes this user may inspect. */
 export function listeners(): Listener[] {
   const sockets = new Map<string, { address: string; port: number }>();
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6'])
@@ -30,7 +30,7 @@ export function listeners(): Listener[] {
   return found;
 }
 
-/** A process and all that it has started, without those of other commands and what these have started. */
+/** A process and its descendants, without those of other commands and their descendants. */
 export function familyOf(root: number, without: RegExp): Set<number> {
   const parents = new Map<number, number>();
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name)))
@@ -56,7 +56,7 @@ const commandOf = (pid: string): string =>
 const parentOf = (pid: string): number =>
   Number(/^PPid:\s+(\d+)/m.exec(orNothing(() => readFileSync(`/proc/${pid}/status`, 'utf8'), ''))?.[1] ?? 0);
 
-/** A process may end while it is looked at. */
+/** A process may end while it is inspected. */
 function orNothing<T>(look: () => T, nothing: T): T {
   try {
     return look();

@@ -1,4 +1,4 @@
-/** History of a dataset, for tests of what must not grow with it. */
+/** A dataset's history, for tests of what must not grow with it. */
 import { batchKey, fileKey, listed, objectKey } from '../../src/lib/ledger/keys.ts';
 
 /** The ledger's items of a published batch of one file, the `i`th of a year ago. Its object's key begins with `prefix`. */

@@ -1,12 +1,12 @@
-/** Packed files that Node cannot write: made by Python's bz2, and by pyarrow's snappy in the frames of Hadoop. */
+/** Packed files that Node cannot write, made by Python's bz2 and by pyarrow's Snappy in Hadoop's frames. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** lines: a record and a broken one; array: one record; empty; two: 40 records in two streams, or blocks; runs: line ends. */
+/** lines: a record and a broken one; array: one record; empty; two: 40 records in two streams or blocks; runs: line ends. */
 export const packed = (name: string): Buffer =>
   readFileSync(join(import.meta.dirname, '../fixtures/packed', name));
 
-/** Snappy of nothing but literals, in one block of Hadoop's. */
+/** Snappy with literals only, in one Hadoop block. */
 export function hadoopSnappy(content: Buffer): Buffer {
   const chunk = Buffer.alloc(9);
   chunk.set(

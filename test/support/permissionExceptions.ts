@@ -1,4 +1,4 @@
-/** Grants that no test run can use, or that can name no resource; each with why it is there all the same. Reviewed with every change. */
+/** Grants that no test run can use, or that cannot name a resource, each with its reason. Review this list with every change. */
 export const exceptions: readonly {
   readonly of: 'all' | readonly string[];
   readonly actions: readonly string[];

@@ -1,4 +1,4 @@
-/** AWS calls as requests to IAM, and IAM's answer by the policies of the function that made them. */
+/** Translates AWS calls into requests to IAM, and evaluates them with the policies of the calling function. */
 import { runSimulation } from '@cloud-copilot/iam-simulate';
 import type { RecordedCalls } from '../../offline/recorder.ts';
 
@@ -19,7 +19,7 @@ export interface Policy {
   readonly Statement: readonly Statement[];
 }
 
-/** What a stage's resources are called, for calls that do not say. */
+/** Resource names of a stage, for calls that do not name one. */
 export interface Names {
   readonly account: string;
   readonly region: string;
@@ -61,7 +61,7 @@ export function requestsOf({ service, operation, example }: RecordedCalls, names
     case 'sqs':
       return [
         {
-          // Of many messages at once IAM is asked as of one.
+          // IAM is asked once for many messages.
           action: `sqs:${operation.replace(/^SendMessageBatch$/, 'SendMessage')}`,
           resource: arn(text('QueueName') || (text('QueueUrl').split('/').at(-1) ?? '')),
         },
@@ -76,7 +76,7 @@ export function requestsOf({ service, operation, example }: RecordedCalls, names
   }
 }
 
-/** Glue asks about the catalog, the database and the table; for a list, about every table. */
+/** Glue checks the catalog, the database and the table; for a list, every table. */
 function catalogRequests(
   action: string,
   database: string,
@@ -103,7 +103,7 @@ function s3Requests(operation: string, path: string, body: string): Request[] {
     case 'CopyObject':
     case 'UploadPartCopy':
       return [
-        // The recorder keeps what is copied in the place of a body.
+        // The recorder keeps the source of a copy in place of a body.
         read(`arn:aws:s3:::${body.replace(/^\//, '').split('?')[0]}`, body.includes('versionId=')),
         { action: 's3:PutObject', resource: object },
       ];
@@ -141,7 +141,7 @@ function s3Requests(operation: string, path: string, body: string): Request[] {
   }
 }
 
-/** A transaction is asked about item by item. */
+/** IAM is asked for each item of a transaction. */
 function dynamoActions(
   operation: string,
   input: Record<string, unknown>,
@@ -161,7 +161,7 @@ function dynamoActions(
 }
 
 /**
- * What Athena does with its caller's permissions: no call of it passes the gateway.
+ * Calls that Athena makes with its caller's permissions; they do not pass the gateway.
  * https://docs.aws.amazon.com/athena/latest/ug/s3-permissions.html, …/fine-grained-access-to-glue-resources.html
  */
 function asAthena(operation: string, names: Names): Request[] {
@@ -179,7 +179,7 @@ function asAthena(operation: string, names: Names): Request[] {
     { action: 's3:GetBucketLocation', resource: work },
     { action: 's3:ListBucket', resource: work },
     { action: 's3:GetObject', resource: `${work}/staging/data.parquet` },
-    // Rows of an Iceberg table are staged where they stay.
+    // Rows of an Iceberg table are staged at their final place.
     { action: 's3:GetBucketLocation', resource: processed },
     { action: 's3:ListBucket', resource: processed },
     { action: 's3:GetObject', resource: `${processed}/table/attempt/data.parquet` },
@@ -222,7 +222,7 @@ export interface Grant {
 const listOf = (value: string | readonly string[]): readonly string[] =>
   typeof value === 'string' ? [value] : value;
 
-/** Each pair of action and resource that policies allow. */
+/** Each pair of action and resource that the policies allow. */
 export const grantsOf = (policies: readonly Policy[]): Grant[] =>
   policies
     .flatMap((policy) => policy.Statement)

@@ -1,7 +1,7 @@
 /**
- * npm run check runs unit tests in plain Node, where a worker loads a module once for all test files instead of once for each: half
- * the time. What tests import from @jest/globals is in globalThis there.
- * Not there: isolation of test files, and a test's time limit. npm test has both.
+ * `npm run check` runs unit tests in plain Node, where a worker loads a module once for all test files, not once per file.
+ * This takes half the time. globalThis has what tests import from @jest/globals. Isolation of test files and time limits are
+ * missing there; `npm test` has both.
  */
 import { registerHooks } from 'node:module';
 

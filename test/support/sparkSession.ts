@@ -1,4 +1,4 @@
-/** A Spark session for the tests of a file: it starts before them and ends behind them. */
+/** A Spark session for the tests of a file: it starts before them and ends after them. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { afterAll, beforeAll } from '@jest/globals';
 import { ensureSpark } from '../../offline/setup/environments.ts';
 import { type SparkSession, startSparkSession } from '../../offline/spark.ts';
 
-/** `folder` and `run` are there from the first test on. */
+/** `folder` and `run` exist from the first test on. */
 export function sparkSession(): { readonly folder: string; readonly run: SparkSession['run'] } {
   let folder = '';
   let session: SparkSession | undefined;

@@ -1,4 +1,4 @@
-/** The deployed local stage, for end-to-end tests, and what they do with it again and again. */
+/** The deployed local stage, and helpers of the end-to-end tests. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -46,7 +46,7 @@ export const put = async (key: string, body: string | Uint8Array): Promise<strin
   return VersionId ?? '';
 };
 
-/** A generated feed as ndjson, with the counts it must come out as. */
+/** A generated feed as NDJSON, with its expected counts. */
 export function feed(options: Partial<FeedOptions>): { lines: string[]; text: string; counts: FeedCounts } {
   const generator = generateFeed(options);
   const lines: string[] = [];
@@ -75,7 +75,7 @@ export async function athena(sql: string): Promise<Record<string, string | null>
   return rows.map((row) => Object.fromEntries(columns.map((c, i) => [c, row[i] ?? null])));
 }
 
-/** How many rows of the golden table came from an object. */
+/** The number of rows of the golden table that came from an object. */
 export const publishedFrom = async (table: string, object: string): Promise<number> =>
   Number((await athena(`SELECT count(*) AS n FROM ${table} WHERE _object = '${object}'`))[0]?.n);
 
@@ -85,11 +85,11 @@ export const quarantinedFrom = (object: string) =>
     `SELECT line, reason, column_name, value, raw, batch FROM quarantine WHERE object = '${object}' ORDER BY line`,
   );
 
-/** What the last execution of a batch failed with. */
+/** The error of the last execution of a batch. */
 export const failureOf = async (dataset: string, batch: string) =>
   failureOfExecution(stage, String((await stage.ledger.batch(dataset, batch))?.execution));
 
-/** The Parquet objects that a batch published, read by a reader that did not write them. */
+/** The Parquet objects of a batch, read by a library that did not write them. */
 export async function parquetOf(
   table: string,
   batch: string,

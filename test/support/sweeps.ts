@@ -1,6 +1,6 @@
 /**
- * The sweep is the second net: what it finds, another part has missed. So a find fails the test file in which it happens, unless
- * a test says that it expects one.
+ * The sweep is a second safety net: whatever it finds, another part has missed. A find therefore fails the test file in which
+ * it happens, unless the test expects it.
  */
 import { paginateFilterLogEvents } from '@aws-sdk/client-cloudwatch-logs';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
@@ -15,7 +15,7 @@ import { stage } from './stage.ts';
 const lambda = new LambdaClient(localClient(String(stage.endpoint)));
 const ledger = DynamoDBDocumentClient.from(new DynamoDBClient(localClient(String(stage.endpoint))));
 
-/** What one sweep has done for one dataset. */
+/** The results of one sweep for one dataset. */
 const sweptSchema = z.looseObject({
   dataset: z.string(),
   leaseRecovered: z.boolean(),
@@ -28,13 +28,13 @@ export type Swept = z.output<typeof sweptSchema>;
 const isFind = ({ leaseRecovered, batchesRecovered, filesFound }: Swept): boolean =>
   leaseRecovered || batchesRecovered > 0 || filesFound > 0;
 
-/** Sweeps as the schedule does, with the deployed function; the raw bucket is compared too. Throws what the function throws. */
+/** Runs the deployed sweep as its schedule does, including the comparison with the raw bucket. Throws what the function throws. */
 export async function sweepNow(): Promise<Swept[]> {
   for (const dataset of stage.contracts.keys()) await stage.ledger.noteSwept(dataset, '');
   return z.array(sweptSchema).parse(await invoke('sweep'));
 }
 
-/** The same for the daily comparison: what it has done for the table. */
+/** The same for the daily comparison: its results for the table. */
 export async function reconcileNow(table: string): Promise<unknown> {
   const done = z.array(z.looseObject({ table: z.string() }).nullable()).parse(await invoke('reconcile'));
   return done.find((result) => result?.table === table);
@@ -50,8 +50,8 @@ async function invoke(name: 'sweep' | 'reconcile'): Promise<unknown> {
 }
 
 /**
- * Lets half an hour pass for what attempts may have left behind, and sweeps: then no call of theirs can be under way any more,
- * and objects that do not count are removed.
+ * Lets half an hour pass for leftovers of attempts, and sweeps: then none of their calls can be in flight, and objects that
+ * do not count are removed.
  */
 export async function sweepGarbage(dataset: string): Promise<void> {
   const keys = ledger.send(
@@ -74,17 +74,17 @@ export async function sweepGarbage(dataset: string): Promise<void> {
   await sweepNow();
 }
 
-/** Finds that happened before are expected. */
+/** Earlier finds are expected. */
 let since = Date.now();
 
-/** Takes note of what sweeps have found, the scheduled ones too: it is expected. */
+/** Accepts what sweeps, including scheduled ones, have found. */
 export async function takeFinds(): Promise<Swept[]> {
   const finds = await findsSince(since);
   since = Date.now();
   return finds;
 }
 
-/** At the end of a test: nothing waits, nothing is left over, and no sweep has found anything on the way. */
+/** At the end of a test: nothing waits, nothing is left over, and no sweep has found anything. */
 export async function expectNothingToSweep(): Promise<void> {
   const swept = await sweepNow();
   expect(swept.filter((s) => isFind(s) || s.started)).toEqual([]);

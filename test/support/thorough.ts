@@ -1,10 +1,10 @@
 import { type TableFormatName, tableFormats } from '../../src/lib/model/plan.ts';
 
-/** `npm test` tries more than `npm run check`, which has a minute for everything. */
+/** `npm test` runs more cases than `npm run check`, which has a minute in total. */
 export const isThorough = process.env.SLUICE_THOROUGH !== undefined;
 
-/** The formats of tables on which a property of the flow is tried. */
+/** The table formats on which a property of the flow is tested. */
 export const formats: readonly TableFormatName[] = isThorough ? tableFormats : ['hive'];
 
-/** How often a property is tried. */
+/** The number of runs of a property. */
 export const runs = (few: number, many: number): number => (isThorough ? many : few);

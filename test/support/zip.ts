@@ -1,10 +1,10 @@
-/** A zip archive of one file, stored as it is: what CreateFunction takes. */
+/** A zip archive with one stored file, as CreateFunction takes it. */
 import { crc32 } from 'node:zlib';
 
 export function zip(name: string, content: string): Uint8Array {
   const data = Buffer.from(content);
   const file = Buffer.from(name);
-  /** What both headers say: version 2.0, stored, no date, sum, sizes, length of the name. */
+  /** The common part of both headers: version 2.0, stored, no date, checksum, sizes, length of the name. */
   const facts = Buffer.alloc(26);
   facts.writeUInt16LE(20, 0);
   facts.writeUInt32LE(crc32(data), 10);

@@ -26,7 +26,7 @@ test.each([
   expect(visible(text)).toBe(shown);
 });
 
-/** Mostly what steers a terminal or hides in a text, among other characters. */
+/** Mostly characters that control a terminal or are invisible in a text. */
 const hostile = fc.string({
   unit: fc.oneof(
     fc.constantFrom(
@@ -62,7 +62,7 @@ test('no control or format character survives but the line break, and what is vi
 });
 
 test('visible JSON is JSON of the same value', () => {
-  // No names of fields: V8 13.6 reads the name \u0000 as \ where an object of the same shape had the name \ before.
+  // Not in field names: V8 13.6 reads the name \u0000 as \ if an object of the same shape had the name \ before.
   fc.assert(
     fc.property(fc.array(fc.array(hostile)), (value) => {
       expect(JSON.parse(visible(JSON.stringify(value, null, 2)))).toEqual(value);
@@ -70,7 +70,7 @@ test('visible JSON is JSON of the same value', () => {
   );
 });
 
-/** What is written, on a terminal that shows colours. */
+/** The output on a terminal with colours. */
 function terminal() {
   const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 60, hasColors: () => true });
   const text = () => stripVTControlCharacters(String(stream.read() ?? '').replaceAll('\r', ''));
@@ -104,7 +104,7 @@ test('tables, progress and messages show hostile text on the lines that are thei
   );
 });
 
-/** Lines of an output, none of which may have a character that is hidden. */
+/** Lines of an output; none of them may contain a hidden character. */
 function lines(text: string): string[] {
   const found = text.replace(/\n$/, '').split('\n');
   for (const line of found) expect(line).not.toMatch(unsafe);

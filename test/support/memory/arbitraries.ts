@@ -1,15 +1,15 @@
-/** What fast-check varies in a property of the flow: faults, and who goes on. Counterexamples are plain data. */
+/** The values that fast-check varies in a property of the flow: faults, and whose turn it is. Counterexamples are plain data. */
 import fc from 'fast-check';
 import type { Fault } from './faults.ts';
 
-/** A fault for an actor's nth call: see faultsByCall. */
+/** A fault for an actor's nth call; see faultsByCall. */
 export interface PlannedFault {
   readonly actor: string;
   readonly n: number;
   readonly fault: Fault;
 }
 
-/** One fault of each kind: for tests that put every one at every call. */
+/** One fault of each kind, for tests that put every fault at every call. */
 export const everyFault: readonly Fault[] = [
   { mode: 'fail' },
   { mode: 'fail', error: 'AccessDeniedException' },
@@ -51,8 +51,8 @@ export const someFaults = (
   );
 
 /**
- * Choices for `interleave`. Half of them go on with the actor of the last call: without that, an actor hardly ever gets far
- * while another waits.
+ * Choices for `interleave`. Half of them continue with the actor of the last call; otherwise an actor rarely gets far while
+ * another waits.
  */
 export const someChoices = (length: number): fc.Arbitrary<number[]> =>
   fc.array(fc.oneof(fc.constant(0), fc.nat(5)), { maxLength: length });

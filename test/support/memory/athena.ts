@@ -1,4 +1,4 @@
-/** Athena in memory: queries that a test answers. */
+/** Athena in memory: the test answers the queries. */
 import {
   GetQueryExecutionCommand,
   GetQueryResultsCommand,
@@ -32,7 +32,7 @@ const failure = (name: string, message: string): Error => awsError('athena', nam
 export class MemoryAthena {
   /** In the order of their start. */
   readonly queries: Query[] = [];
-  /** Every query succeeds without rows, unless a test says otherwise. */
+  /** By default, every query succeeds without rows. */
   answerOf: AnswerOf = () => ({});
 
   static readonly operations = new Operations<MemoryAthena>('athena')

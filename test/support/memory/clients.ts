@@ -4,7 +4,7 @@ import type { Service } from './errors.ts';
 import type { Actor, Attempt, Operation, Wire } from './faults.ts';
 import { assign, create, entries, isArray, Later } from './globals.ts';
 
-/** The operations of a service by the class of their commands, each on the state of one world. */
+/** The operations of a service by command class, each on the state of one world. */
 export class Operations<State extends object> {
   private readonly byCommand = new Map<unknown, Operation>();
   private readonly byName = new Map<string, Operation>();
@@ -41,8 +41,8 @@ export class Operations<State extends object> {
 }
 
 /**
- * A client of the SDK's class, for everything that asks (instanceof, paginators), whose calls go to the wire. The class's
- * own constructor does not run: it costs a thousand times as much as a call.
+ * A client of the SDK's class (for instanceof and paginators) whose calls go to the wire. The class's own constructor does
+ * not run: it costs a thousand times as much as a call.
  */
 export function clientOf<C extends object, State extends object>(
   type: { readonly prototype: C },

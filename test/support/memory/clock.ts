@@ -1,7 +1,7 @@
-/** Time that passes only when something happens. */
+/** A clock that advances only when something happens. */
 export class Clock {
   private time: number;
-  /** Set by a scheduler: it decides when a sleeper wakes. */
+  /** Set by a scheduler, which decides when a sleeper wakes. */
   onSleep: ((until: number) => Promise<void>) | undefined;
 
   /** Milliseconds since 1970. */
@@ -11,7 +11,7 @@ export class Clock {
 
   readonly now = (): number => this.time;
 
-  /** As the ledger writes times. */
+  /** In the ledger's notation. */
   readonly iso = (): string => new Date(this.time).toISOString();
 
   advance(ms: number): void {
@@ -22,7 +22,7 @@ export class Clock {
     this.time = Math.max(this.time, time);
   }
 
-  /** Waits without waiting: at once, or when a scheduler says so. */
+  /** Sleeps without waiting: returns at once, or when a scheduler decides. */
   readonly sleep = async (ms: number): Promise<void> => {
     const until = this.time + ms;
     await this.onSleep?.(until);

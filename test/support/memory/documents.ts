@@ -1,11 +1,11 @@
-/** A DynamoDB client for code that makes its document client itself, with DynamoDBDocumentClient.from. */
+/** A DynamoDB client for code that creates its document client itself, with DynamoDBDocumentClient.from. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { MemoryDynamo } from './dynamo.ts';
 import type { Actor, Wire } from './faults.ts';
 
 /**
- * Answers the commands of a document client before they are marshalled. Its own commands (GetItemCommand) are not answered.
- * It is slow, some 20 microseconds a call: the SDK builds its middleware each time.
+ * Answers the commands of a document client before they are marshalled, but not the client's own commands (GetItemCommand).
+ * It takes about 20 microseconds per call, because the SDK builds its middleware each time.
  */
 export function dynamoClientOf(wire: Wire, actor: Actor, state: MemoryDynamo): DynamoDBClient {
   const client = new DynamoDBClient({

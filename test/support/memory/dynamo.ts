@@ -55,7 +55,7 @@ import {
 export interface TableOptions {
   readonly pk?: string;
   readonly sk?: string;
-  /** Global secondary indexes by name, which have the keys of their items alone, and are never late. */
+  /** Global secondary indexes by name. They contain only the keys of their items and are never late. */
   readonly indexes?: Readonly<Record<string, { readonly pk: string; readonly sk: string }>>;
 }
 
@@ -68,9 +68,9 @@ const ok = { $metadata: { httpStatusCode: 200 } } as const;
 
 const validation = (message: string): Error => awsError('dynamodb', 'ValidationException', message);
 
-/** Items of an index with equal keys stand in the order of their own. */
+/** Index items with equal keys are in the order of their own keys. */
 const placeInIndex = (ik: string, { pk, sk }: Key): string => `${ik}\0${pk}\0${sk}`;
-/** Behind every item of an index with one key. */
+/** After every item of an index with one key. */
 const behindAll = '\0\u{10ffff}';
 
 class Table {
@@ -130,7 +130,7 @@ class Table {
     if (partition?.items.delete(sk)) partition.keys.delete(sk);
   }
 
-  /** The key that a request names. Throws ValidationException for what is no key of this table. */
+  /** The key in a request. Throws ValidationException if it is not a key of this table. */
   keyOf(given: Readonly<Record<string, unknown>> | undefined): Key {
     const found = given ?? {};
     for (const name in found)
@@ -183,7 +183,7 @@ interface Placeholders {
   readonly ExpressionAttributeValues?: Record<string, unknown> | undefined;
 }
 
-/** A write of one item: what it requires, and what the item is afterwards. */
+/** A write of one item: its condition, and the item afterwards. */
 interface Write extends Placeholders {
   readonly TableName: string | undefined;
   readonly Key?: Record<string, unknown> | undefined;
@@ -212,14 +212,14 @@ const noNames: Readonly<Record<string, string>> = {};
 export interface DynamoOptions {
   /** Tables by name. */
   readonly tables: Readonly<Record<string, TableOptions>>;
-  /** A page of a query is full with so many items, in place of 1 MB. */
+  /** The number of items on a full query page, instead of 1 MB. */
   readonly pageItems?: number | undefined;
 }
 
 export class MemoryDynamo {
   private readonly tables = new Map<string, Table>();
   private readonly pageItems: number;
-  /** Transactions that went through, by token, with what they asked for. */
+  /** Successful transactions by token, with their requests. */
   private readonly done = new Map<string, string>();
 
   constructor({ tables, pageItems = 10_000 }: DynamoOptions) {
@@ -227,7 +227,7 @@ export class MemoryDynamo {
     this.pageItems = pageItems;
   }
 
-  /** Every item of a table, in the order of keys: for a test to look at, or to compare. */
+  /** Every item of a table, in key order, for tests to inspect or compare. */
   items(table: string): Record<string, unknown>[] {
     const found: Record<string, unknown>[] = [];
     for (const { keys, items } of this.table(table).partitions.values())
@@ -238,7 +238,7 @@ export class MemoryDynamo {
     return found;
   }
 
-  /** Puts an item, past every fault and count. */
+  /** Puts an item without faults and counts. */
   seed(table: string, item: Record<string, unknown>): void {
     const found = this.table(table);
     const value = toItem(item);
@@ -356,7 +356,7 @@ export class MemoryDynamo {
       }),
     }));
 
-  /** Everything about a write that does not depend on the item as it stands. */
+  /** The parts of a write that do not depend on the current item. */
   private prepare(kind: WriteKind, input: Write): Prepared {
     const table = this.table(input.TableName);
     const condition =
@@ -513,7 +513,7 @@ export class MemoryDynamo {
     }
     const available = max(0, end - start);
     let page = min(input.Limit ?? this.pageItems, this.pageItems);
-    // A page may always be shorter than asked for, never empty of progress.
+    // A page may always be shorter than requested, but never without progress.
     if (mask !== undefined && available > 1) page = min(page, 1 + (abs(mask) % (available - 1)));
     const evaluated = min(available, page);
     const found: Record<string, unknown>[] = [];
@@ -531,7 +531,7 @@ export class MemoryDynamo {
       ...(input.Select === 'COUNT' ? {} : { Items: found }),
       Count: found.length,
       ScannedCount: evaluated,
-      // A page that is full has a next one, even when nothing is left for it.
+      // A full page has a next one, even if nothing is left for it.
       ...(evaluated === page
         ? { LastEvaluatedKey: isIndex ? copyOfItem(lastItem) : { [table.pk]: pk, [table.sk]: last } }
         : {}),
@@ -574,7 +574,7 @@ function checkSize(item: Item): void {
   if (sizeOfItem(item) > maxItemBytes) throw validation('Item size has exceeded the maximum allowed size');
 }
 
-/** Why a condition refuses a write of a transaction; undefined when none does. */
+/** Why a condition rejects a write of a transaction; undefined if none does. */
 function refusal({ condition, bindings, returnsOld }: Prepared, before: Item | undefined) {
   if (!condition || holds(condition.ast, before, bindings)) return undefined;
   return {
@@ -584,7 +584,7 @@ function refusal({ condition, bindings, returnsOld }: Prepared, before: Item | u
   };
 }
 
-/** The item that a write leaves; undefined for none. */
+/** The item after a write; undefined for none. */
 function itemAfter(write: Prepared, before: Item | undefined): Item | undefined {
   switch (write.kind) {
     case 'Put':
@@ -631,12 +631,12 @@ function returnedBy(
 
 // ---- queries
 
-/** The partition that a key condition names, and which of its sort keys: from an index to before another. */
+/** The partition of a key condition, and its sort keys: from one index to before another. */
 function keyRange(
   condition: Condition,
   table: Table,
   bindings: Bindings,
-  /** What stands behind the last key of a range that includes its end. */
+  /** The first position after the last key of a range that includes its end. */
   behind: string,
 ): { pk: string; range: (keys: SortedKeys) => [number, number] } {
   const parts = condition.kind === 'and' ? [condition.left, condition.right] : [condition];
@@ -684,7 +684,7 @@ function keyRange(
   }
 }
 
-/** Where a page of an index goes on: it names the item by its own key and the index's. */
+/** Where a page of an index continues: named by the item's own key and the index's. */
 function startInIndex(base: Table, index: Table, given: Readonly<Record<string, unknown>>): Key {
   const { [index.pk]: ix, [index.sk]: ik, ...own } = given;
   if (typeof ix !== 'string' || typeof ik !== 'string')
@@ -692,7 +692,7 @@ function startInIndex(base: Table, index: Table, given: Readonly<Record<string, 
   return { pk: ix, sk: placeInIndex(ik, base.keyOf(own)) };
 }
 
-/** The attribute that a part of a key condition is about. */
+/** The attribute of a part of a key condition. */
 function attribute(part: Condition, { names }: Bindings): string | undefined {
   const operand: Operand | undefined =
     part.kind === 'compare'

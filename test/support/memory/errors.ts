@@ -15,7 +15,7 @@ interface Options {
   readonly $metadata: { readonly httpStatusCode: number; readonly attempts: number };
 }
 
-/** The class that every error of a service has. */
+/** The base class of all errors of a service. */
 const base: Record<Service, new (options: Options) => Error> = {
   s3: s3.S3ServiceException,
   dynamodb: dynamodb.DynamoDBServiceException,
@@ -101,11 +101,11 @@ export function awsError(service: Service, name: string, message: string): Error
       $fault: status >= 500 ? 'server' : 'client',
       $metadata: { httpStatusCode: status, attempts: 1 },
     });
-  // A request that is not valid is a fault of the code: its stack tells where.
+  // An invalid request is a fault of the code, so it gets a stack.
   return name === 'ValidationException' ? make() : withoutStack(make);
 }
 
-/** An error that the flow expects: its stack would take most of the time, and the SDK's tells nothing either. */
+/** The flow expects this error. A stack would take most of the time, and the SDK's stack is not useful either. */
 export function withoutStack<E extends Error>(make: () => E): E {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
@@ -116,7 +116,7 @@ export function withoutStack<E extends Error>(make: () => E): E {
   }
 }
 
-/** What each service answers when it is in trouble: the SDK tries it again. */
+/** What each service answers in an outage; the SDK retries it. */
 export const troubleOf: Record<Service, string> = {
   s3: 'InternalError',
   dynamodb: 'InternalServerError',
@@ -126,7 +126,7 @@ export const troubleOf: Record<Service, string> = {
   states: 'ServiceUnavailable',
 };
 
-/** The names that the SDK retries beside 5xx: @smithy/core's lists of throttling and transient errors. */
+/** The names that the SDK retries besides 5xx: @smithy/core's lists of throttling and transient errors. */
 const retried = new Set([
   'BandwidthLimitExceeded',
   'EC2ThrottledException',
@@ -147,7 +147,7 @@ const retried = new Set([
   'TransactionInProgressException',
 ]);
 
-/** Whether the SDK would send the call again. */
+/** Whether the SDK would retry the call. */
 export function isRetried(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return (

@@ -1,4 +1,4 @@
-/** EventBridge in memory: a bus that keeps what it was given. */
+/** EventBridge in memory: a bus that keeps its entries. */
 import { PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
 import { copied, Operations } from './clients.ts';
 import { awsError } from './errors.ts';
@@ -10,7 +10,7 @@ const ok = { $metadata: { httpStatusCode: 200 } };
 const maxEntries = 10;
 
 export class MemoryEvents {
-  /** Entries that the bus took, in order. */
+  /** Accepted entries, in order. */
   readonly entries: PutEventsRequestEntry[] = [];
 
   static readonly operations = new Operations<MemoryEvents>('events').on(

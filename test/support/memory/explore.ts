@@ -1,32 +1,33 @@
 /**
- * Every order in which actors can make their calls. Two orders that differ only in neighbours which touch nothing in common end
- * alike, so one of them is run (sleep sets: Godefroid, Partial-Order Methods for the Verification of Concurrent Systems, 1996).
+ * Runs every order in which actors can make their calls. Two orders that differ only in neighbouring calls without a common
+ * object end alike, so only one of them runs (sleep sets: Godefroid, Partial-Order Methods for the Verification of Concurrent
+ * Systems, 1996).
  */
 
 import { Later, nextTick } from './globals.ts';
 import type { MemoryAws } from './index.ts';
 import { patience } from './schedule.ts';
 
-/** A stage of its own, and what runs on it at once. */
+/** A separate stage, and the programs that run on it at once. */
 export interface Stage {
   readonly aws: MemoryAws;
-  /** By the name of the actor whose calls are ordered. Calls of all others are made at once. */
+  /** By the name of the actor whose calls are ordered. All others make their calls at once. */
   readonly programs: Readonly<Record<string, () => Promise<unknown>>>;
-  /** Looks at the stage when all programs have ended, in whatever way. */
+  /** Checks the stage when all programs have ended, in whatever way. */
   readonly check: () => Promise<void>;
 }
 
 export interface Explored {
   /** Runs: one of each kind of order. */
   readonly runs: number;
-  /** Orders that these stand for. */
+  /** The orders that these represent. */
   readonly orders: number;
 }
 
 /** A point of a run at which somebody is next. */
 interface Choice {
   readonly options: readonly string[];
-  /** What was tried before in a place that comes to the same. */
+  /** Choices already tried from an equivalent point. */
   readonly asleep: ReadonlySet<string>;
   readonly tried: Set<string>;
   next: string;
@@ -39,7 +40,7 @@ interface Parked {
   readonly go: () => void;
 }
 
-/** Makes a stage for each run, `limit` times at most. Throws what `check` throws, with the order of calls that led to it. */
+/** Makes a stage for each run, at most `limit` times. Throws what `check` throws, with the order of calls that led to it. */
 export async function explore(makeStage: () => Promise<Stage>, limit = Infinity): Promise<Explored> {
   const path: Choice[] = [];
   let runs = 0;
@@ -53,7 +54,7 @@ export async function explore(makeStage: () => Promise<Stage>, limit = Infinity)
   return { runs, orders };
 }
 
-/** Goes along the path and on behind its end. Gives the calls in their order, or null where only what is asleep could go on. */
+/** Follows the path and continues after its end. Returns the calls in order, or null if only sleeping actors could continue. */
 async function run({ aws, programs, check }: Stage, path: Choice[]): Promise<Parked[] | null> {
   const parked = new Map<string, Parked>();
   const counts = new Map<string, number>();
@@ -104,7 +105,7 @@ async function run({ aws, programs, check }: Stage, path: Choice[]): Promise<Par
   return made;
 }
 
-/** What was tried beside the last choice still need not be: unless it touches what that choice touched. */
+/** Choices already tried next to the last one need no other try, unless the last one touches the same object. */
 function choiceBehind(
   before: Choice | undefined,
   made: Parked | undefined,
@@ -121,7 +122,7 @@ function choiceBehind(
   return next === undefined ? null : { options, asleep, tried: new Set(), next };
 }
 
-/** Who may be next. What an actor reads at once is read in the order in which it asks: others may come in between all the same. */
+/** Who may be next. Reads that an actor sends at once are made in the order of sending; others may still come in between. */
 function nextOf(parked: ReadonlyMap<string, Parked>): string[] {
   const reading = new Set<string>();
   return [...parked].flatMap(([id, { actor, touches }]) => {
@@ -132,7 +133,7 @@ function nextOf(parked: ReadonlyMap<string, Parked>): string[] {
   });
 }
 
-/** To the last place where something else could be next. False when there is none. */
+/** Back to the last point with another choice. False if there is none. */
 function turnBack(path: Choice[]): boolean {
   for (let last = path.at(-1); last !== undefined; path.pop(), last = path.at(-1)) {
     const { options, asleep, tried } = last;
@@ -145,19 +146,19 @@ function turnBack(path: Choice[]): boolean {
   return false;
 }
 
-/** How many orders of two actors' calls keep the order of those that touch something in common. */
+/** The number of orders of two actors' calls that keep the order of calls with a common object. */
 function ordersLike(made: readonly Parked[]): number {
   const first = made[0]?.actor;
   const [own, others] = [made.filter((c) => c.actor === first), made.filter((c) => c.actor !== first)];
   if (new Set(others.map((c) => c.actor)).size > 1) return 1;
   const at = new Map(made.map((call, i) => [call, i]));
   const isBefore = (a: Parked, b: Parked) => (at.get(a) ?? 0) < (at.get(b) ?? 0) && isDependent(a, b);
-  /** For each call, how many of the other actor's must come before it. */
+  /** For each call, how many of the other actor's calls must precede it. */
   const needs = (calls: readonly Parked[], before: readonly Parked[]) =>
     calls.map((call) => before.findLastIndex((b) => isBefore(b, call)) + 1);
   const ownNeed = needs(own, others);
   const othersNeed = needs(others, own);
-  // ways[j]: orders of the first i calls of the one and the first j of the other.
+  // ways[j]: orders of the first i calls of one actor and the first j of the other.
   let ways = others.map(() => 0).concat(0);
   for (let i = 0; i <= own.length; i++) {
     const next: number[] = [];
@@ -171,7 +172,7 @@ function ordersLike(made: readonly Parked[]): number {
   return ways.at(-1) ?? 0;
 }
 
-/** Something that a call reads or writes: an item, an object, or everything whose name begins so. */
+/** Something that a call reads or writes: an item, an object, or everything with this prefix. */
 interface Touch {
   readonly name: string;
   readonly isPrefix: boolean;

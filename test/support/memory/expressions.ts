@@ -1,6 +1,6 @@
 /**
- * DynamoDB's expressions: parsed once for each text, evaluated on items. Where AWS's pages leave a case open, it is
- * decided as in the tests of ScyllaDB's Alternator, which were run against AWS.
+ * DynamoDB's expressions: each text is parsed once and evaluated on items. Where AWS's pages are silent, the tests of
+ * ScyllaDB's Alternator decide, which were run against AWS.
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html
  */
@@ -21,13 +21,13 @@ import {
   type Value,
 } from './values.ts';
 
-/** What `#name` and `:value` stand for in one call. */
+/** The values of `#name` and `:value` in one call. */
 export interface Bindings {
   readonly names: Readonly<Record<string, string>>;
   readonly values: Readonly<Record<string, Value>>;
 }
 
-/** An attribute (its name, or the placeholder of it), then members and indexes. */
+/** An attribute (its name or its placeholder), then members and indexes. */
 export type Path = readonly (string | number)[];
 
 export type Operand =
@@ -44,7 +44,7 @@ export type Condition =
   | { readonly kind: 'exists'; readonly path: Path; readonly wanted: boolean }
   | { readonly kind: 'beginsWith' | 'contains' | 'type'; readonly of: Operand; readonly with: Operand };
 
-/** What SET assigns. */
+/** The value that SET assigns. */
 type Source =
   | Operand
   | { readonly kind: 'add' | 'subtract'; readonly left: Source; readonly right: Source }
@@ -62,13 +62,13 @@ export interface Parsed<T> {
   readonly ast: T;
   readonly names: ReadonlySet<string>;
   readonly values: ReadonlySet<string>;
-  /** The attributes that its paths begin with, or their placeholders. */
+  /** The first attributes of its paths, or their placeholders. */
   readonly roots: ReadonlySet<string>;
-  /** What its constants have to be, whatever the item is. */
+  /** Requirements on its constants, independent of the item. */
   readonly rules: readonly Rule[];
 }
 
-/** AWS checks the type of a constant before it looks at the item; the type of an attribute only makes a condition false. */
+/** AWS checks the type of a constant before it reads the item. The type of an attribute only makes a condition false. */
 type Rule =
   | { readonly kind: 'ordered' | 'text'; readonly operator: string; readonly constant: string }
   | { readonly kind: 'type'; readonly constant: string }
@@ -120,7 +120,7 @@ class Parser {
     return this.tokens[this.at + ahead] ?? '';
   }
 
-  /** A keyword in any case, which is then passed. */
+  /** A keyword in any case; it is then consumed. */
   word(wanted: string): boolean {
     if (this.peek().toUpperCase() !== wanted) return false;
     this.at++;
@@ -249,7 +249,7 @@ class Parser {
     if (operand.kind === 'value') this.rules.push({ kind, operator, constant: operand.name });
   }
 
-  /** Whether the parenthesis that opens at `from` closes right before here. */
+  /** Whether the parenthesis that opens at `from` closes right before this position. */
   private closes(from: number): boolean {
     let depth = 0;
     for (let i = from; i < this.at; i++) {
@@ -275,7 +275,7 @@ class Parser {
       const among = [this.operand()];
       while (this.sign(',')) among.push(this.operand());
       this.expect(')');
-      // 100 operands, the first one included.
+      // 100 operands, including the first one.
       if (among.length > 99)
         throw validation(`Invalid ${this.kind}: The IN operator is provided with too many operands;`);
       return { kind: 'in', of, among };
@@ -395,7 +395,7 @@ function cached<T>(kind: string, parse: (parser: Parser) => T) {
       roots: parser.roots,
       rules: parser.rules,
     };
-    // Texts are few; a test that generates them must not fill the memory.
+    // There are few texts, but a test that generates them must not fill the memory.
     if (known.size > 10_000) known.clear();
     known.set(text, parsed);
     return parsed;
@@ -408,7 +408,7 @@ export const parseKeyCondition = cached('KeyConditionExpression', (p) => p.condi
 export const parseUpdate = cached('UpdateExpression', (p) => p.update());
 export const parseProjection = cached('ProjectionExpression', (p) => p.projection());
 
-/** Throws ValidationException for a placeholder that is missing or that nothing uses. */
+/** Throws ValidationException for a missing or unused placeholder. */
 export function checkPlaceholders(
   expressions: readonly (Parsed<unknown> | undefined)[],
   { names, values }: Bindings,
@@ -440,7 +440,7 @@ export function checkPlaceholders(
       throw validation(`Value provided in ExpressionAttributeValues unused in expressions: keys: {${value}}`);
 }
 
-/** Why a constant does not do; undefined when it does. */
+/** Why a constant is invalid; undefined if it is valid. */
 function refusalBy(rule: Rule, values: Bindings['values']): string | undefined {
   if (rule.kind === 'bounds') {
     const [low, high] = [values[rule.low] ?? null, values[rule.high] ?? null];
@@ -596,12 +596,12 @@ function selected(value: Value, paths: readonly Path[], bindings: Bindings): Val
 
 // ---- updates
 
-/** The item after all actions, each of which sees the item as it was before. */
+/** The item after all actions. Each action sees the item as it was before. */
 export function updated(item: Item, actions: readonly Action[], bindings: Bindings): Item {
   checkOverlap(actions, bindings);
   const next: Record<string, Value> = { ...item };
   const removed: Path[] = [];
-  // Elements behind the end of a list are appended in the order of their indexes.
+  // Elements beyond the end of a list are appended in the order of their indexes.
   const inOrder = actions.some((action) => action.path.length > 1)
     ? actions.toSorted((a, b) => indexOf(a.path) - indexOf(b.path))
     : actions;
@@ -615,7 +615,7 @@ export function updated(item: Item, actions: readonly Action[], bindings: Bindin
     if (rest.length > 0 && next[name] === undefined) throw validation(invalidPath);
     next[name] = rest.length === 0 ? value : withValue(next[name], rest, value, bindings);
   }
-  // Elements that go are counted in the list as it was: the last one goes first.
+  // Indexes of removed elements refer to the original list, so the last one is removed first.
   if (removed.length > 1) removed.sort((a, b) => lastFirst(a, b, bindings));
   for (const path of removed) {
     const [name, rest] = split(path, bindings);
@@ -626,14 +626,14 @@ export function updated(item: Item, actions: readonly Action[], bindings: Bindin
   return next;
 }
 
-/** The attribute of a path, and the way below it. */
+/** The attribute of a path, and the rest of the path. */
 const split = (path: Path, bindings: Bindings): [string, Path] => [
   attributeOf(path, bindings),
   path.length === 1 ? noPath : path.slice(1),
 ];
 const noPath: Path = [];
 
-/** Orders the paths of what goes by names, and elements of one list from its end to its beginning. */
+/** Orders removed paths by names, and elements of one list from its end to its start. */
 function lastFirst(a: Path, b: Path, bindings: Bindings): number {
   for (let i = 0; i < Math.min(a.length, b.length); i++) {
     const [x, y] = [a[i] ?? 0, b[i] ?? 0];
@@ -653,7 +653,7 @@ function indexOf(path: Path): number {
   return typeof last === 'number' ? last : -1;
 }
 
-/** Two actions may not write to one place, nor to a map and a list in one place. */
+/** Two actions may not write to the same place, nor treat one place as a map and as a list. */
 function checkOverlap(actions: readonly Action[], bindings: Bindings): void {
   for (let i = 1; i < actions.length; i++)
     for (let j = 0; j < i; j++) {
@@ -674,7 +674,7 @@ function checkOverlap(actions: readonly Action[], bindings: Bindings): void {
     }
 }
 
-/** What is to stand at an action's path; undefined when it is to go. */
+/** The new value at an action's path; undefined if it is removed. */
 function newValue(action: Action, item: Item, bindings: Bindings): Value | undefined {
   if (action.kind === 'remove') return undefined;
   if (action.kind === 'set') return sourceValue(action.source, item, bindings);
@@ -732,7 +732,7 @@ function withValue(container: Value | undefined, path: Path, value: Value, bindi
   if (typeof element === 'number') {
     if (container === undefined || !isList(container)) throw validation(invalidPath);
     const list = [...container];
-    // Behind the end, whatever the index, the value is appended.
+    // Beyond the end, whatever the index, the value is appended.
     if (element >= list.length && rest.length > 0) throw validation(invalidPath);
     if (element >= list.length) list.push(value);
     else list[element] = withValue(list[element], rest, value, bindings);
@@ -747,7 +747,7 @@ function withValue(container: Value | undefined, path: Path, value: Value, bindi
   };
 }
 
-/** A copy of a container without what stands at a path; the parent has to be there. */
+/** A copy of a container without the value at a path; the parent must exist. */
 function withoutValue(container: Value | undefined, path: Path, bindings: Bindings): Value {
   const [element, ...rest] = path;
   if (typeof element === 'number') {

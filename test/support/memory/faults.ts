@@ -1,58 +1,58 @@
 /**
- * What may go wrong with a call. Every call of every client passes through one Wire, which knows who calls, counts, asks
- * the plan what is to happen, and lets a scheduler decide whose turn it is.
+ * What can go wrong with a call. Every call of every client passes through one Wire. It knows the caller, counts, asks the
+ * plan for a fault, and lets a scheduler decide whose turn it is.
  */
 
 import { awsError, isRetried, type Service, troubleOf } from './errors.ts';
 import { abs, Later, min } from './globals.ts';
 
-/** One attempt of a call, as AWS sees it: what the SDK sends again is an attempt of its own. */
+/** One attempt of a call, as AWS sees it: each retry of the SDK is a separate attempt. */
 export interface Call {
   readonly actor: string;
   readonly service: Service;
-  /** As the API calls it: GetItem, TransactWriteItems, CopyObject. */
+  /** The API's name: GetItem, TransactWriteItems, CopyObject. */
   readonly operation: string;
   readonly input: object;
   /** 1 for the actor's first attempt. */
   readonly n: number;
-  /** 1 for the first attempt, more for what the SDK sends again. */
+  /** 1 for the first attempt, more for the SDK's retries. */
   readonly attempt: number;
 }
 
 export type Fault =
-  /** An error, before any effect. By default one that the SDK tries again, where it has attempts left. */
+  /** An error before any effect. By default one that the SDK retries, if it has attempts left. */
   | { readonly mode: 'fail'; readonly error?: string | undefined }
-  /** The effect happens; the caller gets an error. */
+  /** The call takes effect, and the caller gets an error. */
   | { readonly mode: 'lost'; readonly error?: string | undefined }
-  /** The effect happens twice, since the SDK lost the first answer: the caller gets the second. */
+  /** The call takes effect twice, because the SDK lost the first answer: the caller gets the second one. */
   | { readonly mode: 'twice' }
   /**
-   * An answer for a part: Errors of DeleteObjects, UnprocessedKeys, FailedEntryCount, a cancelled transaction, a short page.
-   * Item i fails when bit i of `mask` is set; at least one fails. A call that has no parts goes through.
+   * A partial answer: Errors of DeleteObjects, UnprocessedKeys, FailedEntryCount, a cancelled transaction, a short page. Item
+   * i fails if bit i of `mask` is set; at least one fails. A call without parts succeeds.
    */
   | { readonly mode: 'partial'; readonly mask?: number | undefined }
   /** The caller dies in the call, before or after its effect. */
   | { readonly mode: 'hang'; readonly effect?: boolean | undefined }
   /**
-   * The effect happens when the test (or the scheduler) runs it. The caller dies, waits for it, or gets an error at once, as
-   * after its own timeout.
+   * The call takes effect when the test (or the scheduler) runs it. The caller dies, waits for it, or gets an error at once,
+   * as after its own timeout.
    */
   | { readonly mode: 'stall'; readonly caller?: 'dies' | 'waits' | 'timesOut' | undefined }
-  /** The effect happens at once, and the caller hears of it when the test (or the scheduler) says so: a frozen Lambda. */
+  /** The call takes effect at once, and the caller gets the answer when the test (or the scheduler) says so: a frozen Lambda. */
   | { readonly mode: 'freeze' };
 
-/** What happens to a call; undefined for a call that works. Asked once for each attempt, in order. */
+/** The fault of a call; undefined for none. Asked once for each attempt, in order. */
 export type Plan = (call: Call) => Fault | undefined;
 
-/** What an effect is told about its call. */
+/** What an effect knows about its call. */
 export interface Attempt {
-  /** Which of its parts fail; undefined for none. */
+  /** Which parts fail; undefined for none. */
   readonly mask: number | undefined;
-  /** The idempotency token that the SDK makes, the same in all attempts of one call; undefined when there is only one. */
+  /** The SDK's idempotency token, the same in all attempts of one call; undefined if there is only one attempt. */
   readonly token: string | undefined;
 }
 
-/** An operation of a service. `run` takes effect at once and gives the answer, or throws AWS's error. */
+/** An operation of a service. `run` takes effect at once and returns the answer, or throws AWS's error. */
 export interface Operation {
   readonly service: Service;
   readonly name: string;
@@ -63,14 +63,14 @@ export interface Operation {
   run(state: object, input: object, attempt: Attempt): object;
 }
 
-/** An effect that has not happened yet, or an answer that nobody has heard. */
+/** An effect that has not happened yet, or an answer that was not delivered yet. */
 export interface Stalled {
   readonly call: Call;
-  /** Lets it happen, or be heard. A second time changes nothing. */
+  /** Lets it happen or be delivered. A second call changes nothing. */
   run(): void;
 }
 
-/** Who calls. A dead actor hears nothing any more, and none of its later calls reaches AWS. */
+/** The caller. A dead actor receives nothing, and none of its later calls reaches AWS. */
 export class Actor {
   readonly name: string;
   isDead = false;
@@ -90,13 +90,13 @@ const never = <T>(): Promise<T> => new Later(() => {});
 
 export class Wire {
   plan: Plan | undefined;
-  /** Attempts of each call, as the SDK's maxAttempts. */
+  /** Attempts per call, like the SDK's maxAttempts. */
   maxAttempts = 1;
   /** Set by a scheduler: settles when the actor may make its call. */
   turn: ((actor: Actor, operation: Operation, input: object) => Promise<void>) | undefined;
-  /** Called at each attempt: time goes on. */
+  /** Called at each attempt: time advances. */
   onCall: () => void = () => {};
-  /** Effects that have not happened yet and answers that nobody has heard, the oldest first. */
+  /** Pending effects and undelivered answers, the oldest first. */
   readonly stalled: Stalled[] = [];
   /** Faults that hit a call. A plan that hits nothing proves nothing. */
   readonly hits: { readonly call: Call; readonly fault: Fault }[] = [];
@@ -217,7 +217,7 @@ export class Wire {
   }
 }
 
-/** Runs it now, and gives what came of it whenever it is asked. */
+/** Runs it now, and returns its result whenever asked. */
 function settled(run: () => object): () => object {
   try {
     const answer = run();
@@ -233,7 +233,7 @@ function ignoringErrors(run: () => unknown): void {
   try {
     run();
   } catch {
-    // The caller never hears of it.
+    // The caller never gets an answer.
   }
 }
 
@@ -248,7 +248,7 @@ export function isHit(mask: number | undefined, index: number, count: number): b
 
 // ---- plans
 
-/** Which calls a fault is for. */
+/** The calls that a fault applies to. */
 export interface Match {
   readonly actor?: string;
   readonly service?: Service;
@@ -256,7 +256,7 @@ export interface Match {
   readonly where?: (call: Call) => boolean;
   /** 1 for the first call that matches. */
   readonly nth?: number;
-  /** How many calls are hit, from the nth on. */
+  /** How many calls are hit, starting with the nth. */
   readonly times?: number;
 }
 
@@ -282,7 +282,7 @@ export function faultsByCall(
     faults.find((f) => f.n === call.n && (f.actor === undefined || f.actor === call.actor))?.fault;
 }
 
-/** The first of the plans that has a fault decides; all of them see every call. */
+/** The first plan with a fault decides; all plans see every call. */
 export function allOf(...plans: readonly Plan[]): Plan {
   return (call) => plans.map((plan) => plan(call)).find((fault) => fault !== undefined);
 }

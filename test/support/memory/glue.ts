@@ -28,7 +28,7 @@ import { SortedKeys } from './sorted.ts';
 
 export interface GlueOptions {
   readonly databases: readonly string[];
-  /** A page of partitions or tables is full with so many, in place of 1,000 and 100. */
+  /** The number of partitions or tables on a full page, instead of 1,000 and 100. */
   readonly pageSize?: number | undefined;
   readonly now?: () => number;
 }
@@ -53,7 +53,7 @@ const ok = { $metadata: { httpStatusCode: 200 } };
 const failure = (name: string, message: string): Error => awsError('glue', name, message);
 
 export class MemoryGlue {
-  /** By name: a test makes them, and ends their crawls. */
+  /** By name. A test creates them and ends their crawls. */
   readonly crawlers = new Map<string, Crawler>();
   /** By id, in the order of their start. */
   readonly jobRuns = new Map<
@@ -70,7 +70,7 @@ export class MemoryGlue {
     this.now = now;
   }
 
-  /** Values of a table's partitions with their locations, for a test to look at. Empty for a table that is not there. */
+  /** A table's partitions by values, with their locations, for tests to inspect. Empty if the table does not exist. */
   partitions(database: string, table: string): { values: string[]; location: string | undefined }[] {
     return [...(this.databases.get(database)?.get(table)?.partitions.values() ?? [])].map((p) => ({
       values: [...(p.Values ?? [])],
@@ -78,7 +78,7 @@ export class MemoryGlue {
     }));
   }
 
-  /** What a table was last given; undefined for a table that is not there. */
+  /** The last input of a table; undefined if it does not exist. */
   tableInput(database: string, table: string): TableInput | undefined {
     const input = this.databases.get(database)?.get(table)?.input;
     return input && copied(input);

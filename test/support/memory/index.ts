@@ -1,6 +1,6 @@
 /**
  * AWS in memory, for property tests of the flow. The real store, catalog and ledger run on SDK clients whose calls are
- * answered from Maps: some hundred thousand a second, without waiting, the same in every run.
+ * answered from Maps: some hundred thousand calls a second, without waiting, and identical in every run.
  *
  *   const aws = createMemoryAws({ buckets: { raw: { isVersioned: true }, work: {}, processed: {} } });
  *   const a = aws.actor('publisher');

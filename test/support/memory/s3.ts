@@ -37,14 +37,14 @@ export interface BucketOptions {
 
 export interface S3Options {
   readonly buckets: Readonly<Record<string, BucketOptions>>;
-  /** A page of a listing is full with so many keys: 1,000, as on AWS, or fewer. */
+  /** The number of keys on a full page: 1,000 as on AWS, or fewer. */
   readonly pageKeys?: number | undefined;
   readonly now?: () => number;
 }
 
-/** Bytes that never change, as text where they came as text. */
+/** Immutable bytes; text if they came as text. */
 class Content {
-  /** Bytes, which may be more than there are: a test declares how big an object is. */
+  /** Bytes, possibly with a declared size that is larger. */
   readonly size: number;
   private text: string | undefined;
   private data: Uint8Array | undefined;
@@ -67,7 +67,7 @@ class Content {
     return this.text;
   }
 
-  /** MD5 of the bytes, in the quotes that S3 puts around it; other objects of a declared size differ by it. */
+  /** MD5 of the bytes, in S3's quotes. Objects with another declared size have another ETag. */
   get etag(): string {
     this.digest ??= `"${hash('md5', this.text ?? this.bytes)}"`;
     return this.digest;
@@ -80,7 +80,7 @@ export interface StoredVersion {
   /** Undefined for a delete marker. */
   readonly content: Content | undefined;
   readonly modified: Date;
-  /** Hexadecimal, as events have it: a greater one is a later write of the same key. */
+  /** Hexadecimal, as in events. A greater one is a later write of the same key. */
   readonly sequencer: string;
   readonly headers: Headers;
 }
@@ -114,7 +114,7 @@ interface Bucket {
   readonly name: string;
   readonly isVersioned: boolean;
   readonly keys: SortedKeys;
-  /** Of each key, the newest first. */
+  /** For each key, the newest first. */
   readonly versions: Map<string, StoredVersion[]>;
 }
 
@@ -130,7 +130,7 @@ const ok = { $metadata: { httpStatusCode: 200 } };
 
 const failure = (name: string, message: string): Error => awsError('s3', name, message);
 
-/** The body of an answer: a stream that can also be taken whole, once. */
+/** The body of an answer: a stream that can also be read whole, once. */
 class Body extends Readable {
   private content: Content | undefined;
   private readonly breaks: boolean;
@@ -179,7 +179,7 @@ class Body extends Readable {
   }
 }
 
-/** Bodies that came as streams, once they are read. */
+/** Bodies that came as streams, after they were read. */
 const read = new WeakMap<object, Uint8Array>();
 /** What the SDK reads before it sends. */
 const readFirst = (input: { Body?: unknown }): Promise<void> | undefined => {
@@ -211,7 +211,7 @@ export class MemoryS3 {
     this.now = now;
   }
 
-  // ---- for tests, past every fault and count
+  // ---- for tests, without faults and counts
 
   /** Keys with an object, in order. */
   keys(bucket: string, prefix = ''): string[] {
@@ -230,17 +230,17 @@ export class MemoryS3 {
       ?.content?.toString();
   }
 
-  /** Puts an object; `size` declares another size than that of its body. */
+  /** Puts an object; `size` declares a size other than that of its body. */
   seed(bucket: string, key: string, body: string | Uint8Array, size?: number): StoredVersion {
     return this.write(this.bucket(bucket), key, new Content(body, size), {}, 'PutObject');
   }
 
-  /** Removes a version for good, as a lifecycle rule does. */
+  /** Removes a version permanently, as a lifecycle rule does. */
   expire(bucket: string, key: string, version: string): void {
     this.remove(this.bucket(bucket), key, version);
   }
 
-  /** What EventBridge would hear, in order. */
+  /** The events for EventBridge, in order. */
   get events(): S3Event[] {
     return this.told.map(eventOf);
   }
@@ -253,13 +253,13 @@ export class MemoryS3 {
     return bucket;
   }
 
-  /** The object that stands under a key: undefined for none, and for a delete marker. */
+  /** The current object of a key: undefined for none, and for a delete marker. */
   private latest(bucket: Bucket, key: string): (StoredVersion & { content: Content }) | undefined {
     const version = bucket.versions.get(key)?.[0];
     return version && hasContent(version) ? version : undefined;
   }
 
-  /** The same for what a read names. Throws as GetObject does. */
+  /** The object that a read names. Throws like GetObject. */
   private found(
     bucket: Bucket,
     key: string,
@@ -322,7 +322,10 @@ export class MemoryS3 {
     this.told.push({ bucket, key, version, reason });
   }
 
-  /** What DeleteObject and DeleteObjects do to one key: https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeletingObjectVersions.html */
+  /**
+   * The effect of DeleteObject and DeleteObjects on one key:
+   * https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeletingObjectVersions.html
+   */
   private deleteOne(
     bucket: Bucket,
     key: string,
@@ -334,7 +337,7 @@ export class MemoryS3 {
       return { isMarker: removed !== undefined && removed.content === undefined, marker: id };
     }
     if (bucket.isVersioned) {
-      // S3 puts a marker even where there was nothing.
+      // S3 puts a marker even if there was no object.
       const marker = this.write(bucket, key, undefined, {}, 'DeleteObject');
       return { isMarker: true, marker: marker.id };
     }
@@ -547,7 +550,7 @@ export class MemoryS3 {
       return { ...ok };
     });
 
-  /** Uploads that nobody has completed or aborted. */
+  /** Uploads that were neither completed nor aborted. */
   get openUploads(): { bucket: string; key: string }[] {
     return [...this.uploads.values()].map(({ bucket, key }) => ({ bucket, key }));
   }
@@ -570,7 +573,7 @@ export class MemoryS3 {
     return upload;
   }
 
-  /** What a copy names: `bucket/key`, encoded as in an address, and a version perhaps. */
+  /** The source of a copy: `bucket/key`, encoded as in an address, optionally with a version. */
   private source(copySource: string | undefined) {
     const [path = '', query] = (copySource ?? '').replace(/^\//, '').split('?versionId=');
     const slash = path.indexOf('/');
@@ -634,7 +637,7 @@ export class MemoryS3 {
       if (version === undefined) continue;
       const end = input.Delimiter ? key.indexOf(input.Delimiter, prefix.length) : -1;
       const folder = end < 0 ? undefined : key.slice(0, end + (input.Delimiter?.length ?? 0));
-      // A page that ended with a folder goes on behind all of it.
+      // A page that ended with a folder continues after all of it.
       if (folder !== undefined && (folder === folders.at(-1) || folder === after)) continue;
       if (contents.length + folders.length >= page) {
         isTruncated = true;
@@ -677,7 +680,7 @@ export class MemoryS3 {
     const markers: object[] = [];
     let last: { key: string; id: string } | undefined;
     let isTruncated = false;
-    // With a version, the listing goes on behind that version; with a key alone, behind all versions of it.
+    // With a version, the listing continues after that version; with a key alone, after all versions of it.
     const start =
       keyMarker === '' ? 0 : idMarker === undefined ? keys.after(keyMarker) : keys.from(keyMarker);
     all: for (let i = max(start, keys.from(prefix)); i < keys.all.length; i++) {
@@ -749,7 +752,7 @@ function eventOf({ bucket, key, version, reason }: Told): S3Event {
 const hasContent = (version: StoredVersion): version is StoredVersion & { content: Content } =>
   version.content !== undefined;
 
-/** Unique, and in no order: a version's id tells nothing about when it was written. */
+/** Unique and unordered: a version's id does not tell when it was written. */
 const versionId = (n: number): string =>
   `${(Math.imul(n, 0x9e3779b1) >>> 0).toString(36).padStart(7, '0')}${(Math.imul(n, 0x85ebca6b) >>> 0).toString(36).padStart(7, '0')}`;
 
@@ -809,7 +812,7 @@ function rangeOf(range: string, size: number): { start: number; end: number } {
   return { start, end };
 }
 
-/** How many keys a page holds. A fault makes it shorter, never empty. */
+/** The number of keys on a page. A fault makes it shorter, never empty. */
 function pageOf(maxKeys: number | undefined, pageKeys: number, mask: number | undefined): number {
   const page = min(maxKeys ?? 1000, 1000, pageKeys);
   return mask === undefined ? page : min(page, 1 + (abs(mask) % 3));

@@ -1,4 +1,4 @@
-/** Actors that take turns call by call, in an order that a list of integers decides. */
+/** Actors that take turns call by call. A list of integers decides the order. */
 
 import type { Stalled } from './faults.ts';
 import { abs, Later, nextTick } from './globals.ts';
@@ -7,22 +7,22 @@ import type { MemoryActor, MemoryAws } from './index.ts';
 export type Outcome<T> =
   | { readonly status: 'done'; readonly value: T }
   | { readonly status: 'failed'; readonly error: unknown }
-  /** It died, or waits for an effect that the test has not let happen. */
+  /** It died, or waits for an effect that the test has not run. */
   | { readonly status: 'hung' };
 
 export type Programs = Readonly<Record<string, (actor: MemoryActor) => Promise<unknown>>>;
 
 export interface Interleaving<P extends Programs> {
   readonly outcomes: { readonly [Name in keyof P]: Outcome<Awaited<ReturnType<P[Name]>>> };
-  /** What was done, in order: `actor service.operation`. */
+  /** All calls in order: `actor service.operation`. */
   readonly trace: readonly string[];
-  /** Calls that living actors had under way when their programs had ended: work that nobody waits for. */
+  /** Calls that living actors had in flight when their programs ended: work that nobody waits for. */
   readonly leftovers: readonly { readonly what: string; readonly go: () => void }[];
 }
 
 /** Something that may happen next. */
 interface Option {
-  /** Null for an effect that was stalled, and for a sleeper. */
+  /** Null for a stalled effect, and for a sleeper. */
   readonly actor: string | null;
   readonly what: string;
   readonly isDead: () => boolean;
@@ -31,13 +31,13 @@ interface Option {
 
 const neverDead = (): boolean => false;
 
-/** A program that makes no call for so long (real milliseconds) waits for something that never comes. */
+/** A program without a call for this long (real milliseconds) waits for something that never comes. */
 export const patience = 5000;
 
 /**
- * Runs each program as the actor of its name. Whenever all of them wait at a call, the next choice says which call is made
- * (0: go on with the actor of the last call), which stalled effect happens, or that the next sleeper wakes. Behind the last
- * choice all are 0. Ends when every program has ended or its actor is dead; what is stalled then is left to the test.
+ * Runs each program as the actor of its name. Whenever all of them wait at a call, the next choice decides which call is made
+ * (0: the actor of the last call continues), which stalled effect happens, or that the next sleeper wakes. After the last
+ * choice all are 0. Ends when every program has ended or its actor is dead; stalled effects are then left to the test.
  */
 export async function interleave<P extends Programs>(
   aws: MemoryAws,
@@ -70,7 +70,7 @@ export async function interleave<P extends Programs>(
       if (alive.length === 0) break;
       const options = optionsOf(parked, last, aws.stalled, sleepers);
       if (options.length === 0) {
-        // At something else than a call, a stream or a file: it comes back in its time.
+        // It waits for something other than a call, such as a stream or a file, and will continue.
         idleSince ??= performance.now();
         if (performance.now() - idleSince > patience)
           throw new Error(`${alive.join(' and ')} made no call for ${patience} ms and did not end`);
@@ -95,7 +95,7 @@ export async function interleave<P extends Programs>(
   return { outcomes: Object.fromEntries(all), trace, leftovers };
 }
 
-/** What may happen next; first that the actor of the last call goes on. */
+/** What may happen next; the first option is that the actor of the last call continues. */
 function optionsOf(
   parked: readonly Option[],
   last: string | null,
@@ -130,5 +130,5 @@ function optionsOf(
   return options;
 }
 
-/** Settles when all promises that could settle have: a tick runs when no microtask is left. */
+/** Settles when all promises that can settle have settled: a tick runs when no microtask is left. */
 const microtasks = (): Promise<void> => new Later((done) => nextTick(done));

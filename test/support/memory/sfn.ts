@@ -1,4 +1,4 @@
-/** Step Functions in memory: executions that a test runs, ends and forgets. */
+/** Step Functions in memory: tests run executions and end them. */
 import {
   DescribeExecutionCommand,
   type ExecutionStatus,

@@ -1,9 +1,9 @@
-/** Strings in the order of their UTF-8 bytes, in which S3 lists keys and DynamoDB sorts them. */
+/** Strings in the order of their UTF-8 bytes: S3 lists keys and DynamoDB sorts them in this order. */
 
-/** A code unit behind which UTF-16 and UTF-8 sort differently. */
+/** From this code unit on, UTF-16 and UTF-8 sort differently. */
 const wide = /[\ud800-\uffff]/;
 
-/** Surrogates stand for code points beyond U+FFFF: they sort behind every other code unit. */
+/** Surrogates represent code points beyond U+FFFF, so they sort after every other code unit. */
 const rank = (unit: number): number => (unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800);
 
 /** Negative, zero or positive, as for Array.sort. */
@@ -32,7 +32,7 @@ export class SortedKeys {
     return this.firstThat((k) => compareUtf8(k, key) > 0);
   }
 
-  /** The first index at or behind `start` whose key does not begin with `prefix`; `start` has to begin with it. */
+  /** The first index at or after `start` whose key does not begin with `prefix`; the key at `start` must begin with it. */
   behindPrefix(prefix: string, start: number): number {
     return this.firstThat((k) => !k.startsWith(prefix), start);
   }

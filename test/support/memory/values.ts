@@ -1,4 +1,4 @@
-/** DynamoDB's values as the document client shows them: plain JavaScript. Inside the fake they are never changed in place. */
+/** DynamoDB's values as the document client shows them: plain JavaScript. The fake never changes them in place. */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import {
   abs,
@@ -62,8 +62,8 @@ export const isMap = (value: Value | undefined): value is Item =>
   !(value instanceof Elements);
 
 /**
- * A copy of what a caller passes, as marshall with removeUndefinedValues makes it: undefined is left out.
- * Throws what marshall throws for what DynamoDB cannot keep.
+ * A copy of a caller's value, as marshall with removeUndefinedValues makes it: undefined is left out. Throws what marshall
+ * throws for values that DynamoDB cannot store.
  */
 export function toValue(input: unknown): Value | undefined {
   switch (typeof input) {
@@ -83,7 +83,7 @@ export function toValue(input: unknown): Value | undefined {
     if (input instanceof Elements) return copyOfSet(input);
     if (input instanceof Map) return toItem(Object.fromEntries(input));
     const prototype: unknown = getPrototypeOf(input);
-    // Objects of another realm (jest's) have another Object.prototype, whose own prototype is null, too.
+    // Objects of another realm (Jest's) have another Object.prototype, whose own prototype is also null.
     if (prototype === null || getPrototypeOf(prototype) === null) return toItem(input);
   }
   throw new Error(
@@ -97,7 +97,7 @@ export function toItem(input: object): Item {
   const from: Readonly<Record<string, unknown>> = { ...input };
   for (const name in from) {
     const found = from[name];
-    // The SDK's copy loses this one too: the assignment sets the prototype.
+    // The SDK's copy loses this one, too: the assignment sets the prototype.
     if (name === '__proto__' || typeof found === 'function') continue;
     const value = toValue(found);
     if (value !== undefined) item[name] = value;
@@ -170,7 +170,7 @@ export function hasElement(set: ReadonlySet<string | number | Uint8Array>, wante
   return [...set].some((v) => v instanceof Bytes && Buffer.compare(v, wanted) === 0);
 }
 
-/** Undefined for values without an order between them: other types, or two types. */
+/** Undefined for values without a common order: other types, or two different types. */
 export function compare(a: Value, b: Value): number | undefined {
   if (typeof a === 'number' && typeof b === 'number') return a - b;
   if (typeof a === 'string' && typeof b === 'string') return compareUtf8(a, b);
@@ -201,7 +201,7 @@ export function sizeOfItem(item: Item): number {
   return size;
 }
 
-/** As exceptions show items: the document client does not unmarshall those. */
+/** In exceptions, items stay marshalled: the document client does not unmarshall them. */
 export function marshalled(value: Value): AttributeValue {
   switch (typeof value) {
     case 'string':

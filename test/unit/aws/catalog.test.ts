@@ -24,7 +24,7 @@ const wanted = {
   location: 's3://processed/posts/',
 };
 
-/** A table that lacks the column `text`, with everything that others may put on one. */
+/** A table that lacks the column `text`, with everything that others may have set on it. */
 const existing: Table = {
   Name: 'posts',
   DatabaseName: 'db',
@@ -163,7 +163,7 @@ test.each([ConcurrentRunsExceededException, ResourceNumberLimitExceededException
       throw glueError(Type);
     });
     await expect(catalog.startJob('job', {})).rejects.toMatchObject({ name: 'EngineBusy' });
-    // Another call would be another run.
+    // A different request would be a different run.
     expect(calls).toHaveLength(1);
   },
 );
@@ -177,7 +177,7 @@ const published = {
   location: 's3://lake/sales/',
 };
 
-/** A Catalog that has the table already, and keeps what it was asked to do. */
+/** A Catalog that has the table already, and records requests. */
 function catalogWith(table: typeof published) {
   const calls: string[] = [];
   const toGlue = (columns: readonly { name: string; type: string }[]) =>

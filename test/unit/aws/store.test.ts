@@ -1,4 +1,4 @@
-/** Invariants 3 and 4 of single calls: a partial answer is a failure, and a failure ends the work. */
+/** Invariants 3 and 4 for single calls: a partial answer is a failure, and a failure ends the work. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,7 +62,7 @@ test('invariant 4: an object whose connection breaks in the middle is read again
 
 test('a list of versions that is gone on with leaves no key out, whichever key the page before names as the next', async () => {
   const versions = ['a', 'b', 'c'].map((Key) => ({ Key, VersionId: `${Key}1`, IsLatest: true }));
-  // AWS documents the next key marker as the first key that was not returned; S3 gives the last one that was.
+  // AWS documents the next key marker as the first key that was not returned; S3 returns the last one that was.
   for (const next of ['a', 'b']) {
     const client = Object.assign(new S3Client({ region: 'us-east-1' }), {
       send: async ({ input }: { input: { KeyMarker?: string } }) => {
@@ -80,7 +80,7 @@ test('a list of versions that is gone on with leaves no key out, whichever key t
 
 const gib = 1024 ** 3;
 
-/** S3 with one object of `size` bytes: what it was asked for, and what became of the target. `fails` names a part that fails. */
+/** S3 with one object of `size` bytes; records requests and the state of the target. `fails` names a part that fails. */
 function s3With(size: number, fails?: number) {
   const calls: { kind: string; input: Record<string, unknown> }[] = [];
   let target: unknown = 'nothing';

@@ -16,7 +16,7 @@ test('only fields that the contract can use are a reason for a crawl', () => {
   expect(missing('', 'drift: rescue')).toEqual([]);
   expect(missing('  - { name: n, path: user.name, type: string }')).toEqual(['user.Name']);
   expect(missing('  - { name: n, path: "tags[*].at", type: array<int> }')).toEqual(['tags.at']);
-  // A field above the one that is read; what lies below a column of JSON is a part of its text.
+  // A field above the one that is read; fields below a JSON column are part of its text.
   expect(missing('  - { name: n, path: geo.x, type: int }')).toEqual(['geo']);
   expect(missing('  - { name: n, path: user, type: json }')).toEqual([]);
   expect(missing('', 'drift: passthrough')).toEqual(['new', 'geo']);

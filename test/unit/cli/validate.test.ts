@@ -9,7 +9,7 @@ import { datasetsFolder } from '../../support/embedded.ts';
 const folder = mkdtempSync(join(tmpdir(), 'sluice-validate-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The exit status, and what is said on both outputs. */
+/** The exit status, and the text on both outputs. */
 async function validate(...files: string[]): Promise<{ status: number; said: string }> {
   let said = '';
   const hear = (text: unknown) => {

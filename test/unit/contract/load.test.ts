@@ -129,7 +129,7 @@ test.each([
   expect(problemsOf(text)[0]).toContain(message);
 });
 
-/** Nine of nine of nine. */
+/** Nine levels of nine. */
 function bomb(): string {
   const nine = (item: string) => `[${Array.from({ length: 9 }, () => item).join(', ')}]`;
   return `a: &a ${nine('x')}\nb: &b ${nine('*a')}\nc: &c ${nine('*b')}\nd: ${nine('*c')}\n`;

@@ -1,4 +1,4 @@
-/** Expectations' conditions in Athena's SQL say what the row part's do in DuckDB's. */
+/** Conditions of expectations mean the same in Athena's SQL as in the row part's DuckDB SQL. */
 import { DuckDBInstance } from '@duckdb/node-api';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -69,7 +69,7 @@ test('property: a condition means the same in both dialects', async () => {
   expect(none.getRowsJson()).toEqual([['0', '0']]);
   await fc.assert(
     fc.asyncProperty(condition, async (expression) => {
-      // A contract's expression has 500 words at most.
+      // A contract's expression has at most 500 words.
       fc.pre(expression.length < 1000);
       const typed = checkExpression(parseExpression(expression), columns);
       const values = async (sql: string) =>

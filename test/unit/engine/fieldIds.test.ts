@@ -26,7 +26,7 @@ test('a file has the ids that it was written with, and what is left of it has th
       { kept: 1, removed: 1 },
     ]);
     expect(await fieldIdsOf(db, to)).toEqual(ids);
-    // Readers take a file with some ids for one with all.
+    // Readers expect ids for all columns or for none.
     for (const option of [
       '',
       fieldIdsOption({ id: { id: 4 } }),

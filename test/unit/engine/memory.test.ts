@@ -12,7 +12,7 @@ import { contractWith, type RunEngine, record, transform } from '../../support/e
 
 const contract = contractWith('  - { name: text, path: text, type: string }');
 
-/** A record of exactly so many bytes. */
+/** A record of exactly this many bytes. */
 const recordOf = (bytes: number, fields: object) =>
   record({ ...fields, text: 'x'.repeat(bytes - record({ ...fields, text: '' }).length) });
 

@@ -13,7 +13,7 @@ function fileOf(bytes: Uint8Array, size: number = bytes.length) {
     compression: compressionOf(bytes),
     read: async (start: number, end: number) => {
       read += end - start;
-      // A file that is said to be longer than it is ends as it does.
+      // A file that is shorter than its declared length ends where it ends.
       const from = start < bytes.length / 2 ? start : start - (size - bytes.length);
       return bytes.subarray(from, from + end - start);
     },
@@ -49,7 +49,7 @@ test('a member after another, or a trailer that is wrong, makes a file no smalle
 });
 
 test('gzip of more than 4 GiB, whose size is counted modulo that, is told by its first bytes', async () => {
-  // Stored without packing: its first bytes say that it holds what it is long, here 5 GiB and some.
+  // Stored without packing: its first bytes declare their own length, here more than 5 GiB.
   const stored = gzipSync(randomBytes(400_000), { level: zlib.Z_NO_COMPRESSION });
   const length = 5 * 2 ** 30 + 12_345;
   stored.writeUInt32LE(length % 2 ** 32, stored.length - 4);

@@ -12,7 +12,7 @@ import { isThorough } from '../../support/thorough.ts';
 const decoders = { bzip2: bunzip2, snappy: unsnappy };
 const kinds = ['bzip2', 'snappy'] as const;
 
-/** Of places in a file, one in so many is tried: a run of all takes seconds. */
+/** Only some positions in a file are tried: all of them would take seconds. */
 const step = isThorough ? 1 : 13;
 
 /** The bytes of a file in pieces of some size. */
@@ -44,7 +44,7 @@ test.each(kinds)('%s that is cut anywhere, or followed by other bytes, is broken
   const { length } = await unpacked(kind, whole);
   for (let end = 1; end < whole.length; end += end < whole.length - 20 ? step : 1) {
     const found = await unpacked(kind, whole.subarray(0, end)).catch((error: unknown) => error);
-    // The end of the first of two is an end.
+    // The end of the first stream is a valid end.
     if (!(found instanceof ArchiveBroken)) expect((found as Buffer).length).toBeLessThan(length);
   }
   await expect(unpacked(kind, Buffer.concat([whole, Buffer.from('x')]))).rejects.toThrow(ArchiveBroken);
@@ -57,7 +57,7 @@ test.each(kinds)('a bit of %s that is wrong is told, and never hangs', async (ki
     const wrong = Buffer.from(whole);
     wrong[bit >> 3] = (wrong[bit >> 3] ?? 0) ^ (1 << (bit & 7));
     const found = await unpacked(kind, wrong).catch((error: unknown) => error);
-    // bzip2 has checksums; Hadoop's frames have none, but their sizes hold.
+    // bzip2 has checksums; Hadoop's frames have only sizes.
     if (kind === 'snappy' && Buffer.isBuffer(found)) expect(found).toHaveLength(content.length);
     else if (Buffer.isBuffer(found)) expect(found).toEqual(content);
     else expect(found).toBeInstanceOf(ArchiveBroken);
@@ -88,7 +88,7 @@ test('a first block that is longer than the first bytes is read further, as far 
   const small = packed('lines.bzip2');
   const cut = await lookAt(contract, small.subarray(0, 30), small.length, async () => small);
   expect(cut).toMatchObject({ layout: 'lines', fault: null, compression: 'bzip2' });
-  // A file that is gone by now ends the search.
+  // A file that is already gone ends the search.
   const gone = await lookAt(contract, small.subarray(0, 30), small.length, async () => small.subarray(0, 30));
   expect(gone.fault).toBe('broken_archive');
 });

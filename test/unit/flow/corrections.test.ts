@@ -1,4 +1,4 @@
-/** Corrections and replays: what becomes of rows whose files are put again, deleted, or tried again. */
+/** Corrections and replays: the rows of files that are put again, deleted, or retried. */
 import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { replay, retry } from '../../../src/lib/flow/operate/again.ts';
@@ -99,7 +99,7 @@ test.each<[string, number]>([
     await world.sweep(true);
     await world.settle();
     expect(world.linesOf('feed/a')).toEqual([...other].sort());
-    // No row of the version that nobody could read is left.
+    // No row of the unreadable version is left.
     expect(world.refused().filter((row) => row.version === late)).toEqual([]);
     await world.cleanUp();
     await world.sweep(true);
@@ -122,12 +122,12 @@ test('a version whose successor was published and then deleted stays replaced', 
 test('of versions without an event, S3 tells the order: the sweep never brings old rows back', async () => {
   world.put('feed/a', many);
   world.events.length = 0;
-  // Found by the sweep, and corrected before it was processed.
+  // The sweep found it, and it was corrected before it was processed.
   await world.sweep(true);
   world.put('feed/a', other);
   await world.settle();
   expect(world.linesOf('feed/a')).toEqual([...other].sort());
-  // The first version's own event comes at last.
+  // The first version's own event arrives late.
   const [late] = world.aws.s3.events;
   world.events.push(late);
   await world.settle();

@@ -1,4 +1,4 @@
-/** Events of many files become pending files: once each, in few calls, and none holds up another. */
+/** Events of many files make each file pending once, with few calls, and no file delays another. */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { dispatch } from '../../../src/lib/flow/dispatch.ts';
@@ -11,7 +11,7 @@ afterEach(() => {
 const messagesOf = (events: readonly unknown[]) =>
   events.map((event, i) => ({ id: String(i), body: JSON.stringify(event) }));
 
-/** One invocation with all events that wait, `times` each: what it gives, and its calls by operation. */
+/** One invocation with all waiting events, `times` each: its result, and its calls by operation. */
 async function invocation(world: World, times = 1) {
   const messages = messagesOf(world.events.flatMap((event) => Array.from({ length: times }, () => event)));
   let counts: Readonly<Record<string, number>> = {};
@@ -35,7 +35,7 @@ test('a hundred events of one invocation are noted in four transactions', async 
   expect(result).toMatchObject({ noted: 100, duplicates: 0, started: [dataset], failed: [] });
   expect(counts).toEqual({
     'dynamodb.TransactWriteItems': 4,
-    // Is the lease free, is the dataset paused, and the lease itself; what waits is a query.
+    // Reads whether the lease is free, whether the dataset is paused, and the lease itself; a query finds what waits.
     'dynamodb.GetItem': 3,
     'dynamodb.Query': 9,
     'dynamodb.UpdateItem': 1,
@@ -57,7 +57,7 @@ test('3,000 files a second of one dataset are within what DynamoDB writes to a p
   const files = 1000;
   const world = burst(files);
   await invocation(world);
-  // A write of a transaction costs two units for each KB; the index costs one for each item.
+  // A write in a transaction costs two units per KB; the index costs one per item.
   const units = new Map<string, number>();
   const spend = (key: unknown, cost: number) => units.set(String(key), (units.get(String(key)) ?? 0) + cost);
   for (const item of world.aws.dynamo.items('ledger')) {
@@ -79,7 +79,7 @@ test('events that come twice, in one invocation or in two, are counted as duplic
   world.put('feed/new', ['1@06']);
   const second = await invocation(world);
   expect(second.result).toMatchObject({ noted: 1, duplicates: 40, failed: [] });
-  // Those that the ledger knows are left out, and the rest goes in one more transaction.
+  // Files that the ledger knows are left out, and one more transaction writes the rest.
   expect(second.counts['dynamodb.TransactWriteItems']).toBeLessThanOrEqual(4);
   expect(await world.deps('test').ledger.pending(dataset)).toHaveLength(41);
 });

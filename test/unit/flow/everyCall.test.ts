@@ -1,5 +1,5 @@
 /**
- * The invariants of the design, under every fault at every call: what is published is what the files say, once, whoever died
+ * The design's invariants under every fault at every call: the published rows are those of the files, once, whoever died
  * when.
  */
 import { afterEach, expect, jest, test } from '@jest/globals';
@@ -20,7 +20,7 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-/** What a run does to the stage. */
+/** The effect of a run on the stage. */
 const scenarios: Record<string, Scenario> = {
   'a new file': newFile,
   'a new file that a crawl has to look at first': async (world) => {
@@ -34,7 +34,7 @@ const scenarios: Record<string, Scenario> = {
   },
 };
 
-/** At every moment a reader finds what was published before: all old rows of a file, or all new ones. */
+/** At every moment a reader finds what was published before: of each file all old rows, or all new ones. */
 function watchReaders(world: World): string[] {
   const missed: string[] = [];
   const goodOf = (lines: readonly string[]) => lines.filter((line) => line.includes('@'));
@@ -52,7 +52,7 @@ function watchReaders(world: World): string[] {
   let looked: string | undefined;
   wire.onCall = () => {
     tick();
-    // What readers of an Iceberg table see changes with the pointer alone.
+    // On Iceberg, only the pointer changes what readers see.
     const pointer = world.aws.glue.tableInput('db', dataset)?.Parameters?.metadata_location;
     if (pointer !== undefined && pointer === looked) return;
     looked = pointer;
@@ -84,7 +84,7 @@ test.each(Object.keys(scenarios).flatMap((name) => formats.map((format) => [name
   async (name, format) => {
     const scenario = scenarios[name];
     const ways = Object.entries(faults);
-    // In the short run, and on the slower format, some calls fail, each in one way; which ones, SLUICE_SEED says.
+    // In the short run, and on the slower format, some calls fail, each in one way; SLUICE_SEED selects them.
     const stride = isThorough && format === 'hive' ? 1 : 4 * ways.length;
     for (const [i, [how, fault]] of ways.entries())
       for (let n = 1 + ((4 * i + turn) % stride); ; n += stride) {
@@ -95,7 +95,7 @@ test.each(Object.keys(scenarios).flatMap((name) => formats.map((format) => [name
         if (!hit) break;
         await after(`call ${n}, ${hit.actor} ${hit.service}.${hit.operation} ${how}`, async () => {
           await world.settle();
-          // What was written for nothing is gone at once; only a call that comes late leaves it to others.
+          // Unneeded objects are removed at once; only late calls leave some for the sweep.
           if (fault.mode !== 'stall') await expectWhole(world);
           world.aws.runStalled();
           await world.settle();
@@ -120,7 +120,7 @@ test.each(
   'invariant 2: a function that stands still at whatever call, and goes on when others have done its work, harms nothing: %s, its state %s, on %s',
   async (name, then, format) => {
     const scenario = scenarios[name];
-    // In the short run, and on the slower format, some calls; which ones, SLUICE_SEED says.
+    // In the short run, and on the slower format, some calls; SLUICE_SEED selects them.
     const stride = isThorough && format === 'hive' ? 1 : 12;
     for (let n = 1 + (turn % stride); ; n += stride) {
       const world = await published({ format, isRetriedWhenFrozen: then === 'is called again' });
@@ -131,7 +131,7 @@ test.each(
       if (frozen.hit === '') break;
       await after(`frozen at call ${n}, ${frozen.hit}`, async () => {
         await world.settle();
-        // Its successors are done; the same file may even have been corrected since.
+        // Its successors are done; the same file may have been corrected since.
         if (n % 2 === 0) {
           world.put('feed/a', ['a9@06']);
           await world.settle();
@@ -148,7 +148,7 @@ test('invariant 2: FailBatch that stands still at whatever call, and goes on whe
     const world = await published();
     world.put('feed/a', ['a1@08', 'a3@06', 'a4@06', 'worst']);
     world.put('feed/c', ['c1@06']);
-    // The batch fails in the middle of its copies, once.
+    // The batch fails once, in the middle of its copies.
     let copies = 0;
     world.aws.plan = (call) =>
       call.actor.startsWith('publish') && call.operation === 'CopyObject' && ++copies === 3

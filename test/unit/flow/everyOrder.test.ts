@@ -1,4 +1,4 @@
-/** The invariants of the design, in every order in which two functions can make their calls. */
+/** The design's invariants in every order in which two functions can make their calls. */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { dispatch } from '../../../src/lib/flow/dispatch.ts';
 import { decide } from '../../../src/lib/flow/operate/decide.ts';
@@ -14,7 +14,7 @@ afterEach(() => {
 
 type Work = (deps: Deps) => Promise<unknown>;
 
-/** What two functions are about to do on a stage. `check` looks at what became of it; by default each row is there once. */
+/** The next actions of two functions on a stage. `check` inspects the result; by default each row must exist once. */
 interface Scenario {
   readonly programs: Readonly<Record<string, Work>>;
   readonly check?: () => Promise<void>;
@@ -90,17 +90,17 @@ const scenarios: Record<string, (world: World) => Promise<Scenario>> = {
   },
 };
 
-/** The function that is told of what was put last. */
+/** The function that receives the latest event. */
 const dispatchOf = (world: World): Work => {
   const records = world.events.map((event, i) => ({ id: String(i), body: JSON.stringify(event) }));
   return async (deps) => {
     const { failed } = await dispatch(deps, records);
-    // The queue keeps what failed, and delivers it again.
+    // The queue keeps failed messages, and delivers them again.
     if (failed.length === 0) world.events = [];
   };
 };
 
-/** Ends the execution that runs, as StopExecution does. */
+/** Ends the running execution, as StopExecution does. */
 function end(world: World) {
   const [execution] = [...world.aws.sfn.executions.values()].filter((e) => e.status === 'RUNNING');
   if (!execution) throw new Error('no execution runs');
@@ -109,7 +109,7 @@ function end(world: World) {
   return { executionArn, name: executionArn.split(':').at(-1) ?? '', status: 'ABORTED' as const, input };
 }
 
-/** `npm run check` runs the first of them, which differ in what comes last. */
+/** `npm run check` runs the first orders, which differ at their end. */
 const limitOf = { hive: runs(15, 1000), iceberg: 15 };
 
 test.each(Object.keys(scenarios).flatMap((name) => formats.map((format) => [name, format] as const)))(

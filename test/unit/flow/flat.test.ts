@@ -1,4 +1,4 @@
-/** What a sweep, a claim, a status, a list and a replay cost does not grow with the history of a dataset. */
+/** The cost of a sweep, a claim, a status, a list and a replay does not grow with the history of a dataset. */
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { lastFiles } from '../../../src/cli/files.ts';
@@ -13,7 +13,7 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-/** A dataset with so many published batches of one file each. */
+/** A dataset with this many published batches of one file each. */
 async function datasetOf(batches: number): Promise<World> {
   const world = new World();
   world.put('feed/first', ['1@06']);
@@ -43,7 +43,7 @@ test('invariant 11: FailBatch of a batch whose manifest somebody has deleted doe
     let isDeleted = false;
     world.watch('checkCrawler', async () => {
       const manifests = world.aws.s3.keys('work').filter((key) => key.endsWith('manifest.json'));
-      // The later one is that of the open batch.
+      // The later one belongs to the open batch.
       const fenceOf = (key: string) => Number(/f(\d+)\/manifest/.exec(key)?.[1]);
       const [key = ''] = manifests.sort((a, b) => fenceOf(b) - fenceOf(a));
       if (!isDeleted) world.aws.s3.expire('work', key, world.aws.s3.versions('work', key)[0]?.id ?? '');

@@ -1,7 +1,7 @@
 /**
- * Random histories of a dataset: files put, put again, deleted, replayed, decided about; events lost, late, repeated and out of
- * order; calls that fail; functions that stand still and go on hours later; a ledger that is restored to an earlier time. Afterwards
- * the table is what the files say.
+ * Random histories of a dataset: files put, put again, deleted, replayed, decided about; events lost, late, repeated and out
+ * of order; failing calls; functions that freeze and continue hours later; a restored ledger. Afterwards the table has
+ * exactly the rows of the files.
  */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -16,7 +16,7 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-/** What files hold: many rows, others, almost none, only bad ones. A file may also be put with the bytes that it has. */
+/** Contents of files: many rows, others, almost none, only bad ones. A file may also be put again with its bytes unchanged. */
 const contents: readonly (readonly string[])[] = [
   ['1@06', '2@06', '3@07', '4@07', '5@06', '6@06', 'bad'],
   ['1@08', '2@06', '7@07', '8@06', '9@06'],
@@ -90,14 +90,14 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 2, arbitrary: fc.constant({ kind: 'restore' as const }) },
 );
 
-/** Calls of the stage's own functions: those of a test's eyes are never hit. */
+/** Only calls of the stage's functions get faults, never the test's own reads. */
 const isOurs = (actor: string) => !actor.startsWith('test');
 
 class History {
   readonly world = new World();
-  /** Versions of a key in the order in which they were put, with their lines. */
+  /** Versions of a key in the order of their puts, with their lines. */
   readonly versions = new Map<string, { version: string; lines: readonly string[] }[]>();
-  /** Objects that a person has rejected a version of: which of their versions counts is the person's. */
+  /** Objects of which a person rejected a version: the person decides which version counts. */
   readonly rejected = new Set<string>();
   private fault: { after: number; mode: Fault } | undefined;
   private freezeAfter: number | undefined;
@@ -179,7 +179,7 @@ class History {
     }
   }
 
-  /** The ledger is what it was when it was saved. What runs was stopped before. */
+  /** The ledger goes back to the saved state. Running functions were stopped before. */
   private restore(): void {
     const { dynamo } = this.world.aws;
     if (this.saved === undefined) return;
@@ -187,7 +187,7 @@ class History {
     for (const item of this.saved) dynamo.seed('ledger', item);
   }
 
-  /** Somebody decides about a held batch; two may at once. Only one of two that decide differently is told that it did. */
+  /** Somebody decides about a held batch, possibly two people at once. If they decide differently, only one succeeds. */
   private async decide(isRelease: boolean, isTwice: boolean): Promise<void> {
     const { ledger } = this.world.deps('test');
     const [held] = (await ledger.batches(dataset)).filter((b) => b.state === 'held');
@@ -203,11 +203,11 @@ class History {
       ),
     );
     expect(made.filter((m) => m.status === 'fulfilled').length).toBeLessThanOrEqual(1);
-    // Also one who was told of an error may have decided.
+    // Somebody who got an error may have decided, too.
     if (kinds.includes('reject' as never)) for (const file of files) this.rejected.add(file.object);
   }
 
-  /** All faults are over; what waits for a person is tried again or released, as long as that changes anything. */
+  /** All faults are over. Files that wait for a person are retried or released, as long as this changes anything. */
   async end(): Promise<void> {
     const { world } = this;
     this.fault = undefined;
@@ -254,17 +254,17 @@ class History {
       const [version] = from;
       const linesOf = (v: { lines: readonly string[] } | undefined) =>
         v?.lines.filter((l) => l.includes('@')) ?? [];
-      // Whole: all good lines of one version.
+      // Complete: all good lines of one version.
       if (version !== undefined)
         expect(own.map((r) => `${r.id}@${r.day}`).sort()).toEqual(
           [...linesOf(versions.find((v) => v.version === version))].sort(),
         );
-      // The last bytes that can be read, unless a person decided otherwise.
+      // The last readable bytes, unless a person decided otherwise.
       const readable = versions.filter((v) => world.aws.s3.text('raw', key, v.version) !== undefined);
       const isWhole = readable.length === versions.length;
       if (isWhole && !this.rejected.has(key))
         expect(own.map((r) => `${r.id}@${r.day}`).sort()).toEqual([...linesOf(versions.at(-1))].sort());
-      // Every refused line of a version that was read is in quarantine once.
+      // Every bad line of a version that was read is in quarantine once.
       const refused = world.refused().filter((r) => r.object === key);
       expect(new Set(refused.map((r) => `${r.version} ${r.line}`)).size).toBe(refused.length);
       if (isWhole && !this.rejected.has(key))
@@ -282,7 +282,7 @@ class History {
   }
 }
 
-/** As many as fit: a run takes some 20 ms. */
+/** As many as fit: a run takes about 20 ms. */
 const histories = Number(process.env.SLUICE_HISTORIES ?? runs(80, 3000));
 
 test('invariants 5 to 10: whatever happens to a dataset, in the end its table is what its files say', async () => {
@@ -309,7 +309,7 @@ test('invariants 5 to 10: whatever happens to a dataset, in the end its table is
     {
       numRuns: histories,
       endOnFailure: true,
-      // The same in every run of a commit: SLUICE_SEED=… looks elsewhere, and repeats what failed.
+      // Deterministic for a commit: SLUICE_SEED=… selects other histories, and repeats a failure.
       seed: Number(process.env.SLUICE_SEED ?? 1811),
     },
   );

@@ -1,6 +1,6 @@
 /**
- * The flow on an Iceberg table: the pointer's swap and the ledger's commit are two steps, and whatever happens between them, readers
- * find what the ledger counts in the end, and a state that was committed at every moment.
+ * The flow on an Iceberg table. The pointer swap and the ledger's commit are two steps. Whatever happens between them,
+ * readers finally find what the ledger counts, and at every moment a committed state.
  */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { reconcile } from '../../../src/lib/flow/repair/reconcile.ts';
@@ -69,7 +69,7 @@ test('rows are staged where they stay: a correction copies none of them', async 
   };
   await correction(world);
   await world.settle();
-  // Of the batch itself in one folder, what is left of the rows beside the old ones in another.
+  // Objects of the batch in one folder; the remaining rows of rewritten objects in another.
   expect(staged.map((key) => key.replace(/[0-9a-f]{20}/g, '*').replace(/\/[^/]*$/, '')).sort()).toEqual([
     expect.stringMatching(/^feed\/\*-f\d+-of-\*-\w+\/source=feed\/day=06$/),
     expect.stringMatching(/^feed\/\*-f\d+-\w+\/source=feed\/day=06$/),
@@ -168,7 +168,7 @@ test('Publish writes as many objects for many partitions as for one', async () =
   expect(writes).toHaveLength(6);
 });
 
-/** States that readers may find: of a file all old rows or all new ones. */
+/** States that readers may find: of each file all old rows or all new ones. */
 function watchReaders(world: World): string[] {
   const missed: string[] = [];
   const good = (lines: readonly string[]) => lines.filter((line) => line.includes('@')).sort();
@@ -178,7 +178,7 @@ function watchReaders(world: World): string[] {
   let looked: string | undefined;
   wire.onCall = () => {
     tick();
-    // What readers see changes with the pointer alone.
+    // Only the pointer changes what readers see.
     const file = world.aws.glue.tableInput('db', dataset)?.Parameters?.metadata_location;
     if (file === looked) return;
     looked = file;
@@ -192,7 +192,7 @@ function watchReaders(world: World): string[] {
   return missed;
 }
 
-/** The calls around the swap: all calls, under all faults, are those of everyCall.test.ts. */
+/** The calls around the swap; everyCall.test.ts has all calls under all faults. */
 const isMeant = ({ actor, service, operation, input }: Call): boolean =>
   /^(?:publish|failBatch|recover)/.test(actor) &&
   ((service === 'glue' && operation !== 'GetTable') ||

@@ -7,11 +7,11 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-/** So many objects: more than the 32 that Publish copies at once. */
+/** More objects than the 32 that Publish copies at once. */
 const days = 100;
 const lines = Array.from({ length: days }, (_, i) => `a${i}@d${i}`);
 
-/** A stage on which the first call of a function has time for so many pieces of work. */
+/** A stage on which the first call of a function has time for this many pieces of work. */
 function worldWithTime(name: string, pieces: number): World {
   let calls = 0;
   return new World({
@@ -35,7 +35,7 @@ test('invariant 3: a Publish whose time is nearly up starts no further copy and 
   expect(world.errors.filter((e) => e.includes('OutOfTime'))).toHaveLength(1);
   expect(committed).toBe('nothing');
   const copies = world.aws.calls('s3.CopyObject');
-  // Those of the second Publish, both summaries, and the few for which the first had time.
+  // The objects of the second Publish, both summaries, and the few objects for which the first had time.
   expect(copies).toBeGreaterThan(days + 20);
   expect(copies).toBeLessThan(days + 60);
   await expectWhole(world);

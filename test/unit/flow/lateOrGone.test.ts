@@ -1,4 +1,4 @@
-/** Attacks on the ledger and the flow. Each test states what should hold. */
+/** Attacks on the ledger and the flow. Each test's name says what must hold. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { places } from '../../../src/lib/flow/batch/addresses.ts';
 import { dispatch } from '../../../src/lib/flow/dispatch.ts';
@@ -27,7 +27,7 @@ const batchesIn = async (state: string) =>
   (await world.deps('test').ledger.batches(dataset)).filter((b) => b.state === state);
 const running = () => [...world.aws.sfn.executions.values()].filter((e) => e.status === 'RUNNING');
 
-/** As settle, but bounded: false when the dataset does not come to rest within so many executions. */
+/** Like settle, but bounded: false if the dataset is not idle after this many executions. */
 async function rests(most = 15): Promise<boolean> {
   let executions = 0;
   for (let round = 0; round < 6; round++) {
@@ -166,7 +166,7 @@ test('a release does not let a later replay with a missing source remove the row
   await world.operate((deps) => decide(deps, dataset, held?.batch ?? '', kindOf('release')));
   await world.settle();
   expect(world.linesOf('feed/a')).toEqual(['7@06']);
-  // A year later: a replay, and the version goes after the claim.
+  // A year later: a replay, and the version disappears after the claim.
   await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
   world.watch('transform', async () => world.aws.s3.expire('raw', 'feed/a', v2));
   await world.settle();
@@ -303,7 +303,7 @@ test('of three versions with the same bytes the last one that is there is read',
     versions.push(world.put('feed/a', many));
     await world.deliver();
   }
-  // They expire in turn, as noncurrent versions do; after each claim another is gone.
+  // They expire one after the other, as noncurrent versions do; after each claim another one is gone.
   world.aws.s3.expire('raw', 'feed/a', versions[0] ?? '');
   let n = 0;
   world.watch('transform', async (deps) => {
@@ -362,7 +362,7 @@ test('a non-empty object whose key ends with a slash is accounted for', async ()
 test('an older version without an event does not replace a newer one that is deleted from raw', async () => {
   world.put('feed/a', many);
   world.events.length = 0;
-  // S3 tells seconds only.
+  // S3 only tells seconds.
   world.aws.clock.advance(2000);
   const v2 = world.put('feed/a', other);
   await world.settle();
@@ -515,7 +515,7 @@ test('a replayed version waits held, its correction comes, and both are retried'
 test('a CompleteBatch that goes on late does not bring back the list of objects of a batch before', async () => {
   world = new World({ batchFiles: 3, isRetriedWhenFrozen: true });
   for (const k of ['a', 'b', 'c']) world.put(`feed/${k}`, [`${k}1@06`]);
-  // All of them in one call, so that they are one batch.
+  // All in one call, so they are one batch.
   const messages = world.events.splice(0).map((e, i) => ({ id: String(i), body: JSON.stringify(e) }));
   await world.call('dispatch', (deps) => dispatch(deps, messages));
   await world.settle();
@@ -525,13 +525,13 @@ test('a CompleteBatch that goes on late does not bring back the list of objects 
     2,
     (actor, operation) => actor.startsWith('completeBatch') && operation.includes('TransactWriteItems'),
   );
-  // The correction of b comes while that of a is being completed: one execution does both.
+  // The correction of b arrives while that of a is being completed: one execution does both.
   let n = 0;
   world.watch('completeBatch', async () => {
     n++;
     if (n === 1) world.put('feed/b', ['b2@06']);
     if (n === 3) {
-      // The execution goes on with a third batch, and the first CompleteBatch with its write.
+      // The execution continues with a third batch, and the first CompleteBatch with its write.
       world.put('feed/d', ['d1@06']);
       world.watch('transform', async () => world.thaw());
     }

@@ -21,7 +21,7 @@ test('a dataset whose lease was lost goes on at once, with a higher fence than a
   world.put('feed/a', ['1@06']);
   await world.settle();
   const before = (await world.deps('test').ledger.lease(dataset))?.fence ?? 0;
-  // The item is lost; so would it be by a ledger that is restored to an earlier time.
+  // The item is lost, as after a restore of the ledger to an earlier time.
   const lost = await world.deps('test').ledger.acquireLease(dataset);
   await world.deps('test').ledger.releaseLease(dataset, lost ?? 0);
   const { DeleteCommand } = await import('@aws-sdk/lib-dynamodb');
@@ -42,7 +42,7 @@ test('a dataset whose lease was lost goes on at once, with a higher fence than a
 });
 
 test('a file that comes while an execution finds nothing to do is not forgotten', async () => {
-  // Whenever the file is noted between two calls of the execution, somebody works on it afterwards.
+  // Whenever the file is recorded between two calls of the execution, it is processed afterwards.
   for (let step = 0; step < 40; step++) {
     jest.restoreAllMocks();
     world = new World();

@@ -1,4 +1,4 @@
-/** What a person looks at or chooses is read in pages: the last files, files of a state, and files of a day or a prefix. */
+/** Lists for people are read in pages: the last files, files of a state, and files of a day or a prefix. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { lastFiles } from '../../../src/cli/files.ts';
 import { replay } from '../../../src/lib/flow/operate/again.ts';
@@ -17,7 +17,7 @@ const listed = async (which: Parameters<typeof lastFiles>[2]) => {
   return { keys: files.map((f) => f.object), isCut };
 };
 
-/** So many files, a minute after each other, all published. */
+/** This many published files, a minute apart. */
 async function published(files: number): Promise<string[]> {
   const times: string[] = [];
   for (let i = 0; i < files; i++) {
@@ -31,7 +31,7 @@ async function published(files: number): Promise<string[]> {
 }
 
 test('the last files are shown in the order in which they came, and pages lead back to the first', async () => {
-  // Of the index, too, a page ends before all was read.
+  // A page of the index, too, ends before everything is read.
   world = new World({ pages: { items: 2 } });
   await published(25);
   const { ledger } = world.deps('test');

@@ -93,13 +93,13 @@ test('an attempt keeps the contract that it was claimed with, and the next one h
       versions.push((await readContract(deps, { dataset, ...open })).columns.length);
   });
   await world.settle();
-  // Claimed with two columns; tried again with the contract as it is by then.
+  // Claimed with two columns; retried with the contract of that time.
   expect(versions.slice(0, 2)).toEqual([2, 1]);
 });
 
 test('nothing is claimed while an earlier attempt is neither finished nor taken back', async () => {
   world.put('feed/a', ['1@06', '2@06']);
-  // CompleteBatch, FailBatch and recover die; the lease is lost with them.
+  // CompleteBatch, FailBatch and recover die, and the lease is lost.
   world.aws.plan = (call) =>
     /^(completeBatch|failBatch|recover)/.test(call.actor) && call.operation === 'TransactWriteItems'
       ? { mode: 'fail', error: 'AccessDenied' }
@@ -110,7 +110,7 @@ test('nothing is claimed while an earlier attempt is neither finished nor taken 
   await ledger.releaseLease(dataset, (await ledger.lease(dataset))?.fence ?? 0);
   world.aws.plan = undefined;
   world.ended = [];
-  // A correction of what is committed, and not marked yet.
+  // A correction of a file that is committed but not marked yet.
   world.put('feed/a', ['1@07', '2@07']);
   await world.settle();
   expect(
@@ -139,7 +139,7 @@ test('the sweep measures since when the oldest file waits, also one that fails a
   world.put('feed/a', ['1@06']);
   world.breakEngine('feed/a');
   await world.deliver();
-  // Its batch has failed once, and waits to be tried again.
+  // Its batch has failed once, and waits for its retry.
   await world.execute([...world.aws.sfn.executions.keys()][0] ?? '');
   world.aws.clock.advance(7_200_000);
   await world.sweep();
@@ -152,7 +152,7 @@ test('the sweep measures since when the oldest file waits, also one that fails a
 test('an object that cannot be deleted does not keep the sweep from waking the dataset', async () => {
   world.put('feed/a', ['1@06']);
   let failures = 0;
-  // The first batch fails in the middle of Publish: what is left of it is due half an hour later.
+  // The first batch fails in the middle of Publish: its leftovers are due half an hour later.
   world.aws.plan = (call) =>
     call.actor.startsWith('publish') && call.operation === 'TransactWriteItems' && failures++ < 1
       ? { mode: 'fail', error: 'AccessDenied' }

@@ -436,7 +436,7 @@ test('reconcile does not take the rows of a batch for garbage that is committed 
     if (hit || !actor.name.startsWith('publish~') || !operation.key.endsWith('TransactWriteItems'))
       return Promise.resolve();
     hit = true;
-    // The copies are made; Publish was tried again for more than an hour since.
+    // The copies are made; Publish was retried for more than an hour.
     world.aws.clock.advance(2 * 3_600_000);
     return new Promise((go) => {
       const deps = world.deps('reconcile');
@@ -449,7 +449,7 @@ test('reconcile does not take the rows of a batch for garbage that is committed 
             ...store,
             async *listPages(bucket: string, prefix: string) {
               for await (const found of store.listPages(bucket, prefix)) {
-                // Two pages of the open batch: between them it is committed and completed.
+                // Two pages of the open batch; between them it is committed and completed.
                 if (bucket === 'processed' && ++page === 3) {
                   go();
                   for (let i = 0; i < 3000; i++) await new Promise<void>((d) => setImmediate(d));

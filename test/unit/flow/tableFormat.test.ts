@@ -1,4 +1,4 @@
-/** A table keeps its format: files of a contract that it cannot follow wait for a person, and cost nothing else. */
+/** A table keeps its format: files of a contract that the table cannot follow wait for a person, and nothing else changes. */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { retry } from '../../../src/lib/flow/operate/again.ts';
 import type { TableFormatName } from '../../../src/lib/model/plan.ts';

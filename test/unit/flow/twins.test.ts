@@ -1,4 +1,4 @@
-/** Invariant 2 of documents: of two calls of a step that run beside each other, the later changes nothing that the first has written. */
+/** Invariant 2 for documents: of two concurrent calls of a step, the later changes nothing that the first has written. */
 import { UpdateTableCommand } from '@aws-sdk/client-glue';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import * as z from 'zod';
@@ -14,7 +14,7 @@ afterEach(() => {
 
 const jobSchema = z.looseObject({ plan: z.unknown() });
 
-/** What `look` sees of a batch that is about to be transformed. What it throws would only fail the batch: so it gives what it finds. */
+/** What `look` reads of a batch before its transform. An error would only fail the batch, so the result is returned. */
 async function beforeTransform<T>(
   look: (deps: Deps, attempt: { batch: string; fence: number }) => Promise<T>,
 ): Promise<T> {
@@ -67,7 +67,7 @@ test('invariant 2: a twin of CheckCrawler that has looked at the files later goe
     const at = places(config).attempt(dataset, attempt);
     const manifest = { dataset, batch: attempt.batch, files: [], published: [], decision: null };
     const before = await store.readText(at.profile);
-    // It has found no profile yet, and a moment later there is one.
+    // It found no profile, and a moment later one exists.
     const late = { ...store, findJson: async () => undefined };
     const contract = contractOf({ contracts }, dataset);
     const found = await profileOf({ config, store: late }, contract, manifest, { dataset, ...attempt });

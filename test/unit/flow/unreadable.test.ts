@@ -1,4 +1,4 @@
-/** Items of the ledger and documents that an earlier version, a later one, or a person has written in an unknown form. */
+/** Items of the ledger and documents that an earlier version, a later one, or a person wrote in an unknown form. */
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { statusOf } from '../../../src/cli/status.ts';
@@ -18,7 +18,7 @@ const ledger = () => world.deps('test').ledger;
 const write = (Item: Record<string, unknown>) =>
   world.aws.actor('somebody').documents.send(new PutCommand({ TableName: 'ledger', Item }));
 
-/** Breaks an attribute of every item whose sort key begins so. Gives how many there are. */
+/** Breaks an attribute of every item with this prefix of the sort key. Returns their number. */
 async function spoil(sk: string, attribute: string): Promise<number> {
   const items = world.aws.dynamo.items('ledger').filter((item) => String(item.sk).startsWith(sk));
   for (const item of items) await write({ ...item, [attribute]: { not: 'known' } });
@@ -40,7 +40,7 @@ test('records that cannot be read are skipped and told of; new files are publish
   await write({ pk: dataset, sk: 'RETRY#g#x', object: 5 });
   await write({ pk: dataset, sk: 'HELD#b#x', object: 5 });
 
-  // No file that can be read waits: nobody is woken again and again.
+  // No readable file waits, so nothing is started again and again.
   expect(await ledger().hasPending(dataset)).toBe(false);
   expect(await ledger().pending(dataset, 10)).toEqual([]);
   expect(await ledger().waiting(dataset, 'held')).toEqual([]);

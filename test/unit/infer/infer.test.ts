@@ -1,4 +1,4 @@
-/** Drafts are honest: each runs on its own file, loses nothing, and says what it guessed. */
+/** Drafts are honest: each runs on its own file, loses nothing, and says what was guessed. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
@@ -37,7 +37,7 @@ const comments = (text: string) =>
     .filter((line) => /^ *#/.test(line))
     .join('\n');
 
-/** A draft and the rows that it makes of its own files. */
+/** A draft, and the rows that it makes from its own files. */
 async function runDraft(paths: readonly string[]) {
   const { text, contract } = await draftOf(paths);
   const files = Object.fromEntries(paths.map((path) => [basename(path), readFileSync(path)]));
@@ -49,7 +49,7 @@ const inputOf = (name: string): string[] =>
     .filter((file) => !file.endsWith('.yml') && file !== 'next.csv')
     .map((file) => join(cases, name, file));
 
-/** What a draft of each case makes of the case's own file: how many rows, how many of them published, and its columns. */
+/** What the draft of each case makes of the case's own file: rows, published rows, and columns. */
 const drafted: Readonly<
   Record<string, { rows: number; refused?: number; columns?: object; csv?: object; says?: string }>
 > = {

@@ -1,4 +1,4 @@
-/** What the ledger itself refuses, whoever asks: each write is conditional, so a late or repeated one changes nothing. */
+/** What the ledger itself rejects, whoever asks: each write is conditional, so a late or repeated one changes nothing. */
 import { expect, test } from '@jest/globals';
 import { LeaseLost } from '../../../src/lib/errors.ts';
 import { ledgerOn } from '../../../src/lib/ledger/ledger.ts';
@@ -38,7 +38,7 @@ test('a file that is no longer claimed by a batch is not settled by it', async (
   await ledger.settlePublished(dataset, fence, id, [settled]);
   await ledger.replay(dataset, [file], 'replay-1');
   expect(await state()).toBe('pending');
-  // The call before it, which was taken for lost, comes late.
+  // The earlier call, which was considered lost, arrives late.
   await expect(ledger.settlePublished(dataset, fence, id, [settled])).rejects.toThrow();
   expect(await state()).toBe('pending');
 });

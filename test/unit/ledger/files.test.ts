@@ -1,4 +1,4 @@
-/** What the ledger says of versions, and which files it moves: each rule alone. */
+/** The ledger's rules about versions, and which files it moves: each rule by itself. */
 import { expect, test } from '@jest/globals';
 import type { VersionOrder } from '../../../src/lib/ledger/files.ts';
 import { ledgerOn } from '../../../src/lib/ledger/ledger.ts';
@@ -77,7 +77,7 @@ test('a version that is noted while another one is looked up stays the latest', 
   const { ledger, note, state } = create();
   await note(version('v1'));
   let isFirst = true;
-  // In the middle of noting v2, v3 comes.
+  // While v2 is recorded, v3 arrives.
   await note(version('v2'), async () => {
     const order = ['v3', 'v2', 'v1'].map((v) => ({ version: v, modified: 0 }));
     if (isFirst) {

@@ -5,7 +5,7 @@ import { isNewer } from '../../../src/lib/model/records.ts';
 test('sequencers of different lengths are compared as if the shorter one ended in zeros', () => {
   expect(isNewer('0055E6', '0055E5')).toBe(true);
   expect(isNewer('0055E5', '0055E6')).toBe(false);
-  // The shorter one is the later one: its first digits are higher.
+  // The shorter one is later: its first digits are higher.
   expect(isNewer('1A', '19FF')).toBe(true);
   expect(isNewer('19FF', '1A')).toBe(false);
   expect(isNewer('1A0', '1A')).toBe(false);

@@ -1,4 +1,4 @@
-/** The gateway's fault switch before a service that does what it is told. */
+/** The gateway's fault switch, in front of a simple service. */
 import { createServer, type Server } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
@@ -39,9 +39,9 @@ interface Took {
 
 let upstream: Server;
 let gateway: Awaited<ReturnType<typeof startGateway>>;
-/** What took effect, in its order. */
+/** Calls that took effect, in order. */
 let took: Took[] = [];
-/** What the service answers to a JSON call. */
+/** The service's answer to a JSON call. */
 let answer: (body: Record<string, unknown>) => unknown = () => ({});
 
 beforeAll(async () => {
@@ -91,13 +91,13 @@ async function setFaults(faults: readonly Fault[]): Promise<void> {
   if (!response.ok) throw new Error(await response.text());
 }
 
-/** Calls that the first fault has hit. */
+/** Calls that the first fault hit. */
 async function hits(): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${gateway.port}/_sluice/faults`);
   return z.array(z.object({ hits: z.number() })).parse(await response.json())[0]?.hits ?? 0;
 }
 
-/** One try: what the SDK would do next is not what this is about. */
+/** One attempt: the SDK's retries do not matter here. */
 const settings = () => ({ ...localClient(`http://127.0.0.1:${gateway.port}`), maxAttempts: 1 });
 const s3 = () => new S3Client({ ...settings(), forcePathStyle: true });
 const dynamodb = () => new DynamoDBClient(settings());

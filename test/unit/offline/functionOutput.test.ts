@@ -5,7 +5,7 @@ import { expect, test } from '@jest/globals';
 const offline = resolve(import.meta.dirname, '../../../offline');
 const key = 'feed/\u001b[2J\u202e\u009b.json';
 
-/** What a thread prints, as the functions of serverless-offline are run, and what it fails with. */
+/** What a thread prints, as serverless-offline runs functions, and its error. */
 const run = (code: string) =>
   new Promise<{ printed: string; failure: Error | undefined }>((done) => {
     const worker = new Worker(code, { eval: true, stdout: true, stderr: true, workerData: key });

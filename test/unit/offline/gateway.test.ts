@@ -9,14 +9,14 @@ let upstream: Server;
 
 let gateway: Awaited<ReturnType<typeof startGateway>>;
 
-/** What ministack got to see. */
+/** Requests that reached ministack. */
 const seen: { method: string; url: string; headers: IncomingHttpHeaders }[] = [];
 
 beforeAll(async () => {
   upstream = createServer((asked, response) => {
     seen.push({ method: String(asked.method), url: String(asked.url), headers: asked.headers });
     asked.resume();
-    // As ministack answers everything.
+    // ministack's usual answer.
     response.writeHead(200, {
       'Access-Control-Allow-Origin': '*',
       'Access-Control-Allow-Headers': '*',
@@ -57,7 +57,7 @@ const ask = ({ method = 'GET', path = '/bucket/key', headers = {}, body }: Optio
     asked.end(body);
   });
 
-/** Runs code as the developer, if it comes through. */
+/** Would run code as the developer, if it were let through. */
 const createFunction = { method: 'POST', path: '/2015-03-31/functions', body: '{}' };
 
 test.each<[string, Options]>([

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { Reload } from '../../../offline/reload.ts';
 
-/** Lets everything go on that can. */
+/** Lets everything continue that can. */
 const settle = () => new Promise((done) => setImmediate(done));
 
 test('an edit waits for the invocations that run, and new ones wait for the edit', async () => {

@@ -1,4 +1,7 @@
-/** Expectations pass and fail as the reference says: the query that Athena is asked, on DuckDB with Athena's functions, against the interpreter. */
+/**
+ * Expectations pass and fail as the reference says: the Athena query, run on DuckDB with Athena's functions, against the
+ * interpreter.
+ */
 import { DuckDBInstance } from '@duckdb/node-api';
 import { expect, test } from '@jest/globals';
 import { athenaMacros } from '../../../offline/athena/duckdb.ts';

@@ -1,4 +1,7 @@
-/** What may not matter to published rows: the order of lines, how they are cut into files, packed, ended or adorned, and their neighbours. */
+/**
+ * Things that must not change published rows: the order of lines, how they are split into files, compressed, ended or
+ * formatted, and their neighbours.
+ */
 
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
@@ -33,7 +36,7 @@ const contract = parseContract(
     partitionBy: [{ name: 'source', constant: 'x' }],
   }),
 );
-/** Records as their fields' JSON. Keys repeat, so that some are duplicates. */
+/** Records as JSON of their fields. Keys repeat, so some are duplicates. */
 const records: readonly Fields[] = Array.from({ length: 60 }, (_, id) => ({
   id: String(id),
   k: String(id % 45),
@@ -53,7 +56,7 @@ const written = (fields: Fields): string =>
     .join(',')}}`;
 const lines = (of: readonly Fields[]): string[] => [...of.map(written), ...broken];
 
-/** Published rows, and how many rows were refused and why, without the places where they stood. */
+/** Published rows, and the counts of rejected rows by reason, without their positions. */
 const meaning = ({ rows, summary }: Exact) => ({
   rows: rows
     .map((row) =>
@@ -130,7 +133,7 @@ test('an array of the same records publishes the same rows', async () => {
 
 test('no row changes the value of another row, whatever stands in it', async () => {
   const halves = [records.filter((_, i) => i % 2 === 0), records.filter((_, i) => i % 2 === 1)];
-  // Keys that repeat would make duplicates of rows in other halves.
+  // Repeated keys would be duplicates of rows in other halves.
   const own = halves.map((half) => half.map((fields) => ({ ...fields, k: fields.id ?? '' })));
   const whole = await publish({ 'x/a': lines(own.flat()).join('\n') });
   const parts = await Promise.all(own.map((half) => publish({ 'x/a': lines(half).join('\n') })));

@@ -1,6 +1,6 @@
 /**
- * The embedded engine gives what docs/contract.md says, told by an interpreter that shares nothing with it. Any number of cases more:
- * npm run differential -- --oracle.
+ * The embedded engine does what docs/contract.md says, checked by an interpreter that shares no code with it. More cases: npm
+ * run differential -- --oracle.
  */
 import { expect, test } from '@jest/globals';
 import { compareExpressions, everyExpression, everyLimit } from '../../oracle/compareExpressions.ts';

@@ -59,7 +59,7 @@ test('every task has a time limit, retries with jitter and backoff, and one way 
       expect(retry.ErrorEquals).not.toContain('States.ALL');
     }
     expect([name, state.Retry !== undefined]).toEqual([name, true]);
-    // What the embedded engine cannot hold goes to Glue.
+    // A batch that does not fit into the embedded engine goes to Glue.
     const elsewhere = name === 'TransformEmbedded' ? ['StartGlueJob'] : [];
     if (name !== 'FailBatch') expect(state.Catch?.map((c) => c.Next)).toEqual([...elsewhere, 'FailBatch']);
   }
@@ -75,7 +75,7 @@ test('a batch whose engine ends with its process, or lacks memory or time, moves
   expect(elsewhere?.ErrorEquals).toEqual(
     expect.arrayContaining(['EngineOutOfMemory', 'OutOfTime', 'Runtime.ExitError', 'Runtime.OutOfMemory']),
   );
-  // Before anything else that would take it to FailBatch.
+  // Before any other catcher that leads to FailBatch.
   expect(transform?.Catch?.[0]).toBe(elsewhere);
 });
 
@@ -90,7 +90,7 @@ test('every error has the name of its class', () => {
 
 test('docs/operations.md says what every error means that an execution can end with', () => {
   const docs = readFileSync(join(root, 'docs/operations.md'), 'utf8');
-  // Met by whoever calls: a command, the build, the queue.
+  // Errors for a caller: a command, the build, the queue.
   const elsewhere = ['SluiceError', 'ContractError', 'AlreadyDecided', 'UnreadableEvent', 'SetupError'];
   expect(
     catalogue
@@ -99,7 +99,7 @@ test('docs/operations.md says what every error means that an execution can end w
   ).toEqual([]);
 });
 
-/** docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html: what Lambda's integration throws by itself. */
+/** docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html: errors of Lambda's integration itself. */
 const ofLambda = [
   'Lambda.ServiceException',
   'Lambda.AWSLambdaException',
@@ -110,7 +110,10 @@ const ofLambda = [
 test("every other error that the definition retries is one of AWS's: of a service's own model, or common to all", () => {
   const services = [athena, dynamodb, eventbridge, glue, s3, sfn, sqs, lambda];
   const modelled = new Set(services.flatMap((service) => Object.keys(service)));
-  /** docs.aws.amazon.com: CommonErrors of the services, ErrorResponses of S3, and the SDK's own for a call that took too long. */
+  /**
+   * docs.aws.amazon.com: CommonErrors of the services, ErrorResponses of S3, and the SDK's own error for a call that took too
+   * long.
+   */
   const common = [
     'ThrottlingException',
     'ThrottledException',

@@ -96,7 +96,7 @@ test('every artefact has a digest, and every Python package a version and hashes
 });
 
 test('each list has what its .in file asks for: npm run lock is due otherwise', () => {
-  // A list has the packages of an extra, not its name.
+  // A list contains the packages of an extra, not its name.
   const folded = (pin: string) =>
     pin
       .replace(/\[.*\]/, '')

@@ -10,7 +10,7 @@ const sources = globSync('{src,offline,scripts,bench}/**/*.{ts,tsx}', {
   exclude: (name) => name === 'node_modules',
 });
 
-/** What a file imports of the project as soon as it is loaded, or as types. */
+/** A file's imports within the project, at load time or as types. */
 const importsOf = (file: string): string[] =>
   [...readFileSync(join(root, file), 'utf8').matchAll(/^(?:import|export)\b[^;]*?from '(\.[^']+)';/gm)]
     .map(([, specifier]) => relative(root, join(root, dirname(file), specifier ?? '')))
@@ -31,7 +31,7 @@ test('no file imports itself through others', () => {
   expect(cycles).toEqual([]);
 });
 
-/** From what imports nothing to what may import everything before it. A line may import itself. */
+/** From folders that import nothing to those that may import everything above. A line may import itself. */
 const layers = [
   ['src/lib/model'],
   ['src/lib'],

@@ -10,7 +10,7 @@ const statement = z.looseObject({ Action: z.union([z.string(), z.array(z.string(
 const { 'x-statements': _, ...functions } = z
   .record(z.string(), z.array(z.unknown()))
   .parse(parse(withoutTags(readFileSync(join(root, 'infra/permissions.yml'), 'utf8')), { merge: true }));
-/** Functions with an action on tables that fits. */
+/** Functions with a matching action on tables. */
 const functionsWith = (action: RegExp) =>
   Object.entries(functions)
     .filter(([, statements]) =>

@@ -1,4 +1,4 @@
-/** The code of a function as serverless.yml has it built: its size is a part of every cold start. */
+/** The bundled code of a function, as serverless.yml has it built: its size is part of every cold start. */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
@@ -27,7 +27,7 @@ const bundle = async (file: string, more: BuildOptions = {}) => {
   return Buffer.from(outputFiles?.[0]?.contents ?? []);
 };
 
-/** Bytes of the packed code. A limit that is reached asks what came in: esbuild --analyze. */
+/** Bytes of the packed code. If a limit is reached, find out what was added: esbuild --analyze. */
 const limits = { dispatch: 250_000, transformEmbedded: 460_000 };
 
 test.each(Object.entries(limits))('%s packs to at most %i bytes', async (name, limit) => {
@@ -36,7 +36,7 @@ test.each(Object.entries(limits))('%s packs to at most %i bytes', async (name, l
   expect(size).toBeLessThanOrEqual(limit);
 });
 
-/** What a module exports once it is bundled. */
+/** A module's exports after bundling. */
 const bundled = async (file: string): Promise<object> => {
   const code = await bundle(file, { banner: {} });
   return { ...(await import(`data:text/javascript;base64,${code.toString('base64')}`)) };

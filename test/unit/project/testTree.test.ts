@@ -1,11 +1,11 @@
-/** A test is found by the path of what it tests, and a test of several modules by the folder of its subject. */
+/** The path of a test is the path of what it tests. A test of several modules is in the folder of its subject. */
 import { existsSync, globSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { expect, test } from '@jest/globals';
 
 const root = resolve(import.meta.dirname, '../../..');
 
-/** Folders of behaviour that several modules have together. */
+/** Folders of behaviour that several modules have in common. */
 const behaviours = [
   'flow', // a batch on its way through several states
   'oracle', // values, rows and counts against the reference in test/oracle

@@ -37,7 +37,7 @@ test('a column has the facts that its type can have', () => {
   expect(id?.top).toEqual([]);
   expect(text).toMatchObject({ nulls: 4, top: [{ value: 'c' }, { value: 'a' }, { value: 'b' }] });
   expect(likes).toMatchObject({ min: '-1', max: '7' });
-  // Among many values a count may be too high, and one that may be chance is not shown.
+  // With many values a count may be too high, and one that may be chance is not shown.
   const [many] = columnFacts(contract, { column_0_distinct: '3651', column_0_top: '{"1":3,"2":96}' }, 3836);
   expect(many?.top).toEqual([{ value: '2', rows: 96 }]);
 });

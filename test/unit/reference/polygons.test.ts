@@ -54,7 +54,7 @@ test('random points stand where turf says', async () => {
   expect(expected.filter((name) => name !== null).length).toBeGreaterThan(points.length / 4);
 });
 
-/** Even-odd by a ray to the east, written down once more: how many of an area's edges it crosses. */
+/** Even-odd by a ray to the east, written a second time: the number of an area's edges that it crosses. */
 function holds(area: (typeof boroughs)[number], [x, y]: readonly [number, number]): boolean {
   const edges = area.rings.flatMap((ring) => ring.slice(1).map((end, i) => [ring[i] ?? end, end] as const));
   const crossed = edges.filter(([a, b]) => {

@@ -1,4 +1,4 @@
-/** Files in the shape of those that people reported, with values and shapes as a data engineer expects them. */
+/** Files in the shape of reported ones, with values and shapes as a data engineer expects them. */
 import { expect, test } from '@jest/globals';
 import { contractOfShape, filesOf, outcomeOf, shapeCases } from '../../support/cases.ts';
 import { transform } from '../../support/embedded.ts';

@@ -1,4 +1,4 @@
-/** The ways in which a CSV is written, each by the option that reads it. */
+/** The dialects of CSV, each with the option that reads it. */
 import { gzipSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
 import { parseContract } from '../../../src/lib/contract/load.ts';

@@ -17,7 +17,7 @@ const contractOf = (more: object) =>
 const columns = (types: Readonly<Record<string, string>>) =>
   Object.entries(types).map(([path, type], i) => ({ name: `c${i}`, path, type }));
 
-/** The columns of each row as JSON, sorted, and each refused row with its reason, column and value. */
+/** The columns of each row as JSON, sorted, and each rejected row with its reason, column and value. */
 async function rowsOf(more: object, files: Readonly<Record<string, string | Uint8Array>>) {
   const contract = contractOf(more);
   const { rows, quarantine } = await transform(contract, files);

@@ -1,4 +1,4 @@
-/** Real feeds run with nothing but a contract, and with the one that infer drafts. */
+/** Real feeds run with only a contract, and with the contract that infer drafts. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-/** Names and values as an adversary, or chance, would choose them: they cost a row or a file, and never a batch. */
+/** Names and values as an adversary, or chance, would choose them: they cost a row or a file, never a batch. */
 import { expect, test } from '@jest/globals';
 import { shapeOf, shapeOfAll, toHiveType, toStructType } from '../../../src/lib/catalog/infer.ts';
 import { missingFields, requireReadable } from '../../../src/lib/catalog/rawSchema.ts';
@@ -62,7 +62,7 @@ test('drift passthrough: no field name fails a batch, and each field that a path
   expect(summary).toMatchObject({ rowsRead: 1, published: 1 });
   const found = new Set(Object.values(rows[0] ?? {}).map(Number));
   const lost = hostileNames.filter((_, i) => !found.has(i));
-  // What no path can lead to, and what a column reads already but for its case.
+  // Fields that no path can reach, and fields that a column reads already in another case.
   expect(lost).toEqual(['ID', '*', '"quoted"', 'back\\slash', '', '\u0000'].filter((n) => lost.includes(n)));
   expect(rows[0]).toMatchObject({ id: 1n, proto: 1, constructor: 2, a_b: 12 });
   expect(Object.keys(rows[0] ?? {}).filter((name) => /^source_[0-9a-f]{8}$/.test(name))).toHaveLength(1);

@@ -1,6 +1,6 @@
 /**
- * Invariants 8 and 9: no value, key or field name causes an error without a name, and a file that is not empty has rows or
- * rows in quarantine. Contracts of every drift mode, run on files that an adversary, or a broken export, would send.
+ * Invariants 8 and 9: no value, key or field name causes an unnamed error, and a non-empty file has rows or rows in
+ * quarantine. Contracts of every drift mode run on files that an adversary, or a broken export, would send.
  */
 import { gzipSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
@@ -11,7 +11,7 @@ import { SluiceError } from '../../../src/lib/errors.ts';
 import { transform } from '../../support/embedded.ts';
 import { runs } from '../../support/thorough.ts';
 
-/** Words that SQL, JavaScript, or a step of the compiled SQL has a use for. */
+/** Words with a meaning in SQL, JavaScript, or a step of the compiled SQL. */
 const columnNames = [
   ...[
     'order',
@@ -279,11 +279,11 @@ test('property: no name and no value causes an error without a name, and what a 
     }),
     { numRuns: runs(15, 200) },
   );
-  // Most contracts are right, or little would have been tried.
+  // Most contracts are valid; otherwise little would be tested.
   expect(ended).toBeGreaterThan(runs(3, 100));
 }, 60_000);
 
-/** Whether a file has something that is no white space, no header of a CSV and no empty array. */
+/** Whether a file has more than white space, a CSV header, or an empty array. */
 function holdsRecords(bytes: Buffer, format: string): boolean {
   const text = bytes.toString('utf8').replace(/^\uFEFF/, '');
   const rest = format === 'csv' ? text.replace(/^(?:"[^"]*"|[^"\r\n])*/, '') : text;

@@ -1,4 +1,4 @@
-/** Columns that the record does not hold, helpers that the table does not have, and partitions by values of columns. */
+/** Columns that are not in the record, helpers that are not in the table, and partitions by values of columns. */
 import { expect, test } from '@jest/globals';
 import { compile } from '../../../src/lib/compiler/compile.ts';
 import { expectationQuery } from '../../../src/lib/compiler/expectations.ts';

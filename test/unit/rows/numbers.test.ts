@@ -1,4 +1,4 @@
-/** Numbers of every type: what is read, exactly, and what is refused. */
+/** Numbers of every type: what is read, exactly, and what is rejected. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { expectationQuery } from '../../../src/lib/compiler/expectations.ts';
@@ -7,7 +7,7 @@ import { contractWith, transform } from '../../support/embedded.ts';
 
 const at = '"at":1759729200';
 
-/** The values of one column for texts of JSON, in one run; `refused` for a row in quarantine. */
+/** The values of one column for JSON texts, in one run; `refused` for a row in quarantine. */
 async function read(column: string, values: readonly string[], more = '') {
   const { rows, quarantine } = await transform(contractWith(`  - { name: v, path: v, ${column} }`, more), {
     'test/a.json': values.map((v, id) => `{"id":${id},${at},"v":${v}}`).join('\n'),
@@ -90,7 +90,7 @@ test('what no column reads, and the elements of documents and of exploded arrays
 });
 
 test('a decimal keeps every digit of a JSON number, and is never rounded', async () => {
-  /** Which texts are read as exactly `value`: a double, as tests read a decimal, has fewer digits. */
+  /** Which texts are read as exactly `value`; a double, as tests read a decimal, has fewer digits. */
   const areRead = async (type: string, value: string, values: readonly string[]) =>
     (await read(`type: "${type}", range: { min: "${value}", max: "${value}" }`, values)).map(
       (v) => v !== 'refused',

@@ -1,4 +1,4 @@
-/** Texts: cleaning, maps and what stands around them. */
+/** Texts: cleaning, maps, and surrounding characters. */
 
 import { DuckDBInstance } from '@duckdb/node-api';
 import { expect, test } from '@jest/globals';
@@ -121,7 +121,7 @@ test('a broken CSV record of several lines is refused alone', async () => {
     rows: ['2'],
     refused: [[2, 'invalid_csv', expect.anything()]],
   });
-  // A quote that nothing closes costs its line.
+  // A quote without an end costs only its line.
   expect(await readCsv('n,a,b\n1,"open,x\n2,q,r\n3,"s",t\n')).toMatchObject({
     rows: ['2', '3'],
     refused: [[2, 'invalid_csv', '1,"open,x']],

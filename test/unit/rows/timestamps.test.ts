@@ -152,7 +152,7 @@ test('in a gap the offset before it counts, in a fold the later time', async () 
 
 type ReadCase = readonly [formats: unknown, text: string, expected: string | null, zone?: string];
 
-/** What each text is read as, in one run: a column for each format, a row for each text. */
+/** The value of each text, in one run: a column for each format, a row for each text. */
 async function readAs(cases: readonly ReadCase[]) {
   const formats = [...new Set(cases.map(([format, , , zone = 'UTC']) => JSON.stringify([format, zone])))];
   const columns = formats.map((text, i) => {

@@ -1,4 +1,4 @@
-/** The contracts of docs/feeds.md on their samples: what comes out stands in rows.json, beside them. */
+/** The contracts of docs/feeds.md on their samples: rows.json next to them has the expected rows. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';

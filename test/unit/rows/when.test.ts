@@ -1,4 +1,4 @@
-/** Several datasets that one prefix feeds: each takes its own records, and all are accounted for. */
+/** Several datasets share one prefix: each takes its own records, and all records are accounted for. */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -24,7 +24,7 @@ const files = { 'events/a': `${lines.join('\n')}\nno JSON\n` };
 test('each record goes to the table of its dataset, and the others are skipped and counted', async () => {
   const one = await transform(created, files);
   expect(one.rows.map(({ id }) => id)).toEqual([1n]);
-  // The id that is no number is the other dataset's: only that one refuses it.
+  // The id that is not a number belongs to the other dataset: only that one rejects it.
   expect(one.quarantine.map((q) => [Number(q.line), q.reason])).toEqual([
     [6, 'bad_type'],
     [7, 'invalid_json'],

@@ -4,7 +4,7 @@ import { parseContract } from '../../../src/lib/contract/load.ts';
 import { filesOf, outcomeOf } from '../../support/cases.ts';
 import { transform } from '../../support/embedded.ts';
 
-/** Each column with its texts, all in one run: what is read, or `refused`. */
+/** Each column with its texts, all in one run: the value, or `refused`. */
 async function readAll(columns: readonly (readonly [column: object, values: readonly unknown[]])[]) {
   const contract = parseContract(
     'test.yml',

@@ -1,4 +1,4 @@
-/** What the watch page makes of histories and definitions. */
+/** What the watch page derives from histories and definitions. */
 import type { HistoryEvent } from '@aws-sdk/client-sfn';
 import { expect, test } from '@jest/globals';
 import { visitsOf } from '../../../src/stage/history.ts';

@@ -22,7 +22,7 @@ test('a name tells the attempt that wrote an object, and the batch whose rows it
     [`t/${rewrittenFolder(attempt, rowsOf, '1a2b')}${partition}0.parquet`]: ofOther,
     [`t/${partition}part-0.parquet`]: null,
     't/metadata/00000-1.metadata.json': null,
-    // A value of a partition is no folder of an attempt.
+    // A partition's value is not the folder of an attempt.
     [`t/source=${ownFolder(attempt, 'r')}x.parquet`]: null,
   };
   for (const [key, expected] of Object.entries(names))

@@ -1,4 +1,4 @@
-/** What the watch page shows of a table that the flow has published. */
+/** The watch page's view of a table that the flow has published. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { checkQuery } from '../../../offline/athena/guard.ts';
 import { tableDetail } from '../../../src/watch/collect.ts';
@@ -12,7 +12,7 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-/** The page's view of the table, and how it was read. */
+/** The page's view of the table, and the calls that read it. */
 async function shown(limit?: number) {
   const { actor, contracts, config } = world.deps('watch');
   const counted: string[] = [];

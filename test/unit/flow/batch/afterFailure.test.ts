@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { afterFailure, failuresInARow } from '../../../../src/lib/flow/batch/afterFailure.ts';
 
-/** Runs batches until no file waits; `breaks` says which files are poison. Gives the states and the number of tries. */
+/** Runs batches until no file waits; `breaks` says which files are poison. Returns the states and the number of tries. */
 function work(files: readonly number[], breaks: (file: number) => boolean) {
   const attempts = new Map<string, number>();
   const states = new Map<number, string>();

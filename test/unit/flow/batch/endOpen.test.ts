@@ -1,4 +1,4 @@
-/** The bad end of a batch: what becomes of each of its files. */
+/** When a batch fails: the state of each of its files. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { endOpenBatches } from '../../../../src/lib/flow/batch/endOpen.ts';
 import { dataset, World } from '../../../support/flowWorld.ts';

@@ -1,4 +1,4 @@
-/** The good end of a batch, also when the execution that has committed it does not come to it. */
+/** When a batch succeeds, also if the execution that committed it does not complete it. */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { World } from '../../../support/flowWorld.ts';
 

@@ -33,6 +33,6 @@ test('after the delimiter was corrected in the contract, a retry looks at the sa
   expect(wrong.files[0]).toMatchObject({ fault: 'unknown_header' });
   const right = await profileWith(2, ';');
   expect(right.files[0]).toMatchObject({ fault: null, header: ['id', 'at'] });
-  // A step of one attempt that runs again has the profile that it had.
+  // A repeated step of one attempt keeps its profile.
   expect((await profileWith(1, ';')).files[0]).toMatchObject({ fault: 'unknown_header' });
 });

@@ -1,4 +1,4 @@
-/** A ledger that was restored to an earlier time, beside buckets that have gone on. */
+/** A ledger that was restored to an earlier time, while the buckets kept their state. */
 import { DeleteCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import * as z from 'zod';
@@ -43,7 +43,7 @@ test('restored to the middle of a correction that was completed, the ledger take
   expect({ a: world.linesOf('feed/a'), c: world.linesOf('feed/c') }).toEqual({ a: ['a2@06'], c: ['c1@06'] });
 });
 
-/** What was put before a moment, what after it, and what comes when the ledger is back at that moment. */
+/** Files put before a moment, files put after it, and files that arrive when the ledger is back at that moment. */
 const rowsOf = (keys: readonly string[]) =>
   Object.fromEntries(keys.map((key) => [key, world.linesOf(`feed/${key}`)]));
 const refusedOf = () =>
@@ -52,7 +52,7 @@ const refusedOf = () =>
     .map((row) => `${row.object} ${row.line}`)
     .sort();
 
-/** Everything that a ledger without a loss would show of the files. */
+/** Everything that a ledger without a loss would show about the files. */
 async function factsOf() {
   const { ledger } = world.deps('test');
   const files = await Array.fromAsync(ledger.files(dataset));
@@ -66,7 +66,7 @@ async function factsOf() {
   };
 }
 
-/** A history of two corrections, a replay and new files, of which the ledger loses all behind the `kept` first acts. */
+/** A history of two corrections, a replay and new files; the ledger loses all but the first `kept` acts. */
 const acts: readonly (() => unknown)[] = [
   () => {
     world.put('feed/a', ['a1@06', 'a2@07', 'bad']);
@@ -100,7 +100,7 @@ test.each(acts.map((_, kept) => [kept]))(
     const facts = await factsOf();
     const [rows, refused] = [rowsOf(['a', 'b', 'c', 'd']), refusedOf()];
     await restore(saved);
-    // A new file comes, and a correction, before anything else knows of the loss.
+    // A new file and a correction arrive before anything else notices the loss.
     world.put('feed/e', ['e1@06']);
     await world.deliver();
     await world.executeAll();
@@ -159,7 +159,7 @@ test('what an attempt of the lost time has written without a commit goes, and it
   world.put('feed/0', ['0@06']);
   await world.settle();
   const saved = itemsNow();
-  // Publish dies before its commit, and so does whoever would clean up: then the ledger is restored.
+  // Publish dies before its commit, and so does the cleanup; then the ledger is restored.
   world.put('feed/a', ['a@06']);
   world.dieBeforeCommit();
   await world.deliver();
@@ -214,7 +214,7 @@ test('restored to a time at which a batch had failed, the ledger takes up its la
   let saved: ReturnType<typeof itemsNow> = [];
   world.watch('claimBatch', async () => {
     const items = itemsNow();
-    // The first try was taken back, and the second begins.
+    // The first attempt was taken back, and the second starts.
     if (saved.length > 0 || !items.some((item) => item.state === 'failed')) return;
     saved = items;
     world.aws.plan = undefined;

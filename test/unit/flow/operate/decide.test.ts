@@ -1,4 +1,4 @@
-/** What a person decides about held files is what becomes of them. */
+/** A person's decision about held files determines their result. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { retry } from '../../../../src/lib/flow/operate/again.ts';
 import { decide } from '../../../../src/lib/flow/operate/decide.ts';
@@ -71,7 +71,7 @@ test.each(['release', 'reject'] as const)(
     const batch = await held('feed/a', 'feed/b', 'feed/c');
     await world.call('operator', (deps) => decide(deps, dataset, batch, kindOf(kind)));
     world.put('feed/c', many.map((line) => `c${line}`).slice(1));
-    // Their batch fails until it is split, and one of them once more.
+    // Their batch fails until it is split, and one part fails once more.
     let failures = 0;
     world.aws.plan = (call) =>
       call.actor.startsWith('transform') &&
@@ -100,7 +100,7 @@ test('a decision that was interrupted is completed by the same decision, whateve
     world.call('operator', (deps) => decide(deps, dataset, batch, kindOf('reject'))),
   ).rejects.toThrow();
   world.aws.plan = undefined;
-  // What went is processed; what did not still waits for the same decision.
+  // Files that were moved are processed; the others still wait for the same decision.
   await world.sweep();
   await world.settle();
   const waiting = await world.deps('test').ledger.waiting(dataset, 'held', batch);

@@ -13,7 +13,7 @@ afterEach(() => {
 
 const pauseIt = (world: World) => world.operate((deps) => pause(deps, dataset, 'a test'));
 const resumeIt = (world: World) => world.operate((deps) => resume(deps, dataset));
-/** What comes of itself: events, executions, sweeps. */
+/** What happens by itself: events, executions, sweeps. */
 async function wait(world: World): Promise<void> {
   await world.deliver();
   await world.executeAll();
@@ -120,7 +120,7 @@ test('in no order of their calls a resume and a ClaimBatch leave a file without 
         aws: world.aws,
         programs: world.programs(programs),
         check: async () => {
-          // No sweep helps: the batch is claimed, or another execution is on its way.
+          // No sweep helps: the batch is claimed, or another execution is starting.
           const { ledger } = world.deps('test');
           const running = [...world.aws.sfn.executions.values()].filter((e) => e.status === 'RUNNING').length;
           isStarted = (await ledger.openBatches(dataset)).length > 0 || running > 1;

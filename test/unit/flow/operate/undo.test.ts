@@ -1,4 +1,4 @@
-/** An undone batch leaves the table as one: its rows are in quarantine, those of all others stay, and nothing is in between. */
+/** An undone batch leaves the table as a whole: its rows are in quarantine, all other rows stay, and no reader sees a part. */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { replay } from '../../../../src/lib/flow/operate/again.ts';
 import { undo } from '../../../../src/lib/flow/operate/undo.ts';
@@ -30,7 +30,7 @@ const refusedOf = (world: World) =>
     .map(({ line }) => line)
     .sort();
 
-/** Two batches with rows in the same partitions; gives the first one. */
+/** Two batches with rows in the same partitions; returns the first one. */
 async function twoBatches(options: WorldOptions = {}): Promise<{ world: World; first: string }> {
   const world = new World(options);
   world.put('feed/a', ['a1@06', 'a2@07', 'bad']);
@@ -101,7 +101,7 @@ test('a wrong correction that is undone and deleted gives its place back to the 
   expect(corrections).toEqual([{ object: 'feed/a', version: wrong }]);
   await world.settle();
   expect(linesOf(world)).toEqual([]);
-  // No sweep brings the version before back while the wrong one is in the bucket.
+  // No sweep restores the version before while the wrong one is in the bucket.
   await world.sweep(true);
   expect(await world.statesOf('feed/a')).toEqual(['rejected', 'replaced']);
   world.aws.s3.expire('raw', 'feed/a', wrong);
@@ -161,7 +161,7 @@ test.each(Object.keys(faults).flatMap((name) => formats.map((format) => [name, f
   'invariants 1, 2 and 6: an undo one of whose calls %s ends as one, on %s',
   async (name, format) => {
     const fault: Fault = faults[name] ?? { mode: 'fail' };
-    // All calls were tried once: 140 s on Hive and four minutes on Iceberg. The whole run has no time for that.
+    // All calls take 140 s on Hive and four minutes on Iceberg; they were run once. The suite has no time for that.
     const step = isThorough ? { hive: 3, iceberg: 7 }[format] : 29;
     for (let nth = runs(5, 1); ; nth += step) {
       const { world, first } = await twoBatches({ format });
@@ -170,7 +170,7 @@ test.each(Object.keys(faults).flatMap((name) => formats.map((format) => [name, f
       await undoIt(world, first).catch(() => {});
       await world.executeAll();
       world.aws.plan = undefined;
-      // Whoever got no answer asks again.
+      // A caller without an answer tries again.
       await undoIt(world, first).catch(() => {});
       await after(`${name} at call ${nth}`, async () => {
         await world.settle();

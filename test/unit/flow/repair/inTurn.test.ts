@@ -1,4 +1,4 @@
-/** Invariant 3 of what runs on a schedule: it stops in time, and every dataset has its turn all the same. */
+/** Invariant 3 for scheduled functions: they stop in time, and every dataset still gets its turn. */
 import { expect, test } from '@jest/globals';
 import { deadlineAfter } from '../../../../src/lib/deadline.ts';
 import { OutOfTime } from '../../../../src/lib/errors.ts';
@@ -6,7 +6,7 @@ import { inTurn } from '../../../../src/lib/flow/repair/inTurn.ts';
 import { ledgerOn } from '../../../../src/lib/ledger/ledger.ts';
 import { createMemoryAws } from '../../../support/memory/index.ts';
 
-/** Calls of a function that has time for `seconds`, of which each dataset takes ten. */
+/** Calls of a function that has time for `seconds`; each dataset takes ten. */
 function scheduled(names: readonly string[]) {
   const ledger = ledgerOn('ledger', createMemoryAws().actor('sweep').documents);
   const contracts = new Map(names.map((name) => [name, {} as never]));
@@ -30,7 +30,7 @@ test('invariant 3: a call whose time is up goes on in the next call, behind the 
   expect((await call(34)).done).toEqual(['a', 'b']);
   expect((await call(34)).done).toEqual(['c', 'd']);
   expect((await call(34)).done).toEqual(['e', 'a']);
-  // One that comes to its end begins with the first one again.
+  // After its end it starts again with the first dataset.
   expect((await call(900)).done).toEqual(['b', 'c', 'd', 'e', 'a']);
   expect((await call(900)).done).toEqual(['a', 'b', 'c', 'd', 'e']);
 });
@@ -49,14 +49,14 @@ test('a dataset to which others have left too little time is the first in the ne
     failures: [],
     left: ['b', 'c'],
   });
-  // It has all of the time now: that this is too little is told.
+  // It has the whole time now, and reports that this is not enough.
   expect((await call('b')).failures.map((f) => f.dataset)).toEqual(['b']);
 });
 
 test('a dataset that fails, or for which there was no time, keeps no other from its turn', async () => {
   const call = scheduled(['a', 'b', 'c']);
   expect(await call(900, ['a'])).toEqual({ done: ['a', 'b', 'c'], failed: ['a'] });
-  // Too little for any: each still has a turn, in which it may find that out.
+  // Not enough time for any: each dataset still has a turn, in which it may find that out.
   expect(await call(5)).toEqual({ done: [], failed: ['a'] });
   expect(await call(5)).toEqual({ done: [], failed: ['b'] });
   expect((await call(900)).done).toEqual(['c', 'a', 'b']);

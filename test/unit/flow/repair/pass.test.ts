@@ -1,4 +1,4 @@
-/** A table that needs more time than a function has: reconcile goes on where it stopped. */
+/** A table that needs more time than a function has: reconcile continues where it stopped. */
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { deadlineAfter } from '../../../../src/lib/deadline.ts';
@@ -13,7 +13,7 @@ afterEach(() => {
 const steps = { objects: 2, batches: 2 };
 const note = `reconcile/${dataset}.json`;
 
-/** A stage with twelve objects in six batches, of which some were lost, refused, replaced, or never counted. */
+/** A stage with twelve objects in six batches: some lost, rejected, replaced, or never counted. */
 async function drifted() {
   const world = new World({ pages: { keys: 2, items: 2 } });
   for (let i = 0; i < 6; i++) {
@@ -39,7 +39,7 @@ async function drifted() {
   return { world, glue };
 }
 
-/** Calls reconcile as its schedule does, each call with time for so many looks at the clock, until a pass is whole. */
+/** Calls reconcile as its schedule does, each time with time for this many reads of the clock, until a pass is complete. */
 async function inCalls(world: World, looks: number) {
   for (let calls = 1; ; calls++) {
     let left = looks;
@@ -72,7 +72,7 @@ test('a pass that takes several calls finds and mends what one call does, and ea
       missing: wanted?.missing.length,
     });
     expect(partitions(world)).toEqual(partitions(whole));
-    // The next one begins anew, and has nothing left to do but to tell of what is missing.
+    // The next pass starts again, and only reports missing objects.
     const { found: again } = await inCalls(world, looks);
     expect(again).toMatchObject({ removed: 0, added: 0, dropped: 0 });
     expect(again?.missing).toHaveLength(2);
@@ -106,7 +106,7 @@ test('what changes between two calls is neither lost nor told of as missing', as
   let left = 4;
   const deadline = deadlineAfter(() => (left-- > 0 ? 60_000 : 0));
   await world.call('reconcile', (deps) => reconcile({ ...deps, deadline }, dataset, { goesOn: true, steps }));
-  // A correction rewrites objects that the first call has listed, and adds one behind and one before them.
+  // A correction rewrites objects that the first call has listed, and adds one after and one before them.
   world.put('feed/2', ['2@01', '2@28']);
   await world.settle();
   const rows = world.rows();

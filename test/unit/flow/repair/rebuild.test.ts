@@ -1,4 +1,4 @@
-/** What somebody drops from the Data Catalog comes back as the ledger has it, and nothing else changes. */
+/** Tables and partitions that somebody drops from the Data Catalog come back as in the ledger, and nothing else changes. */
 import {
   BatchDeletePartitionCommand,
   CreateTableCommand,
@@ -102,7 +102,7 @@ test('a column that only an earlier contract had is a column of the table that i
 test('each deleted partition comes back within a pass of the sweep, whatever page its batch is on', async () => {
   const days = 25;
   const world = await manyBatches(days);
-  // The pass that began while they were published comes to its end.
+  // The pass that started while they were published ends.
   for (let i = 0; i < 3; i++) await nextSweep(world);
   const before = partitionsOf(world);
   expect(before).toHaveLength(days);
@@ -157,7 +157,7 @@ test('a document that somebody has deleted keeps no other partition from coming 
   await drop(world);
   await rebuildIt(world);
   expect(partitionsOf(world)).toHaveLength(2);
-  // Reconcile finds the objects of the third one, and tells of the document.
+  // Reconcile finds the objects of the third batch, and reports the missing document.
   const compared = await world.call('reconcile', (deps) => reconcile(deps, dataset));
   expect(compared).toMatchObject({ missing: [lost], added: 1 });
 });

@@ -41,7 +41,7 @@ test('many partitions are compared in pages, and changed in as few calls as Glue
   await ledger.commit(dataset, attempt);
   await ledger.closePublished(dataset, attempt.fence, attempt.batch, { rows: 0, files: 0, found: {} });
   await catalog.ensureTable(table);
-  // Every hundredth is missing in the Catalog, and as many are registered without objects.
+  // Every hundredth is missing in the Catalog, and the same number is registered without objects.
   const registered = Array.from({ length: partitions }, (_, i) => i).filter((i) => i % 100 !== 0);
   await catalog.addPartitions(
     table,
@@ -53,7 +53,7 @@ test('many partitions are compared in pages, and changed in as few calls as Glue
       })),
   );
   const before = world.aws.calls('glue.GetPartitions');
-  // What is registered under another name is missing under its own, too.
+  // A partition registered under another name is missing under its own.
   expect(await compare()).toEqual({
     table: 'feed',
     partitions,

@@ -1,4 +1,4 @@
-/** The second net: what it takes for gone, and what it leaves alone. */
+/** The sweep: what it takes back, and what it leaves alone. */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { sweep } from '../../../../src/lib/flow/repair/sweep.ts';
 import { dataset, World } from '../../../support/flowWorld.ts';

@@ -14,7 +14,7 @@ import { fakeGlue } from '../../../support/fakeGlue.ts';
 const struct = (text: string) => parseHiveType(text) as StructType;
 const queueArn = 'arn:aws:sqs:us-east-1:123456789012:sluice-test-crawl-test';
 
-/** A stage whose Catalog has `columns`, to which a crawl adds what `learns` says. */
+/** A stage whose Catalog has `columns`; a crawl adds those in `learns`. */
 function stageWith(
   contract: Contract,
   columns: string,
@@ -75,7 +75,7 @@ function stageWith(
       },
     },
   };
-  /** Checks a batch with one file, whose records have this type. */
+  /** Checks a batch with one file whose records have this type. */
   const check = async (batch: string, record: string) => {
     const file = {
       object: `${contract.source.prefix}${batch}.json`,

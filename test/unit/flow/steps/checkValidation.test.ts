@@ -13,7 +13,7 @@ import { createLedger } from '../../../../src/lib/ledger/ledger.ts';
 import { tableFormats } from '../../../../src/lib/table/formats.ts';
 import { testConfig } from '../../../support/config.ts';
 
-/** Where Athena ends every query so, and nothing else answers. */
+/** Athena ends every query in this way; no other service answers. */
 function depsWhere(Status: object): Deps {
   const region = 'us-east-1';
   const send = async () => {

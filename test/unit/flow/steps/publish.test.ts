@@ -1,4 +1,4 @@
-/** Publish, called too late, twice, or beside itself. */
+/** Publish, called too late, twice, or concurrently. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { LeaseLost } from '../../../../src/lib/errors.ts';
 import { dataset, World } from '../../../support/flowWorld.ts';
@@ -32,7 +32,7 @@ test('invariant 2: a second try of Publish publishes what the record of the firs
   const [record = ''] = world.aws.s3.keys('work').filter((key) => key.endsWith('/published.json'));
   const before = world.text('work', record);
   const [staged = ''] = world.aws.s3.keys('work').filter((key) => key.includes('/data/'));
-  // Somebody has put another object beside the staged ones.
+  // Somebody has put another object next to the staged ones.
   world.aws.s3.seed('work', staged.replace(/[^/]*$/, 'zzz.parquet'), '[]');
   await publish(world.deps('publish'));
   expect(world.text('work', record)).toBe(before);

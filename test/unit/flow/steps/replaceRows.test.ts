@@ -1,4 +1,4 @@
-/** What ReplaceRows has on its disk at once, however large the batch is that loses rows. */
+/** ReplaceRows holds a limited number of objects on its disk, however large the batch is that loses rows. */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { replaceLimits } from '../../../../src/lib/flow/steps/replaceRows.ts';
 import { dataset, World } from '../../../support/flowWorld.ts';
@@ -8,7 +8,7 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-/** A file of four days with a bad line is put, and then again with one row: five objects lose what they have of it. */
+/** A file of four days with a bad line is put, and then again with one row: five objects lose rows of it. */
 async function correctedUnder(limits: Partial<typeof replaceLimits>): Promise<World> {
   const world = new World({ replaceLimits: { ...replaceLimits, ...limits } });
   world.put('feed/a', [...lines, 'bad']);

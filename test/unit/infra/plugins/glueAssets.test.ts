@@ -11,7 +11,7 @@ const root = resolve(import.meta.dirname, '../../../..');
 const serviceDir = mkdtempSync(join(tmpdir(), 'sluice-assets-'));
 afterAll(() => rmSync(serviceDir, { recursive: true }));
 
-/** The plugin, over an S3 that keeps what is put, and refuses to put it twice where it is asked to. */
+/** The plugin, over an S3 that stores objects, and rejects a second put where requested. */
 async function pluginOver(template: unknown) {
   const objects = new Map<string, Buffer>();
   const puts: string[] = [];
@@ -71,7 +71,7 @@ test('the job’s files are packaged, and put once under keys of their digest, b
         readFileSync(join(root, `glue/sluice/${name}.py`), 'utf8'),
       );
     expect(Object.keys(modules)).not.toContain('job.py');
-    // What is there stays as it is: a run that reads it now is not disturbed.
+    // Existing files stay unchanged: a run that reads them now is not disturbed.
     objects.set(key, Buffer.from('as it was'));
     await upload?.();
     expect(puts.filter((k) => k === key)).toHaveLength(2);

@@ -18,7 +18,7 @@ const table = (Name: string) => ({
   },
 });
 
-/** A Data Catalog with these tables in the database `lake`, which pages by one table. */
+/** A Data Catalog with these tables in the database `lake`, with one table per page. */
 function catalogOf(names: readonly string[]) {
   const notFound = (what: string) => new ApiError('EntityNotFoundException', `${what} not found.`);
   const operations = metadataOperations({

@@ -1,4 +1,4 @@
-/** The strict gateway before a service that accepts everything: what it lets through, and how it words what it does not. */
+/** The strict gateway in front of a service that accepts everything: what it lets through, and the messages of its rejections. */
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { connectUpstream } from '../../../../offline/aws.ts';
@@ -64,9 +64,9 @@ const models: Readonly<Record<string, Model>> = {
   }),
 };
 
-/** What came to the service behind the gateway. */
+/** Requests that reached the service behind the gateway. */
 let passed: string[] = [];
-/** Lets a transaction that the service works on come to its end. */
+/** Lets a running transaction end. */
 let finish = () => {};
 let service: Server;
 let gateway: Awaited<ReturnType<typeof startGateway>>;

@@ -1,4 +1,4 @@
-/** The table of quotas: each at its bound, and one beyond. */
+/** The table of quotas: each at its bound, and one beyond it. */
 import { expect, test } from '@jest/globals';
 import { checkQuotas, type Headers, type Input, quotas } from '../../../../offline/strict/quotas.ts';
 

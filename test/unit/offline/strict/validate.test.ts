@@ -1,4 +1,4 @@
-/** The gateway's strictness: pure functions, on a small model of the form that botocore has. */
+/** The gateway's validation: pure functions on a small model in botocore's form. */
 import { describe, expect, test } from '@jest/globals';
 import { checkSource, copiesTags, sourceOf } from '../../../../offline/strict/copies.ts';
 import { hasDocument, readRequest } from '../../../../offline/strict/input.ts';
@@ -381,7 +381,7 @@ describe('transactions in flight', () => {
         ],
       },
     });
-    // What was refused holds nothing.
+    // Rejected requests hold nothing.
     await transactions.begin('TransactWriteItems', transact('x'));
   });
 

@@ -42,7 +42,7 @@ const update = (sk: string, input: Rest<UpdateCommandInput>) =>
 const validation = (message: string | RegExp) =>
   expect.objectContaining({ name: 'ValidationException', message: expect.stringMatching(message) });
 
-/** Whether a condition holds on an item that has these attributes. */
+/** Whether a condition holds for an item with these attributes. */
 async function isTrue(
   condition: string,
   item: object | null,
@@ -170,7 +170,7 @@ describe('conditions', () => {
     ['n <> :v', { ':v': '5' }, true],
     ['n <> :v', { ':v': 5 }, false],
     ['gone = :v', { ':v': 5 }, false],
-    // A gone attribute differs from every value.
+    // A missing attribute differs from every value.
     ['gone <> :v', { ':v': 5 }, true],
     ['gone < :v', { ':v': 5 }, false],
     ['NOT gone < :v', { ':v': 5 }, true],
@@ -305,7 +305,7 @@ describe('conditions', () => {
     expect(error).toMatchObject({
       name: 'ConditionalCheckFailedException',
       message: 'The conditional request failed',
-      // Not unmarshalled: the document client leaves errors as they are.
+      // Not unmarshalled: the document client leaves errors unchanged.
       Item: { pk: { S: 'd' }, sk: { S: 'x' }, n: { N: '1' } },
     });
   });

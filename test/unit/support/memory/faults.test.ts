@@ -63,7 +63,7 @@ const count = () => aws.dynamo.items('ledger').find((i) => i.sk === 'n')?.n ?? 0
 const first = (fault: Fault) => faultAt(fault, {});
 const named = (name: string) => expect.objectContaining({ name });
 
-/** Whether a promise has settled once everything that could happen has. */
+/** Whether a promise has settled after everything that can happen has happened. */
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   let settled = false;
   promise.then(
@@ -463,7 +463,7 @@ describe('other services', () => {
   test('an execution is started once under a name', async () => {
     const { executionArn = '' } = await start('one');
     expect(executionArn).toBe('arn:aws:states:us-east-1:000000000000:execution:ingest:one');
-    // The same again while it runs is the same execution.
+    // The same call while it runs is the same execution.
     expect((await start('one')).executionArn).toBe(executionArn);
     await expect(start('one', '{"n":1}')).rejects.toBeInstanceOf(ExecutionAlreadyExists);
     aws.sfn.end(executionArn, 'SUCCEEDED');

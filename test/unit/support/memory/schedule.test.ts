@@ -16,7 +16,7 @@ import {
 
 const item = { TableName: 'ledger', Key: { pk: 'd', sk: 'n' } };
 
-/** Adds one by reading and writing, on the condition that nobody came between when `isSafe`. */
+/** Reads and adds one; if `isSafe`, on the condition that nobody wrote in between. */
 const addOne = (isSafe: boolean) => async (actor: MemoryActor) => {
   const { Item } = await actor.documents.send(new GetCommand({ ...item, ConsistentRead: true }));
   const n: unknown = Item?.n;
@@ -113,7 +113,7 @@ describe('an interleaving', () => {
     expect(outcomes.a).toEqual({ status: 'hung' });
     expect(outcomes.b).toMatchObject({ status: 'failed', error: new Error('b') });
     expect(outcomes.c).toEqual({ status: 'done', value: 'c' });
-    // The world goes on without a scheduler.
+    // Everything continues without a scheduler.
     await addOne(false)(aws.actor('d'));
   });
 
@@ -154,7 +154,7 @@ describe('an interleaving', () => {
 });
 
 describe('a property', () => {
-  /** What a retry of the flow does: again, until it goes through or somebody else has done it. */
+  /** A retry of the flow: repeats until it succeeds or somebody else has done it. */
   const insist = (step: (actor: MemoryActor) => Promise<void>) => async (actor: MemoryActor) => {
     for (let i = 0; i < 5; i++)
       try {

@@ -1,4 +1,4 @@
-/** One commit per batch, under every fault at every call: the table can always be read, and no object is lost or there twice. */
+/** One commit per batch, under every fault at every call: the table is always readable, and no object is lost or duplicated. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { LeaseLost, TableConflict } from '../../../../src/lib/errors.ts';
@@ -34,7 +34,7 @@ async function started(): Promise<MemoryAws> {
 }
 const on = (aws: MemoryAws, actor: string) => depsOf(aws.actor(actor), aws);
 const seen = (aws: MemoryAws) => readable(on(aws, 'reader'));
-/** What a call gives, or its error; undefined when its caller died or still waits. */
+/** A call's result or error; undefined if its caller died or still waits. */
 const settled = async (aws: MemoryAws, actor: string, call: Promise<unknown>): Promise<unknown> => {
   let result: unknown;
   const done = call.then(
@@ -46,13 +46,13 @@ const settled = async (aws: MemoryAws, actor: string, call: Promise<unknown>): P
     },
   );
   await Promise.race([done, new Promise<void>((stuck) => setImmediate(() => setImmediate(stuck)))]);
-  // Compression and the like take more than a turn: it goes on unless it waits for an answer.
+  // Work such as compression takes more than a turn: it continues unless it waits for an answer.
   while (result === undefined && !aws.actor(actor).isDead && aws.stalled.length === 0)
     await new Promise<void>((turn) => setImmediate(turn));
   return result;
 };
 
-/** All faults at all calls are thousands of commits: every day the calls around the swap, and the first, stand for all. */
+/** All faults at all calls are thousands of commits. The daily run covers the calls around the swap, and the first one. */
 const isThorough = process.env.SLUICE_THOROUGH !== undefined;
 const places = (calls: number): number[] =>
   isThorough ? Array.from({ length: calls }, (_, i) => i + 1) : [1, calls - 1, calls];

@@ -1,4 +1,4 @@
-/** Manifests, metadata and what a table can become. */
+/** Manifests, metadata, and possible changes of a table. */
 import { expect, test } from '@jest/globals';
 import { TableConflict, TableMismatch } from '../../../../src/lib/errors.ts';
 import { createTable, requireTable } from '../../../../src/lib/table/iceberg/commit.ts';
@@ -52,7 +52,7 @@ test('columns get wider, and keep their ids', () => {
     { id: 4 },
   ]);
   expect(schemaOf(wider).fields[0]?.doc).toBe('of the post');
-  // A contract of before still fits: its objects are read as wider ones.
+  // An earlier contract still fits: its objects are read as the wider types.
   expect(fields(evolve(wider, wanted))).toEqual(fields(wider));
 });
 
@@ -74,7 +74,7 @@ test('a renamed column keeps its id, and objects with its old name are still rea
   expect(fields(renamed)[1]).toMatchObject({ id: 2, name: 'amount' });
   const mapping: unknown = JSON.parse(renamed.properties['schema.name-mapping.default'] ?? '');
   expect(mapping).toContainEqual({ 'field-id': 2, names: ['price', 'amount'] });
-  // Asked for again, it is done.
+  // Asked again, it is already done.
   expect(evolve(renamed, withColumn('price', { name: 'amount', was: 'price' }))).toBe(renamed);
 });
 

@@ -1,4 +1,4 @@
-/** Iceberg behind the interface that the flow knows. */
+/** Iceberg behind the table interface of the flow. */
 import { DeleteTableCommand } from '@aws-sdk/client-glue';
 import { expect, test } from '@jest/globals';
 import { createStore } from '../../../../src/lib/aws/store.ts';
@@ -191,7 +191,7 @@ test('published keys are in the objects of the current snapshot, also of those f
   expect(metadata['partition-specs']).toHaveLength(2);
   const before = aws.calls('s3.GetObject');
   await format.objectsIn(shape, [['other', '06']]);
-  // The metadata and the list of manifests: no manifest tells of such a partition.
+  // The metadata and the list of manifests: no manifest has such a partition.
   expect(aws.calls('s3.GetObject') - before).toBe(2);
 });
 

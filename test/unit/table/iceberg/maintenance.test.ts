@@ -1,4 +1,4 @@
-/** Upkeep takes away nothing that a reader may still need. */
+/** Maintenance removes nothing that a reader may still need. */
 import { expect, test } from '@jest/globals';
 import { createStore } from '../../../../src/lib/aws/store.ts';
 import { TableConflict } from '../../../../src/lib/errors.ts';
@@ -26,7 +26,7 @@ import { everyFault, faultAt, type MemoryAws } from '../../../support/memory/ind
 
 const author = { dataset: 'feed', fence: 1 };
 
-/** Four batches: a; b for a; c; d for c. Every file that a snapshot names is an object. */
+/** Four batches: a; b for a; c; d for c. Every file that a snapshot names exists. */
 async function started(): Promise<{ aws: MemoryAws; deps: TableDeps; snapshots: bigint[] }> {
   const aws = icebergAws();
   const deps = depsOf(aws.actor('writer'), aws);

@@ -1,4 +1,4 @@
-/** Random histories of a table: whatever is done in whatever order, every state that can still be read is whole. */
+/** Random histories of a table: whatever happens in whatever order, every readable state is complete. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createStore } from '../../../../src/lib/aws/store.ts';
@@ -48,7 +48,7 @@ test('every snapshot of a random history keeps its objects, and the current one 
       const deps = depsOf(aws.actor('writer'), aws);
       const store = createStore(aws.actor('upkeep').s3);
       await createTable(deps, plainTable);
-      /** What each snapshot has, and what each batch has changed. */
+      /** The objects of each snapshot, and the changes of each batch. */
       const states = new Map<bigint, string[]>();
       const batches: { batch: string; added: string[]; dropped: string[] }[] = [];
       let now: string[] = [];

@@ -22,7 +22,7 @@ test('binary forms are read back, whatever the value', () => {
   );
   expect(toBytes('decimal(9, 2)', 1420n)).toEqual(Buffer.from([0x05, 0x8c]));
   expect(toBytes('decimal(9, 2)', -1n)).toEqual(Buffer.from([0xff]));
-  // From before an int was widened.
+  // Written before an int was widened.
   expect(fromBytes('long', toBytes('int', -7))).toBe(-7n);
 });
 

@@ -17,6 +17,6 @@ test('every text and title of the page shows what hides in it', () => {
     [shown, 3, null],
     expect.objectContaining({ props: { children: shown } }),
   ]);
-  // A component passes its own text on to the elements that it is made of.
+  // A component passes its text to the elements that it consists of.
   expect(h(() => null, { text: key }).props).toEqual({ text: key });
 });
