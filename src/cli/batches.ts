@@ -4,7 +4,7 @@ import { oneLine } from '../lib/visible.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { accountingColumns, printTable } from './table.ts';
-import { readOptions, UsageError } from './usage.ts';
+import { readLast, readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- batches --dataset NAME [--state STATE] [--last N] [options]
 
@@ -25,12 +25,11 @@ export async function run(args: string[]): Promise<number> {
     state: { type: 'string' },
     last: { type: 'string', default: '100' },
   });
-  if (!/^[1-9]\d{0,6}$/.test(values.last))
-    throw new UsageError(`--last ${values.last}: must be 1 to 9,999,999`);
+  const last = readLast(values.last);
   if (values.dataset === undefined) throw new UsageError('--dataset is needed');
   const { deps } = await connect(values);
   contractOf(deps, values.dataset);
-  const batches = (await deps.ledger.batches(values.dataset, Number(values.last))).filter(
+  const batches = (await deps.ledger.batches(values.dataset, last)).filter(
     (b) => values.state === undefined || b.state === values.state,
   );
   if (values.json) {

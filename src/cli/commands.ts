@@ -38,6 +38,8 @@ export const stageCommands: Readonly<Record<string, Entry>> = {
     load: () => import('./quarantine.ts'),
   },
   query: { does: 'runs a query in Athena', load: () => import('./query.ts') },
+  snapshots: { does: 'lists the snapshots of an Iceberg table', load: () => import('./snapshots.ts') },
+  tag: { does: 'pins a snapshot of an Iceberg table', load: () => import('./tag.ts') },
   release: {
     does: 'publishes a held batch despite failed expectations',
     load: async () => (await import('./decide.ts')).release,

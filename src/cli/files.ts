@@ -6,7 +6,7 @@ import { oneLine } from '../lib/visible.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { accountingColumns, printTable } from './table.ts';
-import { readOptions, UsageError } from './usage.ts';
+import { readLast, readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- files --dataset NAME [--state STATE] [--last N] [--before TIME] [options]
 
@@ -33,8 +33,7 @@ export async function run(args: string[]): Promise<number> {
     before: { type: 'string' },
   });
   if (values.dataset === undefined) throw new UsageError('--dataset is needed');
-  if (!/^[1-9]\d{0,6}$/.test(values.last))
-    throw new UsageError(`--last ${values.last}: must be 1 to 9,999,999`);
+  const last = readLast(values.last);
   const state = fileStates.find((s) => s === values.state);
   if (values.state !== undefined && state === undefined)
     throw new UsageError(`--state ${values.state}: must be one of ${fileStates.join(', ')}`);
@@ -45,7 +44,7 @@ export async function run(args: string[]): Promise<number> {
   contractOf(deps, values.dataset);
   const { files, isCut } = await lastFiles(deps.ledger, values.dataset, {
     state,
-    last: Number(values.last),
+    last,
     before: before?.toISOString(),
   });
   if (values.json) printJson(files, 2);

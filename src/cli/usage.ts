@@ -51,6 +51,12 @@ function distance(from: string, to: string): number {
   return last[to.length] ?? 0;
 }
 
+/** The number of `--last`. Throws UsageError. */
+export function readLast(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new UsageError(`--last ${text}: must be 1 to 9,999,999`);
+  return Number(text);
+}
+
 /** A port of this machine. Throws UsageError. */
 export function readPort(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)

@@ -1,8 +1,7 @@
 /** The operator's commands, as typed, on the local stage. */
-import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { CreatePartitionCommand, DeletePartitionCommand } from '@aws-sdk/client-glue';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { expect, test } from '@jest/globals';
@@ -12,29 +11,10 @@ import { waitFor } from '../../src/lib/waitFor.ts';
 import { listPartitions } from '../../src/stage/tables.ts';
 import { sluiceInDocs } from '../support/docs.ts';
 import { denied, expectWhole, setFaults, untilSettled } from '../support/faults.ts';
-import { athena, drop, post, publishedFrom, put, quarantinedFrom, stage } from '../support/stage.ts';
+import { athena, drop, post, publishedFrom, put, quarantinedFrom, sluice, stage } from '../support/stage.ts';
 
-const root = resolve(import.meta.dirname, '../..');
 const dataset = 'social_media';
 let next = 1_500_000_000 + (Date.now() % 100_000_000);
-
-/** Runs the command line as a person would. */
-async function sluice(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn(
-    resolve(root, 'node_modules/.bin/node'),
-    ['src/cli/sluice.ts', ...args, '--endpoint', stage.endpoint ?? ''],
-    { cwd: root },
-  );
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (data) => {
-    out += data;
-  });
-  child.stderr.on('data', (data) => {
-    err += data;
-  });
-  const code = await new Promise<number | null>((done) => child.on('close', done));
-  return { code, out, err };
-}
 
 /** A file whose posts are all abroad, so an expectation holds its batch. */
 async function heldFile() {

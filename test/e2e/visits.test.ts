@@ -13,7 +13,7 @@ import { replay } from '../../src/lib/flow/operate/again.ts';
 import { reconcile } from '../../src/lib/flow/repair/reconcile.ts';
 import { depsOf } from '../../src/stage/connect.ts';
 import { untilSettled } from '../support/faults.ts';
-import { drop, put, stage } from '../support/stage.ts';
+import { drop, put, sluice, stage } from '../support/stage.ts';
 
 const dataset = 'visits';
 const deps = depsOf(stage);
@@ -138,3 +138,23 @@ test('files, a correction, a replay and a batch on Spark are commits that pyiceb
     partitions: 3,
   });
 }, 600_000);
+
+test('a snapshot is listed and pinned as a person does it, and a Hive table says that it has none', async () => {
+  const listed = await sluice('snapshots', '--dataset', dataset, '--json');
+  expect(listed.code).toBe(0);
+  const found = JSON.parse(listed.out) as { id: string; standing: string; attempt: { batch: string } }[];
+  const last = found.at(-1);
+  expect(last).toMatchObject({ standing: 'current', dataset, tags: [] });
+  const tagged = await sluice('tag', '--dataset', dataset, 'model');
+  expect(tagged.out).toContain(`model: the snapshot ${last?.id} of `);
+  expect((await sluice('snapshots', '--dataset', dataset, '--last', '1')).out).toMatch(
+    new RegExp(`${last?.id} .*${last?.attempt.batch.slice(0, 8)}.* current +model\\n$`),
+  );
+  expect((await sluice('tag', '--dataset', dataset, '--delete', 'model')).out).toBe(
+    'model: the tag is deleted\n',
+  );
+  expect(await sluice('snapshots', '--dataset', 'social_media')).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('keeps no snapshots'),
+  });
+}, 120_000);

@@ -1,7 +1,8 @@
 /** The deployed local stage, and helpers of the end-to-end tests. */
+import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
@@ -36,6 +37,25 @@ export async function drop(
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+/** Runs the command line as a person would. */
+export async function sluice(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
+  const root = resolve(import.meta.dirname, '../..');
+  const child = spawn(
+    resolve(root, 'node_modules/.bin/node'),
+    ['src/cli/sluice.ts', ...args, '--endpoint', stage.endpoint ?? ''],
+    { cwd: root },
+  );
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (data) => {
+    out += data;
+  });
+  child.stderr.on('data', (data) => {
+    err += data;
+  });
+  const code = await new Promise<number | null>((done) => child.on('close', done));
+  return { code, out, err };
 }
 
 /** Puts an object and does not wait. */

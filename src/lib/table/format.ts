@@ -98,12 +98,46 @@ export type KeySource =
   | { readonly kind: 'objects'; readonly objects: readonly AnyKeyObject[] }
   | { readonly kind: 'folders'; readonly root: string };
 
+/** A state of a table, made by one commit. */
+export interface TableSnapshot {
+  readonly id: string;
+  /** When it was made (ISO 8601). */
+  readonly at: string;
+  /** The format's word for the change. */
+  readonly operation: string;
+  /** The attempt that made it; undefined for maintenance and other writers. */
+  readonly attempt: Attempt | undefined;
+  readonly dataset: string | undefined;
+  /** The version of the contract. */
+  readonly contract: string | undefined;
+  /** Rows of the objects that it added and removed: a row of a rewritten object counts in both. Undefined if the writer did not say. */
+  readonly rowsAdded: number | undefined;
+  readonly rowsRemoved: number | undefined;
+  /** The names under which it is pinned. */
+  readonly tags: readonly string[];
+  /** current: readers see it. earlier: the current one is based on it. aside: it is not, for example since a rollback by another tool. */
+  readonly standing: 'current' | 'earlier' | 'aside';
+}
+
+/** Earlier states of tables. Each call throws TableMismatch if the table does not exist. */
+export interface TableHistory {
+  /** The states that can still be read, in the order of their commits. */
+  snapshots(table: string): Promise<readonly TableSnapshot[]>;
+  /**
+   * Pins a snapshot, so that no maintenance removes it, and gives it. A repeated call changes nothing. Throws TableConflict if the snapshot
+   * has expired or the name belongs to another one, CommitUnclear if the call must be repeated.
+   */
+  tag(table: string, name: string, snapshot: string): Promise<TableSnapshot>;
+  /** Removes a tag. Gives false if there was none. Throws CommitUnclear if the call must be repeated. */
+  dropTag(table: string, name: string): Promise<boolean>;
+}
+
 export interface TableFormat {
   /**
-   * Whether readers can read earlier states of a table. If so, replaced and taken-back objects stay until maintenance removes
-   * them.
+   * The earlier states of tables; undefined if the format keeps none. If it keeps them, replaced and taken-back objects stay until
+   * maintenance removes them.
    */
-  readonly keepsHistory: boolean;
+  readonly history: TableHistory | undefined;
   /** Whether rows are staged at their final place, in a folder of their attempt below the table, and published without a copy. */
   readonly isInPlace: boolean;
   /**

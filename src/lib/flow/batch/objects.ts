@@ -40,7 +40,7 @@ export const dropReplaced = (
   published: Published,
 ): Promise<void> => {
   const dropped = published.rewritten.map((r) => r.dropped);
-  return remove(deps, formatOf(deps, published).keepsHistory ? dropped.map(withoutObjects) : dropped);
+  return remove(deps, formatOf(deps, published).history ? dropped.map(withoutObjects) : dropped);
 };
 
 /** Everything that an attempt writes to the table and to quarantine: its own rows, and what is left of others. */

@@ -80,7 +80,7 @@ export async function publish(
     await ledger.commit(dataset, attempt);
   } catch (error) {
     // An object that a state of the table names is not removed here.
-    if (error instanceof LeaseLost && !format.keepsHistory)
+    if (error instanceof LeaseLost && !format.history)
       await removeUncounted(deps, dataset, attempt, published);
     throw error;
   }

@@ -9,7 +9,7 @@ import type { TableFormat } from '../format.ts';
 import { addPartitions, dropEmpty, type HiveDeps } from './partitions.ts';
 
 export const hiveFormat = (deps: HiveDeps): TableFormat => ({
-  keepsHistory: false,
+  history: undefined,
   isInPlace: false,
 
   isThere: (table) => deps.catalog.hasTable(table),

@@ -48,7 +48,8 @@ export interface Author {
 
 /** A wanted commit. */
 export interface Intent {
-  readonly author: Author;
+  /** Undefined for a change that belongs to no lease, because it touches no rows: a person's tag. */
+  readonly author: Author | undefined;
   /** Whether the table shows that this commit was made. It is made only once, even if it is asked for again. */
   isDone?(metadata: Metadata): boolean;
   /** The new metadata; the same object if there is nothing to do. Called again for each state that others have committed in the meantime. */
@@ -117,10 +118,11 @@ export async function commit(deps: TableDeps, name: string, intent: Intent): Pro
       throw new TableConflict(`table ${name}: somebody has dropped it and created another one with its name`);
     if (isMade(metadata, pointer.file, tried)) return { how: 'committed', metadata };
     if (intent.isDone?.(metadata)) return { how: tried.size > 0 ? 'committed' : 'done before', metadata };
-    requireFence(name, metadata, intent.author);
+    if (intent.author) requireFence(name, metadata, intent.author);
     const applied = await intent.apply(metadata, now());
     if (applied === metadata) return { how: 'nothing to do', metadata };
-    const next = successor(pointer.file, metadata, withFence(applied, intent.author), now());
+    const fenced = intent.author ? withFence(applied, intent.author) : applied;
+    const next = successor(pointer.file, metadata, fenced, now());
     const target = targetOf(next, metadataFile(next, pointer.file));
     await files.write(target.file, formatMetadata(next));
     tried.add(target.file);
@@ -192,6 +194,12 @@ export const provenance = (
   { batch, fence }: Attempt,
   more: Readonly<Record<string, string>> = {},
 ): Record<string, string> => ({ [batchProperty]: batch, [fenceProperty]: String(fence), ...more });
+
+/** The attempt that made a snapshot; undefined for maintenance and other writers. */
+export const attemptOf = ({ summary }: Snapshot): Attempt | undefined => {
+  const { [batchProperty]: batch, [fenceProperty]: fence } = summary;
+  return batch === undefined || fence === undefined ? undefined : { batch, fence: Number(fence) };
+};
 
 /** The snapshot of an attempt's commit. Undefined if there is none or it has expired. */
 export const committedBy = (metadata: Metadata, { batch, fence }: Attempt): Snapshot | undefined =>

@@ -20,6 +20,7 @@ import {
 } from './commit.ts';
 import { evolve, newMetadata, type WantedTable } from './evolve.ts';
 import { type FileStore, filesOf, refOf } from './files.ts';
+import { historyOf } from './history.ts';
 import { orphansOf } from './maintenance.ts';
 import { contents, type DataFile, type ManifestEntry, type Partition } from './manifest.ts';
 import {
@@ -62,7 +63,7 @@ export const icebergOn = (
   });
 
 export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
-  keepsHistory: true,
+  history: historyOf(deps),
   isInPlace: true,
 
   async check(shape) {

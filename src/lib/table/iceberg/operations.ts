@@ -105,24 +105,23 @@ export const evolveTable = (deps: TableDeps, wanted: WantedTable, author: Author
   commit(deps, wanted.name, { author, apply: (metadata) => evolve(metadata, wanted) });
 
 /**
- * Pins a snapshot under a name, for `maxAge` milliseconds or forever. Throws TableConflict if the snapshot has expired, or if the name
- * belongs to another snapshot.
+ * Pins a snapshot under a name, for `maxAge` milliseconds or forever. It needs no lease. Throws TableConflict if the snapshot has expired,
+ * or if the name belongs to another snapshot.
  */
 export const tagSnapshot = (
   deps: TableDeps,
   name: string,
-  author: Author,
   tag: { readonly name: string; readonly snapshotId: bigint; readonly maxAge?: number },
 ): Promise<Outcome> =>
   commit(deps, name, {
-    author,
+    author: undefined,
     apply(metadata) {
       requireSnapshot(metadata, tag.snapshotId);
-      const existing = metadata.refs[tag.name];
+      const existing = Object.hasOwn(metadata.refs, tag.name) ? metadata.refs[tag.name] : undefined;
       if (existing?.type === 'tag' && existing['snapshot-id'] === tag.snapshotId) return metadata;
       if (existing !== undefined || tag.name === mainBranch)
         throw new TableConflict(
-          `table ${name}: there is a ${existing?.type ?? 'branch'} ${tag.name} already`,
+          `table ${name}: there is a ${existing?.type ?? 'branch'} ${tag.name} already${existing === undefined ? '' : `, of the snapshot ${existing['snapshot-id']}`}`,
         );
       return {
         ...metadata,
@@ -139,11 +138,11 @@ export const tagSnapshot = (
   });
 
 /** Removes a tag. It is no error if the tag does not exist. */
-export const dropTag = (deps: TableDeps, name: string, author: Author, tag: string): Promise<Outcome> =>
+export const dropTag = (deps: TableDeps, name: string, tag: string): Promise<Outcome> =>
   commit(deps, name, {
-    author,
+    author: undefined,
     apply(metadata) {
-      if (metadata.refs[tag]?.type !== 'tag') return metadata;
+      if (!Object.hasOwn(metadata.refs, tag) || metadata.refs[tag]?.type !== 'tag') return metadata;
       const { [tag]: _, ...refs } = metadata.refs;
       return { ...metadata, refs };
     },

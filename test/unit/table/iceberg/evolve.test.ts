@@ -173,11 +173,11 @@ test('rollback and tags are commits; a snapshot that is not there is refused', a
   const one = await publishChange(deps, 't', { ...author, batch: 'one' }, changing(['a']));
   const snapshotId = one.metadata['current-snapshot-id'] ?? 0n;
   await publishChange(deps, 't', { ...author, batch: 'two' }, changing(['b'], ['a']));
-  const tag = () => tagSnapshot(deps, 't', author, { name: 'model-1', snapshotId });
+  const tag = () => tagSnapshot(deps, 't', { name: 'model-1', snapshotId });
   expect((await tag()).how).toBe('committed');
   expect((await tag()).how).toBe('nothing to do');
   await rollBackTo(deps, 't', author, snapshotId);
   expect(await readable(deps)).toEqual(['a']);
   await expect(rollBackTo(deps, 't', author, 5n)).rejects.toThrow(TableConflict);
-  await expect(tagSnapshot(deps, 't', author, { name: 'main', snapshotId })).rejects.toThrow(TableConflict);
+  await expect(tagSnapshot(deps, 't', { name: 'main', snapshotId })).rejects.toThrow(TableConflict);
 });

@@ -56,7 +56,7 @@ const objectsOf = async (deps: TableDeps, snapshotId: bigint) => {
 
 test('expired snapshots are forgotten, and only what no other snapshot names may be deleted', async () => {
   const { aws, deps, snapshots } = await started();
-  await tagSnapshot(deps, 't', author, { name: 'model', snapshotId: snapshots[0] ?? 0n });
+  await tagSnapshot(deps, 't', { name: 'model', snapshotId: snapshots[0] ?? 0n });
   const { unreachable } = await expireSnapshots(deps, 't', author, {
     olderThan: aws.clock.now(),
     keepLast: 1,
@@ -86,7 +86,7 @@ test('what a batch has replaced does not come back once the snapshot that named 
 
 test('young snapshots and the last ones stay, and a tag goes at its own age', async () => {
   const { aws, deps, snapshots } = await started();
-  await tagSnapshot(deps, 't', author, { name: 'short', snapshotId: snapshots[0] ?? 0n, maxAge: 10 });
+  await tagSnapshot(deps, 't', { name: 'short', snapshotId: snapshots[0] ?? 0n, maxAge: 10 });
   const kept = await expireSnapshots(deps, 't', author, { olderThan: 0, keepLast: 1 });
   expect(kept.outcome.metadata.refs).not.toHaveProperty('short');
   expect(kept.outcome.metadata.snapshots).toHaveLength(4);

@@ -116,13 +116,13 @@ test('every snapshot of a random history keeps its objects, and the current one 
           await rollBackTo(deps, 't', author, snapshot['snapshot-id']);
           now = states.get(snapshot['snapshot-id']) ?? [];
         } else if (kind === 'tag' && snapshot)
-          await tagSnapshot(deps, 't', author, { name: `t${number++}`, snapshotId: snapshot['snapshot-id'] });
+          await tagSnapshot(deps, 't', { name: `t${number++}`, snapshotId: snapshot['snapshot-id'] });
         else if (kind === 'untag') {
           const tag = at(
             Object.keys(metadata.refs).filter((name) => name !== 'main'),
             pick,
           );
-          if (tag) await dropTag(deps, 't', author, tag);
+          if (tag) await dropTag(deps, 't', tag);
         } else if (kind === 'repartition') {
           const partitionBy = [
             [],

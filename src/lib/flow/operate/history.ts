@@ -1,0 +1,80 @@
+/** The snapshots of a dataset's table: lists and pins them. */
+import { tableFormatOf, tableOf } from '../../contract/contract.ts';
+import { InvalidInput } from '../../errors.ts';
+import type { TableHistory, TableSnapshot } from '../../table/format.ts';
+import { contractOf, type Deps } from '../batch/deps.ts';
+
+export type HistoryDeps = Pick<Deps, 'contracts' | 'formats'>;
+
+/** The history of a dataset's table. Throws InvalidInput if the table keeps none, or nothing was published yet. */
+export async function tableHistory(
+  deps: HistoryDeps,
+  dataset: string,
+): Promise<{ readonly table: string; readonly history: TableHistory }> {
+  const contract = contractOf(deps, dataset);
+  const table = tableOf(contract);
+  const format = deps.formats[tableFormatOf(contract)];
+  const { history } = format;
+  if (history === undefined)
+    throw new InvalidInput(
+      `${dataset}: the table ${table} is a Hive table, which keeps no snapshots; an Iceberg table does (table: { format: iceberg } in the contract)`,
+      { dataset, table },
+    );
+  if (!(await format.isThere(table)))
+    throw new InvalidInput(`${dataset}: the table ${table} does not exist; publish a file first`, {
+      dataset,
+      table,
+    });
+  return { table, history };
+}
+
+/** The snapshots of a dataset's table that can still be read, in the order of their commits. Throws as `tableHistory`. */
+export async function snapshots(deps: HistoryDeps, dataset: string): Promise<readonly TableSnapshot[]> {
+  const { table, history } = await tableHistory(deps, dataset);
+  return history.snapshots(table);
+}
+
+/** Names that no snapshot id and no time can have. */
+const tagName = /^[A-Za-z][A-Za-z0-9_.-]{0,127}$/;
+
+/**
+ * Pins a snapshot under a name, so that maintenance never removes it; the current one if none is given. `which` may be the id of a
+ * snapshot or another tag. A repeated call changes nothing. Throws InvalidInput for a name or snapshot that cannot be, TableConflict if the
+ * name belongs to another snapshot, CommitUnclear if the call must be repeated.
+ */
+export async function tag(
+  deps: HistoryDeps,
+  dataset: string,
+  name: string,
+  which: string | undefined,
+): Promise<TableSnapshot> {
+  requireTagName(name);
+  const { table, history } = await tableHistory(deps, dataset);
+  const all = await history.snapshots(table);
+  const snapshot = which === undefined ? all.find((s) => s.standing === 'current') : find(all, which);
+  if (snapshot === undefined)
+    throw new InvalidInput(
+      which === undefined
+        ? `${dataset}: the table ${table} has no snapshot yet; publish a file first`
+        : `${dataset}: the table ${table} has no snapshot or tag ${which}; the command snapshots lists them`,
+      { dataset, table },
+    );
+  return history.tag(table, name, snapshot.id);
+}
+
+/** Removes a tag. Gives false if there was none. Throws as `tag`. */
+export async function untag(deps: HistoryDeps, dataset: string, name: string): Promise<boolean> {
+  requireTagName(name);
+  const { table, history } = await tableHistory(deps, dataset);
+  return history.dropTag(table, name);
+}
+
+function requireTagName(name: string): void {
+  if (!tagName.test(name))
+    throw new InvalidInput(
+      `${name}: a tag begins with a letter, and has at most 128 letters, digits, "_", "." and "-"`,
+    );
+}
+
+const find = (all: readonly TableSnapshot[], which: string): TableSnapshot | undefined =>
+  all.find((s) => s.tags.includes(which)) ?? all.find((s) => s.id === which);

@@ -1,0 +1,62 @@
+/** What a person pins stays, and what cannot be pinned is said by name. */
+import { afterEach, expect, jest, test } from '@jest/globals';
+import { snapshots, tag, untag } from '../../../../src/lib/flow/operate/history.ts';
+import { dataset, World } from '../../../support/flowWorld.ts';
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+async function twoBatches(): Promise<World> {
+  const world = new World({ format: 'iceberg' });
+  world.put('feed/a', ['a1@06']);
+  await world.settle();
+  world.put('feed/b', ['b1@06']);
+  await world.settle();
+  return world;
+}
+
+test('the current snapshot, one by its id, or that of another tag is pinned', async () => {
+  const world = await twoBatches();
+  const deps = world.deps('person');
+  const [first, second] = await snapshots(deps, dataset);
+  expect([first?.standing, second?.standing]).toEqual(['earlier', 'current']);
+  expect(second?.attempt?.batch).toBe((await deps.ledger.batches(dataset)).at(-1)?.batch);
+  expect((await tag(deps, dataset, 'now', undefined)).id).toBe(second?.id);
+  expect((await tag(deps, dataset, 'before', first?.id)).id).toBe(first?.id);
+  expect((await tag(deps, dataset, 'same', 'before')).tags).toEqual(['before', 'same']);
+  expect(await untag(deps, dataset, 'before')).toBe(true);
+  expect((await snapshots(deps, dataset)).map((s) => s.tags)).toEqual([['same'], ['now']]);
+});
+
+test('batches go on beside a tag', async () => {
+  const world = await twoBatches();
+  await tag(world.deps('person'), dataset, 'model', undefined);
+  world.put('feed/a', ['a2@06']);
+  await world.settle();
+  await world.cleanUp();
+  expect(world.lines()).toEqual(['feed/a a2@06', 'feed/b b1@06']);
+  expect(
+    (await snapshots(world.deps('person'), dataset)).filter((s) => s.tags.includes('model')),
+  ).toHaveLength(1);
+});
+
+test('a tag has a name that no id and no time can have', async () => {
+  const deps = (await twoBatches()).deps('person');
+  for (const name of ['1', '2025-10-06', '', '-x', 'a b', 'a/b', '__proto__', 'x'.repeat(129), 'ä']) {
+    await expect(tag(deps, dataset, name, undefined)).rejects.toThrow('a tag begins with a letter');
+    await expect(untag(deps, dataset, name)).rejects.toThrow('a tag begins with a letter');
+  }
+});
+
+test('a Hive table keeps no snapshots, and an Iceberg table has none before its first batch', async () => {
+  const hive = new World().deps('person');
+  await expect(snapshots(hive, dataset)).rejects.toThrow('is a Hive table, which keeps no snapshots');
+  await expect(tag(hive, dataset, 'model', undefined)).rejects.toThrow('is a Hive table');
+  jest.restoreAllMocks();
+  const iceberg = new World({ format: 'iceberg' }).deps('person');
+  await expect(snapshots(iceberg, dataset)).rejects.toThrow('does not exist; publish a file first');
+  jest.restoreAllMocks();
+  const started = (await twoBatches()).deps('person');
+  await expect(tag(started, dataset, 'model', '12')).rejects.toThrow('has no snapshot or tag 12');
+});
