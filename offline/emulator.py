@@ -130,7 +130,7 @@ def keep_concurrency_limits() -> None:
 
 
 def end_logs_with_their_invocation() -> None:
-    """The worker writes a mark behind its last line and before its answer; its log is what stands before the mark."""
+    """The worker writes a mark after its last line and before its answer; the lines before the mark are its log."""
     answers = "const _realStdoutWrite = process.stdout.write.bind(process.stdout);"
     # The first answer is that it has started: its lines go to the first invocation, as on AWS.
     marked = """
@@ -167,7 +167,7 @@ const _realStdoutWrite = (line) =>
 
 
 def end_with_parent() -> None:
-    """Standard input ends with whoever started this: then the whole group goes, Lambda workers and all."""
+    """Standard input ends with the starting process: then the whole group ends, including Lambda workers."""
 
     def watch():
         sys.stdin.buffer.read()

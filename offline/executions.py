@@ -32,7 +32,7 @@ ANSWER_BYTES = 6 * 1024 * 1024 + 100
 
 ENDS = {"ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"}
 
-# By execution: whoever sets its last status holds it. An end is told to EventBridge, which may take a while.
+# By execution: whoever sets its last status holds it. EventBridge is told of an end, which may take a while.
 ending = collections.defaultdict(threading.Lock)
 
 
@@ -134,7 +134,7 @@ def time_out(execution) -> None:
     with ending[execution["executionArn"]]:
         if execution["status"] != "RUNNING":
             return
-        # DescribeExecution names no error: States.Timeout stands in the history only.
+        # DescribeExecution has no error name: States.Timeout is only in the history.
         execution["status"] = "TIMED_OUT"
         execution["stopDate"] = sfn.now_iso()
         details = {"executionTimedOutEventDetails": {"error": "States.Timeout"}}
@@ -221,7 +221,7 @@ def within_answer(execute_function):
 
 
 def silent_about_ended(report):
-    """A branch's thread ends with its execution, which is no fault."""
+    """A branch's thread ends with its execution, which is not a fault."""
 
     def hook(args):
         if not issubclass(args.exc_type, Ended):

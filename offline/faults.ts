@@ -19,13 +19,16 @@ const faultSchema = z.strictObject({
   /** Part of the address or, for JSON services, of nothing: S3 keys. */
   path: z.string().optional(),
   /**
-   * throttle, error: the call fails with a throttling error or with 5xx. lost: the call takes effect, and its answer is an error.
-   * hold: the call waits until the faults are set anew. twice: the call takes effect twice, as if the network had repeated it.
-   * stall: the caller gets an error, and the call takes effect later. partial: a part of the call takes effect, and the answer is a
-   * success that says so; this does not match calls that succeed or fail as a whole.
+   * throttle, error: the call fails with a throttling error or with 5xx. lost: the call takes effect, and its answer is an
+   * error. hold: the call waits until the faults are set again. twice: the call takes effect twice, as if the network had
+   * repeated it. stall: the caller gets an error, and the call takes effect later. partial: a part of the call takes effect,
+   * and the answer is a success that says so; this does not match calls that succeed or fail as a whole.
    */
   mode: z.enum(['throttle', 'error', 'lost', 'hold', 'twice', 'stall', 'partial']),
-  /** Seconds until a stalled call takes effect. By default it does when the faults are set anew, before that request is answered. */
+  /**
+   * Seconds until a stalled call takes effect. By default it does when the faults are set again, before that request is
+   * answered.
+   */
   after: z.number().nonnegative().optional(),
   /** The caller of a stalled call gets no answer until the call takes effect: the connection stays open. */
   silent: z.boolean().default(false),
@@ -55,8 +58,8 @@ export interface Faults {
   /** Answers requests to the switch's own address. */
   control(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /**
-   * Applies a matching fault to a call, and tells whether the call is answered. Waits while a call is held. `pass` sends a request.
-   * Throws the error of reading the request if the caller hangs up.
+   * Applies a matching fault to a call, and returns whether the call was answered. Waits while a call is held. `pass` sends a
+   * request. Throws the error of reading the request if the caller hangs up.
    */
   intercept(request: IncomingMessage, response: ServerResponse, pass: Pass): Promise<boolean>;
 }
@@ -72,7 +75,7 @@ export function createFaults(): Faults {
     letGo = [];
     await Promise.all([...stalled].map((takeEffect) => takeEffect()));
   };
-  /** Runs once: after some seconds, or when the faults are set anew. */
+  /** Runs once: after some seconds, or when the faults are set again. */
   const later = (effect: () => Promise<void>, after: number | undefined) => {
     const takeEffect = async () => {
       if (stalled.delete(takeEffect)) await effect();

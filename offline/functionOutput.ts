@@ -1,9 +1,9 @@
-/** In serverless-offline functions print to the developer's terminal: a line for a person, in which what others wrote is visible. */
+/** In serverless-offline, functions print to the developer's terminal: one line for a person, with control characters escaped. */
 import { isMainThread } from 'node:worker_threads';
 import * as z from 'zod';
 import { visible } from '../src/lib/visible.ts';
 
-/** Of this thread, which is a function's. In the main thread the framework prints, with colours of its own. */
+/** Of this thread, which runs a function. The main thread prints the framework's output, which has colours. */
 export function showHiddenOutput(): void {
   if (isMainThread) return;
   for (const stream of [process.stdout, process.stderr]) {
@@ -18,7 +18,7 @@ export function showHiddenOutput(): void {
   }
 }
 
-/** What the logger of `src/handlers/step.ts` writes beside a line's own keys. */
+/** The fields that the logger of `src/handlers/step.ts` adds to a line's own fields. */
 const logLine = z.looseObject({
   level: z.string(),
   message: z.string(),
@@ -28,7 +28,7 @@ const logLine = z.looseObject({
 const ofEveryLine =
   /^(level|message|timestamp|service|cold_start|sampling_rate|xray_trace_id|error|function_.*)$/;
 
-/** A line of the log: time, function, message, and what it says of the batch. Metrics are for CloudWatch alone. */
+/** A line of the log: time, function, message, and fields of the batch. Metrics are only for CloudWatch. */
 function inWords(line: string, end: string): string {
   const json = parsed(line);
   if (typeof json === 'object' && json !== null && '_aws' in json) return '';

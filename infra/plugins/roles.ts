@@ -14,8 +14,8 @@ export interface Resource {
 export type Resources = Record<string, Resource>;
 
 /**
- * Services that name the account on whose behalf they take a role. Lambda's documentation does not say so of execution roles.
- * https://docs.aws.amazon.com/glue/latest/dg/cross-service-confused-deputy-prevention.html,
+ * Services that name the account on whose behalf they assume a role. Lambda's documentation does not mention this for
+ * execution roles. https://docs.aws.amazon.com/glue/latest/dg/cross-service-confused-deputy-prevention.html,
  * https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
  */
 const namesItsAccount = /^(glue|states|events|scheduler)\./;

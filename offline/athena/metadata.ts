@@ -1,4 +1,7 @@
-/** Athena's view of the Data Catalog. ministack has empty columns for a table that does not exist, and neither pages nor expressions. */
+/**
+ * Athena's view of the Data Catalog. ministack returns empty columns for a table that does not exist, and has neither pages
+ * nor expressions.
+ */
 import * as z from 'zod';
 import { ApiError, type Operation } from '../apiError.ts';
 import type { Upstream } from '../aws.ts';
@@ -73,7 +76,7 @@ export function metadataOperations({ call }: Pick<Upstream, 'call'>): Record<str
       const pattern = patternOf(Expression);
       // ministack's GetTables has no error for a database that does not exist.
       await asMetadata(call('AWSGlue.GetDatabase', { Name: DatabaseName }));
-      // The token is the last name that was told, so a page stays right while other tables come and go.
+      // The token is the last returned name, so a page stays correct while other tables are created and dropped.
       const rest = (await asMetadata(tablesOf(DatabaseName))).filter(
         ({ Name }) => pattern.test(Name) && (NextToken === undefined || Name > NextToken),
       );
@@ -117,7 +120,10 @@ async function asMetadata<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-/** The table's storage is told in parameters: https://docs.aws.amazon.com/cli/latest/reference/athena/get-table-metadata.html */
+/**
+ * A table's storage is described in parameters: https://docs.aws.amazon.com/cli/latest/reference/athena/get-table-
+ * metadata.html
+ */
 function describe(table: GlueTable): Record<string, unknown> {
   const storage = table.StorageDescriptor;
   const serde = storage?.SerdeInfo;
@@ -143,7 +149,7 @@ function describe(table: GlueTable): Record<string, unknown> {
   });
 }
 
-/** Without what has no value. */
+/** Without undefined fields. */
 const given = (fields: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(fields).filter(([, value]) => value !== undefined && value !== null && value !== ''),

@@ -4,23 +4,23 @@
  */
 
 /**
- * What follows from an error. `retry`: the step is called again. `hold`: the files of the batch wait until a person corrects the
- * contract or the feed. `fail`: the batch fails, and its files are tried again in smaller batches.
+ * The consequence of an error. `retry`: the step is called again. `hold`: the files of the batch wait until a person corrects
+ * the contract or the feed. `fail`: the batch fails, and its files are tried again in smaller batches.
  */
 export type Outcome = 'retry' | 'hold' | 'fail';
 
-/** What an error is about. The logger writes these fields next to the message, so that logs can be searched by them. */
+/** The subject of an error. The logger writes these fields next to the message, so logs can be searched by them. */
 export interface Subject {
   readonly dataset?: string | undefined;
   readonly batch?: string | undefined;
-  /** The key of an object in S3. Of several, the first. */
+  /** The key of an object in S3; the first of several. */
   readonly object?: string | undefined;
-  /** Of several, the first. */
+  /** The first of several. */
   readonly column?: string | undefined;
   readonly table?: string | undefined;
 }
 
-/** Base of every error that Sluice raises on purpose. */
+/** The base class of every error that Sluice throws on purpose. */
 export class SluiceError extends Error implements Subject {
   static readonly outcome: Outcome = 'fail';
   override readonly name: string = 'SluiceError';
@@ -39,7 +39,7 @@ export class SluiceError extends Error implements Subject {
   }
 }
 
-/** A contract file does not follow the contract language. Carries the place. */
+/** A contract file does not follow the contract language. It has the position. */
 export class ContractError extends SluiceError {
   override readonly name = 'ContractError';
   readonly file: string;
@@ -63,7 +63,7 @@ export interface ContractProblem {
   readonly message: string;
 }
 
-/** A reference (lookup table or polygons) cannot be used: its key is not unique, a column is missing, it does not parse. */
+/** A reference (lookup table or polygons) is unusable: its key is not unique, a column is missing, or it does not parse. */
 export class ReferenceRefused extends SluiceError {
   override readonly name = 'ReferenceRefused';
   static override readonly outcome = 'hold';
@@ -75,7 +75,7 @@ export class SchemaMismatch extends SluiceError {
   static override readonly outcome = 'hold';
 }
 
-/** An expectation with severity `hold` failed on the staged rows: the batch is held, nothing is published. */
+/** An expectation with severity `hold` failed on the staged rows. The batch is held, and nothing is published. */
 export class ExpectationFailed extends SluiceError {
   override readonly name = 'ExpectationFailed';
   static override readonly outcome = 'hold';
@@ -87,40 +87,46 @@ export class AccountingMismatch extends SluiceError {
   static override readonly outcome = 'hold';
 }
 
-/** The Catalog's table has a column with another type than the contract: a published column never changes its type. */
+/** The Catalog's table has a column of another type than the contract. The type of a published column never changes. */
 export class TableMismatch extends SluiceError {
   override readonly name = 'TableMismatch';
   static override readonly outcome = 'hold';
 }
 
-/** An Iceberg table, or what a contract wants of it, is something that Sluice does not read or write. */
+/** An Iceberg table, or a contract's wish for it, needs a feature that Sluice does not read or write. */
 export class TableUnsupported extends SluiceError {
   override readonly name = 'TableUnsupported';
   static override readonly outcome = 'hold';
 }
 
-/** Another writer has changed the rows that a commit was about to replace. The commit changed nothing; plan it anew. */
+/**
+ * Another writer has changed the rows that a commit was about to replace. The commit changed nothing and must be planned
+ * again.
+ */
 export class TableConflict extends SluiceError {
   override readonly name = 'TableConflict';
 }
 
-/** Glue did not say whether it has taken a commit of an Iceberg table, and may still take it: the same commit is asked for again. */
+/** Glue did not confirm a commit of an Iceberg table, and may still make it. The same commit is sent again. */
 export class CommitUnclear extends SluiceError {
   override readonly name = 'CommitUnclear';
   static override readonly outcome = 'retry';
 }
 
-/** The Glue job run ended in another state than SUCCEEDED. The message is the job's own. */
+/** The Glue job run did not succeed. The message is the job's own. */
 export class GlueJobFailed extends SluiceError {
   override readonly name = 'GlueJobFailed';
 }
 
-/** A batch does not fit into the memory or the disk of the embedded engine: it moves to Glue. */
+/** A batch does not fit into the embedded engine's memory or disk. It moves to Glue. */
 export class EngineOutOfMemory extends SluiceError {
   override readonly name = 'EngineOutOfMemory';
 }
 
-/** The rows of a batch go to more partitions than the contract, or any batch, may have. Its files are tried again in smaller batches. */
+/**
+ * The rows of a batch go to more partitions than the contract, or any batch, may have. Its files are tried again in smaller
+ * batches.
+ */
 export class TooManyPartitions extends SluiceError {
   override readonly name = 'TooManyPartitions';
 }
@@ -130,23 +136,23 @@ export class CrawlerFailed extends SluiceError {
   override readonly name = 'CrawlerFailed';
 }
 
-/** The Glue job is at its limit of concurrent runs, or Athena at its query quota: try again later. */
+/** The Glue job is at its limit of concurrent runs, or Athena at its query quota. The step tries again later. */
 export class EngineBusy extends SluiceError {
   override readonly name = 'EngineBusy';
   static override readonly outcome = 'retry';
 }
 
-/** An Athena query failed for a reason of its own (syntax, permission, missing data). */
+/** An Athena query failed because of the query itself (syntax, permission, missing data). */
 export class AthenaQueryFailed extends SluiceError {
   override readonly name = 'AthenaQueryFailed';
 }
 
-/** This execution no longer holds the dataset's lease: another one does. Nothing may be written. */
+/** Another execution holds the dataset's lease now. Nothing may be written. */
 export class LeaseLost extends SluiceError {
   override readonly name = 'LeaseLost';
 }
 
-/** The ledger's items are laid out as an earlier version of Sluice did: nothing is read or written. */
+/** An earlier version of Sluice wrote the ledger's items. Nothing is read or written. */
 export class LedgerOutdated extends SluiceError {
   override readonly name = 'LedgerOutdated';
 }
@@ -156,82 +162,82 @@ export class OutOfTime extends SluiceError {
   override readonly name = 'OutOfTime';
 }
 
-/** S3 has not deleted objects that it was asked to delete. */
+/** S3 did not delete objects, even after retries. */
 export class ObjectsNotDeleted extends SluiceError {
   override readonly name = 'ObjectsNotDeleted';
 }
 
-/** DynamoDB has left items unread, again and again. */
+/** DynamoDB left items unread, even after retries. */
 export class KeysUnread extends SluiceError {
   override readonly name = 'KeysUnread';
   static override readonly outcome = 'retry';
 }
 
-/** Glue has refused partitions of a call for now, again and again. */
+/** Glue rejected partitions of a call for now, even after retries. */
 export class PartitionsLeft extends SluiceError {
   override readonly name = 'PartitionsLeft';
   static override readonly outcome = 'retry';
 }
 
-/** SQS has not taken messages, again and again. */
+/** SQS did not accept messages, even after retries. */
 export class MessagesRefused extends SluiceError {
   override readonly name = 'MessagesRefused';
   static override readonly outcome = 'retry';
 }
 
-/** An item of the ledger, or a document of the work bucket, does not have the form that this version writes. */
+/** An item of the ledger, or a document of the work bucket, does not have the form of this version. */
 export class RecordUnreadable extends SluiceError {
   override readonly name = 'RecordUnreadable';
 }
 
-/** A write to the ledger met others, or DynamoDB's throttling, each time it was tried. */
+/** A write to the ledger conflicted with others, or was throttled, at every try. */
 export class LedgerBusy extends SluiceError {
   override readonly name = 'LedgerBusy';
   static override readonly outcome = 'retry';
 }
 
-/** S3 broke off in the middle of an object, each time it was read. */
+/** S3 closed the connection in the middle of an object, at every try. */
 export class ConnectionLost extends SluiceError {
   override readonly name = 'ConnectionLost';
   static override readonly outcome = 'retry';
 }
 
-/** Files would lose most of their published rows without anything in their place: a person decides. */
+/** Files would lose most of their published rows without a replacement. A person decides. */
 export class ReplacementDoubtful extends SluiceError {
   override readonly name = 'ReplacementDoubtful';
 }
 
-/** An attempt of an earlier execution was left open. FailBatch ends it before anything new is claimed. */
+/** An earlier execution left an attempt open. FailBatch ends it before new files are claimed. */
 export class BatchOpen extends SluiceError {
   override readonly name = 'BatchOpen';
 }
 
-/** S3 has attempts that the ledger does not know: it was restored to an earlier time, and they are opened in it anew first. */
+/** S3 has attempts that the ledger does not know, because it was restored to an earlier time. They are reopened first. */
 export class LedgerRestored extends SluiceError {
   override readonly name = 'LedgerRestored';
 }
 
-/** Somebody else has decided or changed the same files at the same time. */
+/** Somebody else decided about the same files, or changed them, at the same time. */
 export class AlreadyDecided extends SluiceError {
   override readonly name = 'AlreadyDecided';
 }
 
-/** A raw object version is gone between its event and its reading. */
+/** A raw object version was deleted between its event and its reading. */
 export class ObjectMissing extends SluiceError {
   override readonly name = 'ObjectMissing';
 }
 
-/** A step was handed something that its schema refuses: a fault in the definition or a hand-made execution. */
+/** The input of a step does not fit its schema: the definition has a fault, or the execution was started by hand. */
 export class InvalidInput extends SluiceError {
   override readonly name = 'InvalidInput';
 }
 
-/** A notification that names no dataset or cannot be read. It goes to the dead-letter queue. */
+/** A notification cannot be read, or names no dataset. It goes to the dead-letter queue. */
 export class UnreadableEvent extends SluiceError {
   override readonly name = 'UnreadableEvent';
 }
 
-/** No error of the flow: this machine, or the stage, lacks something that a person has to mend; the message is one line and says how. */
+/** Not an error of the flow: this machine, or the stage, lacks something. The message is one line and says what to do. */
 export class SetupError extends Error {
   override readonly name = 'SetupError';
 }

@@ -1,6 +1,6 @@
-/** JSON as it comes: it may be no JSON, and no object. */
+/** JSON from outside: the text may not be JSON, and its value may not be an object. */
 
-/** The value of a text; undefined for a text that is no JSON. */
+/** The value of a text; undefined if the text is not JSON. */
 export function tryParseJson(text: string, reviver?: Parameters<typeof JSON.parse>[1]): unknown {
   try {
     return JSON.parse(text, reviver);
@@ -17,7 +17,10 @@ export const isJsonObject = (value: unknown): value is object =>
 export const ownValue = <T>(object: Readonly<Record<string, T>>, key: string): T | undefined =>
   Object.hasOwn(object, key) ? object[key] : undefined;
 
-/** The objects that have lines of their own. Nothing else is parsed: to find that it is none costs a thousand times its length. */
+/**
+ * Objects that have their own lines. Other lines are not parsed: finding that a line is not an object would cost a thousand
+ * times its length.
+ */
 export function* objectsOnLines(text: string): Generator<object> {
   for (const [line] of text.matchAll(/(?<![^\n])[ \t\r]*\{[^\n]*/g)) {
     const value = tryParseJson(line);
@@ -26,8 +29,8 @@ export function* objectsOnLines(text: string): Generator<object> {
 }
 
 /**
- * The objects of a text that holds one after the other. What is cut or no JSON is left out. Each character is looked at
- * once: a pattern would search the rest of the text again for the end of every string that has none.
+ * The consecutive objects of a text. Truncated objects and other text are left out. Each character is read once: a pattern
+ * would search the rest of the text again for every string without an end.
  */
 export function concatenatedObjects(text: string, reviver?: Parameters<typeof JSON.parse>[1]): object[] {
   const found: object[] = [];

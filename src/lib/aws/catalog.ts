@@ -1,4 +1,4 @@
-/** The Glue Data Catalog, with the crawlers and jobs of Glue beside it. */
+/** The Glue Data Catalog: databases, tables and partitions. */
 import {
   AlreadyExistsException,
   BatchCreatePartitionCommand,
@@ -97,10 +97,10 @@ export function createCatalog(
     },
 
     /**
-     * Makes the table where it is missing and adds columns that it lacks. A column is never dropped, and what others have put
-     * on the table stays. Throws TableMismatch when a column is there with another type, or the table has other partition keys
-     * or another location: the folders of its rows are named by them. `hasNoPast`: no rows of earlier batches are read, so a column
-     * may get another type.
+     * Creates the table if it is missing, and adds missing columns. Never drops a column, and keeps what others have set on
+     * the table. Throws TableMismatch if a column has another type, or if the table has other partition keys or another
+     * location, because these name the folders of its rows. `hasNoPast`: no rows of earlier batches are read, so a column may
+     * get another type.
      */
     async ensureTable(
       table: ParquetTable,
@@ -138,7 +138,7 @@ export function createCatalog(
 
     hasTable: async (name: string): Promise<boolean> => (await getTable(name)) !== undefined,
 
-    /** Throws TableMismatch for a table that `ensureTable` could not bring to what is wanted; one that is not there fits. */
+    /** Throws TableMismatch if `ensureTable` could not bring the table to the wanted shape. A table that does not exist passes. */
     async requireFit(table: ParquetTable): Promise<void> {
       const existing = await getTable(table.name);
       if (existing) requireFit(`${database}.${table.name}`, table, existing);
@@ -190,7 +190,7 @@ export function createCatalog(
             );
             return Errors;
           } catch (error) {
-            // The partitions went with their table.
+            // The partitions were deleted with their table.
             if (error instanceof EntityNotFoundException) return [];
             throw error;
           }
@@ -221,11 +221,11 @@ function requireFit(name: string, wanted: ParquetTable, existing: Table): void {
   }
 }
 
-/** Whether Glue's table stands for an Iceberg one. */
+/** Whether Glue's table is an Iceberg table. */
 export const isIceberg = ({ Parameters }: Table): boolean =>
   Parameters?.table_type?.toUpperCase() === 'ICEBERG';
 
-/** The folders of rows are named by the partition keys, in their order: with other keys, readers would read wrong values. */
+/** The partition keys, in their order, name the folders of the rows: with other keys, readers would read wrong values. */
 function requireSameLayout(name: string, wanted: ParquetTable, existing: Table): void {
   const keysOf = (keys: readonly OutputColumn[]) =>
     keys.map((k) => `${k.name} ${k.type}`).join(', ') || 'none';
@@ -254,7 +254,7 @@ const passingCodes = [
   'ThrottlingException',
 ];
 
-/** Somebody else has created or dropped the table since it was read. */
+/** Another caller has created or dropped the table since it was read. */
 const isOvertaken = (error: unknown): boolean =>
   error instanceof AlreadyExistsException || error instanceof EntityNotFoundException;
 

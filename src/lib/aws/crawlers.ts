@@ -15,7 +15,7 @@ export interface CrawlerState {
   /** How the last crawl ended: SUCCEEDED, CANCELLED, FAILED, or undefined before the first. */
   readonly last: string | undefined;
   readonly message: string | undefined;
-  /** ARN of the queue that tells a crawler in event mode what to crawl. */
+  /** ARN of the queue that names the objects for a crawler in event mode. */
   readonly queue: string | undefined;
 }
 
@@ -43,6 +43,6 @@ export const crawlersOf = (client: GlueClient, patience: Patience) => ({
   },
 });
 
-/** Another caller changes the same thing, or Glue was slow: the same call may succeed a moment later. */
+/** Another caller changes the same crawler, or Glue was slow: the same call may succeed a moment later. */
 export const isPassing = (error: unknown): boolean =>
   error instanceof ConcurrentModificationException || error instanceof OperationTimeoutException;

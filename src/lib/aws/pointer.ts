@@ -1,6 +1,6 @@
 /**
- * Which metadata file of an Iceberg table is the current one: the Glue table says so, and Glue changes it only for who has read its
- * last version. https://iceberg.apache.org/docs/1.10.0/aws/#optimistic-locking
+ * The pointer to the current metadata file of an Iceberg table. It is stored in the Glue table, and Glue changes it only for
+ * a caller who has read the table's last version. https://iceberg.apache.org/docs/1.10.0/aws/#optimistic-locking
  */
 import {
   type Column,
@@ -23,7 +23,7 @@ export interface Pointer {
   readonly table: Table;
 }
 
-/** A metadata file, and what Glue shows of it. */
+/** A metadata file, and what Glue shows about it. */
 export interface Target {
   readonly file: string;
   readonly location: string;
@@ -33,7 +33,7 @@ export interface Target {
 export type Pointers = ReturnType<typeof createPointers>;
 
 /**
- * `writer` never sends a call twice: when the first answer is lost, the second one would say that somebody else has changed the table.
+ * `writer` must not retry calls: if the first answer is lost, the second call would report a change by somebody else.
  */
 export function createPointers(
   database: string,
@@ -41,7 +41,7 @@ export function createPointers(
   writer: GlueClient = new GlueClient({ maxAttempts: 1 }),
 ) {
   return {
-    /** Undefined for a table that is not there. Throws TableMismatch for one that is not Iceberg's. */
+    /** Undefined if the table does not exist. Throws TableMismatch if it is not an Iceberg table. */
     async read(name: string): Promise<Pointer | undefined> {
       let table: Table | undefined;
       try {
@@ -58,7 +58,7 @@ export function createPointers(
       return { file, version: table.VersionId ?? '', table };
     },
 
-    /** Throws AlreadyExistsException when it is there. Any other error may come of a table that was made. */
+    /** Throws AlreadyExistsException if the table exists. After any other error, the table may have been created. */
     async create(name: string, target: Target): Promise<void> {
       await writer.send(
         new CreateTableCommand({
@@ -68,14 +68,17 @@ export function createPointers(
       );
     },
 
-    /** Throws ConcurrentModificationException when the table is no longer what `from` says. Other errors do not tell. */
+    /**
+     * Throws ConcurrentModificationException if the table has changed since `from` was read. After any other error, the result
+     * is unknown.
+     */
     async swap(from: Pointer, target: Target): Promise<void> {
       await writer.send(
         new UpdateTableCommand({
           DatabaseName: database,
           TableInput: pointedAt(toTableInput(from.table), target, from.file),
           VersionId: from.version,
-          // Every commit would leave a version of the table, of which an account may have only so many.
+          // Otherwise every commit would leave a version of the table, and an account has a limit of versions.
           SkipArchive: true,
         }),
       );
@@ -83,7 +86,7 @@ export function createPointers(
   };
 }
 
-/** What others have put on the table stays. */
+/** What others have set on the table stays. */
 const pointedAt = (
   table: TableInput,
   { file, location, columns }: Target,

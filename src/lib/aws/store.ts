@@ -50,7 +50,7 @@ export interface ObjectVersion {
   readonly isLatest: boolean;
 }
 
-/** What S3 says of a key in the answer of DeleteObjects when it may be asked again. */
+/** S3's codes for keys of a DeleteObjects call that may be sent again. */
 const transientDeletes = new Set(['InternalError', 'SlowDown', 'ServiceUnavailable', 'RequestTimeout']);
 
 const contentTypes: Readonly<Record<string, string>> = {
@@ -82,8 +82,8 @@ export function createStore(
   };
 
   /**
-   * Reads a body, once more when the connection breaks in the middle of it: the SDK sends a request again, but has handed the body
-   * over by then. Throws ConnectionLost when it breaks each time.
+   * Reads a body, and retries if the connection breaks in the middle. The SDK only retries requests, and has returned the
+   * body by then. Throws ConnectionLost if every try breaks.
    */
   const reading = async <T>(ref: ObjectRef, read: () => Promise<T>): Promise<T> => {
     try {
@@ -112,11 +112,11 @@ export function createStore(
     }
   }
 
-  /** False when the key is there already: whoever comes second, however late, changes nothing. `put` gives a new body for each try. */
+  /** False if the key exists already: whoever comes second, however late, changes nothing. `put` makes a new body for each try. */
   const putOnce = async (put: () => PutObjectCommandInput): Promise<boolean> => {
     const send = () => client.send(new PutObjectCommand({ ...put(), IfNoneMatch: '*' }));
     try {
-      // S3 asks for another try when two write at once.
+      // S3 asks for a retry if two callers write at once.
       await again(send, (error) => nameOf(error) === 'ConditionalRequestConflict', patience);
       return true;
     } catch (error) {
@@ -160,7 +160,7 @@ export function createStore(
       return reading(ref, async () => (await get(ref)).body.transformToByteArray());
     },
 
-    /** Throws RecordUnreadable for a document that the schema refuses. */
+    /** Throws RecordUnreadable if the document does not fit the schema. */
     async readJson<S extends z.ZodType>(ref: ObjectRef, schema: S): Promise<z.output<S>> {
       const parsed = schema.safeParse(tryParseJson(await this.readText(ref)));
       if (parsed.success) return parsed.data;
@@ -171,7 +171,7 @@ export function createStore(
       );
     },
 
-    /** As readJson; undefined for an object that is not there. */
+    /** Like readJson, but undefined for an object that does not exist. */
     async findJson<S extends z.ZodType>(ref: ObjectRef, schema: S): Promise<z.output<S> | undefined> {
       try {
         return await this.readJson(ref, schema);
@@ -189,11 +189,11 @@ export function createStore(
       await client.send(new PutObjectCommand(wholeObject(ref, text)));
     },
 
-    /** Writes an object that is never written again. False when it is there already. */
+    /** Writes an object that is never overwritten. False if it exists already. */
     writeOnce: (ref: ObjectRef, content: string | Uint8Array): Promise<boolean> =>
       putOnce(() => wholeObject(ref, content)),
 
-    /** Writes a document once. Gives the one that stays: this one, or that of whoever was first. Throws as readJson. */
+    /** Writes a document once. Returns the one that stays: this one, or that of the first writer. Throws like readJson. */
     async writeJsonOnce<S extends z.ZodType>(
       ref: ObjectRef,
       document: z.output<S>,
@@ -208,14 +208,17 @@ export function createStore(
       await client.send(new PutObjectCommand(fileObject(ref, path, size)));
     },
 
-    /** Uploads a file to a key that is never written again. Gives the bytes of the object that stays: this one, or an earlier one. */
+    /**
+     * Uploads a file to a key that is never overwritten. Returns the bytes of the object that stays: this one, or an earlier
+     * one.
+     */
     async uploadOnce(path: string, ref: ObjectRef): Promise<number> {
       const { size } = await stat(path);
       const isFirst = await putOnce(() => fileObject(ref, path, size));
       return isFirst ? size : (await this.head(ref, 1)).size;
     },
 
-    /** Within S3, without the source's tags: to write them is a permission of its own. */
+    /** Copies within S3, without the source's tags, because writing tags needs another permission. */
     async copy(from: ObjectRef, to: ObjectRef): Promise<void> {
       try {
         await client.send(
@@ -251,8 +254,8 @@ export function createStore(
     },
 
     /**
-     * Versions below a prefix whose keys come after `after`, in order, the latest of a key first: some more than `limit`
-     * where there are so many. `next` is the last key when there are more. Delete markers are left out.
+     * Versions below a prefix whose keys come after `after`, in order, the latest of a key first. The list may exceed `limit`
+     * to end with a key's last version. `next` is the last key if there are more. Delete markers are left out.
      */
     async listVersions(
       bucket: string,
@@ -270,7 +273,8 @@ export function createStore(
             etag: (v.ETag ?? '').replaceAll('"', ''),
             isLatest: v.IsLatest ?? false,
           });
-        // A page may end between two versions of a key: the listing goes on behind the key, whose latest one came first.
+        // A page may end between two versions of a key. The listing then continues after the key, because its latest version came
+        // first.
         const last = lastKey(page) ?? page.NextKeyMarker;
         if (page.IsTruncated && versions.length >= limit) return { versions, next: last };
       }
@@ -288,22 +292,22 @@ export function createStore(
       }
     },
 
-    /** The versions of one key that S3 has, the newest first: the order in which they were written, and when (milliseconds). */
+    /** The versions of one key in S3, the newest first, with their times of writing (milliseconds). */
     async versionsOf(bucket: string, key: string): Promise<{ version: string; modified: number }[]> {
       const found: { version: string; modified: number }[] = [];
       for await (const page of versionPages(bucket, key)) {
         for (const v of page.Versions ?? [])
           if (v.Key === key)
             found.push({ version: v.VersionId ?? '', modified: v.LastModified?.getTime() ?? 0 });
-        // Keys that only begin like this one come after all of its versions.
+        // Keys that only begin with this one come after all of its versions.
         if (page.NextKeyMarker !== key) break;
       }
       return found;
     },
 
     /**
-     * Deletes keys; one that is not there counts as deleted. S3 answers 200 also when it has not deleted some of them: those
-     * are asked for again, and ObjectsNotDeleted is thrown when they stay.
+     * Deletes keys; a key that does not exist counts as deleted. S3 may answer 200 without having deleted all of them: the
+     * rest is sent again. Throws ObjectsNotDeleted if some stay.
      */
     async delete(bucket: string, keys: readonly string[]): Promise<void> {
       await parallel(chunksOf(keys, 1000), 4, async (chunk) => {
@@ -332,8 +336,8 @@ export function createStore(
 }
 
 /**
- * The last key of a page of versions. S3's own marker is that key, too, but its documentation calls it the first key that was left
- * out, behind which a listing would go on without it.
+ * The last key of a page of versions. S3 returns this key as its marker, but its documentation says that the marker is the
+ * first key left out. A listing that believed the documentation would skip it.
  */
 const lastKey = ({
   Versions = [],
@@ -351,21 +355,24 @@ const versioned = ({ bucket, key, version }: ObjectRef) => ({
   ...(version ? { VersionId: version } : {}),
 });
 
-/** As CopySource and the like take it: the parts of the key are escaped, its slashes are not. */
+/** In the form of CopySource: the parts of the key are escaped, its slashes are not. */
 const copySource = ({ bucket, key, version }: ObjectRef): string =>
   `${bucket}/${key.split('/').map(encodeURIComponent).join('/')}${version ? `?versionId=${encodeURIComponent(version)}` : ''}`;
 
-/** CopyObject takes 5 GiB at most. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html */
+/** CopyObject accepts 5 GiB at most. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html */
 const isTooLargeToCopy = (error: unknown): boolean =>
   error instanceof S3ServiceException &&
   error.name === 'InvalidRequest' &&
   /larger than the maximum/i.test(error.message);
 
-/** A part of a copy, in bytes, and how many are under way at once. S3 takes 10,000 parts of up to 5 GiB: 5 TB are some 9,300. */
+/**
+ * The bytes of one part of a copy, and the number of parts copied at once. S3 accepts 10,000 parts of up to 5 GiB; 5 TB need
+ * about 9,300 parts.
+ */
 const copyPartBytes = 512 * 1024 * 1024;
 const copyPartsAtOnce = 16;
 
-/** Copies an object of any size. A failure leaves no parts behind, and no object. */
+/** Copies an object of any size. After a failure, neither parts nor an object are left. */
 async function copyInParts(client: S3Client, from: ObjectRef, to: ObjectRef): Promise<void> {
   const target = { Bucket: to.bucket, Key: to.key };
   const source = await client.send(new HeadObjectCommand(versioned(from))).catch((error: unknown) => {
@@ -386,7 +393,7 @@ async function copyInParts(client: S3Client, from: ObjectRef, to: ObjectRef): Pr
           PartNumber,
           CopySource: copySource(from),
           CopySourceRange: `bytes=${start}-${Math.min(start + copyPartBytes, size) - 1}`,
-          // Every part is of the same bytes, even if the key is written anew meanwhile.
+          // Every part copies the same version, even if the key is overwritten meanwhile.
           CopySourceIfMatch: source.ETag,
         }),
       );
@@ -394,13 +401,13 @@ async function copyInParts(client: S3Client, from: ObjectRef, to: ObjectRef): Pr
     });
     await client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts: parts } }));
   } catch (error) {
-    // The bucket drops what cannot be dropped here after some days.
+    // If this fails, the bucket's lifecycle rule removes the parts after some days.
     await client.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);
     throw asObjectMissing(error, from);
   }
 }
 
-/** How Node names a connection that ends before its body does. */
+/** Node's codes for a connection that ends before its body does. */
 const brokenOff = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATURE_CLOSE']);
 
 const isBrokenOff = (error: unknown): boolean =>
@@ -422,7 +429,7 @@ const fileObject = ({ bucket, key }: ObjectRef, path: string, size: number) => (
   ContentLength: size,
 });
 
-/** A store may answer a range with the whole object: what is not wanted is not read. */
+/** A store may answer a range with the whole object; the rest is not read. */
 async function firstBytes(body: Readable, bytes: number): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -434,10 +441,10 @@ async function firstBytes(body: Readable, bytes: number): Promise<Uint8Array> {
   return Buffer.concat(chunks).subarray(0, bytes);
 }
 
-/** `s3://bucket/key`, as errors, the Catalog and Spark name it. */
+/** `s3://bucket/key`, the form used in errors, in the Catalog and in Spark. */
 export const address = ({ bucket, key }: ObjectRef): string => `s3://${bucket}/${key}`;
 
-/** The other way round. */
+/** The inverse. */
 export function placeOf(location: string): ObjectRef {
   const [, bucket = '', key = ''] = /^s3:\/\/([^/]+)\/(.*)$/.exec(location) ?? [];
   return { bucket, key };

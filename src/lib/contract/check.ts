@@ -91,7 +91,7 @@ function checkTable(contract: Contract, { issue }: Scope): void {
     );
 }
 
-/** Checks what a contract reads from a CSV, whose fields are texts under the names of its header. */
+/** Checks what a contract reads from a CSV, whose fields are texts with the names of its header. */
 function checkCsv({ source, columns, parse = {} }: Contract, { issue }: Scope): void {
   if (!source.formats.includes('csv')) return;
   const header = source.csv?.header === true ? undefined : source.csv?.header;
@@ -144,7 +144,7 @@ function checkFlatten(contract: Contract, { issue }: Scope): void {
   });
 }
 
-/** They read the contract's own columns, and none that others are made of. */
+/** They read the contract's own columns, not derived ones. */
 function checkExpressions({ columns, derive, filter, when }: Contract, { declare, gives }: Scope): void {
   const readable = new Map(columns.map((c) => [c.name, c.type]));
   derive.forEach((d, i) => {

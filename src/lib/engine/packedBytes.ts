@@ -18,12 +18,12 @@ export class PackedReader {
     this.#chunks = bytesOf(source);
   }
 
-  /** Whether the bytes that were held last are the rest of the source. */
+  /** Whether the bytes that were held last are the last ones of the source. */
   get isEnd(): boolean {
     return this.#isEnd;
   }
 
-  /** The next bytes, which stay: at least so many, and fewer only at the end of the source. */
+  /** The next bytes, without consuming them: at least this many, and fewer only at the end of the source. */
   async hold(bytes: number): Promise<Buffer> {
     const parts = [this.#held];
     let size = this.#held.length;
@@ -39,7 +39,7 @@ export class PackedReader {
     return this.#held;
   }
 
-  /** Goes on behind so many of the bytes that are held. */
+  /** Consumes this many of the held bytes. */
   drop(bytes: number): void {
     this.#held = this.#held.subarray(bytes);
   }

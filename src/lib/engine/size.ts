@@ -6,7 +6,7 @@ import { firstBlockBytes, unpackStart } from './unpack.ts';
 
 /** A file with random access. */
 export interface PackedFile {
-  /** Bytes, as it stands in the store. */
+  /** Bytes, as stored. */
   readonly size: number;
   readonly compression: Compression | null;
   /** The bytes from `start` to before `end`. */

@@ -1,4 +1,4 @@
-/** Events of the raw bucket -> pending files in the ledger, and an execution for each dataset that nobody works on. */
+/** Turns events of the raw bucket into pending files in the ledger, and starts an execution for each dataset without one. */
 import * as z from 'zod';
 import type { Store } from '../aws/store.ts';
 import type { Config } from '../config.ts';
@@ -37,11 +37,11 @@ export interface DispatchResult {
   /** Folder markers. */
   readonly ignored: number;
   readonly started: readonly string[];
-  /** Messages that go back to the queue, and after some tries to the dead-letter queue. */
+  /** Messages that return to the queue, and after some tries go to the dead-letter queue. */
   readonly failed: readonly { id: string; error: Error }[];
 }
 
-/** A batch of queue messages. A message that fails does not hold up the others. */
+/** A batch of queue messages. A message that fails does not affect the others. */
 export async function dispatch(
   deps: DispatchDeps,
   messages: readonly { id: string; body: string }[],
@@ -74,7 +74,7 @@ export async function dispatch(
     try {
       isStarted = isThere.length > 0 && (await wake(deps, dataset));
     } catch (error) {
-      // The files are in the ledger; their messages come again and try the wake-up again.
+      // The files are in the ledger. Their messages return and try the wake-up again.
       for (const { id } of isThere) failed.push({ id, error: asError(error) });
     }
     const isNew = noted.filter((result) => result === true).length;
@@ -85,14 +85,14 @@ export async function dispatch(
     duplicates: results.reduce((sum, r) => sum + r.isKnown, 0),
     ignored,
     started: results.flatMap((r) => (r.isStarted ? [r.dataset] : [])),
-    // A message that failed for several datasets goes back once.
+    // A message that failed for several datasets returns once.
     failed: failed.filter(({ id }, i) => failed.findIndex((one) => one.id === id) === i),
   };
 }
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
-/** The file that a message of the queue tells of, and whose it is; null for an object that is no data file. */
+/** The file of a queue message, and its datasets; null for an object that is not a data file. */
 function fileOf(
   { contracts }: DispatchDeps,
   body: string,
@@ -113,7 +113,7 @@ function fileOf(
   };
 }
 
-/** Notes versions in the ledger. S3 orders the versions of an object where events do not. */
+/** Records versions in the ledger. If events cannot order the versions of an object, S3's list does. */
 export const note = (
   { ledger, store, config }: Pick<DispatchDeps, 'ledger' | 'store' | 'config'>,
   dataset: string,

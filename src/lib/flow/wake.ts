@@ -1,19 +1,19 @@
-/** Starts an execution for what waits. */
+/** Starts an execution for waiting files. */
 import type { Ledger } from '../ledger/ledger.ts';
 import { executionName } from './batch/execution.ts';
 
 export interface WakeDeps {
   readonly ledger: Ledger;
-  /** Starts the state machine; the name makes a repeated start the same execution. */
+  /** Starts the state machine. With an equal name, a repeated start is the same execution. */
   readonly start: (name: string, input: unknown) => Promise<void>;
 }
 
 /** Starts an execution for a dataset that has pending files, no holder of its lease, and no pause. */
 export async function wake({ ledger, start }: WakeDeps, dataset: string): Promise<boolean> {
-  // Whoever holds it looks at the queue once more after releasing it: see letGo.
+  // The holder reads the queue again after releasing the lease; see letGo.
   if ((await ledger.lease(dataset))?.execution !== undefined) return false;
   if (!(await ledger.hasPending(dataset))) return false;
-  // Read after the lease: whoever resumes has written this before they look at the lease, so one of both starts an execution.
+  // Read after the lease. `resume` writes before it reads the lease, so one of both starts an execution.
   if ((await ledger.pauseOf(dataset)) !== undefined) return false;
   const fence = await ledger.acquireLease(dataset);
   if (fence === null) return false;
@@ -27,8 +27,8 @@ export async function wake({ ledger, start }: WakeDeps, dataset: string): Promis
 }
 
 /**
- * Releases the lease. Files that came until then have seen it held, and nobody else has started an execution for them: so the
- * queue is looked at once more afterwards.
+ * Releases the lease, and reads the queue once more: files that arrived before found the lease taken, so nobody has started
+ * an execution for them.
  */
 export async function letGo(deps: WakeDeps, dataset: string, fence: number): Promise<boolean> {
   await deps.ledger.releaseLease(dataset, fence);

@@ -67,7 +67,7 @@ export interface Pause {
 
 const pauseSchema = z.object({ reason: z.string(), at: z.string() });
 
-/** What the Data Catalog lacked of a table, when it was last found to lack something. */
+/** The last differences found between the Data Catalog and a table. */
 export type CatalogDrift = z.output<typeof driftSchema>;
 
 const driftSchema = z.object({
@@ -82,7 +82,10 @@ const driftSchema = z.object({
 /** An operator's settings, and the progress of the sweep. */
 function settingsOf({ name: table, db, at, find, update, now }: Table) {
   return {
-    /** When the raw bucket was last compared with the ledger, and the key to go on behind; no key when it was done. */
+    /**
+     * When the raw bucket was last compared with the ledger, and the key to continue after; no key if the comparison was
+     * completed.
+     */
     lastSweep: (dataset: string) =>
       find({ pk: dataset, sk: 'SWEEP' }, z.object({ at: z.string(), key: z.string().optional() })),
 
@@ -110,7 +113,7 @@ function settingsOf({ name: table, db, at, find, update, now }: Table) {
 
     /** The pause of a dataset; undefined if it is not paused. */
     async pauseOf(dataset: string): Promise<Pause | undefined> {
-      // A pause that nobody can read blocks no dataset.
+      // An unreadable pause does not block a dataset.
       const paused = pauseSchema.optional().catch(undefined);
       return (await find({ pk: dataset, sk: 'SETTINGS' }, z.object({ paused })))?.paused;
     },

@@ -20,17 +20,17 @@ export interface Deps {
   readonly formats: TableFormats;
   readonly ledger: Ledger;
   readonly measure: Measure;
-  /** The time that the step has left; undefined where nothing ends it. */
+  /** The remaining time of the step; undefined if it has no limit. */
   readonly deadline?: Deadline | undefined;
 }
 
-/** The format of a plan's table, or of what an attempt has published in it. */
+/** The table format of a plan, or of what an attempt has published. */
 export const formatOf = (
   { formats }: Pick<Deps, 'formats'>,
   { format }: { readonly format: keyof TableFormats },
 ): TableFormat => formats[format];
 
-/** The contract of a dataset. Throws InvalidInput, which lists the existing datasets. */
+/** The contract of a dataset. Throws InvalidInput with the existing datasets. */
 export function contractOf({ contracts }: Pick<Deps, 'contracts'>, dataset: string): Contract {
   const contract = contracts.get(dataset);
   if (!contract)

@@ -15,17 +15,17 @@ export const manifestSchema = z.object({
   batch: z.string(),
   /** `sk`: where the file waited in the ledger. */
   files: z.array(rawFileSchema.extend({ sk: z.string(), etag: z.string().default('') })),
-  /** The versions whose rows are in the table when the batch is claimed, the batch that they belong to, and how many they are. */
+  /** The versions whose rows are in the table when the batch is claimed, with their batch and the number of rows. */
   published: z.array(
     z.object({ object: z.string(), version: z.string(), batch: z.string(), published: z.number() }),
   ),
-  /** What a person has decided about all of the files. */
+  /** A person's decision about all of the files. */
   decision: z.enum(decisionKinds).nullable(),
 });
 
 export type Manifest = z.output<typeof manifestSchema>;
 
-/** Published versions whose rows the batch replaces. A rejected file replaces no rows; an undone one its own. */
+/** Published versions whose rows the batch replaces. A rejected file replaces no rows; an undone file replaces its own. */
 export const replacesOf = ({ published, decision }: Manifest): Manifest['published'] =>
   decision === 'reject' ? [] : published;
 
@@ -33,21 +33,21 @@ type Reading = { config: Pick<Config, 'workBucket'>; store: Pick<Store, 'readJso
 
 type OfDataset = Attempt & { readonly dataset: string };
 
-/** What an attempt was claimed as. */
+/** The manifest of an attempt, as claimed. */
 export const readManifest = ({ config, store }: Reading, attempt: OfDataset): Promise<Manifest> =>
   store.readJson(places(config).attempt(attempt.dataset, attempt).manifest, manifestSchema);
 
-/** The plan that an attempt was transformed by. */
+/** The plan of an attempt's transform. */
 export const readPlan = ({ config, store }: Reading, attempt: OfDataset): Promise<Plan> =>
   store.readJson(places(config).attempt(attempt.dataset, attempt).plan, planSchema);
 
-/** Null for a document that is gone or that nobody can read. */
+/** Null if the document is gone or unreadable. */
 export const unlessGone = <T>(read: Promise<T>): Promise<T | null> =>
   read.catch((error: unknown) => {
     if (error instanceof ObjectMissing || error instanceof RecordUnreadable) return null;
     throw error;
   });
 
-/** The contract as it was when the attempt was claimed, so that a deploy cannot mix two contracts. */
+/** The contract at the time of the claim, so that a deployment cannot mix two contracts. */
 export const readContract = async ({ config, store }: Reading, attempt: OfDataset): Promise<Contract> =>
   contractFrom(await store.readText(places(config).attempt(attempt.dataset, attempt).contract));

@@ -7,7 +7,7 @@ export const metricUnits = {
   RowsPublished: 'Count',
   RowsQuarantined: 'Count',
   RowsDuplicate: 'Count',
-  /** Of the rows read, in a batch that has any. */
+  /** The share of the rows read, in a batch that has any. */
   QuarantineShare: 'Percent',
   /** From the claim to the last step. */
   BatchDuration: 'Seconds',
@@ -16,13 +16,13 @@ export const metricUnits = {
   BatchesPublished: 'Count',
   BatchesFailed: 'Count',
   BatchesHeld: 'Count',
-  /** Leases whose execution was gone. */
+  /** Leases whose execution has ended. */
   LeasesTakenBack: 'Count',
   /** Since the oldest pending file of a dataset landed. Every sweep measures it; 0 when no file waits. */
   OldestPendingAge: 'Seconds',
-  /** Objects that no event told of. */
+  /** Objects without an event. */
   FilesFound: 'Count',
-  /** Of those, the ones that could not be noted. */
+  /** Those of them that could not be recorded. */
   FilesNotNoted: 'Count',
   /** Items of the ledger that a list skipped, because they cannot be read. */
   RecordsUnreadable: 'Count',
@@ -32,10 +32,13 @@ export const metricUnits = {
   ObjectsUnknown: 'Count',
   /** Objects that the ledger counts and S3 does not have. */
   ObjectsMissing: 'Count',
-  /** Tables and partitions that the ledger counts rows in and the Data Catalog did not have. */
+  /** Tables and partitions that the ledger counts rows in, but the Data Catalog does not have. */
   CatalogDrift: 'Count',
 } as const;
 export type MetricName = keyof typeof metricUnits;
 
-/** Notes values of a dataset. It may be called again for a batch whose end broke off: counts are at least what was. */
+/**
+ * Sends values of a dataset. It may be called again for a batch whose end was interrupted, so counts are lower bounds of the
+ * truth or exact.
+ */
 export type Measure = (dataset: string, values: Readonly<Partial<Record<MetricName, number>>>) => void;

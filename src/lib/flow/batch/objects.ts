@@ -1,4 +1,4 @@
-/** What a batch has written to the table and to quarantine, and how it goes. */
+/** The objects that a batch has written to the table and to quarantine, and their removal. */
 import { planSchema } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
 import { attemptPrefix } from '../../table/objectName.ts';
@@ -8,8 +8,8 @@ import { type Live, type Published, publishedSchema } from './published.ts';
 import { stagedInPlace } from './staged.ts';
 
 /**
- * Removes what an attempt has written to the table, whole or in part. Only for attempts that can never be committed: the lease
- * has a higher fence by now. What a state of the table names stays.
+ * Removes all objects that an attempt has written to the table, completely or partly. Only for attempts that can never be
+ * committed, because the lease has a higher fence. Objects that a state of the table names stay.
  */
 export async function takeBack(
   deps: Pick<Deps, 'config' | 'store' | 'formats'>,
@@ -18,11 +18,11 @@ export async function takeBack(
 ): Promise<void> {
   const at = places(deps.config).attempt(dataset, attempt);
   const plan = await deps.store.findJson(at.plan, planSchema);
-  // Also where there is no record: a call of the attempt may still be under way, and the table is closed to it.
+  // Even without a record, a call of the attempt may still be in flight, so the table is closed to it.
   const holder = { dataset, fence: attempt.fence + 1 };
   const isNamed =
     plan !== undefined && (await formatOf(deps, plan).takeBack(plan.table, holder, attempt)) === 'taken back';
-  // They are there before the record of what Publish does.
+  // They are written before the record of what Publish does.
   if (plan && !isNamed)
     await deps.store.delete(
       deps.config.processedBucket,
@@ -34,7 +34,7 @@ export async function takeBack(
   await remove(deps, isNamed ? written.map(withoutObjects) : written);
 }
 
-/** Objects of earlier batches whose rows are in others now. Where a table keeps its history, its earlier states name them. */
+/** Objects of earlier batches whose rows are now in other objects. If a table keeps its history, its earlier states name them. */
 export const dropReplaced = (
   deps: Pick<Deps, 'config' | 'store' | 'formats'>,
   published: Published,
@@ -43,7 +43,7 @@ export const dropReplaced = (
   return remove(deps, formatOf(deps, published).history ? dropped.map(withoutObjects) : dropped);
 };
 
-/** Everything that an attempt writes to the table and to quarantine: its own rows, and what is left of others. */
+/** All objects that an attempt writes to the table and to quarantine: its own rows, and the remaining rows of others. */
 export const writtenBy = (published: Published): Live[] => [
   published,
   ...published.rewritten.map(({ added }) => added),

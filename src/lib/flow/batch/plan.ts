@@ -1,4 +1,4 @@
-/** The plan of an attempt, and what both engines are told of its files and leave of their counts. */
+/** The plan of an attempt, and the description of its files and counts for both engines. */
 import { randomUUID } from 'node:crypto';
 import { address, placeOf } from '../../aws/store.ts';
 import { compile } from '../../compiler/compile.ts';
@@ -17,7 +17,7 @@ import { profileOf, tableOfBatch } from './rawTable.ts';
 import type { BatchInput } from './schemas.ts';
 import { goldenTable } from './tables.ts';
 
-/** Each run of the job writes to a place of its own: the job puts its own id where the mark stands. */
+/** Each run of the job has its own folder: the job replaces this mark by its own id. */
 export const runOfJob = (attempt: string, jobRun: string): string => `${attempt}-${jobRun}`;
 
 type ProfiledFile = Profile['files'][number];
@@ -32,7 +32,7 @@ export const inputOf = ({ object, version, layout, fault, header, body, compress
   compression,
 });
 
-/** What a run counted. */
+/** The counts of a run. */
 export async function readSummary(
   { config, store }: Pick<Deps, 'config' | 'store'>,
   dataset: string,
@@ -42,7 +42,7 @@ export async function readSummary(
   return store.readJson(places(config).run(dataset, batch, run).summary, summarySchema);
 }
 
-/** The attempt's plan: compiled once, with the schema that the Catalog has then, and kept beside the manifest. */
+/** The attempt's plan. It is compiled once, with the Catalog's schema of that moment, and stored next to the manifest. */
 export async function planBatch(
   deps: Deps,
   attempt: BatchInput,
@@ -63,17 +63,17 @@ export async function planBatch(
   const fieldIds = await formatOf(deps, described).fieldIds(goldenTable(described, config));
   const compiled = fieldIds === undefined ? described : { ...described, fieldIds };
   const at = places(config).attempt(attempt.dataset, attempt);
-  // An attempt has one plan: a twin of this call, or its next try, may find another schema in the Catalog.
+  // An attempt has one plan, although a concurrent call or the next try may find another schema in the Catalog.
   const isFirst = await store.writeOnce(at.plan, JSON.stringify(compiled, null, 1));
   const plan = isFirst ? compiled : await readPlan(deps, attempt);
   return { plan, references, profile, replaces: replacesOf(manifest) };
 }
 
-/** Attempts whose objects may still stand among the published ones, where the plan looks at these. */
+/** Attempts whose objects may still be among the published ones, if the plan reads these. */
 export const garbageOf = async ({ ledger }: Pick<Deps, 'ledger'>, plan: Plan): Promise<readonly Attempt[]> =>
   plan.set.dedupe?.published ? ledger.garbage(plan.dataset) : [];
 
-/** The columns of a contract's table, with their types; none while there is no table. */
+/** The columns of a contract's table, with their types; none if the table does not exist. */
 async function publishedColumns(
   { config, catalog }: Pick<Deps, 'config' | 'catalog'>,
   contract: Contract,

@@ -1,4 +1,4 @@
-/** A first look at a batch's raw files: how each is read, and which fields its records have. */
+/** The profile of a batch: how each of its raw files is read, and which fields its records have. */
 
 import type { ObjectRef, Store } from '../../aws/store.ts';
 import {
@@ -20,12 +20,12 @@ import { parallel } from '../../parallel.ts';
 import type { Manifest } from './manifest.ts';
 import type { Profile } from './profileRecord.ts';
 
-/** How much of a JSON document is parsed to learn its fields, in bytes: with all of it in memory several times over, a Lambda is full. */
+/** Bytes of a JSON document that are parsed to learn its fields. A Lambda holds them several times in memory. */
 const documentBytes = 32 * 1024 * 1024;
 
 /**
- * Reads the first 256 KiB of each file, of a JSON document the first 32 MiB, and makes the batch's profile. A version that is
- * gone is one refused row: it is counted, and costs no other file.
+ * Reads the first 256 KiB of each file (of a JSON document the first 32 MiB) and makes the batch's profile. A missing version
+ * is one rejected row: it is counted, and does not affect other files.
  */
 export async function profileBatch(
   store: Pick<Store, 'head' | 'readRange'>,
@@ -56,7 +56,7 @@ export async function profileBatch(
       read: async (from, to) => new Uint8Array(await store.readRange(refOf(file), from, to)),
     });
     return {
-      // What a document holds is looked at below.
+      // The fields of documents are read below.
       shape:
         isDocument && !isWhole
           ? null
@@ -76,7 +76,7 @@ export async function profileBatch(
       },
     };
   });
-  // Few at once, for the memory that they take.
+  // A few at once, because of their memory.
   const shapes = await parallel(looks, 4, async ({ shape, file }) => {
     if (shape !== null) return shape;
     const found = await headOf(store, refOf(file), documentBytes);
@@ -95,7 +95,7 @@ export async function profileBatch(
   };
 }
 
-/** What is known of a version that is gone. */
+/** The profile of a version that is gone. */
 const missing = {
   size: 0,
   unpacked: 0,
@@ -116,7 +116,7 @@ async function headOf(store: Pick<Store, 'head'>, ref: ObjectRef, bytes: number)
   }
 }
 
-/** The merged shape of a file's records, or of those in its start; what does not parse has none. A CSV has texts only. */
+/** The merged shape of a file's records, or of those at its start; texts that do not parse have none. A CSV has texts only. */
 export function shapeOfContent(
   source: Contract['source'],
   { layout, header }: Pick<Look, 'layout' | 'header'>,
@@ -138,7 +138,7 @@ export function shapeOfContent(
 
 const mergeRecords = (records: readonly unknown[]): Shape => shapeOfAll(records.filter(isJsonObject));
 
-/** The records in the start of a document: behind the keys of their path, one after the other. */
+/** The records at the start of a document: after the keys of their path, one after the other. */
 function recordsOfStart(text: string, path: string | undefined): unknown[] {
   if (path === undefined) return concatenatedObjects(text);
   const { steps, below, isMap } = parseRecordsPath(path);

@@ -1,15 +1,15 @@
-/** What was seen of the files of a batch. */
+/** The stored profile of a batch's files. */
 import * as z from 'zod';
 import { structTypeSchema } from '../../model/hiveType.ts';
 import { compressions } from '../../model/layout.ts';
 import { reasonCodes } from '../../model/plan.ts';
 import { rawFileSchema } from '../../model/records.ts';
 
-/** Written when the raw files were looked at: how each is to be read, and the shape of their records. */
+/** Written after the raw files were inspected: how each is read, and the shape of their records. */
 export const profileSchema = z.object({
   files: z.array(
     rawFileSchema.extend({
-      /** Bytes of what it holds, about: for a packed file, more than its size. */
+      /** Approximate unpacked bytes: for a packed file, more than its size. */
       unpacked: z.number(),
       layout: z.enum(['lines', 'document', 'refused']),
       fault: z.enum(reasonCodes).nullable(),
@@ -25,11 +25,11 @@ export const profileSchema = z.object({
           hasUnnamed: z.boolean(),
         })
         .nullish(),
-      /** For a refused file: its first bytes, base64. */
+      /** For a rejected file: its first bytes, base64. */
       head: z.string().optional(),
     }),
   ),
-  /** The type of the records seen; null where none could be parsed. */
+  /** The type of the records; null if none could be parsed. */
   record: structTypeSchema.nullable(),
 });
 

@@ -1,4 +1,4 @@
-/** Where the rows of a batch are, as the documents of its attempts say. */
+/** Where the rows of a batch are, by the documents of its attempts. */
 import * as z from 'zod';
 import { ObjectMissing } from '../../errors.ts';
 import { tableFormats } from '../../model/plan.ts';
@@ -13,28 +13,31 @@ const refSchema = z.object({ bucket: z.string(), key: z.string() });
 const liveSchema = z.object({ objects: z.array(objectSchema), quarantine: z.array(z.string()) });
 export type Live = z.output<typeof liveSchema>;
 
-/** What Publish does, for the steps after it and for whoever takes it back: a long list goes through S3. */
+/** The record of what Publish does, for later steps and for a take-back. It is in S3, because lists may be long. */
 export const publishedSchema = liveSchema.extend({
   format: z.enum(tableFormats).default('hive'),
-  /** The try to transform whose rows these are. */
+  /** The run of the transform that produced these rows. */
   run: z.string(),
   /** Partition paths such as `year=2025/month=10/`, with the values that Hive reads from them. */
   partitions: z.array(z.object({ path: z.string(), values: z.array(z.string()) })),
-  /** Earlier batches that lose rows: the objects that go, those with what is left of them, and the document that lists them. */
+  /**
+   * Earlier batches that lose rows: their removed objects, the objects with their remaining rows, and the document that lists
+   * them.
+   */
   rewritten: z.array(
     z.object({ batch: z.string(), dropped: liveSchema, added: liveSchema, live: z.string() }),
   ),
 });
 export type Published = z.output<typeof publishedSchema>;
 
-/** Batches that lose rows, and what ReplaceRows has made of their objects. */
+/** Batches that lose rows, with their objects as ReplaceRows has rewritten them. */
 export const rewritesSchema = z.array(
   z.object({
     batch: z.string(),
     objects: z.array(
       z.object({
         at: refSchema,
-        /** What is left of it, in staging; null when nothing is. */
+        /** The remaining rows, in staging; null if there are none. */
         by: refSchema.nullable(),
         bytes: z.number(),
         removed: z.number(),
@@ -50,7 +53,7 @@ export const readPublished = (
   attempt: Attempt,
 ): Promise<Published> => store.readJson(places(config).attempt(dataset, attempt).published, publishedSchema);
 
-/** Where the rows of a published batch are now. Throws ObjectMissing when that document is gone, and what `liveKey` throws. */
+/** Where the rows of a published batch are now. Throws ObjectMissing if the document is gone, and what `liveKey` throws. */
 export const liveOf = async (
   deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
   dataset: string,
@@ -61,7 +64,7 @@ export const liveOf = async (
     liveSchema,
   );
 
-/** The document of the work bucket that lists them. Throws ObjectMissing for a batch that the ledger has not committed. */
+/** The document of the work bucket that lists them. Throws ObjectMissing if the ledger has not committed the batch. */
 export async function liveKey(
   { config, ledger }: Pick<Deps, 'config' | 'ledger'>,
   dataset: string,

@@ -1,4 +1,4 @@
-/** What is known of the raw files of a batch: their profile, and the raw table of the Data Catalog. */
+/** Knowledge about the raw files of a batch: their profile, and the raw table of the Data Catalog. */
 import type { CatalogTable } from '../../aws/catalog.ts';
 import { address, type Store } from '../../aws/store.ts';
 import { recordType } from '../../catalog/rawSchema.ts';
@@ -14,7 +14,7 @@ import { profileBatch } from './profile.ts';
 import { type Profile, profileSchema } from './profileRecord.ts';
 import type { BatchInput } from './schemas.ts';
 
-/** What a profile is made from. */
+/** The input of a profile. */
 export interface ProfileDeps {
   readonly config: Config;
   readonly store: Pick<
@@ -23,7 +23,7 @@ export interface ProfileDeps {
   >;
 }
 
-/** The raw table of a contract for a batch; null where nothing of it can be read. */
+/** The raw table of a contract for a batch; null if nothing of it can be read. */
 export async function tableOfBatch(
   deps: Pick<Deps, 'config' | 'catalog'>,
   contract: Contract,
@@ -35,7 +35,7 @@ export async function tableOfBatch(
 
 export const tableOfHeaders = (record: StructType): RawTable => ({ name: 'headers', record });
 
-/** The raw table of a contract as the compiler takes it; null while the Catalog has none. */
+/** The raw table of a contract for the compiler; null while the Catalog has none. */
 export async function rawTableOf(
   deps: Pick<Deps, 'config' | 'catalog'>,
   contract: Contract,

@@ -1,7 +1,7 @@
 /**
- * A ledger that was restored to an earlier time, beside buckets that have gone on. Each attempt leaves a mark in the work bucket
- * before it writes to a table, and its documents tell the rest. So an attempt of the time that the ledger has lost is opened in
- * it anew, and ends like any other that was left open: forward when it was committed, and taken back when not.
+ * A ledger that was restored to an earlier time, while the buckets kept their state. Each attempt leaves a mark in the work
+ * bucket before it writes to a table, and its documents have the rest. An attempt that the ledger lost is reopened in it and
+ * ends like any other open attempt: it is completed if it was committed, and taken back otherwise.
  */
 import { LedgerRestored, RecordUnreadable } from '../../errors.ts';
 import type { Attempt } from '../../model/records.ts';
@@ -15,8 +15,8 @@ import { manifestSchema } from './manifest.ts';
 type Reading = Pick<Deps, 'config' | 'store' | 'ledger'>;
 
 /**
- * Attempts that have come as far as Publish and that the ledger does not know, the oldest first. It lists the marks behind the last
- * batch that the ledger has closed, so it costs the same however long the history is.
+ * Attempts that reached Publish and that the ledger does not know, the oldest first. It lists the marks after the last batch
+ * that the ledger has closed, so its cost does not grow with the history.
  */
 export async function lostAttempts({ config, store, ledger }: Reading, dataset: string): Promise<Attempt[]> {
   const at = places(config);
@@ -32,13 +32,13 @@ export async function lostAttempts({ config, store, ledger }: Reading, dataset: 
   const isLost = await parallel(marked, 16, async (attempt) => {
     const known = await unlessUnreadable(ledger.batch(dataset, attempt.batch));
     if (known === 'unreadable' || (known !== undefined && known.fence >= attempt.fence)) return false;
-    // What somebody has deleted the documents of stays as it is: reconcile tells of its objects.
+    // If somebody has deleted its documents, the attempt stays as it is; reconcile reports its objects.
     return store.exists(at.attempt(dataset, attempt).manifest);
   });
   return marked.filter((_, i) => isLost[i]);
 }
 
-/** The latest published batch whose record can be read. */
+/** The latest published batch with a readable record. */
 export async function lastClosed(
   { ledger }: Pick<Deps, 'ledger'>,
   dataset: string,
@@ -50,7 +50,7 @@ export async function lastClosed(
   return undefined;
 }
 
-/** A record that is there in a form that nobody can read is neither lost nor garbage. */
+/** An unreadable record is neither lost nor garbage. */
 export async function unlessUnreadable<T>(record: Promise<T>): Promise<T | 'unreadable'> {
   try {
     return await record;
@@ -60,7 +60,7 @@ export async function unlessUnreadable<T>(record: Promise<T>): Promise<T | 'unre
   }
 }
 
-/** Throws LedgerRestored while there are lost attempts: what is done without knowing of them doubles or removes their rows. */
+/** Throws LedgerRestored while there are lost attempts: work that ignores them would duplicate or remove their rows. */
 export async function requireNothingLost(deps: Reading, dataset: string): Promise<void> {
   const lost = await lostAttempts(deps, dataset);
   if (lost.length > 0)
@@ -70,7 +70,7 @@ export async function requireNothingLost(deps: Reading, dataset: string): Promis
     );
 }
 
-/** Opens a lost attempt anew, under the lease. Files of a committed one are its own again; those of any other stay as they are. */
+/** Reopens a lost attempt, under the lease. Files of a committed one belong to it again; those of any other stay as they are. */
 export async function reopen(deps: Reading, dataset: string, fence: number, attempt: Attempt): Promise<void> {
   const { config, store, ledger } = deps;
   const at = places(config).attempt(dataset, attempt);

@@ -1,9 +1,9 @@
-/** Inputs and outputs of the steps: what the state machine hands from one to the next. */
+/** Inputs and outputs of the steps: the data that the state machine passes on. */
 import * as z from 'zod';
 import { engineChoiceSchema } from '../../config.ts';
 import { accountingSchema } from '../../model/plan.ts';
 
-/** What every step of a batch is told. */
+/** The part of the input that all steps have. */
 export const batchInput = z.object({ dataset: z.string(), batch: z.string(), fence: z.number() });
 export type BatchInput = z.output<typeof batchInput>;
 
@@ -16,13 +16,13 @@ export const claimOutput = z.discriminatedUnion('outcome', [
     engine: engineChoiceSchema,
     files: z.number(),
     bytes: z.number(),
-    /** Published versions whose rows it takes the place of. */
+    /** Published versions that it replaces. */
     replaces: z.number(),
   }),
   z.object({ outcome: z.literal('idle') }),
 ]);
 
-/** `crawlStarted`: this batch has started a crawl, so what the Catalog lacks after it, it will lack. */
+/** `crawlStarted`: this batch has started a crawl. Fields that are still missing after it were not learned. */
 export const crawlerInput = batchInput.extend({ crawlStarted: z.boolean(), engine: engineChoiceSchema });
 export const crawlerOutput = z.object({
   status: z.enum(['ready', 'crawling']),
@@ -43,23 +43,23 @@ export const runInput = batchInput.extend({ run: z.string() });
 export type RunInput = z.output<typeof runInput>;
 export const replaceOutput = z.object({ objects: z.number(), rows: z.number() });
 
-/** `broken`: how many queries of this run Athena has broken off. */
+/** `broken`: the number of interrupted Athena queries of this run. */
 export const validationStart = runInput.extend({ broken: z.int().min(0).default(0) });
 export const validationStarted = z.object({ query: z.string() });
 export const validationInput = validationStart.extend({ query: z.string() });
-/** `again`: Athena broke the query off, and the same query may succeed. */
+/** `again`: Athena interrupted the query, and the same query may succeed. */
 export const validationOutput = z.object({ status: z.enum(['running', 'again', 'passed']) });
 
 export const publishOutput = z.object({ objects: z.number(), partitions: z.number() });
 export const repairOutput = z.object({ registered: z.number() });
 
-/** `startedAt`: of the execution (ISO 8601). `events`: how many events its history has, about. */
+/** `startedAt`: of the execution (ISO 8601). `events`: the approximate number of events in its history. */
 export const completeInput = runInput.extend({
   execution: z.string(),
   startedAt: z.string(),
   events: z.number(),
 });
-/** `fence`: of the next batch, when more files wait. */
+/** `fence`: of the next batch, if more files wait. */
 export const completeOutput = z.object({ morePending: z.boolean(), fence: z.number() });
 
 export const failInput = z.object({

@@ -1,4 +1,4 @@
-/** Where one try of an attempt stages its rows: in the work bucket, from where Publish copies them, or where they stay. */
+/** Where a run of an attempt stages its rows: in the work bucket, from where Publish copies them, or at their final place. */
 import { createHash } from 'node:crypto';
 import type { ObjectRef } from '../../aws/store.ts';
 import type { Plan } from '../../model/plan.ts';
@@ -11,8 +11,8 @@ export interface Staged {
   /** The folder of the rows of the batch. */
   readonly data: ObjectRef;
   /**
-   * What is left of an object with rows of another batch. `number` is of this object alone. Where it stays, it has the same name in
-   * each try, whatever other objects there are: a name stands for the same rows.
+   * The remaining rows of an object of another batch. `number` belongs to this object alone. At the final place, the name is
+   * the same in each run, independent of other objects, so equal rows have equal names.
    */
   rewritten(rowsOf: string, object: ObjectRef, number: number): ObjectRef;
 }
@@ -34,7 +34,7 @@ export function stagedBy(
   return {
     data: { bucket, key: `${root}${ownFolder(attempt, run)}` },
     rewritten(rowsOf, object, number) {
-      // The quarantine is no Iceberg table.
+      // The quarantine is not an Iceberg table.
       if (object.bucket !== bucket) return at.rewritten(number);
       const path = withinAttempt(object.key.slice(root.length));
       const folder = path.slice(0, path.lastIndexOf('/') + 1);
@@ -44,7 +44,7 @@ export function stagedBy(
   };
 }
 
-/** Everything that the tries of an attempt have staged where it would stay, named or not. */
+/** All objects that the runs of an attempt have staged at their final place, named by a commit or not. */
 export async function stagedInPlace(
   { config, store, formats }: Pick<Deps, 'config' | 'store' | 'formats'>,
   plan: Plan,

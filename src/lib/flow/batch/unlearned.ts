@@ -10,26 +10,26 @@ import type { Config } from '../../config.ts';
 import type { Contract } from '../../contract/schema.ts';
 import { contractVersion } from '../../contract/version.ts';
 
-/** A field is tried again so much later, in milliseconds: Glue changes, and so do feeds. */
+/** The time, in milliseconds, after which a field is tried again: Glue changes, and so do feeds. */
 const keptFor = 7 * 86_400_000;
-/** An object with more unlearned fields than this is taken for a map: its next keys start no crawl either. */
+/** An object with more unlearned fields is treated as a map: its next keys start no crawl either. */
 const mapLike = 20;
-/** So many fields are kept, the newest ones. */
+/** The number of fields that are kept, the newest ones. */
 const keptFields = 2000;
 
-/** What cannot be read is as good as nothing: at worst it costs a crawl. */
+/** An unreadable document counts as none: at worst it costs a crawl. */
 const notesSchema = z
   .object({
     contract: z.string(),
-    /** By the name of the field; when the crawl ended without it. */
+    /** By field name: the time when the crawl ended without it. */
     fields: z.record(z.string(), z.iso.datetime()),
   })
   .catch({ contract: '', fields: {} });
 
 export interface Unlearned {
-  /** Whether a crawl for this field would be in vain. */
+  /** Whether a crawl for this field would be useless. */
   has(field: MissingField): boolean;
-  /** The same, with the fields that a crawl has just left out. */
+  /** The same, plus the fields that a crawl has just left out. */
   with(fields: readonly MissingField[], now: Date): string;
 }
 
@@ -38,7 +38,7 @@ export const unlearnedAt = (config: Pick<Config, 'workBucket'>, dataset: string)
   key: `catalog/${dataset}.json`,
 });
 
-/** What is known of earlier crawls, under this version of the contract: another one starts anew. */
+/** The results of earlier crawls under this version of the contract; another version starts with none. */
 export async function readUnlearned(
   { config, store }: { readonly config: Pick<Config, 'workBucket'>; readonly store: Pick<Store, 'findJson'> },
   contract: Contract,

@@ -11,7 +11,7 @@ import { type WakeDeps, wake } from '../wake.ts';
 
 export interface OperatorDeps extends Deps, WakeDeps {}
 
-/** Throws InvalidInput for a reason that a record cannot keep whole. */
+/** Throws InvalidInput if a reason is too long for a record. */
 export function requireReason(reason: string): void {
   if (reason.length > longestReason)
     throw new InvalidInput(`the reason has ${reason.length} characters; ${longestReason} are kept`);
@@ -45,8 +45,8 @@ export const groupOf = ({ batch, replay }: BatchRecord, why: string): string =>
   `${(replay ?? batch).replace(/(\.(retry|release|reject))+$/, '')}.${why}`;
 
 /**
- * Processes published files again, in exactly the versions in the raw bucket, and replaces their rows. The files are selected by
- * the time at which they were noted, or by a prefix of their keys. Returns their number.
+ * Processes published files again, in exactly the versions in the raw bucket, and replaces their rows. Files are selected by
+ * the time at which they were recorded, or by a prefix of their keys. Returns their number.
  */
 export async function replay(
   deps: OperatorDeps,
@@ -62,7 +62,7 @@ export async function replay(
     files: config.batchFiles,
     bytes: config.batchLimitBytes,
   })) {
-    // Files that somebody else replays at the same time are not counted here.
+    // Files that somebody else replays at the same time are not counted.
     const moved = await ledger.replay(dataset, batch, `${stamp}-${batches}`);
     files += moved;
     if (moved > 0) batches++;
@@ -109,7 +109,7 @@ async function* inBatches<T extends { size: number }>(
   if (waiting.length > 0) yield waiting;
 }
 
-/** A batch by its id, or the beginning of it. Throws InvalidInput. */
+/** A batch by its id or the start of it. Throws InvalidInput. */
 export async function batchOf(
   { ledger, contracts }: Pick<OperatorDeps, 'ledger' | 'contracts'>,
   dataset: string,

@@ -1,6 +1,6 @@
 /**
- * Takes published files out of a table again. They are processed once more, as files of which every row is rejected: so their rows leave
- * the table as those that a correction replaces, in one commit, under the lease, and go to quarantine.
+ * Takes published files out of a table. They are processed again as files of which every row is rejected. Their rows leave
+ * the table like those that a correction replaces, in one commit, under the lease, and go to quarantine.
  */
 import { InvalidInput } from '../../errors.ts';
 import type { FileId } from '../../model/records.ts';
@@ -13,15 +13,15 @@ export interface Undone {
   readonly batch: string;
   /** Files whose rows leave the table. */
   readonly files: readonly FileId[];
-  /** Files of the batch whose rows are another batch's by now, or that are being processed again. */
+  /** Files of the batch whose rows belong to another batch by now, or that are being processed again. */
   readonly others: number;
-  /** Of the files, those that had taken the place of an earlier version of their object: its rows do not come back by themselves. */
+  /** Those of the files that had replaced an earlier version of their object, whose rows do not come back by themselves. */
   readonly corrections: readonly FileId[];
 }
 
 /**
- * Of a batch, or of one object of it. Interrupted, it can be asked for again. Throws InvalidInput for a batch that is not published, or of
- * which no file is.
+ * Undoes a batch, or one object of it. An interrupted call can be repeated. Throws InvalidInput if the batch is not published
+ * or has no published file.
  */
 export async function undo(
   deps: OperatorDeps,

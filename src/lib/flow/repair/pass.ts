@@ -1,15 +1,15 @@
 /**
- * How far a reconcile has come. A table may need more time than a function has: the pass is noted in the work bucket after each step,
- * and the next call goes on behind the last note.
+ * The progress of a reconcile. A table may need more time than a function has: the progress is saved in the work bucket after
+ * each step, and the next call continues there.
  */
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { Deps } from '../batch/deps.ts';
 
-/** In their order. */
+/** In order. */
 export const phases = ['objects', 'batches', 'quarantine', 'partitions'] as const;
 
-/** A note that is older, in milliseconds, says too little of the table by now: the pass begins anew. */
+/** The age, in milliseconds, at which saved progress is too old to be useful. The pass then starts again. */
 const keptFor = 7 * 86_400_000;
 
 const standSchema = z.object({
@@ -17,7 +17,7 @@ const standSchema = z.object({
   /** ISO 8601. */
   begun: z.iso.datetime(),
   phase: z.enum(phases),
-  /** The last key, or entry of the log, that the phase has done. */
+  /** The last key, or entry of the log, that the phase has completed. */
   after: z.string().optional(),
   /** Folders of partitions with objects, and batches with quarantine. */
   standing: z.array(z.string()),
@@ -34,18 +34,18 @@ const standSchema = z.object({
 export type Stand = z.output<typeof standSchema>;
 
 export interface Pass {
-  /** Where it stands, changed by who compares. */
+  /** The current progress; the comparing code changes it. */
   readonly stand: Stand;
-  /** What the last note says. */
+  /** The progress that was saved last. */
   noted(): Stand;
   note(): Promise<void>;
-  /** Begins a phase. */
+  /** Starts a phase. */
   enter(phase: Stand['phase']): Promise<void>;
-  /** The next call begins anew. */
+  /** The next call starts from the beginning. */
   end(): Promise<void>;
 }
 
-/** The pass over a dataset's table; `goesOn`: the one that an earlier call has noted, if there is one, and it is noted. */
+/** The pass over a dataset's table. `goesOn`: progress is saved, and the pass continues with saved progress, if there is any. */
 export async function startPass(
   { config, store }: Pick<Deps, 'config' | 'store'>,
   dataset: string,
@@ -67,7 +67,7 @@ export async function startPass(
     removed: 0,
     unknown: 0,
   });
-  // What cannot be read is as good as nothing: the pass begins anew.
+  // Unreadable progress counts as none: the pass starts again.
   const noted = goesOn ? await store.findJson(at, standSchema.nullable().catch(null)) : null;
   const isUsable = noted && noted.table === table && Date.parse(noted.begun) + keptFor > Date.now();
   const stand = isUsable ? noted : fresh();
@@ -89,9 +89,9 @@ export async function startPass(
   };
 }
 
-/** Two sets of keys have the same sum only if they are the same, for all that matters. */
+/** In practice, two sets of keys have the same sum only if they are equal. */
 export const sumOf = (keys: readonly string[]): number => keys.reduce(withKey, 0);
 
-/** The sum with one key more. */
+/** The sum with one more key. */
 export const withKey = (sum: number | undefined, key: string): number =>
   ((sum ?? 0) + createHash('sha256').update(key).digest().readUIntBE(0, 6)) % 2 ** 48;

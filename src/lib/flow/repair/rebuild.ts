@@ -1,6 +1,6 @@
 /**
- * Brings back what somebody has dropped from the Data Catalog: a table, from the plans of the batches in it, and partitions, from the
- * objects that the ledger counts. Nothing is removed here, and what is there is left as it is.
+ * Restores what somebody has dropped from the Data Catalog: a table, from the plans of its batches, and partitions, from the
+ * objects that the ledger counts. It removes nothing, and changes nothing that exists.
  */
 import { address } from '../../aws/store.ts';
 import { valuesOfPath } from '../../catalog/partitionPath.ts';
@@ -20,9 +20,9 @@ export interface Rebuilt {
   readonly table: string;
   /** Whether the Data Catalog did not have the table. */
   readonly isTableMissing: boolean;
-  /** Partitions that the ledger counts objects of and the Data Catalog did not have. */
+  /** Partitions with objects that the ledger counts, which the Data Catalog did not have. */
   readonly partitions: number;
-  /** Batches that were looked at. */
+  /** The number of batches that were read. */
   readonly batches: number;
 }
 
@@ -31,14 +31,14 @@ type RebuildDeps = Pick<
   'config' | 'contracts' | 'store' | 'catalog' | 'formats' | 'ledger' | 'measure' | 'deadline'
 >;
 
-/** So many batches are read at a time, and so many in a sweep: the next one goes on behind them. */
+/** The number of batches per page, and per sweep; the next sweep continues after them. */
 export const batchesPerPage = 20;
 
-/** The batches are looked at from the first one so often, in milliseconds. */
+/** The time, in milliseconds, after which the comparison starts again with the first batch. */
 const passEvery = 900_000;
 
 /**
- * All batches of the dataset. Null for one that has published nothing. Throws LedgerRestored while the ledger has lost attempts, and
+ * All batches of the dataset. Null if it has published nothing. Throws LedgerRestored while the ledger has lost attempts, and
  * OutOfTime.
  */
 export async function rebuild(deps: RebuildDeps, dataset: string): Promise<Rebuilt | null> {
@@ -47,7 +47,7 @@ export async function rebuild(deps: RebuildDeps, dataset: string): Promise<Rebui
   return found && noteDrift(deps, dataset, await rebuildAll(deps, dataset, found));
 }
 
-/** The next page of batches, on a schedule; all of them where the table is gone. Null when no page is due. */
+/** The next page of batches, on a schedule; all batches if the table is missing. Null if no page is due. */
 export async function rebuildNext(deps: RebuildDeps, dataset: string): Promise<Rebuilt | null> {
   const { ledger } = deps;
   const place = `#catalog-${dataset}`;
@@ -91,7 +91,7 @@ async function tableOf(deps: RebuildDeps, dataset: string): Promise<Found | null
 }
 
 async function rebuildAll(deps: RebuildDeps, dataset: string, found: Found): Promise<Rebuilt> {
-  // The table is made with all its columns at once: whoever finds it there looks for partitions only.
+  // The table is created with all its columns at once, because a later call that finds it only looks for partitions.
   const shape = found.isThere ? found.shape : await withEarlierColumns(deps, dataset, found.shape);
   if (!found.isThere) await found.format.register(shape, []);
   let [partitions, batches] = [0, 0];
@@ -103,7 +103,7 @@ async function rebuildAll(deps: RebuildDeps, dataset: string, found: Found): Pro
   return { table: shape.name, isTableMissing: !found.isThere, partitions, batches };
 }
 
-/** Columns that only earlier batches had: a table never drops one. */
+/** Columns that only earlier batches had: a table never loses a column. */
 async function withEarlierColumns(
   deps: RebuildDeps,
   dataset: string,
@@ -126,17 +126,17 @@ async function withEarlierColumns(
   return { ...shape, columns: [...shape.columns, ...earlier] };
 }
 
-/** Registers the partitions of batches that are over. Gives how many were missing. */
+/** Registers the partitions of closed batches. Returns the number of missing ones. */
 async function register(
   deps: RebuildDeps,
   dataset: string,
   { shape, format }: Found,
   batches: readonly BatchRecord[],
 ): Promise<number> {
-  // Read after the batches: one that is committed and not open has had its partitions registered.
+  // Read after the batches: a batch that is committed and not open has registered its partitions.
   const open = new Set((await deps.ledger.openBatches(dataset)).map(({ batch }) => batch));
   const over = batches.filter(({ batch, committed }) => committed !== undefined && !open.has(batch));
-  // What cannot be read is told of by reconcile; here it keeps nothing else from coming back.
+  // Reconcile reports unreadable documents. Here they must not stop the rest.
   const live = await parallel(over, 16, ({ batch }) => unlessGone(liveOf(deps, dataset, batch)));
   const partitions = partitionsOf(deps, shape, live);
   return partitions.length === 0 ? 0 : format.register(shape, partitions);
@@ -150,7 +150,7 @@ function partitionsOf(
   const paths = new Set<string>();
   for (const { key } of live.flatMap((of) => of?.objects ?? [])) {
     const at = address({ bucket: config.processedBucket, key });
-    // A dataset whose contract named another table before has objects there, too.
+    // A dataset whose contract named another table earlier also has objects there.
     if (at.startsWith(location)) paths.add(withinAttempt(at.slice(location.length, at.lastIndexOf('/') + 1)));
   }
   return [...paths]
@@ -158,7 +158,7 @@ function partitionsOf(
     .filter(({ values }) => values.length === partitionKeys.length);
 }
 
-/** Tells the alarm and `status` of what was missing. */
+/** Reports to the alarm and to `status` what was missing. */
 export async function noteDrift<T extends Omit<CatalogDrift, 'at'>>(
   deps: Pick<Deps, 'ledger' | 'measure'>,
   dataset: string,

@@ -1,7 +1,7 @@
 /**
- * Compares a table with the ledger: objects that no committed attempt counts are garbage and go, objects that are missing are
- * told of, and the partitions of the Data Catalog become those that have objects. All in pages: 100,000 partitions are within a
- * Lambda's time.
+ * Compares a table with the ledger. It removes objects that no committed attempt counts, reports missing objects, and makes
+ * the partitions of the Data Catalog match the objects. It works in pages, so 100,000 partitions take less than a Lambda's
+ * time.
  */
 import { posix } from 'node:path';
 import { address, type ListedObject } from '../../aws/store.ts';
@@ -27,32 +27,33 @@ export interface Reconciled {
   readonly added: number;
   /** Partitions of the table without objects. */
   readonly dropped: number;
-  /** Partitions of failed runs in the staging table, and of the quarantine without a refused row: they were dropped. */
+  /** Dropped partitions: those of failed runs in the staging table, and those of the quarantine table without a rejected row. */
   readonly unused: number;
-  /** Objects of attempts that the ledger knows and does not count: they were removed. */
+  /** Removed objects of attempts that the ledger knows and does not count. */
   readonly removed: number;
-  /** Objects of batches that the ledger does not know: of a dataset of another name, or of a ledger that was lost. */
+  /** Objects of batches that the ledger does not know: of a dataset with another name, or of a lost ledger. */
   readonly unknown: number;
   /**
-   * Objects that the ledger counts and S3 does not have, or the table does not name: their rows are lost until their files are replayed. Also documents that
-   * listed the objects of a batch: nobody knows any more which of its objects count, so none of them is removed.
+   * Objects that the ledger counts but S3 does not have or the table does not name: their rows are lost until their files are
+   * replayed. Also documents that listed the objects of a batch: without them nobody knows which of its objects count, so
+   * none of them is removed.
    */
   readonly missing: readonly string[];
-  /** False when the time was up: the figures are those until then, and the next call goes on behind them. */
+  /** False if the time was up: the figures cover the work until then, and the next call continues. */
   readonly isWhole: boolean;
 }
 
-/** So many objects are compared, and so many batches, between two notes of how far the pass has come. */
+/** The numbers of objects and batches that are compared between two saves of the progress. */
 export const reconcileSteps = { objects: 20_000, batches: 500 };
 
-/** An object of an attempt that has only just ended may be the ledger's in the next moment, in milliseconds. */
+/** Milliseconds. An object of an attempt that has just ended may be counted in the next moment. */
 const grace = 3_600_000;
 
 /**
- * Null for a dataset that has published nothing. Partitions of other datasets in the same table are left alone. Objects of batches
- * that no ledger knows stay, unless a person wants them removed: they may be all that is left of a renamed dataset. `goesOn`: a call
- * whose time is up notes how far it has come, and the next one goes on there. Throws LedgerRestored while the ledger has lost
- * attempts of this dataset, and OutOfTime when the time was too little for any progress.
+ * Null for a dataset that has published nothing. Partitions of other datasets in the same table stay unchanged. Objects of
+ * batches that no ledger knows stay unless a person wants them removed: they may be all that is left of a renamed dataset.
+ * `goesOn`: a call whose time is up saves its progress, and the next one continues there. Throws LedgerRestored while the
+ * ledger has lost attempts of this dataset, and OutOfTime if the time was too short for any progress.
  */
 export async function reconcile(
   deps: ReconcileDeps,
@@ -71,7 +72,7 @@ export async function reconcile(
   const plan = await readPlan(deps, { dataset, ...latest });
   const table = goldenTable(plan, config);
   const format = formatOf(deps, plan);
-  // Otherwise it has no place for the partitions that are found.
+  // Without a table, found partitions could not be registered.
   if (!(await format.isThere(table.name))) await rebuild(deps, dataset);
   const pass = await startPass(deps, dataset, table.name, goesOn);
   pass.stand.unused += unused;
@@ -130,13 +131,13 @@ interface Work {
   readonly pass: Pass;
 }
 
-/** Whether a partition is the dataset's: others may publish into the same table. */
+/** Whether a partition belongs to the dataset: others may publish into the same table. */
 function isOwnOf(deps: Pick<Deps, 'contracts'>, dataset: string): (values: readonly string[]) => boolean {
   const constants = contractOf(deps, dataset).partitionBy.map((p) => ('constant' in p ? p.constant : null));
   return (values) => constants.every((c, i) => c === null || values[i] === c);
 }
 
-/** Objects of a bucket in their order, from where the pass stands. After each step `settle` has its turn, and the pass is noted. */
+/** Objects of a bucket in order, starting at the saved progress. After each step, `settle` runs and the progress is saved. */
 async function eachStep(
   deps: Pick<Deps, 'store' | 'deadline'>,
   { pass, steps }: Work,
@@ -158,12 +159,12 @@ async function eachStep(
   await settle();
 }
 
-/** Which objects of the table the ledger counts. What it does not count goes. */
+/** Decides which objects of the table the ledger counts, and removes the others. */
 async function compareObjects(deps: ReconcileDeps, work: Work): Promise<void> {
   const { config, store, contracts } = deps;
   const { dataset, table, format, removesUnknown, pass } = work;
   const { stand } = pass;
-  // States of the table that can still be read may name more than the ledger counts.
+  // Readable states of the table may name more objects than the ledger counts.
   const nameless = await format.orphans(table.name, (...at) => store.list(...at), Date.now() - grace);
   const isOwn = isOwnOf(deps, dataset);
   const name = tableOf(contractOf(deps, dataset));
@@ -205,7 +206,10 @@ async function compareObjects(deps: ReconcileDeps, work: Work): Promise<void> {
   await pass.enter('batches');
 }
 
-/** What readers of a table find otherwise than the ledger counts it. A batch under way has changed only one of both. */
+/**
+ * Differences between what readers of a table find and what the ledger counts. A running batch has changed only one of the
+ * two.
+ */
 async function addDrift(
   { ledger }: Pick<Deps, 'ledger'>,
   { dataset, table, format, pass: { stand } }: Work,
@@ -221,7 +225,7 @@ async function addDrift(
   stand.unknown += drift.extra.length;
 }
 
-/** What batches list and the listing did not have; each is looked for once more, since a later batch may have replaced it. */
+/** Objects that batches list but the listing did not have. Each is checked again, because a later batch may have replaced it. */
 async function compareBatches(deps: ReconcileDeps, { dataset, pass, steps }: Work): Promise<void> {
   const { ledger, store, config } = deps;
   const { stand } = pass;
@@ -246,7 +250,7 @@ async function compareBatches(deps: ReconcileDeps, { dataset, pass, steps }: Wor
   await pass.enter('quarantine');
 }
 
-/** The same as compareObjects for the quarantine of the dataset, whose partitions a correction may have left without an object. */
+/** Like compareObjects, for the quarantine of the dataset, whose partitions may be empty after a correction. */
 async function compareQuarantine(deps: ReconcileDeps, work: Work): Promise<void> {
   const { store, catalog, config } = deps;
   const { dataset, pass } = work;
@@ -277,7 +281,7 @@ async function compareQuarantine(deps: ReconcileDeps, work: Work): Promise<void>
   await pass.enter('partitions');
 }
 
-/** The partitions of the Data Catalog become those with objects. */
+/** Makes the partitions of the Data Catalog match those with objects. */
 async function comparePartitions(deps: ReconcileDeps, { dataset, table, format, pass }: Work): Promise<void> {
   const { stand } = pass;
   const standing = stand.standing.map((path) => ({ path, values: valuesOfPath(path) }));
@@ -290,11 +294,11 @@ async function comparePartitions(deps: ReconcileDeps, { dataset, table, format, 
 
 type Reconciling = Pick<Deps, 'config' | 'store' | 'catalog' | 'ledger'>;
 
-/** Drops partitions of the staging table whose batch is no longer open: those of runs that failed. Gives how many. */
+/** Drops partitions of the staging table whose batch is no longer open, which belong to failed runs. Returns their number. */
 async function dropStaging({ catalog, ledger }: Reconciling, dataset: string): Promise<number> {
   const found: string[][] = [];
   for await (const page of catalog.partitionPages(stagingName(dataset))) found.push(...page);
-  // A partition that was listed belongs to a batch that was open by then.
+  // A listed partition belongs to a batch that was open at that time.
   const open = await ledger.openBatches(dataset);
   const stale = found.filter(([name = '']) => !open.some(({ batch }) => name.startsWith(`${batch}-`)));
   await catalog.dropPartitions(stagingName(dataset), stale);
@@ -309,8 +313,8 @@ interface Known {
 type Verdict = 'counts' | 'open' | 'garbage' | 'unknown';
 
 /**
- * Holds objects against the ledger. An object counts when its attempt is committed and the batch whose rows it holds lists it.
- * One of an attempt that is open, or younger than an hour, may count yet. `sharing`: datasets of the same table.
+ * Compares objects with the ledger. An object counts if its attempt is committed and the batch whose rows it holds lists it.
+ * An object of an open attempt, or younger than an hour, may still be counted. `sharing`: datasets of the same table.
  */
 function judgeOf(
   deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
@@ -334,7 +338,7 @@ function judgeOf(
     records.set(batch, null);
     return null;
   };
-  /** Null when the document that lists them is gone or cannot be read. */
+  /** Null if the document that lists them is gone or unreadable. */
   const listed = async (owner: string, batch: string): Promise<Set<string> | null> => {
     const known = live.get(batch);
     if (known !== undefined) return known;
@@ -345,7 +349,7 @@ function judgeOf(
   };
   const judge = async ({ key, modified }: { key: string; modified: number }): Promise<Verdict> => {
     const name = objectName(key);
-    // Not of Sluice; a person may have put it there.
+    // Not written by Sluice; a person may have put it there.
     if (name === null) return 'open';
     const [attempt, rows] = [await recordOf(name.batch), await recordOf(name.rowsOf)];
     if (attempt === 'unreadable' || rows === 'unreadable') return 'open';
@@ -359,7 +363,7 @@ function judgeOf(
     if (modified + grace > Date.now()) return 'open';
     const open = await ledger.openBatches(attempt.owner);
     if (open.some((o) => o.batch === name.batch && o.fence === name.fence)) return 'open';
-    // It may have been committed since it was read.
+    // It may have been committed since the first read.
     const now = await ledger.batch(attempt.owner, name.batch);
     return now?.committed === attempt.committed ? 'garbage' : 'open';
   };
