@@ -3,7 +3,7 @@ import type { Deadline } from './deadline.ts';
 /**
  * Runs `work` over all items, at most `limit` at once, and returns the results in the items' order. After the first failure,
  * or when the deadline is near, no further item is started; the call throws when the running ones have ended, so that
- * nothing goes on behind its caller's back.
+ * nothing continues after the call has returned.
  */
 export async function parallel<T, R>(
   items: readonly T[],

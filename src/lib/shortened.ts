@@ -1,6 +1,6 @@
-/** Errors that a state can be told of: Step Functions ends an execution, past every Catch, for more than 256 KiB. */
+/** Shortens errors: an error of more than 256 KiB ends an execution, past every Catch. */
 
-/** Of a message, in characters; the stack has it once more. */
+/** The limit of a message, in characters; the stack repeats it. */
 const longest = 10_000;
 
 /** The same error, with a message of bounded length. */

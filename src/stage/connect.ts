@@ -75,7 +75,7 @@ export interface Place {
   readonly profile?: string | undefined;
 }
 
-/** Tells a person once of each item of the ledger that is skipped. */
+/** Reports each skipped item of the ledger once. */
 function tellOnce(): (item: Unreadable) => void {
   const told = new Set<string>();
   return ({ dataset, pk, sk, fault }) => {

@@ -10,7 +10,7 @@ export interface Styled {
 /** Text, in a style or plain. */
 export type Part = string | Styled;
 
-/** Standard output or error, or what stands for it. */
+/** Standard output or error, or a replacement. */
 type Output = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 
 export type Print = (...parts: Part[]) => void;

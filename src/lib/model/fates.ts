@@ -1,4 +1,4 @@
-/** What becomes of the rows that were read. A file of its own, because the pages in the browser need it without the schemas. */
+/** The fates of rows that were read. A separate file, because the pages in the browser need it without the schemas. */
 import type { Accounting } from './plan.ts';
 
 export type Fate = Exclude<keyof Accounting, 'rowsRead'>;

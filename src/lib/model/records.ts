@@ -84,7 +84,7 @@ export const fileRecordSchema = rawFileSchema.extend({
 });
 export type FileRecord = Readonly<z.output<typeof fileRecordSchema>>;
 
-/** The record of an object, besides those of its versions. */
+/** The record of an object; its versions have their own. */
 export const objectRecordSchema = z.object({
   object: z.string(),
   /** The latest version with changed bytes, and the ETag of these bytes; '' if they could not be read. */

@@ -38,7 +38,6 @@ export const metricUnits = {
 export type MetricName = keyof typeof metricUnits;
 
 /**
- * Sends values of a dataset. It may be called again for a batch whose end was interrupted, so counts are lower bounds of the
- * truth or exact.
+ * Sends values of a dataset. It may be called again for a batch whose end was interrupted, so counts may be too high.
  */
 export type Measure = (dataset: string, values: Readonly<Partial<Record<MetricName, number>>>) => void;

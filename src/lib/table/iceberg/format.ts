@@ -40,7 +40,7 @@ import type { Value } from './values.ts';
 export interface IcebergDeps extends TableDeps {
   /** Reads an object's footer: describeObject. */
   describe(object: Omit<ParquetObject, 'read'>, schema: Schema): Promise<DataFile>;
-  /** What stands below a prefix. */
+  /** The objects below a prefix. */
   list(bucket: string, prefix: string): Promise<readonly { readonly key: string }[]>;
 }
 

@@ -252,7 +252,7 @@ const entryRecord = z.object({
     content: z.int().default(contents.data),
     file_path: z.string(),
     file_format: z.string(),
-    // Decoded records have classes of their own, which z.record refuses.
+    // Decoded records have their own classes, which z.record rejects.
     partition: z
       .looseObject({})
       .transform((record) => z.record(z.string(), partitionValue).parse({ ...record })),
