@@ -2,6 +2,7 @@
 
 import type { Ledger } from '../lib/ledger/ledger.ts';
 import { oneLine } from '../lib/visible.ts';
+import { driftText, recentDrift } from '../stage/drift.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
 import { printTable } from './table.ts';
@@ -18,9 +19,6 @@ ${stageHelp}
 
 Example:
   npm run sluice -- status --stage dev`;
-
-/** In milliseconds. */
-const driftShownFor = 86_400_000;
 
 /** Waiting files are counted up to this number. */
 const countedUpTo = 100_000;
@@ -71,9 +69,7 @@ export async function run(args: string[]): Promise<number> {
 const notesOn = ({ dataset, next, paused, drift }: Awaited<ReturnType<typeof statusOf>>): string[] => [
   ...(drift === null
     ? []
-    : [
-        `${dataset}: at ${drift.at} the Data Catalog lacked ${drift.isTableMissing ? `the table ${drift.table}` : `${drift.partitions} partitions of ${drift.table}`}; see docs/operations.md, "A table that was dropped"`,
-      ]),
+    : [`${dataset}: ${driftText(drift)}; see docs/operations.md, "A table that was dropped"`]),
   ...(next === null ? [] : [`${dataset}: next is ${oneLine(next, 200)}`]),
   ...(paused === null
     ? []
@@ -93,7 +89,7 @@ export async function statusOf(ledger: Ledger, dataset: string) {
       ledger.findOpenBatches(dataset),
       ledger.nextFiles(dataset, 1),
       ledger.pauseOf(dataset),
-      ledger.catalogDrift(dataset),
+      recentDrift(ledger, dataset),
     ]);
   const claimed = await Promise.all(open.map(({ batch }) => ledger.findBatch(dataset, batch)));
   return {
@@ -108,7 +104,7 @@ export async function statusOf(ledger: Ledger, dataset: string) {
     next: next?.object ?? null,
     paused: paused ?? null,
     /** What was last missing in the Data Catalog; shown for a day. */
-    drift: drift !== undefined && Date.parse(drift.at) + driftShownFor > Date.now() ? drift : null,
+    drift,
     lease: lease?.execution === undefined ? 'free' : (lease.execution.split(':').at(-1) ?? ''),
     lastBatch: last ? { batch: last.batch, state: last.state, at: last.endedAt ?? last.claimedAt } : null,
   };

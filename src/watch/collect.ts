@@ -15,6 +15,7 @@ import { claimOutput, jobOutput, transformOutput } from '../lib/flow/batch/schem
 import { tableOfContract } from '../lib/flow/batch/tables.ts';
 import { icebergOn } from '../lib/table/iceberg/format.ts';
 import type { Stage } from '../stage/connect.ts';
+import { driftText, recentDrift } from '../stage/drift.ts';
 import { failureOf, functionOf, visitsWithData } from '../stage/executions.ts';
 import type { ExecutionSummary, Visit, VisitData } from '../stage/history.ts';
 import { refusedRows } from '../stage/quarantine.ts';
@@ -140,7 +141,7 @@ export async function quarantineSamples(
 }
 
 /** The parts of a stage that are needed for a table. */
-type TableStage = Pick<Stage, 'contracts' | 's3' | 'glue' | 'athena' | 'config'>;
+type TableStage = Pick<Stage, 'contracts' | 's3' | 'glue' | 'athena' | 'config' | 'ledger'>;
 
 /** How many partitions of a table the page shows: the last ones, by name. */
 const shownPartitions = 366;
@@ -180,15 +181,16 @@ export async function tableDetail(
     rows: counts.get(name) ?? 0,
     ...(sizes.get(name) ?? { bytes: 0, files: 0 }),
   }));
-  return { table, dataset, registered, partitions };
+  return { table, dataset, drift: await driftOf(stage, dataset), registered, partitions };
 }
 
 /** For an Iceberg table, all of this comes from its metadata. */
 async function icebergDetail(
-  { config, s3, glue }: Pick<TableStage, 'config' | 's3' | 'glue'>,
+  stage: Pick<TableStage, 'config' | 's3' | 'glue' | 'ledger'>,
   contract: Contract,
   shown: number,
 ): Promise<TableDetail> {
+  const { config, s3, glue } = stage;
   const iceberg = icebergOn(createStore(s3), createPointers(config.database, glue));
   const keys = partitionKeysOf(contract).map(({ name }) => name);
   const partitions = (await iceberg.inspect(tableOfContract(contract, config)))
@@ -205,9 +207,15 @@ async function icebergDetail(
   return {
     table: tableOf(contract),
     dataset: contract.dataset,
+    drift: await driftOf(stage, contract.dataset),
     registered: partitions.length,
     partitions: partitions.slice(-shown),
   };
+}
+
+async function driftOf({ ledger }: Pick<TableStage, 'ledger'>, dataset: string): Promise<string | null> {
+  const drift = await recentDrift(ledger, dataset);
+  return drift && driftText(drift);
 }
 
 interface NamedPartition {

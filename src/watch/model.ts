@@ -81,6 +81,8 @@ export interface TablePartition {
 export interface TableDetail {
   readonly table: string;
   readonly dataset: string;
+  /** What the Data Catalog lacked of it on the last day. */
+  readonly drift: string | null;
   /** How many partitions there are. */
   readonly registered: number;
   /** The last of them, by name. */

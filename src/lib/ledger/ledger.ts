@@ -77,6 +77,8 @@ const driftSchema = z.object({
   isTableMissing: z.boolean(),
   /** How many. */
   partitions: z.number(),
+  /** Rows that readers did not find; undefined if nobody has counted them. */
+  rows: z.number().optional(),
 });
 
 /** An operator's settings, and the progress of the sweep. */

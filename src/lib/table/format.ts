@@ -1,4 +1,5 @@
 /** The interface of table formats: plain data in and out. No other module knows the layout of a table. */
+import * as z from 'zod';
 import type { ListedObject } from '../aws/store.ts';
 import type { FieldIds, OutputColumn } from '../model/plan.ts';
 import type { Attempt } from '../model/records.ts';
@@ -132,6 +133,30 @@ export interface TableHistory {
   dropTag(table: string, name: string): Promise<boolean>;
 }
 
+/** What readers of a table find at a time, as far as it costs little to know. It is kept until the next look. */
+export const seenSchema = z.object({
+  /** Values of the registered partitions; undefined if there are too many to list. */
+  partitions: z.array(z.array(z.string())).optional(),
+  snapshot: z
+    .object({
+      id: z.string(),
+      rows: z.number(),
+      /** Changes with each change of Sluice's. */
+      writer: z.string(),
+    })
+    .optional(),
+});
+export type Seen = z.output<typeof seenSchema>;
+
+/** What others have changed between two looks at a table. */
+export interface Observed {
+  readonly seen: Seen;
+  /** Partitions that were registered at the last look, and are not now. */
+  readonly gone: readonly (readonly string[])[];
+  /** How many rows other writers have taken out of the table. */
+  readonly rows: number;
+}
+
 export interface TableFormat {
   /**
    * The earlier states of tables; undefined if the format keeps none. If it keeps them, replaced and taken-back objects stay until
@@ -189,6 +214,11 @@ export interface TableFormat {
     standing: readonly TablePartition[],
     isOwn: (values: readonly string[]) => boolean,
   ): Promise<Repaired>;
+  /**
+   * Looks at an existing table, and compares it with the last look. It costs the same however many rows and batches the table has:
+   * no object is listed or read.
+   */
+  observe(shape: TableShape, last: Seen | undefined): Promise<Observed>;
   /** What readers find, by partition; empty if the table does not exist. */
   inspect(table: Pick<TableShape, 'name' | 'location'>): Promise<PartitionStatistics[]>;
 }

@@ -57,6 +57,7 @@ function Table({ dataset }: { dataset: string }) {
         {count(data.registered)} {data.registered === 1 ? 'partition' : 'partitions'} · {count(total('rows'))}{' '}
         rows · {bytes(total('bytes'))} · {count(total('files'))} files
       </p>
+      {data.drift && <p class="failure">{visible(data.drift)}</p>}
       {partitions.length > 0 && (
         <>
           <Tabs names={measures} chosen={measure} onChoose={setMeasure} />

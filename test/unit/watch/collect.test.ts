@@ -14,7 +14,7 @@ afterEach(() => {
 
 /** The page's view of the table, and the calls that read it. */
 async function shown(limit?: number) {
-  const { actor, contracts, config } = world.deps('watch');
+  const { actor, contracts, config, ledger } = world.deps('watch');
   const counted: string[] = [];
   world.aws.athena.answerOf = (sql) => {
     // The local Athena answers it.
@@ -28,6 +28,7 @@ async function shown(limit?: number) {
   };
   const stage = {
     contracts,
+    ledger,
     s3: actor.s3,
     glue: actor.glue,
     athena: actor.athena,
@@ -68,6 +69,18 @@ test('a table without partitions is empty, and Athena is not asked', async () =>
   const { detail, counted } = await shown();
   expect(detail).toMatchObject({ registered: 0, partitions: [] });
   expect(counted).toEqual([]);
+});
+
+test('a table says what the Data Catalog lacked of it', async () => {
+  world.put('feed/a', ['1@01']);
+  await world.settle();
+  expect((await shown()).detail.drift).toBeNull();
+  await world
+    .deps('sweep')
+    .ledger.noteDrift(dataset, { table: dataset, isTableMissing: false, partitions: 2, rows: 7 });
+  expect((await shown()).detail.drift).toMatch(
+    /^at 20\S+ the Data Catalog lacked 2 partitions of feed with 7 rows$/,
+  );
 });
 
 test('an Iceberg table tells of its partitions itself', async () => {

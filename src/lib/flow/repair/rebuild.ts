@@ -2,18 +2,26 @@
  * Restores what somebody has dropped from the Data Catalog: a table, from the plans of its batches, and partitions, from the
  * objects that the ledger counts. It removes nothing, and changes nothing that exists.
  */
+import * as z from 'zod';
 import { address } from '../../aws/store.ts';
-import { valuesOfPath } from '../../catalog/partitionPath.ts';
+import { pathOfValues, valuesOfPath } from '../../catalog/partitionPath.ts';
 import type { CatalogDrift } from '../../ledger/ledger.ts';
 import type { OutputColumn } from '../../model/plan.ts';
 import type { BatchRecord } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
-import type { TableFormat, TablePartition, TableShape } from '../../table/format.ts';
-import { withinAttempt } from '../../table/objectName.ts';
-import { type Deps, formatOf } from '../batch/deps.ts';
+import {
+  type KeyObject,
+  seenSchema,
+  type TableFormat,
+  type TablePartition,
+  type TableShape,
+} from '../../table/format.ts';
+import { objectName, withinAttempt } from '../../table/objectName.ts';
+import { rowsOf } from '../../table/rows.ts';
+import { contractOf, type Deps, formatOf } from '../batch/deps.ts';
 import { readPlan, unlessGone } from '../batch/manifest.ts';
 import { type Live, liveOf } from '../batch/published.ts';
-import { lastClosed, requireNothingLost } from '../batch/restored.ts';
+import { lastClosed, requireNothingLost, unlessUnreadable } from '../batch/restored.ts';
 import { goldenTable } from '../batch/tables.ts';
 
 export interface Rebuilt {
@@ -22,6 +30,8 @@ export interface Rebuilt {
   readonly isTableMissing: boolean;
   /** Partitions with objects that the ledger counts, which the Data Catalog did not have. */
   readonly partitions: number;
+  /** Their rows, or those that other writers have taken out of the table; undefined if nobody has counted them. */
+  readonly rows?: number | undefined;
   /** The number of batches that were read. */
   readonly batches: number;
 }
@@ -47,32 +57,114 @@ export async function rebuild(deps: RebuildDeps, dataset: string): Promise<Rebui
   return found && noteDrift(deps, dataset, await rebuildAll(deps, dataset, found));
 }
 
-/** The next page of batches, on a schedule; all batches if the table is missing. Null if no page is due. */
+/**
+ * Compares the table with the last look at it, and with the next page of batches. If the table is gone, with all batches. Null for a
+ * dataset that has published nothing.
+ */
 export async function rebuildNext(deps: RebuildDeps, dataset: string): Promise<Rebuilt | null> {
   const { ledger } = deps;
-  const place = `#catalog-${dataset}`;
-  const last = await ledger.lastSweep(place);
-  const isBetweenPasses = last !== undefined && last.key === undefined;
-  if (isBetweenPasses && Date.parse(last.at) + passEvery > Date.now()) return null;
   await requireNothingLost(deps, dataset);
   const found = await tableOf(deps, dataset);
   if (!found) return null;
+  const place = `#catalog-${dataset}`;
   if (!found.isThere) {
     const rebuilt = await rebuildAll(deps, dataset, found);
     await ledger.noteSwept(place, undefined);
     return noteDrift(deps, dataset, rebuilt);
   }
+  const gone = await restoreGone(deps, dataset, found);
+  const last = await ledger.lastSweep(place);
+  const isBetweenPasses = last !== undefined && last.key === undefined;
+  if (isBetweenPasses && Date.parse(last.at) + passEvery > Date.now()) return gone;
   const { value: page } = await ledger.batchPages(dataset, batchesPerPage, last?.key).next();
   const batches: readonly BatchRecord[] = page?.batches ?? [];
   const partitions = await register(deps, dataset, found, batches);
   await ledger.noteSwept(place, batches.length < batchesPerPage ? undefined : page?.last);
-  const { shape } = found;
+  if (partitions === 0) return { ...gone, batches: batches.length };
   return noteDrift(deps, dataset, {
-    table: shape.name,
+    table: found.shape.name,
     isTableMissing: false,
-    partitions,
+    partitions: gone.partitions + partitions,
     batches: batches.length,
   });
+}
+
+/** So many partitions are brought back by one sweep, and their rows counted in so many objects. */
+const mostRestored = { partitions: 1000, objects: 500 };
+
+/** Brings back partitions that were there at the last look, if the ledger counts objects in them. */
+async function restoreGone(
+  deps: RebuildDeps,
+  dataset: string,
+  { shape, format }: Found,
+): Promise<Rebuilt & { isTableMissing: false }> {
+  const { config, store } = deps;
+  const at = { bucket: config.workBucket, key: `seen/${dataset}.json` };
+  // What cannot be read is as good as nothing.
+  const before = (await store.findJson(at, seenOf(shape.name).nullable().catch(null)))?.seen;
+  const { seen, gone, rows } = await format.observe(shape, before);
+  const own = gone.filter(isOwnOf(deps, dataset));
+  const counted = await objectsCounted(deps, dataset, format, shape, own.slice(0, mostRestored.partitions));
+  const partitions = [...new Map(counted.map(({ values }) => [JSON.stringify(values), values])).values()];
+  const found = {
+    table: shape.name,
+    isTableMissing: false,
+    partitions: partitions.length,
+    rows: partitions.length === 0 ? rows : await rowsOfAll(store, counted),
+    batches: 0,
+  } as const;
+  // First told, then mended: a sweep that ends in between finds them again.
+  await noteDrift(deps, dataset, found);
+  const names = shape.partitionKeys.map(({ name }) => name);
+  if (partitions.length > 0)
+    await format.register(
+      shape,
+      partitions.map((values) => ({ path: `${pathOfValues(names, values)}/`, values })),
+    );
+  const left = own.slice(mostRestored.partitions);
+  const now = seen.partitions && { ...seen, partitions: [...seen.partitions, ...partitions, ...left] };
+  const text = JSON.stringify({ table: shape.name, seen: now ?? seen });
+  if (text !== JSON.stringify({ table: shape.name, seen: before })) await store.writeText(at, text);
+  return found;
+}
+
+const seenOf = (table: string) => z.object({ table: z.literal(table), seen: seenSchema });
+
+/** The objects in these partitions whose rows the ledger counts. */
+async function objectsCounted(
+  deps: RebuildDeps,
+  dataset: string,
+  format: TableFormat,
+  shape: TableShape,
+  partitions: readonly (readonly string[])[],
+): Promise<readonly KeyObject[]> {
+  if (partitions.length === 0) return [];
+  const objects = await format.objectsIn(shape, partitions);
+  const batches = [...new Set(objects.flatMap(({ address }) => objectName(address)?.rowsOf ?? []))];
+  const live = await parallel(batches, 16, async (batch) =>
+    unlessUnreadable(unlessGone(liveOf(deps, dataset, batch))),
+  );
+  const bucket = deps.config.processedBucket;
+  const counted = new Set(
+    live.flatMap((of) =>
+      of === null || of === 'unreadable' ? [] : of.objects.map(({ key }) => address({ bucket, key })),
+    ),
+  );
+  // Read after the objects: the partitions of an open batch are its own steps to register.
+  const open = new Set((await deps.ledger.openBatches(dataset)).map(({ batch }) => batch));
+  const isOver = (at: string) => !open.has(objectName(at)?.batch ?? '');
+  return objects.filter((object) => counted.has(object.address) && isOver(object.address));
+}
+
+/** Undefined if there are too many objects, or one that cannot be read. */
+async function rowsOfAll(store: Deps['store'], objects: readonly KeyObject[]): Promise<number | undefined> {
+  if (objects.length > mostRestored.objects) return undefined;
+  try {
+    const rows = await parallel(objects, 16, (object) => rowsOf(store, object));
+    return rows.reduce((sum, n) => sum + n, 0);
+  } catch {
+    return undefined;
+  }
 }
 
 interface Found {
@@ -158,15 +250,25 @@ function partitionsOf(
     .filter(({ values }) => values.length === partitionKeys.length);
 }
 
+/** Whether a partition belongs to the dataset: others may publish into the same table. */
+export function isOwnOf(
+  deps: Pick<Deps, 'contracts'>,
+  dataset: string,
+): (values: readonly string[]) => boolean {
+  const constants = contractOf(deps, dataset).partitionBy.map((p) => ('constant' in p ? p.constant : null));
+  return (values) => constants.every((c, i) => c === null || values[i] === c);
+}
+
 /** Reports to the alarm and to `status` what was missing. */
 export async function noteDrift<T extends Omit<CatalogDrift, 'at'>>(
   deps: Pick<Deps, 'ledger' | 'measure'>,
   dataset: string,
   drift: T,
 ): Promise<T> {
-  const { table, isTableMissing, partitions } = drift;
-  if (!isTableMissing && partitions === 0) return drift;
-  deps.measure(dataset, { CatalogDrift: Number(isTableMissing) + partitions });
-  await deps.ledger.noteDrift(dataset, { table, isTableMissing, partitions });
+  const { table, isTableMissing, partitions, rows } = drift;
+  if (!isTableMissing && partitions === 0 && (rows ?? 0) === 0) return drift;
+  // Rows without partitions are one find.
+  deps.measure(dataset, { CatalogDrift: Number(isTableMissing) + partitions || 1 });
+  await deps.ledger.noteDrift(dataset, { table, isTableMissing, partitions, ...(rows ? { rows } : {}) });
   return drift;
 }

@@ -18,7 +18,7 @@ import { type Live, liveKey, liveOf } from '../batch/published.ts';
 import { lastClosed, requireNothingLost, unlessUnreadable } from '../batch/restored.ts';
 import { goldenTable, quarantineTable, stagingName } from '../batch/tables.ts';
 import { type Pass, phases, type Stand, startPass, sumOf, withKey } from './pass.ts';
-import { noteDrift, rebuild } from './rebuild.ts';
+import { isOwnOf, noteDrift, rebuild } from './rebuild.ts';
 
 export interface Reconciled {
   readonly table: string;
@@ -129,12 +129,6 @@ interface Work {
   readonly removesUnknown: boolean;
   readonly steps: typeof reconcileSteps;
   readonly pass: Pass;
-}
-
-/** Whether a partition belongs to the dataset: others may publish into the same table. */
-function isOwnOf(deps: Pick<Deps, 'contracts'>, dataset: string): (values: readonly string[]) => boolean {
-  const constants = contractOf(deps, dataset).partitionBy.map((p) => ('constant' in p ? p.constant : null));
-  return (values) => constants.every((c, i) => c === null || values[i] === c);
 }
 
 /** Objects of a bucket in order, starting at the saved progress. After each step, `settle` runs and the progress is saved. */

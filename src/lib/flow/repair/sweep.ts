@@ -38,7 +38,7 @@ export interface SweepResult {
   readonly attemptsChecked: number;
   /** Whether the Data Catalog had lost the table. */
   readonly isTableMissing: boolean;
-  /** Partitions that the Data Catalog had lost, of the batches of this sweep. */
+  /** Partitions that the Data Catalog had lost since the last sweep, or of the batches of this one. */
   readonly partitionsMissing: number;
   readonly started: boolean;
 }

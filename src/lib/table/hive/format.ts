@@ -8,6 +8,9 @@ import { parallel } from '../../parallel.ts';
 import type { TableFormat } from '../format.ts';
 import { addPartitions, dropEmpty, type HiveDeps } from './partitions.ts';
 
+/** A look lists so many partitions at most: twenty calls of the Data Catalog. */
+const mostObserved = 20_000;
+
 export const hiveFormat = (deps: HiveDeps): TableFormat => ({
   history: undefined,
   isInPlace: false,
@@ -63,6 +66,18 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
       added: await addPartitions(deps, shape, unregistered),
       dropped: await dropEmpty(deps, shape, gone),
     };
+  },
+
+  async observe({ name, partitionKeys }, last) {
+    if (partitionKeys.length === 0) return { seen: {}, gone: [], rows: 0 };
+    const partitions: string[][] = [];
+    for await (const page of deps.catalog.partitionPages(name)) {
+      partitions.push(...page);
+      if (partitions.length > mostObserved) return { seen: {}, gone: [], rows: 0 };
+    }
+    const there = new Set(partitions.map((values) => JSON.stringify(values)));
+    const gone = (last?.partitions ?? []).filter((values) => !there.has(JSON.stringify(values)));
+    return { seen: { partitions }, gone, rows: 0 };
   },
 
   async inspect({ location }) {

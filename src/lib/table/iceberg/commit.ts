@@ -187,7 +187,8 @@ const isMade = (metadata: Metadata, current: string, tried: ReadonlySet<string>)
 // ---- authors of commits
 
 const batchProperty = 'sluice.batch';
-const fenceProperty = 'sluice.fence';
+/** In snapshots, and with the dataset in the table's properties. */
+export const fenceProperty = 'sluice.fence';
 
 /** The attempt that made a snapshot. */
 export const provenance = (

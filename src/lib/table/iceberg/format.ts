@@ -31,6 +31,7 @@ import {
   schemaOf,
   specOf,
 } from './metadata.ts';
+import { observed } from './observe.ts';
 import { evolveTable, publishChange, revertBatch, revertedBy } from './operations.ts';
 import { dataEntries, liveEntries, metadataFolder, partitionKey } from './snapshot.ts';
 import { describeObject, type ParquetObject } from './statistics.ts';
@@ -196,6 +197,11 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
 
   async orphans(table, list, olderThan) {
     return new Set(await orphansOf(deps, table, list, olderThan));
+  },
+
+  async observe({ name }, last) {
+    const loaded = await loadTable(deps, name);
+    return loaded ? observed(loaded.metadata, last) : { seen: {}, gone: [], rows: 0 };
   },
 
   async inspect({ name }) {
