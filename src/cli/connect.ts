@@ -14,7 +14,7 @@ export const stageOptions = {
 
 export const stageHelp = `  --stage NAME      the deployed stage (local, or $SLUICE_STAGE)
   --region NAME     where it is deployed, such as eu-west-1 (or $AWS_REGION, or as the profile says)
-  --profile NAME    whose credentials, from ~/.aws (or $AWS_PROFILE)
+  --profile NAME    the profile in ~/.aws with the credentials (or $AWS_PROFILE)
   --endpoint URL    where the local AWS listens, as npm start -- --keep prints it (or $AWS_ENDPOINT_URL)
   --json            for scripts: npm run -s sluice -- …`;
 

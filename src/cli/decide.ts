@@ -47,9 +47,9 @@ Example:
 
 export const release = commandFor(
   'release',
-  'Publishes a held batch although expectations failed. It runs again, so that rows and counts are those of now.',
+  'Publishes a held batch although expectations failed. It is processed again with the current contract.',
 );
 export const reject = commandFor(
   'reject',
-  'Moves every row of a held batch to quarantine, as `rejected`. It runs again, and publishes nothing.',
+  'Moves every row of a held batch to quarantine, as `rejected`. It is processed again, and publishes nothing.',
 );

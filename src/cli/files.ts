@@ -15,7 +15,7 @@ Shows files of a dataset, the latest last: state, batch, counts, and the reason 
   --dataset NAME
   --state STATE     pending, claimed, published, rejected, held, failed or replaced
   --last N          the last N files; default 100
-  --before TIME     only files that came before, such as 2025-10-06T05:00:00Z: pages back
+  --before TIME     only files that arrived earlier, such as 2025-10-06T05:00:00Z: pages back
 ${stageHelp}
 
 Example:

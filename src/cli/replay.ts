@@ -12,8 +12,8 @@ Processes published files again, in exactly the versions that were read, with th
 the old rows of these files. Rows of other files stay.
 
   --dataset NAME
-  --from TIME       files that came at or after, as 2025-10-06 or 2025-10-06T05:00:00Z
-  --to TIME         files that came before
+  --from TIME       files that arrived at this time or later: 2025-10-06 or 2025-10-06T05:00:00Z
+  --to TIME         files that arrived before this time
   --prefix KEY      files whose keys begin with KEY
 ${stageHelp}
 

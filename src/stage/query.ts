@@ -53,7 +53,7 @@ async function start({ athena, config }: Pick<Stage, 'athena' | 'config'>, sql: 
     return QueryExecutionId ?? '';
   } catch (error) {
     if (!(error instanceof InvalidRequestException)) throw error;
-    throw new AthenaQueryFailed(`Athena does not take the query: ${error.message}`, { cause: error });
+    throw new AthenaQueryFailed(`Athena rejected the query: ${error.message}`, { cause: error });
   }
 }
 

@@ -61,7 +61,7 @@ export function createAthena(
         new GetQueryResultsCommand({ QueryExecutionId: id, MaxResults: 2 }),
       );
       const [header, row] = ResultSet?.Rows ?? [];
-      if (!row) throw new AthenaQueryFailed(`the query ${id} gave no row`);
+      if (!row) throw new AthenaQueryFailed(`the query ${id} returned no row`);
       return Object.fromEntries(
         (header?.Data ?? []).map((cell, i) => [cell.VarCharValue ?? '', row.Data?.[i]?.VarCharValue ?? null]),
       );

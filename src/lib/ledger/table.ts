@@ -184,7 +184,7 @@ export function openTable(
           found.set(idOf({ pk: String(item.pk), sk: String(item.sk) }), item);
         wanted = UnprocessedKeys?.[table]?.Keys ?? [];
         if (wanted.length > 0)
-          throw new KeysUnread(`the ledger leaves ${wanted.length} keys unread; it is overloaded`);
+          throw new KeysUnread(`the ledger left ${wanted.length} keys unread; it is overloaded`);
       };
       await again(read, (error) => error instanceof KeysUnread, patience);
     });

@@ -83,7 +83,7 @@ async function parquetRows(file: string, bytes: Buffer): Promise<LookupRow[]> {
 }
 
 function toRow(file: string, index: number, value: unknown): LookupRow {
-  if (!isJsonObject(value)) throw new ReferenceRefused(`${file}, row ${index + 1}: is no object`);
+  if (!isJsonObject(value)) throw new ReferenceRefused(`${file}, row ${index + 1}: is not an object`);
   return Object.fromEntries(
     Object.entries(value).map(([name, field]) => {
       if (field === null || field === undefined) return [name, null];

@@ -118,7 +118,7 @@ export function readAvro(file: Uint8Array, rename: (fieldId: number, name: strin
     let position = 0;
     for (let n = 0n; n < block.count; n++) {
       const record = type.decode(data, position);
-      if (record.offset < 0) throw new TableUnsupported('a block of the Avro file is cut');
+      if (record.offset < 0) throw new TableUnsupported('a block of the Avro file is truncated');
       records.push(record.value);
       position = record.offset;
     }
