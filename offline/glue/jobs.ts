@@ -150,6 +150,8 @@ async function runJob(
     const script = await fetch(job.Command?.ScriptLocation ?? '', 'script.py');
     const extra = (entry.run.Arguments['--extra-py-files'] ?? '').split(',').filter(Boolean);
     const modules = await Promise.all(extra.map((address, i) => fetch(address, `${i}-${basename(address)}`)));
+    // Stopped before it was started.
+    if (entry.run.JobRunState === 'STOPPING') return { JobRunState: 'STOPPED' };
     const args = Object.entries(entry.run.Arguments).filter(([name]) => !glueArguments.test(name));
     const child = spawn(
       spark.python,

@@ -47,7 +47,7 @@ export function requestsOf({ service, operation, example }: RecordedCalls, names
     case 'glue': {
       const action = `glue:${operation}`;
       if (/Crawler$/.test(operation)) return [{ action, resource: arn(`crawler/${text('Name')}`) }];
-      if (/JobRun$/.test(operation)) return [{ action, resource: arn(`job/${text('JobName')}`) }];
+      if (/JobRuns?$/.test(operation)) return [{ action, resource: arn(`job/${text('JobName')}`) }];
       const table = text('TableName') || text('Name') || (input.TableInput as { Name?: string })?.Name;
       return catalogRequests(action, text('DatabaseName'), table, arn);
     }

@@ -3,12 +3,14 @@ import {
   BatchCreatePartitionCommand,
   BatchDeletePartitionCommand,
   BatchGetPartitionCommand,
+  BatchStopJobRunCommand,
   CreatePartitionCommand,
   CreateTableCommand,
   DeletePartitionCommand,
   DeleteTableCommand,
   GetCrawlerCommand,
   GetJobRunCommand,
+  GetJobRunsCommand,
   GetPartitionCommand,
   GetPartitionsCommand,
   GetTableCommand,
@@ -240,6 +242,46 @@ export class MemoryGlue {
           JobRunState: run.state,
           ...(run.message === undefined ? {} : { ErrorMessage: run.message }),
         },
+      };
+    })
+    .on(GetJobRunsCommand, 'GetJobRuns', (glue, input, { mask }) => {
+      const runs = [...glue.jobRuns].filter(([, run]) => run.job === input.JobName).reverse();
+      const { items, next } = glue.page(runs, input.MaxResults ?? 200, input.NextToken, mask);
+      const shown = items.map(([Id, { job, args, state }]) => ({
+        Id,
+        JobName: job,
+        JobRunState: state,
+        Arguments: { ...args },
+      }));
+      return { ...ok, JobRuns: shown, ...next };
+    })
+    .on(BatchStopJobRunCommand, 'BatchStopJobRun', (glue, input, { mask }) => {
+      const wanted = input.JobRunIds ?? [];
+      checkCount(wanted.length, 25);
+      const code = (id: string, i: number) => {
+        if (isHit(mask, i, wanted.length)) return 'InternalServiceException';
+        const run = glue.jobRuns.get(id);
+        if (run?.state !== 'RUNNING') return 'InvalidInputException';
+        run.state = 'STOPPING';
+        return undefined;
+      };
+      const codes = wanted.map(code);
+      return {
+        ...ok,
+        SuccessfulSubmissions: wanted
+          .filter((_, i) => codes[i] === undefined)
+          .map((JobRunId) => ({ JobName: input.JobName, JobRunId })),
+        Errors: wanted.flatMap((JobRunId, i) =>
+          codes[i] === undefined
+            ? []
+            : [
+                {
+                  JobName: input.JobName,
+                  JobRunId,
+                  ErrorDetail: { ErrorCode: codes[i], ErrorMessage: 'no' },
+                },
+              ],
+        ),
       };
     });
 

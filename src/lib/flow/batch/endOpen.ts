@@ -9,6 +9,7 @@ import { afterFailure } from './afterFailure.ts';
 import type { Deps } from './deps.ts';
 import { type Announce, finishBatch } from './finish.ts';
 import { batchId, replayOf } from './id.ts';
+import { stopRuns } from './jobRuns.ts';
 import { readManifest, unlessGone } from './manifest.ts';
 import { takeBack } from './objects.ts';
 import { lostAttempts, reopen } from './restored.ts';
@@ -63,6 +64,8 @@ async function endBatch(
     await ledger.recommit(dataset, fence, attempt);
     return finishBatch(deps, attempt, fence, reason);
   }
+  // If that fails, the batch ends all the same, and the sweep stops the run later.
+  if (record?.engine === 'glue') await stopRuns(deps, dataset, attempt).catch(() => 0);
   await takeBack(deps, dataset, attempt);
   const files = await filesOf(deps, attempt, record?.files ?? 0);
   const records = await ledger.read(dataset, files);

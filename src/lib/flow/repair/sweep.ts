@@ -10,6 +10,7 @@ import { parallel } from '../../parallel.ts';
 import { contractOf } from '../batch/deps.ts';
 import { endOpenBatches, type Failure, type SettleDeps } from '../batch/endOpen.ts';
 import { executionName } from '../batch/execution.ts';
+import { stopRuns } from '../batch/jobRuns.ts';
 import { takeBack } from '../batch/objects.ts';
 import { lostAttempts } from '../batch/restored.ts';
 import { note } from '../dispatch.ts';
@@ -157,6 +158,7 @@ async function removeGarbage(deps: SweepDeps, dataset: string): Promise<number> 
   for (const garbage of due) {
     deps.deadline?.check();
     try {
+      await stopRuns(deps, dataset, garbage);
       await takeBack(deps, dataset, garbage);
       await deps.ledger.dropGarbage(dataset, garbage);
     } catch (error) {

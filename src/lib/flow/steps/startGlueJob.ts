@@ -6,6 +6,7 @@ import { parallel } from '../../parallel.ts';
 import { attemptPrefix } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
 import { type Deps, formatOf } from '../batch/deps.ts';
+import { argumentOf } from '../batch/jobRuns.ts';
 import { garbageOf, newRun, planBatch, runOfJob } from '../batch/plan.ts';
 import type { BatchInput, jobStarted } from '../batch/schemas.ts';
 import { stagedBy } from '../batch/staged.ts';
@@ -48,6 +49,9 @@ export async function startGlueJob(
     },
   );
   await store.writeText(at.job, JSON.stringify(job));
-  const jobRun = await catalog.startJob(config.glueJob, { '--job': address(at.job) });
+  const jobRun = await catalog.startJob(config.glueJob, {
+    '--job': address(at.job),
+    ...Object.fromEntries([argumentOf(dataset, { batch, fence })]),
+  });
   return { run: runOfJob(attempt, jobRun), jobRun };
 }
