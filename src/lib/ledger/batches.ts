@@ -1,5 +1,7 @@
 /** The batches of a dataset: opened, committed and ended under the lease, with their files. */
 import * as z from 'zod';
+import { changing } from '../aws/changing.ts';
+import { goesThrough, type Write } from '../aws/dynamo.ts';
 import type { Accounting } from '../model/plan.ts';
 import {
   type Attempt,
@@ -14,9 +16,8 @@ import {
   type RawFile,
   toRawFile,
 } from '../model/records.ts';
-import { changing } from './changing.ts';
 import { batchKey, fileKey, listed, objectKey, openKey, placeKey, waitingPlace } from './keys.ts';
-import { goesThrough, type Item, type Table } from './table.ts';
+import type { Table } from './table.ts';
 
 /** The maximum number of earlier batches that a new batch is compared with. */
 const recentBatches = 20;
@@ -109,7 +110,7 @@ export function batchesOf(table: Table) {
       const known = await batch(dataset, claimed.id);
       if (known?.fence !== fence) {
         const noted = now();
-        const log: Item = {
+        const log: Write = {
           Put: {
             TableName: name,
             Item: { pk: dataset, sk: `LOG#${noted}#${claimed.id}`, batch: claimed.id },
@@ -117,7 +118,7 @@ export function batchesOf(table: Table) {
         };
         const { replay, decision } = claimed;
         // The lease names the batch in the same transaction.
-        const marked: Item = {
+        const marked: Write = {
           Update: {
             ...at({ pk: dataset, sk: 'LEASE' }),
             ...changing({
@@ -127,7 +128,7 @@ export function batchesOf(table: Table) {
             }),
           },
         };
-        const items: Item[] = [
+        const items: Write[] = [
           {
             Update: {
               ...at(batchKey(dataset, claimed.id)),

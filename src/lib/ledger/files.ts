@@ -1,5 +1,7 @@
 /** The files of a dataset, and the queue of those that wait. */
 import * as z from 'zod';
+import { changing } from '../aws/changing.ts';
+import { goesThrough, reasonsOf, type Write } from '../aws/dynamo.ts';
 import { AlreadyDecided } from '../errors.ts';
 import {
   type Decision,
@@ -16,9 +18,8 @@ import {
   toRawFile,
 } from '../model/records.ts';
 import { chunksOf, parallel } from '../parallel.ts';
-import { changing } from './changing.ts';
 import { fileKey, listed, listShards, objectItems, objectKey, placeKey, queueShards } from './keys.ts';
-import { goesThrough, type Item, reasonsOf, type Table } from './table.ts';
+import type { Table } from './table.ts';
 
 /** A file in the queue: `sk` is the place where it waits. */
 const queuedSchema = rawFileSchema.extend({ sk: z.string(), queuedAt: z.string() });
@@ -101,7 +102,7 @@ export function filesOf(table: Table) {
    * The items that note a version of an unknown object: a record of the version, a record of the object, and a place in the
    * queue.
    */
-  const firstItems = (dataset: string, { etag, ...noted }: Noted): Item[] => {
+  const firstItems = (dataset: string, { etag, ...noted }: Noted): Write[] => {
     const file = { ...toRawFile(noted), notedAt: now() };
     const { object, version, sequencer } = file;
     const queued = enqueued(dataset, file);
@@ -288,7 +289,7 @@ export function filesOf(table: Table) {
       const isTheirs = record && to.from.includes(record.state) && (!to.batch || record.batch === to.batch);
       return isTheirs ? [{ file, record }] : [];
     });
-    const itemsOf = ({ record }: (typeof movable)[number]): Item[] => {
+    const itemsOf = ({ record }: (typeof movable)[number]): Write[] => {
       const decision = to.decision
         ? {
             ...to.decision,

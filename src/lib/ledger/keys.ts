@@ -4,13 +4,8 @@
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
  */
 import { createHash } from 'node:crypto';
+import type { Key } from '../aws/dynamo.ts';
 import type { FileId, RawFile } from '../model/records.ts';
-
-/** Names one item of the ledger. */
-export interface Key {
-  readonly pk: string;
-  readonly sk: string;
-}
 
 /** The number of partition keys of a dataset's queue and lists. It cannot change for an existing ledger. */
 const shards = 8;

@@ -1,9 +1,10 @@
 /** Leases: one holder of a dataset at a time, each with a higher fence than the one before. */
 import { randomUUID } from 'node:crypto';
+import { changing } from '../aws/changing.ts';
+import { goesThrough } from '../aws/dynamo.ts';
 import { LeaseLost, LedgerOutdated } from '../errors.ts';
 import { type Lease, leaseSchema } from '../model/records.ts';
-import { changing } from './changing.ts';
-import { goesThrough, type Table } from './table.ts';
+import type { Table } from './table.ts';
 
 /** The holder of a lease before its execution's first step. */
 export const starting = 'starting';

@@ -28,12 +28,11 @@
  *   SWEEP                    how far the raw bucket was compared with the ledger
  *   RECENT, TOTALS           rows of the last published batches, how many failed since, and how many files are published
  */
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import * as z from 'zod';
+import { changing } from '../aws/changing.ts';
+import { createDocuments, type Documents } from '../aws/dynamo.ts';
 import { type EngineChoice, engineChoiceSchema } from '../config.ts';
 import { batchesOf } from './batches.ts';
-import { changing } from './changing.ts';
 import { filesOf } from './files.ts';
 import { leasesOf } from './leases.ts';
 import { openTable, type Table, type TableOptions } from './table.ts';
@@ -43,17 +42,12 @@ export type Ledger = ReturnType<typeof ledgerOn>;
 /** The ledger of a stage. `name` is its table's. */
 export const createLedger = (
   name: string,
-  client: DynamoDBClient = new DynamoDBClient({ maxAttempts: 8 }),
+  client?: Parameters<typeof createDocuments>[0],
   options: TableOptions = {},
-): Ledger =>
-  ledgerOn(
-    name,
-    DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } }),
-    options,
-  );
+): Ledger => ledgerOn(name, createDocuments(client), options);
 
-/** The same on a client that takes and gives plain values. */
-export function ledgerOn(name: string, db: DynamoDBDocumentClient, options: TableOptions = {}) {
+/** The same on a client that takes and returns plain values. */
+export function ledgerOn(name: string, db: Documents, options: TableOptions = {}) {
   const table = openTable(name, db, options);
   return { ...leasesOf(table), ...filesOf(table), ...batchesOf(table), ...settingsOf(table) };
 }
@@ -82,7 +76,7 @@ const driftSchema = z.object({
 });
 
 /** An operator's settings, and the progress of the sweep. */
-function settingsOf({ name: table, db, at, find, update, now }: Table) {
+function settingsOf({ at, find, put, update, now }: Table) {
   return {
     /**
      * When the raw bucket was last compared with the ledger, and the key to continue after; no key if the comparison was
@@ -92,8 +86,7 @@ function settingsOf({ name: table, db, at, find, update, now }: Table) {
       find({ pk: dataset, sk: 'SWEEP' }, z.object({ at: z.string(), key: z.string().optional() })),
 
     async noteSwept(dataset: string, key: string | undefined): Promise<void> {
-      const Item = { pk: dataset, sk: 'SWEEP', at: now(), ...(key === undefined ? {} : { key }) };
-      await db.send(new PutCommand({ TableName: table, Item }));
+      await put({ pk: dataset, sk: 'SWEEP', at: now(), ...(key === undefined ? {} : { key }) });
     },
 
     /** The engine an operator chose for a dataset; auto leaves it to the stage. */
@@ -109,8 +102,7 @@ function settingsOf({ name: table, db, at, find, update, now }: Table) {
       find({ pk: dataset, sk: 'DRIFT' }, driftSchema),
 
     async noteDrift(dataset: string, drift: Omit<CatalogDrift, 'at'>): Promise<void> {
-      const Item = { pk: dataset, sk: 'DRIFT', at: now(), ...drift };
-      await db.send(new PutCommand({ TableName: table, Item }));
+      await put({ pk: dataset, sk: 'DRIFT', at: now(), ...drift });
     },
 
     /** The pause of a dataset; undefined if it is not paused. */

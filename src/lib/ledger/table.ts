@@ -1,35 +1,21 @@
 /** The ledger's table, and what every part of the ledger does with it. */
-import { randomUUID } from 'node:crypto';
-import {
-  ConditionalCheckFailedException,
-  TransactionCanceledException,
-  TransactionConflictException,
-} from '@aws-sdk/client-dynamodb';
-import {
-  BatchGetCommand,
-  type DynamoDBDocumentClient,
-  GetCommand,
-  QueryCommand,
-  type QueryCommandInput,
-  TransactWriteCommand,
-  type TransactWriteCommandInput,
-  UpdateCommand,
-  type UpdateCommandInput,
-} from '@aws-sdk/lib-dynamodb';
 import * as z from 'zod';
-import { again, type Patience } from '../aws/again.ts';
-import { KeysUnread, LeaseLost, LedgerBusy, RecordUnreadable } from '../errors.ts';
+import type { Patience } from '../aws/again.ts';
+import { changing } from '../aws/changing.ts';
+import {
+  type Attributes,
+  createItems,
+  type Documents,
+  type Key,
+  reasonsOf,
+  type Write,
+  writesPerTransaction,
+} from '../aws/dynamo.ts';
+import { LeaseLost, RecordUnreadable } from '../errors.ts';
 import { type FileId, type FileState, type RawFile, toRawFile } from '../model/records.ts';
-import { chunksOf, parallel } from '../parallel.ts';
-import { changing } from './changing.ts';
-import { fileKey, type Key, orderIndex, pendingPlace, placeKey } from './keys.ts';
-
-/** DynamoDB's limit of items in a transaction; the lease is one of them. */
-const itemsPerTransaction = 100;
+import { fileKey, orderIndex, pendingPlace, placeKey } from './keys.ts';
 
 export type Table = ReturnType<typeof openTable>;
-export type Items = NonNullable<TransactWriteCommandInput['TransactItems']>;
-export type Item = Items[number];
 
 export interface TableOptions {
   /** The present time in milliseconds. */
@@ -50,39 +36,15 @@ export interface Unreadable extends Key {
 /** Items by dataset and sort key, transactions, and those under a lease. */
 export function openTable(
   table: string,
-  db: DynamoDBDocumentClient,
+  db: Documents,
   { clock = Date.now, patience = { attempts: 10, pause: 50 }, onUnreadable = () => {} }: TableOptions = {},
 ) {
-  const at = (Key: Key) => ({ TableName: table, Key: { pk: Key.pk, sk: Key.sk } });
+  const items = createItems(table, db, patience);
+  const { at } = items;
   const now = (): string => new Date(clock()).toISOString();
 
-  /**
-   * Writes all items or none. After a conflict or throttling the transaction is tried again, which the SDK does not do. After a
-   * failed condition it is not.
-   */
-  const transact = async (items: Items): Promise<void> => {
-    // The same token makes a repeated request the same transaction.
-    const ClientRequestToken = randomUUID();
-    await unlessBusy(() => db.send(new TransactWriteCommand({ TransactItems: items, ClientRequestToken })));
-  };
-
-  const unlessBusy = async <T>(write: () => Promise<T>): Promise<T> => {
-    try {
-      return await again(write, isConflict, patience);
-    } catch (error) {
-      if (!isConflict(error)) throw error;
-      throw new LedgerBusy(
-        `the ledger's items are written by others again and again: ${error instanceof Error ? error.message : error}`,
-        { cause: error },
-      );
-    }
-  };
-
-  /** Updates one item; tries again after a conflict with a transaction. */
-  const update = (input: UpdateCommandInput) => unlessBusy(() => db.send(new UpdateCommand(input)));
-
   /** Part of every transaction of a holder, which succeeds only while this fence holds the lease. */
-  const leaseCheck = (dataset: string, fence: number): Item => ({
+  const leaseCheck = (dataset: string, fence: number): Write => ({
     ConditionCheck: {
       ...at({ pk: dataset, sk: 'LEASE' }),
       ConditionExpression: 'fence = :fence AND attribute_exists(#execution)',
@@ -95,11 +57,11 @@ export function openTable(
   const underLease = async (
     dataset: string,
     fence: number,
-    items: Items,
-    check: Item = leaseCheck(dataset, fence),
+    writes: readonly Write[],
+    check: Write = leaseCheck(dataset, fence),
   ) => {
     try {
-      await transact([check, ...items]);
+      await items.transact([check, ...writes]);
     } catch (error) {
       throw asLeaseLost(error, dataset, fence);
     }
@@ -110,18 +72,19 @@ export function openTable(
     dataset: string,
     fence: number,
     things: readonly T[],
-    itemsOf: (thing: T) => Items,
+    writesOf: (thing: T) => readonly Write[],
   ): Promise<void> => {
-    let items: Items = [];
+    let writes: Write[] = [];
     for (const thing of things) {
-      const next = itemsOf(thing);
-      if (items.length + next.length >= itemsPerTransaction) {
-        await underLease(dataset, fence, items);
-        items = [];
+      const next = writesOf(thing);
+      // The check of the lease is a part of the transaction.
+      if (writes.length + next.length >= writesPerTransaction) {
+        await underLease(dataset, fence, writes);
+        writes = [];
       }
-      items.push(...next);
+      writes.push(...next);
     }
-    if (items.length > 0) await underLease(dataset, fence, items);
+    if (writes.length > 0) await underLease(dataset, fence, writes);
   };
 
   /** An item of a list. If it cannot be read, it is reported to `onUnreadable`, and the result is undefined. */
@@ -142,18 +105,15 @@ export function openTable(
     );
   };
 
-  const itemOf = async (key: Key): Promise<Attributes | undefined> =>
-    (await db.send(new GetCommand({ ...at(key), ConsistentRead: true }))).Item;
-
   /** Throws RecordUnreadable. */
   const get = async <S extends z.ZodType>(key: Key, schema: S): Promise<z.output<S> | undefined> => {
-    const item = await itemOf(key);
+    const item = await items.get(key);
     return item && required(schema, item);
   };
 
   /** As `get`, but also undefined for an item that cannot be read. For hints, which no decision depends on. */
   const find = async <S extends z.ZodType>(key: Key, schema: S): Promise<z.output<S> | undefined> => {
-    const item = await itemOf(key);
+    const item = await items.get(key);
     return item && readable(schema, item);
   };
 
@@ -162,53 +122,14 @@ export function openTable(
     keys: readonly Key[],
     schema: S,
   ): Promise<(z.output<S> | undefined)[]> =>
-    (await itemsOf(keys)).map((item) => item && required(schema, item));
+    (await items.getAll(keys)).map((item) => item && required(schema, item));
 
   /** As `getAll`, without the items that are not there or cannot be read. */
   const findAll = async <S extends z.ZodType>(keys: readonly Key[], schema: S): Promise<z.output<S>[]> =>
-    (await itemsOf(keys)).flatMap((item) => {
+    (await items.getAll(keys)).flatMap((item) => {
       const found = item && readable(schema, item);
       return found === undefined ? [] : [found];
     });
-
-  const itemsOf = async (keys: readonly Key[]): Promise<(Attributes | undefined)[]> => {
-    const found = new Map<string, Attributes>();
-    const different = new Map(keys.map((key) => [idOf(key), { pk: key.pk, sk: key.sk }]));
-    await parallel(chunksOf([...different.values()], 100), 4, async (chunk) => {
-      let wanted: Attributes[] = chunk;
-      const read = async () => {
-        const { Responses, UnprocessedKeys } = await db.send(
-          new BatchGetCommand({ RequestItems: { [table]: { Keys: wanted, ConsistentRead: true } } }),
-        );
-        for (const item of Responses?.[table] ?? [])
-          found.set(idOf({ pk: String(item.pk), sk: String(item.sk) }), item);
-        wanted = UnprocessedKeys?.[table]?.Keys ?? [];
-        if (wanted.length > 0)
-          throw new KeysUnread(`the ledger left ${wanted.length} keys unread; it is overloaded`);
-      };
-      await again(read, (error) => error instanceof KeysUnread, patience);
-    });
-    return keys.map((key) => found.get(idOf(key)));
-  };
-
-  /** Pages of the items of a partition key whose sort keys begin with `prefix`. */
-  async function* pagesOf(pk: string, prefix: string, options: Partial<QueryCommandInput>) {
-    let start: Attributes | undefined = options.ExclusiveStartKey;
-    do {
-      const page = await db.send(
-        new QueryCommand({
-          ...options,
-          TableName: table,
-          ConsistentRead: true,
-          KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
-          ExpressionAttributeValues: { ':pk': pk, ':prefix': prefix },
-          ...(start ? { ExclusiveStartKey: start } : {}),
-        }),
-      );
-      yield page;
-      start = page.LastEvaluatedKey;
-    } while (start);
-  }
 
   /** Items whose sort keys begin with `prefix`, in their order, or from the last one: `limit` that can be read. */
   const query = async <S extends z.ZodType>(
@@ -223,7 +144,7 @@ export function openTable(
   ): Promise<z.output<S>[]> => {
     const found: z.output<S>[] = [];
     if (limit <= 0) return found;
-    const pages = pagesOf(pk, prefix, {
+    const pages = items.pagesOf(pk, prefix, {
       ScanIndexForward: !isBackward,
       ...(Number.isFinite(limit) ? { Limit: limit } : {}),
     });
@@ -249,14 +170,14 @@ export function openTable(
       Limit: pageSize,
       ...(after === undefined ? {} : { ExclusiveStartKey: { pk, sk: after } }),
     };
-    for await (const { Items = [] } of pagesOf(pk, prefix, options))
+    for await (const { Items = [] } of items.pagesOf(pk, prefix, options))
       yield Items.flatMap((item) => readable(schema, item) ?? []);
   }
 
   /** How many items of a partition key have sort keys that begin with `prefix`, up to `limit`. */
   const count = async (pk: string, prefix: string, limit: number): Promise<number> => {
     let found = 0;
-    for await (const { Count = 0 } of pagesOf(pk, prefix, { Select: 'COUNT', Limit: limit })) {
+    for await (const { Count = 0 } of items.pagesOf(pk, prefix, { Select: 'COUNT', Limit: limit })) {
       found += Count;
       if (found >= limit) break;
     }
@@ -289,28 +210,21 @@ export function openTable(
   ): AsyncGenerator<Key> {
     const { condition, values } = conditionOf(range);
     const pages = lists.map(async function* (list) {
-      let start: Attributes | undefined;
-      do {
-        const page = await db.send(
-          new QueryCommand({
-            TableName: table,
-            IndexName: orderIndex,
-            KeyConditionExpression: `ix = :list${condition}`,
-            ExpressionAttributeValues: { ':list': list, ...values },
-            ScanIndexForward: !isBackward,
-            Limit: listPage,
-            ...(start ? { ExclusiveStartKey: start } : {}),
-          }),
-        );
-        yield (page.Items ?? []).flatMap((item) => readable(listedSchema, item) ?? []);
-        start = page.LastEvaluatedKey;
-      } while (start);
+      const query = {
+        IndexName: orderIndex,
+        KeyConditionExpression: `ix = :list${condition}`,
+        ExpressionAttributeValues: { ':list': list, ...values },
+        ScanIndexForward: !isBackward,
+        Limit: listPage,
+      };
+      for await (const { Items: found = [] } of items.pages(query))
+        yield found.flatMap((item) => readable(listedSchema, item) ?? []);
     });
     yield* inOrder(pages, (a, b) => (isBackward ? a.ik > b.ik : a.ik < b.ik));
   }
 
   /** Puts a file into the queue, at `place`. */
-  const enqueued = (dataset: string, file: RawFile): { item: Item; place: string } => {
+  const enqueued = (dataset: string, file: RawFile): { item: Write; place: string } => {
     const noted = now();
     const place = pendingPlace(file, noted);
     const Item = { ...placeKey(dataset, file, place), ...toRawFile(file), queuedAt: noted };
@@ -318,7 +232,7 @@ export function openTable(
   };
 
   /** Marks a version as replaced by another. `place` is its place in the queue, if it has one; it leaves this place. */
-  const replaced = (dataset: string, file: FileId, by: string, place: string | undefined): Item[] => [
+  const replaced = (dataset: string, file: FileId, by: string, place: string | undefined): Write[] => [
     {
       Update: {
         ...at(fileKey(dataset, file)),
@@ -335,12 +249,12 @@ export function openTable(
 
   return {
     name: table,
-    db,
     at,
     clock,
     now,
-    transact,
-    update,
+    transact: items.transact,
+    update: items.update,
+    put: items.put,
     underLease,
     allUnderLease,
     enqueued,
@@ -357,9 +271,6 @@ export function openTable(
     listedIn,
   };
 }
-
-/** An item as the document client gives it. */
-type Attributes = Record<string, unknown>;
 
 const keySchema = z.object({ pk: z.string().catch('?'), sk: z.string().catch('?') });
 
@@ -386,8 +297,6 @@ function conditionOf(range: ListRange): { condition: string; values: Record<stri
 
 const listedSchema = z.object({ pk: z.string(), sk: z.string(), ik: z.string() });
 
-const idOf = ({ pk, sk }: Key): string => JSON.stringify([pk, sk]);
-
 /** Merges pages of sorted items into one sorted list. Pages that are needed at the same time are read in parallel. */
 async function* inOrder<T>(
   sources: readonly AsyncIterator<readonly T[]>[],
@@ -412,40 +321,6 @@ async function* inOrder<T>(
     if (first === undefined) return;
     first.head.at++;
     yield first.item;
-  }
-}
-
-/** https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html */
-const transientReasons = new Set(['TransactionConflict', 'ThrottlingError', 'ProvisionedThroughputExceeded']);
-
-/** Why a transaction was cancelled, item by item; empty for another error. */
-export const reasonsOf = (error: unknown): string[] =>
-  error instanceof TransactionCanceledException
-    ? (error.CancellationReasons ?? []).map((reason) => reason.Code ?? 'None')
-    : [];
-
-/** Whether a write failed only because of another write to the same item, or of throttling. */
-function isConflict(error: unknown): boolean {
-  if (error instanceof TransactionConflictException) return true;
-  const reasons = reasonsOf(error);
-  return (
-    reasons.some((reason) => transientReasons.has(reason)) &&
-    reasons.every((reason) => reason === 'None' || transientReasons.has(reason))
-  );
-}
-
-/** Whether a condition of a transaction did not hold. */
-const isConditionFailed = (error: unknown): boolean =>
-  error instanceof ConditionalCheckFailedException || reasonsOf(error).includes('ConditionalCheckFailed');
-
-/** Whether a write went through; false when a condition of it did not hold. */
-export async function goesThrough(write: Promise<unknown>): Promise<boolean> {
-  try {
-    await write;
-    return true;
-  } catch (error) {
-    if (!isConditionFailed(error)) throw error;
-    return false;
   }
 }
 

@@ -1,8 +1,8 @@
 /** How a batch completes: other systems are informed, and the objects that it replaced are deleted. */
 
+import { goesThrough } from '../../aws/dynamo.ts';
 import { tableOf } from '../../contract/contract.ts';
 import { contractVersion } from '../../contract/version.ts';
-import { goesThrough } from '../../ledger/table.ts';
 import { type Summary, summarySchema } from '../../model/plan.ts';
 import { type Attempt, type FileId, isClaimedBy, rejectsRows } from '../../model/records.ts';
 import { places } from './addresses.ts';

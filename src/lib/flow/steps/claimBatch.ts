@@ -1,10 +1,10 @@
 /** Puts the pending files of a dataset into one batch. */
 import type { z } from 'zod';
+import { goesThrough } from '../../aws/dynamo.ts';
 import { contractText } from '../../contract/built.ts';
 import { tableFormatOf } from '../../contract/contract.ts';
 import { BatchOpen, RecordUnreadable, TableMismatch, TableUnsupported } from '../../errors.ts';
 import type { Queued } from '../../ledger/files.ts';
-import { goesThrough } from '../../ledger/table.ts';
 import { type FileRecord, longestReason, type ObjectRecord, rejectsRows } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import { places } from '../batch/addresses.ts';

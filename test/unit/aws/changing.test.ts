@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { changing } from '../../../src/lib/ledger/changing.ts';
+import { changing } from '../../../src/lib/aws/changing.ts';
 
 test('a change is one expression; every attribute has a placeholder, those of the condition too', () => {
   expect(
