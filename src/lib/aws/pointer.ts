@@ -3,11 +3,14 @@
  * a caller who has read the table's last version. https://iceberg.apache.org/docs/1.10.0/aws/#optimistic-locking
  */
 import {
+  AlreadyExistsException,
   type Column,
+  ConcurrentModificationException,
   CreateTableCommand,
   EntityNotFoundException,
   GetTableCommand,
   GlueClient,
+  GlueServiceException,
   type Table,
   type TableInput,
   UpdateTableCommand,
@@ -102,3 +105,27 @@ const pointedAt = (
   },
   StorageDescriptor: { ...table.StorageDescriptor, Location: location, Columns: [...columns] },
 });
+
+/** Whether a table could not be created because it exists. */
+export const exists = (error: unknown): boolean => error instanceof AlreadyExistsException;
+
+/** Errors after which Glue has changed nothing. After any other error the effect is unknown. */
+const refusals = new Set([
+  'AccessDeniedException',
+  'EntityNotFoundException',
+  'GlueEncryptionException',
+  'InvalidInputException',
+  'ResourceNumberLimitExceededException',
+  'ValidationException',
+]);
+/** Whether Glue rejected a change of the pointer and changed nothing. */
+export const isRefused = (error: unknown): boolean =>
+  error instanceof GlueServiceException && refusals.has(error.name);
+
+/** Errors after which Glue has changed nothing and a retry may succeed. */
+const isPassing = (error: unknown): boolean =>
+  error instanceof ConcurrentModificationException ||
+  (error instanceof GlueServiceException && error.name === 'ThrottlingException');
+
+/** Whether a change of the pointer may still take effect. */
+export const isUnclear = (error: unknown): boolean => !isRefused(error) && !isPassing(error);

@@ -61,6 +61,16 @@ test('imports go one way, in the order of docs/architecture.md', () => {
   expect(wrong).toEqual([]);
 });
 
+test('in src/lib only aws/ imports the AWS SDK', () => {
+  const others = sources.filter(
+    (file) =>
+      file.startsWith('src/lib/') &&
+      !file.startsWith('src/lib/aws/') &&
+      /from '@aws-sdk\//.test(readFileSync(join(root, file), 'utf8')),
+  );
+  expect(others).toEqual([]);
+});
+
 test('each state has a step and a handler of its name, and no step imports another', () => {
   const text = readFileSync(join(root, 'statemachines/ingest.yml'), 'utf8').replaceAll(
     /!(GetAtt|Sub|Ref) /g,

@@ -3,14 +3,8 @@
  * table is read again and shows what happened. Nothing is deleted here. Files that nothing points to are orphans.
  */
 import { randomUUID } from 'node:crypto';
-import {
-  AlreadyExistsException,
-  type Column,
-  ConcurrentModificationException,
-  GlueServiceException,
-} from '@aws-sdk/client-glue';
 import { again, type Patience } from '../../aws/again.ts';
-import type { Pointer, Pointers, Target } from '../../aws/pointer.ts';
+import { exists, isRefused, isUnclear, type Pointer, type Pointers, type Target } from '../../aws/pointer.ts';
 import { CommitUnclear, LeaseLost, TableConflict, TableMismatch } from '../../errors.ts';
 import type { Attempt } from '../../model/records.ts';
 import { newMetadata, type WantedTable } from './evolve.ts';
@@ -92,7 +86,7 @@ export async function createTable(deps: TableDeps, wanted: WantedTable): Promise
     await deps.pointers.create(wanted.name, target);
   } catch (error) {
     // If the table exists now, it does not matter who created it. Otherwise the error is thrown.
-    const made = error instanceof AlreadyExistsException || isUnclear(error);
+    const made = exists(error) || isUnclear(error);
     const table = made ? await loadTable(deps, wanted.name) : undefined;
     if (table) return table;
     throw error;
@@ -160,25 +154,6 @@ class Undecided extends Error {
     this.cause = cause;
   }
 }
-
-/** Errors after which Glue has changed nothing. After any other error the effect is unknown. */
-const refusals = new Set([
-  'AccessDeniedException',
-  'EntityNotFoundException',
-  'GlueEncryptionException',
-  'InvalidInputException',
-  'ResourceNumberLimitExceededException',
-  'ValidationException',
-]);
-const isRefused = (error: unknown): boolean =>
-  error instanceof GlueServiceException && refusals.has(error.name);
-
-/** Errors after which Glue has changed nothing and a retry may succeed. */
-const isPassing = (error: unknown): boolean =>
-  error instanceof ConcurrentModificationException ||
-  (error instanceof GlueServiceException && error.name === 'ThrottlingException');
-
-const isUnclear = (error: unknown): boolean => !isRefused(error) && !isPassing(error);
 
 /** Whether one of our metadata files is or was the current one. */
 const isMade = (metadata: Metadata, current: string, tried: ReadonlySet<string>): boolean =>
@@ -251,17 +226,15 @@ const metadataFile = (metadata: Metadata, previous: string | undefined): string 
 const targetOf = (metadata: Metadata, file: string): Target => ({
   file,
   location: metadata.location,
-  columns: schemaOf(metadata).fields.map(
-    (field): Column => ({
-      Name: field.name,
-      Type: hiveOf(field.type),
-      // Glue takes 255 characters.
-      ...(field.doc === undefined ? {} : { Comment: field.doc.slice(0, 255) }),
-      Parameters: {
-        'iceberg.field.current': 'true',
-        'iceberg.field.id': String(field.id),
-        'iceberg.field.optional': String(!field.required),
-      },
-    }),
-  ),
+  columns: schemaOf(metadata).fields.map((field): Target['columns'][number] => ({
+    Name: field.name,
+    Type: hiveOf(field.type),
+    // Glue takes 255 characters.
+    ...(field.doc === undefined ? {} : { Comment: field.doc.slice(0, 255) }),
+    Parameters: {
+      'iceberg.field.current': 'true',
+      'iceberg.field.id': String(field.id),
+      'iceberg.field.optional': String(!field.required),
+    },
+  })),
 });
