@@ -72,10 +72,11 @@ def run(spark: SparkSession, job: Job) -> Summary:
     if part["joins"] or (part["dedupe"] and part["dedupe"]["published"]):
         ranked = hold(ranked)
     summary, quarantine_bytes = summarize(records, ranked, job, hold)
-    write_published(spark, ranked.where("_fate = 'published'"), job, summary)
+    splits = parsed.where("_lines IS NOT NULL")
+    published = ranked.where("_fate = 'published'")
+    write_published(spark, with_line_numbers(spark, published, splits, job), job, summary)
     if summary["quarantined"] > 0:
         refused = records.where("_reason <> 'skipped'").unionByName(ranked.where("_fate = 'quarantined'").drop("_fate"))
-        splits = parsed.where("_lines IS NOT NULL")
         write_quarantine(with_line_numbers(spark, refused, splits, job), job["quarantine"], quarantine_bytes)
     for rows in reversed(held):
         rows.unpersist()

@@ -7,6 +7,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sluice.description import Job, Partition, Summary
+from sluice.row_part import units_of
 
 # The unpacked bytes of one quarantine file, which one task sorts.
 QUARANTINE_FILE = 256 * 2**20
@@ -100,18 +101,17 @@ def write_quarantine(rows: DataFrame, uri: str, size: int) -> None:
 
 
 def with_line_numbers(spark: SparkSession, rows: DataFrame, splits: DataFrame, job: Job) -> DataFrame:
-    """Turns positions in splits into positions in files: adds the lines of the earlier splits."""
-    if all(f["layout"] != "lines" for f in job["files"]):
+    """Turns lines of splits into lines of files: adds the lines of the earlier splits. Most files are one split."""
+    if all(start == 0 for _, start, _ in units_of(job["files"])):
         return rows
     counted = splits.select("_object", "_version", "_split", "_lines").collect()
     offsets: list[tuple[str, str, int, int]] = []
     seen: dict[tuple[str, str], int] = {}
     for row in sorted(counted, key=lambda r: (r["_object"], r["_version"], r["_split"])):
         identity = (row["_object"], row["_version"])
-        offsets.append((*identity, row["_split"], seen.get(identity, 0)))
+        if row["_split"] > 0:
+            offsets.append((*identity, row["_split"], seen.get(identity, 0)))
         seen[identity] = seen.get(identity, 0) + row["_lines"]
-    if not offsets:
-        return rows
     table = spark.createDataFrame(offsets, "_object string, _version string, _split bigint, _before bigint")
     return rows.join(F.broadcast(table), ["_object", "_version", "_split"], "left").withColumn(
         "_line", F.col("_line") + F.coalesce("_before", F.lit(0))

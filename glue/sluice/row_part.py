@@ -20,7 +20,7 @@ SPLITS = "_split bigint, _lines bigint"
 # The part of a file of lines that one task reads, in bytes.
 SPLIT = 64 * 2**20
 # Published with every row. They exist already, or name the batch.
-LINEAGE = ("_batch", "_object", "_version")
+LINEAGE = ("_batch", "_object", "_version", "_line")
 
 
 def row_part(spark: SparkSession, job: Job) -> DataFrame:

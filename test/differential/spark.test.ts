@@ -170,10 +170,17 @@ test('lines are read once each and keep their numbers, wherever splits fall', as
     id % 97 === 0 ? `bad ${id}` : record({ id, text: 'y'.repeat((id * 7919) % 300_000) }),
   );
   texts.splice(400, 0, 'z'.repeat(80_000_000));
-  const spark = await onSpark(contract, { 'test/a.json': `${texts.join('\n')}\n` });
-  const embedded = await transform(contract, { 'test/a.json': `${texts.join('\n')}\n` });
+  // The same line again, in the last split: of equal rows the first line stays.
+  texts.push(record({ id: 1, text: 'y'.repeat(7919) }));
+  const once = contractWith('  - { name: text, path: text, type: string }', 'dedupe: { key: [id] }');
+  const files = { 'test/a.json': `${texts.join('\n')}\n` };
+  const [spark, embedded] = [await onSpark(once, files), await transform(once, files)];
   expect(spark.summary).toEqual(embedded.summary);
-  const numbers = ({ quarantine }: EngineResult) => quarantine.map((q) => [q.line, q.reason]);
+  expect(spark.summary.duplicates).toBe(1);
+  const numbers = ({ rows, quarantine }: EngineResult) => [
+    ...rows.map((r) => `${r.id} ${r._line}`).sort(),
+    ...quarantine.map((q) => `${q.line} ${q.reason}`),
+  ];
   expect(numbers(spark)).toEqual(numbers(embedded));
 });
 

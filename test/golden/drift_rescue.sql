@@ -116,6 +116,7 @@ _rescued string
 _batch string
 _object string
 _version string
+_line bigint
 
 -- expectations (Athena)
 SELECT count(*) AS "check_0_0",

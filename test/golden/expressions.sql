@@ -128,6 +128,7 @@ d double
 _batch string
 _object string
 _version string
+_line bigint
 
 -- expectations (Athena)
 SELECT count(*) AS "check_0_0",

@@ -22,8 +22,10 @@ WITH bare AS (
   FROM depths
 ), pieces AS (
   SELECT file, place, string_agg(token, '' ORDER BY n) AS text, min(newlines) AS newlines FROM places GROUP BY file, place
+), begun AS (
+  SELECT *, regexp_extract(text, '^[ \t\r\n]*') AS blank FROM pieces
 ), found AS (
-  SELECT file, (newlines + 1)::BIGINT AS line, encode(text) AS raw, NULL::VARCHAR AS fault FROM pieces
+  SELECT file, (newlines + length(blank) - length(replace(blank, chr(10), '')) + 1)::BIGINT AS line, encode(text) AS raw, NULL::VARCHAR AS fault FROM begun
   UNION ALL
   SELECT file, 1::BIGINT, raw[1:65536], 'invalid_document' FROM decoded WHERE text IS NULL
 )
@@ -120,6 +122,7 @@ id bigint
 _batch string
 _object string
 _version string
+_line bigint
 
 -- expectations (Athena)
 SELECT count(*) AS "check_0_0",

@@ -129,6 +129,7 @@ name string
 _batch string
 _object string
 _version string
+_line bigint
 
 -- expectations (Athena)
 SELECT count(*) AS "check_0_0",

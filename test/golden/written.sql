@@ -152,6 +152,7 @@ day date
 _batch string
 _object string
 _version string
+_line bigint
 
 -- expectations (Athena)
 SELECT count(*) AS "check_0_0",

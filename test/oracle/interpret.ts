@@ -61,7 +61,10 @@ export function interpret(
       for (const made of rowsOf(contract, record, object, references))
         if (made === 'skipped') skipped++;
         else if ('reason' in made) quarantine.push({ object, line: record.line, ...made });
-        else rows.push({ object, line: record.line, raw: record.raw, ...made });
+        else {
+          made.values.set('_line', BigInt(record.line));
+          rows.push({ object, line: record.line, raw: record.raw, ...made });
+        }
   const published = deduplicated(contract, withoutPublished(contract, rows, before));
   return {
     published,
@@ -72,7 +75,10 @@ export function interpret(
   };
 }
 
-type Made = Pick<Row, 'place' | 'values' | 'nulled'> | Pick<Refused, 'reason' | 'column'> | 'skipped';
+type Made =
+  | (Pick<Row, 'place' | 'nulled'> & { readonly values: Map<string, Value> })
+  | Pick<Refused, 'reason' | 'column'>
+  | 'skipped';
 
 const refuse = (reason: string, column: string | null = null) => ({ reason, column });
 
@@ -334,15 +340,15 @@ function deduplicated({ dedupe }: Contract, rows: readonly Row[]): (readonly Row
       const difference = compareValues(x, y);
       if (difference !== 0) return direction === 'asc' ? difference : -difference;
     }
-    // "Ties have one winner on every engine: object, version, a digest of the raw text, then the place in an exploded array"
+    // "ordered by object, version, a digest of the raw text, the position in an exploded array, and the line"
     return compareTexts(a.object, b.object);
   };
   return [...Map.groupBy(rows, identity).values()].map((group) => {
     const [first] = group.toSorted(compare);
     const tied = group.filter((row) => first && compare(row, first) === 0);
-    // The smallest digest is not computed here, but of equal texts the first one wins.
+    // The smallest digest is not computed here, but of equal texts the first position wins, and then the first line.
     return [...Map.groupBy(tied, (row) => row.raw).values()].map(
-      (same) => same.toSorted((a, b) => a.place - b.place)[0] as Row,
+      (same) => same.toSorted((a, b) => a.place - b.place || a.line - b.line)[0] as Row,
     );
   });
 }

@@ -87,7 +87,7 @@ function documentRecords(bytes: Buffer, path: string | null): RawRecord[] {
   const list = path === null ? json : at(json, parsePath(path));
   // "`records_missing`: is a whole file: no array stands at the records path"
   if (list?.kind !== 'array') return [refusal(1, 'records_missing')];
-  // "`line` is the line of the file that the record begins in, or the place in a JSON array."
+  // "`_line` … the line of the file in which its record begins, counted from 1, or the record's position in a JSON array or map"
   return list.items.map((item, i) =>
     item.kind === 'object'
       ? { line: i + 1, raw: JSON.stringify(item), json: item }
@@ -105,7 +105,8 @@ function concatenatedRecords(bytes: Buffer): RawRecord[] {
   let depth = 0;
   const cut = (end: number) => {
     const piece = text.slice(start, end);
-    if (!isBlank(piece)) found.push(record(text.slice(0, start).split('\n').length, piece));
+    const begins = start + piece.search(/[^ \t\r\n]/);
+    if (!isBlank(piece)) found.push(record(text.slice(0, begins).split('\n').length, piece));
     start = end;
   };
   for (const { 0: token, index } of text.matchAll(/"(?:\\.|[^"\\])*(?:"|\\?$)|[{}]/gs)) {

@@ -185,9 +185,11 @@ const concatenatedRecords: readonly Step[] = [
     'pieces',
     `SELECT file, place, string_agg(token, '' ORDER BY n) AS text, min(newlines) AS newlines FROM places GROUP BY file, place`,
   ],
+  // Text between objects may begin on a later line than the object before it ends.
+  ['begun', `SELECT *, regexp_extract(text, '^[ \\t\\r\\n]*') AS blank FROM pieces`],
   [
     'found',
-    `SELECT file, (newlines + 1)::BIGINT AS line, encode(text) AS raw, NULL::VARCHAR AS fault FROM pieces
+    `SELECT file, (newlines + length(blank) - length(replace(blank, chr(10), '')) + 1)::BIGINT AS line, encode(text) AS raw, NULL::VARCHAR AS fault FROM begun
   UNION ALL
   SELECT file, 1::BIGINT, raw[1:${rawSampleBytes}], 'invalid_document' FROM decoded WHERE text IS NULL`,
   ],

@@ -6,4 +6,5 @@ export const duckdbSetDialect: SetDialect = {
   identifier,
   literal,
   carried: ['_object', '_version', '_line', '_place', '_raw', '_digest', '_nulled'],
+  lines: ['_line'],
 };

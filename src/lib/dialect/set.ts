@@ -7,6 +7,8 @@ import { type Step, statementOf } from './steps.ts';
 export interface SetDialect extends Quoting {
   /** Bookkeeping columns of row_part that stay unchanged. */
   readonly carried: readonly string[];
+  /** The bookkeeping columns that give the order of the lines of a file. */
+  readonly lines: readonly string[];
 }
 
 /** The statements of the set part. See `plan.set.sql`. */
@@ -59,7 +61,7 @@ export function setSql(
   const isRepeated = key.map((name, i) => `${name} IS NOT DISTINCT FROM repeated._k${i}`).join(' AND ');
   const order = [
     ...dedupe.order.map((o) => `${identifier(o.column)} ${o.direction.toUpperCase()} NULLS LAST`),
-    ...['_object', '_version', '_digest', '_place'],
+    ...['_object', '_version', '_digest', '_place', ...dialect.lines],
   ].map((o) => `${rows}.${o}`);
   const known = [...dedupe.key, ...keys].map((name) => identifier(name));
   const there = dedupe.published

@@ -13,4 +13,5 @@ export const sparkSetDialect: SetDialect = {
   literal,
   // On Spark, lines are counted by split.
   carried: ['_object', '_version', '_line', '_place', '_raw', '_digest', '_nulled', '_split'],
+  lines: ['_split', '_line'],
 };

@@ -7,7 +7,6 @@ import { duckType, identifier, list, literal } from '../dialect/duckdbNames.ts';
 import { TooManyPartitions } from '../errors.ts';
 import type { InputFile } from '../model/layout.ts';
 import {
-  lineage,
   mostPartitions,
   type Plan,
   quarantineColumns,
@@ -179,13 +178,10 @@ async function writeRows(
   { partitions }: Pick<Summary, 'partitions'>,
 ): Promise<void> {
   const keys = plan.partitionKeys.map((k) => identifier(k.name));
-  const lineageNames = new Set(lineage.map((c) => c.name));
   const output = plan.columns.map(({ name, type }) =>
     name === '_batch'
       ? `${literal(batch)} AS _batch`
-      : lineageNames.has(name)
-        ? `${name}::VARCHAR AS ${name}`
-        : `${identifier(name)}::${duckType(type)} AS ${identifier(name)}`,
+      : `${identifier(name)}::${duckType(type)} AS ${identifier(name)}`,
   );
   // With a key the order is total; without one, equal rows stay in the order of files and lines.
   const file = '(SELECT file FROM files WHERE object = _object AND version = _version)';

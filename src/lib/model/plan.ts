@@ -69,7 +69,7 @@ const setPartSchema = z.object({
     }),
   ),
   /**
-   * Rows with an equal key are duplicates; the first in `order`, then object, version, digest and place, stays.
+   * Rows with an equal key are duplicates; the first in `order`, then object, version, digest, place and line, stays.
    * `published`: a row is a duplicate, too, if its key is published in its partition.
    */
   dedupe: z.object({ key: z.array(z.string()), order: z.array(sortKey), published: z.boolean() }).nullable(),
@@ -118,7 +118,7 @@ export const planSchema = z.object({
   row: z.object({
     /**
      * documents(file INT, raw BLOB) -> records(file INT, line BIGINT, raw BLOB, fault VARCHAR): splits whole files into records. `line` is the
-     * 1-based position in an array, else the line in which the record begins.
+     * 1-based position in an array or a map, else the line in which the record begins.
      */
     documents: z.string(),
     /**
@@ -145,11 +145,15 @@ export const planSchema = z.object({
 });
 export type Plan = z.output<typeof planSchema>;
 
-/** Published with every row, so that it can be traced and replaced. */
+/**
+ * Published with every row, so that it can be traced and replaced. `_line` is the `line` of the quarantine table: the line of the
+ * object in which the record begins, or the record's position in an array or a map. A new column is added at the end.
+ */
 export const lineage: readonly OutputColumn[] = [
   { name: '_batch', type: 'string' },
   { name: '_object', type: 'string' },
   { name: '_version', type: 'string' },
+  { name: '_line', type: 'bigint' },
 ];
 
 /** The fields that no column reads, with `drift: rescue`. */

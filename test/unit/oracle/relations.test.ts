@@ -61,7 +61,7 @@ const meaning = ({ rows, summary }: Exact) => ({
   rows: rows
     .map((row) =>
       Object.entries(row)
-        .filter(([name]) => !/^_(object|version|batch)$/.test(name))
+        .filter(([name]) => !/^_(object|version|batch|line)$/.test(name))
         .map(([name, value]: readonly [string, Value]) => `${name}=${shown(value)}`)
         .join(' '),
     )

@@ -84,7 +84,7 @@ test('a partition has the value of its column, which is no column of the table b
     'source=test/country=__HIVE_DEFAULT_PARTITION__',
   ]);
   expect(summary.partitions.map(({ values }) => values[1])).toContain('FR/x=1');
-  expect(Object.keys(rows[0] ?? {})).toEqual(['id', '_batch', '_object', '_version']);
+  expect(Object.keys(rows[0] ?? {})).toEqual(['id', '_batch', '_object', '_version', '_line']);
   expect(quarantine.map((q) => [Number(q.line), q.reason, q.column_name])).toEqual([
     [5, 'out_of_range', 'country'],
     [6, 'out_of_range', 'country'],
@@ -141,11 +141,11 @@ test('a helper is read by expressions, filters, lookups and partitions, and is n
   const { rows, partitions, summary } = await transform(contract, {
     'x/a': '{"id":1,"a":"y","at":"2024-05-01T00:00:00Z"}\n{"id":2,"a":"x"}\n{"id":3}',
   });
-  expect(rows.map(({ _object, _version, _batch, ...row }) => row)).toEqual([{ id: 1n, b: 'y!' }]);
+  expect(rows.map(({ _object, _version, _batch, ...row }) => row)).toEqual([{ id: 1n, b: 'y!', _line: 1n }]);
   expect(partitions).toEqual(['source=test/year=2024']);
   expect(summary.reasons).toEqual({ filtered: 1, missing_required: 1 });
   const plan = compile(contract, null, []);
-  expect(plan.columns.map((c) => c.name)).toEqual(['id', 'b', '_batch', '_object', '_version']);
+  expect(plan.columns.map((c) => c.name)).toEqual(['id', 'b', '_batch', '_object', '_version', '_line']);
   expect(Object.keys(plan.fields)).toEqual(['id', 'b', 'source', 'year']);
   expect(expectationQuery(contract, { table: 't', column: 'run', value: 'r' })).not.toMatch(/"a"|"at"/);
 });

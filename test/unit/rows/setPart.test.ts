@@ -21,6 +21,8 @@ test('of an equal key the first in order stays; ties go by object, then by what 
     (await transform(contract, { 'test/a.json': lines.join('\n') })).rows[0]?.text;
   const stays = await winner(tied);
   expect(await winner([...tied].reverse())).toBe(stays);
+  const same = await transform(contract, { 'test/a.json': `\n${`${tied[0]}\n`.repeat(3)}` });
+  expect(same.rows.map((r) => r._line)).toEqual([2n]);
   const { summary, rows } = await transform(contract, {
     'test/b.json': [
       record({ id: 1, score: 1 }),

@@ -21,6 +21,66 @@ const csv = contractOf({ formats: ['csv'] });
 const ids = (rows: readonly Record<string, unknown>[]) =>
   rows.map((r) => [r.id, r.text ?? null]).sort(([a], [b]) => Number(a) - Number(b));
 
+test.each([
+  {
+    what: 'a record per line',
+    contract: contractOf({ formats: ['ndjson'] }),
+    text: '\uFEFF{"id":10}\r\n\r\n  {"id":30}\r\nbad\n{"id":50}',
+    lines: ['1 10', '3 30', '4 bad', '5 50'],
+  },
+  {
+    what: 'an array, where the position is known, and the line is not',
+    contract: contractOf({ formats: ['ndjson', 'json_array'] }),
+    text: '[\n{"id":10},\n\n{"id":20}, 3,\n{"id":40}]',
+    lines: ['1 10', '2 20', '3 bad', '4 40'],
+  },
+  {
+    what: 'a map in a document',
+    contract: contractOf({ formats: ['json_document'], records: 'a.*' }),
+    text: '{"a":{"x":{"id":10},"y":{"id":"x"},\n"z":{"id":30}}}',
+    lines: ['1 10', '2 bad', '3 30'],
+  },
+  {
+    what: 'objects on several lines',
+    contract: contractOf({ formats: ['json_concatenated'] }),
+    text: '\n\n{\n"id":\n30} {"id":50}\n\nbad{"id":70}\n',
+    lines: ['3 30', '5 50', '7 70', '7 bad'],
+  },
+  {
+    what: 'a CSV with line ends in quotes, and lines that are no records',
+    contract: contractOf({ formats: ['csv'], csv: { skipLines: 1, comment: '#' } }),
+    text: 'made by x\n# "\n\nid,text\n50,"a\n\nb"\n\n#\n100,\nbad\n120,"\n"\n140,',
+    lines: ['5 50', '10 100', '11 bad', '12 120', '14 140'],
+  },
+  {
+    what: 'a CSV without quoted line ends',
+    contract: contractOf({ formats: ['csv'], csv: { quotedNewlines: false } }),
+    text: '\nid,text\n30,a\n\nbad\n60,b',
+    lines: ['3 30', '5 bad', '6 60'],
+  },
+  {
+    what: 'a CSV with a header in the contract',
+    contract: contractOf({ formats: ['csv'], csv: { header: ['id', 'text'] } }),
+    text: '\n20,a\nbad\n40,b',
+    lines: ['2 20', '3 bad', '4 40'],
+  },
+  {
+    what: 'exploded elements, which have the line of their record',
+    contract: contractOf(
+      { formats: ['ndjson'] },
+      { explode: 'a', columns: [{ name: 'id', path: 'a', type: 'bigint', required: true }] },
+    ),
+    text: '{"a":[10,11]}\n{"a":[20,"x",21]}',
+    lines: ['1 10', '1 11', '2 20', '2 21', '2 bad'],
+  },
+])('a row has the line of its record, as a rejected one has: $what', async ({ contract, text, lines }) => {
+  const { rows, quarantine } = await transform(contract, { 'test/a': text });
+  const told = [...rows.map((r) => `${r._line} ${r.id}`), ...quarantine.map((q) => `${q.line} bad`)];
+  expect(told.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10) || (a < b ? -1 : 1))).toEqual(
+    lines,
+  );
+});
+
 test('CSV: quotes, doubled quotes, embedded newlines and delimiters, CRLF, empty fields', async () => {
   const file =
     '\uFEFFid,text,"n, 1"\r\n1,"a ""b"", c",x\r\n\r\n2,"two\r\nlines",\r\n3,,\r\n4,"",z\r\n5,桜 😋,';
@@ -296,7 +356,7 @@ test('concatenated JSON: objects with or without space between them, over many l
     '5 bad_type {"id":"x"}',
     '5 invalid_json   junk ',
     '5 invalid_json ,',
-    '5 not_an_object \n[5]',
+    '6 not_an_object \n[5]',
   ]);
 });
 
