@@ -19,6 +19,14 @@ const base = {
 export default {
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
+    // The tests of the flow once more, with tables of the other format.
+    {
+      ...base,
+      displayName: 'iceberg',
+      testMatch: ['<rootDir>/test/unit/flow/**/*.test.ts'],
+      testPathIgnorePatterns: ['flow/iceberg.test.ts'],
+      setupFiles: ['<rootDir>/test/support/onIceberg.mjs'],
+    },
     // The same tests for npm run check, in half the time.
     {
       ...base,

@@ -85,7 +85,7 @@ async function main(args: string[]): Promise<number> {
     if (values.long === undefined && positionals.length === 0)
       return await Promise.race([wholeRun(aws, () => deployed('duckdb')), interrupted]);
     const projects =
-      values.long === undefined ? ['unit', 'program', 'static', 'differential', 'e2e'] : ['long'];
+      values.long === undefined ? ['unit', 'iceberg', 'program', 'static', 'differential', 'e2e'] : ['long'];
     const patterns = values.long === undefined ? positionals : [`test/long/${values.long}`];
     const settings = {
       SLUICE_TEST_ENDPOINT: aws.endpoint,
@@ -150,7 +150,7 @@ async function wholeRun(aws: LocalAws, another: () => Promise<LocalAws>): Promis
       await Promise.all([
         endToEnd(),
         lane(
-          selected(['unit', 'program', 'differential'], []),
+          selected(['unit', 'iceberg', 'program', 'differential'], []),
           { SLUICE_TEST_ENDPOINT: aws.endpoint, SLUICE_THOROUGH: '1' },
           'in the background',
         ),

@@ -49,6 +49,7 @@ import { icebergFormat } from '../../src/lib/table/iceberg/format.ts';
 import { testConfig } from './config.ts';
 import { depsOf, fakeObject, liveKeys } from './iceberg.ts';
 import { createMemoryAws, type MemoryActor, type MemoryAws, type MemoryOptions } from './memory/index.ts';
+import { formatUnderTest } from './thorough.ts';
 
 export const dataset = 'feed';
 const hiveContract = parseContract(
@@ -128,7 +129,7 @@ const turn = () => new Promise<void>((done) => setImmediate(done));
 export type Deps = SweepDeps & CrawlerDeps & { readonly actor: MemoryActor };
 
 export interface WorldOptions extends MemoryOptions {
-  /** Format of the table; default hive. */
+  /** Format of the table; default: the format under test. */
   readonly format?: TableFormatName;
   readonly replaceLimits?: ReplaceLimits;
   /** The time that a function has, by its name. */
@@ -154,6 +155,8 @@ export class World {
   readonly metrics = new Map<string, number>();
   /** The numbers of files that ReplaceRows had on its disk. */
   readonly onDisk: number[] = [];
+  /** Objects whose footers Publish has read for the metadata of an Iceberg table. */
+  described = 0;
   /** Items of the ledger that a list skipped. */
   readonly unreadable: Unreadable[] = [];
   /** A log for whoever investigates a failed run. */
@@ -165,7 +168,7 @@ export class World {
 
   constructor(options: WorldOptions = {}) {
     this.options = options;
-    this.format = options.format ?? 'hive';
+    this.format = options.format ?? formatUnderTest;
     this.contract = { ...hiveContract, table: { format: this.format } };
     this.aws = createMemoryAws({ databases: ['db'], ...options });
     jest.spyOn(Date, 'now').mockImplementation(() => this.aws.clock.now());
@@ -267,7 +270,10 @@ export class World {
         iceberg: icebergFormat({
           ...depsOf(actor, this.aws),
           list: (bucket, prefix) => store.list(bucket, prefix),
-          describe: async ({ path, size, partition }) => fakeObject(path, { bytes: BigInt(size), partition }),
+          describe: async ({ path, size, partition }) => {
+            this.described++;
+            return fakeObject(path, { bytes: BigInt(size), partition });
+          },
         }),
       },
       athena: createAthena({ database: 'db', workgroup: 'w' }, actor.athena),
@@ -509,6 +515,11 @@ export class World {
     return this.format === 'iceberg' ? liveKeys(this.aws, dataset) : this.aws.s3.keys('processed');
   }
 
+  /** Keys of all objects with rows below the table, whether a reader finds them or not. */
+  stored(): string[] {
+    return this.aws.s3.keys('processed').filter((key) => key.endsWith('.parquet'));
+  }
+
   /** Rows that a reader of the table sees. */
   rows(): Row[] {
     return this.objects().flatMap((key) => JSON.parse(this.text('processed', key)) as Row[]);
@@ -560,16 +571,26 @@ export class World {
    * Freezes the `nth` call of the processes that match `isMeant`, and thereby its process, until it is thawed. Returns the
    * call.
    */
-  freeze(nth: number, isMeant: (actor: string, operation: string) => boolean): { hit: string } {
+  freeze(
+    nth: number,
+    isMeant: (actor: string, operation: string, input: object) => boolean,
+  ): { hit: string } {
     let calls = 0;
     const frozen = { hit: '' };
-    this.aws.wire.turn = (actor, operation) => {
+    this.aws.wire.turn = (actor, operation, input) => {
       if (this.frozen.has(actor.name)) return new Promise(() => {});
-      if (!isMeant(actor.name, operation.key) || ++calls !== nth) return Promise.resolve();
+      if (!isMeant(actor.name, operation.key, input) || ++calls !== nth) return Promise.resolve();
       frozen.hit = `${actor.name} ${operation.key}`;
       return new Promise((go) => this.frozen.set(actor.name, go));
     };
     return frozen;
+  }
+
+  /** Whether a call brings rows to where readers look: a copy into the table, or the swap of its pointer. */
+  isPublishing(operation: string, input: object): boolean {
+    return this.format === 'iceberg'
+      ? operation.endsWith('UpdateTable')
+      : operation.endsWith('CopyObject') && 'Bucket' in input && input.Bucket === 'processed';
   }
 
   /** Rows in quarantine. */
@@ -615,10 +636,15 @@ export async function expectWhole(world: World): Promise<void> {
 /** Below the table are only objects that some state of it names, and no other rows. */
 export async function expectNoOrphans(world: World): Promise<void> {
   const { formats, store, actor } = world.deps('test');
-  if (world.format === 'hive') return expect(world.aws.s3.keys('processed')).toEqual(world.objects());
+  if (world.format === 'hive') return expect(world.stored()).toEqual(world.objects());
   const orphans = await formats.iceberg.orphans(dataset, (...at) => store.list(...at), Infinity);
-  const rows = world.aws.s3.keys('processed').filter((key) => key.endsWith('.parquet'));
-  expect([actor.isDead, rows.filter((key) => orphans.has(key))]).toEqual([false, []]);
+  expect([actor.isDead, world.stored().filter((key) => orphans.has(key))]).toEqual([false, []]);
+}
+
+/** Readers find what the ledger counts, and nothing else is left below the table. */
+export async function expectCounted(world: World): Promise<void> {
+  expect(await world.counted()).toEqual(world.objects());
+  await expectNoOrphans(world);
 }
 
 /** Simulates the engine: one staged object per day, one for rejected rows. */

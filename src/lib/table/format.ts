@@ -1,6 +1,7 @@
 /** The interface of table formats: plain data in and out. No other module knows the layout of a table. */
 import * as z from 'zod';
 import type { ListedObject } from '../aws/store.ts';
+import type { Deadline } from '../deadline.ts';
 import type { FieldIds, OutputColumn } from '../model/plan.ts';
 import type { Attempt } from '../model/records.ts';
 
@@ -181,9 +182,10 @@ export interface TableFormat {
   ensure(shape: TableShape, holder: Holder): Promise<void>;
   /**
    * Makes a whole batch visible at once. A repeated call changes nothing. Throws LeaseLost if a later holder has closed the table,
-   * TableConflict if others have changed what the batch replaces, CommitUnclear if the call must be repeated.
+   * TableConflict if others have changed what the batch replaces, CommitUnclear if the call must be repeated, OutOfTime before anything
+   * is visible.
    */
-  commit(shape: Pick<TableShape, 'name'>, commit: TableCommit): Promise<Committed>;
+  commit(shape: Pick<TableShape, 'name'>, commit: TableCommit, deadline?: Deadline): Promise<Committed>;
   /** The result of an attempt's commit, if the table still remembers it. */
   committed(table: string, attempt: Attempt): Promise<Committed>;
   /** Registers the partitions of a commit if the commit itself did not. Gives the number of new partitions. */

@@ -3,7 +3,7 @@ import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { replay, retry } from '../../../src/lib/flow/operate/again.ts';
 import { fileKey } from '../../../src/lib/ledger/keys.ts';
-import { dataset, World } from '../../support/flowWorld.ts';
+import { dataset, expectCounted, World } from '../../support/flowWorld.ts';
 
 const many = ['1@06', '2@06', '3@07', '4@07', '5@07'];
 const other = ['1@08', '2@08', '6@06', '7@06'];
@@ -104,7 +104,7 @@ test.each<[string, number]>([
     await world.cleanUp();
     await world.sweep(true);
     await world.settle();
-    expect(await world.counted()).toEqual(world.aws.s3.keys('processed'));
+    await expectCounted(world);
   },
 );
 
@@ -192,7 +192,7 @@ test('a file that is replayed again and again, beside files that are not, keeps 
     await world.cleanUp();
     expect(world.linesOf('feed/a')).toEqual(many);
     expect(world.linesOf('feed/b')).toEqual([...other].sort());
-    expect(await world.counted()).toEqual(world.aws.s3.keys('processed'));
+    await expectCounted(world);
   }
 });
 

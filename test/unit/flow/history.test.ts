@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { replay, retry } from '../../../src/lib/flow/operate/again.ts';
 import { decide } from '../../../src/lib/flow/operate/decide.ts';
 import { reconcile } from '../../../src/lib/flow/repair/reconcile.ts';
-import { dataset, World } from '../../support/flowWorld.ts';
+import { dataset, expectCounted, World } from '../../support/flowWorld.ts';
 import type { Fault } from '../../support/memory/index.ts';
 import { runs } from '../../support/thorough.ts';
 
@@ -244,7 +244,7 @@ class History {
     const { world } = this;
     const rows = world.rows();
     expect(new Set(rows.map((r) => `${r.object} ${r.id}`)).size).toBe(rows.length);
-    expect(await world.counted()).toEqual(world.aws.s3.keys('processed'));
+    await expectCounted(world);
     const { ledger } = world.deps('test');
     const files = await Array.fromAsync(ledger.files(dataset));
     for (const [key, versions] of this.versions) {

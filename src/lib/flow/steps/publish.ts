@@ -75,7 +75,7 @@ export async function publish(
   await parallel(ours, 32, ({ from, to }) => store.copy(from, to), deadline);
   // Readers may see the batch before the ledger counts it. If the ledger never does, the process that takes the attempt back
   // asks the table.
-  await format.commit(table, commitOf(config, dataset, attempt, plan, published));
+  await format.commit(table, commitOf(config, dataset, attempt, plan, published), deadline);
   try {
     await ledger.commit(dataset, attempt);
   } catch (error) {

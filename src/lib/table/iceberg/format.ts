@@ -97,16 +97,21 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     await evolveTable(deps, wanted, holder);
   },
 
-  async commit({ name }, { dataset, attempt, contract, add, drop }) {
+  async commit({ name }, { dataset, attempt, contract, add, drop }, deadline) {
     const { metadata } = await requireTable(deps, name);
     const done = committedBy(metadata, attempt);
     // The objects of an earlier commit may have been replaced.
     if (done) return { snapshot: String(done['snapshot-id']) };
     const schema = schemaOf(metadata);
     const spec = specOf(metadata);
-    const files = await parallel(add, footersAtOnce, ({ address, bytes, values }) =>
-      deps.describe({ path: address, size: bytes, partition: partitionOf(spec, values) }, schema),
+    const files = await parallel(
+      add,
+      footersAtOnce,
+      ({ address, bytes, values }) =>
+        deps.describe({ path: address, size: bytes, partition: partitionOf(spec, values) }, schema),
+      deadline,
     );
+    deadline?.check();
     const outcome = await publishChange(
       deps,
       name,

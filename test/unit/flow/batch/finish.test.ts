@@ -7,7 +7,8 @@ afterEach(() => {
 });
 
 test('the partitions of a batch whose execution ends behind its commit are registered all the same', async () => {
-  const world = new World();
+  // The partitions of an Iceberg table are in its metadata.
+  const world = new World({ format: 'hive' });
   world.aws.plan = (call) =>
     call.actor.startsWith('repairPartitions') ? { mode: 'fail', error: 'AccessDenied' } : undefined;
   world.put('feed/a', ['1@06', '2@07', 'bad']);

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import * as z from 'zod';
 import { replay } from '../../../../src/lib/flow/operate/again.ts';
 import { reconcile } from '../../../../src/lib/flow/repair/reconcile.ts';
-import { dataset, World } from '../../../support/flowWorld.ts';
+import { dataset, expectCounted, World } from '../../../support/flowWorld.ts';
 import { isThorough } from '../../../support/thorough.ts';
 
 let world: World;
@@ -114,7 +114,7 @@ test.each(acts.map((_, kept) => [kept]))(
     const now = await factsOf();
     expect(now.files.filter((f) => !f.startsWith('feed/e'))).toEqual(facts.files);
     expect(now.published).toBe(facts.published + 1);
-    expect(now.counted).toEqual(world.aws.s3.keys('processed'));
+    await expectCounted(world);
   },
 );
 
@@ -148,7 +148,7 @@ test('a restored ledger whose work is interrupted at whatever call goes on where
     await world.cleanUp();
     try {
       expect(rowsOf(['a', 'b', 'c', 'd'])).toEqual(rows);
-      expect(await world.counted()).toEqual(world.aws.s3.keys('processed'));
+      await expectCounted(world);
     } catch (error) {
       throw new Error(`interrupted at call ${n}: ${error}`);
     }
@@ -172,7 +172,7 @@ test('what an attempt of the lost time has written without a commit goes, and it
   await world.settle();
   await world.cleanUp();
   expect(rowsOf(['0', 'a'])).toEqual({ 0: ['0@06'], a: ['a@06'] });
-  expect(await world.counted()).toEqual(world.aws.s3.keys('processed'));
+  await expectCounted(world);
 });
 
 test('reconcile removes nothing while the ledger has lost attempts', async () => {
@@ -203,7 +203,7 @@ test('a batch whose record somebody has deleted is ended, and its file is publis
   await world.settle();
   expect(world.linesOf('feed/a')).toEqual(['a@06']);
   expect(await world.deps('test').ledger.openBatches(dataset)).toEqual([]);
-  expect(await world.counted()).toEqual(world.aws.s3.keys('processed'));
+  await expectCounted(world);
 });
 
 test('restored to a time at which a batch had failed, the ledger takes up its later try, which was published', async () => {
@@ -231,5 +231,5 @@ test('restored to a time at which a batch had failed, the ledger takes up its la
   await world.cleanUp();
   expect(rowsOf(['0', 'a', 'b'])).toEqual({ 0: ['0@06'], a: ['a@06'], b: ['b@06'] });
   expect(refusedOf()).toEqual(['feed/a bad']);
-  expect(await world.counted()).toEqual(world.aws.s3.keys('processed'));
+  await expectCounted(world);
 });

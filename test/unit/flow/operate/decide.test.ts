@@ -116,8 +116,8 @@ test('a decision that was interrupted is completed by the same decision, whateve
 
 test('a released file that fails for another reason is still released when it is tried again', async () => {
   const batch = await held('feed/a');
-  world.aws.plan = (call) =>
-    call.actor.startsWith('publish') && call.operation === 'CopyObject'
+  world.aws.plan = ({ actor, operation, input }) =>
+    actor.startsWith('publish') && world.isPublishing(operation, input)
       ? { mode: 'fail', error: 'AccessDenied' }
       : undefined;
   await world.call('operator', (deps) => decide(deps, dataset, batch, kindOf('release')));

@@ -50,7 +50,7 @@ test('a tag has a name that no id and no time can have', async () => {
 });
 
 test('a Hive table keeps no snapshots, and an Iceberg table has none before its first batch', async () => {
-  const hive = new World().deps('person');
+  const hive = new World({ format: 'hive' }).deps('person');
   await expect(snapshots(hive, dataset)).rejects.toThrow('is a Hive table, which keeps no snapshots');
   await expect(tag(hive, dataset, 'model', undefined)).rejects.toThrow('is a Hive table');
   jest.restoreAllMocks();

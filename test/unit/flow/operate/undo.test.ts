@@ -12,7 +12,7 @@ import {
   type WorldOptions,
 } from '../../../support/flowWorld.ts';
 import type { Fault } from '../../../support/memory/index.ts';
-import { formats, isThorough, runs } from '../../../support/thorough.ts';
+import { formatUnderTest, isThorough, runs } from '../../../support/thorough.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -51,8 +51,8 @@ async function expectUndone(world: World): Promise<void> {
   expect(await world.deps('test').ledger.publishedFiles(dataset)).toBe(1);
 }
 
-test.each(formats)('the rows of a batch go to quarantine, and no others, on %s', async (format) => {
-  const { world, first } = await twoBatches({ format });
+test('the rows of a batch go to quarantine, and no others', async () => {
+  const { world, first } = await twoBatches();
   expect(await undoIt(world, first)).toMatchObject({ others: 0, corrections: [] });
   await world.settle();
   await world.cleanUp();
@@ -157,14 +157,14 @@ const faults: Record<string, Fault> = {
   'comes late': { mode: 'stall' },
 };
 
-test.each(Object.keys(faults).flatMap((name) => formats.map((format) => [name, format] as const)))(
-  'invariants 1, 2 and 6: an undo one of whose calls %s ends as one, on %s',
-  async (name, format) => {
+test.each(Object.keys(faults))(
+  'invariants 1, 2 and 6: an undo one of whose calls %s ends as one',
+  async (name) => {
     const fault: Fault = faults[name] ?? { mode: 'fail' };
     // All calls take 140 s on Hive and four minutes on Iceberg; they were run once. The suite has no time for that.
-    const step = isThorough ? { hive: 3, iceberg: 7 }[format] : 29;
+    const step = isThorough ? { hive: 3, iceberg: 7 }[formatUnderTest] : 29;
     for (let nth = runs(5, 1); ; nth += step) {
-      const { world, first } = await twoBatches({ format });
+      const { world, first } = await twoBatches();
       let calls = 0;
       world.aws.plan = () => (++calls === nth ? fault : undefined);
       await undoIt(world, first).catch(() => {});

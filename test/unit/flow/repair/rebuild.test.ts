@@ -17,7 +17,7 @@ import { reconcile } from '../../../../src/lib/flow/repair/reconcile.ts';
 import { sweep } from '../../../../src/lib/flow/repair/sweep.ts';
 import { hiveFormat } from '../../../../src/lib/table/hive/format.ts';
 import { driftText, recentDrift } from '../../../../src/stage/drift.ts';
-import { published } from '../../../support/everyCall.ts';
+import { published as publishedIn } from '../../../support/everyCall.ts';
 import { dataset, expectWhole, World, type WorldOptions } from '../../../support/flowWorld.ts';
 import { runs } from '../../../support/thorough.ts';
 
@@ -25,6 +25,8 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
+/** Tables whose partitions are in the Data Catalog. */
+const published = () => publishedIn({ format: 'hive' });
 const drop = (world: World) =>
   world.aws.actor('somebody').glue.send(new DeleteTableCommand({ DatabaseName: 'db', Name: dataset }));
 const dropDay = (world: World, day: string) =>
@@ -44,7 +46,7 @@ const rebuildIt = (world: World) => world.operate((deps) => rebuild(deps, datase
 
 /** Many batches of one file, each in a day of its own. */
 async function manyBatches(count: number, options: WorldOptions = {}): Promise<World> {
-  const world = new World({ batchFiles: 1, ...options });
+  const world = new World({ format: 'hive', batchFiles: 1, ...options });
   for (let i = 1; i <= count; i++) world.put(`feed/${i}`, [`${i}@${String(i).padStart(2, '0')}`]);
   await world.settle();
   return world;
@@ -286,7 +288,7 @@ test('a table that somebody has made otherwise is named, and nothing is done to 
 });
 
 test('a dropped Iceberg table is reported, and not made anew without its rows', async () => {
-  const world = await published({ format: 'iceberg' });
+  const world = await publishedIn({ format: 'iceberg' });
   await drop(world);
   world.aws.clock.advance(900_001);
   expect(await world.call('sweep', (deps) => rebuildNext(deps, dataset))).toMatchObject({

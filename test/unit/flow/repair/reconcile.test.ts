@@ -17,6 +17,7 @@ const compare = () => world.call('reconcile', (deps) => reconcile(deps, dataset)
 
 test('many partitions are compared in pages, and changed in as few calls as Glue has', async () => {
   const partitions = 5000;
+  world = new World({ format: 'hive' });
   const { ledger, store, catalog, config } = world.deps('test');
   const attempt = { batch: 'ab'.repeat(10), fence: (await ledger.acquireLease(dataset)) ?? 0 };
   await ledger.claim(dataset, attempt.fence, {
@@ -73,23 +74,23 @@ test('many partitions are compared in pages, and changed in as few calls as Glue
 test('an object that no commit counts is removed after an hour; what is not of Sluice, or of an unknown batch, stays', async () => {
   world.put('feed/a', ['1@06']);
   await world.settle();
-  const [own = ''] = world.aws.s3.keys('processed');
-  const folder = own.slice(0, own.lastIndexOf('/') + 1);
+  const [own = ''] = world.objects();
   const { s3 } = world.aws.actor('stranger');
   const strays = [
-    `${folder}ffffffffffffffffffff-f17-0.parquet`,
+    own.replace(/[0-9a-f]{20}-f\d+-/, 'ffffffffffffffffffff-f17-'),
     own.replace(/-f\d+-/, '-f99-'),
-    own.replace('-0.parquet', '-7.parquet'),
+    own.replace('0.parquet', '7.parquet'),
   ];
-  for (const Key of [...strays, `${folder}by-hand.parquet`])
+  const byHand = 'feed/source=feed/day=06/by-hand.parquet';
+  for (const Key of [...strays, byHand])
     await s3.send(new PutObjectCommand({ Bucket: 'processed', Key, Body: '[]' }));
   expect(await compare()).toMatchObject({ removed: 0 });
   world.aws.clock.advance(2 * 3_600_000);
   expect(await compare()).toMatchObject({ removed: 2, unknown: 1, missing: [] });
-  expect(world.aws.s3.keys('processed')).toEqual([own, strays[0], `${folder}by-hand.parquet`].sort());
+  expect(world.stored()).toEqual([own, strays[0], byHand].sort());
   const asked = await world.call('reconcile', (deps) => reconcile(deps, dataset, { removesUnknown: true }));
   expect(asked).toMatchObject({ removed: 1, unknown: 1 });
-  expect(world.aws.s3.keys('processed')).toEqual([own, `${folder}by-hand.parquet`].sort());
+  expect(world.stored()).toEqual([own, byHand].sort());
 });
 
 test('objects that somebody has deleted are told of, also when nothing of their batch is left', async () => {
@@ -97,7 +98,7 @@ test('objects that somebody has deleted are told of, also when nothing of their 
   await world.settle();
   world.put('feed/b', ['3@06']);
   await world.settle();
-  const keys = world.aws.s3.keys('processed');
+  const keys = world.objects();
   for (const key of keys)
     world.aws.s3.expire('processed', key, world.aws.s3.versions('processed', key)[0]?.id ?? '');
   expect([...((await compare())?.missing ?? [])].sort()).toEqual(keys);
@@ -124,12 +125,12 @@ test('reconcile removes nothing of an attempt that is open, however old', async 
   await world.deliver();
   await world.executeAll();
   world.aws.plan = undefined;
-  expect(world.aws.s3.keys('processed')).toHaveLength(2);
+  expect(world.stored()).toHaveLength(2);
   world.aws.clock.advance(5 * 3_600_000);
   const { ledger } = world.deps('test');
   expect(await ledger.openBatches(dataset)).toHaveLength(1);
   expect(await compare()).toMatchObject({ partitions: 2, removed: 0 });
-  expect(world.aws.s3.keys('processed')).toHaveLength(2);
+  expect(world.stored()).toHaveLength(2);
 });
 
 test('partitions of failed runs leave the staging table; those of an open batch stay', async () => {
@@ -172,6 +173,7 @@ test('a partition of the quarantine leaves the Catalog when a correction has lef
 });
 
 test('partitions of another dataset of the table, and those with something in them, stay registered', async () => {
+  world = new World({ format: 'hive' });
   world.put('feed/a', ['1@06']);
   await world.settle();
   const { catalog, config } = world.deps('test');
