@@ -13,6 +13,7 @@ import { sampleOfCsv } from '../lib/infer/csv.ts';
 import type { Drafted } from '../lib/infer/infer.ts';
 import { datasetName } from '../lib/infer/names.ts';
 import { type Question, type Sample, sampleOfJson } from '../lib/infer/source.ts';
+import { sampleOfLog, sampleOfPositions } from '../lib/infer/text.ts';
 import { visible, visibleLine } from '../lib/visible.ts';
 import { requireFiles } from './paths.ts';
 import { UsageError } from './usage.ts';
@@ -89,8 +90,9 @@ function sourceOf(samples: readonly Sample[], paths: readonly string[]): Partial
 }
 
 const written = (sample: Sample | undefined): string => {
-  const { formats = [], records, csv } = sample?.source ?? {};
-  return [formats.join(', '), records && `under ${records}`, csv && JSON.stringify(csv)]
+  const { formats = [], records, csv, text } = sample?.source ?? {};
+  const options = csv ?? text;
+  return [formats.join(', '), records && `under ${records}`, options && JSON.stringify(options)]
     .filter(Boolean)
     .join(' ');
 };
@@ -147,13 +149,16 @@ async function readSample(path: string): Promise<Sample> {
   const isCut = content.length >= sampleBytes;
   const { text, encoding } = textOfBytes(content);
   // A text that begins like an object is not a CSV either, but JSON with comments or invalid JSON.
-  const csv = () =>
+  const lines = isCut ? text.slice(0, text.lastIndexOf('\n') + 1) : text;
+  const flat = () =>
     /^\s*\{/.test(text)
       ? null
-      : sampleOfCsv(isCut ? text.slice(0, text.lastIndexOf('\n') + 1) : text, encoding);
-  const sample = sampleOfJson(text, isCut) ?? csv();
+      : (sampleOfLog(lines, encoding) ?? sampleOfCsv(lines, encoding) ?? sampleOfPositions(lines, encoding));
+  const sample = sampleOfJson(text, isCut) ?? flat();
   if (sample === null || sample.records.length === 0)
-    throw new UsageError(`${path}: no JSON record was found, and no CSV of two fields or more`);
+    throw new UsageError(
+      `${path}: no JSON record was found, and no CSV of two fields or more, no known log, and no fields at fixed positions`,
+    );
   return sample;
 }
 

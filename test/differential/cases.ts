@@ -14,7 +14,17 @@ export interface Case {
   readonly heldReferenceBytes: number;
 }
 
-const csvFormats = ['csv', 'csv_lines', 'csv_dialect', 'csv_plain', 'csv_encoded'] as const;
+const csvFormats = [
+  'csv',
+  'csv_lines',
+  'csv_dialect',
+  'csv_plain',
+  'csv_encoded',
+  'text_pattern',
+  'text_fields',
+] as const;
+/** Of the fields at positions. */
+const widths = { id: 2, at: 34, a: 8, b: 8, c: 8, x: 6, y: 6 } as const;
 type Format = 'lines' | 'json_document' | 'json_concatenated' | (typeof csvFormats)[number];
 const formats: Readonly<Record<Format, object>> = {
   lines: { formats: ['ndjson', 'json_array'] },
@@ -40,8 +50,26 @@ const formats: Readonly<Record<Format, object>> = {
     csv: { delimiter: '\t', quote: 'none', comment: '#', skipLines: 2, quotedNewlines: false },
   },
   csv_encoded: { formats: ['csv'], csv: { encoding: 'windows-1252', skipFooter: 2, quotedNewlines: true } },
+  text_pattern: {
+    formats: ['text'],
+    text: {
+      pattern:
+        '(?<id>[^;]*);(?<at>[^;]*)(?:;(?P<a>[^;]*)(?:;(?<b>[^;"]*|"[^"]*")(?:;(?<c>[^;]*)(?:;(?<x>[^;]*)(;(?<y>[^;]*)(?:;.*)?)?)?)?)?)?',
+      nullText: 'NULL',
+      comment: '# a',
+      skipLines: 1,
+    },
+  },
+  text_fields: {
+    formats: ['text'],
+    text: {
+      fields: Object.entries(widths).map(([name, width]) => ({ name, width })),
+      encoding: 'windows-1252',
+      skipFooter: 1,
+    },
+  },
 };
-const isCsv = (format: Format) => format.startsWith('csv');
+const isCsv = (format: Format) => /^(csv|text)/.test(format);
 
 const scalar = fc.constantFrom(
   'string',
@@ -492,6 +520,28 @@ const csvFile = (delimiter: string, quote = '"', before = '') =>
       ]);
     });
 
+const textFile = fc
+  .array(
+    fc.record({ id: fc.integer({ min: 0, max: 6 }), at: time, a: leaf, b: leaf, c: leaf, x: leaf, y: leaf }),
+    {
+      maxLength: 8,
+    },
+  )
+  .chain((rows) =>
+    fc.record({
+      lines: fc.constant(
+        rows.map((row) =>
+          Object.entries(widths)
+            .map(([name, width]) => String(row[name as keyof typeof widths] ?? '').padEnd(width))
+            .join(''),
+        ),
+      ),
+      end: fc.constantFrom('\n', '\r\n', '\r', ' \t\n', ' more\n'),
+      isCut: fc.boolean(),
+    }),
+  )
+  .map(({ lines, end, isCut }) => bytes([...lines.map((l) => (isCut ? l.trimEnd() : l)), 'Total'].join(end)));
+
 const otherFile = fc.constantFrom(
   bytes(''),
   bytes('[{"id":'),
@@ -509,6 +559,8 @@ const fileOf: Readonly<Record<Format, fc.Arbitrary<Buffer>>> = {
   csv_dialect: csvFile('||', "'", 'Report\n'),
   csv_plain: csvFile('\t', '"', '\n"\n'),
   csv_encoded: csvFile(','),
+  text_pattern: csvFile(';'),
+  text_fields: textFile,
 };
 const filesOf = (format: Format) =>
   fc

@@ -191,6 +191,18 @@ export const csvCases: readonly CsvCase[] = [
     ],
   },
   {
+    // d.csv has another delimiter.
+    name: 'm02-multi-header',
+    rows: [
+      [1, 'a', 5],
+      [2, 'b', 6],
+      [3, 'c', null],
+      [5, 'e', 8],
+      [6, 'g', 9],
+    ],
+    refused: [[1, 'unknown_header']],
+  },
+  {
     name: 'q01-tsv-quotes',
     csv: { quote: 'none' },
     rows: [
@@ -251,6 +263,8 @@ const columnsOf = (columns: Readonly<Record<string, string | object>>) =>
 
 const csv = (options: object = {}) => ({ prefix: 'in/', formats: ['csv'], csv: options });
 const document = (records: string) => ({ prefix: 'in/', formats: ['json_document'], records });
+const text = (options: object) => ({ prefix: 'in/', formats: ['text'], text: options });
+const clf = { pattern: '%d/%b/%Y:%H:%M:%S %z' };
 const yes = ['t', 'yes', 'y', '1', 'on'];
 const no = ['f', 'no', 'n', '0', 'off'];
 const events = (type: string) => ({
@@ -292,6 +306,99 @@ export const shapeCases: readonly ShapeCase[] = [
       [1001, 1234.56, 12.5, -45],
       [1002, 99, -3, 1000],
       [1003, 12000.1, 0, 7.1],
+    ],
+  },
+  {
+    name: 'c20-alb',
+    contract: {
+      source: text({ log: 'alb' }),
+      columns: columnsOf({
+        time: { type: 'timestamp', formats: ['iso8601'] },
+        client_ip: 'string',
+        client_port: 'int',
+        url: 'string',
+        protocol: 'string',
+        user_agent: 'string',
+        ssl_cipher: 'string',
+        trace_id: 'string',
+      }),
+    },
+    rows: [
+      [
+        1_714_557_600_186_641,
+        '192.0.2.1',
+        2817,
+        'http://www.example.com:80/a b',
+        'HTTP/1.1',
+        'curl/7.46.0',
+        null,
+        null,
+      ],
+      [
+        1_714_557_601_186_641,
+        '192.0.2.1',
+        2818,
+        'http://www.example.com:80/',
+        'HTTP/1.1',
+        'Moz \\"x\\" y',
+        null,
+        null,
+      ],
+    ],
+  },
+  ...[
+    text({
+      fields: [
+        { name: 'id', width: 4 },
+        { name: 'name', width: 10 },
+        { name: 'day', width: 8 },
+        { name: 'qty', width: 6 },
+      ],
+    }),
+    text({
+      fields: [
+        { name: 'day', start: 15, width: 8 },
+        { name: 'qty', width: 6 },
+        { name: 'id', start: 1, width: 4 },
+        { name: 'name', width: 10 },
+      ],
+    }),
+    text({ pattern: '(?<id>\\d{4})(?P<name>.{10})(?<day>\\d{8}) *(?<qty>\\d+)' }),
+  ].map((source) => ({
+    name: 'c21-regex',
+    contract: {
+      source,
+      columns: columnsOf({
+        id: 'int',
+        name: { type: 'string', trim: true },
+        day: { type: 'date', formats: [{ pattern: '%Y%m%d' }] },
+        qty: 'int',
+      }),
+    },
+    rows: [
+      [1, 'Smith', '2024-05-01', 1234],
+      [2, 'Doe', '2024-05-02', 56],
+      [3, 'O"Neil', '2024-05-03', 7],
+    ],
+  })),
+  {
+    name: 'c23-apache',
+    contract: {
+      source: text({ log: 'apache' }),
+      columns: columnsOf({
+        host: 'string',
+        user: 'string',
+        time: { type: 'timestamp', formats: [clf] },
+        method: 'string',
+        path: 'string',
+        status: 'int',
+        bytes: 'bigint',
+        referrer: 'string',
+      }),
+    },
+    rows: [
+      ['192.0.2.1', null, 1_714_557_600_000_000, 'GET', '/', 200, 123, null],
+      ['192.0.2.2', 'bob', 1_714_557_601_000_000, 'GET', '/a', 404, null, null],
     ],
   },
   {
@@ -429,6 +536,14 @@ export const shapeCases: readonly ShapeCase[] = [
       [6, 'invalid_json'],
       [7, 'invalid_json'],
       [8, 'invalid_json'],
+    ],
+  },
+  {
+    name: 's01-spark-nosort',
+    contract: { columns: columnsOf({ id: 'bigint', name: 'string' }) },
+    rows: [
+      [1, 'a'],
+      [2, 'b'],
     ],
   },
   {

@@ -1,4 +1,5 @@
 /** Compares a contract and a batch with the raw table in the Data Catalog. Free of AWS. */
+import { hasFlatTexts } from '../contract/contract.ts';
 import { explodesOf, type Inner, innerDocuments } from '../contract/documents.ts';
 import { firstKey, isBelow, objectKey, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
@@ -37,7 +38,7 @@ export function recordType(
  * the batch's own records have is readable whatever the Catalog says, because one odd row of another file changes a type there forever.
  */
 export function requireReadable(contract: Contract, rawTable: RawTable): void {
-  const isText = contract.source.formats.includes('csv');
+  const isText = hasFlatTexts(contract.source);
   const where = isText ? 'the headers of its files' : `the Catalog table ${rawTable.name}`;
   const { record, seen } = rawTable;
   /** The type in the batch itself, used if the Catalog's type is unreadable. */

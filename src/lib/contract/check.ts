@@ -3,18 +3,19 @@ import type { z } from 'zod';
 import { checkExpression, valueTypeOf } from '../expression/check.ts';
 import { ExpressionError, parseExpression } from '../expression/parse.ts';
 import { enrichedColumns, helpersOf } from './columns.ts';
-import { tableOf } from './contract.ts';
+import { hasFlatTexts, tableOf } from './contract.ts';
 import { explodesOf } from './documents.ts';
 import { checkRange } from './expectationSchema.ts';
 import { isNumber } from './parts.ts';
 import { firstKey, hasEach, isBelow, objectKey, parsePath } from './path.ts';
 import { type Contract, contractShape, type Expectation } from './schema.ts';
+import { textNames } from './textFormat.ts';
 
 /** Adds an issue, with its place, for each fault. */
 function checkContract(contract: Contract, context: z.core.$RefinementCtx): void {
   const scope = openScope(context);
   checkTable(contract, scope);
-  checkCsv(contract, scope);
+  checkFlat(contract, scope);
   checkColumns(contract, scope);
   checkDocuments(contract, scope);
   checkFlatten(contract, scope);
@@ -91,19 +92,21 @@ function checkTable(contract: Contract, { issue }: Scope): void {
     );
 }
 
-/** Checks what a contract reads from a CSV, whose fields are texts with the names of its header. */
-function checkCsv({ source, columns, parse = {} }: Contract, { issue }: Scope): void {
-  if (!source.formats.includes('csv')) return;
-  const header = source.csv?.header === true ? undefined : source.csv?.header;
+/** Checks what a contract reads from a CSV or a text, whose fields are texts with the names of a header. */
+function checkFlat({ source, columns, parse = {} }: Contract, { issue }: Scope): void {
+  if (!hasFlatTexts(source)) return;
+  const [what, place] = source.text === undefined ? ['CSV', 'csv.header'] : ['text', 'text'];
+  const given = source.text === undefined ? source.csv?.header : textNames(source.text);
+  const header = given === true ? undefined : given;
   columns.forEach(({ path }, i) => {
     if (path === objectKey) return;
     if (parsePath(path).length > 1 && !Object.keys(parse).some((text) => isBelow(path, text)))
       issue(
         ['columns', i, 'path'],
-        'a field of a CSV holds no others, unless parse reads it as JSON; a name with dots or brackets stands in double quotes',
+        `a field of a ${what} holds no others, unless parse reads it as JSON; a name with dots or brackets stands in double quotes`,
       );
     else if (header && !header.includes(firstKey(path)))
-      issue(['columns', i, 'path'], `source.csv.header has no field "${firstKey(path)}"`);
+      issue(['columns', i, 'path'], `source.${place} has no field "${firstKey(path)}"`);
   });
 }
 
@@ -124,14 +127,16 @@ function checkDocuments(contract: Contract, { issue }: Scope): void {
   for (const path of Object.keys(contract.parse ?? {}))
     if (hasEach(path))
       issue(['parse', path], 'may not have [*]: explode the array, and name its elements as in items.text');
-  const isCsv = contract.source.formats.includes('csv');
   if (
-    isCsv &&
+    hasFlatTexts(contract.source) &&
     explodesOf(contract).some(
       ({ path }) => !Object.keys(contract.parse ?? {}).some((text) => isBelow(path, text)),
     )
   )
-    issue(['explode'], 'a field of a CSV holds no array, unless parse reads it as JSON');
+    issue(
+      ['explode'],
+      `a field of a ${contract.source.text === undefined ? 'CSV' : 'text'} holds no array, unless parse reads it as JSON`,
+    );
 }
 
 function checkFlatten(contract: Contract, { issue }: Scope): void {

@@ -19,12 +19,16 @@ export const partitionKeysOf = ({ partitionBy }: Pick<Contract, 'partitionBy'>):
 export const tableFormatOf = ({ table }: Pick<Contract, 'table'>): TableFormatName =>
   typeof table === 'object' ? table.format : 'hive';
 
+/** Whether a record is a list of texts with names, as in a CSV. */
+export const hasFlatTexts = ({ formats }: Pick<Contract['source'], 'formats'>): boolean =>
+  formats.includes('csv') || formats.includes('text');
+
 /**
- * Whether the fields come from the records themselves: a CSV has a header, and a crawler cannot separate some records from the document
+ * Whether the fields come from the records themselves: a CSV has a header, the contract names those of a text, and a crawler cannot separate some records from the document
  * around them.
  */
 export const namesOwnFields = ({ source }: Pick<Contract, 'source'>): boolean =>
-  source.formats.includes('csv') || (source.records !== undefined && isBeyondCrawlers(source.records));
+  hasFlatTexts(source) || (source.records !== undefined && isBeyondCrawlers(source.records));
 
 /** The datasets whose prefix matches an object key. There are several if each takes a part of the records. */
 export const datasetsOfKey = (contracts: ReadonlyMap<string, Contract>, key: string): readonly Contract[] =>

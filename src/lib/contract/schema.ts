@@ -4,8 +4,10 @@
 import * as z from 'zod';
 import { mostPartitions, tableFormats } from '../model/plan.ts';
 import { columnSchema } from './columnSchema.ts';
+import { encodings } from './encodings.ts';
 import { expectation } from './expectationSchema.ts';
 import { explodePath, identifier, jsonPath, recordsPath, topFolder } from './parts.ts';
+import { textOptions } from './textFormat.ts';
 
 const relativeFile = z
   .string()
@@ -56,24 +58,6 @@ const partitionKey = z.union([
       .describe("Of a time; without it the partition is the column's own value."),
   }),
 ]);
-
-/** Encodings that both engines read equally. All except UTF-16 are single-byte encodings. */
-const encodings = [
-  'utf-8',
-  'utf-16',
-  'iso-8859-1',
-  'iso-8859-2',
-  'iso-8859-15',
-  'windows-1250',
-  'windows-1251',
-  'windows-1252',
-  'windows-1253',
-  'windows-1254',
-  'windows-1257',
-  'koi8-r',
-  'ibm866',
-  'macintosh',
-] as const;
 
 const csvOptions = z.strictObject({
   delimiter: z
@@ -164,13 +148,13 @@ const jsonOptions = z.strictObject({
 });
 
 /** Formats that a dataset cannot combine with others. The other two are distinguished by a file's first character. */
-const loneFormats: readonly string[] = ['json_document', 'json_concatenated', 'csv'];
+const loneFormats: readonly string[] = ['json_document', 'json_concatenated', 'csv', 'text'];
 
 const source = z
   .strictObject({
     prefix: topFolder.describe('The folder in the raw bucket. The crawler makes one table of it.'),
     formats: z
-      .array(z.enum(['ndjson', 'json_array', 'json_document', 'json_concatenated', 'csv']))
+      .array(z.enum(['ndjson', 'json_array', 'json_document', 'json_concatenated', 'csv', 'text']))
       .min(1)
       .describe('ndjson and json_array are told apart by the first character of a file.'),
     records: recordsPath
@@ -179,6 +163,7 @@ const source = z
         'For json_document: where the records stand, an array (statuses), below one (edges[*].node), or the values of a map (features.*, or *), each with its key as the field _key.',
       ),
     csv: csvOptions.optional().describe('For csv (RFC 4180).'),
+    text: textOptions.optional().describe('For text: how a line is read.'),
     json: jsonOptions.optional().describe('For the formats of JSON.'),
   })
   .superRefine((value, context) => {
@@ -189,7 +174,9 @@ const source = z
     if ((lone === 'json_document') !== (value.records !== undefined))
       issue('records', 'is given exactly with the format json_document');
     if (value.csv && lone !== 'csv') issue('csv', 'goes with the format csv');
-    if (value.json && lone === 'csv') issue('json', 'goes with the formats of JSON');
+    if ((lone === 'text') !== (value.text !== undefined))
+      issue('text', 'is given exactly with the format text');
+    if (value.json && (lone === 'csv' || lone === 'text')) issue('json', 'goes with the formats of JSON');
     const { delimiter, quote, escape: escapeBy, comment, skipFooter, quotedNewlines } = value.csv ?? {};
     if (value.csv && quote !== 'none' && delimiter?.includes(quote ?? '"'))
       issue('csv', 'has the quote in the delimiter');

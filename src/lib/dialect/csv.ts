@@ -1,8 +1,30 @@
 /** The notation of a CSV as patterns that mean the same in RE2 (in DuckDB's SQL) and JavaScript. */
 import type { Contract } from '../contract/schema.ts';
+import { textLayout, textNames } from '../contract/textFormat.ts';
 import { literal } from './duckdbNames.ts';
 
 type Csv = Contract['source']['csv'];
+
+/** The options of a CSV. Those of lines of text are a CSV of one field without quotes, whose fields are found later. */
+export function csvOptionsOf({ csv, text }: Contract['source']): Csv {
+  if (text === undefined) return csv;
+  const { encoding, skipLines, skipFooter } = text;
+  const { comment } = textLayout(text);
+  return {
+    delimiter: '\u0001',
+    quote: 'none',
+    trimFields: false,
+    encoding,
+    skipLines,
+    skipFooter,
+    ...(comment === null ? {} : { comment }),
+    shortRows: 'reject',
+    header: textNames(text),
+    headerShare: 0,
+    nullText: '',
+    quotedNewlines: skipFooter > 0,
+  };
+}
 
 /** The default options. `quote` null: the CSV has no quotes. */
 export const csvOf = (csv: Csv) => ({

@@ -6,8 +6,10 @@
 import { defaultPartition } from '../catalog/partitionPath.ts';
 import { fieldsRead } from '../catalog/rawSchema.ts';
 import { ownColumns } from '../contract/columns.ts';
+import { hasFlatTexts } from '../contract/contract.ts';
 import { objectKey } from '../contract/path.ts';
 import type { Contract, Enrichment, PartitionKey } from '../contract/schema.ts';
+import { type TextField, textLayout } from '../contract/textFormat.ts';
 import { checkExpression } from '../expression/check.ts';
 import { columnsIn, parseExpression } from '../expression/parse.ts';
 import { type ReasonCode, type ReferenceData, rescued, skipped } from '../model/plan.ts';
@@ -18,7 +20,7 @@ import { cellOf, type EnrichmentSql, enrichmentSql } from './duckdbEnrich.ts';
 import { conditionSql, expressionSql } from './duckdbExpression.ts';
 import { type Documents, documentsOf } from './duckdbInner.ts';
 import { leavesOf } from './duckdbLeaves.ts';
-import { identifier, list, literal } from './duckdbNames.ts';
+import { identifier, list, literal, trimmed } from './duckdbNames.ts';
 import { hasOddNumber, marked, unmarked } from './duckdbNumbers.ts';
 import { layer, type Step } from './steps.ts';
 
@@ -35,11 +37,15 @@ export function recordSteps(
   const leaves = leavesOf(contract);
   const columns = contract.columns.map((column, i) => columnSql(column, i + 1, leaves.of(i)));
   const enrichments = contract.enrich.map((e, i) => ({ e, sql: enrichmentSql(e, references[i]) }));
-  const isCsv = contract.source.formats.includes('csv');
+  const { text, csv, json } = contract.source;
   const documents = documentsOf(contract);
   const hasKey = contract.columns.some(({ path }) => path === objectKey);
   return [
-    ...(isCsv ? csvSteps(contract.source.csv) : jsonSteps(contract.source.json)),
+    ...(text !== undefined
+      ? textSteps(text)
+      : contract.source.formats.includes('csv')
+        ? csvSteps(csv)
+        : jsonSteps(json)),
     ...documents.steps,
     ...(hasKey ? [keyStep(documents.last)] : []),
     layer('parsed', [...leaves.parsed, restOf(contract)], hasKey ? 'keyed' : documents.last),
@@ -136,7 +142,8 @@ function rowsSql(
   { leaves, documents }: { leaves: ReturnType<typeof leavesOf>; documents: Documents },
   isRejected: boolean,
 ): string {
-  const isCsv = contract.source.formats.includes('csv');
+  const isFlat = hasFlatTexts(contract.source);
+  const isText = contract.source.text !== undefined;
   const refusals = rowRefusals(contract, documents, enrichments, isRejected);
   const choose = (pick: (refusal: Refusal) => string) =>
     refusals.map((r) => ` WHEN __doc IS NOT NULL AND ${r.when} THEN ${pick(r)}`).join('');
@@ -145,14 +152,14 @@ function rowsSql(
   const raw = 'coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR)';
   const joins = enrichments.flatMap(({ sql }) => sql ?? []);
   const isSkipped = contract.when === undefined ? null : `${isWhole(documents)} AND __skipped`;
-  return `SELECT files.object AS _object, files.version AS _version, __line${isCsv ? ' + files.skip' : ''} AS _line, ${documents.place} AS _place,
+  return `SELECT files.object AS _object, files.version AS _version, __line${isFlat ? ' + files.skip' : ''} AS _line, ${documents.place} AS _place,
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
-    ${isCsv ? "WHEN __doc IS NULL THEN 'invalid_csv'" : "WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'"}
+    ${isFlat ? `WHEN __doc IS NULL THEN '${isText ? 'invalid_line' : 'invalid_csv'}'` : "WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'"}
     ${isSkipped === null ? '' : `WHEN ${isSkipped} THEN ${literal(skipped)}\n    `}WHEN __bad IS NOT NULL THEN __reasons[__bad]${choose((r) => literal(r.reason))} END AS _reason,
   ${keepsRaw ? raw : `CASE WHEN ${isSkipped === null ? '_reason IS NOT NULL' : `_reason <> ${literal(skipped)}`} THEN ${raw} END`} AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ${list(contract.columns.map((c) => literal(c.name)))}[__bad]${choose((r) => r.column)} END AS _column,
-  CASE ${isCsv ? csvValues(contract) : jsonValues}WHEN __bad IS NOT NULL THEN ${leaves.textAt('__bad')}${choose((r) => r.value)} END AS _value,
+  CASE ${isText ? textValues(contract) : isFlat ? csvValues(contract) : jsonValues}WHEN __bad IS NOT NULL THEN ${leaves.textAt('__bad')}${choose((r) => r.value)} END AS _value,
   ${isSkipped === null ? '__nulled' : `CASE WHEN ${isSkipped} THEN []::VARCHAR[] ELSE __nulled END`} AS _nulled,
   ${[
     ...ownColumns(contract).map(outputOf),
@@ -191,23 +198,63 @@ function jsonSteps(json: Contract['source']['json']): Step[] {
   ];
 }
 
+/** The texts of records without their line ends, and without comments. */
+const flatLines = (comment: string | null): Step[] => [
+  decodedText,
+  [
+    'lines',
+    `SELECT * REPLACE (rtrim(__text, chr(13) || chr(10)) AS __text)
+  FROM decoded WHERE (${isRecord})${comment === null ? '' : ` AND NOT coalesce(starts_with(__text, ${literal(comment)}), false)`}`,
+  ],
+];
+
+/** Turns a line into an object with the fields that its pattern or its positions give. */
+function textSteps(text: NonNullable<Contract['source']['text']>): Step[] {
+  const { pattern, groups, fields, nullText, comment } = textLayout(text);
+  const value = (field: TextField) =>
+    'group' in field
+      ? `__groups.g${field.group}`
+      : trimmed(`substring(__text, ${field.start}, ${field.width})`);
+  const values = fields.map((field) =>
+    nullText === ''
+      ? `nullif(${value(field)}, '')`
+      : `nullif(nullif(${value(field)}, ''), ${literal(nullText)})`,
+  );
+  const names = list(Array.from({ length: groups + 1 }, (_, i) => literal(`g${i}`)));
+  const end = Math.max(...fields.map((field) => ('group' in field ? 0 : field.start + field.width)));
+  return [
+    ...flatLines(comment),
+    // The group around the whole pattern is the line, if it matches.
+    layer(
+      'groups',
+      [
+        pattern === null
+          ? null
+          : `regexp_extract(__text, ${literal(`^(${pattern})$`)}, ${names}) AS __groups`,
+      ],
+      'lines',
+    ),
+    layer(
+      'objects',
+      [
+        `CASE WHEN ${pattern === null ? `trim(substring(__text, ${end}), ${literal(' \t')}) = ''` : '__groups.g0 = __text'}
+    THEN to_json(map(${list(fields.map(({ name }) => literal(name)))}, ${list(values)}))::VARCHAR END AS __doc`,
+      ],
+      'groups',
+    ),
+  ];
+}
+
 /** Turns a CSV record into an object, with the names of its file's header. */
 function csvSteps(csv: Contract['source']['csv']): Step[] {
-  const { comment, isPadded } = csvOf(csv);
-  const isNoComment =
-    comment === null ? '' : ` AND NOT coalesce(starts_with(__text, ${literal(comment)}), false)`;
+  const { isPadded } = csvOf(csv);
   const fits = isPadded ? 'len(__fields) <= len(__header)' : 'len(__fields) = len(__header)';
   const fields = isPadded ? 'list_resize(__fields, len(__header))' : '__fields';
   // A field without name and value is ignored.
   const named = `map_from_entries(list_filter(list_zip(__header, ${fields}),
       lambda e : e[2] IS NOT NULL OR NOT regexp_full_match(e[1], 'column_[0-9]+')))`;
   return [
-    decodedText,
-    [
-      'lines',
-      `SELECT * REPLACE (rtrim(__text, chr(13) || chr(10)) AS __text)
-  FROM decoded WHERE (${isRecord})${isNoComment}`,
-    ],
+    ...flatLines(csvOf(csv).comment),
     [
       'marks',
       `SELECT lines.*, files.header AS __header, files.unnamed AS __unnamed, ${withMarks('__text', csv)} AS __marked
@@ -237,6 +284,19 @@ const csvValues = (contract: Contract): string =>
   `WHEN __fault = 'unknown_header' THEN 'the header has ' || left(to_json(files.header)::VARCHAR, 2000) || ${literal(`, the contract reads ${JSON.stringify(fieldsRead(contract)).slice(0, 2000)}`)}
     WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || len(__header)
     `;
+
+/** For quarantine: why a line has no fields. */
+function textValues({ source }: Contract): string {
+  const { pattern, log } = source.text ?? {};
+  const fault =
+    log !== undefined
+      ? literal(`no line of source.text.log: ${log}`)
+      : pattern !== undefined
+        ? literal('the line does not match source.text.pattern')
+        : `'the line has ' || length(__text) || ' characters, and text behind its last field'`;
+  return `WHEN __fault IS NULL AND __text IS NOT NULL AND __doc IS NULL THEN ${fault}
+    `;
+}
 
 /** For quarantine: why a record is not valid JSON. */
 const jsonValues = `WHEN __fault IS NULL AND NOT __is_valid THEN ${jsonFault('__text')}
@@ -296,7 +356,7 @@ function restOf(contract: Contract): string | null {
     return `CASE WHEN strlen(${document}) <= ${shortRecordBytes} THEN json_merge_patch(${document}, ${literal(removal)})::VARCHAR
       ELSE '{' || array_to_string(${written}, ',') || '}' END`;
   };
-  const rest = contract.source.formats.includes('csv')
+  const rest = hasFlatTexts(contract.source)
     ? left('__doc')
     : `CASE WHEN ${hasOddNumber('__doc')} THEN ${unmarked(left(marked('__doc')))} ELSE ${left('__doc')} END`;
   return `nullif(${rest}, '{}') AS __rest`;

@@ -1,10 +1,11 @@
 /** DuckDB's SQL that splits whole files into records and checks the text of records. */
 
+import { hasFlatTexts } from '../contract/contract.ts';
 import { type PathStep, parsePath } from '../contract/path.ts';
 import { parseRecordsPath, type RecordsPath } from '../contract/recordsPath.ts';
 import type { Contract } from '../contract/schema.ts';
 import { maxRecordBytes } from '../model/plan.ts';
-import { csvAttempt, csvOf, withMarks, withoutMarks } from './csv.ts';
+import { csvAttempt, csvOf, csvOptionsOf, withMarks, withoutMarks } from './csv.ts';
 import { literal, trimmed } from './duckdbNames.ts';
 import { hasOddNumber, marked, unmarked } from './duckdbNumbers.ts';
 import type { Step } from './steps.ts';
@@ -90,8 +91,8 @@ const decodedDocuments = (json: Contract['source']['json']): readonly Step[] => 
 
 /** documents(file, raw), files -> records(file, line, raw, fault). Only the first bytes of a too large record are kept. */
 export function documentSteps(source: Contract['source']): Step[] {
-  const steps = source.formats.includes('csv')
-    ? csvRecords(source.csv)
+  const steps = hasFlatTexts(source)
+    ? csvRecords(csvOptionsOf(source))
     : source.formats.includes('json_concatenated')
       ? concatenatedRecords
       : arrayRecords(source.records ?? null);

@@ -1,6 +1,7 @@
 /** DuckDB's SQL that extracts the leaves of a record with one parse for all of them. */
 
 import type { Column } from '../contract/columnSchema.ts';
+import { hasFlatTexts } from '../contract/contract.ts';
 import { type Inner, innerDocuments, placeOfColumn } from '../contract/documents.ts';
 import { objectKey, type PathStep } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
@@ -44,8 +45,8 @@ export function leavesOf(contract: Contract): {
   textAt(place: string): string;
   of(column: number): Leaf;
 } {
-  // A CSV's fields are texts.
-  const isCsv = contract.source.formats.includes('csv');
+  // The fields of a CSV or a text are texts.
+  const isCsv = hasFlatTexts(contract.source);
   const hasNumbers = (document: string) => !isCsv || document !== '__doc';
   const inners = innerDocuments(contract);
   const places = contract.columns.map((column) => {

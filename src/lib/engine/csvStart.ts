@@ -1,7 +1,7 @@
 /** Reads the start of a CSV file: its encoding, the lines before its records, and its field names. Both engines use the result. */
 import { fieldsRead } from '../catalog/rawSchema.ts';
 import type { Contract } from '../contract/schema.ts';
-import { csvOf, firstRecord } from '../dialect/csv.ts';
+import { csvOf, csvOptionsOf, firstRecord } from '../dialect/csv.ts';
 import type { CsvBody } from '../model/layout.ts';
 
 export interface CsvStart {
@@ -14,7 +14,7 @@ export interface CsvStart {
 export function encodingOf(contract: Contract, start: Uint8Array): CsvBody['encoding'] {
   if (start[0] === 0xff && start[1] === 0xfe) return { name: 'utf-16le' };
   if (start[0] === 0xfe && start[1] === 0xff) return { name: 'utf-16be' };
-  const { encoding } = csvOf(contract.source.csv);
+  const { encoding } = csvOf(csvOptionsOf(contract.source));
   if (encoding === 'utf-8' || (start[0] === 0xef && start[1] === 0xbb && start[2] === 0xbf)) return null;
   return encoding === 'utf-16' ? { name: 'utf-16le' } : { name: encoding, table: tableOf(encoding) };
 }
@@ -57,7 +57,7 @@ export function csvStartOf(
   encoding: CsvBody['encoding'],
   isWhole: boolean,
 ): CsvStart | null {
-  const { csv } = contract.source;
+  const csv = csvOptionsOf(contract.source);
   const { delimiter, comment, skipLines, hasHeader } = csvOf(csv);
   const text = Buffer.from(start)
     .toString('utf8')
@@ -73,7 +73,8 @@ export function csvStartOf(
   if (at >= text.length && !isWhole) return null;
   let isRefused = false;
   // Excel's `sep=` line comes first.
-  const [separator, told] = /^sep=(.)\r?(?:\n|\r|$)/u.exec(text.slice(at, at + 10)) ?? [];
+  const isCsv = contract.source.text === undefined;
+  const [separator, told] = (isCsv ? /^sep=(.)\r?(?:\n|\r|$)/u : null)?.exec(text.slice(at, at + 10)) ?? [];
   if (separator !== undefined) {
     isRefused = told !== delimiter;
     at = behindLine(at);
@@ -166,5 +167,5 @@ export function isForeignTo(contract: Contract, header: readonly string[]): bool
   const names = new Set(header);
   const fields = fieldsRead(contract);
   const found = fields.filter((field) => names.has(field)).length;
-  return found === 0 || found < fields.length * csvOf(contract.source.csv).headerShare;
+  return found === 0 || found < fields.length * csvOf(csvOptionsOf(contract.source)).headerShare;
 }

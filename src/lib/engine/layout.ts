@@ -1,6 +1,8 @@
 /** Decides from its first bytes how a raw file is read. Both engines use the result. */
 
+import { hasFlatTexts } from '../contract/contract.ts';
 import type { Contract } from '../contract/schema.ts';
+import { csvOptionsOf } from '../dialect/csv.ts';
 import { isJsonObject, tryParseJson } from '../json.ts';
 import type { Compression, CsvBody, Layout } from '../model/layout.ts';
 import type { ReasonCode } from '../model/plan.ts';
@@ -66,7 +68,7 @@ export async function lookAt(
     isWhole,
   });
   if (unpacked === null) return look('refused', 'broken_archive');
-  const isCsv = source.formats.includes('csv');
+  const isCsv = hasFlatTexts(source);
   const encoding = isCsv ? encodingOf(contract, start) : null;
   const decoded = encoding === null ? start : toUtf8(start, encoding, !isWhole);
   if (decoded === null || isForeign(decoded)) return look('refused', 'not_text');
@@ -81,7 +83,7 @@ export async function lookAt(
     const header = inWordsOf(contract, found.header);
     if (isForeignTo(contract, header)) return look('refused', 'unknown_header', found.header);
     // Only UTF-8 files with LF or CRLF are read by lines. All others are read as a whole.
-    if (source.csv?.quotedNewlines === false && !body.endsInCr && encoding === null)
+    if (csvOptionsOf(source)?.quotedNewlines === false && !body.endsInCr && encoding === null)
       return look('lines', null, header, body);
     return size > documentLimits.csv
       ? look('refused', 'document_too_large')

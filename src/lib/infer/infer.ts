@@ -59,6 +59,9 @@ export function draftContract(
 ): Drafted {
   const { objects, texts } = unfolded(records.filter(isJsonObject));
   const isCsv = source.formats?.includes('csv') === true;
+  // A log has lines without a request, an answer or a target. Each has its time.
+  const isLog = source.text?.log !== undefined;
+  const isFlat = isCsv || source.formats?.includes('text') === true;
   const seen = new Map<string, Seen>();
   const unnamed = new Set<string>();
   for (const record of objects) look(seen, unnamed, record, '');
@@ -73,7 +76,7 @@ export function draftContract(
     if (isCovered(seen, whole, path)) continue;
     const guess = whole.has(path)
       ? { ...keptWhole, count: facts.count }
-      : shapeWithoutMarkers(path, facts, isCsv, order);
+      : shapeWithoutMarkers(path, facts, isFlat, order);
     const { shape, nullValues, count } = guess;
     if (shape === null) continue;
     const name = unused(names, columnName(path, columns.length + 1));
@@ -88,7 +91,7 @@ export function draftContract(
       path,
       ...shape,
       ...(nullValues.length > 0 ? { nullValues } : {}),
-      ...(count === objects.length ? { required: true } : {}),
+      ...(count === objects.length && (!isLog || isTime(shape.type)) ? { required: true } : {}),
     });
   }
   const [marker, ...otherMarkers] = new Set(columns.flatMap((c) => c.nullValues ?? []));
@@ -157,6 +160,8 @@ export function draftContract(
         : { columns: unclear.map(({ name }) => name), likely: unclear[0].order },
   };
 }
+
+const isTime = (type: string): boolean => type === 'timestamp' || type === 'date';
 
 const keptWhole = {
   shape: { type: 'json' },

@@ -64,7 +64,7 @@ function isDate(year: number, month: number, day: number): boolean {
 }
 
 const written =
-  /^(\d{1,4})([/.-])(\d{1,2}|[A-Za-z]{3,9})\2(\d{4}|\d\d?)(?:([ T:])(\d{1,2}):(\d\d)(:\d\d)?( ?[AaPp][Mm])?( [+-]\d{4})?)?$/;
+  /^(\d{1,4})([/.-])(\d{1,2}|[A-Za-z]{3,9})\2(\d{4}|\d\d?)(?:([ T:\t])(\d{1,2}):(\d\d)(:\d\d)?( ?[AaPp][Mm])?( [+-]\d{4})?)?$/;
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const longMonths = [
   'january',

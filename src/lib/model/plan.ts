@@ -20,6 +20,7 @@ export const reasonCodes = [
   'invalid_json',
   'not_an_object',
   'invalid_csv',
+  'invalid_line',
   'not_an_array',
   'bad_type',
   'unmapped',
