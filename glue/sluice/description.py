@@ -22,6 +22,15 @@ class Body(TypedDict):
     hasUnnamed: bool
 
 
+class Stored(TypedDict):
+    """An object of the store, whatever its version."""
+
+    uri: str
+    version: None
+    # Bytes.
+    size: int
+
+
 class File(TypedDict):
     """A raw file, exactly one version of it."""
 
@@ -67,6 +76,8 @@ class Origin(TypedDict):
 
 class PublishedObject(TypedDict):
     uri: str
+    # Bytes.
+    size: int
     # Of its partition, in the order of the plan's keys; None stands for each value of a key.
     values: list[str | None]
 

@@ -1,15 +1,18 @@
 """The set part, which needs more than one row: duplicates, large references, published keys."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from sluice.description import Job, PublishedObject
 from sluice.hadoop import files_below
 from sluice.partitions import collect_partitions
+from sluice.published import Setup, read_keys
 
 # Keeps a frame that is read more than once until the job ends.
 Hold = Callable[[DataFrame], DataFrame]
@@ -56,16 +59,50 @@ def published_keys(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
         return spark.createDataFrame([], schema)
     lineage = "_object string, _version string"
     columns = ", ".join([lineage, *(f"`{k}` {types[k]}" for k in wanted)])
+    if isinstance(source, str):
+        there = rows_in_folders(spark, found, columns, keys)
+    else:
+        there = rows_of_objects(spark, job, {o["uri"]: o["size"] for o in source}, found, columns)
+    if job["replaces"]:
+        gone = spark.createDataFrame([(r["object"], r["version"]) for r in job["replaces"]], lineage)
+        there = there.join(F.broadcast(gone), ["_object", "_version"], "left_anti")
+    return there.select(*(F.col(f"`{k}`") for k in [*wanted, *keys]))
+
+
+def rows_in_folders(
+    spark: SparkSession, found: list[tuple[str, list[str]]], columns: str, keys: list[str]
+) -> DataFrame:
+    """The columns of the files, and their partitions."""
     there = spark.read.schema(columns).parquet(*dict.fromkeys(path for path, _ in found))
     jvm: Any = spark._jvm
     # Spark gives the URI of a file, in which the name is escaped.
     places = [(str(jvm.org.apache.hadoop.fs.Path(path).toUri().toString()), *values) for path, values in found]
     place = spark.createDataFrame(places, ", ".join(["_path string", *(f"`{k}` string" for k in keys)]))
-    there = there.withColumn("_path", F.col("_metadata.file_path")).join(F.broadcast(place), "_path")
-    if job["replaces"]:
-        gone = spark.createDataFrame([(r["object"], r["version"]) for r in job["replaces"]], lineage)
-        there = there.join(F.broadcast(gone), ["_object", "_version"], "left_anti")
-    return there.select(*(F.col(f"`{k}`") for k in [*wanted, *keys]))
+    return there.withColumn("_path", F.col("_metadata.file_path")).join(F.broadcast(place), "_path")
+
+
+def rows_of_objects(
+    spark: SparkSession, job: Job, sizes: dict[str, int], found: list[tuple[str, list[str]]], columns: str
+) -> DataFrame:
+    """The same of an Iceberg table. Spark 3.5 finds columns by name, and does not read a number as a wider one."""
+    plan = job["plan"]
+    keys = [f"`{key['name']}` string" for key in plan["partitionKeys"]]
+    schema = spark.createDataFrame([], ", ".join([columns, *keys])).schema
+    setup: Setup = {
+        "arrow_schema": to_arrow_schema(schema).serialize().to_pybytes(),
+        "columns": ["_object", "_version", *plan["set"]["dedupe"]["key"]],
+        "ids": plan.get("fieldIds") or {},
+        "region": job["region"],
+    }
+    places: dict[str, list[list[str]]] = {}
+    for uri, values in found:
+        places.setdefault(uri, []).append(values)
+    units = [(uri, sizes[uri], json.dumps(of)) for uri, of in places.items()]
+    tasks = min(len(units), spark.sparkContext.defaultParallelism * 4)
+    shared = spark.sparkContext.broadcast(setup)
+    return spark.createDataFrame(
+        spark.sparkContext.parallelize(units, tasks), "uri string, size bigint, places string"
+    ).mapInArrow(lambda batches: read_keys(batches, shared.value), schema)
 
 
 def objects_below(

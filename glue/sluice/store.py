@@ -6,7 +6,7 @@ from typing import Any
 import botocore.exceptions
 import botocore.session
 
-from sluice.description import Blocks, File
+from sluice.description import Blocks, File, Stored
 
 # The bytes of one request to the store.
 BLOCK = 8 * 2**20
@@ -27,7 +27,7 @@ class Store:
     def head(self, file: File, size: int) -> bytes:
         return self.read(file, 0, min(size, file["size"]))
 
-    def read(self, file: File, start: int, stop: int) -> bytes:
+    def read(self, file: File | Stored, start: int, stop: int) -> bytes:
         scheme, _, path = file["uri"].partition("://")
         if scheme == "file":
             with open(path, "rb") as local:

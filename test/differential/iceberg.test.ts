@@ -146,7 +146,7 @@ test('columns that are added, widened and renamed, and other partitions, are the
       ...posts,
       columns: [
         { name: 'id', type: 'bigint' },
-        { name: 'words', type: 'string', was: 'body' },
+        { name: 'words', type: 'string', was: ['body'] },
         { name: 'created_at', type: 'timestamp' },
         { name: 'price', type: 'decimal(18,2)' },
         { name: 'tags', type: 'array<string>' },

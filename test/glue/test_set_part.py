@@ -9,10 +9,10 @@ from sluice.set_part import objects_of, published_keys
 
 def test_objects_are_found_by_what_they_say_of_their_partition() -> None:
     objects: list[PublishedObject] = [
-        {"uri": "a", "values": ["feed", "06"]},
-        {"uri": "b", "values": ["feed", "08"]},
-        {"uri": "c", "values": ["feed", None]},
-        {"uri": "d", "values": ["other", None]},
+        {"uri": "a", "size": 1, "values": ["feed", "06"]},
+        {"uri": "b", "size": 1, "values": ["feed", "08"]},
+        {"uri": "c", "size": 1, "values": ["feed", None]},
+        {"uri": "d", "size": 1, "values": ["other", None]},
     ]
     assert objects_of(objects, [["feed", "06"], ["feed", "07"]]) == [
         ("a", ["feed", "06"]),
@@ -25,6 +25,7 @@ def test_published_keys_have_the_partition_of_their_object(spark: SparkSession, 
     def keys_of(published: object) -> list[tuple[Any, ...]]:
         job: Any = {
             "batch": "own",
+            "region": None,
             "exclude": ["gone-f1-"],
             "published": published,
             "replaces": [{"object": "o", "version": "1"}],
@@ -41,7 +42,45 @@ def test_published_keys_have_the_partition_of_their_object(spark: SparkSession, 
     for name, ids in {"old-f1-r": [1, 2], "gone-f1-r": [3], "own-f2-r": [4]}.items():
         place = str(tmp_path / name / "source=a b")
         spark.createDataFrame([(n, "o", str(n)) for n in ids], rows).coalesce(1).write.parquet(place)
-    objects = [{"uri": f"file:{path}", "values": ["a b"]} for path in tmp_path.glob("*/*/*.parquet")]
+    objects = [
+        {"uri": f"file://{path}", "size": path.stat().st_size, "values": ["a b"]}
+        for path in tmp_path.glob("*/*/*.parquet")
+    ]
     assert keys_of(objects) == [(2, "a b")]
     assert keys_of(f"file://{tmp_path}/old-f1-r/") == [(2, "a b")]
     assert keys_of([]) == []
+
+
+def test_keys_of_renamed_and_widened_columns_are_found_by_their_ids(spark: SparkSession, tmp_path: Path) -> None:
+    def write(name: str, columns: str, row: tuple[object, ...], ids: dict[str, int]) -> PublishedObject:
+        rows = spark.createDataFrame([row], columns)
+        with_ids = [rows[c].alias(c, metadata={"parquet.field.id": ids[c]} if ids else {}) for c in rows.columns]
+        rows.select(*with_ids).coalesce(1).write.parquet(str(tmp_path / name))
+        (path,) = (tmp_path / name).glob("*.parquet")
+        return {"uri": f"file://{path}", "size": path.stat().st_size, "values": ["a"]}
+
+    ids = {"_object": 8, "_version": 9}
+    lineage = "_object string, _version string"
+    job: Any = {
+        "batch": "own",
+        "region": None,
+        "exclude": [],
+        "published": [
+            write("now", f"post_id bigint, id int, {lineage}", (2**40, 9, "o", "1"), {**ids, "post_id": 1, "id": 5}),
+            write("before", f"id int, {lineage}", (2, "o", "2"), {**ids, "id": 1}),
+            write("nameless", f"id int, tags array<string>, {lineage}", (3, ["t"], "o", "3"), {}),
+            write("older", lineage, ("o", "4"), ids),
+            write("replaced", f"id int, {lineage}", (4, "o", "5"), {**ids, "id": 1}),
+        ],
+        "replaces": [{"object": "o", "version": "5"}],
+        "plan": {
+            "columns": [{"name": "post_id", "type": "bigint"}, {"name": "id", "type": "int"}],
+            "partitionKeys": [{"name": "source", "type": "string"}],
+            "fieldIds": {"post_id": {"id": 1, "names": ["id", "post_id"]}, "id": {"id": 5, "names": []}},
+            "set": {"dedupe": {"key": ["post_id"]}},
+        },
+    }
+    job["plan"]["fieldIds"].update({name: {"id": number} for name, number in ids.items()})
+    found = published_keys(spark, spark.createDataFrame([("a",)], "source string"), job)
+    assert sorted(tuple(row) for row in found.collect() if row[0] is not None) == [(2, "a"), (3, "a"), (2**40, "a")]
+    assert found.count() == 4

@@ -3,6 +3,7 @@ import {
   AlreadyExistsException,
   BatchCreatePartitionCommand,
   BatchDeletePartitionCommand,
+  type Column,
   CreateTableCommand,
   EntityNotFoundException,
   GetTableCommand,
@@ -17,7 +18,7 @@ import {
   UpdateTableCommand,
 } from '@aws-sdk/client-glue';
 import { PartitionsLeft, SluiceError, TableMismatch } from '../errors.ts';
-import type { OutputColumn } from '../model/plan.ts';
+import type { OutputColumn, TableColumn } from '../model/plan.ts';
 import { chunksOf, parallel } from '../parallel.ts';
 import { again, type Patience } from './again.ts';
 import { crawlersOf, isPassing } from './crawlers.ts';
@@ -28,9 +29,11 @@ export type Catalog = ReturnType<typeof createCatalog>;
 /** The wanted shape of a Parquet table. Its location is an s3:// address that ends in a slash. */
 export interface ParquetTable {
   readonly name: string;
-  readonly columns: readonly OutputColumn[];
+  readonly columns: readonly TableColumn[];
   readonly partitionKeys: readonly OutputColumn[];
   readonly location: string;
+  /** A Hive table loses none. */
+  readonly dropped?: readonly string[];
 }
 
 export interface CatalogTable {
@@ -97,8 +100,8 @@ export function createCatalog(
     },
 
     /**
-     * Creates the table if it is missing, and adds missing columns. Never drops a column, and keeps what others have set on
-     * the table. Throws TableMismatch if a column has another type, or if the table has other partition keys or another
+     * Creates the table if it is missing, and adds missing columns and comments. Never drops a column, and keeps what others have
+     * set on the table. Throws TableMismatch if a column has another type, or if the table has other partition keys or another
      * location, because these name the folders of its rows. `hasNoPast`: no rows of earlier batches are read, so a column may
      * get another type.
      */
@@ -116,7 +119,11 @@ export function createCatalog(
         }
         const known = existing.StorageDescriptor?.Columns ?? [];
         const changed = table.columns.filter((c) =>
-          known.some((k) => k.Name === c.name && k.Type !== c.type),
+          known.some(
+            (k) =>
+              k.Name === c.name &&
+              (k.Type !== c.type || (c.comment !== undefined && k.Comment !== c.comment)),
+          ),
         );
         if (hasNoPast) requireSameLayout(`${database}.${table.name}`, table, existing);
         else requireFit(`${database}.${table.name}`, table, existing);
@@ -211,7 +218,18 @@ function requireFit(name: string, wanted: ParquetTable, existing: Table): void {
     );
   requireSameLayout(name, wanted, existing);
   const known = existing.StorageDescriptor?.Columns ?? [];
+  const dropped = wanted.dropped?.find((column) => known.some((k) => k.Name === column));
+  if (dropped !== undefined)
+    throw new TableMismatch(
+      `table ${name}: the contract drops the column ${dropped}; a Hive table keeps its columns: remove it from "dropped", or use table: { format: iceberg }`,
+      { table: wanted.name, column: dropped },
+    );
   for (const column of wanted.columns) {
+    if (column.was !== undefined)
+      throw new TableMismatch(
+        `table ${name}: the contract says that the column ${column.name} was ${column.was.join(', ')}; a Hive table finds columns by their names and cannot rename one: restore the name, or use table: { format: iceberg }`,
+        { table: wanted.name, column: column.name },
+      );
     const type = known.find((c) => c.Name === column.name)?.Type;
     if (type !== undefined && type !== column.type)
       throw new TableMismatch(
@@ -264,9 +282,16 @@ const toCatalogTable = (table: Table): CatalogTable => ({
   columns: (table.StorageDescriptor?.Columns ?? []).map((c) => ({ name: c.Name ?? '', type: c.Type ?? '' })),
 });
 
-const parquetStorage = (location: string, columns: readonly OutputColumn[]): StorageDescriptor => ({
+/** Glue's description of a column. */
+const columnOf = ({ name, type, comment }: TableColumn): Column => ({
+  Name: name,
+  Type: type,
+  ...(comment === undefined ? {} : { Comment: comment }),
+});
+
+const parquetStorage = (location: string, columns: readonly TableColumn[]): StorageDescriptor => ({
   Location: location,
-  Columns: columns.map((c) => ({ Name: c.name, Type: c.type })),
+  Columns: columns.map(columnOf),
   InputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat',
   OutputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat',
   SerdeInfo: {
@@ -319,18 +344,18 @@ export const toTableInput = ({
 
 const withColumns = (
   table: Table,
-  added: readonly OutputColumn[],
-  changed: readonly OutputColumn[],
+  added: readonly TableColumn[],
+  changed: readonly TableColumn[],
 ): TableInput => ({
   ...toTableInput(table),
   StorageDescriptor: {
     ...table.StorageDescriptor,
     Columns: [
       ...(table.StorageDescriptor?.Columns ?? []).map((column) => {
-        const type = changed.find((c) => c.name === column.Name)?.type;
-        return type === undefined ? column : { ...column, Type: type };
+        const change = changed.find((c) => c.name === column.Name);
+        return change === undefined ? column : { ...column, ...columnOf(change) };
       }),
-      ...added.map((c) => ({ Name: c.name, Type: c.type })),
+      ...added.map(columnOf),
     ],
   },
 });
@@ -341,5 +366,9 @@ const partitionInput = (
   location: string,
 ): PartitionInput => ({
   Values: [...values],
-  StorageDescriptor: parquetStorage(location, table.columns),
+  // Comments are the table's.
+  StorageDescriptor: parquetStorage(
+    location,
+    table.columns.map(({ name, type }) => ({ name, type })),
+  ),
 });

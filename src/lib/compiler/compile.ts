@@ -90,6 +90,7 @@ export function compile(
     },
     columns,
     partitionKeys,
+    ...(contract.dropped === undefined ? {} : { dropped: contract.dropped }),
     ...(contract.maxPartitions === undefined ? {} : { maxPartitions: contract.maxPartitions }),
     fields: fieldsOf(resolved),
   };

@@ -2,8 +2,8 @@
 import type { z } from 'zod';
 import { checkExpression, valueTypeOf } from '../expression/check.ts';
 import { ExpressionError, parseExpression } from '../expression/parse.ts';
-import { enrichedColumns, helpersOf } from './columns.ts';
-import { hasFlatTexts, tableOf } from './contract.ts';
+import { earlierNames, enrichedColumns, helpersOf, isPublished } from './columns.ts';
+import { hasFlatTexts, tableFormatOf, tableOf } from './contract.ts';
 import { explodesOf } from './documents.ts';
 import { checkRange } from './expectationSchema.ts';
 import { isNumber } from './parts.ts';
@@ -23,6 +23,8 @@ function checkContract(contract: Contract, context: z.core.$RefinementCtx): void
   checkEnrichments(contract, scope);
   checkDedupe(contract, scope);
   checkPartitions(contract, scope);
+  checkRenames(contract, scope);
+  checkDropped(contract, scope);
   const declared = scope.types().size;
   if (declared > maxColumns)
     scope.issue(
@@ -218,6 +220,63 @@ function checkPartitions({ partitionBy, enrich }: Contract, { known, declare, is
       issue(['partitionBy', i, 'constant'], 'is too long for the name of a folder');
     declare(['partitionBy', i, 'name'], p.name, 'string', true);
   });
+}
+
+/** Checks `was`. The table does a rename by the ids of its columns, once, and cannot tell a swap that it has done from one that it has not. */
+function checkRenames(contract: Contract, { issue }: Scope): void {
+  const columns = (['columns', 'derive'] as const).flatMap((part) =>
+    contract[part].map((column, i) => ({
+      name: column.name,
+      was: earlierNames(column.was),
+      column,
+      path: [part, i, 'was'],
+    })),
+  );
+  const renamed = columns.filter(({ was }) => was.length > 0);
+  const wasOf = new Map(renamed.map(({ name, was }) => [name, was]));
+  const seen = new Set<string>();
+  for (const { name, was, column, path } of renamed) {
+    if (tableFormatOf(contract) !== 'iceberg')
+      issue(path, 'renames a column by its id, which only table: { format: iceberg } has');
+    if (!isPublished(contract, column))
+      issue(path, 'is for a column of the table, and this one is not published');
+    for (const earlier of was) {
+      if (earlier === name) issue(path, `is the column's own name`);
+      if (seen.has(earlier)) issue(path, `names "${earlier}" twice: only one column can have been it`);
+      if (contract.partitionBy.some((key) => key.name === earlier))
+        issue(path, `names "${earlier}", which is a partition key`);
+      seen.add(earlier);
+    }
+    if (isInCircle(name, wasOf))
+      issue(
+        path,
+        'goes in a circle: rename one of the columns to a third name first, in a contract of its own',
+      );
+  }
+}
+
+function checkDropped(contract: Contract, { types, issue }: Scope): void {
+  if (contract.dropped === undefined) return;
+  if (tableFormatOf(contract) !== 'iceberg')
+    issue(['dropped'], 'drops a column by its id, which only table: { format: iceberg } has');
+  const renamed = new Set([...contract.columns, ...contract.derive].flatMap(({ was }) => earlierNames(was)));
+  contract.dropped.forEach((name, i) => {
+    if (types().has(name)) issue(['dropped', i], `the contract has the column "${name}"`);
+    if (renamed.has(name)) issue(['dropped', i], `the column "${name}" is renamed by was`);
+  });
+}
+
+/** Whether a column was, over other columns of the contract, itself. */
+function isInCircle(name: string, wasOf: ReadonlyMap<string, readonly string[]>): boolean {
+  const visited = new Set<string>();
+  const isBehind = (at: string): boolean =>
+    (wasOf.get(at) ?? []).some((earlier) => {
+      if (earlier === name) return at !== name;
+      if (visited.has(earlier)) return false;
+      visited.add(earlier);
+      return isBehind(earlier);
+    });
+  return isBehind(name);
 }
 
 /** The types that a check supports; a check that is not listed supports all. */

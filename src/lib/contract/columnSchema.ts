@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { bound } from './bounds.ts';
 import { lowerCase } from './letters.ts';
 import { numberFormat } from './numberFormat.ts';
-import { identifier, isExtraction, jsonPath } from './parts.ts';
+import { columnDescription, earlierNames, identifier, isExtraction, jsonPath } from './parts.ts';
 import { objectKey, parsePath } from './path.ts';
 import { patternFault } from './timePattern.ts';
 
@@ -53,6 +53,8 @@ export const columnSchema = z
       "Where the value stands in the record; $key is the object's key, such as in/dt=2025-10-06/a.json.",
     ),
     type: columnType.describe('The Hive type of the output column.'),
+    description: columnDescription.optional(),
+    was: earlierNames.optional(),
     publish: z
       .literal(false)
       .optional()

@@ -1,5 +1,6 @@
 /** The columns of a contract's table, and whether contracts with a common table agree on them. */
-import { lineage, type OutputColumn, rescued } from '../model/plan.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { lineage, type OutputColumn, rescued, type TableColumn } from '../model/plan.ts';
 import { tableFormatOf } from './contract.ts';
 import type { Contract } from './schema.ts';
 
@@ -23,6 +24,10 @@ export const isPublished = (
 export const ownColumns = (contract: Pick<Contract, 'columns' | 'derive' | 'partitionBy'>) =>
   [...contract.columns, ...contract.derive].filter((column) => isPublished(contract, column));
 
+/** A column's earlier names. */
+export const earlierNames = (was: string | readonly string[] = []): readonly string[] =>
+  typeof was === 'string' ? [was] : was;
+
 /** The columns that it reads or derives and does not publish, by name. */
 export const helpersOf = (
   contract: Pick<Contract, 'columns' | 'derive' | 'partitionBy'>,
@@ -32,9 +37,14 @@ export const helpersOf = (
   );
 
 /** The published columns of a contract, in order, without partition keys. */
-export function goldenColumns(contract: Contract): OutputColumn[] {
+export function goldenColumns(contract: Contract): TableColumn[] {
   return [
-    ...ownColumns(contract).map(({ name, type }) => ({ name, type: type === 'json' ? 'string' : type })),
+    ...ownColumns(contract).map(({ name, type, description, was }) => ({
+      name,
+      type: type === 'json' ? 'string' : type,
+      ...(description === undefined ? {} : { comment: description }),
+      ...(was === undefined ? {} : { was: earlierNames(was) }),
+    })),
     ...enrichedColumns(contract),
     ...(contract.drift === 'rescue' ? [rescued] : []),
     ...lineage,
@@ -46,15 +56,22 @@ export function goldenColumns(contract: Contract): OutputColumn[] {
  * their partitions, because each dataset has its own lease.
  */
 export function disagreements(a: Contract, b: Contract): string[] {
-  const types = (contract: Contract) => new Map(goldenColumns(contract).map((c) => [c.name, c.type]));
-  const [left, right] = [types(a), types(b)];
+  const byName = (contract: Contract) => new Map(goldenColumns(contract).map((c) => [c.name, c]));
+  const [left, right] = [byName(a), byName(b)];
   const columns = [...new Set([...left.keys(), ...right.keys()])].flatMap((name) => {
     const [mine, other] = [left.get(name), right.get(name)];
-    if (mine === other) return [];
     if (mine === undefined || other === undefined)
       return [`the column "${name}" is only in ${mine === undefined ? b.dataset : a.dataset}`];
-    return [`the column "${name}" is ${mine} in ${a.dataset} and ${other} in ${b.dataset}`];
+    if (mine.type !== other.type)
+      return [`the column "${name}" is ${mine.type} in ${a.dataset} and ${other.type} in ${b.dataset}`];
+    if (mine.comment !== other.comment)
+      return [`the column "${name}" has another description in ${a.dataset} than in ${b.dataset}`];
+    if (!isDeepStrictEqual(mine.was, other.was))
+      return [`the column "${name}" was another one in ${a.dataset} than in ${b.dataset}`];
+    return [];
   });
+  if (!isDeepStrictEqual(a.dropped, b.dropped))
+    return [...columns, `it loses other columns (dropped) by ${a.dataset} than by ${b.dataset}`];
   const keys = (contract: Contract) => contract.partitionBy.map((p) => p.name).join(', ');
   if (keys(a) !== keys(b))
     return [...columns, `the partition keys are ${keys(a)} in ${a.dataset} and ${keys(b)} in ${b.dataset}`];

@@ -11,6 +11,19 @@ export const identifier = z
     'must be lower case letters, digits and underscores, starting with a letter',
   );
 
+/** The earlier names of a column that was renamed. */
+export const earlierNames = z
+  .union([identifier, z.array(identifier).min(1)])
+  .describe(
+    'The name that the column had before, or all of them: the table renames its column. Only for iceberg.',
+  );
+
+/** What a column means, for the table's readers. */
+export const columnDescription = z
+  .string()
+  .regex(/^[^\p{Cc}\p{Cs}]{1,255}$/u, 'must be one line of at most 255 characters')
+  .describe('What the column means; the comment of the column in the table.');
+
 /** The prefix of a dataset's files. */
 export const topFolder = z
   .string()

@@ -6,7 +6,15 @@ import { mostPartitions, tableFormats } from '../model/plan.ts';
 import { columnSchema } from './columnSchema.ts';
 import { encodings } from './encodings.ts';
 import { expectation } from './expectationSchema.ts';
-import { explodePath, identifier, jsonPath, recordsPath, topFolder } from './parts.ts';
+import {
+  columnDescription,
+  earlierNames,
+  explodePath,
+  identifier,
+  jsonPath,
+  recordsPath,
+  topFolder,
+} from './parts.ts';
 import { textOptions } from './textFormat.ts';
 
 const relativeFile = z
@@ -239,6 +247,8 @@ export const contractShape = z.strictObject({
         name: identifier,
         type: z.enum(['string', 'int', 'bigint', 'double', 'boolean', 'date', 'timestamp']),
         expression: z.string().min(1).describe('Over the columns above, such as lower(user_screen_name).'),
+        description: columnDescription.optional(),
+        was: earlierNames.optional(),
       }),
     )
     .default([])
@@ -279,6 +289,13 @@ export const contractShape = z.strictObject({
     .describe('One row for each key stays.'),
   enrich: z.array(enrichment).default([]),
   partitionBy: z.array(partitionKey).min(1),
+  dropped: z
+    .array(identifier)
+    .min(1)
+    .optional()
+    .describe(
+      'Columns of earlier contracts that the table loses. Without it, a column that no contract names stays. Only for iceberg.',
+    ),
   maxPartitions: z
     .int()
     .min(1)

@@ -123,7 +123,6 @@ async function loadPublishedKeys(
   await mkdir(folder);
   const files = (await published?.(partitions, folder)) ?? [];
   const types = new Map(plan.columns.map((c) => [c.name, duckType(c.type)]));
-  const typed = key.map((name) => `${identifier(name)}::${types.get(name)} AS ${identifier(name)}`);
   await db.run(`CREATE TABLE places (__path VARCHAR, ${partitionKeys.map((k) => `${k} VARCHAR`).join(', ')});
     CREATE TABLE replaced (__object VARCHAR, __version VARCHAR)`);
   await append(
@@ -136,18 +135,28 @@ async function loadPublishedKeys(
     'replaced',
     replaces.map(({ object, version }) => [object, version]),
   );
-  const rows =
-    files.length === 0
-      ? `(SELECT ${key.map((name) => `NULL AS ${identifier(name)}`).join(', ')}, NULL AS __path WHERE false)`
-      : // Some objects may be older than a column.
-        `read_parquet(${literal(join(folder, '*.parquet'))}, filename = '__path', union_by_name = true, hive_partitioning = false)`;
-  const isReplaced =
-    files.length === 0 || replaces.length === 0
-      ? ''
-      : 'WHERE NOT EXISTS (FROM replaced WHERE __object = _object AND __version = _version)';
-  await db.run(
-    `CREATE TABLE published AS SELECT ${[...typed, ...partitionKeys].join(', ')} FROM ${rows} JOIN places USING (__path) ${isReplaced}`,
-  );
+  // Objects may be older than a column, or than its name.
+  const alike = Map.groupBy(files, ({ names }) => JSON.stringify(names));
+  await db.run(`CREATE TABLE published (${key.map((name) => `${identifier(name)} ${types.get(name)}`).join(', ')},
+    ${partitionKeys.map((k) => `${k} VARCHAR`).join(', ')})`);
+  for (const some of alike.values()) {
+    const names = some[0]?.names ?? {};
+    const value = (name: string) => {
+      const own = names[name];
+      return own === undefined ? 'NULL' : `f.${identifier(own)}`;
+    };
+    const keys = key.map((name) => `${value(name)}::${types.get(name)}`);
+    const isReplaced =
+      replaces.length === 0
+        ? ''
+        : `WHERE NOT EXISTS (FROM replaced WHERE __object = ${value('_object')} AND __version = ${value('_version')})`;
+    const paths =
+      alike.size === 1 ? literal(join(folder, '*.parquet')) : list(some.map((f) => literal(f.path)));
+    await db.run(
+      `INSERT INTO published SELECT ${[...keys, ...partitionKeys].join(', ')}
+       FROM read_parquet(${paths}, filename = '__path', union_by_name = true, hive_partitioning = false) AS f JOIN places USING (__path) ${isReplaced}`,
+    );
+  }
   await db.run('DROP TABLE places; DROP TABLE replaced');
   await rm(folder, { recursive: true });
 }

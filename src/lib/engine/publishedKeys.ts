@@ -1,8 +1,8 @@
 /** Fetches the published keys of partitions: only their key columns, and only of the partitions that are needed. */
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parquetMetadataAsync } from 'hyparquet';
-import type { Plan } from '../model/plan.ts';
+import { parquetMetadataAsync, parquetSchema, type SchemaElement } from 'hyparquet';
+import type { FieldIds, Plan } from '../model/plan.ts';
 import { parallel } from '../parallel.ts';
 
 /** Where published rows are. */
@@ -20,6 +20,8 @@ export interface PublishedFile {
   readonly path: string;
   /** Of its partition, in the order of the plan's keys. */
   readonly values: readonly string[];
+  /** How the file calls the columns; a column that it does not have is missing. */
+  readonly names: Readonly<Record<string, string>>;
 }
 
 /** Objects in the folders of the partitions that do not count as published rows. */
@@ -43,14 +45,14 @@ export async function fetchPublished(
   { replaces = [], isLive = () => true }: PublishedOptions = {},
 ): Promise<PublishedFile[]> {
   const key = plan.set.dedupe?.key ?? [];
-  const columns = new Set(replaces.length > 0 ? [...key, '_object', '_version'] : key);
+  const columns = replaces.length > 0 ? [...key, '_object', '_version'] : key;
   const found = (await objects.find(partitions)).filter(
     ({ path }) => path.endsWith('.parquet') && !isOfAttempt(path, `${batch}-`) && isLive(path),
   );
   return parallel(found, 16, async ({ path: from, bytes, values }, i) => {
     const path = join(into, `${i}.parquet`);
-    await fetchColumns((start, end) => objects.read(from, start, end), bytes, columns, path);
-    return { path, values };
+    const read = (start: number, end: number) => objects.read(from, start, end);
+    return { path, values, names: await fetchColumns(read, bytes, { columns, ids: plan.fieldIds }, path) };
   });
 }
 
@@ -58,16 +60,38 @@ export async function fetchPublished(
 export const isOfAttempt = (path: string, prefix: string): boolean =>
   path.split('/').some((name) => name.startsWith(prefix));
 
+/**
+ * The names of columns in an object with these fields. A column of an Iceberg table is found by its id, because it may have been renamed. An
+ * object without ids is read by the names that the column has had.
+ */
+function namesIn(
+  fields: readonly Pick<SchemaElement, 'name' | 'field_id'>[],
+  columns: readonly string[],
+  ids: FieldIds | undefined,
+): Record<string, string> {
+  const hasIds = fields.some((field) => field.field_id !== undefined);
+  const found = columns.map((column) => {
+    const { id, names = [column] } = ids?.[column] ?? {};
+    const isIt = (field: (typeof fields)[number]) =>
+      hasIds && id !== undefined ? field.field_id === id : names.includes(field.name);
+    return [column, fields.find(isIt)?.name] as const;
+  });
+  return Object.fromEntries(found.flatMap(([column, name]) => (name === undefined ? [] : [[column, name]])));
+}
+
 /** Columns with at most this many bytes between them are fetched in one request. */
 const gapBytes = 64 * 1024;
 
-/** Makes a file of the object's size with its footer and the pages of some columns, at their original positions. */
+/**
+ * Makes a file of the object's size with its footer and the pages of some columns, at their original positions. Gives their names in the
+ * file.
+ */
 async function fetchColumns(
   read: (start: number, end: number) => Promise<ArrayBuffer>,
   size: number,
-  columns: ReadonlySet<string>,
+  wanted: { readonly columns: readonly string[]; readonly ids: FieldIds | undefined },
   path: string,
-): Promise<void> {
+): Promise<Record<string, string>> {
   const file = await open(path, 'w');
   try {
     await file.truncate(size);
@@ -76,13 +100,17 @@ async function fetchColumns(
       await file.write(new Uint8Array(bytes), 0, bytes.byteLength, start);
       return bytes;
     };
-    const { row_groups: groups } = await parquetMetadataAsync(
-      { byteLength: size, slice },
-      { initialFetchSize: gapBytes },
+    const footer = await parquetMetadataAsync({ byteLength: size, slice }, { initialFetchSize: gapBytes });
+    const { row_groups: groups } = footer;
+    const names = namesIn(
+      parquetSchema(footer).children.map(({ element }) => element),
+      wanted.columns,
+      wanted.ids,
     );
+    const fetched = new Set(Object.values(names));
     const chunks = groups
       .flatMap((group) => group.columns)
-      .flatMap(({ meta_data: meta }) => (meta && columns.has(meta.path_in_schema[0] ?? '') ? [meta] : []))
+      .flatMap(({ meta_data: meta }) => (meta && fetched.has(meta.path_in_schema[0] ?? '') ? [meta] : []))
       .map((meta) => {
         const first = meta.dictionary_page_offset ?? 0n;
         const start = Number(first > 0n && first < meta.data_page_offset ? first : meta.data_page_offset);
@@ -96,6 +124,7 @@ async function fetchColumns(
       else ranges.push({ start, end });
     }
     for (const { start, end } of ranges) await slice(start, end);
+    return names;
   } finally {
     await file.close();
   }

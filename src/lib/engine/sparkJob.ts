@@ -40,6 +40,7 @@ export interface SparkPlaces {
 /** An object with published rows, and its partition. Null stands for any value of a key. */
 export interface SparkPublishedObject {
   readonly address: string;
+  readonly bytes: number;
   readonly values: readonly (string | null)[];
 }
 
@@ -86,7 +87,8 @@ export function describeJob(
     limits: { ...sparkLimits, ...limits },
     published:
       typeof places.published === 'object'
-        ? (places.published?.map(({ address, values }) => ({ uri: address, values })) ?? null)
+        ? (places.published?.map(({ address, bytes, values }) => ({ uri: address, size: bytes, values })) ??
+          null)
         : places.published,
     replaces: replaces.map(({ object, version }) => ({ object, version })),
     exclude,

@@ -49,6 +49,14 @@ const outputColumn = z.object({
 });
 export type OutputColumn = z.output<typeof outputColumn>;
 
+/** A column of the table, with what the contract says of it. */
+const tableColumn = outputColumn.extend({
+  comment: z.string().optional(),
+  /** Its earlier names. */
+  was: z.array(z.string()).readonly().optional(),
+});
+export type TableColumn = z.output<typeof tableColumn>;
+
 const sortKey = z.object({ column: z.string(), direction: z.enum(['asc', 'desc']) });
 
 const referenceShape = z.object({
@@ -97,8 +105,14 @@ const setSqlSchema = z.object({
 });
 export type SetSql = z.output<typeof setSqlSchema>;
 
-/** Column -> its field id, and for an array the id of its elements. */
-const fieldIdsSchema = z.record(z.string(), z.object({ id: z.int(), element: z.int().optional() }));
+/**
+ * Column -> its field id, and for an array the id of its elements. `names`: how objects without ids may call it, if not by its present
+ * name alone.
+ */
+const fieldIdsSchema = z.record(
+  z.string(),
+  z.object({ id: z.int(), element: z.int().optional(), names: z.array(z.string()).readonly().optional() }),
+);
 export type FieldIds = z.output<typeof fieldIdsSchema>;
 
 /** The table formats. */
@@ -135,8 +149,10 @@ export const planSchema = z.object({
     sql: z.object({ duckdb: setSqlSchema, spark: setSqlSchema }),
   }),
   /** The published columns. The last ones are the lineage of a row. */
-  columns: z.array(outputColumn),
+  columns: z.array(tableColumn),
   partitionKeys: z.array(outputColumn),
+  /** Columns of earlier contracts that the table loses. */
+  dropped: z.array(z.string()).readonly().optional(),
   /** The contract's limit of partitions in a batch, if it is lower than the general limit. */
   maxPartitions: z.int().optional(),
   /** The ids of the columns in an Iceberg table; undefined if objects have none. */

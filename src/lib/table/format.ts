@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import type { ListedObject } from '../aws/store.ts';
 import type { Deadline } from '../deadline.ts';
-import type { FieldIds, OutputColumn } from '../model/plan.ts';
+import type { FieldIds, OutputColumn, TableColumn } from '../model/plan.ts';
 import type { Attempt } from '../model/records.ts';
 
 /** The table that a contract asks for. */
@@ -16,12 +16,6 @@ export interface TableShape {
   readonly sortBy?: readonly string[];
   /** Columns of an earlier contract that must be removed. */
   readonly dropped?: readonly string[];
-}
-
-export interface TableColumn extends OutputColumn {
-  readonly comment?: string | undefined;
-  /** Its earlier name. */
-  readonly was?: string | undefined;
 }
 
 /** An object of a table. */

@@ -225,6 +225,32 @@ test.each([
   },
 );
 
+test("the comment of a column follows the contract, and others' comments stay", async () => {
+  const { catalog, calls } = catalogOf(({ name }) => (name === 'GetTable' ? { Table: existing } : {}));
+  const described = (comment: string) => ({
+    ...wanted,
+    columns: [{ name: 'id', type: 'bigint', comment }],
+  });
+  expect(await catalog.ensureTable(described('as the API has it'))).toBe('unchanged');
+  expect(await catalog.ensureTable(described('the number'))).toBe('extended');
+  expect(named(calls, 'UpdateTable')[0]?.input.TableInput).toMatchObject({
+    StorageDescriptor: {
+      Columns: [{ Name: 'id', Type: 'bigint', Comment: 'the number', Parameters: { pii: 'no' } }],
+    },
+  });
+});
+
+test('a Hive table renames and drops no column: both are refused by name before anything is changed', async () => {
+  const { catalog, calls } = catalogWith(published);
+  const renamed = { ...published, columns: [{ ...column('no', 'bigint'), was: ['id'] }] };
+  await expect(catalog.requireFit(renamed)).rejects.toThrow(
+    /the column no was id; a Hive table .* cannot rename/,
+  );
+  await expect(catalog.ensureTable({ ...published, dropped: ['id'] })).rejects.toThrow(/drops the column id/);
+  await catalog.requireFit({ ...published, dropped: ['gone'] });
+  expect(calls).toEqual(['GetTableCommand', 'GetTableCommand', 'GetTableCommand']);
+});
+
 test('a table at another location is refused, with both locations; a slash at the end makes no difference', async () => {
   const elsewhere = catalogWith({ ...published, location: 's3://other/sales' });
   const failure = await elsewhere.catalog.ensureTable(published).catch((error: unknown) => error);

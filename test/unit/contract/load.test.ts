@@ -67,6 +67,49 @@ const small = (more: object = {}) =>
     ...more,
   });
 
+test('only a column of an Iceberg table is renamed or dropped, to one name and from one', () => {
+  const text = { path: 'a', type: 'string' };
+  const of = (columns: object[], more: object = {}) =>
+    problemsOf(
+      small({
+        source: { prefix: 'x/', formats: ['ndjson'] },
+        table: { format: 'iceberg' },
+        columns: columns.map((column) => ({ ...text, ...column })),
+        ...more,
+      }),
+    ).map((problem) => problem.replace(/^[^ ]* /, ''));
+  const renamed = [{ name: 'a', was: ['b', 'c'], description: 'One line.' }, { name: 'b' }];
+  expect(of(renamed, { dropped: ['d'] })).toEqual([]);
+  expect(of(renamed, { table: { format: 'hive' }, dropped: ['d'] })).toEqual([
+    expect.stringMatching(/^columns.0.was: renames a column by its id, which only/),
+    expect.stringMatching(/^dropped: drops a column by its id/),
+  ]);
+  expect(of([{ name: 'a', was: 'a' }])).toEqual(["columns.0.was: is the column's own name"]);
+  expect(of([{ name: 'a', was: 'source' }])).toEqual([
+    'columns.0.was: names "source", which is a partition key',
+  ]);
+  expect(
+    of([
+      { name: 'a', was: 'c' },
+      { name: 'b', was: 'c' },
+    ]),
+  ).toEqual(['columns.1.was: names "c" twice: only one column can have been it']);
+  expect(
+    of([
+      { name: 'a', was: 'b' },
+      { name: 'b', was: 'a' },
+    ])[0],
+  ).toMatch(/goes in a circle/);
+  expect(of([{ name: 'a', was: 'b', publish: false }, { name: 'b' }])[0]).toMatch(
+    /this one is not published/,
+  );
+  expect(of(renamed, { dropped: ['a', 'c'] })).toEqual([
+    'dropped.0: the contract has the column "a"',
+    'dropped.1: the column "c" is renamed by was',
+  ]);
+  expect(of([{ name: 'a', description: 'two\nlines' }])[0]).toMatch(/must be one line/);
+});
+
 test("words of SQL are names as any others; the names of Sluice's own tables are refused", () => {
   expect(problemsOf(small())).toEqual([]);
   for (const dataset of ['quarantine', 'raw_posts', 'staging_order'])

@@ -4,7 +4,7 @@
  */
 import { CreateTableCommand, DeleteTableCommand } from '@aws-sdk/client-glue';
 import { afterEach, expect, jest, test } from '@jest/globals';
-import { retry } from '../../../src/lib/flow/operate/again.ts';
+import { replay, retry } from '../../../src/lib/flow/operate/again.ts';
 import { reconcile } from '../../../src/lib/flow/repair/reconcile.ts';
 import { requireTable } from '../../../src/lib/table/iceberg/commit.ts';
 import type { Partition } from '../../../src/lib/table/iceberg/manifest.ts';
@@ -161,6 +161,33 @@ test('a batch whose columns were to get ids that others have taken is planned an
   await expectWhole(world);
   expect(taken).toBe(2);
   expect(world.errors).toContainEqual(expect.stringMatching(/TableConflict.*planned again/));
+});
+
+test('a renamed column is one column of new rows and of old ones, when these are corrected and replayed, too', async () => {
+  const world = await published();
+  const rename = (name: string, was: string) => {
+    world.changeContract(
+      (contract) => ({
+        ...contract,
+        columns: contract.columns.map((column) => (column.name === 'id' ? { ...column, name, was } : column)),
+      }),
+      'claimBatch',
+    );
+  };
+  rename('key', 'id');
+  await correction(world);
+  await world.settle();
+  rename('number', 'key');
+  world.put('feed/c', ['c1@06']);
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  await world.settle();
+  await expectWhole(world);
+  const { metadata, pointer } = await requireTable(depsOf(world.aws.actor('test'), world.aws), dataset);
+  expect(schemaOf(metadata).fields[0]).toMatchObject({ id: 1, name: 'number' });
+  expect(schemaOf(metadata).fields.map(({ name }) => name)).not.toContain('id');
+  expect(pointer.table.StorageDescriptor?.Columns?.[0]).toMatchObject({ Name: 'number' });
+  // The second correction under one name changes nothing more.
+  expect(metadata.schemas).toHaveLength(3);
 });
 
 const partitionBy = (columns: readonly string[]) =>

@@ -10,26 +10,32 @@ import type { TableShape } from '../../table/format.ts';
 
 /** The table that readers see. */
 export const goldenTable = (
-  plan: Pick<Plan, 'table' | 'columns' | 'partitionKeys'>,
+  plan: Pick<Plan, 'table' | 'columns' | 'partitionKeys' | 'dropped'>,
   config: Pick<Config, 'processedBucket'>,
 ): TableShape => ({
   name: plan.table,
   columns: plan.columns,
   partitionKeys: plan.partitionKeys,
+  ...(plan.dropped === undefined ? {} : { dropped: plan.dropped }),
   location: address({ bucket: config.processedBucket, key: `${plan.table}/` }),
 });
 
 /** The same before there is a plan: without the columns that come from the Data Catalog. */
 export const tableOfContract = (contract: Contract, config: Pick<Config, 'processedBucket'>): TableShape =>
   goldenTable(
-    { table: tableOf(contract), columns: goldenColumns(contract), partitionKeys: partitionKeysOf(contract) },
+    {
+      table: tableOf(contract),
+      columns: goldenColumns(contract),
+      partitionKeys: partitionKeysOf(contract),
+      dropped: contract.dropped,
+    },
     config,
   );
 
 /** The table that Athena validates before anything is published: a partition for each run of a batch. */
 export const stagingTable = (plan: Plan, config: Pick<Config, 'workBucket'>): ParquetTable => ({
   name: stagingName(plan.dataset),
-  columns: plan.columns,
+  columns: plan.columns.map(({ name, type }) => ({ name, type })),
   partitionKeys: [{ name: 'run', type: 'string' }],
   location: address({ bucket: config.workBucket, key: `staging/${plan.dataset}/` }),
 });

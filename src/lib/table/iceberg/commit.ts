@@ -223,14 +223,20 @@ const metadataFile = (metadata: Metadata, previous: string | undefined): string 
   return `${metadataFolder(metadata)}${String(number).padStart(5, '0')}-${randomUUID()}.metadata.json`;
 };
 
+/** Glue takes one line of 255 characters; other writers may have written more. */
+const commentOf = (doc: string): string =>
+  doc
+    .replace(/\p{Cc}+/gu, ' ')
+    .slice(0, 255)
+    .toWellFormed();
+
 const targetOf = (metadata: Metadata, file: string): Target => ({
   file,
   location: metadata.location,
   columns: schemaOf(metadata).fields.map((field): Target['columns'][number] => ({
     Name: field.name,
     Type: hiveOf(field.type),
-    // Glue takes 255 characters.
-    ...(field.doc === undefined ? {} : { Comment: field.doc.slice(0, 255) }),
+    ...(field.doc === undefined ? {} : { Comment: commentOf(field.doc) }),
     Parameters: {
       'iceberg.field.current': 'true',
       'iceberg.field.id': String(field.id),

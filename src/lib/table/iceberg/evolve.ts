@@ -35,8 +35,8 @@ export interface WantedColumn {
   /** A Hive type, as in contracts. */
   readonly type: string;
   readonly doc?: string | undefined;
-  /** The column's earlier name. */
-  readonly was?: string | undefined;
+  /** The column's earlier names. */
+  readonly was?: readonly string[] | undefined;
 }
 
 export interface WantedTable {
@@ -101,9 +101,9 @@ function evolveSchema(metadata: Metadata, wanted: WantedTable): Metadata {
   const before = schemaOf(metadata);
   let lastId = metadata['last-column-id'];
   const nextId = () => ++lastId;
-  const found = wanted.columns.map((column) => ({ column, existing: existingColumn(before, column) }));
+  const found = existingColumns(metadata, wanted);
   const isNew = found.filter(({ existing }) => existing === undefined);
-  for (const { column } of isNew) requireFreshName(metadata, wanted, column.name);
+  requireFreshNames(metadata, wanted, found);
   // Like other writers, gives ids to all columns first and then to their nested fields.
   const ids = new Map(isNew.map(({ column }) => [column.name, nextId()]));
   const columns = found.map(({ column, existing }): Field => {
@@ -134,15 +134,72 @@ function evolveSchema(metadata: Metadata, wanted: WantedTable): Metadata {
   });
 }
 
-const existingColumn = ({ fields }: Schema, { name, was }: WantedColumn): Field | undefined =>
-  fields.find((field) => field.name === name) ?? fields.find((field) => field.name === was);
+interface FoundColumn {
+  readonly column: WantedColumn;
+  /** Undefined for a new column. */
+  readonly existing: Field | undefined;
+}
 
-/** Objects without field ids are read by name, so a new column with the name of a dropped one would show the old values. */
-function requireFreshName(metadata: Metadata, wanted: WantedTable, name: string): void {
-  if (metadata.schemas.some(({ fields }) => fields.some((field) => field.name === name)))
-    throw new TableMismatch(
-      `table ${wanted.name}: there was a column ${name} before, which was renamed or dropped; a name is not used twice: choose another one`,
+/**
+ * The field of each column: the one with its name, or with an earlier name of it. A field that another column was goes to that one. Throws
+ * TableMismatch if the table has a column and its earlier name as two columns.
+ */
+function existingColumns(metadata: Metadata, { name: table, columns }: WantedTable): FoundColumn[] {
+  const { fields } = schemaOf(metadata);
+  const named = (name: string) => fields.find((field) => field.name === name);
+  const fieldOf = new Map(columns.map(({ name }) => [name, named(name)]));
+  const taken = new Set<number>();
+  // A column that loses its field may have been another one itself.
+  for (let isChanged = true; isChanged; ) {
+    isChanged = false;
+    for (const { name, was = [] } of columns) {
+      if (fieldOf.get(name) !== undefined) continue;
+      const earlier = was.map(named).find((field) => field && !taken.has(field.id));
+      if (earlier === undefined) continue;
+      if (fieldOf.get(earlier.name) === earlier) fieldOf.set(earlier.name, undefined);
+      fieldOf.set(name, earlier);
+      taken.add(earlier.id);
+      isChanged = true;
+    }
+  }
+  const used = new Set([...fieldOf.values()].map((field) => field?.id));
+  for (const { name, was = [] } of columns) {
+    const own = fieldOf.get(name);
+    const left = was.map(named).find((field) => field && !used.has(field.id));
+    if (own?.name === name && left && !namesOf(metadata, own.id).has(left.name))
+      throw new TableMismatch(
+        `table ${table}: the contract says that the column ${name} was ${left.name}, and the table has both: remove "was", or give the column another name`,
+      );
+  }
+  return columns.map((column) => ({ column, existing: fieldOf.get(column.name) }));
+}
+
+/** All names that a column has had. */
+const namesOf = (metadata: Metadata, id: number): ReadonlySet<string> =>
+  new Set(metadata.schemas.flatMap(({ fields }) => fields.flatMap((f) => (f.id === id ? [f.name] : []))));
+
+/**
+ * A column does not get the name of a dropped one, or of one that others have renamed: somebody would take the rows for lost. The name of
+ * a column that the contract itself has renamed is free, except where objects without field ids may have it: these are read by names.
+ */
+function requireFreshNames(metadata: Metadata, wanted: WantedTable, found: readonly FoundColumn[]): void {
+  const kept = new Set(found.flatMap(({ existing }) => existing?.id ?? []));
+  const mayLackIds = metadata.schemas.some(({ fields }) => fields.some(({ type }) => !isPrimitive(type)));
+  for (const { column, existing } of found) {
+    const { name } = column;
+    if (existing?.name === name) continue;
+    const owners = metadata.schemas.flatMap(({ fields }) =>
+      fields.flatMap((f) => (f.name === name && f.id !== existing?.id ? [f.id] : [])),
     );
+    if (!owners.every((id) => kept.has(id)))
+      throw new TableMismatch(
+        `table ${wanted.name}: there was a column ${name} before, which was renamed or dropped; a name is not used twice: choose another one, or say by "was" which column it has become`,
+      );
+    if (owners.length > 0 && mayLackIds)
+      throw new TableMismatch(
+        `table ${wanted.name}: there was a column ${name} before, which was renamed, and the table has arrays: its objects of Spark are read by the names of columns, so this one is not used twice: choose another one`,
+      );
+  }
 }
 
 /** The wider of two types of a column. Throws TableMismatch if neither contains the other. */
@@ -205,10 +262,21 @@ const mappedSchema: z.ZodType<MappedField> = z.object({
 
 const mappingProperty = 'schema.name-mapping.default';
 
-/** Objects that are older than a rename have the old name, so a field keeps all its earlier names. */
+const mappingOf = ({ properties }: Metadata): readonly MappedField[] => {
+  const text = properties[mappingProperty];
+  return text === undefined ? [] : z.array(mappedSchema).parse(JSON.parse(text));
+};
+
+/** How objects without field ids may call a column of the table. */
+export const mappedNames = (metadata: Metadata, id: number): readonly string[] =>
+  mappingOf(metadata).find((field) => field['field-id'] === id)?.names ?? [];
+
+/**
+ * Objects that are older than a rename have the old name, so a field keeps all its earlier names. Of two fields that have had one name, the
+ * first one keeps it: objects of the second one have ids.
+ */
 function withNameMapping(metadata: Metadata): Metadata {
   const text = metadata.properties[mappingProperty];
-  const before = text === undefined ? [] : z.array(mappedSchema).parse(JSON.parse(text));
   const namesBefore = new Map<number, readonly string[]>();
   const collect = (mapped: readonly MappedField[]): void => {
     for (const { 'field-id': id, names, fields = [] } of mapped) {
@@ -216,15 +284,17 @@ function withNameMapping(metadata: Metadata): Metadata {
       collect(fields);
     }
   };
-  collect(before);
+  collect(mappingOf(metadata));
   const mapped = (fields: readonly Field[]): MappedField[] => {
-    const current = new Set(fields.map(({ name }) => name));
+    const takenBy = new Map(
+      fields.flatMap(({ id }) => (namesBefore.get(id) ?? []).map((name) => [name, id])),
+    );
     return fields.map(({ id, name, type }) => {
-      const earlier = (namesBefore.get(id) ?? []).filter((n) => !current.has(n));
       const members = membersOf(type);
+      const isFree = (takenBy.get(name) ?? id) === id;
       return {
         'field-id': id,
-        names: [...earlier, name],
+        names: [...(namesBefore.get(id) ?? []).filter((n) => n !== name), ...(isFree ? [name] : [])],
         ...(members.length === 0 ? {} : { fields: mapped(members) }),
       };
     });
@@ -304,16 +374,20 @@ function evolveProperties(metadata: Metadata, { properties = {} }: WantedTable):
   return isKnown ? metadata : { ...metadata, properties: { ...metadata.properties, ...properties } };
 }
 
-/** Throws TableMismatch if a dropped column is still used by partitions or the sort order. */
+/**
+ * Throws TableMismatch if a dropped column is still used by partitions or the sort order. Objects of an earlier spec have it in their
+ * partition, and readers look for its column.
+ */
 function requireColumnsInUse(metadata: Metadata, wanted: WantedTable): void {
   const known = fieldsById(schemaOf(metadata));
   const order = metadata['sort-orders'].find((o) => o['order-id'] === metadata['default-sort-order-id']);
-  const lost = [...specOf(metadata).fields, ...(order?.fields ?? [])].find((f) => !known.has(f['source-id']));
+  const partitions = metadata['partition-specs'].flatMap(({ fields }) => fields);
+  const lost = [...partitions, ...(order?.fields ?? [])].find((f) => !known.has(f['source-id']));
   if (lost === undefined) return;
   const name = metadata.schemas
     .flatMap((schema) => schema.fields)
     .find((field) => field.id === lost['source-id'])?.name;
   throw new TableMismatch(
-    `table ${wanted.name}: the column ${name} cannot be dropped: the table is partitioned or sorted by it`,
+    `table ${wanted.name}: the column ${name} cannot be dropped: the table is or was partitioned by it, or is sorted by it`,
   );
 }

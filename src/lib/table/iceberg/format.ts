@@ -1,5 +1,5 @@
 /** The table format Iceberg: every batch is one commit, and readers see all of it or nothing. */
-
+import { isDeepStrictEqual } from 'node:util';
 import type { Pointers } from '../../aws/pointer.ts';
 import type { Store } from '../../aws/store.ts';
 import { defaultPartition } from '../../catalog/partitionPath.ts';
@@ -18,7 +18,7 @@ import {
   requireTable,
   type TableDeps,
 } from './commit.ts';
-import { evolve, newMetadata, type WantedTable } from './evolve.ts';
+import { evolve, mappedNames, newMetadata, type WantedTable } from './evolve.ts';
 import { type FileStore, filesOf, refOf } from './files.ts';
 import { historyOf } from './history.ts';
 import { orphansOf } from './maintenance.ts';
@@ -69,21 +69,24 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
 
   async check(shape) {
     const loaded = await loadTable(deps, shape.name);
-    schemaToBe(loaded, shape);
+    metadataToBe(loaded, shape);
     if (!loaded) await requireNew(deps, shape);
   },
 
   async fieldIds(shape) {
-    const { fields } = schemaToBe(await loadTable(deps, shape.name), shape);
+    const metadata = metadataToBe(await loadTable(deps, shape.name), shape);
+    const { fields } = schemaOf(metadata);
     const ids: Record<string, FieldIds[string]> = {};
     for (const { name } of shape.columns) {
       const field = fields.find((f) => f.name === name);
       if (!field) return undefined;
       const { id, type } = field;
-      if (isPrimitive(type)) ids[name] = { id };
+      const mapped = mappedNames(metadata, id);
+      const names = isDeepStrictEqual(mapped, [name]) ? {} : { names: mapped };
+      if (isPrimitive(type)) ids[name] = { id, ...names };
       // An object has ids for all its columns, or none and is read by names.
       else if (type.type !== 'list' || !isPrimitive(type.element)) return undefined;
-      else ids[name] = { id, element: type['element-id'] };
+      else ids[name] = { id, element: type['element-id'], ...names };
     }
     return ids;
   },
@@ -248,10 +251,10 @@ async function requireNew({ files, list }: IcebergDeps, { name, location }: Tabl
     );
 }
 
-/** The schema of the table in its new shape. Throws TableMismatch and TableUnsupported for a shape that it cannot have. */
-function schemaToBe(loaded: LoadedTable | undefined, shape: TableShape): Schema {
+/** The metadata of the table in its new shape. Throws TableMismatch and TableUnsupported for a shape that it cannot have. */
+function metadataToBe(loaded: LoadedTable | undefined, shape: TableShape): Metadata {
   const wanted = wantedOf(shape);
-  return schemaOf(loaded ? evolve(loaded.metadata, wanted) : newMetadata(wanted, 0));
+  return loaded ? evolve(loaded.metadata, wanted) : newMetadata(wanted, 0);
 }
 
 /** Partition keys are the last columns. Their values are the texts in the folder names. */

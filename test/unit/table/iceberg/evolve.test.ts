@@ -70,12 +70,82 @@ test.each([
 });
 
 test('a renamed column keeps its id, and objects with its old name are still read', () => {
-  const renamed = evolve(base, withColumn('price', { name: 'amount', was: 'price' }));
+  const renamed = evolve(base, withColumn('price', { name: 'amount', was: ['price'] }));
   expect(fields(renamed)[1]).toMatchObject({ id: 2, name: 'amount' });
   const mapping: unknown = JSON.parse(renamed.properties['schema.name-mapping.default'] ?? '');
   expect(mapping).toContainEqual({ 'field-id': 2, names: ['price', 'amount'] });
   // Asked again, it is already done.
-  expect(evolve(renamed, withColumn('price', { name: 'amount', was: 'price' }))).toBe(renamed);
+  expect(evolve(renamed, withColumn('price', { name: 'amount', was: ['price'] }))).toBe(renamed);
+});
+
+const plain = { ...wanted, columns: wanted.columns.filter(({ name }) => name !== 'tags') };
+const plainBase = newMetadata(plain, 1);
+/** Columns in place of the price. */
+const withPrices = (...columns: WantedTable['columns']): WantedTable => ({
+  ...plain,
+  columns: plain.columns.flatMap((column) => (column.name === 'price' ? columns : [column])),
+});
+const price = (name: string, ...was: string[]) => ({ name, type: 'decimal(10,2)', was });
+const idsOf = (metadata: typeof base) =>
+  Object.fromEntries(fields(metadata).map(({ id, name }) => [name, id]));
+const mappingOf = (metadata: typeof base): unknown =>
+  JSON.parse(metadata.properties['schema.name-mapping.default'] ?? '');
+
+test('a chain of renames ends at the same column, in steps or at once, and goes back', () => {
+  const once = evolve(plainBase, withPrices(price('amount', 'price')));
+  const twice = evolve(once, withPrices(price('cost', 'amount')));
+  expect(idsOf(twice)).toEqual({ id: 1, cost: 2, day: 3 });
+  expect(mappingOf(twice)).toContainEqual({ 'field-id': 2, names: ['price', 'amount', 'cost'] });
+  // The table has never been that of the contract between.
+  expect(idsOf(evolve(plainBase, withPrices(price('cost', 'amount', 'price'))))).toEqual(idsOf(twice));
+  const back = evolve(twice, withPrices(price('price', 'cost')));
+  expect(idsOf(back)).toEqual({ id: 1, price: 2, day: 3 });
+  expect(mappingOf(back)).toContainEqual({ 'field-id': 2, names: ['amount', 'cost', 'price'] });
+});
+
+test('a renamed column leaves its name to a new one: old objects have it as what it was', () => {
+  const both = withPrices(price('amount', 'price'), price('price'));
+  const evolved = evolve(plainBase, both);
+  expect(idsOf(evolved)).toEqual({ id: 1, amount: 2, price: 4, day: 3 });
+  expect(mappingOf(evolved)).toEqual(
+    expect.arrayContaining([
+      { 'field-id': 2, names: ['price', 'amount'] },
+      { 'field-id': 4, names: [] },
+    ]),
+  );
+  expect(evolve(evolved, both)).toBe(evolved);
+  // In two steps it is the same.
+  const first = evolve(plainBase, withPrices(price('amount', 'price')));
+  expect(idsOf(evolve(first, both))).toEqual(idsOf(evolved));
+  // Each of several columns moves on by one name.
+  const moved = evolve(evolved, withPrices(price('cost', 'amount'), price('amount', 'price')));
+  expect(idsOf(moved)).toEqual({ id: 1, cost: 2, amount: 4, day: 3 });
+});
+
+test('a name is not used twice where objects of Spark without ids may have it, or where nobody says what became of it', () => {
+  const both = { ...withPrices(price('amount', 'price'), price('price')) };
+  const arrays = { ...both, columns: [...both.columns, { name: 'tags', type: 'array<int>' }] };
+  expect(() => evolve(base, arrays)).toThrow(/read by the names of columns/);
+  const renamedByOthers = evolve(plainBase, withPrices(price('theirs', 'price')));
+  expect(() => evolve(renamedByOthers, plain)).toThrow(/say by "was" which column it has become/);
+});
+
+test('a table with a column and its earlier name as two columns is refused', () => {
+  const both = evolve(plainBase, withPrices(price('price'), price('amount')));
+  expect(() => evolve(both, withPrices(price('amount', 'price')))).toThrow(/the table has both/);
+  // Others have added the old name after the rename.
+  const renamed = evolve(plainBase, withPrices(price('amount', 'price')));
+  const theirs = evolve(renamed, withPrices(price('amount', 'price'), price('price')));
+  expect(idsOf(evolve(theirs, withPrices(price('amount', 'price'))))).toEqual(idsOf(theirs));
+});
+
+test('the comment of a column follows the contract; without one, that of others stays', () => {
+  const docOf = (metadata: typeof base) => schemaOf(metadata).fields[0]?.doc;
+  const said = evolve(base, withColumn('id', { doc: 'the number of the post' }));
+  expect(docOf(said)).toBe('the number of the post');
+  expect(said.schemas).toHaveLength(2);
+  const { doc: _, ...id } = { ...wanted.columns[0], name: 'id', type: 'int' };
+  expect(evolve(said, { ...wanted, columns: [id, ...wanted.columns.slice(1)] })).toBe(said);
 });
 
 test('a name that a dropped column had is not given again: old objects would show its values', () => {
@@ -93,14 +163,9 @@ test('a column of another writer stays, and one that makes partitions cannot be 
   expect(evolve(others, wanted)).toMatchObject({ 'last-column-id': 6 });
   expect(fields(evolve(others, wanted)).map(({ name }) => name)).toContain('theirs');
   const columns = wanted.columns.filter(({ name }) => name !== 'day');
-  expect(() =>
-    evolve(base, {
-      ...wanted,
-      columns,
-      partitionBy: [{ column: 'id', transform: 'bucket[4]' }],
-      dropped: ['day'],
-    }),
-  ).not.toThrow();
+  const byBucket = { ...wanted, columns, partitionBy: [{ column: 'id', transform: 'bucket[4]' }] };
+  // Objects of before have it in their partitions.
+  expect(() => evolve(base, { ...byBucket, dropped: ['day'] })).toThrow(/is or was partitioned by it/);
   expect(() => evolve(base, { ...wanted, columns, dropped: ['day'] })).toThrow(
     /no partition can be made of the column day/,
   );

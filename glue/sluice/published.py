@@ -1,0 +1,97 @@
+"""The published keys of an Iceberg table. Columns are found by their ids: they may have been renamed or widened."""
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypedDict
+
+import pyarrow
+import pyarrow.parquet
+
+from sluice.description import Stored
+from sluice.store import Store
+
+
+class Setup(TypedDict):
+    """The description that every task gets."""
+
+    # Of the result: the columns, then the keys of the partition.
+    arrow_schema: bytes
+    columns: list[str]
+    # Column -> its id, and the names that it has in objects without ids: `fieldIds` of the plan.
+    ids: dict[str, Any]
+    region: str | None
+
+
+class Stream(io.RawIOBase):
+    """An object of the store as a file: reads the ranges that it is asked for."""
+
+    def __init__(self, store: Store, stored: Stored) -> None:
+        self.store = store
+        self.stored = stored
+        self.position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self.position, io.SEEK_END: self.stored["size"]}[whence]
+        self.position = start + offset
+        return self.position
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, self.stored["size"] - self.position)
+        wanted = left if size < 0 else min(size, left)
+        if wanted == 0:
+            return b""
+        found = self.store.read(self.stored, self.position, self.position + wanted)
+        self.position += len(found)
+        return found
+
+
+def read_keys(units: Iterable[pyarrow.RecordBatch], setup: Setup) -> Iterator[pyarrow.RecordBatch]:
+    """Objects (uri, size, values of their partitions as JSON) -> the columns of their rows, once for each partition."""
+    schema = pyarrow.ipc.read_schema(pyarrow.py_buffer(setup["arrow_schema"]))
+    store = Store(setup["region"])
+    for batch in units:
+        for uri, size, places in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            stream = Stream(store, {"uri": uri, "size": size, "version": None})
+            with pyarrow.parquet.ParquetFile(pyarrow.PythonFile(stream, mode="r")) as file:
+                names = names_in(file.schema_arrow, setup["columns"], setup["ids"])
+                for rows in file.iter_batches(columns=[name for name in names if name is not None]):
+                    for values in json.loads(places):
+                        yield with_partition(rows, names, values, schema)
+
+
+def names_in(fields: pyarrow.Schema, columns: Sequence[str], ids: dict[str, Any]) -> list[str | None]:
+    """How an object calls the columns; None for one that it does not have."""
+    numbers = [(field.metadata or {}).get(b"PARQUET:field_id") for field in fields]
+    by_id = {number: field.name for number, field in zip(numbers, fields, strict=True) if number is not None}
+    there = set(fields.names)
+
+    def name_of(column: str) -> str | None:
+        known = ids.get(column)
+        if by_id and known:
+            found: str | None = by_id.get(str(known["id"]).encode())
+            return found
+        return next((name for name in (known or {}).get("names", [column]) if name in there), None)
+
+    return [name_of(column) for column in columns]
+
+
+def with_partition(
+    rows: pyarrow.RecordBatch, names: Sequence[str | None], values: Sequence[str], schema: pyarrow.Schema
+) -> pyarrow.RecordBatch:
+    types = list(schema.types)
+    columns = [
+        pyarrow.nulls(rows.num_rows, type_) if name is None else rows.column(name).cast(type_)
+        for name, type_ in zip(names, types, strict=False)
+    ]
+    constants = [pyarrow.repeat(pyarrow.scalar(value, pyarrow.string()), rows.num_rows) for value in values]
+    return pyarrow.RecordBatch.from_arrays([*columns, *constants], schema=schema)
