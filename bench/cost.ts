@@ -47,7 +47,7 @@ expensive requests: an upload to staging and a copy.
 | a file every 5 minutes |   8,760 | ${perMonth(8760).padStart(34)} |
 | a file per minute       |  43,800 | ${perMonth(43_800).padStart(34)} |
 
-An idle stage costs its schedules: the sweep every 5 minutes (8,640 invocations per month, with some thirty DynamoDB reads each), the daily reconcile, fourteen alarms ($0.10 each per
+An idle stage costs its schedules: the sweep every 5 minutes (8,640 invocations per month, with some thirty DynamoDB reads each), the daily reconcile, the maintenance every 6 hours, fifteen alarms ($0.10 each per
 month), the dashboard ($3), and storage.
 
 ## A crawl

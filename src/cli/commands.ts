@@ -71,6 +71,10 @@ export const stageCommands: Readonly<Record<string, Entry>> = {
     does: 'compares tables with the ledger and the objects in S3',
     load: () => import('./reconcile.ts'),
   },
+  maintain: {
+    does: 'expires old states of tables and removes what nothing names',
+    load: () => import('./maintain.ts'),
+  },
   watch: {
     does: 'serves a page with executions as they happen: npm run watch',
     load: () => import('./watch.ts'),

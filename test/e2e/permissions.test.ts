@@ -49,7 +49,7 @@ const names: Names = {
 
 // Work that only happens on a schedule: an extra partition and a missing one.
 await misplacePartitions();
-for (const name of ['sweep', 'reconcile']) await invoke(name);
+for (const name of ['sweep', 'reconcile', 'maintain']) await invoke(name);
 
 /** A whole run has a second local AWS. */
 const other = process.env.SLUICE_TEST_OTHER_ENDPOINT;

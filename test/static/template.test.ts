@@ -112,7 +112,9 @@ test('an error of any function reaches somebody: its execution fails, or it has 
   const functions = ofType({ Resources }, 'AWS::Lambda::Function').map(([name]) => name);
   const alone = functions.filter((name) => !machine.includes(`"${name}"`));
   expect(alone.sort()).toEqual(
-    ['Dispatch', 'LoadServing', 'Reconcile', 'Recover', 'Sweep'].map((name) => `${name}LambdaFunction`),
+    ['Dispatch', 'LoadServing', 'Maintain', 'Reconcile', 'Recover', 'Sweep'].map(
+      (name) => `${name}LambdaFunction`,
+    ),
   );
   for (const name of alone) expect(alarms).toContain(`"Value":{"Ref":"${name}"}`);
   for (const end of ['ExecutionsFailed', 'ExecutionsTimedOut', 'ExecutionsAborted'])

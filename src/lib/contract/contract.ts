@@ -1,5 +1,6 @@
 /** Answers simple questions about a contract: its table, its key, the datasets of an object. */
 import type { OutputColumn, TableFormatName } from '../model/plan.ts';
+import { type Maintenance, maintenanceShape } from './maintenance.ts';
 import { isBeyondCrawlers } from './recordsPath.ts';
 import type { Contract } from './schema.ts';
 
@@ -22,6 +23,10 @@ export const tableFormatOf = ({ table }: Pick<Contract, 'table'>): TableFormatNa
 /** Whether a record is a list of texts with names, as in a CSV. */
 export const hasFlatTexts = ({ formats }: Pick<Contract['source'], 'formats'>): boolean =>
   formats.includes('csv') || formats.includes('text');
+
+/** The limits of the table's maintenance. */
+export const maintenanceOf = ({ table }: Pick<Contract, 'table'>): Maintenance =>
+  maintenanceShape.parse((typeof table === 'object' ? table.maintenance : undefined) ?? {});
 
 /**
  * Whether the fields come from the records themselves: a CSV has a header, the contract names those of a text, and a crawler cannot separate some records from the document

@@ -6,6 +6,7 @@ import { mostPartitions, tableFormats } from '../model/plan.ts';
 import { columnSchema } from './columnSchema.ts';
 import { encodings } from './encodings.ts';
 import { expectation } from './expectationSchema.ts';
+import { maintenanceShape } from './maintenance.ts';
 import {
   columnDescription,
   earlierNames,
@@ -212,6 +213,9 @@ export const contractShape = z.strictObject({
           .describe(
             'hive: Parquet in the folders of partitions; iceberg: the same objects, and one commit a batch.',
           ),
+        maintenance: maintenanceShape
+          .optional()
+          .describe('Limits of the maintenance, which runs on a schedule.'),
       }),
     ])
     .optional()

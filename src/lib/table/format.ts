@@ -59,6 +59,25 @@ export interface PartitionStatistics {
   readonly bytes: number;
 }
 
+/** Which earlier states of a table stay. */
+export interface Retention {
+  /** States that were replaced before this time may go (milliseconds since 1970). */
+  readonly olderThan: number;
+  /** The number of latest states that always stay. */
+  readonly keepLast: number;
+  /** Beyond this size of the metadata, younger states go, too; none of the last hour. */
+  readonly metadataBytes?: number;
+  /** The number of earlier metadata files that stay. */
+  readonly metadataVersions?: number;
+}
+
+/** What an expiry has removed, or would remove. */
+export interface Expired {
+  readonly snapshots: number;
+  /** The size of the metadata afterwards. */
+  readonly metadataBytes: number;
+}
+
 /** Who changes a table: the holder of a dataset's lease. */
 export interface Holder {
   readonly dataset: string;
@@ -196,14 +215,22 @@ export interface TableFormat {
   /** Compares the table with the objects that the ledger counts. `isOwn` says which objects the ledger should know. */
   verify(table: string, counted: Iterable<string>, isOwn: (address: string) => boolean): Promise<Drift>;
   /**
+   * Removes old states of the table; readers can no longer ask for them. Null if the format has none. What only they named is an orphan
+   * then. Batches of the last hour may be open; all others must have ended, because a commit is recognized by its state.
+   */
+  expire(table: string, retention: Retention): Promise<Expired | null>;
+  /** What `expire` would do. */
+  expirable(table: string, retention: Retention): Promise<Expired | null>;
+  /**
    * Keys below the table that no readable state names, last changed before `olderThan` (milliseconds since 1970). They can be
-   * deleted unless the ledger counts them. `list` gives the objects below a prefix.
+   * deleted unless the ledger counts them. Null if no state names anything, so the ledger alone decides. `list` gives the objects
+   * below a prefix.
    */
   orphans(
     table: string,
     list: (bucket: string, prefix: string) => Promise<readonly ListedObject[]>,
     olderThan: number,
-  ): Promise<{ has(key: string): boolean }>;
+  ): Promise<ReadonlySet<string> | null>;
   /** Registers the partitions with objects, and drops those partitions without objects that `isOwn` names. */
   repair(
     shape: TableShape,

@@ -27,6 +27,8 @@ test('the commands for Lake Formation name every function that asks the Data Cat
   const namesWith = (permission: string) =>
     [...new Set(groups.filter((g) => g.grants.includes(permission)).flatMap((g) => g.names))].sort();
   expect(namesWith(' CREATE_TABLE')).toEqual(functionsWith(/^glue:CreateTable$/));
-  expect(namesWith(' ALTER')).toEqual(functionsWith(/^glue:(CreateTable|Batch(Create|Delete)Partition)$/));
+  expect(namesWith(' ALTER')).toEqual(
+    functionsWith(/^glue:((Create|Update)Table|Batch(Create|Delete)Partition)$/),
+  );
   expect(namesWith(' DESCRIBE')).toEqual(functionsWith(/^glue:\w*(Table|Tables|Partition|Partitions)$/));
 });

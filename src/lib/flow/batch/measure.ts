@@ -32,6 +32,10 @@ export const metricUnits = {
   ObjectsUnknown: 'Count',
   /** Objects that the ledger counts and S3 does not have. */
   ObjectsMissing: 'Count',
+  /** Old states of a table that maintenance has removed. */
+  SnapshotsExpired: 'Count',
+  /** Objects that maintenance has removed, because no state of the table names them. */
+  OrphansRemoved: 'Count',
   /** Tables and partitions that the ledger counts rows in, but the Data Catalog does not have. */
   CatalogDrift: 'Count',
 } as const;

@@ -8,15 +8,16 @@ import { address, type ListedObject } from '../../aws/store.ts';
 import { valuesOfPath } from '../../catalog/partitionPath.ts';
 import { tableOf } from '../../contract/contract.ts';
 import { OutOfTime } from '../../errors.ts';
-import { chunksOf, parallel } from '../../parallel.ts';
+import { parallel } from '../../parallel.ts';
 import type { TableFormat } from '../../table/format.ts';
 import { dropEmpty } from '../../table/hive/partitions.ts';
 import { objectName, withinAttempt } from '../../table/objectName.ts';
 import { contractOf, type Deps, formatOf } from '../batch/deps.ts';
 import { readPlan, unlessGone } from '../batch/manifest.ts';
 import { type Live, liveKey, liveOf } from '../batch/published.ts';
-import { lastClosed, requireNothingLost, unlessUnreadable } from '../batch/restored.ts';
+import { lastClosed, requireNothingLost } from '../batch/restored.ts';
 import { goldenTable, quarantineTable, stagingName } from '../batch/tables.ts';
+import { grace, judgeOf, type Verdict } from './judge.ts';
 import { type Pass, phases, type Stand, startPass, sumOf, withKey } from './pass.ts';
 import { isOwnOf, noteDrift, rebuild } from './rebuild.ts';
 
@@ -45,9 +46,6 @@ export interface Reconciled {
 
 /** The numbers of objects and batches that are compared between two saves of the progress. */
 export const reconcileSteps = { objects: 20_000, batches: 500 };
-
-/** Milliseconds. An object of an attempt that has just ended may be counted in the next moment. */
-const grace = 3_600_000;
 
 /**
  * Null for a dataset that has published nothing. Partitions of other datasets in the same table stay unchanged. Objects of
@@ -177,7 +175,7 @@ async function compareObjects(deps: ReconcileDeps, work: Work): Promise<void> {
     const verdicts = await judge(own);
     const isRemoved = (i: number) =>
       (verdicts[i] === 'garbage' || (removesUnknown && verdicts[i] === 'unknown')) &&
-      nameless.has(own[i]?.key ?? '');
+      (nameless?.has(own[i]?.key ?? '') ?? true);
     const garbage = own.filter((_, i) => isRemoved(i)).map((o) => o.key);
     await store.delete(config.processedBucket, garbage);
     stand.removed += garbage.length;
@@ -297,73 +295,4 @@ async function dropStaging({ catalog, ledger }: Reconciling, dataset: string): P
   const stale = found.filter(([name = '']) => !open.some(({ batch }) => name.startsWith(`${batch}-`)));
   await catalog.dropPartitions(stagingName(dataset), stale);
   return stale.length;
-}
-
-interface Known {
-  readonly owner: string;
-  readonly committed: number | undefined;
-}
-
-type Verdict = 'counts' | 'open' | 'garbage' | 'unknown';
-
-/**
- * Compares objects with the ledger. An object counts if its attempt is committed and the batch whose rows it holds lists it.
- * An object of an open attempt, or younger than an hour, may still be counted. `sharing`: datasets of the same table.
- */
-function judgeOf(
-  deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
-  sharing: readonly string[],
-  keysOf: (live: Live) => readonly string[],
-): (objects: readonly { key: string; modified: number }[]) => Promise<Verdict[]> {
-  const { ledger } = deps;
-  const records = new Map<string, Known | 'unreadable' | null>();
-  const live = new Map<string, Set<string> | null>();
-  const recordOf = async (batch: string) => {
-    const known = records.get(batch);
-    if (known !== undefined) return known;
-    for (const owner of sharing) {
-      const record = await unlessUnreadable(ledger.batch(owner, batch));
-      if (record) {
-        const found = record === 'unreadable' ? record : { owner, committed: record.committed };
-        records.set(batch, found);
-        return found;
-      }
-    }
-    records.set(batch, null);
-    return null;
-  };
-  /** Null if the document that lists them is gone or unreadable. */
-  const listed = async (owner: string, batch: string): Promise<Set<string> | null> => {
-    const known = live.get(batch);
-    if (known !== undefined) return known;
-    const found = await unlessGone(liveOf(deps, owner, batch));
-    const objects = found && new Set(keysOf(found));
-    live.set(batch, objects);
-    return objects;
-  };
-  const judge = async ({ key, modified }: { key: string; modified: number }): Promise<Verdict> => {
-    const name = objectName(key);
-    // Not written by Sluice; a person may have put it there.
-    if (name === null) return 'open';
-    const [attempt, rows] = [await recordOf(name.batch), await recordOf(name.rowsOf)];
-    if (attempt === 'unreadable' || rows === 'unreadable') return 'open';
-    if (attempt === null || rows === null) return modified + grace > Date.now() ? 'open' : 'unknown';
-    const isCommitted = attempt.committed === name.fence && rows.committed !== undefined;
-    if (isCommitted) {
-      const objects = await listed(rows.owner, name.rowsOf);
-      if (objects === null) return 'open';
-      if (objects.has(key)) return 'counts';
-    }
-    if (modified + grace > Date.now()) return 'open';
-    const open = await ledger.openBatches(attempt.owner);
-    if (open.some((o) => o.batch === name.batch && o.fence === name.fence)) return 'open';
-    // It may have been committed since the first read.
-    const now = await ledger.batch(attempt.owner, name.batch);
-    return now?.committed === attempt.committed ? 'garbage' : 'open';
-  };
-  return async (objects) => {
-    const verdicts: Verdict[] = [];
-    for (const chunk of chunksOf(objects, 100)) verdicts.push(...(await parallel(chunk, 16, judge)));
-    return verdicts;
-  };
 }

@@ -50,7 +50,11 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
 
   // Readers find every object below the table. Its name tells whether the ledger counts it.
   verify: async () => ({ missing: [], extra: [] }),
-  orphans: async () => ({ has: () => true }),
+  orphans: async () => null,
+
+  // It has one state.
+  expire: async () => null,
+  expirable: async () => null,
 
   async repair(shape, standing, isOwn) {
     const wanted = new Map(standing.map((p) => [JSON.stringify(p.values), p]));

@@ -42,7 +42,7 @@ export interface Author {
 
 /** A wanted commit. */
 export interface Intent {
-  /** Undefined for a change that belongs to no lease, because it touches no rows: a person's tag. */
+  /** Undefined for a change that belongs to no lease, because it touches no rows: a person's tag, or an expiry. */
   readonly author: Author | undefined;
   /** Whether the table shows that this commit was made. It is made only once, even if it is asked for again. */
   isDone?(metadata: Metadata): boolean;

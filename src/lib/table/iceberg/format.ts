@@ -21,7 +21,7 @@ import {
 import { evolve, mappedNames, newMetadata, type WantedTable } from './evolve.ts';
 import { type FileStore, filesOf, refOf } from './files.ts';
 import { historyOf } from './history.ts';
-import { orphansOf } from './maintenance.ts';
+import { expirable, expireSnapshots, orphansOf } from './maintenance.ts';
 import { contents, type DataFile, type ManifestEntry, type Partition } from './manifest.ts';
 import {
   currentSnapshot,
@@ -202,6 +202,9 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
       extra: [...found].filter((address) => isOwn(address) && !known.has(address)),
     };
   },
+
+  expire: (table, retention) => expireSnapshots(deps, table, retention),
+  expirable: (table, retention) => expirable(deps, table, retention),
 
   async orphans(table, list, olderThan) {
     return new Set(await orphansOf(deps, table, list, olderThan));

@@ -1,57 +1,84 @@
 /** Maintenance: expires snapshots, finds orphans, and plans compaction. */
 import type { ListedObject } from '../../aws/store.ts';
 import { parallel } from '../../parallel.ts';
-import { type Author, commit, loadTable, type Outcome, type TableDeps } from './commit.ts';
+import type { Expired, Retention } from '../format.ts';
+import { commit, loadTable, requireTable, type TableDeps } from './commit.ts';
 import { type Files, refOf } from './files.ts';
 import { contents, isAlive, type ManifestEntry } from './manifest.ts';
-import { ancestors, type Metadata, mainBranch, type Ref, type Snapshot, snapshotOf } from './metadata.ts';
+import {
+  ancestors,
+  formatMetadata,
+  type Metadata,
+  mainBranch,
+  type Ref,
+  type Snapshot,
+  snapshotOf,
+  versionsProperty,
+} from './metadata.ts';
 import { entriesOf, manifestsOf, mayDelete, metadataFolder, partitionKey } from './snapshot.ts';
 
 // ---- snapshots
 
-export interface Retention {
-  /** Snapshots from before this time may expire (milliseconds since 1970). */
-  readonly olderThan: number;
-  /** The number of snapshots of a branch that always stay. */
-  readonly keepLast: number;
-}
-
-export interface Expiry {
-  readonly outcome: Outcome;
-  /** Objects that only expired snapshots named. They can be deleted. */
-  readonly unreachable: readonly string[];
-}
+/** Snapshots that were the current state later than this, in milliseconds, never expire: a query may still read them. */
+const youngest = 3_600_000;
 
 /**
- * Expires old snapshots. Snapshots of tags and branches stay. The caller must have settled all batches of the dataset, because a commit
- * is recognized by its snapshot.
+ * Expires old snapshots. Snapshots of tags and branches stay. The caller must have settled all batches of the table, because a commit
+ * is recognized by its snapshot. What only expired snapshots named is an orphan from then on.
  */
-export async function expireSnapshots(
-  deps: TableDeps,
-  name: string,
-  author: Author,
-  retention: Retention,
-): Promise<Expiry> {
-  let before: Metadata | undefined;
+export async function expireSnapshots(deps: TableDeps, name: string, retention: Retention): Promise<Expired> {
+  let snapshots = 0;
   const outcome = await commit(deps, name, {
-    author,
+    author: undefined,
     apply(metadata, now) {
-      before = metadata;
-      return withoutExpired(metadata, retention, now);
+      const left = withoutExpired(metadata, retention, now);
+      snapshots = metadata.snapshots.length - left.snapshots.length;
+      return left;
     },
   });
-  if (before === undefined || outcome.how !== 'committed') return { outcome, unreachable: [] };
-  const left = new Set(outcome.metadata.snapshots.map((s) => s['snapshot-id']));
-  const expired = before.snapshots.filter((s) => !left.has(s['snapshot-id']));
-  const [gone, kept] = [
-    await named(deps.files, before, expired),
-    await named(deps.files, outcome.metadata, outcome.metadata.snapshots),
-  ];
-  return { outcome, unreachable: [...gone].filter((path) => !kept.has(path)) };
+  return { snapshots, metadataBytes: sizeOf(outcome.metadata) };
 }
 
-/** Gives the same object if nothing is old enough. */
-function withoutExpired(metadata: Metadata, { olderThan, keepLast }: Retention, now: number): Metadata {
+/** What `expireSnapshots` would do. */
+export async function expirable(deps: TableDeps, name: string, retention: Retention): Promise<Expired> {
+  const { metadata } = await requireTable(deps, name);
+  const left = withoutExpired(metadata, retention, (deps.now ?? Date.now)());
+  return { snapshots: metadata.snapshots.length - left.snapshots.length, metadataBytes: sizeOf(left) };
+}
+
+const sizeOf = (metadata: Metadata): number => Buffer.byteLength(formatMetadata(metadata));
+
+/** Gives the same object if nothing is to expire. */
+function withoutExpired(metadata: Metadata, retention: Retention, now: number): Metadata {
+  const { metadataBytes, metadataVersions } = retention;
+  const bounded = withVersions(metadata, metadataVersions);
+  const latest = Math.max(retention.olderThan, now - youngest);
+  let left = withoutOlder(bounded, retention, retention.olderThan, now);
+  if (metadataBytes === undefined || sizeOf(left) <= metadataBytes) return left;
+  // The earliest time from which on the snapshots fit. Whatever it is, more expires with a later one.
+  let [low, high] = [retention.olderThan, latest];
+  left = withoutOlder(bounded, retention, high, now);
+  while (high - low > sizeSteps) {
+    const middle = Math.floor((low + high) / 2);
+    const tried = withoutOlder(bounded, retention, middle, now);
+    if (sizeOf(tried) <= metadataBytes) [left, high] = [tried, middle];
+    else low = middle;
+  }
+  return left;
+}
+
+/** The time that fits is looked for up to so many milliseconds. */
+const sizeSteps = 600_000;
+
+/** Every writer keeps so many earlier metadata files in the log. */
+function withVersions(metadata: Metadata, versions: number | undefined): Metadata {
+  const isKnown = versions === undefined || metadata.properties[versionsProperty] === String(versions);
+  return isKnown
+    ? metadata
+    : { ...metadata, properties: { ...metadata.properties, [versionsProperty]: String(versions) } };
+}
+
+function withoutOlder(metadata: Metadata, { keepLast }: Retention, olderThan: number, now: number): Metadata {
   const isOver = ({ 'snapshot-id': id, 'max-ref-age-ms': age }: Ref) =>
     age !== undefined && (snapshotOf(metadata, id)?.['timestamp-ms'] ?? now) < now - age;
   const refs = Object.fromEntries(
@@ -65,9 +92,12 @@ function withoutExpired(metadata: Metadata, { olderThan, keepLast }: Retention, 
     const { 'min-snapshots-to-keep': least = keepLast, 'max-snapshot-age-ms': age } = ref;
     const limit = age === undefined ? olderThan : now - age;
     let n = 0;
+    // The time until which readers found it: a table that rests for a month has an old state that is read today.
+    let until = now;
     for (const { 'snapshot-id': id, 'timestamp-ms': at } of ancestors(metadata, ref['snapshot-id'])) {
       inBranches.add(id);
-      if (n++ < least || at >= limit) kept.add(id);
+      if (n++ < least || until >= limit) kept.add(id);
+      until = at;
     }
   }
   // Snapshots outside all branches, for example after a rollback, stay for the same time.
@@ -141,9 +171,24 @@ export async function orphansOf(
   for (const item of [...(metadata.statistics ?? []), ...(metadata['partition-statistics'] ?? [])])
     keep.add(item['statistics-path']);
   const keys = new Set([...keep].map(refOf).flatMap((ref) => (ref.bucket === bucket ? [ref.key] : [])));
+  // Somebody may have created another table below this one.
+  const others = new Set(listed.flatMap((object) => rootOfTable(object.key, key) ?? []));
+  const isOther = (file: string) => [...others].some((root) => file.startsWith(root));
   return listed
-    .filter((object) => isTableFile(object.key) && object.modified < olderThan && !keys.has(object.key))
+    .filter(
+      (object) =>
+        isTableFile(object.key) &&
+        object.modified < olderThan &&
+        !keys.has(object.key) &&
+        !isOther(object.key),
+    )
     .map((object) => object.key);
+}
+
+/** The folder of the table that a metadata file belongs to, if that is not the table with the metadata folder `own`. */
+function rootOfTable(key: string, own: string): string | undefined {
+  const [, root] = /^(.*\/)metadata\/[^/]+\.metadata\.json$/.exec(key) ?? [];
+  return root === undefined || `${root}metadata/` === own ? undefined : root;
 }
 
 // ---- compaction

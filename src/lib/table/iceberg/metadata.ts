@@ -143,9 +143,11 @@ export function* ancestors(metadata: Metadata, id: bigint | undefined): Generato
   }
 }
 
+export const versionsProperty = 'write.metadata.previous-versions-max';
+
 /** How many earlier metadata files the log names, unless the table's own properties say otherwise. */
 const metadataLogLength = (metadata: Metadata): number =>
-  Math.max(1, Number(metadata.properties['write.metadata.previous-versions-max'] ?? 100) || 100);
+  Math.max(1, Number(metadata.properties[versionsProperty] ?? 100) || 100);
 
 /**
  * The successor of the metadata in `file`: the log gets the file, and the time never goes back. Everything else comes from `changed`.

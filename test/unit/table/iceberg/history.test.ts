@@ -112,14 +112,14 @@ test('a tag beside a batch and an expiry pins the snapshot, or fails because it 
         const retention = { olderThan: aws.clock.now(), keepLast: 1 };
         const { outcomes } = await interleave(aws, choices, {
           batch: (a) => publishChange(depsOf(a, aws), 't', by('three', 3), changing(['d'])),
-          expiry: (a) => expireSnapshots(depsOf(a, aws), 't', { dataset, fence: 3 }, retention),
+          expiry: (a) => expireSnapshots(depsOf(a, aws), 't', retention),
           person: (a) => historyOf(depsOf(a, aws)).tag('t', 'model', first),
         });
         aws.plan = undefined;
         aws.runStalled();
         const deps = on(aws, 'reader');
         await publishChange(deps, 't', by('three', 3), changing(['d']));
-        await expireSnapshots(deps, 't', { dataset, fence: 3 }, retention);
+        await expireSnapshots(deps, 't', retention);
         const { metadata } = await requireTable(deps, 't');
         const tagged = metadata.refs.model?.['snapshot-id'];
         if (outcomes.person.status === 'done') expect(tagged).toBe(BigInt(first));

@@ -3,8 +3,14 @@ import { expect, test } from '@jest/globals';
 import { createStore } from '../../../../src/lib/aws/store.ts';
 import { TableConflict } from '../../../../src/lib/errors.ts';
 import { createTable, requireTable, type TableDeps } from '../../../../src/lib/table/iceberg/commit.ts';
-import { expireSnapshots, orphansOf, planCompaction } from '../../../../src/lib/table/iceberg/maintenance.ts';
+import {
+  expirable,
+  expireSnapshots,
+  orphansOf,
+  planCompaction,
+} from '../../../../src/lib/table/iceberg/maintenance.ts';
 import { contents, statuses } from '../../../../src/lib/table/iceberg/manifest.ts';
+import { formatMetadata } from '../../../../src/lib/table/iceberg/metadata.ts';
 import {
   publishChange,
   revertBatch,
@@ -54,20 +60,22 @@ const objectsOf = async (deps: TableDeps, snapshotId: bigint) => {
   return (await liveEntries(deps.files, metadata, snapshot)).map(({ file }) => file.path);
 };
 
+const strays = (aws: MemoryAws, deps: TableDeps) => {
+  const store = createStore(aws.actor('upkeep').s3);
+  return orphansOf(deps, 't', (of, prefix) => store.list(of, prefix), Number.POSITIVE_INFINITY);
+};
+
 test('expired snapshots are forgotten, and only what no other snapshot names may be deleted', async () => {
   const { aws, deps, snapshots } = await started();
   await tagSnapshot(deps, 't', { name: 'model', snapshotId: snapshots[0] ?? 0n });
-  const { unreachable } = await expireSnapshots(deps, 't', author, {
-    olderThan: aws.clock.now(),
-    keepLast: 1,
-  });
+  const retention = { olderThan: aws.clock.now(), keepLast: 1 };
+  expect(await expirable(deps, 't', retention)).toMatchObject({ snapshots: 2 });
+  expect(await expireSnapshots(deps, 't', retention)).toMatchObject({ snapshots: 2 });
   const { metadata } = await requireTable(deps, 't');
   expect(metadata.snapshots.map((s) => s['snapshot-id'])).toEqual([snapshots[0], snapshots[3]]);
-  expect(names(unreachable)).toEqual(['c.parquet']);
-  await createStore(aws.actor('upkeep').s3).delete(
-    bucket,
-    unreachable.map((path) => path.slice(`s3://${bucket}/`.length)),
-  );
+  const orphans = await strays(aws, deps);
+  expect(names(orphans)).toEqual(['t/c.parquet']);
+  await createStore(aws.actor('upkeep').s3).delete(bucket, orphans);
   expect(await readable(deps)).toEqual(['b', 'd']);
   expect(names(await objectsOf(deps, snapshots[0] ?? 0n))).toEqual(['a.parquet']);
   expect(aws.s3.keys(bucket).filter((key) => key.endsWith('.parquet'))).toEqual([
@@ -79,7 +87,7 @@ test('expired snapshots are forgotten, and only what no other snapshot names may
 
 test('what a batch has replaced does not come back once the snapshot that named it was forgotten', async () => {
   const { aws, deps } = await started();
-  await expireSnapshots(deps, 't', author, { olderThan: aws.clock.now(), keepLast: 1 });
+  await expireSnapshots(deps, 't', { olderThan: aws.clock.now(), keepLast: 1 });
   await expect(revertBatch(deps, 't', author, { batch: '3', fence: 1 })).rejects.toThrow(TableConflict);
   expect(await readable(deps)).toEqual(['b', 'd']);
 });
@@ -87,26 +95,72 @@ test('what a batch has replaced does not come back once the snapshot that named 
 test('young snapshots and the last ones stay, and a tag goes at its own age', async () => {
   const { aws, deps, snapshots } = await started();
   await tagSnapshot(deps, 't', { name: 'short', snapshotId: snapshots[0] ?? 0n, maxAge: 10 });
-  const kept = await expireSnapshots(deps, 't', author, { olderThan: 0, keepLast: 1 });
-  expect(kept.outcome.metadata.refs).not.toHaveProperty('short');
-  expect(kept.outcome.metadata.snapshots).toHaveLength(4);
-  expect(kept.unreachable).toEqual([]);
-  const again = await expireSnapshots(deps, 't', author, { olderThan: aws.clock.now(), keepLast: 4 });
-  expect(again.outcome.how).toBe('nothing to do');
+  const kept = await expireSnapshots(deps, 't', { olderThan: 0, keepLast: 1 });
+  expect(kept.snapshots).toBe(0);
+  const { metadata } = await requireTable(deps, 't');
+  expect(metadata.refs).not.toHaveProperty('short');
+  expect(metadata.snapshots).toHaveLength(4);
+  expect(names(await strays(aws, deps))).toEqual([]);
+  const again = await expireSnapshots(deps, 't', { olderThan: aws.clock.now(), keepLast: 4 });
+  expect(again.snapshots).toBe(0);
 });
 
-test('an expiry that is not confirmed names nothing to delete', async () => {
-  for (const fault of everyFault.filter(({ mode }) => mode === 'fail' || mode === 'lost')) {
+test('the age of a snapshot counts from when another took its place: until then queries begin on it', async () => {
+  const { aws, deps, snapshots } = await started();
+  aws.clock.advance(90 * 86_400_000);
+  const before = aws.clock.now();
+  aws.clock.advance(1000);
+  await publishChange(deps, 't', { ...author, batch: 'late' }, changing(['e'], ['d']));
+  await expireSnapshots(deps, 't', { olderThan: before, keepLast: 1 });
+  const { metadata } = await requireTable(deps, 't');
+  expect(metadata.snapshots.map((s) => s['snapshot-id'])).toEqual([
+    snapshots[3],
+    metadata['current-snapshot-id'],
+  ]);
+});
+
+test('where the metadata become too large, younger snapshots go, but none of the last hour', async () => {
+  const { aws, deps } = await started();
+  for (let i = 4; i < 40; i++) {
+    await publishChange(deps, 't', { ...author, batch: String(i) }, changing([`f${i}`]));
+    aws.clock.advance(600_000);
+  }
+  const { metadata: before } = await requireTable(deps, 't');
+  const [all] = [formatMetadata(before).length];
+  const retention = { olderThan: 0, keepLast: 2 };
+  expect((await expireSnapshots(deps, 't', { ...retention, metadataBytes: all })).snapshots).toBe(0);
+  const half = await expireSnapshots(deps, 't', { ...retention, metadataBytes: all / 2 });
+  expect(half.metadataBytes).toBeLessThanOrEqual(all / 2);
+  // As few as possible.
+  expect(half.metadataBytes).toBeGreaterThan(all / 2 - (3 * all) / before.snapshots.length);
+  const least = await expireSnapshots(deps, 't', { ...retention, metadataBytes: 1 });
+  expect(least.metadataBytes).toBeGreaterThan(1);
+  const { metadata } = await requireTable(deps, 't');
+  const hour = aws.clock.now() - 3_600_000;
+  const young = before.snapshots.filter((s) => s['timestamp-ms'] >= hour - 600_000);
+  expect(metadata.snapshots.map((s) => s['snapshot-id'])).toEqual(young.map((s) => s['snapshot-id']));
+});
+
+test('the number of earlier metadata files that stay is a property of the table, and the others are orphans', async () => {
+  const { aws, deps } = await started();
+  await expireSnapshots(deps, 't', { olderThan: 0, keepLast: 1, metadataVersions: 2 });
+  const { metadata } = await requireTable(deps, 't');
+  expect(metadata.properties['write.metadata.previous-versions-max']).toBe('2');
+  expect(metadata['metadata-log']).toHaveLength(2);
+  expect((await strays(aws, deps)).filter((key) => key.endsWith('.metadata.json'))).toHaveLength(3);
+});
+
+test('an expiry that is not confirmed forgets all of it or nothing, and can be repeated', async () => {
+  for (const fault of everyFault.filter(({ mode }) => ['fail', 'lost', 'twice'].includes(mode))) {
     const { aws, deps } = await started();
     aws.plan = faultAt(fault, { operation: 'UpdateTable', times: 100 });
-    const expiry = await expireSnapshots(deps, 't', author, {
-      olderThan: aws.clock.now(),
-      keepLast: 1,
-    }).catch(() => undefined);
+    const retention = { olderThan: aws.clock.now(), keepLast: 1 };
+    await expireSnapshots(deps, 't', retention).catch(() => undefined);
     aws.plan = undefined;
-    const { metadata } = await requireTable(deps, 't');
-    if (metadata.snapshots.length === 4) expect(expiry?.unreachable ?? []).toEqual([]);
-    expect(await readable(deps)).toEqual(['b', 'd']);
+    const again = depsOf(aws.actor('next'), aws);
+    await expireSnapshots(again, 't', retention);
+    expect((await requireTable(again, 't')).metadata.snapshots).toHaveLength(1);
+    expect(await readable(again)).toEqual(['b', 'd']);
   }
 });
 
@@ -116,6 +170,9 @@ test('orphans are old, lie below the table and are named by no snapshot', async 
   aws.s3.seed(bucket, 't/metadata/lost-m0.avro', 'x');
   aws.s3.seed(bucket, 't/notes.txt', 'x');
   aws.s3.seed(bucket, 't2/other.parquet', 'x');
+  // Another table, below this one.
+  aws.s3.seed(bucket, 't/copy/metadata/00000-x.metadata.json', '{}');
+  aws.s3.seed(bucket, 't/copy/data/theirs.parquet', 'x');
   aws.clock.advance(10);
   const before = aws.clock.now();
   aws.clock.advance(10);

@@ -1,0 +1,48 @@
+/** `sluice maintain`: the maintenance of tables, which also runs on a schedule. */
+import { type Maintained, maintain } from '../lib/flow/maintain/maintain.ts';
+import { print, printJson } from '../stage/terminal.ts';
+import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
+import { printTable } from './table.ts';
+import { readOptions } from './usage.ts';
+
+export const help = `Usage: npm run sluice -- maintain [--dataset NAME] [--dry-run] [options]
+
+Expires old snapshots of Iceberg tables and removes objects that no snapshot names. Tags and branches keep their snapshots, and
+readers notice nothing. It also runs on a schedule. The contract's table.maintenance has the limits.
+
+  --dataset NAME
+  --dry-run         only says what it would do
+${stageHelp}
+
+Example:
+  npm run sluice -- maintain --dataset tweets --dry-run`;
+
+export async function run(args: string[]): Promise<number> {
+  const { values } = readOptions(args, {
+    ...stageOptions,
+    dataset: { type: 'string' },
+    'dry-run': { type: 'boolean', default: false },
+  });
+  const { deps } = await connect(values);
+  const isDryRun = values['dry-run'];
+  const results: ({ dataset: string } & Maintained)[] = [];
+  for (const dataset of datasetsOf(deps, values.dataset)) {
+    const result = await maintain(deps, dataset, { isDryRun });
+    if (result) results.push({ dataset, ...result });
+  }
+  if (values.json) printJson(results, 2);
+  else {
+    printTable(
+      print,
+      isDryRun
+        ? ['dataset', 'table', 'snapshots to expire', 'orphans to remove', 'metadata then']
+        : ['dataset', 'table', 'snapshots expired', 'orphans removed', 'metadata'],
+      results.map((r) => [r.dataset, r.table, r.snapshots, r.orphans, kibibytes(r.metadataBytes)]),
+    );
+    for (const { dataset, waitsFor } of results)
+      if (waitsFor !== undefined) print(`${dataset}: nothing expires yet; this waits for ${waitsFor}`);
+  }
+  return 0;
+}
+
+const kibibytes = (bytes: number): string => `${Math.ceil(bytes / 1024)} KiB`;

@@ -1,0 +1,48 @@
+/**
+ * The maintenance of a table: old states of it expire, and objects that nothing names any more are removed. Readers notice nothing. Every
+ * part can be interrupted at any point, and the next run continues.
+ */
+import { tableOf } from '../../contract/contract.ts';
+import { contractOf, formatOf } from '../batch/deps.ts';
+import { readPlan } from '../batch/manifest.ts';
+import { lastClosed, requireNothingLost } from '../batch/restored.ts';
+import { goldenTable } from '../batch/tables.ts';
+import { type Expiry, expire } from './expire.ts';
+import { removeOrphans } from './orphans.ts';
+import type { MaintainDeps, Maintaining } from './work.ts';
+
+export interface Maintained extends Expiry {
+  readonly table: string;
+  /** Objects that nothing names: they are removed, or would be. */
+  readonly orphans: number;
+}
+
+/**
+ * Null for a dataset that has published nothing, or whose table does not exist. Throws LedgerRestored while the ledger has lost attempts of
+ * a dataset of the table.
+ */
+export async function maintain(
+  deps: MaintainDeps,
+  dataset: string,
+  { isDryRun = false }: { isDryRun?: boolean } = {},
+): Promise<Maintained | null> {
+  const name = tableOf(contractOf(deps, dataset));
+  const sharing = [...deps.contracts.values()].filter((c) => tableOf(c) === name).map((c) => c.dataset);
+  for (const each of sharing) await requireNothingLost(deps, each);
+  const latest = await lastClosed(deps, dataset);
+  if (!latest) return null;
+  const plan = await readPlan(deps, { dataset, ...latest });
+  const work: Maintaining = {
+    dataset,
+    sharing,
+    shape: goldenTable(plan, deps.config),
+    format: formatOf(deps, plan),
+    isDryRun,
+  };
+  if (!(await work.format.isThere(work.shape.name))) return null;
+  const expired = await expire(deps, work);
+  deps.deadline?.check();
+  const orphans = await removeOrphans(deps, work);
+  deps.measure(dataset, { SnapshotsExpired: expired.snapshots, OrphansRemoved: orphans });
+  return { table: work.shape.name, ...expired, orphans };
+}
