@@ -6,7 +6,7 @@ import { recover } from '../../../src/lib/flow/repair/recover.ts';
 import { sweep } from '../../../src/lib/flow/repair/sweep.ts';
 import { type Deps, dataset, expectNoOrphans, expectWhole, World } from '../../support/flowWorld.ts';
 import { explore } from '../../support/memory/index.ts';
-import { formatUnderTest, runs } from '../../support/thorough.ts';
+import { runs } from '../../support/thorough.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -110,7 +110,7 @@ function end(world: World) {
 }
 
 /** `npm run check` runs the first orders, which differ at their end. */
-const limit = { hive: runs(15, 1000), iceberg: 15 }[formatUnderTest];
+const limit = runs(15, 1000, 15);
 
 test.each(Object.keys(scenarios))(
   'invariants 1, 2, 7 and 12: each row is there once in every order of the calls of %s',

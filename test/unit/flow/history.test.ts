@@ -237,6 +237,9 @@ class History {
       await world.settle();
     }
     await world.cleanUp();
+    // A restored ledger may not know a batch whose rows are staged in the table: reconcile reports them until a person removes them.
+    if (world.format === 'iceberg')
+      await world.call('reconcile', (deps) => reconcile(deps, dataset, { removesUnknown: true }));
     await world.settle();
   }
 
@@ -283,7 +286,7 @@ class History {
 }
 
 /** As many as fit: a run takes about 20 ms. */
-const histories = Number(process.env.SLUICE_HISTORIES ?? runs(80, 3000));
+const histories = Number(process.env.SLUICE_HISTORIES ?? runs(80, 3000, 250));
 
 test('invariants 5 to 10: whatever happens to a dataset, in the end its table is what its files say', async () => {
   await fc.assert(

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { replay } from '../../../../src/lib/flow/operate/again.ts';
 import { reconcile } from '../../../../src/lib/flow/repair/reconcile.ts';
 import { dataset, expectCounted, World } from '../../../support/flowWorld.ts';
-import { isThorough } from '../../../support/thorough.ts';
+import { runs } from '../../../support/thorough.ts';
 
 let world: World;
 beforeEach(() => {
@@ -120,7 +120,7 @@ test.each(acts.map((_, kept) => [kept]))(
 
 test('a restored ledger whose work is interrupted at whatever call goes on where it stopped', async () => {
   // `npm test` interrupts each call, `npm run check` every fifteenth.
-  for (let n = 1; ; n += isThorough ? 1 : 15) {
+  for (let n = 1; ; n += runs(15, 1, 6)) {
     jest.restoreAllMocks();
     world = new World();
     let saved: ReturnType<typeof itemsNow> = [];

@@ -12,7 +12,7 @@ import {
   type WorldOptions,
 } from '../../../support/flowWorld.ts';
 import type { Fault } from '../../../support/memory/index.ts';
-import { formatUnderTest, isThorough, runs } from '../../../support/thorough.ts';
+import { runs } from '../../../support/thorough.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -162,7 +162,7 @@ test.each(Object.keys(faults))(
   async (name) => {
     const fault: Fault = faults[name] ?? { mode: 'fail' };
     // All calls take 140 s on Hive and four minutes on Iceberg; they were run once. The suite has no time for that.
-    const step = isThorough ? { hive: 3, iceberg: 7 }[formatUnderTest] : 29;
+    const step = runs(29, 3, 7);
     for (let nth = runs(5, 1); ; nth += step) {
       const { world, first } = await twoBatches();
       let calls = 0;
