@@ -1,6 +1,6 @@
 /** The result of a run, for people and as data: accounting, partitions, expectations, and rows of the golden table. */
 import { accountingColumns, printAnswer, printTable } from '../src/cli/table.ts';
-import { tableOf } from '../src/lib/contract/contract.ts';
+import { tableFormatOf, tableOf } from '../src/lib/contract/contract.ts';
 import type { Contract } from '../src/lib/contract/schema.ts';
 import { identifier } from '../src/lib/dialect/athenaNames.ts';
 import type { BatchRecord } from '../src/lib/model/records.ts';
@@ -11,6 +11,7 @@ import type { FollowedExecution, FollowedRun } from '../src/stage/follow.ts';
 import { type QueryRows, query } from '../src/stage/query.ts';
 import { findTable, listPartitions } from '../src/stage/tables.ts';
 import { type Print, styled } from '../src/stage/terminal.ts';
+import { tableDetail } from '../src/watch/collect.ts';
 
 export interface RunReport {
   /** From the first upload to the last query's answer. */
@@ -53,7 +54,7 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
     }),
   );
   const partitions = (
-    await Promise.all([...contracts.keys()].map((table) => partitionsOf(stage, table)))
+    await Promise.all([...contracts.values()].map((contract) => partitionsOf(stage, contract)))
   ).flat();
   const samples: RunReport['samples'][number][] = [];
   for (const [table, contract] of contracts) {
@@ -105,7 +106,7 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
   );
   print('\n', styled('bold', 'Data-quality reports'));
   for (const { report } of batches) if (report) print(`  ${visibleLine(report)}`);
-  print('\n', styled('bold', 'Partitions in the Data Catalog'));
+  print('\n', styled('bold', 'Partitions'));
   if (partitions.length === 0) print('  none');
   const shown = 20;
   for (const { table, partition } of partitions.slice(0, shown))
@@ -118,8 +119,17 @@ export async function describeRun(stage: Stage, run: FollowedRun, print: Print):
   return { seconds, batches, executions: run.executions, partitions, samples };
 }
 
-async function partitionsOf(stage: Stage, table: string): Promise<{ table: string; partition: string }[]> {
+async function partitionsOf(
+  stage: Stage,
+  contract: Contract,
+): Promise<{ table: string; partition: string }[]> {
   const { database } = stage.config;
+  const table = tableOf(contract);
+  // The partitions of an Iceberg table are in its metadata, and not in the Data Catalog.
+  if (tableFormatOf(contract) === 'iceberg') {
+    const { partitions } = await tableDetail(stage, contract.dataset);
+    return partitions.map(({ name }) => ({ table, partition: name }));
+  }
   if (!(await findTable(stage, database, table))) return [];
   const found = await listPartitions(stage, database, table);
   return found

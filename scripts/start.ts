@@ -16,6 +16,7 @@ import { loadContracts } from '../src/lib/contract/load.ts';
 import { identifier } from '../src/lib/dialect/athenaNames.ts';
 import { SetupError } from '../src/lib/errors.ts';
 import { contractOf } from '../src/lib/flow/batch/deps.ts';
+import { tableFormats } from '../src/lib/model/plan.ts';
 import { connectStage, type Drop } from '../src/stage/connect.ts';
 import { followFiles } from '../src/stage/follow.ts';
 import { exportLine } from '../src/stage/localEndpoint.ts';
@@ -30,6 +31,7 @@ executions, and shows accounting, partitions, expectations and rows. Without FIL
 
   --dataset NAME      the dataset that FILE… belong to (a contract in datasets/)
   --engine ENGINE     auto (by size, the default), embedded (DuckDB) or glue (Spark)
+  --format FORMAT     of the tables: hive (the default) or iceberg, where each batch is one commit
   --athena ENGINE     what answers Athena's queries: duckdb (the default) or trino, the engine that Athena is built on
   --keep              leave the local AWS up until Ctrl-C, and print its endpoint
   --port N            the local AWS's port; 0, the default, takes a free one
@@ -42,6 +44,7 @@ async function main(args: string[]): Promise<number> {
   const { values, positionals } = readOptions(args, {
     dataset: { type: 'string' },
     engine: { type: 'string', default: 'auto' },
+    format: { type: 'string', default: 'hive' },
     athena: { type: 'string', default: 'duckdb' },
     keep: { type: 'boolean', default: false },
     port: { type: 'string', default: '0' },
@@ -58,6 +61,8 @@ async function main(args: string[]): Promise<number> {
     );
   const athena = athenaEngines.find((engine) => engine === values.athena);
   if (!athena) throw new SetupError(`--athena ${values.athena}: must be one of ${athenaEngines.join(', ')}`);
+  const format = tableFormats.find((name) => name === values.format);
+  if (!format) throw new SetupError(`--format ${values.format}: must be one of ${tableFormats.join(', ')}`);
   const port = readPort(values.port);
   if (positionals.length > 0 !== (values.dataset !== undefined))
     throw new SetupError('FILE… and --dataset NAME go together');
@@ -78,7 +83,8 @@ async function main(args: string[]): Promise<number> {
   try {
     lap(`local AWS at ${aws.endpoint}`);
     const work = async (): Promise<number> => {
-      await deploy({ endpoint: aws.endpoint, params: { engine: values.engine }, report });
+      const params = { engine: values.engine, tableFormat: format };
+      await deploy({ endpoint: aws.endpoint, params, report });
       lap('deployed stage local');
       const stage = await connectStage(aws.endpoint);
       const run = await followFiles(stage, drops, progressOn(process.stdout));

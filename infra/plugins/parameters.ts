@@ -1,6 +1,7 @@
 /** Serverless plugin: stops packaging when a parameter is unknown or out of its range. */
 import * as z from 'zod';
 import { suggestion } from '../../src/cli/usage.ts';
+import { tableFormats } from '../../src/lib/model/plan.ts';
 
 const whole = z.coerce.number().int();
 /** `--param name=value` gives texts. */
@@ -17,6 +18,7 @@ const each = z.strictObject({
     ),
   region: z.string().regex(/^[a-z]{2,4}(-[a-z]+)+-\d+$/, 'is a region of AWS, such as eu-west-1'),
   engine: z.enum(['auto', 'embedded', 'glue']),
+  tableFormat: z.enum(tableFormats),
   /** What fits the disk and the time of the Lambda. */
   embeddedLimitMb: whole.min(1).max(1024),
   batchFiles: whole.min(1).max(10_000),

@@ -23,7 +23,8 @@ import type { SettleDeps } from '../lib/flow/batch/endOpen.ts';
 import type { OperatorDeps } from '../lib/flow/operate/again.ts';
 import { createLedger, type Ledger } from '../lib/ledger/ledger.ts';
 import type { Unreadable } from '../lib/ledger/table.ts';
-import { tableFormats } from '../lib/table/formats.ts';
+import { tableFormats } from '../lib/model/plan.ts';
+import { tableFormats as formatsOn } from '../lib/table/formats.ts';
 import { localClient } from './localEndpoint.ts';
 import { complain } from './terminal.ts';
 
@@ -107,7 +108,11 @@ export async function connectStage(
   return {
     endpoint,
     name,
-    contracts: loadContracts(datasetsFolder),
+    // A stage that was deployed before this parameter existed has Hive tables.
+    contracts: loadContracts(
+      datasetsFolder,
+      tableFormats.find((format) => format === outputs.get('TableFormat')),
+    ),
     config: {
       rawBucket: output('RawBucketName'),
       processedBucket: output('ProcessedBucketName'),
@@ -168,7 +173,7 @@ export const depsOf = ({
     ledger,
     store,
     catalog,
-    formats: tableFormats({ store, catalog, pointers }),
+    formats: formatsOn({ store, catalog, pointers }),
     athena: createAthena(config, athena),
     start: createStarter(config.stateMachineArn, sfn),
     announce: createAnnouncer(events),

@@ -18,7 +18,14 @@ export const partitionKeysOf = ({ partitionBy }: Pick<Contract, 'partitionBy'>):
 
 /** The format of the table. */
 export const tableFormatOf = ({ table }: Pick<Contract, 'table'>): TableFormatName =>
-  typeof table === 'object' ? table.format : 'hive';
+  (typeof table === 'object' ? table.format : undefined) ?? 'hive';
+
+/** A contract on a stage with this `tableFormat`: the format of tables whose contracts name none. */
+export function withTableFormat(contract: Contract, format: TableFormatName): Contract {
+  const { table } = contract;
+  if (format === 'hive' || (typeof table === 'object' && table.format !== undefined)) return contract;
+  return { ...contract, table: { ...(typeof table === 'object' ? table : { name: table }), format } };
+}
 
 /** Whether a record is a list of texts with names, as in a CSV. */
 export const hasFlatTexts = ({ formats }: Pick<Contract['source'], 'formats'>): boolean =>

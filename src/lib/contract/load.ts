@@ -3,20 +3,26 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LineCounter, type Node, parseDocument, visit } from 'yaml';
 import { ContractError, type ContractProblem } from '../errors.ts';
+import type { TableFormatName } from '../model/plan.ts';
 import { contractSchema } from './check.ts';
 import { disagreements } from './columns.ts';
-import { tableOf } from './contract.ts';
+import { tableOf, withTableFormat } from './contract.ts';
 import { faultsOf } from './faults.ts';
 import type { Contract } from './schema.ts';
 
-/** All contracts of a folder by dataset name. Throws ContractError for the first file with faults. */
-export function loadContracts(folder: string): ReadonlyMap<string, Contract> {
+/**
+ * All contracts of a folder by dataset name, as on a stage with this `tableFormat`. Throws ContractError for the first file with faults.
+ */
+export function loadContracts(
+  folder: string,
+  tableFormat: TableFormatName = 'hive',
+): ReadonlyMap<string, Contract> {
   const contracts = new Map<string, Contract>();
   for (const file of readdirSync(folder)
     .filter((name) => name.endsWith('.yml'))
     .sort()) {
     const path = join(folder, file);
-    const contract = readContract(path);
+    const contract = withTableFormat(readContract(path), tableFormat);
     const fault = (message: string) => {
       throw new ContractError(path, [{ line: 1, column: 1, path: '', message }]);
     };

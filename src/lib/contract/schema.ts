@@ -209,9 +209,9 @@ export const contractShape = z.strictObject({
         name: identifier.optional(),
         format: z
           .enum(tableFormats)
-          .default('hive')
+          .optional()
           .describe(
-            'hive: Parquet in the folders of partitions; iceberg: the same objects, and one commit a batch.',
+            "hive: Parquet in the folders of partitions; iceberg: the same objects, and one commit a batch. By default the stage's parameter tableFormat.",
           ),
         maintenance: maintenanceShape
           .optional()
@@ -219,7 +219,9 @@ export const contractShape = z.strictObject({
       }),
     ])
     .optional()
-    .describe('The Catalog table, or its name and format; by default the name of the dataset, and hive.'),
+    .describe(
+      'The Catalog table, or its name and format; by default the name of the dataset, and the format of the stage.',
+    ),
   source,
   explode: z
     .union([explodePath, z.array(explodePath).min(1).max(3)])
