@@ -15,12 +15,13 @@ import { type HiveType, parseHiveType } from '../../src/lib/model/hiveType.ts';
 import { parallel } from '../../src/lib/parallel.ts';
 import { refOf } from '../../src/lib/table/iceberg/files.ts';
 import { contents } from '../../src/lib/table/iceberg/manifest.ts';
-import { type Metadata, schemaOf, specOf } from '../../src/lib/table/iceberg/metadata.ts';
+import { type Metadata, type Snapshot, schemaOf, specOf } from '../../src/lib/table/iceberg/metadata.ts';
 import { liveEntries } from '../../src/lib/table/iceberg/snapshot.ts';
 import { hiveOf, type Type } from '../../src/lib/table/iceberg/types.ts';
 import type { Value } from '../../src/lib/table/iceberg/values.ts';
 import { findTable, listPartitions } from '../../src/stage/tables.ts';
 import { objectsBelow, type StoredObject, type Upstream } from '../aws.ts';
+import { type PastTable, type State, separatePast, snapshotIn } from './asOf.ts';
 import { catalogName, type QueryResult, type SqlEngine } from './engine.ts';
 import { type CheckedQuery, checkQuery } from './guard.ts';
 import { type IcebergTable, readIceberg } from './icebergTable.ts';
@@ -54,10 +55,10 @@ export async function createDuckDbEngine(upstream: Upstream, folder: string): Pr
   const instance = await DuckDBInstance.create(':memory:', { autoinstall_known_extensions: 'false' });
   return {
     async check({ sql }) {
-      checkQuery(sql);
+      checkQuery(separatePast(sql).sql);
     },
     async run({ sql: asked, database, parameters, signal }) {
-      const sql = new SqlReader(asked).withParameters(parameters);
+      const { sql, past } = separatePast(new SqlReader(asked).withParameters(parameters));
       const checked = checkQuery(sql);
       const db = await instance.connect();
       const interrupt = () => db.interrupt();
@@ -66,7 +67,15 @@ export async function createDuckDbEngine(upstream: Upstream, folder: string): Pr
         await db.run(
           "SET TimeZone = 'UTC'; SET integer_division = true; SET default_null_order = 'nulls_last'",
         );
-        return await query(upstream, folder, db, new SqlReader(sql).withTypedTexts(), database, checked);
+        return await query(
+          upstream,
+          folder,
+          db,
+          new SqlReader(sql).withTypedTexts(),
+          database,
+          checked,
+          past,
+        );
       } finally {
         signal.removeEventListener('abort', interrupt);
         db.closeSync();
@@ -83,6 +92,7 @@ async function query(
   sql: string,
   database: string,
   checked: CheckedQuery,
+  past: ReadonlyMap<string, PastTable>,
 ): Promise<QueryResult> {
   const catalog = `q_${randomUUID().replaceAll('-', '')}`;
   await db.run(`ATTACH ':memory:' AS ${identifier(catalog)}`);
@@ -92,12 +102,18 @@ async function query(
     const seen = new Set<string>();
     const types = new Map<string, string[]>();
     for (const ref of checked.tables) {
+      const older = past.get(ref.table);
       const schema = ref.database ?? database;
       const name = `${identifier(schema)}.${identifier(ref.table)}`;
       if (seen.has(name)) continue;
       seen.add(name);
       await db.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(schema)}`);
-      const view = await createView(upstream, folder, db, name, schema, ref.table, checked.readsPath);
+      const asked = {
+        database: older?.database ?? schema,
+        table: older?.table ?? ref.table,
+        state: older?.state,
+      };
+      const view = await createView(upstream, folder, db, name, asked, checked.readsPath);
       scannedBytes += view.scannedBytes;
       for (const { name: column, type } of view.columns)
         types.set(column, [...(types.get(column) ?? []), type]);
@@ -161,15 +177,18 @@ async function createView(
   folder: string,
   db: DuckDBConnection,
   view: string,
-  database: string,
-  name: string,
+  { database, table: name, state }: { database: string; table: string; state: State | undefined },
   hasPath: boolean,
 ): Promise<View> {
   const table = await findTable(upstream, database, name);
   if (!table)
     throw new QueryError(`TABLE_NOT_FOUND: Table '${catalogName}.${database}.${name}' does not exist`);
   const iceberg = await readIceberg(upstream, table);
-  if (iceberg) return createIcebergView(upstream, folder, db, view, iceberg, hasPath);
+  if (iceberg) {
+    const snapshot = state && snapshotIn(iceberg.metadata, name, state);
+    return createIcebergView(upstream, folder, db, view, { ...iceberg, snapshot }, hasPath);
+  }
+  if (state) throw new QueryError('NOT_SUPPORTED: This connector does not support versioned tables');
   if (!table.StorageDescriptor?.InputFormat?.includes('Parquet'))
     throw notSupported(`the table ${database}.${name}, whose files are not Parquet`);
   if (table.Parameters?.['projection.enabled'] === 'true')
@@ -234,7 +253,7 @@ async function createView(
 }
 
 /**
- * A view over the objects of the current snapshot of an Iceberg table. Columns are found by their field ids, as the spec says, or by the
+ * A view over the objects of a snapshot of an Iceberg table, the current one by default. Columns are found by their field ids, as the spec says, or by the
  * table's name mapping in objects without ids; values of identity partitions may be in the metadata only. Throws QueryError for a table from
  * which another engine has deleted rows with delete files.
  */
@@ -243,13 +262,13 @@ async function createIcebergView(
   folder: string,
   db: DuckDBConnection,
   view: string,
-  { metadata, files }: IcebergTable,
+  { metadata, files, snapshot }: IcebergTable & { readonly snapshot: Snapshot | undefined },
   hasPath: boolean,
 ): Promise<View> {
-  const entries = await liveEntries(files, metadata);
+  const entries = await liveEntries(files, metadata, snapshot);
   if (entries.some(({ file }) => file.content !== contents.data))
     throw notSupported('a table with deletes that are merged on reading; OPTIMIZE it on Trino first');
-  const { fields } = schemaOf(metadata);
+  const { fields } = schemaOf(metadata, snapshot?.['schema-id']);
   const columns = fields.map(({ id, name, type }) => ({
     id,
     name,

@@ -236,7 +236,7 @@ export class SqlReader {
 }
 
 /** Words, quoted names, texts and marks, with their positions, without comments and a final semicolon. */
-function tokenize(sql: string): { text: string; at: number }[] {
+export function tokenize(sql: string): { text: string; at: number }[] {
   const pattern = /\s+|--[^\n]*|\/\*[\s\S]*?\*\/|`[^`]*`|"[^"]*"|'(?:[^']|'')*'|[\w$]+|[^\s\w]/gy;
   const tokens = [...sql.matchAll(pattern)]
     .map((match) => ({ text: match[0], at: match.index }))

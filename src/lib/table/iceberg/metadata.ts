@@ -130,6 +130,10 @@ export const currentSnapshot = (metadata: Metadata): Snapshot | undefined => {
   return id === undefined ? undefined : named(snapshotOf(metadata, id), `the current snapshot ${id}`);
 };
 
+/** The snapshot that readers saw at a time (milliseconds since 1970), as far as the log goes back. */
+export const idAt = (metadata: Metadata, time: number): bigint | undefined =>
+  metadata['snapshot-log'].findLast((entry) => entry['timestamp-ms'] <= time)?.['snapshot-id'];
+
 /** A snapshot and its ancestors, newest first, as far as they are kept. */
 export function* ancestors(metadata: Metadata, id: bigint | undefined): Generator<Snapshot> {
   const byId = new Map(metadata.snapshots.map((s) => [s['snapshot-id'], s]));
