@@ -138,6 +138,8 @@ export interface TableSnapshot {
 export interface TableHistory {
   /** The states that can still be read, in the order of their commits. */
   snapshots(table: string): Promise<readonly TableSnapshot[]>;
+  /** The state that readers saw at a time (milliseconds since 1970); undefined if it has expired, or there was none yet. */
+  at(table: string, time: number): Promise<TableSnapshot | undefined>;
   /**
    * Pins a snapshot, so that no maintenance removes it, and gives it. A repeated call changes nothing. Throws TableConflict if the snapshot
    * has expired or the name belongs to another one, CommitUnclear if the call must be repeated.

@@ -34,6 +34,35 @@ export async function snapshots(deps: HistoryDeps, dataset: string): Promise<rea
   return history.snapshots(table);
 }
 
+/** A day, or a time with its zone (ISO 8601). */
+const time = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/;
+
+/**
+ * An earlier state of a dataset's table: that of a tag, of a snapshot by its id, or of a time (2025-10-06, 2025-10-06T05:00:00Z). Throws as
+ * `tableHistory`, and InvalidInput if the table has no such state.
+ */
+export async function stateOf(deps: HistoryDeps, dataset: string, which: string): Promise<TableSnapshot> {
+  const { table, history } = await tableHistory(deps, dataset);
+  const all = await history.snapshots(table);
+  const named = find(all, which);
+  if (named) return named;
+  const at = time.test(which) ? Date.parse(which) : Number.NaN;
+  if (Number.isNaN(at)) throw noState(dataset, table, which);
+  const found = await history.at(table, at);
+  if (found) return found;
+  const [oldest] = all;
+  throw new InvalidInput(
+    `${dataset}: the table ${table} has no state of ${which}${oldest === undefined ? '' : `; its oldest snapshot is of ${oldest.at}`}`,
+    { dataset, table },
+  );
+}
+
+const noState = (dataset: string, table: string, which: string): InvalidInput =>
+  new InvalidInput(
+    `${dataset}: the table ${table} has no snapshot or tag ${which}; the command snapshots lists them`,
+    { dataset, table },
+  );
+
 /** Names that no snapshot id and no time can have. */
 const tagName = /^[A-Za-z][A-Za-z0-9_.-]{0,127}$/;
 
@@ -53,12 +82,12 @@ export async function tag(
   const all = await history.snapshots(table);
   const snapshot = which === undefined ? all.find((s) => s.standing === 'current') : find(all, which);
   if (snapshot === undefined)
-    throw new InvalidInput(
-      which === undefined
-        ? `${dataset}: the table ${table} has no snapshot yet; publish a file first`
-        : `${dataset}: the table ${table} has no snapshot or tag ${which}; the command snapshots lists them`,
-      { dataset, table },
-    );
+    throw which === undefined
+      ? new InvalidInput(`${dataset}: the table ${table} has no snapshot yet; publish a file first`, {
+          dataset,
+          table,
+        })
+      : noState(dataset, table, which);
   return history.tag(table, name, snapshot.id);
 }
 

@@ -2,11 +2,17 @@
 import { TableConflict } from '../../errors.ts';
 import type { TableHistory, TableSnapshot } from '../format.ts';
 import { attemptOf, requireTable, type TableDeps } from './commit.ts';
-import { ancestors, type Metadata, type Snapshot } from './metadata.ts';
+import { ancestors, idAt, type Metadata, type Snapshot } from './metadata.ts';
 import { dropTag, tagSnapshot } from './operations.ts';
 
 export const historyOf = (deps: TableDeps): TableHistory => ({
   snapshots: async (table) => snapshotsOf((await requireTable(deps, table)).metadata),
+
+  async at(table, time) {
+    const { metadata } = await requireTable(deps, table);
+    const id = idAt(metadata, time)?.toString();
+    return snapshotsOf(metadata).find((snapshot) => snapshot.id === id);
+  },
 
   async tag(table, name, snapshot) {
     const { metadata } = await tagSnapshot(deps, table, { name, snapshotId: idOf(snapshot) });
