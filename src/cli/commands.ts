@@ -48,9 +48,9 @@ export const stageCommands: Readonly<Record<string, Entry>> = {
     does: 'moves the rows of a held batch to quarantine',
     load: async () => (await import('./decide.ts')).reject,
   },
-  undo: {
-    does: 'takes the rows of a published batch out of the table',
-    load: () => import('./undo.ts'),
+  rollback: {
+    does: 'takes the rows of published batches out of the table',
+    load: () => import('./rollback.ts'),
   },
   retry: { does: 'processes held and failed files again', load: () => import('./retry.ts') },
   replay: { does: 'processes published files again', load: () => import('./replay.ts') },

@@ -180,7 +180,7 @@ test('two replays of one file at once end with a line each, and its rows stand o
   await expectWhole(dataset, { ids: [id], bad: {} });
 });
 
-test('files wait during a pause, resume processes them, and undo takes a batch out of the table', async () => {
+test('files wait during a pause, resume processes them, and rollback takes a batch out of the table', async () => {
   const reason = ['--reason', 'a test'];
   const [key, id] = [`social-media-feed/paused-${next}.json`, next++];
   expect((await sluice('pause', '--dataset', dataset, ...reason)).code).toBe(0);
@@ -199,8 +199,9 @@ test('files wait during a pause, resume processes them, and undo takes a batch o
   }
   const [published] = await untilSettled(dataset, [key]);
   expect(published?.state).toBe('published');
-  const undone = await sluice('undo', '--dataset', dataset, ...reason, published?.batch?.slice(0, 8) ?? '');
-  expect(undone).toMatchObject({ code: 0, err: '' });
+  const batch = published?.batch?.slice(0, 8) ?? '';
+  const rolledBack = await sluice('rollback', '--dataset', dataset, ...reason, '--batch', batch);
+  expect(rolledBack).toMatchObject({ code: 0, err: '' });
   await waitFor(
     () => publishedFrom('social_media', key),
     (rows) => rows === 0,

@@ -44,7 +44,7 @@ export interface PublishedFile extends RawFile {
     | undefined;
   readonly isRejected: boolean;
   /** Its own rows leave the table, so the same bytes may be published again. */
-  readonly isUndone?: boolean;
+  readonly isRolledBack?: boolean;
   /** It was gone from S3 before it could be read. */
   readonly isMissing: boolean;
 }
@@ -311,10 +311,10 @@ export function batchesOf(table: Table) {
       files: readonly PublishedFile[],
     ): Promise<void> {
       await allUnderLease(dataset, fence, files, (file) => {
-        const { counts, before, isRejected, isUndone } = file;
-        const isUnread = file.isMissing || isUndone === true;
+        const { counts, before, isRejected, isRolledBack } = file;
+        const isUnread = file.isMissing || isRolledBack === true;
         // Rejected files replace no rows.
-        const takesPlace = !isRejected || isUndone === true || before === undefined;
+        const takesPlace = !isRejected || isRolledBack === true || before === undefined;
         return [
           {
             Update: {
@@ -339,7 +339,12 @@ export function batchesOf(table: Table) {
                     ...at(objectKey(dataset, file.object)),
                     ...changing({
                       set: {
-                        rows: { version: file.version, batch: id, published: counts?.published ?? 0 },
+                        rows: {
+                          version: file.version,
+                          batch: id,
+                          published: counts?.published ?? 0,
+                          ...(isRejected ? { isRejected } : {}),
+                        },
                         etag: isUnread ? '' : undefined,
                       },
                       // A deleted record is written anew.

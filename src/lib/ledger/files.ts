@@ -278,7 +278,7 @@ export function filesOf(table: Table) {
    * Moves files from one of several states back into the queue. If a transaction cannot move all of its files, each is moved
    * alone. Returns the moved files; somebody else has moved the others in the meantime.
    */
-  const move = async <F extends FileId>(
+  const move = async <F extends FileId & { readonly restores?: string | undefined }>(
     dataset: string,
     files: readonly F[],
     to: { group?: string | undefined; decision?: Decision; from: readonly FileState[]; batch?: string },
@@ -289,12 +289,13 @@ export function filesOf(table: Table) {
       const isTheirs = record && to.from.includes(record.state) && (!to.batch || record.batch === to.batch);
       return isTheirs ? [{ file, record }] : [];
     });
-    const itemsOf = ({ record }: (typeof movable)[number]): Write[] => {
+    const itemsOf = ({ file: { restores }, record }: (typeof movable)[number]): Write[] => {
       const decision = to.decision
         ? {
             ...to.decision,
             isReplacement:
               to.decision.isReplacement ?? record.reason?.startsWith('ReplacementDoubtful') ?? false,
+            ...(restores === undefined ? {} : { restores }),
           }
         : record.decision;
       const file = { ...toRawFile(record), group: to.group, decision };
@@ -479,18 +480,19 @@ export function filesOf(table: Table) {
     },
 
     /**
-     * A replaced version waits again, because the later version was deleted before it was read. False if this is no longer so.
+     * A replaced version waits again, because the later version was deleted before it was read, or was rolled back. False if this is no
+     * longer so. With `group`, it waits as part of a separate batch.
      */
-    async revive(dataset: string, file: FileRecord, gone: string): Promise<boolean> {
-      const queued = enqueued(dataset, toRawFile(file));
+    async revive(dataset: string, file: FileRecord, gone: string, group?: string): Promise<boolean> {
+      const queued = enqueued(dataset, { ...toRawFile(file), group });
       return goesThrough(
         transact([
           {
             Update: {
               ...at(fileKey(dataset, file)),
               ...changing({
-                set: { state: 'pending' satisfies FileState, place: queued.place },
-                remove: ['replacedBy'],
+                set: { state: 'pending' satisfies FileState, place: queued.place, group },
+                remove: ['replacedBy', ...(group === undefined ? ['group'] : [])],
                 when: '#state = :replaced AND attribute_not_exists(#place)',
                 values: { replaced: 'replaced' satisfies FileState },
               }),
@@ -643,17 +645,11 @@ export function filesOf(table: Table) {
      * Puts published files of a batch back into the queue, to take their rows out of the table. Gives those that went: of the others
      * the rows belong to another batch by now, or they are processed again already.
      */
-    async undo(
+    rollback: <F extends FileId & { readonly restores: string | undefined }>(
       dataset: string,
-      files: readonly FileId[],
+      files: readonly F[],
       to: { group: string; decision: Decision; batch: string },
-    ): Promise<FileId[]> {
-      return move(
-        dataset,
-        files.map(({ object, version }) => ({ object, version })),
-        { ...to, from: ['published'] },
-      );
-    },
+    ): Promise<F[]> => move(dataset, files, { ...to, from: ['published'] }),
 
     /**
      * Puts held and failed files back into the queue, as a separate batch if `group` is given, with their decision. Returns the

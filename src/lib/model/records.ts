@@ -7,12 +7,12 @@ import { accountingSchema, batchCountsSchema } from './plan.ts';
 export const longestReason = 1000;
 
 /** An operator's decision. It belongs to its files, even if they are in another batch later. */
-export const decisionKinds = ['release', 'reject', 'undo'] as const;
+export const decisionKinds = ['release', 'reject', 'rollback'] as const;
 export type DecisionKind = (typeof decisionKinds)[number];
 
 /** Whether every row of files with this decision goes to quarantine. */
 export const rejectsRows = (kind: DecisionKind | null | undefined): boolean =>
-  kind === 'reject' || kind === 'undo';
+  kind === 'reject' || kind === 'rollback';
 
 const decisionSchema = z.object({
   kind: z.enum(decisionKinds),
@@ -20,6 +20,8 @@ const decisionSchema = z.object({
   at: z.string(),
   /** For a file: it was held because it would lose most of its published rows, and was released knowingly. */
   isReplacement: z.boolean().optional(),
+  /** For a file that is rolled back: the version of its object that comes back. */
+  restores: z.string().optional(),
 });
 export type Decision = z.output<typeof decisionSchema>;
 
@@ -27,7 +29,7 @@ export type Decision = z.output<typeof decisionSchema>;
 export const pastOf: Readonly<Record<Decision['kind'], string>> = {
   release: 'released',
   reject: 'rejected',
-  undo: 'undone',
+  rollback: 'rolled back',
 };
 
 /** A version of a raw object, described by its event. */
@@ -96,7 +98,15 @@ export const objectRecordSchema = z.object({
   /** Whether a version with the same bytes as another was recorded. */
   hasCopies: z.boolean().optional(),
   /** The version whose rows are in the table, their batch, and their number. */
-  rows: z.object({ version: z.string(), batch: z.string(), published: z.number() }).optional(),
+  rows: z
+    .object({
+      version: z.string(),
+      batch: z.string(),
+      published: z.number(),
+      /** A person rejected it: there are no rows. */
+      isRejected: z.boolean().optional(),
+    })
+    .optional(),
 });
 export type ObjectRecord = Readonly<z.output<typeof objectRecordSchema>>;
 

@@ -5,12 +5,13 @@ import { tableOf } from '../../contract/contract.ts';
 import { contractVersion } from '../../contract/version.ts';
 import { type Summary, summarySchema } from '../../model/plan.ts';
 import { type Attempt, type FileId, isClaimedBy, rejectsRows } from '../../model/records.ts';
+import { parallel } from '../../parallel.ts';
 import { places } from './addresses.ts';
 import { type BatchPublished, listedPartitions } from './batchPublished.ts';
 import { type Deps, formatOf } from './deps.ts';
 import { replayOf } from './id.ts';
 import { lineageOf } from './lineage.ts';
-import { readContract, readManifest, readPlan } from './manifest.ts';
+import { type Manifest, readContract, readManifest, readPlan } from './manifest.ts';
 import { dropReplaced } from './objects.ts';
 import { registerPartitions } from './partitions.ts';
 import { profileSchema } from './profileRecord.ts';
@@ -60,7 +61,7 @@ export async function finishBatch(
     counts: counts.get(JSON.stringify([file.object, file.version])),
     before: before.get(file.object),
     isRejected: rejectsRows(manifest.decision),
-    isUndone: manifest.decision === 'undo',
+    isRolledBack: manifest.decision === 'rollback',
     // A rejected file is not searched elsewhere.
     isMissing: missing.has(file.object) && !rejectsRows(manifest.decision),
   }));
@@ -71,6 +72,7 @@ export async function finishBatch(
   await ledger.setLive(dataset, fence, published.rewritten);
   await dropReplaced(deps, published);
   for (const file of files) if (file.isMissing) await takeCopy(deps, dataset, fence, file);
+  if (manifest.decision === 'rollback') await restoreEarlier(deps, manifest);
   await catalog.dropPartitions(stagingName(dataset), [[stagingPartition(batch, published.run)]]);
   const plan = await readPlan(deps, attempt);
   const { snapshot = null } = await formatOf(deps, plan).committed(plan.table, attempt);
@@ -125,10 +127,11 @@ export async function finishBatch(
   const claimedAt = (await ledger.batch(dataset, batch))?.claimedAt;
   await ledger.closePublished(dataset, fence, batch, {
     rows: summary.published,
-    // A replayed file was published before, and a correction replaces another version. An undone file is no longer published.
+    // A replayed file was published before, and a correction replaces another version. A rolled-back file is no longer published.
     files:
-      files.filter((f) => f.before === undefined && !f.isRejected).length -
-      files.filter((f) => f.isUndone && f.before?.version === f.version).length,
+      files.filter((f) => isUnpublished(f.before) && !f.isRejected).length -
+      files.filter((f) => f.isRolledBack && f.before?.version === f.version && !isUnpublished(f.before))
+        .length,
     reason,
     found: {
       counts: totals,
@@ -149,6 +152,30 @@ export async function finishBatch(
     ...(rowsRead === 0 ? {} : { QuarantineShare: (100 * quarantined) / rowsRead }),
     ...(claimedAt === undefined ? {} : { BatchDuration: (now.getTime() - Date.parse(claimedAt)) / 1000 }),
     ...(isReplay || landed.length === 0 ? {} : { Lag: (now.getTime() - Math.min(...landed)) / 1000 }),
+  });
+}
+
+/** Whether no version of the object was published: its rows were never in the table, or a person rejected them. */
+const isUnpublished = (rows: { readonly isRejected?: boolean | undefined } | undefined): boolean =>
+  rows === undefined || rows.isRejected === true;
+
+/**
+ * The versions that the rolled-back files had replaced wait again, behind the rest of the rollback. A version that came in the meantime
+ * stays the latest one.
+ */
+async function restoreEarlier(
+  { ledger }: Pick<Deps, 'ledger'>,
+  { dataset, files }: Pick<Manifest, 'dataset' | 'files'>,
+): Promise<void> {
+  const restored = files.flatMap(({ object, version, decision, group }) =>
+    decision?.restores === undefined
+      ? []
+      : [{ object, version: decision.restores, instead: version, group: `${group}-restored` }],
+  );
+  const records = await ledger.read(dataset, restored);
+  await parallel(restored, 8, async ({ instead, group }, i) => {
+    const file = records[i]?.file;
+    if (file !== undefined) await ledger.revive(dataset, file, instead, group);
   });
 }
 

@@ -17,7 +17,14 @@ export const manifestSchema = z.object({
   files: z.array(rawFileSchema.extend({ sk: z.string(), etag: z.string().default('') })),
   /** The versions whose rows are in the table when the batch is claimed, with their batch and the number of rows. */
   published: z.array(
-    z.object({ object: z.string(), version: z.string(), batch: z.string(), published: z.number() }),
+    z.object({
+      object: z.string(),
+      version: z.string(),
+      batch: z.string(),
+      published: z.number(),
+      /** A person rejected it: there are no rows. */
+      isRejected: z.boolean().optional(),
+    }),
   ),
   /** A person's decision about all of the files. */
   decision: z.enum(decisionKinds).nullable(),
@@ -25,7 +32,7 @@ export const manifestSchema = z.object({
 
 export type Manifest = z.output<typeof manifestSchema>;
 
-/** Published versions whose rows the batch replaces. A rejected file replaces no rows; an undone file replaces its own. */
+/** Published versions whose rows the batch replaces. A rejected file replaces no rows; a file that is rolled back replaces its own. */
 export const replacesOf = ({ published, decision }: Manifest): Manifest['published'] =>
   decision === 'reject' ? [] : published;
 

@@ -6,6 +6,7 @@
 
 import type { ObjectVersion } from '../../aws/store.ts';
 import { starting } from '../../ledger/leases.ts';
+import { rejectsRows } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import { contractOf } from '../batch/deps.ts';
 import { endOpenBatches, type Failure, type SettleDeps } from '../batch/endOpen.ts';
@@ -222,7 +223,9 @@ async function reviveCurrent(
   );
   const revived = await parallel(records, 8, async ({ file, object }) => {
     const isUnread = object?.etag === '' && object.version !== file?.version;
-    return file !== undefined && isUnread && ledger.revive(dataset, file, object.version);
+    // A version that a person has rejected or rolled back does not come back by itself.
+    const isDecided = rejectsRows(file?.decision?.kind);
+    return file !== undefined && isUnread && !isDecided && ledger.revive(dataset, file, object.version);
   });
   return revived.filter(Boolean).length;
 }

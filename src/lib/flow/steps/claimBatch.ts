@@ -5,7 +5,14 @@ import { contractText } from '../../contract/built.ts';
 import { tableFormatOf } from '../../contract/contract.ts';
 import { BatchOpen, RecordUnreadable, TableMismatch, TableUnsupported } from '../../errors.ts';
 import type { Queued } from '../../ledger/files.ts';
-import { type FileRecord, longestReason, type ObjectRecord, rejectsRows } from '../../model/records.ts';
+import {
+  type Decision,
+  type FileRecord,
+  longestReason,
+  type ObjectRecord,
+  type RawFile,
+  rejectsRows,
+} from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import { places } from '../batch/addresses.ts';
 import { contractOf, type Deps, formatOf } from '../batch/deps.ts';
@@ -59,10 +66,17 @@ export async function claimBatch(
     await store.writeOnce(at.manifest, JSON.stringify(manifest));
   }
   const replay = replayOf(files[0]);
-  const decision = files[0]?.decision;
+  const decision = decisionOf(files[0]);
   await ledger.claim(dataset, fence, { id: batch, files, bytes, engine, execution, replay, decision });
   const replaces = replacesOf(manifest).length;
   return { outcome: 'claimed', batch, engine, files: files.length, bytes, replaces };
+}
+
+/** The decision of a batch is that of its files, without what belongs to one of them. */
+function decisionOf(first: RawFile | undefined): Decision | undefined {
+  if (first?.decision === undefined) return undefined;
+  const { restores: _, ...decision } = first.decision;
+  return decision;
 }
 
 /** The next batch; null if no files wait. */

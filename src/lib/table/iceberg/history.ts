@@ -35,7 +35,12 @@ function idOf(text: string): bigint {
 
 function snapshotsOf(metadata: Metadata): TableSnapshot[] {
   const current = metadata['current-snapshot-id'];
-  const history = new Set([...ancestors(metadata, current)].map((s) => s['snapshot-id']));
+  const chain = [...ancestors(metadata, current)];
+  const history = new Set(chain.map((s) => s['snapshot-id']));
+  const oldest = chain.at(-1);
+  // Where snapshots have expired in between, an older one that a tag keeps counts as an earlier state.
+  const isBeyond = (s: Snapshot) =>
+    oldest?.['parent-snapshot-id'] !== undefined && s['sequence-number'] < oldest['sequence-number'];
   const tags = Map.groupBy(
     Object.entries(metadata.refs).filter(([, ref]) => ref.type === 'tag'),
     ([, ref]) => ref['snapshot-id'],
@@ -55,7 +60,7 @@ function snapshotsOf(metadata: Metadata): TableSnapshot[] {
         rowsAdded: rowsIn(snapshot, 'added-records'),
         rowsRemoved: rowsIn(snapshot, 'deleted-records'),
         tags: (tags.get(id) ?? []).map(([name]) => name).sort(),
-        standing: id === current ? 'current' : history.has(id) ? 'earlier' : 'aside',
+        standing: id === current ? 'current' : history.has(id) || isBeyond(snapshot) ? 'earlier' : 'aside',
       };
     });
 }

@@ -65,6 +65,15 @@ test('a snapshot that another tool has rolled back stands aside', async () => {
   expect((await historyOf(deps).snapshots('t')).map((s) => s.standing)).toEqual(['current', 'aside']);
 });
 
+test('a tagged snapshot is an earlier state, although snapshots between it and the current one have expired', async () => {
+  const { aws, ids } = await started();
+  const deps = on(aws, 'person');
+  await historyOf(deps).tag('t', 'model', ids[0] ?? '');
+  await publishChange(deps, 't', by('three', 3), changing(['d']));
+  await expireSnapshots(deps, 't', { dataset, fence: 3 }, { olderThan: aws.clock.now(), keepLast: 1 });
+  expect((await historyOf(deps).snapshots('t')).map((s) => s.standing)).toEqual(['earlier', 'current']);
+});
+
 test('a tag is made once whatever happens to its call, and the fence stays as it was', async () => {
   for (const fault of everyFault) {
     const { aws, ids } = await started();

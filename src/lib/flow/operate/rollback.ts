@@ -1,0 +1,186 @@
+/**
+ * Takes published files out of a table again. They are processed once more, as files whose rows are all rejected. Their rows leave the
+ * table in one commit, under the lease, and go to quarantine. If a file had replaced an earlier version of its object, CompleteBatch puts
+ * this version back into the queue.
+ */
+import { InvalidInput } from '../../errors.ts';
+import type { BatchRecord, Decision, FileId } from '../../model/records.ts';
+import { parallel } from '../../parallel.ts';
+import type { TableSnapshot } from '../../table/format.ts';
+import { replayPrefix } from '../batch/id.ts';
+import { type Manifest, readManifest } from '../batch/manifest.ts';
+import { wake } from '../wake.ts';
+import { batchOf, type OperatorDeps, requireReason } from './again.ts';
+import { stateOf, tableHistory } from './history.ts';
+
+export interface RolledBack {
+  /** The batches, in the order of their commits. */
+  readonly batches: readonly string[];
+  /** Files whose rows leave the table. They are not published again by themselves. */
+  readonly rejected: readonly FileId[];
+  /** The versions that they had replaced: each is processed again when its successor has left the table. */
+  readonly pending: readonly FileId[];
+  /** Files of these batches that stay: another batch has their rows now, or they are being processed again. */
+  readonly others: number;
+}
+
+/** A file that leaves the table, with the version that comes back in its place. */
+interface Leaving extends FileId {
+  readonly restores: string | undefined;
+}
+
+type Why = Pick<Decision, 'reason' | 'at'>;
+
+/**
+ * Rolls a batch back, or one object of it. An interrupted call can be repeated. Throws InvalidInput if the batch is not published, or if no
+ * file of it is.
+ */
+export async function rollback(
+  deps: OperatorDeps,
+  dataset: string,
+  id: string,
+  { object, ...why }: Why & { object?: string | undefined },
+): Promise<RolledBack> {
+  requireReason(why.reason);
+  const record = await batchOf(deps, dataset, id);
+  const { batch, committed, state } = record;
+  if (committed === undefined || state !== 'published')
+    throw new InvalidInput(
+      `${dataset}: the batch ${batch} is ${state}; only a published batch can be rolled back`,
+      { dataset, batch },
+    );
+  const manifest = await readManifest(deps, { dataset, batch, fence: committed });
+  const before = publishedBefore(manifest);
+  const all = manifest.files
+    .filter((file) => object === undefined || file.object === object)
+    .map(({ object: key, version }) => leaving({ object: key, version }, before.get(key)));
+  const moved = await reject(deps, dataset, all, { batch, group: `rollback-${batch}`, why });
+  await wake(deps, dataset);
+  if (moved.length === 0)
+    throw new InvalidInput(
+      `${dataset}: no file of the batch ${batch}${object === undefined ? '' : ` with the key ${object}`} is published by it; it was rolled back, corrected or replayed`,
+      { dataset, batch },
+    );
+  return { batches: [batch], ...resultOf(moved), others: all.length - moved.length };
+}
+
+export interface RolledBackTo extends RolledBack {
+  /** The snapshot. */
+  readonly to: TableSnapshot;
+  /** Files that were replayed since: their version is that of the snapshot, so they stay as they are. */
+  readonly replayed: number;
+  /** Batches in progress, which are not rolled back. */
+  readonly running: readonly string[];
+}
+
+/**
+ * Rolls back every batch of the dataset that was committed after a state of its Iceberg table (a tag, the id of a snapshot, or a time), so
+ * that each object has the version of this state again, or no rows. An interrupted call can be repeated. Throws InvalidInput if there is no
+ * such state or no such batch.
+ */
+export async function rollbackTo(
+  deps: OperatorDeps,
+  dataset: string,
+  which: string,
+  why: Why,
+): Promise<RolledBackTo> {
+  requireReason(why.reason);
+  const to = await stateOf(deps, dataset, which);
+  if (to.standing === 'aside')
+    throw new InvalidInput(
+      `${dataset}: the snapshot ${to.id} is not one that the current one is based on; the command snapshots lists those that are`,
+      { dataset },
+    );
+  const { later, running } = await batchesAfter(deps, dataset, to);
+  const manifests = await parallel(later, 16, ({ batch, fence }) =>
+    readManifest(deps, { dataset, batch, fence }),
+  );
+  /** The versions of the state: the first later batch with an object's rows knows what was published before it. */
+  const then = new Map<string, string | undefined>();
+  for (const manifest of manifests) {
+    const before = publishedBefore(manifest);
+    for (const { object } of manifest.files) if (!then.has(object)) then.set(object, before.get(object));
+  }
+  let replayed = 0;
+  let others = 0;
+  const moved: Leaving[] = [];
+  for (const { batch, files } of manifests) {
+    const changed = files.filter((file) => then.get(file.object) !== file.version);
+    const leave = changed.map(({ object, version }) => leaving({ object, version }, then.get(object)));
+    const gone = await reject(deps, dataset, leave, { batch, group: `rollback-to-${to.id}`, why });
+    moved.push(...gone);
+    replayed += files.length - changed.length;
+    others += changed.length - gone.length;
+  }
+  await wake(deps, dataset);
+  if (moved.length === 0)
+    throw new InvalidInput(
+      `${dataset}: no file was published after the snapshot ${to.id} of ${to.at}, or all of them were rolled back already${running.length === 0 ? '' : `; the batch ${running[0]} is in progress`}`,
+      { dataset },
+    );
+  return { to, batches: later.map(({ batch }) => batch), ...resultOf(moved), others, replayed, running };
+}
+
+const leaving = ({ object, version }: FileId, before: string | undefined): Leaving => ({
+  object,
+  version,
+  restores: before === version ? undefined : before,
+});
+
+/** The version of each object that had rows when the batch was claimed. */
+const publishedBefore = ({ published }: Manifest): Map<string, string> =>
+  new Map(published.flatMap((rows) => (rows.isRejected ? [] : [[rows.object, rows.version]])));
+
+/** Puts files back into the queue, to be rejected. Gives those that went. */
+const reject = (
+  { ledger }: Pick<OperatorDeps, 'ledger'>,
+  dataset: string,
+  files: readonly Leaving[],
+  { batch, group, why }: { batch: string; group: string; why: Why },
+): Promise<Leaving[]> =>
+  ledger.rollback(dataset, files, {
+    group: `${replayPrefix}${group}`,
+    decision: { kind: 'rollback', isReplacement: true, ...why },
+    batch,
+  });
+
+const resultOf = (moved: readonly Leaving[]): Pick<RolledBack, 'rejected' | 'pending'> => ({
+  rejected: moved.map(({ object, version }) => ({ object, version })),
+  pending: moved.flatMap(({ object, restores }) =>
+    restores === undefined ? [] : [{ object, version: restores }],
+  ),
+});
+
+interface Later {
+  readonly batch: string;
+  /** Of the committed attempt. */
+  readonly fence: number;
+  /** The time of its commit, or of its end (ISO 8601). */
+  readonly at: string;
+}
+
+/** The batches of the dataset that were committed after a snapshot, in the order of their commits. */
+async function batchesAfter(
+  deps: OperatorDeps,
+  dataset: string,
+  to: TableSnapshot,
+): Promise<{ later: Later[]; running: string[] }> {
+  const { table, history } = await tableHistory(deps, dataset);
+  const snapshots = await history.snapshots(table);
+  const nth = (id: string) => snapshots.findIndex((s) => s.id === id);
+  const made = new Map(
+    snapshots.flatMap((s) => (s.attempt ? [[`${s.attempt.batch}-${s.attempt.fence}`, s] as const] : [])),
+  );
+  const later: Later[] = [];
+  const running: string[] = [];
+  const add = ({ batch, state, committed, endedAt }: BatchRecord): void => {
+    if (state === 'running') running.push(batch);
+    if (committed === undefined || endedAt === undefined || state !== 'published') return;
+    const own = made.get(`${batch}-${committed}`);
+    // A snapshot between the two may have expired. Batches of a dataset come one after the other, so its end tells the same.
+    const isLater = own ? nth(own.id) > nth(to.id) : endedAt > to.at && batch !== to.attempt?.batch;
+    if (isLater) later.push({ batch, fence: committed, at: own?.at ?? endedAt });
+  };
+  for await (const { batches } of deps.ledger.batchPages(dataset, 100)) for (const each of batches) add(each);
+  return { later: later.sort((a, b) => (a.at < b.at ? -1 : 1)), running };
+}
