@@ -49,7 +49,7 @@ test('each table of a dataset becomes a subquery that reads its snapshot', async
 });
 
 test('a Hive table is named as one that keeps no earlier state', async () => {
-  await expect(statementAsOf(new World({ format: 'hive' }).deps('person'), 'SELECT 1 FROM feed', '2025-01-01')).rejects.toThrow(
-    'is a Hive table, which keeps no snapshots',
-  );
+  await expect(
+    statementAsOf(new World({ format: 'hive' }).deps('person'), 'SELECT 1 FROM feed', '2025-01-01'),
+  ).rejects.toThrow('is a Hive table, which keeps no snapshots');
 });

@@ -4,7 +4,6 @@ import { replay } from '../../../../src/lib/flow/operate/again.ts';
 import { snapshots, tag } from '../../../../src/lib/flow/operate/history.ts';
 import { rollback, rollbackTo } from '../../../../src/lib/flow/operate/rollback.ts';
 import { reconcile } from '../../../../src/lib/flow/repair/reconcile.ts';
-import { fenceOf, requireTable } from '../../../../src/lib/table/iceberg/commit.ts';
 import { expireSnapshots } from '../../../../src/lib/table/iceberg/maintenance.ts';
 import { after } from '../../../support/everyCall.ts';
 import {
@@ -221,9 +220,7 @@ test('what comes while batches are rolled back is published, and a snapshot that
   const { world, states } = await fourBatches();
   await tag(world.deps('test'), dataset, 'model', states[0]);
   const upkeep = depsOf(world.aws.actor('upkeep'), world.aws);
-  const { metadata } = await requireTable(upkeep, dataset);
-  const author = { dataset, fence: fenceOf(metadata, dataset) };
-  await expireSnapshots(upkeep, dataset, author, { olderThan: world.aws.clock.now(), keepLast: 1 });
+  await expireSnapshots(upkeep, dataset, { olderThan: world.aws.clock.now(), keepLast: 1 });
   expect(await snapshots(world.deps('test'), dataset)).toHaveLength(2);
   await rollBackTo(world, 'model');
   world.put('feed/a', ['a7@06']);

@@ -70,7 +70,7 @@ test('a tagged snapshot is an earlier state, although snapshots between it and t
   const deps = on(aws, 'person');
   await historyOf(deps).tag('t', 'model', ids[0] ?? '');
   await publishChange(deps, 't', by('three', 3), changing(['d']));
-  await expireSnapshots(deps, 't', { dataset, fence: 3 }, { olderThan: aws.clock.now(), keepLast: 1 });
+  await expireSnapshots(deps, 't', { olderThan: aws.clock.now(), keepLast: 1 });
   expect((await historyOf(deps).snapshots('t')).map((s) => s.standing)).toEqual(['earlier', 'current']);
 });
 
