@@ -27,9 +27,9 @@ export async function layOutJob(
   const files = await Promise.all(
     inputs.map(async (input) => {
       const head =
-        input.layout === 'refused'
+        input.layout === 'refused' && input.head === undefined
           ? (await readStart(input.path, refusedSampleBytes)).toString('base64')
-          : undefined;
+          : input.head;
       return { ...input, compression: input.compression ?? null, size: (await stat(input.path)).size, head };
     }),
   );

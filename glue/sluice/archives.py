@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow
 
-from sluice.description import Blocks, File
+from sluice.description import Blocks, File, Member
 from sluice.store import BLOCK, Store
 
 # How many packed bytes a member gets at first, and at most. zlib copies the bytes that it has not used, so a large
@@ -28,6 +28,9 @@ def contents(store: Store, file: File) -> Blocks:
     blocks = store.blocks(file)
     if file["compression"] is None:
         return blocks
+    member = file.get("member")
+    if member is not None:
+        return checked(inflate(blocks) if member["isDeflated"] and member["size"] > 0 else blocks, member)
     unpack: dict[str, Callable[[Blocks], Blocks]] = {
         "gzip": gunzip,
         "zstd": unzstd,
@@ -67,6 +70,40 @@ def unpacked_members(blocks: Blocks) -> Blocks:
         if not unpacked:
             raise BrokenArchive
         yield unpacked
+
+
+def inflate(blocks: Blocks) -> Blocks:
+    """Unpacks a stream without header and checksum (RFC 1951), as members of zip archives are."""
+    stream = zlib.decompressobj(wbits=-15)
+    try:
+        for block in blocks:
+            for start in range(0, len(block), LAST_WINDOW):
+                packed = block[start : start + LAST_WINDOW]
+                while packed and not stream.eof:
+                    unpacked = stream.decompress(packed, BLOCK)
+                    packed = stream.unconsumed_tail
+                    if unpacked:
+                        yield unpacked
+        while not stream.eof:
+            unpacked = stream.decompress(b"", BLOCK)
+            if not unpacked:
+                raise BrokenArchive
+            yield unpacked
+    except zlib.error as error:
+        raise BrokenArchive from error
+
+
+def checked(blocks: Blocks, member: Member) -> Blocks:
+    """The same blocks, if they are those that the archive's directory describes."""
+    size = checksum = 0
+    for block in blocks:
+        size += len(block)
+        if size > member["unpacked"]:
+            raise BrokenArchive
+        checksum = zlib.crc32(block, checksum)
+        yield block
+    if size != member["unpacked"] or checksum != member["crc"]:
+        raise BrokenArchive
 
 
 def gathered(parts: Blocks) -> Blocks:

@@ -31,6 +31,19 @@ class Stored(TypedDict):
     size: int
 
 
+class Member(TypedDict):
+    """A member of a zip archive."""
+
+    name: str
+    # The place of its bytes in the archive, and their number.
+    start: int
+    size: int
+    # The number of its bytes when unpacked, and their checksum.
+    unpacked: int
+    crc: int
+    isDeflated: bool
+
+
 class File(TypedDict):
     """A raw file, exactly one version of it."""
 
@@ -43,12 +56,14 @@ class File(TypedDict):
     layout: Literal["lines", "document", "refused", "empty"]
     # The reason why the whole file is refused.
     fault: str | None
-    compression: Literal["gzip", "zstd", "bzip2", "snappy"] | None
+    compression: Literal["gzip", "zstd", "bzip2", "snappy", "zip"] | None
     # A CSV's names of fields.
     header: list[str] | None
     body: Body | None
     # The first bytes of a refused file, base64.
     head: NotRequired[str]
+    # The file is this part of the object.
+    member: NotRequired[Member | None]
     uri: str
 
 

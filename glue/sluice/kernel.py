@@ -84,17 +84,21 @@ def open_duckdb(setup: Setup) -> duckdb.DuckDBPyConnection:
     )
     db.execute("SET TimeZone = 'UTC'")
     db.execute(
-        "CREATE TABLE files (file INTEGER, object VARCHAR, version VARCHAR, header VARCHAR[],"
+        "CREATE TABLE files (file INTEGER, object VARCHAR, version VARCHAR, member VARCHAR, header VARCHAR[],"
         " skip BIGINT, unnamed BOOLEAN, cr BOOLEAN)"
     )
     files = setup["files"]
     header = pyarrow.array([f["header"] for f in files], pyarrow.list_(pyarrow.string()))
     names = {key: [f[key] for f in files] for key in ("file", "object", "version")}
+    members = [f.get("member") for f in files]
+    member = pyarrow.array([None if m is None else m["name"] for m in members], pyarrow.string())
     bodies = [f["body"] for f in files]
     skip = pyarrow.array([0 if body is None else body["skipLines"] for body in bodies], pyarrow.int64())
     unnamed = pyarrow.array([body is not None and body["hasUnnamed"] for body in bodies], pyarrow.bool_())
     cr = pyarrow.array([body is not None and body["endsInCr"] for body in bodies], pyarrow.bool_())
-    db.register("f", pyarrow.table({**names, "header": header, "skip": skip, "unnamed": unnamed, "cr": cr}))
+    db.register(
+        "f", pyarrow.table({**names, "member": member, "header": header, "skip": skip, "unnamed": unnamed, "cr": cr})
+    )
     db.execute("INSERT INTO files FROM f")
     for name, columns, ndjson in setup["references"]:
         with tempfile.NamedTemporaryFile(suffix=".ndjson", delete=False) as file:

@@ -87,7 +87,8 @@ def write_quarantine(rows: DataFrame, uri: str, size: int) -> None:
     tasks = -(-size // QUARANTINE_FILE)
     places = ("object", "version", "line")
     refused = rows.select(
-        F.col("_object").alias("object"),
+        # A file in an archive has its name behind that of the object.
+        F.concat("_object", F.coalesce(F.concat(F.lit("/"), "_member"), F.lit(""))).alias("object"),
         F.col("_version").alias("version"),
         F.col("_line").alias("line"),
         F.col("_reason").alias("reason"),

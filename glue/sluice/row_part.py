@@ -6,12 +6,13 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from sluice.description import File, Job
 from sluice.hadoop import read_bytes
 from sluice.kernel import Setup, kernel
+from sluice.store import place_of
 
 # File, start, stop: a part of the input of a task.
 Unit = tuple[int, int, int]
 
 BOOKKEEPING = (
-    "_object string, _version string, _line bigint, _place bigint, _digest bigint, _reason string,"
+    "_object string, _version string, _member string, _line bigint, _place bigint, _digest bigint, _reason string,"
     " _raw string, _column string, _value string, _nulled array<string>"
 )
 # Each row has the start of its split in the file. A row with _lines is not a record: it has the number of lines of a
@@ -59,7 +60,7 @@ def units_of(files: list[File]) -> list[Unit]:
         if f["layout"] == "lines" and f["compression"] is None:
             units += [(f["file"], start, min(start + SPLIT, f["size"])) for start in range(0, f["size"], SPLIT)]
         elif f["layout"] != "empty":
-            units.append((f["file"], 0, f["size"]))
+            units.append((f["file"], 0, place_of(f)[1]))
     return units
 
 

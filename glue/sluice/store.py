@@ -12,6 +12,12 @@ from sluice.description import Blocks, File, Stored
 BLOCK = 8 * 2**20
 
 
+def place_of(file: File) -> tuple[int, int]:
+    """The first byte and the number of bytes of a file in its object: all of them, or those of a member."""
+    member = file.get("member")
+    return (0, file["size"]) if member is None else (member["start"], member["size"])
+
+
 class Store:
     """Reads versions of objects with any keys, and local files."""
 
@@ -21,11 +27,13 @@ class Store:
 
     def blocks(self, file: File, start: int = 0) -> Blocks:
         """The bytes from `start` to the end, a block at a time."""
-        for position in range(start, file["size"], BLOCK):
-            yield self.read(file, position, min(position + BLOCK, file["size"]))
+        first, size = place_of(file)
+        for position in range(start, size, BLOCK):
+            yield self.read(file, first + position, first + min(position + BLOCK, size))
 
     def head(self, file: File, size: int) -> bytes:
-        return self.read(file, 0, min(size, file["size"]))
+        first, length = place_of(file)
+        return self.read(file, first, first + min(size, length)) if length > 0 else b""
 
     def read(self, file: File | Stored, start: int, stop: int) -> bytes:
         scheme, _, path = file["uri"].partition("://")

@@ -4,8 +4,9 @@ import { basename, join, resolve } from 'node:path';
 import { mergeShapes, toStructType } from '../lib/catalog/infer.ts';
 import { pathOfValues } from '../lib/catalog/partitionPath.ts';
 import type { Contract } from '../lib/contract/schema.ts';
-import { readStart } from '../lib/engine/inputFile.ts';
-import { headBytes, lookAt } from '../lib/engine/layout.ts';
+import { localFile, readStart } from '../lib/engine/inputFile.ts';
+import { headBytes } from '../lib/engine/layout.ts';
+import { looksAt } from '../lib/engine/looks.ts';
 import type { PublishedObjects } from '../lib/engine/publishedKeys.ts';
 import { unpackInput } from '../lib/engine/unpack.ts';
 import { shapeOfContent } from '../lib/flow/batch/profile.ts';
@@ -13,24 +14,30 @@ import type { InputFile } from '../lib/model/layout.ts';
 import type { Plan } from '../lib/model/plan.ts';
 import type { RawTable } from '../lib/model/rawTable.ts';
 
-/** A local file has no version, so the time of its last change is used. Unpacked files are written next to `link`. */
-export async function inputOf(contract: Contract, path: string, link: string): Promise<InputFile> {
+/**
+ * A local file, or the files of a zip archive. A local file has no version, so the time of its last change is used. Unpacked files are written
+ * next to `link`.
+ */
+export async function inputsOf(contract: Contract, path: string, link: string): Promise<InputFile[]> {
   const { size, mtime } = await stat(path);
   await symlink(resolve(path), link);
-  const look = await lookAt(contract, await readStart(path, headBytes), size, (bytes) =>
-    readStart(path, bytes),
+  const looks = await looksAt(contract, localFile(path, size));
+  return Promise.all(
+    looks.map(({ layout, fault, compression, member, header, body, head }) =>
+      unpackInput({
+        object: basename(path),
+        version: mtime.toISOString(),
+        path: link,
+        layout,
+        fault,
+        compression,
+        member,
+        header,
+        body,
+        head,
+      }),
+    ),
   );
-  const { layout, fault, compression, header, body } = look;
-  return unpackInput({
-    object: basename(path),
-    version: mtime.toISOString(),
-    path: link,
-    layout,
-    fault,
-    compression,
-    header,
-    body,
-  });
 }
 
 /** The type that a crawler would infer from the inputs. For lines, only the first 256 KiB are read. */

@@ -6,8 +6,10 @@ import { Document, isMap, isSeq, visit } from 'yaml';
 import { parseContract } from '../lib/contract/load.ts';
 import { identifier } from '../lib/contract/parts.ts';
 import type { Contract } from '../lib/contract/schema.ts';
-import { readStart } from '../lib/engine/inputFile.ts';
-import { compressionOf, unpackStart } from '../lib/engine/unpack.ts';
+import { localFile, readStart } from '../lib/engine/inputFile.ts';
+import { ArchiveBroken } from '../lib/engine/packedBytes.ts';
+import { compressionOf, unpackMemberStart, unpackStart } from '../lib/engine/unpack.ts';
+import { entriesOf, isZip, type RangedFile, TooManyMembers } from '../lib/engine/zip.ts';
 import { ContractError } from '../lib/errors.ts';
 import { sampleOfCsv } from '../lib/infer/csv.ts';
 import type { Drafted } from '../lib/infer/infer.ts';
@@ -49,13 +51,13 @@ export async function readSamples(
   const samples: Sample[] = [];
   const open: string[] = [];
   let decided: string | undefined;
-  for (const path of paths) {
-    const sample = await readSample(path);
-    const { question } = sample;
-    if (question !== undefined) decided ??= await decide(question);
-    samples.push(question?.options.find(({ name }) => name === decided)?.sample ?? sample);
-    if (question !== undefined) open.push(`The sample leaves open: ${question.text}? Taken: ${decided}.`);
-  }
+  for (const path of paths)
+    for (const sample of await samplesIn(path)) {
+      const { question } = sample;
+      if (question !== undefined) decided ??= await decide(question);
+      samples.push(question?.options.find(({ name }) => name === decided)?.sample ?? sample);
+      if (question !== undefined) open.push(`The sample leaves open: ${question.text}? Taken: ${decided}.`);
+    }
   return {
     dataset: datasetName(basename(first)),
     source: sourceOf(samples, paths),
@@ -131,21 +133,60 @@ export function textOf(drafted: Drafted, paths: readonly string[], samples: Samp
   return `${all.map((note) => `# ${visibleLine(note)}`).join('\n')}\n${text}`;
 }
 
-async function readSample(path: string): Promise<Sample> {
+/** The maximum number of files of a zip archive that are read. */
+const mostMembers = 20;
+
+/** The sample of a file, or those of the files in a zip archive. */
+async function samplesIn(path: string): Promise<Sample[]> {
   const file = await stat(path);
   const bytes = file.isFIFO()
     ? await readFile(path)
     : await readStart(path, Math.min(file.size, sampleBytes));
+  if (isZip(bytes)) return samplesInZip(path, file.isFIFO() ? fileOf(bytes) : localFile(path, file.size));
   const compression = compressionOf(bytes);
   const content = compression
     ? await unpackStart(bytes, compression, sampleBytes)
     : bytes.subarray(0, sampleBytes);
   if (content === null) throw new UsageError(`${path}: the ${compression} archive is broken`);
+  return [sampleOf(path, content)];
+}
+
+const fileOf = (bytes: Uint8Array): RangedFile => ({
+  size: bytes.length,
+  read: async (start, end) => bytes.subarray(start, end),
+});
+
+async function samplesInZip(path: string, file: RangedFile): Promise<Sample[]> {
+  const entries = await entriesOf(file).catch((error: unknown) => {
+    if (error instanceof ArchiveBroken || error instanceof TooManyMembers) return null;
+    throw error;
+  });
+  if (entries === null) throw new UsageError(`${path}: the zip archive is broken, or has too many files`);
+  if (entries.some(({ member }) => member.name === 'xl/workbook.xml'))
+    throw notRead(path, 'a workbook of Excel');
+  const samples: Sample[] = [];
+  for (const { member, fault } of entries.slice(0, mostMembers)) {
+    const name = `${path}/${member.name}`;
+    if (fault !== null)
+      throw new UsageError(
+        `${name}: it is ${fault === 'encrypted_archive' ? 'encrypted' : 'not packed with deflate'}`,
+      );
+    const content = await unpackMemberStart(file, member, sampleBytes);
+    if (content === null) throw new UsageError(`${name}: it is broken`);
+    samples.push(sampleOf(name, content));
+  }
+  return samples;
+}
+
+const notRead = (path: string, format: string): UsageError =>
+  new UsageError(
+    `${path}: it is ${format}; a contract reads JSON, CSV and lines of text, packed with gzip, zstd, bzip2, zip or Hadoop's snappy or not`,
+  );
+
+/** The sample in the content of a file. */
+function sampleOf(path: string, content: Buffer): Sample {
   const foreign = formatOfBytes(content);
-  if (foreign !== null)
-    throw new UsageError(
-      `${path}: it is ${foreign}; a contract reads JSON and CSV, packed with gzip, zstd, bzip2 or Hadoop's snappy or not`,
-    );
+  if (foreign !== null) throw notRead(path, foreign);
   const isCut = content.length >= sampleBytes;
   const { text, encoding } = textOfBytes(content);
   // A text that begins like an object is not a CSV either, but JSON with comments or invalid JSON.
@@ -178,7 +219,7 @@ const signatures: readonly (readonly [name: string, at: number, bytes: string])[
   ['Parquet', 0, 'PAR1'],
   ['an Avro object container', 0, 'Obj\x01'],
   ['ORC', 0, 'ORC'],
-  ['an archive of zip, or a workbook of Excel', 0, 'PK\x03\x04'],
+  ['packed with zip once more', 0, 'PK\x03\x04'],
   ['packed with bzip2', 0, 'BZh'],
   ['packed with snappy in the frames of Google, not of Hadoop', 0, '\xff\x06\x00\x00sNaPpY'],
   ['packed with xz', 0, '\xfd7zXZ\x00'],

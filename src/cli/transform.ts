@@ -14,7 +14,7 @@ import { batchId } from '../lib/flow/batch/id.ts';
 import type { Summary } from '../lib/model/plan.ts';
 import { loadReferences } from '../lib/reference/load.ts';
 import { complain, print } from '../stage/terminal.ts';
-import { inputOf, localObjects, tableOfInputs } from './inputs.ts';
+import { inputsOf, localObjects, tableOfInputs } from './inputs.ts';
 import { requireFiles } from './paths.ts';
 import { readOptions, UsageError } from './usage.ts';
 
@@ -53,9 +53,10 @@ export async function run(args: string[]): Promise<number> {
   await requireFiles(positionals);
   const scratch = await mkdtemp(join(tmpdir(), 'sluice-input-'));
   process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
-  const inputs = await Promise.all(
-    positionals.map((path, i) => inputOf(contract, path, join(scratch, String(i)))),
+  const found = await Promise.all(
+    positionals.map((path, i) => inputsOf(contract, path, join(scratch, String(i)))),
   );
+  const inputs = found.flat();
   const references = await loadReferences(contract, dirname(file));
   const plan = compile(
     contract,

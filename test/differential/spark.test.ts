@@ -9,7 +9,8 @@ import { expect, test } from '@jest/globals';
 import { layOutJob } from '../../offline/spark.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
-import { lookAt } from '../../src/lib/engine/layout.ts';
+import { localFile } from '../../src/lib/engine/inputFile.ts';
+import { looksAt } from '../../src/lib/engine/looks.ts';
 import {
   contractOf as contractOfCase,
   contractOfShape,
@@ -27,6 +28,7 @@ import {
 import { hadoopSnappy, packed as packedFile } from '../support/packed.ts';
 import { sparkSession } from '../support/sparkSession.ts';
 import { usualFeeds } from '../support/usualFeeds.ts';
+import { refusedOfZips, zipFiles } from '../support/zipFiles.ts';
 
 const session = sparkSession();
 
@@ -43,14 +45,17 @@ const onSpark = (
   transform(contract, files, {
     ...options,
     engine: async ({ plan, references, inputs, batch, outputDir }, at) => {
-      const packed = await Promise.all(
-        inputs.map(async ({ object, version }, i) => {
+      const names = [...new Map(inputs.map(({ object, version }) => [object, version]))];
+      const looks = await Promise.all(
+        names.map(async ([object, version], i) => {
           const bytes = Buffer.from(files[object] ?? '');
           const path = join(at, `packed-${i}`);
           await writeFile(path, bytes);
-          return { object, version, path, ...(await lookAt(contract, bytes, bytes.length)) };
+          const found = await looksAt(contract, localFile(path, bytes.length));
+          return found.map((look) => ({ object, version, path, ...look }));
         }),
       );
+      const packed = looks.flat();
       const { published, exclude = [] } = options;
       const output = { batch, outputDir, exclude, ...(published === undefined ? {} : { published }) };
       return session.run(await layOutJob(join(at, 'job'), plan, references, packed, output, limits));
@@ -95,6 +100,15 @@ test('Spark unpacks gzip of one and of many members, zstd, bzip2 and snappy itse
     'test/block.snappy': hadoopSnappy(Buffer.from(`${record({ id: 70 })}\n`.repeat(8000))),
   });
   expect(summary.reasons).toEqual({ broken_archive: 4, invalid_json: 8 });
+});
+
+test('Spark reads the members of zip archives as the embedded engine does', async () => {
+  const named = contractWith(
+    "  - { name: member, path: $key, type: string, extract: '^[^/]*/(.*)$', onError: 'null' }",
+    'dedupe: { key: [id] }',
+  );
+  const { quarantine } = await expectSame(named, zipFiles);
+  expect(quarantine.map((q) => [q.object, Number(q.line), q.reason])).toEqual(refusedOfZips);
 });
 
 test('a small archive of one huge line is one quarantined row, and the lines around it are rows', async () => {

@@ -29,6 +29,27 @@ def test_gzip_of_one_member_of_many_and_with_padding_is_unpacked(make_file: Make
     assert unpacked(make_file, one + two + bytes(100), "gzip") == b"one\ntwo\n"
 
 
+def test_a_member_of_a_zip_archive_is_its_part_of_the_file_and_what_the_directory_says_of_it(
+    make_file: MakeFile,
+) -> None:
+    text = b"line\n" * 100_000
+    deflate = zlib.compressobj(wbits=-15)
+    packed = deflate.compress(text) + deflate.flush()
+    true = {"name": "a", "start": 3, "size": len(packed), "unpacked": len(text), "crc": zlib.crc32(text)}
+
+    def read(bytes_: bytes, **said: Any) -> bytes:
+        file = make_file(b"PK." + bytes_ + b"rest", "zip")
+        file["member"] = {**true, "isDeflated": True, **said}  # type: ignore[typeddict-item]
+        return b"".join(contents(STORE, file))
+
+    assert read(packed) == text
+    assert read(text, size=len(text), isDeflated=False) == text
+    assert read(b"", size=0, unpacked=0, crc=0) == b""
+    for said in ({"crc": 1}, {"unpacked": 7}, {"unpacked": len(text) + 1}, {"size": len(packed) - 1}, {"size": 0}):
+        with pytest.raises(BrokenArchive):
+            read(packed, **said)
+
+
 def test_members_may_begin_and_end_anywhere_in_a_block() -> None:
     packed = b"".join(gzip.compress(f"line {i}\n".encode()) for i in range(50))
     for size in (1, 7, 1000):

@@ -9,7 +9,10 @@ from sluice import output
 from sluice.hadoop import files_below, read_bytes, write_text
 from sluice.output import share_out, slots_of, write_published, write_quarantine
 
-REFUSED = "_object string, _version string, _line bigint, _reason string, _column string, _value string, _raw string"
+REFUSED = (
+    "_object string, _version string, _member string, _line bigint, _reason string, _column string, _value string,"
+    " _raw string"
+)
 
 
 @pytest.mark.parametrize(("size", "files"), [(0, 1), (1000, 1), (1001, 2), (4000, 4)])
@@ -17,13 +20,14 @@ def test_a_quarantine_is_as_many_files_as_it_has_shares_in_the_order_of_lines(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, files: int
 ) -> None:
     monkeypatch.setattr(output, "QUARANTINE_FILE", 1000)
-    rows = [("a", "v", line, "invalid_json", None, None, "x") for line in range(400)]
+    rows = [("a", "v", "m" if line > 200 else None, line, "invalid_json", None, None, "x") for line in range(400)]
     frame = spark.createDataFrame(rows[::-1], REFUSED).repartition(5)
     write_quarantine(frame, f"file://{tmp_path}/quarantine", size)
     written = sorted((tmp_path / "quarantine").glob("*.parquet"))
     assert len(written) == files
-    lines = [row["line"] for file in written for row in pyarrow.parquet.read_table(file).to_pylist()]
-    assert lines == list(range(400))
+    found = [row for file in written for row in pyarrow.parquet.read_table(file).to_pylist()]
+    assert [row["line"] for row in found] == list(range(400))
+    assert {row["object"] for row in found} == {"a", "a/m"}
 
 
 def test_partitions_are_shared_out_evenly() -> None:

@@ -93,7 +93,7 @@ WITH decoded AS (
   SELECT *
   FROM derived
 )
-SELECT files.object AS _object, files.version AS _version, __line + files.skip AS _line, 0::BIGINT AS _place,
+SELECT files.object AS _object, files.version AS _version, files.member AS _member, __line + files.skip AS _line, 0::BIGINT AS _place,
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     WHEN __doc IS NULL THEN 'invalid_csv'

@@ -86,7 +86,7 @@ WITH decoded AS (
   SELECT *
   FROM derived
 )
-SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::BIGINT AS _place,
+SELECT files.object AS _object, files.version AS _version, files.member AS _member, __line AS _line, 0::BIGINT AS _place,
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
@@ -128,7 +128,7 @@ SELECT row_part."id" AS _k0, true AS _is_repeated FROM row_part
 WHERE _reason IS NULL GROUP BY row_part."id" HAVING count(*) > 1
 
 -- contested
-SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN row_number() OVER (PARTITION BY row_part."id" ORDER BY row_part."n" DESC NULLS LAST, row_part._object, row_part._version, row_part._digest, row_part._place, row_part._line) > 1 THEN 'duplicate' ELSE 'published' END AS _fate
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN row_number() OVER (PARTITION BY row_part."id" ORDER BY row_part."n" DESC NULLS LAST, row_part._object, row_part._version, row_part._digest, row_part._place, row_part._member, row_part._line) > 1 THEN 'duplicate' ELSE 'published' END AS _fate
 FROM row_part JOIN repeated ON row_part."id" IS NOT DISTINCT FROM repeated._k0
 WHERE _reason IS NULL
 
@@ -160,7 +160,7 @@ SELECT row_part.`id` AS _k0, true AS _is_repeated FROM row_part
 WHERE _reason IS NULL GROUP BY row_part.`id` HAVING count(*) > 1
 
 -- contested
-SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN row_number() OVER (PARTITION BY row_part.`id` ORDER BY row_part.`n` DESC NULLS LAST, row_part._object, row_part._version, row_part._digest, row_part._place, row_part._split, row_part._line) > 1 THEN 'duplicate' ELSE 'published' END AS _fate
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN row_number() OVER (PARTITION BY row_part.`id` ORDER BY row_part.`n` DESC NULLS LAST, row_part._object, row_part._version, row_part._digest, row_part._place, row_part._member, row_part._split, row_part._line) > 1 THEN 'duplicate' ELSE 'published' END AS _fate
 FROM row_part JOIN repeated ON row_part.`id` IS NOT DISTINCT FROM repeated._k0
 WHERE _reason IS NULL
 

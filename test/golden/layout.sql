@@ -37,7 +37,7 @@ WITH decoded AS (
 '), '{') END THEN __text END END AS __doc
   FROM lines
 ), keyed AS (
-  SELECT objects.*, files.object::VARCHAR AS __object
+  SELECT objects.*, files.object::VARCHAR || coalesce('/' || files.member, '') AS __object
   FROM objects JOIN files ON files.file = __file
 ), parsed AS (
   SELECT *,
@@ -104,7 +104,7 @@ WITH decoded AS (
   SELECT *
   FROM derived
 )
-SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::BIGINT AS _place,
+SELECT files.object AS _object, files.version AS _version, files.member AS _member, __line AS _line, 0::BIGINT AS _place,
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'

@@ -80,7 +80,7 @@ WITH decoded AS (
   SELECT *
   FROM derived
 )
-SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::BIGINT AS _place,
+SELECT files.object AS _object, files.version AS _version, files.member AS _member, __line AS _line, 0::BIGINT AS _place,
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
@@ -116,7 +116,7 @@ JOIN files ON files.file = placed.__file
 
 -- set part (DuckDB)
 WITH joined AS (
-  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._digest, row_part._nulled, CASE WHEN row_part._reason IS NOT NULL THEN row_part._reason WHEN (row_part."id" IS NOT NULL AND "reference_0"."id" IS NULL) THEN 'unmatched' END AS _reason, CASE WHEN row_part._reason IS NOT NULL THEN row_part._column WHEN (row_part."id" IS NOT NULL AND "reference_0"."id" IS NULL) THEN 'name' END AS _column, CASE WHEN row_part._reason IS NOT NULL THEN row_part._value WHEN (row_part."id" IS NOT NULL AND "reference_0"."id" IS NULL) THEN CAST(row_part."id" AS STRING) END AS _value, row_part."id", "reference_0"."name" AS "name", row_part."source"
+  SELECT row_part._object, row_part._version, row_part._member, row_part._line, row_part._place, row_part._raw, row_part._digest, row_part._nulled, CASE WHEN row_part._reason IS NOT NULL THEN row_part._reason WHEN (row_part."id" IS NOT NULL AND "reference_0"."id" IS NULL) THEN 'unmatched' END AS _reason, CASE WHEN row_part._reason IS NOT NULL THEN row_part._column WHEN (row_part."id" IS NOT NULL AND "reference_0"."id" IS NULL) THEN 'name' END AS _column, CASE WHEN row_part._reason IS NOT NULL THEN row_part._value WHEN (row_part."id" IS NOT NULL AND "reference_0"."id" IS NULL) THEN CAST(row_part."id" AS STRING) END AS _value, row_part."id", "reference_0"."name" AS "name", row_part."source"
   FROM row_part
   LEFT JOIN "reference_0" ON row_part."id" = "reference_0"."id"
 )
@@ -140,7 +140,7 @@ WHERE "run" = '<run>'
 
 -- set part (Spark)
 WITH joined AS (
-  SELECT row_part._object, row_part._version, row_part._line, row_part._place, row_part._raw, row_part._digest, row_part._nulled, row_part._split, CASE WHEN row_part._reason IS NOT NULL THEN row_part._reason WHEN (row_part.`id` IS NOT NULL AND `reference_0`.`id` IS NULL) THEN 'unmatched' END AS _reason, CASE WHEN row_part._reason IS NOT NULL THEN row_part._column WHEN (row_part.`id` IS NOT NULL AND `reference_0`.`id` IS NULL) THEN 'name' END AS _column, CASE WHEN row_part._reason IS NOT NULL THEN row_part._value WHEN (row_part.`id` IS NOT NULL AND `reference_0`.`id` IS NULL) THEN CAST(row_part.`id` AS STRING) END AS _value, row_part.`id`, `reference_0`.`name` AS `name`, row_part.`source`
+  SELECT row_part._object, row_part._version, row_part._member, row_part._line, row_part._place, row_part._raw, row_part._digest, row_part._nulled, row_part._split, CASE WHEN row_part._reason IS NOT NULL THEN row_part._reason WHEN (row_part.`id` IS NOT NULL AND `reference_0`.`id` IS NULL) THEN 'unmatched' END AS _reason, CASE WHEN row_part._reason IS NOT NULL THEN row_part._column WHEN (row_part.`id` IS NOT NULL AND `reference_0`.`id` IS NULL) THEN 'name' END AS _column, CASE WHEN row_part._reason IS NOT NULL THEN row_part._value WHEN (row_part.`id` IS NOT NULL AND `reference_0`.`id` IS NULL) THEN CAST(row_part.`id` AS STRING) END AS _value, row_part.`id`, `reference_0`.`name` AS `name`, row_part.`source`
   FROM row_part
   LEFT JOIN `reference_0` ON row_part.`id` = `reference_0`.`id`
 )

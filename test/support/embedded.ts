@@ -10,7 +10,8 @@ import { needsCatalog } from '../../src/lib/compiler/resolve.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import { type EmbeddedRun, runEmbedded } from '../../src/lib/engine/embedded.ts';
-import { headBytes, lookAt } from '../../src/lib/engine/layout.ts';
+import { localFile } from '../../src/lib/engine/inputFile.ts';
+import { looksAt } from '../../src/lib/engine/looks.ts';
 import { fetchPublished, type PublishedOptions } from '../../src/lib/engine/publishedKeys.ts';
 import { unpackInput } from '../../src/lib/engine/unpack.ts';
 import { addsUp, type Summary } from '../../src/lib/model/plan.ts';
@@ -63,23 +64,23 @@ export async function transform(
 ): Promise<EngineResult> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
   try {
-    const inputs = await Promise.all(
+    const found = await Promise.all(
       Object.entries(files).map(async ([object, content], i) => {
         const bytes = Buffer.from(content);
         const path = join(folder, `input-${i}`);
         await writeFile(path, bytes);
-        const { layout, fault, header, body, compression } = await lookAt(
-          contract,
-          bytes.subarray(0, headBytes),
-          bytes.length,
-          async (more) => bytes.subarray(0, more),
-        );
-        return unpackInput(
-          { object, version: 'v1', path, layout, fault, header, body, compression },
-          { ...limits, ...options.limits },
+        const looks = await looksAt(contract, localFile(path, bytes.length));
+        return Promise.all(
+          looks.map(({ layout, fault, header, body, compression, member, head }) =>
+            unpackInput(
+              { object, version: 'v1', path, layout, fault, header, body, compression, member, head },
+              { ...limits, ...options.limits },
+            ),
+          ),
         );
       }),
     );
+    const inputs = found.flat();
     const outputDir = join(folder, 'output');
     // Spark makes no folder if there are no rows.
     await mkdir(outputDir);

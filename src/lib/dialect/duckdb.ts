@@ -86,7 +86,7 @@ export function recordSteps(
 /** The object key of each record. */
 const keyStep = (from: string): Step => [
   'keyed',
-  `SELECT ${from}.*, files.object::VARCHAR AS __object
+  `SELECT ${from}.*, files.object::VARCHAR || coalesce('/' || files.member, '') AS __object
   FROM ${from} JOIN files ON files.file = __file`,
 ];
 
@@ -152,7 +152,7 @@ function rowsSql(
   const raw = 'coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR)';
   const joins = enrichments.flatMap(({ sql }) => sql ?? []);
   const isSkipped = contract.when === undefined ? null : `${isWhole(documents)} AND __skipped`;
-  return `SELECT files.object AS _object, files.version AS _version, __line${isFlat ? ' + files.skip' : ''} AS _line, ${documents.place} AS _place,
+  return `SELECT files.object AS _object, files.version AS _version, files.member AS _member, __line${isFlat ? ' + files.skip' : ''} AS _line, ${documents.place} AS _place,
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     ${isFlat ? `WHEN __doc IS NULL THEN '${isText ? 'invalid_line' : 'invalid_csv'}'` : "WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'"}

@@ -12,6 +12,6 @@ export const sparkSetDialect: SetDialect = {
   identifier,
   literal,
   // On Spark, lines are counted by split.
-  carried: ['_object', '_version', '_line', '_place', '_raw', '_digest', '_nulled', '_split'],
-  lines: ['_split', '_line'],
+  carried: ['_object', '_version', '_member', '_line', '_place', '_raw', '_digest', '_nulled', '_split'],
+  lines: ['_member', '_split', '_line'],
 };

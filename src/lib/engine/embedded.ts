@@ -193,7 +193,7 @@ async function writeRows(
       : `${identifier(name)}::${duckType(type)} AS ${identifier(name)}`,
   );
   // With a key the order is total; without one, equal rows stay in the order of files and lines.
-  const file = '(SELECT file FROM files WHERE object = _object AND version = _version)';
+  const file = '(SELECT min(file) FROM files WHERE object = _object AND version = _version)';
   const order = [
     ...(plan.set.isPartitionOrder ? [] : keys),
     ...plan.set.sort.map(identifier),
@@ -222,10 +222,18 @@ async function writeRows(
   await renameAsHive(join(outputDir, 'data'));
   const quarantined = await db.runAndReadAll("SELECT 1 FROM ranked WHERE _fate = 'quarantined' LIMIT 1");
   if (quarantined.currentRowCount === 0) return;
-  const source = ['_object::VARCHAR', '_version::VARCHAR', '_line', '_reason', '_column', '_value', '_raw'];
+  const source = [
+    "_object::VARCHAR || coalesce('/' || _member, '')",
+    '_version::VARCHAR',
+    '_line',
+    '_reason',
+    '_column',
+    '_value',
+    '_raw',
+  ];
   await db.run(`
     COPY (SELECT ${source.map((name, i) => `${name} AS ${quarantineColumns[i]?.name}`).join(', ')}
-      FROM ranked WHERE _fate = 'quarantined' ORDER BY _object, _version, _line)
+      FROM ranked WHERE _fate = 'quarantined' ORDER BY _object, _version, _member, _line)
     TO ${literal(join(outputDir, 'quarantine', 'part-0.parquet'))} (FORMAT parquet, COMPRESSION zstd)`);
 }
 
@@ -252,7 +260,7 @@ async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
     SELECT f.object, f.version, coalesce(r.n, 0) AS read, coalesce(published, 0) AS published,
       coalesce(quarantined, 0) AS quarantined, coalesce(duplicate, 0) AS duplicate,
       coalesce(skipped, 0) AS skipped
-    FROM files f
+    FROM (SELECT object, version, min(file) AS file FROM files GROUP BY ALL) f
     LEFT JOIN rows_read r ON r._object = f.object AND r._version = f.version
     LEFT JOIN fates ON fates._object = f.object AND fates._version = f.version
     ORDER BY f.file`);

@@ -2,19 +2,20 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { maxRecordBytes } from '../model/plan.ts';
 import { lengthOfMark, refusedSampleBytes } from './layout.ts';
+import type { RangedFile } from './zip.ts';
 
-/** The first bytes of a file. */
-export async function readStart(path: string, bytes: number): Promise<Buffer> {
+/** The first bytes of a file, or those from a position on. */
+export async function readStart(path: string, bytes: number, position = 0): Promise<Buffer> {
   const handle = await open(path);
   try {
-    return await startOf(handle, bytes);
+    return await startOf(handle, bytes, position);
   } finally {
     await handle.close();
   }
 }
 
-async function startOf(handle: FileHandle, bytes: number): Promise<Buffer> {
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(bytes), 0, bytes, 0);
+async function startOf(handle: FileHandle, bytes: number, position = 0): Promise<Buffer> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(bytes), 0, bytes, position);
   return buffer.subarray(0, bytesRead);
 }
 
@@ -155,3 +156,9 @@ export function eachLine(text: Buffer, visit: (start: number, end: number) => vo
 }
 
 const [newline, space, tab, carriageReturn] = [0x0a, 0x20, 0x09, 0x0d];
+
+/** A local file with random access. */
+export const localFile = (path: string, size: number): RangedFile => ({
+  size,
+  read: (start, end) => readStart(path, end - start, start),
+});

@@ -4,7 +4,7 @@ import { hasFlatTexts } from '../contract/contract.ts';
 import type { Contract } from '../contract/schema.ts';
 import { csvOptionsOf } from '../dialect/csv.ts';
 import { isJsonObject, tryParseJson } from '../json.ts';
-import type { Compression, CsvBody, Layout } from '../model/layout.ts';
+import type { Compression, CsvBody, Layout, Member } from '../model/layout.ts';
 import type { ReasonCode } from '../model/plan.ts';
 import { csvStartOf, encodingOf, inWordsOf, isForeignTo, toUtf8 } from './csvStart.ts';
 import { compressionOf, documentLimits, firstBlockBytes, unpackStart } from './unpack.ts';
@@ -20,6 +20,8 @@ export interface Look {
   readonly layout: Layout;
   readonly fault: ReasonCode | null;
   readonly compression: Compression | null;
+  /** For a file in a zip archive. */
+  readonly member: Member | null;
   /** For CSV: the names of the fields. */
   readonly header: readonly string[] | null;
   /** For CSV: where the records begin. */
@@ -62,6 +64,7 @@ export async function lookAt(
     layout,
     fault,
     compression,
+    member: null,
     header,
     body,
     start,

@@ -22,15 +22,17 @@ export async function readRows(
   inputs: readonly InputFile[],
 ): Promise<void> {
   await db.run(`
-    CREATE TABLE given (file INTEGER, object VARCHAR, version VARCHAR, header VARCHAR[], skip BIGINT, unnamed BOOLEAN, cr BOOLEAN);
+    CREATE TABLE given (file INTEGER, object VARCHAR, version VARCHAR, member VARCHAR, header VARCHAR[], skip BIGINT, unnamed BOOLEAN, cr BOOLEAN);
     CREATE TABLE single (file INTEGER, line BIGINT, raw BLOB, fault VARCHAR)`);
   const [files, single] = (await Promise.all(
     ['given', 'single'].map((table) => db.createAppender(table)),
   )) as [DuckDBAppender, DuckDBAppender];
-  for (const [file, { object, version, header, body }] of inputs.entries()) {
+  for (const [file, { object, version, member, header, body }] of inputs.entries()) {
     files.appendInteger(file);
     files.appendVarchar(object);
     files.appendVarchar(version);
+    if (member) files.appendVarchar(member.name);
+    else files.appendNull();
     if (header === null) files.appendNull();
     else files.appendList([...header], LIST(VARCHAR));
     files.appendBigInt(BigInt(body?.skipLines ?? 0));
@@ -53,8 +55,7 @@ export async function readRows(
     for (const [file, input] of inputs.entries()) {
       if (input.layout === 'document')
         await workers.addDocument(file, (await readFile(input.path)).subarray(input.body?.skipBytes ?? 0));
-      else if (input.layout === 'refused')
-        appendSingle(single, file, 1, await readStart(input.path, refusedSampleBytes), input.fault);
+      else if (input.layout === 'refused') appendSingle(single, file, 1, await sampleOf(input), input.fault);
       else
         for await (const chunk of chunksOf(input.path, maxRecordBytes, input.body?.skipBytes))
           if (chunk.isTooLong) appendSingle(single, file, chunk.firstLine, chunk.text, 'record_too_large');
@@ -152,6 +153,12 @@ async function openWorkers(instance: DuckDBInstance, plan: Plan) {
     },
   };
 }
+
+/** The part of a refused file that is kept. */
+const sampleOf = async ({ path, head, member }: InputFile): Promise<Buffer> =>
+  head === undefined
+    ? readStart(path, Math.min(refusedSampleBytes, member?.size ?? refusedSampleBytes), member?.start)
+    : Buffer.from(head, 'base64');
 
 async function insertRecords(
   db: DuckDBConnection,

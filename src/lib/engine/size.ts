@@ -8,7 +8,7 @@ import { firstBlockBytes, unpackStart } from './unpack.ts';
 export interface PackedFile {
   /** Bytes, as stored. */
   readonly size: number;
-  readonly compression: Compression | null;
+  readonly compression: Exclude<Compression, 'zip'> | null;
   /** The bytes from `start` to before `end`. */
   read(start: number, end: number): Promise<Uint8Array>;
 }

@@ -1,9 +1,9 @@
 /** Describes a job to glue/job.py: the plan, the place of each input, and the place of the output. Free of AWS. */
 
-import type { Compression, CsvBody, Layout } from '../model/layout.ts';
+import type { Compression, CsvBody, Layout, Member } from '../model/layout.ts';
 import { maxRecordBytes, type Plan, type ReasonCode, type ReferenceData } from '../model/plan.ts';
 import { refusedSampleBytes } from './layout.ts';
-import { documentLimits } from './unpack.ts';
+import { archiveLimits, documentLimits } from './unpack.ts';
 
 export interface SparkInput {
   readonly object: string;
@@ -21,6 +21,8 @@ export interface SparkInput {
   readonly body?: CsvBody | null | undefined;
   /** For a refused file: its first bytes, base64. */
   readonly head?: string | undefined;
+  /** For a file in a zip archive. */
+  readonly member?: Member | null | undefined;
 }
 
 /** Addresses that Hadoop understands: s3:// or file://. */
@@ -51,9 +53,6 @@ export interface SparkPublished {
   readonly exclude?: readonly string[];
 }
 
-/** The maximum unpacked size of an archive on Spark. One task reads it in about two hours. */
-const archiveLimit = 100 * 1024 * 1024 * 1024;
-
 /** The job's description, as JSON data. */
 export function describeJob(
   plan: Plan,
@@ -68,7 +67,10 @@ export function describeJob(
     plan,
     batch,
     files: inputs.map(
-      ({ object, version, size, unpacked, layout, fault, compression, header, body, head }, file) => ({
+      (
+        { object, version, size, unpacked, layout, fault, compression, header, body, head, member },
+        file,
+      ) => ({
         file,
         object,
         version,
@@ -80,6 +82,7 @@ export function describeJob(
         header,
         body: body ?? null,
         head,
+        member: member ?? null,
         uri: places.input(file),
       }),
     ),
@@ -102,7 +105,7 @@ export function describeJob(
 /** Limits in bytes: of a record, of an archive of lines, of documents, and of the kept part of a refused file. */
 const sparkLimits = {
   record: maxRecordBytes,
-  archive: archiveLimit,
+  archive: archiveLimits.spark,
   ...documentLimits,
   sample: refusedSampleBytes,
 };

@@ -1,23 +1,27 @@
 /** Packed inputs: unpacked before an engine sees them, so that both engines read the same bytes. */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { Duplex, Transform } from 'node:stream';
+import { Duplex, PassThrough, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
-import type { Compression, InputFile } from '../model/layout.ts';
+import { crc32, createGunzip, createInflateRaw, createZstdDecompress } from 'node:zlib';
+import type { Compression, InputFile, Member } from '../model/layout.ts';
 import { bunzip2, isBzip2 } from './bzip2.ts';
 import { toUtf8 } from './csvStart.ts';
 import { ArchiveBroken } from './packedBytes.ts';
 import { isHadoopSnappy, unsnappy } from './snappy.ts';
+import type { RangedFile } from './zip.ts';
 
-/** The most bytes that an archive may unpack to. */
-const archiveLimit = 2 * 1024 * 1024 * 1024;
+/** The most bytes that an archive may unpack to, on each engine. On Spark one task reads an archive of lines in about two hours. */
+export const archiveLimits = { embedded: 2 * 1024 * 1024 * 1024, spark: 100 * 1024 * 1024 * 1024 } as const;
 
 /** The largest file that an engine parses as a whole, in bytes. A Lambda with 3 GB has enough memory for it. */
 export const documentLimits = { json: 128 * 1024 * 1024, csv: 256 * 1024 * 1024 } as const;
 
+/** Compressions of a file as a whole. A member of a zip archive is a part of a file. */
+type Stream = Exclude<Compression, 'zip'>;
+
 /** The compression from the first bytes (RFC 1952, RFC 8878), never from the name. */
-export function compressionOf(head: Uint8Array): Compression | null {
+export function compressionOf(head: Uint8Array): Stream | null {
   if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
   if (head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd) return 'zstd';
   if (isBzip2(head)) return 'bzip2';
@@ -31,16 +35,28 @@ export function compressionOf(head: Uint8Array): Compression | null {
 export const firstBlockBytes = { gzip: 0, zstd: 0, bzip2: 5 * 1024 * 1024, snappy: 5 * 1024 * 1024 } as const;
 
 /** Unpacks the first bytes of an archive, at most `bytes`; null if the archive is corrupt there. */
-export function unpackStart(
-  head: Uint8Array,
-  compression: Compression,
+export function unpackStart(head: Uint8Array, compression: Stream, bytes: number): Promise<Buffer | null> {
+  return startOfStream(decompressor(compression), head, bytes);
+}
+
+/** The same for a member of a zip archive. */
+export async function unpackMemberStart(
+  file: RangedFile,
+  { start, size, isDeflated }: Member,
   bytes: number,
 ): Promise<Buffer | null> {
+  // Deflate makes no text longer than this.
+  const packed = await file.read(start, start + Math.min(size, bytes + Math.ceil(bytes / 1000) + 64));
+  return isDeflated
+    ? startOfStream(createInflateRaw(), packed, bytes)
+    : Buffer.from(packed.subarray(0, bytes));
+}
+
+function startOfStream(stream: Duplex, head: Uint8Array, bytes: number): Promise<Buffer | null> {
   return new Promise((done, fail) => {
     const chunks: Buffer[] = [];
     let size = 0;
     const finish = () => done(Buffer.concat(chunks).subarray(0, bytes));
-    const stream = decompressor(compression);
     stream.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
       size += chunk.length;
@@ -68,17 +84,20 @@ export interface PackedInput extends InputFile {
 /** Unpacks an input next to the original. If it cannot be unpacked or is too large, the whole packed file is refused. */
 export async function unpackInput(
   input: PackedInput,
-  limits: Readonly<Record<'archive' | 'json' | 'csv', number>> = { ...documentLimits, archive: archiveLimit },
+  limits: Readonly<Record<'archive' | 'json' | 'csv', number>> = {
+    ...documentLimits,
+    archive: archiveLimits.embedded,
+  },
 ): Promise<InputFile> {
   const { compression, ...plain } = input;
   if (input.layout === 'refused') return plain;
   if (compression === null) return decodeInput(plain);
-  const path = `${input.path}.unpacked`;
+  const path = `${input.path}.${input.member?.start ?? ''}.unpacked`;
   const [limit, tooLarge] =
     input.layout === 'lines'
       ? [limits.archive, 'archive_too_large' as const]
       : [input.header === null ? limits.json : limits.csv, 'document_too_large' as const];
-  const fault = await unpackFile(input.path, path, compression, limit);
+  const fault = await unpackFile(input, path, compression, limit);
   if (fault === null) return decodeInput({ ...plain, path });
   return { ...plain, body: null, layout: 'refused', fault: fault === 'too_large' ? tooLarge : fault };
 }
@@ -97,7 +116,7 @@ async function decodeInput(input: InputFile): Promise<InputFile> {
 
 /** Unpacks a file. Gives the reason if that fails: the archive is corrupt, truncated or over the limit. */
 async function unpackFile(
-  from: string,
+  { path: from, member }: PackedInput,
   to: string,
   compression: Compression,
   limit: number,
@@ -110,7 +129,17 @@ async function unpackFile(
     },
   });
   try {
-    await pipeline(createReadStream(from), decompressor(compression), limiter, createWriteStream(to));
+    if (compression !== 'zip')
+      await pipeline(createReadStream(from), decompressor(compression), limiter, createWriteStream(to));
+    else if (!member) throw new TypeError(`${from} is a member of an archive that is not described`);
+    else if (member.size === 0) {
+      if (member.unpacked > 0) return 'broken_archive';
+      await writeFile(to, '');
+    } else {
+      const packed = createReadStream(from, { start: member.start, end: member.start + member.size - 1 });
+      const unpack = member.isDeflated ? createInflateRaw() : new PassThrough();
+      await pipeline(packed, unpack, limiter, checkedBy(member), createWriteStream(to));
+    }
     return null;
   } catch (error) {
     if (error instanceof ArchiveTooLarge) return 'too_large';
@@ -119,9 +148,25 @@ async function unpackFile(
   }
 }
 
+/** Throws ArchiveBroken if the bytes are not those that the archive's directory describes. */
+function checkedBy({ unpacked, crc }: Member): Transform {
+  let size = 0;
+  let sum = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      size += chunk.length;
+      sum = crc32(chunk, sum);
+      done(size > unpacked ? new ArchiveBroken() : null, chunk);
+    },
+    flush(done) {
+      done(size === unpacked && sum === crc ? null : new ArchiveBroken());
+    },
+  });
+}
+
 class ArchiveTooLarge extends Error {}
 
-function decompressor(compression: Compression): Duplex {
+function decompressor(compression: Stream): Duplex {
   switch (compression) {
     case 'gzip':
       return createGunzip();

@@ -4,10 +4,23 @@ import type { ReasonCode } from './plan.ts';
 /** lines: one record per line. document: the file is parsed as a whole. refused: the file is quarantined as a whole, with the reason. */
 export type Layout = 'lines' | 'document' | 'refused';
 
-export const compressions = ['gzip', 'zstd', 'bzip2', 'snappy'] as const;
+export const compressions = ['gzip', 'zstd', 'bzip2', 'snappy', 'zip'] as const;
 
-/** snappy: in the framing of Hadoop and Spark. */
+/** snappy: in the framing of Hadoop and Spark. zip: the file is a member of an archive. */
 export type Compression = (typeof compressions)[number];
+
+/** A member of a zip archive, which is a file of its own. */
+export interface Member {
+  readonly name: string;
+  /** The place of its bytes in the archive, and their number. */
+  readonly start: number;
+  readonly size: number;
+  /** The number of its bytes when unpacked, and their checksum. */
+  readonly unpacked: number;
+  readonly crc: number;
+  /** Whether it is compressed with deflate; otherwise it is stored. */
+  readonly isDeflated: boolean;
+}
 
 export interface InputFile {
   readonly object: string;
@@ -19,6 +32,10 @@ export interface InputFile {
   readonly header: readonly string[] | null;
   /** For CSV: where the records begin. */
   readonly body?: CsvBody | null | undefined;
+  /** For a file in a zip archive; `path` is then the archive, or the unpacked member. */
+  readonly member?: Member | null | undefined;
+  /** For a file that was refused before it was read: its first bytes, base64. */
+  readonly head?: string | undefined;
 }
 
 /** Where the records of a file begin, and its encoding. */

@@ -8,6 +8,8 @@ import * as z from 'zod';
 export const reasonCodes = [
   'not_text',
   'broken_archive',
+  'encrypted_archive',
+  'unsupported_archive',
   'archive_too_large',
   'document_too_large',
   'record_too_large',
@@ -137,7 +139,7 @@ export const planSchema = z.object({
      */
     documents: z.string(),
     /**
-     * records(file, line, raw, fault), files(file INT, object VARCHAR, version VARCHAR, header VARCHAR[], skip BIGINT, unnamed BOOLEAN, cr BOOLEAN) and the
+     * records(file, line, raw, fault), files(file INT, object VARCHAR, version VARCHAR, member VARCHAR, header VARCHAR[], skip BIGINT, unnamed BOOLEAN, cr BOOLEAN) and the
      * references -> one row for each record, or each element of an exploded array: bookkeeping columns (BOOKKEEPING in
      * glue/job.py), then output columns, then partition columns.
      */

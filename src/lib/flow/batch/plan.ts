@@ -22,7 +22,7 @@ export const runOfJob = (attempt: string, jobRun: string): string => `${attempt}
 
 type ProfiledFile = Profile['files'][number];
 
-export const inputOf = ({ object, version, layout, fault, header, body, compression }: ProfiledFile) => ({
+export const inputOf = ({
   object,
   version,
   layout,
@@ -30,6 +30,18 @@ export const inputOf = ({ object, version, layout, fault, header, body, compress
   header,
   body,
   compression,
+  member,
+  head,
+}: ProfiledFile) => ({
+  object,
+  version,
+  layout,
+  fault,
+  header,
+  body,
+  compression,
+  member,
+  head,
 });
 
 /** The counts of a run. */

@@ -11,9 +11,9 @@ import {
 } from '../../catalog/infer.ts';
 import { parseRecordsPath, recordsAt, valuesAt } from '../../contract/recordsPath.ts';
 import type { Contract } from '../../contract/schema.ts';
-import { headBytes, type Look, lookAt, refusedSampleBytes } from '../../engine/layout.ts';
-import { unpackedBytes } from '../../engine/size.ts';
-import { unpackStart } from '../../engine/unpack.ts';
+import { headBytes, type Look } from '../../engine/layout.ts';
+import { contentStart, looksAt } from '../../engine/looks.ts';
+import type { RangedFile } from '../../engine/zip.ts';
 import { ObjectMissing } from '../../errors.ts';
 import { concatenatedObjects, isJsonObject, objectsOnLines, tryParseJson } from '../../json.ts';
 import { parallel } from '../../parallel.ts';
@@ -40,57 +40,46 @@ export async function profileBatch(
     version: file.version,
   });
   const looks = await parallel(manifest.files, 32, async (file) => {
-    const found = await headOf(store, refOf(file), headBytes);
-    if (found === null) return { shape: unknownShape, file: { ...file, ...missing } };
-    const { head, size } = found;
-    const { layout, fault, compression, header, body, start, isWhole } = await lookAt(
-      contract,
-      head,
-      size,
-      async (bytes) => (await headOf(store, refOf(file), bytes))?.head ?? head,
-    );
-    const isDocument = layout === 'document' && header === null;
-    const unpacked = await unpackedBytes({
-      size,
-      compression,
-      read: async (from, to) => new Uint8Array(await store.readRange(refOf(file), from, to)),
+    const ranged = await rangesOf(store, refOf(file));
+    const found = ranged && (await orMissing(looksAt(contract, ranged)));
+    if (!found) return [{ shape: unknownShape, file: { ...file, ...missing } }];
+    return found.map((look) => {
+      const { layout, fault, compression, member, header, body, start, isWhole, unpacked, head } = look;
+      const isDocument = layout === 'document' && header === null;
+      return {
+        // The content of documents is read below.
+        shape:
+          isDocument && !isWhole
+            ? null
+            : shapeOfContent(source, { layout, header }, Buffer.from(start), !isWhole),
+        file: {
+          ...file,
+          size: ranged.size,
+          unpacked,
+          layout,
+          fault,
+          compression,
+          ...(member === null ? {} : { member }),
+          header: header && [...header],
+          body,
+          ...(head === undefined ? {} : { head }),
+        },
+      };
     });
-    return {
-      // The fields of documents are read below.
-      shape:
-        isDocument && !isWhole
-          ? null
-          : shapeOfContent(source, { layout, header }, Buffer.from(start), !isWhole),
-      file: {
-        ...file,
-        size,
-        unpacked,
-        layout,
-        fault,
-        compression,
-        header: header && [...header],
-        body,
-        ...(layout === 'refused'
-          ? { head: Buffer.from(head.subarray(0, refusedSampleBytes)).toString('base64') }
-          : {}),
-      },
-    };
   });
-  // A few at once, because of their memory.
-  const shapes = await parallel(looks, 4, async ({ shape, file }) => {
+  // Few at once, because of the memory that they need.
+  const shapes = await parallel(looks.flat(), 4, async ({ shape, file }) => {
     if (shape !== null) return shape;
-    const found = await headOf(store, refOf(file), documentBytes);
-    if (found === null) return unknownShape;
-    const content =
-      file.compression === null
-        ? found.head
-        : ((await unpackStart(found.head, file.compression, documentBytes)) ?? new Uint8Array());
-    const isCut = found.size > found.head.length || content.length === documentBytes;
+    const ranged = await rangesOf(store, refOf(file));
+    const look = { compression: file.compression, member: 'member' in file ? (file.member ?? null) : null };
+    const content = ranged && (await orMissing(contentStart(ranged, look, documentBytes)));
+    if (!content) return unknownShape;
+    const isCut = content.length >= documentBytes;
     return shapeOfContent(source, file, Buffer.from(content), isCut);
   });
   const shape = mergeShapes(shapes);
   return {
-    files: looks.map((l) => l.file),
+    files: looks.flat().map(({ file }) => file),
     record: shape.kind === 'struct' ? toStructType(shape, 'nested') : null,
   };
 }
@@ -106,10 +95,29 @@ const missing = {
   head: '',
 } as const;
 
-/** The first bytes of an object, and its size; null for a version that is gone. */
-async function headOf(store: Pick<Store, 'head'>, ref: ObjectRef, bytes: number) {
+/** A version of an object with random access; null if it no longer exists. */
+async function rangesOf(
+  store: Pick<Store, 'head' | 'readRange'>,
+  ref: ObjectRef,
+): Promise<RangedFile | null> {
+  const found = await orMissing(store.head(ref, headBytes));
+  if (found === null) return null;
+  const { head, size } = found;
+  return {
+    size,
+    read: async (start, end) => {
+      if (end <= head.length) return head.subarray(start, end);
+      return start === 0
+        ? (await store.head(ref, end)).head
+        : new Uint8Array(await store.readRange(ref, start, end));
+    },
+  };
+}
+
+/** Null if the version no longer exists. */
+async function orMissing<T>(read: Promise<T>): Promise<T | null> {
   try {
-    return await store.head(ref, bytes);
+    return await read;
   } catch (error) {
     if (error instanceof ObjectMissing) return null;
     throw error;

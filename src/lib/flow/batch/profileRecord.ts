@@ -14,6 +14,17 @@ export const profileSchema = z.object({
       layout: z.enum(['lines', 'document', 'refused']),
       fault: z.enum(reasonCodes).nullable(),
       compression: z.enum(compressions).nullable(),
+      /** For a file in a zip archive: each member is an entry of its own. */
+      member: z
+        .object({
+          name: z.string(),
+          start: z.number(),
+          size: z.number(),
+          unpacked: z.number(),
+          crc: z.number(),
+          isDeflated: z.boolean(),
+        })
+        .optional(),
       header: z.array(z.string()).nullable(),
       /** For CSV: where the records begin. */
       body: z

@@ -80,7 +80,11 @@ export async function checkCrawler(
     const { state, queue } = await catalog.crawlerState(crawler);
     // Another crawl may have begun before these files arrived: wait until it ends, then start a new one.
     if (state !== 'READY') return { status: 'crawling', crawlStarted, engine };
-    if (queue !== undefined) await deps.crawlQueue.tell(queue, config.rawBucket, profile.files);
+    // The files of an archive are one object.
+    const objects = [
+      ...new Map(profile.files.map((file) => [`${file.version}/${file.object}`, file])).values(),
+    ];
+    if (queue !== undefined) await deps.crawlQueue.tell(queue, config.rawBucket, objects);
     crawlStarted = await catalog.startCrawler(crawler);
   }
   const ended = await waitForCrawl();

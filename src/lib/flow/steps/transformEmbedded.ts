@@ -8,6 +8,7 @@ import { asOutOfMemory } from '../../engine/memory.ts';
 import { fetchPublished, isOfAttempt } from '../../engine/publishedKeys.ts';
 import { requireUnpacked } from '../../engine/size.ts';
 import { unpackInput } from '../../engine/unpack.ts';
+import type { InputFile } from '../../model/layout.ts';
 import { accountingSchema, type Summary } from '../../model/plan.ts';
 import { parallel } from '../../parallel.ts';
 import { attemptPrefix } from '../../table/objectName.ts';
@@ -33,18 +34,23 @@ export async function transformEmbedded(
   const folder = await mkdtemp(join(tmpdir(), 'sluice-'));
   try {
     await mkdir(join(folder, 'input'));
-    const inputs = await parallel(
-      profile.files,
+    // The files of an archive are one object.
+    const objects = [...Map.groupBy(profile.files, ({ object, version }) => `${version}/${object}`).values()];
+    const found = await parallel(
+      objects,
       16,
-      async (file, index) => {
+      async (files, index) => {
         const path = join(folder, 'input', String(index));
-        if (file.fault === 'object_missing') await writeFile(path, '');
-        else
-          await store.download({ bucket: config.rawBucket, key: file.object, version: file.version }, path);
-        return unpackInput({ ...inputOf(file), path });
+        const [{ object, version, fault } = { object: '', version: '', fault: null }] = files;
+        if (fault === 'object_missing') await writeFile(path, '');
+        else await store.download({ bucket: config.rawBucket, key: object, version }, path);
+        const unpacked: InputFile[] = [];
+        for (const file of files) unpacked.push(await unpackInput({ ...inputOf(file), path }));
+        return unpacked;
       },
       deadline,
     );
+    const inputs = found.flat();
     requireUnpacked(inputs);
     const outputDir = join(folder, 'output');
     const summary = await run({

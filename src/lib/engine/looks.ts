@@ -1,0 +1,107 @@
+/** Looks at a raw file: a zip archive is as many files as it has members, every other file is one. */
+import type { Contract } from '../contract/schema.ts';
+import type { Layout, Member } from '../model/layout.ts';
+import type { ReasonCode } from '../model/plan.ts';
+import { headBytes, type Look, lookAt, refusedSampleBytes } from './layout.ts';
+import { ArchiveBroken } from './packedBytes.ts';
+import { unpackedBytes } from './size.ts';
+import { archiveLimits, compressionOf, unpackMemberStart, unpackStart } from './unpack.ts';
+import { entriesOf, isZip, type RangedFile, TooManyMembers } from './zip.ts';
+
+/** What a file, or a member of an archive, shows. */
+export interface FileLook extends Look {
+  /** The estimated unpacked bytes; see unpackedBytes. */
+  readonly unpacked: number;
+  /** For a refused file: its first bytes, base64. Of a file in an archive, they are unpacked if they can be. */
+  readonly head?: string;
+}
+
+/** An archive that is read by ranges is held in memory up to this size, so that small members cost no requests. */
+const heldBytes = 16 * 1024 * 1024;
+
+/** At least one look. An archive without files is an empty file. */
+export async function looksAt(contract: Contract, file: RangedFile): Promise<FileLook[]> {
+  const head = await file.read(0, Math.min(file.size, headBytes));
+  if (!isZip(head)) {
+    const look = await lookAt(contract, head, file.size, (bytes) => file.read(0, Math.min(bytes, file.size)));
+    const unpacked = await unpackedBytes({ ...file, compression: compressionOf(head) });
+    return [{ ...look, unpacked, ...headOf(look.layout, head) }];
+  }
+  const held = file.size <= heldBytes ? await file.read(0, file.size) : null;
+  const ranged: RangedFile =
+    held === null ? file : { size: file.size, read: async (start, end) => held.subarray(start, end) };
+  const refused = (fault: ReasonCode, member: Member | null = null): FileLook => ({
+    layout: 'refused',
+    fault,
+    compression: member === null ? null : 'zip',
+    member,
+    header: null,
+    body: null,
+    start: head,
+    isWhole: false,
+    unpacked: 0,
+    ...headOf('refused', head),
+  });
+  try {
+    const entries = await entriesOf(ranged);
+    if (entries.reduce((sum, { member }) => sum + member.unpacked, 0) > archiveLimits.spark)
+      return [refused('archive_too_large')];
+    if (entries.length === 0) return [emptyLook];
+    const looks: FileLook[] = [];
+    for (const { member, fault } of entries)
+      looks.push(
+        fault === null ? await lookAtMember(contract, ranged, member, refused) : refused(fault, member),
+      );
+    return looks;
+  } catch (error) {
+    if (error instanceof TooManyMembers) return [refused('archive_too_large')];
+    if (error instanceof ArchiveBroken) return [refused('broken_archive')];
+    throw error;
+  }
+}
+
+const headOf = (layout: Layout, bytes: Uint8Array): Pick<FileLook, 'head'> =>
+  layout === 'refused' ? { head: Buffer.from(bytes.subarray(0, refusedSampleBytes)).toString('base64') } : {};
+
+const emptyLook: FileLook = {
+  layout: 'lines',
+  fault: null,
+  compression: 'zip',
+  member: { name: '', start: 0, size: 0, unpacked: 0, crc: 0, isDeflated: false },
+  header: null,
+  body: null,
+  start: new Uint8Array(),
+  isWhole: true,
+  unpacked: 0,
+};
+
+async function lookAtMember(
+  contract: Contract,
+  file: RangedFile,
+  member: Member,
+  refused: (fault: ReasonCode, member: Member) => FileLook,
+): Promise<FileLook> {
+  const startOf = async (bytes: number) => unpackMemberStart(file, member, bytes);
+  const start = await startOf(headBytes);
+  if (start === null) return refused('broken_archive', member);
+  if (compressionOf(start) !== null || isZip(start)) return refused('not_text', member);
+  const look = await lookAt(
+    contract,
+    start,
+    member.unpacked,
+    async (bytes) => (await startOf(bytes)) ?? start,
+  );
+  return { ...look, compression: 'zip', member, unpacked: member.unpacked, ...headOf(look.layout, start) };
+}
+
+/** The first bytes of the content of a file or member, at most `bytes`; none if they are corrupt. */
+export async function contentStart(
+  file: RangedFile,
+  { compression, member }: Pick<Look, 'compression' | 'member'>,
+  bytes: number,
+): Promise<Uint8Array> {
+  if (member !== null) return (await unpackMemberStart(file, member, bytes)) ?? new Uint8Array();
+  const head = await file.read(0, Math.min(file.size, bytes));
+  if (compression === null || compression === 'zip') return head;
+  return (await unpackStart(head, compression, bytes)) ?? new Uint8Array();
+}
