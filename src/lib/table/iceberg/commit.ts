@@ -72,8 +72,16 @@ export async function requireTable(deps: TableDeps, name: string): Promise<Loade
   return table;
 }
 
-const readMetadata = async (files: Files, file: string): Promise<Metadata> =>
-  parseMetadata(Buffer.from(await files.read(file)).toString('utf8'));
+/** A metadata file never changes. One that names thousands of snapshots takes long to parse, and a step looks at its table often. */
+const lastRead = new WeakMap<Files, { readonly file: string; readonly metadata: Metadata }>();
+
+async function readMetadata(files: Files, file: string): Promise<Metadata> {
+  const last = lastRead.get(files);
+  if (last?.file === file) return last.metadata;
+  const metadata = parseMetadata(Buffer.from(await files.read(file)).toString('utf8'));
+  lastRead.set(files, { file, metadata });
+  return metadata;
+}
 
 /** Creates the table if it does not exist. */
 export async function createTable(deps: TableDeps, wanted: WantedTable): Promise<LoadedTable> {

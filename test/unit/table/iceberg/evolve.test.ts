@@ -214,7 +214,7 @@ test('objects of an earlier partition spec can be replaced after the table has a
   expect(await readable(deps)).toEqual(['b', 'c']);
 });
 
-test('small manifests are merged, so that a commit reads and writes no more after many of them', async () => {
+test('small manifests are merged, so that a commit reads and writes no more after many of them, nor for many objects', async () => {
   const aws = icebergAws();
   const deps = depsOf(aws.actor('writer'), aws);
   await createTable(deps, plainTable);
@@ -227,8 +227,12 @@ test('small manifests are merged, so that a commit reads and writes no more afte
   expect(await readable(deps)).toHaveLength(batches);
   const before = aws.calls();
   await publishChange(deps, 't', { ...author, batch: 'last' }, changing(['last']));
-  // The pointer, metadata and list; a manifest, a list, metadata, the swap.
-  expect(aws.calls() - before).toBe(7);
+  // The pointer and list, because the metadata were read already; a manifest, a list, metadata, the swap.
+  expect(aws.calls() - before).toBe(6);
+  const objects = Array.from({ length: 1000 }, (_, i) => `one of many ${i}`);
+  const earlier = aws.calls();
+  await publishChange(deps, 't', { ...author, batch: 'large' }, changing(objects));
+  expect(aws.calls() - earlier).toBe(7);
 });
 
 test('rollback and tags are commits; a snapshot that is not there is refused', async () => {
