@@ -5,6 +5,18 @@ import { prices } from './prices.ts';
 
 const dollars = (value: number): string => `$${value < 0.1 ? value.toPrecision(2) : value.toFixed(2)}`;
 
+/**
+ * The price of one more file in a batch that is gathered: a call of dispatch for 0.1 s, its reads and writes in the ledger, its
+ * messages, and reading the file. Upper bounds of what the scenarios count for each file.
+ */
+const gatheredFile =
+  prices.lambdaRequest +
+  0.05 * prices.lambdaGigabyteSecond +
+  8 * prices.dynamoWrite +
+  14 * prices.dynamoRead +
+  3 * prices.queueRequest +
+  prices.s3Read;
+
 /** The document, from the usage of the bench's scenarios. */
 export function costReport(usage: readonly Usage[]): string {
   const parts: readonly (readonly [string, (u: Usage) => number])[] = [
@@ -24,7 +36,8 @@ export function costReport(usage: readonly Usage[]): string {
     ['in all', priceOf],
   ];
   const [one] = usage;
-  const perMonth = (batches: number) => (one ? dollars((batches * priceOf(one)) / one.batches) : '');
+  const perMonth = (batches: number, gathered = 0) =>
+    one ? dollars((batches * priceOf(one)) / one.batches + gathered * gatheredFile) : '';
   return `# Cost
 
 To lower the cost, let files arrive together, and keep the number of partitions per batch small. \`npm run bench\` writes this page from counted requests ([performance.md](performance.md)) and
@@ -38,14 +51,18 @@ ${table(
   parts.map(([name, of]) => [name, ...usage.map((u) => (100 * of(u)).toFixed(4))]),
 ).join('\n')}
 
-A thousand files that arrive together are one batch, and cost little more than one file. Files that arrive one by one cost one batch each. Each partition of a batch costs two of S3's more
+A thousand files that arrive together are one batch, and cost little more than one file. Files that arrive one by one cost one batch each, unless the contract gathers them (\`gather\`). Each partition of a batch costs two of S3's more
 expensive requests: an upload to staging and a copy.
 
-| a month of             | batches | costs, at the first column's price |
-| ---------------------- | ------: | ---------------------------------: |
-| a file per hour        |     730 | ${perMonth(730).padStart(34)} |
-| a file every 5 minutes |   8,760 | ${perMonth(8760).padStart(34)} |
-| a file per minute       |  43,800 | ${perMonth(43_800).padStart(34)} |
+${table(
+  ['a month of', 'batches', "costs, at the first column's price"],
+  [
+    ['a file per hour', '730', perMonth(730)],
+    ['a file every 5 minutes', '8,760', perMonth(8760)],
+    ['a file per minute', '43,800', perMonth(43_800)],
+    ['a file per minute, with `gather: { minutes: 5 }`', '8,760', perMonth(8760, 4 * 8760)],
+  ],
+).join('\n')}
 
 An idle stage costs its schedules: the sweep every 5 minutes (8,640 invocations per month, with some thirty DynamoDB reads each), the daily reconcile, the maintenance every 6 hours, fifteen alarms ($0.10 each per
 month), the dashboard ($3), and storage.

@@ -3,7 +3,7 @@ import { contractOf } from '../lib/flow/batch/deps.ts';
 import type { FileRecord } from '../lib/model/records.ts';
 import { oneLine } from '../lib/visible.ts';
 import { followFiles } from '../stage/follow.ts';
-import { print, printJson, progressOn } from '../stage/terminal.ts';
+import { complain, print, printJson, progressOn } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { dropsOf, requireFiles } from './paths.ts';
 import { accountingColumns, printTable } from './table.ts';
@@ -33,6 +33,11 @@ export async function run(args: string[]): Promise<number> {
   await requireFiles(positionals);
   const { stage, deps } = await connect(values);
   const drops = dropsOf(contractOf(deps, dataset), positionals, values.folders);
+  const { gather } = contractOf(deps, dataset);
+  if (gather !== undefined)
+    complain(
+      `${dataset} gathers files: the batch starts when ${gather.files} files wait, or after ${gather.minutes} minutes`,
+    );
   // With --json, standard output has the answer only.
   const { files, startedAt } = await followFiles(
     stage,

@@ -17,6 +17,8 @@ const configSchema = z.object({
   GLUE_JOB: z.string().min(1),
   WORKGROUP: z.string().min(1),
   STATE_MACHINE_ARN: z.string().min(1),
+  /** URL of the queue of raw events; only for dispatch. */
+  RAW_EVENTS_QUEUE: z.string().optional(),
   ENGINE: engineChoiceSchema,
   /** The largest batch the embedded engine takes, in MiB. */
   EMBEDDED_LIMIT_MB: z.coerce.number().positive(),
@@ -41,6 +43,7 @@ export interface Config {
   readonly glueJob: string;
   readonly workgroup: string;
   readonly stateMachineArn: string;
+  readonly rawEventsQueue?: string | undefined;
   readonly engine: EngineChoice;
   readonly embeddedLimitBytes: number;
   readonly batchFiles: number;
@@ -64,6 +67,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     glueJob: env.GLUE_JOB,
     workgroup: env.WORKGROUP,
     stateMachineArn: env.STATE_MACHINE_ARN,
+    rawEventsQueue: env.RAW_EVENTS_QUEUE,
     engine: env.ENGINE,
     embeddedLimitBytes: env.EMBEDDED_LIMIT_MB * 1024 * 1024,
     batchFiles: env.BATCH_FILES,

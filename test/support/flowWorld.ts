@@ -27,6 +27,7 @@ import { crawlerOf } from '../../src/lib/flow/batch/rawTable.ts';
 import { stagedBy } from '../../src/lib/flow/batch/staged.ts';
 import { goldenTable } from '../../src/lib/flow/batch/tables.ts';
 import { dispatch } from '../../src/lib/flow/dispatch.ts';
+import type { RemindDeps } from '../../src/lib/flow/gather.ts';
 import { reconcile } from '../../src/lib/flow/repair/reconcile.ts';
 import { recover } from '../../src/lib/flow/repair/recover.ts';
 import { type SweepDeps, sweep } from '../../src/lib/flow/repair/sweep.ts';
@@ -126,11 +127,13 @@ const patience = { pause: 0 };
 /** Settles when everything that does not depend on this call has finished. */
 const turn = () => new Promise<void>((done) => setImmediate(done));
 
-export type Deps = SweepDeps & CrawlerDeps & { readonly actor: MemoryActor };
+export type Deps = SweepDeps & CrawlerDeps & RemindDeps & { readonly actor: MemoryActor };
 
 export interface WorldOptions extends MemoryOptions {
   /** Format of the table; default: the format under test. */
   readonly format?: TableFormatName;
+  /** Differs from the usual contract in this. */
+  readonly contract?: Partial<Contract>;
   readonly replaceLimits?: ReplaceLimits;
   /** The time that a function has, by its name. */
   readonly deadlineOf?: (name: string) => Deadline | undefined;
@@ -149,6 +152,8 @@ export class World {
   readonly wanted = new Map<string, readonly string[]>();
   /** Events that were not delivered yet. */
   events: unknown[] = [];
+  /** Messages that the queue delivers at a time, in milliseconds. */
+  reminders: { message: unknown; at: number }[] = [];
   /** Executions that ended without `recover` being called. */
   ended: { arn: string; input: string }[] = [];
   /** The last value of each metric. */
@@ -169,7 +174,7 @@ export class World {
   constructor(options: WorldOptions = {}) {
     this.options = options;
     this.format = options.format ?? formatUnderTest;
-    this.contract = { ...hiveContract, table: { format: this.format } };
+    this.contract = { ...hiveContract, table: { format: this.format }, ...options.contract };
     this.aws = createMemoryAws({ databases: ['db'], ...options });
     jest.spyOn(Date, 'now').mockImplementation(() => this.aws.clock.now());
     const { aws } = this;
@@ -286,6 +291,9 @@ export class World {
         for (const [metric, value] of Object.entries(values)) this.metrics.set(metric, value);
       },
       start: createStarter(stateMachineArn, actor.sfn),
+      remind: async (message, seconds) => {
+        this.reminders.push({ message, at: this.aws.clock.now() + seconds * 1000 });
+      },
       deadline: this.options.deadlineOf?.(name),
       announce: createAnnouncer(actor.events),
       executionStatus: createExecutionStatus(actor.sfn),
@@ -456,7 +464,10 @@ export class World {
 
   /** Delivers every waiting event `times` times, up to ten at once. */
   async deliver(times = 1): Promise<void> {
-    const events = this.events.flatMap((event) => Array.from({ length: times }, () => event));
+    const arrived = this.reminders.filter(({ at }) => at <= this.aws.clock.now());
+    this.reminders = this.reminders.filter((reminder) => !arrived.includes(reminder));
+    const told = [...this.events, ...arrived.map(({ message }) => message)];
+    const events = told.flatMap((event) => Array.from({ length: times }, () => event));
     this.events = [];
     for (const some of chunksOf(events, 10))
       await this.call('dispatch', async (deps) => {

@@ -25,6 +25,12 @@ export const exceptions: readonly {
     why: 'Lambda itself polls the queue',
   },
   {
+    of: ['dispatch'],
+    actions: ['sqs:SendMessage'],
+    resource: 'raw-events',
+    why: 'reminders, which only contracts with `gather` need; no dataset of the project has it',
+  },
+  {
     of: [
       'claimBatch',
       'checkCrawler',

@@ -302,6 +302,15 @@ export const contractShape = z.strictObject({
     .describe(
       'Columns of earlier contracts that the table loses. Without it, a column that no contract names stays. Only for iceberg.',
     ),
+  gather: z
+    .strictObject({
+      minutes: z.int().min(1).max(30).describe('How long a new file waits for others at most.'),
+      files: z.int().min(2).max(10_000).default(500).describe('So many waiting files are a batch at once.'),
+    })
+    .optional()
+    .describe(
+      'New files wait for others, so that fewer and cheaper batches are made. By default none waits.',
+    ),
   maxPartitions: z
     .int()
     .min(1)

@@ -3,11 +3,11 @@ import * as z from 'zod';
 import type { Store } from '../aws/store.ts';
 import type { Config } from '../config.ts';
 import { datasetsOfKey } from '../contract/contract.ts';
-import type { Contract } from '../contract/schema.ts';
 import { UnreadableEvent } from '../errors.ts';
 import { tryParseJson } from '../json.ts';
 import type { Noted } from '../ledger/files.ts';
 import { parallel } from '../parallel.ts';
+import { type RemindDeps, remindIfEarly } from './gather.ts';
 import { type WakeDeps, wake } from './wake.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html */
@@ -25,9 +25,11 @@ const objectCreated = z.object({
   }),
 });
 
-export interface DispatchDeps extends WakeDeps {
+/** A reminder: see gather.ts. */
+const reminder = z.strictObject({ due: z.string() });
+
+export interface DispatchDeps extends WakeDeps, RemindDeps {
   readonly config: Pick<Config, 'rawBucket'>;
-  readonly contracts: ReadonlyMap<string, Contract>;
   readonly store: Pick<Store, 'versionsOf'>;
 }
 
@@ -48,10 +50,10 @@ export async function dispatch(
 ): Promise<DispatchResult> {
   const failed: { id: string; error: Error }[] = [];
   let ignored = 0;
-  const told = new Map<string, { id: string; file: Noted }[]>();
+  const told = new Map<string, { id: string; file: Noted | null }[]>();
   for (const { id, body } of messages)
     try {
-      const found = fileOf(deps, body);
+      const found = contentOf(deps, body);
       if (found === null) ignored++;
       else
         for (const dataset of found.datasets)
@@ -59,7 +61,8 @@ export async function dispatch(
     } catch (error) {
       failed.push({ id, error: asError(error) });
     }
-  const results = await parallel([...told], 4, async ([dataset, files]) => {
+  const results = await parallel([...told], 4, async ([dataset, content]) => {
+    const files = content.flatMap(({ id, file }) => (file === null ? [] : [{ id, file }]));
     const noted = await note(
       deps,
       dataset,
@@ -70,12 +73,14 @@ export async function dispatch(
       if (result instanceof Error) failed.push({ id: files[i]?.id ?? '', error: result });
       return !(result instanceof Error);
     });
+    const reminders = content.filter(({ file }) => file === null);
+    const waking = [...isThere, ...reminders];
     let isStarted = false;
     try {
-      isStarted = isThere.length > 0 && (await wake(deps, dataset));
+      if (waking.length > 0 && !(await remindIfEarly(deps, dataset))) isStarted = await wake(deps, dataset);
     } catch (error) {
       // The files are in the ledger. Their messages return and try the wake-up again.
-      for (const { id } of isThere) failed.push({ id, error: asError(error) });
+      for (const { id } of waking) failed.push({ id, error: asError(error) });
     }
     const isNew = noted.filter((result) => result === true).length;
     return { dataset, isStarted, isNew, isKnown: isThere.length - isNew };
@@ -92,12 +97,19 @@ export async function dispatch(
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
-/** The file of a queue message, and its datasets; null for an object that is not a data file. */
-function fileOf(
+/**
+ * The file of a queue message, and its datasets; for a reminder the dataset alone. Null for an object that is not a data file,
+ * and for a reminder of a dataset that was removed.
+ */
+function contentOf(
   { contracts }: DispatchDeps,
   body: string,
-): { datasets: readonly string[]; file: Noted } | null {
-  const { time: landedAt, detail } = parseEvent(body);
+): { datasets: readonly string[]; file: Noted | null } | null {
+  const message = tryParseJson(body);
+  if (message === undefined) throw new UnreadableEvent(`the message is not JSON: ${body.slice(0, 200)}`);
+  const due = reminder.safeParse(message).data?.due;
+  if (due !== undefined) return contracts.has(due) ? { datasets: [due], file: null } : null;
+  const { time: landedAt, detail } = parseEvent(message);
   const { key, size, etag, sequencer, 'version-id': version } = detail.object;
   // The marker of a folder. An object with bytes is a file, whatever its key.
   if (key.endsWith('/') && size === 0) return null;
@@ -121,9 +133,7 @@ export const note = (
 ): Promise<(boolean | Error)[]> =>
   ledger.notePending(dataset, files, (object) => store.versionsOf(config.rawBucket, object));
 
-function parseEvent(body: string): z.output<typeof objectCreated> {
-  const event = tryParseJson(body);
-  if (event === undefined) throw new UnreadableEvent(`the message is not JSON: ${body.slice(0, 200)}`);
+function parseEvent(event: unknown): z.output<typeof objectCreated> {
   const parsed = objectCreated.safeParse(event);
   if (!parsed.success)
     throw new UnreadableEvent(

@@ -1,18 +1,18 @@
 /** Starts an execution for waiting files. */
-import type { Ledger } from '../ledger/ledger.ts';
 import { executionName } from './batch/execution.ts';
+import { type GatherDeps, untilDue } from './gather.ts';
 
-export interface WakeDeps {
-  readonly ledger: Ledger;
+export interface WakeDeps extends GatherDeps {
   /** Starts the state machine. With an equal name, a repeated start is the same execution. */
   readonly start: (name: string, input: unknown) => Promise<void>;
 }
 
-/** Starts an execution for a dataset that has pending files, no holder of its lease, and no pause. */
-export async function wake({ ledger, start }: WakeDeps, dataset: string): Promise<boolean> {
+/** Starts an execution for a dataset that has pending files that are due, no holder of its lease, and no pause. */
+export async function wake(deps: WakeDeps, dataset: string): Promise<boolean> {
+  const { ledger, start } = deps;
   // The holder reads the queue again after releasing the lease; see letGo.
   if ((await ledger.lease(dataset))?.execution !== undefined) return false;
-  if (!(await ledger.hasPending(dataset))) return false;
+  if ((await untilDue(deps, dataset)) !== 0) return false;
   // Read after the lease. `resume` writes before it reads the lease, so one of both starts an execution.
   if ((await ledger.pauseOf(dataset)) !== undefined) return false;
   const fence = await ledger.acquireLease(dataset);

@@ -397,6 +397,21 @@ export function filesOf(table: Table) {
 
     waitsSince,
 
+    /**
+     * New files that wait for their first batch: how many (each partition key counted up to `limit`), and for how long the oldest
+     * has waited, in milliseconds. `hasOthers`: other files wait to be processed again.
+     */
+    async newFiles(dataset: string, limit: number) {
+      const [[first], others, files] = await Promise.all([
+        fresh(dataset, 1),
+        query(dataset, 'RETRY#', queuedSchema, { limit: 1 }),
+        countFresh(dataset, limit),
+      ]);
+      // A file that a person retries has waited since it came.
+      const waited = first && table.clock() - Date.parse(first.notedAt ?? first.queuedAt);
+      return { waited, files: first ? files : 0, hasOthers: others.length > 0 };
+    },
+
     /** How many files wait, each partition key counted up to `limit`, and since when the oldest does. */
     async backlog(dataset: string, limit: number) {
       const [since, fresh, ...counts] = await Promise.all([

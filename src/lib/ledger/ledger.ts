@@ -25,6 +25,7 @@
  *   LEASE                    fence (a number that only grows), execution and batch while held
  *   SETTINGS                 what an operator chose for the dataset: its engine, and whether it is paused
  *   DRIFT                    what the Data Catalog last lacked of the dataset's table
+ *   REMINDER                 when dispatch next looks whether gathered files are due
  *   SWEEP                    how far the raw bucket was compared with the ledger
  *   RECENT, TOTALS           rows of the last published batches, how many failed since, and how many files are published
  */
@@ -76,7 +77,7 @@ const driftSchema = z.object({
 });
 
 /** An operator's settings, and the progress of the sweep. */
-function settingsOf({ at, find, put, update, now }: Table) {
+function settingsOf({ at, find, put, update, now, clock }: Table) {
   return {
     /**
      * When the raw bucket was last compared with the ledger, and the key to continue after; no key if the comparison was
@@ -103,6 +104,17 @@ function settingsOf({ at, find, put, update, now }: Table) {
 
     async noteDrift(dataset: string, drift: Omit<CatalogDrift, 'at'>): Promise<void> {
       await put({ pk: dataset, sk: 'DRIFT', at: now(), ...drift });
+    },
+
+    /** Milliseconds until the next reminder of a dataset arrives; negative if it has arrived, undefined if none was sent. */
+    async reminderIn(dataset: string): Promise<number | undefined> {
+      const found = await find({ pk: dataset, sk: 'REMINDER' }, z.object({ at: z.iso.datetime() }));
+      return found && Date.parse(found.at) - clock();
+    },
+
+    async noteReminder(dataset: string, milliseconds: number): Promise<void> {
+      const at = new Date(clock() + milliseconds).toISOString();
+      await put({ pk: dataset, sk: 'REMINDER', at });
     },
 
     /** The pause of a dataset; undefined if it is not paused. */

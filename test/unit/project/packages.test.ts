@@ -16,9 +16,10 @@ const options = z
   .custom.esbuild;
 
 const bundle = async (file: string, more: BuildOptions = {}) => {
-  const { watch: _, outputFileExtension: __, ...given } = options;
+  const { watch: _, outputFileExtension: __, exclude, external, ...given } = options;
   const { outputFiles } = await build({
     ...(given as BuildOptions),
+    external: z.array(z.string()).parse([external, exclude].flat()),
     entryPoints: [join(root, file)],
     platform: 'node',
     write: false,

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { Deps } from '../batch/deps.ts';
 import { type Announce, finishBatch } from '../batch/finish.ts';
 import type { completeInput, completeOutput } from '../batch/schemas.ts';
+import { untilDue } from '../gather.ts';
 import { letGo, type WakeDeps, wake } from '../wake.ts';
 
 /** An execution ends before Step Functions ends it: after so many of its 25,000 events, or after this time in milliseconds. */
@@ -24,7 +25,7 @@ export async function completeBatch(
   const isOld = events >= handOver.events || Date.parse(startedAt) + handOver.age < Date.now();
   const lease = await ledger.lease(dataset);
   const isHolder = lease?.fence === fence && lease.execution !== undefined;
-  if (isHolder && !isOld && (await ledger.hasPending(dataset)))
+  if (isHolder && !isOld && (await untilDue(deps, dataset)) === 0)
     return { morePending: true, fence: await ledger.nextBatch(dataset, fence) };
   // An earlier try of this call has continued with the next batch, but its answer was lost.
   const hasGoneOn =
