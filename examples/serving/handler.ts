@@ -6,12 +6,14 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import * as z from 'zod';
 import { connect, logger, wrap } from '../../src/handlers/step.ts';
+import { createStore } from '../../src/lib/aws/store.ts';
 import { SluiceError } from '../../src/lib/errors.ts';
 import { batchPublishedSchema } from '../../src/lib/flow/batch/batchPublished.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { loadBatch } from './load.ts';
 
-const { config, contracts, store } = connect();
+const { config, contracts } = connect();
+const store = createStore();
 const table = z.string().min(1).parse(process.env.SERVING_TABLE);
 const db = DynamoDBDocumentClient.from(new DynamoDBClient({ maxAttempts: 10 }));
 const eventSchema = z.object({ detail: batchPublishedSchema });

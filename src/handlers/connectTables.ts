@@ -1,6 +1,7 @@
 import { createAthena } from '../lib/aws/athena.ts';
 import { createCatalog } from '../lib/aws/catalog.ts';
 import { createPointers } from '../lib/aws/pointer.ts';
+import { createStore } from '../lib/aws/store.ts';
 import type { Deps } from '../lib/flow/batch/deps.ts';
 import { tableFormats } from '../lib/table/formats.ts';
 import { connect } from './step.ts';
@@ -9,11 +10,13 @@ import { connect } from './step.ts';
 export function connectTables(): Deps {
   const deps = connect();
   const { database, workgroup } = deps.config;
+  const store = createStore();
   const catalog = createCatalog(database);
   return {
     ...deps,
+    store,
     catalog,
     athena: createAthena({ database, workgroup }),
-    formats: tableFormats({ store: deps.store, catalog, pointers: createPointers(database) }),
+    formats: tableFormats({ store, catalog, pointers: createPointers(database) }),
   };
 }

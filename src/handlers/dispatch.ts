@@ -1,10 +1,11 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { createStarter } from '../lib/aws/executions.ts';
 import { createReminder } from '../lib/aws/reminders.ts';
+import { createVersions } from '../lib/aws/versions.ts';
 import { dispatch } from '../lib/flow/dispatch.ts';
 import { connect, logger, wrap } from './step.ts';
 
-const deps = connect();
+const deps = { ...connect(), store: createVersions() };
 const start = createStarter(deps.config.stateMachineArn);
 const remind = createReminder(deps.config.rawEventsQueue ?? '');
 

@@ -8,7 +8,6 @@ import { captureLambdaHandler } from '@aws-lambda-powertools/tracer/middleware';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import * as z from 'zod';
-import { createStore } from '../lib/aws/store.ts';
 import { readConfig } from '../lib/config.ts';
 import { readBuilt } from '../lib/contract/built.ts';
 import { type Deadline, deadlineAfter } from '../lib/deadline.ts';
@@ -23,13 +22,12 @@ export const logger = new Logger({ serviceName: 'sluice' });
 const tracer = new Tracer({ serviceName: 'sluice' });
 
 /** The dependencies of every function, from its environment. Called once per module. */
-export function connect(): Pick<Deps, 'config' | 'contracts' | 'store' | 'ledger' | 'measure'> {
+export function connect(): Pick<Deps, 'config' | 'contracts' | 'ledger' | 'measure'> {
   const config = readConfig();
   const measure = measureAs(config.stage);
   return {
     config,
     contracts: readBuilt(config.datasetsFolder),
-    store: createStore(),
     ledger: createLedger(config.ledgerTable, undefined, {
       onUnreadable: (item) => {
         logger.warn('an item of the ledger cannot be read, and is skipped', { item });

@@ -11,8 +11,6 @@ import {
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
-  ListObjectVersionsCommand,
-  type ListObjectVersionsCommandOutput,
   PutObjectCommand,
   type PutObjectCommandInput,
   paginateListObjectsV2,
@@ -25,6 +23,7 @@ import { ConnectionLost, ObjectMissing, ObjectsNotDeleted, RecordUnreadable } fr
 import { tryParseJson } from '../json.ts';
 import { chunksOf, parallel } from '../parallel.ts';
 import { again, type Patience } from './again.ts';
+import { createVersions } from './versions.ts';
 
 /** An object, or exactly one version of it. */
 export interface ObjectRef {
@@ -39,15 +38,6 @@ export interface ListedObject {
   readonly size: number;
   /** Milliseconds since 1970. */
   readonly modified: number;
-}
-
-export interface ObjectVersion {
-  readonly key: string;
-  readonly version: string;
-  /** Bytes. */
-  readonly size: number;
-  readonly etag: string;
-  readonly isLatest: boolean;
 }
 
 /** S3's codes for keys of a DeleteObjects call that may be sent again. */
@@ -97,21 +87,6 @@ export function createStore(
     }
   };
 
-  /** Versions of the keys that begin with `prefix` and come after `after`, a page at a time. */
-  async function* versionPages(bucket: string, prefix: string, after?: string) {
-    let marker: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } = {
-      KeyMarker: after,
-    };
-    for (;;) {
-      const page = await client.send(
-        new ListObjectVersionsCommand({ Bucket: bucket, Prefix: prefix, ...marker }),
-      );
-      yield page;
-      if (!page.IsTruncated) return;
-      marker = { KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker };
-    }
-  }
-
   /** False if the key exists already: whoever comes second, however late, changes nothing. `put` makes a new body for each try. */
   const putOnce = async (put: () => PutObjectCommandInput): Promise<boolean> => {
     const send = () => client.send(new PutObjectCommand({ ...put(), IfNoneMatch: '*' }));
@@ -126,6 +101,8 @@ export function createStore(
   };
 
   return {
+    ...createVersions(client),
+
     /** The first `bytes` bytes of an object, and its full size. */
     async head(ref: ObjectRef, bytes: number): Promise<{ head: Uint8Array; size: number }> {
       try {
@@ -253,34 +230,6 @@ export function createStore(
         }));
     },
 
-    /**
-     * Versions below a prefix whose keys come after `after`, in order, the latest of a key first. The list may exceed `limit`
-     * to end with a key's last version. `next` is the last key if there are more. Delete markers are left out.
-     */
-    async listVersions(
-      bucket: string,
-      prefix: string,
-      after: string | undefined,
-      limit: number,
-    ): Promise<{ versions: ObjectVersion[]; next: string | undefined }> {
-      const versions: ObjectVersion[] = [];
-      for await (const page of versionPages(bucket, prefix, after)) {
-        for (const v of page.Versions ?? [])
-          versions.push({
-            key: v.Key ?? '',
-            version: v.VersionId ?? '',
-            size: v.Size ?? 0,
-            etag: (v.ETag ?? '').replaceAll('"', ''),
-            isLatest: v.IsLatest ?? false,
-          });
-        // A page may end between two versions of a key. The listing then continues after the key, because its latest version came
-        // first.
-        const last = lastKey(page) ?? page.NextKeyMarker;
-        if (page.IsTruncated && versions.length >= limit) return { versions, next: last };
-      }
-      return { versions, next: undefined };
-    },
-
     /** Whether a version can still be read. */
     async exists(ref: ObjectRef): Promise<boolean> {
       try {
@@ -290,19 +239,6 @@ export function createStore(
         if (asObjectMissing(error, ref) instanceof ObjectMissing) return false;
         throw error;
       }
-    },
-
-    /** The versions of one key in S3, the newest first, with their times of writing (milliseconds). */
-    async versionsOf(bucket: string, key: string): Promise<{ version: string; modified: number }[]> {
-      const found: { version: string; modified: number }[] = [];
-      for await (const page of versionPages(bucket, key)) {
-        for (const v of page.Versions ?? [])
-          if (v.Key === key)
-            found.push({ version: v.VersionId ?? '', modified: v.LastModified?.getTime() ?? 0 });
-        // Keys that only begin with this one come after all of its versions.
-        if (page.NextKeyMarker !== key) break;
-      }
-      return found;
     },
 
     /**
@@ -334,19 +270,6 @@ export function createStore(
     },
   };
 }
-
-/**
- * The last key of a page of versions. S3 returns this key as its marker, but its documentation says that the marker is the
- * first key left out. A listing that believed the documentation would skip it.
- */
-const lastKey = ({
-  Versions = [],
-  DeleteMarkers = [],
-}: ListObjectVersionsCommandOutput): string | undefined =>
-  [Versions.at(-1)?.Key, DeleteMarkers.at(-1)?.Key]
-    .filter((key) => key !== undefined)
-    .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-    .at(-1);
 
 /** An object, or one version of it, in the words of S3's requests. */
 const versioned = ({ bucket, key, version }: ObjectRef) => ({

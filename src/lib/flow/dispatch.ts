@@ -1,6 +1,6 @@
 /** Turns events of the raw bucket into pending files in the ledger, and starts an execution for each dataset without one. */
 import * as z from 'zod';
-import type { Store } from '../aws/store.ts';
+import type { Versions } from '../aws/versions.ts';
 import type { Config } from '../config.ts';
 import { datasetsOfKey } from '../contract/contract.ts';
 import { UnreadableEvent } from '../errors.ts';
@@ -30,7 +30,7 @@ const reminder = z.strictObject({ due: z.string() });
 
 export interface DispatchDeps extends WakeDeps, RemindDeps {
   readonly config: Pick<Config, 'rawBucket'>;
-  readonly store: Pick<Store, 'versionsOf'>;
+  readonly store: Pick<Versions, 'versionsOf'>;
 }
 
 export interface DispatchResult {

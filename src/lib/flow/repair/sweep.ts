@@ -4,7 +4,7 @@
  * and open batches.
  */
 
-import type { ObjectVersion } from '../../aws/store.ts';
+import type { ObjectVersion } from '../../aws/versions.ts';
 import { starting } from '../../ledger/leases.ts';
 import { rejectsRows } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
