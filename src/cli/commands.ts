@@ -40,6 +40,7 @@ export const stageCommands: Readonly<Record<string, Entry>> = {
   query: { does: 'runs a query in Athena', load: () => import('./query.ts') },
   snapshots: { does: 'lists the snapshots of an Iceberg table', load: () => import('./snapshots.ts') },
   tag: { does: 'pins a snapshot of an Iceberg table', load: () => import('./tag.ts') },
+  diff: { does: 'compares two states of an Iceberg table by key', load: () => import('./diff.ts') },
   release: {
     does: 'publishes a held batch despite failed expectations',
     load: async () => (await import('./decide.ts')).release,

@@ -11,6 +11,7 @@ import { createPointers } from '../../src/lib/aws/pointer.ts';
 import { placeOf } from '../../src/lib/aws/store.ts';
 import { replay } from '../../src/lib/flow/operate/again.ts';
 import { reconcile } from '../../src/lib/flow/repair/reconcile.ts';
+import { waitFor } from '../../src/lib/waitFor.ts';
 import { depsOf } from '../../src/stage/connect.ts';
 import { untilSettled } from '../support/faults.ts';
 import { drop, put, sluice, stage } from '../support/stage.ts';
@@ -139,22 +140,68 @@ test('files, a correction, a replay and a batch on Spark are commits that pyiceb
   });
 }, 600_000);
 
-test('a snapshot is listed and pinned as a person does it, and a Hive table says that it has none', async () => {
-  const listed = await sluice('snapshots', '--dataset', dataset, '--json');
-  expect(listed.code).toBe(0);
+test('a state is pinned, read, compared and gone back to as a person does it', async () => {
+  const on = ['--dataset', dataset];
+  const listed = await sluice('snapshots', ...on, '--json');
+  expect(listed).toMatchObject({ code: 0, err: '' });
   const found = JSON.parse(listed.out) as { id: string; standing: string; attempt: { batch: string } }[];
   const last = found.at(-1);
   expect(last).toMatchObject({ standing: 'current', dataset, tags: [] });
-  const tagged = await sluice('tag', '--dataset', dataset, 'model');
-  expect(tagged.out).toContain(`model: the snapshot ${last?.id} of `);
-  expect((await sluice('snapshots', '--dataset', dataset, '--last', '1')).out).toMatch(
-    new RegExp(`${last?.id} .*${last?.attempt.batch.slice(0, 8)}.* current +model\\n$`),
+  expect((await sluice('tag', ...on, 'model')).out).toContain(`model: the snapshot ${last?.id} of `);
+  expect((await sluice('snapshots', ...on, '--last', '1')).out).toMatch(
+    new RegExp(`${last?.id} .*${last?.attempt.batch.slice(0, 8)}.* current +model\n$`),
   );
-  expect((await sluice('tag', '--dataset', dataset, '--delete', 'model')).out).toBe(
-    'model: the tag is deleted\n',
-  );
-  expect(await sluice('snapshots', '--dataset', 'social_media')).toMatchObject({
-    code: 1,
-    err: expect.stringContaining('keeps no snapshots'),
+
+  const ids = async (...asOf: string[]) => {
+    const { code, out, err } = await sluice(
+      'query',
+      ...asOf,
+      '--json',
+      `SELECT id FROM ${dataset} ORDER BY id`,
+    );
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    return (JSON.parse(out) as { id: string }[]).map(({ id }) => id);
+  };
+  const before = await ids();
+  expect(before).toEqual(['3', '4', '5', '6', '7']);
+  const b = await drop(dataset, { 'visits/b.json': linesOf(visit(3, { page: '/other' }), visit(8)) });
+  await drop(dataset, { 'visits/d.json': linesOf(visit(9, { time: '2025-11-04T10:00:00Z' })) });
+  expect(await ids()).toEqual(['3', '4', '5', '6', '8', '9']);
+  expect(await ids('--as-of', 'model')).toEqual(before);
+  expect(await ids('--as-of', last?.id ?? '')).toEqual(before);
+
+  const compared = await sluice('diff', ...on, '--json', 'model', b[0]?.record.batch?.slice(0, 8) ?? '');
+  expect(compared).toMatchObject({ code: 0, err: '' });
+  expect(JSON.parse(compared.out)).toMatchObject({
+    added: 1,
+    removed: 1,
+    changed: 1,
+    keys: [
+      { change: 'changed', key: { id: '3' } },
+      { change: 'removed', key: { id: '7' } },
+      { change: 'added', key: { id: '8' } },
+    ],
   });
-}, 120_000);
+
+  const back = await sluice('rollback', ...on, '--reason', 'a test', '--to', 'model');
+  expect(back).toMatchObject({ code: 0, err: '' });
+  expect(back.out).toMatch(/2 files in the queue, to be rejected: .*\n1 earlier version processed again/);
+  const gone = await waitFor(
+    () => ids(),
+    (now) => now.join() === before.join(),
+    120_000,
+  );
+  expect(gone).toEqual(before);
+  expect((await untilSettled(dataset, ['visits/d.json'])).map(({ state }) => state)).toEqual(['rejected']);
+  expect((await sluice('diff', ...on, 'model', '2100-01-01')).out).toMatch(/ {4}0 +0 +0\n$/);
+  expect((await sluice('tag', ...on, '--delete', 'model')).out).toBe('model: the tag is deleted\n');
+
+  for (const command of [
+    ['snapshots', '--dataset', 'social_media'],
+    ['query', '--as-of', '2025-01-01', 'SELECT 1 FROM social_media'],
+  ])
+    expect(await sluice(...command)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('keeps no snapshots'),
+    });
+}, 300_000);

@@ -134,12 +134,29 @@ export interface TableSnapshot {
   readonly standing: 'current' | 'earlier' | 'aside';
 }
 
+/** What a query must know to compare two states of a table. */
+export interface StateDifference {
+  /** The columns of both states: their names in each, and now. */
+  readonly columns: readonly { readonly from: string; readonly to: string }[];
+  /** Columns that only one of the states has. */
+  readonly onlyFrom: readonly string[];
+  readonly onlyTo: readonly string[];
+  /** Whether the same objects have the rows of both. */
+  readonly isSame: boolean;
+  /**
+   * The partitions with other objects, as texts by column, if that is all that separates them: rows of all other partitions are the same.
+   */
+  readonly partitions: readonly Readonly<Record<string, string>>[] | undefined;
+}
+
 /** Earlier states of tables. Each call throws TableMismatch if the table does not exist. */
 export interface TableHistory {
   /** The states that can still be read, in the order of their commits. */
   snapshots(table: string): Promise<readonly TableSnapshot[]>;
   /** The state that readers saw at a time (milliseconds since 1970); undefined if it has expired, or there was none yet. */
   at(table: string, time: number): Promise<TableSnapshot | undefined>;
+  /** Compares the objects of two snapshots. Throws TableConflict if one has expired. */
+  difference(table: string, from: string, to: string): Promise<StateDifference>;
   /**
    * Pins a snapshot, so that no maintenance removes it, and gives it. A repeated call changes nothing. Throws TableConflict if the snapshot
    * has expired or the name belongs to another one, CommitUnclear if the call must be repeated.

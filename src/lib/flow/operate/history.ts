@@ -3,6 +3,7 @@ import { tableFormatOf, tableOf } from '../../contract/contract.ts';
 import { InvalidInput } from '../../errors.ts';
 import type { TableHistory, TableSnapshot } from '../../table/format.ts';
 import { contractOf, type Deps } from '../batch/deps.ts';
+import { batchOf } from './again.ts';
 
 export type HistoryDeps = Pick<Deps, 'contracts' | 'formats'>;
 
@@ -32,6 +33,27 @@ export async function tableHistory(
 export async function snapshots(deps: HistoryDeps, dataset: string): Promise<readonly TableSnapshot[]> {
   const { table, history } = await tableHistory(deps, dataset);
   return history.snapshots(table);
+}
+
+/** The state after a batch, or one that `stateOf` knows. Throws as `stateOf`, and InvalidInput if the batch's snapshot has expired. */
+export async function stateOrBatch(
+  deps: HistoryDeps & Pick<Deps, 'ledger'>,
+  dataset: string,
+  which: string,
+): Promise<TableSnapshot> {
+  const { table, history } = await tableHistory(deps, dataset);
+  const all = await history.snapshots(table);
+  // The id of a batch has 20 hexadecimal digits. A tag or a snapshot of this name goes first.
+  const batches = /^[0-9a-f]{4,20}$/.test(which) ? await deps.ledger.batchesLike(dataset, which) : [];
+  if (batches.length === 0 || find(all, which)) return stateOf(deps, dataset, which);
+  const record = await batchOf(deps, dataset, which);
+  const { batch, committed } = record;
+  const found = all.find((s) => s.attempt?.batch === batch && s.attempt.fence === committed);
+  if (found) return found;
+  throw new InvalidInput(
+    `${dataset}: the table ${table} has no snapshot of the batch ${batch}: it ${committed === undefined ? 'was not published' : 'has expired'}`,
+    { dataset, batch, table },
+  );
 }
 
 /** A day, or a time with its zone (ISO 8601). */

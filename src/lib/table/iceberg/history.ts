@@ -1,9 +1,14 @@
 /** The snapshots and tags of a table, for people and their tools. */
 import { TableConflict } from '../../errors.ts';
-import type { TableHistory, TableSnapshot } from '../format.ts';
+import { parallel } from '../../parallel.ts';
+import type { StateDifference, TableHistory, TableSnapshot } from '../format.ts';
 import { attemptOf, requireTable, type TableDeps } from './commit.ts';
-import { ancestors, idAt, type Metadata, type Snapshot } from './metadata.ts';
+import type { Files } from './files.ts';
+import { type DataFile, hasLiveFiles, isAlive, type ManifestFile } from './manifest.ts';
+import { ancestors, idAt, type Metadata, type Snapshot, schemaOf, snapshotOf, specOf } from './metadata.ts';
 import { dropTag, tagSnapshot } from './operations.ts';
+import { entriesOf, manifestsOf } from './snapshot.ts';
+import type { Schema } from './types.ts';
 
 export const historyOf = (deps: TableDeps): TableHistory => ({
   snapshots: async (table) => snapshotsOf((await requireTable(deps, table)).metadata),
@@ -12,6 +17,11 @@ export const historyOf = (deps: TableDeps): TableHistory => ({
     const { metadata } = await requireTable(deps, table);
     const id = idAt(metadata, time)?.toString();
     return snapshotsOf(metadata).find((snapshot) => snapshot.id === id);
+  },
+
+  async difference(table, from, to) {
+    const { metadata } = await requireTable(deps, table);
+    return differenceOf(deps.files, metadata, requireSnapshot(metadata, from), requireSnapshot(metadata, to));
   },
 
   async tag(table, name, snapshot) {
@@ -26,6 +36,83 @@ export const historyOf = (deps: TableDeps): TableHistory => ({
 
   dropTag: async (table, name) => (await dropTag(deps, table, name)).how === 'committed',
 });
+
+/** Throws TableConflict if the table does not have the snapshot. */
+function requireSnapshot(metadata: Metadata, id: string): Snapshot {
+  const snapshot = snapshotOf(metadata, idOf(id));
+  if (snapshot === undefined) throw new TableConflict(`the table has no snapshot ${id}: it has expired`);
+  return snapshot;
+}
+
+async function differenceOf(
+  files: Files,
+  metadata: Metadata,
+  from: Snapshot,
+  to: Snapshot,
+): Promise<StateDifference> {
+  const [before, after] = [from, to].map((s) => schemaOf(metadata, s['schema-id']).fields);
+  const columns = (before ?? []).flatMap(({ id, name }) => {
+    const now = after?.find((field) => field.id === id);
+    return now === undefined ? [] : [{ from: name, to: now.name }];
+  });
+  const [manifestsBefore, manifestsAfter] = await Promise.all([
+    manifestsOf(files, from),
+    manifestsOf(files, to),
+  ]);
+  // Most manifests belong to both, and need not be read.
+  const entriesIn = async (own: readonly ManifestFile[], other: readonly ManifestFile[]) => {
+    const shared = new Set(other.map(({ path }) => path));
+    const read = own.filter((manifest) => hasLiveFiles(manifest) && !shared.has(manifest.path));
+    const entries = await parallel(read, 16, async (manifest) =>
+      (await entriesOf(files, metadata, manifest))
+        .filter(isAlive)
+        .map((entry) => ({ ...entry, specId: manifest.specId })),
+    );
+    return new Map(entries.flat().map((entry) => [entry.file.path, entry]));
+  };
+  const [left, right] = await Promise.all([
+    entriesIn(manifestsBefore, manifestsAfter),
+    entriesIn(manifestsAfter, manifestsBefore),
+  ]);
+  const changed = [...left.values(), ...right.values()].filter(
+    ({ file: { path } }) => !(left.has(path) && right.has(path)),
+  );
+  // Files of deletes apply to rows of other objects.
+  const hasDeletes = [...manifestsBefore, ...manifestsAfter].some((m) => m.content !== 0 && hasLiveFiles(m));
+  const partitions = hasDeletes ? undefined : partitionsOf(metadata, after ?? [], changed);
+  return {
+    columns,
+    onlyFrom: (before ?? []).flatMap(({ id, name }) => (after?.some((f) => f.id === id) ? [] : [name])),
+    onlyTo: (after ?? []).flatMap(({ id, name }) => (before?.some((f) => f.id === id) ? [] : [name])),
+    isSame: changed.length === 0,
+    partitions,
+  };
+}
+
+/** The partitions of objects. Undefined if a query cannot name them: for another transform or type, or a value that is absent. */
+function partitionsOf(
+  metadata: Metadata,
+  fields: Schema['fields'],
+  entries: readonly { readonly file: DataFile; readonly specId: number }[],
+): readonly Readonly<Record<string, string>>[] | undefined {
+  const found = new Map<string, Readonly<Record<string, string>>>();
+  for (const { file, specId } of entries) {
+    const { fields: keys } = specOf(metadata, specId);
+    const values = keys.map((key) => {
+      const column = fields.find(({ id }) => id === key['source-id']);
+      const value = file.partition.get(key['field-id']);
+      return key.transform === 'identity' && column?.type === 'string' && typeof value === 'string'
+        ? ([column.name, value] as const)
+        : undefined;
+    });
+    if (values.length === 0 || values.includes(undefined)) return undefined;
+    found.set(
+      JSON.stringify([specId, values]),
+      Object.fromEntries(values.flatMap((value) => (value ? [value] : []))),
+    );
+  }
+  return [...found.values()];
+}
 
 /** Throws TableConflict for a text that cannot be the id of a snapshot. */
 function idOf(text: string): bigint {

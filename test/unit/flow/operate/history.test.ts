@@ -1,7 +1,9 @@
 /** What a person pins stays, and what cannot be pinned is said by name. */
 import { afterEach, expect, jest, test } from '@jest/globals';
-import { snapshots, tag, untag } from '../../../../src/lib/flow/operate/history.ts';
+import { snapshots, stateOrBatch, tag, untag } from '../../../../src/lib/flow/operate/history.ts';
+import { expireSnapshots } from '../../../../src/lib/table/iceberg/maintenance.ts';
 import { dataset, World } from '../../../support/flowWorld.ts';
+import { depsOf } from '../../../support/iceberg.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -59,4 +61,37 @@ test('a Hive table keeps no snapshots, and an Iceberg table has none before its 
   jest.restoreAllMocks();
   const started = (await twoBatches()).deps('person');
   await expect(tag(started, dataset, 'model', '12')).rejects.toThrow('has no snapshot or tag 12');
+});
+
+test('two states differ in the partitions with other objects, and a batch stands for the state after it', async () => {
+  const world = await twoBatches();
+  world.put('feed/c', ['c1@07']);
+  world.put('feed/b', ['b2@06', 'b3@08']);
+  await world.settle();
+  const deps = world.deps('person');
+  const [first, second, third] = await snapshots(deps, dataset);
+  const { history } = deps.formats.iceberg;
+  const partitions = async (from = '', to = '') =>
+    (await history?.difference(dataset, from, to))?.partitions?.map(({ day }) => day).sort();
+  expect(await partitions(first?.id, second?.id)).toEqual(['06']);
+  expect(await partitions(third?.id, second?.id)).toEqual(['06', '07', '08']);
+  expect(await history?.difference(dataset, second?.id ?? '', second?.id ?? '')).toEqual({
+    columns: expect.arrayContaining([{ from: 'day', to: 'day' }]),
+    onlyFrom: [],
+    onlyTo: [],
+    isSame: true,
+    partitions: [],
+  });
+  await expect(history?.difference(dataset, '5', second?.id ?? '')).rejects.toThrow('has no snapshot 5');
+
+  const state = async (which = '') => (await stateOrBatch(deps, dataset, which)).id;
+  expect(await state(second?.attempt?.batch.slice(0, 8))).toBe(second?.id);
+  expect(await state(third?.id)).toBe(third?.id);
+  expect(await state(first?.at)).toBe(first?.id);
+  await expect(state('abcd')).rejects.toThrow('no snapshot or tag abcd');
+  await expireSnapshots(depsOf(world.aws.actor('upkeep'), world.aws), dataset, {
+    olderThan: world.aws.clock.now(),
+    keepLast: 1,
+  });
+  await expect(state(first?.attempt?.batch)).rejects.toThrow('has no snapshot of the batch');
 });
