@@ -194,9 +194,9 @@ async function icebergDetail(
   const iceberg = icebergOn(createStore(s3), createPointers(config.database, glue));
   const keys = partitionKeysOf(contract).map(({ name }) => name);
   const partitions = (await iceberg.inspect(tableOfContract(contract, config)))
-    .map(({ values, objects, rows = 0, bytes }) => ({
+    .map(({ names = keys, values, objects, rows = 0, bytes }) => ({
       name: pathOfValues(
-        keys,
+        names,
         values.map((value) => value ?? defaultPartition),
       ),
       rows,

@@ -225,6 +225,7 @@ function rowOf(
     values.set('_rescued', unread.length > 0 ? writeJson({ kind: 'object', fields: unread }) : null);
   for (const key of contract.partitionBy) {
     if ('constant' in key) values.set(key.name, key.constant);
+    else if ('transform' in key) throw new RangeError(`the oracle does not know ${key.transform}`);
     else if (key.part !== undefined) values.set(key.name, partOf(values.get(key.of) ?? null, key.part));
     else {
       const own = ownText(values.get(key.of) ?? null);

@@ -13,6 +13,7 @@ import { createCatalog } from '../../src/lib/aws/catalog.ts';
 import { createAnnouncer } from '../../src/lib/aws/events.ts';
 import { createExecutionStatus, createStarter } from '../../src/lib/aws/executions.ts';
 import { createStore } from '../../src/lib/aws/store.ts';
+import { pathOfValues } from '../../src/lib/catalog/partitionPath.ts';
 import { compile } from '../../src/lib/compiler/compile.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
@@ -704,9 +705,14 @@ async function transform(
   const compiled = { ...described, fieldIds };
   await store.writeOnce(attempt.plan, JSON.stringify(compiled));
   const { data } = stagedBy(deps, compiled, step, run);
+  const valuesOf = (day: string) =>
+    compiled.partitionKeys.map(({ name, transform: by }) =>
+      by === 'day' ? `2025-01-${day}` : name === 'day' ? day : 'feed',
+    );
+  const names = compiled.partitionKeys.map(({ name }) => name);
   for (const [day, rows] of days)
     await store.writeText(
-      { bucket: data.bucket, key: `${data.key}source=feed/day=${day}/0.parquet` },
+      { bucket: data.bucket, key: `${data.key}${pathOfValues(names, valuesOf(day))}/0.parquet` },
       JSON.stringify(rows),
     );
   if (refused.length > 0)
@@ -724,7 +730,7 @@ async function transform(
     reasons: missing > 0 ? { object_missing: missing } : {},
     nulled: {},
     files,
-    partitions: [...days].map(([day, rows]) => ({ values: ['feed', day], rows: rows.length })),
+    partitions: [...days].map(([day, rows]) => ({ values: valuesOf(day), rows: rows.length })),
   };
   await store.writeText(at.summary, JSON.stringify(summary));
   return run;

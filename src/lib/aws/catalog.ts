@@ -18,7 +18,7 @@ import {
   UpdateTableCommand,
 } from '@aws-sdk/client-glue';
 import { PartitionsLeft, SluiceError, TableMismatch } from '../errors.ts';
-import type { OutputColumn, TableColumn } from '../model/plan.ts';
+import type { OutputColumn, PartitionColumn, TableColumn } from '../model/plan.ts';
 import { chunksOf, parallel } from '../parallel.ts';
 import { again, type Patience } from './again.ts';
 import { crawlersOf, isPassing } from './crawlers.ts';
@@ -30,7 +30,7 @@ export type Catalog = ReturnType<typeof createCatalog>;
 export interface ParquetTable {
   readonly name: string;
   readonly columns: readonly TableColumn[];
-  readonly partitionKeys: readonly OutputColumn[];
+  readonly partitionKeys: readonly PartitionColumn[];
   readonly location: string;
   /** A Hive table loses none. */
   readonly dropped?: readonly string[];
@@ -218,6 +218,12 @@ function requireFit(name: string, wanted: ParquetTable, existing: Table): void {
     );
   requireSameLayout(name, wanted, existing);
   const known = existing.StorageDescriptor?.Columns ?? [];
+  const transform = wanted.partitionKeys.find((key) => key.transform !== undefined);
+  if (transform !== undefined)
+    throw new TableMismatch(
+      `table ${name}: the partition key ${transform.name} is a transform of a column, which a Hive table does not have: use a part or a value of the column, or table: { format: iceberg }`,
+      { table: wanted.name },
+    );
   const dropped = wanted.dropped?.find((column) => known.some((k) => k.Name === column));
   if (dropped !== undefined)
     throw new TableMismatch(

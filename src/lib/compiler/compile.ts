@@ -3,7 +3,7 @@
 import { ignoredFields, requireReadable } from '../catalog/rawSchema.ts';
 import { goldenColumns } from '../contract/columns.ts';
 import { dedupeKey, partitionKeysOf, tableFormatOf, tableOf } from '../contract/contract.ts';
-import type { Contract } from '../contract/schema.ts';
+import type { Contract, PartitionKey } from '../contract/schema.ts';
 import { contractVersion } from '../contract/version.ts';
 import { recordSteps } from '../dialect/duckdb.ts';
 import { documentSteps } from '../dialect/duckdbDocuments.ts';
@@ -116,10 +116,17 @@ const heldBy =
   ({ grid, ndjson }: ReferenceData): boolean =>
     grid !== undefined || ndjson.length <= limit;
 
+/** Whether a partition key is a part of a time. */
+const isTime = (key: Extract<PartitionKey, { of: string }>): boolean =>
+  'transform' in key ? key.width === 0 : key.part !== undefined;
+
 /** Event time first: files of one day are mostly read by time. */
-function sortColumns(contract: Contract, published: ReadonlySet<string>): string[] {
+export function sortColumns(
+  contract: Pick<Contract, 'partitionBy' | 'dedupe'>,
+  published: ReadonlySet<string>,
+): string[] {
   const eventTimes = contract.partitionBy.flatMap((p) =>
-    'of' in p && p.part !== undefined && published.has(p.of) ? [p.of] : [],
+    'of' in p && isTime(p) && published.has(p.of) ? [p.of] : [],
   );
   return [...new Set([...eventTimes, ...(contract.dedupe?.key ?? [])])];
 }
@@ -128,5 +135,7 @@ function sortColumns(contract: Contract, published: ReadonlySet<string>): string
 function arePartitionsInOrder(contract: Contract, published: ReadonlySet<string>): boolean {
   const parts = contract.partitionBy.filter((p) => 'of' in p);
   const widest = ['year', 'month', 'day', 'hour'];
-  return parts.every((p, i) => published.has(p.of) && p.of === parts[0]?.of && p.part === widest[i]);
+  return parts.every(
+    (p, i) => published.has(p.of) && p.of === parts[0]?.of && 'part' in p && p.part === widest[i],
+  );
 }

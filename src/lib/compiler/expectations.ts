@@ -107,6 +107,11 @@ function checksOf(contract: Contract): Check[] {
 /** The names of partition folders, if the published columns determine them. */
 const knownPlace = (contract: Contract, key: PartitionKey): Place => {
   if ('constant' in key) return key;
+  if ('transform' in key) {
+    const { name, of, transform, width } = key;
+    // Athena has not the hash of Iceberg's.
+    return width === 0 ? { name, of, part: `${transform}s` } : { name };
+  }
   const { name, of, part } = key;
   const isThere = goldenColumns(contract).some((column) => column.name === of);
   return part === undefined || !isThere ? { name } : { name, of, part };

@@ -8,7 +8,7 @@ import { explodesOf } from './documents.ts';
 import { checkRange } from './expectationSchema.ts';
 import { isNumber } from './parts.ts';
 import { firstKey, hasEach, isBelow, objectKey, parsePath } from './path.ts';
-import { type Contract, contractShape, type Expectation } from './schema.ts';
+import { type Contract, contractShape, type Expectation, type TransformKey } from './schema.ts';
 import { textNames } from './textFormat.ts';
 
 /** Adds an issue, with its place, for each fault. */
@@ -198,10 +198,35 @@ function checkDedupe(contract: Contract, { known, issue }: Scope): void {
 /** Types with short texts as values. */
 const ownValueTypes = ['string', 'int', 'bigint', 'boolean', 'date'];
 
-function checkPartitions({ partitionBy, enrich }: Contract, { known, declare, issue }: Scope): void {
+/** The types of columns that a transform accepts. */
+const typesOfTransforms: Readonly<Record<TransformKey['transform'], readonly string[]>> = {
+  year: ['timestamp', 'date'],
+  month: ['timestamp', 'date'],
+  day: ['timestamp', 'date'],
+  hour: ['timestamp'],
+  bucket: ['string', 'int', 'bigint', 'date', 'timestamp'],
+  truncate: ['string', 'int', 'bigint'],
+};
+
+function checkPartitions(contract: Contract, { known, declare, issue }: Scope): void {
+  const { partitionBy, enrich } = contract;
+  const helpers = helpersOf(contract);
   const enriched = new Set(enrichedColumns({ enrich }).map((c) => c.name));
+  const times = new Set<string>();
   partitionBy.forEach((p, i) => {
-    if ('of' in p && p.part === undefined) {
+    if ('transform' in p) {
+      const issueHere = (message: string) => issue(['partitionBy', i], message);
+      if (tableFormatOf(contract) !== 'iceberg')
+        issueHere('is a transform, which only table: { format: iceberg } has');
+      known(['partitionBy', i], p.of, typesOfTransforms[p.transform]);
+      if (enriched.has(p.of))
+        issueHere(`the column "${p.of}" is given by enrich, and known too late for a partition`);
+      if (helpers.has(p.of)) issueHere(`the column "${p.of}" must be published`);
+      // Other engines reject a table with two of them.
+      if (p.width === 0 && times.has(p.of))
+        issueHere(`"${p.of}" makes a partition by time already: keep the finest`);
+      if (p.width === 0) times.add(p.of);
+    } else if ('of' in p && p.part === undefined) {
       known(['partitionBy', i, 'of'], p.of, ownValueTypes);
       if (enriched.has(p.of))
         issue(

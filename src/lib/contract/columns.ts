@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { lineage, type OutputColumn, rescued, type TableColumn } from '../model/plan.ts';
 import { tableFormatOf } from './contract.ts';
-import type { Contract } from './schema.ts';
+import type { Contract, PartitionKey } from './schema.ts';
 
 /** The columns from enrichments. All are texts. */
 export const enrichedColumns = ({ enrich }: Pick<Contract, 'enrich'>): OutputColumn[] =>
@@ -10,15 +10,17 @@ export const enrichedColumns = ({ enrich }: Pick<Contract, 'enrich'>): OutputCol
     .flatMap((e) => (e.kind === 'lookup' ? Object.keys(e.columns) : [e.column]))
     .map((name) => ({ name, type: 'string' }));
 
+/** Whether a partition key has the values of a column themselves. */
+export const isOwnValue = (key: PartitionKey): key is Extract<PartitionKey, { part?: unknown }> =>
+  'of' in key && !('transform' in key) && key.part === undefined;
+
 /** Whether a column is in the table: neither a helper nor a partition key with the column's name. */
 export const isPublished = (
   { partitionBy }: Pick<Contract, 'partitionBy'>,
   column: { readonly name: string; readonly publish?: false | undefined },
 ): boolean =>
   column.publish !== false &&
-  !partitionBy.some(
-    (p) => 'of' in p && p.part === undefined && p.name === column.name && p.of === column.name,
-  );
+  !partitionBy.some((p) => isOwnValue(p) && p.name === column.name && p.of === column.name);
 
 /** The published columns that a contract reads or derives itself. */
 export const ownColumns = (contract: Pick<Contract, 'columns' | 'derive' | 'partitionBy'>) =>

@@ -1,5 +1,5 @@
 /** Answers simple questions about a contract: its table, its key, the datasets of an object. */
-import type { OutputColumn, TableFormatName } from '../model/plan.ts';
+import type { PartitionColumn, TableFormatName } from '../model/plan.ts';
 import { type Maintenance, maintenanceShape } from './maintenance.ts';
 import { isBeyondCrawlers } from './recordsPath.ts';
 import type { Contract } from './schema.ts';
@@ -12,9 +12,15 @@ export const dedupeKey = ({ dedupe }: Pick<Contract, 'dedupe'>): string[] | null
 export const tableOf = ({ table, dataset }: Pick<Contract, 'table' | 'dataset'>): string =>
   (typeof table === 'object' ? table.name : table) ?? dataset;
 
-/** Its partition keys. All are texts. */
-export const partitionKeysOf = ({ partitionBy }: Pick<Contract, 'partitionBy'>): OutputColumn[] =>
-  partitionBy.map(({ name }) => ({ name, type: 'string' }));
+/** Its partition keys. All are texts in the names of folders. */
+export const partitionKeysOf = ({ partitionBy }: Pick<Contract, 'partitionBy'>): PartitionColumn[] =>
+  partitionBy.map((key) => ({
+    name: key.name,
+    type: 'string',
+    ...('transform' in key
+      ? { of: key.of, transform: key.width === 0 ? key.transform : `${key.transform}[${key.width}]` }
+      : {}),
+  }));
 
 /** The format of the table. */
 export const tableFormatOf = ({ table }: Pick<Contract, 'table'>): TableFormatName =>

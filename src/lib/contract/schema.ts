@@ -54,7 +54,41 @@ const enrichment = z.discriminatedUnion('kind', [
   }),
 ]);
 
+/** Iceberg's partition transforms: `day(created_at)`, `bucket(16, id)`. */
+const transformKey = z
+  .string()
+  .regex(
+    /^(?:(?:year|month|day|hour)\([a-z][a-z0-9_]{0,62}\)|(?:bucket|truncate)\([1-9]\d{0,8}, *[a-z][a-z0-9_]{0,62}\))$/,
+    'must be a transform such as day(created_at), month(…), year(…), hour(…), bucket(16, id) or truncate(4, name)',
+  )
+  .describe(
+    'Of an iceberg table, by a transform of a column: day(created_at), month(…), year(…), hour(…), bucket(16, id), truncate(4, name).',
+  )
+  .transform((text): TransformKey => {
+    const [, transform = '', width = '0', of = ''] = /^(\w+)\((?:(\d+), *)?(\w+)\)$/.exec(text) ?? [];
+    const name = width === '0' ? `${of}_${transform}` : `${of}_${transform}_${width}`;
+    return {
+      name,
+      of,
+      transform: transformNames.find((known) => known === transform) ?? 'day',
+      width: Number(width),
+    };
+  });
+
+const transformNames = ['year', 'month', 'day', 'hour', 'bucket', 'truncate'] as const;
+
+/** A partition key that is a transform of a column. */
+export interface TransformKey {
+  /** Of its folders. */
+  readonly name: string;
+  readonly of: string;
+  readonly transform: (typeof transformNames)[number];
+  /** Of bucket and truncate; else 0. */
+  readonly width: number;
+}
+
 const partitionKey = z.union([
+  transformKey,
   z.strictObject({ name: identifier, constant: z.string().min(1) }),
   z.strictObject({
     name: identifier,

@@ -87,7 +87,16 @@ export const commonest = (column: string, type: string, count: number): string =
  * no partition key except the batch.
  */
 export const misplaced = (places: readonly Place[]): string => {
-  const formats: Readonly<Record<string, string>> = { year: '%Y', month: '%m', day: '%d', hour: '%H' };
+  const formats: Readonly<Record<string, string>> = {
+    year: '%Y',
+    month: '%m',
+    day: '%d',
+    hour: '%H',
+    years: '%Y',
+    months: '%Y-%m',
+    days: '%Y-%m-%d',
+    hours: '%Y-%m-%d-%H',
+  };
   // Folders with known names are compared together. A folder with an unknown name separates them.
   const groups: string[][] = [[]];
   for (const p of places) {

@@ -5,10 +5,10 @@
 
 import { defaultPartition } from '../catalog/partitionPath.ts';
 import { fieldsRead } from '../catalog/rawSchema.ts';
-import { ownColumns } from '../contract/columns.ts';
+import { isOwnValue, ownColumns } from '../contract/columns.ts';
 import { hasFlatTexts } from '../contract/contract.ts';
 import { objectKey } from '../contract/path.ts';
-import type { Contract, Enrichment, PartitionKey } from '../contract/schema.ts';
+import type { Contract, Enrichment, PartitionKey, TransformKey } from '../contract/schema.ts';
 import { type TextField, textLayout } from '../contract/textFormat.ts';
 import { checkExpression } from '../expression/check.ts';
 import { columnsIn, parseExpression } from '../expression/parse.ts';
@@ -22,6 +22,7 @@ import { type Documents, documentsOf } from './duckdbInner.ts';
 import { leavesOf } from './duckdbLeaves.ts';
 import { identifier, list, literal, trimmed } from './duckdbNames.ts';
 import { hasOddNumber, marked, unmarked } from './duckdbNumbers.ts';
+import { transformed, twoDigits } from './duckdbTransforms.ts';
 import { layer, type Step } from './steps.ts';
 
 /**
@@ -165,7 +166,7 @@ function rowsSql(
     ...ownColumns(contract).map(outputOf),
     ...enrichments.flatMap(({ e, sql }) => sql?.outputs ?? emptyOutputs(e)),
     ...(contract.drift === 'rescue' ? [`__rest AS ${identifier(rescued.name)}`] : []),
-    ...contract.partitionBy.map(partitionValue),
+    ...contract.partitionBy.map((key) => partitionValue(contract, key)),
   ].join(',\n  ')}
 FROM placed
 JOIN files ON files.file = placed.__file${joins.map((j) => `\n${j.join}`).join('')}`;
@@ -328,8 +329,18 @@ function rowRefusals(
     if (sql && e.unmatched === 'quarantine')
       refuse('unmatched', sql.isUnmatched, literal(sql.column), sql.asked);
   for (const key of contract.partitionBy)
-    if ('of' in key && key.part === undefined)
-      refuse('out_of_range', isNoFolder(key), literal(key.of), `left(${ownValue(key)}, 2000)`);
+    if (isOwnValue(key))
+      refuse(
+        'out_of_range',
+        isNoFolder(key.name, ownValue(key)),
+        literal(key.of),
+        `left(${ownValue(key)}, 2000)`,
+      );
+    else if ('transform' in key && key.transform === 'truncate') {
+      const [text, own] = [transformedValue(contract, key), `placed.${identifier(key.of)}`];
+      const isNone = `(${text} IS NULL AND ${own} IS NOT NULL) OR ${isNoFolder(key.name, `${text}::VARCHAR`)}`;
+      refuse('out_of_range', isNone, literal(key.of), `left(${own}::VARCHAR, 2000)`);
+    }
   if (isRejected) refuse('rejected', 'true');
   return refusals;
 }
@@ -367,18 +378,22 @@ const outputOf = (column: { name: string; type: string }): string =>
     ? `make_timestamptz(epoch_us(placed.${identifier(column.name)})) AS ${identifier(column.name)}`
     : `placed.${identifier(column.name)}`;
 
-/** Taken from a list, which is faster than converting a number to text. */
-const twoDigits = list(Array.from({ length: 32 }, (_, n) => literal(String(n).padStart(2, '0'))));
-
 /** A column's value as partition value. An empty text would give a folder without a value. */
 const ownValue = ({ of }: { readonly of: string }): string => `nullif(placed.${identifier(of)}::VARCHAR, '')`;
 
 /** DuckDB escapes each byte that is not a letter with three characters, and folder names have at most 255. */
-const isNoFolder = (key: { readonly name: string; readonly of: string }): string =>
-  `coalesce(strlen(url_encode(${ownValue(key)})) > ${255 - key.name.length - 1} OR contains(${ownValue(key)}, chr(0)), false)`;
+const isNoFolder = (name: string, value: string): string =>
+  `coalesce(strlen(url_encode(${value})) > ${255 - name.length - 1} OR contains(${value}, chr(0)), false)`;
 
-function partitionValue(key: PartitionKey): string {
+function transformedValue(contract: Contract, key: TransformKey): string {
+  const type = [...contract.columns, ...contract.derive].find(({ name }) => name === key.of)?.type ?? '';
+  return transformed(key, `placed.${identifier(key.of)}`, type);
+}
+
+function partitionValue(contract: Contract, key: PartitionKey): string {
   if ('constant' in key) return `${literal(key.constant)} AS ${identifier(key.name)}`;
+  if ('transform' in key)
+    return `coalesce((${transformedValue(contract, key)})::VARCHAR, ${literal(defaultPartition)}) AS ${identifier(key.name)}`;
   if (key.part === undefined)
     return `coalesce(${ownValue(key)}, ${literal(defaultPartition)}) AS ${identifier(key.name)}`;
   const number = `${key.part}(placed.${identifier(key.of)})`;

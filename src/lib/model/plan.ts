@@ -59,6 +59,14 @@ const tableColumn = outputColumn.extend({
 });
 export type TableColumn = z.output<typeof tableColumn>;
 
+/** A partition key, whose text names folders. */
+const partitionColumn = outputColumn.extend({
+  /** A transform of Iceberg's, such as `day` or `bucket[16]`, of a column. Without it, the key is a column of the table. */
+  transform: z.string().optional(),
+  of: z.string().optional(),
+});
+export type PartitionColumn = z.output<typeof partitionColumn>;
+
 const sortKey = z.object({ column: z.string(), direction: z.enum(['asc', 'desc']) });
 
 const referenceShape = z.object({
@@ -152,7 +160,7 @@ export const planSchema = z.object({
   }),
   /** The published columns. The last ones are the lineage of a row. */
   columns: z.array(tableColumn),
-  partitionKeys: z.array(outputColumn),
+  partitionKeys: z.array(partitionColumn),
   /** Columns of earlier contracts that the table loses. */
   dropped: z.array(z.string()).readonly().optional(),
   /** The contract's limit of partitions in a batch, if it is lower than the general limit. */

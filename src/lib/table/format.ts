@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import type { ListedObject } from '../aws/store.ts';
 import type { Deadline } from '../deadline.ts';
-import type { FieldIds, OutputColumn, TableColumn } from '../model/plan.ts';
+import type { FieldIds, PartitionColumn, TableColumn } from '../model/plan.ts';
 import type { Attempt } from '../model/records.ts';
 
 /** The table that a contract asks for. */
@@ -11,7 +11,7 @@ export interface TableShape {
   /** An s3:// address that ends in a slash. */
   readonly location: string;
   readonly columns: readonly TableColumn[];
-  readonly partitionKeys: readonly OutputColumn[];
+  readonly partitionKeys: readonly PartitionColumn[];
   /** Columns by which the rows of an object are sorted. */
   readonly sortBy?: readonly string[];
   /** Columns of an earlier contract that must be removed. */
@@ -25,6 +25,8 @@ export interface TableObject {
   readonly bytes: number;
   /** Values of its partition, in the order of the keys; null if the rows have no value. */
   readonly values: readonly (string | null)[];
+  /** Address of the object whose remaining rows it has. It is in the same partition, even if the table is partitioned otherwise now. */
+  readonly restOf?: string | undefined;
 }
 
 /** The change that a batch makes to a table. */
@@ -53,6 +55,8 @@ export interface Drift {
 
 export interface PartitionStatistics {
   readonly values: readonly (string | null)[];
+  /** Of its keys, where they may be other ones than the table has now. */
+  readonly names?: readonly string[];
   readonly objects: number;
   /** Undefined if only a query can find out. */
   readonly rows: number | undefined;
@@ -198,6 +202,8 @@ export interface TableFormat {
   readonly history: TableHistory | undefined;
   /** Whether rows are staged at their final place, in a folder of their attempt below the table, and published without a copy. */
   readonly isInPlace: boolean;
+  /** Whether objects stay in their partitions when the contract changes the partition keys. */
+  readonly keepsOldPartitions: boolean;
   /**
    * Checks, before anything is changed, whether `ensure` could bring the table to its shape. Throws TableMismatch and
    * TableUnsupported like `ensure`. A table that does not exist passes.
@@ -217,7 +223,11 @@ export interface TableFormat {
    * TableConflict if others have changed what the batch replaces, CommitUnclear if the call must be repeated, OutOfTime before anything
    * is visible.
    */
-  commit(shape: Pick<TableShape, 'name'>, commit: TableCommit, deadline?: Deadline): Promise<Committed>;
+  commit(
+    shape: Pick<TableShape, 'name' | 'partitionKeys'>,
+    commit: TableCommit,
+    deadline?: Deadline,
+  ): Promise<Committed>;
   /** The result of an attempt's commit, if the table still remembers it. */
   committed(table: string, attempt: Attempt): Promise<Committed>;
   /** Registers the partitions of a commit if the commit itself did not. Gives the number of new partitions. */

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { tableFormatOf, tableOf } from '../../../src/lib/contract/contract.ts';
+import { partitionKeysOf, tableFormatOf, tableOf } from '../../../src/lib/contract/contract.ts';
 import { conflictOf, loadContracts, parseContract } from '../../../src/lib/contract/load.ts';
 import { ContractError } from '../../../src/lib/errors.ts';
 import { datasetsFolder } from '../../support/embedded.ts';
@@ -108,6 +108,44 @@ test('only a column of an Iceberg table is renamed or dropped, to one name and f
     'dropped.1: the column "c" is renamed by was',
   ]);
   expect(of([{ name: 'a', description: 'two\nlines' }])[0]).toMatch(/must be one line/);
+});
+
+test('partitions by transforms are those of an Iceberg table, of types that have them', () => {
+  const columns = [
+    { name: 'id', path: 'id', type: 'bigint' },
+    { name: 'at', path: 'at', type: 'timestamp', formats: ['iso8601'] },
+    { name: 'on', path: 'on', type: 'date', publish: false },
+  ];
+  const of = (partitionBy: unknown[], more: object = {}) =>
+    problemsOf(
+      small({
+        source: { prefix: 'x/', formats: ['ndjson'] },
+        table: { format: 'iceberg' },
+        columns,
+        partitionBy,
+        ...more,
+      }),
+    ).map((problem) => problem.replace(/^[^ ]* /, ''));
+  const good = ['day(at)', 'bucket(16, id)', 'truncate(4,id)'];
+  expect(of([{ name: 'source', constant: 'x' }, ...good])).toEqual([]);
+  const contract = parseContract(
+    'x.yml',
+    small({ columns, table: { format: 'iceberg' }, partitionBy: good }),
+  );
+  expect(partitionKeysOf(contract)).toEqual([
+    { name: 'at_day', type: 'string', of: 'at', transform: 'day' },
+    { name: 'id_bucket_16', type: 'string', of: 'id', transform: 'bucket[16]' },
+    { name: 'id_truncate_4', type: 'string', of: 'id', transform: 'truncate[4]' },
+  ]);
+  expect(of(good, { table: 'y' })[0]).toBe(
+    'partitionBy.0: is a transform, which only table: { format: iceberg } has',
+  );
+  expect(of(['day(id)'])[0]).toMatch(/the column "id" is bigint, it must be timestamp or date/);
+  expect(of(['day(no)'])[0]).toBe('partitionBy.0: there is no column "no"');
+  expect(of(['day(on)'])[0]).toBe('partitionBy.0: the column "on" must be published');
+  expect(of(['month(at)', 'day(at)'])[0]).toMatch(/makes a partition by time already/);
+  expect(of(['bucket(0, id)'])[0]).toMatch(/must be a transform such as day\(created_at\)/);
+  expect(of(['bucket(4, id)', 'bucket(4, id)'])[0]).toMatch(/the column "id_bucket_4" is there already/);
 });
 
 test("words of SQL are names as any others; the names of Sluice's own tables are refused", () => {

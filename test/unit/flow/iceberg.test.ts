@@ -10,6 +10,7 @@ import { requireTable } from '../../../src/lib/table/iceberg/commit.ts';
 import type { Partition } from '../../../src/lib/table/iceberg/manifest.ts';
 import { schemaOf, specOf } from '../../../src/lib/table/iceberg/metadata.ts';
 import { evolveTable, publishChange } from '../../../src/lib/table/iceberg/operations.ts';
+import { liveEntries } from '../../../src/lib/table/iceberg/snapshot.ts';
 import { hiveOf } from '../../../src/lib/table/iceberg/types.ts';
 import {
   after,
@@ -188,6 +189,66 @@ test('a renamed column is one column of new rows and of old ones, when these are
   expect(pointer.table.StorageDescriptor?.Columns?.[0]).toMatchObject({ Name: 'number' });
   // The second correction under one name changes nothing more.
   expect(metadata.schemas).toHaveLength(3);
+});
+
+test('a contract with other partitions leaves published objects in theirs, when they are corrected, too', async () => {
+  const world = await published();
+  world.changeContract(
+    (contract) => ({
+      ...contract,
+      partitionBy: [
+        { name: 'source', constant: 'feed' },
+        { name: 'at_day', of: 'at', transform: 'day', width: 0 },
+      ],
+    }),
+    'claimBatch',
+  );
+  await correction(world);
+  await world.settle();
+  await expectWhole(world);
+  const foldersOf = () =>
+    [
+      ...new Set(world.objects().map((key) => key.replace(/^feed\/[^/]*\//, '').replace(/\/[^/]*$/, ''))),
+    ].sort();
+  expect(foldersOf()).toEqual([
+    'source=feed/at_day=2025-01-06',
+    'source=feed/at_day=2025-01-08',
+    'source=feed/day=06',
+  ]);
+  const deps = depsOf(world.aws.actor('test'), world.aws);
+  const { metadata } = await requireTable(deps, dataset);
+  const entries = await liveEntries(deps.files, metadata);
+  expect(entries.map(({ specId, file }) => [specId, ...file.partition.values()]).sort()).toEqual([
+    [1, 'feed', '06'],
+    [2, 'feed', 20_094],
+    [2, 'feed', 20_096],
+  ]);
+  await world.operate((d) => replay(d, dataset, { prefix: 'feed/' }));
+  await world.settle();
+  await world.cleanUp();
+  await expectWhole(world);
+  expect(foldersOf()).toEqual(['source=feed/at_day=2025-01-06', 'source=feed/at_day=2025-01-08']);
+  // The contract of before finds its partitions again.
+  world.changeContract((contract) => contract, 'claimBatch');
+  world.put('feed/a', ['a1@07']);
+  await world.settle();
+  await world.cleanUp();
+  await expectWhole(world);
+  expect((await requireTable(deps, dataset)).metadata['partition-specs']).toHaveLength(2);
+});
+
+test('what an attempt has left in partitions of an earlier contract is removed', async () => {
+  const world = await published();
+  const [object = ''] = world.objects();
+  const abandoned = object.replace(/-\w+\/source/, '-other/source');
+  world.aws.s3.seed('processed', abandoned, '[]');
+  world.changeContract(
+    (contract) => ({ ...contract, partitionBy: contract.partitionBy.slice(0, 1) }),
+    'claimBatch',
+  );
+  await world.cleanUp();
+  expect(world.stored()).not.toContain(abandoned);
+  await expectWhole(world);
 });
 
 const partitionBy = (columns: readonly string[]) =>

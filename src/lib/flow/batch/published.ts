@@ -6,7 +6,12 @@ import type { Attempt } from '../../model/records.ts';
 import { places } from './addresses.ts';
 import type { Deps } from './deps.ts';
 
-const objectSchema = z.object({ key: z.string(), bytes: z.number() });
+const objectSchema = z.object({
+  key: z.string(),
+  bytes: z.number(),
+  /** Key of the object whose remaining rows it has, while both are in one commit. */
+  restOf: z.string().optional(),
+});
 const refSchema = z.object({ bucket: z.string(), key: z.string() });
 
 /** Keys of the processed bucket with rows of a batch, and of the work bucket with its quarantine. */

@@ -5,7 +5,7 @@
  */
 import { posix } from 'node:path';
 import { address, type ListedObject } from '../../aws/store.ts';
-import { valuesOfPath } from '../../catalog/partitionPath.ts';
+import { readSegment, valuesOfPath } from '../../catalog/partitionPath.ts';
 import { tableOf } from '../../contract/contract.ts';
 import { OutOfTime } from '../../errors.ts';
 import { parallel } from '../../parallel.ts';
@@ -129,6 +129,24 @@ interface Work {
   readonly pass: Pass;
 }
 
+/** The same of a folder. It may have the keys of an earlier contract. */
+function isOwnPathOf(
+  deps: Pick<Deps, 'contracts'>,
+  { dataset, table, format }: Pick<Work, 'dataset' | 'table' | 'format'>,
+): (path: string) => boolean {
+  const isOwn = isOwnOf(deps, dataset);
+  const { partitionBy } = contractOf(deps, dataset);
+  return (path) => {
+    const segments = path.split('/').filter(Boolean).map(readSegment);
+    if (!format.keepsOldPartitions)
+      return segments.length === table.partitionKeys.length && isOwn(segments.map(({ value }) => value));
+    const values = new Map(segments.map(({ name, value }) => [name, value]));
+    return partitionBy.every(
+      (key) => !('constant' in key) || (values.get(key.name) ?? key.constant) === key.constant,
+    );
+  };
+}
+
 /** Objects of a bucket in order, starting at the saved progress. After each step, `settle` runs and the progress is saved. */
 async function eachStep(
   deps: Pick<Deps, 'store' | 'deadline'>,
@@ -158,7 +176,7 @@ async function compareObjects(deps: ReconcileDeps, work: Work): Promise<void> {
   const { stand } = pass;
   // Readable states of the table may name more objects than the ledger counts.
   const nameless = await format.orphans(table.name, (...at) => store.list(...at), Date.now() - grace);
-  const isOwn = isOwnOf(deps, dataset);
+  const isOwn = isOwnPathOf(deps, work);
   const name = tableOf(contractOf(deps, dataset));
   const prefix = `${name}/`;
   const sharing = [...contracts.values()].filter((c) => tableOf(c) === name).map((c) => c.dataset);
@@ -169,8 +187,7 @@ async function compareObjects(deps: ReconcileDeps, work: Work): Promise<void> {
     const own = page.flatMap((object) => {
       if (!object.key.endsWith('.parquet')) return [];
       const path = withinAttempt(object.key.slice(prefix.length, object.key.lastIndexOf('/') + 1));
-      const values = valuesOfPath(path);
-      return values.length === table.partitionKeys.length && isOwn(values) ? [{ ...object, path }] : [];
+      return isOwn(path) ? [{ ...object, path }] : [];
     });
     const verdicts = await judge(own);
     const isRemoved = (i: number) =>

@@ -106,7 +106,11 @@ function commitOf(
     dataset,
     attempt,
     contract,
-    add: added.map((object) => ({ ...inTable(object), bytes: object.bytes })),
+    add: added.map((object) => ({
+      ...inTable(object),
+      bytes: object.bytes,
+      restOf: object.restOf && address({ bucket: config.processedBucket, key: object.restOf }),
+    })),
     drop: rewritten.flatMap((r) => r.dropped.objects).map(inTable),
   };
 }
@@ -199,7 +203,7 @@ async function planOf(
       if (by === null) continue;
       const name = `${posix.dirname(old.key)}/${rewrittenObject(attempt, batch, number)}`;
       const key = isData ? settle(by, name) : copy(by, old.bucket, name);
-      if (isData) added.objects.push({ key, bytes });
+      if (isData) added.objects.push({ key, bytes, restOf: old.key });
       else added.quarantine.push(key);
     }
     const gone = new Set([...dropped.objects.map((o) => o.key), ...dropped.quarantine]);
@@ -207,7 +211,10 @@ async function planOf(
     documents.push({
       key,
       live: {
-        objects: [...before.objects.filter((o) => !gone.has(o.key)), ...added.objects],
+        objects: [
+          ...before.objects.filter((o) => !gone.has(o.key)),
+          ...added.objects.map(({ key: of, bytes }) => ({ key: of, bytes })),
+        ],
         quarantine: [...before.quarantine.filter((k) => !gone.has(k)), ...added.quarantine],
       },
     });

@@ -14,6 +14,7 @@ const mostObserved = 20_000;
 export const hiveFormat = (deps: HiveDeps): TableFormat => ({
   history: undefined,
   isInPlace: false,
+  keepsOldPartitions: false,
 
   isThere: (table) => deps.catalog.hasTable(table),
 

@@ -3,11 +3,11 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Pointers } from '../../aws/pointer.ts';
 import type { Store } from '../../aws/store.ts';
 import { defaultPartition } from '../../catalog/partitionPath.ts';
-import { TableConflict, TableMismatch } from '../../errors.ts';
+import { TableMismatch } from '../../errors.ts';
 import type { FieldIds } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
-import type { TableFormat, TableShape } from '../format.ts';
+import type { TableFormat, TableObject, TableShape } from '../format.ts';
 import {
   committedBy,
   createTable,
@@ -22,21 +22,23 @@ import { evolve, mappedNames, newMetadata, type WantedTable } from './evolve.ts'
 import { type FileStore, filesOf, refOf } from './files.ts';
 import { historyOf } from './history.ts';
 import { expirable, expireSnapshots, orphansOf } from './maintenance.ts';
-import { contents, type DataFile, type ManifestEntry, type Partition } from './manifest.ts';
-import {
-  currentSnapshot,
-  type Metadata,
-  type PartitionSpec,
-  parseMetadata,
-  schemaOf,
-  specOf,
-} from './metadata.ts';
+import { contents, type DataFile, type ManifestEntry } from './manifest.ts';
+import { currentSnapshot, type Metadata, parseMetadata, schemaOf, specOf } from './metadata.ts';
 import { observed } from './observe.ts';
 import { evolveTable, publishChange, revertBatch, revertedBy } from './operations.ts';
+import {
+  hasAll,
+  keyIn,
+  keysOf,
+  mayShare,
+  partitionOf,
+  requireKeys,
+  type SpecKey,
+  textsOf,
+} from './partitions.ts';
 import { dataEntries, liveEntries, metadataFolder, partitionKey } from './snapshot.ts';
 import { describeObject, type ParquetObject } from './statistics.ts';
 import { isPrimitive, type Schema } from './types.ts';
-import type { Value } from './values.ts';
 
 export interface IcebergDeps extends TableDeps {
   /** Reads an object's footer: describeObject. */
@@ -66,6 +68,7 @@ export const icebergOn = (
 export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
   history: historyOf(deps),
   isInPlace: true,
+  keepsOldPartitions: true,
 
   async check(shape) {
     const loaded = await loadTable(deps, shape.name);
@@ -100,18 +103,25 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     await evolveTable(deps, wanted, holder);
   },
 
-  async commit({ name }, { dataset, attempt, contract, add, drop }, deadline) {
+  async commit({ name, partitionKeys }, { dataset, attempt, contract, add, drop }, deadline) {
     const { metadata } = await requireTable(deps, name);
     const done = committedBy(metadata, attempt);
     // The objects of an earlier commit may have been replaced.
     if (done) return { snapshot: String(done['snapshot-id']) };
     const schema = schemaOf(metadata);
     const spec = specOf(metadata);
+    const keys = keysOf(metadata, spec);
+    requireKeys(keys, partitionKeys);
+    const rests = await entriesOfRests(deps, metadata, add);
     const files = await parallel(
       add,
       footersAtOnce,
-      ({ address, bytes, values }) =>
-        deps.describe({ path: address, size: bytes, partition: partitionOf(spec, values) }, schema),
+      async ({ address, bytes, values, restOf = '' }) => {
+        const of = rests.get(restOf);
+        const partition = of?.file.partition ?? partitionOf(keys, values);
+        const file = await deps.describe({ path: address, size: bytes, partition }, schema);
+        return { file, specId: of?.specId ?? spec['spec-id'] };
+      },
       deadline,
     );
     deadline?.check();
@@ -120,7 +130,7 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
       name,
       { dataset, ...attempt },
       {
-        add: files.map((file) => ({ file, specId: spec['spec-id'] })),
+        add: files,
         // An earlier spec may have had other fields, so objects are identified by their addresses only.
         drop: drop.map(({ address }) => ({ path: address })),
         dropped: 'replaced',
@@ -139,23 +149,22 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     const loaded = await loadTable(deps, shape.name);
     if (!loaded) return [];
     const { metadata } = loaded;
-    const spec = specOf(metadata);
-    const wanted = partitions.map((values) => ({
-      values,
-      partition: partitionOf(spec, values.map(fromPlan)),
-    }));
+    const keys = keysToBe(loaded, shape);
+    const wanted = partitions.map((values) => ({ values, partition: partitionOf(keys, values) }));
     const entries = await dataEntries(
       deps.files,
       metadata,
       wanted.map((w) => w.partition),
     );
-    const hasAll = ({ file }: ManifestEntry) => spec.fields.every((f) => file.partition.has(f['field-id']));
-    const byKey = Map.groupBy(entries.filter(hasAll), ({ file }) => keyIn(spec, file.partition));
-    const others = entries.filter((entry) => !hasAll(entry));
+    const [same, others] = [
+      entries.filter(({ file }) => hasAll(keys, file.partition)),
+      entries.filter(({ file }) => !hasAll(keys, file.partition)),
+    ];
+    const byKey = Map.groupBy(same, ({ file }) => keyIn(keys, file.partition));
     return wanted.flatMap(({ values, partition }) =>
       [
-        ...(byKey.get(keyIn(spec, partition)) ?? []),
-        ...others.filter(({ file }) => mayShare(file.partition, partition)),
+        ...(byKey.get(keyIn(keys, partition)) ?? []),
+        ...others.filter(({ file }) => mayShare(keys, file, partition)),
       ].map(({ file }) => ({ address: file.path, bytes: Number(file.bytes), values })),
     );
   },
@@ -163,13 +172,14 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
   async keySource(shape) {
     const loaded = await loadTable(deps, shape.name);
     if (!loaded) return { kind: 'objects', objects: [] };
-    const { metadata } = loaded;
-    const { fields } = specOf(metadata);
-    const entries = await dataEntries(deps.files, metadata);
+    const keys = keysToBe(loaded, shape);
+    const entries = await dataEntries(deps.files, loaded.metadata);
     const objects = entries.map(({ file }) => ({
       address: file.path,
       bytes: Number(file.bytes),
-      values: fields.map((field) => toPlan(file.partition.get(field['field-id']))),
+      values: textsOf(keys, file.partition).map((text) =>
+        text === undefined ? null : (text ?? defaultPartition),
+      ),
     }));
     return { kind: 'objects', objects };
   },
@@ -225,9 +235,11 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     return [...partitions.values()].map((of) => {
       const sum = (each: (file: DataFile) => bigint) =>
         Number(of.reduce((total, { file }) => total + each(file), 0n));
-      const partition = of[0]?.file.partition ?? new Map();
+      const { specId = 0, file = undefined } = of[0] ?? {};
+      const keys = keysOf(metadata, specOf(metadata, specId));
       return {
-        values: [...partition.values()].map((value) => (value === null ? null : String(value))),
+        names: keys.map((key) => key.name),
+        values: textsOf(keys, file?.partition ?? new Map()).map((text) => text ?? null),
         objects: of.length,
         rows: sum((file) => file.records),
         bytes: sum((file) => file.bytes),
@@ -260,39 +272,42 @@ function metadataToBe(loaded: LoadedTable | undefined, shape: TableShape): Metad
   return loaded ? evolve(loaded.metadata, wanted) : newMetadata(wanted, 0);
 }
 
-/** Partition keys are the last columns. Their values are the texts in the folder names. */
+/** Partition keys that are no transforms are the last columns. Their values are the texts in the folder names. */
 const wantedOf = ({ name, location, columns, partitionKeys, sortBy, dropped }: TableShape): WantedTable => ({
   name,
   location,
   columns: [
     ...columns.map(({ comment, ...column }) => ({ ...column, doc: comment })),
-    ...partitionKeys.map((key) => ({ name: key.name, type: key.type })),
+    ...partitionKeys.flatMap((key) =>
+      key.transform === undefined ? [{ name: key.name, type: key.type }] : [],
+    ),
   ],
-  partitionBy: partitionKeys.map((key) => ({ column: key.name, transform: 'identity' })),
+  partitionBy: partitionKeys.map(({ name: key, of = key, transform = 'identity' }) => ({
+    column: of,
+    transform,
+  })),
   ...(sortBy === undefined ? {} : { sortBy }),
   ...(dropped === undefined ? {} : { dropped }),
 });
 
+/** The keys of the table in its new shape. Objects of other specs have none or some of them. */
+function keysToBe(loaded: LoadedTable, shape: TableShape): readonly SpecKey[] {
+  const metadata = metadataToBe(loaded, shape);
+  return keysOf(metadata, specOf(metadata));
+}
+
+/** The objects whose remaining rows are added: these stay in their partitions. */
+async function entriesOfRests(
+  { files }: IcebergDeps,
+  metadata: Metadata,
+  add: readonly TableObject[],
+): Promise<ReadonlyMap<string, ManifestEntry & { readonly specId: number }>> {
+  const wanted = new Set(add.flatMap(({ restOf }) => restOf ?? []));
+  // Their folders say it, unless the table was partitioned otherwise.
+  if (wanted.size === 0 || metadata['partition-specs'].length === 1) return new Map();
+  const entries = await liveEntries(files, metadata);
+  return new Map(entries.flatMap((entry) => (wanted.has(entry.file.path) ? [[entry.file.path, entry]] : [])));
+}
+
 const snapshotIdOf = (metadata: Metadata, attempt: Attempt): string | undefined =>
   committedBy(metadata, attempt)?.['snapshot-id'].toString();
-
-const fromPlan = (value: string): string | null => (value === defaultPartition ? null : value);
-const toPlan = (value: Value | null | undefined): string | null =>
-  value === undefined ? null : value === null ? defaultPartition : String(value);
-
-/** A text that is equal for all objects in one partition of a spec. */
-const keyIn = ({ fields }: PartitionSpec, partition: Partition): string =>
-  partitionKey(new Map(fields.map(({ 'field-id': id }) => [id, partition.get(id) ?? null])));
-
-/** Whether an object of another spec may have rows of the partition. */
-const mayShare = (of: Partition, wanted: Partition): boolean =>
-  [...wanted].every(([id, value]) => !of.has(id) || of.get(id) === value);
-
-/** Values in the order of the spec's fields. Throws TableConflict if others have changed the partitioning of the table. */
-function partitionOf({ fields }: PartitionSpec, values: readonly (string | null)[]): Partition {
-  if (fields.length !== values.length || fields.some(({ transform }) => transform !== 'identity'))
-    throw new TableConflict(
-      `another writer has changed how the table is partitioned, to ${fields.map((f) => f.name).join(', ') || 'nothing'}; the next batch changes it back`,
-    );
-  return new Map(fields.map((field, i) => [field['field-id'], values[i] ?? null]));
-}

@@ -6,7 +6,10 @@ import { LeaseLost, ObjectMissing, TableMismatch } from '../../../../src/lib/err
 import type { TableFormat, TableShape } from '../../../../src/lib/table/format.ts';
 import { requireTable } from '../../../../src/lib/table/iceberg/commit.ts';
 import { icebergFormat } from '../../../../src/lib/table/iceberg/format.ts';
-import { depsOf, fakeFile, icebergAws } from '../../../support/iceberg.ts';
+import { schemaOf } from '../../../../src/lib/table/iceberg/metadata.ts';
+import { liveEntries } from '../../../../src/lib/table/iceberg/snapshot.ts';
+import { toBytes } from '../../../../src/lib/table/iceberg/values.ts';
+import { depsOf, fakeFile, fakeObject, icebergAws, liveKeys } from '../../../support/iceberg.ts';
 
 const shape: TableShape = {
   name: 't',
@@ -58,7 +61,9 @@ test('a batch and its correction are visible as a whole, and the table tells who
   await format.commit(shape, batchOf('b', 2, ['b1'], ['a2']));
   expect(await counted(format, ['a1', 'b1'])).toEqual(none);
   expect(await counted(format, ['a1', 'c'])).toEqual({ missing: [at('c')], extra: [at('b1')] });
-  expect(await format.inspect(shape)).toEqual([{ values: ['feed', '06'], objects: 2, rows: 4, bytes: 20 }]);
+  expect(await format.inspect(shape)).toEqual([
+    { names: ['source', 'day'], values: ['feed', '06'], objects: 2, rows: 4, bytes: 20 },
+  ]);
   const { metadata, pointer } = await requireTable(deps, 't');
   expect(metadata.snapshots.at(-1)?.summary).toMatchObject({
     operation: 'overwrite',
@@ -193,6 +198,88 @@ test('published keys are in the objects of the current snapshot, also of those f
   await format.objectsIn(shape, [['other', '06']]);
   // The list of manifests: no manifest has such a partition, and the metadata were read already.
   expect(aws.calls('s3.GetObject') - before).toBe(1);
+});
+
+const byTransforms: TableShape = {
+  ...shape,
+  columns: [
+    { name: 'id', type: 'bigint' },
+    { name: 'at', type: 'timestamp' },
+    { name: 'name', type: 'string' },
+  ],
+  partitionKeys: [
+    { name: 'at_day', type: 'string', of: 'at', transform: 'day' },
+    { name: 'id_bucket_16', type: 'string', of: 'id', transform: 'bucket[16]' },
+    { name: 'name_truncate_4', type: 'string', of: 'name', transform: 'truncate[4]' },
+  ],
+};
+
+test('partitions of transforms have their values in metadata and their texts in plans', async () => {
+  const { format, deps } = start();
+  await format.ensure(byTransforms, holder(1));
+  const values = [
+    ['2025-10-06', '7', 'abcd'],
+    ['2025-10-06', '7', '~'],
+    [null, null, null],
+  ];
+  await format.commit(byTransforms, {
+    ...batchOf('a', 1, []),
+    add: values.map((of, i) => ({ address: `s3://processed/t/${i}.parquet`, bytes: 1, values: of })),
+  });
+  const { metadata } = await requireTable(deps, 't');
+  expect(schemaOf(metadata).fields.map((f) => f.name)).toEqual(['id', 'at', 'name']);
+  const entries = await liveEntries(deps.files, metadata);
+  expect(entries.map(({ file }) => [...file.partition.values()])).toEqual([
+    [20_367, 7, 'abcd'],
+    [20_367, 7, ''],
+    [null, null, null],
+  ]);
+  const texts = values.map((of) => of.map((value) => value ?? '__HIVE_DEFAULT_PARTITION__'));
+  expect(await format.objectsIn(byTransforms, texts)).toMatchObject(texts.map((of) => ({ values: of })));
+  const source = await format.keySource(byTransforms);
+  expect(source.kind === 'objects' && source.objects.map((o) => o.values)).toEqual(texts);
+  expect((await format.inspect(shape)).map((of) => of.values)).toEqual(values);
+});
+
+test('after other partitions, published keys are in objects of both kinds, as far as their bounds reach', async () => {
+  const { format, deps, aws } = start();
+  const before = { ...byTransforms, partitionKeys: [] };
+  await format.ensure(before, holder(1));
+  const micros = (text: string) => toBytes('long', BigInt(Date.parse(text)) * 1000n);
+  const old = icebergFormat({
+    ...deps,
+    list: async () => [],
+    describe: async ({ path, partition }) =>
+      fakeObject(path, {
+        partition,
+        lowerBounds: new Map([[2, micros('2025-10-05T10:00:00Z')]]),
+        upperBounds: new Map([[2, micros('2025-10-06T10:00:00Z')]]),
+        nullCounts: new Map([[2, 0n]]),
+      }),
+  });
+  await old.commit(before, { ...batchOf('a', 1, []), add: [{ address: at('old'), bytes: 1, values: [] }] });
+  const found = async (...of: string[]) => (await format.objectsIn(byTransforms, [of])).map((o) => o.address);
+  // The table has these partitions only after the batch that asks.
+  expect(await found('2025-10-06', '7', 'abcd')).toEqual([at('old')]);
+  expect(await found('2025-10-07', '7', 'abcd')).toEqual([]);
+  expect(await found('__HIVE_DEFAULT_PARTITION__', '7', 'abcd')).toEqual([]);
+  await format.ensure(byTransforms, holder(2));
+  const added = { address: at('new'), bytes: 1, values: ['2025-10-06', '7', 'abcd'] };
+  const rest = { address: at('rest'), bytes: 1, values: [], restOf: at('old') };
+  await format.commit(byTransforms, {
+    ...batchOf('b', 2, []),
+    add: [added, rest],
+    drop: [{ address: at('old'), values: [] }],
+  });
+  const { metadata } = await requireTable(deps, 't');
+  const entries = await liveEntries(deps.files, metadata);
+  expect(entries.map(({ specId, file }) => [file.path, specId, file.partition.size]).sort()).toEqual([
+    [at('new'), 1, 3],
+    [at('rest'), 0, 0],
+  ]);
+  expect((await found('2025-10-06', '7', 'abcd')).sort()).toEqual([at('new'), at('rest')]);
+  expect(await format.takeBack('t', holder(3), { batch: 'b', fence: 2 })).toBe('taken back');
+  expect(liveKeys(aws, 't')).toEqual([at('old').slice('s3://processed/'.length)]);
 });
 
 test('columns have ids before the table is there, and keep them; elements of arrays have their own', async () => {
