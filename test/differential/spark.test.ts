@@ -27,6 +27,7 @@ import {
 } from '../support/embedded.ts';
 import { hadoopSnappy, packed as packedFile } from '../support/packed.ts';
 import { sparkSession } from '../support/sparkSession.ts';
+import { byTransforms, rowsOfTransforms } from '../support/transforms.ts';
 import { usualFeeds } from '../support/usualFeeds.ts';
 import { refusedOfZips, zipFiles } from '../support/zipFiles.ts';
 
@@ -109,6 +110,11 @@ test('Spark reads the members of zip archives as the embedded engine does', asyn
   );
   const { quarantine } = await expectSame(named, zipFiles);
   expect(quarantine.map((q) => [q.object, Number(q.line), q.reason])).toEqual(refusedOfZips);
+});
+
+test('rows are in the same partitions of transforms', async () => {
+  const { partitions } = await expectSame(byTransforms, rowsOfTransforms);
+  expect(partitions).toContain('source=x/at_day=2025-10-06/id_bucket_4=3/name_truncate_2=ab');
 });
 
 test('a small archive of one huge line is one quarantined row, and the lines around it are rows', async () => {

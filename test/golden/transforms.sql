@@ -1,0 +1,153 @@
+-- whole files to records (DuckDB)
+WITH bare AS (
+  SELECT file, CASE WHEN raw[1:3] = '\xEF\xBB\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents
+), decoded AS (
+  SELECT file, raw, TRY(decode(raw)) AS text FROM bare
+), parsed AS (
+  SELECT file, raw, text, CASE WHEN regexp_matches(text, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN list_transform(TRY(json_extract(regexp_replace(regexp_replace(regexp_replace(text, '([:,\[{]\s*"\\u0001)', '\1\\u0001', 'g'), '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\\u0001\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$[*]')), lambda i : regexp_replace(regexp_replace(i::VARCHAR, '(^|[:,\[])"\\u0001(-?[0-9][^"]*)"', '\1\2', 'g'), '((?:^|[:,\[{])"\\u0001)\\u0001', '\1', 'g'))
+      ELSE TRY(json_extract(text, '$[*]'))::VARCHAR[] END AS found FROM decoded
+), listed AS (
+  SELECT file, raw[1:65536] AS sample,
+    CASE WHEN found IS NULL OR NOT CASE WHEN regexp_matches(text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
+      THEN NOT regexp_matches(regexp_replace(text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END THEN 'invalid_document'
+      WHEN len(found) = 0 THEN CASE WHEN coalesce(json_type(text, '$'), '') <> 'ARRAY' THEN 'records_missing' END END AS fault,
+    CASE WHEN fault IS NULL THEN found ELSE [NULL] END AS items
+  FROM parsed
+), unlisted AS (
+  SELECT file, fault, sample, unnest(generate_series(1, len(items)))::BIGINT AS line, unnest(items) AS item FROM listed
+), found AS (
+  SELECT file, line, CASE WHEN fault IS NULL THEN encode(item::VARCHAR) ELSE sample END AS raw, fault FROM unlisted
+)
+SELECT file, line, CASE WHEN octet_length(raw) > 16777216 THEN raw[1:65536] ELSE raw END AS raw,
+  CASE WHEN octet_length(raw) > 16777216 THEN 'record_too_large' ELSE fault END AS fault
+FROM found
+
+-- row part (DuckDB)
+WITH decoded AS (
+  SELECT file AS __file, line AS __line, raw AS __raw, fault AS __fault,
+    CASE WHEN fault IS NULL THEN TRY(decode(raw)) END AS __text
+  FROM records
+), lines AS (
+  SELECT *, CASE WHEN coalesce(json_valid(__text), false) THEN CASE WHEN regexp_matches(__text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
+      THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END ELSE false END AS __is_valid
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
+), objects AS (
+  SELECT *,
+    CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
+'), '{') END THEN __text END END AS __doc
+  FROM lines
+), parsed AS (
+  SELECT *,
+    json_transform(__doc, '{"id":"VARCHAR","name":"VARCHAR","at":"VARCHAR"}') AS __shape1
+  FROM objects
+), leaves AS (
+  SELECT *,
+    __shape1."id" AS __t1,
+    __shape1."name" AS __t2,
+    __shape1."at" AS __t3
+  FROM parsed
+), written AS (
+  SELECT *,
+    CASE WHEN __t2 < ':' THEN CASE WHEN regexp_full_match(__t2, '-?(?:0|\d+\.\d+|\d+(?:\.\d+)?e[+-]?\d+)')
+      THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$."name"') ELSE __t2 END ELSE __t2 END ELSE __t2 END AS __w2
+  FROM leaves
+), trimmed AS (
+  SELECT *,
+    __t1 AS __s1,
+    __w2 AS __s2,
+    __t3 AS __s3
+  FROM written
+), cleaned AS (
+  SELECT *,
+    __s1 AS __r1,
+    __s2 AS __r2,
+    __s3 AS __r3
+  FROM trimmed
+), mapped AS (
+  SELECT *
+  FROM cleaned
+), converted AS (
+  SELECT *,
+    CASE WHEN regexp_full_match(__r1, '[+-]?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
+    __r2 AS __c2,
+    coalesce(CASE WHEN regexp_full_match(__r3, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?Z?') THEN TRY_CAST(__r3 AS TIMESTAMP)
+          WHEN regexp_full_match(__r3, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?[+-](?:0\d|1[0-4]):[0-5]\d') THEN make_timestamp(epoch_us(TRY_CAST(__r3 AS TIMESTAMPTZ)))
+          WHEN __r3[5] = '-' THEN list_transform([regexp_extract(__r3, '^(?:((?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?)([Zz]|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)?)$', ['day', 'clock', 'zone'])], lambda m : CASE WHEN m.day = '' THEN NULL WHEN m.zone = '' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
+          WHEN m.zone IN ('Z', 'z') THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
+          ELSE CASE WHEN m.zone = '' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) WHEN m.zone[1] = '-' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) + to_minutes(replace(m.zone, ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(m.zone, ':', '')[4:5], '')::INTEGER, 0)) ELSE TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) - to_minutes(replace(m.zone, ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(m.zone, ':', '')[4:5], '')::INTEGER, 0)) END END)[1] END) AS __c3
+  FROM mapped
+), judged AS (
+  SELECT *,
+    CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
+      OR CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."name"') IN ('OBJECT', 'ARRAY') ELSE false END
+      OR CASE WHEN starts_with(__t3, '{') OR starts_with(__t3, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r3 IS NOT NULL AND __c3 IS NULL) OR (__c3 < TIMESTAMP '0001-01-01 00:00:00' OR __c3 > TIMESTAMP '9999-12-31 23:59:59.999999'))
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."name"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN CASE WHEN starts_with(__t3, '{') OR starts_with(__t3, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r3 IS NOT NULL AND __c3 IS NULL) OR (__c3 < TIMESTAMP '0001-01-01 00:00:00' OR __c3 > TIMESTAMP '9999-12-31 23:59:59.999999') THEN 'bad_type' END]::VARCHAR[] END AS __reasons
+  FROM converted
+), settled AS (
+  SELECT *,
+    list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
+    list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
+    __c1 AS "id",
+    __c2 AS "name",
+    __c3 AS "at"
+  FROM judged
+), derived AS (
+  SELECT *
+  FROM settled
+), placed AS (
+  SELECT *
+  FROM derived
+)
+SELECT files.object AS _object, files.version AS _version, __line AS _line, 0::BIGINT AS _place,
+  (hash(__text) >> 1)::BIGINT AS _digest,
+  CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
+    WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
+    WHEN __bad IS NOT NULL THEN __reasons[__bad] WHEN __doc IS NOT NULL AND (CASE WHEN left(placed."name", 2) = '' OR starts_with(left(placed."name", 2), '~') OR starts_with(left(placed."name", 2), '__') THEN '~' || left(placed."name", 2) ELSE left(placed."name", 2) END IS NULL AND placed."name" IS NOT NULL) OR coalesce(strlen(url_encode(CASE WHEN left(placed."name", 2) = '' OR starts_with(left(placed."name", 2), '~') OR starts_with(left(placed."name", 2), '__') THEN '~' || left(placed."name", 2) ELSE left(placed."name", 2) END::VARCHAR)) > 239 OR contains(CASE WHEN left(placed."name", 2) = '' OR starts_with(left(placed."name", 2), '~') OR starts_with(left(placed."name", 2), '__') THEN '~' || left(placed."name", 2) ELSE left(placed."name", 2) END::VARCHAR, chr(0)), false) THEN 'out_of_range' END AS _reason,
+  CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
+  CASE WHEN __bad IS NOT NULL THEN ['id', 'name', 'at'][__bad] WHEN __doc IS NOT NULL AND (CASE WHEN left(placed."name", 2) = '' OR starts_with(left(placed."name", 2), '~') OR starts_with(left(placed."name", 2), '__') THEN '~' || left(placed."name", 2) ELSE left(placed."name", 2) END IS NULL AND placed."name" IS NOT NULL) OR coalesce(strlen(url_encode(CASE WHEN left(placed."name", 2) = '' OR starts_with(left(placed."name", 2), '~') OR starts_with(left(placed."name", 2), '__') THEN '~' || left(placed."name", 2) ELSE left(placed."name", 2) END::VARCHAR)) > 239 OR contains(CASE WHEN left(placed."name", 2) = '' OR starts_with(left(placed."name", 2), '~') OR starts_with(left(placed."name", 2), '__') THEN '~' || left(placed."name", 2) ELSE left(placed."name", 2) END::VARCHAR, chr(0)), false) THEN 'name' END AS _column,
+  CASE WHEN __fault IS NULL AND NOT __is_valid THEN list_transform([regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs')], lambda b : CASE WHEN regexp_matches(b, '\b(?:NaN|Infinity)\b', 's') THEN 'NaN and Infinity are no JSON; source.json.nonFinite: "null" reads them as null' WHEN regexp_matches(b, '\b(?:None|True|False)\b', 's') THEN 'None, True and False are of Python, and no JSON' WHEN regexp_matches(b, '[{,:\[]\s*''', 's') THEN 'single quotes: JSON has double ones' WHEN regexp_matches(b, ',\s*[}\]]', 's') THEN 'a comma before a closing bracket' WHEN regexp_matches(b, '[}\]]\s*,\s*$', 's') THEN 'a comma behind the object' WHEN contains(replace(b, '""', ''), '"') THEN 'a text without an end' WHEN regexp_matches(b, '^\s*[{\[](?:.*[^}\]\s])?\s*$', 's') THEN 'it is cut off: its last bracket does not close' WHEN regexp_matches(b, '[}\]]\s*[{\[]', 's') THEN 'several values in one record' ELSE 'no JSON by RFC 8259' END)[1]
+    WHEN __bad IS NOT NULL THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN coalesce(json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), ['$."id"', '$."name"', '$."at"'][__bad]), [__t1, __w2, __t3][__bad]) ELSE [__t1, __w2, __t3][__bad] END WHEN __doc IS NOT NULL AND (CASE WHEN left(placed."name", 2) = '' OR starts_with(left(placed."name", 2), '~') OR starts_with(left(placed."name", 2), '__') THEN '~' || left(placed."name", 2) ELSE left(placed."name", 2) END IS NULL AND placed."name" IS NOT NULL) OR coalesce(strlen(url_encode(CASE WHEN left(placed."name", 2) = '' OR starts_with(left(placed."name", 2), '~') OR starts_with(left(placed."name", 2), '__') THEN '~' || left(placed."name", 2) ELSE left(placed."name", 2) END::VARCHAR)) > 239 OR contains(CASE WHEN left(placed."name", 2) = '' OR starts_with(left(placed."name", 2), '~') OR starts_with(left(placed."name", 2), '__') THEN '~' || left(placed."name", 2) ELSE left(placed."name", 2) END::VARCHAR, chr(0)), false) THEN left(placed."name"::VARCHAR, 2000) END AS _value,
+  __nulled AS _nulled,
+  placed."id",
+  placed."name",
+  make_timestamptz(epoch_us(placed."at")) AS "at",
+  'x' AS "source",
+  coalesce((CASE WHEN year(placed."at") BETWEEN 0 AND 9999 THEN lpad(year(placed."at")::VARCHAR, 4, '0') ELSE year(placed."at")::VARCHAR END || '-' || ['00', '01', '02', '03', '04', '05', '06', '07', '08', '09', '10', '11', '12', '13', '14', '15', '16', '17', '18', '19', '20', '21', '22', '23', '24', '25', '26', '27', '28', '29', '30', '31'][month(placed."at") + 1] || '-' || ['00', '01', '02', '03', '04', '05', '06', '07', '08', '09', '10', '11', '12', '13', '14', '15', '16', '17', '18', '19', '20', '21', '22', '23', '24', '25', '26', '27', '28', '29', '30', '31'][day(placed."at") + 1])::VARCHAR, '__HIVE_DEFAULT_PARTITION__') AS "at_day",
+  coalesce(((list_transform(list_transform(list_transform([xor(list_reduce([0::UBIGINT, (placed."id"::BIGINT & 4294967295)::UBIGINT, ((placed."id"::BIGINT >> 32) & 4294967295)::UBIGINT], lambda h, k : ((((((xor(h, ((((((((k) * 3432918353::UBIGINT & 4294967295)) << 15) | ((((k) * 3432918353::UBIGINT & 4294967295)) >> 17)) & 4294967295)) * 461845907::UBIGINT & 4294967295))) << 13) | ((xor(h, ((((((((k) * 3432918353::UBIGINT & 4294967295)) << 15) | ((((k) * 3432918353::UBIGINT & 4294967295)) >> 17)) & 4294967295)) * 461845907::UBIGINT & 4294967295))) >> 19)) & 4294967295) * 5 + 3864292196::UBIGINT) & 4294967295)), (8)::UBIGINT)], lambda a : ((xor(a, a >> 16)) * 2246822507::UBIGINT & 4294967295)), lambda b : ((xor(b, b >> 13)) * 3266489909::UBIGINT & 4294967295)), lambda c : xor(c, c >> 16))[1] & 2147483647) % 16)::VARCHAR, '__HIVE_DEFAULT_PARTITION__') AS "id_bucket_16",
+  coalesce(((list_transform([hex(placed."name")], lambda digits : list_transform(list_transform(list_transform([xor(xor(list_reduce(list_prepend(0::UBIGINT, list_transform(range(length(digits) // 8), lambda i : ('0x' || substr(substr(digits, i * 8 + 1, 8), 7, 2) || substr(substr(digits, i * 8 + 1, 8), 5, 2) || substr(substr(digits, i * 8 + 1, 8), 3, 2) || substr(substr(digits, i * 8 + 1, 8), 1, 2))::UBIGINT)), lambda h, k : ((((((xor(h, ((((((((k) * 3432918353::UBIGINT & 4294967295)) << 15) | ((((k) * 3432918353::UBIGINT & 4294967295)) >> 17)) & 4294967295)) * 461845907::UBIGINT & 4294967295))) << 13) | ((xor(h, ((((((((k) * 3432918353::UBIGINT & 4294967295)) << 15) | ((((k) * 3432918353::UBIGINT & 4294967295)) >> 17)) & 4294967295)) * 461845907::UBIGINT & 4294967295))) >> 19)) & 4294967295) * 5 + 3864292196::UBIGINT) & 4294967295)), ((((((((('0x' || substr(rpad(substr(digits, length(digits) // 8 * 8 + 1), 8, '0'), 7, 2) || substr(rpad(substr(digits, length(digits) // 8 * 8 + 1), 8, '0'), 5, 2) || substr(rpad(substr(digits, length(digits) // 8 * 8 + 1), 8, '0'), 3, 2) || substr(rpad(substr(digits, length(digits) // 8 * 8 + 1), 8, '0'), 1, 2))::UBIGINT) * 3432918353::UBIGINT & 4294967295)) << 15) | ((((('0x' || substr(rpad(substr(digits, length(digits) // 8 * 8 + 1), 8, '0'), 7, 2) || substr(rpad(substr(digits, length(digits) // 8 * 8 + 1), 8, '0'), 5, 2) || substr(rpad(substr(digits, length(digits) // 8 * 8 + 1), 8, '0'), 3, 2) || substr(rpad(substr(digits, length(digits) // 8 * 8 + 1), 8, '0'), 1, 2))::UBIGINT) * 3432918353::UBIGINT & 4294967295)) >> 17)) & 4294967295)) * 461845907::UBIGINT & 4294967295)), (length(digits) // 2)::UBIGINT)], lambda a : ((xor(a, a >> 16)) * 2246822507::UBIGINT & 4294967295)), lambda b : ((xor(b, b >> 13)) * 3266489909::UBIGINT & 4294967295)), lambda c : xor(c, c >> 16))[1])[1] & 2147483647) % 4)::VARCHAR, '__HIVE_DEFAULT_PARTITION__') AS "name_bucket_4",
+  coalesce((CASE WHEN left(placed."name", 2) = '' OR starts_with(left(placed."name", 2), '~') OR starts_with(left(placed."name", 2), '__') THEN '~' || left(placed."name", 2) ELSE left(placed."name", 2) END)::VARCHAR, '__HIVE_DEFAULT_PARTITION__') AS "name_truncate_2"
+FROM placed
+JOIN files ON files.file = placed.__file
+
+-- set part
+{
+  "joins": [],
+  "dedupe": null,
+  "sort": [
+    "at"
+  ]
+}
+
+-- set part (DuckDB)
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM row_part
+
+-- columns of transforms, partitioned by source, at_day, id_bucket_16, name_bucket_4, name_truncate_2
+id bigint
+name string
+at timestamp
+_batch string
+_object string
+_version string
+_line bigint
+
+-- expectations (Athena)
+SELECT count(*) AS "check_0_0",
+  count_if("id" IS NULL) AS "check_1_0",
+  count_if(strpos("$path", '/source=x' || '/at_day=' || date_format("at", '%Y-%m-%d') || '/') = 0) AS "check_2_0"
+FROM "staging_transforms"
+WHERE "run" = '<run>'
+
+-- set part (Spark)
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' ELSE 'published' END AS _fate
+FROM row_part
