@@ -14,7 +14,7 @@ Prints log lines of the stage's functions, the oldest first: of one execution, o
   --dataset NAME    lines about this dataset
   --execution NAME  lines of this execution, as the command executions names it
   --batch ID        lines about this batch of the dataset
-  --step NAME       one function: a state such as Publish, or dispatch, recover, sweep, reconcile
+  --step NAME       one function: a state such as Publish, or dispatch, recover, sweep, reconcile, maintain
   --since T         30s, 15m, 2h, 3d, or a time such as 2025-10-06T05:00:00Z; default 15m
   --follow          goes on with new lines, until the execution or the batch has ended, or until Ctrl-C
 ${stageHelp}
@@ -22,8 +22,26 @@ ${stageHelp}
 Example:
   npm run sluice -- logs --dataset social_media --step Publish --since 1h`;
 
+/** The states with a function, for completion; the stage itself has the list that counts. */
+export const stepStates = [
+  'ClaimBatch',
+  'CheckCrawler',
+  'TransformEmbedded',
+  'StartGlueJob',
+  'CheckGlueJob',
+  'ReplaceRows',
+  'StartValidation',
+  'CheckValidation',
+  'Publish',
+  'RepairPartitions',
+  'CompleteBatch',
+  'FailBatch',
+];
+
 /** Functions that no state calls. */
-const others = ['dispatch', 'recover', 'sweep', 'reconcile'];
+export const others = ['dispatch', 'recover', 'sweep', 'reconcile', 'maintain', 'loadServing'];
+
+export const values = { '--step': [...stepStates, ...others] };
 
 export async function run(args: string[]): Promise<number> {
   const { values } = readOptions(args, {

@@ -48,7 +48,7 @@ export async function readLogs(
         });
       for (const { eventId, logStreamName, timestamp = 0, message = '' } of page?.events ?? [])
         events.push({
-          id: eventId ?? `${logStreamName} ${timestamp} ${message}`,
+          id: `${eventId} ${logStreamName} ${timestamp} ${message}`,
           at: timestamp,
           function: name,
           message: message.trimEnd(),
@@ -71,6 +71,10 @@ export const fieldsOf = ({
   return isJsonObject(parsed) ? { ...parsed } : undefined;
 };
 
+/** ClaimBatch has a batch only as its result. */
+const batchOf = ({ batch, result }: Readonly<Record<string, unknown>>): unknown =>
+  batch ?? (isJsonObject(result) && 'batch' in result ? result.batch : undefined);
+
 /** What a line must be about. Plain lines belong to a dataset or a batch if their invocation does. */
 export interface About {
   readonly dataset?: string | undefined;
@@ -81,7 +85,8 @@ export interface About {
 export function linesAbout(events: readonly LogEvent[], { dataset, batch }: About): LogEvent[] {
   if (dataset === undefined && batch === undefined) return [...events];
   const isMeant = (fields: Readonly<Record<string, unknown>>) =>
-    (dataset === undefined || fields.dataset === dataset) && (batch === undefined || fields.batch === batch);
+    (dataset === undefined || fields.dataset === dataset) &&
+    (batch === undefined || batchOf(fields) === batch);
   const invocations = new Set<unknown>();
   for (const event of events) {
     const fields = fieldsOf(event);

@@ -326,7 +326,8 @@ test('reconcile registers what stands in S3 and drops what is gone', async () =>
     }),
   );
   const { out } = await sluice('reconcile', '--dataset', dataset, '--json');
-  expect(JSON.parse(out)).toEqual([expect.objectContaining({ dataset, added: 1, dropped: 1 })]);
+  // A sweep may have registered it already.
+  expect(JSON.parse(out)).toEqual([expect.objectContaining({ dataset, dropped: 1 })]);
   const values = (await listPartitions(stage, stage.config.database, dataset)).map((p) => p.values);
   expect(values).toContainEqual(own);
   expect(values).not.toContainEqual(gone);

@@ -27,6 +27,15 @@ test('lines about a dataset or a batch come with the plain lines of the same inv
   expect(linesAbout(all, { dataset: 'b' })).toEqual([b1, report3]);
 });
 
+test('the line of ClaimBatch, which has the batch only as its result, belongs to the batch', () => {
+  const claim = line({
+    dataset: 'a',
+    function_request_id: request(4),
+    result: { outcome: 'claimed', batch: '1' },
+  });
+  expect(linesAbout([claim, a1, b1], { dataset: 'a', batch: '1' })).toEqual([claim, a1]);
+});
+
 test('who asks for nothing in particular gets every line', () => {
   expect(linesAbout(all, {})).toEqual(all);
 });
