@@ -99,7 +99,11 @@ test('every state that calls a function retries throttling, under each of its na
     const names = (state.Retry ?? []).flatMap((r) => r.ErrorEquals);
     expect([name, names]).toEqual([
       name,
-      expect.arrayContaining(['ThrottlingException', 'ThrottledException', 'Lambda.TooManyRequestsException']),
+      expect.arrayContaining([
+        'ThrottlingException',
+        'ThrottledException',
+        'Lambda.TooManyRequestsException',
+      ]),
     ]);
   }
 });
