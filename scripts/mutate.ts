@@ -6,9 +6,10 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
-import { Instrumenter } from '@stryker-mutator/instrumenter';
+import { pathToFileURL } from 'node:url';
 import { parse } from 'yaml';
 import * as z from 'zod';
+import { ensureInstrumenter } from '../offline/setup/environments.ts';
 import { runProgram } from '../src/cli/program.ts';
 import { readOptions, UsageError } from '../src/cli/usage.ts';
 import { parallel } from '../src/lib/parallel.ts';
@@ -179,9 +180,44 @@ const messages = {
   },
 };
 
+interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** The part of Stryker's instrumenter that is used. It is installed apart: its types are not here. */
+interface Instrumenter {
+  instrument(
+    files: readonly { readonly name: string; readonly mutate: boolean; readonly content: string }[],
+    options: object,
+  ): Promise<{
+    readonly files: readonly { readonly name: string; readonly content: string }[];
+    readonly mutants: readonly {
+      readonly id: string;
+      readonly fileName: string;
+      readonly location: { readonly start: Position; readonly end: Position };
+      readonly mutatorName: string;
+      readonly replacement: string;
+      readonly statusReason?: string;
+    }[];
+  }>;
+}
+
+const instrumenterSchema = z.object({
+  Instrumenter: z.custom<new (log: typeof logger) => Instrumenter>((value) => typeof value === 'function'),
+});
+
+async function createInstrumenter(): Promise<Instrumenter> {
+  const path = await ensureInstrumenter((message) => print(`  ${message}`));
+  const loaded: unknown = await import(pathToFileURL(path).href);
+  const { Instrumenter } = instrumenterSchema.parse(loaded);
+  return new Instrumenter(logger);
+}
+
 /** Writes all mutants into the copies of the files, each behind a switch. */
 async function instrument(sandbox: string, files: readonly string[]): Promise<Mutant[]> {
-  const result = await new Instrumenter(logger).instrument(
+  const instrumenter = await createInstrumenter();
+  const result = await instrumenter.instrument(
     files.map((name) => ({ name, mutate: true, content: readFileSync(join(root, name), 'utf8') })),
     { plugins: null, excludedMutations: [], ignorers: [messages], noHeader: false },
   );
