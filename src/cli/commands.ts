@@ -29,11 +29,6 @@ export const stageCommands: Readonly<Record<string, Entry>> = {
   status: { does: 'shows the state of every dataset', load: () => import('./status.ts') },
   files: { does: 'lists the files of a dataset, with state and counts', load: () => import('./files.ts') },
   batches: { does: 'lists the batches of a dataset', load: () => import('./batches.ts') },
-  executions: {
-    does: 'lists executions, or the states of one',
-    load: () => import('./executions.ts'),
-  },
-  logs: { does: 'prints log lines of an execution, a batch or a step', load: () => import('./logs.ts') },
   report: {
     does: 'fetches the data-quality report of a batch, as a page',
     load: () => import('./report.ts'),
@@ -60,6 +55,10 @@ export const stageCommands: Readonly<Record<string, Entry>> = {
   },
   retry: { does: 'processes held and failed files again', load: () => import('./retry.ts') },
   replay: { does: 'processes published files again', load: () => import('./replay.ts') },
+  backfill: {
+    does: 'takes objects that are already in the raw bucket',
+    load: () => import('./backfill.ts'),
+  },
   engine: { does: 'shows or sets the engine of a dataset', load: () => import('./engine.ts') },
   pause: {
     does: 'starts no batches of a dataset',

@@ -18,7 +18,16 @@ import {
   toRawFile,
 } from '../model/records.ts';
 import { chunksOf, parallel } from '../parallel.ts';
-import { fileKey, listed, listShards, objectItems, objectKey, placeKey, queueShards } from './keys.ts';
+import {
+  fileKey,
+  isBehind,
+  listed,
+  listShards,
+  objectItems,
+  objectKey,
+  placeKey,
+  queueShards,
+} from './keys.ts';
 import type { Table } from './table.ts';
 
 /** A file in the queue: `sk` is the place where it waits. */
@@ -30,7 +39,11 @@ const waitingSchema = rawFileSchema.extend({ sk: z.string(), batch: z.string() }
 export type Waiting = Readonly<z.output<typeof waitingSchema>>;
 
 /** A file as its event describes it. */
-export type Noted = RawFile & { readonly etag: string };
+export type Noted = RawFile & {
+  readonly etag: string;
+  /** Whether it waits behind all new files. */
+  readonly isBackfill?: boolean;
+};
 
 /** The order of an object's versions, if sequencers do not define it: the newest first, as S3 lists them. */
 export type VersionOrder = (
@@ -102,10 +115,10 @@ export function filesOf(table: Table) {
    * The items that note a version of an unknown object: a record of the version, a record of the object, and a place in the
    * queue.
    */
-  const firstItems = (dataset: string, { etag, ...noted }: Noted): Write[] => {
+  const firstItems = (dataset: string, { etag, isBackfill, ...noted }: Noted): Write[] => {
     const file = { ...toRawFile(noted), notedAt: now() };
     const { object, version, sequencer } = file;
-    const queued = enqueued(dataset, file);
+    const queued = enqueued(dataset, file, isBackfill);
     const Item = {
       ...fileKey(dataset, file),
       ...listed(dataset, 'files', object, file.notedAt),
@@ -131,7 +144,7 @@ export function filesOf(table: Table) {
   /** `latest`: the ledger's record of the object. The second item of the transaction fails if this record has changed. */
   const noteAfter = async (
     dataset: string,
-    { etag, ...noted }: Noted,
+    { etag, isBackfill, ...noted }: Noted,
     latest: ObjectRecord,
     order: VersionOrder,
   ): Promise<boolean> => {
@@ -145,7 +158,7 @@ export function filesOf(table: Table) {
     const failed = before?.state === 'failed' ? before : undefined;
     const isSame = isRepeated && failed === undefined;
     const isNext = !isOld && !isSame;
-    const queued = enqueued(dataset, file);
+    const queued = enqueued(dataset, file, isBackfill);
     const state: FileState = isOld ? 'replaced' : isSame ? 'same' : 'pending';
     const record = {
       ...file,
@@ -264,10 +277,13 @@ export function filesOf(table: Table) {
     return counts.reduce((sum, n) => sum + n, 0);
   };
 
-  /** Since when the oldest file waits for a batch (ISO 8601); undefined if no file waits. */
+  /**
+   * Since when the oldest file waits for a batch (ISO 8601); undefined if no file waits. Files of a backfill may wait for days,
+   * and do not count.
+   */
   const waitsSince = async (dataset: string): Promise<string | undefined> => {
     const [first, again] = await Promise.all([
-      fresh(dataset, 1),
+      fresh(dataset, 1).then((files) => files.filter(({ sk }) => !isBehind(sk))),
       // Groups are not sorted by time: this is the oldest of the first hundred.
       query(dataset, 'RETRY#', queuedSchema, { limit: 100 }),
     ]);

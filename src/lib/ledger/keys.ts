@@ -38,6 +38,10 @@ export const queueShards = (dataset: string): string[] => sharded(dataset, 'pend
 /** The place of a file in the queue: new files in the order of their arrival, others with their group. */
 export const pendingPlace = (file: RawFile, at: string): string =>
   `${file.group === undefined ? `PENDING#${at}` : `RETRY#${file.group}`}#${digest(20, file.object, file.version)}`;
+/** A time that sorts behind all times of new files. */
+export const behind = (at: string): string => `~${at}`;
+/** Whether a place is behind those of new files. */
+export const isBehind = (place: string): boolean => place.startsWith('PENDING#~');
 /** The place of a file that waits for a person. */
 export const waitingPlace = (state: 'held' | 'failed', batch: string, { object, version }: FileId): string =>
   `${state.toUpperCase()}#${batch}#${digest(20, object, version)}`;

@@ -25,6 +25,7 @@
  *   LEASE                    fence (a number that only grows), execution and batch while held
  *   SETTINGS                 what an operator chose for the dataset: its engine, and whether it is paused
  *   DRIFT                    what the Data Catalog last lacked of the dataset's table
+ *   BACKFILL                 how far the last backfill has come
  *   REMINDER                 when dispatch next looks whether gathered files are due
  *   SWEEP                    how far the raw bucket was compared with the ledger
  *   RECENT, TOTALS           rows of the last published batches, how many failed since, and how many files are published
@@ -76,6 +77,14 @@ const driftSchema = z.object({
   rows: z.number().optional(),
 });
 
+const backfillSchema = z.object({
+  source: z.string(),
+  at: z.string().optional(),
+  seen: z.number(),
+  noted: z.number(),
+  failed: z.number(),
+});
+
 /** An operator's settings, and the progress of the sweep. */
 function settingsOf({ at, find, put, update, now, clock }: Table) {
   return {
@@ -116,6 +125,12 @@ function settingsOf({ at, find, put, update, now, clock }: Table) {
       const at = new Date(clock() + milliseconds).toISOString();
       await put({ pk: dataset, sk: 'REMINDER', at });
     },
+
+    /** How far the last backfill has come: `at` is the place to go on behind, and is missing when it is over. */
+    backfill: (dataset: string) => find({ pk: dataset, sk: 'BACKFILL' }, backfillSchema),
+
+    noteBackfill: (dataset: string, backfill: z.output<typeof backfillSchema>): Promise<void> =>
+      put({ pk: dataset, sk: 'BACKFILL', ...backfill }),
 
     /** The pause of a dataset; undefined if it is not paused. */
     async pauseOf(dataset: string): Promise<Pause | undefined> {

@@ -13,7 +13,7 @@ import {
 } from '../aws/dynamo.ts';
 import { LeaseLost, RecordUnreadable } from '../errors.ts';
 import { type FileId, type FileState, type RawFile, toRawFile } from '../model/records.ts';
-import { fileKey, orderIndex, pendingPlace, placeKey } from './keys.ts';
+import { behind, fileKey, orderIndex, pendingPlace, placeKey } from './keys.ts';
 
 export type Table = ReturnType<typeof openTable>;
 
@@ -223,10 +223,10 @@ export function openTable(
     yield* inOrder(pages, (a, b) => (isBackward ? a.ik > b.ik : a.ik < b.ik));
   }
 
-  /** Puts a file into the queue, at `place`. */
-  const enqueued = (dataset: string, file: RawFile): { item: Write; place: string } => {
+  /** Puts a file into the queue, at `place`; a file of a backfill behind all new ones. */
+  const enqueued = (dataset: string, file: RawFile, isBackfill = false): { item: Write; place: string } => {
     const noted = now();
-    const place = pendingPlace(file, noted);
+    const place = pendingPlace(file, isBackfill ? behind(noted) : noted);
     const Item = { ...placeKey(dataset, file, place), ...toRawFile(file), queuedAt: noted };
     return { place, item: { Put: { TableName: table, Item } } };
   };
