@@ -23,6 +23,7 @@ const help = `Usage: npm test [-- [options] [PATTERN…]]
   --long soak [--minutes N] [--seed N]   random files and faults: npm run soak -- --minutes 20 --seed 1
   --long load [--files N]                a burst of 10,000 files: npm run test:load
   --long reconcile [--files N]           a table of 100,000 partitions
+  --long drill                           ten incidents, named by status and mended: npm run drill
   -h, --help  this text
 
 What is missing (Python environments, Maven artefacts) is installed into the cache first.
@@ -44,8 +45,8 @@ async function main(args: string[]): Promise<number> {
     console.log(help);
     return 0;
   }
-  if (values.long !== undefined && !['soak', 'load', 'reconcile'].includes(values.long))
-    throw new UsageError(`--long ${values.long}: must be soak, load or reconcile`);
+  if (values.long !== undefined && !['soak', 'load', 'reconcile', 'drill'].includes(values.long))
+    throw new UsageError(`--long ${values.long}: must be soak, load, reconcile or drill`);
   if (values.long === undefined && !(await isClean())) return 1;
   if (values.unit)
     return jest(

@@ -182,6 +182,30 @@ export async function ensureVenv(name: string, requirements: string, report: Rep
   return folder;
 }
 
+/** Gives the main module of Stryker's instrumenter, in the versions of test/mutation/package-lock.json. */
+export async function ensureInstrumenter(report: Report): Promise<string> {
+  const wanted = join(import.meta.dirname, '../../test/mutation');
+  const files = ['package.json', 'package-lock.json'].map((name) => ({
+    name,
+    text: readFileSync(join(wanted, name), 'utf8'),
+  }));
+  const digest = createHash('sha256').update(JSON.stringify(files)).digest('hex').slice(0, 12);
+  const folder = join(cacheFolder(), `mutation-${digest}`);
+  if (!existsSync(join(folder, '.complete'))) {
+    report(`installing Stryker's instrumenter into ${folder} (once)`);
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true });
+    for (const { name, text } of files) await writeFile(join(folder, name), text);
+    await mustRun(
+      'npm',
+      ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', folder],
+      "npm could not install Stryker's instrumenter",
+    );
+    await writeFile(join(folder, '.complete'), '');
+  }
+  return join(folder, 'node_modules/@stryker-mutator/instrumenter/dist/src/index.js');
+}
+
 async function findPython(): Promise<{ path: string; version: string }> {
   const path = process.env.SLUICE_PYTHON ?? 'python3';
   let version: string;

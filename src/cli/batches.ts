@@ -1,9 +1,9 @@
 /** `sluice batches`: the batches of a dataset, the latest last. */
 import { contractOf } from '../lib/flow/batch/deps.ts';
-import { oneLine } from '../lib/visible.ts';
+import { batchStates } from '../lib/model/records.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
-import { accountingColumns, printTable } from './table.ts';
+import { accountingColumns, printReasons, printTable, reasonCell } from './table.ts';
 import { readLast, readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- batches --dataset NAME [--state STATE] [--last N] [options]
@@ -18,6 +18,8 @@ ${stageHelp}
 Example:
   npm run sluice -- batches --dataset social_media --state failed`;
 
+export const values = { '--state': batchStates };
+
 export async function run(args: string[]): Promise<number> {
   const { values } = readOptions(args, {
     ...stageOptions,
@@ -26,6 +28,8 @@ export async function run(args: string[]): Promise<number> {
     last: { type: 'string', default: '100' },
   });
   const last = readLast(values.last);
+  if (values.state !== undefined && !batchStates.some((state) => state === values.state))
+    throw new UsageError(`--state ${values.state}: must be one of ${batchStates.join(', ')}`);
   if (values.dataset === undefined) throw new UsageError('--dataset is needed');
   const { deps } = await connect(values);
   contractOf(deps, values.dataset);
@@ -56,8 +60,15 @@ export async function run(args: string[]): Promise<number> {
       files,
       ...accounting.cells(counts),
       claimedAt,
-      decision ? `${decision.kind}: ${decision.reason}` : oneLine(reason ?? '', 100),
+      reasonCell(decision ? `${decision.kind}: ${decision.reason}` : reason),
     ]),
+  );
+  printReasons(
+    print,
+    batches.map(({ batch, decision, reason }) => ({
+      name: batch.slice(0, 8),
+      reason: decision ? `${decision.kind}: ${decision.reason}` : reason,
+    })),
   );
   return 0;
 }

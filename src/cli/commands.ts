@@ -29,6 +29,11 @@ export const stageCommands: Readonly<Record<string, Entry>> = {
   status: { does: 'shows the state of every dataset', load: () => import('./status.ts') },
   files: { does: 'lists the files of a dataset, with state and counts', load: () => import('./files.ts') },
   batches: { does: 'lists the batches of a dataset', load: () => import('./batches.ts') },
+  executions: {
+    does: 'lists executions, or the states of one',
+    load: () => import('./executions.ts'),
+  },
+  logs: { does: 'prints log lines of an execution, a batch or a step', load: () => import('./logs.ts') },
   report: {
     does: 'fetches the data-quality report of a batch, as a page',
     load: () => import('./report.ts'),

@@ -1,7 +1,6 @@
 /** `sluice completion`: a shell function `sluice`, with completion of its arguments. */
 import { join, resolve } from 'node:path';
 import { print } from '../stage/terminal.ts';
-import { stepNames } from './explain.ts';
 import { type Command, type Entry, quoted } from './usage.ts';
 
 const help = `Usage: npm run -s sluice -- completion
@@ -20,10 +19,14 @@ export const completionOf = (commands: Readonly<Record<string, Entry>>): Command
 
 async function printFunction(commands: Readonly<Record<string, Entry>>): Promise<number> {
   const root = resolve(import.meta.dirname, '../..');
-  const options = await Promise.all(
-    Object.entries(commands).map(async ([name, { load }]) => {
-      return `    ${name}) words='${[...optionsOf((await load()).help), '--help'].join(' ')}' ;;`;
-    }),
+  const loaded = await Promise.all(
+    Object.entries(commands).map(async ([name, { load }]) => ({ name, ...(await load()) })),
+  );
+  const options = loaded.map(
+    (command) => `    ${command.name}) words='${[...optionsOf(command.help), '--help'].join(' ')}' ;;`,
+  );
+  const values = loaded.flatMap(({ name, values: of = {} }) =>
+    Object.entries(of).map(([option, words]) => `    '${name} ${option}') values='${words.join(' ')}' ;;`),
   );
   print(`sluice() { node ${quoted(`${root}/scripts/bootstrap.mjs`)} src/cli/sluice.ts "$@"; }
 if [ -n "$ZSH_VERSION" ]; then autoload -U +X bashcompinit && bashcompinit; fi
@@ -35,9 +38,14 @@ _sluice() {
   fi
   case "\${COMP_WORDS[COMP_CWORD-1]}" in
     --dataset) COMPREPLY=($(compgen -W "$(cd ${quoted(join(root, 'datasets'))} && ls *.yml | sed 's/\\.yml$//')" -- "$current")); return ;;
-    --state) COMPREPLY=($(compgen -W 'pending running published held failed rejected' -- "$current")); return ;;
-    --engine) COMPREPLY=($(compgen -W 'duckdb spark' -- "$current")); return ;;
-    --step) COMPREPLY=($(compgen -W '${stepNames.join(' ')}' -- "$current")); return ;;
+  esac
+  local values=''
+  case "\${COMP_WORDS[1]} \${COMP_WORDS[COMP_CWORD-1]}" in
+${values.filter((line) => !line.includes(" ')")).join('\n')}
+  esac
+  if [ -n "$values" ]; then COMPREPLY=($(compgen -W "$values" -- "$current")); return; fi
+  case "\${COMP_WORDS[1]} " in
+${values.filter((line) => line.includes(" ')")).join('\n')}
   esac
   case "\${COMP_WORDS[1]}" in
 ${options.join('\n')}
@@ -45,7 +53,8 @@ ${options.join('\n')}
   esac
   case "$current" in
     -*) COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
-    *) COMPREPLY=($(compgen -f -- "$current")) ;;
+    *) if [ -n "$values" ]; then COMPREPLY=($(compgen -W "$values" -- "$current")); return; fi
+      COMPREPLY=($(compgen -f -- "$current")) ;;
   esac
 }
 complete -o filenames -F _sluice sluice`);

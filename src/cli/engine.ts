@@ -16,6 +16,8 @@ ${stageHelp}
 Example:
   npm run sluice -- engine --dataset social_media glue`;
 
+export const values = { '': engineChoiceSchema.options };
+
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = readOptions(args, { ...stageOptions, dataset: { type: 'string' } });
   if (values.dataset === undefined || positionals.length > 1)

@@ -43,6 +43,8 @@ export const stepNames: readonly string[] = [
   ...['derived', 'placed', 'rows'],
 ];
 
+export const values = { '--engine': ['duckdb', 'spark'], '--step': stepNames };
+
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = readOptions(args, {
     engine: { type: 'string', default: 'duckdb' },

@@ -2,10 +2,9 @@
 import { contractOf } from '../lib/flow/batch/deps.ts';
 import type { Ledger } from '../lib/ledger/ledger.ts';
 import { type FileRecord, type FileState, fileStates } from '../lib/model/records.ts';
-import { oneLine } from '../lib/visible.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
-import { accountingColumns, printTable } from './table.ts';
+import { accountingColumns, printReasons, printTable, reasonCell } from './table.ts';
 import { readLast, readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- files --dataset NAME [--state STATE] [--last N] [--before TIME] [options]
@@ -13,13 +12,15 @@ export const help = `Usage: npm run sluice -- files --dataset NAME [--state STAT
 Shows files of a dataset, the latest last: state, batch, counts, and the reason if a file is held or failed.
 
   --dataset NAME
-  --state STATE     pending, claimed, published, rejected, held, failed or replaced
+  --state STATE     pending, claimed, published, rejected, held, failed, replaced or same
   --last N          the last N files; default 100
   --before TIME     only files that arrived earlier, such as 2025-10-06T05:00:00Z: pages back
 ${stageHelp}
 
 Example:
   npm run sluice -- files --dataset social_media --state held`;
+
+export const values = { '--state': fileStates };
 
 /** The maximum number of files that are read to find those in a rare state. */
 const lookedAt = 100_000;
@@ -69,8 +70,12 @@ export async function run(args: string[]): Promise<number> {
         f.attempts,
         f.batch?.slice(0, 8) ?? '-',
         ...accounting.cells(f.counts),
-        oneLine(f.reason ?? '', 100),
+        reasonCell(f.reason),
       ]),
+    );
+    printReasons(
+      print,
+      files.map((f) => ({ name: f.object, reason: f.reason })),
     );
     const [oldest] = files;
     if (isCut && oldest) print(`  There are more: --before ${oldest.notedAt}`);

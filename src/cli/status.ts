@@ -1,18 +1,22 @@
 /** `sluice status`: shows the state of every dataset on a stage. */
 
+import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
+import { counted } from '../lib/counted.ts';
 import type { Ledger } from '../lib/ledger/ledger.ts';
 import { oneLine } from '../lib/visible.ts';
+import type { Stage } from '../stage/connect.ts';
 import { driftText, recentDrift } from '../stage/drift.ts';
-import { print, printJson } from '../stage/terminal.ts';
+import { complain, print, printJson } from '../stage/terminal.ts';
 import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
 import { printTable } from './table.ts';
 import { readOptions } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- status [--dataset NAME] [options]
 
-Shows for every dataset: files by state, since when the oldest pending file waits, who holds its lease, and its last batch; below
-the table, which file is next, which datasets are paused, and what the Data Catalog lacked on the last day. Exit status 1 when anything waits for a person: held or failed
-files, or a paused dataset.
+Shows for every dataset: files by state, since when the oldest pending file waits, who holds its lease, and its last batch. Below
+the table: what the Data Catalog lacked on the last day, files that wait for a person, batches that run, failed, or have every row in
+quarantine, the next file, pauses, and the queues. Exit status 1 when anything waits for a person: held or failed files, a paused
+dataset, or messages in the dead-letter queue.
 
   --dataset NAME
 ${stageHelp}
@@ -25,7 +29,8 @@ const countedUpTo = 100_000;
 
 export async function run(args: string[]): Promise<number> {
   const { values } = readOptions(args, { ...stageOptions, dataset: { type: 'string' } });
-  const { deps } = await connect(values);
+  const { stage, deps } = await connect(values);
+  const queues = queuesOf(stage);
   const rows = await Promise.all(
     datasetsOf(deps, values.dataset).map((dataset) => statusOf(deps.ledger, dataset)),
   );
@@ -62,14 +67,50 @@ export async function run(args: string[]): Promise<number> {
     );
     for (const line of rows.flatMap(notesOn)) print(line);
   }
-  return rows.some((r) => r.held + r.failed > 0 || r.paused !== null) ? 1 : 0;
+  const { waiting, dead } = await queues;
+  // Beside the answer for scripts.
+  const tell = values.json ? complain : print;
+  if (waiting > 0) tell(`${counted(waiting, 'notification')} of new files in the queue`);
+  if (dead > 0) tell(`${counted(dead, 'message')} in the dead-letter queue; see: sluice redrive --show`);
+  return dead > 0 || rows.some((r) => r.held + r.failed > 0 || r.paused !== null) ? 1 : 0;
 }
 
-/** Notes that do not fit into the table. */
-const notesOn = ({ dataset, next, paused, drift }: Awaited<ReturnType<typeof statusOf>>): string[] => [
+/** Notes that do not fit into the table: what waits or went wrong, and which command shows more. */
+const notesOn = ({
+  dataset,
+  held,
+  failed,
+  running,
+  lastBatch,
+  next,
+  paused,
+  drift,
+}: Awaited<ReturnType<typeof statusOf>>): string[] => [
   ...(drift === null
     ? []
     : [`${dataset}: ${driftText(drift)}; see docs/operations.md, "A table that was dropped"`]),
+  ...(held === 0
+    ? []
+    : [
+        `${dataset}: ${counted(held, 'file')} held; see: sluice files --dataset ${dataset} --state held; then retry, release or reject`,
+      ]),
+  ...(failed === 0
+    ? []
+    : [
+        `${dataset}: ${counted(failed, 'file')} failed; see: sluice files --dataset ${dataset} --state failed; correct the cause, then retry`,
+      ]),
+  ...running.map(
+    ({ batch, claimedAt, engine, files }) =>
+      `${dataset}: batch ${batch.slice(0, 8)} of ${counted(files, 'file')} runs since ${claimedAt} (${engine}); see: sluice executions --dataset ${dataset}`,
+  ),
+  ...(lastBatch?.state === 'failed' && lastBatch.reason !== null
+    ? [`${dataset}: batch ${lastBatch.batch.slice(0, 8)} failed: ${oneLine(lastBatch.reason, 300)}`]
+    : []),
+  ...(lastBatch?.isAllRefused
+    ? [
+        `${dataset}: every row of batch ${lastBatch.batch.slice(0, 8)} is in quarantine; see: sluice quarantine --dataset ${dataset} --batch ${lastBatch.batch.slice(0, 8)}`,
+      ]
+    : []),
   ...(next === null ? [] : [`${dataset}: next is ${oneLine(next, 200)}`]),
   ...(paused === null
     ? []
@@ -77,6 +118,18 @@ const notesOn = ({ dataset, next, paused, drift }: Awaited<ReturnType<typeof sta
         `${dataset}: paused since ${paused.at}: ${oneLine(paused.reason, 200)}; end it with: sluice resume --dataset ${dataset}`,
       ]),
 ];
+
+/** How many notifications of new files wait in the queue, and in the dead-letter queue. */
+async function queuesOf({ sqs, config }: Stage): Promise<{ waiting: number; dead: number }> {
+  const lengthOf = async (QueueUrl: string) => {
+    const { Attributes } = await sqs.send(
+      new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['ApproximateNumberOfMessages'] }),
+    );
+    return Number(Attributes?.ApproximateNumberOfMessages ?? 0);
+  };
+  const [waiting, dead] = await Promise.all([lengthOf(config.queueUrl), lengthOf(config.deadLettersUrl)]);
+  return { waiting, dead };
+}
 
 /** The state of a dataset from the ledger's lists. No read grows with the history. */
 export async function statusOf(ledger: Ledger, dataset: string) {
@@ -95,6 +148,12 @@ export async function statusOf(ledger: Ledger, dataset: string) {
   return {
     dataset,
     pending,
+    /** Batches that are not over. */
+    running: claimed.flatMap((batch) =>
+      batch
+        ? [{ batch: batch.batch, claimedAt: batch.claimedAt, engine: batch.engine, files: batch.files }]
+        : [],
+    ),
     claimed: claimed.reduce((sum, batch) => sum + (batch?.files ?? 0), 0),
     published,
     held,
@@ -106,6 +165,18 @@ export async function statusOf(ledger: Ledger, dataset: string) {
     /** What was last missing in the Data Catalog; shown for a day. */
     drift,
     lease: lease?.execution === undefined ? 'free' : (lease.execution.split(':').at(-1) ?? ''),
-    lastBatch: last ? { batch: last.batch, state: last.state, at: last.endedAt ?? last.claimedAt } : null,
+    lastBatch: last
+      ? {
+          batch: last.batch,
+          state: last.state,
+          at: last.endedAt ?? last.claimedAt,
+          reason: last.reason ?? null,
+          isAllRefused:
+            last.state === 'published' &&
+            last.decision === undefined &&
+            (last.counts?.rowsRead ?? 0) > 0 &&
+            last.counts?.quarantined === last.counts?.rowsRead,
+        }
+      : null,
   };
 }

@@ -32,6 +32,8 @@ JSON object.
 Example:
   npm run sluice -- transform --contract datasets/tweets.yml --out /tmp/tweets datasets/samples/twitter.json`;
 
+export const values = { '--engine': ['duckdb', 'spark'] };
+
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = readOptions(args, {
     contract: { type: 'string' },

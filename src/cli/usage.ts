@@ -70,6 +70,8 @@ export const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''"
 /** A command: its help and its function. `run` gives the exit status. */
 export interface Command {
   readonly help: string;
+  /** What completion offers: for an option, or as `''` for an argument. */
+  readonly values?: Readonly<Record<string, readonly string[]>>;
   readonly run: (args: string[]) => Promise<number>;
 }
 

@@ -1,5 +1,4 @@
 /** Reads the data of the watch page from a deployed stage: Step Functions, ledger, Catalog, logs. It changes nothing. */
-import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { DescribeStateMachineForExecutionCommand } from '@aws-sdk/client-sfn';
 import type { z } from 'zod';
@@ -18,6 +17,7 @@ import type { Stage } from '../stage/connect.ts';
 import { driftText, recentDrift } from '../stage/drift.ts';
 import { failureOf, functionOf, visitsWithData } from '../stage/executions.ts';
 import type { ExecutionSummary, Visit, VisitData } from '../stage/history.ts';
+import { readLogs } from '../stage/logs.ts';
 import { refusedRows } from '../stage/quarantine.ts';
 import { query } from '../stage/query.ts';
 import { findTable, partitionPages } from '../stage/tables.ts';
@@ -108,26 +108,9 @@ const parsed = <T extends z.ZodType>(schema: T, text: string | null): z.output<T
 };
 
 /** Log lines of a state's function while it was visited. */
-export async function visitLogs(
-  { logs, functionPrefix }: Stage,
-  state: string,
-  from: number,
-  to: number,
-): Promise<LogLine[]> {
-  try {
-    const { events = [] } = await logs.send(
-      new FilterLogEventsCommand({
-        logGroupName: `/aws/lambda/${functionPrefix}${functionOf(state)}`,
-        startTime: from - 1000,
-        endTime: to + 2000,
-        limit: 500,
-      }),
-    );
-    return events.map((e) => ({ at: e.timestamp ?? 0, message: (e.message ?? '').trimEnd() }));
-  } catch (error) {
-    if (error instanceof Error && error.name === 'ResourceNotFoundException') return [];
-    throw error;
-  }
+export async function visitLogs(stage: Stage, state: string, from: number, to: number): Promise<LogLine[]> {
+  const events = await readLogs(stage, [functionOf(state)], { from: from - 1000, to: to + 2000 }, 500);
+  return events.map(({ at, message }) => ({ at, message }));
 }
 
 /** Up to three rows per reason and column. */

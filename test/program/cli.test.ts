@@ -213,11 +213,13 @@ test('completion makes a function that runs from any folder, and completes comma
     'bash',
     [
       '-c',
-      `source ${script}; cd /; ${complete('sluice', 'rel')}; ${complete('sluice', 'drop', '--d')}; ${complete('sluice', 'drop', '--dataset', 'tw')}; ${complete('sluice', 'files', '--state', 'h')}; ${complete('sluice', 'files', '--k')}; ${complete('sluice', 'explain', '--step', 'conv')}; sluice validate ${root}/datasets/tweets.yml`,
+      `source ${script}; cd /; ${complete('sluice', 'rel')}; ${complete('sluice', 'drop', '--d')}; ${complete('sluice', 'drop', '--dataset', 'tw')}; ${complete('sluice', 'files', '--state', 'h')}; ${complete('sluice', 'files', '--k')}; ${complete('sluice', 'explain', '--step', 'conv')}; ${complete('sluice', 'logs', '--step', 'Pub')}; ${complete('sluice', 'batches', '--state', 'r')}; ${complete('sluice', 'engine', '--dataset', 'tweets', 'gl')}; ${complete('sluice', 'transform', '--engine', 'sp')}; sluice validate ${root}/datasets/tweets.yml`,
     ],
     { encoding: 'utf8' },
   );
-  expect(stdout).toBe(`release\n--dataset\ntweets\nheld\n\nconverted\n${root}/datasets/tweets.yml: valid\n`);
+  expect(stdout).toBe(
+    `release\n--dataset\ntweets\nheld\n\nconverted\nPublish\nrunning\nglue\nspark\n${root}/datasets/tweets.yml: valid\n`,
+  );
   expect(status).toBe(0);
 });
 

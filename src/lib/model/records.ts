@@ -110,7 +110,9 @@ export const objectRecordSchema = z.object({
 });
 export type ObjectRecord = Readonly<z.output<typeof objectRecordSchema>>;
 
-const batchState = z.enum(['running', 'published', 'held', 'failed']);
+/** The states of a batch. */
+export const batchStates = ['running', 'published', 'held', 'failed'] as const;
+const batchState = z.enum(batchStates);
 export type BatchState = z.output<typeof batchState>;
 
 /** Written when a batch is claimed. The fields after `attempts` are added when they are known. Times are ISO 8601. */

@@ -32,6 +32,15 @@ test('a batch is committed by the fence that it was claimed under alone', async 
   expect((await ledger.batch(dataset, id))?.committed).toBeUndefined();
 });
 
+test('invariant 1: a batch that is committed can no longer be given back', async () => {
+  const { ledger, fence } = await claimed();
+  await ledger.commit(dataset, { batch: id, fence });
+  await ledger.giveBack(dataset, fence, { batch: id, fence }, { state: 'failed', reason: 'r' }, []);
+  expect(await ledger.batch(dataset, id)).toMatchObject({ state: 'running', committed: fence });
+  expect(await ledger.openBatches(dataset)).toHaveLength(1);
+  expect(await ledger.garbage(dataset)).toEqual([]);
+});
+
 test('a file that is no longer claimed by a batch is not settled by it', async () => {
   const { ledger, fence, settled, file, state } = await claimed();
   await ledger.commit(dataset, { batch: id, fence });

@@ -41,3 +41,23 @@ test('invariant 4: keys that DynamoDB leaves unread are asked for again', async 
   expect(await ledger.knows('d', files)).toEqual(files.map(() => true));
   expect(partial).toBeGreaterThan(3);
 });
+
+test('every read of the ledger is consistent, but for those of an index, which has no such reads', async () => {
+  const aws = createMemoryAws();
+  const ledger = ledgerOn('ledger', aws.actor('a').documents, { patience });
+  const read: object[] = [];
+  aws.plan = ({ operation, input }) => {
+    if (['GetItem', 'BatchGetItem', 'Query'].includes(operation) && !('IndexName' in input)) read.push(input);
+    return undefined;
+  };
+  const id = { object: 'x', version: 'v' };
+  await ledger.notePending('d', [{ ...id, size: 1, sequencer: '1', etag: 'e' }], async () => []);
+  await ledger.file('d', id);
+  await ledger.states('d', [id]);
+  await ledger.openBatches('d');
+  await ledger.pending('d');
+  await ledger.lease('d');
+  await ledger.pauseOf('d');
+  expect(read.length).toBeGreaterThan(6);
+  expect(read.filter((input) => !JSON.stringify(input).includes('"ConsistentRead":true'))).toEqual([]);
+});

@@ -83,6 +83,31 @@ test('the definition retries exactly the errors whose outcome is retry', () => {
   expect([...retried].filter((name) => name in errors).sort()).toEqual(namesOf('retry').sort());
 });
 
+test('errors that a person must look at hold the batch, and no others do', () => {
+  expect(namesOf('hold').sort()).toEqual([
+    'AccountingMismatch',
+    'ExpectationFailed',
+    'ReferenceRefused',
+    'SchemaMismatch',
+    'TableMismatch',
+    'TableUnsupported',
+  ]);
+});
+
+test('every state that calls a function retries throttling, under each of its names', () => {
+  for (const [name, state] of tasks) {
+    const names = (state.Retry ?? []).flatMap((r) => r.ErrorEquals);
+    expect([name, names]).toEqual([
+      name,
+      expect.arrayContaining([
+        'ThrottlingException',
+        'ThrottledException',
+        'Lambda.TooManyRequestsException',
+      ]),
+    ]);
+  }
+});
+
 test('every error has the name of its class', () => {
   for (const [name, type] of catalogue)
     if (name !== 'ContractError') expect(new (type as new (m: string) => Error)('x').name).toBe(name);

@@ -48,3 +48,18 @@ test('of a batch with a doubtful correction the others go on at once', async () 
   expect(world.linesOf('feed/b')).toEqual(['7@06']);
   expect(await world.statesOf('feed/a')).toEqual(['held', 'published']);
 });
+
+test('invariant 2: whoever takes a publish back removes its quarantine at once, not only the sweep', async () => {
+  world.put('feed/a', ['1@06', 'bad']);
+  const publish = await world.until('publish');
+  world.aws.plan = ({ operation }) =>
+    operation === 'TransactWriteItems' ? { mode: 'fail', error: 'AccessDenied' } : undefined;
+  await expect(publish(world.deps('publish'))).rejects.toThrow();
+  world.aws.plan = undefined;
+  const left = () => world.aws.s3.keys('work', 'quarantine/');
+  expect(left()).toHaveLength(1);
+  const { ledger, ...deps } = world.deps('failBatch');
+  const fence = (await ledger.lease(dataset))?.fence ?? 0;
+  await endOpenBatches({ ...deps, ledger }, dataset, fence, { error: 'Aborted', cause: 'a test' });
+  expect(left()).toEqual([]);
+});

@@ -1,0 +1,130 @@
+/**
+ * Runs test files in plain Node, as `npm run check` does, with one mutant of the instrumented sources active. A process serves many
+ * mutants: it loads the sources once, and each test file anew. Parent: scripts/mutate.ts, over IPC.
+ */
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const { resolve } = createRequire(import.meta.url);
+const runner = join(resolve('jest-light-runner'), '..');
+// The copy of jest-circus and of expect that the runner uses, too.
+const own = createRequire(join(runner, 'index.js'));
+const circus = await import(pathToFileURL(own.resolve('jest-circus')));
+const { jestExpect } = await import(pathToFileURL(own.resolve('@jest/expect')));
+await import(pathToFileURL(join(runner, 'global-setup.js')));
+await import('../support/plainNode.mjs');
+
+const state = { activeMutant: undefined, currentTestId: undefined, mutantCoverage: undefined };
+globalThis.__stryker__ = state;
+
+let loads = 0;
+
+/** Runs a file's tests that `isMeant` names, until one fails. Gives the name of that one, or null. */
+async function runFile(file, isMeant) {
+  circus.resetState();
+  jestExpect.setState({ testPath: file, suppressedErrors: [] });
+  await import(`${pathToFileURL(file)}?${++loads}`);
+  const { rootDescribeBlock, hasFocusedTests } = circus.getState();
+  if (hasFocusedTests) throw new Error(`${file} has a focused test`);
+  return runBlock(rootDescribeBlock, file, [], isMeant);
+}
+
+async function runBlock(block, file, names, isMeant) {
+  const isAnyMeant = (of, path) =>
+    of.children.some((child) => {
+      const to = [...path, child.name];
+      return child.type === 'test' ? isMeant(idOf(file, to)) : isAnyMeant(child, to);
+    });
+  if (!isAnyMeant(block, names)) return null;
+  const within = async (what, of) => {
+    state.currentTestId = `${file}|(${what})`;
+    for (const { type, fn } of of.hooks) if (type === what) await call(fn);
+  };
+  let failed = null;
+  try {
+    await within('beforeAll', block);
+    for (const child of block.children) {
+      const path = [...names, child.name];
+      if (child.type === 'describeBlock') failed = await runBlock(child, file, path, isMeant);
+      else if (child.mode !== 'skip' && child.mode !== 'todo' && isMeant(idOf(file, path)))
+        failed = await runTest(block, child, idOf(file, path));
+      if (failed !== null) break;
+    }
+  } catch (error) {
+    failed = `${file}: ${error}`;
+  }
+  try {
+    await within('afterAll', block);
+  } catch (error) {
+    failed ??= `${file}: ${error}`;
+  }
+  state.currentTestId = undefined;
+  return failed;
+}
+
+const idOf = (file, names) => `${file}|${names.join(' ')}`;
+
+async function runTest(block, { fn }, id) {
+  const blocks = [];
+  for (let at = block; at; at = at.parent) blocks.unshift(at);
+  const hooks = (of, type) => of.flatMap((b) => b.hooks.filter((hook) => hook.type === type));
+  state.currentTestId = id;
+  jestExpect.setState({ currentTestName: id, suppressedErrors: [], assertionCalls: 0 });
+  let failed = null;
+  try {
+    for (const hook of hooks(blocks, 'beforeEach')) await call(hook.fn);
+    await call(fn);
+    if (jestExpect.getState().suppressedErrors.length > 0) failed = id;
+  } catch (error) {
+    failed = process.env.SLUICE_MUTATION_DEBUG ? `${id}: ${error?.stack}` : id;
+  }
+  try {
+    for (const hook of hooks(blocks.reverse(), 'afterEach')) await call(hook.fn);
+  } catch {
+    failed ??= id;
+  }
+  return failed;
+}
+
+const call = async (fn) => {
+  if (fn.length > 0) throw new Error('tests with a callback are not supported');
+  await fn();
+};
+
+// A mutant may leave a promise behind that nobody awaits.
+let strays = [];
+for (const event of ['unhandledRejection', 'uncaughtException'])
+  process.on(event, (error) => strays.push(String(error)));
+
+process.on('message', async ({ mutant, tests, isDry }) => {
+  strays = [];
+  const wanted = new Set(tests.flatMap(({ ids }) => ids ?? []));
+  let failed = null;
+  if (isDry) state.mutantCoverage = { static: {}, perTest: {} };
+  state.activeMutant = mutant;
+  const begun = performance.now();
+  try {
+    for (const { file, ids } of tests) {
+      failed = await runFile(file, (id) => ids === undefined || wanted.has(id));
+      if (failed !== null) break;
+    }
+  } catch (error) {
+    failed = `${error?.stack}`;
+  }
+  state.activeMutant = undefined;
+  failed ??= strays[0] ?? null;
+  process.send({
+    failed,
+    ms: performance.now() - begun,
+    ...(isDry
+      ? {
+          static: Object.keys(state.mutantCoverage.static),
+          perTest: Object.fromEntries(
+            Object.entries(state.mutantCoverage.perTest).map(([id, of]) => [id, Object.keys(of)]),
+          ),
+        }
+      : {}),
+  });
+});
+process.send('ready');
