@@ -72,14 +72,17 @@ export async function requireTable(deps: TableDeps, name: string): Promise<Loade
   return table;
 }
 
-/** A metadata file never changes. One that names thousands of snapshots takes long to parse, and a step looks at its table often. */
-const lastRead = new WeakMap<Files, { readonly file: string; readonly metadata: Metadata }>();
+/**
+ * The last metadata file that was read or became the current one. It never changes; one that names thousands of snapshots takes long to
+ * parse, and a step looks at its table often.
+ */
+const lastSeen = new WeakMap<Files, { readonly file: string; readonly metadata: Metadata }>();
 
 async function readMetadata(files: Files, file: string): Promise<Metadata> {
-  const last = lastRead.get(files);
+  const last = lastSeen.get(files);
   if (last?.file === file) return last.metadata;
   const metadata = parseMetadata(Buffer.from(await files.read(file)).toString('utf8'));
-  lastRead.set(files, { file, metadata });
+  lastSeen.set(files, { file, metadata });
   return metadata;
 }
 
@@ -135,6 +138,7 @@ export async function commit(deps: TableDeps, name: string, intent: Intent): Pro
       isUnsure ||= isUnclear(error);
       throw new Undecided(error);
     }
+    lastSeen.set(files, { file: target.file, metadata: next });
     return { how: 'committed', metadata: next };
   };
   try {
