@@ -20,7 +20,7 @@ const help = `Usage: npm run mutate -- [options] [PATH…]
 
   PATH…          files or folders below src; default src/lib/{ledger,flow,table,compiler,dialect}
   --sample N     only N mutants of each file, spread over it
-  --tests TEXT   only test files whose path contains TEXT, for a quick look
+  --tests PATTERN   only test files whose path matches, for a quick look
   --workers N    default: one for each core
   --json FILE    writes every mutant with its fate
   --help
@@ -112,7 +112,7 @@ async function main(args: string[]): Promise<number> {
     const all = await instrument(sandbox, files);
     const mutants = sample === undefined ? all : sampleOf(all, sample);
     print(`${mutants.length} mutants of ${files.length} files`);
-    const results = await judge(sandbox, mutants, workers ?? 1, values.tests);
+    const results = await judge(sandbox, mutants, workers ?? 1, new RegExp(values.tests));
     if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(results, null, 1));
     return report(results, accepted);
   } finally {
@@ -299,7 +299,7 @@ async function judge(
   sandbox: string,
   mutants: readonly Mutant[],
   count: number,
-  wanted: string,
+  wanted: RegExp,
 ): Promise<Result[]> {
   const idle = Array.from({ length: count }, () => new Worker(sandbox));
   const every = [...idle];
@@ -317,7 +317,7 @@ async function judge(
   };
   const tests = testFolders
     .flatMap((folder) => globSync(`test/unit/${folder}/**/*.test.ts`, { cwd: sandbox }))
-    .filter((path) => path.includes(wanted));
+    .filter((path) => wanted.test(path));
   const coverage = new Map<string, { ids: Map<string, string[]>; isStatic: boolean }>();
   const of = (id: string) => {
     const found = coverage.get(id) ?? { ids: new Map<string, string[]>(), isStatic: false };

@@ -346,4 +346,5 @@ test('reconcile registers what stands in S3 and drops what is gone', async () =>
   expect(values).toContainEqual(own);
   expect(values).not.toContainEqual(gone);
   expect(await athena(`SELECT count(*) AS n FROM ${dataset} WHERE id = ${id}`)).toEqual([{ n: '1' }]);
+  expect(await sluice('maintain', '--dry-run')).toMatchObject({ code: 0, err: '' });
 });
