@@ -157,7 +157,7 @@ test('6. a wrong drop', async () => {
   await namedBy(/every row of batch \w{8} is in quarantine/);
   const { key, text } = newFile({ text: 'of another company' });
   const [file] = await drop(dataset, { [key]: text });
-  await mend('undo --dataset D --reason TEXT BATCH --object KEY', {
+  await mend('rollback --dataset D --reason TEXT --batch BATCH --object KEY', {
     BATCH: file?.record.batch?.slice(0, 8) ?? '',
     KEY: key,
   });
