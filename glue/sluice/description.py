@@ -44,6 +44,17 @@ class Member(TypedDict):
     isDeflated: bool
 
 
+class Group(TypedDict):
+    """A row group of a Parquet file."""
+
+    # Its first row from 0, and the number of its rows.
+    row: int
+    rows: int
+    # Its place in bytes.
+    start: int
+    end: int
+
+
 class File(TypedDict):
     """A raw file, exactly one version of it."""
 
@@ -53,7 +64,7 @@ class File(TypedDict):
     # Stored bytes, and the estimated bytes when unpacked.
     size: int
     unpacked: int
-    layout: Literal["lines", "document", "refused", "empty"]
+    layout: Literal["lines", "document", "table", "refused", "empty"]
     # The reason why the whole file is refused.
     fault: str | None
     compression: Literal["gzip", "zstd", "bzip2", "snappy", "zip"] | None
@@ -62,6 +73,8 @@ class File(TypedDict):
     body: Body | None
     # The first bytes of a refused file, base64.
     head: NotRequired[str]
+    # The row groups of a Parquet file.
+    groups: NotRequired[list[Group] | None]
     # The file is this part of the object.
     member: NotRequired[Member | None]
     uri: str

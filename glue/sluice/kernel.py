@@ -14,6 +14,7 @@ from sluice.description import File, Limits
 from sluice.documents import Documents
 from sluice.lines import PORTION, Lines, Split, split_rows, with_splits
 from sluice.store import Store
+from sluice.tables import row_groups
 
 # DuckDB's memory limit in a task. Its parser reserves much more than it uses.
 KERNEL_MEMORY = "4GB"
@@ -26,6 +27,8 @@ class Setup(TypedDict):
     # The plan's SQL on records, and on documents.
     records: str
     documents: str
+    # Gives the query for row groups of a Parquet file.
+    tables: str | None
     files: list[File]
     limits: Limits
     region: str | None
@@ -55,6 +58,9 @@ def kernel(units: Iterable[pyarrow.RecordBatch], setup: Setup) -> Iterator[pyarr
                 documents.refuse(file, base64.b64decode(file["head"]), file["fault"] or "")
             elif file["layout"] == "document":
                 documents.read(store, file)
+            elif file["layout"] == "table":
+                for portion in row_groups(db, setup["tables"] or "", store, file, start, stop):
+                    yield from rows_of(portion)
             else:
                 fault = archive_fault(store, file, setup["limits"]["archive"])
                 if fault is not None:

@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from sluice.description import File, Job
+from sluice.description import File, Group, Job
 from sluice.hadoop import read_bytes
 from sluice.kernel import Setup, kernel
 from sluice.store import place_of
@@ -34,6 +34,7 @@ def row_part(spark: SparkSession, job: Job) -> DataFrame:
         "arrow_schema": to_arrow_schema(schema).serialize().to_pybytes(),
         "records": plan["row"]["records"],
         "documents": plan["row"]["documents"],
+        "tables": plan["row"].get("tables"),
         "files": job["files"],
         "limits": job["limits"],
         "region": job["region"],
@@ -59,9 +60,22 @@ def units_of(files: list[File]) -> list[Unit]:
     for f in files:
         if f["layout"] == "lines" and f["compression"] is None:
             units += [(f["file"], start, min(start + SPLIT, f["size"])) for start in range(0, f["size"], SPLIT)]
+        elif f["layout"] == "table":
+            units += [(f["file"], start, stop) for start, stop in parts_of(f.get("groups") or [])]
         elif f["layout"] != "empty":
             units.append((f["file"], 0, place_of(f)[1]))
     return units
+
+
+def parts_of(groups: list[Group]) -> list[tuple[int, int]]:
+    """Consecutive row groups of about the size of a split, as the bytes from the first to the end of the last."""
+    parts: list[tuple[int, int]] = []
+    for group in sorted(groups, key=lambda g: g["start"]):
+        if parts and group["end"] - parts[-1][0] <= SPLIT:
+            parts[-1] = (parts[-1][0], group["end"])
+        else:
+            parts.append((group["start"], group["end"]))
+    return parts
 
 
 def shares_of(units: list[Unit], cores: int) -> list[list[Unit]]:

@@ -1,7 +1,7 @@
 /** Local files as inputs of a run, and as published objects. */
 import { readdir, readFile, stat, symlink } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { mergeShapes, toStructType } from '../lib/catalog/infer.ts';
+import { mergeShapes, shapeOf, toStructType } from '../lib/catalog/infer.ts';
 import { pathOfValues } from '../lib/catalog/partitionPath.ts';
 import type { Contract } from '../lib/contract/schema.ts';
 import { localFile, readStart } from '../lib/engine/inputFile.ts';
@@ -14,39 +14,33 @@ import type { InputFile } from '../lib/model/layout.ts';
 import type { Plan } from '../lib/model/plan.ts';
 import type { RawTable } from '../lib/model/rawTable.ts';
 
+/** `example`: for Parquet, a record with a value of each type. */
+export type LocalInput = InputFile & { readonly example?: object | undefined };
+
 /**
  * A local file, or the files of a zip archive. A local file has no version, so the time of its last change is used. Unpacked files are written
  * next to `link`.
  */
-export async function inputsOf(contract: Contract, path: string, link: string): Promise<InputFile[]> {
+export async function inputsOf(contract: Contract, path: string, link: string): Promise<LocalInput[]> {
   const { size, mtime } = await stat(path);
   await symlink(resolve(path), link);
   const looks = await looksAt(contract, localFile(path, size));
   return Promise.all(
-    looks.map(({ layout, fault, compression, member, header, body, head }) =>
-      unpackInput({
-        object: basename(path),
-        version: mtime.toISOString(),
-        path: link,
-        layout,
-        fault,
-        compression,
-        member,
-        header,
-        body,
-        head,
-      }),
-    ),
+    looks.map(async ({ start: _start, isWhole: _isWhole, unpacked: _unpacked, example, ...look }) => ({
+      ...(await unpackInput({ object: basename(path), version: mtime.toISOString(), path: link, ...look })),
+      example,
+    })),
   );
 }
 
 /** The type that a crawler would infer from the inputs. For lines, only the first 256 KiB are read. */
 export async function tableOfInputs(
   contract: Contract,
-  inputs: readonly InputFile[],
+  inputs: readonly LocalInput[],
 ): Promise<RawTable | null> {
   const shapes = await Promise.all(
     inputs.map(async (input) => {
+      if (input.example !== undefined) return shapeOf(input.example);
       const { size } = await stat(input.path);
       const bytes = input.layout === 'document' ? size : Math.min(size, headBytes);
       return shapeOfContent(contract.source, input, await readStart(input.path, bytes), bytes < size);

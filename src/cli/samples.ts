@@ -8,6 +8,7 @@ import { identifier } from '../lib/contract/parts.ts';
 import type { Contract } from '../lib/contract/schema.ts';
 import { localFile, readStart } from '../lib/engine/inputFile.ts';
 import { ArchiveBroken } from '../lib/engine/packedBytes.ts';
+import { isParquet } from '../lib/engine/parquet.ts';
 import { compressionOf, unpackMemberStart, unpackStart } from '../lib/engine/unpack.ts';
 import { entriesOf, isZip, type RangedFile, TooManyMembers } from '../lib/engine/zip.ts';
 import { ContractError } from '../lib/errors.ts';
@@ -143,6 +144,12 @@ async function samplesIn(path: string): Promise<Sample[]> {
     ? await readFile(path)
     : await readStart(path, Math.min(file.size, sampleBytes));
   if (isZip(bytes)) return samplesInZip(path, file.isFIFO() ? fileOf(bytes) : localFile(path, file.size));
+  if (isParquet(bytes)) {
+    const { sampleOfParquet } = await import('./parquetSample.ts');
+    const sample = file.isFIFO() ? null : await sampleOfParquet(path, file.size);
+    if (sample === null) throw new UsageError(`${path}: the Parquet file is damaged`);
+    return [sample];
+  }
   const compression = compressionOf(bytes);
   const content = compression
     ? await unpackStart(bytes, compression, sampleBytes)
@@ -180,7 +187,7 @@ async function samplesInZip(path: string, file: RangedFile): Promise<Sample[]> {
 
 const notRead = (path: string, format: string): UsageError =>
   new UsageError(
-    `${path}: it is ${format}; a contract reads JSON, CSV and lines of text, packed with gzip, zstd, bzip2, zip or Hadoop's snappy or not`,
+    `${path}: it is ${format}; a contract reads JSON, CSV, lines of text and Parquet, packed with gzip, zstd, bzip2, zip or Hadoop's snappy or not`,
   );
 
 /** The sample in the content of a file. */
@@ -216,7 +223,7 @@ function textOfBytes(content: Buffer): { text: string; encoding?: 'windows-1252'
 
 /** First bytes of binary formats: https://en.wikipedia.org/wiki/List_of_file_signatures */
 const signatures: readonly (readonly [name: string, at: number, bytes: string])[] = [
-  ['Parquet', 0, 'PAR1'],
+  ['Parquet in an archive', 0, 'PAR1'],
   ['an Avro object container', 0, 'Obj\x01'],
   ['ORC', 0, 'ORC'],
   ['packed with zip once more', 0, 'PK\x03\x04'],

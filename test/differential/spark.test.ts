@@ -26,6 +26,7 @@ import {
   transform,
 } from '../support/embedded.ts';
 import { hadoopSnappy, packed as packedFile } from '../support/packed.ts';
+import { parquetContract, parquetFiles } from '../support/parquetFiles.ts';
 import { sparkSession } from '../support/sparkSession.ts';
 import { byTransforms, rowsOfTransforms } from '../support/transforms.ts';
 import { usualFeeds } from '../support/usualFeeds.ts';
@@ -115,6 +116,11 @@ test('Spark reads the members of zip archives as the embedded engine does', asyn
 test('rows are in the same partitions of transforms', async () => {
   const { partitions } = await expectSame(byTransforms, rowsOfTransforms);
   expect(partitions).toContain('source=x/at_day=2025-10-06/id_bucket_4=3/name_truncate_2=ab');
+});
+
+test('Spark reads Parquet by row groups, and refuses the same ones', async () => {
+  const { summary } = await expectSame(parquetContract, await parquetFiles());
+  expect(summary.reasons).toEqual({ invalid_document: 6, encrypted_archive: 1 });
 });
 
 test('a small archive of one huge line is one quarantined row, and the lines around it are rows', async () => {

@@ -71,12 +71,13 @@ export async function transform(
         await writeFile(path, bytes);
         const looks = await looksAt(contract, localFile(path, bytes.length));
         return Promise.all(
-          looks.map(({ layout, fault, header, body, compression, member, head }) =>
-            unpackInput(
-              { object, version: 'v1', path, layout, fault, header, body, compression, member, head },
+          looks.map(async ({ start: _start, isWhole: _isWhole, unpacked: _unpacked, example, ...look }) => ({
+            ...(await unpackInput(
+              { object, version: 'v1', path, ...look },
               { ...limits, ...options.limits },
-            ),
-          ),
+            )),
+            example,
+          })),
         );
       }),
     );

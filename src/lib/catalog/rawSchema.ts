@@ -39,7 +39,11 @@ export function recordType(
  */
 export function requireReadable(contract: Contract, rawTable: RawTable): void {
   const isText = hasFlatTexts(contract.source);
-  const where = isText ? 'the headers of its files' : `the Catalog table ${rawTable.name}`;
+  const where = isText
+    ? 'the headers of its files'
+    : contract.source.formats.includes('parquet')
+      ? 'the schemas of its files'
+      : `the Catalog table ${rawTable.name}`;
   const { record, seen } = rawTable;
   /** The type in the batch itself, used if the Catalog's type is unreadable. */
   const inners = innerDocuments(contract);

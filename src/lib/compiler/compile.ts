@@ -7,6 +7,7 @@ import type { Contract, PartitionKey } from '../contract/schema.ts';
 import { contractVersion } from '../contract/version.ts';
 import { recordSteps } from '../dialect/duckdb.ts';
 import { documentSteps } from '../dialect/duckdbDocuments.ts';
+import { parquetReader } from '../dialect/duckdbParquet.ts';
 import { duckdbSetDialect } from '../dialect/duckdbSet.ts';
 import { setSql } from '../dialect/set.ts';
 import { sparkSetDialect } from '../dialect/sparkSet.ts';
@@ -82,6 +83,7 @@ export function compile(
       documents: statementOf(documentSteps(contract.source)),
       records: statementOf(rowSteps(resolved, references, options)),
       references: references.filter(isHeld).map(describe),
+      ...(contract.source.formats.includes('parquet') ? { tables: parquetReader() } : {}),
     },
     set: {
       ...set,

@@ -191,13 +191,13 @@ const jsonOptions = z.strictObject({
 });
 
 /** Formats that a dataset cannot combine with others. The other two are distinguished by a file's first character. */
-const loneFormats: readonly string[] = ['json_document', 'json_concatenated', 'csv', 'text'];
+const loneFormats: readonly string[] = ['json_document', 'json_concatenated', 'csv', 'text', 'parquet'];
 
 const source = z
   .strictObject({
     prefix: topFolder.describe('The folder in the raw bucket. The crawler makes one table of it.'),
     formats: z
-      .array(z.enum(['ndjson', 'json_array', 'json_document', 'json_concatenated', 'csv', 'text']))
+      .array(z.enum(['ndjson', 'json_array', 'json_document', 'json_concatenated', 'csv', 'text', 'parquet']))
       .min(1)
       .describe('ndjson and json_array are told apart by the first character of a file.'),
     records: recordsPath
@@ -219,7 +219,8 @@ const source = z
     if (value.csv && lone !== 'csv') issue('csv', 'goes with the format csv');
     if ((lone === 'text') !== (value.text !== undefined))
       issue('text', 'is given exactly with the format text');
-    if (value.json && (lone === 'csv' || lone === 'text')) issue('json', 'goes with the formats of JSON');
+    if (value.json && lone !== undefined && !lone.startsWith('json_'))
+      issue('json', 'goes with the formats of JSON');
     const { delimiter, quote, escape: escapeBy, comment, skipFooter, quotedNewlines } = value.csv ?? {};
     if (value.csv && quote !== 'none' && delimiter?.includes(quote ?? '"'))
       issue('csv', 'has the quote in the delimiter');

@@ -46,7 +46,7 @@ export function recordSteps(
       ? textSteps(text)
       : contract.source.formats.includes('csv')
         ? csvSteps(csv)
-        : jsonSteps(json)),
+        : jsonSteps(contract.source.formats.includes('parquet') ? { nonFinite: 'null' } : json)),
     ...documents.steps,
     ...(hasKey ? [keyStep(documents.last)] : []),
     layer('parsed', [...leaves.parsed, restOf(contract)], hasKey ? 'keyed' : documents.last),

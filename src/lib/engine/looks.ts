@@ -1,9 +1,10 @@
 /** Looks at a raw file: a zip archive is as many files as it has members, every other file is one. */
 import type { Contract } from '../contract/schema.ts';
-import type { Layout, Member } from '../model/layout.ts';
+import type { Layout, Member, RowGroup } from '../model/layout.ts';
 import type { ReasonCode } from '../model/plan.ts';
 import { headBytes, type Look, lookAt, refusedSampleBytes } from './layout.ts';
 import { ArchiveBroken } from './packedBytes.ts';
+import { isEncryptedParquet, isParquet, parquetOf } from './parquet.ts';
 import { unpackedBytes } from './size.ts';
 import { archiveLimits, compressionOf, unpackMemberStart, unpackStart } from './unpack.ts';
 import { entriesOf, isZip, type RangedFile, TooManyMembers } from './zip.ts';
@@ -14,6 +15,9 @@ export interface FileLook extends Look {
   readonly unpacked: number;
   /** For a refused file: its first bytes, base64. Of a file in an archive, they are unpacked if they can be. */
   readonly head?: string;
+  /** For Parquet: its row groups, and a record with a value of each type. */
+  readonly groups?: readonly RowGroup[];
+  readonly example?: object;
 }
 
 /** An archive that is read by ranges is held in memory up to this size, so that small members cost no requests. */
@@ -22,6 +26,7 @@ const heldBytes = 16 * 1024 * 1024;
 /** At least one look. An archive without files is an empty file. */
 export async function looksAt(contract: Contract, file: RangedFile): Promise<FileLook[]> {
   const head = await file.read(0, Math.min(file.size, headBytes));
+  if (contract.source.formats.includes('parquet')) return [await lookAtParquet(file, head)];
   if (!isZip(head)) {
     const look = await lookAt(contract, head, file.size, (bytes) => file.read(0, Math.min(bytes, file.size)));
     const unpacked = await unpackedBytes({ ...file, compression: compressionOf(head) });
@@ -58,6 +63,24 @@ export async function looksAt(contract: Contract, file: RangedFile): Promise<Fil
     if (error instanceof ArchiveBroken) return [refused('broken_archive')];
     throw error;
   }
+}
+
+async function lookAtParquet(file: RangedFile, head: Uint8Array): Promise<FileLook> {
+  const plain = { compression: null, member: null, header: null, body: null, start: head, isWhole: false };
+  if (file.size === 0) return { ...plain, layout: 'lines', fault: null, isWhole: true, unpacked: 0 };
+  const found = isParquet(head) ? await parquetOf(file) : null;
+  if (found !== null) {
+    const { groups, example, unpacked } = found;
+    if (unpacked <= archiveLimits.spark)
+      return { ...plain, layout: 'table', fault: null, groups, example, unpacked };
+  }
+  const fault =
+    found !== null
+      ? 'archive_too_large'
+      : isEncryptedParquet(head)
+        ? 'encrypted_archive'
+        : 'invalid_document';
+  return { ...plain, layout: 'refused', fault, unpacked: 0, ...headOf('refused', head) };
 }
 
 const headOf = (layout: Layout, bytes: Uint8Array): Pick<FileLook, 'head'> =>

@@ -7,12 +7,17 @@ import { EngineOutOfMemory } from '../errors.ts';
  * input.
  */
 export function asOutOfMemory(error: unknown, what: string): unknown {
-  const { message = '', code = '' } = failure.safeParse(error).data ?? {};
-  if (!outOfMemoryMessage.test(message) && !outOfMemoryCodes.includes(code)) return error;
+  if (!isOutOfMemory(error)) return error;
+  const { message = '' } = failure.safeParse(error).data ?? {};
   return new EngineOutOfMemory(
     `${what} does not fit into the embedded engine's memory or disk (${message.split('\n')[0]}); give it more memory, make its files smaller, or run it on Glue`,
     { cause: error },
   );
+}
+
+export function isOutOfMemory(error: unknown): boolean {
+  const { message = '', code = '' } = failure.safeParse(error).data ?? {};
+  return outOfMemoryMessage.test(message) || outOfMemoryCodes.includes(code);
 }
 
 /** DuckDB's messages begin with the kind of the error, except those of its appender. The others come from C++ and V8. */

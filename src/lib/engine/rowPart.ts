@@ -9,10 +9,12 @@ import {
   LIST,
   VARCHAR,
 } from '@duckdb/node-api';
-import type { InputFile } from '../model/layout.ts';
+import { parquetVariables } from '../dialect/duckdbParquet.ts';
+import type { InputFile, RowGroup } from '../model/layout.ts';
 import { maxRecordBytes, type Plan, type ReasonCode } from '../model/plan.ts';
 import { type Chunk, chunksOf, eachLine, readStart } from './inputFile.ts';
 import { refusedSampleBytes } from './layout.ts';
+import { isOutOfMemory } from './memory.ts';
 
 /** Makes the tables `files` and `row_part`, the latter with all records. Portions are processed while others are read. */
 export async function readRows(
@@ -55,6 +57,7 @@ export async function readRows(
     for (const [file, input] of inputs.entries()) {
       if (input.layout === 'document')
         await workers.addDocument(file, (await readFile(input.path)).subarray(input.body?.skipBytes ?? 0));
+      else if (input.layout === 'table') await readTable(db, plan, file, input);
       else if (input.layout === 'refused') appendSingle(single, file, 1, await sampleOf(input), input.fault);
       else
         for await (const chunk of chunksOf(input.path, maxRecordBytes, input.body?.skipBytes))
@@ -153,6 +156,37 @@ async function openWorkers(instance: DuckDBInstance, plan: Plan) {
     },
   };
 }
+
+/** Reads a Parquet file, row group by row group. One that cannot be read is a refused record, which has the line of its first row. */
+async function readTable(
+  db: DuckDBConnection,
+  { row }: Plan,
+  file: number,
+  { path, groups = [] }: InputFile,
+): Promise<void> {
+  for (const group of groups) {
+    await db.run('DROP VIEW records');
+    try {
+      await db.run(parquetVariables(path, file, group.row, group.row + group.rows));
+      const reader = (await db.runAndReadAll(row.tables ?? '')).getRows()[0]?.[0] ?? null;
+      await db.run(
+        `CREATE TEMP TABLE records AS ${reader === null ? brokenGroup(file, group) : String(reader)}`,
+      );
+      const { rows = 0n } =
+        (await db.runAndReadAll('SELECT count(*) AS rows FROM records')).getRowObjects()[0] ?? {};
+      if (Number(rows) !== (reader === null ? 1 : group.rows)) throw new Error('rows are missing');
+    } catch (error) {
+      // Otherwise it is the fault of the file.
+      if (isOutOfMemory(error)) throw error;
+      await db.run(`CREATE OR REPLACE TEMP TABLE records AS ${brokenGroup(file, group)}`);
+    }
+    await db.run(`INSERT INTO row_part ${row.records}`);
+    await db.run('DROP TABLE records; CREATE TEMP VIEW records AS FROM single');
+  }
+}
+
+const brokenGroup = (file: number, { row }: RowGroup): string =>
+  `SELECT ${file}::INTEGER AS file, ${row + 1}::BIGINT AS line, ''::BLOB AS raw, 'invalid_document' AS fault`;
 
 /** The part of a refused file that is kept. */
 const sampleOf = async ({ path, head, member }: InputFile): Promise<Buffer> =>

@@ -90,7 +90,7 @@ export async function unpackInput(
   },
 ): Promise<InputFile> {
   const { compression, ...plain } = input;
-  if (input.layout === 'refused') return plain;
+  if (input.layout === 'refused' || input.layout === 'table') return plain;
   if (compression === null) return decodeInput(plain);
   const path = `${input.path}.${input.member?.start ?? ''}.unpacked`;
   const [limit, tooLarge] =

@@ -1,8 +1,20 @@
 /** How the bytes of a raw file are read. */
 import type { ReasonCode } from './plan.ts';
 
-/** lines: one record per line. document: the file is parsed as a whole. refused: the file is quarantined as a whole, with the reason. */
-export type Layout = 'lines' | 'document' | 'refused';
+/**
+ * lines: one record per line. document: the file is parsed as a whole. table: a Parquet file, which is read by row groups. refused: the file is
+ * quarantined as a whole, with the reason.
+ */
+export const layouts = ['lines', 'document', 'table', 'refused'] as const;
+export type Layout = (typeof layouts)[number];
+
+/** A row group of a Parquet file with rows: its first row from 0, its number of rows, and its place in bytes. */
+export interface RowGroup {
+  readonly row: number;
+  readonly rows: number;
+  readonly start: number;
+  readonly end: number;
+}
 
 export const compressions = ['gzip', 'zstd', 'bzip2', 'snappy', 'zip'] as const;
 
@@ -34,6 +46,8 @@ export interface InputFile {
   readonly body?: CsvBody | null | undefined;
   /** For a file in a zip archive; `path` is then the archive, or the unpacked member. */
   readonly member?: Member | null | undefined;
+  /** For Parquet. */
+  readonly groups?: readonly RowGroup[] | undefined;
   /** For a file that was refused before it was read: its first bytes, base64. */
   readonly head?: string | undefined;
 }

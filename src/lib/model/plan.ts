@@ -153,6 +153,8 @@ export const planSchema = z.object({
      */
     records: z.string(),
     references: z.array(referenceShape),
+    /** For Parquet: see parquetReader. */
+    tables: z.string().optional(),
   }),
   set: setPartSchema.extend({
     references: z.array(referenceShape),

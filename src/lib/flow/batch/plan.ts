@@ -32,6 +32,7 @@ export const inputOf = ({
   compression,
   member,
   head,
+  groups,
 }: ProfiledFile) => ({
   object,
   version,
@@ -42,6 +43,7 @@ export const inputOf = ({
   compression,
   member,
   head,
+  groups,
 });
 
 /** The counts of a run. */

@@ -45,13 +45,16 @@ export async function profileBatch(
     if (!found) return [{ shape: unknownShape, file: { ...file, ...missing } }];
     return found.map((look) => {
       const { layout, fault, compression, member, header, body, start, isWhole, unpacked, head } = look;
+      const { groups, example } = look;
       const isDocument = layout === 'document' && header === null;
       return {
         // The content of documents is read below.
         shape:
           isDocument && !isWhole
             ? null
-            : shapeOfContent(source, { layout, header }, Buffer.from(start), !isWhole),
+            : example === undefined
+              ? shapeOfContent(source, { layout, header }, Buffer.from(start), !isWhole)
+              : shapeOf(example),
         file: {
           ...file,
           size: ranged.size,
@@ -63,6 +66,7 @@ export async function profileBatch(
           header: header && [...header],
           body,
           ...(head === undefined ? {} : { head }),
+          ...(groups === undefined ? {} : { groups: [...groups] }),
         },
       };
     });

@@ -1,7 +1,7 @@
 /** The stored profile of a batch's files. */
 import * as z from 'zod';
 import { structTypeSchema } from '../../model/hiveType.ts';
-import { compressions } from '../../model/layout.ts';
+import { compressions, layouts } from '../../model/layout.ts';
 import { reasonCodes } from '../../model/plan.ts';
 import { rawFileSchema } from '../../model/records.ts';
 
@@ -11,7 +11,7 @@ export const profileSchema = z.object({
     rawFileSchema.extend({
       /** Approximate unpacked bytes: for a packed file, more than its size. */
       unpacked: z.number(),
-      layout: z.enum(['lines', 'document', 'refused']),
+      layout: z.enum(layouts),
       fault: z.enum(reasonCodes).nullable(),
       compression: z.enum(compressions).nullable(),
       /** For a file in a zip archive: each member is an entry of its own. */
@@ -24,6 +24,10 @@ export const profileSchema = z.object({
           crc: z.number(),
           isDeflated: z.boolean(),
         })
+        .optional(),
+      /** For Parquet: its row groups. */
+      groups: z
+        .array(z.object({ row: z.number(), rows: z.number(), start: z.number(), end: z.number() }))
         .optional(),
       header: z.array(z.string()).nullable(),
       /** For CSV: where the records begin. */
