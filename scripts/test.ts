@@ -146,17 +146,19 @@ async function wholeRun(aws: LocalAws, another: () => Promise<LocalAws>): Promis
     const settings = { ...endpoint, SLUICE_TEST_OTHER_ENDPOINT: second.endpoint };
     return [most, ...second.results, await lane(selected(['e2e'], files([last])), settings, 'shown')];
   };
+  /** Unit tests, in plain Node; the tests of the flow on both formats; then what needs a local AWS or starts programs. */
+  const allOthers = async () => {
+    const settings = { SLUICE_TEST_ENDPOINT: aws.endpoint, SLUICE_THOROUGH: '1' };
+    const onIceberg = { ...settings, SLUICE_TEST_FORMAT: 'iceberg' };
+    const flow = [...selected(['check'], ['test/unit/flow/']), '--testPathIgnorePatterns', 'flow/iceberg'];
+    return [
+      await lane(selected(['check'], []), settings, 'in the background'),
+      await lane(flow, onIceberg, 'in the background'),
+      await lane(selected(['program', 'differential'], []), settings, 'in the background'),
+    ];
+  };
   try {
-    const results = (
-      await Promise.all([
-        endToEnd(),
-        lane(
-          selected(['unit', 'iceberg', 'program', 'differential'], []),
-          { SLUICE_TEST_ENDPOINT: aws.endpoint, SLUICE_THOROUGH: '1' },
-          'in the background',
-        ),
-      ])
-    ).flat();
+    const results = (await Promise.all([endToEnd(), allOthers()])).flat();
     const sum = (key: 'passed' | 'failed' | 'skipped') => results.reduce((n, result) => n + result[key], 0);
     const line = lineOf({ passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') });
     process.once('exit', () => console.log(line));
