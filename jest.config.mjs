@@ -27,7 +27,7 @@ export default {
       testPathIgnorePatterns: ['flow/iceberg.test.ts'],
       setupFiles: ['<rootDir>/test/support/onIceberg.mjs'],
     },
-    // The same tests in half the time, for npm run check and npm test.
+    // The same tests for npm run check, in half the time.
     {
       ...base,
       displayName: 'check',

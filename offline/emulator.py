@@ -8,6 +8,7 @@
 - The log lines of a Node Lambda belong to the invocation that wrote them. ministack takes lines for 5 ms after an answer,
   and gives what comes later to the next invocation.
 - Executions end, and payloads are bounded, as on AWS: see executions.py.
+- Answers have the form of AWS's models: see answers.py.
 """
 
 import hmac
@@ -21,6 +22,7 @@ import threading
 import time
 import urllib.parse
 
+import answers
 import executions
 from ministack import app as ministack_app
 from ministack.core import lambda_runtime
@@ -185,4 +187,5 @@ if __name__ == "__main__":
     name_queues_by_gateway()
     name_versions()
     executions.mend()
+    answers.mend()
     ministack_app.main()

@@ -59,9 +59,15 @@ export interface Faults {
   control(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /**
    * Applies a matching fault to a call, and returns whether the call was answered. Waits while a call is held. `pass` sends a
-   * request. Throws the error of reading the request if the caller hangs up.
+   * request. `watch` is called before a partial answer, which has to look like AWS's. Throws the error of reading the request if the
+   * caller hangs up.
    */
-  intercept(request: IncomingMessage, response: ServerResponse, pass: Pass): Promise<boolean>;
+  intercept(
+    request: IncomingMessage,
+    response: ServerResponse,
+    pass: Pass,
+    watch: () => void,
+  ): Promise<boolean>;
 }
 
 export function createFaults(): Faults {
@@ -87,7 +93,7 @@ export function createFaults(): Faults {
     async control(request, response) {
       await answerSwitch(request, response, { PUT: setAnew }, () => active);
     },
-    async intercept(request, response, pass) {
+    async intercept(request, response, pass, watch) {
       const call = describeCall(request);
       const fault = active.find((f) => matches(f, call) && f.hits < f.times);
       if (!fault || fault.seen++ < fault.skip) return false;
@@ -123,6 +129,7 @@ export function createFaults(): Faults {
           break;
         }
         case 'partial':
+          watch();
           sendBack(response, (await partialOf(call)?.(await readRequest(request), pass)) ?? unanswered);
       }
       return true;

@@ -42,6 +42,7 @@ export async function startGateway(options: {
   const strict = options.strict?.(recorder);
   /** Throws what reading a request throws when its caller hangs up. */
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
+    strict?.watches(request, response);
     const target = String(request.headers['x-amz-target'] ?? '');
     // Requests that name their resources in the body are small. Objects are streamed.
     const isSmall = target !== '' || describeCall(request).operation === 'DeleteObjects';
@@ -61,7 +62,8 @@ export async function startGateway(options: {
       if (request.url === faultsPath) return faults.control(request, response);
       if (request.url === callsPath) return recorder.control(request, response);
       if (request.url === strictPath) return strict?.control(request, response);
-      if (!(await faults.intercept(request, response, pass))) await serve(request, response);
+      const watch = () => strict?.watches(request, response);
+      if (!(await faults.intercept(request, response, pass, watch))) await serve(request, response);
     };
     void handle().catch((error) => hangUp(request, response, error));
   });

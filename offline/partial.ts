@@ -129,7 +129,9 @@ function somePartitions(field: string): Partial {
     const [done, failed] = halves(list(asked, field));
     const answered = await passOn(asked, { [field]: done }, pass, { Errors: [] });
     const errors = failed.map((partition) => ({
-      PartitionValues: object(partition).Values ?? object(partition).PartitionValueList,
+      ...(field === 'Entries'
+        ? { PartitionValueList: object(partition).PartitionValueList }
+        : { PartitionValues: object(partition).Values }),
       ErrorDetail: { ErrorCode: 'InternalServiceException', ErrorMessage: why },
     }));
     return changed(answered, (body) => ({ ...body, Errors: [...array(body.Errors), ...errors] }));

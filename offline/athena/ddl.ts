@@ -8,13 +8,15 @@ import {
   DeletePartitionCommand,
   DeleteTableCommand,
   EntityNotFoundException,
+  GetTablesCommand,
+  type Column as GlueColumn,
   type Table,
   UpdateTableCommand,
 } from '@aws-sdk/client-glue';
 import { pathOfValues } from '../../src/lib/catalog/partitionPath.ts';
 import { findTable, listPartitions } from '../../src/stage/tables.ts';
 import { objectsBelow, parseAddress, type Upstream } from '../aws.ts';
-import type { CreateTable, Ddl } from './ddlParser.ts';
+import type { Column, CreateTable, Ddl } from './ddlParser.ts';
 import {
   columnsOf,
   createStatement,
@@ -61,6 +63,8 @@ export async function runDdl(upstream: Upstream, ddl: Ddl, currentDatabase: stri
     case 'showProperties':
       return showProperties(await mustTable(upstream, database, ddl.name.table), ddl.property);
     case 'addColumns':
+    case 'replaceColumns':
+    case 'changeColumn':
     case 'setLocation':
     case 'setProperties':
       await alter(upstream, database, await mustTable(upstream, database, ddl.name.table), ddl);
@@ -232,6 +236,14 @@ async function dropDatabase(
   ddl: Extract<Ddl, { kind: 'dropDatabase' }>,
 ): Promise<QueryResult> {
   try {
+    const { TableList } = await glue.send(
+      new GetTablesCommand({ DatabaseName: ddl.database, MaxResults: 1 }),
+    );
+    // Glue drops the tables of a database with it. Hive asks for CASCADE.
+    if (TableList?.length && !ddl.isCascade)
+      throw new QueryError(
+        `FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. InvalidOperationException(message:Database ${ddl.database} is not empty. One or more tables exist.)`,
+      );
     await glue.send(new DeleteDatabaseCommand({ Name: ddl.database }));
   } catch (error) {
     if (!(error instanceof EntityNotFoundException)) throw error;
@@ -247,7 +259,10 @@ async function alter(
   { glue }: Upstream,
   database: string,
   table: Table,
-  ddl: Extract<Ddl, { kind: 'addColumns' | 'setLocation' | 'setProperties' }>,
+  ddl: Extract<
+    Ddl,
+    { kind: 'addColumns' | 'replaceColumns' | 'changeColumn' | 'setLocation' | 'setProperties' }
+  >,
 ): Promise<void> {
   const storage = table.StorageDescriptor ?? {};
   const known = columnsOf(table);
@@ -268,28 +283,48 @@ async function alter(
         StorageDescriptor: {
           ...storage,
           ...(ddl.kind === 'setLocation' ? { Location: ddl.location } : {}),
-          ...(ddl.kind === 'addColumns'
-            ? {
-                Columns: [
-                  ...(storage.Columns ?? []),
-                  ...ddl.columns.map((c) => ({ Name: c.name, Type: c.type })),
-                ],
-              }
-            : {}),
+          Columns: columnsAfter(storage.Columns ?? [], ddl),
         },
       },
     }),
   );
 }
 
+/** The columns of a table after a change. Throws QueryError. */
+function columnsAfter(columns: readonly GlueColumn[], ddl: Ddl): GlueColumn[] {
+  switch (ddl.kind) {
+    case 'addColumns':
+      return [...columns, ...ddl.columns.map(glueColumn)];
+    case 'replaceColumns':
+      return ddl.columns.map(glueColumn);
+    case 'changeColumn': {
+      if (!columns.some((c) => c.Name === ddl.old))
+        throw new QueryError(
+          `FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. Invalid column reference ${ddl.old}`,
+        );
+      return columns.map((c) =>
+        c.Name === ddl.old ? { ...glueColumn(ddl.column), Parameters: c.Parameters } : c,
+      );
+    }
+    default:
+      return [...columns];
+  }
+}
+
+const glueColumn = ({ name, type, comment }: Column): GlueColumn => ({
+  Name: name,
+  Type: type,
+  ...(comment === undefined ? {} : { Comment: comment }),
+});
+
 const tableInput = ({ name, properties, keys, location, columns, format, serdeProperties }: CreateTable) => ({
   Name: name.table,
   TableType: 'EXTERNAL_TABLE',
   Parameters: { EXTERNAL: 'TRUE', ...properties },
-  PartitionKeys: keys.map((k) => ({ Name: k.name, Type: k.type })),
+  PartitionKeys: keys.map(glueColumn),
   StorageDescriptor: {
     Location: location,
-    Columns: columns.map((c) => ({ Name: c.name, Type: c.type })),
+    Columns: columns.map(glueColumn),
     InputFormat: format.input,
     OutputFormat: format.output,
     SerdeInfo: {

@@ -5,11 +5,12 @@ import { type Name, type PartitionSpec, SqlReader } from './sqlReader.ts';
 export interface Column {
   readonly name: string;
   readonly type: string;
+  readonly comment?: string | undefined;
 }
 
 export type Ddl =
   | { kind: 'createDatabase'; database: string; ifNotExists: boolean; location: string | undefined }
-  | { kind: 'dropDatabase'; database: string; ifExists: boolean }
+  | { kind: 'dropDatabase'; database: string; ifExists: boolean; isCascade: boolean }
   | { kind: 'showDatabases'; like: RegExp | undefined }
   | { kind: 'showTables'; database: string | undefined; like: RegExp | undefined }
   | { kind: 'showColumns' | 'describe' | 'showCreateTable'; name: Name }
@@ -18,7 +19,8 @@ export type Ddl =
   | { kind: 'showPartitions'; name: Name }
   | { kind: 'addPartitions'; name: Name; ifNotExists: boolean; partitions: PartitionSpec[] }
   | { kind: 'dropPartitions'; name: Name; ifExists: boolean; partitions: PartitionSpec[] }
-  | { kind: 'addColumns'; name: Name; columns: Column[] }
+  | { kind: 'addColumns' | 'replaceColumns'; name: Name; columns: Column[] }
+  | { kind: 'changeColumn'; name: Name; old: string; column: Column }
   | { kind: 'setLocation'; name: Name; location: string }
   | { kind: 'setProperties'; name: Name; properties: Record<string, string> }
   | { kind: 'dropTable'; name: Name; ifExists: boolean }
@@ -114,8 +116,9 @@ function parseDrop(reader: SqlReader): Ddl | null {
   if (reader.take('DATABASE') || reader.take('SCHEMA')) {
     const ifExists = reader.takeAll('IF', 'EXISTS');
     const database = reader.identifier();
-    if (!reader.take('CASCADE')) reader.take('RESTRICT');
-    return reader.end({ kind: 'dropDatabase', ifExists, database });
+    const isCascade = reader.take('CASCADE');
+    if (!isCascade) reader.take('RESTRICT');
+    return reader.end({ kind: 'dropDatabase', ifExists, database, isCascade });
   }
   return null;
 }
@@ -128,7 +131,15 @@ function parseAlter(reader: SqlReader): Ddl {
     const ifNotExists = reader.takeAll('IF', 'NOT', 'EXISTS');
     return reader.end({ kind: 'addPartitions', name, ifNotExists, partitions: reader.partitions(false) });
   }
-  for (const what of ['DROP COLUMN', 'CHANGE COLUMN'])
+  if (reader.takeAll('CHANGE', 'COLUMN') || reader.take('CHANGE')) {
+    const old = reader.identifier();
+    const column = reader.column();
+    if (reader.take('FIRST') || reader.take('AFTER')) throw notSupported('FIRST and AFTER in CHANGE COLUMN');
+    return reader.end({ kind: 'changeColumn', name, old, column });
+  }
+  if (reader.takeAll('REPLACE', 'COLUMNS'))
+    return reader.end({ kind: 'replaceColumns', name, columns: reader.columns() });
+  for (const what of ['DROP COLUMN', 'RENAME TO'])
     if (reader.takeAll(...what.split(' '))) return { kind: 'otherChange', name, what };
   if (reader.take('DROP')) {
     const ifExists = reader.takeAll('IF', 'EXISTS');

@@ -1,10 +1,12 @@
 /** The answers of SHOW and DESCRIBE from the Data Catalog, in Hive's layout. */
 import {
   EntityNotFoundException,
+  type Column as GlueColumn,
   paginateGetDatabases,
   paginateGetTables,
   type Table,
 } from '@aws-sdk/client-glue';
+import { literal } from '../../src/lib/dialect/athenaNames.ts';
 import type { Upstream } from '../aws.ts';
 import type { Column } from './ddlParser.ts';
 import type { QueryResult } from './engine.ts';
@@ -26,6 +28,7 @@ export const columnsOf = (table: Table): Column[] =>
   [...(table.StorageDescriptor?.Columns ?? []), ...(table.PartitionKeys ?? [])].map((c) => ({
     name: c.Name ?? '',
     type: c.Type ?? '',
+    comment: c.Comment,
   }));
 
 /** One line for each column. Tabs separate its three fields, as in Hive. */
@@ -33,7 +36,7 @@ export function describe(table: Table): QueryResult {
   const line = (...fields: string[]) => fields.map(padded).join('\t');
   const keys = table.PartitionKeys ?? [];
   const lines = [
-    ...columnsOf(table).map((c) => line(c.name, c.type, '')),
+    ...columnsOf(table).map((c) => line(c.name, c.type, c.comment ?? '')),
     ...(keys.length === 0
       ? []
       : [
@@ -41,7 +44,7 @@ export function describe(table: Table): QueryResult {
           line('# Partition Information', '', ''),
           line('# col_name', 'data_type', 'comment'),
           line('', '', ''),
-          ...keys.map((k) => line(k.Name ?? '', k.Type ?? '', '')),
+          ...keys.map((k) => line(k.Name ?? '', k.Type ?? '', k.Comment ?? '')),
         ]),
   ];
   return {
@@ -56,8 +59,11 @@ export function describe(table: Table): QueryResult {
 }
 
 export function createStatement(database: string, table: Table): string[] {
-  const columnLines = (columns: readonly { Name?: string | undefined; Type?: string | undefined }[]) =>
-    columns.map((c, i) => `  \`${c.Name}\` ${c.Type}${i < columns.length - 1 ? ', ' : ')'}`);
+  const comment = (text: string | undefined) => (text ? ` COMMENT ${literal(text)}` : '');
+  const columnLines = (columns: readonly GlueColumn[]) =>
+    columns.map(
+      (c, i) => `  \`${c.Name}\` ${c.Type}${comment(c.Comment)}${i < columns.length - 1 ? ', ' : ')'}`,
+    );
   const { StorageDescriptor: storage, PartitionKeys: keys = [], Parameters: parameters = {} } = table;
   const properties = Object.entries(parameters);
   return [

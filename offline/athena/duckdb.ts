@@ -22,7 +22,8 @@ import type { Value } from '../../src/lib/table/iceberg/values.ts';
 import { findTable, listPartitions } from '../../src/stage/tables.ts';
 import { objectsBelow, type StoredObject, type Upstream } from '../aws.ts';
 import { type PastTable, type State, separatePast, snapshotIn } from './asOf.ts';
-import { catalogName, type QueryResult, type SqlEngine } from './engine.ts';
+import { catalogName } from './catalogs.ts';
+import type { QueryResult, SqlEngine } from './engine.ts';
 import { type CheckedQuery, checkQuery } from './guard.ts';
 import { type IcebergTable, readIceberg } from './icebergTable.ts';
 import { notSupported, QueryError } from './queryError.ts';
@@ -180,6 +181,7 @@ async function createView(
   { database, table: name, state }: { database: string; table: string; state: State | undefined },
   hasPath: boolean,
 ): Promise<View> {
+  if (database === 'information_schema') throw notSupported('information_schema');
   const table = await findTable(upstream, database, name);
   if (!table)
     throw new QueryError(`TABLE_NOT_FOUND: Table '${catalogName}.${database}.${name}' does not exist`);

@@ -2,12 +2,6 @@
 import { QueryError } from './queryError.ts';
 import { SqlReader } from './sqlReader.ts';
 
-/** The name of the Data Catalog in Athena's SQL and messages. */
-export const catalogName = 'awsdatacatalog';
-
-/** Trino's catalog for Iceberg tables. Statements that the catalog above does not redirect name this one. */
-export const icebergCatalog = 'iceberg';
-
 export interface Statement {
   readonly sql: string;
   readonly database: string;
@@ -31,9 +25,13 @@ export interface QueryResult {
   readonly columns: readonly ResultColumn[];
   /** Values as Athena writes them; null for NULL. */
   readonly rows: readonly (readonly (string | null)[])[];
+  /** The statement wrote rows, and gives their number only. */
+  readonly isWrite?: boolean;
   /** Rows that the statement wrote. */
   readonly updateCount: number;
   readonly scannedBytes: number;
+  /** Rows that the engine read; undefined if it does not count them. */
+  readonly scannedRows?: number | undefined;
   /** The addresses of the files that CTAS, INSERT or UNLOAD wrote. */
   readonly written?: readonly string[];
 }

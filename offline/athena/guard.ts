@@ -6,6 +6,7 @@ import { Dialect, parse } from '@polyglot-sql/sdk';
 import { checkTypes } from './guardTypes.ts';
 import { notSupported, QueryError } from './queryError.ts';
 import { asJson, expressions, type Json, nameOf } from './queryTree.ts';
+import { SqlReader } from './sqlReader.ts';
 
 export interface TableRef {
   readonly database: string | null;
@@ -31,8 +32,9 @@ export function checkQuery(sql: string): CheckedQuery {
   const nodes = [...expressions(parsed.ast[0])];
   const subqueries = new Set(withNames(parsed.ast[0]));
   const tables: TableRef[] = [];
-  for (const [kind, value] of nodes) {
-    if (!sameOnBoth.has(kind)) throw notSupported(kind);
+  for (const [i, [kind, value]] of nodes.entries()) {
+    // The first is the statement itself, which the parser may call a command.
+    if (!sameOnBoth.has(kind)) throw notSupported(i === 0 ? statementOf(sql) : kind);
     if (kind === 'function') checkFunction(value);
     if (kind === 'cast') checkCast(value);
     if (kind === 'literal') checkLiteral(value);
@@ -53,6 +55,12 @@ export function checkQuery(sql: string): CheckedQuery {
   // A view has no hidden columns.
   if (readsPath && hasStar) throw notSupported('"$path" beside *');
   return { tables, readsPath, checkTypes: (typesOf) => checkTypes(nodes, typesOf) };
+}
+
+function statementOf(sql: string): string {
+  const reader = new SqlReader(sql);
+  const what = reader.isCreateTableAs() ? 'CREATE TABLE AS' : new SqlReader(sql).peek().toUpperCase();
+  return `${what} on DuckDB; --athena trino does`;
 }
 
 /** Kinds of expressions that mean the same in Trino and in this setup of DuckDB. */

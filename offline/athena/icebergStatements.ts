@@ -1,7 +1,7 @@
 /** Translates Athena's statements about Iceberg tables to Trino's. https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg.html */
 import { identifier, literal } from '../../src/lib/dialect/athenaNames.ts';
 import { type HiveType, parseHiveType } from '../../src/lib/model/hiveType.ts';
-import { icebergCatalog } from './engine.ts';
+import { icebergCatalog } from './catalogs.ts';
 import { notSupported, QueryError } from './queryError.ts';
 import { type Name, SqlReader } from './sqlReader.ts';
 
@@ -83,6 +83,8 @@ export function icebergSettings(
     switch (key) {
       case 'table_type':
       case 'is_external':
+      // A setting of the session.
+      case 'write_compression':
         break;
       case 'format':
         if (String(value).toLowerCase() !== 'parquet') throw notSupported(`Iceberg tables of ${value}`);
@@ -147,7 +149,7 @@ export function changeIcebergTable(sql: string, database: string): Statements | 
       );
   if (reader.takeAll('DROP', 'COLUMN'))
     return [`ALTER TABLE ${table} DROP COLUMN ${identifier(reader.end(reader.identifier()))}`];
-  if (reader.takeAll('CHANGE', 'COLUMN')) {
+  if (reader.takeAll('CHANGE', 'COLUMN') || reader.take('CHANGE')) {
     const old = reader.identifier();
     const [column] = reader.end([reader.column()]);
     const type = trinoType(parseHiveType(column?.type ?? ''));
@@ -163,6 +165,8 @@ export function changeIcebergTable(sql: string, database: string): Statements | 
     const [settings] = extraProperties(Object.fromEntries(reader.end(reader.pairs())));
     return [`ALTER TABLE ${table} SET PROPERTIES ${settings}`];
   }
+  if (reader.takeAll('RENAME', 'TO'))
+    return [`ALTER TABLE ${table} RENAME TO ${inCatalog(reader.end(reader.name()), database)}`];
   throw notSupported(`ALTER TABLE … ${reader.peek()} of an Iceberg table`);
 }
 
@@ -178,14 +182,15 @@ function transforms(reader: SqlReader): string[] {
   return all;
 }
 
-/** Athena writes `bucket(16, id)`, Trino `bucket(id, 16)`. */
+/** Athena writes `bucket(16, id)`, in CTAS also `bucket(id, 16)` as Trino. */
 function transform(reader: SqlReader): string {
   const name = reader.identifier();
   if (!reader.take('(')) return name;
   const first = reader.identifier();
   const second = reader.take(',') ? reader.identifier() : undefined;
   reader.must(')');
-  return second === undefined ? `${name}(${first})` : `${name}(${second}, ${first})`;
+  if (second === undefined) return `${name}(${first})`;
+  return /^\d+$/.test(first) ? `${name}(${second}, ${first})` : `${name}(${first}, ${second})`;
 }
 
 const scalars: Readonly<Record<string, string>> = {

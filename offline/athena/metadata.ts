@@ -2,6 +2,7 @@
  * Athena's view of the Data Catalog. ministack returns empty columns for a table that does not exist, and has neither pages
  * nor expressions.
  */
+import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import { ApiError, type Operation } from '../apiError.ts';
 import type { Upstream } from '../aws.ts';
@@ -110,13 +111,14 @@ function patternOf(expression: string | undefined): RegExp {
   }
 }
 
-/** Athena wraps the errors of the Data Catalog in its own. */
+/** Athena wraps the errors of the Data Catalog in its own. Clients read the catalog's error from the message. */
 async function asMetadata<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer;
   } catch (error) {
     if (!(error instanceof ApiError) || error.name !== 'EntityNotFoundException') throw error;
-    throw new ApiError('MetadataException', `${error.name}: ${error.message}`);
+    const about = `Service: AmazonDataCatalog; Status Code: 400; Error Code: ${error.name}; Request ID: ${randomUUID()}; Proxy: null`;
+    throw new ApiError('MetadataException', `${error.message} (${about})`);
   }
 }
 

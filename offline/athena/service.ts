@@ -1,15 +1,15 @@
 /** Athena's API over an engine: query executions, their states, results in pages, and the result file in S3. */
 import { randomUUID } from 'node:crypto';
 import { GetWorkGroupCommand } from '@aws-sdk/client-athena';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
 import * as z from 'zod';
 import { ApiError, type Operation } from '../apiError.ts';
-import { parseAddress, type Upstream } from '../aws.ts';
+import type { Upstream } from '../aws.ts';
 import { done } from './ddlTold.ts';
 import type { Engine, QueryResult, ResultColumn } from './engine.ts';
 import { changePrepared, type Prepared, preparedSql, readPrepared } from './prepared.ts';
 import { QueryError } from './queryError.ts';
-import { SqlReader } from './sqlReader.ts';
+import { manifestOf, outputLocation, writeResultFiles } from './resultFiles.ts';
+import { isRead, type Substatement, substatementOf } from './substatement.ts';
 
 interface Execution {
   readonly id: string;
@@ -25,7 +25,11 @@ interface Execution {
   readonly database: string;
   readonly workgroup: string;
   readonly kind: ReturnType<Engine['kindOf']>;
+  readonly substatement: Substatement | undefined;
+  /** The address of the result file. */
   readonly location: string;
+  /** The folder of results. */
+  readonly folder: string;
   readonly submitted: number;
   readonly stop: AbortController;
   state: 'QUEUED' | 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
@@ -49,6 +53,11 @@ const startRequest = z.object({
         .optional(),
     })
     .optional(),
+});
+const listRequest = z.object({
+  WorkGroup: z.string().default('primary'),
+  MaxResults: z.number().int().min(1).max(50).default(50),
+  NextToken: z.string().optional(),
 });
 const idRequest = z.object({ QueryExecutionId: z.string() });
 const resultsRequest = idRequest.extend({
@@ -76,7 +85,7 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
       sql: execution.sql,
       database: execution.database,
       parameters: execution.parameters,
-      tables: `${execution.location.slice(0, execution.location.lastIndexOf('/'))}/tables/${execution.id}/`,
+      tables: `${execution.folder}tables/${execution.id}/`,
       signal: execution.stop.signal,
     });
   };
@@ -88,8 +97,7 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
       const result = await answer(execution);
       if (cutoff !== undefined && result.scannedBytes > cutoff)
         throw new QueryError('Query cancelled! : Bytes scanned limit was exceeded');
-      await writeResult(upstream, execution, result);
-      if (result.written) await writeManifest(upstream, execution, result.written);
+      await writeResultFiles(upstream, execution, result);
       execution.result = result;
       if (isOpen(execution)) execution.state = 'SUCCEEDED';
     } catch (error) {
@@ -139,10 +147,11 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
     if (prepared?.kind !== 'deallocate') await mustBeStatement(engine, sql, database);
     const id = randomUUID();
     const kind = prepared && prepared.kind !== 'execute' ? 'DDL' : engine.kindOf(sql);
+    const substatement = prepared && prepared.kind !== 'execute' ? undefined : substatementOf(sql);
     const { ResultReuseByAgeConfiguration: reuse } = query.ResultReuseConfiguration ?? {};
     const isEqual = (e: Execution) =>
       e.state === 'SUCCEEDED' &&
-      isRead(sql) &&
+      isRead(substatement) &&
       e.sql === sql &&
       e.database === database &&
       e.workgroup === query.WorkGroup &&
@@ -162,7 +171,9 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
       kind,
       stop: new AbortController(),
       workgroup: query.WorkGroup,
-      location: `${location.replace(/\/?$/, '/')}${id}.${kind === 'DML' ? 'csv' : 'txt'}`,
+      folder: location.replace(/\/?$/, '/'),
+      location: outputLocation(location.replace(/\/?$/, '/'), { id, kind, substatement }),
+      substatement,
       submitted: Date.now(),
       state: 'QUEUED',
     };
@@ -188,6 +199,9 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
         })),
       };
     },
+    'AmazonAthena.GetQueryRuntimeStatistics': async (request) => ({
+      QueryRuntimeStatistics: runtime(find(idRequest.parse(request).QueryExecutionId)),
+    }),
     'AmazonAthena.StopQueryExecution': async (request) => {
       const execution = find(idRequest.parse(request).QueryExecutionId);
       if (isOpen(execution)) {
@@ -197,9 +211,15 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
       return {};
     },
     'AmazonAthena.ListQueryExecutions': async (request) => {
-      const { WorkGroup } = z.object({ WorkGroup: z.string().default('primary') }).parse(request);
+      const { WorkGroup, MaxResults, NextToken } = listRequest.parse(request);
       const ids = [...executions.values()].filter((e) => e.workgroup === WorkGroup).map((e) => e.id);
-      return { QueryExecutionIds: ids.reverse() };
+      // The newest first. The token is the last id that was told, so a page stays right while queries start.
+      const rest = ids.reverse().slice(NextToken === undefined ? 0 : ids.indexOf(NextToken) + 1);
+      const page = rest.slice(0, MaxResults);
+      return {
+        QueryExecutionIds: page,
+        ...(page.length < rest.length ? { NextToken: page.at(-1) } : {}),
+      };
     },
     'AmazonAthena.GetQueryResults': async (request) => {
       const parsed = resultsRequest.parse(request);
@@ -225,9 +245,7 @@ function page(
   size: number,
 ): Record<string, unknown> {
   const header =
-    kind === 'DML' && result.columns.length > 0 && !isWrite(result)
-      ? [result.columns.map((c) => c.name)]
-      : [];
+    kind === 'DML' && result.columns.length > 0 && !result.isWrite ? [result.columns.map((c) => c.name)] : [];
   const all = [...header, ...result.rows];
   const next = offset + size;
   return {
@@ -256,11 +274,11 @@ function page(
 }
 
 function describe(execution: Execution): Record<string, unknown> {
-  const ended = execution.completed ?? Date.now();
   return {
     QueryExecutionId: execution.id,
     Query: execution.asked,
     StatementType: execution.kind,
+    SubstatementType: execution.substatement,
     ResultConfiguration: { OutputLocation: execution.location },
     QueryExecutionContext: { Database: execution.database },
     WorkGroup: execution.workgroup,
@@ -285,13 +303,37 @@ function describe(execution: Execution): Record<string, unknown> {
         : {}),
     },
     Statistics: {
-      QueryQueueTimeInMillis: (execution.started ?? Date.now()) - execution.submitted,
-      EngineExecutionTimeInMillis: ended - (execution.started ?? ended),
-      TotalExecutionTimeInMillis: ended - execution.submitted,
+      ...timesOf(execution),
       DataScannedInBytes: execution.result?.scannedBytes ?? 0,
       ResultReuseInformation: { ReusedPreviousResult: execution.reused !== undefined },
-      ...(execution.result?.written ? { DataManifestLocation: manifestOf(execution) } : {}),
+      ...(execution.result?.written ? { DataManifestLocation: manifestOf(execution.location) } : {}),
     },
+  };
+}
+
+/** https://docs.aws.amazon.com/athena/latest/APIReference/API_QueryRuntimeStatistics.html */
+function runtime(execution: Execution): Record<string, unknown> {
+  const { result } = execution;
+  const { QueryQueueTimeInMillis, EngineExecutionTimeInMillis, TotalExecutionTimeInMillis } =
+    timesOf(execution);
+  if (execution.state !== 'SUCCEEDED' || !result)
+    throw new ApiError('InvalidRequestException', `Query has not yet finished: ${execution.state}`);
+  return {
+    Timeline: { QueryQueueTimeInMillis, EngineExecutionTimeInMillis, TotalExecutionTimeInMillis },
+    Rows: {
+      InputRows: result.scannedRows,
+      InputBytes: result.scannedBytes,
+      OutputRows: result.isWrite ? result.updateCount : result.rows.length,
+    },
+  };
+}
+
+function timesOf(execution: Execution) {
+  const ended = execution.completed ?? Date.now();
+  return {
+    QueryQueueTimeInMillis: (execution.started ?? Date.now()) - execution.submitted,
+    EngineExecutionTimeInMillis: ended - (execution.started ?? ended),
+    TotalExecutionTimeInMillis: ended - execution.submitted,
   };
 }
 
@@ -313,24 +355,6 @@ function preparedOf(sql: string): Prepared | null {
   }
 }
 
-/** Whether a statement only reads rows. */
-const isRead = (sql: string): boolean =>
-  ['SELECT', 'WITH', 'VALUES', 'TABLE', '('].includes(new SqlReader(sql).peek().toUpperCase());
-
-const manifestOf = ({ location }: Execution): string =>
-  `${location.slice(0, location.lastIndexOf('.'))}-manifest.csv`;
-
-/** The addresses of the written files, one on each line. */
-async function writeManifest(
-  { s3 }: Upstream,
-  execution: Execution,
-  files: readonly string[],
-): Promise<void> {
-  const { bucket, key } = parseAddress(manifestOf(execution));
-  const Body = Buffer.from(files.map((file) => `${file}\n`).join(''));
-  await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body, ContentType: 'text/csv' }));
-}
-
 /** A statement with a syntax error is rejected before an execution exists. */
 async function mustBeStatement(engine: Engine, sql: string, database: string): Promise<void> {
   try {
@@ -341,32 +365,4 @@ async function mustBeStatement(engine: Engine, sql: string, database: string): P
     if (message !== undefined)
       throw new ApiError('InvalidRequestException', message, { AthenaErrorCode: 'MALFORMED_QUERY' });
   }
-}
-
-/** A statement that wrote rows gives their number only. */
-const isWrite = (result: QueryResult): boolean =>
-  result.rows.length === 0 && result.columns.length === 1 && result.columns[0]?.name === 'rows';
-
-/** Writes a query's result as CSV, with every value in quotes and NULL as nothing, and DDL's result as plain text with one row per line. */
-async function writeResult(
-  upstream: Upstream,
-  { location, kind }: Execution,
-  result: QueryResult,
-): Promise<void> {
-  if (isWrite(result)) return;
-  const quote = (value: string | null) => (value === null ? '' : `"${value.replaceAll('"', '""')}"`);
-  const lines =
-    kind === 'DML'
-      ? [result.columns.map((c) => c.name), ...result.rows].map((row) => row.map(quote).join(','))
-      : result.rows.map((row) => row.join('\t'));
-  const { bucket, key } = parseAddress(location);
-  await upstream.s3.send(
-    new PutObjectCommand({
-      Bucket: bucket,
-      Key: key,
-      // As bytes, because the SDK does not know the length of an empty text.
-      Body: Buffer.from(lines.map((line) => `${line}\n`).join('')),
-      ContentType: kind === 'DML' ? 'text/csv' : 'text/plain',
-    }),
-  );
 }

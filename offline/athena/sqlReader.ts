@@ -1,5 +1,6 @@
 /** Reads parts of a statement without an engine's parser. */
-import { QueryError } from './queryError.ts';
+import { catalogName } from './catalogs.ts';
+import { notSupported, QueryError } from './queryError.ts';
 
 /** A table, and its database if the statement names one. */
 export interface Name {
@@ -113,10 +114,14 @@ export class SqlReader {
     return token.replace(/^[`"](.*)[`"]$/s, '$1').toLowerCase();
   }
 
+  /** `t`, `d.t` or `awsdatacatalog.d.t`. */
   name(): Name {
     const first = this.identifier();
     if (!this.take('.')) return { database: undefined, table: first };
-    return { database: first, table: this.identifier() };
+    const second = this.identifier();
+    if (!this.take('.')) return { database: first, table: second };
+    if (first !== catalogName) throw notSupported(`the catalog ${first}`);
+    return { database: second, table: this.identifier() };
   }
 
   text(): string {
@@ -164,7 +169,11 @@ export class SqlReader {
   column(): ColumnWritten {
     const name = this.identifier();
     let type = '';
-    for (let depth = 0; depth > 0 || !(this.isAtEnd() || /^[,)]$|^COMMENT$/i.test(this.peek())); this.#at++) {
+    for (
+      let depth = 0;
+      depth > 0 || !(this.isAtEnd() || /^[,)]$|^(COMMENT|FIRST|AFTER)$/i.test(this.peek()));
+      this.#at++
+    ) {
       const token = this.peek();
       if (this.isAtEnd()) throw new QueryError('FAILED: ParseException missing ) at the end');
       if (/[<(]/.test(token)) depth++;
@@ -205,7 +214,7 @@ export class SqlReader {
     }
   }
 
-  /** `(format = 'PARQUET', bucket_count = 4, partitioned_by = ARRAY['day'])`; names in lower case. */
+  /** `(format = 'PARQUET', bucket_count = 4, partitioned_by = ARRAY['day'])`; names in lower case, true and false as texts. */
   properties(): Map<string, string | number | string[]> {
     const properties = new Map<string, string | number | string[]>();
     this.must('(');
@@ -221,7 +230,8 @@ export class SqlReader {
       } else if (/^\d+$/.test(this.peek())) {
         properties.set(key, Number(this.peek()));
         this.#at++;
-      } else properties.set(key, this.text());
+      } else if (/^(true|false)$/i.test(this.peek())) properties.set(key, this.identifier());
+      else properties.set(key, this.text());
     } while (this.take(','));
     this.must(')');
     return properties;

@@ -4,7 +4,8 @@ import { DeleteTableCommand } from '@aws-sdk/client-glue';
 import { identifier, literal } from '../../src/lib/dialect/athenaNames.ts';
 import { findTable } from '../../src/stage/tables.ts';
 import { objectsBelow, type Upstream } from '../aws.ts';
-import { catalogName, type ResultColumn, type SqlEngine } from './engine.ts';
+import { catalogName, icebergCatalog } from './catalogs.ts';
+import type { ResultColumn, SqlEngine } from './engine.ts';
 import {
   changeIcebergTable,
   createIcebergTable,
@@ -53,8 +54,10 @@ export function createTrinoEngine(upstream: Upstream, client: () => Promise<Trin
             : result.rows.map((row) =>
                 row.map((value, i) => textOf(value, result.columns[i]?.typeSignature)),
               ),
+          isWrite,
           updateCount: result.updateCount ?? 0,
           scannedBytes: result.scannedBytes,
+          scannedRows: result.scannedRows,
           ...(target === undefined
             ? {}
             : { written: [...(await filesBelow(upstream, target)).difference(before)].sort() }),
@@ -148,14 +151,17 @@ function createTableAs(reader: SqlReader, current: string, output: string): Rewr
   const { database, table } = reader.name();
   const properties = reader.take('WITH') ? reader.properties() : new Map<string, Property>();
   reader.must('AS');
-  if (String(properties.get('table_type')).toUpperCase() === 'ICEBERG')
+  if (String(properties.get('table_type')).toUpperCase() === 'ICEBERG') {
+    const codec = properties.get('write_compression');
     return {
       sql: [
         `CREATE TABLE ${ifNotExists ? 'IF NOT EXISTS ' : ''}${inCatalog({ database, table }, current)}`,
         `WITH (${icebergSettings(properties).join(', ')}) AS ${reader.rest()}`,
       ].join(' '),
-      session: {},
+      session:
+        codec === undefined ? {} : { [`${icebergCatalog}.compression_codec`]: String(codec).toUpperCase() },
     };
+  }
   return tableAs(
     { name: table, database, ifNotExists, location: `${output}${table}/`, select: reader.rest() },
     properties,
@@ -177,6 +183,12 @@ function tableAs(
   let { location } = table;
   for (const [key, value] of properties)
     switch (key) {
+      case 'table_type':
+      case 'is_external':
+        // A table of another kind than these does not come here.
+        if (!['HIVE', 'TRUE'].includes(String(value).toUpperCase()))
+          throw notSupported(`the property ${key} = ${value} of CREATE TABLE AS`);
+        break;
       case 'external_location':
         location = String(value);
         break;

@@ -5,7 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import * as z from 'zod';
-import { catalogName } from './engine.ts';
+import { catalogName } from './catalogs.ts';
 
 /** A type, such as `bigint` or `array` with its element's type. */
 export interface TypeSignature {
@@ -47,7 +47,10 @@ const answerSchema = z.object({
   data: z.array(z.array(z.unknown())).optional(),
   updateType: z.string().optional(),
   updateCount: z.coerce.number().optional(),
-  stats: z.object({ physicalInputBytes: z.coerce.number().default(0) }),
+  stats: z.object({
+    physicalInputBytes: z.coerce.number().default(0),
+    processedRows: z.coerce.number().default(0),
+  }),
   error: z.object({ message: z.string(), errorName: z.string(), errorType: z.string() }).optional(),
 });
 type Answer = z.output<typeof answerSchema>;
@@ -57,6 +60,7 @@ export interface TrinoResult {
   readonly rows: readonly (readonly unknown[])[];
   readonly updateCount: number | undefined;
   readonly scannedBytes: number;
+  readonly scannedRows: number;
 }
 
 /** What Trino answers to a statement that fails. */
@@ -127,6 +131,7 @@ export function createTrinoClient(address: string, user: string) {
         rows,
         updateCount: answer.updateCount,
         scannedBytes: answer.stats.physicalInputBytes,
+        scannedRows: answer.stats.processedRows,
       };
     },
   };

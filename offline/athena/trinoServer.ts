@@ -9,7 +9,7 @@ import { SetupError } from '../../src/lib/errors.ts';
 import { localEnvironment } from '../../src/stage/localEndpoint.ts';
 import { freePort } from '../ports.ts';
 import type { TrinoHome } from '../setup/environments.ts';
-import { catalogName, icebergCatalog } from './engine.ts';
+import { catalogName, icebergCatalog } from './catalogs.ts';
 import { createTrinoClient, type TrinoClient } from './trinoClient.ts';
 
 export interface TrinoServer {
@@ -111,6 +111,8 @@ async function configure(folder: string, port: number, endpoint: string): Promis
       'hive.non-managed-table-writes-enabled': 'true',
       'hive.recursive-directories': 'true',
       'hive.partition-projection-enabled': 'true',
+      // Athena keeps none. Those of an empty table do not fit Glue's model.
+      'hive.collect-column-statistics-on-write': 'false',
       // Athena reads Parquet's columns by name.
       'hive.parquet.use-column-names': 'true',
       // Athena has one catalog for both kinds of tables.

@@ -50,6 +50,8 @@ const dml = 'SELECT WITH VALUES ( TABLE INSERT UNLOAD DELETE UPDATE MERGE OPTIMI
 function changed(ddl: Ddl): Name | undefined {
   switch (ddl.kind) {
     case 'addColumns':
+    case 'replaceColumns':
+    case 'changeColumn':
     case 'otherChange':
     case 'setProperties':
     case 'dropTable':

@@ -109,13 +109,24 @@ export function jobOperations(options: JobOptions): { operations: Record<string,
     },
     'AWSGlue.BatchStopJobRun': async (request) => {
       const { JobRunIds, JobName } = stopRequest.parse(request);
-      for (const id of JobRunIds) {
+      const known = JobRunIds.filter((id) => runs.has(id));
+      for (const id of known) {
         const { run, process } = find(id);
         if (run.JobRunState !== 'RUNNING') continue;
         run.JobRunState = 'STOPPING';
         endGroup(process);
       }
-      return { SuccessfulSubmissions: JobRunIds.map((JobRunId) => ({ JobName, JobRunId })), Errors: [] };
+      return {
+        SuccessfulSubmissions: known.map((JobRunId) => ({ JobName, JobRunId })),
+        Errors: JobRunIds.filter((id) => !known.includes(id)).map((JobRunId) => ({
+          JobName,
+          JobRunId,
+          ErrorDetail: {
+            ErrorCode: 'EntityNotFoundException',
+            ErrorMessage: `Job run ${JobRunId} not found`,
+          },
+        })),
+      };
     },
   };
   const close = () => {

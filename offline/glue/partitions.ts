@@ -64,6 +64,15 @@ export function partitionOperations({ call }: Upstream): Record<string, Operatio
     };
   const mustExist = (table: z.output<typeof anyTable>, PartitionValues: readonly string[]) =>
     call('AWSGlue.GetPartition', { ...table, PartitionValues });
+  /** UpdatePartition has no AlreadyExistsException. */
+  const takeValues = async (request: Readonly<Record<string, unknown>>) => {
+    try {
+      await call('AWSGlue.CreatePartition', request);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.name !== 'AlreadyExistsException') throw error;
+      throw new ApiError('InvalidInputException', error.message);
+    }
+  };
   return {
     'AWSGlue.CreatePartition': inTurn(mustBeTable('AWSGlue.CreatePartition')),
     'AWSGlue.BatchCreatePartition': inTurn(mustBeTable('AWSGlue.BatchCreatePartition')),
@@ -102,7 +111,7 @@ export function partitionOperations({ call }: Upstream): Record<string, Operatio
       const partition = { ...PartitionInput, Values };
       await mustExist(table, PartitionValueList);
       // If the new values exist already, nothing is changed.
-      if (isMoved) await call('AWSGlue.CreatePartition', { ...table, PartitionInput: partition });
+      if (isMoved) await takeValues({ ...table, PartitionInput: partition });
       await call('AWSGlue.DeletePartition', { ...table, PartitionValues: PartitionValueList });
       if (!isMoved) await call('AWSGlue.CreatePartition', { ...table, PartitionInput: partition });
       return {};

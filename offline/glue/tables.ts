@@ -1,6 +1,10 @@
 /** Table calls of the Data Catalog that ministack answers differently from Glue: descriptions and versions. */
 import * as z from 'zod';
+import { TableUnsupported } from '../../src/lib/errors.ts';
+import { parametersOf } from '../../src/lib/table/iceberg/commit.ts';
+import { schemaOf } from '../../src/lib/table/iceberg/metadata.ts';
 import { ApiError, type Operation } from '../apiError.ts';
+import { readIceberg } from '../athena/icebergTable.ts';
 import type { Upstream } from '../aws.ts';
 
 const tableRequest = z.looseObject({ DatabaseName: z.string(), Name: z.string() });
@@ -8,6 +12,15 @@ const updateRequest = z.looseObject({
   DatabaseName: z.string(),
   TableInput: z.looseObject({ Name: z.string() }),
   SkipArchive: z.boolean().default(false),
+});
+const createRequest = updateRequest.omit({ SkipArchive: true });
+const icebergInput = z.looseObject({
+  Parameters: z.looseObject({ table_type: z.string(), metadata_location: z.string() }),
+  StorageDescriptor: z.looseObject({
+    Columns: z.array(
+      z.looseObject({ Name: z.string(), Parameters: z.looseObject({ trino_type_id: z.string() }) }),
+    ),
+  }),
 });
 const versionsRequest = z.looseObject({
   DatabaseName: z.string(),
@@ -19,7 +32,7 @@ const versionsRequest = z.looseObject({
 const tableAnswer = z.looseObject({ Table: z.looseObject({ VersionId: z.string().default('1') }) });
 type Table = z.output<typeof tableAnswer>['Table'];
 
-export function tableOperations({ call }: Upstream): Record<string, Operation> {
+export function tableOperations({ call, s3 }: Pick<Upstream, 'call' | 's3'>): Record<string, Operation> {
   /** Old versions by database and table, in order of time. */
   const archive = new Map<string, Table[]>();
   const nameOf = (database: string, table: string) => JSON.stringify([database, table]);
@@ -29,7 +42,31 @@ export function tableOperations({ call }: Upstream): Record<string, Operation> {
   };
   const versionsOf = async (database: string, table: string): Promise<Table[]> =>
     [...(archive.get(nameOf(database, table)) ?? []), await current(database, table)].reverse();
+  /** The columns of an Iceberg table that Trino writes, with the parameters that Athena gives them. Clients read those. */
+  const asAthena = async (TableInput: Readonly<Record<string, unknown>>) => {
+    const { success, data } = icebergInput.safeParse(TableInput);
+    if (!success) return TableInput;
+    const table = await readIceberg(
+      { s3 },
+      { Name: undefined, Parameters: data.Parameters as Record<string, string> },
+    ).catch((error: Error) => {
+      // A table of another version of the format keeps the columns as Trino wrote them.
+      if (error instanceof TableUnsupported) return undefined;
+      throw error;
+    });
+    if (!table) return TableInput;
+    const fields = new Map(schemaOf(table.metadata).fields.map((field) => [field.name, field]));
+    const Columns = data.StorageDescriptor.Columns.map((column) => {
+      const field = fields.get(column.Name);
+      return field ? { ...column, Parameters: { ...column.Parameters, ...parametersOf(field) } } : column;
+    });
+    return { ...TableInput, StorageDescriptor: { ...data.StorageDescriptor, Columns } };
+  };
   return {
+    'AWSGlue.CreateTable': async (request) => {
+      const { TableInput } = createRequest.parse(request);
+      return call('AWSGlue.CreateTable', { ...request, TableInput: await asAthena(TableInput) });
+    },
     'AWSGlue.GetTable': async (request) => {
       const { DatabaseName, Name } = tableRequest.parse(request);
       return { Table: await current(DatabaseName, Name) };
@@ -43,7 +80,10 @@ export function tableOperations({ call }: Upstream): Record<string, Operation> {
     'AWSGlue.UpdateTable': async (request) => {
       const { DatabaseName, TableInput, SkipArchive } = updateRequest.parse(request);
       const before = await current(DatabaseName, TableInput.Name);
-      const answer = await call('AWSGlue.UpdateTable', request);
+      const answer = await call('AWSGlue.UpdateTable', {
+        ...request,
+        TableInput: await asAthena(TableInput),
+      });
       const name = nameOf(DatabaseName, TableInput.Name);
       if (!SkipArchive) archive.set(name, [...(archive.get(name) ?? []), before]);
       return answer;

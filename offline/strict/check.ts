@@ -6,6 +6,7 @@ import type { Upstream } from '../aws.ts';
 import { type Call, describeCall } from '../calls.ts';
 import type { Recorder } from '../recorder.ts';
 import { answerSwitch } from '../switch.ts';
+import { createAnswers } from './answers.ts';
 import { checkSource, copiesTags, type Source, sourceOf } from './copies.ts';
 import { hasDocument, type Read, readRequest } from './input.ts';
 import type { Model, Models } from './model.ts';
@@ -14,7 +15,7 @@ import { errorNames, Refusal, sendRefusal } from './refusal.ts';
 import { createTransactions, type KeysOf } from './transactions.ts';
 import { type Violation, validate, WrongType, wording } from './validate.ts';
 
-/** For tests: GET lists the rejected requests; PUT sets a smaller limit for CopyObject, so that no test needs an object of 5 GB. */
+/** For tests: GET lists the rejected requests and the wrong answers; PUT sets a smaller limit for CopyObject, so that no test needs an object of 5 GB. */
 export const strictPath = '/_sluice/strict';
 const settingsSchema = z.strictObject({ copySourceBytes: z.int().positive().default(copySourceBytes) });
 
@@ -27,8 +28,10 @@ export interface Refused extends Omit<Call, 'path'> {
 }
 
 export interface Strict {
-  /** Answers requests to the check's own address: settings and rejected requests. */
+  /** Answers requests to the check's own address: settings, rejected requests, wrong answers. */
   control(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** Checks the answer to a request when it is complete. */
+  watches(request: IncomingMessage, response: ServerResponse): void;
   /** Whether the check needs the body. Other bodies are streamed. */
   readsBody(request: IncomingMessage): boolean;
   /** Answers a request that AWS would reject and gives true. Gives false for any other request. */
@@ -37,6 +40,7 @@ export interface Strict {
 
 export function createStrict(models: Models, upstream: Upstream, recorder: Recorder): Strict {
   let settings = settingsSchema.parse({});
+  const answers = createAnswers(models);
   const refused = new Map<string, Refused>();
   const note = (request: IncomingMessage, { code, message }: Refusal) => {
     const { path: _, ...call } = describeCall(request);
@@ -84,7 +88,12 @@ export function createStrict(models: Models, upstream: Upstream, recorder: Recor
   };
   return {
     control: (request, response) =>
-      answerSwitch(request, response, { PUT: set }, () => ({ ...settings, refused: [...refused.values()] })),
+      answerSwitch(request, response, { PUT: set }, () => ({
+        ...settings,
+        refused: [...refused.values()],
+        wrong: answers.wrong(),
+      })),
+    watches: answers.watch,
     readsBody(request) {
       const model = models(describeCall(request).service);
       return model !== undefined && hasDocument(model, request);

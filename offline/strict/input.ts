@@ -54,7 +54,7 @@ function routesOf(model: Model): readonly Route[] {
  * Finds the operation of a REST request. If its address matches several operations, it is the one with the most matching parts. An
  * operation does not match if a required part of the query or a header is missing.
  */
-function route(model: Model, wire: Wire) {
+export function route(model: Model, wire: Wire) {
   const { method, headers } = wire;
   // URL is not used here, because it would resolve dots in a key.
   const [pathname = '/', query = ''] = pathStyle(wire).split(/\?(.*)/s);
@@ -112,7 +112,7 @@ function readJson(model: Model, { headers }: Wire, body: Buffer): Read | undefin
   return { operation, shape: model.operations[operation]?.input?.shape, input: parseJson(body) };
 }
 
-function parseJson(body: Buffer): Record<string, unknown> {
+export function parseJson(body: Buffer): Record<string, unknown> {
   if (body.length === 0) return {};
   let parsed: unknown;
   try {
@@ -148,8 +148,8 @@ function readQuery(model: Model, body: Buffer): Read | undefined {
 }
 
 /** Texts, nested as in XML and forms. */
-type Tree = Map<string, Tree | string | (Tree | string)[]>;
-type Node = Tree | string | (Tree | string)[];
+export type Tree = Map<string, Tree | string | (Tree | string)[]>;
+export type Node = Tree | string | (Tree | string)[];
 
 function readRest(model: Model, wire: Wire, body: Buffer): Read | undefined {
   const found = route(model, wire);
@@ -202,10 +202,12 @@ function textOf(type: Shape, query: URLSearchParams, name: string): string | str
 
 const headerOf = ({ headers }: Wire, name: string): string | undefined => {
   const value = headers[name.toLowerCase()];
-  return value === undefined ? undefined : String(value);
+  if (value === undefined) return undefined;
+  // AWS's own SDK for C++ writes it in lower case, and with it pyarrow.
+  return name === 'x-amz-checksum-mode' ? String(value).toUpperCase() : String(value);
 };
 
-function rootOf(body: Buffer, name: string): Node {
+export function rootOf(body: Buffer, name: string): Node {
   let parsed: unknown;
   try {
     parsed = parseXML(body.toString('utf8'));
@@ -217,7 +219,7 @@ function rootOf(body: Buffer, name: string): Node {
 }
 
 /** Turns the parser's objects into a tree in which keys of a request cannot reach a prototype. */
-function nodeOf(value: unknown): Tree | string {
+export function nodeOf(value: unknown): Tree | string {
   if (!isObject(value)) return value === undefined || value === null ? '' : String(value);
   return new Map(
     Object.entries(value).map(([name, inner]): [string, Node] => [
@@ -228,7 +230,7 @@ function nodeOf(value: unknown): Tree | string {
 }
 
 /** Converts texts to the types of the shape. A text that does not fit stays unchanged, and the check reports it. */
-function fromTree(model: Model, shape: Shape, node: Node | undefined): unknown {
+export function fromTree(model: Model, shape: Shape, node: Node | undefined): unknown {
   const first = Array.isArray(node) ? node[0] : node;
   switch (shape.type) {
     case 'structure': {
@@ -258,7 +260,8 @@ function fromTree(model: Model, shape: Shape, node: Node | undefined): unknown {
 
 function elementsOf(shape: Shape, node: Node | undefined): Node[] {
   if (Array.isArray(node)) return node;
-  if (node === undefined || node === '') return [];
+  if (node === undefined) return [];
+  // An empty element of a flattened list is an element without members.
   if (shape.flattened) return [node];
   if (!(node instanceof Map)) return [];
   const inner = node.get(shape.member?.locationName ?? 'member');
@@ -269,7 +272,7 @@ function elementsOf(shape: Shape, node: Node | undefined): Node[] {
   return inner === undefined ? [] : [inner];
 }
 
-function fromText(shape: Shape, text: string): unknown {
+export function fromText(shape: Shape, text: string): unknown {
   switch (shape.type) {
     case 'integer':
     case 'long':

@@ -10,6 +10,7 @@ const memberSchema = z.object({
   /** The member's place in REST protocols. Absent: in the body. */
   location: z.enum(['uri', 'querystring', 'header', 'headers', 'statusCode']).optional(),
   locationName: z.string().optional(),
+  xmlAttribute: z.boolean().optional(),
 });
 
 const shapeSchema = z.object({
@@ -41,6 +42,11 @@ const shapeSchema = z.object({
   flattened: z.boolean().optional(),
   /** JSON of any form. */
   document: z.boolean().optional(),
+  timestampFormat: z.string().optional(),
+  /** An error. A fault is the service's own, not its caller's. */
+  exception: z.boolean().optional(),
+  fault: z.boolean().optional(),
+  error: z.object({ code: z.string().optional(), httpStatusCode: z.number().optional() }).optional(),
 });
 export type Shape = z.output<typeof shapeSchema>;
 export type Member = z.output<typeof memberSchema>;
@@ -48,6 +54,8 @@ export type Member = z.output<typeof memberSchema>;
 const operationSchema = z.object({
   http: z.object({ method: z.string(), requestUri: z.string() }),
   input: z.object({ shape: z.string() }).optional(),
+  output: z.object({ shape: z.string(), resultWrapper: z.string().optional() }).optional(),
+  errors: z.array(z.object({ shape: z.string() })).optional(),
   deprecated: z.boolean().optional(),
 });
 

@@ -4,6 +4,12 @@ import type { Model, Shape } from './model.ts';
 /** A value does not have the type of its shape. The message names both. */
 export class WrongType extends Error {
   override readonly name = 'WrongType';
+  /** As in Violation; empty for the body itself. */
+  readonly path: string;
+  constructor(message: string, path = '') {
+    super(message);
+    this.path = path;
+  }
 }
 
 /** What is wrong with one member. */
@@ -46,7 +52,7 @@ function check(model: Model, shape: Shape, value: unknown, path: string, add: Ad
   if (shape.document) return;
   switch (shape.type) {
     case 'structure': {
-      if (!isObject(value)) throw wrong(value, 'Structure');
+      if (!isObject(value)) throw wrong(value, 'Structure', path);
       for (const name of shape.required ?? [])
         if (isAbsent(value[name]))
           add({
@@ -63,7 +69,7 @@ function check(model: Model, shape: Shape, value: unknown, path: string, add: Ad
       return;
     }
     case 'list': {
-      if (!Array.isArray(value)) throw wrong(value, 'List');
+      if (!Array.isArray(value)) throw wrong(value, 'List', path);
       length(shape, value.length, value, path, add);
       if (!shape.member) return;
       const member = shapeOf(model, shape.member.shape);
@@ -72,7 +78,7 @@ function check(model: Model, shape: Shape, value: unknown, path: string, add: Ad
       return;
     }
     case 'map': {
-      if (!isObject(value)) throw wrong(value, 'Map');
+      if (!isObject(value)) throw wrong(value, 'Map', path);
       const entries = Object.entries(value);
       length(shape, entries.length, value, path, add);
       const key = shape.key && shapeOf(model, shape.key.shape);
@@ -91,30 +97,30 @@ function check(model: Model, shape: Shape, value: unknown, path: string, add: Ad
       return;
     }
     case 'boolean':
-      if (typeof value !== 'boolean') throw wrong(value, 'Boolean');
+      if (typeof value !== 'boolean') throw wrong(value, 'Boolean', path);
       return;
     case 'integer':
     case 'long':
       if (typeof value !== 'number' || !Number.isInteger(value))
-        throw wrong(value, shape.type === 'long' ? 'Long' : 'Integer');
+        throw wrong(value, shape.type === 'long' ? 'Long' : 'Integer', path);
       range(shape, value, path, add);
       return;
     case 'float':
     case 'double':
       if (typeof value !== 'number' && !['NaN', 'Infinity', '-Infinity'].includes(String(value)))
-        throw wrong(value, 'Double');
+        throw wrong(value, 'Double', path);
       range(shape, Number(value), path, add);
       return;
     case 'timestamp':
-      if (typeof value !== 'number' && typeof value !== 'string') throw wrong(value, 'Date');
+      if (typeof value !== 'number' && typeof value !== 'string') throw wrong(value, 'Date', path);
       return;
     case 'blob':
-      if (typeof value !== 'string') throw wrong(value, 'ByteBuffer');
+      if (typeof value !== 'string') throw wrong(value, 'ByteBuffer', path);
       if (shape.min !== undefined || shape.max !== undefined)
         length(shape, Buffer.byteLength(value, 'base64'), value, path, add);
       return;
     default:
-      if (typeof value !== 'string') throw wrong(value, 'String');
+      if (typeof value !== 'string') throw wrong(value, 'String', path);
       text(shape, value, path, add);
   }
 }
@@ -200,12 +206,13 @@ const isAbsent = (value: unknown): value is null | undefined => value === null |
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const below = (path: string, name: string): string => {
+/** The path of a member. */
+export const below = (path: string, name: string): string => {
   const member = name.charAt(0).toLowerCase() + name.slice(1);
   return path === '' ? member : `${path}.${member}`;
 };
 
-function wrong(value: unknown, type: string): WrongType {
+function wrong(value: unknown, type: string, path: string): WrongType {
   const kind = Array.isArray(value)
     ? 'START_ARRAY'
     : typeof value === 'object'
@@ -215,5 +222,5 @@ function wrong(value: unknown, type: string): WrongType {
           ? 'NUMBER_VALUE'
           : 'DECIMAL_VALUE'
         : `${typeof value}_VALUE`.toUpperCase();
-  return new WrongType(`${kind} cannot be converted to ${type}`);
+  return new WrongType(`${kind} cannot be converted to ${type}`, path);
 }

@@ -136,7 +136,7 @@ test('a partition is changed, moved, and missed by name', async () => {
   expect(await locationOf('a')).toBe('s3://x/new/');
   await update('a', 'c', 's3://x/new/');
   await expect(locationOf('a')).rejects.toMatchObject({ name: 'EntityNotFoundException' });
-  await expect(update('c', 'b', 's3://x/')).rejects.toMatchObject({ name: 'AlreadyExistsException' });
+  await expect(update('c', 'b', 's3://x/')).rejects.toMatchObject({ name: 'InvalidInputException' });
   expect(await Promise.all(['b', 'c'].map(locationOf))).toEqual(['s3://x/old/', 's3://x/new/']);
   await expect(
     glue.send(new DeletePartitionCommand({ ...name, PartitionValues: ['a'] })),

@@ -20,6 +20,7 @@ import { GetFunctionConfigurationCommand, InvokeCommand, LambdaClient } from '@a
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { callsPath, type RecordedCalls } from '../../offline/recorder.ts';
+import type { WrongAnswer } from '../../offline/strict/answers.ts';
 import { type Refused, strictPath } from '../../offline/strict/check.ts';
 import { localClient } from '../../src/stage/localEndpoint.ts';
 import { root } from '../support/gates.ts';
@@ -93,6 +94,16 @@ test('no function asked for what AWS refuses, but for conflicts, which are tried
     endpoints.map(async (endpoint) => {
       const { refused } = (await (await fetch(`${endpoint}${strictPath}`)).json()) as { refused: Refused[] };
       return refused.filter(({ function: name, code }) => functions.includes(name) && !isConflict(code));
+    }),
+  );
+  expect(answers.flat()).toEqual([]);
+});
+
+test('no answer differs from the model of its service', async () => {
+  const answers = await Promise.all(
+    endpoints.map(async (endpoint) => {
+      const { wrong } = (await (await fetch(`${endpoint}${strictPath}`)).json()) as { wrong: WrongAnswer[] };
+      return wrong;
     }),
   );
   expect(answers.flat()).toEqual([]);

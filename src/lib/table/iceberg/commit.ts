@@ -18,7 +18,7 @@ import {
   successor,
 } from './metadata.ts';
 import { metadataFolder } from './snapshot.ts';
-import { hiveOf } from './types.ts';
+import { type Field, hiveOf } from './types.ts';
 
 export interface TableDeps {
   readonly files: Files;
@@ -249,10 +249,13 @@ const targetOf = (metadata: Metadata, file: string): Target => ({
     Name: field.name,
     Type: hiveOf(field.type),
     ...(field.doc === undefined ? {} : { Comment: commentOf(field.doc) }),
-    Parameters: {
-      'iceberg.field.current': 'true',
-      'iceberg.field.id': String(field.id),
-      'iceberg.field.optional': String(!field.required),
-    },
+    Parameters: parametersOf(field),
   })),
+});
+
+/** What a column of an Iceberg table has in the Data Catalog. Athena writes the same. */
+export const parametersOf = ({ id, required }: Pick<Field, 'id' | 'required'>): Record<string, string> => ({
+  'iceberg.field.current': 'true',
+  'iceberg.field.id': String(id),
+  'iceberg.field.optional': String(!required),
 });

@@ -34,3 +34,34 @@ test('DDL is read as Hive writes it', () => {
     'NOT_SUPPORTED',
   );
 });
+
+test.each<[string, object]>([
+  [
+    'ALTER TABLE t CHANGE COLUMN a b bigint',
+    { kind: 'changeColumn', old: 'a', column: { name: 'b', type: 'bigint' } },
+  ],
+  [
+    "ALTER TABLE t CHANGE a a int COMMENT 'why'",
+    { kind: 'changeColumn', column: { name: 'a', type: 'int', comment: 'why' } },
+  ],
+  [
+    'ALTER TABLE t REPLACE COLUMNS (a int, b array<string>)',
+    { kind: 'replaceColumns', columns: [{ name: 'a' }, { name: 'b', type: 'array<string>' }] },
+  ],
+  ['ALTER TABLE t RENAME TO u', { kind: 'otherChange', what: 'RENAME TO' }],
+  [
+    'DROP SCHEMA IF EXISTS `d` CASCADE',
+    { kind: 'dropDatabase', database: 'd', ifExists: true, isCascade: true },
+  ],
+  ['DROP DATABASE d RESTRICT', { kind: 'dropDatabase', isCascade: false }],
+  ['DROP TABLE "awsdatacatalog"."d"."t"', { kind: 'dropTable', name: { database: 'd', table: 't' } }],
+])('%s', (sql, ddl) => {
+  expect(parseDdl(sql)).toMatchObject(ddl);
+});
+
+test.each(['ALTER TABLE t CHANGE COLUMN a a int FIRST', 'DROP TABLE other.d.t'])(
+  '%s is rejected by name',
+  (sql) => {
+    expect(() => parseDdl(sql)).toThrow('NOT_SUPPORTED');
+  },
+);

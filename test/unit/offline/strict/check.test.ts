@@ -17,7 +17,11 @@ const models: Readonly<Record<string, Model>> = {
   dynamodb: modelSchema.parse({
     metadata: { protocol: 'json', jsonVersion: '1.0', targetPrefix: 'DynamoDB_20120810' },
     operations: {
-      PutItem: operation('POST', '/', 'PutItem'),
+      PutItem: {
+        ...operation('POST', '/', 'PutItem'),
+        output: { shape: 'Put' },
+        errors: [{ shape: 'TransactionConflictException' }],
+      },
       TransactWriteItems: { http: { method: 'POST', requestUri: '/' } },
     },
     shapes: {
@@ -27,6 +31,8 @@ const models: Readonly<Record<string, Model>> = {
         required: ['TableName'],
         members: { TableName: { shape: 'Text' }, Item: { shape: 'Item' } },
       },
+      Put: { type: 'structure', members: { Attributes: { shape: 'Item' } } },
+      TransactionConflictException: { type: 'structure', exception: true, members: {} },
       Item: { type: 'map', key: { shape: 'Text' }, value: { shape: 'Value' } },
       Value: { type: 'structure', members: { S: { shape: 'Text' }, M: { shape: 'Item' } } },
     },
@@ -82,7 +88,7 @@ beforeAll(async () => {
       if (target.endsWith('DescribeTable'))
         return response.end(JSON.stringify({ Table: { KeySchema: [{ AttributeName: 'pk' }] } }));
       passed.push(`${request.method} ${request.url} ${bytes}`);
-      if (!target.endsWith('TransactWriteItems')) return response.end();
+      if (!target.endsWith('TransactWriteItems')) return response.end(request.headers['x-answer'] ?? '');
       finish = () => response.end();
     });
   });
@@ -142,8 +148,8 @@ const send = (
     asked.on('error', fail);
     asked.end(body);
   });
-const put = (body: string) =>
-  send('dynamodb', 'POST', '/', body, { 'x-amz-target': 'DynamoDB_20120810.PutItem' });
+const put = (body: string, headers: Record<string, string> = {}) =>
+  send('dynamodb', 'POST', '/', body, { 'x-amz-target': 'DynamoDB_20120810.PutItem', ...headers });
 
 test('what fits goes through, with its body', async () => {
   expect(await put('{"TableName":"t","Item":{}}')).toMatchObject({ status: 200 });
@@ -227,6 +233,20 @@ test.each<[string, string, Record<string, string>, string]>([
 
 test('S3: a refused HEAD has no body', async () => {
   expect(await send('s3', 'HEAD', `/b/${'k'.repeat(1025)}`)).toMatchObject({ status: 400, body: '' });
+});
+
+test('an answer that the model does not have goes through, and is listed once with a count', async () => {
+  const wrong = async () =>
+    (JSON.parse((await send('', 'GET', strictPath)).body) as { wrong: unknown }).wrong;
+  expect(await wrong()).toEqual([]);
+  for (const answer of ['{"Attributes":{}}', '{"Odd":1}', '{"Odd":2}'])
+    expect(await put('{"TableName":"t","Item":{}}', { 'x-answer': answer })).toMatchObject({
+      status: 200,
+      body: answer,
+    });
+  const what = 'odd: the model does not have this member';
+  const listed = { service: 'dynamodb', operation: 'PutItem', what, example: '{"Odd":1}', count: 2 };
+  expect(await wrong()).toEqual([listed]);
 });
 
 test('what was refused is listed, and settings that are none are refused', async () => {
