@@ -1,9 +1,9 @@
 /** Compiles a contract and the raw schema of the Data Catalog to a plan. Free of AWS and of engines. */
 
 import { ignoredFields, requireReadable } from '../catalog/rawSchema.ts';
-import { goldenColumns } from '../contract/columns.ts';
+import { goldenColumns, sortColumns } from '../contract/columns.ts';
 import { dedupeKey, partitionKeysOf, tableFormatOf, tableOf } from '../contract/contract.ts';
-import type { Contract, PartitionKey } from '../contract/schema.ts';
+import type { Contract } from '../contract/schema.ts';
 import { contractVersion } from '../contract/version.ts';
 import { recordSteps } from '../dialect/duckdb.ts';
 import { documentSteps } from '../dialect/duckdbDocuments.ts';
@@ -117,21 +117,6 @@ const heldBy =
   ({ heldReferenceBytes: limit = heldReferenceBytes }: CompileOptions) =>
   ({ grid, ndjson }: ReferenceData): boolean =>
     grid !== undefined || ndjson.length <= limit;
-
-/** Whether a partition key is a part of a time. */
-const isTime = (key: Extract<PartitionKey, { of: string }>): boolean =>
-  'transform' in key ? key.width === 0 : key.part !== undefined;
-
-/** Event time first: files of one day are mostly read by time. */
-export function sortColumns(
-  contract: Pick<Contract, 'partitionBy' | 'dedupe'>,
-  published: ReadonlySet<string>,
-): string[] {
-  const eventTimes = contract.partitionBy.flatMap((p) =>
-    'of' in p && isTime(p) && published.has(p.of) ? [p.of] : [],
-  );
-  return [...new Set([...eventTimes, ...(contract.dedupe?.key ?? [])])];
-}
 
 /** Whether the partitions have the order of the event time: constants, then its year, month, day and hour. */
 function arePartitionsInOrder(contract: Contract, published: ReadonlySet<string>): boolean {

@@ -53,6 +53,21 @@ export function goldenColumns(contract: Contract): TableColumn[] {
   ];
 }
 
+/** Whether a partition key is a part of a time. */
+const isTime = (key: Extract<PartitionKey, { of: string }>): boolean =>
+  'transform' in key ? key.width === 0 : key.part !== undefined;
+
+/** The order of rows within an object. Event time first: files of one day are mostly read by time. */
+export function sortColumns(
+  contract: Pick<Contract, 'partitionBy' | 'dedupe'>,
+  published: ReadonlySet<string>,
+): string[] {
+  const eventTimes = contract.partitionBy.flatMap((p) =>
+    'of' in p && isTime(p) && published.has(p.of) ? [p.of] : [],
+  );
+  return [...new Set([...eventTimes, ...(contract.dedupe?.key ?? [])])];
+}
+
 /**
  * Why two contracts cannot fill one table; empty if they can. Their columns and partition keys must be equal, and a constant must separate
  * their partitions, because each dataset has its own lease.

@@ -189,6 +189,8 @@ test('a renamed column is one column of new rows and of old ones, when these are
   expect(pointer.table.StorageDescriptor?.Columns?.[0]).toMatchObject({ Name: 'number' });
   // The second correction under one name changes nothing more.
   expect(metadata.schemas).toHaveLength(3);
+  // Rows are sorted by the time of their partition.
+  expect(metadata['sort-orders'].map((order) => order.fields.map((f) => f['source-id']))).toContainEqual([2]);
 });
 
 test('a contract with other partitions leaves published objects in theirs, when they are corrected, too', async () => {

@@ -273,33 +273,28 @@ export const mappedNames = (metadata: Metadata, id: number): readonly string[] =
 
 /**
  * Objects that are older than a rename have the old name, so a field keeps all its earlier names. Of two fields that have had one name, the
- * first one keeps it: objects of the second one have ids.
+ * first one keeps it: objects of the second one have ids. Dropped columns stay, because pyiceberg rejects an object with a column that the
+ * mapping does not have.
  */
 function withNameMapping(metadata: Metadata): Metadata {
   const text = metadata.properties[mappingProperty];
-  const namesBefore = new Map<number, readonly string[]>();
-  const collect = (mapped: readonly MappedField[]): void => {
-    for (const { 'field-id': id, names, fields = [] } of mapped) {
-      if (id !== undefined) namesBefore.set(id, names);
-      collect(fields);
-    }
-  };
-  collect(mappingOf(metadata));
-  const mapped = (fields: readonly Field[]): MappedField[] => {
-    const takenBy = new Map(
-      fields.flatMap(({ id }) => (namesBefore.get(id) ?? []).map((name) => [name, id])),
-    );
-    return fields.map(({ id, name, type }) => {
+  const mapped = (fields: readonly Field[], before: readonly MappedField[]): MappedField[] => {
+    const entryOf = new Map(before.map((entry) => [entry['field-id'], entry]));
+    const ownerOf = new Map(before.flatMap((entry) => entry.names.map((name) => [name, entry['field-id']])));
+    const present = fields.map(({ id, name, type }): MappedField => {
+      const { names = [], fields: nested = [] } = entryOf.get(id) ?? {};
       const members = membersOf(type);
-      const isFree = (takenBy.get(name) ?? id) === id;
+      const isFree = !ownerOf.has(name) || ownerOf.get(name) === id;
       return {
         'field-id': id,
-        names: [...(namesBefore.get(id) ?? []).filter((n) => n !== name), ...(isFree ? [name] : [])],
-        ...(members.length === 0 ? {} : { fields: mapped(members) }),
+        names: [...names.filter((n) => n !== name), ...(isFree ? [name] : [])],
+        ...(members.length === 0 ? {} : { fields: mapped(members, nested) }),
       };
     });
+    const ids = new Set(fields.map(({ id }) => id));
+    return [...present, ...before.filter(({ 'field-id': id }) => id === undefined || !ids.has(id))];
   };
-  const mapping = JSON.stringify(mapped(schemaOf(metadata).fields));
+  const mapping = JSON.stringify(mapped(schemaOf(metadata).fields, mappingOf(metadata)));
   return mapping === text
     ? metadata
     : { ...metadata, properties: { ...metadata.properties, [mappingProperty]: mapping } };
@@ -348,9 +343,14 @@ function partitionFieldName({ fields }: Schema, column: string, transform: Trans
 // ---- order
 
 function evolveSortOrder(metadata: Metadata, wanted: WantedTable): Metadata {
-  // Without a wish, the sort order of another writer stays.
-  if (wanted.sortBy === undefined) return metadata;
   const schema = schemaOf(metadata);
+  if (wanted.sortBy === undefined) {
+    // Without a wish, the sort order of another writer stays, unless a column of it is gone.
+    const current = metadata['sort-orders'].find((o) => o['order-id'] === metadata['default-sort-order-id']);
+    const known = fieldsById(schema);
+    if (!current?.fields.some((field) => !known.has(field['source-id']))) return metadata;
+    return evolveSortOrder(metadata, { ...wanted, sortBy: [] });
+  }
   const fields = wanted.sortBy.map((column): SortOrder['fields'][number] => {
     const source = schema.fields.find((field) => field.name === column);
     if (source === undefined)

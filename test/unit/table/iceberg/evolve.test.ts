@@ -171,6 +171,20 @@ test('a column of another writer stays, and one that makes partitions cannot be 
   );
 });
 
+test('the sort order follows the contract; without one, it stays as long as its columns do', () => {
+  const orderOf = (metadata: typeof base) =>
+    metadata['sort-orders']
+      .find((order) => order['order-id'] === metadata['default-sort-order-id'])
+      ?.fields.map((field) => field['source-id']);
+  const sorted = evolve(base, { ...wanted, sortBy: ['price', 'id'] });
+  expect(orderOf(sorted)).toEqual([2, 1]);
+  expect(evolve(sorted, { ...wanted, sortBy: ['price', 'id'] })).toBe(sorted);
+  expect(evolve(sorted, wanted)).toBe(sorted);
+  const columns = wanted.columns.filter(({ name }) => name !== 'price');
+  expect(orderOf(evolve(sorted, { ...wanted, columns, dropped: ['price'] }))).toEqual([]);
+  expect(orderOf(evolve(sorted, { ...wanted, columns, dropped: ['price'], sortBy: ['id'] }))).toEqual([1]);
+});
+
 test('a partition field has the same id whenever it comes back', () => {
   const byBucket = evolve(base, { ...wanted, partitionBy: [{ column: 'id', transform: 'bucket[16]' }] });
   expect(specOf(byBucket)).toMatchObject({
