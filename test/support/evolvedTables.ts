@@ -196,7 +196,7 @@ export const evolvedTables: readonly EvolvedTable[] = [
             name: 'by_hour',
             rows: "SELECT 37::BIGINT AS no, TIMESTAMPTZ '2025-10-08 05:30:00Z' AS made, 'x' AS name",
             ids: ['no', 'made', 'name'],
-            values: ['2025-10-08-05', '1'],
+            values: ['2025-10-08-05', '2'],
           },
         ],
         questions: [
