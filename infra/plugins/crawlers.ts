@@ -25,6 +25,7 @@ const queueNameLength = 80;
  */
 export function crawlerResources(contracts: Iterable<Contract>, names: CrawlerNames): Resources {
   const resources: Resources = {};
+  const queues: { Ref: string }[] = [];
   for (const contract of contracts) {
     if (namesOwnFields(contract)) continue;
     const { dataset, source } = contract;
@@ -33,6 +34,7 @@ export function crawlerResources(contracts: Iterable<Contract>, names: CrawlerNa
     const [crawler, queue] = [`Crawler${id}`, `CrawlQueue${id}`];
     const queueArn = { 'Fn::GetAtt': [queue, 'Arn'] };
     const nothing = { Ref: 'AWS::NoValue' };
+    queues.push({ Ref: queue });
     resources[queue] = {
       Type: 'AWS::SQS::Queue',
       Properties: {
@@ -40,25 +42,6 @@ export function crawlerResources(contracts: Iterable<Contract>, names: CrawlerNa
         MessageRetentionPeriod: 1_209_600,
         SqsManagedSseEnabled: { 'Fn::If': ['HasKey', nothing, true] },
         KmsMasterKeyId: { 'Fn::If': ['HasKey', { Ref: 'KmsKeyArn' }, nothing] },
-      },
-    };
-    resources[`CrawlQueuePolicy${id}`] = {
-      Type: 'AWS::SQS::QueuePolicy',
-      Properties: {
-        Queues: [{ Ref: queue }],
-        PolicyDocument: {
-          Version: '2012-10-17',
-          Statement: [
-            {
-              Sid: 'TlsOnly',
-              Effect: 'Deny',
-              Principal: '*',
-              Action: 'sqs:*',
-              Resource: queueArn,
-              Condition: { Bool: { 'aws:SecureTransport': 'false' } },
-            },
-          ],
-        },
       },
     };
     resources[crawler] = {
@@ -82,6 +65,27 @@ export function crawlerResources(contracts: Iterable<Contract>, names: CrawlerNa
       },
     };
   }
+  // One policy for all queues: a stack has 500 resources at most. CloudFormation gives it to each queue, which is its only resource.
+  if (queues.length > 0)
+    resources.CrawlQueuesPolicy = {
+      Type: 'AWS::SQS::QueuePolicy',
+      Properties: {
+        Queues: queues,
+        PolicyDocument: {
+          Version: '2012-10-17',
+          Statement: [
+            {
+              Sid: 'TlsOnly',
+              Effect: 'Deny',
+              Principal: '*',
+              Action: 'sqs:*',
+              Resource: '*',
+              Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+            },
+          ],
+        },
+      },
+    };
   return resources;
 }
 
