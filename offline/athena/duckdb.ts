@@ -51,8 +51,11 @@ export const athenaMacros = [
   "upper(t) AS array_to_string(list_transform(string_split(t, 'ß'), lambda part: system.main.upper(part)), 'ß')",
 ];
 
+/** Where tables and their files are. */
+type Lake = Pick<Upstream, 'glue' | 's3'>;
+
 /** `folder` caches downloaded objects. A data file never changes: bucket, key and ETag identify it. */
-export async function createDuckDbEngine(upstream: Upstream, folder: string): Promise<SqlEngine> {
+export async function createDuckDbEngine(upstream: Lake, folder: string): Promise<SqlEngine> {
   const instance = await DuckDBInstance.create(':memory:', { autoinstall_known_extensions: 'false' });
   return {
     async check({ sql }) {
@@ -87,7 +90,7 @@ export async function createDuckDbEngine(upstream: Upstream, folder: string): Pr
 
 /** Runs in a database of its own, so that two queries at once do not share views. */
 async function query(
-  upstream: Upstream,
+  upstream: Lake,
   folder: string,
   db: DuckDBConnection,
   sql: string,
@@ -174,7 +177,7 @@ function duckTypeOf(type: HiveType): string {
 
 /** A view over the files of a table's registered partitions. Gives their bytes, and the columns. Throws QueryError. */
 async function createView(
-  upstream: Upstream,
+  upstream: Lake,
   folder: string,
   db: DuckDBConnection,
   view: string,
@@ -260,7 +263,7 @@ async function createView(
  * which another engine has deleted rows with delete files.
  */
 async function createIcebergView(
-  upstream: Upstream,
+  upstream: Lake,
   folder: string,
   db: DuckDBConnection,
   view: string,
@@ -355,12 +358,12 @@ interface View {
 }
 
 /** Hive reads every file below a location, but not names that begin with a dot or an underscore. */
-async function listFiles(upstream: Upstream, location: string): Promise<StoredObject[]> {
+async function listFiles(upstream: Lake, location: string): Promise<StoredObject[]> {
   const all = await Array.fromAsync(objectsBelow(upstream, location));
   return all.filter(({ key, size }) => size > 0 && !/^[._]/.test(key.split('/').at(-1) ?? ''));
 }
 
-async function download({ s3 }: Upstream, folder: string, file: StoredObject): Promise<string> {
+async function download({ s3 }: Lake, folder: string, file: StoredObject): Promise<string> {
   const name = createHash('sha256').update(`${file.address}\n${file.etag}`).digest('hex');
   const path = join(folder, `${name}.parquet`);
   if (existsSync(path)) return path;

@@ -1,9 +1,16 @@
 /** Earlier states in a statement: each gets a name of its own, and the rest of the statement stays as it is. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { separatePast, snapshotIn } from '../../../../offline/athena/asOf.ts';
+import { createDuckDbEngine } from '../../../../offline/athena/duckdb.ts';
 import { createTable, requireTable } from '../../../../src/lib/table/iceberg/commit.ts';
-import { publishChange, tagSnapshot } from '../../../../src/lib/table/iceberg/operations.ts';
-import { changing, depsOf, icebergAws, plainTable } from '../../../support/iceberg.ts';
+import { schemaOf } from '../../../../src/lib/table/iceberg/metadata.ts';
+import { evolveTable, publishChange, tagSnapshot } from '../../../../src/lib/table/iceberg/operations.ts';
+import type { Change } from '../../../../src/lib/table/iceberg/snapshot.ts';
+import type { Schema } from '../../../../src/lib/table/iceberg/types.ts';
+import { bucket, changing, depsOf, icebergAws, plainTable, putRows } from '../../../support/iceberg.ts';
 
 const named = (sql: string) => {
   const { sql: separate, past } = separatePast(sql);
@@ -90,4 +97,46 @@ test('a state is the snapshot of an id, of a tag, or the one that readers saw at
   expect(() => idOf({ time: firstAt - 1 })).toThrow('No version history table t at or before');
   expect(() => idOf({ id: 5n })).toThrow('Iceberg snapshot ID does not exist: 5');
   expect(() => idOf({ ref: 'constructor' })).toThrow('Cannot find snapshot with reference name: constructor');
+});
+
+test('DuckDB reads the rows and columns of an earlier state, beside those of now', async () => {
+  const aws = icebergAws();
+  const actor = aws.actor('writer');
+  const deps = depsOf(actor, aws);
+  const { metadata } = await createTable(deps, plainTable);
+  const publish = async (batch: string, rows: string, schema: Schema, drop: Change['drop'] = []) => {
+    const file = await putRows(aws, schema, { key: `t/${batch}.parquet`, rows, partition: new Map() });
+    const change = { ...changing([]), add: [{ file, specId: 0 }], drop };
+    return publishChange(deps, 't', { dataset: 'feed', batch, fence: 1 }, change);
+  };
+  const { metadata: first } = await publish('a', 'SELECT 1::BIGINT AS id', schemaOf(metadata));
+  const wider = { ...plainTable, columns: [...plainTable.columns, { name: 'label', type: 'string' }] };
+  const { metadata: evolved } = await evolveTable(deps, wider, { dataset: 'feed', fence: 1 });
+  await publish('b', `SELECT 2::BIGINT AS id, 'two' AS label`, schemaOf(evolved), [
+    { path: `s3://${bucket}/t/a.parquet` },
+  ]);
+
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-as-of-'));
+  try {
+    const engine = await createDuckDbEngine({ s3: actor.s3, glue: actor.glue }, folder);
+    const ask = async (sql: string) => {
+      const signal = new AbortController().signal;
+      const { rows } = await engine.run({ sql, database: 'db', parameters: [], tables: '', signal });
+      return rows;
+    };
+    const id = first['current-snapshot-id'];
+    expect(await ask(`SELECT * FROM t FOR VERSION AS OF ${id}`)).toEqual([['1']]);
+    expect(await ask(`WITH "t" AS (SELECT * FROM "t" FOR VERSION AS OF ${id}) SELECT t.id FROM t`)).toEqual([
+      ['1'],
+    ]);
+    expect(await ask(`SELECT n.id, n.label, p.id FROM t n, db.t FOR VERSION AS OF ${id} AS p`)).toEqual([
+      ['2', 'two', '1'],
+    ]);
+    await expect(ask('SELECT * FROM t FOR VERSION AS OF 5')).rejects.toThrow(
+      'Iceberg snapshot ID does not exist: 5',
+    );
+    await expect(ask(`SELECT label FROM t FOR VERSION AS OF ${id}`)).rejects.toThrow('COLUMN_NOT_FOUND');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
