@@ -1,4 +1,6 @@
 /** `sluice maintain`: the maintenance of tables, which also runs on a schedule. */
+import { counted } from '../lib/counted.ts';
+import { mergeFiles } from '../lib/engine/merge.ts';
 import { type Maintained, maintain } from '../lib/flow/maintain/maintain.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
@@ -7,8 +9,9 @@ import { readOptions } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- maintain [--dataset NAME] [--dry-run] [options]
 
-Expires old snapshots of Iceberg tables and removes objects that no snapshot names. Tags and branches keep their snapshots, and
-readers notice nothing. It also runs on a schedule. The contract's table.maintenance has the limits.
+Expires old snapshots of Iceberg tables, removes objects that no snapshot names, and gathers small objects in larger, sorted
+ones. Tags and branches keep their snapshots, and readers notice nothing. It also runs on a schedule. The contract's
+table.maintenance has the limits.
 
   --dataset NAME
   --dry-run         only says what it would do
@@ -27,7 +30,7 @@ export async function run(args: string[]): Promise<number> {
   const isDryRun = values['dry-run'];
   const results: ({ dataset: string } & Maintained)[] = [];
   for (const dataset of datasetsOf(deps, values.dataset)) {
-    const result = await maintain(deps, dataset, { isDryRun });
+    const result = await maintain(deps, mergeFiles, dataset, { isDryRun });
     if (result) results.push({ dataset, ...result });
   }
   if (values.json) printJson(results, 2);
@@ -35,10 +38,27 @@ export async function run(args: string[]): Promise<number> {
     printTable(
       print,
       isDryRun
-        ? ['dataset', 'table', 'snapshots to expire', 'orphans to remove', 'metadata then']
-        : ['dataset', 'table', 'snapshots expired', 'orphans removed', 'metadata'],
-      results.map((r) => [r.dataset, r.table, r.snapshots, r.orphans, kibibytes(r.metadataBytes)]),
+        ? [
+            'dataset',
+            'table',
+            'snapshots to expire',
+            'orphans to remove',
+            'objects to compact',
+            'metadata then',
+          ]
+        : ['dataset', 'table', 'snapshots expired', 'orphans removed', 'objects compacted', 'metadata'],
+      results.map((r) => [
+        r.dataset,
+        r.table,
+        r.snapshots,
+        r.orphans,
+        r.compacted,
+        kibibytes(r.metadataBytes),
+      ]),
     );
+    for (const { dataset, left } of results)
+      if (left > 0 && !isDryRun)
+        print(`${dataset}: ${counted(left, 'group')} of small objects left for the next run`);
     for (const { dataset, waitsFor } of results)
       if (waitsFor !== undefined) print(`${dataset}: nothing expires yet; this waits for ${waitsFor}`);
   }

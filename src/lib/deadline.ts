@@ -5,15 +5,15 @@ import { OutOfTime } from './errors.ts';
 const reserve = 15_000;
 
 export interface Deadline {
-  /** Throws OutOfTime if the time is nearly over. */
-  check(): void;
+  /** Throws OutOfTime if the time is nearly over, or too short for work that takes `work` milliseconds. */
+  check(work?: number): void;
 }
 
 /** `remaining`: milliseconds until the function ends, from Lambda's context. */
 export const deadlineAfter = (remaining: () => number): Deadline => ({
-  check() {
+  check(work = 0) {
     const left = remaining();
-    if (left < reserve)
+    if (left < reserve + work)
       throw new OutOfTime(
         `${Math.max(0, Math.round(left / 1000))} s are left of the function's time, which is too little to go on; a smaller batch takes less`,
       );

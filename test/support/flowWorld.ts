@@ -5,7 +5,7 @@
  * ends at once.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { CreateTableCommand, DeleteTableCommand } from '@aws-sdk/client-glue';
 import { expect, jest } from '@jest/globals';
 import { createAthena } from '../../src/lib/aws/athena.ts';
@@ -625,6 +625,14 @@ export class World {
     const found = await Promise.all(batches.map((b) => liveOf(deps, dataset, b.batch)));
     return found.flatMap((live) => live.objects.map((o) => o.key)).sort();
   }
+}
+
+/** Merges objects as maintenance does. Their rows are JSON. */
+export async function mergeRows(paths: readonly string[], folder: string) {
+  const rows = paths.flatMap((path) => JSON.parse(readFileSync(path, 'utf8')) as Row[]);
+  const path = join(folder, 'merged');
+  writeFileSync(path, JSON.stringify(rows));
+  return [{ of: [...paths.keys()], path, rows: rows.length }];
 }
 
 /** Every row of the files' latest versions exists once, and nothing else does. */

@@ -153,15 +153,19 @@ export const exceptions: readonly {
   },
   {
     of: ['maintain'],
-    actions: ['dynamodb:PutItem', 'dynamodb:BatchGetItem'],
+    actions: [
+      'dynamodb:BatchGetItem',
+      'dynamodb:PutItem',
+      'dynamodb:UpdateItem',
+      'dynamodb:DeleteItem',
+      'dynamodb:ConditionCheckItem',
+      's3:GetObject',
+      's3:PutObject',
+      's3:DeleteObject',
+      'states:StartExecution',
+    ],
     resource: '',
-    why: 'notes at which dataset it has stopped for want of time, and looks for attempts that a restored ledger has lost',
-  },
-  {
-    of: ['maintain'],
-    actions: ['s3:DeleteObject'],
-    resource: '-processed-',
-    why: 'removes what has been an orphan for a day; the tests do so in memory',
+    why: 'compacts, and removes what has been an orphan for a day; the tests do so in memory and in their own process',
   },
   {
     of: ['transformEmbedded', 'glueJob'],

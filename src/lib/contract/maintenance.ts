@@ -2,6 +2,22 @@
 import * as z from 'zod';
 
 export const maintenanceShape = z.strictObject({
+  compact: z
+    .boolean()
+    .default(true)
+    .describe('Whether small objects of a partition are gathered in larger, sorted ones.'),
+  targetMb: z
+    .int()
+    .min(1)
+    .max(512)
+    .default(128)
+    .describe('The size of such an object in MiB. An object of three quarters of it stays.'),
+  minObjects: z
+    .int()
+    .min(2)
+    .max(1000)
+    .default(16)
+    .describe('With fewer small objects, a partition stays as it is.'),
   keepDays: z
     .number()
     .min(1)

@@ -82,6 +82,37 @@ export function batchesOf(table: Table) {
   const batch = (dataset: string, id: string): Promise<BatchRecord | undefined> =>
     get(batchKey(dataset, id), batchRecordSchema);
 
+  /** Closes a batch whose attempt was taken back; its leftovers are looked for once more later. */
+  const takenBack = (
+    dataset: string,
+    attempt: Attempt,
+    ended: { state: 'held' | 'failed'; reason: string },
+  ): Write[] => {
+    const due = new Date(clock() + garbageAfter).toISOString();
+    const { batch: id } = attempt;
+    return [
+      {
+        Update: {
+          ...at(batchKey(dataset, id)),
+          // It is held again, so a person can decide again.
+          ...changing({
+            set: { state: ended.state satisfies BatchState, endedAt: now(), reason: ended.reason },
+            remove: ['decision'],
+            when: '#fence = :attempt AND attribute_not_exists(#committed)',
+            values: { attempt: attempt.fence },
+          }),
+        },
+      },
+      { Delete: { ...at(openKey(dataset, id)), ConditionExpression: 'attribute_exists(pk)' } },
+      {
+        Put: {
+          TableName: name,
+          Item: { pk: dataset, sk: `GARBAGE#${due}#${id}#${attempt.fence}`, ...attempt, due },
+        },
+      },
+    ];
+  };
+
   return {
     /** Throws RecordUnreadable. */
     batch,
@@ -431,6 +462,39 @@ export function batchesOf(table: Table) {
       );
     },
 
+    /** Closes a committed compaction. No batch is compared with it. Can be repeated. */
+    async closeCompaction(
+      dataset: string,
+      fence: number,
+      id: string,
+      found: Partial<BatchRecord>,
+    ): Promise<void> {
+      await goesThrough(
+        underLease(dataset, fence, [
+          {
+            Update: {
+              ...at(batchKey(dataset, id)),
+              ...changing({
+                set: { state: 'published' satisfies BatchState, endedAt: now(), ...found },
+                when: '#state <> :state',
+              }),
+            },
+          },
+          { Delete: at(openKey(dataset, id)) },
+        ]),
+      );
+    },
+
+    /** Closes a compaction that was taken back. It does not count as a failed batch. Can be repeated. */
+    async giveBackCompaction(
+      dataset: string,
+      fence: number,
+      attempt: Attempt,
+      reason: string,
+    ): Promise<void> {
+      await goesThrough(underLease(dataset, fence, takenBack(dataset, attempt, { state: 'failed', reason })));
+    },
+
     /** Returns the files of a taken-back attempt and closes its batch. Can be repeated. */
     async giveBack(
       dataset: string,
@@ -467,32 +531,13 @@ export function batchesOf(table: Table) {
               },
         ];
       });
-      const due = new Date(clock() + garbageAfter).toISOString();
       await goesThrough(
         underLease(dataset, fence, [
-          {
-            Update: {
-              ...at(batchKey(dataset, id)),
-              // It is held again, so a person can decide again.
-              ...changing({
-                set: { state: ended.state satisfies BatchState, endedAt: now(), reason: ended.reason },
-                remove: ['decision'],
-                when: '#fence = :attempt AND attribute_not_exists(#committed)',
-                values: { attempt: attempt.fence },
-              }),
-            },
-          },
-          { Delete: { ...at(openKey(dataset, id)), ConditionExpression: 'attribute_exists(pk)' } },
+          ...takenBack(dataset, attempt, ended),
           {
             Update: {
               ...at({ pk: dataset, sk: 'RECENT' }),
               ...changing({ add: { failures: 1 } }),
-            },
-          },
-          {
-            Put: {
-              TableName: name,
-              Item: { pk: dataset, sk: `GARBAGE#${due}#${id}#${attempt.fence}`, ...attempt, due },
             },
           },
         ]),

@@ -9,6 +9,9 @@ import type { Table } from './table.ts';
 /** The holder of a lease before its execution's first step. */
 export const starting = 'starting';
 
+/** The beginning of the name of a holder that is no execution: maintenance, between two batches. */
+export const maintaining = 'maintain-';
+
 /** The layout of the ledger's items. A lease records the layout of its dataset's items. */
 const layout = 2;
 
@@ -62,9 +65,9 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
     lease,
 
     /** Takes a free lease and returns its new fence; null if the lease is not free. */
-    async acquireLease(dataset: string): Promise<number | null> {
+    async acquireLease(dataset: string, holder = starting): Promise<number | null> {
       const read = await lease(dataset);
-      return read?.execution === undefined ? take(dataset, read, starting) : null;
+      return read?.execution === undefined ? take(dataset, read, holder) : null;
     },
 
     /**

@@ -136,7 +136,23 @@ function settingsOf({ at, find, put, update, now, clock }: Table) {
     async pauseOf(dataset: string): Promise<Pause | undefined> {
       // An unreadable pause does not block a dataset.
       const paused = pauseSchema.optional().catch(undefined);
-      return (await find({ pk: dataset, sk: 'SETTINGS' }, z.object({ paused })))?.paused;
+      const turn = z.string().optional().catch(undefined);
+      const found = await find({ pk: dataset, sk: 'SETTINGS' }, z.object({ paused, turn }));
+      const isTurn = Date.parse(found?.turn ?? '') > Date.parse(now());
+      return found?.paused ?? (isTurn ? { reason: 'maintenance takes its turn', at: now() } : undefined);
+    },
+
+    /**
+     * Maintenance asks for its turn: no batch starts for so many milliseconds, and a running batch continues to its end. If maintenance
+     * dies meanwhile, the dataset waits no longer than this.
+     */
+    async askTurn(dataset: string, within: number): Promise<void> {
+      const turn = new Date(Date.parse(now()) + within).toISOString();
+      await update({ ...at({ pk: dataset, sk: 'SETTINGS' }), ...changing({ set: { turn } }) });
+    },
+
+    async endTurn(dataset: string): Promise<void> {
+      await update({ ...at({ pk: dataset, sk: 'SETTINGS' }), ...changing({ remove: ['turn'] }) });
     },
 
     /**

@@ -25,8 +25,16 @@ export interface TableObject {
   readonly bytes: number;
   /** Values of its partition, in the order of the keys; null if the rows have no value. */
   readonly values: readonly (string | null)[];
-  /** Address of the object whose remaining rows it has. It is in the same partition, even if the table is partitioned otherwise now. */
+  /** Address of an object whose rows it has. It is in the same partition, even if the table is partitioned otherwise now. */
   readonly restOf?: string | undefined;
+}
+
+/** An object that a compaction may replace. */
+export interface CompactableObject {
+  readonly address: string;
+  readonly bytes: number;
+  /** A text that is equal for objects of one partition. */
+  readonly partition: string;
 }
 
 /** The change that a batch makes to a table. */
@@ -38,6 +46,8 @@ export interface TableCommit {
   readonly add: readonly TableObject[];
   /** Objects that leave the table: their rows are replaced or removed. */
   readonly drop: readonly Omit<TableObject, 'bytes'>[];
+  /** The rows stay the same: a compaction. */
+  readonly isRewrite?: boolean;
 }
 
 export interface Committed {
@@ -271,6 +281,11 @@ export interface TableFormat {
    * no object is listed or read.
    */
   observe(shape: TableShape, last: Seen | undefined): Promise<Observed>;
+  /**
+   * Objects that a compaction may replace: readers find all their rows. Null if the format cannot replace objects unless readers see
+   * it.
+   */
+  compactable(table: string): Promise<readonly CompactableObject[] | null>;
   /** What readers find, by partition; empty if the table does not exist. */
   inspect(table: Pick<TableShape, 'name' | 'location'>): Promise<PartitionStatistics[]>;
 }

@@ -6,6 +6,7 @@ import { type Attempt, isClaimedBy, type RawFile } from '../../model/records.ts'
 import type { WakeDeps } from '../wake.ts';
 import { places } from './addresses.ts';
 import { afterFailure } from './afterFailure.ts';
+import { abandonCompaction } from './compaction.ts';
 import type { Deps } from './deps.ts';
 import { type Announce, finishBatch } from './finish.ts';
 import { batchId, replayOf } from './id.ts';
@@ -66,6 +67,8 @@ async function endBatch(
   }
   // If that fails, the batch ends all the same, and the sweep stops the run later.
   if (record?.engine === 'glue') await stopRuns(deps, dataset, attempt).catch(() => 0);
+  if ((await unlessGone(readManifest(deps, attempt)))?.isCompaction)
+    return abandonCompaction(deps, attempt, fence, reason);
   await takeBack(deps, dataset, attempt);
   const files = await filesOf(deps, attempt, record?.files ?? 0);
   const records = await ledger.read(dataset, files);

@@ -8,6 +8,7 @@ import { type Attempt, type FileId, isClaimedBy, rejectsRows } from '../../model
 import { parallel } from '../../parallel.ts';
 import { places } from './addresses.ts';
 import { type BatchPublished, listedPartitions } from './batchPublished.ts';
+import { finishCompaction } from './compaction.ts';
 import { type Deps, formatOf } from './deps.ts';
 import { replayOf } from './id.ts';
 import { lineageOf } from './lineage.ts';
@@ -34,8 +35,9 @@ export async function finishBatch(
 ): Promise<void> {
   const { config, store, catalog, ledger, announce, measure } = deps;
   const { dataset, batch } = attempt;
-  const [manifest, published, contract] = await Promise.all([
-    readManifest(deps, attempt),
+  const manifest = await readManifest(deps, attempt);
+  if (manifest.isCompaction) return finishCompaction(deps, attempt, fence);
+  const [published, contract] = await Promise.all([
     readPublished(deps, dataset, attempt),
     readContract(deps, attempt),
   ]);

@@ -28,6 +28,8 @@ export const manifestSchema = z.object({
   ),
   /** A person's decision about all of the files. */
   decision: z.enum(decisionKinds).nullable(),
+  /** It has no files: it gathers rows of published batches in fewer objects. */
+  isCompaction: z.boolean().optional(),
 });
 
 export type Manifest = z.output<typeof manifestSchema>;

@@ -36,6 +36,8 @@ export const metricUnits = {
   SnapshotsExpired: 'Count',
   /** Objects that maintenance has removed, because no state of the table names them. */
   OrphansRemoved: 'Count',
+  /** Small objects that maintenance has replaced by larger ones. */
+  ObjectsCompacted: 'Count',
   /** Tables and partitions that the ledger counts rows in, but the Data Catalog does not have. */
   CatalogDrift: 'Count',
 } as const;

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { ObjectMissing } from '../../errors.ts';
 import { tableFormats } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
+import { parallel } from '../../parallel.ts';
 import { places } from './addresses.ts';
 import type { Deps } from './deps.ts';
 
@@ -15,7 +16,12 @@ const objectSchema = z.object({
 const refSchema = z.object({ bucket: z.string(), key: z.string() });
 
 /** Keys of the processed bucket with rows of a batch, and of the work bucket with its quarantine. */
-const liveSchema = z.object({ objects: z.array(objectSchema), quarantine: z.array(z.string()) });
+const liveSchema = z.object({
+  objects: z.array(objectSchema),
+  quarantine: z.array(z.string()),
+  /** Compactions whose objects have rows of the batch, beside those of others. */
+  packs: z.array(z.string()).optional(),
+});
 export type Live = z.output<typeof liveSchema>;
 
 /** The record of what Publish does, for later steps and for a take-back. It is in S3, because lists may be long. */
@@ -80,4 +86,19 @@ export async function liveKey(
     throw new ObjectMissing(`${dataset}: the ledger has no committed batch ${batch}`, { dataset, batch });
   const { live, committed } = record;
   return live ?? places(config).attempt(dataset, { batch, fence: committed }).published.key;
+}
+
+/** The compactions whose objects have rows of a batch. A later compaction may have taken objects of an earlier one. */
+export async function packsOf(
+  deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
+  dataset: string,
+  batch: string,
+): Promise<string[]> {
+  const found = new Set<string>();
+  for (let next = [batch]; next.length > 0; ) {
+    const live = await parallel(next, 16, (each) => liveOf(deps, dataset, each));
+    next = [...new Set(live.flatMap(({ packs = [] }) => packs))].filter((pack) => !found.has(pack));
+    for (const pack of next) found.add(pack);
+  }
+  return [...found];
 }

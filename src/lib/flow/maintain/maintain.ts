@@ -1,5 +1,5 @@
 /**
- * The maintenance of a table: old states of it expire, and objects that nothing names any more are removed. Readers notice nothing. Every
+ * The maintenance of a table: old states of it expire, objects that nothing names any more are removed, and small ones are gathered. Readers notice nothing. Every
  * part can be interrupted at any point, and the next run continues.
  */
 import { tableOf } from '../../contract/contract.ts';
@@ -7,22 +7,24 @@ import { contractOf, formatOf } from '../batch/deps.ts';
 import { readPlan } from '../batch/manifest.ts';
 import { lastClosed, requireNothingLost } from '../batch/restored.ts';
 import { goldenTable } from '../batch/tables.ts';
+import { type Compacted, compact, type Merge } from './compact.ts';
 import { type Expiry, expire } from './expire.ts';
 import { removeOrphans } from './orphans.ts';
 import type { MaintainDeps, Maintaining } from './work.ts';
 
-export interface Maintained extends Expiry {
+export interface Maintained extends Expiry, Compacted {
   readonly table: string;
   /** Objects that nothing names: they are removed, or would be. */
   readonly orphans: number;
 }
 
 /**
- * Null for a dataset that has published nothing, or whose table does not exist. Throws LedgerRestored while the ledger has lost attempts of
+ * `merge` is passed in, because only some packages have DuckDB's native code. Null for a dataset that has published nothing, or whose table does not exist. Throws LedgerRestored while the ledger has lost attempts of
  * a dataset of the table.
  */
 export async function maintain(
   deps: MaintainDeps,
+  merge: Merge,
   dataset: string,
   { isDryRun = false }: { isDryRun?: boolean } = {},
 ): Promise<Maintained | null> {
@@ -35,6 +37,7 @@ export async function maintain(
   const work: Maintaining = {
     dataset,
     sharing,
+    plan,
     shape: goldenTable(plan, deps.config),
     format: formatOf(deps, plan),
     isDryRun,
@@ -43,6 +46,13 @@ export async function maintain(
   const expired = await expire(deps, work);
   deps.deadline?.check();
   const orphans = await removeOrphans(deps, work);
-  deps.measure(dataset, { SnapshotsExpired: expired.snapshots, OrphansRemoved: orphans });
-  return { table: work.shape.name, ...expired, orphans };
+  deps.deadline?.check();
+  const compaction = await compact(deps, work, merge);
+  if (!isDryRun)
+    deps.measure(dataset, {
+      SnapshotsExpired: expired.snapshots,
+      OrphansRemoved: orphans,
+      ObjectsCompacted: compaction.compacted,
+    });
+  return { table: work.shape.name, ...expired, orphans, ...compaction };
 }

@@ -5,7 +5,7 @@
  */
 
 import type { ObjectVersion } from '../../aws/versions.ts';
-import { starting } from '../../ledger/leases.ts';
+import { maintaining, starting } from '../../ledger/leases.ts';
 import { rejectsRows } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import { contractOf } from '../batch/deps.ts';
@@ -47,6 +47,9 @@ export interface SweepResult {
 
 /** An execution that was only just started may not exist yet. */
 const startPatience = 120_000;
+
+/** Milliseconds. Maintenance holds the lease for its commits only. */
+const maintenancePatience = 300_000;
 
 /**
  * How often the raw bucket is compared from its beginning, in milliseconds. A pass that takes several sweeps continues in each.
@@ -104,12 +107,15 @@ async function measureAge({ ledger, measure }: SweepDeps, dataset: string): Prom
 async function recoverLease(deps: SweepDeps, dataset: string): Promise<boolean> {
   const lease = await deps.ledger.lease(dataset);
   if (lease?.execution === undefined) return false;
+  const isMaintenance = lease.execution.startsWith(maintaining);
+  if (isMaintenance && Date.parse(lease.takenAt ?? '') + maintenancePatience > Date.now()) return false;
   const isStarting = lease.execution === starting;
   if (isStarting && Date.parse(lease.takenAt ?? '') + startPatience > Date.now()) return false;
   const arn = isStarting
     ? `${deps.config.stateMachineArn.replace(':stateMachine:', ':execution:')}:${executionName(dataset, lease.fence)}`
     : lease.execution;
-  const status = await deps.executionStatus(arn);
+  // Maintenance has no execution: it has died, or takes too long.
+  const status = isMaintenance ? null : await deps.executionStatus(arn);
   if (status === 'RUNNING') return false;
   await failBatch(deps, {
     dataset,

@@ -5,15 +5,12 @@
 import { posix } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
-import { address } from '../../aws/store.ts';
-import { defaultPartition, valuesOfPath } from '../../catalog/partitionPath.ts';
-import type { Config } from '../../config.ts';
+import { valuesOfPath } from '../../catalog/partitionPath.ts';
 import { LeaseLost, ObjectMissing, TableConflict } from '../../errors.ts';
 import { type Plan, summarySchema } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
-import type { TableCommit } from '../../table/format.ts';
-import { ownObject, rewrittenObject, withinAttempt } from '../../table/objectName.ts';
+import { ownObject, rewrittenObject } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
 import { type Deps, formatOf } from '../batch/deps.ts';
 import { readManifest, readPlan, replacesOf } from '../batch/manifest.ts';
@@ -28,6 +25,7 @@ import {
 } from '../batch/published.ts';
 import type { publishOutput, RunInput } from '../batch/schemas.ts';
 import { stagedBy } from '../batch/staged.ts';
+import { commitOf } from '../batch/tableCommit.ts';
 import { goldenTable, quarantineTable } from '../batch/tables.ts';
 
 /**
@@ -85,34 +83,6 @@ export async function publish(
     throw error;
   }
   return counted(published);
-}
-
-/** What readers of the table see after the batch's commit. */
-function commitOf(
-  config: Pick<Config, 'processedBucket'>,
-  dataset: string,
-  attempt: Attempt,
-  { table, contract }: Plan,
-  { objects, rewritten }: Published,
-): TableCommit {
-  const inTable = ({ key }: { key: string }) => ({
-    address: address({ bucket: config.processedBucket, key }),
-    values: valuesOfPath(`${posix.dirname(withinAttempt(key.slice(`${table}/`.length)))}/`).map((value) =>
-      value === defaultPartition ? null : value,
-    ),
-  });
-  const added = [...objects, ...rewritten.flatMap((r) => r.added.objects)];
-  return {
-    dataset,
-    attempt,
-    contract,
-    add: added.map((object) => ({
-      ...inTable(object),
-      bytes: object.bytes,
-      restOf: object.restOf && address({ bucket: config.processedBucket, key: object.restOf }),
-    })),
-    drop: rewritten.flatMap((r) => r.dropped.objects).map(inTable),
-  };
 }
 
 /**
@@ -216,6 +186,7 @@ async function planOf(
           ...added.objects.map(({ key: of, bytes }) => ({ key: of, bytes })),
         ],
         quarantine: [...before.quarantine.filter((k) => !gone.has(k)), ...added.quarantine],
+        packs: before.packs,
       },
     });
     return { batch, dropped, added, live: key };

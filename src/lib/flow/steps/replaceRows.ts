@@ -14,7 +14,7 @@ import { parallel } from '../../parallel.ts';
 import { places } from '../batch/addresses.ts';
 import type { Deps } from '../batch/deps.ts';
 import { readManifest, readPlan, replacesOf } from '../batch/manifest.ts';
-import { liveOf, type Rewrites } from '../batch/published.ts';
+import { liveOf, packsOf, type Rewrites } from '../batch/published.ts';
 import type { RunInput } from '../batch/schemas.ts';
 import { stagedBy } from '../batch/staged.ts';
 
@@ -45,8 +45,7 @@ export async function replaceRows(
   const staged = stagedBy(deps, await readPlan(deps, { dataset, batch, fence }), { batch, fence }, run);
   const rewrites: Rewrites = [];
   let number = 0;
-  for (const rowsOf of new Set(replaces.map((r) => r.batch))) {
-    const origins = replaces.filter((r) => r.batch === rowsOf);
+  for (const [rowsOf, origins] of await holdersOf(deps, dataset, replaces)) {
     const objects: Rewrites[number]['objects'] = [];
     for (const group of inGroups(await objectsOf(deps, dataset, rowsOf), limits)) {
       const folder = await mkdtemp(join(tmpdir(), 'sluice-replace-'));
@@ -90,6 +89,24 @@ export async function replaceRows(
   await store.writeText(at.rewrites, JSON.stringify(rewrites));
   const changed = rewrites.flatMap((r) => r.objects);
   return { objects: changed.length, rows: changed.reduce((sum, o) => sum + o.removed, 0) };
+}
+
+type Origin = { readonly object: string; readonly version: string; readonly batch: string };
+
+/** Whose objects have the replaced rows: their batches, and compactions, each once with all rows that it loses. */
+async function holdersOf(
+  deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
+  dataset: string,
+  replaces: readonly Origin[],
+): Promise<Map<string, Origin[]>> {
+  const holders = new Map<string, Origin[]>();
+  const add = (holder: string, origins: readonly Origin[]) =>
+    holders.set(holder, [...(holders.get(holder) ?? []), ...origins]);
+  for (const [batch, origins] of Map.groupBy(replaces, (r) => r.batch)) {
+    add(batch, origins);
+    for (const pack of await packsOf(deps, dataset, batch)) add(pack, origins);
+  }
+  return holders;
 }
 
 interface OldObject {

@@ -53,6 +53,8 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
   verify: async () => ({ missing: [], extra: [] }),
   orphans: async () => null,
 
+  compactable: async () => null,
+
   // It has one state.
   expire: async () => null,
   expirable: async () => null,

@@ -36,7 +36,7 @@ import {
   type SpecKey,
   textsOf,
 } from './partitions.ts';
-import { dataEntries, liveEntries, metadataFolder, partitionKey } from './snapshot.ts';
+import { dataEntries, liveEntries, mayDelete, metadataFolder, partitionKey } from './snapshot.ts';
 import { describeObject, type ParquetObject } from './statistics.ts';
 import { isPrimitive, type Schema } from './types.ts';
 
@@ -103,7 +103,11 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     await evolveTable(deps, wanted, holder);
   },
 
-  async commit({ name, partitionKeys }, { dataset, attempt, contract, add, drop }, deadline) {
+  async commit(
+    { name, partitionKeys },
+    { dataset, attempt, contract, add, drop, isRewrite = false },
+    deadline,
+  ) {
     const { metadata } = await requireTable(deps, name);
     const done = committedBy(metadata, attempt);
     // The objects of an earlier commit may have been replaced.
@@ -134,6 +138,7 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
         // An earlier spec may have had other fields, so objects are identified by their addresses only.
         drop: drop.map(({ address }) => ({ path: address })),
         dropped: 'replaced',
+        isRewrite,
         summary: { 'sluice.dataset': dataset, 'sluice.contract': contract },
       },
     );
@@ -211,6 +216,27 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
       missing: [...known].filter((address) => !found.has(address)),
       extra: [...found].filter((address) => isOwn(address) && !known.has(address)),
     };
+  },
+
+  async compactable(table) {
+    const loaded = await loadTable(deps, table);
+    if (!loaded) return [];
+    const { metadata } = loaded;
+    const entries = await liveEntries(deps.files, metadata);
+    const deletes = entries.filter(({ file }) => file.content !== contents.data);
+    const { 'spec-id': current } = specOf(metadata);
+    // Objects with rows that another engine has deleted are left to that engine.
+    const whole = entries.filter(
+      (entry) =>
+        entry.file.content === contents.data &&
+        entry.specId === current &&
+        !deletes.some((deleted) => mayDelete(deleted, entry)),
+    );
+    return whole.map(({ file }) => ({
+      address: file.path,
+      bytes: Number(file.bytes),
+      partition: partitionKey(file.partition),
+    }));
   },
 
   expire: (table, retention) => expireSnapshots(deps, table, retention),

@@ -1,0 +1,86 @@
+/** Merges Parquet files into sorted ones, without changing a row. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { identifier, literal } from '../dialect/duckdbNames.ts';
+import { fieldIdsOf, fieldIdsOption } from './fieldIds.ts';
+import { openDuckdb } from './instance.ts';
+import { asOutOfMemory } from './memory.ts';
+
+/** A file with all rows of some others. */
+export interface Merged {
+  /** Positions in the list of paths. */
+  readonly of: readonly number[];
+  readonly path: string;
+  readonly rows: number;
+}
+
+/**
+ * Merges local Parquet files that have exactly the same columns, and leaves the others. The new files are in `folder`. Rows are sorted by
+ * the columns of `sort` that they have, then by their origin. Throws EngineOutOfMemory if they do not fit.
+ */
+export async function mergeFiles(
+  paths: readonly string[],
+  folder: string,
+  sort: readonly string[],
+): Promise<Merged[]> {
+  const scratch = await mkdtemp(join(tmpdir(), 'sluice-merge-'));
+  const instance = await openDuckdb(scratch);
+  const db = await instance.connect();
+  try {
+    await db.run("SET TimeZone = 'UTC'; SET preserve_insertion_order = true");
+    const shapes: { text: string; columns: readonly string[] }[] = [];
+    for (const path of paths) shapes.push(await shapeOf(db, path));
+    const groups = Map.groupBy(paths.keys(), (i) => shapes[i]?.text ?? '');
+    const merged: Merged[] = [];
+    for (const of of groups.values()) {
+      const [first = 0] = of;
+      if (of.length < 2) continue;
+      const columns = shapes[first]?.columns ?? [];
+      const order = [...new Set([...sort, ...origin])].filter((name) => columns.includes(name));
+      // Reads them as files, so that folder names do not become columns.
+      const rows = `read_parquet([${of.map((i) => literal(paths[i] ?? '')).join(', ')}], hive_partitioning = false)`;
+      const path = join(folder, `merged-${merged.length}.parquet`);
+      const ids = fieldIdsOption(await fieldIdsOf(db, paths[first] ?? ''));
+      const by = order.length === 0 ? '' : ` ORDER BY ${order.map(identifier).join(', ')}`;
+      await db.run(`COPY (FROM ${rows}${by}) TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd${ids})`);
+      const [before, after] = [await countOf(db, rows), await countOf(db, `read_parquet(${literal(path)})`)];
+      if (before !== after) throw new Error(`the merged file has ${after} rows instead of ${before}`);
+      merged.push({ of, path, rows: after });
+    }
+    return merged;
+  } catch (error) {
+    throw asOutOfMemory(error, 'published files that are merged');
+  } finally {
+    db.closeSync();
+    instance.closeSync();
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** With the contract's order, rows of one file stay together, in the order of their lines. */
+const origin = ['_object', '_version', '_line'];
+
+/** The columns of a file with their physical types and ids, as a text that is equal for equal columns. */
+async function shapeOf(
+  db: DuckDBConnection,
+  path: string,
+): Promise<{ text: string; columns: readonly string[] }> {
+  const answer = await db.runAndReadAll(
+    `SELECT name, type, type_length, repetition_type, num_children, converted_type, scale, precision, field_id, logical_type FROM parquet_schema(${literal(path)})`,
+  );
+  const [, ...elements] = answer.getRowObjectsJson();
+  const names = await db.runAndReadAll(
+    `SELECT column_name FROM (DESCRIBE FROM read_parquet(${literal(path)}, hive_partitioning = false))`,
+  );
+  return {
+    text: JSON.stringify(elements),
+    columns: names.getRowObjectsJson().map((row) => String(row.column_name)),
+  };
+}
+
+async function countOf(db: DuckDBConnection, rows: string): Promise<number> {
+  const answer = await db.runAndReadAll(`SELECT count(*)::DOUBLE AS n FROM ${rows}`);
+  return Number(answer.getRowObjectsJson()[0]?.n);
+}

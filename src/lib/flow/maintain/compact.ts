@@ -1,0 +1,170 @@
+/**
+ * Compaction: gathers small objects of a partition in larger, sorted ones. The rows are merged into staging without the lease. The lease is
+ * taken between two batches for the commit alone. A compaction is a batch without files: whoever finds it interrupted ends it. See
+ * docs/decisions/compaction.md.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, posix } from 'node:path';
+import { address, placeOf } from '../../aws/store.ts';
+import { maintenanceOf } from '../../contract/contract.ts';
+import { EngineOutOfMemory } from '../../errors.ts';
+import { parallel } from '../../parallel.ts';
+import type { CompactableObject } from '../../table/format.ts';
+import { objectName, withinAttempt } from '../../table/objectName.ts';
+import { places } from '../batch/addresses.ts';
+import { contractOf } from '../batch/deps.ts';
+import { unlessGone } from '../batch/manifest.ts';
+import { type Live, liveOf } from '../batch/published.ts';
+import { unlessUnreadable } from '../batch/restored.ts';
+import { type Packed, publishPack } from './pack.ts';
+import { planCompaction, type SmallObject } from './planCompaction.ts';
+import { commitTime, isTimeFor, type MaintainDeps, type Maintaining, packRun } from './work.ts';
+
+export interface Compacted {
+  /** Small objects that were replaced, or would be. */
+  readonly compacted: number;
+  /** The number of larger objects that replace them; 0 in a dry run. */
+  readonly into: number;
+  /** Groups of objects that are left for the next run: the time was up, the dataset was busy, or they did not fit into memory. */
+  readonly left: number;
+}
+
+export const nothingCompacted: Compacted = { compacted: 0, into: 0, left: 0 };
+
+/** Merges local Parquet files: see engine/merge.ts. */
+export type Merge = (
+  paths: readonly string[],
+  folder: string,
+  sort: readonly string[],
+) => Promise<readonly { readonly of: readonly number[]; readonly path: string; readonly rows: number }[]>;
+
+/** The most that one commit replaces: it copies the new objects under the lease. */
+const packLimits = { bytes: 1024 ** 3, objects: 1000 };
+/** Milliseconds that the work on a group may take. */
+const groupTime = 120_000;
+
+interface OwnObject extends SmallObject {
+  readonly folder: string;
+  readonly rowsOf: string;
+}
+
+export async function compact(deps: MaintainDeps, work: Maintaining, merge: Merge): Promise<Compacted> {
+  const { shape, format, dataset, isDryRun } = work;
+  const limits = maintenanceOf(contractOf(deps, dataset));
+  const objects = limits.compact ? await format.compactable(shape.name) : null;
+  if (objects === null) return nothingCompacted;
+  const isCounted = countedBy(deps, dataset);
+  const groups = planCompaction(
+    objects.flatMap((object) => ownObject(work, object) ?? []),
+    {
+      targetBytes: limits.targetMb * 1024 * 1024,
+      minObjects: limits.minObjects,
+    },
+  );
+  let [compacted, into, done] = [0, 0, 0];
+  let pack = newPack();
+  const publish = async () => {
+    if (pack.groups.length === 0) return;
+    const published = await publishPack(deps, work, pack);
+    if (published === null) return;
+    compacted += published.compacted;
+    into += published.into;
+    done += pack.ofGroups;
+    pack = newPack();
+  };
+  for (const group of groups) {
+    if (!isTimeFor(deps.deadline, groupTime + commitTime)) break;
+    const counted = await parallel(group, 16, isCounted);
+    const own = group.filter((_, i) => counted[i]);
+    // Of other datasets, or of a batch that is ending now.
+    if (own.length < 2) {
+      done++;
+      continue;
+    }
+    if (isDryRun) {
+      compacted += own.length;
+      done++;
+      continue;
+    }
+    const merged = await mergeGroup(deps, work, merge, pack, own);
+    if (merged === null) continue;
+    pack.groups.push(...merged);
+    pack.ofGroups++;
+    const sum = (of: (packed: Packed) => number) => pack.groups.reduce((n, each) => n + of(each), 0);
+    if (sum((p) => p.bytes) >= packLimits.bytes || sum((p) => p.of.length) >= packLimits.objects) {
+      await publish();
+      // The dataset gives no turn.
+      if (pack.groups.length > 0) break;
+    }
+  }
+  await publish();
+  return { compacted, into, left: groups.length - done };
+}
+
+/** The id of a compaction looks like that of a batch. */
+const newPack = () => ({ batch: randomBytes(10).toString('hex'), groups: [] as Packed[], ofGroups: 0 });
+
+/** Null for an object that Sluice has not written. */
+function ownObject({ shape: { name, location } }: Maintaining, object: CompactableObject): OwnObject | null {
+  const prefix = address({ ...placeOf(location), key: `${name}/` });
+  if (!object.address.startsWith(prefix)) return null;
+  const path = object.address.slice(prefix.length);
+  const key = `${name}/${path}`;
+  const rowsOf = objectName(key)?.rowsOf;
+  const folder = `${posix.dirname(withinAttempt(path))}/`;
+  const { bytes, partition } = object;
+  return rowsOf === undefined ? null : { key, bytes, partition: `${partition} ${folder}`, folder, rowsOf };
+}
+
+/** Whether a committed batch of the dataset lists an object. */
+function countedBy(deps: MaintainDeps, dataset: string): (object: OwnObject) => Promise<boolean> {
+  const lists = new Map<string, Promise<Set<string> | null>>();
+  const listOf = async (batch: string) => {
+    const record = await unlessUnreadable(deps.ledger.batch(dataset, batch));
+    if (record === undefined || record === 'unreadable' || record.committed === undefined) return null;
+    const live: Live | null = await unlessGone(liveOf(deps, dataset, batch));
+    return live && new Set(live.objects.map((o) => o.key));
+  };
+  return async ({ key, rowsOf }) => {
+    const known = lists.get(rowsOf) ?? listOf(rowsOf);
+    lists.set(rowsOf, known);
+    return (await known)?.has(key) ?? false;
+  };
+}
+
+/** Merges a group into staging. Null if it does not fit into memory, or an object is gone. */
+async function mergeGroup(
+  deps: MaintainDeps,
+  { dataset, plan }: Maintaining,
+  merge: Merge,
+  { batch, groups }: { readonly batch: string; readonly groups: readonly Packed[] },
+  objects: readonly OwnObject[],
+): Promise<Packed[] | null> {
+  const { config, store, deadline } = deps;
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-compact-'));
+  try {
+    const paths = await parallel(
+      objects,
+      16,
+      async ({ key }, i) => {
+        const path = join(folder, `${i}.parquet`);
+        await store.download({ bucket: config.processedBucket, key }, path);
+        return path;
+      },
+      deadline,
+    );
+    const staged = places(config).run(dataset, batch, packRun).data;
+    return await parallel(await merge(paths, folder, plan.set.sort), 4, async ({ of, path }, i) => {
+      const at = { bucket: staged.bucket, key: `${staged.key}${groups.length + i}.parquet` };
+      const bytes = await store.uploadOnce(path, at);
+      return { staged: at, bytes, of: of.flatMap((n) => objects[n] ?? []), folder: objects[0]?.folder ?? '' };
+    });
+  } catch (error) {
+    if (error instanceof EngineOutOfMemory) return null;
+    throw error;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

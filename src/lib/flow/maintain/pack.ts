@@ -1,0 +1,182 @@
+/** The commit of a compaction, under the dataset's lease. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ObjectRef } from '../../aws/store.ts';
+import { valuesOfPath } from '../../catalog/partitionPath.ts';
+import { LeaseLost, TableConflict } from '../../errors.ts';
+import { maintaining } from '../../ledger/leases.ts';
+import { type Attempt, longestReason } from '../../model/records.ts';
+import { parallel } from '../../parallel.ts';
+import { ownFolder } from '../../table/objectName.ts';
+import { places } from '../batch/addresses.ts';
+import { abandonCompaction, finishCompaction } from '../batch/compaction.ts';
+import type { Manifest } from '../batch/manifest.ts';
+import { type Live, liveOf, type Published } from '../batch/published.ts';
+import { requireNothingLost } from '../batch/restored.ts';
+import { commitOf } from '../batch/tableCommit.ts';
+import { letGo, wake } from '../wake.ts';
+import type { SmallObject } from './planCompaction.ts';
+import { commitTime, isTimeFor, type MaintainDeps, type Maintaining, packRun } from './work.ts';
+
+/** A staged object with all rows of some objects of one partition. */
+export interface Packed {
+  readonly staged: ObjectRef;
+  readonly bytes: number;
+  readonly of: readonly (SmallObject & { readonly rowsOf: string })[];
+  readonly folder: string;
+}
+
+export interface Pack {
+  /** Its id. */
+  readonly batch: string;
+  readonly groups: readonly Packed[];
+}
+
+/** Milliseconds. While maintenance waits for the running batch to end, no other starts. */
+const turn = 300_000;
+
+/**
+ * Replaces the objects in one commit. Objects that a batch has changed since they were read stay as they are. Null if the dataset gave no
+ * turn.
+ */
+export async function publishPack(
+  deps: MaintainDeps,
+  work: Maintaining,
+  pack: Pack,
+): Promise<{ compacted: number; into: number } | null> {
+  const { dataset } = work;
+  const holder = `${maintaining}${pack.batch}`;
+  const fence = await takeTurn(deps, dataset, holder);
+  if (fence === null) return null;
+  let held: number | null = fence;
+  try {
+    return await publishUnder(deps, work, pack, holder, fence);
+  } catch (error) {
+    held = null;
+    if (error instanceof LeaseLost) throw error;
+    // A late call of this attempt no longer counts.
+    const higher = await deps.ledger.takeOver(dataset, { execution: holder });
+    if (higher !== null) await settle(deps, { dataset, batch: pack.batch, fence }, higher, error);
+    held = higher;
+    // Others have rewritten the objects, too.
+    if (error instanceof TableConflict) return { compacted: 0, into: 0 };
+    throw error;
+  } finally {
+    await deps.ledger.endTurn(dataset);
+    // If the compaction is still open, the sweep ends it and releases the lease.
+    if (held !== null) await letGo(deps, dataset, held);
+  }
+}
+
+/** Ends an interrupted compaction, under the lease with `fence`. */
+async function settle(
+  deps: MaintainDeps,
+  attempt: { readonly dataset: string } & Attempt,
+  fence: number,
+  error: unknown,
+): Promise<void> {
+  const record = await deps.ledger.batch(attempt.dataset, attempt.batch);
+  if (record === undefined) return;
+  const reason = error instanceof Error ? `${error.name}: ${error.message}`.slice(0, longestReason) : '';
+  if (record.committed !== undefined) await finishCompaction(deps, attempt, fence);
+  else await abandonCompaction(deps, attempt, fence, reason);
+}
+
+/** Waits for a running batch. Null if it takes too long. */
+async function takeTurn(deps: MaintainDeps, dataset: string, holder: string): Promise<number | null> {
+  const { ledger, deadline, turnPause = 2000 } = deps;
+  const first = await ledger.acquireLease(dataset, holder);
+  if (first !== null) return first;
+  await ledger.askTurn(dataset, turn);
+  const until = Date.now() + turn;
+  while (Date.now() < until && isTimeFor(deadline, commitTime)) {
+    await pause(turnPause);
+    const fence = await ledger.acquireLease(dataset, holder);
+    if (fence !== null) return fence;
+    if (turnPause === 0) break;
+  }
+  await ledger.endTurn(dataset);
+  await wake(deps, dataset);
+  return null;
+}
+
+/** All that happens under the lease. */
+async function publishUnder(
+  deps: MaintainDeps,
+  { dataset, plan, shape, format }: Maintaining,
+  { batch, groups }: Pack,
+  execution: string,
+  fence: number,
+): Promise<{ compacted: number; into: number }> {
+  const { config, store, ledger, deadline } = deps;
+  const nothing = { compacted: 0, into: 0 };
+  // Whoever takes the lease next ends it.
+  if ((await ledger.openBatches(dataset)).length > 0) return nothing;
+  await requireNothingLost(deps, dataset);
+  const attempt = { batch, fence };
+  const at = places(config).attempt(dataset, attempt);
+  const sources = [...new Set(groups.flatMap(({ of }) => of.map((o) => o.rowsOf)))];
+  const lists = await parallel(sources, 16, (each) => liveOf(deps, dataset, each));
+  const before = new Map(sources.map((each, i) => [each, lists[i] ?? { objects: [], quarantine: [] }]));
+  const counted = new Set(lists.flatMap(({ objects }) => objects.map((o) => o.key)));
+  const current = groups.filter(({ of }) => of.every(({ key }) => counted.has(key)));
+  if (current.length === 0) return nothing;
+  const copies = current.map(({ staged, bytes, folder, of }, i) => ({
+    staged,
+    folder,
+    to: {
+      key: `${plan.table}/${ownFolder(attempt, packRun)}${folder}${i}.parquet`,
+      bytes,
+      restOf: of[0]?.key,
+    },
+  }));
+  const replaced = Map.groupBy(
+    current.flatMap(({ of }) => of),
+    (o) => o.rowsOf,
+  );
+  const folders = [...new Set(current.map(({ folder }) => folder))].sort();
+  const published: Published = {
+    format: plan.format,
+    run: packRun,
+    objects: copies.map(({ to }) => to),
+    quarantine: [],
+    partitions: folders.map((path) => ({ path, values: valuesOfPath(path) })),
+    rewritten: [...replaced].map(([rowsOf, objects]) => ({
+      batch: rowsOf,
+      dropped: { objects: objects.map(({ key }) => ({ key, bytes: 0 })), quarantine: [] },
+      added: { objects: [], quarantine: [] },
+      live: at.live(rowsOf).key,
+    })),
+  };
+  const bytes = copies.reduce((sum, { to }) => sum + to.bytes, 0);
+  await store.writeOnce(at.plan, JSON.stringify(plan));
+  const manifest = { dataset, batch, files: [], published: [], decision: null, isCompaction: true };
+  await store.writeOnce(at.manifest, JSON.stringify(manifest satisfies Manifest));
+  await ledger.claim(dataset, fence, { id: batch, files: [], bytes, engine: 'compaction', execution });
+  await parallel([...replaced], 16, async ([rowsOf, objects]) => {
+    const live = before.get(rowsOf) ?? { objects: [], quarantine: [] };
+    const gone = new Set(objects.map(({ key }) => key));
+    const after: Live = {
+      objects: live.objects.filter(({ key }) => !gone.has(key)),
+      quarantine: live.quarantine,
+      packs: [...(live.packs ?? []), batch],
+    };
+    await store.writeOnce(at.live(rowsOf), JSON.stringify(after));
+  });
+  await store.writeOnce(places(config).mark(dataset, attempt), '');
+  // Before any object: whoever takes the attempt back knows what to remove.
+  await store.writeOnce(at.published, JSON.stringify(published));
+  await parallel(
+    copies,
+    16,
+    ({ staged, to }) => store.copy(staged, { bucket: config.processedBucket, key: to.key }),
+    deadline,
+  );
+  await format.commit(
+    shape,
+    { ...commitOf(config, dataset, attempt, plan, published), isRewrite: true },
+    deadline,
+  );
+  await ledger.commit(dataset, attempt);
+  await finishCompaction(deps, { dataset, ...attempt }, fence);
+  return { compacted: current.reduce((sum, { of }) => sum + of.length, 0), into: copies.length };
+}
