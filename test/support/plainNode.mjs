@@ -1,7 +1,7 @@
 /**
- * `npm run check` runs unit tests in plain Node, where a worker loads a module once for all test files, not once per file.
- * This takes half the time. globalThis has what tests import from @jest/globals. Isolation of test files and time limits are
- * missing there; `npm test` has both.
+ * Unit tests run in plain Node, where a worker loads a module once for all test files, not once per file. This takes half the
+ * time. globalThis has what tests import from @jest/globals. Isolation of test files and time limits are missing: the project
+ * `unit` has both, for a closer look at one test.
  */
 import { registerHooks } from 'node:module';
 
