@@ -21,7 +21,7 @@ import {
 import { evolve, mappedNames, newMetadata, type WantedTable } from './evolve.ts';
 import { type FileStore, filesOf, refOf } from './files.ts';
 import { historyOf } from './history.ts';
-import { expirable, expireSnapshots, orphansOf } from './maintenance.ts';
+import { compactableEntries, expirable, expireSnapshots, orphansOf } from './maintenance.ts';
 import { contents, type DataFile, type ManifestEntry } from './manifest.ts';
 import { currentSnapshot, type Metadata, parseMetadata, schemaOf, specOf } from './metadata.ts';
 import { observed } from './observe.ts';
@@ -36,7 +36,7 @@ import {
   type SpecKey,
   textsOf,
 } from './partitions.ts';
-import { dataEntries, liveEntries, mayDelete, metadataFolder, partitionKey } from './snapshot.ts';
+import { dataEntries, liveEntries, metadataFolder, partitionKey } from './snapshot.ts';
 import { describeObject, type ParquetObject } from './statistics.ts';
 import { isPrimitive, type Schema } from './types.ts';
 
@@ -222,16 +222,7 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     const loaded = await loadTable(deps, table);
     if (!loaded) return [];
     const { metadata } = loaded;
-    const entries = await liveEntries(deps.files, metadata);
-    const deletes = entries.filter(({ file }) => file.content !== contents.data);
-    const { 'spec-id': current } = specOf(metadata);
-    // Objects with rows that another engine has deleted are left to that engine.
-    const whole = entries.filter(
-      (entry) =>
-        entry.file.content === contents.data &&
-        entry.specId === current &&
-        !deletes.some((deleted) => mayDelete(deleted, entry)),
-    );
+    const whole = compactableEntries(await liveEntries(deps.files, metadata), specOf(metadata)['spec-id']);
     return whole.map(({ file }) => ({
       address: file.path,
       bytes: Number(file.bytes),

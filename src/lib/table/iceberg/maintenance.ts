@@ -1,4 +1,4 @@
-/** Maintenance: expires snapshots, finds orphans, and plans compaction. */
+/** Maintenance: expires snapshots, and finds orphans and what a compaction may replace. */
 import type { ListedObject } from '../../aws/store.ts';
 import { parallel } from '../../parallel.ts';
 import type { Expired, Retention } from '../format.ts';
@@ -15,7 +15,7 @@ import {
   snapshotOf,
   versionsProperty,
 } from './metadata.ts';
-import { entriesOf, manifestsOf, mayDelete, metadataFolder, partitionKey } from './snapshot.ts';
+import { entriesOf, manifestsOf, mayDelete, metadataFolder } from './snapshot.ts';
 
 // ---- snapshots
 
@@ -193,56 +193,17 @@ function rootOfTable(key: string, own: string): string | undefined {
 
 // ---- compaction
 
-export interface CompactionLimits {
-  /** The size of a new object in bytes. */
-  readonly targetBytes: number;
-  /** With fewer objects, a partition is not rewritten. */
-  readonly minObjects: number;
-}
-
-/** Objects of one partition that are merged into one. */
-export interface CompactionGroup {
-  readonly specId: number;
-  readonly files: readonly ManifestEntry[];
-  readonly bytes: bigint;
-}
-
-/**
- * Plans which objects to rewrite together. The partition with the most objects comes first. Objects with rows that another engine has
- * deleted are left to that engine.
- */
-export function planCompaction(
-  entries: readonly (ManifestEntry & { readonly specId: number })[],
-  { targetBytes, minObjects }: CompactionLimits,
-): CompactionGroup[] {
+/** The data objects of a partition spec that may be replaced by others with the same rows. */
+export function compactableEntries<T extends ManifestEntry & { readonly specId: number }>(
+  entries: readonly T[],
+  specId: number,
+): T[] {
   const deletes = entries.filter(({ file }) => file.content !== contents.data);
-  const isSmall = ({ file }: ManifestEntry) => file.bytes * 4n < BigInt(targetBytes) * 3n;
-  const small = entries.filter(
+  // Objects with rows that another engine has deleted are left to that engine.
+  return entries.filter(
     (entry) =>
       entry.file.content === contents.data &&
-      isSmall(entry) &&
+      entry.specId === specId &&
       !deletes.some((deleted) => mayDelete(deleted, entry)),
   );
-  const partitions = Map.groupBy(small, ({ specId, file }) => `${specId} ${partitionKey(file.partition)}`);
-  const groups = [...partitions.values()].flatMap((files) => packed(files, BigInt(targetBytes)));
-  return groups
-    .filter(({ files }) => files.length >= minObjects)
-    .sort((a, b) => b.files.length - a.files.length);
-}
-
-/** In the order of their sequence numbers, so that objects of the same time stay together. */
-function packed(
-  files: readonly (ManifestEntry & { readonly specId: number })[],
-  target: bigint,
-): CompactionGroup[] {
-  const sorted = [...files].sort((a, b) => Number((a.sequenceNumber ?? 0n) - (b.sequenceNumber ?? 0n)));
-  const groups: { specId: number; files: ManifestEntry[]; bytes: bigint }[] = [];
-  for (const entry of sorted) {
-    const last = groups.at(-1);
-    if (last && last.bytes + entry.file.bytes <= target) {
-      last.files.push(entry);
-      last.bytes += entry.file.bytes;
-    } else groups.push({ specId: entry.specId, files: [entry], bytes: entry.file.bytes });
-  }
-  return groups;
 }

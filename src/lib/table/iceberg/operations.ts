@@ -11,7 +11,7 @@ export interface BatchAuthor extends Author {
   readonly batch: string;
 }
 
-/** Publishes a batch: adds its objects and drops the replaced ones. */
+/** Publishes a batch or a compaction: adds its objects and drops the replaced ones. */
 export function publishChange(
   deps: TableDeps,
   name: string,
@@ -29,28 +29,6 @@ export function publishChange(
   });
 }
 
-/** Rewrites objects without changing rows, for compaction. It is done once for each `id`. */
-export function rewriteObjects(
-  deps: TableDeps,
-  name: string,
-  author: Author,
-  change: Omit<Change, 'dropped' | 'isRewrite'> & { readonly id: string },
-): Promise<Outcome> {
-  const { id, ...objects } = change;
-  const writer = new SnapshotWriter(deps.files, {
-    ...objects,
-    dropped: 'replaced',
-    isRewrite: true,
-    summary: { ...objects.summary, [rewriteProperty]: id },
-  });
-  return commit(deps, name, {
-    author,
-    isDone: (metadata) => metadata.snapshots.some(({ summary }) => summary[rewriteProperty] === id),
-    apply: (metadata, now) => writer.on(metadata, now),
-  });
-}
-
-const rewriteProperty = 'sluice.rewrite';
 const revertProperty = 'sluice.reverts';
 
 /** The snapshot that took an attempt's commit back. */

@@ -1,20 +1,25 @@
 /** Maintenance removes nothing that a reader may still need. */
 import { expect, test } from '@jest/globals';
 import { createStore } from '../../../../src/lib/aws/store.ts';
+import { maintenanceOf } from '../../../../src/lib/contract/contract.ts';
 import { TableConflict } from '../../../../src/lib/errors.ts';
-import { createTable, requireTable, type TableDeps } from '../../../../src/lib/table/iceberg/commit.ts';
 import {
+  commit,
+  createTable,
+  requireTable,
+  type TableDeps,
+} from '../../../../src/lib/table/iceberg/commit.ts';
+import {
+  compactableEntries,
   expirable,
   expireSnapshots,
   orphansOf,
-  planCompaction,
 } from '../../../../src/lib/table/iceberg/maintenance.ts';
 import { contents, statuses } from '../../../../src/lib/table/iceberg/manifest.ts';
 import { formatMetadata } from '../../../../src/lib/table/iceberg/metadata.ts';
 import {
   publishChange,
   revertBatch,
-  rewriteObjects,
   rollBackTo,
   tagSnapshot,
 } from '../../../../src/lib/table/iceberg/operations.ts';
@@ -29,6 +34,7 @@ import {
   readable,
 } from '../../../support/iceberg.ts';
 import { everyFault, faultAt, type MemoryAws } from '../../../support/memory/index.ts';
+import { runs } from '../../../support/thorough.ts';
 
 const author = { dataset: 'feed', fence: 1 };
 
@@ -211,21 +217,6 @@ const entry = (name: string, day: string, bytes: bigint, sequenceNumber = 1n) =>
   file: { ...fakeFile(name, new Map([[1000, day]])), bytes },
 });
 
-test('small objects of a partition are compacted together, up to the target', () => {
-  const entries = [
-    ...['a', 'b', 'c', 'd', 'e'].map((name) => entry(name, '06', 30n)),
-    ...['f', 'g'].map((name) => entry(name, '07', 10n)),
-    entry('big', '06', 90n),
-  ];
-  const groups = planCompaction(entries, { targetBytes: 100, minObjects: 2 });
-  expect(groups.map(({ files }) => files.map(({ file }) => file.path.at(-9)))).toEqual([
-    ['a', 'b', 'c'],
-    ['d', 'e'],
-    ['f', 'g'],
-  ]);
-  expect(planCompaction(entries, { targetBytes: 100, minObjects: 4 })).toEqual([]);
-});
-
 test('objects with rows that another engine has deleted are not compacted, nor replaced by a copy', async () => {
   const deleted = {
     ...entry('x', '06', 1n, 2n),
@@ -235,17 +226,16 @@ test('objects with rows that another engine has deleted are not compacted, nor r
       referencedDataFile: fakeFile('a').path,
     },
   };
-  const groups = planCompaction([entry('a', '06', 1n), entry('b', '06', 1n), deleted], {
-    targetBytes: 100,
-    minObjects: 1,
-  });
-  expect(groups.flatMap(({ files }) => files.map(({ file }) => file.path))).toEqual([fakeFile('b').path]);
+  const earlier = { ...entry('c', '06', 1n), specId: 1 };
+  const whole = compactableEntries([entry('a', '06', 1n), entry('b', '06', 1n), earlier, deleted], 0);
+  expect(whole.map(({ file }) => file.path)).toEqual([fakeFile('b').path]);
 });
 
 test('a compaction is a commit of its own, and conflicts with a correction of the same objects', async () => {
   const { deps } = await started();
   const { add, drop, summary } = changing(['bd'], ['b', 'd']);
-  const compact = () => rewriteObjects(deps, 't', author, { id: 'c1', add, drop, summary });
+  const change = { add, drop, summary, dropped: 'replaced', isRewrite: true } as const;
+  const compact = () => publishChange(deps, 't', { ...author, batch: 'c1' }, change);
   const { metadata } = await compact();
   expect(metadata.snapshots.at(-1)?.summary.operation).toBe('replace');
   expect((await compact()).how).toBe('done before');
@@ -253,4 +243,66 @@ test('a compaction is a commit of its own, and conflicts with a correction of th
   await expect(publishChange(deps, 't', { ...author, batch: '9' }, changing(['e'], ['b']))).rejects.toThrow(
     TableConflict,
   );
+});
+
+/** The cost of one commit: calls, and bytes that are read and written. */
+async function costOf(aws: MemoryAws): Promise<{ calls: number; bytes: number }> {
+  const deps = depsOf(aws.actor('batch'), aws);
+  let bytes = 0;
+  const count = <T extends string | Uint8Array>(content: T): T => {
+    bytes += content.length;
+    return content;
+  };
+  const files = {
+    read: async (path: string) => count(await deps.files.read(path)),
+    write: (path: string, content: string | Uint8Array) => deps.files.write(path, count(content)),
+  };
+  const before = aws.calls();
+  await publishChange({ ...deps, files }, 't', { ...author, fence: 9, batch: 'next' }, changing(['next']));
+  return { calls: aws.calls() - before, bytes };
+}
+
+test('invariant 11: with maintenance on, a commit costs less than twice as much after 10,000 snapshots as after 10', async () => {
+  const most = runs(1000, 10_000);
+  const costs = [];
+  for (const [snapshots, isMaintained] of [
+    [10, true],
+    [most, true],
+    [most, false],
+  ] as const) {
+    const { aws, deps } = await started();
+    const now = aws.clock.now();
+    // As if a batch had come every 10 minutes.
+    await commit(deps, 't', {
+      author: undefined,
+      apply: (metadata) => {
+        const [first] = metadata.snapshots;
+        if (!first) throw new Error('there is no snapshot');
+        const earlier = Array.from({ length: snapshots - metadata.snapshots.length }, (_, i) => ({
+          ...first,
+          'snapshot-id': BigInt(i + 1),
+          'parent-snapshot-id': BigInt(i),
+          'timestamp-ms': now - (snapshots - i) * 600_000,
+        }));
+        const chained = { ...first, 'parent-snapshot-id': earlier.at(-1)?.['snapshot-id'] ?? 0n };
+        return {
+          ...metadata,
+          snapshots: [...earlier, chained, ...metadata.snapshots.slice(1)],
+          'snapshot-log': [
+            ...earlier.map((s) => ({ 'timestamp-ms': s['timestamp-ms'], 'snapshot-id': s['snapshot-id'] })),
+            ...metadata['snapshot-log'],
+          ],
+        };
+      },
+    });
+    aws.clock.advance(8 * 86_400_000);
+    const { keepDays, keepSnapshots } = maintenanceOf({ table: undefined });
+    const retention = { olderThan: aws.clock.now() - keepDays * 86_400_000, keepLast: keepSnapshots };
+    if (isMaintained) await expireSnapshots(deps, 't', retention);
+    costs.push(await costOf(aws));
+  }
+  const [few, many, unmaintained] = costs;
+  expect(many?.calls).toBe(few?.calls);
+  expect(many?.bytes).toBeLessThan(2 * (few?.bytes ?? 0));
+  expect(unmaintained?.bytes).toBeGreaterThan(10 * (few?.bytes ?? 0));
 });

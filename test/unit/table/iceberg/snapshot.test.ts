@@ -11,7 +11,6 @@ import {
   evolveTable,
   publishChange,
   revertBatch,
-  rewriteObjects,
   rollBackTo,
   tagSnapshot,
 } from '../../../../src/lib/table/iceberg/operations.ts';
@@ -93,12 +92,12 @@ test('every snapshot of a random history keeps its objects, and the current one 
           const [file, dropped] = [newObject(), now.slice(0, 2)];
           const drop = dropped.map((path) => ({ path }));
           await change([file.path], dropped, () =>
-            rewriteObjects(deps, 't', author, {
-              id: `c${number}`,
-              add: [{ file, specId }],
-              drop,
-              summary: {},
-            }),
+            publishChange(
+              deps,
+              't',
+              { ...author, batch: `c${number}` },
+              { add: [{ file, specId }], drop, dropped: 'replaced', isRewrite: true, summary: {} },
+            ),
           );
         } else if (kind === 'revert') {
           const batch = at(batches, pick);
