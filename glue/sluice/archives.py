@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow
 
+from sluice.avro import Damaged, avro_lines
 from sluice.description import Blocks, File, Member
 from sluice.store import BLOCK, Store
 
@@ -36,6 +37,7 @@ def contents(store: Store, file: File) -> Blocks:
         "zstd": unzstd,
         "bzip2": bunzip2,
         "snappy": unsnappy,
+        "avro": unavro,
     }
     return unpack[file["compression"]](blocks)
 
@@ -253,6 +255,14 @@ class Exact:
             size -= len(part)
             parts.append(part)
         return b"".join(parts)
+
+
+def unavro(blocks: Blocks) -> Blocks:
+    """Records of Avro as lines of JSON."""
+    try:
+        yield from avro_lines(blocks)
+    except Damaged as error:
+        raise BrokenArchive from error
 
 
 def archive_fault(store: Store, file: File, limit: int) -> str | None:

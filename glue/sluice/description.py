@@ -67,7 +67,7 @@ class File(TypedDict):
     layout: Literal["lines", "document", "table", "refused", "empty"]
     # The reason why the whole file is refused.
     fault: str | None
-    compression: Literal["gzip", "zstd", "bzip2", "snappy", "zip"] | None
+    compression: Literal["gzip", "zstd", "bzip2", "snappy", "zip", "avro"] | None
     # A CSV's names of fields.
     header: list[str] | None
     body: Body | None

@@ -6,6 +6,7 @@ import { Document, isMap, isSeq, visit } from 'yaml';
 import { parseContract } from '../lib/contract/load.ts';
 import { identifier } from '../lib/contract/parts.ts';
 import type { Contract } from '../lib/contract/schema.ts';
+import { avroHead, isAvro } from '../lib/engine/avro.ts';
 import { localFile, readStart } from '../lib/engine/inputFile.ts';
 import { ArchiveBroken } from '../lib/engine/packedBytes.ts';
 import { isParquet } from '../lib/engine/parquet.ts';
@@ -150,6 +151,14 @@ async function samplesIn(path: string): Promise<Sample[]> {
     if (sample === null) throw new UsageError(`${path}: the Parquet file is damaged`);
     return [sample];
   }
+  if (isAvro(bytes)) {
+    const lines =
+      (await avroHead(bytes)) === 'readable' ? await unpackStart(bytes, 'avro', sampleBytes) : null;
+    if (lines === null) throw notRead(path, 'a damaged Avro object container, or one of an unknown codec');
+    const sample = sampleOfJson(lines.toString('utf8'), lines.length >= sampleBytes);
+    if (sample === null) throw new UsageError(`${path}: the Avro file has no records`);
+    return [{ ...sample, source: { formats: ['avro'] } }];
+  }
   const compression = compressionOf(bytes);
   const content = compression
     ? await unpackStart(bytes, compression, sampleBytes)
@@ -187,7 +196,7 @@ async function samplesInZip(path: string, file: RangedFile): Promise<Sample[]> {
 
 const notRead = (path: string, format: string): UsageError =>
   new UsageError(
-    `${path}: it is ${format}; a contract reads JSON, CSV, lines of text and Parquet, packed with gzip, zstd, bzip2, zip or Hadoop's snappy or not`,
+    `${path}: it is ${format}; a contract reads JSON, CSV, lines of text, Parquet and Avro, packed with gzip, zstd, bzip2, zip or Hadoop's snappy or not`,
   );
 
 /** The sample in the content of a file. */
@@ -224,7 +233,7 @@ function textOfBytes(content: Buffer): { text: string; encoding?: 'windows-1252'
 /** First bytes of binary formats: https://en.wikipedia.org/wiki/List_of_file_signatures */
 const signatures: readonly (readonly [name: string, at: number, bytes: string])[] = [
   ['Parquet in an archive', 0, 'PAR1'],
-  ['an Avro object container', 0, 'Obj\x01'],
+  ['Avro in an archive', 0, 'Obj\x01'],
   ['ORC', 0, 'ORC'],
   ['packed with zip once more', 0, 'PK\x03\x04'],
   ['packed with bzip2', 0, 'BZh'],

@@ -11,6 +11,7 @@ import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import { localFile } from '../../src/lib/engine/inputFile.ts';
 import { looksAt } from '../../src/lib/engine/looks.ts';
+import { avroContract, avroFiles, refusedOfAvro } from '../support/avroFiles.ts';
 import {
   contractOf as contractOfCase,
   contractOfShape,
@@ -121,6 +122,11 @@ test('rows are in the same partitions of transforms', async () => {
 test('Spark reads Parquet by row groups, and refuses the same ones', async () => {
   const { summary } = await expectSame(parquetContract, await parquetFiles());
   expect(summary.reasons).toEqual({ invalid_document: 6, encrypted_archive: 1 });
+});
+
+test('Spark reads Avro as the embedded engine does, to the last digit', async () => {
+  const { summary } = await expectSame(avroContract, avroFiles);
+  expect(summary.reasons).toEqual(refusedOfAvro);
 });
 
 test('a small archive of one huge line is one quarantined row, and the lines around it are rows', async () => {

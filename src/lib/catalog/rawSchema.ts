@@ -1,5 +1,5 @@
 /** Compares a contract and a batch with the raw table in the Data Catalog. Free of AWS. */
-import { hasFlatTexts } from '../contract/contract.ts';
+import { hasFlatTexts, namesOwnFields } from '../contract/contract.ts';
 import { explodesOf, type Inner, innerDocuments } from '../contract/documents.ts';
 import { firstKey, isBelow, objectKey, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
@@ -41,7 +41,7 @@ export function requireReadable(contract: Contract, rawTable: RawTable): void {
   const isText = hasFlatTexts(contract.source);
   const where = isText
     ? 'the headers of its files'
-    : contract.source.formats.includes('parquet')
+    : namesOwnFields(contract) && contract.source.records === undefined
       ? 'the schemas of its files'
       : `the Catalog table ${rawTable.name}`;
   const { record, seen } = rawTable;

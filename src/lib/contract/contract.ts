@@ -42,12 +42,13 @@ export const maintenanceOf = ({ table }: Pick<Contract, 'table'>): Maintenance =
   maintenanceShape.parse((typeof table === 'object' ? table.maintenance : undefined) ?? {});
 
 /**
- * Whether the fields come from the records themselves: a CSV has a header, the contract names those of a text, Parquet has a schema, and a crawler cannot separate some records from the document
+ * Whether the fields come from the records themselves: a CSV has a header, the contract names those of a text, Parquet and Avro have schemas, and a crawler cannot separate some records from the document
  * around them.
  */
 export const namesOwnFields = ({ source }: Pick<Contract, 'source'>): boolean =>
   hasFlatTexts(source) ||
   source.formats.includes('parquet') ||
+  source.formats.includes('avro') ||
   (source.records !== undefined && isBeyondCrawlers(source.records));
 
 /** The datasets whose prefix matches an object key. There are several if each takes a part of the records. */

@@ -191,13 +191,31 @@ const jsonOptions = z.strictObject({
 });
 
 /** Formats that a dataset cannot combine with others. The other two are distinguished by a file's first character. */
-const loneFormats: readonly string[] = ['json_document', 'json_concatenated', 'csv', 'text', 'parquet'];
+const loneFormats: readonly string[] = [
+  'json_document',
+  'json_concatenated',
+  'csv',
+  'text',
+  'parquet',
+  'avro',
+];
 
 const source = z
   .strictObject({
     prefix: topFolder.describe('The folder in the raw bucket. The crawler makes one table of it.'),
     formats: z
-      .array(z.enum(['ndjson', 'json_array', 'json_document', 'json_concatenated', 'csv', 'text', 'parquet']))
+      .array(
+        z.enum([
+          'ndjson',
+          'json_array',
+          'json_document',
+          'json_concatenated',
+          'csv',
+          'text',
+          'parquet',
+          'avro',
+        ]),
+      )
       .min(1)
       .describe('ndjson and json_array are told apart by the first character of a file.'),
     records: recordsPath

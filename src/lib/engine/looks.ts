@@ -2,11 +2,12 @@
 import type { Contract } from '../contract/schema.ts';
 import type { Layout, Member, RowGroup } from '../model/layout.ts';
 import type { ReasonCode } from '../model/plan.ts';
+import { avroHead, isAvro } from './avro.ts';
 import { headBytes, type Look, lookAt, refusedSampleBytes } from './layout.ts';
 import { ArchiveBroken } from './packedBytes.ts';
 import { isEncryptedParquet, isParquet, parquetOf } from './parquet.ts';
 import { unpackedBytes } from './size.ts';
-import { archiveLimits, compressionOf, unpackMemberStart, unpackStart } from './unpack.ts';
+import { archiveLimits, compressionOf, firstBlockBytes, unpackMemberStart, unpackStart } from './unpack.ts';
 import { entriesOf, isZip, type RangedFile, TooManyMembers } from './zip.ts';
 
 /** What a file, or a member of an archive, shows. */
@@ -27,6 +28,7 @@ const heldBytes = 16 * 1024 * 1024;
 export async function looksAt(contract: Contract, file: RangedFile): Promise<FileLook[]> {
   const head = await file.read(0, Math.min(file.size, headBytes));
   if (contract.source.formats.includes('parquet')) return [await lookAtParquet(file, head)];
+  if (contract.source.formats.includes('avro')) return [await lookAtAvro(file, head)];
   if (!isZip(head)) {
     const look = await lookAt(contract, head, file.size, (bytes) => file.read(0, Math.min(bytes, file.size)));
     const unpacked = await unpackedBytes({ ...file, compression: compressionOf(head) });
@@ -81,6 +83,30 @@ async function lookAtParquet(file: RangedFile, head: Uint8Array): Promise<FileLo
         ? 'encrypted_archive'
         : 'invalid_document';
   return { ...plain, layout: 'refused', fault, unpacked: 0, ...headOf('refused', head) };
+}
+
+async function lookAtAvro(file: RangedFile, head: Uint8Array): Promise<FileLook> {
+  const plain = { member: null, header: null, body: null, start: head, isWhole: false };
+  if (file.size === 0)
+    return { ...plain, layout: 'lines', compression: null, fault: null, isWhole: true, unpacked: 0 };
+  const refused = (fault: ReasonCode): FileLook => ({
+    ...plain,
+    layout: 'refused',
+    compression: null,
+    fault,
+    unpacked: 0,
+    ...headOf('refused', head),
+  });
+  if (!isAvro(head)) return refused('invalid_document');
+  const longer = await file.read(0, Math.min(file.size, firstBlockBytes.avro));
+  const found = await avroHead(longer);
+  if (found !== 'readable') return refused(found === null ? 'broken_archive' : 'unsupported_archive');
+  const start = await unpackStart(longer, 'avro', headBytes);
+  // A file without records ends behind its header.
+  if (start === null) return refused('broken_archive');
+  const unpacked = await unpackedBytes({ ...file, compression: 'avro' });
+  const isWhole = file.size <= longer.length && start.length < headBytes;
+  return { ...plain, layout: 'lines', compression: 'avro', fault: null, start, isWhole, unpacked };
 }
 
 const headOf = (layout: Layout, bytes: Uint8Array): Pick<FileLook, 'head'> =>

@@ -14,7 +14,13 @@ export interface PackedFile {
 }
 
 /** The limits of the sample from which the compression is estimated: packed bytes, and unpacked bytes. */
-const sampleBytes = { gzip: 256 * 1024, zstd: 256 * 1024, bzip2: 1024 * 1024, snappy: 1024 * 1024 } as const;
+const sampleBytes = {
+  gzip: 256 * 1024,
+  zstd: 256 * 1024,
+  bzip2: 1024 * 1024,
+  snappy: 1024 * 1024,
+  avro: 1024 * 1024,
+} as const;
 const sampleLimit = 64 * 1024 * 1024;
 
 /**

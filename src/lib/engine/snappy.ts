@@ -94,3 +94,10 @@ function chunkOf(packed: Buffer, size: number): Buffer {
   if (filled < size) throw new ArchiveBroken();
   return out;
 }
+
+/** One block without a frame, such as those of Avro. Throws ArchiveBroken if it is damaged, or unpacks to more than `most` bytes. */
+export function unsnappyBlock(packed: Buffer, most: number): Buffer {
+  const told = sizeOf(packed);
+  if (told === null || told.size > most || packed.length > mostPacked(told.size)) throw new ArchiveBroken();
+  return chunkOf(packed.subarray(told.length), told.size);
+}

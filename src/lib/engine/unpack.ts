@@ -5,6 +5,7 @@ import { Duplex, PassThrough, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { crc32, createGunzip, createInflateRaw, createZstdDecompress } from 'node:zlib';
 import type { Compression, InputFile, Member } from '../model/layout.ts';
+import { avroLines } from './avro.ts';
 import { bunzip2, isBzip2 } from './bzip2.ts';
 import { toUtf8 } from './csvStart.ts';
 import { ArchiveBroken } from './packedBytes.ts';
@@ -32,7 +33,13 @@ export function compressionOf(head: Uint8Array): Stream | null {
  * The number of first bytes that contain at least one block, for formats that are packed in blocks. Fewer bytes may unpack to nothing. In
  * other formats any bytes can be unpacked.
  */
-export const firstBlockBytes = { gzip: 0, zstd: 0, bzip2: 5 * 1024 * 1024, snappy: 5 * 1024 * 1024 } as const;
+export const firstBlockBytes = {
+  gzip: 0,
+  zstd: 0,
+  bzip2: 5 * 1024 * 1024,
+  snappy: 5 * 1024 * 1024,
+  avro: 32 * 1024 * 1024,
+} as const;
 
 /** Unpacks the first bytes of an archive, at most `bytes`; null if the archive is corrupt there. */
 export function unpackStart(head: Uint8Array, compression: Stream, bytes: number): Promise<Buffer | null> {
@@ -176,6 +183,8 @@ function decompressor(compression: Stream): Duplex {
       return Duplex.from(bunzip2);
     case 'snappy':
       return Duplex.from(unsnappy);
+    case 'avro':
+      return Duplex.from(avroLines);
   }
 }
 

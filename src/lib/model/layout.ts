@@ -16,9 +16,9 @@ export interface RowGroup {
   readonly end: number;
 }
 
-export const compressions = ['gzip', 'zstd', 'bzip2', 'snappy', 'zip'] as const;
+export const compressions = ['gzip', 'zstd', 'bzip2', 'snappy', 'zip', 'avro'] as const;
 
-/** snappy: in the framing of Hadoop and Spark. zip: the file is a member of an archive. */
+/** snappy: in the framing of Hadoop and Spark. zip: the file is a member of an archive. avro: its records are read as lines of JSON. */
 export type Compression = (typeof compressions)[number];
 
 /** A member of a zip archive, which is a file of its own. */

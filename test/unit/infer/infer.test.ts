@@ -7,6 +7,7 @@ import { likely, readSamples, textOf } from '../../../src/cli/samples.ts';
 import { parseContract } from '../../../src/lib/contract/load.ts';
 import type { Contract } from '../../../src/lib/contract/schema.ts';
 import { draftContract } from '../../../src/lib/infer/infer.ts';
+import { avroFiles } from '../../support/avroFiles.ts';
 import { type Row, transform } from '../../support/embedded.ts';
 
 const cases = resolve(import.meta.dirname, '../../fixtures/cases');
@@ -141,8 +142,16 @@ test.each([
   ['z11-avro', 'Avro'],
 ])('nothing is drafted out of the bytes of %s: the format is named', async (name, format) => {
   await expect(draftOf(inputOf(name))).rejects.toThrow(
-    new RegExp(`it is .*${format}.*; a contract reads JSON, CSV, lines of text and Parquet`),
+    new RegExp(`it is .*${format}.*; a contract reads JSON, CSV, lines of text, Parquet and Avro`),
   );
+});
+
+test('a draft of Avro reads its own file', async () => {
+  const { 'test/whole.avro': whole = Buffer.alloc(0) } = avroFiles;
+  const { contract, summary } = await runDraft([write('orders.avro', whole)]);
+  expect(contract.source).toMatchObject({ formats: ['avro'] });
+  expect(columnsOf(contract)).toMatchObject({ id: 'bigint', at: ['iso8601'], day: 'date', kind: 'string' });
+  expect(summary).toMatchObject({ published: 13, quarantined: 0 });
 });
 
 test('rows of a later file that a drafted key would have dropped are published', async () => {
