@@ -1,11 +1,17 @@
 /** pyiceberg and DuckDB's iceberg extension read tables that Sluice writes, and Sluice reads theirs. The tests share one table. */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import * as z from 'zod';
 import { createStore } from '../../src/lib/aws/store.ts';
+import { valuesOfPath } from '../../src/lib/catalog/partitionPath.ts';
 import { fieldIdsOption } from '../../src/lib/engine/fieldIds.ts';
 import { TableConflict } from '../../src/lib/errors.ts';
+import { tableOfContract } from '../../src/lib/flow/batch/tables.ts';
 import { createTable, requireTable } from '../../src/lib/table/iceberg/commit.ts';
 import type { WantedTable } from '../../src/lib/table/iceberg/evolve.ts';
+import { icebergOn } from '../../src/lib/table/iceberg/format.ts';
 import { expireSnapshots, orphansOf } from '../../src/lib/table/iceberg/maintenance.ts';
 import type { DataFile, Partition } from '../../src/lib/table/iceberg/manifest.ts';
 import { schemaOf, specOf } from '../../src/lib/table/iceberg/metadata.ts';
@@ -13,8 +19,10 @@ import { evolveTable, publishChange, revertBatch } from '../../src/lib/table/ice
 import { keysOf, partitionOf } from '../../src/lib/table/iceberg/partitions.ts';
 import { type Change, liveEntries } from '../../src/lib/table/iceberg/snapshot.ts';
 import { applyTransform } from '../../src/lib/table/iceberg/transforms.ts';
+import { transform } from '../support/embedded.ts';
 import { evolvedTables } from '../support/evolvedTables.ts';
 import { depsOf, icebergAws, Judge, putRows } from '../support/iceberg.ts';
+import { byTransforms, rowsOfTransforms } from '../support/transforms.ts';
 
 const aws = icebergAws();
 const deps = depsOf(aws.actor('writer'), aws);
@@ -293,3 +301,41 @@ test.each(evolvedTables)(
     }
   },
 );
+
+test('rows that an engine has put into partitions of transforms are found by their values', async () => {
+  const contract = { ...byTransforms, table: 'transforms' };
+  const shape = tableOfContract(contract, { processedBucket: 'processed' });
+  const format = icebergOn(createStore(aws.actor('flow').s3, { pause: 0 }), deps.pointers);
+  await format.ensure(shape, { dataset: 'test', fence: 1 });
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-by-transforms-'));
+  try {
+    await transform(contract, rowsOfTransforms, { keep: folder });
+    const paths = (await readdir(folder, { recursive: true })).filter((path) => path.endsWith('.parquet'));
+    const add = await Promise.all(
+      paths.map(async (path) => {
+        const bytes = await readFile(join(folder, path));
+        aws.s3.seed('processed', `transforms/${path}`, bytes);
+        const values = valuesOfPath(path.slice(0, path.lastIndexOf('/')));
+        return { address: `s3://processed/transforms/${path}`, bytes: bytes.length, values };
+      }),
+    );
+    const attempt = { batch: 'a', fence: 1 };
+    await format.commit(shape, { dataset: 'test', attempt, contract: 'v1', add, drop: [] });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+  const { pointer } = await requireTable(deps, 'transforms');
+  const conditions = [
+    ...[34, 35, 36, 38, 39, 40].map((id) => `id = ${id}`),
+    ...["name = 'abd'", "name = ''", "name = '日本語'", "name = '~/='", 'name IS NULL'],
+    "posted < '1970-01-01T00:00:00+00:00'",
+  ];
+  const { answers } = await judge.ask(
+    pointer.file,
+    conditions.map((where) => ({ kind: 'read', sql: 'SELECT count(*) FROM t', where })),
+  );
+  for (const [i, where] of conditions.entries()) {
+    const { pyiceberg, duckdb, files } = answer.parse(answers[i]);
+    expect([where, pyiceberg, duckdb, files.length]).toEqual([where, [[1]], [[1]], 1]);
+  }
+});

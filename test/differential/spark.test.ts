@@ -116,7 +116,7 @@ test('Spark reads the members of zip archives as the embedded engine does', asyn
 
 test('rows are in the same partitions of transforms', async () => {
   const { partitions } = await expectSame(byTransforms, rowsOfTransforms);
-  expect(partitions).toContain('source=x/at_day=2025-10-06/id_bucket_4=3/name_truncate_2=ab');
+  expect(partitions).toContain('source=x/posted_day=2025-10-06/id_bucket_4=3/name_truncate_2=ab');
 });
 
 test('Spark reads Parquet by row groups, and refuses the same ones', async () => {

@@ -106,6 +106,42 @@ export const evolvedTables: readonly EvolvedTable[] = [
     ],
   },
   {
+    // Objects of Spark have no ids where a column is an array.
+    name: 'arrays_renamed',
+    states: [
+      {
+        table: {
+          columns: [
+            { name: 'id', type: 'bigint' },
+            { name: 'tags', type: 'array<string>' },
+          ],
+          partitionBy: [],
+        },
+        objects: [
+          { name: 'before', rows: numbers(0, 10, "i AS id, ['a', 'b'] AS tags"), ids: [], values: [] },
+        ],
+        questions: [{ sql: 'SELECT count(*), sum(len(tags))::BIGINT FROM t', answer: [[10, 20]] }],
+      },
+      {
+        table: {
+          columns: [
+            { name: 'no', type: 'bigint', was: ['id'] },
+            { name: 'labels', type: 'array<string>', was: ['tags'] },
+          ],
+          partitionBy: [],
+        },
+        objects: [{ name: 'after', rows: numbers(10, 20, "i AS no, ['c'] AS labels"), ids: [], values: [] }],
+        questions: [
+          {
+            sql: 'SELECT count(*), count(DISTINCT no), sum(len(labels))::BIGINT, min(labels[1]), max(labels[1]) FROM t',
+            answer: [[20, 20, 30, 'a', 'c']],
+          },
+          { sql: 'SELECT count(*) FROM t', where: 'no >= 10', answer: [[10]], files: ['after'] },
+        ],
+      },
+    ],
+  },
+  {
     name: 'partitioned_anew',
     states: [
       {

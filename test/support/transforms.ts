@@ -11,12 +11,12 @@ source: { prefix: test/, formats: [ndjson] }
 columns:
   - { name: id, path: id, type: bigint, required: true }
   - { name: name, path: name, type: string }
-  - { name: at, path: at, type: timestamp, formats: [iso8601] }
+  - { name: posted, path: at, type: timestamp, formats: [iso8601] }
   - { name: tags, path: 'tags[*]', type: array<string> }
 dedupe: { key: [id], scope: published }
 partitionBy:
   - { name: source, constant: x }
-  - day(at)
+  - day(posted)
   - bucket(4, id)
   - truncate(2, name)`,
 );

@@ -15,13 +15,13 @@ test('rows are in the partitions of their transformed values, and a published ke
     expect(summary).toMatchObject({ rowsRead: 9, published: 7, duplicates: 1, quarantined: 1 });
     expect(quarantine).toMatchObject([{ reason: 'out_of_range', column_name: 'name', value: 'a\0' }]);
     expect(partitions.map((path) => decodeURIComponent(path.slice('source=x/'.length))).sort()).toEqual([
-      'at_day=1969-12-31/id_bucket_4=1/name_truncate_2=~',
-      'at_day=2025-10-06/id_bucket_4=1/name_truncate_2=ab',
-      'at_day=2025-10-06/id_bucket_4=1/name_truncate_2=~~/',
-      'at_day=2025-10-06/id_bucket_4=2/name_truncate_2=日本',
-      'at_day=2025-10-06/id_bucket_4=3/name_truncate_2=ab',
-      'at_day=2025-10-06/id_bucket_4=3/name_truncate_2=~__',
-      'at_day=__HIVE_DEFAULT_PARTITION__/id_bucket_4=2/name_truncate_2=__HIVE_DEFAULT_PARTITION__',
+      'posted_day=1969-12-31/id_bucket_4=1/name_truncate_2=~',
+      'posted_day=2025-10-06/id_bucket_4=1/name_truncate_2=ab',
+      'posted_day=2025-10-06/id_bucket_4=1/name_truncate_2=~~/',
+      'posted_day=2025-10-06/id_bucket_4=2/name_truncate_2=日本',
+      'posted_day=2025-10-06/id_bucket_4=3/name_truncate_2=ab',
+      'posted_day=2025-10-06/id_bucket_4=3/name_truncate_2=~__',
+      'posted_day=__HIVE_DEFAULT_PARTITION__/id_bucket_4=2/name_truncate_2=__HIVE_DEFAULT_PARTITION__',
     ]);
     const again = await transform(
       byTransforms,
