@@ -8,7 +8,7 @@ import * as z from 'zod';
 import { ensureIceberg } from '../../offline/setup/environments.ts';
 import { createPointers } from '../../src/lib/aws/pointer.ts';
 import { createStore } from '../../src/lib/aws/store.ts';
-import { requireTable, type TableDeps } from '../../src/lib/table/iceberg/commit.ts';
+import { commit, type Outcome, requireTable, type TableDeps } from '../../src/lib/table/iceberg/commit.ts';
 import type { WantedTable } from '../../src/lib/table/iceberg/evolve.ts';
 import { filesOf, refOf } from '../../src/lib/table/iceberg/files.ts';
 import {
@@ -19,7 +19,7 @@ import {
   statuses,
   typedFields,
 } from '../../src/lib/table/iceberg/manifest.ts';
-import { currentSnapshot, parseMetadata, specOf } from '../../src/lib/table/iceberg/metadata.ts';
+import { currentSnapshot, parseMetadata, pointedTo, specOf } from '../../src/lib/table/iceberg/metadata.ts';
 import { type Change, liveEntries } from '../../src/lib/table/iceberg/snapshot.ts';
 import { describeObject } from '../../src/lib/table/iceberg/statistics.ts';
 import type { Schema } from '../../src/lib/table/iceberg/types.ts';
@@ -152,6 +152,16 @@ export class Judge {
     await deps.pointers.swap(pointer, { file: metadata, location, columns: [] });
   }
 }
+
+/** What another tool does, past the ledger: the table is a kept snapshot again. */
+export const rollBackTo = (deps: TableDeps, name: string, snapshotId: bigint): Promise<Outcome> =>
+  commit(deps, name, {
+    author: undefined,
+    apply: (metadata, now) =>
+      metadata['current-snapshot-id'] === snapshotId
+        ? metadata
+        : { ...metadata, ...pointedTo(metadata, snapshotId, Math.max(now, metadata['last-updated-ms'])) },
+  });
 
 /** A file for a manifest; nobody reads it. */
 export const fakeFile = (name: string, partition: Partition = new Map(), records = 1n): DataFile =>

@@ -3,7 +3,7 @@ import { TableConflict } from '../../errors.ts';
 import type { Attempt } from '../../model/records.ts';
 import { type Author, commit, committedBy, type Outcome, provenance, type TableDeps } from './commit.ts';
 import { evolve, type WantedTable } from './evolve.ts';
-import { type Metadata, mainBranch, pointedTo, type Snapshot, snapshotOf } from './metadata.ts';
+import { type Metadata, mainBranch, type Snapshot, snapshotOf } from './metadata.ts';
 import { type Change, revertOf, SnapshotWriter } from './snapshot.ts';
 
 /** An attempt at a batch. */
@@ -60,23 +60,6 @@ export function revertBatch(
     },
   });
 }
-
-/** Rolls the table back to a snapshot. Throws TableConflict if the snapshot has expired. */
-export const rollBackTo = (
-  deps: TableDeps,
-  name: string,
-  author: Author,
-  snapshotId: bigint,
-): Promise<Outcome> =>
-  commit(deps, name, {
-    author,
-    apply(metadata, now) {
-      requireSnapshot(metadata, snapshotId);
-      return metadata['current-snapshot-id'] === snapshotId
-        ? metadata
-        : { ...metadata, ...pointedTo(metadata, snapshotId, Math.max(now, metadata['last-updated-ms'])) };
-    },
-  });
 
 /** Changes columns, partitions, sort order and properties to what a contract asks for. Throws TableMismatch for an impossible change. */
 export const evolveTable = (deps: TableDeps, wanted: WantedTable, author: Author): Promise<Outcome> =>

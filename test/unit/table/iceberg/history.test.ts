@@ -5,9 +5,9 @@ import { CommitUnclear, TableConflict } from '../../../../src/lib/errors.ts';
 import { createTable, fenceOf, requireTable } from '../../../../src/lib/table/iceberg/commit.ts';
 import { historyOf } from '../../../../src/lib/table/iceberg/history.ts';
 import { expireSnapshots } from '../../../../src/lib/table/iceberg/maintenance.ts';
-import { publishChange, rollBackTo } from '../../../../src/lib/table/iceberg/operations.ts';
+import { publishChange } from '../../../../src/lib/table/iceberg/operations.ts';
 import { liveEntries } from '../../../../src/lib/table/iceberg/snapshot.ts';
-import { changing, depsOf, icebergAws, plainTable, readable } from '../../../support/iceberg.ts';
+import { changing, depsOf, icebergAws, plainTable, readable, rollBackTo } from '../../../support/iceberg.ts';
 import {
   everyFault,
   faultAt,
@@ -61,7 +61,7 @@ test('snapshots tell their batch, contract and rows, in the order of their commi
 test('a snapshot that another tool has rolled back stands aside', async () => {
   const { aws, ids } = await started();
   const deps = on(aws, 'other');
-  await rollBackTo(deps, 't', { dataset, fence: 2 }, BigInt(ids[0] ?? ''));
+  await rollBackTo(deps, 't', BigInt(ids[0] ?? ''));
   expect((await historyOf(deps).snapshots('t')).map((s) => s.standing)).toEqual(['current', 'aside']);
 });
 

@@ -11,11 +11,10 @@ import {
   evolveTable,
   publishChange,
   revertBatch,
-  rollBackTo,
   tagSnapshot,
 } from '../../../../src/lib/table/iceberg/operations.ts';
 import { liveEntries } from '../../../../src/lib/table/iceberg/snapshot.ts';
-import { bucket, depsOf, fakeFile, icebergAws, plainTable } from '../../../support/iceberg.ts';
+import { bucket, depsOf, fakeFile, icebergAws, plainTable, rollBackTo } from '../../../support/iceberg.ts';
 
 const author = { dataset: 'feed', fence: 1 };
 const operations = [
@@ -112,7 +111,7 @@ test('every snapshot of a random history keeps its objects, and the current one 
           else if (isWhole) await change(batch.dropped, batch.added, revert);
           else await expect(revert()).rejects.toThrow(TableConflict);
         } else if (kind === 'roll back' && snapshot) {
-          await rollBackTo(deps, 't', author, snapshot['snapshot-id']);
+          await rollBackTo(deps, 't', snapshot['snapshot-id']);
           now = states.get(snapshot['snapshot-id']) ?? [];
         } else if (kind === 'tag' && snapshot)
           await tagSnapshot(deps, 't', { name: `t${number++}`, snapshotId: snapshot['snapshot-id'] });
