@@ -129,6 +129,9 @@ type TableStage = Pick<Stage, 'contracts' | 's3' | 'glue' | 'athena' | 'config' 
 /** How many partitions of a table the page shows: the last ones, by name. */
 const shownPartitions = 366;
 
+/** How many of its snapshots. */
+const shownSnapshots = 20;
+
 /**
  * A dataset's table: its last `shown` partitions with their objects. Athena counts the rows. Only the folders and rows of these partitions
  * are read.
@@ -164,7 +167,8 @@ export async function tableDetail(
     rows: counts.get(name) ?? 0,
     ...(sizes.get(name) ?? { bytes: 0, files: 0 }),
   }));
-  return { table, dataset, drift: await driftOf(stage, dataset), registered, partitions };
+  const own = { registered, partitions, states: null, snapshots: [] };
+  return { table, dataset, ...(await noted(stage, dataset)), ...own };
 }
 
 /** For an Iceberg table, all of this comes from its metadata. */
@@ -176,6 +180,7 @@ async function icebergDetail(
   const { config, s3, glue } = stage;
   const iceberg = icebergOn(createStore(s3), createPointers(config.database, glue));
   const keys = partitionKeysOf(contract).map(({ name }) => name);
+  const table = tableOf(contract);
   const partitions = (await iceberg.inspect(tableOfContract(contract, config)))
     .map(({ names = keys, values, objects, rows = 0, bytes }) => ({
       name: pathOfValues(
@@ -187,18 +192,26 @@ async function icebergDetail(
       files: objects,
     }))
     .sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+  const snapshots = (await iceberg.isThere(table)) ? ((await iceberg.history?.snapshots(table)) ?? []) : [];
   return {
-    table: tableOf(contract),
+    table,
     dataset: contract.dataset,
-    drift: await driftOf(stage, contract.dataset),
+    ...(await noted(stage, contract.dataset)),
     registered: partitions.length,
     partitions: partitions.slice(-shown),
+    states: snapshots.length,
+    snapshots: snapshots.slice(-shownSnapshots).reverse(),
   };
 }
 
-async function driftOf({ ledger }: Pick<TableStage, 'ledger'>, dataset: string): Promise<string | null> {
+/** What the ledger says of the table. */
+async function noted(
+  { ledger }: Pick<TableStage, 'ledger'>,
+  dataset: string,
+): Promise<Pick<TableDetail, 'drift' | 'maintained'>> {
   const drift = await recentDrift(ledger, dataset);
-  return drift && driftText(drift);
+  const maintained = (await ledger.lastMaintained(dataset)) ?? null;
+  return { drift: drift && driftText(drift), maintained };
 }
 
 interface NamedPartition {

@@ -2,10 +2,10 @@
 
 import type { Outcome } from '../lib/model/expectation.ts';
 import type { Accounting } from '../lib/model/plan.ts';
-import type { BatchState } from '../lib/model/records.ts';
+import type { BatchState, MaintenanceNote } from '../lib/model/records.ts';
 import type { ExecutionSummary, Visit, VisitData } from '../stage/history.ts';
 
-export type { ExecutionSummary, Visit, VisitData };
+export type { ExecutionSummary, MaintenanceNote, Visit, VisitData };
 
 export interface GraphState {
   readonly name: string;
@@ -78,6 +78,18 @@ export interface TablePartition {
   readonly files: number;
 }
 
+/** A state of an Iceberg table. */
+export interface ShownSnapshot {
+  readonly id: string;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly operation: string;
+  readonly attempt: { readonly batch: string } | undefined;
+  readonly rowsAdded: number | undefined;
+  readonly rowsRemoved: number | undefined;
+  readonly tags: readonly string[];
+}
+
 export interface TableDetail {
   readonly table: string;
   readonly dataset: string;
@@ -87,4 +99,10 @@ export interface TableDetail {
   readonly registered: number;
   /** The last of them, by name. */
   readonly partitions: readonly TablePartition[];
+  /** How many states of an Iceberg table can be read; null for a Hive table. */
+  readonly states: number | null;
+  /** The last of them, the newest first. */
+  readonly snapshots: readonly ShownSnapshot[];
+  /** What the last maintenance did; null before the first one. */
+  readonly maintained: MaintenanceNote | null;
 }

@@ -28,12 +28,14 @@
  *   BACKFILL                 how far the last backfill has come
  *   REMINDER                 when dispatch next looks whether gathered files are due
  *   SWEEP                    how far the raw bucket was compared with the ledger
+ *   MAINTAINED               what the last maintenance of the dataset's table did
  *   RECENT, TOTALS           rows of the last published batches, how many failed since, and how many files are published
  */
 import * as z from 'zod';
 import { changing } from '../aws/changing.ts';
 import { createDocuments, type Documents } from '../aws/dynamo.ts';
 import { type EngineChoice, engineChoiceSchema } from '../config.ts';
+import { type MaintenanceNote, maintenanceSchema } from '../model/records.ts';
 import { batchesOf } from './batches.ts';
 import { filesOf } from './files.ts';
 import { leasesOf } from './leases.ts';
@@ -131,6 +133,14 @@ function settingsOf({ at, find, put, update, now, clock }: Table) {
 
     noteBackfill: (dataset: string, backfill: z.output<typeof backfillSchema>): Promise<void> =>
       put({ pk: dataset, sk: 'BACKFILL', ...backfill }),
+
+    /** What the last maintenance of the dataset's table did. */
+    lastMaintained: (dataset: string): Promise<MaintenanceNote | undefined> =>
+      find({ pk: dataset, sk: 'MAINTAINED' }, maintenanceSchema),
+
+    async noteMaintained(dataset: string, done: Omit<MaintenanceNote, 'at'>): Promise<void> {
+      await put({ pk: dataset, sk: 'MAINTAINED', at: now(), ...done });
+    },
 
     /** The pause of a dataset; undefined if it is not paused. */
     async pauseOf(dataset: string): Promise<Pause | undefined> {

@@ -149,6 +149,23 @@ export const batchRecordSchema = z.object({
 });
 export type BatchRecord = Readonly<z.output<typeof batchRecordSchema>>;
 
+/** What a maintenance of a dataset's table did. */
+export const maintenanceSchema = z.object({
+  /** ISO 8601. */
+  at: z.string(),
+  /** Objects that were replaced, and by how many; groups of objects that are left. */
+  compacted: z.number(),
+  into: z.number(),
+  left: z.number(),
+  /** Snapshots that have expired, and objects that were removed. */
+  snapshots: z.number(),
+  orphans: z.number(),
+  metadataBytes: z.number(),
+  /** Why nothing has expired. */
+  waitsFor: z.string().optional(),
+});
+export type MaintenanceNote = Readonly<z.output<typeof maintenanceSchema>>;
+
 export const leaseSchema = z.object({
   fence: z.number(),
   /** ARN of the holder, or `starting` before its first step; absent while the lease is free. */

@@ -2,7 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import { useState } from 'preact/hooks';
 import { visible } from '../../lib/visible.ts';
-import type { TableDetail } from '../model.ts';
+import type { MaintenanceNote, TableDetail } from '../model.ts';
 import { useAnswer } from './ask.ts';
 import { Chart } from './chart.tsx';
 import { bytes, count } from './format.ts';
@@ -111,8 +111,69 @@ function Table({ dataset }: { dataset: string }) {
           </div>
         </>
       )}
+      {data.maintained && <p class="facts">{maintenanceText(data.maintained)}</p>}
+      {data.snapshots.length > 0 && <Snapshots {...data} />}
       {partitions.length === 0 && <p class="hint">Nothing is published yet.</p>}
     </article>
+  );
+}
+
+function maintenanceText({
+  at,
+  compacted,
+  into,
+  left,
+  snapshots,
+  orphans,
+  waitsFor,
+}: MaintenanceNote): string {
+  const parts = [
+    `${count(compacted)} objects compacted into ${count(into)}`,
+    ...(left > 0 ? [`${count(left)} groups left`] : []),
+    `${count(snapshots)} snapshots expired`,
+    `${count(orphans)} orphans removed`,
+    ...(waitsFor === undefined ? [] : [`expiry waits for ${waitsFor}`]),
+  ];
+  return visible(`maintained ${at}: ${parts.join(' · ')}`);
+}
+
+/** States that can still be read, the newest first. */
+function Snapshots({ states, snapshots }: Pick<TableDetail, 'states' | 'snapshots'>) {
+  return (
+    <section aria-label="Snapshots">
+      <h3>
+        {snapshots.length < (states ?? 0) && `the last ${count(snapshots.length)} of `}
+        {count(states ?? 0)} {states === 1 ? 'snapshot' : 'snapshots'}
+      </h3>
+      <div class="scrolled">
+        <table>
+          <thead>
+            <tr>
+              <th>Time</th>
+              <th>Snapshot</th>
+              <th>Operation</th>
+              <th>Batch</th>
+              <th class="number">Rows added</th>
+              <th class="number">Rows removed</th>
+              <th>Tags</th>
+            </tr>
+          </thead>
+          <tbody>
+            {snapshots.map((s) => (
+              <tr key={s.id}>
+                <td>{s.at}</td>
+                <td>{s.id}</td>
+                <td>{visible(s.operation)}</td>
+                <td>{visible(s.attempt?.batch.slice(0, 8) ?? '')}</td>
+                <td class="number">{s.rowsAdded === undefined ? '' : count(s.rowsAdded)}</td>
+                <td class="number">{s.rowsRemoved === undefined ? '' : count(s.rowsRemoved)}</td>
+                <td>{visible(s.tags.join(', '))}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
   );
 }
 

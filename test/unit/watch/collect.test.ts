@@ -1,8 +1,9 @@
 /** The watch page's view of a table that the flow has published. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { checkQuery } from '../../../offline/athena/guard.ts';
+import { maintain } from '../../../src/lib/flow/maintain/maintain.ts';
 import { tableDetail } from '../../../src/watch/collect.ts';
-import { dataset, World } from '../../support/flowWorld.ts';
+import { dataset, mergeRows, World } from '../../support/flowWorld.ts';
 
 let world: World;
 beforeEach(() => {
@@ -96,4 +97,22 @@ test('an Iceberg table tells of its partitions itself', async () => {
     ['source=feed/day=03', 1],
   ]);
   expect(counted).toEqual([]);
+});
+
+test('an Iceberg table shows its last snapshots and what maintenance did', async () => {
+  world = new World({ format: 'iceberg' });
+  world.put('feed/a', ['1@01']);
+  await world.settle();
+  world.put('feed/a', ['2@01', '3@01']);
+  await world.settle();
+  await world.call('maintain', (deps) => maintain(deps, mergeRows, dataset));
+  const { detail } = await shown();
+  expect(detail).toMatchObject({
+    states: 2,
+    snapshots: [
+      { operation: 'overwrite', attempt: { batch: expect.any(String) }, tags: [] },
+      { operation: 'append', tags: [] },
+    ],
+    maintained: { compacted: 0, snapshots: 0, orphans: 0, at: expect.any(String) },
+  });
 });

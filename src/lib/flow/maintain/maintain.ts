@@ -48,11 +48,14 @@ export async function maintain(
   const orphans = await removeOrphans(deps, work);
   deps.deadline?.check();
   const compaction = await compact(deps, work, merge);
-  if (!isDryRun)
+  const done = { ...expired, orphans, ...compaction };
+  if (!isDryRun) {
     deps.measure(dataset, {
       SnapshotsExpired: expired.snapshots,
       OrphansRemoved: orphans,
       ObjectsCompacted: compaction.compacted,
     });
-  return { table: work.shape.name, ...expired, orphans, ...compaction };
+    await deps.ledger.noteMaintained(dataset, done);
+  }
+  return { table: work.shape.name, ...done };
 }
