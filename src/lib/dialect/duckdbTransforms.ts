@@ -51,12 +51,12 @@ const mask = 4294967295;
 function bucketHash(value: string, type: string): string {
   if (type === 'string') {
     // As hexadecimal digits, because DuckDB gives no bytes of a text. A list with one element names a value.
-    const block = (at: string) =>
-      `('0x' || ${[7, 5, 3, 1].map((digit) => `substr(${at}, ${digit}, 2)`).join(' || ')})::UBIGINT`;
-    const blocks = `list_transform(range(length(digits) // 8), lambda i : ${block('substr(digits, i * 8 + 1, 8)')})`;
-    const rest = block(`rpad(substr(digits, length(digits) // 8 * 8 + 1), 8, '0')`);
-    const whole = `list_reduce(list_prepend(0::UBIGINT, ${blocks}), lambda h, k : ${mixed('h', 'k')})`;
-    const hash = finished(`xor(${whole}, ${scrambled(rest)})`, 'length(digits) // 2');
+    const block = (at: string) => `('0x' || substr(digits, ${at}, 8))::UBIGINT`;
+    const blocks = `list_transform(range(length(digits) // 8), lambda i : ${block('i * 8 + 1')})`;
+    const last = `('0x' || rpad(substr(digits, length(digits) // 8 * 8 + 1), 8, '0'))::UBIGINT`;
+    const whole = reduced(`list_prepend(0::UBIGINT, ${scrambled(turnedAround(blocks))})`);
+    const rest = `${scrambled(turnedAround(`[${last}]`))}[1]`;
+    const hash = finished(`xor(${whole}, ${rest})`, 'length(digits) // 2');
     return `list_transform([hex(${value})], lambda digits : ${hash})[1]`;
   }
   // Numbers of any width are hashed as 64 bits.
@@ -64,8 +64,12 @@ function bucketHash(value: string, type: string): string {
     type === 'timestamp' ? `epoch_us(${value})` : type === 'date' ? `(${value} - DATE '1970-01-01')` : value;
   const low = `(${number}::BIGINT & ${mask})::UBIGINT`;
   const high = `((${number}::BIGINT >> 32) & ${mask})::UBIGINT`;
-  return finished(`list_reduce([0::UBIGINT, ${low}, ${high}], lambda h, k : ${mixed('h', 'k')})`, '8');
+  return finished(reduced(`list_prepend(0::UBIGINT, ${scrambled(`[${low}, ${high}]`)})`), '8');
 }
+
+/** Blocks are read with the lowest byte first. */
+const turnedAround = (blocks: string): string =>
+  `list_transform(${blocks}, lambda n : ((n & 255) << 24) | ((n & 65280) << 8) | ((n >> 8) & 65280) | (n >> 24))`;
 
 const multiplied = (value: string, by: number): string => `((${value}) * ${by}::UBIGINT & ${mask})`;
 
@@ -73,11 +77,11 @@ const multiplied = (value: string, by: number): string => `((${value}) * ${by}::
 const turned = (value: string, by: number): string =>
   `((((${value}) << ${by}) | ((${value}) >> ${32 - by})) & ${mask})`;
 
-const scrambled = (block: string): string =>
-  multiplied(turned(multiplied(block, 0xcc9e2d51), 15), 0x1b873593);
+const scrambled = (blocks: string): string =>
+  `list_transform(${blocks}, lambda k : ${multiplied(turned(multiplied('k', 0xcc9e2d51), 15), 0x1b873593)})`;
 
-const mixed = (hash: string, block: string): string =>
-  `((${turned(`xor(${hash}, ${scrambled(block)})`, 13)} * 5 + ${0xe6546b64}::UBIGINT) & ${mask})`;
+const reduced = (blocks: string): string =>
+  `list_reduce(${blocks}, lambda h, k : (${turned('xor(h, k)', 13)} * 5 + ${0xe6546b64}::UBIGINT) & ${mask})`;
 
 function finished(hash: string, length: string): string {
   const shifted = (name: string, by: number) => `xor(${name}, ${name} >> ${by})`;
