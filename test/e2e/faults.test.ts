@@ -178,8 +178,10 @@ test.each<[string, Fault]>(
   ].map(([name, fault]) => [String(name), { ...(fault as Omit<Fault, 'mode'>), mode: 'partial', times: 2 }]),
 )('partial: %s', (_, fault) => survive([fault]), 150_000);
 
-/** Calls that fail for their callers, but take effect during the next try or long after the batch. */
-test.each<[string, Omit<Fault, 'mode'>]>([
+/** A stalled call takes effect during the next try, long after the batch, or while its caller still waits. */
+const whens: readonly Partial<Fault>[] = [{ after: 2 }, {}, { silent: true, after: 3 }];
+/** Calls that fail for their callers, but take effect late. Here each has one of these times; in memory (everyCall.test.ts) every one. */
+const stalled: readonly [string, Omit<Fault, 'mode'>][] = [
   ['dispatch: the ledger notes the file', { ...ledgerWrite, function: 'dispatch' }],
   ['dispatch: the execution starts', { service: 'states', function: 'dispatch' }],
   ['claimBatch: the manifest is written', { service: 's3', operation: 'PutObject', function: 'claimBatch' }],
@@ -193,12 +195,17 @@ test.each<[string, Omit<Fault, 'mode'>]>([
   ['repairPartitions: partitions are registered', { service: 'glue', function: 'repairPartitions' }],
   ['completeBatch: the files are marked', { ...ledgerWrite, function: 'completeBatch' }],
   ['completeBatch: the event is sent', { service: 'events', function: 'completeBatch' }],
-])(
-  'stalled: %s late',
-  async (_, call) => {
-    await survive([{ ...call, mode: 'stall', after: 2, times: 1 }]);
-    await survive([{ ...call, mode: 'stall', times: 1 }]);
-    await survive([{ ...call, mode: 'stall', silent: true, after: 3, times: 1 }]);
+];
+test.each(stalled.map(([name, call], i) => ({ name, call, when: whens[i % whens.length] })))(
+  'stalled: $name late',
+  ({ call, when }) => survive([{ ...call, ...when, mode: 'stall', times: 1 }]),
+  240_000,
+);
+test.each(whens)(
+  'stalled: rows are copied late, and files are claimed late: %p',
+  async (when) => {
+    await survive([{ ...publishCopy, ...when, mode: 'stall', times: 1 }]);
+    await survive([{ ...ledgerWrite, function: 'claimBatch', ...when, mode: 'stall', times: 1 }]);
   },
   240_000,
 );
