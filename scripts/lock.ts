@@ -17,6 +17,8 @@ for (const folder of ['offline/setup', 'bench'])
       '--generate-hashes',
       '--no-annotate',
       '--no-header',
+      // pip asks for a package's extras by name.
+      '--no-strip-extras',
     ];
     const out = name.replace(/\.in$/, '.txt');
     execFileSync(uv, ['pip', 'compile', '--quiet', ...options, name, '--output-file', out], {

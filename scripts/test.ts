@@ -7,6 +7,8 @@ import { join, resolve } from 'node:path';
 import { deploy } from '../offline/deploy.ts';
 import { type LocalAws, startLocalAws } from '../offline/localAws.ts';
 import {
+  ensureClients,
+  ensureDbt,
   ensureGates,
   ensureIceberg,
   ensurePythonChecks,
@@ -24,6 +26,7 @@ const help = `Usage: npm test [-- [options] [PATTERN…]]
   --long load [--files N]                a burst of 10,000 files: npm run test:load
   --long reconcile [--files N]           a table of 100,000 partitions
   --long drill                           ten incidents, named by status and mended: npm run drill
+  --long judges                          clients and dbt-athena's own tests: npm run judges
   -h, --help  this text
 
 What is missing (Python environments, Maven artefacts) is installed into the cache first.
@@ -45,8 +48,8 @@ async function main(args: string[]): Promise<number> {
     console.log(help);
     return 0;
   }
-  if (values.long !== undefined && !['soak', 'load', 'reconcile', 'drill'].includes(values.long))
-    throw new UsageError(`--long ${values.long}: must be soak, load, reconcile or drill`);
+  if (values.long !== undefined && !['soak', 'load', 'reconcile', 'drill', 'judges'].includes(values.long))
+    throw new UsageError(`--long ${values.long}: must be soak, load, reconcile, drill or judges`);
   if (values.long === undefined && !(await isClean())) return 1;
   if (values.unit)
     return jest(
@@ -77,11 +80,14 @@ async function main(args: string[]): Promise<number> {
   });
   try {
     console.log('local AWS');
-    if (values.long === undefined) {
-      await ensureSpark(report);
-      await ensureGates(report);
-      await ensureIceberg(report);
-    }
+    const needed =
+      values.long === undefined
+        ? [ensureSpark, ensureGates, ensureIceberg, ensureClients]
+        : values.long === 'judges'
+          ? [ensureClients, ensureDbt]
+          : [];
+    // Mostly downloads.
+    await Promise.all(needed.map((ensure) => ensure(report)));
     const aws = await deployed('trino');
     if (values.long === undefined && positionals.length === 0)
       return await Promise.race([wholeRun(aws, () => deployed('duckdb')), interrupted]);

