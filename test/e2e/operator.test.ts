@@ -231,13 +231,10 @@ test('files wait during a pause, resume processes them, and rollback takes a bat
   const batch = published?.batch?.slice(0, 8) ?? '';
   const rolledBack = await sluice('rollback', '--dataset', dataset, ...reason, '--batch', batch);
   expect(rolledBack).toMatchObject({ code: 0, err: '' });
-  await waitFor(
-    () => publishedFrom('social_media', key),
-    (rows) => rows === 0,
-    60_000,
-  );
+  // A query that runs while objects are replaced may fail on a Hive table: the file is settled first.
   const [file] = await untilSettled(dataset, [key]);
   expect(file?.state).toBe('rejected');
+  expect(await publishedFrom('social_media', key)).toBe(0);
   expect(await quarantinedFrom(key)).toMatchObject([{ reason: 'rejected' }]);
 });
 

@@ -158,7 +158,7 @@ test('names of queues fit SQS, and differ for every dataset', () => {
     dataset,
   }));
   const resources = Object.values(crawlerResources(contracts, names));
-  expect(resources).toHaveLength(12);
+  expect(resources).toHaveLength(9);
   const queues = resources.flatMap((r) =>
     r.Type === 'AWS::SQS::Queue' ? [String(r.Properties?.QueueName)] : [],
   );
