@@ -170,6 +170,10 @@ test('every command and script has help, every command with an example', async (
     status: 2,
     stderr: expect.stringContaining('--engine abacus: must be one of auto, embedded, glue'),
   });
+  expect(run('scripts/start.ts', '--format', 'delta')).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('--format delta: must be one of hive, iceberg'),
+  });
 });
 
 test('help and the version are answered in every spelling', () => {

@@ -323,8 +323,12 @@ export function filesOf(table: Table) {
             ...changing({
               set: { state: 'pending' satisfies FileState, place: queued.place, decision, group: to.group },
               remove: ['reason', ...(to.group === undefined ? ['group'] : [])],
-              when: `#state = :from AND ${record.place === undefined ? 'attribute_not_exists(#place)' : '#place = :read'}`,
-              values: { from: record.state, ...(record.place === undefined ? {} : { read: record.place }) },
+              when: `#state = :from AND ${record.place === undefined ? 'attribute_not_exists(#place)' : '#place = :read'}${to.batch === undefined ? '' : ' AND #batch = :batch'}`,
+              values: {
+                from: record.state,
+                ...(record.place === undefined ? {} : { read: record.place }),
+                ...(to.batch === undefined ? {} : { batch: to.batch }),
+              },
             }),
           },
         },
