@@ -24,7 +24,7 @@ export type LocalInput = InputFile & { readonly example?: object | undefined };
 export async function inputsOf(contract: Contract, path: string, link: string): Promise<LocalInput[]> {
   const { size, mtime } = await stat(path);
   await symlink(resolve(path), link);
-  const looks = await looksAt(contract, localFile(path, size));
+  const looks = await looksAt(contract, localFile(path, size), (look) => look);
   return Promise.all(
     looks.map(async ({ start: _start, isWhole: _isWhole, unpacked: _unpacked, example, ...look }) => ({
       ...(await unpackInput({ object: basename(path), version: mtime.toISOString(), path: link, ...look })),

@@ -54,7 +54,7 @@ const onSpark = (
           const bytes = Buffer.from(files[object] ?? '');
           const path = join(at, `packed-${i}`);
           await writeFile(path, bytes);
-          const found = await looksAt(contract, localFile(path, bytes.length));
+          const found = await looksAt(contract, localFile(path, bytes.length), (look) => look);
           return found.map((look) => ({ object, version, path, ...look }));
         }),
       );

@@ -69,7 +69,7 @@ export async function transform(
         const bytes = Buffer.from(content);
         const path = join(folder, `input-${i}`);
         await writeFile(path, bytes);
-        const looks = await looksAt(contract, localFile(path, bytes.length));
+        const looks = await looksAt(contract, localFile(path, bytes.length), (look) => look);
         return Promise.all(
           looks.map(async ({ start: _start, isWhole: _isWhole, unpacked: _unpacked, example, ...look }) => ({
             ...(await unpackInput(

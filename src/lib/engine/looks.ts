@@ -22,17 +22,24 @@ export interface FileLook extends Look {
 }
 
 /** An archive that is read by ranges is held in memory up to this size, so that small members cost no requests. */
-const heldBytes = 16 * 1024 * 1024;
+const heldBytes = 4 * 1024 * 1024;
 
-/** At least one look. An archive without files is an empty file. */
-export async function looksAt(contract: Contract, file: RangedFile): Promise<FileLook[]> {
+/**
+ * At least one look. An archive without files is an empty file. `keep` gives what the caller needs of a look: the starts of all members of an
+ * archive together may be larger than the memory.
+ */
+export async function looksAt<T>(
+  contract: Contract,
+  file: RangedFile,
+  keep: (look: FileLook) => T,
+): Promise<T[]> {
   const head = await file.read(0, Math.min(file.size, headBytes));
-  if (contract.source.formats.includes('parquet')) return [await lookAtParquet(file, head)];
-  if (contract.source.formats.includes('avro')) return [await lookAtAvro(file, head)];
+  if (contract.source.formats.includes('parquet')) return [keep(await lookAtParquet(file, head))];
+  if (contract.source.formats.includes('avro')) return [keep(await lookAtAvro(file, head))];
   if (!isZip(head)) {
     const look = await lookAt(contract, head, file.size, (bytes) => file.read(0, Math.min(bytes, file.size)));
     const unpacked = await unpackedBytes({ ...file, compression: compressionOf(head) });
-    return [{ ...look, unpacked, ...headOf(look.layout, head) }];
+    return [keep({ ...look, unpacked, ...headOf(look.layout, head) })];
   }
   const held = file.size <= heldBytes ? await file.read(0, file.size) : null;
   const ranged: RangedFile =
@@ -52,17 +59,17 @@ export async function looksAt(contract: Contract, file: RangedFile): Promise<Fil
   try {
     const entries = await entriesOf(ranged);
     if (entries.reduce((sum, { member }) => sum + member.unpacked, 0) > archiveLimits.spark)
-      return [refused('archive_too_large')];
-    if (entries.length === 0) return [emptyLook];
-    const looks: FileLook[] = [];
+      return [keep(refused('archive_too_large'))];
+    if (entries.length === 0) return [keep(emptyLook)];
+    const looks: T[] = [];
     for (const { member, fault } of entries)
       looks.push(
-        fault === null ? await lookAtMember(contract, ranged, member, refused) : refused(fault, member),
+        keep(fault === null ? await lookAtMember(contract, ranged, member, refused) : refused(fault, member)),
       );
     return looks;
   } catch (error) {
-    if (error instanceof TooManyMembers) return [refused('archive_too_large')];
-    if (error instanceof ArchiveBroken) return [refused('broken_archive')];
+    if (error instanceof TooManyMembers) return [keep(refused('archive_too_large'))];
+    if (error instanceof ArchiveBroken) return [keep(refused('broken_archive'))];
     throw error;
   }
 }
@@ -98,15 +105,30 @@ async function lookAtAvro(file: RangedFile, head: Uint8Array): Promise<FileLook>
     ...headOf('refused', head),
   });
   if (!isAvro(head)) return refused('invalid_document');
-  const longer = await file.read(0, Math.min(file.size, firstBlockBytes.avro));
-  const found = await avroHead(longer);
-  if (found !== 'readable') return refused(found === null ? 'broken_archive' : 'unsupported_archive');
-  const start = await unpackStart(longer, 'avro', headBytes);
-  // A file without records ends behind its header.
-  if (start === null) return refused('broken_archive');
-  const unpacked = await unpackedBytes({ ...file, compression: 'avro' });
-  const isWhole = file.size <= longer.length && start.length < headBytes;
-  return { ...plain, layout: 'lines', compression: 'avro', fault: null, start, isWhole, unpacked };
+  // Few files have more before their first records.
+  const sizes = [headBytes, firstBlockBytes.avro].map((bytes) => Math.min(file.size, bytes));
+  let found: Awaited<ReturnType<typeof avroHead>> = null;
+  let start: Uint8Array | null = null;
+  let size = 0;
+  for (size of sizes) {
+    const longer = await file.read(0, size);
+    found = await avroHead(longer);
+    start = found === 'readable' ? await unpackStart(longer, 'avro', headBytes) : null;
+    if (start !== null || size === file.size) break;
+  }
+  if (found === 'unsupported') return refused('unsupported_archive');
+  if (found === null || (start === null && size === file.size)) return refused('broken_archive');
+  const guess = await unpackedBytes({ ...file, compression: 'avro' });
+  return {
+    ...plain,
+    layout: 'lines',
+    compression: 'avro',
+    fault: null,
+    // Of a first block that is larger, nothing is known.
+    start: start ?? new Uint8Array(),
+    isWhole: size === file.size && (start?.length ?? 0) < headBytes,
+    unpacked: Math.max(guess, 2 * file.size),
+  };
 }
 
 const headOf = (layout: Layout, bytes: Uint8Array): Pick<FileLook, 'head'> =>

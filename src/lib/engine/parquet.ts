@@ -12,7 +12,7 @@ export interface ParquetLook {
 }
 
 /** The maximum size of a footer. */
-const mostFooter = 64 * 1024 * 1024;
+const mostFooter = 16 * 1024 * 1024;
 const mostGroups = 100_000;
 
 /** Whether a file begins like Parquet. */

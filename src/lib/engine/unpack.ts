@@ -38,7 +38,7 @@ export const firstBlockBytes = {
   zstd: 0,
   bzip2: 5 * 1024 * 1024,
   snappy: 5 * 1024 * 1024,
-  avro: 32 * 1024 * 1024,
+  avro: 17 * 1024 * 1024,
 } as const;
 
 /** Unpacks the first bytes of an archive, at most `bytes`; null if the archive is corrupt there. */

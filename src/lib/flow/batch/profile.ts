@@ -12,7 +12,7 @@ import {
 import { parseRecordsPath, recordsAt, valuesAt } from '../../contract/recordsPath.ts';
 import type { Contract } from '../../contract/schema.ts';
 import { headBytes, type Look } from '../../engine/layout.ts';
-import { contentStart, looksAt } from '../../engine/looks.ts';
+import { contentStart, type FileLook, looksAt } from '../../engine/looks.ts';
 import type { RangedFile } from '../../engine/zip.ts';
 import { ObjectMissing } from '../../errors.ts';
 import { concatenatedObjects, isJsonObject, objectsOnLines, tryParseJson } from '../../json.ts';
@@ -39,37 +39,34 @@ export async function profileBatch(
     key: file.object,
     version: file.version,
   });
+  const seenOf = ({ start, isWhole, example, member, header, head, groups, ...look }: FileLook) => {
+    const { layout, fault, compression, body, unpacked } = look;
+    const isDocument = layout === 'document' && header === null;
+    const shape =
+      example === undefined
+        ? shapeOfContent(source, { layout, header }, Buffer.from(start), !isWhole)
+        : shapeOf(example);
+    return {
+      // The content of documents is read below.
+      shape: isDocument && !isWhole ? null : shape,
+      file: {
+        unpacked,
+        layout,
+        fault,
+        compression,
+        ...(member === null ? {} : { member }),
+        header: header && [...header],
+        body,
+        ...(head === undefined ? {} : { head }),
+        ...(groups === undefined ? {} : { groups: [...groups] }),
+      },
+    };
+  };
   const looks = await parallel(manifest.files, 32, async (file) => {
     const ranged = await rangesOf(store, refOf(file));
-    const found = ranged && (await orMissing(looksAt(contract, ranged)));
+    const found = ranged && (await orMissing(looksAt(contract, ranged, seenOf)));
     if (!found) return [{ shape: unknownShape, file: { ...file, ...missing } }];
-    return found.map((look) => {
-      const { layout, fault, compression, member, header, body, start, isWhole, unpacked, head } = look;
-      const { groups, example } = look;
-      const isDocument = layout === 'document' && header === null;
-      return {
-        // The content of documents is read below.
-        shape:
-          isDocument && !isWhole
-            ? null
-            : example === undefined
-              ? shapeOfContent(source, { layout, header }, Buffer.from(start), !isWhole)
-              : shapeOf(example),
-        file: {
-          ...file,
-          size: ranged.size,
-          unpacked,
-          layout,
-          fault,
-          compression,
-          ...(member === null ? {} : { member }),
-          header: header && [...header],
-          body,
-          ...(head === undefined ? {} : { head }),
-          ...(groups === undefined ? {} : { groups: [...groups] }),
-        },
-      };
-    });
+    return found.map((each) => ({ ...each, file: { ...file, size: ranged.size, ...each.file } }));
   });
   // Few at once, because of the memory that they need.
   const shapes = await parallel(looks.flat(), 4, async ({ shape, file }) => {

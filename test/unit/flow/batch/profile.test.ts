@@ -1,5 +1,72 @@
 import { expect, test } from '@jest/globals';
-import { shapeOfContent } from '../../../../src/lib/flow/batch/profile.ts';
+import type { Contract } from '../../../../src/lib/contract/schema.ts';
+import { ObjectMissing } from '../../../../src/lib/errors.ts';
+import { profileBatch, shapeOfContent } from '../../../../src/lib/flow/batch/profile.ts';
+import { profileSchema } from '../../../../src/lib/flow/batch/profileRecord.ts';
+import { avroContract, avroFiles } from '../../../support/avroFiles.ts';
+import { contractWith } from '../../../support/embedded.ts';
+import { parquetContract, parquetFiles } from '../../../support/parquetFiles.ts';
+import { zipFiles } from '../../../support/zipFiles.ts';
+
+/** The profile of objects that are in a store, as it is written and read again. */
+async function profileOfObjects(contract: Contract, objects: Readonly<Record<string, Uint8Array>>) {
+  const bytesOf = ({ key }: { readonly key: string }): Uint8Array => {
+    const bytes = objects[key];
+    if (bytes === undefined) throw new ObjectMissing(`${key} is gone`);
+    return bytes;
+  };
+  const files = [...Object.keys(objects), 'gone'].map((object) => ({
+    object,
+    version: 'v',
+    size: 0,
+    sequencer: '',
+  }));
+  const store = {
+    head: async (ref: { key: string }, bytes: number) => ({
+      head: bytesOf(ref).subarray(0, bytes),
+      size: bytesOf(ref).length,
+    }),
+    readRange: async (ref: { key: string }, start: number, end: number) =>
+      Uint8Array.from(bytesOf(ref).subarray(start, end)).buffer,
+  };
+  const profile = await profileBatch(store, 'raw', contract, { files } as Parameters<typeof profileBatch>[3]);
+  return profileSchema.parse(JSON.parse(JSON.stringify(profile)));
+}
+const fieldsOf = ({ record }: Awaited<ReturnType<typeof profileOfObjects>>) =>
+  record?.fields.map(({ name }) => name);
+
+test('each member of an archive is an entry, also of one without any; a version that is gone is another', async () => {
+  const profile = await profileOfObjects(contractWith(''), zipFiles);
+  expect(fieldsOf(profile)).toEqual(['id', 'at']);
+  const members = profile.files.filter(({ object }) => object === 'a.zip').map(({ member }) => member?.name);
+  expect(members).toEqual(['../../etc/passwd', 'stored.json', 'ä.json', 'empty', 'blank']);
+  expect(profile.files.filter(({ object }) => /none|folders|gone/.test(object))).toMatchObject([
+    { layout: 'lines', unpacked: 0 },
+    { layout: 'lines', unpacked: 0 },
+    { layout: 'refused', fault: 'object_missing' },
+  ]);
+});
+
+test('the fields of Parquet are those of its schemas, and those of Avro are those of its records', async () => {
+  const parquet = await profileOfObjects(parquetContract, await parquetFiles());
+  expect(fieldsOf(parquet)).toEqual(
+    expect.arrayContaining(['id', 'at', 'address', 'items', 'bytes', 'gone']),
+  );
+  expect(parquet.files.find(({ object }) => object === 'test/groups.parquet')).toMatchObject({
+    layout: 'table',
+    groups: [
+      { row: 0, rows: 2048 },
+      { row: 2048, rows: 2048 },
+      { row: 4096, rows: 904 },
+    ],
+  });
+  const avro = await profileOfObjects(avroContract, avroFiles);
+  expect(fieldsOf(avro)).toEqual(expect.arrayContaining(['id', 'at', 'items', 'tags']));
+  expect(avro.files.find(({ object }) => object === 'test/xz.avro')).toMatchObject({
+    fault: 'unsupported_archive',
+    head: Buffer.from((avroFiles['test/xz.avro'] ?? Buffer.alloc(0)).subarray(0, 1024)).toString('base64'),
+  });
+});
 
 test('the fields of a cut file are those of its whole lines', () => {
   const source = { prefix: 'x/', formats: ['ndjson' as const], records: undefined };
