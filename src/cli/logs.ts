@@ -146,7 +146,8 @@ function printLine(event: LogEvent): void {
   const head = [styled('dim', time), ` ${event.function.padEnd(17)} `];
   const fields = fieldsOf(event);
   if (fields === undefined) {
-    if (!/^(START|END|INIT_START) /.test(event.message)) print(...head, styled('dim', event.message.replaceAll('\t', '  ')));
+    if (!/^(START|END|INIT_START) /.test(event.message))
+      print(...head, styled('dim', event.message.replaceAll('\t', '  ')));
     return;
   }
   if ('_aws' in fields) return;
