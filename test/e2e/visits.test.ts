@@ -9,13 +9,16 @@ import * as z from 'zod';
 import { ensureIceberg } from '../../offline/setup/environments.ts';
 import { createPointers } from '../../src/lib/aws/pointer.ts';
 import { placeOf } from '../../src/lib/aws/store.ts';
-import { tableFormatOf, tableOf } from '../../src/lib/contract/contract.ts';
+import { maintenanceOf, tableFormatOf, tableOf } from '../../src/lib/contract/contract.ts';
+import { mergeFiles } from '../../src/lib/engine/merge.ts';
+import { contractOf } from '../../src/lib/flow/batch/deps.ts';
+import { maintain } from '../../src/lib/flow/maintain/maintain.ts';
 import { replay } from '../../src/lib/flow/operate/again.ts';
 import { reconcile } from '../../src/lib/flow/repair/reconcile.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { depsOf } from '../../src/stage/connect.ts';
 import { untilSettled } from '../support/faults.ts';
-import { drop, put, sluice, stage } from '../support/stage.ts';
+import { athena, drop, put, sluice, stage } from '../support/stage.ts';
 
 const dataset = 'visits';
 const deps = depsOf(stage);
@@ -213,3 +216,43 @@ test('a Hive table says that it keeps no earlier state', async () => {
       err: expect.stringContaining('keeps no snapshots'),
     });
 });
+
+test('maintenance compacts and expires, and everybody finds the same rows before and after, and corrections too', async () => {
+  await force('auto');
+  const at = { time: '2025-11-05T10:00:00Z' };
+  for (const id of [20, 21]) await drop(dataset, { [`visits/m${id}.json`]: visit(id, at) });
+  const byAthena = () => athena(`SELECT id, page, seconds, day FROM ${dataset} ORDER BY id`);
+  const [rows, answer] = [await readBack(), await byAthena()];
+  const contract = contractOf(deps, dataset);
+  const maintenance = { ...maintenanceOf(contract), minObjects: 2 };
+  const often = new Map([
+    ...deps.contracts,
+    [dataset, { ...contract, table: { format: 'iceberg', maintenance } } as const],
+  ]);
+  const before = (await deps.formats.iceberg.inspect({ name: dataset, location: '' })).find(
+    ({ values }) => values.at(-1) === '05',
+  );
+  expect(before).toMatchObject({ objects: 2, rows: 2 });
+  const done = await maintain({ ...deps, contracts: often }, mergeFiles, dataset);
+  expect(done).toMatchObject({ table: dataset, left: 0 });
+  expect(done?.compacted).toBeGreaterThanOrEqual(2);
+  const inDay = (await deps.formats.iceberg.inspect({ name: dataset, location: '' })).find(
+    ({ values }) => values.at(-1) === '05',
+  );
+  expect(inDay).toMatchObject({ objects: 1, rows: 2 });
+  expect([await readBack(), await byAthena()]).toEqual([rows, answer]);
+
+  const expired = await deps.formats.iceberg.expire(dataset, { olderThan: Date.now(), keepLast: 1 });
+  expect(expired?.snapshots).toBeGreaterThan(3);
+  const orphans = await deps.formats.iceberg.orphans(dataset, (...of) => deps.store.list(...of), Infinity);
+  await deps.store.delete(stage.config.processedBucket, [...(orphans ?? [])]);
+  expect([await readBack(), await byAthena()]).toEqual([rows, answer]);
+
+  const version = await put('visits/m20.json', visit(20, { ...at, page: '/moved' }));
+  await untilSettled(dataset, ['visits/m20.json'], [version]);
+  expect((await byAthena()).slice(-2)).toMatchObject([
+    { id: '20', page: '/moved', day: '05' },
+    { id: '21', page: '/21', day: '05' },
+  ]);
+  expect(await reconcile(deps, dataset)).toMatchObject({ missing: [], unknown: 0 });
+}, 300_000);
