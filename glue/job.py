@@ -16,7 +16,7 @@ from sluice.description import Job, Summary
 from sluice.hadoop import read_bytes, write_text
 from sluice.output import with_line_numbers, write_published, write_quarantine
 from sluice.row_part import SPLIT, row_part
-from sluice.set_part import set_part
+from sluice.set_part import replaced_rows, set_part
 from sluice.summary import summarize
 
 
@@ -32,7 +32,7 @@ def main() -> None:
 def carry_out(spark: SparkSession, address: str, job_run: str = "") -> None:
     job = json.loads(read_bytes(spark, address))
     # A StartJobRun that failed may still have started a run, so each run has its own folder.
-    for output in ("data", "quarantine", "summary"):
+    for output in ("data", "quarantine", "replaced", "summary"):
         job[output] = job[output].replace("{jobRun}", job_run)
     # One task for each 64 MB, and at least one for each core: Spark's 200 are all overhead for a small batch.
     tasks = max(spark.sparkContext.defaultParallelism, sum(f["unpacked"] for f in job["files"]) // SPLIT)
@@ -72,6 +72,13 @@ def run(spark: SparkSession, job: Job) -> Summary:
     if part["joins"] or (part["dedupe"] and part["dedupe"]["published"]):
         ranked = hold(ranked)
     summary, quarantine_bytes = summarize(records, ranked, job, hold)
+    replaced = replaced_rows(spark, ranked, job, hold)
+    if replaced is not None:
+        summary["replacedRows"] = replaced.count()
+        if summary["replacedRows"] > 0:
+            replaced.coalesce(1).write.mode("append").parquet(job["replaced"])
+            paths = sorted(row["path"] for row in replaced.select("path").distinct().collect())
+            write_text(spark, f"{job['replaced'].rstrip('/')}/objects.json", json.dumps(paths))
     splits = parsed.where("_lines IS NOT NULL")
     published = ranked.where("_fate = 'published'")
     write_published(spark, with_line_numbers(spark, published, splits, job), job, summary)

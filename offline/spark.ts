@@ -48,6 +48,7 @@ export async function layOutJob(
       published: output.published === undefined ? null : `file://${output.published}`,
       data: `file://${join(output.outputDir, 'data')}`,
       quarantine: `file://${join(output.outputDir, 'quarantine')}`,
+      replaced: `file://${join(output.outputDir, 'replaced')}`,
       summary: `file://${summary}`,
       region: null,
     },

@@ -125,6 +125,8 @@ class Job(TypedDict):
     exclude: list[str]
     data: str
     quarantine: str
+    # The published rows that newer ones replace.
+    replaced: str
     summary: str
     region: str | None
 
@@ -140,6 +142,8 @@ class FileCounts(TypedDict):
     duplicates: int
     # Only where the contract says which records are of its dataset.
     skipped: NotRequired[int]
+    # Published rows of other files that leave the table for newer rows, if published rows are compared.
+    replacedRows: NotRequired[int]
 
 
 class CountedFile(FileCounts):

@@ -15,7 +15,7 @@ from sluice.store import Store
 class Setup(TypedDict):
     """The description that every task gets."""
 
-    # Of the result: the columns, then the keys of the partition.
+    # Of the result: the columns, then the keys of the partition, the address of the object, and whether its rows stay.
     arrow_schema: bytes
     columns: list[str]
     # Column -> its id, and the names that it has in objects without ids: `fieldIds` of the plan.
@@ -56,17 +56,17 @@ class Stream(io.RawIOBase):
 
 
 def read_keys(units: Iterable[pyarrow.RecordBatch], setup: Setup) -> Iterator[pyarrow.RecordBatch]:
-    """Objects (uri, size, values of their partitions as JSON) -> the columns of their rows, once for each partition."""
+    """Objects (uri, size, values of their partitions as JSON, is_fixed) -> their rows, once for each partition."""
     schema = pyarrow.ipc.read_schema(pyarrow.py_buffer(setup["arrow_schema"]))
     store = Store(setup["region"])
     for batch in units:
-        for uri, size, places in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+        for uri, size, places, is_fixed in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             stream = Stream(store, {"uri": uri, "size": size, "version": None})
             with pyarrow.parquet.ParquetFile(pyarrow.PythonFile(stream, mode="r")) as file:
                 names = names_in(file.schema_arrow, setup["columns"], setup["ids"])
                 for rows in file.iter_batches(columns=[name for name in names if name is not None]):
                     for values in json.loads(places):
-                        yield with_partition(rows, names, values, schema)
+                        yield with_constants(rows, names, [*values, uri, is_fixed], schema)
 
 
 def names_in(fields: pyarrow.Schema, columns: Sequence[str], ids: dict[str, Any]) -> list[str | None]:
@@ -85,13 +85,16 @@ def names_in(fields: pyarrow.Schema, columns: Sequence[str], ids: dict[str, Any]
     return [name_of(column) for column in columns]
 
 
-def with_partition(
-    rows: pyarrow.RecordBatch, names: Sequence[str | None], values: Sequence[str], schema: pyarrow.Schema
+def with_constants(
+    rows: pyarrow.RecordBatch, names: Sequence[str | None], values: Sequence[object], schema: pyarrow.Schema
 ) -> pyarrow.RecordBatch:
     types = list(schema.types)
     columns = [
         pyarrow.nulls(rows.num_rows, type_) if name is None else rows.column(name).cast(type_)
         for name, type_ in zip(names, types, strict=False)
     ]
-    constants = [pyarrow.repeat(pyarrow.scalar(value, pyarrow.string()), rows.num_rows) for value in values]
+    constants = [
+        pyarrow.repeat(pyarrow.scalar(value, type_), rows.num_rows)
+        for value, type_ in zip(values, types[len(columns) :], strict=True)
+    ]
     return pyarrow.RecordBatch.from_arrays([*columns, *constants], schema=schema)

@@ -30,9 +30,11 @@ def set_part(spark: SparkSession, rows: DataFrame, job: Job, hold: Hold) -> Data
             texts.json(reference["uri"]).select(
                 *(F.col(f"`{name}`").cast(types[type_]) for name, type_ in reference["columns"].items())
             ).createOrReplaceTempView(reference["name"])
-    if part["dedupe"] and part["dedupe"]["published"]:
-        published_keys(spark, rows, job).createOrReplaceTempView("published")
     sql = part["sql"]["spark"]
+    if part["dedupe"] and part["dedupe"]["published"]:
+        published_rows(spark, rows, job).createOrReplaceTempView("published")
+    if sql.get("candidates") is not None:
+        hold(spark.sql(sql["candidates"])).createOrReplaceTempView("candidates")
     if sql["repeated"] is not None:
         # Counting them lets Spark know their size, so it sends them to the rows instead of the rows to them.
         repeated = hold(spark.sql(sql["repeated"]))
@@ -42,13 +44,28 @@ def set_part(spark: SparkSession, rows: DataFrame, job: Job, hold: Hold) -> Data
     return spark.sql(sql["ranked"])
 
 
-def published_keys(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
-    """The published keys in the partitions of the rows, without those of this batch and those that it replaces."""
+def replaced_rows(spark: SparkSession, ranked: DataFrame, job: Job, hold: Hold) -> DataFrame | None:
+    """The published rows that newer ones replace. None if the plan does not compare published rows."""
+    sql = job["plan"]["set"]["sql"]["spark"].get("replaced")
+    if sql is None:
+        return None
+    ranked.createOrReplaceTempView("ranked")
+    return hold(spark.sql(sql))
+
+
+def published_rows(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
+    """The published rows in the partitions of the rows, without those of this batch and of files that it replaces.
+
+    They have the columns that decide between rows, the address of their object, and whether they always stay.
+    """
     plan = job["plan"]
     keys = [key["name"] for key in plan["partitionKeys"]]
-    wanted = plan["set"]["dedupe"]["key"]
-    types = {c["name"]: c["type"] for c in plan["columns"]}
-    schema = ", ".join([*(f"`{k}` {types[k]}" for k in wanted), *(f"`{k}` string" for k in keys)])
+    dedupe = plan["set"]["dedupe"]
+    asked = [*dedupe["key"], *(o["column"] for o in dedupe["order"]), "_object", "_version"]
+    wanted = [name for name in dict.fromkeys(asked) if name not in keys]
+    types = {"_object": "string", "_version": "string", **{c["name"]: c["type"] for c in plan["columns"]}}
+    columns = ", ".join(f"`{k}` {types[k]}" for k in wanted)
+    places = ", ".join([*(f"`{k}` string" for k in keys), "_path string", "_is_fixed boolean"])
     touched = [[row[key] for key in keys] for row in collect_partitions(rows.select(*keys).distinct(), None)]
     source = job["published"] or []
     listed = objects_below(spark, source, keys, touched) if isinstance(source, str) else objects_of(source, touched)
@@ -56,52 +73,56 @@ def published_keys(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     others = (f"{job['batch']}-", *job["exclude"])
     found = [(path, values) for path, values in listed if not any(n.startswith(others) for n in path.split("/"))]
     if not found:
-        return spark.createDataFrame([], schema)
-    lineage = "_object string, _version string"
-    columns = ", ".join([lineage, *(f"`{k}` {types[k]}" for k in wanted)])
+        return spark.createDataFrame([], f"{columns}, {places}")
     if isinstance(source, str):
-        there = rows_in_folders(spark, found, columns, keys)
+        there = rows_in_folders(spark, found, columns, places)
     else:
-        there = rows_of_objects(spark, job, {o["uri"]: o["size"] for o in source}, found, columns)
+        there = rows_of_objects(spark, job, {o["uri"]: o for o in source}, found, wanted, f"{columns}, {places}")
     if job["replaces"]:
-        gone = spark.createDataFrame([(r["object"], r["version"]) for r in job["replaces"]], lineage)
-        there = there.join(F.broadcast(gone), ["_object", "_version"], "left_anti")
-    return there.select(*(F.col(f"`{k}`") for k in [*wanted, *keys]))
+        gone = [(r["object"], r["version"]) for r in job["replaces"]]
+        lineage = spark.createDataFrame(gone, "_object string, _version string")
+        there = there.join(F.broadcast(lineage), ["_object", "_version"], "left_anti")
+    return there.select(*(F.col(f"`{k}`") for k in [*wanted, *keys, "_path", "_is_fixed"]))
 
 
-def rows_in_folders(
-    spark: SparkSession, found: list[tuple[str, list[str]]], columns: str, keys: list[str]
-) -> DataFrame:
-    """The columns of the files, and their partitions."""
+def rows_in_folders(spark: SparkSession, found: list[tuple[str, list[str]]], columns: str, places: str) -> DataFrame:
+    """The columns of the files, and their partitions. A file of a folder has rows of its partition alone."""
     there = spark.read.schema(columns).parquet(*dict.fromkeys(path for path, _ in found))
     jvm: Any = spark._jvm
     # Spark gives the URI of a file, in which the name is escaped.
-    places = [(str(jvm.org.apache.hadoop.fs.Path(path).toUri().toString()), *values) for path, values in found]
-    place = spark.createDataFrame(places, ", ".join(["_path string", *(f"`{k}` string" for k in keys)]))
-    return there.withColumn("_path", F.col("_metadata.file_path")).join(F.broadcast(place), "_path")
+    known = [
+        (str(jvm.org.apache.hadoop.fs.Path(path).toUri().toString()), *values, path, False) for path, values in found
+    ]
+    place = spark.createDataFrame(known, f"_uri string, {places}")
+    return there.withColumn("_uri", F.col("_metadata.file_path")).join(F.broadcast(place), "_uri")
 
 
 def rows_of_objects(
-    spark: SparkSession, job: Job, sizes: dict[str, int], found: list[tuple[str, list[str]]], columns: str
+    spark: SparkSession,
+    job: Job,
+    objects: dict[str, PublishedObject],
+    found: list[tuple[str, list[str]]],
+    columns: list[str],
+    ddl: str,
 ) -> DataFrame:
     """The same of an Iceberg table. Spark 3.5 finds columns by name, and does not read a number as a wider one."""
     plan = job["plan"]
-    keys = [f"`{key['name']}` string" for key in plan["partitionKeys"]]
-    schema = spark.createDataFrame([], ", ".join([columns, *keys])).schema
+    schema = spark.createDataFrame([], ddl).schema
     setup: Setup = {
         "arrow_schema": to_arrow_schema(schema).serialize().to_pybytes(),
-        "columns": ["_object", "_version", *plan["set"]["dedupe"]["key"]],
+        "columns": columns,
         "ids": plan.get("fieldIds") or {},
         "region": job["region"],
     }
     places: dict[str, list[list[str]]] = {}
     for uri, values in found:
         places.setdefault(uri, []).append(values)
-    units = [(uri, sizes[uri], json.dumps(of)) for uri, of in places.items()]
+    # Of an object that does not name each value of its partition, it is not known which rows are of a partition.
+    units = [(uri, objects[uri]["size"], json.dumps(of), None in objects[uri]["values"]) for uri, of in places.items()]
     tasks = min(len(units), spark.sparkContext.defaultParallelism * 4)
     shared = spark.sparkContext.broadcast(setup)
     return spark.createDataFrame(
-        spark.sparkContext.parallelize(units, tasks), "uri string, size bigint, places string"
+        spark.sparkContext.parallelize(units, tasks), "uri string, size bigint, places string, is_fixed boolean"
     ).mapInArrow(lambda batches: read_keys(batches, shared.value), schema)
 
 

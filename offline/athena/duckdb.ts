@@ -35,6 +35,8 @@ export const athenaMacros = [
   'date_format(t, f) AS strftime(t, f)',
   'cardinality(a) AS len(a)',
   'regexp_like(t, p) AS regexp_matches(t, p)',
+  // NULL without a match, where DuckDB's own is empty.
+  'regexp_extract(t, p) AS CASE WHEN regexp_matches(t, p) THEN system.main.regexp_extract(t, p) END',
   'to_unixtime(t) AS epoch(t)',
   // Of no rows it is 0, as in Trino, and not NULL.
   'count_if(c) AS count(CASE WHEN c THEN 1 END)',

@@ -74,7 +74,7 @@ const sameOnBoth = new Set(
 );
 
 const functions = new Set(
-  'row date_format count_if strpos cardinality nullif try greatest to_unixtime regexp_like approx_most_frequent json_format'.split(
+  'row date_format count_if strpos cardinality nullif try greatest to_unixtime regexp_like regexp_extract approx_most_frequent json_format'.split(
     ' ',
   ),
 );
@@ -95,7 +95,9 @@ function* withNames(node: unknown): Generator<string> {
 function checkFunction(call: Json): void {
   const name = String(call.name).toLowerCase();
   if (!functions.has(name)) throw notSupported(`the function ${name}`);
-  if (name === 'regexp_like') checkPattern(call);
+  if (name === 'regexp_like' || name === 'regexp_extract') checkPattern(call, name);
+  if (name === 'regexp_extract' && Array.isArray(call.args) && call.args.length !== 2)
+    throw notSupported('regexp_extract with a group');
   if (name === 'greatest' && Array.isArray(call.args) && call.args.length !== 2)
     throw notSupported('greatest of other than two values');
   if (name !== 'date_format') return;
@@ -154,11 +156,11 @@ function checkSubstring(call: Json): void {
 }
 
 /** RE2 reads what Java does, but for look-around and back-references. */
-function checkPattern(call: Json): void {
+function checkPattern(call: Json, name: string): void {
   const [, pattern] = Array.isArray(call.args) ? call.args : [];
   const text = asJson(asJson(pattern).literal).value;
   if (typeof text !== 'string' || /\(\?(?!:)|\\[1-9]/.test(text))
-    throw notSupported('regexp_like with a computed pattern, look-around or back-references');
+    throw notSupported(`${name} with a computed pattern, look-around or back-references`);
 }
 
 /** DuckDB gives NULL for a division by zero, Athena an error. */

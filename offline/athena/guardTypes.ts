@@ -55,7 +55,7 @@ function familyOfExpression(node: unknown, typesOf: (column: string) => readonly
     case 'function': {
       const [first] = Array.isArray(value.args) ? value.args : [];
       const name = String(value.name).toLowerCase();
-      if (name === 'date_format') return 'text';
+      if (name === 'date_format' || name === 'regexp_extract') return 'text';
       if (['strpos', 'to_unixtime', 'cardinality', 'count_if'].includes(name)) return 'number';
       return ['nullif', 'try', 'greatest'].includes(name) ? inner(first) : 'unknown';
     }

@@ -27,7 +27,8 @@ JSON object.
   --engine ENGINE   duckdb (the default) or spark
   --out DIR         a new or empty folder
   --json FILE       also writes the accounting to FILE
-  --published DIR   published rows (an earlier DIR/data), for contracts with the scope published
+  --published DIR   published rows (an earlier DIR/data), for contracts with the scope partition; DIR/replaced lists those
+                    that newer rows replace
 
 Example:
   npm run sluice -- transform --contract datasets/tweets.yml --out /tmp/tweets datasets/samples/twitter.json`;

@@ -187,7 +187,7 @@ const contractOf = (format: Format, withPublished: boolean) => {
           b: columnOf('b', paths('b')),
           c: isCsv(format) ? columnOf('c', ['c']) : arrayOf('c', arrays),
           key: fc.constantFrom(['id'], ['id', 'at']),
-          scope: withPublished ? fc.constant('published') : fc.constantFrom('batch', 'file'),
+          scope: withPublished ? fc.constant('partition') : fc.constantFrom('batch', 'file'),
           order: fc.constantFrom(
             [],
             [{ column: 'a', direction: 'asc' }],

@@ -21,14 +21,19 @@ const together = 4;
 const session = sparkSession();
 
 /** Rows and quarantine, sorted, so that they can be compared. */
-const comparable = ({ summary, rows, quarantine }: EngineResult) => {
+const comparable = ({ summary, rows, quarantine, replaced }: EngineResult) => {
   const text = (row: unknown) =>
     JSON.stringify(row, (_, v: unknown) =>
       v === undefined ? null : typeof v === 'bigint' ? `${v}n` : Object.is(v, -0) ? '-0' : v,
     );
   const whole = (row: object) =>
     text(Object.fromEntries(Object.entries(row).map(([k, v]) => [k, v ?? null])));
-  return { summary, rows: rows.map(whole).sort(), quarantine: quarantine.map(whole).sort() };
+  return {
+    summary,
+    rows: rows.map(whole).sort(),
+    quarantine: quarantine.map(whole).sort(),
+    replaced: replaced.map(whole).sort(),
+  };
 };
 
 async function compare({ contract, files, before, heldReferenceBytes }: Case): Promise<void> {

@@ -305,7 +305,7 @@ test('the records of a map have their keys', async () => {
 
 test('keys of objects that were never committed, and of the batch itself, are no duplicates', async () => {
   const published = await mkdtemp(join(session.folder, 'published-'));
-  const once = contractWith('', 'dedupe: { key: [id], scope: published }');
+  const once = contractWith('', 'dedupe: { key: [id], scope: partition }');
   const later = '2025-10-07T00:00:00Z';
   await transform(
     once,

@@ -109,12 +109,19 @@ test('files, a correction, a replay and a batch on Spark are commits that pyiceb
       visit(5),
       visit(6, { time: '2025-11-03T10:00:00Z' }),
     ),
+    // It wins over a published row: of a tie, the first object stays.
+    'visits/0.json': linesOf(visit(7, { page: '/first' })),
   });
   expect(onSpark?.record).toMatchObject({
     state: 'published',
     counts: { rowsRead: 3, published: 2, quarantined: 0, duplicates: 1 },
   });
-  const all = [...corrected.slice(0, 3), row(5, 'c'), row(6, 'c', { day: '03' }), row(7, 'b')];
+  const all = [
+    ...corrected.slice(0, 3),
+    row(5, 'c'),
+    row(6, 'c', { day: '03' }),
+    row(7, '0', { page: '/first' }),
+  ];
   expect(await readBack()).toEqual(all);
 
   // Spark corrects rows that the embedded engine wrote: the object keeps the row of the other file.

@@ -4,7 +4,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from sluice.description import PublishedObject
-from sluice.set_part import objects_of, published_keys
+from sluice.set_part import objects_of, published_rows
 
 
 def test_objects_are_found_by_what_they_say_of_their_partition() -> None:
@@ -21,7 +21,7 @@ def test_objects_are_found_by_what_they_say_of_their_partition() -> None:
     ]
 
 
-def test_published_keys_have_the_partition_of_their_object(spark: SparkSession, tmp_path: Path) -> None:
+def test_published_rows_have_the_partition_of_their_object(spark: SparkSession, tmp_path: Path) -> None:
     def keys_of(published: object) -> list[tuple[Any, ...]]:
         job: Any = {
             "batch": "own",
@@ -32,11 +32,11 @@ def test_published_keys_have_the_partition_of_their_object(spark: SparkSession, 
             "plan": {
                 "columns": [{"name": "id", "type": "int"}],
                 "partitionKeys": [{"name": "source", "type": "string"}],
-                "set": {"dedupe": {"key": ["id"]}},
+                "set": {"dedupe": {"key": ["id", "source"], "order": []}},
             },
         }
-        found = published_keys(spark, spark.createDataFrame([("a b",)], "source string"), job)
-        return sorted(tuple(row) for row in found.collect())
+        found = published_rows(spark, spark.createDataFrame([("a b",)], "source string"), job)
+        return sorted((r["id"], r["source"], r["_path"].split("/")[-3], r["_is_fixed"]) for r in found.collect())
 
     rows = "id int, _object string, _version string"
     for name, ids in {"old-f1-r": [1, 2], "gone-f1-r": [3], "own-f2-r": [4]}.items():
@@ -46,8 +46,10 @@ def test_published_keys_have_the_partition_of_their_object(spark: SparkSession, 
         {"uri": f"file://{path}", "size": path.stat().st_size, "values": ["a b"]}
         for path in tmp_path.glob("*/*/*.parquet")
     ]
-    assert keys_of(objects) == [(2, "a b")]
-    assert keys_of(f"file://{tmp_path}/old-f1-r/") == [(2, "a b")]
+    assert keys_of(objects) == [(2, "a b", "old-f1-r", False)]
+    assert keys_of(f"file://{tmp_path}/old-f1-r/") == [(2, "a b", "old-f1-r", False)]
+    # Of an object of earlier partition keys, it is not known which rows are of the partition.
+    assert keys_of([{**one, "values": [None]} for one in objects]) == [(2, "a b", "old-f1-r", True)]
     assert keys_of([]) == []
 
 
@@ -77,10 +79,11 @@ def test_keys_of_renamed_and_widened_columns_are_found_by_their_ids(spark: Spark
             "columns": [{"name": "post_id", "type": "bigint"}, {"name": "id", "type": "int"}],
             "partitionKeys": [{"name": "source", "type": "string"}],
             "fieldIds": {"post_id": {"id": 1, "names": ["id", "post_id"]}, "id": {"id": 5, "names": []}},
-            "set": {"dedupe": {"key": ["post_id"]}},
+            "set": {"dedupe": {"key": ["post_id", "source"], "order": []}},
         },
     }
     job["plan"]["fieldIds"].update({name: {"id": number} for name, number in ids.items()})
-    found = published_keys(spark, spark.createDataFrame([("a",)], "source string"), job)
-    assert sorted(tuple(row) for row in found.collect() if row[0] is not None) == [(2, "a"), (3, "a"), (2**40, "a")]
+    found = published_rows(spark, spark.createDataFrame([("a",)], "source string"), job)
+    keys = sorted((row["post_id"], row["source"]) for row in found.collect() if row["post_id"] is not None)
+    assert keys == [(2, "a"), (3, "a"), (2**40, "a")]
     assert found.count() == 4

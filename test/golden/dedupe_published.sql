@@ -100,7 +100,8 @@ JOIN files ON files.file = placed.__file
   "joins": [],
   "dedupe": {
     "key": [
-      "id"
+      "id",
+      "source"
     ],
     "order": [],
     "published": true
@@ -112,21 +113,29 @@ JOIN files ON files.file = placed.__file
 
 -- set part (DuckDB)
 -- repeated
-SELECT row_part."id" AS _k0, true AS _is_repeated FROM row_part
-WHERE _reason IS NULL GROUP BY row_part."id" HAVING count(*) > 1
+SELECT row_part."id" AS _k0, row_part."source" AS _k1, true AS _is_repeated FROM row_part
+WHERE _reason IS NULL GROUP BY row_part."id", row_part."source" HAVING count(*) > 1
 
 -- contested
-SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN _is_there THEN 'duplicate' WHEN row_number() OVER (PARTITION BY _is_there, row_part."id" ORDER BY row_part._object, row_part._version, row_part._digest, row_part._place, row_part._member, row_part._line) > 1 THEN 'duplicate' ELSE 'published' END AS _fate
-FROM row_part JOIN repeated ON row_part."id" IS NOT DISTINCT FROM repeated._k0
-LEFT JOIN (SELECT DISTINCT "id" AS _p0, "source" AS _p1, true AS _is_there FROM published) AS published_before
-  ON row_part."id" = _p0 AND row_part."source" = _p1
+WITH numbered AS (
+  SELECT *, row_number() OVER (PARTITION BY "id", "source" ORDER BY _is_fixed DESC, _object, _version) AS _nth FROM candidates
+), best AS (
+  SELECT "id" AS _p0, "source" AS _p1, _object AS _there_object, _version AS _there_version, _is_fixed AS _there_is_fixed FROM numbered WHERE _nth = 1
+)
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN _there_object IS NOT NULL AND (_there_is_fixed OR CASE WHEN CAST(row_part._object AS STRING) = _there_object THEN CAST(row_part._version AS STRING) >= _there_version ELSE CAST(row_part._object AS STRING) > _there_object END) THEN 'duplicate' WHEN row_number() OVER (PARTITION BY row_part."id", row_part."source" ORDER BY row_part._object, row_part._version, row_part._digest, row_part._place, row_part._member, row_part._line) > 1 THEN 'duplicate' ELSE 'published' END AS _fate
+FROM row_part JOIN repeated ON row_part."id" IS NOT DISTINCT FROM repeated._k0 AND row_part."source" IS NOT DISTINCT FROM repeated._k1
+LEFT JOIN best ON row_part."id" = _p0 AND row_part."source" = _p1
 WHERE _reason IS NULL
 
 -- ranked
-SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN _is_there THEN 'duplicate' ELSE 'published' END AS _fate
-FROM row_part LEFT JOIN repeated ON row_part."id" IS NOT DISTINCT FROM repeated._k0
-LEFT JOIN (SELECT DISTINCT "id" AS _p0, "source" AS _p1, true AS _is_there FROM published) AS published_before
-  ON row_part."id" = _p0 AND row_part."source" = _p1
+WITH numbered AS (
+  SELECT *, row_number() OVER (PARTITION BY "id", "source" ORDER BY _is_fixed DESC, _object, _version) AS _nth FROM candidates
+), best AS (
+  SELECT "id" AS _p0, "source" AS _p1, _object AS _there_object, _version AS _there_version, _is_fixed AS _there_is_fixed FROM numbered WHERE _nth = 1
+)
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN _there_object IS NOT NULL AND (_there_is_fixed OR CASE WHEN CAST(row_part._object AS STRING) = _there_object THEN CAST(row_part._version AS STRING) >= _there_version ELSE CAST(row_part._object AS STRING) > _there_object END) THEN 'duplicate' ELSE 'published' END AS _fate
+FROM row_part LEFT JOIN repeated ON row_part."id" IS NOT DISTINCT FROM repeated._k0 AND row_part."source" IS NOT DISTINCT FROM repeated._k1
+LEFT JOIN best ON row_part."id" = _p0 AND row_part."source" = _p1
 WHERE _reason IS NOT NULL OR _is_repeated IS NULL
 UNION ALL SELECT * FROM contested
 
@@ -140,27 +149,35 @@ _line bigint
 -- expectations (Athena)
 SELECT count(*) AS "check_0_0",
   count_if("id" IS NULL) AS "check_1_0",
-  count("id") - count(DISTINCT "id") AS "check_2_0",
+  count_if("id" IS NOT NULL) - count(DISTINCT CASE WHEN "id" IS NOT NULL THEN ROW("id", regexp_extract("$path", '^.*/')) END) AS "check_2_0",
   count_if(strpos("$path", '/source=golden' || '/') = 0) AS "check_3_0"
 FROM "staging_golden"
 WHERE "run" = '<run>'
 
 -- set part (Spark)
 -- repeated
-SELECT row_part.`id` AS _k0, true AS _is_repeated FROM row_part
-WHERE _reason IS NULL GROUP BY row_part.`id` HAVING count(*) > 1
+SELECT row_part.`id` AS _k0, row_part.`source` AS _k1, true AS _is_repeated FROM row_part
+WHERE _reason IS NULL GROUP BY row_part.`id`, row_part.`source` HAVING count(*) > 1
 
 -- contested
-SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN _is_there THEN 'duplicate' WHEN row_number() OVER (PARTITION BY _is_there, row_part.`id` ORDER BY row_part._object, row_part._version, row_part._digest, row_part._place, row_part._member, row_part._split, row_part._line) > 1 THEN 'duplicate' ELSE 'published' END AS _fate
-FROM row_part JOIN repeated ON row_part.`id` IS NOT DISTINCT FROM repeated._k0
-LEFT JOIN (SELECT DISTINCT `id` AS _p0, `source` AS _p1, true AS _is_there FROM published) AS published_before
-  ON row_part.`id` = _p0 AND row_part.`source` = _p1
+WITH numbered AS (
+  SELECT *, row_number() OVER (PARTITION BY `id`, `source` ORDER BY _is_fixed DESC, _object, _version) AS _nth FROM candidates
+), best AS (
+  SELECT `id` AS _p0, `source` AS _p1, _object AS _there_object, _version AS _there_version, _is_fixed AS _there_is_fixed FROM numbered WHERE _nth = 1
+)
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN _there_object IS NOT NULL AND (_there_is_fixed OR CASE WHEN CAST(row_part._object AS STRING) = _there_object THEN CAST(row_part._version AS STRING) >= _there_version ELSE CAST(row_part._object AS STRING) > _there_object END) THEN 'duplicate' WHEN row_number() OVER (PARTITION BY row_part.`id`, row_part.`source` ORDER BY row_part._object, row_part._version, row_part._digest, row_part._place, row_part._member, row_part._split, row_part._line) > 1 THEN 'duplicate' ELSE 'published' END AS _fate
+FROM row_part JOIN repeated ON row_part.`id` IS NOT DISTINCT FROM repeated._k0 AND row_part.`source` IS NOT DISTINCT FROM repeated._k1
+LEFT JOIN best ON row_part.`id` = _p0 AND row_part.`source` = _p1
 WHERE _reason IS NULL
 
 -- ranked
-SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN _is_there THEN 'duplicate' ELSE 'published' END AS _fate
-FROM row_part LEFT JOIN repeated ON row_part.`id` IS NOT DISTINCT FROM repeated._k0
-LEFT JOIN (SELECT DISTINCT `id` AS _p0, `source` AS _p1, true AS _is_there FROM published) AS published_before
-  ON row_part.`id` = _p0 AND row_part.`source` = _p1
+WITH numbered AS (
+  SELECT *, row_number() OVER (PARTITION BY `id`, `source` ORDER BY _is_fixed DESC, _object, _version) AS _nth FROM candidates
+), best AS (
+  SELECT `id` AS _p0, `source` AS _p1, _object AS _there_object, _version AS _there_version, _is_fixed AS _there_is_fixed FROM numbered WHERE _nth = 1
+)
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN _there_object IS NOT NULL AND (_there_is_fixed OR CASE WHEN CAST(row_part._object AS STRING) = _there_object THEN CAST(row_part._version AS STRING) >= _there_version ELSE CAST(row_part._object AS STRING) > _there_object END) THEN 'duplicate' ELSE 'published' END AS _fate
+FROM row_part LEFT JOIN repeated ON row_part.`id` IS NOT DISTINCT FROM repeated._k0 AND row_part.`source` IS NOT DISTINCT FROM repeated._k1
+LEFT JOIN best ON row_part.`id` = _p0 AND row_part.`source` = _p1
 WHERE _reason IS NOT NULL OR _is_repeated IS NULL
 UNION ALL SELECT * FROM contested

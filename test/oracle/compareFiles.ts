@@ -59,7 +59,7 @@ export async function compareFiles(
   const format = dice.pick<Format>(['lines', 'lines', 'document', 'concatenated', 'csv', 'csv_lines']);
   const made = fileCase(dice, format);
   const contents = Object.fromEntries(Array.from({ length: files }, (_, i) => [`x/${i}`, made.file(dice)]));
-  if (made.contract.dedupe?.scope !== 'published' || engine !== undefined)
+  if (made.contract.dedupe?.scope !== 'partition' || engine !== undefined)
     return { cases: files, differences: await compareCase(made.contract, contents, engine) };
   // Some of the files were published before.
   const before = Object.fromEntries(Object.entries(contents).slice(0, files / 4));
@@ -115,15 +115,23 @@ async function compareCase(
       ),
     ];
   });
-  const { rowsRead, duplicates, quarantined, published, skipped = 0 } = found.summary;
+  const {
+    rowsRead,
+    duplicates,
+    quarantined,
+    published,
+    skipped = 0,
+    replacedRows: replaced = 0,
+  } = found.summary;
   const [counts, expected] = [
-    { rowsRead, duplicates, quarantined, published, skipped },
+    { rowsRead, duplicates, quarantined, published, skipped, replaced },
     {
       rowsRead: told.rowsRead,
       duplicates: told.duplicates,
       quarantined: told.quarantine.length,
       published: told.published.length,
       skipped: told.skipped,
+      replaced: told.replaced,
     },
   ].map((c) => JSON.stringify(c));
   if (differences.length === 0 && counts !== expected)

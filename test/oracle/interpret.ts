@@ -43,6 +43,8 @@ export interface Interpretation {
   readonly published: readonly (readonly Row[])[];
   readonly quarantine: readonly Refused[];
   readonly duplicates: number;
+  /** Published rows that leave the table. */
+  readonly replaced: number;
   readonly rowsRead: number;
 }
 
@@ -65,12 +67,13 @@ export function interpret(
           made.values.set('_line', BigInt(record.line));
           rows.push({ object, line: record.line, raw: record.raw, ...made });
         }
-  const published = deduplicated(contract, withoutPublished(contract, rows, before));
+  const { published, replaced } = deduplicated(contract, rows, before);
   return {
     published,
     quarantine,
     duplicates: rows.length - published.length,
     skipped,
+    replaced,
     rowsRead: rows.length + quarantine.length + skipped,
   };
 }
@@ -310,30 +313,19 @@ function partOf(value: Value, part: 'year' | 'month' | 'day' | 'hour'): Value {
   return String(number).padStart(part === 'year' ? 4 : 2, '0');
 }
 
-// "`published`: those of its batch, and what stands in the row's own partition already, which always stays."
-function withoutPublished(
+// "Of rows with an equal key, the first one in `order` stays (`direction` is `asc` or `desc`, nulls last)"; "`partition`: the rows of its
+// partition, also those that are published"
+function deduplicated(
   { dedupe, partitionBy }: Contract,
   rows: readonly Row[],
   before: readonly ReadonlyMap<string, Value>[],
-): readonly Row[] {
-  if (dedupe?.scope !== 'published') return rows;
-  const names = [...dedupe.key, ...partitionBy.map(({ name }) => name)];
+): { published: (readonly Row[])[]; replaced: number } {
+  if (!dedupe) return { published: rows.map((row) => [row]), replaced: 0 };
+  const { key, order, scope } = dedupe;
+  const names = [...key, ...(scope === 'partition' ? partitionBy.map(({ name }) => name) : [])];
   const identity = (values: ReadonlyMap<string, Value>) =>
     names.map((name) => shown(values.get(name) ?? null)).join('\0');
-  const there = new Set(before.map(identity));
-  return rows.filter((row) => !there.has(identity(row.values)));
-}
-
-// "of an equal key the first row in that order stays (`direction` is `asc` or `desc`, nulls last)"
-function deduplicated({ dedupe }: Contract, rows: readonly Row[]): (readonly Row[])[] {
-  if (!dedupe) return rows.map((row) => [row]);
-  const { key, order, scope } = dedupe;
-  const identity = (row: Row) =>
-    [
-      ...(scope === 'file' ? [row.object] : []),
-      ...key.map((name) => shown(row.values.get(name) ?? null)),
-    ].join('\0');
-  const compare = (a: Row, b: Row): number => {
+  const compare = (a: Compared, b: Compared): number => {
     for (const { column, direction } of order) {
       const [x = null, y = null] = [a.values.get(column), b.values.get(column)];
       if (x === null && y === null) continue;
@@ -344,12 +336,31 @@ function deduplicated({ dedupe }: Contract, rows: readonly Row[]): (readonly Row
     // "ordered by object, version, a digest of the raw text, the position in an exploded array, and the line"
     return compareTexts(a.object, b.object);
   };
-  return [...Map.groupBy(rows, identity).values()].map((group) => {
+  const there = Map.groupBy(
+    scope === 'partition' ? before.map((values) => ({ object: String(values.get('_object')), values })) : [],
+    ({ values }) => identity(values),
+  );
+  const groups = Map.groupBy(
+    rows,
+    ({ object, values }) => `${scope === 'file' ? `${object}\0` : ''}${identity(values)}`,
+  );
+  let replaced = 0;
+  const published = [...groups].flatMap(([id, group]) => {
     const [first] = group.toSorted(compare);
-    const tied = group.filter((row) => first && compare(row, first) === 0);
+    if (first === undefined) return [];
+    // A row of the same object and version is the same row.
+    const rivals = there.get(id) ?? [];
+    if (rivals.some((rival) => compare(first, rival) >= 0)) return [];
+    replaced += rivals.length;
+    const tied = group.filter((row) => compare(row, first) === 0);
     // The smallest digest is not computed here, but of equal texts the first position wins, and then the first line.
-    return [...Map.groupBy(tied, (row) => row.raw).values()].map(
-      (same) => same.toSorted((a, b) => a.place - b.place || a.line - b.line)[0] as Row,
-    );
+    return [
+      [...Map.groupBy(tied, (row) => row.raw).values()].map(
+        (same) => same.toSorted((a, b) => a.place - b.place || a.line - b.line)[0] as Row,
+      ),
+    ];
   });
+  return { published, replaced };
 }
+
+type Compared = Pick<Row, 'object' | 'values'>;

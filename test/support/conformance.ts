@@ -96,6 +96,7 @@ export const statements = (place: string): readonly Statement[] => [
   value("'abc' LIKE 'a_c'", 'boolean', 'true'),
   value("'a%c' LIKE 'a#%c' ESCAPE '#'", 'boolean', 'true'),
   value("regexp_like('ab12', '\\d+')", 'boolean', 'true'),
+  value("regexp_extract('a/b/c', '^.*/')", 'varchar', 'a/b/'),
   value("regexp_extract('ab12cd', '(\\d)(\\d)', 2)", 'varchar', '2'),
   value("regexp_replace('a1b2', '\\d', '#')", 'varchar', 'a#b#'),
   value("to_hex(md5(to_utf8('a')))", 'varchar', '0CC175B9C0F1B6A831C399E269772661'), // pragma: allowlist secret

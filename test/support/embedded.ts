@@ -25,6 +25,8 @@ export interface EngineResult {
   readonly summary: Summary;
   readonly rows: readonly Row[];
   readonly quarantine: readonly Row[];
+  /** The published rows that newer ones replace: the path of their object below `published`, and their key. */
+  readonly replaced: readonly Row[];
   /** Partition folders with rows. */
   readonly partitions: readonly string[];
 }
@@ -46,6 +48,10 @@ export interface TransformOptions extends PublishedOptions {
   readonly heldReferenceBytes?: number;
   /** Rows published before: a folder of partitions. */
   readonly published?: string;
+  /** Published rows of these files do not count. */
+  readonly replaces?: readonly { object: string; version: string }[];
+  /** Published objects may have rows of other partitions, too. */
+  readonly isShared?: boolean;
   /** Keeps the published rows here. */
   readonly keep?: string;
   /** The limit of unpacked bytes, if it is not the tests' usual one. */
@@ -102,15 +108,13 @@ export async function transform(
         : {
             ...run,
             replaces: options.replaces ?? [],
-            published: (places, into) =>
-              fetchPublished(
-                localObjects(published, plan.partitionKeys),
-                plan,
-                'test',
-                places,
-                into,
-                options,
-              ),
+            published: (places, into) => {
+              const local = localObjects(published, plan.partitionKeys);
+              const { isShared = false } = options;
+              const find = async (partitions: Parameters<typeof local.find>[0]) =>
+                (await local.find(partitions)).map((object) => ({ ...object, isShared }));
+              return fetchPublished({ ...local, find }, plan, 'test', places, into, options);
+            },
           },
       folder,
     );
@@ -128,6 +132,11 @@ export async function transform(
       summary,
       rows: await read('data'),
       quarantine: await read('quarantine'),
+      // Spark names objects by their address.
+      replaced: (await read('replaced')).map(({ path, ...key }) => ({
+        path: String(path).split(`${published}/`).at(-1),
+        ...key,
+      })),
       partitions: paths.filter((p) => p.startsWith('data')).map((p) => p.slice(5, p.lastIndexOf('/'))),
     };
   } finally {

@@ -12,16 +12,18 @@ import { createAthena } from '../../src/lib/aws/athena.ts';
 import { createCatalog } from '../../src/lib/aws/catalog.ts';
 import { createAnnouncer } from '../../src/lib/aws/events.ts';
 import { createExecutionStatus, createStarter } from '../../src/lib/aws/executions.ts';
-import { createStore } from '../../src/lib/aws/store.ts';
+import { createStore, placeOf } from '../../src/lib/aws/store.ts';
 import { pathOfValues } from '../../src/lib/catalog/partitionPath.ts';
 import { compile } from '../../src/lib/compiler/compile.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import type { Deadline } from '../../src/lib/deadline.ts';
+import { isOfAttempt } from '../../src/lib/engine/publishedKeys.ts';
 import { ObjectMissing } from '../../src/lib/errors.ts';
 import { places } from '../../src/lib/flow/batch/addresses.ts';
 import { formatOf } from '../../src/lib/flow/batch/deps.ts';
-import { readContract, readManifest } from '../../src/lib/flow/batch/manifest.ts';
+import { type Manifest, readContract, readManifest, replacesOf } from '../../src/lib/flow/batch/manifest.ts';
+import { garbageOf } from '../../src/lib/flow/batch/plan.ts';
 import { profileSchema } from '../../src/lib/flow/batch/profileRecord.ts';
 import { liveOf } from '../../src/lib/flow/batch/published.ts';
 import { crawlerOf } from '../../src/lib/flow/batch/rawTable.ts';
@@ -43,11 +45,12 @@ import { type ReplaceLimits, replaceRows } from '../../src/lib/flow/steps/replac
 import { startValidation } from '../../src/lib/flow/steps/startValidation.ts';
 import { ledgerOn } from '../../src/lib/ledger/ledger.ts';
 import type { Unreadable } from '../../src/lib/ledger/table.ts';
-import type { Summary, TableFormatName } from '../../src/lib/model/plan.ts';
+import type { Plan, Summary, TableFormatName } from '../../src/lib/model/plan.ts';
 import { rejectsRows } from '../../src/lib/model/records.ts';
 import { chunksOf } from '../../src/lib/parallel.ts';
 import { hiveFormat } from '../../src/lib/table/hive/format.ts';
 import { icebergFormat } from '../../src/lib/table/iceberg/format.ts';
+import { attemptPrefix } from '../../src/lib/table/objectName.ts';
 import { testConfig } from './config.ts';
 import { depsOf, fakeObject, liveKeys } from './iceberg.ts';
 import { createMemoryAws, type MemoryActor, type MemoryAws, type MemoryOptions } from './memory/index.ts';
@@ -136,6 +139,8 @@ export interface WorldOptions extends MemoryOptions {
   /** Differs from the usual contract in this. */
   readonly contract?: Partial<Contract>;
   readonly replaceLimits?: ReplaceLimits;
+  /** Of rows with equal ids in a day, only the one with the first object stays, also among published rows. */
+  readonly isDeduped?: boolean;
   /** The time that a function has, by its name. */
   readonly deadlineOf?: (name: string) => Deadline | undefined;
   /** The most files in a batch. */
@@ -170,12 +175,19 @@ export class World {
   private actors = 0;
   private readonly contract: Contract;
   readonly format: TableFormatName;
+  readonly isDeduped: boolean;
   private readonly options: WorldOptions;
 
   constructor(options: WorldOptions = {}) {
     this.options = options;
+    this.isDeduped = options.isDeduped ?? false;
     this.format = options.format ?? formatUnderTest;
-    this.contract = { ...hiveContract, table: { format: this.format }, ...options.contract };
+    this.contract = {
+      ...hiveContract,
+      table: { format: this.format },
+      ...(this.isDeduped ? { dedupe: { key: ['id'], scope: 'partition', order: [] } } : {}),
+      ...options.contract,
+    };
     this.aws = createMemoryAws({ databases: ['db'], ...options });
     jest.spyOn(Date, 'now').mockImplementation(() => this.aws.clock.now());
     const { aws } = this;
@@ -375,15 +387,23 @@ export class World {
       }
   }
 
-  private readonly rewriteRows: Parameters<typeof replaceRows>[1] = async (rewritings, origins) => {
+  private readonly rewriteRows: Parameters<typeof replaceRows>[1] = async (
+    rewritings,
+    { origins, replaced },
+  ) => {
+    const losers = replaced.flatMap(
+      (path) => JSON.parse(readFileSync(path, 'utf8')) as { path: string; id: string }[],
+    );
     this.onDisk.push(readdirSync(dirname(rewritings[0]?.from ?? '')).length);
-    return rewritings.map(({ from, to }) => {
+    return rewritings.map(({ from, to, replacedAt }) => {
       const rows = JSON.parse(readFileSync(from, 'utf8')) as Row[];
-      const kept = rows.filter(
+      const others = rows.filter(
         (row) => !origins.some((o) => o.object === row.object && o.version === row.version),
       );
+      const kept = others.filter((row) => !losers.some((l) => l.path === replacedAt && l.id === row.id));
       writeFileSync(to, JSON.stringify(kept));
-      return { kept: kept.length, removed: rows.length - kept.length };
+      const replaced = others.length - kept.length;
+      return { kept: kept.length, removed: rows.length - kept.length, replaced };
     });
   };
 
@@ -409,9 +429,9 @@ export class World {
           crawlStarted = crawl.crawlStarted;
           isReady = crawl.status === 'ready';
         }
-        const run = await this.state('transform', (deps) => transform(deps, step));
+        const { run, replaced } = await this.state('transform', (deps) => transform(deps, step));
         const of = { ...step, run };
-        if (claim.replaces > 0)
+        if (claim.replaces > 0 || replaced > 0)
           await this.state('replaceRows', (deps) =>
             replaceRows(deps, this.rewriteRows, of, this.options.replaceLimits),
           );
@@ -635,12 +655,23 @@ export async function mergeRows(paths: readonly string[], folder: string) {
   return [{ of: [...paths.keys()], path, rows: rows.length }];
 }
 
+/** The rows of the files' latest versions, each as its file and its line, sorted. */
+function wantedLines({ wanted, isDeduped }: World): string[] {
+  const all = [...wanted].sort(([a], [b]) => (a < b ? -1 : 1));
+  const seen = new Set<string>();
+  const own = all.flatMap(([object, lines]) =>
+    lines.flatMap((line) => {
+      if (!isGood(line) || (isDeduped && seen.has(line))) return [];
+      seen.add(line);
+      return [`${object} ${line}`];
+    }),
+  );
+  return own.sort();
+}
+
 /** Every row of the files' latest versions exists once, and nothing else does. */
 export async function expectWhole(world: World): Promise<void> {
-  const wanted = [...world.wanted].flatMap(([object, lines]) =>
-    lines.filter((line) => line.includes('@')).map((line) => `${object} ${line}`),
-  );
-  expect(world.lines()).toEqual(wanted.sort());
+  expect(world.lines()).toEqual(wantedLines(world));
   const refused = [...world.wanted].flatMap(([object, lines]) =>
     lines.filter((line) => !line.includes('@')).map((line) => `${object} ${line}`),
   );
@@ -671,7 +702,7 @@ export async function expectCounted(world: World): Promise<void> {
 async function transform(
   deps: Deps,
   step: { dataset: string; batch: string; fence: number },
-): Promise<string> {
+): Promise<{ run: string; replaced: number }> {
   const { store, config } = deps;
   const manifest = await readManifest(deps, step);
   const run = `r${deps.actor.calls()}${deps.actor.name.split('~').at(-1)}`;
@@ -712,6 +743,14 @@ async function transform(
   const fieldIds = await formatOf(deps, described).fieldIds(goldenTable(described, config));
   const compiled = { ...described, fieldIds };
   await store.writeOnce(attempt.plan, JSON.stringify(compiled));
+  const losers = compiled.set.dedupe?.published
+    ? await compete(deps, compiled, step.batch, manifest, days)
+    : [];
+  for (const file of files) {
+    const own = [...days.values()].flat().filter((row) => row.object === file.object).length;
+    file.duplicates = file.published - own;
+    file.published = own;
+  }
   const { data } = stagedBy(deps, compiled, step, run);
   const valuesOf = (day: string) =>
     compiled.partitionKeys.map(({ name, transform: by }) =>
@@ -719,10 +758,17 @@ async function transform(
     );
   const names = compiled.partitionKeys.map(({ name }) => name);
   for (const [day, rows] of days)
-    await store.writeText(
-      { bucket: data.bucket, key: `${data.key}${pathOfValues(names, valuesOf(day))}/0.parquet` },
-      JSON.stringify(rows),
-    );
+    if (rows.length > 0)
+      await store.writeText(
+        { bucket: data.bucket, key: `${data.key}${pathOfValues(names, valuesOf(day))}/0.parquet` },
+        JSON.stringify(rows),
+      );
+  if (losers.length > 0) {
+    const { bucket, key } = at.replaced;
+    await store.writeText({ bucket, key: `${key}0.parquet` }, JSON.stringify(losers));
+    const paths = [...new Set(losers.map(({ path }) => path))];
+    await store.writeText({ bucket, key: `${key}objects.json` }, JSON.stringify(paths));
+  }
   if (refused.length > 0)
     await store.writeText(
       { bucket: config.workBucket, key: `${at.quarantine.key}0.parquet` },
@@ -734,12 +780,52 @@ async function transform(
     rowsRead: sum((f) => f.rowsRead),
     published: sum((f) => f.published),
     quarantined: sum((f) => f.quarantined),
-    duplicates: 0,
+    duplicates: sum((f) => f.duplicates),
+    replacedRows: losers.length,
     reasons: missing > 0 ? { object_missing: missing } : {},
     nulled: {},
     files,
-    partitions: [...days].map(([day, rows]) => ({ values: valuesOf(day), rows: rows.length })),
+    partitions: [...days].flatMap(([day, rows]) =>
+      rows.length === 0 ? [] : [{ values: valuesOf(day), rows: rows.length }],
+    ),
   };
   await store.writeText(at.summary, JSON.stringify(summary));
-  return run;
+  return { run, replaced: losers.length };
+}
+
+/** Removes the rows that lose from each day, and gives the published rows that lose. */
+async function compete(
+  deps: Deps,
+  plan: Plan,
+  batch: string,
+  manifest: Manifest,
+  days: Map<string, Row[]>,
+): Promise<{ path: string; id: string }[]> {
+  const places = [...days.keys()].map((day) => ['feed', day]);
+  const garbage = (await garbageOf(deps, plan)).map(attemptPrefix);
+  const objects = (await formatOf(deps, plan).objectsIn(goldenTable(plan, deps.config), places)).filter(
+    ({ address }) => ![`${batch}-`, ...garbage].some((prefix) => isOfAttempt(address, prefix)),
+  );
+  const gone = replacesOf(manifest);
+  const there: { path: string; row: Row }[] = [];
+  for (const { address: path } of objects)
+    for (const row of JSON.parse(await deps.store.readText(placeOf(path))) as Row[])
+      if (!gone.some((g) => g.object === row.object && g.version === row.version)) there.push({ path, row });
+  const place = ({ object, version }: Row) => `${object}\0${version}`;
+  const losers: { path: string; id: string }[] = [];
+  for (const [day, rows] of days) {
+    const first = new Map<string, Row>();
+    for (const row of rows) {
+      const best = first.get(row.id);
+      if (best === undefined || place(row) < place(best)) first.set(row.id, row);
+    }
+    for (const { path, row } of there.filter((t) => t.row.day === day)) {
+      const best = first.get(row.id);
+      if (best === undefined) continue;
+      if (place(best) >= place(row)) first.delete(row.id);
+      else losers.push({ path, id: row.id });
+    }
+    days.set(day, [...first.values()]);
+  }
+  return losers;
 }

@@ -13,7 +13,7 @@ columns:
   - { name: name, path: name, type: string }
   - { name: posted, path: at, type: timestamp, formats: [iso8601] }
   - { name: tags, path: 'tags[*]', type: array<string> }
-dedupe: { key: [id], scope: published }
+dedupe: { key: [id], scope: partition }
 partitionBy:
   - { name: source, constant: x }
   - day(posted)

@@ -56,10 +56,15 @@ export function compile(
     return [{ reference: reference.name, on: e.on, columns: e.columns, unmatched: e.unmatched }];
   });
   const key = dedupeKey(contract);
+  const isOfPartition = contract.dedupe?.scope === 'partition';
   const set = {
     joins,
     dedupe: key
-      ? { key, order: contract.dedupe?.order ?? [], published: contract.dedupe?.scope === 'published' }
+      ? {
+          key: isOfPartition ? [...key, ...contract.partitionBy.map(({ name }) => name)] : key,
+          order: contract.dedupe?.order ?? [],
+          published: isOfPartition,
+        }
       : null,
     sort: sortColumns(contract, names),
     isPartitionOrder: arePartitionsInOrder(contract, names),

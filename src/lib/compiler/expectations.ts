@@ -93,7 +93,16 @@ function checksOf(contract: Contract): Check[] {
       }),
     },
     ...required.map((c) => failing(`not_null(${c.name})`, always, nulls(c.name), 'without a value')),
-    ...(key ? [failing(`unique(${key})`, always, repeats(key), 'with a repeated key')] : []),
+    ...(key
+      ? [
+          failing(
+            `unique(${key})`,
+            always,
+            repeats(key, contract.dedupe?.scope === 'partition'),
+            'with a repeated key',
+          ),
+        ]
+      : []),
     failing(
       'in_partition',
       always,

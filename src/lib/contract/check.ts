@@ -180,8 +180,9 @@ function checkEnrichments({ enrich }: Contract, { declare, known }: Scope): void
 function checkDedupe(contract: Contract, { known, issue }: Scope): void {
   const { dedupe } = contract;
   const helpers = helpersOf(contract);
-  // Published values are compared as text.
-  const allowed = dedupe?.scope === 'published' ? ['string', 'int', 'bigint', 'date'] : undefined;
+  const isOfTable = dedupe?.scope === 'partition';
+  // Both engines read these from published objects exactly as they wrote them.
+  const allowed = isOfTable ? ['string', 'int', 'bigint', 'date'] : undefined;
   dedupe?.key.forEach((name, i) => {
     const column = known(['dedupe', 'key', i], name, allowed);
     if (column && helpers.has(name))
@@ -189,7 +190,9 @@ function checkDedupe(contract: Contract, { known, issue }: Scope): void {
     if (column && !column.required) issue(['dedupe', 'key', i], `the key column "${name}" must be required`);
   });
   dedupe?.order.forEach((o, i) => {
-    known(['dedupe', 'order', i, 'column'], o.column);
+    const column = known(['dedupe', 'order', i, 'column'], o.column);
+    if (isOfTable && column?.type.startsWith('array<'))
+      issue(['dedupe', 'order', i, 'column'], `the column "${o.column}" is a list, and lists have no order`);
     if (helpers.has(o.column))
       issue(['dedupe', 'order', i, 'column'], `the column "${o.column}" must be published`);
   });

@@ -4,7 +4,7 @@ import { type Maintenance, maintenanceShape } from './maintenance.ts';
 import { isBeyondCrawlers } from './recordsPath.ts';
 import type { Contract } from './schema.ts';
 
-/** The key columns, in which no two published rows of a batch are equal; null without deduplication. */
+/** The key columns, in which no two published rows of a batch are equal (of a partition, if that is the scope); null without deduplication. */
 export const dedupeKey = ({ dedupe }: Pick<Contract, 'dedupe'>): string[] | null =>
   dedupe ? [...(dedupe.scope === 'file' ? ['_object', '_version'] : []), ...dedupe.key] : null;
 

@@ -334,10 +334,10 @@ export const contractShape = z.strictObject({
     .strictObject({
       key: z.array(identifier).min(1),
       scope: z
-        .enum(['file', 'batch', 'published'])
+        .enum(['file', 'batch', 'partition'])
         .default('batch')
         .describe(
-          'Among which rows a key is looked for; published: in the batch, and in the partitions that it touches.',
+          'Which rows are compared: those of a file, of a batch, or of a partition, including its published rows.',
         ),
       order: z
         .array(z.strictObject({ column: identifier, direction: z.enum(['asc', 'desc']) }))

@@ -9,13 +9,16 @@ export const rowCount = 'count(*)';
 
 export const nulls = (column: string): string => `count_if(${identifier(column)} IS NULL)`;
 
-/** The number of rows after the first of each key. Keys with a null do not count as repeated. */
-export const repeats = (columns: readonly string[]): string => {
+/** The number of rows after the first of each key, or of each key in a partition. Keys with a null do not count as repeated. */
+export const repeats = (columns: readonly string[], isOfPartition = false): string => {
   const key = columns.map(identifier);
-  if (key.length === 1) return `count(${key[0]}) - count(DISTINCT ${key[0]})`;
+  if (key.length === 1 && !isOfPartition) return `count(${key[0]}) - count(DISTINCT ${key[0]})`;
   const isWhole = key.map((column) => `${column} IS NOT NULL`).join(' AND ');
-  return `count_if(${isWhole}) - count(DISTINCT CASE WHEN ${isWhole} THEN ROW(${key.join(', ')}) END)`;
+  return `count_if(${isWhole}) - count(DISTINCT CASE WHEN ${isWhole} THEN ROW(${[...key, ...(isOfPartition ? [folder] : [])].join(', ')}) END)`;
 };
+
+/** The folder of a row's file: the rows of one run in one folder are of one partition. */
+const folder = `regexp_extract("$path", '^.*/')`;
 
 /** The number of rows outside the bounds. Nulls are not outside. */
 export const outside = (

@@ -55,43 +55,98 @@ export function setSql(
   const fated = (cases: string) =>
     `SELECT ${rows}.*, CASE ${plan.set.skips ? `WHEN _reason = ${literal(skipped)} THEN 'skipped' ` : ''}WHEN _reason IS NOT NULL THEN 'quarantined' ${cases}ELSE 'published' END AS _fate`;
   if (!dedupe)
-    return { repeated: null, contested: null, ranked: statement('ranked', `${fated('')}\nFROM ${rows}`) };
+    return {
+      candidates: null,
+      repeated: null,
+      contested: null,
+      ranked: statement('ranked', `${fated('')}\nFROM ${rows}`),
+      replaced: null,
+    };
 
   const key = dedupe.key.map((name) => `${rows}.${identifier(name)}`);
   const isRepeated = key.map((name, i) => `${name} IS NOT DISTINCT FROM repeated._k${i}`).join(' AND ');
-  const order = [
-    ...dedupe.order.map((o) => `${identifier(o.column)} ${o.direction.toUpperCase()} NULLS LAST`),
-    ...['_object', '_version', '_digest', '_place', ...dialect.lines],
-  ].map((o) => `${rows}.${o}`);
-  const known = [...dedupe.key, ...keys].map((name) => identifier(name));
+  const wanted = dedupe.order.map((o) => `${identifier(o.column)} ${o.direction.toUpperCase()} NULLS LAST`);
+  const order = [...wanted, '_object', '_version', '_digest', '_place', ...dialect.lines].map(
+    (o) => `${rows}.${o}`,
+  );
   const there = dedupe.published
-    ? {
-        join: `
-LEFT JOIN (SELECT DISTINCT ${known.map((name, i) => `${name} AS _p${i}`).join(', ')}, true AS _is_there FROM published) AS published_before
-  ON ${known.map((name, i) => `${rows}.${name} = _p${i}`).join(' AND ')}`,
-        fate: "WHEN _is_there THEN 'duplicate' ",
-        group: ['_is_there'],
-      }
-    : { join: '', fate: '', group: [] };
-  const place = `row_number() OVER (PARTITION BY ${[...there.group, ...key].join(', ')} ORDER BY ${order.join(', ')})`;
+    ? publishedSql(dedupe, rows, wanted, dialect)
+    : { best: [], join: '', fate: '' };
+  const place = `row_number() OVER (PARTITION BY ${key.join(', ')} ORDER BY ${order.join(', ')})`;
+  const known = dedupe.key.map((name) => identifier(name));
+  const inObject = dedupe.key.filter((name) => !keys.includes(name)).map((name) => identifier(name));
+  const isOf = (from: string, other: string) =>
+    known.map((name) => `${from}.${name} = ${other}.${name}`).join(' AND ');
+  const decided = (name: string, sql: string) => statementOf([...joined, ...there.best, [name, sql]]);
   return {
+    candidates: dedupe.published
+      ? statement(
+          'candidates',
+          `SELECT published.* FROM published
+SEMI JOIN (SELECT ${key.join(', ')} FROM ${rows} WHERE _reason IS NULL) AS given ON ${isOf('published', 'given')}`,
+        )
+      : null,
     repeated: statement(
       'repeated',
       `SELECT ${key.map((name, i) => `${name} AS _k${i}`).join(', ')}, true AS _is_repeated FROM ${rows}
 WHERE _reason IS NULL GROUP BY ${key.join(', ')} HAVING count(*) > 1`,
     ),
-    contested: statement(
+    contested: decided(
       'contested',
       `${fated(`${there.fate}WHEN ${place} > 1 THEN 'duplicate' `)}
 FROM ${rows} JOIN repeated ON ${isRepeated}${there.join}
 WHERE _reason IS NULL`,
     ),
-    ranked: statement(
+    ranked: decided(
       'ranked',
       `${fated(there.fate)}
 FROM ${rows} LEFT JOIN repeated ON ${isRepeated}${there.join}
 WHERE _reason IS NOT NULL OR _is_repeated IS NULL
 UNION ALL SELECT * FROM contested`,
     ),
+    replaced: dedupe.published
+      ? `SELECT ${['candidates._path AS path', ...inObject.map((name) => `candidates.${name}`)].join(', ')} FROM candidates
+SEMI JOIN (SELECT ${known.join(', ')} FROM ranked WHERE _fate = 'published') AS won ON ${isOf('candidates', 'won')}`
+      : null,
+  };
+}
+
+/**
+ * How rows are compared with the published rows of their key: `best` has the first of these by the order. Their digests and positions are
+ * not published, so ties end with the object and its version: a batch replaces the rows of an object that it has itself. A fixed row
+ * always stays.
+ */
+function publishedSql(
+  { key, order }: NonNullable<SetPart['dedupe']>,
+  rows: string,
+  wanted: readonly string[],
+  { identifier }: SetDialect,
+): { best: readonly Step[]; join: string; fate: string } {
+  const known = key.map((name) => identifier(name));
+  const text = (name: string) => `CAST(${rows}.${name} AS STRING)`;
+  const loses = order.reduceRight(
+    (next, { column, direction }, i) => {
+      const [own, other] = [`${rows}.${identifier(column)}`, `_q${i}`];
+      return `CASE WHEN ${own} IS NOT DISTINCT FROM ${other} THEN ${next} WHEN ${own} IS NULL THEN true WHEN ${other} IS NULL THEN false ELSE ${own} ${direction === 'asc' ? '>' : '<'} ${other} END`;
+    },
+    `CASE WHEN ${text('_object')} = _there_object THEN ${text('_version')} >= _there_version ELSE ${text('_object')} > _there_object END`,
+  );
+  const names = [
+    ...known.map((name, i) => `${name} AS _p${i}`),
+    ...order.map(({ column }, i) => `${identifier(column)} AS _q${i}`),
+    '_object AS _there_object',
+    '_version AS _there_version',
+    '_is_fixed AS _there_is_fixed',
+  ];
+  return {
+    best: [
+      [
+        'numbered',
+        `SELECT *, row_number() OVER (PARTITION BY ${known.join(', ')} ORDER BY ${['_is_fixed DESC', ...wanted, '_object', '_version'].join(', ')}) AS _nth FROM candidates`,
+      ],
+      ['best', `SELECT ${names.join(', ')} FROM numbered WHERE _nth = 1`],
+    ],
+    join: `\nLEFT JOIN best ON ${known.map((name, i) => `${rows}.${name} = _p${i}`).join(' AND ')}`,
+    fate: `WHEN _there_object IS NOT NULL AND (_there_is_fixed OR ${loses}) THEN 'duplicate' `,
   };
 }

@@ -16,7 +16,7 @@ import {
 import { fieldIdsOption } from './fieldIds.ts';
 import { memoryLimit, openDuckdb } from './instance.ts';
 import { asOutOfMemory } from './memory.ts';
-import type { PublishedFile } from './publishedKeys.ts';
+import { decidingColumns, type PublishedFile } from './publishedKeys.ts';
 import { readRows } from './rowPart.ts';
 
 /** Fetches the published keys of partitions to a folder; see fetchPublished. */
@@ -30,9 +30,12 @@ export interface EmbeddedRun {
   readonly references: readonly ReferenceData[];
   readonly inputs: readonly InputFile[];
   readonly batch: string;
-  /** An empty folder. Rows go to `data/<key>=<value>/…parquet`, quarantine to `quarantine/*.parquet`. */
+  /**
+   * An empty folder. Rows go to `data/<key>=<value>/…parquet`, quarantine to `quarantine/*.parquet`, and the published rows that newer ones
+   * replace to `replaced/*.parquet`: the path of the object, and the key. `replaced/objects.json` lists the paths.
+   */
   readonly outputDir: string;
-  /** Called if the plan looks for duplicates of published rows. By default nothing is published. */
+  /** Called if the plan compares published rows. By default nothing is published. */
   readonly published?: FetchPublished;
   /** Published rows of these files do not count, because the batch replaces them. */
   readonly replaces?: readonly { object: string; version: string }[];
@@ -55,7 +58,8 @@ export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
       await loadRows(db, name, columns, ndjson, scratch);
     await readRows(instance, db, run.plan, run.inputs);
     await rankRows(db, run, scratch);
-    const summary = await summarize(db, run.plan);
+    const replaced = await writeReplaced(db, run);
+    const summary = { ...(await summarize(db, run.plan)), ...replaced };
     requireFewPartitions(run.plan, summary.partitions.length);
     await writeRows(db, run, summary);
     return summary;
@@ -97,23 +101,24 @@ async function rankRows(db: DuckDBConnection, run: EmbeddedRun, scratch: string)
   await db.run(
     'CREATE TABLE rows_read AS SELECT _object, _version, count(*)::DOUBLE AS n FROM row_part GROUP BY ALL',
   );
-  if (dedupe?.published) await loadPublishedKeys(db, run, dedupe.key, scratch);
-  const { repeated, contested, ranked } = sql.duckdb;
+  const { candidates, repeated, contested, ranked } = sql.duckdb;
+  const published = dedupe?.published ? await viewPublished(db, run, scratch) : null;
+  if (candidates !== null) await db.run(`CREATE TABLE candidates AS ${candidates}`);
   if (repeated !== null) await db.run(`CREATE TABLE repeated AS ${repeated}`);
   if (contested !== null) await db.run(`CREATE TABLE contested AS ${contested}`);
   // Recompute the view if the join is small; materialize it if the join is large.
   const isCheap = joins.length === 0 && !dedupe?.published;
   await db.run(`CREATE ${isCheap ? 'VIEW' : 'TABLE'} ranked AS ${ranked}`);
   if (!isCheap) await db.run('DROP TABLE row_part');
+  await published?.drop();
 }
 
-/** DuckDB reads the keys itself, with their types, because a partition may have millions. */
-async function loadPublishedKeys(
+/** Makes the view `published`. DuckDB reads the rows itself, because a partition may have millions, and keeps only those it needs. */
+async function viewPublished(
   db: DuckDBConnection,
   { plan, published, replaces = [] }: EmbeddedRun,
-  key: readonly string[],
   scratch: string,
-): Promise<void> {
+): Promise<{ drop(): Promise<void> }> {
   const partitionKeys = plan.partitionKeys.map((k) => identifier(k.name));
   const touched = await db.runAndReadAll(
     `SELECT DISTINCT ${list(partitionKeys)} AS key_values FROM row_part WHERE _reason IS NULL`,
@@ -123,42 +128,71 @@ async function loadPublishedKeys(
   await mkdir(folder);
   const files = (await published?.(partitions, folder)) ?? [];
   const types = new Map(plan.columns.map((c) => [c.name, duckType(c.type)]));
-  await db.run(`CREATE TABLE places (__path VARCHAR, ${partitionKeys.map((k) => `${k} VARCHAR`).join(', ')});
+  await db.run(`CREATE TABLE places (__path VARCHAR, _path VARCHAR, __fixed VARCHAR, ${partitionKeys.map((k) => `${k} VARCHAR`).join(', ')});
     CREATE TABLE replaced (__object VARCHAR, __version VARCHAR)`);
   await append(
     db,
     'places',
-    files.map(({ path, values }) => [path, ...values]),
+    files.map(({ path, from, isFixed, values }) => [path, from, String(isFixed), ...values]),
   );
   await append(
     db,
     'replaced',
     replaces.map(({ object, version }) => [object, version]),
   );
+  const columns = decidingColumns(plan);
+  const places = ['_path', "__fixed = 'true' AS _is_fixed", ...partitionKeys];
   // Objects may be older than a column, or than its name.
-  const alike = Map.groupBy(files, ({ names }) => JSON.stringify(names));
-  await db.run(`CREATE TABLE published (${key.map((name) => `${identifier(name)} ${types.get(name)}`).join(', ')},
-    ${partitionKeys.map((k) => `${k} VARCHAR`).join(', ')})`);
-  for (const some of alike.values()) {
+  const alike = [...Map.groupBy(files, ({ names }) => JSON.stringify(names)).values()];
+  const parts = alike.map((some) => {
     const names = some[0]?.names ?? {};
-    const value = (name: string) => {
+    const values = columns.map((name) => {
       const own = names[name];
-      return own === undefined ? 'NULL' : `f.${identifier(own)}`;
-    };
-    const keys = key.map((name) => `${value(name)}::${types.get(name)}`);
-    const isReplaced =
-      replaces.length === 0
-        ? ''
-        : `WHERE NOT EXISTS (FROM replaced WHERE __object = ${value('_object')} AND __version = ${value('_version')})`;
+      return `${own === undefined ? 'NULL' : `f.${identifier(own)}`}::${types.get(name)} AS ${identifier(name)}`;
+    });
     const paths =
-      alike.size === 1 ? literal(join(folder, '*.parquet')) : list(some.map((f) => literal(f.path)));
+      alike.length === 1 ? literal(join(folder, '*.parquet')) : list(some.map((f) => literal(f.path)));
+    return `SELECT ${[...values, ...places].join(', ')}
+      FROM read_parquet(${paths}, filename = '__path', union_by_name = true, hive_partitioning = false) AS f JOIN places USING (__path)`;
+  });
+  const none = `SELECT ${[...columns.map((name) => `NULL::${types.get(name)} AS ${identifier(name)}`), ...places].join(', ')} FROM places`;
+  await db.run(
+    `CREATE VIEW published AS FROM (${(parts.length === 0 ? [none] : parts).join('\n UNION ALL ')})
+    ${replaces.length === 0 ? '' : 'ANTI JOIN replaced ON __object = _object AND __version = _version'}`,
+  );
+  return {
+    async drop() {
+      await db.run('DROP VIEW published; DROP TABLE places; DROP TABLE replaced');
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+/** Writes the published rows that newer ones replace, if there are any, and counts them. */
+async function writeReplaced(
+  db: DuckDBConnection,
+  { plan, outputDir }: EmbeddedRun,
+): Promise<Pick<Summary, 'replacedRows'>> {
+  const { replaced } = plan.set.sql.duckdb;
+  if (replaced === null) return {};
+  await db.run(`CREATE TABLE replaced_rows AS ${replaced}`);
+  const [count] = (
+    await db.runAndReadAll('SELECT count(*)::DOUBLE AS n FROM replaced_rows')
+  ).getRowObjectsJson();
+  const rows = Number(count?.n);
+  if (rows > 0) {
+    await mkdir(join(outputDir, 'replaced'), { recursive: true });
+    const paths = await db.runAndReadAll('SELECT DISTINCT path FROM replaced_rows ORDER BY path');
+    await writeFile(
+      join(outputDir, 'replaced', 'objects.json'),
+      JSON.stringify(paths.getRowObjectsJson().map(({ path }) => path)),
+    );
     await db.run(
-      `INSERT INTO published SELECT ${[...keys, ...partitionKeys].join(', ')}
-       FROM read_parquet(${paths}, filename = '__path', union_by_name = true, hive_partitioning = false) AS f JOIN places USING (__path) ${isReplaced}`,
+      `COPY (FROM replaced_rows ORDER BY ALL) TO ${literal(join(outputDir, 'replaced', 'part-0.parquet'))} (FORMAT parquet, COMPRESSION zstd)`,
     );
   }
-  await db.run('DROP TABLE places; DROP TABLE replaced');
-  await rm(folder, { recursive: true });
+  await db.run('DROP TABLE replaced_rows; DROP TABLE candidates');
+  return { replacedRows: rows };
 }
 
 async function append(

@@ -1,4 +1,4 @@
-/** Fetches the published keys of partitions: only their key columns, and only of the partitions that are needed. */
+/** Fetches the keys of published rows: only the columns that decide, and only of the partitions that are needed. */
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parquetMetadataAsync, parquetSchema, type SchemaElement } from 'hyparquet';
@@ -7,17 +7,21 @@ import { parallel } from '../parallel.ts';
 
 /** Where published rows are. */
 export interface PublishedObjects {
-  /** The objects of partitions, each with its partition. */
+  /** The objects of partitions, each with its partition. `isShared`: it may have rows of other partitions, too. */
   find(
     partitions: readonly (readonly string[])[],
-  ): Promise<readonly { path: string; bytes: number; values: readonly string[] }[]>;
+  ): Promise<readonly { path: string; bytes: number; values: readonly string[]; isShared?: boolean }[]>;
   /** The bytes of an object from `start` to before `end`. */
   read(path: string, start: number, end: number): Promise<ArrayBuffer>;
 }
 
-/** A local Parquet file with the key columns of a published object. Other columns may be missing. */
+/** A local Parquet file with the columns of a published object that decide between rows. Other columns may be missing. */
 export interface PublishedFile {
   readonly path: string;
+  /** The path of the object. */
+  readonly from: string;
+  /** Whether its rows always stay, because it is not known which of them are of the partition. */
+  readonly isFixed: boolean;
   /** Of its partition, in the order of the plan's keys. */
   readonly values: readonly string[];
   /** How the file calls the columns; a column that it does not have is missing. */
@@ -26,8 +30,6 @@ export interface PublishedFile {
 
 /** Objects in the folders of the partitions that do not count as published rows. */
 export interface PublishedOptions {
-  /** The batch replaces the rows of these files, so their lineage columns are fetched, too. */
-  readonly replaces?: readonly { object: string; version: string }[];
   /** Whether an object was committed. By default all objects were. */
   readonly isLive?: (path: string) => boolean;
 }
@@ -42,18 +44,25 @@ export async function fetchPublished(
   batch: string,
   partitions: readonly (readonly string[])[],
   into: string,
-  { replaces = [], isLive = () => true }: PublishedOptions = {},
+  { isLive = () => true }: PublishedOptions = {},
 ): Promise<PublishedFile[]> {
-  const key = plan.set.dedupe?.key ?? [];
-  const columns = replaces.length > 0 ? [...key, '_object', '_version'] : key;
+  const columns = decidingColumns(plan);
   const found = (await objects.find(partitions)).filter(
     ({ path }) => path.endsWith('.parquet') && !isOfAttempt(path, `${batch}-`) && isLive(path),
   );
-  return parallel(found, 16, async ({ path: from, bytes, values }, i) => {
+  return parallel(found, 16, async ({ path: from, bytes, values, isShared: isFixed = false }, i) => {
     const path = join(into, `${i}.parquet`);
     const read = (start: number, end: number) => objects.read(from, start, end);
-    return { path, values, names: await fetchColumns(read, bytes, { columns, ids: plan.fieldIds }, path) };
+    const names = await fetchColumns(read, bytes, { columns, ids: plan.fieldIds }, path);
+    return { path, from, values, isFixed, names };
   });
+}
+
+/** The columns of a published object that decide between its rows and those of a batch. */
+export function decidingColumns({ set, partitionKeys }: Pick<Plan, 'set' | 'partitionKeys'>): string[] {
+  const { key = [], order = [] } = set.dedupe ?? {};
+  const isColumn = (name: string) => !partitionKeys.some((k) => k.name === name);
+  return [...new Set([...key.filter(isColumn), ...order.map(({ column }) => column), '_object', '_version'])];
 }
 
 /** Whether the name of an object or of one of its folders begins like the names of an attempt. */
@@ -64,7 +73,7 @@ export const isOfAttempt = (path: string, prefix: string): boolean =>
  * The names of columns in an object with these fields. A column of an Iceberg table is found by its id, because it may have been renamed. An
  * object without ids is read by the names that the column has had.
  */
-function namesIn(
+export function namesIn(
   fields: readonly Pick<SchemaElement, 'name' | 'field_id'>[],
   columns: readonly string[],
   ids: FieldIds | undefined,

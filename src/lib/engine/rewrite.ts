@@ -2,10 +2,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { DuckDBConnection } from '@duckdb/node-api';
 import { identifier, literal } from '../dialect/duckdbNames.ts';
+import type { FieldIds } from '../model/plan.ts';
 import { fieldIdsOf, fieldIdsOption } from './fieldIds.ts';
 import { openDuckdb } from './instance.ts';
 import { asOutOfMemory } from './memory.ts';
+import { namesIn } from './publishedKeys.ts';
 
 export interface Rewriting {
   /** A local Parquet file, and the path of its rewritten copy. */
@@ -13,16 +16,35 @@ export interface Rewriting {
   readonly to: string;
   /** The lineage columns of a row. */
   readonly columns: { readonly object: string; readonly version: string };
+  /** The address of the file, if it has rows that newer ones replace. */
+  readonly replacedAt?: string | undefined;
+}
+
+/** The rows of a file. `replaced`: the removed rows that are not of a replaced file. */
+export interface Rewritten {
+  readonly kept: number;
+  readonly removed: number;
+  readonly replaced: number;
+}
+
+/** The rows to remove. */
+export interface Removed {
+  /** All rows of these files. */
+  readonly origins: readonly { object: string; version: string }[];
+  /** Local Parquet files with rows that newer ones replace, by the address of their file (`path`) and their key. */
+  readonly replaced: readonly string[];
+  /** The ids of the columns in an Iceberg table: an object may call the columns of the key by other names. */
+  readonly ids?: FieldIds | undefined;
 }
 
 /**
- * Gives the `kept` and `removed` rows of each file. No copy is written if no rows are removed or none are kept. Throws
+ * Gives the rows of each file. No copy is written if no rows are removed or none are kept. Throws
  * EngineOutOfMemory if a file does not fit.
  */
 export async function rewriteWithout(
   rewritings: readonly Rewriting[],
-  origins: readonly { object: string; version: string }[],
-): Promise<{ kept: number; removed: number }[]> {
+  { origins, replaced, ids }: Removed,
+): Promise<Rewritten[]> {
   const scratch = await mkdtemp(join(tmpdir(), 'sluice-rewrite-'));
   const instance = await openDuckdb(scratch);
   const db = await instance.connect();
@@ -38,21 +60,41 @@ export async function rewriteWithout(
       appender.endRow();
     }
     appender.closeSync();
-    const results: { kept: number; removed: number }[] = [];
-    for (const { from, to, columns } of rewritings) {
-      const isReplaced = `(${identifier(columns.object)}, ${identifier(columns.version)}) IN (SELECT (o, v) FROM origins)`;
+    if (replaced.length > 0)
+      await db.run(
+        `CREATE VIEW replaced AS FROM read_parquet([${replaced.map(literal).join(', ')}], hive_partitioning = false)`,
+      );
+    const key =
+      replaced.length === 0
+        ? []
+        : (await db.runAndReadAll('DESCRIBE replaced'))
+            .getRowObjectsJson()
+            .flatMap((c) => (c.column_name === 'path' ? [] : [String(c.column_name)]));
+    const results: Rewritten[] = [];
+    for (const { from, to, columns, replacedAt } of rewritings) {
+      const isOfOrigin = `(${identifier(columns.object)}, ${identifier(columns.version)}) IN (SELECT (o, v) FROM origins)`;
+      // A row without a key is not replaced, and a condition without a value would remove it.
+      const isReplaced =
+        replacedAt === undefined
+          ? 'false'
+          : `(NOT ${isOfOrigin} AND coalesce((${(await namesOf(db, from, key, ids)).join(', ')}) IN (SELECT (${key.map(identifier).join(', ')}) FROM replaced WHERE path = ${literal(replacedAt)}), false))`;
+      const isRemoved = `(${isOfOrigin} OR ${isReplaced})`;
       // Reads them as files, so that folder names do not become columns.
       const rows = `read_parquet(${literal(from)}, hive_partitioning = false)`;
       const [count] = (
         await db.runAndReadAll(
-          `SELECT count(*) FILTER (NOT ${isReplaced})::DOUBLE AS kept, count(*) FILTER (${isReplaced})::DOUBLE AS removed FROM ${rows}`,
+          `SELECT ${[`NOT ${isRemoved}`, isRemoved, isReplaced].map((is, i) => `count(*) FILTER (${is})::DOUBLE AS ${['kept', 'removed', 'replaced'][i]}`).join(', ')} FROM ${rows}`,
         )
       ).getRowObjectsJson();
-      const result = { kept: Number(count?.kept), removed: Number(count?.removed) };
+      const result = {
+        kept: Number(count?.kept),
+        removed: Number(count?.removed),
+        replaced: Number(count?.replaced),
+      };
       results.push(result);
       if (result.kept === 0 || result.removed === 0) continue;
       await db.run(
-        `COPY (FROM ${rows} WHERE NOT ${isReplaced}) TO ${literal(to)} (FORMAT parquet, COMPRESSION zstd${fieldIdsOption(await fieldIdsOf(db, from))})`,
+        `COPY (FROM ${rows} WHERE NOT ${isRemoved}) TO ${literal(to)} (FORMAT parquet, COMPRESSION zstd${fieldIdsOption(await fieldIdsOf(db, from))})`,
       );
     }
     return results;
@@ -63,4 +105,23 @@ export async function rewriteWithout(
     instance.closeSync();
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** How a file calls columns, quoted. */
+async function namesOf(
+  db: DuckDBConnection,
+  file: string,
+  columns: readonly string[],
+  ids: FieldIds | undefined,
+): Promise<string[]> {
+  // The first element is the row itself.
+  const fields = await db.runAndReadAll(
+    `SELECT name, field_id FROM parquet_schema(${literal(file)}) OFFSET 1`,
+  );
+  const elements = fields.getRowObjectsJson().map(({ name, field_id: id }) => ({
+    name: String(name),
+    ...(id === null ? {} : { field_id: Number(id) }),
+  }));
+  const names = namesIn(elements, columns, ids);
+  return columns.map((name) => (names[name] === undefined ? 'NULL' : identifier(names[name])));
 }

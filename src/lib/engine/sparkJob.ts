@@ -36,6 +36,7 @@ export interface SparkPlaces {
   readonly published: string | readonly SparkPublishedObject[] | null;
   readonly data: string;
   readonly quarantine: string;
+  readonly replaced: string;
   readonly summary: string;
   /** The address of the store; null for local files. */
   readonly region: string | null;
@@ -100,6 +101,7 @@ export function describeJob(
     exclude,
     data: places.data,
     quarantine: places.quarantine,
+    replaced: places.replaced,
     summary: places.summary,
     region: places.region,
   };

@@ -89,7 +89,7 @@ const setPartSchema = z.object({
   ),
   /**
    * Rows with an equal key are duplicates; the first in `order`, then object, version, digest, place and line, stays.
-   * `published`: a row is a duplicate, too, if its key is published in its partition.
+   * `published`: the published rows of the row's partition are compared, too, and `key` has the partition keys.
    */
   dedupe: z.object({ key: z.array(z.string()), order: z.array(sortKey), published: z.boolean() }).nullable(),
   /** Whether the row part has rows of other datasets, with the reason `skipped`. */
@@ -102,16 +102,20 @@ const setPartSchema = z.object({
 export type SetPart = z.output<typeof setPartSchema>;
 
 /**
- * SQL over row_part, the references and, if needed, published(<keys>, <partition keys>). Sorting is expensive and most keys are unique, so
- * only rows with a repeated key are sorted. On Spark, row_part has no rows that are already quarantined.
+ * SQL over row_part, the references and, if needed, published(<key>, <order>, _object, _version, _path, _is_fixed). Sorting is expensive and most keys
+ * are unique, so only rows with a repeated key are sorted. On Spark, row_part has no rows that are already quarantined.
  */
 const setSqlSchema = z.object({
+  /** -> the published rows with a key of the batch; null if published rows are not compared. */
+  candidates: z.string().nullable().default(null),
   /** -> the keys that occur more than once; null if the contract has no key. */
   repeated: z.string().nullable(),
   /** repeated -> the rows of those keys, with `_fate`. */
   contested: z.string().nullable(),
   /** repeated and contested -> all rows of row_part with `_fate`: published, quarantined or duplicate. */
   ranked: z.string(),
+  /** candidates and ranked -> the published rows that newer rows replace: `path` of the object, and the columns of the key. */
+  replaced: z.string().nullable().default(null),
 });
 export type SetSql = z.output<typeof setSqlSchema>;
 
@@ -218,7 +222,7 @@ export interface Grid {
   readonly rows: number;
 }
 
-/** Counts of rows by outcome. The first is the sum of the others. */
+/** Counts of rows by outcome. The first is the sum of the others, without `replacedRows`. */
 export const accountingSchema = z.object({
   rowsRead: z.int().nonnegative(),
   published: z.int().nonnegative(),
@@ -226,6 +230,8 @@ export const accountingSchema = z.object({
   duplicates: z.int().nonnegative(),
   /** Records that do not match the contract's `when`; absent without `when`. */
   skipped: z.int().nonnegative().optional(),
+  /** Published rows of other files that leave the table for newer rows; absent if published rows are not compared. */
+  replacedRows: z.int().nonnegative().optional(),
 });
 export type Accounting = z.output<typeof accountingSchema>;
 

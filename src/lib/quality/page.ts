@@ -58,7 +58,12 @@ function rowsOf(report: QualityReport): string {
   const words = fates
     .map((fate) => `<span class="key ${fate}"></span>${number(report[fate] ?? 0)} ${fate}`)
     .join(', ');
-  return `<p>${number(report.rowsRead)} rows read: ${words}</p><div class="fates" aria-hidden="true">${bar}</div>`;
+  const { replacedRows = 0 } = report;
+  const left =
+    replacedRows === 0
+      ? ''
+      : `. ${number(replacedRows)} published ${replacedRows === 1 ? 'row leaves' : 'rows leave'} the table for newer ones`;
+  return `<p>${number(report.rowsRead)} rows read: ${words}${left}</p><div class="fates" aria-hidden="true">${bar}</div>`;
 }
 
 /** A bar for each batch with its rows by outcome. This batch is the last. */

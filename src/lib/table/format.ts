@@ -115,10 +115,12 @@ export interface KeyObject {
   readonly address: string;
   readonly bytes: number;
   readonly values: readonly string[];
+  /** Whether it may have rows of other partitions, too: it was written when the table had other partition keys. */
+  readonly isShared?: boolean;
 }
 
 /** The same. Null stands for any value of a key that was not a partition key when the object was written. */
-export interface AnyKeyObject extends Omit<KeyObject, 'values'> {
+export interface AnyKeyObject extends Omit<KeyObject, 'values' | 'isShared'> {
   readonly values: readonly (string | null)[];
 }
 

@@ -22,9 +22,12 @@ test('a file has the ids that it was written with, and what is left of it has th
     expect(await fieldIdsOf(db, from)).toEqual(ids);
     const to = join(folder, 'left.parquet');
     const columns = { object: 'o', version: 'v' };
-    expect(await rewriteWithout([{ from, to, columns }], [{ object: 'a', version: 'v' }])).toEqual([
-      { kept: 1, removed: 1 },
-    ]);
+    expect(
+      await rewriteWithout([{ from, to, columns }], {
+        origins: [{ object: 'a', version: 'v' }],
+        replaced: [],
+      }),
+    ).toEqual([{ kept: 1, removed: 1, replaced: 0 }]);
     expect(await fieldIdsOf(db, to)).toEqual(ids);
     // Readers expect ids for all columns or for none.
     for (const option of [

@@ -11,7 +11,7 @@ const contract = contractWith(
   `  - { name: word, path: word, type: string, required: true }
   - { name: born, path: born, type: date, required: true }
   - { name: text, path: text, type: string }`,
-  'dedupe: { key: [id, word, born], scope: published }',
+  'dedupe: { key: [id, word, born], scope: partition }',
 );
 const rowOf = (id: number, more: object = {}) =>
   record({ id, word: `w'${id}`, born: '1970-01-01', text: `${id}`.repeat(50), ...more });
@@ -102,6 +102,80 @@ test('of a published object, little more than its footer and its key columns are
     const [{ bytes: size = 0 } = {}] = await local.find([['test', '06']]);
     expect([found.length, await readdir(into)]).toEqual([1, ['0.parquet']]);
     expect(bytes).toBeLessThan(size / 4);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('of a published row and a new one, the first in order stays, whichever came first', async () => {
+  const upserts = contractWith(
+    '  - { name: n, path: n, type: int }\n  - { name: text, path: text, type: string }',
+    'dedupe: { key: [id], scope: partition, order: [{ column: n, direction: desc }, { column: text, direction: asc }] }',
+  );
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-upserts-'));
+  const lines = (...rows: readonly object[]) => rows.map((row) => record({ ...row })).join('\n');
+  try {
+    const before = lines(
+      { id: 1, n: 5 },
+      { id: 2 },
+      { id: 3, n: 5 },
+      { id: 4, n: 5, ...later },
+      { id: 5, n: 5 },
+      { id: 6, n: 5, text: 'b' },
+    );
+    await transform(upserts, { 'test/a.json': before }, { keep: folder });
+    const after = {
+      'test/b.json': lines(
+        { id: 1, n: 9 },
+        { id: 1, n: 7 },
+        { id: 2, n: -1 },
+        { id: 3, n: 4 },
+        { id: 3 },
+        { id: 4, n: 1 },
+        { id: 5, n: 5 },
+        { id: 6, n: 5, text: 'a' },
+        { id: 7 },
+      ),
+      // Of a tie, the first object stays.
+      'test/0.json': lines({ id: 5, n: 5 }),
+    };
+    const { summary, rows, replaced } = await transform(upserts, after, { published: folder });
+    expect(rows.map((r) => `${r.id} ${r.n ?? null} ${r._object}`).sort()).toEqual([
+      '1 9 test/b.json',
+      '2 -1 test/b.json',
+      '4 1 test/b.json',
+      '5 5 test/0.json',
+      '6 5 test/b.json',
+      '7 null test/b.json',
+    ]);
+    expect(replaced.map(({ path, id }) => `${path} ${id}`)).toEqual(
+      [1, 2, 5, 6].map((id) => `source=test/day=06/data_0.parquet ${id}`),
+    );
+    expect(summary).toMatchObject({ rowsRead: 10, published: 6, duplicates: 4, replacedRows: 4 });
+    // Of an object of earlier partition keys, it is not known which rows are of the partition: they stay.
+    const shared = await transform(upserts, after, { published: folder, isShared: true });
+    expect(shared.summary).toMatchObject({ published: 2, duplicates: 8, replacedRows: 0 });
+    const none = await transform(upserts, { 'test/c.json': lines({ id: 1, n: 1 }) }, { published: folder });
+    expect([none.summary.replacedRows, none.replaced]).toEqual([0, []]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('published objects may be older than a column that decides', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-older-'));
+  try {
+    await transform(contractWith(''), { 'test/a.json': record({ id: 1 }) }, { keep: folder });
+    const upserts = contractWith(
+      '  - { name: n, path: n, type: int }',
+      'dedupe: { key: [id], scope: partition, order: [{ column: n, direction: desc }] }',
+    );
+    const { summary } = await transform(
+      upserts,
+      { 'test/b.json': record({ id: 1, n: 0 }) },
+      { published: folder },
+    );
+    expect(summary).toMatchObject({ published: 1, replacedRows: 1 });
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -139,7 +139,7 @@ test('a lookup that is too large for the executors gives the same rows, joined i
 
 test('a key that stands in its partition already is a duplicate; in another partition it is none', async () => {
   const published = join(mkdtempSync(join(tmpdir(), 'sluice-published-')), 'data');
-  const once = contractWith('', 'dedupe: { key: [id], scope: published }');
+  const once = contractWith('', 'dedupe: { key: [id], scope: partition }');
   const later = '2025-10-07T00:00:00Z';
   try {
     await transform(

@@ -42,6 +42,8 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
         input: (index: number) => work(`${root}/input/${index}`),
         data: work(`${root}/data/`),
         quarantine: work(`${root}/quarantine/`),
+        /** Published rows of other batches that newer rows replace. */
+        replaced: work(`${root}/replaced/`),
         rewrites: work(`${root}/rewrites.json`),
         rewritten: (index: number) => work(`${root}/rewritten/${index}.parquet`),
       };

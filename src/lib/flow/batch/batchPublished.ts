@@ -35,7 +35,9 @@ export const batchPublishedSchema = z
       .describe(
         'Of an Iceberg table: the id of the snapshot that the batch made, a decimal number beyond 2^53. null on Hive.',
       ),
-    replaced: z.int().describe('Objects of earlier batches that were rewritten: a correction or a replay.'),
+    replaced: z
+      .int()
+      .describe('Objects of earlier batches that were rewritten, for a correction, a replay or newer rows.'),
     manifest: z
       .object({ bucket: z.string(), key: z.string() })
       .describe('JSON: {objects: [{key, bytes}], partitions: [{path, values}]}, whole, however many.'),

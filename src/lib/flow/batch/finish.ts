@@ -94,7 +94,7 @@ export async function finishBatch(
       ),
     ),
   );
-  const { rowsRead, quarantined, duplicates, skipped } = summary;
+  const { rowsRead, quarantined, duplicates, skipped, replacedRows } = summary;
   await announce('BatchPublished', {
     version: 1,
     stage: config.stage,
@@ -108,6 +108,7 @@ export async function finishBatch(
     quarantined,
     duplicates,
     ...(skipped === undefined ? {} : { skipped }),
+    ...(replacedRows === undefined ? {} : { replacedRows }),
     partitions: {
       count: published.partitions.length,
       values:

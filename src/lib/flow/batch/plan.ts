@@ -104,7 +104,7 @@ export const objectsOf = (
 ): PublishedObjects => ({
   async find(partitions) {
     const found = await formatOf(deps, plan).objectsIn(goldenTable(plan, deps.config), partitions);
-    return found.map(({ address: path, bytes, values }) => ({ path, bytes, values }));
+    return found.map(({ address: path, ...object }) => ({ path, ...object }));
   },
   read: (path, start, end) => deps.store.readRange(placeOf(path), start, end),
 });

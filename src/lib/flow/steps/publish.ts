@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
 import { valuesOfPath } from '../../catalog/partitionPath.ts';
 import { LeaseLost, ObjectMissing, TableConflict } from '../../errors.ts';
-import { type Plan, summarySchema } from '../../model/plan.ts';
+import { type Plan, type Summary, summarySchema } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import { ownObject, rewrittenObject } from '../../table/objectName.ts';
@@ -145,7 +145,8 @@ async function planOf(
     formatOf(deps, plan).isInPlace ? from.key : copy(from, config.processedBucket, key);
   const rows = await parquetBelow(store, data);
   const found = numberedByFolder(rows, data.key);
-  await requireStaged(deps, staged.summary, found);
+  const summary = await store.readJson(staged.summary, summarySchema);
+  requireStaged(summary, found);
   const objects = found.map(({ from, folder, number }) => ({
     key: settle({ bucket: data.bucket, key: from.key }, `${table}/${folder}${ownObject(attempt, number)}`),
     folder,
@@ -160,7 +161,8 @@ async function planOf(
     ),
   );
   const replaces = replacesOf(await readManifest(deps, { dataset, ...attempt }));
-  const rewrites = replaces.length === 0 ? [] : await store.readJson(staged.rewrites, rewritesSchema);
+  const hasRewrites = replaces.length > 0 || (summary.replacedRows ?? 0) > 0;
+  const rewrites = !hasRewrites ? [] : await store.readJson(staged.rewrites, rewritesSchema);
   const documents: { key: string; live: Live }[] = [];
   const rewritten = await parallel(rewrites, 8, async ({ batch, objects: changed }) => {
     const before = await liveOf(deps, dataset, batch);
@@ -204,12 +206,7 @@ async function planOf(
 }
 
 /** Throws ObjectMissing if rows were counted for a partition without a staged object: somebody has deleted it. */
-async function requireStaged(
-  { store }: Pick<Deps, 'store'>,
-  summary: { bucket: string; key: string },
-  found: readonly { folder: string }[],
-): Promise<void> {
-  const { partitions } = await store.readJson(summary, summarySchema);
+function requireStaged({ partitions }: Summary, found: readonly { folder: string }[]): void {
   const staged = new Set(found.map(({ folder }) => JSON.stringify(valuesOfPath(folder))));
   const missing = partitions.find((p) => p.rows > 0 && !staged.has(JSON.stringify(p.values)));
   if (missing)

@@ -1,20 +1,23 @@
 /**
- * Corrections and replays: the rows that a batch replaces. They are in objects of earlier batches, next to rows of other files,
- * which stay. Each of these objects is rewritten to staging without the old rows. Publish copies the rest under new names, and
- * the old objects are deleted after the commit.
+ * The rows that a batch replaces: those of earlier versions of its files, and those that lose to newer rows of the same key. They are in
+ * objects of earlier batches, next to rows that stay. Each of these objects is rewritten to staging without the old rows. Publish
+ * copies the rest under new names, and the old objects are deleted after the commit.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { address, type ObjectRef } from '../../aws/store.ts';
+import * as z from 'zod';
+import { address, type ObjectRef, placeOf } from '../../aws/store.ts';
 import { asOutOfMemory } from '../../engine/memory.ts';
-import type { Rewriting } from '../../engine/rewrite.ts';
-import { EngineOutOfMemory, ObjectMissing } from '../../errors.ts';
+import type { Removed, Rewriting, Rewritten } from '../../engine/rewrite.ts';
+import { EngineOutOfMemory, ObjectMissing, TableConflict } from '../../errors.ts';
 import { parallel } from '../../parallel.ts';
+import { objectName } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
 import type { Deps } from '../batch/deps.ts';
 import { readManifest, readPlan, replacesOf } from '../batch/manifest.ts';
-import { liveOf, packsOf, type Rewrites } from '../batch/published.ts';
+import { readSummary } from '../batch/plan.ts';
+import { type Live, liveOf, packsOf, type Rewrites } from '../batch/published.ts';
 import type { RunInput } from '../batch/schemas.ts';
 import { stagedBy } from '../batch/staged.ts';
 
@@ -31,38 +34,61 @@ export type ReplaceLimits = Readonly<Record<keyof typeof replaceLimits, number>>
  */
 export async function replaceRows(
   deps: Pick<Deps, 'config' | 'store' | 'ledger' | 'formats' | 'deadline'>,
-  rewrite: (
-    rewritings: readonly Rewriting[],
-    origins: readonly { object: string; version: string }[],
-  ) => Promise<{ kept: number; removed: number }[]>,
+  rewrite: (rewritings: readonly Rewriting[], removed: Removed) => Promise<Rewritten[]>,
   { dataset, batch, run, fence }: RunInput,
   limits: ReplaceLimits = replaceLimits,
 ): Promise<{ objects: number; rows: number }> {
   const { config, store, deadline } = deps;
   const replaces = replacesOf(await readManifest(deps, { dataset, batch, fence }));
-  if (replaces.length === 0) return { objects: 0, rows: 0 };
   const at = places(config).run(dataset, batch, run);
-  const staged = stagedBy(deps, await readPlan(deps, { dataset, batch, fence }), { batch, fence }, run);
+  const { replacedRows: replaced = 0 } = await readSummary(deps, dataset, batch, run);
+  if (replaces.length === 0 && replaced === 0) return { objects: 0, rows: 0 };
+  const plan = await readPlan(deps, { dataset, batch, fence });
+  const staged = stagedBy(deps, plan, { batch, fence }, run);
   const rewrites: Rewrites = [];
   let number = 0;
-  for (const [rowsOf, origins] of await holdersOf(deps, dataset, replaces)) {
+  let found = 0;
+  const losing = replaced === 0 ? new Map<string, ObjectRef[]>() : await losingObjects(deps, at.replaced);
+  const holders = await holdersOf(deps, dataset, replaces);
+  for (const rowsOf of new Set([...holders.keys(), ...losing.keys()])) {
+    const origins = holders.get(rowsOf) ?? [];
+    const addresses = new Set(losing.get(rowsOf)?.map(address));
+    // Each object of the batch may have rows of a file that is replaced.
+    const affected =
+      origins.length > 0
+        ? await objectsOf(deps, dataset, rowsOf)
+        : tableObjects(config, await liveOf(deps, dataset, rowsOf)).filter(({ ref }) =>
+            addresses.has(address(ref)),
+          );
     const objects: Rewrites[number]['objects'] = [];
-    for (const group of inGroups(await objectsOf(deps, dataset, rowsOf), limits)) {
+    for (const group of inGroups(affected, limits)) {
       const folder = await mkdtemp(join(tmpdir(), 'sluice-replace-'));
       try {
-        const found = await parallel(
+        const downloaded = await parallel(
           group,
           16,
           async ({ ref, columns }, i) => {
             const from = join(folder, `${i}.parquet`);
             return (await unlessMissing(store.download(ref, from)))
-              ? [{ ref, from, to: join(folder, `${i}-left.parquet`), columns }]
+              ? [
+                  {
+                    ref,
+                    from,
+                    to: join(folder, `${i}-left.parquet`),
+                    columns,
+                    replacedAt: addresses.has(address(ref)) ? address(ref) : undefined,
+                  },
+                ]
               : [];
           },
           deadline,
         );
-        const rewritings = found.flat();
-        const counts = await rewrite(rewritings, origins);
+        const rewritings = downloaded.flat();
+        const keys = rewritings.some((r) => r.replacedAt !== undefined)
+          ? await fetchKeys(deps, at.replaced, folder)
+          : [];
+        const counts = await rewrite(rewritings, { origins, replaced: keys, ids: plan.fieldIds });
+        found += counts.reduce((sum, c) => sum + c.replaced, 0);
         const changed = rewritings.flatMap(({ ref, to }, i) => {
           const { kept = 0, removed = 0 } = counts[i] ?? {};
           if (removed === 0) return [];
@@ -86,6 +112,11 @@ export async function replaceRows(
     }
     if (objects.length > 0) rewrites.push({ batch: rowsOf, objects });
   }
+  if (found !== replaced)
+    throw new TableConflict(
+      `${dataset}: newer rows replace ${replaced} published rows, and ${found} of them are in the table: its objects have changed since the batch was transformed, and it is planned again`,
+      { dataset, batch },
+    );
   await store.writeText(at.rewrites, JSON.stringify(rewrites));
   const changed = rewrites.flatMap((r) => r.objects);
   return { objects: changed.length, rows: changed.reduce((sum, o) => sum + o.removed, 0) };
@@ -107,6 +138,44 @@ async function holdersOf(
     for (const pack of await packsOf(deps, dataset, batch)) add(pack, origins);
   }
   return holders;
+}
+
+/** The objects of the table that lose rows to newer ones, by the batch of their rows. Throws TableConflict for an object of nobody. */
+async function losingObjects(
+  { store }: Pick<Deps, 'store'>,
+  replaced: ObjectRef,
+): Promise<ReadonlyMap<string, ObjectRef[]>> {
+  const paths = await store.readJson(
+    { ...replaced, key: `${replaced.key}objects.json` },
+    z.array(z.string()),
+  );
+  return Map.groupBy(paths.map(placeOf), (ref) => {
+    const name = objectName(ref.key);
+    if (name === null)
+      throw new TableConflict(
+        `${address(ref)} has rows that newer ones replace, and was written by another program: Sluice rewrites only its own objects. Remove these rows, or dedupe with scope batch`,
+      );
+    return name.rowsOf;
+  });
+}
+
+/** Downloads the keys of the rows that newer ones replace. */
+async function fetchKeys(
+  { store, deadline }: Pick<Deps, 'store' | 'deadline'>,
+  replaced: ObjectRef,
+  folder: string,
+): Promise<string[]> {
+  const listed = await store.list(replaced.bucket, replaced.key);
+  return parallel(
+    listed.filter(({ key }) => key.endsWith('.parquet')),
+    8,
+    async ({ key }, i) => {
+      const path = join(folder, `replaced-${i}.parquet`);
+      await store.download({ bucket: replaced.bucket, key }, path);
+      return path;
+    },
+    deadline,
+  );
 }
 
 interface OldObject {
@@ -144,9 +213,9 @@ async function objectsOf(
   batch: string,
 ): Promise<OldObject[]> {
   const { config, store, deadline } = deps;
-  const { objects, quarantine } = await liveOf(deps, dataset, batch);
+  const live = await liveOf(deps, dataset, batch);
   const quarantined = await parallel(
-    quarantine,
+    live.quarantine,
     16,
     async (key): Promise<OldObject[]> => {
       const ref = { bucket: config.workBucket, key };
@@ -155,15 +224,19 @@ async function objectsOf(
     },
     deadline,
   );
-  return [
-    ...objects.map(({ key, bytes }) => ({
-      ref: { bucket: config.processedBucket, key },
-      columns: { object: '_object', version: '_version' },
-      bytes,
-    })),
-    ...quarantined.flat(),
-  ];
+  return [...tableObjects(config, live), ...quarantined.flat()];
 }
+
+/** The objects of the table among those of a batch. */
+const tableObjects = (
+  { processedBucket }: Pick<Deps['config'], 'processedBucket'>,
+  { objects }: Live,
+): OldObject[] =>
+  objects.map(({ key, bytes }) => ({
+    ref: { bucket: processedBucket, key },
+    columns: { object: '_object', version: '_version' },
+    bytes,
+  }));
 
 /** The answer, in a list; null if somebody has deleted the object, and with it its rows. Reconcile reports it. */
 async function unlessMissing<T>(answer: Promise<T>): Promise<[T] | null> {

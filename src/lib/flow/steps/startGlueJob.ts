@@ -44,6 +44,7 @@ export async function startGlueJob(
       published: keys && (keys.kind === 'folders' ? keys.root : keys.objects),
       data: address(stagedBy(deps, plan, { batch, fence }, run).data),
       quarantine: address(output.quarantine),
+      replaced: address(output.replaced),
       summary: address(output.summary),
       region: config.stateMachineArn.split(':')[3] ?? null,
     },

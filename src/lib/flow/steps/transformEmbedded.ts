@@ -1,4 +1,5 @@
 /** TransformEmbedded: transforms a small batch into staging, in DuckDB in this process. */
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -62,14 +63,12 @@ export async function transformEmbedded(
       memoryBytes: config.memoryBytes,
       replaces,
       published: (partitions, into) =>
-        fetchPublished(objectsOf(deps, plan), plan, batch, partitions, into, {
-          replaces,
-          isLive,
-        }),
+        fetchPublished(objectsOf(deps, plan), plan, batch, partitions, into, { isLive }),
     });
     for (const [name, target] of [
       ['data', stagedBy(deps, plan, { batch, fence }, attempt).data],
       ['quarantine', at.quarantine],
+      ['replaced', at.replaced],
     ] as const) {
       const files = await filesBelow(join(outputDir, name));
       await parallel(
@@ -93,6 +92,6 @@ export async function transformEmbedded(
 }
 
 async function filesBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const entries = existsSync(folder) ? await readdir(folder, { recursive: true, withFileTypes: true }) : [];
   return entries.filter((e) => e.isFile()).map((e) => join(e.parentPath, e.name));
 }

@@ -168,9 +168,16 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     const byKey = Map.groupBy(same, ({ file }) => keyIn(keys, file.partition));
     return wanted.flatMap(({ values, partition }) =>
       [
-        ...(byKey.get(keyIn(keys, partition)) ?? []),
-        ...others.filter(({ file }) => mayShare(keys, file, partition)),
-      ].map(({ file }) => ({ address: file.path, bytes: Number(file.bytes), values })),
+        ...(byKey.get(keyIn(keys, partition)) ?? []).map(({ file }) => ({ file, isShared: false })),
+        ...others
+          .filter(({ file }) => mayShare(keys, file, partition))
+          .map(({ file }) => ({ file, isShared: true })),
+      ].map(({ file, isShared }) => ({
+        address: file.path,
+        bytes: Number(file.bytes),
+        values,
+        ...(isShared ? { isShared } : {}),
+      })),
     );
   },
 

@@ -9,7 +9,14 @@ import { rollback } from '../../../../src/lib/flow/operate/rollback.ts';
 import { requireTable } from '../../../../src/lib/table/iceberg/commit.ts';
 import { publishChange } from '../../../../src/lib/table/iceberg/operations.ts';
 import { after, expectWholeOnceThawed } from '../../../support/everyCall.ts';
-import { dataset, expectNoOrphans, expectWhole, mergeRows, World } from '../../../support/flowWorld.ts';
+import {
+  dataset,
+  expectNoOrphans,
+  expectWhole,
+  mergeRows,
+  World,
+  type WorldOptions,
+} from '../../../support/flowWorld.ts';
 import { depsOf } from '../../../support/iceberg.ts';
 import type { Fault } from '../../../support/memory/index.ts';
 import { isThorough } from '../../../support/thorough.ts';
@@ -26,8 +33,8 @@ const operations = async (world: World) =>
   );
 
 /** Three files in two days, each a batch of its own: five objects. */
-async function filled(minObjects = 2): Promise<World> {
-  const world = new World({ format: 'iceberg' });
+async function filled(minObjects = 2, options: WorldOptions = {}): Promise<World> {
+  const world = new World({ ...options, format: 'iceberg' });
   for (const [key, lines] of [
     ['feed/a', ['a1@06', 'a2@07', 'bad']],
     ['feed/b', ['b1@06', 'b2@06']],
@@ -53,6 +60,17 @@ async function expectSound(world: World): Promise<void> {
   await expectWhole(world);
   await expectNoOrphans(world);
 }
+
+test('a newer row replaces a published one that a compaction has moved', async () => {
+  const world = await filled(2, { isDeduped: true });
+  await run(world);
+  world.put('feed/0', ['a1@06', 'b2@06', 'c2@07']);
+  world.put('feed/d', ['b1@06']);
+  await expectSound(world);
+  await run(world);
+  world.put('feed/-', ['a1@06', 'c1@06']);
+  await expectSound(world);
+});
 
 test('small objects of a partition become one, in a commit that changes no row', async () => {
   const world = await filled();
