@@ -119,8 +119,8 @@ const slow = ['faults', 'interrupted'];
 const last = 'permissions';
 
 /**
- * Runs everything in parallel lanes: end-to-end tests; the slow ones of them, on a second local AWS; and all other tests. The
- * test that inspects all AWS calls runs last. The output of the first lane is shown as it runs, that of the others when they
+ * Runs everything in parallel lanes: end-to-end tests, then programs and comparisons of engines; the slow end-to-end tests, on
+ * a second local AWS, then static tests; and the unit tests. The test that inspects all AWS calls runs last. The output of the first lane is shown as it runs, that of the others when they
  * end. The last line counts all tests.
  */
 async function wholeRun(aws: LocalAws, another: () => Promise<LocalAws>): Promise<number> {
@@ -136,10 +136,15 @@ async function wholeRun(aws: LocalAws, another: () => Promise<LocalAws>): Promis
     const text = await readFile(counts, 'utf8').catch(() => '{"passed":0,"failed":1,"skipped":0}');
     return { code, ...(JSON.parse(text) as Record<'passed' | 'failed' | 'skipped', number>) };
   };
+  const thorough = { SLUICE_THOROUGH: '1' };
   const endToEnd = async () => {
     const endpoint = { SLUICE_TEST_ENDPOINT: aws.endpoint };
     const [most, second] = await Promise.all([
-      lane(selected(['e2e'], files(others)), endpoint, 'shown'),
+      lane(selected(['e2e'], files(others)), endpoint, 'shown').then(async (first) => [
+        first,
+        // This lane is over early, too.
+        await lane(selected(['program', 'differential'], []), { ...endpoint, ...thorough }, 'shown after'),
+      ]),
       another().then(async ({ endpoint: own }) => ({
         endpoint: own,
         // The static tests fill this lane's remaining time.
@@ -150,21 +155,19 @@ async function wholeRun(aws: LocalAws, another: () => Promise<LocalAws>): Promis
       })),
     ]);
     const settings = { ...endpoint, SLUICE_TEST_OTHER_ENDPOINT: second.endpoint };
-    return [most, ...second.results, await lane(selected(['e2e'], files([last])), settings, 'shown')];
+    return [...most, ...second.results, await lane(selected(['e2e'], files([last])), settings, 'shown')];
   };
-  /** Unit tests, in plain Node; the tests of the flow on both formats; then what needs a local AWS or starts programs. */
-  const allOthers = async () => {
-    const settings = { SLUICE_TEST_ENDPOINT: aws.endpoint, SLUICE_THOROUGH: '1' };
-    const onIceberg = { ...settings, SLUICE_TEST_FORMAT: 'iceberg' };
+  /** Unit tests, in plain Node; those of the flow on both formats. */
+  const unitTests = async () => {
+    const onIceberg = { ...thorough, SLUICE_TEST_FORMAT: 'iceberg' };
     const flow = [...selected(['check'], ['test/unit/flow/']), '--testPathIgnorePatterns', 'flow/iceberg'];
     return [
-      await lane(selected(['check'], []), settings, 'in the background'),
+      await lane(selected(['check'], []), thorough, 'in the background'),
       await lane(flow, onIceberg, 'in the background'),
-      await lane(selected(['program', 'differential'], []), settings, 'in the background'),
     ];
   };
   try {
-    const results = (await Promise.all([endToEnd(), allOthers()])).flat();
+    const results = (await Promise.all([endToEnd(), unitTests()])).flat();
     const sum = (key: 'passed' | 'failed' | 'skipped') => results.reduce((n, result) => n + result[key], 0);
     const line = lineOf({ passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') });
     process.once('exit', () => console.log(line));
