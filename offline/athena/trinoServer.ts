@@ -159,7 +159,7 @@ const properties = (all: Readonly<Record<string, string>>): string =>
 /** The server answers before it can run queries: it first has to register itself as a worker. */
 async function waitUntilReady(client: TrinoClient, server: ChildProcess): Promise<void> {
   let last: unknown;
-  for (const deadline = Date.now() + 90_000; Date.now() < deadline; await pause(100)) {
+  for (const deadline = Date.now() + 300_000; Date.now() < deadline; await pause(100)) {
     if (server.exitCode !== null || server.signalCode !== null)
       throw new Error(`it ended with ${server.signalCode ?? server.exitCode}`);
     try {

@@ -114,6 +114,20 @@ export async function ensureSpark(report: Report): Promise<SparkHome> {
   return { python, javaHome: await ensureJava(sparkJava, report), jars };
 }
 
+/** The same Spark with Iceberg's runtime and its clients of Glue and S3, which judges the tables that Sluice writes. */
+export async function ensureSparkIceberg(report: Report): Promise<SparkHome> {
+  const spark = await ensureSpark(report);
+  return {
+    ...spark,
+    jars: await Promise.all(icebergJars.map((coordinates) => ensureJar(coordinates, report))),
+  };
+}
+
+const icebergJars = [
+  'org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.1',
+  'org.apache.iceberg:iceberg-aws-bundle:1.10.1',
+];
+
 /** The S3 client of the Hadoop that pyspark 3.5 carries. */
 const sparkJars = ['org.apache.hadoop:hadoop-aws:3.3.4', 'com.amazonaws:aws-java-sdk-bundle:1.12.262'];
 

@@ -22,15 +22,21 @@ import { applyTransform } from '../../src/lib/table/iceberg/transforms.ts';
 import { transform } from '../support/embedded.ts';
 import { evolvedTables } from '../support/evolvedTables.ts';
 import { depsOf, icebergAws, Judge, putRows } from '../support/iceberg.ts';
+import { type SparkJudge, startSparkJudge } from '../support/judges.ts';
 import { byTransforms, rowsOfTransforms } from '../support/transforms.ts';
 
 const aws = icebergAws();
 const deps = depsOf(aws.actor('writer'), aws);
 let judge: Judge;
+let spark: SparkJudge;
 beforeAll(async () => {
   judge = await Judge.on(aws);
+  spark = await startSparkJudge(judge.folder);
 });
-afterAll(() => judge.close());
+afterAll(async () => {
+  await spark.close();
+  await judge.close();
+});
 
 const posts: WantedTable = {
   name: 'posts',
@@ -42,6 +48,7 @@ const posts: WantedTable = {
     { name: 'price', type: 'decimal(10,2)' },
     { name: 'tags', type: 'array<string>' },
     { name: 'score', type: 'double' },
+    { name: 'likes', type: 'int' },
     { name: 'source', type: 'string' },
   ],
   partitionBy: [{ column: 'source', transform: 'identity' }],
@@ -50,7 +57,7 @@ const posts: WantedTable = {
 
 const rows = (from: number, to: number) => `
   SELECT i AS id, 'text ' || i || ' ' || repeat('é', 20) AS body, TIMESTAMPTZ '2025-10-06 00:00:00.000001Z' + i * INTERVAL 1 HOUR AS created_at,
-    (i / 4)::DECIMAL(10,2) AS price, ['a', 'b' || i] AS tags, CASE WHEN i % 2 = 0 THEN i / 8 END AS score
+    (i / 4)::DECIMAL(10,2) AS price, ['a', 'b' || i] AS tags, CASE WHEN i % 2 = 0 THEN i / 8 END AS score, (i % 7)::INTEGER AS likes
   FROM range(${from}, ${to}) r(i)`;
 
 const inSource = (source: string | null): Partition => new Map([[1000, source]]);
@@ -82,7 +89,7 @@ const answer = z.object({
   files: z.array(z.string()),
 });
 
-test('a table that Sluice writes is the same to pyiceberg and DuckDB', async () => {
+test('a table that Sluice writes is the same to pyiceberg, DuckDB and Spark', async () => {
   const { metadata } = await createTable(deps, posts);
   const schema = schemaOf(metadata);
   expect(specOf(metadata).fields).toMatchObject([{ 'field-id': 1000, name: 'source' }]);
@@ -112,22 +119,33 @@ test('a table that Sluice writes is the same to pyiceberg and DuckDB', async () 
   ]);
   expect(all?.duckdb).toEqual(all?.pyiceberg);
   expect(feeds?.files).toEqual(['s3://processed/posts/source=feed/a.parquet']);
+  const [counted] = await read(counts);
+  expect(counted?.rows).toEqual([[1100, 1100, 604450]]);
 });
 
-/** The answers of both readers, and the values in the table's own metadata. */
+/** The answers of all readers, who agree, and the objects that they have to read. */
 async function read(...steps: { sql: string; where?: string; snapshot?: string }[]) {
   const { pointer } = await requireTable(deps, 'posts');
   const { answers } = await judge.ask(
     pointer.file,
     steps.map((step) => ({ kind: 'read', ...step })),
   );
-  return answers.map((each) => {
-    const { pyiceberg, duckdb, files } = answer.parse(each);
+  const read: { rows: unknown[][]; files: string[] }[] = [];
+  for (const [i, { sql, where, snapshot }] of steps.entries()) {
+    const { pyiceberg, duckdb, files } = answer.parse(answers[i]);
+    const statement = where === undefined ? sql : `${sql} WHERE ${where}`;
+    const ofSpark = await spark.run({
+      table: pointer.file,
+      sql: statement,
+      ...(snapshot === undefined ? {} : { snapshot }),
+    });
     expect(duckdb).toEqual(pyiceberg);
-    return { rows: pyiceberg, files };
-  });
+    expect(ofSpark).toEqual(pyiceberg.map((row) => row.map(String)));
+    read.push({ rows: pyiceberg, files });
+  }
+  return read;
 }
-const counts = { sql: 'SELECT count(*), count(DISTINCT id), sum(id)::BIGINT FROM t' };
+const counts = { sql: 'SELECT count(*), count(DISTINCT id), CAST(sum(id) AS BIGINT) FROM t' };
 const author = { dataset: 'posts', fence: 9 };
 
 test('corrections, reverts and old snapshots are the same to all readers', async () => {
@@ -163,6 +181,7 @@ test('columns that are added, widened and renamed, and other partitions, are the
         { name: 'price', type: 'decimal(18,2)' },
         { name: 'tags', type: 'array<string>' },
         { name: 'score', type: 'double' },
+        { name: 'likes', type: 'bigint' },
         { name: 'lang', type: 'string' },
         { name: 'source', type: 'string' },
       ],
@@ -181,7 +200,7 @@ test('columns that are added, widened and renamed, and other partitions, are the
   const at = Date.parse('2026-01-02T03:04:05Z');
   const c = await putRows(aws, schema, {
     key: 'posts/evolved/c.parquet',
-    rows: `SELECT ${id} AS id, 'new' AS words, TIMESTAMPTZ '2026-01-02 03:04:05Z' AS created_at, 1.5::DECIMAL(18,2) AS price,
+    rows: `SELECT ${id}::BIGINT AS id, 7::BIGINT AS likes, 'new' AS words, TIMESTAMPTZ '2026-01-02 03:04:05Z' AS created_at, 1.5::DECIMAL(18,2) AS price,
       []::VARCHAR[] AS tags, 1.0::DOUBLE AS score, 'en' AS lang`,
     partition: new Map([
       [source ?? 0, 'feed'],
@@ -201,11 +220,11 @@ test('columns that are added, widened and renamed, and other partitions, are the
     },
   );
   const [all, one, byDay] = await read(
-    { sql: 'SELECT count(*), count(words), count(lang), sum(price) FROM t' },
+    { sql: 'SELECT count(*), count(words), count(lang), sum(price), CAST(sum(likes) AS BIGINT) FROM t' },
     { ...counts, where: `id = ${id}` },
     { ...counts, where: "created_at >= '2026-01-01T00:00:00+00:00'" },
   );
-  expect(all?.rows).toEqual([[1101, 1101, 1, '151114.00']]);
+  expect(all?.rows).toEqual([[1101, 1101, 1, '151114.00', 3304]]);
   expect(one).toEqual({ rows: [[1, 1, 5000]], files: [c.path] });
   expect(byDay).toEqual({ rows: [[1, 1, 5000]], files: [c.path] });
 });

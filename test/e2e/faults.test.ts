@@ -10,18 +10,20 @@ import {
   ledgerWrite,
   nextId,
   onWarmStage,
-  publishCopy,
+  publishCall,
   setFaults,
   someFile,
   survive,
   surviveCorrection,
+  swap,
   untilHit,
   untilSettled,
+  visits,
 } from '../support/faults.ts';
 import { put, stage } from '../support/stage.ts';
 import { reconcileNow, sweepNow, takeFinds } from '../support/sweeps.ts';
 
-onWarmStage();
+onWarmStage(visits);
 
 test.each<[string, Fault]>([
   ['dispatch: the ledger throttles', { ...ledgerWrite, function: 'dispatch', mode: 'throttle', times: 3 }],
@@ -96,10 +98,10 @@ test.each<[string, Fault]>([
       times: 4,
     },
   ],
-  ['publish: S3 throttles the copies', { ...publishCopy, mode: 'throttle', times: 3 }],
-  ['publish: rows are copied, and the answer is lost', { ...publishCopy, mode: 'lost', times: 1 }],
-  ['publish: S3 is down for longer than its client tries', { ...publishCopy, mode: 'error', times: 6 }],
-  ['publish: S3 denies a copy', { ...publishCopy, ...denied, times: 1 }],
+  ['publish: S3 throttles the copies', { ...publishCall, mode: 'throttle', times: 3 }],
+  ['publish: rows are copied, and the answer is lost', { ...publishCall, mode: 'lost', times: 1 }],
+  ['publish: S3 is down for longer than its client tries', { ...publishCall, mode: 'error', times: 6 }],
+  ['publish: S3 denies a copy', { ...publishCall, ...denied, times: 1 }],
   [
     'repairPartitions: Glue throttles',
     { service: 'glue', function: 'repairPartitions', mode: 'throttle', times: 4 },
@@ -164,7 +166,7 @@ test.each<[string, Fault]>(
       'checkValidation: the result comes in pages of one',
       { service: 'athena', operation: 'GetQueryResults', function: 'checkValidation' },
     ],
-    ['publish: a copy answers 200 with an error', publishCopy],
+    ['publish: a copy answers 200 with an error', publishCall],
     ['publish: S3 lists in pages of one', { service: 's3', operation: 'ListObjectsV2', function: 'publish' }],
     [
       'repairPartitions: Glue makes none of the partitions',
@@ -191,7 +193,7 @@ const stalled: readonly [string, Omit<Fault, 'mode'>][] = [
     { service: 's3', operation: 'PutObject', function: 'transformEmbedded' },
   ],
   ['startValidation: the query starts', { service: 'athena', function: 'startValidation' }],
-  ['publish: rows are copied', publishCopy],
+  ['publish: rows are copied', publishCall],
   ['repairPartitions: partitions are registered', { service: 'glue', function: 'repairPartitions' }],
   ['completeBatch: the files are marked', { ...ledgerWrite, function: 'completeBatch' }],
   ['completeBatch: the event is sent', { service: 'events', function: 'completeBatch' }],
@@ -204,7 +206,7 @@ test.each(stalled.map(([name, call], i) => ({ name, call, when: whens[i % whens.
 test.each(whens)(
   'stalled: rows are copied late, and files are claimed late: %p',
   async (when) => {
-    await survive([{ ...publishCopy, ...when, mode: 'stall', times: 1 }]);
+    await survive([{ ...publishCall, ...when, mode: 'stall', times: 1 }]);
     await survive([{ ...ledgerWrite, function: 'claimBatch', ...when, mode: 'stall', times: 1 }]);
   },
   240_000,
@@ -213,15 +215,15 @@ test.each(whens)(
 test.each<[string, Omit<Fault, 'mode'>]>([
   ['dispatch: the ledger notes the file', { ...ledgerWrite, function: 'dispatch' }],
   ['claimBatch: the files are claimed', { ...ledgerWrite, function: 'claimBatch' }],
-  ['publish: rows are copied', publishCopy],
+  ['publish: rows are copied', publishCall],
   ['completeBatch: the files are marked', { ...ledgerWrite, function: 'completeBatch' }],
 ])('twice: %s', (_, call) => survive([{ ...call, mode: 'twice', times: 2 }]), 150_000);
 
 test('a copy that takes effect after its batch was taken back leaves no row of it behind', async () => {
   await survive([
-    { ...publishCopy, mode: 'stall', times: 1 },
+    { ...publishCall, mode: 'stall', times: 1 },
     // The same copy is denied again in the retry, so the batch is taken back.
-    { ...publishCopy, ...denied, times: 1 },
+    { ...publishCall, ...denied, times: 1 },
   ]);
 }, 150_000);
 
@@ -230,14 +232,14 @@ test(
   () =>
     survive([
       // Only one of rows and quarantine is copied.
-      { ...publishCopy, ...denied, skip: 1, times: 1 },
+      { ...publishCall, ...denied, skip: 1, times: 1 },
       { service: 's3', operation: 'DeleteObjects', function: 'failBatch', mode: 'partial', times: 1 },
     ]),
   150_000,
 );
 
 test('failBatch: the ledger is down, first for some time, then for longer than a step tries', async () => {
-  const publishFails: Fault = { ...publishCopy, ...denied, times: 1 };
+  const publishFails: Fault = { ...publishCall, ...denied, times: 1 };
   await survive([publishFails, { ...ledgerWrite, function: 'failBatch', mode: 'lost', times: 3 }]);
   await survive([
     publishFails,
@@ -292,7 +294,7 @@ test('the Glue job waits for its turn; is started, and the answer is lost; then 
 
 test('two datasets break at once and both come through', async () => {
   const { key, ids, text } = someFile();
-  await setFaults([{ ...publishCopy, ...denied, times: 2 }]);
+  await setFaults([{ ...publishCall, ...denied, times: 2 }]);
   const status = {
     id: nextId(),
     created_at: 'Sun Aug 31 00:29:15 +0000 2014',
@@ -328,3 +330,64 @@ test('sweep and reconcile: lists come in pages of one, a write meets another one
   await setFaults();
   await expectWhole(dataset, { ids, bad: { [key]: 1 } });
 }, 150_000);
+
+const onIceberg = { on: visits };
+
+test(
+  'Iceberg: the swap of the pointer is throttled, answered with an error, and then made without an answer',
+  () =>
+    survive(
+      [
+        { ...swap, mode: 'throttle', times: 1 },
+        { ...swap, mode: 'error', times: 1 },
+        { ...swap, mode: 'lost', times: 1 },
+      ],
+      undefined,
+      onIceberg,
+    ),
+  150_000,
+);
+
+test('Iceberg: the swap arrives twice, late beside its next try, or without any answer', async () => {
+  await survive([{ ...swap, mode: 'twice', times: 1 }], undefined, onIceberg);
+  await survive([{ ...swap, mode: 'stall', after: 2, times: 1 }], undefined, onIceberg);
+  await survive([{ ...swap, mode: 'stall', silent: true, after: 3, times: 1 }], undefined, onIceberg);
+}, 240_000);
+
+test(
+  'Iceberg: the swap is denied, the batch is taken back and published by its next try',
+  () => survive([{ ...swap, ...denied, times: 1 }], undefined, onIceberg),
+  150_000,
+);
+
+test(
+  'Iceberg: each function loses the answer of a write',
+  () =>
+    survive(
+      [
+        { ...ledgerWrite, function: 'dispatch', mode: 'lost', times: 1 },
+        { ...ledgerWrite, function: 'claimBatch', mode: 'lost', times: 1 },
+        { service: 's3', operation: 'PutObject', function: 'transformEmbedded', mode: 'lost', times: 1 },
+        { service: 'athena', function: 'startValidation', mode: 'lost', times: 1 },
+        { service: 's3', operation: 'PutObject', function: 'publish', mode: 'lost', times: 1 },
+        { ...swap, mode: 'lost', times: 1 },
+        { ...ledgerWrite, function: 'completeBatch', mode: 'lost', times: 1 },
+      ],
+      undefined,
+      onIceberg,
+    ),
+  150_000,
+);
+
+test(
+  'Iceberg: a correction whose objects are stored late, and whose swap is lost',
+  () =>
+    surviveCorrection(
+      [
+        { service: 's3', operation: 'PutObject', function: 'replaceRows', mode: 'stall', after: 2, times: 1 },
+        { ...swap, mode: 'lost', times: 1 },
+      ],
+      visits,
+    ),
+  150_000,
+);

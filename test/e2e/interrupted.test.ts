@@ -17,7 +17,7 @@ import {
   leaveLease,
   ledgerWrite,
   onWarmStage,
-  publishCopy,
+  publishCall,
   setFaults,
   someFile,
   survive,
@@ -35,7 +35,7 @@ const whileHeld = (harm: () => Promise<void> | void) => async () => {
 };
 
 /** Rows will be published next. */
-const publishHeld: Fault = { ...publishCopy, mode: 'hold', times: 1 };
+const publishHeld: Fault = { ...publishCall, mode: 'hold', times: 1 };
 
 onWarmStage();
 

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { ListExecutionsCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { afterEach, beforeAll, expect } from '@jest/globals';
 import { type Fault, faultsPath } from '../../offline/faults.ts';
+import { tableFormatOf } from '../../src/lib/contract/contract.ts';
 import type { FileRecord } from '../../src/lib/model/records.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { athena, drop, post, publishedFrom, put, stage } from './stage.ts';
@@ -141,27 +142,51 @@ export async function expectWhole(
 export const denied = { mode: 'error', name: 'AccessDenied' } as const;
 /** All writes that move files and batches. */
 export const ledgerWrite = { service: 'dynamodb', operation: 'TransactWriteItems' };
-/** Calls that make rows visible. */
-export const publishCopy = { service: 's3', operation: 'CopyObject', function: 'publish' };
+/** Calls that make rows visible, by the format of the table. */
+const publishing = {
+  hive: { service: 's3', operation: 'CopyObject', function: 'publish' },
+  iceberg: { service: 'glue', operation: 'UpdateTable', function: 'publish' },
+};
+
+/** A dataset under test, and a good line of its files. */
+export interface Subject {
+  readonly dataset: string;
+  readonly prefix: string;
+  readonly line: (id: number) => string;
+}
 
 /** The dataset under test. */
 export const dataset = 'social_media';
+const posts: Subject = { dataset, prefix: 'social-media-feed/', line: (id) => post(id) };
+const contract = stage.contracts.get(dataset);
+export const publishCall = publishing[contract ? tableFormatOf(contract) : 'hive'];
+
+/** A dataset whose table is always Iceberg's. */
+export const visits: Subject = {
+  dataset: 'visits',
+  prefix: 'visits/',
+  line: (id) => JSON.stringify({ id, time: '2025-11-01T10:00:00Z', page: '/', seconds: 1 }),
+};
+export const swap = publishing.iceberg;
+
 /** Unique even on a stage that is kept between runs. */
 let next = Date.now() % 1_000_000_000;
 export const nextId = (): number => next++;
 
-/** A unique file: two good posts and a bad line. */
-export function someFile() {
+/** A unique file: two good records and a bad line. */
+export function someFile({ prefix, line }: Subject = posts) {
   const ids = [nextId(), nextId()];
-  const key = `social-media-feed/fault-${ids[0]}.json`;
-  return { key, ids, text: `${ids.map((id) => post(id)).join('\n')}\n{"id":` };
+  const key = `${prefix}fault-${ids[0]}.json`;
+  return { key, ids, text: `${ids.map(line).join('\n')}\n{"id":` };
 }
 
 /** For each test of a file: it starts on a stage that has published, and leaves no faults and nothing to sweep. */
-export function onWarmStage(): void {
+export function onWarmStage(...others: readonly Subject[]): void {
   beforeAll(async () => {
-    const { key, text } = someFile();
-    await drop(dataset, { [key]: text });
+    for (const subject of [posts, ...others]) {
+      const { key, text } = someFile(subject);
+      await drop(subject.dataset, { [key]: text });
+    }
   }, 60_000);
   afterEach(async () => {
     await setFaults();
@@ -175,9 +200,10 @@ export function onWarmStage(): void {
 export async function survive(
   faults: readonly Fault[],
   during?: () => Promise<void>,
-  { isSweepNeeded = false }: { isSweepNeeded?: boolean } = {},
+  { isSweepNeeded = false, on = posts }: { isSweepNeeded?: boolean; on?: Subject } = {},
 ) {
-  const { key, ids, text } = someFile();
+  const { dataset } = on;
+  const { key, ids, text } = someFile(on);
   await setFaults(faults);
   await put(key, text);
   await during?.();
@@ -189,19 +215,20 @@ export async function survive(
   // Effects of stalled calls.
   if (faults.some(({ mode }) => mode === 'stall')) await sweepGarbage(dataset);
   await expectWhole(dataset, { ids, bad: { [key]: 1 } });
-  const { ledger, table } = await publishedCounts(key);
+  const { ledger, table } = await publishedCounts(dataset, key);
   expect(ledger).toBe(table);
   if (isSweepNeeded) await takeFinds();
 }
 
 /** Corrects a published file under faults: the new rows exist once, and no old ones. */
-export async function surviveCorrection(faults: readonly Fault[]) {
-  const { key, ids, text } = someFile();
+export async function surviveCorrection(faults: readonly Fault[], on = posts) {
+  const { dataset, line } = on;
+  const { key, ids, text } = someFile(on);
   await drop(dataset, { [key]: text });
   const [kept = 0, gone = 0] = ids;
   const added = nextId();
   await setFaults(faults);
-  const version = await put(key, `${post(kept)}\n${post(added)}\n{"other":`);
+  const version = await put(key, `${line(kept)}\n${line(added)}\n{"other":`);
   await untilSettled(dataset, [key], [version]);
   await untilHit();
   await setFaults();
@@ -211,7 +238,7 @@ export async function surviveCorrection(faults: readonly Fault[]) {
 }
 
 /** The number of published rows of an object, in the ledger and in the table. */
-async function publishedCounts(key: string): Promise<{ ledger: number; table: number }> {
+async function publishedCounts(dataset: string, key: string): Promise<{ ledger: number; table: number }> {
   const files = (await Array.fromAsync(stage.ledger.files(dataset))).filter(
     (f) => f.object === key && f.state === 'published',
   );

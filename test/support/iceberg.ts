@@ -1,11 +1,8 @@
 /** Iceberg tables in memory, with objects written by DuckDB. */
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
-import * as z from 'zod';
-import { ensureIceberg } from '../../offline/setup/environments.ts';
 import { createPointers } from '../../src/lib/aws/pointer.ts';
 import { createStore } from '../../src/lib/aws/store.ts';
 import { commit, type Outcome, requireTable, type TableDeps } from '../../src/lib/table/iceberg/commit.ts';
@@ -23,6 +20,7 @@ import { currentSnapshot, parseMetadata, pointedTo, specOf } from '../../src/lib
 import { type Change, liveEntries } from '../../src/lib/table/iceberg/snapshot.ts';
 import { describeObject } from '../../src/lib/table/iceberg/statistics.ts';
 import type { Schema } from '../../src/lib/table/iceberg/types.ts';
+import { type Answers, type Readers, startReaders } from './judges.ts';
 import { createMemoryAws, type MemoryActor, type MemoryAws, type MemoryOptions } from './memory/index.ts';
 
 export const bucket = 'processed';
@@ -50,16 +48,25 @@ export const depsOf = (actor: MemoryActor, aws: MemoryAws): TableDeps => ({
   patience: { attempts: 6, pause: 0 },
 });
 
+/** Rows of a statement that become one Parquet object. */
+interface RowsObject {
+  readonly key: string;
+  readonly rows: string;
+  readonly partition: Partition;
+  /** More options of DuckDB's COPY. */
+  readonly copy?: string;
+}
+
 /** Puts the rows of a statement as one Parquet object, and describes it. */
-export async function putRows(
-  aws: MemoryAws,
+export const putRows = (aws: MemoryAws, schema: Schema, object: RowsObject): Promise<DataFile> =>
+  writeRows(schema, object, bucket, async (bytes) => void aws.s3.seed(bucket, object.key, bytes));
+
+/** The same in any bucket. */
+export async function writeRows(
   schema: Schema,
-  object: {
-    readonly key: string;
-    readonly rows: string;
-    readonly partition: Partition;
-    readonly copy?: string;
-  },
+  object: RowsObject,
+  to: string,
+  put: (bytes: Buffer) => Promise<void>,
 ): Promise<DataFile> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-iceberg-'));
   const instance = await DuckDBInstance.create();
@@ -71,10 +78,10 @@ export async function putRows(
       `COPY (${object.rows}) TO '${path}' (FORMAT parquet, COMPRESSION zstd ${object.copy ?? ''})`,
     );
     const bytes = await readFile(path);
-    aws.s3.seed(bucket, object.key, bytes);
+    await put(bytes);
     return describeObject(
       {
-        path: `s3://${bucket}/${object.key}`,
+        path: `s3://${to}/${object.key}`,
         size: bytes.length,
         partition: object.partition,
         read: async (start, end) => new Uint8Array(bytes.subarray(start, end)).buffer,
@@ -88,44 +95,38 @@ export async function putRows(
   }
 }
 
-const answersSchema = z.object({ answers: z.array(z.unknown()), metadata: z.string() });
-
 /** A folder with the table's objects, which other engines read and write. */
 export class Judge {
   private readonly aws: MemoryAws;
-  private readonly folder: string;
-  private readonly python: string;
+  /** Stands for the buckets. */
+  readonly folder: string;
+  private readonly readers: Readers;
 
-  private constructor(aws: MemoryAws, folder: string, python: string) {
+  private constructor(aws: MemoryAws, folder: string, readers: Readers) {
     this.aws = aws;
     this.folder = folder;
-    this.python = python;
+    this.readers = readers;
   }
 
   static async on(aws: MemoryAws): Promise<Judge> {
-    const python = await ensureIceberg(() => {});
-    return new Judge(aws, await mkdtemp(join(tmpdir(), 'sluice-judge-')), python);
+    const folder = await mkdtemp(join(tmpdir(), 'sluice-judge-'));
+    return new Judge(aws, folder, await startReaders(folder));
   }
 
-  close = (): Promise<void> => rm(this.folder, { recursive: true });
+  async close(): Promise<void> {
+    this.readers.close();
+    await rm(this.folder, { recursive: true });
+  }
 
   /** Returns the answers to the steps, and the table's metadata file after them. The memory's S3 gets what the steps wrote. */
-  async ask(metadata: string, steps: readonly object[]): Promise<z.output<typeof answersSchema>> {
+  async ask(metadata: string, steps: readonly object[]): Promise<Answers> {
     for (const key of this.aws.s3.keys(bucket)) {
       const path = join(this.folder, bucket, key);
       await mkdir(dirname(path), { recursive: true });
       const [version] = this.aws.s3.versions(bucket, key);
       await writeFile(path, version?.content?.bytes ?? '');
     }
-    const output = await new Promise<string>((resolve, reject) => {
-      const child = execFile(
-        this.python,
-        [join(import.meta.dirname, 'icebergJudge.py'), this.folder, metadata],
-        { maxBuffer: 64 * 1024 * 1024 },
-        (error, stdout) => (error ? reject(error) : resolve(stdout)),
-      );
-      child.stdin?.end(JSON.stringify(steps));
-    });
+    const answers = await this.readers.ask(metadata, steps);
     const known = new Set(this.aws.s3.keys(bucket));
     const root = join(this.folder, bucket);
     for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
@@ -133,7 +134,7 @@ export class Judge {
       const key = path.slice(root.length + 1);
       if (entry.isFile() && !known.has(key)) this.aws.s3.seed(bucket, key, await readFile(path));
     }
-    return answersSchema.parse(JSON.parse(output));
+    return answers;
   }
 
   /** Deletes objects, in the memory's S3 and in the folder. */

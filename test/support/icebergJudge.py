@@ -1,12 +1,15 @@
 """
-What other engines make of a table: pyiceberg, and DuckDB's iceberg extension. `FOLDER/bucket/key` stands for s3://bucket/key.
+What other engines make of tables: pyiceberg, and DuckDB's iceberg extension.
 
-    icebergJudge.py FOLDER METADATA_FILE < steps.json
+    icebergJudge.py FOLDER      FOLDER/bucket/key stands for s3://bucket/key; a table is its metadata file
+    icebergJudge.py ENDPOINT    Glue and S3 at an address such as http://127.0.0.1:4566; a table is database.name
 
-Each step is asked of both readers, or changes the table by pyiceberg. Prints a JSON list of answers, and the last metadata file.
+Reads a JSON object a line: the table, and steps. Each step is asked of both readers, or changes the table by pyiceberg. Prints a JSON
+object for each: the answers and the metadata file behind the last step, or what went wrong.
 """
 
 import json
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -17,13 +20,17 @@ import duckdb_extension_iceberg
 import pyarrow as pa
 from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.local import LocalFileSystem as LocalFiles
-from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
+from fsspec.implementations.arrow import ArrowFSWrapper
+from pyarrow.fs import LocalFileSystem, S3FileSystem, SubTreeFileSystem
+from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.transforms import BucketTransform
 from pyiceberg.types import StringType
 
-folder = Path(sys.argv[1]).resolve()
+place = sys.argv[1]
+endpoint = place if place.startswith("http://") else None
+folder = Path(place).resolve()
 
 
 class FolderIO(PyArrowFileIO):
@@ -43,6 +50,14 @@ class FolderFileSystem(DirFileSystem):
         return super()._join(path.removeprefix("s3://"))
 
 
+class BucketFileSystem(ArrowFSWrapper):
+    protocol = "s3"
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return path.removeprefix("s3://")
+
+
 def extension(module, name):
     return next(Path(module.__path__[0]).rglob(f"{name}.duckdb_extension"))
 
@@ -50,13 +65,30 @@ def extension(module, name):
 db = duckdb.connect(config={"allow_unsigned_extensions": "true"})
 for module, name in ((duckdb_extension_avro, "avro"), (duckdb_extension_iceberg, "iceberg")):
     db.execute(f"LOAD '{extension(module, name)}'")
-db.register_filesystem(FolderFileSystem(str(folder), LocalFiles()))
+db.execute("SET TimeZone = 'UTC'")
+if endpoint is None:
+    db.register_filesystem(FolderFileSystem(str(folder), LocalFiles()))
+    catalog = SqlCatalog(
+        "judge", uri="sqlite:///:memory:", warehouse=f"file://{folder}", **{"py-io-impl": f"{__name__}.FolderIO"}
+    )
+    catalog.create_namespace("db")
+else:
+    key, secret, region = (os.environ[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "REGION"))
+    s3 = S3FileSystem(access_key=key, secret_key=secret, region=region, endpoint_override=endpoint)
+    db.register_filesystem(BucketFileSystem(s3))
+    keys = {"access-key-id": key, "secret-access-key": secret, "region": region, "endpoint": endpoint}
+    catalog = GlueCatalog(
+        "judge", **{f"{service}.{name}": value for service in ("glue", "s3") for name, value in keys.items()}
+    )
+table = None
 
-catalog = SqlCatalog(
-    "judge", uri="sqlite:///:memory:", warehouse=f"file://{folder}", **{"py-io-impl": f"{__name__}.FolderIO"}
-)
-catalog.create_namespace("db")
-table = catalog.register_table("db.t", sys.argv[2])
+
+def open_table(name):
+    if endpoint is not None:
+        return catalog.load_table(name)
+    if catalog.table_exists("db.t"):
+        catalog.drop_table("db.t")
+    return catalog.register_table("db.t", name)
 
 
 def rows_of(result):
@@ -112,6 +144,33 @@ def inspect(step):
     ]
 
 
-kinds = {"read": read, "write": write, "inspect": inspect}
-answers = [kinds[step["kind"]](step) for step in json.load(sys.stdin)]
-json.dump({"answers": answers, "metadata": table.metadata_location}, sys.stdout)
+def create(step):
+    """A new table of pyiceberg's own, with rows of `id` and `body`."""
+    schema = pa.schema([("id", pa.int64()), ("body", pa.string())])
+    made = catalog.create_table(step["table"], schema, location=step["location"])
+    made.append(pa.Table.from_pylist(step["rows"], schema=schema))
+
+
+def generate(step):
+    """Appends rows of `id`, `text` and `day`, spread over partitions."""
+    numbers = range(step["rows"])
+    columns = [list(numbers), [f"text {i}" for i in numbers], [str(i % step["partitions"]) for i in numbers]]
+    table.append(pa.table(columns, schema=table.schema().as_arrow()))
+
+
+kinds = {"read": read, "write": write, "inspect": inspect, "create": create, "generate": generate}
+
+
+def answer(request):
+    global table
+    table = open_table(request["table"])
+    answers = [kinds[step["kind"]](step) for step in request["steps"]]
+    return {"answers": answers, "metadata": table.metadata_location}
+
+
+for line in sys.stdin:
+    try:
+        said = answer(json.loads(line))
+    except Exception as error:
+        said = {"error": f"{type(error).__name__}: {error}"}
+    print(json.dumps(said), flush=True)

@@ -126,13 +126,21 @@ function evolveSchema(metadata: Metadata, wanted: WantedTable): Metadata {
   const known = metadata.schemas.find((schema) => isDeepStrictEqual(schema.fields, fields));
   const id = known?.['schema-id'] ?? 1 + Math.max(...metadata.schemas.map((s) => s['schema-id']));
   const schema: Schema = { ...before, 'schema-id': id, fields };
+  const isWidened = found.some(({ existing }, i) => existing?.type === 'int' && columns[i]?.type === 'long');
   return withNameMapping({
     ...metadata,
+    properties: isWidened ? { ...metadata.properties, ...readInRows } : metadata.properties,
     'last-column-id': lastId,
     'current-schema-id': id,
     schemas: known ? metadata.schemas : [...metadata.schemas, schema],
   });
 }
+
+/**
+ * Up to Iceberg 1.10, Spark fails when it reads 32-bit integers in columns for a column of 64 bits
+ * (https://github.com/apache/iceberg/issues/16341). Row by row, it reads them right.
+ */
+const readInRows = { 'read.parquet.vectorization.enabled': 'false' };
 
 interface FoundColumn {
   readonly column: WantedColumn;
