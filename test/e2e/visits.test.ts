@@ -1,12 +1,10 @@
 /** A dataset in an Iceberg table, on both engines: after each commit, other engines read what the ledger counts. */
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import * as z from 'zod';
-import { ensureIceberg } from '../../offline/setup/environments.ts';
 import { createPointers } from '../../src/lib/aws/pointer.ts';
 import { placeOf } from '../../src/lib/aws/store.ts';
 import { maintenanceOf, tableFormatOf, tableOf } from '../../src/lib/contract/contract.ts';
@@ -18,6 +16,7 @@ import { reconcile } from '../../src/lib/flow/repair/reconcile.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { depsOf } from '../../src/stage/connect.ts';
 import { untilSettled } from '../support/faults.ts';
+import { startReaders } from '../support/judges.ts';
 import { athena, drop, put, sluice, stage } from '../support/stage.ts';
 
 const dataset = 'visits';
@@ -37,7 +36,7 @@ const visit = (id: number, more: object = {}) =>
   });
 const linesOf = (...visits: readonly string[]) => visits.join('\n');
 
-const answer = z.object({ answers: z.tuple([z.object({ pyiceberg: z.unknown(), duckdb: z.unknown() })]) });
+const answer = z.object({ pyiceberg: z.unknown(), duckdb: z.unknown() });
 
 /** The answers of pyiceberg and DuckDB's extension, which must agree. */
 async function readBack(): Promise<unknown> {
@@ -52,17 +51,15 @@ async function readBack(): Promise<unknown> {
     }
     expect(placeOf(pointer?.file ?? '').bucket).toBe(bucket);
     const sql = `SELECT id, page, seconds, revenue::VARCHAR, tags, _object, day FROM t ORDER BY id`;
-    const script = resolve(import.meta.dirname, '../support/icebergJudge.py');
-    const python = await ensureIceberg(() => {});
-    const output = await new Promise<string>((done, fail) => {
-      const child = execFile(python, [script, folder, pointer?.file ?? ''], (error, stdout) =>
-        error ? fail(error) : done(stdout),
-      );
-      child.stdin?.end(JSON.stringify([{ kind: 'read', sql }]));
-    });
-    const { pyiceberg, duckdb } = answer.parse(JSON.parse(output)).answers[0];
-    expect(duckdb).toEqual(pyiceberg);
-    return pyiceberg;
+    const readers = await startReaders(folder);
+    try {
+      const { answers } = await readers.ask(pointer?.file ?? '', [{ kind: 'read', sql }]);
+      const { pyiceberg, duckdb } = answer.parse(answers[0]);
+      expect(duckdb).toEqual(pyiceberg);
+      return pyiceberg;
+    } finally {
+      readers.close();
+    }
   } finally {
     await rm(folder, { recursive: true });
   }
