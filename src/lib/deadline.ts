@@ -9,6 +9,17 @@ export interface Deadline {
   check(work?: number): void;
 }
 
+/** Whether there is time for work of so many milliseconds. */
+export function isTimeFor(deadline: Deadline | undefined, work = 0): boolean {
+  try {
+    deadline?.check(work);
+    return true;
+  } catch (error) {
+    if (error instanceof OutOfTime) return false;
+    throw error;
+  }
+}
+
 /** `remaining`: milliseconds until the function ends, from Lambda's context. */
 export const deadlineAfter = (remaining: () => number): Deadline => ({
   check(work = 0) {

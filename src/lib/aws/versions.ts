@@ -14,6 +14,10 @@ export interface ObjectVersion {
   readonly isLatest: boolean;
 }
 
+/** Whether an object is the marker of a folder. An object with bytes is a file, whatever its key. */
+export const isFolderMarker = ({ key, size }: Pick<ObjectVersion, 'key' | 'size'>): boolean =>
+  key.endsWith('/') && size === 0;
+
 export type Versions = ReturnType<typeof createVersions>;
 
 /** Reads versions. `dispatch` needs nothing else of S3, so its package has only this. */

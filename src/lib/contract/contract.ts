@@ -51,6 +51,10 @@ export const namesOwnFields = ({ source }: Pick<Contract, 'source'>): boolean =>
   source.formats.includes('avro') ||
   (source.records !== undefined && isBeyondCrawlers(source.records));
 
+/** The datasets that fill a table. */
+export const datasetsOfTable = (contracts: ReadonlyMap<string, Contract>, table: string): readonly string[] =>
+  [...contracts.values()].filter((c) => tableOf(c) === table).map((c) => c.dataset);
+
 /** The datasets whose prefix matches an object key. There are several if each takes a part of the records. */
 export const datasetsOfKey = (contracts: ReadonlyMap<string, Contract>, key: string): readonly Contract[] =>
   [...contracts.values()].filter((contract) => key.startsWith(contract.source.prefix));

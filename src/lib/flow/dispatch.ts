@@ -1,6 +1,6 @@
 /** Turns events of the raw bucket into pending files in the ledger, and starts an execution for each dataset without one. */
 import * as z from 'zod';
-import type { Versions } from '../aws/versions.ts';
+import { isFolderMarker, type ObjectVersion, type Versions } from '../aws/versions.ts';
 import type { Config } from '../config.ts';
 import { datasetsOfKey } from '../contract/contract.ts';
 import { UnreadableEvent } from '../errors.ts';
@@ -111,8 +111,7 @@ function contentOf(
   if (due !== undefined) return contracts.has(due) ? { datasets: [due], file: null } : null;
   const { time: landedAt, detail } = parseEvent(message);
   const { key, size, etag, sequencer, 'version-id': version } = detail.object;
-  // The marker of a folder. An object with bytes is a file, whatever its key.
-  if (key.endsWith('/') && size === 0) return null;
+  if (isFolderMarker({ key, size })) return null;
   const found = datasetsOfKey(contracts, key);
   if (found.length === 0)
     throw new UnreadableEvent(
@@ -124,6 +123,15 @@ function contentOf(
     file: { object: key, version, size, sequencer, landedAt, etag },
   };
 }
+
+/** A version that was found without an event. S3's list of versions orders it. */
+export const listedFile = ({ key, version, size, etag }: Omit<ObjectVersion, 'isLatest'>): Noted => ({
+  object: key,
+  version,
+  size,
+  sequencer: '',
+  etag,
+});
 
 /** Records versions in the ledger. If events cannot order the versions of an object, S3's list does. */
 export const note = (

@@ -6,6 +6,9 @@ import { accountingSchema, batchCountsSchema } from './plan.ts';
 /** Characters of a reason. It is written into the record of every file. */
 export const longestReason = 1000;
 
+/** An error as the reason in a record. */
+export const reasonOf = ({ name, message }: Error): string => `${name}: ${message}`.slice(0, longestReason);
+
 /** An operator's decision. It belongs to its files, even if they are in another batch later. */
 export const decisionKinds = ['release', 'reject', 'rollback'] as const;
 export type DecisionKind = (typeof decisionKinds)[number];

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join, posix } from 'node:path';
 import { address, placeOf } from '../../aws/store.ts';
 import { maintenanceOf } from '../../contract/contract.ts';
+import { isTimeFor } from '../../deadline.ts';
 import { EngineOutOfMemory } from '../../errors.ts';
 import { parallel } from '../../parallel.ts';
 import type { CompactableObject } from '../../table/format.ts';
@@ -20,7 +21,7 @@ import { type Live, liveOf } from '../batch/published.ts';
 import { unlessUnreadable } from '../batch/restored.ts';
 import { type Packed, publishPack } from './pack.ts';
 import { planCompaction, type SmallObject } from './planCompaction.ts';
-import { commitTime, isTimeFor, type MaintainDeps, type Maintaining, packRun } from './work.ts';
+import { commitTime, type MaintainDeps, type Maintaining, packRun } from './work.ts';
 
 export interface Compacted {
   /** Small objects that were replaced, or would be. */

@@ -2,7 +2,7 @@
  * The maintenance of a table: old states of it expire, objects that nothing names any more are removed, and small ones are gathered. Readers notice nothing. Every
  * part can be interrupted at any point, and the next run continues.
  */
-import { tableOf } from '../../contract/contract.ts';
+import { datasetsOfTable, tableOf } from '../../contract/contract.ts';
 import { contractOf, formatOf } from '../batch/deps.ts';
 import { readPlan } from '../batch/manifest.ts';
 import { lastClosed, requireNothingLost } from '../batch/restored.ts';
@@ -29,7 +29,7 @@ export async function maintain(
   { isDryRun = false }: { isDryRun?: boolean } = {},
 ): Promise<Maintained | null> {
   const name = tableOf(contractOf(deps, dataset));
-  const sharing = [...deps.contracts.values()].filter((c) => tableOf(c) === name).map((c) => c.dataset);
+  const sharing = datasetsOfTable(deps.contracts, name);
   for (const each of sharing) await requireNothingLost(deps, each);
   const latest = await lastClosed(deps, dataset);
   if (!latest) return null;

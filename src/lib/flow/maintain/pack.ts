@@ -2,9 +2,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ObjectRef } from '../../aws/store.ts';
 import { valuesOfPath } from '../../catalog/partitionPath.ts';
+import { isTimeFor } from '../../deadline.ts';
 import { LeaseLost, TableConflict } from '../../errors.ts';
 import { maintaining } from '../../ledger/leases.ts';
-import { type Attempt, longestReason } from '../../model/records.ts';
+import { type Attempt, reasonOf } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import { ownFolder } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
@@ -15,7 +16,7 @@ import { requireNothingLost } from '../batch/restored.ts';
 import { commitOf } from '../batch/tableCommit.ts';
 import { letGo, wake } from '../wake.ts';
 import type { SmallObject } from './planCompaction.ts';
-import { commitTime, isTimeFor, type MaintainDeps, type Maintaining, packRun } from './work.ts';
+import { commitTime, type MaintainDeps, type Maintaining, packRun } from './work.ts';
 
 /** A staged object with all rows of some objects of one partition. */
 export interface Packed {
@@ -76,7 +77,7 @@ async function settle(
 ): Promise<void> {
   const record = await deps.ledger.batch(attempt.dataset, attempt.batch);
   if (record === undefined) return;
-  const reason = error instanceof Error ? `${error.name}: ${error.message}`.slice(0, longestReason) : '';
+  const reason = error instanceof Error ? reasonOf(error) : '';
   if (record.committed !== undefined) await finishCompaction(deps, attempt, fence);
   else await abandonCompaction(deps, attempt, fence, reason);
 }

@@ -1,7 +1,5 @@
 /** What the parts of the maintenance of a table work on. */
 
-import type { Deadline } from '../../deadline.ts';
-import { OutOfTime } from '../../errors.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { TableFormat, TableShape } from '../../table/format.ts';
 import type { Deps } from '../batch/deps.ts';
@@ -33,14 +31,3 @@ export const packRun = 'c';
 
 /** Milliseconds that the commit of a compaction may take. */
 export const commitTime = 60_000;
-
-/** Whether a function has the time for work of so many milliseconds. */
-export function isTimeFor(deadline: Deadline | undefined, work: number): boolean {
-  try {
-    deadline?.check(work);
-    return true;
-  } catch (error) {
-    if (error instanceof OutOfTime) return false;
-    throw error;
-  }
-}

@@ -4,9 +4,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ObjectRef } from '../../aws/store.ts';
+import { isFolderMarker } from '../../aws/versions.ts';
 import { InvalidInput } from '../../errors.ts';
 import { contractOf } from '../batch/deps.ts';
-import { type DispatchDeps, note } from '../dispatch.ts';
+import { type DispatchDeps, listedFile, note } from '../dispatch.ts';
 import { wake } from '../wake.ts';
 import type { OperatorDeps } from './again.ts';
 import { type InventoryPage, inventoryPages } from './inventory.ts';
@@ -79,14 +80,7 @@ export async function backfill(
       const results = await note(
         deps,
         dataset,
-        objects.map(({ key, version, size, etag }) => ({
-          object: key,
-          version,
-          size,
-          sequencer: '',
-          etag,
-          isBackfill: true,
-        })),
+        objects.map((object) => ({ ...listedFile(object), isBackfill: true })),
       );
       const [first] = results;
       // A single object may be refused; a page of them says that the ledger cannot be written.
@@ -127,7 +121,7 @@ async function* pagesOf(
   }
   for (let last = after; ; ) {
     const { versions, next } = await store.listVersions(config.rawBucket, prefix, last, pageSize);
-    const objects = versions.filter((v) => v.isLatest && !(v.key.endsWith('/') && v.size === 0));
+    const objects = versions.filter((v) => v.isLatest && !isFolderMarker(v));
     if (next === undefined) {
       // Behind the last key nothing is left, should this page be the last that is recorded.
       yield { objects, at: objects.at(-1)?.key ?? last ?? '' };
@@ -154,7 +148,7 @@ async function countedOf(
   }
   for await (const page of deps.store.listPages(deps.config.rawBucket, source.prefix)) {
     if (isOver()) return undefined;
-    count += page.filter(({ key, size }) => !(key.endsWith('/') && size === 0)).length;
+    count += page.filter((object) => !isFolderMarker(object)).length;
   }
   return count;
 }

@@ -6,6 +6,7 @@ import { parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import * as z from 'zod';
 import type { ObjectRef, Store } from '../../aws/store.ts';
+import { isFolderMarker, type ObjectVersion } from '../../aws/versions.ts';
 import { InvalidInput } from '../../errors.ts';
 
 const manifestSchema = z.object({
@@ -17,13 +18,7 @@ const manifestSchema = z.object({
 });
 
 /** The current version of an object, as a report lists it. */
-export interface InventoryObject {
-  readonly key: string;
-  readonly version: string;
-  /** Bytes. */
-  readonly size: number;
-  readonly etag: string;
-}
+export type InventoryObject = Omit<ObjectVersion, 'isLatest'>;
 
 /** Some rows of a report. `at`: the place behind them, as `file:row`. */
 export interface InventoryPage {
@@ -102,7 +97,7 @@ export async function* inventoryPages(
 function currentOf(row: unknown, prefix: string): InventoryObject | undefined {
   const { Key, VersionId, IsLatest, IsDeleteMarker, Size, ETag } = rowSchema.parse(row);
   const isWanted = (IsLatest ?? true) && !(IsDeleteMarker ?? false) && Key.startsWith(prefix);
-  if (!isWanted || (Key.endsWith('/') && Size === 0)) return undefined;
+  if (!isWanted || isFolderMarker({ key: Key, size: Size })) return undefined;
   return { key: Key, version: VersionId ?? 'null', size: Size, etag: (ETag ?? '').replaceAll('"', '') };
 }
 

@@ -1,5 +1,5 @@
 /** Scheduled work for all datasets, in one function: each dataset gets its turn, even if the time is not enough for all. */
-import type { Deadline } from '../../deadline.ts';
+import { type Deadline, isTimeFor } from '../../deadline.ts';
 import { OutOfTime } from '../../errors.ts';
 import type { Deps } from '../batch/deps.ts';
 
@@ -29,7 +29,7 @@ export async function inTurn<R>(
   const results: { dataset: string; result: R }[] = [];
   const failures: { dataset: string; error: unknown }[] = [];
   let last: string | undefined;
-  while (waiting.length > 0 && (last === undefined || isTimeLeft(deadline))) {
+  while (waiting.length > 0 && (last === undefined || isTimeFor(deadline))) {
     const [dataset = ''] = waiting;
     try {
       results.push({ dataset, result: await run(dataset) });
@@ -44,14 +44,4 @@ export async function inTurn<R>(
   const next = waiting.length > 0 ? last : undefined;
   if (next !== stopped) await ledger.noteSwept(place, next);
   return { results, failures, left: waiting };
-}
-
-function isTimeLeft(deadline: Deadline | undefined): boolean {
-  try {
-    deadline?.check();
-    return true;
-  } catch (error) {
-    if (error instanceof OutOfTime) return false;
-    throw error;
-  }
 }

@@ -6,7 +6,7 @@
 import { posix } from 'node:path';
 import { address, type ListedObject } from '../../aws/store.ts';
 import { readSegment, valuesOfPath } from '../../catalog/partitionPath.ts';
-import { tableOf } from '../../contract/contract.ts';
+import { datasetsOfTable, tableOf } from '../../contract/contract.ts';
 import { OutOfTime } from '../../errors.ts';
 import { parallel } from '../../parallel.ts';
 import type { TableFormat } from '../../table/format.ts';
@@ -179,7 +179,7 @@ async function compareObjects(deps: ReconcileDeps, work: Work): Promise<void> {
   const isOwn = isOwnPathOf(deps, work);
   const name = tableOf(contractOf(deps, dataset));
   const prefix = `${name}/`;
-  const sharing = [...contracts.values()].filter((c) => tableOf(c) === name).map((c) => c.dataset);
+  const sharing = datasetsOfTable(contracts, name);
   const judge = judgeOf(deps, sharing, ({ objects }) => objects.map((o) => o.key));
   const standing = new Set(stand.standing);
   let byVerdict: Record<Verdict, string[]> = { counts: [], open: [], garbage: [], unknown: [] };

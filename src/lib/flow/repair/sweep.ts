@@ -4,7 +4,7 @@
  * and open batches.
  */
 
-import type { ObjectVersion } from '../../aws/versions.ts';
+import { isFolderMarker, type ObjectVersion } from '../../aws/versions.ts';
 import { maintaining, starting } from '../../ledger/leases.ts';
 import { rejectsRows } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
@@ -14,7 +14,7 @@ import { executionName } from '../batch/execution.ts';
 import { stopRuns } from '../batch/jobRuns.ts';
 import { takeBack } from '../batch/objects.ts';
 import { lostAttempts } from '../batch/restored.ts';
-import { note } from '../dispatch.ts';
+import { listedFile, note } from '../dispatch.ts';
 import { failBatch } from '../steps/failBatch.ts';
 import { letGo, wake } from '../wake.ts';
 import { rebuildNext } from './rebuild.ts';
@@ -188,17 +188,13 @@ async function findUntold(
   if (isBetweenPasses && !isDue && Date.parse(last.at) + passEvery > Date.now())
     return { filesFound: 0, filesFailed: 0 };
   const { versions, next } = await store.listVersions(config.rawBucket, prefix, last?.key, objectsPerSweep);
-  const files = versions.filter((v) => v.isLatest && !(v.key.endsWith('/') && v.size === 0));
+  const files = versions.filter((v) => v.isLatest && !isFolderMarker(v));
   const states = await ledger.states(
     dataset,
     files.map((v) => ({ object: v.key, version: v.version })),
   );
   const untold = files.filter((_, i) => states[i] === undefined);
-  const noted = await note(
-    deps,
-    dataset,
-    untold.map(({ key, version, size, etag }) => ({ object: key, version, size, sequencer: '', etag })),
-  );
+  const noted = await note(deps, dataset, untold.map(listedFile));
   // One file must not stop a sweep.
   const filesFailed = noted.filter((result) => result instanceof Error).length;
   const filesFound =

@@ -8,9 +8,9 @@ import type { Queued } from '../../ledger/files.ts';
 import {
   type Decision,
   type FileRecord,
-  longestReason,
   type ObjectRecord,
   type RawFile,
+  reasonOf,
   rejectsRows,
 } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
@@ -150,8 +150,6 @@ async function readRecords(
   });
   return null;
 }
-
-const reasonOf = ({ name, message }: Error): string => `${name}: ${message}`.slice(0, longestReason);
 
 /**
  * Why the dataset's table cannot become what its contract says; null if it can. Files that could not be published are held
