@@ -8,7 +8,7 @@ import { counted } from '../lib/counted.ts';
 import { draftContract } from '../lib/infer/infer.ts';
 import { print, prompt } from '../stage/terminal.ts';
 import { datasetOf, readSamples, textOf } from './samples.ts';
-import { readOptions, UsageError } from './usage.ts';
+import { asWord, readOptions, UsageError } from './usage.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -82,8 +82,8 @@ export async function run(args: string[]): Promise<number> {
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, textOf(draft, positionals, samples), { flag: 'wx' });
     const near = relative(process.cwd(), path);
-    const shown = near.startsWith('..') ? path : near;
-    const [first = ''] = positionals;
+    const shown = asWord(near.startsWith('..') ? path : near);
+    const first = asWord(positionals[0] ?? '');
     print(`${shown}: ${likely.required.length} of its columns are in every record. Read it, then
   npm run sluice -- validate ${shown}
   npm run sluice -- transform --contract ${shown} --out /tmp/${dataset} ${first}

@@ -6,6 +6,7 @@ import { Document, isMap, isSeq, visit } from 'yaml';
 import { parseContract } from '../lib/contract/load.ts';
 import { identifier } from '../lib/contract/parts.ts';
 import type { Contract } from '../lib/contract/schema.ts';
+import { counted } from '../lib/counted.ts';
 import { avroHead, isAvro } from '../lib/engine/avro.ts';
 import { localFile, readStart } from '../lib/engine/inputFile.ts';
 import { ArchiveBroken } from '../lib/engine/packedBytes.ts';
@@ -127,7 +128,7 @@ export function textOf(drafted: Drafted, paths: readonly string[], samples: Samp
     throw new UsageError(`no contract can be drafted: ${path === '' ? '' : `${path}: `}${message}`);
   }
   const all = [
-    `Drafted from ${samples.records.length} records of ${paths.map((p) => basename(p)).join(', ')}.`,
+    `Drafted from ${counted(samples.records.length, 'record')} of ${paths.map((p) => basename(p)).join(', ')}.`,
     ...samples.notes,
     ...notes,
     ...left.map((path) => `No column for ${JSON.stringify(path)}: a path cannot have such characters.`),

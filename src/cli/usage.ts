@@ -67,6 +67,9 @@ export function readPort(text: string): number {
 /** Quotes a text for a POSIX shell. */
 export const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
+/** A word of a command that a person may copy: quoted only if it must be. */
+export const asWord = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : quoted(text));
+
 /** A command: its help and its function. `run` gives the exit status. */
 export interface Command {
   readonly help: string;

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { isReading } from '../../../src/cli/query.ts';
-import { suggestion } from '../../../src/cli/usage.ts';
+import { asWord, suggestion } from '../../../src/cli/usage.ts';
 
 test.each([
   ['statsu', 'status'],
@@ -26,4 +26,14 @@ test.each([
   ['selection', false],
 ])('query runs %j without --write: %s', (sql, isAllowed) => {
   expect(isReading(sql)).toBe(isAllowed);
+});
+
+test.each([
+  ['data/a-1.csv', 'data/a-1.csv'],
+  ['2024 Über.csv', "'2024 Über.csv'"],
+  ["it's", "'it'\\''s'"],
+  ['$(x)', "'$(x)'"],
+  ['', "''"],
+])('a command names %j as %s', (text, word) => {
+  expect(asWord(text)).toBe(word);
 });

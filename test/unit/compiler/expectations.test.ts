@@ -34,6 +34,8 @@ test('an outcome says what was found and what was expected', () => {
     [`check_${share}_0`]: '100',
     [`check_${share}_1`]: '48',
   });
+  const half = { [`check_${share}_0`]: '100', [`check_${share}_1`]: '50' };
+  expect(judgeExpectations(social, batchOf(10), half)[share]).toMatchObject({ passed: true });
   expect(outcomes.filter((o) => !o.passed)).toEqual([
     {
       name: 'row_count',
@@ -120,4 +122,35 @@ test('each kind of expectation is asked in one scan and judged with its toleranc
     [true, 'no row with a time'],
     [true, '4 rows'],
   ]);
+});
+
+test('a value that lies exactly at a limit passes, and the next one does not', () => {
+  const contract = contractWith(
+    '  - { name: lang, path: lang, type: string }\n  - { name: n, path: n, type: int }',
+    `expectations:
+  - { check: not_null, column: lang, tolerance: 0.5 }
+  - { check: null_share, column: lang, max: 0.5 }
+  - { check: sum, column: n, min: 10, max: 20 }
+  - { check: freshness, column: at, max: 2h }
+  - { check: row_count, min: 2, max: 4 }
+  - { check: row_count, lastBatches: { count: 2, min: 0.5, max: 2 } }`,
+  );
+  const now = new Date('2025-10-07T00:00:00Z');
+  const before = (seconds: number) => String(now.getTime() / 1000 - seconds);
+  const passed = (values: readonly (readonly string[])[]) => {
+    const given = { published: 0, now, lastBatches: [9, 1, 3] };
+    const own = judgeExpectations(contract, given, {}).length - values.length;
+    const row = Object.fromEntries(
+      values.flatMap((v, i) => v.map((value, j) => [`check_${own + i}_${j}`, value] as const)),
+    );
+    return judgeExpectations(contract, given, row)
+      .slice(own)
+      .map((o) => o.passed);
+  };
+  const at = [['2', '4'], ['4', '2'], ['10'], ['4', before(7200)], ['2'], ['1']];
+  expect(passed(at)).toEqual([true, true, true, true, true, true]);
+  expect(passed([['0', '4'], ['4', '0'], ['20'], ['4', before(0)], ['4'], ['4']])).not.toContain(false);
+  const past = [['3', '4'], ['4', '3'], ['9'], ['4', before(7201)], ['1'], ['0']];
+  expect(passed(past)).not.toContain(true);
+  expect(passed([['4', '4'], ['4', '4'], ['21'], ['4', before(9999)], ['5'], ['5']])).not.toContain(true);
 });

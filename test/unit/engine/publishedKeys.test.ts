@@ -102,6 +102,12 @@ test('of a published object, little more than its footer and its key columns are
     const [{ bytes: size = 0 } = {}] = await local.find([['test', '06']]);
     expect([found.length, await readdir(into)]).toEqual([1, ['0.parquet']]);
     expect(bytes).toBeLessThan(size / 4);
+    // An object of the batch itself is an earlier try of the same rows.
+    const own = {
+      ...counted,
+      find: async () => [{ path: 'day=06/c-f1-0.parquet', bytes: size, values: [] }],
+    };
+    expect(await fetchPublished(own, plan, 'c', [['test', '06']], into)).toEqual([]);
   } finally {
     await rm(folder, { recursive: true });
   }

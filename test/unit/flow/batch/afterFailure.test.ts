@@ -60,3 +60,15 @@ test('property: every file ends in a state, whatever breaks, and no good file is
     { numRuns: 300, seed: 1 },
   );
 });
+
+test.each<[string, number, number, number, object]>([
+  ['two files are tried together once more', 2, 1, 1, { kind: 'retry', groups: [[0, 1]] }],
+  ['then they are tried apart', 2, 2, 2, { kind: 'retry', groups: [[0], [1]] }],
+  ['the first of two parts is the larger one', 3, 2, 2, { kind: 'retry', groups: [[0, 1], [2]] }],
+  ['a file alone is tried again', 1, 2, 2, { kind: 'retry', groups: [[0]] }],
+  ['after its third try it has failed', 1, 3, 3, { kind: 'fail' }],
+  ['24 failures in a row hold nothing', 2, 1, 24, { kind: 'retry', groups: [[0, 1]] }],
+  ['25 do', 2, 1, 25, { kind: 'hold', why: 'the last 25 batches of the dataset all failed' }],
+])('%s', (_, files, attempts, inARow, verdict) => {
+  expect(afterFailure([...Array(files).keys()], attempts, inARow)).toEqual(verdict);
+});

@@ -14,3 +14,14 @@ test('property: batches respect both limits, and a file beyond the limit is a ba
     }),
   );
 });
+
+test.each<[string, number[], number]>([
+  ['as many bytes as the limit has', [60, 40, 1], 2],
+  ['a byte more', [60, 41], 1],
+  ['an empty file next to full ones', [100, 0, 1], 2],
+  ['a file beyond the limit', [101, 0], 1],
+  ['as many files as the limit has', [1, 1, 1, 1, 1, 1], 5],
+])('a batch takes %s', (_, sizes, taken) => {
+  const files = sizes.map((size) => ({ size }));
+  expect(nextBatch(files, { files: 5, bytes: 100 })).toHaveLength(taken);
+});

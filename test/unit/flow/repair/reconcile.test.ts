@@ -82,15 +82,17 @@ test('an object that no commit counts is removed after an hour; what is not of S
     own.replace('0.parquet', '7.parquet'),
   ];
   const byHand = 'feed/source=feed/day=06/by-hand.parquet';
-  for (const Key of [...strays, byHand])
+  // A partition of another dataset in the same table.
+  const ofOther = own.replace('source=feed', 'source=other').replace(/-f\d+-/, '-f99-');
+  for (const Key of [...strays, byHand, ofOther])
     await s3.send(new PutObjectCommand({ Bucket: 'processed', Key, Body: '[]' }));
-  expect(await compare()).toMatchObject({ removed: 0 });
+  expect(await compare()).toMatchObject({ removed: 0, unknown: 0 });
   world.aws.clock.advance(2 * 3_600_000);
   expect(await compare()).toMatchObject({ removed: 2, unknown: 1, missing: [] });
-  expect(world.stored()).toEqual([own, strays[0], byHand].sort());
+  expect(world.stored()).toEqual([own, strays[0], byHand, ofOther].sort());
   const asked = await world.call('reconcile', (deps) => reconcile(deps, dataset, { removesUnknown: true }));
   expect(asked).toMatchObject({ removed: 1, unknown: 1 });
-  expect(world.stored()).toEqual([own, byHand].sort());
+  expect(world.stored()).toEqual([own, byHand, ofOther].sort());
 });
 
 test('objects that somebody has deleted are told of, also when nothing of their batch is left', async () => {

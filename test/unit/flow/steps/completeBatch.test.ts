@@ -20,3 +20,16 @@ test('a CompleteBatch whose first answer was lost goes on with the batch that th
     execution: expect.stringContaining('execution'),
   });
 });
+
+test('a CompleteBatch that is repeated after it has released the lease starts an execution for files that came since', async () => {
+  const world = new World();
+  world.put('feed/a', ['1@06']);
+  const complete = await world.until('completeBatch');
+  expect(await complete(world.deps('completeBatch'))).toMatchObject({ morePending: false });
+  const before = world.aws.sfn.executions.size;
+  const { ledger } = world.deps('test');
+  const noted = { object: 'feed/b', version: 'v', size: 1, sequencer: '1', etag: 'e' };
+  await ledger.notePending(dataset, [noted], async () => []);
+  expect(await complete(world.deps('completeBatch'))).toMatchObject({ morePending: false });
+  expect(world.aws.sfn.executions.size).toBe(before + 1);
+});
