@@ -1,5 +1,5 @@
 /** Compiles the expectations of a contract to one Athena query, and turns its one row into outcomes. Free of AWS. */
-import { goldenColumns, isPublished } from '../contract/columns.ts';
+import { derivedKeys, goldenColumns, isPublished } from '../contract/columns.ts';
 import { dedupeKey } from '../contract/contract.ts';
 import type { Contract, Expectation, PartitionKey } from '../contract/schema.ts';
 import { counted } from '../counted.ts';
@@ -77,7 +77,11 @@ const alias = (check: number, aggregate: number): string => `check_${check}_${ag
 
 /** The expectations of every dataset, then those of the contract. */
 function checksOf(contract: Contract): Check[] {
-  const required = contract.columns.filter((c) => c.required && isPublished(contract, c));
+  const keys = derivedKeys(contract);
+  const required = [
+    ...contract.columns.filter((c) => c.required),
+    ...contract.derive.filter((c) => keys.includes(c.name)),
+  ].filter((c) => isPublished(contract, c));
   const key = dedupeKey(contract);
   const always = { severity: 'hold', tolerance: 0 } as const;
   return [

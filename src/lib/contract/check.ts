@@ -187,7 +187,10 @@ function checkDedupe(contract: Contract, { known, issue }: Scope): void {
     const column = known(['dedupe', 'key', i], name, allowed);
     if (column && helpers.has(name))
       issue(['dedupe', 'key', i], `the key column "${name}" must be published`);
-    if (column && !column.required) issue(['dedupe', 'key', i], `the key column "${name}" must be required`);
+    // A row without a value in a derived key is quarantined, as one without a value in a required column.
+    const isDerived = contract.derive.some((d) => d.name === name);
+    if (column && !column.required && !isDerived)
+      issue(['dedupe', 'key', i], `the key column "${name}" must be required`);
   });
   dedupe?.order.forEach((o, i) => {
     const column = known(['dedupe', 'order', i, 'column'], o.column);

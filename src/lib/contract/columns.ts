@@ -26,6 +26,10 @@ export const isPublished = (
 export const ownColumns = (contract: Pick<Contract, 'columns' | 'derive' | 'partitionBy'>) =>
   [...contract.columns, ...contract.derive].filter((column) => isPublished(contract, column));
 
+/** The derived columns of the key: a row without a value in one of them is quarantined. */
+export const derivedKeys = ({ derive, dedupe }: Pick<Contract, 'derive' | 'dedupe'>): string[] =>
+  derive.flatMap(({ name }) => (dedupe?.key.includes(name) ? [name] : []));
+
 /** A column's earlier names. */
 export const earlierNames = (was: string | readonly string[] = []): readonly string[] =>
   typeof was === 'string' ? [was] : was;

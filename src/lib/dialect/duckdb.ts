@@ -5,7 +5,7 @@
 
 import { defaultPartition } from '../catalog/partitionPath.ts';
 import { fieldsRead } from '../catalog/rawSchema.ts';
-import { isOwnValue, ownColumns } from '../contract/columns.ts';
+import { derivedKeys, isOwnValue, ownColumns } from '../contract/columns.ts';
 import { hasFlatTexts } from '../contract/contract.ts';
 import { objectKey } from '../contract/path.ts';
 import type { Contract, Enrichment, PartitionKey, TransformKey } from '../contract/schema.ts';
@@ -325,6 +325,8 @@ function rowRefusals(
   for (const { isOther, value } of arrays) refuse('not_an_array', isOther, nothing, value);
   if (contract.drift === 'reject') refuse('unexpected_field', '__rest IS NOT NULL', nothing, '__rest');
   if (contract.filter !== undefined) refuse('filtered', 'NOT __kept');
+  for (const name of derivedKeys(contract))
+    refuse('missing_required', `placed.${identifier(name)} IS NULL`, literal(name));
   for (const { e, sql } of enrichments)
     if (sql && e.unmatched === 'quarantine')
       refuse('unmatched', sql.isUnmatched, literal(sql.column), sql.asked);

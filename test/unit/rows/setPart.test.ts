@@ -42,6 +42,22 @@ test('of an equal key the first in order stays; ties go by object, then by what 
   ]);
 });
 
+test('a derived column is a key; a row without a value in it is quarantined', async () => {
+  const changes = contractWith(
+    `  - { name: after, path: after.id, type: bigint, publish: false }
+  - { name: before, path: before.id, type: bigint, publish: false }
+derive: [{ name: row, type: bigint, expression: 'coalesce(after, before)' }]`,
+    'dedupe: { key: [row] }',
+  );
+  const lines = [{ after: { id: 7 } }, { before: { id: 7 } }, { after: {} }, { before: { id: 8 } }];
+  const { summary, rows, quarantine } = await transform(changes, {
+    'test/a.json': lines.map((line) => record(line)).join('\n'),
+  });
+  expect(rows.map((r) => r.row)).toEqual([7n, 8n]);
+  expect(summary).toMatchObject({ published: 2, duplicates: 1, reasons: { missing_required: 1 } });
+  expect(quarantine.map((q) => [q.line, q.column_name])).toEqual([[3n, 'row']]);
+});
+
 test('duplicates may be looked for in each file alone', async () => {
   const perFile = contractWith('', 'dedupe: { key: [id], scope: file }');
   const { summary } = await transform(perFile, {
