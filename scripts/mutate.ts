@@ -3,13 +3,24 @@
  * survivor. Stryker's instrumenter makes the mutants; the runner is our own, because Stryker has none for tests in plain Node.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { createHash } from 'node:crypto';
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { availableParallelism, constants, getPriority, setPriority, tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parse } from 'yaml';
 import * as z from 'zod';
-import { ensureInstrumenter } from '../offline/setup/environments.ts';
+import { cacheFolder, ensureInstrumenter } from '../offline/setup/environments.ts';
 import { runProgram } from '../src/cli/program.ts';
 import { readOptions, UsageError } from '../src/cli/usage.ts';
 import { parallel } from '../src/lib/parallel.ts';
@@ -19,8 +30,9 @@ import { print } from '../src/stage/terminal.ts';
 const help = `Usage: npm run mutate -- [options] [PATH…]
 
   PATH…          files or folders below src; default src/lib/{ledger,flow,table,compiler,dialect}
-  --sample N     only N mutants of each file, spread over it
+  --sample N     only N mutants of each file, drawn by --seed S (default 1): the score is an estimate
   --tests PATTERN   only test files whose path matches, for a quick look
+  --seconds N    a mutant must be noticed by tests that take so long together (default 30)
   --workers N    default: one for each core
   --json FILE    writes every mutant with its fate
   --help
@@ -47,14 +59,11 @@ const testFolders = [
 /** A test file that takes longer in the first run is left out, in milliseconds. */
 const slowestFile = 60_000;
 
-/** A mutant must be noticed by tests that take this long together, in milliseconds. */
-const longestTests = 120_000;
+/** The tests of a file may take so much longer with a mutant, in milliseconds: an endless loop is noticed. */
+const patience = (ms: number) => 5000 + 5 * ms;
 
-/** The tests of a mutant may take so much longer than without it, in milliseconds: an endless loop is noticed. */
-const patience = (ms: number) => 5000 + 4 * ms;
-
-/** A process is replaced after so many mutants: each has loaded test files anew. */
-const mutantsPerProcess = 150;
+/** A process is replaced after it has loaded so many test files: each time anew. */
+const runsPerProcess = 300;
 
 const wantedShare = 0.9;
 
@@ -70,16 +79,21 @@ type Fate = 'killed' | 'timeout' | 'survived' | 'uncovered';
 
 const answerSchema = z.object({
   failed: z.string().nullable(),
-  ms: z.number(),
+  /** Mutants that the loading of sources evaluates. */
   static: z.array(z.string()).default([]),
-  perTest: z.record(z.string(), z.array(z.string())).default({}),
+  /** By test: what it took, in milliseconds, and the mutants that it evaluates. */
+  perTest: z
+    .record(z.string(), z.object({ ms: z.number(), mutants: z.array(z.string()).default([]) }))
+    .default({}),
 });
 type Answer = z.output<typeof answerSchema>;
 
+/** The tests of a file that evaluate a mutant. */
 interface TestsOf {
   readonly file: string;
   /** All, if undefined. */
-  readonly ids?: readonly string[];
+  readonly ids: readonly string[] | undefined;
+  readonly ms: number;
 }
 
 const acceptedSchema = z.array(
@@ -89,6 +103,8 @@ const acceptedSchema = z.array(
 async function main(args: string[]): Promise<number> {
   const { values, positionals } = readOptions(args, {
     sample: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    seconds: { type: 'string', default: '30' },
     workers: { type: 'string', default: String(availableParallelism()) },
     tests: { type: 'string', default: '' },
     json: { type: 'string' },
@@ -98,32 +114,48 @@ async function main(args: string[]): Promise<number> {
     print(help);
     return 0;
   }
-  const [sample, workers] = [values.sample, values.workers].map((text) => {
-    if (text !== undefined && !/^[1-9]\d{0,5}$/.test(text)) throw new UsageError(`${text}: must be a number`);
-    return text === undefined ? undefined : Number(text);
-  });
-  const files = filesBelow(positionals.length > 0 ? positionals : defaults);
+  const [sample, seed, longest, workers] = [values.sample, values.seed, values.seconds, values.workers].map(
+    (text) => {
+      if (text !== undefined && !/^[1-9]\d{0,5}$/.test(text))
+        throw new UsageError(`${text}: must be a number`);
+      return text === undefined ? undefined : Number(text);
+    },
+  );
+  const wanted = filesBelow(positionals.length > 0 ? positionals : defaults);
   const accepted = acceptedSchema.parse(
     parse(readFileSync(join(root, 'test/mutation/accepted.yml'), 'utf8')),
   );
+  // It takes hours, so other work goes first.
+  if (getPriority() === 0) setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   const sandbox = mkdtempSync(join(tmpdir(), 'sluice-mutate-'));
   try {
     copyTo(sandbox);
-    const all = await instrument(sandbox, files);
-    const mutants = sample === undefined ? all : sampleOf(all, sample);
-    print(`${mutants.length} mutants of ${files.length} files`);
-    const results = await judge(sandbox, mutants, workers ?? 1, new RegExp(values.tests));
+    // The usual files get the same numbers in each run, so that what tests cover is known from the last run.
+    const files = [...new Set([...filesBelow(defaults, root), ...wanted])];
+    const all = (await instrument(sandbox, files)).filter(({ file }) => wanted.includes(file));
+    const mutants = sample === undefined ? all : sampleOf(all, sample, seed ?? 1);
+    print(
+      `${mutants.length} mutants of ${wanted.length} files${mutants.length < all.length ? `, a sample of ${all.length} (seed ${seed})` : ''}`,
+    );
+    const isAccepted = ({ file, source, replacement }: Mutant) =>
+      accepted.some((a) => a.file === file && a.source === source && a.replacement === replacement);
+    const results = await judge(sandbox, mutants, {
+      isAccepted,
+      workers: workers ?? 1,
+      wanted: new RegExp(values.tests),
+      longest: (longest ?? 30) * 1000,
+    });
     if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(results, null, 1));
-    return report(results, accepted);
+    return report(results, isAccepted);
   } finally {
     rmSync(sandbox, { recursive: true, force: true });
   }
 }
 
 /** Paths relative to the root. Throws UsageError for a path without a source. */
-function filesBelow(paths: readonly string[]): string[] {
+function filesBelow(paths: readonly string[], from = process.env.INIT_CWD ?? root): string[] {
   return paths.flatMap((path) => {
-    const at = relative(root, resolve(process.env.INIT_CWD ?? root, path));
+    const at = relative(root, resolve(from, path));
     const found = at.endsWith('.ts') ? globSync(at, { cwd: root }) : globSync(`${at}/**/*.ts`, { cwd: root });
     if (found.length === 0 || !at.startsWith('src/')) throw new UsageError(`${path}: no source below src`);
     return found.sort();
@@ -235,15 +267,19 @@ async function instrument(sandbox: string, files: readonly string[]): Promise<Mu
   });
 }
 
-/** The same number of each file, spread over it. */
-function sampleOf(all: readonly Mutant[], count: number): Mutant[] {
-  return [...Map.groupBy(all, ({ file }) => file).values()].flatMap((of) => {
-    const step = Math.max(1, of.length / count);
-    return Array.from({ length: Math.min(count, of.length) }, (_, i) => of[Math.floor(i * step)]).filter(
-      (mutant) => mutant !== undefined,
-    );
-  });
+/** The same number of each file, drawn by lot. The same seed draws the same ones. */
+function sampleOf(all: readonly Mutant[], count: number, seed: number): Mutant[] {
+  const lotOf = ({ file, line, source, replacement }: Mutant) =>
+    digestOf(String(seed), file, String(line), source, replacement);
+  const lots = new Map(all.map((mutant) => [mutant, lotOf(mutant)]));
+  const chosen = [...Map.groupBy(all, ({ file }) => file).values()].flatMap((of) =>
+    of.toSorted((a, b) => ((lots.get(a) ?? '') < (lots.get(b) ?? '') ? -1 : 1)).slice(0, count),
+  );
+  return all.filter((mutant) => new Set(chosen).has(mutant));
 }
+
+const digestOf = (...parts: string[]): string =>
+  createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 20);
 
 /** A process that runs tests, and is replaced when it hangs or dies. */
 class Worker {
@@ -257,7 +293,7 @@ class Worker {
 
   /** Null if the time was up, or the process ended. */
   async run(message: object, most: number): Promise<Answer | null> {
-    if (this.done++ >= mutantsPerProcess) this.close();
+    if (this.done++ >= runsPerProcess) this.close();
     this.child ??= await this.start();
     const { child } = this;
     return new Promise((resolve) => {
@@ -295,13 +331,21 @@ class Worker {
 
 type Result = Mutant & { readonly fate: Fate; readonly by: string | null };
 
+interface Judging {
+  readonly isAccepted: (mutant: Mutant) => boolean;
+  readonly workers: number;
+  /** Paths of test files. */
+  readonly wanted: RegExp;
+  /** Tests of a mutant take at most this long together, in milliseconds. */
+  readonly longest: number;
+}
+
 async function judge(
   sandbox: string,
   mutants: readonly Mutant[],
-  count: number,
-  wanted: RegExp,
+  { isAccepted, workers, wanted, longest }: Judging,
 ): Promise<Result[]> {
-  const idle = Array.from({ length: count }, () => new Worker(sandbox));
+  const idle = Array.from({ length: workers }, () => new Worker(sandbox));
   const every = [...idle];
   process.once('exit', () => {
     for (const worker of every) worker.close();
@@ -315,44 +359,30 @@ async function judge(
       idle.push(worker);
     }
   };
+  const importsOf = importReader(sandbox);
+  const files = new Set(mutants.map(({ file }) => join(sandbox, file)));
   const tests = testFolders
     .flatMap((folder) => globSync(`test/unit/${folder}/**/*.test.ts`, { cwd: sandbox }))
-    .filter((path) => wanted.test(path));
-  const coverage = new Map<string, { ids: Map<string, string[]>; isStatic: boolean }>();
-  const of = (id: string) => {
-    const found = coverage.get(id) ?? { ids: new Map<string, string[]>(), isStatic: false };
-    coverage.set(id, found);
-    return found;
-  };
-  const time = new Map<string, number>();
+    .filter((path) => wanted.test(path))
+    .map((path) => join(sandbox, path))
+    .filter((path) => !importsOf(path).isDisjointFrom(files));
   const begun = Date.now();
-  await parallel(tests.sort(), count, (test) =>
+  const known = new Map<string, Answer>();
+  await parallel(tests.sort(), workers, (test) =>
     withWorker(async (worker) => {
-      const file = join(sandbox, test);
-      // Each file loads the sources anew, so that what their loading covers is seen.
-      worker.close();
-      const answer = await worker.run({ isDry: true, tests: [{ file }] }, slowestFile);
-      if (answer === null || answer.failed !== null) {
-        print(`  left out: ${test}: ${oneLine(answer?.failed ?? 'too slow', 300)}`);
-        return;
-      }
-      time.set(file, answer.ms);
-      for (const id of answer.static) {
-        const found = of(id);
-        found.isStatic = true;
-        if (!found.ids.has(file)) found.ids.set(file, []);
-      }
-      for (const [testId, ids] of Object.entries(answer.perTest))
-        for (const id of ids) of(id).ids.set(file, [...(of(id).ids.get(file) ?? []), testId]);
+      const answer = await covered(worker, sandbox, test, importsOf(test));
+      if (answer === null || answer.failed !== null)
+        print(`  left out: ${relative(sandbox, test)}: ${oneLine(answer?.failed ?? 'too slow', 300)}`);
+      else known.set(test, answer);
     }),
   );
-  const total = [...time.values()].reduce((sum, ms) => sum + ms, 0);
-  print(`  ${time.size} test files, ${(total / 1000).toFixed(0)} s of tests, in ${seconds(begun)}`);
+  const coverage = coverageOf(known);
+  print(`  ${known.size} test files in ${seconds(begun)}`);
   let judged = 0;
-  const results = await parallel(mutants, count, (mutant) =>
+  const results = await parallel(mutants, workers, (mutant) =>
     withWorker(async (worker): Promise<Result> => {
-      const covered = coverage.get(mutant.id);
-      const result = await fateOf(worker, mutant, covered, time);
+      const result = await fateOf(worker, mutant, coverage.get(mutant.id), longest);
+      if (isAlive(result) && !isAccepted(result)) tell(result);
       if (++judged % 100 === 0) print(`  ${judged} of ${mutants.length} in ${seconds(begun)}`);
       return result;
     }),
@@ -363,58 +393,128 @@ async function judge(
 
 const seconds = (since: number): string => `${((Date.now() - since) / 1000).toFixed(0)} s`;
 
+/** Reads which sources a file loads, directly or not, itself included. */
+function importReader(sandbox: string): (path: string) => ReadonlySet<string> {
+  const direct = new Map<string, string[]>();
+  const read = (path: string): string[] => {
+    const found = [...readFileSync(path, 'utf8').matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)]
+      .map(([, to = '']) => join(dirname(path), to))
+      .filter((to) => to.startsWith(sandbox) && existsSync(to));
+    direct.set(path, found);
+    return found;
+  };
+  return (path) => {
+    const seen = new Set([path]);
+    for (const at of seen) for (const to of direct.get(at) ?? read(at)) seen.add(to);
+    return seen;
+  };
+}
+
+/** Runs a test file without a mutant, or takes what an earlier run has found, if neither it nor what it loads has changed. */
+async function covered(
+  worker: Worker,
+  sandbox: string,
+  test: string,
+  loaded: ReadonlySet<string>,
+): Promise<Answer | null> {
+  const texts = [...loaded].sort().map((path) => readFileSync(path, 'utf8'));
+  const folder = join(cacheFolder(), 'mutation-coverage');
+  const path = join(folder, `${digestOf(relative(sandbox, test), ...texts)}.json`);
+  const toText = (answer: Answer) => JSON.stringify(answer).replaceAll(sandbox, '<sandbox>');
+  if (existsSync(path))
+    return answerSchema.parse(JSON.parse(readFileSync(path, 'utf8').replaceAll('<sandbox>', sandbox)));
+  // Each file loads the sources anew, so that what their loading evaluates is seen.
+  worker.close();
+  const answer = await worker.run({ isDry: true, file: test }, slowestFile);
+  if (answer?.failed !== null) return answer;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path, toText(answer));
+  return answer;
+}
+
+/** By mutant: the tests that evaluate it. `isStatic`: loading its source does, too. */
+interface Covered {
+  readonly tests: TestsOf[];
+  isStatic: boolean;
+}
+
+function coverageOf(known: ReadonlyMap<string, Answer>): Map<string, Covered> {
+  const found = new Map<string, Covered>();
+  const of = (id: string) => {
+    const there = found.get(id) ?? { tests: [], isStatic: false };
+    found.set(id, there);
+    return there;
+  };
+  for (const [file, answer] of known) {
+    const whole = Object.values(answer.perTest).reduce((sum, { ms }) => sum + ms, 0);
+    for (const id of answer.static) {
+      const covering = of(id);
+      covering.isStatic = true;
+      covering.tests.push({ file, ids: undefined, ms: whole });
+    }
+    const byMutant = new Map<string, string[]>();
+    for (const [test, { mutants }] of Object.entries(answer.perTest))
+      for (const id of mutants) byMutant.set(id, [...(byMutant.get(id) ?? []), test]);
+    const isStatic = new Set(answer.static);
+    for (const [id, tests] of byMutant) {
+      if (isStatic.has(id)) continue;
+      // What a hook for the whole file evaluates concerns each of its tests.
+      const isWhole = tests.some((test) => /\|\((?:beforeAll|afterAll)\)$/.test(test));
+      const ms = tests.reduce((sum, test) => sum + (answer.perTest[test]?.ms ?? 0), 0);
+      of(id).tests.push(isWhole ? { file, ids: undefined, ms: whole } : { file, ids: tests, ms });
+    }
+  }
+  return found;
+}
+
 async function fateOf(
   worker: Worker,
   mutant: Mutant,
-  covered: { ids: Map<string, string[]>; isStatic: boolean } | undefined,
-  time: ReadonlyMap<string, number>,
+  covering: Covered | undefined,
+  longest: number,
 ): Promise<Result> {
-  if (!covered) return { ...mutant, fate: 'uncovered', by: null };
+  if (!covering) return { ...mutant, fate: 'uncovered', by: null };
   // The tests of the module itself first, then the quickest ones.
   const own = mutant.file.replace(/^src\/lib\/|\.ts$/g, '');
   const rank = (file: string) =>
-    [own, dirname(own)].findIndex((name) => file.includes(`/unit/${name}`)) >>> 0;
-  const all = [...covered.ids.keys()].sort(
-    (a, b) => rank(a) - rank(b) || (time.get(a) ?? 0) - (time.get(b) ?? 0),
-  );
-  // Tests that together take longer are not for an inner loop.
-  let spent = 0;
-  const inOrder = all.filter((file, i) => {
-    spent += time.get(file) ?? 0;
-    return i === 0 || spent < longestTests;
-  });
+    [`${own}.test.ts`, dirname(own)].findIndex((name) => file.includes(`/unit/${name}`)) >>> 0;
+  const inOrder = covering.tests.toSorted((a, b) => rank(a.file) - rank(b.file) || a.ms - b.ms);
   // A source that is loaded already has evaluated what stands at its top.
-  if (covered.isStatic) worker.close();
-  const tests = inOrder.map((file): TestsOf => {
-    const ids = covered.ids.get(file) ?? [];
-    // What a hook for the whole file covers concerns each of its tests.
-    const isWhole =
-      covered.isStatic || ids.some((id) => id.endsWith('|(beforeAll)') || id.endsWith('|(afterAll)'));
-    return isWhole ? { file } : { file, ids };
-  });
-  const ms = inOrder.reduce((sum, file) => sum + (time.get(file) ?? 0), 0);
-  const answer = await worker.run({ mutant: mutant.id, tests }, patience(ms));
-  if (covered.isStatic) worker.close();
-  if (answer === null) return { ...mutant, fate: 'timeout', by: null };
-  return { ...mutant, fate: answer.failed === null ? 'survived' : 'killed', by: answer.failed };
+  if (covering.isStatic) worker.close();
+  let spent = 0;
+  for (const tests of inOrder) {
+    if (spent > 0 && spent + tests.ms > longest) continue;
+    spent += tests.ms;
+    const answer = await worker.run(
+      { mutant: mutant.id, file: tests.file, ids: tests.ids },
+      patience(tests.ms),
+    );
+    if (answer !== null && answer.failed === null) continue;
+    if (covering.isStatic) worker.close();
+    return { ...mutant, fate: answer === null ? 'timeout' : 'killed', by: answer?.failed ?? tests.file };
+  }
+  if (covering.isStatic) worker.close();
+  return { ...mutant, fate: 'survived', by: null };
 }
 
-/** Prints a table by folder, and the survivors without a reason. */
-function report(results: readonly Result[], accepted: z.output<typeof acceptedSchema>): number {
-  const isAccepted = (r: Result) =>
-    accepted.some((a) => a.file === r.file && a.source === r.source && a.replacement === r.replacement);
-  const alive = results.filter(({ fate }) => fate === 'survived' || fate === 'uncovered');
+const isAlive = ({ fate }: Result): boolean => fate === 'survived' || fate === 'uncovered';
+
+/** Prints a survivor as soon as it is known: the whole run may take hours. */
+const tell = ({ file, line, mutator, source, replacement, fate }: Result): void =>
+  print(`  ${file}:${line} ${fate} ${mutator}: ${oneLine(source, 90)} → ${oneLine(replacement, 90)}`);
+
+/** Prints a table by folder. */
+function report(results: readonly Result[], isAccepted: (result: Result) => boolean): number {
+  const alive = results.filter(isAlive);
   const folders = Map.groupBy(results, ({ file }) => dirname(file).split('/').slice(0, 3).join('/'));
   for (const [folder, of] of folders) {
     const count = (fate: Fate) => of.filter((r) => r.fate === fate).length;
     const dead = count('killed') + count('timeout');
     print(
-      `${folder.padEnd(20)} ${of.length} mutants: ${count('killed')} killed, ${count('timeout')} timed out, ${count('survived')} survived, ${count('uncovered')} not covered, ${of.filter((r) => alive.includes(r) && isAccepted(r)).length} accepted: ${((100 * dead) / of.length).toFixed(1)} %`,
+      `${folder.padEnd(20)} ${of.length} mutants: ${count('killed')} killed, ${count('timeout')} timed out, ${count('survived')} survived, ${count('uncovered')} not covered, ${of.filter((r) => isAlive(r) && isAccepted(r)).length} accepted: ${((100 * dead) / of.length).toFixed(1)} %`,
     );
   }
   const open = alive.filter((r) => !isAccepted(r));
-  for (const { file, line, mutator, source, replacement, fate } of open)
-    print(`  ${file}:${line} ${fate} ${mutator}: ${oneLine(source, 90)} → ${oneLine(replacement, 90)}`);
   const share = results.length === 0 ? 1 : 1 - alive.length / results.length;
   print(`${(100 * share).toFixed(1)} % killed, ${open.length} survivors without a reason`);
   return share >= wantedShare && open.length === 0 ? 0 : 1;

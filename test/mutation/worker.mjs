@@ -38,8 +38,11 @@ async function runBlock(block, file, names, isMeant) {
     });
   if (!isAnyMeant(block, names)) return null;
   const within = async (what, of) => {
-    state.currentTestId = `${file}|(${what})`;
+    const id = `${file}|(${what})`;
+    const begun = performance.now();
+    state.currentTestId = id;
     for (const { type, fn } of of.hooks) if (type === what) await call(fn);
+    times[id] = (times[id] ?? 0) + performance.now() - begun;
   };
   let failed = null;
   try {
@@ -65,7 +68,11 @@ async function runBlock(block, file, names, isMeant) {
 
 const idOf = (file, names) => `${file}|${names.join(' ')}`;
 
+/** What each test has taken, in milliseconds. */
+let times = {};
+
 async function runTest(block, { fn }, id) {
+  const begun = performance.now();
   const blocks = [];
   for (let at = block; at; at = at.parent) blocks.unshift(at);
   const hooks = (of, type) => of.flatMap((b) => b.hooks.filter((hook) => hook.type === type));
@@ -84,6 +91,7 @@ async function runTest(block, { fn }, id) {
   } catch {
     failed ??= id;
   }
+  times[id] = performance.now() - begun;
   return failed;
 }
 
@@ -97,31 +105,31 @@ let strays = [];
 for (const event of ['unhandledRejection', 'uncaughtException'])
   process.on(event, (error) => strays.push(String(error)));
 
-process.on('message', async ({ mutant, tests, isDry }) => {
+process.on('message', async ({ mutant, file, ids, isDry }) => {
   strays = [];
-  const wanted = new Set(tests.flatMap(({ ids }) => ids ?? []));
+  const wanted = new Set(ids);
   let failed = null;
   if (isDry) state.mutantCoverage = { static: {}, perTest: {} };
+  times = {};
   state.activeMutant = mutant;
-  const begun = performance.now();
   try {
-    for (const { file, ids } of tests) {
-      failed = await runFile(file, (id) => ids === undefined || wanted.has(id));
-      if (failed !== null) break;
-    }
+    failed = await runFile(file, (id) => ids === undefined || wanted.has(id));
   } catch (error) {
     failed = `${error?.stack}`;
   }
   state.activeMutant = undefined;
   failed ??= strays[0] ?? null;
+  const evaluated = state.mutantCoverage?.perTest ?? {};
   process.send({
     failed,
-    ms: performance.now() - begun,
     ...(isDry
       ? {
           static: Object.keys(state.mutantCoverage.static),
           perTest: Object.fromEntries(
-            Object.entries(state.mutantCoverage.perTest).map(([id, of]) => [id, Object.keys(of)]),
+            [...new Set([...Object.keys(times), ...Object.keys(evaluated)])].map((id) => [
+              id,
+              { ms: times[id] ?? 0, mutants: Object.keys(evaluated[id] ?? {}) },
+            ]),
           ),
         }
       : {}),

@@ -41,6 +41,11 @@ test('a bomb costs its limit, and the archive of one that says so is not unpacke
   ]);
   const { summary } = await transform(contract, { 'bomb.zip': bomb }, { limits: { archive: 1_000_000 } });
   expect(summary).toMatchObject({ published: 1, reasons: { archive_too_large: 1 } });
+  const small = { 'small.zip': zipOf([{ name: 'good', bytes: record({}) }]) };
+  const { length } = record({});
+  const upTo = async (archive: number) => (await transform(contract, small, { limits: { archive } })).summary;
+  expect(await upTo(length)).toMatchObject({ published: 1, reasons: {} });
+  expect(await upTo(length - 1)).toMatchObject({ published: 0, reasons: { archive_too_large: 1 } });
   const huge = zipOf(
     Array.from({ length: 40 }, (_, i) => ({ name: `${i}`, bytes: 'x', unpacked: 0xfffffffe })),
   );

@@ -61,3 +61,70 @@ test('every read of the ledger is consistent, but for those of an index, which h
   expect(read.length).toBeGreaterThan(6);
   expect(read.filter((input) => !JSON.stringify(input).includes('"ConsistentRead":true'))).toEqual([]);
 });
+
+test('what an operator chose, and how far the sweep, reminders and backfills have come, is read as it was written', async () => {
+  const aws = createMemoryAws();
+  const ledger = ledgerOn('ledger', aws.actor('a').documents, { patience, clock: () => aws.clock.now() });
+  const nothing = [
+    await ledger.lastSweep('d'),
+    await ledger.catalogDrift('d'),
+    await ledger.reminderIn('d'),
+    await ledger.backfill('d'),
+    await ledger.lastMaintained('d'),
+    await ledger.pauseOf('d'),
+  ];
+  expect(nothing).toEqual(nothing.map(() => undefined));
+  expect(await ledger.engineChoice('d')).toBe('auto');
+  const at = expect.stringMatching(/^2\d{3}-.+Z$/);
+  await ledger.noteSwept('d', 'feed/k');
+  expect(await ledger.lastSweep('d')).toEqual({ at, key: 'feed/k' });
+  await ledger.noteSwept('d', undefined);
+  expect(await ledger.lastSweep('d')).toEqual({ at });
+  const drift = { table: 't', isTableMissing: false, partitions: 2, rows: 3 };
+  await ledger.noteDrift('d', drift);
+  expect(await ledger.catalogDrift('d')).toEqual({ at, ...drift });
+  await ledger.noteReminder('d', 90_000);
+  aws.clock.advance(30_000);
+  const left = (await ledger.reminderIn('d')) ?? 0;
+  expect([left <= 60_000, left > 59_000]).toEqual([true, true]);
+  const backfill = { source: 's3', at: 'x', seen: 3, noted: 2, failed: 1 };
+  await ledger.noteBackfill('d', backfill);
+  expect(await ledger.backfill('d')).toEqual(backfill);
+  await ledger.chooseEngine('d', 'glue');
+  expect(await ledger.engineChoice('d')).toBe('glue');
+  expect(await ledger.engineChoice('other')).toBe('auto');
+  aws.dynamo.seed('ledger', { pk: 'd', sk: 'SETTINGS', engine: 'a later one' });
+  expect(await ledger.engineChoice('d')).toBe('auto');
+});
+
+test('the first pause counts until it ends, and one that cannot be read blocks nothing', async () => {
+  const aws = createMemoryAws();
+  const ledger = ledgerOn('ledger', aws.actor('a').documents, { patience, clock: () => aws.clock.now() });
+  const first = await ledger.pause('d', 'lunch');
+  expect(first).toEqual({ reason: 'lunch', at: expect.stringMatching(/Z$/) });
+  expect(await ledger.pause('d', 'again')).toEqual(first);
+  expect(await ledger.pauseOf('d')).toEqual(first);
+  await ledger.chooseEngine('d', 'glue');
+  expect(await ledger.pauseOf('d')).toEqual(first);
+  await ledger.resume('d');
+  expect(await ledger.pauseOf('d')).toBeUndefined();
+  expect(await ledger.engineChoice('d')).toBe('glue');
+  aws.dynamo.seed('ledger', { pk: 'd', sk: 'SETTINGS', paused: 'yes', turn: 7 });
+  expect(await ledger.pauseOf('d')).toBeUndefined();
+  expect((await ledger.pause('d', 'x')).reason).toBe('x');
+});
+
+test('maintenance has its turn until it ends it, or as long as it has asked for', async () => {
+  const aws = createMemoryAws();
+  const ledger = ledgerOn('ledger', aws.actor('a').documents, { patience, clock: () => aws.clock.now() });
+  await ledger.askTurn('d', 60_000);
+  expect(await ledger.pauseOf('d')).toMatchObject({ reason: 'maintenance takes its turn' });
+  const paused = await ledger.pause('d', 'lunch');
+  expect(await ledger.pauseOf('d')).toEqual(paused);
+  await ledger.resume('d');
+  await ledger.endTurn('d');
+  expect(await ledger.pauseOf('d')).toBeUndefined();
+  await ledger.askTurn('d', 60_000);
+  aws.clock.advance(60_000);
+  expect(await ledger.pauseOf('d')).toBeUndefined();
+});
