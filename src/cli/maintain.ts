@@ -9,8 +9,9 @@ import { readOptions } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- maintain [--dataset NAME] [--dry-run] [options]
 
-Expires old snapshots of Iceberg tables, removes objects that no snapshot names, and gathers small objects in larger, sorted
-ones. Tags and branches keep their snapshots, and readers notice nothing. It also runs on a schedule. The contract's
+Expires old snapshots of Iceberg tables, removes objects that no snapshot names, and gathers small objects of all tables in
+larger, sorted ones. Tags and branches keep their snapshots. Readers of Iceberg tables notice nothing; readers of a Hive table
+may find rows of a partition twice for a moment (docs/operations.md). It also runs on a schedule. The contract's
 table.maintenance has the limits.
 
   --dataset NAME

@@ -212,6 +212,11 @@ export interface TableFormat {
    * maintenance removes them.
    */
   readonly history: TableHistory | undefined;
+  /**
+   * Whether readers see a whole commit at once. If not, they find each object below the table as soon as it is there, and until it is
+   * deleted.
+   */
+  readonly commitsAtOnce: boolean;
   /** Whether rows are staged at their final place, in a folder of their attempt below the table, and published without a copy. */
   readonly isInPlace: boolean;
   /** Whether objects stay in their partitions when the contract changes the partition keys. */
@@ -283,11 +288,8 @@ export interface TableFormat {
    * no object is listed or read.
    */
   observe(shape: TableShape, last: Seen | undefined): Promise<Observed>;
-  /**
-   * Objects that a compaction may replace: readers find all their rows. Null if the format cannot replace objects unless readers see
-   * it.
-   */
-  compactable(table: string): Promise<readonly CompactableObject[] | null>;
+  /** Objects that a compaction may replace: readers find all their rows. */
+  compactable(table: Pick<TableShape, 'name' | 'location'>): Promise<readonly CompactableObject[]>;
   /** What readers find, by partition; empty if the table does not exist. */
   inspect(table: Pick<TableShape, 'name' | 'location'>): Promise<PartitionStatistics[]>;
 }

@@ -4,7 +4,7 @@ import type { Attempt } from '../../model/records.ts';
 import { attemptPrefix } from '../../table/objectName.ts';
 import { places } from './addresses.ts';
 import { type Deps, formatOf } from './deps.ts';
-import { type Live, type Published, publishedSchema } from './published.ts';
+import { type Live, liveOf, type Published, publishedSchema } from './published.ts';
 import { stagedInPlace } from './staged.ts';
 
 /**
@@ -32,6 +32,34 @@ export async function takeBack(
   if (!published) return;
   const written = writtenBy(published);
   await remove(deps, isNamed ? written.map(withoutObjects) : written);
+}
+
+/**
+ * Removes the objects of this attempt that the ledger does not count: all of them if the attempt was not committed (without the
+ * lease it never can be), and the ones that later batches have replaced if its batch is closed.
+ */
+export async function removeUncounted(
+  deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
+  dataset: string,
+  attempt: Attempt,
+  published: Published,
+): Promise<void> {
+  const record = await deps.ledger.batch(dataset, attempt.batch);
+  if (record?.committed !== attempt.fence) return remove(deps, writtenBy(published));
+  if (record.state !== 'published') return;
+  const counts = new Set<string>();
+  for (const batch of [attempt.batch, ...published.rewritten.map((r) => r.batch)]) {
+    const { objects, quarantine } = await liveOf(deps, dataset, batch);
+    for (const key of [...objects.map((o) => o.key), ...quarantine]) counts.add(key);
+  }
+  const isGone = (key: string) => !counts.has(key);
+  await remove(
+    deps,
+    writtenBy(published).map(({ objects, quarantine }) => ({
+      objects: objects.filter((o) => isGone(o.key)),
+      quarantine: quarantine.filter(isGone),
+    })),
+  );
 }
 
 /** Objects of earlier batches whose rows are now in other objects. If a table keeps its history, its earlier states name them. */

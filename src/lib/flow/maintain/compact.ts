@@ -3,14 +3,13 @@
  * taken between two batches for the commit alone. A compaction is a batch without files: whoever finds it interrupted ends it. See
  * docs/decisions/compaction.md.
  */
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, posix } from 'node:path';
 import { address, placeOf } from '../../aws/store.ts';
 import { maintenanceOf } from '../../contract/contract.ts';
 import { isTimeFor } from '../../deadline.ts';
-import { EngineOutOfMemory } from '../../errors.ts';
+import { EngineOutOfMemory, ObjectMissing } from '../../errors.ts';
 import { parallel } from '../../parallel.ts';
 import type { CompactableObject } from '../../table/format.ts';
 import { objectName, withinAttempt } from '../../table/objectName.ts';
@@ -19,7 +18,7 @@ import { contractOf } from '../batch/deps.ts';
 import { unlessGone } from '../batch/manifest.ts';
 import { type Live, liveOf } from '../batch/published.ts';
 import { unlessUnreadable } from '../batch/restored.ts';
-import { type Packed, publishPack } from './pack.ts';
+import { newPack, type Packed, publishPack } from './pack.ts';
 import { planCompaction, type SmallObject } from './planCompaction.ts';
 import { commitTime, type MaintainDeps, type Maintaining, packRun } from './work.ts';
 
@@ -41,8 +40,8 @@ export type Merge = (
   sort: readonly string[],
 ) => Promise<readonly { readonly of: readonly number[]; readonly path: string; readonly rows: number }[]>;
 
-/** The most that one commit replaces: it copies the new objects under the lease. */
-const packLimits = { bytes: 1024 ** 3, objects: 1000 };
+/** The most that is replaced in one turn: the new objects are copied under the lease. */
+const packLimits = { bytes: 1024 ** 3, objects: 1000, commits: 50 };
 /** Milliseconds that the work on a group may take. */
 const groupTime = 120_000;
 
@@ -54,8 +53,8 @@ interface OwnObject extends SmallObject {
 export async function compact(deps: MaintainDeps, work: Maintaining, merge: Merge): Promise<Compacted> {
   const { shape, format, dataset, isDryRun } = work;
   const limits = maintenanceOf(contractOf(deps, dataset));
-  const objects = limits.compact ? await format.compactable(shape.name) : null;
-  if (objects === null) return nothingCompacted;
+  if (!limits.compact) return nothingCompacted;
+  const objects = await format.compactable(shape);
   const isCounted = countedBy(deps, dataset);
   const groups = planCompaction(
     objects.flatMap((object) => ownObject(work, object) ?? []),
@@ -94,7 +93,12 @@ export async function compact(deps: MaintainDeps, work: Maintaining, merge: Merg
     pack.groups.push(...merged);
     pack.ofGroups++;
     const sum = (of: (packed: Packed) => number) => pack.groups.reduce((n, each) => n + of(each), 0);
-    if (sum((p) => p.bytes) >= packLimits.bytes || sum((p) => p.of.length) >= packLimits.objects) {
+    const commits = format.commitsAtOnce ? 1 : pack.groups.length;
+    if (
+      sum((p) => p.bytes) >= packLimits.bytes ||
+      sum((p) => p.of.length) >= packLimits.objects ||
+      commits >= packLimits.commits
+    ) {
       await publish();
       // The dataset gives no turn.
       if (pack.groups.length > 0) break;
@@ -103,9 +107,6 @@ export async function compact(deps: MaintainDeps, work: Maintaining, merge: Merg
   await publish();
   return { compacted, into, left: groups.length - done };
 }
-
-/** The id of a compaction looks like that of a batch. */
-const newPack = () => ({ batch: randomBytes(10).toString('hex'), groups: [] as Packed[], ofGroups: 0 });
 
 /** Null for an object that Sluice has not written. */
 function ownObject({ shape: { name, location } }: Maintaining, object: CompactableObject): OwnObject | null {
@@ -163,7 +164,7 @@ async function mergeGroup(
       return { staged: at, bytes, of: of.flatMap((n) => objects[n] ?? []), folder: objects[0]?.folder ?? '' };
     });
   } catch (error) {
-    if (error instanceof EngineOutOfMemory) return null;
+    if (error instanceof EngineOutOfMemory || error instanceof ObjectMissing) return null;
     throw error;
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -1,5 +1,5 @@
 /**
- * The maintenance of a table: old states of it expire, objects that nothing names any more are removed, and small ones are gathered. Readers notice nothing. Every
+ * The maintenance of a table: old states of it expire, objects that nothing names any more are removed, and small ones are gathered. Every
  * part can be interrupted at any point, and the next run continues.
  */
 import { datasetsOfTable, tableOf } from '../../contract/contract.ts';

@@ -1,4 +1,5 @@
 /** The commit of a compaction, under the dataset's lease. */
+import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ObjectRef } from '../../aws/store.ts';
 import { valuesOfPath } from '../../catalog/partitionPath.ts';
@@ -7,11 +8,12 @@ import { LeaseLost, TableConflict } from '../../errors.ts';
 import { maintaining } from '../../ledger/leases.ts';
 import { type Attempt, reasonOf } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
-import { ownFolder } from '../../table/objectName.ts';
+import { ownFolder, ownObject } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
 import { abandonCompaction, finishCompaction } from '../batch/compaction.ts';
-import type { Manifest } from '../batch/manifest.ts';
-import { type Live, liveOf, type Published } from '../batch/published.ts';
+import { type Manifest, unlessGone } from '../batch/manifest.ts';
+import { removeUncounted } from '../batch/objects.ts';
+import { type Live, liveOf, type Published, readPublished } from '../batch/published.ts';
 import { requireNothingLost } from '../batch/restored.ts';
 import { commitOf } from '../batch/tableCommit.ts';
 import { letGo, wake } from '../wake.ts';
@@ -32,12 +34,20 @@ export interface Pack {
   readonly groups: readonly Packed[];
 }
 
+/** The next compaction, without anything yet. Its id looks like that of a batch. */
+export const newPack = () => ({
+  batch: randomBytes(10).toString('hex'),
+  groups: [] as Packed[],
+  ofGroups: 0,
+});
+
 /** Milliseconds. While maintenance waits for the running batch to end, no other starts. */
 const turn = 300_000;
 
 /**
- * Replaces the objects in one commit. Objects that a batch has changed since they were read stay as they are. Null if the dataset gave no
- * turn.
+ * Replaces the objects in one commit. If readers would see it in parts, each group is a compaction of its own, so that they find the rows of
+ * one partition twice, and only for as long as its old objects need to be deleted. Objects that a batch has changed since they were read stay
+ * as they are. Null if the dataset gave no turn.
  */
 export async function publishPack(
   deps: MaintainDeps,
@@ -49,23 +59,51 @@ export async function publishPack(
   const fence = await takeTurn(deps, dataset, holder);
   if (fence === null) return null;
   let held: number | null = fence;
+  let part: Pack = { batch: pack.batch, groups: [] };
+  let [compacted, into] = [0, 0];
   try {
-    return await publishUnder(deps, work, pack, holder, fence);
+    const { ledger } = deps;
+    for (const [i, groups] of (work.format.commitsAtOnce
+      ? [pack.groups]
+      : pack.groups.map((g) => [g])
+    ).entries()) {
+      if (i > 0) held = await ledger.nextBatch(dataset, held);
+      part = { batch: i === 0 ? pack.batch : newPack().batch, groups };
+      const done = await publishUnder(deps, work, part, holder, held);
+      compacted += done.compacted;
+      into += done.into;
+    }
+    return { compacted, into };
   } catch (error) {
+    const attempt = { dataset, batch: part.batch, fence: held ?? fence };
     held = null;
-    if (error instanceof LeaseLost) throw error;
+    if (error instanceof LeaseLost) {
+      await leaveNothing(deps, work, attempt);
+      throw error;
+    }
     // A late call of this attempt no longer counts.
     const higher = await deps.ledger.takeOver(dataset, { execution: holder });
-    if (higher !== null) await settle(deps, { dataset, batch: pack.batch, fence }, higher, error);
+    if (higher !== null) await settle(deps, attempt, higher, error);
     held = higher;
     // Others have rewritten the objects, too.
-    if (error instanceof TableConflict) return { compacted: 0, into: 0 };
+    if (error instanceof TableConflict) return { compacted, into };
     throw error;
   } finally {
     await deps.ledger.endTurn(dataset);
     // If the compaction is still open, the sweep ends it and releases the lease.
     if (held !== null) await letGo(deps, dataset, held);
   }
+}
+
+/** Another holder has ended the attempt. Where readers see more than commits, they see what late calls of it have written since. */
+async function leaveNothing(
+  deps: MaintainDeps,
+  { format }: Maintaining,
+  { dataset, ...attempt }: { readonly dataset: string } & Attempt,
+): Promise<void> {
+  if (format.commitsAtOnce) return;
+  const published = await unlessGone(readPublished(deps, dataset, attempt));
+  if (published !== null) await removeUncounted(deps, dataset, attempt, published);
 }
 
 /** Ends an interrupted compaction, under the lease with `fence`. */
@@ -125,7 +163,9 @@ async function publishUnder(
     staged,
     folder,
     to: {
-      key: `${plan.table}/${ownFolder(attempt, packRun)}${folder}${i}.parquet`,
+      key: format.isInPlace
+        ? `${plan.table}/${ownFolder(attempt, packRun)}${folder}${i}.parquet`
+        : `${plan.table}/${folder}${ownObject(attempt, i)}`,
       bytes,
       restOf: of[0]?.key,
     },

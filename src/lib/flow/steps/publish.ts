@@ -14,7 +14,7 @@ import { ownObject, rewrittenObject } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
 import { type Deps, formatOf } from '../batch/deps.ts';
 import { readManifest, readPlan, replacesOf } from '../batch/manifest.ts';
-import { remove, writtenBy } from '../batch/objects.ts';
+import { removeUncounted, writtenBy } from '../batch/objects.ts';
 import {
   type Live,
   liveOf,
@@ -83,34 +83,6 @@ export async function publish(
     throw error;
   }
   return counted(published);
-}
-
-/**
- * Removes the objects of this attempt that the ledger does not count: all of them if the attempt was not committed (without the
- * lease it never can be), and the ones that later batches have replaced if its batch is closed.
- */
-async function removeUncounted(
-  deps: Deps,
-  dataset: string,
-  attempt: Attempt,
-  published: Published,
-): Promise<void> {
-  const record = await deps.ledger.batch(dataset, attempt.batch);
-  if (record?.committed !== attempt.fence) return remove(deps, writtenBy(published));
-  if (record.state !== 'published') return;
-  const counts = new Set<string>();
-  for (const batch of [attempt.batch, ...published.rewritten.map((r) => r.batch)]) {
-    const { objects, quarantine } = await liveOf(deps, dataset, batch);
-    for (const key of [...objects.map((o) => o.key), ...quarantine]) counts.add(key);
-  }
-  const isGone = (key: string) => !counts.has(key);
-  await remove(
-    deps,
-    writtenBy(published).map(({ objects, quarantine }) => ({
-      objects: objects.filter((o) => isGone(o.key)),
-      quarantine: quarantine.filter(isGone),
-    })),
-  );
 }
 
 const counted = ({ objects, partitions }: Published): z.output<typeof publishOutput> => ({

@@ -2,10 +2,11 @@
  * The table format Hive: every object in the folder of a registered partition is in the table. Only the ledger says which objects
  * count, so this format has nothing to commit.
  */
+import { posix } from 'node:path';
 import { address, placeOf } from '../../aws/store.ts';
 import { pathOfValues, valuesOfPath } from '../../catalog/partitionPath.ts';
 import { parallel } from '../../parallel.ts';
-import type { TableFormat } from '../format.ts';
+import type { CompactableObject, TableFormat } from '../format.ts';
 import { addPartitions, dropEmpty, type HiveDeps } from './partitions.ts';
 
 /** A look lists so many partitions at most: twenty calls of the Data Catalog. */
@@ -13,6 +14,7 @@ const mostObserved = 20_000;
 
 export const hiveFormat = (deps: HiveDeps): TableFormat => ({
   history: undefined,
+  commitsAtOnce: false,
   isInPlace: false,
   keepsOldPartitions: false,
 
@@ -53,7 +55,15 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
   verify: async () => ({ missing: [], extra: [] }),
   orphans: async () => null,
 
-  compactable: async () => null,
+  async compactable({ location }) {
+    const { bucket, key: prefix } = placeOf(location);
+    const found: CompactableObject[] = [];
+    for await (const page of deps.store.listPages(bucket, prefix))
+      for (const { key, size } of page)
+        if (key.endsWith('.parquet'))
+          found.push({ address: address({ bucket, key }), bytes: size, partition: posix.dirname(key) });
+    return found;
+  },
 
   // It has one state.
   expire: async () => null,

@@ -67,6 +67,7 @@ export const icebergOn = (
 
 export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
   history: historyOf(deps),
+  commitsAtOnce: true,
   isInPlace: true,
   keepsOldPartitions: true,
 
@@ -225,7 +226,7 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     };
   },
 
-  async compactable(table) {
+  async compactable({ name: table }) {
     const loaded = await loadTable(deps, table);
     if (!loaded) return [];
     const { metadata } = loaded;
