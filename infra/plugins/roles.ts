@@ -22,8 +22,16 @@ const namesItsAccount = /^(glue|states|events|scheduler)\./;
 /** Services whose roles read or write the buckets, the ledger or the queues. */
 const touchesData = /^(lambda|glue)\./;
 
-/** Restricts each role to this account, and lets each role that touches data use the stage's key. Changes the resources. */
+/** Serverless makes this role for functions without their own. */
+const shared = 'IamRoleLambdaExecution';
+
+/**
+ * Restricts each role to this account, and lets each role that touches data use the stage's key. Removes the shared role if
+ * no function has it. Changes the resources.
+ */
 export function completeRoles(resources: Resources): void {
+  const { [shared]: _, ...others } = resources;
+  if (!JSON.stringify(others).includes(`"${shared}"`)) delete resources[shared];
   const users: string[] = [];
   for (const [name, { Type, Properties }] of Object.entries(resources)) {
     if (Type !== 'AWS::IAM::Role' || !Properties) continue;

@@ -107,7 +107,9 @@ test('an error of any function reaches somebody: its execution fails, or it has 
   const { Resources } = await template('prod', { serving: 'on', kmsKeyArn: key });
   const machine = JSON.stringify(ofType({ Resources }, 'AWS::StepFunctions::StateMachine'));
   const alarms = JSON.stringify(
-    ofType({ Resources }, 'AWS::CloudWatch::Alarm').filter(([, a]) => a.Properties.MetricName === 'Errors'),
+    ofType({ Resources }, 'AWS::CloudWatch::Alarm').filter(([, a]) =>
+      JSON.stringify(a.Properties).includes('"MetricName":"Errors"'),
+    ),
   );
   const functions = ofType({ Resources }, 'AWS::Lambda::Function').map(([name]) => name);
   const alone = functions.filter((name) => !machine.includes(`"${name}"`));
@@ -145,6 +147,12 @@ test.each(stages)(
       ).toBe(true);
   },
 );
+
+test.each(stages)('stage %s has room for 200 JSON datasets, with two of its 500 resources each', (stage) => {
+  const own = Object.keys(of(stage).Resources).filter((name) => !/^Crawl(er[a-z]|Queue[a-z])/.test(name));
+  // The policy of their queues is among them.
+  expect(own.length + 2 * 200).toBeLessThanOrEqual(500);
+});
 
 test('names of queues fit SQS, and differ for every dataset', () => {
   const names = {

@@ -37,7 +37,7 @@ test('every alarm says what to do, in whole sentences, and is on the dashboard',
 
 test('every alarm is sent to somebody, and says in the operations guide what to do', () => {
   const guide = readFileSync(join(root, 'docs/operations.md'), 'utf8');
-  expect(alarms.length).toBeGreaterThanOrEqual(13);
+  expect(alarms.length).toBeGreaterThanOrEqual(11);
   for (const { Properties } of alarms) {
     expect(Properties.AlarmActions).toHaveLength(1);
     const name = String(Properties.AlarmName)

@@ -14,9 +14,9 @@ partitionBy: [{ name: source, constant: orders }]`,
 
 const names = { raw: 'raw', crawler: 'sluice-prod-raw', crawl: 'sluice-prod-crawl' };
 
-/** The resources of a stage besides those of its datasets, and a few more than there are now. */
+/** As many resources as a stage has besides those of its datasets: see test/static/template.test.ts. */
 const others: Resources = Object.fromEntries(
-  Array.from({ length: 110 }, (_, i) => [`Other${i}`, { Type: 'AWS::Lambda::Function', Properties: { i } }]),
+  Array.from({ length: 99 }, (_, i) => [`Other${i}`, { Type: 'AWS::Lambda::Function', Properties: { i } }]),
 );
 
 const stackOf = (datasets: number): { Resources: Resources } => ({
@@ -29,12 +29,12 @@ const stackOf = (datasets: number): { Resources: Resources } => ({
   },
 });
 
-test('190 JSON datasets fit into a stack', () => {
-  expect(excessOf(stackOf(190))).toBeUndefined();
+test('200 JSON datasets fit into a stack', () => {
+  expect(excessOf(stackOf(200))).toBeUndefined();
 });
 
 test('a stack that CloudFormation would reject is named before anything is deployed', () => {
-  expect(excessOf(stackOf(200))).toMatch(/^the stack has 511 resources, .* 500\. Its 200 JSON datasets/);
+  expect(excessOf(stackOf(201))).toMatch(/^the stack has 502 resources, .* 500\. Its 201 JSON datasets/);
   const Big = { Type: 'AWS::CloudWatch::Dashboard', Properties: { DashboardBody: 'x'.repeat(1_000_000) } };
   expect(excessOf({ Resources: { Big } })).toMatch(/template of 10\d{5} bytes/);
 });
