@@ -1,6 +1,5 @@
 import { expect, test } from '@jest/globals';
 import { requireReadable } from '../../src/lib/catalog/rawSchema.ts';
-import { namesOf } from '../../src/lib/errorNames.ts';
 import { LeaseLost, ObjectMissing, SchemaMismatch, SluiceError } from '../../src/lib/errors.ts';
 import { contractWith } from '../support/embedded.ts';
 
@@ -26,15 +25,4 @@ test('a column that cannot be read is a field of the error', () => {
   }
   expect(thrown).toBeInstanceOf(SchemaMismatch);
   expect(thrown).toMatchObject({ dataset: 'test', column: 'id' });
-});
-
-test('a batch is held, and not tried again, after the faults that another try does not mend', () => {
-  expect(namesOf('hold').toSorted()).toEqual([
-    'AccountingMismatch',
-    'ExpectationFailed',
-    'ReferenceRefused',
-    'SchemaMismatch',
-    'TableMismatch',
-    'TableUnsupported',
-  ]);
 });

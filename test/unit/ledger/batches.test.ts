@@ -142,6 +142,9 @@ test('the items of a batch say in each of its states what they should, and nothi
   expect(record()).toEqual(base);
   expect(items('OPEN#')).toEqual([{ sk: `OPEN#${id}`, batch: id, fence }]);
   expect(items('LOG#')).toEqual([{ sk: `LOG#${at(0)}#${id}`, batch: id }]);
+  expect(await ledger.openBatches(dataset)).toEqual([{ batch: id, fence }]);
+  expect(await ledger.findOpenBatches(dataset)).toEqual([{ batch: id, fence }]);
+  expect((await ledger.findBatch(dataset, id))?.batch).toBe(id);
   expect(await ledger.lease(dataset)).toMatchObject({ batch: id, execution: 'arn' });
 
   await ledger.annotateBatch(dataset, { batch: id, fence }, { report: 's3://r', expectations: [] });

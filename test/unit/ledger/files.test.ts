@@ -1,6 +1,7 @@
 /** The ledger's rules about versions, and which files it moves: each rule by itself. */
 import { expect, test } from '@jest/globals';
 import type { VersionOrder } from '../../../src/lib/ledger/files.ts';
+import { fileKey, objectKey } from '../../../src/lib/ledger/keys.ts';
 import { ledgerOn } from '../../../src/lib/ledger/ledger.ts';
 import type { Decision } from '../../../src/lib/model/records.ts';
 import { createMemoryAws } from '../../support/memory/index.ts';
@@ -455,7 +456,7 @@ test('files are noted many at once, and each of them also where one cannot be', 
 });
 
 test('a version comes back, and a copy takes the place of one that is gone, only while nothing newer has come', async () => {
-  const { ledger, file, object, places, advance } = opened();
+  const { aws, ledger, file, object, places, advance } = opened();
   const note = (name: string, sequencer: string, etag: string) =>
     ledger.notePending(dataset, [version(name, sequencer, etag)], async () => []);
   await note('v1', '01', 'e1');
@@ -499,10 +500,16 @@ test('a version comes back, and a copy takes the place of one that is gone, only
   expect(file('v1')).not.toHaveProperty('replacedBy');
   expect(object()).toMatchObject({ version: 'v1', etag: 'e1' });
   expect(places()).toEqual(['HELD#unclaimed', 'RETRY#g']);
-  const [stray] = await ledger.pending(dataset);
+  const { place: _, ...again } = file('v1') ?? {};
+  aws.dynamo.seed('ledger', { ...fileKey(dataset, earlier), ...again, state: 'replaced' });
+  aws.dynamo.seed('ledger', { ...objectKey(dataset, 'feed/a'), ...object(), version: 'v9', etag: '' });
+  expect(await ledger.revive(dataset, earlier, 'v9')).toBe(true);
+  expect(file('v1')).not.toHaveProperty('group');
+  expect(places()).toEqual(['HELD#unclaimed', 'PENDING#10:00:01.000Z', 'RETRY#g']);
+  const [, stray] = await ledger.pending(dataset);
   if (!stray) throw new Error('nothing waits');
   await ledger.dropStray(dataset, fence, stray);
-  expect(places()).toEqual(['HELD#unclaimed']);
+  expect(places()).toEqual(['HELD#unclaimed', 'PENDING#10:00:01.000Z']);
 });
 
 test('lists of files and published versions have an order, a range and a beginning', async () => {

@@ -54,8 +54,16 @@ test('a free lease that another one has held in the meantime is not taken, nor o
   expect(await ledger.lease(dataset)).toMatchObject({ execution: 'other' });
 });
 
+test('a lease whose answer was lost, and that is asked for again, is known as taken', async () => {
+  const { aws, ledger } = create();
+  aws.plan = ({ operation }) => (operation === 'UpdateItem' ? { mode: 'twice' } : undefined);
+  const fence = await ledger.acquireLease(dataset);
+  expect(await ledger.lease(dataset)).toMatchObject({ fence });
+});
+
 test('a lease that is held is not taken, and is taken over only from its holder', async () => {
   const { ledger } = create();
+  expect(await ledger.takeOver(dataset, { execution: 'e' })).toBeNull();
   const fence = (await ledger.acquireLease(dataset, 'e')) ?? 0;
   expect(await ledger.acquireLease(dataset)).toBeNull();
   expect(await ledger.takeOver(dataset, { execution: 'f', fence })).toBeNull();
