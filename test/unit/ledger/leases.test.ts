@@ -94,7 +94,7 @@ test('a lease keeps its batch when it is taken over, and has none when its holde
 
 test('only the fence that holds a lease goes on with it', async () => {
   const { ledger, overtake } = create();
-  await expect(ledger.nextBatch(dataset, 1)).rejects.toThrow(LeaseLost);
+  await expect(ledger.nextBatch(dataset, 1)).rejects.toMatchObject({ name: 'LeaseLost', dataset });
   await expect(ledger.requireLease(dataset, 1)).rejects.toThrow('the ledger has none');
   const fence = (await ledger.acquireLease(dataset, 'e')) ?? 0;
   expect(await ledger.requireLease(dataset, fence)).toMatchObject({ execution: 'e' });

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { ledgerOn } from '../../../src/lib/ledger/ledger.ts';
+import { createLedger, ledgerOn } from '../../../src/lib/ledger/ledger.ts';
 import { createMemoryAws } from '../../support/memory/index.ts';
 
 const patience = { pause: 0 };
@@ -90,6 +90,9 @@ test('what an operator chose, and how far the sweep, reminders and backfills hav
   const backfill = { source: 's3', at: 'x', seen: 3, noted: 2, failed: 1 };
   await ledger.noteBackfill('d', backfill);
   expect(await ledger.backfill('d')).toEqual(backfill);
+  const done = { compacted: 1, into: 2, left: 3, snapshots: 4, orphans: 5, metadataBytes: 6 };
+  await ledger.noteMaintained('d', done);
+  expect(await ledger.lastMaintained('d')).toEqual({ at, ...done });
   await ledger.chooseEngine('d', 'glue');
   expect(await ledger.engineChoice('d')).toBe('glue');
   expect(await ledger.engineChoice('other')).toBe('auto');
@@ -127,4 +130,12 @@ test('maintenance has its turn until it ends it, or as long as it has asked for'
   await ledger.askTurn('d', 60_000);
   aws.clock.advance(60_000);
   expect(await ledger.pauseOf('d')).toBeUndefined();
+});
+
+test('a ledger on a client of AWS reads and writes the table of its name', async () => {
+  const aws = createMemoryAws({ tables: { other: {} } });
+  const ledger = createLedger('other', aws.actor('a').dynamo, { patience });
+  await ledger.noteSwept('d', 'k');
+  expect(await ledger.lastSweep('d')).toMatchObject({ key: 'k' });
+  expect(aws.dynamo.items('other')).toHaveLength(1);
 });
