@@ -23,13 +23,20 @@ def write_published(spark: SparkSession, rows: DataFrame, job: Job, summary: Sum
     ids = field_ids(plan)
     if not summary["partitions"]:
         return
+    # Blank lines have bytes but no rows.
+    raw_bytes = min(sum(f["unpacked"] for f in job["files"]) / max(summary["rowsRead"], 1), job["limits"]["record"])
+    most_records = int(2**30 / max(raw_bytes, 1)) + 1
+    if not keys:
+        # A file for each GiB of raw records.
+        shared = rows.select(*columns).repartition(-(-summary["published"] // most_records))
+        named = shared.select(*(with_id(c["name"], ids) for c in plan["columns"]))
+        write(named, plan["set"]["sort"], most_records, keys, job["data"])
+        return
     tasks = min(int(spark.conf.get("spark.sql.shuffle.partitions") or 1), len(summary["partitions"]))
     shares = share_out(summary["partitions"], tasks)
     slots = slots_of(spark, tasks)
     schema = ", ".join([*(f"`{key}` string" for key in keys), "_slot int"])
     slot_of = spark.createDataFrame([(*values, slots[task]) for values, task in shares], schema)
-    # Blank lines have bytes but no rows.
-    raw_bytes = min(sum(f["unpacked"] for f in job["files"]) / max(summary["rowsRead"], 1), job["limits"]["record"])
     # A task has few partitions. It opens a writer for each, so it does not have to sort by them.
     writers = -(-len(summary["partitions"]) // tasks)
     is_few = writers <= 16
@@ -42,15 +49,19 @@ def write_published(spark: SparkSession, rows: DataFrame, job: Job, summary: Sum
         .drop("_slot")
         .select(*(with_id(c["name"], ids) for c in plan["columns"]), *keys)
     )
+    write(shared, order, most_records, keys, job["data"])
+
+
+def write(rows: DataFrame, order: list[str], most_records: int, keys: list[str], uri: str) -> None:
     (
         # A table of constant partitions without a key has no order.
-        (shared.sortWithinPartitions(*order) if order else shared)
+        (rows.sortWithinPartitions(*order) if order else rows)
         .write.partitionBy(*keys)
-        .option("maxRecordsPerFile", int(2**30 / max(raw_bytes, 1)) + 1)
+        .option("maxRecordsPerFile", most_records)
         # Small row groups, so that a filter by time reads only a few of a day.
         .option("parquet.block.size", 4 * 2**20)
         .mode("append")
-        .parquet(job["data"])
+        .parquet(uri)
     )
 
 

@@ -66,18 +66,20 @@ def published_rows(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     types = {"_object": "string", "_version": "string", **{c["name"]: c["type"] for c in plan["columns"]}}
     columns = ", ".join(f"`{k}` {types[k]}" for k in wanted)
     places = ", ".join([*(f"`{k}` string" for k in keys), "_path string", "_is_fixed boolean"])
-    touched = [[row[key] for key in keys] for row in collect_partitions(rows.select(*keys).distinct(), None)]
+    found = collect_partitions(rows.select(*keys).distinct(), None) if keys else []
+    # A table without partitions is one.
+    touched = [[row[key] for key in keys] for row in found] if keys else [[]]
     source = job["published"] or []
     listed = objects_below(spark, source, keys, touched) if isinstance(source, str) else objects_of(source, touched)
     # Objects that were never committed do not count.
     others = (f"{job['batch']}-", *job["exclude"])
-    found = [(path, values) for path, values in listed if not any(n.startswith(others) for n in path.split("/"))]
-    if not found:
+    theirs = [(path, values) for path, values in listed if not any(n.startswith(others) for n in path.split("/"))]
+    if not theirs:
         return spark.createDataFrame([], f"{columns}, {places}")
     if isinstance(source, str):
-        there = rows_in_folders(spark, found, columns, places)
+        there = rows_in_folders(spark, theirs, columns, places)
     else:
-        there = rows_of_objects(spark, job, {o["uri"]: o for o in source}, found, wanted, f"{columns}, {places}")
+        there = rows_of_objects(spark, job, {o["uri"]: o for o in source}, theirs, wanted, f"{columns}, {places}")
     if job["replaces"]:
         gone = [(r["object"], r["version"]) for r in job["replaces"]]
         lineage = spark.createDataFrame(gone, "_object string, _version string")

@@ -91,7 +91,7 @@ export function describePlan(contract: Contract, plan: Plan, engine: 'duckdb' | 
     ['row part (DuckDB)', plan.row.records],
     ['set part', JSON.stringify({ joins, dedupe, sort }, null, 2)],
     [`set part (${engine === 'duckdb' ? 'DuckDB' : 'Spark'})`, statements(plan.set.sql[engine])],
-    [`columns of ${plan.table}, partitioned by ${keys}`, columns],
+    [`columns of ${plan.table}, ${keys === '' ? 'without partitions' : `partitioned by ${keys}`}`, columns],
     ['expectations (Athena)', expectationsOf(contract)],
   ];
   return sections.map(([title, text]) => `-- ${title}\n${text}\n`).join('\n');

@@ -145,8 +145,10 @@ export async function tableDetail(
   const table = tableOf(contract);
   const { database } = stage.config;
   if (tableFormatOf(contract) === 'iceberg') return icebergDetail(stage, contract, shown);
-  const keys = ((await findTable(stage, database, table))?.PartitionKeys ?? []).map((k) => k.Name ?? '');
-  const { last, registered } = await lastPartitions(stage, table, keys, shown);
+  const found = await findTable(stage, database, table);
+  const keys = (found?.PartitionKeys ?? []).map((k) => k.Name ?? '');
+  const { last, registered } =
+    found === undefined ? { last: [], registered: 0 } : await lastPartitions(stage, table, keys, shown);
   const isCut = last.length < registered;
   const sizes = await sizesByFolder(
     stage,
@@ -158,7 +160,9 @@ export async function tableDetail(
     const columns = keys.map(identifier).join(', ');
     const { rows } = await query(
       stage,
-      `SELECT ${columns}, count(*) AS n FROM ${identifier(table)}${isCut ? ` WHERE ${oneOf(keys, last)}` : ''} GROUP BY ${columns}`,
+      keys.length === 0
+        ? `SELECT count(*) AS n FROM ${identifier(table)}`
+        : `SELECT ${columns}, count(*) AS n FROM ${identifier(table)}${isCut ? ` WHERE ${oneOf(keys, last)}` : ''} GROUP BY ${columns}`,
     );
     for (const row of rows) counts.set(pathOfValues(keys, row.slice(0, -1)), Number(row.at(-1)));
   }
@@ -226,7 +230,8 @@ async function lastPartitions(
   keys: readonly string[],
   shown: number,
 ): Promise<{ last: NamedPartition[]; registered: number }> {
-  if (keys.length === 0) return { last: [], registered: 0 };
+  // A table without partitions is one.
+  if (keys.length === 0) return { last: [{ name: '', values: [] }], registered: 1 };
   let last: NamedPartition[] = [];
   let registered = 0;
   for await (const page of partitionPages(stage, stage.config.database, table)) {

@@ -71,7 +71,7 @@ export interface QuarantineSample {
 }
 
 export interface TablePartition {
-  /** The folder's name: `year=2025/month=10/day=06`. */
+  /** The folder's name: `year=2025/month=10/day=06`; '' for a table without partitions. */
   readonly name: string;
   readonly rows: number;
   readonly bytes: number;

@@ -213,7 +213,7 @@ const contractOf = (format: Format, withPublished: boolean) => {
           ),
           filter: fc.constantFrom(undefined, undefined, 'id % 3 != 1'),
           when: fc.constantFrom(undefined, undefined, undefined, 'id < 4', "text != 'x' or x > 1"),
-          own: fc.constantFrom(null, null, 'src', 'text', 'id'),
+          own: fc.constantFrom(null, null, 'src', 'text', 'id', 'none'),
           nonFinite: isCsv(format) ? fc.constant(false) : fc.boolean(),
         })
         .map(
@@ -282,11 +282,14 @@ const contractOf = (format: Format, withPublished: boolean) => {
                 ...(filter ? { filter } : {}),
                 ...(when ? { when } : {}),
                 ...(isDeduped ? { dedupe: { key: withPublished ? ['id'] : key, scope, order } } : {}),
-                partitionBy: [
-                  { name: 'source', constant },
-                  { name: part, of: 'at', part },
-                  ...(own === null ? [] : [{ name: own === 'src' ? 'src' : 'own', of: own }]),
-                ],
+                partitionBy:
+                  own === 'none'
+                    ? []
+                    : [
+                        { name: 'source', constant },
+                        { name: part, of: 'at', part },
+                        ...(own === null ? [] : [{ name: own === 'src' ? 'src' : 'own', of: own }]),
+                      ],
               }),
             ),
         );

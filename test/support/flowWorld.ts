@@ -13,7 +13,7 @@ import { createCatalog } from '../../src/lib/aws/catalog.ts';
 import { createAnnouncer } from '../../src/lib/aws/events.ts';
 import { createExecutionStatus, createStarter } from '../../src/lib/aws/executions.ts';
 import { createStore, placeOf } from '../../src/lib/aws/store.ts';
-import { pathOfValues } from '../../src/lib/catalog/partitionPath.ts';
+import { folderOfValues } from '../../src/lib/catalog/partitionPath.ts';
 import { compile } from '../../src/lib/compiler/compile.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
@@ -742,6 +742,11 @@ async function transform(
   const described = compile(await readContract(deps, step), null, []);
   const fieldIds = await formatOf(deps, described).fieldIds(goldenTable(described, config));
   const compiled = { ...described, fieldIds };
+  if (compiled.partitionKeys.length === 0) {
+    const all = [...days.values()].flat();
+    days.clear();
+    days.set('', all);
+  }
   await store.writeOnce(attempt.plan, JSON.stringify(compiled));
   const losers = compiled.set.dedupe?.published
     ? await compete(deps, compiled, step.batch, manifest, days)
@@ -760,7 +765,7 @@ async function transform(
   for (const [day, rows] of days)
     if (rows.length > 0)
       await store.writeText(
-        { bucket: data.bucket, key: `${data.key}${pathOfValues(names, valuesOf(day))}/0.parquet` },
+        { bucket: data.bucket, key: `${data.key}${folderOfValues(names, valuesOf(day))}0.parquet` },
         JSON.stringify(rows),
       );
   if (losers.length > 0) {

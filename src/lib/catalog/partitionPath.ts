@@ -19,6 +19,10 @@ const hiveEscape = (value: string): string =>
 export const pathOfValues = (names: readonly string[], values: readonly (string | null)[]): string =>
   names.map((name, i) => hiveSegment(name, values[i] ?? '')).join('/');
 
+/** The same as a folder; '' for a table without partitions. */
+export const folderOfValues = (names: readonly string[], values: readonly (string | null)[]): string =>
+  names.length === 0 ? '' : `${pathOfValues(names, values)}/`;
+
 /** Name and value of a folder. Invalid escapes stay unchanged. */
 export function readSegment(segment: string): { name: string; value: string } {
   const place = segment.indexOf('=');
@@ -29,6 +33,9 @@ export function readSegment(segment: string): { name: string; value: string } {
     return { name: segment.slice(0, place), value };
   }
 }
+
+/** The folders of a path, each with its slash; '' for an object of a table without partitions. */
+export const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/') + 1);
 
 /** `data_source=a/year=2025/` -> [a, 2025]. */
 export const valuesOfPath = (path: string): string[] =>

@@ -93,7 +93,7 @@ export function disagreements(a: Contract, b: Contract): string[] {
   });
   if (!isDeepStrictEqual(a.dropped, b.dropped))
     return [...columns, `it loses other columns (dropped) by ${a.dataset} than by ${b.dataset}`];
-  const keys = (contract: Contract) => contract.partitionBy.map((p) => p.name).join(', ');
+  const keys = (contract: Contract) => contract.partitionBy.map((p) => p.name).join(', ') || 'none';
   if (keys(a) !== keys(b))
     return [...columns, `the partition keys are ${keys(a)} in ${a.dataset} and ${keys(b)} in ${b.dataset}`];
   if (tableFormatOf(a) !== tableFormatOf(b))

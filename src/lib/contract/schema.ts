@@ -347,7 +347,9 @@ export const contractShape = z.strictObject({
     .optional()
     .describe('One row for each key stays.'),
   enrich: z.array(enrichment).default([]),
-  partitionBy: z.array(partitionKey).min(1),
+  partitionBy: z
+    .array(partitionKey)
+    .describe('The folders of the rows, from the outside in; [] for a table without partitions.'),
   dropped: z
     .array(identifier)
     .min(1)

@@ -128,7 +128,7 @@ async function viewPublished(
   await mkdir(folder);
   const files = (await published?.(partitions, folder)) ?? [];
   const types = new Map(plan.columns.map((c) => [c.name, duckType(c.type)]));
-  await db.run(`CREATE TABLE places (__path VARCHAR, _path VARCHAR, __fixed VARCHAR, ${partitionKeys.map((k) => `${k} VARCHAR`).join(', ')});
+  await db.run(`CREATE TABLE places (__path VARCHAR, _path VARCHAR, __fixed VARCHAR${partitionKeys.map((k) => `, ${k} VARCHAR`).join('')});
     CREATE TABLE replaced (__object VARCHAR, __version VARCHAR)`);
   await append(
     db,
@@ -233,17 +233,24 @@ async function writeRows(
     ...plan.set.sort.map(identifier),
     ...(plan.set.dedupe ? [] : [file, '_line', '_place']),
   ];
-  await mkdir(join(outputDir, 'data'), { recursive: true });
+  const data = join(outputDir, 'data');
+  await mkdir(data, { recursive: true });
   await mkdir(join(outputDir, 'quarantine'), { recursive: true });
   const columns = [...output, ...keys].join(', ');
+  const [to, layout] =
+    keys.length === 0
+      ? [join(data, 'data_0.parquet'), '']
+      : [data, `, PARTITION_BY (${keys.join(', ')}), OVERWRITE_OR_IGNORE`];
   const copy = (rows: string) =>
-    db.run(`COPY (${rows}) TO ${literal(join(outputDir, 'data'))}
-      (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (${keys.join(', ')}), OVERWRITE_OR_IGNORE${fieldIdsOption(plan.fieldIds)})`);
+    db.run(`COPY (${rows}) TO ${literal(to)}
+      (FORMAT parquet, COMPRESSION zstd${layout}${fieldIdsOption(plan.fieldIds)})`);
   await db.run('SET preserve_insertion_order = true');
   const atOnce = partitionsAtOnce(output.length, memoryLimit(memoryBytes));
-  if (partitions.length <= atOnce)
-    await copy(`SELECT ${columns} FROM ranked WHERE _fate = 'published' ORDER BY ${order.join(', ')}`);
-  else {
+  if (partitions.length > 0 && partitions.length <= atOnce)
+    await copy(
+      `SELECT ${columns} FROM ranked WHERE _fate = 'published'${order.length === 0 ? '' : ` ORDER BY ${order.join(', ')}`}`,
+    );
+  else if (partitions.length > atOnce) {
     await db.run(`
       CREATE TABLE shares AS SELECT *, (row_number() OVER (ORDER BY ${keys.join(', ')}) - 1) // ${atOnce} AS __share
         FROM (SELECT DISTINCT ${keys.join(', ')} FROM ranked WHERE _fate = 'published');
@@ -253,7 +260,7 @@ async function writeRows(
       await copy(`SELECT * EXCLUDE (__share) FROM in_shares WHERE __share = ${share}`);
     await db.run('DROP TABLE in_shares; DROP TABLE shares');
   }
-  await renameAsHive(join(outputDir, 'data'));
+  await renameAsHive(data);
   const quarantined = await db.runAndReadAll("SELECT 1 FROM ranked WHERE _fate = 'quarantined' LIMIT 1");
   if (quarantined.currentRowCount === 0) return;
   const source = [
@@ -307,8 +314,8 @@ async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
   const keys = plan.partitionKeys.map((k) => identifier(k.name));
   const partitions = await rows(`
     SELECT ${list(keys)} AS key_values, n
-    FROM (SELECT ${keys.join(', ')}, count(*)::DOUBLE AS n FROM ranked WHERE _fate = 'published' GROUP BY ALL)
-    ORDER BY 1`);
+    FROM (SELECT ${[...keys, 'count(*)::DOUBLE AS n'].join(', ')} FROM ranked WHERE _fate = 'published' GROUP BY ALL)
+    WHERE n > 0 ORDER BY 1`);
   const counted = files.map((f) => ({
     object: String(f.object),
     version: String(f.version),

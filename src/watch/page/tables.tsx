@@ -41,12 +41,11 @@ function Table({ dataset }: { dataset: string }) {
   const [measure, setMeasure] = useState<(typeof measures)[number]>('rows');
   if (error) return <p class="failure">{error}</p>;
   if (!data) return <p class="hint">reading the partitions …</p>;
-  const partitions = data.partitions.map((p) => ({
-    ...p,
+  const partitions = data.partitions.map((p) => {
+    const name = p.name === '' ? 'without partitions' : p.name;
     // The chart renders its own texts.
-    label: visible(shortName(p.name)),
-    title: visible(p.name),
-  }));
+    return { ...p, name, label: visible(shortName(name)), title: visible(name) };
+  });
   const total = (of: (typeof measures)[number]) => partitions.reduce((sum, p) => sum + p[of], 0);
   const written = measure === 'bytes' ? bytes : count;
   return (

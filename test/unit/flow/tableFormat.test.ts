@@ -1,8 +1,9 @@
 /** A table keeps its format: files of a contract that the table cannot follow wait for a person, and nothing else changes. */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { retry } from '../../../src/lib/flow/operate/again.ts';
+import { reconcile } from '../../../src/lib/flow/repair/reconcile.ts';
 import type { TableFormatName } from '../../../src/lib/model/plan.ts';
-import { dataset, expectWhole, World } from '../../support/flowWorld.ts';
+import { dataset, expectCounted, expectWhole, World } from '../../support/flowWorld.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -56,3 +57,22 @@ test('a column of another type is refused before a claim, a wider one is taken w
   expect(await held('iceberg', 'int', 'bigint')).toBe(0);
   expect(await held('iceberg', 'bigint', 'string')).toBe(1);
 });
+
+test.each(['hive', 'iceberg'] as const)(
+  'a %s table without partitions is published, corrected and reconciled',
+  async (format) => {
+    const world = new World({ format, contract: { partitionBy: [] } });
+    world.put('feed/a', ['1@06', '2@07', 'bad']);
+    world.put('feed/b', ['3@06']);
+    await world.settle();
+    await expectWhole(world);
+    world.put('feed/a', ['4@08']);
+    await world.settle();
+    await expectWhole(world);
+    const folders = new Set(world.objects().map((key) => key.split('/').length));
+    expect([...folders]).toEqual([format === 'hive' ? 2 : 3]);
+    const found = await world.operate((deps) => reconcile(deps, dataset));
+    expect(found).toMatchObject({ added: 0, dropped: 0, missing: [], isWhole: true });
+    await expectCounted(world);
+  },
+);

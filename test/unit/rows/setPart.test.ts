@@ -42,6 +42,33 @@ test('of an equal key the first in order stays; ties go by object, then by what 
   ]);
 });
 
+test('a table without partitions has its objects in one folder, and a key is compared with all of its rows', async () => {
+  const whole = contractWith(
+    '  - { name: score, path: score, type: int }',
+    'dedupe: { key: [id], order: [{ column: score, direction: desc }], scope: partition }',
+  );
+  const flat = { ...whole, partitionBy: [] };
+  const keep = mkdtempSync(join(tmpdir(), 'sluice-flat-'));
+  try {
+    const first = await transform(
+      flat,
+      { 'test/a': `${record({ id: 1, score: 1 })}\n${record({ id: 2, score: 9 })}` },
+      { keep },
+    );
+    expect([first.partitions, first.summary.partitions]).toEqual([[''], [{ values: [], rows: 2 }]]);
+    const next = {
+      'test/b': `${record({ id: 1, score: 2, created_at: '2020-01-01T00:00:00Z' })}\n${record({ id: 2, score: 3 })}`,
+    };
+    const { summary, replaced } = await transform(flat, next, { published: keep });
+    expect(summary).toMatchObject({ published: 1, duplicates: 1, replacedRows: 1 });
+    expect(replaced).toEqual([{ path: expect.stringMatching(/^[^/]+\.parquet$/), id: 1n }]);
+    const none = await transform(flat, { 'test/c': 'x' });
+    expect([none.summary.partitions, none.rows]).toEqual([[], []]);
+  } finally {
+    rmSync(keep, { recursive: true });
+  }
+});
+
 test('a derived column is a key; a row without a value in it is quarantined', async () => {
   const changes = contractWith(
     `  - { name: after, path: after.id, type: bigint, publish: false }

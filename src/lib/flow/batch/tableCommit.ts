@@ -1,7 +1,6 @@
 /** What readers of a table see after an attempt's commit. */
-import { posix } from 'node:path';
 import { address } from '../../aws/store.ts';
-import { defaultPartition, valuesOfPath } from '../../catalog/partitionPath.ts';
+import { defaultPartition, folderOf, valuesOfPath } from '../../catalog/partitionPath.ts';
 import type { Config } from '../../config.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
@@ -18,7 +17,7 @@ export function commitOf(
 ): TableCommit {
   const inTable = ({ key }: { key: string }) => ({
     address: address({ bucket: config.processedBucket, key }),
-    values: valuesOfPath(`${posix.dirname(withinAttempt(key.slice(`${table}/`.length)))}/`).map((value) =>
+    values: valuesOfPath(folderOf(withinAttempt(key.slice(`${table}/`.length)))).map((value) =>
       value === defaultPartition ? null : value,
     ),
   });

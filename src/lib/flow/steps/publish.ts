@@ -5,7 +5,7 @@
 import { posix } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
-import { valuesOfPath } from '../../catalog/partitionPath.ts';
+import { folderOf, valuesOfPath } from '../../catalog/partitionPath.ts';
 import { LeaseLost, ObjectMissing, TableConflict } from '../../errors.ts';
 import { type Plan, type Summary, summarySchema } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
@@ -194,7 +194,7 @@ const parquetBelow = async (store: Deps['store'], place: { bucket: string; key: 
 function numberedByFolder(objects: readonly { key: string; size: number }[], root: string) {
   const counters = new Map<string, number>();
   return objects.map((from) => {
-    const folder = `${posix.dirname(from.key.slice(root.length))}/`;
+    const folder = folderOf(from.key.slice(root.length));
     const number = counters.get(folder) ?? 0;
     counters.set(folder, number + 1);
     return { from, folder, number };

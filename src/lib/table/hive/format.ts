@@ -4,7 +4,7 @@
  */
 import { posix } from 'node:path';
 import { address, placeOf } from '../../aws/store.ts';
-import { pathOfValues, valuesOfPath } from '../../catalog/partitionPath.ts';
+import { folderOf, folderOfValues, valuesOfPath } from '../../catalog/partitionPath.ts';
 import { parallel } from '../../parallel.ts';
 import type { CompactableObject, TableFormat } from '../format.ts';
 import { addPartitions, dropEmpty, type HiveDeps } from './partitions.ts';
@@ -41,7 +41,7 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
     const { bucket, key: prefix } = placeOf(location);
     const names = partitionKeys.map(({ name }) => name);
     const found = await parallel(partitions, 16, async (values) => {
-      const objects = await deps.store.list(bucket, `${prefix}${pathOfValues(names, values)}/`);
+      const objects = await deps.store.list(bucket, `${prefix}${folderOfValues(names, values)}`);
       return objects.map(({ key, size }) => ({ address: address({ bucket, key }), bytes: size, values }));
     });
     return found.flat();
@@ -70,6 +70,7 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
   expirable: async () => null,
 
   async repair(shape, standing, isOwn) {
+    if (shape.partitionKeys.length === 0) return { added: 0, dropped: 0 };
     const wanted = new Map(standing.map((p) => [JSON.stringify(p.values), p]));
     const registered = new Set<string>();
     const gone: string[][] = [];
@@ -102,7 +103,7 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
     const found = new Map<string, { objects: number; bytes: number }>();
     for await (const page of deps.store.listPages(bucket, prefix))
       for (const { key, size } of page) {
-        const folder = key.slice(prefix.length, key.lastIndexOf('/') + 1);
+        const folder = folderOf(key.slice(prefix.length));
         const { objects, bytes } = found.get(folder) ?? { objects: 0, bytes: 0 };
         found.set(folder, { objects: objects + 1, bytes: bytes + size });
       }

@@ -10,16 +10,18 @@ export interface HiveDeps {
   readonly store: Pick<Store, 'list' | 'listPages'>;
 }
 
-/** Registers partitions with their folders. Gives the number of new partitions. */
-export const addPartitions = (
+/** Registers partitions with their folders. Gives the number of new partitions. A table without partitions has all objects at its location. */
+export const addPartitions = async (
   { catalog }: Pick<HiveDeps, 'catalog'>,
   table: ParquetTable,
   partitions: readonly TablePartition[],
 ): Promise<number> =>
-  catalog.addPartitions(
-    table,
-    partitions.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),
-  );
+  table.partitionKeys.length === 0
+    ? 0
+    : catalog.addPartitions(
+        table,
+        partitions.map(({ path, values }) => ({ values, location: `${table.location}${path}` })),
+      );
 
 /** Drops partitions that have no object any more. Gives their number. */
 export async function dropEmpty(
