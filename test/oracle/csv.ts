@@ -18,7 +18,8 @@ export function csvRecords(contract: Contract, bytes: Buffer): readonly RawRecor
   const delimiter = csv?.delimiter ?? ',';
   const pieces = piecesOf(bytes, delimiter, csv?.quotedNewlines ?? true);
   // "`true`: a file's first record names its fields, in any order; or a list of names, where files have no such record"
-  const given = csv?.header ?? true;
+  const given = Array.isArray(csv?.header) ? csv.header : true;
+  const isAnyCase = typeof csv?.header === 'object' && !Array.isArray(csv.header) && csv.header.anyCase;
   // "Before the header come, in this order, …, and blank lines"
   const place = given === true ? pieces.findIndex(({ raw }) => !isBlank(raw)) : -1;
   const written = given === true ? (pieces[place]?.fields?.map(({ text }) => text) ?? null) : given;
@@ -26,7 +27,7 @@ export function csvRecords(contract: Contract, bytes: Buffer): readonly RawRecor
   if (written === null) return [{ line: 1, raw: '', reason: 'invalid_header' }];
   const names = namesOf(written);
   const read = [...new Set(contract.columns.map((column) => firstKey(column.path)))];
-  const header = inSpelling(names, read);
+  const header = inSpelling(names, read, isAnyCase);
   // "A file whose header has less than `headerShare` of the fields that the contract reads" is "quarantined whole as `unknown_header`"; "at
   // least one in any case"
   const share = read.filter((field) => header.includes(field)).length;
@@ -53,9 +54,9 @@ export function csvRecords(contract: Contract, bytes: Buffer): readonly RawRecor
 }
 
 // "A field without a name is called by its place, `column_3`" and "of several fields with one name the later ones are numbered: `name`,
-// `name_2`"; "double quotes, backslashes and NULs in a name, and a name `*`, become underscores"
+// `name_2`"; "NULs in a name, and the name `*`, become underscores"
 function namesOf(fields: readonly string[]): string[] {
-  const written = fields.map((name) => (name === '*' ? '_' : name.replaceAll(/["\\\0]/g, '_')));
+  const written = fields.map((name) => (name === '*' ? '_' : name.replaceAll('\0', '_')));
   const names: string[] = [];
   for (const [i, name] of written.entries()) {
     const own = name.trim() === '' ? `column_${i + 1}` : name;
@@ -67,10 +68,10 @@ function namesOf(fields: readonly string[]): string[] {
   return names;
 }
 
-// "A name in the header that differs from a field of the contract only in its case, or in white space around it, stands for that field,
-// unless another name does so exactly or equally well."
-function inSpelling(names: readonly string[], read: readonly string[]): string[] {
-  const folded = (name: string) => name.trim().toLowerCase();
+// "If a name in the header differs from a field of the contract only in white space around it, it stands for that field, unless another name
+// fits exactly or equally well. `header: { anyCase: true }` does the same for names that differ in case."
+function inSpelling(names: readonly string[], read: readonly string[], isAnyCase: boolean): string[] {
+  const folded = (name: string) => (isAnyCase ? name.trim().toLowerCase() : name.trim());
   return names.map((name) => {
     const candidates = read.filter((field) => !names.includes(field) && folded(field) === folded(name));
     const rivals = names.filter((other) => folded(other) === folded(name));

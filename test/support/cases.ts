@@ -191,16 +191,18 @@ export const csvCases: readonly CsvCase[] = [
     ],
   },
   {
-    // d.csv has another delimiter.
+    // d.csv has another delimiter, e.csv other names.
     name: 'm02-multi-header',
     rows: [
       [1, 'a', 5],
       [2, 'b', 6],
       [3, 'c', null],
-      [5, 'e', 8],
       [6, 'g', 9],
     ],
-    refused: [[1, 'unknown_header']],
+    refused: [
+      [1, 'unknown_header'],
+      [1, 'unknown_header'],
+    ],
   },
   {
     name: 'q01-tsv-quotes',

@@ -99,7 +99,7 @@ function checkFlat({ source, columns, parse = {} }: Contract, { issue }: Scope):
   if (!hasFlatTexts(source)) return;
   const [what, place] = source.text === undefined ? ['CSV', 'csv.header'] : ['text', 'text'];
   const given = source.text === undefined ? source.csv?.header : textNames(source.text);
-  const header = given === true ? undefined : given;
+  const header = Array.isArray(given) ? given : undefined;
   columns.forEach(({ path }, i) => {
     if (path === objectKey) return;
     if (parsePath(path).length > 1 && !Object.keys(parse).some((text) => isBelow(path, text)))

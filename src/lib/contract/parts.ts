@@ -29,7 +29,7 @@ export const topFolder = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*\/$/, 'must be one folder at the top of the raw bucket, such as feed/');
 
-/** Keys separated by dots, in double quotes if they contain dots or spaces; `[n]` is an index, `[*]` every element. */
+/** Keys separated by dots, in double quotes if they contain dots or spaces, where a backslash escapes a quote and itself; `[n]` is an index, `[*]` every element. */
 export const jsonPath = z
   .string()
   .regex(

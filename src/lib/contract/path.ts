@@ -1,4 +1,4 @@
-/** Paths into a record: `user.id`, `items[0].sku`, `entities.hashtags[*].text`, `"Miles per Gallon"`. */
+/** Paths into a record: `user.id`, `items[0].sku`, `entities.hashtags[*].text`, `"Miles per Gallon"`, `"the \"best\""`. */
 
 export type PathStep =
   | { readonly kind: 'key'; readonly key: string }
@@ -6,7 +6,7 @@ export type PathStep =
   | { readonly kind: 'each' };
 
 // DuckDB treats a key `*` as a wildcard, and its SQL ends at a NUL.
-const key = `(?:"(?!\\*")[^"\\\\\\0]+"|(?!\\*(?:[.[]|$))[^.[\\]"'\\\\\\s\\0]+)`;
+const key = `(?:"(?!\\*")(?:[^"\\\\\\0]|\\\\["\\\\])+"|(?!\\*(?:[.[]|$))[^.[\\]"'\\\\\\s\\0]+)`;
 const item = String.raw`\[(?:\d{1,9}|\*)\]`;
 
 /** The pattern of a whole path. */
@@ -17,11 +17,13 @@ export const objectKey = '$key';
 
 /** The steps of a path that fits `pathPattern`. */
 export function parsePath(path: string): PathStep[] {
-  return [...path.matchAll(/\[(\d+|\*)\]|"([^"]+)"|([^.[\]"]+)/g)].map(([, place, quoted, plain]) => {
-    if (place === '*') return { kind: 'each' };
-    if (place !== undefined) return { kind: 'index', index: Number(place) };
-    return { kind: 'key', key: quoted ?? plain ?? '' };
-  });
+  return [...path.matchAll(/\[(\d+|\*)\]|"((?:[^"\\]|\\.)+)"|([^.[\]"]+)/g)].map(
+    ([, place, quoted, plain]) => {
+      if (place === '*') return { kind: 'each' };
+      if (place !== undefined) return { kind: 'index', index: Number(place) };
+      return { kind: 'key', key: quoted?.replaceAll(/\\(.)/g, '$1') ?? plain ?? '' };
+    },
+  );
 }
 
 /** Whether a path takes every element of an array. A quoted key may contain the same characters. */
@@ -33,11 +35,14 @@ export function formatPath(steps: readonly PathStep[]): string | null {
     if (step.kind === 'each') return '[*]';
     if (step.kind === 'index') return `[${step.index}]`;
     const isPlain = pathPattern.test(step.key) && !/[.["]/.test(step.key);
-    return `${i === 0 ? '' : '.'}${isPlain ? step.key : `"${step.key}"`}`;
+    return `${i === 0 ? '' : '.'}${isPlain ? step.key : `"${quotedKey(step.key)}"`}`;
   });
   const path = parts.join('');
   return pathPattern.test(path) && path.isWellFormed() ? path : null;
 }
+
+/** A key for double quotes, in a path of a contract and of DuckDB. */
+export const quotedKey = (key: string): string => key.replaceAll(/["\\]/g, '\\$&');
 
 /** The field of the record at the beginning of a path. */
 export const firstKey = (path: string): string => {

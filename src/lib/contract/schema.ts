@@ -158,9 +158,33 @@ const csvOptions = z.strictObject({
       'What becomes of a record with fewer fields than the header: quarantined, or the fields have no value.',
     ),
   header: z
-    .union([z.literal(true), z.array(z.string().min(1)).min(1)])
+    .union([
+      z.literal(true),
+      z.array(z.string().min(1)).min(1),
+      z.strictObject({
+        rows: z
+          .int()
+          .min(1)
+          .max(8)
+          .default(1)
+          .describe('How many records name the fields; the parts of a name are joined.'),
+        join: z.string().max(8).default(' ').describe('What stands between the parts of a name.'),
+        spans: z
+          .boolean()
+          .default(false)
+          .describe(
+            'Whether an empty part above the last record is that of the field to its left, as of joined cells.',
+          ),
+        anyCase: z
+          .boolean()
+          .default(false)
+          .describe("Whether a name that differs from the contract's only in case is the same."),
+      }),
+    ])
     .default(true)
-    .describe("true: a file's first record names its fields; or the names, where files have no such record."),
+    .describe(
+      "true: a file's first record names its fields; or how its first records do; or the names, where files have no such record.",
+    ),
   headerShare: z
     .number()
     .min(0)
@@ -248,7 +272,7 @@ const source = z
       issue('csv', 'has a comment that begins with the quote');
     if ((skipFooter ?? 0) > 0 && quotedNewlines === false)
       issue('csv', 'has skipFooter, for which files are read whole: leave quotedNewlines out');
-    const names = value.csv?.header === true ? [] : (value.csv?.header ?? []);
+    const names = Array.isArray(value.csv?.header) ? value.csv.header : [];
     if (new Set(names).size < names.length) issue('csv', 'names a field of the header twice');
   });
 

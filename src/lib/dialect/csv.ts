@@ -26,6 +26,8 @@ export function csvOptionsOf({ csv, text }: Contract['source']): Csv {
   };
 }
 
+const plainHeader = { rows: 1, join: ' ', spans: false, anyCase: false };
+
 /** The default options. `quote` null: the CSV has no quotes. */
 export const csvOf = (csv: Csv) => ({
   delimiter: csv?.delimiter ?? ',',
@@ -39,7 +41,10 @@ export const csvOf = (csv: Csv) => ({
   isPadded: csv?.shortRows === 'pad',
   nullText: csv?.nullText ?? '',
   headerShare: csv?.headerShare ?? 0.5,
-  hasHeader: !csv || csv.header === true,
+  /** How the first records name the fields; null if the contract names them. */
+  header: Array.isArray(csv?.header)
+    ? null
+    : { ...plainHeader, ...(csv && csv.header !== true ? csv.header : {}) },
 });
 
 /**

@@ -1,7 +1,7 @@
 /** DuckDB's SQL that splits whole files into records and checks the text of records. */
 
 import { hasFlatTexts } from '../contract/contract.ts';
-import { type PathStep, parsePath } from '../contract/path.ts';
+import { type PathStep, parsePath, quotedKey } from '../contract/path.ts';
 import { parseRecordsPath, type RecordsPath } from '../contract/recordsPath.ts';
 import type { Contract } from '../contract/schema.ts';
 import { maxRecordBytes } from '../model/plan.ts';
@@ -256,5 +256,5 @@ function csvRecords(csv: Contract['source']['csv']): Step[] {
 /** `entities.hashtags[*].text` -> `$."entities"."hashtags"[*]."text"`. */
 export function jsonPath(path: string | readonly PathStep[]): string {
   const steps = typeof path === 'string' ? parsePath(path) : path;
-  return `$${steps.map((step) => (step.kind === 'key' ? `."${step.key}"` : step.kind === 'each' ? '[*]' : `[${step.index}]`)).join('')}`;
+  return `$${steps.map((step) => (step.kind === 'key' ? `."${quotedKey(step.key)}"` : step.kind === 'each' ? '[*]' : `[${step.index}]`)).join('')}`;
 }

@@ -58,7 +58,7 @@ export function csvStartOf(
   isWhole: boolean,
 ): CsvStart | null {
   const csv = csvOptionsOf(contract.source);
-  const { delimiter, comment, skipLines, hasHeader } = csvOf(csv);
+  const { delimiter, comment, skipLines, header: named } = csvOf(csv);
   const text = Buffer.from(start)
     .toString('utf8')
     .replace(/^\uFEFF/, '');
@@ -80,10 +80,12 @@ export function csvStartOf(
     at = behindLine(at);
   }
   const isAside = (line: string) => line.trim() === '' || (comment !== null && line.startsWith(comment));
-  while (hasHeader && at < text.length && isAside(text.slice(at, behindLine(at)))) at = behindLine(at);
-  let header: readonly string[] | null = csv && csv.header !== true ? csv.header : null;
+  let header: readonly string[] | null = Array.isArray(csv?.header) ? csv.header : null;
   let hasUnnamed = false;
-  if (hasHeader) {
+  const records: (readonly string[])[] = [];
+  while (records.length < (named?.rows ?? 0)) {
+    while (at < text.length && isAside(text.slice(at, behindLine(at)))) at = behindLine(at);
+    if (records.length > 0 && at >= text.length && isWhole) break;
     const record = firstRecord(text.slice(at), csv);
     // The line may continue after the end of the start.
     if (!isWhole && (record === null ? !text.slice(at).includes(lineEnd) : at + record.end >= text.length))
@@ -91,11 +93,14 @@ export function csvStartOf(
     const isOneLine = csv?.quotedNewlines !== false || record?.fields.every((name) => !name.includes('\n'));
     // A CR that does not end a line here may be followed by records, which would be skipped with the header.
     const rest = record === null ? '' : text.slice(at + record.end, behindLine(at + record.end));
-    if (record !== null && isOneLine && /^[\r\n]*$/.test(rest)) {
-      hasUnnamed = record.fields.some((name) => name.trim() === '');
-      header = namesOf(record.fields);
-      at = behindLine(at + record.end);
-    }
+    if (record === null || !isOneLine || !/^[\r\n]*$/.test(rest)) break;
+    records.push(record.fields);
+    at = behindLine(at + record.end);
+  }
+  if (named !== null && records.length === named.rows) {
+    const names = joinedNames(records, named);
+    hasUnnamed = names.some((name) => name.trim() === '');
+    header = namesOf(names);
   }
   const lines = countOf(text.slice(0, at), lineEnd);
   const isAtEnd = at >= text.length && !text.endsWith(lineEnd);
@@ -109,6 +114,27 @@ export function csvStartOf(
       hasUnnamed,
     },
   };
+}
+
+/** The names of the fields from the records of a header, each with a part of every name. */
+function joinedNames(
+  records: readonly (readonly string[])[],
+  { join, spans }: { readonly join: string; readonly spans: boolean },
+): readonly string[] {
+  const [only = []] = records;
+  if (records.length === 1) return only;
+  const width = Math.max(...records.map((record) => record.length));
+  const rows = records.map((record, row) => {
+    let left = '';
+    return Array.from({ length: width }, (_, i) => {
+      const part = (record[i] ?? '').trim();
+      if (part !== '' || !spans || row === records.length - 1) left = part;
+      return left;
+    });
+  });
+  return Array.from({ length: width }, (_, i) =>
+    rows.flatMap((row) => (row[i] === undefined || row[i] === '' ? [] : [row[i]])).join(join),
+  );
 }
 
 const countOf = (text: string, character: string): number => text.split(character).length - 1;
@@ -132,7 +158,7 @@ function endOfFirstLine(text: string, isWhole: boolean): '\r' | '\n' {
  * path cannot contain become underscores.
  */
 export function namesOf(written: readonly string[]): string[] {
-  const fields = written.map((field) => field.replaceAll(/^\*$|["\\\0]/g, '_'));
+  const fields = written.map((field) => field.replaceAll(/^\*$|\0/g, '_'));
   const taken = new Set(fields);
   const seen = new Set<string>();
   return fields.map((field, i) => {
@@ -145,11 +171,12 @@ export function namesOf(written: readonly string[]): string[] {
 }
 
 /**
- * The header in the contract's spelling. A name that differs from a field of the contract only in case or surrounding white space is
- * that field, unless another name matches exactly.
+ * The header in the contract's spelling. A name that differs from a field of the contract only in surrounding white space (or also in
+ * case, if the contract says so) is that field, unless another name matches exactly.
  */
 export function inWordsOf(contract: Contract, names: readonly string[]): readonly string[] {
-  const folded = (name: string) => name.trim().toLowerCase();
+  const isAnyCase = csvOf(csvOptionsOf(contract.source)).header?.anyCase ?? false;
+  const folded = (name: string) => (isAnyCase ? name.trim().toLowerCase() : name.trim());
   const exact = new Set(names);
   const missing = Map.groupBy(
     fieldsRead(contract).filter((field) => !exact.has(field)),

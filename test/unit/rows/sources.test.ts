@@ -257,9 +257,9 @@ test("CSV: a file whose header has few of the contract's fields is quarantined, 
   expect(lenient.quarantine.map((q) => q.object)).toEqual(['test/a.csv', 'test/b.csv']);
 });
 
-test("CSV: a header in another case, or with white space around its names, is the contract's; an exact name comes first", async () => {
+test('CSV: names of a header are read without white space around them, and in any case if the contract says so; an exact name comes first', async () => {
   const contract = contractOf(
-    { formats: ['csv'] },
+    { formats: ['csv'], csv: { header: { anyCase: true } } },
     {
       columns: [
         { name: 'id', path: 'id', type: 'bigint' },
@@ -278,6 +278,58 @@ test("CSV: a header in another case, or with white space around its names, is th
     [2n, 'b', '{"Id":"7"}'],
     [3n, null, '{"free text":"c","FREE TEXT":"d"}'],
   ]);
+  const exact = await transform(
+    { ...contract, source: contractOf({ formats: ['csv'] }).source },
+    { 'test/a.csv': ' id ,Free Text\n1,a\n', 'test/b.csv': 'ID,FREE TEXT\n1,a\n' },
+  );
+  expect(exact.summary).toMatchObject({ published: 1, reasons: { unknown_header: 1 } });
+});
+
+test('a path names fields with quotes, backslashes and line ends, in a CSV and in JSON', async () => {
+  const columns = [
+    { name: 'a', path: '"5\\" disk"', type: 'string' },
+    { name: 'b', path: '"back\\\\slash"', type: 'int' },
+    { name: 'c', path: '"two\nlines"', type: 'string' },
+  ];
+  const csv = await transform(contractOf({ formats: ['csv'] }, { columns, drift: 'rescue' }), {
+    'test/a.csv': '"5"" disk",back\\slash,"two\nlines","x"""\nq,1,z,9\n',
+  });
+  expect(csv.rows.map((r) => [r.a, r.b, r.c, r._rescued])).toEqual([['q', 1, 'z', '{"x\\"":"9"}']]);
+  const inside = columns.map((column) => ({ ...column, path: `"o\\"".${column.path}` }));
+  const list = { name: 'd', path: '"o\\""."l\\""[*]."v\\""', type: 'array<string>' };
+  const value = { '5" disk': 'q', 'back\\slash': 1, 'two\nlines': 'z', 'l"': [{ 'v"': 1.5 }] };
+  const json = await transform(contractOf({ formats: ['ndjson'] }, { columns: [...inside, list] }), {
+    'test/a.json': JSON.stringify({ 'o"': value }),
+  });
+  expect(json.rows.map((r) => [r.a, r.b, r.c, r.d])).toEqual([['q', 1, 'z', ['1.5']]]);
+});
+
+test('CSV: a header of several records, with joined cells, blank lines and comments between', async () => {
+  const read = (header: object, file: string, more: object = {}) => {
+    const columns = ['"Sales Q1"', '"Sales Q2"', 'Region', '"Q2 (EUR)"'].map((path, i) => ({
+      name: `c${i}`,
+      path,
+      type: 'string',
+    }));
+    const contract = contractOf(
+      { formats: ['csv'], csv: { header, headerShare: 0.25, ...more } },
+      { columns },
+    );
+    return transform(contract, { 'test/a.csv': file });
+  };
+  const spanned = await read({ rows: 2, spans: true }, ',Sales,,Costs\n#x\n\nRegion,Q1,"Q2"\nNorth,1,2,3\n', {
+    comment: '#',
+  });
+  expect(spanned.rows.map((r) => [r.c0, r.c1, r.c2, r._line])).toEqual([['1', '2', 'North', 5n]]);
+  const three = await read({ rows: 3, join: '' }, 'Reg,Sales\nion, Q\n,1\nSouth,4\n');
+  expect(three.rows.map((r) => [r.c2, r.c0])).toEqual([['South', null]]);
+  const plain = await read({ rows: 2 }, 'Region,Sales\n,Q1\nWest,9\n"a\nb",c\n');
+  expect(plain.rows.map((r) => [r.c2, r.c0])).toEqual([
+    ['West', '9'],
+    ['a\nb', 'c'],
+  ]);
+  const cut = await read({ rows: 3 }, 'Region,Sales\n,Q1\n');
+  expect(cut.summary.reasons).toEqual({ invalid_header: 1 });
 });
 
 test('blank lines are no records, but count, however many there are', async () => {
