@@ -14,6 +14,7 @@ const docs = readFileSync(join(datasetsFolder, '../docs/contract.md'), 'utf8');
 const examples = [...docs.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text ?? '');
 
 interface Example {
+  readonly dataset?: string;
   readonly columns: readonly object[];
 }
 
@@ -24,7 +25,10 @@ test('every example of the reference is a contract, alone or beside the first', 
   for (const part of parts) {
     const [base, more] = [parse(whole) as Example, parse(part) as Partial<Example>];
     const columns = [...base.columns, ...(more.columns ?? [])];
-    parseContract('contract.md', JSON.stringify({ ...base, ...more, columns }));
+    parseContract(
+      'contract.md',
+      more.dataset === undefined ? JSON.stringify({ ...base, ...more, columns }) : part,
+    );
   }
 });
 

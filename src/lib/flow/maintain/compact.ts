@@ -5,8 +5,9 @@
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, posix } from 'node:path';
+import { join } from 'node:path';
 import { address, placeOf } from '../../aws/store.ts';
+import { folderOf } from '../../catalog/partitionPath.ts';
 import { maintenanceOf } from '../../contract/contract.ts';
 import { isTimeFor } from '../../deadline.ts';
 import { EngineOutOfMemory, ObjectMissing } from '../../errors.ts';
@@ -115,7 +116,7 @@ function ownObject({ shape: { name, location } }: Maintaining, object: Compactab
   const path = object.address.slice(prefix.length);
   const key = `${name}/${path}`;
   const rowsOf = objectName(key)?.rowsOf;
-  const folder = `${posix.dirname(withinAttempt(path))}/`;
+  const folder = folderOf(withinAttempt(path));
   const { bytes, partition } = object;
   return rowsOf === undefined ? null : { key, bytes, partition: `${partition} ${folder}`, folder, rowsOf };
 }

@@ -58,6 +58,13 @@ async function filled(minObjects = 2, options: WorldOptions = {}): Promise<World
   return world;
 }
 
+test.each(tableFormats)('a %s table without partitions is compacted as one partition', async (format) => {
+  const world = await filled(2, { format, contract: { partitionBy: [] } });
+  expect(await run(world)).toMatchObject({ compacted: 3, into: 1 });
+  await expectWhole(world);
+  await expectNoOrphans(world);
+});
+
 /** The end of a test: what the files say is in the table, and what stands below the table is named. */
 async function expectSound(world: World): Promise<void> {
   await world.settle();
