@@ -34,7 +34,7 @@ WITH decoded AS (
   FROM records
 ), lines AS (
   SELECT * REPLACE (rtrim(__text, chr(13) || chr(10)) AS __text)
-  FROM decoded WHERE (__fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]'))
+  FROM decoded WHERE (__fault IS NOT NULL OR __text IS NULL OR CASE WHEN __text >= '!' THEN true ELSE regexp_matches(__text, '[^ \t\r\n]') END)
 ), marks AS (
   SELECT lines.*, files.header AS __header, files.unnamed AS __unnamed, __text AS __marked
   FROM lines JOIN files ON files.file = __file
@@ -83,7 +83,7 @@ WITH decoded AS (
 ), settled AS (
   SELECT *,
     list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
-    list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
+    []::VARCHAR[] AS __nulled,
     __c1 AS "id"
   FROM judged
 ), derived AS (

@@ -30,7 +30,7 @@ WITH decoded AS (
 ), lines AS (
   SELECT *, CASE WHEN coalesce(json_valid(__text), false) THEN CASE WHEN regexp_matches(__text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
       THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END ELSE false END AS __is_valid
-  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR CASE WHEN __text >= '!' THEN true ELSE regexp_matches(__text, '[^ \t\r\n]') END
 ), objects AS (
   SELECT *,
     CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
@@ -75,7 +75,7 @@ WITH decoded AS (
 ), settled AS (
   SELECT *,
     list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
-    list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
+    []::VARCHAR[] AS __nulled,
     __c1 AS "id",
     __c2 AS "n"
   FROM judged

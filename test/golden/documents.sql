@@ -30,7 +30,7 @@ WITH decoded AS (
 ), lines AS (
   SELECT *, CASE WHEN coalesce(json_valid(__text), false) THEN CASE WHEN regexp_matches(__text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
       THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END ELSE false END AS __is_valid
-  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR CASE WHEN __text >= '!' THEN true ELSE regexp_matches(__text, '[^ \t\r\n]') END
 ), objects AS (
   SELECT *,
     CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
@@ -115,7 +115,7 @@ WITH decoded AS (
     __w2 AS __s2,
     __w3 AS __s3,
     __w4 AS __s4,
-    CASE WHEN starts_with(__w5, '[') THEN list_transform(flatten(list_transform(json_extract(__w5, '$[*]'), lambda x : CASE WHEN json_type(x, '$."names"') = 'ARRAY' THEN json_extract(x, '$."names"[*]') ELSE []::JSON[] END)), lambda x : json_extract_string(x, '$')) END AS __a5, CASE WHEN starts_with(__w5, '[') THEN CASE WHEN contains(__w5, '{') OR contains(__w5[2:], '[') THEN (len(list_filter(flatten(list_transform(json_extract(__w5, '$[*]'), lambda x : CASE WHEN json_type(x, '$."names"') = 'ARRAY' THEN json_extract(x, '$."names"[*]') ELSE []::JSON[] END)), lambda x : json_type(x, '$') IN ('OBJECT', 'ARRAY'))) > 0 OR len(list_filter(json_extract(__w5, '$[*]'), lambda x : json_type(x, '$."names"') NOT IN ('ARRAY', 'NULL'))) > 0) ELSE false END END AS __l5
+    CASE WHEN starts_with(__w5, '[') THEN list_transform(flatten(list_transform(json_extract(__w5, '$[*]'), lambda x : CASE WHEN json_type(x, '$."names"') = 'ARRAY' THEN json_extract(x, '$."names"[*]') ELSE []::JSON[] END)), lambda x : json_extract_string(x, '$')) END AS __a5, CASE WHEN starts_with(__w5, '[') THEN CASE WHEN contains(__w5, '{') OR contains(__w5, '[[') OR contains(__w5, ',[') THEN (len(list_filter(flatten(list_transform(json_extract(__w5, '$[*]'), lambda x : CASE WHEN json_type(x, '$."names"') = 'ARRAY' THEN json_extract(x, '$."names"[*]') ELSE []::JSON[] END)), lambda x : json_type(x, '$') IN ('OBJECT', 'ARRAY'))) > 0 OR len(list_filter(json_extract(__w5, '$[*]'), lambda x : json_type(x, '$."names"') NOT IN ('ARRAY', 'NULL'))) > 0) ELSE false END END AS __l5
   FROM written
 ), cleaned AS (
   SELECT *,
@@ -134,21 +134,21 @@ WITH decoded AS (
     __r2 AS __c2,
     __r3 AS __c3,
     __r4 AS __c4,
-    list_transform(__r5, lambda x : x) AS __c5
+    __r5 AS __c5
   FROM mapped
 ), judged AS (
   SELECT *,
     CASE WHEN __doc IS NOT NULL AND NOT coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false) AND NOT coalesce(__array_type2 NOT IN ('OBJECT', 'NULL'), false) AND NOT coalesce(__array_type3 NOT IN ('ARRAY', 'NULL'), false) AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
-      OR (__string IS NOT NULL AND __inner IS NULL) OR CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__item, '$."no"') IN ('OBJECT', 'ARRAY') ELSE false END
-      OR (__string IS NOT NULL AND __inner IS NULL) OR CASE WHEN starts_with(__w3, '{') OR starts_with(__w3, '[') THEN json_type(__item3, '$."sku"') IN ('OBJECT', 'ARRAY') ELSE false END OR __c3 IS NULL
-      OR (__string IS NOT NULL AND __inner IS NULL) OR CASE WHEN starts_with(__w4, '{') OR starts_with(__w4, '[') THEN json_type(__item2, '$."_key"') IN ('OBJECT', 'ARRAY') ELSE false END
-      OR (__string IS NOT NULL AND __inner IS NULL) OR (NOT starts_with(__w5, '[') AND __w5::VARCHAR <> 'null') OR __l5 OR len(list_filter(__c5, lambda x : x IS NULL)) > len(list_filter(__r5, lambda x : x IS NULL)))
-    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN (__string IS NOT NULL AND __inner IS NULL) OR CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__item, '$."no"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN (__string IS NOT NULL AND __inner IS NULL) OR CASE WHEN starts_with(__w3, '{') OR starts_with(__w3, '[') THEN json_type(__item3, '$."sku"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' WHEN __c3 IS NULL THEN 'missing_required' END, CASE WHEN (__string IS NOT NULL AND __inner IS NULL) OR CASE WHEN starts_with(__w4, '{') OR starts_with(__w4, '[') THEN json_type(__item2, '$."_key"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN (__string IS NOT NULL AND __inner IS NULL) OR (NOT starts_with(__w5, '[') AND __w5::VARCHAR <> 'null') OR __l5 OR len(list_filter(__c5, lambda x : x IS NULL)) > len(list_filter(__r5, lambda x : x IS NULL)) THEN 'bad_type' END]::VARCHAR[] END AS __reasons
+      OR (__string IS NOT NULL AND __inner IS NULL) OR CASE WHEN __w2 < '[' THEN false WHEN __w2 < '\' OR (__w2 >= '{' AND __w2 < '|') THEN json_type(__item, '$."no"') IN ('OBJECT', 'ARRAY') ELSE false END
+      OR (__string IS NOT NULL AND __inner IS NULL) OR CASE WHEN __w3 < '[' THEN false WHEN __w3 < '\' OR (__w3 >= '{' AND __w3 < '|') THEN json_type(__item3, '$."sku"') IN ('OBJECT', 'ARRAY') ELSE false END OR __c3 IS NULL
+      OR (__string IS NOT NULL AND __inner IS NULL) OR CASE WHEN __w4 < '[' THEN false WHEN __w4 < '\' OR (__w4 >= '{' AND __w4 < '|') THEN json_type(__item2, '$."_key"') IN ('OBJECT', 'ARRAY') ELSE false END
+      OR (__string IS NOT NULL AND __inner IS NULL) OR (NOT starts_with(__w5, '[') AND __w5::VARCHAR <> 'null') OR __l5)
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN (__string IS NOT NULL AND __inner IS NULL) OR CASE WHEN __w2 < '[' THEN false WHEN __w2 < '\' OR (__w2 >= '{' AND __w2 < '|') THEN json_type(__item, '$."no"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN (__string IS NOT NULL AND __inner IS NULL) OR CASE WHEN __w3 < '[' THEN false WHEN __w3 < '\' OR (__w3 >= '{' AND __w3 < '|') THEN json_type(__item3, '$."sku"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' WHEN __c3 IS NULL THEN 'missing_required' END, CASE WHEN (__string IS NOT NULL AND __inner IS NULL) OR CASE WHEN __w4 < '[' THEN false WHEN __w4 < '\' OR (__w4 >= '{' AND __w4 < '|') THEN json_type(__item2, '$."_key"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN (__string IS NOT NULL AND __inner IS NULL) OR (NOT starts_with(__w5, '[') AND __w5::VARCHAR <> 'null') OR __l5 THEN 'bad_type' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
   SELECT *,
     list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
-    list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
+    []::VARCHAR[] AS __nulled,
     __c1 AS "id",
     __c2 AS "no",
     __c3 AS "sku",

@@ -30,7 +30,7 @@ WITH decoded AS (
 ), lines AS (
   SELECT *, CASE WHEN coalesce(json_valid(__text), false) THEN CASE WHEN regexp_matches(__text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
       THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END ELSE false END AS __is_valid
-  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR CASE WHEN __text >= '!' THEN true ELSE regexp_matches(__text, '[^ \t\r\n]') END
 ), objects AS (
   SELECT *,
     CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
@@ -69,7 +69,7 @@ WITH decoded AS (
   SELECT *,
     __t1 AS __s1,
     __w2 AS __s2,
-    CASE WHEN starts_with(__w3, '[') THEN json_extract_string(__w3, '$[*]') END AS __a3, CASE WHEN starts_with(__w3, '[') THEN CASE WHEN contains(__w3, '{') OR contains(__w3[2:], '[') THEN len(list_filter(json_type(__w3, '$[*]'), lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 ELSE false END END AS __l3
+    CASE WHEN starts_with(__w3, '[') THEN json_extract_string(__w3, '$[*]') END AS __a3, CASE WHEN starts_with(__w3, '[') THEN CASE WHEN contains(__w3, '{') OR contains(__w3, '[[') OR contains(__w3, ',[') THEN len(list_filter(json_type(__w3, '$[*]'), lambda x : x IN ('OBJECT', 'ARRAY'))) > 0 ELSE false END END AS __l3
   FROM written
 ), cleaned AS (
   SELECT *,
@@ -84,19 +84,19 @@ WITH decoded AS (
   SELECT *,
     CASE WHEN regexp_full_match(__r1, '[+-]?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
     __r2 AS __c2,
-    list_transform(__r3, lambda x : x) AS __c3
+    __r3 AS __c3
   FROM mapped
 ), judged AS (
   SELECT *,
     CASE WHEN __doc IS NOT NULL AND NOT coalesce(__array_type NOT IN ('ARRAY', 'NULL'), false) AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
-      OR CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__item, '$."sku"') IN ('OBJECT', 'ARRAY') ELSE false END
-      OR (NOT starts_with(__w3, '[') AND __w3::VARCHAR <> 'null') OR __l3 OR len(list_filter(__c3, lambda x : x IS NULL)) > len(list_filter(__r3, lambda x : x IS NULL)))
-    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__item, '$."sku"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN (NOT starts_with(__w3, '[') AND __w3::VARCHAR <> 'null') OR __l3 OR len(list_filter(__c3, lambda x : x IS NULL)) > len(list_filter(__r3, lambda x : x IS NULL)) THEN 'bad_type' END]::VARCHAR[] END AS __reasons
+      OR CASE WHEN __w2 < '[' THEN false WHEN __w2 < '\' OR (__w2 >= '{' AND __w2 < '|') THEN json_type(__item, '$."sku"') IN ('OBJECT', 'ARRAY') ELSE false END
+      OR (NOT starts_with(__w3, '[') AND __w3::VARCHAR <> 'null') OR __l3)
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN __w2 < '[' THEN false WHEN __w2 < '\' OR (__w2 >= '{' AND __w2 < '|') THEN json_type(__item, '$."sku"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN (NOT starts_with(__w3, '[') AND __w3::VARCHAR <> 'null') OR __l3 THEN 'bad_type' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
   SELECT *,
     list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
-    list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
+    []::VARCHAR[] AS __nulled,
     __c1 AS "id",
     __c2 AS "sku",
     __c3 AS "tags"

@@ -30,7 +30,7 @@ WITH decoded AS (
 ), lines AS (
   SELECT *, CASE WHEN coalesce(json_valid(__text), false) THEN CASE WHEN regexp_matches(__text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
       THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END ELSE false END AS __is_valid
-  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR CASE WHEN __text >= '!' THEN true ELSE regexp_matches(__text, '[^ \t\r\n]') END
 ), objects AS (
   SELECT *,
     CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
@@ -54,10 +54,10 @@ WITH decoded AS (
 ), trimmed AS (
   SELECT *,
     __t1 AS __s1,
-    nfc_normalize(CASE WHEN __w2 < '!' OR ends_with(__w2, ' ') OR ends_with(__w2, chr(9)) OR ends_with(__w2, chr(10)) OR ends_with(__w2, chr(13)) OR ends_with(__w2, chr(11)) OR ends_with(__w2, chr(12))
-    OR (strlen(__w2) > length(__w2) AND regexp_matches(__w2, '^[ 	
-                 　​‌‍‎‏⁠﻿]|[ 	
-                 　​‌‍‎‏⁠﻿]$')) THEN trim(__w2, ' 	
+    nfc_normalize(CASE WHEN __w2 < '!' OR __w2[-1] < '!' OR (__w2 > '~' AND regexp_matches(__w2, '^[ 	
+                 　​‌‍‎‏⁠﻿]')) OR (__w2[-1] > '~' AND regexp_matches(__w2[-1], '[ 	
+                 　​‌‍‎‏⁠﻿]'))
+    THEN trim(__w2, ' 	
                  　​‌‍‎‏⁠﻿') ELSE __w2 END) AS __s2,
     __t3 AS __s3
   FROM written
@@ -80,9 +80,9 @@ WITH decoded AS (
 ), judged AS (
   SELECT *,
     CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
-      OR CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END OR NOT regexp_matches(CASE WHEN __s2 NOT IN ('', 'it''s nothing') THEN __s2 END, '^(\w+)') OR __k2 NOT IN ('london', 'ldn')
+      OR CASE WHEN __w2 < '[' THEN false WHEN __w2 < '\' OR (__w2 >= '{' AND __w2 < '|') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END OR NOT regexp_matches(CASE WHEN __s2 NOT IN ('', 'it''s nothing') THEN __s2 END, '^(\w+)') OR __k2 NOT IN ('london', 'ldn')
       OR false)
-    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END OR NOT regexp_matches(CASE WHEN __s2 NOT IN ('', 'it''s nothing') THEN __s2 END, '^(\w+)') THEN 'bad_type' WHEN __k2 NOT IN ('london', 'ldn') THEN 'unmapped' END, NULL]::VARCHAR[] END AS __reasons,
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN __w2 < '[' THEN false WHEN __w2 < '\' OR (__w2 >= '{' AND __w2 < '|') THEN json_type(__doc, '$."s"') IN ('OBJECT', 'ARRAY') ELSE false END OR NOT regexp_matches(CASE WHEN __s2 NOT IN ('', 'it''s nothing') THEN __s2 END, '^(\w+)') THEN 'bad_type' WHEN __k2 NOT IN ('london', 'ldn') THEN 'unmapped' END, NULL]::VARCHAR[] END AS __reasons,
     CASE WHEN (__r3 IS NOT NULL AND __c3 IS NULL) OR __c3 < 0 OR __c3 > 9 THEN true ELSE false END AS __n3
   FROM converted
 ), settled AS (

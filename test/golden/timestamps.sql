@@ -30,7 +30,7 @@ WITH decoded AS (
 ), lines AS (
   SELECT *, CASE WHEN coalesce(json_valid(__text), false) THEN CASE WHEN regexp_matches(__text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
       THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END ELSE false END AS __is_valid
-  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR CASE WHEN __text >= '!' THEN true ELSE regexp_matches(__text, '[^ \t\r\n]') END
 ), objects AS (
   SELECT *,
     CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
@@ -66,8 +66,8 @@ WITH decoded AS (
 ), converted AS (
   SELECT *,
     CASE WHEN regexp_full_match(__r1, '[+-]?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
-    coalesce(CASE WHEN regexp_full_match(__r2, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?Z') THEN TRY_CAST(__r2 AS TIMESTAMP)
-          WHEN regexp_full_match(__r2, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?[+-](?:0\d|1[0-4]):[0-5]\d') THEN make_timestamp(epoch_us(TRY_CAST(__r2 AS TIMESTAMPTZ)))
+    coalesce(CASE WHEN regexp_full_match(__r2, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\d[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?Z') THEN TRY_CAST(__r2 AS TIMESTAMP)
+          WHEN regexp_full_match(__r2, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\d[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?[+-](?:0\d|1[0-4]):[0-5]\d') THEN make_timestamp(epoch_us(TRY_CAST(__r2 AS TIMESTAMPTZ)))
           WHEN __r2[5] = '-' THEN list_transform([regexp_extract(__r2, '^(?:((?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?)([Zz]|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)?)$', ['day', 'clock', 'zone'])], lambda m : CASE WHEN m.day = '' THEN NULL WHEN m.zone = '' THEN timezone('UTC', timezone('Europe/London', TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)))
           WHEN m.zone IN ('Z', 'z') THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
           ELSE CASE WHEN m.zone = '' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) WHEN m.zone[1] = '-' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) + to_minutes(replace(m.zone, ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(m.zone, ':', '')[4:5], '')::INTEGER, 0)) ELSE TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) - to_minutes(replace(m.zone, ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(m.zone, ':', '')[4:5], '')::INTEGER, 0)) END END)[1] END, CASE WHEN regexp_full_match(__r2, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\d') THEN list_transform(list_transform([TRY_CAST(__r2 AS DATE)::TIMESTAMP], lambda d : {'local': d, 'later': timezone('UTC', timezone('Europe/London', d))}), lambda t : CASE WHEN timezone('Europe/London', timezone('UTC', t.local - (timezone('Europe/London', timezone('UTC', t.later - INTERVAL 1 DAY)) - (t.later - INTERVAL 1 DAY)))) = t.local THEN least(t.local - (timezone('Europe/London', timezone('UTC', t.later - INTERVAL 1 DAY)) - (t.later - INTERVAL 1 DAY)), t.later) ELSE t.later END)[1] END, coalesce(CASE WHEN regexp_full_match(__r2, '-?\d{1,11}') THEN make_timestamp(__r2::BIGINT * 1000000) END,
@@ -77,12 +77,12 @@ WITH decoded AS (
 ), judged AS (
   SELECT *,
     CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
-      OR CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) OR (__c2 < TIMESTAMP '0001-01-01 00:00:00' OR __c2 > TIMESTAMP '9999-12-31 23:59:59.999999') OR CASE WHEN __r2 >= 'A' THEN CASE WHEN __c2 IS NOT NULL AND lower(left(__r2, 3)) IN ('sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat')
+      OR CASE WHEN __w2 < '[' THEN false WHEN __w2 < '\' OR (__w2 >= '{' AND __w2 < '|') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) OR (__c2 < TIMESTAMP '0001-01-01 00:00:00' OR __c2 > TIMESTAMP '9999-12-31 23:59:59.999999') OR CASE WHEN __r2 >= 'A' THEN CASE WHEN __c2 IS NOT NULL AND list_contains(['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'], lower(left(__r2, 3)))
       THEN CASE WHEN CASE WHEN __r2[4] = ',' THEN right(__r2, 5) ELSE __r2[21:25] END = '+0000' THEN ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'][dayofweek(__c2) + 1]
         WHEN regexp_full_match(CASE WHEN __r2[4] = ',' THEN right(__r2, 5) ELSE __r2[21:25] END, '[+-]\d{4}')
           THEN ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'][dayofweek(CASE WHEN CASE WHEN __r2[4] = ',' THEN right(__r2, 5) ELSE __r2[21:25] END[1] = '-' THEN __c2 - to_minutes(replace(CASE WHEN __r2[4] = ',' THEN right(__r2, 5) ELSE __r2[21:25] END, ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(CASE WHEN __r2[4] = ',' THEN right(__r2, 5) ELSE __r2[21:25] END, ':', '')[4:5], '')::INTEGER, 0)) ELSE __c2 + to_minutes(replace(CASE WHEN __r2[4] = ',' THEN right(__r2, 5) ELSE __r2[21:25] END, ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(CASE WHEN __r2[4] = ',' THEN right(__r2, 5) ELSE __r2[21:25] END, ':', '')[4:5], '')::INTEGER, 0)) END) + 1]
         ELSE ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'][dayofweek(__c2) + 1] END <> lower(left(__r2, 3)) ELSE false END ELSE false END)
-    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) OR (__c2 < TIMESTAMP '0001-01-01 00:00:00' OR __c2 > TIMESTAMP '9999-12-31 23:59:59.999999') OR CASE WHEN __r2 >= 'A' THEN CASE WHEN __c2 IS NOT NULL AND lower(left(__r2, 3)) IN ('sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat')
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN __w2 < '[' THEN false WHEN __w2 < '\' OR (__w2 >= '{' AND __w2 < '|') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) OR (__c2 < TIMESTAMP '0001-01-01 00:00:00' OR __c2 > TIMESTAMP '9999-12-31 23:59:59.999999') OR CASE WHEN __r2 >= 'A' THEN CASE WHEN __c2 IS NOT NULL AND list_contains(['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'], lower(left(__r2, 3)))
       THEN CASE WHEN CASE WHEN __r2[4] = ',' THEN right(__r2, 5) ELSE __r2[21:25] END = '+0000' THEN ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'][dayofweek(__c2) + 1]
         WHEN regexp_full_match(CASE WHEN __r2[4] = ',' THEN right(__r2, 5) ELSE __r2[21:25] END, '[+-]\d{4}')
           THEN ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'][dayofweek(CASE WHEN CASE WHEN __r2[4] = ',' THEN right(__r2, 5) ELSE __r2[21:25] END[1] = '-' THEN __c2 - to_minutes(replace(CASE WHEN __r2[4] = ',' THEN right(__r2, 5) ELSE __r2[21:25] END, ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(CASE WHEN __r2[4] = ',' THEN right(__r2, 5) ELSE __r2[21:25] END, ':', '')[4:5], '')::INTEGER, 0)) ELSE __c2 + to_minutes(replace(CASE WHEN __r2[4] = ',' THEN right(__r2, 5) ELSE __r2[21:25] END, ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(CASE WHEN __r2[4] = ',' THEN right(__r2, 5) ELSE __r2[21:25] END, ':', '')[4:5], '')::INTEGER, 0)) END) + 1]
@@ -91,7 +91,7 @@ WITH decoded AS (
 ), settled AS (
   SELECT *,
     list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
-    list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
+    []::VARCHAR[] AS __nulled,
     __c1 AS "id",
     __c2 AS "at"
   FROM judged

@@ -30,7 +30,7 @@ WITH decoded AS (
 ), lines AS (
   SELECT *, CASE WHEN coalesce(json_valid(__text), false) THEN CASE WHEN regexp_matches(__text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
       THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END ELSE false END AS __is_valid
-  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR CASE WHEN __text >= '!' THEN true ELSE regexp_matches(__text, '[^ \t\r\n]') END
 ), objects AS (
   SELECT *,
     CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
@@ -70,8 +70,8 @@ WITH decoded AS (
   SELECT *,
     CASE WHEN regexp_full_match(__r1, '[+-]?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
     __r2 AS __c2,
-    coalesce(CASE WHEN regexp_full_match(__r3, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?Z?') THEN TRY_CAST(__r3 AS TIMESTAMP)
-          WHEN regexp_full_match(__r3, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?[+-](?:0\d|1[0-4]):[0-5]\d') THEN make_timestamp(epoch_us(TRY_CAST(__r3 AS TIMESTAMPTZ)))
+    coalesce(CASE WHEN regexp_full_match(__r3, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\d[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?Z?') THEN TRY_CAST(__r3 AS TIMESTAMP)
+          WHEN regexp_full_match(__r3, '(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\d[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?[+-](?:0\d|1[0-4]):[0-5]\d') THEN make_timestamp(epoch_us(TRY_CAST(__r3 AS TIMESTAMPTZ)))
           WHEN __r3[5] = '-' THEN list_transform([regexp_extract(__r3, '^(?:((?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?)([Zz]|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)?)$', ['day', 'clock', 'zone'])], lambda m : CASE WHEN m.day = '' THEN NULL WHEN m.zone = '' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
           WHEN m.zone IN ('Z', 'z') THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP)
           ELSE CASE WHEN m.zone = '' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) WHEN m.zone[1] = '-' THEN TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) + to_minutes(replace(m.zone, ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(m.zone, ':', '')[4:5], '')::INTEGER, 0)) ELSE TRY_CAST(m.day || ' ' || m.clock AS TIMESTAMP) - to_minutes(replace(m.zone, ':', '')[2:3]::INTEGER * 60 + coalesce(nullif(replace(m.zone, ':', '')[4:5], '')::INTEGER, 0)) END END)[1] END) AS __c3
@@ -79,14 +79,14 @@ WITH decoded AS (
 ), judged AS (
   SELECT *,
     CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
-      OR CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."name"') IN ('OBJECT', 'ARRAY') ELSE false END
-      OR CASE WHEN starts_with(__t3, '{') OR starts_with(__t3, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r3 IS NOT NULL AND __c3 IS NULL) OR (__c3 < TIMESTAMP '0001-01-01 00:00:00' OR __c3 > TIMESTAMP '9999-12-31 23:59:59.999999'))
-    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."name"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN CASE WHEN starts_with(__t3, '{') OR starts_with(__t3, '[') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r3 IS NOT NULL AND __c3 IS NULL) OR (__c3 < TIMESTAMP '0001-01-01 00:00:00' OR __c3 > TIMESTAMP '9999-12-31 23:59:59.999999') THEN 'bad_type' END]::VARCHAR[] END AS __reasons
+      OR CASE WHEN __w2 < '[' THEN false WHEN __w2 < '\' OR (__w2 >= '{' AND __w2 < '|') THEN json_type(__doc, '$."name"') IN ('OBJECT', 'ARRAY') ELSE false END
+      OR CASE WHEN __t3 < '[' THEN false WHEN __t3 < '\' OR (__t3 >= '{' AND __t3 < '|') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r3 IS NOT NULL AND __c3 IS NULL) OR (__c3 < TIMESTAMP '0001-01-01 00:00:00' OR __c3 > TIMESTAMP '9999-12-31 23:59:59.999999'))
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN __w2 < '[' THEN false WHEN __w2 < '\' OR (__w2 >= '{' AND __w2 < '|') THEN json_type(__doc, '$."name"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN CASE WHEN __t3 < '[' THEN false WHEN __t3 < '\' OR (__t3 >= '{' AND __t3 < '|') THEN json_type(__doc, '$."at"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r3 IS NOT NULL AND __c3 IS NULL) OR (__c3 < TIMESTAMP '0001-01-01 00:00:00' OR __c3 > TIMESTAMP '9999-12-31 23:59:59.999999') THEN 'bad_type' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
   SELECT *,
     list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
-    list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
+    []::VARCHAR[] AS __nulled,
     __c1 AS "id",
     __c2 AS "name",
     __c3 AS "at"

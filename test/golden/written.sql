@@ -36,7 +36,7 @@ WITH decoded AS (
 ), lines AS (
   SELECT *, CASE WHEN coalesce(json_valid(__json), false) THEN CASE WHEN regexp_matches(__json, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__json, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__json, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__json, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
       THEN NOT regexp_matches(regexp_replace(__json, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END ELSE false END AS __is_valid
-  FROM repaired WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
+  FROM repaired WHERE __fault IS NOT NULL OR __text IS NULL OR CASE WHEN __text >= '!' THEN true ELSE regexp_matches(__text, '[^ \t\r\n]') END
 ), objects AS (
   SELECT *,
     CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__json, '{') THEN true ELSE starts_with(trim(__json, ' 	
@@ -94,15 +94,15 @@ WITH decoded AS (
 ), judged AS (
   SELECT *,
     CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
-      OR CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."amount"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL)
-      OR CASE WHEN starts_with(__w3, '{') OR starts_with(__w3, '[') THEN json_type(__doc, '$."ok"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__m3 IS NOT NULL AND __c3 IS NULL)
-      OR CASE WHEN starts_with(__w4, '{') OR starts_with(__w4, '[') THEN json_type(__doc, '$."day"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r4 IS NOT NULL AND __c4 IS NULL) OR (__m4 < TIMESTAMP '0001-01-01 00:00:00' OR __m4 > TIMESTAMP '9999-12-31 23:59:59.999999'))
-    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN starts_with(__w2, '{') OR starts_with(__w2, '[') THEN json_type(__doc, '$."amount"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) THEN 'bad_type' END, CASE WHEN CASE WHEN starts_with(__w3, '{') OR starts_with(__w3, '[') THEN json_type(__doc, '$."ok"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__m3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END, CASE WHEN CASE WHEN starts_with(__w4, '{') OR starts_with(__w4, '[') THEN json_type(__doc, '$."day"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r4 IS NOT NULL AND __c4 IS NULL) OR (__m4 < TIMESTAMP '0001-01-01 00:00:00' OR __m4 > TIMESTAMP '9999-12-31 23:59:59.999999') THEN 'bad_type' END]::VARCHAR[] END AS __reasons
+      OR CASE WHEN __w2 < '[' THEN false WHEN __w2 < '\' OR (__w2 >= '{' AND __w2 < '|') THEN json_type(__doc, '$."amount"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL)
+      OR CASE WHEN __w3 < '[' THEN false WHEN __w3 < '\' OR (__w3 >= '{' AND __w3 < '|') THEN json_type(__doc, '$."ok"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__m3 IS NOT NULL AND __c3 IS NULL)
+      OR CASE WHEN __w4 < '[' THEN false WHEN __w4 < '\' OR (__w4 >= '{' AND __w4 < '|') THEN json_type(__doc, '$."day"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r4 IS NOT NULL AND __c4 IS NULL) OR (__m4 < TIMESTAMP '0001-01-01 00:00:00' OR __m4 > TIMESTAMP '9999-12-31 23:59:59.999999'))
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN __w2 < '[' THEN false WHEN __w2 < '\' OR (__w2 >= '{' AND __w2 < '|') THEN json_type(__doc, '$."amount"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) THEN 'bad_type' END, CASE WHEN CASE WHEN __w3 < '[' THEN false WHEN __w3 < '\' OR (__w3 >= '{' AND __w3 < '|') THEN json_type(__doc, '$."ok"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__m3 IS NOT NULL AND __c3 IS NULL) THEN 'bad_type' END, CASE WHEN CASE WHEN __w4 < '[' THEN false WHEN __w4 < '\' OR (__w4 >= '{' AND __w4 < '|') THEN json_type(__doc, '$."day"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r4 IS NOT NULL AND __c4 IS NULL) OR (__m4 < TIMESTAMP '0001-01-01 00:00:00' OR __m4 > TIMESTAMP '9999-12-31 23:59:59.999999') THEN 'bad_type' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
   SELECT *,
     list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
-    list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
+    []::VARCHAR[] AS __nulled,
     __c1 AS "id",
     __c2 AS "amount",
     __c3 AS "ok",

@@ -108,7 +108,9 @@ function settledColumns({ columns }: Contract): string[] {
   );
   return [
     'list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad',
-    `list_filter(${list(nulled)}::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled`,
+    nulled.length === 0
+      ? '[]::VARCHAR[] AS __nulled'
+      : `list_filter(${list(nulled)}::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled`,
     ...columns.map((c, i) => {
       const value = c.onError === 'null' ? `CASE WHEN NOT __n${i + 1} THEN __c${i + 1} END` : `__c${i + 1}`;
       return `${value} AS ${identifier(c.name)}`;
@@ -178,7 +180,8 @@ const decodedText: Step = [
     CASE WHEN fault IS NULL THEN TRY(decode(raw)) END AS __text
   FROM records`,
 ];
-const isRecord = `__fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, ${literal('[^ \\t\\r\\n]')})`;
+/** Most texts begin with a character behind white space, which one comparison shows. */
+const isRecord = `__fault IS NOT NULL OR __text IS NULL OR CASE WHEN __text >= '!' THEN true ELSE regexp_matches(__text, ${literal('[^ \\t\\r\\n]')}) END`;
 
 /** The record is the object. `__json` is its text, if the contract reads values that JSON does not have. */
 function jsonSteps(json: Contract['source']['json']): Step[] {

@@ -15,11 +15,14 @@ export const trimmed = (text: string): string => `trim(${text}, ${literal(' \t\r
 
 /**
  * Removes white space at both ends of a column's text, including Unicode's. DuckDB's trim with a set of characters is slow and few texts need
- * it, so the first and last characters are checked before, and whether the text is ASCII.
+ * it, so the first and last characters are looked at before: one up to a space may be white space, one behind ASCII must be compared.
  */
-export const trimmedColumn = (name: string): string =>
-  `CASE WHEN ${name} < '!' OR ends_with(${name}, ' ') OR ends_with(${name}, chr(9)) OR ends_with(${name}, chr(10)) OR ends_with(${name}, chr(13)) OR ends_with(${name}, chr(11)) OR ends_with(${name}, chr(12))
-    OR (strlen(${name}) > length(${name}) AND regexp_matches(${name}, ${literal(`^[${spaces}]|[${spaces}]$`)})) THEN trim(${name}, ${literal(spaces)}) ELSE ${name} END`;
+export function trimmedColumn(name: string): string {
+  const last = `${name}[-1]`;
+  const isSpace = (pattern: string, text: string) => `regexp_matches(${text}, ${literal(pattern)})`;
+  return `CASE WHEN ${name} < '!' OR ${last} < '!' OR (${name} > '~' AND ${isSpace(`^[${spaces}]`, name)}) OR (${last} > '~' AND ${isSpace(`[${spaces}]`, last)})
+    THEN trim(${name}, ${literal(spaces)}) ELSE ${name} END`;
+}
 
 /** Converts to upper case. The only letter for which DuckDB and Java, and so Athena, differ stays unchanged. */
 export const upperCase = (text: string): string =>

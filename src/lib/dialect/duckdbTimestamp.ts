@@ -105,7 +105,7 @@ export function weekdayFault(formats: readonly TimestampFormat[], text: string, 
     : '';
   // Only these formats begin with a letter. A time without a numeric offset is in UTC.
   return [
-    `CASE WHEN ${text} >= 'A' THEN ${usual}CASE WHEN ${value} IS NOT NULL AND ${begins} IN (${days.map((day) => literal(day.toLowerCase())).join(', ')})
+    `CASE WHEN ${text} >= 'A' THEN ${usual}CASE WHEN ${value} IS NOT NULL AND list_contains(${list(days.map((day) => literal(day.toLowerCase())))}, ${begins})
       THEN CASE WHEN ${offset} = '+0000' THEN ${weekday(value)}
         WHEN regexp_full_match(${offset}, '[+-]\\d{4}')
           THEN ${weekday(`CASE WHEN ${offset}[1] = '-' THEN ${value} - ${minutesOf(offset)} ELSE ${value} + ${minutesOf(offset)} END`)}
@@ -183,6 +183,6 @@ const conversions: Readonly<Record<string, string>> = {
 export const isoDate = `${year}-\\d\\d-\\d\\d`;
 
 /** The most common notation, without the zone. DuckDB's casts read it like the pattern below, but faster. */
-const isoUsual = `${isoDate}T${clock}(?:\\.\\d+)?`;
+const isoUsual = `${isoDate}[T ]${clock}(?:\\.\\d+)?`;
 
 const isoPattern = `(${isoDate})[Tt ](${hour}:[0-5]\\d(?::[0-5]\\d(?:\\.\\d+)?)?)([Zz]|[+-](?:0\\d|1[0-4])(?::?[0-5]\\d)?)?`;
