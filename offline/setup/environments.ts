@@ -13,6 +13,7 @@ import { promisify } from 'node:util';
 import { requireDigest } from '../../infra/digest.ts';
 import { SetupError } from '../../src/lib/errors.ts';
 import { artefacts } from './artefacts.ts';
+import { once } from './once.ts';
 
 const run = promisify(execFile);
 /** A list of packages with the hashes of all their files. `npm run lock` writes it from the `.in` file beside it. */
@@ -141,27 +142,26 @@ export interface TrinoHome {
 export async function ensureTrino(report: Report): Promise<TrinoHome> {
   const folder = join(cacheFolder(), `trino-${trinoVersion}-${connectors.join('-')}`);
   const javaHome = await ensureJava(trinoJava, report);
-  if (existsSync(join(folder, '.complete'))) return { javaHome, folder };
-  const parts = `${folder}.${process.pid}`;
-  const server = await fetchArtefact(`io.trino:trino-server-core:${trinoVersion}:tar.gz`, parts, report);
-  const plugins = await Promise.all(
-    connectors.map((name) => fetchArtefact(`io.trino:trino-${name}:${trinoVersion}:zip`, parts, report)),
-  );
-  report(`unpacking Trino ${trinoVersion} into ${folder} (once)`);
-  const { path: python } = await findPython();
-  for (const archive of [server, ...plugins])
-    await mustRun(
-      python,
-      ['-m', archive.endsWith('.zip') ? 'zipfile' : 'tarfile', '-e', archive, parts],
-      `${archive} could not be unpacked`,
+  await once(folder, report, async () => {
+    const parts = `${folder}.${process.pid}`;
+    const server = await fetchArtefact(`io.trino:trino-server-core:${trinoVersion}:tar.gz`, parts, report);
+    const plugins = await Promise.all(
+      connectors.map((name) => fetchArtefact(`io.trino:trino-${name}:${trinoVersion}:zip`, parts, report)),
     );
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(join(folder, 'plugin'), { recursive: true });
-  await rename(join(parts, `trino-server-core-${trinoVersion}`, 'lib'), join(folder, 'lib'));
-  for (const name of connectors)
-    await rename(join(parts, `trino-${name}-${trinoVersion}`), join(folder, 'plugin', name));
-  await rm(parts, { recursive: true, force: true });
-  await writeFile(join(folder, '.complete'), '');
+    report(`unpacking Trino ${trinoVersion} into ${folder} (once)`);
+    const { path: python } = await findPython();
+    for (const archive of [server, ...plugins])
+      await mustRun(
+        python,
+        ['-m', archive.endsWith('.zip') ? 'zipfile' : 'tarfile', '-e', archive, parts],
+        `${archive} could not be unpacked`,
+      );
+    await mkdir(join(folder, 'plugin'));
+    await rename(join(parts, `trino-server-core-${trinoVersion}`, 'lib'), join(folder, 'lib'));
+    for (const name of connectors)
+      await rename(join(parts, `trino-${name}-${trinoVersion}`), join(folder, 'plugin', name));
+    await rm(parts, { recursive: true, force: true });
+  });
   return { javaHome, folder };
 }
 
@@ -212,15 +212,6 @@ export async function ensureVenv(name: string, requirements: string, report: Rep
     .digest('hex')
     .slice(0, 12);
   const folder = join(cacheFolder(), `${name}-${identity}`);
-  if (existsSync(join(folder, '.complete'))) return folder;
-  report(`installing ${name} for Python ${python.version} into ${folder} (once)`);
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  await mustRun(
-    python.path,
-    ['-m', 'venv', folder],
-    'python3 -m venv failed; on Debian: apt-get install python3-venv',
-  );
   const install = async (list: string, options: readonly string[]) => {
     const file = join(folder, 'requirements.txt');
     await writeFile(file, list);
@@ -240,10 +231,16 @@ export async function ensureVenv(name: string, requirements: string, report: Rep
       `pip could not install ${name}`,
     );
   };
-  await install(listOf('build'), ['--only-binary=:all:']);
-  await install(requirements, ['--no-build-isolation']);
-  await writeFile(join(folder, '.complete'), '');
-  return folder;
+  return once(folder, report, async () => {
+    report(`installing ${name} for Python ${python.version} into ${folder} (once)`);
+    await mustRun(
+      python.path,
+      ['-m', 'venv', folder],
+      'python3 -m venv failed; on Debian: apt-get install python3-venv',
+    );
+    await install(listOf('build'), ['--only-binary=:all:']);
+    await install(requirements, ['--no-build-isolation']);
+  });
 }
 
 /** Gives the main module of Stryker's instrumenter, in the versions of test/mutation/package-lock.json. */
@@ -255,18 +252,15 @@ export async function ensureInstrumenter(report: Report): Promise<string> {
   }));
   const digest = createHash('sha256').update(JSON.stringify(files)).digest('hex').slice(0, 12);
   const folder = join(cacheFolder(), `mutation-${digest}`);
-  if (!existsSync(join(folder, '.complete'))) {
+  await once(folder, report, async () => {
     report(`installing Stryker's instrumenter into ${folder} (once)`);
-    await rm(folder, { recursive: true, force: true });
-    await mkdir(folder, { recursive: true });
     for (const { name, text } of files) await writeFile(join(folder, name), text);
     await mustRun(
       'npm',
       ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', folder],
       "npm could not install Stryker's instrumenter",
     );
-    await writeFile(join(folder, '.complete'), '');
-  }
+  });
   return join(folder, 'node_modules/@stryker-mutator/instrumenter/dist/src/index.js');
 }
 

@@ -19,11 +19,12 @@ export interface QueryRows {
 export async function query(stage: Pick<Stage, 'athena' | 'config'>, sql: string): Promise<QueryRows> {
   const { athena } = stage;
   const id = await start(stage, sql);
-  const status = await waitFor(
-    () => statusOf(athena, id),
-    (s) => !['QUEUED', 'RUNNING'].includes(s?.State ?? ''),
+  const execution = await waitFor(
+    () => executionOf(athena, id),
+    (e) => !['QUEUED', 'RUNNING'].includes(e?.Status?.State ?? ''),
     longestQuery,
   );
+  const status = execution?.Status;
   if (status?.State !== 'SUCCEEDED')
     throw new AthenaQueryFailed(`${status?.State}: ${status?.StateChangeReason ?? `the query ${id}`}`);
   const all: (string | null)[][] = [];
@@ -33,8 +34,8 @@ export async function query(stage: Pick<Stage, 'athena' | 'config'>, sql: string
     for (const row of page.ResultSet?.Rows ?? [])
       all.push((row.Data ?? []).map((d) => d.VarCharValue ?? null));
   }
-  const hasHeader = /^\s*(\(|select|with|values)/i.test(sql);
-  return { columns, rows: hasHeader ? all.slice(1) : all };
+  // Only queries have a header: https://docs.aws.amazon.com/athena/latest/APIReference/API_QueryExecution.html
+  return { columns, rows: execution?.StatementType === 'DML' ? all.slice(1) : all };
 }
 
 /** Athena's own limit for a query is 30 minutes, unless the account has asked for more. */
@@ -57,5 +58,5 @@ async function start({ athena, config }: Pick<Stage, 'athena' | 'config'>, sql: 
   }
 }
 
-const statusOf = async (athena: AthenaClient, id: string) =>
-  (await athena.send(new GetQueryExecutionCommand({ QueryExecutionId: id }))).QueryExecution?.Status;
+const executionOf = async (athena: AthenaClient, id: string) =>
+  (await athena.send(new GetQueryExecutionCommand({ QueryExecutionId: id }))).QueryExecution;

@@ -162,6 +162,7 @@ export const exceptions: readonly {
       's3:GetObject',
       's3:PutObject',
       's3:DeleteObject',
+      'glue:UpdateTable',
       'states:StartExecution',
     ],
     resource: '',
