@@ -67,7 +67,9 @@ def summarize(records: DataFrame, ranked: DataFrame, job: Job, hold: Hold) -> Co
         counts["duplicates" if row["_fate"] == "duplicate" else "published"] += row["count"]
     columns = grouped.where("_fate <> 'quarantined'").select(F.explode("_nulled").alias("name"), "count")
     nulled = {row["name"]: row["count"] for row in columns.groupBy("name").agg(F.sum("count").alias("count")).collect()}
-    published = grouped.where("_fate = 'published'").groupBy(*keys).agg(F.sum("count").alias("count")).where("count > 0")
+    published = (
+        grouped.where("_fate = 'published'").groupBy(*keys).agg(F.sum("count").alias("count")).where("count > 0")
+    )
     partitions = {tuple(row[key] for key in keys): row["count"] for row in collect_partitions(published, most)}
 
     def total(field: Literal["rowsRead", "published", "quarantined", "duplicates"]) -> int:
