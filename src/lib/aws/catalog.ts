@@ -119,11 +119,7 @@ export function createCatalog(
         }
         const known = existing.StorageDescriptor?.Columns ?? [];
         const changed = table.columns.filter((c) =>
-          known.some(
-            (k) =>
-              k.Name === c.name &&
-              (k.Type !== c.type || (c.comment !== undefined && k.Comment !== c.comment)),
-          ),
+          known.some((k) => k.Name === c.name && (k.Type !== c.type || isDescribedOtherwise(k, c))),
         );
         if (hasNoPast) requireSameLayout(`${database}.${table.name}`, table, existing);
         else requireFit(`${database}.${table.name}`, table, existing);
@@ -292,8 +288,28 @@ const toCatalogTable = (table: Table): CatalogTable => ({
 const columnOf = ({ name, type, comment }: TableColumn): Column => ({
   Name: name,
   Type: type,
-  ...(comment === undefined ? {} : { Comment: comment }),
+  ...(comment === undefined ? {} : { Comment: comment, Parameters: { [ownComment]: comment } }),
 });
+
+/** The comment that a contract has given to a column. When the contract takes it back, it is told from that of a person. */
+const ownComment = 'sluice.comment';
+
+const isDescribedOtherwise = ({ Comment, Parameters }: Column, { comment }: TableColumn): boolean =>
+  comment !== Parameters?.[ownComment] || (comment !== undefined && comment !== Comment);
+
+/** A column of the table as a contract says. Everything else that others have set stays. */
+function changedColumn(column: Column, change: TableColumn): Column {
+  const { Comment, Parameters: { [ownComment]: own, ...others } = {}, ...rest } = column;
+  const { Parameters, ...said } = columnOf(change);
+  return {
+    ...rest,
+    ...(Comment === undefined || Comment === own ? {} : { Comment }),
+    ...said,
+    ...(column.Parameters === undefined && Parameters === undefined
+      ? {}
+      : { Parameters: { ...others, ...Parameters } }),
+  };
+}
 
 const parquetStorage = (location: string, columns: readonly TableColumn[]): StorageDescriptor => ({
   Location: location,
@@ -359,7 +375,7 @@ const withColumns = (
     Columns: [
       ...(table.StorageDescriptor?.Columns ?? []).map((column) => {
         const change = changed.find((c) => c.name === column.Name);
-        return change === undefined ? column : { ...column, ...columnOf(change) };
+        return change === undefined ? column : changedColumn(column, change);
       }),
       ...added.map(columnOf),
     ],

@@ -225,19 +225,32 @@ test.each([
   },
 );
 
-test("the comment of a column follows the contract, and others' comments stay", async () => {
-  const { catalog, calls } = catalogOf(({ name }) => (name === 'GetTable' ? { Table: existing } : {}));
-  const described = (comment: string) => ({
-    ...wanted,
-    columns: [{ name: 'id', type: 'bigint', comment }],
+test("the comment of a column follows the contract, and leaves with its description; others' comments stay", async () => {
+  let [column] = existing.StorageDescriptor?.Columns ?? [];
+  const { catalog } = catalogOf(({ name, input }) => {
+    if (name === 'UpdateTable') [column] = (input.TableInput as Table).StorageDescriptor?.Columns ?? [];
+    const storage = { ...existing.StorageDescriptor, Columns: column ? [column] : [] };
+    return name === 'GetTable' ? { Table: { ...existing, StorageDescriptor: storage } } : {};
   });
-  expect(await catalog.ensureTable(described('as the API has it'))).toBe('unchanged');
-  expect(await catalog.ensureTable(described('the number'))).toBe('extended');
-  expect(named(calls, 'UpdateTable')[0]?.input.TableInput).toMatchObject({
-    StorageDescriptor: {
-      Columns: [{ Name: 'id', Type: 'bigint', Comment: 'the number', Parameters: { pii: 'no' } }],
-    },
-  });
+  const ensure = (comment?: string) =>
+    catalog.ensureTable({
+      ...wanted,
+      columns: [{ name: 'id', type: 'bigint', ...(comment === undefined ? {} : { comment }) }],
+    });
+  expect(await ensure()).toBe('unchanged');
+  for (const comment of ['as the API has it', 'the number']) {
+    expect(await ensure(comment)).toBe('extended');
+    expect(await ensure(comment)).toBe('unchanged');
+    expect(column).toMatchObject({ Type: 'bigint', Comment: comment, Parameters: { pii: 'no' } });
+  }
+  expect(await ensure()).toBe('extended');
+  expect(await ensure()).toBe('unchanged');
+  expect(column).toEqual({ Name: 'id', Type: 'bigint', Parameters: { pii: 'no' } });
+  // A person has written another one since.
+  await ensure('the number');
+  column = { ...column, Name: 'id', Comment: 'mine' };
+  await ensure();
+  expect(column).toEqual({ Name: 'id', Type: 'bigint', Comment: 'mine', Parameters: { pii: 'no' } });
 });
 
 test('a Hive table renames and drops no column: both are refused by name before anything is changed', async () => {

@@ -1,16 +1,18 @@
 /**
- * Random histories of a dataset: files put, put again, deleted, replayed, decided about; events lost, late, repeated and out
+ * Random histories of a dataset: files put, put again, deleted, replayed, decided about; objects compacted; events lost, late, repeated and out
  * of order; failing calls; functions that freeze and continue hours later; a restored ledger. Afterwards the table has
  * exactly the rows of the files.
  */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
+import { maintenanceOf } from '../../../src/lib/contract/contract.ts';
+import { maintain } from '../../../src/lib/flow/maintain/maintain.ts';
 import { replay, retry } from '../../../src/lib/flow/operate/again.ts';
 import { decide } from '../../../src/lib/flow/operate/decide.ts';
 import { reconcile } from '../../../src/lib/flow/repair/reconcile.ts';
-import { dataset, expectCounted, World } from '../../support/flowWorld.ts';
+import { dataset, expectCounted, mergeRows, World } from '../../support/flowWorld.ts';
 import type { Fault } from '../../support/memory/index.ts';
-import { runs } from '../../support/thorough.ts';
+import { formatUnderTest, runs } from '../../support/thorough.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -94,7 +96,14 @@ const act: fc.Arbitrary<Act> = fc.oneof(
 const isOurs = (actor: string) => !actor.startsWith('test');
 
 class History {
-  readonly world = new World();
+  readonly world = new World({
+    contract: {
+      table: {
+        format: formatUnderTest,
+        maintenance: { ...maintenanceOf({ table: undefined }), minObjects: 2 },
+      },
+    },
+  });
   /** Versions of a key in the order of their puts, with their lines. */
   readonly versions = new Map<string, { version: string; lines: readonly string[] }[]>();
   /** Objects of which a person rejected a version: the person decides which version counts. */
@@ -146,6 +155,10 @@ class History {
           .call('reconcile', (deps) =>
             reconcile(deps, dataset, { goesOn: true, steps: { objects: 2, batches: 2 } }),
           )
+          .catch(() => {});
+        // Both run on a schedule.
+        await world
+          .call('maintain', (deps) => maintain({ ...deps, turnPause: 0 }, mergeRows, dataset))
           .catch(() => {});
         return;
       case 'expire': {

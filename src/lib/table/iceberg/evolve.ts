@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { TableMismatch, TableUnsupported } from '../../errors.ts';
+import { tryParseJson } from '../../json.ts';
 import { type HiveType, parseHiveType } from '../../model/hiveType.ts';
 import {
   type Metadata,
@@ -106,13 +107,16 @@ function evolveSchema(metadata: Metadata, wanted: WantedTable): Metadata {
   requireFreshNames(metadata, wanted, found);
   // Like other writers, gives ids to all columns first and then to their nested fields.
   const ids = new Map(isNew.map(({ column }) => [column.name, nextId()]));
+  const own = descriptionsOf(metadata);
   const columns = found.map(({ column, existing }): Field => {
-    const { name, doc = existing?.doc } = column;
+    const { doc: before, ...field } = existing ?? { id: ids.get(column.name) ?? 0, required: false };
+    // A comment that somebody else has written stays.
+    const { name, doc = before === own.get(field.id) ? undefined : before } = column;
     const type = existing
       ? widened(existing.type, parseHiveType(column.type), nextId, `${wanted.name}: the column ${name}`)
       : typeOfHive(column.type, nextId);
     return {
-      ...(existing ?? { id: ids.get(name) ?? 0, required: false }),
+      ...field,
       name,
       type,
       ...(doc === undefined ? {} : { doc }),
@@ -122,18 +126,43 @@ function evolveSchema(metadata: Metadata, wanted: WantedTable): Metadata {
   const dropped = new Set(wanted.dropped ?? []);
   const others = before.fields.filter(({ id, name }) => !taken.has(id) && !dropped.has(name));
   const fields = [...columns, ...others];
-  if (isDeepStrictEqual(fields, before.fields)) return withNameMapping(metadata);
+  const described = new Map(
+    found.flatMap(({ column: { doc } }, i) => (doc === undefined ? [] : [[columns[i]?.id ?? 0, doc]])),
+  );
+  const told = withDescriptions(metadata, described);
+  if (isDeepStrictEqual(fields, before.fields)) return withNameMapping(told);
   const known = metadata.schemas.find((schema) => isDeepStrictEqual(schema.fields, fields));
   const id = known?.['schema-id'] ?? 1 + Math.max(...metadata.schemas.map((s) => s['schema-id']));
   const schema: Schema = { ...before, 'schema-id': id, fields };
   const isWidened = found.some(({ existing }, i) => existing?.type === 'int' && columns[i]?.type === 'long');
   return withNameMapping({
-    ...metadata,
-    properties: isWidened ? { ...metadata.properties, ...readInRows } : metadata.properties,
+    ...told,
+    properties: isWidened ? { ...told.properties, ...readInRows } : told.properties,
     'last-column-id': lastId,
     'current-schema-id': id,
     schemas: known ? metadata.schemas : [...metadata.schemas, schema],
   });
+}
+
+/** The comments that contracts have given to columns, by id. When a contract takes one back, it is told from that of another writer. */
+const descriptionsProperty = 'sluice.descriptions';
+
+function descriptionsOf({ properties }: Metadata): ReadonlyMap<number, string> {
+  const text = properties[descriptionsProperty];
+  const found = text === undefined ? undefined : descriptionsSchema.safeParse(tryParseJson(text));
+  return new Map(found?.success ? found.data : []);
+}
+const descriptionsSchema = z.array(z.tuple([z.number(), z.string()]));
+
+function withDescriptions(metadata: Metadata, described: ReadonlyMap<number, string>): Metadata {
+  const { [descriptionsProperty]: before, ...properties } = metadata.properties;
+  const byId = [...described].sort(([a], [b]) => a - b);
+  const now = byId.length === 0 ? undefined : JSON.stringify(byId);
+  if (now === before) return metadata;
+  return {
+    ...metadata,
+    properties: { ...properties, ...(now === undefined ? {} : { [descriptionsProperty]: now }) },
+  };
 }
 
 /**

@@ -47,7 +47,6 @@ test('columns get wider, and keep their ids', () => {
     { id: 3, type: { element: 'long', 'element-id': 5 } },
     { id: 4 },
   ]);
-  expect(schemaOf(wider).fields[0]?.doc).toBe('of the post');
   // An earlier contract still fits: its objects are read as the wider types.
   expect(fields(evolve(wider, wanted))).toEqual(fields(wider));
 });
@@ -135,13 +134,31 @@ test('a table with a column and its earlier name as two columns is refused', () 
   expect(idsOf(evolve(theirs, withPrices(price('amount', 'price'))))).toEqual(idsOf(theirs));
 });
 
-test('the comment of a column follows the contract; without one, that of others stays', () => {
+test('the comment of a column follows the contract, and leaves with its description; that of others stays', () => {
   const docOf = (metadata: typeof base) => schemaOf(metadata).fields[0]?.doc;
-  const said = evolve(base, withColumn('id', { doc: 'the number of the post' }));
+  const described = withColumn('id', { doc: 'the number of the post' });
+  const said = evolve(base, described);
   expect(docOf(said)).toBe('the number of the post');
   expect(said.schemas).toHaveLength(2);
+  expect(evolve(said, described)).toBe(said);
   const { doc: _, ...id } = { ...wanted.columns[0], name: 'id', type: 'int' };
-  expect(evolve(said, { ...wanted, columns: [id, ...wanted.columns.slice(1)] })).toBe(said);
+  const undescribed = { ...wanted, columns: [id, ...wanted.columns.slice(1)] };
+  const silent = evolve(said, undescribed);
+  expect(docOf(silent)).toBeUndefined();
+  expect(evolve(silent, undescribed)).toBe(silent);
+  const theirs = (metadata: typeof base) => ({
+    ...metadata,
+    schemas: metadata.schemas.map((schema) => ({
+      ...schema,
+      fields: schema.fields.map((field, i) => (i === 0 ? { ...field, doc: 'by a person' } : field)),
+    })),
+  });
+  // Before, and instead of the contract's.
+  for (const metadata of [silent, said]) {
+    const kept = evolve(theirs(metadata), undescribed);
+    expect(docOf(kept)).toBe('by a person');
+    expect(docOf(evolve(kept, undescribed))).toBe('by a person');
+  }
 });
 
 test('a name that a dropped column had is not given again: old objects would show its values', () => {
