@@ -1,5 +1,6 @@
 /** CompleteBatch, called twice. */
 import { afterEach, expect, jest, test } from '@jest/globals';
+import { completeBatch } from '../../../../src/lib/flow/steps/completeBatch.ts';
 import { dataset, World } from '../../../support/flowWorld.ts';
 
 afterEach(() => {
@@ -33,3 +34,32 @@ test('a CompleteBatch that is repeated after it has released the lease starts an
   expect(await complete(world.deps('completeBatch'))).toMatchObject({ morePending: false });
   expect(world.aws.sfn.executions.size).toBe(before + 1);
 });
+
+test.each([
+  ['few events and little time', 9999, 0, true],
+  ['ten thousand events', 10_000, 0, false],
+  ['six hours', 0, 6 * 3_600_000 + 1, false],
+  ['just less than six hours', 0, 6 * 3_600_000 - 60_000, true],
+])(
+  'an execution of %s goes on: its next batch is its own or another one’s',
+  async (_, events, age, isGoingOn) => {
+    const world = new World();
+    world.put('feed/a', ['1@06']);
+    await world.until('completeBatch');
+    world.put('feed/b', ['2@06']);
+    await world.deliver();
+    const deps = world.deps('completeBatch');
+    const { fence = 0, execution = '', batch = '' } = (await deps.ledger.lease(dataset)) ?? {};
+    const startedAt = new Date(world.aws.clock.now() - age).toISOString();
+    const run = JSON.parse(
+      world.text('work', world.aws.s3.keys('work').find((key) => key.endsWith('published.json')) ?? ''),
+    ).run as string;
+    const of = { dataset, batch, fence, run, execution, startedAt, events };
+    const answer = await completeBatch(deps, of);
+    expect(answer.morePending).toBe(isGoingOn);
+    expect(answer.fence > fence).toBe(isGoingOn);
+    expect(world.aws.sfn.executions.size).toBe(isGoingOn ? 1 : 2);
+    const lease = await deps.ledger.lease(dataset);
+    expect(lease?.execution).toBe(isGoingOn ? execution : 'starting');
+  },
+);

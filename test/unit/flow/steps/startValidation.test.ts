@@ -26,4 +26,9 @@ test('a repeated start is the same query, and one that Athena broke off is start
   for (const broken of [0, 0, 1, 2]) await startValidation({ ...deps, athena }, { ...of, broken });
   expect(tokens[1]).toBe(tokens[0]);
   expect(new Set(tokens).size).toBe(3);
+  // The query is that of the staged rows of this run, which are a partition of their table.
+  const name = `${of.batch}-r`;
+  expect(world.aws.athena.queries[0]?.sql).toContain(`"run" = '${name}'`);
+  const staged = world.aws.glue.partitions('db', 'staging_feed').map(({ values }) => values);
+  expect(staged).toContainEqual([name]);
 });

@@ -1,0 +1,46 @@
+/** StartGlueJob: the description that the job reads. */
+import { afterEach, expect, jest, test } from '@jest/globals';
+import { startGlueJob } from '../../../../src/lib/flow/steps/startGlueJob.ts';
+import { dataset, World } from '../../../support/flowWorld.ts';
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+test('the job is told where the files are, where its run writes, and what it does not read', async () => {
+  const world = new World({ format: 'hive', isDeduped: true });
+  const version = world.put('feed/a', ['1@06']);
+  await world.until('transform');
+  const deps = world.deps('startGlueJob');
+  const [open] = await deps.ledger.openBatches(dataset);
+  const step = { dataset, batch: open?.batch ?? '', fence: open?.fence ?? 0 };
+  const garbage = 'cd'.repeat(10);
+  world.aws.dynamo.seed('ledger', {
+    pk: dataset,
+    sk: `GARBAGE#2099#${garbage}#3`,
+    batch: garbage,
+    fence: 3,
+    due: '2099-01-01T00:00:00Z',
+  });
+  const { run, jobRun } = await startGlueJob(deps, step);
+  expect(run).toMatch(new RegExp(`^[0-9a-f]{8}-${jobRun}$`));
+  const root = `staging/${dataset}/${step.batch}/${run.slice(0, 8)}`;
+  expect(world.aws.glue.jobRuns.get(jobRun)).toMatchObject({
+    job: 'job',
+    args: { '--job': `s3://work/${root}/job.json`, '--attempt': `${dataset}/${step.batch}-f${step.fence}` },
+  });
+  const output = `s3://work/${root}-{jobRun}`;
+  expect(JSON.parse(world.text('work', `${root}/job.json`))).toMatchObject({
+    batch: step.batch,
+    files: [{ object: 'feed/a', version, uri: 's3://raw/feed/a' }],
+    published: 's3://processed/feed/',
+    references: [],
+    data: `${output}/data/`,
+    quarantine: `${output}/quarantine/`,
+    replaced: `${output}/replaced/`,
+    summary: `${output}/summary.json`,
+    region: 'us-east-1',
+  });
+  expect(world.text('work', `${root}/job.json`)).toContain(`${garbage}-f3-`);
+  expect(await deps.ledger.batch(dataset, step.batch)).toMatchObject({ engine: 'glue' });
+});
