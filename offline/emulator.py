@@ -5,6 +5,7 @@
   serverless-offline. ministack 1.5.33 calls every error Runtime.HandlerError, and no Retry or Catch by name would match.
 - The EventBridge event of an object in a versioned bucket names the version, as S3's does.
 - A Glue job keeps its limit of concurrent runs.
+- An alarm may be of an expression over metrics. It is kept, with the first of its metrics. ministack refuses to deploy it.
 - The log lines of a Node Lambda belong to the invocation that wrote them. ministack takes lines for 5 ms after an answer,
   and gives what comes later to the next invocation.
 - Executions end, and payloads are bounded, as on AWS: see executions.py.
@@ -131,6 +132,19 @@ def keep_concurrency_limits() -> None:
     glue._create_job = create_with_limit
 
 
+def keep_alarms_of_expressions() -> None:
+    record = provisioners._cw_metric_alarm_record
+
+    def with_first_metric(name, props):
+        if not props.get("Metrics"):
+            return record(name, props)
+        measured = next(metric["MetricStat"] for metric in props["Metrics"] if "MetricStat" in metric)
+        plain = {key: value for key, value in props.items() if key != "Metrics"}
+        return record(name, {**plain, **measured["Metric"], "Period": measured["Period"], "Statistic": measured["Stat"]})
+
+    provisioners._cw_metric_alarm_record = with_first_metric
+
+
 def end_logs_with_their_invocation() -> None:
     """The worker writes a mark after its last line and before its answer; the lines before the mark are its log."""
     answers = "const _realStdoutWrite = process.stdout.write.bind(process.stdout);"
@@ -184,6 +198,7 @@ if __name__ == "__main__":
     name_lambda_errors()
     end_logs_with_their_invocation()
     keep_concurrency_limits()
+    keep_alarms_of_expressions()
     name_queues_by_gateway()
     name_versions()
     executions.mend()
