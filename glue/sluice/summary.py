@@ -40,37 +40,40 @@ def summarize(records: DataFrame, ranked: DataFrame, job: Job, hold: Hold) -> Co
 
     def refuse(row: Row) -> None:
         nonlocal quarantine_bytes
-        files[(row["_object"], row["_version"])]["quarantined"] += row["count"]
-        reasons[row["_reason"]] = reasons.get(row["_reason"], 0) + row["count"]
-        quarantine_bytes += row["bytes"] + REFUSED_ROW * row["count"]
+        files[(row["_object"], row["_version"])]["quarantined"] += row["_count"]
+        reasons[row["_reason"]] = reasons.get(row["_reason"], 0) + row["_count"]
+        quarantine_bytes += row["_bytes"] + REFUSED_ROW * row["_count"]
 
     def raw_bytes(condition: str) -> Column:
-        return F.sum(F.expr(f"IF({condition}, octet_length(coalesce(_raw, '')), 0L)")).alias("bytes")
+        return F.sum(F.expr(f"IF({condition}, octet_length(coalesce(_raw, '')), 0L)")).alias("_bytes")
 
-    count = F.count("*").alias("count")
+    # No column of a contract begins with an underscore.
+    count = F.count("*").alias("_count")
     for row in records.groupBy(*identity, "_reason").agg(count, raw_bytes("_reason IS NOT NULL")).collect():
-        files[(row["_object"], row["_version"])]["rowsRead"] += row["count"]
+        files[(row["_object"], row["_version"])]["rowsRead"] += row["_count"]
         if row["_reason"] == SKIPPED:
-            skipped[(row["_object"], row["_version"])] = row["count"]
+            skipped[(row["_object"], row["_version"])] = row["_count"]
         elif row["_reason"] is not None:
             refuse(row)
     # One pass over the rows. Its result has few rows for most batches, and always stays on the executors.
     grouped = hold(
         ranked.groupBy(*identity, "_fate", "_reason", "_nulled", *keys).agg(count, raw_bytes("_fate = 'quarantined'"))
     )
-    sums = (F.sum("count").alias("count"), F.sum("bytes").alias("bytes"))
+    sums = (F.sum("_count").alias("_count"), F.sum("_bytes").alias("_bytes"))
     for row in grouped.groupBy(*identity, "_fate", "_reason").agg(*sums).collect():
         if row["_fate"] == "quarantined":
             refuse(row)
             continue
         counts = files[(row["_object"], row["_version"])]
-        counts["duplicates" if row["_fate"] == "duplicate" else "published"] += row["count"]
-    columns = grouped.where("_fate <> 'quarantined'").select(F.explode("_nulled").alias("name"), "count")
-    nulled = {row["name"]: row["count"] for row in columns.groupBy("name").agg(F.sum("count").alias("count")).collect()}
+        counts["duplicates" if row["_fate"] == "duplicate" else "published"] += row["_count"]
+    columns = grouped.where("_fate <> 'quarantined'").select(F.explode("_nulled").alias("name"), "_count")
+    nulled = {
+        row["name"]: row["_count"] for row in columns.groupBy("name").agg(F.sum("_count").alias("_count")).collect()
+    }
     published = (
-        grouped.where("_fate = 'published'").groupBy(*keys).agg(F.sum("count").alias("count")).where("count > 0")
+        grouped.where("_fate = 'published'").groupBy(*keys).agg(F.sum("_count").alias("_count")).where("_count > 0")
     )
-    partitions = {tuple(row[key] for key in keys): row["count"] for row in collect_partitions(published, most)}
+    partitions = {tuple(row[key] for key in keys): row["_count"] for row in collect_partitions(published, most)}
 
     def total(field: Literal["rowsRead", "published", "quarantined", "duplicates"]) -> int:
         return sum(counts[field] for counts in files.values())

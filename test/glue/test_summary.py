@@ -7,13 +7,13 @@ from sluice.description import Job
 from sluice.summary import REFUSED_ROW, summarize
 
 RECORDS = "_object string, _version string, _reason string, _raw string"
-RANKED = RECORDS + ", _fate string, _nulled array<string>, day string"
+RANKED = RECORDS + ", _fate string, _nulled array<string>, count string"
 
 
 @pytest.fixture
 def job(make_file: MakeFile) -> Job:
     return {
-        "plan": {"partitionKeys": [{"name": "day"}], "set": {}},
+        "plan": {"partitionKeys": [{"name": "count"}], "set": {}},
         "batch": "b",
         "files": [make_file(b"", number=0), make_file(b"", number=1)],
         "references": [],

@@ -313,9 +313,9 @@ async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
   );
   const keys = plan.partitionKeys.map((k) => identifier(k.name));
   const partitions = await rows(`
-    SELECT ${list(keys)} AS key_values, n
-    FROM (SELECT ${[...keys, 'count(*)::DOUBLE AS n'].join(', ')} FROM ranked WHERE _fate = 'published' GROUP BY ALL)
-    WHERE n > 0 ORDER BY 1`);
+    SELECT ${list(keys)} AS key_values, _count AS n
+    FROM (SELECT ${[...keys, 'count(*)::DOUBLE AS _count'].join(', ')} FROM ranked WHERE _fate = 'published' GROUP BY ALL)
+    WHERE _count > 0 ORDER BY 1`);
   const counted = files.map((f) => ({
     object: String(f.object),
     version: String(f.version),
