@@ -58,6 +58,10 @@ export const stageCommands: Readonly<Record<string, Entry>> = {
     does: 'takes the rows of published batches out of the table',
     load: () => import('./rollback.ts'),
   },
+  erase: {
+    does: 'takes persons out of the table, its history and the raw files',
+    load: () => import('./erase.ts'),
+  },
   retry: { does: 'processes held and failed files again', load: () => import('./retry.ts') },
   replay: { does: 'processes published files again', load: () => import('./replay.ts') },
   backfill: {

@@ -222,6 +222,16 @@ export class AlreadyDecided extends SluiceError {
   override readonly name = 'AlreadyDecided';
 }
 
+/** Rows of a person cannot be erased without harm to others, or not by Sluice. Nothing was changed. */
+export class ErasureRefused extends SluiceError {
+  override readonly name = 'ErasureRefused';
+}
+
+/** Rows of a person are left: the dataset was busy, or something brought them back. The same command continues. */
+export class ErasureIncomplete extends SluiceError {
+  override readonly name = 'ErasureIncomplete';
+}
+
 /** A raw object version was deleted between its event and its reading. */
 export class ObjectMissing extends SluiceError {
   override readonly name = 'ObjectMissing';

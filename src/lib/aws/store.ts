@@ -11,6 +11,7 @@ import {
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  type ObjectIdentifier,
   PutObjectCommand,
   type PutObjectCommandInput,
   paginateListObjectsV2,
@@ -42,6 +43,10 @@ export interface ListedObject {
 
 /** S3's codes for keys of a DeleteObjects call that may be sent again. */
 const transientDeletes = new Set(['InternalError', 'SlowDown', 'ServiceUnavailable', 'RequestTimeout']);
+
+/** Metadata of an object: the version in whose place it was put, and whether a delete marker hid that version. */
+const sameAsKey = 'sluice-same-as';
+const hiddenKey = 'sluice-hidden';
 
 const contentTypes: Readonly<Record<string, string>> = {
   json: 'application/json',
@@ -98,6 +103,29 @@ export function createStore(
       if (nameOf(error) === 'PreconditionFailed') return false;
       throw error;
     }
+  };
+
+  const deleteAll = async (bucket: string, objects: readonly ObjectIdentifier[]): Promise<void> => {
+    await parallel(chunksOf(objects, 1000), 4, async (chunk) => {
+      let rest: readonly ObjectIdentifier[] = chunk;
+      let isTransient = true;
+      const remove = async () => {
+        const { Errors = [] } = await client.send(
+          new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: [...rest], Quiet: true } }),
+        );
+        if (Errors.length === 0) return;
+        const asked = rest.length;
+        rest = Errors.flatMap(({ Key, VersionId }) =>
+          Key === undefined ? [] : [{ Key, ...(VersionId ? { VersionId } : {}) }],
+        );
+        isTransient = rest.length > 0 && Errors.every((e) => transientDeletes.has(e.Code ?? ''));
+        throw new ObjectsNotDeleted(
+          `s3://${bucket}: ${Errors.length} of ${asked} objects were not deleted, the first is ${Errors[0]?.Key}: ${Errors[0]?.Code} ${Errors[0]?.Message ?? ''}`,
+          { object: Errors[0]?.Key },
+        );
+      };
+      await again(remove, (error) => error instanceof ObjectsNotDeleted && isTransient, patience);
+    });
   };
 
   return {
@@ -242,32 +270,72 @@ export function createStore(
     },
 
     /**
+     * Puts a new version of an object in place of its current one. `of` is the ETag of the version that must be the current one; null: a
+     * delete marker hides it. `sameAs`, the version in whose place it is, is kept with it. Null if another version has come in the meantime.
+     */
+    async putInPlace(
+      path: string,
+      ref: ObjectRef,
+      { of, sameAs }: { of: string | null; sameAs: string },
+    ): Promise<{ version: string; etag: string; size: number } | null> {
+      const { size } = await stat(path);
+      const send = () =>
+        client.send(
+          new PutObjectCommand({
+            ...fileObject(ref, path, size),
+            ...(of === null ? { IfNoneMatch: '*' } : { IfMatch: `"${of}"` }),
+            Metadata: {
+              [sameAsKey]: encodeURIComponent(sameAs),
+              ...(of === null ? { [hiddenKey]: 'true' } : {}),
+            },
+          }),
+        );
+      try {
+        const { VersionId = '', ETag = '' } = await again(
+          send,
+          (error) => nameOf(error) === 'ConditionalRequestConflict',
+          patience,
+        );
+        return { version: VersionId, etag: ETag.replaceAll('"', ''), size };
+      } catch (error) {
+        if (['PreconditionFailed', 'NoSuchKey'].includes(nameOf(error))) return null;
+        throw error;
+      }
+    },
+
+    /** What `putInPlace` has kept with a version; undefined for any other version, and for one that is gone. */
+    async placeOf(ref: ObjectRef): Promise<{ sameAs: string; wasHidden: boolean } | undefined> {
+      try {
+        const { Metadata = {} } = await client.send(new HeadObjectCommand(versioned(ref)));
+        const found = Metadata[sameAsKey];
+        return found === undefined
+          ? undefined
+          : { sameAs: decodeURIComponent(found), wasHidden: Metadata[hiddenKey] !== undefined };
+      } catch (error) {
+        if (asObjectMissing(error, ref) instanceof ObjectMissing) return undefined;
+        throw error;
+      }
+    },
+
+    /**
      * Deletes keys; a key that does not exist counts as deleted. S3 may answer 200 without having deleted all of them: the
      * rest is sent again. Throws ObjectsNotDeleted if some stay.
      */
-    async delete(bucket: string, keys: readonly string[]): Promise<void> {
-      await parallel(chunksOf(keys, 1000), 4, async (chunk) => {
-        let rest: readonly string[] = chunk;
-        let isTransient = true;
-        const remove = async () => {
-          const { Errors = [] } = await client.send(
-            new DeleteObjectsCommand({
-              Bucket: bucket,
-              Delete: { Objects: rest.map((Key) => ({ Key })), Quiet: true },
-            }),
-          );
-          if (Errors.length === 0) return;
-          const asked = rest.length;
-          rest = Errors.flatMap((e) => e.Key ?? []);
-          isTransient = rest.length > 0 && Errors.every((e) => transientDeletes.has(e.Code ?? ''));
-          throw new ObjectsNotDeleted(
-            `s3://${bucket}: ${Errors.length} of ${asked} objects were not deleted, the first is ${Errors[0]?.Key}: ${Errors[0]?.Code} ${Errors[0]?.Message ?? ''}`,
-            { object: Errors[0]?.Key },
-          );
-        };
-        await again(remove, (error) => error instanceof ObjectsNotDeleted && isTransient, patience);
-      });
-    },
+    delete: (bucket: string, keys: readonly string[]): Promise<void> =>
+      deleteAll(
+        bucket,
+        keys.map((Key) => ({ Key })),
+      ),
+
+    /** Deletes versions and delete markers for good. Throws like `delete`. */
+    deleteVersions: (
+      bucket: string,
+      versions: readonly { readonly key: string; readonly version: string }[],
+    ): Promise<void> =>
+      deleteAll(
+        bucket,
+        versions.map(({ key, version }) => ({ Key: key, VersionId: version })),
+      ),
   };
 }
 

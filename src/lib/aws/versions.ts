@@ -14,6 +14,27 @@ export interface ObjectVersion {
   readonly isLatest: boolean;
 }
 
+/** A version or a delete marker. */
+export interface StoredVersion extends ObjectVersion {
+  readonly isMarker: boolean;
+  /** Milliseconds since 1970. */
+  readonly modified: number;
+}
+
+const storedVersion = (v: {
+  Key?: string | undefined;
+  VersionId?: string | undefined;
+  ETag?: string | undefined;
+  IsLatest?: boolean | undefined;
+  LastModified?: Date | undefined;
+}) => ({
+  key: v.Key ?? '',
+  version: v.VersionId ?? '',
+  etag: (v.ETag ?? '').replaceAll('"', ''),
+  isLatest: v.IsLatest ?? false,
+  modified: v.LastModified?.getTime() ?? 0,
+});
+
 /** Whether an object is the marker of a folder. An object with bytes is a file, whatever its key. */
 export const isFolderMarker = ({ key, size }: Pick<ObjectVersion, 'key' | 'size'>): boolean =>
   key.endsWith('/') && size === 0;
@@ -64,6 +85,15 @@ export function createVersions(client: S3Client = new S3Client({ maxAttempts: 5 
         if (page.IsTruncated && versions.length >= limit) return { versions, next: last };
       }
       return { versions, next: undefined };
+    },
+
+    /** All versions and delete markers below a prefix, a page at a time: of each key the latest first. */
+    async *everyVersion(bucket: string, prefix: string): AsyncGenerator<StoredVersion[]> {
+      for await (const { Versions = [], DeleteMarkers = [] } of versionPages(bucket, prefix))
+        yield [
+          ...Versions.map((v) => ({ ...storedVersion(v), size: v.Size ?? 0, isMarker: false })),
+          ...DeleteMarkers.map((v) => ({ ...storedVersion(v), size: 0, isMarker: true })),
+        ];
     },
 
     /** The versions of one key in S3, the newest first, with their times of writing (milliseconds). */

@@ -79,6 +79,16 @@ export const withoutMarks = (text: string, csv: Csv): string =>
       )
     : text;
 
+/** JavaScript: the same as `withMarks` and `withoutMarks`. */
+export const marksIn = (text: string, csv: Csv): string =>
+  markOf(csv) === standIn
+    ? spellings(csv).reduce((whole, [from, to]) => whole.replaceAll(from, to), text)
+    : text;
+export const marksOut = (text: string, csv: Csv): string =>
+  markOf(csv) === standIn
+    ? spellings(csv).reduceRight((whole, [to, from]) => whole.replaceAll(from, to), text)
+    : text;
+
 /** Escapes a character for a pattern, inside or outside a class. */
 const escaped = (character: string): string => {
   if (/[A-Za-z0-9]/.test(character)) return character;
@@ -154,10 +164,9 @@ export function firstRecord(text: string, csv: Csv): { fields: string[]; end: nu
   const field = new RegExp(quoted === null ? plain : `${quoted}|${plain}`, 'y');
   const fields: string[] = [];
   // Without the replacement, a field would end at the first character of a longer delimiter.
-  const at = isLong ? spellings(csv).reduce((whole, [from, to]) => whole.replaceAll(from, to), text) : text;
+  const at = marksIn(text, csv);
   const mark = markOf(csv);
-  const back = (part: string) =>
-    isLong ? spellings(csv).reduceRight((whole, [to, from]) => whole.replaceAll(from, to), part) : part;
+  const back = (part: string) => marksOut(part, csv);
   let end = 0;
   for (;;) {
     field.lastIndex = end;

@@ -196,6 +196,23 @@ const concatenatedRecords: readonly Step[] = [
   ],
 ];
 
+/** The patterns that take a marked text apart: its lines end with LF or CRLF, or with CR. */
+export function csvRecordPatterns(csv: Contract['source']['csv']): {
+  readonly lf: string;
+  readonly cr: string;
+} {
+  const { comment } = csvOf(csv);
+  const attempt = csvAttempt(csv);
+  const aside =
+    comment === null
+      ? ''
+      : `${comment.replaceAll(/[^A-Za-z0-9]/g, (c) => `[${c === '^' || c === '\\' ? '\\' : ''}${c}]`)}[^\\r\\n]*\\r?(?:\\n|\\r|$)|`;
+  return {
+    lf: `${aside}${attempt}\\r?(?:\\n(?:\\r?\\n)*|$)|[^\\n]+(?:\\n|$)`,
+    cr: `${aside}${attempt}(?:\\r+|$)|[^\\r]+(?:\\r|$)`,
+  };
+}
+
 /**
  * A line that does not begin a record is an invalid record of its own. A file with invalid UTF-8 is read line by line, so that only the invalid
  * lines are refused. Lines end with LF or CRLF, or with CR if the first line does (outside quotes), as on old Macintosh computers. Blank
@@ -203,15 +220,10 @@ const concatenatedRecords: readonly Step[] = [
  */
 function csvRecords(csv: Contract['source']['csv']): Step[] {
   const { comment, skipFooter } = csvOf(csv);
-  const attempt = csvAttempt(csv);
-  const aside =
-    comment === null
-      ? ''
-      : `${comment.replaceAll(/[^A-Za-z0-9]/g, (c) => `[${c === '^' || c === '\\' ? '\\' : ''}${c}]`)}[^\\r\\n]*\\r?(?:\\n|\\r|$)|`;
   const recordsBy = (pattern: string) =>
-    `regexp_extract_all(${withMarks('text', csv)}, ${literal(`${aside}${pattern}`)}, 0, 's')`;
-  const byLf = recordsBy(`${attempt}\\r?(?:\\n(?:\\r?\\n)*|$)|[^\\n]+(?:\\n|$)`);
-  const byCr = recordsBy(`${attempt}(?:\\r+|$)|[^\\r]+(?:\\r|$)`);
+    `regexp_extract_all(${withMarks('text', csv)}, ${literal(pattern)}, 0, 's')`;
+  const patterns = csvRecordPatterns(csv);
+  const [byLf, byCr] = [recordsBy(patterns.lf), recordsBy(patterns.cr)];
   const [lf, cr] = [literal('\\x0A'), literal('\\x0D')];
   // Lines that are not records do not count for the footer.
   const isSeen = `coalesce(regexp_matches(TRY(decode(raw)), '[^ \\t\\r\\n]')${comment === null ? '' : ` AND NOT starts_with(TRY(decode(raw)), ${literal(comment)})`}, true)`;

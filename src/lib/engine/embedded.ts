@@ -80,7 +80,8 @@ function requireFewPartitions({ maxPartitions = mostPartitions }: Plan, count: n
     );
 }
 
-async function loadRows(
+/** Makes a table of rows that are lines of JSON. */
+export async function loadRows(
   db: DuckDBConnection,
   table: string,
   columns: Readonly<Record<string, string>>,

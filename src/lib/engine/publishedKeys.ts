@@ -95,7 +95,7 @@ const gapBytes = 64 * 1024;
  * Makes a file of the object's size with its footer and the pages of some columns, at their original positions. Gives their names in the
  * file.
  */
-async function fetchColumns(
+export async function fetchColumns(
   read: (start: number, end: number) => Promise<ArrayBuffer>,
   size: number,
   wanted: { readonly columns: readonly string[]; readonly ids: FieldIds | undefined },

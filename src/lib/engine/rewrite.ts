@@ -107,8 +107,8 @@ export async function rewriteWithout(
   }
 }
 
-/** How a file calls columns, quoted. */
-async function namesOf(
+/** How a file calls columns, quoted; NULL for one that it does not have. */
+export async function namesOf(
   db: DuckDBConnection,
   file: string,
   columns: readonly string[],

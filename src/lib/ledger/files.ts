@@ -645,6 +645,98 @@ export function filesOf(table: Table) {
       ]);
     },
 
+    /**
+     * A version was written anew with fewer records, and the copy is the same file: it is recorded as `same`, and starts nothing. `published`:
+     * rows that it would publish. If the copy's event was faster, the copy leaves the queue. Nothing changes for a version that the ledger does
+     * not know, and for a copy that was processed already. Throws LeaseLost.
+     */
+    async noteShortened(
+      dataset: string,
+      fence: number,
+      { object, version }: FileId,
+      copy: { readonly version: string; readonly etag: string; readonly size: number },
+      published: number | undefined,
+    ): Promise<void> {
+      for (;;) {
+        const all = await versionsOf(dataset, object);
+        const known = await get(objectKey(dataset, object), objectRecordSchema);
+        const own = all.find((file) => file.version === version);
+        const root = own?.state === 'same' ? all.find((file) => file.version === own.sameAs) : own;
+        const noted = all.find((file) => file.version === copy.version);
+        if (root === undefined || known === undefined) return;
+        if (noted !== undefined && noted.state !== 'pending') return;
+        // A later version may have been noted meanwhile: it stays the latest.
+        const isNewest = [version, root.version, copy.version].includes(known.newest);
+        const { notedAt = now() } = noted ?? {};
+        const place = noted?.place;
+        const record = {
+          object,
+          version: copy.version,
+          size: copy.size,
+          sequencer: noted?.sequencer ?? '',
+          etag: copy.etag,
+          notedAt,
+          state: 'same' satisfies FileState,
+          sameAs: root.version,
+          attempts: 0,
+        };
+        const rows =
+          known.rows?.version === root.version && published !== undefined
+            ? { ...known.rows, published: Math.min(known.rows.published, published) }
+            : undefined;
+        const writes: Write[] = [
+          {
+            Put: {
+              TableName: name,
+              Item: { ...fileKey(dataset, { object, version: copy.version }), ...record },
+              ...(place === undefined
+                ? { ConditionExpression: 'attribute_not_exists(pk)' }
+                : {
+                    ConditionExpression: '#place = :read',
+                    ExpressionAttributeNames: { '#place': 'place' },
+                    ExpressionAttributeValues: { ':read': place },
+                  }),
+            },
+          },
+          ...(place === undefined ? [] : [{ Delete: at(placeKey(dataset, { object }, place)) }]),
+          {
+            Update: {
+              ...at(fileKey(dataset, root)),
+              ...changing({ set: { etag: copy.etag }, when: 'attribute_exists(#pk)' }),
+            },
+          },
+          {
+            Update: {
+              ...at(objectKey(dataset, object)),
+              ...changing({
+                set: {
+                  ...(isNewest
+                    ? {
+                        version: root.version,
+                        etag: copy.etag,
+                        newest: copy.version,
+                        sequencer: noted?.sequencer ?? '',
+                      }
+                    : {}),
+                  hasCopies: true,
+                  rows,
+                },
+                when: '#version = :readVersion AND #newest = :readNewest',
+                values: { readVersion: known.version, readNewest: known.newest },
+              }),
+            },
+          },
+        ];
+        try {
+          await underLease(dataset, fence, writes);
+          return;
+        } catch (error) {
+          // Its event came in between.
+          if (!reasonsOf(error).includes('ConditionalCheckFailed')) throw error;
+        }
+      }
+    },
+
     /** Held files whose rows stay published: a replay that a person has rejected. */
     async keepPublished(dataset: string, files: readonly Waiting[]): Promise<number> {
       let kept = 0;

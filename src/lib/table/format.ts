@@ -165,6 +165,17 @@ export interface StateDifference {
   readonly partitions: readonly Readonly<Record<string, string>>[] | undefined;
 }
 
+/** Where a table names objects: as its rows, or as those that a state has dropped. */
+export interface Naming {
+  /** Those with rows that readers find now. */
+  readonly current: readonly string[];
+  /** Ids of the states that name one in any way. */
+  readonly snapshots: readonly string[];
+  /** The tags and branches of these states, without the main branch. */
+  readonly tags: readonly string[];
+  readonly branches: readonly string[];
+}
+
 /** Earlier states of tables. Each call throws TableMismatch if the table does not exist. */
 export interface TableHistory {
   /** The states that can still be read, in the order of their commits. */
@@ -180,6 +191,19 @@ export interface TableHistory {
   tag(table: string, name: string, snapshot: string): Promise<TableSnapshot>;
   /** Removes a tag. Gives false if there was none. Throws CommitUnclear if the call must be repeated. */
   dropTag(table: string, name: string): Promise<boolean>;
+  /** Where the table names some of these addresses. */
+  naming(table: string, addresses: ReadonlySet<string>): Promise<Naming>;
+  /**
+   * Removes all states, with their tags, that name one of these addresses in any way, in one commit. The current state gets a successor with
+   * the same rows. Gives what was removed. Throws TableConflict if readers find rows in one of them, or a branch has it; CommitUnclear if the
+   * call must be repeated.
+   */
+  forget(
+    table: string,
+    addresses: ReadonlySet<string>,
+  ): Promise<{ snapshots: number; tags: readonly string[] }>;
+  /** The addresses that a metadata file of the table names. */
+  namedBy(file: Uint8Array): readonly string[];
 }
 
 /** What readers of a table find at a time, as far as it costs little to know. It is kept until the next look. */

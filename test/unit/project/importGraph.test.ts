@@ -43,6 +43,7 @@ const layers = [
   ['src/lib/engine', 'src/lib/ledger', 'src/lib/table', 'src/lib/quality', 'src/lib/reference'],
   ['src/lib/infer', 'src/lib/flow/batch', 'src/lib/flow'],
   ['src/lib/flow/steps', 'src/lib/flow/repair', 'src/lib/flow/operate', 'src/lib/flow/maintain'],
+  ['src/lib/flow/erase'],
   ['src/handlers', 'src/stage', 'src/watch', 'src/cli'],
 ];
 

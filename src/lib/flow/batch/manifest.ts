@@ -28,7 +28,7 @@ export const manifestSchema = z.object({
   ),
   /** A person's decision about all of the files. */
   decision: z.enum(decisionKinds).nullable(),
-  /** It has no files: it gathers rows of published batches in fewer objects. */
+  /** It has no files: it gathers rows of published batches in fewer objects, or takes erased rows out of them. */
   isCompaction: z.boolean().optional(),
 });
 

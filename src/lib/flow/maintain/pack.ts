@@ -1,9 +1,7 @@
 /** The commit of a compaction, under the dataset's lease. */
 import { randomBytes } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { ObjectRef } from '../../aws/store.ts';
 import { valuesOfPath } from '../../catalog/partitionPath.ts';
-import { isTimeFor } from '../../deadline.ts';
 import { LeaseLost, TableConflict } from '../../errors.ts';
 import { maintaining } from '../../ledger/leases.ts';
 import { type Attempt, reasonOf } from '../../model/records.ts';
@@ -16,9 +14,10 @@ import { removeUncounted } from '../batch/objects.ts';
 import { type Live, liveOf, type Published, readPublished } from '../batch/published.ts';
 import { requireNothingLost } from '../batch/restored.ts';
 import { commitOf } from '../batch/tableCommit.ts';
-import { letGo, wake } from '../wake.ts';
+import { letGo } from '../wake.ts';
 import type { SmallObject } from './planCompaction.ts';
-import { commitTime, type MaintainDeps, type Maintaining, packRun } from './work.ts';
+import { takeTurn } from './turn.ts';
+import { type MaintainDeps, type Maintaining, packRun } from './work.ts';
 
 /** A staged object with all rows of some objects of one partition. */
 export interface Packed {
@@ -40,9 +39,6 @@ export const newPack = () => ({
   groups: [] as Packed[],
   ofGroups: 0,
 });
-
-/** Milliseconds. While maintenance waits for the running batch to end, no other starts. */
-const turn = 300_000;
 
 /**
  * Replaces the objects in one commit. If readers would see it in parts, each group is a compaction of its own, so that they find the rows of
@@ -96,9 +92,9 @@ export async function publishPack(
 }
 
 /** Another holder has ended the attempt. Where readers see more than commits, they see what late calls of it have written since. */
-async function leaveNothing(
+export async function leaveNothing(
   deps: MaintainDeps,
-  { format }: Maintaining,
+  { format }: Pick<Maintaining, 'format'>,
   { dataset, ...attempt }: { readonly dataset: string } & Attempt,
 ): Promise<void> {
   if (format.commitsAtOnce) return;
@@ -118,24 +114,6 @@ async function settle(
   const reason = error instanceof Error ? reasonOf(error) : '';
   if (record.committed !== undefined) await finishCompaction(deps, attempt, fence);
   else await abandonCompaction(deps, attempt, fence, reason);
-}
-
-/** Waits for a running batch. Null if it takes too long. */
-async function takeTurn(deps: MaintainDeps, dataset: string, holder: string): Promise<number | null> {
-  const { ledger, deadline, turnPause = 2000 } = deps;
-  const first = await ledger.acquireLease(dataset, holder);
-  if (first !== null) return first;
-  await ledger.askTurn(dataset, turn);
-  const until = Date.now() + turn;
-  while (Date.now() < until && isTimeFor(deadline, commitTime)) {
-    await pause(turnPause);
-    const fence = await ledger.acquireLease(dataset, holder);
-    if (fence !== null) return fence;
-    if (turnPause === 0) break;
-  }
-  await ledger.endTurn(dataset);
-  await wake(deps, dataset);
-  return null;
 }
 
 /** All that happens under the lease. */

@@ -4,7 +4,8 @@ import { parallel } from '../../parallel.ts';
 import type { StateDifference, TableHistory, TableSnapshot } from '../format.ts';
 import { attemptOf, requireTable, type TableDeps } from './commit.ts';
 import type { Files } from './files.ts';
-import { type DataFile, hasLiveFiles, isAlive, type ManifestFile } from './manifest.ts';
+import { forget, namingOf } from './forget.ts';
+import { addressesIn, type DataFile, hasLiveFiles, isAlive, type ManifestFile } from './manifest.ts';
 import { ancestors, idAt, type Metadata, type Snapshot, schemaOf, snapshotOf, specOf } from './metadata.ts';
 import { dropTag, tagSnapshot } from './operations.ts';
 import { entriesOf, manifestsOf } from './snapshot.ts';
@@ -35,6 +36,10 @@ export const historyOf = (deps: TableDeps): TableHistory => ({
   },
 
   dropTag: async (table, name) => (await dropTag(deps, table, name)).how === 'committed',
+
+  naming: (table, addresses) => namingOf(deps, table, addresses),
+  forget: (table, addresses) => forget(deps, table, addresses),
+  namedBy: addressesIn,
 });
 
 /** Throws TableConflict if the table does not have the snapshot. */

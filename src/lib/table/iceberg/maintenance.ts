@@ -109,6 +109,15 @@ function withoutOlder(metadata: Metadata, { keepLast }: Retention, olderThan: nu
     Object.keys(refs).length === Object.keys(metadata.refs).length
   )
     return metadata;
+  return keeping(metadata, snapshots, refs);
+}
+
+/** The metadata with some of its snapshots and refs. */
+export function keeping(
+  metadata: Metadata,
+  snapshots: readonly Snapshot[],
+  refs: Metadata['refs'],
+): Metadata {
   const ids = new Set(snapshots.map((s) => s['snapshot-id']));
   // Entries before a gap in the log would give a wrong history.
   const gap = metadata['snapshot-log'].findLastIndex((entry) => !ids.has(entry['snapshot-id']));
@@ -117,7 +126,7 @@ function withoutOlder(metadata: Metadata, { keepLast }: Retention, olderThan: nu
   return {
     ...metadata,
     refs,
-    snapshots,
+    snapshots: [...snapshots],
     'snapshot-log': metadata['snapshot-log'].slice(gap + 1),
     ...(metadata.statistics ? { statistics: ofKept(metadata.statistics) } : {}),
     ...(metadata['partition-statistics']

@@ -361,6 +361,15 @@ export function readManifest(
   });
 }
 
+/** The addresses that a manifest names; none for another file of Avro. */
+export const addressesIn = (bytes: Uint8Array): string[] =>
+  readAvro(bytes, renamed).records.flatMap((record) => {
+    const entry = namingRecord.safeParse(record);
+    return entry.success ? [entry.data.data_file.file_path] : [];
+  });
+
+const namingRecord = z.looseObject({ data_file: z.looseObject({ file_path: z.string() }) });
+
 /** Converts a partition value from Avro: an int may have become a long, a decimal comes as bytes. */
 function readValue(type: PrimitiveType, value: z.output<typeof partitionValue>): Value | null {
   if (value === null) return null;

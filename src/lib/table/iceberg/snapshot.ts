@@ -41,6 +41,8 @@ export interface Change {
   readonly dropped: 'replaced' | 'gone';
   /** Rows do not change, only their storage, as in a compaction. */
   readonly isRewrite?: boolean;
+  /** Manifests no longer name files that earlier snapshots have dropped, nor the bounds of their values. */
+  readonly forgets?: boolean;
   /** Kept in the snapshot, such as `sluice.batch`. */
   readonly summary: Readonly<Record<string, string>>;
 }
@@ -218,6 +220,8 @@ export class SnapshotWriter {
     // Manifests with only files that earlier snapshots have dropped are not needed any more.
     const live = before.filter(hasLiveFiles);
     const wanted = new Map(this.change.drop.map((file) => [file.path, file]));
+    if (this.change.forgets)
+      return { manifests: await this.forgetful(metadata, live, sequenceNumber), dropped: [] };
     if (wanted.size === 0) return { manifests: live, dropped: [] };
     const dropped: ManifestEntry[] = [];
     const rest = await parallel(live, readsAtOnce, async (manifest) => {
@@ -243,6 +247,22 @@ export class SnapshotWriter {
       );
     if (this.change.dropped === 'replaced') await this.requireNoDeletes(metadata, live, dropped);
     return { manifests: rest.flat(), dropped };
+  }
+
+  private async forgetful(
+    metadata: Metadata,
+    manifests: readonly ManifestFile[],
+    sequenceNumber: bigint,
+  ): Promise<ManifestFile[]> {
+    const rest = await parallel(manifests, readsAtOnce, async (manifest) => {
+      const entries = await entriesOf(this.files, metadata, manifest);
+      if (entries.every(isAlive)) return [manifest];
+      const alive = entries.filter(isAlive).map((entry) => ({ ...entry, status: statuses.existing }));
+      const spec = specOf(metadata, manifest.specId);
+      const written = await this.write(metadata, spec, manifest.content, alive);
+      return written.map((place) => place(sequenceNumber));
+    });
+    return rest.flat();
   }
 
   /** Throws TableConflict if others have deleted rows of a dropped object, because the added objects would bring them back. */

@@ -1,0 +1,316 @@
+/**
+ * Takes rows of persons out of the objects of the table and of the quarantine. Some objects at a time are rewritten in a batch without
+ * files, like a compaction: whoever finds it interrupted ends it.
+ */
+import { randomBytes } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { join, posix } from 'node:path';
+import { address, type ObjectRef } from '../../aws/store.ts';
+import type { RecordPlace } from '../../engine/searchRows.ts';
+import { ErasureRefused, LeaseLost } from '../../errors.ts';
+import { type Attempt, reasonOf } from '../../model/records.ts';
+import { parallel } from '../../parallel.ts';
+import { objectName, rewrittenObject } from '../../table/objectName.ts';
+import { places } from '../batch/addresses.ts';
+import { abandonCompaction, finishCompaction } from '../batch/compaction.ts';
+import { formatOf } from '../batch/deps.ts';
+import { type Manifest, unlessGone } from '../batch/manifest.ts';
+import { type Live, liveOf, type Published } from '../batch/published.ts';
+import { unlessUnreadable } from '../batch/restored.ts';
+import { stagedBy } from '../batch/staged.ts';
+import { commitOf } from '../batch/tableCommit.ts';
+import { goldenTable } from '../batch/tables.ts';
+import { leaveNothing } from '../maintain/pack.ts';
+import type { Leases } from './leases.ts';
+import { type Found, inFolder, type RowsFound } from './search.ts';
+import { type EraseDeps, type Erasing, inGroups } from './work.ts';
+
+/** An object that the ledger counts. */
+interface Counted extends RowsFound {
+  readonly bucket: string;
+  /** The batch whose rows it has. */
+  readonly rowsOf: string;
+}
+
+/** The run of a batch that erases. */
+const eraseRun = 'e';
+
+/** Objects with rows of persons: those that are rewritten, and all others, which are deleted. */
+export interface Sorted {
+  readonly counted: readonly Counted[];
+  readonly stale: readonly (RowsFound & { readonly bucket: string })[];
+  /** Why some cannot be erased. */
+  readonly refusals: readonly string[];
+}
+
+/** Compares the found objects with the ledger, and with what readers find. */
+export async function sorted(
+  deps: EraseDeps,
+  { dataset, plan, format, columns }: Erasing,
+  found: Found,
+): Promise<Sorted> {
+  const { config, ledger } = deps;
+  const all = [
+    ...found.table.map((each) => ({ ...each, bucket: config.processedBucket })),
+    ...found.quarantine.map((each) => ({ ...each, bucket: config.workBucket })),
+  ];
+  const lists = new Map<string, Promise<Set<string> | null>>();
+  const listOf = async (batch: string): Promise<Set<string> | null> => {
+    const record = await unlessUnreadable(ledger.batch(dataset, batch));
+    if (record === undefined || record === 'unreadable') return null;
+    if (record.committed === undefined) return new Set();
+    const live = await unlessGone(liveOf(deps, dataset, batch));
+    return live && new Set([...live.objects.map(({ key }) => key), ...live.quarantine]);
+  };
+  const addresses = new Set(found.table.map(({ key }) => address({ bucket: config.processedBucket, key })));
+  const isThere = await format.isThere(plan.table);
+  const named = isThere && format.history ? await format.history.naming(plan.table, addresses) : null;
+  const current = new Set(named?.current);
+  const counted: Counted[] = [];
+  const stale: Sorted['stale'][number][] = [];
+  const refusals: string[] = [];
+  if (named !== null && named.branches.length > 0)
+    refusals.push(
+      `the table ${plan.table} has the branch ${named.branches[0]} with rows of these persons; drop the branch`,
+    );
+  for (const each of all) {
+    const { bucket, key, isLatest } = each;
+    const rowsOf = objectName(key)?.rowsOf;
+    const place = address({ bucket, key });
+    const isRead = current.has(place);
+    if (!isLatest && !isRead) {
+      stale.push(each);
+      continue;
+    }
+    const list = rowsOf === undefined ? null : await (lists.get(rowsOf) ?? listOf(rowsOf));
+    if (rowsOf !== undefined && !lists.has(rowsOf)) lists.set(rowsOf, Promise.resolve(list));
+    const folder = columns.find((name) => key.includes(`/${name}=`));
+    if (folder !== undefined)
+      refusals.push(
+        `${place}: an earlier contract has partitioned the table by ${folder}, so the name has the value; replay the files of this partition`,
+      );
+    else if (rowsOf !== undefined && list?.has(key)) counted.push({ ...each, rowsOf });
+    else if (!isRead && (list !== null || (named !== null && bucket === config.processedBucket)))
+      stale.push(each);
+    else
+      refusals.push(
+        `${place} has rows of these persons, and the ledger does not count it: another program has written it, or its batch is unknown; remove these rows or the object by hand, or run reconcile`,
+      );
+  }
+  return { counted, stale, refusals };
+}
+
+/** Rewrites the objects. Gives the number of rows that went. */
+export async function eraseRows(
+  deps: EraseDeps,
+  work: Erasing,
+  leases: Leases,
+  counted: readonly Counted[],
+  records: readonly RecordPlace[],
+): Promise<number> {
+  let rows = 0;
+  for (const group of inGroups(counted, ({ size }) => size)) {
+    await work.beat();
+    rows += await inFolder((folder) => eraseGroup(deps, work, leases, group, records, folder));
+    work.onProgress(`table: ${rows} rows erased`);
+  }
+  return rows;
+}
+
+async function eraseGroup(
+  deps: EraseDeps,
+  work: Erasing,
+  leases: Leases,
+  group: readonly Counted[],
+  records: readonly RecordPlace[],
+  folder: string,
+): Promise<number> {
+  const { store, config } = deps;
+  const copies = await parallel(group, 16, async ({ bucket, key, version }, i) => {
+    const path = join(folder, `${i}.parquet`);
+    await store.download({ bucket, key, version }, path);
+    return { path, isQuarantine: bucket === config.workBucket, to: join(folder, `${i}-rest.parquet`) };
+  });
+  const matches = await work.engine.searchRows(copies, records);
+  const rests = group.flatMap((object, i) => {
+    const { removed = 0, kept = 0 } = matches[i] ?? {};
+    return removed === 0 ? [] : [{ object, removed, path: kept === 0 ? null : (copies[i]?.to ?? '') }];
+  });
+  if (rests.length === 0) return 0;
+  const { dataset } = work;
+  const batch = randomBytes(10).toString('hex');
+  const fence = await leases.renewed(dataset);
+  try {
+    await commitRests(deps, work, { batch, fence }, leases.holder, rests);
+  } catch (error) {
+    if (error instanceof LeaseLost) {
+      await leaveNothing(deps, work, { dataset, batch, fence });
+      throw error;
+    }
+    // A late call of this attempt no longer counts.
+    const higher = await leases.raised(dataset);
+    await settle(deps, { dataset, batch, fence }, higher, error);
+    throw error;
+  }
+  return rests.reduce((sum, { removed }) => sum + removed, 0);
+}
+
+/** Ends an interrupted batch, under the lease with `fence`. */
+async function settle(
+  deps: EraseDeps,
+  attempt: { readonly dataset: string } & Attempt,
+  fence: number,
+  error: unknown,
+): Promise<void> {
+  const record = await deps.ledger.batch(attempt.dataset, attempt.batch);
+  if (record === undefined) return;
+  if (record.committed !== undefined) await finishCompaction(deps, attempt, fence);
+  else await abandonCompaction(deps, attempt, fence, error instanceof Error ? reasonOf(error) : '');
+}
+
+interface Rest {
+  readonly object: Counted;
+  /** The local file with the rows that stay; null for none. */
+  readonly path: string | null;
+}
+
+async function commitRests(
+  deps: EraseDeps,
+  { dataset, plan }: Erasing,
+  attempt: Attempt,
+  execution: string,
+  rests: readonly Rest[],
+): Promise<void> {
+  const { config, store, ledger } = deps;
+  const { batch, fence } = attempt;
+  const format = formatOf(deps, plan);
+  const at = places(config).attempt(dataset, attempt);
+  const staged = stagedBy(deps, plan, attempt, eraseRun);
+  const placed = rests.map(({ object, path }, n) => {
+    const { bucket, key, rowsOf } = object;
+    const isInPlace = bucket === config.processedBucket && format.isInPlace;
+    const to: ObjectRef | null =
+      path === null
+        ? null
+        : isInPlace
+          ? staged.rewritten(rowsOf, { bucket, key }, n)
+          : { bucket, key: `${posix.dirname(key)}/${rewrittenObject(attempt, rowsOf, n)}` };
+    return { ...object, path, to, bytes: 0 };
+  });
+  const uploads = await parallel(placed, 16, async (each) => ({
+    ...each,
+    bytes: each.path === null ? 0 : await sizeOf(each.path),
+  }));
+  const byBatch = [...Map.groupBy(uploads, ({ rowsOf }) => rowsOf)];
+  const rewritten = await parallel(byBatch, 16, async ([rowsOf, of]) => {
+    const before = await liveOf(deps, dataset, rowsOf);
+    const inTable = of.filter(({ bucket }) => bucket === config.processedBucket);
+    const refused = of.filter(({ bucket }) => bucket !== config.processedBucket);
+    const dropped: Live = {
+      objects: inTable.map(({ key }) => ({ key, bytes: 0 })),
+      quarantine: refused.map(({ key }) => key),
+    };
+    const added: Live = {
+      objects: inTable.flatMap(({ key, to, bytes }) => (to ? [{ key: to.key, bytes, restOf: key }] : [])),
+      quarantine: refused.flatMap(({ to }) => (to ? [to.key] : [])),
+    };
+    const gone = new Set(of.map(({ key }) => key));
+    const live: Live = {
+      objects: [
+        ...before.objects.filter(({ key }) => !gone.has(key)),
+        ...added.objects.map(({ key, bytes }) => ({ key, bytes })),
+      ],
+      quarantine: [...before.quarantine.filter((key) => !gone.has(key)), ...added.quarantine],
+      packs: before.packs,
+    };
+    return { live, document: { batch: rowsOf, dropped, added, live: at.live(rowsOf).key } };
+  });
+  const published: Published = {
+    format: plan.format,
+    run: eraseRun,
+    objects: [],
+    quarantine: [],
+    partitions: [],
+    rewritten: rewritten.map(({ document }) => document),
+  };
+  await store.writeOnce(at.plan, JSON.stringify(plan));
+  const manifest = { dataset, batch, files: [], published: [], decision: null, isCompaction: true };
+  await store.writeOnce(at.manifest, JSON.stringify(manifest satisfies Manifest));
+  const bytes = uploads.reduce((sum, each) => sum + each.bytes, 0);
+  await ledger.claim(dataset, fence, { id: batch, files: [], bytes, engine: 'erasure', execution });
+  for (const { live, document } of rewritten)
+    await store.writeOnce({ bucket: config.workBucket, key: document.live }, JSON.stringify(live));
+  await store.writeOnce(places(config).mark(dataset, attempt), '');
+  // Before any object: whoever takes the attempt back knows what to remove.
+  await store.writeOnce(at.published, JSON.stringify(published));
+  await parallel(uploads, 16, async ({ path, to }) => {
+    if (path !== null && to !== null) await store.uploadOnce(path, to);
+  });
+  // The quarantine alone is in no table.
+  if (rewritten.some(({ document }) => document.dropped.objects.length > 0))
+    await format.commit(goldenTable(plan, config), commitOf(config, dataset, attempt, plan, published));
+  await ledger.commit(dataset, attempt);
+  await finishCompaction(deps, { dataset, ...attempt }, fence);
+}
+
+const sizeOf = async (path: string): Promise<number> => (await stat(path)).size;
+
+/** Throws ErasureRefused for all reasons at once: nothing was changed. */
+export function requireNone(refusals: readonly string[]): void {
+  if (refusals.length > 0)
+    throw new ErasureRefused(`nothing was changed:\n${refusals.map((refusal) => `- ${refusal}`).join('\n')}`);
+}
+
+/** Earlier states of the table, and versions of objects that nothing counts any more, with the metadata files that name them. */
+export async function eraseHistory(
+  deps: EraseDeps,
+  work: Erasing,
+  found: Found,
+  stale: Sorted['stale'],
+): Promise<{ snapshots: number; tags: readonly string[]; objects: number; metadata: number }> {
+  const { store, config } = deps;
+  const { plan, format } = work;
+  const bucket = config.processedBucket;
+  const addresses = new Set(found.table.map(({ key }) => address({ bucket, key })));
+  let states: { snapshots: number; tags: readonly string[] } = { snapshots: 0, tags: [] };
+  let metadata: { key: string; version: string }[] = [];
+  const { history } = format;
+  if (history && addresses.size > 0 && (await format.isThere(plan.table))) {
+    await work.beat();
+    states = await history.forget(plan.table, addresses);
+    metadata = await metadataNaming(deps, work, addresses);
+    await store.deleteVersions(bucket, metadata);
+  }
+  await work.beat();
+  // They come last: as long as they are there, the next search finds what names them.
+  const versions = [
+    ...found.table.map((each) => ({ ...each, bucket })),
+    ...found.quarantine.map((each) => ({ ...each, bucket: config.workBucket })),
+  ];
+  for (const each of new Set(versions.map((v) => v.bucket)))
+    await store.deleteVersions(
+      each,
+      versions.filter((v) => v.bucket === each),
+    );
+  return { ...states, objects: stale.length, metadata: metadata.length };
+}
+
+/** Metadata files, of any time, that name one of the addresses: they have bounds of its values. */
+export async function metadataNaming(
+  { store, config }: Pick<EraseDeps, 'store' | 'config'>,
+  { plan, format, beat }: Erasing,
+  addresses: ReadonlySet<string>,
+): Promise<{ key: string; version: string }[]> {
+  const bucket = config.processedBucket;
+  const found: { key: string; version: string }[] = [];
+  for await (const page of store.everyVersion(bucket, `${plan.table}/metadata/`)) {
+    await beat();
+    const files = page.filter(({ key, isMarker }) => !isMarker && key.endsWith('.avro'));
+    const isNaming = await parallel(files, 16, async ({ key, version }) => {
+      const bytes = await unlessGone(store.readBytes({ bucket, key, version }));
+      return bytes !== null && (format.history?.namedBy(bytes).some((path) => addresses.has(path)) ?? false);
+    });
+    found.push(...files.filter((_, i) => isNaming[i]));
+  }
+  return found;
+}
