@@ -3,8 +3,9 @@
  * bucket before it writes to a table, and its documents have the rest. An attempt that the ledger lost is reopened in it and
  * ends like any other open attempt: it is completed if it was committed, and taken back otherwise.
  */
+import { goesThrough } from '../../aws/dynamo.ts';
 import { LedgerRestored, RecordUnreadable } from '../../errors.ts';
-import type { Attempt } from '../../model/records.ts';
+import { type Attempt, isNewer, type RawFile } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import { note } from '../dispatch.ts';
 import { places } from './addresses.ts';
@@ -89,5 +90,34 @@ export async function reopen(deps: Reading, dataset: string, fence: number, atte
     bytes: files.reduce((sum, file) => sum + file.size, 0),
     replay,
     decision,
+  });
+  if (isCommitted) await takeLater(deps, dataset, fence, files);
+}
+
+/**
+ * Versions that came after the lost ones, with the bytes of versions before them: compared with those, they brought nothing new. Their
+ * bytes are other ones than those that are published now, so they wait.
+ */
+async function takeLater(
+  { ledger }: Pick<Deps, 'ledger'>,
+  dataset: string,
+  fence: number,
+  files: readonly RawFile[],
+): Promise<void> {
+  const records = await ledger.read(dataset, files);
+  const copied = files.flatMap((file, i) => {
+    const known = records[i]?.object;
+    return known?.hasCopies ? [{ file, gone: { object: file.object, version: known.version }, known }] : [];
+  });
+  const newest = await ledger.read(
+    dataset,
+    copied.map(({ file: { object }, known }) => ({ object, version: known.newest })),
+  );
+  await parallel(copied, 8, async ({ file, gone }, i) => {
+    const copy = newest[i]?.file;
+    const isLater = copy?.state === 'same' && isNewer(copy.sequencer, file.sequencer);
+    if (!isLater || copy.sameAs === file.version) return;
+    // If this fails, another version has arrived in the meantime.
+    await goesThrough(ledger.substitute(dataset, fence, gone, copy));
   });
 }

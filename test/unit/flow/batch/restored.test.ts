@@ -43,6 +43,37 @@ test('restored to the middle of a correction that was completed, the ledger take
   expect({ a: world.linesOf('feed/a'), c: world.linesOf('feed/c') }).toEqual({ a: ['a2@06'], c: ['c1@06'] });
 });
 
+test.each([
+  [
+    'a file that was put with its former bytes again has these, though the restored ledger did not know the others',
+    ['a1@06', 'a2@07'],
+    true,
+  ],
+  ['a copy of the former bytes from before the lost version does not come back', ['a3@06', 'a4@07'], false],
+])('%s', async (_, expected, isLater) => {
+  const [former, lost] = [
+    ['a1@06', 'a2@07'],
+    ['a3@06', 'a4@07'],
+  ];
+  world.put('feed/a', former);
+  await world.settle();
+  const saved = itemsNow();
+  if (!isLater) world.put('feed/a', former);
+  const late = world.events.splice(0);
+  world.put('feed/a', lost);
+  await world.settle();
+  if (isLater) world.put('feed/a', former);
+  await restore(saved);
+  world.events.push(...late);
+  await world.deliver();
+  await world.settle();
+  await world.sweep(true);
+  await world.settle();
+  await world.cleanUp();
+  expect(world.linesOf('feed/a')).toEqual(expected);
+  await expectCounted(world);
+});
+
 /** Files put before a moment, files put after it, and files that arrive when the ledger is back at that moment. */
 const rowsOf = (keys: readonly string[]) =>
   Object.fromEntries(keys.map((key) => [key, world.linesOf(`feed/${key}`)]));
