@@ -50,3 +50,71 @@ test('a field that would be a second column of one name gets a name of its own, 
     ['user_n', 'user.n', 'int'],
   ]);
 });
+
+test.each([
+  ['tinyint', 'int'],
+  ['smallint', 'int'],
+  ['int', 'int'],
+  ['bigint', 'bigint'],
+  ['float', 'double'],
+  ['double', 'double'],
+  ['boolean', 'boolean'],
+  ['date', 'date'],
+  ['timestamp', 'timestamp'],
+  ['decimal(8,2)', 'decimal(8,2)'],
+  ['binary', 'string'],
+  ['map<string,int>', 'json'],
+  ['uniontype<int,string>', 'json'],
+  ['array<int>', 'array<int>'],
+  ['array<timestamp>', 'array<string>'],
+  ['array<decimal(8,2)>', 'array<string>'],
+  ['array<array<int>>', 'json'],
+  ['struct<a:int>', 'json'],
+])('a field that the Catalog calls %s becomes a column of the type %s', (hive, type) => {
+  const contract = contractWith('', 'drift: passthrough');
+  const { columns } = resolveContract(contract, rawTable(`struct<id:bigint,at:string,x:${hive}>`));
+  const [found] = columns.slice(contract.columns.length);
+  expect(found).toMatchObject({ name: 'x', path: type.startsWith('array<') ? 'x[*]' : 'x', type });
+  expect(found?.formats).toEqual(type === 'timestamp' ? ['iso8601', 'iso8601_date'] : undefined);
+});
+
+test('a column of the table keeps its type, but for one that became nested', () => {
+  const contract = contractWith('', 'drift: passthrough');
+  const of = (hive: string, published: string) =>
+    resolveContract(
+      contract,
+      rawTable(`struct<id:bigint,at:string,x:${hive}>`),
+      new Map([['x', published]]),
+    ).columns.at(-1)?.type;
+  expect([
+    of('int', 'string'),
+    of('bigint', 'int'),
+    of('struct<a:int>', 'string'),
+    of('array<int>', 'string'),
+  ]).toEqual(['string', 'int', 'json', 'json']);
+  expect(of('int', 'interval')).toBe('int');
+});
+
+test('names are at most 63 characters long, and a field has its own name before one whose name is made', () => {
+  const contract = contractWith('', 'drift: passthrough');
+  const names = (type: string, of = contract) =>
+    resolveContract(of, rawTable(type))
+      .columns.slice(of.columns.length)
+      .map((c) => c.name);
+  const long = 'a'.repeat(58);
+  const below = (prefix: string) =>
+    names(
+      `struct<id:bigint,at:string,u:struct<${long}:int>>`,
+      contractWith('', `flatten: [{ path: u, prefix: ${prefix} }]`),
+    );
+  expect(below('user_')).toEqual([`user_${long}`]);
+  expect(below('users_')).toEqual([expect.stringMatching(/^users_a{48}_[0-9a-f]{8}$/)]);
+  expect(names('struct<id:bigint,at:string,oddName:int,odd_name:int>')).toEqual([
+    expect.stringMatching(/^odd_name_[0-9a-f]{8}$/),
+    'odd_name',
+  ]);
+  // A record that nobody knows, and a contract that asks for nothing, stay as they are.
+  expect(resolveContract(contract, null)).toBe(contract);
+  const plain = contractWith('');
+  expect(resolveContract(plain, rawTable('struct<id:bigint,x:int>'))).toBe(plain);
+});
