@@ -160,6 +160,8 @@ export const maintenanceSchema = z.object({
   compacted: z.number(),
   into: z.number(),
   left: z.number(),
+  /** Where the next run looks for small objects; without it, from the start of the table. */
+  next: z.string().optional(),
   /** Snapshots that have expired, and objects that were removed. */
   snapshots: z.number(),
   orphans: z.number(),

@@ -312,8 +312,14 @@ export interface TableFormat {
    * no object is listed or read.
    */
   observe(shape: TableShape, last: Seen | undefined): Promise<Observed>;
-  /** Objects that a compaction may replace: readers find all their rows. */
-  compactable(table: Pick<TableShape, 'name' | 'location'>): Promise<readonly CompactableObject[]>;
+  /**
+   * Objects that a compaction may replace: readers find all their rows. Of a large table it may be a part; then `next` says where
+   * another call continues.
+   */
+  compactable(
+    table: Pick<TableShape, 'name' | 'location'>,
+    from?: string,
+  ): Promise<{ readonly objects: readonly CompactableObject[]; readonly next?: string }>;
   /** What readers find, by partition; empty if the table does not exist. */
   inspect(table: Pick<TableShape, 'name' | 'location'>): Promise<PartitionStatistics[]>;
 }

@@ -30,9 +30,9 @@ export interface Compacted {
   readonly into: number;
   /** Groups of objects that are left for the next run: the time was up, the dataset was busy, or they did not fit into memory. */
   readonly left: number;
+  /** Where the next run looks for small objects; undefined: from the start of the table. */
+  readonly next?: string;
 }
-
-export const nothingCompacted: Compacted = { compacted: 0, into: 0, left: 0 };
 
 /** Merges local Parquet files: see engine/merge.ts. */
 export type Merge = (
@@ -51,11 +51,17 @@ interface OwnObject extends SmallObject {
   readonly rowsOf: string;
 }
 
-export async function compact(deps: MaintainDeps, work: Maintaining, merge: Merge): Promise<Compacted> {
+/** `from`: the `next` of the last run. */
+export async function compact(
+  deps: MaintainDeps,
+  work: Maintaining,
+  merge: Merge,
+  from?: string,
+): Promise<Compacted> {
   const { shape, format, dataset, isDryRun } = work;
   const limits = maintenanceOf(contractOf(deps, dataset));
-  if (!limits.compact) return nothingCompacted;
-  const objects = await format.compactable(shape);
+  if (!limits.compact) return { compacted: 0, into: 0, left: 0 };
+  const { objects, next } = await format.compactable(shape, from);
   const isCounted = countedBy(deps, dataset);
   const groups = planCompaction(
     objects.flatMap((object) => ownObject(work, object) ?? []),
@@ -106,7 +112,7 @@ export async function compact(deps: MaintainDeps, work: Maintaining, merge: Merg
     }
   }
   await publish();
-  return { compacted, into, left: groups.length - done };
+  return { compacted, into, left: groups.length - done, ...(next === undefined ? {} : { next }) };
 }
 
 /** Null for an object that Sluice has not written. */

@@ -47,7 +47,8 @@ export async function maintain(
   deps.deadline?.check();
   const orphans = await removeOrphans(deps, work);
   deps.deadline?.check();
-  const compaction = await compact(deps, work, merge);
+  const last = await deps.ledger.lastMaintained(dataset);
+  const compaction = await compact(deps, work, merge, last?.next);
   const done = { ...expired, orphans, ...compaction };
   if (!isDryRun) {
     deps.measure(dataset, {

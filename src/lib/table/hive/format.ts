@@ -11,6 +11,8 @@ import { addPartitions, dropEmpty, type HiveDeps } from './partitions.ts';
 
 /** A look lists so many partitions at most: twenty calls of the Data Catalog. */
 const mostObserved = 20_000;
+/** So many objects are looked at for a compaction at most: a hundred calls of S3. */
+const mostCompactable = 100_000;
 
 export const hiveFormat = (deps: HiveDeps): TableFormat => ({
   history: undefined,
@@ -55,14 +57,17 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
   verify: async () => ({ missing: [], extra: [] }),
   orphans: async () => null,
 
-  async compactable({ location }) {
+  async compactable({ location }, from) {
     const { bucket, key: prefix } = placeOf(location);
-    const found: CompactableObject[] = [];
-    for await (const page of deps.store.listPages(bucket, prefix))
+    const objects: CompactableObject[] = [];
+    for await (const page of deps.store.listPages(bucket, prefix, from)) {
       for (const { key, size } of page)
         if (key.endsWith('.parquet'))
-          found.push({ address: address({ bucket, key }), bytes: size, partition: posix.dirname(key) });
-    return found;
+          objects.push({ address: address({ bucket, key }), bytes: size, partition: posix.dirname(key) });
+      const last = page.at(-1);
+      if (objects.length >= mostCompactable && last) return { objects, next: last.key };
+    }
+    return { objects };
   },
 
   // It has one state.

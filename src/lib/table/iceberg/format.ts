@@ -228,14 +228,15 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
 
   async compactable({ name: table }) {
     const loaded = await loadTable(deps, table);
-    if (!loaded) return [];
+    if (!loaded) return { objects: [] };
     const { metadata } = loaded;
     const whole = compactableEntries(await liveEntries(deps.files, metadata), specOf(metadata)['spec-id']);
-    return whole.map(({ file }) => ({
+    const objects = whole.map(({ file }) => ({
       address: file.path,
       bytes: Number(file.bytes),
       partition: partitionKey(file.partition),
     }));
+    return { objects };
   },
 
   expire: (table, retention) => expireSnapshots(deps, table, retention),
