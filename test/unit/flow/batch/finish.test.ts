@@ -1,6 +1,7 @@
 /** When a batch succeeds, also if the execution that committed it does not complete it. */
 import { afterEach, expect, jest, test } from '@jest/globals';
-import { World } from '../../../support/flowWorld.ts';
+import { replay } from '../../../../src/lib/flow/operate/again.ts';
+import { dataset, World } from '../../../support/flowWorld.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -15,4 +16,94 @@ test('the partitions of a batch whose execution ends behind its commit are regis
   await world.settle();
   expect(world.aws.glue.partitions('db', 'feed')).toHaveLength(2);
   expect(world.aws.glue.partitions('db', 'quarantine')).toHaveLength(1);
+});
+
+test('a batch is told of with its counts, and a correction with what it has replaced', async () => {
+  const world = new World({ format: 'hive' });
+  world.put('feed/a', ['1@06', '2@07', 'bad']);
+  await world.settle();
+  const told = () =>
+    world.aws.bus.entries.map(({ Source, DetailType, Detail }) => ({
+      Source,
+      DetailType,
+      ...(JSON.parse(Detail ?? '') as object),
+    }));
+  const { ledger } = world.deps('test');
+  const [record] = await ledger.batches(dataset);
+  const batch = record?.batch ?? '';
+  const attempt = `manifests/${dataset}/${batch}/f${record?.committed}`;
+  const bytes = world.stored().reduce((sum, key) => sum + world.text('processed', key).length, 0);
+  expect(told()).toEqual([
+    {
+      Source: 'sluice',
+      DetailType: 'BatchPublished',
+      version: 1,
+      stage: 'test',
+      dataset,
+      table: 'db.feed',
+      batch,
+      contract: record?.contract,
+      files: 1,
+      rowsRead: 3,
+      published: 2,
+      quarantined: 1,
+      duplicates: 0,
+      replacedRows: 0,
+      partitions: {
+        count: 2,
+        values: [
+          ['feed', '06'],
+          ['feed', '07'],
+        ],
+      },
+      objects: { count: 2, bytes },
+      snapshot: null,
+      replaced: 0,
+      manifest: { bucket: 'work', key: `${attempt}/published.json` },
+      lineage: { bucket: 'work', key: `lineage/${dataset}/${batch}.json` },
+      report: { bucket: 'work', key: `reports/${dataset}/${batch}.html` },
+    },
+  ]);
+  const measured = Object.fromEntries(world.metrics);
+  expect(measured).toMatchObject({
+    BatchesPublished: 1,
+    FilesPublished: 1,
+    RowsRead: 3,
+    RowsPublished: 2,
+    RowsQuarantined: 1,
+    RowsDuplicate: 0,
+    QuarantineShare: 100 / 3,
+  });
+  expect(record).toMatchObject({
+    counts: { rowsRead: 3, published: 2, quarantined: 1, duplicates: 0 },
+    partitions: 2,
+    objects: 2,
+  });
+  expect(await ledger.publishedFiles(dataset)).toBe(1);
+  expect(await ledger.lastBatches(dataset)).toEqual([{ batch, rows: 2 }]);
+  expect(world.aws.glue.partitions('db', 'staging_feed')).toEqual([]);
+  expect(JSON.parse(world.text('work', `${attempt}/committed.json`))).toEqual({ by: record?.committed });
+  // The objects of both days and the refused line leave with the first version.
+  world.put('feed/a', ['3@06']);
+  await world.settle();
+  expect(told()[1]).toMatchObject({ published: 1, quarantined: 0, replaced: 3 });
+  expect(await ledger.publishedFiles(dataset)).toBe(1);
+  expect(world.stored()).toHaveLength(1);
+  expect(world.refused()).toEqual([]);
+});
+
+test('a replay has no lag, and a batch without a row no share of refused ones', async () => {
+  const world = new World({ format: 'hive' });
+  world.put('feed/a', ['1@06']);
+  await world.settle();
+  world.metrics.clear();
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  await world.settle();
+  expect(world.metrics.get('BatchesPublished')).toBe(1);
+  expect(world.metrics.has('Lag')).toBe(false);
+  world.metrics.clear();
+  world.put('feed/empty', []);
+  await world.settle();
+  expect([world.metrics.get('RowsRead'), world.metrics.has('QuarantineShare')]).toEqual([0, false]);
+  expect(world.metrics.has('Lag')).toBe(true);
 });
