@@ -21,9 +21,7 @@ test('a record of OpenLineage names each object, the table, and the fields behin
       manifest: {
         dataset: 'test',
         batch: 'ab'.repeat(10),
-        files: [
-          { object: 'test/a', version: 'v1', size: 5, sequencer: '1', etag: 'e', sk: 's', queuedAt: '2026' },
-        ],
+        files: [{ object: 'test/a', version: 'v1', size: 5, sequencer: '1', etag: 'e', sk: 's' }],
         published: [],
         decision: null,
       },
