@@ -9,10 +9,10 @@ import { mentions } from '../lib/engine/sought.ts';
 import { contractOf } from '../lib/flow/batch/deps.ts';
 import {
   type Certificate,
-  type Counts,
   certificateAt,
   erase,
   neighboursOf,
+  type Survey,
   survey,
 } from '../lib/flow/erase/erase.ts';
 import { soughtOf } from '../lib/flow/erase/request.ts';
@@ -80,7 +80,7 @@ export async function run(args: string[]): Promise<number> {
   const found = await survey(deps, request);
   progress.now('');
   const others = neighboursOf(deps, dataset);
-  if (!values.json || !isDryRun) tellFound(values.json, found.counts, found.refusals, others);
+  if (!values.json || !isDryRun) tellFound(values.json, found, others);
   if (isDryRun) {
     if (values.json) printJson({ dataset, ...found.counts, refusals: found.refusals, alsoIn: others }, 2);
     return found.refusals.length > 0 ? 1 : 0;
@@ -104,8 +104,7 @@ async function readKeys(path: string): Promise<string> {
 
 function tellFound(
   isJson: boolean,
-  found: Counts,
-  refusals: readonly string[],
+  { counts: found, refusals, found: { unsearched } }: Survey,
   others: readonly string[],
 ): void {
   if (isJson) return;
@@ -127,7 +126,11 @@ function tellFound(
     print(
       `not searched: the rows of ${others.join(', ')}, which share files or the table; run it there, too`,
     );
-  for (const object of found.unsearched)
+  if (found.named > 0)
+    print(
+      `${counted(found.named, 'raw object')} with their records mention them in the name, which is not changed`,
+    );
+  for (const { object } of unsearched)
     print(
       `not searched: ${oneLine(object, 200)} cannot be unpacked; if it may have their records, delete it`,
     );

@@ -264,4 +264,22 @@ test('maintenance compacts and expires, and everybody finds the same rows before
     { id: '21', page: '/21', day: '05' },
   ]);
   expect(await reconcile(deps, dataset)).toMatchObject({ missing: [], unknown: 0 });
+
+  // The person of a row is erased: from an object that a compaction has made, and from the raw file.
+  const others = (await readBack()) as readonly (readonly unknown[])[];
+  const erased = await sluice(
+    ...['erase', '--dataset', dataset, '--reason', 'request 118', '--where', 'id = 21', '--yes', '--json'],
+  );
+  expect({ code: erased.code, err: erased.err.match(/^sluice:.*/gm) }).toEqual({ code: 0, err: null });
+  expect(JSON.parse(erased.out)).toMatchObject({
+    outcome: 'complete',
+    changed: { tableRows: 1, rawVersionsRewritten: 1, rawRecords: 1 },
+    left: { tableRows: 0, rawRecords: 0 },
+  });
+  expect(await readBack()).toEqual(others.filter(([id]) => Number(id) !== 21));
+  expect(await deps.store.readText({ bucket: stage.config.rawBucket, key: 'visits/m21.json' })).toBe('');
+  await replay(deps, dataset, { prefix: 'visits/m2' });
+  await untilSettled(dataset, ['visits/m20.json', 'visits/m21.json']);
+  expect((await byAthena()).filter(({ id }) => id === '20' || id === '21')).toMatchObject([{ id: '20' }]);
+  expect(await reconcile(deps, dataset)).toMatchObject({ missing: [], unknown: 0 });
 }, 300_000);

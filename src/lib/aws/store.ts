@@ -271,7 +271,7 @@ export function createStore(
 
     /**
      * Puts a new version of an object in place of its current one. `of` is the ETag of the version that must be the current one; null: a
-     * delete marker hides it. `sameAs`, the version in whose place it is, is kept with it. Null if another version has come in the meantime.
+     * delete marker hides it. `sameAs`, the version in whose place it is, is kept with it, and its headers and metadata are taken over. Null if another version has come in the meantime.
      */
     async putInPlace(
       path: string,
@@ -279,12 +279,28 @@ export function createStore(
       { of, sameAs }: { of: string | null; sameAs: string },
     ): Promise<{ version: string; etag: string; size: number } | null> {
       const { size } = await stat(path);
+      const {
+        Metadata = {},
+        ContentType,
+        ContentEncoding,
+        ContentLanguage,
+        ContentDisposition,
+        CacheControl,
+      } = await client
+        .send(new HeadObjectCommand(versioned({ ...ref, version: sameAs })))
+        .catch((error: unknown) => {
+          throw asObjectMissing(error, ref);
+        });
+      // Of an earlier call.
+      const { [hiddenKey]: _, ...metadata } = Metadata;
       const send = () =>
         client.send(
           new PutObjectCommand({
             ...fileObject(ref, path, size),
             ...(of === null ? { IfNoneMatch: '*' } : { IfMatch: `"${of}"` }),
+            ...{ ContentType, ContentEncoding, ContentLanguage, ContentDisposition, CacheControl },
             Metadata: {
+              ...metadata,
               [sameAsKey]: encodeURIComponent(sameAs),
               ...(of === null ? { [hiddenKey]: 'true' } : {}),
             },
@@ -416,7 +432,8 @@ const wholeObject = ({ bucket, key }: ObjectRef, content: string | Uint8Array) =
 const fileObject = ({ bucket, key }: ObjectRef, path: string, size: number) => ({
   Bucket: bucket,
   Key: key,
-  Body: createReadStream(path),
+  // To the SDK, an empty stream is one of unknown length.
+  Body: size === 0 ? '' : createReadStream(path),
   ContentLength: size,
 });
 

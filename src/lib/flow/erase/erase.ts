@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { datasetsOfTable, tableOf } from '../../contract/contract.ts';
+import { objectKey } from '../../contract/path.ts';
 import type { Contract } from '../../contract/schema.ts';
 import { counted } from '../../counted.ts';
 import { ErasureIncomplete, ErasureRefused } from '../../errors.ts';
@@ -41,8 +42,10 @@ export interface Counts {
   /** Snapshots that name an object with rows, and their tags. */
   readonly snapshots: number;
   readonly tags: readonly string[];
-  /** Keys of raw objects whose content nobody can read, such as broken archives. */
-  readonly unsearched: readonly string[];
+  /** Raw versions whose content nobody can read, such as broken archives. */
+  readonly unsearched: number;
+  /** Raw objects with records whose names mention a person. Names are not changed. */
+  readonly named: number;
 }
 
 export interface Survey {
@@ -136,9 +139,16 @@ export async function survey(deps: EraseDeps, request: Request): Promise<Survey>
   };
 }
 
-/** Throws ErasureRefused if names of folders, and so documents and the ledger, have values of the key. */
+/** Throws ErasureRefused if names of objects, and so documents and the ledger, have values of the key. */
 function requireNoKey(deps: EraseDeps, { dataset, columns }: Request): void {
-  const key = contractOf(deps, dataset).partitionBy.find(
+  const contract = contractOf(deps, dataset);
+  const named = contract.columns.find(({ name, path }) => columns.includes(name) && path === objectKey);
+  if (named !== undefined)
+    throw new ErasureRefused(
+      `${dataset}: the column ${named.name} is read from the names of raw objects, which cannot be changed; delete these objects, and name the person by another column`,
+      { dataset },
+    );
+  const key = contract.partitionBy.find(
     (each) =>
       'of' in each &&
       columns.includes(each.of) &&
@@ -153,7 +163,7 @@ function requireNoKey(deps: EraseDeps, { dataset, columns }: Request): void {
 
 async function countsOf(
   { config }: Pick<EraseDeps, 'config'>,
-  { plan, format }: Erasing,
+  { plan, format, engine }: Erasing,
   { raw, table, quarantine, documents, unsearched }: Found,
 ): Promise<Counts> {
   const sum = <T>(items: readonly T[], of: (item: T) => number) =>
@@ -171,7 +181,8 @@ async function countsOf(
     documents: documents.dirty.length,
     snapshots: named?.snapshots.length ?? 0,
     tags: named?.tags ?? [],
-    unsearched: [...new Set(unsearched.map(({ object }) => object))],
+    unsearched: unsearched.length,
+    named: new Set(raw.flatMap(({ object }) => (engine.mentions(object) ? [object] : []))).size,
   };
 }
 

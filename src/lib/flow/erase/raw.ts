@@ -73,8 +73,11 @@ export async function eraseRaw(
 /** The versions and delete markers of an object, the newest first. */
 async function versionsOf({ store, config }: EraseDeps, object: string): Promise<StoredVersion[]> {
   const found: StoredVersion[] = [];
-  for await (const page of store.everyVersion(config.rawBucket, object))
+  for await (const page of store.everyVersion(config.rawBucket, object)) {
     found.push(...page.filter(({ key }) => key === object));
+    // Keys that only begin with this one come after all of its versions.
+    if (page.some(({ key }) => key !== object)) break;
+  }
   // S3 lists versions and markers apart, each in order.
   return found.sort((a, b) => Number(b.isLatest) - Number(a.isLatest));
 }

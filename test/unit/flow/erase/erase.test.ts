@@ -254,11 +254,11 @@ const faults: readonly Fault[] = isThorough
   ? [{ mode: 'hang' }, { mode: 'hang', effect: true }, { mode: 'lost' }, { mode: 'fail' }]
   : [{ mode: 'hang', effect: true }];
 
-test.each(faults.map((fault, i) => [JSON.stringify(fault), fault, isThorough ? 30 + 3 * i : 107] as const))(
+test.each(faults.map((fault, i) => [JSON.stringify(fault), fault, isThorough ? 30 + 9 * i : 107] as const))(
   'whichever call is hit, the next run finishes: %s',
   async (_name, fault, first) => {
     // Some of them. All were tried when this was written.
-    for (let nth = first; ; nth += isThorough ? 13 : 150) {
+    for (let nth = first; ; nth += isThorough ? 37 : 150) {
       const world = await lake();
       let calls = 0;
       let hit = '';
