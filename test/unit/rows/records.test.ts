@@ -2,7 +2,6 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
 import { contractWith, record, transform } from '../../support/embedded.ts';
 import { packed } from '../../support/packed.ts';
-import { isThorough } from '../../support/thorough.ts';
 
 const contract = contractWith('  - { name: text, path: text, type: string }');
 
