@@ -1,23 +1,16 @@
 /** The embedded engine: DuckDB in this process runs both parts of a plan on local files. Free of AWS. */
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { hiveSegment, readSegment } from '../catalog/partitionPath.ts';
 import { duckType, identifier, list, literal } from '../dialect/duckdbNames.ts';
 import { TooManyPartitions } from '../errors.ts';
 import type { InputFile } from '../model/layout.ts';
-import {
-  mostPartitions,
-  type Plan,
-  quarantineColumns,
-  type ReferenceData,
-  type Summary,
-} from '../model/plan.ts';
-import { fieldIdsOption } from './fieldIds.ts';
-import { memoryLimit, openDuckdb } from './instance.ts';
+import { mostPartitions, type Plan, type ReferenceData, type Summary } from '../model/plan.ts';
+import { openDuckdb } from './instance.ts';
 import { asOutOfMemory } from './memory.ts';
 import { decidingColumns, type PublishedFile } from './publishedKeys.ts';
 import { readRows } from './rowPart.ts';
+import { writeRows } from './writeRows.ts';
 
 /** Fetches the published keys of partitions to a folder; see fetchPublished. */
 export type FetchPublished = (
@@ -61,7 +54,7 @@ export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
     const replaced = await writeReplaced(db, run);
     const summary = { ...(await summarize(db, run.plan)), ...replaced };
     requireFewPartitions(run.plan, summary.partitions.length);
-    await writeRows(db, run, summary);
+    await writeRows(instance, db, run, summary);
     return summary;
   } catch (error) {
     throw asOutOfMemory(error, `the batch ${run.batch} of ${run.plan.dataset}`);
@@ -209,95 +202,24 @@ async function append(
   appender.closeSync();
 }
 
-/**
- * The number of partitions that are written at once. DuckDB keeps 2,048 values of each of their columns in memory, about 32 KiB, even
- * if a partition has few rows. More partitions are written in several shares.
- */
-const partitionsAtOnce = (columns: number, memory: number): number =>
-  Math.max(1, Math.floor(memory / 8 / (columns * 32 * 1024)));
-
-async function writeRows(
-  db: DuckDBConnection,
-  { plan, batch, outputDir, memoryBytes }: EmbeddedRun,
-  { partitions }: Pick<Summary, 'partitions'>,
-): Promise<void> {
-  const keys = plan.partitionKeys.map((k) => identifier(k.name));
-  const output = plan.columns.map(({ name, type }) =>
-    name === '_batch'
-      ? `${literal(batch)} AS _batch`
-      : `${identifier(name)}::${duckType(type)} AS ${identifier(name)}`,
-  );
-  // With a key the order is total; without one, equal rows stay in the order of files and lines.
-  const file = '(SELECT min(file) FROM files WHERE object = _object AND version = _version)';
-  const order = [
-    ...(plan.set.isPartitionOrder ? [] : keys),
-    ...plan.set.sort.map(identifier),
-    ...(plan.set.dedupe ? [] : [file, '_line', '_place']),
-  ];
-  const data = join(outputDir, 'data');
-  await mkdir(data, { recursive: true });
-  await mkdir(join(outputDir, 'quarantine'), { recursive: true });
-  const columns = [...output, ...keys].join(', ');
-  const [to, layout] =
-    keys.length === 0
-      ? [join(data, 'data_0.parquet'), '']
-      : [data, `, PARTITION_BY (${keys.join(', ')}), OVERWRITE_OR_IGNORE`];
-  const copy = (rows: string) =>
-    db.run(`COPY (${rows}) TO ${literal(to)}
-      (FORMAT parquet, COMPRESSION zstd${layout}${fieldIdsOption(plan.fieldIds)})`);
-  await db.run('SET preserve_insertion_order = true');
-  const atOnce = partitionsAtOnce(output.length, memoryLimit(memoryBytes));
-  if (partitions.length > 0 && partitions.length <= atOnce)
-    await copy(
-      `SELECT ${columns} FROM ranked WHERE _fate = 'published'${order.length === 0 ? '' : ` ORDER BY ${order.join(', ')}`}`,
-    );
-  else if (partitions.length > atOnce) {
-    await db.run(`
-      CREATE TABLE shares AS SELECT *, (row_number() OVER (ORDER BY ${keys.join(', ')}) - 1) // ${atOnce} AS __share
-        FROM (SELECT DISTINCT ${keys.join(', ')} FROM ranked WHERE _fate = 'published');
-      CREATE TABLE in_shares AS SELECT ${columns}, __share FROM ranked JOIN shares USING (${keys.join(', ')})
-        WHERE _fate = 'published' ORDER BY ${['__share', ...order].join(', ')}`);
-    for (let share = 0; share * atOnce < partitions.length; share++)
-      await copy(`SELECT * EXCLUDE (__share) FROM in_shares WHERE __share = ${share}`);
-    await db.run('DROP TABLE in_shares; DROP TABLE shares');
-  }
-  await renameAsHive(data);
-  const quarantined = await db.runAndReadAll("SELECT 1 FROM ranked WHERE _fate = 'quarantined' LIMIT 1");
-  if (quarantined.currentRowCount === 0) return;
-  const source = [
-    "_object::VARCHAR || coalesce('/' || _member, '')",
-    '_version::VARCHAR',
-    '_line',
-    '_reason',
-    '_column',
-    '_value',
-    '_raw',
-  ];
-  await db.run(`
-    COPY (SELECT ${source.map((name, i) => `${name} AS ${quarantineColumns[i]?.name}`).join(', ')}
-      FROM ranked WHERE _fate = 'quarantined' ORDER BY _object, _version, _member, _line)
-    TO ${literal(join(outputDir, 'quarantine', 'part-0.parquet'))} (FORMAT parquet, COMPRESSION zstd)`);
-}
-
-/** DuckDB escapes partition values like URLs. Hive, Spark and Glue escape few characters. */
-async function renameAsHive(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    if (!entry.isDirectory()) continue;
-    const { name, value } = readSegment(entry.name);
-    const wanted = hiveSegment(name, value);
-    if (wanted !== entry.name) await rename(join(folder, entry.name), join(folder, wanted));
-    await renameAsHive(join(folder, wanted));
-  }
-}
-
-/** Counts rows read before the set part and all others after it, so that their sum is a check. */
+/** Counts rows read before the set part and all others after it, so that their sum is a check. One pass over the rows counts everything. */
 async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
   const rows = async (sql: string) => (await db.runAndReadAll(sql)).getRowObjectsJson();
-  const count = (fate: string) => `count(*) FILTER (_fate = '${fate}')::DOUBLE AS ${fate}`;
+  const keys = plan.partitionKeys.map((k) => identifier(k.name));
+  const [first] = keys;
+  const sets = ['(_object, _version, _fate)', '(_reason)', ...(first ? [`(${keys.join(', ')})`] : [])];
+  await db.run(`
+    CREATE TABLE tallies AS
+    WITH fates AS (
+      SELECT _object, _version, _fate, CASE WHEN _fate = 'quarantined' THEN _reason END AS _reason${keys.map((key) => `, CASE WHEN _fate = 'published' THEN ${key} END AS ${key}`).join('')}
+      FROM ranked
+    )
+    SELECT *, grouping(_object) = 0 AS __is_file, count(*)::DOUBLE AS __n FROM fates GROUP BY GROUPING SETS (${sets.join(', ')})`);
+  const sum = (fate: string) => `coalesce(sum(__n) FILTER (_fate = '${fate}'), 0)::DOUBLE AS ${fate}`;
   const files = await rows(`
     WITH fates AS (
-      SELECT _object, _version, ${['published', 'quarantined', 'duplicate', 'skipped'].map(count).join(', ')}
-      FROM ranked GROUP BY ALL
+      SELECT _object, _version, ${['published', 'quarantined', 'duplicate', 'skipped'].map(sum).join(', ')}
+      FROM tallies WHERE __is_file GROUP BY ALL
     )
     SELECT f.object, f.version, coalesce(r.n, 0) AS read, coalesce(published, 0) AS published,
       coalesce(quarantined, 0) AS quarantined, coalesce(duplicate, 0) AS duplicate,
@@ -307,16 +229,17 @@ async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
     LEFT JOIN fates ON fates._object = f.object AND fates._version = f.version
     ORDER BY f.file`);
   const reasons = await rows(
-    "SELECT _reason AS name, count(*)::DOUBLE AS n FROM ranked WHERE _fate = 'quarantined' GROUP BY 1 ORDER BY 1",
+    'SELECT _reason AS name, __n AS n FROM tallies WHERE NOT __is_file AND _reason IS NOT NULL ORDER BY 1',
   );
   const nulled = await rows(
-    'SELECT name, count(*)::DOUBLE AS n FROM (SELECT unnest(_nulled) AS name FROM ranked WHERE _reason IS NULL) GROUP BY 1 ORDER BY 1',
+    'SELECT name, count(*)::DOUBLE AS n FROM (SELECT unnest(_nulled) AS name FROM ranked WHERE _reason IS NULL AND len(_nulled) > 0) GROUP BY 1 ORDER BY 1',
   );
-  const keys = plan.partitionKeys.map((k) => identifier(k.name));
-  const partitions = await rows(`
-    SELECT ${list(keys)} AS key_values, _count AS n
-    FROM (SELECT ${[...keys, 'count(*)::DOUBLE AS _count'].join(', ')} FROM ranked WHERE _fate = 'published' GROUP BY ALL)
-    WHERE _count > 0 ORDER BY 1`);
+  const partitions = await rows(
+    first
+      ? `SELECT ${list(keys)} AS key_values, __n AS n FROM tallies WHERE NOT __is_file AND ${first} IS NOT NULL ORDER BY 1`
+      : `SELECT [] AS key_values, n FROM (SELECT sum(__n)::DOUBLE AS n FROM tallies WHERE __is_file AND _fate = 'published') WHERE n > 0`,
+  );
+  await db.run('DROP TABLE tallies');
   const counted = files.map((f) => ({
     object: String(f.object),
     version: String(f.version),
