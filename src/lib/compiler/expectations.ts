@@ -140,7 +140,7 @@ function fromContract(contract: Contract, e: Expectation): Check {
     case 'range': {
       const type = goldenColumns(contract).find((c) => c.name === e.column)?.type ?? 'string';
       const bad = outside(e.column, type, e.min, e.max);
-      return failing(`range(${e.column})`, e, bad, `outside ${e.min ?? ''} to ${e.max ?? ''}`);
+      return failing(`range(${e.column})`, e, bad, beyond(e.min, e.max));
     }
     case 'in_set':
       return failing(
@@ -261,6 +261,9 @@ const isBetween = (value: number, min: number | undefined, max: number | undefin
 
 const between = (min: number | undefined, max: number | undefined): string =>
   min === undefined ? `at most ${max}` : max === undefined ? `at least ${min}` : `${min} to ${max}`;
+
+const beyond = (min: number | string | undefined, max: number | string | undefined): string =>
+  min === undefined ? `above ${max}` : max === undefined ? `below ${min}` : `outside ${min} to ${max}`;
 
 const unitSeconds: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400 };
 

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { checkQuery } from '../../../offline/athena/guard.ts';
 import { expectationQuery, judgeExpectations } from '../../../src/lib/compiler/expectations.ts';
-import { loadContracts } from '../../../src/lib/contract/load.ts';
+import { loadContracts, parseContract } from '../../../src/lib/contract/load.ts';
 import { contractWith, datasetsFolder } from '../../support/embedded.ts';
 
 const contracts = [...loadContracts(datasetsFolder).values()];
@@ -154,3 +154,74 @@ test('a value that lies exactly at a limit passes, and the next one does not', (
   expect(passed(past)).not.toContain(true);
   expect(passed([['4', '4'], ['4', '4'], ['21'], ['4', before(9999)], ['5'], ['5']])).not.toContain(true);
 });
+
+test.each([
+  [
+    'partition',
+    '[{ name: s, constant: x }, { name: y, of: at, part: year }, { name: h, of: hidden, part: year }]',
+    `count_if("id" IS NOT NULL) - count(DISTINCT CASE WHEN "id" IS NOT NULL THEN ROW("id", regexp_extract("$path", '^.*/')) END)`,
+    `'/s=x' || '/y=' || date_format("at", '%Y') || '/'`,
+  ],
+  [
+    'batch',
+    '[day(at), "bucket(4, id)"]',
+    'count("id") - count(DISTINCT "id")',
+    `'/at_day=' || date_format("at", '%Y-%m-%d') || '/'`,
+  ],
+])(
+  'of rows that are compared in a %s, the query asks for what the contract promises',
+  (scope, partitionBy, repeated, place) => {
+    const contract = parseContract(
+      'test.yml',
+      `
+dataset: test
+source: { prefix: test/, formats: [ndjson] }
+columns:
+  - { name: id, path: id, type: bigint, required: true }
+  - { name: at, path: at, type: timestamp, required: true, formats: [iso8601] }
+  - { name: hidden, path: hidden, type: timestamp, required: true, formats: [iso8601], publish: false }
+  - { name: n, path: n, type: int }
+dedupe: { key: [id], scope: ${scope} }
+table: { format: iceberg }
+partitionBy: ${partitionBy}
+expectations:
+  - { check: unique, columns: [n], tolerance: 0.1 }
+  - { check: range, column: n, min: 1 }
+  - { check: range, column: n, max: 9 }
+  - { check: range, column: n, min: 1, max: 9 }
+  - { check: row_count, max: 9, lastBatches: { count: 2, min: 0.5 } }
+`,
+    );
+    expect(expectationQuery(contract, staging)).toBe(`SELECT count(*) AS "check_0_0",
+  count_if("id" IS NULL) AS "check_1_0",
+  count_if("at" IS NULL) AS "check_2_0",
+  ${repeated} AS "check_3_0",
+  count_if(strpos("$path", ${place}) = 0) AS "check_4_0",
+  count("n") - count(DISTINCT "n") AS "check_5_0",
+  count(*) AS "check_5_1",
+  count_if("n" < 1) AS "check_6_0",
+  count_if("n" > 9) AS "check_7_0",
+  count_if("n" < 1 OR "n" > 9) AS "check_8_0",
+  count(*) AS "check_9_0"
+FROM "staging_x"
+WHERE "run" = 'b-1'`);
+    expect(
+      judgeExpectations(contract, batchOf(1, [4]), {}).map((o) => [o.name, o.passed, o.expected]),
+    ).toEqual([
+      ['row_count', false, '1 row, as the transform counted'],
+      ['not_null(id)', true, 'no row without a value'],
+      ['not_null(at)', true, 'no row without a value'],
+      ['unique(id)', true, 'no row with a repeated key'],
+      ['in_partition', true, 'no row outside its partition'],
+      ['unique(n)', true, 'at most 0.1 of the rows with a repeated key'],
+      ['range(n)', true, 'no row below 1'],
+      ['range(n)', true, 'no row above 9'],
+      ['range(n)', true, 'no row outside 1 to 9'],
+      [
+        'row_count(published)',
+        false,
+        'at most 9 rows, and at least 0.5 times the mean of the last 2 batches',
+      ],
+    ]);
+  },
+);
