@@ -59,8 +59,8 @@ const testFolders = [
 /** A test file that takes longer in the first run is left out, in milliseconds. */
 const slowestFile = 300_000;
 
-/** The tests of a file may take so much longer with a mutant, in milliseconds: an endless loop is noticed. */
-const patience = (ms: number) => 5000 + 5 * ms;
+/** The tests of a file may take so much longer with a mutant, in milliseconds: an endless loop is noticed. On a busy machine, loading the sources takes many seconds. */
+const patience = (ms: number) => 30_000 + 10 * ms;
 
 /** A process is replaced after it has loaded so many test files: each time anew. */
 const runsPerProcess = 300;
@@ -128,28 +128,28 @@ async function main(args: string[]): Promise<number> {
   // It takes hours, so other work goes first.
   if (getPriority() === 0) setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   const sandbox = mkdtempSync(join(tmpdir(), 'sluice-mutate-'));
-  try {
-    copyTo(sandbox);
-    // The usual files get the same numbers in each run, so that what tests cover is known from the last run.
-    const files = [...new Set([...filesBelow(defaults, root), ...wanted])];
-    const all = (await instrument(sandbox, files)).filter(({ file }) => wanted.includes(file));
-    const mutants = sample === undefined ? all : sampleOf(all, sample, seed ?? 1);
-    print(
-      `${mutants.length} mutants of ${wanted.length} files${mutants.length < all.length ? `, a sample of ${all.length} (seed ${seed})` : ''}`,
-    );
-    const isAccepted = ({ file, source, replacement }: Mutant) =>
-      accepted.some((a) => a.file === file && a.source === source && a.replacement === replacement);
-    const results = await judge(sandbox, mutants, {
-      isAccepted,
-      workers: workers ?? 1,
-      wanted: new RegExp(values.tests),
-      longest: (longest ?? 30) * 1000,
-    });
-    if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(results, null, 1));
-    return report(results, isAccepted);
-  } finally {
-    rmSync(sandbox, { recursive: true, force: true });
-  }
+  // However it ends.
+  process.once('exit', () => rmSync(sandbox, { recursive: true, force: true }));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.once(signal, () => process.exit(130));
+  copyTo(sandbox);
+  // The usual files get the same numbers in each run, so that what tests cover is known from the last run.
+  const files = [...new Set([...filesBelow(defaults, root), ...wanted])];
+  const all = (await instrument(sandbox, files)).filter(({ file }) => wanted.includes(file));
+  const mutants = sample === undefined ? all : sampleOf(all, sample, seed ?? 1);
+  print(
+    `${mutants.length} mutants of ${wanted.length} files${mutants.length < all.length ? `, a sample of ${all.length} (seed ${seed})` : ''}`,
+  );
+  const isAccepted = ({ file, source, replacement }: Mutant) =>
+    accepted.some((a) => a.file === file && a.source === source && a.replacement === replacement);
+  const results = await judge(sandbox, mutants, {
+    isAccepted,
+    workers: workers ?? 1,
+    wanted: new RegExp(values.tests),
+    longest: (longest ?? 30) * 1000,
+  });
+  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(results, null, 1));
+  return report(results, isAccepted);
 }
 
 /** Paths relative to the root. Throws UsageError for a path without a source. */
