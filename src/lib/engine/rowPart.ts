@@ -117,6 +117,22 @@ async function openWorkers(instance: DuckDBInstance, plan: Plan) {
     // The promise is awaited later. Until then, its failure must not end the process.
     worker.work.catch(() => undefined);
   };
+  /** The records of a large document are found on one core, and processed on all. */
+  const spread = async ({ worker, lines, documents }: NonNullable<typeof portion>) => {
+    for (const appender of [lines, documents]) appender.closeSync();
+    portion = null;
+    await worker.db.run(
+      `CREATE TABLE document_records AS ${plan.row.documents}; DROP TABLE lines; DROP TABLE documents`,
+    );
+    const counted = await worker.db.runAndReadAll('SELECT count(*)::DOUBLE FROM document_records');
+    const size = Math.ceil(Number(counted.getRows()[0]?.[0]) / workers.length);
+    for (const [i, each] of workers.entries()) {
+      each.work = insertRange(each.db, plan, i * size, (i + 1) * size);
+      each.work.catch(() => undefined);
+    }
+    await finishAll();
+    await worker.db.run('DROP TABLE document_records');
+  };
   const finishAll = async () => {
     if (portion) start(portion);
     await Promise.all(workers.map(({ work }) => work));
@@ -142,7 +158,7 @@ async function openWorkers(instance: DuckDBInstance, plan: Plan) {
       portion.documents.endRow();
       portion.documentCount++;
       portion.bytes += raw.length;
-      if (isLarge) await finishAll();
+      if (isLarge) await spread(portion);
       else if (portion.bytes >= portionBytes) start(portion);
     },
     /** The last portion also contains everything else. */
@@ -193,6 +209,14 @@ const sampleOf = async ({ path, head, member }: InputFile): Promise<Buffer> =>
   head === undefined
     ? readStart(path, Math.min(refusedSampleBytes, member?.size ?? refusedSampleBytes), member?.start)
     : Buffer.from(head, 'base64');
+
+/** Processes a range of the records of a document. */
+async function insertRange(db: DuckDBConnection, plan: Plan, from: number, to: number): Promise<void> {
+  await db.run(
+    `CREATE OR REPLACE TEMP VIEW records AS FROM document_records WHERE rowid >= ${from} AND rowid < ${to}`,
+  );
+  await db.run(`INSERT INTO row_part ${plan.row.records}`);
+}
 
 async function insertRecords(
   db: DuckDBConnection,
