@@ -27,6 +27,8 @@ export interface TableObject {
   readonly values: readonly (string | null)[];
   /** Address of an object whose rows it has. It is in the same partition, even if the table is partitioned otherwise now. */
   readonly restOf?: string | undefined;
+  /** Its last bytes with the footer, if they are known. Otherwise they are read. */
+  readonly end?: Uint8Array | undefined;
 }
 
 /** An object that a compaction may replace. */

@@ -41,6 +41,7 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
         reference: (name: string) => work(`${root}/references/${name}.ndjson`),
         input: (index: number) => work(`${root}/input/${index}`),
         data: work(`${root}/data/`),
+        footers: work(`${root}/footers`),
         quarantine: work(`${root}/quarantine/`),
         /** Published rows of other batches that newer rows replace. */
         replaced: work(`${root}/replaced/`),

@@ -5,14 +5,17 @@
 import { posix } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
+import { address } from '../../aws/store.ts';
 import { folderOf, valuesOfPath } from '../../catalog/partitionPath.ts';
 import { LeaseLost, ObjectMissing, TableConflict } from '../../errors.ts';
 import { type Plan, type Summary, summarySchema } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
+import type { TableCommit } from '../../table/format.ts';
 import { ownObject, rewrittenObject } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
 import { type Deps, formatOf } from '../batch/deps.ts';
+import { readFooters, worthwhile } from '../batch/footers.ts';
 import { readManifest, readPlan, replacesOf } from '../batch/manifest.ts';
 import { removeUncounted, writtenBy } from '../batch/objects.ts';
 import {
@@ -73,7 +76,8 @@ export async function publish(
   await parallel(ours, 32, ({ from, to }) => store.copy(from, to), deadline);
   // Readers may see the batch before the ledger counts it. If the ledger never does, the process that takes the attempt back
   // asks the table.
-  await format.commit(table, commitOf(config, dataset, attempt, plan, published), deadline);
+  const commit = commitOf(config, dataset, attempt, plan, published);
+  await format.commit(table, await withFooters(deps, commit, plan, attempt, run), deadline);
   try {
     await ledger.commit(dataset, attempt);
   } catch (error) {
@@ -83,6 +87,27 @@ export async function publish(
     throw error;
   }
   return counted(published);
+}
+
+/** The commit with the ends of its objects, as far as the run has staged them. */
+async function withFooters(
+  deps: Deps,
+  commit: TableCommit,
+  plan: Plan,
+  attempt: Attempt,
+  run: string,
+): Promise<TableCommit> {
+  if (!formatOf(deps, plan).isInPlace || commit.add.length < worthwhile) return commit;
+  const find = await readFooters(deps, places(deps.config).run(plan.dataset, attempt.batch, run).footers);
+  const root = address(stagedBy(deps, plan, attempt, run).data);
+  return {
+    ...commit,
+    add: commit.add.map((object) =>
+      object.address.startsWith(root)
+        ? { ...object, end: find(object.address.slice(root.length), object.bytes) }
+        : object,
+    ),
+  };
 }
 
 const counted = ({ objects, partitions }: Published): z.output<typeof publishOutput> => ({

@@ -14,7 +14,8 @@ import { accountingSchema, type Summary } from '../../model/plan.ts';
 import { parallel } from '../../parallel.ts';
 import { attemptPrefix } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
-import type { Deps } from '../batch/deps.ts';
+import { type Deps, formatOf } from '../batch/deps.ts';
+import { stageFooters } from '../batch/footers.ts';
 import { garbageOf, inputOf, newRun, objectsOf, planBatch } from '../batch/plan.ts';
 import type { BatchInput, transformOutput } from '../batch/schemas.ts';
 import { stagedBy } from '../batch/staged.ts';
@@ -65,8 +66,9 @@ export async function transformEmbedded(
       published: (partitions, into) =>
         fetchPublished(objectsOf(deps, plan), plan, batch, partitions, into, { isLive }),
     });
+    const data = stagedBy(deps, plan, { batch, fence }, attempt).data;
     for (const [name, target] of [
-      ['data', stagedBy(deps, plan, { batch, fence }, attempt).data],
+      ['data', data],
       ['quarantine', at.quarantine],
       ['replaced', at.replaced],
     ] as const) {
@@ -81,6 +83,11 @@ export async function transformEmbedded(
           }),
         deadline,
       );
+    }
+    if (formatOf(deps, plan).isInPlace) {
+      const root = join(outputDir, 'data');
+      const files = (await filesBelow(root)).map((path) => ({ name: relative(root, path), path }));
+      await stageFooters(deps, at.footers, files);
     }
     await store.writeText(at.summary, JSON.stringify(summary));
     return { run: attempt, accounting: accountingSchema.parse(summary) };

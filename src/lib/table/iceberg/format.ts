@@ -121,10 +121,10 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     const files = await parallel(
       add,
       footersAtOnce,
-      async ({ address, bytes, values, restOf = '' }) => {
+      async ({ address, bytes, values, restOf = '', end }) => {
         const of = rests.get(restOf);
         const partition = of?.file.partition ?? partitionOf(keys, values);
-        const file = await deps.describe({ path: address, size: bytes, partition }, schema);
+        const file = await deps.describe({ path: address, size: bytes, partition, end }, schema);
         return { file, specId: of?.specId ?? spec['spec-id'] };
       },
       deadline,

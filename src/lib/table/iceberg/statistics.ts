@@ -10,6 +10,8 @@ export interface ParquetObject {
   /** Bytes. */
   readonly size: number;
   readonly partition: Partition;
+  /** Its last bytes with the footer, if they are known. */
+  readonly end?: Uint8Array | undefined;
   /** The bytes from `start` to before `end`. */
   readonly read: (start: number, end: number) => Promise<ArrayBuffer>;
 }
@@ -19,9 +21,15 @@ const tailBytes = 32 * 1024;
 
 /** Reads the footer. Columns are matched by their field ids, or by their names if the object has no ids. */
 export async function describeObject(object: ParquetObject, schema: Schema): Promise<DataFile> {
+  const { size, end: tail } = object;
+  const before = size - (tail?.byteLength ?? 0);
+  const slice = async (start: number, end = size) =>
+    tail !== undefined && start >= before
+      ? Uint8Array.from(tail.subarray(start - before, end - before)).buffer
+      : object.read(start, end);
   const footer = await parquetMetadataAsync(
-    { byteLength: object.size, slice: async (start, end = object.size) => object.read(start, end) },
-    { parsers: exact, geoparquet: false, initialFetchSize: tailBytes },
+    { byteLength: size, slice },
+    { parsers: exact, geoparquet: false, initialFetchSize: tail?.byteLength ?? tailBytes },
   );
   const leaves = leavesOf(footer, schema);
   const sizes = new Map<number, bigint>();
