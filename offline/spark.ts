@@ -30,7 +30,11 @@ export async function layOutJob(
         input.layout === 'refused' && input.head === undefined
           ? (await readStart(input.path, refusedSampleBytes)).toString('base64')
           : input.head;
-      return { ...input, compression: input.compression ?? null, size: (await stat(input.path)).size, head };
+      const { size } = await stat(input.path);
+      const { compression = null, member } = input;
+      // An unpacked member is the whole local file.
+      const place = compression === null && member ? { ...member, start: 0, size } : member;
+      return { ...input, compression, size, head, member: place };
     }),
   );
   for (const { name, ndjson } of references) await writeFile(join(folder, `${name}.ndjson`), ndjson);

@@ -11,6 +11,8 @@ import pyarrow
 from sluice.avro import Damaged, avro_lines
 from sluice.description import Blocks, File, Member
 from sluice.store import BLOCK, Store
+from sluice.xlsx import sheet_lines
+from sluice.xml_records import ConversionFailed, xml_lines
 
 # How many packed bytes a member gets at first, and at most. zlib copies the bytes that it has not used, so a large
 # block of small members would be copied once for each of them.
@@ -24,14 +26,32 @@ class BrokenArchive(Exception):
     """The archive is truncated or corrupt."""
 
 
+def is_plain(file: File) -> bool:
+    """Whether the bytes of the file are those of its records."""
+    return file["compression"] is None and file.get("conversion") is None
+
+
 def contents(store: Store, file: File) -> Blocks:
-    """The bytes of a file in blocks, unpacked if it is an archive."""
+    """The bytes of a file in blocks, unpacked if it is an archive, and converted if it is XML or Excel."""
+    conversion = file.get("conversion")
+    if conversion is None:
+        return unpacked(store, file)
+    if conversion["kind"] == "xml":
+        return xml_lines(unpacked(store, file), conversion)
+    return sheet_lines(lambda member: unpacked_member(store.blocks({**file, "member": member}), member), conversion)
+
+
+def unpacked_member(blocks: Blocks, member: Member) -> Blocks:
+    return checked(inflate(blocks) if member["isDeflated"] and member["size"] > 0 else blocks, member)
+
+
+def unpacked(store: Store, file: File) -> Blocks:
     blocks = store.blocks(file)
     if file["compression"] is None:
         return blocks
     member = file.get("member")
     if member is not None:
-        return checked(inflate(blocks) if member["isDeflated"] and member["size"] > 0 else blocks, member)
+        return unpacked_member(blocks, member)
     unpack: dict[str, Callable[[Blocks], Blocks]] = {
         "gzip": gunzip,
         "zstd": unzstd,
@@ -267,7 +287,7 @@ def unavro(blocks: Blocks) -> Blocks:
 
 def archive_fault(store: Store, file: File, limit: int) -> str | None:
     """Unpacks a file of lines once before its lines are read, because a faulty file is refused as a whole."""
-    if file["compression"] is None:
+    if is_plain(file):
         return None
     size = 0
     try:
@@ -277,4 +297,6 @@ def archive_fault(store: Store, file: File, limit: int) -> str | None:
                 return "archive_too_large"
     except BrokenArchive:
         return "broken_archive"
+    except ConversionFailed as failed:
+        return failed.fault
     return None

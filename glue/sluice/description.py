@@ -55,6 +55,25 @@ class Group(TypedDict):
     end: int
 
 
+class Conversion(TypedDict):
+    """How the unpacked content of a file becomes lines of JSON (xml), or a CSV (xlsx)."""
+
+    kind: Literal["xml", "xlsx"]
+    # The name of a record's element, after those of the elements around it.
+    record: NotRequired[list[str]]
+    # The elements that are lists, by their paths from the record.
+    lists: NotRequired[list[str]]
+    encoding: NotRequired[Encoding | None]
+    sheet: NotRequired[Member]
+    # The texts that cells share.
+    strings: NotRequired[Member | None]
+    # The numbers of the cell formats that are dates, and of those with a time.
+    dates: NotRequired[list[int]]
+    times: NotRequired[list[int]]
+    # Whether days are counted from 1904.
+    is1904: NotRequired[bool]
+
+
 class File(TypedDict):
     """A raw file, exactly one version of it."""
 
@@ -77,6 +96,7 @@ class File(TypedDict):
     groups: NotRequired[list[Group] | None]
     # The file is this part of the object.
     member: NotRequired[Member | None]
+    conversion: NotRequired[Conversion | None]
     uri: str
 
 

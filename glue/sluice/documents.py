@@ -13,6 +13,7 @@ from sluice.archives import BrokenArchive, contents
 from sluice.description import File, Limits
 from sluice.lines import PORTION
 from sluice.store import Store
+from sluice.xml_records import ConversionFailed
 
 # A document of this size is parsed alone, because parsing takes about ten times its size in memory.
 LARGE_DOCUMENT = 16 * 2**20
@@ -50,6 +51,9 @@ class Documents:
                     return
         except BrokenArchive:
             self.refuse(file, store.head(file, self.limits["sample"]), "broken_archive")
+            return
+        except ConversionFailed as failed:
+            self.refuse(file, store.head(file, self.limits["sample"]), failed.fault)
             return
         text = as_utf8(b"".join(chunks), file)
         if text is None:

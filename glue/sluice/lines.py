@@ -9,7 +9,7 @@ import numpy
 import numpy.typing
 import pyarrow
 
-from sluice.archives import contents
+from sluice.archives import contents, is_plain
 from sluice.description import Blocks, File, Limits
 from sluice.store import Store
 
@@ -62,7 +62,7 @@ class Lines:
         self.splits.append(Split(file["file"], start))
         # Lines before a CSV's records are not records.
         skip = file["body"]["skipBytes"] if file["body"] is not None and start == 0 else 0
-        if file["compression"] is None:
+        if is_plain(file):
             first = max(start, skip)
             blocks = lines_within(store.blocks(file, max(first - 1, 0)), first, stop)
         else:

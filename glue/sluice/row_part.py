@@ -3,6 +3,7 @@
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from sluice.archives import is_plain
 from sluice.description import File, Group, Job
 from sluice.hadoop import read_bytes
 from sluice.kernel import Setup, kernel
@@ -58,7 +59,7 @@ def units_of(files: list[File]) -> list[Unit]:
     """A file of lines may have many splits. An archive and a document are one split each."""
     units: list[Unit] = []
     for f in files:
-        if f["layout"] == "lines" and f["compression"] is None:
+        if f["layout"] == "lines" and is_plain(f):
             units += [(f["file"], start, min(start + SPLIT, f["size"])) for start in range(0, f["size"], SPLIT)]
         elif f["layout"] == "table":
             units += [(f["file"], start, stop) for start, stop in parts_of(f.get("groups") or [])]

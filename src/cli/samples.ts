@@ -11,14 +11,22 @@ import { avroHead, isAvro } from '../lib/engine/avro.ts';
 import { localFile, readStart } from '../lib/engine/inputFile.ts';
 import { ArchiveBroken } from '../lib/engine/packedBytes.ts';
 import { isParquet } from '../lib/engine/parquet.ts';
-import { compressionOf, unpackMemberStart, unpackStart } from '../lib/engine/unpack.ts';
+import {
+  compressionOf,
+  rangedMemberReader,
+  startOfConverted,
+  unpackMemberStart,
+  unpackStart,
+} from '../lib/engine/unpack.ts';
+import { sheetLines, sheetOf } from '../lib/engine/xlsx.ts';
 import { entriesOf, isZip, type RangedFile, TooManyMembers } from '../lib/engine/zip.ts';
 import { ContractError } from '../lib/errors.ts';
-import { sampleOfCsv } from '../lib/infer/csv.ts';
+import { sampleOfCsv, sampleOfSheet } from '../lib/infer/csv.ts';
 import type { Drafted } from '../lib/infer/infer.ts';
 import { datasetName } from '../lib/infer/names.ts';
 import { type Question, type Sample, sampleOfJson } from '../lib/infer/source.ts';
 import { sampleOfLog, sampleOfPositions } from '../lib/infer/text.ts';
+import { isXml, sampleOfXml } from '../lib/infer/xml.ts';
 import { visible, visibleLine } from '../lib/visible.ts';
 import { requireFiles } from './paths.ts';
 import { UsageError } from './usage.ts';
@@ -165,7 +173,7 @@ async function samplesIn(path: string): Promise<Sample[]> {
     ? await unpackStart(bytes, compression, sampleBytes)
     : bytes.subarray(0, sampleBytes);
   if (content === null) throw new UsageError(`${path}: the ${compression} archive is broken`);
-  return [sampleOf(path, content)];
+  return [(isXml(content) ? await sampleOfXml(content) : null) ?? sampleOf(path, content)];
 }
 
 const fileOf = (bytes: Uint8Array): RangedFile => ({
@@ -179,8 +187,8 @@ async function samplesInZip(path: string, file: RangedFile): Promise<Sample[]> {
     throw error;
   });
   if (entries === null) throw new UsageError(`${path}: the zip archive is broken, or has too many files`);
-  if (entries.some(({ member }) => member.name === 'xl/workbook.xml'))
-    throw notRead(path, 'a workbook of Excel');
+  if (entries.some(({ member }) => member.name.startsWith('xl/')))
+    return [await sampleOfWorkbook(path, file)];
   const samples: Sample[] = [];
   for (const { member, fault } of entries.slice(0, mostMembers)) {
     const name = `${path}/${member.name}`;
@@ -190,14 +198,29 @@ async function samplesInZip(path: string, file: RangedFile): Promise<Sample[]> {
       );
     const content = await unpackMemberStart(file, member, sampleBytes);
     if (content === null) throw new UsageError(`${name}: it is broken`);
-    samples.push(sampleOf(name, content));
+    samples.push((isXml(content) ? await sampleOfXml(content) : null) ?? sampleOf(name, content));
   }
   return samples;
 }
 
+/** The sample of the first sheet of an Excel file that has rows. */
+async function sampleOfWorkbook(path: string, file: RangedFile): Promise<Sample> {
+  const read = rangedMemberReader(file);
+  for (let place = 1; ; place++) {
+    const sheet = await sheetOf(file, place, read);
+    if (sheet === 'records_missing') break;
+    if (typeof sheet === 'string') throw new UsageError(`${path}: the Excel file is not read: ${sheet}`);
+    const { start, isWhole } = await startOfConverted(sheetLines(read, sheet), sampleBytes);
+    const text = start.toString('utf8');
+    const sample = sampleOfSheet(isWhole ? text : text.slice(0, text.lastIndexOf('\n') + 1), place);
+    if (sample !== null) return sample;
+  }
+  throw new UsageError(`${path}: no sheet of the Excel file has rows`);
+}
+
 const notRead = (path: string, format: string): UsageError =>
   new UsageError(
-    `${path}: it is ${format}; a contract reads JSON, CSV, lines of text, Parquet and Avro, packed with gzip, zstd, bzip2, zip or Hadoop's snappy or not`,
+    `${path}: it is ${format}; a contract reads JSON, CSV, lines of text, XML, Excel, Parquet and Avro, packed with gzip, zstd, bzip2, zip or Hadoop's snappy or not`,
   );
 
 /** The sample in the content of a file. */

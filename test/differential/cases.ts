@@ -4,6 +4,8 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
+import { workbook } from '../support/xlsxFiles.ts';
+import { zipOf } from '../support/zipArchive.ts';
 
 /** A contract, the rows published before, and the files of its batch. */
 export interface Case {
@@ -20,12 +22,14 @@ const csvFormats = [
   'csv_dialect',
   'csv_plain',
   'csv_encoded',
+  'csv_header',
   'text_pattern',
   'text_fields',
+  'xlsx',
 ] as const;
 /** Of the fields at positions. */
 const widths = { id: 2, at: 34, a: 8, b: 8, c: 8, x: 6, y: 6 } as const;
-type Format = 'lines' | 'json_document' | 'json_concatenated' | (typeof csvFormats)[number];
+type Format = 'lines' | 'json_document' | 'json_concatenated' | 'xml' | (typeof csvFormats)[number];
 const formats: Readonly<Record<Format, object>> = {
   lines: { formats: ['ndjson', 'json_array'] },
   json_document: { formats: ['json_document'], records: 'data."the rows"' },
@@ -50,6 +54,9 @@ const formats: Readonly<Record<Format, object>> = {
     csv: { delimiter: '\t', quote: 'none', comment: '#', skipLines: 2, quotedNewlines: false },
   },
   csv_encoded: { formats: ['csv'], csv: { encoding: 'windows-1252', skipFooter: 2, quotedNewlines: true } },
+  csv_header: { formats: ['csv'], csv: { header: { rows: 2, join: '', spans: true, anyCase: true } } },
+  xlsx: { formats: ['xlsx'], xlsx: { sheet: 'Data', skipFooter: 1, headerShare: 0.2 } },
+  xml: { formats: ['xml'], xml: { record: 'rows/row' } },
   text_pattern: {
     formats: ['text'],
     text: {
@@ -69,7 +76,7 @@ const formats: Readonly<Record<Format, object>> = {
     },
   },
 };
-const isCsv = (format: Format) => /^(csv|text)/.test(format);
+const isCsv = (format: Format) => /^(csv|text|xlsx)/.test(format);
 
 const scalar = fc.constantFrom(
   'string',
@@ -214,7 +221,7 @@ const contractOf = (format: Format, withPublished: boolean) => {
           filter: fc.constantFrom(undefined, undefined, 'id % 3 != 1'),
           when: fc.constantFrom(undefined, undefined, undefined, 'id < 4', "text != 'x' or x > 1"),
           own: fc.constantFrom(null, null, 'src', 'text', 'id', 'none'),
-          nonFinite: isCsv(format) ? fc.constant(false) : fc.boolean(),
+          nonFinite: isCsv(format) || format === 'xml' ? fc.constant(false) : fc.boolean(),
         })
         .map(
           ({
@@ -545,6 +552,76 @@ const textFile = fc
   )
   .map(({ lines, end, isCut }) => bytes([...lines.map((l) => (isCut ? l.trimEnd() : l)), 'Total'].join(end)));
 
+const inXml = (text: string): string =>
+  text
+    .replaceAll(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd]/g, '?')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
+/** A value as elements of its own: an array is a repeated element. */
+const elementsOf = (name: string, of: unknown): string => {
+  if (Array.isArray(of)) return of.map((item) => elementsOf(name, item)).join('');
+  if (typeof of === 'object' && of !== null)
+    return `<${name}>${Object.entries(of)
+      .map(([key, below]) => elementsOf(key, below))
+      .join('')}</${name}>`;
+  if (of === undefined) return '';
+  return of === null ? `<${name}/>` : `<${name}>${inXml(String(of))}</${name}>`;
+};
+const xmlFile = fc
+  .tuple(
+    fc.array(record, { maxLength: 6 }),
+    fc.constantFrom('', '\uFEFF', '<?xml version="1.0"?>\r\n', '<!DOCTYPE rows>'),
+    fc.constantFrom('', ' ', '<row id="1">text</row>', '<row>7</row>', '<!-- x --><other/>', '&x;', '<row'),
+  )
+  .map(([records, before, odd]) =>
+    bytes(`${before}<rows>${odd}${records.map((r) => elementsOf('row', r)).join('\n')}</rows>`),
+  );
+
+const cell = fc.oneof(
+  leaf.map((of) => {
+    if (of === null) return '<c/>';
+    if (typeof of === 'number') return `<c s="${Math.abs(Math.trunc(of)) % 5}"><v>${of}</v></c>`;
+    if (typeof of === 'boolean') return `<c t="b"><v>${Number(of)}</v></c>`;
+    return `<c t="inlineStr"><is><t>${inXml(of)}</t></is></c>`;
+  }),
+  fc.constantFrom(
+    '<c t="e"><v>#N/A</v></c>',
+    '<c t="str"><f>A1</f><v>12</v></c>',
+    '<c s="1"><v>45936</v></c>',
+  ),
+);
+const textCell = (text: unknown) => `<c t="str"><v>${inXml(String(text))}</v></c>`;
+const xlsxFile = fc
+  .tuple(
+    fc.constantFrom('id at a b c x y', 'id at a', 'y x id at', 'u v', ''),
+    fc.array(fc.tuple(fc.integer({ min: 0, max: 6 }), time, fc.array(cell, { maxLength: 6 })), {
+      maxLength: 6,
+    }),
+    fc.constantFrom('', '<row/>', '<row><c t="s"><v>5</v></c></row>'),
+    fc.boolean(),
+  )
+  .map(([header, rows, odd, is1904]) =>
+    workbook({
+      is1904,
+      rows: [
+        `<row>${header.split(' ').map(textCell).join('')}</row>`,
+        ...rows.map(([id, at, rest]) => `<row><c><v>${id}</v></c>${textCell(at)}${rest.join('')}</row>`),
+        odd,
+        `<row>${textCell('Total')}</row>`,
+      ].join(''),
+    }),
+  );
+
+/** The same files in a zip archive. */
+const zipped = (file: fc.Arbitrary<Buffer>) =>
+  fc
+    .tuple(fc.array(file, { maxLength: 3 }), fc.boolean())
+    .map(([files, isStored]) =>
+      zipOf(files.map((content, i) => ({ name: `${i}`, bytes: content, isStored }))),
+    );
+
 const otherFile = fc.constantFrom(
   bytes(''),
   bytes('[{"id":'),
@@ -562,20 +639,36 @@ const fileOf: Readonly<Record<Format, fc.Arbitrary<Buffer>>> = {
   csv_dialect: csvFile('||', "'", 'Report\n'),
   csv_plain: csvFile('\t', '"', '\n"\n'),
   csv_encoded: csvFile(','),
+  csv_header: csvFile(','),
+  xlsx: xlsxFile,
+  xml: xmlFile,
   text_pattern: csvFile(';'),
   text_fields: textFile,
 };
 const filesOf = (format: Format) =>
   fc
-    .array(fc.oneof({ weight: 6, arbitrary: fileOf[format] }, { weight: 1, arbitrary: otherFile }), {
-      minLength: 1,
-      maxLength: 3,
-    })
+    .array(
+      fc.oneof(
+        { weight: 6, arbitrary: fileOf[format] },
+        { weight: 1, arbitrary: otherFile },
+        { weight: 1, arbitrary: zipped(fileOf[format]) },
+      ),
+      { minLength: 1, maxLength: 3 },
+    )
     .map((contents) => Object.fromEntries(contents.map((content, i) => [`x/${i}.json`, content])));
 
 export const cases: fc.Arbitrary<Case> = fc
   .tuple(
-    fc.constantFrom<Format>('lines', 'lines', 'lines', 'json_document', 'json_concatenated', ...csvFormats),
+    fc.constantFrom<Format>(
+      'lines',
+      'lines',
+      'lines',
+      'json_document',
+      'json_concatenated',
+      'xml',
+      'xml',
+      ...csvFormats,
+    ),
     fc.constantFrom(false, false, false, true),
   )
   .chain(([format, withPublished]) =>

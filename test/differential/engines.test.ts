@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { layOutJob } from '../../offline/spark.ts';
 import { SchemaMismatch } from '../../src/lib/errors.ts';
 import { addsUp } from '../../src/lib/model/plan.ts';
-import { type EngineResult, type TransformOptions, transform } from '../support/embedded.ts';
+import { type EngineResult, packedInputs, type TransformOptions, transform } from '../support/embedded.ts';
 import { sparkSession } from '../support/sparkSession.ts';
 import { type Case, cases } from './cases.ts';
 
@@ -49,14 +49,12 @@ async function compare({ contract, files, before, heldReferenceBytes }: Case): P
     const embedded = await transform(contract, files, options);
     const spark = await transform(contract, files, {
       ...options,
-      engine: async ({ plan, references, inputs, batch, outputDir }, at) =>
-        session.run(
-          await layOutJob(join(at, 'job'), plan, references, inputs, {
-            batch,
-            outputDir,
-            ...(before === null ? {} : { published }),
-          }),
-        ),
+      engine: async (run, at) => {
+        const { plan, references, batch, outputDir } = run;
+        const inputs = await packedInputs(contract, files, run, at);
+        const output = { batch, outputDir, ...(before === null ? {} : { published }) };
+        return session.run(await layOutJob(join(at, 'job'), plan, references, inputs, output));
+      },
     });
     expect(comparable(spark)).toEqual(comparable(embedded));
     expect(addsUp(embedded.summary)).toBe(true);

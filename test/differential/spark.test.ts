@@ -2,15 +2,13 @@
  * Work that only Spark does: it reads raw files in place, splits them, and unpacks them. Small cases, each compared with the
  * embedded engine.
  */
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
 import { layOutJob } from '../../offline/spark.ts';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
-import { localFile } from '../../src/lib/engine/inputFile.ts';
-import { looksAt } from '../../src/lib/engine/looks.ts';
 import { avroContract, avroFiles, refusedOfAvro } from '../support/avroFiles.ts';
 import {
   contractOf as contractOfCase,
@@ -22,6 +20,7 @@ import {
 import {
   contractWith,
   type EngineResult,
+  packedInputs,
   record,
   type TransformOptions,
   transform,
@@ -31,6 +30,8 @@ import { parquetContract, parquetFiles } from '../support/parquetFiles.ts';
 import { sparkSession } from '../support/sparkSession.ts';
 import { byTransforms, rowsOfTransforms } from '../support/transforms.ts';
 import { usualFeeds } from '../support/usualFeeds.ts';
+import { refusedOfXlsx, xlsxContract, xlsxFiles } from '../support/xlsxFiles.ts';
+import { refusedOfXml, xmlContract, xmlFiles } from '../support/xmlFiles.ts';
 import { refusedOfZips, zipFiles } from '../support/zipFiles.ts';
 
 const session = sparkSession();
@@ -47,18 +48,9 @@ const onSpark = (
 ): Promise<EngineResult> =>
   transform(contract, files, {
     ...options,
-    engine: async ({ plan, references, inputs, batch, outputDir }, at) => {
-      const names = [...new Map(inputs.map(({ object, version }) => [object, version]))];
-      const looks = await Promise.all(
-        names.map(async ([object, version], i) => {
-          const bytes = Buffer.from(files[object] ?? '');
-          const path = join(at, `packed-${i}`);
-          await writeFile(path, bytes);
-          const found = await looksAt(contract, localFile(path, bytes.length), (look) => look);
-          return found.map((look) => ({ object, version, path, ...look }));
-        }),
-      );
-      const packed = looks.flat();
+    engine: async (run, at) => {
+      const { plan, references, batch, outputDir } = run;
+      const packed = await packedInputs(contract, files, run, at);
       const { published, exclude = [] } = options;
       const output = { batch, outputDir, exclude, ...(published === undefined ? {} : { published }) };
       return session.run(await layOutJob(join(at, 'job'), plan, references, packed, output, limits));
@@ -127,6 +119,11 @@ test('Spark reads Parquet by row groups, and refuses the same ones', async () =>
 test('Spark reads Avro as the embedded engine does, to the last digit', async () => {
   const { summary } = await expectSame(avroContract, avroFiles);
   expect(summary.reasons).toEqual(refusedOfAvro);
+});
+
+test('Spark reads XML and Excel as the embedded engine does, and refuses the same files', async () => {
+  expect((await expectSame(xmlContract, xmlFiles)).summary.reasons).toEqual(refusedOfXml);
+  expect((await expectSame(xlsxContract, xlsxFiles)).summary.reasons).toEqual(refusedOfXlsx);
 });
 
 test('a small archive of one huge line is one quarantined row, and the lines around it are rows', async () => {

@@ -144,6 +144,26 @@ export async function transform(
   }
 }
 
+/** The files of a run as they were, packed, for an engine that unpacks them itself. */
+export async function packedInputs(
+  contract: Contract,
+  files: Readonly<Record<string, string | Uint8Array>>,
+  { inputs }: EmbeddedRun,
+  folder: string,
+) {
+  const names = [...new Map(inputs.map(({ object, version }) => [object, version]))];
+  const looks = await Promise.all(
+    names.map(async ([object, version], i) => {
+      const bytes = Buffer.from(files[object] ?? '');
+      const path = join(folder, `packed-${i}`);
+      await writeFile(path, bytes);
+      const found = await looksAt(contract, localFile(path, bytes.length), (look) => look);
+      return found.map((look) => ({ object, version, path, ...look }));
+    }),
+  );
+  return looks.flat();
+}
+
 export async function readParquet(path: string): Promise<Row[]> {
   const file = await asyncBufferFromFile(path);
   return (await parquetReadObjects({ file, compressors, parsers: exactParsers })) as Row[];

@@ -97,8 +97,13 @@ function checkTable(contract: Contract, { issue }: Scope): void {
 /** Checks what a contract reads from a CSV or a text, whose fields are texts with the names of a header. */
 function checkFlat({ source, columns, parse = {} }: Contract, { issue }: Scope): void {
   if (!hasFlatTexts(source)) return;
-  const [what, place] = source.text === undefined ? ['CSV', 'csv.header'] : ['text', 'text'];
-  const given = source.text === undefined ? source.csv?.header : textNames(source.text);
+  const [what, place] =
+    source.text !== undefined
+      ? ['text', 'text']
+      : source.formats.includes('xlsx')
+        ? ['sheet', 'xlsx.header']
+        : ['CSV', 'csv.header'];
+  const given = source.text === undefined ? (source.xlsx ?? source.csv)?.header : textNames(source.text);
   const header = Array.isArray(given) ? given : undefined;
   columns.forEach(({ path }, i) => {
     if (path === objectKey) return;

@@ -35,20 +35,21 @@ export function withTableFormat(contract: Contract, format: TableFormatName): Co
 
 /** Whether a record is a list of texts with names, as in a CSV. */
 export const hasFlatTexts = ({ formats }: Pick<Contract['source'], 'formats'>): boolean =>
-  formats.includes('csv') || formats.includes('text');
+  formats.includes('csv') || formats.includes('text') || formats.includes('xlsx');
 
 /** The limits of the table's maintenance. */
 export const maintenanceOf = ({ table }: Pick<Contract, 'table'>): Maintenance =>
   maintenanceShape.parse((typeof table === 'object' ? table.maintenance : undefined) ?? {});
 
 /**
- * Whether the fields come from the records themselves: a CSV has a header, the contract names those of a text, Parquet and Avro have schemas, and a crawler cannot separate some records from the document
+ * Whether the fields come from the records themselves: a CSV has a header, the contract names those of a text, Parquet and Avro have schemas, a crawler does not know the contract's element of XML, and a crawler cannot separate some records from the document
  * around them.
  */
 export const namesOwnFields = ({ source }: Pick<Contract, 'source'>): boolean =>
   hasFlatTexts(source) ||
   source.formats.includes('parquet') ||
   source.formats.includes('avro') ||
+  source.formats.includes('xml') ||
   (source.records !== undefined && isBeyondCrawlers(source.records));
 
 /** The datasets that fill a table. */

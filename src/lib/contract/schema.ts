@@ -207,6 +207,30 @@ const csvOptions = z.strictObject({
     ),
 });
 
+const { header, headerShare, skipLines, skipFooter } = csvOptions.shape;
+const xlsxOptions = z.strictObject({
+  sheet: z
+    .union([z.string().min(1).max(255), z.int().min(1).max(1000)])
+    .optional()
+    .describe('The name of the sheet, or its place from 1; by default the first.'),
+  header,
+  headerShare,
+  skipLines,
+  skipFooter,
+});
+
+const elementName = String.raw`[\p{L}_][\p{L}\p{N}_.:-]*`;
+const xmlOptions = z.strictObject({
+  record: z
+    .string()
+    .max(1000)
+    .regex(
+      new RegExp(`^${elementName}(?:/${elementName})*$`, 'u'),
+      'must be the name of an element, such as order, or after those around it: orders/order',
+    )
+    .describe('The element of a record: its name, or the names down to it, such as orders/order.'),
+});
+
 const jsonOptions = z.strictObject({
   nonFinite: z
     .enum(['reject', 'null'])
@@ -222,6 +246,8 @@ const loneFormats: readonly string[] = [
   'text',
   'parquet',
   'avro',
+  'xlsx',
+  'xml',
 ];
 
 const source = z
@@ -238,6 +264,8 @@ const source = z
           'text',
           'parquet',
           'avro',
+          'xlsx',
+          'xml',
         ]),
       )
       .min(1)
@@ -250,6 +278,8 @@ const source = z
     csv: csvOptions.optional().describe('For csv (RFC 4180).'),
     text: textOptions.optional().describe('For text: how a line is read.'),
     json: jsonOptions.optional().describe('For the formats of JSON.'),
+    xlsx: xlsxOptions.optional().describe('For xlsx, Excel files: which sheet, and its header.'),
+    xml: xmlOptions.optional().describe('For xml: the element of a record.'),
   })
   .superRefine((value, context) => {
     const issue = (path: string, message: string) =>
@@ -261,6 +291,8 @@ const source = z
     if (value.csv && lone !== 'csv') issue('csv', 'goes with the format csv');
     if ((lone === 'text') !== (value.text !== undefined))
       issue('text', 'is given exactly with the format text');
+    if (value.xlsx && lone !== 'xlsx') issue('xlsx', 'goes with the format xlsx');
+    if ((lone === 'xml') !== (value.xml !== undefined)) issue('xml', 'is given exactly with the format xml');
     if (value.json && lone !== undefined && !lone.startsWith('json_'))
       issue('json', 'goes with the formats of JSON');
     const { delimiter, quote, escape: escapeBy, comment, skipFooter, quotedNewlines } = value.csv ?? {};
@@ -272,8 +304,11 @@ const source = z
       issue('csv', 'has a comment that begins with the quote');
     if ((skipFooter ?? 0) > 0 && quotedNewlines === false)
       issue('csv', 'has skipFooter, for which files are read whole: leave quotedNewlines out');
-    const names = Array.isArray(value.csv?.header) ? value.csv.header : [];
-    if (new Set(names).size < names.length) issue('csv', 'names a field of the header twice');
+    for (const kind of ['csv', 'xlsx'] as const) {
+      const names = value[kind]?.header;
+      if (Array.isArray(names) && new Set(names).size < names.length)
+        issue(kind, 'names a field of the header twice');
+    }
   });
 
 export const contractShape = z.strictObject({

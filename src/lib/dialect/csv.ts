@@ -5,8 +5,27 @@ import { literal } from './duckdbNames.ts';
 
 type Csv = Contract['source']['csv'];
 
-/** The options of a CSV. Those of lines of text are a CSV of one field without quotes, whose fields are found later. */
-export function csvOptionsOf({ csv, text }: Contract['source']): Csv {
+/** The options of a CSV. A sheet of Excel becomes one whose rows end with their last cell. Those of lines of text are a CSV of one field without quotes, whose fields are found later. */
+export function csvOptionsOf({ csv, text, xlsx, formats }: Contract['source']): Csv {
+  if (formats.includes('xlsx')) {
+    const { header = true, headerShare = 0.5, skipLines = 0, skipFooter = 0 } = xlsx ?? {};
+    const notation = {
+      delimiter: ',',
+      quote: '"',
+      trimFields: false,
+      encoding: 'utf-8',
+      nullText: '',
+    } as const;
+    return {
+      ...notation,
+      shortRows: 'pad',
+      quotedNewlines: true,
+      header,
+      headerShare,
+      skipLines,
+      skipFooter,
+    };
+  }
   if (text === undefined) return csv;
   const { encoding, skipLines, skipFooter } = text;
   const { comment } = textLayout(text);

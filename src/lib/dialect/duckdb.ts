@@ -13,7 +13,7 @@ import { type TextField, textLayout } from '../contract/textFormat.ts';
 import { checkExpression } from '../expression/check.ts';
 import { columnsIn, parseExpression } from '../expression/parse.ts';
 import { type ReasonCode, type ReferenceData, rescued, skipped } from '../model/plan.ts';
-import { csvFields, csvOf, isCsvRecord, withMarks } from './csv.ts';
+import { csvFields, csvOf, csvOptionsOf, isCsvRecord, withMarks } from './csv.ts';
 import { type ColumnSql, columnSql } from './duckdbColumns.ts';
 import { isJson, isObject, jsonFault, jsonOf } from './duckdbDocuments.ts';
 import { cellOf, type EnrichmentSql, enrichmentSql } from './duckdbEnrich.ts';
@@ -38,14 +38,14 @@ export function recordSteps(
   const leaves = leavesOf(contract);
   const columns = contract.columns.map((column, i) => columnSql(column, i + 1, leaves.of(i)));
   const enrichments = contract.enrich.map((e, i) => ({ e, sql: enrichmentSql(e, references[i]) }));
-  const { text, csv, json } = contract.source;
+  const { text, json } = contract.source;
   const documents = documentsOf(contract);
   const hasKey = contract.columns.some(({ path }) => path === objectKey);
   return [
     ...(text !== undefined
       ? textSteps(text)
-      : contract.source.formats.includes('csv')
-        ? csvSteps(csv)
+      : hasFlatTexts(contract.source)
+        ? csvSteps(csvOptionsOf(contract.source))
         : jsonSteps(contract.source.formats.includes('parquet') ? { nonFinite: 'null' } : json)),
     ...documents.steps,
     ...(hasKey ? [keyStep(documents.last)] : []),

@@ -20,7 +20,7 @@ export function encodingOf(contract: Contract, start: Uint8Array): CsvBody['enco
 }
 
 /** The characters of a single-byte encoding, in the order of the bytes. */
-function tableOf(encoding: string): string {
+export function tableOf(encoding: string): string {
   const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
   // The web's standard treats ISO 8859-1 as windows-1252: https://encoding.spec.whatwg.org/#names-and-labels
   return encoding === 'iso-8859-1'

@@ -1,13 +1,23 @@
 /** Looks at a raw file: a zip archive is as many files as it has members, every other file is one. */
 import type { Contract } from '../contract/schema.ts';
-import type { Layout, Member, RowGroup } from '../model/layout.ts';
+import type { Conversion, Layout, Member, RowGroup, XmlConversion } from '../model/layout.ts';
 import type { ReasonCode } from '../model/plan.ts';
 import { avroHead, isAvro } from './avro.ts';
 import { headBytes, type Look, lookAt, refusedSampleBytes } from './layout.ts';
 import { ArchiveBroken } from './packedBytes.ts';
 import { isEncryptedParquet, isParquet, parquetOf } from './parquet.ts';
 import { unpackedBytes } from './size.ts';
-import { archiveLimits, compressionOf, firstBlockBytes, unpackMemberStart, unpackStart } from './unpack.ts';
+import {
+  archiveLimits,
+  compressionOf,
+  firstBlockBytes,
+  rangedMemberReader,
+  startOfConverted,
+  unpackMemberStart,
+  unpackStart,
+} from './unpack.ts';
+import { isCompoundFile, sheetLines, sheetOf } from './xlsx.ts';
+import { xmlEncoding, xmlLines, xmlLists } from './xml.ts';
 import { entriesOf, isZip, type RangedFile, TooManyMembers } from './zip.ts';
 
 /** What a file, or a member of an archive, shows. */
@@ -17,6 +27,7 @@ export interface FileLook extends Look {
   /** For a refused file: its first bytes, base64. Of a file in an archive, they are unpacked if they can be. */
   readonly head?: string;
   /** For Parquet: its row groups, and a record with a value of each type. */
+  readonly conversion?: Conversion;
   readonly groups?: readonly RowGroup[];
   readonly example?: object;
 }
@@ -36,7 +47,9 @@ export async function looksAt<T>(
   const head = await file.read(0, Math.min(file.size, headBytes));
   if (contract.source.formats.includes('parquet')) return [keep(await lookAtParquet(file, head))];
   if (contract.source.formats.includes('avro')) return [keep(await lookAtAvro(file, head))];
+  if (contract.source.formats.includes('xlsx')) return [keep(await lookAtXlsx(contract, file, head))];
   if (!isZip(head)) {
+    if (contract.source.xml !== undefined) return [keep(await lookAtXml(contract, file, head))];
     const look = await lookAt(contract, head, file.size, (bytes) => file.read(0, Math.min(bytes, file.size)));
     const unpacked = await unpackedBytes({ ...file, compression: compressionOf(head) });
     return [keep({ ...look, unpacked, ...headOf(look.layout, head) })];
@@ -131,6 +144,91 @@ async function lookAtAvro(file: RangedFile, head: Uint8Array): Promise<FileLook>
   };
 }
 
+/** How the XML of a contract becomes lines; null if it has an encoding that is not read. */
+function xmlConversion(contract: Contract, start: Uint8Array): XmlConversion | null {
+  const encoding = xmlEncoding(start);
+  if (encoding === undefined) return null;
+  const record = (contract.source.xml?.record ?? '').split('/');
+  return { kind: 'xml', record, lists: xmlLists(contract), encoding };
+}
+
+const startOfXml = async (conversion: XmlConversion, content: Uint8Array) => {
+  const one = (async function* () {
+    yield content;
+  })();
+  const { start } = await startOfConverted(xmlLines(one, conversion), headBytes);
+  return { start, isWhole: false };
+};
+
+async function lookAtXml(contract: Contract, file: RangedFile, head: Uint8Array): Promise<FileLook> {
+  const compression = compressionOf(head);
+  const plain = { member: null, header: null, body: null, start: head, isWhole: false };
+  const refused = (fault: ReasonCode): FileLook => ({
+    ...plain,
+    layout: 'refused',
+    compression,
+    fault,
+    unpacked: 0,
+    ...headOf('refused', head),
+  });
+  const bytes = Math.min(file.size, firstBlockBytes[compression ?? 'gzip']);
+  const packed = bytes > head.length ? await file.read(0, bytes) : head;
+  const content = compression === null ? packed : await unpackStart(packed, compression, headBytes);
+  if (content === null) return refused('broken_archive');
+  if (file.size === 0)
+    return { ...plain, layout: 'lines', compression, fault: null, isWhole: true, unpacked: 0 };
+  const conversion = xmlConversion(contract, content);
+  if (conversion === null || compressionOf(content) !== null || isZip(content)) return refused('not_text');
+  return {
+    ...plain,
+    ...(await startOfXml(conversion, content)),
+    layout: 'lines',
+    compression,
+    fault: null,
+    conversion,
+    unpacked: 2 * (await unpackedBytes({ ...file, compression })),
+  };
+}
+
+/** The shared texts of a sheet are in memory while it is read, so one sheet is read at a time. */
+let sheetTurn: Promise<unknown> = Promise.resolve();
+
+async function lookAtXlsx(contract: Contract, file: RangedFile, head: Uint8Array): Promise<FileLook> {
+  const plain = { compression: null, member: null, header: null, body: null, start: head, isWhole: false };
+  if (file.size === 0) return { ...plain, layout: 'lines', fault: null, isWhole: true, unpacked: 0 };
+  const read = rangedMemberReader(file);
+  const conversion = isCompoundFile(head)
+    ? 'unsupported_archive'
+    : isZip(head)
+      ? await sheetOf(file, contract.source.xlsx?.sheet, read)
+      : 'invalid_document';
+  const refused = (fault: ReasonCode, header: readonly string[] | null = null): FileLook => ({
+    ...plain,
+    layout: 'refused',
+    fault,
+    header,
+    unpacked: 0,
+    ...headOf('refused', head),
+  });
+  if (typeof conversion === 'string') return refused(conversion);
+  const startOf = (bytes: number) => {
+    const found = sheetTurn.then(() => startOfConverted(sheetLines(read, conversion), bytes));
+    sheetTurn = found.catch(() => undefined);
+    return found;
+  };
+  const { start, isWhole, fault } = await startOf(headBytes);
+  if (fault !== null) return refused(fault);
+  const size = isWhole ? start.length : start.length + 1;
+  const look = await lookAt(contract, start, size, async (bytes) => (await startOf(bytes)).start);
+  if (look.layout === 'refused') return refused(look.fault ?? 'invalid_document', look.header);
+  return {
+    ...look,
+    layout: 'document',
+    conversion,
+    unpacked: conversion.sheet.unpacked + (conversion.strings?.unpacked ?? 0),
+  };
+}
+
 const headOf = (layout: Layout, bytes: Uint8Array): Pick<FileLook, 'head'> =>
   layout === 'refused' ? { head: Buffer.from(bytes.subarray(0, refusedSampleBytes)).toString('base64') } : {};
 
@@ -156,6 +254,21 @@ async function lookAtMember(
   const start = await startOf(headBytes);
   if (start === null) return refused('broken_archive', member);
   if (compressionOf(start) !== null || isZip(start)) return refused('not_text', member);
+  if (contract.source.xml !== undefined) {
+    const conversion = xmlConversion(contract, start);
+    if (conversion === null) return refused('not_text', member);
+    return {
+      ...(await startOfXml(conversion, start)),
+      layout: 'lines',
+      fault: null,
+      compression: 'zip',
+      member,
+      header: null,
+      body: null,
+      conversion,
+      unpacked: 2 * member.unpacked,
+    };
+  }
   const look = await lookAt(
     contract,
     start,

@@ -1,7 +1,18 @@
 /** Shared by the decoders of packed files. */
+import type { ReasonCode } from '../model/plan.ts';
 
 /** The archive is truncated or corrupt. */
 export class ArchiveBroken extends Error {}
+
+/** The content of a file cannot become records. */
+export class ConversionFailed extends Error {
+  readonly fault: ReasonCode;
+
+  constructor(fault: ReasonCode, options?: ErrorOptions) {
+    super(fault, options);
+    this.fault = fault;
+  }
+}
 
 /** The chunks of a source, as buffers. */
 async function* bytesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, undefined> {

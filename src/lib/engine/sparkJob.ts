@@ -1,6 +1,6 @@
 /** Describes a job to glue/job.py: the plan, the place of each input, and the place of the output. Free of AWS. */
 
-import type { Compression, CsvBody, Layout, Member, RowGroup } from '../model/layout.ts';
+import type { Compression, Conversion, CsvBody, Layout, Member, RowGroup } from '../model/layout.ts';
 import { maxRecordBytes, type Plan, type ReasonCode, type ReferenceData } from '../model/plan.ts';
 import { refusedSampleBytes } from './layout.ts';
 import { archiveLimits, documentLimits } from './unpack.ts';
@@ -21,6 +21,8 @@ export interface SparkInput {
   readonly body?: CsvBody | null | undefined;
   /** For a refused file: its first bytes, base64. */
   readonly head?: string | undefined;
+  /** For XML and Excel. */
+  readonly conversion?: Conversion | null | undefined;
   /** For Parquet. */
   readonly groups?: readonly RowGroup[] | undefined;
   /** For a file in a zip archive. */
@@ -71,7 +73,21 @@ export function describeJob(
     batch,
     files: inputs.map(
       (
-        { object, version, size, unpacked, layout, fault, compression, header, body, head, member, groups },
+        {
+          object,
+          version,
+          size,
+          unpacked,
+          layout,
+          fault,
+          compression,
+          header,
+          body,
+          head,
+          member,
+          conversion,
+          groups,
+        },
         file,
       ) => ({
         file,
@@ -86,6 +102,7 @@ export function describeJob(
         body: body ?? null,
         head,
         member: member ?? null,
+        conversion: conversion ?? null,
         groups: groups ?? null,
         uri: places.input(file),
       }),

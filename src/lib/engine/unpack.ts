@@ -1,15 +1,18 @@
 /** Packed inputs: unpacked before an engine sees them, so that both engines read the same bytes. */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { Duplex, PassThrough, Transform } from 'node:stream';
+import { Duplex, PassThrough, pipeline as pipe, Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { crc32, createGunzip, createInflateRaw, createZstdDecompress } from 'node:zlib';
-import type { Compression, InputFile, Member } from '../model/layout.ts';
+import type { Compression, InputFile, Member, XmlConversion } from '../model/layout.ts';
+import type { ReasonCode } from '../model/plan.ts';
 import { avroLines } from './avro.ts';
 import { bunzip2, isBzip2 } from './bzip2.ts';
 import { toUtf8 } from './csvStart.ts';
-import { ArchiveBroken } from './packedBytes.ts';
+import { ArchiveBroken, ConversionFailed } from './packedBytes.ts';
 import { isHadoopSnappy, unsnappy } from './snappy.ts';
+import { type ReadMember, sheetLines } from './xlsx.ts';
+import { xmlLines } from './xml.ts';
 import type { RangedFile } from './zip.ts';
 
 /** The most bytes that an archive may unpack to, on each engine. On Spark one task reads an archive of lines in about two hours. */
@@ -96,9 +99,9 @@ export async function unpackInput(
     archive: archiveLimits.embedded,
   },
 ): Promise<InputFile> {
-  const { compression, ...plain } = input;
+  const { compression, conversion, ...plain } = input;
   if (input.layout === 'refused' || input.layout === 'table') return plain;
-  if (compression === null) return decodeInput(plain);
+  if (compression === null && !conversion) return decodeInput(plain);
   const path = `${input.path}.${input.member?.start ?? ''}.unpacked`;
   const [limit, tooLarge] =
     input.layout === 'lines'
@@ -123,11 +126,11 @@ async function decodeInput(input: InputFile): Promise<InputFile> {
 
 /** Unpacks a file. Gives the reason if that fails: the archive is corrupt, truncated or over the limit. */
 async function unpackFile(
-  { path: from, member }: PackedInput,
+  { path: from, member, conversion }: PackedInput,
   to: string,
-  compression: Compression,
+  compression: Compression | null,
   limit: number,
-): Promise<'too_large' | 'broken_archive' | null> {
+): Promise<'too_large' | ReasonCode | null> {
   let size = 0;
   const limiter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -136,23 +139,84 @@ async function unpackFile(
     },
   });
   try {
-    if (compression !== 'zip')
-      await pipeline(createReadStream(from), decompressor(compression), limiter, createWriteStream(to));
-    else if (!member) throw new TypeError(`${from} is a member of an archive that is not described`);
+    const writer = createWriteStream(to);
+    const convert = conversion?.kind === 'xml' ? xmlConverter(conversion) : new PassThrough();
+    if (conversion?.kind === 'xlsx') {
+      const read = memberReader((start, end) => createReadStream(from, { start, end: end - 1 }));
+      await pipeline(sheetLines(read, conversion), limiter, writer);
+    } else if (compression !== 'zip') {
+      const unpack = compression === null ? new PassThrough() : decompressor(compression);
+      await pipeline(createReadStream(from), unpack, convert, limiter, writer);
+    } else if (!member) throw new TypeError(`${from} is a member of an archive that is not described`);
     else if (member.size === 0) {
       if (member.unpacked > 0) return 'broken_archive';
       await writeFile(to, '');
     } else {
       const packed = createReadStream(from, { start: member.start, end: member.start + member.size - 1 });
       const unpack = member.isDeflated ? createInflateRaw() : new PassThrough();
-      await pipeline(packed, unpack, limiter, checkedBy(member), createWriteStream(to));
+      await pipeline(packed, unpack, checkedBy(member), convert, limiter, writer);
     }
     return null;
   } catch (error) {
     if (error instanceof ArchiveTooLarge) return 'too_large';
+    if (error instanceof ConversionFailed) return error.fault;
     if (isArchiveFault(error)) return 'broken_archive';
     throw error;
   }
+}
+
+const xmlConverter = (conversion: XmlConversion): Duplex =>
+  Duplex.from((source: AsyncIterable<Uint8Array>) => xmlLines(source, conversion));
+
+/** Unpacks members of an archive, and checks them. `open` gives the bytes from a position to before another. */
+export function memberReader(open: (start: number, end: number) => Readable): ReadMember {
+  return async function* (member) {
+    if (member.size === 0) {
+      if (member.unpacked > 0) throw new ArchiveBroken();
+      return;
+    }
+    const unpack = member.isDeflated ? createInflateRaw() : new PassThrough();
+    // The fault is thrown where the last stream is read.
+    const bytes = pipe(open(member.start, member.start + member.size), unpack, checkedBy(member), () => {});
+    for await (const chunk of bytes) yield chunk as Buffer;
+  };
+}
+
+/** The same for a file that is read by ranges. */
+export const rangedMemberReader = (file: RangedFile): ReadMember =>
+  memberReader((start, end) =>
+    Readable.from(
+      (async function* () {
+        for (let at = start; at < end; at += rangeBytes)
+          yield await file.read(at, Math.min(end, at + rangeBytes));
+      })(),
+    ),
+  );
+const rangeBytes = 1024 * 1024;
+
+/** The first bytes that a conversion gives, at most `bytes`, whether they are all, and the fault that ends them, such as the end of a sample. */
+export async function startOfConverted(
+  source: AsyncIterable<Buffer>,
+  bytes: number,
+): Promise<{ start: Buffer; isWhole: boolean; fault: ReasonCode | null }> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  let isWhole = true;
+  let fault: ReasonCode | null = null;
+  try {
+    for await (const chunk of source) {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size <= bytes) continue;
+      isWhole = false;
+      break;
+    }
+  } catch (error) {
+    if (!(error instanceof ConversionFailed) && !isArchiveFault(error)) throw error;
+    fault = error instanceof ConversionFailed ? error.fault : 'broken_archive';
+    isWhole = false;
+  }
+  return { start: Buffer.concat(chunks).subarray(0, bytes), isWhole, fault };
 }
 
 /** Throws ArchiveBroken if the bytes are not those that the archive's directory describes. */

@@ -36,6 +36,43 @@ export function sampleOfCsv(text: string, encoding?: Csv['encoding']): Sample | 
   return tabled(piecesOf(text, base, lineEnd), best.width, base, notes);
 }
 
+/** Reads the rows of an Excel sheet, given as a CSV whose rows end with their last cell. `place`: of the sheet, from 1. */
+export function sampleOfSheet(text: string, place: number): Sample | null {
+  const pieces = piecesOf(text, {}, '\n');
+  const width = Math.max(0, ...pieces.map(({ fields }) => fields?.length ?? 0));
+  const isHeader = ({ fields }: Piece) =>
+    (fields ?? []).filter((field) => field !== '').length > width / 2 || width === 1;
+  const first = pieces.findIndex(isHeader);
+  const padded = pieces.map(({ fields, line }, i) => ({
+    line,
+    fields: i < first ? fields : Array.from({ length: width }, (_, n) => fields?.[n] ?? ''),
+  }));
+  const sample = first < 0 ? null : tabled(padded, width, {}, []);
+  return sample && ofSheet(sample, place);
+}
+
+function ofSheet({ source, question, ...sample }: Sample, place: number): Sample {
+  const { header, skipLines, skipFooter } = source.csv ?? {};
+  const sheet = place === 1 ? undefined : place;
+  const options = Object.entries({ sheet, header, skipLines, skipFooter }).filter(
+    ([, value]) => value !== undefined,
+  );
+  const xlsx = options.length === 0 ? {} : { xlsx: Object.fromEntries(options) };
+  return {
+    ...sample,
+    notes: [`Sheet ${place} is read; source.xlsx.sheet names another.`, ...sample.notes],
+    source: { formats: ['xlsx'], ...xlsx } as Partial<Contract['source']>,
+    ...(question === undefined
+      ? {}
+      : {
+          question: {
+            ...question,
+            options: question.options.map((option) => ({ ...option, sample: ofSheet(option.sample, place) })),
+          },
+        }),
+  };
+}
+
 /** Finds header and rows in the pieces of a file, the lines before and after them, and the lines that do not fit. */
 function tabled(
   pieces: readonly Piece[],
@@ -110,7 +147,7 @@ function withHeader(
   const names = first.map((_, i) => `column_${i + 1}`);
   const unnamed = sampleOf({ ...options, header: names }, names, rows, [
     ...notes,
-    'The first line is taken for data: no line names the fields. Rename them in source.csv.header and in the paths.',
+    'The first line is taken for data: no line names the fields. Rename them in header and in the paths.',
   ]);
   const verdict = hasHeader(first, others);
   if (verdict === 'yes') return named;

@@ -61,7 +61,7 @@ export function draftContract(
   const isCsv = source.formats?.includes('csv') === true;
   // A log has lines without a request, an answer or a target. Each has its time.
   const isLog = source.text?.log !== undefined;
-  const isFlat = isCsv || source.formats?.includes('text') === true;
+  const isFlat = source.formats?.some((format) => ['csv', 'text', 'xlsx', 'xml'].includes(format)) === true;
   const seen = new Map<string, Seen>();
   const unnamed = new Set<string>();
   for (const record of objects) look(seen, unnamed, record, '');

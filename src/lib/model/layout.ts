@@ -34,6 +34,33 @@ export interface Member {
   readonly isDeflated: boolean;
 }
 
+/** XML becomes lines of JSON. */
+export interface XmlConversion {
+  readonly kind: 'xml';
+  /** The name of a record's element, after those of the elements around it. */
+  readonly record: readonly string[];
+  /** The elements that the contract reads as lists, by their paths from the record, such as `items/item`. */
+  readonly lists: readonly string[];
+  readonly encoding: CsvBody['encoding'];
+}
+
+/** A sheet of an Excel file becomes a CSV. */
+export interface XlsxConversion {
+  readonly kind: 'xlsx';
+  readonly sheet: Member;
+  /** The texts that cells share; null if there are none. */
+  readonly strings: Member | null;
+  /** The numbers of the cell formats that are dates. */
+  readonly dates: readonly number[];
+  /** Those of them with a time. */
+  readonly times: readonly number[];
+  /** Whether days are counted from 1904. */
+  readonly is1904: boolean;
+}
+
+/** How the unpacked content of a file becomes lines or a document. */
+export type Conversion = XmlConversion | XlsxConversion;
+
 export interface InputFile {
   readonly object: string;
   readonly version: string;
@@ -46,6 +73,8 @@ export interface InputFile {
   readonly body?: CsvBody | null | undefined;
   /** For a file in a zip archive; `path` is then the archive, or the unpacked member. */
   readonly member?: Member | null | undefined;
+  /** For XML and Excel. */
+  readonly conversion?: Conversion | null | undefined;
   /** For Parquet. */
   readonly groups?: readonly RowGroup[] | undefined;
   /** For a file that was refused before it was read: its first bytes, base64. */

@@ -142,7 +142,7 @@ test.each([
   ['z11-avro', 'Avro'],
 ])('nothing is drafted out of the bytes of %s: the format is named', async (name, format) => {
   await expect(draftOf(inputOf(name))).rejects.toThrow(
-    new RegExp(`it is .*${format}.*; a contract reads JSON, CSV, lines of text, Parquet and Avro`),
+    new RegExp(`it is .*${format}.*; a contract reads JSON, CSV, lines of text, XML, Excel, Parquet and Avro`),
   );
 });
 
@@ -361,4 +361,28 @@ test.each([
   ['prose', 'It was, as it was,\nand then:\nnothing at all.\nThe end\nof it.\n'],
 ])('nothing is drafted out of %s', async (_, content) => {
   await expect(draftOfText('text.txt', content)).rejects.toThrow('no JSON record was found, and no CSV');
+});
+
+test('XML and Excel files are drafted: the record, its lists, the sheet, its header and its footer', async () => {
+  const many = await runDraft([
+    write(
+      'shop.xml',
+      '<shop><item id="1"><tag>a</tag><tag>b</tag></item><item id="2"><tag>c</tag></item></shop>',
+    ),
+  ]);
+  expect(many.contract.source.xml).toEqual({ record: 'shop/item' });
+  expect(many.rows.map((r) => [r.id, r.tag])).toEqual([
+    [1n, ['a', 'b']],
+    [2n, ['c']],
+  ]);
+  const one = write('one.xml', '<orders><order id="7"><line n="1"/><line n="2"/></order></orders>');
+  const { text, contract, rows } = await runDraft([one]);
+  expect([contract.source.xml?.record, rows.map((r) => r.id)]).toEqual(['orders/order', [7n]]);
+  expect(comments(text)).toContain('which element is a record (order, line)? Taken: order.');
+  const sheet = await runDraft([resolve(cases, '../feeds/usual/sales-plan.xlsx')]);
+  expect(sheet.contract.source.xlsx).toMatchObject({ sheet: 2, skipLines: 1, skipFooter: 1 });
+  expect(sheet.rows.map((r) => r.amount ?? null)).toEqual([1234.5, null, 0.3]);
+  await expect(draftOf([write('cut.xlsx', Buffer.from('PK\x03\x04'))])).rejects.toThrow(
+    'the zip archive is broken',
+  );
 });

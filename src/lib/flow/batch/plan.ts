@@ -31,6 +31,7 @@ export const inputOf = ({
   body,
   compression,
   member,
+  conversion,
   head,
   groups,
 }: ProfiledFile) => ({
@@ -42,6 +43,7 @@ export const inputOf = ({
   body,
   compression,
   member,
+  conversion,
   head,
   groups,
 });

@@ -39,7 +39,17 @@ export async function profileBatch(
     key: file.object,
     version: file.version,
   });
-  const seenOf = ({ start, isWhole, example, member, header, head, groups, ...look }: FileLook) => {
+  const seenOf = ({
+    start,
+    isWhole,
+    example,
+    member,
+    header,
+    head,
+    groups,
+    conversion,
+    ...look
+  }: FileLook) => {
     const { layout, fault, compression, body, unpacked } = look;
     const isDocument = layout === 'document' && header === null;
     const shape =
@@ -58,6 +68,7 @@ export async function profileBatch(
         header: header && [...header],
         body,
         ...(head === undefined ? {} : { head }),
+        ...(conversion === undefined ? {} : { conversion }),
         ...(groups === undefined ? {} : { groups: [...groups] }),
       },
     };
