@@ -142,7 +142,9 @@ test.each([
   ['z11-avro', 'Avro'],
 ])('nothing is drafted out of the bytes of %s: the format is named', async (name, format) => {
   await expect(draftOf(inputOf(name))).rejects.toThrow(
-    new RegExp(`it is .*${format}.*; a contract reads JSON, CSV, lines of text, XML, Excel, Parquet and Avro`),
+    new RegExp(
+      `it is .*${format}.*; a contract reads JSON, CSV, lines of text, XML, Excel, Parquet and Avro`,
+    ),
   );
 });
 
