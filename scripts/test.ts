@@ -26,7 +26,7 @@ const help = `Usage: npm test [-- [options] [PATTERN…]]
   --long load [--files N]                a burst of 10,000 files: npm run test:load
   --long reconcile [--files N]           a table of 100,000 partitions
   --long drill                           ten incidents, named by status and mended: npm run drill
-  --long judges                          clients and dbt-athena's own tests: npm run judges
+  --long judges [clients|dbt|hive]       what others wrote judges the local AWS: npm run judges
   -h, --help  this text
 
 What is missing (Python environments, Maven artefacts) is installed into the cache first.
@@ -93,7 +93,13 @@ async function main(args: string[]): Promise<number> {
       return await Promise.race([wholeRun(aws, () => deployed('duckdb')), interrupted]);
     const projects =
       values.long === undefined ? ['unit', 'iceberg', 'program', 'static', 'differential', 'e2e'] : ['long'];
-    const patterns = values.long === undefined ? positionals : [`test/long/${values.long}`];
+    // Of the judges, an argument selects some.
+    const patterns =
+      values.long === undefined
+        ? positionals
+        : values.long === 'judges' && positionals.length > 0
+          ? positionals.map((judge) => `test/long/judges/${judge}`)
+          : [`test/long/${values.long}`];
     const settings = {
       SLUICE_TEST_ENDPOINT: aws.endpoint,
       ...(values.minutes === undefined ? {} : { SLUICE_SOAK_MINUTES: values.minutes }),

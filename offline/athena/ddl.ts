@@ -19,6 +19,7 @@ import { objectsBelow, parseAddress, type Upstream } from '../aws.ts';
 import type { Column, CreateTable, Ddl } from './ddlParser.ts';
 import {
   columnsOf,
+  createIcebergStatement,
   createStatement,
   describe,
   done,
@@ -29,6 +30,7 @@ import {
   told,
 } from './ddlTold.ts';
 import type { QueryResult } from './engine.ts';
+import { readIceberg } from './icebergTable.ts';
 import { notSupported, QueryError } from './queryError.ts';
 import type { PartitionSpec } from './sqlReader.ts';
 
@@ -58,7 +60,12 @@ export async function runDdl(upstream: Upstream, ddl: Ddl, currentDatabase: stri
       return describe(await mustTable(upstream, database, ddl.name.table));
     case 'showCreateTable': {
       const table = await mustTable(upstream, database, ddl.name.table);
-      return told('createtab_stmt', createStatement(database, table));
+      if (table.TableType === 'VIRTUAL_VIEW') throw notSupported('SHOW CREATE TABLE of a view');
+      const iceberg = await readIceberg(upstream, table);
+      const statement = iceberg
+        ? createIcebergStatement(database, table, iceberg.metadata)
+        : createStatement(database, table);
+      return told('createtab_stmt', statement);
     }
     case 'showProperties':
       return showProperties(await mustTable(upstream, database, ddl.name.table), ddl.property);

@@ -7,6 +7,7 @@ import {
   type Table,
 } from '@aws-sdk/client-glue';
 import { literal } from '../../src/lib/dialect/athenaNames.ts';
+import { type Metadata, schemaOf, specOf } from '../../src/lib/table/iceberg/metadata.ts';
 import type { Upstream } from '../aws.ts';
 import type { Column } from './ddlParser.ts';
 import type { QueryResult } from './engine.ts';
@@ -24,12 +25,17 @@ export const told = (name: string, lines: readonly string[]): QueryResult => ({
 /** Hive pads names to twenty characters. */
 export const padded = (text: string): string => text.padEnd(20);
 
+/** Iceberg's catalogs keep the columns of earlier schemas in Glue, and mark them. */
+const isCurrent = ({ Parameters }: GlueColumn): boolean => Parameters?.['iceberg.field.current'] !== 'false';
+
 export const columnsOf = (table: Table): Column[] =>
-  [...(table.StorageDescriptor?.Columns ?? []), ...(table.PartitionKeys ?? [])].map((c) => ({
-    name: c.Name ?? '',
-    type: c.Type ?? '',
-    comment: c.Comment,
-  }));
+  [...(table.StorageDescriptor?.Columns ?? []).filter(isCurrent), ...(table.PartitionKeys ?? [])].map(
+    (c) => ({
+      name: c.Name ?? '',
+      type: c.Type ?? '',
+      comment: c.Comment,
+    }),
+  );
 
 /** One line for each column. Tabs separate its three fields, as in Hive. */
 export function describe(table: Table): QueryResult {
@@ -58,12 +64,13 @@ export function describe(table: Table): QueryResult {
   };
 }
 
+const columnLines = (columns: readonly GlueColumn[]): string[] =>
+  columns.map((column, i) => {
+    const comment = column.Comment ? ` COMMENT ${literal(column.Comment)}` : '';
+    return `  \`${column.Name}\` ${column.Type}${comment}${i < columns.length - 1 ? ', ' : ')'}`;
+  });
+
 export function createStatement(database: string, table: Table): string[] {
-  const comment = (text: string | undefined) => (text ? ` COMMENT ${literal(text)}` : '');
-  const columnLines = (columns: readonly GlueColumn[]) =>
-    columns.map(
-      (c, i) => `  \`${c.Name}\` ${c.Type}${comment(c.Comment)}${i < columns.length - 1 ? ', ' : ')'}`,
-    );
   const { StorageDescriptor: storage, PartitionKeys: keys = [], Parameters: parameters = {} } = table;
   const properties = Object.entries(parameters);
   return [
@@ -84,6 +91,27 @@ export function createStatement(database: string, table: Table): string[] {
           'TBLPROPERTIES (',
           ...properties.map(([k, v], i) => `  '${k}'='${v}'${i < properties.length - 1 ? ', ' : ')'}`),
         ]),
+  ];
+}
+
+/** The statement that makes an equal Iceberg table. */
+export function createIcebergStatement(database: string, table: Table, metadata: Metadata): string[] {
+  const names = new Map(schemaOf(metadata).fields.map((field) => [field.id, field.name]));
+  const partitioning = specOf(metadata).fields.map((field) => {
+    const column = `\`${names.get(field['source-id'])}\``;
+    const [, transform = '', number] = /^(\w+)(?:\[(\d+)\])?$/.exec(field.transform) ?? [];
+    if (transform === 'identity') return column;
+    return `${transform}(${number === undefined ? '' : `${number}, `}${column})`;
+  });
+  const columns = (table.StorageDescriptor?.Columns ?? []).filter(isCurrent);
+  return [
+    `CREATE TABLE ${database}.${table.Name} (`,
+    ...columnLines(columns),
+    ...(partitioning.length === 0 ? [] : [`PARTITIONED BY (${partitioning.join(', ')})`]),
+    `LOCATION ${literal(metadata.location)}`,
+    'TBLPROPERTIES (',
+    "  'table_type'='iceberg',",
+    "  'format'='parquet')",
   ];
 }
 

@@ -61,10 +61,12 @@ export async function createDuckDbEngine(upstream: Lake, folder: string): Promis
   const instance = await DuckDBInstance.create(':memory:', { autoinstall_known_extensions: 'false' });
   return {
     async check({ sql }) {
-      checkQuery(separatePast(sql).sql);
+      checkQuery(separatePast(new SqlReader(sql).withDoubles()).sql);
     },
     async run({ sql: asked, database, parameters, signal }) {
-      const { sql, past } = separatePast(new SqlReader(asked).withParameters(parameters));
+      const { sql, past } = separatePast(
+        new SqlReader(new SqlReader(asked).withParameters(parameters)).withDoubles(),
+      );
       const checked = checkQuery(sql);
       const db = await instance.connect();
       const interrupt = () => db.interrupt();

@@ -1,9 +1,9 @@
 /** Translates Athena's statements about Iceberg tables to Trino's. https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg.html */
 import { identifier, literal } from '../../src/lib/dialect/athenaNames.ts';
-import { type HiveType, parseHiveType } from '../../src/lib/model/hiveType.ts';
+import { type HiveType, parseHiveType, splitTopLevel } from '../../src/lib/model/hiveType.ts';
 import { icebergCatalog } from './catalogs.ts';
 import { notSupported, QueryError } from './queryError.ts';
-import { type Name, SqlReader } from './sqlReader.ts';
+import { type ColumnWritten, type Name, SqlReader } from './sqlReader.ts';
 
 /** The statements for Trino that do what one statement of Athena does. */
 export type Statements = readonly string[];
@@ -57,12 +57,18 @@ export function createIcebergTable(sql: string, database: string): Statements | 
   return [
     [
       `CREATE TABLE ${ifNotExists ? 'IF NOT EXISTS ' : ''}${inCatalog(name, database)}`,
-      `(${columns.map((c) => `${identifier(c.name)} ${trinoType(parseHiveType(c.type))}${c.comment === undefined ? '' : ` COMMENT ${literal(c.comment)}`}`).join(', ')})`,
+      `(${columns.map(columnOf).join(', ')})`,
       ...(comment === undefined ? [] : [`COMMENT ${literal(comment)}`]),
       `WITH (${settings.join(', ')})`,
     ].join(' '),
   ];
 }
+
+const columnOf = ({ name, type, comment }: ColumnWritten): string =>
+  [
+    `${identifier(name)} ${trinoType(parseHiveType(type))}`,
+    ...(comment === undefined ? [] : [`COMMENT ${literal(comment)}`]),
+  ].join(' ');
 
 const extraProperties = (extra: Readonly<Record<string, string>>): string[] => {
   const entries = Object.entries(extra);
@@ -143,10 +149,7 @@ export function changeIcebergTable(sql: string, database: string): Statements | 
   if (reader.takeAll('ADD', 'COLUMNS'))
     return reader
       .end(reader.columns())
-      .map(
-        ({ name, type }) =>
-          `ALTER TABLE ${table} ADD COLUMN ${identifier(name)} ${trinoType(parseHiveType(type))}`,
-      );
+      .map((column) => `ALTER TABLE ${table} ADD COLUMN ${columnOf(column)}`);
   if (reader.takeAll('DROP', 'COLUMN'))
     return [`ALTER TABLE ${table} DROP COLUMN ${identifier(reader.end(reader.identifier()))}`];
   if (reader.takeAll('CHANGE', 'COLUMN') || reader.take('CHANGE')) {
@@ -159,6 +162,9 @@ export function changeIcebergTable(sql: string, database: string): Statements | 
       ...(name === old
         ? []
         : [`ALTER TABLE ${table} RENAME COLUMN ${identifier(old)} TO ${identifier(name)}`]),
+      ...(column?.comment === undefined
+        ? []
+        : [`COMMENT ON COLUMN ${table}.${identifier(name)} IS ${literal(column.comment)}`]),
     ];
   }
   if (reader.takeAll('SET', 'TBLPROPERTIES')) {
@@ -205,6 +211,11 @@ function trinoType(type: HiveType): string {
   if (type.kind === 'array') return `array(${trinoType(type.element)})`;
   if (type.kind === 'struct')
     return `row(${type.fields.map((f) => `${identifier(f.name)} ${trinoType(f.type)}`).join(', ')})`;
+  const [, inMap] = /^map<(.*)>$/s.exec(type.name) ?? [];
+  if (inMap !== undefined)
+    return `map(${splitTopLevel(inMap)
+      .map((inner) => trinoType(parseHiveType(inner)))
+      .join(', ')})`;
   const known = scalars[type.name] ?? type.name;
   if (
     /^(boolean|integer|bigint|real|double|date|varchar|varbinary|timestamp\(6\)|decimal\(\d+, ?\d+\))$/.test(

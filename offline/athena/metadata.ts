@@ -6,6 +6,8 @@ import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import { ApiError, type Operation } from '../apiError.ts';
 import type { Upstream } from '../aws.ts';
+import { catalogName } from './catalogs.ts';
+import { pageByName } from './pages.ts';
 
 const catalogRequest = z.object({ CatalogName: z.string() });
 const listRequest = z.object({
@@ -53,7 +55,7 @@ export function metadataOperations({ call }: Pick<Upstream, 'call'>): Record<str
       tables.push(...(page.TableList ?? []));
       NextToken = page.NextToken || undefined;
     } while (NextToken !== undefined);
-    return tables.sort((a, b) => (a.Name < b.Name ? -1 : 1));
+    return tables;
   };
   // ministack knows the catalog by one spelling only. PyAthena writes it in lower case.
   const inCatalog =
@@ -77,21 +79,15 @@ export function metadataOperations({ call }: Pick<Upstream, 'call'>): Record<str
       const pattern = patternOf(Expression);
       // ministack's GetTables has no error for a database that does not exist.
       await asMetadata(call('AWSGlue.GetDatabase', { Name: DatabaseName }));
-      // The token is the last returned name, so a page stays correct while other tables are created and dropped.
-      const rest = (await asMetadata(tablesOf(DatabaseName))).filter(
-        ({ Name }) => pattern.test(Name) && (NextToken === undefined || Name > NextToken),
-      );
-      const page = rest.slice(0, MaxResults);
-      return {
-        TableMetadataList: page.map(describe),
-        ...(page.length < rest.length ? { NextToken: page.at(-1)?.Name } : {}),
-      };
+      const tables = (await asMetadata(tablesOf(DatabaseName))).filter(({ Name }) => pattern.test(Name));
+      const { page, ...more } = pageByName(tables, ({ Name }) => Name, { MaxResults, NextToken });
+      return { TableMetadataList: page.map(describe), ...more };
     },
   };
 }
 
 function mustBeGlue(catalog: string): void {
-  if (catalog.toLowerCase() !== 'awsdatacatalog')
+  if (catalog.toLowerCase() !== catalogName)
     throw new ApiError(
       'MetadataException',
       `Catalog ${catalog} was not found: the local AWS has AwsDataCatalog only`,

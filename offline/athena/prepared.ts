@@ -7,6 +7,7 @@ import {
 } from '@aws-sdk/client-athena';
 import { ApiError } from '../apiError.ts';
 import type { Upstream } from '../aws.ts';
+import { QueryError } from './queryError.ts';
 import { SqlReader } from './sqlReader.ts';
 
 export type Prepared =
@@ -41,12 +42,12 @@ export async function preparedSql({ athena }: Upstream, name: string, WorkGroup:
     return PreparedStatement?.QueryStatement ?? '';
   } catch (error) {
     if (!(error instanceof ResourceNotFoundException)) throw error;
-    throw new ApiError(
-      'InvalidRequestException',
-      `PreparedStatement ${name} was not found in workGroup ${WorkGroup}`,
-    );
+    throw new ApiError('InvalidRequestException', notFound(name, WorkGroup));
   }
 }
+
+const notFound = (name: string, workgroup: string): string =>
+  `PreparedStatement ${name} was not found in workGroup ${workgroup}`;
 
 /** Stores or removes a prepared statement. PREPARE replaces a statement of the same name. */
 export async function changePrepared(
@@ -57,7 +58,8 @@ export async function changePrepared(
   try {
     await athena.send(new DeletePreparedStatementCommand({ StatementName: change.name, WorkGroup }));
   } catch (error) {
-    if (!(error instanceof ResourceNotFoundException) || change.kind === 'deallocate') throw error;
+    if (!(error instanceof ResourceNotFoundException)) throw error;
+    if (change.kind === 'deallocate') throw new QueryError(`FAILED: ${notFound(change.name, WorkGroup)}`);
   }
   if (change.kind === 'prepare')
     await athena.send(

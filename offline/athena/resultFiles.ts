@@ -20,13 +20,20 @@ export function outputLocation(folder: string, { id, kind, substatement }: Query
 /** The address of the data manifest, which names the files that a statement wrote. */
 export const manifestOf = (location: string): string => `${location.replace(/\.\w+$/, '')}-manifest.csv`;
 
+/** Whether a result begins with the names of its columns. That of a plan does, too. */
+export const hasHeader = (
+  kind: Query['kind'],
+  substatement: Substatement | undefined,
+  { columns, isWrite }: QueryResult,
+): boolean => (kind === 'DML' && columns.length > 0 && !isWrite) || substatement === 'EXPLAIN';
+
 /**
  * Writes a query's result as CSV, with every value in quotes and NULL as nothing, and DDL's result as plain text with one row per
  * line; beside it the columns; and the data manifest of a statement that wrote files.
  */
 export async function writeResultFiles(
   { s3 }: Upstream,
-  { id, kind, location }: Query & { readonly location: string },
+  { id, kind, substatement, location }: Query & { readonly location: string },
   result: QueryResult,
 ): Promise<void> {
   const put = async (address: string, body: Buffer, ContentType: string) => {
@@ -37,9 +44,10 @@ export async function writeResultFiles(
   const lines = (all: readonly string[]) => Buffer.from(all.map((line) => `${line}\n`).join(''));
   if (!result.isWrite) {
     const isCsv = kind === 'DML';
-    const rows = isCsv
-      ? [result.columns.map((c) => c.name), ...result.rows].map((row) => row.map(quote).join(','))
-      : result.rows.map((row) => row.join('\t'));
+    const all = hasHeader(kind, substatement, result)
+      ? [result.columns.map((c) => c.name), ...result.rows]
+      : result.rows;
+    const rows = all.map((row) => (isCsv ? row.map(quote).join(',') : row.join('\t')));
     await put(location, lines(rows), isCsv ? 'text/csv' : 'text/plain');
   }
   if (result.written) await put(manifestOf(location), lines(result.written), 'text/csv');

@@ -1,15 +1,17 @@
 /** Athena's API over an engine: query executions, their states, results in pages, and the result file in S3. */
 import { randomUUID } from 'node:crypto';
-import { GetWorkGroupCommand } from '@aws-sdk/client-athena';
 import * as z from 'zod';
 import { ApiError, type Operation } from '../apiError.ts';
 import type { Upstream } from '../aws.ts';
+import { catalogName } from './catalogs.ts';
 import { done } from './ddlTold.ts';
 import type { Engine, QueryResult, ResultColumn } from './engine.ts';
 import { changePrepared, type Prepared, preparedSql, readPrepared } from './prepared.ts';
-import { QueryError } from './queryError.ts';
-import { manifestOf, outputLocation, writeResultFiles } from './resultFiles.ts';
+import { notSupported, QueryError } from './queryError.ts';
+import { hasHeader, manifestOf, outputLocation, writeResultFiles } from './resultFiles.ts';
+import { tokenize } from './sqlReader.ts';
 import { isRead, type Substatement, substatementOf } from './substatement.ts';
+import { mustExist, workgroupOperations } from './workgroups.ts';
 
 interface Execution {
   readonly id: string;
@@ -22,6 +24,9 @@ interface Execution {
   readonly change?: (() => Promise<void>) | undefined;
   /** The result of an equal query, which answers this one. */
   readonly reused?: QueryResult | undefined;
+  /** The members of the request that GetQueryExecution repeats. */
+  readonly repeated: Readonly<Record<string, unknown>>;
+  readonly catalog: string | undefined;
   readonly database: string;
   readonly workgroup: string;
   readonly kind: ReturnType<Engine['kindOf']>;
@@ -43,7 +48,9 @@ const startRequest = z.object({
   QueryString: z.string().min(1),
   ClientRequestToken: z.string().optional(),
   WorkGroup: z.string().default('primary'),
-  QueryExecutionContext: z.object({ Database: z.string().optional() }).default({}),
+  QueryExecutionContext: z
+    .object({ Catalog: z.string().optional(), Database: z.string().optional() })
+    .default({}),
   ResultConfiguration: z.object({ OutputLocation: z.string().optional() }).default({}),
   ExecutionParameters: z.array(z.string()).optional(),
   ResultReuseConfiguration: z
@@ -54,6 +61,7 @@ const startRequest = z.object({
     })
     .optional(),
 });
+type StartRequest = z.output<typeof startRequest>;
 const listRequest = z.object({
   WorkGroup: z.string().default('primary'),
   MaxResults: z.number().int().min(1).max(50).default(50),
@@ -63,11 +71,12 @@ const idRequest = z.object({ QueryExecutionId: z.string() });
 const resultsRequest = idRequest.extend({
   MaxResults: z.number().int().min(1).max(1000).default(1000),
   NextToken: z.string().optional(),
+  QueryResultType: z.string().default('DATA_ROWS'),
 });
 
 export function athenaOperations(upstream: Upstream, engine: Engine): Record<string, Operation> {
   const executions = new Map<string, Execution>();
-  const byToken = new Map<string, string>();
+  const byToken = new Map<string, { readonly request: string; readonly id: Promise<string> }>();
 
   const find = (id: string): Execution => {
     const found = executions.get(id);
@@ -76,18 +85,21 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
   };
 
   const answer = async (execution: Execution): Promise<QueryResult> => {
+    if ((execution.catalog ?? catalogName).toLowerCase() !== catalogName)
+      throw notSupported(`queries in the catalog ${execution.catalog}: it has AwsDataCatalog only`);
     if (execution.reused) return { ...execution.reused, scannedBytes: 0 };
     if (execution.change) {
       await execution.change();
       return done();
     }
-    return engine.run({
+    const result = await engine.run({
       sql: execution.sql,
       database: execution.database,
       parameters: execution.parameters,
       tables: `${execution.folder}tables/${execution.id}/`,
       signal: execution.stop.signal,
     });
+    return execution.substatement === 'EXPLAIN' ? { ...result, rows: inLines(result.rows) } : result;
   };
 
   const run = async (execution: Execution, cutoff: number | undefined) => {
@@ -110,21 +122,16 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
     execution.completed = Date.now();
   };
 
-  const start: Operation = async (request) => {
-    const parsed = startRequest.safeParse(request);
-    if (!parsed.success) throw new ApiError('InvalidRequestException', z.prettifyError(parsed.error));
-    const query = parsed.data;
-    const known = query.ClientRequestToken && byToken.get(query.ClientRequestToken);
-    if (known) {
-      if (find(known).asked !== query.QueryString)
-        throw new ApiError('InvalidRequestException', 'Idempotent parameters do not match');
-      return { QueryExecutionId: known };
-    }
-    const { WorkGroup } = await upstream.athena.send(new GetWorkGroupCommand({ WorkGroup: query.WorkGroup }));
-    const configuration = WorkGroup?.Configuration;
-    const own = configuration?.ResultConfiguration?.OutputLocation;
+  /** Starts an execution and gives its id. */
+  const begin = async (query: StartRequest): Promise<string> => {
+    const group = await mustExist(upstream.call, query.WorkGroup);
+    if (group.State !== 'ENABLED')
+      throw new ApiError('InvalidRequestException', `WorkGroup ${query.WorkGroup} is disabled.`);
+    mustBeOne(query.QueryString);
+    const configuration = group.Configuration;
+    const own = configuration.ResultConfiguration.OutputLocation;
     // A new account's primary workgroup leaves the location to the client, as PyAthena and awswrangler expect.
-    const isEnforced = configuration?.EnforceWorkGroupConfiguration ?? query.WorkGroup !== 'primary';
+    const isEnforced = configuration.EnforceWorkGroupConfiguration ?? query.WorkGroup !== 'primary';
     const location = isEnforced ? own : (query.ResultConfiguration.OutputLocation ?? own);
     if (!location)
       throw new ApiError(
@@ -155,7 +162,7 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
       e.sql === sql &&
       e.database === database &&
       e.workgroup === query.WorkGroup &&
-      e.parameters.join('\n') === parameters.join('\n') &&
+      JSON.stringify(e.parameters) === JSON.stringify(parameters) &&
       (e.completed ?? 0) > Date.now() - (reuse?.MaxAgeInMinutes ?? 0) * 60_000;
     const execution: Execution = {
       id,
@@ -167,6 +174,11 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
           ? undefined
           : () => changePrepared(upstream, prepared, query.WorkGroup),
       reused: reuse?.Enabled ? [...executions.values()].reverse().find(isEqual)?.result : undefined,
+      repeated: {
+        ExecutionParameters: query.ExecutionParameters,
+        ResultReuseConfiguration: query.ResultReuseConfiguration,
+      },
+      catalog: query.QueryExecutionContext.Catalog,
       database,
       kind,
       stop: new AbortController(),
@@ -178,12 +190,41 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
       state: 'QUEUED',
     };
     executions.set(id, execution);
-    if (query.ClientRequestToken) byToken.set(query.ClientRequestToken, id);
-    void run(execution, configuration?.BytesScannedCutoffPerQuery);
-    return { QueryExecutionId: id };
+    void run(execution, configuration.BytesScannedCutoffPerQuery);
+    return id;
+  };
+
+  /** A repeated request gives the execution that it started before, also while that one is still being started. */
+  const start: Operation = async (request) => {
+    const parsed = startRequest.safeParse(request);
+    if (!parsed.success) throw new ApiError('InvalidRequestException', z.prettifyError(parsed.error));
+    const { ClientRequestToken: token, ...query } = parsed.data;
+    if (token === undefined) return { QueryExecutionId: await begin(query) };
+    const asked = JSON.stringify(query);
+    const known = byToken.get(token);
+    if (known !== undefined && known.request !== asked)
+      throw new ApiError('InvalidRequestException', 'Idempotent parameters do not match');
+    const id = known?.id ?? begin(query);
+    if (known === undefined) byToken.set(token, { request: asked, id });
+    try {
+      return { QueryExecutionId: await id };
+    } catch (error) {
+      // Nothing was started, so the token stays free.
+      byToken.delete(token);
+      throw error;
+    }
+  };
+
+  const queries = {
+    has: (workgroup: string) => [...executions.values()].some((e) => e.workgroup === workgroup),
+    forget: (workgroup: string) => {
+      for (const { id, workgroup: own } of [...executions.values()])
+        if (own === workgroup) executions.delete(id);
+    },
   };
 
   return {
+    ...workgroupOperations(upstream, queries),
     'AmazonAthena.StartQueryExecution': start,
     'AmazonAthena.GetQueryExecution': async (request) => ({
       QueryExecution: describe(find(idRequest.parse(request).QueryExecutionId)),
@@ -212,8 +253,10 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
     },
     'AmazonAthena.ListQueryExecutions': async (request) => {
       const { WorkGroup, MaxResults, NextToken } = listRequest.parse(request);
+      await mustExist(upstream.call, WorkGroup);
       const ids = [...executions.values()].filter((e) => e.workgroup === WorkGroup).map((e) => e.id);
       // The newest first. The token is the last id that was told, so a page stays right while queries start.
+      if (NextToken !== undefined && !ids.includes(NextToken)) throw invalidToken(NextToken);
       const rest = ids.reverse().slice(NextToken === undefined ? 0 : ids.indexOf(NextToken) + 1);
       const page = rest.slice(0, MaxResults);
       return {
@@ -222,14 +265,24 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
       };
     },
     'AmazonAthena.GetQueryResults': async (request) => {
-      const parsed = resultsRequest.parse(request);
-      const execution = find(parsed.QueryExecutionId);
+      const { QueryExecutionId, MaxResults, NextToken, QueryResultType } = resultsRequest.parse(request);
+      const execution = find(QueryExecutionId);
+      if (QueryResultType !== 'DATA_ROWS')
+        throw new ApiError(
+          'InvalidRequestException',
+          `NOT_SUPPORTED: the local Athena does not give results as ${QueryResultType}`,
+        );
+      if (isOpen(execution))
+        throw new ApiError(
+          'InvalidRequestException',
+          `Query has not yet finished. Current state: ${execution.state}`,
+        );
       if (execution.state !== 'SUCCEEDED' || !execution.result)
         throw new ApiError(
           'InvalidRequestException',
           `Query did not finish successfully. Final query state: ${execution.state}`,
         );
-      return page(execution.result, execution.kind, Number(parsed.NextToken ?? 0), parsed.MaxResults);
+      return page(execution, execution.result, NextToken, MaxResults);
     },
   };
 }
@@ -237,16 +290,32 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
 const isOpen = (execution: Execution): boolean =>
   execution.state === 'QUEUED' || execution.state === 'RUNNING';
 
-/** A page of results. The first page of a query (not of DDL) begins with the header row, as Athena's does. */
+const invalidToken = (token: string): ApiError =>
+  new ApiError('InvalidRequestException', `NextToken ${token} is not a token of this list`);
+
+/** A plan is one text. The result file, and so the result, has a row for each of its lines. */
+const inLines = (rows: QueryResult['rows']): QueryResult['rows'] =>
+  rows.flatMap(([plan]) => (plan ?? '').trimEnd().split('\n')).map((line) => [line]);
+
+/** Athena runs one statement a query. */
+function mustBeOne(sql: string): void {
+  if (tokenize(sql).some(({ text }) => text === ';'))
+    throw new ApiError('InvalidRequestException', `Only one sql statement is allowed. Got: ${sql}`);
+}
+
+/** A page of results. The first page of a query (not of DDL) begins with the header row, as Athena's does. Throws ApiError. */
 function page(
+  { id, kind, substatement }: Execution,
   result: QueryResult,
-  kind: Execution['kind'],
-  offset: number,
+  token: string | undefined,
   size: number,
 ): Record<string, unknown> {
-  const header =
-    kind === 'DML' && result.columns.length > 0 && !result.isWrite ? [result.columns.map((c) => c.name)] : [];
-  const all = [...header, ...result.rows];
+  const all = hasHeader(kind, substatement, result)
+    ? [result.columns.map((c) => c.name), ...result.rows]
+    : result.rows;
+  const offset = token === undefined ? 0 : Number(token.replace(`${id}:`, ''));
+  if (!Number.isInteger(offset) || (token !== undefined && (offset <= 0 || offset >= all.length)))
+    throw invalidToken(String(token));
   const next = offset + size;
   return {
     UpdateCount: result.updateCount,
@@ -269,7 +338,7 @@ function page(
         })),
       },
     },
-    ...(next < all.length ? { NextToken: String(next) } : {}),
+    ...(next < all.length ? { NextToken: `${id}:${next}` } : {}),
   };
 }
 
@@ -280,7 +349,8 @@ function describe(execution: Execution): Record<string, unknown> {
     StatementType: execution.kind,
     SubstatementType: execution.substatement,
     ResultConfiguration: { OutputLocation: execution.location },
-    QueryExecutionContext: { Database: execution.database },
+    QueryExecutionContext: { Catalog: execution.catalog?.toLowerCase(), Database: execution.database },
+    ...execution.repeated,
     WorkGroup: execution.workgroup,
     EngineVersion: {
       SelectedEngineVersion: 'Athena engine version 3',
@@ -337,9 +407,10 @@ function timesOf(execution: Execution) {
   };
 }
 
-/** Athena's numbers for kinds of errors: https://docs.aws.amazon.com/athena/latest/ug/error-reference.html */
+/** Athena's numbers for kinds of errors; 233 is of Iceberg: https://docs.aws.amazon.com/athena/latest/ug/error-reference.html */
 function errorTypeOf(error: QueryError, kind: Execution['kind']): number {
   if (error.category === 1) return 200;
+  if (error.message.startsWith('ICEBERG_')) return 233;
   if (kind !== 'DML') return 1003;
   const isData = /^(INVALID_CAST_ARGUMENT|DIVISION_BY_ZERO|NUMERIC_VALUE_OUT_OF_RANGE|HIVE_BAD_DATA)/;
   return isData.test(error.message) ? 1001 : 1006;

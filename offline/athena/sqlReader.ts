@@ -68,6 +68,26 @@ export class SqlReader {
     return sql + this.#sql.slice(from);
   }
 
+  /** The statement with an exponent at each number with a point, because `1.5` is a double in Athena and a decimal in DuckDB. */
+  withDoubles(): string {
+    let sql = '';
+    let from = 0;
+    const isNumber = (text: string | undefined) => /^\d+$/.test(text ?? '');
+    for (const [i, point] of this.#tokens.entries()) {
+      const [before, after] = [this.#tokens[i - 1], this.#tokens[i + 1]];
+      const hasWhole =
+        before !== undefined && before.at + before.text.length === point.at && isNumber(before.text);
+      const isNext = after !== undefined && after.at === point.at + 1;
+      const hasFraction = isNext && isNumber(after.text);
+      const hasExponent = isNext && /^\d*e/i.test(after.text);
+      if (point.text !== '.' || hasExponent || !(hasWhole || hasFraction)) continue;
+      const end = hasFraction ? after.at + after.text.length : point.at + 1;
+      sql += `${this.#sql.slice(from, end)}e0`;
+      from = end;
+    }
+    return sql + this.#sql.slice(from);
+  }
+
   /** The rest of the statement, unchanged. */
   rest(): string {
     return this.isAtEnd() ? '' : this.#sql.slice(this.#tokens[this.#at]?.at);

@@ -1,10 +1,11 @@
 /** Athena's queries, CTAS, INSERT, UNLOAD and views on Trino. Statements are rewritten where Athena's syntax differs, and answers have Athena's wording. */
 import { randomUUID } from 'node:crypto';
-import { DeleteTableCommand } from '@aws-sdk/client-glue';
+import { CreateDatabaseCommand, DeleteDatabaseCommand, DeleteTableCommand } from '@aws-sdk/client-glue';
 import { identifier, literal } from '../../src/lib/dialect/athenaNames.ts';
 import { findTable } from '../../src/stage/tables.ts';
 import { objectsBelow, type Upstream } from '../aws.ts';
 import { catalogName, icebergCatalog } from './catalogs.ts';
+import { done } from './ddlTold.ts';
 import type { ResultColumn, SqlEngine } from './engine.ts';
 import {
   changeIcebergTable,
@@ -19,7 +20,7 @@ import {
 import { readIceberg } from './icebergTable.ts';
 import { notSupported, QueryError } from './queryError.ts';
 import { SqlReader } from './sqlReader.ts';
-import { type TrinoClient, TrinoError, type TypeSignature } from './trinoClient.ts';
+import { nameOf, type TrinoClient, TrinoError, type TrinoResult, type TypeSignature } from './trinoClient.ts';
 import { precisions } from './values.ts';
 import { filesBelow, outputOf } from './writtenFiles.ts';
 
@@ -38,14 +39,23 @@ export function createTrinoEngine(upstream: Upstream, client: () => Promise<Trin
     async run({ sql, database, parameters, tables: output, signal }) {
       const retention = await retentionOf(upstream, sql, database);
       const statement = rewrite(sql, { database, output, retention });
+      const { passing } = statement;
+      if (passing !== undefined)
+        await upstream.glue.send(new CreateDatabaseCommand({ DatabaseInput: { Name: passing.database } }));
       if (statement.emptyFolder !== undefined) await mustBeEmpty(upstream, statement.emptyFolder);
       const target = statement.emptyFolder ?? (await outputOf(upstream, sql, database));
       const before = target === undefined ? new Set<string>() : await filesBelow(upstream, target);
       try {
         const ask = async (one: string) =>
           (await client()).run(one, database, { signal, session: statement.session });
+        if (statement.select !== undefined)
+          mustFitIceberg(
+            await ask(withParameters(`SELECT * FROM (${statement.select}) LIMIT 0`, parameters)),
+          );
         const result = await ask(withParameters(statement.sql, parameters));
         for (const next of statement.next ?? []) await ask(next);
+        // Trino tells what a procedure did, and Athena does not.
+        if (statement.isSilent) return { ...done(), scannedBytes: result.scannedBytes };
         const isWrite = result.updateCount !== undefined;
         return {
           columns: result.columns.map(columnOf),
@@ -66,10 +76,13 @@ export function createTrinoEngine(upstream: Upstream, client: () => Promise<Trin
         throw asQueryError(error);
       } finally {
         // The files stay, because the table is external.
-        if (statement.passingTable !== undefined)
-          await upstream.glue
-            .send(new DeleteTableCommand({ DatabaseName: database, Name: statement.passingTable }))
+        if (passing !== undefined) {
+          const { glue } = upstream;
+          await glue
+            .send(new DeleteTableCommand({ DatabaseName: passing.database, Name: passing.table }))
             .catch(() => {});
+          await glue.send(new DeleteDatabaseCommand({ Name: passing.database })).catch(() => {});
+        }
       }
     },
   };
@@ -85,8 +98,12 @@ interface Rewritten {
   readonly session: Readonly<Record<string, string>>;
   /** The folder that the statement writes to. Athena requires it to be empty. */
   readonly emptyFolder?: string;
-  /** A table that exists only while the statement runs. */
-  readonly passingTable?: string;
+  /** A table that exists only while the statement runs, in a database of its own: UNLOAD needs none. */
+  readonly passing?: { readonly database: string; readonly table: string };
+  /** The query whose rows become an Iceberg table. */
+  readonly select?: string;
+  /** It has no result. */
+  readonly isSilent?: boolean;
 }
 
 interface Context {
@@ -98,14 +115,11 @@ interface Context {
 
 /** Throws QueryError. */
 function rewrite(sql: string, { database, output, retention }: Context): Rewritten {
-  const ofIceberg =
-    createIcebergTable(sql, database) ??
-    optimize(sql, database) ??
-    vacuum(sql, database, retention) ??
-    changeIcebergTable(sql, database);
+  const upkeep = optimize(sql, database) ?? vacuum(sql, database, retention);
+  const ofIceberg = upkeep ?? createIcebergTable(sql, database) ?? changeIcebergTable(sql, database);
   if (ofIceberg) {
     const [first = '', ...next] = ofIceberg;
-    return { sql: first, next, session: {} };
+    return { sql: first, next, session: {}, isSilent: upkeep !== null };
   }
   const reader = new SqlReader(sql);
   if (reader.take('UNLOAD')) return unload(reader);
@@ -139,10 +153,10 @@ function unload(reader: SqlReader): Rewritten {
   reader.end(null);
   if (!properties.has('format')) throw new QueryError("SYNTAX_ERROR: UNLOAD needs the property 'format'");
   const { compression = 'GZIP', ...settings } = Object.fromEntries(properties);
-  const passingTable = `unload_${randomUUID().replaceAll('-', '_')}`;
-  const table = { name: passingTable, location, select };
+  const name = `unload_${randomUUID().replaceAll('-', '_')}`;
+  const table = { name, database: name, location, select };
   const all = new Map([...Object.entries(settings), ['write_compression', compression] as const]);
-  return { ...tableAs(table, all), passingTable };
+  return { ...tableAs(table, all), passing: { database: name, table: name } };
 }
 
 /** https://docs.aws.amazon.com/athena/latest/ug/create-table-as.html#ctas-table-properties */
@@ -153,10 +167,12 @@ function createTableAs(reader: SqlReader, current: string, output: string): Rewr
   reader.must('AS');
   if (String(properties.get('table_type')).toUpperCase() === 'ICEBERG') {
     const codec = properties.get('write_compression');
+    const select = reader.rest();
     return {
+      select,
       sql: [
         `CREATE TABLE ${ifNotExists ? 'IF NOT EXISTS ' : ''}${inCatalog({ database, table }, current)}`,
-        `WITH (${icebergSettings(properties).join(', ')}) AS ${reader.rest()}`,
+        `WITH (${icebergSettings(properties).join(', ')}) AS ${select}`,
       ].join(' '),
       session:
         codec === undefined ? {} : { [`${icebergCatalog}.compression_codec`]: String(codec).toUpperCase() },
@@ -236,6 +252,22 @@ const literalOf = (value: Property): string => {
 const withParameters = (sql: string, parameters: readonly string[]): string =>
   parameters.length === 0 ? sql : `EXECUTE IMMEDIATE ${literal(sql)} USING ${parameters.join(', ')}`;
 
+/** Iceberg has microseconds. Trino would convert other times, and Athena rejects them. Throws QueryError. */
+function mustFitIceberg({ columns }: Pick<TrinoResult, 'columns'>): void {
+  const look = ({ rawType, arguments: args }: TypeSignature): void => {
+    const [first] = args;
+    if (rawType.startsWith('timestamp') && first?.kind === 'LONG' && first.value !== '6')
+      throw new QueryError(
+        `NOT_SUPPORTED: Timestamp precision (${first.value}) not supported for Iceberg. Use "timestamp(6)${rawType.slice('timestamp'.length)}" instead.`,
+      );
+    for (const argument of args) {
+      if (argument.kind === 'TYPE') look(argument.value);
+      if (argument.kind === 'NAMED_TYPE') look(argument.value.typeSignature);
+    }
+  };
+  for (const { typeSignature } of columns) look(typeSignature);
+}
+
 async function mustBeEmpty(upstream: Upstream, location: string): Promise<void> {
   if (!location.startsWith('s3://')) return;
   const { done: isEmpty } = await objectsBelow(upstream, location).next();
@@ -280,7 +312,7 @@ function textOf(value: unknown, type: TypeSignature | undefined): string | null 
     return `[${value.map((item) => textOf(item, inner(0)) ?? 'null').join(', ')}]`;
   if (type?.rawType === 'map' && typeof value === 'object')
     return `{${Object.entries(value)
-      .map(([key, item]) => `${key}=${textOf(item, inner(1)) ?? 'null'}`)
+      .map(([key, item]) => `${nameOf(key)}=${textOf(item, inner(1)) ?? 'null'}`)
       .join(', ')}}`;
   if (type?.rawType === 'row' && Array.isArray(value))
     return `{${value

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { parseXML } from '@aws-sdk/xml-builder';
 import * as z from 'zod';
 import { ensureDbt } from '../../offline/setup/environments.ts';
+import type { WrongAnswer } from '../../offline/strict/answers.ts';
+import { strictPath } from '../../offline/strict/check.ts';
 import { localEnvironment } from '../../src/stage/localEndpoint.ts';
 
 interface Ended {
@@ -25,6 +27,24 @@ function run(
       done({ code: error === null ? 0 : Number(error.code ?? 1), output: `${stdout}${stderr}` }),
     );
   });
+}
+
+/** Runs a command of dbt in a project with its own profile. `target` is a folder for what dbt writes. */
+export async function dbt(
+  command: readonly string[],
+  project: string,
+  target: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<Ended> {
+  const { bin } = await ensureDbt(() => {});
+  const places = ['--profiles-dir', project, '--target-path', target, '--log-path', target];
+  return run(join(bin, 'dbt'), [...command, ...places, '--no-use-colors'], project, environment);
+}
+
+/** The answers of a local AWS that its services' models do not allow. */
+export async function wrongAnswers(endpoint: string): Promise<readonly WrongAnswer[]> {
+  const { wrong } = (await (await fetch(`${endpoint}${strictPath}`)).json()) as { wrong: WrongAnswer[] };
+  return wrong;
 }
 
 export interface AdapterTest {

@@ -38,10 +38,17 @@ export interface SparkRead {
   readonly snapshot?: string;
 }
 
+/** A SELECT from `t`, which is the Parquet files in these folders of a Hive table's partitions. `base`: the table's folder. */
+export interface SparkFolders {
+  readonly folders: readonly string[];
+  readonly base: string;
+  readonly sql: string;
+}
+
 /** Spark with Iceberg's runtime. */
 export interface SparkJudge {
   /** Runs a statement, for which the catalog `sluice` is the Data Catalog, or reads a table. Throws Error with Spark's message. */
-  run(request: string | SparkRead): Promise<(string | null)[][]>;
+  run(request: string | SparkRead | SparkFolders): Promise<(string | null)[][]>;
   close(): Promise<void>;
 }
 

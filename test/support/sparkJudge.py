@@ -4,7 +4,8 @@ Spark on Iceberg tables, with Iceberg's own runtime: a request a line in, its ro
     sparkJudge.py FOLDER                FOLDER/bucket/key stands for s3://bucket/key; a table is its metadata file
     sparkJudge.py ENDPOINT WAREHOUSE    the catalog `sluice` is the Glue of a local AWS
 
-A request is a statement, or {"table": METADATA, "sql": "SELECT … FROM t", "snapshot": ID}.
+A request is a statement, or {"table": METADATA, "sql": "SELECT … FROM t", "snapshot": ID}, or {"folders": [FOLDER…], "base": FOLDER,
+"sql": "SELECT … FROM t"}: the Parquet files of a Hive table's partitions, which Spark finds and reads by itself.
 """
 
 import json
@@ -36,6 +37,11 @@ if more:
         ".cache-enabled": "false",
     }
     settings |= {f"spark.sql.catalog.sluice{name}": value for name, value in catalog.items()}
+    settings |= {
+        "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+        "spark.hadoop.fs.s3a.endpoint": place,
+        "spark.hadoop.fs.s3a.path.style.access": "true",
+    }
 else:
     view = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
     settings |= {
@@ -51,6 +57,9 @@ spark.sparkContext.setLogLevel("OFF")
 
 
 def rows_of(request):
+    if isinstance(request, dict) and "folders" in request:
+        spark.read.option("basePath", request["base"]).parquet(*request["folders"]).createOrReplaceTempView("t")
+        request = request["sql"]
     if isinstance(request, dict):
         snapshot = request.get("snapshot")
         reader = spark.read.format("iceberg")

@@ -66,7 +66,8 @@ export function formatHiveType(type: HiveType): string {
   return `struct<${type.fields.map((f) => `${f.name}:${formatHiveType(f.type)}`).join(',')}>`;
 }
 
-function splitTopLevel(text: string): string[] {
+/** The parts between commas that are in no bracket: `string`, `array<int>` of `string,array<int>`. */
+export function splitTopLevel(text: string): string[] {
   const parts: string[] = [];
   let depth = 0;
   let start = 0;

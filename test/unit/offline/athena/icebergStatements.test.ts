@@ -17,6 +17,20 @@ test.each([
       'ALTER TABLE "iceberg"."now"."t" RENAME COLUMN "a" TO "b"',
     ],
   ],
+  [
+    "ALTER TABLE t CHANGE COLUMN a a int COMMENT 'why'",
+    [
+      'ALTER TABLE "iceberg"."now"."t" ALTER COLUMN "a" SET DATA TYPE integer',
+      `COMMENT ON COLUMN "iceberg"."now"."t"."a" IS 'why'`,
+    ],
+  ],
+  [
+    "ALTER TABLE t ADD COLUMNS (m map<string,array<struct<a:int,b:string>>> COMMENT 'of all', n bigint)",
+    [
+      `ALTER TABLE "iceberg"."now"."t" ADD COLUMN "m" map(varchar, array(row("a" integer, "b" varchar))) COMMENT 'of all'`,
+      'ALTER TABLE "iceberg"."now"."t" ADD COLUMN "n" bigint',
+    ],
+  ],
 ])('%s', (sql, statements) => {
   expect(changeIcebergTable(sql, 'now')).toEqual(statements);
 });
