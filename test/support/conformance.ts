@@ -36,7 +36,7 @@ const ddl = (sql: string, ...found: Cell[][]): Statement =>
 export const fixture = (place: string): string[] => [
   'CREATE DATABASE IF NOT EXISTS conformance',
   // A kept stage has them from its last use.
-  ...['posts', 'numbers', 'texts', 'copies', 'unloaded', 'projected'].map(
+  ...['posts', 'numbers', 'texts', 'copies', 'unloaded', 'projected', 'timed'].map(
     (t) => `DROP TABLE IF EXISTS conformance.${t}`,
   ),
   `CREATE EXTERNAL TABLE conformance.posts (
@@ -61,6 +61,11 @@ export const statements = (place: string): readonly Statement[] => [
   value('-7 % 3', 'integer', '-1'),
   value('5 / 2.0', 'double', '2.5'),
   value('1e0 / 0', 'double', 'Infinity'),
+  value('1 / 0.0', 'double', 'Infinity'),
+  value('.5 + 1.', 'double', '1.5'),
+  value('1.5e1', 'double', '15.0'),
+  value("map(ARRAY[2, 1], ARRAY['a', 'b'])", 'map', '{2=a, 1=b}'),
+  refused('SELECT 1; SELECT 2', 'Only one sql statement is allowed. Got: SELECT 1; SELECT 2'),
   value("BIGINT '9223372036854775807'", 'bigint', '9223372036854775807'),
   value('1.10', 'double', '1.1'),
   value('0.1 + 0.2', 'double', '0.30000000000000004'),
@@ -390,6 +395,37 @@ export const statements = (place: string): readonly Statement[] => [
       ['5', '08'],
     ),
   ),
+  write(
+    error(
+      'INSERT INTO copies SELECT n, CAST(n AS varchar) FROM UNNEST(sequence(1, 101)) AS t(n)',
+      'HIVE_TOO_MANY_OPEN_PARTITIONS: ',
+    ),
+  ),
+  write(
+    error(
+      `CREATE TABLE timed WITH (table_type = 'ICEBERG', is_external = false, location = '${place}/timed/') AS SELECT seen FROM posts`,
+      'NOT_SUPPORTED: Timestamp precision (3) not supported for Iceberg. Use "timestamp(6)" instead.',
+    ),
+  ),
+  ddl(
+    `CREATE TABLE timed WITH (table_type = 'ICEBERG', is_external = false, location = '${place}/timed/', partitioning = ARRAY['bucket(id, 4)', 'day']) AS SELECT id, day FROM posts`,
+  ),
+  ddl(
+    'SHOW CREATE TABLE timed',
+    ...[
+      'CREATE TABLE conformance.timed (',
+      '  `id` bigint, ',
+      '  `day` string)',
+      'PARTITIONED BY (bucket(4, `id`), `day`)',
+      `LOCATION '${place}/timed'`,
+      'TBLPROPERTIES (',
+      "  'table_type'='iceberg',",
+      "  'format'='parquet')",
+    ].map((line) => [line]),
+  ),
+  ddl('OPTIMIZE timed REWRITE DATA USING BIN_PACK'),
+  ddl('VACUUM timed'),
+  ddl('DROP TABLE timed'),
   ddl('DROP VIEW latest'),
   ddl('DROP TABLE copies'),
   write(error('SELECT * FROM copies', 'TABLE_NOT_FOUND: ')),
