@@ -68,7 +68,10 @@ export class SqlReader {
     return sql + this.#sql.slice(from);
   }
 
-  /** The statement with an exponent at each number with a point, because `1.5` is a double in Athena and a decimal in DuckDB. */
+  /**
+   * The statement with an exponent at each number with a point: `1.5` is a double in Athena (`1 / 0.0` is Infinity in dbt-athena's own
+   * tests), and a decimal in Trino and DuckDB.
+   */
   withDoubles(): string {
     let sql = '';
     let from = 0;

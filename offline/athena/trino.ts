@@ -36,7 +36,8 @@ export function createTrinoEngine(upstream: Upstream, client: () => Promise<Trin
         throw asQueryError(error);
       }
     },
-    async run({ sql, database, parameters, tables: output, signal }) {
+    async run({ sql: asked, database, parameters, tables: output, signal }) {
+      const sql = new SqlReader(asked).withDoubles();
       const retention = await retentionOf(upstream, sql, database);
       const statement = rewrite(sql, { database, output, retention });
       const { passing } = statement;
@@ -250,7 +251,9 @@ const literalOf = (value: Property): string => {
 
 /** Parameters are SQL literals, which replace the question marks. */
 const withParameters = (sql: string, parameters: readonly string[]): string =>
-  parameters.length === 0 ? sql : `EXECUTE IMMEDIATE ${literal(sql)} USING ${parameters.join(', ')}`;
+  parameters.length === 0
+    ? sql
+    : `EXECUTE IMMEDIATE ${literal(sql)} USING ${parameters.map((p) => new SqlReader(p).withDoubles()).join(', ')}`;
 
 /** Iceberg has microseconds. Trino would convert other times, and Athena rejects them. Throws QueryError. */
 function mustFitIceberg({ columns }: Pick<TrinoResult, 'columns'>): void {

@@ -86,8 +86,6 @@ async function configure(folder: string, port: number, endpoint: string): Promis
       'query.max-memory-per-node': '512MB',
       'memory.heap-headroom-per-node': '256MB',
       'web-ui.enabled': 'false',
-      // 1.5 is a double, as dbt-athena's tests have it: https://github.com/dbt-labs/dbt-adapters/tree/main/dbt-athena
-      'parse-decimal-literals-as-double': 'true',
       // Each writer may open 100 partitions. Athena allows 100 for a statement.
       'task.min-writer-count': '1',
       'task.max-writer-count': '1',
