@@ -41,12 +41,12 @@ export function createTrinoEngine(upstream: Upstream, client: () => Promise<Trin
       const retention = await retentionOf(upstream, sql, database);
       const statement = rewrite(sql, { database, output, retention });
       const { passing } = statement;
-      if (passing !== undefined)
-        await upstream.glue.send(new CreateDatabaseCommand({ DatabaseInput: { Name: passing.database } }));
       if (statement.emptyFolder !== undefined) await mustBeEmpty(upstream, statement.emptyFolder);
       const target = statement.emptyFolder ?? (await outputOf(upstream, sql, database));
       const before = target === undefined ? new Set<string>() : await filesBelow(upstream, target);
       try {
+        if (passing !== undefined)
+          await upstream.glue.send(new CreateDatabaseCommand({ DatabaseInput: { Name: passing.database } }));
         const ask = async (one: string) =>
           (await client()).run(one, database, { signal, session: statement.session });
         if (statement.select !== undefined)
