@@ -210,7 +210,7 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
       return { QueryExecutionId: await id };
     } catch (error) {
       // Nothing was started, so the token stays free.
-      byToken.delete(token);
+      if (byToken.get(token)?.id === id) byToken.delete(token);
       throw error;
     }
   };
