@@ -37,11 +37,6 @@ if more:
         ".cache-enabled": "false",
     }
     settings |= {f"spark.sql.catalog.sluice{name}": value for name, value in catalog.items()}
-    settings |= {
-        "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
-        "spark.hadoop.fs.s3a.endpoint": place,
-        "spark.hadoop.fs.s3a.path.style.access": "true",
-    }
 else:
     view = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
     settings |= {

@@ -1,11 +1,17 @@
 /** `npm run judges -- hive`: Trino and Spark read a Hive table of Sluice, each with its own reader of Parquet and of partitions. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { expect, test } from '@jest/globals';
+import { parseAddress } from '../../../offline/aws.ts';
+import { depsOf } from '../../../src/stage/connect.ts';
 import { query } from '../../../src/stage/query.ts';
 import { findTable, listPartitions } from '../../../src/stage/tables.ts';
 import { startSparkJudge } from '../../support/judges.ts';
 import { drop, feed, stage } from '../../support/stage.ts';
 
-const { database, workBucket } = stage.config;
+const { database } = stage.config;
 
 /** Columns of social_media, in each engine's words where they differ. */
 const columns: readonly (string | { trino: string; spark: string })[] = [
@@ -42,13 +48,25 @@ test('Trino and Spark read the same rows and values from a Hive table', async ()
   ];
   const select = (engine: 'trino' | 'spark', from: string) =>
     `SELECT ${columns.map((c) => (typeof c === 'string' ? c : c[engine])).join(', ')} FROM ${from} ORDER BY id, _object, _line`;
-  const spark = await startSparkJudge(String(stage.endpoint), `s3://${workBucket}/readers/`);
+  const copy = await mkdtemp(join(tmpdir(), 'sluice-hive-'));
+  const base = parseAddress(String(table?.StorageDescriptor?.Location));
+  const folders: string[] = [];
+  for (const { location } of partitions) {
+    const { bucket: Bucket, key } = parseAddress(location);
+    folders.push(join(copy, key));
+    await mkdir(join(copy, key), { recursive: true });
+    for (const { key: Key } of await depsOf(stage).store.list(Bucket, key)) {
+      const { Body } = await stage.s3.send(new GetObjectCommand({ Bucket, Key }));
+      await writeFile(join(copy, Key), (await Body?.transformToByteArray()) ?? '');
+    }
+  }
+  const spark = await startSparkJudge(copy);
   try {
     const [ofTrino, ofSpark] = await Promise.all([
       query(stage, select('trino', 'social_media')),
       spark.run({
-        folders: partitions.map(({ location }) => location),
-        base: String(table?.StorageDescriptor?.Location),
+        folders,
+        base: join(copy, base.key),
         sql: select('spark', 't'),
       }),
     ]);
@@ -56,5 +74,6 @@ test('Trino and Spark read the same rows and values from a Hive table', async ()
     expect(ofSpark).toEqual(ofTrino.rows);
   } finally {
     await spark.close();
+    await rm(copy, { recursive: true, force: true });
   }
 }, 600_000);
