@@ -39,4 +39,11 @@ export const lanes: readonly (readonly string[])[] = [
   ],
 ];
 
-export const knownFailures: Readonly<Record<string, string>> = {};
+const view =
+  'a view that Trino makes has one column, `dummy`, in the Data Catalog, where dbt looks for its columns';
+
+export const knownFailures: Readonly<Record<string, string>> = {
+  'test_unit_testing::TestAthenaUnitTestingTypes::test_unit_test_data_type': view,
+  'test_unit_testing::TestAthenaUnitTestCaseInsensitivity::test_case_insensitivity': view,
+  'test_unit_testing::TestAthenaUnitTestInvalidInput::test_invalid_input': view,
+};
