@@ -14,9 +14,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from sluice.description import Job, Summary
 from sluice.hadoop import read_bytes, write_text
-from sluice.output import with_line_numbers, write_published, write_quarantine
+from sluice.output import with_line_numbers, write_published, write_quarantine, write_replaced
 from sluice.row_part import SPLIT, row_part
-from sluice.set_part import replaced_rows, set_part
+from sluice.set_part import replaced_rows, set_part, tombstones_of
 from sluice.summary import summarize
 
 
@@ -32,7 +32,7 @@ def main() -> None:
 def carry_out(spark: SparkSession, address: str, job_run: str = "") -> None:
     job = json.loads(read_bytes(spark, address))
     # A StartJobRun that failed may still have started a run, so each run has its own folder.
-    for output in ("data", "quarantine", "replaced", "summary"):
+    for output in ("data", "quarantine", "replaced", "tombstones", "summary"):
         job[output] = job[output].replace("{jobRun}", job_run)
     # One task for each 64 MB, and at least one for each core: Spark's 200 are all overhead for a small batch.
     tasks = max(spark.sparkContext.defaultParallelism, sum(f["unpacked"] for f in job["files"]) // SPLIT)
@@ -74,11 +74,14 @@ def run(spark: SparkSession, job: Job) -> Summary:
     summary, quarantine_bytes = summarize(records, ranked, job, hold)
     replaced = replaced_rows(spark, ranked, job, hold)
     if replaced is not None:
-        summary["replacedRows"] = replaced.count()
-        if summary["replacedRows"] > 0:
-            replaced.coalesce(1).write.mode("append").parquet(job["replaced"])
-            paths = sorted(row["path"] for row in replaced.select("path").distinct().collect())
-            write_text(spark, f"{job['replaced'].rstrip('/')}/objects.json", json.dumps(paths))
+        deleted = replaced.where("_is_deleted").count() if "deletes" in summary else 0
+        summary["replacedRows"] = replaced.count() - deleted
+        if "deletes" in summary:
+            summary["deletedRows"] = deleted
+        if summary["replacedRows"] + deleted > 0:
+            write_replaced(spark, replaced.drop("_is_deleted"), job["replaced"])
+    if summary.get("deletes", 0) > 0:
+        tombstones_of(spark, ranked, job).coalesce(1).write.mode("append").parquet(job["tombstones"])
     splits = parsed.where("_lines IS NOT NULL")
     published = ranked.where("_fate = 'published'")
     write_published(spark, with_line_numbers(spark, published, splits, job), job, summary)

@@ -20,7 +20,14 @@ export async function layOutJob(
   plan: Plan,
   references: readonly ReferenceData[],
   inputs: readonly (InputFile & Partial<Pick<PackedInput, 'compression'>>)[],
-  output: { batch: string; outputDir: string; published?: string; exclude?: readonly string[] },
+  output: {
+    batch: string;
+    outputDir: string;
+    published?: string;
+    exclude?: readonly string[];
+    /** Local files. */
+    tombstones?: readonly string[];
+  },
   limits: Parameters<typeof describeJob>[6] = {},
 ): Promise<{ job: string; summary: string }> {
   await mkdir(folder, { recursive: true });
@@ -45,7 +52,15 @@ export async function layOutJob(
     output.batch,
     files,
     references,
-    { exclude: output.exclude ?? [] },
+    {
+      exclude: output.exclude ?? [],
+      deleted: await Promise.all(
+        (output.tombstones ?? []).map(async (path) => ({
+          address: `file://${path}`,
+          bytes: (await stat(path)).size,
+        })),
+      ),
+    },
     {
       input: (index) => `file://${resolve(inputs[index]?.path ?? '')}`,
       reference: (name) => `file://${join(folder, `${name}.ndjson`)}`,
@@ -53,6 +68,7 @@ export async function layOutJob(
       data: `file://${join(output.outputDir, 'data')}`,
       quarantine: `file://${join(output.outputDir, 'quarantine')}`,
       replaced: `file://${join(output.outputDir, 'replaced')}`,
+      tombstones: `file://${join(output.outputDir, 'tombstones')}`,
       summary: `file://${summary}`,
       region: null,
     },

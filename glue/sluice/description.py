@@ -130,6 +130,12 @@ class PublishedObject(TypedDict):
     values: list[str | None]
 
 
+class StoredObject(TypedDict):
+    uri: str
+    # Bytes.
+    size: int
+
+
 class Job(TypedDict):
     # src/lib/model/plan.ts
     plan: dict[str, Any]
@@ -139,6 +145,8 @@ class Job(TypedDict):
     limits: Limits
     # Where published rows are, if the plan looks for duplicates of them: below a folder, or in these objects.
     published: str | list[PublishedObject] | None
+    # The tombstones of earlier batches, if rows may delete keys.
+    deleted: list[StoredObject]
     # The files whose rows the batch replaces.
     replaces: list[Origin]
     # Prefixes of the names of objects that were never committed.
@@ -147,6 +155,8 @@ class Job(TypedDict):
     quarantine: str
     # The published rows that newer ones replace.
     replaced: str
+    # The keys that the batch deletes.
+    tombstones: str
     summary: str
     region: str | None
 
@@ -164,6 +174,9 @@ class FileCounts(TypedDict):
     skipped: NotRequired[int]
     # Published rows of other files that leave the table for newer rows, if published rows are compared.
     replacedRows: NotRequired[int]
+    # Only where rows may delete keys: the rows that do, and the published rows of other files that leave for them.
+    deletes: NotRequired[int]
+    deletedRows: NotRequired[int]
 
 
 class CountedFile(FileCounts):

@@ -1,12 +1,14 @@
 """Writes published rows and the quarantine, as Parquet."""
 
 import heapq
+import json
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sluice.description import Job, Partition, Summary
+from sluice.hadoop import write_text
 from sluice.row_part import units_of
 
 # The unpacked bytes of one quarantine file, which one task sorts.
@@ -63,6 +65,13 @@ def write(rows: DataFrame, order: list[str], most_records: int, keys: list[str],
         .mode("append")
         .parquet(uri)
     )
+
+
+def write_replaced(spark: SparkSession, rows: DataFrame, place: str) -> None:
+    """Writes the published rows that leave the table, and the paths of their objects."""
+    rows.coalesce(1).write.mode("append").parquet(place)
+    paths = sorted(row["path"] for row in rows.select("path").distinct().collect())
+    write_text(spark, f"{place.rstrip('/')}/objects.json", json.dumps(paths))
 
 
 def field_ids(plan: dict[str, Any]) -> dict[str, int]:

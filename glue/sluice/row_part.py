@@ -29,7 +29,8 @@ def row_part(spark: SparkSession, job: Job) -> DataFrame:
     """Runs the plan's SQL on every record, in DuckDB. The tasks read the raw objects themselves."""
     plan = job["plan"]
     output = [c for c in plan["columns"] if c["name"] not in LINEAGE] + plan["partitionKeys"]
-    ddl = ", ".join([BOOKKEEPING, *(f"`{c['name']}` {c['type']}" for c in output), SPLITS])
+    deletes = ["_deletes boolean"] if (plan["set"]["dedupe"] or {}).get("deletes") else []
+    ddl = ", ".join([BOOKKEEPING, *deletes, *(f"`{c['name']}` {c['type']}" for c in output), SPLITS])
     schema = spark.createDataFrame([], ddl).schema
     setup: Setup = {
         "arrow_schema": to_arrow_schema(schema).serialize().to_pybytes(),

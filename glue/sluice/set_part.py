@@ -53,10 +53,17 @@ def replaced_rows(spark: SparkSession, ranked: DataFrame, job: Job, hold: Hold) 
     return hold(spark.sql(sql))
 
 
+def tombstones_of(spark: SparkSession, ranked: DataFrame, job: Job) -> DataFrame:
+    """The keys that the batch deletes."""
+    ranked.createOrReplaceTempView("ranked")
+    return spark.sql(job["plan"]["set"]["sql"]["spark"]["tombstones"])
+
+
 def published_rows(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     """The published rows in the partitions of the rows, without those of this batch and of files that it replaces.
 
-    They have the columns that decide between rows, the address of their object, and whether they always stay.
+    They have the columns that decide between rows, the address of their object, and whether they always stay. If rows
+    may delete keys, tombstones are among them, too.
     """
     plan = job["plan"]
     keys = [key["name"] for key in plan["partitionKeys"]]
@@ -75,16 +82,44 @@ def published_rows(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     others = (f"{job['batch']}-", *job["exclude"])
     theirs = [(path, values) for path, values in listed if not any(n.startswith(others) for n in path.split("/"))]
     if not theirs:
-        return spark.createDataFrame([], f"{columns}, {places}")
-    if isinstance(source, str):
+        there = spark.createDataFrame([], f"{columns}, {places}")
+    elif isinstance(source, str):
         there = rows_in_folders(spark, theirs, columns, places)
     else:
         there = rows_of_objects(spark, job, {o["uri"]: o for o in source}, theirs, wanted, f"{columns}, {places}")
+    output = [*wanted, *keys, "_path", "_is_fixed"]
+    there = there.select(*(F.col(f"`{k}`") for k in output))
+    if dedupe.get("deletes"):
+        there = there.withColumn("_is_tombstone", F.lit(False))
+        output.append("_is_tombstone")
+        if job["deleted"]:
+            there = there.unionByName(tombstones(spark, job, [*wanted, *keys], f"{columns}, {places}"))
     if job["replaces"]:
         gone = [(r["object"], r["version"]) for r in job["replaces"]]
         lineage = spark.createDataFrame(gone, "_object string, _version string")
         there = there.join(F.broadcast(lineage), ["_object", "_version"], "left_anti")
-    return there.select(*(F.col(f"`{k}`") for k in [*wanted, *keys, "_path", "_is_fixed"]))
+    return there.select(*(F.col(f"`{k}`") for k in output))
+
+
+def tombstones(spark: SparkSession, job: Job, columns: list[str], ddl: str) -> DataFrame:
+    """The tombstones of earlier batches, as published rows. They may be older than a column."""
+    setup: Setup = {
+        "arrow_schema": to_arrow_schema(spark.createDataFrame([], ddl).schema).serialize().to_pybytes(),
+        "columns": columns,
+        "ids": {},
+        "region": job["region"],
+    }
+    units = [(o["uri"], o["size"], "[[]]", False) for o in job["deleted"]]
+    return read_units(spark, units, setup, ddl).withColumn("_is_tombstone", F.lit(True))
+
+
+def read_units(spark: SparkSession, units: list[tuple[str, int, str, bool]], setup: Setup, ddl: str) -> DataFrame:
+    """The rows of objects: see read_keys."""
+    tasks = min(len(units), spark.sparkContext.defaultParallelism * 4)
+    shared = spark.sparkContext.broadcast(setup)
+    return spark.createDataFrame(
+        spark.sparkContext.parallelize(units, tasks), "uri string, size bigint, places string, is_fixed boolean"
+    ).mapInArrow(lambda batches: read_keys(batches, shared.value), spark.createDataFrame([], ddl).schema)
 
 
 def rows_in_folders(spark: SparkSession, found: list[tuple[str, list[str]]], columns: str, places: str) -> DataFrame:
@@ -121,11 +156,7 @@ def rows_of_objects(
         places.setdefault(uri, []).append(values)
     # Of an object that does not name each value of its partition, it is not known which rows are of a partition.
     units = [(uri, objects[uri]["size"], json.dumps(of), None in objects[uri]["values"]) for uri, of in places.items()]
-    tasks = min(len(units), spark.sparkContext.defaultParallelism * 4)
-    shared = spark.sparkContext.broadcast(setup)
-    return spark.createDataFrame(
-        spark.sparkContext.parallelize(units, tasks), "uri string, size bigint, places string, is_fixed boolean"
-    ).mapInArrow(lambda batches: read_keys(batches, shared.value), schema)
+    return read_units(spark, units, setup, ddl)
 
 
 def objects_below(

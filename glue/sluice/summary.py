@@ -36,6 +36,7 @@ def summarize(records: DataFrame, ranked: DataFrame, job: Job, hold: Hold) -> Co
     }
     reasons: dict[str, int] = {}
     skipped: dict[tuple[str, str], int] = {}
+    deletes: dict[tuple[str, str], int] = {}
     quarantine_bytes = 0
 
     def refuse(row: Row) -> None:
@@ -63,6 +64,9 @@ def summarize(records: DataFrame, ranked: DataFrame, job: Job, hold: Hold) -> Co
     for row in grouped.groupBy(*identity, "_fate", "_reason").agg(*sums).collect():
         if row["_fate"] == "quarantined":
             refuse(row)
+            continue
+        if row["_fate"] == "deletes":
+            deletes[(row["_object"], row["_version"])] = row["count"]
             continue
         counts = files[(row["_object"], row["_version"])]
         counts["duplicates" if row["_fate"] == "duplicate" else "published"] += row["_count"]
@@ -92,4 +96,8 @@ def summarize(records: DataFrame, ranked: DataFrame, job: Job, hold: Hold) -> Co
         summary["skipped"] = sum(skipped.values())
         for file in summary["files"]:
             file["skipped"] = skipped.get((file["object"], file["version"]), 0)
+    if (job["plan"]["set"]["dedupe"] or {}).get("deletes"):
+        summary["deletes"] = sum(deletes.values())
+        for file in summary["files"]:
+            file["deletes"] = deletes.get((file["object"], file["version"]), 0)
     return Counted(summary, quarantine_bytes)

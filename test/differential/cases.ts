@@ -200,6 +200,7 @@ const contractOf = (format: Format, withPublished: boolean) => {
             [{ column: 'a', direction: 'asc' }],
             [{ column: 'b', direction: 'desc' }],
           ),
+          deleteWhen: fc.constantFrom(undefined, 'id % 2 = 0', "x > 1 or text = 'x'"),
           isDeduped: withPublished ? fc.constant(true) : fc.boolean(),
           part: fc.constantFrom('year', 'day', 'hour'),
           constant: fc.constantFrom('generated', 'a b/c=é'),
@@ -232,6 +233,7 @@ const contractOf = (format: Format, withPublished: boolean) => {
             scope,
             order,
             isDeduped,
+            deleteWhen,
             part,
             constant,
             filter,
@@ -288,7 +290,16 @@ const contractOf = (format: Format, withPublished: boolean) => {
                 ...rest,
                 ...(filter ? { filter } : {}),
                 ...(when ? { when } : {}),
-                ...(isDeduped ? { dedupe: { key: withPublished ? ['id'] : key, scope, order } } : {}),
+                ...(isDeduped
+                  ? {
+                      dedupe: {
+                        key: withPublished ? ['id'] : key,
+                        scope,
+                        order,
+                        ...(withPublished && order.length > 0 ? { deleteWhen } : {}),
+                      },
+                    }
+                  : {}),
                 partitionBy:
                   own === 'none'
                     ? []

@@ -9,7 +9,8 @@ import fc from 'fast-check';
 import { layOutJob } from '../../offline/spark.ts';
 import { SchemaMismatch } from '../../src/lib/errors.ts';
 import { addsUp } from '../../src/lib/model/plan.ts';
-import { type EngineResult, packedInputs, type TransformOptions, transform } from '../support/embedded.ts';
+import { type EngineResult, packedInputs, type TransformOptions, tombstonesIn, transform } from '../support/embedded.ts';
+
 import { sparkSession } from '../support/sparkSession.ts';
 import { type Case, cases } from './cases.ts';
 
@@ -21,7 +22,7 @@ const together = 4;
 const session = sparkSession();
 
 /** Rows and quarantine, sorted, so that they can be compared. */
-const comparable = ({ summary, rows, quarantine, replaced }: EngineResult) => {
+const comparable = ({ summary, rows, quarantine, replaced, tombstones }: EngineResult) => {
   const text = (row: unknown) =>
     JSON.stringify(row, (_, v: unknown) =>
       v === undefined ? null : typeof v === 'bigint' ? `${v}n` : Object.is(v, -0) ? '-0' : v,
@@ -33,6 +34,7 @@ const comparable = ({ summary, rows, quarantine, replaced }: EngineResult) => {
     rows: rows.map(whole).sort(),
     quarantine: quarantine.map(whole).sort(),
     replaced: replaced.map(whole).sort(),
+    tombstones: tombstones.map(whole).sort(),
   };
 };
 
@@ -52,7 +54,7 @@ async function compare({ contract, files, before, heldReferenceBytes }: Case): P
       engine: async (run, at) => {
         const { plan, references, batch, outputDir } = run;
         const inputs = await packedInputs(contract, files, run, at);
-        const output = { batch, outputDir, ...(before === null ? {} : { published }) };
+        const output = { batch, outputDir, ...(before === null ? {} : { published, tombstones: await tombstonesIn(published) }) };
         return session.run(await layOutJob(join(at, 'job'), plan, references, inputs, output));
       },
     });

@@ -1,4 +1,5 @@
 /** Runs a contract on texts with the embedded engine, for unit tests. */
+import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -27,6 +28,8 @@ export interface EngineResult {
   readonly quarantine: readonly Row[];
   /** The published rows that newer ones replace: the path of their object below `published`, and their key. */
   readonly replaced: readonly Row[];
+  /** The keys that rows of the batch delete, with the columns of the order. */
+  readonly tombstones: readonly Row[];
   /** Partition folders with rows. */
   readonly partitions: readonly string[];
 }
@@ -52,7 +55,7 @@ export interface TransformOptions extends PublishedOptions {
   readonly replaces?: readonly { object: string; version: string }[];
   /** Published objects may have rows of other partitions, too. */
   readonly isShared?: boolean;
-  /** Keeps the published rows here. */
+  /** Keeps the published rows here, and tombstones next to them. */
   readonly keep?: string;
   /** The limit of unpacked bytes, if it is not the tests' usual one. */
   readonly limits?: Partial<typeof limits>;
@@ -108,6 +111,7 @@ export async function transform(
         : {
             ...run,
             replaces: options.replaces ?? [],
+            tombstones: () => tombstonesIn(published),
             published: (places, into) => {
               const local = localObjects(published, plan.partitionKeys);
               const { isShared = false } = options;
@@ -120,7 +124,12 @@ export async function transform(
     );
     for (const counted of [summary, ...summary.files])
       if (!addsUp(counted)) throw new Error(`rows are lost: ${JSON.stringify(counted)}`);
-    if (options.keep) await cp(join(outputDir, 'data'), options.keep, { recursive: true });
+    if (options.keep) {
+      await cp(join(outputDir, 'data'), options.keep, { recursive: true });
+      const kept = join(options.keep, '_tombstones');
+      for (const path of await tombstonesIn(outputDir, 'tombstones'))
+        await cp(path, join(kept, `${(await tombstonesIn(options.keep)).length}.parquet`));
+    }
     const paths = (await readdir(outputDir, { recursive: true }))
       .filter((p) => p.endsWith('.parquet'))
       .sort();
@@ -137,6 +146,7 @@ export async function transform(
         path: String(path).split(`${published}/`).at(-1),
         ...key,
       })),
+      tombstones: await read('tombstones'),
       partitions: paths.filter((p) => p.startsWith('data')).map((p) => p.slice(5, p.lastIndexOf('/'))),
     };
   } finally {
@@ -162,6 +172,13 @@ export async function packedInputs(
     }),
   );
   return looks.flat();
+}
+
+/** The files of tombstones that were kept with published rows, or those of another folder. */
+export async function tombstonesIn(folder: string, below = '_tombstones'): Promise<string[]> {
+  const place = join(folder, below);
+  const names = existsSync(place) ? await readdir(place) : [];
+  return names.filter((name) => name.endsWith('.parquet')).map((name) => join(place, name));
 }
 
 export async function readParquet(path: string): Promise<Row[]> {

@@ -21,9 +21,9 @@ export const correction: Scenario = (world) => {
   world.put('feed/a', ['a1@08', 'a3@06', 'a4@06', 'worst']);
 };
 
-/** For a stage that is `isDeduped`: a file whose rows replace published ones, and one whose row loses. */
+/** For a stage that is `isDeduped`: a file whose rows replace and delete published ones, and one whose row loses. */
 export const newerRows: Scenario = (world) => {
-  world.put('feed/0', ['a1@06', 'b1@06', 'z1@07']);
+  world.put('feed/0', ['a1@06', '-b1@06', 'z1@07']);
   world.put('feed/c', ['b2@06', 'c1@07']);
 };
 

@@ -25,10 +25,11 @@ import { formatOf } from '../../src/lib/flow/batch/deps.ts';
 import { type Manifest, readContract, readManifest, replacesOf } from '../../src/lib/flow/batch/manifest.ts';
 import { garbageOf } from '../../src/lib/flow/batch/plan.ts';
 import { profileSchema } from '../../src/lib/flow/batch/profileRecord.ts';
-import { liveOf } from '../../src/lib/flow/batch/published.ts';
+import { type Live, liveOf } from '../../src/lib/flow/batch/published.ts';
 import { crawlerOf } from '../../src/lib/flow/batch/rawTable.ts';
 import { stagedBy } from '../../src/lib/flow/batch/staged.ts';
 import { goldenTable } from '../../src/lib/flow/batch/tables.ts';
+import { tombstonesFor } from '../../src/lib/flow/batch/tombstones.ts';
 import { dispatch } from '../../src/lib/flow/dispatch.ts';
 import type { RemindDeps } from '../../src/lib/flow/gather.ts';
 import { reconcile } from '../../src/lib/flow/repair/reconcile.ts';
@@ -80,6 +81,8 @@ export interface Row {
   readonly day: string;
   readonly object: string;
   readonly version: string;
+  /** The row deletes its id. */
+  readonly deletes?: boolean;
 }
 
 /** Lines of a raw file. `id@day` is a good row, which the file has as JSON; everything else is a bad line, written unchanged. */
@@ -139,7 +142,7 @@ export interface WorldOptions extends MemoryOptions {
   /** Differs from the usual contract in this. */
   readonly contract?: Partial<Contract>;
   readonly replaceLimits?: ReplaceLimits;
-  /** Of rows with equal ids in a day, only the one with the first object stays, also among published rows. */
+  /** Of rows with equal ids in a day, only the one with the first object stays, also among published rows. `-id@day` deletes `id`. */
   readonly isDeduped?: boolean;
   /** The time that a function has, by its name. */
   readonly deadlineOf?: (name: string) => Deadline | undefined;
@@ -185,7 +188,9 @@ export class World {
     this.contract = {
       ...hiveContract,
       table: { format: this.format },
-      ...(this.isDeduped ? { dedupe: { key: ['id'], scope: 'partition', order: [] } } : {}),
+      ...(this.isDeduped
+        ? { dedupe: { key: ['id'], scope: 'partition', order: [], deleteWhen: "starts_with(id, '-')" } }
+        : {}),
       ...options.contract,
     };
     this.aws = createMemoryAws({ databases: ['db'], ...options });
@@ -640,10 +645,14 @@ export class World {
 
   /** Keys of the table's objects that the ledger counts. */
   async counted(): Promise<string[]> {
+    return (await this.live()).flatMap((live) => live.objects.map((o) => o.key)).sort();
+  }
+
+  /** The objects of all batches. */
+  async live(): Promise<Live[]> {
     const deps = this.deps('test');
     const batches = (await deps.ledger.batches(dataset)).filter((b) => b.committed !== undefined);
-    const found = await Promise.all(batches.map((b) => liveOf(deps, dataset, b.batch)));
-    return found.flatMap((live) => live.objects.map((o) => o.key)).sort();
+    return Promise.all(batches.map((b) => liveOf(deps, dataset, b.batch)));
   }
 }
 
@@ -661,9 +670,12 @@ function wantedLines({ wanted, isDeduped }: World): string[] {
   const seen = new Set<string>();
   const own = all.flatMap(([object, lines]) =>
     lines.flatMap((line) => {
-      if (!isGood(line) || (isDeduped && seen.has(line))) return [];
-      seen.add(line);
-      return [`${object} ${line}`];
+      if (!isGood(line)) return [];
+      const [id = ''] = /[^-].*/.exec(line) ?? [];
+      const isDeleted = isDeduped && line.startsWith('-');
+      if (isDeduped && seen.has(id)) return [];
+      seen.add(id);
+      return isDeleted ? [] : [`${object} ${line}`];
     }),
   );
   return own.sort();
@@ -684,8 +696,10 @@ export async function expectWhole(world: World): Promise<void> {
   expect(await world.counted()).toEqual(world.objects());
 }
 
-/** Below the table are only objects that some state of it names, and no other rows. */
+/** Below the table are only objects that some state of it names, and no other rows. Each tombstone is of a committed batch. */
 export async function expectNoOrphans(world: World): Promise<void> {
+  const graves = (await world.live()).flatMap(({ tombstones = [] }) => tombstones);
+  expect(world.aws.s3.keys('work', 'tombstones/')).toEqual(graves.sort());
   const { formats, store, actor } = world.deps('test');
   if (world.format === 'hive') return expect(world.stored()).toEqual(world.objects());
   const orphans = await formats.iceberg.orphans(dataset, (...at) => store.list(...at), Infinity);
@@ -712,6 +726,7 @@ async function transform(
   const files: Summary['files'] = [];
   const attempt = places(config).attempt(step.dataset, step);
   const profile = await store.readJson(attempt.profile, profileSchema);
+  const contract = readContract(deps, step);
   let missing = 0;
   for (const { object, version, fault } of profile.files) {
     const isMissing = fault === 'object_missing';
@@ -727,7 +742,9 @@ async function transform(
     for (const line of good) {
       const [id = '', day = ''] = line.split('@');
       const rows = days.get(day) ?? [];
-      days.set(day, [...rows, { id, day, object, version }]);
+      const isDelete = (await contract).dedupe?.deleteWhen !== undefined && id.startsWith('-');
+      const row = { id: isDelete ? id.slice(1) : id, day, object, version };
+      days.set(day, [...rows, isDelete ? { ...row, deletes: true } : row]);
     }
     refused.push(...lines.filter((line) => !good.includes(line)).map((line) => ({ object, version, line })));
     files.push({
@@ -739,7 +756,7 @@ async function transform(
       duplicates: 0,
     });
   }
-  const described = compile(await readContract(deps, step), null, []);
+  const described = compile(await contract, null, []);
   const fieldIds = await formatOf(deps, described).fieldIds(goldenTable(described, config));
   const compiled = { ...described, fieldIds };
   if (compiled.partitionKeys.length === 0) {
@@ -751,10 +768,20 @@ async function transform(
   const losers = compiled.set.dedupe?.published
     ? await compete(deps, compiled, step.batch, manifest, days)
     : [];
+  const graves = [...days.values()].flat().filter((row) => row.deletes);
+  for (const [day, rows] of days)
+    days.set(
+      day,
+      rows.filter((row) => !row.deletes),
+    );
+  const deletes = compiled.set.dedupe?.deletes === true;
   for (const file of files) {
-    const own = [...days.values()].flat().filter((row) => row.object === file.object).length;
-    file.duplicates = file.published - own;
+    const isOwn = (row: Row) => row.object === file.object;
+    const own = [...days.values()].flat().filter(isOwn).length;
+    const deleting = graves.filter(isOwn).length;
+    file.duplicates = file.published - own - deleting;
     file.published = own;
+    if (deletes) file.deletes = deleting;
   }
   const { data } = stagedBy(deps, compiled, step, run);
   const valuesOf = (day: string) =>
@@ -770,10 +797,15 @@ async function transform(
       );
   if (losers.length > 0) {
     const { bucket, key } = at.replaced;
-    await store.writeText({ bucket, key: `${key}0.parquet` }, JSON.stringify(losers));
+    await store.writeText(
+      { bucket, key: `${key}0.parquet` },
+      JSON.stringify(losers.map(({ path, id }) => ({ path, id }))),
+    );
     const paths = [...new Set(losers.map(({ path }) => path))];
     await store.writeText({ bucket, key: `${key}objects.json` }, JSON.stringify(paths));
   }
+  if (graves.length > 0)
+    await store.writeText({ ...at.tombstones, key: `${at.tombstones.key}0.parquet` }, JSON.stringify(graves));
   if (refused.length > 0)
     await store.writeText(
       { bucket: config.workBucket, key: `${at.quarantine.key}0.parquet` },
@@ -786,7 +818,10 @@ async function transform(
     published: sum((f) => f.published),
     quarantined: sum((f) => f.quarantined),
     duplicates: sum((f) => f.duplicates),
-    replacedRows: losers.length,
+    replacedRows: losers.filter((loser) => !loser.isDeleted).length,
+    ...(deletes
+      ? { deletes: graves.length, deletedRows: losers.filter((loser) => loser.isDeleted).length }
+      : {}),
     reasons: missing > 0 ? { object_missing: missing } : {},
     nulled: {},
     files,
@@ -805,19 +840,21 @@ async function compete(
   batch: string,
   manifest: Manifest,
   days: Map<string, Row[]>,
-): Promise<{ path: string; id: string }[]> {
+): Promise<{ path: string; id: string; isDeleted: boolean }[]> {
   const places = [...days.keys()].map((day) => ['feed', day]);
-  const garbage = (await garbageOf(deps, plan)).map(attemptPrefix);
+  const uncommitted = await garbageOf(deps, plan);
+  const garbage = uncommitted.map(attemptPrefix);
   const objects = (await formatOf(deps, plan).objectsIn(goldenTable(plan, deps.config), places)).filter(
     ({ address }) => ![`${batch}-`, ...garbage].some((prefix) => isOfAttempt(address, prefix)),
   );
   const gone = replacesOf(manifest);
   const there: { path: string; row: Row }[] = [];
-  for (const { address: path } of objects)
+  const graves = await tombstonesFor(deps, plan, batch, uncommitted);
+  for (const { address: path } of [...objects, ...graves])
     for (const row of JSON.parse(await deps.store.readText(placeOf(path))) as Row[])
       if (!gone.some((g) => g.object === row.object && g.version === row.version)) there.push({ path, row });
   const place = ({ object, version }: Row) => `${object}\0${version}`;
-  const losers: { path: string; id: string }[] = [];
+  const losers: { path: string; id: string; isDeleted: boolean }[] = [];
   for (const [day, rows] of days) {
     const first = new Map<string, Row>();
     for (const row of rows) {
@@ -828,7 +865,7 @@ async function compete(
       const best = first.get(row.id);
       if (best === undefined) continue;
       if (place(best) >= place(row)) first.delete(row.id);
-      else losers.push({ path, id: row.id });
+      else if (!row.deletes) losers.push({ path, id: row.id, isDeleted: best.deletes === true });
     }
     days.set(day, [...first.values()]);
   }

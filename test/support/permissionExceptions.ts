@@ -146,6 +146,12 @@ export const exceptions: readonly {
     why: 'notes at which dataset it has stopped for want of time',
   },
   {
+    of: ['failBatch'],
+    actions: ['s3:DeleteObject'],
+    resource: '/tombstones/',
+    why: 'takes back the tombstones of an attempt with its quarantine, in the same call; the tests do so in memory',
+  },
+  {
     of: ['reconcile'],
     actions: ['s3:GetObject', 's3:DeleteObject'],
     resource: '/',

@@ -21,6 +21,9 @@ import { resolveContract } from './resolve.ts';
 /** The maximum size of a lookup that every executor has in memory, in bytes of its rows as JSON. A larger one is joined in the set part. */
 export const heldReferenceBytes = 64 * 1024 * 1024;
 
+/** How many days a deleted key is remembered, if the contract does not say so. */
+const usualDeleteDays = 30;
+
 export interface CompileOptions {
   readonly heldReferenceBytes?: number;
   /** Every good row goes to quarantine as `rejected`. */
@@ -64,6 +67,9 @@ export function compile(
           key: isOfPartition ? [...key, ...contract.partitionBy.map(({ name }) => name)] : key,
           order: contract.dedupe?.order ?? [],
           published: isOfPartition,
+          ...(contract.dedupe?.deleteWhen === undefined
+            ? {}
+            : { deletes: true, keepDeletesDays: contract.dedupe.keepDeletesDays ?? usualDeleteDays }),
         }
       : null,
     sort: sortColumns(contract, names),

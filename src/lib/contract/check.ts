@@ -182,8 +182,9 @@ function checkEnrichments({ enrich }: Contract, { declare, known }: Scope): void
   });
 }
 
-function checkDedupe(contract: Contract, { known, issue }: Scope): void {
+function checkDedupe(contract: Contract, { known, gives, issue }: Scope): void {
   const { dedupe } = contract;
+  checkDeletes(contract, { gives, issue });
   const helpers = helpersOf(contract);
   const isOfTable = dedupe?.scope === 'partition';
   // Both engines read these from published objects exactly as they wrote them.
@@ -204,6 +205,18 @@ function checkDedupe(contract: Contract, { known, issue }: Scope): void {
     if (helpers.has(o.column))
       issue(['dedupe', 'order', i, 'column'], `the column "${o.column}" must be published`);
   });
+}
+
+function checkDeletes({ columns, dedupe }: Contract, { gives, issue }: Pick<Scope, 'gives' | 'issue'>): void {
+  if (dedupe?.keepDeletesDays !== undefined && dedupe.deleteWhen === undefined)
+    issue(['dedupe', 'keepDeletesDays'], 'goes with deleteWhen');
+  if (dedupe?.deleteWhen === undefined) return;
+  const place = ['dedupe', 'deleteWhen'];
+  gives(place, dedupe.deleteWhen, 'boolean', new Map(columns.map((c) => [c.name, c.type])));
+  if (dedupe.scope === 'file' || dedupe.scope === 'batch')
+    issue(place, `deletes published rows, and the scope ${dedupe.scope} does not compare them`);
+  if (dedupe.order.length === 0)
+    issue(place, 'needs an order, which says whether the row or the delete is the newer one');
 }
 
 /** Types with short texts as values. */

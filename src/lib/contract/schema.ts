@@ -238,6 +238,9 @@ const jsonOptions = z.strictObject({
     .describe('NaN, Infinity and -Infinity, which Python writes and JSON does not have: no JSON, or null.'),
 });
 
+/** How many days the stage keeps the tombstones of deleted keys at most: see infra/storage.yml. */
+const mostDeleteDays = 365;
+
 /** Formats that a dataset cannot combine with others. The other two are distinguished by a file's first character. */
 const loneFormats: readonly string[] = [
   'json_document',
@@ -402,6 +405,21 @@ export const contractShape = z.strictObject({
         .array(z.strictObject({ column: identifier, direction: z.enum(['asc', 'desc']) }))
         .default([])
         .describe('The first row in this order stays. Ties: object, then raw text, as bytes.'),
+      deleteWhen: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'A condition over the columns. A row for which it is true is not published: it deletes the published row of its key.',
+        ),
+      keepDeletesDays: z
+        .int()
+        .min(1)
+        .max(mostDeleteDays)
+        .optional()
+        .describe(
+          'For so many days a deleted key is remembered, so that a late older row does not bring it back. 30 by default.',
+        ),
     })
     .optional()
     .describe('One row for each key stays.'),

@@ -126,15 +126,38 @@ const derivedColumns = (contract: Contract): (string | null)[] => [
     ? null
     : `coalesce(${conditionSql(typedExpression(contract, contract.filter))}, false) AS __kept`,
   contract.when === undefined ? null : isSkippedSql(contract, contract.when),
+  contract.dedupe?.deleteWhen === undefined ? null : deletesSql(contract, contract.dedupe.deleteWhen),
 ];
 
 /** __skipped: whether `when` is not true for a record, if the columns that it reads are valid. */
-function isSkippedSql(contract: Contract, when: string): string {
-  const asked = columnsIn(parseExpression(when));
+const isSkippedSql = (contract: Contract, when: string): string =>
+  `NOT coalesce(${conditionSql(typedExpression(contract, when))}, false)${andValid(contract, columnsIn(parseExpression(when)))} AS __skipped`;
+
+/**
+ * __deletes: whether a row deletes its key. The columns that decide must be valid. Others may have any value: a change feed often gives
+ * nothing but the key of a deleted row.
+ */
+function deletesSql(contract: Contract, deleteWhen: string): string {
+  const { dedupe, derive, partitionBy } = contract;
+  const decisive = [
+    ...(dedupe?.key ?? []),
+    ...(dedupe?.order.map(({ column }) => column) ?? []),
+    ...(dedupe?.scope === 'partition' ? partitionBy.flatMap((key) => ('of' in key ? [key.of] : [])) : []),
+  ];
+  const inputs = decisive.flatMap((name) => {
+    const expression = derive.find((d) => d.name === name)?.expression;
+    return expression === undefined ? [name] : columnsIn(parseExpression(expression));
+  });
+  const asked = [...columnsIn(parseExpression(deleteWhen)), ...inputs];
+  return `coalesce(${conditionSql(typedExpression(contract, deleteWhen))}, false)${andValid(contract, asked)} AS __deletes`;
+}
+
+/** And whether these columns of the record are valid. */
+function andValid(contract: Contract, names: readonly string[]): string {
   const faults = contract.columns.flatMap((c, i) =>
-    asked.includes(c.name) ? [`__reasons[${i + 1}] IS NULL`] : [],
+    names.includes(c.name) ? [`__reasons[${i + 1}] IS NULL`] : [],
   );
-  return `NOT coalesce(${conditionSql(typedExpression(contract, when))}, false)${faults.length === 0 ? '' : ` AND (__reasons IS NULL OR (${faults.join(' AND ')}))`} AS __skipped`;
+  return faults.length === 0 ? '' : ` AND (__reasons IS NULL OR (${faults.join(' AND ')}))`;
 }
 
 /** The row part's rows: bookkeeping columns, the published ones, and the partition keys. */
@@ -155,16 +178,20 @@ function rowsSql(
   const raw = 'coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR)';
   const joins = enrichments.flatMap(({ sql }) => sql ?? []);
   const isSkipped = contract.when === undefined ? null : `${isWhole(documents)} AND __skipped`;
+  const deletes = contract.dedupe?.deleteWhen !== undefined;
+  const isBad = deletes ? '__bad IS NOT NULL AND NOT __deletes' : '__bad IS NOT NULL';
+  const noneNulled = [...(isSkipped === null ? [] : [isSkipped]), ...(deletes ? ['__deletes'] : [])];
   return `SELECT files.object AS _object, files.version AS _version, files.member AS _member, __line${isFlat ? ' + files.skip' : ''} AS _line, ${documents.place} AS _place,
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
     ${isFlat ? `WHEN __doc IS NULL THEN '${isText ? 'invalid_line' : 'invalid_csv'}'` : "WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'"}
-    ${isSkipped === null ? '' : `WHEN ${isSkipped} THEN ${literal(skipped)}\n    `}WHEN __bad IS NOT NULL THEN __reasons[__bad]${choose((r) => literal(r.reason))} END AS _reason,
+    ${isSkipped === null ? '' : `WHEN ${isSkipped} THEN ${literal(skipped)}\n    `}WHEN ${isBad} THEN __reasons[__bad]${choose((r) => literal(r.reason))} END AS _reason,
   ${keepsRaw ? raw : `CASE WHEN ${isSkipped === null ? '_reason IS NOT NULL' : `_reason <> ${literal(skipped)}`} THEN ${raw} END`} AS _raw,
-  CASE WHEN __bad IS NOT NULL THEN ${list(contract.columns.map((c) => literal(c.name)))}[__bad]${choose((r) => r.column)} END AS _column,
-  CASE ${isText ? textValues(contract) : isFlat ? csvValues(contract) : jsonValues}WHEN __bad IS NOT NULL THEN ${leaves.textAt('__bad')}${choose((r) => r.value)} END AS _value,
-  ${isSkipped === null ? '__nulled' : `CASE WHEN ${isSkipped} THEN []::VARCHAR[] ELSE __nulled END`} AS _nulled,
+  CASE WHEN ${isBad} THEN ${list(contract.columns.map((c) => literal(c.name)))}[__bad]${choose((r) => r.column)} END AS _column,
+  CASE ${isText ? textValues(contract) : isFlat ? csvValues(contract) : jsonValues}WHEN ${isBad} THEN ${leaves.textAt('__bad')}${choose((r) => r.value)} END AS _value,
+  ${noneNulled.length === 0 ? '__nulled' : `CASE WHEN ${noneNulled.join(' OR ')} THEN []::VARCHAR[] ELSE __nulled END`} AS _nulled,
   ${[
+    ...(deletes ? ['__deletes AS _deletes'] : []),
     ...ownColumns(contract).map(outputOf),
     ...enrichments.flatMap(({ e, sql }) => sql?.outputs ?? emptyOutputs(e)),
     ...(contract.drift === 'rescue' ? [`__rest AS ${identifier(rescued.name)}`] : []),
@@ -325,14 +352,18 @@ function rowRefusals(
   const refusals: Refusal[] = [];
   const refuse = (reason: ReasonCode, when: string, column = nothing, value = nothing) =>
     refusals.push({ reason, when, column, value });
+  const deletes = contract.dedupe?.deleteWhen !== undefined;
+  /** For what is asked only of rows that are published. */
+  const unlessDeletes = (when: string) => (deletes ? `NOT __deletes AND (${when})` : when);
   for (const { isOther, value } of arrays) refuse('not_an_array', isOther, nothing, value);
-  if (contract.drift === 'reject') refuse('unexpected_field', '__rest IS NOT NULL', nothing, '__rest');
-  if (contract.filter !== undefined) refuse('filtered', 'NOT __kept');
+  if (contract.drift === 'reject')
+    refuse('unexpected_field', unlessDeletes('__rest IS NOT NULL'), nothing, '__rest');
+  if (contract.filter !== undefined) refuse('filtered', unlessDeletes('NOT __kept'));
   for (const name of derivedKeys(contract))
     refuse('missing_required', `placed.${identifier(name)} IS NULL`, literal(name));
   for (const { e, sql } of enrichments)
     if (sql && e.unmatched === 'quarantine')
-      refuse('unmatched', sql.isUnmatched, literal(sql.column), sql.asked);
+      refuse('unmatched', unlessDeletes(sql.isUnmatched), literal(sql.column), sql.asked);
   for (const key of contract.partitionBy)
     if (isOwnValue(key))
       refuse(

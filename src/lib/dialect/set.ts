@@ -18,6 +18,8 @@ export function setSql(
 ): SetSql {
   const { joins, dedupe } = plan.set;
   const { identifier, literal } = dialect;
+  const deletes = dedupe?.deletes === true;
+  const carried = deletes ? [...dialect.carried, '_deletes'] : dialect.carried;
   const keys = plan.partitionKeys.map((k) => k.name);
   const lookups = joins.map((join) => ({
     ...lookupSql(join, 'row_part', dialect),
@@ -28,10 +30,10 @@ export function setSql(
   const refused = (column: string, value: (join: LookupSql) => string) =>
     refusing.length === 0
       ? `row_part.${column}`
-      : `CASE WHEN row_part._reason IS NOT NULL THEN row_part.${column} ${refusing.map((j) => `WHEN ${j.isUnmatched} THEN ${value(j)}`).join(' ')} END AS ${column}`;
-  const published = plan.columns.filter((c) => !dialect.carried.includes(c.name) && c.name !== '_batch');
+      : `CASE WHEN row_part._reason IS NOT NULL THEN row_part.${column} ${refusing.map((j) => `WHEN ${deletes ? `NOT row_part._deletes AND ${j.isUnmatched}` : j.isUnmatched} THEN ${value(j)}`).join(' ')} END AS ${column}`;
+  const published = plan.columns.filter((c) => !carried.includes(c.name) && c.name !== '_batch');
   const looking = [
-    ...dialect.carried.map((name) => `row_part.${name}`),
+    ...carried.map((name) => `row_part.${name}`),
     refused('_reason', () => literal('unmatched')),
     refused('_column', (j) => literal(j.column)),
     refused('_value', (j) => j.asked),
@@ -53,7 +55,7 @@ export function setSql(
       : [];
   const statement = (name: string, sql: string) => statementOf([...joined, [name, sql]]);
   const fated = (cases: string) =>
-    `SELECT ${rows}.*, CASE ${plan.set.skips ? `WHEN _reason = ${literal(skipped)} THEN 'skipped' ` : ''}WHEN _reason IS NOT NULL THEN 'quarantined' ${cases}ELSE 'published' END AS _fate`;
+    `SELECT ${rows}.*, CASE ${plan.set.skips ? `WHEN _reason = ${literal(skipped)} THEN 'skipped' ` : ''}WHEN _reason IS NOT NULL THEN 'quarantined' ${cases}${deletes ? "WHEN _deletes THEN 'deletes' " : ''}ELSE 'published' END AS _fate`;
   if (!dedupe)
     return {
       candidates: null,
@@ -61,6 +63,7 @@ export function setSql(
       contested: null,
       ranked: statement('ranked', `${fated('')}\nFROM ${rows}`),
       replaced: null,
+      tombstones: null,
     };
 
   const key = dedupe.key.map((name) => `${rows}.${identifier(name)}`);
@@ -75,6 +78,7 @@ export function setSql(
   const place = `row_number() OVER (PARTITION BY ${key.join(', ')} ORDER BY ${order.join(', ')})`;
   const known = dedupe.key.map((name) => identifier(name));
   const inObject = dedupe.key.filter((name) => !keys.includes(name)).map((name) => identifier(name));
+  const gone = ['candidates._path AS path', ...inObject.map((name) => `candidates.${name}`)];
   const isOf = (from: string, other: string) =>
     known.map((name) => `${from}.${name} = ${other}.${name}`).join(' AND ');
   const decided = (name: string, sql: string) => statementOf([...joined, ...there.best, [name, sql]]);
@@ -104,12 +108,33 @@ FROM ${rows} LEFT JOIN repeated ON ${isRepeated}${there.join}
 WHERE _reason IS NOT NULL OR _is_repeated IS NULL
 UNION ALL SELECT * FROM contested`,
     ),
-    replaced: dedupe.published
-      ? `SELECT ${['candidates._path AS path', ...inObject.map((name) => `candidates.${name}`)].join(', ')} FROM candidates
-SEMI JOIN (SELECT ${known.join(', ')} FROM ranked WHERE _fate = 'published') AS won ON ${isOf('candidates', 'won')}`
+    replaced: !dedupe.published
+      ? null
+      : deletes
+        ? `SELECT ${[...gone, "won._fate = 'deletes' AS _is_deleted"].join(', ')} FROM candidates
+JOIN (SELECT ${[...known, '_fate'].join(', ')} FROM ranked WHERE _fate IN ('published', 'deletes')) AS won ON ${isOf('candidates', 'won')}
+WHERE NOT candidates._is_tombstone`
+        : `SELECT ${gone.join(', ')} FROM candidates
+SEMI JOIN (SELECT ${known.join(', ')} FROM ranked WHERE _fate = 'published') AS won ON ${isOf('candidates', 'won')}`,
+    tombstones: deletes
+      ? `SELECT ${tombstoneColumns(plan).map(identifier).join(', ')} FROM ranked WHERE _fate = 'deletes'`
       : null,
   };
 }
+
+/** The columns of a tombstone: those that decide between rows, and the origin of the row that deleted the key. */
+export const tombstoneColumns = ({
+  set: { dedupe },
+}: {
+  readonly set: Pick<SetPart, 'dedupe'>;
+}): string[] => [
+  ...new Set([
+    ...(dedupe?.key ?? []),
+    ...(dedupe?.order.map(({ column }) => column) ?? []),
+    '_object',
+    '_version',
+  ]),
+];
 
 /**
  * How rows are compared with the published rows of their key: `best` has the first of these by the order. Their digests and positions are

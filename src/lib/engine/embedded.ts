@@ -3,7 +3,9 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { duckType, identifier, list, literal } from '../dialect/duckdbNames.ts';
+import { tombstoneColumns } from '../dialect/set.ts';
 import { TooManyPartitions } from '../errors.ts';
+import type { Fate } from '../model/fates.ts';
 import type { InputFile } from '../model/layout.ts';
 import { mostPartitions, type Plan, type ReferenceData, type Summary } from '../model/plan.ts';
 import { openDuckdb } from './instance.ts';
@@ -24,12 +26,15 @@ export interface EmbeddedRun {
   readonly inputs: readonly InputFile[];
   readonly batch: string;
   /**
-   * An empty folder. Rows go to `data/<key>=<value>/…parquet`, quarantine to `quarantine/*.parquet`, and the published rows that newer ones
-   * replace to `replaced/*.parquet`: the path of the object, and the key. `replaced/objects.json` lists the paths.
+   * An empty folder. Rows go to `data/<key>=<value>/…parquet`, quarantine to `quarantine/*.parquet`, tombstones of deleted keys to
+   * `tombstones/*.parquet`, and the published rows that newer ones replace to `replaced/*.parquet`: the path of the object, and the key.
+   * `replaced/objects.json` lists the paths.
    */
   readonly outputDir: string;
   /** Called if the plan compares published rows. By default nothing is published. */
   readonly published?: FetchPublished;
+  /** Fetches the tombstones of earlier batches to a folder, and gives their local files. Called if rows may delete keys. */
+  readonly tombstones?: (into: string) => Promise<readonly string[]>;
   /** Published rows of these files do not count, because the batch replaces them. */
   readonly replaces?: readonly { object: string; version: string }[];
   /** The memory that this process may use; by default the free memory. */
@@ -52,6 +57,7 @@ export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
     await readRows(instance, db, run.plan, run.inputs);
     await rankRows(db, run, scratch);
     const replaced = await writeReplaced(db, run);
+    await writeTombstones(db, run);
     const summary = { ...(await summarize(db, run.plan)), ...replaced };
     requireFewPartitions(run.plan, summary.partitions.length);
     await writeRows(instance, db, run, summary);
@@ -110,7 +116,7 @@ async function rankRows(db: DuckDBConnection, run: EmbeddedRun, scratch: string)
 /** Makes the view `published`. DuckDB reads the rows itself, because a partition may have millions, and keeps only those it needs. */
 async function viewPublished(
   db: DuckDBConnection,
-  { plan, published, replaces = [] }: EmbeddedRun,
+  { plan, published, tombstones, replaces = [] }: EmbeddedRun,
   scratch: string,
 ): Promise<{ drop(): Promise<void> }> {
   const partitionKeys = plan.partitionKeys.map((k) => identifier(k.name));
@@ -119,7 +125,8 @@ async function viewPublished(
   );
   const partitions = touched.getRowObjectsJson().map((row) => row.key_values as string[]);
   const folder = join(scratch, 'published');
-  await mkdir(folder);
+  const remembered = join(scratch, 'tombstones');
+  for (const each of [folder, remembered]) await mkdir(each);
   const files = (await published?.(partitions, folder)) ?? [];
   const types = new Map(plan.columns.map((c) => [c.name, duckType(c.type)]));
   await db.run(`CREATE TABLE places (__path VARCHAR, _path VARCHAR, __fixed VARCHAR${partitionKeys.map((k) => `, ${k} VARCHAR`).join('')});
@@ -135,7 +142,9 @@ async function viewPublished(
     replaces.map(({ object, version }) => [object, version]),
   );
   const columns = decidingColumns(plan);
-  const places = ['_path', "__fixed = 'true' AS _is_fixed", ...partitionKeys];
+  const deletes = plan.set.dedupe?.deletes === true;
+  const isRow = deletes ? ['false AS _is_tombstone'] : [];
+  const places = ['_path', "__fixed = 'true' AS _is_fixed", ...partitionKeys, ...isRow];
   // Objects may be older than a column, or than its name.
   const alike = [...Map.groupBy(files, ({ names }) => JSON.stringify(names)).values()];
   const parts = alike.map((some) => {
@@ -150,30 +159,80 @@ async function viewPublished(
       FROM read_parquet(${paths}, filename = '__path', union_by_name = true, hive_partitioning = false) AS f JOIN places USING (__path)`;
   });
   const none = `SELECT ${[...columns.map((name) => `NULL::${types.get(name)} AS ${identifier(name)}`), ...places].join(', ')} FROM places`;
+  const all = [
+    ...(parts.length === 0 ? [none] : parts),
+    ...(deletes
+      ? await viewTombstones(db, plan, columns, types, (await tombstones?.(remembered)) ?? [])
+      : []),
+  ];
   await db.run(
-    `CREATE VIEW published AS FROM (${(parts.length === 0 ? [none] : parts).join('\n UNION ALL ')})
+    `CREATE VIEW published AS FROM (${all.join('\n UNION ALL ')})
     ${replaces.length === 0 ? '' : 'ANTI JOIN replaced ON __object = _object AND __version = _version'}`,
   );
   return {
     async drop() {
       await db.run('DROP VIEW published; DROP TABLE places; DROP TABLE replaced');
-      await rm(folder, { recursive: true });
+      for (const each of [folder, remembered]) await rm(each, { recursive: true });
     },
   };
+}
+
+/** Tombstones as rows of the view `published`. They may be older than a column. */
+async function viewTombstones(
+  db: DuckDBConnection,
+  plan: Plan,
+  columns: readonly string[],
+  types: ReadonlyMap<string, string>,
+  paths: readonly string[],
+): Promise<string[]> {
+  if (paths.length === 0) return [];
+  const files = `read_parquet(${list(paths.map(literal))}, union_by_name = true, hive_partitioning = false)`;
+  const there = new Set(
+    (await db.runAndReadAll(`DESCRIBE FROM ${files}`)).getRowObjectsJson().map((c) => c.column_name),
+  );
+  const value = (name: string, type: string) =>
+    `${there.has(name) ? `TRY_CAST(${identifier(name)} AS ${type})` : `NULL::${type}`} AS ${identifier(name)}`;
+  return [
+    `SELECT ${[
+      ...columns.map((name) => value(name, types.get(name) ?? 'VARCHAR')),
+      "'' AS _path, false AS _is_fixed",
+      ...plan.partitionKeys.map(({ name }) => value(name, 'VARCHAR')),
+      'true AS _is_tombstone',
+    ].join(', ')} FROM ${files}`,
+  ];
+}
+
+/** Writes the tombstones of keys that the batch deletes, if there are any. */
+async function writeTombstones(db: DuckDBConnection, { plan, outputDir }: EmbeddedRun): Promise<void> {
+  const { tombstones } = plan.set.sql.duckdb;
+  if (tombstones === null) return;
+  const found = await db.runAndReadAll("SELECT 1 FROM ranked WHERE _fate = 'deletes' LIMIT 1");
+  if (found.currentRowCount === 0) return;
+  await mkdir(join(outputDir, 'tombstones'), { recursive: true });
+  const types = new Map(plan.columns.map((c) => [c.name, duckType(c.type)]));
+  const columns = tombstoneColumns(plan).map(
+    (name) => `${identifier(name)}::${types.get(name) ?? 'VARCHAR'} AS ${identifier(name)}`,
+  );
+  await db.run(
+    `COPY (SELECT ${columns.join(', ')} FROM (${tombstones}) ORDER BY ALL) TO ${literal(join(outputDir, 'tombstones', 'part-0.parquet'))} (FORMAT parquet, COMPRESSION zstd)`,
+  );
 }
 
 /** Writes the published rows that newer ones replace, if there are any, and counts them. */
 async function writeReplaced(
   db: DuckDBConnection,
   { plan, outputDir }: EmbeddedRun,
-): Promise<Pick<Summary, 'replacedRows'>> {
+): Promise<Pick<Summary, 'replacedRows' | 'deletedRows'>> {
   const { replaced } = plan.set.sql.duckdb;
+  const deletes = plan.set.dedupe?.deletes === true;
   if (replaced === null) return {};
   await db.run(`CREATE TABLE replaced_rows AS ${replaced}`);
   const [count] = (
-    await db.runAndReadAll('SELECT count(*)::DOUBLE AS n FROM replaced_rows')
+    await db.runAndReadAll(
+      `SELECT count(*)::DOUBLE AS n, ${deletes ? 'count(*) FILTER (_is_deleted)::DOUBLE' : '0'} AS deleted FROM replaced_rows`,
+    )
   ).getRowObjectsJson();
-  const rows = Number(count?.n);
+  const [rows, deleted] = [Number(count?.n), Number(count?.deleted)];
   if (rows > 0) {
     await mkdir(join(outputDir, 'replaced'), { recursive: true });
     const paths = await db.runAndReadAll('SELECT DISTINCT path FROM replaced_rows ORDER BY path');
@@ -182,11 +241,11 @@ async function writeReplaced(
       JSON.stringify(paths.getRowObjectsJson().map(({ path }) => path)),
     );
     await db.run(
-      `COPY (FROM replaced_rows ORDER BY ALL) TO ${literal(join(outputDir, 'replaced', 'part-0.parquet'))} (FORMAT parquet, COMPRESSION zstd)`,
+      `COPY (SELECT *${deletes ? ' EXCLUDE (_is_deleted)' : ''} FROM replaced_rows ORDER BY ALL) TO ${literal(join(outputDir, 'replaced', 'part-0.parquet'))} (FORMAT parquet, COMPRESSION zstd)`,
     );
   }
   await db.run('DROP TABLE replaced_rows; DROP TABLE candidates');
-  return { replacedRows: rows };
+  return { replacedRows: rows - deleted, ...(deletes ? { deletedRows: deleted } : {}) };
 }
 
 async function append(
@@ -218,12 +277,12 @@ async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
   const sum = (fate: string) => `coalesce(sum(__n) FILTER (_fate = '${fate}'), 0)::DOUBLE AS ${fate}`;
   const files = await rows(`
     WITH fates AS (
-      SELECT _object, _version, ${['published', 'quarantined', 'duplicate', 'skipped'].map(sum).join(', ')}
+      SELECT _object, _version, ${['published', 'quarantined', 'duplicate', 'skipped', 'deletes'].map(sum).join(', ')}
       FROM tallies WHERE __is_file GROUP BY ALL
     )
     SELECT f.object, f.version, coalesce(r.n, 0) AS read, coalesce(published, 0) AS published,
       coalesce(quarantined, 0) AS quarantined, coalesce(duplicate, 0) AS duplicate,
-      coalesce(skipped, 0) AS skipped
+      coalesce(skipped, 0) AS skipped, coalesce(deletes, 0) AS deletes
     FROM (SELECT object, version, min(file) AS file FROM files GROUP BY ALL) f
     LEFT JOIN rows_read r ON r._object = f.object AND r._version = f.version
     LEFT JOIN fates ON fates._object = f.object AND fates._version = f.version
@@ -248,9 +307,9 @@ async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
     quarantined: Number(f.quarantined),
     duplicates: Number(f.duplicate),
     ...(plan.set.skips ? { skipped: Number(f.skipped) } : {}),
+    ...(plan.set.dedupe?.deletes ? { deletes: Number(f.deletes) } : {}),
   }));
-  const total = (field: 'rowsRead' | 'published' | 'quarantined' | 'duplicates' | 'skipped') =>
-    counted.reduce((sum, f) => sum + (f[field] ?? 0), 0);
+  const total = (field: Fate | 'rowsRead') => counted.reduce((sum, f) => sum + (f[field] ?? 0), 0);
   const byName = (counts: typeof reasons) =>
     Object.fromEntries(counts.map((c) => [String(c.name), Number(c.n)]));
   return {
@@ -259,6 +318,7 @@ async function summarize(db: DuckDBConnection, plan: Plan): Promise<Summary> {
     quarantined: total('quarantined'),
     duplicates: total('duplicates'),
     ...(plan.set.skips ? { skipped: total('skipped') } : {}),
+    ...(plan.set.dedupe?.deletes ? { deletes: total('deletes') } : {}),
     reasons: byName(reasons),
     nulled: byName(nulled),
     files: counted,

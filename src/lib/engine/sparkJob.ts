@@ -39,6 +39,7 @@ export interface SparkPlaces {
   readonly data: string;
   readonly quarantine: string;
   readonly replaced: string;
+  readonly tombstones: string;
   readonly summary: string;
   /** The address of the store; null for local files. */
   readonly region: string | null;
@@ -56,6 +57,8 @@ export interface SparkPublished {
   readonly replaces?: readonly { object: string; version: string }[];
   /** Prefixes of file names, such as `<batch>-f<fence>-`: objects of attempts that were never committed. */
   readonly exclude?: readonly string[];
+  /** Tombstones of earlier batches. */
+  readonly deleted?: readonly { readonly address: string; readonly bytes: number }[];
 }
 
 /** The job's description, as JSON data. */
@@ -64,7 +67,7 @@ export function describeJob(
   batch: string,
   inputs: readonly SparkInput[],
   references: readonly ReferenceData[],
-  { replaces = [], exclude = [] }: SparkPublished,
+  { replaces = [], exclude = [], deleted = [] }: SparkPublished,
   places: SparkPlaces,
   limits: Partial<SparkLimits> = {},
 ) {
@@ -116,9 +119,11 @@ export function describeJob(
         : places.published,
     replaces: replaces.map(({ object, version }) => ({ object, version })),
     exclude,
+    deleted: deleted.map(({ address, bytes }) => ({ uri: address, size: bytes })),
     data: places.data,
     quarantine: places.quarantine,
     replaced: places.replaced,
+    tombstones: places.tombstones,
     summary: places.summary,
     region: places.region,
   };

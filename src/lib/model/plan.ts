@@ -91,7 +91,17 @@ const setPartSchema = z.object({
    * Rows with an equal key are duplicates; the first in `order`, then object, version, digest, place and line, stays.
    * `published`: the published rows of the row's partition are compared, too, and `key` has the partition keys.
    */
-  dedupe: z.object({ key: z.array(z.string()), order: z.array(sortKey), published: z.boolean() }).nullable(),
+  dedupe: z
+    .object({
+      key: z.array(z.string()),
+      order: z.array(sortKey),
+      published: z.boolean(),
+      /** Whether the row part has `_deletes`: a row that deletes its key. */
+      deletes: z.boolean().optional(),
+      /** Tombstones of the last days count. */
+      keepDeletesDays: z.int().optional(),
+    })
+    .nullable(),
   /** Whether the row part has rows of other datasets, with the reason `skipped`. */
   skips: z.boolean().optional(),
   /** Order of the rows within a published file. */
@@ -102,7 +112,8 @@ const setPartSchema = z.object({
 export type SetPart = z.output<typeof setPartSchema>;
 
 /**
- * SQL over row_part, the references and, if needed, published(<key>, <order>, _object, _version, _path, _is_fixed). Sorting is expensive and most keys
+ * SQL over row_part, the references and, if needed, published(<key>, <order>, _object, _version, _path, _is_fixed). If rows delete keys, `published`
+ * has the tombstones, too, and `_is_tombstone` distinguishes them. Sorting is expensive and most keys
  * are unique, so only rows with a repeated key are sorted. On Spark, row_part has no rows that are already quarantined.
  */
 const setSqlSchema = z.object({
@@ -112,10 +123,15 @@ const setSqlSchema = z.object({
   repeated: z.string().nullable(),
   /** repeated -> the rows of those keys, with `_fate`. */
   contested: z.string().nullable(),
-  /** repeated and contested -> all rows of row_part with `_fate`: published, quarantined or duplicate. */
+  /** repeated and contested -> all rows of row_part with `_fate`: published, quarantined, duplicate, deletes or skipped. */
   ranked: z.string(),
-  /** candidates and ranked -> the published rows that newer rows replace: `path` of the object, and the columns of the key. */
+  /**
+   * candidates and ranked -> the published rows that newer rows replace: `path` of the object, the columns of the key and, if rows delete
+   * keys, `_is_deleted`.
+   */
   replaced: z.string().nullable().default(null),
+  /** ranked -> the tombstones of the batch: the columns that decide, of the rows that delete their keys. Null if no row deletes. */
+  tombstones: z.string().nullable().default(null),
 });
 export type SetSql = z.output<typeof setSqlSchema>;
 
@@ -222,7 +238,7 @@ export interface Grid {
   readonly rows: number;
 }
 
-/** Counts of rows by outcome. The first is the sum of the others, without `replacedRows`. */
+/** Counts of rows by outcome. The first is the sum of the others, without `replacedRows` and `deletedRows`. */
 export const accountingSchema = z.object({
   rowsRead: z.int().nonnegative(),
   published: z.int().nonnegative(),
@@ -230,14 +246,30 @@ export const accountingSchema = z.object({
   duplicates: z.int().nonnegative(),
   /** Records that do not match the contract's `when`; absent without `when`. */
   skipped: z.int().nonnegative().optional(),
+  /** Rows that delete their key; absent without `deleteWhen`. */
+  deletes: z.int().nonnegative().optional(),
   /** Published rows of other files that leave the table for newer rows; absent if published rows are not compared. */
   replacedRows: z.int().nonnegative().optional(),
+  /** Published rows of other files that leave the table because their key is deleted; absent without `deleteWhen`. */
+  deletedRows: z.int().nonnegative().optional(),
 });
 export type Accounting = z.output<typeof accountingSchema>;
 
 /** Whether every row that was read has an outcome. */
-export const addsUp = ({ rowsRead, published, quarantined, duplicates, skipped = 0 }: Accounting): boolean =>
-  rowsRead === published + quarantined + duplicates + skipped;
+export const addsUp = ({
+  rowsRead,
+  published,
+  quarantined,
+  duplicates,
+  skipped = 0,
+  deletes = 0,
+}: Accounting): boolean => rowsRead === published + quarantined + duplicates + skipped + deletes;
+
+/** The published rows of other files that leave the table. */
+export const leavingRows = ({
+  replacedRows = 0,
+  deletedRows = 0,
+}: Pick<Accounting, 'replacedRows' | 'deletedRows'>): number => replacedRows + deletedRows;
 
 /** The counts of a batch, with reasons. */
 export const batchCountsSchema = accountingSchema.extend({

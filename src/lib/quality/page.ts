@@ -58,11 +58,12 @@ function rowsOf(report: QualityReport): string {
   const words = fates
     .map((fate) => `<span class="key ${fate}"></span>${number(report[fate] ?? 0)} ${fate}`)
     .join(', ');
-  const { replacedRows = 0 } = report;
-  const left =
-    replacedRows === 0
-      ? ''
-      : `. ${number(replacedRows)} published ${replacedRows === 1 ? 'row leaves' : 'rows leave'} the table for newer ones`;
+  const { replacedRows = 0, deletedRows = 0 } = report;
+  const leaving = [
+    ...(replacedRows === 0 ? [] : [`${number(replacedRows)} for newer ones`]),
+    ...(deletedRows === 0 ? [] : [`${number(deletedRows)} because their keys are deleted`]),
+  ];
+  const left = leaving.length === 0 ? '' : `. Published rows leave the table: ${leaving.join(', ')}`;
   return `<p>${number(report.rowsRead)} rows read: ${words}${left}</p><div class="fates" aria-hidden="true">${bar}</div>`;
 }
 
@@ -179,7 +180,7 @@ section,article{background:var(--card);border:1px solid var(--line);border-radiu
 .tag{font-size:.75rem;font-weight:600;border:1px solid currentColor;border-radius:1rem;padding:.1rem .5rem;margin-left:.4rem;white-space:nowrap}
 .good{color:var(--published)}.warned{color:var(--quarantined)}.held{color:var(--failed)}
 i{display:block}
-i.published,.key.published{background:var(--published)}i.quarantined,.key.quarantined,i.nulls{background:var(--quarantined)}i.duplicates,.key.duplicates,i.skipped,.key.skipped{background:var(--duplicates)}
+i.published,.key.published{background:var(--published)}i.quarantined,.key.quarantined,i.nulls{background:var(--quarantined)}i.duplicates,.key.duplicates,i.skipped,.key.skipped,i.deletes,.key.deletes{background:var(--duplicates)}
 .key{display:inline-block;width:.7rem;height:.7rem;border-radius:.15rem;margin-right:.3rem}
 .fates{display:flex;height:1.1rem;border-radius:.25rem;overflow:hidden;gap:1px}.fates i{min-width:2px}
 .volume{display:flex;align-items:stretch;gap:2px;height:8rem;border-bottom:1px solid var(--line)}

@@ -186,3 +186,80 @@ test('published objects may be older than a column that decides', async () => {
     await rm(folder, { recursive: true });
   }
 });
+
+test('a row that deletes its key is not published: the published row goes, and an older row does not bring it back', async () => {
+  const changes = contractWith(
+    `  - { name: n, path: n, type: int, required: true }
+  - { name: op, path: op, type: string }
+  - { name: text, path: text, type: string, required: true }
+derive: [{ name: key, type: string, expression: "concat('k', lower(word))" }]
+filter: n > 0`.replace('derive', '  - { name: word, path: word, type: string, required: true }\nderive'),
+    `dedupe:
+  { key: [key], scope: partition, order: [{ column: n, direction: desc }], deleteWhen: "op = 'd'" }`,
+  );
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-deletes-'));
+  const lines = (...rows: readonly object[]) => rows.map((row) => record({ text: 'x', ...row })).join('\n');
+  const gone = (word: string, n: number, more: object = {}) => ({ word, n, op: 'd', text: null, ...more });
+  try {
+    const before = lines(
+      ...['a', 'b', 'c', 'd'].map((word) => ({ word, n: 5 })),
+      { word: 'e', n: 5, ...later },
+      gone('old', 9),
+    );
+    const first = await transform(changes, { 'test/a.json': before }, { keep: folder });
+    expect(first.summary).toMatchObject({ published: 5, deletes: 1, replacedRows: 0, deletedRows: 0 });
+    expect(first.tombstones).toMatchObject([{ key: 'kold', n: 9, _object: 'test/a.json', day: '06' }]);
+    const after = lines(
+      gone('a', 9),
+      // It loses to the published row.
+      gone('b', 4),
+      // The newest of a batch decides.
+      gone('c', 9),
+      { word: 'C', n: 10 },
+      gone('d', 7),
+      gone('d', 8),
+      { word: 'd', n: 6 },
+      // Of another partition.
+      gone('e', 9),
+      // A late row of a deleted key, and a newer one.
+      { word: 'old', n: 8 },
+      // Neither a key nor an order: quarantined, like a delete that cannot be read.
+      { word: null, n: 9, op: 'd' },
+      gone('f', 9, { n: 'x' }),
+      // A filter is for rows that are published.
+      gone('g', -1),
+    );
+    const { summary, rows, replaced, tombstones } = await transform(
+      changes,
+      { 'test/b.json': after },
+      { published: folder },
+    );
+    expect(rows.map((r) => `${r.key} ${r.n}`)).toEqual(['kc 10']);
+    expect(replaced.map(({ key }) => key)).toEqual(['ka', 'kc', 'kd']);
+    expect(tombstones.map((t) => `${t.key} ${t.n}`)).toEqual(['ka 9', 'kd 8', 'ke 9', 'kg -1']);
+    expect(summary).toMatchObject({
+      rowsRead: 12,
+      published: 1,
+      deletes: 4,
+      duplicates: 5,
+      quarantined: 2,
+      replacedRows: 1,
+      deletedRows: 2,
+    });
+    const newer = await transform(
+      changes,
+      { 'test/c.json': lines({ word: 'old', n: 10 }) },
+      { published: folder },
+    );
+    expect(newer.summary).toMatchObject({ published: 1, replacedRows: 0, deletedRows: 0 });
+    // The tombstones of a file that the batch replaces do not count.
+    const again = await transform(
+      changes,
+      { 'test/a.json': lines({ word: 'old', n: 1 }) },
+      { published: folder, replaces: [{ object: 'test/a.json', version: 'v1' }] },
+    );
+    expect(again.summary).toMatchObject({ published: 1, replacedRows: 0, duplicates: 0 });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});

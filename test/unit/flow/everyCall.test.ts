@@ -69,8 +69,11 @@ function watchReaders(world: World): string[] {
     // A row of another file may stand for a row.
     const object = (of: string) => (world.isDeduped ? '' : of);
     const seen = new Set(world.rows().map((row) => `${object(row.object)} ${row.id}@${row.day}`));
+    const deleted = new Set([...world.wanted.values()].flat().filter((line) => line.startsWith('-')));
     const has = (of: string, lines: readonly string[]) =>
-      lines.every((line) => seen.has(`${object(of)} ${line}`));
+      lines.every(
+        (line) => deleted.has(line) || deleted.has(`-${line}`) || seen.has(`${object(of)} ${line}`),
+      );
     for (const [of, lines] of before)
       if (!has(of, lines) && !has(of, goodOf(world.wanted.get(of) ?? []))) missed.push(of);
   };

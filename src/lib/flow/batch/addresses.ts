@@ -43,6 +43,8 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
         data: work(`${root}/data/`),
         footers: work(`${root}/footers`),
         quarantine: work(`${root}/quarantine/`),
+        /** The keys that rows delete. */
+        tombstones: work(`${root}/tombstones/`),
         /** Published rows of other batches that newer rows replace. */
         replaced: work(`${root}/replaced/`),
         rewrites: work(`${root}/rewrites.json`),
@@ -54,6 +56,8 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
       data: work(`reports/${dataset}/${batch}.json`),
     }),
     lineage: (dataset: string, batch: string) => work(`lineage/${dataset}/${batch}.json`),
+    /** Below it, a folder for each day. */
+    tombstones: (dataset: string) => work(`tombstones/${dataset}/`),
     quarantine: (dataset: string, batch: string) => work(`quarantine/dataset=${dataset}/batch=${batch}/`),
   };
 };

@@ -94,7 +94,7 @@ export async function finishBatch(
       ),
     ),
   );
-  const { rowsRead, quarantined, duplicates, skipped, replacedRows } = summary;
+  const { rowsRead, quarantined, duplicates, skipped, deletes, replacedRows, deletedRows } = summary;
   await announce('BatchPublished', {
     version: 1,
     stage: config.stage,
@@ -108,7 +108,9 @@ export async function finishBatch(
     quarantined,
     duplicates,
     ...(skipped === undefined ? {} : { skipped }),
+    ...(deletes === undefined ? {} : { deletes }),
     ...(replacedRows === undefined ? {} : { replacedRows }),
+    ...(deletedRows === undefined ? {} : { deletedRows }),
     partitions: {
       count: published.partitions.length,
       values:

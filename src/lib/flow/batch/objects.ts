@@ -1,10 +1,10 @@
-/** The objects that a batch has written to the table and to quarantine, and their removal. */
+/** The objects that a batch has written to the table, to quarantine and as tombstones, and their removal. */
 import { planSchema } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
 import { attemptPrefix } from '../../table/objectName.ts';
 import { places } from './addresses.ts';
 import { type Deps, formatOf } from './deps.ts';
-import { type Live, liveOf, type Published, publishedSchema } from './published.ts';
+import { keysAtWork, type Live, liveOf, type Published, publishedSchema } from './published.ts';
 import { stagedInPlace } from './staged.ts';
 
 /**
@@ -49,15 +49,16 @@ export async function removeUncounted(
   if (record.state !== 'published') return;
   const counts = new Set<string>();
   for (const batch of [attempt.batch, ...published.rewritten.map((r) => r.batch)]) {
-    const { objects, quarantine } = await liveOf(deps, dataset, batch);
-    for (const key of [...objects.map((o) => o.key), ...quarantine]) counts.add(key);
+    const live = await liveOf(deps, dataset, batch);
+    for (const key of [...live.objects.map((o) => o.key), ...keysAtWork(live)]) counts.add(key);
   }
   const isGone = (key: string) => !counts.has(key);
   await remove(
     deps,
-    writtenBy(published).map(({ objects, quarantine }) => ({
+    writtenBy(published).map(({ objects, quarantine, tombstones = [] }) => ({
       objects: objects.filter((o) => isGone(o.key)),
       quarantine: quarantine.filter(isGone),
+      tombstones: tombstones.filter(isGone),
     })),
   );
 }
@@ -71,13 +72,13 @@ export const dropReplaced = (
   return remove(deps, formatOf(deps, published).history ? dropped.map(withoutObjects) : dropped);
 };
 
-/** All objects that an attempt writes to the table and to quarantine: its own rows, and the remaining rows of others. */
+/** All objects that an attempt writes to the table, to quarantine and as tombstones: its own rows, and the remaining rows of others. */
 export const writtenBy = (published: Published): Live[] => [
   published,
   ...published.rewritten.map(({ added }) => added),
 ];
 
-const withoutObjects = ({ quarantine }: Live): Live => ({ objects: [], quarantine });
+const withoutObjects = (live: Live): Live => ({ ...live, objects: [] });
 
 export async function remove(
   { config, store }: Pick<Deps, 'config' | 'store'>,
@@ -87,8 +88,5 @@ export async function remove(
     config.processedBucket,
     lists.flatMap(({ objects }) => objects.map((o) => o.key)),
   );
-  await store.delete(
-    config.workBucket,
-    lists.flatMap(({ quarantine }) => quarantine),
-  );
+  await store.delete(config.workBucket, lists.flatMap(keysAtWork));
 }

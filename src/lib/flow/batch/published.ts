@@ -15,10 +15,12 @@ const objectSchema = z.object({
 });
 const refSchema = z.object({ bucket: z.string(), key: z.string() });
 
-/** Keys of the processed bucket with rows of a batch, and of the work bucket with its quarantine. */
+/** Keys of the processed bucket with rows of a batch, and of the work bucket with its quarantine and its tombstones. */
 const liveSchema = z.object({
   objects: z.array(objectSchema),
   quarantine: z.array(z.string()),
+  /** Without `deleteWhen` there are none. */
+  tombstones: z.array(z.string()).optional(),
   /** Compactions whose objects have rows of the batch, beside those of others. */
   packs: z.array(z.string()).optional(),
 });
@@ -57,6 +59,12 @@ export const rewritesSchema = z.array(
   }),
 );
 export type Rewrites = z.output<typeof rewritesSchema>;
+
+/** The keys of the work bucket among them. */
+export const keysAtWork = ({ quarantine, tombstones = [] }: Live): readonly string[] => [
+  ...quarantine,
+  ...tombstones,
+];
 
 export const readPublished = (
   { config, store }: Pick<Deps, 'config' | 'store'>,

@@ -177,6 +177,7 @@ async function publishUnder(
     const after: Live = {
       objects: live.objects.filter(({ key }) => !gone.has(key)),
       quarantine: live.quarantine,
+      ...(live.tombstones === undefined ? {} : { tombstones: live.tombstones }),
       packs: [...(live.packs ?? []), batch],
     };
     await store.writeOnce(at.live(rowsOf), JSON.stringify(after));

@@ -7,7 +7,7 @@ import * as z from 'zod';
 import type { Deps } from '../batch/deps.ts';
 
 /** In order. */
-export const phases = ['objects', 'batches', 'quarantine', 'partitions'] as const;
+export const phases = ['objects', 'batches', 'quarantine', 'tombstones', 'partitions'] as const;
 
 /** The age, in milliseconds, at which saved progress is too old to be useful. The pass then starts again. */
 const keptFor = 7 * 86_400_000;

@@ -3,6 +3,7 @@
  * the partitions of the Data Catalog match the objects. It works in pages, so 100,000 partitions take less than a Lambda's
  * time.
  */
+
 import { posix } from 'node:path';
 import { address, type ListedObject } from '../../aws/store.ts';
 import { readSegment, valuesOfPath } from '../../catalog/partitionPath.ts';
@@ -12,6 +13,7 @@ import { parallel } from '../../parallel.ts';
 import type { TableFormat } from '../../table/format.ts';
 import { dropEmpty } from '../../table/hive/partitions.ts';
 import { objectName, withinAttempt } from '../../table/objectName.ts';
+import { places } from '../batch/addresses.ts';
 import { contractOf, type Deps, formatOf } from '../batch/deps.ts';
 import { readPlan, unlessGone } from '../batch/manifest.ts';
 import { type Live, liveKey, liveOf } from '../batch/published.ts';
@@ -82,6 +84,7 @@ export async function reconcile(
       if (phase === 'objects') await compareObjects(deps, work);
       if (phase === 'batches') await compareBatches(deps, work);
       if (phase === 'quarantine') await compareQuarantine(deps, work);
+      if (phase === 'tombstones') await compareTombstones(deps, work);
       if (phase === 'partitions') await comparePartitions(deps, work);
     }
   } catch (error) {
@@ -287,6 +290,21 @@ async function compareQuarantine(deps: ReconcileDeps, work: Work): Promise<void>
   for await (const page of catalog.partitionPages(quarantineTable(config).name))
     gone.push(...page.filter(([of, batch = '']) => of === dataset && !standing.has(batch)));
   stand.unused += await dropEmpty(deps, quarantineTable(config), gone);
+  await pass.enter('tombstones');
+}
+
+/** The same for tombstones, which no reader sees and which expire by themselves. */
+async function compareTombstones(deps: ReconcileDeps, work: Work): Promise<void> {
+  const { store, config } = deps;
+  const { dataset, pass } = work;
+  const judge = judgeOf(deps, [dataset], ({ tombstones = [] }) => tombstones);
+  const { bucket, key: prefix } = places(config).tombstones(dataset);
+  await eachStep(deps, work, { bucket, prefix }, async (page) => {
+    const verdicts = await judge(page);
+    const garbage = page.filter((_, i) => verdicts[i] === 'garbage').map((o) => o.key);
+    await store.delete(bucket, garbage);
+    pass.stand.removed += garbage.length;
+  });
   await pass.enter('partitions');
 }
 

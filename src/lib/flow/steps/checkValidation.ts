@@ -58,7 +58,7 @@ export async function checkValidation(
   for (const file of summary.files)
     if (!addsUp(file))
       throw new AccountingMismatch(
-        `${file.object}: ${file.rowsRead} rows read are not ${file.published} published + ${file.quarantined} quarantined + ${file.duplicates} duplicates${file.skipped === undefined ? '' : ` + ${file.skipped} skipped`}`,
+        `${file.object}: ${file.rowsRead} rows read are not ${file.published} published + ${file.quarantined} quarantined + ${file.duplicates} duplicates${(['deletes', 'skipped'] as const).map((fate) => (file[fate] === undefined ? '' : ` + ${file[fate]} ${fate}`)).join('')}`,
         { dataset, batch, object: file.object },
       );
   const failed = expectations.filter((e) => !e.passed && e.severity === 'hold');
@@ -93,8 +93,8 @@ async function requireRows(
   const doubtful = replacesOf(manifest).flatMap(({ object, published: before }) => {
     if (known.has(object)) return [];
     const now = after.get(object);
-    // Rows that another file has published in the meantime are duplicates here, and are not lost.
-    const kept = (now?.published ?? 0) + (now?.duplicates ?? 0);
+    // Rows that another file has published in the meantime are duplicates here, and are not lost. Rows that delete keys say so.
+    const kept = (now?.published ?? 0) + (now?.duplicates ?? 0) + (now?.deletes ?? 0);
     return before > 0 && kept < before * leastShare
       ? [
           {

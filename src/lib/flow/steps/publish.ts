@@ -8,7 +8,7 @@ import type { z } from 'zod';
 import { address } from '../../aws/store.ts';
 import { folderOf, valuesOfPath } from '../../catalog/partitionPath.ts';
 import { LeaseLost, ObjectMissing, TableConflict } from '../../errors.ts';
-import { type Plan, type Summary, summarySchema } from '../../model/plan.ts';
+import { leavingRows, type Plan, type Summary, summarySchema } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import type { TableCommit } from '../../table/format.ts';
@@ -19,6 +19,7 @@ import { readFooters, worthwhile } from '../batch/footers.ts';
 import { readManifest, readPlan, replacesOf } from '../batch/manifest.ts';
 import { removeUncounted, writtenBy } from '../batch/objects.ts';
 import {
+  keysAtWork,
   type Live,
   liveOf,
   type Published,
@@ -30,9 +31,10 @@ import type { publishOutput, RunInput } from '../batch/schemas.ts';
 import { stagedBy } from '../batch/staged.ts';
 import { commitOf } from '../batch/tableCommit.ts';
 import { goldenTable, quarantineTable } from '../batch/tables.ts';
+import { dayOf } from '../batch/tombstones.ts';
 
 /**
- * Copies staged rows, quarantine and rewritten objects, and commits the attempt. It is idempotent. Throws LeaseLost if another
+ * Copies staged rows, quarantine, tombstones and rewritten objects, and commits the attempt. It is idempotent. Throws LeaseLost if another
  * execution has taken over, and TableMismatch if the table has a column of another type; then nothing counts.
  */
 export async function publish(
@@ -70,7 +72,7 @@ export async function publish(
   const published = await store.writeJsonOnce(record, planned, publishedSchema);
   // Objects that the record does not name would never be found.
   const named = new Set(
-    writtenBy(published).flatMap((w) => [...w.objects.map((o) => o.key), ...w.quarantine]),
+    writtenBy(published).flatMap((w) => [...w.objects.map((o) => o.key), ...keysAtWork(w)]),
   );
   const ours = copies.filter(({ to }) => named.has(to.key));
   await parallel(ours, 32, ({ from, to }) => store.copy(from, to), deadline);
@@ -157,25 +159,37 @@ async function planOf(
       `${at.quarantine(dataset, attempt.batch).key}${ownObject(attempt, number)}`,
     ),
   );
+  const graves = summary.deletes === undefined ? [] : await parquetBelow(store, staged.tombstones);
+  if (graves.length === 0 && (summary.deletes ?? 0) > 0)
+    throw new ObjectMissing('the staged tombstones are gone; the batch is transformed again');
+  const today = `${at.tombstones(dataset).key}${dayOf(Date.now())}/`;
+  const tombstones = graves.map(({ key }, number) =>
+    copy({ bucket: config.workBucket, key }, config.workBucket, `${today}${ownObject(attempt, number)}`),
+  );
   const replaces = replacesOf(await readManifest(deps, { dataset, ...attempt }));
-  const hasRewrites = replaces.length > 0 || (summary.replacedRows ?? 0) > 0;
+  const hasRewrites = replaces.length > 0 || leavingRows(summary) > 0;
   const rewrites = !hasRewrites ? [] : await store.readJson(staged.rewrites, rewritesSchema);
   const documents: { key: string; live: Live }[] = [];
   const rewritten = await parallel(rewrites, 8, async ({ batch, objects: changed }) => {
     const before = await liveOf(deps, dataset, batch);
-    const dropped: Live = { objects: [], quarantine: [] };
-    const added: Live = { objects: [], quarantine: [] };
+    const dropped = {
+      objects: [] as Live['objects'],
+      quarantine: [] as string[],
+      tombstones: [] as string[],
+    };
+    const added: typeof dropped = { objects: [], quarantine: [], tombstones: [] };
+    const isTombstone = ({ key }: { key: string }) => key.startsWith(at.tombstones(dataset).key);
     for (const [number, { at: old, by, bytes }] of changed.entries()) {
       const isData = old.bucket === config.processedBucket;
       if (isData) dropped.objects.push({ key: old.key, bytes: 0 });
-      else dropped.quarantine.push(old.key);
+      else (isTombstone(old) ? dropped.tombstones : dropped.quarantine).push(old.key);
       if (by === null) continue;
       const name = `${posix.dirname(old.key)}/${rewrittenObject(attempt, batch, number)}`;
       const key = isData ? settle(by, name) : copy(by, old.bucket, name);
       if (isData) added.objects.push({ key, bytes, restOf: old.key });
-      else added.quarantine.push(key);
+      else (isTombstone(old) ? added.tombstones : added.quarantine).push(key);
     }
-    const gone = new Set([...dropped.objects.map((o) => o.key), ...dropped.quarantine]);
+    const gone = new Set([...dropped.objects.map((o) => o.key), ...keysAtWork(dropped)]);
     const key = at.attempt(dataset, attempt).live(batch).key;
     documents.push({
       key,
@@ -185,6 +199,9 @@ async function planOf(
           ...added.objects.map(({ key: of, bytes }) => ({ key: of, bytes })),
         ],
         quarantine: [...before.quarantine.filter((k) => !gone.has(k)), ...added.quarantine],
+        ...(before.tombstones === undefined
+          ? {}
+          : { tombstones: [...before.tombstones.filter((k) => !gone.has(k)), ...added.tombstones] }),
         packs: before.packs,
       },
     });
@@ -196,6 +213,7 @@ async function planOf(
     run,
     objects: objects.map(({ key, bytes }) => ({ key, bytes })),
     quarantine,
+    ...(summary.deletes === undefined ? {} : { tombstones }),
     partitions: folders.map((path) => ({ path, values: valuesOfPath(path) })),
     rewritten,
   };

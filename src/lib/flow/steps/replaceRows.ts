@@ -11,6 +11,7 @@ import { address, type ObjectRef, placeOf } from '../../aws/store.ts';
 import { asOutOfMemory } from '../../engine/memory.ts';
 import type { Removed, Rewriting, Rewritten } from '../../engine/rewrite.ts';
 import { EngineOutOfMemory, ObjectMissing, TableConflict } from '../../errors.ts';
+import { leavingRows } from '../../model/plan.ts';
 import { parallel } from '../../parallel.ts';
 import { objectName } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
@@ -41,7 +42,7 @@ export async function replaceRows(
   const { config, store, deadline } = deps;
   const replaces = replacesOf(await readManifest(deps, { dataset, batch, fence }));
   const at = places(config).run(dataset, batch, run);
-  const { replacedRows: replaced = 0 } = await readSummary(deps, dataset, batch, run);
+  const replaced = leavingRows(await readSummary(deps, dataset, batch, run));
   if (replaces.length === 0 && replaced === 0) return { objects: 0, rows: 0 };
   const plan = await readPlan(deps, { dataset, batch, fence });
   const staged = stagedBy(deps, plan, { batch, fence }, run);
@@ -206,7 +207,7 @@ function inGroups(objects: readonly OldObject[], limits: ReplaceLimits): OldObje
   return groups;
 }
 
-/** Objects with rows of a batch and of its quarantine, with the columns that name the origin of a row. */
+/** Objects with rows of a batch, of its quarantine and of its tombstones, with the columns that name the origin of a row. */
 async function objectsOf(
   deps: Pick<Deps, 'config' | 'store' | 'ledger' | 'deadline'>,
   dataset: string,
@@ -214,18 +215,24 @@ async function objectsOf(
 ): Promise<OldObject[]> {
   const { config, store, deadline } = deps;
   const live = await liveOf(deps, dataset, batch);
-  const quarantined = await parallel(
-    live.quarantine,
+  const atWork = await parallel(
+    [
+      ...live.quarantine.map((key) => ({ key, columns: { object: 'object', version: 'version' } })),
+      ...(live.tombstones ?? []).map((key) => ({ key, columns: ofRow })),
+    ],
     16,
-    async (key): Promise<OldObject[]> => {
+    async ({ key, columns }): Promise<OldObject[]> => {
       const ref = { bucket: config.workBucket, key };
       const found = await unlessMissing(store.head(ref, 1));
-      return found ? [{ ref, columns: { object: 'object', version: 'version' }, bytes: found[0].size }] : [];
+      return found ? [{ ref, columns, bytes: found[0].size }] : [];
     },
     deadline,
   );
-  return [...tableObjects(config, live), ...quarantined.flat()];
+  return [...tableObjects(config, live), ...atWork.flat()];
 }
+
+/** The origin of a row of the table, and of a tombstone. */
+const ofRow = { object: '_object', version: '_version' };
 
 /** The objects of the table among those of a batch. */
 const tableObjects = (
@@ -234,7 +241,7 @@ const tableObjects = (
 ): OldObject[] =>
   objects.map(({ key, bytes }) => ({
     ref: { bucket: processedBucket, key },
-    columns: { object: '_object', version: '_version' },
+    columns: ofRow,
     bytes,
   }));
 

@@ -11,6 +11,7 @@ import { garbageOf, newRun, planBatch, runOfJob } from '../batch/plan.ts';
 import type { BatchInput, jobStarted } from '../batch/schemas.ts';
 import { stagedBy } from '../batch/staged.ts';
 import { goldenTable } from '../batch/tables.ts';
+import { tombstonesFor } from '../batch/tombstones.ts';
 
 /**
  * Starts the Glue job, which reads the raw versions of the batch from S3. Throws EngineBusy at the job's limit of concurrent
@@ -37,7 +38,11 @@ export async function startGlueJob(
     batch,
     profile.files,
     references,
-    { replaces, exclude: garbage.map(attemptPrefix) },
+    {
+      replaces,
+      exclude: garbage.map(attemptPrefix),
+      deleted: await tombstonesFor(deps, plan, batch, garbage),
+    },
     {
       input: (index) => address({ bucket: config.rawBucket, key: profile.files[index]?.object ?? '' }),
       reference: (name) => address(at.reference(name)),
@@ -45,6 +50,7 @@ export async function startGlueJob(
       data: address(stagedBy(deps, plan, { batch, fence }, run).data),
       quarantine: address(output.quarantine),
       replaced: address(output.replaced),
+      tombstones: address(output.tombstones),
       summary: address(output.summary),
       region: config.stateMachineArn.split(':')[3] ?? null,
     },

@@ -19,6 +19,7 @@ import { stageFooters } from '../batch/footers.ts';
 import { garbageOf, inputOf, newRun, objectsOf, planBatch } from '../batch/plan.ts';
 import type { BatchInput, transformOutput } from '../batch/schemas.ts';
 import { stagedBy } from '../batch/staged.ts';
+import { tombstonesFor } from '../batch/tombstones.ts';
 
 /** Transforms in DuckDB, in this process. `run` is the engine; only the handler that uses it loads its native code. */
 export async function transformEmbedded(
@@ -29,8 +30,9 @@ export async function transformEmbedded(
   const { config, store, ledger, deadline } = deps;
   await ledger.annotateBatch(dataset, { batch, fence }, { engine: 'embedded' });
   const { plan, references, profile, replaces } = await planBatch(deps, { dataset, batch, fence });
-  const garbage = (await garbageOf(deps, plan)).map(attemptPrefix);
-  const isLive = (path: string) => !garbage.some((prefix) => isOfAttempt(path, prefix));
+  const garbage = await garbageOf(deps, plan);
+  const prefixes = garbage.map(attemptPrefix);
+  const isLive = (path: string) => !prefixes.some((prefix) => isOfAttempt(path, prefix));
   const attempt = newRun();
   const at = places(config).run(dataset, batch, attempt);
   const folder = await mkdtemp(join(tmpdir(), 'sluice-'));
@@ -65,11 +67,23 @@ export async function transformEmbedded(
       replaces,
       published: (partitions, into) =>
         fetchPublished(objectsOf(deps, plan), plan, batch, partitions, into, { isLive }),
+      tombstones: async (into) =>
+        parallel(
+          await tombstonesFor(deps, plan, batch, garbage),
+          64,
+          async ({ ref }, i) => {
+            const path = join(into, `${i}.parquet`);
+            await store.download(ref, path);
+            return path;
+          },
+          deadline,
+        ),
     });
     const data = stagedBy(deps, plan, { batch, fence }, attempt).data;
     for (const [name, target] of [
       ['data', data],
       ['quarantine', at.quarantine],
+      ['tombstones', at.tombstones],
       ['replaced', at.replaced],
     ] as const) {
       const files = await filesBelow(join(outputDir, name));
