@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { localObjects } from '../src/cli/inputs.ts';
 import { readStart } from '../src/lib/engine/inputFile.ts';
 import { refusedSampleBytes } from '../src/lib/engine/layout.ts';
 import { describeJob } from '../src/lib/engine/sparkJob.ts';
@@ -64,7 +65,7 @@ export async function layOutJob(
     {
       input: (index) => `file://${resolve(inputs[index]?.path ?? '')}`,
       reference: (name) => `file://${join(folder, `${name}.ndjson`)}`,
-      published: output.published === undefined ? null : `file://${output.published}`,
+      published: await publishedBelow(output.published, plan),
       data: `file://${join(output.outputDir, 'data')}`,
       quarantine: `file://${join(output.outputDir, 'quarantine')}`,
       replaced: `file://${join(output.outputDir, 'replaced')}`,
@@ -76,6 +77,17 @@ export async function layOutJob(
   );
   await writeFile(job, JSON.stringify(description));
   return { job, summary };
+}
+
+/** Where published rows are: below a folder or, to compare all, in its objects. */
+async function publishedBelow(
+  folder: string | undefined,
+  plan: Plan,
+): Promise<Parameters<typeof describeJob>[5]['published']> {
+  if (folder === undefined) return null;
+  if (!plan.set.dedupe?.within) return `file://${folder}`;
+  const found = await localObjects(folder, plan.partitionKeys).all();
+  return found.map(({ path, ...object }) => ({ address: `file://${join(folder, path)}`, ...object }));
 }
 
 /** PYSPARK_SUBMIT_ARGS of a local Spark. Its own files go to `folder`. */

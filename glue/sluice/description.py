@@ -128,6 +128,8 @@ class PublishedObject(TypedDict):
     size: int
     # Of its partition, in the order of the plan's keys; None stands for each value of a key.
     values: list[str | None]
+    # Whether its rows always stay; by default, if a value is None.
+    isFixed: NotRequired[bool]
 
 
 class StoredObject(TypedDict):

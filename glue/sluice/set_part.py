@@ -73,11 +73,14 @@ def published_rows(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     types = {"_object": "string", "_version": "string", **{c["name"]: c["type"] for c in plan["columns"]}}
     columns = ", ".join(f"`{k}` {types[k]}" for k in wanted)
     places = ", ".join([*(f"`{k}` string" for k in keys), "_path string", "_is_fixed boolean"])
-    found = collect_partitions(rows.select(*keys).distinct(), None) if keys else []
-    # A table without partitions is one.
-    touched = [[row[key] for key in keys] for row in found] if keys else [[]]
     source = job["published"] or []
-    listed = objects_below(spark, source, keys, touched) if isinstance(source, str) else objects_of(source, touched)
+    if dedupe.get("within") is not None and not isinstance(source, str):
+        listed = [(o["uri"], [value or "" for value in o["values"]]) for o in source]
+    else:
+        found = collect_partitions(rows.select(*keys).distinct(), None) if keys else []
+        # A table without partitions is one.
+        touched = [[row[key] for key in keys] for row in found] if keys else [[]]
+        listed = objects_below(spark, source, keys, touched) if isinstance(source, str) else objects_of(source, touched)
     # Objects that were never committed do not count.
     others = (f"{job['batch']}-", *job["exclude"])
     theirs = [(path, values) for path, values in listed if not any(n.startswith(others) for n in path.split("/"))]
@@ -155,7 +158,11 @@ def rows_of_objects(
     for uri, values in found:
         places.setdefault(uri, []).append(values)
     # Of an object that does not name each value of its partition, it is not known which rows are of a partition.
-    units = [(uri, objects[uri]["size"], json.dumps(of), None in objects[uri]["values"]) for uri, of in places.items()]
+    units = [
+        (uri, o["size"], json.dumps(of), o.get("isFixed", None in o["values"]))
+        for uri, of in places.items()
+        for o in (objects[uri],)
+    ]
     return read_units(spark, units, setup, ddl)
 
 

@@ -1,6 +1,8 @@
 /** `sluice validate`: checks contracts and their references, and shows the place of every fault. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { parse } from 'yaml';
+import * as z from 'zod';
 import { conflictOf, readContract } from '../lib/contract/load.ts';
 import type { Contract } from '../lib/contract/schema.ts';
 import { ContractError, SluiceError } from '../lib/errors.ts';
@@ -30,6 +32,7 @@ export async function run(args: string[]): Promise<number> {
       requireBuildable(file, contract, valid);
       valid.push({ file, contract });
       print(`${file}: valid`);
+      if (hasNewMeaning(file)) print(note);
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;
       faults++;
@@ -37,6 +40,17 @@ export async function run(args: string[]): Promise<number> {
     }
   return faults === 0 ? 0 : 1;
 }
+
+/** An order without a scope decided only between the rows of a batch before. */
+const hasNewMeaning = (file: string): boolean => {
+  const { dedupe } = written.parse(parse(readFileSync(file, 'utf8'), { logLevel: 'silent' }));
+  return dedupe?.scope === undefined && (dedupe?.order?.length ?? 0) > 0;
+};
+const written = z.object({
+  dedupe: z.object({ scope: z.string().optional(), order: z.array(z.unknown()).optional() }).optional(),
+});
+const note =
+  '  note: dedupe has an order and no scope, so it compares rows with the published rows of their partition, too: a newer row replaces a published one. To compare only the rows of a batch, as before, write scope: batch';
 
 interface Known {
   readonly file: string;

@@ -194,7 +194,9 @@ const contractOf = (format: Format, withPublished: boolean) => {
           b: columnOf('b', paths('b')),
           c: isCsv(format) ? columnOf('c', ['c']) : arrayOf('c', arrays),
           key: fc.constantFrom(['id'], ['id', 'at']),
-          scope: withPublished ? fc.constant('partition') : fc.constantFrom('batch', 'file'),
+          scope: withPublished
+            ? fc.constantFrom('partition', 'partition', 'table')
+            : fc.constantFrom('batch', 'file'),
           order: fc.constantFrom(
             [],
             [{ column: 'a', direction: 'asc' }],

@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
+import { comparesPublished } from '../../src/lib/contract/contract.ts';
 import type { RunEngine } from '../support/embedded.ts';
 import { Dice } from './dice.ts';
 import type { Difference } from './difference.ts';
@@ -59,7 +60,7 @@ export async function compareFiles(
   const format = dice.pick<Format>(['lines', 'lines', 'document', 'concatenated', 'csv', 'csv_lines']);
   const made = fileCase(dice, format);
   const contents = Object.fromEntries(Array.from({ length: files }, (_, i) => [`x/${i}`, made.file(dice)]));
-  if (made.contract.dedupe?.scope !== 'partition' || engine !== undefined)
+  if (!made.contract.dedupe || !comparesPublished(made.contract.dedupe) || engine !== undefined)
     return { cases: files, differences: await compareCase(made.contract, contents, engine) };
   // Some of the files were published before.
   const before = Object.fromEntries(Object.entries(contents).slice(0, files / 4));

@@ -150,7 +150,7 @@ export function fileCase(dice: Dice, format: Format): FileCase {
         ? {
             dedupe: {
               key: ['k'],
-              scope: dice.pick(['batch', 'file', 'partition']),
+              scope: dice.pick(['batch', 'file', 'partition', 'table']),
               order: dice.pick([
                 [],
                 [{ column: 'at', direction: 'asc' }],

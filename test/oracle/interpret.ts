@@ -337,7 +337,9 @@ function deduplicated(
     return compareTexts(a.object, b.object);
   };
   const there = Map.groupBy(
-    scope === 'partition' ? before.map((values) => ({ object: String(values.get('_object')), values })) : [],
+    scope === 'partition' || scope === 'table'
+      ? before.map((values) => ({ object: String(values.get('_object')), values }))
+      : [],
     ({ values }) => identity(values),
   );
   const groups = Map.groupBy(

@@ -117,7 +117,8 @@ export async function transform(
               const { isShared = false } = options;
               const find = async (partitions: Parameters<typeof local.find>[0]) =>
                 (await local.find(partitions)).map((object) => ({ ...object, isShared }));
-              return fetchPublished({ ...local, find }, plan, 'test', places, into, options);
+              const all = async () => (await local.all()).map((object) => ({ ...object, isShared }));
+              return fetchPublished({ ...local, find, all }, plan, 'test', places, into, options);
             },
           },
       folder,

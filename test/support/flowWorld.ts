@@ -23,7 +23,7 @@ import { ObjectMissing } from '../../src/lib/errors.ts';
 import { places } from '../../src/lib/flow/batch/addresses.ts';
 import { formatOf } from '../../src/lib/flow/batch/deps.ts';
 import { type Manifest, readContract, readManifest, replacesOf } from '../../src/lib/flow/batch/manifest.ts';
-import { garbageOf } from '../../src/lib/flow/batch/plan.ts';
+import { allObjectsOf, garbageOf } from '../../src/lib/flow/batch/plan.ts';
 import { profileSchema } from '../../src/lib/flow/batch/profileRecord.ts';
 import { type Live, liveOf } from '../../src/lib/flow/batch/published.ts';
 import { crawlerOf } from '../../src/lib/flow/batch/rawTable.ts';
@@ -144,6 +144,8 @@ export interface WorldOptions extends MemoryOptions {
   readonly replaceLimits?: ReplaceLimits;
   /** Of rows with equal ids in a day, only the one with the first object stays, also among published rows. `-id@day` deletes `id`. */
   readonly isDeduped?: boolean;
+  /** The same for equal ids of any days. */
+  readonly isDedupedInTable?: boolean;
   /** The time that a function has, by its name. */
   readonly deadlineOf?: (name: string) => Deadline | undefined;
   /** The most files in a batch. */
@@ -179,17 +181,26 @@ export class World {
   private readonly contract: Contract;
   readonly format: TableFormatName;
   readonly isDeduped: boolean;
+  readonly isDedupedInTable: boolean;
   private readonly options: WorldOptions;
 
   constructor(options: WorldOptions = {}) {
     this.options = options;
-    this.isDeduped = options.isDeduped ?? false;
+    this.isDedupedInTable = options.isDedupedInTable ?? false;
+    this.isDeduped = options.isDeduped ?? this.isDedupedInTable;
     this.format = options.format ?? formatUnderTest;
     this.contract = {
       ...hiveContract,
       table: { format: this.format },
       ...(this.isDeduped
-        ? { dedupe: { key: ['id'], scope: 'partition', order: [], deleteWhen: "starts_with(id, '-')" } }
+        ? {
+            dedupe: {
+              key: ['id'],
+              scope: this.isDedupedInTable ? 'table' : 'partition',
+              order: [],
+              deleteWhen: "starts_with(id, '-')",
+            },
+          }
         : {}),
       ...options.contract,
     };
@@ -665,13 +676,13 @@ export async function mergeRows(paths: readonly string[], folder: string) {
 }
 
 /** The rows of the files' latest versions, each as its file and its line, sorted. */
-function wantedLines({ wanted, isDeduped }: World): string[] {
+function wantedLines({ wanted, isDeduped, isDedupedInTable }: World): string[] {
   const all = [...wanted].sort(([a], [b]) => (a < b ? -1 : 1));
   const seen = new Set<string>();
   const own = all.flatMap(([object, lines]) =>
     lines.flatMap((line) => {
       if (!isGood(line)) return [];
-      const [id = ''] = /[^-].*/.exec(line) ?? [];
+      const [id = ''] = (isDedupedInTable ? /[^-][^@]*/ : /[^-].*/).exec(line) ?? [];
       const isDeleted = isDeduped && line.startsWith('-');
       if (isDeduped && seen.has(id)) return [];
       seen.add(id);
@@ -844,7 +855,11 @@ async function compete(
   const places = [...days.keys()].map((day) => ['feed', day]);
   const uncommitted = await garbageOf(deps, plan);
   const garbage = uncommitted.map(attemptPrefix);
-  const objects = (await formatOf(deps, plan).objectsIn(goldenTable(plan, deps.config), places)).filter(
+  const isWhole = plan.set.dedupe?.within !== undefined;
+  const found = isWhole
+    ? await allObjectsOf(deps, plan)
+    : await formatOf(deps, plan).objectsIn(goldenTable(plan, deps.config), places);
+  const objects = found.filter(
     ({ address }) => ![`${batch}-`, ...garbage].some((prefix) => isOfAttempt(address, prefix)),
   );
   const gone = replacesOf(manifest);
@@ -855,19 +870,27 @@ async function compete(
       if (!gone.some((g) => g.object === row.object && g.version === row.version)) there.push({ path, row });
   const place = ({ object, version }: Row) => `${object}\0${version}`;
   const losers: { path: string; id: string; isDeleted: boolean }[] = [];
-  for (const [day, rows] of days) {
+  const groups = isWhole
+    ? [['', [...days.values()].flat()] as const]
+    : [...days].map(([day, rows]) => [day, rows] as const);
+  for (const [day, rows] of groups) {
     const first = new Map<string, Row>();
     for (const row of rows) {
       const best = first.get(row.id);
       if (best === undefined || place(row) < place(best)) first.set(row.id, row);
     }
-    for (const { path, row } of there.filter((t) => t.row.day === day)) {
+    for (const { path, row } of there.filter((t) => isWhole || t.row.day === day)) {
       const best = first.get(row.id);
       if (best === undefined) continue;
       if (place(best) >= place(row)) first.delete(row.id);
       else if (!row.deletes) losers.push({ path, id: row.id, isDeleted: best.deletes === true });
     }
-    days.set(day, [...first.values()]);
+    const stay = new Set(first.values());
+    for (const of of isWhole ? [...days.keys()] : [day])
+      days.set(
+        of,
+        (days.get(of) ?? []).filter((row) => stay.has(row)),
+      );
   }
   return losers;
 }

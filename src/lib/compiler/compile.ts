@@ -2,7 +2,13 @@
 
 import { ignoredFields, requireReadable } from '../catalog/rawSchema.ts';
 import { goldenColumns, sortColumns } from '../contract/columns.ts';
-import { dedupeKey, partitionKeysOf, tableFormatOf, tableOf } from '../contract/contract.ts';
+import {
+  comparesPublished,
+  dedupeKey,
+  partitionKeysOf,
+  tableFormatOf,
+  tableOf,
+} from '../contract/contract.ts';
 import type { Contract } from '../contract/schema.ts';
 import { contractVersion } from '../contract/version.ts';
 import { recordSteps } from '../dialect/duckdb.ts';
@@ -59,14 +65,15 @@ export function compile(
     return [{ reference: reference.name, on: e.on, columns: e.columns, unmatched: e.unmatched }];
   });
   const key = dedupeKey(contract);
-  const isOfPartition = contract.dedupe?.scope === 'partition';
+  const scope = contract.dedupe?.scope;
   const set = {
     joins,
     dedupe: key
       ? {
-          key: isOfPartition ? [...key, ...contract.partitionBy.map(({ name }) => name)] : key,
+          key: scope === 'partition' ? [...key, ...contract.partitionBy.map(({ name }) => name)] : key,
           order: contract.dedupe?.order ?? [],
-          published: isOfPartition,
+          published: contract.dedupe !== undefined && comparesPublished(contract.dedupe),
+          ...(scope === 'table' ? { within: constantsOf(contract) } : {}),
           ...(contract.dedupe?.deleteWhen === undefined
             ? {}
             : { deletes: true, keepDeletesDays: contract.dedupe.keepDeletesDays ?? usualDeleteDays }),
@@ -128,6 +135,10 @@ const heldBy =
   ({ heldReferenceBytes: limit = heldReferenceBytes }: CompileOptions) =>
   ({ grid, ndjson }: ReferenceData): boolean =>
     grid !== undefined || ndjson.length <= limit;
+
+/** The values that all partitions of a dataset have. Another dataset of the table has others. */
+const constantsOf = ({ partitionBy }: Contract): Record<string, string> =>
+  Object.fromEntries(partitionBy.flatMap((key) => ('constant' in key ? [[key.name, key.constant]] : [])));
 
 /** Whether the partitions have the order of the event time: constants, then its year, month, day and hour. */
 function arePartitionsInOrder(contract: Contract, published: ReadonlySet<string>): boolean {

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { checkExpression, valueTypeOf } from '../expression/check.ts';
 import { ExpressionError, parseExpression } from '../expression/parse.ts';
 import { earlierNames, enrichedColumns, helpersOf, isPublished } from './columns.ts';
-import { hasFlatTexts, tableFormatOf, tableOf } from './contract.ts';
+import { comparesPublished, hasFlatTexts, tableFormatOf, tableOf } from './contract.ts';
 import { explodesOf } from './documents.ts';
 import { checkRange } from './expectationSchema.ts';
 import { isNumber } from './parts.ts';
@@ -186,9 +186,9 @@ function checkDedupe(contract: Contract, { known, gives, issue }: Scope): void {
   const { dedupe } = contract;
   checkDeletes(contract, { gives, issue });
   const helpers = helpersOf(contract);
-  const isOfTable = dedupe?.scope === 'partition';
+  const isOfTable = dedupe !== undefined && comparesPublished(dedupe);
   // Both engines read these from published objects exactly as they wrote them.
-  const allowed = isOfTable ? ['string', 'int', 'bigint', 'date'] : undefined;
+  const allowed = isOfTable ? publishedKeyTypes : undefined;
   dedupe?.key.forEach((name, i) => {
     const column = known(['dedupe', 'key', i], name, allowed);
     if (column && helpers.has(name))
@@ -207,13 +207,16 @@ function checkDedupe(contract: Contract, { known, gives, issue }: Scope): void {
   });
 }
 
+/** The types of keys by which published rows are found. */
+const publishedKeyTypes = ['string', 'int', 'bigint', 'date'];
+
 function checkDeletes({ columns, dedupe }: Contract, { gives, issue }: Pick<Scope, 'gives' | 'issue'>): void {
   if (dedupe?.keepDeletesDays !== undefined && dedupe.deleteWhen === undefined)
     issue(['dedupe', 'keepDeletesDays'], 'goes with deleteWhen');
   if (dedupe?.deleteWhen === undefined) return;
   const place = ['dedupe', 'deleteWhen'];
   gives(place, dedupe.deleteWhen, 'boolean', new Map(columns.map((c) => [c.name, c.type])));
-  if (dedupe.scope === 'file' || dedupe.scope === 'batch')
+  if (!comparesPublished(dedupe))
     issue(place, `deletes published rows, and the scope ${dedupe.scope} does not compare them`);
   if (dedupe.order.length === 0)
     issue(place, 'needs an order, which says whether the row or the delete is the newer one');

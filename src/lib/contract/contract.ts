@@ -8,6 +8,10 @@ import type { Contract } from './schema.ts';
 export const dedupeKey = ({ dedupe }: Pick<Contract, 'dedupe'>): string[] | null =>
   dedupe ? [...(dedupe.scope === 'file' ? ['_object', '_version'] : []), ...dedupe.key] : null;
 
+/** Whether the scope compares the rows of a batch with published rows, too. */
+export const comparesPublished = ({ scope }: Pick<NonNullable<Contract['dedupe']>, 'scope'>): boolean =>
+  scope === 'partition' || scope === 'table';
+
 /** The table that a contract fills. */
 export const tableOf = ({ table, dataset }: Pick<Contract, 'table' | 'dataset'>): string =>
   (typeof table === 'object' ? table.name : table) ?? dataset;

@@ -396,10 +396,10 @@ export const contractShape = z.strictObject({
     .strictObject({
       key: z.array(identifier).min(1),
       scope: z
-        .enum(['file', 'batch', 'partition'])
-        .default('batch')
+        .enum(['file', 'batch', 'partition', 'table'])
+        .optional()
         .describe(
-          'Which rows are compared: those of a file, of a batch, or of a partition, including its published rows.',
+          'Which rows are compared: those of a file, of a batch, of a partition or of the whole table, these two with their published rows. By default partition with an order, and batch without one.',
         ),
       order: z
         .array(z.strictObject({ column: identifier, direction: z.enum(['asc', 'desc']) }))
@@ -421,6 +421,10 @@ export const contractShape = z.strictObject({
           'For so many days a deleted key is remembered, so that a late older row does not bring it back. 30 by default.',
         ),
     })
+    .transform(({ scope, ...dedupe }) => ({
+      ...dedupe,
+      scope: scope ?? (dedupe.order.length > 0 ? ('partition' as const) : ('batch' as const)),
+    }))
     .optional()
     .describe('One row for each key stays.'),
   enrich: z.array(enrichment).default([]),

@@ -355,6 +355,8 @@ function rowRefusals(
   const deletes = contract.dedupe?.deleteWhen !== undefined;
   /** For what is asked only of rows that are published. */
   const unlessDeletes = (when: string) => (deletes ? `NOT __deletes AND (${when})` : when);
+  /** A row that deletes its key in the whole table needs no partition. */
+  const unlessInTable = (when: string) => (contract.dedupe?.scope === 'table' ? unlessDeletes(when) : when);
   for (const { isOther, value } of arrays) refuse('not_an_array', isOther, nothing, value);
   if (contract.drift === 'reject')
     refuse('unexpected_field', unlessDeletes('__rest IS NOT NULL'), nothing, '__rest');
@@ -368,14 +370,14 @@ function rowRefusals(
     if (isOwnValue(key))
       refuse(
         'out_of_range',
-        isNoFolder(key.name, ownValue(key)),
+        unlessInTable(isNoFolder(key.name, ownValue(key))),
         literal(key.of),
         `left(${ownValue(key)}, 2000)`,
       );
     else if ('transform' in key && key.transform === 'truncate') {
       const [text, own] = [transformedValue(contract, key), `placed.${identifier(key.of)}`];
       const isNone = `(${text} IS NULL AND ${own} IS NOT NULL) OR ${isNoFolder(key.name, `${text}::VARCHAR`)}`;
-      refuse('out_of_range', isNone, literal(key.of), `left(${own}::VARCHAR, 2000)`);
+      refuse('out_of_range', unlessInTable(isNone), literal(key.of), `left(${own}::VARCHAR, 2000)`);
     }
   if (isRejected) refuse('rejected', 'true');
   return refusals;

@@ -14,9 +14,9 @@ import { decidingColumns, type PublishedFile } from './publishedKeys.ts';
 import { readRows } from './rowPart.ts';
 import { writeRows } from './writeRows.ts';
 
-/** Fetches the published keys of partitions to a folder; see fetchPublished. */
+/** Fetches the published keys of partitions, or of all, to a folder; see fetchPublished. */
 export type FetchPublished = (
-  partitions: readonly (readonly string[])[],
+  partitions: readonly (readonly string[])[] | null,
   into: string,
 ) => Promise<readonly PublishedFile[]>;
 
@@ -120,10 +120,7 @@ async function viewPublished(
   scratch: string,
 ): Promise<{ drop(): Promise<void> }> {
   const partitionKeys = plan.partitionKeys.map((k) => identifier(k.name));
-  const touched = await db.runAndReadAll(
-    `SELECT DISTINCT ${list(partitionKeys)} AS key_values FROM row_part WHERE _reason IS NULL`,
-  );
-  const partitions = touched.getRowObjectsJson().map((row) => row.key_values as string[]);
+  const partitions = plan.set.dedupe?.within ? null : await touchedPartitions(db, partitionKeys);
   const folder = join(scratch, 'published');
   const remembered = join(scratch, 'tombstones');
   for (const each of [folder, remembered]) await mkdir(each);
@@ -175,6 +172,16 @@ async function viewPublished(
       for (const each of [folder, remembered]) await rm(each, { recursive: true });
     },
   };
+}
+
+async function touchedPartitions(
+  db: DuckDBConnection,
+  partitionKeys: readonly string[],
+): Promise<(readonly string[])[]> {
+  const touched = await db.runAndReadAll(
+    `SELECT DISTINCT ${list(partitionKeys)} AS key_values FROM row_part WHERE _reason IS NULL`,
+  );
+  return touched.getRowObjectsJson().map((row) => row.key_values as string[]);
 }
 
 /** Tombstones as rows of the view `published`. They may be older than a column. */

@@ -5,12 +5,21 @@ import { parquetMetadataAsync, parquetSchema, type SchemaElement } from 'hyparqu
 import type { FieldIds, Plan } from '../model/plan.ts';
 import { parallel } from '../parallel.ts';
 
+/** An object with published rows. `isShared`: it may have rows of other partitions, or of other datasets, too. */
+export interface PublishedObject {
+  readonly path: string;
+  readonly bytes: number;
+  /** Of its partition. */
+  readonly values: readonly string[];
+  readonly isShared?: boolean;
+}
+
 /** Where published rows are. */
 export interface PublishedObjects {
   /** The objects of partitions, each with its partition. `isShared`: it may have rows of other partitions, too. */
-  find(
-    partitions: readonly (readonly string[])[],
-  ): Promise<readonly { path: string; bytes: number; values: readonly string[]; isShared?: boolean }[]>;
+  find(partitions: readonly (readonly string[])[]): Promise<readonly PublishedObject[]>;
+  /** All objects of the dataset. */
+  all(): Promise<readonly PublishedObject[]>;
   /** The bytes of an object from `start` to before `end`. */
   read(path: string, start: number, end: number): Promise<ArrayBuffer>;
 }
@@ -35,19 +44,19 @@ export interface PublishedOptions {
 }
 
 /**
- * Fetches the keys of the partitions to the folder `into`, without objects of the batch itself: these are an earlier try of the same
+ * Fetches the keys of the partitions (null: of all) to the folder `into`, without objects of the batch itself: these are an earlier try of the same
  * rows.
  */
 export async function fetchPublished(
   objects: PublishedObjects,
   plan: Plan,
   batch: string,
-  partitions: readonly (readonly string[])[],
+  partitions: readonly (readonly string[])[] | null,
   into: string,
   { isLive = () => true }: PublishedOptions = {},
 ): Promise<PublishedFile[]> {
   const columns = decidingColumns(plan);
-  const found = (await objects.find(partitions)).filter(
+  const found = (await (partitions === null ? objects.all() : objects.find(partitions))).filter(
     ({ path }) => path.endsWith('.parquet') && !isOfAttempt(path, `${batch}-`) && isLive(path),
   );
   return parallel(found, 16, async ({ path: from, bytes, values, isShared: isFixed = false }, i) => {

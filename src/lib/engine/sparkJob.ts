@@ -50,6 +50,8 @@ export interface SparkPublishedObject {
   readonly address: string;
   readonly bytes: number;
   readonly values: readonly (string | null)[];
+  /** Whether its rows always stay; by default, if a value is null. */
+  readonly isFixed?: boolean | undefined;
 }
 
 /** Which published rows the batch replaces, and which objects do not count as published. */
@@ -114,8 +116,12 @@ export function describeJob(
     limits: { ...sparkLimits, ...limits },
     published:
       typeof places.published === 'object'
-        ? (places.published?.map(({ address, bytes, values }) => ({ uri: address, size: bytes, values })) ??
-          null)
+        ? (places.published?.map(({ address, bytes, values, isFixed }) => ({
+            uri: address,
+            size: bytes,
+            values,
+            isFixed,
+          })) ?? null)
         : places.published,
     replaces: replaces.map(({ object, version }) => ({ object, version })),
     exclude,

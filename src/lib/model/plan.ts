@@ -89,13 +89,15 @@ const setPartSchema = z.object({
   ),
   /**
    * Rows with an equal key are duplicates; the first in `order`, then object, version, digest, place and line, stays.
-   * `published`: the published rows of the row's partition are compared, too, and `key` has the partition keys.
+   * `published`: the published rows of the row's partition are compared, too, and `key` has the partition keys. With `within`, it has not:
+   * all published rows of the dataset are compared, which are those in the partitions with these values.
    */
   dedupe: z
     .object({
       key: z.array(z.string()),
       order: z.array(sortKey),
       published: z.boolean(),
+      within: z.record(z.string(), z.string()).optional(),
       /** Whether the row part has `_deletes`: a row that deletes its key. */
       deletes: z.boolean().optional(),
       /** Tombstones of the last days count. */

@@ -282,6 +282,8 @@ export interface TableFormat {
   takeBack(table: string, holder: Holder, attempt: Attempt): Promise<'taken back' | 'never committed'>;
   /** The objects with rows of these partitions. Throws TableConflict if others have deleted rows in them. */
   objectsIn(shape: TableShape, partitions: readonly (readonly string[])[]): Promise<readonly KeyObject[]>;
+  /** All objects with rows of the table. Throws like `objectsIn`. */
+  allObjects(shape: TableShape): Promise<readonly AnyKeyObject[]>;
   /** The same for a job that does not know its partitions yet. Throws like `objectsIn`. */
   keySource(shape: TableShape): Promise<KeySource>;
   /** Compares the table with the objects that the ledger counts. `isOwn` says which objects the ledger should know. */

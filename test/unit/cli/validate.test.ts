@@ -46,6 +46,23 @@ test('two contracts with one prefix are refused together, unless each says which
   expect((await validate(...split)).status).toBe(0);
 });
 
+test('an order without a scope is said to have another meaning than before', async () => {
+  const write = (scope: string) => {
+    const path = join(folder, 'orders.yml');
+    writeFileSync(
+      path,
+      `dataset: orders
+source: { prefix: orders/, formats: [ndjson] }
+columns: [{ name: id, path: id, type: bigint, required: true }]
+dedupe: { key: [id], ${scope}order: [{ column: id, direction: asc }] }
+partitionBy: [{ name: source, constant: x }]`,
+    );
+    return path;
+  };
+  expect((await validate(write(''))).said).toContain('write scope: batch');
+  expect((await validate(write('scope: batch, '))).said).toMatch(/: valid\n$/);
+});
+
 test('a contract is held against a copy of another under a new name', async () => {
   const copy = join(folder, 'copy.yml');
   copyFileSync(join(datasetsFolder, 'tweets.yml'), copy);

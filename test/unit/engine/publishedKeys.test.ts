@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { localObjects } from '../../../src/cli/inputs.ts';
 import { compile } from '../../../src/lib/compiler/compile.ts';
+import { parseContract } from '../../../src/lib/contract/load.ts';
 import { fetchPublished } from '../../../src/lib/engine/publishedKeys.ts';
 import { contractWith, record, transform } from '../../support/embedded.ts';
 
@@ -163,6 +164,66 @@ test('of a published row and a new one, the first in order stays, whichever came
     expect(shared.summary).toMatchObject({ published: 2, duplicates: 8, replacedRows: 0 });
     const none = await transform(upserts, { 'test/c.json': lines({ id: 1, n: 1 }) }, { published: folder });
     expect([none.summary.replacedRows, none.replaced]).toEqual([0, []]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('with the scope table, a newer row replaces the old one of another partition, and a delete needs no partition', async () => {
+  const upserts = parseContract(
+    'test.yml',
+    JSON.stringify({
+      dataset: 'test',
+      source: { prefix: 'test/', formats: ['ndjson'] },
+      columns: [
+        { name: 'id', path: 'id', type: 'bigint', required: true },
+        { name: 'at', path: 'at', type: 'timestamp', formats: ['iso8601'], required: true },
+        { name: 'n', path: 'n', type: 'int' },
+      ],
+      dedupe: {
+        key: ['id'],
+        scope: 'table',
+        order: [{ column: 'n', direction: 'desc' }],
+        deleteWhen: 'n = 9',
+      },
+      partitionBy: [
+        { name: 'source', constant: 'test' },
+        { name: 'day', of: 'at', part: 'day' },
+      ],
+    }),
+  );
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-table-'));
+  const lines = (...rows: readonly object[]) => rows.map((row) => record({ ...row })).join('\n');
+  try {
+    const before = [1, 2, 3, 4].map((id) => ({ id, n: 5, ...(id % 2 === 0 ? later : {}) }));
+    await transform(upserts, { 'test/a.json': lines(...before) }, { keep: folder });
+    const after = lines(
+      { id: 1, n: 6, ...later },
+      { id: 2, n: 4 },
+      { id: 3, n: 9, at: null },
+      { id: 4, n: 7 },
+      { id: 4, n: 6, ...later },
+      { id: 5, n: 1 },
+    );
+    const { summary, rows, replaced, partitions } = await transform(
+      upserts,
+      { 'test/b.json': after },
+      { published: folder },
+    );
+    expect(rows.map((r) => `${r.id} ${r.n}`).sort()).toEqual(['1 6', '4 7', '5 1']);
+    expect(replaced.map(({ path, id }) => `${path} ${id}`).sort()).toEqual([
+      'source=test/day=06/data_0.parquet 1',
+      'source=test/day=06/data_0.parquet 3',
+      'source=test/day=07/data_0.parquet 4',
+    ]);
+    expect(partitions).toEqual(['source=test/day=06', 'source=test/day=07']);
+    expect(summary).toMatchObject({
+      published: 3,
+      deletes: 1,
+      duplicates: 2,
+      replacedRows: 2,
+      deletedRows: 1,
+    });
   } finally {
     await rm(folder, { recursive: true });
   }

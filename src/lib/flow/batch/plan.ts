@@ -9,6 +9,7 @@ import type { PublishedObjects } from '../../engine/publishedKeys.ts';
 import { type Plan, type ReferenceData, type Summary, summarySchema } from '../../model/plan.ts';
 import { type Attempt, rejectsRows } from '../../model/records.ts';
 import { loadReferences } from '../../reference/load.ts';
+import type { KeyObject } from '../../table/format.ts';
 import { places } from './addresses.ts';
 import { type Deps, formatOf } from './deps.ts';
 import { type Manifest, readContract, readManifest, readPlan, replacesOf } from './manifest.ts';
@@ -99,6 +100,28 @@ async function publishedColumns(
   return new Map(table?.columns.map(({ name, type }) => [name, type]));
 }
 
+/** All published objects of the plan's dataset. Of an object that does not name them, it is not known whose rows it has. */
+export async function allObjectsOf(
+  deps: Pick<Deps, 'config' | 'formats'>,
+  plan: Plan,
+): Promise<(KeyObject & { readonly isShared: boolean })[]> {
+  const found = await formatOf(deps, plan).allObjects(goldenTable(plan, deps.config));
+  const constants = Object.entries(plan.set.dedupe?.within ?? {}).map(
+    ([name, value]) => [plan.partitionKeys.findIndex((key) => key.name === name), value] as const,
+  );
+  return found.flatMap(({ values, ...object }) =>
+    constants.every(([i, value]) => (values[i] ?? value) === value)
+      ? [
+          {
+            ...object,
+            values: values.map((value) => value ?? ''),
+            isShared: constants.some(([i]) => values[i] === null),
+          },
+        ]
+      : [],
+  );
+}
+
 /** The published objects of a plan's table, by their addresses. */
 export const objectsOf = (
   deps: Pick<Deps, 'config' | 'store' | 'formats'>,
@@ -108,6 +131,8 @@ export const objectsOf = (
     const found = await formatOf(deps, plan).objectsIn(goldenTable(plan, deps.config), partitions);
     return found.map(({ address: path, ...object }) => ({ path, ...object }));
   },
+  all: async () =>
+    (await allObjectsOf(deps, plan)).map(({ address: path, ...object }) => ({ path, ...object })),
   read: (path, start, end) => deps.store.readRange(placeOf(path), start, end),
 });
 

@@ -1,13 +1,14 @@
 /** StartGlueJob: transforms a large batch into staging, on Spark. */
 import type { z } from 'zod';
 import { address } from '../../aws/store.ts';
-import { describeJob } from '../../engine/sparkJob.ts';
+import { describeJob, type SparkPublishedObject } from '../../engine/sparkJob.ts';
+import type { Plan } from '../../model/plan.ts';
 import { parallel } from '../../parallel.ts';
 import { attemptPrefix } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
 import { type Deps, formatOf } from '../batch/deps.ts';
 import { argumentOf } from '../batch/jobRuns.ts';
-import { garbageOf, newRun, planBatch, runOfJob } from '../batch/plan.ts';
+import { allObjectsOf, garbageOf, newRun, planBatch, runOfJob } from '../batch/plan.ts';
 import type { BatchInput, jobStarted } from '../batch/schemas.ts';
 import { stagedBy } from '../batch/staged.ts';
 import { goldenTable } from '../batch/tables.ts';
@@ -27,9 +28,7 @@ export async function startGlueJob(
   const garbage = await garbageOf(deps, plan);
   const attempt = newRun();
   const at = places(config).run(dataset, batch, attempt);
-  const keys = plan.set.dedupe?.published
-    ? await formatOf(deps, plan).keySource(goldenTable(plan, config))
-    : null;
+  const keys = await keySourceOf(deps, plan);
   const run = runOfJob(attempt, '{jobRun}');
   const output = places(config).run(dataset, batch, run);
   await parallel(references, 8, ({ name, ndjson }) => store.writeText(at.reference(name), ndjson));
@@ -46,7 +45,7 @@ export async function startGlueJob(
     {
       input: (index) => address({ bucket: config.rawBucket, key: profile.files[index]?.object ?? '' }),
       reference: (name) => address(at.reference(name)),
-      published: keys && (keys.kind === 'folders' ? keys.root : keys.objects),
+      published: keys,
       data: address(stagedBy(deps, plan, { batch, fence }, run).data),
       quarantine: address(output.quarantine),
       replaced: address(output.replaced),
@@ -61,4 +60,16 @@ export async function startGlueJob(
     ...Object.fromEntries([argumentOf(dataset, { batch, fence })]),
   });
   return { run: runOfJob(attempt, jobRun), jobRun };
+}
+
+/** Where published rows are: below a folder, or in these objects. */
+async function keySourceOf(deps: Deps, plan: Plan): Promise<string | SparkPublishedObject[] | null> {
+  if (!plan.set.dedupe?.published) return null;
+  if (plan.set.dedupe.within)
+    return (await allObjectsOf(deps, plan)).map(({ isShared: isFixed, ...object }) => ({
+      ...object,
+      isFixed,
+    }));
+  const keys = await formatOf(deps, plan).keySource(goldenTable(plan, deps.config));
+  return keys.kind === 'folders' ? keys.root : [...keys.objects];
 }

@@ -6,7 +6,7 @@ import { posix } from 'node:path';
 import { address, placeOf } from '../../aws/store.ts';
 import { folderOf, folderOfValues, valuesOfPath } from '../../catalog/partitionPath.ts';
 import { parallel } from '../../parallel.ts';
-import type { CompactableObject, TableFormat } from '../format.ts';
+import type { AnyKeyObject, CompactableObject, TableFormat } from '../format.ts';
 import { addPartitions, dropEmpty, type HiveDeps } from './partitions.ts';
 
 /** A look lists so many partitions at most: twenty calls of the Data Catalog. */
@@ -47,6 +47,18 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
       return objects.map(({ key, size }) => ({ address: address({ bucket, key }), bytes: size, values }));
     });
     return found.flat();
+  },
+
+  async allObjects({ location, partitionKeys }) {
+    const { bucket, key: prefix } = placeOf(location);
+    const found: AnyKeyObject[] = [];
+    for await (const page of deps.store.listPages(bucket, prefix))
+      for (const { key, size } of page) {
+        const values = valuesOfPath(`${posix.dirname(key.slice(prefix.length))}/`);
+        if (key.endsWith('.parquet') && values.length === partitionKeys.length)
+          found.push({ address: address({ bucket, key }), bytes: size, values });
+      }
+    return found;
   },
 
   keySource: async ({ location }) => ({ kind: 'folders', root: location }),

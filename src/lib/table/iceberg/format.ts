@@ -7,7 +7,7 @@ import { TableMismatch } from '../../errors.ts';
 import type { FieldIds } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
-import type { TableFormat, TableObject, TableShape } from '../format.ts';
+import type { AnyKeyObject, TableFormat, TableObject, TableShape } from '../format.ts';
 import {
   committedBy,
   createTable,
@@ -182,20 +182,8 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     );
   },
 
-  async keySource(shape) {
-    const loaded = await loadTable(deps, shape.name);
-    if (!loaded) return { kind: 'objects', objects: [] };
-    const keys = keysToBe(loaded, shape);
-    const entries = await dataEntries(deps.files, loaded.metadata);
-    const objects = entries.map(({ file }) => ({
-      address: file.path,
-      bytes: Number(file.bytes),
-      values: textsOf(keys, file.partition).map((text) =>
-        text === undefined ? null : (text ?? defaultPartition),
-      ),
-    }));
-    return { kind: 'objects', objects };
-  },
+  allObjects: (shape) => allObjects(deps, shape),
+  keySource: async (shape) => ({ kind: 'objects', objects: await allObjects(deps, shape) }),
 
   // The snapshot names the objects, so there are no partitions to register.
   register: async () => 0,
@@ -290,6 +278,20 @@ async function requireNew({ files, list }: IcebergDeps, { name, location }: Tabl
     throw new TableMismatch(
       `table ${name}: somebody has dropped it from the Data Catalog, and a new one would have none of its rows; register it again from ${file}, or delete the metadata beside that file and replay the dataset's files`,
     );
+}
+
+async function allObjects(deps: IcebergDeps, shape: TableShape): Promise<AnyKeyObject[]> {
+  const loaded = await loadTable(deps, shape.name);
+  if (!loaded) return [];
+  const keys = keysToBe(loaded, shape);
+  const entries = await dataEntries(deps.files, loaded.metadata);
+  return entries.map(({ file }) => ({
+    address: file.path,
+    bytes: Number(file.bytes),
+    values: textsOf(keys, file.partition).map((text) =>
+      text === undefined ? null : (text ?? defaultPartition),
+    ),
+  }));
 }
 
 /** The metadata of the table in its new shape. Throws TableMismatch and TableUnsupported for a shape that it cannot have. */

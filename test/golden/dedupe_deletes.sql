@@ -1,0 +1,212 @@
+-- whole files to records (DuckDB)
+WITH bare AS (
+  SELECT file, CASE WHEN raw[1:3] = '\xEF\xBB\xBF'::BLOB THEN raw[4:] ELSE raw END AS raw FROM documents
+), decoded AS (
+  SELECT file, raw, TRY(decode(raw)) AS text FROM bare
+), parsed AS (
+  SELECT file, raw, text, CASE WHEN regexp_matches(text, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN list_transform(TRY(json_extract(regexp_replace(regexp_replace(regexp_replace(text, '([:,\[{]\s*"\\u0001)', '\1\\u0001', 'g'), '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\\u0001\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$[*]')), lambda i : regexp_replace(regexp_replace(i::VARCHAR, '(^|[:,\[])"\\u0001(-?[0-9][^"]*)"', '\1\2', 'g'), '((?:^|[:,\[{])"\\u0001)\\u0001', '\1', 'g'))
+      ELSE TRY(json_extract(text, '$[*]'))::VARCHAR[] END AS found FROM decoded
+), listed AS (
+  SELECT file, raw[1:65536] AS sample,
+    CASE WHEN found IS NULL OR NOT CASE WHEN regexp_matches(text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
+      THEN NOT regexp_matches(regexp_replace(text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END THEN 'invalid_document'
+      WHEN len(found) = 0 THEN CASE WHEN coalesce(json_type(text, '$'), '') <> 'ARRAY' THEN 'records_missing' END END AS fault,
+    CASE WHEN fault IS NULL THEN found ELSE [NULL] END AS items
+  FROM parsed
+), unlisted AS (
+  SELECT file, fault, sample, unnest(generate_series(1, len(items)))::BIGINT AS line, unnest(items) AS item FROM listed
+), found AS (
+  SELECT file, line, CASE WHEN fault IS NULL THEN encode(item::VARCHAR) ELSE sample END AS raw, fault FROM unlisted
+)
+SELECT file, line, CASE WHEN octet_length(raw) > 16777216 THEN raw[1:65536] ELSE raw END AS raw,
+  CASE WHEN octet_length(raw) > 16777216 THEN 'record_too_large' ELSE fault END AS fault
+FROM found
+
+-- row part (DuckDB)
+WITH decoded AS (
+  SELECT file AS __file, line AS __line, raw AS __raw, fault AS __fault,
+    CASE WHEN fault IS NULL THEN TRY(decode(raw)) END AS __text
+  FROM records
+), lines AS (
+  SELECT *, CASE WHEN coalesce(json_valid(__text), false) THEN CASE WHEN regexp_matches(__text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
+      THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END ELSE false END AS __is_valid
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
+), objects AS (
+  SELECT *,
+    CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
+'), '{') END THEN __text END END AS __doc
+  FROM lines
+), parsed AS (
+  SELECT *,
+    json_transform(__doc, '{"id":"VARCHAR","n":"VARCHAR","op":"VARCHAR"}') AS __shape1
+  FROM objects
+), leaves AS (
+  SELECT *,
+    __shape1."id" AS __t1,
+    __shape1."n" AS __t2,
+    __shape1."op" AS __t3
+  FROM parsed
+), written AS (
+  SELECT *,
+    CASE WHEN __t3 < ':' THEN CASE WHEN regexp_full_match(__t3, '-?(?:0|\d+\.\d+|\d+(?:\.\d+)?e[+-]?\d+)')
+      THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), '$."op"') ELSE __t3 END ELSE __t3 END ELSE __t3 END AS __w3
+  FROM leaves
+), trimmed AS (
+  SELECT *,
+    __t1 AS __s1,
+    __t2 AS __s2,
+    __w3 AS __s3
+  FROM written
+), cleaned AS (
+  SELECT *,
+    __s1 AS __r1,
+    __s2 AS __r2,
+    __s3 AS __r3
+  FROM trimmed
+), mapped AS (
+  SELECT *
+  FROM cleaned
+), converted AS (
+  SELECT *,
+    CASE WHEN regexp_full_match(__r1, '[+-]?\d+') THEN TRY_CAST(__r1 AS BIGINT) END AS __c1,
+    CASE WHEN regexp_full_match(__r2, '[+-]?\d+') THEN TRY_CAST(__r2 AS INTEGER) END AS __c2,
+    __r3 AS __c3
+  FROM mapped
+), judged AS (
+  SELECT *,
+    CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
+      OR (__r2 IS NOT NULL AND __c2 IS NULL)
+      OR CASE WHEN starts_with(__w3, '{') OR starts_with(__w3, '[') THEN json_type(__doc, '$."op"') IN ('OBJECT', 'ARRAY') ELSE false END)
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN (__r2 IS NOT NULL AND __c2 IS NULL) THEN 'bad_type' END, CASE WHEN CASE WHEN starts_with(__w3, '{') OR starts_with(__w3, '[') THEN json_type(__doc, '$."op"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END]::VARCHAR[] END AS __reasons
+  FROM converted
+), settled AS (
+  SELECT *,
+    list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
+    list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
+    __c1 AS "id",
+    __c2 AS "n",
+    __c3 AS "op"
+  FROM judged
+), derived AS (
+  SELECT *,
+    coalesce(("op" = 'd'), false) AND (__reasons IS NULL OR (__reasons[1] IS NULL AND __reasons[2] IS NULL AND __reasons[3] IS NULL)) AS __deletes
+  FROM settled
+), placed AS (
+  SELECT *
+  FROM derived
+)
+SELECT files.object AS _object, files.version AS _version, files.member AS _member, __line AS _line, 0::BIGINT AS _place,
+  (hash(__text) >> 1)::BIGINT AS _digest,
+  CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
+    WHEN NOT __is_valid THEN 'invalid_json' WHEN __doc IS NULL THEN 'not_an_object'
+    WHEN __bad IS NOT NULL AND NOT __deletes THEN __reasons[__bad] END AS _reason,
+  CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
+  CASE WHEN __bad IS NOT NULL AND NOT __deletes THEN ['id', 'n', 'op'][__bad] END AS _column,
+  CASE WHEN __fault IS NULL AND NOT __is_valid THEN list_transform([regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs')], lambda b : CASE WHEN regexp_matches(b, '\b(?:NaN|Infinity)\b', 's') THEN 'NaN and Infinity are no JSON; source.json.nonFinite: "null" reads them as null' WHEN regexp_matches(b, '\b(?:None|True|False)\b', 's') THEN 'None, True and False are of Python, and no JSON' WHEN regexp_matches(b, '[{,:\[]\s*''', 's') THEN 'single quotes: JSON has double ones' WHEN regexp_matches(b, ',\s*[}\]]', 's') THEN 'a comma before a closing bracket' WHEN regexp_matches(b, '[}\]]\s*,\s*$', 's') THEN 'a comma behind the object' WHEN contains(replace(b, '""', ''), '"') THEN 'a text without an end' WHEN regexp_matches(b, '^\s*[{\[](?:.*[^}\]\s])?\s*$', 's') THEN 'it is cut off: its last bracket does not close' WHEN regexp_matches(b, '[}\]]\s*[{\[]', 's') THEN 'several values in one record' ELSE 'no JSON by RFC 8259' END)[1]
+    WHEN __bad IS NOT NULL AND NOT __deletes THEN CASE WHEN regexp_matches(__doc, '(?:\d[eE][+-]?\d+|\.\d+0|-0)\s*(?:[,\]}]|$)|\d{9}\.\d|\.\d{8}|\.0{6}') THEN coalesce(json_extract_string(regexp_replace(regexp_replace(__doc, '((?:[^"0-9-]|"(?:\\.|[^"\\])*")*)(?:(-?[0-9][0-9.eE+-]*)|$)', '\1"\2"', 'gs'), '"(?:\\u0001)?"$', ''), ['$."id"', '$."n"', '$."op"'][__bad]), [__t1, __t2, __w3][__bad]) ELSE [__t1, __t2, __w3][__bad] END END AS _value,
+  CASE WHEN __deletes THEN []::VARCHAR[] ELSE __nulled END AS _nulled,
+  __deletes AS _deletes,
+  placed."id",
+  placed."n",
+  placed."op",
+  'golden' AS "source"
+FROM placed
+JOIN files ON files.file = placed.__file
+
+-- set part
+{
+  "joins": [],
+  "dedupe": {
+    "key": [
+      "id"
+    ],
+    "order": [
+      {
+        "column": "n",
+        "direction": "desc"
+      }
+    ],
+    "published": true,
+    "within": {
+      "source": "golden"
+    },
+    "deletes": true,
+    "keepDeletesDays": 30
+  },
+  "sort": [
+    "id"
+  ]
+}
+
+-- set part (DuckDB)
+-- repeated
+SELECT row_part."id" AS _k0, true AS _is_repeated FROM row_part
+WHERE _reason IS NULL GROUP BY row_part."id" HAVING count(*) > 1
+
+-- contested
+WITH numbered AS (
+  SELECT *, row_number() OVER (PARTITION BY "id" ORDER BY _is_fixed DESC, "n" DESC NULLS LAST, _object, _version) AS _nth FROM candidates
+), best AS (
+  SELECT "id" AS _p0, "n" AS _q0, _object AS _there_object, _version AS _there_version, _is_fixed AS _there_is_fixed FROM numbered WHERE _nth = 1
+)
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN _there_object IS NOT NULL AND (_there_is_fixed OR CASE WHEN row_part."n" IS NOT DISTINCT FROM _q0 THEN CASE WHEN CAST(row_part._object AS STRING) = _there_object THEN CAST(row_part._version AS STRING) >= _there_version ELSE CAST(row_part._object AS STRING) > _there_object END WHEN row_part."n" IS NULL THEN true WHEN _q0 IS NULL THEN false ELSE row_part."n" < _q0 END) THEN 'duplicate' WHEN row_number() OVER (PARTITION BY row_part."id" ORDER BY row_part."n" DESC NULLS LAST, row_part._object, row_part._version, row_part._digest, row_part._place, row_part._member, row_part._line) > 1 THEN 'duplicate' WHEN _deletes THEN 'deletes' ELSE 'published' END AS _fate
+FROM row_part JOIN repeated ON row_part."id" IS NOT DISTINCT FROM repeated._k0
+LEFT JOIN best ON row_part."id" = _p0
+WHERE _reason IS NULL
+
+-- ranked
+WITH numbered AS (
+  SELECT *, row_number() OVER (PARTITION BY "id" ORDER BY _is_fixed DESC, "n" DESC NULLS LAST, _object, _version) AS _nth FROM candidates
+), best AS (
+  SELECT "id" AS _p0, "n" AS _q0, _object AS _there_object, _version AS _there_version, _is_fixed AS _there_is_fixed FROM numbered WHERE _nth = 1
+)
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN _there_object IS NOT NULL AND (_there_is_fixed OR CASE WHEN row_part."n" IS NOT DISTINCT FROM _q0 THEN CASE WHEN CAST(row_part._object AS STRING) = _there_object THEN CAST(row_part._version AS STRING) >= _there_version ELSE CAST(row_part._object AS STRING) > _there_object END WHEN row_part."n" IS NULL THEN true WHEN _q0 IS NULL THEN false ELSE row_part."n" < _q0 END) THEN 'duplicate' WHEN _deletes THEN 'deletes' ELSE 'published' END AS _fate
+FROM row_part LEFT JOIN repeated ON row_part."id" IS NOT DISTINCT FROM repeated._k0
+LEFT JOIN best ON row_part."id" = _p0
+WHERE _reason IS NOT NULL OR _is_repeated IS NULL
+UNION ALL SELECT * FROM contested
+
+-- columns of golden, partitioned by source
+id bigint
+n int
+op string
+_batch string
+_object string
+_version string
+_line bigint
+
+-- expectations (Athena)
+SELECT count(*) AS "check_0_0",
+  count_if("id" IS NULL) AS "check_1_0",
+  count("id") - count(DISTINCT "id") AS "check_2_0",
+  count_if(strpos("$path", '/source=golden' || '/') = 0) AS "check_3_0"
+FROM "staging_golden"
+WHERE "run" = '<run>'
+
+-- set part (Spark)
+-- repeated
+SELECT row_part.`id` AS _k0, true AS _is_repeated FROM row_part
+WHERE _reason IS NULL GROUP BY row_part.`id` HAVING count(*) > 1
+
+-- contested
+WITH numbered AS (
+  SELECT *, row_number() OVER (PARTITION BY `id` ORDER BY _is_fixed DESC, `n` DESC NULLS LAST, _object, _version) AS _nth FROM candidates
+), best AS (
+  SELECT `id` AS _p0, `n` AS _q0, _object AS _there_object, _version AS _there_version, _is_fixed AS _there_is_fixed FROM numbered WHERE _nth = 1
+)
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN _there_object IS NOT NULL AND (_there_is_fixed OR CASE WHEN row_part.`n` IS NOT DISTINCT FROM _q0 THEN CASE WHEN CAST(row_part._object AS STRING) = _there_object THEN CAST(row_part._version AS STRING) >= _there_version ELSE CAST(row_part._object AS STRING) > _there_object END WHEN row_part.`n` IS NULL THEN true WHEN _q0 IS NULL THEN false ELSE row_part.`n` < _q0 END) THEN 'duplicate' WHEN row_number() OVER (PARTITION BY row_part.`id` ORDER BY row_part.`n` DESC NULLS LAST, row_part._object, row_part._version, row_part._digest, row_part._place, row_part._member, row_part._split, row_part._line) > 1 THEN 'duplicate' WHEN _deletes THEN 'deletes' ELSE 'published' END AS _fate
+FROM row_part JOIN repeated ON row_part.`id` IS NOT DISTINCT FROM repeated._k0
+LEFT JOIN best ON row_part.`id` = _p0
+WHERE _reason IS NULL
+
+-- ranked
+WITH numbered AS (
+  SELECT *, row_number() OVER (PARTITION BY `id` ORDER BY _is_fixed DESC, `n` DESC NULLS LAST, _object, _version) AS _nth FROM candidates
+), best AS (
+  SELECT `id` AS _p0, `n` AS _q0, _object AS _there_object, _version AS _there_version, _is_fixed AS _there_is_fixed FROM numbered WHERE _nth = 1
+)
+SELECT row_part.*, CASE WHEN _reason IS NOT NULL THEN 'quarantined' WHEN _there_object IS NOT NULL AND (_there_is_fixed OR CASE WHEN row_part.`n` IS NOT DISTINCT FROM _q0 THEN CASE WHEN CAST(row_part._object AS STRING) = _there_object THEN CAST(row_part._version AS STRING) >= _there_version ELSE CAST(row_part._object AS STRING) > _there_object END WHEN row_part.`n` IS NULL THEN true WHEN _q0 IS NULL THEN false ELSE row_part.`n` < _q0 END) THEN 'duplicate' WHEN _deletes THEN 'deletes' ELSE 'published' END AS _fate
+FROM row_part LEFT JOIN repeated ON row_part.`id` IS NOT DISTINCT FROM repeated._k0
+LEFT JOIN best ON row_part.`id` = _p0
+WHERE _reason IS NOT NULL OR _is_repeated IS NULL
+UNION ALL SELECT * FROM contested
