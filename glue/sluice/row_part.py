@@ -29,7 +29,8 @@ def row_part(spark: SparkSession, job: Job) -> DataFrame:
     """Runs the plan's SQL on every record, in DuckDB. The tasks read the raw objects themselves."""
     plan = job["plan"]
     output = [c for c in plan["columns"] if c["name"] not in LINEAGE] + plan["partitionKeys"]
-    deletes = ["_deletes boolean"] if (plan["set"]["dedupe"] or {}).get("deletes") else []
+    dedupe = plan["set"].get("dedupe") or {}
+    deletes = [f"_{name} boolean" for name in ("deletes", "truncates") if dedupe.get(name)]
     ddl = ", ".join([BOOKKEEPING, *deletes, *(f"`{c['name']}` {c['type']}" for c in output), SPLITS])
     schema = spark.createDataFrame([], ddl).schema
     setup: Setup = {

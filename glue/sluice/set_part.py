@@ -95,8 +95,14 @@ def published_rows(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     if dedupe.get("deletes"):
         there = there.withColumn("_is_tombstone", F.lit(False))
         output.append("_is_tombstone")
+        if dedupe.get("truncates"):
+            there = there.withColumn("_truncates", F.lit(False))
+            output.append("_truncates")
         if job["deleted"]:
-            there = there.unionByName(tombstones(spark, job, [*wanted, *keys], f"{columns}, {places}"))
+            marks = ["_truncates"] if dedupe.get("truncates") else []
+            ddl = ", ".join([columns, *(f"`{k}` string" for k in keys), *(f"{m} boolean" for m in marks)])
+            told = tombstones(spark, job, [*wanted, *keys, *marks], f"{ddl}, _path string, _is_fixed boolean")
+            there = there.unionByName(told.fillna(False, subset=marks) if marks else told)
     if job["replaces"]:
         gone = [(r["object"], r["version"]) for r in job["replaces"]]
         lineage = spark.createDataFrame(gone, "_object string, _version string")

@@ -66,7 +66,7 @@ def summarize(records: DataFrame, ranked: DataFrame, job: Job, hold: Hold) -> Co
             refuse(row)
             continue
         if row["_fate"] == "deletes":
-            deletes[(row["_object"], row["_version"])] = row["count"]
+            deletes[(row["_object"], row["_version"])] = row["_count"]
             continue
         counts = files[(row["_object"], row["_version"])]
         counts["duplicates" if row["_fate"] == "duplicate" else "published"] += row["_count"]
@@ -96,7 +96,7 @@ def summarize(records: DataFrame, ranked: DataFrame, job: Job, hold: Hold) -> Co
         summary["skipped"] = sum(skipped.values())
         for file in summary["files"]:
             file["skipped"] = skipped.get((file["object"], file["version"]), 0)
-    if (job["plan"]["set"]["dedupe"] or {}).get("deletes"):
+    if (job["plan"]["set"].get("dedupe") or {}).get("deletes"):
         summary["deletes"] = sum(deletes.values())
         for file in summary["files"]:
             file["deletes"] = deletes.get((file["object"], file["version"]), 0)

@@ -1,8 +1,8 @@
 /** Local files as inputs of a run, and as published objects. */
 import { readdir, readFile, stat, symlink } from 'node:fs/promises';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { mergeShapes, shapeOf, toStructType } from '../lib/catalog/infer.ts';
-import { pathOfValues, valuesOfPath } from '../lib/catalog/partitionPath.ts';
+import { folderOf, pathOfValues, valuesOfPath } from '../lib/catalog/partitionPath.ts';
 import type { Contract } from '../lib/contract/schema.ts';
 import { localFile, readStart } from '../lib/engine/inputFile.ts';
 import { headBytes } from '../lib/engine/layout.ts';
@@ -75,10 +75,11 @@ export const localObjects = (root: string, keys: Plan['partitionKeys']): Publish
     const objects = await Promise.all(
       files.map(async ({ parentPath, name }) => {
         const path = relative(root, join(parentPath, name));
-        return { path, bytes: (await stat(join(root, path))).size, values: valuesOfPath(dirname(path)) };
+        return { path, bytes: (await stat(join(root, path))).size, values: valuesOfPath(folderOf(path)) };
       }),
     );
-    return objects.filter(({ values }) => values.length === keys.length);
+    // Readers ignore names with an underscore, too.
+    return objects.filter(({ path, values }) => values.length === keys.length && !path.startsWith('_'));
   },
   async read(path, start, end) {
     const { buffer, byteOffset } = (await readFile(join(root, path))).subarray(start, end);

@@ -1,5 +1,5 @@
 /** `sluice transform`: runs a contract on files, on either engine, without AWS. */
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -27,8 +27,8 @@ JSON object.
   --engine ENGINE   duckdb (the default) or spark
   --out DIR         a new or empty folder
   --json FILE       also writes the accounting to FILE
-  --published DIR   published rows (an earlier DIR/data), for contracts with the scope partition; DIR/replaced lists those
-                    that newer rows replace
+  --published DIR   published rows (an earlier DIR/data), for contracts with the scope partition or table; DIR/replaced lists
+                    those that newer rows replace. Keys that were deleted before are in DIR/tombstones, next to DIR/data
 
 Example:
   npm run sluice -- transform --contract datasets/tweets.yml --out /tmp/tweets datasets/samples/twitter.json`;
@@ -69,6 +69,7 @@ export async function run(args: string[]): Promise<number> {
   const batch = batchId(inputs);
   const isAsked = plan.set.dedupe?.published === true && values.published !== undefined;
   const publishedDir = isAsked ? resolve(values.published ?? '') : undefined;
+  const tombstones = publishedDir === undefined ? [] : await tombstonesNextTo(publishedDir);
   let summary: Summary;
   if (engine === 'duckdb')
     summary = await runEmbedded({
@@ -81,6 +82,7 @@ export async function run(args: string[]): Promise<number> {
         publishedDir === undefined
           ? []
           : fetchPublished(localObjects(publishedDir, plan.partitionKeys), plan, batch, partitions, into),
+      tombstones: async () => tombstones,
     });
   else {
     const spark = await ensureSpark((message) => complain(`  ${message}`));
@@ -89,7 +91,7 @@ export async function run(args: string[]): Promise<number> {
       const job = await layOutJob(folder, plan, references, inputs, {
         batch,
         outputDir,
-        ...(publishedDir === undefined ? {} : { published: publishedDir }),
+        ...(publishedDir === undefined ? {} : { published: publishedDir, tombstones }),
       });
       summary = await runSparkJob(spark, folder, job);
     } finally {
@@ -100,4 +102,11 @@ export async function run(args: string[]): Promise<number> {
   print(text);
   if (values.json) await writeFile(values.json, `${text}\n`);
   return 0;
+}
+
+/** The tombstones that an earlier run wrote next to its rows. */
+async function tombstonesNextTo(data: string): Promise<string[]> {
+  const folder = join(dirname(data), 'tombstones');
+  const names = existsSync(folder) ? await readdir(folder) : [];
+  return names.filter((name) => name.endsWith('.parquet')).map((name) => join(folder, name));
 }

@@ -9,7 +9,13 @@ import fc from 'fast-check';
 import { layOutJob } from '../../offline/spark.ts';
 import { SchemaMismatch } from '../../src/lib/errors.ts';
 import { addsUp } from '../../src/lib/model/plan.ts';
-import { type EngineResult, packedInputs, type TransformOptions, tombstonesIn, transform } from '../support/embedded.ts';
+import {
+  type EngineResult,
+  packedInputs,
+  type TransformOptions,
+  tombstonesIn,
+  transform,
+} from '../support/embedded.ts';
 
 import { sparkSession } from '../support/sparkSession.ts';
 import { type Case, cases } from './cases.ts';
@@ -54,7 +60,11 @@ async function compare({ contract, files, before, heldReferenceBytes }: Case): P
       engine: async (run, at) => {
         const { plan, references, batch, outputDir } = run;
         const inputs = await packedInputs(contract, files, run, at);
-        const output = { batch, outputDir, ...(before === null ? {} : { published, tombstones: await tombstonesIn(published) }) };
+        const output = {
+          batch,
+          outputDir,
+          ...(before === null ? {} : { published, tombstones: await tombstonesIn(published) }),
+        };
         return session.run(await layOutJob(join(at, 'job'), plan, references, inputs, output));
       },
     });

@@ -49,10 +49,17 @@ const onSpark = (
   transform(contract, files, {
     ...options,
     engine: async (run, at) => {
-      const { plan, references, batch, outputDir } = run;
+      const { plan, references, batch, outputDir, tombstones } = run;
       const packed = await packedInputs(contract, files, run, at);
       const { published, exclude = [] } = options;
-      const output = { batch, outputDir, exclude, ...(published === undefined ? {} : { published }) };
+      const told = (await tombstones?.(at)) ?? [];
+      const output = {
+        batch,
+        outputDir,
+        exclude,
+        tombstones: told,
+        ...(published === undefined ? {} : { published }),
+      };
       return session.run(await layOutJob(join(at, 'job'), plan, references, packed, output, limits));
     },
   });
@@ -298,6 +305,70 @@ test('the records of a map have their keys', async () => {
     'test/b.json': '[]',
   });
   expect(rows).toHaveLength(3);
+});
+
+test('changes of rows replace, delete and truncate published rows, and remember deleted keys', async () => {
+  const contract = parseContract(
+    'changes.yml',
+    JSON.stringify({
+      dataset: 'test',
+      source: { prefix: 'test/', formats: ['ndjson'], change: 'debezium' },
+      columns: [
+        { name: 'id', path: 'id', type: 'bigint', required: true },
+        { name: 'at', path: 'at', type: 'timestamp', formats: ['iso8601'] },
+      ],
+      dedupe: { key: ['id'] },
+      partitionBy: [
+        { name: 'source', constant: 'test' },
+        { name: 'day', of: 'at', part: 'day' },
+      ],
+    }),
+  );
+  const published = await mkdtemp(join(session.folder, 'published-'));
+  const change = (op: string, lsn: number, id?: number, day = 6) => {
+    const row = id === undefined ? null : { id, at: `2025-10-0${day}T00:00:00Z` };
+    return JSON.stringify({ op, source: { lsn }, after: op === 'd' ? null : row, before: row && { id } });
+  };
+  const before = [
+    change('c', 50, 1),
+    change('c', 12, 2),
+    change('c', 60, 3, 7),
+    change('d', 70, 4),
+    change('t', 5),
+  ];
+  await transform(contract, { 'test/a.json': before.join('\n') }, { keep: published });
+  const after = {
+    'test/b.json': [
+      change('u', 80, 1, 8),
+      change('d', 61, 3),
+      change('c', 69, 4),
+      change('c', 4, 5),
+      change('c', 90, 6),
+      'null',
+      '{"ddl":"x"}',
+      change('t', 20),
+      change('c', 19, 7),
+      change('u', 81),
+    ].join('\n'),
+  };
+  const whole = (result: EngineResult) => {
+    const texts = (items: readonly object[]) =>
+      items
+        .map((row) => JSON.stringify(row, (_, v: unknown) => (typeof v === 'bigint' ? `${v}n` : v)))
+        .sort();
+    return [comparable(result), texts(result.replaced), texts(result.tombstones)];
+  };
+  const embedded = await transform(contract, after, { published });
+  expect(embedded.summary).toMatchObject({
+    published: 2,
+    deletes: 2,
+    duplicates: 3,
+    skipped: 2,
+    quarantined: 1,
+    replacedRows: 1,
+    deletedRows: 2,
+  });
+  expect(whole(await onSpark(contract, after, { published }))).toEqual(whole(embedded));
 });
 
 test('keys of objects that were never committed, and of the batch itself, are no duplicates', async () => {

@@ -30,7 +30,7 @@ WITH decoded AS (
 ), lines AS (
   SELECT *, CASE WHEN coalesce(json_valid(__text), false) THEN CASE WHEN regexp_matches(__text, '^\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ':\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, '\[\s*[+-]?(?i:nan|inf)') OR regexp_matches(__text, ',\s*(?:[\]}]|[+-]?(?i:nan|inf))')
       THEN NOT regexp_matches(regexp_replace(__text, '"(\\.|[^"\\])*"', '""', 'gs'), '(?i)nan|inf|,\s*[\]}]') ELSE true END ELSE false END AS __is_valid
-  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR regexp_matches(__text, '[^ \t\r\n]')
+  FROM decoded WHERE __fault IS NOT NULL OR __text IS NULL OR CASE WHEN __text >= '!' THEN true ELSE regexp_matches(__text, '[^ \t\r\n]') END
 ), objects AS (
   SELECT *,
     CASE WHEN __is_valid THEN CASE WHEN CASE WHEN starts_with(__text, '{') THEN true ELSE starts_with(trim(__text, ' 	
@@ -76,13 +76,13 @@ WITH decoded AS (
   SELECT *,
     CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
       OR (__r2 IS NOT NULL AND __c2 IS NULL)
-      OR CASE WHEN starts_with(__w3, '{') OR starts_with(__w3, '[') THEN json_type(__doc, '$."op"') IN ('OBJECT', 'ARRAY') ELSE false END)
-    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN (__r2 IS NOT NULL AND __c2 IS NULL) THEN 'bad_type' END, CASE WHEN CASE WHEN starts_with(__w3, '{') OR starts_with(__w3, '[') THEN json_type(__doc, '$."op"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END]::VARCHAR[] END AS __reasons
+      OR CASE WHEN __w3 < '[' THEN false WHEN __w3 < '\' OR (__w3 >= '{' AND __w3 < '|') THEN json_type(__doc, '$."op"') IN ('OBJECT', 'ARRAY') ELSE false END)
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN (__r2 IS NOT NULL AND __c2 IS NULL) THEN 'bad_type' END, CASE WHEN CASE WHEN __w3 < '[' THEN false WHEN __w3 < '\' OR (__w3 >= '{' AND __w3 < '|') THEN json_type(__doc, '$."op"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
   SELECT *,
     list_position(list_transform(__reasons, lambda r : r IS NOT NULL), true) AS __bad,
-    list_filter([]::VARCHAR[], lambda n : n IS NOT NULL) AS __nulled,
+    []::VARCHAR[] AS __nulled,
     __c1 AS "id",
     __c2 AS "n",
     __c3 AS "op"

@@ -1,4 +1,5 @@
 /** Compares a contract and a batch with the raw table in the Data Catalog. Free of AWS. */
+import { isChangeField } from '../contract/changes.ts';
 import { hasFlatTexts, namesOwnFields } from '../contract/contract.ts';
 import { explodesOf, type Inner, innerDocuments } from '../contract/documents.ts';
 import { firstKey, isBelow, objectKey, parsePath } from '../contract/path.ts';
@@ -40,6 +41,8 @@ export function recordType(
 export function requireReadable(contract: Contract, rawTable: RawTable): void {
   // Elements may be missing or repeated in any record of XML, so each record is judged alone.
   if (contract.source.formats.includes('xml')) return;
+  // Columns read the rows in the records, and their types are not known.
+  if (contract.source.change !== undefined) return;
   const isText = hasFlatTexts(contract.source);
   const where = isText
     ? 'the headers of its files'
@@ -130,7 +133,12 @@ export const pathsRead = (contract: Contract): string[] => [
 ];
 
 /** Top-level fields that a contract reads. */
-export const fieldsRead = (contract: Contract): string[] => [...new Set(pathsRead(contract).map(firstKey))];
+export const fieldsRead = (contract: Contract): string[] => {
+  const paths = pathsRead(contract);
+  // The row part makes the fields of a change.
+  const own = contract.source.change === undefined ? paths : paths.filter((path) => !isChangeField(path));
+  return [...new Set(own.map(firstKey))];
+};
 
 /** A field of a batch that the Catalog lacks. */
 export interface MissingField {

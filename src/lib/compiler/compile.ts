@@ -76,7 +76,11 @@ export function compile(
           ...(scope === 'table' ? { within: constantsOf(contract) } : {}),
           ...(contract.dedupe?.deleteWhen === undefined
             ? {}
-            : { deletes: true, keepDeletesDays: contract.dedupe.keepDeletesDays ?? usualDeleteDays }),
+            : {
+                deletes: true,
+                ...(contract.dedupe.truncateWhen === undefined ? {} : { truncates: true }),
+                keepDeletesDays: contract.dedupe.keepDeletesDays ?? usualDeleteDays,
+              }),
         }
       : null,
     sort: sortColumns(contract, names),

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { checkExpression, valueTypeOf } from '../expression/check.ts';
 import { ExpressionError, parseExpression } from '../expression/parse.ts';
+import { isChangeField, withChange } from './changes.ts';
 import { earlierNames, enrichedColumns, helpersOf, isPublished } from './columns.ts';
 import { comparesPublished, hasFlatTexts, tableFormatOf, tableOf } from './contract.ts';
 import { explodesOf } from './documents.ts';
@@ -15,6 +16,7 @@ import { textNames } from './textFormat.ts';
 function checkContract(contract: Contract, context: z.core.$RefinementCtx): void {
   const scope = openScope(context);
   checkTable(contract, scope);
+  checkChange(contract, scope);
   checkFlat(contract, scope);
   checkColumns(contract, scope);
   checkDocuments(contract, scope);
@@ -94,6 +96,25 @@ function checkTable(contract: Contract, { issue }: Scope): void {
     );
 }
 
+function checkChange({ source, dedupe, flatten, drift }: Contract, { issue }: Scope): void {
+  if (source.change === undefined) return;
+  if (dedupe === undefined)
+    issue(
+      ['source', 'change'],
+      'needs dedupe: { key: […] }, which names the columns of the key of the table',
+    );
+  if (flatten.length > 0)
+    issue(
+      ['flatten'],
+      'does not go with source.change: the Data Catalog knows the records, not the rows in them',
+    );
+  if (drift === 'passthrough')
+    issue(
+      ['drift'],
+      'may not be passthrough with source.change: the Data Catalog knows the records, not the rows in them',
+    );
+}
+
 /** Checks what a contract reads from a CSV or a text, whose fields are texts with the names of a header. */
 function checkFlat({ source, columns, parse = {} }: Contract, { issue }: Scope): void {
   if (!hasFlatTexts(source)) return;
@@ -106,7 +127,7 @@ function checkFlat({ source, columns, parse = {} }: Contract, { issue }: Scope):
   const given = source.text === undefined ? (source.xlsx ?? source.csv)?.header : textNames(source.text);
   const header = Array.isArray(given) ? given : undefined;
   columns.forEach(({ path }, i) => {
-    if (path === objectKey) return;
+    if (path === objectKey || (source.change !== undefined && isChangeField(path))) return;
     if (parsePath(path).length > 1 && !Object.keys(parse).some((text) => isBelow(path, text)))
       issue(
         ['columns', i, 'path'],
@@ -213,6 +234,15 @@ const publishedKeyTypes = ['string', 'int', 'bigint', 'date'];
 function checkDeletes({ columns, dedupe }: Contract, { gives, issue }: Pick<Scope, 'gives' | 'issue'>): void {
   if (dedupe?.keepDeletesDays !== undefined && dedupe.deleteWhen === undefined)
     issue(['dedupe', 'keepDeletesDays'], 'goes with deleteWhen');
+  if (dedupe?.truncateWhen !== undefined) {
+    const at = ['dedupe', 'truncateWhen'];
+    gives(at, dedupe.truncateWhen, 'boolean', new Map(columns.map((c) => [c.name, c.type])));
+    const [first] = dedupe.order;
+    if (dedupe.deleteWhen === undefined) issue(at, 'goes with deleteWhen');
+    if (dedupe.scope !== 'table') issue(at, 'goes with the scope table: it is about all rows of the dataset');
+    if (dedupe.order.length !== 1 || first?.direction !== 'desc')
+      issue(at, 'needs an order of one column, with the direction desc: rows that are less are older');
+  }
   if (dedupe?.deleteWhen === undefined) return;
   const place = ['dedupe', 'deleteWhen'];
   gives(place, dedupe.deleteWhen, 'boolean', new Map(columns.map((c) => [c.name, c.type])));
@@ -377,4 +407,4 @@ function checkExpectation(
 }
 
 /** The whole contract of one dataset. */
-export const contractSchema = contractShape.superRefine(checkContract);
+export const contractSchema = contractShape.transform(withChange).superRefine(checkContract);

@@ -51,6 +51,7 @@ export const maintenanceOf = ({ table }: Pick<Contract, 'table'>): Maintenance =
  */
 export const namesOwnFields = ({ source }: Pick<Contract, 'source'>): boolean =>
   hasFlatTexts(source) ||
+  source.change !== undefined ||
   source.formats.includes('parquet') ||
   source.formats.includes('avro') ||
   source.formats.includes('xml') ||

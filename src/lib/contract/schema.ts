@@ -253,6 +253,10 @@ const loneFormats: readonly string[] = [
   'xml',
 ];
 
+/** The programs whose changes of rows are known. */
+const changeFeeds = ['debezium', 'dms', 'dynamodb', 'mongodb'] as const;
+export type ChangeFeed = (typeof changeFeeds)[number];
+
 const source = z
   .strictObject({
     prefix: topFolder.describe('The folder in the raw bucket. The crawler makes one table of it.'),
@@ -283,6 +287,12 @@ const source = z
     json: jsonOptions.optional().describe('For the formats of JSON.'),
     xlsx: xlsxOptions.optional().describe('For xlsx, Excel files: which sheet, and its header.'),
     xml: xmlOptions.optional().describe('For xml: the element of a record.'),
+    change: z
+      .enum(changeFeeds)
+      .optional()
+      .describe(
+        'The records are changes of rows, as this program writes them: columns read the row, deletes leave the table, and the newest change of each key stays.',
+      ),
   })
   .superRefine((value, context) => {
     const issue = (path: string, message: string) =>
@@ -296,6 +306,11 @@ const source = z
       issue('text', 'is given exactly with the format text');
     if (value.xlsx && lone !== 'xlsx') issue('xlsx', 'goes with the format xlsx');
     if ((lone === 'xml') !== (value.xml !== undefined)) issue('xml', 'is given exactly with the format xml');
+    if (
+      value.change !== undefined &&
+      (lone === 'text' || lone === 'xlsx' || lone === 'xml' || (lone === 'csv' && value.change !== 'dms'))
+    )
+      issue('change', `does not go with the format ${lone}`);
     if (value.json && lone !== undefined && !lone.startsWith('json_'))
       issue('json', 'goes with the formats of JSON');
     const { delimiter, quote, escape: escapeBy, comment, skipFooter, quotedNewlines } = value.csv ?? {};
@@ -411,6 +426,13 @@ export const contractShape = z.strictObject({
         .optional()
         .describe(
           'A condition over the columns. A row for which it is true is not published: it deletes the published row of its key.',
+        ),
+      truncateWhen: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'A condition over the columns. A row for which it is true is not published: it deletes all older rows of the dataset. With deleteWhen, the scope table, and one column in the order.',
         ),
       keepDeletesDays: z
         .int()

@@ -5,6 +5,7 @@
 
 import { defaultPartition } from '../catalog/partitionPath.ts';
 import { fieldsRead } from '../catalog/rawSchema.ts';
+import { changeFields } from '../contract/changes.ts';
 import { derivedKeys, isOwnValue, ownColumns } from '../contract/columns.ts';
 import { hasFlatTexts } from '../contract/contract.ts';
 import { objectKey } from '../contract/path.ts';
@@ -14,6 +15,7 @@ import { checkExpression } from '../expression/check.ts';
 import { columnsIn, parseExpression } from '../expression/parse.ts';
 import { type ReasonCode, type ReferenceData, rescued, skipped } from '../model/plan.ts';
 import { csvFields, csvOf, csvOptionsOf, isCsvRecord, withMarks } from './csv.ts';
+import { changeSteps } from './duckdbChanges.ts';
 import { type ColumnSql, columnSql } from './duckdbColumns.ts';
 import { isJson, isObject, jsonFault, jsonOf } from './duckdbDocuments.ts';
 import { cellOf, type EnrichmentSql, enrichmentSql } from './duckdbEnrich.ts';
@@ -40,13 +42,16 @@ export function recordSteps(
   const enrichments = contract.enrich.map((e, i) => ({ e, sql: enrichmentSql(e, references[i]) }));
   const { text, json } = contract.source;
   const documents = documentsOf(contract);
+  const { change } = contract.source;
+  const record = change === undefined ? 'objects' : 'records_read';
   const hasKey = contract.columns.some(({ path }) => path === objectKey);
   return [
     ...(text !== undefined
       ? textSteps(text)
       : hasFlatTexts(contract.source)
-        ? csvSteps(csvOptionsOf(contract.source))
-        : jsonSteps(contract.source.formats.includes('parquet') ? { nonFinite: 'null' } : json)),
+        ? csvSteps(csvOptionsOf(contract.source), record)
+        : jsonSteps(contract.source.formats.includes('parquet') ? { nonFinite: 'null' } : json, record)),
+    ...(change === undefined ? [] : changeSteps(change, record, !hasFlatTexts(contract.source))),
     ...documents.steps,
     ...(hasKey ? [keyStep(documents.last)] : []),
     layer('parsed', [...leaves.parsed, restOf(contract)], hasKey ? 'keyed' : documents.last),
@@ -126,8 +131,17 @@ const derivedColumns = (contract: Contract): (string | null)[] => [
     ? null
     : `coalesce(${conditionSql(typedExpression(contract, contract.filter))}, false) AS __kept`,
   contract.when === undefined ? null : isSkippedSql(contract, contract.when),
+  contract.dedupe?.truncateWhen === undefined ? null : truncatesSql(contract, contract.dedupe.truncateWhen),
   contract.dedupe?.deleteWhen === undefined ? null : deletesSql(contract, contract.dedupe.deleteWhen),
 ];
+
+/** Whether a row deletes instead of being published; null if none does. */
+const isDeleting = ({ dedupe }: Contract): string | null =>
+  dedupe?.deleteWhen === undefined
+    ? null
+    : dedupe.truncateWhen === undefined
+      ? '__deletes'
+      : '(__deletes OR __truncates)';
 
 /** __skipped: whether `when` is not true for a record, if the columns that it reads are valid. */
 const isSkippedSql = (contract: Contract, when: string): string =>
@@ -151,6 +165,13 @@ function deletesSql(contract: Contract, deleteWhen: string): string {
   const asked = [...columnsIn(parseExpression(deleteWhen)), ...inputs];
   return `coalesce(${conditionSql(typedExpression(contract, deleteWhen))}, false)${andValid(contract, asked)} AS __deletes`;
 }
+
+/** __truncates: whether a row deletes all older rows. It needs no key. */
+const truncatesSql = (contract: Contract, truncateWhen: string): string =>
+  `coalesce(${conditionSql(typedExpression(contract, truncateWhen))}, false)${andValid(contract, [
+    ...columnsIn(parseExpression(truncateWhen)),
+    ...(contract.dedupe?.order.map(({ column }) => column) ?? []),
+  ])} AS __truncates`;
 
 /** And whether these columns of the record are valid. */
 function andValid(contract: Contract, names: readonly string[]): string {
@@ -178,9 +199,9 @@ function rowsSql(
   const raw = 'coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR)';
   const joins = enrichments.flatMap(({ sql }) => sql ?? []);
   const isSkipped = contract.when === undefined ? null : `${isWhole(documents)} AND __skipped`;
-  const deletes = contract.dedupe?.deleteWhen !== undefined;
-  const isBad = deletes ? '__bad IS NOT NULL AND NOT __deletes' : '__bad IS NOT NULL';
-  const noneNulled = [...(isSkipped === null ? [] : [isSkipped]), ...(deletes ? ['__deletes'] : [])];
+  const deletes = isDeleting(contract);
+  const isBad = deletes === null ? '__bad IS NOT NULL' : `__bad IS NOT NULL AND NOT ${deletes}`;
+  const noneNulled = [isSkipped, deletes].flatMap((condition) => condition ?? []);
   return `SELECT files.object AS _object, files.version AS _version, files.member AS _member, __line${isFlat ? ' + files.skip' : ''} AS _line, ${documents.place} AS _place,
   (hash(__text) >> 1)::BIGINT AS _digest,
   CASE WHEN __fault IS NOT NULL THEN __fault WHEN __text IS NULL THEN 'invalid_utf8'
@@ -191,7 +212,8 @@ function rowsSql(
   CASE ${isText ? textValues(contract) : isFlat ? csvValues(contract) : jsonValues}WHEN ${isBad} THEN ${leaves.textAt('__bad')}${choose((r) => r.value)} END AS _value,
   ${noneNulled.length === 0 ? '__nulled' : `CASE WHEN ${noneNulled.join(' OR ')} THEN []::VARCHAR[] ELSE __nulled END`} AS _nulled,
   ${[
-    ...(deletes ? ['__deletes AS _deletes'] : []),
+    ...(deletes === null ? [] : [`${deletes} AS _deletes`]),
+    ...(contract.dedupe?.truncateWhen === undefined ? [] : ['__truncates AS _truncates']),
     ...ownColumns(contract).map(outputOf),
     ...enrichments.flatMap(({ e, sql }) => sql?.outputs ?? emptyOutputs(e)),
     ...(contract.drift === 'rescue' ? [`__rest AS ${identifier(rescued.name)}`] : []),
@@ -211,7 +233,7 @@ const decodedText: Step = [
 const isRecord = `__fault IS NOT NULL OR __text IS NULL OR CASE WHEN __text >= '!' THEN true ELSE regexp_matches(__text, ${literal('[^ \\t\\r\\n]')}) END`;
 
 /** The record is the object. `__json` is its text, if the contract reads values that JSON does not have. */
-function jsonSteps(json: Contract['source']['json']): Step[] {
+function jsonSteps(json: Contract['source']['json'], name: string): Step[] {
   const isItself = jsonOf('__text', json) === '__text';
   const text = isItself ? '__text' : '__json';
   return [
@@ -222,7 +244,7 @@ function jsonSteps(json: Contract['source']['json']): Step[] {
       `SELECT *, ${isJson(text)} AS __is_valid\n  FROM ${isItself ? 'decoded' : 'repaired'} WHERE ${isRecord}`,
     ],
     layer(
-      'objects',
+      name,
       [`CASE WHEN __is_valid THEN CASE WHEN ${isObject(text)} THEN ${text} END END AS __doc`],
       'lines',
     ),
@@ -277,7 +299,7 @@ function textSteps(text: NonNullable<Contract['source']['text']>): Step[] {
 }
 
 /** Turns a CSV record into an object, with the names of its file's header. */
-function csvSteps(csv: Contract['source']['csv']): Step[] {
+function csvSteps(csv: Contract['source']['csv'], name: string): Step[] {
   const { isPadded } = csvOf(csv);
   const fits = isPadded ? 'len(__fields) <= len(__header)' : 'len(__fields) = len(__header)';
   const fields = isPadded ? 'list_resize(__fields, len(__header))' : '__fields';
@@ -300,7 +322,7 @@ function csvSteps(csv: Contract['source']['csv']): Step[] {
       'marks',
     ),
     layer(
-      'objects',
+      name,
       [
         `CASE WHEN ${fits}
     THEN to_json(CASE WHEN __unnamed THEN ${named} ELSE map(__header, ${fields}) END)::VARCHAR END AS __doc`,
@@ -352,9 +374,11 @@ function rowRefusals(
   const refusals: Refusal[] = [];
   const refuse = (reason: ReasonCode, when: string, column = nothing, value = nothing) =>
     refusals.push({ reason, when, column, value });
-  const deletes = contract.dedupe?.deleteWhen !== undefined;
+  const deletes = isDeleting(contract);
   /** For what is asked only of rows that are published. */
-  const unlessDeletes = (when: string) => (deletes ? `NOT __deletes AND (${when})` : when);
+  const unlessDeletes = (when: string) => (deletes === null ? when : `NOT ${deletes} AND (${when})`);
+  const unlessTruncates = (when: string) =>
+    contract.dedupe?.truncateWhen === undefined ? when : `NOT __truncates AND ${when}`;
   /** A row that deletes its key in the whole table needs no partition. */
   const unlessInTable = (when: string) => (contract.dedupe?.scope === 'table' ? unlessDeletes(when) : when);
   for (const { isOther, value } of arrays) refuse('not_an_array', isOther, nothing, value);
@@ -362,7 +386,7 @@ function rowRefusals(
     refuse('unexpected_field', unlessDeletes('__rest IS NOT NULL'), nothing, '__rest');
   if (contract.filter !== undefined) refuse('filtered', unlessDeletes('NOT __kept'));
   for (const name of derivedKeys(contract))
-    refuse('missing_required', `placed.${identifier(name)} IS NULL`, literal(name));
+    refuse('missing_required', unlessTruncates(`placed.${identifier(name)} IS NULL`), literal(name));
   for (const { e, sql } of enrichments)
     if (sql && e.unmatched === 'quarantine')
       refuse('unmatched', unlessDeletes(sql.isUnmatched), literal(sql.column), sql.asked);
@@ -396,7 +420,8 @@ const shortRecordBytes = 8192;
 /** __rest: the top-level fields that no column reads, as a JSON object; NULL for none (RFC 7396: null removes a field). */
 function restOf(contract: Contract): string | null {
   if (contract.drift === 'ignore' || contract.drift === 'passthrough') return null;
-  const read = fieldsRead(contract);
+  const ofChange = contract.source.change === undefined ? [] : [...Object.values(changeFields), 'Op'];
+  const read = [...fieldsRead(contract), ...ofChange];
   const removal = JSON.stringify(Object.fromEntries(read.map((field) => [field, null])));
   const left = (document: string) => {
     const fields = `map_entries(json_transform(${document}, '"MAP(VARCHAR, JSON)"'))`;

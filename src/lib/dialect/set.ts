@@ -19,7 +19,12 @@ export function setSql(
   const { joins, dedupe } = plan.set;
   const { identifier, literal } = dialect;
   const deletes = dedupe?.deletes === true;
-  const carried = deletes ? [...dialect.carried, '_deletes'] : dialect.carried;
+  const truncates = dedupe?.truncates === true;
+  const carried = [
+    ...dialect.carried,
+    ...(deletes ? ['_deletes'] : []),
+    ...(truncates ? ['_truncates'] : []),
+  ];
   const keys = plan.partitionKeys.map((k) => k.name);
   const lookups = joins.map((join) => ({
     ...lookupSql(join, 'row_part', dialect),
@@ -75,6 +80,8 @@ export function setSql(
   const there = dedupe.published
     ? publishedSql(dedupe, rows, wanted, dialect)
     : { best: [], join: '', fate: '' };
+  /** Not asked of a row that deletes all older ones, because it has no key. */
+  const isKeyed = truncates ? ' AND NOT _truncates' : '';
   const place = `row_number() OVER (PARTITION BY ${key.join(', ')} ORDER BY ${order.join(', ')})`;
   const known = dedupe.key.map((name) => identifier(name));
   const inObject = dedupe.key.filter((name) => !keys.includes(name)).map((name) => identifier(name));
@@ -86,35 +93,39 @@ export function setSql(
     candidates: dedupe.published
       ? statement(
           'candidates',
-          `SELECT published.* FROM published
+          truncates
+            ? truncatedCandidates(dedupe, rows, dialect)
+            : `SELECT published.* FROM published
 SEMI JOIN (SELECT ${key.join(', ')} FROM ${rows} WHERE _reason IS NULL) AS given ON ${isOf('published', 'given')}`,
         )
       : null,
     repeated: statement(
       'repeated',
       `SELECT ${key.map((name, i) => `${name} AS _k${i}`).join(', ')}, true AS _is_repeated FROM ${rows}
-WHERE _reason IS NULL GROUP BY ${key.join(', ')} HAVING count(*) > 1`,
+WHERE _reason IS NULL${isKeyed} GROUP BY ${key.join(', ')} HAVING count(*) > 1`,
     ),
     contested: decided(
       'contested',
       `${fated(`${there.fate}WHEN ${place} > 1 THEN 'duplicate' `)}
 FROM ${rows} JOIN repeated ON ${isRepeated}${there.join}
-WHERE _reason IS NULL`,
+WHERE _reason IS NULL${isKeyed}`,
     ),
     ranked: decided(
       'ranked',
       `${fated(there.fate)}
 FROM ${rows} LEFT JOIN repeated ON ${isRepeated}${there.join}
-WHERE _reason IS NOT NULL OR _is_repeated IS NULL
+WHERE _reason IS NOT NULL OR _is_repeated IS NULL${truncates ? ' OR _truncates' : ''}
 UNION ALL SELECT * FROM contested`,
     ),
     replaced: !dedupe.published
       ? null
-      : deletes
-        ? `SELECT ${[...gone, "won._fate = 'deletes' AS _is_deleted"].join(', ')} FROM candidates
+      : truncates
+        ? truncatedRows(dedupe, gone, isOf('candidates', 'won'), dialect)
+        : deletes
+          ? `SELECT ${[...gone, "won._fate = 'deletes' AS _is_deleted"].join(', ')} FROM candidates
 JOIN (SELECT ${[...known, '_fate'].join(', ')} FROM ranked WHERE _fate IN ('published', 'deletes')) AS won ON ${isOf('candidates', 'won')}
 WHERE NOT candidates._is_tombstone`
-        : `SELECT ${gone.join(', ')} FROM candidates
+          : `SELECT ${gone.join(', ')} FROM candidates
 SEMI JOIN (SELECT ${known.join(', ')} FROM ranked WHERE _fate = 'published') AS won ON ${isOf('candidates', 'won')}`,
     tombstones: deletes
       ? `SELECT ${tombstoneColumns(plan).map(identifier).join(', ')} FROM ranked WHERE _fate = 'deletes'`
@@ -133,8 +144,66 @@ export const tombstoneColumns = ({
     ...(dedupe?.order.map(({ column }) => column) ?? []),
     '_object',
     '_version',
+    ...(dedupe?.truncates === true ? ['_truncates'] : []),
   ]),
 ];
+
+/** The latest truncate, of the batch or before: `t`, NULL if there was none. */
+const truncatedStep = (
+  { order }: Pick<NonNullable<SetPart['dedupe']>, 'order'>,
+  rows: string,
+  identifier: SetDialect['identifier'],
+): Step => {
+  const column = identifier(order[0]?.column ?? '');
+  return [
+    'truncated',
+    `SELECT max(t) AS t FROM (SELECT max(${column}) AS t FROM ${rows} WHERE _reason IS NULL AND _truncates
+UNION ALL SELECT max(${column}) FROM candidates WHERE _truncates) AS told`,
+  ];
+};
+
+/** Whether a row is older than the latest truncate. */
+const isOlder = (
+  from: string,
+  order: NonNullable<SetPart['dedupe']>['order'],
+  identifier: SetDialect['identifier'],
+  latest = '(SELECT t FROM truncated)',
+): string => {
+  const column = `${from}.${identifier(order[0]?.column ?? '')}`;
+  return `(${latest} IS NOT NULL AND (${column} IS NULL OR ${column} < ${latest}))`;
+};
+
+/** The published rows with a key of the batch, the truncates before it, and the rows that are older than one of the batch. */
+function truncatedCandidates(
+  { key, order }: NonNullable<SetPart['dedupe']>,
+  rows: string,
+  { identifier }: SetDialect,
+): string {
+  const keys = key.map((name) => identifier(name));
+  const column = identifier(order[0]?.column ?? '');
+  const given = keys.map((name, i) => `${name} AS _g${i}`);
+  return `SELECT published.* FROM published
+LEFT JOIN (SELECT DISTINCT ${given.join(', ')}, true AS _is_given FROM ${rows} WHERE _reason IS NULL AND NOT _truncates) AS given ON ${keys.map((name, i) => `published.${name} = given._g${i}`).join(' AND ')}
+CROSS JOIN (SELECT max(${column}) AS _t FROM ${rows} WHERE _reason IS NULL AND _truncates) AS latest
+WHERE _is_given OR published._truncates OR ${isOlder('published', order, identifier, 'latest._t')}`;
+}
+
+/** The published rows that lose to a row of their key, and those that a truncate of the batch deletes. Rows without a key stay. */
+function truncatedRows(
+  { key, order }: NonNullable<SetPart['dedupe']>,
+  gone: readonly string[],
+  isOf: string,
+  { identifier }: SetDialect,
+): string {
+  const column = identifier(order[0]?.column ?? '');
+  const keys = key.map((name) => identifier(name));
+  const isKeyed = keys.map((name) => `candidates.${name} IS NOT NULL`).join(' AND ');
+  return `SELECT ${[...gone, "coalesce(won._fate = 'deletes', true) AS _is_deleted"].join(', ')} FROM candidates
+LEFT JOIN (SELECT ${[...keys, '_fate'].join(', ')} FROM ranked WHERE _fate IN ('published', 'deletes') AND NOT _truncates) AS won ON ${isOf}
+CROSS JOIN (SELECT max(${column}) AS _t FROM ranked WHERE _fate = 'deletes' AND _truncates) AS latest
+WHERE NOT candidates._is_tombstone AND NOT candidates._is_fixed AND ${isKeyed}
+AND (won._fate IS NOT NULL OR ${isOlder('candidates', order, identifier, 'latest._t')})`;
+}
 
 /**
  * How rows are compared with the published rows of their key: `best` has the first of these by the order. Their digests and positions are
@@ -142,12 +211,14 @@ export const tombstoneColumns = ({
  * always stays.
  */
 function publishedSql(
-  { key, order }: NonNullable<SetPart['dedupe']>,
+  { key, order, truncates }: NonNullable<SetPart['dedupe']>,
   rows: string,
   wanted: readonly string[],
   { identifier }: SetDialect,
 ): { best: readonly Step[]; join: string; fate: string } {
   const known = key.map((name) => identifier(name));
+  const isTruncated =
+    truncates === true ? `WHEN NOT _truncates AND ${isOlder(rows, order, identifier)} THEN 'duplicate' ` : '';
   const text = (name: string) => `CAST(${rows}.${name} AS STRING)`;
   const loses = order.reduceRight(
     (next, { column, direction }, i) => {
@@ -165,13 +236,14 @@ function publishedSql(
   ];
   return {
     best: [
+      ...(truncates === true ? [truncatedStep({ order }, rows, identifier)] : []),
       [
         'numbered',
-        `SELECT *, row_number() OVER (PARTITION BY ${known.join(', ')} ORDER BY ${['_is_fixed DESC', ...wanted, '_object', '_version'].join(', ')}) AS _nth FROM candidates`,
+        `SELECT *, row_number() OVER (PARTITION BY ${known.join(', ')} ORDER BY ${['_is_fixed DESC', ...wanted, '_object', '_version'].join(', ')}) AS _nth FROM candidates${truncates === true ? ' WHERE NOT _truncates' : ''}`,
       ],
       ['best', `SELECT ${names.join(', ')} FROM numbered WHERE _nth = 1`],
     ],
     join: `\nLEFT JOIN best ON ${known.map((name, i) => `${rows}.${name} = _p${i}`).join(' AND ')}`,
-    fate: `WHEN _there_object IS NOT NULL AND (_there_is_fixed OR ${loses}) THEN 'duplicate' `,
+    fate: `${isTruncated}WHEN ${truncates === true ? 'NOT _truncates AND ' : ''}_there_object IS NOT NULL AND (_there_is_fixed OR ${loses}) THEN 'duplicate' `,
   };
 }

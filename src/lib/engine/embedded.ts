@@ -140,7 +140,11 @@ async function viewPublished(
   );
   const columns = decidingColumns(plan);
   const deletes = plan.set.dedupe?.deletes === true;
-  const isRow = deletes ? ['false AS _is_tombstone'] : [];
+  const truncates = plan.set.dedupe?.truncates === true;
+  const isRow = [
+    ...(deletes ? ['false AS _is_tombstone'] : []),
+    ...(truncates ? ['false AS _truncates'] : []),
+  ];
   const places = ['_path', "__fixed = 'true' AS _is_fixed", ...partitionKeys, ...isRow];
   // Objects may be older than a column, or than its name.
   const alike = [...Map.groupBy(files, ({ names }) => JSON.stringify(names)).values()];
@@ -205,6 +209,9 @@ async function viewTombstones(
       "'' AS _path, false AS _is_fixed",
       ...plan.partitionKeys.map(({ name }) => value(name, 'VARCHAR')),
       'true AS _is_tombstone',
+      ...(plan.set.dedupe?.truncates
+        ? [`${there.has('_truncates') ? 'coalesce(_truncates, false)' : 'false'} AS _truncates`]
+        : []),
     ].join(', ')} FROM ${files}`,
   ];
 }
@@ -216,7 +223,10 @@ async function writeTombstones(db: DuckDBConnection, { plan, outputDir }: Embedd
   const found = await db.runAndReadAll("SELECT 1 FROM ranked WHERE _fate = 'deletes' LIMIT 1");
   if (found.currentRowCount === 0) return;
   await mkdir(join(outputDir, 'tombstones'), { recursive: true });
-  const types = new Map(plan.columns.map((c) => [c.name, duckType(c.type)]));
+  const types = new Map([
+    ...plan.columns.map((c) => [c.name, duckType(c.type)] as const),
+    ['_truncates', 'BOOLEAN'] as const,
+  ]);
   const columns = tombstoneColumns(plan).map(
     (name) => `${identifier(name)}::${types.get(name) ?? 'VARCHAR'} AS ${identifier(name)}`,
   );

@@ -100,6 +100,8 @@ const setPartSchema = z.object({
       within: z.record(z.string(), z.string()).optional(),
       /** Whether the row part has `_deletes`: a row that deletes its key. */
       deletes: z.boolean().optional(),
+      /** Whether it has `_truncates`, too: a row that deletes all rows with less in the only column of the order. */
+      truncates: z.boolean().optional(),
       /** Tombstones of the last days count. */
       keepDeletesDays: z.int().optional(),
     })

@@ -1,6 +1,6 @@
 /**
  * Tombstones: the keys that rows have deleted, with the order of the deleting row and its origin. They are Parquet objects of the batch,
- * like its quarantine: the commit in the ledger makes them count, and a correction takes its rows out of them. The day of the commit is in
+ * like its quarantine: the commit in the ledger makes them count, and a correction takes its rows out of them. The day of the run is in
  * their keys, so that a batch lists only those that still count.
  */
 import { address, type ObjectRef } from '../../aws/store.ts';

@@ -162,9 +162,13 @@ async function planOf(
   const graves = summary.deletes === undefined ? [] : await parquetBelow(store, staged.tombstones);
   if (graves.length === 0 && (summary.deletes ?? 0) > 0)
     throw new ObjectMissing('the staged tombstones are gone; the batch is transformed again');
-  const today = `${at.tombstones(dataset).key}${dayOf(Date.now())}/`;
-  const tombstones = graves.map(({ key }, number) =>
-    copy({ bucket: config.workBucket, key }, config.workBucket, `${today}${ownObject(attempt, number)}`),
+  // The day of the run, not of this call: a call that is repeated on the next day has the same names.
+  const tombstones = graves.map(({ key, modified }, number) =>
+    copy(
+      { bucket: config.workBucket, key },
+      config.workBucket,
+      `${at.tombstones(dataset).key}${dayOf(modified)}/${ownObject(attempt, number)}`,
+    ),
   );
   const replaces = replacesOf(await readManifest(deps, { dataset, ...attempt }));
   const hasRewrites = replaces.length > 0 || leavingRows(summary) > 0;

@@ -54,7 +54,7 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
     const found: AnyKeyObject[] = [];
     for await (const page of deps.store.listPages(bucket, prefix))
       for (const { key, size } of page) {
-        const values = valuesOfPath(`${posix.dirname(key.slice(prefix.length))}/`);
+        const values = valuesOfPath(folderOf(key.slice(prefix.length)));
         if (key.endsWith('.parquet') && values.length === partitionKeys.length)
           found.push({ address: address({ bucket, key }), bytes: size, values });
       }
