@@ -21,6 +21,7 @@ import { readIceberg } from './icebergTable.ts';
 import { notSupported, QueryError } from './queryError.ts';
 import { SqlReader } from './sqlReader.ts';
 import { nameOf, type TrinoClient, TrinoError, type TrinoResult, type TypeSignature } from './trinoClient.ts';
+import { createdView, storeColumns } from './trinoViews.ts';
 import { precisions } from './values.ts';
 import { filesBelow, outputOf } from './writtenFiles.ts';
 
@@ -55,6 +56,11 @@ export function createTrinoEngine(upstream: Upstream, client: () => Promise<Trin
           );
         const result = await ask(withParameters(statement.sql, parameters));
         for (const next of statement.next ?? []) await ask(next);
+        const created = createdView(sql, database);
+        if (created !== null) {
+          const name = [created.database, created.view].map(identifier).join('.');
+          await storeColumns(upstream, created, (await ask(`SELECT * FROM ${name} LIMIT 0`)).columns);
+        }
         // Trino tells what a procedure did, and Athena does not.
         if (statement.isSilent) return { ...done(), scannedBytes: result.scannedBytes };
         const isWrite = result.updateCount !== undefined;

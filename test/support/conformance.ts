@@ -382,6 +382,7 @@ export const statements = (place: string): readonly Statement[] => [
   write(rows('SELECT count(*) FROM unloaded', 'bigint', ['5'])),
   ddl('CREATE VIEW latest AS SELECT max(id) AS id FROM copies'),
   write(rows('SELECT id FROM latest', 'bigint', ['5'])),
+  write(rows('SHOW COLUMNS IN latest', 'string', ['id'.padEnd(20)])),
   ddl('ALTER TABLE unloaded ADD COLUMNS (note string)'),
   write(rows('SELECT id, note FROM unloaded WHERE id = 1', 'bigint, varchar', ['1', null])),
   ddl(`CREATE EXTERNAL TABLE projected (id bigint) PARTITIONED BY (day string) STORED AS PARQUET LOCATION '${place}/copies/'
