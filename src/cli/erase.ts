@@ -25,8 +25,9 @@ import { readOptions, UsageError } from './usage.ts';
 export const help = `Usage: npm run sluice -- erase --dataset NAME --reason TEXT (--where CONDITION | --keys FILE) [options]
 
 Erases persons: their rows in the table and in all its earlier states, their records in every version of the raw files, in
-quarantine, staging, reports and answers of queries. It searches first, says what it has found, and asks. At the end it searches
-everything again. A certificate without values stays in the work bucket. After an interruption, the same command continues.
+quarantine, tombstones, staging, reports and answers of queries. It searches first, says what it has found, and asks. At the
+end it searches everything again. A certificate without values stays in the work bucket. After an interruption, the same command
+continues.
 
   --dataset NAME
   --reason TEXT      the certificate has it; without a value of the person
@@ -117,6 +118,10 @@ function tellFound(
   print(
     `       ${counted(found.quarantineRows, 'row')} in ${counted(found.quarantineVersions, 'version')} of quarantine`,
   );
+  if (found.tombstoneVersions > 0)
+    print(
+      `       ${counted(found.tombstoneRows, 'deleted key')} in ${counted(found.tombstoneVersions, 'version')} of tombstones`,
+    );
   print(`       ${counted(found.documents, 'document')}: staged objects, reports, answers of queries`);
   if (found.snapshots > 0)
     print(

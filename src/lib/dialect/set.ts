@@ -144,6 +144,7 @@ export const tombstoneColumns = ({
     ...(dedupe?.order.map(({ column }) => column) ?? []),
     '_object',
     '_version',
+    '_line',
     ...(dedupe?.truncates === true ? ['_truncates'] : []),
   ]),
 ];

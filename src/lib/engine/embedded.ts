@@ -225,6 +225,7 @@ async function writeTombstones(db: DuckDBConnection, { plan, outputDir }: Embedd
   await mkdir(join(outputDir, 'tombstones'), { recursive: true });
   const types = new Map([
     ...plan.columns.map((c) => [c.name, duckType(c.type)] as const),
+    ['_line', 'BIGINT'] as const,
     ['_truncates', 'BOOLEAN'] as const,
   ]);
   const columns = tombstoneColumns(plan).map(

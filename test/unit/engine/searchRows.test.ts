@@ -59,6 +59,11 @@ test('objects of the table and of the quarantine', async () => {
     `SELECT * FROM (VALUES ('{"user":42,"email":5}', NULL), ('{"user":7,"n":42}', '42'), ('{broken 42', NULL), ('{broken 420', NULL)) t(raw, value),
       (SELECT 'feed/gone' AS object, 'v' AS version, 1::BIGINT AS line, 'bad_type' AS reason, NULL::VARCHAR AS column_name)`,
   );
+  // A tombstone has no more columns.
+  const deleted = await written(
+    'deleted',
+    "SELECT 42::BIGINT AS user_id, 'feed/a' AS _object, 'v' AS _version, 1::BIGINT AS _line UNION ALL SELECT 8, 'feed/a', 'v', 2",
+  );
   // Only the columns that decide are fetched.
   const bytes = readFileSync(now);
   const part = join(folder, 'part');
@@ -75,6 +80,7 @@ test('objects of the table and of the quarantine', async () => {
     { path: renamed, isQuarantine: false, to: to('renamed') },
     { path: older, isQuarantine: false, to: to('older') },
     { path: refused, isQuarantine: true, to: to('refused') },
+    { path: deleted, isQuarantine: false, to: to('deleted') },
   ];
   const matches = await searchRows(sought, copies, [{ object: 'feed/a', version: 'v', line: 2 }]);
   expect(matches.map(({ removed, kept }) => [removed, kept])).toEqual([
@@ -83,6 +89,7 @@ test('objects of the table and of the quarantine', async () => {
     [1, 1],
     [1, 1],
     [2, 2],
+    [1, 1],
   ]);
   expect(matches[0]?.batches).toEqual(['b']);
   const rest = async (name: string, columns: string) =>
@@ -97,6 +104,7 @@ test('objects of the table and of the quarantine', async () => {
       await db.runAndReadAll(`SELECT field_id FROM parquet_schema('${to('renamed')}') WHERE name = 'other'`)
     ).getRowsJson(),
   ).toEqual([['7']]);
+  expect(await rest('deleted', 'user_id')).toEqual([['8']]);
   expect(await rest('older', 'email')).toEqual([['x']]);
   expect(await rest('refused', 'raw')).toEqual([['{"user":7,"n":42}'], ['{broken 420']]);
 });

@@ -1,5 +1,5 @@
 /**
- * Erases persons from a dataset: from the table and its history, raw versions, quarantine, staging, reports and answers of queries. First
+ * Erases persons from a dataset: from the table and its history, raw versions, quarantine, tombstones, staging, reports and answers of queries. First
  * everything is searched without a lease. Then, under the leases, what has come since is searched, and all of it is changed; every step can
  * be interrupted, and the next call finds what is left. At the end everything is searched again. See docs/decisions/erasure.md.
  */
@@ -37,6 +37,9 @@ export interface Counts {
   readonly tableRows: number;
   readonly quarantineVersions: number;
   readonly quarantineRows: number;
+  /** Keys that were deleted, in versions of tombstones. */
+  readonly tombstoneVersions: number;
+  readonly tombstoneRows: number;
   /** Staged objects, reports, profiles and answers of queries. */
   readonly documents: number;
   /** Snapshots that name an object with rows, and their tags. */
@@ -164,7 +167,7 @@ function requireNoKey(deps: EraseDeps, { dataset, columns }: Request): void {
 async function countsOf(
   { config }: Pick<EraseDeps, 'config'>,
   { plan, format, engine }: Erasing,
-  { raw, table, quarantine, documents, unsearched }: Found,
+  { raw, table, quarantine, tombstones, documents, unsearched }: Found,
 ): Promise<Counts> {
   const sum = <T>(items: readonly T[], of: (item: T) => number) =>
     items.reduce((total, item) => total + of(item), 0);
@@ -178,6 +181,8 @@ async function countsOf(
     tableRows: sum(table, ({ removed }) => removed),
     quarantineVersions: quarantine.length,
     quarantineRows: sum(quarantine, ({ removed }) => removed),
+    tombstoneVersions: tombstones.length,
+    tombstoneRows: sum(tombstones, ({ removed }) => removed),
     documents: documents.dirty.length,
     snapshots: named?.snapshots.length ?? 0,
     tags: named?.tags ?? [],
@@ -268,7 +273,7 @@ const changedOf = (
   rawVersionsRewritten: raw.rewritten,
   rawRecords: raw.records,
   rawVersionsDeleted: raw.deleted,
-  tableObjectsDeleted: found.table.length + found.quarantine.length,
+  tableObjectsDeleted: found.table.length + found.quarantine.length + found.tombstones.length,
   snapshotsExpired: history.snapshots,
   tagsRemoved: history.tags,
   metadataFilesDeleted: history.metadata,
@@ -285,6 +290,7 @@ function incomplete(
     `${counted(left.rawVersions, 'raw version')}`,
     `${counted(left.tableVersions, 'version')} of the table's objects`,
     `${counted(left.quarantineVersions, 'version')} in quarantine`,
+    `${counted(left.tombstoneVersions, 'version')} of tombstones`,
     `${counted(left.documents, 'document')}`,
   ];
   return new ErasureIncomplete(

@@ -1,5 +1,5 @@
 /**
- * Takes rows of persons out of the objects of the table and of the quarantine. Some objects at a time are rewritten in a batch without
+ * Takes rows of persons out of the objects of the table, of the quarantine and of the tombstones. Some objects at a time are rewritten in a batch without
  * files, like a compaction: whoever finds it interrupted ends it.
  */
 import { randomBytes } from 'node:crypto';
@@ -15,7 +15,7 @@ import { places } from '../batch/addresses.ts';
 import { abandonCompaction, finishCompaction } from '../batch/compaction.ts';
 import { formatOf } from '../batch/deps.ts';
 import { type Manifest, unlessGone } from '../batch/manifest.ts';
-import { type Live, liveOf, type Published } from '../batch/published.ts';
+import { keysAtWork, type Live, liveOf, type Published } from '../batch/published.ts';
 import { unlessUnreadable } from '../batch/restored.ts';
 import { stagedBy } from '../batch/staged.ts';
 import { commitOf } from '../batch/tableCommit.ts';
@@ -52,7 +52,7 @@ export async function sorted(
   const { config, ledger } = deps;
   const all = [
     ...found.table.map((each) => ({ ...each, bucket: config.processedBucket })),
-    ...found.quarantine.map((each) => ({ ...each, bucket: config.workBucket })),
+    ...[...found.quarantine, ...found.tombstones].map((each) => ({ ...each, bucket: config.workBucket })),
   ];
   const lists = new Map<string, Promise<Set<string> | null>>();
   const listOf = async (batch: string): Promise<Set<string> | null> => {
@@ -60,7 +60,7 @@ export async function sorted(
     if (record === undefined || record === 'unreadable') return null;
     if (record.committed === undefined) return new Set();
     const live = await unlessGone(liveOf(deps, dataset, batch));
-    return live && new Set([...live.objects.map(({ key }) => key), ...live.quarantine]);
+    return live && new Set([...live.objects.map(({ key }) => key), ...keysAtWork(live)]);
   };
   const addresses = new Set(found.table.map(({ key }) => address({ bucket: config.processedBucket, key })));
   const isThere = await format.isThere(plan.table);
@@ -126,10 +126,12 @@ async function eraseGroup(
   folder: string,
 ): Promise<number> {
   const { store, config } = deps;
+  const graveyard = places(config).tombstones(work.dataset).key;
   const copies = await parallel(group, 16, async ({ bucket, key, version }, i) => {
     const path = join(folder, `${i}.parquet`);
     await store.download({ bucket, key, version }, path);
-    return { path, isQuarantine: bucket === config.workBucket, to: join(folder, `${i}-rest.parquet`) };
+    const isQuarantine = bucket === config.workBucket && !key.startsWith(graveyard);
+    return { path, isQuarantine, to: join(folder, `${i}-rest.parquet`) };
   });
   const matches = await work.engine.searchRows(copies, records);
   const rests = group.flatMap((object, i) => {
@@ -185,6 +187,7 @@ async function commitRests(
   const { batch, fence } = attempt;
   const format = formatOf(deps, plan);
   const at = places(config).attempt(dataset, attempt);
+  const graveyard = places(config).tombstones(dataset).key;
   const staged = stagedBy(deps, plan, attempt, eraseRun);
   const placed = rests.map(({ object, path }, n) => {
     const { bucket, key, rowsOf } = object;
@@ -205,14 +208,19 @@ async function commitRests(
   const rewritten = await parallel(byBatch, 16, async ([rowsOf, of]) => {
     const before = await liveOf(deps, dataset, rowsOf);
     const inTable = of.filter(({ bucket }) => bucket === config.processedBucket);
-    const refused = of.filter(({ bucket }) => bucket !== config.processedBucket);
+    const atWork = of.filter(({ bucket }) => bucket !== config.processedBucket);
+    const graves = atWork.filter(({ key }) => key.startsWith(graveyard));
+    const refused = atWork.filter(({ key }) => !key.startsWith(graveyard));
+    const newKeys = (some: typeof atWork) => some.flatMap(({ to }) => (to ? [to.key] : []));
     const dropped: Live = {
       objects: inTable.map(({ key }) => ({ key, bytes: 0 })),
       quarantine: refused.map(({ key }) => key),
+      tombstones: graves.map(({ key }) => key),
     };
     const added: Live = {
       objects: inTable.flatMap(({ key, to, bytes }) => (to ? [{ key: to.key, bytes, restOf: key }] : [])),
-      quarantine: refused.flatMap(({ to }) => (to ? [to.key] : [])),
+      quarantine: newKeys(refused),
+      tombstones: newKeys(graves),
     };
     const gone = new Set(of.map(({ key }) => key));
     const live: Live = {
@@ -220,7 +228,10 @@ async function commitRests(
         ...before.objects.filter(({ key }) => !gone.has(key)),
         ...added.objects.map(({ key, bytes }) => ({ key, bytes })),
       ],
-      quarantine: [...before.quarantine.filter((key) => !gone.has(key)), ...added.quarantine],
+      quarantine: [...before.quarantine.filter((key) => !gone.has(key)), ...newKeys(refused)],
+      ...(before.tombstones === undefined
+        ? {}
+        : { tombstones: [...before.tombstones.filter((key) => !gone.has(key)), ...newKeys(graves)] }),
       packs: before.packs,
     };
     return { live, document: { batch: rowsOf, dropped, added, live: at.live(rowsOf).key } };
@@ -285,7 +296,7 @@ export async function eraseHistory(
   // They come last: as long as they are there, the next search finds what names them.
   const versions = [
     ...found.table.map((each) => ({ ...each, bucket })),
-    ...found.quarantine.map((each) => ({ ...each, bucket: config.workBucket })),
+    ...[...found.quarantine, ...found.tombstones].map((each) => ({ ...each, bucket: config.workBucket })),
   ];
   for (const each of new Set(versions.map((v) => v.bucket)))
     await store.deleteVersions(

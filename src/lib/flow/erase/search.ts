@@ -9,6 +9,7 @@ import type { RecordPlace, RowsMatch } from '../../engine/searchRows.ts';
 import { ErasureRefused, ObjectMissing } from '../../errors.ts';
 import { parallel } from '../../parallel.ts';
 import { objectName } from '../../table/objectName.ts';
+import { places } from '../batch/addresses.ts';
 import { type Documents, searchDocuments } from './documents.ts';
 import { type EraseDeps, type Erasing, inGroups, type Version } from './work.ts';
 
@@ -25,6 +26,7 @@ export interface Found {
   readonly raw: readonly RawFound[];
   readonly table: readonly RowsFound[];
   readonly quarantine: readonly RowsFound[];
+  readonly tombstones: readonly RowsFound[];
   readonly documents: Documents;
   /** The number of versions that were searched, by place. */
   readonly searched: Readonly<Record<Place, number>>;
@@ -33,7 +35,7 @@ export interface Found {
   /** Versions without rows of persons, which need not be searched again: an object's version never changes. */
   readonly clean: ReadonlySet<string>;
 }
-export const searchedPlaces = ['raw', 'table', 'quarantine', 'documents'] as const;
+export const searchedPlaces = ['raw', 'table', 'quarantine', 'tombstones', 'documents'] as const;
 export type Place = (typeof searchedPlaces)[number];
 
 /** `known`: what an earlier search has found. Versions that it knows are not searched again. */
@@ -47,29 +49,37 @@ export async function search(deps: EraseDeps, work: Erasing, known?: Found): Pro
   const table = await searchAllRows(
     deps,
     work,
-    { bucket: config.processedBucket, prefix: `${work.plan.table}/`, isQuarantine: false },
+    { bucket: config.processedBucket, prefix: `${work.plan.table}/`, of: 'table' },
     { clean, records, known: known?.table ?? [] },
   );
   const quarantine = await searchAllRows(
     deps,
     work,
-    { bucket: config.workBucket, prefix: `quarantine/dataset=${work.dataset}/`, isQuarantine: true },
+    { bucket: config.workBucket, prefix: `quarantine/dataset=${work.dataset}/`, of: 'quarantine' },
     { clean, records, known: known?.quarantine ?? [] },
+  );
+  const tombstones = await searchAllRows(
+    deps,
+    work,
+    { bucket: config.workBucket, prefix: places(config).tombstones(work.dataset).key, of: 'tombstones' },
+    { clean, records, known: known?.tombstones ?? [] },
   );
   const batches = new Set([
     ...table.found.flatMap((each) => each.batches),
-    ...quarantine.found.flatMap(({ key }) => objectName(key)?.rowsOf ?? []),
+    ...[...quarantine.found, ...tombstones.found].flatMap(({ key }) => objectName(key)?.rowsOf ?? []),
   ]);
   const documents = await searchDocuments(deps, work, raw.found, batches);
   return {
     raw: raw.found,
     table: table.found,
     quarantine: quarantine.found,
+    tombstones: tombstones.found,
     documents,
     searched: {
       raw: raw.searched,
       table: table.searched,
       quarantine: quarantine.searched,
+      tombstones: tombstones.searched,
       documents: documents.searched,
     },
     unsearched: raw.unsearched,
@@ -78,8 +88,8 @@ export async function search(deps: EraseDeps, work: Erasing, known?: Found): Pro
 }
 
 /** Whether nothing is left. */
-export const isNothing = ({ raw, table, quarantine, documents }: Found): boolean =>
-  raw.length + table.length + quarantine.length === 0 &&
+export const isNothing = ({ raw, table, quarantine, tombstones, documents }: Found): boolean =>
+  raw.length + table.length + quarantine.length + tombstones.length === 0 &&
   documents.dirty.length + documents.reports.length === 0;
 
 const idOf = (bucket: string, { key, version }: Version): string => JSON.stringify([bucket, key, version]);
@@ -154,7 +164,11 @@ async function searchAllRaw(
 async function searchAllRows(
   deps: EraseDeps,
   work: Erasing,
-  { bucket, prefix, isQuarantine }: { bucket: string; prefix: string; isQuarantine: boolean },
+  {
+    bucket,
+    prefix,
+    of: place,
+  }: { bucket: string; prefix: string; of: 'table' | 'quarantine' | 'tombstones' },
   {
     clean,
     records,
@@ -182,12 +196,12 @@ async function searchAllRows(
         const isThere = await unlessGone(
           readable(
             ref,
-            isQuarantine
+            place !== 'table'
               ? store.download(ref, path)
               : work.engine.fetchRows((start, end) => store.readRange(ref, start, end), version.size, path),
           ),
         );
-        return isThere ? [{ path, isQuarantine, of: version }] : [];
+        return isThere ? [{ path, isQuarantine: place === 'quarantine', of: version }] : [];
       });
       const there = copies.flat();
       const matches = await work.engine.searchRows(there, records);
@@ -198,7 +212,7 @@ async function searchAllRows(
       }
     });
     done += group.length;
-    work.onProgress(`${isQuarantine ? 'quarantine' : 'table'}: ${done} of ${left.length} versions searched`);
+    work.onProgress(`${place}: ${done} of ${left.length} versions searched`);
   }
   return { found, searched: versions.length };
 }

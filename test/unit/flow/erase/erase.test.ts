@@ -14,6 +14,7 @@ import {
   type Deps,
   dataset,
   expectCounted,
+  expectNoOrphans,
   plan,
   type Row,
   World,
@@ -203,6 +204,26 @@ test('a ledger that was restored to a time before does not bring the person back
   await world.operate((deps) => replay(deps, dataset, {}));
   await world.settle();
   await expectErased(world);
+});
+
+test('a deleted key of the person leaves the tombstones, and other keys stay deleted', async () => {
+  const world = new World({ buckets, isDeduped: true });
+  world.put('feed/b', [`${person}@06`, 'b1@06', 'b2@06']);
+  await world.settle();
+  world.put('feed/a', [`-${person}@06`, '-b1@06']);
+  await world.settle();
+  expect(world.lines()).toEqual(['feed/b b2@06']);
+  const { outcome, found } = await run(world);
+  expect([outcome, found.tombstoneRows]).toEqual(['complete', 1]);
+  expect(await placesOf(world)).toEqual([]);
+  // A late older row of the other key, and a replay.
+  world.put('feed/c', ['b1@06']);
+  await world.settle();
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  await world.settle();
+  await world.cleanUp();
+  expect(world.lines()).toEqual(['feed/b b2@06']);
+  await expectNoOrphans(world);
 });
 
 test('what cannot be cut is refused before anything is changed', async () => {
