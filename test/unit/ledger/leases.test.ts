@@ -33,7 +33,7 @@ function create() {
   return { aws, ledger, seed, overtake, batch };
 }
 
-const other = { layout: 2, token: 'another', takenAt: '2026-01-01T00:00:00Z' };
+const other = { layout: 2, token: 'another', takenAt: '2026-01-01T00:00:00Z' }; // pragma: allowlist secret
 
 test('a lease that another one takes first is not taken', async () => {
   const { ledger, overtake } = create();
