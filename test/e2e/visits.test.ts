@@ -267,9 +267,8 @@ test('maintenance compacts and expires, and everybody finds the same rows before
 
   // The person of a row is erased: from an object that a compaction has made, and from the raw file.
   const others = (await readBack()) as readonly (readonly unknown[])[];
-  const erased = await sluice(
-    ...['erase', '--dataset', dataset, '--reason', 'request 118', '--where', 'id = 21', '--yes', '--json'],
-  );
+  const where = ['--where', 'id = 21', '--reason', 'request 118'];
+  const erased = await sluice('erase', '--dataset', dataset, ...where, '--yes', '--json');
   expect({ code: erased.code, err: erased.err.match(/^sluice:.*/gm) }).toEqual({ code: 0, err: null });
   expect(JSON.parse(erased.out)).toMatchObject({
     outcome: 'complete',

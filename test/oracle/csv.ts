@@ -26,7 +26,9 @@ export function csvRecords(contract: Contract, bytes: Buffer): readonly RawRecor
   // "`invalid_header`: a CSV whose header is missing or no record"
   if (written === null) return [{ line: 1, raw: '', reason: 'invalid_header' }];
   const names = namesOf(written);
-  const read = [...new Set(contract.columns.map((column) => firstKey(column.path)))];
+  // "`path: $key` reads the key of the record's object", which is no field.
+  const fields = contract.columns.filter(({ path }) => path !== '$key');
+  const read = [...new Set(fields.map(({ path }) => firstKey(path)))];
   const header = inSpelling(names, read, isAnyCase);
   // "A file whose header has less than `headerShare` of the fields that the contract reads" is "quarantined whole as `unknown_header`"; "at
   // least one in any case"
