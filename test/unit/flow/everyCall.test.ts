@@ -93,7 +93,7 @@ const faults: Record<string, Fault> = {
 
 /** `npm test` runs all of it on Hive. On Iceberg, and in `npm run check`, some calls fail; SLUICE_SEED selects them. */
 const isWhole = isThorough && formatUnderTest === 'hive';
-const sparse = isThorough ? 1 : 2;
+const sparse = isThorough ? 1 : 4;
 const turn = Number(process.env.SLUICE_SEED ?? 0);
 
 test.each(Object.keys(scenarios))(

@@ -130,7 +130,7 @@ test('in no order of their calls a resume and a ClaimBatch leave a file without 
         },
       };
     },
-    runs(20, 500),
+    runs(10, 500),
   );
   expect(orders).toBeGreaterThan(10);
 });
