@@ -60,6 +60,23 @@ export const rewritesSchema = z.array(
 );
 export type Rewrites = z.output<typeof rewritesSchema>;
 
+/** What a batch has after some of its objects were replaced by others. */
+export function afterRewrite(before: Live, dropped: Live, added: Live): Live {
+  const gone = new Set([...dropped.objects.map(({ key }) => key), ...keysAtWork(dropped)]);
+  const left = (keys: readonly string[]) => keys.filter((key) => !gone.has(key));
+  return {
+    objects: [
+      ...before.objects.filter(({ key }) => !gone.has(key)),
+      ...added.objects.map(({ key, bytes }) => ({ key, bytes })),
+    ],
+    quarantine: [...left(before.quarantine), ...added.quarantine],
+    ...(before.tombstones === undefined
+      ? {}
+      : { tombstones: [...left(before.tombstones), ...(added.tombstones ?? [])] }),
+    packs: before.packs,
+  };
+}
+
 /** The keys of the work bucket among them. */
 export const keysAtWork = ({ quarantine, tombstones = [] }: Live): readonly string[] => [
   ...quarantine,

@@ -16,6 +16,12 @@ const dayLength = 86_400_000;
 /** The day of a time in milliseconds, such as 2025-10-06. */
 export const dayOf = (time: number): string => new Date(time).toISOString().slice(0, 10);
 
+/** Whether keys of the work bucket are of tombstones. */
+export const areTombstones =
+  (config: Pick<Deps['config'], 'workBucket'>, dataset: string) =>
+  (key: string): boolean =>
+    key.startsWith(places(config).tombstones(dataset).key);
+
 /** A tombstone object that counts for a batch. */
 export interface Tombstones {
   readonly ref: ObjectRef;

@@ -8,18 +8,19 @@ import { join, posix } from 'node:path';
 import { address, type ObjectRef } from '../../aws/store.ts';
 import type { RecordPlace } from '../../engine/searchRows.ts';
 import { ErasureRefused, LeaseLost } from '../../errors.ts';
-import { type Attempt, reasonOf } from '../../model/records.ts';
+import type { Attempt } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import { objectName, rewrittenObject } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
-import { abandonCompaction, finishCompaction } from '../batch/compaction.ts';
+import { beginCompaction, finishCompaction, settleCompaction } from '../batch/compaction.ts';
 import { formatOf } from '../batch/deps.ts';
-import { type Manifest, unlessGone } from '../batch/manifest.ts';
-import { keysAtWork, type Live, liveOf, type Published } from '../batch/published.ts';
+import { unlessGone } from '../batch/manifest.ts';
+import { afterRewrite, keysAtWork, type Live, liveOf, type Published } from '../batch/published.ts';
 import { unlessUnreadable } from '../batch/restored.ts';
 import { stagedBy } from '../batch/staged.ts';
 import { commitOf } from '../batch/tableCommit.ts';
 import { goldenTable } from '../batch/tables.ts';
+import { areTombstones } from '../batch/tombstones.ts';
 import { leaveNothing } from '../maintain/pack.ts';
 import type { Leases } from './leases.ts';
 import { type Found, inFolder, type RowsFound } from './search.ts';
@@ -126,11 +127,11 @@ async function eraseGroup(
   folder: string,
 ): Promise<number> {
   const { store, config } = deps;
-  const graveyard = places(config).tombstones(work.dataset).key;
+  const isTombstone = areTombstones(config, work.dataset);
   const copies = await parallel(group, 16, async ({ bucket, key, version }, i) => {
     const path = join(folder, `${i}.parquet`);
     await store.download({ bucket, key, version }, path);
-    const isQuarantine = bucket === config.workBucket && !key.startsWith(graveyard);
+    const isQuarantine = bucket === config.workBucket && !isTombstone(key);
     return { path, isQuarantine, to: join(folder, `${i}-rest.parquet`) };
   });
   const matches = await work.engine.searchRows(copies, records);
@@ -151,23 +152,10 @@ async function eraseGroup(
     }
     // A late call of this attempt no longer counts.
     const higher = await leases.raised(dataset);
-    await settle(deps, { dataset, batch, fence }, higher, error);
+    await settleCompaction(deps, { dataset, batch, fence }, higher, error);
     throw error;
   }
   return rests.reduce((sum, { removed }) => sum + removed, 0);
-}
-
-/** Ends an interrupted batch, under the lease with `fence`. */
-async function settle(
-  deps: EraseDeps,
-  attempt: { readonly dataset: string } & Attempt,
-  fence: number,
-  error: unknown,
-): Promise<void> {
-  const record = await deps.ledger.batch(attempt.dataset, attempt.batch);
-  if (record === undefined) return;
-  if (record.committed !== undefined) await finishCompaction(deps, attempt, fence);
-  else await abandonCompaction(deps, attempt, fence, error instanceof Error ? reasonOf(error) : '');
 }
 
 interface Rest {
@@ -184,10 +172,10 @@ async function commitRests(
   rests: readonly Rest[],
 ): Promise<void> {
   const { config, store, ledger } = deps;
-  const { batch, fence } = attempt;
+  const { fence } = attempt;
   const format = formatOf(deps, plan);
   const at = places(config).attempt(dataset, attempt);
-  const graveyard = places(config).tombstones(dataset).key;
+  const isTombstone = areTombstones(config, dataset);
   const staged = stagedBy(deps, plan, attempt, eraseRun);
   const placed = rests.map(({ object, path }, n) => {
     const { bucket, key, rowsOf } = object;
@@ -209,8 +197,8 @@ async function commitRests(
     const before = await liveOf(deps, dataset, rowsOf);
     const inTable = of.filter(({ bucket }) => bucket === config.processedBucket);
     const atWork = of.filter(({ bucket }) => bucket !== config.processedBucket);
-    const graves = atWork.filter(({ key }) => key.startsWith(graveyard));
-    const refused = atWork.filter(({ key }) => !key.startsWith(graveyard));
+    const graves = atWork.filter(({ key }) => isTombstone(key));
+    const refused = atWork.filter(({ key }) => !isTombstone(key));
     const newKeys = (some: typeof atWork) => some.flatMap(({ to }) => (to ? [to.key] : []));
     const dropped: Live = {
       objects: inTable.map(({ key }) => ({ key, bytes: 0 })),
@@ -222,18 +210,7 @@ async function commitRests(
       quarantine: newKeys(refused),
       tombstones: newKeys(graves),
     };
-    const gone = new Set(of.map(({ key }) => key));
-    const live: Live = {
-      objects: [
-        ...before.objects.filter(({ key }) => !gone.has(key)),
-        ...added.objects.map(({ key, bytes }) => ({ key, bytes })),
-      ],
-      quarantine: [...before.quarantine.filter((key) => !gone.has(key)), ...newKeys(refused)],
-      ...(before.tombstones === undefined
-        ? {}
-        : { tombstones: [...before.tombstones.filter((key) => !gone.has(key)), ...newKeys(graves)] }),
-      packs: before.packs,
-    };
+    const live = afterRewrite(before, dropped, added);
     return { live, document: { batch: rowsOf, dropped, added, live: at.live(rowsOf).key } };
   });
   const published: Published = {
@@ -244,16 +221,12 @@ async function commitRests(
     partitions: [],
     rewritten: rewritten.map(({ document }) => document),
   };
-  await store.writeOnce(at.plan, JSON.stringify(plan));
-  const manifest = { dataset, batch, files: [], published: [], decision: null, isCompaction: true };
-  await store.writeOnce(at.manifest, JSON.stringify(manifest satisfies Manifest));
-  const bytes = uploads.reduce((sum, each) => sum + each.bytes, 0);
-  await ledger.claim(dataset, fence, { id: batch, files: [], bytes, engine: 'erasure', execution });
-  for (const { live, document } of rewritten)
-    await store.writeOnce({ bucket: config.workBucket, key: document.live }, JSON.stringify(live));
-  await store.writeOnce(places(config).mark(dataset, attempt), '');
-  // Before any object: whoever takes the attempt back knows what to remove.
-  await store.writeOnce(at.published, JSON.stringify(published));
+  const lives = new Map(rewritten.map(({ live, document }) => [document.batch, live]));
+  await beginCompaction(deps, { dataset, ...attempt }, plan, published, lives, {
+    bytes: uploads.reduce((sum, each) => sum + each.bytes, 0),
+    engine: 'erasure',
+    execution,
+  });
   await parallel(uploads, 16, async ({ path, to }) => {
     if (path !== null && to !== null) await store.uploadOnce(path, to);
   });

@@ -4,14 +4,14 @@ import type { ObjectRef } from '../../aws/store.ts';
 import { valuesOfPath } from '../../catalog/partitionPath.ts';
 import { LeaseLost, TableConflict } from '../../errors.ts';
 import { maintaining } from '../../ledger/leases.ts';
-import { type Attempt, reasonOf } from '../../model/records.ts';
+import type { Attempt } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import { ownFolder, ownObject } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
-import { abandonCompaction, finishCompaction } from '../batch/compaction.ts';
-import { type Manifest, unlessGone } from '../batch/manifest.ts';
+import { beginCompaction, finishCompaction, settleCompaction } from '../batch/compaction.ts';
+import { unlessGone } from '../batch/manifest.ts';
 import { removeUncounted } from '../batch/objects.ts';
-import { type Live, liveOf, type Published, readPublished } from '../batch/published.ts';
+import { afterRewrite, liveOf, type Published, readPublished } from '../batch/published.ts';
 import { requireNothingLost } from '../batch/restored.ts';
 import { commitOf } from '../batch/tableCommit.ts';
 import { letGo } from '../wake.ts';
@@ -79,7 +79,7 @@ export async function publishPack(
     }
     // A late call of this attempt no longer counts.
     const higher = await deps.ledger.takeOver(dataset, { execution: holder });
-    if (higher !== null) await settle(deps, attempt, higher, error);
+    if (higher !== null) await settleCompaction(deps, attempt, higher, error);
     held = higher;
     // Others have rewritten the objects, too.
     if (error instanceof TableConflict) return { compacted, into };
@@ -100,20 +100,6 @@ export async function leaveNothing(
   if (format.commitsAtOnce) return;
   const published = await unlessGone(readPublished(deps, dataset, attempt));
   if (published !== null) await removeUncounted(deps, dataset, attempt, published);
-}
-
-/** Ends an interrupted compaction, under the lease with `fence`. */
-async function settle(
-  deps: MaintainDeps,
-  attempt: { readonly dataset: string } & Attempt,
-  fence: number,
-  error: unknown,
-): Promise<void> {
-  const record = await deps.ledger.batch(attempt.dataset, attempt.batch);
-  if (record === undefined) return;
-  const reason = error instanceof Error ? reasonOf(error) : '';
-  if (record.committed !== undefined) await finishCompaction(deps, attempt, fence);
-  else await abandonCompaction(deps, attempt, fence, reason);
 }
 
 /** All that happens under the lease. */
@@ -167,24 +153,18 @@ async function publishUnder(
     })),
   };
   const bytes = copies.reduce((sum, { to }) => sum + to.bytes, 0);
-  await store.writeOnce(at.plan, JSON.stringify(plan));
-  const manifest = { dataset, batch, files: [], published: [], decision: null, isCompaction: true };
-  await store.writeOnce(at.manifest, JSON.stringify(manifest satisfies Manifest));
-  await ledger.claim(dataset, fence, { id: batch, files: [], bytes, engine: 'compaction', execution });
-  await parallel([...replaced], 16, async ([rowsOf, objects]) => {
-    const live = before.get(rowsOf) ?? { objects: [], quarantine: [] };
-    const gone = new Set(objects.map(({ key }) => key));
-    const after: Live = {
-      objects: live.objects.filter(({ key }) => !gone.has(key)),
-      quarantine: live.quarantine,
-      ...(live.tombstones === undefined ? {} : { tombstones: live.tombstones }),
-      packs: [...(live.packs ?? []), batch],
-    };
-    await store.writeOnce(at.live(rowsOf), JSON.stringify(after));
+  const lives = new Map(
+    published.rewritten.map(({ batch: rowsOf, dropped, added }) => {
+      const live = before.get(rowsOf) ?? { objects: [], quarantine: [] };
+      const after = afterRewrite(live, dropped, added);
+      return [rowsOf, { ...after, packs: [...(live.packs ?? []), batch] }];
+    }),
+  );
+  await beginCompaction(deps, { dataset, ...attempt }, plan, published, lives, {
+    bytes,
+    engine: 'compaction',
+    execution,
   });
-  await store.writeOnce(places(config).mark(dataset, attempt), '');
-  // Before any object: whoever takes the attempt back knows what to remove.
-  await store.writeOnce(at.published, JSON.stringify(published));
   await parallel(
     copies,
     16,

@@ -19,6 +19,7 @@ import { readFooters, worthwhile } from '../batch/footers.ts';
 import { readManifest, readPlan, replacesOf } from '../batch/manifest.ts';
 import { removeUncounted, writtenBy } from '../batch/objects.ts';
 import {
+  afterRewrite,
   keysAtWork,
   type Live,
   liveOf,
@@ -31,7 +32,7 @@ import type { publishOutput, RunInput } from '../batch/schemas.ts';
 import { stagedBy } from '../batch/staged.ts';
 import { commitOf } from '../batch/tableCommit.ts';
 import { goldenTable, quarantineTable } from '../batch/tables.ts';
-import { dayOf } from '../batch/tombstones.ts';
+import { areTombstones, dayOf } from '../batch/tombstones.ts';
 
 /**
  * Copies staged rows, quarantine, tombstones and rewritten objects, and commits the attempt. It is idempotent. Throws LeaseLost if another
@@ -173,6 +174,7 @@ async function planOf(
   const replaces = replacesOf(await readManifest(deps, { dataset, ...attempt }));
   const hasRewrites = replaces.length > 0 || leavingRows(summary) > 0;
   const rewrites = !hasRewrites ? [] : await store.readJson(staged.rewrites, rewritesSchema);
+  const isTombstone = areTombstones(config, dataset);
   const documents: { key: string; live: Live }[] = [];
   const rewritten = await parallel(rewrites, 8, async ({ batch, objects: changed }) => {
     const before = await liveOf(deps, dataset, batch);
@@ -182,33 +184,18 @@ async function planOf(
       tombstones: [] as string[],
     };
     const added: typeof dropped = { objects: [], quarantine: [], tombstones: [] };
-    const isTombstone = ({ key }: { key: string }) => key.startsWith(at.tombstones(dataset).key);
     for (const [number, { at: old, by, bytes }] of changed.entries()) {
       const isData = old.bucket === config.processedBucket;
       if (isData) dropped.objects.push({ key: old.key, bytes: 0 });
-      else (isTombstone(old) ? dropped.tombstones : dropped.quarantine).push(old.key);
+      else (isTombstone(old.key) ? dropped.tombstones : dropped.quarantine).push(old.key);
       if (by === null) continue;
       const name = `${posix.dirname(old.key)}/${rewrittenObject(attempt, batch, number)}`;
       const key = isData ? settle(by, name) : copy(by, old.bucket, name);
       if (isData) added.objects.push({ key, bytes, restOf: old.key });
-      else (isTombstone(old) ? added.tombstones : added.quarantine).push(key);
+      else (isTombstone(old.key) ? added.tombstones : added.quarantine).push(key);
     }
-    const gone = new Set([...dropped.objects.map((o) => o.key), ...keysAtWork(dropped)]);
     const key = at.attempt(dataset, attempt).live(batch).key;
-    documents.push({
-      key,
-      live: {
-        objects: [
-          ...before.objects.filter((o) => !gone.has(o.key)),
-          ...added.objects.map(({ key: of, bytes }) => ({ key: of, bytes })),
-        ],
-        quarantine: [...before.quarantine.filter((k) => !gone.has(k)), ...added.quarantine],
-        ...(before.tombstones === undefined
-          ? {}
-          : { tombstones: [...before.tombstones.filter((k) => !gone.has(k)), ...added.tombstones] }),
-        packs: before.packs,
-      },
-    });
+    documents.push({ key, live: afterRewrite(before, dropped, added) });
     return { batch, dropped, added, live: key };
   });
   const folders = [...new Set(objects.map((o) => o.folder))].sort();
