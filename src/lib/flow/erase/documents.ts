@@ -5,7 +5,6 @@
 import { z } from 'zod';
 import type { ObjectRef } from '../../aws/store.ts';
 import type { StoredVersion } from '../../aws/versions.ts';
-import { ObjectMissing } from '../../errors.ts';
 import { tryParseJson } from '../../json.ts';
 import { parallel } from '../../parallel.ts';
 import { reportPage } from '../../quality/page.ts';
@@ -13,7 +12,7 @@ import { type QualityReport, qualityReportSchema } from '../../quality/report.ts
 import { places } from '../batch/addresses.ts';
 import { manifestSchema, unlessGone } from '../batch/manifest.ts';
 import { profileSchema } from '../batch/profileRecord.ts';
-import type { EraseDeps, Erasing, Version } from './work.ts';
+import { type EraseDeps, type Erasing, type Version, versionsBelow } from './work.ts';
 
 export interface Documents {
   /** Versions that are deleted. */
@@ -40,16 +39,9 @@ export async function searchDocuments(
 ): Promise<Documents> {
   const { config, store } = deps;
   const bucket = config.workBucket;
-  const all = async (prefix: string): Promise<StoredVersion[]> => {
-    const found: StoredVersion[] = [];
-    for await (const page of store.everyVersion(bucket, prefix)) {
-      await work.beat();
-      found.push(...page.filter(({ isMarker }) => !isMarker));
-    }
-    return found;
-  };
+  const all = (prefix: string) => versionsBelow(deps, work, bucket, prefix);
   const textOf = async ({ key, version }: Version): Promise<string> =>
-    (await orGone(store.readText({ bucket, key, version }))) ?? '';
+    (await unlessGone(store.readText({ bucket, key, version }))) ?? '';
   const staging = await all(`staging/${work.dataset}/`);
   const manifests = await all(`manifests/${work.dataset}/`);
   const theirs = new Set(batches);
@@ -148,7 +140,7 @@ export async function eraseDocuments(
   for (const batch of reports) {
     await work.beat();
     const { page, data } = places(config).report(work.dataset, batch);
-    const report = await orGone(store.readJson(data, qualityReportSchema));
+    const report = await store.findJson(data, qualityReportSchema);
     if (report === undefined) continue;
     const blank = {
       ...report,
@@ -161,7 +153,7 @@ export async function eraseDocuments(
   for (const key of profiles) {
     await work.beat();
     const ref: ObjectRef = { bucket: config.workBucket, key };
-    const profile = await orGone(store.readJson(ref, profileSchema));
+    const profile = await store.findJson(ref, profileSchema);
     if (profile === undefined) continue;
     const files = profile.files.map(({ head: _, ...file }) => file);
     await store.writeText(ref, JSON.stringify({ ...profile, files }));
@@ -170,13 +162,4 @@ export async function eraseDocuments(
   return Object.fromEntries(
     [...Map.groupBy(dirty, ({ what }) => what)].map(([what, of]) => [what, of.length]),
   );
-}
-
-async function orGone<T>(read: Promise<T>): Promise<T | undefined> {
-  try {
-    return await read;
-  } catch (error) {
-    if (error instanceof ObjectMissing) return undefined;
-    throw error;
-  }
 }

@@ -10,11 +10,12 @@ import type { Contract } from '../../contract/schema.ts';
 import { counted } from '../../counted.ts';
 import { ErasureIncomplete, ErasureRefused } from '../../errors.ts';
 import type { Plan } from '../../model/plan.ts';
+import type { Naming } from '../../table/format.ts';
 import { contractOf, formatOf } from '../batch/deps.ts';
 import { eraseDocuments } from './documents.ts';
 import { holdLeases } from './leases.ts';
 import { type ErasedRaw, eraseRaw, refusalsOf } from './raw.ts';
-import { eraseHistory, eraseRows, requireNone, sorted } from './rows.ts';
+import { eraseHistory, eraseRows, namingOf, requireNone, sorted } from './rows.ts';
 import { type Found, isNothing, type Place, search } from './search.ts';
 import type { EraseDeps, Erasing, PersonEngine } from './work.ts';
 
@@ -101,7 +102,7 @@ const workOf = (deps: EraseDeps, request: Request, beat: () => Promise<void>): E
     engine,
     format: formatOf(deps, plan),
     readers: readersOf(deps, contract),
-    sharing: datasetsOfTable(deps.contracts, tableOf(contract)).filter((each) => each !== dataset),
+    sharing: sharersOf(deps, contract),
     begun: Date.now(),
     beat,
     onProgress,
@@ -118,15 +119,14 @@ export const readersOf = ({ contracts }: Pick<EraseDeps, 'contracts'>, own: Cont
     )
     .map(({ dataset }) => dataset);
 
+/** Other datasets that fill the same table. */
+const sharersOf = ({ contracts }: Pick<EraseDeps, 'contracts'>, own: Contract): string[] =>
+  datasetsOfTable(contracts, tableOf(own)).filter((each) => each !== own.dataset);
+
 /** Other datasets that may have rows of the same persons, because they share files or the table. */
 export function neighboursOf(deps: EraseDeps, dataset: string): string[] {
   const contract = contractOf(deps, dataset);
-  return [
-    ...new Set([
-      ...readersOf(deps, contract),
-      ...datasetsOfTable(deps.contracts, tableOf(contract)).filter((each) => each !== dataset),
-    ]),
-  ];
+  return [...new Set([...readersOf(deps, contract), ...sharersOf(deps, contract)])];
 }
 
 /** Searches everything, and changes nothing. */
@@ -134,10 +134,10 @@ export async function survey(deps: EraseDeps, request: Request): Promise<Survey>
   requireNoKey(deps, request);
   const work = workOf(deps, request, async () => {});
   const found = await search(deps, work);
-  const { refusals } = await sorted(deps, work, found);
+  const { refusals, named } = await sorted(deps, work, found);
   return {
     found,
-    counts: await countsOf(deps, work, found),
+    counts: countsOf(work, found, named),
     refusals: [...refusals, ...(await refusalsOf(deps, work, found.raw))],
   };
 }
@@ -164,16 +164,13 @@ function requireNoKey(deps: EraseDeps, { dataset, columns }: Request): void {
     );
 }
 
-async function countsOf(
-  { config }: Pick<EraseDeps, 'config'>,
-  { plan, format, engine }: Erasing,
+function countsOf(
+  { engine }: Pick<Erasing, 'engine'>,
   { raw, table, quarantine, tombstones, documents, unsearched }: Found,
-): Promise<Counts> {
+  named: Naming | null,
+): Counts {
   const sum = <T>(items: readonly T[], of: (item: T) => number) =>
     items.reduce((total, item) => total + of(item), 0);
-  const addresses = new Set(table.map(({ key }) => `s3://${config.processedBucket}/${key}`));
-  const isNamed = format.history && addresses.size > 0 && (await format.isThere(plan.table));
-  const named = isNamed ? await format.history?.naming(plan.table, addresses) : undefined;
   return {
     rawVersions: raw.length,
     rawRecords: sum(raw, ({ records }) => records),
@@ -225,7 +222,7 @@ export async function erase(
       reason,
       begun: new Date(Date.now()).toISOString(),
       searched: found.searched,
-      found: await countsOf(deps, work, found),
+      found: countsOf(work, found, objects.named),
       outcome: 'begun',
     };
     const at = certificateAt(config, dataset, id);
@@ -240,7 +237,7 @@ export async function erase(
     const raw = await eraseRaw(deps, work, leases, found.raw);
     work.onProgress('searching everything again');
     const again = await search(deps, work);
-    const left = await countsOf(deps, work, again);
+    const left = countsOf(work, again, await namingOf(deps, work, again));
     const isComplete = isNothing(again) && raw.waits.length === 0;
     const certificate: Certificate = {
       ...begun,

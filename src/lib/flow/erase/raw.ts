@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import type { StoredVersion } from '../../aws/versions.ts';
+import { ErasureRefused } from '../../errors.ts';
 import { parallel } from '../../parallel.ts';
 import type { Leases } from './leases.ts';
 import { inFolder, type RawFound } from './search.ts';
@@ -40,7 +41,7 @@ export async function refusalsOf(
         try {
           await inFolder((folder) => shortened(deps, work, match, folder));
         } catch (error) {
-          if (!(error instanceof Error && error.name === 'ErasureRefused')) throw error;
+          if (!(error instanceof ErasureRefused)) throw error;
           refusals.push(error.message);
         }
     }

@@ -10,6 +10,7 @@ import type { RecordPlace } from '../../engine/searchRows.ts';
 import { ErasureRefused, LeaseLost } from '../../errors.ts';
 import type { Attempt } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
+import type { Naming } from '../../table/format.ts';
 import { objectName, rewrittenObject } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
 import { beginCompaction, finishCompaction, settleCompaction } from '../batch/compaction.ts';
@@ -42,19 +43,35 @@ export interface Sorted {
   readonly stale: readonly (RowsFound & { readonly bucket: string })[];
   /** Why some cannot be erased. */
   readonly refusals: readonly string[];
+  /** See `namingOf`. */
+  readonly named: Naming | null;
 }
 
-/** Compares the found objects with the ledger, and with what readers find. */
-export async function sorted(
-  deps: EraseDeps,
-  { dataset, plan, format, columns }: Erasing,
+/** What names the objects of the table among the found ones; null if there are none, or nothing could. */
+export async function namingOf(
+  { config }: Pick<EraseDeps, 'config'>,
+  { plan, format }: Pick<Erasing, 'plan' | 'format'>,
   found: Found,
-): Promise<Sorted> {
+): Promise<Naming | null> {
+  const addresses = addressesOf(config, found);
+  return format.history && addresses.size > 0 && (await format.isThere(plan.table))
+    ? format.history.naming(plan.table, addresses)
+    : null;
+}
+
+const addressesOf = ({ processedBucket: bucket }: EraseDeps['config'], { table }: Found): Set<string> =>
+  new Set(table.map(({ key }) => address({ bucket, key })));
+
+/** The found objects with their buckets. */
+const withBuckets = (config: EraseDeps['config'], { table, quarantine, tombstones }: Found) => [
+  ...table.map((each) => ({ ...each, bucket: config.processedBucket })),
+  ...[...quarantine, ...tombstones].map((each) => ({ ...each, bucket: config.workBucket })),
+];
+
+/** Compares the found objects with the ledger, and with what readers find. */
+export async function sorted(deps: EraseDeps, work: Erasing, found: Found): Promise<Sorted> {
   const { config, ledger } = deps;
-  const all = [
-    ...found.table.map((each) => ({ ...each, bucket: config.processedBucket })),
-    ...[...found.quarantine, ...found.tombstones].map((each) => ({ ...each, bucket: config.workBucket })),
-  ];
+  const { dataset, plan, columns } = work;
   const lists = new Map<string, Promise<Set<string> | null>>();
   const listOf = async (batch: string): Promise<Set<string> | null> => {
     const record = await unlessUnreadable(ledger.batch(dataset, batch));
@@ -63,9 +80,7 @@ export async function sorted(
     const live = await unlessGone(liveOf(deps, dataset, batch));
     return live && new Set([...live.objects.map(({ key }) => key), ...keysAtWork(live)]);
   };
-  const addresses = new Set(found.table.map(({ key }) => address({ bucket: config.processedBucket, key })));
-  const isThere = await format.isThere(plan.table);
-  const named = isThere && format.history ? await format.history.naming(plan.table, addresses) : null;
+  const named = await namingOf(deps, work, found);
   const current = new Set(named?.current);
   const counted: Counted[] = [];
   const stale: Sorted['stale'][number][] = [];
@@ -74,7 +89,7 @@ export async function sorted(
     refusals.push(
       `the table ${plan.table} has the branch ${named.branches[0]} with rows of these persons; drop the branch`,
     );
-  for (const each of all) {
+  for (const each of withBuckets(config, found)) {
     const { bucket, key, isLatest } = each;
     const rowsOf = objectName(key)?.rowsOf;
     const place = address({ bucket, key });
@@ -98,7 +113,7 @@ export async function sorted(
         `${place} has rows of these persons, and the ledger does not count it: another program has written it, or its batch is unknown; remove these rows or the object by hand, or run reconcile`,
       );
   }
-  return { counted, stale, refusals };
+  return { counted, stale, refusals, named };
 }
 
 /** Rewrites the objects. Gives the number of rows that went. */
@@ -255,7 +270,7 @@ export async function eraseHistory(
   const { store, config } = deps;
   const { plan, format } = work;
   const bucket = config.processedBucket;
-  const addresses = new Set(found.table.map(({ key }) => address({ bucket, key })));
+  const addresses = addressesOf(config, found);
   let states: { snapshots: number; tags: readonly string[] } = { snapshots: 0, tags: [] };
   let metadata: { key: string; version: string }[] = [];
   const { history } = format;
@@ -267,20 +282,13 @@ export async function eraseHistory(
   }
   await work.beat();
   // They come last: as long as they are there, the next search finds what names them.
-  const versions = [
-    ...found.table.map((each) => ({ ...each, bucket })),
-    ...[...found.quarantine, ...found.tombstones].map((each) => ({ ...each, bucket: config.workBucket })),
-  ];
-  for (const each of new Set(versions.map((v) => v.bucket)))
-    await store.deleteVersions(
-      each,
-      versions.filter((v) => v.bucket === each),
-    );
+  for (const [of, versions] of Map.groupBy(withBuckets(config, found), (each) => each.bucket))
+    await store.deleteVersions(of, versions);
   return { ...states, objects: stale.length, metadata: metadata.length };
 }
 
 /** Metadata files, of any time, that name one of the addresses: they have bounds of its values. */
-export async function metadataNaming(
+async function metadataNaming(
   { store, config }: Pick<EraseDeps, 'store' | 'config'>,
   { plan, format, beat }: Erasing,
   addresses: ReadonlySet<string>,

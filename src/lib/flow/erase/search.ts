@@ -10,8 +10,9 @@ import { ErasureRefused, ObjectMissing } from '../../errors.ts';
 import { parallel } from '../../parallel.ts';
 import { objectName } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
+import { unlessGone } from '../batch/manifest.ts';
 import { type Documents, searchDocuments } from './documents.ts';
-import { type EraseDeps, type Erasing, inGroups, type Version } from './work.ts';
+import { type EraseDeps, type Erasing, inGroups, type Version, versionsBelow } from './work.ts';
 
 /** A version of a raw object with records of persons. */
 export interface RawFound extends RawMatch, Pick<StoredVersion, 'etag' | 'size' | 'isLatest'> {}
@@ -94,21 +95,6 @@ export const isNothing = ({ raw, table, quarantine, tombstones, documents }: Fou
 
 const idOf = (bucket: string, { key, version }: Version): string => JSON.stringify([bucket, key, version]);
 
-async function listed(
-  { store }: Pick<EraseDeps, 'store'>,
-  work: Erasing,
-  bucket: string,
-  prefix: string,
-  isWanted: (version: StoredVersion) => boolean,
-): Promise<StoredVersion[]> {
-  const found: StoredVersion[] = [];
-  for await (const page of store.everyVersion(bucket, prefix)) {
-    await work.beat();
-    found.push(...page.filter((version) => !version.isMarker && isWanted(version)));
-  }
-  return found;
-}
-
 async function searchAllRaw(
   deps: EraseDeps,
   work: Erasing,
@@ -118,7 +104,7 @@ async function searchAllRaw(
   const { store, config, contracts } = deps;
   const bucket = config.rawBucket;
   const prefix = contracts.get(work.dataset)?.source.prefix ?? '';
-  const versions = await listed(deps, work, bucket, prefix, (v) => !isFolderMarker(v));
+  const versions = (await versionsBelow(deps, work, bucket, prefix)).filter((v) => !isFolderMarker(v));
   const before = new Map(
     (known?.raw ?? []).map((match) => [idOf(bucket, { key: match.object, version: match.version }), match]),
   );
@@ -134,8 +120,8 @@ async function searchAllRaw(
     await inFolder(async (folder) => {
       const copies = await parallel(group, 16, async ({ key, version, size }, i) => {
         const path = join(folder, String(i));
-        const isThere = await unlessGone(store.download({ bucket, key, version }, path));
-        return isThere ? [{ object: key, version, path, size }] : [];
+        const answer = await unlessGone(store.download({ bucket, key, version }, path));
+        return answer !== null ? [{ object: key, version, path, size }] : [];
       });
       const answer = await work.engine.searchRaw(copies.flat());
       unsearched.push(...answer.unsearched);
@@ -177,7 +163,7 @@ async function searchAllRows(
 ): Promise<{ found: RowsFound[]; searched: number }> {
   const { store } = deps;
   const isOwn = await ownOf(deps, work);
-  const all = await listed(deps, work, bucket, prefix, ({ key }) => key.endsWith('.parquet'));
+  const all = (await versionsBelow(deps, work, bucket, prefix)).filter(({ key }) => key.endsWith('.parquet'));
   const owned = await parallel(all, 16, ({ key }) => isOwn(key));
   const versions = all.filter((_, i) => owned[i]);
   const before = new Map(known.map((match) => [idOf(bucket, match), match]));
@@ -193,7 +179,7 @@ async function searchAllRows(
       const copies = await parallel(group, 16, async (version, i) => {
         const path = join(folder, `${i}.parquet`);
         const ref: ObjectRef = { bucket, key: version.key, version: version.version };
-        const isThere = await unlessGone(
+        const answer = await unlessGone(
           readable(
             ref,
             place !== 'table'
@@ -201,7 +187,7 @@ async function searchAllRows(
               : work.engine.fetchRows((start, end) => store.readRange(ref, start, end), version.size, path),
           ),
         );
-        return isThere ? [{ path, isQuarantine: place === 'quarantine', of: version }] : [];
+        return answer !== null ? [{ path, isQuarantine: place === 'quarantine', of: version }] : [];
       });
       const there = copies.flat();
       const matches = await work.engine.searchRows(there, records);
@@ -247,17 +233,6 @@ async function readable<T>(ref: ObjectRef, read: Promise<T>): Promise<T> {
         object: ref.key,
         cause: error,
       });
-    throw error;
-  }
-}
-
-/** False for a version that somebody has deleted meanwhile. */
-export async function unlessGone(work: Promise<unknown>): Promise<boolean> {
-  try {
-    await work;
-    return true;
-  } catch (error) {
-    if (error instanceof ObjectMissing) return false;
     throw error;
   }
 }

@@ -1,4 +1,6 @@
 /** What the parts of an erasure work on. */
+
+import type { StoredVersion } from '../../aws/versions.ts';
 import type { RawCopy, RawMatch, RawSearch } from '../../engine/searchRaw.ts';
 import type { RecordPlace, RowsCopy, RowsMatch } from '../../engine/searchRows.ts';
 import type { Plan } from '../../model/plan.ts';
@@ -45,6 +47,21 @@ export interface Erasing {
 export interface Version {
   readonly key: string;
   readonly version: string;
+}
+
+/** All versions below a prefix, without delete markers. */
+export async function versionsBelow(
+  { store }: Pick<EraseDeps, 'store'>,
+  { beat }: Pick<Erasing, 'beat'>,
+  bucket: string,
+  prefix: string,
+): Promise<StoredVersion[]> {
+  const found: StoredVersion[] = [];
+  for await (const page of store.everyVersion(bucket, prefix)) {
+    await beat();
+    found.push(...page.filter(({ isMarker }) => !isMarker));
+  }
+  return found;
 }
 
 /** Groups of items that fit on the disk at once. */
