@@ -294,6 +294,9 @@ test.each(faults.map((fault, i) => [JSON.stringify(fault), fault, isThorough ? 3
         await world.settle();
         expect(await run(world)).toMatchObject({ outcome: 'complete' });
         await world.settle();
+        expect(await placesOf(world)).toEqual([]);
+        // A commit that was taken back has left the rows of others in objects that only expired snapshots named.
+        await world.cleanUp();
         await expectErased(world);
       });
       if (hit === '') break;
