@@ -1,12 +1,9 @@
 /** Merges Parquet files into sorted ones, without changing a row. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { identifier, literal } from '../dialect/duckdbNames.ts';
 import { fieldIdsOf, fieldIdsOption } from './fieldIds.ts';
-import { openDuckdb } from './instance.ts';
-import { asOutOfMemory } from './memory.ts';
+import { inDuckdb } from './instance.ts';
 
 /** A file with all rows of some others. */
 export interface Merged {
@@ -25,11 +22,8 @@ export async function mergeFiles(
   folder: string,
   sort: readonly string[],
 ): Promise<Merged[]> {
-  const scratch = await mkdtemp(join(tmpdir(), 'sluice-merge-'));
-  const instance = await openDuckdb(scratch);
-  const db = await instance.connect();
-  try {
-    await db.run("SET TimeZone = 'UTC'; SET preserve_insertion_order = true");
+  return inDuckdb('published files that are merged', async ({ db }) => {
+    await db.run('SET preserve_insertion_order = true');
     const shapes: { text: string; columns: readonly string[] }[] = [];
     for (const path of paths) shapes.push(await shapeOf(db, path));
     const groups = Map.groupBy(paths.keys(), (i) => shapes[i]?.text ?? '');
@@ -50,13 +44,7 @@ export async function mergeFiles(
       merged.push({ of, path, rows: after });
     }
     return merged;
-  } catch (error) {
-    throw asOutOfMemory(error, 'published files that are merged');
-  } finally {
-    db.closeSync();
-    instance.closeSync();
-    await rm(scratch, { recursive: true, force: true });
-  }
+  });
 }
 
 /** With the contract's order, rows of one file stay together, in the order of their lines. */

@@ -1,13 +1,9 @@
 /** Rewrites published Parquet files without the replaced rows. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { identifier, literal } from '../dialect/duckdbNames.ts';
 import type { FieldIds } from '../model/plan.ts';
 import { fieldIdsOf, fieldIdsOption } from './fieldIds.ts';
-import { openDuckdb } from './instance.ts';
-import { asOutOfMemory } from './memory.ts';
+import { inDuckdb } from './instance.ts';
 import { namesIn } from './publishedKeys.ts';
 
 export interface Rewriting {
@@ -45,14 +41,9 @@ export async function rewriteWithout(
   rewritings: readonly Rewriting[],
   { origins, replaced, ids }: Removed,
 ): Promise<Rewritten[]> {
-  const scratch = await mkdtemp(join(tmpdir(), 'sluice-rewrite-'));
-  const instance = await openDuckdb(scratch);
-  const db = await instance.connect();
-  try {
+  return inDuckdb('a published file whose rows are replaced', async ({ db }) => {
     // The remaining rows keep their order.
-    await db.run(
-      "SET TimeZone = 'UTC'; SET preserve_insertion_order = true; CREATE TABLE origins (o VARCHAR, v VARCHAR)",
-    );
+    await db.run('SET preserve_insertion_order = true; CREATE TABLE origins (o VARCHAR, v VARCHAR)');
     const appender = await db.createAppender('origins');
     for (const { object, version } of origins) {
       appender.appendVarchar(object);
@@ -98,13 +89,7 @@ export async function rewriteWithout(
       );
     }
     return results;
-  } catch (error) {
-    throw asOutOfMemory(error, `a published file whose rows are replaced`);
-  } finally {
-    db.closeSync();
-    instance.closeSync();
-    await rm(scratch, { recursive: true, force: true });
-  }
+  });
 }
 
 /** How a file calls columns, quoted; NULL for one that it does not have. */

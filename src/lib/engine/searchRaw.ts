@@ -20,10 +20,9 @@ import {
   withoutPieces,
 } from './cut.ts';
 import { localFile } from './inputFile.ts';
-import { openDuckdb } from './instance.ts';
+import { inDuckdb } from './instance.ts';
 import { lengthOfMark } from './layout.ts';
 import { type FileLook, looksAt } from './looks.ts';
-import { asOutOfMemory } from './memory.ts';
 import { readRows } from './rowPart.ts';
 import { isOfPerson, loadReferences, mentions, type Sought, unreadable } from './sought.ts';
 import { archiveLimits, documentLimits, type PackedInput, unpackInput } from './unpack.ts';
@@ -77,10 +76,8 @@ export interface RawSearch {
 
 /** The files with records of persons, and those whose content nobody can read. */
 export async function searchRaw(sought: Sought, files: readonly RawCopy[]): Promise<RawSearch> {
-  return withRows(sought, files, async (found) => {
-    const { matches, unsearched } = await found();
-    return { matches: matches.map(({ by: _, ...match }) => match), unsearched };
-  });
+  const { matches, unsearched } = await find(sought, files);
+  return { matches: matches.map(({ by: _, ...match }) => match), unsearched };
 }
 
 /**
@@ -88,7 +85,7 @@ export async function searchRaw(sought: Sought, files: readonly RawCopy[]): Prom
  * they are.
  */
 export async function eraseInRaw(sought: Sought, file: RawCopy, to: string): Promise<RawMatch> {
-  const before = await withRows(sought, [file], async (found) => found());
+  const before = await find(sought, [file]);
   const [match] = before.matches;
   if (match === undefined)
     throw new ErasureRefused(`${file.object}: it has no record of these persons any more`);
@@ -96,7 +93,7 @@ export async function eraseInRaw(sought: Sought, file: RawCopy, to: string): Pro
   if (fault !== null)
     throw new ErasureRefused(`${file.object} (version ${file.version}): ${fault}`, { object: file.object });
   const { size } = await stat(to);
-  const after = await withRows(sought, [{ ...file, path: to, size }], async (found) => found());
+  const after = await find(sought, [{ ...file, path: to, size }]);
   if (after.matches.length > 0 || JSON.stringify(after.others) !== JSON.stringify(before.others))
     throw new ErasureRefused(
       `${file.object} (version ${file.version}): without the records, its other records would not be the same; take them out by hand, or delete this version`,
@@ -113,33 +110,18 @@ interface Found {
   readonly unsearched: readonly Unsearched[];
 }
 
-/** Runs the row part over the files, in a database of its own. */
-async function withRows<T>(
-  sought: Sought,
-  files: readonly RawCopy[],
-  work: (found: () => Promise<Found>) => Promise<T>,
-): Promise<T> {
-  const { plan, references, contract } = sought;
-  const scratch = await mkdtemp(join(tmpdir(), 'sluice-search-'));
-  const instance = await openDuckdb(scratch);
-  const db = await instance.connect();
-  try {
-    await db.run("SET TimeZone = 'UTC'");
+/** Runs the row part over the files, and looks for persons in its rows. */
+const find = (sought: Sought, files: readonly RawCopy[]): Promise<Found> =>
+  inDuckdb('raw files that are searched', async ({ instance, db, scratch }) => {
+    const { plan, references, contract } = sought;
     await loadReferences(db, references, scratch);
     const inputs: InputFile[] = [];
     for (const [i, file] of files.entries())
       for (const look of await looksOf(contract, file))
         inputs.push(await inputOf(sought, file, look, join(scratch, String(i))));
     await readRows(instance, db, plan, inputs);
-    return await work(() => foundIn(db, sought, files, inputs));
-  } catch (error) {
-    throw asOutOfMemory(error, 'raw files that are searched');
-  } finally {
-    db.closeSync();
-    instance.closeSync();
-    await rm(scratch, { recursive: true, force: true });
-  }
-}
+    return foundIn(db, sought, files, inputs);
+  });
 
 const looksOf = (contract: Sought['contract'], { path, size }: RawCopy): Promise<FileLook[]> =>
   looksAt(contract, localFile(path, size), (look) => look);
@@ -322,18 +304,11 @@ const packed = (compression: Compression | null, bytes: Buffer): Buffer =>
 
 /** A Parquet file: its row groups are written anew, without rows. */
 async function cutTable({ path }: RawCopy, by: ReadonlySet<number>, to: string): Promise<string | null> {
-  const scratch = await mkdtemp(join(tmpdir(), 'sluice-cut-'));
-  const instance = await openDuckdb(scratch);
-  const db = await instance.connect();
-  try {
-    await db.run("SET TimeZone = 'UTC'; SET preserve_insertion_order = true");
+  return inDuckdb('a raw file that is cut', async ({ db }) => {
+    await db.run('SET preserve_insertion_order = true');
     await db.run(
       `COPY (SELECT * EXCLUDE (file_row_number) FROM read_parquet(${literal(path)}, file_row_number = true, hive_partitioning = false) WHERE file_row_number + 1 NOT IN (${[...by].join(', ')})) TO ${literal(to)} (FORMAT parquet)`,
     );
     return null;
-  } finally {
-    db.closeSync();
-    instance.closeSync();
-    await rm(scratch, { recursive: true, force: true });
-  }
+  });
 }

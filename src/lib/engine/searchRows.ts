@@ -1,14 +1,10 @@
 /** Finds rows of persons in Parquet objects of the table and of the quarantine, and writes the objects without them. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { hasFlatTexts } from '../contract/contract.ts';
 import { identifier, literal } from '../dialect/duckdbNames.ts';
 import { skipped } from '../model/plan.ts';
 import { fieldIdsOf, fieldIdsOption } from './fieldIds.ts';
-import { openDuckdb } from './instance.ts';
-import { asOutOfMemory } from './memory.ts';
+import { inDuckdb } from './instance.ts';
 import { fetchColumns } from './publishedKeys.ts';
 import { namesOf } from './rewrite.ts';
 import { isOfPerson, loadReferences, mentions, type Sought, unreadable } from './sought.ts';
@@ -57,11 +53,8 @@ export async function searchRows(
   copies: readonly RowsCopy[],
   records: readonly RecordPlace[],
 ): Promise<RowsMatch[]> {
-  const scratch = await mkdtemp(join(tmpdir(), 'sluice-search-'));
-  const instance = await openDuckdb(scratch);
-  const db = await instance.connect();
-  try {
-    await db.run("SET TimeZone = 'UTC'; SET preserve_insertion_order = true");
+  return inDuckdb('objects that are searched', async ({ db, scratch }) => {
+    await db.run('SET preserve_insertion_order = true');
     await db.run('CREATE TABLE places (o VARCHAR, v VARCHAR, l BIGINT)');
     const appender = await db.createAppender('places');
     for (const { object, version, line } of records) {
@@ -78,13 +71,7 @@ export async function searchRows(
         copy.isQuarantine ? await inQuarantine(db, sought, copy) : await inTable(db, sought, copy),
       );
     return results;
-  } catch (error) {
-    throw asOutOfMemory(error, 'objects that are searched');
-  } finally {
-    db.closeSync();
-    instance.closeSync();
-    await rm(scratch, { recursive: true, force: true });
-  }
+  });
 }
 
 const rowsIn = (path: string): string =>

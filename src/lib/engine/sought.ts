@@ -5,7 +5,7 @@ import type { Persons } from '../contract/persons.ts';
 import type { Contract } from '../contract/schema.ts';
 import { conditionSql } from '../dialect/duckdbExpression.ts';
 import type { Typed } from '../expression/check.ts';
-import type { Plan, ReasonCode, ReferenceData } from '../model/plan.ts';
+import { type Plan, type ReasonCode, type ReferenceData, recordReasons } from '../model/plan.ts';
 import { loadRows } from './embedded.ts';
 
 export interface Sought {
@@ -17,26 +17,10 @@ export interface Sought {
   readonly isAlone: boolean;
 }
 
-/** Reasons of records whose columns cannot be read. */
-export const unreadable: readonly ReasonCode[] = [
-  'not_text',
-  'broken_archive',
-  'encrypted_archive',
-  'unsupported_archive',
-  'archive_too_large',
-  'document_too_large',
-  'record_too_large',
-  'invalid_document',
-  'records_missing',
-  'invalid_header',
-  'unknown_header',
-  'invalid_utf8',
-  'invalid_json',
-  'not_an_object',
-  'invalid_csv',
-  'invalid_line',
-  'not_an_array',
-];
+/** Reasons of records whose columns cannot be read. A file that is gone has no records. */
+export const unreadable: readonly ReasonCode[] = recordReasons.filter(
+  (reason) => reason !== 'object_missing',
+);
 
 /** SQL over the columns that name a person: whether a row is of one of them. Never NULL. `called`: how the rows call a column. */
 export const isOfPerson = (

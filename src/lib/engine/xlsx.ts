@@ -2,11 +2,12 @@
  * Reads a sheet of an Excel file (.xlsx) as a CSV. The directory, the workbook and its formats are read here alone; glue/sluice/xlsx.py reads the
  * same parts to the same CSV. https://ecma-international.org/publications-and-standards/standards/ecma-376/ (18.3, 18.4, 18.8)
  */
-import { SaxesParser, type SaxesTagPlain } from 'saxes';
+import type { SaxesTagPlain } from 'saxes';
 import type { Member, XlsxConversion } from '../model/layout.ts';
 import type { ReasonCode } from '../model/plan.ts';
 import { ArchiveBroken, ConversionFailed } from './packedBytes.ts';
 import { textOf } from './textOf.ts';
+import { localName, openXmlParser } from './xml.ts';
 import { entriesOf, type RangedFile, TooManyMembers } from './zip.ts';
 
 /** The limits of a sheet that Excel itself has. */
@@ -97,26 +98,10 @@ interface Tag {
   readonly depth: number;
 }
 
-const localName = (name: string): string => name.slice(name.indexOf(':') + 1);
-
 const isTrue = (text: string | undefined): boolean => text === '1' || text === 'true';
 
-/** A parser that refuses what is not well-formed, and document types. */
-function openParser(): SaxesParser<{ xmlns: false; position: false }> {
-  const parser = new SaxesParser({
-    xmlns: false,
-    position: false,
-    defaultXMLVersion: '1.0',
-    forceXMLVersion: true,
-  });
-  parser.on('error', (error) => {
-    throw new ConversionFailed('invalid_document', { cause: error });
-  });
-  parser.on('doctype', () => {
-    throw new ConversionFailed('invalid_document');
-  });
-  return parser;
-}
+/** No part of an Excel file has a document type. */
+const openParser = () => openXmlParser(() => false);
 
 /** The elements of a small part, without prefixes. */
 async function tagsOf(source: AsyncIterable<Uint8Array>): Promise<Tag[]> {

@@ -55,6 +55,25 @@ export function xmlEncoding(start: Uint8Array): CsvBody['encoding'] | undefined 
 const plainDoctype =
   /^[ \t\r\n]+[\p{L}_:][\p{L}\p{N}_:.-]*(?:[ \t\r\n]+(?:SYSTEM|PUBLIC[ \t\r\n]+(?:"[-'()+,./:=?;!*#@$_%a-zA-Z0-9 \r\n]*"|'[-()+,./:=?;!*#@$_%a-zA-Z0-9 \r\n]*'))[ \t\r\n]+(?:"[^"]*"|'[^']*'))?[ \t\r\n]*$/u;
 
+/** A parser that throws ConversionFailed for what is not well-formed, and for a document type that is not allowed. */
+export function openXmlParser(
+  isAllowed: (doctype: string) => boolean,
+): SaxesParser<{ xmlns: false; position: false }> {
+  const parser = new SaxesParser({
+    xmlns: false,
+    position: false,
+    defaultXMLVersion: '1.0',
+    forceXMLVersion: true,
+  });
+  parser.on('error', (error) => {
+    throw new ConversionFailed('invalid_document', { cause: error });
+  });
+  parser.on('doctype', (doctype) => {
+    if (!isAllowed(doctype)) throw new ConversionFailed('invalid_document');
+  });
+  return parser;
+}
+
 /** An element of a record while it is read. */
 interface Element {
   readonly name: string;
@@ -85,12 +104,7 @@ export async function* xmlLines(
 }
 
 function recordParser({ record, lists }: XmlConversion, give: (line: string) => void) {
-  const parser = new SaxesParser({
-    xmlns: false,
-    position: false,
-    defaultXMLVersion: '1.0',
-    forceXMLVersion: true,
-  });
+  const parser = openXmlParser((doctype) => plainDoctype.test(doctype));
   const listed = new Set(lists);
   const above: string[] = [];
   const open: Element[] = [];
@@ -109,12 +123,6 @@ function recordParser({ record, lists }: XmlConversion, give: (line: string) => 
     grow(text.length);
     element.text += text;
   };
-  parser.on('error', (error) => {
-    throw new ConversionFailed('invalid_document', { cause: error });
-  });
-  parser.on('doctype', (doctype) => {
-    if (!plainDoctype.test(doctype)) throw new ConversionFailed('invalid_document');
-  });
   parser.on('opentag', ({ name, attributes }) => {
     gap = 0;
     if (above.length > 0) hasChildren = true;
@@ -184,7 +192,8 @@ const isRecord = (above: readonly string[], record: readonly string[]): boolean 
     return element === name || localName(element) === name;
   });
 
-const localName = (name: string): string => name.slice(name.indexOf(':') + 1);
+/** A name without its prefix. */
+export const localName = (name: string): string => name.slice(name.indexOf(':') + 1);
 
 /**
  * An element as JSON: a text, or an object with attributes (`@id`), elements and text (`#text`). An element that is repeated, or that the

@@ -35,6 +35,9 @@ export const reasonCodes = [
 ] as const;
 export type ReasonCode = (typeof reasonCodes)[number];
 
+/** Those of a record, or a whole file, whose columns cannot be read: they come before all others. */
+export const recordReasons: readonly ReasonCode[] = reasonCodes.slice(0, reasonCodes.indexOf('bad_type'));
+
 /** Replaces the reason for a record of another dataset. It is counted and not quarantined. */
 export const skipped = 'skipped';
 
