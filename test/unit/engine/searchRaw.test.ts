@@ -10,7 +10,7 @@ import { personsOfCondition } from '../../../src/lib/contract/persons.ts';
 import { eraseInRaw, searchRaw } from '../../../src/lib/engine/searchRaw.ts';
 import { mentions } from '../../../src/lib/engine/sought.ts';
 import { parquetFiles } from '../../support/parquetFiles.ts';
-import { isThorough } from '../../support/thorough.ts';
+import { isThorough, thoroughTest } from '../../support/thorough.ts';
 import { zip } from '../../support/zip.ts';
 
 let folder = '';
@@ -131,30 +131,32 @@ test.each(isThorough ? [...cases, ...more] : cases.slice(0, 1))(
   },
 );
 
-const packed = isThorough ? test : test.skip;
-packed('packed files are packed again, Parquet is written anew, and an archive is refused', async () => {
-  const lines = soughtIn({ formats: ['ndjson'] });
-  const [before, after] = [Buffer.from('{"user":42}\n{"user":7}\n'), '{"user":7}\n'];
-  expect(gunzipSync((await erased(lines, gzipSync(before))).rest).toString()).toBe(after);
-  expect(zstdDecompressSync((await erased(lines, zstdCompressSync(before))).rest).toString()).toBe(after);
-  await expect(erased(lines, Buffer.from(zip('a.json', before.toString())))).rejects.toThrow(/zip archive/);
-  await expect(
-    erased(
-      soughtIn(
-        { formats: ['ndjson'] },
-        { explode: 'items', columns: [{ name: 'user_id', path: 'items.user', type: 'bigint' }] },
+thoroughTest(
+  'packed files are packed again, Parquet is written anew, and an archive is refused',
+  async () => {
+    const lines = soughtIn({ formats: ['ndjson'] });
+    const [before, after] = [Buffer.from('{"user":42}\n{"user":7}\n'), '{"user":7}\n'];
+    expect(gunzipSync((await erased(lines, gzipSync(before))).rest).toString()).toBe(after);
+    expect(zstdDecompressSync((await erased(lines, zstdCompressSync(before))).rest).toString()).toBe(after);
+    await expect(erased(lines, Buffer.from(zip('a.json', before.toString())))).rejects.toThrow(/zip archive/);
+    await expect(
+      erased(
+        soughtIn(
+          { formats: ['ndjson'] },
+          { explode: 'items', columns: [{ name: 'user_id', path: 'items.user', type: 'bigint' }] },
+        ),
+        Buffer.from('{"items":[{"user":42},{"user":7}]}\n'),
       ),
-      Buffer.from('{"items":[{"user":42},{"user":7}]}\n'),
-    ),
-  ).rejects.toThrow(/has rows of these persons and of others/);
-  const table = soughtIn(
-    { formats: ['parquet'] },
-    { columns: [{ name: 'user_id', path: 'id', type: 'bigint' }] },
-  );
-  const { match, rest } = await erased(table, (await parquetFiles())['test/groups.parquet'] ?? Buffer.of());
-  expect(match).toMatchObject({ records: 1, left: 4999 });
-  expect(rest.subarray(0, 4).toString()).toBe('PAR1');
-});
+    ).rejects.toThrow(/has rows of these persons and of others/);
+    const table = soughtIn(
+      { formats: ['parquet'] },
+      { columns: [{ name: 'user_id', path: 'id', type: 'bigint' }] },
+    );
+    const { match, rest } = await erased(table, (await parquetFiles())['test/groups.parquet'] ?? Buffer.of());
+    expect(match).toMatchObject({ records: 1, left: 4999 });
+    expect(rest.subarray(0, 4).toString()).toBe('PAR1');
+  },
+);
 
 test('a file without them is not found', async () => {
   const path = join(folder, 'other');

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
 import { parseContract } from '../../../src/lib/contract/load.ts';
 import { record, transform } from '../../support/embedded.ts';
-import { isThorough } from '../../support/thorough.ts';
+import { thoroughTest } from '../../support/thorough.ts';
 
 const contractOf = (source: object, more: object = {}) =>
   parseContract(
@@ -358,7 +358,7 @@ test('blank lines are no records, but count, however many there are', async () =
   expect(summary.files.map((f) => f.rowsRead)).toEqual([6, 0]);
 });
 
-(isThorough ? test : test.skip)(
+thoroughTest(
   'a small archive of half a gigabyte of line ends is one row, and one that unpacks to more than the limit is refused',
   async () => {
     const contract = contractOf({ formats: ['ndjson'] });

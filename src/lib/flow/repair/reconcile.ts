@@ -262,9 +262,23 @@ async function compareBatches(deps: ReconcileDeps, { dataset, pass, steps }: Wor
   await pass.enter('quarantine');
 }
 
+/** Removes the objects of a page in the work bucket that the ledger does not count, and gives the others. */
+async function removeGarbage<T extends { readonly key: string; readonly modified: number }>(
+  { store, config }: Pick<ReconcileDeps, 'store' | 'config'>,
+  { stand }: Work['pass'],
+  judge: ReturnType<typeof judgeOf>,
+  page: readonly T[],
+): Promise<T[]> {
+  const verdicts = await judge(page);
+  const garbage = page.filter((_, i) => verdicts[i] === 'garbage').map(({ key }) => key);
+  await store.delete(config.workBucket, garbage);
+  stand.removed += garbage.length;
+  return page.filter((_, i) => verdicts[i] !== 'garbage');
+}
+
 /** Like compareObjects, for the quarantine of the dataset, whose partitions may be empty after a correction. */
 async function compareQuarantine(deps: ReconcileDeps, work: Work): Promise<void> {
-  const { store, catalog, config } = deps;
+  const { catalog, config } = deps;
   const { dataset, pass } = work;
   const { stand } = pass;
   const judge = judgeOf(deps, [dataset], ({ quarantine }) => quarantine);
@@ -275,12 +289,8 @@ async function compareQuarantine(deps: ReconcileDeps, work: Work): Promise<void>
     work,
     place,
     async (page) => {
-      const verdicts = await judge(page);
-      const garbage = page.filter((_, i) => verdicts[i] === 'garbage').map((o) => o.key);
-      await store.delete(config.workBucket, garbage);
-      stand.removed += garbage.length;
-      for (const [i, { key }] of page.entries())
-        if (verdicts[i] !== 'garbage') standing.add(valuesOfPath(posix.dirname(key)).at(-1) ?? '');
+      for (const { key } of await removeGarbage(deps, pass, judge, page))
+        standing.add(valuesOfPath(posix.dirname(key)).at(-1) ?? '');
     },
     async () => {
       stand.quarantined = [...standing];
@@ -295,15 +305,11 @@ async function compareQuarantine(deps: ReconcileDeps, work: Work): Promise<void>
 
 /** The same for tombstones, which no reader sees and which expire by themselves. */
 async function compareTombstones(deps: ReconcileDeps, work: Work): Promise<void> {
-  const { store, config } = deps;
   const { dataset, pass } = work;
   const judge = judgeOf(deps, [dataset], ({ tombstones = [] }) => tombstones);
-  const { bucket, key: prefix } = places(config).tombstones(dataset);
+  const { bucket, key: prefix } = places(deps.config).tombstones(dataset);
   await eachStep(deps, work, { bucket, prefix }, async (page) => {
-    const verdicts = await judge(page);
-    const garbage = page.filter((_, i) => verdicts[i] === 'garbage').map((o) => o.key);
-    await store.delete(bucket, garbage);
-    pass.stand.removed += garbage.length;
+    await removeGarbage(deps, pass, judge, page);
   });
   await pass.enter('partitions');
 }

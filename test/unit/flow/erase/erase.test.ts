@@ -21,7 +21,7 @@ import {
   type WorldOptions,
 } from '../../../support/flowWorld.ts';
 import type { Fault } from '../../../support/memory/index.ts';
-import { formatUnderTest, isThorough } from '../../../support/thorough.ts';
+import { formatUnderTest, isThorough, thoroughTest } from '../../../support/thorough.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -135,9 +135,6 @@ async function expectErased(world: World, more: readonly string[] = []): Promise
   await expectCounted(world);
 }
 
-/** `npm test` runs all on both formats. */
-const thorough = isThorough ? test : test.skip;
-
 test.each([isThorough ? formatUnderTest : 'iceberg'] satisfies TableFormatName[])(
   'a person leaves the table and its history, raw versions, quarantine, reports and answers: %s',
   async (format) => {
@@ -235,7 +232,7 @@ test('what cannot be cut is refused before anything is changed', async () => {
   expect(await placesOf(world)).toEqual(before);
 });
 
-thorough('an object that was deleted stays deleted, and a version that waits is waited for', async () => {
+thoroughTest('an object that was deleted stays deleted, and a version that waits is waited for', async () => {
   const world = await lake();
   const { store } = world.deps('test');
   await store.delete('raw', ['feed/d']);
@@ -260,7 +257,7 @@ thorough('an object that was deleted stays deleted, and a version that waits is 
   await expectErased(world, ['feed/e e1@06']);
 });
 
-thorough('two at once: one has the leases, and the other continues after it', async () => {
+thoroughTest('two at once: one has the leases, and the other continues after it', async () => {
   const world = await lake();
   const held = await world.operate(({ ledger }) => ledger.acquireLease(dataset, 'maintain-other'));
   await expect(run(world)).rejects.toThrow(/gave no turn/);
