@@ -10,13 +10,16 @@ import { AthenaQueryFailed } from '../lib/errors.ts';
 import { waitFor } from '../lib/waitFor.ts';
 import type { Stage } from './connect.ts';
 
+/** What a query needs of a stage. */
+type Asked = Pick<Stage, 'athena'> & { readonly config: Pick<Stage['config'], 'database' | 'workgroup'> };
+
 export interface QueryRows {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly (string | null)[])[];
 }
 
 /** Runs a statement in the stage's database. Throws AthenaQueryFailed with Athena's reason. */
-export async function query(stage: Pick<Stage, 'athena' | 'config'>, sql: string): Promise<QueryRows> {
+export async function query(stage: Asked, sql: string): Promise<QueryRows> {
   const { athena } = stage;
   const id = await start(stage, sql);
   const execution = await waitFor(
@@ -34,15 +37,16 @@ export async function query(stage: Pick<Stage, 'athena' | 'config'>, sql: string
     for (const row of page.ResultSet?.Rows ?? [])
       all.push((row.Data ?? []).map((d) => d.VarCharValue ?? null));
   }
-  // Only queries have a header: https://docs.aws.amazon.com/athena/latest/APIReference/API_QueryExecution.html
-  return { columns, rows: execution?.StatementType === 'DML' ? all.slice(1) : all };
+  // Queries have a header, and so do their plans: https://docs.aws.amazon.com/athena/latest/APIReference/API_QueryExecution.html
+  const hasHeader = execution?.StatementType === 'DML' || execution?.SubstatementType === 'EXPLAIN';
+  return { columns, rows: hasHeader ? all.slice(1) : all };
 }
 
 /** Athena's own limit for a query is 30 minutes, unless the account has asked for more. */
 const longestQuery = 31 * 60_000;
 
 /** Throws AthenaQueryFailed if Athena rejects the statement. */
-async function start({ athena, config }: Pick<Stage, 'athena' | 'config'>, sql: string): Promise<string> {
+async function start({ athena, config }: Asked, sql: string): Promise<string> {
   try {
     const { QueryExecutionId } = await athena.send(
       new StartQueryExecutionCommand({
