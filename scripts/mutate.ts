@@ -272,10 +272,12 @@ function sampleOf(all: readonly Mutant[], count: number, seed: number): Mutant[]
   const lotOf = ({ file, line, source, replacement }: Mutant) =>
     digestOf(String(seed), file, String(line), source, replacement);
   const lots = new Map(all.map((mutant) => [mutant, lotOf(mutant)]));
-  const chosen = [...Map.groupBy(all, ({ file }) => file).values()].flatMap((of) =>
-    of.toSorted((a, b) => ((lots.get(a) ?? '') < (lots.get(b) ?? '') ? -1 : 1)).slice(0, count),
+  const chosen = new Set(
+    [...Map.groupBy(all, ({ file }) => file).values()].flatMap((of) =>
+      of.toSorted((a, b) => ((lots.get(a) ?? '') < (lots.get(b) ?? '') ? -1 : 1)).slice(0, count),
+    ),
   );
-  return all.filter((mutant) => new Set(chosen).has(mutant));
+  return all.filter((mutant) => chosen.has(mutant));
 }
 
 const digestOf = (...parts: string[]): string =>
