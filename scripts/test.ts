@@ -208,6 +208,8 @@ const jest = (
     [
       '--disable-warning=ExperimentalWarning',
       '--experimental-vm-modules',
+      // Tests make much garbage: a larger young generation (MiB) saves a tenth of their CPU.
+      '--max-semi-space-size=64',
       'node_modules/jest/bin/jest.js',
       ...args,
     ],

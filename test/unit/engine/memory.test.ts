@@ -9,6 +9,7 @@ import { asOutOfMemory } from '../../../src/lib/engine/memory.ts';
 import { EngineOutOfMemory } from '../../../src/lib/errors.ts';
 import { maxRecordBytes } from '../../../src/lib/model/plan.ts';
 import { contractWith, type RunEngine, record, transform } from '../../support/embedded.ts';
+import { thoroughTest } from '../../support/thorough.ts';
 
 const contract = contractWith('  - { name: text, path: text, type: string }');
 
@@ -16,38 +17,44 @@ const contract = contractWith('  - { name: text, path: text, type: string }');
 const recordOf = (bytes: number, fields: object) =>
   record({ ...fields, text: 'x'.repeat(bytes - record({ ...fields, text: '' }).length) });
 
-test('a line longer than a record may be is quarantined with its first bytes, and costs no other line', async () => {
-  const lines = [
-    record({ id: 1 }),
-    recordOf(maxRecordBytes, { id: 2 }),
-    recordOf(maxRecordBytes + 1, { id: 3 }),
-    'no JSON',
-    recordOf(3 * maxRecordBytes, { id: 5 }),
-    record({ id: 6 }),
-  ];
-  const { rows, quarantine, summary } = await transform(contract, { 'test/a.json': lines.join('\n') });
-  expect(rows.map((r) => r.id)).toEqual([1n, 2n, 6n]);
-  expect(quarantine.map((q) => [q.line, q.reason])).toEqual([
-    [3n, 'record_too_large'],
-    [4n, 'invalid_json'],
-    [5n, 'record_too_large'],
-  ]);
-  expect(quarantine[0]?.raw).toBe(lines[2]?.slice(0, 1024));
-  expect(summary).toMatchObject({ rowsRead: 6, published: 3, quarantined: 3 });
-});
+thoroughTest(
+  'a line longer than a record may be is quarantined with its first bytes, and costs no other line',
+  async () => {
+    const lines = [
+      record({ id: 1 }),
+      recordOf(maxRecordBytes, { id: 2 }),
+      recordOf(maxRecordBytes + 1, { id: 3 }),
+      'no JSON',
+      recordOf(3 * maxRecordBytes, { id: 5 }),
+      record({ id: 6 }),
+    ];
+    const { rows, quarantine, summary } = await transform(contract, { 'test/a.json': lines.join('\n') });
+    expect(rows.map((r) => r.id)).toEqual([1n, 2n, 6n]);
+    expect(quarantine.map((q) => [q.line, q.reason])).toEqual([
+      [3n, 'record_too_large'],
+      [4n, 'invalid_json'],
+      [5n, 'record_too_large'],
+    ]);
+    expect(quarantine[0]?.raw).toBe(lines[2]?.slice(0, 1024));
+    expect(summary).toMatchObject({ rowsRead: 6, published: 3, quarantined: 3 });
+  },
+);
 
-test('a record that is too large within an array is quarantined with its first bytes, and costs no other record', async () => {
-  const records = [record({ id: 1 }), recordOf(maxRecordBytes + 1, { id: 2 }), record({ id: 3 })];
-  const { rows, quarantine } = await transform(
-    contract,
-    { 'test/a.json': `[${records.join(',')}]` },
-    { limits: { json: 100_000_000 } },
-  );
-  expect(rows.map((r) => r.id)).toEqual([1n, 3n]);
-  expect(quarantine.map((q) => [q.line, q.reason, String(q.raw)])).toEqual([
-    [2n, 'record_too_large', records[1]?.slice(0, 65_536)],
-  ]);
-});
+thoroughTest(
+  'a record that is too large within an array is quarantined with its first bytes, and costs no other record',
+  async () => {
+    const records = [record({ id: 1 }), recordOf(maxRecordBytes + 1, { id: 2 }), record({ id: 3 })];
+    const { rows, quarantine } = await transform(
+      contract,
+      { 'test/a.json': `[${records.join(',')}]` },
+      { limits: { json: 100_000_000 } },
+    );
+    expect(rows.map((r) => r.id)).toEqual([1n, 3n]);
+    expect(quarantine.map((q) => [q.line, q.reason, String(q.raw)])).toEqual([
+      [2n, 'record_too_large', records[1]?.slice(0, 65_536)],
+    ]);
+  },
+);
 
 test('a file of lines is held in no more memory than a record may take, wherever its line ends are', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-lines-'));
@@ -101,7 +108,7 @@ const within =
   (run) =>
     runEmbedded({ ...run, memoryBytes });
 
-test('a batch of thousands of partitions and many columns takes the memory of a few', async () => {
+thoroughTest('a batch of thousands of partitions and many columns takes the memory of a few', async () => {
   const days = 400;
   const wide = parseContract(
     'test.yml',
@@ -125,7 +132,7 @@ test('a batch of thousands of partitions and many columns takes the memory of a 
   expect([summary.partitions.length, new Set(partitions).size]).toEqual([days, days]);
 });
 
-test('what does not fit into memory is an error by name, with its cause', async () => {
+thoroughTest('what does not fit into memory is an error by name, with its cause', async () => {
   const lines = Array.from({ length: 300_000 }, (_, id) => record({ id, text: `${id}`.repeat(20) })).join(
     '\n',
   );

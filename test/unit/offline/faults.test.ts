@@ -31,6 +31,7 @@ import * as z from 'zod';
 import type { Fault } from '../../../offline/faults.ts';
 import { startGateway } from '../../../offline/gateway.ts';
 import { localClient } from '../../../src/stage/localEndpoint.ts';
+import { thoroughTest } from '../../support/thorough.ts';
 
 interface Took {
   readonly operation: string;
@@ -131,7 +132,7 @@ test('stall: a call fails, and takes effect when the faults are set anew, once',
   expect(took.length).toBe(1);
 });
 
-test('stall: a call takes effect after some seconds by itself, behind what came later', async () => {
+thoroughTest('stall: a call takes effect after some seconds by itself, behind what came later', async () => {
   // Longer than the second call takes on a busy machine.
   await setFaults([{ service: 's3', mode: 'stall', after: 2, times: 1 }]);
   await expect(s3().send(new PutObjectCommand({ ...put, Key: 'early' }))).rejects.toThrow('a fault was set');

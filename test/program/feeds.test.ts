@@ -4,13 +4,13 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, test } from '@jest/globals';
-import type { Summary } from '../../../src/lib/model/plan.ts';
-import { readParquet } from '../../support/embedded.ts';
+import type { Summary } from '../../src/lib/model/plan.ts';
+import { readParquet } from '../support/embedded.ts';
 
-const feeds = resolve(import.meta.dirname, '../../fixtures/feeds');
-const node = resolve(import.meta.dirname, '../../../node_modules/.bin/node');
+const feeds = resolve(import.meta.dirname, '../fixtures/feeds');
+const node = resolve(import.meta.dirname, '../../node_modules/.bin/node');
 const sluice = (...args: string[]) =>
-  execFileSync(node, [resolve(import.meta.dirname, '../../../src/cli/sluice.ts'), ...args], {
+  execFileSync(node, [resolve(import.meta.dirname, '../../src/cli/sluice.ts'), ...args], {
     encoding: 'utf8',
   });
 
