@@ -184,12 +184,13 @@ test('a poison file among a hundred good ones stands alone in the end, as failed
     { service: 's3', function: 'transformEmbedded', operation: 'GetObject', path: poison.key, ...denied },
   ]);
   await Promise.all([poison, ...good].map(({ key, text }) => put(key, text)));
-  const files = await untilSettled(dataset, [poison.key, ...good.map((f) => f.key)]);
+  // Some twenty batches, one after the other.
+  const files = await untilSettled(dataset, [poison.key, ...good.map((f) => f.key)], [], { seconds: 400 });
   expect(files.filter((f) => f.state !== 'published').map((f) => [f.object, f.state])).toEqual([
     [poison.key, 'failed'],
   ]);
   await expectWhole(dataset, { ids: good.flatMap((f) => f.ids), bad: {} });
-}, 240_000);
+}, 450_000);
 
 /** The part of the sweep that concerns this dataset, which the test expects. */
 async function swept() {

@@ -76,7 +76,7 @@ export async function untilSettled(
   dataset: string,
   keys: readonly string[],
   versions: readonly string[] = [],
-  { sweeping = false }: { sweeping?: boolean } = {},
+  { sweeping = false, seconds = 120 }: { sweeping?: boolean; seconds?: number } = {},
 ): Promise<FileRecord[]> {
   const last = ['published', 'rejected', 'held', 'failed', 'replaced'];
   let swept = Date.now();
@@ -99,7 +99,7 @@ export async function untilSettled(
       keys.every((key) => found.files.some((f) => f.object === key)) &&
       versions.every((version) => found.files.some((f) => f.version === version)) &&
       found.files.every((f) => last.includes(f.state)),
-    120_000,
+    seconds * 1000,
   );
   if (!isFree || files.some((f) => !last.includes(f.state))) {
     const found = await sweepNow().catch(String);
