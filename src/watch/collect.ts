@@ -10,8 +10,11 @@ import type { Contract } from '../lib/contract/schema.ts';
 import { identifier, literal } from '../lib/dialect/athenaNames.ts';
 import { places } from '../lib/flow/batch/addresses.ts';
 import { contractOf } from '../lib/flow/batch/deps.ts';
+import { unlessGone } from '../lib/flow/batch/manifest.ts';
+import { readPublished } from '../lib/flow/batch/published.ts';
 import { claimOutput, jobOutput, transformOutput } from '../lib/flow/batch/schemas.ts';
 import { tableOfContract } from '../lib/flow/batch/tables.ts';
+import { parallel } from '../lib/parallel.ts';
 import { icebergOn } from '../lib/table/iceberg/format.ts';
 import type { Stage } from '../stage/connect.ts';
 import { driftText, recentDrift } from '../stage/drift.ts';
@@ -148,8 +151,10 @@ export async function tableDetail(
   const found = await findTable(stage, database, table);
   const keys = (found?.PartitionKeys ?? []).map((k) => k.Name ?? '');
   const { last, registered } =
-    found === undefined ? { last: [], registered: 0 } : await lastPartitions(stage, table, keys, shown);
-  const isCut = last.length < registered;
+    found === undefined
+      ? { last: [], registered: 0 }
+      : await lastPartitions(stage, dataset, table, keys, shown);
+  const isCut = registered === null || last.length < registered;
   const sizes = await sizesByFolder(
     stage,
     `${table}/`,
@@ -185,7 +190,8 @@ async function icebergDetail(
   const iceberg = icebergOn(createStore(s3), createPointers(config.database, glue));
   const keys = partitionKeysOf(contract).map(({ name }) => name);
   const table = tableOf(contract);
-  const partitions = (await iceberg.inspect(tableOfContract(contract, config)))
+  // One more shows whether there are others.
+  const partitions = (await iceberg.inspect(tableOfContract(contract, config), shown + 1))
     .map(({ names = keys, values, objects, rows = 0, bytes }) => ({
       name: pathOfValues(
         names,
@@ -201,7 +207,7 @@ async function icebergDetail(
     table,
     dataset: contract.dataset,
     ...(await noted(stage, contract.dataset)),
-    registered: partitions.length,
+    registered: partitions.length > shown ? null : partitions.length,
     partitions: partitions.slice(-shown),
     states: snapshots.length,
     snapshots: snapshots.slice(-shownSnapshots).reverse(),
@@ -223,25 +229,57 @@ interface NamedPartition {
   readonly values: readonly string[];
 }
 
-/** The last registered partitions of a table by name, and their total number. */
+/** So many partitions are listed at most: the Data Catalog lists them only in its own order, in pages of 1,000 or fewer. */
+const mostListed = 4000;
+
+/** So many of the last batches name the partitions of a larger table. */
+const latestBatches = 20;
+
+/**
+ * The last registered partitions of a table by name, and their total number. Of a table with too many to list, those of the last
+ * batches.
+ */
 async function lastPartitions(
   stage: TableStage,
+  dataset: string,
   table: string,
   keys: readonly string[],
   shown: number,
-): Promise<{ last: NamedPartition[]; registered: number }> {
+): Promise<{ last: NamedPartition[]; registered: number | null }> {
   // A table without partitions is one.
   if (keys.length === 0) return { last: [{ name: '', values: [] }], registered: 1 };
+  const lastOf = (partitions: readonly NamedPartition[]) =>
+    // In the order in which S3 lists the folders.
+    [...partitions].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name))).slice(-shown);
   let last: NamedPartition[] = [];
   let registered = 0;
   for await (const page of partitionPages(stage, stage.config.database, table)) {
     registered += page.length;
-    // In the order in which S3 lists the folders.
-    last = [...last, ...page.map(({ values }) => ({ name: pathOfValues(keys, values), values }))]
-      .sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
-      .slice(-shown);
+    if (registered > mostListed)
+      return { last: lastOf(await latePartitions(stage, dataset, keys)), registered: null };
+    last = lastOf([...last, ...page.map(({ values }) => ({ name: pathOfValues(keys, values), values }))]);
   }
   return { last, registered };
+}
+
+/** The partitions of the last batches. */
+async function latePartitions(
+  { s3, config, ledger }: TableStage,
+  dataset: string,
+  keys: readonly string[],
+): Promise<NamedPartition[]> {
+  const deps = { config, store: createStore(s3) };
+  const batches = (await ledger.batches(dataset, latestBatches)).filter((b) => b.committed !== undefined);
+  const published = await parallel(batches, 8, ({ batch, committed = 0 }) =>
+    unlessGone(readPublished(deps, dataset, { batch, fence: committed })),
+  );
+  const found = new Map<string, NamedPartition>();
+  for (const { values } of published.flatMap((of) => of?.partitions ?? []))
+    if (values.length === keys.length) {
+      const name = pathOfValues(keys, values);
+      found.set(name, { name, values });
+    }
+  return [...found.values()];
 }
 
 /** The condition that a row is in one of the partitions: all keys are texts. */

@@ -95,8 +95,8 @@ export interface TableDetail {
   readonly dataset: string;
   /** What the Data Catalog lacked of it on the last day. */
   readonly drift: string | null;
-  /** How many partitions there are. */
-  readonly registered: number;
+  /** How many partitions there are; null if they are too many to count. */
+  readonly registered: number | null;
   /** The last of them, by name. */
   readonly partitions: readonly TablePartition[];
   /** How many states of an Iceberg table can be read; null for a Hive table. */

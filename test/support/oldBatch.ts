@@ -1,19 +1,33 @@
 /** A dataset's history, for tests of what must not grow with it. */
 import { batchKey, fileKey, listed, objectKey } from '../../src/lib/ledger/keys.ts';
 
-/** The ledger's items of a published batch of one file, the `i`th of a year ago. Its object's key begins with `prefix`. */
-export function oldBatch(dataset: string, i: number, prefix: string): Record<string, unknown>[] {
-  const batch = i.toString(16).padStart(20, 'e');
-  const at = new Date(Date.UTC(2025, 0, 1) + i * 60_000).toISOString();
-  const file = { object: `${prefix}old-${i}`, version: `v${i}` };
-  const seen = { ...file, sequencer: '1', etag: 'e' };
+/** The id of the `i`th batch. */
+export const idOf = (i: number): string => i.toString(16).padStart(20, '0');
+
+/**
+ * The ledger's items of a published batch of one file, the `i`th. Its object's key begins with `prefix`. Without a time, it is one of a
+ * year ago.
+ */
+export function oldBatch(
+  dataset: string,
+  i: number,
+  prefix: string,
+  {
+    version = `v${i}`,
+    at = new Date(Date.UTC(2025, 0, 1) + i * 60_000).toISOString(),
+    fence = i + 1,
+  }: { version?: string; at?: string; fence?: number } = {},
+): Record<string, unknown>[] {
+  const batch = idOf(i);
+  const file = { object: `${prefix}old-${String(i).padStart(8, '0')}`, version };
+  const seen = { ...file, sequencer: '0', etag: 'e' };
   return [
     {
       ...batchKey(dataset, batch),
       batch,
       state: 'published',
-      fence: i + 1,
-      committed: i + 1,
+      fence,
+      committed: fence,
       files: 1,
       bytes: 10,
       engine: 'embedded',

@@ -230,6 +230,8 @@ export interface Observed {
   readonly gone: readonly (readonly string[])[];
   /** How many rows other writers have taken out of the table. */
   readonly rows: number;
+  /** Whether a look takes several calls. */
+  readonly isLarge?: boolean;
 }
 
 export interface TableFormat {
@@ -324,6 +326,9 @@ export interface TableFormat {
     table: Pick<TableShape, 'name' | 'location'>,
     from?: string,
   ): Promise<{ readonly objects: readonly CompactableObject[]; readonly next?: string }>;
-  /** What readers find, by partition; empty if the table does not exist. */
-  inspect(table: Pick<TableShape, 'name' | 'location'>): Promise<PartitionStatistics[]>;
+  /**
+   * What readers find, by partition; empty if the table does not exist. With `last`, at least the last partitions in the order of their
+   * values: a format may then read less than the whole table.
+   */
+  inspect(table: Pick<TableShape, 'name' | 'location'>, last?: number): Promise<PartitionStatistics[]>;
 }

@@ -52,9 +52,11 @@ function Table({ dataset }: { dataset: string }) {
     <article>
       <h2>{data.table}</h2>
       <p class="facts">
-        {partitions.length < data.registered && `the last ${count(partitions.length)} of `}
-        {count(data.registered)} {data.registered === 1 ? 'partition' : 'partitions'} · {count(total('rows'))}{' '}
-        rows · {bytes(total('bytes'))} · {count(total('files'))} files
+        {data.registered === null
+          ? `${count(partitions.length)} late `
+          : `${partitions.length < data.registered ? `the last ${count(partitions.length)} of ` : ''}${count(data.registered)} `}
+        {data.registered === 1 ? 'partition' : 'partitions'} · {count(total('rows'))} rows ·{' '}
+        {bytes(total('bytes'))} · {count(total('files'))} files
       </p>
       {data.drift && <p class="failure">{visible(data.drift)}</p>}
       {partitions.length > 0 && (

@@ -238,6 +238,13 @@ export class MemoryDynamo {
     return found;
   }
 
+  /** An item, for tests to inspect. */
+  item(table: string, key: Record<string, unknown>): Record<string, unknown> | undefined {
+    const found = this.table(table);
+    const item = found.get(found.keyOf(key));
+    return item && copyOfItem(item);
+  }
+
   /** Puts an item without faults and counts. */
   seed(table: string, item: Record<string, unknown>): void {
     const found = this.table(table);

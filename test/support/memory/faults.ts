@@ -96,6 +96,8 @@ export class Wire {
   turn: ((actor: Actor, operation: Operation, input: object) => Promise<void>) | undefined;
   /** Called at each attempt: time advances. */
   onCall: () => void = () => {};
+  /** Called with each answer of a call without faults: what it reads and writes is counted. */
+  onAnswer: ((operation: Operation, input: object, answer: object) => void) | undefined;
   /** Pending effects and undelivered answers, the oldest first. */
   readonly stalled: Stalled[] = [];
   /** Faults that hit a call. A plan that hits nothing proves nothing. */
@@ -109,7 +111,9 @@ export class Wire {
       return this.watched(actor, operation, state, input, ready);
     this.count(actor, operation);
     try {
-      return Later.resolve(operation.run(state, input, noAttempt));
+      const answer = operation.run(state, input, noAttempt);
+      this.onAnswer?.(operation, input, answer);
+      return Later.resolve(answer);
     } catch (error) {
       return Later.reject(error);
     }
@@ -162,8 +166,11 @@ export class Wire {
   ): object | Promise<object> {
     const run = (mask?: number) => operation.run(state, call.input, { mask, token });
     switch (fault?.mode) {
-      case undefined:
-        return run();
+      case undefined: {
+        const answer = run();
+        this.onAnswer?.(operation, call.input, answer);
+        return answer;
+      }
       case 'partial':
         return run(fault.mask ?? 0);
       case 'fail':

@@ -203,6 +203,10 @@ export class MemoryS3 {
   private readonly pageKeys: number;
   private readonly now: () => number;
   private writes = 0;
+  /**
+   * The text of an object that nobody has put: documents of a long history need no memory this way. They are in no list.
+   */
+  textOf: ((bucket: string, key: string) => string | undefined) | undefined;
 
   constructor({ buckets, pageKeys = 1000, now = Date.now }: S3Options) {
     for (const [name, { isVersioned = false }] of Object.entries(buckets))
@@ -256,7 +260,11 @@ export class MemoryS3 {
   /** The current object of a key: undefined for none, and for a delete marker. */
   private latest(bucket: Bucket, key: string): (StoredVersion & { content: Content }) | undefined {
     const version = bucket.versions.get(key)?.[0];
-    return version && hasContent(version) ? version : undefined;
+    if (version !== undefined) return hasContent(version) ? version : undefined;
+    const text = this.textOf?.(bucket.name, key);
+    if (text === undefined) return undefined;
+    const content = new Content(text);
+    return { id: 'null', content, modified: new Moment(0), sequencer: '', headers: {} };
   }
 
   /** The object that a read names. Throws like GetObject. */

@@ -7,7 +7,9 @@ import { replay } from '../../../src/lib/flow/operate/again.ts';
 import { sweep } from '../../../src/lib/flow/repair/sweep.ts';
 import { claimBatch } from '../../../src/lib/flow/steps/claimBatch.ts';
 import { type Deps, dataset, World } from '../../support/flowWorld.ts';
+import { type Cost, costsOf, lakeOf } from '../../support/lake.ts';
 import { oldBatch } from '../../support/oldBatch.ts';
+import { formatUnderTest, thoroughTest } from '../../support/thorough.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -88,7 +90,10 @@ test('invariant 11: with 10,000 batches in the ledger a sweep, a status, every s
     );
     costs.push({ swept, status, claimed, batch, correction, listed, byDay, byPrefix });
     expect((await world.deps('test').ledger.pending(dataset)).map((f) => f.object).sort()).toEqual(
-      ['feed/first', ...Array.from({ length: 10 }, (_, i) => `feed/old-${i}`)].sort(),
+      [
+        'feed/first',
+        ...Array.from({ length: 10 }, (_, i) => `feed/old-${String(i).padStart(8, '0')}`),
+      ].sort(),
     );
     jest.restoreAllMocks();
   }
@@ -96,3 +101,25 @@ test('invariant 11: with 10,000 batches in the ledger a sweep, a status, every s
   // A sweep that finds nothing writes nothing to the lease.
   expect(Object.keys(costs[0]?.swept ?? {})).not.toContain('dynamodb.UpdateItem');
 });
+
+thoroughTest(
+  'invariant 11: three times the files, batches and partitions change no calls, items or bytes of any work by a fifth',
+  async () => {
+    const costs: Record<string, Cost>[] = [];
+    for (const days of [250, 750]) {
+      costs.push(await costsOf(await lakeOf(days, 4)));
+      jest.restoreAllMocks();
+    }
+    const [few = {}, many = {}] = costs;
+    const grown = Object.entries(many).flatMap(([name, cost]) =>
+      (['calls', 'items', 'bytes'] as const).flatMap((kind) => {
+        const before = few[name]?.[kind] ?? 0;
+        return cost[kind] <= 1.2 * before ? [] : [`${name}: ${before} ${kind}, then ${cost[kind]}`];
+      }),
+    );
+    // The Data Catalog has no order, so it lists up to 4,000 partitions.
+    expect(
+      grown.filter((line) => !(formatUnderTest === 'hive' && line.startsWith('the watch page'))),
+    ).toEqual([]);
+  },
+);

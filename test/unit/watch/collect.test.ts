@@ -1,9 +1,10 @@
 /** The watch page's view of a table that the flow has published. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { checkQuery } from '../../../offline/athena/guard.ts';
+import { goldenTable } from '../../../src/lib/flow/batch/tables.ts';
 import { maintain } from '../../../src/lib/flow/maintain/maintain.ts';
 import { tableDetail } from '../../../src/watch/collect.ts';
-import { dataset, mergeRows, World } from '../../support/flowWorld.ts';
+import { dataset, mergeRows, plan, World } from '../../support/flowWorld.ts';
 
 let world: World;
 beforeEach(() => {
@@ -64,6 +65,26 @@ test('of many partitions the last are shown, and folders and rows of these alone
       `WHERE ("source", "day") IN (('feed', '04'), ('feed', '05'), ('feed', '9''')) GROUP BY`,
     ),
   ]);
+});
+
+test('of more partitions than can be listed, those of the last batches are shown', async () => {
+  world.put(
+    'feed/a',
+    days.map((day) => `1@${day}`),
+  );
+  await world.settle();
+  const { catalog, config } = world.deps('person');
+  const table = goldenTable(plan, config);
+  const others = Array.from({ length: 4000 }, (_, i) => ({
+    values: ['feed', `x${i}`],
+    location: `${table.location}source=feed/day=x${i}/`,
+  }));
+  await catalog.addPartitions(table, others);
+  const { detail } = await shown();
+  expect(detail.registered).toBeNull();
+  expect(detail.partitions.map((p) => [p.name, p.rows, p.files])).toEqual(
+    days.map((day) => [`source=feed/day=${day}`, 1, 1]),
+  );
 });
 
 test('a table without partitions is empty, and Athena is not asked', async () => {

@@ -1,5 +1,7 @@
 /** Where the rows of a batch are, by the documents of its attempts. */
 import * as z from 'zod';
+import type { Store } from '../../aws/store.ts';
+import type { Config } from '../../config.ts';
 import { ObjectMissing } from '../../errors.ts';
 import { tableFormats } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
@@ -84,7 +86,7 @@ export const keysAtWork = ({ quarantine, tombstones = [] }: Live): readonly stri
 ];
 
 export const readPublished = (
-  { config, store }: Pick<Deps, 'config' | 'store'>,
+  { config, store }: { readonly config: Pick<Config, 'workBucket'>; readonly store: Pick<Store, 'readJson'> },
   dataset: string,
   attempt: Attempt,
 ): Promise<Published> => store.readJson(places(config).attempt(dataset, attempt).published, publishedSchema);

@@ -89,6 +89,9 @@ export async function rebuildNext(deps: RebuildDeps, dataset: string): Promise<R
   });
 }
 
+/** How often a table is looked at whose partitions take several calls, in milliseconds. Others are looked at in each sweep. */
+const largeEvery = 3_600_000;
+
 /** So many partitions are brought back by one sweep, and their rows counted in so many objects. */
 const mostRestored = { partitions: 1000, objects: 500 };
 
@@ -98,21 +101,23 @@ async function restoreGone(
   dataset: string,
   { shape, format }: Found,
 ): Promise<Rebuilt & { isTableMissing: false }> {
-  const { config, store } = deps;
+  const { config, store, ledger } = deps;
+  const nothing = { table: shape.name, isTableMissing: false, partitions: 0, batches: 0 } as const;
+  const place = `#seen-${dataset}`;
+  const looked = await ledger.lastSweep(place);
+  if (looked !== undefined && Date.parse(looked.at) + largeEvery > Date.now()) return nothing;
   const at = { bucket: config.workBucket, key: `seen/${dataset}.json` };
   // What cannot be read is as good as nothing.
   const before = (await store.findJson(at, seenOf(shape.name).nullable().catch(null)))?.seen;
-  const { seen, gone, rows } = await format.observe(shape, before);
+  const { seen, gone, rows, isLarge } = await format.observe(shape, before);
   const own = gone.filter(isOwnOf(deps, dataset));
   const counted = await objectsCounted(deps, dataset, format, shape, own.slice(0, mostRestored.partitions));
   const partitions = [...new Map(counted.map(({ values }) => [JSON.stringify(values), values])).values()];
   const found = {
-    table: shape.name,
-    isTableMissing: false,
+    ...nothing,
     partitions: partitions.length,
     rows: partitions.length === 0 ? rows : await rowsOfAll(store, counted),
-    batches: 0,
-  } as const;
+  };
   // First told, then mended: a sweep that ends in between finds them again.
   await noteDrift(deps, dataset, found);
   const names = shape.partitionKeys.map(({ name }) => name);
@@ -125,6 +130,7 @@ async function restoreGone(
   const now = seen.partitions && { ...seen, partitions: [...seen.partitions, ...partitions, ...left] };
   const text = JSON.stringify({ table: shape.name, seen: now ?? seen });
   if (text !== JSON.stringify({ table: shape.name, seen: before })) await store.writeText(at, text);
+  if (isLarge) await ledger.noteSwept(place, undefined);
   return found;
 }
 

@@ -11,6 +11,8 @@ import { addPartitions, dropEmpty, type HiveDeps } from './partitions.ts';
 
 /** A look lists so many partitions at most: twenty calls of the Data Catalog. */
 const mostObserved = 20_000;
+/** The Data Catalog lists so many in one call. */
+const oneCall = 1000;
 /** So many objects are looked at for a compaction at most: a hundred calls of S3. */
 const mostCompactable = 100_000;
 
@@ -108,11 +110,11 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
     const partitions: string[][] = [];
     for await (const page of deps.catalog.partitionPages(name)) {
       partitions.push(...page);
-      if (partitions.length > mostObserved) return { seen: {}, gone: [], rows: 0 };
+      if (partitions.length > mostObserved) return { seen: {}, gone: [], rows: 0, isLarge: true };
     }
     const there = new Set(partitions.map((values) => JSON.stringify(values)));
     const gone = (last?.partitions ?? []).filter((values) => !there.has(JSON.stringify(values)));
-    return { seen: { partitions }, gone, rows: 0 };
+    return { seen: { partitions }, gone, rows: 0, isLarge: partitions.length > oneCall };
   },
 
   async inspect({ location }) {

@@ -21,9 +21,10 @@ import {
 import { evolve, mappedNames, newMetadata, type WantedTable } from './evolve.ts';
 import { type FileStore, filesOf, refOf } from './files.ts';
 import { historyOf } from './history.ts';
+import { lastEntries } from './lastEntries.ts';
 import { compactableEntries, expirable, expireSnapshots, orphansOf } from './maintenance.ts';
 import { contents, type DataFile, type ManifestEntry } from './manifest.ts';
-import { currentSnapshot, type Metadata, parseMetadata, schemaOf, specOf } from './metadata.ts';
+import { type Metadata, parseMetadata, schemaOf, specOf } from './metadata.ts';
 import { observed } from './observe.ts';
 import { evolveTable, publishChange, revertBatch, revertedBy } from './operations.ts';
 import {
@@ -239,11 +240,14 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     return loaded ? observed(loaded.metadata, last) : { seen: {}, gone: [], rows: 0 };
   },
 
-  async inspect({ name }) {
+  async inspect({ name }, last) {
     const loaded = await loadTable(deps, name);
     if (!loaded) return [];
     const { metadata } = loaded;
-    const entries = await liveEntries(deps.files, metadata, currentSnapshot(metadata));
+    const entries =
+      last === undefined
+        ? await liveEntries(deps.files, metadata)
+        : await lastEntries(deps.files, metadata, last);
     const data = entries.filter(({ file }) => file.content === contents.data);
     const partitions = Map.groupBy(data, ({ specId, file }) => `${specId} ${partitionKey(file.partition)}`);
     return [...partitions.values()].map((of) => {

@@ -8,6 +8,7 @@ import {
   type DataFile,
   hasLiveFiles,
   isAlive,
+  liveFilesOf,
   type ManifestEntry,
   type ManifestFile,
   type Partition,
@@ -64,7 +65,13 @@ export interface DroppedFile {
 /** The number of small manifests from which they are merged. */
 const manifestsToMerge = 100;
 const smallManifestBytes = 8n * 1024n * 1024n;
-const entriesPerManifest = 20_000;
+/**
+ * A correction reads and writes the whole manifest that names its object, and each commit the list of all manifests: with 10 million
+ * objects, 2,000 manifests.
+ */
+const entriesPerManifest = 5000;
+/** A merge takes so many entries at most, so its cost does not grow with the table. */
+const mostMerged = 4 * entriesPerManifest;
 const readsAtOnce = 32;
 
 export const manifestsOf = async (files: Files, snapshot: Snapshot | undefined): Promise<ManifestFile[]> =>
@@ -278,18 +285,27 @@ export class SnapshotWriter {
       }
   }
 
-  /** Merges small data manifests, so that commits and readers have few of them to read. */
+  /** Merges the smallest data manifests, so that commits and readers have few of them to read. Half-full ones stay as they are. */
   private async merge(
     metadata: Metadata,
     manifests: readonly ManifestFile[],
     sequenceNumber: bigint,
   ): Promise<ManifestFile[]> {
-    const small = manifests.filter((m) => m.content === 0 && m.length < smallManifestBytes);
+    const small = manifests.filter(
+      (m) => m.content === 0 && m.length < smallManifestBytes && liveFilesOf(m) < entriesPerManifest / 2,
+    );
     const bySpec = [...Map.groupBy(small, (m) => m.specId)].filter(([, of]) => of.length >= manifestsToMerge);
     const merged = await Promise.all(
       bySpec.map(async ([specId, of]) => {
         // This snapshot's own manifests stay, because they show its changes.
-        const old = of.filter((m) => m.addedSnapshotId !== this.snapshotId);
+        let room = mostMerged;
+        const old = of
+          .filter((m) => m.addedSnapshotId !== this.snapshotId)
+          .sort((a, b) => liveFilesOf(a) - liveFilesOf(b))
+          .filter((m) => {
+            room -= liveFilesOf(m);
+            return room >= 0;
+          });
         const entries = await parallel(old, readsAtOnce, (m) => entriesOf(this.files, metadata, m));
         const kept = entries
           .flat()

@@ -12,13 +12,14 @@ import {
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { statusOf } from '../../../../src/cli/status.ts';
+import { goldenTable } from '../../../../src/lib/flow/batch/tables.ts';
 import { rebuild, rebuildNext } from '../../../../src/lib/flow/repair/rebuild.ts';
 import { reconcile } from '../../../../src/lib/flow/repair/reconcile.ts';
 import { sweep } from '../../../../src/lib/flow/repair/sweep.ts';
 import { hiveFormat } from '../../../../src/lib/table/hive/format.ts';
 import { driftText, recentDrift } from '../../../../src/stage/drift.ts';
 import { published as publishedIn } from '../../../support/everyCall.ts';
-import { dataset, expectWhole, World, type WorldOptions } from '../../../support/flowWorld.ts';
+import { dataset, expectWhole, plan, World, type WorldOptions } from '../../../support/flowWorld.ts';
 import { runs } from '../../../support/thorough.ts';
 
 afterEach(() => {
@@ -205,7 +206,33 @@ test('a table of more partitions than a look may list is left to the pages of ba
     columns: [],
     partitionKeys: [{ name: 'p', type: 'string' }],
   };
-  expect(await format.observe(shape, { partitions: [['gone']] })).toEqual({ seen: {}, gone: [], rows: 0 });
+  expect(await format.observe(shape, { partitions: [['gone']] })).toEqual({
+    seen: {},
+    gone: [],
+    rows: 0,
+    isLarge: true,
+  });
+});
+
+test('a table whose partitions take several calls is looked at once an hour', async () => {
+  const world = await published();
+  const { catalog, config } = world.deps('person');
+  const table = goldenTable(plan, config);
+  const others = Array.from({ length: 1000 }, (_, i) => ({
+    values: ['feed', `x${i}`],
+    location: `${table.location}source=feed/day=x${i}/`,
+  }));
+  await catalog.addPartitions(table, others);
+  const looksIn = async (sweeps: number) => {
+    const before = world.aws.calls('glue.GetPartitions');
+    for (let i = 0; i < sweeps; i++) await nextSweep(world);
+    return world.aws.calls('glue.GetPartitions') - before;
+  };
+  // The second page has the rest.
+  expect(await looksIn(1)).toBe(2);
+  expect(await looksIn(2)).toBe(0);
+  world.aws.clock.advance(3_600_000);
+  expect(await looksIn(1)).toBe(2);
 });
 
 test('a sweep that finds all partitions writes no drift', async () => {

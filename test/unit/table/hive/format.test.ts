@@ -126,6 +126,7 @@ test('a look finds the partitions that are gone since the last one', async () =>
     },
     gone: [],
     rows: 0,
+    isLarge: false,
   });
   const last = {
     ...first?.seen,

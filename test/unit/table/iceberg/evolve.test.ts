@@ -245,13 +245,18 @@ test('small manifests are merged, so that a commit reads and writes no more afte
   const aws = icebergAws();
   const deps = depsOf(aws.actor('writer'), aws);
   await createTable(deps, plainTable);
+  const many = Array.from({ length: 2500 }, (_, i) => `earlier ${i}`);
+  const full = await publishChange(deps, 't', { ...author, batch: 'many' }, changing(many));
+  const [half] = await manifestsOf(deps.files, full.metadata.snapshots.at(-1));
   const batches = 120;
   for (let i = 0; i < batches; i++)
     await publishChange(deps, 't', { ...author, batch: String(i) }, changing([`f${i}`]));
   const { metadata } = await requireTable(deps, 't');
   const manifests = await manifestsOf(deps.files, metadata.snapshots.at(-1));
   expect(manifests.length).toBeLessThan(30);
-  expect(await readable(deps)).toHaveLength(batches);
+  expect(await readable(deps)).toHaveLength(many.length + batches);
+  // One that is half full is never written again, or a merge would rewrite the whole table.
+  expect(manifests.map(({ path }) => path)).toContain(half?.path);
   const before = aws.calls();
   await publishChange(deps, 't', { ...author, batch: 'last' }, changing(['last']));
   // The pointer and list, because the metadata are known; a manifest, a list, metadata, the swap.

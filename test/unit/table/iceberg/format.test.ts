@@ -158,6 +158,35 @@ test('a batch of 1,000 partitions is one commit of three objects', async () => {
   expect(await format.inspect(shape)).toHaveLength(1000);
 });
 
+test('the last partitions of a table are whole, and manifests of others are not read', async () => {
+  const { aws, format } = start();
+  await format.ensure(shape, holder(1));
+  const day = (i: number) => String(i).padStart(2, '0');
+  const publish = (name: string, days: readonly number[]) =>
+    format.commit(shape, {
+      ...batchOf(name, 1, []),
+      add: days.map((i) => ({
+        address: `s3://processed/t/source=feed/day=${day(i)}/${name}.parquet`,
+        bytes: 1,
+        values: ['feed', day(i)],
+      })),
+    });
+  for (let i = 0; i < 12; i++) await publish(`batch-${i}`, [i]);
+  // A late row of the third last day, beside one of the first.
+  await publish('late', [0, 9]);
+  const readBy = async (last?: number) => {
+    const before = aws.calls('s3.GetObject');
+    const found = await format.inspect(shape, last);
+    const sorted = found.sort((a, b) => String(a.values[1]).localeCompare(String(b.values[1])));
+    return { found: sorted, reads: aws.calls('s3.GetObject') - before };
+  };
+  const whole = await readBy();
+  const last = await readBy(3);
+  expect(last.found).toEqual(whole.found.slice(-3));
+  expect(last.found.map((of) => of.objects)).toEqual([2, 1, 1]);
+  expect([whole.reads - last.reads, (await readBy(100)).found]).toEqual([9, whole.found]);
+});
+
 test('published keys are in the objects of the current snapshot, also of those from before the table was partitioned so', async () => {
   const { format, deps, aws } = start();
   const older = { ...shape, partitionKeys: shape.partitionKeys.slice(0, 1) };
