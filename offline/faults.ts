@@ -59,7 +59,7 @@ export interface Faults {
   control(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /**
    * Applies a matching fault to a call, and returns whether the call was answered. Waits while a call is held. `pass` sends a
-   * request. `watch` is called before a partial answer, which has to look like AWS's. Throws the error of reading the request if the
+   * request. `watch` is called before an answer of the switch's own, which has to look like AWS's. Throws the error of reading the request if the
    * caller hangs up.
    */
   intercept(
@@ -98,7 +98,11 @@ export function createFaults(): Faults {
       const fault = active.find((f) => matches(f, call) && f.hits < f.times);
       if (!fault || fault.seen++ < fault.skip) return false;
       fault.hits++;
-      const answer = () => answerFault(call.service, response, fault);
+      const answer = () => {
+        // An error that a test names may be one that AWS would not give.
+        if (fault.name === undefined) watch();
+        answerFault(call, response, fault);
+      };
       switch (fault.mode) {
         case 'hold':
           await new Promise<void>((go) => letGo.push(go));
@@ -147,7 +151,11 @@ const matches = (fault: Active, call: Call): boolean =>
   (fault.mode !== 'partial' || partialOf(call) !== undefined);
 
 /** Answers in the form of the service. */
-function answerFault(service: string, response: ServerResponse, { mode, name: own }: Trouble): void {
+function answerFault(
+  { service, operation }: Call,
+  response: ServerResponse,
+  { mode, name: own }: Trouble,
+): void {
   const isThrottle = mode === 'throttle';
   if (service === 's3') {
     const code = own ?? (isThrottle ? 'SlowDown' : 'InternalError');
@@ -159,10 +167,21 @@ function answerFault(service: string, response: ServerResponse, { mode, name: ow
   }
   const names: Readonly<Record<string, string>> = {
     dynamodb: isThrottle ? 'ProvisionedThroughputExceededException' : 'InternalServerError',
-    athena: isThrottle ? 'TooManyRequestsException' : 'InternalServerException',
-    glue: isThrottle ? 'ThrottlingException' : 'InternalServiceException',
+    athena: !isThrottle
+      ? 'InternalServerException'
+      : countsRequests.includes(operation)
+        ? 'TooManyRequestsException'
+        : 'ThrottlingException',
+    glue: isThrottle
+      ? 'ThrottlingException'
+      : operation.includes('Crawler')
+        ? 'InternalFailure'
+        : 'InternalServiceException',
   };
   const name = own ?? names[service] ?? (isThrottle ? 'ThrottlingException' : 'InternalServerError');
   response.writeHead(isThrottle || own ? 400 : 500, { 'content-type': 'application/x-amz-json-1.1' });
   response.end(JSON.stringify({ __type: name, message: 'a fault was set', Message: 'a fault was set' }));
 }
+
+/** Athena's operations with an error of their own for too many requests, in the API's reference. */
+const countsRequests = ['StartQueryExecution', 'GetQueryResults'];

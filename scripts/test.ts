@@ -1,14 +1,12 @@
 /** `npm test`: lint, types, then unit tests, static gates, and end-to-end tests on a local AWS with real Spark. */
-import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { availableParallelism, constants, setPriority, tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { deploy } from '../offline/deploy.ts';
 import { type LocalAws, startLocalAws } from '../offline/localAws.ts';
 import {
   ensureClients,
-  ensureDbt,
   ensureGates,
   ensureIceberg,
   ensurePythonChecks,
@@ -17,6 +15,7 @@ import {
 import { runProgram } from '../src/cli/program.ts';
 import { readOptions, UsageError } from '../src/cli/usage.ts';
 import { lineOf } from '../test/support/closingLine.mjs';
+import { jest, type Manner, run, selected } from './jest.ts';
 
 const help = `Usage: npm test [-- [options] [PATTERN…]]
 
@@ -26,7 +25,6 @@ const help = `Usage: npm test [-- [options] [PATTERN…]]
   --long load [--files N]                a burst of 10,000 files: npm run test:load
   --long reconcile [--files N]           a table of 100,000 partitions
   --long drill                           ten incidents, named by status and mended: npm run drill
-  --long judges [clients|dbt|hive]       what others wrote judges the local AWS: npm run judges
   -h, --help  this text
 
 What is missing (Python environments, Maven artefacts) is installed into the cache first.
@@ -48,8 +46,8 @@ async function main(args: string[]): Promise<number> {
     console.log(help);
     return 0;
   }
-  if (values.long !== undefined && !['soak', 'load', 'reconcile', 'drill', 'judges'].includes(values.long))
-    throw new UsageError(`--long ${values.long}: must be soak, load, reconcile, drill or judges`);
+  if (values.long !== undefined && !['soak', 'load', 'reconcile', 'drill'].includes(values.long))
+    throw new UsageError(`--long ${values.long}: must be soak, load, reconcile or drill`);
   if (values.long === undefined && !(await isClean())) return 1;
   if (values.unit)
     return jest(
@@ -67,6 +65,9 @@ async function main(args: string[]): Promise<number> {
   if (values.long === undefined)
     process.env.JAVA_TOOL_OPTIONS ??=
       '-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC';
+  const notes = await mkdtemp(join(tmpdir(), 'sluice-answers-'));
+  // Each local AWS that a test starts adds to it, too: permissions.test.ts reads it.
+  process.env.SLUICE_WRONG_ANSWERS = join(notes, 'wrong');
   const started: LocalAws[] = [];
   /** A local AWS with the stage deployed. */
   const deployed = async (athena: 'trino' | 'duckdb'): Promise<LocalAws> => {
@@ -80,12 +81,7 @@ async function main(args: string[]): Promise<number> {
   });
   try {
     console.log('local AWS');
-    const needed =
-      values.long === undefined
-        ? [ensureSpark, ensureGates, ensureIceberg, ensureClients]
-        : values.long === 'judges'
-          ? [ensureClients, ensureDbt]
-          : [];
+    const needed = values.long === undefined ? [ensureSpark, ensureGates, ensureIceberg, ensureClients] : [];
     // Mostly downloads.
     await Promise.all(needed.map((ensure) => ensure(report)));
     const aws = await deployed('trino');
@@ -93,13 +89,7 @@ async function main(args: string[]): Promise<number> {
       return await Promise.race([wholeRun(aws, () => deployed('duckdb')), interrupted]);
     const projects =
       values.long === undefined ? ['unit', 'iceberg', 'program', 'static', 'differential', 'e2e'] : ['long'];
-    // Of the judges, an argument selects some.
-    const patterns =
-      values.long === undefined
-        ? positionals
-        : values.long === 'judges' && positionals.length > 0
-          ? positionals.map((judge) => `test/long/judges/${judge}`)
-          : [`test/long/${values.long}`];
+    const patterns = values.long === undefined ? positionals : [`test/long/${values.long}`];
     const settings = {
       SLUICE_TEST_ENDPOINT: aws.endpoint,
       ...(values.minutes === undefined ? {} : { SLUICE_SOAK_MINUTES: values.minutes }),
@@ -109,16 +99,9 @@ async function main(args: string[]): Promise<number> {
     return await Promise.race([jest(selected(projects, patterns), settings), interrupted]);
   } finally {
     await Promise.all(started.map((aws) => aws.close()));
+    await rm(notes, { recursive: true, force: true });
   }
 }
-
-const selected = (projects: readonly string[], patterns: readonly string[]): string[] => [
-  // One file at a time, because the end-to-end tests share the datasets' leases.
-  '--runInBand',
-  '--selectProjects',
-  ...projects,
-  ...(patterns.length > 0 ? ['--testPathPatterns', ...patterns] : []),
-];
 
 /** These take half of the time of all end-to-end tests, and mostly wait. They do not depend on the engine behind Athena. */
 const slow = ['faults', 'interrupted'];
@@ -196,57 +179,6 @@ async function isClean(): Promise<boolean> {
     }),
   ]);
   return checks.every((code) => code === 0);
-}
-
-const jest = (
-  args: readonly string[],
-  environment: Readonly<Record<string, string>>,
-  how: Manner = 'shown',
-): Promise<number> =>
-  run(
-    'node',
-    [
-      '--disable-warning=ExperimentalWarning',
-      '--experimental-vm-modules',
-      // Tests make much garbage: a larger young generation (MiB) saves a tenth of their CPU.
-      '--max-semi-space-size=64',
-      'node_modules/jest/bin/jest.js',
-      ...args,
-    ],
-    environment,
-    how,
-  );
-
-/** Whether the output is shown as it runs. A lane in the background has a lower priority. */
-type Manner = 'shown' | 'shown after' | 'in the background';
-
-function run(
-  program: string,
-  args: readonly string[],
-  environment: Readonly<Record<string, string>> = {},
-  how: Manner = 'shown',
-): Promise<number> {
-  const output = how === 'shown' ? 'inherit' : 'pipe';
-  return new Promise((done, fail) => {
-    const said: Buffer[] = [];
-    const child = spawn(resolve(root, 'node_modules/.bin', program), args, {
-      cwd: root,
-      stdio: ['ignore', output, output],
-      env: { ...process.env, ...environment },
-    });
-    if (how === 'in the background' && child.pid !== undefined)
-      setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
-    const kill = () => child.kill();
-    process.once('exit', kill);
-    child.on('error', fail);
-    for (const stream of [child.stdout, child.stderr])
-      stream?.on('data', (chunk: Buffer) => said.push(chunk));
-    child.on('close', (code) => {
-      process.off('exit', kill);
-      process.stdout.write(Buffer.concat(said));
-      done(code ?? 1);
-    });
-  });
 }
 
 await runProgram(main);

@@ -115,9 +115,15 @@ export function createIcebergStatement(database: string, table: Table, metadata:
   ];
 }
 
+/** A table's parameters without those in which Trino notes what it caches: Athena has none. */
+export const withoutTrinos = (parameters: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(parameters).filter(([key]) => !key.startsWith('trino_')));
+
 /** One line for each property, with a tab between name and value. */
 export function showProperties({ Name, Parameters = {} }: Table, property: string | undefined): QueryResult {
-  const entries = Object.entries(Parameters).filter(([key]) => property === undefined || key === property);
+  const entries = Object.entries(withoutTrinos(Parameters)).filter(
+    ([key]) => property === undefined || key === property,
+  );
   if (property !== undefined && entries.length === 0)
     return told('prpt_name', [`Table ${Name} does not have property: ${property}`]);
   return {

@@ -7,6 +7,7 @@ import * as z from 'zod';
 import { ApiError, type Operation } from '../apiError.ts';
 import type { Upstream } from '../aws.ts';
 import { catalogName } from './catalogs.ts';
+import { withoutTrinos } from './ddlTold.ts';
 import { pageByName } from './pages.ts';
 
 const catalogRequest = z.object({ CatalogName: z.string() });
@@ -137,7 +138,7 @@ function describe(table: GlueTable): Record<string, unknown> {
     Columns: (storage?.Columns ?? []).map(given),
     PartitionKeys: (table.PartitionKeys ?? []).map(given),
     Parameters: given({
-      ...table.Parameters,
+      ...withoutTrinos(table.Parameters),
       location: storage?.Location,
       inputformat: storage?.InputFormat,
       outputformat: storage?.OutputFormat,

@@ -23,7 +23,7 @@ import { SqlReader } from './sqlReader.ts';
 import { nameOf, type TrinoClient, TrinoError, type TrinoResult, type TypeSignature } from './trinoClient.ts';
 import { createdView, storeColumns } from './trinoViews.ts';
 import { precisions } from './values.ts';
-import { filesBelow, outputOf } from './writtenFiles.ts';
+import { outputOf, writtenBy } from './writtenFiles.ts';
 
 export function createTrinoEngine(upstream: Upstream, client: () => Promise<TrinoClient>): SqlEngine {
   return {
@@ -43,8 +43,7 @@ export function createTrinoEngine(upstream: Upstream, client: () => Promise<Trin
       const statement = rewrite(sql, { database, output, retention });
       const { passing } = statement;
       if (statement.emptyFolder !== undefined) await mustBeEmpty(upstream, statement.emptyFolder);
-      const target = statement.emptyFolder ?? (await outputOf(upstream, sql, database));
-      const before = target === undefined ? new Set<string>() : await filesBelow(upstream, target);
+      const target = statement.emptyFolder ?? statement.folder ?? (await outputOf(upstream, sql, database));
       try {
         if (passing !== undefined)
           await upstream.glue.send(new CreateDatabaseCommand({ DatabaseInput: { Name: passing.database } }));
@@ -75,9 +74,7 @@ export function createTrinoEngine(upstream: Upstream, client: () => Promise<Trin
           updateCount: result.updateCount ?? 0,
           scannedBytes: result.scannedBytes,
           scannedRows: result.scannedRows,
-          ...(target === undefined
-            ? {}
-            : { written: [...(await filesBelow(upstream, target)).difference(before)].sort() }),
+          ...(target === undefined ? {} : { written: await writtenBy(upstream, target, result.id) }),
         };
       } catch (error) {
         throw asQueryError(error);
@@ -105,6 +102,8 @@ interface Rewritten {
   readonly session: Readonly<Record<string, string>>;
   /** The folder that the statement writes to. Athena requires it to be empty. */
   readonly emptyFolder?: string;
+  /** The folder that the statement writes to, if it is not required to be empty. */
+  readonly folder?: string;
   /** A table that exists only while the statement runs, in a database of its own: UNLOAD needs none. */
   readonly passing?: { readonly database: string; readonly table: string };
   /** The query whose rows become an Iceberg table. */
@@ -174,9 +173,11 @@ function createTableAs(reader: SqlReader, current: string, output: string): Rewr
   reader.must('AS');
   if (String(properties.get('table_type')).toUpperCase() === 'ICEBERG') {
     const codec = properties.get('write_compression');
+    const location = properties.get('location');
     const select = reader.rest();
     return {
       select,
+      ...(location === undefined ? {} : { folder: String(location) }),
       sql: [
         `CREATE TABLE ${ifNotExists ? 'IF NOT EXISTS ' : ''}${inCatalog({ database, table }, current)}`,
         `WITH (${icebergSettings(properties).join(', ')}) AS ${select}`,

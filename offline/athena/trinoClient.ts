@@ -41,6 +41,7 @@ const typeArgument: z.ZodType<TypeArgument> = z.lazy(() =>
 );
 
 const answerSchema = z.object({
+  id: z.string(),
   nextUri: z.string().optional(),
   columns: z.array(z.object({ name: z.string(), typeSignature })).optional(),
   /** Numbers are texts. */
@@ -56,6 +57,8 @@ const answerSchema = z.object({
 type Answer = z.output<typeof answerSchema>;
 
 export interface TrinoResult {
+  /** Trino's id of the query. The name of each file that it writes contains it. */
+  readonly id: string;
   readonly columns: readonly { readonly name: string; readonly typeSignature: TypeSignature }[];
   readonly rows: readonly (readonly unknown[])[];
   readonly updateCount: number | undefined;
@@ -127,6 +130,7 @@ export function createTrinoClient(address: string, user: string) {
         answer = await fetchAnswer(answer.nextUri, { headers });
       }
       return {
+        id: answer.id,
         columns,
         rows,
         updateCount: answer.updateCount,

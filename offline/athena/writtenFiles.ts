@@ -15,8 +15,11 @@ export async function outputOf(
   return (await findTable(upstream, database ?? current, table))?.StorageDescriptor?.Location;
 }
 
-/** The addresses of all objects below a folder. */
-export async function filesBelow(upstream: Upstream, location: string): Promise<Set<string>> {
-  const found = await Array.fromAsync(objectsBelow(upstream, location));
-  return new Set(found.map(({ address }) => address));
+/** The addresses of the data files that a query of Trino wrote below a folder. Others may write there at the same time. */
+export async function writtenBy(upstream: Upstream, folder: string, query: string): Promise<string[]> {
+  const found = await Array.fromAsync(objectsBelow(upstream, folder));
+  return found
+    .map(({ address }) => address)
+    .filter((address) => address.slice(address.lastIndexOf('/')).includes(query))
+    .sort();
 }

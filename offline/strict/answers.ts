@@ -1,4 +1,5 @@
 /** Checks each answer against the service's model, and lists what differs: see docs/offline.md. */
+import { appendFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Call, describeCall } from '../calls.ts';
 import { commonErrors, s3Errors } from './errorNames.ts';
@@ -15,25 +16,43 @@ export interface WrongAnswer extends Pick<Call, 'service' | 'operation'> {
   readonly count: number;
 }
 
+/** Calls whose answers cannot be checked: no model is read for the service, or its model does not have the operation. */
+export interface Unchecked extends Pick<Call, 'service' | 'operation'> {
+  readonly count: number;
+}
+
 export interface Answers {
   /** Checks the answer as soon as it is complete. An interrupted answer is not checked. */
   watch(request: IncomingMessage, response: ServerResponse): void;
   wrong(): readonly WrongAnswer[];
+  unchecked(): readonly Unchecked[];
+  /** The number of answers that were checked. */
+  checked(): number;
 }
 
-export function createAnswers(models: Models): Answers {
+/** `log` is a file that gets a line for each kind of wrong answer at once, so that it outlives the local AWS. */
+export function createAnswers(models: Models, log?: string): Answers {
   const wrong = new Map<string, WrongAnswer>();
+  const unchecked = new Map<string, Unchecked>();
+  let checked = 0;
+  const pass = ({ service, operation }: Pick<Call, 'service' | 'operation'>) => {
+    const key = `${service} ${operation}`;
+    unchecked.set(key, { service, operation, count: (unchecked.get(key)?.count ?? 0) + 1 });
+  };
   const note = (service: string, operation: string, what: string, body: Buffer) => {
     const key = [service, operation, what].join(' ');
     const known = wrong.get(key);
     const example = known?.example ?? body.toString('utf8', 0, 500);
-    wrong.set(key, { service, operation, what, example, count: (known?.count ?? 0) + 1 });
+    const told = { service, operation, what, example, count: (known?.count ?? 0) + 1 };
+    wrong.set(key, told);
+    if (log !== undefined && known === undefined) appendFileSync(log, `${JSON.stringify(told)}\n`);
   };
   return {
     watch(request, response) {
-      const { service } = describeCall(request);
+      const call = describeCall(request);
+      const { service } = call;
       const model = models(service);
-      if (!model) return;
+      if (!model) return pass(call);
       const told = recorded(response, () => {
         const operation = operationOf(model, request, () => '');
         return response.statusCode < 300 && operation !== undefined && isContent(model, operation);
@@ -41,13 +60,16 @@ export function createAnswers(models: Models): Answers {
       response.once('finish', () => {
         const answer = told();
         const operation = operationOf(model, request, () => answer.body.toString('utf8'));
-        if (operation === undefined) return;
+        if (operation === undefined) return pass(call);
+        checked++;
         for (const what of faultsOf(model, service, operation, answer))
           if (!answeredByAws.some((own) => own.operation === operation && what.startsWith(own.what)))
             note(service, operation, what, answer.body);
       });
     },
     wrong: () => [...wrong.values()],
+    unchecked: () => [...unchecked.values()],
+    checked: () => checked,
   };
 }
 

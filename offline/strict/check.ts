@@ -38,9 +38,10 @@ export interface Strict {
   refuses(request: IncomingMessage, response: ServerResponse, body: Buffer | undefined): Promise<boolean>;
 }
 
-export function createStrict(models: Models, upstream: Upstream, recorder: Recorder): Strict {
+/** `log`: see createAnswers. */
+export function createStrict(models: Models, upstream: Upstream, recorder: Recorder, log?: string): Strict {
   let settings = settingsSchema.parse({});
-  const answers = createAnswers(models);
+  const answers = createAnswers(models, log);
   const refused = new Map<string, Refused>();
   const note = (request: IncomingMessage, { code, message }: Refusal) => {
     const { path: _, ...call } = describeCall(request);
@@ -92,6 +93,8 @@ export function createStrict(models: Models, upstream: Upstream, recorder: Recor
         ...settings,
         refused: [...refused.values()],
         wrong: answers.wrong(),
+        unchecked: answers.unchecked(),
+        checked: answers.checked(),
       })),
     watches: answers.watch,
     readsBody(request) {

@@ -243,7 +243,7 @@ test('failBatch: the ledger is down, first for some time, then for longer than a
   await survive([publishFails, { ...ledgerWrite, function: 'failBatch', mode: 'lost', times: 3 }]);
   await survive([
     publishFails,
-    { ...ledgerWrite, function: 'failBatch', mode: 'error', name: 'Down', times: 8 },
+    { ...ledgerWrite, function: 'failBatch', mode: 'error', name: 'AccessDeniedException', times: 8 },
   ]);
 }, 240_000);
 

@@ -39,14 +39,5 @@ export const lanes: readonly (readonly string[])[] = [
   ],
 ];
 
-const view =
-  'a view that Trino makes has one column, `dummy`, in the Data Catalog, where dbt looks for its columns';
-
-export const knownFailures: Readonly<Record<string, string>> = {
-  'test_unit_testing::TestAthenaUnitTestingTypes::test_unit_test_data_type': view,
-  'test_unit_testing::TestAthenaUnitTestCaseInsensitivity::test_case_insensitivity': view,
-  'test_unit_testing::TestAthenaUnitTestInvalidInput::test_invalid_input': view,
-  'utils::test_utils::TestArrayAppend::test_expected_actual': view,
-  'utils::test_utils::TestArrayConcat::test_expected_actual': view,
-  'utils::test_utils::TestArrayConstruct::test_expected_actual': view,
-};
+/** By name, such as `test_snapshot::TestSnapshotCheckColsHive::test_snapshot_check_cols`. */
+export const knownFailures: Readonly<Record<string, string>> = {};

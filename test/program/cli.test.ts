@@ -161,7 +161,7 @@ test('every command and script has help, every command with an example', async (
     status: 0,
     stdout: expect.stringContaining('Usage: npm run sluice -- validate'),
   });
-  for (const script of ['start', 'test', 'differential', 'generate-feed'])
+  for (const script of ['start', 'test', 'judges', 'differential', 'generate-feed'])
     expect(run(`scripts/${script}.ts`, '--help')).toMatchObject({
       status: 0,
       stdout: expect.stringContaining('Usage:'),

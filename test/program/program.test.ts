@@ -202,6 +202,7 @@ test.each([
   ['generate-feed', '--start', 'never'],
   ['differential', '--cases', 'x'],
   ['test', '--nope'],
+  ['judges', 'nobody'],
 ])('scripts/%s.ts with %j %j %j is refused in a line', (script, ...args) => {
   const given = args.filter((arg): arg is string => typeof arg === 'string');
   const { status, stderr } = spawnSync(process.execPath, [`scripts/${script}.ts`, ...given], {

@@ -1,12 +1,9 @@
 /** Runs test/judges/clients.py: calls of awswrangler, PyAthena and SQLAlchemy against a local AWS. */
-import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import * as z from 'zod';
 import { ensureClients } from '../../offline/setup/environments.ts';
-import { localEnvironment } from '../../src/stage/localEndpoint.ts';
-
-const run = promisify(execFile);
+import { runLines } from './runLines.ts';
+import { progress } from './scores.ts';
 
 const outcomeSchema = z.object({
   call: z.string(),
@@ -23,14 +20,19 @@ export async function judgeClients(
 ): Promise<Outcome[]> {
   const python = await ensureClients(() => {});
   const script = join(import.meta.dirname, '../judges/clients.py');
-  const { stdout } = await run(python, [script, bucket, ...only], {
-    env: { ...process.env, ...localEnvironment, AWS_ENDPOINT_URL: endpoint },
-    maxBuffer: 16_000_000,
-  });
-  return stdout
-    .trim()
-    .split('\n')
-    .map((line) => outcomeSchema.parse(JSON.parse(line)));
+  const outcomes: Outcome[] = [];
+  const { code, output } = await runLines(
+    python,
+    [script, bucket, ...only],
+    { environment: { AWS_ENDPOINT_URL: endpoint } },
+    (line) => {
+      const outcome = outcomeSchema.parse(JSON.parse(line));
+      outcomes.push(outcome);
+      progress(`${outcome.outcome.padEnd(9)}${outcome.call}`);
+    },
+  );
+  if (code !== 0) throw new Error(`clients.py ended with ${code}: ${output.slice(-2000)}`);
+  return outcomes;
 }
 
 /** One line for each call that was not right. */

@@ -1,33 +1,13 @@
 /** Runs the functional tests of dbt's adapter for Athena against a local AWS. */
-import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseXML } from '@aws-sdk/xml-builder';
 import * as z from 'zod';
 import { ensureDbt } from '../../offline/setup/environments.ts';
-import type { WrongAnswer } from '../../offline/strict/answers.ts';
-import { strictPath } from '../../offline/strict/check.ts';
 import { localEnvironment } from '../../src/stage/localEndpoint.ts';
-
-interface Ended {
-  readonly code: number;
-  readonly output: string;
-}
-
-function run(
-  program: string,
-  args: readonly string[],
-  cwd: string,
-  environment: Readonly<Record<string, string>>,
-): Promise<Ended> {
-  const env = { ...process.env, ...localEnvironment, ...environment, DO_NOT_TRACK: '1' };
-  return new Promise((done) => {
-    execFile(program, args, { cwd, env, maxBuffer: 64_000_000 }, (error, stdout, stderr) =>
-      done({ code: error === null ? 0 : Number(error.code ?? 1), output: `${stdout}${stderr}` }),
-    );
-  });
-}
+import { type Ended, runLines } from './runLines.ts';
+import { progress } from './scores.ts';
 
 /** Runs a command of dbt in a project with its own profile. `target` is a folder for what dbt writes. */
 export async function dbt(
@@ -38,13 +18,15 @@ export async function dbt(
 ): Promise<Ended> {
   const { bin } = await ensureDbt(() => {});
   const places = ['--profiles-dir', project, '--target-path', target, '--log-path', target];
-  return run(join(bin, 'dbt'), [...command, ...places, '--no-use-colors'], project, environment);
-}
-
-/** The answers of a local AWS that its services' models do not allow. */
-export async function wrongAnswers(endpoint: string): Promise<readonly WrongAnswer[]> {
-  const { wrong } = (await (await fetch(`${endpoint}${strictPath}`)).json()) as { wrong: WrongAnswer[] };
-  return wrong;
+  return runLines(
+    join(bin, 'dbt'),
+    [...command, ...places, '--no-use-colors'],
+    { cwd: project, environment: { ...environment, DO_NOT_TRACK: '1' } },
+    // The line of a model or test that has ended, such as "12:00:01  2 of 17 PASS not_null_posts_id … [PASS in 0.31s]".
+    (line) => {
+      if (/ of \d+ (?!START)/.test(line)) progress(line);
+    },
+  );
 }
 
 export interface AdapterTest {
@@ -78,35 +60,32 @@ export async function adapterTests(
   const folder = await mkdtemp(join(tmpdir(), 'sluice-dbt-'));
   try {
     const report = join(folder, 'report.xml');
-    const { output } = await run(
+    const options = ['-v', '--tb=line', '-p', 'no:cacheprovider', '-o', 'addopts='];
+    const environment = {
+      AWS_ENDPOINT_URL: endpoint,
+      PYTHONPATH: source,
+      DO_NOT_TRACK: '1',
+      DBT_SEND_ANONYMOUS_USAGE_STATS: 'false',
+      DBT_TEST_ATHENA_S3_STAGING_DIR: `s3://${bucket}/dbt/`,
+      DBT_TEST_ATHENA_S3_TMP_TABLE_DIR: `s3://${bucket}/dbt-tmp/`,
+      DBT_TEST_ATHENA_REGION_NAME: localEnvironment.AWS_REGION,
+      DBT_TEST_ATHENA_DATABASE: 'awsdatacatalog',
+      DBT_TEST_ATHENA_SCHEMA: 'judged',
+      DBT_TEST_ATHENA_WORK_GROUP: 'primary',
+      DBT_TEST_ATHENA_POLL_INTERVAL: '0.1',
+      DBT_TEST_ATHENA_NUM_RETRIES: '0',
+    };
+    const { output } = await runLines(
       join(bin, 'python'),
       [
-        ...[
-          '-m',
-          'pytest',
-          '-q',
-          '--tb=line',
-          '-p',
-          'no:cacheprovider',
-          '-o',
-          'addopts=',
-          `--junitxml=${report}`,
-        ],
+        ...['-m', 'pytest', ...options, `--junitxml=${report}`],
         ...files.map((file) => `tests/functional/adapter/${file}.py`),
       ],
-      source,
-      {
-        AWS_ENDPOINT_URL: endpoint,
-        PYTHONPATH: source,
-        DBT_SEND_ANONYMOUS_USAGE_STATS: 'false',
-        DBT_TEST_ATHENA_S3_STAGING_DIR: `s3://${bucket}/dbt/`,
-        DBT_TEST_ATHENA_S3_TMP_TABLE_DIR: `s3://${bucket}/dbt-tmp/`,
-        DBT_TEST_ATHENA_REGION_NAME: localEnvironment.AWS_REGION,
-        DBT_TEST_ATHENA_DATABASE: 'awsdatacatalog',
-        DBT_TEST_ATHENA_SCHEMA: 'judged',
-        DBT_TEST_ATHENA_WORK_GROUP: 'primary',
-        DBT_TEST_ATHENA_POLL_INTERVAL: '0.1',
-        DBT_TEST_ATHENA_NUM_RETRIES: '0',
+      { cwd: source, environment },
+      (line) => {
+        const [, name, outcome] =
+          /^tests\/functional\/adapter\/(.*) (PASSED|FAILED|ERROR|SKIPPED)/.exec(line) ?? [];
+        if (name !== undefined) progress(`${String(outcome).toLowerCase().padEnd(8)}${name}`);
       },
     );
     const text = await readFile(report, 'utf8').catch(() => {

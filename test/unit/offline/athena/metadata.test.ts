@@ -7,7 +7,7 @@ const table = (Name: string) => ({
   CreateTime: 1.5e9,
   TableType: 'EXTERNAL_TABLE',
   Description: '',
-  Parameters: { classification: 'parquet' },
+  Parameters: { classification: 'parquet', trino_table_metadata_info_valid_for: 'a cache of Trino' },
   PartitionKeys: [{ Name: 'day', Type: 'string', Comment: null }],
   StorageDescriptor: {
     Columns: [{ Name: 'id', Type: 'bigint', Comment: 'as the API has it' }],

@@ -5,6 +5,7 @@ import type { TrinoResult, TypeSignature } from '../../../../offline/athena/trin
 import { connectUpstream } from '../../../../offline/aws.ts';
 
 const nothing: TrinoResult = {
+  id: '20261127_000000_00001_abcde',
   columns: [],
   rows: [],
   updateCount: undefined,
@@ -16,15 +17,20 @@ const timestamp = (precision: string): TypeSignature => ({
   arguments: [{ kind: 'LONG', value: precision }],
 });
 
-/** Runs a statement on an engine whose Trino answers every statement with `answer`. Gives the statements, and the commands to AWS. */
-async function run(sql: string, answer: Partial<TrinoResult> = {}, parameters: readonly string[] = []) {
+/** Runs a statement on an engine whose Trino answers every statement with `answer`, over a bucket with these keys. Gives the statements, and the commands to AWS. */
+async function run(
+  sql: string,
+  answer: Partial<TrinoResult> = {},
+  parameters: readonly string[] = [],
+  keys: readonly string[] = [],
+) {
   const [asked, commands]: [string[], string[]] = [[], []];
   const upstream = connectUpstream('http://127.0.0.1:9');
   const note =
     (_: unknown, { commandName }: { readonly commandName?: string }) =>
     async () => {
       commands.push(String(commandName));
-      return { response: {}, output: { $metadata: {} } };
+      return { response: {}, output: { $metadata: {}, Contents: keys.map((Key) => ({ Key })) } };
     };
   upstream.glue.middlewareStack.add(note, { step: 'initialize', priority: 'high' });
   upstream.s3.middlewareStack.add(note, { step: 'initialize', priority: 'high' });
@@ -74,4 +80,11 @@ test('OPTIMIZE has no result, and parameters are doubles, too', async () => {
   expect(result).toMatchObject({ columns: [], rows: [] });
   const { asked } = await run('SELECT ?', {}, ['1.5']);
   expect(asked).toEqual(["EXECUTE IMMEDIATE 'SELECT ?' USING 1.5e0"]);
+});
+
+test('the data manifest of an Iceberg table names the files that the statement wrote, not metadata and not what others wrote', async () => {
+  const keys = ['t/data/theirs.parquet', `t/data/${nothing.id}-1.parquet`, 't/metadata/snap-1.avro'];
+  const sql = "CREATE TABLE t WITH (table_type = 'ICEBERG', location = 's3://b/t') AS SELECT 1 AS a";
+  const { result } = await run(sql, {}, [], keys);
+  expect(result.written).toEqual([`s3://b/t/data/${nothing.id}-1.parquet`]);
 });
