@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { compile } from '../src/lib/compiler/compile.ts';
 import { readBuilt } from '../src/lib/contract/built.ts';
 import { runEmbedded } from '../src/lib/engine/embedded.ts';
-import { loadReferences } from '../src/lib/reference/load.ts';
+import { loadReferences, noRows } from '../src/lib/reference/load.ts';
 
 const loaded = performance.now();
 const [datasets = '', line = ''] = process.argv.slice(2);
@@ -18,7 +18,7 @@ const path = join(folder, 'input');
 await writeFile(path, line);
 const contract = readBuilt(datasets).get('social_media');
 if (!contract) throw new Error('there is no contract social_media');
-const references = await loadReferences(contract, datasets);
+const references = await loadReferences(contract, datasets, noRows(contract));
 const compiled = performance.now();
 const { published } = await runEmbedded({
   plan: compile(contract, null, references),

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import * as z from 'zod';
 import { tableFormats } from '../../src/lib/model/plan.ts';
-import { loadReferences } from '../../src/lib/reference/load.ts';
+import { loadReferences, noRows } from '../../src/lib/reference/load.ts';
 import { buildDatasets } from '../buildDatasets.ts';
 import { withoutStack } from './withoutStack.ts';
 
@@ -27,7 +27,7 @@ export default class Contracts {
         const folder = resolve(serverless.serviceDir, 'datasets');
         const { tableFormat } = chosen.parse(serverless.service.custom.parameters);
         const contracts = await buildDatasets(folder, tableFormat);
-        for (const contract of contracts.values()) await loadReferences(contract, folder);
+        for (const contract of contracts.values()) await loadReferences(contract, folder, noRows(contract));
         log.success(`${contracts.size} contracts are valid: ${[...contracts.keys()].join(', ')}`);
       });
     this.hooks = {

@@ -6,7 +6,7 @@ import { readContract } from '../lib/contract/load.ts';
 import type { Contract } from '../lib/contract/schema.ts';
 import { statementOf, upTo } from '../lib/dialect/steps.ts';
 import type { Plan, SetSql } from '../lib/model/plan.ts';
-import { loadReferences } from '../lib/reference/load.ts';
+import { loadReferences, noRows } from '../lib/reference/load.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { requireFiles } from './paths.ts';
 import { readOptions, suggestion, UsageError } from './usage.ts';
@@ -59,7 +59,7 @@ export async function run(args: string[]): Promise<number> {
   if (step !== undefined && values.json) throw new UsageError('--step shows SQL, and goes without --json');
   await requireFiles([file], 'pipe');
   const contract = readContract(file);
-  const references = await loadReferences(contract, dirname(file));
+  const references = await loadReferences(contract, dirname(file), noRows(contract));
   if (step !== undefined) {
     const steps = rowSteps(contract, references);
     const found = upTo(steps, step);

@@ -15,6 +15,7 @@ import type { Summary } from '../lib/model/plan.ts';
 import { loadReferences } from '../lib/reference/load.ts';
 import { complain, print } from '../stage/terminal.ts';
 import { inputsOf, localObjects, tableOfInputs } from './inputs.ts';
+import { localTables } from './lookups.ts';
 import { requireFiles } from './paths.ts';
 import { readOptions, UsageError } from './usage.ts';
 
@@ -29,6 +30,7 @@ JSON object.
   --json FILE       also writes the accounting to FILE
   --published DIR   published rows (an earlier DIR/data), for contracts with the scope partition or table; DIR/replaced lists
                     those that newer rows replace. Keys that were deleted before are in DIR/tombstones, next to DIR/data
+  --lookup TABLE=DIR  the rows of a table that the contract looks up (an earlier DIR/data); the table's contract is next to FILE
 
 Example:
   npm run sluice -- transform --contract datasets/tweets.yml --out /tmp/tweets datasets/samples/twitter.json`;
@@ -42,6 +44,7 @@ export async function run(args: string[]): Promise<number> {
     out: { type: 'string' },
     json: { type: 'string' },
     published: { type: 'string' },
+    lookup: { type: 'string', multiple: true, default: [] },
   });
   const { contract: file, out, engine } = values;
   if (file === undefined || out === undefined || positionals.length === 0)
@@ -60,7 +63,11 @@ export async function run(args: string[]): Promise<number> {
     positionals.map((path, i) => inputsOf(contract, path, join(scratch, String(i)))),
   );
   const inputs = found.flat();
-  const references = await loadReferences(contract, dirname(file));
+  const references = await loadReferences(
+    contract,
+    dirname(file),
+    localTables(file, contract, values.lookup),
+  );
   const plan = compile(
     contract,
     needsCatalog(contract) ? await tableOfInputs(contract, inputs) : null,

@@ -1,13 +1,15 @@
 /** `sluice validate`: checks contracts and their references, and shows the place of every fault. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import * as z from 'zod';
-import { conflictOf, readContract } from '../lib/contract/load.ts';
+import { conflictOf, readContract, requireLookups } from '../lib/contract/load.ts';
+import { looksUpTables } from '../lib/contract/lookups.ts';
 import type { Contract } from '../lib/contract/schema.ts';
 import { ContractError, SluiceError } from '../lib/errors.ts';
-import { loadReferences } from '../lib/reference/load.ts';
+import { loadReferences, noRows } from '../lib/reference/load.ts';
 import { complain, print } from '../stage/terminal.ts';
+import { contractsIn } from './lookups.ts';
 import { requireFiles } from './paths.ts';
 import { readOptions, UsageError } from './usage.ts';
 
@@ -25,11 +27,15 @@ export async function run(args: string[]): Promise<number> {
   await requireFiles(positionals, 'pipe');
   let faults = 0;
   const valid = neighboursOf(positionals);
+  const neighbours = valid.map(({ contract }) => contract);
   for (const file of positionals)
     try {
       const contract = readContract(file);
-      await loadReferences(contract, dirname(file));
+      await loadReferences(contract, dirname(file), noRows(contract));
       requireBuildable(file, contract, valid);
+      // A pipe is read once.
+      if (looksUpTables(contract))
+        requireLookups(file, contract, [...neighbours, ...readableOf(positionals)]);
       valid.push({ file, contract });
       print(`${file}: valid`);
       if (hasNewMeaning(file)) print(note);
@@ -61,17 +67,21 @@ interface Known {
 function neighboursOf(named: readonly string[]): Known[] {
   const paths = new Set(named.map((file) => resolve(file)));
   if (![...paths].some(isOfProject)) return [];
-  return readdirSync(datasets)
-    .filter((name) => name.endsWith('.yml') && !paths.has(join(datasets, name)))
-    .flatMap((name) => {
-      try {
-        return [{ file: name, contract: readContract(join(datasets, name)) }];
-      } catch (error) {
-        if (error instanceof SluiceError) return [];
-        throw error;
-      }
-    });
+  return contractsIn(datasets).flatMap(({ file, contract }) =>
+    paths.has(file) ? [] : [{ file: basename(file), contract }],
+  );
 }
+
+/** Of the named contracts, those without faults. */
+const readableOf = (files: readonly string[]): Contract[] =>
+  files.flatMap((file) => {
+    try {
+      return [readContract(file)];
+    } catch (error) {
+      if (error instanceof SluiceError) return [];
+      throw error;
+    }
+  });
 
 const datasets = resolve(import.meta.dirname, '../../datasets');
 const isOfProject = (path: string): boolean => dirname(path) === datasets;

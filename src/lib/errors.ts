@@ -69,6 +69,12 @@ export class ReferenceRefused extends SluiceError {
   static override readonly outcome = 'hold';
 }
 
+/** The rows of a table that a contract looks up are more than a function holds in its memory. */
+export class LookupTooLarge extends SluiceError {
+  override readonly name = 'LookupTooLarge';
+  static override readonly outcome = 'hold';
+}
+
 /** The Data Catalog lacks a required contract column or knows it with a type that the contract cannot read. */
 export class SchemaMismatch extends SluiceError {
   override readonly name = 'SchemaMismatch';

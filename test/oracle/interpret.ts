@@ -284,7 +284,7 @@ function enriched(
   // "A key for `int` or `bigint` is compared as a number: `01` is 1."
   const isKey = (text: string | null | undefined, value: Value) =>
     typeof value === 'bigint' && typeof text === 'string' ? BigInt(text) === value : text === value;
-  const row = lookups[e.file]?.find((r) => keys.every(({ name, value }) => isKey(r[name], value)));
+  const row = lookups[e.file ?? '']?.find((r) => keys.every(({ name, value }) => isKey(r[name], value)));
   const given = (from: string) => row?.[from] ?? null;
   return {
     asks: true,

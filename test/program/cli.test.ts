@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
@@ -49,6 +49,52 @@ test('transform writes partitions and prints the accounting as one JSON object',
     status: 2,
     stderr: expect.stringContaining('the folder is not empty'),
   });
+});
+
+test('transform looks up the rows of another dataset, and validate says what a lookup needs', () => {
+  const at = (name: string) => join(folder, 'lookups', name);
+  mkdirSync(at(''), { recursive: true });
+  const contract = (dataset: string, columns: string, more: string) =>
+    writeFileSync(
+      at(`${dataset}.yml`),
+      `dataset: ${dataset}\nsource: { prefix: ${dataset}/, formats: [ndjson] }\ncolumns: [${columns}]\npartitionBy: []\n${more}`,
+    );
+  const id = '{ name: id, path: id, type: bigint, required: true }';
+  contract('users', `${id}, { name: country, path: country, type: string }`, '');
+  contract(
+    'orders',
+    id,
+    'enrich: [{ kind: lookup, table: users, on: { id: id }, columns: { from_country: country }, unmatched: quarantine }]\n',
+  );
+  writeFileSync(at('users.json'), '{"id":1,"country":"de"}\n{"id":2,"country":null}\n');
+  writeFileSync(at('orders.json'), '{"id":1}\n{"id":2}\n{"id":3}\n');
+  expect(sluice('validate', at('orders.yml'), at('users.yml'))).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('the contract users needs dedupe'),
+  });
+  contract(
+    'users',
+    `${id}, { name: country, path: country, type: string }`,
+    'dedupe: { key: [id], scope: table }\n',
+  );
+  const transform = (dataset: string, ...more: string[]) =>
+    sluice(
+      'transform',
+      '--contract',
+      at(`${dataset}.yml`),
+      '--out',
+      at(`${dataset}-out`),
+      ...more,
+      at(`${dataset}.json`),
+    );
+  expect(transform('users').status).toBe(0);
+  expect(transform('orders')).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('--lookup users=DIR'),
+  });
+  const { status, stdout } = transform('orders', '--lookup', `users=${at('users-out/data')}`);
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ rowsRead: 3, published: 2, reasons: { unmatched: 1 } });
 });
 
 test('validate names the fault and its place, and exits 1', () => {

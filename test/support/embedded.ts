@@ -16,7 +16,7 @@ import { looksAt } from '../../src/lib/engine/looks.ts';
 import { fetchPublished, type PublishedOptions } from '../../src/lib/engine/publishedKeys.ts';
 import { unpackInput } from '../../src/lib/engine/unpack.ts';
 import { addsUp, type Summary } from '../../src/lib/model/plan.ts';
-import { loadReferences } from '../../src/lib/reference/load.ts';
+import { loadReferences, noRows, type ReadTable } from '../../src/lib/reference/load.ts';
 
 export const datasetsFolder = resolve(import.meta.dirname, '../../datasets');
 
@@ -49,6 +49,8 @@ export interface TransformOptions extends PublishedOptions {
   readonly engine?: RunEngine;
   readonly references?: string;
   readonly heldReferenceBytes?: number;
+  /** The rows of tables that the contract looks up. By default they are empty. */
+  readonly readTable?: ReadTable;
   /** Rows published before: a folder of partitions. */
   readonly published?: string;
   /** Published rows of these files do not count. */
@@ -94,7 +96,11 @@ export async function transform(
     const outputDir = join(folder, 'output');
     // Spark makes no folder if there are no rows.
     await mkdir(outputDir);
-    const references = await loadReferences(contract, folderOfReferences);
+    const references = await loadReferences(
+      contract,
+      folderOfReferences,
+      options.readTable ?? noRows(contract),
+    );
     const { heldReferenceBytes = 1_000_000, published } = options;
     const plan = compile(
       contract,

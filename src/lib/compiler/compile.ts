@@ -60,7 +60,7 @@ export function compile(
     const helper = Object.keys(e.on).find((name) => !names.has(name));
     if (helper !== undefined)
       throw new ReferenceRefused(
-        `${e.file}: has more than ${limit} bytes, and is looked up by ${helper}, which is not published: publish it, or make the lookup smaller`,
+        `${e.file ?? e.table}: has more than ${limit} bytes, and is looked up by ${helper}, which is not published: publish it, or make the lookup smaller`,
       );
     return [{ reference: reference.name, on: e.on, columns: e.columns, unmatched: e.unmatched }];
   });
@@ -88,6 +88,7 @@ export function compile(
     ...(contract.when === undefined ? {} : { skips: true }),
   };
   const describe = ({ name, columns }: ReferenceData) => ({ name, columns: { ...columns } });
+  const lookups = references.flatMap(({ table }) => table ?? []);
   const partitionKeys = partitionKeysOf(contract);
   const shape = { set, columns, partitionKeys };
   return {
@@ -116,6 +117,7 @@ export function compile(
     partitionKeys,
     ...(contract.dropped === undefined ? {} : { dropped: contract.dropped }),
     ...(contract.maxPartitions === undefined ? {} : { maxPartitions: contract.maxPartitions }),
+    ...(lookups.length === 0 ? {} : { lookups }),
     fields: fieldsOf(resolved),
   };
 }

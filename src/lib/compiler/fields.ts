@@ -3,7 +3,7 @@ import { helpersOf } from '../contract/columns.ts';
 import type { Contract } from '../contract/schema.ts';
 import { columnsIn, parseExpression } from '../expression/parse.ts';
 
-/** Published column or partition key -> the fields of the record, as paths, and of references, as `file#column`. */
+/** Published column or partition key -> the fields of the record, as paths, and of references, as `file#column` or `table#column`. */
 export function fieldsOf(contract: Contract): Record<string, string[]> {
   const fields = new Map(contract.columns.map(({ name, path }) => [name, [path]]));
   const behind = (columns: Iterable<string>) => [
@@ -14,7 +14,7 @@ export function fieldsOf(contract: Contract): Record<string, string[]> {
   for (const e of contract.enrich)
     if (e.kind === 'lookup')
       for (const [name, from] of Object.entries(e.columns))
-        fields.set(name, [...behind(Object.keys(e.on)), `${e.file}#${from}`]);
+        fields.set(name, [...behind(Object.keys(e.on)), `${e.file ?? e.table}#${from}`]);
     else fields.set(e.column, [...behind([e.longitude, e.latitude]), `${e.file}#${e.property}`]);
   for (const key of contract.partitionBy) fields.set(key.name, 'of' in key ? behind([key.of]) : []);
   const keys = new Set(contract.partitionBy.map(({ name }) => name));

@@ -8,6 +8,7 @@ import { contractSchema } from './check.ts';
 import { disagreements } from './columns.ts';
 import { tableOf, withTableFormat } from './contract.ts';
 import { faultsOf } from './faults.ts';
+import { lookupFaults } from './lookups.ts';
 import type { Contract } from './schema.ts';
 
 /**
@@ -34,7 +35,24 @@ export function loadContracts(
     }
     contracts.set(contract.dataset, contract);
   }
+  for (const contract of contracts.values())
+    requireLookups(join(folder, `${contract.dataset}.yml`), contract, contracts.values());
   return contracts;
+}
+
+/** Throws ContractError for lookups of tables that the other contracts do not fill as the lookup needs. */
+export function requireLookups(file: string, contract: Contract, contracts: Iterable<Contract>): void {
+  const faults = lookupFaults(contract, contracts);
+  if (faults.length > 0)
+    throw new ContractError(
+      file,
+      faults.map(({ enrichment, message }) => ({
+        line: 1,
+        column: 1,
+        path: `enrich.${enrichment}.table`,
+        message,
+      })),
+    );
 }
 
 /** Why two contracts cannot be built together; null if they can. */

@@ -27,18 +27,32 @@ const unmatched = z
   .default('null')
   .describe('What becomes of a row that asks (its key has a value) and finds nothing.');
 
-const enrichment = z.discriminatedUnion('kind', [
-  z.strictObject({
+const lookup = z
+  .strictObject({
     kind: z.literal('lookup'),
-    file: relativeFile.describe(
-      'A CSV with a header row, JSON (an array), NDJSON or Parquet, by its ending.',
-    ),
+    file: relativeFile
+      .optional()
+      .describe('A CSV with a header row, JSON (an array), NDJSON or Parquet, by its ending.'),
+    table: identifier
+      .optional()
+      .describe(
+        "Instead of a file: a table of the project, with the rows that are published when the batch's transform starts.",
+      ),
     on: z
       .record(identifier, z.string())
-      .describe('Contract column -> column of the file. The file must have each key once.'),
-    columns: z.record(identifier, z.string()).describe('New output column -> column of the file.'),
+      .describe(
+        'Contract column -> column of the file or table. A file must have each key once; of a table, the first row in the order of its dedupe counts.',
+      ),
+    columns: z.record(identifier, z.string()).describe('New output column -> column of the file or table.'),
     unmatched,
-  }),
+  })
+  .superRefine(({ file, table }, context) => {
+    if ((file === undefined) === (table === undefined))
+      context.addIssue({ code: 'custom', message: 'needs a file or a table, and not both' });
+  });
+
+const enrichment = z.discriminatedUnion('kind', [
+  lookup,
   z.strictObject({
     kind: z.literal('polygon'),
     file: relativeFile.describe('A TopoJSON or GeoJSON file.'),
@@ -483,6 +497,8 @@ export const contractShape = z.strictObject({
 export type Contract = z.output<typeof contractShape>;
 
 export type Enrichment = Contract['enrich'][number];
+
+export type Lookup = Extract<Enrichment, { kind: 'lookup' }>;
 
 export type Expectation = Contract['expectations'][number];
 

@@ -156,6 +156,17 @@ export type FieldIds = z.output<typeof fieldIdsSchema>;
 export const tableFormats = ['hive', 'iceberg'] as const;
 export type TableFormatName = (typeof tableFormats)[number];
 
+/** A published table that a batch looks up, in the state that it read. */
+export const lookedUpSchema = z.object({
+  table: z.string(),
+  /** The snapshot of an Iceberg table; of a Hive table, a name that other objects change. */
+  version: z.string(),
+  objects: z.int(),
+  /** The keys that can be found. */
+  rows: z.int(),
+});
+export type LookedUp = z.output<typeof lookedUpSchema>;
+
 export const planSchema = z.object({
   version: z.literal(1),
   dataset: z.string(),
@@ -196,6 +207,8 @@ export const planSchema = z.object({
   maxPartitions: z.int().optional(),
   /** The ids of the columns in an Iceberg table; undefined if objects have none. */
   fieldIds: fieldIdsSchema.optional(),
+  /** The published tables that it looks up. */
+  lookups: z.array(lookedUpSchema).optional(),
   /** The source fields of columns and partition keys: see fieldsOf. */
   fields: z.record(z.string(), z.array(z.string())),
 });
@@ -233,6 +246,8 @@ export interface ReferenceData {
   readonly ndjson: string;
   /** For polygons: the grid. Each row is one of its cells. */
   readonly grid?: Grid;
+  /** For a published table: its state. */
+  readonly table?: LookedUp;
 }
 
 /** A grid over longitude (x) and latitude (y), in degrees. Cell number: row * columns + column. */

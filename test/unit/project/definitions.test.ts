@@ -87,6 +87,7 @@ test('errors that a person must look at hold the batch, and no others do', () =>
   expect(namesOf('hold').sort()).toEqual([
     'AccountingMismatch',
     'ExpectationFailed',
+    'LookupTooLarge',
     'ReferenceRefused',
     'SchemaMismatch',
     'TableMismatch',

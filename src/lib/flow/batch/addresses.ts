@@ -33,6 +33,9 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
     mark: (dataset: string, { batch, fence }: Attempt) =>
       work(`${marks(dataset)}${String(fence).padStart(16, '0')}-${batch}`),
     marks: (dataset: string) => work(marks(dataset)),
+    /** The rows of a table that the attempt looks up. They are the same in each of its tries. */
+    lookup: (dataset: string, { batch, fence }: Attempt, name: string) =>
+      work(`staging/${dataset}/${batch}/f${fence}/lookups/${name}.ndjson`),
     run: (dataset: string, batch: string, run: string) => {
       const root = `staging/${dataset}/${batch}/${run}`;
       return {

@@ -37,14 +37,32 @@ export function lineageOf(
       }),
     },
   }));
+  const processed = `s3://${config.processedBucket}`;
+  const lookedUp = (plan.lookups ?? []).map(({ table, version, rows: found }) => ({
+    namespace: processed,
+    name: table,
+    facets: { version: facet('DatasetVersionDatasetFacet', '1-0-1', { datasetVersion: version }) },
+    inputFacets: {
+      dataQualityMetrics: facet('DataQualityMetricsInputDatasetFacet', '1-0-2', {
+        rowCount: found,
+        columnMetrics: {},
+      }),
+    },
+  }));
+  const tables = new Set(lookedUp.map(({ name }) => name));
+  const placeOf = (field: string) => {
+    const at = field.lastIndexOf('#');
+    if (at < 0) return { namespace, name: plan.dataset };
+    const name = field.slice(0, at);
+    return { namespace: tables.has(name) ? processed : namespace, name };
+  };
   const columns = [...plan.columns, ...plan.partitionKeys];
   const fields = Object.fromEntries(
     columns.map(({ name }) => [
       name,
       {
         inputFields: (plan.fields[name] ?? []).map((field) => ({
-          namespace,
-          name: field.includes('#') ? (field.split('#')[0] ?? '') : plan.dataset,
+          ...placeOf(field),
           field: field.split('#').at(-1),
         })),
       },
@@ -57,10 +75,10 @@ export function lineageOf(
     schemaURL: 'https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent',
     run: { runId: uuidOf(`${config.stage}/${manifest.dataset}/${manifest.batch}`) },
     job: { namespace: `sluice-${config.stage}`, name: manifest.dataset },
-    inputs,
+    inputs: [...inputs, ...lookedUp],
     outputs: [
       {
-        namespace: `s3://${config.processedBucket}`,
+        namespace: processed,
         name: plan.table,
         facets: {
           schema: facet('SchemaDatasetFacet', '1-1-1', { fields: columns }),

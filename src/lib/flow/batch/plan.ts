@@ -12,6 +12,7 @@ import { loadReferences } from '../../reference/load.ts';
 import type { KeyObject } from '../../table/format.ts';
 import { places } from './addresses.ts';
 import { type Deps, formatOf } from './deps.ts';
+import { tableRows } from './lookups.ts';
 import { type Manifest, readContract, readManifest, readPlan, replacesOf } from './manifest.ts';
 import type { Profile } from './profileRecord.ts';
 import { profileOf, tableOfBatch } from './rawTable.ts';
@@ -73,7 +74,9 @@ export async function planBatch(
   const [contract, manifest] = await Promise.all([readContract(deps, attempt), readManifest(deps, attempt)]);
   const profile = await profileOf(deps, contract, manifest, attempt);
   const rawTable = await tableOfBatch(deps, contract, profile);
-  const references = await loadReferences(contract, config.datasetsFolder);
+  const references = await loadReferences(contract, config.datasetsFolder, (lookup, name) =>
+    tableRows(deps, attempt, contract, lookup, name),
+  );
   const isRejected = rejectsRows(manifest.decision);
   const published = needsCatalog(contract) ? await publishedColumns(deps, contract) : new Map();
   const described = compile(contract, rawTable, references, { isRejected, published });

@@ -5,11 +5,14 @@
 import { z } from 'zod';
 import type { ObjectRef } from '../../aws/store.ts';
 import type { StoredVersion } from '../../aws/versions.ts';
+import { tableOf } from '../../contract/contract.ts';
+import { looksUp } from '../../contract/lookups.ts';
 import { tryParseJson } from '../../json.ts';
 import { parallel } from '../../parallel.ts';
 import { reportPage } from '../../quality/page.ts';
 import { type QualityReport, qualityReportSchema } from '../../quality/report.ts';
 import { places } from '../batch/addresses.ts';
+import { contractOf } from '../batch/deps.ts';
 import { manifestSchema, unlessGone } from '../batch/manifest.ts';
 import { profileSchema } from '../batch/profileRecord.ts';
 import { type EraseDeps, type Erasing, type Version, versionsBelow } from './work.ts';
@@ -42,7 +45,7 @@ export async function searchDocuments(
   const all = (prefix: string) => versionsBelow(deps, work, bucket, prefix);
   const textOf = async ({ key, version }: Version): Promise<string> =>
     (await unlessGone(store.readText({ bucket, key, version }))) ?? '';
-  const staging = await all(`staging/${work.dataset}/`);
+  const staging = [...(await all(`staging/${work.dataset}/`)), ...(await lookedUp(deps, work.dataset, all))];
   const manifests = await all(`manifests/${work.dataset}/`);
   const theirs = new Set(batches);
   const files = new Set(raw.map(({ object, version }) => JSON.stringify([object, version])));
@@ -87,6 +90,18 @@ export async function searchDocuments(
     profiles: profiles.flat().flatMap(({ key, isLatest }) => (isLatest ? [key] : [])),
     searched: staging.length + manifests.length + reports.searched + answers.length,
   };
+}
+
+/** Rows of the dataset's table that others have looked up. A batch that still needs them reads them again. */
+async function lookedUp(
+  { contracts }: Pick<EraseDeps, 'contracts'>,
+  dataset: string,
+  all: (prefix: string) => Promise<StoredVersion[]>,
+): Promise<StoredVersion[]> {
+  const table = tableOf(contractOf({ contracts }, dataset));
+  const readers = [...contracts.values()].filter((contract) => looksUp(contract, table));
+  const found = await parallel(readers, 4, (reader) => all(`staging/${reader.dataset}/`));
+  return found.flat().filter(({ key }) => /\/(?:lookups|references)\/reference_\d+\.ndjson$/.test(key));
 }
 
 const headsSchema = z.object({ files: z.array(z.object({ head: z.string().optional() })) });

@@ -4,7 +4,7 @@ import { enrichedColumns } from '../../contract/columns.ts';
 import { type Persons, personsOfCondition, personsOfFile } from '../../contract/persons.ts';
 import type { Sought } from '../../engine/sought.ts';
 import { InvalidInput } from '../../errors.ts';
-import { loadReferences } from '../../reference/load.ts';
+import { loadReferences, noRows } from '../../reference/load.ts';
 import { contractOf } from '../batch/deps.ts';
 import { readPlan } from '../batch/manifest.ts';
 import { lastClosed } from '../batch/restored.ts';
@@ -24,7 +24,7 @@ export async function soughtOf(
   given: Given,
 ): Promise<Sought> {
   const contract = contractOf(deps, dataset);
-  const references = await loadReferences(contract, deps.config.datasetsFolder);
+  const references = await loadReferences(contract, deps.config.datasetsFolder, noRows(contract));
   const latest = await lastClosed(deps, dataset);
   const plan = latest ? await readPlan(deps, { dataset, ...latest }) : compile(contract, null, references);
   const columns = new Map(

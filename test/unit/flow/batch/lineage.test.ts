@@ -100,3 +100,50 @@ test('a record of OpenLineage names each object, the table, and the fields behin
     ],
   });
 });
+
+test('a table that is looked up is an input in the state that the batch has read', () => {
+  const looking = contractWith(
+    '  - { name: code, path: code, type: string }',
+    'enrich: [{ kind: lookup, table: codes, on: { code: k }, columns: { label: text } }]',
+  );
+  const table = { table: 'codes', version: '42', objects: 2, rows: 7 };
+  const plan = compile(looking, null, [
+    { name: 'reference_0', columns: { k: 'VARCHAR', text: 'VARCHAR' }, ndjson: '', table },
+  ]);
+  const manifest = { dataset: 'test', batch: 'ab'.repeat(10), files: [], published: [], decision: null };
+  const published = {
+    run: 'r',
+    objects: [],
+    quarantine: [],
+    partitions: [],
+    rewritten: [],
+    format: 'hive' as const,
+  };
+  const at = new Date('2026-01-01T00:00:00Z');
+  expect(lineageOf({ manifest, plan, published, rows: 0, at }, config)).toMatchObject({
+    inputs: [
+      {
+        namespace: 's3://processed',
+        name: 'codes',
+        facets: { version: { datasetVersion: '42' } },
+        inputFacets: { dataQualityMetrics: { rowCount: 7 } },
+      },
+    ],
+    outputs: [
+      {
+        facets: {
+          columnLineage: {
+            fields: {
+              label: {
+                inputFields: [
+                  { namespace: 's3://raw', name: 'test', field: 'code' },
+                  { namespace: 's3://processed', name: 'codes', field: 'text' },
+                ],
+              },
+            },
+          },
+        },
+      },
+    ],
+  });
+});
