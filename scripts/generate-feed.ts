@@ -213,7 +213,7 @@ async function main(args: string[]): Promise<number> {
   --hours N     events spread over so many hours (${feedDefaults.hours})
   --dirt SHARE  share of faulty and doubled rows (${feedDefaults.dirt})
 
-The rows go to standard output as ndjson, the counts they must come out as to standard error as JSON.`);
+Standard output gets the rows as NDJSON. Standard error gets the expected counts as JSON.`);
     return 0;
   }
   const start = new Date(values.start);

@@ -8,9 +8,9 @@ import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- backfill --dataset NAME [--prefix KEY] [--inventory ADDRESS] [options]
 
-Takes objects that are already in the raw bucket, such as years of history, into the queue of a dataset. New files go first. The
-batches begin at once, and go on when the command has ended. An interrupted backfill continues where it stopped: run the same
-command again. Files that the ledger knows change nothing.
+Puts objects that are already in the raw bucket, such as years of history, into the queue of a dataset, behind new files. The
+batches begin at once, and go on after the command has ended. If it is interrupted, run the same command again: it continues where
+it stopped. Files that the ledger knows change nothing.
 
   --dataset NAME
   --prefix KEY         only objects whose keys begin with KEY; default: the prefix of the dataset

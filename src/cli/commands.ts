@@ -14,7 +14,7 @@ export const localCommands: Readonly<Record<string, Entry>> = {
   },
   explain: { does: 'shows the SQL of a contract', load: () => import('./explain.ts') },
   transform: {
-    does: 'runs a contract on files, on either engine',
+    does: 'runs a contract on files of this machine, on either engine',
     load: () => import('./transform.ts'),
   },
   completion: {
@@ -65,12 +65,12 @@ export const stageCommands: Readonly<Record<string, Entry>> = {
   retry: { does: 'processes held and failed files again', load: () => import('./retry.ts') },
   replay: { does: 'processes published files again', load: () => import('./replay.ts') },
   backfill: {
-    does: 'takes objects that are already in the raw bucket',
+    does: 'processes objects that were in the raw bucket before',
     load: () => import('./backfill.ts'),
   },
   engine: { does: 'shows or sets the engine of a dataset', load: () => import('./engine.ts') },
   pause: {
-    does: 'starts no batches of a dataset',
+    does: 'keeps a dataset from starting batches',
     load: async () => (await import('./pause.ts')).pause,
   },
   resume: {
@@ -86,11 +86,11 @@ export const stageCommands: Readonly<Record<string, Entry>> = {
     load: () => import('./reconcile.ts'),
   },
   maintain: {
-    does: 'expires old states of tables and removes what nothing names',
+    does: 'compacts small objects, and expires old snapshots',
     load: () => import('./maintain.ts'),
   },
   watch: {
-    does: 'serves a page with executions as they happen: npm run watch',
+    does: 'serves a page with executions as they happen (npm run watch)',
     load: () => import('./watch.ts'),
   },
 };

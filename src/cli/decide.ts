@@ -11,10 +11,11 @@ import { type Command, readOptions, UsageError } from './usage.ts';
 const commandFor = (kind: Decision['kind'], what: string): Command => ({
   help: `Usage: npm run sluice -- ${kind} --dataset NAME --reason TEXT [options] BATCH
 
-${what} BATCH is its id or the beginning of its id. The batch's record keeps the reason.
+${what}
 
+  BATCH             its id, or the beginning of it
   --dataset NAME
-  --reason TEXT
+  --reason TEXT     the ledger keeps it
 ${stageHelp}
 
 Example:
@@ -47,7 +48,7 @@ Example:
 
 export const release = commandFor(
   'release',
-  'Publishes a held batch although expectations failed. It is processed again with the current contract.',
+  'Publishes a held batch although expectations failed. It is processed again, with the current contract.',
 );
 export const reject = commandFor(
   'reject',

@@ -24,18 +24,19 @@ import { readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- erase --dataset NAME --reason TEXT (--where CONDITION | --keys FILE) [options]
 
-Erases persons: their rows in the table and in all its earlier states, their records in every version of the raw files, in
+Erases persons: their rows in the table and in all its earlier states, and their records in every version of the raw files, in
 quarantine, tombstones, staging, reports and answers of queries. It searches first, says what it has found, and asks. At the
 end it searches everything again. A certificate without values stays in the work bucket. After an interruption, the same command
 continues.
 
   --dataset NAME
-  --reason TEXT      the certificate has it; without a value of the person
-  --where CONDITION  who: "user_id = 42", "user_id in (42, 43)", or "tenant = 'a' and email = 'x'"
-  --keys FILE        who: a CSV; its first line names columns, and each other line is a person
-  --by TEXT          who asks for it; by default your user and machine
-  --dry-run          only counts
-  --yes              asks nothing
+  --reason TEXT     the certificate keeps it; do not write values of the person into it
+  --where CONDITION
+                    who: "user_id = 42", "user_id in (42, 43)", or "tenant = 'a' and email = 'x'"
+  --keys FILE       who: a CSV; its first line names columns, and each other line is a person
+  --by TEXT         who orders the erasure; by default your user and machine
+  --dry-run         only searches and counts
+  --yes             does not ask
 ${stageHelp}
 
 Example:

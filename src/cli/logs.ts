@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { batchOf } from '../lib/flow/operate/again.ts';
 import { findExecution, functionOf, stepFunctions } from '../stage/executions.ts';
-import { type About, fieldsOf, type LogEvent, linesAbout, readLogs } from '../stage/logs.ts';
+import { type About, fieldsOf, type LogEvent, linesAbout, mostLines, readLogs } from '../stage/logs.ts';
 import { complain, print, printJson, styled } from '../stage/terminal.ts';
 import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
 import { readOptions, suggestion, UsageError } from './usage.ts';
@@ -78,25 +78,32 @@ export async function run(args: string[]): Promise<number> {
     };
   };
   const show = values.json ? printEvent : printLine;
-  const shown = new Set<string>();
+  /** The lines of the last read: the next one begins earlier than this one has ended. */
+  let known: ReadonlySet<string> = new Set<string>();
+  let count = 0;
   let start: number | undefined;
   for (;;) {
     const wanted = await look();
     const end = wanted.to === null ? Date.now() : wanted.to + margin;
+    const isOver =
+      wanted.to !== null && Date.now() > wanted.to + (stage.endpoint === undefined ? late : margin);
     const events = await readLogs(stage, functions, { from: start ?? wanted.from - margin, to: end });
-    const lines = linesAbout(events, wanted.about).filter(({ id }) => !shown.has(id));
-    for (const line of lines) {
-      shown.add(line.id);
+    const lines = linesAbout(events, wanted.about);
+    for (const line of lines.filter(({ id }) => !known.has(id))) {
+      count++;
       show(line);
     }
-    const isOver = wanted.to !== null && Date.now() > wanted.to + margin;
+    known = new Set(lines.map(({ id }) => id));
+    if (events.length === mostLines)
+      complain(
+        `these are the first ${mostLines.toLocaleString('en')} lines of the time; choose less with --since, --step, --batch or --execution`,
+      );
     if (!values.follow || isOver) break;
-    // A line may arrive some seconds late.
     start = Math.max(wanted.from - margin, Date.now() - overlap);
     // AWS limits calls per second; the local AWS does not.
     await pause(stage.endpoint === undefined ? 3000 : 500);
   }
-  if (shown.size === 0) complain('no log lines');
+  if (count === 0) complain('no log lines');
   return 0;
 }
 
@@ -109,6 +116,8 @@ interface Wanted {
 
 /** Clocks differ a little, in milliseconds. */
 const margin = 2000;
+/** CloudWatch shows a line some seconds after it was written. */
+const late = 15_000;
 const overlap = 60_000;
 
 /** The functions that `--step` names, by state or function. Throws UsageError. */

@@ -8,7 +8,7 @@ import { type Command, readOptions, UsageError } from './usage.ts';
 export const pause: Command = {
   help: `Usage: npm run sluice -- pause --dataset NAME --reason TEXT [options]
 
-Starts no batch of the dataset until it is resumed. A running batch goes on to its end. New files wait; none is lost.
+Keeps the dataset from starting batches until it is resumed. A running batch goes on to its end. New files wait; none is lost.
 
   --dataset NAME
   --reason TEXT     status shows it

@@ -18,6 +18,8 @@ const lines = (entries: typeof commands): string =>
 
 const help = `Usage: npm run sluice -- COMMAND [options]
 
+On this machine, without AWS:
+
 ${lines(localCommands)}
 
 On a deployed stage, on AWS or local:

@@ -8,7 +8,8 @@ import { readLast, readOptions, UsageError } from './usage.ts';
 export const help = `Usage: npm run sluice -- snapshots --dataset NAME [--last N] [options]
 
 Shows the snapshots of a dataset's Iceberg table, the latest last: each is the state after one commit. A row of a rewritten
-object counts as added and as removed. A snapshot that is neither current nor earlier stands aside: readers do not get there.
+object counts as added and as removed. "standing" is current, earlier (on the way to the current one), or aside: for example a
+snapshot that was left behind when somebody set the table back.
 
   --dataset NAME
   --last N          only the last N snapshots; default 100

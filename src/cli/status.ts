@@ -3,9 +3,10 @@
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
 import { counted } from '../lib/counted.ts';
 import type { Ledger } from '../lib/ledger/ledger.ts';
+import { parallel } from '../lib/parallel.ts';
 import { oneLine } from '../lib/visible.ts';
 import type { Stage } from '../stage/connect.ts';
-import { driftText, recentDrift } from '../stage/drift.ts';
+import { driftText, lossNow, lossText, recentDrift } from '../stage/drift.ts';
 import { complain, print, printJson } from '../stage/terminal.ts';
 import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
 import { printTable } from './table.ts';
@@ -13,10 +14,14 @@ import { readOptions } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- status [--dataset NAME] [options]
 
-Shows for every dataset: files by state, since when the oldest pending file waits, who holds its lease, and its last batch. Below
-the table: what the Data Catalog lacked on the last day, files that wait for a person, batches that run, failed, or have every row in
-quarantine, the next file, pauses, and the queues. Exit status 1 when anything waits for a person: held or failed files, a paused
-dataset, or messages in the dead-letter queue.
+Shows a line for every dataset: its files by state, since when the oldest pending file waits, which execution holds its lease, and
+its last batch. Below the table:
+  - what the Data Catalog lacks now, or lacked on the last day
+  - files that wait for a person, and pauses
+  - batches that run, that failed, or whose rows are all in quarantine
+  - the next file, and the queues
+The exit status is 1 if readers miss rows or a person is needed: the Data Catalog lacks something, files are held or failed, a dataset
+is paused, or the dead-letter queue has messages.
 
   --dataset NAME
 ${stageHelp}
@@ -31,9 +36,10 @@ export async function run(args: string[]): Promise<number> {
   const { values } = readOptions(args, { ...stageOptions, dataset: { type: 'string' } });
   const { stage, deps } = await connect(values);
   const queues = queuesOf(stage);
-  const rows = await Promise.all(
-    datasetsOf(deps, values.dataset).map((dataset) => statusOf(deps.ledger, dataset)),
-  );
+  const rows = await parallel(datasetsOf(deps, values.dataset), 8, async (dataset) => {
+    const [status, lost] = await Promise.all([statusOf(deps.ledger, dataset), lossNow(deps, dataset)]);
+    return { ...status, ...lost };
+  });
   if (values.json) printJson(rows, 2);
   else {
     printTable(
@@ -72,7 +78,7 @@ export async function run(args: string[]): Promise<number> {
   const tell = values.json ? complain : print;
   if (waiting > 0) tell(`${counted(waiting, 'notification')} of new files in the queue`);
   if (dead > 0) tell(`${counted(dead, 'message')} in the dead-letter queue; see: sluice redrive --show`);
-  return dead > 0 || rows.some((r) => r.held + r.failed > 0 || r.paused !== null) ? 1 : 0;
+  return dead > 0 || rows.some((r) => r.held + r.failed > 0 || r.paused !== null || r.lost !== null) ? 1 : 0;
 }
 
 /** Notes that do not fit into the table: what waits or went wrong, and which command shows more. */
@@ -85,7 +91,13 @@ const notesOn = ({
   next,
   paused,
   drift,
-}: Awaited<ReturnType<typeof statusOf>>): string[] => [
+  lost,
+  unseen,
+}: Awaited<ReturnType<typeof statusOf>> & Awaited<ReturnType<typeof lossNow>>): string[] => [
+  ...(unseen === null ? [] : [`${dataset}: ${unseen}`]),
+  ...(lost === null
+    ? []
+    : [`${dataset}: ${lossText(lost)}; see docs/operations.md, "A table that was dropped"`]),
   ...(drift === null
     ? []
     : [`${dataset}: ${driftText(drift)}; see docs/operations.md, "A table that was dropped"`]),

@@ -1,5 +1,9 @@
 /** What the Data Catalog lacked of a table, in words: for `status` and the watch page. */
+import { counted } from '../lib/counted.ts';
+import type { OperatorDeps } from '../lib/flow/operate/again.ts';
+import { findLost } from '../lib/flow/repair/rebuild.ts';
 import type { CatalogDrift, Ledger } from '../lib/ledger/ledger.ts';
+import { oneLine } from '../lib/visible.ts';
 
 /** In milliseconds. */
 const shownFor = 86_400_000;
@@ -13,10 +17,34 @@ export async function recentDrift(
   return drift !== undefined && Date.parse(drift.at) + shownFor > Date.now() ? drift : null;
 }
 
-export function driftText({ at, table, isTableMissing, partitions, rows }: CatalogDrift): string {
-  if (isTableMissing) return `at ${at} the Data Catalog lacked the table ${table}`;
-  const counted = rows === undefined ? '' : `${rows} ${rows === 1 ? 'row' : 'rows'}`;
-  if (partitions === 0) return `at ${at} another writer had taken ${counted || 'rows'} out of ${table}`;
-  const which = `${partitions} ${partitions === 1 ? 'partition' : 'partitions'} of ${table}`;
-  return `at ${at} the Data Catalog lacked ${which}${counted && ` with ${counted}`}`;
+/** What the Data Catalog lacks now, or why nobody can tell. The rest of an answer does not need it, so it never throws. */
+export async function lossNow(
+  deps: OperatorDeps,
+  dataset: string,
+): Promise<{ lost: Omit<CatalogDrift, 'at'> | null; unseen: string | null }> {
+  try {
+    return { lost: await findLost(deps, dataset), unseen: null };
+  } catch (error) {
+    const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    return {
+      lost: null,
+      unseen: `the Data Catalog cannot be compared with the ledger: ${oneLine(why, 300)}`,
+    };
+  }
+}
+
+/** What was missing at a time, and has been brought back or reported since. */
+export const driftText = (drift: CatalogDrift): string => `at ${drift.at} ${lossText(drift, true)}`;
+
+/** What is missing, or was. */
+export function lossText(
+  { table, isTableMissing, partitions, rows }: Omit<CatalogDrift, 'at'>,
+  isOver = false,
+): string {
+  const lacks = isOver ? 'lacked' : 'lacks';
+  if (isTableMissing) return `the Data Catalog ${lacks} the table ${table}`;
+  const count = rows === undefined ? '' : counted(rows, 'row');
+  if (partitions === 0)
+    return `another writer ${isOver ? 'had' : 'has'} taken ${count || 'rows'} out of ${table}`;
+  return `the Data Catalog ${lacks} ${counted(partitions, 'partition')} of ${table}${count && ` with ${count}`}`;
 }

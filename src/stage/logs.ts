@@ -21,12 +21,15 @@ export interface LogEvent {
 /** CloudWatch answers few calls per second. */
 const functionsAtOnce = 4;
 
+/** The most lines of one read. */
+export const mostLines = 10_000;
+
 /** Lines of these functions from `from` to `to` (milliseconds), the oldest first; at most `most`. */
 export async function readLogs(
   { logs, functionPrefix }: Pick<Stage, 'logs' | 'functionPrefix'>,
   functions: readonly string[],
   { from, to }: { readonly from: number; readonly to: number },
-  most = 10_000,
+  most = mostLines,
 ): Promise<LogEvent[]> {
   const found = await parallel(functions, functionsAtOnce, async (name) => {
     const events: LogEvent[] = [];

@@ -93,7 +93,7 @@ export interface ShownSnapshot {
 export interface TableDetail {
   readonly table: string;
   readonly dataset: string;
-  /** What the Data Catalog lacked of it on the last day. */
+  /** What the Data Catalog lacks of it now, or lacked on the last day. */
   readonly drift: string | null;
   /** How many partitions there are; null if they are too many to count. */
   readonly registered: number | null;

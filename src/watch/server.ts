@@ -5,7 +5,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { build } from 'esbuild';
 import * as z from 'zod';
 import { SluiceError } from '../lib/errors.ts';
-import type { Stage } from '../stage/connect.ts';
+import { depsOf, type Stage } from '../stage/connect.ts';
+import { lossNow, lossText } from '../stage/drift.ts';
 import { listExecutions } from '../stage/executions.ts';
 import { rejectsOtherSites } from '../stage/ownMachine.ts';
 import {
@@ -147,7 +148,15 @@ const questions: Readonly<Record<string, (stage: Stage, given: unknown) => Promi
     const { dataset, batch } = z.object({ dataset: z.string(), batch: z.string() }).parse(given);
     return quarantineSamples(stage, dataset, batch);
   },
-  '/api/table': (stage, given) => tableDetail(stage, z.object({ dataset: z.string() }).parse(given).dataset),
+  '/api/table': async (stage, given) => {
+    const { dataset } = z.object({ dataset: z.string() }).parse(given);
+    const [detail, { lost, unseen }] = await Promise.all([
+      tableDetail(stage, dataset),
+      lossNow(depsOf(stage), dataset),
+    ]);
+    // What is missing now, before what was.
+    return { ...detail, drift: (lost && lossText(lost)) ?? unseen ?? detail.drift };
+  },
 };
 
 /** Server-sent events with changes as soon as they are found. https://html.spec.whatwg.org/multipage/server-sent-events.html */

@@ -10,8 +10,18 @@ import type { QualityReport } from '../../src/lib/quality/report.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { listPartitions } from '../../src/stage/tables.ts';
 import { sluiceInDocs } from '../support/docs.ts';
-import { denied, expectWhole, setFaults, untilSettled } from '../support/faults.ts';
-import { athena, drop, post, publishedFrom, put, quarantinedFrom, sluice, stage } from '../support/stage.ts';
+import { denied, expectWhole, setFaults, untilHit, untilSettled } from '../support/faults.ts';
+import {
+  athena,
+  drop,
+  post,
+  publishedFrom,
+  put,
+  quarantinedFrom,
+  sluice,
+  stage,
+  startSluice,
+} from '../support/stage.ts';
 
 const dataset = 'social_media';
 let next = 1_500_000_000 + (Date.now() % 100_000_000);
@@ -91,6 +101,36 @@ test('drop follows a file to its end, and quarantine shows why rows were refused
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test('logs --follow prints the lines of a batch as they come, each once, and ends with it', async () => {
+  const key = `social-media-feed/followed-${next}.json`;
+  await setFaults([
+    {
+      service: 's3',
+      function: 'transformEmbedded',
+      operation: 'GetObject',
+      path: key,
+      mode: 'hold',
+      times: 1,
+    },
+  ]);
+  await put(key, post(next++));
+  await untilHit();
+  const [running] = await stage.ledger.findOpenBatches(dataset);
+  const followed = startSluice('logs', '--dataset', dataset, '--batch', running?.batch ?? '', '--follow');
+  // The batch waits: what is printed now came while it ran.
+  await waitFor(
+    async () => followed.out,
+    (out) => / claimBatch +INFO +step done/.test(out),
+    30_000,
+  );
+  expect(followed.out).not.toContain('completeBatch');
+  await setFaults();
+  expect(await followed.ended).toBe(0);
+  for (const name of ['claimBatch', 'transformEmbedded', 'publish', 'completeBatch'])
+    expect(followed.out.match(new RegExp(` ${name} +INFO +step done`, 'g'))).toHaveLength(1);
+  expect(followed.err).toBe('');
 });
 
 test('release publishes a held batch, with the reason on record', async () => {

@@ -108,6 +108,7 @@ test('2. a poison file', async () => {
 test('3. a dropped table', async () => {
   const before = await rows();
   await stage.glue.send(new DeleteTableCommand({ DatabaseName: table.DatabaseName, Name: dataset }));
+  await namedBy(new RegExp(`lacks the table ${dataset}`));
   await mend('reconcile --rebuild --dataset D');
   await namedBy(new RegExp(`lacked the table ${dataset}`));
   expect(await rows()).toBe(before);
@@ -122,6 +123,7 @@ test('4. a deleted partition', async () => {
     new DeletePartitionCommand({ ...table, PartitionValues: [dataset, '2023', '03', '17'] }),
   );
   expect(await rows()).toBe(before - 1);
+  await namedBy(/lacks 1 partition of \w+ with 1 row/);
   await sweepNow();
   await namedBy(/lacked 1 partition of \w+ with 1 row/);
   expect(await rows()).toBe(before);

@@ -39,23 +39,36 @@ export async function drop(
   }
 }
 
-/** Runs the command line as a person would. */
-export async function sluice(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
+interface Command {
+  /** What it has printed so far. */
+  readonly out: string;
+  readonly err: string;
+  readonly ended: Promise<number | null>;
+}
+
+/** Starts the command line as a person would, and does not wait. */
+export function startSluice(...args: string[]): Command {
   const root = resolve(import.meta.dirname, '../..');
   const child = spawn(
     resolve(root, 'node_modules/.bin/node'),
     ['src/cli/sluice.ts', ...args, '--endpoint', stage.endpoint ?? ''],
     { cwd: root },
   );
-  let [out, err] = ['', ''];
+  const command = { out: '', err: '', ended: new Promise<number | null>((done) => child.on('close', done)) };
   child.stdout.on('data', (data) => {
-    out += data;
+    command.out += data;
   });
   child.stderr.on('data', (data) => {
-    err += data;
+    command.err += data;
   });
-  const code = await new Promise<number | null>((done) => child.on('close', done));
-  return { code, out, err };
+  return command;
+}
+
+/** Runs the command line to its end. */
+export async function sluice(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
+  const command = startSluice(...args);
+  const code = await command.ended;
+  return { code, out: command.out, err: command.err };
 }
 
 /** Puts an object and does not wait. */

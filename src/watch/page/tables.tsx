@@ -114,7 +114,7 @@ function Table({ dataset }: { dataset: string }) {
       )}
       {data.maintained && <p class="facts">{maintenanceText(data.maintained)}</p>}
       {data.snapshots.length > 0 && <Snapshots {...data} />}
-      {partitions.length === 0 && <p class="hint">Nothing is published yet.</p>}
+      {partitions.length === 0 && data.drift === null && <p class="hint">Nothing is published yet.</p>}
     </article>
   );
 }

@@ -101,22 +101,16 @@ async function restoreGone(
   dataset: string,
   { shape, format }: Found,
 ): Promise<Rebuilt & { isTableMissing: false }> {
-  const { config, store, ledger } = deps;
+  const { ledger } = deps;
   const nothing = { table: shape.name, isTableMissing: false, partitions: 0, batches: 0 } as const;
   const place = `#seen-${dataset}`;
   const looked = await ledger.lastSweep(place);
   if (looked !== undefined && Date.parse(looked.at) + largeEvery > Date.now()) return nothing;
-  const at = { bucket: config.workBucket, key: `seen/${dataset}.json` };
-  // What cannot be read is as good as nothing.
-  const before = (await store.findJson(at, seenOf(shape.name).nullable().catch(null)))?.seen;
-  const { seen, gone, rows, isLarge } = await format.observe(shape, before);
-  const own = gone.filter(isOwnOf(deps, dataset));
-  const counted = await objectsCounted(deps, dataset, format, shape, own.slice(0, mostRestored.partitions));
-  const partitions = [...new Map(counted.map(({ values }) => [JSON.stringify(values), values])).values()];
+  const { before, seen, isLarge, own, partitions, rows } = await goneFrom(deps, dataset, { shape, format });
   const found = {
     ...nothing,
     partitions: partitions.length,
-    rows: partitions.length === 0 ? rows : await rowsOfAll(store, counted),
+    rows,
   };
   // First told, then mended: a sweep that ends in between finds them again.
   await noteDrift(deps, dataset, found);
@@ -129,9 +123,50 @@ async function restoreGone(
   const left = own.slice(mostRestored.partitions);
   const now = seen.partitions && { ...seen, partitions: [...seen.partitions, ...partitions, ...left] };
   const text = JSON.stringify({ table: shape.name, seen: now ?? seen });
-  if (text !== JSON.stringify({ table: shape.name, seen: before })) await store.writeText(at, text);
+  if (text !== JSON.stringify({ table: shape.name, seen: before }))
+    await deps.store.writeText(lookedAt(deps, dataset), text);
   if (isLarge) await ledger.noteSwept(place, undefined);
   return found;
+}
+
+/** What the Data Catalog lacks at the moment, until the sweep brings it back. Changes nothing; null if it has everything. */
+export async function findLost(deps: RebuildDeps, dataset: string): Promise<Omit<CatalogDrift, 'at'> | null> {
+  const found = await tableOf(deps, dataset);
+  if (!found) return null;
+  const table = found.shape.name;
+  if (!found.isThere) return { table, isTableMissing: true, partitions: 0 };
+  const { partitions, rows } = await goneFrom(deps, dataset, found);
+  return partitions.length === 0 && !rows
+    ? null
+    : { table, isTableMissing: false, partitions: partitions.length, ...(rows ? { rows } : {}) };
+}
+
+/** Where the last look at a dataset's table is. */
+const lookedAt = ({ config }: Pick<RebuildDeps, 'config'>, dataset: string) => ({
+  bucket: config.workBucket,
+  key: `seen/${dataset}.json`,
+});
+
+/** Compares an existing table with the last look at it. */
+async function goneFrom(deps: RebuildDeps, dataset: string, { shape, format }: Omit<Found, 'isThere'>) {
+  const { store } = deps;
+  // What cannot be read is as good as nothing.
+  const last = await store.findJson(lookedAt(deps, dataset), seenOf(shape.name).nullable().catch(null));
+  const before = last?.seen;
+  const { seen, gone, rows, isLarge } = await format.observe(shape, before);
+  /** Partitions of this dataset that were registered at the last look. */
+  const own = gone.filter(isOwnOf(deps, dataset));
+  const counted = await objectsCounted(deps, dataset, format, shape, own.slice(0, mostRestored.partitions));
+  /** Those of them with rows that the ledger counts. */
+  const partitions = [...new Map(counted.map(({ values }) => [JSON.stringify(values), values])).values()];
+  return {
+    before,
+    seen,
+    isLarge,
+    own,
+    partitions,
+    rows: partitions.length === 0 ? rows : await rowsOfAll(store, counted),
+  };
 }
 
 const seenOf = (table: string) => z.object({ table: z.literal(table), seen: seenSchema });

@@ -13,7 +13,7 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { statusOf } from '../../../../src/cli/status.ts';
 import { goldenTable } from '../../../../src/lib/flow/batch/tables.ts';
-import { rebuild, rebuildNext } from '../../../../src/lib/flow/repair/rebuild.ts';
+import { findLost, rebuild, rebuildNext } from '../../../../src/lib/flow/repair/rebuild.ts';
 import { reconcile } from '../../../../src/lib/flow/repair/reconcile.ts';
 import { sweep } from '../../../../src/lib/flow/repair/sweep.ts';
 import { hiveFormat } from '../../../../src/lib/table/hive/format.ts';
@@ -43,6 +43,7 @@ const partitionsOf = (world: World) =>
     .partitions('db', dataset)
     .map(({ values }) => values.at(-1))
     .sort();
+const lostIn = (world: World) => findLost(world.deps('test'), dataset);
 const rebuildIt = (world: World) => world.operate((deps) => rebuild(deps, dataset));
 
 /** Many batches of one file, each in a day of its own. */
@@ -135,6 +136,9 @@ test('partitions that are deleted between two sweeps are back after the second, 
   await dropDay(world, '25');
   await putRows(world, '03', 5);
   await putRows(world, '25', 2);
+  // `status` and the watch page see it before the sweep, and change nothing.
+  for (let i = 0; i < 2; i++)
+    expect(await lostIn(world)).toEqual({ table: dataset, isTableMissing: false, partitions: 2, rows: 7 });
   world.aws.clock.advance(300_000);
   // No page of batches is due that has them all.
   expect(await world.call('sweep', (deps) => rebuildNext(deps, dataset))).toMatchObject({
@@ -142,6 +146,7 @@ test('partitions that are deleted between two sweeps are back after the second, 
     rows: 7,
   });
   expect(partitionsOf(world)).toEqual(before);
+  expect(await lostIn(world)).toBeNull();
   expect(world.metrics.get('CatalogDrift')).toBe(2);
   const drift = await recentDrift(world.deps('test').ledger, dataset);
   expect(drift && driftText(drift)).toMatch(/lacked 2 partitions of feed with 7 rows$/);
@@ -178,6 +183,7 @@ test('a partition that a correction has emptied between two sweeps is not told o
   world.put('feed/a', ['a1@30']);
   await world.settle();
   expect(partitionsOf(world)).not.toEqual(before);
+  expect(await lostIn(world)).toBeNull();
   await nextSweep(world);
   expect(world.metrics.get('CatalogDrift')).toBeUndefined();
 });
@@ -316,7 +322,9 @@ test('a table that somebody has made otherwise is named, and nothing is done to 
 
 test('a dropped Iceberg table is reported, and not made anew without its rows', async () => {
   const world = await publishedIn({ format: 'iceberg' });
+  expect(await lostIn(world)).toBeNull();
   await drop(world);
+  expect(await lostIn(world)).toEqual({ table: dataset, isTableMissing: true, partitions: 0 });
   world.aws.clock.advance(900_001);
   expect(await world.call('sweep', (deps) => rebuildNext(deps, dataset))).toMatchObject({
     isTableMissing: true,
@@ -328,4 +336,5 @@ test('a dropped Iceberg table is reported, and not made anew without its rows', 
 
 test('a dataset that has published nothing has nothing to bring back', async () => {
   expect(await rebuildIt(new World())).toBeNull();
+  expect(await lostIn(new World())).toBeNull();
 });
