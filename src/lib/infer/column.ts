@@ -97,6 +97,9 @@ const nullMarkers: ReadonlySet<unknown> = new Set([
   '<NA>',
   'NaT',
   'nil',
+  // German: keine Angabe.
+  'k.A.',
+  'k. A.',
   '\\N',
   '-',
   '--',

@@ -272,15 +272,23 @@ function provenOrderOf(seen: ReadonlyMap<string, Seen>): DateOrder | undefined {
 /** The objects to keep whole, largest first, so that the columns are not too many; and whether that is not enough. */
 function gathered(seen: ReadonlyMap<string, Seen>): { whole: ReadonlySet<string>; hasRest: boolean } {
   const whole = new Set<string>();
-  const leaves = () => [...seen.keys()].filter((path) => !isCovered(seen, whole, path));
-  let left = seen.size > mostColumns ? leaves() : [];
-  while (left.length > mostColumns) {
-    const sizes = new Map<string, number>();
-    for (const parent of left.flatMap(parents)) sizes.set(parent, (sizes.get(parent) ?? 0) + 1);
-    const [largest] = [...sizes].sort(([, a], [, b]) => b - a)[0] ?? [];
+  if (seen.size <= mostColumns) return { whole, hasRest: false };
+  const leaves = new Map(
+    [...seen.keys()].filter((path) => !isCovered(seen, whole, path)).map((path) => [path, parents(path)]),
+  );
+  /** The leaves below each object. */
+  const below = new Map<string, Set<string>>();
+  for (const [path, above] of leaves)
+    for (const parent of above) below.set(parent, (below.get(parent) ?? new Set()).add(path));
+  while (leaves.size > mostColumns) {
+    let [largest, paths]: [string | undefined, ReadonlySet<string>] = [undefined, new Set()];
+    for (const [parent, own] of below) if (own.size > paths.size) [largest, paths] = [parent, own];
     if (largest === undefined) return { whole, hasRest: true };
     whole.add(largest);
-    left = leaves();
+    for (const path of [...paths]) {
+      for (const parent of leaves.get(path) ?? []) below.get(parent)?.delete(path);
+      leaves.delete(path);
+    }
   }
   return { whole, hasRest: false };
 }

@@ -191,7 +191,10 @@ function mapEntries(value: object): object[] | null {
   }
   const names = new Set(records.flatMap(Object.keys));
   const fields = records.reduce((sum, record) => sum + Object.keys(record).length - 1, 0);
-  return names.size > 1 && fields / records.length >= (names.size - 1) / 2 ? records : null;
+  const isFull = fields / records.length >= (names.size - 1) / 2;
+  // Fields that are mostly absent, under many keys: few names stand in all records together.
+  const isShared = records.length >= fewestRecords && names.size - 1 <= records.length / 10;
+  return names.size > 1 && (isFull || isShared) ? records : null;
 }
 
 function pathOf({ steps, isMap }: Place): string | null {

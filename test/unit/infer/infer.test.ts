@@ -263,6 +263,26 @@ test.each<[string, object, string]>([
   expect(rows.find((r: Row) => r.key === '3040053')).toMatchObject({ name: 'city 2', pop: 2n });
 });
 
+test('a document keyed by id is a map even if its records lack most of their fields', async () => {
+  const types = Array.from({ length: 60 }, (_, i) => [
+    `application/type-${i}`,
+    i % 6 === 5 ? {} : { [['source', 'charset', 'compressible', 'extensions', 'note'][i % 6] ?? '']: 'x' },
+  ]);
+  const { contract, summary } = await runDraft([
+    write('types.json', JSON.stringify(Object.fromEntries(types), null, 2)),
+  ]);
+  expect(contract.source.records).toBe('*');
+  expect(Object.keys(columnsOf(contract))).toEqual([
+    'key',
+    'source',
+    'charset',
+    'compressible',
+    'extensions',
+    'note',
+  ]);
+  expect(summary).toMatchObject({ rowsRead: 60, published: 60 });
+});
+
 test('a map of other things than objects has their values, an empty one no rows, and what is no map is refused', async () => {
   const contract = parseContract(
     'test.yml',
