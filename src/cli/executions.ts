@@ -1,11 +1,10 @@
 /** `sluice executions`: the executions of the state machine, or the states of one. */
 import { parallel } from '../lib/parallel.ts';
-import { oneLine } from '../lib/visible.ts';
 import { failureOf, findExecution, listExecutions, visitsWithData } from '../stage/executions.ts';
 import type { ExecutionSummary, Visit } from '../stage/history.ts';
 import { complain, print, printJson } from '../stage/terminal.ts';
 import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
-import { printTable } from './table.ts';
+import { printReasons, printTable, reasonCell } from './table.ts';
 import { readLast, readOptions, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- executions [--dataset NAME] [--last N] [options] [EXECUTION]
@@ -60,9 +59,13 @@ export async function run(args: string[]): Promise<number> {
         new Date(row.startedAt).toISOString(),
         secondsOf(row),
         row.state ?? '-',
-        oneLine(row.error ?? '', 100),
+        reasonCell(row.error ?? undefined),
       ]),
     );
+  printReasons(
+    print,
+    rows.map(({ name, error }) => ({ name, reason: error ?? undefined })),
+  );
   return 0;
 }
 
@@ -102,11 +105,13 @@ async function showVisits(stage: Stage, name: string, json: boolean): Promise<nu
       new Date(visit.startedAt).toISOString(),
       secondsOf(visit),
       visit.retries + 1,
-      oneLine(errorOf(visit), 100),
+      reasonCell(errorOf(visit)),
     ]),
   );
-  for (const visit of visits.filter((v) => errorOf(v).length > 100))
-    print(`\n  ${visit.state}: ${errorOf(visit)}`);
+  printReasons(
+    print,
+    visits.map((visit) => ({ name: visit.state, reason: errorOf(visit) })),
+  );
   print(`\n  ${execution.name} ${execution.status}`);
   return 0;
 }

@@ -22,7 +22,7 @@ export async function run(args: string[]): Promise<number> {
     records: { type: 'string', default: '10000' },
   });
   const samples = await readSamples(positionals, values.records);
-  const draft = draftContract(datasetOf(values.dataset, samples), samples.source, samples.records);
+  const draft = draftContract(datasetOf(values.dataset, samples), samples);
   print(textOf(draft, positionals, samples).trimEnd());
   return 0;
 }

@@ -51,7 +51,7 @@ export async function run(args: string[]): Promise<number> {
     const path = values.out ?? join(root, 'datasets', `${dataset}.yml`);
     if (existsSync(path))
       throw new UsageError(`${path} exists already; choose another name with --dataset or --out`);
-    const drafted = draftContract(dataset, samples.source, samples.records);
+    const drafted = draftContract(dataset, samples);
     const order =
       drafted.unclear === null
         ? undefined
@@ -60,8 +60,7 @@ export async function run(args: string[]): Promise<number> {
             drafted.unclear.likely,
             oneOf(['day', 'month'] as const),
           );
-    const likely =
-      order === undefined ? drafted : draftContract(dataset, samples.source, samples.records, { order });
+    const likely = order === undefined ? drafted : draftContract(dataset, samples, { order });
     const prefix = await ask('where its files land in the raw bucket', likely.chosen.prefix, as(topFolder));
     const key = await ask(
       'columns that identify a row, the first of equal ones is kept (- for none)',
@@ -73,7 +72,7 @@ export async function run(args: string[]): Promise<number> {
       likely.chosen.time ?? '-',
       (answer) => columnsOf(answer, likely.times)[0] ?? null,
     );
-    const draft = draftContract(dataset, samples.source, samples.records, {
+    const draft = draftContract(dataset, samples, {
       prefix,
       key,
       time,

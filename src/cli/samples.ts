@@ -39,6 +39,8 @@ export interface Samples {
   readonly dataset: string;
   readonly source: Partial<Contract['source']>;
   readonly records: readonly unknown[];
+  /** Texts for missing values that are in quotes somewhere in a CSV. */
+  readonly quotedMarkers: ReadonlySet<string>;
   /** Notes on guesses about the files. */
   readonly notes: readonly string[];
 }
@@ -73,6 +75,7 @@ export async function readSamples(
     dataset: datasetName(basename(first)),
     source: sourceOf(samples, paths),
     records: samples.flatMap((s) => s.records).slice(0, Number(limit)),
+    quotedMarkers: new Set(samples.flatMap((s) => [...(s.quotedMarkers ?? [])])),
     notes: [...new Set([...open, ...samples.flatMap((s) => s.notes)])],
   };
 }

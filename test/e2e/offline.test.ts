@@ -1,27 +1,17 @@
 /** `sls offline --stage local`: the next execution runs an edited handler, without a deployment. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { freePort } from '../../offline/ports.ts';
 import { retry } from '../../src/lib/flow/operate/again.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { connectStage, depsOf, type Stage } from '../../src/stage/connect.ts';
+import { copyCheckout, root } from '../support/checkout.ts';
 import { post } from '../support/stage.ts';
 
-const root = resolve(import.meta.dirname, '../..');
 const dataset = 'social_media';
 let copy: string;
 
@@ -30,21 +20,6 @@ interface Offline {
   readonly lambdaPort: number;
   output(): string;
   readonly ended: Promise<number | null>;
-}
-
-/** A separate checkout whose sources may be edited. */
-function copyCheckout(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-checkout-'));
-  const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-    cwd: root,
-  });
-  for (const file of files
-    .toString()
-    .split('\0')
-    .filter((f) => f !== '' && existsSync(join(root, f))))
-    cpSync(join(root, file), join(folder, file));
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-  return folder;
 }
 
 function startOffline(lambdaPort: number, environment: NodeJS.ProcessEnv = {}): Offline {

@@ -2,22 +2,18 @@
  * `npm run drill`: ten incidents on a local stage. Each is named by `status` and mended by the commands of docs/operations.md,
  * section "Incidents", as they are typed there. The sweep runs when its turn would come.
  */
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { execFile } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import {
-  DeletePartitionCommand,
-  DeleteTableCommand,
-  GetJobRunsCommand,
-  GetTableCommand,
-  UpdateTableCommand,
-} from '@aws-sdk/client-glue';
+import { DeletePartitionCommand, DeleteTableCommand, GetJobRunsCommand } from '@aws-sdk/client-glue';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { DeleteCommand, DynamoDBDocumentClient, paginateScan } from '@aws-sdk/lib-dynamodb';
 import { afterEach, beforeAll, expect, test } from '@jest/globals';
-import { toTableInput } from '../../src/lib/aws/catalog.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
-import { localClient } from '../../src/stage/localEndpoint.ts';
+import { localClient, localEnvironment } from '../../src/stage/localEndpoint.ts';
+import { copyCheckout } from '../support/checkout.ts';
 import {
   abortExecutions,
   dataset,
@@ -34,6 +30,7 @@ const ledger = DynamoDBDocumentClient.from(new DynamoDBClient(localClient(String
 const table = { DatabaseName: stage.config.database, TableName: dataset };
 const docs = readFileSync(resolve(import.meta.dirname, '../../docs/operations.md'), 'utf8');
 const [, incidents = ''] = /\n## Incidents\n(.*?)\n## /s.exec(docs) ?? [];
+const [, deployCommand = ''] = /\n(npx sls deploy --stage local)\b/.exec(docs) ?? [];
 
 /** Runs a command as the section has it, with words of the test in the place of its capitals. */
 async function mend(command: string, words: Readonly<Record<string, string>> = {}) {
@@ -171,32 +168,43 @@ test('6. a wrong drop', async () => {
   expect(await quarantinedFrom(key)).toMatchObject([{ reason: 'rejected' }]);
 });
 
-test('7. a contract that does not fit its table', async () => {
-  const { Table } = await stage.glue.send(
-    new GetTableCommand({ DatabaseName: table.DatabaseName, Name: dataset }),
-  );
-  if (!Table) throw new Error('there is no table');
-  const columns = Table.StorageDescriptor?.Columns ?? [];
-  const change = (Columns: typeof columns) =>
-    stage.glue.send(
-      new UpdateTableCommand({
-        DatabaseName: table.DatabaseName,
-        TableInput: {
-          ...toTableInput(Table),
-          StorageDescriptor: { ...Table.StorageDescriptor, Columns },
-        },
-      }),
+test('7. a broken contract', async () => {
+  const copy = copyCheckout();
+  const contract = join(copy, 'datasets/social_media.yml');
+  const right = readFileSync(contract, 'utf8');
+  /** Deploys a contract from the copy to the stage, as the docs say. */
+  const deployed = async (text: string) => {
+    writeFileSync(contract, text);
+    const [program = '', ...args] = deployCommand.split(' ');
+    await promisify(execFile)(program, args, {
+      cwd: copy,
+      env: {
+        ...process.env,
+        ...localEnvironment,
+        AWS_ENDPOINT_URL: stage.endpoint,
+        SLS_TELEMETRY_DISABLED: '1',
+      },
+    });
+  };
+  try {
+    const broken = right.replace(
+      'name: text, path: text, type: string',
+      'name: text, path: lang, type: bigint',
     );
-  await change(columns.map((c) => (c.Name === 'text' ? { ...c, Type: 'bigint' } : c)));
-  const { key, text } = newFile();
-  await put(key, text);
-  const [held] = await untilSettled(dataset, [key]);
-  expect(held).toMatchObject({ state: 'held', reason: expect.stringContaining('TableMismatch') });
-  await namedBy(/1 file held; see/);
-  await change(columns);
-  await mend('retry --dataset D');
-  await isPublished(key);
-});
+    expect(broken).not.toBe(right);
+    await deployed(broken);
+    const { key, text } = newFile();
+    await put(key, text);
+    const [held] = await untilSettled(dataset, [key]);
+    expect(held).toMatchObject({ state: 'held', reason: expect.stringMatching(/^TableMismatch: .*text/) });
+    await namedBy(/1 file held; see/);
+    await deployed(right);
+    await mend('retry --dataset D');
+    await isPublished(key);
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
+}, 600_000);
 
 test('8. a stuck Glue job', async () => {
   const { key, text } = newFile();

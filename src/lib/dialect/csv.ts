@@ -176,12 +176,17 @@ export function csvFields(text: string, csv: Csv): string {
 }
 
 /** The first record of a text; null if the text does not begin with one. `end` is its end, before the line end. */
-export function firstRecord(text: string, csv: Csv): { fields: string[]; end: number } | null {
+export function firstRecord(
+  text: string,
+  csv: Csv,
+): { fields: string[]; quoted: number[]; end: number } | null {
   const { quote, escapeBy, trimFields } = csvOf(csv);
-  const { plain, quoted } = fieldPatterns(csv);
+  const { plain, quoted: enclosed } = fieldPatterns(csv);
   const isLong = markOf(csv) === standIn;
-  const field = new RegExp(quoted === null ? plain : `${quoted}|${plain}`, 'y');
+  const field = new RegExp(enclosed === null ? plain : `${enclosed}|${plain}`, 'y');
   const fields: string[] = [];
+  /** The places of fields in quotes. */
+  const quoted: number[] = [];
   // Without the replacement, a field would end at the first character of a longer delimiter.
   const at = marksIn(text, csv);
   const mark = markOf(csv);
@@ -198,6 +203,7 @@ export function firstRecord(text: string, csv: Csv): { fields: string[]; end: nu
         `${escapeBy === null || escapeBy === quote ? '' : `${escaped(escapeBy)}([\\s\\S])|`}${escaped(quote)}(${escaped(quote)})`,
         'g',
       );
+      quoted.push(fields.length);
       fields.push(inner.replaceAll(pairs, (_, ...groups) => groups.find((g) => typeof g === 'string') ?? ''));
     } else fields.push(back(whole));
     if (at.startsWith(mark, end)) {
@@ -205,6 +211,6 @@ export function firstRecord(text: string, csv: Csv): { fields: string[]; end: nu
       continue;
     }
     const isEnd = end === at.length || at[end] === '\n' || at[end] === '\r';
-    return isEnd ? { fields, end: isLong ? back(at.slice(0, end)).length : end } : null;
+    return isEnd ? { fields, quoted, end: isLong ? back(at.slice(0, end)).length : end } : null;
   }
 }

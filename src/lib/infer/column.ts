@@ -82,7 +82,7 @@ function looksLikeMap(values: readonly unknown[]): boolean {
 export const mostFields = 200;
 
 /** Texts for missing values in R, spreadsheets, Python and databases. */
-const nullMarkers: ReadonlySet<unknown> = new Set([
+export const nullMarkers: ReadonlySet<unknown> = new Set([
   'NA',
   'N/A',
   'n/a',

@@ -3,7 +3,7 @@
 import type { Contract } from '../contract/schema.ts';
 import { csvOf, firstRecord } from '../dialect/csv.ts';
 import { namesOf } from '../engine/csvStart.ts';
-import { valueOfField } from './column.ts';
+import { nullMarkers, valueOfField } from './column.ts';
 import type { Question, Sample } from './source.ts';
 import { timeOfTexts } from './time.ts';
 
@@ -17,8 +17,14 @@ const triedLength = 256 * 1024;
 const mostRecords = 100_000;
 
 /** A record of a CSV: its fields, or null if it is invalid, and the number of lines before it. */
+/** The fields of a record. */
+type Row = readonly string[];
+
+/** Which fields of a row are in quotes: there an empty text is a value, and `nullText` does not count. */
+const quotedIn = new WeakMap<Row, ReadonlySet<number>>();
+
 interface Piece {
-  readonly fields: readonly string[] | null;
+  readonly fields: Row | null;
   readonly line: number;
 }
 
@@ -249,6 +255,7 @@ function piecesOf(text: string, options: Options, lineEnd: string): Piece[] {
       ? null
       : firstRecord(text.slice(at, at + Math.max(whole.length, longestRecord)), csv);
     if (!isAside) pieces.push({ fields: found?.fields ?? null, line });
+    if (found !== null && found.quoted.length > 0) quotedIn.set(found.fields, new Set(found.quoted));
     const end = found === null ? at + whole.length : at + found.end;
     const next = text.indexOf(lineEnd, end);
     const behind = next < 0 ? text.length : next + 1;
@@ -267,13 +274,19 @@ function sampleOf(
   notes: readonly string[],
 ): Sample {
   const source = { formats: ['csv'], ...(Object.keys(options).length > 0 ? { csv: options } : {}) };
+  const quotedMarkers = new Set<string>();
+  const valueAt = (row: Row, i: number): unknown => {
+    const text = row[i] ?? '';
+    if (!quotedIn.get(row)?.has(i)) return valueOfField(text);
+    if (nullMarkers.has(text)) quotedMarkers.add(text);
+    return text === '' ? '' : valueOfField(text);
+  };
   return {
     source: source as Partial<Contract['source']>,
     records: rows.map((row) =>
-      Object.fromEntries(
-        header.flatMap((name, i) => (name === null ? [] : [[name, valueOfField(row[i] ?? '')]])),
-      ),
+      Object.fromEntries(header.flatMap((name, i) => (name === null ? [] : [[name, valueAt(row, i)]]))),
     ),
+    quotedMarkers,
     notes,
   };
 }

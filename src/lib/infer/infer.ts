@@ -5,7 +5,7 @@ import type { Contract } from '../contract/schema.ts';
 import { isJsonObject } from '../json.ts';
 import { Fraction, isMap, kindOf, mostFields, type Seen, shapeWithoutMarkers } from './column.ts';
 import { columnName } from './names.ts';
-import { parseExactly } from './source.ts';
+import { parseExactly, type Sample } from './source.ts';
 import { type DateOrder, provenOrder } from './time.ts';
 
 type Draft = Record<string, unknown>;
@@ -53,10 +53,10 @@ const mostColumns = 900;
 /** Drafts a contract from records. `choices` use the column names of the draft without choices. */
 export function draftContract(
   dataset: string,
-  source: Partial<Contract['source']>,
-  records: readonly unknown[],
+  sample: Pick<Sample, 'source' | 'records' | 'quotedMarkers'>,
   choices: Choices = {},
 ): Drafted {
+  const { source, records, quotedMarkers } = sample;
   const { objects, texts } = unfolded(records.filter(isJsonObject));
   const isCsv = source.formats?.includes('csv') === true;
   // A log has lines without a request, an answer or a target. Each has its time.
@@ -96,13 +96,17 @@ export function draftContract(
   }
   const [marker, ...otherMarkers] = new Set(columns.flatMap((c) => c.nullValues ?? []));
   const hasEmptyFields = [...seen.values()].some(({ count }) => count < objects.length);
-  if (isCsv && marker !== undefined && otherMarkers.length === 0 && !hasEmptyFields)
+  const isOnlyMarker = marker !== undefined && otherMarkers.length === 0 && !hasEmptyFields;
+  // In quotes, nullText would be a text.
+  if (isCsv && isOnlyMarker && !quotedMarkers?.has(marker))
     return draftContract(
       dataset,
-      { ...source, csv: { ...source.csv, nullText: marker } as Contract['source']['csv'] },
-      objects.map((record) =>
-        Object.fromEntries(Object.entries(record).map(([field, v]) => [field, v === marker ? null : v])),
-      ),
+      {
+        source: { ...source, csv: { ...source.csv, nullText: marker } as Contract['source']['csv'] },
+        records: objects.map((record) =>
+          Object.fromEntries(Object.entries(record).map(([field, v]) => [field, v === marker ? null : v])),
+        ),
+      },
       choices,
     );
   const required = columns.filter((c) => c.required);

@@ -9,6 +9,8 @@ import { Fraction } from './column.ts';
 export interface Sample {
   readonly source: Partial<Contract['source']>;
   readonly records: readonly unknown[];
+  /** Texts for missing values that are in quotes somewhere in a CSV. */
+  readonly quotedMarkers?: ReadonlySet<string>;
   /** Notes on guesses. */
   readonly notes: readonly string[];
   /** Open questions. */

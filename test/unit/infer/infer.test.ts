@@ -20,7 +20,7 @@ async function draftOf(
   decide = likely,
 ): Promise<{ text: string; contract: Contract }> {
   const samples = await readSamples(paths, '10000', decide);
-  const text = textOf(draftContract(samples.dataset, samples.source, samples.records), paths, samples);
+  const text = textOf(draftContract(samples.dataset, samples), paths, samples);
   return { text, contract: parseContract('draft.yml', text) };
 }
 
@@ -170,7 +170,7 @@ test('a key is drafted where rows are named by an id of their own, and not where
     updated_at: 'x',
   }));
   const keyOf = (records: readonly object[]) =>
-    draftContract('x', { formats: ['ndjson'] }, records).chosen.key;
+    draftContract('x', { source: { formats: ['ndjson'] }, records }).chosen.key;
   const plain = rows.map(({ id, at, item_id }) => ({ id, at, item_id }));
   expect(keyOf(plain)).toEqual(['id']);
   expect(keyOf(rows)).toEqual([]);
@@ -190,7 +190,8 @@ test('init asks what the sample leaves open, and the answer decides', async () =
   expect(event.contract.source).toMatchObject({ formats: ['json_document'], records: 'line_items' });
   expect(asked).toHaveLength(2);
   expect(
-    draftContract('x', { formats: ['csv'] }, [{ d: '01/02/2024' }], { order: 'day' }).contract.columns,
+    draftContract('x', { source: { formats: ['csv'] }, records: [{ d: '01/02/2024' }] }, { order: 'day' })
+      .contract.columns,
   ).toMatchObject([{ formats: [{ pattern: '%d/%m/%Y' }] }]);
 });
 
@@ -261,6 +262,21 @@ test.each<[string, object, string]>([
   expect(columnsOf(contract)).toEqual({ key: 'string', name: 'string', pop: 'bigint' });
   expect(summary).toMatchObject({ rowsRead: 30, published: 30 });
   expect(rows.find((r: Row) => r.key === '3040053')).toMatchObject({ name: 'city 2', pop: 2n });
+});
+
+test.each<[string, string, object]>([
+  ['an empty text', '', { n: 'bigint', d: 'date', t: 'string' }],
+  ['a marker', 'NA', { n: 'bigint', d: 'date', t: 'string' }],
+])('a CSV that quotes every field, with %s for no value, is read as drafted', async (_, none, columns) => {
+  const { contract, rows, summary } = await runDraft([
+    write(
+      'quoted.csv',
+      `"n","d","t"\n"1","2024-01-13","a"\n"${none}","2024-01-14","b"\n"3","${none}","c"\n"4","2024-01-15","${none}"\n`,
+    ),
+  ]);
+  expect(columnsOf(contract)).toEqual(columns);
+  expect(summary).toMatchObject({ rowsRead: 4, published: 4 });
+  expect(rows.filter((row) => row.n === null)).toHaveLength(1);
 });
 
 test('a document keyed by id is a map even if its records lack most of their fields', async () => {
@@ -357,7 +373,7 @@ test('names of columns are spelled in ASCII, and told apart where they have no l
 
 test('a draft that would be no contract is one line, without a file that is not there', async () => {
   const samples = await readSamples([write('in.json', '{"id":1}')], '10');
-  const draft = draftContract('in', { ...samples.source, records: 'x' }, samples.records);
+  const draft = draftContract('in', { ...samples, source: { ...samples.source, records: 'x' } });
   expect(() => textOf(draft, ['in.json'], samples)).toThrow(
     'no contract can be drafted: source.records: is given exactly with the format json_document',
   );

@@ -309,9 +309,10 @@ test('drift passthrough: a published column keeps its type, whatever the Catalog
 });
 
 test('a draft leaves out the fields that no path can lead to, and reads no other in their place', () => {
-  const { contract, left } = draftContract('x', { formats: ['ndjson'] }, [
-    { id: 1, '"id"': 2, '*': 3, a: { '': 4, b: 5 } },
-  ]);
+  const { contract, left } = draftContract('x', {
+    source: { formats: ['ndjson'] },
+    records: [{ id: 1, '"id"': 2, '*': 3, a: { '': 4, b: 5 } }],
+  });
   expect(left).toEqual(['*', 'a.']);
   expect(contract.columns).toMatchObject([
     { name: 'id', path: 'id' },
