@@ -117,7 +117,7 @@ export function csvStartOf(
 }
 
 /** The names of the fields from the records of a header, each with a part of every name. */
-function joinedNames(
+export function joinedNames(
   records: readonly (readonly string[])[],
   { join, spans }: { readonly join: string; readonly spans: boolean },
 ): readonly string[] {

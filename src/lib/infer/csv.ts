@@ -2,7 +2,7 @@
 
 import type { Contract } from '../contract/schema.ts';
 import { csvOf, firstRecord } from '../dialect/csv.ts';
-import { namesOf } from '../engine/csvStart.ts';
+import { joinedNames, namesOf } from '../engine/csvStart.ts';
 import { nullMarkers, valueOfField } from './column.ts';
 import type { Question, Sample } from './source.ts';
 import { timeOfTexts } from './time.ts';
@@ -134,8 +134,68 @@ function footerOf(
   return below.length + (total.test((pieces[last]?.fields?.[0] ?? '').trim()) ? 1 : 0);
 }
 
-/** A sample with the first row as header, as data, or both for a person to choose. */
+/** A sample with the first rows as header, the first row alone, or none, for a person to choose. */
 function withHeader(
+  rows: readonly (readonly string[])[],
+  options: Options,
+  notes: readonly string[],
+): Sample {
+  const lines = headerRows(rows);
+  const one = withOneHeader(rows, options, notes);
+  if (lines === 1) return one;
+  const header = { rows: lines, join: ' ', spans: hasSpans(rows.slice(0, lines - 1)), anyCase: false };
+  const several = sampleOf(
+    { ...options, header: { rows: lines, ...(header.spans ? { spans: true } : {}) } as Csv['header'] },
+    namesOf(joinedNames(rows.slice(0, lines), header)),
+    rows.slice(lines),
+    [...notes, `The first ${lines} lines are taken for names, whose parts are joined.`],
+  );
+  const first = (rows[0] ?? []).join(options.delimiter ?? ',').slice(0, 60);
+  const choices = [
+    { name: 'several', sample: several },
+    { name: 'one', sample: one },
+  ];
+  const text = `do the first ${lines} lines (${first}, …) hold names, or does one (several, one)`;
+  return { ...several, question: { text, options: choices } };
+}
+
+/** The most lines with names that are looked for. */
+const mostHeaderRows = 3;
+/** The number of rows that they are compared with. */
+const mostCompared = 200;
+
+/** The number of rows at the start with texts alone, above columns that have no texts. */
+function headerRows(rows: readonly (readonly string[])[]): number {
+  const width = rows[0]?.length ?? 0;
+  const isTyped = (row: readonly string[], i: number) => {
+    const kind = kindOfField(row[i] ?? '');
+    return kind === 'number' || kind === 'time';
+  };
+  const columns = Array.from({ length: width }, (_, i) => i);
+  for (let lines = mostHeaderRows; lines > 1; lines--) {
+    const [above, below] = [rows.slice(0, lines), rows.slice(lines, lines + mostCompared)];
+    if (below.length < 2 || above.some((row) => columns.some((i) => isTyped(row, i)))) continue;
+    const typed = columns.filter(
+      (i) =>
+        below.some((row) => isTyped(row, i)) &&
+        below.every((row) => isTyped(row, i) || kindOfField(row[i] ?? '') === 'none'),
+    );
+    // Each line names a part of such columns, and each of them has a name.
+    const isNamed = above.every((row) => typed.some((i) => (row[i] ?? '').trim() !== ''));
+    const isWhole = typed.every((i) => above.some((row) => (row[i] ?? '').trim() !== ''));
+    // In one column, a text above numbers may be a value.
+    const isLikely = typed.length > 1 || hasSpans(above.slice(0, -1));
+    if (typed.length > 0 && isNamed && isWhole && isLikely) return lines;
+  }
+  return 1;
+}
+
+/** Whether a part stands above several fields: in the first of them, and the others are empty. */
+const hasSpans = (above: readonly (readonly string[])[]): boolean =>
+  above.some((row) => row.some((part, i) => i > 0 && part.trim() === '' && (row[i - 1] ?? '').trim() !== ''));
+
+/** A sample with the first row as header, as data, or both for a person to choose. */
+function withOneHeader(
   rows: readonly (readonly string[])[],
   options: Options,
   notes: readonly string[],

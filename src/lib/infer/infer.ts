@@ -126,16 +126,17 @@ export function draftContract(
     columns,
     ...(hasRest ? { drift: 'rescue' } : {}),
     ...(key.length > 0 ? { dedupe: { key: [...key] } } : {}),
-    partitionBy: [
-      { name: unused(names, 'data_source'), constant: dataset },
-      ...(time === null
+    partitionBy:
+      time === null
         ? []
-        : partsFor(seen.get(timePath)).map((part) => ({
-            name: unused(names, names.has(part) ? `${time.slice(0, 50)}_${part}` : part),
-            of: time,
-            part,
-          }))),
-    ],
+        : [
+            { name: unused(names, 'data_source'), constant: dataset },
+            ...partsFor(seen.get(timePath)).map((part) => ({
+              name: unused(names, names.has(part) ? `${time.slice(0, 50)}_${part}` : part),
+              of: time,
+              part,
+            })),
+          ],
   };
   return {
     contract,
@@ -147,6 +148,9 @@ export function draftContract(
         ? [
             `Partitions follow ${time}${times.length > 1 ? `; other times that every record has: ${times.slice(1, 6).join(', ')}` : ''}.`,
           ]
+        : []),
+      ...(choices.time === undefined && time === null
+        ? ['No partitions: no time has a value in every record. A large table needs some: see partitionBy.']
         : []),
       ...(hasRest
         ? [

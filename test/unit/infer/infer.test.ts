@@ -401,6 +401,31 @@ test.each([
   await expect(draftOfText('text.txt', content)).rejects.toThrow('no JSON record was found, and no CSV');
 });
 
+test('several lines of names are a header of several rows, and no time means no partitions', async () => {
+  const spans = write('spans.csv', 'shop,sales,,costs,\n,net,gross,net,gross\nUlm,1,2,3,4\nBonn,5,6,7,8\n');
+  const { contract, rows } = await runDraft([spans]);
+  expect(contract.source.csv?.header).toMatchObject({ rows: 2, spans: true });
+  expect(contract.partitionBy).toEqual([]);
+  expect(Object.keys(columnsOf(contract))).toEqual([
+    'shop',
+    'sales_net',
+    'sales_gross',
+    'costs_net',
+    'costs_gross',
+  ]);
+  expect(rows.map((r) => [r.shop, r.costs_gross])).toEqual([
+    ['Ulm', 4n],
+    ['Bonn', 8n],
+  ]);
+  const units = write('units.csv', 'at,weight,height\n,kg,cm\n2025-01-01,1.5,2\n2025-01-02,2.5,3\n');
+  const measured = await runDraft([units]);
+  expect(Object.keys(columnsOf(measured.contract))).toEqual(['at', 'weight_kg', 'height_cm']);
+  expect(measured.contract.partitionBy.length).toBeGreaterThan(1);
+  // A text above the numbers of one column may be a value.
+  const value = write('value.csv', 'city,count\nUlm,unknown\nBonn,5\nKiel,6\n');
+  expect((await runDraft([value])).contract.source.csv).toBeUndefined();
+});
+
 test('XML and Excel files are drafted: the record, its lists, the sheet, its header and its footer', async () => {
   const many = await runDraft([
     write(
