@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from sluice.description import Job, Summary
 from sluice.hadoop import read_bytes, write_text
-from sluice.output import with_line_numbers, write_published, write_quarantine, write_replaced
+from sluice.output import with_line_numbers, write_lost, write_published, write_quarantine, write_replaced
 from sluice.row_part import SPLIT, row_part
 from sluice.set_part import replaced_rows, set_part, tombstones_of
 from sluice.summary import summarize
@@ -32,7 +32,7 @@ def main() -> None:
 def carry_out(spark: SparkSession, address: str, job_run: str = "") -> None:
     job = json.loads(read_bytes(spark, address))
     # A StartJobRun that failed may still have started a run, so each run has its own folder.
-    for output in ("data", "quarantine", "replaced", "tombstones", "summary"):
+    for output in ("data", "quarantine", "replaced", "tombstones", "lost", "summary"):
         job[output] = job[output].replace("{jobRun}", job_run)
     # One task for each 64 MB, and at least one for each core: Spark's 200 are all overhead for a small batch.
     tasks = max(spark.sparkContext.defaultParallelism, sum(f["unpacked"] for f in job["files"]) // SPLIT)
@@ -80,6 +80,9 @@ def run(spark: SparkSession, job: Job) -> Summary:
             summary["deletedRows"] = deleted
         if summary["replacedRows"] + deleted > 0:
             write_replaced(spark, replaced.drop("_is_deleted"), job["replaced"])
+    lost = part["sql"]["spark"].get("lost")
+    if lost is not None:
+        write_lost(spark.sql(lost), job["lost"])
     if summary.get("deletes", 0) > 0:
         tombstones_of(spark, ranked, job).coalesce(1).write.mode("append").parquet(job["tombstones"])
     splits = parsed.where("_lines IS NOT NULL")

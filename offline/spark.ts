@@ -70,6 +70,7 @@ export async function layOutJob(
       quarantine: `file://${join(output.outputDir, 'quarantine')}`,
       replaced: `file://${join(output.outputDir, 'replaced')}`,
       tombstones: `file://${join(output.outputDir, 'tombstones')}`,
+      lost: `file://${join(output.outputDir, 'lost')}`,
       summary: `file://${summary}`,
       region: null,
     },

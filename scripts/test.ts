@@ -24,6 +24,7 @@ const help = `Usage: npm test [-- [options] [PATTERN…]]
   --long soak [--minutes N] [--seed N]   random files and faults: npm run soak -- --minutes 20 --seed 1
   --long load [--files N]                a burst of 10,000 files: npm run test:load
   --long reconcile [--files N]           a table of 100,000 partitions
+  --long changes [--changes N] [--seed N]  feeds of 100,000 changes: npm run test:changes
   --long drill                           ten incidents, named by status and mended: npm run drill
   -h, --help  this text
 
@@ -40,14 +41,18 @@ async function main(args: string[]): Promise<number> {
     minutes: { type: 'string' },
     seed: { type: 'string' },
     files: { type: 'string' },
+    changes: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
   });
   if (values.help) {
     console.log(help);
     return 0;
   }
-  if (values.long !== undefined && !['soak', 'load', 'reconcile', 'drill'].includes(values.long))
-    throw new UsageError(`--long ${values.long}: must be soak, load, reconcile or drill`);
+  if (
+    values.long !== undefined &&
+    !['soak', 'load', 'reconcile', 'changes', 'drill'].includes(values.long)
+  )
+    throw new UsageError(`--long ${values.long}: must be soak, load, reconcile, changes or drill`);
   if (values.long === undefined && !(await isClean())) return 1;
   if (values.unit)
     return jest(
@@ -60,6 +65,13 @@ async function main(args: string[]): Promise<number> {
       ],
       {},
     );
+
+  // It needs no AWS.
+  if (values.long === 'changes')
+    return jest(selected(['long'], ['test/long/changes']), {
+      ...(values.changes === undefined ? {} : { SLUICE_CHANGES: values.changes }),
+      ...(values.seed === undefined ? {} : { SLUICE_SOAK_SEED: values.seed }),
+    });
 
   // Each Spark here lives for seconds, too short for optimizing compilers and parallel garbage collectors to pay off.
   if (values.long === undefined)

@@ -159,6 +159,8 @@ class Job(TypedDict):
     replaced: str
     # The keys that the batch deletes.
     tombstones: str
+    # The files that have lost rows to others.
+    lost: str
     summary: str
     region: str | None
 

@@ -74,6 +74,12 @@ def write_replaced(spark: SparkSession, rows: DataFrame, place: str) -> None:
     write_text(spark, f"{place.rstrip('/')}/objects.json", json.dumps(paths))
 
 
+def write_lost(pairs: DataFrame, place: str) -> None:
+    """Writes which files have lost rows to which: a line of JSON for each winner."""
+    losers = pairs.groupBy("winner").agg(F.sort_array(F.collect_set("loser")).alias("losers"))
+    losers.coalesce(1).sortWithinPartitions("winner").write.mode("append").json(place)
+
+
 def field_ids(plan: dict[str, Any]) -> dict[str, int]:
     """Column -> its id in an Iceberg table. Spark gives the elements of arrays none: an object has all ids or none."""
     ids = plan.get("fieldIds") or {}

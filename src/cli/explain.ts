@@ -76,10 +76,10 @@ export async function run(args: string[]): Promise<number> {
 }
 
 /** The set part's statements for a person to read. */
-export const statements = ({ repeated, contested, ranked }: SetSql): string =>
+export const statements = ({ repeated, contested, ranked, lost }: SetSql): string =>
   repeated === null
     ? ranked
-    : `-- repeated\n${repeated}\n\n-- contested\n${contested}\n\n-- ranked\n${ranked}`;
+    : `-- repeated\n${repeated}\n\n-- contested\n${contested}\n\n-- ranked\n${ranked}${lost === null ? '' : `\n\n-- lost\n${lost}`}`;
 
 /** A plan as text for reading and comparing. */
 export function describePlan(contract: Contract, plan: Plan, engine: 'duckdb' | 'spark'): string {

@@ -28,7 +28,7 @@ const together = 4;
 const session = sparkSession();
 
 /** Rows and quarantine, sorted, so that they can be compared. */
-const comparable = ({ summary, rows, quarantine, replaced, tombstones }: EngineResult) => {
+const comparable = ({ summary, rows, quarantine, replaced, tombstones, lost }: EngineResult) => {
   const text = (row: unknown) =>
     JSON.stringify(row, (_, v: unknown) =>
       v === undefined ? null : typeof v === 'bigint' ? `${v}n` : Object.is(v, -0) ? '-0' : v,
@@ -41,6 +41,7 @@ const comparable = ({ summary, rows, quarantine, replaced, tombstones }: EngineR
     quarantine: quarantine.map(whole).sort(),
     replaced: replaced.map(whole).sort(),
     tombstones: tombstones.map(whole).sort(),
+    lost: lost.map(whole).sort(),
   };
 };
 

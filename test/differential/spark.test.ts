@@ -346,28 +346,33 @@ test('changes of rows replace, delete and truncate published rows, and remember 
       change('c', 90, 6),
       'null',
       '{"ddl":"x"}',
-      change('t', 20),
       change('c', 19, 7),
       change('u', 81),
     ].join('\n'),
+    'test/c.json': [change('t', 20), change('u', 79, 1)].join('\n'),
   };
   const whole = (result: EngineResult) => {
     const texts = (items: readonly object[]) =>
       items
         .map((row) => JSON.stringify(row, (_, v: unknown) => (typeof v === 'bigint' ? `${v}n` : v)))
         .sort();
-    return [comparable(result), texts(result.replaced), texts(result.tombstones)];
+    return [comparable(result), ...[result.replaced, result.tombstones, result.lost].map(texts)];
   };
   const embedded = await transform(contract, after, { published });
   expect(embedded.summary).toMatchObject({
     published: 2,
     deletes: 2,
-    duplicates: 3,
+    duplicates: 4,
     skipped: 2,
     quarantined: 1,
     replacedRows: 1,
     deletedRows: 2,
   });
+  expect(embedded.lost).toEqual([
+    { winner: 'test/a.json', losers: ['test/b.json'] },
+    { winner: 'test/b.json', losers: ['test/a.json', 'test/c.json'] },
+    { winner: 'test/c.json', losers: ['test/a.json', 'test/b.json'] },
+  ]);
   expect(whole(await onSpark(contract, after, { published }))).toEqual(whole(embedded));
 });
 

@@ -139,6 +139,24 @@ LEFT JOIN best ON row_part."id" = _p0 AND row_part."source" = _p1
 WHERE _reason IS NOT NULL OR _is_repeated IS NULL
 UNION ALL SELECT * FROM contested
 
+-- lost
+WITH won AS (
+  SELECT "id" AS _w0, "source" AS _w1, _object AS _winner FROM ranked WHERE _fate IN ('published', 'deletes')
+), numbered AS (
+  SELECT *, row_number() OVER (PARTITION BY "id", "source" ORDER BY _is_fixed DESC, _object, _version) AS _nth FROM candidates
+), best AS (
+  SELECT "id" AS _p0, "source" AS _p1, _object AS _there FROM numbered WHERE _nth = 1
+), pairs AS (
+  SELECT gone._object AS loser, coalesce(_winner, _there) AS winner
+FROM (SELECT ranked."id" AS _k0, ranked."source" AS _k1, _object FROM ranked WHERE _fate = 'duplicate') AS gone
+LEFT JOIN won ON gone._k0 IS NOT DISTINCT FROM _w0 AND gone._k1 IS NOT DISTINCT FROM _w1
+LEFT JOIN best ON gone._k0 = _p0 AND gone._k1 = _p1
+UNION ALL SELECT gone._object, _winner
+FROM (SELECT candidates."id" AS _k0, candidates."source" AS _k1, _object FROM candidates WHERE NOT _is_fixed) AS gone
+LEFT JOIN won ON gone._k0 = _w0 AND gone._k1 = _w1
+)
+SELECT DISTINCT winner, loser FROM pairs WHERE winner IS NOT NULL AND winner <> loser
+
 -- columns of golden, partitioned by source
 id bigint
 _batch string
@@ -181,3 +199,21 @@ FROM row_part LEFT JOIN repeated ON row_part.`id` IS NOT DISTINCT FROM repeated.
 LEFT JOIN best ON row_part.`id` = _p0 AND row_part.`source` = _p1
 WHERE _reason IS NOT NULL OR _is_repeated IS NULL
 UNION ALL SELECT * FROM contested
+
+-- lost
+WITH won AS (
+  SELECT `id` AS _w0, `source` AS _w1, _object AS _winner FROM ranked WHERE _fate IN ('published', 'deletes')
+), numbered AS (
+  SELECT *, row_number() OVER (PARTITION BY `id`, `source` ORDER BY _is_fixed DESC, _object, _version) AS _nth FROM candidates
+), best AS (
+  SELECT `id` AS _p0, `source` AS _p1, _object AS _there FROM numbered WHERE _nth = 1
+), pairs AS (
+  SELECT gone._object AS loser, coalesce(_winner, _there) AS winner
+FROM (SELECT ranked.`id` AS _k0, ranked.`source` AS _k1, _object FROM ranked WHERE _fate = 'duplicate') AS gone
+LEFT JOIN won ON gone._k0 IS NOT DISTINCT FROM _w0 AND gone._k1 IS NOT DISTINCT FROM _w1
+LEFT JOIN best ON gone._k0 = _p0 AND gone._k1 = _p1
+UNION ALL SELECT gone._object, _winner
+FROM (SELECT candidates.`id` AS _k0, candidates.`source` AS _k1, _object FROM candidates WHERE NOT _is_fixed) AS gone
+LEFT JOIN won ON gone._k0 = _w0 AND gone._k1 = _w1
+)
+SELECT DISTINCT winner, loser FROM pairs WHERE winner IS NOT NULL AND winner <> loser

@@ -1,6 +1,6 @@
 /** Runs a contract on texts with the embedded engine, for unit tests. */
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
@@ -15,6 +15,7 @@ import { localFile } from '../../src/lib/engine/inputFile.ts';
 import { looksAt } from '../../src/lib/engine/looks.ts';
 import { fetchPublished, type PublishedOptions } from '../../src/lib/engine/publishedKeys.ts';
 import { unpackInput } from '../../src/lib/engine/unpack.ts';
+import { objectsOnLines } from '../../src/lib/json.ts';
 import { addsUp, type Summary } from '../../src/lib/model/plan.ts';
 import { loadReferences, noRows, type ReadTable } from '../../src/lib/reference/load.ts';
 
@@ -30,6 +31,8 @@ export interface EngineResult {
   readonly replaced: readonly Row[];
   /** The keys that rows of the batch delete, with the columns of the order. */
   readonly tombstones: readonly Row[];
+  /** The files that have lost rows to others, by the winner. */
+  readonly lost: readonly Row[];
   /** Partition folders with rows. */
   readonly partitions: readonly string[];
 }
@@ -154,6 +157,7 @@ export async function transform(
         ...key,
       })),
       tombstones: await read('tombstones'),
+      lost: await readLines(join(outputDir, 'lost')),
       partitions: paths.filter((p) => p.startsWith('data')).map((p) => p.slice(5, p.lastIndexOf('/'))),
     };
   } finally {
@@ -179,6 +183,13 @@ export async function packedInputs(
     }),
   );
   return looks.flat();
+}
+
+/** The objects of the files of JSON in a folder. */
+async function readLines(folder: string): Promise<Row[]> {
+  const names = existsSync(folder) ? (await readdir(folder)).filter((name) => name.endsWith('.json')) : [];
+  const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
+  return [...objectsOnLines(texts.join('\n'))].map((row) => ({ ...row }));
 }
 
 /** The files of tombstones that were kept with published rows, or those of another folder. */

@@ -2,7 +2,7 @@
  * The flow in memory: real claims, profiles, validations, publishes, take-backs and sweeps, on an AWS of Maps, driven as the
  * state machine drives them. A function is an actor that may die; the execution then continues with another one, as Step
  * Functions does. Only the engines are simulated: a staged object holds its rows as JSON, Athena counts them, and a crawl
- * ends at once.
+ * ends at once. With `realEngine` DuckDB transforms and merges, too.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -51,6 +51,7 @@ import { rejectsRows } from '../../src/lib/model/records.ts';
 import { chunksOf } from '../../src/lib/parallel.ts';
 import { hiveFormat } from '../../src/lib/table/hive/format.ts';
 import { icebergFormat } from '../../src/lib/table/iceberg/format.ts';
+import { describeObject } from '../../src/lib/table/iceberg/statistics.ts';
 import { attemptPrefix } from '../../src/lib/table/objectName.ts';
 import { testConfig } from './config.ts';
 import { depsOf, fakeObject, liveKeys } from './iceberg.ts';
@@ -133,6 +134,8 @@ class LostSight extends Error {
 const patience = { pause: 0 };
 /** Settles when everything that does not depend on this call has finished. */
 const turn = () => new Promise<void>((done) => setImmediate(done));
+/** The same for work of other threads, which need the processor. */
+const tick = () => new Promise<void>((done) => setTimeout(done, 1));
 
 export type Deps = SweepDeps & CrawlerDeps & RemindDeps & { readonly actor: MemoryActor };
 
@@ -155,6 +158,20 @@ export interface WorldOptions extends MemoryOptions {
   readonly batchTime?: number;
   /** A frozen function is called again next to itself; otherwise its state times out. */
   readonly isRetriedWhenFrozen?: boolean;
+  /** Transforms and merges in place of the simulation: see realEngine.ts. */
+  readonly engine?: FlowEngine;
+}
+
+/** What the world simulates otherwise. */
+export interface FlowEngine {
+  /** Gives the run, and the published rows that leave the table. */
+  transform(
+    deps: Deps,
+    step: { dataset: string; batch: string; fence: number },
+  ): Promise<{ run: string; replaced: number }>;
+  readonly rewrite: Parameters<typeof replaceRows>[1];
+  /** The rows of an object of the table. */
+  countRows(bytes: Uint8Array): number;
 }
 
 export class World {
@@ -213,13 +230,13 @@ export class World {
       const staged = [
         ...aws.s3
           .keys('work', `staging/${dataset}/${batch}/${run}/data/`)
-          .map((key) => this.text('work', key)),
+          .map((key) => this.count('work', key)),
         ...aws.s3
           .keys('processed')
           .filter((key) => inPlace.test(key))
-          .map((key) => this.text('processed', key)),
+          .map((key) => this.count('processed', key)),
       ];
-      const rows = staged.reduce((n, text) => n + (JSON.parse(text) as Row[]).length, 0);
+      const rows = staged.reduce((n, rowsOf) => n + rowsOf, 0);
       return answer(sql, (column) =>
         column === 'check_0_0' ? String(rows) : column.endsWith('_top') ? '{}' : '0',
       );
@@ -304,9 +321,13 @@ export class World {
         iceberg: icebergFormat({
           ...depsOf(actor, this.aws),
           list: (bucket, prefix) => store.list(bucket, prefix),
-          describe: async ({ path, size, partition }) => {
+          describe: async (object, schema) => {
             this.described++;
-            return fakeObject(path, { bytes: BigInt(size), partition });
+            const { path, size, partition } = object;
+            if (this.options.engine === undefined)
+              return fakeObject(path, { bytes: BigInt(size), partition });
+            const read = (start: number, end: number) => store.readRange(placeOf(path), start, end);
+            return describeObject({ ...object, read }, schema);
           },
         }),
       },
@@ -333,11 +354,24 @@ export class World {
 
   /** Puts a raw file. Its event waits for delivery. */
   put(key: string, lines: readonly string[]): string {
-    const before = this.aws.s3.events.length;
-    const { id } = this.aws.s3.seed('raw', key, lines.map(toRaw).join('\n'));
-    this.events.push(...this.aws.s3.events.slice(before));
     this.wanted.set(key, lines);
+    return this.putText(key, lines.map(toRaw).join('\n'));
+  }
+
+  /** The same with its bytes. */
+  putText(key: string, text: string): string {
+    const before = this.aws.s3.events.length;
+    const { id } = this.aws.s3.seed('raw', key, text);
+    this.events.push(...this.aws.s3.events.slice(before));
     return id;
+  }
+
+  /** The rows of an object. */
+  private count(bucket: string, key: string): number {
+    const { engine } = this.options;
+    return engine === undefined
+      ? (JSON.parse(this.text(bucket, key)) as Row[]).length
+      : engine.countRows(this.bytes(bucket, key));
   }
 
   /** Runs a function until it ends or its process dies. Throws Died then. */
@@ -359,7 +393,8 @@ export class World {
       },
     );
     // A frozen process has lost its time, like a dead one.
-    while (outcome === undefined && !deps.actor.isDead && !this.frozen.has(deps.actor.name)) await turn();
+    while (outcome === undefined && !deps.actor.isDead && !this.frozen.has(deps.actor.name))
+      await (this.options.engine === undefined ? turn() : tick());
     if (outcome !== undefined && 'error' in outcome) this.errors.push(`${name}: ${outcome.error}`);
     if (outcome === undefined && this.options.isRetriedWhenFrozen && this.frozen.has(deps.actor.name))
       throw new LostSight(`${name} gives no answer`);
@@ -445,11 +480,18 @@ export class World {
           crawlStarted = crawl.crawlStarted;
           isReady = crawl.status === 'ready';
         }
-        const { run, replaced } = await this.state('transform', (deps) => transform(deps, step));
+        const { run, replaced } = await this.state('transform', (deps) =>
+          (this.options.engine?.transform ?? transform)(deps, step),
+        );
         const of = { ...step, run };
         if (claim.replaces > 0 || replaced > 0)
           await this.state('replaceRows', (deps) =>
-            replaceRows(deps, this.rewriteRows, of, this.options.replaceLimits),
+            replaceRows(
+              deps,
+              this.options.engine?.rewrite ?? this.rewriteRows,
+              of,
+              this.options.replaceLimits,
+            ),
           );
         for (let broken = 0, isPassed = false; !isPassed; ) {
           const { query } = await this.state('startValidation', (deps) =>
@@ -650,6 +692,10 @@ export class World {
       );
   }
 
+  bytes(bucket: string, key: string): Uint8Array {
+    return this.aws.s3.versions(bucket, key)[0]?.content?.bytes ?? new Uint8Array();
+  }
+
   text(bucket: string, key: string): string {
     return this.aws.s3.text(bucket, key) ?? '';
   }
@@ -776,9 +822,9 @@ async function transform(
     days.set('', all);
   }
   await store.writeOnce(attempt.plan, JSON.stringify(compiled));
-  const losers = compiled.set.dedupe?.published
+  const { losers, lost } = compiled.set.dedupe?.published
     ? await compete(deps, compiled, step.batch, manifest, days)
-    : [];
+    : { losers: [], lost: [] };
   const graves = [...days.values()].flat().filter((row) => row.deletes);
   for (const [day, rows] of days)
     days.set(
@@ -815,6 +861,12 @@ async function transform(
     const paths = [...new Set(losers.map(({ path }) => path))];
     await store.writeText({ bucket, key: `${key}objects.json` }, JSON.stringify(paths));
   }
+  if (lost.length > 0) {
+    const lines = [...Map.groupBy(lost, ([winner]) => winner)].map(([winner, pairs]) =>
+      JSON.stringify({ winner, losers: [...new Set(pairs.map(([, loser]) => loser))] }),
+    );
+    await store.writeText({ ...at.lost, key: `${at.lost.key}0.json` }, lines.join('\n'));
+  }
   if (graves.length > 0)
     await store.writeText({ ...at.tombstones, key: `${at.tombstones.key}0.parquet` }, JSON.stringify(graves));
   if (refused.length > 0)
@@ -844,14 +896,17 @@ async function transform(
   return { run, replaced: losers.length };
 }
 
-/** Removes the rows that lose from each day, and gives the published rows that lose. */
+/** Removes the rows that lose from each day, and gives the published rows that lose, and pairs of files: winner and loser. */
 async function compete(
   deps: Deps,
   plan: Plan,
   batch: string,
   manifest: Manifest,
   days: Map<string, Row[]>,
-): Promise<{ path: string; id: string; isDeleted: boolean }[]> {
+): Promise<{
+  losers: { path: string; id: string; isDeleted: boolean }[];
+  lost: (readonly [winner: string, loser: string])[];
+}> {
   const places = [...days.keys()].map((day) => ['feed', day]);
   const uncommitted = await garbageOf(deps, plan);
   const garbage = uncommitted.map(attemptPrefix);
@@ -870,11 +925,13 @@ async function compete(
       if (!gone.some((g) => g.object === row.object && g.version === row.version)) there.push({ path, row });
   const place = ({ object, version }: Row) => `${object}\0${version}`;
   const losers: { path: string; id: string; isDeleted: boolean }[] = [];
+  const lost: (readonly [winner: string, loser: string])[] = [];
   const groups = isWhole
     ? [['', [...days.values()].flat()] as const]
     : [...days].map(([day, rows]) => [day, rows] as const);
   for (const [day, rows] of groups) {
     const first = new Map<string, Row>();
+    const winners = new Map<string, string>();
     for (const row of rows) {
       const best = first.get(row.id);
       if (best === undefined || place(row) < place(best)) first.set(row.id, row);
@@ -882,15 +939,22 @@ async function compete(
     for (const { path, row } of there.filter((t) => isWhole || t.row.day === day)) {
       const best = first.get(row.id);
       if (best === undefined) continue;
-      if (place(best) >= place(row)) first.delete(row.id);
-      else if (!row.deletes) losers.push({ path, id: row.id, isDeleted: best.deletes === true });
+      if (place(best) >= place(row)) {
+        first.delete(row.id);
+        winners.set(row.id, row.object);
+      } else if (!row.deletes) {
+        losers.push({ path, id: row.id, isDeleted: best.deletes === true });
+        lost.push([best.object, row.object]);
+      }
     }
     const stay = new Set(first.values());
+    for (const row of rows)
+      if (!stay.has(row)) lost.push([first.get(row.id)?.object ?? winners.get(row.id) ?? '', row.object]);
     for (const of of isWhole ? [...days.keys()] : [day])
       days.set(
         of,
         (days.get(of) ?? []).filter((row) => stay.has(row)),
       );
   }
-  return losers;
+  return { losers, lost: lost.filter(([winner, loser]) => winner !== loser) };
 }

@@ -69,6 +69,7 @@ export function setSql(
       ranked: statement('ranked', `${fated('')}\nFROM ${rows}`),
       replaced: null,
       tombstones: null,
+      lost: null,
     };
 
   const key = dedupe.key.map((name) => `${rows}.${identifier(name)}`);
@@ -130,8 +131,74 @@ SEMI JOIN (SELECT ${known.join(', ')} FROM ranked WHERE _fate = 'published') AS 
     tombstones: deletes
       ? `SELECT ${tombstoneColumns(plan).map(identifier).join(', ')} FROM ranked WHERE _fate = 'deletes'`
       : null,
+    lost: dedupe.published ? lostSql(dedupe, wanted, dialect) : null,
   };
 }
+
+/**
+ * Which files have lost rows, and to which. A row that is not in the table has lost to the row of its key that stays in this batch, to a
+ * published row or a tombstone, or to a truncate. The winner may lose later, which is another pair: so a file has to be read again only if
+ * a file that it lost to changes.
+ */
+function lostSql(
+  dedupe: NonNullable<SetPart['dedupe']>,
+  wanted: readonly string[],
+  { identifier }: SetDialect,
+): string {
+  const { key, order, deletes, truncates } = dedupe;
+  const keys = key.map((name) => identifier(name));
+  const first = identifier(order[0]?.column ?? '');
+  const known = (from: string) => keys.map((name, i) => `${from}.${name} AS _k${i}`).join(', ');
+  const isOf = (other: string, is = '=') =>
+    keys.map((_, i) => `gone._k${i} ${is} ${other}${i}`).join(' AND ');
+  const time = (from: string) => (truncates ? `, ${from}.${first} AS _t` : '');
+  const isKeyed = truncates ? ' AND NOT _truncates' : '';
+  const isOlder = (from: string) => `(gone._t IS NULL OR gone._t < ${from}._latest)`;
+  const lastOf = (from: string) =>
+    `SELECT max(_t) AS _latest, min(_object) AS _by FROM ${from} WHERE _t = (SELECT max(_t) FROM ${from})`;
+  const steps: Step[] = [
+    [
+      'won',
+      `SELECT ${keys.map((name, i) => `${name} AS _w${i}`).join(', ')}, _object AS _winner FROM ranked WHERE _fate IN ('published', 'deletes')${isKeyed}`,
+    ],
+    numberedStep(dedupe, wanted, identifier),
+    [
+      'best',
+      `SELECT ${keys.map((name, i) => `${name} AS _p${i}`).join(', ')}, _object AS _there FROM numbered WHERE _nth = 1`,
+    ],
+    ...(truncates
+      ? ([
+          ['own', `SELECT ${first} AS _t, _object FROM ranked WHERE _fate = 'deletes' AND _truncates`],
+          ['told', `SELECT * FROM own UNION ALL SELECT ${first}, _object FROM candidates WHERE _truncates`],
+          ['newest_own', lastOf('own')],
+          ['newest', lastOf('told')],
+        ] satisfies Step[])
+      : []),
+  ];
+  const ofBatch = `SELECT gone._object AS loser, coalesce(_winner, ${truncates ? `CASE WHEN ${isOlder('newest')} THEN newest._by END, ` : ''}_there) AS winner
+FROM (SELECT ${known('ranked')}${time('ranked')}, _object FROM ranked WHERE _fate = 'duplicate') AS gone
+LEFT JOIN won ON ${isOf('_w', 'IS NOT DISTINCT FROM')}
+LEFT JOIN best ON ${isOf('_p')}${truncates ? '\nCROSS JOIN newest' : ''}`;
+  const stays = ['NOT _is_fixed', ...(deletes ? ['NOT _is_tombstone'] : [])].join(' AND ');
+  const ofTable = `SELECT gone._object, ${truncates ? `coalesce(_winner, CASE WHEN ${isOlder('newest_own')} THEN newest_own._by END)` : '_winner'}
+FROM (SELECT ${known('candidates')}${time('candidates')}, _object FROM candidates WHERE ${stays}) AS gone
+LEFT JOIN won ON ${isOf('_w')}${truncates ? '\nCROSS JOIN newest_own' : ''}`;
+  return statementOf([
+    ...steps,
+    ['pairs', `${ofBatch}\nUNION ALL ${ofTable}`],
+    ['lost', `SELECT DISTINCT winner, loser FROM pairs WHERE winner IS NOT NULL AND winner <> loser`],
+  ]);
+}
+
+/** The published rows of each key, in the order in which they win. A fixed row always stays. */
+const numberedStep = (
+  { key, truncates }: NonNullable<SetPart['dedupe']>,
+  wanted: readonly string[],
+  identifier: SetDialect['identifier'],
+): Step => [
+  'numbered',
+  `SELECT *, row_number() OVER (PARTITION BY ${key.map((name) => identifier(name)).join(', ')} ORDER BY ${['_is_fixed DESC', ...wanted, '_object', '_version'].join(', ')}) AS _nth FROM candidates${truncates === true ? ' WHERE NOT _truncates' : ''}`,
+];
 
 /** The columns of a tombstone: those that decide between rows, and the origin of the row that deleted the key. */
 export const tombstoneColumns = ({
@@ -208,15 +275,15 @@ AND (won._fate IS NOT NULL OR ${isOlder('candidates', order, identifier, 'latest
 
 /**
  * How rows are compared with the published rows of their key: `best` has the first of these by the order. Their digests and positions are
- * not published, so ties end with the object and its version: a batch replaces the rows of an object that it has itself. A fixed row
- * always stays.
+ * not published, so ties end with the object and its version: a batch replaces the rows of an object that it has itself.
  */
 function publishedSql(
-  { key, order, truncates }: NonNullable<SetPart['dedupe']>,
+  dedupe: NonNullable<SetPart['dedupe']>,
   rows: string,
   wanted: readonly string[],
   { identifier }: SetDialect,
 ): { best: readonly Step[]; join: string; fate: string } {
+  const { key, order, truncates } = dedupe;
   const known = key.map((name) => identifier(name));
   const isTruncated =
     truncates === true ? `WHEN NOT _truncates AND ${isOlder(rows, order, identifier)} THEN 'duplicate' ` : '';
@@ -238,10 +305,7 @@ function publishedSql(
   return {
     best: [
       ...(truncates === true ? [truncatedStep({ order }, rows, identifier)] : []),
-      [
-        'numbered',
-        `SELECT *, row_number() OVER (PARTITION BY ${known.join(', ')} ORDER BY ${['_is_fixed DESC', ...wanted, '_object', '_version'].join(', ')}) AS _nth FROM candidates${truncates === true ? ' WHERE NOT _truncates' : ''}`,
-      ],
+      numberedStep(dedupe, wanted, identifier),
       ['best', `SELECT ${names.join(', ')} FROM numbered WHERE _nth = 1`],
     ],
     join: `\nLEFT JOIN best ON ${known.map((name, i) => `${rows}.${name} = _p${i}`).join(' AND ')}`,

@@ -28,7 +28,7 @@ export interface EmbeddedRun {
   /**
    * An empty folder. Rows go to `data/<key>=<value>/…parquet`, quarantine to `quarantine/*.parquet`, tombstones of deleted keys to
    * `tombstones/*.parquet`, and the published rows that newer ones replace to `replaced/*.parquet`: the path of the object, and the key.
-   * `replaced/objects.json` lists the paths.
+   * `replaced/objects.json` lists the paths. `lost/part-0.json` has the files that have lost rows to others.
    */
   readonly outputDir: string;
   /** Called if the plan compares published rows. By default nothing is published. */
@@ -56,6 +56,7 @@ export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
       await loadRows(db, name, columns, ndjson, scratch);
     await readRows(instance, db, run.plan, run.inputs);
     await rankRows(db, run, scratch);
+    await writeLost(db, run);
     const replaced = await writeReplaced(db, run);
     await writeTombstones(db, run);
     const summary = { ...(await summarize(db, run.plan)), ...replaced };
@@ -234,6 +235,21 @@ async function writeTombstones(db: DuckDBConnection, { plan, outputDir }: Embedd
   await db.run(
     `COPY (SELECT ${columns.join(', ')} FROM (${tombstones}) ORDER BY ALL) TO ${literal(join(outputDir, 'tombstones', 'part-0.parquet'))} (FORMAT parquet, COMPRESSION zstd)`,
   );
+}
+
+/** Writes which files have lost rows to which: a line of JSON for each winner. */
+async function writeLost(db: DuckDBConnection, { plan, outputDir }: EmbeddedRun): Promise<void> {
+  const { lost } = plan.set.sql.duckdb;
+  if (lost === null) return;
+  await db.run(`CREATE TABLE lost AS ${lost}`);
+  const found = await db.runAndReadAll('SELECT 1 FROM lost LIMIT 1');
+  if (found.currentRowCount > 0) {
+    await mkdir(join(outputDir, 'lost'), { recursive: true });
+    await db.run(
+      `COPY (SELECT winner, list(loser ORDER BY loser) AS losers FROM lost GROUP BY winner ORDER BY winner) TO ${literal(join(outputDir, 'lost', 'part-0.json'))} (FORMAT json)`,
+    );
+  }
+  await db.run('DROP TABLE lost');
 }
 
 /** Writes the published rows that newer ones replace, if there are any, and counts them. */

@@ -40,6 +40,7 @@ export interface SparkPlaces {
   readonly quarantine: string;
   readonly replaced: string;
   readonly tombstones: string;
+  readonly lost: string;
   readonly summary: string;
   /** The address of the store; null for local files. */
   readonly region: string | null;
@@ -130,6 +131,7 @@ export function describeJob(
     quarantine: places.quarantine,
     replaced: places.replaced,
     tombstones: places.tombstones,
+    lost: places.lost,
     summary: places.summary,
     region: places.region,
   };

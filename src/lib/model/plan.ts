@@ -139,6 +139,8 @@ const setSqlSchema = z.object({
   replaced: z.string().nullable().default(null),
   /** ranked -> the tombstones of the batch: the columns that decide, of the rows that delete their keys. Null if no row deletes. */
   tombstones: z.string().nullable().default(null),
+  /** candidates and ranked -> the pairs of files of which one has lost rows to the other: `winner` and `loser`. */
+  lost: z.string().nullable().default(null),
 });
 export type SetSql = z.output<typeof setSqlSchema>;
 

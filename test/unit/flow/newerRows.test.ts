@@ -1,6 +1,7 @@
 /** Rows of one key in several files: the table is the same in whatever order and batches the files come. */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { replay } from '../../../src/lib/flow/operate/again.ts';
+import { rollback } from '../../../src/lib/flow/operate/rollback.ts';
 import { dataset, expectNoOrphans, expectWhole, World } from '../../support/flowWorld.ts';
 import { isThorough } from '../../support/thorough.ts';
 
@@ -104,7 +105,7 @@ test('a Publish that is repeated on the next day publishes the deletes of its ru
   await expectNoOrphans(world);
 });
 
-test('a deleted key stays deleted for the days of the contract; a correction without the delete brings its row back by a replay', async () => {
+test('a deleted key stays deleted for the days of the contract; a correction without the delete brings its row back', async () => {
   const world = new World({ isDeduped: true });
   const graves = () => world.aws.s3.keys('work', `tombstones/${dataset}/`);
   world.put('feed/b', ['1@06', '2@06']);
@@ -114,8 +115,6 @@ test('a deleted key stays deleted for the days of the contract; a correction wit
   expect([world.lines(), graves().length]).toEqual([[], 1]);
   world.put('feed/a', ['-1@06']);
   await world.settle();
-  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/b' }));
-  await world.settle();
   await expectWhole(world);
   expect(world.lines()).toEqual(['feed/b 2@06']);
   await world.cleanUp();
@@ -124,4 +123,112 @@ test('a deleted key stays deleted for the days of the contract; a correction wit
   world.put('feed/c', ['1@06']);
   await world.settle();
   expect(world.lines()).toEqual(['feed/b 2@06', 'feed/c 1@06']);
+});
+
+/** Files in the order of their batches; then some are put again. */
+const corrections: readonly [string, readonly [string, readonly string[]][], ...(readonly string[][])][] = [
+  [
+    'a duplicate',
+    [
+      ['a', ['1@06']],
+      ['b', ['1@06', '2@06']],
+    ],
+    ['a', '3@06'],
+  ],
+  [
+    'a replaced row',
+    [
+      ['b', ['1@06', '2@06']],
+      ['a', ['1@06']],
+    ],
+    ['a', '3@06'],
+  ],
+  [
+    'a row below two others',
+    [
+      ['c', ['1@06']],
+      ['b', ['1@06']],
+      ['a', ['1@06']],
+    ],
+    ['a', '9@06'],
+    ['b', '8@06'],
+  ],
+  [
+    'a row beside another',
+    [
+      ['c', ['1@06']],
+      ['a', ['1@06']],
+      ['b', ['1@06']],
+    ],
+    ['b', '9@06'],
+    ['a', '8@06'],
+  ],
+  [
+    'a delete below a row',
+    [
+      ['c', ['1@06']],
+      ['a', ['1@06']],
+      ['b', ['-1@06']],
+    ],
+    ['a', '9@06'],
+    ['b', '8@06'],
+  ],
+  [
+    'a row below two deletes',
+    [
+      ['b', ['-1@06']],
+      ['a', ['-1@06']],
+      ['c', ['1@06']],
+    ],
+    ['a', '9@06'],
+    ['b', '8@06'],
+  ],
+];
+
+test.each(corrections)(
+  'invariant 10: a correction brings back %s of another file',
+  async (_, files, ...corrected) => {
+    const world = new World({ isDeduped: true });
+    for (const [name, lines] of files) {
+      world.put(`feed/${name}`, lines);
+      await world.settle();
+    }
+    for (const [name, ...lines] of corrected) {
+      world.put(`feed/${name}`, lines);
+      await world.settle();
+      await expectWhole(world);
+    }
+    await world.cleanUp();
+    await expectNoOrphans(world);
+  },
+);
+
+test('invariant 10: a rollback brings back what had lost to the file, and a correction reads only the losers again', async () => {
+  const world = new World({ isDeduped: true });
+  for (const [name, lines] of [
+    ['d', ['7@06']],
+    ['b', ['1@06', '2@06']],
+    ['a', ['1@06', '3@06']],
+  ] as const) {
+    world.put(`feed/${name}`, lines);
+    await world.settle();
+  }
+  const { ledger } = world.deps('test');
+  const before = await ledger.batches(dataset);
+  const last =
+    (
+      await ledger.file(dataset, {
+        object: 'feed/a',
+        version: world.aws.s3.versions('raw', 'feed/a')[0]?.id ?? '',
+      })
+    )?.batch ?? '';
+  await world.operate((deps) =>
+    rollback(deps, dataset, last, { reason: 'a test', at: new Date().toISOString() }),
+  );
+  await world.settle();
+  expect(world.lines()).toEqual(['feed/b 1@06', 'feed/b 2@06', 'feed/d 7@06']);
+  // The rollback, and the replay of one file.
+  expect((await ledger.batches(dataset)).length).toBe(before.length + 2);
+  await world.cleanUp();
+  await expectNoOrphans(world);
 });

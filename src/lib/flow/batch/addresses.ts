@@ -1,4 +1,5 @@
 /** Addresses of the documents and objects of a batch. */
+import { createHash } from 'node:crypto';
 import type { ObjectRef } from '../../aws/store.ts';
 import type { Config } from '../../config.ts';
 import type { Attempt } from '../../model/records.ts';
@@ -50,6 +51,8 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
         tombstones: work(`${root}/tombstones/`),
         /** Published rows of other batches that newer rows replace. */
         replaced: work(`${root}/replaced/`),
+        /** The files that have lost rows to others: see lost.ts. */
+        lost: work(`${root}/lost/`),
         rewrites: work(`${root}/rewrites.json`),
         rewritten: (index: number) => work(`${root}/rewritten/${index}.parquet`),
       };
@@ -61,6 +64,9 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
     lineage: (dataset: string, batch: string) => work(`lineage/${dataset}/${batch}.json`),
     /** Below it, a folder for each day. */
     tombstones: (dataset: string) => work(`tombstones/${dataset}/`),
+    /** Below it, the files that have lost rows to this one. No dataset begins with a hyphen. */
+    lost: (dataset: string, winner: string) =>
+      work(`manifests/-lost/${dataset}/${createHash('sha256').update(winner).digest('hex').slice(0, 32)}/`),
     quarantine: (dataset: string, batch: string) => work(`quarantine/dataset=${dataset}/batch=${batch}/`),
   };
 };

@@ -12,6 +12,7 @@ import { finishCompaction } from './compaction.ts';
 import { type Deps, formatOf } from './deps.ts';
 import { replayOf } from './id.ts';
 import { lineageOf } from './lineage.ts';
+import { readLosersAgain } from './lost.ts';
 import { type Manifest, readContract, readManifest, readPlan } from './manifest.ts';
 import { dropReplaced } from './objects.ts';
 import { registerPartitions } from './partitions.ts';
@@ -73,10 +74,11 @@ export async function finishBatch(
   await ledger.settlePublished(dataset, fence, batch, claimed);
   await ledger.setLive(dataset, fence, published.rewritten);
   await dropReplaced(deps, published);
+  const plan = await readPlan(deps, attempt);
+  if (plan.set.dedupe?.published) await readLosersAgain(deps, manifest, contractVersion(contract));
   for (const file of files) if (file.isMissing) await takeCopy(deps, dataset, fence, file);
   if (manifest.decision === 'rollback') await restoreEarlier(deps, manifest);
   await catalog.dropPartitions(stagingName(dataset), [[stagingPartition(batch, published.run)]]);
-  const plan = await readPlan(deps, attempt);
   const { snapshot = null } = await formatOf(deps, plan).committed(plan.table, attempt);
   const now = new Date();
   await store.writeText(

@@ -16,6 +16,7 @@ import { ownObject, rewrittenObject } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
 import { type Deps, formatOf } from '../batch/deps.ts';
 import { readFooters, worthwhile } from '../batch/footers.ts';
+import { writeLost } from '../batch/lost.ts';
 import { readManifest, readPlan, replacesOf } from '../batch/manifest.ts';
 import { removeUncounted, writtenBy } from '../batch/objects.ts';
 import {
@@ -75,6 +76,7 @@ export async function publish(
   const named = new Set(
     writtenBy(published).flatMap((w) => [...w.objects.map((o) => o.key), ...keysAtWork(w)]),
   );
+  if (plan.set.sql.duckdb.lost !== null) await writeLost(deps, dataset, attempt, run);
   const ours = copies.filter(({ to }) => named.has(to.key));
   await parallel(ours, 32, ({ from, to }) => store.copy(from, to), deadline);
   // Readers may see the batch before the ledger counts it. If the ledger never does, the process that takes the attempt back

@@ -50,6 +50,7 @@ export async function startGlueJob(
       quarantine: address(output.quarantine),
       replaced: address(output.replaced),
       tombstones: address(output.tombstones),
+      lost: address(output.lost),
       summary: address(output.summary),
       region: config.stateMachineArn.split(':')[3] ?? null,
     },

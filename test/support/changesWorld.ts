@@ -1,0 +1,118 @@
+/** Runs the files of a changing source through the flow in memory, on DuckDB, with corrections, replays and faults. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { literal } from '../../src/lib/dialect/duckdbNames.ts';
+import { inDuckdb } from '../../src/lib/engine/instance.ts';
+import { replay, retry } from '../../src/lib/flow/operate/again.ts';
+import { decide } from '../../src/lib/flow/operate/decide.ts';
+import type { TableFormatName } from '../../src/lib/model/plan.ts';
+import { chunksOf } from '../../src/lib/parallel.ts';
+import type { Dice } from '../oracle/dice.ts';
+import { changesContract, type Feed, type Told, textOf } from './changes.ts';
+import { dataset, World } from './flowWorld.ts';
+import type { Fault } from './memory/index.ts';
+import { realEngine } from './realEngine.ts';
+
+/** The rows of the table, as texts, sorted. */
+export async function tableOf(world: World): Promise<string[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-table-'));
+  try {
+    const paths = world.objects().map((key, i) => ({ key, path: join(folder, `${i}.parquet`) }));
+    for (const { key, path } of paths) await writeFile(path, world.bytes('processed', key));
+    if (paths.length === 0) return [];
+    return await inDuckdb('the table of a test', async ({ db }) => {
+      const files = paths.map(({ path }) => literal(path)).join(', ');
+      const rows = await db.runAndReadAll(
+        `SELECT id, n, v FROM read_parquet([${files}], union_by_name = true, hive_partitioning = false)`,
+      );
+      return rows
+        .getRowObjectsJson()
+        .map(({ id, n, v }) => textOf({ id, n, v }))
+        .sort();
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+const modes: readonly Fault[] = [
+  { mode: 'fail', error: 'AccessDenied' },
+  { mode: 'fail' },
+  { mode: 'lost' },
+  { mode: 'twice' },
+  { mode: 'hang' },
+  { mode: 'hang', effect: true },
+];
+
+/** Held files are released and failed ones are tried again, until all are published. */
+async function settle(world: World): Promise<void> {
+  await world.settle();
+  for (let i = 0; i < 10; i++) {
+    const { ledger } = world.deps('test');
+    const waiting = [
+      ...(await ledger.waiting(dataset, 'held')),
+      ...(await ledger.waiting(dataset, 'failed')),
+    ];
+    if (waiting.length === 0) return;
+    for (const { batch, state } of await ledger.batches(dataset))
+      if (state === 'held')
+        await world.operate((deps) =>
+          decide(deps, dataset, batch, { kind: 'release', reason: 'a test', at: new Date().toISOString() }),
+        );
+    await world.operate((deps) => retry(deps, dataset, {}));
+    await world.settle();
+  }
+  throw new Error(`files wait: ${world.errors.slice(-3).join('; ')}`);
+}
+
+/** Gives the world after all files have their right content. */
+export async function runChanges(
+  feed: Feed,
+  { files }: Told,
+  dice: Dice,
+  {
+    format,
+    scope,
+    filesAtOnce,
+    hasFaults = true,
+  }: { format: TableFormatName; scope?: string; filesAtOnce: number; hasFaults?: boolean },
+): Promise<World> {
+  const world = new World({
+    format,
+    engine: realEngine,
+    contract: changesContract(feed, format, scope),
+    batchFiles: Math.max(1, Math.ceil(filesAtOnce / 2)),
+  });
+  let fault: { after: number; mode: Fault } | undefined;
+  world.aws.plan = ({ actor }) => {
+    if (fault === undefined || actor.startsWith('test') || actor.startsWith('operator') || fault.after-- > 0)
+      return undefined;
+    const { mode } = fault;
+    fault = undefined;
+    return mode;
+  };
+  const put = (key: string, lines: readonly string[]) => world.putText(key, `${lines.join('\n')}\n`);
+  const rights = files.filter((file) => file.wrong !== undefined);
+  const first = files.map(({ key, lines, wrong = lines }) => ({ key, lines: wrong }));
+  // A correction comes at some time after its file.
+  const acts = [
+    ...first.map((file, i) => ({ ...file, at: i })),
+    ...rights.map((file) => ({ ...file, at: files.indexOf(file) + dice.from(1, files.length) + 0.5 })),
+  ].sort((a, b) => a.at - b.at);
+  for (const some of chunksOf(acts, filesAtOnce)) {
+    for (const { key, lines } of some) put(key, lines);
+    if (hasFaults && dice.isOne(2)) fault = { after: dice.from(0, 120), mode: dice.pick(modes) };
+    await settle(world);
+    if (dice.isOne(4)) {
+      await world.operate((deps) => replay(deps, dataset, { prefix: `feed/${dice.from(0, 9)}` }));
+      await settle(world);
+    }
+  }
+  fault = undefined;
+  await settle(world);
+  world.aws.runStalled();
+  await world.cleanUp();
+  await settle(world);
+  return world;
+}
