@@ -48,10 +48,7 @@ async function main(args: string[]): Promise<number> {
     console.log(help);
     return 0;
   }
-  if (
-    values.long !== undefined &&
-    !['soak', 'load', 'reconcile', 'changes', 'drill'].includes(values.long)
-  )
+  if (values.long !== undefined && !['soak', 'load', 'reconcile', 'changes', 'drill'].includes(values.long))
     throw new UsageError(`--long ${values.long}: must be soak, load, reconcile, changes or drill`);
   if (values.long === undefined && !(await isClean())) return 1;
   if (values.unit)
