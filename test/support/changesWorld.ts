@@ -85,10 +85,11 @@ export async function runChanges(
     batchFiles: Math.max(1, Math.ceil(filesAtOnce / 2)),
   });
   let fault: { after: number; mode: Fault } | undefined;
-  world.aws.plan = ({ actor }) => {
+  world.aws.plan = ({ actor, operation }) => {
     if (fault === undefined || actor.startsWith('test') || actor.startsWith('operator') || fault.after-- > 0)
       return undefined;
-    const { mode } = fault;
+    // A download that hangs would leave its file open in this process.
+    const mode = operation === 'GetObject' ? ({ mode: 'fail' } as const) : fault.mode;
     fault = undefined;
     return mode;
   };
