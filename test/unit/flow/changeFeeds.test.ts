@@ -12,7 +12,7 @@ afterEach(() => {
 
 const seed = Number(process.env.SLUICE_SEED ?? 23);
 const size = isThorough
-  ? { changes: 1200, keys: 60, fileLines: 60, window: 200 }
+  ? { changes: 200, keys: 24, fileLines: 25, window: 50 }
   : { changes: 24, keys: 5, fileLines: 8, window: 12 };
 
 test.each(isThorough ? feeds : feeds.slice(0, 1))(
@@ -22,7 +22,7 @@ test.each(isThorough ? feeds : feeds.slice(0, 1))(
     const told = tellChanges(feed, dice, size);
     const world = await runChanges(feed, told, dice, {
       format: formatUnderTest,
-      filesAtOnce: isThorough ? 8 : 4,
+      filesAtOnce: isThorough ? 6 : 4,
     });
     expect({ seed, table: await tableOf(world) }).toEqual({ seed, table: told.state });
     await expectCounted(world);

@@ -76,7 +76,8 @@ export async function readLosersAgain(
       ? []
       : [{ object: object.object, version: object.rows.version }],
   );
-  return ledger.replay(dataset, again, `${replayPrefix}lost-${batch}`);
+  // Behind an operator's replays and rollbacks: of these, later batches often have the same losers.
+  return ledger.replay(dataset, again, `${replayPrefix}~lost-${batch}`);
 }
 
 /** The objects whose published rows a batch has taken out of the table, and not put back as they were. */
