@@ -14,22 +14,27 @@ import {
 } from '../offline/setup/environments.ts';
 import { runProgram } from '../src/cli/program.ts';
 import { readOptions, UsageError } from '../src/cli/usage.ts';
+import { type TableFormatName, tableFormats } from '../src/lib/model/plan.ts';
 import { lineOf } from '../test/support/closingLine.mjs';
 import { jest, type Manner, run, selected } from './jest.ts';
 
 const help = `Usage: npm test [-- [options] [PATTERN…]]
 
   PATTERN…    only test files whose path matches, such as test/e2e/glue
+  --format iceberg   the end-to-end tests only, with Iceberg tables where contracts name no format
   --unit      lint, types and unit tests only, in seconds: npm run check
   --long soak [--minutes N] [--seed N]   random files and faults: npm run soak -- --minutes 20 --seed 1
   --long load [--files N]                a burst of 10,000 files: npm run test:load
   --long reconcile [--files N]           a table of 100,000 partitions
   --long changes [--changes N] [--seed N]  feeds of 100,000 changes: npm run test:changes
   --long drill                           ten incidents, named by status and mended: npm run drill
+  --long readers                         readers in a loop beside 70 batches and a compaction: npm run readers
   -h, --help  this text
 
 What is missing (Python environments, Maven artefacts) is installed into the cache first.
 Exit status: 0 all passed; 1 a check or a test failed; 2 it could not be set up; 130 interrupted.`;
+
+const longRuns = ['soak', 'load', 'reconcile', 'changes', 'drill', 'readers'];
 
 const root = resolve(import.meta.dirname, '..');
 const report = (message: string) => console.log(`  ${message}`);
@@ -42,14 +47,18 @@ async function main(args: string[]): Promise<number> {
     seed: { type: 'string' },
     files: { type: 'string' },
     changes: { type: 'string' },
+    format: { type: 'string', default: 'hive' },
     help: { type: 'boolean', short: 'h' },
   });
   if (values.help) {
     console.log(help);
     return 0;
   }
-  if (values.long !== undefined && !['soak', 'load', 'reconcile', 'changes', 'drill'].includes(values.long))
-    throw new UsageError(`--long ${values.long}: must be soak, load, reconcile, changes or drill`);
+  if (values.long !== undefined && !longRuns.includes(values.long))
+    throw new UsageError(`--long ${values.long}: must be one of ${longRuns.join(', ')}`);
+  const tableFormat = tableFormats.find((name) => name === values.format);
+  if (tableFormat === undefined)
+    throw new UsageError(`--format ${values.format}: must be one of ${tableFormats.join(', ')}`);
   if (values.long === undefined && !(await isClean())) return 1;
   if (values.unit)
     return jest(
@@ -82,7 +91,7 @@ async function main(args: string[]): Promise<number> {
   const deployed = async (athena: 'trino' | 'duckdb'): Promise<LocalAws> => {
     const aws = await startLocalAws({ port: 0, athena, report });
     started.push(aws);
-    await deploy({ endpoint: aws.endpoint, params: {}, report });
+    await deploy({ endpoint: aws.endpoint, params: { tableFormat }, report });
     return aws;
   };
   const interrupted = new Promise<number>((done) => {
@@ -95,7 +104,7 @@ async function main(args: string[]): Promise<number> {
     await Promise.all(needed.map((ensure) => ensure(report)));
     const aws = await deployed('trino');
     if (values.long === undefined && positionals.length === 0)
-      return await Promise.race([wholeRun(aws, () => deployed('duckdb')), interrupted]);
+      return await Promise.race([wholeRun(aws, () => deployed('duckdb'), tableFormat), interrupted]);
     const projects =
       values.long === undefined ? ['unit', 'iceberg', 'program', 'static', 'differential', 'e2e'] : ['long'];
     const patterns = values.long === undefined ? positionals : [`test/long/${values.long}`];
@@ -118,10 +127,16 @@ const last = 'permissions';
 
 /**
  * Runs everything in parallel lanes: end-to-end tests, then programs and comparisons of engines; the slow end-to-end tests, on
- * a second local AWS, then static tests; and the unit tests. The test that inspects all AWS calls runs last. The output of the first lane is shown as it runs, that of the others when they
- * end. The last line counts all tests.
+ * a second local AWS, then static tests; and the unit tests. The test that inspects all AWS calls runs last. On a stage with
+ * Iceberg tables only the end-to-end tests run: the others ask for their format. The output of the first lane is shown as it
+ * runs, that of the others when they end. The last line counts all tests.
  */
-async function wholeRun(aws: LocalAws, another: () => Promise<LocalAws>): Promise<number> {
+async function wholeRun(
+  aws: LocalAws,
+  another: () => Promise<LocalAws>,
+  tableFormat: TableFormatName,
+): Promise<number> {
+  const hasAll = tableFormat === 'hive';
   const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
   const files = (names: readonly string[]) => [`test/e2e/(${names.join('|')})\\.test`];
   const others = readdirSync(join(root, 'test/e2e'))
@@ -141,14 +156,23 @@ async function wholeRun(aws: LocalAws, another: () => Promise<LocalAws>): Promis
       lane(selected(['e2e'], files(others)), endpoint, 'shown').then(async (first) => [
         first,
         // This lane is over early, too.
-        await lane(selected(['program', 'differential'], []), { ...endpoint, ...thorough }, 'shown after'),
+        ...(hasAll
+          ? [
+              await lane(
+                selected(['program', 'differential'], []),
+                { ...endpoint, ...thorough },
+                'shown after',
+              ),
+            ]
+          : []),
       ]),
       another().then(async ({ endpoint: own }) => ({
         endpoint: own,
         // The static tests fill this lane's remaining time.
         results: [
           await lane(selected(['e2e'], files(slow)), { SLUICE_TEST_ENDPOINT: own }, 'shown after'),
-          await lane(selected(['static'], []), endpoint, 'shown after'),
+          // The static tests fill this lane's remaining time.
+          ...(hasAll ? [await lane(selected(['static'], []), endpoint, 'shown after')] : []),
         ],
       })),
     ]);
@@ -165,7 +189,7 @@ async function wholeRun(aws: LocalAws, another: () => Promise<LocalAws>): Promis
     ];
   };
   try {
-    const results = (await Promise.all([endToEnd(), unitTests()])).flat();
+    const results = (await Promise.all([endToEnd(), hasAll ? unitTests() : []])).flat();
     const sum = (key: 'passed' | 'failed' | 'skipped') => results.reduce((n, result) => n + result[key], 0);
     const line = lineOf({ passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') });
     process.once('exit', () => console.log(line));

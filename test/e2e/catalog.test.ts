@@ -8,7 +8,16 @@ import {
 import { expect, test } from '@jest/globals';
 import { crawlerOf } from '../../src/lib/flow/batch/rawTable.ts';
 import { findTable } from '../../src/stage/tables.ts';
-import { athena, drop, failureOf, post, publishedFrom, quarantinedFrom, stage } from '../support/stage.ts';
+import {
+  athena,
+  drop,
+  failureOf,
+  post,
+  publishedFrom,
+  quarantinedFrom,
+  stage,
+  testOnHive,
+} from '../support/stage.ts';
 
 const rawTable = async (prefix: string) => {
   const { TableList } = await stage.glue.send(new GetTablesCommand({ DatabaseName: stage.config.database }));
@@ -113,7 +122,7 @@ test('a table gets the columns that a newer contract, or a newer Sluice, has', a
   expect(await quarantinedFrom(key)).toMatchObject([{ line: '2', raw: '{"id":' }]);
 });
 
-test('Athena sees registered partitions only; DDL registers, drops and repairs them', async () => {
+testOnHive('Athena sees registered partitions only; DDL registers, drops and repairs them', async () => {
   await drop('social_media', {
     'social-media-feed/ddl.json': post(6004, { timestamp: '2025-12-24T10:00:00Z' }),
   });

@@ -20,7 +20,7 @@ import {
   untilSettled,
   visits,
 } from '../support/faults.ts';
-import { put, stage } from '../support/stage.ts';
+import { put, stage, testOnHive } from '../support/stage.ts';
 import { reconcileNow, sweepNow, takeFinds } from '../support/sweeps.ts';
 
 onWarmStage(visits);
@@ -227,7 +227,7 @@ test('a copy that takes effect after its batch was taken back leaves no row of i
   ]);
 }, 150_000);
 
-test(
+testOnHive(
   'objects that S3 does not remove when their batch is taken back are never read beside those of the next try',
   () =>
     survive([
@@ -311,26 +311,36 @@ test('two datasets break at once and both come through', async () => {
   await expectWhole('tweets', { ids: [status.id], bad: {} });
 }, 150_000);
 
-test('sweep and reconcile: lists come in pages of one, a write meets another one, and partitions are made in part', async () => {
-  const { key, ids, text } = someFile();
-  await leaveLease();
-  await setFaults([
-    { service: 'dynamodb', operation: 'UpdateItem', function: 'sweep', mode: 'partial', times: 1 },
-    { service: 's3', operation: 'ListObjectVersions', function: 'sweep', mode: 'partial', times: 2 },
-    { service: 's3', operation: 'ListObjectsV2', function: 'reconcile', mode: 'partial', times: 3 },
-    { service: 'glue', operation: 'BatchCreatePartition', function: 'reconcile', mode: 'partial', times: 1 },
-  ]);
-  await put(key, text);
-  await sweepNow();
-  expect((await takeFinds()).map((found) => found.leaseRecovered)).toContain(true);
-  await untilSettled(dataset, [key]);
-  // Somebody has dropped the partition of these rows.
-  await depsOf(stage).catalog.dropPartitions(dataset, [['social_media', '2025', '11', '01']]);
-  expect(await reconcileNow(dataset)).toMatchObject({ added: 1, removed: 0, missing: [] });
-  await untilHit();
-  await setFaults();
-  await expectWhole(dataset, { ids, bad: { [key]: 1 } });
-}, 150_000);
+testOnHive(
+  'sweep and reconcile: lists come in pages of one, a write meets another one, and partitions are made in part',
+  async () => {
+    const { key, ids, text } = someFile();
+    await leaveLease();
+    await setFaults([
+      { service: 'dynamodb', operation: 'UpdateItem', function: 'sweep', mode: 'partial', times: 1 },
+      { service: 's3', operation: 'ListObjectVersions', function: 'sweep', mode: 'partial', times: 2 },
+      { service: 's3', operation: 'ListObjectsV2', function: 'reconcile', mode: 'partial', times: 3 },
+      {
+        service: 'glue',
+        operation: 'BatchCreatePartition',
+        function: 'reconcile',
+        mode: 'partial',
+        times: 1,
+      },
+    ]);
+    await put(key, text);
+    await sweepNow();
+    expect((await takeFinds()).map((found) => found.leaseRecovered)).toContain(true);
+    await untilSettled(dataset, [key]);
+    // Somebody has dropped the partition of these rows.
+    await depsOf(stage).catalog.dropPartitions(dataset, [['social_media', '2025', '11', '01']]);
+    expect(await reconcileNow(dataset)).toMatchObject({ added: 1, removed: 0, missing: [] });
+    await untilHit();
+    await setFaults();
+    await expectWhole(dataset, { ids, bad: { [key]: 1 } });
+  },
+  150_000,
+);
 
 const onIceberg = { on: visits };
 

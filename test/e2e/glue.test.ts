@@ -29,13 +29,10 @@ afterAll(() => force('auto'));
 /** The result of a file, without the names that differ between two drops. */
 async function outcome(table: string, file: FollowedFile | undefined) {
   const parquet = await parquetOf(table, file?.record.batch ?? '');
-  const rows = parquet.flatMap(({ key, rows }) =>
+  const rows = parquet.flatMap(({ folder, rows }) =>
     rows
       .filter((r) => r._object === file?.key)
-      .map(({ _batch, _object, _version, ...row }) => ({
-        ...row,
-        folder: key.split('/').slice(1, -1).join('/'),
-      })),
+      .map(({ _batch, _object, _version, ...row }) => ({ ...row, folder })),
   );
   const text = (value: unknown) =>
     JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? `${v}n` : v)) ?? '';

@@ -21,6 +21,7 @@ import {
   sluice,
   stage,
   startSluice,
+  testOnHive,
 } from '../support/stage.ts';
 
 const dataset = 'social_media';
@@ -358,7 +359,7 @@ test('redrive brings messages back from the dead-letter queue', async () => {
   await expectWhole(dataset, { ids: [id], bad: {} });
 });
 
-test('reconcile registers what stands in S3 and drops what is gone', async () => {
+testOnHive('reconcile registers what stands in S3 and drops what is gone', async () => {
   const id = next++;
   await drop(dataset, {
     [`social-media-feed/reconciled-${id}.json`]: post(id, { timestamp: '2024-02-29T12:00:00Z' }),

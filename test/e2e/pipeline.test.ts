@@ -9,6 +9,7 @@ import {
   drop,
   failureOf,
   feed,
+  isOnHive,
   parquetOf,
   post,
   publishedFrom,
@@ -30,10 +31,12 @@ test('the sample feed is published, registered and accounted for', async () => {
   });
   expect(await publishedFrom('social_media', key)).toBe(3836);
   expect(await quarantinedFrom(key)).toHaveLength(100);
-  const partitions = await athena('SHOW PARTITIONS social_media');
-  expect(partitions.map((p) => p.partition)).toEqual(
-    expect.arrayContaining(['data_source=social_media/year=2025/month=10/day=06']),
-  );
+  // Athena shows the partitions of Hive tables only.
+  const partitions = isOnHive ? await athena('SHOW PARTITIONS social_media') : [];
+  if (isOnHive)
+    expect(partitions.map((p) => p.partition)).toEqual(
+      expect.arrayContaining(['data_source=social_media/year=2025/month=10/day=06']),
+    );
   const [row] = await athena(
     `SELECT count(district) AS placed, count(user_segment) AS segmented, count_if(user_location IN ('London', 'Manchester', 'New York', 'Tokyo', 'Paris')) AS named FROM social_media WHERE _object = '${key}'`,
   );
@@ -51,7 +54,7 @@ test("Twitter's own answer is published with ids, texts and times exact", async 
   const [file] = await drop('tweets', { 'tweets/twitter.json': json });
   expect(file?.record).toMatchObject({ state: 'published', counts: { rowsRead: 100, published: 100 } });
   const [parquet] = await parquetOf('tweets', file?.record.batch ?? '');
-  expect(parquet?.key).toMatch(/^tweets\/data_source=twitter\/year=2014\/month=08\/day=31\//);
+  expect(parquet?.folder).toBe('data_source=twitter/year=2014/month=08/day=31');
   expect(parquet?.schema).toMatchObject({
     id: 'INT64 INT_64',
     created_at: 'INT64 TIMESTAMP_MICROS',
@@ -169,7 +172,7 @@ test('a JSON array and an ndjson file with odd names are one batch', async () =>
   });
 });
 
-test('a failing expectation holds the batch: nothing is published, files and staging are kept', async () => {
+test('a failing expectation holds the batch: nothing is published, files and Hive’s staging are kept', async () => {
   const key = 'social-media-feed/abroad.json';
   const abroad = Array.from({ length: 10 }, (_, i) =>
     post(9200 + i, { coordinates: { lat: 48.85, lon: 2.35 } }),
@@ -183,7 +186,8 @@ test('a failing expectation holds the batch: nothing is published, files and sta
   expect(await publishedFrom('social_media', key)).toBe(0);
   expect(await parquetOf('social_media', batch)).toEqual([]);
   const staged = await athena(`SELECT count(*) AS n FROM staging_social_media WHERE _batch = '${batch}'`);
-  expect(staged).toEqual([{ n: '10' }]);
+  // Below an Iceberg table nothing stays that no commit names.
+  expect(staged).toEqual([{ n: isOnHive ? '10' : '0' }]);
   expect(await failureOf('social_media', batch)).toEqual({
     error: 'ExpectationFailed',
     cause: expect.stringContaining('matched_share(district): found 0.000 of 10, expected at least 0.5'),

@@ -17,6 +17,7 @@ import { nextId, untilSettled } from '../support/faults.ts';
 import {
   athena,
   drop,
+  isOnHive,
   parquetOf,
   post,
   publishedFrom,
@@ -100,7 +101,9 @@ test('whoever lost the lease publishes nothing and gives nothing back', async ()
   await expect(publish(flow, step)).rejects.toMatchObject({ name: 'LeaseLost' });
   await failBatch(flow, { ...step, error: { Error: 'LeaseLost', Cause: '' } });
   expect(await stateOf(key)).toEqual(['claimed']);
-  expect(await parquetOf('social_media', step.batch)).toEqual([]);
+  // In an Iceberg table they are staged where they would stay, and nobody sees them.
+  if (isOnHive) expect(await parquetOf('social_media', step.batch)).toEqual([]);
+  else expect(await publishedFrom('social_media', key)).toBe(0);
   // The thief finds the open batch and returns its files.
   await endOpenBatches(flow, dataset, thief, { error: 'LeaseLost', cause: 'a test' });
   await letGo(flow, dataset, thief);

@@ -1,11 +1,11 @@
 /** Faults for end-to-end tests: the gateway's switch, killed Lambdas and aborted executions, and the checks afterwards. */
-import { readdirSync, readFileSync } from 'node:fs';
 import { ListExecutionsCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { afterEach, beforeAll, expect } from '@jest/globals';
 import { type Fault, faultsPath } from '../../offline/faults.ts';
 import { tableFormatOf } from '../../src/lib/contract/contract.ts';
 import type { FileRecord } from '../../src/lib/model/records.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
+import { lambdaProcesses } from './lambdaProcesses.ts';
 import { athena, drop, post, publishedFrom, put, stage } from './stage.ts';
 import { expectNothingToSweep, sweepGarbage, sweepNow, takeFinds } from './sweeps.ts';
 
@@ -36,20 +36,9 @@ export async function untilHit(hits = 1): Promise<void> {
 
 /** Kills the processes that run a function, as if the Lambda's host had died. */
 export function killLambda(name: string): void {
-  const ours = (pid: string) => {
-    try {
-      const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
-      return (
-        environment.includes(`AWS_LAMBDA_FUNCTION_NAME=sluice-local-${name}`) &&
-        environment.includes(`AWS_ENDPOINT_URL=${stage.endpoint}`)
-      );
-    } catch {
-      return false;
-    }
-  };
-  const found = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && ours(pid));
+  const found = lambdaProcesses(stage.endpoint, name);
   if (found.length === 0) throw new Error(`no process runs the function ${name}`);
-  for (const pid of found) process.kill(Number(pid), 'SIGKILL');
+  for (const pid of found) process.kill(pid, 'SIGKILL');
 }
 
 /** The first page of the executions in a state, the latest first. */

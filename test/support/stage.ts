@@ -2,11 +2,14 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { test } from '@jest/globals';
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { type FeedCounts, type FeedOptions, generateFeed } from '../../scripts/generate-feed.ts';
+import { tableFormatOf } from '../../src/lib/contract/contract.ts';
+import { objectName, withinAttempt } from '../../src/lib/table/objectName.ts';
 import { connectStage, depsOf, type Stage } from '../../src/stage/connect.ts';
 import { failureOf as failureOfExecution } from '../../src/stage/executions.ts';
 import { type FollowedFile, followFiles } from '../../src/stage/follow.ts';
@@ -16,6 +19,11 @@ import { exactParsers, type Row } from './embedded.ts';
 const endpoint = process.env.SLUICE_TEST_ENDPOINT;
 if (!endpoint) throw new Error('end-to-end tests need a local AWS: run them with npm test');
 export const stage: Stage = await connectStage(endpoint);
+
+/** Whether tables whose contracts name no format are Hive tables; `npm test -- --format iceberg` makes them Iceberg tables. */
+export const isOnHive = [...stage.contracts.values()].some((contract) => tableFormatOf(contract) === 'hive');
+/** A test of what only Hive tables have: partitions in the Data Catalog, and copies of staged objects. */
+export const testOnHive = isOnHive ? test : test.skip;
 
 const silent = { line: () => {}, now: () => {} };
 
@@ -122,15 +130,15 @@ export const quarantinedFrom = (object: string) =>
 export const failureOf = async (dataset: string, batch: string) =>
   failureOfExecution(stage, String((await stage.ledger.batch(dataset, batch))?.execution));
 
-/** The Parquet objects of a batch, read by a library that did not write them. */
+/** The Parquet objects of a batch with the folders of their partitions, read by a library that did not write them. */
 export async function parquetOf(
   table: string,
   batch: string,
-): Promise<{ key: string; schema: Record<string, string>; rows: Row[] }[]> {
+): Promise<{ folder: string; schema: Record<string, string>; rows: Row[] }[]> {
   const Bucket = stage.config.processedBucket;
   const keys = (await depsOf(stage).store.list(Bucket, `${table}/`))
     .map(({ key }) => key)
-    .filter((key) => basename(key).startsWith(`${batch}-`));
+    .filter((key) => objectName(key)?.batch === batch && key.endsWith('.parquet'));
   return Promise.all(
     keys.map(async (Key) => {
       const { Body } = await stage.s3.send(new GetObjectCommand({ Bucket, Key }));
@@ -142,7 +150,7 @@ export async function parquetOf(
           .map((e) => [e.name, [e.type, e.converted_type].filter(Boolean).join(' ')]),
       );
       const rows = (await parquetReadObjects({ file, compressors, parsers: exactParsers })) as Row[];
-      return { key: Key, schema, rows };
+      return { folder: dirname(withinAttempt(Key.slice(table.length + 1))), schema, rows };
     }),
   );
 }
