@@ -22,7 +22,9 @@ export interface Contender {
 export interface Contenders {
   readonly embedded: Contender;
   readonly spark: Contender;
+  /** The engine that npm has, and the next one. */
   readonly duckdb: Contender;
+  readonly duckdb2: Contender;
   readonly polars: Contender;
   readonly pandas: Contender;
   readonly pyspark: Contender;
@@ -71,6 +73,7 @@ export async function contenders(report: Report): Promise<Contenders> {
       isOwn: false,
       args: (feed, out) => [join(import.meta.dirname, 'peers/duckdb.mjs'), feed, boroughs, segments, out],
     },
+    duckdb2: peer('DuckDB 2.0.1 by hand', 'duckdb2_peer.py'),
     polars: peer('Polars by hand', 'polars_peer.py'),
     pandas: peer('pandas by hand', 'pandas_peer.py'),
     polygons: [

@@ -11,6 +11,8 @@ export interface Row {
   /** Seconds. */
   readonly best: number;
   readonly median: number;
+  /** CPU time, the best of all rounds. */
+  readonly cpu: number;
   readonly peakBytes: number;
 }
 
@@ -127,6 +129,7 @@ function comparisonSection({ title, rows, rounds, results }: Comparison): string
     r.best.toFixed(2),
     r.median.toFixed(2),
     (r.median / best).toFixed(2),
+    r.cpu.toFixed(2),
     (r.peakBytes / 1e9).toFixed(2),
   ]);
   const header = [
@@ -134,6 +137,7 @@ function comparisonSection({ title, rows, rounds, results }: Comparison): string
     'best, s',
     'median, s',
     peers.length > 0 ? 'to the best peer' : 'to the best',
+    'CPU, s',
     'peak memory, GB',
   ];
   return [

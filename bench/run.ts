@@ -10,17 +10,22 @@ import { costReport } from './cost.ts';
 import { type Feed, feedOf } from './feeds.ts';
 import { measureFlow } from './flow.ts';
 import { measureGrowth } from './growth.ts';
+import { historySection, measureHistory, withHistory } from './history.ts';
 import { type Measured, measure } from './measure.ts';
 import { type OutputFile, outputFiles } from './output.ts';
 import { measurePackages } from './packages.ts';
 import { type Comparison, type Row, report as written } from './report.ts';
 
-const help = `Usage: npm run bench [-- options]
+const help = `Usage: npm run bench [-- [history] [options]]
 
 Runs every contender on the same feeds, one after the other and round after round, and checks that all give the same counts;
 measures how time grows, what a query reads, and the whole flow on a local AWS; writes docs/cost.md, and docs/performance.md, in
 which the section "Where the time goes" is kept as it is. With the defaults it takes about half an hour on two cores.
 
+  history        what a batch, a correction, a replay, a sweep and other work cost in lakes of a month and of ten years, by counted
+                 calls, items and bytes; writes the tables of docs/scale.md (some minutes and 3 GB)
+  --days N       age of the old lake (3652)
+  --per-day N    its batches per day, of one file and one partition each (27)
   --rows LIST    sizes, 100000,1000000,5000000 by default
   --rounds N     repetitions of each (3); the largest size runs once
   --files N      files of which the latency is measured (100)
@@ -35,8 +40,11 @@ const root = resolve(import.meta.dirname, '..');
 const report = (message: string) => console.error(`  ${message}`);
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
+      days: { type: 'string', default: '3652' },
+      'per-day': { type: 'string', default: '27' },
       rows: { type: 'string', default: '100000,1000000,5000000' },
       rounds: { type: 'string', default: '3' },
       files: { type: 'string', default: '100' },
@@ -47,6 +55,13 @@ async function main(): Promise<number> {
   });
   if (values.help) {
     console.log(help);
+    return 0;
+  }
+  if (positionals[0] === 'history') {
+    const measured = await measureHistory({ days: values.days, perDay: values['per-day'] });
+    console.log(historySection(measured).join('\n'));
+    const page = join(root, 'docs/scale.md');
+    if (!values.dry) await writeFile(page, withHistory(await readFile(page, 'utf8'), measured));
     return 0;
   }
   const isWanted = (name: string) => values.only === undefined || values.only === name;
@@ -60,7 +75,7 @@ async function main(): Promise<number> {
   const groups = {
     embedded: {
       title: 'One process',
-      members: [all.embedded, all.duckdb, all.polars, all.pandas],
+      members: [all.embedded, all.duckdb, all.duckdb2, all.polars, all.pandas],
       isFor: (_rows: number) => true,
     },
     // A small feed would only measure Spark's start.
@@ -121,7 +136,7 @@ async function compare(
         runs.get(member)?.push(run);
         await keep(member, join(folder, 'out'));
         report(
-          `${member.name}, ${feed.counts.rows} rows: ${run.seconds.toFixed(2)} s, ${(run.peakBytes / gigabyte).toFixed(2)} GB`,
+          `${member.name}, ${feed.counts.rows} rows: ${run.seconds.toFixed(2)} s, ${run.cpuSeconds.toFixed(2)} s of CPU, ${(run.peakBytes / gigabyte).toFixed(2)} GB`,
         );
       } finally {
         await rm(folder, { recursive: true, force: true });
@@ -134,6 +149,7 @@ async function compare(
       isOwn,
       best: seconds[0] ?? 0,
       median: seconds[Math.floor(seconds.length / 2)] ?? 0,
+      cpu: Math.min(...measured.map((run) => run.cpuSeconds)),
       peakBytes: Math.max(...measured.map((run) => run.peakBytes)),
     };
   });

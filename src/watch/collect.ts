@@ -14,7 +14,7 @@ import { unlessGone } from '../lib/flow/batch/manifest.ts';
 import { readPublished } from '../lib/flow/batch/published.ts';
 import { claimOutput, jobOutput, transformOutput } from '../lib/flow/batch/schemas.ts';
 import { tableOfContract } from '../lib/flow/batch/tables.ts';
-import { parallel } from '../lib/parallel.ts';
+import { chunksOf, parallel } from '../lib/parallel.ts';
 import { icebergOn } from '../lib/table/iceberg/format.ts';
 import type { Stage } from '../stage/connect.ts';
 import { driftText, recentDrift } from '../stage/drift.ts';
@@ -155,11 +155,8 @@ export async function tableDetail(
       ? { last: [], registered: 0 }
       : await lastPartitions(stage, dataset, table, keys, shown);
   const isCut = registered === null || last.length < registered;
-  const sizes = await sizesByFolder(
-    stage,
-    `${table}/`,
-    last.map((p) => p.name),
-  );
+  const names = last.map((p) => p.name);
+  const sizes = await sizesByFolder(stage, `${table}/`, registered === null ? chunksOf(names, 1) : [names]);
   const counts = new Map<string, number>();
   if (sizes.size > 0) {
     const columns = keys.map(identifier).join(', ');
@@ -232,8 +229,8 @@ interface NamedPartition {
 /** So many partitions are listed at most: the Data Catalog lists them only in its own order, in pages of 1,000 or fewer. */
 const mostListed = 4000;
 
-/** So many of the last batches name the partitions of a larger table. */
-const latestBatches = 20;
+/** So many of the last batches name the partitions of a larger table, of which so many are shown. */
+const latest = { batches: 20, partitions: 50 };
 
 /**
  * The last registered partitions of a table by name, and their total number. Of a table with too many to list, those of the last
@@ -248,15 +245,18 @@ async function lastPartitions(
 ): Promise<{ last: NamedPartition[]; registered: number | null }> {
   // A table without partitions is one.
   if (keys.length === 0) return { last: [{ name: '', values: [] }], registered: 1 };
-  const lastOf = (partitions: readonly NamedPartition[]) =>
+  const lastOf = (partitions: readonly NamedPartition[], most = shown) =>
     // In the order in which S3 lists the folders.
-    [...partitions].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name))).slice(-shown);
+    [...partitions].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name))).slice(-most);
   let last: NamedPartition[] = [];
   let registered = 0;
   for await (const page of partitionPages(stage, stage.config.database, table)) {
     registered += page.length;
     if (registered > mostListed)
-      return { last: lastOf(await latePartitions(stage, dataset, keys)), registered: null };
+      return {
+        last: lastOf(await latePartitions(stage, dataset, keys), latest.partitions),
+        registered: null,
+      };
     last = lastOf([...last, ...page.map(({ values }) => ({ name: pathOfValues(keys, values), values }))]);
   }
   return { last, registered };
@@ -269,7 +269,7 @@ async function latePartitions(
   keys: readonly string[],
 ): Promise<NamedPartition[]> {
   const deps = { config, store: createStore(s3) };
-  const batches = (await ledger.batches(dataset, latestBatches)).filter((b) => b.committed !== undefined);
+  const batches = (await ledger.batches(dataset, latest.batches)).filter((b) => b.committed !== undefined);
   const published = await parallel(batches, 8, ({ batch, committed = 0 }) =>
     unlessGone(readPublished(deps, dataset, { batch, fence: committed })),
   );
@@ -289,23 +289,34 @@ const oneOf = (keys: readonly string[], partitions: readonly NamedPartition[]): 
   return `${columns} IN (${partitions.map(({ values }) => tuple(values.map(literal))).join(', ')})`;
 };
 
-/** Bytes and objects of these folders, which are in the order of their names. */
+/** Bytes and objects of folders. Each group of them is listed from its first to its last one, in the order of their names. */
 async function sizesByFolder(
   { s3, config }: TableStage,
   prefix: string,
-  folders: readonly string[],
+  groups: readonly (readonly string[])[],
 ): Promise<Map<string, { bytes: number; files: number }>> {
   const sizes = new Map<string, { bytes: number; files: number }>();
-  const [first] = folders;
-  if (first === undefined) return sizes;
-  const wanted = new Set(folders);
-  const request = { Bucket: config.processedBucket, Prefix: prefix, StartAfter: `${prefix}${first}` };
-  for await (const page of paginateListObjectsV2({ client: s3 }, request))
-    for (const { Key = '', Size = 0 } of page.Contents ?? []) {
-      const folder = Key.slice(prefix.length, Key.lastIndexOf('/'));
-      if (!wanted.has(folder)) continue;
-      const before = sizes.get(folder) ?? { bytes: 0, files: 0 };
-      sizes.set(folder, { bytes: before.bytes + Size, files: before.files + 1 });
+  await parallel(groups, 8, async (folders) => {
+    const [first] = folders;
+    const last = folders.at(-1);
+    if (first === undefined || last === undefined) return;
+    const wanted = new Set(folders);
+    const range =
+      folders.length === 1 && first !== ''
+        ? { Prefix: `${prefix}${first}/` }
+        : { Prefix: prefix, StartAfter: `${prefix}${first}` };
+    const request = { Bucket: config.processedBucket, ...range };
+    for await (const page of paginateListObjectsV2({ client: s3 }, request)) {
+      for (const { Key = '', Size = 0 } of page.Contents ?? []) {
+        const folder = Key.slice(prefix.length, Key.lastIndexOf('/'));
+        if (!wanted.has(folder)) continue;
+        const before = sizes.get(folder) ?? { bytes: 0, files: 0 };
+        sizes.set(folder, { bytes: before.bytes + Size, files: before.files + 1 });
+      }
+      // The character after a slash.
+      const end = Buffer.from(`${prefix}${last}0`);
+      if (last !== '' && Buffer.compare(Buffer.from(page.Contents?.at(-1)?.Key ?? ''), end) > 0) return;
     }
+  });
   return sizes;
 }
