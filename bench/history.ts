@@ -66,23 +66,21 @@ const short = (value: number, unit: number): string => (value / unit).toFixed(va
 /** The section of docs/scale.md. */
 export function historySection(measured: Measured): string[] {
   return Object.entries(measured).flatMap(([format, lakes]) => {
-    const [young, old] = [lakes[0], lakes.at(-1)];
-    if (!young || !old) return [];
-    const pair = (name: string, of: (cost: Cost) => string) => {
-      const [a, b] = [young.costs[name], old.costs[name]];
-      return a && b ? `${of(a)} → ${of(b)}` : '';
-    };
+    const [youngest] = lakes;
+    if (!youngest) return [];
+    const all = (name: string, of: (cost: Cost) => string) =>
+      lakes.flatMap(({ costs: { [name]: cost } }) => (cost ? [of(cost)] : [])).join(' → ');
     return [
-      `### ${format === 'hive' ? 'Hive' : 'Iceberg'}, ${count(young.batches)} batches → ${count(old.batches)} batches`,
+      `### ${format === 'hive' ? 'Hive' : 'Iceberg'}: ${lakes.map(({ batches }) => count(batches)).join(' → ')} batches, files and partitions`,
       '',
       ...table(
         ['', 'calls', 'items read', 'kB read and written', 'MB allocated'],
-        Object.keys(old.costs).map((name) => [
+        Object.keys(youngest.costs).map((name) => [
           name,
-          pair(name, ({ calls }) => count(calls)),
-          pair(name, ({ items }) => count(items)),
-          pair(name, ({ bytes }) => short(bytes, 1e3)),
-          pair(name, ({ memory }) => short(memory, 1e6)),
+          all(name, ({ calls }) => count(calls)),
+          all(name, ({ items }) => count(items)),
+          all(name, ({ bytes }) => short(bytes, 1e3)),
+          all(name, ({ memory }) => short(memory, 1e6)),
         ]),
       ),
       '',

@@ -11,7 +11,7 @@ import { places } from '../../src/lib/flow/batch/addresses.ts';
 import type { Published } from '../../src/lib/flow/batch/published.ts';
 import { goldenTable } from '../../src/lib/flow/batch/tables.ts';
 import { replay } from '../../src/lib/flow/operate/again.ts';
-import { reconcile } from '../../src/lib/flow/repair/reconcile.ts';
+import { reconcile, reconcileSteps } from '../../src/lib/flow/repair/reconcile.ts';
 import { sweep } from '../../src/lib/flow/repair/sweep.ts';
 import { claimBatch } from '../../src/lib/flow/steps/claimBatch.ts';
 import { chunksOf } from '../../src/lib/parallel.ts';
@@ -127,7 +127,7 @@ export interface Cost {
 /** Each kind of work on a lake, once. A reconcile compares every object. */
 export async function costsOf(
   { world, batches }: Lake,
-  { withMemory = false, withReconcile = false } = {},
+  { withMemory = false, withReconcile = false, steps = reconcileSteps } = {},
 ): Promise<Record<string, Cost>> {
   const { aws } = world;
   const costs: Record<string, Cost> = {};
@@ -190,8 +190,8 @@ export async function costsOf(
   });
   if (withReconcile)
     await measured(
-      'a reconcile',
-      call('reconcile', (deps) => reconcile(deps, dataset, { goesOn: true })),
+      'reconcile',
+      call('reconcile', (deps) => reconcile(deps, dataset, { goesOn: true, steps })),
     );
   return costs;
 }

@@ -12,6 +12,9 @@ export const phases = ['objects', 'batches', 'quarantine', 'tombstones', 'partit
 /** The age, in milliseconds, at which saved progress is too old to be useful. The pass then starts again. */
 const keptFor = 7 * 86_400_000;
 
+/** A save is due when as many objects or batches were compared as it has thousands of characters. */
+const charactersPerItem = 1000;
+
 const standSchema = z.object({
   table: z.string(),
   /** ISO 8601. */
@@ -39,6 +42,11 @@ export interface Pass {
   /** The progress that was saved last. */
   noted(): Stand;
   note(): Promise<void>;
+  /**
+   * Whether so many objects or batches are worth a save. It writes all of the progress, so its cost must not be that of the whole history
+   * for every few of them.
+   */
+  isDue(compared: number): boolean;
   /** Starts a phase. */
   enter(phase: Stand['phase']): Promise<void>;
   /** The next call starts from the beginning. */
@@ -72,14 +80,18 @@ export async function startPass(
   const isUsable = noted && noted.table === table && Date.parse(noted.begun) + keptFor > Date.now();
   const stand = isUsable ? noted : fresh();
   let last = structuredClone(stand);
+  let length = 0;
   const note = async (next: Stand | null) => {
     last = structuredClone(stand);
-    if (goesOn) await store.writeText(at, JSON.stringify(next));
+    const text = JSON.stringify(next);
+    length = text.length;
+    if (goesOn) await store.writeText(at, text);
   };
   return {
     stand,
     noted: () => last,
     note: () => note(stand),
+    isDue: (compared) => compared * charactersPerItem >= length,
     async enter(phase) {
       stand.phase = phase;
       delete stand.after;

@@ -164,7 +164,7 @@ async function eachStep(
     await compare(page);
     since += page.length;
     pass.stand.after = page.at(-1)?.key ?? pass.stand.after;
-    if (since < steps.objects) continue;
+    if (since < steps.objects || !pass.isDue(since)) continue;
     await settle();
     await pass.note();
     since = 0;
@@ -242,6 +242,7 @@ async function compareBatches(deps: ReconcileDeps, { dataset, pass, steps }: Wor
   const { ledger, store, config } = deps;
   const { stand } = pass;
   const keysOf = ({ objects }: Live) => objects.map((o) => o.key);
+  let since = 0;
   for await (const { batches, last } of ledger.batchPages(dataset, steps.batches, stand.after)) {
     deps.deadline?.check();
     const committed = batches.filter((batch) => batch.committed !== undefined);
@@ -257,7 +258,10 @@ async function compareBatches(deps: ReconcileDeps, { dataset, pass, steps }: Wor
     });
     stand.missing.push(...lost.flat());
     stand.after = last;
+    since += batches.length;
+    if (!pass.isDue(since)) continue;
     await pass.note();
+    since = 0;
   }
   await pass.enter('quarantine');
 }
