@@ -97,22 +97,28 @@ async function main(args: string[]): Promise<number> {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
       process.on(signal, () => done('interrupted'));
   });
-  let aws: LocalAws | undefined;
-  const endpoint = async () => {
-    if (aws) return aws.endpoint;
-    aws = await startLocalAws({ port: 0, athena: 'trino', report });
-    await deploy({ endpoint: aws.endpoint, params: {}, report });
-    return aws.endpoint;
+  const started: LocalAws[] = [];
+  let current: Promise<LocalAws> | undefined;
+  /** The local AWS of all judges, which starts with the first that needs it. If it ends, the next judge gets another one. */
+  const connect = (): Promise<LocalAws> => {
+    current ??= (async () => {
+      const aws = await startLocalAws({ port: 0, athena: 'trino', report });
+      started.push(aws);
+      void aws.ended.then(() => {
+        current = undefined;
+      });
+      await deploy({ endpoint: aws.endpoint, params: {}, report });
+      return aws;
+    })();
+    return current;
   };
   const verdicts: Verdict[] = [];
   const all = async () => {
-    // It is not started late, because without it most judges cannot judge.
-    if (chosen.some(({ withoutAws }) => !withoutAws)) await endpoint();
     for (const [i, judge] of chosen.entries()) {
       console.log(`\n[${i + 1}/${chosen.length}] ${judge.name}: ${judge.what}`);
-      verdicts.push(await judged(judge, folder, aws?.endpoint));
+      verdicts.push(await judged(judge, folder, connect));
     }
-    if (aws) verdicts.push(await models(aws.endpoint, wrongAnswers));
+    if (current !== undefined) verdicts.push(await models(current, wrongAnswers));
     return 'over' as const;
   };
   try {
@@ -121,24 +127,23 @@ async function main(args: string[]): Promise<number> {
     if (end === 'interrupted') return 130;
     return verdicts.every(({ isContent }) => isContent) ? 0 : 1;
   } finally {
-    await aws?.close();
+    await Promise.all(started.map((aws) => aws.close()));
     await rm(folder, { recursive: true, force: true });
   }
 }
 
 interface Verdict {
-  readonly name: string;
   readonly scores: readonly Score[];
   readonly isContent: boolean;
   readonly seconds: number;
 }
 
-/** Never throws: a judge that cannot judge is one that is not content. */
-async function judged(judge: Judge, folder: string, endpoint: string | undefined): Promise<Verdict> {
-  const started = Date.now();
-  const [scores, counts] = [join(folder, `${judge.name}.scores`), join(folder, `${judge.name}.counts`)];
+/** Never throws: a judge that cannot judge is not content. */
+async function judged(judge: Judge, folder: string, connect: () => Promise<LocalAws>): Promise<Verdict> {
   const { name } = judge;
+  const started = Date.now();
   const seconds = () => Math.round((Date.now() - started) / 1000);
+  const [scores, counts] = [join(folder, `${name}.scores`), join(folder, `${name}.counts`)];
   try {
     for (const ensure of judge.ensure) await ensure(report);
     const only = judge.only === undefined ? [] : ['--testNamePattern', judge.only];
@@ -148,26 +153,26 @@ async function judged(judge: Judge, folder: string, endpoint: string | undefined
       CI: 'true',
       SLUICE_SCORES: scores,
       SLUICE_COUNTS: counts,
-      ...(endpoint === undefined ? {} : { SLUICE_TEST_ENDPOINT: endpoint }),
+      ...(judge.withoutAws ? {} : { SLUICE_TEST_ENDPOINT: (await connect()).endpoint }),
     });
     const told = await readFile(scores, 'utf8').catch(() => '');
     const lines = told.split('\n').filter((line) => line !== '');
     return {
-      name,
       scores: lines.length > 0 ? summed(lines) : await counted(counts, name),
       isContent: status === 0,
       seconds: seconds(),
     };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return {
-      name,
-      scores: [{ judge: name, right: 0, of: 0, more: why }],
-      isContent: false,
-      seconds: seconds(),
-    };
+    return { scores: [nothing(name, error)], isContent: false, seconds: seconds() };
   }
 }
+
+const nothing = (judge: string, error: unknown): Score => ({
+  judge,
+  right: 0,
+  of: 0,
+  more: `it could not judge: ${error instanceof Error ? error.message : String(error)}`,
+});
 
 /** Scores with the same name are parts of one. */
 function summed(lines: readonly string[]): Score[] {
@@ -193,22 +198,21 @@ async function counted(file: string, judge: string): Promise<Score[]> {
   return [{ judge, right: passed, of: passed + failed, more: 'tests' }];
 }
 
-/** Whether all answers of the local AWS fit its services' models, and whether the judges asked for what AWS rejects. */
-async function models(endpoint: string, log: string): Promise<Verdict> {
-  const { checked, wrong, refused, unchecked } = await checkModels([endpoint], log);
-  const notes = [
-    ...wrong.map((line) => `wrong: ${line}`),
-    ...refused.map(
-      ({ service, operation, code, message }) => `rejected: ${service} ${operation}: ${code}: ${message}`,
-    ),
-    ...unchecked.map((line) => `without a model: ${line}`),
-  ];
-  return {
-    name: 'models',
-    scores: [{ judge: 'requests and answers', right: checked, of: checked + notes.length, notes }],
-    isContent: notes.length === 0,
-    seconds: 0,
-  };
+/** Whether all answers of the local AWS fit its services' models, and whether the judges asked for what AWS rejects. Never throws. */
+async function models(aws: Promise<LocalAws>, log: string): Promise<Verdict> {
+  const judge = 'requests and answers';
+  try {
+    const { checked, wrong, refused, unchecked } = await checkModels([(await aws).endpoint], log);
+    const notes = [
+      ...wrong.map((line) => `wrong: ${line}`),
+      ...refused.map((r) => `rejected: ${r.service} ${r.operation}: ${r.code}: ${r.message}`),
+      ...unchecked.map((line) => `without a model: ${line}`),
+    ];
+    const score = { judge, right: checked, of: checked + notes.length, notes };
+    return { scores: [score], isContent: notes.length === 0, seconds: 0 };
+  } catch (error) {
+    return { scores: [nothing(judge, error)], isContent: false, seconds: 0 };
+  }
 }
 
 function tableOf(verdicts: readonly Verdict[]): string {

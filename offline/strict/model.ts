@@ -81,6 +81,13 @@ const folders: ReadonlyMap<string, string> = new Map([
   ['sqs', 'sqs'],
   ['lambda', 'lambda'],
   ['cloudformation', 'cloudformation'],
+  ['logs', 'logs'],
+  ['iam', 'iam'],
+  ['sts', 'sts'],
+  ['kms', 'kms'],
+  ['ssm', 'ssm'],
+  ['sns', 'sns'],
+  ['xray', 'xray'],
 ]);
 
 export type Models = (service: string) => Model | undefined;

@@ -36,6 +36,14 @@ export const errorNames: Readonly<Record<string, ErrorNames>> = {
   lambda: { constraint: 'ValidationException', serialization: 'InvalidRequestContentException' },
   // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.html
   cloudformation: { constraint: 'ValidationError', serialization: 'MalformedQueryString' },
+  // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html#API_FilterLogEvents_Errors
+  logs: { constraint: 'InvalidParameterException', serialization: 'SerializationException' },
+  // https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
+  iam: { constraint: 'ValidationError', serialization: 'MalformedQueryString' },
+  // https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
+  sts: { constraint: 'ValidationError', serialization: 'MalformedQueryString' },
+  // https://docs.aws.amazon.com/sns/latest/api/CommonErrors.html
+  sns: { constraint: 'InvalidParameter', serialization: 'MalformedQueryString' },
   // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
   s3: { constraint: 'InvalidArgument', serialization: 'MalformedXML' },
 };

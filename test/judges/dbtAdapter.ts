@@ -39,5 +39,12 @@ export const lanes: readonly (readonly string[])[] = [
   ],
 ];
 
+const noSuchOption =
+  'dbt-core 1.11.16 has no --empty for seeds, which dbt-tests-adapter 1.20.0 tests already';
+
 /** By name, such as `test_snapshot::TestSnapshotCheckColsHive::test_snapshot_check_cols`. */
-export const knownFailures: Readonly<Record<string, string>> = {};
+export const knownFailures: Readonly<Record<string, string>> = {
+  'test_empty::TestAthenaEmptySeedFlag::test_seed_empty_creates_table_with_zero_rows': noSuchOption,
+  'test_empty::TestAthenaEmptySeedFlag::test_build_empty_with_seed': noSuchOption,
+  'test_empty::TestAthenaEmptySeedFlag::test_seed_empty_preserves_column_types': noSuchOption,
+};

@@ -1,5 +1,8 @@
 /** The strict gateway in front of a service that accepts everything: what it lets through, and the messages of its rejections. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, request as httpRequest, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { connectUpstream } from '../../../../offline/aws.ts';
 import { startGateway } from '../../../../offline/gateway.ts';
@@ -70,6 +73,8 @@ const models: Readonly<Record<string, Model>> = {
   }),
 };
 
+const folder = mkdtempSync(join(tmpdir(), 'sluice-strict-'));
+const log = join(folder, 'wrong');
 /** Requests that reached the service behind the gateway. */
 let passed: string[] = [];
 /** Lets a running transaction end. */
@@ -100,7 +105,8 @@ beforeAll(async () => {
     upstream,
     secret: 'secret',
     operations: {},
-    strict: (recorder): Strict => createStrict((name) => models[name], connectUpstream(upstream), recorder),
+    strict: (recorder): Strict =>
+      createStrict((name) => models[name], connectUpstream(upstream), recorder, log),
   });
 });
 
@@ -108,6 +114,7 @@ afterAll(async () => {
   await gateway.close();
   service.close();
   service.closeAllConnections();
+  rmSync(folder, { recursive: true });
 });
 
 beforeEach(() => {
@@ -247,6 +254,24 @@ test('an answer that the model does not have goes through, and is listed once wi
   const what = 'odd: the model does not have this member';
   const listed = { service: 'dynamodb', operation: 'PutItem', what, example: '{"Odd":1}', count: 2 };
   expect(await wrong()).toEqual([listed]);
+  // The local AWS may end before anybody asks.
+  expect(readFileSync(log, 'utf8')).toBe(`${JSON.stringify({ ...listed, count: 1 })}\n`);
+});
+
+test('an answer of a service or an address without a model is counted as unchecked', async () => {
+  const state = async () =>
+    JSON.parse((await send('', 'GET', strictPath)).body) as { checked: number; unchecked: unknown };
+  const { checked } = await state();
+  await put('{"TableName":"t","Item":{}}', { 'x-answer': '{}' });
+  await send('lambda', 'GET', '/nowhere');
+  await send('mars', 'GET', '/');
+  expect(await state()).toMatchObject({
+    checked: checked + 1,
+    unchecked: expect.arrayContaining([
+      { service: 'lambda', operation: expect.any(String), count: 1 },
+      { service: 'mars', operation: expect.any(String), count: 1 },
+    ]),
+  });
 });
 
 test('what was refused is listed, and settings that are none are refused', async () => {
