@@ -72,7 +72,7 @@ ${judges.map(({ name, what }) => `  ${name.padEnd(10)}${what}`).join('\n')}
 
 A judge that fails does not stop the others. In the end there is a score for each, and one for the answers of the local AWS, which
 must be as the services' models say. All judges take about an hour, most of it dbt.
-Exit status: 0 all judges are content; 1 one is not; 2 the local AWS could not be set up; 130 interrupted.`;
+Exit status: 0 all judges are content; 1 one is not, or could not judge; 2 wrong usage; 130 interrupted.`;
 
 const report = (message: string) => console.log(`  ${message}`);
 

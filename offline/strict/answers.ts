@@ -24,6 +24,8 @@ export interface Unchecked extends Pick<Call, 'service' | 'operation'> {
 export interface Answers {
   /** Checks the answer as soon as it is complete. An interrupted answer is not checked. */
   watch(request: IncomingMessage, response: ServerResponse): void;
+  /** Says which operation a watched request is of. A form names it in its body only. */
+  isOf(request: IncomingMessage, operation: string): void;
   wrong(): readonly WrongAnswer[];
   unchecked(): readonly Unchecked[];
   /** The number of answers that were checked. */
@@ -34,6 +36,7 @@ export interface Answers {
 export function createAnswers(models: Models, log?: string): Answers {
   const wrong = new Map<string, WrongAnswer>();
   const unchecked = new Map<string, Unchecked>();
+  const operations = new WeakMap<IncomingMessage, string>();
   let checked = 0;
   const pass = ({ service, operation }: Pick<Call, 'service' | 'operation'>) => {
     const key = `${service} ${operation}`;
@@ -59,13 +62,17 @@ export function createAnswers(models: Models, log?: string): Answers {
       });
       response.once('finish', () => {
         const answer = told();
-        const operation = operationOf(model, request, () => answer.body.toString('utf8'));
+        const operation =
+          operations.get(request) ?? operationOf(model, request, () => answer.body.toString('utf8'));
         if (operation === undefined) return pass(call);
         checked++;
         for (const what of faultsOf(model, service, operation, answer))
           if (!answeredByAws.some((own) => own.operation === operation && what.startsWith(own.what)))
             note(service, operation, what, answer.body);
       });
+    },
+    isOf: (request, operation) => {
+      if (operation !== '') operations.set(request, operation);
     },
     wrong: () => [...wrong.values()],
     unchecked: () => [...unchecked.values()],

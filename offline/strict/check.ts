@@ -54,6 +54,7 @@ export function createStrict(models: Models, upstream: Upstream, recorder: Recor
   const check = async (request: IncomingMessage, service: string, model: Model, body: Buffer) => {
     const read = readInput(model, service, request, body);
     const { operation, input } = read;
+    answers.isOf(request, operation);
     const violations = read.shape === undefined ? [] : validateInput(model, service, read.shape, input, body);
     if (violations.length > 0) throw asRefusal(service, violations);
     const refusal = checkQuotas(service, operation, input, request.headers);

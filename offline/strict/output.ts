@@ -19,8 +19,8 @@ export type Told =
   | { readonly kind: 'error'; readonly name: string | undefined; readonly body: unknown };
 
 /**
- * The operation of a request. A form names it in its body, which is not read again here: its answer names it, too. Undefined for a
- * request that the model has no operation for.
+ * The operation of a request. A form names it in its body, which is not read here: the answer of a success names it, too. Undefined for
+ * a request that the model has no operation for.
  */
 export function operationOf(model: Model, wire: Wire, body: () => string): string | undefined {
   switch (model.metadata.protocol) {
