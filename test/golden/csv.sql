@@ -101,6 +101,8 @@ SELECT files.object AS _object, files.version AS _version, files.member AS _memb
   CASE WHEN _reason IS NOT NULL THEN coalesce(__text, TRY(decode(__raw)), __raw::VARCHAR) END AS _raw,
   CASE WHEN __bad IS NOT NULL THEN ['id'][__bad] END AS _column,
   CASE WHEN __fault = 'unknown_header' THEN 'the header has ' || left(to_json(files.header)::VARCHAR, 2000) || ', the contract reads ["id"]'
+    WHEN __fault = 'invalid_header' THEN 'the header is missing, is not a record, or follows a line sep= that names another delimiter'
+    WHEN __fault IS NULL AND __text IS NOT NULL AND __doc IS NULL AND NOT __is_valid THEN 'a quote has no end, or stands in the middle of a field'
     WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || len(__header)
     WHEN __bad IS NOT NULL THEN [__t1][__bad] END AS _value,
   __nulled AS _nulled,

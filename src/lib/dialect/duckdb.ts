@@ -335,6 +335,8 @@ function csvSteps(csv: Contract['source']['csv'], name: string): Step[] {
 /** For quarantine: how a record or a file differs from its header or the contract. */
 const csvValues = (contract: Contract): string =>
   `WHEN __fault = 'unknown_header' THEN 'the header has ' || left(to_json(files.header)::VARCHAR, 2000) || ${literal(`, the contract reads ${JSON.stringify(fieldsRead(contract)).slice(0, 2000)}`)}
+    WHEN __fault = 'invalid_header' THEN 'the header is missing, is not a record, or follows a line sep= that names another delimiter'
+    WHEN __fault IS NULL AND __text IS NOT NULL AND __doc IS NULL AND NOT __is_valid THEN 'a quote has no end, or stands in the middle of a field'
     WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || len(__header)
     `;
 

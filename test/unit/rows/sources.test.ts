@@ -104,13 +104,14 @@ test('CSV: a bad record costs one row, with its line, and says why', async () =>
     [5n, 'g\nh'],
     [8n, 'j'],
   ]);
+  const misquoted = 'a quote has no end, or stands in the middle of a field';
   expect(quarantine.map((q) => [q.line, q.reason, q.value, q.raw])).toEqual([
     [3n, 'invalid_csv', 'fields: 3, in the header: 2', '2,b,c'],
-    [4n, 'invalid_csv', null, '3,"d" x'],
-    [5n, 'invalid_csv', null, '4,e "f"'],
+    [4n, 'invalid_csv', misquoted, '3,"d" x'],
+    [5n, 'invalid_csv', misquoted, '4,e "f"'],
     [8n, 'invalid_csv', 'fields: 1, in the header: 2', '6'],
     [9n, 'bad_type', 'x', 'x,i'],
-    [10n, 'invalid_csv', null, '7,"open'],
+    [10n, 'invalid_csv', misquoted, '7,"open'],
   ]);
 });
 
