@@ -76,10 +76,10 @@ export async function run(args: string[]): Promise<number> {
 }
 
 /** The set part's statements for a person to read. */
-export const statements = ({ repeated, contested, ranked, lost }: SetSql): string =>
-  repeated === null
-    ? ranked
-    : `-- repeated\n${repeated}\n\n-- contested\n${contested}\n\n-- ranked\n${ranked}${lost === null ? '' : `\n\n-- lost\n${lost}`}`;
+export function statements({ repeated, contested, ranked, lost }: SetSql): string {
+  const named = Object.entries({ repeated, contested, ranked, lost }).filter(([, sql]) => sql !== null);
+  return named.length === 1 ? ranked : named.map(([name, sql]) => `-- ${name}\n${sql}`).join('\n\n');
+}
 
 /** A plan as text for reading and comparing. */
 export function describePlan(contract: Contract, plan: Plan, engine: 'duckdb' | 'spark'): string {

@@ -292,16 +292,18 @@ const contractOf = (format: Format, withPublished: boolean) => {
                 ...rest,
                 ...(filter ? { filter } : {}),
                 ...(when ? { when } : {}),
-                ...(isDeduped
-                  ? {
-                      dedupe: {
-                        key: withPublished ? ['id'] : key,
-                        scope,
-                        order,
-                        ...(withPublished && order.length > 0 ? { deleteWhen } : {}),
-                      },
-                    }
-                  : {}),
+                ...(isDeduped && withPublished && order.length === 0 && !filter
+                  ? { load: { replace: scope, by: 'id' } }
+                  : isDeduped
+                    ? {
+                        dedupe: {
+                          key: withPublished ? ['id'] : key,
+                          scope,
+                          order,
+                          ...(withPublished && order.length > 0 ? { deleteWhen } : {}),
+                        },
+                      }
+                    : {}),
                 partitionBy:
                   own === 'none'
                     ? []

@@ -376,6 +376,43 @@ test('changes of rows replace, delete and truncate published rows, and remember 
   expect(whole(await onSpark(contract, after, { published }))).toEqual(whole(embedded));
 });
 
+test.each(['table', 'partition'])('the newest snapshot of a %s stays', async (replace) => {
+  const contract = parseContract(
+    'snapshots.yml',
+    JSON.stringify({
+      dataset: 'test',
+      source: { prefix: 'test/', formats: ['ndjson'] },
+      columns: ['id', 'n', 'of'].map((name) => ({ name, path: name, type: 'bigint', required: true })),
+      load: { replace, by: 'of' },
+      partitionBy: [
+        { name: 'source', constant: 'test' },
+        { name: 'part', of: 'n' },
+      ],
+    }),
+  );
+  const published = await mkdtemp(join(session.folder, 'published-'));
+  const lines = (...rows: readonly (readonly [id: number, n: number, of: number])[]) =>
+    rows.map(([id, n, of]) => JSON.stringify({ id, n, of })).join('\n');
+  await transform(contract, { 'test/a.json': lines([1, 1, 5], [1, 1, 5], [2, 2, 5]) }, { keep: published });
+  const after = { 'test/b.json': lines([3, 1, 6], [4, 1, 5]), 'test/c.json': lines([5, 1, 4], [6, 3, 1]) };
+  const embedded = await transform(contract, after, { published });
+  const isWhole = replace === 'table';
+  expect(embedded.summary).toMatchObject({
+    published: isWhole ? 1 : 2,
+    duplicates: isWhole ? 3 : 2,
+    replacedRows: isWhole ? 3 : 2,
+  });
+  expect(embedded.lost).toEqual([{ winner: 'test/b.json', losers: ['test/a.json', 'test/c.json'] }]);
+  const spark = await onSpark(contract, after, { published });
+  const text = (v: unknown) => JSON.stringify(v, (_, n: unknown) => (typeof n === 'bigint' ? `${n}n` : n));
+  const told = (result: EngineResult) => [
+    comparable(result),
+    result.replaced.map(text).sort(),
+    result.lost.map(text),
+  ];
+  expect(told(spark)).toEqual(told(embedded));
+});
+
 test('keys of objects that were never committed, and of the batch itself, are no duplicates', async () => {
   const published = await mkdtemp(join(session.folder, 'published-'));
   const once = contractWith('', 'dedupe: { key: [id], scope: partition }');

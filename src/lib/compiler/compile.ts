@@ -68,21 +68,23 @@ export function compile(
   const scope = contract.dedupe?.scope;
   const set = {
     joins,
-    dedupe: key
-      ? {
-          key: scope === 'partition' ? [...key, ...contract.partitionBy.map(({ name }) => name)] : key,
-          order: contract.dedupe?.order ?? [],
-          published: contract.dedupe !== undefined && comparesPublished(contract.dedupe),
-          ...(scope === 'table' ? { within: constantsOf(contract) } : {}),
-          ...(contract.dedupe?.deleteWhen === undefined
-            ? {}
-            : {
-                deletes: true,
-                ...(contract.dedupe.truncateWhen === undefined ? {} : { truncates: true }),
-                keepDeletesDays: contract.dedupe.keepDeletesDays ?? usualDeleteDays,
-              }),
-        }
-      : null,
+    dedupe: contract.load
+      ? snapshotsOf(contract, contract.load)
+      : key
+        ? {
+            key: scope === 'partition' ? [...key, ...contract.partitionBy.map(({ name }) => name)] : key,
+            order: contract.dedupe?.order ?? [],
+            published: contract.dedupe !== undefined && comparesPublished(contract.dedupe),
+            ...(scope === 'table' ? { within: constantsOf(contract) } : {}),
+            ...(contract.dedupe?.deleteWhen === undefined
+              ? {}
+              : {
+                  deletes: true,
+                  ...(contract.dedupe.truncateWhen === undefined ? {} : { truncates: true }),
+                  keepDeletesDays: contract.dedupe.keepDeletesDays ?? usualDeleteDays,
+                }),
+          }
+        : null,
     sort: sortColumns(contract, names),
     isPartitionOrder: arePartitionsInOrder(contract, names),
     ...(contract.when === undefined ? {} : { skips: true }),
@@ -141,6 +143,15 @@ const heldBy =
   ({ heldReferenceBytes: limit = heldReferenceBytes }: CompileOptions) =>
   ({ grid, ndjson }: ReferenceData): boolean =>
     grid !== undefined || ndjson.length <= limit;
+
+/** The set part of snapshots: of the rows that are compared, those of the newest snapshot stay. */
+const snapshotsOf = (contract: Contract, { replace, by }: NonNullable<Contract['load']>) => ({
+  key: replace === 'partition' ? contract.partitionBy.map(({ name }) => name) : [],
+  order: [{ column: by, direction: 'desc' as const }],
+  published: true,
+  keepsAll: true,
+  ...(replace === 'table' ? { within: constantsOf(contract) } : {}),
+});
 
 /** The values that all partitions of a dataset have. Another dataset of the table has others. */
 const constantsOf = ({ partitionBy }: Contract): Record<string, string> =>

@@ -24,6 +24,7 @@ function checkContract(contract: Contract, context: z.core.$RefinementCtx): void
   checkExpressions(contract, scope);
   checkEnrichments(contract, scope);
   checkDedupe(contract, scope);
+  checkLoad(contract, scope);
   checkPartitions(contract, scope);
   checkRenames(contract, scope);
   checkDropped(contract, scope);
@@ -230,6 +231,17 @@ function checkDedupe(contract: Contract, { known, gives, issue }: Scope): void {
 
 /** The types of keys by which published rows are found. */
 const publishedKeyTypes = ['string', 'int', 'bigint', 'date'];
+
+function checkLoad(contract: Contract, { known, issue }: Scope): void {
+  const { load, dedupe } = contract;
+  if (load === undefined) return;
+  if (dedupe !== undefined)
+    issue(['load'], 'goes without dedupe: all rows of the newest snapshot stay, also those with equal keys');
+  const at = ['load', 'by'];
+  const column = known(at, load.by, publishedKeyTypes);
+  if (column && !column.required) issue(at, `the column "${load.by}" must be required`);
+  if (helpersOf(contract).has(load.by)) issue(at, `the column "${load.by}" must be published`);
+}
 
 function checkDeletes({ columns, dedupe }: Contract, { gives, issue }: Pick<Scope, 'gives' | 'issue'>): void {
   if (dedupe?.keepDeletesDays !== undefined && dedupe.deleteWhen === undefined)

@@ -474,6 +474,19 @@ export const contractShape = z.strictObject({
     .describe(
       'Columns of earlier contracts that the table loses. Without it, a column that no contract names stays. Only for iceberg.',
     ),
+  load: z
+    .strictObject({
+      replace: z
+        .enum(['table', 'partition'])
+        .describe('What a newer snapshot replaces: all rows of the dataset, or those of its partitions.'),
+      by: identifier.describe(
+        'The column that says which snapshot a row is of; the greatest value is the newest.',
+      ),
+    })
+    .optional()
+    .describe(
+      'The files are snapshots: the rows of the newest one stay, and those of older ones leave the table. Without dedupe.',
+    ),
   gather: z
     .strictObject({
       minutes: z.int().min(1).max(30).describe('How long a new file waits for others at most.'),

@@ -72,6 +72,7 @@ export function setSql(
       lost: null,
     };
 
+  if (dedupe.keepsAll) return snapshotSql(dedupe, rows, { joined, fated }, dialect);
   const key = dedupe.key.map((name) => `${rows}.${identifier(name)}`);
   const isRepeated = key.map((name, i) => `${name} IS NOT DISTINCT FROM repeated._k${i}`).join(' AND ');
   const wanted = dedupe.order.map((o) => `${identifier(o.column)} ${o.direction.toUpperCase()} NULLS LAST`);
@@ -132,6 +133,78 @@ SEMI JOIN (SELECT ${known.join(', ')} FROM ranked WHERE _fate = 'published') AS 
       ? `SELECT ${tombstoneColumns(plan).map(identifier).join(', ')} FROM ranked WHERE _fate = 'deletes'`
       : null,
     lost: dedupe.published ? lostSql(dedupe, wanted, dialect) : null,
+  };
+}
+
+/** The statements for snapshots: the rows of the newest one stay, of the batch and of the published rows. */
+function snapshotSql(
+  { key, order }: NonNullable<SetPart['dedupe']>,
+  rows: string,
+  { joined, fated }: { joined: readonly Step[]; fated: (cases: string) => string },
+  { identifier }: SetDialect,
+): SetSql {
+  const by = identifier(order[0]?.column ?? '');
+  const named = key.map((_, i) => `_k${i}`);
+  /** The rows that are compared: the key of their group, the snapshot, and the file. */
+  const told = (from: string, where: string) =>
+    `SELECT ${[...key.map((name, i) => `${identifier(name)} AS _k${i}`), `${by} AS _t`, '_object'].join(', ')} FROM ${from}${where}`;
+  const newest = (from: string, value: string): Step => [
+    'newest',
+    `SELECT ${[...named.map((name) => `${name} AS _n${name.slice(2)}`), value].join(', ')} FROM ${from}${key.length === 0 ? '' : ` GROUP BY ${named.join(', ')}`}`,
+  ];
+  const join = (of: readonly string[], to: string, at: string) =>
+    of.length === 0
+      ? `CROSS JOIN ${to}`
+      : `JOIN ${to} ON ${of.map((name, i) => `${name} = ${to}.${at}${i}`).join(' AND ')}`;
+  const columnsOf = (from: string) => key.map((name) => `${from}.${identifier(name)}`);
+  const greatest = 'max(_t) AS _newest';
+  const of = (fates: string) => told('ranked', ` WHERE _fate IN (${fates})`);
+  return {
+    candidates: 'SELECT * FROM published',
+    repeated: null,
+    contested: null,
+    ranked: statementOf([
+      ...joined,
+      ['told', `${told(rows, ' WHERE _reason IS NULL')}\nUNION ALL ${told('candidates', '')}`],
+      newest('told', greatest),
+      [
+        'ranked',
+        `${fated(`WHEN ${rows}.${by} < _newest THEN 'duplicate' `)}\nFROM ${rows} ${key.length === 0 ? '' : 'LEFT '}${join(columnsOf(rows), 'newest', '_n')}`,
+      ],
+    ]),
+    replaced: statementOf([
+      ['told', of("'published'")],
+      newest('told', greatest),
+      [
+        'replaced',
+        `SELECT candidates._path AS path, candidates.${by} FROM candidates ${join(columnsOf('candidates'), 'newest', '_n')}\nWHERE NOT candidates._is_fixed AND candidates.${by} < _newest`,
+      ],
+    ]),
+    tombstones: null,
+    lost: statementOf([
+      ['told', `${of("'published', 'duplicate'")}\nUNION ALL ${told('candidates', '')}`],
+      newest('told', greatest),
+      [
+        'compared',
+        `SELECT told.*, _newest FROM told ${join(
+          named.map((name) => `told.${name}`),
+          'newest',
+          '_n',
+        )}`,
+      ],
+      [
+        'winners',
+        `SELECT ${[...named.map((name) => `${name} AS _w${name.slice(2)}`), 'min(_object) AS winner'].join(', ')} FROM compared WHERE _t = _newest${key.length === 0 ? '' : ` GROUP BY ${named.join(', ')}`}`,
+      ],
+      [
+        'lost',
+        `SELECT DISTINCT winner, _object AS loser FROM compared ${join(
+          named.map((name) => `compared.${name}`),
+          'winners',
+          '_w',
+        )}\nWHERE _t < _newest AND winner <> _object`,
+      ],
+    ]),
   };
 }
 

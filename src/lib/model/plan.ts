@@ -101,6 +101,11 @@ const setPartSchema = z.object({
       order: z.array(sortKey),
       published: z.boolean(),
       within: z.record(z.string(), z.string()).optional(),
+      /**
+       * All rows with the first value of the order stay, of the batch and of the published rows, and no others. Then `key` has the
+       * partition keys alone, or nothing.
+       */
+      keepsAll: z.boolean().optional(),
       /** Whether the row part has `_deletes`: a row that deletes its key. */
       deletes: z.boolean().optional(),
       /** Whether it has `_truncates`, too: a row that deletes all rows with less in the only column of the order. */

@@ -297,3 +297,35 @@ test('a table says its format, and contracts of one table agree on it', () => {
     expect.stringContaining('table.format: must be hive or iceberg, and is "delta"'),
   ]);
 });
+
+test('snapshots go without a key, and are told apart by a required, published column', () => {
+  const contract = (load: object, more: object = {}) =>
+    JSON.stringify({
+      dataset: 'x',
+      source: { prefix: 'x/', formats: ['ndjson'] },
+      columns: [
+        { name: 'day', path: 'day', type: 'date', formats: ['iso8601_date'], required: true },
+        { name: 'loose', path: 'loose', type: 'int' },
+        { name: 'hidden', path: 'hidden', type: 'int', required: true, publish: false },
+        { name: 'share', path: 'share', type: 'double', required: true },
+      ],
+      partitionBy: [],
+      load,
+      ...more,
+    });
+  const at = (by: string, more: object = {}) =>
+    problemsOf(contract({ replace: 'table', by }, more)).map((p) => p.split('load')[1]);
+  expect(at('day')).toEqual([]);
+  expect(at('loose')).toEqual(['.by: the column "loose" must be required']);
+  expect(at('hidden')).toEqual(['.by: the column "hidden" must be published']);
+  expect(at('share')).toEqual([expect.stringContaining('it must be string or int or bigint or date')]);
+  expect(at('none')).toEqual([expect.stringContaining('there is no column "none"')]);
+  expect(at('hidden', { dedupe: { key: ['day'] } })).toEqual([
+    expect.stringContaining(': goes without dedupe'),
+    '.by: the column "hidden" must be published',
+  ]);
+  // The partition key takes the place of the column.
+  expect(at('day', { partitionBy: [{ name: 'day', of: 'day' }] })).toEqual([
+    '.by: the column "day" must be published',
+  ]);
+});

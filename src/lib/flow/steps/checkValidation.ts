@@ -65,7 +65,7 @@ export async function checkValidation(
   const describe = (e: (typeof failed)[number]) => `${e.name}: found ${e.found}, expected ${e.expected}`;
   if (failed.some((e) => e.name === 'row_count'))
     throw new AccountingMismatch(failed.map(describe).join('; '), attempt);
-  await requireRows(deps, attempt, manifest, summary);
+  await requireRows(deps, attempt, manifest, summary, contract.load !== undefined);
   // A person who decided about the batch has seen these failures.
   if (failed.length > 0 && manifest.decision === null)
     throw new ExpectationFailed(
@@ -86,7 +86,8 @@ async function requireRows(
   { config, store }: Pick<Deps, 'config' | 'store'>,
   attempt: BatchInput,
   manifest: Manifest,
-  { files }: Summary,
+  { files, published, replacedRows = 0 }: Summary,
+  isSnapshot: boolean,
 ): Promise<void> {
   const after = new Map(files.map((file) => [file.object, file]));
   const known = new Set(manifest.files.flatMap((f) => (f.decision?.isReplacement ? [f.object] : [])));
@@ -104,6 +105,13 @@ async function requireRows(
         ]
       : [];
   });
+  if (isSnapshot && published < replacedRows * leastShare)
+    for (const { object } of manifest.files)
+      if (!known.has(object) && doubtful.every((other) => other.object !== object))
+        doubtful.push({
+          object,
+          reason: `ReplacementDoubtful: the snapshot would publish ${counted(published, 'row')} in place of ${replacedRows}`,
+        });
   if (doubtful.length === 0) return;
   const at = places(config).attempt(attempt.dataset, attempt).doubtful;
   await store.writeOnce(at, JSON.stringify(doubtful satisfies z.output<typeof doubtfulSchema>));
