@@ -11,6 +11,8 @@ import {
   nextId,
   onWarmStage,
   publishCall,
+  publishDenied,
+  refused,
   setFaults,
   someFile,
   survive,
@@ -101,7 +103,7 @@ test.each<[string, Fault]>([
   ['publish: S3 throttles the copies', { ...publishCall, mode: 'throttle', times: 3 }],
   ['publish: rows are copied, and the answer is lost', { ...publishCall, mode: 'lost', times: 1 }],
   ['publish: S3 is down for longer than its client tries', { ...publishCall, mode: 'error', times: 6 }],
-  ['publish: S3 denies a copy', { ...publishCall, ...denied, times: 1 }],
+  ['publish: S3 denies a copy', { ...publishDenied, times: 1 }],
   [
     'repairPartitions: Glue throttles',
     { service: 'glue', function: 'repairPartitions', mode: 'throttle', times: 4 },
@@ -118,13 +120,16 @@ test.each<[string, Fault]>([
   ],
   [
     'repairPartitions: Glue denies it',
-    { service: 'glue', function: 'repairPartitions', ...denied, times: 1 },
+    { service: 'glue', function: 'repairPartitions', ...refused, times: 1 },
   ],
   [
     'completeBatch: the files are marked, and the answer is lost',
     { ...ledgerWrite, function: 'completeBatch', mode: 'lost', times: 1 },
   ],
-  ['completeBatch: the ledger denies it', { ...ledgerWrite, function: 'completeBatch', ...denied, times: 1 }],
+  [
+    'completeBatch: the ledger denies it',
+    { ...ledgerWrite, function: 'completeBatch', ...refused, times: 1 },
+  ],
   [
     'completeBatch: EventBridge answers 5xx',
     { service: 'events', function: 'completeBatch', mode: 'error', times: 3 },
@@ -166,7 +171,10 @@ test.each<[string, Fault]>(
       'checkValidation: the result comes in pages of one',
       { service: 'athena', operation: 'GetQueryResults', function: 'checkValidation' },
     ],
-    ['publish: a copy answers 200 with an error', publishCall],
+    [
+      'publish: a copy answers 200 with an error',
+      { service: 's3', operation: 'CopyObject', function: 'publish' },
+    ],
     ['publish: S3 lists in pages of one', { service: 's3', operation: 'ListObjectsV2', function: 'publish' }],
     [
       'repairPartitions: Glue makes none of the partitions',
@@ -223,7 +231,7 @@ test('a copy that takes effect after its batch was taken back leaves no row of i
   await survive([
     { ...publishCall, mode: 'stall', times: 1 },
     // The same copy is denied again in the retry, so the batch is taken back.
-    { ...publishCall, ...denied, times: 1 },
+    { ...publishDenied, times: 1 },
   ]);
 }, 150_000);
 
@@ -232,14 +240,14 @@ testOnHive(
   () =>
     survive([
       // Only one of rows and quarantine is copied.
-      { ...publishCall, ...denied, skip: 1, times: 1 },
+      { ...publishDenied, skip: 1, times: 1 },
       { service: 's3', operation: 'DeleteObjects', function: 'failBatch', mode: 'partial', times: 1 },
     ]),
   150_000,
 );
 
 test('failBatch: the ledger is down, first for some time, then for longer than a step tries', async () => {
-  const publishFails: Fault = { ...publishCall, ...denied, times: 1 };
+  const publishFails: Fault = { ...publishDenied, times: 1 };
   await survive([publishFails, { ...ledgerWrite, function: 'failBatch', mode: 'lost', times: 3 }]);
   await survive([
     publishFails,
@@ -295,7 +303,7 @@ test('the Glue job waits for its turn; is started, and the answer is lost; then 
 
 test('two datasets break at once and both come through', async () => {
   const { key, ids, text } = someFile();
-  await setFaults([{ ...publishCall, ...denied, times: 2 }]);
+  await setFaults([{ ...publishDenied, times: 2 }]);
   const status = {
     id: nextId(),
     created_at: 'Sun Aug 31 00:29:15 +0000 2014',
@@ -367,7 +375,7 @@ test('Iceberg: the swap arrives twice, late beside its next try, or without any 
 
 test(
   'Iceberg: the swap is denied, the batch is taken back and published by its next try',
-  () => survive([{ ...swap, ...denied, times: 1 }], undefined, onIceberg),
+  () => survive([{ ...swap, ...refused, times: 1 }], undefined, onIceberg),
   150_000,
 );
 

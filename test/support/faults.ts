@@ -127,8 +127,9 @@ export async function expectWhole(
   expect(lease).not.toHaveProperty('execution');
 }
 
-/** An error that is not retried: the batch fails and returns its files. */
+/** Errors that are not retried, so that the batch fails and returns its files: S3's, and that of the other services. */
 export const denied = { mode: 'error', name: 'AccessDenied' } as const;
+export const refused = { mode: 'error', name: 'AccessDeniedException' } as const;
 /** All writes that move files and batches. */
 export const ledgerWrite = { service: 'dynamodb', operation: 'TransactWriteItems' };
 /** Calls that make rows visible, by the format of the table. */
@@ -149,6 +150,8 @@ export const dataset = 'social_media';
 const posts: Subject = { dataset, prefix: 'social-media-feed/', line: (id) => post(id) };
 const contract = stage.contracts.get(dataset);
 export const publishCall = publishing[contract ? tableFormatOf(contract) : 'hive'];
+
+export const publishDenied = { ...publishCall, ...(publishCall.service === 's3' ? denied : refused) };
 
 /** A dataset whose table is always Iceberg's. */
 export const visits: Subject = {
