@@ -121,13 +121,14 @@ test('files, a correction, a replay and a batch on Spark are commits that pyiceb
   ];
   expect(await readBack()).toEqual(all);
 
-  // Spark corrects rows that the embedded engine wrote: the object keeps the row of the other file.
+  // Spark corrects rows that the embedded engine wrote: the object keeps the row of the other file, and a row that had lost comes back.
   const again = await put(
     'visits/a.json',
     linesOf(visit(4, { page: '/moved', time: '2025-11-02T10:00:00Z' })),
   );
   await untilSettled(dataset, ['visits/a.json'], [again]);
   expect(await readBack()).toEqual([
+    row(1, 'c', { page: '/late' }),
     row(3, 'b', { day: '02' }),
     row(4, 'a', { page: '/moved', day: '02' }),
     ...all.slice(-3),
@@ -172,10 +173,11 @@ test('a state is pinned, read, compared and gone back to as a person does it', a
     return (JSON.parse(out) as { id: string }[]).map(({ id }) => id);
   };
   const before = await ids();
-  expect(before).toEqual(['3', '4', '5', '6', '7']);
+  expect(before).toEqual(['1', '3', '4', '5', '6', '7']);
   const corrected = await drop(dataset, { 'visits/0.json': linesOf(visit(8)) });
   await drop(dataset, { 'visits/d.json': linesOf(visit(9, { time: '2025-11-04T10:00:00Z' })) });
-  expect(await ids()).toEqual(['3', '4', '5', '6', '8', '9']);
+  // The row of another file that had lost to the corrected one is back.
+  expect(await ids()).toEqual(['1', '3', '4', '5', '6', '7', '8', '9']);
   expect(await ids('--as-of', 'model')).toEqual(before);
   expect(await ids('--as-of', last?.id ?? '')).toEqual(before);
 
