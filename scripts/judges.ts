@@ -46,7 +46,7 @@ const judges: readonly Judge[] = [
     name: 'iceberg',
     what: 'Trino, Spark, pyiceberg and DuckDB on Iceberg tables, ours and theirs',
     project: 'differential',
-    file: 'test/differential/iceberg',
+    file: 'test/differential/(judges|iceberg)\\.test',
     ensure: [ensureIceberg, ensureSparkIceberg],
   },
   {
