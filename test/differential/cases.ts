@@ -1,9 +1,12 @@
 /** Generated contracts and inputs: clean, dirty, and binary ones. */
 
-import { gzipSync } from 'node:zlib';
+import { deflateRawSync, gzipSync } from 'node:zlib';
+import avro from 'avsc';
 import fc from 'fast-check';
 import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
+import { container } from '../support/avroFiles.ts';
+import { parquetMark } from '../support/parquetCases.ts';
 import { workbook } from '../support/xlsxFiles.ts';
 import { zipOf } from '../support/zipArchive.ts';
 
@@ -29,11 +32,20 @@ const csvFormats = [
 ] as const;
 /** Of the fields at positions. */
 const widths = { id: 2, at: 34, a: 8, b: 8, c: 8, x: 6, y: 6 } as const;
-type Format = 'lines' | 'json_document' | 'json_concatenated' | 'xml' | (typeof csvFormats)[number];
+type Format =
+  | 'lines'
+  | 'json_document'
+  | 'json_concatenated'
+  | 'xml'
+  | 'parquet'
+  | 'avro'
+  | (typeof csvFormats)[number];
 const formats: Readonly<Record<Format, object>> = {
   lines: { formats: ['ndjson', 'json_array'] },
   json_document: { formats: ['json_document'], records: 'data."the rows"' },
   json_concatenated: { formats: ['json_concatenated'] },
+  parquet: { formats: ['parquet'] },
+  avro: { formats: ['avro'] },
   csv: { formats: ['csv'], csv: { delimiter: ';', nullText: 'NULL' } },
   csv_lines: { formats: ['csv'], csv: { quotedNewlines: false } },
   csv_dialect: {
@@ -224,7 +236,8 @@ const contractOf = (format: Format, withPublished: boolean) => {
           filter: fc.constantFrom(undefined, undefined, 'id % 3 != 1'),
           when: fc.constantFrom(undefined, undefined, undefined, 'id < 4', "text != 'x' or x > 1"),
           own: fc.constantFrom(null, null, 'src', 'text', 'id', 'none'),
-          nonFinite: isCsv(format) || format === 'xml' ? fc.constant(false) : fc.boolean(),
+          nonFinite:
+            isCsv(format) || ['xml', 'parquet', 'avro'].includes(format) ? fc.constant(false) : fc.boolean(),
         })
         .map(
           ({
@@ -629,6 +642,149 @@ const xlsxFile = fc
     }),
   );
 
+const parquetTypes = [
+  'VARCHAR',
+  'INTEGER',
+  'BIGINT',
+  'UBIGINT',
+  'DOUBLE',
+  'FLOAT',
+  'DECIMAL(12,3)',
+  'DECIMAL(38,10)',
+  'BOOLEAN',
+  'DATE',
+  'TIMESTAMPTZ',
+] as const;
+
+/** The fields of a record, each with one type in a file. */
+const fieldNames = ['id', 'at', 'x', 'y', 'a', 'b', 'c', 'text', 'extra'] as const;
+
+/** Written by DuckDB before the case runs: see filesInFormat. */
+const parquetFile = fc
+  .record({
+    types: fc.record(
+      Object.fromEntries(
+        fieldNames.map((name) => [
+          name,
+          fc.constantFrom(
+            ...{
+              id: ['BIGINT', 'INTEGER', 'UTINYINT', 'VARCHAR', 'DECIMAL(9,0)'],
+              at: ['VARCHAR', 'TIMESTAMPTZ', 'TIMESTAMP_MS', 'TIMESTAMP_NS'],
+              x: ['DOUBLE', 'FLOAT', 'VARCHAR', 'DECIMAL(12,3)'],
+              y: ['DOUBLE', 'INTEGER'],
+              a: parquetTypes,
+              b: parquetTypes,
+              c: [...parquetTypes, 'VARCHAR[]', 'INTEGER[]', 'DATE[]'],
+              text: ['VARCHAR', 'JSON'],
+              extra: [...parquetTypes, 'MAP(VARCHAR, INTEGER)', 'UUID', 'TIME', 'BLOB'],
+            }[name],
+          ),
+        ]),
+      ),
+    ),
+    inner: fc.constantFrom(
+      'STRUCT(a VARCHAR, b DOUBLE, c VARCHAR[])',
+      'STRUCT(a BIGINT, c INTEGER[])',
+      'STRUCT(b BOOLEAN)',
+    ),
+    list: fc.constantFrom(
+      'STRUCT(a VARCHAR, b DECIMAL(12,3), c VARCHAR[], sub STRUCT(a VARCHAR, c VARCHAR[])[])[]',
+      'STRUCT(a DOUBLE, c VARCHAR)[]',
+    ),
+    codec: fc.constantFrom('snappy', 'zstd', 'gzip', 'uncompressed'),
+    rows: fc.array(record, { maxLength: 8 }),
+  })
+  .map((spec) => Buffer.concat([parquetMark, bytes(JSON.stringify(spec))]));
+
+/** A value as Avro has it in a field of this type: the type's own value, or null. */
+const inAvro = (type: string, of: unknown): unknown => {
+  const text = of === null || of === undefined || typeof of === 'object' ? null : String(of);
+  const number = text === null || text.trim() === '' ? Number.NaN : Number(text);
+  switch (type) {
+    case 'string':
+      return text === null ? null : { string: text.toWellFormed() };
+    case 'long':
+      return Number.isSafeInteger(number) ? { long: number } : null;
+    case 'int':
+      return Number.isInteger(number) && Math.abs(number) < 2 ** 31 ? { int: number } : null;
+    case 'double':
+      return text === null ? null : { double: number };
+    case 'float':
+      return text === null ? null : { float: Math.fround(number) };
+    default:
+      return typeof of === 'boolean' ? { boolean: of } : null;
+  }
+};
+const avroTypes = ['string', 'long', 'int', 'double', 'float', 'boolean'] as const;
+const avroFile = fc
+  .record({
+    types: fc.record({
+      id: fc.constantFrom('long', 'int', 'string', 'double'),
+      at: fc.constantFrom('string', 'long'),
+      x: fc.constantFrom('double', 'float', 'string'),
+      y: fc.constantFrom('double', 'int'),
+      a: fc.constantFrom(...avroTypes),
+      b: fc.constantFrom(...avroTypes),
+      c: fc.constantFrom(...avroTypes),
+      text: fc.constant('string' as const),
+    }),
+    inner: fc.constantFrom(...avroTypes),
+    rows: fc.array(record, { maxLength: 8 }),
+    isDeflated: fc.boolean(),
+    blocks: fc.integer({ min: 1, max: 3 }),
+  })
+  .map(({ types, inner, rows, isDeflated, blocks }) => {
+    const optional = (type: string) => ['null', type];
+    const innerFields = ['a', 'b'].map((name) => ({ name, type: optional(inner) }));
+    const items = { type: 'array', items: optional('string') };
+    const schema = {
+      type: 'record',
+      name: 'Row',
+      fields: [
+        ...Object.entries(types).map(([name, type]) => ({ name, type: optional(type) })),
+        {
+          name: 'in',
+          type: [
+            'null',
+            { type: 'record', name: 'In', fields: [...innerFields, { name: 'c', type: items }] },
+          ],
+        },
+        {
+          name: 'list',
+          type: { type: 'array', items: { type: 'record', name: 'Item', fields: innerFields } },
+        },
+      ],
+    };
+    const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: true });
+    const innerOf = (of: Record<string, unknown>) => ({ a: inAvro(inner, of.a), b: inAvro(inner, of.b) });
+    const encoded = rows.map((row) => {
+      const fields: Record<string, unknown> = row;
+      const c = row.in.c;
+      return type.toBuffer({
+        ...Object.fromEntries(Object.entries(types).map(([name, t]) => [name, inAvro(t, fields[name])])),
+        in: {
+          In: {
+            ...innerOf(row.in),
+            c: (Array.isArray(c) ? c : [c]).map((item) => inAvro('string', item)),
+          },
+        },
+        list: row.list.map(innerOf),
+      });
+    });
+    const size = Math.max(1, Math.ceil(encoded.length / blocks));
+    const parts = Array.from({ length: Math.ceil(encoded.length / size) }, (_, i) =>
+      encoded.slice(i * size, (i + 1) * size),
+    );
+    return container(
+      JSON.stringify(schema),
+      isDeflated ? 'deflate' : 'null',
+      parts.map((part) => {
+        const whole = Buffer.concat(part);
+        return [part.length, isDeflated ? deflateRawSync(whole) : whole] as const;
+      }),
+    );
+  });
+
 /** The same files in a zip archive. */
 const zipped = (file: fc.Arbitrary<Buffer>) =>
   fc
@@ -657,6 +813,8 @@ const fileOf: Readonly<Record<Format, fc.Arbitrary<Buffer>>> = {
   csv_header: csvFile(','),
   xlsx: xlsxFile,
   xml: xmlFile,
+  parquet: parquetFile,
+  avro: avroFile,
   text_pattern: csvFile(';'),
   text_fields: textFile,
 };
@@ -666,7 +824,8 @@ const filesOf = (format: Format) =>
       fc.oneof(
         { weight: 6, arbitrary: fileOf[format] },
         { weight: 1, arbitrary: otherFile },
-        { weight: 1, arbitrary: zipped(fileOf[format]) },
+        // A Parquet file is written later.
+        { weight: 1, arbitrary: format === 'parquet' ? otherFile : zipped(fileOf[format]) },
       ),
       { minLength: 1, maxLength: 3 },
     )
@@ -682,6 +841,10 @@ export const cases: fc.Arbitrary<Case> = fc
       'json_concatenated',
       'xml',
       'xml',
+      'parquet',
+      'parquet',
+      'avro',
+      'avro',
       ...csvFormats,
     ),
     fc.constantFrom(false, false, false, true),

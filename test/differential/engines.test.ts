@@ -17,6 +17,7 @@ import {
   transform,
 } from '../support/embedded.ts';
 
+import { withParquet } from '../support/parquetCases.ts';
 import { sparkSession } from '../support/sparkSession.ts';
 import { type Case, cases } from './cases.ts';
 
@@ -45,7 +46,10 @@ const comparable = ({ summary, rows, quarantine, replaced, tombstones, lost }: E
   };
 };
 
-async function compare({ contract, files, before, heldReferenceBytes }: Case): Promise<void> {
+async function compare({ contract, heldReferenceBytes, ...described }: Case): Promise<void> {
+  const files = await withParquet(described.files);
+  const before = described.before && (await withParquet(described.before));
+
   const place = await mkdtemp(join(session.folder, 'case-'));
   try {
     const published = join(place, 'published');
@@ -74,7 +78,12 @@ async function compare({ contract, files, before, heldReferenceBytes }: Case): P
   } catch (error) {
     // The Catalog's types contradict the contract: the batch is rejected before an engine starts.
     if (error instanceof SchemaMismatch) return;
-    const shown = { contract, before: textsOf(before), files: textsOf(files), heldReferenceBytes };
+    const shown = {
+      contract,
+      before: textsOf(described.before),
+      files: textsOf(described.files),
+      heldReferenceBytes,
+    };
     throw new Error(`${error}\nin the case ${JSON.stringify(shown)}`, { cause: error });
   } finally {
     await rm(place, { recursive: true, force: true });

@@ -79,7 +79,7 @@ const sync = Buffer.alloc(16, 7);
 const ofBytes = (bytes: Uint8Array): Buffer => Buffer.concat([long(bytes.length), bytes]);
 
 /** A file of blocks, each a number of records and their bytes. */
-function container(
+export function container(
   text: string,
   codec: string,
   blocks: readonly (readonly [count: number, bytes: Uint8Array])[],
