@@ -1,6 +1,7 @@
 /** An erasure takes a person out of everything that a stage keeps, whenever it is interrupted, and changes nothing else. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, expect, jest, test } from '@jest/globals';
+import { parseContract } from '../../../../src/lib/contract/load.ts';
 import { ErasureRefused } from '../../../../src/lib/errors.ts';
 import { places } from '../../../../src/lib/flow/batch/addresses.ts';
 import { erase, survey } from '../../../../src/lib/flow/erase/erase.ts';
@@ -301,3 +302,31 @@ test.each(faults.map((fault, i) => [JSON.stringify(fault), fault, isThorough ? 3
   },
   600_000,
 );
+
+test('rows of the table that other datasets have looked up leave staging, and the rest of their staging stays', async () => {
+  const world = new World({ buckets, format: 'hive' });
+  world.put('feed/a', ['a1@06', `${person}@06`]);
+  await world.settle();
+  world.aws.clock.advance(7_200_000);
+  const orders = parseContract(
+    'orders.yml',
+    `
+dataset: orders
+source: { prefix: orders/, formats: [ndjson] }
+columns: [{ name: user_id, path: user, type: string }]
+enrich: [{ kind: lookup, table: ${dataset}, on: { user_id: id }, columns: { seen: at } }]
+partitionBy: []`,
+  );
+  const batch = 'ab'.repeat(10);
+  const { config, store } = world.deps('test');
+  const lookup = places(config).lookup('orders', { batch, fence: 1 }, 'reference_0');
+  const run = places(config).run('orders', batch, 'r');
+  for (const at of [lookup, run.reference('reference_0'), run.job])
+    await store.writeText(at, `{"id":"${person}"}`);
+  await world.call('erase', async (deps: Deps) => {
+    const own = { ...deps, turnPause: 0, contracts: new Map([...deps.contracts, ['orders', orders]]) };
+    const asked = requestOf(world);
+    return erase(own, asked, await survey(own, asked), { by: 'test', reason: 'asked to' });
+  });
+  expect(await placesOf(world)).toEqual([`work/${run.job.key}`]);
+});
