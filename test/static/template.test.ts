@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { crawlerResources } from '../../infra/plugins/crawlers.ts';
@@ -15,6 +15,23 @@ const ofType = ({ Resources }: Template, type: string) =>
 
 test.each(stages)('stage %s is packaged without an account, and cfn-lint finds nothing', async (stage) => {
   expect(await cfnLint(of(stage))).toEqual([]);
+});
+
+/** Megabytes, as AWS downloads them in each cold start. */
+const packageLimits = { dispatch: 0.25, others: 0.65, engine: 25 };
+
+test('the packages are small: dispatch, functions without DuckDB, and those with it', async () => {
+  const folder = await packageStage({ stage: 'prod', params: {}, report: () => {} });
+  const withEngine = ['transformEmbedded', 'replaceRows', 'maintain'];
+  const limitOf = (name: string) =>
+    name === 'dispatch'
+      ? packageLimits.dispatch
+      : packageLimits[withEngine.includes(name) ? 'engine' : 'others'];
+  const sizes = readdirSync(folder)
+    .filter((file) => file.endsWith('.zip'))
+    .map((file) => ({ name: file.slice(0, -'.zip'.length), size: statSync(join(folder, file)).size / 1e6 }));
+  expect(sizes.length).toBeGreaterThan(10);
+  expect(sizes.filter(({ name, size }) => size > limitOf(name))).toEqual([]);
 });
 
 test('Checkov finds nothing', async () => {

@@ -137,8 +137,11 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
       { dataset, ...attempt },
       {
         add: files,
-        // An earlier spec may have had other fields, so objects are identified by their addresses only.
-        drop: drop.map(({ address }) => ({ path: address })),
+        // An earlier spec may have had other fields: then their addresses alone say where they are.
+        drop: drop.map(({ address, values }) => ({
+          path: address,
+          partition: metadata['partition-specs'].length === 1 ? partitionOf(keys, values) : undefined,
+        })),
         dropped: 'replaced',
         isRewrite,
         summary: { 'sluice.dataset': dataset, 'sluice.contract': contract },

@@ -58,7 +58,7 @@ export interface AddedFile {
 
 export interface DroppedFile {
   readonly path: string;
-  /** The partition, if it is known: manifests of other partitions are not read. */
+  /** The partition, if it is known: manifests of other partitions are read only if the object is not found. */
   readonly partition?: Partition | undefined;
 }
 
@@ -73,6 +73,8 @@ const entriesPerManifest = 5000;
 /** A merge takes so many entries at most, so its cost does not grow with the table. */
 const mostMerged = 4 * entriesPerManifest;
 const readsAtOnce = 32;
+/** With more partitions than this, every manifest is likely to name one. */
+const mostCompared = 100;
 
 export const manifestsOf = async (files: Files, snapshot: Snapshot | undefined): Promise<ManifestFile[]> =>
   snapshot === undefined ? [] : readManifestList(await files.read(snapshot['manifest-list']));
@@ -231,22 +233,39 @@ export class SnapshotWriter {
       return { manifests: await this.forgetful(metadata, live, sequenceNumber), dropped: [] };
     if (wanted.size === 0) return { manifests: live, dropped: [] };
     const dropped: ManifestEntry[] = [];
-    const rest = await parallel(live, readsAtOnce, async (manifest) => {
-      const mayHave = manifest.content === 0 && this.change.drop.some((f) => mayHold(metadata, manifest, f));
-      if (!mayHave) return [manifest];
-      const entries = (await entriesOf(this.files, metadata, manifest)).filter(isAlive);
-      const gone = entries.filter(({ file }) => wanted.has(file.path));
-      if (gone.length === 0) return [manifest];
-      dropped.push(...gone);
-      const changed = entries.map((entry) =>
-        wanted.has(entry.file.path)
-          ? { ...entry, status: statuses.deleted, snapshotId: this.snapshotId }
-          : { ...entry, status: statuses.existing },
-      );
-      const written = await this.write(metadata, specOf(metadata, manifest.specId), contents.data, changed);
-      return written.map((place) => place(sequenceNumber));
-    });
+    const without = (some: readonly ManifestFile[]) =>
+      parallel(some, readsAtOnce, async (manifest) => {
+        const entries = (await entriesOf(this.files, metadata, manifest)).filter(isAlive);
+        const gone = entries.filter(({ file }) => wanted.has(file.path));
+        if (gone.length === 0) return [manifest];
+        dropped.push(...gone);
+        const changed = entries.map((entry) =>
+          wanted.has(entry.file.path)
+            ? { ...entry, status: statuses.deleted, snapshotId: this.snapshotId }
+            : { ...entry, status: statuses.existing },
+        );
+        const written = await this.write(metadata, specOf(metadata, manifest.specId), contents.data, changed);
+        return written.map((place) => place(sequenceNumber));
+      });
+    const isData = (manifest: ManifestFile) => manifest.content === contents.data;
+    const partitions = new Map(
+      this.change.drop.map((file) => [file.partition && partitionKey(file.partition), file]),
+    );
+    const isLikely = (manifest: ManifestFile) =>
+      isData(manifest) &&
+      (partitions.size > mostCompared ||
+        [...partitions.values()].some((file) => mayHold(metadata, manifest, file)));
+    const likely = new Set(live.filter(isLikely));
+    const others = live.filter((manifest) => !likely.has(manifest));
+    const rest = await without([...likely]);
     for (const { file } of dropped) wanted.delete(file.path);
+    // An object may be in another partition than its folder says: then all manifests are read.
+    if (wanted.size === 0) rest.push(others);
+    else {
+      rest.push(others.filter((manifest) => !isData(manifest)));
+      rest.push(...(await without(others.filter(isData))));
+      for (const { file } of dropped) wanted.delete(file.path);
+    }
     const [missing] = wanted.keys();
     if (missing !== undefined)
       throw new TableConflict(

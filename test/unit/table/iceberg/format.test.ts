@@ -185,6 +185,25 @@ test('the last partitions of a table are whole, and manifests of others are not 
   expect(last.found).toEqual(whole.found.slice(-3));
   expect(last.found.map((of) => of.objects)).toEqual([2, 1, 1]);
   expect([whole.reads - last.reads, (await readBy(100)).found]).toEqual([9, whole.found]);
+  // A correction reads the manifests that may name its object. If the object is in another partition than its folder says, all of them.
+  const correct = async (name: string, i: number, says: number) => {
+    const before = aws.calls('s3.GetObject');
+    await format.commit(shape, {
+      ...batchOf(`correction-of-${name}`, 1, []),
+      drop: [
+        {
+          address: `s3://processed/t/source=feed/day=${day(i)}/${name}.parquet`,
+          values: ['feed', day(says)],
+        },
+      ],
+    });
+    return aws.calls('s3.GetObject') - before;
+  };
+  // The list, its own manifest, and that of the late row.
+  expect(await correct('batch-5', 5, 5)).toBe(3);
+  expect(await correct('batch-6', 6, 7)).toBeGreaterThan(10);
+  const left = (await format.inspect(shape)).map((of) => of.values[1]);
+  expect([left.length, left.includes('05'), left.includes('06')]).toEqual([10, false, false]);
 });
 
 test('published keys are in the objects of the current snapshot, also of those from before the table was partitioned so', async () => {
