@@ -7,11 +7,14 @@ import { deploy } from '../offline/deploy.ts';
 import { startLocalAws } from '../offline/localAws.ts';
 import { callsPath, type RecordedCalls } from '../offline/recorder.ts';
 import { generateFeed } from '../scripts/generate-feed.ts';
+import type { TableFormatName } from '../src/lib/model/plan.ts';
 import { parallel } from '../src/lib/parallel.ts';
 import { waitFor } from '../src/lib/waitFor.ts';
 import { connectStage, type Stage } from '../src/stage/connect.ts';
 import { functionOf, visitsWithData } from '../src/stage/executions.ts';
+import type { Visit } from '../src/stage/history.ts';
 import { query } from '../src/stage/query.ts';
+import { cpuSeconds, lambdaProcesses } from '../test/support/lambdaProcesses.ts';
 import { prices } from './prices.ts';
 
 const dataset = 'social_media';
@@ -46,38 +49,71 @@ export interface Usage {
   readonly queries: number;
 }
 
+/** What it takes to make a batch's staged rows visible: the steps Publish and RepairPartitions. */
+export interface Publication {
+  readonly partitions: number;
+  readonly seconds: number;
+  /** Of CPU, which other work on the machine hardly changes. */
+  readonly cpuSeconds: number;
+  /** The same as `seconds` with the transform, which writes the Parquet objects. */
+  readonly withTransform: number;
+  /** Of Publish and RepairPartitions. */
+  readonly s3Writes: number;
+  readonly catalogRequests: number;
+}
+
 export interface FlowResults {
+  readonly format: TableFormatName;
   readonly latency: Latency;
   readonly burst: Burst;
   readonly usage: readonly Usage[];
 }
 
+/** The latency, a burst, and the use of services with tables of a format. */
+export const measureFlow = (
+  report: (message: string) => void,
+  files: number,
+  format: TableFormatName,
+): Promise<FlowResults> =>
+  onStage(report, format, async (bench) => ({
+    format,
+    latency: await bench.latency(files, 10_000),
+    burst: await bench.burst(300),
+    usage: [
+      await bench.usage('1 file, 10,000 rows, 2 days', 1, 10_000, 2),
+      await bench.usage('100 files, 100 rows each, 2 days', 100, 100, 2),
+      await bench.usage('1 file, 10,000 rows, 100 days', 1, 10_000, 100),
+      await bench.usage('1 file, 10,000 rows, 1,000 days', 1, 10_000, 1000),
+    ],
+  }));
+
+/** Batches of 1 to 10,000 partitions in a table of a format. */
+export const measurePublications = (
+  report: (message: string) => void,
+  format: TableFormatName,
+): Promise<Publication[]> => onStage(report, format, (bench) => bench.publications([1, 100, 1000, 10_000]));
+
 /** Starts the local AWS, measures, and ends it. */
-export async function measureFlow(report: (message: string) => void, files: number): Promise<FlowResults> {
+async function onStage<T>(
+  report: (message: string) => void,
+  format: TableFormatName,
+  work: (bench: ReturnType<typeof flowOf>) => Promise<T>,
+): Promise<T> {
   const aws = await startLocalAws({ port: 0, athena: 'duckdb', report });
   try {
     // The example consumer is not part of the flow.
-    await deploy({ endpoint: aws.endpoint, params: { serving: 'off' }, report });
+    await deploy({ endpoint: aws.endpoint, params: { serving: 'off', tableFormat: format }, report });
     const stage = await connectStage(aws.endpoint);
-    const bench = flowOf(stage, report);
+    const bench = flowOf(stage, format, report);
     // The first run warms everything up and is not measured.
     await bench.latency(5, 10_000);
-    return {
-      latency: await bench.latency(files, 10_000),
-      burst: await bench.burst(300),
-      usage: [
-        await bench.usage('1 file, 10,000 rows, 2 days', 1, 10_000, 2),
-        await bench.usage('100 files, 100 rows each, 2 days', 100, 100, 2),
-        await bench.usage('1 file, 10,000 rows, 100 days', 1, 10_000, 100),
-        await bench.usage('1 file, 10,000 rows, 1,000 days', 1, 10_000, 1000),
-      ],
-    };
+    return await work(bench);
   } finally {
     await aws.close();
   }
 }
 
-function flowOf(stage: Stage, report: (message: string) => void) {
+export function flowOf(stage: Stage, format: TableFormatName, report: (message: string) => void) {
   const { s3, config, ledger, endpoint } = stage;
   let seed = Date.now() % 1_000_000;
   const nextFile = (rows: number, days = 2) => {
@@ -98,6 +134,29 @@ function flowOf(stage: Stage, report: (message: string) => void) {
     if (!(await isIdle())) return false;
     const states = new Map((await Array.fromAsync(ledger.files(dataset))).map((f) => [f.object, f.state]));
     return keys.every((key) => states.get(key) === 'published');
+  };
+  /** Puts files at once, and waits until they are published: their batches, visits of states, and AWS calls. */
+  const observed = async (files: number, rows: number, days: number) => {
+    const before = new Set((await ledger.batches(dataset)).map((b) => b.batch));
+    await (await fetch(`${endpoint}${callsPath}`, { method: 'DELETE' })).text();
+    const dropped = Array.from({ length: files }, () => nextFile(rows, days));
+    await parallel(dropped, 16, put);
+    await waitFor(
+      () => isPublished(dropped.map((f) => f.key)),
+      (done) => done,
+      600_000,
+    );
+    const calls = (await (await fetch(`${endpoint}${callsPath}`)).json()) as RecordedCalls[];
+    const own = calls.filter((call) => call.function !== '');
+    const batches = (await ledger.batches(dataset)).filter((b) => !before.has(b.batch));
+    const executions = [...new Set(batches.map((b) => String(b.execution)))];
+    const visits = (await Promise.all(executions.map((arn) => visitsWithData(stage, arn)))).flat();
+    const count = (service: string, operations: RegExp, functions?: readonly string[]) =>
+      own
+        .filter((c) => c.service === service && operations.test(c.operation))
+        .filter((c) => functions?.includes(c.function) ?? true)
+        .reduce((sum, c) => sum + c.count, 0);
+    return { batches, visits, tasks: visits.filter((v) => v.type === 'Task'), count };
   };
   return {
     /** Puts one file at a time, each when the one before is published. */
@@ -144,25 +203,7 @@ function flowOf(stage: Stage, report: (message: string) => void) {
     },
 
     async usage(name: string, files: number, rows: number, days: number): Promise<Usage> {
-      const before = new Set((await ledger.batches(dataset)).map((b) => b.batch));
-      await (await fetch(`${endpoint}${callsPath}`, { method: 'DELETE' })).text();
-      const dropped = Array.from({ length: files }, () => nextFile(rows, days));
-      await parallel(dropped, 16, put);
-      await waitFor(
-        () => isPublished(dropped.map((f) => f.key)),
-        (done) => done,
-        600_000,
-      );
-      const calls = (await (await fetch(`${endpoint}${callsPath}`)).json()) as RecordedCalls[];
-      const own = calls.filter((call) => call.function !== '');
-      const batches = (await ledger.batches(dataset)).filter((b) => !before.has(b.batch));
-      const executions = [...new Set(batches.map((b) => String(b.execution)))];
-      const visits = (await Promise.all(executions.map((arn) => visitsWithData(stage, arn)))).flat();
-      const tasks = visits.filter((v) => v.type === 'Task');
-      const count = (service: string, operations: RegExp) =>
-        own
-          .filter((c) => c.service === service && operations.test(c.operation))
-          .reduce((sum, c) => sum + c.count, 0);
+      const { batches, visits, tasks, count } = await observed(files, rows, days);
       report(`counted: ${name}`);
       return {
         name,
@@ -170,11 +211,10 @@ function flowOf(stage: Stage, report: (message: string) => void) {
         transitions: visits.length,
         invocations: tasks.length,
         gigabyteSeconds: tasks.reduce(
-          (sum, { state, startedAt, endedAt }) =>
-            sum + (((endedAt ?? startedAt) - startedAt) / 1000) * (memoryMb(state) / 1024),
+          (sum, visit) => sum + secondsOf(visit) * (memoryMb(visit.state) / 1024),
           0,
         ),
-        s3Writes: count('s3', /^(Put|Copy|Create|Upload|Complete|List)/),
+        s3Writes: count('s3', s3Writes),
         s3Reads: count('s3', /^(Get|Head)/),
         dynamoWrites: count('dynamodb', /^(Put|Update|Delete|TransactWrite|BatchWrite)/),
         dynamoReads: count('dynamodb', /^(Get|Query|BatchGet|Scan)/),
@@ -182,8 +222,43 @@ function flowOf(stage: Stage, report: (message: string) => void) {
         queries: count('athena', /^StartQueryExecution$/),
       };
     },
+
+    /** A batch of each number of partitions, ten rows a partition. */
+    async publications(sizes: readonly number[]): Promise<Publication[]> {
+      const found: Publication[] = [];
+      const by = ['publish', 'repairPartitions'];
+      const cpu = () => cpuSeconds(by.flatMap((name) => lambdaProcesses(endpoint, name)));
+      for (const days of sizes) {
+        const before = cpu();
+        const { batches, tasks, count } = await observed(1, days * 10, days);
+        const of = (...states: string[]) =>
+          tasks
+            .filter(({ state }) => states.includes(state))
+            .reduce((sum, visit) => sum + secondsOf(visit), 0);
+        const seconds = of('Publish', 'RepairPartitions');
+        found.push({
+          partitions: batches.reduce((sum, { partitions = 0 }) => sum + partitions, 0),
+          seconds,
+          cpuSeconds: cpu() - before,
+          withTransform: seconds + of('TransformEmbedded', 'StartGlueJob', 'CheckGlueJob', 'WaitForGlueJob'),
+          s3Writes: count('s3', objectWrites, by),
+          catalogRequests: count('glue', /./, by),
+        });
+        report(
+          `${format}: ${found.at(-1)?.partitions} partitions published in ${seconds.toFixed(2)} s, ${found.at(-1)?.cpuSeconds.toFixed(2)} s of CPU`,
+        );
+      }
+      return found;
+    },
   };
 }
+
+/** Requests at the price of a write. */
+const s3Writes = /^(Put|Copy|Create|Upload|Complete|List)/;
+/** Requests that write. */
+export const objectWrites = /^(Put|Copy|Create|Upload|Complete)/;
+
+const secondsOf = ({ startedAt, endedAt }: Visit): number => ((endedAt ?? startedAt) - startedAt) / 1000;
 
 /** The cost in dollars at list prices. A query of a small batch costs Athena's minimum. */
 export function priceOf(usage: Usage): number {

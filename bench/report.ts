@@ -1,9 +1,11 @@
 /** Tables and charts of the measurements, as Markdown. */
 import { table } from '../scripts/markdownTable.ts';
-import { type FlowResults, priceOf, type Usage } from './flow.ts';
+import type { ColdCommit } from './coldCommit.ts';
+import { type FlowResults, type Publication, priceOf, type Usage } from './flow.ts';
 import type { Growth } from './growth.ts';
 import type { OutputFile } from './output.ts';
 import type { Packages } from './packages.ts';
+import type { Writer } from './writers.ts';
 
 export interface Row {
   readonly name: string;
@@ -30,13 +32,23 @@ export interface Measurements {
   readonly growth: readonly Growth[];
   /** By engine. */
   readonly output: Readonly<Record<string, readonly OutputFile[]>>;
-  readonly flow: FlowResults | null;
+  readonly publishing: Publishing | null;
+  /** By the format of the tables. */
+  readonly flow: { readonly hive: FlowResults; readonly iceberg: FlowResults } | null;
   readonly packages: Packages | null;
+}
+
+/** How long it takes to make rows visible, by format and by other writers. */
+export interface Publishing {
+  readonly hive: readonly Publication[];
+  readonly iceberg: readonly Publication[];
+  readonly writers: readonly Writer[];
+  readonly commits: readonly ColdCommit[];
 }
 
 /** `notes` is a section that a person wrote. It is kept unchanged. */
 export function report(measured: Measurements, notes: string): string {
-  const { machine, comparisons, growth, output, flow, packages } = measured;
+  const { machine, comparisons, growth, output, publishing, flow, packages } = measured;
   return `${[
     '# Performance',
     '',
@@ -52,6 +64,7 @@ export function report(measured: Measurements, notes: string): string {
       [
         ...comparisons.flatMap(comparedGoals),
         ...outputGoals(output),
+        ...publishingGoals(publishing),
         ...flowGoals(flow),
         ...packageGoals(packages),
       ],
@@ -61,6 +74,7 @@ export function report(measured: Measurements, notes: string): string {
     ...comparisons.flatMap(comparisonSection),
     ...(growth.length > 0 ? growthSection(growth) : []),
     ...Object.entries(output).flatMap(([engine, files]) => outputSection(engine, files)),
+    ...(publishing ? publishingSection(publishing) : []),
     ...(flow ? flowSection(flow) : []),
     ...(packages ? packageSection(packages) : []),
   ]
@@ -109,8 +123,33 @@ const outputGoals = (output: Measurements['output']): string[][] =>
     ];
   });
 
-const flowGoals = (flow: FlowResults | null): string[][] =>
-  flow === null ? [] : [goal('10,000 rows from PutObject to Athena, median', 3, ' s', flow.latency.p50)];
+const flowGoals = (flow: Measurements['flow']): string[][] =>
+  flow === null ? [] : [goal('10,000 rows from PutObject to Athena, median', 3, ' s', flow.hive.latency.p50)];
+
+function publishingGoals(publishing: Publishing | null): string[][] {
+  if (publishing === null) return [];
+  const [, , thousand, most] = publishing.iceberg;
+  const [few, many] = publishing.commits;
+  return [
+    ...(thousand
+      ? [
+          goal('Iceberg, 1,000 partitions: publishing, CPU', 1.5, ' s', thousand.cpuSeconds),
+          goal('Iceberg, 1,000 partitions: S3 writes', 8, '', thousand.s3Writes),
+        ]
+      : []),
+    ...(most ? [goal('Iceberg, 10,000 partitions: publishing, CPU', 10, ' s', most.cpuSeconds)] : []),
+    ...(few && many
+      ? [
+          goal(
+            'a first commit after 10,000, maintained: CPU to that after 10',
+            2,
+            '',
+            many.cpuSeconds / few.cpuSeconds,
+          ),
+        ]
+      : []),
+  ];
+}
 
 const packageGoals = (packages: Packages | null): string[][] =>
   packages === null
@@ -195,7 +234,59 @@ function outputSection(engine: string, files: readonly OutputFile[]): string[] {
   ];
 }
 
-function flowSection({ latency, burst, usage }: FlowResults): string[] {
+/** A number of partitions is left out if a writer was not measured with it. */
+function publishingSection({ hive, iceberg, writers, commits }: Publishing): string[] {
+  const sizes = [1, 100, 1000, 10_000];
+  const seconds = (value: number) => `${value.toFixed(2)} s`;
+  const rows = <T>(name: string, steps: readonly T[], of: (step: T) => string) => [
+    name,
+    ...sizes.map((_, i) => {
+      const step = steps[i];
+      return step === undefined ? '' : of(step);
+    }),
+  ];
+  const cell = (time: number, s3Writes: number, requests: number) =>
+    `${seconds(time)}, ${number(s3Writes)} + ${number(requests)}`;
+  const own = (steps: readonly Publication[], time: (step: Publication) => number) => (name: string) =>
+    rows(name, steps, (step) => cell(time(step), step.s3Writes, step.catalogRequests));
+  return [
+    '## Publishing: both formats, and writers by hand',
+    '',
+    'Ten rows a partition. Each cell has the time, the writes to S3 and the requests to the Data Catalog. For Sluice these are the steps Publish and RepairPartitions of a batch of the example dataset; its rows were',
+    'staged by the transform before, and the lines “with the transform” include that time. The others add rows of three columns to an Iceberg table, and write their Parquet objects in the same statement.',
+    '',
+    ...table(
+      ['partitions', ...sizes.map(number)],
+      [
+        own(hive, (s) => s.seconds)('Sluice, Hive'),
+        own(iceberg, (s) => s.seconds)('Sluice, Iceberg'),
+        rows('CPU of Publish and RepairPartitions, Hive', hive, (s) => seconds(s.cpuSeconds)),
+        rows('CPU of Publish and RepairPartitions, Iceberg', iceberg, (s) => seconds(s.cpuSeconds)),
+        own(hive, (s) => s.withTransform)('Sluice, Hive, with the transform'),
+        own(iceberg, (s) => s.withTransform)('Sluice, Iceberg, with the transform'),
+        ...writers.map(({ name, steps }) =>
+          rows(name, steps, (step) => cell(step.seconds, step.s3Writes, step.catalogRequests)),
+        ),
+      ],
+    ),
+    '',
+    'A commit by a process that sees its table for the first time, after a number of commits, one every five minutes; medians of five. Maintenance has the limits that contracts have by default.',
+    '',
+    ...table(
+      ['', 'snapshots', 'metadata, MB', 'time', 'CPU'],
+      commits.map((c) => [
+        `${number(c.commits)} commits${c.isMaintained ? '' : ', no maintenance'}`,
+        number(c.snapshots),
+        (c.metadataBytes / 1e6).toFixed(2),
+        `${c.seconds.toFixed(3)} s`,
+        `${c.cpuSeconds.toFixed(3)} s`,
+      ]),
+    ),
+    '',
+  ];
+}
+
+function flowSection({ hive, iceberg }: NonNullable<Measurements['flow']>): string[] {
   const counts: readonly (readonly [string, (u: Usage) => string])[] = [
     ['batches', (u) => String(u.batches)],
     ['state transitions', (u) => String(u.transitions)],
@@ -209,20 +300,26 @@ function flowSection({ latency, burst, usage }: FlowResults): string[] {
     ['Athena queries', (u) => number(u.queries)],
     ['cents, by the list', (u) => (100 * priceOf(u)).toFixed(3)],
   ];
+  const latencyOf = ({ latency, burst }: FlowResults) =>
+    `median ${latency.p50.toFixed(2)} s, 95th percentile ${latency.p95.toFixed(2)} s, at most ${latency.max.toFixed(2)} s. A burst of ${burst.files} files of 100 rows: all published after ${burst.seconds.toFixed(1)} s in ${burst.batches} batches, ${(burst.files / burst.seconds).toFixed(0)} files a second.`;
+  const { files, rows } = hive.latency;
   return [
     '## The flow on the local AWS',
     '',
-    `From PutObject to the Athena answer that contains the row, ${latency.files} files of ${number(latency.rows)} rows one after the other: median ${latency.p50.toFixed(2)} s, 95th`,
-    `percentile ${latency.p95.toFixed(2)} s, at most ${latency.max.toFixed(2)} s. A burst of ${burst.files} files of 100 rows: all published after ${burst.seconds.toFixed(1)} s in ${burst.batches} batches,`,
-    `${(burst.files / burst.seconds).toFixed(0)} files a second.`,
+    `From PutObject to the Athena answer that contains the row, ${files} files of ${number(rows)} rows one after the other:`,
+    '',
+    `- Hive: ${latencyOf(hive)}`,
+    `- Iceberg: ${latencyOf(iceberg)}`,
     '',
     'The calls to each service, counted in the executions and at the gateway. Lambda’s time is this machine’s; prices are in `bench/prices.ts`:',
     '',
-    ...table(
-      ['', ...usage.map((u) => u.name)],
-      counts.map(([name, of]) => [name, ...usage.map(of)]),
-    ),
-    '',
+    ...[hive, iceberg].flatMap(({ format, usage }) => [
+      ...table(
+        [format === 'hive' ? 'Hive' : 'Iceberg', ...usage.map((u) => u.name)],
+        counts.map(([name, of]) => [name, ...usage.map(of)]),
+      ),
+      '',
+    ]),
   ];
 }
 

@@ -5,16 +5,18 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildDatasets } from '../infra/buildDatasets.ts';
 import { SetupError } from '../src/lib/errors.ts';
+import { measureColdCommits } from './coldCommit.ts';
 import { type Contender, contenders } from './contenders.ts';
 import { costReport } from './cost.ts';
 import { type Feed, feedOf } from './feeds.ts';
-import { measureFlow } from './flow.ts';
+import { measureFlow, measurePublications } from './flow.ts';
 import { measureGrowth } from './growth.ts';
 import { historySection, measureHistory, withHistory } from './history.ts';
 import { type Measured, measure } from './measure.ts';
 import { type OutputFile, outputFiles } from './output.ts';
 import { measurePackages } from './packages.ts';
 import { type Comparison, type Row, report as written } from './report.ts';
+import { measureWriters } from './writers.ts';
 
 const help = `Usage: npm run bench [-- [history] [options]]
 
@@ -29,7 +31,7 @@ which the section "Where the time goes" is kept as it is. With the defaults it t
   --rows LIST    sizes, 100000,1000000,5000000 by default
   --rounds N     repetitions of each (3); the largest size runs once
   --files N      files of which the latency is measured (100)
-  --only NAME    embedded, spark, polygons, growth or flow; the tables are printed, and only docs/cost.md is written (by flow)
+  --only NAME    embedded, spark, polygons, growth, publishing or flow; the tables are printed, and only docs/cost.md is written (by flow)
   --dry          prints the tables and writes nothing
   -h, --help     this text
 
@@ -68,7 +70,20 @@ async function main(): Promise<number> {
   // The index that a package has.
   await buildDatasets(join(root, 'datasets'));
   // The long runs come last.
-  const flow = isWanted('flow') ? await measureFlow(report, Number(values.files)) : null;
+  const flow = isWanted('flow')
+    ? {
+        hive: await measureFlow(report, Number(values.files), 'hive'),
+        iceberg: await measureFlow(report, Number(values.files), 'iceberg'),
+      }
+    : null;
+  const publishing = isWanted('publishing')
+    ? {
+        hive: await measurePublications(report, 'hive'),
+        iceberg: await measurePublications(report, 'iceberg'),
+        writers: await measureWriters(report),
+        commits: await measureColdCommits(report),
+      }
+    : null;
   const packages = flow && (await measurePackages());
   const growth = isWanted('growth') ? await measureGrowth(report) : [];
   const all = await contenders(report);
@@ -101,11 +116,14 @@ async function main(): Promise<number> {
   }
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / gigabyte)} GB, Node ${process.version}`;
   const file = join(root, 'docs/performance.md');
-  const text = written({ machine, comparisons, growth, output, flow, packages }, await notesOf(file));
+  const text = written(
+    { machine, comparisons, growth, output, publishing, flow, packages },
+    await notesOf(file),
+  );
   console.log(text);
   if (values.dry) return 0;
   if (values.only === undefined) await writeFile(file, text);
-  if (flow) await writeFile(join(root, 'docs/cost.md'), costReport(flow.usage));
+  if (flow) await writeFile(join(root, 'docs/cost.md'), costReport(flow.hive.usage));
   return 0;
 }
 
