@@ -44,9 +44,17 @@ export async function measurePackages(): Promise<Packages> {
 
 async function coldStart(): Promise<Packages['cold']> {
   const { custom } = parse(readFileSync(join(root, 'serverless.yml'), 'utf8'), { logLevel: 'silent' }) as {
-    custom: { esbuild: { mainFields: string[]; external: string[]; target: string; banner: { js: string } } };
+    custom: {
+      esbuild: {
+        mainFields: string[];
+        external: string[];
+        alias: Record<string, string>;
+        target: string;
+        banner: { js: string };
+      };
+    };
   };
-  const { mainFields, external, target, banner } = custom.esbuild;
+  const { mainFields, external, alias, target, banner } = custom.esbuild;
   const folder = await mkdtemp(join(tmpdir(), 'sluice-cold-'));
   try {
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
@@ -59,6 +67,7 @@ async function coldStart(): Promise<Packages['cold']> {
       platform: 'node',
       mainFields,
       external,
+      alias,
       target,
       banner,
     });

@@ -1,0 +1,2 @@
+/** node:https for the bundles: see http.cjs. */
+module.exports = process.getBuiltinModule('node:https');
