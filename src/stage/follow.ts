@@ -1,4 +1,4 @@
-/** Drops files and follows them: every state of every execution as it happens. */
+/** Drops files and follows them: every state of their datasets' executions as it happens. */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -35,7 +35,13 @@ export interface FollowedRun {
   readonly executions: readonly FollowedExecution[];
 }
 
-/** Puts the files into the raw bucket and waits until each is published, held, failed or returned, and no execution runs. */
+/** An execution that goes on with other files is not waited for any longer, in milliseconds. */
+const patience = 10_000;
+
+/**
+ * Puts the files into the raw bucket and waits until each is published, held, failed or returned. Follows the executions of their
+ * datasets, to their ends if these come soon.
+ */
 export async function followFiles(
   stage: Stage,
   drops: readonly Drop[],
@@ -44,8 +50,12 @@ export async function followFiles(
   const startedAt = Date.now();
   const followed = new Map<string, FollowedExecution>();
   const printed = new Map<string, number>();
+  const datasets = new Set(drops.map(({ dataset }) => dataset));
+  // The names of executions: the dataset and 13 digits.
+  const width = Math.max(...[...datasets].map((name) => name.length)) + 14;
   // A running execution may also process the files.
-  const all = () => listExecutions(stage, 1000);
+  const all = async () => (await listExecutions(stage, 1000)).filter(({ dataset }) => datasets.has(dataset));
+  let settledAt: number | undefined;
   const before = new Set((await all()).filter((e) => e.status !== 'RUNNING').map((e) => e.arn));
   const dropped = [];
   for (const drop of drops) {
@@ -61,18 +71,19 @@ export async function followFiles(
       const { states, current } = timings(await visitsWithData(stage, execution.arn));
       for (const [i, state] of states.entries())
         if (i >= (printed.get(execution.arn) ?? 0) && !isPoll(states, i))
-          progress.line(...stateLine(execution.name, state));
+          progress.line(...stateLine(execution.name.padEnd(width), state));
       printed.set(execution.arn, states.length);
       const seconds = ((execution.endedAt ?? Date.now()) - execution.startedAt) / 1000;
       followed.set(execution.arn, { name: execution.name, status: execution.status, seconds, states });
       if (execution.status !== 'RUNNING')
-        progress.line(...executionLine(execution.name, execution.status, seconds));
+        progress.line(...executionLine(execution.name.padEnd(width), execution.status, seconds));
       else if (current) running.push(`${execution.name} ${current} (${seconds.toFixed(0)} s)`);
     }
     progress.now(running.join(', '));
     const files = await settled(stage, dropped);
     const isQuiet = [...followed.values()].every((e) => e.status !== 'RUNNING');
-    if (files && isQuiet) {
+    if (files) settledAt ??= Date.now();
+    if (files && (isQuiet || Date.now() > (settledAt ?? 0) + patience)) {
       for (const { key, version, record } of files)
         if (record.version !== version)
           progress.line(styled('dim', '='), ` ${key}: the same bytes as before`);
@@ -129,14 +140,14 @@ const isPoll = (states: readonly StateTiming[], i: number): boolean =>
   states[i]?.failed === false && states[i]?.state === states[i - 2]?.state;
 
 const stateLine = (execution: string, { state, seconds, failed }: StateTiming): Part[] => [
-  `  ${execution.padEnd(18)} `,
+  `  ${execution}  `,
   failed ? styled('red', '✘') : styled('green', '✔'),
   ` ${state.padEnd(20)}`,
   styled('dim', `${seconds.toFixed(2).padStart(7)} s`),
 ];
 
 const executionLine = (name: string, status: string, seconds: number): Part[] => [
-  `  ${name.padEnd(18)} `,
+  `  ${name}  `,
   styled(status === 'SUCCEEDED' ? 'green' : 'red', status),
   styled('dim', ` in ${seconds.toFixed(2)} s`),
 ];

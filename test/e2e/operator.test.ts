@@ -55,8 +55,11 @@ test('drop follows a file to its end, and quarantine shows why rows were refused
     const path = join(folder, `dropped-${next}.json`);
     const key = `social-media-feed/${basename(path)}`;
     await writeFile(path, [post(next++), post(next++, { timestamp: 'soon' }), '{'].join('\n'));
+    // Another dataset's execution runs at the same time.
+    await put(`tweets/beside-${next}.json`, '{"statuses":[{"id":"x"}]}');
     const dropped = await sluice('drop', '--dataset', dataset, path);
     expect(dropped.code).toBe(0);
+    expect(dropped.out).not.toContain('tweets');
     expect(dropped.out).toMatch(/✔ TransformEmbedded/);
     expect(dropped.out).toMatch(new RegExp(`${key} +published +3 +1 +2 +0`));
     expect(dropped.out).toContain(`next: npm run sluice -- quarantine --dataset ${dataset}`);

@@ -204,7 +204,7 @@ test('7. a broken contract', async () => {
   } finally {
     rmSync(copy, { recursive: true });
   }
-}, 600_000);
+}, 1_200_000);
 
 test('8. a stuck Glue job', async () => {
   const { key, text } = newFile();
