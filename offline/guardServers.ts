@@ -25,7 +25,8 @@ export function guardServers(
       const [request, response] = args as [IncomingMessage, ServerResponse];
       const rejection = rejectsBrowser(request.headers);
       if (rejection === undefined) {
-        if (event === 'request') void admit(reload, isEvent(request.url ?? ''), response, goOn);
+        if (event === 'request')
+          void admit(reload, request.url ?? '', isEvent(request.url ?? ''), response, goOn);
         else goOn();
         return true;
       }
@@ -41,16 +42,19 @@ export function guardServers(
 
 async function admit(
   reload: Reload,
+  path: string,
   isEvent: boolean,
   response: ServerResponse,
   goOn: () => void,
 ): Promise<void> {
-  const fault = await reload.enter(isEvent);
+  // As in /2015-03-31/functions/NAME/invocations.
+  const name = /\/functions\/([^/]+)/.exec(path)?.[1];
+  const fault = await reload.enter(isEvent, name);
   if (fault !== undefined) {
     response.writeHead(200, { 'content-type': 'application/json' }).end(unloadable(fault));
     return;
   }
   // This event also comes if the caller has hung up.
-  response.once('close', () => reload.leave());
+  response.once('close', () => reload.leave(name));
   goOn();
 }

@@ -90,7 +90,7 @@ async function startOffline(
   const lambdaPort = Number(
     processedInput.options.lambdaPort ?? service.custom['serverless-offline']?.lambdaPort ?? 3002,
   );
-  const reload = new Reload();
+  const reload = new Reload(report);
   const isReady = Promise.withResolvers<void>();
   // Steps have no events, because the state machine calls them and waits for their answers.
   const forEvents = Object.values(service.functions).filter(({ events = [] }) => events.length > 0);

@@ -6,7 +6,10 @@
 import * as z from 'zod';
 
 export class Reload {
-  #running = 0;
+  /** The names of the functions that run. */
+  readonly #running: string[] = [];
+  readonly #report: (message: string) => void;
+  readonly #patience: number;
   #isIdle = Promise.withResolvers<void>();
   /** The number of edits that wait or are being built. The gate opens when there are none. */
   #edits = 0;
@@ -14,21 +17,42 @@ export class Reload {
   #fault: string | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
+  /** `report` tells a person what an edit waits for, if it takes longer than `patience` milliseconds. */
+  constructor(report: (message: string) => void = () => {}, patience = 3000) {
+    this.#report = report;
+    this.#patience = patience;
+  }
+
   /**
    * Called before an invocation. Gives the fault of the current code, or undefined if the function may run; then `leave` must follow.
    * Nobody waits for the answer to an event, so its invocation waits until the code can be built.
    */
-  async enter(isEvent: boolean): Promise<string | undefined> {
+  async enter(isEvent: boolean, name = 'a function'): Promise<string | undefined> {
     while (this.#edits > 0 || (isEvent && this.#fault !== undefined)) await this.#gate.promise;
-    if (this.#fault === undefined) this.#running++;
+    if (this.#fault === undefined) this.#running.push(name);
     return this.#fault;
   }
 
   /** Called after an invocation that `enter` has let in. */
-  leave(): void {
-    if (--this.#running > 0) return;
+  leave(name = 'a function'): void {
+    const place = this.#running.indexOf(name);
+    if (place >= 0) this.#running.splice(place, 1);
+    if (this.#running.length > 0) return;
     this.#isIdle.resolve();
     this.#isIdle = Promise.withResolvers();
+  }
+
+  async #untilIdle(): Promise<void> {
+    if (this.#running.length === 0) return;
+    const notice = setTimeout(
+      () =>
+        this.#report(
+          `the edit, and every new invocation, waits for ${[...new Set(this.#running)].join(', ')} to end`,
+        ),
+      this.#patience,
+    );
+    await this.#isIdle.promise;
+    clearTimeout(notice);
   }
 
   /**
@@ -38,7 +62,7 @@ export class Reload {
   async edit(build: () => Promise<void>): Promise<boolean> {
     this.#edits++;
     const taken = this.#last.then(async () => {
-      if (this.#running > 0) await this.#isIdle.promise;
+      await this.#untilIdle();
       const wasBroken = this.#fault !== undefined;
       try {
         await build();

@@ -18,6 +18,21 @@ test('an edit waits for the invocations that run, and new ones wait for the edit
   expect(told).toEqual(['built', 'entered']);
 });
 
+test('a person is told for which functions an edit waits, if it takes long', async () => {
+  const told = Promise.withResolvers<string>();
+  const reload = new Reload(told.resolve, 0);
+  for (const name of ['loadServing', 'publish', 'publish']) await reload.enter(false, name);
+  const edit = reload.edit(async () => undefined);
+  await settle();
+  reload.leave('publish');
+  expect(await told.promise).toBe(
+    'the edit, and every new invocation, waits for loadServing, publish to end',
+  );
+  reload.leave('loadServing');
+  reload.leave('publish');
+  expect(await edit).toBe(false);
+});
+
 test('two edits are taken up one after the other, and nobody enters between them', async () => {
   const reload = new Reload();
   const told: string[] = [];
