@@ -50,7 +50,7 @@ export class Reload {
           `the edit, and every new invocation, waits for ${[...new Set(this.#running)].join(', ')} to end`,
         ),
       this.#patience,
-    );
+    ).unref();
     await this.#isIdle.promise;
     clearTimeout(notice);
   }
