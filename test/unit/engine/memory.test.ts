@@ -140,7 +140,7 @@ thoroughTest('what does not fit into memory is an error by name, with its cause'
     (error: unknown) => error,
   );
   expect(failure).toBeInstanceOf(EngineOutOfMemory);
-  expect(String(failure)).toMatch(/the batch test of test does not fit .*allocate/);
+  expect(String(failure)).toMatch(/the batch test of test does not fit .*Out of Memory Error: /);
 });
 
 test.each([

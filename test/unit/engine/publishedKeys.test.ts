@@ -7,6 +7,7 @@ import { compile } from '../../../src/lib/compiler/compile.ts';
 import { parseContract } from '../../../src/lib/contract/load.ts';
 import { fetchPublished } from '../../../src/lib/engine/publishedKeys.ts';
 import { contractWith, record, transform } from '../../support/embedded.ts';
+import { thoroughTest } from '../../support/thorough.ts';
 
 const contract = contractWith(
   `  - { name: word, path: word, type: string, required: true }
@@ -80,7 +81,7 @@ test('rows that the batch takes the place of are no duplicates', async () => {
   expect(summary).toMatchObject({ published: 2, duplicates: 0 });
 });
 
-test('of a published object, little more than its footer and its key columns are read', async () => {
+thoroughTest('of a published object, little more than its footer and its key columns are read', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-wide-'));
   try {
     const noise = (id: number) =>

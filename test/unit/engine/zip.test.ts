@@ -2,6 +2,7 @@
 import { expect, test } from '@jest/globals';
 import { looksAt } from '../../../src/lib/engine/looks.ts';
 import { contractWith, record, transform } from '../../support/embedded.ts';
+import { thoroughTest } from '../../support/thorough.ts';
 import { zipOf } from '../../support/zipArchive.ts';
 import { refusedOfZips, zipFiles } from '../../support/zipFiles.ts';
 
@@ -34,25 +35,29 @@ test('members are files with names and lines of their own; what cannot be read i
   ]);
 });
 
-test('a bomb costs its limit, and the archive of one that says so is not unpacked at all', async () => {
-  const bomb = zipOf([
-    { name: 'zeros', bytes: Buffer.alloc(3_000_000, '\n') },
-    { name: 'good', bytes: record({}) },
-  ]);
-  const { summary } = await transform(contract, { 'bomb.zip': bomb }, { limits: { archive: 1_000_000 } });
-  expect(summary).toMatchObject({ published: 1, reasons: { archive_too_large: 1 } });
-  const small = { 'small.zip': zipOf([{ name: 'good', bytes: record({}) }]) };
-  const { length } = record({});
-  const upTo = async (archive: number) => (await transform(contract, small, { limits: { archive } })).summary;
-  expect(await upTo(length)).toMatchObject({ published: 1, reasons: {} });
-  expect(await upTo(length - 1)).toMatchObject({ published: 0, reasons: { archive_too_large: 1 } });
-  const huge = zipOf(
-    Array.from({ length: 40 }, (_, i) => ({ name: `${i}`, bytes: 'x', unpacked: 0xfffffffe })),
-  );
-  expect((await transform(contract, { 'huge.zip': huge })).summary.reasons).toEqual({
-    archive_too_large: 1,
-  });
-});
+thoroughTest(
+  'a bomb costs its limit, and the archive of one that says so is not unpacked at all',
+  async () => {
+    const bomb = zipOf([
+      { name: 'zeros', bytes: Buffer.alloc(3_000_000, '\n') },
+      { name: 'good', bytes: record({}) },
+    ]);
+    const { summary } = await transform(contract, { 'bomb.zip': bomb }, { limits: { archive: 1_000_000 } });
+    expect(summary).toMatchObject({ published: 1, reasons: { archive_too_large: 1 } });
+    const small = { 'small.zip': zipOf([{ name: 'good', bytes: record({}) }]) };
+    const { length } = record({});
+    const upTo = async (archive: number) =>
+      (await transform(contract, small, { limits: { archive } })).summary;
+    expect(await upTo(length)).toMatchObject({ published: 1, reasons: {} });
+    expect(await upTo(length - 1)).toMatchObject({ published: 0, reasons: { archive_too_large: 1 } });
+    const huge = zipOf(
+      Array.from({ length: 40 }, (_, i) => ({ name: `${i}`, bytes: 'x', unpacked: 0xfffffffe })),
+    );
+    expect((await transform(contract, { 'huge.zip': huge })).summary.reasons).toEqual({
+      archive_too_large: 1,
+    });
+  },
+);
 
 test('a large archive is read by ranges: its directory, and the start of each member', async () => {
   const bytes = zipOf([

@@ -299,7 +299,7 @@ class History {
 }
 
 /** As many as fit: a run takes about 20 ms. */
-const histories = Number(process.env.SLUICE_HISTORIES ?? runs(20, 3000, 250));
+const histories = Number(process.env.SLUICE_HISTORIES ?? runs(20, 2000, 250));
 
 test('invariants 5 to 10: whatever happens to a dataset, in the end its table is what its files say', async () => {
   await fc.assert(

@@ -5,7 +5,7 @@ import { decide } from '../../../src/lib/flow/operate/decide.ts';
 import { tableOf } from '../../support/changesWorld.ts';
 import { dataset, expectCounted, World } from '../../support/flowWorld.ts';
 import { realEngine } from '../../support/realEngine.ts';
-import { formatUnderTest } from '../../support/thorough.ts';
+import { formatUnderTest, thoroughTest } from '../../support/thorough.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -66,30 +66,33 @@ test('a snapshot of the whole table replaces the one before it; a late one does 
   await expectCounted(world);
 });
 
-test('a snapshot of partitions replaces these alone; one that is much smaller is held, and an empty one changes nothing', async () => {
-  const world = worldOf('partition');
-  world.putText('feed/a', rows(1, 1, 1, 2, 3, 4, 5, 6, 7) + rows(1, 2, 8, 9));
-  await world.settle();
-  world.putText('feed/b', rows(2, 2, 9));
-  await world.settle();
-  const before = [...stateOf(1, 1, 1, 2, 3, 4, 5, 6, 7), ...stateOf(2, 2, 9)].sort();
-  expect(await tableOf(world)).toEqual(before);
-  world.putText('feed/c', '\n');
-  await world.settle();
-  world.putText('feed/d', rows(3, 1, 1));
-  await world.settle();
-  expect(await tableOf(world)).toEqual(before);
-  const [held] = (await world.deps('test').ledger.batches(dataset)).filter(({ state }) => state === 'held');
-  expect(held?.reason).toMatch(/ReplacementDoubtful.*1 row in place of 7/);
-  await world.operate((deps) =>
-    decide(deps, dataset, held?.batch ?? '', {
-      kind: 'release',
-      reason: 'a test',
-      at: new Date().toISOString(),
-    }),
-  );
-  await world.settle();
-  expect(await tableOf(world)).toEqual([...stateOf(3, 1, 1), ...stateOf(2, 2, 9)].sort());
-  await world.cleanUp();
-  await expectCounted(world);
-});
+thoroughTest(
+  'a snapshot of partitions replaces these alone; one that is much smaller is held, and an empty one changes nothing',
+  async () => {
+    const world = worldOf('partition');
+    world.putText('feed/a', rows(1, 1, 1, 2, 3, 4, 5, 6, 7) + rows(1, 2, 8, 9));
+    await world.settle();
+    world.putText('feed/b', rows(2, 2, 9));
+    await world.settle();
+    const before = [...stateOf(1, 1, 1, 2, 3, 4, 5, 6, 7), ...stateOf(2, 2, 9)].sort();
+    expect(await tableOf(world)).toEqual(before);
+    world.putText('feed/c', '\n');
+    await world.settle();
+    world.putText('feed/d', rows(3, 1, 1));
+    await world.settle();
+    expect(await tableOf(world)).toEqual(before);
+    const [held] = (await world.deps('test').ledger.batches(dataset)).filter(({ state }) => state === 'held');
+    expect(held?.reason).toMatch(/ReplacementDoubtful.*1 row in place of 7/);
+    await world.operate((deps) =>
+      decide(deps, dataset, held?.batch ?? '', {
+        kind: 'release',
+        reason: 'a test',
+        at: new Date().toISOString(),
+      }),
+    );
+    await world.settle();
+    expect(await tableOf(world)).toEqual([...stateOf(3, 1, 1), ...stateOf(2, 2, 9)].sort());
+    await world.cleanUp();
+    await expectCounted(world);
+  },
+);

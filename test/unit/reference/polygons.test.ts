@@ -5,7 +5,7 @@ import booleanPointInPolygon from '@turf/boolean-point-in-polygon';
 import type { Feature, MultiPolygon, Polygon } from 'geojson';
 import { indexPolygons, readPolygons } from '../../../src/lib/reference/polygons.ts';
 import { contractWith, datasetsFolder, record, transform } from '../../support/embedded.ts';
-import { runs } from '../../support/thorough.ts';
+import { runs, thoroughTest } from '../../support/thorough.ts';
 
 const [fixtures, squares] = [join(import.meta.dirname, '../../fixtures/reference'), 'squares.geojson'];
 const file = 'reference/london-boroughs.topojson';
@@ -64,7 +64,7 @@ function holds(area: (typeof boroughs)[number], [x, y]: readonly [number, number
   return crossed.length % 2 === 1;
 }
 
-test('every corner, and the middle of every edge, stands in one borough at most', async () => {
+thoroughTest('every corner, and the middle of every edge, stands in one borough at most', async () => {
   const rings = boroughs.flatMap((b) => b.rings);
   const corners = rings.flatMap((ring) => ring.map(([x = 0, y = 0]) => [x, y] as const));
   const middles = rings.flatMap((ring) =>

@@ -3,13 +3,13 @@
  * quarantine. Contracts of every drift mode run on files that an adversary, or a broken export, would send.
  */
 import { gzipSync } from 'node:zlib';
-import { expect, test } from '@jest/globals';
+import { expect } from '@jest/globals';
 import fc from 'fast-check';
 import { parseContract } from '../../../src/lib/contract/load.ts';
 import { formatPath } from '../../../src/lib/contract/path.ts';
 import { SluiceError } from '../../../src/lib/errors.ts';
 import { transform } from '../../support/embedded.ts';
-import { runs } from '../../support/thorough.ts';
+import { runs, thoroughTest } from '../../support/thorough.ts';
 
 /** Words with a meaning in SQL, JavaScript, or a step of the compiled SQL. */
 const columnNames = [
@@ -254,34 +254,38 @@ const file = fc
     },
   }));
 
-test('property: no name and no value causes an error without a name, and what a file holds is accounted for', async () => {
-  let ended = 0;
-  await fc.assert(
-    fc.asyncProperty(contract, fc.array(file, { minLength: 1, maxLength: 3 }), async (draft, files) => {
-      const format = draft.source.formats[0];
-      const contents = files.map((f) => f.contentFor(format));
-      try {
-        const parsed = parseContract('x.yml', JSON.stringify(draft));
-        const { summary } = await transform(
-          parsed,
-          Object.fromEntries(
-            contents.map((bytes, i) => [`x/${i}`, files[i]?.isPacked ? gzipSync(bytes) : bytes]),
-          ),
-        );
-        contents.forEach((bytes, i) => {
-          if (holdsRecords(bytes, format)) expect(summary.files[i]?.rowsRead).toBeGreaterThan(0);
-        });
-        ended++;
-      } catch (error) {
-        if (!(error instanceof SluiceError)) throw error;
-      }
-      expect(Object.keys(Object.prototype)).toEqual([]);
-    }),
-    { numRuns: runs(15, 200) },
-  );
-  // Most contracts are valid; otherwise little would be tested.
-  expect(ended).toBeGreaterThan(runs(3, 100));
-}, 60_000);
+thoroughTest(
+  'property: no name and no value causes an error without a name, and what a file holds is accounted for',
+  async () => {
+    let ended = 0;
+    await fc.assert(
+      fc.asyncProperty(contract, fc.array(file, { minLength: 1, maxLength: 3 }), async (draft, files) => {
+        const format = draft.source.formats[0];
+        const contents = files.map((f) => f.contentFor(format));
+        try {
+          const parsed = parseContract('x.yml', JSON.stringify(draft));
+          const { summary } = await transform(
+            parsed,
+            Object.fromEntries(
+              contents.map((bytes, i) => [`x/${i}`, files[i]?.isPacked ? gzipSync(bytes) : bytes]),
+            ),
+          );
+          contents.forEach((bytes, i) => {
+            if (holdsRecords(bytes, format)) expect(summary.files[i]?.rowsRead).toBeGreaterThan(0);
+          });
+          ended++;
+        } catch (error) {
+          if (!(error instanceof SluiceError)) throw error;
+        }
+        expect(Object.keys(Object.prototype)).toEqual([]);
+      }),
+      { numRuns: runs(15, 200) },
+    );
+    // Most contracts are valid; otherwise little would be tested.
+    expect(ended).toBeGreaterThan(runs(3, 100));
+  },
+  60_000,
+);
 
 /** Whether a file has more than white space, a CSV header, or an empty array. */
 function holdsRecords(bytes: Buffer, format: string): boolean {

@@ -2,7 +2,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
 import { contractWith, record, transform } from '../../support/embedded.ts';
 import { packed } from '../../support/packed.ts';
-import { isThorough } from '../../support/thorough.ts';
+import { isThorough, thoroughTest } from '../../support/thorough.ts';
 
 const contract = contractWith('  - { name: text, path: text, type: string }');
 
@@ -142,7 +142,7 @@ test.each([
   expect(quarantine).toEqual([expect.objectContaining({ object: 'test/bad.json', line: 1n, reason })]);
 });
 
-test('documents of any size are read beside lines', async () => {
+thoroughTest('documents of any size are read beside lines', async () => {
   const array = (first: number, count: number, text: string) =>
     `[${Array.from({ length: count }, (_, i) => record({ id: first + i, text })).join(',')}]`;
   const { summary, rows } = await transform(contract, {

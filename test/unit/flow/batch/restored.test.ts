@@ -151,7 +151,7 @@ test.each(acts.map((_, kept) => [kept]))(
 
 test('a restored ledger whose work is interrupted at whatever call goes on where it stopped', async () => {
   // `npm test` interrupts each call, `npm run check` every fifteenth.
-  for (let n = 1; ; n += runs(31, 1, 6)) {
+  for (let n = 1; ; n += runs(67, 1, 6)) {
     jest.restoreAllMocks();
     world = new World();
     let saved: ReturnType<typeof itemsNow> = [];

@@ -325,7 +325,7 @@ test.each(
 )(
   'invariants 1, 2 and 12: a compaction on %s in which a call %s changes no row, and nothing is left of it',
   async (format, _, fault) => {
-    const stride = isThorough ? 11 : 197;
+    const stride = isThorough ? 23 : 197;
     const start = Number(process.env.SLUICE_SEED ?? 0) % stride;
     for (let n = 1 + start; ; n += stride) {
       const world = await filled(2, { format });

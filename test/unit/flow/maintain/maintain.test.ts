@@ -129,7 +129,7 @@ test('a Hive table has no old states, and an unknown dataset is an error', async
 });
 
 test('invariant 2: maintenance that fails, dies or stands still at whatever call harms nothing, beside a batch', async () => {
-  const stride = isThorough ? 5 : 37;
+  const stride = isThorough ? 5 : 67;
   const start = Number(process.env.SLUICE_SEED ?? 0) % stride;
   for (const mode of ['fail', 'hang', 'lost', 'twice', 'stall', 'frozen'] as const)
     for (let n = 1 + start; ; n += stride) {

@@ -283,7 +283,7 @@ test.each(Object.keys(faults))(
   async (name) => {
     const fault: Fault = faults[name] ?? { mode: 'fail' };
     // All calls take minutes; they were run once. The suite has no time for that.
-    const step = runs(73, 5, 11);
+    const step = runs(73, 11, 11);
     for (let nth = runs(5, 1); ; nth += step) {
       const { world } = await twoBatches();
       world.put('feed/a', ['x1@06', 'x2@07', 'x3@08']);

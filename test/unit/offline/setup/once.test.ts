@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from '@jest/globals';
 import { once } from '../../../../offline/setup/once.ts';
+import { thoroughTest } from '../../../support/thorough.ts';
 
 const above = mkdtempSync(join(tmpdir(), 'sluice-once-'));
 afterAll(() => rm(above, { recursive: true, force: true }));
@@ -25,7 +26,7 @@ beforeEach(() => {
   said.length = 0;
 });
 
-test('what two ask for at once is made once, and the one that waits says for whom', async () => {
+thoroughTest('what two ask for at once is made once, and the one that waits says for whom', async () => {
   const allowed = Promise.withResolvers<void>();
   const first = get(async () => {
     await make();
@@ -41,7 +42,7 @@ test('what two ask for at once is made once, and the one that waits says for who
   ]);
 });
 
-test('what a process left behind that has ended is made anew', async () => {
+thoroughTest('what a process left behind that has ended is made anew', async () => {
   const gone = spawn('true');
   await event(gone, 'exit');
   await writeFile(`${folder}.lock`, String(gone.pid));
