@@ -4,8 +4,6 @@
  */
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
-import { deploy } from '../offline/deploy.ts';
-import { startLocalAws } from '../offline/localAws.ts';
 import { createPointers } from '../src/lib/aws/pointer.ts';
 import { maintenanceOf } from '../src/lib/contract/contract.ts';
 import { commit, createTable, requireTable, type TableDeps } from '../src/lib/table/iceberg/commit.ts';
@@ -13,6 +11,7 @@ import { filesOf } from '../src/lib/table/iceberg/files.ts';
 import { formatMetadata } from '../src/lib/table/iceberg/metadata.ts';
 import { publishChange } from '../src/lib/table/iceberg/operations.ts';
 import { connectStage, depsOf, type Stage } from '../src/stage/connect.ts';
+import { onLocalStage } from './localStage.ts';
 import { measure } from './measure.ts';
 
 export interface ColdCommit {
@@ -32,18 +31,10 @@ const rounds = 5;
 const interval = 300_000;
 const root = resolve(import.meta.dirname, '..');
 
-export async function measureColdCommits(report: (message: string) => void): Promise<ColdCommit[]> {
-  const aws = await startLocalAws({ port: 0, athena: 'duckdb', report });
-  try {
-    await deploy({ endpoint: aws.endpoint, params: { serving: 'off' }, report });
-    return await measureOn(await connectStage(aws.endpoint), aws.endpoint, report);
-  } finally {
-    await aws.close();
-  }
-}
+export const measureColdCommits = (report: (message: string) => void): Promise<ColdCommit[]> =>
+  onLocalStage(report, {}, (stage, endpoint) => measureOn(stage, endpoint, report));
 
-/** The same on a stage that runs. */
-export async function measureOn(
+async function measureOn(
   stage: Stage,
   endpoint: string,
   report: (message: string) => void,

@@ -3,18 +3,17 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { parse } from 'yaml';
-import { deploy } from '../offline/deploy.ts';
-import { startLocalAws } from '../offline/localAws.ts';
 import { callsPath, type RecordedCalls } from '../offline/recorder.ts';
 import { generateFeed } from '../scripts/generate-feed.ts';
 import type { TableFormatName } from '../src/lib/model/plan.ts';
 import { parallel } from '../src/lib/parallel.ts';
 import { waitFor } from '../src/lib/waitFor.ts';
-import { connectStage, type Stage } from '../src/stage/connect.ts';
+import type { Stage } from '../src/stage/connect.ts';
 import { functionOf, visitsWithData } from '../src/stage/executions.ts';
 import type { Visit } from '../src/stage/history.ts';
 import { query } from '../src/stage/query.ts';
 import { cpuSeconds, lambdaProcesses } from '../test/support/lambdaProcesses.ts';
+import { onLocalStage } from './localStage.ts';
 import { prices } from './prices.ts';
 
 const dataset = 'social_media';
@@ -93,27 +92,21 @@ export const measurePublications = (
   format: TableFormatName,
 ): Promise<Publication[]> => onStage(report, format, (bench) => bench.publications([1, 100, 1000, 10_000]));
 
-/** Starts the local AWS, measures, and ends it. */
-async function onStage<T>(
+/** Measures on a warm stage. */
+function onStage<T>(
   report: (message: string) => void,
   format: TableFormatName,
   work: (bench: ReturnType<typeof flowOf>) => Promise<T>,
 ): Promise<T> {
-  const aws = await startLocalAws({ port: 0, athena: 'duckdb', report });
-  try {
-    // The example consumer is not part of the flow.
-    await deploy({ endpoint: aws.endpoint, params: { serving: 'off', tableFormat: format }, report });
-    const stage = await connectStage(aws.endpoint);
+  return onLocalStage(report, { format }, async (stage) => {
     const bench = flowOf(stage, format, report);
     // The first run warms everything up and is not measured.
     await bench.latency(5, 10_000);
-    return await work(bench);
-  } finally {
-    await aws.close();
-  }
+    return work(bench);
+  });
 }
 
-export function flowOf(stage: Stage, format: TableFormatName, report: (message: string) => void) {
+function flowOf(stage: Stage, format: TableFormatName, report: (message: string) => void) {
   const { s3, config, ledger, endpoint } = stage;
   let seed = Date.now() % 1_000_000;
   const nextFile = (rows: number, days = 2) => {

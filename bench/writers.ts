@@ -1,11 +1,10 @@
 /** Measures writers of Iceberg tables by hand, on the local AWS: how long each takes to add rows to a number of partitions. */
-import { deploy } from '../offline/deploy.ts';
-import { startLocalAws } from '../offline/localAws.ts';
 import { callsPath, type RecordedCalls } from '../offline/recorder.ts';
-import { connectStage, type Stage } from '../src/stage/connect.ts';
+import type { Stage } from '../src/stage/connect.ts';
 import { query } from '../src/stage/query.ts';
 import { type Readers, type SparkJudge, startReaders, startSparkJudge } from '../test/support/judges.ts';
 import { objectWrites } from './flow.ts';
+import { onLocalStage } from './localStage.ts';
 
 export interface Written {
   readonly partitions: number;
@@ -30,23 +29,13 @@ interface Measured {
   write(table: string, partitions: number): Promise<unknown>;
 }
 
-export async function measureWriters(report: (message: string) => void): Promise<Writer[]> {
-  const aws = await startLocalAws({ port: 0, athena: 'trino', report });
-  try {
-    await deploy({ endpoint: aws.endpoint, params: { serving: 'off' }, report });
-    const stage = await connectStage(aws.endpoint);
-    return await measureOn(stage, aws.endpoint, report);
-  } finally {
-    await aws.close();
-  }
-}
+export const measureWriters = (report: (message: string) => void): Promise<Writer[]> =>
+  onLocalStage(report, { athena: 'trino' }, (stage, endpoint) => measureOn(stage, endpoint, report));
 
-/** The same on a stage that runs, with Trino. */
-export async function measureOn(
+async function measureOn(
   stage: Stage,
   endpoint: string,
   report: (message: string) => void,
-  only?: readonly string[],
 ): Promise<Writer[]> {
   const at = `s3://${stage.config.workBucket}/bench/`;
   const [readers, spark] = await Promise.all([
@@ -56,7 +45,6 @@ export async function measureOn(
   try {
     const measured: Writer[] = [];
     for (const [name, writer] of Object.entries(writersOf(stage, readers, spark))) {
-      if (only && !only.includes(name)) continue;
       // The first one loads what each engine needs, and is not measured.
       await stepOf(stage, at, name, writer, 1);
       const steps: Written[] = [];

@@ -1,4 +1,4 @@
-/** Starts Jest and other programs of this project, for `npm test` and `npm run judges`. */
+/** What `npm test` and `npm run judges` share: Jest and other programs of this project, and signals that end a run. */
 import { spawn } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 import { resolve } from 'node:path';
@@ -66,3 +66,9 @@ export const selected = (projects: readonly string[], patterns: readonly string[
   ...projects,
   ...(patterns.length > 0 ? ['--testPathPatterns', ...patterns] : []),
 ];
+
+/** The exit status of a program that a person or the system has ended, which is due when that happens. */
+export const untilInterrupted = (): Promise<number> =>
+  new Promise((done) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => done(130));
+  });

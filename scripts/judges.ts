@@ -15,7 +15,7 @@ import { runProgram } from '../src/cli/program.ts';
 import { readOptions, suggestion, UsageError } from '../src/cli/usage.ts';
 import { checkModels } from '../test/support/models.ts';
 import { type Score, scoreSchema } from '../test/support/scores.ts';
-import { jest, selected } from './jest.ts';
+import { jest, selected, untilInterrupted } from './jest.ts';
 
 interface Judge {
   /** What a person types. */
@@ -93,10 +93,7 @@ async function main(args: string[]): Promise<number> {
   const wrongAnswers = join(folder, 'wrong-answers');
   // For each local AWS that a judge starts, too.
   process.env.SLUICE_WRONG_ANSWERS = wrongAnswers;
-  const interrupted = new Promise<'interrupted'>((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-      process.on(signal, () => done('interrupted'));
-  });
+  const interrupted = untilInterrupted();
   const started: LocalAws[] = [];
   let current: Promise<LocalAws> | undefined;
   /** The local AWS of all judges, which starts with the first that needs it. If it ends, the next judge gets another one. */
@@ -119,13 +116,12 @@ async function main(args: string[]): Promise<number> {
       verdicts.push(await judged(judge, folder, connect));
     }
     if (current !== undefined) verdicts.push(await models(current, wrongAnswers));
-    return 'over' as const;
+    return verdicts.every(({ isContent }) => isContent) ? 0 : 1;
   };
   try {
-    const end = await Promise.race([all(), interrupted]);
+    const status = await Promise.race([all(), interrupted]);
     console.log(`\n${tableOf(verdicts)}`);
-    if (end === 'interrupted') return 130;
-    return verdicts.every(({ isContent }) => isContent) ? 0 : 1;
+    return status;
   } finally {
     await Promise.all(started.map((aws) => aws.close()));
     await rm(folder, { recursive: true, force: true });

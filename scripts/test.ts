@@ -16,7 +16,7 @@ import { runProgram } from '../src/cli/program.ts';
 import { readOptions, UsageError } from '../src/cli/usage.ts';
 import { type TableFormatName, tableFormats } from '../src/lib/model/plan.ts';
 import { lineOf } from '../test/support/closingLine.mjs';
-import { jest, type Manner, run, selected } from './jest.ts';
+import { jest, type Manner, run, selected, untilInterrupted } from './jest.ts';
 
 const help = `Usage: npm test [-- [options] [PATTERN…]]
 
@@ -94,9 +94,7 @@ async function main(args: string[]): Promise<number> {
     await deploy({ endpoint: aws.endpoint, params: { tableFormat }, report });
     return aws;
   };
-  const interrupted = new Promise<number>((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => done(130));
-  });
+  const interrupted = untilInterrupted();
   try {
     console.log('local AWS');
     const needed = values.long === undefined ? [ensureSpark, ensureGates, ensureIceberg, ensureClients] : [];
@@ -168,7 +166,6 @@ async function wholeRun(
       ]),
       another().then(async ({ endpoint: own }) => ({
         endpoint: own,
-        // The static tests fill this lane's remaining time.
         results: [
           await lane(selected(['e2e'], files(slow)), { SLUICE_TEST_ENDPOINT: own }, 'shown after'),
           // The static tests fill this lane's remaining time.

@@ -32,7 +32,7 @@ db.execute("""
     UNION ALL SELECT unnest(['new york', 'nyc', 'new york city', 'new york, ny']), 'New York'
     UNION ALL SELECT unnest(['tokyo', '東京', 'tokyo, japan', 'tokio']), 'Tokyo'
 """)
-# DuckDB reads NaN as a number, which JSON does not have: as text, it is no integer.
+# DuckDB reads NaN as a number, but JSON has no NaN. As a text, NaN is not an integer.
 db.execute("""
     CREATE TABLE kept AS
     WITH typed AS (

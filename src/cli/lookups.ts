@@ -12,18 +12,24 @@ import { readTable } from '../lib/reference/table.ts';
 import { localObjects } from './inputs.ts';
 import { UsageError } from './usage.ts';
 
-/** The contracts of a folder. Those with faults are left out. */
+/** The contracts of these files. Those with faults are left out. */
+export const soundContracts = (files: readonly string[]): { file: string; contract: Contract }[] =>
+  files.flatMap((file) => {
+    try {
+      return [{ file, contract: readContract(file) }];
+    } catch (error) {
+      if (error instanceof SluiceError) return [];
+      throw error;
+    }
+  });
+
+/** The same of a folder. */
 export const contractsIn = (folder: string): { file: string; contract: Contract }[] =>
-  readdirSync(folder)
-    .filter((name) => name.endsWith('.yml'))
-    .flatMap((name) => {
-      try {
-        return [{ file: join(folder, name), contract: readContract(join(folder, name)) }];
-      } catch (error) {
-        if (error instanceof SluiceError) return [];
-        throw error;
-      }
-    });
+  soundContracts(
+    readdirSync(folder)
+      .filter((name) => name.endsWith('.yml'))
+      .map((name) => join(folder, name)),
+  );
 
 /** `given`: folders of tables, as TABLE=DIR. Their contracts are next to `file`. Throws UsageError for a table without a folder. */
 export function localTables(file: string, contract: Contract, given: readonly string[]): ReadTable {

@@ -9,7 +9,7 @@ import type { Contract } from '../lib/contract/schema.ts';
 import { ContractError, SluiceError } from '../lib/errors.ts';
 import { loadReferences, noRows } from '../lib/reference/load.ts';
 import { complain, print } from '../stage/terminal.ts';
-import { contractsIn } from './lookups.ts';
+import { contractsIn, soundContracts } from './lookups.ts';
 import { requireFiles } from './paths.ts';
 import { readOptions, UsageError } from './usage.ts';
 
@@ -27,15 +27,18 @@ export async function run(args: string[]): Promise<number> {
   await requireFiles(positionals, 'pipe');
   let faults = 0;
   const valid = neighboursOf(positionals);
-  const neighbours = valid.map(({ contract }) => contract);
+  const neighbours = [...valid];
+  let known: Contract[] | undefined;
   for (const file of positionals)
     try {
       const contract = readContract(file);
       await loadReferences(contract, dirname(file), noRows(contract));
       requireBuildable(file, contract, valid);
       // A pipe is read once.
-      if (looksUpTables(contract))
-        requireLookups(file, contract, [...neighbours, ...readableOf(positionals)]);
+      if (looksUpTables(contract)) {
+        known ??= [...neighbours, ...soundContracts(positionals)].map((each) => each.contract);
+        requireLookups(file, contract, known);
+      }
       valid.push({ file, contract });
       print(`${file}: valid`);
       if (hasNewMeaning(file)) print(note);
@@ -71,17 +74,6 @@ function neighboursOf(named: readonly string[]): Known[] {
     paths.has(file) ? [] : [{ file: basename(file), contract }],
   );
 }
-
-/** Of the named contracts, those without faults. */
-const readableOf = (files: readonly string[]): Contract[] =>
-  files.flatMap((file) => {
-    try {
-      return [readContract(file)];
-    } catch (error) {
-      if (error instanceof SluiceError) return [];
-      throw error;
-    }
-  });
 
 const datasets = resolve(import.meta.dirname, '../../datasets');
 const isOfProject = (path: string): boolean => dirname(path) === datasets;

@@ -18,6 +18,7 @@ import {
   ledgerWrite,
   onWarmStage,
   publishCall,
+  readingOf,
   setFaults,
   someFile,
   survive,
@@ -180,9 +181,7 @@ test('an object that is deleted between its event and its reading is counted, an
 test('a poison file among a hundred good ones stands alone in the end, as failed; all others are published', async () => {
   const poison = someFile();
   const good = Array.from({ length: 100 }, someFile);
-  await setFaults([
-    { service: 's3', function: 'transformEmbedded', operation: 'GetObject', path: poison.key, ...denied },
-  ]);
+  await setFaults([{ ...readingOf(poison.key), ...denied }]);
   await Promise.all([poison, ...good].map(({ key, text }) => put(key, text)));
   // Some twenty batches, one after the other.
   const files = await untilSettled(dataset, [poison.key, ...good.map((f) => f.key)], [], { seconds: 400 });

@@ -10,7 +10,7 @@ import type { QualityReport } from '../../src/lib/quality/report.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { listPartitions } from '../../src/stage/tables.ts';
 import { sluiceInDocs } from '../support/docs.ts';
-import { denied, expectWhole, setFaults, untilHit, untilSettled } from '../support/faults.ts';
+import { denied, expectWhole, readingOf, setFaults, untilHit, untilSettled } from '../support/faults.ts';
 import {
   athena,
   drop,
@@ -109,16 +109,7 @@ test('drop follows a file to its end, and quarantine shows why rows were refused
 
 test('logs --follow prints the lines of a batch as they come, each once, and ends with it', async () => {
   const key = `social-media-feed/followed-${next}.json`;
-  await setFaults([
-    {
-      service: 's3',
-      function: 'transformEmbedded',
-      operation: 'GetObject',
-      path: key,
-      mode: 'hold',
-      times: 1,
-    },
-  ]);
+  await setFaults([{ ...readingOf(key), mode: 'hold', times: 1 }]);
   await put(key, post(next++));
   await untilHit();
   const [running] = await stage.ledger.findOpenBatches(dataset);

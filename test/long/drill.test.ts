@@ -19,6 +19,7 @@ import {
   dataset,
   denied,
   nextId,
+  readingOf,
   setFaults,
   untilHit,
   untilSettled,
@@ -91,9 +92,7 @@ test('1. a held batch', async () => {
 
 test('2. a poison file', async () => {
   const { key, text } = newFile();
-  await setFaults([
-    { service: 's3', function: 'transformEmbedded', operation: 'GetObject', path: key, ...denied },
-  ]);
+  await setFaults([{ ...readingOf(key), ...denied }]);
   await put(key, text);
   await untilSettled(dataset, [key]);
   await namedBy(/1 file failed; see/);
@@ -128,16 +127,7 @@ test('4. a deleted partition', async () => {
 
 test('5. a stopped execution', async () => {
   const { key, text } = newFile();
-  await setFaults([
-    {
-      service: 's3',
-      function: 'transformEmbedded',
-      operation: 'GetObject',
-      path: key,
-      mode: 'hold',
-      times: 1,
-    },
-  ]);
+  await setFaults([{ ...readingOf(key), mode: 'hold', times: 1 }]);
   await put(key, text);
   await untilHit();
   await namedBy(/batch \w{8} of 1 file runs since/);

@@ -127,6 +127,10 @@ export async function expectWhole(
   expect(lease).not.toHaveProperty('execution');
 }
 
+/** The embedded engine's reading of an object. */
+export const readingOf = (key: string) =>
+  ({ service: 's3', function: 'transformEmbedded', operation: 'GetObject', path: key }) as const;
+
 /** Errors that are not retried, so that the batch fails and returns its files: S3's, and that of the other services. */
 export const denied = { mode: 'error', name: 'AccessDenied' } as const;
 export const refused = { mode: 'error', name: 'AccessDeniedException' } as const;

@@ -64,27 +64,9 @@ export function compile(
       );
     return [{ reference: reference.name, on: e.on, columns: e.columns, unmatched: e.unmatched }];
   });
-  const key = dedupeKey(contract);
-  const scope = contract.dedupe?.scope;
   const set = {
     joins,
-    dedupe: contract.load
-      ? snapshotsOf(contract, contract.load)
-      : key
-        ? {
-            key: scope === 'partition' ? [...key, ...contract.partitionBy.map(({ name }) => name)] : key,
-            order: contract.dedupe?.order ?? [],
-            published: contract.dedupe !== undefined && comparesPublished(contract.dedupe),
-            ...(scope === 'table' ? { within: constantsOf(contract) } : {}),
-            ...(contract.dedupe?.deleteWhen === undefined
-              ? {}
-              : {
-                  deletes: true,
-                  ...(contract.dedupe.truncateWhen === undefined ? {} : { truncates: true }),
-                  keepDeletesDays: contract.dedupe.keepDeletesDays ?? usualDeleteDays,
-                }),
-          }
-        : null,
+    dedupe: contract.load ? snapshotsOf(contract, contract.load) : dedupeOf(contract),
     sort: sortColumns(contract, names),
     isPartitionOrder: arePartitionsInOrder(contract, names),
     ...(contract.when === undefined ? {} : { skips: true }),
@@ -143,6 +125,26 @@ const heldBy =
   ({ heldReferenceBytes: limit = heldReferenceBytes }: CompileOptions) =>
   ({ grid, ndjson }: ReferenceData): boolean =>
     grid !== undefined || ndjson.length <= limit;
+
+/** The set part of `dedupe`: of the rows with a key, the first in the order stays. */
+function dedupeOf(contract: Contract): Plan['set']['dedupe'] {
+  const { partitionBy, dedupe } = contract;
+  const key = dedupeKey(contract);
+  if (!dedupe || !key) return null;
+  return {
+    key: dedupe.scope === 'partition' ? [...key, ...partitionBy.map(({ name }) => name)] : key,
+    order: dedupe.order,
+    published: comparesPublished(dedupe),
+    ...(dedupe.scope === 'table' ? { within: constantsOf(contract) } : {}),
+    ...(dedupe.deleteWhen === undefined
+      ? {}
+      : {
+          deletes: true,
+          ...(dedupe.truncateWhen === undefined ? {} : { truncates: true }),
+          keepDeletesDays: dedupe.keepDeletesDays ?? usualDeleteDays,
+        }),
+  };
+}
 
 /** The set part of snapshots: of the rows that are compared, those of the newest snapshot stay. */
 const snapshotsOf = (contract: Contract, { replace, by }: NonNullable<Contract['load']>) => ({

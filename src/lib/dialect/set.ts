@@ -226,7 +226,6 @@ function lostSql(
     keys.map((_, i) => `gone._k${i} ${is} ${other}${i}`).join(' AND ');
   const time = (from: string) => (truncates ? `, ${from}.${first} AS _t` : '');
   const isKeyed = truncates ? ' AND NOT _truncates' : '';
-  const isOlder = (from: string) => `(gone._t IS NULL OR gone._t < ${from}._latest)`;
   const lastOf = (from: string) =>
     `SELECT max(_t) AS _latest, min(_object) AS _by FROM ${from} WHERE _t = (SELECT max(_t) FROM ${from})`;
   const steps: Step[] = [
@@ -248,12 +247,12 @@ function lostSql(
         ] satisfies Step[])
       : []),
   ];
-  const ofBatch = `SELECT gone._object AS loser, coalesce(_winner, ${truncates ? `CASE WHEN ${isOlder('newest')} THEN newest._by END, ` : ''}_there) AS winner
+  const ofBatch = `SELECT gone._object AS loser, coalesce(_winner, ${truncates ? `CASE WHEN ${isOlder('gone._t', 'newest._latest')} THEN newest._by END, ` : ''}_there) AS winner
 FROM (SELECT ${known('ranked')}${time('ranked')}, _object FROM ranked WHERE _fate = 'duplicate') AS gone
 LEFT JOIN won ON ${isOf('_w', 'IS NOT DISTINCT FROM')}
 LEFT JOIN best ON ${isOf('_p')}${truncates ? '\nCROSS JOIN newest' : ''}`;
   const stays = ['NOT _is_fixed', ...(deletes ? ['NOT _is_tombstone'] : [])].join(' AND ');
-  const ofTable = `SELECT gone._object, ${truncates ? `coalesce(_winner, CASE WHEN ${isOlder('newest_own')} THEN newest_own._by END)` : '_winner'}
+  const ofTable = `SELECT gone._object, ${truncates ? `coalesce(_winner, CASE WHEN ${isOlder('gone._t', 'newest_own._latest')} THEN newest_own._by END)` : '_winner'}
 FROM (SELECT ${known('candidates')}${time('candidates')}, _object FROM candidates WHERE ${stays}) AS gone
 LEFT JOIN won ON ${isOf('_w')}${truncates ? '\nCROSS JOIN newest_own' : ''}`;
   return statementOf([
@@ -303,16 +302,9 @@ UNION ALL SELECT max(${column}) FROM candidates WHERE _truncates) AS told`,
   ];
 };
 
-/** Whether a row is older than the latest truncate. */
-const isOlder = (
-  from: string,
-  order: NonNullable<SetPart['dedupe']>['order'],
-  identifier: SetDialect['identifier'],
-  latest = '(SELECT t FROM truncated)',
-): string => {
-  const column = `${from}.${identifier(order[0]?.column ?? '')}`;
-  return `(${latest} IS NOT NULL AND (${column} IS NULL OR ${column} < ${latest}))`;
-};
+/** Whether a row, by its column of the order, is older than the latest truncate. */
+const isOlder = (column: string, latest = '(SELECT t FROM truncated)'): string =>
+  `(${latest} IS NOT NULL AND (${column} IS NULL OR ${column} < ${latest}))`;
 
 /** The published rows with a key of the batch, the truncates before it, and the rows that are older than one of the batch. */
 function truncatedCandidates(
@@ -326,7 +318,7 @@ function truncatedCandidates(
   return `SELECT published.* FROM published
 LEFT JOIN (SELECT DISTINCT ${given.join(', ')}, true AS _is_given FROM ${rows} WHERE _reason IS NULL AND NOT _truncates) AS given ON ${keys.map((name, i) => `published.${name} = given._g${i}`).join(' AND ')}
 CROSS JOIN (SELECT max(${column}) AS _t FROM ${rows} WHERE _reason IS NULL AND _truncates) AS latest
-WHERE _is_given OR published._truncates OR ${isOlder('published', order, identifier, 'latest._t')}`;
+WHERE _is_given OR published._truncates OR ${isOlder(`published.${column}`, 'latest._t')}`;
 }
 
 /** The published rows that lose to a row of their key, and those that a truncate of the batch deletes. Rows without a key stay. */
@@ -343,7 +335,7 @@ function truncatedRows(
 LEFT JOIN (SELECT ${[...keys, '_fate'].join(', ')} FROM ranked WHERE _fate IN ('published', 'deletes') AND NOT _truncates) AS won ON ${isOf}
 CROSS JOIN (SELECT max(${column}) AS _t FROM ranked WHERE _fate = 'deletes' AND _truncates) AS latest
 WHERE NOT candidates._is_tombstone AND NOT candidates._is_fixed AND ${isKeyed}
-AND (won._fate IS NOT NULL OR ${isOlder('candidates', order, identifier, 'latest._t')})`;
+AND (won._fate IS NOT NULL OR ${isOlder(`candidates.${column}`, 'latest._t')})`;
 }
 
 /**
@@ -359,7 +351,9 @@ function publishedSql(
   const { key, order, truncates } = dedupe;
   const known = key.map((name) => identifier(name));
   const isTruncated =
-    truncates === true ? `WHEN NOT _truncates AND ${isOlder(rows, order, identifier)} THEN 'duplicate' ` : '';
+    truncates === true
+      ? `WHEN NOT _truncates AND ${isOlder(`${rows}.${identifier(order[0]?.column ?? '')}`)} THEN 'duplicate' `
+      : '';
   const text = (name: string) => `CAST(${rows}.${name} AS STRING)`;
   const loses = order.reduceRight(
     (next, { column, direction }, i) => {

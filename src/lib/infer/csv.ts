@@ -16,13 +16,13 @@ const triedLength = 256 * 1024;
 /** The maximum number of records that are read. */
 const mostRecords = 100_000;
 
-/** A record of a CSV: its fields, or null if it is invalid, and the number of lines before it. */
 /** The fields of a record. */
 type Row = readonly string[];
 
 /** Which fields of a row are in quotes: there an empty text is a value, and `nullText` does not count. */
 const quotedIn = new WeakMap<Row, ReadonlySet<number>>();
 
+/** A record of a CSV: its fields, or null if it is invalid, and the number of lines before it. */
 interface Piece {
   readonly fields: Row | null;
   readonly line: number;

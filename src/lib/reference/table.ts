@@ -51,11 +51,13 @@ export async function readTable(
   const columns = columnsOf(lookup);
   const names = Object.keys(columns);
   const wanted = [...new Set([...names, ...order.map(({ column }) => column), ...origin])];
+  const toText = new Map(names.map((name) => [name, textOfType(lookup.types.get(name) ?? 'string')]));
+  const compareRanks = comparing(order);
   const best = new Map<string, Found>();
   let length = 0;
   const take = (row: (name: string) => unknown) => {
     const texts: Record<string, string | null> = {};
-    for (const name of names) texts[name] = textOf(row(name), lookup.types.get(name) ?? 'string');
+    for (const [name, textOf] of toText) texts[name] = textOf(row(name));
     for (const [name, type] of Object.entries(keys)) {
       const text = texts[name] ?? null;
       if (text === null || (type === 'int' && Number(text) !== (Number(text) | 0))) return;
@@ -63,7 +65,7 @@ export async function readTable(
     const id = JSON.stringify(Object.keys(keys).map((name) => texts[name]));
     const rank = [...order.map(({ column }) => row(column)), ...origin.map(row)];
     const known = best.get(id);
-    if (known !== undefined && comparing(order)(known.rank, rank) <= 0) return;
+    if (known !== undefined && compareRanks(known.rank, rank) <= 0) return;
     const line = JSON.stringify(texts);
     length += line.length + 1 - (known === undefined ? 0 : known.line.length + 1);
     if (length > limit)
@@ -128,15 +130,17 @@ const parsers = {
   dateFromDays: (days: number) => days,
 };
 
-/** A value as text, as docs/contract.md says. */
-function textOf(value: unknown, type: string): string | null {
-  if (value === null || value === undefined) return null;
-  if (type === 'date' && typeof value === 'number')
-    return new Date(value * 86_400_000).toISOString().replace(/T.*/, '');
-  if (type === 'timestamp' && typeof value === 'bigint') return timestampText(value);
+/** Writes values of a type as text, as docs/contract.md says. */
+function textOfType(type: string): (value: unknown) => string | null {
   const scale = /^decimal\(\d+,(\d+)\)$/.exec(type)?.[1];
-  if (scale !== undefined) return Number(value).toFixed(Number(scale));
-  return String(value);
+  return (value) => {
+    if (value === null || value === undefined) return null;
+    if (type === 'date' && typeof value === 'number')
+      return new Date(value * 86_400_000).toISOString().replace(/T.*/, '');
+    if (type === 'timestamp' && typeof value === 'bigint') return timestampText(value);
+    if (scale !== undefined) return Number(value).toFixed(Number(scale));
+    return String(value);
+  };
 }
 
 function timestampText(micros: bigint): string {

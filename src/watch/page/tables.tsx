@@ -53,7 +53,7 @@ function Table({ dataset }: { dataset: string }) {
       <h2>{data.table}</h2>
       <p class="facts">
         {data.registered === null
-          ? `${count(partitions.length)} late `
+          ? `the latest ${count(partitions.length)} `
           : `${partitions.length < data.registered ? `the last ${count(partitions.length)} of ` : ''}${count(data.registered)} `}
         {data.registered === 1 ? 'partition' : 'partitions'} · {count(total('rows'))} rows ·{' '}
         {bytes(total('bytes'))} · {count(total('files'))} files

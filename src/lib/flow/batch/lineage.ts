@@ -26,29 +26,13 @@ export function lineageOf(
 ): object {
   const { manifest, plan, published, rows, at } = batch;
   const namespace = `s3://${config.rawBucket}`;
-  const inputs = manifest.files.map(({ object, version, size }) => ({
-    namespace,
-    name: object,
-    facets: { version: facet('DatasetVersionDatasetFacet', '1-0-1', { datasetVersion: version }) },
-    inputFacets: {
-      dataQualityMetrics: facet('DataQualityMetricsInputDatasetFacet', '1-0-2', {
-        bytes: size,
-        columnMetrics: {},
-      }),
-    },
-  }));
   const processed = `s3://${config.processedBucket}`;
-  const lookedUp = (plan.lookups ?? []).map(({ table, version, rows: found }) => ({
-    namespace: processed,
-    name: table,
-    facets: { version: facet('DatasetVersionDatasetFacet', '1-0-1', { datasetVersion: version }) },
-    inputFacets: {
-      dataQualityMetrics: facet('DataQualityMetricsInputDatasetFacet', '1-0-2', {
-        rowCount: found,
-        columnMetrics: {},
-      }),
-    },
-  }));
+  const inputs = manifest.files.map(({ object, version, size }) =>
+    inputOf(namespace, object, version, { bytes: size }),
+  );
+  const lookedUp = (plan.lookups ?? []).map(({ table, version, rows: rowCount }) =>
+    inputOf(processed, table, version, { rowCount }),
+  );
   const tables = new Set(lookedUp.map(({ name }) => name));
   const placeOf = (field: string) => {
     const at = field.lastIndexOf('#');
@@ -99,6 +83,24 @@ export function lineageOf(
     ],
   };
 }
+
+/** A version of something that was read, and how much it has. */
+const inputOf = (
+  namespace: string,
+  name: string,
+  version: string,
+  quality: { bytes: number } | { rowCount: number },
+) => ({
+  namespace,
+  name,
+  facets: { version: facet('DatasetVersionDatasetFacet', '1-0-1', { datasetVersion: version }) },
+  inputFacets: {
+    dataQualityMetrics: facet('DataQualityMetricsInputDatasetFacet', '1-0-2', {
+      ...quality,
+      columnMetrics: {},
+    }),
+  },
+});
 
 /** The same name gives the same UUID: a record that is written twice is one (RFC 9562, version 8). */
 function uuidOf(name: string): string {

@@ -14,10 +14,10 @@ import type { Naming } from '../../table/format.ts';
 import { objectName, rewrittenObject } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
 import { beginCompaction, finishCompaction, settleCompaction } from '../batch/compaction.ts';
+import { countedKeys } from '../batch/countedKeys.ts';
 import { formatOf } from '../batch/deps.ts';
 import { unlessGone } from '../batch/manifest.ts';
-import { afterRewrite, keysAtWork, type Live, liveOf, type Published } from '../batch/published.ts';
-import { unlessUnreadable } from '../batch/restored.ts';
+import { afterRewrite, type Live, liveOf, type Published } from '../batch/published.ts';
 import { stagedBy } from '../batch/staged.ts';
 import { commitOf } from '../batch/tableCommit.ts';
 import { goldenTable } from '../batch/tables.ts';
@@ -70,16 +70,9 @@ const withBuckets = (config: EraseDeps['config'], { table, quarantine, tombstone
 
 /** Compares the found objects with the ledger, and with what readers find. */
 export async function sorted(deps: EraseDeps, work: Erasing, found: Found): Promise<Sorted> {
-  const { config, ledger } = deps;
+  const { config } = deps;
   const { dataset, plan, columns } = work;
-  const lists = new Map<string, Promise<Set<string> | null>>();
-  const listOf = async (batch: string): Promise<Set<string> | null> => {
-    const record = await unlessUnreadable(ledger.batch(dataset, batch));
-    if (record === undefined || record === 'unreadable') return null;
-    if (record.committed === undefined) return new Set();
-    const live = await unlessGone(liveOf(deps, dataset, batch));
-    return live && new Set([...live.objects.map(({ key }) => key), ...keysAtWork(live)]);
-  };
+  const keysOf = countedKeys(deps, dataset);
   const named = await namingOf(deps, work, found);
   const current = new Set(named?.current);
   const counted: Counted[] = [];
@@ -98,8 +91,7 @@ export async function sorted(deps: EraseDeps, work: Erasing, found: Found): Prom
       stale.push(each);
       continue;
     }
-    const list = rowsOf === undefined ? null : await (lists.get(rowsOf) ?? listOf(rowsOf));
-    if (rowsOf !== undefined && !lists.has(rowsOf)) lists.set(rowsOf, Promise.resolve(list));
+    const list = rowsOf === undefined ? null : await keysOf(rowsOf);
     const folder = columns.find((name) => key.includes(`/${name}=`));
     if (folder !== undefined)
       refusals.push(

@@ -15,10 +15,8 @@ import { parallel } from '../../parallel.ts';
 import type { CompactableObject } from '../../table/format.ts';
 import { objectName, withinAttempt } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
+import { countedKeys } from '../batch/countedKeys.ts';
 import { contractOf } from '../batch/deps.ts';
-import { unlessGone } from '../batch/manifest.ts';
-import { type Live, liveOf } from '../batch/published.ts';
-import { unlessUnreadable } from '../batch/restored.ts';
 import { newPack, type Packed, publishPack } from './pack.ts';
 import { planCompaction, type SmallObject } from './planCompaction.ts';
 import { commitTime, type MaintainDeps, type Maintaining, packRun } from './work.ts';
@@ -62,7 +60,8 @@ export async function compact(
   const limits = maintenanceOf(contractOf(deps, dataset));
   if (!limits.compact) return { compacted: 0, into: 0, left: 0 };
   const { objects, next } = await format.compactable(shape, from);
-  const isCounted = countedBy(deps, dataset);
+  const keysOf = countedKeys(deps, dataset);
+  const isCounted = async ({ key, rowsOf }: OwnObject) => (await keysOf(rowsOf))?.has(key) ?? false;
   const groups = planCompaction(
     objects.flatMap((object) => ownObject(work, object) ?? []),
     {
@@ -125,22 +124,6 @@ function ownObject({ shape: { name, location } }: Maintaining, object: Compactab
   const folder = folderOf(withinAttempt(path));
   const { bytes, partition } = object;
   return rowsOf === undefined ? null : { key, bytes, partition: `${partition} ${folder}`, folder, rowsOf };
-}
-
-/** Whether a committed batch of the dataset lists an object. */
-function countedBy(deps: MaintainDeps, dataset: string): (object: OwnObject) => Promise<boolean> {
-  const lists = new Map<string, Promise<Set<string> | null>>();
-  const listOf = async (batch: string) => {
-    const record = await unlessUnreadable(deps.ledger.batch(dataset, batch));
-    if (record === undefined || record === 'unreadable' || record.committed === undefined) return null;
-    const live: Live | null = await unlessGone(liveOf(deps, dataset, batch));
-    return live && new Set(live.objects.map((o) => o.key));
-  };
-  return async ({ key, rowsOf }) => {
-    const known = lists.get(rowsOf) ?? listOf(rowsOf);
-    lists.set(rowsOf, known);
-    return (await known)?.has(key) ?? false;
-  };
 }
 
 /** Merges a group into staging. Null if it does not fit into memory, or an object is gone. */

@@ -105,13 +105,12 @@ async function requireRows(
         ]
       : [];
   });
-  if (isSnapshot && published < replacedRows * leastShare)
+  if (isSnapshot && published < replacedRows * leastShare) {
+    const named = new Set(doubtful.map(({ object }) => object));
+    const reason = `ReplacementDoubtful: the snapshot would publish ${counted(published, 'row')} in place of ${replacedRows}`;
     for (const { object } of manifest.files)
-      if (!known.has(object) && doubtful.every((other) => other.object !== object))
-        doubtful.push({
-          object,
-          reason: `ReplacementDoubtful: the snapshot would publish ${counted(published, 'row')} in place of ${replacedRows}`,
-        });
+      if (!known.has(object) && !named.has(object)) doubtful.push({ object, reason });
+  }
   if (doubtful.length === 0) return;
   const at = places(config).attempt(attempt.dataset, attempt).doubtful;
   await store.writeOnce(at, JSON.stringify(doubtful satisfies z.output<typeof doubtfulSchema>));

@@ -1,43 +1,21 @@
 /** The objects of a table's last partitions. Of a large table, only the manifests that may name one are read. */
-import { parallel } from '../../parallel.ts';
 import type { Files } from './files.ts';
-import {
-  contents,
-  hasLiveFiles,
-  isAlive,
-  liveFilesOf,
-  type ManifestEntry,
-  type ManifestFile,
-  typedFields,
-} from './manifest.ts';
+import { hasData, hasLiveFiles, liveFilesOf, type ManifestFile, typedFields } from './manifest.ts';
 import { currentSnapshot, type Metadata, specOf } from './metadata.ts';
-import { entriesOf, manifestsOf, partitionKey } from './snapshot.ts';
+import { type LiveEntry, liveEntriesIn, manifestsOf, partitionKey } from './snapshot.ts';
 import { compare, fromBytes, type Value } from './values.ts';
 
-/** The number of manifests that are read at once. */
-const readsAtOnce = 8;
-
 type Values = readonly (Value | null)[];
-type Entry = ManifestEntry & { readonly specId: number };
 
 /**
  * The data objects of the current snapshot in its last `count` partitions, in the order of their values. All objects if manifests belong to
  * several partition specs.
  */
-export async function lastEntries(files: Files, metadata: Metadata, count: number): Promise<Entry[]> {
+export async function lastEntries(files: Files, metadata: Metadata, count: number): Promise<LiveEntry[]> {
   const manifests = (await manifestsOf(files, currentSnapshot(metadata))).filter(
-    (manifest) => hasLiveFiles(manifest) && manifest.content === contents.data,
+    (manifest) => hasLiveFiles(manifest) && hasData(manifest),
   );
-  const read = async (some: readonly ManifestFile[]): Promise<Entry[]> =>
-    (
-      await parallel(some, readsAtOnce, async (manifest) =>
-        (
-          await entriesOf(files, metadata, manifest)
-        )
-          .filter(isAlive)
-          .map((entry) => ({ ...entry, specId: manifest.specId })),
-      )
-    ).flat();
+  const read = (some: readonly ManifestFile[]) => liveEntriesIn(files, metadata, some);
   const [specId] = manifests.map((manifest) => manifest.specId);
   if (specId === undefined || manifests.some((manifest) => manifest.specId !== specId))
     return read(manifests);
@@ -53,8 +31,8 @@ export async function lastEntries(files: Files, metadata: Metadata, count: numbe
   bounded.sort((a, b) => order(b.most, a.most));
   const entries = await read(manifests.filter((manifest) => !isBounded(manifest)));
   const found = new Map<string, Values>();
-  const valuesOf = ({ file }: Entry): Values => fields.map(({ id }) => file.partition.get(id) ?? null);
-  const note = (some: readonly Entry[]) => {
+  const valuesOf = ({ file }: LiveEntry): Values => fields.map(({ id }) => file.partition.get(id) ?? null);
+  const note = (some: readonly LiveEntry[]) => {
     for (const entry of some) found.set(partitionKey(entry.file.partition), valuesOf(entry));
   };
   const leastWanted = () => [...found.values()].sort((a, b) => order(b, a))[count - 1];

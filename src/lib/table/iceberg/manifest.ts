@@ -79,6 +79,8 @@ export interface PartitionSummary {
 export const isAlive = ({ status }: Pick<ManifestEntry, 'status'>): boolean => status !== statuses.deleted;
 export const liveFilesOf = (m: ManifestFile): number => m.addedFiles + m.existingFiles;
 export const hasLiveFiles = (m: ManifestFile): boolean => liveFilesOf(m) > 0;
+/** Whether a manifest names data, and not deletes. */
+export const hasData = (m: Pick<ManifestFile, 'content'>): boolean => m.content === contents.data;
 
 // ---- schemas of the records
 

@@ -6,6 +6,7 @@ import type { Files } from './files.ts';
 import {
   contents,
   type DataFile,
+  hasData,
   hasLiveFiles,
   isAlive,
   liveFilesOf,
@@ -90,13 +91,24 @@ export const entriesOf = async (
     typedFields(specOf(metadata, manifest.specId), metadata.schemas),
   );
 
+/** An entry with the partition spec of its manifest. */
+export type LiveEntry = ManifestEntry & { readonly specId: number };
+
 /** The objects of a snapshot with their partition specs, including delete files. */
 export async function liveEntries(
   files: Files,
   metadata: Metadata,
   snapshot: Snapshot | undefined = currentSnapshot(metadata),
-): Promise<(ManifestEntry & { readonly specId: number })[]> {
-  const manifests = (await manifestsOf(files, snapshot)).filter(hasLiveFiles);
+): Promise<LiveEntry[]> {
+  return liveEntriesIn(files, metadata, (await manifestsOf(files, snapshot)).filter(hasLiveFiles));
+}
+
+/** The same of some manifests. */
+export async function liveEntriesIn(
+  files: Files,
+  metadata: Metadata,
+  manifests: readonly ManifestFile[],
+): Promise<LiveEntry[]> {
   const entries = await parallel(manifests, readsAtOnce, async (manifest) =>
     (await entriesOf(files, metadata, manifest))
       .filter(isAlive)
@@ -117,13 +129,9 @@ export async function dataEntries(
   const manifests = (await manifestsOf(files, currentSnapshot(metadata))).filter(hasLiveFiles);
   const isWanted = (manifest: ManifestFile) =>
     partitions?.some((partition) => mayHold(metadata, manifest, { partition })) ?? true;
-  const read = async (some: readonly ManifestFile[]) =>
-    (await parallel(some, readsAtOnce, (manifest) => entriesOf(files, metadata, manifest)))
-      .flat()
-      .filter(isAlive);
-  const isData = (manifest: ManifestFile) => manifest.content === 0;
-  const data = await read(manifests.filter((manifest) => isData(manifest) && isWanted(manifest)));
-  for (const deletes of await read(manifests.filter((manifest) => !isData(manifest)))) {
+  const read = (some: readonly ManifestFile[]) => liveEntriesIn(files, metadata, some);
+  const data = await read(manifests.filter((manifest) => hasData(manifest) && isWanted(manifest)));
+  for (const deletes of await read(manifests.filter((manifest) => !hasData(manifest)))) {
     const hit = data.find((entry) => mayDelete(deletes, entry));
     if (hit) throw deletedRows(hit, deletes);
   }
@@ -247,12 +255,11 @@ export class SnapshotWriter {
         const written = await this.write(metadata, specOf(metadata, manifest.specId), contents.data, changed);
         return written.map((place) => place(sequenceNumber));
       });
-    const isData = (manifest: ManifestFile) => manifest.content === contents.data;
     const partitions = new Map(
       this.change.drop.map((file) => [file.partition && partitionKey(file.partition), file]),
     );
     const isLikely = (manifest: ManifestFile) =>
-      isData(manifest) &&
+      hasData(manifest) &&
       (partitions.size > mostCompared ||
         [...partitions.values()].some((file) => mayHold(metadata, manifest, file)));
     const likely = new Set(live.filter(isLikely));
@@ -262,8 +269,8 @@ export class SnapshotWriter {
     // An object may be in another partition than its folder says: then all manifests are read.
     if (wanted.size === 0) rest.push(others);
     else {
-      rest.push(others.filter((manifest) => !isData(manifest)));
-      rest.push(...(await without(others.filter(isData))));
+      rest.push(others.filter((manifest) => !hasData(manifest)));
+      rest.push(...(await without(others.filter(hasData))));
       for (const { file } of dropped) wanted.delete(file.path);
     }
     const [missing] = wanted.keys();
@@ -311,7 +318,7 @@ export class SnapshotWriter {
     sequenceNumber: bigint,
   ): Promise<ManifestFile[]> {
     const small = manifests.filter(
-      (m) => m.content === 0 && m.length < smallManifestBytes && liveFilesOf(m) < entriesPerManifest / 2,
+      (m) => hasData(m) && m.length < smallManifestBytes && liveFilesOf(m) < entriesPerManifest / 2,
     );
     const bySpec = [...Map.groupBy(small, (m) => m.specId)].filter(([, of]) => of.length >= manifestsToMerge);
     const merged = await Promise.all(
@@ -471,7 +478,7 @@ export async function revertOf(
   summary: Readonly<Record<string, string>>,
 ): Promise<Change> {
   const { 'snapshot-id': id, 'parent-snapshot-id': parent } = snapshot;
-  const own = (await manifestsOf(files, snapshot)).filter((m) => m.content === 0 && m.addedSnapshotId === id);
+  const own = (await manifestsOf(files, snapshot)).filter((m) => hasData(m) && m.addedSnapshotId === id);
   const entries = await parallel(own, readsAtOnce, async (manifest) =>
     (await entriesOf(files, metadata, manifest))
       .filter((entry) => entry.snapshotId === id)
