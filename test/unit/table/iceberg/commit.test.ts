@@ -1,10 +1,14 @@
 /** One commit per batch, under every fault at every call: the table is always readable, and no object is lost or duplicated. */
+import { DeleteTableCommand } from '@aws-sdk/client-glue';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { LeaseLost, TableConflict } from '../../../../src/lib/errors.ts';
+import { CommitUnclear, LeaseLost, TableConflict, TableMismatch } from '../../../../src/lib/errors.ts';
 import {
+  attemptOf,
   committedBy,
   createTable,
+  fenceOf,
+  loadTable,
   raiseFence,
   requireTable,
 } from '../../../../src/lib/table/iceberg/commit.ts';
@@ -205,4 +209,144 @@ test('the table that is made at once by two is made once', async () => {
     aws.runStalled();
     expect((await requireTable(on(aws, 'reader'), 't')).metadata['table-uuid']).toBe(metadata['table-uuid']);
   }
+});
+
+const one = (aws: MemoryAws, actor = 'writer') =>
+  publishChange(on(aws, actor), 't', by('two', 2), changing(['c'], ['b']));
+const swaps = { actor: 'writer', operation: 'UpdateTable', times: 100 };
+
+test('a refused commit is asked for once, and its error is that of Glue', async () => {
+  const aws = await started();
+  aws.plan = faultAt({ mode: 'fail', error: 'AccessDeniedException' }, swaps);
+  await expect(one(aws)).rejects.toMatchObject({ name: 'AccessDeniedException' });
+  expect(aws.hits).toHaveLength(1);
+  expect(await seen(aws)).toEqual(['a', 'b']);
+});
+
+test('a commit that always loses to others says so, and one without answers is unclear', async () => {
+  const aws = await started();
+  aws.plan = faultAt({ mode: 'fail', error: 'ConcurrentModificationException' }, swaps);
+  await expect(one(aws)).rejects.toMatchObject({ name: 'ConcurrentModificationException' });
+  expect(aws.hits).toHaveLength(6);
+  // One answer that was lost is enough: that call may still take effect.
+  aws.plan = (call) =>
+    call.operation !== 'UpdateTable'
+      ? undefined
+      : {
+          mode: 'fail',
+          error: aws.hits.length === 6 ? 'InternalServiceException' : 'ConcurrentModificationException',
+        };
+  await expect(one(aws)).rejects.toThrow(CommitUnclear);
+  expect(aws.hits).toHaveLength(12);
+  expect(await seen(aws)).toEqual(['a', 'b']);
+});
+
+test('a commit that took effect at its last try is made, also if others have committed on top', async () => {
+  for (const isFollowed of [false, true]) {
+    const aws = await started();
+    let tries = 0;
+    aws.plan = ({ actor, operation }) => {
+      if (actor !== 'writer' || operation !== 'UpdateTable') return undefined;
+      return ++tries < 6 ? { mode: 'fail', error: 'InternalServiceException' } : { mode: 'lost' };
+    };
+    const deps = on(aws, 'writer');
+    const read = deps.pointers.read;
+    const pointers = {
+      ...deps.pointers,
+      async read(name: string) {
+        if (tries === 6 && isFollowed) {
+          tries++;
+          await publishChange(
+            on(aws, 'other'),
+            't',
+            { dataset: 'other', batch: 'x', fence: 1 },
+            changing(['x']),
+          );
+        }
+        return read(name);
+      },
+    };
+    const outcome = await publishChange({ ...deps, pointers }, 't', by('two', 2), correction);
+    expect(outcome.how).toBe('committed');
+    expect(await seen(aws)).toEqual(isFollowed ? ['a', 'c', 'x'] : ['a', 'c']);
+  }
+});
+
+test('a commit does not go to another table that has got the name in the meantime', async () => {
+  const aws = await started();
+  const deps = on(aws, 'writer');
+  let isReplaced = false;
+  const pointers = {
+    ...deps.pointers,
+    async swap(...[from, target]: Parameters<typeof deps.pointers.swap>) {
+      if (!isReplaced) {
+        isReplaced = true;
+        await aws.actor('person').glue.send(new DeleteTableCommand({ DatabaseName: 'db', Name: 't' }));
+        await createTable(on(aws, 'person'), plainTable);
+      }
+      return deps.pointers.swap(from, target);
+    },
+  };
+  await expect(publishChange({ ...deps, pointers }, 't', by('two', 2), correction)).rejects.toThrow(
+    /somebody has dropped it and created another one/,
+  );
+  expect(await seen(aws)).toEqual([]);
+});
+
+test('a table that is gone is told by name', async () => {
+  const aws = icebergAws();
+  const deps = on(aws, 'writer');
+  expect(await loadTable(deps, 't')).toBeUndefined();
+  await expect(one(aws)).rejects.toThrow(TableMismatch);
+  // Nobody else has created it either.
+  aws.plan = faultAt({ mode: 'fail', error: 'InternalServiceException' }, { operation: 'CreateTable' });
+  await expect(createTable(deps, plainTable)).rejects.toMatchObject({ name: 'InternalServiceException' });
+});
+
+test('metadata files are numbered, and a comment of the table fits into one of Glue', async () => {
+  const aws = icebergAws();
+  const deps = on(aws, 'writer');
+  const doc = `two\n\tlines ${'x'.repeat(244)}🦊`;
+  await createTable(deps, { ...plainTable, columns: [{ name: 'id', type: 'bigint', doc }] });
+  await raiseFence(deps, 't', { dataset, fence: 1 });
+  await raiseFence(deps, 't', { dataset, fence: 2 });
+  const { pointer, metadata } = await requireTable(deps, 't');
+  const numbers = [...metadata['metadata-log'].map((entry) => entry['metadata-file']), pointer.file].map(
+    (file) => /\/metadata\/(\d+)-[0-9a-f-]{36}\.metadata\.json$/.exec(file)?.[1],
+  );
+  expect(numbers).toEqual(['00000', '00001', '00002']);
+  expect(pointer.table.StorageDescriptor?.Columns).toEqual([
+    {
+      Name: 'id',
+      Type: 'bigint',
+      Comment: `two lines ${'x'.repeat(244)}\ufffd`.slice(0, 255),
+      Parameters: {
+        'iceberg.field.current': 'true',
+        'iceberg.field.id': '1',
+        'iceberg.field.optional': 'true',
+      },
+    },
+  ]);
+});
+
+test('a holder closes the table to earlier ones once, and never to later ones', async () => {
+  const aws = await started();
+  const deps = on(aws, 'writer');
+  expect((await raiseFence(deps, 't', { dataset, fence: 5 })).how).toBe('committed');
+  expect((await raiseFence(deps, 't', { dataset, fence: 5 })).how).toBe('nothing to do');
+  const lower = await raiseFence(deps, 't', { dataset, fence: 4 });
+  expect([lower.how, fenceOf(lower.metadata, dataset), fenceOf(lower.metadata, 'other')]).toEqual([
+    'done before',
+    5,
+    0,
+  ]);
+  await publishChange(deps, 't', by('five', 5), changing(['e']));
+  expect((await requireTable(deps, 't')).metadata.snapshots.map(attemptOf)).toEqual([
+    { batch: 'one', fence: 1 },
+    { batch: 'five', fence: 5 },
+  ]);
+  const of = { ...(await requireTable(deps, 't')).metadata.snapshots[0], summary: { 'sluice.batch': 'x' } };
+  expect(
+    attemptOf({ 'snapshot-id': 1n, 'sequence-number': 1n, 'timestamp-ms': 1, 'manifest-list': '', ...of }),
+  ).toBeUndefined();
 });

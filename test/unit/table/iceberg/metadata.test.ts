@@ -1,7 +1,19 @@
 import { expect, test } from '@jest/globals';
 import { TableUnsupported } from '../../../../src/lib/errors.ts';
 import { newMetadata } from '../../../../src/lib/table/iceberg/evolve.ts';
-import { formatMetadata, parseMetadata } from '../../../../src/lib/table/iceberg/metadata.ts';
+import {
+  ancestors,
+  currentSnapshot,
+  formatMetadata,
+  idAt,
+  type Metadata,
+  parseMetadata,
+  pointedTo,
+  schemaOf,
+  specOf,
+  successor,
+  withSnapshot,
+} from '../../../../src/lib/table/iceberg/metadata.ts';
 import { wanted } from '../../../support/iceberg.ts';
 
 const base = newMetadata(wanted, 1);
@@ -19,4 +31,95 @@ test('what others have put into metadata stays, exactly', () => {
   expect(() => parseMetadata(text.replace('"format-version":2', '"format-version":3'))).toThrow(
     TableUnsupported,
   );
+});
+
+/** The table after snapshots with these parents, each a second after the one before. */
+const withParents = (...parents: readonly (bigint | undefined)[]): Metadata =>
+  parents.reduce<Metadata>(
+    (table, parent, i) =>
+      withSnapshot(table, {
+        'snapshot-id': BigInt(i + 1),
+        ...(parent === undefined ? {} : { 'parent-snapshot-id': parent }),
+        'sequence-number': BigInt(i + 1),
+        'timestamp-ms': 1000 * (i + 1),
+        'manifest-list': 's3://b/list.avro',
+        summary: {},
+      }),
+    base,
+  );
+const three = withParents(undefined, 1n, 2n);
+const idsBefore = (table: Metadata, id: bigint | undefined) =>
+  [...ancestors(table, id)].map((snapshot) => snapshot['snapshot-id']);
+
+test('readers of a time saw the last snapshot that was set until then', () => {
+  const back = { ...three, ...pointedTo(three, 1n, 4000) };
+  expect([999, 1000, 1999, 3000, 3999, 4000].map((at) => idAt(back, at))).toEqual([
+    undefined,
+    1n,
+    1n,
+    3n,
+    3n,
+    1n,
+  ]);
+});
+
+test('the ancestors of a snapshot end where one has expired, and at a cycle', () => {
+  expect(idsBefore(three, 3n)).toEqual([3n, 2n, 1n]);
+  expect(idsBefore(three, undefined)).toEqual([]);
+  expect(
+    idsBefore({ ...three, snapshots: three.snapshots.filter((s) => s['snapshot-id'] !== 2n) }, 3n),
+  ).toEqual([3n]);
+  expect(idsBefore(withParents(2n, 1n), 2n)).toEqual([2n, 1n]);
+});
+
+test('a new snapshot is the current one of the main branch, whose settings stay', () => {
+  const main = { ...three.refs.main, 'snapshot-id': 3n, type: 'branch' as const, 'min-snapshots-to-keep': 7 };
+  const { refs } = pointedTo({ ...three, refs: { ...three.refs, main } }, 2n, 5000);
+  expect(refs.main).toEqual({ ...main, 'snapshot-id': 2n });
+  expect(currentSnapshot(three)?.['snapshot-id']).toBe(3n);
+  expect(three['last-sequence-number']).toBe(3n);
+});
+
+test.each([
+  [{}, 100],
+  [{ 'write.metadata.previous-versions-max': '2' }, 2],
+  [{ 'write.metadata.previous-versions-max': '-5' }, 1],
+  [{ 'write.metadata.previous-versions-max': 'many' }, 100],
+])('the log of a table with the properties %j names %i earlier files', (properties, length) => {
+  const entry = (n: number) => ({ 'timestamp-ms': n, 'metadata-file': `${n}.metadata.json` });
+  const long = { ...base, 'metadata-log': Array.from({ length: 200 }, (_, n) => entry(n)) };
+  const { 'metadata-log': log } = successor('last.metadata.json', long, { ...long, properties }, 1);
+  expect(log).toHaveLength(length);
+  expect(log.at(-1)?.['metadata-file']).toBe('last.metadata.json');
+});
+
+test('the time of a table never goes back, whatever the clock says', () => {
+  const at = (now: number) =>
+    successor('f', { ...base, 'last-updated-ms': 500 }, base, now)['last-updated-ms'];
+  expect([499, 500, 501].map(at)).toEqual([500, 500, 501]);
+});
+
+test('a table from before branches has its current snapshot as the main one; a branch that it has stays', () => {
+  const reread = (change: object) =>
+    parseMetadata(JSON.stringify({ ...JSON.parse(formatMetadata(three)), ...change }));
+  expect(reread({ refs: {} }).refs).toEqual({ main: { 'snapshot-id': 3n, type: 'branch' } });
+  const main = { 'snapshot-id': 3, type: 'branch', 'max-snapshot-age-ms': 9 };
+  expect(reread({ refs: { main } }).refs.main).toEqual({ ...main, 'snapshot-id': 3n });
+  expect(reread({ refs: {}, 'current-snapshot-id': null, snapshots: [] }).refs).toEqual({});
+  expect(reread({ 'current-snapshot-id': 0, refs: {} })['current-snapshot-id']).toBe(0n);
+  for (const summary of [null, [], 'x', { operation: 1 }])
+    expect(() =>
+      reread({
+        snapshots: [
+          { ...three.snapshots[0], 'snapshot-id': 3, 'parent-snapshot-id': 1, 'sequence-number': 1, summary },
+        ],
+      }),
+    ).toThrow(/expected texts by name/);
+});
+
+test('metadata that refer to what they do not contain are refused by name', () => {
+  expect(() => schemaOf({ ...base, 'current-schema-id': 9 })).toThrow('lack the schema 9');
+  expect(() => specOf(base, 9)).toThrow('lack the partition spec 9');
+  expect(() => currentSnapshot({ ...three, snapshots: [] })).toThrow(TableUnsupported);
+  expect(currentSnapshot(base)).toBeUndefined();
 });
