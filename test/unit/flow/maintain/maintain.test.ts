@@ -1,7 +1,11 @@
 /** The maintenance of a table changes what is stored, and never what the files say. */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { maintenanceOf } from '../../../../src/lib/contract/contract.ts';
+import { readPlan } from '../../../../src/lib/flow/batch/manifest.ts';
+import { goldenTable } from '../../../../src/lib/flow/batch/tables.ts';
 import { maintain } from '../../../../src/lib/flow/maintain/maintain.ts';
+import { removeOrphans } from '../../../../src/lib/flow/maintain/orphans.ts';
+import type { TableFormat } from '../../../../src/lib/table/format.ts';
 import { requireTable } from '../../../../src/lib/table/iceberg/commit.ts';
 import { publishChange, tagSnapshot } from '../../../../src/lib/table/iceberg/operations.ts';
 import { after, correction, expectWholeOnceThawed, newFile, published } from '../../../support/everyCall.ts';
@@ -96,6 +100,27 @@ test('objects of other writers that no state names go; what the ledger may still
   const keys = world.aws.s3.keys('processed');
   expect(keys).not.toContain(`${dataset}/data/theirs.parquet`);
   expect(keys).toEqual(expect.arrayContaining([`${dataset}/notes.txt`, unknown, lost]));
+});
+
+test('thousands of orphans are removed in steps; a dry run counts them', async () => {
+  const world = await aged();
+  const deps = world.deps('maintain');
+  const keys = Array.from({ length: 2500 }, (_, i) => `${dataset}/data/${i}.parquet`);
+  for (const key of keys) world.aws.s3.seed('processed', key, '[]');
+  const { ledger } = deps;
+  const [batch] = await ledger.batches(dataset);
+  const counted = world.objects();
+  const plan = await readPlan(deps, { dataset, batch: batch?.batch ?? '', fence: batch?.committed ?? 0 });
+  const format = { ...deps.formats.iceberg, orphans: async () => new Set([...keys, ...counted]) };
+  const shape = goldenTable(plan, deps.config);
+  const remove = (isDryRun: boolean, of: TableFormat = format) =>
+    removeOrphans(deps, { dataset, sharing: [dataset], plan, shape, format: of, isDryRun });
+  const left = () => world.aws.s3.keys('processed', `${dataset}/data/`).length;
+  expect([await remove(true), left()]).toEqual([2500, 2500]);
+  expect([await remove(false), left()]).toEqual([2500, 0]);
+  // The ledger counts these, whatever the table says.
+  expect(world.stored()).toEqual(expect.arrayContaining(counted));
+  expect(await remove(false, { ...format, orphans: async () => null })).toBe(0);
 });
 
 test('while an old batch is open, nothing expires: its commit must be found', async () => {

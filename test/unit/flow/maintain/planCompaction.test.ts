@@ -48,3 +48,25 @@ test('a byte is rewritten a few times, however many objects come', () => {
     { numRuns: 20 },
   );
 });
+
+test.each([
+  ['three quarters of the target are large', [75, 1, 1], [[1, 1]]],
+  ['less are small', [74, 26, 37], [[26, 37]]],
+  ['as much as the target fits', [40, 60], [[40, 60]]],
+  ['a byte more does not', [41, 60], []],
+  ['twice as large as all before goes with them', [10, 20], [[10, 20]]],
+  ['larger than that does not', [10, 21], []],
+])('%s', (_, sizes, groups) => {
+  const objects = sizes.map((bytes, i) => object(String(i), bytes));
+  const planned = planCompaction(objects, { targetBytes: 100, minObjects: 2 });
+  expect(planned.map((group) => group.map(({ bytes }) => bytes))).toEqual(groups);
+});
+
+test('a group has 500 objects at most', () => {
+  const objects = Array.from({ length: 1001 }, (_, i) => object(String(i).padStart(4, '0'), 1));
+  const groups = planCompaction(objects.toReversed(), { targetBytes: 10_000, minObjects: 2 });
+  expect(groups.map((group) => [group.length, group[0]?.key])).toEqual([
+    [500, '0000'],
+    [500, '0500'],
+  ]);
+});

@@ -1,6 +1,6 @@
 /** Publish, called too late, twice, or concurrently. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { LeaseLost } from '../../../../src/lib/errors.ts';
+import { LeaseLost, ObjectMissing } from '../../../../src/lib/errors.ts';
 import { dataset, World } from '../../../support/flowWorld.ts';
 
 let world: World;
@@ -57,4 +57,40 @@ test('a Publish that was taken for lost, and goes on when its batch is closed, r
   await world.thaw();
   expect(frozen.hit).not.toBe('');
   expect(world.lines()).toHaveLength(2);
+});
+
+/** Objects that the run has staged. */
+const staged = (part: string) => [
+  ...(world.format === 'iceberg' && part === 'data' ? world.stored().map((key) => ['processed', key]) : []),
+  ...world.aws.s3
+    .keys('work')
+    .filter((key) => key.includes(`/${part}/`))
+    .map((key) => ['work', key]),
+];
+const remove = (bucket: string, key: string) =>
+  world.aws.s3.expire(bucket, key, world.aws.s3.versions(bucket, key)[0]?.id ?? '');
+
+test('staged rows and deletes that somebody has removed are told of, and nothing of the batch is published', async () => {
+  for (const part of ['data', 'tombstones']) {
+    world = new World({ isDeduped: true });
+    world.put('feed/a', ['1@06', '2@07', '-9@08']);
+    const publish = await world.until('publish');
+    const [[bucket = '', key = ''] = []] = staged(part);
+    remove(bucket, key);
+    await expect(publish(world.deps('publish'))).rejects.toThrow(ObjectMissing);
+    expect(world.objects()).toEqual([]);
+    expect(world.aws.s3.keys('work').filter((name) => name.endsWith('/published.json'))).toEqual([]);
+  }
+});
+
+test('a Publish that is repeated behind its commit gives the same answer, also when the lease has moved on', async () => {
+  world.put('feed/a', ['1@06', '2@07']);
+  const publish = await world.until('publish');
+  const first = await publish(world.deps('publish'));
+  expect(first).toEqual({ objects: 2, partitions: 2 });
+  const { ledger } = world.deps('test');
+  await ledger.takeOver(dataset, { execution: 'next' });
+  const before = world.aws.calls('s3.CopyObject');
+  expect(await publish(world.deps('publish'))).toEqual(first);
+  expect(world.aws.calls('s3.CopyObject')).toBe(before);
 });
