@@ -256,7 +256,9 @@ const pairsOf = <V>(isValue: (value: unknown) => value is V) =>
   ).transform((pairs) => pairs && new Map(pairs.map(({ key, value }) => [key, value])));
 const longs = pairsOf((value): value is bigint => typeof value === 'bigint');
 const byteStrings = pairsOf((value): value is Buffer => value instanceof Buffer);
-const partitionValue = z.union([z.boolean(), z.number(), z.bigint(), z.string(), buffer, z.null()]);
+/** Zod's own number is finite, and other writers partition by NaN and infinities, too. */
+const anyNumber = z.custom<number>((value) => typeof value === 'number');
+const partitionValue = z.union([z.boolean(), anyNumber, z.bigint(), z.string(), buffer, z.null()]);
 
 const entryRecord = z.object({
   status: z.int(),

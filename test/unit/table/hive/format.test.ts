@@ -143,6 +143,38 @@ test('a look finds the partitions that are gone since the last one', async () =>
   expect(await format.observe(plain, last)).toEqual({ seen: {}, gone: [], rows: 0 });
 });
 
+test('a look at a large table lists some partitions and says nothing; one of several calls is told as large', async () => {
+  const look = async (count: number) => {
+    const pages = async function* () {
+      for (let i = 0; i < count; i += 1000)
+        yield Array.from({ length: Math.min(1000, count - i) }, (_, k) => ['a', String(i + k)]);
+    };
+    const catalog = { ...createCatalog('sluice', aws.actor('test').glue), partitionPages: pages };
+    const found = await hiveFormat({ store: createStore(aws.actor('test').s3), catalog }).observe(table, {
+      partitions: [['a', 'gone']],
+    });
+    return [found.seen.partitions?.length, found.gone.length, found.isLarge];
+  };
+  expect(await look(1000)).toEqual([1000, 1, false]);
+  expect(await look(1001)).toEqual([1001, 1, true]);
+  expect(await look(20_000)).toEqual([20_000, 1, true]);
+  // Nothing is gone because of what was not listed.
+  expect(await look(20_001)).toEqual([undefined, 0, true]);
+});
+
+test('all objects of the table are Parquet below as many folders as it has keys', async () => {
+  put(
+    't/source=a/day=06/1.parquet',
+    't/source=a/day=06/2.txt',
+    't/source=a/3.parquet',
+    't/4.parquet',
+    't2/source=a/day=06/5.parquet',
+  );
+  expect(await format.allObjects(table)).toEqual([
+    { address: 's3://processed/t/source=a/day=06/1.parquet', bytes: 27, values: ['a', '06'] },
+  ]);
+});
+
 test('objects are summed by partition; those that can be compacted are Parquet', async () => {
   put('t/source=a/day=06/1.parquet', 't/source=a/day=06/22.parquet', 't/source=a/day=07/3.txt');
   expect(await format.inspect(table)).toEqual([

@@ -6,6 +6,7 @@ import { TableConflict } from '../../../../src/lib/errors.ts';
 import { createTable, requireTable, type TableDeps } from '../../../../src/lib/table/iceberg/commit.ts';
 import { refOf } from '../../../../src/lib/table/iceberg/files.ts';
 import { expireSnapshots, orphansOf } from '../../../../src/lib/table/iceberg/maintenance.ts';
+import type { Partition } from '../../../../src/lib/table/iceberg/manifest.ts';
 import {
   dropTag,
   evolveTable,
@@ -13,8 +14,21 @@ import {
   revertBatch,
   tagSnapshot,
 } from '../../../../src/lib/table/iceberg/operations.ts';
-import { liveEntries } from '../../../../src/lib/table/iceberg/snapshot.ts';
-import { bucket, depsOf, fakeFile, icebergAws, plainTable, rollBackTo } from '../../../support/iceberg.ts';
+import {
+  dataEntries,
+  liveEntries,
+  manifestsOf,
+  partitionKey,
+} from '../../../../src/lib/table/iceberg/snapshot.ts';
+import {
+  bucket,
+  changing,
+  depsOf,
+  fakeFile,
+  icebergAws,
+  plainTable,
+  rollBackTo,
+} from '../../../support/iceberg.ts';
 
 const author = { dataset: 'feed', fence: 1 };
 const operations = [
@@ -155,4 +169,150 @@ test('every snapshot of a random history keeps its objects, and the current one 
     }),
     { numRuns: Math.min(Number(process.env.SLUICE_HISTORIES ?? 8), 300) },
   );
+});
+
+test('a look for a partition reads the manifests that may name it, and no others', async () => {
+  const aws = icebergAws();
+  const deps = depsOf(aws.actor('writer'), aws);
+  await createTable(deps, {
+    ...plainTable,
+    columns: [{ name: 'price', type: 'double' }],
+    partitionBy: [{ column: 'price', transform: 'identity' }],
+  });
+  const at = (value: number | null): Partition => new Map([[1000, value]]);
+  const batches: readonly (readonly (number | null)[])[] = [
+    [1.5],
+    [null],
+    [Number.NaN],
+    [2, 4],
+    [5, null],
+    [Infinity],
+  ];
+  for (const [i, values] of batches.entries())
+    await publishChange(
+      deps,
+      't',
+      { ...author, batch: `b${i}` },
+      {
+        ...changing([]),
+        add: values.map((value, k) => ({ file: fakeFile(`${i}-${k}`, at(value)), specId: 1 })),
+      },
+    );
+  const { metadata } = await requireTable(deps, 't');
+  /** The batches whose manifests were read. */
+  const readFor = async (...partitions: readonly Partition[]) => {
+    const found = await dataEntries(deps.files, metadata, partitions);
+    return [...new Set(found.map(({ file }) => Number(/(\d)-\d\.parquet/.exec(file.path)?.[1])))].sort();
+  };
+  expect(await readFor(at(1.5))).toEqual([0]);
+  expect(await readFor(at(null))).toEqual([1, 4]);
+  expect(await readFor(at(Number.NaN))).toEqual([2]);
+  expect(await readFor(at(Infinity))).toEqual([5]);
+  expect(await readFor(at(2))).toEqual([3]);
+  expect(await readFor(at(4))).toEqual([3]);
+  expect(await readFor(at(3))).toEqual([3]);
+  expect(await readFor(at(1.9))).toEqual([]);
+  expect(await readFor(at(4.1))).toEqual([]);
+  expect(await readFor(at(5), at(1.5))).toEqual([0, 4]);
+  expect(await readFor()).toEqual([]);
+  // An object whose own partition spec does not have the field may be anywhere.
+  expect(await readFor(new Map())).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(await dataEntries(deps.files, metadata)).toHaveLength(8);
+});
+
+test('a snapshot sums up what it has changed, and what the table has then', async () => {
+  const aws = icebergAws();
+  const deps = depsOf(aws.actor('writer'), aws);
+  await createTable(deps, { ...plainTable, partitionBy: [{ column: 'id', transform: 'bucket[4]' }] });
+  const file = (name: string, place: number, records: bigint) => ({
+    file: fakeFile(name, new Map([[1000, place]]), records),
+    specId: 1,
+  });
+  const summaries: unknown[] = [];
+  const run = async (batch: string, add: ReturnType<typeof file>[], drop: readonly string[]) => {
+    const change = { ...changing([], drop), add, dropped: 'gone' as const };
+    const { metadata } = await publishChange(deps, 't', { ...author, batch }, change);
+    const { summary } = metadata.snapshots.at(-1) ?? {};
+    summaries.push(
+      Object.fromEntries(Object.entries(summary ?? {}).filter(([name]) => !name.startsWith('sluice.'))),
+    );
+  };
+  await run('one', [file('a', 1, 3n), file('b', 1, 4n), file('c', 2, 5n)], []);
+  await run('two', [file('d', 3, 10n)], ['a']);
+  await run('three', [], ['b', 'c']);
+  const none = { 'total-delete-files': '0', 'total-position-deletes': '0', 'total-equality-deletes': '0' };
+  expect(summaries).toEqual([
+    {
+      operation: 'append',
+      'added-data-files': '3',
+      'added-records': '12',
+      'added-files-size': '300',
+      'changed-partition-count': '2',
+      'total-data-files': '3',
+      'total-records': '12',
+      'total-files-size': '300',
+      ...none,
+    },
+    {
+      operation: 'overwrite',
+      'added-data-files': '1',
+      'added-records': '10',
+      'added-files-size': '100',
+      'deleted-data-files': '1',
+      'deleted-records': '3',
+      'removed-files-size': '100',
+      'changed-partition-count': '2',
+      'total-data-files': '3',
+      'total-records': '19',
+      'total-files-size': '300',
+      ...none,
+    },
+    {
+      operation: 'delete',
+      'deleted-data-files': '2',
+      'deleted-records': '9',
+      'removed-files-size': '200',
+      'changed-partition-count': '2',
+      'total-data-files': '1',
+      'total-records': '10',
+      'total-files-size': '100',
+      ...none,
+    },
+  ]);
+  // What has been dropped is named by no manifest of a later snapshot.
+  const { metadata } = await requireTable(deps, 't');
+  const manifests = await manifestsOf(deps.files, metadata.snapshots.at(-1));
+  expect(manifests.map((m) => [m.addedFiles, m.existingFiles, m.deletedFiles])).toEqual([
+    [1, 0, 0],
+    [0, 0, 2],
+  ]);
+});
+
+test('partitions are equal if their values are, in whatever order', () => {
+  const keys = [
+    new Map([
+      [1, 'a'],
+      [2, null],
+    ]),
+    new Map([
+      [1, 'a'],
+      [2, 'null'],
+    ]),
+    new Map([[1, true]]),
+    new Map([[1, 'true']]),
+    new Map([[1, Buffer.from([1, 2])]]),
+    new Map([[1, Buffer.from([1, 3])]]),
+    new Map([[2, 'a']]),
+  ].map((partition) => partitionKey(new Map<number, string | boolean | Buffer | null>([...partition])));
+  expect(new Set(keys).size).toBe(keys.length);
+  expect(
+    partitionKey(
+      new Map([
+        [2, null],
+        [1, 'a'],
+      ]),
+    ),
+  ).toBe(keys[0]);
+  expect(partitionKey(new Map([[1, new Uint8Array([1, 2])]]))).toBe(keys[4]);
+  expect(partitionKey(new Map([[1, 5n]]))).toBe(partitionKey(new Map([[1, 5]])));
 });
