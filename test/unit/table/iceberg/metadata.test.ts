@@ -114,7 +114,7 @@ test('a table from before branches has its current snapshot as the main one; a b
           { ...three.snapshots[0], 'snapshot-id': 3, 'parent-snapshot-id': 1, 'sequence-number': 1, summary },
         ],
       }),
-    ).toThrow(/expected texts by name/);
+    ).toThrow(/expected (record|string)/);
 });
 
 test('metadata that refer to what they do not contain are refused by name', () => {
@@ -122,4 +122,46 @@ test('metadata that refer to what they do not contain are refused by name', () =
   expect(() => specOf(base, 9)).toThrow('lack the partition spec 9');
   expect(() => currentSnapshot({ ...three, snapshots: [] })).toThrow(TableUnsupported);
   expect(currentSnapshot(base)).toBeUndefined();
+});
+
+test('snapshots and log entries mean the same beside one that is written in another way; a wrong one is refused', () => {
+  const id = 4611686018427387905n;
+  const entry = { 'timestamp-ms': 1000, 'snapshot-id': id, 'added-by-others': [1] };
+  const snapshot = {
+    ...entry,
+    'parent-snapshot-id': id - 1n,
+    'sequence-number': 7n,
+    'manifest-list': 's3://b/list.avro',
+    summary: { operation: 'append' },
+    'schema-id': 0,
+  };
+  const { 'parent-snapshot-id': _, 'schema-id': __, ...first } = snapshot;
+  const short = { ...entry, 'snapshot-id': 5n };
+  const written = (snapshots: readonly object[], log: readonly object[]) =>
+    formatMetadata({ ...base, snapshots, 'snapshot-log': log } as Metadata);
+  const read = parseMetadata(written([first, snapshot], [entry]));
+  const beside = parseMetadata(written([first, snapshot, { ...first, 'snapshot-id': 5n }], [entry, short]));
+  expect([read.snapshots, read['snapshot-log']]).toEqual([[first, snapshot], [entry]]);
+  expect([beside.snapshots.slice(0, 2), beside['snapshot-log']]).toEqual([read.snapshots, [entry, short]]);
+  for (const [name, value] of [
+    ['snapshot-id', '1'],
+    ['parent-snapshot-id', null],
+    ['sequence-number', 0.5],
+    ['timestamp-ms', '1'],
+    ['manifest-list', 1],
+    ['schema-id', '0'],
+    ['summary', { operation: 1 }],
+    ['summary', ['append']],
+    ['summary', null],
+  ] as const)
+    expect(() => parseMetadata(written([{ ...snapshot, [name]: value }], []))).toThrow();
+  for (const wrong of [
+    { ...entry, 'snapshot-id': '1' },
+    { ...entry, 'timestamp-ms': 0.5 },
+  ])
+    expect(() => parseMetadata(written([], [wrong]))).toThrow();
+  const unnamed = { ...snapshot, 'sequence-number': undefined, summary: undefined };
+  expect(parseMetadata(written([unnamed], [])).snapshots).toEqual([
+    { ...snapshot, 'sequence-number': 0n, summary: {} },
+  ]);
 });
