@@ -39,6 +39,9 @@ function typeOf(schema: AvroSchema): avro.Type {
   // avsc accepts more schemas than its type says.
   const type = avro.Type.forSchema(z.custom<avro.Schema>().parse(schema), {
     registry: { long: longType },
+    // avsc looks into the registry only for a type that has a name alone: a long with a logical type would be a number.
+    typeHook: (node) =>
+      typeof node === 'object' && 'type' in node && node.type === 'long' ? longType : undefined,
     omitRecordMethods: true,
   });
   if (types.size >= mostTypes) types.clear();
