@@ -1,5 +1,5 @@
 /** Maintenance removes nothing that a reader may still need. */
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { createStore } from '../../../../src/lib/aws/store.ts';
 import { maintenanceOf } from '../../../../src/lib/contract/contract.ts';
 import { TableConflict } from '../../../../src/lib/errors.ts';
@@ -16,7 +16,7 @@ import {
   orphansOf,
 } from '../../../../src/lib/table/iceberg/maintenance.ts';
 import { contents, statuses } from '../../../../src/lib/table/iceberg/manifest.ts';
-import { formatMetadata } from '../../../../src/lib/table/iceberg/metadata.ts';
+import { formatMetadata, type Metadata, type Ref } from '../../../../src/lib/table/iceberg/metadata.ts';
 import { publishChange, revertBatch, tagSnapshot } from '../../../../src/lib/table/iceberg/operations.ts';
 import { liveEntries } from '../../../../src/lib/table/iceberg/snapshot.ts';
 import {
@@ -301,4 +301,120 @@ test('invariant 11: with maintenance on, a commit costs less than twice as much 
   expect(many?.calls).toBe(few?.calls);
   expect(many?.bytes).toBeLessThan(2 * (few?.bytes ?? 0));
   expect(unmaintained?.bytes).toBeGreaterThan(10 * (few?.bytes ?? 0));
+});
+
+describe('of a table with five states, a second each', () => {
+  const now = 10_000_000;
+  type State = { id: bigint; parent?: bigint; at: number };
+  const chain: readonly State[] = [1, 2, 3, 4, 5].map((n) => ({
+    id: BigInt(n),
+    ...(n === 1 ? {} : { parent: BigInt(n - 1) }),
+    at: now - 6000 + n * 1000,
+  }));
+  const main: Ref = { 'snapshot-id': 5n, type: 'branch' };
+  /** The ids and refs that an expiry leaves. */
+  const left = async (
+    retention: Parameters<typeof expireSnapshots>[2],
+    {
+      states = chain,
+      refs = {},
+      more = {},
+    }: { states?: readonly State[]; refs?: Record<string, Ref>; more?: Partial<Metadata> } = {},
+  ) => {
+    const aws = icebergAws();
+    const deps = { ...depsOf(aws.actor('upkeep'), aws), now: () => now };
+    await createTable(deps, plainTable);
+    await commit(deps, 't', {
+      author: undefined,
+      apply: (metadata) => ({
+        ...metadata,
+        'current-snapshot-id': 5n,
+        refs: { main, ...refs },
+        snapshots: states.map(({ id, parent, at }) => ({
+          'snapshot-id': id,
+          ...(parent === undefined ? {} : { 'parent-snapshot-id': parent }),
+          'sequence-number': id,
+          'timestamp-ms': at,
+          'manifest-list': 's3://b/list.avro',
+          summary: {},
+        })),
+        'snapshot-log': states.map(({ id, at }) => ({ 'snapshot-id': id, 'timestamp-ms': at })),
+        ...more,
+      }),
+    });
+    const expected = await expirable(deps, 't', retention);
+    const done = await expireSnapshots(deps, 't', retention);
+    const { metadata } = await requireTable(deps, 't');
+    expect([done.snapshots, expected.snapshots]).toEqual(
+      Array(2).fill(states.length - metadata.snapshots.length),
+    );
+    return {
+      ids: metadata.snapshots.map((s) => Number(s['snapshot-id'])),
+      refs: Object.keys(metadata.refs),
+      metadata,
+    };
+  };
+  const at = (n: number) => now - 6000 + n * 1000;
+
+  test('the last ones stay, whatever their age, and those that were current at the limit or later', async () => {
+    expect((await left({ olderThan: now, keepLast: 2 })).ids).toEqual([4, 5]);
+    expect((await left({ olderThan: now + 1, keepLast: 1 })).ids).toEqual([5]);
+    // The third was current until the fourth came.
+    expect((await left({ olderThan: at(4), keepLast: 1 })).ids).toEqual([3, 4, 5]);
+    expect((await left({ olderThan: at(4) + 1, keepLast: 1 })).ids).toEqual([4, 5]);
+  });
+
+  test('a branch has its own limits, and a tag keeps its snapshot until its own age', async () => {
+    const branch: Ref = { 'snapshot-id': 2n, type: 'branch', 'min-snapshots-to-keep': 2 };
+    const aged: Ref = { 'snapshot-id': 3n, type: 'branch', 'max-snapshot-age-ms': now - at(3) };
+    const retention = { olderThan: now, keepLast: 1 };
+    expect((await left(retention, { refs: { branch } })).ids).toEqual([1, 2, 5]);
+    expect((await left(retention, { refs: { aged } })).ids).toEqual([2, 3, 5]);
+    const tag = (age: number | undefined): Ref => ({
+      'snapshot-id': 1n,
+      type: 'tag',
+      ...(age === undefined ? {} : { 'max-ref-age-ms': age }),
+    });
+    expect(await left(retention, { refs: { tag: tag(undefined) } })).toMatchObject({
+      ids: [1, 5],
+      refs: ['main', 'tag'],
+    });
+    expect(await left(retention, { refs: { tag: tag(now - at(1)) } })).toMatchObject({
+      ids: [1, 5],
+      refs: ['main', 'tag'],
+    });
+    expect(await left(retention, { refs: { tag: tag(now - at(1) - 1) } })).toMatchObject({
+      ids: [5],
+      refs: ['main'],
+    });
+    // The main branch has no age.
+    expect(await left(retention, { refs: { main: { ...main, 'max-ref-age-ms': 1 } } })).toMatchObject({
+      refs: ['main'],
+    });
+    // The snapshots before that of a tag are not kept for its sake.
+    const second: Ref = { 'snapshot-id': 2n, type: 'tag' };
+    expect((await left(retention, { refs: { second } })).ids).toEqual([2, 5]);
+  });
+
+  test('a snapshot outside all branches stays as long as one inside', async () => {
+    const states = [...chain, { id: 9n, parent: 1n, at: at(3) }];
+    expect((await left({ olderThan: at(3), keepLast: 1 }, { states })).ids).toEqual([2, 3, 4, 5, 9]);
+    expect((await left({ olderThan: at(3) + 1, keepLast: 1 }, { states })).ids).toEqual([3, 4, 5]);
+  });
+
+  test('what the metadata say of an expired snapshot goes with it, and the log begins behind it', async () => {
+    const statistics = [1n, 4n, 5n].map((id) => ({ 'snapshot-id': id, 'statistics-path': `s3://b/${id}` }));
+    const tag: Ref = { 'snapshot-id': 1n, type: 'tag' };
+    const more = { statistics, 'partition-statistics': statistics };
+    const { metadata } = await left({ olderThan: now, keepLast: 2 }, { refs: { tag }, more });
+    expect(metadata.snapshots).toHaveLength(3);
+    expect(metadata.statistics).toEqual(statistics);
+    expect(metadata['partition-statistics']).toEqual(statistics);
+    // Between the first and the fourth there is a gap.
+    expect(metadata['snapshot-log'].map((entry) => Number(entry['snapshot-id']))).toEqual([4, 5]);
+    const without = await left({ olderThan: now, keepLast: 1 }, { more });
+    expect(without.metadata.statistics).toEqual(statistics.slice(2));
+    expect((await left({ olderThan: now, keepLast: 1 })).metadata).not.toHaveProperty('statistics');
+    expect((await left({ olderThan: now, keepLast: 5 })).metadata['snapshot-log']).toHaveLength(5);
+  });
 });
