@@ -107,3 +107,18 @@ test('a replay has no lag, and a batch without a row no share of refused ones', 
   expect([world.metrics.get('RowsRead'), world.metrics.has('QuarantineShare')]).toEqual([0, false]);
   expect(world.metrics.has('Lag')).toBe(true);
 });
+
+test('a batch of a hundred partitions is told with all of them, one of more with their number', async () => {
+  const world = new World({ format: 'hive' });
+  for (const count of [100, 101]) {
+    world.put(
+      `feed/${count}`,
+      Array.from({ length: count }, (_, i) => `${i}@${i}`),
+    );
+    await world.settle();
+    const { partitions } = JSON.parse(world.aws.bus.entries.at(-1)?.Detail ?? '') as {
+      partitions: { count: number; values: string[][] | null };
+    };
+    expect([partitions.count, partitions.values?.length]).toEqual([count, count === 100 ? 100 : undefined]);
+  }
+});

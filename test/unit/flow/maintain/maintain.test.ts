@@ -58,11 +58,16 @@ test('old states expire, and what only they named is removed a day later at the 
   const dry = await run(world, true);
   expect(dry).toMatchObject({ table: dataset, snapshots: 1, orphans: 0 });
   expect(await tableOf(world)).toEqual(before);
+  expect(world.metrics.has('SnapshotsExpired')).toBe(false);
   const keys = world.aws.s3.keys('processed');
   // The objects that the correction has replaced are older than a day.
   const done = await run(world);
   expect(done).toMatchObject({ table: dataset, snapshots: 1 });
   expect(done?.orphans).toBeGreaterThan(2);
+  const measured = ['SnapshotsExpired', 'OrphansRemoved', 'ObjectsCompacted'].map((name) =>
+    world.metrics.get(name),
+  );
+  expect(measured).toEqual([1, done?.orphans, 0]);
   // The expiry has written one metadata file.
   expect(keys.length + 1 - world.aws.s3.keys('processed').length).toBe(done?.orphans);
   expect((await tableOf(world)).snapshots).toHaveLength(2);

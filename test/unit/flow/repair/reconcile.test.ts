@@ -87,8 +87,13 @@ test('an object that no commit counts is removed after an hour; what is not of S
   for (const Key of [...strays, byHand, ofOther])
     await s3.send(new PutObjectCommand({ Bucket: 'processed', Key, Body: '[]' }));
   expect(await compare()).toMatchObject({ removed: 0, unknown: 0 });
+  expect(world.metrics.has('ObjectsRemoved')).toBe(false);
   world.aws.clock.advance(2 * 3_600_000);
   expect(await compare()).toMatchObject({ removed: 2, unknown: 1, missing: [] });
+  const measured = ['ObjectsRemoved', 'ObjectsUnknown', 'ObjectsMissing'].map((name) =>
+    world.metrics.get(name),
+  );
+  expect(measured).toEqual([2, 1, 0]);
   expect(world.stored()).toEqual([own, strays[0], byHand, ofOther].sort());
   const asked = await world.call('reconcile', (deps) => reconcile(deps, dataset, { removesUnknown: true }));
   expect(asked).toMatchObject({ removed: 1, unknown: 1 });
@@ -104,6 +109,7 @@ test('objects that somebody has deleted are told of, also when nothing of their 
   for (const key of keys)
     world.aws.s3.expire('processed', key, world.aws.s3.versions('processed', key)[0]?.id ?? '');
   expect([...((await compare())?.missing ?? [])].sort()).toEqual(keys);
+  expect(world.metrics.get('ObjectsMissing')).toBe(keys.length);
 });
 
 test('a batch whose document somebody has deleted is told of, keeps its objects, and stops nothing else', async () => {
