@@ -3,6 +3,7 @@ import { parse } from 'csv-parse/sync';
 import { InvalidInput } from '../errors.ts';
 import { checkExpression, type Typed } from '../expression/check.ts';
 import { type Expression, parseExpression } from '../expression/parse.ts';
+import { smallCsv } from '../smallCsv.ts';
 
 export interface Persons {
   /** The columns that name a person. */
@@ -26,6 +27,7 @@ export function personsOfCondition(where: string, columns: ReadonlyMap<string, s
     throw new InvalidInput(
       "the condition must say which persons are meant, as in user_id = 42, user_id in (42, 43), or tenant = 'a' and email = 'x'; other conditions could match other people",
     );
+  requireOnce(parts.map(({ column }) => column));
   const persons = parts.reduce<readonly Readonly<Record<string, Value>>[]>(
     (found, { column, values }) =>
       found.flatMap((person) => values.map((value) => ({ ...person, [column]: value }))),
@@ -42,6 +44,7 @@ export function personsOfFile(text: string, columns: ReadonlyMap<string, string>
     throw new InvalidInput(
       'the file of keys needs a first line with names of columns, and a line for each person',
     );
+  requireOnce(header);
   const unknown = header.find((name) => !columns.has(name));
   if (unknown !== undefined)
     throw new InvalidInput(`the file of keys names the column ${unknown}, which the table does not have`);
@@ -57,11 +60,18 @@ export function personsOfFile(text: string, columns: ReadonlyMap<string, string>
 
 function recordsOf(text: string): string[][] {
   try {
-    return parse(text, { bom: true, skip_empty_lines: true });
+    return parse(text, smallCsv);
   } catch {
     // The parser's message has a part of the text.
     throw new InvalidInput('the file of keys is not a CSV with as many fields in each line as in the first');
   }
+}
+
+/** Of two values for one column, the condition means neither: it may match nobody. */
+function requireOnce(columns: readonly string[]): void {
+  const twice = columns.find((name, i) => columns.indexOf(name) !== i);
+  if (twice !== undefined)
+    throw new InvalidInput(`the column ${twice} is given twice; name each column of a person once`);
 }
 
 interface Value {

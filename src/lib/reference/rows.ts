@@ -9,6 +9,7 @@ import { parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { ReferenceRefused } from '../errors.ts';
 import { isJsonObject, tryParseJson } from '../json.ts';
+import { smallCsv } from '../smallCsv.ts';
 
 /** A reference's bytes. Throws ReferenceRefused. */
 export async function readReference(folder: string, file: string): Promise<Buffer> {
@@ -62,7 +63,7 @@ const asWritten: Parameters<typeof JSON.parse>[1] = (_key, value, context?: { so
 
 function csvRows(file: string, bytes: Buffer): LookupRow[] {
   try {
-    const rows: Record<string, string>[] = parse(bytes, { columns: true, bom: true, skip_empty_lines: true });
+    const rows: Record<string, string>[] = parse(bytes, { ...smallCsv, columns: true });
     return rows.map((row) =>
       Object.fromEntries(Object.entries(row).map(([name, value]) => [name, value === '' ? null : value])),
     );

@@ -232,3 +232,34 @@ test('invariant 10: a rollback brings back what had lost to the file, and a corr
   await world.cleanUp();
   await expectNoOrphans(world);
 });
+
+const beaten = async (): Promise<World> => {
+  const world = new World({ isDeduped: true });
+  world.put('feed/b', ['1@06']);
+  await world.settle();
+  world.put('feed/a', ['1@06', '2@06']);
+  await world.settle();
+  return world;
+};
+
+test('a row comes back if the file that it lost to is corrected under a contract that compares no published rows', async () => {
+  const world = await beaten();
+  world.changeContract(
+    (contract) => ({ ...contract, dedupe: { key: ['id'], scope: 'batch', order: [] } }),
+    'claimBatch',
+  );
+  world.put('feed/a', ['2@06']);
+  await world.settle();
+  await expectWhole(world);
+});
+
+test('a row comes back if a replay of the file that it lost to finds its row bad, because what it looks up has changed', async () => {
+  const world = await beaten();
+  // Here, the same version has other bytes.
+  const [version] = world.aws.s3.versions('raw', 'feed/a');
+  const text = world.text('raw', 'feed/a').replace(/^.*$/m, 'unmatched');
+  Object.assign(version ?? {}, { content: world.aws.s3.seed('work', 'other', text).content });
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/a' }));
+  await world.settle();
+  expect(world.lines()).toEqual(['feed/a 2@06', 'feed/b 1@06']);
+});

@@ -11,7 +11,9 @@ test('a lookup is read from CSV, JSON, NDJSON and Parquet alike, with numbers as
     { id: '2', name: null },
   ];
   const json = '[{"id":9007199254740993,"name":"a"},{"id":2,"name":null}]';
-  expect(await readRows('r.csv', Buffer.from('\uFEFFid,name\n9007199254740993,a\n2,\n'))).toEqual(expected);
+  expect(await readRows('r.csv', Buffer.from('\uFEFFid,name\r\n9007199254740993,a\r\n2,\n'))).toEqual(
+    expected,
+  );
   expect(await readRows('r.json', Buffer.from(json))).toEqual(expected);
   expect(await readRows('r.ndjson', Buffer.from(json.slice(1, -1).replace('},{', '}\n{')))).toEqual(expected);
   const folder = mkdtempSync(join(tmpdir(), 'sluice-rows-'));

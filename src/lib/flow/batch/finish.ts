@@ -75,7 +75,7 @@ export async function finishBatch(
   await ledger.setLive(dataset, fence, published.rewritten);
   await dropReplaced(deps, published);
   const plan = await readPlan(deps, attempt);
-  if (plan.set.dedupe?.published) await readLosersAgain(deps, manifest, contractVersion(contract));
+  await readLosersAgain(deps, { manifest, plan, summary });
   for (const file of files) if (file.isMissing) await takeCopy(deps, dataset, fence, file);
   if (manifest.decision === 'rollback') await restoreEarlier(deps, manifest);
   await catalog.dropPartitions(stagingName(dataset), [[stagingPartition(batch, published.run)]]);

@@ -4,13 +4,14 @@
  * attempt was taken back, makes a file be read once too often, and changes nothing.
  */
 import * as z from 'zod';
+import { type Plan, planSchema, type Summary, summarySchema } from '../../model/plan.ts';
 import { type Attempt, type FileId, rejectsRows } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import { attemptPrefix } from '../../table/objectName.ts';
 import { places } from './addresses.ts';
 import type { Deps } from './deps.ts';
 import { replayPrefix } from './id.ts';
-import { type Manifest, replacesOf } from './manifest.ts';
+import { type Manifest, replacesOf, unlessGone } from './manifest.ts';
 
 const pairSchema = z.object({ winner: z.string(), losers: z.array(z.string()) });
 const losersSchema = z.array(z.string());
@@ -43,17 +44,21 @@ export async function writeLost(
   }
 }
 
+/** A committed batch, as far as it says whose rows it has changed. */
+interface Changing {
+  readonly manifest: Manifest;
+  readonly plan: Plan;
+  readonly summary: Summary;
+}
+
 /**
- * Puts the files back into the queue that had lost rows to files which a committed batch has changed: another version, another contract, or
- * no rows at all. They are replayed as batches of their own. Idempotent. Gives their number.
+ * Puts the files back into the queue that had lost rows to files which a committed batch has changed: another version, another contract,
+ * fewer good rows, or none at all. They are replayed as batches of their own. Idempotent. Gives their number.
  */
-export async function readLosersAgain(
-  { config, store, ledger }: Pick<Deps, 'config' | 'store' | 'ledger'>,
-  manifest: Manifest,
-  contract: string,
-): Promise<number> {
-  const { dataset, batch, files } = manifest;
-  const changed = await changedIn({ ledger }, manifest, contract);
+export async function readLosersAgain(deps: LostDeps, changing: Changing): Promise<number> {
+  const { config, store, ledger } = deps;
+  const { dataset, batch, files } = changing.manifest;
+  const changed = await changedIn(deps, changing);
   const own = new Set(files.map(({ object }) => object));
   const losers = new Set<string>();
   await parallel(changed, 16, async (winner) => {
@@ -80,28 +85,59 @@ export async function readLosersAgain(
   return ledger.replay(dataset, again, `${replayPrefix}~lost-${batch}`);
 }
 
+type LostDeps = Pick<Deps, 'config' | 'store' | 'ledger'>;
+
+const idOf = ({ object, version }: FileId): string => JSON.stringify([object, version]);
+
 /** The objects whose published rows a batch has taken out of the table, and not put back as they were. */
-async function changedIn(
-  { ledger }: Pick<Deps, 'ledger'>,
-  manifest: Manifest,
-  contract: string,
-): Promise<string[]> {
+async function changedIn(deps: LostDeps, { manifest, plan, summary }: Changing): Promise<string[]> {
+  const { dataset, decision, files } = manifest;
   const replaced = replacesOf(manifest).filter(({ isRejected }) => !isRejected);
-  const versions = new Map(manifest.files.map(({ object, version }) => [object, version]));
+  const versions = new Map(files.map(({ object, version }) => [object, version]));
+  const quarantined = quarantinedIn(summary);
   const batches = [...new Set(replaced.map(({ batch }) => batch))];
-  const contracts = new Map(
+  const earlier = new Map(
     await parallel(
       batches,
       16,
-      async (each) => [each, (await ledger.batch(manifest.dataset, each))?.contract] as const,
+      async (each) => [each, await earlierBatch(deps, dataset, each, plan)] as const,
     ),
   );
   return replaced
-    .filter(
-      ({ object, version, batch }) =>
-        rejectsRows(manifest.decision) ||
-        versions.get(object) !== version ||
-        contracts.get(batch) !== contract,
-    )
+    .filter((file) => {
+      const before = earlier.get(file.batch);
+      if (before === undefined) return false;
+      const hasOthers = versions.get(file.object) !== file.version || !before.isOfContract;
+      // The same bytes under the same contract give other rows if what the contract looks up has changed.
+      return (
+        rejectsRows(decision) ||
+        hasOthers ||
+        quarantined.get(idOf(file)) !== before.quarantined.get(idOf(file))
+      );
+    })
     .map(({ object }) => object);
 }
+
+/** What decides whether a later batch, with this plan, has changed files of a batch; undefined if none of them can have won rows. */
+async function earlierBatch(
+  { config, store, ledger }: LostDeps,
+  dataset: string,
+  batch: string,
+  later: Plan,
+): Promise<{ isOfContract: boolean; quarantined: ReadonlyMap<string, number> } | undefined> {
+  const record = await ledger.batch(dataset, batch);
+  const isOfContract = record?.contract === later.contract;
+  const at = places(config).attempt(dataset, { batch, fence: record?.committed ?? 0 });
+  let compares = later.set.dedupe?.published === true;
+  if (!compares && !isOfContract) {
+    // The rows may have won under a contract that compared published rows, though the present one does not.
+    const own = await unlessGone(store.readJson(at.plan, planSchema));
+    compares = own === null || own.set.dedupe?.published === true;
+  }
+  if (!compares) return undefined;
+  const summary = isOfContract ? await unlessGone(store.readJson(at.summary, summarySchema)) : null;
+  return { isOfContract, quarantined: summary === null ? new Map() : quarantinedIn(summary) };
+}
+
+const quarantinedIn = ({ files }: Summary): ReadonlyMap<string, number> =>
+  new Map(files.map((file) => [idOf(file), file.quarantined]));
