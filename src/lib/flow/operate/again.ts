@@ -46,7 +46,7 @@ export const groupOf = ({ batch, replay }: BatchRecord, why: string): string =>
 
 /**
  * Processes published files again, in exactly the versions in the raw bucket, and replaces their rows. Files are selected by
- * the time at which they were recorded, or by a prefix of their keys. Returns their number.
+ * the time at which they were recorded, or by a prefix of their keys. Returns their number. Throws InvalidInput if `to` is not after `from`.
  */
 export async function replay(
   deps: OperatorDeps,
@@ -54,6 +54,12 @@ export async function replay(
   which: { from?: Date | undefined; to?: Date | undefined; prefix?: string | undefined },
 ): Promise<{ files: number; batches: number }> {
   contractOf(deps, dataset);
+  const { from, to } = which;
+  if (from !== undefined && to !== undefined && from >= to)
+    throw new InvalidInput(
+      `${dataset}: no file was recorded from ${from.toISOString()} to ${to.toISOString()}: the second time must be after the first`,
+      { dataset },
+    );
   const { ledger, config } = deps;
   const stamp = `${replayPrefix}${Date.now().toString(36)}`;
   let batches = 0;
