@@ -60,6 +60,35 @@ test('rows are compared in the scope of dedupe', () => {
   });
 });
 
+test('deletes are remembered for thirty days, or as the contract says; snapshots replace a table or a partition', () => {
+  const set = (text: string) => compile(contractWith('', text), null, []).set.dedupe;
+  const order = 'order: [{ column: at, direction: desc }]';
+  expect(set(`dedupe: { key: [id], scope: table, ${order} }`)).toEqual({
+    key: ['id'],
+    order: [{ column: 'at', direction: 'desc' }],
+    published: true,
+    // Rows of other datasets of the table are not compared.
+    within: { source: 'test' },
+  });
+  expect(set(`dedupe: { key: [id], scope: partition, ${order}, deleteWhen: "id < 0" }`)).toEqual({
+    key: ['id', 'source', 'day'],
+    order: [{ column: 'at', direction: 'desc' }],
+    published: true,
+    deletes: true,
+    keepDeletesDays: 30,
+  });
+  expect(
+    set(`dedupe: { key: [id], scope: table, ${order}, deleteWhen: "id < 0", keepDeletesDays: 7 }`),
+  ).toMatchObject({ deletes: true, keepDeletesDays: 7, within: { source: 'test' } });
+  const snapshots = { order: [{ column: 'id', direction: 'desc' }], published: true, keepsAll: true };
+  expect(set('load: { replace: table, by: id }')).toEqual({
+    ...snapshots,
+    key: [],
+    within: { source: 'test' },
+  });
+  expect(set('load: { replace: partition, by: id }')).toEqual({ ...snapshots, key: ['source', 'day'] });
+});
+
 test('a plan names the fields of the Catalog, and those that nothing reads', () => {
   const record = parseHiveType('struct<id:string,at:string,other:string>') as StructType;
   const plan = compile(contractWith(''), { name: 'raw_test', record }, []);

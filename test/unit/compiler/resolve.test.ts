@@ -118,3 +118,40 @@ test('names are at most 63 characters long, and a field has its own name before 
   const plain = contractWith('');
   expect(resolveContract(plain, rawTable('struct<id:bigint,x:int>'))).toBe(plain);
 });
+
+test('a field that a column reads, in whatever case, gets no second one, nor does an array and its elements', () => {
+  const contract = contractWith(
+    '  - { name: city, path: user.City, type: string }\n  - { name: tags, path: "user.tags[*]", type: "array<string>" }',
+    'flatten: [{ path: user, prefix: u_, except: [secret] }]',
+  );
+  const type =
+    'struct<id:bigint,user:struct<city:string,tags:array<string>,deep:struct<secret:int>,secret:int>>';
+  // Only fields directly below are left out by name.
+  expect(columnsOf(contract, type)).toEqual([['u_deep_secret', 'user.deep.secret', 'int']]);
+  expect(columnsOf(contract, 'struct<id:bigint,user:string>')).toEqual([]);
+  expect(columnsOf(contract, 'struct<id:bigint>')).toEqual([]);
+});
+
+test('names of derived and unpublished columns and of partitions are taken', () => {
+  const contract = contractWith(
+    '  - { name: hidden, path: other, type: string, publish: false }',
+    'derive: [{ name: twice, type: bigint, expression: "id * 2" }]\ndrift: passthrough',
+  );
+  const names = columnsOf(
+    contract,
+    'struct<id:bigint,at:string,hidden:int,twice:int,day:int,source:int,free:int>',
+  );
+  expect(names.map(([name]) => String(name).replace(/_[0-9a-f]{8}$/, '_#'))).toEqual([
+    'hidden_#',
+    'twice_#',
+    'day_#',
+    'source_#',
+    'free',
+  ]);
+});
+
+test('a thousand fields become columns at most, the first ones', () => {
+  const fields = Array.from({ length: 1001 }, (_, i) => `f${i}:int`).join(',');
+  const names = columnsOf(contractWith('', 'drift: passthrough'), `struct<id:bigint,at:string,${fields}>`);
+  expect([names.length, names[0]?.[0], names.at(-1)?.[0]]).toEqual([1000, 'f0', 'f999']);
+});
