@@ -25,7 +25,7 @@ type LookupDeps = Pick<Deps, 'config' | 'contracts' | 'store' | 'formats' | 'led
 
 /**
  * The rows of a lookup's table, as they are published when the attempt first asks. Throws ReferenceRefused if no dataset fills the table any
- * more, LookupTooLarge, and LedgerBusy if the table changes each time that it is read.
+ * more, or if it was dropped, LookupTooLarge, and LedgerBusy if the table changes each time that it is read.
  */
 export async function tableRows(
   deps: LookupDeps,
@@ -78,6 +78,7 @@ async function readNow(
     const state = await stateOf(deps, filledBy, format, shape);
     const all = await format.allObjects(shape);
     if (!isDeepStrictEqual(state, await stateOf(deps, filledBy, format, shape))) continue;
+    if (all.length === 0) await requireUnborn(deps, filledBy, format, shape.name);
     const objects = await committedOf(deps, state, all);
     const version =
       state.snapshot ??
@@ -107,6 +108,22 @@ async function readNow(
     `the table ${lookup.table} changed each of the ${mostTries} times that it was read for a lookup`,
     { table: lookup.table },
   );
+}
+
+/** Throws ReferenceRefused for a table that is not there although rows were published to it: its keys would silently find nothing. */
+async function requireUnborn(
+  { ledger }: Pick<Deps, 'ledger'>,
+  filledBy: readonly Contract[],
+  format: TableFormat,
+  table: string,
+): Promise<void> {
+  if (await format.isThere(table)) return;
+  for (const { dataset } of filledBy)
+    if ((await ledger.lastBatches(dataset)).length > 0)
+      throw new ReferenceRefused(
+        `the table ${table}, which is looked up, does not exist, and ${dataset} has published batches: somebody has dropped the table, or its contract names another one since. Register it again or replay ${dataset}, then retry`,
+        { dataset, table },
+      );
 }
 
 /** What says which objects of a table count. */

@@ -194,7 +194,17 @@ test('a table that changes at each look, and one that no dataset fills any more'
   await expect(alone.plan()).rejects.toMatchObject({ name: 'ReferenceRefused', table: 'users' });
 });
 
-test.each(['hive', 'iceberg'] as const)('a %s table that does not exist yet has no rows', async (format) => {
-  const { plan } = await reached(format);
-  expect(await plan()).toMatchObject({ rows: [''], lookups: [{ table: 'users', objects: 0, rows: 0 }] });
-});
+test.each(['hive', 'iceberg'] as const)(
+  'a %s table that does not exist yet has no rows; one that was dropped is not taken for it',
+  async (format) => {
+    const { plan } = await reached(format);
+    expect(await plan()).toMatchObject({ rows: [''], lookups: [{ table: 'users', objects: 0, rows: 0 }] });
+    const later = await reached(format);
+    later.world.aws.dynamo.seed('ledger', {
+      pk: 'users',
+      sk: 'RECENT',
+      batches: [{ batch: batch('1'), rows: 1 }],
+    });
+    await expect(later.plan()).rejects.toMatchObject({ name: 'ReferenceRefused', table: 'users' });
+  },
+);
