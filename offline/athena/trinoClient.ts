@@ -102,44 +102,65 @@ export function createTrinoClient(address: string, user: string) {
       await pause(50);
     }
   };
+  const runOnce = async (
+    sql: string,
+    schema: string,
+    { signal, session = {} }: RunOptions,
+  ): Promise<TrinoResult> => {
+    const headers = {
+      'X-Trino-User': user,
+      'X-Trino-Catalog': catalogName,
+      'X-Trino-Schema': schema,
+      'X-Trino-Time-Zone': 'UTC',
+      'X-Trino-Client-Capabilities': 'PARAMETRIC_DATETIME',
+      'X-Trino-Session': Object.entries(session)
+        .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+        .join(','),
+    };
+    let answer = await fetchAnswer(`${address}/v1/statement`, { method: 'POST', headers, body: sql });
+    let columns: TrinoResult['columns'] = [];
+    const rows: (readonly unknown[])[] = [];
+    for (;;) {
+      if (answer.error) throw new TrinoError(answer.error);
+      columns = answer.columns ?? columns;
+      for (const row of answer.data ?? []) rows.push(row);
+      if (answer.nextUri === undefined) break;
+      if (signal?.aborted) {
+        await fetch(answer.nextUri, { method: 'DELETE', headers });
+        signal.throwIfAborted();
+      }
+      answer = await fetchAnswer(answer.nextUri, { headers });
+    }
+    return {
+      id: answer.id,
+      columns,
+      rows,
+      updateCount: answer.updateCount,
+      scannedBytes: answer.stats.physicalInputBytes,
+      scannedRows: answer.stats.processedRows,
+    };
+  };
   return {
     /** Runs one statement to its end. Throws TrinoError when it fails. */
-    async run(sql: string, schema: string, { signal, session = {} }: RunOptions = {}): Promise<TrinoResult> {
-      const headers = {
-        'X-Trino-User': user,
-        'X-Trino-Catalog': catalogName,
-        'X-Trino-Schema': schema,
-        'X-Trino-Time-Zone': 'UTC',
-        'X-Trino-Client-Capabilities': 'PARAMETRIC_DATETIME',
-        'X-Trino-Session': Object.entries(session)
-          .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
-          .join(','),
-      };
-      let answer = await fetchAnswer(`${address}/v1/statement`, { method: 'POST', headers, body: sql });
-      let columns: TrinoResult['columns'] = [];
-      const rows: (readonly unknown[])[] = [];
-      for (;;) {
-        if (answer.error) throw new TrinoError(answer.error);
-        columns = answer.columns ?? columns;
-        for (const row of answer.data ?? []) rows.push(row);
-        if (answer.nextUri === undefined) break;
-        if (signal?.aborted) {
-          await fetch(answer.nextUri, { method: 'DELETE', headers });
-          signal.throwIfAborted();
+    async run(sql: string, schema: string, options: RunOptions = {}): Promise<TrinoResult> {
+      for (const deadline = Date.now() + nodePatience; ; await pause(50)) {
+        try {
+          return await runOnce(sql, schema, options);
+        } catch (error) {
+          const hasNoNode = error instanceof TrinoError && error.code === 'NO_NODES_AVAILABLE';
+          if (!hasNoNode || Date.now() > deadline) throw error;
+          options.signal?.throwIfAborted();
         }
-        answer = await fetchAnswer(answer.nextUri, { headers });
       }
-      return {
-        id: answer.id,
-        columns,
-        rows,
-        updateCount: answer.updateCount,
-        scannedBytes: answer.stats.physicalInputBytes,
-        scannedRows: answer.stats.processedRows,
-      };
     },
   };
 }
+
+/**
+ * The server is its only worker, and looks every five seconds for the catalogs that a worker has. So for some seconds after its start, a
+ * statement that reads a table has no node. It fails before it does anything, and Trino takes its new table back.
+ */
+const nodePatience = 60_000;
 
 /** Gives access to the source text of a value: https://tc39.es/proposal-json-parse-with-source/ */
 const numbersAsWritten = (_: string, value: unknown, context?: { source?: string }): unknown =>

@@ -426,6 +426,8 @@ const wholeObject = ({ bucket, key }: ObjectRef, content: string | Uint8Array) =
   Bucket: bucket,
   Key: key,
   Body: content,
+  // The SDK tells no length for an empty body, and then warns of a stream.
+  ContentLength: Buffer.byteLength(content),
   ContentType: contentTypes[key.split('.').at(-1) ?? ''] ?? 'text/plain; charset=utf-8',
 });
 

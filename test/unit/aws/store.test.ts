@@ -168,3 +168,28 @@ test('a document that is not JSON, or not of its schema, is an error that names 
     });
   }
 });
+
+test('each object is sent with its length, an empty one too, so the SDK does not take it for a stream', async () => {
+  const warnings: unknown[] = [];
+  const lengths: unknown[] = [];
+  const ignore = () => {};
+  const s3 = new S3Client({
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'a', secretAccessKey: 's' },
+    logger: { debug: ignore, info: ignore, error: ignore, warn: (message) => warnings.push(message) },
+  });
+  const requestSchema = z.object({ headers: z.object({ 'content-length': z.string().optional() }) });
+  s3.middlewareStack.add(
+    () =>
+      async ({ request }) => {
+        lengths.push(requestSchema.parse(request).headers['content-length']);
+        return { response: {}, output: { $metadata: {} } };
+      },
+    { step: 'finalizeRequest', priority: 'low' },
+  );
+  const store = createStore(s3);
+  for (const content of ['', 'ü', new Uint8Array(), new Uint8Array(3)])
+    await store.writeOnce({ bucket: 'work', key: 'k' }, content);
+  await store.writeText({ bucket: 'work', key: 'k' }, '');
+  expect([lengths, warnings]).toEqual([['0', '2', '0', '3', '0'], []]);
+});

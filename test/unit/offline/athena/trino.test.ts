@@ -1,7 +1,15 @@
 /** What Trino is asked for a statement of Athena, and what becomes of its answers. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { expect, test } from '@jest/globals';
 import { createTrinoEngine } from '../../../../offline/athena/trino.ts';
-import type { TrinoResult, TypeSignature } from '../../../../offline/athena/trinoClient.ts';
+import {
+  createTrinoClient,
+  type TrinoResult,
+  type TypeSignature,
+} from '../../../../offline/athena/trinoClient.ts';
 import { connectUpstream } from '../../../../offline/aws.ts';
 
 const nothing: TrinoResult = {
@@ -87,4 +95,27 @@ test('the data manifest of an Iceberg table names the files that the statement w
   const sql = "CREATE TABLE t WITH (table_type = 'ICEBERG', location = 's3://b/t') AS SELECT 1 AS a";
   const { result } = await run(sql, {}, [], keys);
   expect(result.written).toEqual([`s3://b/t/data/${nothing.id}-1.parquet`]);
+});
+
+test('a statement waits for the catalogs of the server, which answers before its worker has them', async () => {
+  const answers = [
+    { error: { message: 'm', errorName: 'NO_NODES_AVAILABLE', errorType: 'INSUFFICIENT_RESOURCES' } },
+    { updateCount: 1 },
+    { error: { message: 'm', errorName: 'COLUMN_NOT_FOUND', errorType: 'USER_ERROR' } },
+  ];
+  const asked: string[] = [];
+  const server = createServer(async (request, response) => {
+    asked.push(await text(request));
+    response.end(JSON.stringify({ id: 'q', stats: {}, ...answers.shift() }));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  const { run: ask } = createTrinoClient(`http://127.0.0.1:${port}`, 'user');
+  try {
+    expect(await ask('CREATE TABLE t AS SELECT 1', 'd')).toMatchObject({ updateCount: 1 });
+    await expect(ask('SELECT b FROM t', 'd')).rejects.toMatchObject({ code: 'COLUMN_NOT_FOUND' });
+  } finally {
+    server.close();
+  }
+  expect(asked).toEqual(['CREATE TABLE t AS SELECT 1', 'CREATE TABLE t AS SELECT 1', 'SELECT b FROM t']);
 });
