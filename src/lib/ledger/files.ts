@@ -665,8 +665,15 @@ export function filesOf(table: Table) {
         const noted = all.find((file) => file.version === copy.version);
         if (root === undefined || known === undefined) return;
         if (noted !== undefined && noted.state !== 'pending') return;
-        // A later version may have been noted meanwhile: it stays the latest.
-        const isNewest = [version, root.version, copy.version].includes(known.newest);
+        const newest = all.find((file) => file.version === known.newest);
+        const read = newest?.state === 'same' ? all.find((file) => file.version === newest.sameAs) : newest;
+        // A later version may have been noted meanwhile: it stays the latest. One that no longer counts was deleted, because this version was
+        // current.
+        const isNewest =
+          [version, root.version, copy.version].includes(known.newest) ||
+          read?.state === 'rejected' ||
+          read?.state === 'failed' ||
+          read?.replacedBy === root.version;
         const { notedAt = now() } = noted ?? {};
         const place = noted?.place;
         const record = {

@@ -5,7 +5,6 @@
 import { join } from 'node:path';
 import type { StoredVersion } from '../../aws/versions.ts';
 import { ErasureRefused } from '../../errors.ts';
-import { parallel } from '../../parallel.ts';
 import type { Leases } from './leases.ts';
 import { inFolder, type RawFound } from './search.ts';
 import type { EraseDeps, Erasing } from './work.ts';
@@ -33,8 +32,12 @@ export async function refusalsOf(
   for (const [object, found] of Map.groupBy(raw, (each) => each.object)) {
     const current = (await versionsOf(deps, object)).find(({ isMarker }) => !isMarker);
     for (const match of found) {
-      if (match.version !== current?.version) continue;
       await work.beat();
+      if (match.version !== current?.version) {
+        const standing = await standingOf(deps, datasetsOf(work), match, current?.version);
+        if (standing?.isFinal) refusals.push(standing.why);
+        continue;
+      }
       if (match.size > largestPut)
         refusals.push(`${object} (version ${match.version}) has more than 5 GiB, and is not written anew`);
       else
@@ -104,7 +107,7 @@ async function eraseObject(
 ): Promise<ErasedRaw> {
   const { store, config, ledger } = deps;
   const bucket = config.rawBucket;
-  const datasets = [work.dataset, ...work.readers];
+  const datasets = datasetsOf(work);
   const versions = await versionsOf(deps, object);
   const current = versions.find(({ isMarker }) => !isMarker);
   const isHidden = versions[0]?.isMarker ?? false;
@@ -148,13 +151,9 @@ async function eraseObject(
   const waits: string[] = [];
   const deletable: RawFound[] = [];
   for (const each of found) {
-    const isWaiting =
-      each.version !== sameAs && (await hasRows(deps, datasets, object, each.version, latest?.version));
-    if (isWaiting)
-      waits.push(
-        `${object}: the rows of its version ${each.version} are in the table, and a newer version waits; run the same command again when the newer version is published or rejected`,
-      );
-    else deletable.push(each);
+    const standing = each.version === sameAs ? null : await standingOf(deps, datasets, each, latest?.version);
+    if (standing === null) deletable.push(each);
+    else waits.push(standing.why);
   }
   await store.deleteVersions(
     bucket,
@@ -163,19 +162,39 @@ async function eraseObject(
   return { rewritten, records, deleted: deletable.length, waits };
 }
 
-/** Whether a dataset has the rows of an earlier version, while nobody has processed the current one, or decided about it. */
-async function hasRows(
-  { ledger }: EraseDeps,
+const datasetsOf = ({ dataset, readers }: Erasing): string[] => [dataset, ...readers];
+
+/**
+ * Why an earlier version cannot be deleted yet; null if it can. It counts for a dataset as long as its rows are in the table, or a rollback
+ * has put it back into the queue: with the version, the records of everybody else would be gone. `isFinal`: only a person can change this.
+ */
+async function standingOf(
+  { ledger }: Pick<EraseDeps, 'ledger'>,
   datasets: readonly string[],
-  object: string,
-  version: string,
+  { object, version }: Pick<RawFound, 'object' | 'version'>,
   current: string | undefined,
-): Promise<boolean> {
-  const each = await parallel(datasets, 4, async (dataset) => {
+): Promise<{ readonly why: string; readonly isFinal: boolean } | null> {
+  if (current === undefined) return null;
+  const waiting = ['pending', 'claimed', 'held'];
+  for (const dataset of datasets) {
     const [read] = await ledger.read(dataset, [{ object, version }]);
-    if (read?.object?.rows?.version !== version || current === undefined) return false;
-    const latest = (await ledger.versionsOf(dataset, object)).find((file) => file.version === current);
-    return latest === undefined || ['pending', 'claimed', 'held'].includes(latest.state);
-  });
-  return each.includes(true);
+    const newer = await ledger.file(dataset, { object, version: current });
+    // It has the same bytes.
+    if (newer?.version === version) continue;
+    const { rows, version: latest } = read?.object ?? {};
+    const hasRows = rows?.version === version && rows.isRejected !== true;
+    const isBack = latest === version && waiting.includes(read?.file?.state ?? '');
+    const isOpen = newer === undefined || waiting.includes(newer.state);
+    if ((hasRows || isBack) && !isOpen)
+      return {
+        why: `${object}: its version ${version} counts in ${dataset}, and a newer one, ${current}, which was rejected, rolled back or failed, hides it; delete the newer version from the raw bucket`,
+        isFinal: true,
+      };
+    if (isOpen && (hasRows || newer?.decision?.restores === version))
+      return {
+        why: `${object}: its version ${version} counts in ${dataset}, and a newer version waits; run the same command again when the newer version is published, or rejected and deleted`,
+        isFinal: false,
+      };
+  }
+  return null;
 }

@@ -50,7 +50,7 @@ export async function rollback(
       { dataset, batch },
     );
   const manifest = await readManifest(deps, { dataset, batch, fence: committed });
-  const before = publishedBefore(manifest);
+  const before = await publishedBefore(deps, manifest);
   const all = manifest.files
     .filter((file) => object === undefined || file.object === object)
     .map(({ object: key, version }) => leaving({ object: key, version }, before.get(key)));
@@ -98,7 +98,7 @@ export async function rollbackTo(
   /** The versions of the state: the first later batch with an object's rows knows what was published before it. */
   const then = new Map<string, string | undefined>();
   for (const manifest of manifests) {
-    const before = publishedBefore(manifest);
+    const before = await publishedBefore(deps, manifest);
     for (const { object } of manifest.files) if (!then.has(object)) then.set(object, before.get(object));
   }
   let replayed = 0;
@@ -127,9 +127,31 @@ const leaving = ({ object, version }: FileId, before: string | undefined): Leavi
   restores: before === version ? undefined : before,
 });
 
-/** The version of each object that had rows when the batch was claimed. */
-const publishedBefore = ({ published }: Manifest): Map<string, string> =>
-  new Map(published.flatMap((rows) => (rows.isRejected ? [] : [[rows.object, rows.version]])));
+/**
+ * The version of each object that had rows when the batch was claimed. A copy with the same bytes, which was read because that version was
+ * gone, counts as that version: it replaced nothing.
+ */
+async function publishedBefore(
+  { ledger }: Pick<OperatorDeps, 'ledger'>,
+  { dataset, files, published }: Manifest,
+): Promise<Map<string, string>> {
+  const own = new Map(files.map((file) => [file.object, file]));
+  const before = published.filter(({ isRejected }) => !isRejected);
+  const others = before.filter(({ object, version }) => own.get(object)?.version !== version);
+  const records = await ledger.read(dataset, others);
+  const copied = new Set(
+    others.flatMap(({ object }, i) => {
+      const etag = records[i]?.file?.etag ?? '';
+      return etag !== '' && etag === own.get(object)?.etag ? [object] : [];
+    }),
+  );
+  return new Map(
+    before.map(({ object, version }) => [
+      object,
+      copied.has(object) ? (own.get(object)?.version ?? version) : version,
+    ]),
+  );
+}
 
 /** Puts files back into the queue, to be rejected. Gives those that went. */
 const reject = (

@@ -7,8 +7,10 @@ import { places } from '../../../../src/lib/flow/batch/addresses.ts';
 import { erase, survey } from '../../../../src/lib/flow/erase/erase.ts';
 import type { PersonEngine } from '../../../../src/lib/flow/erase/work.ts';
 import { replay } from '../../../../src/lib/flow/operate/again.ts';
+import { decide } from '../../../../src/lib/flow/operate/decide.ts';
 import { stateOrBatch, tag } from '../../../../src/lib/flow/operate/history.ts';
 import { pause, resume } from '../../../../src/lib/flow/operate/pause.ts';
+import { rollback } from '../../../../src/lib/flow/operate/rollback.ts';
 import type { TableFormatName } from '../../../../src/lib/model/plan.ts';
 import { after } from '../../../support/everyCall.ts';
 import {
@@ -241,7 +243,7 @@ thoroughTest('an object that was deleted stays deleted, and a version that waits
   await world.settle();
   // A new version, of which nobody has heard.
   world.put('feed/b', ['b1@06', 'b2@07']);
-  await expect(run(world)).rejects.toThrow(/feed\/b: the rows of its version/);
+  await expect(run(world)).rejects.toThrow(/feed\/b: its version/);
   await world.settle();
   // A file that waits is read in its new version.
   await world.operate((deps) => pause(deps, dataset, 'later'));
@@ -256,6 +258,34 @@ thoroughTest('an object that was deleted stays deleted, and a version that waits
   // What only expired snapshots named is left to reconcile.
   await world.cleanUp();
   await expectErased(world, ['feed/e e1@06']);
+});
+
+test('a version that counts is not deleted with the records of others: one that was rejected and hides it goes first', async () => {
+  const world = new World({ buckets });
+  const many = ['1@06', '2@06', '3@06', '4@06', '5@06', '6@06'];
+  world.put('feed/a', [`${person}@06`, 'a1@06']);
+  world.put('feed/b', [`${person}@06`, ...many]);
+  await world.settle();
+  const wrong = [
+    { key: 'feed/a', version: world.put('feed/a', ['x@06']) },
+    { key: 'feed/b', version: world.put('feed/b', ['x@06']) },
+  ];
+  await world.settle();
+  const { ledger, store } = world.deps('test');
+  const by = { reason: 'a test', at: new Date().toISOString() };
+  for (const { batch, state } of (await ledger.batches(dataset)).slice(1))
+    if (state === 'held')
+      await world.operate((deps) => decide(deps, dataset, batch, { kind: 'reject', ...by }));
+    else if (state === 'published') await world.operate((deps) => rollback(deps, dataset, batch, by));
+  await world.settle();
+  await expect(run(world)).rejects.toThrow(/nothing was changed:\n(?:.*hides it.*\n?){2}/);
+  await store.deleteVersions('raw', wrong);
+  expect(await run(world)).toMatchObject({ outcome: 'complete' });
+  expect(await placesOf(world)).toEqual([]);
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+  await world.settle();
+  expect(world.lines()).toEqual(['feed/a a1@06', ...many.map((line) => `feed/b ${line}`)]);
+  expect(await ledger.waiting(dataset, 'held')).toEqual([]);
 });
 
 thoroughTest('two at once: one has the leases, and the other continues after it', async () => {

@@ -254,6 +254,22 @@ test('a raw version that is gone can be rolled back, too', async () => {
   expect(await world.statesOf('feed/a')).toEqual(['rejected']);
 });
 
+test('a replay that has read a copy of its version is rolled back like any replay: nothing comes back, and nothing waits', async () => {
+  const world = new World();
+  const version = world.put('feed/a', ['a1@06']);
+  await world.settle();
+  world.put('feed/a', ['a1@06']);
+  await world.settle();
+  world.aws.s3.expire('raw', 'feed/a', version);
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/a' }));
+  await world.settle();
+  expect(linesOf(world)).toEqual(['feed/a a1@06']);
+  expect(await rollBack(world, await lastBatch(world))).toMatchObject({ pending: [] });
+  await world.settle();
+  expect(linesOf(world)).toEqual([]);
+  expect(await world.statesOf('feed/a')).toEqual(['rejected', 'replaced']);
+});
+
 test('a batch that is held, and one that is being replayed, is not rolled back', async () => {
   const world = new World();
   const many = ['1@06', '2@06', '3@07', '4@07', '5@07', '6@06'];
