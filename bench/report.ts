@@ -3,6 +3,7 @@ import { table } from '../scripts/markdownTable.ts';
 import type { ColdCommit } from './coldCommit.ts';
 import { type FlowResults, type Publication, priceOf, type Usage } from './flow.ts';
 import type { Growth } from './growth.ts';
+import { type Merge, mergedBy } from './merges.ts';
 import type { OutputFile } from './output.ts';
 import type { Packages } from './packages.ts';
 import type { Writer } from './writers.ts';
@@ -33,6 +34,7 @@ export interface Measurements {
   /** By engine. */
   readonly output: Readonly<Record<string, readonly OutputFile[]>>;
   readonly publishing: Publishing | null;
+  readonly merges: readonly Merge[];
   /** By the format of the tables. */
   readonly flow: { readonly hive: FlowResults; readonly iceberg: FlowResults } | null;
   readonly packages: Packages | null;
@@ -48,7 +50,7 @@ export interface Publishing {
 
 /** `notes` is a section that a person wrote. It is kept unchanged. */
 export function report(measured: Measurements, notes: string): string {
-  const { machine, comparisons, growth, output, publishing, flow, packages } = measured;
+  const { machine, comparisons, growth, output, publishing, merges, flow, packages } = measured;
   return `${[
     '# Performance',
     '',
@@ -65,6 +67,7 @@ export function report(measured: Measurements, notes: string): string {
         ...comparisons.flatMap(comparedGoals),
         ...outputGoals(output),
         ...publishingGoals(publishing),
+        ...mergeGoals(merges),
         ...flowGoals(flow),
         ...packageGoals(packages),
       ],
@@ -75,6 +78,7 @@ export function report(measured: Measurements, notes: string): string {
     ...(growth.length > 0 ? growthSection(growth) : []),
     ...Object.entries(output).flatMap(([engine, files]) => outputSection(engine, files)),
     ...(publishing ? publishingSection(publishing) : []),
+    ...(merges.length > 0 ? mergeSection(merges) : []),
     ...(flow ? flowSection(flow) : []),
     ...(packages ? packageSection(packages) : []),
   ]
@@ -125,6 +129,18 @@ const outputGoals = (output: Measurements['output']): string[][] =>
 
 const flowGoals = (flow: Measurements['flow']): string[][] =>
   flow === null ? [] : [goal('10,000 rows from PutObject to Athena, median', 3, ' s', flow.hive.latency.p50)];
+
+/** The time of Sluice to that of the fastest other one. */
+const mergeGoals = (merges: readonly Merge[]): string[][] =>
+  merges
+    .filter(({ share }) => share <= 0.01)
+    .map(({ rows, seconds }) => {
+      const others = [mergedBy.trino, mergedBy.spark, mergedBy.pyiceberg].map(
+        (by) => seconds[by] ?? Infinity,
+      );
+      const own = seconds[mergedBy.sluice] ?? Number.NaN;
+      return goal(`merge of ${number(rows)} rows, to the fastest other`, 1, '', own / Math.min(...others));
+    });
 
 function publishingGoals(publishing: Publishing | null): string[][] {
   if (publishing === null) return [];
@@ -280,6 +296,28 @@ function publishingSection({ hive, iceberg, writers, commits }: Publishing): str
         (c.metadataBytes / 1e6).toFixed(2),
         `${c.seconds.toFixed(3)} s`,
         `${c.cpuSeconds.toFixed(3)} s`,
+      ]),
+    ),
+    '',
+  ];
+}
+
+function mergeSection(merges: readonly Merge[]): string[] {
+  return [
+    '## Merges',
+    '',
+    "LHBench's merge microbenchmark: TPC-DS's table `store_sales` at scale factor 1 (2.9 M rows of 24 columns) as one Iceberg table for each, without partitions. Half of the changed rows have keys of the table,",
+    'chosen at random, and half are new. All tables are equal after each change. Sluice reads the changes from a Parquet file; its whole batch also claims the file, checks rows and accounts with Athena, and keeps',
+    'the ledger. A dash: it took more than a minute for fewer rows.',
+    '',
+    ...table(
+      ['changed rows', ...merges.map(({ rows, share }) => `${number(rows)} (${100 * share} %)`)],
+      Object.values(mergedBy).map((by) => [
+        by,
+        ...merges.map(({ seconds }) => {
+          const time = seconds[by];
+          return time === null || time === undefined ? '-' : `${time.toFixed(2)} s`;
+        }),
       ]),
     ),
     '',

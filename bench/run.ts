@@ -13,6 +13,7 @@ import { measureFlow, measurePublications } from './flow.ts';
 import { measureGrowth } from './growth.ts';
 import { historySection, measureHistory, withHistory } from './history.ts';
 import { type Measured, measure } from './measure.ts';
+import { measureMerges } from './merges.ts';
 import { type OutputFile, outputFiles } from './output.ts';
 import { measurePackages } from './packages.ts';
 import { type Comparison, type Row, report as written } from './report.ts';
@@ -31,7 +32,7 @@ which the section "Where the time goes" is kept as it is. With the defaults it t
   --rows LIST    sizes, 100000,1000000,5000000 by default
   --rounds N     repetitions of each (3); the largest size runs once
   --files N      files of which the latency is measured (100)
-  --only NAME    embedded, spark, polygons, growth, publishing or flow; the tables are printed, and only docs/cost.md is written (by flow)
+  --only NAME    embedded, spark, polygons, growth, publishing, merges or flow; the tables are printed, and only docs/cost.md is written (by flow)
   --dry          prints the tables and writes nothing
   -h, --help     this text
 
@@ -84,6 +85,7 @@ async function main(): Promise<number> {
         commits: await measureColdCommits(report),
       }
     : null;
+  const merges = isWanted('merges') ? await measureMerges(report) : [];
   const packages = flow && (await measurePackages());
   const growth = isWanted('growth') ? await measureGrowth(report) : [];
   const all = await contenders(report);
@@ -117,7 +119,7 @@ async function main(): Promise<number> {
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / gigabyte)} GB, Node ${process.version}`;
   const file = join(root, 'docs/performance.md');
   const text = written(
-    { machine, comparisons, growth, output, publishing, flow, packages },
+    { machine, comparisons, growth, output, publishing, merges, flow, packages },
     await notesOf(file),
   );
   console.log(text);

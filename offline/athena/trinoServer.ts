@@ -30,7 +30,8 @@ export async function startTrino(home: TrinoHome, endpoint: string, folder: stri
   const server = spawn(
     join(home.javaHome, 'bin', 'java'),
     [
-      '-Xmx1G',
+      // A validation query groups the keys of a batch: 700 bytes for each row.
+      '-Xmx2G',
       // It lives for minutes only: fast compilation matters more than fast code.
       '-XX:TieredStopAtLevel=1',
       '-Djdk.attach.allowAttachSelf=true',
@@ -82,8 +83,8 @@ async function configure(folder: string, port: number, endpoint: string): Promis
       'http-server.http.port': String(port),
       'discovery.uri': `http://127.0.0.1:${port}`,
       'catalog.config-dir': join(folder, 'catalog'),
-      'query.max-memory': '512MB',
-      'query.max-memory-per-node': '512MB',
+      'query.max-memory': '1280MB',
+      'query.max-memory-per-node': '1280MB',
       'memory.heap-headroom-per-node': '256MB',
       'web-ui.enabled': 'false',
       // Each writer may open 100 partitions. Athena allows 100 for a statement.

@@ -18,6 +18,7 @@ import duckdb
 import duckdb_extension_avro
 import duckdb_extension_iceberg
 import pyarrow as pa
+import pyarrow.parquet as pq
 from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.local import LocalFileSystem as LocalFiles
 from fsspec.implementations.arrow import ArrowFSWrapper
@@ -158,7 +159,14 @@ def generate(step):
     table.append(pa.table(columns, schema=table.schema().as_arrow()))
 
 
-kinds = {"read": read, "write": write, "inspect": inspect, "create": create, "generate": generate}
+def upsert(step):
+    """Merges a Parquet file into the table, by the columns of a key."""
+    rows = pq.read_table(step["path"]).cast(table.schema().as_arrow())
+    result = table.upsert(rows, join_cols=step["on"])
+    return {"updated": result.rows_updated, "inserted": result.rows_inserted}
+
+
+kinds = {"read": read, "write": write, "inspect": inspect, "create": create, "generate": generate, "upsert": upsert}
 
 
 def answer(request):
