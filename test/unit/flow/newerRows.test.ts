@@ -263,3 +263,17 @@ test('a row comes back if a replay of the file that it lost to finds its row bad
   await world.settle();
   expect(world.lines()).toEqual(['feed/a 2@06', 'feed/b 1@06']);
 });
+
+test('a row whose raw file is gone does not come back, and its file is held and says so', async () => {
+  const world = await beaten();
+  const [version] = world.aws.s3.versions('raw', 'feed/b');
+  world.aws.s3.expire('raw', 'feed/b', version?.id ?? '');
+  world.put('feed/a', ['2@06']);
+  await world.settle();
+  const [held] = await Array.fromAsync(world.deps('test').ledger.files(dataset));
+  expect(held).toMatchObject({
+    object: 'feed/b',
+    state: 'held',
+    reason: expect.stringContaining('those that had lost to another file do not come back'),
+  });
+});

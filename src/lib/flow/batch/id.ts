@@ -19,6 +19,13 @@ export function batchId(
 /** The prefix of groups of replayed files; other groups have the id of their batch. */
 export const replayPrefix = 'replay-';
 
+/** The group of the files that had lost rows to files of a batch. It sorts behind all other replays. */
+export const losersGroup = (batch: string): string => `${replayPrefix}~lost-${batch}`;
+
+/** Whether a file is read again for rows that had lost to another file. */
+export const isLoser = ({ group }: { readonly group?: string | undefined }): boolean =>
+  group?.startsWith(losersGroup('')) ?? false;
+
 /** The replay that a file waits for, if any. */
 export const replayOf = (file: { group?: string | undefined } | undefined): string | undefined =>
   file?.group?.startsWith(replayPrefix) ? file.group : undefined;

@@ -10,7 +10,7 @@ import { parallel } from '../../parallel.ts';
 import { attemptPrefix } from '../../table/objectName.ts';
 import { places } from './addresses.ts';
 import type { Deps } from './deps.ts';
-import { replayPrefix } from './id.ts';
+import { losersGroup } from './id.ts';
 import { type Manifest, replacesOf, unlessGone } from './manifest.ts';
 
 const pairSchema = z.object({ winner: z.string(), losers: z.array(z.string()) });
@@ -82,62 +82,49 @@ export async function readLosersAgain(deps: LostDeps, changing: Changing): Promi
       : [{ object: object.object, version: object.rows.version }],
   );
   // Behind an operator's replays and rollbacks: of these, later batches often have the same losers.
-  return ledger.replay(dataset, again, `${replayPrefix}~lost-${batch}`);
+  return ledger.replay(dataset, again, losersGroup(batch));
 }
 
 type LostDeps = Pick<Deps, 'config' | 'store' | 'ledger'>;
 
-const idOf = ({ object, version }: FileId): string => JSON.stringify([object, version]);
-
 /** The objects whose published rows a batch has taken out of the table, and not put back as they were. */
-async function changedIn(deps: LostDeps, { manifest, plan, summary }: Changing): Promise<string[]> {
-  const { dataset, decision, files } = manifest;
-  const replaced = replacesOf(manifest).filter(({ isRejected }) => !isRejected);
-  const versions = new Map(files.map(({ object, version }) => [object, version]));
-  const quarantined = quarantinedIn(summary);
-  const batches = [...new Set(replaced.map(({ batch }) => batch))];
-  const earlier = new Map(
-    await parallel(
-      batches,
-      16,
-      async (each) => [each, await earlierBatch(deps, dataset, each, plan)] as const,
-    ),
-  );
-  return replaced
-    .filter((file) => {
-      const before = earlier.get(file.batch);
-      if (before === undefined) return false;
-      const hasOthers = versions.get(file.object) !== file.version || !before.isOfContract;
-      // The same bytes under the same contract give other rows if what the contract looks up has changed.
-      return (
-        rejectsRows(decision) ||
-        hasOthers ||
-        quarantined.get(idOf(file)) !== before.quarantined.get(idOf(file))
-      );
-    })
-    .map(({ object }) => object);
+async function changedIn(deps: LostDeps, changing: Changing): Promise<string[]> {
+  const replaced = replacesOf(changing.manifest).filter(({ isRejected }) => !isRejected);
+  const byBatch = [...Map.groupBy(replaced, ({ batch }) => batch)];
+  const changed = await parallel(byBatch, 16, ([batch, files]) => changedOf(deps, changing, batch, files));
+  return changed.flat();
 }
 
-/** What decides whether a later batch, with this plan, has changed files of a batch; undefined if none of them can have won rows. */
-async function earlierBatch(
+/** Those among the files of one earlier batch. */
+async function changedOf(
   { config, store, ledger }: LostDeps,
-  dataset: string,
+  { manifest: { dataset, decision, files }, plan, summary }: Changing,
   batch: string,
-  later: Plan,
-): Promise<{ isOfContract: boolean; quarantined: ReadonlyMap<string, number> } | undefined> {
+  replaced: Manifest['published'],
+): Promise<string[]> {
   const record = await ledger.batch(dataset, batch);
-  const isOfContract = record?.contract === later.contract;
   const at = places(config).attempt(dataset, { batch, fence: record?.committed ?? 0 });
-  let compares = later.set.dedupe?.published === true;
+  const isOfContract = record?.contract === plan.contract;
+  let compares = plan.set.dedupe?.published === true;
   if (!compares && !isOfContract) {
     // The rows may have won under a contract that compared published rows, though the present one does not.
     const own = await unlessGone(store.readJson(at.plan, planSchema));
     compares = own === null || own.set.dedupe?.published === true;
   }
-  if (!compares) return undefined;
-  const summary = isOfContract ? await unlessGone(store.readJson(at.summary, summarySchema)) : null;
-  return { isOfContract, quarantined: summary === null ? new Map() : quarantinedIn(summary) };
+  if (!compares) return [];
+  const objects = replaced.map(({ object }) => object);
+  if (rejectsRows(decision) || !isOfContract) return objects;
+  const before = await unlessGone(store.readJson(at.summary, summarySchema));
+  if (before === null) return objects;
+  const own = new Set(objects);
+  const [now, then] = [summary, before].map(
+    (of) => new Map(of.files.filter(({ object }) => own.has(object)).map((file) => [file.object, file])),
+  );
+  const versions = new Map(files.map(({ object, version }) => [object, version]));
+  return replaced.flatMap(({ object, version }) =>
+    // The same bytes under the same contract give other rows if what the contract looks up has changed.
+    versions.get(object) !== version || now?.get(object)?.quarantined !== then?.get(object)?.quarantined
+      ? [object]
+      : [],
+  );
 }
-
-const quarantinedIn = ({ files }: Summary): ReadonlyMap<string, number> =>
-  new Map(files.map((file) => [idOf(file), file.quarantined]));

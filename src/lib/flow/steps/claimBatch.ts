@@ -16,7 +16,7 @@ import {
 import { parallel } from '../../parallel.ts';
 import { places } from '../batch/addresses.ts';
 import { contractOf, type Deps, formatOf } from '../batch/deps.ts';
-import { batchId, replayOf } from '../batch/id.ts';
+import { batchId, isLoser, replayOf } from '../batch/id.ts';
 import { nextBatch } from '../batch/limits.ts';
 import { type Manifest, readManifest, replacesOf } from '../batch/manifest.ts';
 import { requireNothingLost } from '../batch/restored.ts';
@@ -205,7 +205,7 @@ async function prepared(
     dataset,
     fence,
     file,
-    `ObjectMissing: version ${file.version} is no longer in the raw bucket; its published rows stay. Put the file again to replace them`,
+    `ObjectMissing: version ${file.version} is no longer in the raw bucket; its published rows stay${isLoser(file) ? ', and those that had lost to another file do not come back' : ''}. Put the file again to replace them`,
   );
   return null;
 }
