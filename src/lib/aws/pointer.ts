@@ -3,7 +3,6 @@
  * a caller who has read the table's last version. https://iceberg.apache.org/docs/1.10.0/aws/#optimistic-locking
  */
 import {
-  AlreadyExistsException,
   type Column,
   ConcurrentModificationException,
   CreateTableCommand,
@@ -105,9 +104,6 @@ const pointedAt = (
   },
   StorageDescriptor: { ...table.StorageDescriptor, Location: location, Columns: [...columns] },
 });
-
-/** Whether a table could not be created because it exists. */
-export const exists = (error: unknown): boolean => error instanceof AlreadyExistsException;
 
 /** Errors after which Glue has changed nothing. After any other error the effect is unknown. */
 const refusals = new Set([

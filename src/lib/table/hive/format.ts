@@ -89,7 +89,6 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
   expirable: async () => null,
 
   async repair(shape, standing, isOwn) {
-    if (shape.partitionKeys.length === 0) return { added: 0, dropped: 0 };
     const wanted = new Map(standing.map((p) => [JSON.stringify(p.values), p]));
     const registered = new Set<string>();
     const gone: string[][] = [];

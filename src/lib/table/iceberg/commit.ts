@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { again, type Patience } from '../../aws/again.ts';
-import { exists, isRefused, isUnclear, type Pointer, type Pointers, type Target } from '../../aws/pointer.ts';
+import { isRefused, isUnclear, type Pointer, type Pointers, type Target } from '../../aws/pointer.ts';
 import { CommitUnclear, LeaseLost, TableConflict, TableMismatch } from '../../errors.ts';
 import type { Attempt } from '../../model/records.ts';
 import { newMetadata, type WantedTable } from './evolve.ts';
@@ -96,9 +96,8 @@ export async function createTable(deps: TableDeps, wanted: WantedTable): Promise
   try {
     await deps.pointers.create(wanted.name, target);
   } catch (error) {
-    // If the table exists now, it does not matter who created it. Otherwise the error is thrown.
-    const made = exists(error) || isUnclear(error);
-    const table = made ? await loadTable(deps, wanted.name) : undefined;
+    // If the table exists now, it does not matter who created it.
+    const table = await loadTable(deps, wanted.name);
     if (table) return table;
     throw error;
   }
@@ -122,7 +121,7 @@ export async function commit(deps: TableDeps, name: string, intent: Intent): Pro
     if (metadata['table-uuid'] !== uuid)
       throw new TableConflict(`table ${name}: somebody has dropped it and created another one with its name`);
     if (isMade(metadata, pointer.file, tried)) return { how: 'committed', metadata };
-    if (intent.isDone?.(metadata)) return { how: tried.size > 0 ? 'committed' : 'done before', metadata };
+    if (intent.isDone?.(metadata)) return { how: 'done before', metadata };
     if (intent.author) requireFence(name, metadata, intent.author);
     const applied = await intent.apply(metadata, now());
     if (applied === metadata) return { how: 'nothing to do', metadata };

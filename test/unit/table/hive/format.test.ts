@@ -3,6 +3,7 @@ import { GlueClient } from '@aws-sdk/client-glue';
 import { beforeEach, expect, test } from '@jest/globals';
 import { createCatalog, type ParquetTable } from '../../../../src/lib/aws/catalog.ts';
 import { createStore, type ListedObject } from '../../../../src/lib/aws/store.ts';
+import { TableMismatch } from '../../../../src/lib/errors.ts';
 import type { TableFormat } from '../../../../src/lib/table/format.ts';
 import { hiveFormat } from '../../../../src/lib/table/hive/format.ts';
 import { createMemoryAws, type MemoryAws } from '../../../support/memory/index.ts';
@@ -50,6 +51,10 @@ test('it has nothing to commit, to take back or to expire', async () => {
   expect(await format.committed('t', attempt)).toEqual({ snapshot: undefined });
   expect(await format.verify('t', ['s3://processed/t/a'], () => true)).toEqual({ missing: [], extra: [] });
   expect(await format.orphans('t', async () => [], 0)).toBeNull();
+  const retention = { olderThan: Number.POSITIVE_INFINITY, keepLast: 1 };
+  expect([await format.expire('t', retention), await format.expirable('t', retention)]).toEqual([null, null]);
+  const batch = { dataset: 'd', attempt, contract: 'v1', add: [], drop: [] };
+  expect(await format.commit(table, batch)).toEqual({ snapshot: undefined });
   expect(await format.keySource(table)).toEqual({ kind: 'folders', root: 's3://processed/t/' });
   expect([format.history, format.commitsAtOnce, format.isInPlace, format.keepsOldPartitions]).toEqual([
     undefined,
@@ -57,6 +62,15 @@ test('it has nothing to commit, to take back or to expire', async () => {
     false,
     false,
   ]);
+});
+
+test('a table whose column has another type is told before a batch begins', async () => {
+  await format.check(table);
+  await format.ensure(table, holder);
+  await format.check(table);
+  await expect(format.check({ ...table, columns: [{ name: 'id', type: 'string' }] })).rejects.toThrow(
+    TableMismatch,
+  );
 });
 
 test('a batch registers its partitions, each once, also after somebody has dropped the table', async () => {
@@ -100,7 +114,9 @@ test('the partitions of a dataset become those that have objects; those of other
   const standing = [partition('a', '06'), partition('a', '07')];
   expect(await format.repair(table, standing, isOwn)).toEqual({ added: 1, dropped: 1 });
   expect(registered().map((line) => line.split(' ')[0])).toEqual(['a/06', 'a/07', 'a/08', 'b/01']);
+  const before = aws.calls('glue.BatchCreatePartition');
   expect(await format.repair(table, standing, isOwn)).toEqual({ added: 0, dropped: 0 });
+  expect(aws.calls('glue.BatchCreatePartition')).toBe(before);
   expect(await format.repair(plain, [], isOwn)).toEqual({ added: 0, dropped: 0 });
 });
 

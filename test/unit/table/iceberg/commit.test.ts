@@ -211,6 +211,25 @@ test('the table that is made at once by two is made once', async () => {
   }
 });
 
+test('a table that is there after all is taken, whatever the answer to its creation was', async () => {
+  for (const fault of [{ mode: 'lost' }, { mode: 'lost', error: 'AlreadyExistsException' }] as const) {
+    const aws = icebergAws();
+    aws.plan = faultAt(fault, { actor: 'x', operation: 'CreateTable' });
+    const made = await createTable(on(aws, 'x'), plainTable);
+    expect(aws.hits).toHaveLength(1);
+    // It is found again without another file.
+    expect(await createTable(on(aws, 'y'), plainTable)).toMatchObject({ metadata: made.metadata });
+    expect(aws.s3.keys('processed')).toHaveLength(1);
+  }
+});
+
+test('a change whose answer was lost is told as made, though nothing is left to do', async () => {
+  const aws = await started();
+  aws.plan = faultAt({ mode: 'lost' }, { actor: 'writer', operation: 'UpdateTable' });
+  expect((await raiseFence(on(aws, 'writer'), 't', { dataset, fence: 5 })).how).toBe('committed');
+  expect(aws.hits).toHaveLength(1);
+});
+
 const one = (aws: MemoryAws, actor = 'writer') =>
   publishChange(on(aws, actor), 't', by('two', 2), changing(['c'], ['b']));
 const swaps = { actor: 'writer', operation: 'UpdateTable', times: 100 };
