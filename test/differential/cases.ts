@@ -47,7 +47,7 @@ const formats: Readonly<Record<Format, object>> = {
   parquet: { formats: ['parquet'] },
   avro: { formats: ['avro'] },
   csv: { formats: ['csv'], csv: { delimiter: ';', nullText: 'NULL' } },
-  csv_lines: { formats: ['csv'], csv: { quotedNewlines: false } },
+  csv_lines: { formats: ['csv'], csv: { quotedNewlines: false, longRows: 'trim' } },
   csv_dialect: {
     formats: ['csv'],
     csv: {
@@ -58,6 +58,8 @@ const formats: Readonly<Record<Format, object>> = {
       skipLines: 1,
       skipFooter: 1,
       shortRows: 'pad',
+      longRows: 'trim',
+      strayQuotes: 'keep',
       trimFields: true,
     },
   },
@@ -65,7 +67,10 @@ const formats: Readonly<Record<Format, object>> = {
     formats: ['csv'],
     csv: { delimiter: '\t', quote: 'none', comment: '#', skipLines: 2, quotedNewlines: false },
   },
-  csv_encoded: { formats: ['csv'], csv: { encoding: 'windows-1252', skipFooter: 2, quotedNewlines: true } },
+  csv_encoded: {
+    formats: ['csv'],
+    csv: { encoding: 'windows-1252', skipFooter: 2, quotedNewlines: true, strayQuotes: 'keep' },
+  },
   csv_header: { formats: ['csv'], csv: { header: { rows: 2, join: '', spans: true, anyCase: true } } },
   xlsx: { formats: ['xlsx'], xlsx: { sheet: 'Data', skipFooter: 1, headerShare: 0.2 } },
   xml: { formats: ['xml'], xml: { record: 'rows/row' } },

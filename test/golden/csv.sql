@@ -40,12 +40,13 @@ WITH decoded AS (
   FROM lines JOIN files ON files.file = __file
 ), fields AS (
   SELECT *,
-    coalesce(regexp_full_match(__marked, '(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*)(?:\x7c(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*))*'), false) AS __is_valid,
-    CASE WHEN __is_valid THEN list_transform(regexp_extract_all(__marked || '|', '(\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*)\x7c', 1), lambda g : CASE WHEN g[1] = '"' THEN replace(substring(g, 2, length(g) - 2), '""', '"') ELSE nullif(g, '\\N') END) END AS __fields
+    coalesce(regexp_full_match(__marked, '(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*)(?:\x7c(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*))*'), false) AS __is_strict,
+    CASE WHEN __is_strict THEN list_transform(regexp_extract_all(__marked || '|', '(\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*)\x7c', 1), lambda g : CASE WHEN g[1] = '"' THEN replace(substring(g, 2, length(g) - 2), '""', '"') ELSE nullif(g, '\\N') END) END AS __fields,
+    __fields IS NOT NULL AS __is_valid
   FROM marks
 ), objects AS (
   SELECT *,
-    CASE WHEN len(__fields) = len(__header)
+    CASE WHEN len(__fields) >= len(__header) AND len(__fields) <= len(__header)
     THEN to_json(CASE WHEN __unnamed THEN map_from_entries(list_filter(list_zip(__header, __fields),
       lambda e : e[2] IS NOT NULL OR NOT regexp_full_match(e[1], 'column_[0-9]+'))) ELSE map(__header, __fields) END)::VARCHAR END AS __doc
   FROM fields

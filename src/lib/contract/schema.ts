@@ -171,6 +171,18 @@ const csvOptions = z.strictObject({
     .describe(
       'What becomes of a record with fewer fields than the header: quarantined, or the fields have no value.',
     ),
+  longRows: z
+    .enum(['reject', 'trim'])
+    .default('reject')
+    .describe(
+      'What becomes of a record with more fields than the header: quarantined, or the further fields are left out if they are empty.',
+    ),
+  strayQuotes: z
+    .enum(['reject', 'keep'])
+    .default('reject')
+    .describe(
+      'What becomes of a record with a quote in the middle of a field: quarantined, or the quote is text as any other.',
+    ),
   header: z
     .union([
       z.literal(true),
@@ -327,11 +339,20 @@ const source = z
       issue('change', `does not go with the format ${lone}`);
     if (value.json && lone !== undefined && !lone.startsWith('json_'))
       issue('json', 'goes with the formats of JSON');
-    const { delimiter, quote, escape: escapeBy, comment, skipFooter, quotedNewlines } = value.csv ?? {};
+    const {
+      delimiter,
+      quote,
+      escape: escapeBy,
+      comment,
+      skipFooter,
+      quotedNewlines,
+      strayQuotes,
+    } = value.csv ?? {};
     if (value.csv && quote !== 'none' && delimiter?.includes(quote ?? '"'))
       issue('csv', 'has the quote in the delimiter');
     if (escapeBy !== undefined && (quote === 'none' || delimiter?.includes(escapeBy)))
       issue('csv', 'has an escape without quotes, or in the delimiter');
+    if (strayQuotes === 'keep' && quote === 'none') issue('csv', 'has strayQuotes without quotes');
     if (comment !== undefined && quote !== undefined && comment.startsWith(quote))
       issue('csv', 'has a comment that begins with the quote');
     if ((skipFooter ?? 0) > 0 && quotedNewlines === false)

@@ -19,6 +19,8 @@ export function csvOptionsOf({ csv, text, xlsx, formats }: Contract['source']): 
     return {
       ...notation,
       shortRows: 'pad',
+      longRows: 'reject',
+      strayQuotes: 'reject',
       quotedNewlines: true,
       header,
       headerShare,
@@ -38,6 +40,8 @@ export function csvOptionsOf({ csv, text, xlsx, formats }: Contract['source']): 
     skipFooter,
     ...(comment === null ? {} : { comment }),
     shortRows: 'reject',
+    longRows: 'reject',
+    strayQuotes: 'reject',
     header: textNames(text),
     headerShare: 0,
     nullText: '',
@@ -58,6 +62,8 @@ export const csvOf = (csv: Csv) => ({
   skipLines: csv?.skipLines ?? 0,
   skipFooter: csv?.skipFooter ?? 0,
   isPadded: csv?.shortRows === 'pad',
+  isTrimmed: csv?.longRows === 'trim',
+  keepsQuotes: csv?.strayQuotes === 'keep',
   nullText: csv?.nullText ?? '',
   headerShare: csv?.headerShare ?? 0.5,
   /** How the first records name the fields; null if the contract names them. */
@@ -129,6 +135,33 @@ function fieldPatterns(csv: Csv) {
   return { plain: `[^${q}${mark}\\r\\n]*`, quoted: `${space}${q}${inner}${q}${space}`, space };
 }
 
+/**
+ * How the fields of a record are read. `strict`: by RFC 4180. The others read a record with stray quotes. `enclosed`: a field that begins with
+ * a quote ends at the next quote before a delimiter or the end of the line. `bare`: it does so only if its quotes are right.
+ */
+export type Reading = 'strict' | 'enclosed' | 'bare';
+
+/** The pattern of a field, and that of a field in quotes without white space around it; null if there are no quotes. */
+function readingPatterns(
+  csv: Csv,
+  reading: Reading,
+): { readonly field: string; readonly enclosed: string | null } {
+  const { quote, escapeBy } = csvOf(csv);
+  const { plain, quoted, space } = fieldPatterns(csv);
+  if (quote === null || quoted === null) return { field: plain, enclosed: null };
+  const q = escaped(quote);
+  const strict = quoted.slice(space.length, quoted.length - space.length);
+  if (reading === 'strict') return { field: `${quoted}|${plain}`, enclosed: strict };
+  const any = `[^${escaped(markOf(csv))}\\r\\n]*`;
+  if (reading === 'bare') return { field: `${quoted}|${any}`, enclosed: strict };
+  const e = escapeBy === null || escapeBy === quote ? null : escaped(escapeBy);
+  const loose = e === null ? '[^\\r\\n]' : `(?:${e}[^\\r\\n]|[^${e}\\r\\n])`;
+  return {
+    field: `${quoted}|${space}${q}${loose}*?${q}${space}|${any}`,
+    enclosed: `${q}[\\s\\S]*${q}`,
+  };
+}
+
 /** A record of marked text without its line end (RFC 4180, 2). */
 function csvRecord(csv: Csv): string {
   const mark = escaped(markOf(csv));
@@ -153,15 +186,23 @@ export function csvAttempt(csv: Csv): string {
 export const isCsvRecord = (text: string, csv: Csv): string =>
   `regexp_full_match(${text}, ${literal(csvRecord(csv))})`;
 
-/** SQL: the fields of a marked record as a list of texts; NULL for a field with the null text. */
-export function csvFields(text: string, csv: Csv): string {
-  const { quote, escapeBy, nullText, trimFields } = csvOf(csv);
+/** SQL: a marked text as the list of its fields, still in their quotes. */
+function csvSplit(text: string, csv: Csv, reading: Reading): string {
   const mark = markOf(csv);
-  const { plain, quoted } = fieldPatterns(csv);
-  const field = quoted === null ? `(${plain})` : `(${quoted}|${plain})`;
+  const { field } = readingPatterns(csv, reading);
+  return `regexp_extract_all(${text} || ${literal(mark)}, ${literal(`(${field})${escaped(mark)}`)}, 1)`;
+}
+
+/** SQL: whether a reading takes in the whole marked text, and finds a number of fields. */
+export const readsWhole = (text: string, csv: Csv, reading: Reading, count: string): string =>
+  `(len(${csvSplit(text, csv, reading)}) = ${count} AND array_to_string(${csvSplit(text, csv, reading)}, ${literal(markOf(csv))}) = ${text})`;
+
+/** SQL: the fields of a marked record as a list of texts; NULL for a field with the null text. */
+export function csvFields(text: string, csv: Csv, reading: Reading = 'strict'): string {
+  const { quote, escapeBy, nullText, trimFields } = csvOf(csv);
   const whole = trimFields ? `trim(f, ${literal(' \t')})` : 'f';
   const value = `nullif(${withoutMarks('g', csv)}, ${literal(nullText)})`;
-  const found = `regexp_extract_all(${text} || ${literal(mark)}, ${literal(`${field}${escaped(mark)}`)}, 1)`;
+  const found = csvSplit(text, csv, reading);
   const fields = trimFields ? `list_transform(${found}, lambda f : ${whole})` : found;
   if (quote === null) return `list_transform(${fields}, lambda g : ${value})`;
   const inner = withoutMarks('substring(g, 2, length(g) - 2)', csv);
@@ -172,20 +213,50 @@ export function csvFields(text: string, csv: Csv): string {
     e === null
       ? doubled
       : `regexp_replace(${inner}, ${literal(`${e}([\\s\\S])|${escaped(quote)}(${escaped(quote)})`)}, '\\1\\2', 'g')`;
-  return `list_transform(${fields}, lambda g : CASE WHEN g[1] = ${literal(quote)} THEN ${text_} ELSE ${value} END)`;
+  const { enclosed } = readingPatterns(csv, reading);
+  // Of a strict reading, a field that begins with a quote is in quotes.
+  const isEnclosed =
+    reading === 'strict' || enclosed === null
+      ? `g[1] = ${literal(quote)}`
+      : `regexp_full_match(g, ${literal(enclosed)})`;
+  return `list_transform(${fields}, lambda g : CASE WHEN ${isEnclosed} THEN ${text_} ELSE ${value} END)`;
 }
 
-/** The first record of a text; null if the text does not begin with one. `end` is its end, before the line end. */
-export function firstRecord(
-  text: string,
-  csv: Csv,
-): { fields: string[]; quoted: number[]; end: number } | null {
-  const { quote, escapeBy, trimFields } = csvOf(csv);
-  const { plain, quoted: enclosed } = fieldPatterns(csv);
-  const isLong = markOf(csv) === standIn;
-  const field = new RegExp(enclosed === null ? plain : `${enclosed}|${plain}`, 'y');
-  const fields: string[] = [];
+/** A longer line with stray quotes is not read here: each quote may be compared with all that follow. */
+const longestStray = 65_536;
+
+interface FoundRecord {
+  readonly fields: string[];
   /** The places of fields in quotes. */
+  readonly quoted: number[];
+  /** Its end, before the line end. */
+  readonly end: number;
+}
+
+/**
+ * The first record of a text; null if the text does not begin with one. `width`: the number of its fields, if it is known; else a header with
+ * stray quotes has as many fields as possible.
+ */
+export function firstRecord(text: string, csv: Csv, width: number | null = null): FoundRecord | null {
+  const strict = recordBy(text, csv, 'strict');
+  if (strict !== null || !csvOf(csv).keepsQuotes) return strict;
+  const [line = ''] = /^[^\r\n]*/.exec(text) ?? [];
+  if (line.length > longestStray) return null;
+  const [enclosed, bare] = (['enclosed', 'bare'] as const).map((reading) => recordBy(line, csv, reading));
+  const count = width ?? bare?.fields.length;
+  return [enclosed, bare].find((record) => record?.fields.length === count) ?? null;
+}
+
+function recordBy(text: string, csv: Csv, reading: Reading): FoundRecord | null {
+  const { quote, escapeBy, trimFields } = csvOf(csv);
+  const { field: pattern, enclosed } = readingPatterns(csv, reading);
+  const isLong = markOf(csv) === standIn;
+  const field =
+    reading === 'strict'
+      ? new RegExp(pattern, 'y')
+      : new RegExp(`(?:${pattern})(?=${escaped(markOf(csv))}|$)`, 'y');
+  const inQuotes = enclosed === null ? null : new RegExp(`^${enclosed}$`);
+  const fields: string[] = [];
   const quoted: number[] = [];
   // Without the replacement, a field would end at the first character of a longer delimiter.
   const at = marksIn(text, csv);
@@ -197,7 +268,11 @@ export function firstRecord(
     const [found = ''] = field.exec(at) ?? [];
     end += found.length;
     const whole = trimFields ? found.replaceAll(/^[ \t]+|[ \t]+$/g, '') : found;
-    if (quote !== null && whole.startsWith(quote) && whole.length > 1) {
+    const isEnclosed =
+      reading === 'strict'
+        ? whole.length > 1 && whole.startsWith(quote ?? '\0')
+        : inQuotes?.test(whole) === true;
+    if (quote !== null && isEnclosed) {
       const inner = back(whole.slice(quote.length, -quote.length));
       const pairs = new RegExp(
         `${escapeBy === null || escapeBy === quote ? '' : `${escaped(escapeBy)}([\\s\\S])|`}${escaped(quote)}(${escaped(quote)})`,

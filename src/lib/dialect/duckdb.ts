@@ -14,7 +14,7 @@ import { type TextField, textLayout } from '../contract/textFormat.ts';
 import { checkExpression } from '../expression/check.ts';
 import { columnsIn, parseExpression } from '../expression/parse.ts';
 import { type ReasonCode, type ReferenceData, rescued, skipped } from '../model/plan.ts';
-import { csvFields, csvOf, csvOptionsOf, isCsvRecord, withMarks } from './csv.ts';
+import { csvFields, csvOf, csvOptionsOf, isCsvRecord, readsWhole, withMarks } from './csv.ts';
 import { changeSteps } from './duckdbChanges.ts';
 import { type ColumnSql, columnSql } from './duckdbColumns.ts';
 import { isJson, isObject, jsonFault, jsonOf } from './duckdbDocuments.ts';
@@ -300,9 +300,13 @@ function textSteps(text: NonNullable<Contract['source']['text']>): Step[] {
 
 /** Turns a CSV record into an object, with the names of its file's header. */
 function csvSteps(csv: Contract['source']['csv'], name: string): Step[] {
-  const { isPadded } = csvOf(csv);
-  const fits = isPadded ? 'len(__fields) <= len(__header)' : 'len(__fields) = len(__header)';
-  const fields = isPadded ? 'list_resize(__fields, len(__header))' : '__fields';
+  const { isPadded, isTrimmed, keepsQuotes } = csvOf(csv);
+  const isSurplus = `len(list_filter(__fields[len(__header) + 1:], lambda f : f <> '')) > 0`;
+  const fits = [
+    ...(isPadded ? [] : ['len(__fields) >= len(__header)']),
+    isTrimmed ? `NOT ${isSurplus}` : 'len(__fields) <= len(__header)',
+  ].join(' AND ');
+  const fields = isPadded || isTrimmed ? 'list_resize(__fields, len(__header))' : '__fields';
   // A field without name and value is ignored.
   const named = `map_from_entries(list_filter(list_zip(__header, ${fields}),
       lambda e : e[2] IS NOT NULL OR NOT regexp_full_match(e[1], 'column_[0-9]+')))`;
@@ -316,8 +320,9 @@ function csvSteps(csv: Contract['source']['csv'], name: string): Step[] {
     layer(
       'fields',
       [
-        `coalesce(${isCsvRecord('__marked', csv)}, false) AS __is_valid`,
-        `CASE WHEN __is_valid THEN ${csvFields('__marked', csv)} END AS __fields`,
+        `coalesce(${isCsvRecord('__marked', csv)}, false) AS __is_strict`,
+        `CASE WHEN __is_strict THEN ${csvFields('__marked', csv)}${keepsQuotes ? strayFields(csv) : ''} END AS __fields`,
+        '__fields IS NOT NULL AS __is_valid',
       ],
       'marks',
     ),
@@ -331,6 +336,15 @@ function csvSteps(csv: Contract['source']['csv'], name: string): Step[] {
     ),
   ];
 }
+
+/** Further readings of a record, with stray quotes as text. Only a reading with as many fields as the header counts. */
+const strayFields = (csv: Contract['source']['csv']): string =>
+  (['enclosed', 'bare'] as const)
+    .map(
+      (reading) =>
+        `\n      WHEN ${readsWhole('__marked', csv, reading, 'len(__header)')} THEN ${csvFields('__marked', csv, reading)}`,
+    )
+    .join('');
 
 /** For quarantine: how a record or a file differs from its header or the contract. */
 const csvValues = (contract: Contract): string =>

@@ -1,6 +1,7 @@
 /** Infers the notation of a CSV sample: the options that read most of it, whether its first record is a header, and notes on oddities. */
 
 import type { Contract } from '../contract/schema.ts';
+import { counted } from '../counted.ts';
 import { csvOf, firstRecord } from '../dialect/csv.ts';
 import { joinedNames, namesOf } from '../engine/csvStart.ts';
 import { nullMarkers, valueOfField } from './column.ts';
@@ -32,15 +33,28 @@ interface Piece {
 export function sampleOfCsv(text: string, encoding?: Csv['encoding']): Sample | null {
   const lineEnd = /\r(?!\n)/.test(text) && !text.includes('\n') ? '\r' : '\n';
   const start = text.length > triedLength ? text.slice(0, text.lastIndexOf(lineEnd, triedLength) + 1) : text;
-  const tries = waysOf(start).flatMap((options) => tryOf(start, options, lineEnd) ?? []);
-  const [best] = tries.sort((a, b) => b.share - a.share || b.cells - a.cells);
-  // If most lines do not fit, it is not a CSV.
-  if (best === undefined || best.fit < 0.5) return null;
+  const best = bestOf(waysOf(start), start, lineEnd) ?? bestOf(strayWaysOf(start), start, lineEnd);
+  if (best === null) return null;
   const base: Options = { ...(encoding === undefined ? {} : { encoding }), ...best.options };
   const notes =
     encoding === undefined ? [] : [`The file is not UTF-8: ${encoding} reads it, and may be another.`];
-  return tabled(piecesOf(text, base, lineEnd), best.width, base, notes);
+  const isStray = base.strayQuotes === 'keep';
+  const pieces = piecesOf(text, base, lineEnd, isStray ? best.width : null);
+  const width = widthOf(pieces, best.width);
+  if (isStray)
+    notes.push('Many records have a quote in the wrong place: strayQuotes: keep reads it as text.');
+  const broken = brokenIn(pieces);
+  if (broken > 0 && !isStray) {
+    const keeping: Options = { ...base, strayQuotes: 'keep' };
+    const kept = piecesOf(text, keeping, lineEnd, width);
+    const mended = broken - brokenIn(kept);
+    const note = `${counted(mended, 'record')} ${mended === 1 ? 'has' : 'have'} a quote in the wrong place: strayQuotes: keep reads it as text.`;
+    if (mended > 0) return tabled(kept, width, keeping, [...notes, note]);
+  }
+  return tabled(pieces, width, base, notes);
 }
+
+const brokenIn = (pieces: readonly Piece[]): number => pieces.filter(({ fields }) => fields === null).length;
 
 /** Reads the rows of an Excel sheet, given as a CSV whose rows end with their last cell. `place`: of the sheet, from 1. */
 export function sampleOfSheet(text: string, place: number): Sample | null {
@@ -89,13 +103,15 @@ function tabled(
   const options: Options = { ...base };
   const notes = [...found];
   const isRow = ({ fields }: Piece) => fields?.length === width;
-  const first = pieces.findIndex(isRow);
+  const first = firstRow(pieces, width);
   const last = pieces.findLastIndex(isRow);
   if (first < 0) return null;
   const top = pieces[first]?.line ?? 0;
   if (first > 0) {
     options.skipLines = top;
-    notes.push(`The first ${top} lines have other fields than the rest: they are skipped.`);
+    notes.push(
+      `The first ${counted(top, 'line')} ${top === 1 ? 'has' : 'have'} other fields than the rest, or almost none: skipLines leaves ${top === 1 ? 'it' : 'them'} out.`,
+    );
   }
   const footer = footerOf(pieces, first, last, isRow);
   if (footer > 0) {
@@ -104,19 +120,65 @@ function tabled(
     notes.push(`The last ${looks} like a footer: skipFooter leaves ${footer === 1 ? 'it' : 'them'} out.`);
   }
   const table = pieces.slice(first, pieces.length - footer);
-  const rows = table.flatMap(({ fields }) => (fields?.length === width ? [fields] : []));
+  const isTrailing = (fields: Row) => fields.length > width && fields.slice(width).every((f) => f === '');
+  const rows = table.flatMap(({ fields }) => {
+    if (fields === null || fields.length < width) return [];
+    return fields.length === width ? [fields] : isTrailing(fields) ? [cutTo(fields, width)] : [];
+  });
   const count = (is: (fields: readonly string[]) => boolean) =>
     table.filter(({ fields }) => fields !== null && is(fields)).length;
   const short = count((fields) => fields.length < width);
-  const long = count((fields) => fields.length > width);
+  const trailing = count(isTrailing);
+  const long = count((fields) => fields.length > width) - trailing;
   const broken = table.filter(({ fields }) => fields === null).length;
   if (short > 0)
     notes.push(
       `${short} records have fewer than ${width} fields: they go to quarantine, or with shortRows: pad lack the last.`,
     );
+  if (trailing > 0) {
+    options.longRows = 'trim';
+    notes.push(
+      `${counted(trailing, 'record')} ${trailing === 1 ? 'has' : 'have'} more than ${width} fields, of which the further ones are empty: longRows: trim leaves them out.`,
+    );
+  }
   if (long > 0) notes.push(`${long} records have more than ${width} fields: they go to quarantine.`);
   if (broken > 0) notes.push(`${broken} records have a quote in the wrong place: they go to quarantine.`);
   return withHeader(rows, options, notes);
+}
+
+/** The place of the first row of the table. Above a header may be rows with a text in the first field at most, as a spreadsheet writes a title. */
+function firstRow(pieces: readonly Piece[], width: number): number {
+  const first = pieces.findIndex(({ fields }) => fields?.length === width);
+  const isTitle = ({ fields }: Piece) => fields?.slice(1).every((field) => field.trim() === '');
+  const rows = pieces.flatMap((piece, i) => (piece.fields?.length === width ? [{ ...piece, i }] : []));
+  const place = rows.findIndex((row) => !isTitle(row));
+  if (width < 3 || place < 1 || place > mostTitles) return first;
+  const [header, ...others] = rows.slice(place);
+  // Without a header, they may be the first rows of the table.
+  const isHeader = hasHeader(
+    header?.fields ?? [],
+    others.flatMap(({ fields }) => (fields === null ? [] : [fields])),
+  );
+  return isHeader === 'yes' ? (header?.i ?? first) : first;
+}
+
+const mostTitles = 10;
+
+/** The first fields of a row. */
+function cutTo(row: Row, width: number): Row {
+  const cut = row.slice(0, width);
+  const quoted = quotedIn.get(row);
+  if (quoted !== undefined) quotedIn.set(cut, quoted);
+  return cut;
+}
+
+/** The width of the table: that of its header, if the rows have only empty fields behind it, as from a delimiter at the end of a line. */
+function widthOf(pieces: readonly Piece[], width: number): number {
+  const first = pieces.findIndex(({ fields }) => fields?.length === width);
+  const header = pieces[first - 1]?.fields?.length ?? 0;
+  const rows = pieces.filter(({ fields }) => fields?.length === width);
+  const isNarrow = header > 1 && rows.every(({ fields }) => fields?.slice(header).every((f) => f === ''));
+  return isNarrow && header < width ? header : width;
 }
 
 /** The number of records at the end that form a footer: a total, or lines with one field below rows with more fields. */
@@ -174,7 +236,9 @@ function headerRows(rows: readonly (readonly string[])[]): number {
   const columns = Array.from({ length: width }, (_, i) => i);
   for (let lines = mostHeaderRows; lines > 1; lines--) {
     const [above, below] = [rows.slice(0, lines), rows.slice(lines, lines + mostCompared)];
-    if (below.length < 2 || above.some((row) => columns.some((i) => isTyped(row, i)))) continue;
+    const isText = (row: Row) => !columns.some((i) => isTyped(row, i));
+    const isNames = above.every((row, n) => isText(row) || (n > 0 && isYears(row, above.slice(0, n), below)));
+    if (below.length < 2 || !isNames) continue;
     const typed = columns.filter(
       (i) =>
         below.some((row) => isTyped(row, i)) &&
@@ -188,6 +252,21 @@ function headerRows(rows: readonly (readonly string[])[]): number {
     if (typed.length > 0 && isNamed && isWhole && isLikely) return lines;
   }
   return 1;
+}
+
+const isYear = (text: string): boolean => /^(18|19|20|21)\d\d$/.test(text.trim());
+
+/** Whether a row has years as names: below parts that stand above several fields, and above numbers that are not years. */
+function isYears(row: Row, above: readonly Row[], below: readonly Row[]): boolean {
+  const places = row.flatMap((field, i) => (kindOfField(field) === 'number' ? [i] : []));
+  const values = below.flatMap((other) => places.map((i) => other[i] ?? ''));
+  const others = values.filter((value) => value.trim() !== '' && !isYear(value));
+  return (
+    places.length > 1 &&
+    places.every((i) => isYear(row[i] ?? '')) &&
+    hasSpans(above) &&
+    others.length > values.length / 2
+  );
 }
 
 /** Whether a part stands above several fields: in the first of them, and the others are empty. */
@@ -258,6 +337,19 @@ function waysOf(text: string): Options[] {
   );
 }
 
+/** The same with stray quotes as text, for a text in which most records have some. */
+const strayWaysOf = (text: string): Options[] =>
+  waysOf(text).flatMap((options): Options[] =>
+    options.quote === 'none' ? [] : [{ ...options, strayQuotes: 'keep' }],
+  );
+
+/** The options that read most of a text; null if most lines do not fit any, because it is not a CSV then. */
+function bestOf(ways: readonly Options[], text: string, lineEnd: string): Try | null {
+  const tries = ways.flatMap((options) => tryOf(text, options, lineEnd) ?? []);
+  const [best] = tries.sort((a, b) => b.share - a.share || b.cells - a.cells);
+  return best === undefined || best.fit < 0.5 ? null : best;
+}
+
 interface Try {
   readonly options: Options;
   readonly width: number;
@@ -270,7 +362,9 @@ interface Try {
 
 /** How well options read a text. */
 function tryOf(text: string, options: Options, lineEnd: string): Try | null {
-  const pieces = piecesOf(text, options, lineEnd);
+  const isStray = options.strayQuotes === 'keep';
+  const [first] = isStray ? piecesOf(text.slice(0, longestRecord), options, lineEnd) : [];
+  const pieces = piecesOf(text, options, lineEnd, first?.fields?.length ?? null);
   const widths = new Map<number, number>();
   for (const { fields } of pieces)
     if (fields !== null) widths.set(fields.length, (widths.get(fields.length) ?? 0) + 1);
@@ -298,12 +392,13 @@ function tryOf(text: string, options: Options, lineEnd: string): Try | null {
   };
 }
 
-/** The pieces of a text, without blank lines and comments. */
-function piecesOf(text: string, options: Options, lineEnd: string): Piece[] {
+/** The pieces of a text, without blank lines and comments. `width`: the number of fields of the records after the first one that has as many. */
+function piecesOf(text: string, options: Options, lineEnd: string, width: number | null = null): Piece[] {
   const csv = options as Csv;
   const { comment } = csvOf(csv);
   const pieces: Piece[] = [];
   let line = 0;
+  let isBegun = false;
   let at = /^sep=.\r?(?:\n|\r)/u.exec(text)?.[0].length ?? 0;
   if (at > 0) line++;
   while (at < text.length && pieces.length < mostRecords) {
@@ -313,7 +408,9 @@ function piecesOf(text: string, options: Options, lineEnd: string): Piece[] {
     // A record is searched in a limited number of lines, because an unclosed quote would search all lines each time.
     const found = isAside
       ? null
-      : firstRecord(text.slice(at, at + Math.max(whole.length, longestRecord)), csv);
+      : firstRecord(text.slice(at, at + Math.max(whole.length, longestRecord)), csv, isBegun ? width : null);
+    // A header is read without its number of fields.
+    if (found?.fields.length === width) isBegun = true;
     if (!isAside) pieces.push({ fields: found?.fields ?? null, line });
     if (found !== null && found.quoted.length > 0) quotedIn.set(found.fields, new Set(found.quoted));
     const end = found === null ? at + whole.length : at + found.end;

@@ -449,3 +449,40 @@ test('XML and Excel files are drafted: the record, its lists, the sheet, its hea
     'the zip archive is broken',
   );
 });
+
+test('titles above the header, delimiters at the end of lines and quotes in fields are drafted, and no row is lost', async () => {
+  const { text, contract, rows, quarantine } = await runDraft([
+    write(
+      'orders.csv',
+      'Report of May,,\n,,\nid,size,note\n1,"48" wide, flat","a, b"\n2,"50,c\n3,60,d,,\n4,"1, ""2""",e\n',
+    ),
+  ]);
+  expect(contract.source.csv).toMatchObject({ skipLines: 2, longRows: 'trim', strayQuotes: 'keep' });
+  expect(rows.map((r) => [r.id, r.size, r.note])).toEqual([
+    [1n, '48" wide, flat', 'a, b'],
+    [2n, '"50', 'c'],
+    [3n, '60', 'd'],
+    [4n, '1, "2"', 'e'],
+  ]);
+  expect(quarantine).toEqual([]);
+  expect(comments(text)).toContain('skipLines leaves them out');
+  const bare = await runDraft([write('bare.csv', 'a,,\nb,,\nc,1,2\nd,3,4\n')]);
+  expect(bare.rows).toHaveLength(4);
+  expect(comments(text)).toContain('2 records have a quote in the wrong place');
+});
+
+test('years below names that stand above several fields are a part of the names', async () => {
+  const { contract, rows } = await runDraft([
+    write('plan.csv', ',Sales,,Costs,\nRegion,2023,2024,2023,2024\nNorth,10,20,3,4\nSouth,30,,5,6\n'),
+  ]);
+  expect(contract.source.csv?.header).toMatchObject({ rows: 2, spans: true });
+  expect(rows.map((r) => [r.region, r.sales_2023, r.costs_2024])).toEqual([
+    ['North', 10n, 4n],
+    ['South', 30n, 6n],
+  ]);
+  // Here they are values.
+  const reigns = await runDraft([
+    write('reigns.csv', 'Name,Reign,\nJohn,1199,1216\nAnne,1702,1714\nMary,1553,1558\n'),
+  ]);
+  expect(reigns.rows).toHaveLength(3);
+});

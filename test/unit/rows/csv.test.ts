@@ -163,6 +163,49 @@ test.each<[object, string, [string | null, string | null][]]>([
   [{ delimiter: '§' }, 'id§text\n1§a\n', [['1', 'a']]],
   [{ header: ['id', 'text'], comment: '--', skipLines: 1 }, 'id,text\n-- x\n1,a\n', [['1', 'a']]],
   [{ encoding: 'iso-8859-1' }, 'id,text\n1,a\n', [['1', 'a']]],
+  [
+    { longRows: 'trim', shortRows: 'pad' },
+    'id,text\n1,a,,""\n2\n3,c\n',
+    [
+      ['1', 'a'],
+      ['2', null],
+      ['3', 'c'],
+    ],
+  ],
+  [
+    { strayQuotes: 'keep' },
+    [
+      'id,text',
+      '1,Table 48"',
+      '2,"Table, 48" wide"',
+      '4,""a, ""b"" c"',
+      '"5,"f"',
+      '6,"x ""y"""',
+      '7,"two\nlines"',
+      '8,"open',
+    ].join('\n'),
+    [
+      ['"5', 'f'],
+      ['1', 'Table 48"'],
+      ['2', 'Table, 48" wide'],
+      ['4', '"a, "b" c'],
+      ['6', 'x "y"'],
+      ['7', 'two\nlines'],
+      ['8', '"open'],
+    ],
+  ],
+  [{ strayQuotes: 'keep', header: { anyCase: true } }, 'ID,Text,4" "x\n1,a,b\n', [['1', 'a']]],
+  [
+    { strayQuotes: 'keep', delimiter: '||', quote: "'", escape: '\\', trimFields: true, nullText: 'NA' },
+    "id||text\n1|| 'Men's || Boots' \n2||'a\\'||b's'\n3|| 'x\n4||it's NA\n5's||NA",
+    [
+      ['1', "Men's || Boots"],
+      ['2', "a'||b's"],
+      ['3', "'x"],
+      ['4', "it's NA"],
+      ["5's", null],
+    ],
+  ],
 ])('%j reads %j', async (options, content, expected) => {
   const { rows, quarantine } = await transform(contractOf(options), { 'a.csv': content });
   expect([rowsOf(rows), quarantine]).toEqual([expected, []]);
@@ -199,6 +242,23 @@ test('every encoding is read by its own table, and bytes that are no UTF-16 are 
   ]);
 });
 
+test('a record with stray quotes or further fields is refused if no reading has the fields of its header, or a value would be lost', async () => {
+  const { rows, quarantine } = await transform(contractOf({ strayQuotes: 'keep', longRows: 'trim' }), {
+    'a.csv': 'id,text\n1,a,b\n2,c"d,e\n3,"f"g\rh\n4,"i\n5,"j",k"\n6,l\n',
+  });
+  expect(rowsOf(rows)).toEqual([
+    ['4', '"i'],
+    ['6', 'l'],
+  ]);
+  const stray = 'a quote has no end, or stands in the middle of a field';
+  expect(quarantine.map(({ line, value }) => [Number(line), value])).toEqual([
+    [2, 'fields: 3, in the header: 2'],
+    [3, stray],
+    [4, stray],
+    [6, stray],
+  ]);
+});
+
 test('the characters that stand for a long delimiter meanwhile are text as any other', async () => {
   const { rows, quarantine } = await transform(contractOf({ delimiter: '||' }), {
     'a.csv': 'id||text\n1\ufdd0a\n2||b\ufdd0\ufdd1\ufdd2|\n',
@@ -211,6 +271,7 @@ test.each([
   [{ delimiter: '"' }, 'must be one character to eight'],
   [{ delimiter: "'", quote: "'" }, 'has the quote in the delimiter'],
   [{ quote: 'ab' }, 'or none'],
+  [{ quote: 'none', strayQuotes: 'keep' }, 'has strayQuotes without quotes'],
   [{ quote: 'none', escape: '\\' }, 'has an escape without quotes'],
   [{ quotedNewlines: false, skipFooter: 1 }, 'has skipFooter, for which files are read whole'],
   [{ encoding: 'utf-7' }, 'must be utf-8, utf-16'],
