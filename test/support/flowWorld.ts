@@ -29,7 +29,7 @@ import { type Live, liveOf } from '../../src/lib/flow/batch/published.ts';
 import { crawlerOf } from '../../src/lib/flow/batch/rawTable.ts';
 import { stagedBy } from '../../src/lib/flow/batch/staged.ts';
 import { goldenTable } from '../../src/lib/flow/batch/tables.ts';
-import { tombstonesFor } from '../../src/lib/flow/batch/tombstones.ts';
+import { lookingBack, tombstonesFor } from '../../src/lib/flow/batch/tombstones.ts';
 import { dispatch } from '../../src/lib/flow/dispatch.ts';
 import type { RemindDeps } from '../../src/lib/flow/gather.ts';
 import { reconcile } from '../../src/lib/flow/repair/reconcile.ts';
@@ -815,7 +815,7 @@ async function transform(
   }
   const described = compile(await contract, null, []);
   const fieldIds = await formatOf(deps, described).fieldIds(goldenTable(described, config));
-  const compiled = { ...described, fieldIds };
+  const compiled = lookingBack({ ...described, fieldIds }, manifest);
   if (compiled.partitionKeys.length === 0) {
     const all = [...days.values()].flat();
     days.clear();

@@ -112,6 +112,8 @@ const setPartSchema = z.object({
       truncates: z.boolean().optional(),
       /** Tombstones of the last days count. */
       keepDeletesDays: z.int().optional(),
+      /** For files that are read again for rows that had lost: those that counted when the files first came, and all since. */
+      lookBackDays: z.int().optional(),
     })
     .nullable(),
   /** Whether the row part has rows of other datasets, with the reason `skipped`. */

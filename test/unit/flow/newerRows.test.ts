@@ -277,3 +277,21 @@ test('a row whose raw file is gone does not come back, and its file is held and 
     reason: expect.stringContaining('those that had lost to another file do not come back'),
   });
 });
+
+test('a file that is read again for a row that had lost brings back no row whose delete is forgotten', async () => {
+  const world = new World({ isDeduped: true });
+  for (const [name, lines] of [
+    ['c', ['1@06', '2@06']],
+    ['b', ['-1@06']],
+  ] as const) {
+    world.put(`feed/${name}`, lines);
+    await world.settle();
+  }
+  world.aws.clock.advance(100 * 86_400_000);
+  world.put('feed/a', ['2@06', '3@06']);
+  await world.settle();
+  world.put('feed/a', ['3@06']);
+  await world.settle();
+  await expectWhole(world);
+  expect(world.lines()).toEqual(['feed/a 3@06', 'feed/c 2@06']);
+});

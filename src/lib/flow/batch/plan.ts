@@ -18,6 +18,7 @@ import type { Profile } from './profileRecord.ts';
 import { profileOf, tableOfBatch } from './rawTable.ts';
 import type { BatchInput } from './schemas.ts';
 import { goldenTable } from './tables.ts';
+import { lookingBack } from './tombstones.ts';
 
 /** Each run of the job has its own folder: the job replaces this mark by its own id. */
 export const runOfJob = (attempt: string, jobRun: string): string => `${attempt}-${jobRun}`;
@@ -81,7 +82,7 @@ export async function planBatch(
   const published = needsCatalog(contract) ? await publishedColumns(deps, contract) : new Map();
   const described = compile(contract, rawTable, references, { isRejected, published });
   const fieldIds = await formatOf(deps, described).fieldIds(goldenTable(described, config));
-  const compiled = fieldIds === undefined ? described : { ...described, fieldIds };
+  const compiled = lookingBack(fieldIds === undefined ? described : { ...described, fieldIds }, manifest);
   const at = places(config).attempt(attempt.dataset, attempt);
   // An attempt has one plan, although a concurrent call or the next try may find another schema in the Catalog.
   const isFirst = await store.writeOnce(at.plan, JSON.stringify(compiled, null, 1));

@@ -1,6 +1,12 @@
 /** Which deletes count for a batch. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { areTombstones, dayOf, tombstonesFor } from '../../../../src/lib/flow/batch/tombstones.ts';
+import type { Manifest } from '../../../../src/lib/flow/batch/manifest.ts';
+import {
+  areTombstones,
+  dayOf,
+  lookingBack,
+  tombstonesFor,
+} from '../../../../src/lib/flow/batch/tombstones.ts';
 import type { Plan } from '../../../../src/lib/model/plan.ts';
 import { attemptPrefix } from '../../../../src/lib/table/objectName.ts';
 import { dataset, plan, World } from '../../../support/flowWorld.ts';
@@ -61,6 +67,34 @@ test('those of the last days count, but none of the batch itself or of attempts 
   expect(await found({ deletes: true })).toHaveLength(2);
   expect(await found({})).toEqual([]);
   expect(await found(null)).toEqual([]);
+});
+
+const fileOf = (group: string, notedAt: string): Manifest['files'][number] => ({
+  object: 'feed/a',
+  version: '1',
+  size: 1,
+  sequencer: '',
+  sk: '',
+  etag: '',
+  group,
+  notedAt,
+});
+
+test.each([
+  ['a new file', ['RETRY'], [300], undefined, 2],
+  ['a replay', ['replay-1'], [300], undefined, 2],
+  ['a file that has lost rows and came 20 days ago', ['replay-~lost-b'], [20], undefined, 3],
+  ['one that came 300 days ago, with another', ['replay-~lost-b'], [20, 300], undefined, 4],
+  ['one for which they would be too many', ['replay-~lost-b'], [300], 3, 2],
+] as const)('those that count for longer: %s', async (_, [group], ages, most, count) => {
+  const now = world.aws.clock.now();
+  const before = (ago: number) => new Date(now - ago * 86_400_000).toISOString();
+  for (const ago of [1, 30, 40, 300])
+    world.aws.s3.seed('work', `tombstones/${dataset}/${before(ago).slice(0, 10)}/${name('c')}`, 'rows');
+  const dedupe = { key: ['id'], order: [], published: true, deletes: true, keepDeletesDays: 30 };
+  const files = ages.map((ago) => fileOf(group, before(ago)));
+  const looking = lookingBack({ ...plan, set: { ...plan.set, dedupe } }, { files });
+  expect(await tombstonesFor(world.deps('transform'), looking, own, [], most)).toHaveLength(count);
 });
 
 test('keys of tombstones are known by their folder', () => {
