@@ -135,7 +135,7 @@ export async function commit(deps: TableDeps, name: string, intent: Intent): Pro
     } catch (error) {
       if (isRefused(error)) throw error;
       isUnsure ||= isUnclear(error);
-      throw new Undecided(error);
+      throw new Undecided(undefined, { cause: error });
     }
     lastSeen.set(files, { file: target.file, metadata: next });
     return { how: 'committed', metadata: next };
@@ -158,13 +158,7 @@ export async function commit(deps: TableDeps, name: string, intent: Intent): Pro
 }
 
 /** After a swap that failed or was not answered, the next try reads the table first. */
-class Undecided extends Error {
-  override readonly cause: unknown;
-  constructor(cause: unknown) {
-    super('the swap was not confirmed');
-    this.cause = cause;
-  }
-}
+class Undecided extends Error {}
 
 /** Whether one of our metadata files is or was the current one. */
 const isMade = (metadata: Metadata, current: string, tried: ReadonlySet<string>): boolean =>

@@ -255,39 +255,50 @@ test('a commit that always loses to others says so, and one without answers is u
           mode: 'fail',
           error: aws.hits.length === 6 ? 'InternalServiceException' : 'ConcurrentModificationException',
         };
-  await expect(one(aws)).rejects.toThrow(CommitUnclear);
+  const unclear = one(aws);
+  await expect(unclear).rejects.toThrow(CommitUnclear);
+  await expect(unclear).rejects.toMatchObject({ cause: { name: 'ConcurrentModificationException' } });
   expect(aws.hits).toHaveLength(12);
   expect(await seen(aws)).toEqual(['a', 'b']);
 });
 
-test('a commit that took effect at its last try is made, also if others have committed on top', async () => {
-  for (const isFollowed of [false, true]) {
+test('a commit that took effect at its last try is made, also if others have committed on top, or a twin has made it', async () => {
+  for (const by6th of ['own', 'followed', 'twin'] as const) {
     const aws = await started();
     let tries = 0;
     aws.plan = ({ actor, operation }) => {
       if (actor !== 'writer' || operation !== 'UpdateTable') return undefined;
-      return ++tries < 6 ? { mode: 'fail', error: 'InternalServiceException' } : { mode: 'lost' };
+      return ++tries < 6 || by6th === 'twin'
+        ? { mode: 'fail', error: 'InternalServiceException' }
+        : { mode: 'lost' };
     };
     const deps = on(aws, 'writer');
     const read = deps.pointers.read;
     const pointers = {
       ...deps.pointers,
       async read(name: string) {
-        if (tries === 6 && isFollowed) {
+        if (tries === 6) {
           tries++;
-          await publishChange(
-            on(aws, 'other'),
-            't',
-            { dataset: 'other', batch: 'x', fence: 1 },
-            changing(['x']),
-          );
+          if (by6th === 'twin') await publishChange(on(aws, 'twin'), 't', by('two', 2), correction);
+          if (by6th === 'followed')
+            await publishChange(
+              on(aws, 'other'),
+              't',
+              { dataset: 'other', batch: 'x', fence: 1 },
+              changing(['x']),
+            );
         }
         return read(name);
       },
     };
     const outcome = await publishChange({ ...deps, pointers }, 't', by('two', 2), correction);
     expect(outcome.how).toBe('committed');
-    expect(await seen(aws)).toEqual(isFollowed ? ['a', 'c', 'x'] : ['a', 'c']);
+    expect(await seen(aws)).toEqual(by6th === 'followed' ? ['a', 'c', 'x'] : ['a', 'c']);
+    // A change that nobody else can have made is known by its metadata file alone.
+    tries = 0;
+    const raised = raiseFence({ ...deps, pointers }, 't', { dataset, fence: 9 });
+    if (by6th === 'twin') await expect(raised).rejects.toThrow(CommitUnclear);
+    else expect((await raised).how).toBe('committed');
   }
 });
 
