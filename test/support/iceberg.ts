@@ -9,15 +9,25 @@ import { commit, type Outcome, requireTable, type TableDeps } from '../../src/li
 import type { WantedTable } from '../../src/lib/table/iceberg/evolve.ts';
 import { filesOf, refOf } from '../../src/lib/table/iceberg/files.ts';
 import {
+  contents,
   type DataFile,
   type Partition,
   readManifest,
   readManifestList,
   statuses,
   typedFields,
+  writeManifest,
+  writeManifestList,
 } from '../../src/lib/table/iceberg/manifest.ts';
-import { currentSnapshot, parseMetadata, pointedTo, specOf } from '../../src/lib/table/iceberg/metadata.ts';
-import { type Change, liveEntries } from '../../src/lib/table/iceberg/snapshot.ts';
+import {
+  currentSnapshot,
+  parseMetadata,
+  pointedTo,
+  schemaOf,
+  specOf,
+  withSnapshot,
+} from '../../src/lib/table/iceberg/metadata.ts';
+import { type Change, liveEntries, manifestsOf } from '../../src/lib/table/iceberg/snapshot.ts';
 import { describeObject } from '../../src/lib/table/iceberg/statistics.ts';
 import type { Schema } from '../../src/lib/table/iceberg/types.ts';
 import { type Answers, type Readers, startReaders } from './judges.ts';
@@ -236,3 +246,54 @@ export function liveKeys(aws: MemoryAws, table: string): string[] {
     .flatMap(({ status, file: { path } }) => (status === statuses.deleted ? [] : [refOf(path).key]))
     .sort();
 }
+
+/** Another engine deletes rows of an object of the table t, as Athena and Trino do: by position, in a file of its own. */
+export const deleteRowsOf = (deps: TableDeps, path: string): Promise<Outcome> =>
+  commit(deps, 't', {
+    author: undefined,
+    async apply(metadata) {
+      const parent = currentSnapshot(metadata);
+      const sequenceNumber = metadata['last-sequence-number'] + 1n;
+      const [id, folder] = [sequenceNumber + 1000n, `s3://${bucket}/t/metadata/`];
+      const file = fakeObject(`s3://${bucket}/t/deletes-${id}.parquet`, {
+        content: contents.positionDeletes,
+        referencedDataFile: path,
+      });
+      const { bytes, manifest } = writeManifest(
+        [
+          {
+            status: statuses.added,
+            snapshotId: id,
+            sequenceNumber: undefined,
+            fileSequenceNumber: undefined,
+            file,
+          },
+        ],
+        {
+          spec: specOf(metadata),
+          schema: schemaOf(metadata),
+          schemas: metadata.schemas,
+          content: contents.positionDeletes,
+          snapshotId: id,
+        },
+      );
+      await deps.files.write(`${folder}${id}-m.avro`, bytes);
+      const manifests = [
+        manifest(`${folder}${id}-m.avro`, sequenceNumber),
+        ...(await manifestsOf(deps.files, parent)),
+      ];
+      const list = `${folder}snap-${id}.avro`;
+      await deps.files.write(
+        list,
+        writeManifestList(manifests, { id, parent: parent?.['snapshot-id'], sequenceNumber }),
+      );
+      return withSnapshot(metadata, {
+        'snapshot-id': id,
+        ...(parent ? { 'parent-snapshot-id': parent['snapshot-id'] } : {}),
+        'sequence-number': sequenceNumber,
+        'timestamp-ms': metadata['last-updated-ms'],
+        'manifest-list': list,
+        summary: { operation: 'delete', 'total-records': 'many', 'total-delete-files': '1' },
+      });
+    },
+  });

@@ -16,10 +16,9 @@ export async function lastEntries(files: Files, metadata: Metadata, count: numbe
     (manifest) => hasLiveFiles(manifest) && hasData(manifest),
   );
   const read = (some: readonly ManifestFile[]) => liveEntriesIn(files, metadata, some);
-  const [specId] = manifests.map((manifest) => manifest.specId);
-  if (specId === undefined || manifests.some((manifest) => manifest.specId !== specId))
-    return read(manifests);
-  const fields = typedFields(specOf(metadata, specId), metadata.schemas);
+  const [first] = manifests;
+  if (manifests.some((manifest) => manifest.specId !== first?.specId)) return read(manifests);
+  const fields = typedFields(specOf(metadata, first?.specId), metadata.schemas);
   // Without bounds, a manifest may name any partition.
   const isBounded = ({ partitions }: ManifestFile) => partitions !== null;
   const most = ({ partitions }: ManifestFile): Values =>

@@ -1,15 +1,24 @@
 /** Iceberg behind the table interface of the flow. */
 import { DeleteTableCommand } from '@aws-sdk/client-glue';
 import { expect, test } from '@jest/globals';
+import { createPointers } from '../../../../src/lib/aws/pointer.ts';
 import { createStore } from '../../../../src/lib/aws/store.ts';
-import { LeaseLost, ObjectMissing, TableMismatch } from '../../../../src/lib/errors.ts';
+import { LeaseLost, ObjectMissing, TableConflict, TableMismatch } from '../../../../src/lib/errors.ts';
 import type { TableFormat, TableShape } from '../../../../src/lib/table/format.ts';
 import { requireTable } from '../../../../src/lib/table/iceberg/commit.ts';
-import { icebergFormat } from '../../../../src/lib/table/iceberg/format.ts';
+import { icebergFormat, icebergOn } from '../../../../src/lib/table/iceberg/format.ts';
 import { schemaOf } from '../../../../src/lib/table/iceberg/metadata.ts';
 import { liveEntries } from '../../../../src/lib/table/iceberg/snapshot.ts';
 import { toBytes } from '../../../../src/lib/table/iceberg/values.ts';
-import { depsOf, fakeFile, fakeObject, icebergAws, liveKeys } from '../../../support/iceberg.ts';
+import {
+  deleteRowsOf,
+  depsOf,
+  fakeFile,
+  fakeObject,
+  icebergAws,
+  liveKeys,
+} from '../../../support/iceberg.ts';
+import { parquetFiles } from '../../../support/parquetFiles.ts';
 
 const shape: TableShape = {
   name: 't',
@@ -342,6 +351,8 @@ test('columns have ids before the table is there, and keep them; elements of arr
   expect(more).toEqual({ ...ids, more: { id: 6 } });
   await format.ensure(wider, holder(1));
   expect(await format.fieldIds(wider)).toEqual(more);
+  const lists = { ...shape, columns: [{ name: 's', type: 'array<struct<a:int>>' }] };
+  expect(await start().format.fieldIds(lists)).toBeUndefined();
   const nested = { ...shape, columns: [{ name: 's', type: 'struct<a:int>' }] };
   expect(await format.fieldIds({ ...nested, name: 'n' })).toBeUndefined();
 });
@@ -360,4 +371,85 @@ test('a table with rows that somebody has dropped is not made anew; what an inte
   await expect(format.check(shape)).rejects.toThrow(`register it again from s3://processed/${newest}`);
   await expect(format.ensure(shape, holder(1))).rejects.toThrow(TableMismatch);
   expect(await format.isThere('t')).toBe(false);
+});
+
+test('what a table cannot become is told before a batch begins, and nothing is written for it', async () => {
+  const { format, aws } = start();
+  const before = aws.s3.keys('processed').length;
+  await format.check(shape);
+  await expect(format.check({ ...shape, columns: [{ name: 'id', type: 'interval' }] })).rejects.toThrow();
+  await format.ensure(shape, holder(1));
+  const written = aws.s3.keys('processed').length;
+  await format.check(shape);
+  await expect(format.check({ ...shape, columns: [{ name: 'id', type: 'string' }] })).rejects.toThrow(
+    TableMismatch,
+  );
+  expect([before, aws.s3.keys('processed').length]).toEqual([0, written]);
+});
+
+test('a table that does not exist has no objects, states or losses', async () => {
+  const { format } = start();
+  expect(await format.allObjects(shape)).toEqual([]);
+  expect(await format.compactable(shape)).toEqual({ objects: [] });
+  expect(await format.inspect(shape)).toEqual([]);
+  expect(await format.verify('t', [at('x')], () => true)).toEqual({ missing: [at('x')], extra: [] });
+  expect(await format.observe(shape, { snapshot: { id: '1', rows: 7, writer: '' } })).toEqual({
+    seen: {},
+    gone: [],
+    rows: 0,
+  });
+  expect(await format.takeBack('t', holder(3), { batch: 'b', fence: 2 })).toBe('never committed');
+  expect(await format.committed('t', { batch: 'b', fence: 2 })).toEqual({ snapshot: undefined });
+  expect([format.commitsAtOnce, format.isInPlace, format.keepsOldPartitions]).toEqual([true, true, true]);
+});
+
+test('a batch does not go into partitions that another writer has made since it was planned', async () => {
+  const { format } = start();
+  await format.ensure(shape, holder(1));
+  await format.ensure(
+    { ...shape, partitionKeys: shape.partitionKeys.slice(0, 1) },
+    { dataset: 'other', fence: 1 },
+  );
+  await expect(format.commit(shape, batchOf('a', 1, ['a1']))).rejects.toThrow(TableConflict);
+  expect(await format.inspect(shape)).toEqual([]);
+});
+
+test('objects with rows that another engine has deleted are counted without its own files, and not replaced', async () => {
+  const { format, deps } = start();
+  await format.ensure(shape, holder(1));
+  await format.commit(shape, batchOf('a', 1, ['a1', 'a2']));
+  await deleteRowsOf(deps, at('a1'));
+  expect(await format.inspect(shape)).toMatchObject([{ values: ['feed', '06'], objects: 2 }]);
+  expect(await counted(format, ['a1', 'a2'])).toEqual(none);
+  expect((await format.compactable(shape)).objects.map(({ address }) => address)).toEqual([at('a2')]);
+  await expect(format.commit(shape, batchOf('b', 2, ['b1'], ['a1']))).rejects.toThrow(TableConflict);
+  await expect(format.objectsIn(shape, [['feed', '06']])).rejects.toThrow(TableConflict);
+});
+
+test('a dry run of an expiry says what it would do; rows of an object are sorted as the contract says', async () => {
+  const { format, aws, deps } = start();
+  await format.ensure({ ...shape, sortBy: ['id'] }, holder(1));
+  for (const name of ['a', 'b']) {
+    await format.commit(shape, batchOf(name, 1, [name]));
+    aws.clock.advance(1000);
+  }
+  const retention = { olderThan: aws.clock.now(), keepLast: 1 };
+  expect(await format.expirable('t', retention)).toMatchObject({ snapshots: 1 });
+  const { metadata } = await requireTable(deps, 't');
+  expect(metadata.snapshots).toHaveLength(2);
+  expect(metadata['sort-orders'].at(-1)?.fields.map((field) => field['source-id'])).toEqual([1]);
+  expect(await format.expire('t', retention)).toMatchObject({ snapshots: 1 });
+});
+
+test('on a stage, the rows of a batch are counted from the footers of its objects', async () => {
+  const { aws, format: other } = start();
+  const actor = aws.actor('publish');
+  const format = icebergOn(createStore(actor.s3, { pause: 0 }), createPointers('db', actor.glue, actor.glue));
+  const [content = Buffer.alloc(0)] = Object.values(await parquetFiles());
+  aws.s3.seed('processed', 't/source=feed/day=06/a.parquet', content);
+  await format.ensure(shape, holder(1));
+  await format.commit(shape, { ...batchOf('a', 1, []), add: [{ ...object('a'), bytes: content.length }] });
+  const [partition] = await other.inspect(shape);
+  expect(partition).toMatchObject({ objects: 1, bytes: content.length });
+  expect(partition?.rows).toBeGreaterThan(0);
 });

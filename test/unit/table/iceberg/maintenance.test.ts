@@ -180,7 +180,8 @@ test('orphans are old, lie below the table and are named by no snapshot', async 
   aws.clock.advance(10);
   aws.s3.seed(bucket, 't/data/young.parquet', 'x');
   const store = createStore(aws.actor('upkeep').s3);
-  const orphans = () => orphansOf(deps, 't', (of, prefix) => store.list(of, prefix), before);
+  const orphans = (table = 't') => orphansOf(deps, table, (of, prefix) => store.list(of, prefix), before);
+  expect(await orphans('no table')).toEqual([]);
   expect(await orphans()).toEqual(['t/data/lost.parquet', 't/metadata/lost-m0.avro']);
   await rollBackTo(deps, 't', snapshots[0] ?? 0n);
   expect(await orphans()).toEqual(['t/data/lost.parquet', 't/metadata/lost-m0.avro']);
@@ -414,6 +415,7 @@ describe('of a table with five states, a second each', () => {
     expect(metadata['snapshot-log'].map((entry) => Number(entry['snapshot-id']))).toEqual([4, 5]);
     const without = await left({ olderThan: now, keepLast: 1 }, { more });
     expect(without.metadata.statistics).toEqual(statistics.slice(2));
+    expect(without.metadata['partition-statistics']).toEqual(statistics.slice(2));
     expect((await left({ olderThan: now, keepLast: 1 })).metadata).not.toHaveProperty('statistics');
     expect((await left({ olderThan: now, keepLast: 5 })).metadata['snapshot-log']).toHaveLength(5);
   });

@@ -3,12 +3,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createStore } from '../../../../src/lib/aws/store.ts';
 import { TableConflict } from '../../../../src/lib/errors.ts';
-import {
-  commit,
-  createTable,
-  requireTable,
-  type TableDeps,
-} from '../../../../src/lib/table/iceberg/commit.ts';
+import { createTable, requireTable, type TableDeps } from '../../../../src/lib/table/iceberg/commit.ts';
 import { refOf } from '../../../../src/lib/table/iceberg/files.ts';
 import { expireSnapshots, orphansOf } from '../../../../src/lib/table/iceberg/maintenance.ts';
 import {
@@ -17,15 +12,8 @@ import {
   type ManifestEntry,
   type Partition,
   statuses,
-  writeManifest,
-  writeManifestList,
 } from '../../../../src/lib/table/iceberg/manifest.ts';
-import {
-  currentSnapshot,
-  schemaOf,
-  specOf,
-  withSnapshot,
-} from '../../../../src/lib/table/iceberg/metadata.ts';
+import { currentSnapshot } from '../../../../src/lib/table/iceberg/metadata.ts';
 import {
   dropTag,
   evolveTable,
@@ -43,6 +31,7 @@ import {
 import {
   bucket,
   changing,
+  deleteRowsOf,
   depsOf,
   fakeFile,
   fakeObject,
@@ -391,47 +380,6 @@ test('deletes in the partition without a value concern its objects', () => {
   expect(mayDelete(entry(6n, equality(none)), there)).toBe(true);
 });
 
-/** Another engine deletes rows of an object, as Athena and Trino do: by position, in a file of its own. */
-const deleteRowsOf = (deps: TableDeps, name: string) =>
-  commit(deps, 't', {
-    author: undefined,
-    async apply(metadata) {
-      const parent = currentSnapshot(metadata);
-      const sequenceNumber = metadata['last-sequence-number'] + 1n;
-      const [id, folder] = [sequenceNumber + 1000n, 's3://processed/t/metadata/'];
-      const deletes = {
-        ...positions({
-          path: `s3://processed/t/deletes-${id}.parquet`,
-          referencedDataFile: fakeFile(name).path,
-        }),
-      };
-      const context = { spec: specOf(metadata), schema: schemaOf(metadata), schemas: metadata.schemas };
-      const { bytes, manifest } = writeManifest([entry(undefined, deletes)], {
-        ...context,
-        content: 1,
-        snapshotId: id,
-      });
-      await deps.files.write(`${folder}${id}-m.avro`, bytes);
-      const manifests = [
-        manifest(`${folder}${id}-m.avro`, sequenceNumber),
-        ...(await manifestsOf(deps.files, parent)),
-      ];
-      const list = `${folder}snap-${id}.avro`;
-      await deps.files.write(
-        list,
-        writeManifestList(manifests, { id, parent: parent?.['snapshot-id'], sequenceNumber }),
-      );
-      return withSnapshot(metadata, {
-        'snapshot-id': id,
-        ...(parent ? { 'parent-snapshot-id': parent['snapshot-id'] } : {}),
-        'sequence-number': sequenceNumber,
-        'timestamp-ms': metadata['last-updated-ms'],
-        'manifest-list': list,
-        summary: { operation: 'delete', 'total-records': 'many', 'total-delete-files': '1' },
-      });
-    },
-  });
-
 test('an object with deleted rows is neither read for keys nor replaced, and others are', async () => {
   const aws = icebergAws();
   const deps = depsOf(aws.actor('writer'), aws);
@@ -439,7 +387,7 @@ test('an object with deleted rows is neither read for keys nor replaced, and oth
   await createTable(deps, plainTable);
   await publishChange(deps, 't', by('one'), changing(['a']));
   await publishChange(deps, 't', by('two'), changing(['b']));
-  await deleteRowsOf(deps, 'a');
+  await deleteRowsOf(deps, fakeFile('a').path);
   const keys = async () => dataEntries(deps.files, (await requireTable(deps, 't')).metadata);
   await expect(keys()).rejects.toThrow(TableConflict);
   await expect(publishChange(deps, 't', by('three'), changing(['c'], ['a']))).rejects.toThrow(
