@@ -127,7 +127,7 @@ function avroOf(type: PrimitiveType): AvroSchema {
 /** The smallest number of bytes for all decimals of a precision. */
 const bytesOfPrecision = (precision: number): number => {
   let length = 1;
-  while (10n ** BigInt(precision) - 1n > 2n ** BigInt(length * 8 - 1) - 1n) length++;
+  while (10n ** BigInt(precision) > 2n ** BigInt(length * 8 - 1)) length++;
   return length;
 };
 
