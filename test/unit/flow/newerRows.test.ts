@@ -295,3 +295,25 @@ test('a file that is read again for a row that had lost brings back no row whose
   await expectWhole(world);
   expect(world.lines()).toEqual(['feed/a 3@06', 'feed/c 2@06']);
 });
+
+test('a correction under another contract reads the losers of its file again, and not all files, one after the other', async () => {
+  const world = new World({ isDeduped: true });
+  // Each has lost a row to the next one.
+  for (const [name, lines] of [
+    ['e', ['1@06', '2@06']],
+    ['d', ['2@06', '3@06']],
+    ['c', ['3@06', '4@06']],
+    ['b', ['4@06', '5@06']],
+    ['a', ['5@06', '6@06']],
+  ] as const) {
+    world.put(`feed/${name}`, lines);
+    await world.settle();
+  }
+  world.changeContract((contract) => ({ ...contract, maxPartitions: 9 }), 'claimBatch');
+  const { ledger } = world.deps('test');
+  const before = (await ledger.batches(dataset)).length;
+  world.put('feed/a', ['6@06']);
+  await world.settle();
+  await expectWhole(world);
+  expect((await ledger.batches(dataset)).length).toBe(before + 2);
+});

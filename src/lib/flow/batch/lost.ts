@@ -3,14 +3,15 @@
  * batch changes the winner, its losers are read again: so the rows that had lost to it come back. A pair that never counted, because its
  * attempt was taken back, makes a file be read once too often, and changes nothing.
  */
+import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
-import { type Plan, planSchema, type Summary, summarySchema } from '../../model/plan.ts';
+import { type Accounting, type Plan, planSchema, type Summary, summarySchema } from '../../model/plan.ts';
 import { type Attempt, type FileId, rejectsRows } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import { attemptPrefix } from '../../table/objectName.ts';
 import { places } from './addresses.ts';
 import type { Deps } from './deps.ts';
-import { losersGroup } from './id.ts';
+import { isLoser, losersGroup } from './id.ts';
 import { type Manifest, replacesOf, unlessGone } from './manifest.ts';
 
 const pairSchema = z.object({ winner: z.string(), losers: z.array(z.string()) });
@@ -105,26 +106,40 @@ async function changedOf(
   const record = await ledger.batch(dataset, batch);
   const at = places(config).attempt(dataset, { batch, fence: record?.committed ?? 0 });
   const isOfContract = record?.contract === plan.contract;
-  let compares = plan.set.dedupe?.published === true;
-  if (!compares && !isOfContract) {
-    // The rows may have won under a contract that compared published rows, though the present one does not.
-    const own = await unlessGone(store.readJson(at.plan, planSchema));
-    compares = own === null || own.set.dedupe?.published === true;
-  }
-  if (!compares) return [];
+  const compares = plan.set.dedupe?.published === true;
+  const hasLost = files.some(isLoser);
+  const then =
+    isOfContract || (compares && !hasLost) ? plan : await unlessGone(store.readJson(at.plan, planSchema));
+  // The rows may have won under a contract that compared published rows, though the present one does not.
+  if (!compares && then !== null && then.set.dedupe?.published !== true) return [];
   const objects = replaced.map(({ object }) => object);
-  if (rejectsRows(decision) || !isOfContract) return objects;
+  // Nobody has asked to read a loser under the present contract. If every contract sent its losers on, one correction could replay all files.
+  const isAlike = isOfContract || (hasLost && then !== null && decidesAlike(then, plan));
+  if (rejectsRows(decision) || !isAlike) return objects;
   const before = await unlessGone(store.readJson(at.summary, summarySchema));
   if (before === null) return objects;
   const own = new Set(objects);
-  const [now, then] = [summary, before].map(
+  const [now, earlier] = [summary, before].map(
     (of) => new Map(of.files.filter(({ object }) => own.has(object)).map((file) => [file.object, file])),
   );
   const versions = new Map(files.map(({ object, version }) => [object, version]));
   return replaced.flatMap(({ object, version }) =>
-    // The same bytes under the same contract give other rows if what the contract looks up has changed.
-    versions.get(object) !== version || now?.get(object)?.quarantined !== then?.get(object)?.quarantined
-      ? [object]
-      : [],
+    // The same bytes give other rows if what the contract looks up has changed.
+    versions.get(object) !== version || hasOthers(now?.get(object), earlier?.get(object)) ? [object] : [],
   );
+}
+
+/** Whether other rows of a file take part in the comparison, as far as counts tell. */
+const hasOthers = (now: Accounting | undefined, earlier: Accounting | undefined): boolean =>
+  (['rowsRead', 'quarantined', 'skipped', 'deletes'] as const).some(
+    (fate) => (now?.[fate] ?? 0) !== (earlier?.[fate] ?? 0),
+  );
+
+/** Whether the plans compare rows by the same columns. */
+function decidesAlike(one: Plan, other: Plan): boolean {
+  const [left, right] = [one, other].map(({ set: { dedupe }, partitionKeys }) => ({
+    partitionKeys,
+    dedupe: { ...dedupe, keepDeletesDays: undefined, lookBackDays: undefined },
+  }));
+  return isDeepStrictEqual(left, right);
 }
