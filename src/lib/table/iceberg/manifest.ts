@@ -389,7 +389,6 @@ const namingRecord = z.looseObject({ data_file: z.looseObject({ file_path: z.str
 
 /** Converts a partition value from Avro: an int may have become a long, a decimal comes as bytes. */
 function readValue(type: PrimitiveType, value: z.output<typeof partitionValue>): Value | null {
-  if (value === null) return null;
   if (decimalOf(type) && value instanceof Buffer) return fromBytes(type, value);
   if (typeof value === 'number' && !['int', 'date', 'float', 'double'].includes(type)) return BigInt(value);
   return value;

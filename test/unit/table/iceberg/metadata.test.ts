@@ -165,3 +165,48 @@ test('snapshots and log entries mean the same beside one that is written in anot
     { ...snapshot, 'sequence-number': 0n, summary: {} },
   ]);
 });
+
+test('snapshots are read as nearly every writer writes them, and what no writer may write is refused', () => {
+  const large = 2n ** 60n;
+  const usual = {
+    ...three,
+    'current-snapshot-id': large + 3n,
+    refs: { main: { 'snapshot-id': large + 3n, type: 'branch' as const } },
+    snapshots: three.snapshots.map(({ 'parent-snapshot-id': parent, ...snapshot }) => ({
+      ...snapshot,
+      'snapshot-id': snapshot['snapshot-id'] + large,
+      ...(parent === undefined ? {} : { 'parent-snapshot-id': parent + large }),
+      summary: { operation: 'append' },
+      'schema-id': 0,
+      'key-id': 'of others',
+    })),
+    'snapshot-log': three['snapshot-log'].map((entry) => ({
+      ...entry,
+      'snapshot-id': entry['snapshot-id'] + large,
+    })),
+  };
+  const text = formatMetadata(usual);
+  expect(parseMetadata(text)).toEqual({ ...usual, 'current-snapshot-id': large + 3n });
+  for (const [from, to] of [
+    ['"summary":{"operation":"append"}', '"summary":{"operation":1}'],
+    ['"summary":{"operation":"append"}', '"summary":["append"]'],
+    ['"summary":{"operation":"append"}', '"summary":null'],
+    ['"summary":{"operation":"append"}', '"summary":"append"'],
+    ['"manifest-list":"s3://b/list.avro"', '"manifest-list":7'],
+    ['"schema-id":0,"key-id"', '"schema-id":"0","key-id"'],
+    ['"timestamp-ms":1000', '"timestamp-ms":1000.5'],
+    [`"parent-snapshot-id":${large + 1n}`, '"parent-snapshot-id":"1"'],
+    [`"snapshot-id":${large + 2n}`, '"snapshot-id":"2"'],
+    ['"snapshots":[{', '"snapshots":[null,{'],
+    ['"snapshots":[{', '"snapshots":[7,{'],
+    ['"snapshot-log":[{', '"snapshot-log":["x",{'],
+    ['"snapshot-log":[', '"snapshot-log":null,"x":['],
+  ] as const) {
+    expect([from, text.includes(from)]).toEqual([from, true]);
+    expect(() => parseMetadata(text.replace(from, to))).toThrow();
+  }
+  // A snapshot without a summary, or of a time before there were sequence numbers, is nothing unusual for zod.
+  expect(parseMetadata(text.replace('"summary":{"operation":"append"},', '')).snapshots[0]?.summary).toEqual(
+    {},
+  );
+});
