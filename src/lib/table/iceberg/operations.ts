@@ -91,7 +91,7 @@ export const tagSnapshot = (
           [tag.name]: {
             'snapshot-id': tag.snapshotId,
             type: 'tag',
-            ...(tag.maxAge === undefined ? {} : { 'max-ref-age-ms': tag.maxAge }),
+            'max-ref-age-ms': tag.maxAge,
           },
         },
       };

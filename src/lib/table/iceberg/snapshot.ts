@@ -26,7 +26,6 @@ import {
   type PartitionSpec,
   type Snapshot,
   schemaOf,
-  snapshotOf,
   specOf,
   withSnapshot,
 } from './metadata.ts';
@@ -486,7 +485,7 @@ export async function revertOf(
   );
   const of = (status: number) => entries.flat().filter((entry) => entry.status === status);
   const dropped = of(statuses.deleted);
-  if (dropped.length > 0 && (parent === undefined || snapshotOf(metadata, parent) === undefined))
+  if (dropped.length > 0 && !metadata.snapshots.some((s) => s['snapshot-id'] === parent))
     throw new TableConflict(
       `the snapshot ${id} cannot be taken back: the snapshot before it has expired, and with it the ${dropped.length} objects that it has replaced`,
     );

@@ -187,6 +187,8 @@ test('a batch is taken back with what it had replaced, once', async () => {
   await revert();
   expect(await seen(aws)).toEqual(['a', 'b', 'd']);
   expect((await revert()).how).toBe('done before');
+  const unknown = { batch: 'never', fence: 2 };
+  expect((await revertBatch(deps, 't', { dataset, fence: 4 }, unknown)).how).toBe('nothing to do');
   expect(await seen(aws)).toEqual(['a', 'b', 'd']);
 });
 

@@ -255,6 +255,14 @@ test('small manifests are merged, so that a commit reads and writes no more afte
   const manifests = await manifestsOf(deps.files, metadata.snapshots.at(-1));
   expect(manifests.length).toBeLessThan(30);
   expect(await readable(deps)).toHaveLength(many.length + batches);
+  // Each snapshot shows its own change, also that of a merge.
+  const added = await Promise.all(
+    metadata.snapshots.slice(1).map(async (snapshot) => {
+      const list = await manifestsOf(deps.files, snapshot);
+      return list.filter((m) => m.addedSnapshotId === snapshot['snapshot-id'] && m.addedFiles === 1).length;
+    }),
+  );
+  expect(new Set(added)).toEqual(new Set([1]));
   // One that is half full is never written again, or a merge would rewrite the whole table.
   expect(manifests.map(({ path }) => path)).toContain(half?.path);
   const before = aws.calls();
