@@ -317,3 +317,16 @@ test('a correction under another contract reads the losers of its file again, an
   await expectWhole(world);
   expect((await ledger.batches(dataset)).length).toBe(before + 2);
 });
+
+test('a batch is rolled back with its files that were read again, because they had lost rows', async () => {
+  const world = await beaten();
+  const { ledger } = world.deps('test');
+  const [first, second] = await ledger.batches(dataset);
+  const by = { reason: 'a test', at: new Date().toISOString() };
+  for (const batch of [second, first]) {
+    await world.operate((deps) => rollback(deps, dataset, batch?.batch ?? '', by));
+    await world.settle();
+  }
+  expect(world.lines()).toEqual([]);
+  expect(await world.statesOf('feed/b')).toEqual(['rejected']);
+});

@@ -7,8 +7,8 @@ import { InvalidInput } from '../../errors.ts';
 import type { BatchRecord, Decision, FileId } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import type { TableSnapshot } from '../../table/format.ts';
-import { replayPrefix } from '../batch/id.ts';
-import { type Manifest, readManifest } from '../batch/manifest.ts';
+import { isLoser, replayPrefix } from '../batch/id.ts';
+import { type Manifest, readManifest, unlessGone } from '../batch/manifest.ts';
 import { wake } from '../wake.ts';
 import { batchOf, type OperatorDeps, requireReason } from './again.ts';
 import { stateOf, tableHistory } from './history.ts';
@@ -54,7 +54,11 @@ export async function rollback(
   const all = manifest.files
     .filter((file) => object === undefined || file.object === object)
     .map(({ object: key, version }) => leaving({ object: key, version }, before.get(key)));
-  const moved = await reject(deps, dataset, all, { batch, group: `rollback-${batch}`, why });
+  const to = { group: `rollback-${batch}`, why };
+  const moved = await reject(deps, dataset, all, { batch, ...to });
+  const left = all.filter((file) => !moved.includes(file));
+  for (const [present, files] of await readAgain(deps, dataset, left, batch))
+    moved.push(...(await reject(deps, dataset, files, { batch: present, ...to })));
   await wake(deps, dataset);
   if (moved.length === 0)
     throw new InvalidInput(
@@ -62,6 +66,40 @@ export async function rollback(
       { dataset, batch },
     );
   return { batches: [batch], ...resultOf(moved), others: all.length - moved.length };
+}
+
+/**
+ * The files of a batch whose rows have another batch by now, only because the stage has read them again for rows that had lost: whoever rolls
+ * the batch back does not know of this. By that batch.
+ */
+async function readAgain(
+  deps: OperatorDeps,
+  dataset: string,
+  files: readonly Leaving[],
+  batch: string,
+): Promise<Map<string, Leaving[]>> {
+  const { ledger } = deps;
+  const manifests = new Map<string, Manifest | null>();
+  const manifestOf = async (id: string): Promise<Manifest | null> => {
+    const record = await ledger.batch(dataset, id);
+    return record?.committed !== undefined && isLoser({ group: record.replay })
+      ? unlessGone(readManifest(deps, { dataset, batch: id, fence: record.committed }))
+      : null;
+  };
+  const records = await ledger.read(dataset, files);
+  const found = new Map<string, Leaving[]>();
+  for (const [i, file] of files.entries()) {
+    const { rows } = records[i]?.object ?? {};
+    if (rows === undefined || rows.version !== file.version || rows.isRejected) continue;
+    let from: string | undefined = rows.batch;
+    while (from !== undefined && from !== batch) {
+      const manifest: Manifest | null = manifests.get(from) ?? (await manifestOf(from));
+      manifests.set(from, manifest);
+      from = manifest?.published.find(({ object }) => object === file.object)?.batch;
+    }
+    if (from === batch) found.set(rows.batch, [...(found.get(rows.batch) ?? []), file]);
+  }
+  return found;
 }
 
 export interface RolledBackTo extends RolledBack {
