@@ -8,12 +8,12 @@ import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { type Command, readOptions, UsageError } from './usage.ts';
 
-const commandFor = (kind: Decision['kind'], what: string): Command => ({
+const commandFor = (kind: Decision['kind'], what: string, more = ''): Command => ({
   help: `Usage: npm run sluice -- ${kind} --dataset NAME --reason TEXT [options] BATCH
 
 ${what}
 
-  BATCH             its id, or the beginning of it
+  BATCH             its id, or the beginning of it${more}
   --dataset NAME
   --reason TEXT     the ledger keeps it
 ${stageHelp}
@@ -53,4 +53,6 @@ export const release = commandFor(
 export const reject = commandFor(
   'reject',
   'Moves every row of a held batch to quarantine, as `rejected`. It is processed again, and publishes nothing.',
+  `;
+                    "unclaimed" for all files that are held because their raw version is gone: published rows stay`,
 );

@@ -27,6 +27,7 @@ import {
   objectKey,
   placeKey,
   queueShards,
+  unclaimed,
 } from './keys.ts';
 import type { Table } from './table.ts';
 
@@ -560,7 +561,7 @@ export function filesOf(table: Table) {
 
     /** Holds a file whose version is gone, for a person to decide; all others continue. */
     async hold(dataset: string, fence: number, file: Queued, reason: string): Promise<void> {
-      const place = `HELD#unclaimed#${file.sk.split('#').at(-1)}`;
+      const place = `HELD#${unclaimed}#${file.sk.split('#').at(-1)}`;
       await underLease(dataset, fence, [
         { Delete: at(placeKey(dataset, file, file.sk)) },
         {
@@ -569,7 +570,7 @@ export function filesOf(table: Table) {
             Item: {
               ...placeKey(dataset, file, place),
               ...toRawFile(file),
-              batch: 'unclaimed',
+              batch: unclaimed,
               group: undefined,
             },
           },

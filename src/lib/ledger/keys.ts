@@ -45,6 +45,8 @@ export const isBehind = (place: string): boolean => place.startsWith('PENDING#~'
 /** The place of a file that waits for a person. */
 export const waitingPlace = (state: 'held' | 'failed', batch: string, { object, version }: FileId): string =>
   `${state.toUpperCase()}#${batch}#${digest(20, object, version)}`;
+/** Stands for the batch of a file that was held before any batch could have it. */
+export const unclaimed = 'unclaimed';
 /** The item that lists a file at the place where it waits. */
 export const placeKey = (dataset: string, { object }: Pick<FileId, 'object'>, place: string): Key => ({
   pk: place.startsWith('PENDING#') ? `${dataset}#pending-${shardOf(object)}` : dataset,

@@ -1,14 +1,20 @@
 /** Releases or rejects held files. */
+
+import { counted } from '../../counted.ts';
 import { AlreadyDecided, InvalidInput } from '../../errors.ts';
+import type { Waiting } from '../../ledger/files.ts';
+import { unclaimed } from '../../ledger/keys.ts';
 import type { Decision } from '../../model/records.ts';
 import { pastOf } from '../../model/records.ts';
+import { contractOf } from '../batch/deps.ts';
 import { wake } from '../wake.ts';
 import { batchOf, groupOf, type OperatorDeps, requireReason } from './again.ts';
 
 /**
  * Runs a held batch again: `release` publishes its rows despite failed expectations; `reject` moves every row to quarantine, as
  * `rejected`. The decision belongs to the files, whatever batch they are in later. If the call is interrupted, the same decision
- * continues it. Throws InvalidInput for a batch that is not held, and AlreadyDecided if somebody else was faster.
+ * continues it. `unclaimed` stands for the files whose raw version is gone: they are in no batch, and can only be rejected. Throws
+ * InvalidInput for a batch that is not held, and AlreadyDecided if somebody else was faster.
  */
 export async function decide(
   deps: OperatorDeps,
@@ -18,6 +24,7 @@ export async function decide(
 ): Promise<{ batch: string; files: number }> {
   const { ledger } = deps;
   requireReason(decision.reason);
+  if (id === unclaimed) return rejectGone(deps, dataset, decision);
   const record = await batchOf(deps, dataset, id);
   const { batch } = record;
   const files = await ledger.waiting(dataset, 'held', batch);
@@ -35,14 +42,48 @@ export async function decide(
       `${dataset}: the batch ${batch} was ${pastOf[made.kind]} at ${made.at} (${made.reason})`,
       { dataset, batch },
     );
+  return decideFiles(deps, dataset, files, made, { batch, group: groupOf(record, made.kind) });
+}
+
+/** A `retry` can only hold them again. */
+async function rejectGone(
+  deps: OperatorDeps,
+  dataset: string,
+  decision: Decision,
+): Promise<{ batch: string; files: number }> {
+  const { ledger } = deps;
+  contractOf(deps, dataset);
+  const waiting = await ledger.waiting(dataset, 'held', unclaimed);
+  const records = await ledger.read(dataset, waiting);
+  // Others wait for a table or a ledger that fits, and are retried then.
+  const gone = waiting.filter((_, i) => records[i]?.file?.reason?.startsWith('ObjectMissing'));
+  if (decision.kind !== 'reject' || gone.length === 0)
+    throw new InvalidInput(
+      `${dataset}: ${counted(gone.length, 'file')} outside of a batch ${gone.length === 1 ? 'is' : 'are'} held because the raw version is gone; such files are rejected, and all others are retried`,
+      { dataset },
+    );
+  return decideFiles(deps, dataset, gone, decision, { batch: unclaimed, group: `${unclaimed}.reject` });
+}
+
+async function decideFiles(
+  deps: OperatorDeps,
+  dataset: string,
+  files: readonly Waiting[],
+  made: Decision,
+  { batch, group }: { readonly batch: string; readonly group: string },
+): Promise<{ batch: string; files: number }> {
+  const { ledger } = deps;
   // If a replay is rejected, the earlier rows stay published.
   const records = await ledger.read(dataset, files);
   const isReplay = (_: unknown, i: number) => records[i]?.object?.rows?.version === files[i]?.version;
   const replays = made.kind === 'reject' ? files.filter(isReplay) : [];
   const kept = await ledger.keepPublished(dataset, replays);
   const others = files.filter((file) => !replays.includes(file));
-  const group = groupOf(record, made.kind);
-  const moved = await ledger.requeue(dataset, others, { group, decision: made, batch });
+  const moved = await ledger.requeue(dataset, others, {
+    group,
+    decision: made,
+    ...(batch === unclaimed ? {} : { batch }),
+  });
   await wake(deps, dataset);
   return { batch, files: kept + moved };
 }

@@ -205,7 +205,7 @@ async function prepared(
     dataset,
     fence,
     file,
-    `ObjectMissing: version ${file.version} is no longer in the raw bucket; its published rows stay${isLoser(file) ? ', and those that had lost to another file do not come back' : ''}. Put the file again to replace them`,
+    `ObjectMissing: version ${file.version} is no longer in the raw bucket; its published rows stay${isLoser(file) ? ', and those that had lost to another file do not come back' : ''}. Put the file again to replace them, or reject it as one of the batch "unclaimed"`,
   );
   return null;
 }

@@ -1,6 +1,6 @@
 /** A person's decision about held files determines their result. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { retry } from '../../../../src/lib/flow/operate/again.ts';
+import { replay, retry } from '../../../../src/lib/flow/operate/again.ts';
 import { decide } from '../../../../src/lib/flow/operate/decide.ts';
 import { dataset, World } from '../../../support/flowWorld.ts';
 
@@ -142,4 +142,36 @@ test('invariant 7: files about which different things were decided are never one
   }
   await world.settle();
   expect([rowsOf('feed/a'), rowsOf('feed/b')]).toEqual([1, 6]);
+});
+
+test('files whose raw version is gone are rejected together: published rows stay, and nothing is held any more', async () => {
+  const { ledger } = world.deps('test');
+  const reject = () => world.call('operator', (deps) => decide(deps, dataset, 'unclaimed', kindOf('reject')));
+  await expect(reject()).rejects.toThrow('0 files outside of a batch are held');
+  const first = world.put('feed/a', many);
+  await world.settle();
+  // A correction that is gone, and a replay.
+  const second = world.put('feed/b', many);
+  await world.settle();
+  const third = world.put('feed/b', ['7@06', '8@06']);
+  for (const [key, version] of [
+    ['feed/a', first],
+    ['feed/b', third],
+  ] as const)
+    world.aws.s3.expire('raw', key, version);
+  await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/a' }));
+  await world.settle();
+  expect((await ledger.waiting(dataset, 'held', 'unclaimed')).map(({ object }) => object).sort()).toEqual([
+    'feed/a',
+    'feed/b',
+  ]);
+  await expect(
+    world.call('operator', (deps) => decide(deps, dataset, 'unclaimed', kindOf('release'))),
+  ).rejects.toThrow('such files are rejected');
+  expect(await reject()).toEqual({ batch: 'unclaimed', files: 2 });
+  await world.settle();
+  expect(await ledger.waiting(dataset, 'held')).toEqual([]);
+  expect([rowsOf('feed/a'), rowsOf('feed/b')]).toEqual([6, 6]);
+  expect(await world.statesOf('feed/b')).toEqual(['published', 'rejected']);
+  expect(world.rows().find(({ object }) => object === 'feed/b')?.version).toBe(second);
 });
