@@ -8,13 +8,14 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-/** A stage whose files a, b, … were published one after the other. */
+/** A stage whose files a, b, … were recorded one after the other, and published. */
 async function published(count: number, batchFiles = 1000): Promise<World> {
   const world = new World({ batchFiles });
   for (const name of [...'abcdefgh'].slice(0, count)) {
     world.put(`feed/${name}`, [`${name}@06`]);
-    await world.settle();
+    await world.deliver();
   }
+  await world.settle();
   return world;
 }
 const waiting = async (world: World) =>
@@ -84,7 +85,7 @@ test('a retry takes what failed or is held, of a batch or of a key', async () =>
 });
 
 test('a batch is known by the start of its id, if no other begins with it', async () => {
-  const world = await published(2);
+  const world = await published(2, 1);
   const deps = world.deps('operator');
   const [first, second] = await deps.ledger.batches(dataset);
   const id = first?.batch ?? '';
