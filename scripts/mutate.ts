@@ -200,15 +200,21 @@ const logger = {
 interface Place {
   readonly node?: { readonly type: string };
   readonly listKey?: string;
-  readonly parentPath?: { readonly node?: { readonly type: string } } | null;
+  readonly parentPath?: {
+    readonly node?: {
+      readonly type: string;
+      readonly callee?: { readonly property?: { readonly name?: string } };
+    };
+  } | null;
 }
 
-/** The words of an error's message are for people: a test that repeats them says nothing. */
+/** The words of an error's message, or of a schema's description, are for people: a test that repeats them says nothing. */
 const messages = {
   shouldIgnore(path: Place): string | undefined {
     const isText = path.node?.type === 'StringLiteral' || path.node?.type === 'TemplateLiteral';
-    const isOfError = path.parentPath?.node?.type === 'NewExpression' && path.listKey === 'arguments';
-    return isText && isOfError ? 'the words of a message' : undefined;
+    const by = path.listKey === 'arguments' ? path.parentPath?.node : undefined;
+    const isForPeople = by?.type === 'NewExpression' || by?.callee?.property?.name === 'describe';
+    return isText && isForPeople ? 'words for people' : undefined;
   },
 };
 

@@ -1,5 +1,6 @@
 /** When a batch succeeds, also if the execution that committed it does not complete it. */
 import { afterEach, expect, jest, test } from '@jest/globals';
+import { batchPublishedSchema } from '../../../../src/lib/flow/batch/batchPublished.ts';
 import { replay } from '../../../../src/lib/flow/operate/again.ts';
 import { dataset, World } from '../../../support/flowWorld.ts';
 
@@ -26,7 +27,8 @@ test('a batch is told of with its counts, and a correction with what it has repl
     world.aws.bus.entries.map(({ Source, DetailType, Detail }) => ({
       Source,
       DetailType,
-      ...(JSON.parse(Detail ?? '') as object),
+      // As other systems read it.
+      ...batchPublishedSchema.parse(JSON.parse(Detail ?? '')),
     }));
   const { ledger } = world.deps('test');
   const [record] = await ledger.batches(dataset);
