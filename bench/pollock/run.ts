@@ -123,7 +123,9 @@ async function main(): Promise<number> {
   const byKind = Map.groupBy(all, ({ name }) => kindOf(name));
   let [simple, weighted, weights, count] = [0, 0, 0, 0];
   for (const [kind, files] of byKind) {
-    const some = files.filter(({ name }, i) => i % every === 0 && name.includes(values.only));
+    const some = files.filter(
+      ({ name }, i) => (files.length === 1 || i % every === every >> 1) && name.includes(values.only),
+    );
     if (some.length === 0) continue;
     let sum = 0;
     for (const file of some) {

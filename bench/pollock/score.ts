@@ -48,6 +48,7 @@ function compared(expected: readonly string[], found: readonly string[]): readon
 function normalized(text: string): string {
   const [, day, month, year] = /^(\d\d)\/(\d\d)\/(\d{4})$/.exec(text) ?? [];
   if (year !== undefined) return `${year}-${month}-${day} 00:00:00`;
+  if (/^\d{4}-\d\d-\d\d$/.test(text)) return `${text} 00:00:00`;
   if (/^\d\d:\d\d$/.test(text)) return `${text}:00`;
   if (/^\$?\d+(\.\d+)?$/.test(text)) return text.replace(/[\d.]+/, (digits) => String(Number(digits)));
   return text.toLowerCase();

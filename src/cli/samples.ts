@@ -239,6 +239,10 @@ function sampleOf(path: string, content: Buffer): Sample {
       ? null
       : (sampleOfLog(lines, encoding) ?? sampleOfCsv(lines, encoding) ?? sampleOfPositions(lines, encoding));
   const sample = sampleOfJson(text, isCut) ?? flat();
+  if (sample?.records.length === 0 && sample.source.formats?.includes('csv'))
+    throw new UsageError(
+      `${path}: it has one line, which may hold the names of fields; a draft needs records`,
+    );
   if (sample === null || sample.records.length === 0)
     throw new UsageError(
       `${path}: no JSON record was found, and no CSV of two fields or more, no known log, and no fields at fixed positions`,

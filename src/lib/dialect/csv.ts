@@ -223,7 +223,7 @@ export function csvFields(text: string, csv: Csv, reading: Reading = 'strict'): 
 }
 
 /** A longer line with stray quotes is not read here: each quote may be compared with all that follow. */
-const longestStray = 65_536;
+const longestStray = 32_768;
 
 interface FoundRecord {
   readonly fields: string[];

@@ -397,8 +397,9 @@ test('comments are found wherever they stand, and hashtags are none', async () =
 test.each([
   ['JSON with comments', '{\n  // what, why\n  "a": 1,\n  "b": 2,\n}\n'],
   ['prose', 'It was, as it was,\nand then:\nnothing at all.\nThe end\nof it.\n'],
-])('nothing is drafted out of %s', async (_, content) => {
-  await expect(draftOfText('text.txt', content)).rejects.toThrow('no JSON record was found, and no CSV');
+  ['names', 'id,name\n', 'it has one line, which may hold the names of fields'],
+])('nothing is drafted out of %s', async (_, content, says = 'no JSON record was found, and no CSV') => {
+  await expect(draftOfText('text.txt', content)).rejects.toThrow(says);
 });
 
 test('several lines of names are a header of several rows, and no time means no partitions', async () => {
