@@ -6,7 +6,9 @@ import type { Waiting } from '../../ledger/files.ts';
 import { unclaimed } from '../../ledger/keys.ts';
 import type { Decision } from '../../model/records.ts';
 import { pastOf } from '../../model/records.ts';
+import { parallel } from '../../parallel.ts';
 import { contractOf } from '../batch/deps.ts';
+import { unlessUnreadable } from '../batch/restored.ts';
 import { wake } from '../wake.ts';
 import { batchOf, groupOf, type OperatorDeps, requireReason } from './again.ts';
 
@@ -54,9 +56,12 @@ async function rejectGone(
   const { ledger } = deps;
   contractOf(deps, dataset);
   const waiting = await ledger.waiting(dataset, 'held', unclaimed);
-  const records = await ledger.read(dataset, waiting);
-  // Others wait for a table or a ledger that fits, and are retried then.
-  const gone = waiting.filter((_, i) => records[i]?.file?.reason?.startsWith('ObjectMissing'));
+  // Others wait for a table or a ledger that fits, and are retried then. A record that cannot be read is one of them.
+  const isGone = await parallel(waiting, 16, async (file) => {
+    const record = await unlessUnreadable(ledger.file(dataset, file));
+    return record !== 'unreadable' && record?.reason?.startsWith('ObjectMissing') === true;
+  });
+  const gone = waiting.filter((_, i) => isGone[i]);
   if (decision.kind !== 'reject' || gone.length === 0)
     throw new InvalidInput(
       `${dataset}: ${counted(gone.length, 'file')} outside of a batch ${gone.length === 1 ? 'is' : 'are'} held because the raw version is gone; such files are rejected, and all others are retried`,

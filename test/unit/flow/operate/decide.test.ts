@@ -144,7 +144,7 @@ test('invariant 7: files about which different things were decided are never one
   expect([rowsOf('feed/a'), rowsOf('feed/b')]).toEqual([1, 6]);
 });
 
-test('files whose raw version is gone are rejected together: published rows stay, and nothing is held any more', async () => {
+test('files whose raw version is gone are rejected together: published rows stay, and only others are held any more', async () => {
   const { ledger } = world.deps('test');
   const reject = () => world.call('operator', (deps) => decide(deps, dataset, 'unclaimed', kindOf('reject')));
   await expect(reject()).rejects.toThrow('0 files outside of a batch are held');
@@ -168,9 +168,18 @@ test('files whose raw version is gone are rejected together: published rows stay
   await expect(
     world.call('operator', (deps) => decide(deps, dataset, 'unclaimed', kindOf('release'))),
   ).rejects.toThrow('such files are rejected');
+  // Another one waits for a person, because its record cannot be read.
+  world.put('feed/c', many);
+  await world.deliver();
+  const own = world.aws.dynamo
+    .items('ledger')
+    .find(({ sk, object }) => String(sk).startsWith('FILE#') && object === 'feed/c');
+  world.aws.dynamo.seed('ledger', { ...own, state: 'unknown' });
+  await world.settle();
+  expect(await ledger.waiting(dataset, 'held', 'unclaimed')).toHaveLength(3);
   expect(await reject()).toEqual({ batch: 'unclaimed', files: 2 });
   await world.settle();
-  expect(await ledger.waiting(dataset, 'held')).toEqual([]);
+  expect((await ledger.waiting(dataset, 'held')).map(({ object }) => object)).toEqual(['feed/c']);
   expect([rowsOf('feed/a'), rowsOf('feed/b')]).toEqual([6, 6]);
   expect(await world.statesOf('feed/b')).toEqual(['published', 'rejected']);
   expect(world.rows().find(({ object }) => object === 'feed/b')?.version).toBe(second);
