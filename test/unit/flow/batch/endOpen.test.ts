@@ -1,6 +1,8 @@
 /** When a batch fails: the state of each of its files. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { places } from '../../../../src/lib/flow/batch/addresses.ts';
 import { endOpenBatches } from '../../../../src/lib/flow/batch/endOpen.ts';
+import { replay } from '../../../../src/lib/flow/operate/again.ts';
 import { dataset, World } from '../../../support/flowWorld.ts';
 
 let world: World;
@@ -62,4 +64,44 @@ test('invariant 2: whoever takes a publish back removes its quarantine at once, 
   const fence = (await ledger.lease(dataset))?.fence ?? 0;
   await endOpenBatches({ ...deps, ledger }, dataset, fence, { error: 'Aborted', cause: 'a test' });
   expect(left()).toEqual([]);
+});
+
+test('a replay that fails is tried again as it was, then in two parts, whose files then stand alone', async () => {
+  world.put('feed/a', ['1@06']);
+  world.put('feed/b', ['2@06']);
+  await world.settle();
+  world.breakEngine();
+  await world.operate((deps) => replay(deps, dataset, {}));
+  await world.settle();
+  world.aws.plan = undefined;
+  const tried = (await world.deps('test').ledger.batches(dataset)).flatMap((b) => b.replay ?? []).sort();
+  const [whole = ''] = tried;
+  expect(tried).toEqual([whole, `${whole}.0`, `${whole}.1`]);
+  const { ledger } = world.deps('test');
+  expect((await ledger.waiting(dataset, 'failed')).map(({ object }) => object).sort()).toEqual([
+    'feed/a',
+    'feed/b',
+  ]);
+  // What was published stays.
+  expect(world.lines()).toEqual(['feed/a 1@06', 'feed/b 2@06']);
+});
+
+test('the files of a batch whose manifest somebody has deleted go back all the same, and no others', async () => {
+  world.put('feed/z', ['9@06']);
+  await world.settle();
+  world.put('feed/a', ['1@06']);
+  world.put('feed/b', ['2@06']);
+  await world.until('transform');
+  const { ledger, store, config, ...deps } = world.deps('failBatch');
+  const fence = (await ledger.lease(dataset))?.fence ?? 0;
+  const [open = { batch: '', fence: 0 }] = await ledger.openBatches(dataset);
+  const { bucket, key } = places(config).attempt(dataset, open).manifest;
+  await store.delete(bucket, [key]);
+  const error = { error: 'Aborted', cause: 'x'.repeat(3000) };
+  expect(await endOpenBatches({ ...deps, config, store, ledger }, dataset, fence, error)).toBe(1);
+  const waiting = (await ledger.pending(dataset)).map(({ object }) => object).sort();
+  expect(waiting).toEqual(['feed/a', 'feed/b']);
+  expect(await world.statesOf('feed/z')).toEqual(['published']);
+  expect((await ledger.batch(dataset, open.batch))?.reason).toBe(`Aborted: ${'x'.repeat(1991)}`);
+  expect(world.metrics.get('BatchesFailed')).toBe(1);
 });
