@@ -43,7 +43,6 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
         job: work(`${root}/job.json`),
         summary: work(`${root}/summary.json`),
         reference: (name: string) => work(`${root}/references/${name}.ndjson`),
-        input: (index: number) => work(`${root}/input/${index}`),
         data: work(`${root}/data/`),
         footers: work(`${root}/footers`),
         quarantine: work(`${root}/quarantine/`),

@@ -93,7 +93,7 @@ test('a batch is known by the start of its id, if no other begins with it', asyn
   expect((await batchOf(deps, dataset, id.slice(0, shared + 1))).batch).toBe(id);
   await expect(batchOf(deps, dataset, id.slice(0, shared))).rejects.toThrow('several batches begin with');
   await expect(batchOf(deps, dataset, 'x')).rejects.toThrow('no batch begins with x');
-  await expect(batchOf(deps, 'none', id)).rejects.toMatchObject({ name: 'InvalidInput' });
+  await expect(batchOf(deps, 'none', id)).rejects.toMatchObject({ name: 'InvalidInput', dataset: 'none' });
 });
 
 test('a reason is as long as a record keeps', () => {
