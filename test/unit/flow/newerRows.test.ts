@@ -330,3 +330,21 @@ test('a batch is rolled back with its files that were read again, because they h
   expect(world.lines()).toEqual([]);
   expect(await world.statesOf('feed/b')).toEqual(['rejected']);
 });
+
+test('a file that is read again sends its losers on only if its own rows are others, not if a delete of it loses by now', async () => {
+  const world = new World({ isDeduped: true });
+  for (const [name, lines] of [
+    ['c', ['1@06']],
+    ['b', ['-1@06', '2@06']],
+    ['a', ['1@06', '2@06']],
+  ] as const) {
+    world.put(`feed/${name}`, lines);
+    await world.settle();
+  }
+  const { ledger } = world.deps('test');
+  const before = (await ledger.batches(dataset)).length;
+  world.put('feed/a', ['1@06']);
+  await world.settle();
+  await expectWhole(world);
+  expect((await ledger.batches(dataset)).length).toBe(before + 2);
+});

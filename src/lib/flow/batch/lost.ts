@@ -129,9 +129,9 @@ async function changedOf(
   );
 }
 
-/** Whether other rows of a file take part in the comparison, as far as counts tell. */
+/** Whether other rows of a file take part in the comparison, as far as counts tell. The other counts are results of the comparison. */
 const hasOthers = (now: Accounting | undefined, earlier: Accounting | undefined): boolean =>
-  (['rowsRead', 'quarantined', 'skipped', 'deletes'] as const).some(
+  (['rowsRead', 'quarantined', 'skipped'] as const).some(
     (fate) => (now?.[fate] ?? 0) !== (earlier?.[fate] ?? 0),
   );
 
