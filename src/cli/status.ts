@@ -100,7 +100,9 @@ const notesOn = ({
     : [`${dataset}: ${lossText(lost)}; see docs/operations.md, "A table that was dropped"`]),
   ...(drift === null
     ? []
-    : [`${dataset}: ${driftText(drift)}; see docs/operations.md, "A table that was dropped"`]),
+    : [
+        `${dataset}: ${driftText(drift)}; see docs/operations.md, "${drift.account === undefined ? 'A table that was dropped' : 'Rows that do not add up'}"`,
+      ]),
   ...(held === 0
     ? []
     : [

@@ -3,6 +3,7 @@ import { counted } from '../lib/counted.ts';
 import type { OperatorDeps } from '../lib/flow/operate/again.ts';
 import { findLost } from '../lib/flow/repair/rebuild.ts';
 import type { CatalogDrift, Ledger } from '../lib/ledger/ledger.ts';
+import { expectedAfter } from '../lib/model/plan.ts';
 import { oneLine } from '../lib/visible.ts';
 
 /** In milliseconds. */
@@ -38,9 +39,11 @@ export const driftText = (drift: CatalogDrift): string => `at ${drift.at} ${loss
 
 /** What is missing, or was. */
 export function lossText(
-  { table, isTableMissing, partitions, rows }: Omit<CatalogDrift, 'at'>,
+  { table, isTableMissing, partitions, rows, batch = '', account }: Omit<CatalogDrift, 'at'>,
   isOver = false,
 ): string {
+  if (account !== undefined)
+    return `${account.counted === 'table' ? table : `the changed partitions of ${table}`} had ${account.after} rows after the commit of batch ${batch.slice(0, 8)}, and not ${expectedAfter(account)} (${account.before} before + ${account.inserted} inserted - ${account.deleted} deleted - ${account.replaced} replaced)`;
   const lacks = isOver ? 'lacked' : 'lacks';
   if (isTableMissing) return `the Data Catalog ${lacks} the table ${table}`;
   const count = rows === undefined ? '' : counted(rows, 'row');

@@ -82,6 +82,7 @@ async function batchesOf(
       reason: record.reason ?? null,
       report: record.report ?? null,
       accounting: counts ?? accountingAfter(visits.slice(index + 1)),
+      tableRows: record.tableRows ?? null,
       reasons: counts?.reasons ?? {},
     });
   }

@@ -1,7 +1,7 @@
 /** The data of the watch page. Times are milliseconds since 1970. */
 
 import type { Outcome } from '../lib/model/expectation.ts';
-import type { Accounting } from '../lib/model/plan.ts';
+import type { Accounting, TableAccount } from '../lib/model/plan.ts';
 import type { BatchState, MaintenanceNote } from '../lib/model/records.ts';
 import type { ExecutionSummary, Visit, VisitData } from '../stage/history.ts';
 
@@ -34,6 +34,8 @@ export interface BatchDetail {
   readonly reason: string | null;
   /** Null while it is transformed. */
   readonly accounting: Accounting | null;
+  /** What it has done to its table; null until it is complete. */
+  readonly tableRows: TableAccount | null;
   /** Reason code -> rows; empty until the batch is complete. */
   readonly reasons: Readonly<Record<string, number>>;
   readonly expectations: readonly Outcome[];

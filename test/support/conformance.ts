@@ -308,6 +308,12 @@ export const statements = (place: string): readonly Statement[] => [
     ['b'],
   ),
   rows('SELECT x FROM (VALUES 3, 1, 2) AS t(x) ORDER BY x', 'integer', ['1'], ['2'], ['3']),
+  // How the rows around a commit are counted: src/lib/dialect/athena.ts.
+  rows(
+    `SELECT count_if("$path" NOT IN ('x')) - count_if(NOT regexp_like("$path", '/x-[^/]*$')) FROM numbers`,
+    'bigint',
+    ['0'],
+  ),
   rows(`SELECT substr("$path", 1, ${place.length}) FROM numbers LIMIT 1`, 'varchar', [place]),
   {
     ...rows('SELECT name FROM posts WHERE id = ? AND day = ?', 'varchar', ['ana']),

@@ -136,3 +136,27 @@ export const singleScan = (
   `SELECT ${[...aggregates].map(([alias, sql]) => `${sql} AS ${identifier(alias)}`).join(',\n  ')}
 FROM ${identifier(table)}
 WHERE ${identifier(partition.column)} = ${literal(partition.value)}`;
+
+/**
+ * The rows of partitions without the objects that an attempt has added, and without those that it drops: `rows_before` and `rows_after`.
+ * Athena reads footers alone. `added`: how the names of the attempt's objects begin.
+ */
+export function objectsAround(
+  table: string,
+  keys: readonly string[],
+  partitions: readonly (readonly (string | null)[])[],
+  { added, dropped }: { readonly added: string; readonly dropped: readonly string[] },
+): string {
+  const isIn = (values: readonly (string | null)[]) =>
+    keys
+      .map((key, i) => {
+        const value = values[i] ?? null;
+        return `${identifier(key)} ${value === null ? 'IS NULL' : `= ${literal(value)}`}`;
+      })
+      .join(' AND ');
+  const where =
+    keys.length === 0 ? '' : `\nWHERE ${partitions.map((values) => `(${isIn(values)})`).join(' OR ')}`;
+  return `SELECT count_if(NOT regexp_like("$path", ${literal(`/${added}[^/]*$`)})) AS rows_before,
+  count_if("$path" NOT IN (${dropped.map(literal).join(', ')})) AS rows_after
+FROM ${identifier(table)}${where}`;
+}

@@ -35,6 +35,7 @@ import * as z from 'zod';
 import { changing } from '../aws/changing.ts';
 import { createDocuments, type Documents } from '../aws/dynamo.ts';
 import { type EngineChoice, engineChoiceSchema } from '../config.ts';
+import { tableAccountSchema } from '../model/plan.ts';
 import { type MaintenanceNote, maintenanceSchema } from '../model/records.ts';
 import { batchesOf } from './batches.ts';
 import { filesOf } from './files.ts';
@@ -77,6 +78,9 @@ const driftSchema = z.object({
   partitions: z.number(),
   /** Rows that readers did not find; undefined if nobody has counted them. */
   rows: z.number().optional(),
+  /** The batch whose commit does not add up, and its account. */
+  batch: z.string().optional(),
+  account: tableAccountSchema.optional(),
 });
 
 const backfillSchema = z.object({

@@ -286,6 +286,33 @@ export const accountingSchema = z.object({
 });
 export type Accounting = z.output<typeof accountingSchema>;
 
+/**
+ * The account of a commit's table: before + inserted - deleted - replaced = after. `before` and `after` are null if nothing has counted
+ * them.
+ */
+export const tableAccountSchema = z.object({
+  counted: z
+    .enum(['table', 'partitions'])
+    .describe('What has these rows: the whole table, or the partitions that the batch changed.'),
+  before: z.int().nullable().describe('null if nothing has counted the rows around the commit.'),
+  inserted: z.int().nonnegative(),
+  deleted: z.int().nonnegative().describe('Rows whose key a row of the batch deleted.'),
+  replaced: z
+    .int()
+    .nonnegative()
+    .describe('Rows that left for newer ones, or with a file that was corrected, replayed or rejected.'),
+  after: z.int().nullable(),
+});
+export type TableAccount = z.output<typeof tableAccountSchema>;
+
+/** The rows that the table should have after the commit; null if they were not counted before it. */
+export const expectedAfter = ({ before, inserted, deleted, replaced }: TableAccount): number | null =>
+  before === null ? null : before + inserted - deleted - replaced;
+
+/** Whether the counts contradict each other. */
+export const isUnbalanced = (account: TableAccount): boolean =>
+  account.after !== null && account.before !== null && expectedAfter(account) !== account.after;
+
 /** Whether every row that was read has an outcome. */
 export const addsUp = ({
   rowsRead,

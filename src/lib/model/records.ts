@@ -1,7 +1,7 @@
 /** The records of the ledger: see ledger.ts. */
 import * as z from 'zod';
 import { outcomeSchema } from './expectation.ts';
-import { accountingSchema, batchCountsSchema } from './plan.ts';
+import { accountingSchema, batchCountsSchema, tableAccountSchema } from './plan.ts';
 
 /** Characters of a reason. It is written into the record of every file. */
 export const longestReason = 1000;
@@ -141,6 +141,7 @@ export const batchRecordSchema = z.object({
   /** Address of its data-quality report. */
   report: z.string().optional(),
   counts: batchCountsSchema.optional(),
+  tableRows: tableAccountSchema.optional(),
   partitions: z.number().optional(),
   objects: z.number().optional(),
   /** Fingerprint. */

@@ -1,6 +1,7 @@
 /** Writes a quality report as one HTML file without scripts and external resources, readable offline and on paper. Free of AWS. */
 import { ownValue } from '../json.ts';
 import { alwaysFates, fatesOf } from '../model/fates.ts';
+import { expectedAfter, isUnbalanced, type TableAccount } from '../model/plan.ts';
 import { visible } from '../visible.ts';
 import type { ColumnFacts } from './columns.ts';
 import {
@@ -36,6 +37,7 @@ export function reportPage(report: QualityReport): string {
 validated ${text(minuteOf(at))} UTC</p>
 </header>
 ${section('Where the rows went', rowsOf(report))}
+${report.tableRows === undefined ? '' : section('The rows of the table', tableRows(report.tableRows))}
 ${section('Volume', volume([...report.before, pastOf(report)]))}
 ${section('Drift', driftList(report, drift))}
 ${Object.keys(report.reasons).length > 0 ? section('Quarantine, by reason', bars(report.reasons, 'quarantined')) : ''}
@@ -65,6 +67,17 @@ function rowsOf(report: QualityReport): string {
   ];
   const left = leaving.length === 0 ? '' : `. Published rows leave the table: ${leaving.join(', ')}`;
   return `<p>${number(report.rowsRead)} rows read: ${words}${left}</p><div class="fates" aria-hidden="true">${bar}</div>`;
+}
+
+/** The account of the table around the commit. */
+function tableRows(account: TableAccount): string {
+  const { counted, before, inserted, deleted, replaced, after } = account;
+  const shown = (rows: number | null) => (rows === null ? 'not counted' : number(rows));
+  const where = counted === 'table' ? 'In the whole table' : 'In the partitions that the batch changed';
+  const verdict = isUnbalanced(account)
+    ? ` ${tag('held', `${shown(expectedAfter(account))} were expected`)}`
+    : '';
+  return `<p>${shown(before)} before + ${number(inserted)} inserted − ${number(deleted)} deleted − ${number(replaced)} replaced = ${shown(after)} after${verdict}</p><p class="facts">${where}.</p>`;
 }
 
 /** A bar for each batch with its rows by outcome. This batch is the last. */

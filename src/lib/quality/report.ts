@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { ownValue } from '../json.ts';
 import { type Outcome, outcomeSchema } from '../model/expectation.ts';
-import { accountingSchema, batchCountsSchema, type Summary } from '../model/plan.ts';
+import { accountingSchema, batchCountsSchema, type Summary, tableAccountSchema } from '../model/plan.ts';
 import { type ColumnFacts, columnFactsSchema } from './columns.ts';
 
 /** The number of earlier batches in a report. */
@@ -26,6 +26,8 @@ export const qualityReportSchema = batchCountsSchema.extend({
   /** When the batch was validated (ISO 8601). */
   at: z.string(),
   files: z.int(),
+  /** Added when the batch is published, if the rows of the table were counted around its commit. */
+  tableRows: tableAccountSchema.optional(),
   expectations: z.array(outcomeSchema),
   columns: z.array(columnFactsSchema),
   /** The published batches before, the latest last. */

@@ -55,6 +55,8 @@ export interface TableCommit {
 export interface Committed {
   /** Identifies this state of the table for readers; undefined if the format has no snapshots. */
   readonly snapshot: string | undefined;
+  /** The rows of the table in the state before the commit and in its own; undefined if the format does not count them. */
+  readonly rows?: { readonly before: number; readonly after: number } | undefined;
 }
 
 /** The differences between a table and the ledger, as addresses of objects. */

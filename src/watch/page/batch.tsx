@@ -32,6 +32,7 @@ export function Batch({ batch }: { batch: BatchDetail }) {
       </p>
       {batch.reason && <p class="failure">{batch.reason}</p>}
       {batch.accounting && <Accounting of={batch.accounting} />}
+      {batch.tableRows && <TableRows of={batch.tableRows} />}
       {batch.expectations.length > 0 && (
         <details open={failed > 0}>
           <summary>
@@ -86,6 +87,21 @@ function Accounting({ of }: { of: NonNullable<BatchDetail['accounting']> }) {
         )}
       </div>
     </figure>
+  );
+}
+
+/** The account of the table around the commit. */
+function TableRows({ of }: { of: NonNullable<BatchDetail['tableRows']> }) {
+  const { counted, before, inserted, deleted, replaced, after } = of;
+  const changes = `${count(inserted)} inserted − ${count(deleted)} deleted − ${count(replaced)} replaced`;
+  if (before === null || after === null) return <p class="facts">Table: {changes} rows</p>;
+  const expected = before + inserted - deleted - replaced;
+  return (
+    <p class={expected === after ? 'facts' : 'failure'}>
+      {counted === 'table' ? 'Table' : 'Its partitions'}: {count(before)} rows before + {changes} ={' '}
+      {count(after)} after
+      {expected !== after && `; ${count(expected)} were expected`}
+    </p>
   );
 }
 

@@ -24,6 +24,8 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
         committed: work(`${root}/committed.json`),
         /** The counts, which are kept longer than staging. */
         summary: work(`${root}/summary.json`),
+        /** The rows of the changed partitions around the commit. */
+        counted: work(`${root}/counted.json`),
         /** Files that need a person's decision, as CheckValidation found. */
         doubtful: work(`${root}/doubtful.json`),
         /** The objects with an earlier batch's rows, once this attempt is committed. */

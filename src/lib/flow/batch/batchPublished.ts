@@ -1,6 +1,6 @@
 /** The event for other systems, such as serving and ML: a batch is published. Free of AWS. */
 import * as z from 'zod';
-import { accountingSchema } from '../../model/plan.ts';
+import { accountingSchema, tableAccountSchema } from '../../model/plan.ts';
 
 /** More partitions than this are only in the manifest: an event of EventBridge has 256 KB at most. */
 export const listedPartitions = 100;
@@ -17,6 +17,9 @@ export const batchPublishedSchema = z
     contract: z.string().describe('Fingerprint of the contract that the rows follow.'),
     files: z.int().describe('Raw files.'),
     ...accountingSchema.shape,
+    tableRows: tableAccountSchema
+      .optional()
+      .describe('before + inserted - deleted - replaced = after. Absent for a batch of an earlier release.'),
     partitions: z
       .object({
         count: z.int(),

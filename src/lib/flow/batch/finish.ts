@@ -18,6 +18,8 @@ import { dropReplaced } from './objects.ts';
 import { registerPartitions } from './partitions.ts';
 import { profileSchema } from './profileRecord.ts';
 import { readPublished } from './published.ts';
+import { addToReport } from './report.ts';
+import { noteUnbalanced, tableAccountOf } from './tableAccount.ts';
 import { stagingName, stagingPartition } from './tables.ts';
 
 /** Sends the event for other systems. */
@@ -38,13 +40,14 @@ export async function finishBatch(
   const { dataset, batch } = attempt;
   const manifest = await readManifest(deps, attempt);
   if (manifest.isCompaction) return finishCompaction(deps, attempt, fence);
-  const [published, contract] = await Promise.all([
+  const [published, contract, plan] = await Promise.all([
     readPublished(deps, dataset, attempt),
     readContract(deps, attempt),
+    readPlan(deps, attempt),
   ]);
   const at = places(config);
   await store.writeOnce(at.attempt(dataset, attempt).committed, JSON.stringify({ by: fence }));
-  await registerPartitions(deps, attempt);
+  await registerPartitions(deps, attempt, plan, published);
   const summary = await store.readJson(at.attempt(dataset, attempt).summary, summarySchema);
   const missing = await missingFiles(deps, attempt, summary);
   const { files: _files, partitions: _partitions, ...totals } = summary;
@@ -74,28 +77,20 @@ export async function finishBatch(
   await ledger.settlePublished(dataset, fence, batch, claimed);
   await ledger.setLive(dataset, fence, published.rewritten);
   await dropReplaced(deps, published);
-  const plan = await readPlan(deps, attempt);
   await readLosersAgain(deps, { manifest, plan, summary });
   for (const file of files) if (file.isMissing) await takeCopy(deps, dataset, fence, file);
   if (manifest.decision === 'rollback') await restoreEarlier(deps, manifest);
   await catalog.dropPartitions(stagingName(dataset), [[stagingPartition(batch, published.run)]]);
-  const { snapshot = null } = await formatOf(deps, plan).committed(plan.table, attempt);
+  const committed = await formatOf(deps, plan).committed(plan.table, attempt);
+  const tableRows = await tableAccountOf(deps, attempt, published, summary, committed);
+  if (tableRows !== undefined) await noteUnbalanced(deps, attempt, plan.table, tableRows);
   const now = new Date();
-  await store.writeText(
-    at.lineage(dataset, batch),
-    JSON.stringify(
-      lineageOf(
-        {
-          manifest,
-          plan,
-          published,
-          rows: summary.published,
-          at: now,
-        },
-        config,
-      ),
-    ),
-  );
+  const lineage = lineageOf({ manifest, plan, published, counts: totals, tableRows, at: now }, config);
+  await Promise.all([
+    store.writeText(at.lineage(dataset, batch), JSON.stringify(lineage)),
+    // The report of a batch that only adds rows has said it all.
+    tableRows !== undefined && tableRows.before !== null && addToReport(deps, dataset, batch, tableRows),
+  ]);
   const { rowsRead, quarantined, duplicates, skipped, deletes, replacedRows, deletedRows } = summary;
   await announce('BatchPublished', {
     version: 1,
@@ -113,6 +108,7 @@ export async function finishBatch(
     ...(deletes === undefined ? {} : { deletes }),
     ...(replacedRows === undefined ? {} : { replacedRows }),
     ...(deletedRows === undefined ? {} : { deletedRows }),
+    ...(tableRows === undefined ? {} : { tableRows }),
     partitions: {
       count: published.partitions.length,
       values:
@@ -122,7 +118,7 @@ export async function finishBatch(
       count: published.objects.length,
       bytes: published.objects.reduce((sum, { bytes }) => sum + bytes, 0),
     },
-    snapshot,
+    snapshot: committed.snapshot ?? null,
     replaced: published.rewritten.reduce(
       (sum, { dropped }) => sum + dropped.objects.length + dropped.quarantine.length,
       0,
@@ -142,6 +138,7 @@ export async function finishBatch(
     reason,
     found: {
       counts: totals,
+      ...(tableRows === undefined ? {} : { tableRows }),
       partitions: published.partitions.length,
       objects: published.objects.length,
       contract: contractVersion(contract),

@@ -1,6 +1,6 @@
 /** The lineage record of a batch, as OpenLineage has it: which objects became which table, column by column. */
 import { createHash } from 'node:crypto';
-import type { Plan } from '../../model/plan.ts';
+import { type Accounting, accountingSchema, type Plan, type TableAccount } from '../../model/plan.ts';
 import type { Manifest } from './manifest.ts';
 import type { Published } from './published.ts';
 
@@ -19,12 +19,13 @@ export function lineageOf(
     manifest: Manifest;
     plan: Plan;
     published: Published;
-    rows: number;
+    counts: Accounting;
+    tableRows?: TableAccount | undefined;
     at: Date;
   },
   config: { rawBucket: string; processedBucket: string; database: string; stage: string },
 ): object {
-  const { manifest, plan, published, rows, at } = batch;
+  const { manifest, plan, published, counts, tableRows, at } = batch;
   const namespace = `s3://${config.rawBucket}`;
   const processed = `s3://${config.processedBucket}`;
   const inputs = manifest.files.map(({ object, version, size }) =>
@@ -74,10 +75,17 @@ export function lineageOf(
         },
         outputFacets: {
           outputStatistics: facet('OutputStatisticsOutputDatasetFacet', '1-0-2', {
-            rowCount: rows,
+            rowCount: counts.published,
             size: published.objects.reduce((sum, { bytes }) => sum + bytes, 0),
             fileCount: published.objects.length,
           }),
+          // A facet of Sluice's own: both accounts of the rows.
+          sluice_accounts: {
+            _producer: producer,
+            _schemaURL: 'urn:sluice:accounts:1',
+            rows: accountingSchema.parse(counts),
+            ...(tableRows === undefined ? {} : { tableRows }),
+          },
         },
       },
     ],

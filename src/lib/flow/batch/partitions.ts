@@ -1,22 +1,19 @@
 /** The partitions of a batch in the Data Catalog. */
-import type { z } from 'zod';
 import { address } from '../../aws/store.ts';
-import type { Attempt } from '../../model/records.ts';
+import type { Plan } from '../../model/plan.ts';
 import { places } from './addresses.ts';
 import { type Deps, formatOf } from './deps.ts';
-import { readPlan } from './manifest.ts';
-import { readPublished } from './published.ts';
-import type { repairOutput } from './schemas.ts';
+import type { Published } from './published.ts';
 import { goldenTable, quarantineTable } from './tables.ts';
 
-/** Registers exactly the partitions that Publish touched, and the batch's quarantine. */
+/** Registers exactly the partitions that Publish touched, and the batch's quarantine. Gives the number of new partitions of the table. */
 export async function registerPartitions(
   deps: Deps,
-  { dataset, batch, fence }: { dataset: string } & Attempt,
-): Promise<z.output<typeof repairOutput>> {
+  { dataset, batch }: { readonly dataset: string; readonly batch: string },
+  plan: Plan,
+  { partitions, quarantine }: Published,
+): Promise<number> {
   const { config, catalog } = deps;
-  const plan = await readPlan(deps, { dataset, batch, fence });
-  const { partitions, quarantine } = await readPublished(deps, dataset, { batch, fence });
   const registered = await formatOf(deps, plan).register(goldenTable(plan, config), partitions);
   if (quarantine.length > 0) {
     await catalog.ensureTable(quarantineTable(config));
@@ -24,5 +21,5 @@ export async function registerPartitions(
       { values: [dataset, batch], location: address(places(config).quarantine(dataset, batch)) },
     ]);
   }
-  return { registered };
+  return registered;
 }

@@ -42,6 +42,8 @@ export const publishedSchema = liveSchema.extend({
   rewritten: z.array(
     z.object({ batch: z.string(), dropped: liveSchema, added: liveSchema, live: z.string() }),
   ),
+  /** The rows of the table that leave it. Records of earlier releases do not have them. */
+  leaving: z.int().optional(),
 });
 export type Published = z.output<typeof publishedSchema>;
 

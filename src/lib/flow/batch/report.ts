@@ -3,7 +3,7 @@ import { address } from '../../aws/store.ts';
 import { tableOf } from '../../contract/contract.ts';
 import type { Contract } from '../../contract/schema.ts';
 import type { Outcome } from '../../model/expectation.ts';
-import type { Summary } from '../../model/plan.ts';
+import type { Summary, TableAccount } from '../../model/plan.ts';
 import { columnFacts } from '../../quality/columns.ts';
 import { reportPage } from '../../quality/page.ts';
 import { qualityReport, qualityReportSchema } from '../../quality/report.ts';
@@ -42,4 +42,19 @@ export async function leaveReport(
   await store.writeText(data, JSON.stringify(report));
   await store.writeText(page, reportPage(report));
   return address(page);
+}
+
+/** Adds what the batch has done to its table. A batch that is older than reports has none. */
+export async function addToReport(
+  { config, store }: Pick<Deps, 'config' | 'store'>,
+  dataset: string,
+  batch: string,
+  tableRows: TableAccount,
+): Promise<void> {
+  const { page, data } = places(config).report(dataset, batch);
+  const report = await store.findJson(data, qualityReportSchema);
+  if (report === undefined) return;
+  const whole = { ...report, tableRows };
+  await store.writeText(data, JSON.stringify(whole));
+  await store.writeText(page, reportPage(whole));
 }

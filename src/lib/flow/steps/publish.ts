@@ -200,6 +200,9 @@ async function planOf(
     documents.push({ key, live: afterRewrite(before, dropped, added) });
     return { batch, dropped, added, live: key };
   });
+  const leaving = rewrites
+    .flatMap((rewrite) => rewrite.objects)
+    .reduce((sum, { at, removed }) => sum + (at.bucket === config.processedBucket ? removed : 0), 0);
   const folders = [...new Set(objects.map((o) => o.folder))].sort();
   const planned = {
     format,
@@ -209,6 +212,7 @@ async function planOf(
     ...(summary.deletes === undefined ? {} : { tombstones }),
     partitions: folders.map((path) => ({ path, values: valuesOfPath(path) })),
     rewritten,
+    leaving,
   };
   return { planned, copies, documents };
 }

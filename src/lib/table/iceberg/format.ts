@@ -5,9 +5,8 @@ import type { Store } from '../../aws/store.ts';
 import { defaultPartition } from '../../catalog/partitionPath.ts';
 import { TableMismatch } from '../../errors.ts';
 import type { FieldIds } from '../../model/plan.ts';
-import type { Attempt } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
-import type { AnyKeyObject, TableFormat, TableObject, TableShape } from '../format.ts';
+import type { AnyKeyObject, Committed, TableFormat, TableObject, TableShape } from '../format.ts';
 import {
   committedBy,
   createTable,
@@ -24,7 +23,7 @@ import { historyOf } from './history.ts';
 import { lastEntries } from './lastEntries.ts';
 import { compactableEntries, expirable, expireSnapshots, orphansOf } from './maintenance.ts';
 import { contents, type DataFile, type ManifestEntry } from './manifest.ts';
-import { type Metadata, parseMetadata, schemaOf, specOf } from './metadata.ts';
+import { type Metadata, parseMetadata, type Snapshot, schemaOf, specOf } from './metadata.ts';
 import { observed } from './observe.ts';
 import { evolveTable, publishChange, revertBatch, revertedBy } from './operations.ts';
 import {
@@ -113,7 +112,7 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     const { metadata } = await requireTable(deps, name);
     const done = committedBy(metadata, attempt);
     // The objects of an earlier commit may have been replaced.
-    if (done) return { snapshot: String(done['snapshot-id']) };
+    if (done) return committedIn(done);
     const schema = schemaOf(metadata);
     const spec = specOf(metadata);
     const keys = keysOf(metadata, spec);
@@ -147,12 +146,12 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
         summary: { 'sluice.dataset': dataset, 'sluice.contract': contract },
       },
     );
-    return { snapshot: snapshotIdOf(outcome.metadata, attempt) };
+    return committedIn(committedBy(outcome.metadata, attempt));
   },
 
   async committed(table, attempt) {
     const loaded = await loadTable(deps, table);
-    return { snapshot: loaded && snapshotIdOf(loaded.metadata, attempt) };
+    return committedIn(loaded && committedBy(loaded.metadata, attempt));
   },
 
   async objectsIn(shape, partitions) {
@@ -344,5 +343,19 @@ async function entriesOfRests(
   return new Map(entries.flatMap((entry) => (wanted.has(entry.file.path) ? [[entry.file.path, entry]] : [])));
 }
 
-const snapshotIdOf = (metadata: Metadata, attempt: Attempt): string | undefined =>
-  committedBy(metadata, attempt)?.['snapshot-id'].toString();
+/** What a snapshot says of its commit. Commits of others between the batch's plan and its commit are in its parent. */
+function committedIn(snapshot: Snapshot | undefined): Committed {
+  if (snapshot === undefined) return { snapshot: undefined };
+  const { summary } = snapshot;
+  const count = (name: string, missing: number) => {
+    const text = summary[name];
+    return text !== undefined && /^\d+$/.test(text) ? Number(text) : missing;
+  };
+  // Without a total, the snapshots of another writer have none.
+  const after = count('total-records', Number.NaN);
+  const before = after - count('added-records', 0) + count('deleted-records', 0);
+  return {
+    snapshot: snapshot['snapshot-id'].toString(),
+    rows: Number.isNaN(after) ? undefined : { before, after },
+  };
+}

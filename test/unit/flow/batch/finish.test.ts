@@ -2,6 +2,7 @@
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { batchPublishedSchema } from '../../../../src/lib/flow/batch/batchPublished.ts';
 import { replay } from '../../../../src/lib/flow/operate/again.ts';
+import { driftText, recentDrift } from '../../../../src/stage/drift.ts';
 import { dataset, World } from '../../../support/flowWorld.ts';
 
 afterEach(() => {
@@ -51,6 +52,8 @@ test('a batch is told of with its counts, and a correction with what it has repl
       quarantined: 1,
       duplicates: 0,
       replacedRows: 0,
+      // A batch that takes nothing out of a Hive table costs no query.
+      tableRows: { counted: 'partitions', before: null, inserted: 2, deleted: 0, replaced: 0, after: null },
       partitions: {
         count: 2,
         values: [
@@ -88,7 +91,16 @@ test('a batch is told of with its counts, and a correction with what it has repl
   // The objects of both days and the refused line leave with the first version.
   world.put('feed/a', ['3@06']);
   await world.settle();
-  expect(told()[1]).toMatchObject({ published: 1, quarantined: 0, replaced: 3 });
+  const tableRows = { counted: 'partitions', before: 2, inserted: 1, deleted: 0, replaced: 2, after: 1 };
+  expect(told()[1]).toMatchObject({ published: 1, quarantined: 0, replaced: 3, tableRows });
+  const corrected = (await ledger.batches(dataset)).at(-1);
+  expect(corrected?.tableRows).toEqual(tableRows);
+  expect(JSON.parse(world.text('work', `reports/${dataset}/${corrected?.batch}.json`))).toMatchObject({
+    tableRows,
+  });
+  expect(world.text('work', `reports/${dataset}/${corrected?.batch}.html`)).toContain(
+    '2 before + 1 inserted − 0 deleted − 2 replaced = 1 after',
+  );
   expect(await ledger.publishedFiles(dataset)).toBe(1);
   expect(world.stored()).toHaveLength(1);
   expect(world.refused()).toEqual([]);
@@ -123,4 +135,57 @@ test('a batch of a hundred partitions is told with all of them, one of more with
     };
     expect([partitions.count, partitions.values?.length]).toEqual([count, count === 100 ? 100 : undefined]);
   }
+});
+
+const correct = async (world: World) => {
+  world.put('feed/a', ['1@06', '2@07']);
+  await world.settle();
+  world.put('feed/a', ['3@06']);
+  await world.settle();
+  const { ledger } = world.deps('test');
+  const batch = (await ledger.batches(dataset)).at(-1);
+  return { batch, drift: await recentDrift(ledger, dataset) };
+};
+
+test.each([
+  ['is reported, and the batch is published all the same', '7', 'the changed partitions of feed had 7 rows'],
+  ['that adds up is not reported', '1', null],
+])('the count of a table around a commit %s', async (_, after, told) => {
+  const world = new World({ format: 'hive' });
+  const { answerOf } = world.aws.athena;
+  world.aws.athena.answerOf = (sql) =>
+    sql.includes('AS rows_before')
+      ? { columns: ['rows_before', 'rows_after'], rows: [['2', after]] }
+      : answerOf(sql);
+  const { batch, drift } = await correct(world);
+  expect(batch).toMatchObject({ state: 'published', tableRows: { after: Number(after) } });
+  expect(world.metrics.get('CatalogDrift')).toBe(told === null ? undefined : 1);
+  if (told === null) expect(drift).toBeNull();
+  else
+    expect(drift && driftText(drift)).toMatch(
+      new RegExp(
+        `${told} after the commit of batch .*, and not 1 \\(2 before \\+ 1 inserted - 0 deleted - 2 replaced\\)`,
+      ),
+    );
+});
+
+test('a snapshot with other rows than the batch has counted is reported', async () => {
+  const world = new World({ format: 'iceberg' });
+  const { batch, drift } = await correct(world);
+  const adds = { counted: 'table', before: 2, inserted: 1, deleted: 0, replaced: 2, after: 1 };
+  expect([batch?.tableRows, drift]).toEqual([adds, null]);
+  const wrong = new World({ format: 'iceberg', miscounts: 5n });
+  expect((await correct(wrong)).drift).toMatchObject({ account: { inserted: 1 } });
+});
+
+test.each([
+  ['Athena fails the query', { state: 'FAILED' as const, reason: 'broken' }],
+  ['Athena gives no row', {}],
+])('a batch is complete without a count of its table if %s', async (_, given) => {
+  const world = new World({ format: 'hive' });
+  const { answerOf } = world.aws.athena;
+  world.aws.athena.answerOf = (sql) => (sql.includes('AS rows_before') ? given : answerOf(sql));
+  const { batch, drift } = await correct(world);
+  expect(batch).toMatchObject({ state: 'published', tableRows: { before: null, replaced: 2, after: null } });
+  expect(drift).toBeNull();
 });

@@ -16,6 +16,7 @@ const facet = (name: string, version: string, content: object) => ({
 
 test('a record of OpenLineage names each object, the table, and the fields behind each column', () => {
   const plan = compile(contract, null, []);
+  const tableRows = { counted: 'table', before: 5, inserted: 9, deleted: 0, replaced: 2, after: 12 } as const;
   const found = lineageOf(
     {
       manifest: {
@@ -37,7 +38,8 @@ test('a record of OpenLineage names each object, the table, and the fields behin
         rewritten: [],
         format: 'hive',
       },
-      rows: 9,
+      counts: { rowsRead: 10, published: 9, quarantined: 1, duplicates: 0 },
+      tableRows,
       at: new Date('2026-01-01T00:00:00Z'),
     },
     config,
@@ -95,6 +97,12 @@ test('a record of OpenLineage names each object, the table, and the fields behin
             size: 7,
             fileCount: 2,
           }),
+          sluice_accounts: {
+            _producer: 'urn:sluice',
+            _schemaURL: 'urn:sluice:accounts:1',
+            rows: { rowsRead: 10, published: 9, quarantined: 1, duplicates: 0 },
+            tableRows,
+          },
         },
       },
     ],
@@ -120,7 +128,8 @@ test('a table that is looked up is an input in the state that the batch has read
     format: 'hive' as const,
   };
   const at = new Date('2026-01-01T00:00:00Z');
-  expect(lineageOf({ manifest, plan, published, rows: 0, at }, config)).toMatchObject({
+  const counts = { rowsRead: 0, published: 0, quarantined: 0, duplicates: 0 };
+  expect(lineageOf({ manifest, plan, published, counts, at }, config)).toMatchObject({
     inputs: [
       {
         namespace: 's3://processed',
