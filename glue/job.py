@@ -16,7 +16,7 @@ from sluice.description import Job, Summary
 from sluice.hadoop import read_bytes, write_text
 from sluice.output import with_line_numbers, write_lost, write_published, write_quarantine, write_replaced
 from sluice.row_part import SPLIT, row_part
-from sluice.set_part import replaced_rows, set_part, tombstones_of
+from sluice.set_part import changed_rows, replaced_rows, set_part, tombstones_of
 from sluice.summary import summarize
 
 
@@ -32,7 +32,7 @@ def main() -> None:
 def carry_out(spark: SparkSession, address: str, job_run: str = "") -> None:
     job = json.loads(read_bytes(spark, address))
     # A StartJobRun that failed may still have started a run, so each run has its own folder.
-    for output in ("data", "quarantine", "replaced", "tombstones", "lost", "summary"):
+    for output in ("data", "quarantine", "replaced", "changed", "tombstones", "lost", "summary"):
         job[output] = job[output].replace("{jobRun}", job_run)
     # One task for each 64 MB, and at least one for each core: Spark's 200 are all overhead for a small batch.
     tasks = max(spark.sparkContext.defaultParallelism, sum(f["unpacked"] for f in job["files"]) // SPLIT)
@@ -80,6 +80,11 @@ def run(spark: SparkSession, job: Job) -> Summary:
             summary["deletedRows"] = deleted
         if summary["replacedRows"] + deleted > 0:
             write_replaced(spark, replaced.drop("_is_deleted"), job["replaced"])
+    changed = changed_rows(spark, ranked, job, hold)
+    if changed is not None:
+        summary["changedRows"] = changed.count()
+        if summary["changedRows"] > 0:
+            write_replaced(spark, changed, job["changed"])
     lost = part["sql"]["spark"].get("lost")
     if lost is not None:
         write_lost(spark.sql(lost), job["lost"])

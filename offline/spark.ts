@@ -26,6 +26,8 @@ export async function layOutJob(
     outputDir: string;
     published?: string;
     exclude?: readonly string[];
+    /** Published rows of these files leave. */
+    replaces?: readonly { object: string; version: string }[];
     /** Local files. */
     tombstones?: readonly string[];
   },
@@ -55,6 +57,7 @@ export async function layOutJob(
     references,
     {
       exclude: output.exclude ?? [],
+      replaces: output.replaces ?? [],
       deleted: await Promise.all(
         (output.tombstones ?? []).map(async (path) => ({
           address: `file://${path}`,
@@ -69,6 +72,7 @@ export async function layOutJob(
       data: `file://${join(output.outputDir, 'data')}`,
       quarantine: `file://${join(output.outputDir, 'quarantine')}`,
       replaced: `file://${join(output.outputDir, 'replaced')}`,
+      changed: `file://${join(output.outputDir, 'changed')}`,
       tombstones: `file://${join(output.outputDir, 'tombstones')}`,
       lost: `file://${join(output.outputDir, 'lost')}`,
       summary: `file://${summary}`,

@@ -157,6 +157,8 @@ class Job(TypedDict):
     quarantine: str
     # The published rows that newer ones replace.
     replaced: str
+    # The published rows whose validity is another one now.
+    changed: str
     # The keys that the batch deletes.
     tombstones: str
     # The files that have lost rows to others.
@@ -181,6 +183,8 @@ class FileCounts(TypedDict):
     # Only where rows may delete keys: the rows that do, and the published rows of other files that leave for them.
     deletes: NotRequired[int]
     deletedRows: NotRequired[int]
+    # Published rows whose validity another version of their key changes, if the contract has a history.
+    changedRows: NotRequired[int]
 
 
 class CountedFile(FileCounts):

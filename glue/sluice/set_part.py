@@ -33,6 +33,8 @@ def set_part(spark: SparkSession, rows: DataFrame, job: Job, hold: Hold) -> Data
     sql = part["sql"]["spark"]
     if part["dedupe"] and part["dedupe"]["published"]:
         published_rows(spark, rows, job).createOrReplaceTempView("published")
+    if sql.get("before") is not None:
+        hold(spark.sql(sql["before"])).createOrReplaceTempView("before")
     if sql.get("candidates") is not None:
         hold(spark.sql(sql["candidates"])).createOrReplaceTempView("candidates")
     if sql["repeated"] is not None:
@@ -53,6 +55,15 @@ def replaced_rows(spark: SparkSession, ranked: DataFrame, job: Job, hold: Hold) 
     return hold(spark.sql(sql))
 
 
+def changed_rows(spark: SparkSession, ranked: DataFrame, job: Job, hold: Hold) -> DataFrame | None:
+    """The published rows whose validity is another one now. None without a history."""
+    sql = job["plan"]["set"]["sql"]["spark"].get("changed")
+    if sql is None:
+        return None
+    ranked.createOrReplaceTempView("ranked")
+    return hold(spark.sql(sql))
+
+
 def tombstones_of(spark: SparkSession, ranked: DataFrame, job: Job) -> DataFrame:
     """The keys that the batch deletes."""
     ranked.createOrReplaceTempView("ranked")
@@ -62,13 +73,15 @@ def tombstones_of(spark: SparkSession, ranked: DataFrame, job: Job) -> DataFrame
 def published_rows(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     """The published rows in the partitions of the rows, without those of this batch and of files that it replaces.
 
-    They have the columns that decide between rows, the address of their object, and whether they always stay. If rows
+    With a history, `_is_gone` says which rows are of these files. They have the columns that decide between rows, the address of their object, and whether they always stay. If rows
     may delete keys, tombstones are among them, too.
     """
     plan = job["plan"]
     keys = [key["name"] for key in plan["partitionKeys"]]
     dedupe = plan["set"]["dedupe"]
-    asked = [*dedupe["key"], *(o["column"] for o in dedupe["order"]), "_object", "_version"]
+    history = dedupe.get("history")
+    validity = [history["validTo"], history["current"]] if history else []
+    asked = [*dedupe["key"], *(o["column"] for o in dedupe["order"]), *validity, "_object", "_version"]
     wanted = [name for name in dict.fromkeys(asked) if name not in keys]
     types = {"_object": "string", "_version": "string", **{c["name"]: c["type"] for c in plan["columns"]}}
     columns = ", ".join(f"`{k}` {types[k]}" for k in wanted)
@@ -103,9 +116,15 @@ def published_rows(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
             ddl = ", ".join([columns, *(f"`{k}` string" for k in keys), *(f"{m} boolean" for m in marks)])
             told = tombstones(spark, job, [*wanted, *keys, *marks], f"{ddl}, _path string, _is_fixed boolean")
             there = there.unionByName(told.fillna(False, subset=marks) if marks else told)
-    if job["replaces"]:
-        gone = [(r["object"], r["version"]) for r in job["replaces"]]
-        lineage = spark.createDataFrame(gone, "_object string, _version string")
+    gone = [(r["object"], r["version"]) for r in job["replaces"]]
+    lineage = spark.createDataFrame(gone, "_object string, _version string")
+    if history:
+        # It needs the rows that leave with their file, too.
+        leaving = lineage.distinct().withColumn("_leaves", F.lit(True))
+        there = there.join(F.broadcast(leaving), ["_object", "_version"], "left")
+        there = there.withColumn("_is_gone", F.coalesce("_leaves", F.lit(False)))
+        output.append("_is_gone")
+    elif gone:
         there = there.join(F.broadcast(lineage), ["_object", "_version"], "left_anti")
     return there.select(*(F.col(f"`{k}`") for k in output))
 

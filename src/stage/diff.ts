@@ -1,5 +1,5 @@
 /** What changed between two states of an Iceberg table: counts and keys, which Athena finds. */
-import { tableOf } from '../lib/contract/contract.ts';
+import { dedupeKey, tableOf } from '../lib/contract/contract.ts';
 import type { Contract } from '../lib/contract/schema.ts';
 import { identifier, literal } from '../lib/dialect/athenaNames.ts';
 import { InvalidInput } from '../lib/errors.ts';
@@ -54,7 +54,7 @@ export async function diff(
   const difference = await history.difference(table, from.id, to.id);
   const traced = new Set(lineage.map(({ name }) => name));
   const columns = difference.columns.filter((column) => !traced.has(column.to));
-  const key = contract.dedupe?.key ?? columns.map((column) => column.to);
+  const key = dedupeKey(contract)?.filter((name) => !traced.has(name)) ?? columns.map((column) => column.to);
   const absent = key.find((name) => !columns.some((column) => column.to === name));
   if (absent !== undefined)
     throw new InvalidInput(

@@ -49,7 +49,7 @@ const onSpark = (
   transform(contract, files, {
     ...options,
     engine: async (run, at) => {
-      const { plan, references, batch, outputDir, tombstones } = run;
+      const { plan, references, batch, outputDir, tombstones, replaces = [] } = run;
       const packed = await packedInputs(contract, files, run, at);
       const { published, exclude = [] } = options;
       const told = (await tombstones?.(at)) ?? [];
@@ -57,6 +57,7 @@ const onSpark = (
         batch,
         outputDir,
         exclude,
+        replaces,
         tombstones: told,
         ...(published === undefined ? {} : { published }),
       };
@@ -374,6 +375,46 @@ test('changes of rows replace, delete and truncate published rows, and remember 
     { winner: 'test/c.json', losers: ['test/a.json', 'test/b.json'] },
   ]);
   expect(whole(await onSpark(contract, after, { published }))).toEqual(whole(embedded));
+});
+
+test('versions of a key get their place between published ones, and those around a corrected file another validity', async () => {
+  const contract = contractWith(
+    '  - { name: gone, path: gone, type: boolean, publish: false }',
+    `dedupe: { key: [id], scope: table, order: [{ column: at, direction: desc }], deleteWhen: gone }
+history: { validFrom: valid_from, validTo: valid_to, current: is_current }`,
+  );
+  const published = await mkdtemp(join(session.folder, 'published-'));
+  const version = (id: number, day: number, gone?: true) =>
+    record({ id, at: `2025-10-0${day}T00:00:00.000001Z`, gone });
+  const before = {
+    'test/a.json': [version(1, 1), version(1, 5), version(2, 2), version(3, 1), version(4, 1)].join('\n'),
+    'test/b.json': [version(2, 4), version(3, 3), version(5, 4, true), version(6, 1)].join('\n'),
+  };
+  await transform(contract, before, { keep: published });
+  const after = {
+    // A late version, a repeat, a delete, one before a remembered delete; 2, 3 and 6 leave with the file.
+    'test/b.json': [version(1, 3), version(1, 5), version(4, 6, true), version(5, 2)].join('\n'),
+  };
+  const replaces = [{ object: 'test/b.json', version: 'v1' }];
+  const embedded = await transform(contract, after, { published, replaces });
+  expect(embedded.summary).toMatchObject({ published: 2, duplicates: 1, deletes: 1, changedRows: 4 });
+  expect(embedded.changed.map(({ id, valid_to }) => [id, valid_to === null]).sort()).toEqual([
+    [1n, false],
+    [2n, true],
+    [3n, true],
+    [4n, false],
+  ]);
+  // The delete of 5 leaves with its file.
+  expect(embedded.rows.map(({ id, is_current }) => [id, is_current]).sort()).toEqual([
+    [1n, false],
+    [5n, true],
+  ]);
+  const text = (v: unknown) => JSON.stringify(v, (_, n: unknown) => (typeof n === 'bigint' ? `${n}n` : n));
+  const told = (result: EngineResult) => [
+    comparable(result),
+    ...[result.changed, result.replaced, result.tombstones, result.lost].map((rows) => rows.map(text).sort()),
+  ];
+  expect(told(await onSpark(contract, after, { published, replaces }))).toEqual(told(embedded));
 });
 
 test.each(['table', 'partition'])('the newest snapshot of a %s stays', async (replace) => {

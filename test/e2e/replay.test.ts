@@ -1,6 +1,7 @@
 /** Corrections and replays replace the rows of a file, and change nothing else. */
 import { expect, test } from '@jest/globals';
 import { replay } from '../../src/lib/flow/operate/again.ts';
+import { waitFor } from '../../src/lib/waitFor.ts';
 import { depsOf } from '../../src/stage/connect.ts';
 import { denied, expectWhole, setFaults, untilHit, untilSettled } from '../support/faults.ts';
 import { athena, drop, post, put, quarantinedFrom, stage } from '../support/stage.ts';
@@ -42,7 +43,17 @@ test('a version that is put over an old one is a correction: the old rows go, th
   expect(await quarantinedFrom(a.key)).toEqual([]);
   expect(await rowsOf(b.key)).toEqual(before);
   await expectWhole(dataset, { ids: [...b.ids, a.ids[0] ?? 0, added], bad: { [b.key]: 1 } });
-  expect((await versionsOf(a.key)).map((v) => v.state).sort()).toEqual(['published', 'replaced']);
+  const versions = await versionsOf(a.key);
+  expect(versions.map((v) => v.state).sort()).toEqual(['published', 'replaced']);
+  // Athena, or the snapshot, finds the rows that the batch says that it has changed.
+  const { batch = '' } = versions.find((v) => v.state === 'published') ?? {};
+  const tableRows = await waitFor(
+    async () => (await stage.ledger.batch(dataset, batch))?.tableRows,
+    (account) => account !== undefined,
+    60_000,
+  );
+  expect(tableRows).toMatchObject({ inserted: 2, deleted: 0, replaced: 2, after: tableRows?.before });
+  expect(tableRows?.before).toEqual(expect.any(Number));
 });
 
 test('bytes that an object had before are a correction too; bytes that it has already are not', async () => {

@@ -59,7 +59,14 @@ const written: Readonly<Record<Feed, (change: Change) => string>> = {
   },
 };
 
-export const changesContract = (feed: Feed, format: string, scope = 'table'): Contract =>
+export const changesContract = (
+  feed: Feed,
+  format: string,
+  {
+    scope = 'table',
+    hasHistory = false,
+  }: { scope?: string | undefined; hasHistory?: boolean | undefined } = {},
+): Contract =>
   parseContract(
     'feed.yml',
     JSON.stringify({
@@ -79,6 +86,7 @@ export const changesContract = (feed: Feed, format: string, scope = 'table'): Co
         ...(name === 'id' ? { required: true } : {}),
       })),
       dedupe: { key: ['id'], scope },
+      ...(hasHistory ? { history: { validFrom: 'since', validTo: 'until', current: 'is_current' } } : {}),
       partitionBy: [
         { name: 'source', constant: 'feed' },
         ...(scope === 'table' ? [{ name: 'part', of: 'n' }] : []),
@@ -90,6 +98,8 @@ export interface Told {
   readonly files: readonly ChangedFile[];
   /** The rows of the source in the end, as texts, sorted. */
   readonly state: readonly string[];
+  /** All versions of its rows with their validity, as texts, sorted. */
+  readonly versions: readonly string[];
 }
 
 export const textOf = ({ id, n, v }: { id: unknown; n: unknown; v: unknown }): string => `${id} ${n} ${v}`;
@@ -103,7 +113,8 @@ export function tellChanges(
     keys,
     fileLines,
     window,
-  }: { changes: number; keys: number; fileLines: number; window: number },
+    truncates = true,
+  }: { changes: number; keys: number; fileLines: number; window: number; truncates?: boolean },
 ): Told {
   const state = new Map<number, SourceRow>();
   const changes: Change[] = [];
@@ -117,7 +128,7 @@ export function tellChanges(
     const id = dice.from(1, keys);
     const there = state.get(id);
     const row = { id, n: dice.from(1, 3), v: changes.length };
-    if (feed === 'debezium' && dice.isOne(Math.max(200, keys * 20))) {
+    if (truncates && feed === 'debezium' && dice.isOne(Math.max(200, keys * 20))) {
       state.clear();
       tell('truncate', row);
     } else if (there === undefined) {
@@ -163,5 +174,35 @@ export function tellChanges(
       ...(dice.isOne(3) ? { wrong: wrong.map(line) } : {}),
     });
   }
-  return { files, state: [...state.values()].map(textOf).sort() };
+  return { files, state: [...state.values()].map(textOf).sort(), versions: versionsOf(feed, changes) };
 }
+
+/** Each version of a row is valid until the next change of its key; the last one, without a change behind it, is current. */
+function versionsOf(feed: Feed, changes: readonly Change[]): string[] {
+  const placeOf = ({ op, at }: Change) => (op === 'read' && feed !== 'debezium' ? 0 : at);
+  const byKey = Map.groupBy(
+    changes.filter(({ op }) => op !== 'truncate'),
+    ({ row }) => row.id,
+  );
+  return [...byKey.values()]
+    .flatMap((of) =>
+      of.flatMap((change, i) => {
+        const next = of[i + 1];
+        const [since, until] = [placeOf(change), next && placeOf(next)];
+        const current = next === undefined;
+        return change.op === 'delete' ? [] : [versionText({ ...change.row, since, until, current })];
+      }),
+    )
+    .sort();
+}
+
+export const versionText = (row: {
+  id: unknown;
+  n: unknown;
+  v: unknown;
+  since: unknown;
+  until: unknown;
+  current: unknown;
+}): string =>
+  // A place is a text with zeros before the number; rows that a feed has read at first may have none.
+  `${textOf(row)} from ${Number(row.since)} to ${row.until ? Number(row.until) : '-'}${row.current ? ' current' : ''}`;

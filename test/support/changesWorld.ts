@@ -9,13 +9,29 @@ import { decide } from '../../src/lib/flow/operate/decide.ts';
 import type { TableFormatName } from '../../src/lib/model/plan.ts';
 import { chunksOf } from '../../src/lib/parallel.ts';
 import type { Dice } from '../oracle/dice.ts';
-import { changesContract, type Feed, type Told, textOf } from './changes.ts';
+import { changesContract, type Feed, type Told, textOf, versionText } from './changes.ts';
 import { dataset, World } from './flowWorld.ts';
 import type { Fault } from './memory/index.ts';
 import { realEngine } from './realEngine.ts';
 
 /** The rows of the table, as texts, sorted. */
-export async function tableOf(world: World): Promise<string[]> {
+export const tableOf = (world: World): Promise<string[]> => rowsOf(world, 'id, n, v', textOf);
+
+/** The same of a table with a history, with the validity of each version. */
+export const historyOf = (world: World): Promise<string[]> =>
+  rowsOf(world, 'id, n, v, since, until, is_current AS current', versionText);
+
+async function rowsOf(
+  world: World,
+  columns: string,
+  text: (row: Parameters<typeof versionText>[0]) => string,
+): Promise<string[]> {
+  const rows = await rowsIn(world, columns);
+  return rows.map(({ id, n, v, since, until, current }) => text({ id, n, v, since, until, current })).sort();
+}
+
+/** Columns of the table. */
+export async function rowsIn(world: World, columns: string): Promise<Record<string, unknown>[]> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-table-'));
   try {
     const paths = world.objects().map((key, i) => ({ key, path: join(folder, `${i}.parquet`) }));
@@ -24,12 +40,9 @@ export async function tableOf(world: World): Promise<string[]> {
     return await inDuckdb('the table of a test', async ({ db }) => {
       const files = paths.map(({ path }) => literal(path)).join(', ');
       const rows = await db.runAndReadAll(
-        `SELECT id, n, v FROM read_parquet([${files}], union_by_name = true, hive_partitioning = false)`,
+        `SELECT ${columns} FROM read_parquet([${files}], union_by_name = true, hive_partitioning = false)`,
       );
-      return rows
-        .getRowObjectsJson()
-        .map(({ id, n, v }) => textOf({ id, n, v }))
-        .sort();
+      return rows.getRowObjectsJson();
     });
   } finally {
     await rm(folder, { recursive: true });
@@ -74,14 +87,21 @@ export async function runChanges(
   {
     format,
     scope,
+    hasHistory,
     filesAtOnce,
     hasFaults = true,
-  }: { format: TableFormatName; scope?: string; filesAtOnce: number; hasFaults?: boolean },
+  }: {
+    format: TableFormatName;
+    scope?: string;
+    hasHistory?: boolean;
+    filesAtOnce: number;
+    hasFaults?: boolean;
+  },
 ): Promise<World> {
   const world = new World({
     format,
     engine: realEngine,
-    contract: changesContract(feed, format, scope),
+    contract: changesContract(feed, format, { scope, hasHistory }),
     batchFiles: Math.max(1, Math.ceil(filesAtOnce / 2)),
   });
   let fault: { after: number; mode: Fault } | undefined;

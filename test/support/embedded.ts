@@ -29,6 +29,8 @@ export interface EngineResult {
   readonly quarantine: readonly Row[];
   /** The published rows that newer ones replace: the path of their object below `published`, and their key. */
   readonly replaced: readonly Row[];
+  /** The same of those whose validity another version changes. */
+  readonly changed: readonly Row[];
   /** The keys that rows of the batch delete, with the columns of the order. */
   readonly tombstones: readonly Row[];
   /** The files that have lost rows to others, by the winner. */
@@ -152,10 +154,8 @@ export async function transform(
       rows: await read('data'),
       quarantine: await read('quarantine'),
       // Spark names objects by their address.
-      replaced: (await read('replaced')).map(({ path, ...key }) => ({
-        path: String(path).split(`${published}/`).at(-1),
-        ...key,
-      })),
+      replaced: listed(await read('replaced'), published),
+      changed: listed(await read('changed'), published),
       tombstones: await read('tombstones'),
       lost: await readLines(join(outputDir, 'lost')),
       partitions: paths.filter((p) => p.startsWith('data')).map((p) => p.slice(5, p.lastIndexOf('/'))),
@@ -164,6 +164,9 @@ export async function transform(
     await rm(folder, { recursive: true });
   }
 }
+
+const listed = (rows: readonly Row[], published: string | undefined): Row[] =>
+  rows.map(({ path, ...key }) => ({ path: String(path).split(`${published}/`).at(-1), ...key }));
 
 /** The files of a run as they were, packed, for an engine that unpacks them itself. */
 export async function packedInputs(

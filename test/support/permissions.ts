@@ -54,7 +54,7 @@ export function requestsOf({ service, operation, example }: RecordedCalls, names
     case 'athena':
       return [
         { action: `athena:${operation}`, resource: arn(`workgroup/${names.workgroup}`) },
-        ...asAthena(operation, names),
+        ...asAthena(operation, text('QueryString'), names),
       ];
     case 'states':
       return [{ action: `states:${operation}`, resource: text('stateMachineArn') || text('executionArn') }];
@@ -164,7 +164,7 @@ function dynamoActions(
  * Calls that Athena makes with its caller's permissions; they do not pass the gateway.
  * https://docs.aws.amazon.com/athena/latest/ug/s3-permissions.html, …/fine-grained-access-to-glue-resources.html
  */
-function asAthena(operation: string, names: Names): Request[] {
+function asAthena(operation: string, sql: string, names: Names): Request[] {
   const glue = (resource: string) => `arn:aws:glue:${names.region}:${names.account}:${resource}`;
   const work = `arn:aws:s3:::${names.workBucket}`;
   const processed = `arn:aws:s3:::${names.processedBucket}`;
@@ -178,7 +178,8 @@ function asAthena(operation: string, names: Names): Request[] {
     ),
     { action: 's3:GetBucketLocation', resource: work },
     { action: 's3:ListBucket', resource: work },
-    { action: 's3:GetObject', resource: `${work}/staging/data.parquet` },
+    // The rows around a commit are those of the table alone.
+    ...(/"staging_/.test(sql) ? [{ action: 's3:GetObject', resource: `${work}/staging/data.parquet` }] : []),
     // Rows of an Iceberg table are staged at their final place.
     { action: 's3:GetBucketLocation', resource: processed },
     { action: 's3:ListBucket', resource: processed },

@@ -3,13 +3,13 @@ import { parquetMetadata } from 'hyparquet';
 import { runEmbedded } from '../../src/lib/engine/embedded.ts';
 import { rewriteWithout } from '../../src/lib/engine/rewrite.ts';
 import { transformEmbedded } from '../../src/lib/flow/steps/transformEmbedded.ts';
-import { leavingRows } from '../../src/lib/model/plan.ts';
+import { rewrittenRows } from '../../src/lib/model/plan.ts';
 import type { FlowEngine } from './flowWorld.ts';
 
 export const realEngine: FlowEngine = {
   async transform(deps, step) {
     const { run, accounting } = await transformEmbedded(deps, runEmbedded, step);
-    return { run, replaced: leavingRows(accounting) };
+    return { run, replaced: rewrittenRows(accounting) };
   },
   rewrite: rewriteWithout,
   countRows: (bytes) => Number(parquetMetadata(new Uint8Array(bytes).buffer).num_rows),

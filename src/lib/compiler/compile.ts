@@ -128,12 +128,19 @@ const heldBy =
 
 /** The set part of `dedupe`: of the rows with a key, the first in the order stays. */
 function dedupeOf(contract: Contract): Plan['set']['dedupe'] {
-  const { partitionBy, dedupe } = contract;
+  const { partitionBy, dedupe, history } = contract;
   const key = dedupeKey(contract);
   if (!dedupe || !key) return null;
+  const [version] = dedupe.order;
+  const versions =
+    history === undefined || version === undefined
+      ? undefined
+      : { key: dedupe.key, version: version.column, validTo: history.validTo, current: history.current };
   return {
     key: dedupe.scope === 'partition' ? [...key, ...partitionBy.map(({ name }) => name)] : key,
-    order: dedupe.order,
+    // Rows of one version are equal in it.
+    order: versions === undefined ? dedupe.order : [],
+    ...(versions === undefined ? {} : { history: versions }),
     published: comparesPublished(dedupe),
     ...(dedupe.scope === 'table' ? { within: constantsOf(contract) } : {}),
     ...(dedupe.deleteWhen === undefined

@@ -21,13 +21,15 @@ const isChange = `${operation} is not null`;
  * them itself. A contract that has them already stays as it is.
  */
 export function withChange<C extends Contract>(contract: C): C {
-  const { source, columns, dedupe, when } = contract;
+  const { source, columns, dedupe, when, history } = contract;
   if (source.change === undefined || dedupe === undefined) return contract;
   const isOrdered = dedupe.order.length > 0;
   const scope = dedupe.scope === 'batch' ? 'table' : dedupe.scope;
-  // With another order or scope, truncates are quarantined.
+  // With another order or scope, or a history, truncates are quarantined.
   const isTruncated =
-    scope === 'table' && (!isOrdered || (dedupe.order.length === 1 && dedupe.order[0]?.direction === 'desc'));
+    history === undefined &&
+    scope === 'table' &&
+    (!isOrdered || (dedupe.order.length === 1 && dedupe.order[0]?.direction === 'desc'));
   const added = [
     {
       name: operation,

@@ -7,6 +7,7 @@ import { earlierNames, enrichedColumns, helpersOf, isPublished } from './columns
 import { comparesPublished, hasFlatTexts, tableFormatOf, tableOf } from './contract.ts';
 import { explodesOf } from './documents.ts';
 import { checkRange } from './expectationSchema.ts';
+import { versionTypes, withHistory } from './history.ts';
 import { isNumber } from './parts.ts';
 import { firstKey, hasEach, isBelow, objectKey, parsePath } from './path.ts';
 import { type Contract, contractShape, type Expectation, type TransformKey } from './schema.ts';
@@ -24,6 +25,7 @@ function checkContract(contract: Contract, context: z.core.$RefinementCtx): void
   checkExpressions(contract, scope);
   checkEnrichments(contract, scope);
   checkDedupe(contract, scope);
+  checkHistory(contract, scope);
   checkLoad(contract, scope);
   checkPartitions(contract, scope);
   checkRenames(contract, scope);
@@ -229,6 +231,40 @@ function checkDedupe(contract: Contract, { known, gives, issue }: Scope): void {
   });
 }
 
+function checkHistory({ history, dedupe, columns, partitionBy, load }: Contract, { issue }: Scope): void {
+  if (history === undefined) return;
+  const at = ['history'];
+  if (load !== undefined) issue(at, 'goes without load: a snapshot does not say since when a row is valid');
+  if (dedupe === undefined) {
+    if (load === undefined) issue(at, 'needs dedupe, which names the key and the order of its versions');
+    return;
+  }
+  const [version] = dedupe.order;
+  if (dedupe.scope !== 'table')
+    issue(['dedupe', 'scope'], 'must be table with a history: the versions of a key may be in any partition');
+  if (version === undefined || dedupe.order.length !== 1 || version.direction !== 'desc') {
+    issue(
+      ['dedupe', 'order'],
+      'must have one column with a history, with the direction desc: it says since when a version is valid',
+    );
+    return;
+  }
+  if (dedupe.truncateWhen !== undefined)
+    issue(['dedupe', 'truncateWhen'], 'does not go with a history: a truncate is no version of a key');
+  const column = columns.find(({ name }) => name === version.column);
+  if (column === undefined)
+    issue(['dedupe', 'order', 0, 'column'], 'must be one of columns with a history, and not a derived one');
+  else if (!versionTypes.includes(column.type) || !column.required)
+    issue(
+      ['dedupe', 'order', 0, 'column'],
+      `the column "${column.name}" must be required with a history, and of type ${versionTypes.join(', ')}`,
+    );
+  partitionBy.forEach((key, i) => {
+    if ('of' in key && (key.of === history.validTo || key.of === history.current))
+      issue(['partitionBy', i], `may not be by "${key.of}": it changes when another version arrives`);
+  });
+}
+
 /** The types of keys by which published rows are found. */
 const publishedKeyTypes = ['string', 'int', 'bigint', 'date'];
 
@@ -419,4 +455,7 @@ function checkExpectation(
 }
 
 /** The whole contract of one dataset. */
-export const contractSchema = contractShape.transform(withChange).superRefine(checkContract);
+export const contractSchema = contractShape
+  .transform(withChange)
+  .transform(withHistory)
+  .superRefine(checkContract);

@@ -63,13 +63,15 @@ const isTime = (key: Extract<PartitionKey, { of: string }>): boolean =>
 
 /** The order of rows within an object. Event time first: files of one day are mostly read by time. */
 export function sortColumns(
-  contract: Pick<Contract, 'partitionBy' | 'dedupe'>,
+  contract: Pick<Contract, 'partitionBy' | 'dedupe'> & Partial<Pick<Contract, 'history'>>,
   published: ReadonlySet<string>,
 ): string[] {
   const eventTimes = contract.partitionBy.flatMap((p) =>
     'of' in p && isTime(p) && published.has(p.of) ? [p.of] : [],
   );
-  return [...new Set([...eventTimes, ...(contract.dedupe?.key ?? [])])];
+  const versions =
+    contract.history === undefined ? [] : (contract.dedupe?.order.map(({ column }) => column) ?? []);
+  return [...new Set([...eventTimes, ...(contract.dedupe?.key ?? []), ...versions])];
 }
 
 /**

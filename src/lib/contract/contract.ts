@@ -5,8 +5,18 @@ import { isBeyondCrawlers } from './recordsPath.ts';
 import type { Contract } from './schema.ts';
 
 /** The key columns, in which no two published rows of a batch are equal (of a partition, if that is the scope); null without deduplication. */
-export const dedupeKey = ({ dedupe }: Pick<Contract, 'dedupe'>): string[] | null =>
-  dedupe ? [...(dedupe.scope === 'file' ? ['_object', '_version'] : []), ...dedupe.key] : null;
+export const dedupeKey = ({
+  dedupe,
+  history,
+}: Pick<Contract, 'dedupe'> & Partial<Pick<Contract, 'history'>>): string[] | null =>
+  dedupe
+    ? [
+        ...(dedupe.scope === 'file' ? ['_object', '_version'] : []),
+        ...dedupe.key,
+        // Versions of a key are different rows.
+        ...(history === undefined ? [] : dedupe.order.map(({ column }) => column)),
+      ]
+    : null;
 
 /** Whether the scope compares the rows of a batch with published rows, too. */
 export const comparesPublished = ({ scope }: Pick<NonNullable<Contract['dedupe']>, 'scope'>): boolean =>

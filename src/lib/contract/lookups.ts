@@ -81,8 +81,14 @@ function faultOf(
 }
 
 /** Why it is not known which row of a key counts; null if it is. */
-function rowFault({ on }: Lookup, table: string, { dataset, dedupe, partitionBy }: Contract): string | null {
+function rowFault(
+  { on }: Lookup,
+  table: string,
+  { dataset, dedupe, history, partitionBy }: Contract,
+): string | null {
   const asked = Object.values(on);
+  if (history !== undefined)
+    return `the table "${table}" has a history in the contract ${dataset}: it has a row for each version of a key, and a lookup cannot tell which of them counts`;
   if (dedupe === undefined || !dedupe.key.every((name) => asked.includes(name)))
     return `the table "${table}" may have several rows with equal ${asked.join(', ')}: the contract ${dataset} needs dedupe with a key of no other columns`;
   const isInOnePartition = partitionBy.every((p) => 'constant' in p || dedupe.key.includes(p.of));

@@ -484,6 +484,20 @@ export const contractShape = z.strictObject({
     }))
     .optional()
     .describe('One row for each key stays.'),
+  history: z
+    .strictObject({
+      validFrom: identifier.describe(
+        'The column with the order of the version; it may be the column of the order itself.',
+      ),
+      validTo: identifier.describe('The column with the order of the next version; null for the latest one.'),
+      current: identifier.describe(
+        'The column that is true for the latest version of a key that is not deleted.',
+      ),
+    })
+    .optional()
+    .describe(
+      'Each version of a key stays, as its own row. With dedupe of the scope table, and an order of one column, with the direction desc.',
+    ),
   enrich: z.array(enrichment).default([]),
   partitionBy: z
     .array(partitionKey)

@@ -1,5 +1,6 @@
 /** The set part as SQL in the syntax that both engines share. It contains everything that needs more than one row. */
 import { type OutputColumn, type SetPart, type SetSql, skipped } from '../model/plan.ts';
+import { changedSql, touchedRows, validitySteps, withValidity } from './history.ts';
 import { type LookupSql, lookupSql, type Quoting } from './lookup.ts';
 import { type Step, statementOf } from './steps.ts';
 
@@ -63,15 +64,18 @@ export function setSql(
     `SELECT ${rows}.*, CASE ${plan.set.skips ? `WHEN _reason = ${literal(skipped)} THEN 'skipped' ` : ''}WHEN _reason IS NOT NULL THEN 'quarantined' ${cases}${deletes ? "WHEN _deletes THEN 'deletes' " : ''}ELSE 'published' END AS _fate`;
   if (!dedupe)
     return {
+      before: null,
       candidates: null,
       repeated: null,
       contested: null,
       ranked: statement('ranked', `${fated('')}\nFROM ${rows}`),
       replaced: null,
+      changed: null,
       tombstones: null,
       lost: null,
     };
 
+  const { history } = dedupe;
   if (dedupe.keepsAll) return snapshotSql(dedupe, rows, { joined, fated }, dialect);
   const key = dedupe.key.map((name) => `${rows}.${identifier(name)}`);
   const isRepeated = key.map((name, i) => `${name} IS NOT DISTINCT FROM repeated._k${i}`).join(' AND ');
@@ -91,13 +95,33 @@ export function setSql(
   const isOf = (from: string, other: string) =>
     known.map((name) => `${from}.${name} = ${other}.${name}`).join(' AND ');
   const decided = (name: string, sql: string) => statementOf([...joined, ...there.best, [name, sql]]);
+  const rankedSql = (sql: string) =>
+    history === undefined
+      ? decided('ranked', sql)
+      : statementOf([
+          ...joined,
+          ...there.best,
+          ['decided', sql],
+          ...validitySteps(history, 'decided', deletes, dialect),
+          ['ranked', withValidity(history, all, dialect)],
+        ]);
+  const all = [
+    ...carried,
+    ...['_reason', '_column', '_value'],
+    ...published.map(({ name }) => name),
+    ...keys,
+    '_fate',
+  ];
   return {
+    before: history === undefined ? null : statement('before', touchedRows(history, rows, dialect)),
     candidates: dedupe.published
       ? statement(
           'candidates',
-          truncates
-            ? truncatedCandidates(dedupe, rows, dialect)
-            : `SELECT published.* FROM published
+          history !== undefined
+            ? 'SELECT * FROM before WHERE NOT _is_gone'
+            : truncates
+              ? truncatedCandidates(dedupe, rows, dialect)
+              : `SELECT published.* FROM published
 SEMI JOIN (SELECT ${key.join(', ')} FROM ${rows} WHERE _reason IS NULL) AS given ON ${isOf('published', 'given')}`,
         )
       : null,
@@ -112,13 +136,13 @@ WHERE _reason IS NULL${isKeyed} GROUP BY ${key.join(', ')} HAVING count(*) > 1`,
 FROM ${rows} JOIN repeated ON ${isRepeated}${there.join}
 WHERE _reason IS NULL${isKeyed}`,
     ),
-    ranked: decided(
-      'ranked',
+    ranked: rankedSql(
       `${fated(there.fate)}
 FROM ${rows} LEFT JOIN repeated ON ${isRepeated}${there.join}
 WHERE _reason IS NOT NULL OR _is_repeated IS NULL${truncates ? ' OR _truncates' : ''}
 UNION ALL SELECT * FROM contested`,
     ),
+    changed: history === undefined ? null : changedSql(dedupe, history, gone, dialect),
     replaced: !dedupe.published
       ? null
       : truncates
@@ -160,6 +184,8 @@ function snapshotSql(
   const greatest = 'max(_t) AS _newest';
   const of = (fates: string) => told('ranked', ` WHERE _fate IN (${fates})`);
   return {
+    before: null,
+    changed: null,
     candidates: 'SELECT * FROM published',
     repeated: null,
     contested: null,

@@ -28,7 +28,7 @@ export interface EmbeddedRun {
   /**
    * An empty folder. Rows go to `data/<key>=<value>/…parquet`, quarantine to `quarantine/*.parquet`, tombstones of deleted keys to
    * `tombstones/*.parquet`, and the published rows that newer ones replace to `replaced/*.parquet`: the path of the object, and the key.
-   * `replaced/objects.json` lists the paths. `lost/part-0.json` has the files that have lost rows to others.
+   * `replaced/objects.json` lists the paths. `changed` has the same of rows whose validity is another one now. `lost/part-0.json` has the files that have lost rows to others.
    */
   readonly outputDir: string;
   /** Called if the plan compares published rows. By default nothing is published. */
@@ -57,7 +57,8 @@ export async function runEmbedded(run: EmbeddedRun): Promise<Summary> {
     await readRows(instance, db, run.plan, run.inputs);
     await rankRows(db, run, scratch);
     await writeLost(db, run);
-    const replaced = await writeReplaced(db, run);
+    const changed = await writeChanged(db, run);
+    const replaced = { ...(await writeReplaced(db, run)), ...changed };
     await writeTombstones(db, run);
     const summary = { ...(await summarize(db, run.plan)), ...replaced };
     requireFewPartitions(run.plan, summary.partitions.length);
@@ -102,8 +103,9 @@ async function rankRows(db: DuckDBConnection, run: EmbeddedRun, scratch: string)
   await db.run(
     'CREATE TABLE rows_read AS SELECT _object, _version, count(*)::DOUBLE AS n FROM row_part GROUP BY ALL',
   );
-  const { candidates, repeated, contested, ranked } = sql.duckdb;
+  const { before, candidates, repeated, contested, ranked } = sql.duckdb;
   const published = dedupe?.published ? await viewPublished(db, run, scratch) : null;
+  if (before !== null) await db.run(`CREATE TABLE before AS ${before}`);
   if (candidates !== null) await db.run(`CREATE TABLE candidates AS ${candidates}`);
   if (repeated !== null) await db.run(`CREATE TABLE repeated AS ${repeated}`);
   if (contested !== null) await db.run(`CREATE TABLE contested AS ${contested}`);
@@ -167,10 +169,14 @@ async function viewPublished(
       ? await viewTombstones(db, plan, columns, types, (await tombstones?.(remembered)) ?? [])
       : []),
   ];
-  await db.run(
-    `CREATE VIEW published AS FROM (${all.join('\n UNION ALL ')})
-    ${replaces.length === 0 ? '' : 'ANTI JOIN replaced ON __object = _object AND __version = _version'}`,
-  );
+  // A history needs the rows that leave with their file, too.
+  const without =
+    plan.set.dedupe?.history === undefined
+      ? `FROM (${all.join('\n UNION ALL ')})
+    ${replaces.length === 0 ? '' : 'ANTI JOIN replaced ON __object = _object AND __version = _version'}`
+      : `SELECT those.*, __object IS NOT NULL AS _is_gone FROM (${all.join('\n UNION ALL ')}) AS those
+    LEFT JOIN (SELECT DISTINCT * FROM replaced) ON __object = _object AND __version = _version`;
+  await db.run(`CREATE VIEW published AS ${without}`);
   return {
     async drop() {
       await db.run('DROP VIEW published; DROP TABLE places; DROP TABLE replaced');
@@ -268,18 +274,40 @@ async function writeReplaced(
   ).getRowObjectsJson();
   const [rows, deleted] = [Number(count?.n), Number(count?.deleted)];
   if (rows > 0) {
-    await mkdir(join(outputDir, 'replaced'), { recursive: true });
-    const paths = await db.runAndReadAll('SELECT DISTINCT path FROM replaced_rows ORDER BY path');
-    await writeFile(
-      join(outputDir, 'replaced', 'objects.json'),
-      JSON.stringify(paths.getRowObjectsJson().map(({ path }) => path)),
-    );
-    await db.run(
-      `COPY (SELECT *${deletes ? ' EXCLUDE (_is_deleted)' : ''} FROM replaced_rows ORDER BY ALL) TO ${literal(join(outputDir, 'replaced', 'part-0.parquet'))} (FORMAT parquet, COMPRESSION zstd)`,
-    );
+    const rowsToWrite = `SELECT *${deletes ? ' EXCLUDE (_is_deleted)' : ''} FROM replaced_rows`;
+    await writeListed(db, rowsToWrite, join(outputDir, 'replaced'));
   }
   await db.run('DROP TABLE replaced_rows; DROP TABLE candidates');
   return { replacedRows: rows - deleted, ...(deletes ? { deletedRows: deleted } : {}) };
+}
+
+/** Writes the published rows whose validity is another one now, if there are any, and counts them. */
+async function writeChanged(
+  db: DuckDBConnection,
+  { plan, outputDir }: EmbeddedRun,
+): Promise<Pick<Summary, 'changedRows'>> {
+  const { changed } = plan.set.sql.duckdb;
+  if (changed === null) return {};
+  await db.run(`CREATE TABLE changed_rows AS ${changed}`);
+  const [count] = (
+    await db.runAndReadAll('SELECT count(*)::DOUBLE AS n FROM changed_rows')
+  ).getRowObjectsJson();
+  if (Number(count?.n) > 0) await writeListed(db, 'FROM changed_rows', join(outputDir, 'changed'));
+  await db.run('DROP TABLE changed_rows; DROP TABLE before');
+  return { changedRows: Number(count?.n) };
+}
+
+/** Writes published rows to a folder, and the paths of their objects. */
+async function writeListed(db: DuckDBConnection, rows: string, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const paths = await db.runAndReadAll(`SELECT DISTINCT path FROM (${rows}) ORDER BY path`);
+  await writeFile(
+    join(folder, 'objects.json'),
+    JSON.stringify(paths.getRowObjectsJson().map(({ path }) => path)),
+  );
+  await db.run(
+    `COPY (${rows} ORDER BY ALL) TO ${literal(join(folder, 'part-0.parquet'))} (FORMAT parquet, COMPRESSION zstd)`,
+  );
 }
 
 async function append(

@@ -69,9 +69,17 @@ export async function fetchPublished(
 
 /** The columns of a published object that decide between its rows and those of a batch. */
 export function decidingColumns({ set, partitionKeys }: Pick<Plan, 'set' | 'partitionKeys'>): string[] {
-  const { key = [], order = [] } = set.dedupe ?? {};
+  const { key = [], order = [], history } = set.dedupe ?? {};
   const isColumn = (name: string) => !partitionKeys.some((k) => k.name === name);
-  return [...new Set([...key.filter(isColumn), ...order.map(({ column }) => column), '_object', '_version'])];
+  return [
+    ...new Set([
+      ...key.filter(isColumn),
+      ...order.map(({ column }) => column),
+      ...(history === undefined ? [] : [history.validTo, history.current]),
+      '_object',
+      '_version',
+    ]),
+  ];
 }
 
 /** Whether the name of an object or of one of its folders begins like the names of an attempt. */

@@ -1,4 +1,4 @@
-/** Rewrites published Parquet files without the replaced rows. */
+/** Rewrites published Parquet files: without the replaced rows, and with the new validity of versions. */
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { identifier, literal } from '../dialect/duckdbNames.ts';
 import type { FieldIds } from '../model/plan.ts';
@@ -14,13 +14,16 @@ export interface Rewriting {
   readonly columns: { readonly object: string; readonly version: string };
   /** The address of the file, if it has rows that newer ones replace. */
   readonly replacedAt?: string | undefined;
+  /** The same, if it has rows whose validity is another one now. */
+  readonly changedAt?: string | undefined;
 }
 
-/** The rows of a file. `replaced`: the removed rows that are not of a replaced file. */
+/** The rows of a file. `replaced`: the removed rows that are not of a replaced file. `changed`: those kept with another validity. */
 export interface Rewritten {
   readonly kept: number;
   readonly removed: number;
   readonly replaced: number;
+  readonly changed?: number;
 }
 
 /** The rows to remove. */
@@ -29,21 +32,32 @@ export interface Removed {
   readonly origins: readonly { object: string; version: string }[];
   /** Local Parquet files with rows that newer ones replace, by the address of their file (`path`) and their key. */
   readonly replaced: readonly string[];
+  /**
+   * Local Parquet files with the rows whose validity is another one now: the address of their file (`path`), their key, and `validTo`. The
+   * column `current` says whether there is no such time.
+   */
+  readonly changed?: {
+    readonly files: readonly string[];
+    readonly validTo: string;
+    readonly current: string;
+  };
   /** The ids of the columns in an Iceberg table: an object may call the columns of the key by other names. */
   readonly ids?: FieldIds | undefined;
 }
 
 /**
- * Gives the rows of each file. No copy is written if no rows are removed or none are kept. Throws
+ * Gives the rows of each file. No copy is written if no row is removed or changed, or none is kept. Throws
  * EngineOutOfMemory if a file does not fit.
  */
 export async function rewriteWithout(
   rewritings: readonly Rewriting[],
-  { origins, replaced, ids }: Removed,
+  { origins, replaced, changed, ids }: Removed,
 ): Promise<Rewritten[]> {
   return inDuckdb('a published file whose rows are replaced', async ({ db }) => {
-    // The remaining rows keep their order.
-    await db.run('SET preserve_insertion_order = true; CREATE TABLE origins (o VARCHAR, v VARCHAR)');
+    // The remaining rows keep their order. Spark writes times with a zone, and DuckDB without.
+    await db.run(
+      "SET preserve_insertion_order = true; SET TimeZone = 'UTC'; CREATE TABLE origins (o VARCHAR, v VARCHAR)",
+    );
     const appender = await db.createAppender('origins');
     for (const { object, version } of origins) {
       appender.appendVarchar(object);
@@ -51,45 +65,131 @@ export async function rewriteWithout(
       appender.endRow();
     }
     appender.closeSync();
-    if (replaced.length > 0)
-      await db.run(
-        `CREATE VIEW replaced AS FROM read_parquet([${replaced.map(literal).join(', ')}], hive_partitioning = false)`,
-      );
-    const key =
-      replaced.length === 0
-        ? []
-        : (await db.runAndReadAll('DESCRIBE replaced'))
-            .getRowObjectsJson()
-            .flatMap((c) => (c.column_name === 'path' ? [] : [String(c.column_name)]));
+    const key = replaced.length === 0 ? [] : await viewOf(db, 'replaced', replaced);
+    const changes =
+      changed === undefined || changed.files.length === 0
+        ? undefined
+        : { ...changed, columns: await viewOf(db, 'changes', changed.files) };
     const results: Rewritten[] = [];
-    for (const { from, to, columns, replacedAt } of rewritings) {
+    for (const { from, to, columns, replacedAt, changedAt } of rewritings) {
       const isOfOrigin = `(${identifier(columns.object)}, ${identifier(columns.version)}) IN (SELECT (o, v) FROM origins)`;
       // A row without a key is not replaced, and a condition without a value would remove it.
       const isReplaced =
         replacedAt === undefined
           ? 'false'
-          : `(NOT ${isOfOrigin} AND coalesce((${(await namesOf(db, from, key, ids)).join(', ')}) IN (SELECT (${key.map(identifier).join(', ')}) FROM replaced WHERE path = ${literal(replacedAt)}), false))`;
+          : `(NOT ${isOfOrigin} AND coalesce((${await valuesIn(db, from, key, ids)}) IN (SELECT (${key.map(({ name }) => identifier(name)).join(', ')}) FROM replaced WHERE path = ${literal(replacedAt)}), false))`;
       const isRemoved = `(${isOfOrigin} OR ${isReplaced})`;
       // Reads them as files, so that folder names do not become columns.
       const rows = `read_parquet(${literal(from)}, hive_partitioning = false)`;
+      const changing =
+        changes === undefined || changedAt === undefined
+          ? undefined
+          : await withChanges(db, from, changedAt, changes, ids);
       const [count] = (
         await db.runAndReadAll(
-          `SELECT ${[`NOT ${isRemoved}`, isRemoved, isReplaced].map((is, i) => `count(*) FILTER (${is})::DOUBLE AS ${['kept', 'removed', 'replaced'][i]}`).join(', ')} FROM ${rows}`,
+          `SELECT ${[`NOT ${isRemoved}`, isRemoved, isReplaced].map((is, i) => `count(*) FILTER (${is})::DOUBLE AS ${['kept', 'removed', 'replaced'][i]}`).join(', ')}, ${changing === undefined ? '0' : `count(*) FILTER (NOT ${isRemoved} AND __is_changed)::DOUBLE`} AS changed FROM ${changing?.rows ?? rows}`,
         )
       ).getRowObjectsJson();
       const result = {
         kept: Number(count?.kept),
         removed: Number(count?.removed),
         replaced: Number(count?.replaced),
+        ...(changing === undefined ? {} : { changed: Number(count?.changed) }),
       };
       results.push(result);
-      if (result.kept === 0 || result.removed === 0) continue;
+      if (result.kept === 0 || result.removed + (result.changed ?? 0) === 0) continue;
+      const own = await fieldIdsOf(db, from);
+      const kept =
+        changing === undefined
+          ? `FROM ${rows} WHERE NOT ${isRemoved}`
+          : `SELECT ${changing.selected} FROM ${changing.rows} WHERE NOT ${isRemoved} ORDER BY __row`;
       await db.run(
-        `COPY (FROM ${rows} WHERE NOT ${isRemoved}) TO ${literal(to)} (FORMAT parquet, COMPRESSION zstd${fieldIdsOption(await fieldIdsOf(db, from))})`,
+        `COPY (${kept}) TO ${literal(to)} (FORMAT parquet, COMPRESSION zstd${fieldIdsOption(own && { ...own, ...changing?.ids })})`,
       );
     }
     return results;
   });
+}
+
+interface KeyColumn {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** Makes a view of files with published rows, and gives its columns beside `path`. */
+async function viewOf(db: DuckDBConnection, name: string, files: readonly string[]): Promise<KeyColumn[]> {
+  await db.run(
+    `CREATE VIEW ${name} AS FROM read_parquet([${files.map(literal).join(', ')}], hive_partitioning = false)`,
+  );
+  return columnsOf(db, name).then((columns) => columns.filter((column) => column.name !== 'path'));
+}
+
+async function columnsOf(db: DuckDBConnection, relation: string): Promise<KeyColumn[]> {
+  const described = await db.runAndReadAll(`DESCRIBE FROM ${relation}`);
+  return described
+    .getRowObjectsJson()
+    .map(({ column_name: name, column_type: type }) => ({ name: String(name), type: String(type) }));
+}
+
+/** The values of a file's rows in the columns of a key, with the types of these columns. */
+async function valuesIn(
+  db: DuckDBConnection,
+  file: string,
+  key: readonly KeyColumn[],
+  ids: FieldIds | undefined,
+): Promise<string> {
+  const names = await namesOf(
+    db,
+    file,
+    key.map(({ name }) => name),
+    ids,
+  );
+  return names.map((name, i) => `CAST(${name} AS ${key[i]?.type})`).join(', ');
+}
+
+/** The rows of a file with `__is_changed`, and the columns with their new values. A file that is older than the history gets its columns. */
+async function withChanges(
+  db: DuckDBConnection,
+  from: string,
+  changedAt: string,
+  {
+    validTo,
+    current,
+    columns,
+  }: { readonly validTo: string; readonly current: string; readonly columns: readonly KeyColumn[] },
+  ids: FieldIds | undefined,
+): Promise<{ rows: string; selected: string; ids: FieldIds }> {
+  const file = `read_parquet(${literal(from)}, hive_partitioning = false)`;
+  const key = columns.filter(({ name }) => name !== validTo);
+  const type = columns.find(({ name }) => name === validTo)?.type ?? 'VARCHAR';
+  const own = await columnsOf(db, file);
+  const [until = 'NULL', is = 'NULL'] = await namesOf(db, from, [validTo, current], ids);
+  const rows = `(SELECT f.*, coalesce(__changed, false) AS __is_changed, __until FROM (SELECT *, row_number() OVER () AS __row FROM ${file}) AS f
+    LEFT JOIN (SELECT DISTINCT (${key.map(({ name }) => identifier(name)).join(', ')}) AS __key, true AS __changed, ${identifier(validTo)} AS __until FROM changes WHERE path = ${literal(changedAt)})
+    ON __key = (${await valuesIn(db, from, key, ids)}))`;
+  const newUntil = (as: string) => `CASE WHEN __is_changed THEN __until ELSE ${until} END::${as}`;
+  const newIs = `CASE WHEN __is_changed THEN __until IS NULL ELSE ${is} END::BOOLEAN`;
+  const selected = own.map(({ name, type: as }) =>
+    identifier(name) === until
+      ? `${newUntil(as)} AS ${until}`
+      : identifier(name) === is
+        ? `${newIs} AS ${is}`
+        : identifier(name),
+  );
+  const added = {
+    ...(until === 'NULL' ? { [validTo]: newUntil(type) } : {}),
+    ...(is === 'NULL' ? { [current]: newIs } : {}),
+  };
+  return {
+    rows,
+    selected: [
+      ...selected,
+      ...Object.entries(added).map(([name, value]) => `${value} AS ${identifier(name)}`),
+    ].join(', '),
+    ids: Object.fromEntries(
+      Object.keys(added).flatMap((name) => (ids?.[name] === undefined ? [] : [[name, { id: ids[name].id }]])),
+    ),
+  };
 }
 
 /** How a file calls columns, quoted; NULL for one that it does not have. */

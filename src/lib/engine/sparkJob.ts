@@ -39,6 +39,7 @@ export interface SparkPlaces {
   readonly data: string;
   readonly quarantine: string;
   readonly replaced: string;
+  readonly changed: string;
   readonly tombstones: string;
   readonly lost: string;
   readonly summary: string;
@@ -130,6 +131,7 @@ export function describeJob(
     data: places.data,
     quarantine: places.quarantine,
     replaced: places.replaced,
+    changed: places.changed,
     tombstones: places.tombstones,
     lost: places.lost,
     summary: places.summary,

@@ -1,7 +1,7 @@
 /** The fates of rows that were read. A separate file, because the pages in the browser need it without the schemas. */
 import type { Accounting } from './plan.ts';
 
-export type Fate = Exclude<keyof Accounting, 'rowsRead' | 'replacedRows' | 'deletedRows'>;
+export type Fate = Exclude<keyof Accounting, 'rowsRead' | 'replacedRows' | 'deletedRows' | 'changedRows'>;
 
 /** The fates of every batch, in the order in which people read them. */
 export const alwaysFates = ['published', 'quarantined', 'duplicates'] as const satisfies readonly Fate[];

@@ -114,6 +114,18 @@ const setPartSchema = z.object({
       keepDeletesDays: z.int().optional(),
       /** For files that are read again for rows that had lost: those that counted when the files first came, and all since. */
       lookBackDays: z.int().optional(),
+      /**
+       * Each version of a key stays: `key` has the column `version`, too, and `order` is empty. `history.key` is the key without it. A row is
+       * valid until the next version or delete of its key, which stands in `validTo`.
+       */
+      history: z
+        .object({
+          key: z.array(z.string()),
+          version: z.string(),
+          validTo: z.string(),
+          current: z.string(),
+        })
+        .optional(),
     })
     .nullable(),
   /** Whether the row part has rows of other datasets, with the reason `skipped`. */
@@ -131,6 +143,11 @@ export type SetPart = z.output<typeof setPartSchema>;
  * are unique, so only rows with a repeated key are sorted. On Spark, row_part has no rows that are already quarantined.
  */
 const setSqlSchema = z.object({
+  /**
+   * published, with `_is_gone` for rows of the files that the batch replaces -> the rows of the keys that it touches, which `candidates` then
+   * reads. Null without a history.
+   */
+  before: z.string().nullable().default(null),
   /** -> the published rows with a key of the batch; null if published rows are not compared. */
   candidates: z.string().nullable().default(null),
   /** -> the keys that occur more than once; null if the contract has no key. */
@@ -144,6 +161,8 @@ const setSqlSchema = z.object({
    * keys, `_is_deleted`.
    */
   replaced: z.string().nullable().default(null),
+  /** before, candidates and ranked -> the published rows that stay with another validity: `path`, the key, and `validTo`. */
+  changed: z.string().nullable().default(null),
   /** ranked -> the tombstones of the batch: the columns that decide, of the rows that delete their keys. Null if no row deletes. */
   tombstones: z.string().nullable().default(null),
   /** candidates and ranked -> the pairs of files of which one has lost rows to the other: `winner` and `loser`. */
@@ -269,7 +288,7 @@ export interface Grid {
   readonly rows: number;
 }
 
-/** Counts of rows by outcome. The first is the sum of the others, without `replacedRows` and `deletedRows`. */
+/** Counts of rows by outcome. The first is the sum of the others, without those of published rows. */
 export const accountingSchema = z.object({
   rowsRead: z.int().nonnegative(),
   published: z.int().nonnegative(),
@@ -283,6 +302,8 @@ export const accountingSchema = z.object({
   replacedRows: z.int().nonnegative().optional(),
   /** Published rows of other files that leave the table because their key is deleted; absent without `deleteWhen`. */
   deletedRows: z.int().nonnegative().optional(),
+  /** Published rows whose validity another version of their key changes; absent without a history. */
+  changedRows: z.int().nonnegative().optional(),
 });
 export type Accounting = z.output<typeof accountingSchema>;
 
@@ -328,6 +349,13 @@ export const leavingRows = ({
   replacedRows = 0,
   deletedRows = 0,
 }: Pick<Accounting, 'replacedRows' | 'deletedRows'>): number => replacedRows + deletedRows;
+
+/** The published rows whose objects are rewritten. */
+export const rewrittenRows = ({
+  changedRows = 0,
+  ...leaving
+}: Pick<Accounting, 'replacedRows' | 'deletedRows' | 'changedRows'>): number =>
+  leavingRows(leaving) + changedRows;
 
 /** The counts of a batch, with reasons. */
 export const batchCountsSchema = accountingSchema.extend({

@@ -60,12 +60,17 @@ function rowsOf(report: QualityReport): string {
   const words = fates
     .map((fate) => `<span class="key ${fate}"></span>${number(report[fate] ?? 0)} ${fate}`)
     .join(', ');
-  const { replacedRows = 0, deletedRows = 0 } = report;
+  const { replacedRows = 0, deletedRows = 0, changedRows = 0 } = report;
   const leaving = [
     ...(replacedRows === 0 ? [] : [`${number(replacedRows)} for newer ones`]),
     ...(deletedRows === 0 ? [] : [`${number(deletedRows)} because their keys are deleted`]),
   ];
-  const left = leaving.length === 0 ? '' : `. Published rows leave the table: ${leaving.join(', ')}`;
+  const left = [
+    ...(leaving.length === 0 ? [] : [`. Published rows leave the table: ${leaving.join(', ')}`]),
+    ...(changedRows === 0
+      ? []
+      : [`. Published versions that are valid until another time: ${number(changedRows)}`]),
+  ].join('');
   return `<p>${number(report.rowsRead)} rows read: ${words}${left}</p><div class="fates" aria-hidden="true">${bar}</div>`;
 }
 

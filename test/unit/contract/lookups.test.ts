@@ -71,6 +71,15 @@ test.each<[string, string | null, object, object]>([
     { columns: { x: 'debt' } },
     {},
   ],
+  [
+    'a history',
+    'the table "users" has a history in the contract users',
+    {},
+    {
+      dedupe: { key: ['id'], scope: 'table', order: [{ column: 'at', direction: 'desc' }] },
+      history: { validFrom: 'at', validTo: 'until', current: 'is_current' },
+    },
+  ],
   ['a text asks for a number', 'is bigint, and is asked with a string', { on: { name: 'id' } }, {}],
   ['rows that may be repeated', 'dedupe with a key of no other columns', {}, { dedupe: undefined }],
   [

@@ -41,6 +41,42 @@ test('rows of replaced files, and rows that newer ones replace, leave an object;
       { kept: 1, removed: 0, replaced: 0 },
     ]);
     expect((await readParquet(at('a-left'))).map((row) => row.id ?? null)).toEqual([2, null]);
+    // Versions: one of them twice, one that leaves, and an object that is older than the history.
+    await write(
+      'versions',
+      'id, n, until, is_current, _object, _version',
+      "(1, 1, 2, false, 'b', 'v'), (2, 1, NULL, true, 'b', 'v'), (2, 1, NULL, true, 'b', 'v'), (3, 1, NULL, true, 'a', 'v')",
+    );
+    await write(
+      'changes',
+      'path, id, n, until',
+      "('s3://p/v', 1, 1, NULL), ('s3://p/v', 2, 1, 5), ('s3://p/v', 2, 1, 5), ('s3://p/o', 7, 1, 9), ('s3://p/x', 1, 1, 8)",
+    );
+    await write('before', 'id, n, _object, _version', "(7, 1, 'b', 'v'), (8, 1, 'b', 'v')");
+    const changed = { files: [at('changes')], validTo: 'until', current: 'is_current' };
+    expect(
+      await rewriteWithout(
+        [
+          { from: at('versions'), to: at('versions-left'), columns, changedAt: 's3://p/v' },
+          { from: at('before'), to: at('before-left'), columns, changedAt: 's3://p/o' },
+        ],
+        { origins: [{ object: 'a', version: 'v' }], replaced: [], changed },
+      ),
+    ).toEqual([
+      { kept: 3, removed: 1, replaced: 0, changed: 3 },
+      { kept: 2, removed: 0, replaced: 0, changed: 1 },
+    ]);
+    const shown = async (name: string) =>
+      (await readParquet(at(name))).map(({ id, until, is_current: is }) => [id, until ?? null, is ?? null]);
+    expect(await shown('versions-left')).toEqual([
+      [1, null, true],
+      [2, 5, false],
+      [2, 5, false],
+    ]);
+    expect(await shown('before-left')).toEqual([
+      [7, 9, false],
+      [8, null, null],
+    ]);
   } finally {
     db.closeSync();
     await rm(folder, { recursive: true });

@@ -85,6 +85,32 @@ derive: [{ name: row, type: bigint, expression: 'coalesce(after, before)' }]`,
   expect(quarantine.map((q) => [q.line, q.column_name])).toEqual([[3n, 'row']]);
 });
 
+test('a history keeps each version, valid until the next one or a delete; a repeat is a duplicate', async () => {
+  const versions = contractWith(
+    '  - { name: gone, path: gone, type: boolean, publish: false }',
+    `dedupe: { key: [id], scope: table, order: [{ column: at, direction: desc }], deleteWhen: gone }
+history: { validFrom: at, validTo: until, current: is_current }`,
+  );
+  const version = (id: number, day: number, gone?: true) =>
+    record({ id, at: `2025-10-0${day}T00:00:00Z`, gone });
+  const { summary, rows } = await transform(versions, {
+    'test/a.json': [version(1, 6), version(1, 2), version(2, 3), version(1, 6)].join('\n'),
+    'test/b.json': [version(1, 4), version(2, 5, true), version(2, 9), version(3, 1, true)].join('\n'),
+  });
+  expect(summary).toMatchObject({ published: 5, duplicates: 1, deletes: 2, replacedRows: 0, changedRows: 0 });
+  const day = (time: unknown) =>
+    typeof time === 'bigint' ? new Date(Number(time / 1000n)).getUTCDate() : null;
+  expect(rows.map((r) => [r.id, day(r.at), day(r.until), r.is_current])).toEqual(
+    expect.arrayContaining([
+      [1n, 2, 4, false],
+      [1n, 4, 6, false],
+      [1n, 6, null, true],
+      [2n, 3, 5, false],
+      [2n, 9, null, true],
+    ]),
+  );
+});
+
 test('duplicates may be looked for in each file alone', async () => {
   const perFile = contractWith('', 'dedupe: { key: [id], scope: file }');
   const { summary } = await transform(perFile, {

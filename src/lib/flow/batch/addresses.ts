@@ -52,6 +52,8 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
         tombstones: work(`${root}/tombstones/`),
         /** Published rows of other batches that newer rows replace. */
         replaced: work(`${root}/replaced/`),
+        /** Published rows whose validity another version changes. */
+        changed: work(`${root}/changed/`),
         /** The files that have lost rows to others: see lost.ts. */
         lost: work(`${root}/lost/`),
         rewrites: work(`${root}/rewrites.json`),

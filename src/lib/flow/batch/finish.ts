@@ -91,7 +91,8 @@ export async function finishBatch(
     // The report of a batch that only adds rows has said it all.
     tableRows !== undefined && tableRows.before !== null && addToReport(deps, dataset, batch, tableRows),
   ]);
-  const { rowsRead, quarantined, duplicates, skipped, deletes, replacedRows, deletedRows } = summary;
+  const { rowsRead, quarantined, duplicates, skipped, deletes, replacedRows, deletedRows, changedRows } =
+    summary;
   await announce('BatchPublished', {
     version: 1,
     stage: config.stage,
@@ -108,6 +109,7 @@ export async function finishBatch(
     ...(deletes === undefined ? {} : { deletes }),
     ...(replacedRows === undefined ? {} : { replacedRows }),
     ...(deletedRows === undefined ? {} : { deletedRows }),
+    ...(changedRows === undefined ? {} : { changedRows }),
     ...(tableRows === undefined ? {} : { tableRows }),
     partitions: {
       count: published.partitions.length,

@@ -8,7 +8,7 @@ import type { z } from 'zod';
 import { address } from '../../aws/store.ts';
 import { folderOf, valuesOfPath } from '../../catalog/partitionPath.ts';
 import { LeaseLost, ObjectMissing, TableConflict } from '../../errors.ts';
-import { leavingRows, type Plan, type Summary, summarySchema } from '../../model/plan.ts';
+import { type Plan, rewrittenRows, type Summary, summarySchema } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import type { TableCommit } from '../../table/format.ts';
@@ -174,7 +174,7 @@ async function planOf(
     ),
   );
   const replaces = replacesOf(await readManifest(deps, { dataset, ...attempt }));
-  const hasRewrites = replaces.length > 0 || leavingRows(summary) > 0;
+  const hasRewrites = replaces.length > 0 || rewrittenRows(summary) > 0;
   const rewrites = !hasRewrites ? [] : await store.readJson(staged.rewrites, rewritesSchema);
   const isTombstone = areTombstones(config, dataset);
   const documents: { key: string; live: Live }[] = [];

@@ -3,7 +3,7 @@
  * objects of earlier batches, next to rows that stay. Each of these objects is rewritten to staging without the old rows. Publish
  * copies the rest under new names, and the old objects are deleted after the commit.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
@@ -42,24 +42,29 @@ export async function replaceRows(
   const { config, store, deadline } = deps;
   const replaces = replacesOf(await readManifest(deps, { dataset, batch, fence }));
   const at = places(config).run(dataset, batch, run);
-  const replaced = leavingRows(await readSummary(deps, dataset, batch, run));
-  if (replaces.length === 0 && replaced === 0) return { objects: 0, rows: 0 };
+  const summary = await readSummary(deps, dataset, batch, run);
+  const [replaced, changing] = [leavingRows(summary), summary.changedRows ?? 0];
+  if (replaces.length === 0 && replaced + changing === 0) return { objects: 0, rows: 0 };
   const plan = await readPlan(deps, { dataset, batch, fence });
   const staged = stagedBy(deps, plan, { batch, fence }, run);
   const rewrites: Rewrites = [];
   let number = 0;
   let found = 0;
+  let foundChanged = 0;
   const losing = replaced === 0 ? new Map<string, ObjectRef[]>() : await losingObjects(deps, at.replaced);
+  const closing = changing === 0 ? new Map<string, ObjectRef[]>() : await losingObjects(deps, at.changed);
+  const { history } = plan.set.dedupe ?? {};
   const holders = await holdersOf(deps, dataset, replaces);
-  for (const rowsOf of new Set([...holders.keys(), ...losing.keys()])) {
+  for (const rowsOf of new Set([...holders.keys(), ...losing.keys(), ...closing.keys()])) {
     const origins = holders.get(rowsOf) ?? [];
     const addresses = new Set(losing.get(rowsOf)?.map(address));
+    const changedAddresses = new Set(closing.get(rowsOf)?.map(address));
     // Each object of the batch may have rows of a file that is replaced.
     const affected =
       origins.length > 0
         ? await objectsOf(deps, dataset, rowsOf)
         : tableObjects(config, await liveOf(deps, dataset, rowsOf)).filter(({ ref }) =>
-            addresses.has(address(ref)),
+            [addresses, changedAddresses].some((those) => those.has(address(ref))),
           );
     const objects: Rewrites[number]['objects'] = [];
     for (const group of inGroups(affected, limits)) {
@@ -78,6 +83,7 @@ export async function replaceRows(
                     to: join(folder, `${i}-left.parquet`),
                     columns,
                     replacedAt: addresses.has(address(ref)) ? address(ref) : undefined,
+                    changedAt: changedAddresses.has(address(ref)) ? address(ref) : undefined,
                   },
                 ]
               : [];
@@ -86,13 +92,27 @@ export async function replaceRows(
         );
         const rewritings = downloaded.flat();
         const keys = rewritings.some((r) => r.replacedAt !== undefined)
-          ? await fetchKeys(deps, at.replaced, folder)
+          ? await fetchKeys(deps, at.replaced, join(folder, 'replaced'))
           : [];
-        const counts = await rewrite(rewritings, { origins, replaced: keys, ids: plan.fieldIds });
+        const changes =
+          history !== undefined && rewritings.some((r) => r.changedAt !== undefined)
+            ? {
+                files: await fetchKeys(deps, at.changed, join(folder, 'changed')),
+                validTo: history.validTo,
+                current: history.current,
+              }
+            : undefined;
+        const counts = await rewrite(rewritings, {
+          origins,
+          replaced: keys,
+          ...(changes === undefined ? {} : { changed: changes }),
+          ids: plan.fieldIds,
+        });
         found += counts.reduce((sum, c) => sum + c.replaced, 0);
+        foundChanged += counts.reduce((sum, { changed: n = 0 }) => sum + n, 0);
         const changed = rewritings.flatMap(({ ref, to }, i) => {
-          const { kept = 0, removed = 0 } = counts[i] ?? {};
-          if (removed === 0) return [];
+          const { kept = 0, removed = 0, changed: n = 0 } = counts[i] ?? {};
+          if (removed === 0 && n === 0) return [];
           return [{ ref, to, removed, by: kept === 0 ? null : staged.rewritten(rowsOf, ref, number++) }];
         });
         objects.push(
@@ -118,6 +138,11 @@ export async function replaceRows(
       `${dataset}: newer rows replace ${replaced} published rows, and ${found} of them are in the table: its objects have changed since the batch was transformed, and it is planned again`,
       { dataset, batch },
     );
+  if (foundChanged !== changing)
+    throw new TableConflict(
+      `${dataset}: ${changing} published versions are valid until another time now, and ${foundChanged} of them are in the table: its objects have changed since the batch was transformed, and it is planned again`,
+      { dataset, batch },
+    );
   await store.writeText(at.rewrites, JSON.stringify(rewrites));
   const changed = rewrites.flatMap((r) => r.objects);
   return { objects: changed.length, rows: changed.reduce((sum, o) => sum + o.removed, 0) };
@@ -141,7 +166,7 @@ async function holdersOf(
   return holders;
 }
 
-/** The objects of the table that lose rows to newer ones, by the batch of their rows. Throws TableConflict for an object of nobody. */
+/** The objects of the table whose rows newer ones replace or change, by the batch of their rows. Throws TableConflict for an object of nobody. */
 async function losingObjects(
   { store }: Pick<Deps, 'store'>,
   replaced: ObjectRef,
@@ -154,18 +179,19 @@ async function losingObjects(
     const name = objectName(ref.key);
     if (name === null)
       throw new TableConflict(
-        `${address(ref)} has rows that newer ones replace, and was written by another program: Sluice rewrites only its own objects. Remove these rows, or dedupe with scope batch`,
+        `${address(ref)} has rows that newer ones replace or change, and was written by another program: Sluice rewrites only its own objects. Remove these rows, or dedupe with scope batch`,
       );
     return name.rowsOf;
   });
 }
 
-/** Downloads the keys of the rows that newer ones replace. */
+/** Downloads the keys of the rows that newer ones replace, or whose validity they change. */
 async function fetchKeys(
   { store, deadline }: Pick<Deps, 'store' | 'deadline'>,
   replaced: ObjectRef,
   folder: string,
 ): Promise<string[]> {
+  await mkdir(folder);
   const listed = await store.list(replaced.bucket, replaced.key);
   return parallel(
     listed.filter(({ key }) => key.endsWith('.parquet')),

@@ -49,6 +49,7 @@ export async function startGlueJob(
       data: address(stagedBy(deps, plan, { batch, fence }, run).data),
       quarantine: address(output.quarantine),
       replaced: address(output.replaced),
+      changed: address(output.changed),
       tombstones: address(output.tombstones),
       lost: address(output.lost),
       summary: address(output.summary),

@@ -85,6 +85,7 @@ export async function transformEmbedded(
       ['quarantine', at.quarantine],
       ['tombstones', at.tombstones],
       ['replaced', at.replaced],
+      ['changed', at.changed],
       ['lost', at.lost],
     ] as const) {
       const files = await filesBelow(join(outputDir, name));
