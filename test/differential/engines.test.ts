@@ -21,7 +21,7 @@ import { withParquet } from '../support/parquetCases.ts';
 import { sparkSession } from '../support/sparkSession.ts';
 import { type Case, cases } from './cases.ts';
 
-const count = Number(process.env.SLUICE_DIFFERENTIAL_CASES ?? 80);
+const count = Number(process.env.SLUICE_DIFFERENTIAL_CASES ?? 64);
 const seed = Number(process.env.SLUICE_DIFFERENTIAL_SEED ?? 1);
 /** Cases on Spark at a time: it waits more than it works. */
 const together = 4;
