@@ -101,6 +101,7 @@ test('a batch is told of with its counts, and a correction with what it has repl
   expect(world.text('work', `reports/${dataset}/${corrected?.batch}.html`)).toContain(
     '2 before + 1 inserted − 0 deleted − 2 replaced = 1 after',
   );
+  expect(await world.statesOf('feed/a')).toEqual(['published', 'replaced']);
   expect(await ledger.publishedFiles(dataset)).toBe(1);
   expect(world.stored()).toHaveLength(1);
   expect(world.refused()).toEqual([]);
@@ -188,4 +189,20 @@ test.each([
   const { batch, drift } = await correct(world);
   expect(batch).toMatchObject({ state: 'published', tableRows: { before: null, replaced: 2, after: null } });
   expect(drift).toBeNull();
+});
+
+test('a file that was gone before it was read is told as one refused row, and the others of its batch are published', async () => {
+  const world = new World({ format: 'hive' });
+  const version = world.put('feed/a', ['1@06']);
+  world.put('feed/b', ['2@06']);
+  await world.deliver();
+  world.aws.s3.expire('raw', 'feed/a', version);
+  await world.settle();
+  expect(world.lines()).toEqual(['feed/b 2@06']);
+  // The same bytes again are new only of the file that nobody has read.
+  world.put('feed/a', ['1@06']);
+  world.put('feed/b', ['2@06']);
+  await world.settle();
+  expect(world.lines()).toEqual(['feed/a 1@06', 'feed/b 2@06']);
+  expect(await world.statesOf('feed/b')).toEqual(['published', 'same']);
 });

@@ -55,4 +55,6 @@ test('few objects have no document, and without one nothing is known', async () 
   await stageFooters({ store }, at, filesOf(15));
   expect(aws.s3.keys('work')).toEqual([]);
   expect((await readFooters({ store }, at))('day=1/0', sample.length)).toBeUndefined();
+  await stageFooters({ store }, at, filesOf(16));
+  expect((await readFooters({ store }, at))('day=1/0', sample.length)).toBeDefined();
 });

@@ -7,3 +7,10 @@ test('a batch id follows from its files, not from their order', () => {
   expect(batchId([a, b])).toBe(batchId([b, a]));
   expect(batchId([a])).not.toBe(batchId([{ ...a, version: '2' }]));
 });
+
+test('a replay of files is another batch, and another replay another one', () => {
+  const files = [{ object: 'x/a', version: '1' }];
+  const ids = [undefined, 'replay-1', 'replay-2'].map((replay) => batchId(files, replay));
+  expect(new Set(ids).size).toBe(3);
+  expect(batchId(files, 'replay-1')).toBe(ids[1]);
+});

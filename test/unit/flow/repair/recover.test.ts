@@ -71,6 +71,7 @@ test('an execution that ends before its first step is known by its name', async 
   await deps.ledger.releaseLease(dataset, fence);
   const next = (await deps.ledger.acquireLease(dataset)) ?? 0;
   const named = (of: number) => ended({ executionArn: 'arn:new', name: executionName(dataset, of) });
+  expect(named(fence).name).not.toBe(named(next).name);
   expect(await recover(deps, named(fence))).toMatchObject({ recovered: false });
   expect(await recover(deps, named(next))).toMatchObject({ recovered: true });
 });
