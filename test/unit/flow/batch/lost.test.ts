@@ -1,7 +1,7 @@
 /** Which files are read again because the file that had won against them has changed. */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { places } from '../../../../src/lib/flow/batch/addresses.ts';
-import { readLosersAgain } from '../../../../src/lib/flow/batch/lost.ts';
+import { readLosersAgain, writeLost } from '../../../../src/lib/flow/batch/lost.ts';
 import type { Manifest } from '../../../../src/lib/flow/batch/manifest.ts';
 import { type Deps, dataset, plan, World } from '../../../support/flowWorld.ts';
 
@@ -116,6 +116,15 @@ test.each<[string, number, (manifest: Manifest) => Manifest, Parameters<typeof c
     (manifest) => ({ ...manifest, published: manifest.published.map((of) => ({ ...of, isRejected: true })) }),
     {},
   ],
+  [
+    'nobody knows its batch any more',
+    2,
+    (manifest) => ({
+      ...manifest,
+      published: manifest.published.map((of) => ({ ...of, batch: 'f'.repeat(20) })),
+    }),
+    {},
+  ],
   ['nothing of it was published', 0, (manifest) => ({ ...manifest, published: [] }), {}],
   [
     'neither contract compares published rows',
@@ -149,4 +158,31 @@ test('files of the batch itself are not read once more, nor those that only it h
         rows: { ...(item.rows as object), isRejected: true },
       });
   expect(await readLosersAgain(other.deps, changing(manifestOf(['won'])))).toBe(1);
+});
+
+test('the pairs that a run has staged are noted for each winner, under the name of the attempt', async () => {
+  const world = new World();
+  const deps = world.deps('publish');
+  const at = places(deps.config);
+  const attempt = { batch: own, fence: 7 };
+  const { bucket, key } = at.run(dataset, own, 'r').lost;
+  const pairs = (winner: string, ...losers: string[]) => JSON.stringify({ winner, losers });
+  world.aws.s3.seed(
+    bucket,
+    `${key}0.json`,
+    `${pairs('feed/won', 'feed/x')}\n\n${pairs('feed/other', 'feed/y')}\n`,
+  );
+  world.aws.s3.seed(bucket, `${key}1.json`, pairs('feed/third', 'feed/x', 'feed/y'));
+  world.aws.s3.seed(bucket, `${key}_SUCCESS`, 'no pairs');
+  // A call that is repeated writes the same.
+  for (let n = 0; n < 2; n++) await writeLost(deps, dataset, attempt, 'r');
+  const noted = (winner: string) => {
+    const folder = at.lost(dataset, winner);
+    return world.aws.s3
+      .keys(folder.bucket, folder.key)
+      .map((name) => [name.slice(folder.key.length), JSON.parse(world.text(folder.bucket, name))]);
+  };
+  expect(noted('feed/won')).toEqual([[`${own}-f7-.json`, ['feed/x']]]);
+  expect(noted('feed/other')).toEqual([[`${own}-f7-.json`, ['feed/y']]]);
+  expect(noted('feed/third')).toEqual([[`${own}-f7-.json`, ['feed/x', 'feed/y']]]);
 });
