@@ -73,8 +73,9 @@ def tombstones_of(spark: SparkSession, ranked: DataFrame, job: Job) -> DataFrame
 def published_rows(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     """The published rows in the partitions of the rows, without those of this batch and of files that it replaces.
 
-    With a history, `_is_gone` says which rows are of these files. They have the columns that decide between rows, the address of their object, and whether they always stay. If rows
-    may delete keys, tombstones are among them, too.
+    They have the columns that decide between rows, the address of their object, and whether they always stay. If rows
+    may delete keys, tombstones are among them, too. With a history, the rows of replaced files are there, and
+    `_is_gone` says which ones they are.
     """
     plan = job["plan"]
     keys = [key["name"] for key in plan["partitionKeys"]]
