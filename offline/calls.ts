@@ -17,13 +17,14 @@ export type Wire = Pick<IncomingMessage, 'headers' | 'method' | 'url'>;
 
 /** Describes a call by its headers and address. */
 export function describeCall({ headers, method, url }: Wire): Call {
-  const service =
-    /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(String(headers.authorization ?? ''))?.[1] ?? '';
+  const path = decoded(url ?? '');
+  // A presigned address carries its signature.
+  const signature = String(headers.authorization ?? path);
+  const service = /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(signature)?.[1] ?? '';
   const target =
     String(headers['x-amz-target'] ?? '')
       .split('.')
       .at(-1) ?? '';
-  const path = decoded(url ?? '');
   const agent = String(headers['user-agent'] ?? '');
   // Powertools appends itself to the name. Spark reads and writes through Hadoop.
   const caller = /app\/([A-Za-z0-9]+)/.exec(agent)?.[1] ?? (agent.startsWith('Hadoop') ? 'glueJob' : '');

@@ -10,6 +10,7 @@
   and gives what comes later to the next invocation.
 - Executions end, and payloads are bounded, as on AWS: see executions.py.
 - Answers have the form of AWS's models: see answers.py.
+- S3 and the Data Catalog are as strict as on AWS: see objects.py and catalog.py.
 """
 
 import hmac
@@ -24,7 +25,9 @@ import time
 import urllib.parse
 
 import answers
+import catalog
 import executions
+import objects
 from ministack import app as ministack_app
 from ministack.core import lambda_runtime
 from ministack.services import eventbridge, glue, lambda_svc, s3, sqs
@@ -203,4 +206,6 @@ if __name__ == "__main__":
     name_versions()
     executions.mend()
     answers.mend()
+    objects.mend()
+    catalog.mend()
     ministack_app.main()

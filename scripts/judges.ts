@@ -51,7 +51,7 @@ const judges: readonly Judge[] = [
   },
   {
     name: 'clients',
-    what: 'awswrangler, PyAthena and SQLAlchemy on Trino and on DuckDB',
+    what: 'boto3, awswrangler, PyAthena and SQLAlchemy on Trino and on DuckDB',
     ...long('clients'),
     ensure: [ensureClients],
   },

@@ -130,19 +130,23 @@ async function query(
     await db.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(database)}`);
     await db.run(`USE ${identifier(catalog)}.${identifier(database)}`);
     for (const macro of athenaMacros) await db.run(`CREATE MACRO ${macro}`);
-    return { ...(await read(db, sql)), scannedBytes };
+    return { ...(await read(db, sql, checked)), scannedBytes };
   } finally {
     await db.run('USE memory');
     await db.run(`DETACH ${identifier(catalog)}`);
   }
 }
 
-async function read(db: DuckDBConnection, sql: string): Promise<Omit<QueryResult, 'scannedBytes'>> {
+async function read(
+  db: DuckDBConnection,
+  sql: string,
+  { namesOf }: CheckedQuery,
+): Promise<Omit<QueryResult, 'scannedBytes'>> {
   try {
     const reader = await db.runAndReadAll(sql);
     const types = reader.columnTypes();
     return {
-      columns: reader.columnNames().map((name, i) => ({ name, ...athenaType(types[i]) })),
+      columns: namesOf(reader.columnNames()).map((name, i) => ({ name, ...athenaType(types[i]) })),
       rows: reader.getRows().map((row) => row.map((value, i) => athenaText(value, types[i]))),
       updateCount: 0,
     };

@@ -4,6 +4,7 @@
  */
 import { Dialect, parse } from '@polyglot-sql/sdk';
 import { checkTypes } from './guardTypes.ts';
+import { checkNames, outputNames } from './outputNames.ts';
 import { notSupported, QueryError } from './queryError.ts';
 import { asJson, expressions, type Json, nameOf } from './queryTree.ts';
 import { SqlReader } from './sqlReader.ts';
@@ -18,6 +19,8 @@ export interface CheckedQuery {
   readonly tables: readonly TableRef[];
   /** Whether it reads `$path`, the file of a row. */
   readonly readsPath: boolean;
+  /** Athena's names of the columns, whose names in DuckDB are given. Throws QueryError. */
+  namesOf(columns: readonly string[]): string[];
   /** The second check, when the Hive types of the columns are known. Throws QueryError. */
   checkTypes(typesOf: (column: string) => readonly string[]): void;
 }
@@ -54,7 +57,13 @@ export function checkQuery(sql: string): CheckedQuery {
   const hasStar = nodes.some(([kind, value]) => kind === 'select' && selectsStar(value));
   // A view has no hidden columns.
   if (readsPath && hasStar) throw notSupported('"$path" beside *');
-  return { tables, readsPath, checkTypes: (typesOf) => checkTypes(nodes, typesOf) };
+  checkNames(parsed.ast[0]);
+  return {
+    tables,
+    readsPath,
+    namesOf: (columns) => outputNames(parsed.ast[0], columns),
+    checkTypes: (typesOf) => checkTypes(nodes, typesOf),
+  };
 }
 
 function statementOf(sql: string): string {

@@ -1,8 +1,9 @@
 /** Athena's API over an engine: query executions, their states, results in pages, and the result file in S3. */
 import { randomUUID } from 'node:crypto';
+import { HeadBucketCommand, S3ServiceException } from '@aws-sdk/client-s3';
 import * as z from 'zod';
 import { ApiError, type Operation } from '../apiError.ts';
-import type { Upstream } from '../aws.ts';
+import { parseAddress, type Upstream } from '../aws.ts';
 import { catalogName } from './catalogs.ts';
 import { done } from './ddlTold.ts';
 import type { Engine, QueryResult, ResultColumn } from './engine.ts';
@@ -138,6 +139,7 @@ export function athenaOperations(upstream: Upstream, engine: Engine): Record<str
         'InvalidRequestException',
         'No output location provided. An output location is required either through the Workgroup result configuration setting or as an API input.',
       );
+    await mustBePlace(upstream, location);
     // Clients quote the database, such as awswrangler for MSCK REPAIR TABLE.
     const database = (query.QueryExecutionContext.Database ?? 'default').replace(/^[`"](.*)[`"]$/, '$1');
     const prepared = preparedOf(query.QueryString);
@@ -296,6 +298,18 @@ const invalidToken = (token: string): ApiError =>
 /** A plan is one text. The result file, and so the result, has a row for each of its lines. */
 const inLines = (rows: QueryResult['rows']): QueryResult['rows'] =>
   rows.flatMap(([plan]) => (plan ?? '').trimEnd().split('\n')).map((line) => [line]);
+
+/** Athena writes to a bucket that exists. Throws ApiError. */
+async function mustBePlace({ s3 }: Upstream, location: string): Promise<void> {
+  const { bucket: Bucket } = parseAddress(location);
+  if (Bucket === '') throw new ApiError('InvalidRequestException', 'outputLocation is not a valid S3 path.');
+  try {
+    await s3.send(new HeadBucketCommand({ Bucket }));
+  } catch (error) {
+    if (!(error instanceof S3ServiceException) || error.name !== 'NotFound') throw error;
+    throw new ApiError('InvalidRequestException', `Unable to verify/create output bucket ${Bucket}`);
+  }
+}
 
 /** Athena runs one statement a query. */
 function mustBeOne(sql: string): void {

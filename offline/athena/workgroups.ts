@@ -16,6 +16,11 @@ const updateRequest = statementRequest.extend({
   QueryStatement: z.string(),
   Description: z.string().optional(),
 });
+const namedRequest = z.looseObject({
+  WorkGroup: z.string().default('primary'),
+  ClientRequestToken: z.string().optional(),
+});
+const listNamedRequest = pageRequest.extend({ WorkGroup: z.string().default('primary') });
 const batchRequest = groupRequest.extend({ PreparedStatementNames: z.array(z.string()) });
 
 const groups = z.object({ WorkGroups: z.array(z.looseObject({ Name: z.string() })) });
@@ -33,6 +38,8 @@ export function workgroupOperations(
   { call }: Pick<Upstream, 'call'>,
   queries: Queries,
 ): Record<string, Operation> {
+  /** The named queries that were asked for with a token, which may be asked for again. */
+  const byToken = new Map<string, { asked: string; answer: Promise<Record<string, unknown>> }>();
   const ofGroup =
     (target: string): Operation =>
     async (request) => {
@@ -65,6 +72,29 @@ export function workgroupOperations(
       for (const NamedQueryId of NamedQueryIds) await call('AmazonAthena.DeleteNamedQuery', { NamedQueryId });
       queries.forget(WorkGroup);
       return call('AmazonAthena.DeleteWorkGroup', { WorkGroup });
+    },
+    'AmazonAthena.CreateNamedQuery': async (request) => {
+      const { ClientRequestToken: token, ...query } = namedRequest.parse(request);
+      await mustExist(call, query.WorkGroup);
+      if (token === undefined) return call('AmazonAthena.CreateNamedQuery', query);
+      const asked = JSON.stringify(query);
+      const known = byToken.get(token);
+      if (known !== undefined && known.asked !== asked)
+        throw new ApiError('InvalidRequestException', 'Idempotent parameters do not match');
+      const answer = known?.answer ?? call('AmazonAthena.CreateNamedQuery', query);
+      byToken.set(token, { asked, answer });
+      // Nothing was made, so the token stays free.
+      answer.catch(() => byToken.delete(token));
+      return answer;
+    },
+    'AmazonAthena.ListNamedQueries': async (request) => {
+      const { WorkGroup, ...asked } = listNamedRequest.parse(request);
+      await mustExist(call, WorkGroup);
+      const { NamedQueryIds } = namedQueries.parse(
+        await call('AmazonAthena.ListNamedQueries', { WorkGroup }),
+      );
+      const { page, ...more } = pageByName(NamedQueryIds, (id) => id, asked);
+      return { NamedQueryIds: page, ...more };
     },
     'AmazonAthena.CreatePreparedStatement': ofGroup('AmazonAthena.CreatePreparedStatement'),
     'AmazonAthena.UpdatePreparedStatement': async (request) => {

@@ -1,4 +1,5 @@
 /** Partition calls of Glue that ministack does not have or answers differently. */
+import { randomUUID } from 'node:crypto';
 import { DuckDBInstance } from '@duckdb/node-api';
 import * as z from 'zod';
 import { duckType, identifier, literal } from '../../src/lib/dialect/duckdbNames.ts';
@@ -13,15 +14,19 @@ const batchDelete = z.object({
   ...named,
   PartitionsToDelete: z.array(z.object({ Values: z.array(z.string()) })),
 });
-const getRequest = z.looseObject({
+const getRequest = z.object({
   ...named,
   Expression: z.string().default(''),
   MaxResults: z.number().int().min(1).max(1000).default(1000),
   NextToken: z.string().optional(),
+  Segment: z.object({ SegmentNumber: z.number().int(), TotalSegments: z.number().int() }).optional(),
+  ExcludeColumnSchema: z.boolean().default(false),
 });
+const partition = z.looseObject({ Values: z.array(z.string()).default([]) });
+const createRequest = z.looseObject({ ...named, PartitionInput: partition });
+const batchCreate = z.looseObject({ ...named, PartitionInputList: z.array(partition) });
 const getAnswer = z.object({
   Partitions: z.array(z.looseObject({ Values: z.array(z.string()) })).default([]),
-  NextToken: z.string().optional(),
 });
 type Partition = z.output<typeof getAnswer>['Partitions'][number];
 const updateRequest = z.object({
@@ -39,12 +44,17 @@ type Key = z.output<typeof keysAnswer>['Table']['PartitionKeys'][number];
 export function partitionOperations({ call }: Upstream): Record<string, Operation> {
   const keysOf = async (DatabaseName: string, Name: string): Promise<Key[]> =>
     keysAnswer.parse(await call('AWSGlue.GetTable', { DatabaseName, Name })).Table.PartitionKeys;
-  /** Glue rejects partitions of a table that does not exist; ministack accepts them. */
-  const mustBeTable =
-    (target: string): Operation =>
+  /** Glue rejects partitions of a table that does not exist, or that have not one value for each key; ministack accepts them. */
+  const mustFit =
+    (target: string, partitionsOf: (request: unknown) => readonly z.output<typeof partition>[]): Operation =>
     async (request) => {
       const { DatabaseName, TableName } = anyTable.parse(request);
-      await keysOf(DatabaseName, TableName);
+      const keys = await keysOf(DatabaseName, TableName);
+      if (partitionsOf(request).some(({ Values }) => Values.length !== keys.length))
+        throw new ApiError(
+          'InvalidInputException',
+          'The number of partition keys do not match the number of partition values',
+        );
       return call(target, request);
     };
   /** The end of the last write of each table. */
@@ -62,6 +72,22 @@ export function partitionOperations({ call }: Upstream): Record<string, Operatio
       );
       return turn;
     };
+  /** Lists that clients read in pages, the one that was read last at the end: a page does not read the whole table again. */
+  const lists = new Map<string, readonly Partition[]>();
+  const partitionsOf = async ({
+    Expression,
+    Segment,
+    ExcludeColumnSchema,
+    ...table
+  }: Omit<z.output<typeof getRequest>, 'MaxResults' | 'NextToken'>): Promise<readonly Partition[]> => {
+    const keys = await keysOf(table.DatabaseName, table.TableName);
+    const { Partitions } = getAnswer.parse(await call('AWSGlue.GetPartitions', table));
+    // Each partition is in one segment.
+    const { SegmentNumber, TotalSegments } = Segment ?? { SegmentNumber: 0, TotalSegments: 1 };
+    const part = Partitions.filter((_, i) => i % TotalSegments === SegmentNumber);
+    const chosen = Expression.trim() === '' ? part : await filter(part, keys, Expression);
+    return ExcludeColumnSchema ? chosen.map(withoutColumns) : chosen;
+  };
   const mustExist = (table: z.output<typeof anyTable>, PartitionValues: readonly string[]) =>
     call('AWSGlue.GetPartition', { ...table, PartitionValues });
   /** UpdatePartition has no AlreadyExistsException. */
@@ -74,8 +100,13 @@ export function partitionOperations({ call }: Upstream): Record<string, Operatio
     }
   };
   return {
-    'AWSGlue.CreatePartition': inTurn(mustBeTable('AWSGlue.CreatePartition')),
-    'AWSGlue.BatchCreatePartition': inTurn(mustBeTable('AWSGlue.BatchCreatePartition')),
+    'AWSGlue.CreatePartition': inTurn(
+      mustFit('AWSGlue.CreatePartition', (request) => [createRequest.parse(request).PartitionInput]),
+    ),
+    'AWSGlue.BatchCreatePartition': inTurn(
+      mustFit('AWSGlue.BatchCreatePartition', (request) => batchCreate.parse(request).PartitionInputList),
+    ),
+    'AWSGlue.BatchUpdatePartition': inTurn((request) => call('AWSGlue.BatchUpdatePartition', request)),
 
     'AWSGlue.DeletePartition': inTurn(async (request) => {
       const { PartitionValues, ...table } = deleteRequest.parse(request);
@@ -119,31 +150,32 @@ export function partitionOperations({ call }: Upstream): Record<string, Operatio
 
     // https://docs.aws.amazon.com/glue/latest/webapi/API_GetPartitions.html
     'AWSGlue.GetPartitions': async (request) => {
-      const { Expression, MaxResults, NextToken, ...table } = getRequest.parse(request);
-      if (Expression.trim() === '') return call('AWSGlue.GetPartitions', request);
-      const keys = await keysOf(table.DatabaseName, table.TableName);
-      const all: Partition[] = [];
-      let token: string | undefined;
-      do {
-        const page = getAnswer.parse(
-          await call('AWSGlue.GetPartitions', {
-            ...table,
-            ...(token === undefined ? {} : { NextToken: token }),
-          }),
-        );
-        all.push(...page.Partitions);
-        token = page.NextToken;
-      } while (token !== undefined);
-      const chosen = await filter(all, keys, Expression);
-      const from = Number(NextToken ?? 0);
-      const next = from + MaxResults;
+      const { MaxResults, NextToken, ...asked } = getRequest.parse(request);
+      const [id = '', offset = '0'] = (NextToken ?? randomUUID()).split('_');
+      const found = NextToken === undefined ? await partitionsOf(asked) : lists.get(id);
+      if (found === undefined)
+        throw new ApiError('InvalidInputException', `NextToken ${NextToken} is not a token of a list`);
+      const next = Number(offset) + MaxResults;
+      if (found.length > MaxResults) {
+        // The last page stays, too, because its answer may be lost.
+        lists.delete(id);
+        lists.set(id, found);
+        for (const oldest of [...lists.keys()].slice(0, -20)) lists.delete(oldest);
+      }
       return {
-        Partitions: chosen.slice(from, next),
-        ...(next < chosen.length ? { NextToken: String(next) } : {}),
+        Partitions: found.slice(Number(offset), next),
+        ...(next < found.length ? { NextToken: `${id}_${next}` } : {}),
       };
     },
   };
 }
+
+const withoutColumns = ({ StorageDescriptor, ...more }: Partition): Partition => ({
+  ...more,
+  ...(StorageDescriptor === undefined
+    ? {}
+    : { StorageDescriptor: { ...z.looseObject({}).parse(StorageDescriptor), Columns: [] } }),
+});
 
 /** The column that names the partition of a row. */
 const at = '_partition';

@@ -5,6 +5,7 @@ import { parametersOf } from '../../src/lib/table/iceberg/commit.ts';
 import { schemaOf } from '../../src/lib/table/iceberg/metadata.ts';
 import { ApiError, type Operation } from '../apiError.ts';
 import { readIceberg } from '../athena/icebergTable.ts';
+import { pageByName } from '../athena/pages.ts';
 import type { Upstream } from '../aws.ts';
 
 const tableRequest = z.looseObject({ DatabaseName: z.string(), Name: z.string() });
@@ -29,13 +30,21 @@ const versionsRequest = z.looseObject({
   MaxResults: z.number().int().positive().default(100),
   NextToken: z.string().optional(),
 });
+// https://docs.aws.amazon.com/glue/latest/webapi/API_GetTables.html
+const listRequest = z.looseObject({
+  MaxResults: z.number().int().positive().default(100),
+  NextToken: z.string().optional(),
+});
+const allNamed = z.array(z.looseObject({ Name: z.string() })).default([]);
+const tableList = z.object({ TableList: allNamed });
+const databaseList = z.object({ DatabaseList: allNamed });
 const tableAnswer = z.looseObject({ Table: z.looseObject({ VersionId: z.string().default('1') }) });
 type Table = z.output<typeof tableAnswer>['Table'];
 
 export function tableOperations({ call, s3 }: Pick<Upstream, 'call' | 's3'>): Record<string, Operation> {
   /** Old versions by database and table, in order of time. */
   const archive = new Map<string, Table[]>();
-  const nameOf = (database: string, table: string) => JSON.stringify([database, table]);
+  const nameOf = (database: string, table: string) => JSON.stringify([database, table]).toLowerCase();
   const current = async (DatabaseName: string, Name: string): Promise<Table> => {
     const { Table } = tableAnswer.parse(await call('AWSGlue.GetTable', { DatabaseName, Name }));
     return asGlue(Table);
@@ -64,18 +73,30 @@ export function tableOperations({ call, s3 }: Pick<Upstream, 'call' | 's3'>): Re
   };
   return {
     'AWSGlue.CreateTable': async (request) => {
-      const { TableInput } = createRequest.parse(request);
-      return call('AWSGlue.CreateTable', { ...request, TableInput: await asAthena(TableInput) });
+      const { DatabaseName, TableInput } = createRequest.parse(request);
+      const answer = await call('AWSGlue.CreateTable', {
+        ...request,
+        TableInput: await asAthena(TableInput),
+      });
+      // A table of this name may have been deleted with others, or with its database.
+      archive.delete(nameOf(DatabaseName, TableInput.Name));
+      return answer;
     },
     'AWSGlue.GetTable': async (request) => {
       const { DatabaseName, Name } = tableRequest.parse(request);
       return { Table: await current(DatabaseName, Name) };
     },
     'AWSGlue.GetTables': async (request) => {
-      const answer = z
-        .looseObject({ TableList: z.array(z.looseObject({})).default([]) })
-        .parse(await call('AWSGlue.GetTables', request));
-      return { ...answer, TableList: answer.TableList.map(asGlue) };
+      const { MaxResults, NextToken, ...asked } = listRequest.parse(request);
+      const { TableList } = tableList.parse(await call('AWSGlue.GetTables', asked));
+      const { page, ...more } = pageByName(TableList, ({ Name }) => Name, { MaxResults, NextToken });
+      return { TableList: page.map(asGlue), ...more };
+    },
+    'AWSGlue.GetDatabases': async (request) => {
+      const { MaxResults, NextToken, ...asked } = listRequest.parse(request);
+      const { DatabaseList } = databaseList.parse(await call('AWSGlue.GetDatabases', asked));
+      const { page, ...more } = pageByName(DatabaseList, ({ Name }) => Name, { MaxResults, NextToken });
+      return { DatabaseList: page.map(asGlue), ...more };
     },
     'AWSGlue.UpdateTable': async (request) => {
       const { DatabaseName, TableInput, SkipArchive } = updateRequest.parse(request);
@@ -86,12 +107,6 @@ export function tableOperations({ call, s3 }: Pick<Upstream, 'call' | 's3'>): Re
       });
       const name = nameOf(DatabaseName, TableInput.Name);
       if (!SkipArchive) archive.set(name, [...(archive.get(name) ?? []), before]);
-      return answer;
-    },
-    'AWSGlue.DeleteTable': async (request) => {
-      const { DatabaseName, Name } = tableRequest.parse(request);
-      const answer = await call('AWSGlue.DeleteTable', request);
-      archive.delete(nameOf(DatabaseName, Name));
       return answer;
     },
     'AWSGlue.GetTableVersions': async (request) => {

@@ -27,6 +27,8 @@ export const commonErrors: Readonly<Record<string, number>> = {
 export const s3Errors: Readonly<Record<string, number>> = {
   AccessDenied: 403,
   BadDigest: 400,
+  // Of tags: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html
+  BadRequest: 400,
   BucketAlreadyExists: 409,
   BucketAlreadyOwnedByYou: 409,
   BucketNotEmpty: 409,
@@ -39,6 +41,7 @@ export const s3Errors: Readonly<Record<string, number>> = {
   InvalidBucketName: 400,
   InvalidDigest: 400,
   InvalidPart: 400,
+  InvalidPartNumber: 416,
   InvalidPartOrder: 400,
   InvalidRange: 416,
   InvalidRequest: 400,
@@ -51,6 +54,7 @@ export const s3Errors: Readonly<Record<string, number>> = {
   MissingContentLength: 411,
   NoSuchBucket: 404,
   NoSuchBucketPolicy: 404,
+  NoSuchCORSConfiguration: 404,
   NoSuchKey: 404,
   NoSuchLifecycleConfiguration: 404,
   NoSuchTagSet: 404,

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import {
   DeleteTableCommand,
   GetCrawlerCommand,
-  GetTablesCommand,
+  paginateGetTables,
   UpdateTableCommand,
 } from '@aws-sdk/client-glue';
 import { expect, test } from '@jest/globals';
@@ -20,8 +20,12 @@ import {
 } from '../support/stage.ts';
 
 const rawTable = async (prefix: string) => {
-  const { TableList } = await stage.glue.send(new GetTablesCommand({ DatabaseName: stage.config.database }));
-  return TableList?.find((t) => t.StorageDescriptor?.Location?.endsWith(`/${prefix}/`));
+  const pages = paginateGetTables({ client: stage.glue }, { DatabaseName: stage.config.database });
+  for await (const { TableList = [] } of pages) {
+    const found = TableList.find((t) => t.StorageDescriptor?.Location?.endsWith(`/${prefix}/`));
+    if (found) return found;
+  }
+  return undefined;
 };
 
 const lastCrawl = async () => {

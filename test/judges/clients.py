@@ -1,4 +1,4 @@
-"""Calls of awswrangler, PyAthena and SQLAlchemy, written as their documentation shows them, against AWS_ENDPOINT_URL.
+"""Calls of boto3, awswrangler, PyAthena and SQLAlchemy, written as their documentation shows them, against AWS_ENDPOINT_URL.
 
 Each call is right if it gives what Athena gives. It is rejected if Athena's error says NOT_SUPPORTED. Anything else is wrong, an
 empty or different result above all. Prints one line of JSON a call: {"call", "outcome", "why"}.
@@ -6,19 +6,27 @@ empty or different result above all. Prints one line of JSON a call: {"call", "o
     clients.py BUCKET [part of a call's name…]
 """
 
+import base64
 import datetime
 import decimal
 import functools
+import hashlib
+import io
 import json
 import os
 import sys
+import time
 import traceback
+import urllib.request
 import warnings
 
 import awswrangler as wr
 import boto3
 import pandas as pd
 import pyarrow as pa
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import ClientError
 from pyarrow import fs
 from pyathena import connect
 from pyathena.arrow.cursor import ArrowCursor
@@ -514,6 +522,18 @@ def _():
     same(sorted(cursor.fetchall()), [(2,), (4,)])
 
 
+@call("PyAthena columns without names")
+def _():
+    cursor = connection().cursor()
+    cursor.execute("SELECT count(*), max(id) AS most, min(id) FROM people")
+    same([column[0] for column in cursor.description], ["_col0", "most", "_col2"])
+    same(cursor.fetchall(), [(4, 4, 1)])
+    cursor.execute("SELECT *, 1 FROM people LIMIT 1")
+    same([column[0] for column in cursor.description], [*PEOPLE.columns, "_col9"])
+    frame = wr.athena.read_sql_query("SELECT count(*) FROM people", database=DB, ctas_approach=False)
+    same(list(frame.columns), ["_col0"])
+
+
 @call("PyAthena DictCursor")
 def _():
     cursor = connection(cursor_class=DictCursor).cursor()
@@ -660,6 +680,323 @@ def _():
     pd.DataFrame({"a": [1, 2]}).to_sql("alchemy", made, schema=DB, index=False, method="multi")
     with made.connect() as connected:
         same(sorted(row[0] for row in connected.execute(text("SELECT a FROM alchemy"))), [1, 2])
+
+
+# ---------------------------------------------------------------- boto3: S3
+
+s3 = boto3.client("s3", config=Config(s3={"addressing_style": "path"}, signature_version="s3v4"))
+FIVE_MIB = 5 * 1024 * 1024
+
+
+def code(operation, **request):
+    """The name of the error that a call ends with; None without one."""
+    try:
+        operation(**request)
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return None
+
+
+@functools.cache
+def bucket(versioned=False):
+    name = f"judged-{RUN}-{'versions' if versioned else 'plain'}"
+    s3.create_bucket(Bucket=name)
+    if versioned:
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return name
+
+
+def put(key, body=b"x", name=None, **more):
+    return s3.put_object(Bucket=name or bucket(), Key=key, Body=body, **more)
+
+
+def read(key, **more):
+    return s3.get_object(Bucket=bucket(), Key=key, **more)["Body"].read()
+
+
+def keys_of(page):
+    return [found["Key"] for found in page.get("Contents", [])]
+
+
+@call("boto3 S3 conditional writes and copies")
+def _():
+    place = {"Bucket": bucket(), "Key": "conditional"}
+    first = put("conditional", b"1", IfNoneMatch="*")["ETag"]
+    same(code(s3.put_object, **place, Body=b"2", IfNoneMatch="*"), "PreconditionFailed")
+    same(code(s3.put_object, **place, Body=b"2", IfMatch='"0"'), "PreconditionFailed")
+    same(code(s3.put_object, **place, Body=b"2", IfNoneMatch='"0"'), "NotImplemented")
+    same(code(s3.put_object, Bucket=bucket(), Key="missing", Body=b"2", IfMatch=first), "NoSuchKey")
+    put("source", b"3")
+    source = {"CopySource": {"Bucket": bucket(), "Key": "source"}}
+    same(code(s3.copy_object, **place, **source, IfNoneMatch="*"), "PreconditionFailed")
+    same(code(s3.copy_object, **place, **source, IfMatch='"0"'), "PreconditionFailed")
+    same(code(s3.copy_object, **place, **source, CopySourceIfMatch=first), "PreconditionFailed")
+    same(code(s3.copy_object, Bucket=bucket(), Key="source", **source), "InvalidRequest")
+    same(read("conditional"), b"1")
+    s3.copy_object(**place, **source, IfMatch=first)
+    same(read("conditional"), b"3")
+
+
+@call("boto3 S3 conditional reads and ranges")
+def _():
+    etag = put("digits", b"0123456789")["ETag"]
+    place = {"Bucket": bucket(), "Key": "digits"}
+    same(code(s3.get_object, **place, IfNoneMatch=etag), "304")
+    same(code(s3.get_object, **place, IfMatch='"0"'), "PreconditionFailed")
+    ranges = {"bytes=0-0": b"0", "bytes=-3": b"789", "bytes=8-": b"89", "bytes=5-99": b"56789", "bytes=5-2": b"0123456789"}
+    for asked, wanted in ranges.items():
+        same(read("digits", Range=asked), wanted)
+    same(code(s3.get_object, **place, Range="bytes=10-"), "InvalidRange")
+
+
+@call("boto3 S3 multipart uploads")
+def _():
+    place = {"Bucket": bucket(), "Key": "parts"}
+    upload = {**place, "UploadId": s3.create_multipart_upload(**place, Metadata={"a": "1"}, Tagging="b=2")["UploadId"]}
+    large = b"a" * FIVE_MIB
+    etags = {n: s3.upload_part(**upload, PartNumber=n, Body=body)["ETag"] for n, body in {1: large, 2: b"small", 3: b"x"}.items()}
+
+    def completed(*numbers, etag=None):
+        parts = [{"PartNumber": n, "ETag": etag or etags[n]} for n in numbers]
+        return code(s3.complete_multipart_upload, **upload, MultipartUpload={"Parts": parts})
+
+    page = s3.list_parts(**upload, MaxParts=1)
+    same((len(page["Parts"]), page["IsTruncated"], page["NextPartNumberMarker"]), (1, True, 1))
+    same(completed(), "MalformedXML")
+    same(completed(2, 1), "InvalidPartOrder")
+    same(completed(1, etag='"0"'), "InvalidPart")
+    same(completed(1, 2, 3), "EntityTooSmall")
+    same(code(s3.get_object, **place), "NoSuchKey")
+    etags[2] = s3.upload_part(**upload, PartNumber=2, Body=b"end")["ETag"]
+    same(completed(1, 2), None)
+    digest = hashlib.md5(hashlib.md5(large).digest() + hashlib.md5(b"end").digest()).hexdigest()
+    head = s3.head_object(**place)
+    same((head["ETag"], head["ContentLength"], head["Metadata"]), (f'"{digest}-2"', FIVE_MIB + 3, {"a": "1"}))
+    same(s3.get_object_tagging(**place)["TagSet"], [{"Key": "b", "Value": "2"}])
+    same(read("parts", PartNumber=2), b"end")
+    same(code(s3.get_object, **place, PartNumber=3), "InvalidPartNumber")
+    same(code(s3.upload_part, **upload, PartNumber=1, Body=b"x"), "NoSuchUpload")
+
+
+@call("boto3 S3 managed transfers")
+def _():
+    small = TransferConfig(multipart_threshold=FIVE_MIB, multipart_chunksize=FIVE_MIB)
+    s3.upload_fileobj(io.BytesIO(b"z" * (FIVE_MIB + 7)), bucket(), "managed", Config=small, ExtraArgs={"ContentType": "a/b"})
+    head = s3.head_object(Bucket=bucket(), Key="managed")
+    same((head["ContentLength"], head["ContentType"], head.get("ContentEncoding")), (FIVE_MIB + 7, "a/b", None))
+    into = io.BytesIO()
+    s3.download_fileobj(bucket(), "managed", into, Config=small)
+    same(into.getvalue() == b"z" * (FIVE_MIB + 7), True)
+
+
+@call("boto3 S3 versions and delete markers")
+def _():
+    name = bucket(versioned=True)
+    ids = [put("a/k", str(i).encode(), name)["VersionId"] for i in range(3)]
+    put("b", name=name)
+    marker = s3.delete_object(Bucket=name, Key="a/k")["VersionId"]
+    place = {"Bucket": name, "Key": "a/k"}
+    same(code(s3.get_object, **place), "NoSuchKey")
+    same(code(s3.get_object, **place, VersionId=marker), "MethodNotAllowed")
+    same(s3.get_object(**place, VersionId=ids[0])["Body"].read(), b"0")
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=name, PaginationConfig={"PageSize": 1})
+    listed = [found["VersionId"] for page in pages for found in page.get("Versions", []) + page.get("DeleteMarkers", [])]
+    same(listed[:4], [marker, *reversed(ids)])
+    page = s3.list_object_versions(Bucket=name, Delimiter="/")
+    same([found["Prefix"] for found in page["CommonPrefixes"]], ["a/"])
+    s3.delete_object(**place, VersionId=marker)
+    s3.delete_object(**place, VersionId=ids[2])
+    same(s3.get_object(**place)["VersionId"], ids[1])
+
+
+@call("boto3 S3 lists with delimiters, in pages")
+def _():
+    for key in ["l/a/1", "l/a/b/2", "l/a", "l/b/1", "l/c", "l/a//x", "l/a-1"]:
+        put(key)
+    asked = {"Bucket": bucket(), "Prefix": "l/", "Delimiter": "/"}
+    whole = s3.list_objects_v2(**asked)
+    same((keys_of(whole), whole["KeyCount"]), (["l/a", "l/a-1", "l/c"], 5))
+    for operation in ("list_objects", "list_objects_v2"):
+        pages = s3.get_paginator(operation).paginate(**asked, PaginationConfig={"PageSize": 1})
+        rows = [keys_of(page) + [found["Prefix"] for found in page.get("CommonPrefixes", [])] for page in pages]
+        same(rows, [["l/a"], ["l/a-1"], ["l/a/"], ["l/b/"], ["l/c"]])
+    same(s3.list_objects_v2(**asked, MaxKeys=0)["IsTruncated"], False)
+    same(s3.list_objects_v2(**asked, MaxKeys=2000)["MaxKeys"], 1000)
+    same(code(s3.list_objects_v2, **asked, ContinuationToken="no token"), "InvalidArgument")
+
+
+@call("boto3 S3 odd keys")
+def _():
+    names = ["a b", "a+b", "a%b", "a%20b", "ä/ö", "\"'", "<x>&y", "😀", "\uff5e", "x//y", "trail/", "a\nb", "a/../b", "q?x=1", "h#f", "~", "*"]
+    odd = sorted((f"odd/{name}" for name in names), key=lambda key: key.encode())
+    for key in odd:
+        put(key, key.encode())
+        same(read(key), key.encode())
+        s3.copy_object(Bucket=bucket(), Key=f"copied/{key}", CopySource={"Bucket": bucket(), "Key": key})
+    for prefix in ("", "copied/"):
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket(), Prefix=f"{prefix}odd/", PaginationConfig={"PageSize": 2}
+        )
+        same([key for page in pages for key in keys_of(page)], [f"{prefix}{key}" for key in odd])
+    same(keys_of(s3.list_objects_v2(Bucket=bucket(), Prefix="odd/", StartAfter=odd[4])), odd[5:])
+    told = s3.delete_objects(Bucket=bucket(), Delete={"Objects": [{"Key": key} for key in odd if "\n" not in key]})
+    same(len(told["Deleted"]), len(odd) - 1)
+
+
+@call("boto3 S3 tags and metadata")
+def _():
+    place = {"Bucket": bucket(), "Key": "tagged"}
+    put("tagged", Tagging="a=1&b=x%20y", Metadata={"Upper": "V"}, CacheControl="no-cache")
+    same({tag["Key"]: tag["Value"] for tag in s3.get_object_tagging(**place)["TagSet"]}, {"a": "1", "b": "x y"})
+    twice = {"TagSet": [{"Key": "a", "Value": ""}] * 2}
+    same(code(s3.put_object_tagging, **place, Tagging=twice), "InvalidTag")
+    s3.copy_object(Bucket=bucket(), Key="tagged2", CopySource=place)
+    copied = s3.get_object(Bucket=bucket(), Key="tagged2")
+    same((copied["Metadata"], copied["CacheControl"], copied["TagCount"]), ({"upper": "V"}, "no-cache", 2))
+    put("tagged")
+    same(s3.get_object_tagging(**place)["TagSet"], [])
+
+
+@call("boto3 S3 checksums")
+def _():
+    wanted = base64.b64encode(hashlib.sha256(b"abc").digest()).decode()
+    place = {"Bucket": bucket(), "Key": "checked"}
+    same(put("checked", b"abc", ChecksumAlgorithm="SHA256")["ChecksumSHA256"], wanted)
+    same(s3.head_object(**place, ChecksumMode="ENABLED")["ChecksumSHA256"], wanted)
+    same(code(s3.put_object, **place, Body=b"abcd", ChecksumSHA256=wanted), "BadDigest")
+    same(s3.get_object_attributes(**place, ObjectAttributes=["Checksum"])["Checksum"]["ChecksumSHA256"], wanted)
+
+
+@call("boto3 S3 presigned addresses")
+def _():
+    place = {"Bucket": bucket(), "Key": "signed ü"}
+    address = s3.generate_presigned_url("put_object", Params=place)
+    urllib.request.urlopen(urllib.request.Request(address, data=b"22", method="PUT"))
+    told = urllib.request.urlopen(s3.generate_presigned_url("get_object", Params={**place, "ResponseContentType": "x/y"}))
+    same((told.read(), told.headers["content-type"]), (b"22", "x/y"))
+
+
+# ---------------------------------------------------------------- boto3: Glue and Athena
+
+glue = boto3.client("glue")
+athena = boto3.client("athena")
+GLUE_DB = f"glue_{RUN}"
+
+
+@functools.cache
+def catalog():
+    glue.create_database(DatabaseInput={"Name": GLUE_DB, "Description": "d", "LocationUri": "s3://b/d/"})
+
+
+def define(name, **more):
+    catalog()
+    storage = {"Location": "s3://b/t/", "Columns": [{"Name": "a", "Type": "bigint"}]}
+    keys = [{"Name": "p", "Type": "string"}, {"Name": "n", "Type": "int"}]
+    table = {"Name": name, "TableType": "EXTERNAL_TABLE", "StorageDescriptor": storage, "PartitionKeys": keys}
+    glue.create_table(DatabaseName=GLUE_DB, TableInput={**table, **more})
+
+
+def partition(*values):
+    return {"Values": list(values), "StorageDescriptor": {"Location": "s3://b/t/x/", "Columns": [{"Name": "a", "Type": "bigint"}]}}
+
+
+@call("boto3 Glue databases and names")
+def _():
+    define("MixedCase")
+    same(glue.get_table(DatabaseName=GLUE_DB.upper(), Name="mixedcase")["Table"]["Name"], "mixedcase")
+    glue.update_database(Name=GLUE_DB, DatabaseInput={"Name": GLUE_DB, "Description": "new"})
+    found = glue.get_database(Name=GLUE_DB)["Database"]
+    same((found["Description"], found.get("LocationUri")), ("new", None))
+    same(code(glue.get_tables, DatabaseName="nothing"), "EntityNotFoundException")
+    same(code(glue.create_database, DatabaseInput={"Name": GLUE_DB.upper()}), "AlreadyExistsException")
+
+
+@call("boto3 Glue tables in pages, by expression, and replaced")
+def _():
+    for name in ("g_b", "g_a", "g_abc"):
+        define(name, Parameters={"k": "v"}, Retention=7)
+
+    def named(expression, size=100):
+        pages = glue.get_paginator("get_tables").paginate(
+            DatabaseName=GLUE_DB, Expression=expression, PaginationConfig={"PageSize": size}
+        )
+        return [[table["Name"] for table in page["TableList"]] for page in pages]
+
+    same(named("g_.*", 2), [["g_a", "g_abc"], ["g_b"]])
+    same([named("g_a*"), named("g_a"), named("g_a|g_b")], [[["g_a", "g_abc"]], [["g_a"]], [["g_a", "g_b"]]])
+    same(glue.get_table(DatabaseName=GLUE_DB, Name="g_a")["Table"]["Retention"], 7)
+    glue.update_table(DatabaseName=GLUE_DB, TableInput={"Name": "g_a", "Parameters": {"x": "1"}})
+    table = glue.get_table(DatabaseName=GLUE_DB, Name="g_a")["Table"]
+    same((table["Parameters"], table.get("PartitionKeys"), table["StorageDescriptor"].get("Columns")), ({"x": "1"}, [], None))
+    glue.batch_delete_table(DatabaseName=GLUE_DB, TablesToDelete=["g_a"])
+    define("g_a")
+    same(len(glue.get_table_versions(DatabaseName=GLUE_DB, TableName="g_a")["TableVersions"]), 1)
+    iceberg_input = {"IcebergInput": {"MetadataOperation": "CREATE"}}
+    same(code(glue.create_table, DatabaseName=GLUE_DB, TableInput={"Name": "i"}, OpenTableFormatInput=iceberg_input), "InvalidInputException")
+
+
+@call("boto3 Glue partitions in segments and pages")
+def _():
+    define("parts")
+    name = {"DatabaseName": GLUE_DB, "TableName": "parts"}
+    wanted = [(p, n) for p in "ab" for n in ("1", "2", "10")]
+    glue.batch_create_partition(**name, PartitionInputList=[partition(*values) for values in wanted])
+    pages = [
+        page["Partitions"]
+        for segment in range(3)
+        for page in glue.get_paginator("get_partitions").paginate(
+            **name, Segment={"SegmentNumber": segment, "TotalSegments": 3}, PaginationConfig={"PageSize": 1}
+        )
+    ]
+    same((sorted(tuple(found["Values"]) for page in pages for found in page), max(map(len, pages))), (sorted(wanted), 1))
+    found = glue.get_partitions(**name, Expression="p = 'a' AND n > 1", ExcludeColumnSchema=True)["Partitions"]
+    same(sorted((*p["Values"], len(p["StorageDescriptor"]["Columns"])) for p in found), [("a", "10", 0), ("a", "2", 0)])
+    told = glue.batch_get_partition(**name, PartitionsToGet=[{"Values": ["a", "1"]}, {"Values": ["z", "9"]}])
+    same((len(told["Partitions"]), told.get("UnprocessedKeys", [])), (1, []))
+    same(code(glue.create_partition, **name, PartitionInput=partition("a")), "InvalidInputException")
+    same(code(glue.get_partitions, DatabaseName=GLUE_DB, TableName="nothing"), "EntityNotFoundException")
+
+
+def ran(sql, **more):
+    query = athena.start_query_execution(
+        QueryString=sql, QueryExecutionContext={"Database": DB}, ResultConfiguration={"OutputLocation": OUTPUT}, **more
+    )["QueryExecutionId"]
+    while True:
+        status = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
+        if status["State"] not in ("QUEUED", "RUNNING"):
+            return query, status
+        time.sleep(0.05)
+
+
+@call("boto3 Athena results in pages")
+def _():
+    query, _ = ran("SELECT id FROM people ORDER BY id")
+    pages = athena.get_paginator("get_query_results").paginate(QueryExecutionId=query, PaginationConfig={"PageSize": 2})
+    cells = [[row["Data"][0]["VarCharValue"] for row in page["ResultSet"]["Rows"]] for page in pages]
+    same(cells, [["id", "1"], ["2", "3"], ["4"]])
+    same(code(athena.get_query_results, QueryExecutionId=query, NextToken="no token"), "InvalidRequestException")
+    missing = "00000000-0000-0000-0000-000000000000"
+    same(code(athena.get_query_results, QueryExecutionId=missing), "InvalidRequestException")
+    told = athena.batch_get_query_execution(QueryExecutionIds=[query, missing])
+    same((len(told["QueryExecutions"]), len(told["UnprocessedQueryExecutionIds"])), (1, 1))
+
+
+@call("boto3 Athena places for results")
+def _():
+    for place in ("nothing", "http://b/c", f"s3://no-bucket-{RUN}/"):
+        asked = {"QueryString": "SELECT 1", "ResultConfiguration": {"OutputLocation": place}}
+        same(code(athena.start_query_execution, **asked), "InvalidRequestException")
+
+
+@call("boto3 Athena named queries")
+def _():
+    asked = {"Name": "n", "Database": DB, "QueryString": "SELECT 1", "ClientRequestToken": f"token-{RUN}-{'x' * 32}"}
+    made = [athena.create_named_query(**asked)["NamedQueryId"] for _ in range(2)]
+    same(made[0], made[1])
+    more = [athena.create_named_query(Name=str(n), Database=DB, QueryString="SELECT 2")["NamedQueryId"] for n in range(2)]
+    pages = list(athena.get_paginator("list_named_queries").paginate(PaginationConfig={"PageSize": 1}))
+    listed = [query for page in pages for query in page["NamedQueryIds"]]
+    same((len(listed), {made[0], *more} <= set(listed)), (len(pages), True))
 
 
 # ---------------------------------------------------------------- main

@@ -1,4 +1,4 @@
-/** Runs test/judges/clients.py: calls of awswrangler, PyAthena and SQLAlchemy against a local AWS. */
+/** Runs test/judges/clients.py: calls of boto3, awswrangler, PyAthena and SQLAlchemy against a local AWS. */
 import { join } from 'node:path';
 import * as z from 'zod';
 import { ensureClients } from '../../offline/setup/environments.ts';

@@ -10,7 +10,7 @@ import { stage } from '../../support/stage.ts';
 const endpoint = String(stage.endpoint);
 const { workBucket } = stage.config;
 
-test('awswrangler, PyAthena and SQLAlchemy get Athena’s answers on Trino', async () => {
+test('boto3, awswrangler, PyAthena and SQLAlchemy get Athena’s answers on Trino', async () => {
   const outcomes = await judgeClients(endpoint, workBucket);
   scored('Trino', outcomes);
   expect(failed(outcomes, ['wrong', 'rejected'])).toEqual([]);
