@@ -15,6 +15,7 @@ import {
   queueShards,
   waitingPlace,
 } from '../../../src/lib/ledger/keys.ts';
+import { runs } from '../../support/thorough.ts';
 
 test('property: item keys fit into DynamoDB, whatever keys and version ids S3 has', () => {
   const text = fc.string({ unit: 'binary', maxLength: 1024 });
@@ -29,6 +30,7 @@ test('property: item keys fit into DynamoDB, whatever keys and version ids S3 ha
       expect(fileKey('feed', { object: `${object}x`, version })).not.toEqual(fileKey('feed', file));
       expect(fileKey('feed', { object, version: `${version}x` })).not.toEqual(fileKey('feed', file));
     }),
+    { numRuns: runs(25, 100) },
   );
 });
 

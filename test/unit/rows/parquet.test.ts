@@ -5,6 +5,7 @@ import { parseContract } from '../../../src/lib/contract/load.ts';
 import { outcomeOf } from '../../support/cases.ts';
 import { transform } from '../../support/embedded.ts';
 import { parquetContract, parquetFiles } from '../../support/parquetFiles.ts';
+import { runs } from '../../support/thorough.ts';
 
 test('values keep what their types say, and row groups are read each by itself', async () => {
   const { rows, quarantine, summary } = await transform(parquetContract, await parquetFiles());
@@ -101,7 +102,7 @@ test('the case z06-parquet: rows with their own types', async () => {
 test('property: a file that is changed or cut anywhere is read, or refused by a reason', async () => {
   const { 'test/types.parquet': types = Buffer.alloc(0) } = await parquetFiles();
   const files: Record<string, Uint8Array> = {};
-  for (let at = 0; at < types.length; at += 47) {
+  for (let at = 0; at < types.length; at += runs(211, 47)) {
     const changed = Buffer.from(types);
     changed[at] = (changed[at] ?? 0) ^ 0xff;
     files[`test/${at}.parquet`] = changed;

@@ -7,7 +7,7 @@ import { generateFeed } from '../../../scripts/generate-feed.ts';
 import { loadContracts, parseContract } from '../../../src/lib/contract/load.ts';
 import { runEmbedded } from '../../../src/lib/engine/embedded.ts';
 import { contractWith, datasetsFolder, record, transform } from '../../support/embedded.ts';
-import { runs } from '../../support/thorough.ts';
+import { runs, thoroughTest } from '../../support/thorough.ts';
 
 const referenceFolder = join(import.meta.dirname, '../../fixtures/reference');
 const contract = contractWith(
@@ -179,7 +179,7 @@ test('property: rows read = published + quarantined + duplicates, whatever the l
 test('a generated feed comes out as its generator says', async () => {
   const social = loadContracts(datasetsFolder).get('social_media');
   if (!social) throw new Error('social_media is gone');
-  const feed = generateFeed({ rows: 3000, seed: 3, dirt: 0.2 });
+  const feed = generateFeed({ rows: runs(1000, 3000), seed: 3, dirt: 0.2 });
   const lines: string[] = [];
   let next = feed.next();
   for (; !next.done; next = feed.next()) lines.push(next.value);
@@ -188,23 +188,26 @@ test('a generated feed comes out as its generator says', async () => {
   expect(summary).toMatchObject({ rowsRead, ...counts });
 });
 
-test('a lookup that is too large for the executors gives the same rows, joined in the set part', async () => {
-  const lookup = (unmatched: string) =>
-    contractWith(
-      '  - { name: k, path: k, type: bigint }',
-      `enrich:\n  - { kind: lookup, file: names.csv, on: { k: id }, columns: { name: name }, unmatched: ${unmatched} }`,
-    );
-  const lines = { 'test/a.json': [0, 2, 4, 9, null].map((k, id) => record({ id, k })).join('\n') };
-  for (const unmatched of ["'null'", '{ default: none }', 'quarantine']) {
-    const [held, joined] = await Promise.all(
-      [1_000_000, 0].map((heldReferenceBytes) =>
-        transform(lookup(unmatched), lines, { references: referenceFolder, heldReferenceBytes }),
-      ),
-    );
-    expect(joined).toEqual(held);
-    expect(joined?.summary.quarantined).toBe(unmatched === 'quarantine' ? 1 : 0);
-  }
-});
+thoroughTest(
+  'a lookup that is too large for the executors gives the same rows, joined in the set part',
+  async () => {
+    const lookup = (unmatched: string) =>
+      contractWith(
+        '  - { name: k, path: k, type: bigint }',
+        `enrich:\n  - { kind: lookup, file: names.csv, on: { k: id }, columns: { name: name }, unmatched: ${unmatched} }`,
+      );
+    const lines = { 'test/a.json': [0, 2, 4, 9, null].map((k, id) => record({ id, k })).join('\n') };
+    for (const unmatched of ["'null'", '{ default: none }', 'quarantine']) {
+      const [held, joined] = await Promise.all(
+        [1_000_000, 0].map((heldReferenceBytes) =>
+          transform(lookup(unmatched), lines, { references: referenceFolder, heldReferenceBytes }),
+        ),
+      );
+      expect(joined).toEqual(held);
+      expect(joined?.summary.quarantined).toBe(unmatched === 'quarantine' ? 1 : 0);
+    }
+  },
+);
 
 test('a key that stands in its partition already is a duplicate; in another partition it is none', async () => {
   const published = join(mkdtempSync(join(tmpdir(), 'sluice-published-')), 'data');
@@ -235,33 +238,43 @@ test('a key that stands in its partition already is a duplicate; in another part
   }
 });
 
-test('a portion of lines that fails, fails the run, though it is over before the next one is read', async () => {
-  const lines = Array.from({ length: 200_000 }, (_, id) => `{"id":${id}}`).join('\n');
-  const run = transform(
-    contract,
-    { 'test/a.json': lines, 'test/b.json': record({ id: 1, text: 'x'.repeat(60_000_000) }) },
-    {
-      engine: ({ plan, ...others }) => {
-        const isFaulty = "_object = 'test/a.json' AND _line = 1";
-        const records = `FROM (${plan.row.records}) WHERE CASE WHEN ${isFaulty} THEN error('broken line ' || _line) ELSE true END`;
-        return runEmbedded({ ...others, plan: { ...plan, row: { ...plan.row, records } } });
+thoroughTest(
+  'a portion of lines that fails, fails the run, though it is over before the next one is read',
+  async () => {
+    const lines = Array.from({ length: 200_000 }, (_, id) => `{"id":${id}}`).join('\n');
+    const run = transform(
+      contract,
+      { 'test/a.json': lines, 'test/b.json': record({ id: 1, text: 'x'.repeat(60_000_000) }) },
+      {
+        engine: ({ plan, ...others }) => {
+          const isFaulty = "_object = 'test/a.json' AND _line = 1";
+          const records = `FROM (${plan.row.records}) WHERE CASE WHEN ${isFaulty} THEN error('broken line ' || _line) ELSE true END`;
+          return runEmbedded({ ...others, plan: { ...plan, row: { ...plan.row, records } } });
+        },
       },
-    },
-  );
-  await expect(run).rejects.toThrow('broken line 1');
-});
+    );
+    await expect(run).rejects.toThrow('broken line 1');
+  },
+);
 
-test('a record longer than what is read at once is one record, and the lines after it keep their numbers', async () => {
-  const long = 'x'.repeat(3_000_000);
-  const { rows, quarantine } = await transform(contract, {
-    'test/a.json': [record({ id: 1 }), record({ id: 2, text: long }), '', 'no JSON', record({ id: 3 })].join(
-      '\n',
-    ),
-  });
-  expect(rows.map((r) => [r.id, String(r.text ?? '').length])).toEqual([
-    [1n, 0],
-    [2n, long.length],
-    [3n, 0],
-  ]);
-  expect(quarantine.map((r) => [r.line, r.raw])).toEqual([[4n, 'no JSON']]);
-});
+thoroughTest(
+  'a record longer than what is read at once is one record, and the lines after it keep their numbers',
+  async () => {
+    const long = 'x'.repeat(3_000_000);
+    const { rows, quarantine } = await transform(contract, {
+      'test/a.json': [
+        record({ id: 1 }),
+        record({ id: 2, text: long }),
+        '',
+        'no JSON',
+        record({ id: 3 }),
+      ].join('\n'),
+    });
+    expect(rows.map((r) => [r.id, String(r.text ?? '').length])).toEqual([
+      [1n, 0],
+      [2n, long.length],
+      [3n, 0],
+    ]);
+    expect(quarantine.map((r) => [r.line, r.raw])).toEqual([[4n, 'no JSON']]);
+  },
+);

@@ -16,6 +16,7 @@ import {
   rollBackTo,
   wanted,
 } from '../../../support/iceberg.ts';
+import { thoroughTest } from '../../../support/thorough.ts';
 
 const base = newMetadata(wanted, 1);
 
@@ -241,46 +242,49 @@ test('objects of an earlier partition spec can be replaced after the table has a
   expect(await readable(deps)).toEqual(['b', 'c']);
 });
 
-test('small manifests are merged, so that a commit reads and writes no more after many of them, nor for many objects', async () => {
-  const aws = icebergAws();
-  const deps = depsOf(aws.actor('writer'), aws);
-  await createTable(deps, plainTable);
-  const many = Array.from({ length: 2500 }, (_, i) => `earlier ${i}`);
-  const full = await publishChange(deps, 't', { ...author, batch: 'many' }, changing(many));
-  const [half] = await manifestsOf(deps.files, full.metadata.snapshots.at(-1));
-  const batches = 120;
-  for (let i = 0; i < batches; i++)
-    await publishChange(deps, 't', { ...author, batch: String(i) }, changing([`f${i}`]));
-  const { metadata } = await requireTable(deps, 't');
-  const manifests = await manifestsOf(deps.files, metadata.snapshots.at(-1));
-  expect(manifests.length).toBeLessThan(30);
-  expect(await readable(deps)).toHaveLength(many.length + batches);
-  // Each snapshot shows its own change, also that of a merge.
-  const added = await Promise.all(
-    metadata.snapshots.slice(1).map(async (snapshot) => {
-      const list = await manifestsOf(deps.files, snapshot);
-      return list.filter((m) => m.addedSnapshotId === snapshot['snapshot-id'] && m.addedFiles === 1).length;
-    }),
-  );
-  expect(new Set(added)).toEqual(new Set([1]));
-  // One that is half full is never written again, or a merge would rewrite the whole table.
-  expect(manifests.map(({ path }) => path)).toContain(half?.path);
-  const before = aws.calls();
-  await publishChange(deps, 't', { ...author, batch: 'last' }, changing(['last']));
-  // The pointer and list, because the metadata are known; a manifest, a list, metadata, the swap.
-  expect(aws.calls() - before).toBe(6);
-  const objects = Array.from({ length: 1000 }, (_, i) => `one of many ${i}`);
-  const earlier = aws.calls();
-  const { metadata: known } = await publishChange(
-    deps,
-    't',
-    { ...author, batch: 'large' },
-    changing(objects),
-  );
-  expect(aws.calls() - earlier).toBe(6);
-  // What a writer remembers of its commits is what others read.
-  expect((await requireTable(depsOf(aws.actor('other'), aws), 't')).metadata).toEqual(known);
-});
+thoroughTest(
+  'small manifests are merged, so that a commit reads and writes no more after many of them, nor for many objects',
+  async () => {
+    const aws = icebergAws();
+    const deps = depsOf(aws.actor('writer'), aws);
+    await createTable(deps, plainTable);
+    const many = Array.from({ length: 2500 }, (_, i) => `earlier ${i}`);
+    const full = await publishChange(deps, 't', { ...author, batch: 'many' }, changing(many));
+    const [half] = await manifestsOf(deps.files, full.metadata.snapshots.at(-1));
+    const batches = 120;
+    for (let i = 0; i < batches; i++)
+      await publishChange(deps, 't', { ...author, batch: String(i) }, changing([`f${i}`]));
+    const { metadata } = await requireTable(deps, 't');
+    const manifests = await manifestsOf(deps.files, metadata.snapshots.at(-1));
+    expect(manifests.length).toBeLessThan(30);
+    expect(await readable(deps)).toHaveLength(many.length + batches);
+    // Each snapshot shows its own change, also that of a merge.
+    const added = await Promise.all(
+      metadata.snapshots.slice(1).map(async (snapshot) => {
+        const list = await manifestsOf(deps.files, snapshot);
+        return list.filter((m) => m.addedSnapshotId === snapshot['snapshot-id'] && m.addedFiles === 1).length;
+      }),
+    );
+    expect(new Set(added)).toEqual(new Set([1]));
+    // One that is half full is never written again, or a merge would rewrite the whole table.
+    expect(manifests.map(({ path }) => path)).toContain(half?.path);
+    const before = aws.calls();
+    await publishChange(deps, 't', { ...author, batch: 'last' }, changing(['last']));
+    // The pointer and list, because the metadata are known; a manifest, a list, metadata, the swap.
+    expect(aws.calls() - before).toBe(6);
+    const objects = Array.from({ length: 1000 }, (_, i) => `one of many ${i}`);
+    const earlier = aws.calls();
+    const { metadata: known } = await publishChange(
+      deps,
+      't',
+      { ...author, batch: 'large' },
+      changing(objects),
+    );
+    expect(aws.calls() - earlier).toBe(6);
+    // What a writer remembers of its commits is what others read.
+    expect((await requireTable(depsOf(aws.actor('other'), aws), 't')).metadata).toEqual(known);
+  },
+);
 
 test('rollback and tags are commits; a snapshot that is not there is refused', async () => {
   const aws = icebergAws();
