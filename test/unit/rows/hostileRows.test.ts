@@ -279,10 +279,10 @@ thoroughTest(
         }
         expect(Object.keys(Object.prototype)).toEqual([]);
       }),
-      { numRuns: runs(15, 200) },
+      { numRuns: runs(15, 120) },
     );
     // Most contracts are valid; otherwise little would be tested.
-    expect(ended).toBeGreaterThan(runs(3, 100));
+    expect(ended).toBeGreaterThan(runs(3, 60));
   },
   60_000,
 );
