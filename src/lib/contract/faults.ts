@@ -50,7 +50,7 @@ function messageOf(issue: z.core.$ZodIssue, given: unknown): string {
     case 'invalid_value':
       return given === undefined
         ? 'is missing'
-        : `must be ${choice(issue.values.map(String))}, and is ${shown(given)}${renamed(issue.path, given)}`;
+        : `must be ${choice(issue.values.map(String))}, and is ${shown(given)}${hint(issue, given)}`;
     case 'unrecognized_keys':
       return `does not know ${issue.keys.map((key) => `"${key}"`).join(', ')}`;
     case 'invalid_union': {
@@ -99,8 +99,11 @@ function valueAt(value: unknown, path: readonly (string | number)[]): unknown {
   );
 }
 
-/** For a value that has another name and another meaning since then. */
-const renamed = (path: readonly PropertyKey[], given: unknown): string =>
-  path.join('.') === 'dedupe.scope' && given === 'published'
-    ? ': write "partition", and note that the first row in `order` stays, also if another one is published already'
+/** What to write in place of a value that people expect to be known. */
+function hint({ path, values }: z.core.$ZodIssueInvalidValue, given: unknown): string {
+  if (path.join('.') === 'dedupe.scope' && given === 'published')
+    return ': write "partition", and note that the first row in `order` stays, also if another one is published already';
+  return values.includes('iso8601') && typeof given === 'string' && given.includes('%')
+    ? `: write { pattern: ${JSON.stringify(given)} }`
     : '';
+}

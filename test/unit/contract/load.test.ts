@@ -233,6 +233,10 @@ test.each([
     'partitionBy: [{ name: y, constant: x }]\nenrich: [{ kind: lookup, file: a.csv, on: { id: a }, columns: { b: c }, unmatched: nul }]',
     'enrich.0.unmatched: must be null or quarantine, and is "nul"',
   ],
+  [
+    '  - { name: day, path: d, type: date, formats: ["%d/%m/%Y"] }\npartitionBy: []',
+    'excel, and is "%d/%m/%Y": write { pattern: "%d/%m/%Y" }',
+  ],
 ])('of a choice between forms the one that was meant is judged: %s', (more, message) => {
   expect(problemsOf(withMore(more)).join('\n')).toContain(message);
 });
