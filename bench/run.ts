@@ -23,7 +23,7 @@ const help = `Usage: npm run bench [-- [history] [options]]
 
 Runs every contender on the same feeds, one after the other and round after round, and checks that all give the same counts;
 measures how time grows, what a query reads, and the whole flow on a local AWS; writes docs/cost.md, and docs/performance.md, in
-which the section "Where the time goes" is kept as it is. With the defaults it takes about half an hour on two cores.
+which the section "Where the time goes" is kept as it is. With the defaults it takes about an hour on two cores.
 
   history        what a batch, a correction, a replay, a sweep and other work cost in lakes of a month and of ten years, by counted
                  calls, items and bytes; writes the tables of docs/scale.md (some minutes and 3 GB)
