@@ -7,11 +7,9 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import * as z from 'zod';
-import { startLocalAws } from '../offline/localAws.ts';
 import { ensureVenv, type Report } from '../offline/setup/environments.ts';
 import { waitFor } from '../src/lib/waitFor.ts';
 import type { Stage } from '../src/stage/connect.ts';
@@ -20,6 +18,7 @@ import type { Visit } from '../src/stage/history.ts';
 import { query } from '../src/stage/query.ts';
 import { copyCheckout } from '../test/support/checkout.ts';
 import { type Readers, type SparkJudge, startReaders, startSparkJudge } from '../test/support/judges.ts';
+import { onLocalStage } from './localStage.ts';
 
 export interface Merge {
   /** Of the rows of the table. */
@@ -62,19 +61,9 @@ export async function measureMerges(
     report(`store_sales has ${shape.rows} rows`);
     const contract = JSON.stringify(contractOf(shape));
     await writeFile(join(checkout, 'datasets', `${dataset}.yml`), contract);
-    const aws = await startLocalAws({ port: 0, athena: 'trino', report });
-    try {
-      const load = (path: string) => import(pathToFileURL(join(checkout, path)).href);
-      const { deploy } = (await load('offline/deploy.ts')) as typeof import('../offline/deploy.ts');
-      const params = { serving: 'off', tableFormat: 'iceberg' };
-      await deploy({ endpoint: aws.endpoint, params, report });
-      const { connectStage } = (await load(
-        'src/stage/connect.ts',
-      )) as typeof import('../src/stage/connect.ts');
-      return await mergeAll(await connectStage(aws.endpoint), aws.endpoint, { folder, shape, report });
-    } finally {
-      await aws.close();
-    }
+    return await onLocalStage(report, { athena: 'trino', format: 'iceberg', checkout }, (stage, endpoint) =>
+      mergeAll(stage, endpoint, { folder, shape, report }),
+    );
   } finally {
     await rm(folder, { recursive: true, force: true });
     await rm(checkout, { recursive: true, force: true });
@@ -130,7 +119,7 @@ async function mergeAll(stage: Stage, endpoint: string, data: Data): Promise<Mer
     // The judge leaves it out, because its statements are small.
     for (const on of ['wholeStage=true', 'factoryMode=FALLBACK'])
       await spark.run(`SET spark.sql.codegen.${on}`);
-    const peers = peersOf(stage, { readers, spark, at, data });
+    const peers = peersOf(stage, { readers, spark, data });
     for (const { table } of Object.values(peers))
       await query(
         stage,
@@ -206,9 +195,10 @@ async function publish(stage: Stage, path: string, name: string): Promise<Record
 
 /** Shows the changes to Trino and Spark as a table. */
 async function offer(
-  { s3, config, ...stage }: Stage,
+  stage: Stage,
   { at, file, data: { folder, shape } }: { at: string; file: string; data: Data },
 ): Promise<void> {
+  const { s3, config } = stage;
   const place = `${at}${file}/`;
   await s3.send(
     new PutObjectCommand({
@@ -218,13 +208,12 @@ async function offer(
     }),
   );
   const columns = [...shape.columns.map((name) => `${name} ${typeOf(name)}`), 'changed int'];
-  const asked = { ...stage, config };
   await query(
-    asked,
+    stage,
     `CREATE EXTERNAL TABLE ${file} (${columns.join(', ')}) STORED AS PARQUET LOCATION '${place}'`,
   );
   await query(
-    asked,
+    stage,
     `CREATE TABLE ${file}_iceberg WITH (table_type = 'ICEBERG', is_external = false, location = '${at}${file}_iceberg/')
      AS SELECT * FROM ${file}`,
   );
@@ -237,7 +226,7 @@ interface Peer {
 
 function peersOf(
   stage: Stage,
-  { readers, spark, data }: { readers: Readers; spark: SparkJudge; at: string; data: Data },
+  { readers, spark, data }: { readers: Readers; spark: SparkJudge; data: Data },
 ): Readonly<Record<string, Peer>> {
   const { database } = stage.config;
   const all = [...data.shape.columns, 'changed'];

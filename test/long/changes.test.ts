@@ -16,16 +16,19 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-test.each(feeds.flatMap((feed) => tableFormats.map((format) => [feed, format] as const)))(
+const sizes = {
+  changes,
+  keys: Math.ceil(changes / 20),
+  fileLines: Math.ceil(changes / 50),
+  window: Math.ceil(changes / 10),
+};
+const all = feeds.flatMap((feed) => tableFormats.map((format) => [feed, format] as const));
+
+test.each(all)(
   '%s on %s ends in the state of the source',
   async (feed, format) => {
     const dice = new Dice(seed);
-    const told = tellChanges(feed, dice, {
-      changes,
-      keys: Math.ceil(changes / 20),
-      fileLines: Math.ceil(changes / 50),
-      window: Math.ceil(changes / 10),
-    });
+    const told = tellChanges(feed, dice, sizes);
     const world = await runChanges(feed, told, dice, { format, filesAtOnce: 10 });
     expect({ seed, table: await tableOf(world) }).toEqual({ seed, table: told.state });
     await expectCounted(world);
@@ -33,17 +36,11 @@ test.each(feeds.flatMap((feed) => tableFormats.map((format) => [feed, format] as
   3_600_000,
 );
 
-test.each(feeds.flatMap((feed) => tableFormats.map((format) => [feed, format] as const)))(
+test.each(all)(
   '%s on %s with a history has each version with its validity',
   async (feed, format) => {
     const dice = new Dice(seed);
-    const told = tellChanges(feed, dice, {
-      changes,
-      keys: Math.ceil(changes / 20),
-      fileLines: Math.ceil(changes / 50),
-      window: Math.ceil(changes / 10),
-      truncates: false,
-    });
+    const told = tellChanges(feed, dice, { ...sizes, truncates: false });
     const world = await runChanges(feed, told, dice, { format, hasHistory: true, filesAtOnce: 10 });
     expect({ seed, table: await historyOf(world) }).toEqual({ seed, table: told.versions });
     await expectCounted(world);

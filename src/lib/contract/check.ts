@@ -254,7 +254,7 @@ function checkHistory({ history, dedupe, columns, partitionBy, load }: Contract,
   const column = columns.find(({ name }) => name === version.column);
   if (column === undefined)
     issue(['dedupe', 'order', 0, 'column'], 'must be one of columns with a history, and not a derived one');
-  else if (!versionTypes.includes(column.type) || !column.required)
+  else if (!versionTypes.some((type) => type === column.type) || !column.required)
     issue(
       ['dedupe', 'order', 0, 'column'],
       `the column "${column.name}" must be required with a history, and of type ${versionTypes.join(', ')}`,

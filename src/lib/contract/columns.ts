@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { lineage, type OutputColumn, rescued, type TableColumn } from '../model/plan.ts';
 import { tableFormatOf } from './contract.ts';
+import { versionColumns } from './history.ts';
 import type { Contract, PartitionKey } from './schema.ts';
 
 /** The columns from enrichments. All are texts. */
@@ -69,9 +70,7 @@ export function sortColumns(
   const eventTimes = contract.partitionBy.flatMap((p) =>
     'of' in p && isTime(p) && published.has(p.of) ? [p.of] : [],
   );
-  const versions =
-    contract.history === undefined ? [] : (contract.dedupe?.order.map(({ column }) => column) ?? []);
-  return [...new Set([...eventTimes, ...(contract.dedupe?.key ?? []), ...versions])];
+  return [...new Set([...eventTimes, ...(contract.dedupe?.key ?? []), ...versionColumns(contract)])];
 }
 
 /**

@@ -1,22 +1,23 @@
 /** Answers simple questions about a contract: its table, its key, the datasets of an object. */
 import type { PartitionColumn, TableFormatName } from '../model/plan.ts';
+import { versionColumns } from './history.ts';
 import { type Maintenance, maintenanceShape } from './maintenance.ts';
 import { isBeyondCrawlers } from './recordsPath.ts';
 import type { Contract } from './schema.ts';
 
 /** The key columns, in which no two published rows of a batch are equal (of a partition, if that is the scope); null without deduplication. */
-export const dedupeKey = ({
-  dedupe,
-  history,
-}: Pick<Contract, 'dedupe'> & Partial<Pick<Contract, 'history'>>): string[] | null =>
-  dedupe
+export const dedupeKey = (
+  contract: Pick<Contract, 'dedupe'> & Partial<Pick<Contract, 'history'>>,
+): string[] | null => {
+  const { dedupe } = contract;
+  return dedupe
     ? [
         ...(dedupe.scope === 'file' ? ['_object', '_version'] : []),
         ...dedupe.key,
-        // Versions of a key are different rows.
-        ...(history === undefined ? [] : dedupe.order.map(({ column }) => column)),
+        ...versionColumns(contract),
       ]
     : null;
+};
 
 /** Whether the scope compares the rows of a batch with published rows, too. */
 export const comparesPublished = ({ scope }: Pick<NonNullable<Contract['dedupe']>, 'scope'>): boolean =>

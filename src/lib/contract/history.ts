@@ -2,7 +2,14 @@
 import type { Contract } from './schema.ts';
 
 /** The types by which versions are found again in published objects. */
-export const versionTypes: readonly string[] = ['string', 'int', 'bigint', 'date', 'timestamp'];
+export const versionTypes = ['string', 'int', 'bigint', 'date', 'timestamp'] as const;
+
+/** The columns by which the versions of a key are different rows; none without a history. */
+export const versionColumns = ({
+  dedupe,
+  history,
+}: Pick<Contract, 'dedupe'> & Partial<Pick<Contract, 'history'>>): string[] =>
+  history === undefined ? [] : (dedupe?.order.map(({ column }) => column) ?? []);
 
 type Derived = Contract['derive'][number];
 
@@ -11,7 +18,7 @@ export function withHistory<C extends Contract>(contract: C): C {
   const { history, dedupe, columns, derive } = contract;
   const [version] = dedupe?.order ?? [];
   const column = columns.find(({ name }) => name === version?.column);
-  const type = columnTypeOf(column?.type);
+  const type = versionTypes.find((each) => each === column?.type);
   // The checks say what is missing.
   if (history === undefined || column === undefined || type === undefined) return contract;
   const added: Derived[] = [
@@ -25,8 +32,3 @@ export function withHistory<C extends Contract>(contract: C): C {
     derive.some((d) => d.name === name && d.expression === expression);
   return { ...contract, derive: [...derive, ...added.filter((d) => !isThere(d))] };
 }
-
-const columnTypeOf = (type: string | undefined): Derived['type'] | undefined =>
-  type === 'string' || type === 'int' || type === 'bigint' || type === 'date' || type === 'timestamp'
-    ? type
-    : undefined;

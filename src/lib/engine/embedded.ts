@@ -170,11 +170,12 @@ async function viewPublished(
       : []),
   ];
   // A history needs the rows that leave with their file, too.
+  const rows = `(${all.join('\n UNION ALL ')})`;
   const without =
     plan.set.dedupe?.history === undefined
-      ? `FROM (${all.join('\n UNION ALL ')})
+      ? `FROM ${rows}
     ${replaces.length === 0 ? '' : 'ANTI JOIN replaced ON __object = _object AND __version = _version'}`
-      : `SELECT those.*, __object IS NOT NULL AS _is_gone FROM (${all.join('\n UNION ALL ')}) AS those
+      : `SELECT those.*, __object IS NOT NULL AS _is_gone FROM ${rows} AS those
     LEFT JOIN (SELECT DISTINCT * FROM replaced) ON __object = _object AND __version = _version`;
   await db.run(`CREATE VIEW published AS ${without}`);
   return {

@@ -121,7 +121,7 @@ async function viewOf(db: DuckDBConnection, name: string, files: readonly string
   await db.run(
     `CREATE VIEW ${name} AS FROM read_parquet([${files.map(literal).join(', ')}], hive_partitioning = false)`,
   );
-  return columnsOf(db, name).then((columns) => columns.filter((column) => column.name !== 'path'));
+  return (await columnsOf(db, name)).filter((column) => column.name !== 'path');
 }
 
 async function columnsOf(db: DuckDBConnection, relation: string): Promise<KeyColumn[]> {

@@ -62,6 +62,14 @@ test.each((isThorough ? orders : orders.slice(1, 3)).map((order) => [order.join(
   },
 );
 
+/** Puts files one after the other, each when the one before is processed. */
+async function putInTurn(world: World, given: readonly (readonly [string, readonly string[]])[]) {
+  for (const [name, lines] of given) {
+    world.put(`feed/${name}`, lines);
+    await world.settle();
+  }
+}
+
 test('a batch says how many rows left the table for its rows, and its objects have the others', async () => {
   const world = new World({ isDeduped: true });
   world.put('feed/b', files['feed/b']);
@@ -205,14 +213,11 @@ test.each(corrections)(
 
 test('invariant 10: a rollback brings back what had lost to the file, and a correction reads only the losers again', async () => {
   const world = new World({ isDeduped: true });
-  for (const [name, lines] of [
+  await putInTurn(world, [
     ['d', ['7@06']],
     ['b', ['1@06', '2@06']],
     ['a', ['1@06', '3@06']],
-  ] as const) {
-    world.put(`feed/${name}`, lines);
-    await world.settle();
-  }
+  ]);
   const { ledger } = world.deps('test');
   const before = await ledger.batches(dataset);
   const last =
@@ -280,13 +285,10 @@ test('a row whose raw file is gone does not come back, and its file is held and 
 
 test('a file that is read again for a row that had lost brings back no row whose delete is forgotten', async () => {
   const world = new World({ isDeduped: true });
-  for (const [name, lines] of [
+  await putInTurn(world, [
     ['c', ['1@06', '2@06']],
     ['b', ['-1@06']],
-  ] as const) {
-    world.put(`feed/${name}`, lines);
-    await world.settle();
-  }
+  ]);
   world.aws.clock.advance(100 * 86_400_000);
   world.put('feed/a', ['2@06', '3@06']);
   await world.settle();
@@ -299,16 +301,13 @@ test('a file that is read again for a row that had lost brings back no row whose
 test('a correction under another contract reads the losers of its file again, and not all files, one after the other', async () => {
   const world = new World({ isDeduped: true });
   // Each has lost a row to the next one.
-  for (const [name, lines] of [
+  await putInTurn(world, [
     ['e', ['1@06', '2@06']],
     ['d', ['2@06', '3@06']],
     ['c', ['3@06', '4@06']],
     ['b', ['4@06', '5@06']],
     ['a', ['5@06', '6@06']],
-  ] as const) {
-    world.put(`feed/${name}`, lines);
-    await world.settle();
-  }
+  ]);
   world.changeContract((contract) => ({ ...contract, maxPartitions: 9 }), 'claimBatch');
   const { ledger } = world.deps('test');
   const before = (await ledger.batches(dataset)).length;
@@ -333,14 +332,11 @@ test('a batch is rolled back with its files that were read again, because they h
 
 test('a file that is read again sends its losers on only if its own rows are others, not if a delete of it loses by now', async () => {
   const world = new World({ isDeduped: true });
-  for (const [name, lines] of [
+  await putInTurn(world, [
     ['c', ['1@06']],
     ['b', ['-1@06', '2@06']],
     ['a', ['1@06', '2@06']],
-  ] as const) {
-    world.put(`feed/${name}`, lines);
-    await world.settle();
-  }
+  ]);
   const { ledger } = world.deps('test');
   const before = (await ledger.batches(dataset)).length;
   world.put('feed/a', ['1@06']);

@@ -3,7 +3,7 @@
 import { goesThrough } from '../../aws/dynamo.ts';
 import { tableOf } from '../../contract/contract.ts';
 import { contractVersion } from '../../contract/version.ts';
-import { type Summary, summarySchema } from '../../model/plan.ts';
+import { accountingSchema, type Summary, summarySchema } from '../../model/plan.ts';
 import { type Attempt, type FileId, isClaimedBy, rejectsRows } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import { places } from './addresses.ts';
@@ -91,8 +91,7 @@ export async function finishBatch(
     // The report of a batch that only adds rows has said it all.
     tableRows !== undefined && tableRows.before !== null && addToReport(deps, dataset, batch, tableRows),
   ]);
-  const { rowsRead, quarantined, duplicates, skipped, deletes, replacedRows, deletedRows, changedRows } =
-    summary;
+  const { rowsRead, quarantined, duplicates } = summary;
   await announce('BatchPublished', {
     version: 1,
     stage: config.stage,
@@ -101,15 +100,7 @@ export async function finishBatch(
     batch,
     contract: contractVersion(contract),
     files: files.length,
-    rowsRead,
-    published: summary.published,
-    quarantined,
-    duplicates,
-    ...(skipped === undefined ? {} : { skipped }),
-    ...(deletes === undefined ? {} : { deletes }),
-    ...(replacedRows === undefined ? {} : { replacedRows }),
-    ...(deletedRows === undefined ? {} : { deletedRows }),
-    ...(changedRows === undefined ? {} : { changedRows }),
+    ...accountingSchema.parse(summary),
     ...(tableRows === undefined ? {} : { tableRows }),
     partitions: {
       count: published.partitions.length,

@@ -1,6 +1,7 @@
 /** A table's metadata, format version 2: https://iceberg.apache.org/spec/#table-metadata-fields */
 import * as z from 'zod';
 import { TableUnsupported } from '../../errors.ts';
+import { isJsonObject } from '../../json.ts';
 import { formatExact, long, parseExact } from './exactJson.ts';
 import { type Schema, schemaSchema } from './types.ts';
 
@@ -97,10 +98,7 @@ const usualLogEntry = (value: Readonly<Record<string, unknown>>): LogEntry | und
 const isInteger = (value: unknown): value is number => Number.isSafeInteger(value);
 
 const areTexts = (value: unknown): value is Record<string, string> =>
-  typeof value === 'object' &&
-  value !== null &&
-  !Array.isArray(value) &&
-  Object.values(value).every((text) => typeof text === 'string');
+  isJsonObject(value) && Object.values(value).every((text) => typeof text === 'string');
 
 /** A branch or a tag. */
 const refSchema = z.looseObject({
