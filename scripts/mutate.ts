@@ -2,7 +2,7 @@
  * `npm run mutate`: changes the sources in small ways and runs the tests that cover each change. A change that no test notices is a
  * survivor. Stryker's instrumenter makes the mutants; the runner is our own, because Stryker has none for tests in plain Node.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   cpSync,
@@ -18,11 +18,13 @@ import {
 import { availableParallelism, constants, getPriority, setPriority, tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import * as z from 'zod';
 import { cacheFolder, ensureInstrumenter } from '../offline/setup/environments.ts';
 import { runProgram } from '../src/cli/program.ts';
 import { readOptions, UsageError } from '../src/cli/usage.ts';
+import { SetupError } from '../src/lib/errors.ts';
 import { parallel } from '../src/lib/parallel.ts';
 import { oneLine } from '../src/lib/visible.ts';
 import { print } from '../src/stage/terminal.ts';
@@ -34,9 +36,11 @@ const help = `Usage: npm run mutate -- [options] [PATH…]
   --tests PATTERN   only test files whose path matches, for a quick look
   --seconds N    a mutant must be noticed by tests that take so long together (default 30)
   --workers N    default: one for each core
-  --json FILE    writes every mutant with its fate
+  --json FILE    writes every mutant with its fate, also while it runs
+  --count        only counts the mutants of each file
   --help
 
+A mutant is killed by a test or refused by the type checker: npm run check has both.
 Exit status: 0 at least 90 % of the mutants are killed, and test/mutation/accepted.yml has a reason for each survivor; 1 otherwise.`;
 
 const root = resolve(import.meta.dirname, '..');
@@ -59,8 +63,19 @@ const testFolders = [
 /** A test file that takes longer in the first run is left out, in milliseconds. */
 const slowestFile = 300_000;
 
-/** The tests of a file may take so much longer with a mutant, in milliseconds: an endless loop is noticed. On a busy machine, loading the sources takes many seconds. */
-const patience = (ms: number) => 30_000 + 10 * ms;
+/**
+ * What the tests of a file may take with a mutant, in milliseconds. An endless loop is noticed by its work, because time passes
+ * for nothing on a busy machine; loading the sources is work, too. What sleeps waits for a promise that nobody keeps.
+ */
+const limits = {
+  work: (ms: number, isFresh: boolean) => (isFresh ? 30_000 : 5000) + 10 * ms,
+  sleep: 5000,
+  /** Where the system tells nothing of a process. */
+  time: (ms: number) => 60_000 + 20 * ms,
+} as const;
+
+/** So many tests that have killed a mutant of the same file are tried first. */
+const likely = 3;
 
 /** A process is replaced after it has loaded so many test files: each time anew. */
 const runsPerProcess = 300;
@@ -74,8 +89,12 @@ interface Mutant {
   readonly mutator: string;
   readonly source: string;
   readonly replacement: string;
+  /** Where it is in the file's text. */
+  readonly start: number;
+  readonly end: number;
 }
-type Fate = 'killed' | 'timeout' | 'survived' | 'uncovered';
+/** `refused`: no test notices it, but it has no valid types. */
+type Fate = 'killed' | 'timeout' | 'refused' | 'survived' | 'uncovered';
 
 const answerSchema = z.object({
   failed: z.string().nullable(),
@@ -108,6 +127,7 @@ async function main(args: string[]): Promise<number> {
     workers: { type: 'string', default: String(availableParallelism()) },
     tests: { type: 'string', default: '' },
     json: { type: 'string' },
+    count: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h' },
   });
   if (values.help) {
@@ -140,15 +160,26 @@ async function main(args: string[]): Promise<number> {
   print(
     `${mutants.length} mutants of ${wanted.length} files${mutants.length < all.length ? `, a sample of ${all.length} (seed ${seed})` : ''}`,
   );
+  if (values.count) {
+    for (const [file, of] of Map.groupBy(mutants, ({ file }) => file))
+      print(`${String(of.length).padStart(6)} ${file}`);
+    return 0;
+  }
   const isAccepted = ({ file, source, replacement }: Mutant) =>
     accepted.some((a) => a.file === file && a.source === source && a.replacement === replacement);
-  const results = await judge(sandbox, mutants, {
+  const save = (results: readonly Result[]) => {
+    if (values.json !== undefined)
+      writeFileSync(resolve(process.env.INIT_CWD ?? root, values.json), JSON.stringify(results, null, 1));
+  };
+  const judged = await judge(sandbox, mutants, {
     isAccepted,
     workers: workers ?? 1,
     wanted: new RegExp(values.tests),
     longest: (longest ?? 30) * 1000,
+    save,
   });
-  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(results, null, 1));
+  const results = await withTypes(sandbox, judged);
+  save(results);
   return report(results, isAccepted);
 }
 
@@ -260,18 +291,33 @@ async function instrument(sandbox: string, files: readonly string[]): Promise<Mu
     { plugins: null, excludedMutations: [], ignorers: [messages], noHeader: false },
   );
   for (const { name, content } of result.files) writeFileSync(join(sandbox, name), content);
-  const lines = new Map(files.map((name) => [name, readFileSync(join(root, name), 'utf8').split('\n')]));
+  const texts = new Map(files.map((name) => [name, readFileSync(join(root, name), 'utf8')]));
   return result.mutants.flatMap(({ id, fileName, location, mutatorName, replacement, statusReason }) => {
     if (statusReason !== undefined) return [];
-    const { start, end } = location;
-    const cut = (lines.get(fileName) ?? []).slice(start.line, end.line + 1);
-    const last = cut.length - 1;
-    const source = cut
-      .map((line, i) => line.slice(i === 0 ? start.column : 0, i === last ? end.column : undefined))
-      .join('\n');
-    return [{ id, file: fileName, line: start.line + 1, mutator: mutatorName, source, replacement }];
+    const text = texts.get(fileName) ?? '';
+    const [start, end] = [location.start, location.end].map((place) => offsetOf(text, place));
+    const source = text.slice(start, end);
+    const line = location.start.line + 1;
+    return [
+      {
+        id,
+        file: fileName,
+        line,
+        mutator: mutatorName,
+        source,
+        replacement,
+        start: start ?? 0,
+        end: end ?? 0,
+      },
+    ];
   });
 }
+
+const offsetOf = (text: string, { line, column }: Position): number =>
+  text
+    .split('\n')
+    .slice(0, line)
+    .reduce((sum, before) => sum + before.length + 1, 0) + column;
 
 /** The same number of each file, drawn by lot. The same seed draws the same ones. */
 function sampleOf(all: readonly Mutant[], count: number, seed: number): Mutant[] {
@@ -299,21 +345,32 @@ class Worker {
     this.sandbox = sandbox;
   }
 
-  /** Null if the time was up, or the process ended. */
-  async run(message: object, most: number): Promise<Answer | null> {
+  /** Null if the process ended, hangs, or works for much longer than `ms` milliseconds. */
+  async run(message: object, ms: number): Promise<Answer | null> {
     if (this.done++ >= runsPerProcess) this.close();
+    const isFresh = this.child === undefined;
     this.child ??= await this.start();
     const { child } = this;
+    const begun = { time: Date.now(), work: workOf(child)?.ms ?? 0 };
+    let asleep = { since: Date.now(), work: begun.work };
     return new Promise((resolve) => {
       const end = (answer: Answer | null) => {
-        clearTimeout(timer);
+        clearInterval(timer);
         child.off('message', hear).off('exit', gone);
         if (answer === null) this.close();
         resolve(answer);
       };
       const hear = (answer: unknown) => end(answerSchema.parse(answer));
       const gone = () => end(null);
-      const timer = setTimeout(gone, most);
+      const look = () => {
+        const now = workOf(child);
+        if (now && !(now.isAsleep && now.ms === asleep.work)) asleep = { since: Date.now(), work: now.ms };
+        const isOver = now
+          ? now.ms - begun.work > limits.work(ms, isFresh) || Date.now() - asleep.since > limits.sleep
+          : Date.now() - begun.time > limits.time(ms);
+        if (isOver) end(null);
+      };
+      const timer = setInterval(look, 500);
       child.on('message', hear).on('exit', gone);
       child.send(message);
     });
@@ -337,6 +394,63 @@ class Worker {
   }
 }
 
+/** The processor time of a process. Undefined where the system does not tell. */
+function workOf({ pid }: ChildProcess): { readonly ms: number; readonly isAsleep: boolean } | undefined {
+  try {
+    // proc(5): behind the program's name in parentheses come the state and, eleven fields later, ticks of 10 ms.
+    const fields = (/^.*\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? '').split(' ');
+    return { ms: 10 * (Number(fields[11]) + Number(fields[12])), isAsleep: fields[0] === 'S' };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Which tests have killed mutants. They are tried first for the same mutant in a later run, and for its neighbours in this one. */
+class Killers {
+  private readonly path = join(cacheFolder(), 'mutation-killers.json');
+  private readonly sandbox: string;
+  private readonly byMutant: Map<string, string>;
+  private readonly recent = new Map<string, string[]>();
+
+  constructor(sandbox: string) {
+    this.sandbox = sandbox;
+    const text = existsSync(this.path) ? readFileSync(this.path, 'utf8') : '{}';
+    this.byMutant = new Map(Object.entries(z.record(z.string(), z.string()).parse(JSON.parse(text))));
+  }
+
+  add(mutant: Mutant, test: string): void {
+    this.byMutant.set(keyOf(mutant), test.replace(this.sandbox, ''));
+    const others = (this.recent.get(mutant.file) ?? []).filter((other) => other !== test);
+    this.recent.set(mutant.file, [test, ...others].slice(0, 20));
+  }
+
+  /** The tests among those that evaluate the mutant which will probably notice it. */
+  of(mutant: Mutant, covering: readonly TestsOf[]): TestsOf[] {
+    const own = this.byMutant.get(keyOf(mutant));
+    const names = [
+      ...(own === undefined ? [] : [this.sandbox + own]),
+      ...(this.recent.get(mutant.file) ?? []),
+    ];
+    return [...new Set(names)]
+      .flatMap((name) => {
+        const file = name.split('|', 1)[0] ?? '';
+        const found = covering.find((tests) => tests.file === file);
+        return found && (found.ids === undefined || found.ids.includes(name))
+          ? [{ file, ids: [name], ms: found.ms }]
+          : [];
+      })
+      .slice(0, likely);
+  }
+
+  save(): void {
+    mkdirSync(dirname(this.path), { recursive: true });
+    writeFileSync(this.path, JSON.stringify(Object.fromEntries(this.byMutant)));
+  }
+}
+
+const keyOf = ({ file, source, replacement, mutator }: Mutant): string =>
+  digestOf(file, source, replacement, mutator);
+
 type Result = Mutant & { readonly fate: Fate; readonly by: string | null };
 
 interface Judging {
@@ -346,12 +460,13 @@ interface Judging {
   readonly wanted: RegExp;
   /** Tests of a mutant take at most this long together, in milliseconds. */
   readonly longest: number;
+  readonly save: (results: readonly Result[]) => void;
 }
 
 async function judge(
   sandbox: string,
   mutants: readonly Mutant[],
-  { isAccepted, workers, wanted, longest }: Judging,
+  { isAccepted, workers, wanted, longest, save }: Judging,
 ): Promise<Result[]> {
   const idle = Array.from({ length: workers }, () => new Worker(sandbox));
   const every = [...idle];
@@ -386,15 +501,21 @@ async function judge(
   );
   const coverage = coverageOf(known);
   print(`  ${known.size} test files in ${seconds(begun)}`);
-  let judged = 0;
+  const killers = new Killers(sandbox);
+  const judged: Result[] = [];
   const results = await parallel(mutants, workers, (mutant) =>
     withWorker(async (worker): Promise<Result> => {
-      const result = await fateOf(worker, mutant, coverage.get(mutant.id), longest);
+      const result = await fateOf(worker, mutant, coverage.get(mutant.id), longest, killers);
       if (isAlive(result) && !isAccepted(result)) tell(result);
-      if (++judged % 100 === 0) print(`  ${judged} of ${mutants.length} in ${seconds(begun)}`);
+      if (judged.push(result) % 100 === 0) {
+        print(`  ${judged.length} of ${mutants.length} in ${seconds(begun)}`);
+        save(judged);
+        killers.save();
+      }
       return result;
     }),
   );
+  killers.save();
   for (const worker of every) worker.close();
   return results;
 }
@@ -480,6 +601,7 @@ async function fateOf(
   mutant: Mutant,
   covering: Covered | undefined,
   longest: number,
+  killers: Killers,
 ): Promise<Result> {
   if (!covering) return { ...mutant, fate: 'uncovered', by: null };
   // The tests of the module itself first, then the quickest ones.
@@ -490,19 +612,80 @@ async function fateOf(
   // A source that is loaded already has evaluated what stands at its top.
   if (covering.isStatic) worker.close();
   let spent = 0;
-  for (const tests of inOrder) {
+  for (const tests of [...killers.of(mutant, covering.tests), ...inOrder]) {
     if (spent > 0 && spent + tests.ms > longest) continue;
     spent += tests.ms;
-    const answer = await worker.run(
-      { mutant: mutant.id, file: tests.file, ids: tests.ids },
-      patience(tests.ms),
-    );
+    const answer = await worker.run({ mutant: mutant.id, file: tests.file, ids: tests.ids }, tests.ms);
     if (answer !== null && answer.failed === null) continue;
     if (covering.isStatic) worker.close();
+    if (answer?.failed?.startsWith(`${tests.file}|`)) killers.add(mutant, answer.failed);
     return { ...mutant, fate: answer === null ? 'timeout' : 'killed', by: answer?.failed ?? tests.file };
   }
   if (covering.isStatic) worker.close();
   return { ...mutant, fate: 'survived', by: null };
+}
+
+/**
+ * Asks the type checker about the survivors: one of each function at a time, because a run of it takes seconds. The same options as
+ * in npm run check, except that what is unused is no fault of a mutant.
+ */
+async function withTypes(sandbox: string, results: readonly Result[]): Promise<Result[]> {
+  const alive = results.filter(isAlive);
+  if (alive.length === 0) return [...results];
+  const folder = join(sandbox, 'types');
+  for (const name of ['src', 'tsconfig.json', 'package.json'])
+    cpSync(join(root, name), join(folder, name), { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const project = {
+    extends: './tsconfig.json',
+    compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
+    include: [...new Set(alive.map(({ file }) => file))],
+  };
+  writeFileSync(join(folder, 'mutants.json'), JSON.stringify(project));
+  const originals = new Map(project.include.map((file) => [file, readFileSync(join(root, file), 'utf8')]));
+  /** Where the checker finds a fault: files, each with the number of a function. */
+  const faulty = async () => {
+    const { stdout } = await promisify(execFile)(
+      join(root, 'node_modules/.bin/tsc'),
+      ['--noEmit', '--pretty', 'false', '-p', 'mutants.json'],
+      { cwd: folder, maxBuffer: 1 << 26 },
+    ).catch((error: unknown) => z.object({ stdout: z.string().min(1) }).parse(error));
+    return new Set(
+      [...stdout.matchAll(/^(\S+?)\((\d+),\d+\): error /gm)].map(([, file = '', line]) =>
+        functionAt(file, readFileSync(join(folder, file), 'utf8').split('\n').slice(0, Number(line))),
+      ),
+    );
+  };
+  if ((await faulty()).size > 0) throw new SetupError('the sources have faults of types: run npm run check');
+  const queues = Map.groupBy(alive, ({ file, line }) =>
+    functionAt(file, (originals.get(file) ?? '').split('\n').slice(0, line)),
+  );
+  const refused = new Set<Result>();
+  for (let round = 0; round < Math.max(...[...queues.values()].map((queue) => queue.length)); round++) {
+    const tried = [...queues].flatMap(([at, queue]) =>
+      queue.slice(round, round + 1).map((result) => ({ at, result })),
+    );
+    for (const [file, text] of originals) {
+      const own = tried.map(({ result }) => result).filter((result) => result.file === file);
+      // From the end, so that places stay right.
+      const changed = own.toSorted((a, b) => b.start - a.start).reduce(applied, text);
+      writeFileSync(join(folder, file), changed);
+    }
+    const found = await faulty();
+    for (const { at, result } of tried) if (found.has(at)) refused.add(result);
+  }
+  print(`  ${refused.size} of ${alive.length} survivors are refused by the type checker`);
+  return results.map((result) => (refused.has(result) ? { ...result, fate: 'refused' } : result));
+}
+
+/** The function of the last of these lines. What is at the top of a file begins in the first column. */
+const functionAt = (file: string, lines: readonly string[]): string =>
+  `${file} ${lines.filter((line) => /^[^\s)}\]]/.test(line)).length}`;
+
+/** A part of an expression stays one, whatever it is replaced by. A statement may be replaced by nothing. */
+function applied(text: string, { start, end, mutator, replacement }: Mutant): string {
+  const isWhole = mutator === 'BlockStatement' || /^(;|(case|default)\b)/.test(replacement);
+  return text.slice(0, start) + (isWhole ? replacement : `(${replacement})`) + text.slice(end);
 }
 
 const isAlive = ({ fate }: Result): boolean => fate === 'survived' || fate === 'uncovered';
@@ -517,9 +700,9 @@ function report(results: readonly Result[], isAccepted: (result: Result) => bool
   const folders = Map.groupBy(results, ({ file }) => dirname(file).split('/').slice(0, 3).join('/'));
   for (const [folder, of] of folders) {
     const count = (fate: Fate) => of.filter((r) => r.fate === fate).length;
-    const dead = count('killed') + count('timeout');
+    const dead = count('killed') + count('timeout') + count('refused');
     print(
-      `${folder.padEnd(20)} ${of.length} mutants: ${count('killed')} killed, ${count('timeout')} timed out, ${count('survived')} survived, ${count('uncovered')} not covered, ${of.filter((r) => isAlive(r) && isAccepted(r)).length} accepted: ${((100 * dead) / of.length).toFixed(1)} %`,
+      `${folder.padEnd(20)} ${of.length} mutants: ${count('killed')} killed, ${count('timeout')} timed out, ${count('refused')} refused by the type checker, ${count('survived')} survived, ${count('uncovered')} not covered, ${of.filter((r) => isAlive(r) && isAccepted(r)).length} accepted: ${((100 * dead) / of.length).toFixed(1)} %`,
     );
   }
   const open = alive.filter((r) => !isAccepted(r));

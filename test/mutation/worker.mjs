@@ -2,9 +2,12 @@
  * Runs test files in plain Node, as `npm run check` does, with one mutant of the instrumented sources active. A process serves many
  * mutants: it loads the sources once, and each test file anew. Parent: scripts/mutate.ts, over IPC.
  */
-import { createRequire } from 'node:module';
+import { createRequire, enableCompileCache, flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+
+// Beside the sources: another process loads them in half the time.
+enableCompileCache(join(import.meta.dirname, '../../.compiled'));
 
 const { resolve } = createRequire(import.meta.url);
 const runner = join(resolve('jest-light-runner'), '..');
@@ -118,6 +121,7 @@ process.on('message', async ({ mutant, file, ids, isDry }) => {
     failed = `${error?.stack}`;
   }
   state.activeMutant = undefined;
+  if (loads === 1) flushCompileCache();
   failed ??= strays[0] ?? null;
   const evaluated = state.mutantCoverage?.perTest ?? {};
   process.send({
