@@ -56,7 +56,22 @@ export function failureOf(error: unknown): Failure {
   // Of several attempts, such as one for each address of a host, the last one is sufficient.
   if ('errors' in error && Array.isArray(error.errors) && error.errors.length > 0)
     return failureOf(error.errors.at(-1));
-  return ofSystem(error) ?? ofAws(error) ?? { status: broken, message: ofSluice(error) };
+  return (
+    ofLostAnswer(error) ?? ofSystem(error) ?? ofAws(error) ?? { status: broken, message: ofSluice(error) }
+  );
+}
+
+/** Whatever answered has ended before its answer did, such as a stage on this machine that was stopped. */
+function ofLostAnswer(error: Error): Failure | undefined {
+  const { code, $metadata } = fieldsOf(error);
+  const isGarbled = error instanceof SyntaxError && $metadata !== undefined;
+  if (code !== 'ECONNRESET' && !isGarbled) return undefined;
+  // The SDK adds a line about its own fields.
+  const [text = ''] = error.message.split('\n', 1);
+  return {
+    status: unusable,
+    message: `AWS, or the stage on this machine, gave no whole answer: ${oneLine(text, 300)}; look whether the stage still runs, and run the command again`,
+  };
 }
 
 /** Errors of this machine: a file, a folder, a port, a connection. */

@@ -57,6 +57,17 @@ test.each<[string, unknown, number, string]>([
     2,
     'AWS cannot be asked: Could not load credentials',
   ],
+  // What ListExecutions, GetObject and a proxy give when the stage that `drop` follows ends: seen with the SDK.
+  ...[
+    Object.assign(new Error('socket hang up'), { name: 'TimeoutError', code: 'ECONNRESET', $metadata }),
+    Object.assign(new Error('aborted\n  Deserialization error: to see more'), { code: 'ECONNRESET' }),
+    Object.assign(new SyntaxError("Unexpected token '<'\n  Deserialization error"), { $metadata }),
+  ].map((error): [string, unknown, number, string] => [
+    'a stage that ends while it is asked',
+    error,
+    2,
+    `AWS, or the stage on this machine, gave no whole answer: ${error.message.split('\n')[0]}; look whether the stage still runs, and run the command again`,
+  ]),
   ['no error at all', 'text', 70, 'a fault of Sluice: text'],
 ])('%s is told without a stack', (_, error, status, message) => {
   expect(failureOf(error)).toEqual({ status, message });
