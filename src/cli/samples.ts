@@ -25,7 +25,7 @@ import { sampleOfCsv, sampleOfSheet } from '../lib/infer/csv.ts';
 import type { Drafted } from '../lib/infer/infer.ts';
 import { datasetName } from '../lib/infer/names.ts';
 import { type Question, type Sample, sampleOfJson } from '../lib/infer/source.ts';
-import { sampleOfLog, sampleOfPositions } from '../lib/infer/text.ts';
+import { isPadded, sampleOfLog, sampleOfPositions } from '../lib/infer/text.ts';
 import { isXml, sampleOfXml } from '../lib/infer/xml.ts';
 import { visible, visibleLine } from '../lib/visible.ts';
 import { requireFiles } from './paths.ts';
@@ -237,7 +237,10 @@ function sampleOf(path: string, content: Buffer): Sample {
   const flat = () =>
     /^\s*\{/.test(text)
       ? null
-      : (sampleOfLog(lines, encoding) ?? sampleOfCsv(lines, encoding) ?? sampleOfPositions(lines, encoding));
+      : (sampleOfLog(lines, encoding) ??
+        (isPadded(lines) ? sampleOfPositions(lines, encoding) : null) ??
+        sampleOfCsv(lines, encoding) ??
+        sampleOfPositions(lines, encoding));
   const sample = sampleOfJson(text, isCut) ?? flat();
   if (sample?.records.length === 0 && sample.source.formats?.includes('csv'))
     throw new UsageError(

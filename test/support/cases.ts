@@ -598,4 +598,171 @@ export const shapeCases: readonly ShapeCase[] = [
       [2, '2025-01-07'],
     ],
   },
+  {
+    name: 'c18-headerless',
+    contract: {
+      source: csv({ header: ['id', 'day', 'city', 'qty'] }),
+      columns: columnsOf({ id: 'int', day: 'date', city: 'string', qty: 'int' }),
+    },
+    rows: [
+      [1001, '2024-05-01', 'Ulm', 5],
+      [1002, '2024-05-02', 'Bonn', 6],
+      [1003, '2024-05-03', 'Kiel', 7],
+    ],
+  },
+  {
+    name: 'i01-key-trap',
+    contract: { source: csv(), columns: columnsOf({ user_id: 'int', action: 'string' }) },
+    rows: [
+      [7, 'login'],
+      [7, 'login'],
+      [7, 'logout'],
+      [7, 'view'],
+      [8, 'login'],
+      [9, 'logout'],
+    ],
+  },
+  {
+    name: 'i03-dmy',
+    contract: {
+      source: csv(),
+      columns: columnsOf({ id: 'int', paid: { type: 'date', formats: [{ pattern: '%d/%m/%Y' }] } }),
+    },
+    rows: [
+      [1, '2024-02-01'],
+      [2, '2024-02-05'],
+      [3, '2024-02-09'],
+    ],
+  },
+  {
+    name: 'i09-excel-errors',
+    contract: {
+      source: csv(),
+      columns: columnsOf({
+        id: 'int',
+        qty: { type: 'int', nullValues: ['#DIV/0!'] },
+        price: { type: 'double', nullValues: ['#N/A', '.'] },
+      }),
+    },
+    rows: [
+      [1, 5, null],
+      [2, null, 2.5],
+      [3, null, null],
+      [4, 7, 3.5],
+    ],
+  },
+  {
+    name: 'j08b-cdc',
+    contract: {
+      source: { prefix: 'in/', formats: ['ndjson'], change: 'debezium' },
+      columns: [
+        { name: 'id', path: 'id', type: 'int', required: true },
+        { name: 'name', path: 'name', type: 'string' },
+      ],
+      dedupe: { key: ['id'] },
+    },
+    // Its operation is no column of the table.
+    rows: [[null, 1, 'b', '00000000000000000011']],
+  },
+  {
+    name: 'j09-single-event',
+    contract: { columns: columnsOf({ id: 'string', 'customer.id': 'string', line_items: 'json' }) },
+    rows: [['evt_1', 'c9', '[{"sku":"a","qty":1},{"sku":"b","qty":2}]']],
+  },
+  {
+    name: 'm03-published-upsert',
+    contract: {
+      columns: [
+        { name: 'id', path: 'id', type: 'bigint', required: true },
+        { name: 'status', path: 'status', type: 'string' },
+        { name: 'at', path: 'at', type: 'timestamp', formats: ['iso8601'], required: true },
+      ],
+      dedupe: { key: ['id'], scope: 'partition', order: [{ column: 'at', direction: 'desc' }] },
+    },
+    rows: [[1, 'closed', Date.UTC(2024, 4, 2, 10) * 1000]],
+  },
+  {
+    name: 'n02-trim',
+    contract: {
+      columns: columnsOf({ id: 'int', v: { type: 'bigint', trim: true } }),
+    },
+    rows: [1, 2, 3, 4, 5, 6, 7, 8].map((id) => [id, 42]),
+  },
+  {
+    name: 'r03-reserved-columns',
+    contract: {
+      source: csv(),
+      columns: ['from', 'to', 'group', 'end'].map((name) => ({
+        name,
+        path: name,
+        type: name === 'end' ? 'date' : 'string',
+        required: name === 'from',
+      })),
+      dedupe: { key: ['from'] },
+      partitionBy: [{ name: 'order', constant: 'x' }],
+    },
+    rows: [
+      ['x', 'y', 'a', '2024-05-01'],
+      ['z', 'w', 'b', '2024-05-02'],
+    ],
+  },
+  {
+    name: 's03-spark-infer-draft',
+    contract: { columns: columnsOf({ op: 'string', 'after.id': 'int', 'before.name': 'string' }) },
+    rows: [
+      ['c', 1, null],
+      ['c', 2, null],
+      ['d', null, 'z'],
+      ['u', 1, 'a'],
+    ],
+  },
+  {
+    name: 'z01-zip',
+    contract: {
+      source: { prefix: 'in/', formats: ['csv'] },
+      columns: columnsOf({ id: 'int', name: 'string', qty: 'int' }),
+    },
+    rows: [
+      [1, 'abc', 5],
+      [2, 'def', 6],
+    ],
+  },
+  {
+    name: 'z04-snappy',
+    contract: {
+      source: { prefix: 'in/', formats: ['ndjson'] },
+      columns: columnsOf({ id: 'int', name: 'string', qty: 'int' }),
+    },
+    rows: [],
+    refused: [[1, 'not_text']],
+  },
+  {
+    name: 'z05-targz',
+    contract: {
+      source: { prefix: 'in/', formats: ['csv'] },
+      columns: columnsOf({ id: 'int', name: 'string', qty: 'int' }),
+    },
+    rows: [],
+    refused: [[1, 'not_text']],
+  },
+  {
+    name: 'z06-parquet',
+    contract: {
+      source: { prefix: 'in/', formats: ['parquet'] },
+      columns: columnsOf({ id: 'int', name: 'string', qty: 'int' }),
+    },
+    rows: [
+      [1, 'abc', 5],
+      [2, 'def', 6],
+    ],
+  },
+  {
+    name: 'z11-avro',
+    contract: {
+      source: { prefix: 'in/', formats: ['avro'] },
+      columns: columnsOf({ id: 'int', name: 'string', qty: 'int' }),
+    },
+    rows: [],
+    refused: [[1, 'broken_archive']],
+  },
 ];

@@ -122,6 +122,36 @@ export const nullMarkers: ReadonlySet<unknown> = new Set([
  * which are always texts. `order` decides ambiguous dates.
  */
 export function shapeWithoutMarkers(path: string, facts: Seen, isText: boolean, order?: DateOrder) {
+  const trimmed = withoutSpaces(facts, isText);
+  if (trimmed === null) return normalized(ofMarked(path, facts, isText, order), facts);
+  const guess = ofMarked(path, trimmed, isText, order);
+  // A text keeps its white space.
+  if (guess.shape === null || ['string', 'json'].includes(guess.shape.type))
+    return normalized(ofMarked(path, facts, isText, order), facts);
+  const shape: ColumnShape = { ...guess.shape, trim: true };
+  return { ...guess, shape };
+}
+
+/** The values without white space around them; null if none has some. */
+function withoutSpaces(facts: Seen, isText: boolean): Seen | null {
+  if (!facts.values.some((v) => typeof v === 'string' && v !== v.trim())) return null;
+  const values = facts.values.map((v) => {
+    if (typeof v !== 'string') return v;
+    const text = v.trim();
+    return isText && text !== '' ? valueOfField(text) : text;
+  });
+  return { ...facts, kinds: new Set(values.map(kindOf)), values };
+}
+
+/** A column of texts with characters that are not composed, which look like others and are not equal to them. */
+function normalized<G extends Guess>(guess: G, { values }: Seen): G {
+  const isOdd =
+    guess.shape?.type === 'string' && values.some((v) => typeof v === 'string' && v !== v.normalize('NFC'));
+  const shape: ColumnShape = { ...guess.shape, type: 'string', normalize: true };
+  return isOdd ? { ...guess, shape } : guess;
+}
+
+function ofMarked(path: string, facts: Seen, isText: boolean, order?: DateOrder) {
   const values = facts.values.filter((v) => !nullMarkers.has(v));
   if (values.length > 0 && values.length < facts.values.length) {
     const guess = shapeOf(

@@ -1,5 +1,5 @@
 /** Infers the notation of a CSV sample: the options that read most of it, whether its first record is a header, and notes on oddities. */
-
+import { isDeepStrictEqual } from 'node:util';
 import type { Contract } from '../contract/schema.ts';
 import { counted } from '../counted.ts';
 import { csvOf, firstRecord } from '../dialect/csv.ts';
@@ -119,7 +119,10 @@ function tabled(
     const looks = footer === 1 ? 'record looks' : `${footer} records look`;
     notes.push(`The last ${looks} like a footer: skipFooter leaves ${footer === 1 ? 'it' : 'them'} out.`);
   }
-  const table = pieces.slice(first, pieces.length - footer);
+  const all = pieces.slice(first, pieces.length - footer);
+  const further = furtherTable(all, width);
+  if (further !== null) notes.push(further.note);
+  const table = further === null ? all : all.toSpliced(further.start, further.end - further.start);
   const isTrailing = (fields: Row) => fields.length > width && fields.slice(width).every((f) => f === '');
   const rows = table.flatMap(({ fields }) => {
     if (fields === null || fields.length < width) return [];
@@ -144,6 +147,47 @@ function tabled(
   if (long > 0) notes.push(`${long} records have more than ${width} fields: they go to quarantine.`);
   if (broken > 0) notes.push(`${broken} records have a quote in the wrong place: they go to quarantine.`);
   return withHeader(rows, options, notes);
+}
+
+/** A table below the first one: its first record, the record behind its last, and a note. A contract reads one table of a file. */
+interface FurtherTable {
+  readonly start: number;
+  readonly end: number;
+  readonly note: string;
+}
+
+function furtherTable(table: readonly Piece[], width: number): FurtherTable | null {
+  const isNamed = (names: Row, from: number, to: number) => {
+    const rows = table
+      .slice(from, Math.min(to, from + mostCompared))
+      .flatMap(({ fields }) => (fields === null ? [] : [fields]));
+    return hasHeader(names, rows) === 'yes';
+  };
+  for (const [start, { fields, line }] of table.entries()) {
+    // The first lines may be a header of several lines.
+    if (start < mostHeaderRows || fields === null || fields.length < 2) continue;
+    if (fields.length === width) {
+      if (isDeepStrictEqual(fields, table[0]?.fields) && isNamed(fields, 1, start))
+        return {
+          start,
+          end: start,
+          note: `Line ${line + 1} has the names of the first line again: it is read as a record.`,
+        };
+      continue;
+    }
+    if (table[start - 1]?.fields?.length === fields.length) continue;
+    const behind = table.findIndex(
+      (other, i) => i > start && other.fields !== null && other.fields.length !== fields.length,
+    );
+    const end = behind < 0 ? table.length : behind;
+    if (end > start + 2 && isNamed(fields, start + 1, end))
+      return {
+        start,
+        end,
+        note: `In line ${line + 1} another table begins, with ${fields.length} fields: a contract reads one table, so ${end - start} records go to quarantine.`,
+      };
+  }
+  return null;
 }
 
 /** The place of the first row of the table. Above a header may be rows with a text in the first field at most, as a spreadsheet writes a title. */
@@ -376,10 +420,12 @@ function tryOf(text: string, options: Options, lineEnd: string): Try | null {
   const isEmptyBetween = rows.every(({ fields }) =>
     fields?.some((field, i) => field === '' && i > 0 && i < width - 1),
   );
-  // Quotes are text only if they do not enclose fields.
-  const isOdd = ({ fields }: Piece) =>
-    fields?.some((f) => f.startsWith('"') !== (f.length > 1 && f.endsWith('"')));
-  if (options.quote === 'none' && !rows.some(isOdd)) return null;
+  // Quotes are text only if they do not enclose fields. Prose in quotes would have a field more for each of its delimiters.
+  if (options.quote === 'none') {
+    const { delimiter = ',' } = options;
+    const enclosing = enclosingQuotes(delimiter);
+    if (rows.every(({ fields }) => enclosing.test(fields?.join(delimiter) ?? ''))) return null;
+  }
   // Spaces and colons occur in texts without separating fields.
   const isDoubtful =
     [' ', ':', '^', '~'].includes(options.delimiter ?? ',') || (isEmptyBetween && rows.length > 1);
@@ -390,6 +436,14 @@ function tryOf(text: string, options: Options, lineEnd: string): Try | null {
     share: fit * (isDoubtful ? 0.5 : 1),
     cells: count * (width - 1),
   };
+}
+
+/** Matches a line whose quotes all enclose fields. */
+function enclosingQuotes(delimiter: string): RegExp {
+  const mark = RegExp.escape(delimiter);
+  const blanks = /[ \t]/.test(delimiter) ? '' : '[ \\t]*';
+  const field = String.raw`(?:${blanks}"(?:[^"\\]|\\.|"")*"${blanks}|(?:(?!${mark})[^"])*)`;
+  return new RegExp(`^${field}(?:${mark}${field})*$`);
 }
 
 /** The pieces of a text, without blank lines and comments. `width`: the number of fields of the records after the first one that has as many. */

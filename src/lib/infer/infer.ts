@@ -44,6 +44,7 @@ interface DraftColumn extends Draft {
   readonly path: string;
   readonly type: string;
   readonly nullValues?: readonly string[];
+  readonly trim?: true;
   readonly required?: true;
 }
 
@@ -97,8 +98,9 @@ export function draftContract(
   const [marker, ...otherMarkers] = new Set(columns.flatMap((c) => c.nullValues ?? []));
   const hasEmptyFields = [...seen.values()].some(({ count }) => count < objects.length);
   const isOnlyMarker = marker !== undefined && otherMarkers.length === 0 && !hasEmptyFields;
-  // In quotes, nullText would be a text.
-  if (isCsv && isOnlyMarker && !quotedMarkers?.has(marker))
+  // In quotes, or beside white space, nullText would be a text. An empty field has no value in any case.
+  const isWhole = marker !== '' && !quotedMarkers?.has(marker ?? '') && !columns.some((c) => c.trim);
+  if (isCsv && isOnlyMarker && isWhole)
     return draftContract(
       dataset,
       {

@@ -5,4 +5,6 @@ export interface ColumnShape {
   readonly formats?: readonly unknown[];
   readonly number?: object;
   readonly map?: object;
+  readonly trim?: true;
+  readonly normalize?: true;
 }

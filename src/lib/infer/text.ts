@@ -99,6 +99,17 @@ export function sampleOfPositions(text: string, encoding?: Encoding): Sample | n
   };
 }
 
+/** Whether spaces fill the fields of a text, and nothing else separates them: its lines have one length. */
+export function isPadded(text: string): boolean {
+  const lines = text.split(/\r?\n/, triedLines).filter((line) => line.trim() !== '');
+  const [first = ''] = lines;
+  return (
+    lines.length > 1 &&
+    lines.every((line) => line.length === first.length && !/[,;|\t"]/.test(line)) &&
+    lines.some((line) => /\S {2,}\S/.test(line))
+  );
+}
+
 /** What all lines have at a position. */
 function kindAt(lines: readonly string[], at: number): 'space' | 'digit' | 'other' {
   const found = new Set(lines.map((line) => line[at] ?? ' '));

@@ -64,7 +64,7 @@ function isDate(year: number, month: number, day: number): boolean {
 }
 
 const written =
-  /^(\d{1,4})([/.-])(\d{1,2}|[A-Za-z]{3,9})\2(\d{4}|\d\d?)(?:([ T:\t])(\d{1,2}):(\d\d)(:\d\d)?( ?[AaPp][Mm])?( [+-]\d{4})?)?$/;
+  /^(\d{1,4})([/. -])(\d{1,2}|[A-Za-z]{3,9})\2(\d{4}|\d\d?)(?:([ T:\t])(\d{1,2}):(\d\d)(:\d\d)?(\.\d{1,6})?( ?[AaPp][Mm])?( [+-]\d{4})?)?$/;
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const longMonths = [
   'january',
@@ -86,12 +86,12 @@ function patternOf(values: readonly string[], order: DateOrder | undefined): Tim
   const parts = values.map((v) => written.exec(v));
   const [first] = parts;
   if (!first) return null;
-  const [, , mark = '', , , gap, , , seconds, half, offset] = first;
+  const [, , mark = '', , , gap, , , seconds, fraction, half, offset] = first;
   const isSame = (p: RegExpExecArray | null): p is RegExpExecArray =>
     p !== null &&
     p[2] === mark &&
     p[5] === gap &&
-    [8, 9, 10].every((i) => (p[i] === undefined) === (first[i] === undefined)) &&
+    [8, 9, 10, 11].every((i) => (p[i] === undefined) === (first[i] === undefined)) &&
     (p[1]?.length === 4) === (first[1]?.length === 4) &&
     (first[1]?.length === 4 || p[4]?.length === first[4]?.length);
   if (!parts.every(isSame)) return null;
@@ -101,7 +101,7 @@ function patternOf(values: readonly string[], order: DateOrder | undefined): Tim
   const clock =
     gap === undefined
       ? ''
-      : `${gap}${digits(6, half ? 'I' : 'H')}:%M${seconds ? ':%S' : ''}${half ? `${half.startsWith(' ') ? ' ' : ''}%p` : ''}${offset ? ' %z' : ''}`;
+      : `${gap}${digits(6, half ? 'I' : 'H')}:%M${seconds ? ':%S' : ''}${fraction ? '.%f' : ''}${half ? `${half.startsWith(' ') ? ' ' : ''}%p` : ''}${offset ? ' %z' : ''}`;
   const hours = parts.map((p) => Number(p[6] ?? 0));
   if (hours.some((h) => h > (half ? 12 : 23) || (half !== undefined && h === 0))) return null;
   const as = (date: string): TimeShape => ({
@@ -112,7 +112,8 @@ function patternOf(values: readonly string[], order: DateOrder | undefined): Tim
   const numbers = (i: 1 | 3 | 4) => parts.map((p) => Number(p[i]));
   const fits = (year: number[], month: number[], day: number[]) =>
     year.every((y, i) => isDate(y, month[i] ?? 0, day[i] ?? 0));
-  if (first[1]?.length === 4)
+  if (fraction !== undefined && seconds === undefined) return null;
+  if (first[1]?.length === 4 && mark !== ' ')
     return fits(numbers(1), numbers(3), numbers(4))
       ? as(`%Y${mark}${digits(3, 'm')}${mark}${digits(4, 'd')}`)
       : null;
@@ -128,6 +129,8 @@ function patternOf(values: readonly string[], order: DateOrder | undefined): Tim
       ? as(`${digits(1, 'd')}${mark}${format}${mark}${yearFormat}`)
       : null;
   }
+  // Numbers between spaces may be anything.
+  if (mark === ' ') return null;
   const monthFirst = fits(years, numbers(1), numbers(3));
   const dayFirst = fits(years, numbers(3), numbers(1));
   if (!monthFirst && !dayFirst) return null;
@@ -163,9 +166,29 @@ export function provenOrder(values: readonly string[]): DateOrder | null {
 const timeName =
   /(^|[._])(at|ts|time|timestamp|date|created|updated)$|(_at|_ts|_ts_ms|ts_ms|time|timestamp|date)$/i;
 
+/** Words of a name: `order_date` and `orderDate`, but not `candidate`. */
+const dayName = /(?:^|[._ -])(?:[Dd]ay|[Dd]ate|[Dd]atum|DAY|DATE|DATUM|dt)$|[a-z](?:Day|Date|Datum)$/;
+
+/** Days as numbers, under a name that says so: 20251006, or Excel's days. */
+function dayOf(path: string, values: readonly (number | bigint)[]): TimeShape | null {
+  if (!dayName.test(path)) return null;
+  const as = (format: unknown, what: string): TimeShape => ({
+    type: 'date',
+    formats: [format],
+    note: `Numbers under such a name are taken for ${what}.`,
+  });
+  const isWritten = (text: string) =>
+    /^(19|20)\d{6}$/.test(text) &&
+    isDate(Number(text.slice(0, 4)), Number(text.slice(4, 6)), Number(text.slice(6)));
+  if (values.every((v) => isWritten(String(v)))) return as({ pattern: '%Y%m%d' }, 'year, month and day');
+  // From 1954 to 2119.
+  return values.every((v) => v >= 20_000 && v < 80_000) ? as('excel', "Excel's days") : null;
+}
+
 /** The notation of integers that are times. */
 export function epochOf(path: string, values: readonly (number | bigint)[]): TimeShape | null {
-  if (!timeName.test(path)) return null;
+  const day = dayOf(path, values);
+  if (day !== null || !timeName.test(path)) return day;
   const within = (unit: number) => values.every((v) => v >= 3e8 * unit && v < 4e9 * unit);
   const as = (format: string, unit: string): TimeShape => ({
     type: 'timestamp',
@@ -174,7 +197,8 @@ export function epochOf(path: string, values: readonly (number | bigint)[]): Tim
   });
   if (within(1)) return as('epoch_s', 'seconds');
   if (within(1000)) return as('epoch_ms', 'milliseconds');
-  return within(1e6) ? as('epoch_us', 'microseconds') : null;
+  if (within(1e6)) return as('epoch_us', 'microseconds');
+  return within(1e9) ? as('epoch_ns', 'nanoseconds') : null;
 }
 
 /** The notation of values that are times, with exceptions. */

@@ -32,7 +32,7 @@ export function truthOfTexts(values: readonly string[]): TextShape | null {
 
 const currencySign = '\\p{Sc}|[A-Z]{1,2}\\$|[A-Z]{3}|kr|Fr\\.|Rs\\.';
 const written = new RegExp(
-  `^(?<open>\\(?)(?<before>${currencySign})?[  ]?[+-]?(?<body>[\\d.,'\\u2019  ]*\\d)[  ]?(?<behind>%|${currencySign})?(?<close>\\)?)$`,
+  `^(?<open>\\(?)(?<before>${currencySign})?[  ]?[+-]?(?<body>[\\d.,_'\\u2019  ]*\\d)[  ]?(?<behind>%|${currencySign})?(?<close>\\)?)(?<minus>-?)$`,
   'u',
 );
 
@@ -48,6 +48,7 @@ const readings: readonly Reading[] = [
   { decimal: '.', group: ',' },
   { decimal: ',', group: '.' },
   { decimal: '.', group: "'" },
+  { decimal: '.', group: '_' },
   { decimal: ',', group: ' ' },
   { decimal: '.', group: ' ' },
 ];
@@ -76,7 +77,8 @@ export function numberOfTexts(values: readonly string[]): TextShape | null {
   const currencies = [
     ...new Set(parts.flatMap((part) => [part.before ?? [], part.behind ?? []].flat())),
   ].filter((c) => c !== '%');
-  const accounting = parts.some(({ open }) => open === '(');
+  const isNegative = ({ open, minus }: { open?: string; minus?: string }) => open === '(' || minus === '-';
+  const accounting = parts.some(isNegative);
   const isPlain =
     reading.group === undefined &&
     reading.decimal === '.' &&
@@ -115,6 +117,6 @@ export function numberOfTexts(values: readonly string[]): TextShape | null {
         ...(accounting ? { accounting: true } : {}),
       },
     },
-    note: `Such as ${values[0]}, which is read as ${parts[0]?.open === '(' ? '-' : ''}${numberIn(bodies[0] ?? '', reading)}.`,
+    note: `Such as ${values[0]}, which is read as ${isNegative(parts[0] ?? {}) ? '-' : ''}${numberIn(bodies[0] ?? '', reading)}.`,
   };
 }

@@ -9,6 +9,7 @@ import type { Contract } from '../../../src/lib/contract/schema.ts';
 import { draftContract } from '../../../src/lib/infer/infer.ts';
 import { avroFiles } from '../../support/avroFiles.ts';
 import { type Row, transform } from '../../support/embedded.ts';
+import { isThorough } from '../../support/thorough.ts';
 
 const cases = resolve(import.meta.dirname, '../../fixtures/cases');
 const folder = mkdtempSync(join(tmpdir(), 'sluice-infer-'));
@@ -486,4 +487,90 @@ test('years below names that stand above several fields are a part of the names'
     write('reigns.csv', 'Name,Reign,\nJohn,1199,1216\nAnne,1702,1714\nMary,1553,1558\n'),
   ]);
   expect(reigns.rows).toHaveLength(3);
+});
+
+const column = (...values: readonly string[]) =>
+  `id;v\n${values.map((value, i) => `${i + 1};${value}`).join('\n')}\n`;
+const under = (name: string, ...values: readonly string[]) =>
+  `id,${name}\n${values.map((value, i) => `${i + 1},${value}`).join('\n')}\n`;
+
+/** Options of a source, and of its last column, with a file that shows each. infer.test.ts has those of the cases, too. */
+const shown: readonly (readonly [what: string, content: string, options: object])[] = [
+  ['quote', "id,name\n1,'a, b'\n2,'c'\n3,'d, e'\n", { csv: { quote: "'" } }],
+  ['nullText', 'id,n,d\n1,NULL,2024-01-13\n2,5,NULL\n3,6,2024-01-14\n', { csv: { nullText: 'NULL' } }],
+  ['comment', '// made by x\nid,n\n1,2\n3,4\n', { csv: { comment: '//' } }],
+  ['longRows', 'id,n\n1,2\n3,4,\n5,6\n', { csv: { longRows: 'trim' } }],
+  [
+    'number.group of an apostrophe',
+    column("1'234.50", "12'000.00"),
+    { type: 'double', number: { group: "'" } },
+  ],
+  ['number.group of a space', column('1 234,50', '12 000,00'), { number: { decimal: ',', group: ' ' } }],
+  ['number.group of an underscore', column('1_234', '12_000'), { type: 'bigint', number: { group: '_' } }],
+  ['number.percent', column('12.5%', '3%'), { type: 'double', number: { percent: 'points' } }],
+  [
+    'number.currency',
+    column('1.234,50 €', '99,00 €'),
+    { number: { decimal: ',', group: '.', currency: ['€'] } },
+  ],
+  ['number.accounting', column('(45.00)', '1,000.00'), { number: { group: ',', accounting: true } }],
+  [
+    'number.accounting at the end',
+    column('1,000.00', '45.00-'),
+    { number: { group: ',', accounting: true } },
+  ],
+  ['trim of numbers', column(' 5', '6 ', ' '), { type: 'bigint', trim: true, nullValues: [''] }],
+  ['trim of days', column(' 2025-01-13', '2025-01-14'), { type: 'date', trim: true }],
+  ['normalize', column('Ko\u0308ln', 'Ulm'), { type: 'string', normalize: true }],
+  ['map', column('ja', 'nein'), { type: 'boolean', map: { true: ['ja'], false: ['nein'] } }],
+  ['epoch_s', under('created_at', '1759729200'), { formats: ['epoch_s'] }],
+  ['epoch_ms', under('created_at', '1759729200123'), { formats: ['epoch_ms'] }],
+  ['epoch_us', under('created_at', '1759729200123456'), { formats: ['epoch_us'] }],
+  ['epoch_ns', under('created_at', '1759729200123456789'), { formats: ['epoch_ns'] }],
+  ['numbers under other names', under('candidate', '45936', '20251006'), { type: 'bigint' }],
+  ['excel', under('order_date', '45936', '45937'), { type: 'date', formats: ['excel'] }],
+  ['twitter', column('Sun Aug 31 00:29:15 +0000 2014'), { formats: ['twitter'] }],
+  ['rfc2822', column('Mon, 06 Oct 2025 05:40:00 GMT'), { formats: ['rfc2822'] }],
+  ['days without marks', under('day', '20251006', '20251031'), { formats: [{ pattern: '%Y%m%d' }] }],
+  ['months by name', column('6 October 2025', '16 May 2025'), { formats: [{ pattern: '%-d %B %Y' }] }],
+  ['fractions', column('13.10.2025 05:40:01.123'), { formats: [{ pattern: '%d.%m.%Y %H:%M:%S.%f' }] }],
+  ['halves of days', column('10/13/2025 3:04 PM'), { formats: [{ pattern: '%m/%d/%Y %-I:%M %p' }] }],
+  ['nonFinite', '{"id":1,"v":NaN}\n{"id":2,"v":1}\n', { json: { nonFinite: 'null' } }],
+  ['parse', '{"id":1,"v":"{\\"a\\":1}"}\n', { parse: { v: 'json' } }],
+  [
+    'fields',
+    '0001Anna      20251006\n0002Bert      20251007\n0003Chris     20251008\n',
+    { text: { fields: [{ width: 4 }, { width: 10 }, { width: 8 }] } },
+  ],
+];
+
+test.each(shown)('a file that shows %s is drafted with it', async (_, content, options) => {
+  const path = write('shown.txt', content);
+  const { contract } = await draftOf([path]);
+  expect({ ...contract, ...contract.source, ...contract.columns.at(-1) }).toMatchObject(options);
+  if (!isThorough) return;
+  const { summary } = await runDraft([path]);
+  expect(summary.published).toBe(summary.rowsRead);
+});
+
+test.each([
+  ['without a header', (i: number) => `${i},"Hello, world ${i}"`],
+  ['with blanks around quotes', (i: number) => `${i}, "Hello, world ${i}"`],
+  ['with an escape', (i: number) => String.raw`${i},"Hello, \"world\" ${i}"`],
+])('quotes around prose are not text: %s', async (_, row) => {
+  const { contract } = await draftOfText('prose.csv', `${[1, 2, 3, 4].map(row).join('\n')}\n`);
+  expect(contract.source.csv?.quote).toBe('"');
+  expect(contract.columns).toHaveLength(2);
+});
+
+test('another table in a file is named, and its records are not read as those of the first', async () => {
+  const rows = (names: string, row: (i: number) => string) => [names, ...[1, 2, 3, 4, 5].map(row)].join('\n');
+  const first = rows('id,day,n', (i) => `${i},2025-10-0${i},${i * 7}`);
+  const other = await runDraft([
+    write('two.csv', `${first}\n${rows('id,day,n,', (i) => `${i},2025-10-0${i},${i},`)}\n`),
+  ]);
+  expect(comments(other.text)).toContain('In line 7 another table begins, with 4 fields');
+  expect(other.summary).toMatchObject({ rowsRead: 11, published: 5 });
+  const again = await draftOfText('again.csv', `${first}\n${first}\n`);
+  expect(comments(again.text)).toContain('Line 7 has the names of the first line again');
 });
