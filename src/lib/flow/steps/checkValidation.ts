@@ -96,7 +96,7 @@ async function requireRows(
     const now = after.get(object);
     // Rows that another file has published in the meantime are duplicates here, and are not lost. Rows that delete keys say so.
     const kept = (now?.published ?? 0) + (now?.duplicates ?? 0) + (now?.deletes ?? 0);
-    return before > 0 && kept < before * leastShare
+    return kept < before * leastShare
       ? [
           {
             object,

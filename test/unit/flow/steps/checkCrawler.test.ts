@@ -177,6 +177,18 @@ test('a required column that a crawl did not bring refuses the batch, and its re
   expect(stage.crawls()).toHaveLength(2);
 });
 
+test('the header of a CSV is its schema: nothing is crawled, and a column that it lacks refuses the batch', async () => {
+  const contract = { ...contractWith(''), source: { ...contractWith('').source, formats: ['csv' as const] } };
+  const stage = stageWith(contract, '');
+  expect(await stage.check('a', 'struct<id:string,at:string>')).toEqual({
+    status: 'ready',
+    crawlStarted: false,
+    engine: 'embedded',
+  });
+  await expect(stage.check('b', 'struct<id:string>')).rejects.toMatchObject({ name: 'SchemaMismatch' });
+  expect(stage.crawls()).toEqual([]);
+});
+
 test('notifications are S3’s own, ten a call; those that the queue refuses are sent again', async () => {
   const sent: { Id: string; MessageBody: string }[][] = [];
   let waiting = '1';

@@ -44,3 +44,30 @@ test('the job is told where the files are, where its run writes, and what it doe
   expect(world.text('work', `${root}/job.json`)).toContain(`${garbage}-f3-`);
   expect(await deps.ledger.batch(dataset, step.batch)).toMatchObject({ engine: 'glue' });
 });
+
+/** What the job is told of the published object. */
+const there = {
+  uri: expect.stringMatching(/^s3:\/\/processed\/feed\/.*\.parquet$/),
+  size: expect.any(Number),
+  values: ['feed', '06'],
+};
+test.each([
+  ['a table of folders', { format: 'hive', isDeduped: true }, 's3://processed/feed/'],
+  ['the objects of a table', { format: 'iceberg', isDeduped: true }, [there]],
+  ['the whole table', { format: 'hive', isDedupedInTable: true }, [{ ...there, isFixed: false }]],
+  ['nothing, if rows are not compared', { format: 'hive' }, null],
+] as const)('the job looks for published keys in %s', async (_, options, published) => {
+  const world = new World(options);
+  world.put('feed/a', ['1@06']);
+  await world.settle();
+  world.put('feed/b', ['2@06']);
+  await world.until('transform');
+  const deps = world.deps('startGlueJob');
+  const [open] = await deps.ledger.openBatches(dataset);
+  const { run } = await startGlueJob(deps, { dataset, batch: open?.batch ?? '', fence: open?.fence ?? 0 });
+  const [key = ''] = world.aws.s3
+    .keys('work')
+    .filter((name) => name.endsWith(`/${run.slice(0, 8)}/job.json`));
+  const job = JSON.parse(world.text('work', key)) as { published: unknown };
+  expect(job.published).toEqual(published);
+});

@@ -1,9 +1,12 @@
 /** TransformEmbedded with an engine that only notes what it is given. */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import type { EmbeddedRun } from '../../../../src/lib/engine/embedded.ts';
+import { places } from '../../../../src/lib/flow/batch/addresses.ts';
+import { worthwhile } from '../../../../src/lib/flow/batch/footers.ts';
 import { transformEmbedded } from '../../../../src/lib/flow/steps/transformEmbedded.ts';
 import type { Summary } from '../../../../src/lib/model/plan.ts';
 import { dataset, World } from '../../../support/flowWorld.ts';
@@ -114,19 +117,25 @@ test('a batch that does not fit into memory or the disk goes to Glue; other erro
   await expect((await reached(other, [], new Error('another'))).run()).rejects.toThrow('another');
 });
 
+/** The ledger knows of attempts that were taken back; their objects may still be there. */
+const takenBack = (world: World, ...attempts: readonly (readonly [batch: string, fence: number])[]) => {
+  for (const [batch, fence] of attempts)
+    world.aws.dynamo.seed('ledger', {
+      pk: dataset,
+      sk: `GARBAGE#2099#${batch}#${fence}`,
+      batch,
+      fence,
+      due: '2099-01-01T00:00:00Z',
+    });
+};
+
 test('published rows are asked for without objects of attempts that were taken back', async () => {
   const world = new World({ format: 'hive', isDeduped: true });
   world.put('feed/a', ['1@06']);
   const { step, seen, run } = await reached(world);
-  const garbage = 'cd'.repeat(10);
-  world.aws.dynamo.seed('ledger', {
-    pk: dataset,
-    sk: `GARBAGE#2099#${garbage}#3`,
-    batch: garbage,
-    fence: 3,
-    due: '2099-01-01T00:00:00Z',
-  });
-  for (const name of [`${garbage}-f3-0`, `${step.batch}-f1-0`])
+  const [one, other] = ['cd'.repeat(10), 'ef'.repeat(10)];
+  takenBack(world, [one, 3], [other, 5]);
+  for (const name of [`${one}-f3-0`, `${other}-f5-0`, `${step.batch}-f1-0`])
     world.aws.s3.seed(
       'processed',
       `feed/source=feed/day=06/${name}.parquet`,
@@ -134,6 +143,41 @@ test('published rows are asked for without objects of attempts that were taken b
     );
   await run();
   expect(await seen.given?.published?.([['feed', '06']], '/nowhere')).toEqual([]);
-  world.aws.s3.seed('processed', `feed/source=feed/day=06/${garbage}-f4-0.parquet`, 'another attempt');
+  world.aws.s3.seed('processed', `feed/source=feed/day=06/${one}-f4-0.parquet`, 'another attempt');
   await expect(seen.given?.published?.([['feed', '06']], '/nowhere')).rejects.toThrow();
+});
+
+test('the engine gets each tombstone that counts, and none of attempts that were taken back', async () => {
+  const world = new World({ format: 'hive', isDeduped: true });
+  for (const [key, line] of [
+    ['feed/a', '-1@06'],
+    ['feed/b', '-2@06'],
+  ] as const) {
+    world.put(key, [line]);
+    await world.settle();
+  }
+  const counted = world.aws.s3.keys('work', 'tombstones/');
+  expect(counted).toHaveLength(2);
+  world.put('feed/c', ['3@06']);
+  const { seen, run } = await reached(world);
+  const garbage = 'cd'.repeat(10);
+  takenBack(world, [garbage, 3]);
+  world.aws.s3.seed('work', `${dirname(counted[0] ?? '')}/${garbage}-f3-0.parquet`, 'taken back');
+  await run();
+  const into = await mkdtemp(join(tmpdir(), 'sluice-test-'));
+  const paths = (await seen.given?.tombstones?.(into)) ?? [];
+  const texts = await Promise.all(paths.map((path) => readFile(path, 'utf8')));
+  expect(texts.sort()).toEqual(counted.map((key) => world.text('work', key)).sort());
+  await rm(into, { recursive: true });
+});
+
+test('of a table that is written in place, the ends of many objects are staged beside them', async () => {
+  for (const format of ['hive', 'iceberg'] as const) {
+    const world = new World({ format });
+    world.put('feed/a', ['1@06']);
+    const parts = Array.from({ length: worthwhile }, (_, i) => `data/day=06/${i}.parquet`);
+    const { deps, step, run } = await reached(world, parts);
+    const staged = places(deps.config).run(dataset, step.batch, (await run()).run).footers;
+    expect(await deps.store.exists(staged)).toBe(format === 'iceberg');
+  }
 });
