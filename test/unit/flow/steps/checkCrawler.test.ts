@@ -1,5 +1,5 @@
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { createCatalog } from '../../../../src/lib/aws/catalog.ts';
 import { createCrawlQueue } from '../../../../src/lib/aws/crawlQueue.ts';
 import { address } from '../../../../src/lib/aws/store.ts';
@@ -23,25 +23,30 @@ function stageWith(
   const objects = new Map<string, string>();
   const told: string[] = [];
   const queue = { isRead: true };
+  const crawler = {
+    State: 'READY',
+    LastCrawl: { Status: 'SUCCEEDED', ErrorMessage: '' },
+    Targets: { S3Targets: [{ EventQueueArn: queueArn }] },
+    /** The state after a start. */
+    isSlow: false,
+  };
+  const manifest = { decision: null as 'reject' | null };
   let known = columns;
   const { client, calls } = fakeGlue(({ name }) => {
-    if (name === 'StartCrawler') known = learns(known);
-    if (name === 'GetCrawler')
-      return {
-        Crawler: {
-          State: 'READY',
-          LastCrawl: { Status: 'SUCCEEDED' },
-          Targets: { S3Targets: [{ EventQueueArn: queueArn }] },
-        },
-      };
+    if (name === 'StartCrawler') {
+      known = learns(known);
+      if (crawler.isSlow) crawler.State = 'RUNNING';
+    }
+    if (name === 'GetCrawler') return { Crawler: crawler };
     if (name !== 'GetTables') return {};
+    if (known === '') return { TableList: [] };
     const Columns = struct(known).fields.map((f) => ({
       Name: f.name,
       Type: f.type.kind === 'scalar' ? f.type.name : 'struct<a:int>',
     }));
     const Location = `s3://raw/${contract.source.prefix}`;
     return {
-      TableList: known === '' ? [] : [{ Name: 'raw_test', StorageDescriptor: { Location, Columns } }],
+      TableList: [{ Name: 'raw_test', StorageDescriptor: { Location, Columns } }],
     };
   });
   const deps: CrawlerDeps = {
@@ -60,7 +65,7 @@ function stageWith(
       },
       readText: async () => contractText(contract),
       readJson: async (_, schema) =>
-        schema.parse({ dataset: contract.dataset, batch: 'b', files: [], published: [], decision: null }),
+        schema.parse({ dataset: contract.dataset, batch: 'b', files: [], published: [], ...manifest }),
       head: async () => {
         throw new Error('the profile is there');
       },
@@ -76,7 +81,7 @@ function stageWith(
     },
   };
   /** Checks a batch with one file whose records have this type. */
-  const check = async (batch: string, record: string) => {
+  const check = async (batch: string, record: string, crawlStarted = false) => {
     const file = {
       object: `${contract.source.prefix}${batch}.json`,
       version: 'v',
@@ -96,13 +101,13 @@ function stageWith(
       dataset: contract.dataset,
       batch,
       fence: 1,
-      crawlStarted: false,
+      crawlStarted,
       engine: 'auto' as const,
     };
     return checkCrawler(deps, input);
   };
   const crawls = () => calls.filter((c) => c.name === 'StartCrawler').map((c) => c.input.Name);
-  return { check, crawls, told, objects, queue };
+  return { check, crawls, told, objects, queue, crawler, manifest };
 }
 
 const known = 'struct<id:bigint,at:string>';
@@ -175,6 +180,78 @@ test('a required column that a crawl did not bring refuses the batch, and its re
   await expect(stage.check('a', record)).rejects.toMatchObject({ name: 'SchemaMismatch' });
   await expect(stage.check('a', record)).rejects.toMatchObject({ name: 'SchemaMismatch' });
   expect(stage.crawls()).toHaveLength(2);
+});
+
+/** A new field that the contract passes through. */
+const [passing, other] = [contractWith('', 'drift: passthrough'), 'struct<id:bigint,at:string,other:int>'];
+
+describe('a crawl that takes its time', () => {
+  beforeEach(() => {
+    // Waiting takes no time.
+    let now = 0;
+    jest.spyOn(Date, 'now').mockImplementation(() => (now += 4000));
+  });
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  test('is started when an earlier one has ended, and waited for until it ends', async () => {
+    const stage = stageWith(passing, known, () => other);
+    const crawling = (crawlStarted: boolean) => ({ status: 'crawling', crawlStarted, engine: 'embedded' });
+    stage.crawler.State = 'RUNNING';
+    expect(await stage.check('a', other)).toEqual(crawling(false));
+    expect([stage.crawls(), stage.told]).toEqual([[], []]);
+    stage.crawler.State = 'READY';
+    stage.crawler.isSlow = true;
+    expect(await stage.check('a', other)).toEqual(crawling(true));
+    // The Catalog may know a part of the fields while the crawl still runs.
+    expect(await stage.check('a', 'struct<id:bigint,at:string,other:int,more:int>', true)).toEqual(
+      crawling(true),
+    );
+    stage.crawler.State = 'READY';
+    expect(await stage.check('a', other, true)).toMatchObject({ status: 'ready', crawlStarted: true });
+    expect(stage.crawls()).toHaveLength(1);
+  });
+});
+
+test('a crawl that failed fails its batch by name, with the crawler’s words', async () => {
+  const stage = stageWith(passing, known);
+  stage.crawler.LastCrawl = { Status: 'FAILED', ErrorMessage: 'no permission' };
+  await expect(stage.check('a', other)).rejects.toMatchObject({
+    name: 'CrawlerFailed',
+    message: 'the crawler sluice-test-raw-test failed: no permission',
+    dataset: 'test',
+    batch: 'a',
+  });
+});
+
+test('a crawler without a queue reads everything, so a field that it did not bring is noted', async () => {
+  const stage = stageWith(passing, known);
+  stage.crawler.Targets = { S3Targets: [] };
+  stage.queue.isRead = false;
+  await stage.check('a', other);
+  await stage.check('b', other);
+  expect([stage.crawls(), stage.told]).toEqual([['sluice-test-raw-test'], []]);
+});
+
+test('a crawl that brings every field leaves no note, and one that brings no table refuses the batch', async () => {
+  const stage = stageWith(passing, known, () => other);
+  await stage.check('a', other);
+  expect([...stage.objects.keys()].filter((key) => key.includes('/catalog/'))).toEqual([]);
+  const empty = stageWith(passing, '');
+  await expect(empty.check('a', other)).rejects.toMatchObject({
+    name: 'SchemaMismatch',
+    message: expect.stringContaining('made no table for s3://raw/test/'),
+    dataset: 'test',
+    batch: 'a',
+  });
+});
+
+test('a batch whose rows are all rejected needs neither columns nor a crawl', async () => {
+  const stage = stageWith(contractWith('  - { name: must, path: must, type: int, required: true }'), known);
+  stage.manifest.decision = 'reject';
+  expect(await stage.check('a', 'struct<id:bigint>')).toMatchObject({ status: 'ready' });
+  expect(stage.crawls()).toEqual([]);
 });
 
 test('the header of a CSV is its schema: nothing is crawled, and a column that it lacks refuses the batch', async () => {
