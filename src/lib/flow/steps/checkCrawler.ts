@@ -101,9 +101,8 @@ export async function checkCrawler(
   requireReadable(contract, found);
   const left = missing(found) ?? [];
   // A crawl that has not read the objects of the batch says nothing about their fields.
-  const isTold =
-    ended.queue === undefined || left.length === 0 || (await deps.crawlQueue.isRead(ended.queue));
-  if (left.length > 0 && isTold)
+  const isTold = async () => ended.queue === undefined || deps.crawlQueue.isRead(ended.queue);
+  if (left.length > 0 && (await isTold()))
     await store.writeText(unlearnedAt(config, contract.dataset), unlearned.with(left, now));
   return isDone(crawlStarted);
 }

@@ -80,10 +80,15 @@ function stageWith(
       },
     },
   };
-  /** Checks a batch with one file whose records have this type. */
-  const check = async (batch: string, record: string, crawlStarted = false) => {
-    const file = {
-      object: `${contract.source.prefix}${batch}.json`,
+  /** Checks a batch whose records have this type. */
+  const check = async (
+    batch: string,
+    record: string | null,
+    crawlStarted = false,
+    names: readonly string[] = [`${batch}.json`],
+  ) => {
+    const files = names.map((name) => ({
+      object: `${contract.source.prefix}${name}`,
       version: 'v',
       size: 10,
       unpacked: 10,
@@ -92,10 +97,10 @@ function stageWith(
       fault: null,
       compression: null,
       header: null,
-    };
+    }));
     objects.set(
       `s3://work/manifests/${contract.dataset}/${batch}/f1/profile.json`,
-      JSON.stringify({ files: [file], record: struct(record) }),
+      JSON.stringify({ files, record: record && struct(record) }),
     );
     const input = {
       dataset: contract.dataset,
@@ -209,7 +214,10 @@ describe('a crawl that takes its time', () => {
       crawling(true),
     );
     stage.crawler.State = 'READY';
-    expect(await stage.check('a', other, true)).toMatchObject({ status: 'ready', crawlStarted: true });
+    expect(await stage.check('a', 'struct<id:bigint,at:string,other:int,more:int>', true)).toMatchObject({
+      status: 'ready',
+      crawlStarted: true,
+    });
     expect(stage.crawls()).toHaveLength(1);
   });
 });
@@ -245,6 +253,24 @@ test('a crawl that brings every field leaves no note, and one that brings no tab
     dataset: 'test',
     batch: 'a',
   });
+});
+
+test('a required column that neither the Catalog nor the batch has refuses the batch without a crawl', async () => {
+  const stage = stageWith(contractWith('  - { name: must, path: must, type: int, required: true }'), known);
+  await expect(stage.check('a', known)).rejects.toMatchObject({ name: 'SchemaMismatch' });
+  expect(stage.crawls()).toEqual([]);
+});
+
+test('a batch of which nothing can be parsed needs no crawl', async () => {
+  const stage = stageWith(contractWith(''), '');
+  expect(await stage.check('a', null)).toMatchObject({ status: 'ready', crawlStarted: false });
+  expect(stage.crawls()).toEqual([]);
+});
+
+test('a crawl is told of each object once, and of each that has another key', async () => {
+  const stage = stageWith(passing, known, () => other);
+  await stage.check('a', other, false, ['a.zip', 'a.zip', 'b.json']);
+  expect(stage.told).toEqual(['a.zip', 'b.json'].map((name) => `${queueArn} raw test/${name}`));
 });
 
 test('a batch whose rows are all rejected needs neither columns nor a crawl', async () => {

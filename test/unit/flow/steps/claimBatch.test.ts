@@ -43,6 +43,13 @@ const manifest = () => {
     published: unknown;
   };
 };
+const queued = async (object: string, version: string) => {
+  const found = (await deps.ledger.nextFiles(dataset, 100)).find(
+    (file) => file.object === `feed/${object}` && file.version === version,
+  );
+  if (!found) throw new Error(`${object} does not wait`);
+  return found;
+};
 const stateOf = async (object: string, version: string) =>
   (await deps.ledger.file(dataset, { object: `feed/${object}`, version }))?.state;
 
@@ -105,6 +112,29 @@ test('of an object of which two versions wait, only the latest is in the batch',
     { object: 'feed/a', version: '1', batch: 'cd'.repeat(10), published: 1 },
   ]);
   expect(await stateOf('a', '1')).toBe('pending');
+});
+
+test('a version with rows in the table is replayed alone while its successor does not wait', async () => {
+  await note(['a', '1'], ['a', '2']);
+  change(item('a'), { rows: { version: '1', batch: 'cd'.repeat(10), published: 1 } });
+  await deps.ledger.hold(dataset, fence, await queued('a', '2'), 'a person looks at it');
+  deps = { ...deps, store: { ...deps.store, exists: async () => true } };
+  expect(await claim()).toMatchObject({ files: 1, replaces: 1 });
+  expect(manifest().files).toMatchObject([{ object: 'feed/a', version: '1' }]);
+  expect(await stateOf('a', '2')).toBe('held');
+});
+
+test('a file of which the record cannot be read is held and keeps no other waiting, and an outage is not taken for one', async () => {
+  await note(['a', '1'], ['b', '1']);
+  const failing = { ...deps.ledger, read: async () => Promise.reject(new TypeError('an outage')) };
+  await expect(claimBatch({ ...deps, ledger: failing }, { dataset, fence, execution: 'e' })).rejects.toThrow(
+    'an outage',
+  );
+  expect(await deps.ledger.pending(dataset)).toHaveLength(2);
+  change(item('a', '1'), { size: 'a text' });
+  expect(await claim()).toMatchObject({ files: 1 });
+  expect(manifest().files).toMatchObject([{ object: 'feed/b' }]);
+  expect(item('a', '1')).toMatchObject({ state: 'held' });
 });
 
 test('a file that a later version has replaced leaves the queue, and so does an entry that is not its file’s place', async () => {

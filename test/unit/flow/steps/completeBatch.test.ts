@@ -27,6 +27,7 @@ test('a CompleteBatch that is repeated after it has released the lease starts an
   world.put('feed/a', ['1@06']);
   const complete = await world.until('completeBatch');
   expect(await complete(world.deps('completeBatch'))).toMatchObject({ morePending: false });
+  expect(await world.statesOf('feed/a')).toEqual(['published']);
   const before = world.aws.sfn.executions.size;
   const { ledger } = world.deps('test');
   const noted = { object: 'feed/b', version: 'v', size: 1, sequencer: '1', etag: 'e' };
