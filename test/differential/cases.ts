@@ -3,12 +3,13 @@
 import { deflateRawSync, gzipSync } from 'node:zlib';
 import avro from 'avsc';
 import fc from 'fast-check';
-import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
+import type { LogName } from '../../src/lib/contract/textFormat.ts';
 import { container } from '../support/avroFiles.ts';
 import { parquetMark } from '../support/parquetCases.ts';
 import { workbook } from '../support/xlsxFiles.ts';
 import { zipOf } from '../support/zipArchive.ts';
+import { contracts, type Format, often, parsed, type Source, widths } from './contracts.ts';
 
 /** A contract, the rows published before, and the files of its batch. */
 export interface Case {
@@ -18,336 +19,6 @@ export interface Case {
   /** Larger lookups are joined in the set part. */
   readonly heldReferenceBytes: number;
 }
-
-const csvFormats = [
-  'csv',
-  'csv_lines',
-  'csv_dialect',
-  'csv_plain',
-  'csv_encoded',
-  'csv_header',
-  'text_pattern',
-  'text_fields',
-  'xlsx',
-] as const;
-/** Of the fields at positions. */
-const widths = { id: 2, at: 34, a: 8, b: 8, c: 8, x: 6, y: 6 } as const;
-type Format =
-  | 'lines'
-  | 'json_document'
-  | 'json_concatenated'
-  | 'xml'
-  | 'parquet'
-  | 'avro'
-  | (typeof csvFormats)[number];
-const formats: Readonly<Record<Format, object>> = {
-  lines: { formats: ['ndjson', 'json_array'] },
-  json_document: { formats: ['json_document'], records: 'data."the rows"' },
-  json_concatenated: { formats: ['json_concatenated'] },
-  parquet: { formats: ['parquet'] },
-  avro: { formats: ['avro'] },
-  csv: { formats: ['csv'], csv: { delimiter: ';', nullText: 'NULL' } },
-  csv_lines: { formats: ['csv'], csv: { quotedNewlines: false, longRows: 'trim' } },
-  csv_dialect: {
-    formats: ['csv'],
-    csv: {
-      delimiter: '||',
-      quote: "'",
-      escape: '\\',
-      comment: '#',
-      skipLines: 1,
-      skipFooter: 1,
-      shortRows: 'pad',
-      longRows: 'trim',
-      strayQuotes: 'keep',
-      trimFields: true,
-    },
-  },
-  csv_plain: {
-    formats: ['csv'],
-    csv: { delimiter: '\t', quote: 'none', comment: '#', skipLines: 2, quotedNewlines: false },
-  },
-  csv_encoded: {
-    formats: ['csv'],
-    csv: { encoding: 'windows-1252', skipFooter: 2, quotedNewlines: true, strayQuotes: 'keep' },
-  },
-  csv_header: { formats: ['csv'], csv: { header: { rows: 2, join: '', spans: true, anyCase: true } } },
-  xlsx: { formats: ['xlsx'], xlsx: { sheet: 'Data', skipFooter: 1, headerShare: 0.2 } },
-  xml: { formats: ['xml'], xml: { record: 'rows/row' } },
-  text_pattern: {
-    formats: ['text'],
-    text: {
-      pattern:
-        '(?<id>[^;]*);(?<at>[^;]*)(?:;(?P<a>[^;]*)(?:;(?<b>[^;"]*|"[^"]*")(?:;(?<c>[^;]*)(?:;(?<x>[^;]*)(;(?<y>[^;]*)(?:;.*)?)?)?)?)?)?',
-      nullText: 'NULL',
-      comment: '# a',
-      skipLines: 1,
-    },
-  },
-  text_fields: {
-    formats: ['text'],
-    text: {
-      fields: Object.entries(widths).map(([name, width]) => ({ name, width })),
-      encoding: 'windows-1252',
-      skipFooter: 1,
-    },
-  },
-};
-const isCsv = (format: Format) => /^(csv|text|xlsx)/.test(format);
-
-/** The same values four times: those after them are rare. */
-const often = <T>(...of: readonly T[]): T[] => Array.from({ length: 4 }, () => of).flat();
-
-const scalar = fc.constantFrom(
-  'string',
-  'int',
-  'bigint',
-  'double',
-  'decimal(12,3)',
-  'decimal(38,0)',
-  'boolean',
-  'date',
-  'json',
-);
-const columnOf = (name: string, paths: readonly string[]) =>
-  fc
-    .record({
-      name: fc.constant(name),
-      path: fc.constantFrom(...paths),
-      type: scalar,
-      required: fc.boolean(),
-      onError: fc.constantFrom('quarantine', 'null'),
-      trim: fc.boolean(),
-      nullValues: fc.constantFrom([], ['', ' N/A ']),
-      rule: fc.nat(),
-    })
-    .map(({ rule, ...column }) => ({ ...column, ...ruleOf(column.type, rule) }));
-
-/** How people write values of a type, where it differs from how programs do. */
-function ruleOf(type: string, n: number): object {
-  const rules: Readonly<Record<string, readonly object[]>> = {
-    boolean: [{}, { map: { true: ['1', 'x', '12'], false: ['', 'N/A'] }, mapDefault: 'null' }],
-    date: [{}, { formats: ['iso8601_date', 'excel', { pattern: '%d.%m.%Y' }] }],
-    string: [{}, {}, { map: { yes: ['true'], no: ['-7'] }, mapDefault: 'reject' }],
-  };
-  const numbers = [
-    {},
-    {},
-    { number: { decimal: ',', group: '.' } },
-    { number: { group: ',', percent: 'ratio', currency: ['$', '€'], accounting: true } },
-  ];
-  const those = rules[type] ?? (/^(int|bigint|double|decimal.*)$/.test(type) ? numbers : [{}]);
-  return those[n % those.length] ?? {};
-}
-
-const arrayOf = (name: string, paths: readonly string[]) =>
-  fc.record({
-    name: fc.constant(name),
-    path: fc.constantFrom(...paths),
-    type: fc
-      .constantFrom('string', 'int', 'bigint', 'double', 'boolean', 'date')
-      .map((type) => `array<${type}>`),
-    required: fc.boolean(),
-    onError: fc.constantFrom('quarantine', 'null'),
-  });
-
-/** The column without rules that reject its row. Most contracts have only such columns, so that most rows are published and compared. */
-const lenient = <Column extends object>(column: Column) => ({
-  ...column,
-  required: false,
-  onError: 'null',
-  ...('mapDefault' in column ? { mapDefault: 'keep' } : {}),
-});
-
-const lookups = fc.constantFrom(
-  ...often([]),
-  [],
-  [],
-  [{ kind: 'lookup', file: 'names.csv', on: { id: 'id' }, columns: { found: 'name', found_kind: 'kind' } }],
-  [
-    {
-      kind: 'lookup',
-      file: 'names.csv',
-      on: { id: 'id' },
-      columns: { found: 'name' },
-      unmatched: { default: "it's \\ none" },
-    },
-    { kind: 'polygon', file: 'squares.geojson', longitude: 'x', latitude: 'y', column: 'square' },
-  ],
-  [
-    {
-      kind: 'lookup',
-      file: 'names.json',
-      on: { text: 'a', id: 'id' },
-      columns: { found: 'name' },
-      unmatched: 'quarantine',
-    },
-    {
-      kind: 'polygon',
-      file: 'squares.geojson',
-      longitude: 'x',
-      latitude: 'y',
-      column: 'square',
-      unmatched: 'quarantine',
-    },
-  ],
-);
-
-const contractOf = (format: Format, withPublished: boolean) => {
-  const nested = isCsv(format) ? [] : ['in.', 'list[0].'];
-  return fc
-    .record({
-      explode: isCsv(format)
-        ? fc.constant(undefined)
-        : fc.constantFrom(undefined, undefined, undefined, 'list', ['list', 'list.sub'], 'in.*', [
-            'in.*',
-            'list',
-          ]),
-      parse: isCsv(format) ? fc.constant(undefined) : fc.constantFrom(undefined, { text: 'json' }),
-      drift: fc.constantFrom(...often('ignore', 'rescue', 'passthrough'), 'reject'),
-      flatten: isCsv(format) ? fc.constant([]) : fc.constantFrom([], [], [{ path: 'in', prefix: 'in_' }]),
-    })
-    .chain(({ explode, parse, drift, flatten: objects }) => {
-      const exploded = [explode ?? []].flat().map((path) => path.replace('.*', ''));
-      const flatten = exploded.includes('in') ? [] : objects;
-      const paths = (name: string) => [
-        ...(explode === undefined ? [name, ...nested.map((place) => place + name)] : [name]),
-        ...exploded.map((path) => `${path}.${name}`),
-        ...(parse === undefined ? [] : [`text.${name}`]),
-      ];
-      const arrays = exploded.includes('list')
-        ? ['c[*]', 'list.c[*]']
-        : ['c[*]', 'in.c[*]', 'list[*].c', 'list[*].c[*]', 'list[*].sub[*].c'];
-      return fc
-        .record({
-          a: columnOf('a', paths('a')),
-          b: columnOf('b', paths('b')),
-          c: isCsv(format) ? columnOf('c', ['c']) : arrayOf('c', arrays),
-          isLenient: fc.constantFrom(true, true, true, false),
-          key: fc.constantFrom(['id'], ['id', 'at']),
-          scope: withPublished
-            ? fc.constantFrom('partition', 'partition', 'table')
-            : fc.constantFrom('batch', 'file'),
-          order: fc.constantFrom(
-            [],
-            [{ column: 'a', direction: 'asc' }],
-            [{ column: 'b', direction: 'desc' }],
-          ),
-          deleteWhen: fc.constantFrom(undefined, 'id % 2 = 0', "x > 1 or text = 'x'"),
-          isDeduped: withPublished ? fc.constant(true) : fc.boolean(),
-          part: fc.constantFrom('year', 'day', 'hour'),
-          constant: fc.constantFrom('generated', 'a b/c=é'),
-          enrich: lookups,
-          derive: fc.constantFrom(
-            [],
-            [{ name: 'd', type: 'bigint', expression: "id * id - length(concat('x', '桜'))" }],
-            [{ name: 'd', type: 'string', expression: "if(hour(at) >= 6, 'day', 'night')" }],
-            [{ name: 'd', type: 'bigint', expression: 'coalesce(id * id * id, -1)' }],
-            [{ name: 'd', type: 'double', expression: 'coalesce(1 / (x * x * x), y * 0, -1)' }],
-            [
-              {
-                name: 'd',
-                type: 'string',
-                expression: "coalesce(substring(text, id, 9223372036854775807), '-')",
-              },
-            ],
-          ),
-          filter: fc.constantFrom(undefined, undefined, 'id % 3 != 1'),
-          when: fc.constantFrom(undefined, undefined, undefined, 'id < 4', "text != 'x' or x > 1"),
-          own: fc.constantFrom(null, null, 'src', 'text', 'id', 'none'),
-          nonFinite:
-            isCsv(format) || ['xml', 'parquet', 'avro'].includes(format) ? fc.constant(false) : fc.boolean(),
-        })
-        .map(
-          ({
-            a,
-            b,
-            c,
-            isLenient,
-            key,
-            scope,
-            order,
-            isDeduped,
-            deleteWhen,
-            part,
-            constant,
-            filter,
-            nonFinite,
-            own,
-            when,
-            ...rest
-          }) =>
-            parseContract(
-              'generated.yml',
-              // JSON is YAML.
-              JSON.stringify({
-                dataset: 'generated',
-                source: {
-                  prefix: 'x/',
-                  ...formats[format],
-                  ...(nonFinite ? { json: { nonFinite: 'null' } } : {}),
-                },
-                explode,
-                parse,
-                drift,
-                flatten,
-                columns: [
-                  { name: 'id', path: 'id', type: 'bigint', required: true },
-                  {
-                    name: 'at',
-                    path: 'at',
-                    type: 'timestamp',
-                    required: true,
-                    formats: [
-                      'iso8601',
-                      'epoch_s',
-                      'epoch_ms',
-                      'epoch_ns',
-                      'twitter',
-                      'rfc2822',
-                      { pattern: '%d.%m.%Y %H:%M%z' },
-                    ],
-                  },
-                  { name: 'text', path: 'a', type: 'string', onError: 'null' },
-                  { name: 'x', path: 'x', type: 'double', onError: 'null' },
-                  { name: 'y', path: 'y', type: 'double', onError: 'null' },
-                  ...[a, b, c].map((column) => (isLenient ? lenient(column) : column)),
-                  {
-                    name: 'src',
-                    path: '$key',
-                    type: 'string',
-                    extract: 'x/(.*)',
-                    ...(own === 'src' ? {} : { publish: false }),
-                  },
-                ],
-                ...rest,
-                ...(filter ? { filter } : {}),
-                ...(when ? { when } : {}),
-                ...(isDeduped && withPublished && order.length === 0 && !filter
-                  ? { load: { replace: scope, by: 'id' } }
-                  : isDeduped
-                    ? {
-                        dedupe: {
-                          key: withPublished ? ['id'] : key,
-                          scope,
-                          order,
-                          ...(withPublished && order.length > 0 ? { deleteWhen } : {}),
-                        },
-                      }
-                    : {}),
-                partitionBy:
-                  own === 'none'
-                    ? []
-                    : [
-                        { name: 'source', constant },
-                        { name: part, of: 'at', part },
-                        ...(own === null ? [] : [{ name: own === 'src' ? 'src' : 'own', of: own }]),
-                      ],
-              }),
-            ),
-        );
-    });
-};
 
 const leaf = fc.oneof(
   fc.integer(),
@@ -466,22 +137,17 @@ const lineFile = fc
     ]),
   );
 const arrayFile = fc.array(record, { maxLength: 5 }).map((records) => bytes(JSON.stringify(records)));
-const documentFile = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc
-      .array(record, { maxLength: 5 })
-      .map((rows) => bytes(JSON.stringify({ data: { 'the rows': rows } }))),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.constantFrom(
-      bytes('{}'),
-      bytes('{"data":{"the rows":{}}}'),
-      bytes('{"data":{"the rows":[1,[],{}]}}'),
-    ),
-  },
-);
+/** Documents with the records at their place in `data`, and others. */
+const documentFile = (dataOf: (records: readonly object[]) => object, ...others: readonly string[]) =>
+  fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc
+        .array(record, { maxLength: 5 })
+        .map((records) => bytes(JSON.stringify({ data: dataOf(records) }))),
+    },
+    { weight: 1, arbitrary: fc.constantFrom(...['{}', ...others].map(bytes)) },
+  );
 const concatenatedFile = fc
   .array(
     fc.tuple(
@@ -530,12 +196,16 @@ const csvField = (delimiter: string, quote: string) =>
         { weight: 1, arbitrary: fc.constant(text.replaceAll('\0', '')) },
       ),
     );
+/** Of DMS: the first is that of a full load, the last is unknown. */
+const operations = ['', 'I', 'I', 'U', 'U', 'D', 'X'];
 /** `before` comes first; then, sometimes, lines of the dialect that are not records. */
-const csvFile = (delimiter: string, quote = '"', before = '') =>
+const csvFile = (delimiter: string, quote = '"', before = '', headers: readonly string[] = []) =>
   fc
     .tuple(
       fc.constantFrom(
-        ...often('id at a b c x y', 'id at a b c x y extra', 'y x c b a at id'),
+        ...often(
+          ...(headers.length > 0 ? headers : ['id at a b c x y', 'id at a b c x y extra', 'y x c b a at id']),
+        ),
         ...['ID At A B C x Y', 'id at', 'id id', 'id id at a', '', 'u v'],
       ),
       fc.array(
@@ -557,8 +227,9 @@ const csvFile = (delimiter: string, quote = '"', before = '') =>
         const row = [
           String(id),
           String(at),
-          ...rest.slice(0, Math.max(0, names.length - 2 + (id === 6 ? 1 : 0))),
+          ...rest.slice(0, Math.max(0, (names[0] === 'Op' ? 5 : names.length - 2) + (id === 6 ? 1 : 0))),
         ];
+        if (names[0] === 'Op') return [operations[id], ...row, id * 7 - 3].join(delimiter);
         return (names[0] === 'y' ? row.reverse() : row).join(delimiter);
       });
       const text = `${before}${aside}${[names.join(delimiter), ...lines, ...(aside.startsWith('#') ? ['# end', `Total${delimiter}`] : [])].join(end)}`;
@@ -593,6 +264,152 @@ const textFile = fc
     }),
   )
   .map(({ lines, end, isCut }) => bytes([...lines.map((l) => (isCut ? l.trimEnd() : l)), 'Total'].join(end)));
+
+/** The rest of a text, as a field of a log: without what ends the field. */
+const inLog = (text: unknown) => String(text ?? '-').replaceAll(/[\s"\\]/g, '_') || '-';
+const logTimes: Readonly<Partial<Record<LogName, string>>> = {
+  s3_access: '06/Oct/2025:05:40:00 +0000',
+  apache: '06/Oct/2025:07:40:00 +0200',
+  alb: '2025-10-06T05:40:00.123456Z',
+  cloudfront: '2025-10-06\t05:40:00',
+  vpc_flow: '1759729200',
+};
+const logLine = (log: LogName) =>
+  fc
+    .record({
+      id: fc.integer({ min: 0, max: 6 }),
+      values: fc.array(leaf, { minLength: 4, maxLength: 4 }),
+      request: fc.constantFrom('GET /a?b=1 HTTP/1.1', 'GET /a b HTTP/1.1', '-', 'x \\"y\\" z', 'POST  '),
+      time: fc.constantFrom(...often(logTimes[log] ?? ''), 'soon'),
+      length: fc.constantFrom(0, 1, 5, 99),
+      odd: fc.constantFrom(...often('', '', ''), ' more', '"', '\r'),
+    })
+    .map(({ id, values: [a, b, x, y], request, time, length, odd }) => {
+      const lines: Readonly<Record<LogName, readonly [first: string, rest: string]>> = {
+        s3_access: [
+          `o bucket [${time}] 192.0.2.1 - ${inLog(b)} REST.GET ${inLog(a)} "${request}" ${id} - ${inLog(x)} 1 ${inLog(y)} - "-" "${inLog(a)}"`,
+          ' - host= sig suite AuthHeader h TLSv1.2 - Yes',
+        ],
+        apache: [
+          `192.0.2.1 - ${inLog(b)} [${time}] "${request}" ${id} ${inLog(x)}`,
+          ` "-" "Agent (${inLog(a)})"`,
+        ],
+        alb: [
+          `https ${time} app/x/1 192.0.2.1:${id} ${id % 2 ? '-' : '10.0.0.1:80'} ${inLog(x)} 0.1 -1 ${id} - 5 ${inLog(y)} "${request}" "${inLog(a)}" - -`,
+          ` arn "Root=1" "-" "-" 0 ${time} "forward" "-" "-"`,
+        ],
+        cloudfront: [
+          [
+            time,
+            'FRA',
+            inLog(y),
+            '192.0.2.1',
+            'GET',
+            'h',
+            inLog(a),
+            id,
+            inLog(b),
+            '-',
+            '-',
+            '-',
+            'Hit',
+            'id',
+            'h',
+            'https',
+            5,
+            inLog(x),
+          ].join('\t'),
+          '\t-\tTLSv1.3\tsuite\tHit\tHTTP/2.0\t-\t-\t443',
+        ],
+        vpc_flow: [
+          `${id} 1 eni-1 ${inLog(a)} 10.0.0.2 5 443 6 ${inLog(y)} ${inLog(x)} ${time} 1759729260 ${inLog(b)}`,
+          ' OK',
+        ],
+      };
+      const [first, rest] = lines[log];
+      return `${first}${rest.slice(0, length === 99 ? rest.length : length)}${odd}`;
+    });
+const logFile = (log: LogName) =>
+  fc
+    .tuple(
+      fc.array(logLine(log), { maxLength: 8 }),
+      fc.constantFrom('', '#Version: 1.0\n#Fields: date time\n', 'version account-id\n', '\n \n'),
+      fc.constantFrom(...often('\n', '\r\n'), '\r'),
+    )
+    .map(([lines, before, end]) => bytes(`${before}${lines.join(end)}`));
+
+/** The record of a change, in the envelope of its program. */
+type Change = (row: Record<string, unknown>, kind: number, place: number) => unknown;
+const changeFile = (change: Change) =>
+  fc
+    .tuple(
+      fc.array(
+        fc.oneof(
+          {
+            weight: 12,
+            arbitrary: fc
+              .tuple(record, fc.nat(7), fc.nat(40))
+              .map(([row, kind, place]) => JSON.stringify(change({ ...row }, kind, place))),
+          },
+          { weight: 1, arbitrary: line },
+          { weight: 1, arbitrary: fc.constantFrom('null', '{"ddl":"x"}', '{"op":"t"}', '{"payload":{}}') },
+        ),
+        { maxLength: 10 },
+      ),
+      fc.constantFrom('\n', '\r\n'),
+    )
+    .map(([lines, end]) => bytes(lines.join(end)));
+const debeziumChange: Change = (row, kind, place) => {
+  const op = ['c', 'u', 'u', 'd', 'r', 't', 'x', 'm'][kind];
+  const before = kind % 2 === 0 ? null : { id: row.id, at: row.at };
+  const source = kind === 4 ? {} : { lsn: place * 100, ts_ms: 1759729200000 };
+  const envelope = { op, source, ts_ms: 1759729200000 + place, before, after: op === 'd' ? null : row };
+  return place % 5 === 0 ? { schema: {}, payload: envelope } : envelope;
+};
+const dmsChange: Change = (row, kind, place) => ({
+  Op: operations[kind],
+  ...row,
+  AR_H_CHANGE_SEQ: kind === 0 ? null : String(20251006000000 + place),
+});
+const typed = (value: unknown): unknown => {
+  if (value === null || value === undefined) return { NULL: true };
+  if (Array.isArray(value)) return { L: value.map(typed) };
+  if (typeof value === 'object')
+    return { M: Object.fromEntries(Object.entries(value).map(([k, v]) => [k, typed(v)])) };
+  if (typeof value === 'boolean') return { BOOL: value };
+  return typeof value === 'number' ? { N: String(value) } : { S: String(value) };
+};
+const dynamodbChange: Change = (row, kind, place) => {
+  const image = Object.fromEntries(Object.entries(row).map(([name, value]) => [name, typed(value)]));
+  const Keys = { id: image.id, at: image.at };
+  const SequenceNumber = String(10n ** 20n + BigInt(place));
+  switch (kind) {
+    case 0:
+      return { Item: image };
+    case 1:
+    case 2:
+      return { Metadata: { WriteTimestampMicros: { N: String(place) } }, Keys, NewImage: image };
+    case 3:
+      return { eventName: 'REMOVE', dynamodb: { Keys, SequenceNumber } };
+    case 4:
+      return { Metadata: { WriteTimestampMicros: { N: String(place) } }, Keys };
+    default:
+      return {
+        eventName: kind === 5 ? 'INSERT' : 'MODIFY',
+        dynamodb: { Keys, NewImage: image, SequenceNumber },
+      };
+  }
+};
+const mongodbChange: Change = (row, kind, place) => {
+  const operationType = ['insert', 'update', 'replace', 'delete', 'drop', 'update', 'rename', 'delete'][kind];
+  return {
+    _id: { _data: `82${String(place).padStart(4, '0')}` },
+    operationType,
+    wallTime: { $date: '2025-10-06T05:40:00Z' },
+    documentKey: { id: row.id, at: row.at },
+    ...(kind < 3 ? { fullDocument: row } : {}),
+  };
+};
 
 const inXml = (text: string): string =>
   text
@@ -852,10 +669,32 @@ const otherFile = fc.constantFrom(
   Buffer.from([0x1f, 0x8b, 8]),
   gzipSync('{"id":3,"at":1759729200}'),
 );
-const fileOf: Readonly<Record<Format, fc.Arbitrary<Buffer>>> = {
+const fileOf: Readonly<Record<Exclude<Format, 'log'>, fc.Arbitrary<Buffer>>> = {
   lines: fc.oneof({ weight: 4, arbitrary: lineFile }, { weight: 2, arbitrary: arrayFile }),
-  json_document: documentFile,
-  json_concatenated: concatenatedFile,
+  document: documentFile(
+    (rows) => ({ 'the rows': rows }),
+    '{"data":{"the rows":{}}}',
+    '{"data":{"the rows":[1,[],{}]}}',
+  ),
+  map: documentFile(
+    (rows) => Object.fromEntries(rows.map((row, i) => [`k${i}`, row])),
+    '{"data":{"x":1,"y":[],"z":{}}}',
+    '{"data":[]}',
+  ),
+  edges: documentFile(
+    (rows) => ({ edges: rows.map((node) => ({ node })) }),
+    '{"data":{"edges":[{"node":null},{},1]}}',
+    '{"data":{"edges":7}}',
+  ),
+  concatenated: concatenatedFile,
+  debezium: changeFile(debeziumChange),
+  dms: changeFile(dmsChange),
+  dms_csv: csvFile(',', '"', '', ['Op id at a b c x y AR_H_CHANGE_SEQ']),
+  dynamodb: changeFile(dynamodbChange),
+  mongodb: changeFile(mongodbChange),
+  xml: xmlFile,
+  parquet: parquetFile,
+  avro: avroFile,
   csv: csvFile(';'),
   csv_lines: csvFile(','),
   csv_dialect: csvFile('||', "'", 'Report\n'),
@@ -863,49 +702,39 @@ const fileOf: Readonly<Record<Format, fc.Arbitrary<Buffer>>> = {
   csv_encoded: csvFile(','),
   // The upper parts of the names are empty.
   csv_header: csvFile(',', '"', ',,,,,,\n'),
+  csv_named: csvFile(','),
+  pattern: csvFile(';'),
+  fields: textFile,
   xlsx: xlsxFile,
-  xml: xmlFile,
-  parquet: parquetFile,
-  avro: avroFile,
-  text_pattern: csvFile(';'),
-  text_fields: textFile,
+  xlsx_header: xlsxFile,
 };
-const filesOf = (format: Format) =>
-  fc
+const fileFor = (format: Format, { csv, text }: Source): fc.Arbitrary<Buffer> => {
+  const file = format === 'log' ? logFile(text?.log ?? 'alb') : fileOf[format];
+  if ((csv?.encoding ?? text?.encoding) !== 'utf-16') return file;
+  return fc
+    .tuple(file, fc.constantFrom('\uFEFF', '\uFEFF', ''))
+    .map(([content, mark]) => Buffer.from(mark + content.toString('utf8'), 'utf16le'));
+};
+const filesOf = (format: Format, source: Source) => {
+  const file = fileFor(format, source);
+  return fc
     .array(
       fc.oneof(
-        { weight: 6, arbitrary: fileOf[format] },
+        { weight: 6, arbitrary: file },
         { weight: 1, arbitrary: otherFile },
         // A Parquet file is written later.
-        { weight: 1, arbitrary: format === 'parquet' ? otherFile : zipped(fileOf[format]) },
+        { weight: 1, arbitrary: format === 'parquet' ? otherFile : zipped(file) },
       ),
       { minLength: 1, maxLength: 3 },
     )
     .map((contents) => Object.fromEntries(contents.map((content, i) => [`x/${i}.json`, content])));
+};
 
-export const cases: fc.Arbitrary<Case> = fc
-  .tuple(
-    fc.constantFrom<Format>(
-      'lines',
-      'lines',
-      'lines',
-      'json_document',
-      'json_concatenated',
-      'xml',
-      'xml',
-      'parquet',
-      'parquet',
-      'avro',
-      'avro',
-      ...csvFormats,
-    ),
-    fc.constantFrom(false, false, false, true),
-  )
-  .chain(([format, withPublished]) =>
-    fc.record({
-      contract: contractOf(format, withPublished),
-      before: withPublished ? filesOf(format) : fc.constant(null),
-      files: filesOf(format),
-      heldReferenceBytes: fc.constantFrom(0, 1_000_000),
-    }),
-  );
+export const cases: fc.Arbitrary<Case> = contracts.chain(({ format, source, withPublished, written }) =>
+  fc.record({
+    contract: fc.constant(parsed(written)),
+    before: withPublished ? filesOf(format, source) : fc.constant(null),
+    files: filesOf(format, source),
+    heldReferenceBytes: fc.constantFrom(0, 1_000_000),
+  }),
+);
