@@ -82,6 +82,8 @@ A batch over \`embeddedLimitMb\` (64) runs on Spark: ${dollars(prices.dpuHour)} 
 ${dollars((2 * prices.dpuHour) / 60)}, as much as hundreds of embedded batches. Therefore small batches do not run on Glue. The job scales down
 from \`glueWorkers\` (\`--enable-auto-scaling\`) and stops after two hours. Glue does not retry it; the batch is tried again.
 
+A batch that rewrites more than \`rewriteLimitMb\` (4096) of published objects has a second run of the job, after that of the transform or the embedded transform.
+
 ## Choices that lower the cost
 
 ${table(

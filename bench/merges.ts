@@ -183,6 +183,9 @@ async function publish(stage: Stage, path: string, name: string): Promise<Record
     'WaitForGlueJob',
     'CheckGlueJob',
     'ReplaceRows',
+    'StartRewriting',
+    'WaitForRewriting',
+    'CheckRewriting',
     'Publish',
   ];
   return {

@@ -12,7 +12,7 @@ import { measure } from './measure.ts';
 const root = resolve(import.meta.dirname, '..');
 
 /** The functions that DuckDB runs in. */
-const withEngine = new Set(['transformEmbedded', 'replaceRows']);
+const withEngine = new Set(['transformEmbedded', 'replaceRows', 'startRewriting']);
 
 export interface Packages {
   /** Zipped bytes of the largest function that is not the engine, and of the engine's. */
@@ -88,6 +88,7 @@ async function coldStart(): Promise<Packages['cold']> {
       STATE_MACHINE_ARN: 'none',
       ENGINE: 'auto',
       EMBEDDED_LIMIT_MB: '64',
+      REWRITE_LIMIT_MB: '4096',
       BATCH_FILES: '1000',
       BATCH_LIMIT_MB: '100',
       AWS_REGION: 'us-east-1',

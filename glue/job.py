@@ -1,4 +1,4 @@
-"""The one Glue job: runs any compiled plan (src/lib/model/plan.ts) on Spark.
+"""The one Glue job: runs any compiled plan (src/lib/model/plan.ts) on Spark, and rewrites published objects.
 
 The row part is DuckDB SQL and runs inside the executors; the set part (duplicates, counts, partitioned writing) is
 Spark's. The step StartGlueJob describes the job in a JSON file in S3. The job writes its counts next to the
@@ -15,9 +15,13 @@ from pyspark.sql import DataFrame, SparkSession
 from sluice.description import Job, Summary
 from sluice.hadoop import read_bytes, write_text
 from sluice.output import with_line_numbers, write_lost, write_published, write_quarantine, write_replaced
+from sluice.rewriting import rewrite
 from sluice.row_part import SPLIT, row_part
 from sluice.set_part import changed_rows, replaced_rows, set_part, tombstones_of
 from sluice.summary import summarize
+
+# What a run writes.
+OUTPUTS = ("data", "quarantine", "replaced", "changed", "tombstones", "lost", "summary", "losing", "outcomes")
 
 
 def main() -> None:
@@ -32,10 +36,11 @@ def main() -> None:
 def carry_out(spark: SparkSession, address: str, job_run: str = "") -> None:
     job = json.loads(read_bytes(spark, address))
     # A StartJobRun that failed may still have started a run, so each run has its own folder.
-    for output in ("data", "quarantine", "replaced", "changed", "tombstones", "lost", "summary"):
-        job[output] = job[output].replace("{jobRun}", job_run)
+    for output, place in job.items():
+        if output in OUTPUTS:
+            job[output] = place.replace("{jobRun}", job_run)
     # One task for each 64 MB, and at least one for each core: Spark's 200 are all overhead for a small batch.
-    tasks = max(spark.sparkContext.defaultParallelism, sum(f["unpacked"] for f in job["files"]) // SPLIT)
+    tasks = max(spark.sparkContext.defaultParallelism, sum(f["unpacked"] for f in job.get("files", [])) // SPLIT)
     for key, value in {
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(tasks),
@@ -53,8 +58,10 @@ def carry_out(spark: SparkSession, address: str, job_run: str = "") -> None:
         "spark.sql.inMemoryColumnarStorage.compressed": "false",
     }.items():
         spark.conf.set(key, value)
-    summary = run(spark, job)
-    write_text(spark, job["summary"], json.dumps(summary))
+    if "rewritings" in job:
+        write_text(spark, job["outcomes"], json.dumps(rewrite(spark, job)))
+    else:
+        write_text(spark, job["summary"], json.dumps(run(spark, job)))
 
 
 def run(spark: SparkSession, job: Job) -> Summary:

@@ -21,6 +21,8 @@ const each = z.strictObject({
   tableFormat: z.enum(tableFormats),
   /** What fits the disk and the time of the Lambda. */
   embeddedLimitMb: whole.min(1).max(1024),
+  /** What the Lambda can rewrite in its time: docs/decisions/large-rewrites.md. */
+  rewriteLimitMb: whole.min(1).max(8192),
   batchFiles: whole.min(1).max(10_000),
   batchLimitMb: whole.min(1),
   dispatchWindow: whole.min(0).max(300),

@@ -30,6 +30,8 @@ export const stepStates = [
   'StartGlueJob',
   'CheckGlueJob',
   'ReplaceRows',
+  'StartRewriting',
+  'CheckRewriting',
   'StartValidation',
   'CheckValidation',
   'Publish',

@@ -22,6 +22,8 @@ const configSchema = z.object({
   ENGINE: engineChoiceSchema,
   /** The largest batch the embedded engine takes, in MiB. */
   EMBEDDED_LIMIT_MB: z.coerce.number().positive(),
+  /** The most MiB of published objects that ReplaceRows rewrites itself. */
+  REWRITE_LIMIT_MB: z.coerce.number().positive(),
   /** The most files in one batch. */
   BATCH_FILES: z.coerce.number().int().positive(),
   /** The most MiB in one batch; a larger file is a batch of its own. */
@@ -46,6 +48,7 @@ export interface Config {
   readonly rawEventsQueue?: string | undefined;
   readonly engine: EngineChoice;
   readonly embeddedLimitBytes: number;
+  readonly rewriteLimitBytes: number;
   readonly batchFiles: number;
   readonly batchLimitBytes: number;
   readonly datasetsFolder: string;
@@ -70,6 +73,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     rawEventsQueue: env.RAW_EVENTS_QUEUE,
     engine: env.ENGINE,
     embeddedLimitBytes: env.EMBEDDED_LIMIT_MB * 1024 * 1024,
+    rewriteLimitBytes: env.REWRITE_LIMIT_MB * 1024 * 1024,
     batchFiles: env.BATCH_FILES,
     batchLimitBytes: env.BATCH_LIMIT_MB * 1024 * 1024,
     datasetsFolder: `${env.LAMBDA_TASK_ROOT ?? process.cwd()}/datasets`,

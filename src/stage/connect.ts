@@ -167,6 +167,7 @@ export const depsOf = ({
       // Only the stage's own function selects engines.
       engine: 'auto',
       embeddedLimitBytes: 0,
+      rewriteLimitBytes: 0,
       datasetsFolder,
     },
     contracts,

@@ -7,10 +7,20 @@ import { GetJobCommand } from '@aws-sdk/client-glue';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { parseAddress } from '../../offline/aws.ts';
-import { failureOf } from '../../src/stage/executions.ts';
+import { failureOf, visitsWithData } from '../../src/stage/executions.ts';
 import type { FollowedFile } from '../../src/stage/follow.ts';
 import { executionsThat, untilSettled } from '../support/faults.ts';
-import { drop, feed, parquetOf, post, publishedFrom, put, quarantinedFrom, stage } from '../support/stage.ts';
+import {
+  athena,
+  drop,
+  feed,
+  parquetOf,
+  post,
+  publishedFrom,
+  put,
+  quarantinedFrom,
+  stage,
+} from '../support/stage.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const script = readFileSync(resolve(root, 'glue/job.py'), 'utf8');
@@ -119,4 +129,41 @@ test("a Glue job that fails ends its execution with Spark's own message, and its
   const { error, cause } = await failureOf(stage, String(failed?.executionArn));
   expect(error).toBe('GlueJobFailed');
   expect(cause).toMatch(/no-such-folder-here/);
+});
+
+test('a correction and a merge of more objects than a function rewrites are rewritten by the job', async () => {
+  await force('auto');
+  const times = Array.from({ length: 70 }, (_, i) => new Date(Date.UTC(2024, 0, 1 + i)).toISOString());
+  const posts = (first: number, text: string) =>
+    times.map((timestamp, i) => post(first + i, { timestamp, text })).join('\n');
+  const visits = (first: number, page: string) =>
+    times.map((time, i) => JSON.stringify({ id: first + i, time, page, tags: [] }));
+  const isByJob = async (dataset: string, batch: string | undefined) => {
+    const { execution } = (await stage.ledger.batch(dataset, batch ?? '')) ?? {};
+    return (await visitsWithData(stage, String(execution))).some(({ state }) => state === 'CheckRewriting');
+  };
+  const correct = async () => {
+    const many = 'social-media-feed/many/a.json';
+    await drop('social_media', {
+      [many]: posts(9000, 'old'),
+      'social-media-feed/many/b.json': posts(9100, 'stays'),
+    });
+    const version = await put(many, posts(9000, 'new'));
+    const files = await untilSettled('social_media', [many], [version]);
+    const batch = files.find((file) => file.version === version)?.batch;
+    expect(await isByJob('social_media', batch)).toBe(true);
+    const sql = `SELECT text, count(*) AS n, count(DISTINCT id) AS ids FROM social_media WHERE _object LIKE 'social-media-feed/many/%' GROUP BY text ORDER BY text`;
+    expect(await athena(sql)).toEqual(['new', 'stays'].map((text) => ({ text, n: '70', ids: '70' })));
+  };
+  const merge = async () => {
+    await drop('visits', {
+      'visits/many/b.json': [...visits(9000, '/old'), ...visits(9100, '/b')].join('\n'),
+    });
+    const [first] = await drop('visits', { 'visits/many/a.json': visits(9000, '/first').join('\n') });
+    expect(first?.record.counts).toMatchObject({ published: 70, duplicates: 0 });
+    expect(await isByJob('visits', first?.record.batch)).toBe(true);
+    const sql = `SELECT page, count(*) AS n, count(DISTINCT id) AS ids FROM visits WHERE _object LIKE 'visits/many/%' GROUP BY page ORDER BY page`;
+    expect(await athena(sql)).toEqual(['/b', '/first'].map((page) => ({ page, n: '70', ids: '70' })));
+  };
+  await Promise.all([correct(), merge()]);
 });

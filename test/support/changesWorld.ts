@@ -90,17 +90,20 @@ export async function runChanges(
     hasHistory,
     filesAtOnce,
     hasFaults = true,
+    isRewrittenByGlue = false,
   }: {
     format: TableFormatName;
     scope?: string;
     hasHistory?: boolean;
     filesAtOnce: number;
     hasFaults?: boolean;
+    isRewrittenByGlue?: boolean;
   },
 ): Promise<World> {
   const world = new World({
     format,
     engine: realEngine,
+    isRewrittenByGlue,
     contract: changesContract(feed, format, { scope, hasHistory }),
     batchFiles: Math.max(1, Math.ceil(filesAtOnce / 2)),
   });

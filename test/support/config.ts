@@ -14,6 +14,7 @@ export const testConfig = readConfig({
   STATE_MACHINE_ARN: 'arn:aws:states:us-east-1:123456789012:stateMachine:ingest',
   ENGINE: 'auto',
   EMBEDDED_LIMIT_MB: '64',
+  REWRITE_LIMIT_MB: '4096',
   BATCH_FILES: '1000',
   BATCH_LIMIT_MB: '10240',
 });

@@ -19,7 +19,7 @@ import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import type { Deadline } from '../../src/lib/deadline.ts';
 import { isOfAttempt } from '../../src/lib/engine/publishedKeys.ts';
-import { ObjectMissing } from '../../src/lib/errors.ts';
+import { EngineOutOfMemory, ObjectMissing, OutOfTime } from '../../src/lib/errors.ts';
 import { places } from '../../src/lib/flow/batch/addresses.ts';
 import { formatOf } from '../../src/lib/flow/batch/deps.ts';
 import { type Manifest, readContract, readManifest, replacesOf } from '../../src/lib/flow/batch/manifest.ts';
@@ -36,6 +36,7 @@ import { reconcile } from '../../src/lib/flow/repair/reconcile.ts';
 import { recover } from '../../src/lib/flow/repair/recover.ts';
 import { type SweepDeps, sweep } from '../../src/lib/flow/repair/sweep.ts';
 import { type CrawlerDeps, checkCrawler } from '../../src/lib/flow/steps/checkCrawler.ts';
+import { checkRewriting } from '../../src/lib/flow/steps/checkRewriting.ts';
 import { checkValidation } from '../../src/lib/flow/steps/checkValidation.ts';
 import { claimBatch } from '../../src/lib/flow/steps/claimBatch.ts';
 import { completeBatch } from '../../src/lib/flow/steps/completeBatch.ts';
@@ -43,6 +44,7 @@ import { failBatch } from '../../src/lib/flow/steps/failBatch.ts';
 import { publish } from '../../src/lib/flow/steps/publish.ts';
 import { repairPartitions } from '../../src/lib/flow/steps/repairPartitions.ts';
 import { type ReplaceLimits, replaceRows } from '../../src/lib/flow/steps/replaceRows.ts';
+import { startRewriting } from '../../src/lib/flow/steps/startRewriting.ts';
 import { startValidation } from '../../src/lib/flow/steps/startValidation.ts';
 import { ledgerOn } from '../../src/lib/ledger/ledger.ts';
 import type { Unreadable } from '../../src/lib/ledger/table.ts';
@@ -56,6 +58,7 @@ import { attemptPrefix } from '../../src/lib/table/objectName.ts';
 import { testConfig } from './config.ts';
 import { depsOf, fakeObject, liveKeys } from './iceberg.ts';
 import { createMemoryAws, type MemoryActor, type MemoryAws, type MemoryOptions } from './memory/index.ts';
+import { type RewriteObject, runRewriting } from './rewritingJob.ts';
 import { formatUnderTest } from './thorough.ts';
 
 export const dataset = 'feed';
@@ -145,6 +148,8 @@ export interface WorldOptions extends MemoryOptions {
   /** Differs from the usual contract in this. */
   readonly contract?: Partial<Contract>;
   readonly replaceLimits?: ReplaceLimits;
+  /** Whether the Glue job rewrites objects, however small. */
+  readonly isRewrittenByGlue?: boolean;
   /** Of rows with equal ids in a day, only the one with the first object stays, also among published rows. `-id@day` deletes `id`. */
   readonly isDeduped?: boolean;
   /** The same for equal ids of any days. */
@@ -172,6 +177,8 @@ export interface FlowEngine {
     step: { dataset: string; batch: string; fence: number },
   ): Promise<{ run: string; replaced: number }>;
   readonly rewrite: Parameters<typeof replaceRows>[1];
+  readonly describe: Parameters<typeof startRewriting>[1];
+  readonly rewriteObject: RewriteObject;
   /** The rows of an object of the table. */
   countRows(bytes: Uint8Array): number;
 }
@@ -315,7 +322,11 @@ export class World {
     const catalog = createCatalog('db', actor.glue, patience);
     return {
       actor,
-      config: { ...testConfig, batchFiles: this.options.batchFiles ?? testConfig.batchFiles },
+      config: {
+        ...testConfig,
+        batchFiles: this.options.batchFiles ?? testConfig.batchFiles,
+        rewriteLimitBytes: this.options.isRewrittenByGlue ? 0 : testConfig.rewriteLimitBytes,
+      },
       contracts: new Map([[dataset, (this.isChanged && this.changed?.contract) || this.contract]]),
       store,
       catalog,
@@ -482,6 +493,57 @@ export class World {
     });
   };
 
+  private async replace(of: { dataset: string; batch: string; run: string; fence: number }): Promise<void> {
+    const { engine, replaceLimits } = this.options;
+    try {
+      const { status } = await this.state('replaceRows', (deps) =>
+        replaceRows(deps, engine?.rewrite ?? this.rewriteRows, of, replaceLimits),
+      );
+      if (status === 'done') return;
+    } catch (error) {
+      if (!(error instanceof EngineOutOfMemory || error instanceof OutOfTime)) throw error;
+    }
+    const describe: FlowEngine['describe'] = async ({ objects }) => ({ sql: [], of: objects.map(() => 0) });
+    const { jobRun } = await this.state('startRewriting', (deps) =>
+      startRewriting(deps, engine?.describe ?? describe, of),
+    );
+    for (;;) {
+      const { status } = await this.state('checkRewriting', (deps) =>
+        checkRewriting(deps, { ...of, jobRun }),
+      );
+      if (status === 'done') return;
+      await this.runJob(jobRun);
+    }
+  }
+
+  /** Runs that nobody was told of go on, too. */
+  private async runJob(jobRun: string): Promise<void> {
+    for (const [id, run] of this.aws.glue.jobRuns) {
+      if (run.state !== 'RUNNING') continue;
+      try {
+        await this.call('glueJob', (deps) =>
+          runRewriting(
+            deps,
+            run.args['--job'] ?? '',
+            id,
+            this.options.engine?.rewriteObject ?? this.rewriteObject,
+          ),
+        );
+        run.state = 'SUCCEEDED';
+      } catch (error) {
+        run.state = 'FAILED';
+        run.message = String(error);
+      }
+      if (id === jobRun) return;
+    }
+  }
+
+  private readonly rewriteObject: RewriteObject = async ({ uri, from, to, origins, replaced }) => {
+    const columns = { object: 'object', version: 'version' };
+    const [rows] = await this.rewriteRows([{ from, to, columns, replacedAt: uri }], { origins, replaced });
+    return rows ?? { kept: 0, removed: 0, replaced: 0 };
+  };
+
   /** Runs an execution to its end, as statemachines/ingest.yml defines. */
   async execute(arn: string): Promise<void> {
     const execution = this.aws.sfn.executions.get(arn);
@@ -508,15 +570,7 @@ export class World {
           (this.options.engine?.transform ?? transform)(deps, step),
         );
         const of = { ...step, run };
-        if (claim.replaces > 0 || replaced > 0)
-          await this.state('replaceRows', (deps) =>
-            replaceRows(
-              deps,
-              this.options.engine?.rewrite ?? this.rewriteRows,
-              of,
-              this.options.replaceLimits,
-            ),
-          );
+        if (claim.replaces > 0 || replaced > 0) await this.replace(of);
         for (let broken = 0, isPassed = false; !isPassed; ) {
           const { query } = await this.state('startValidation', (deps) =>
             startValidation(deps, { ...of, broken }),

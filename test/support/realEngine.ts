@@ -2,9 +2,11 @@
 import { parquetMetadata } from 'hyparquet';
 import { runEmbedded } from '../../src/lib/engine/embedded.ts';
 import { rewriteWithout } from '../../src/lib/engine/rewrite.ts';
+import { describeRewriting } from '../../src/lib/engine/rewriteJob.ts';
 import { transformEmbedded } from '../../src/lib/flow/steps/transformEmbedded.ts';
 import { rewrittenRows } from '../../src/lib/model/plan.ts';
 import type { FlowEngine } from './flowWorld.ts';
+import { rewriteBySql } from './rewritingJob.ts';
 
 export const realEngine: FlowEngine = {
   async transform(deps, step) {
@@ -12,5 +14,7 @@ export const realEngine: FlowEngine = {
     return { run, replaced: rewrittenRows(accounting) };
   },
   rewrite: rewriteWithout,
+  describe: describeRewriting,
+  rewriteObject: rewriteBySql,
   countRows: (bytes) => Number(parquetMetadata(new Uint8Array(bytes).buffer).num_rows),
 };

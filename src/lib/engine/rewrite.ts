@@ -5,6 +5,7 @@ import type { FieldIds } from '../model/plan.ts';
 import { fieldIdsOf, fieldIdsOption } from './fieldIds.ts';
 import { inDuckdb } from './instance.ts';
 import { namesIn } from './publishedKeys.ts';
+import { isRewritten, type Rewritten } from './rewritten.ts';
 
 export interface Rewriting {
   /** A local Parquet file, and the path of its rewritten copy. */
@@ -16,14 +17,6 @@ export interface Rewriting {
   readonly replacedAt?: string | undefined;
   /** The same, if it has rows whose validity is another one now. */
   readonly changedAt?: string | undefined;
-}
-
-/** The rows of a file. `replaced`: the removed rows that are not of a replaced file. `changed`: those kept with another validity. */
-export interface Rewritten {
-  readonly kept: number;
-  readonly removed: number;
-  readonly replaced: number;
-  readonly changed?: number;
 }
 
 /** The rows to remove. */
@@ -46,70 +39,118 @@ export interface Removed {
 }
 
 /**
+ * How the rows of a file are counted and copied, as SQL over the variables `rewrite_from` (its path) and `rewrite_address` (its place in the
+ * table), and the relations `origins`(o, v), `replaced` and `changes`. It depends on the columns of the file. Both engines run it.
+ */
+export interface RewriteSql {
+  /** -> kept, removed, replaced and changed: see Rewritten. */
+  readonly count: string;
+  /** The rows that stay, in their order. */
+  readonly rows: string;
+  /** Of COPY. */
+  readonly options: string;
+}
+
+/**
  * Gives the rows of each file. No copy is written if no row is removed or changed, or none is kept. Throws
  * EngineOutOfMemory if a file does not fit.
  */
 export async function rewriteWithout(
   rewritings: readonly Rewriting[],
-  { origins, replaced, changed, ids }: Removed,
+  removed: Removed,
 ): Promise<Rewritten[]> {
   return inDuckdb('a published file whose rows are replaced', async ({ db }) => {
-    // The remaining rows keep their order. Spark writes times with a zone, and DuckDB without.
-    await db.run(
-      "SET preserve_insertion_order = true; SET TimeZone = 'UTC'; CREATE TABLE origins (o VARCHAR, v VARCHAR)",
-    );
+    await db.run('SET preserve_insertion_order = true; CREATE TABLE origins (o VARCHAR, v VARCHAR)');
     const appender = await db.createAppender('origins');
-    for (const { object, version } of origins) {
+    for (const { object, version } of removed.origins) {
       appender.appendVarchar(object);
       appender.appendVarchar(version);
       appender.endRow();
     }
     appender.closeSync();
-    const key = replaced.length === 0 ? [] : await viewOf(db, 'replaced', replaced);
-    const changes =
-      changed === undefined || changed.files.length === 0
-        ? undefined
-        : { ...changed, columns: await viewOf(db, 'changes', changed.files) };
+    const losing = await losingIn(db, removed);
     const results: Rewritten[] = [];
-    for (const { from, to, columns, replacedAt, changedAt } of rewritings) {
-      const isOfOrigin = `(${identifier(columns.object)}, ${identifier(columns.version)}) IN (SELECT (o, v) FROM origins)`;
-      // A row without a key is not replaced, and a condition without a value would remove it.
-      const isReplaced =
-        replacedAt === undefined
-          ? 'false'
-          : `(NOT ${isOfOrigin} AND coalesce((${await valuesIn(db, from, key, ids)}) IN (SELECT (${key.map(({ name }) => identifier(name)).join(', ')}) FROM replaced WHERE path = ${literal(replacedAt)}), false))`;
-      const isRemoved = `(${isOfOrigin} OR ${isReplaced})`;
-      // Reads them as files, so that folder names do not become columns.
-      const rows = `read_parquet(${literal(from)}, hive_partitioning = false)`;
-      const changing =
-        changes === undefined || changedAt === undefined
-          ? undefined
-          : await withChanges(db, from, changedAt, changes, ids);
-      const [count] = (
-        await db.runAndReadAll(
-          `SELECT ${[`NOT ${isRemoved}`, isRemoved, isReplaced].map((is, i) => `count(*) FILTER (${is})::DOUBLE AS ${['kept', 'removed', 'replaced'][i]}`).join(', ')}, ${changing === undefined ? '0' : `count(*) FILTER (NOT ${isRemoved} AND __is_changed)::DOUBLE`} AS changed FROM ${changing?.rows ?? rows}`,
-        )
-      ).getRowObjectsJson();
+    for (const rewriting of rewritings) {
+      const { from, to, replacedAt, changedAt } = rewriting;
+      await db.run(
+        `SET VARIABLE rewrite_from = ${literal(from)}; SET VARIABLE rewrite_address = ${literal(replacedAt ?? changedAt ?? '')}`,
+      );
+      const { count, rows, options } = await rewriteSql(db, from, rewriting, losing);
+      const [counted] = (await db.runAndReadAll(count)).getRowObjectsJson();
       const result = {
-        kept: Number(count?.kept),
-        removed: Number(count?.removed),
-        replaced: Number(count?.replaced),
-        ...(changing === undefined ? {} : { changed: Number(count?.changed) }),
+        kept: Number(counted?.kept),
+        removed: Number(counted?.removed),
+        replaced: Number(counted?.replaced),
+        ...(losing.changes === undefined || changedAt === undefined
+          ? {}
+          : { changed: Number(counted?.changed) }),
       };
       results.push(result);
-      if (result.kept === 0 || result.removed + (result.changed ?? 0) === 0) continue;
-      const own = await fieldIdsOf(db, from);
-      const kept =
-        changing === undefined
-          ? `FROM ${rows} WHERE NOT ${isRemoved}`
-          : `SELECT ${changing.selected} FROM ${changing.rows} WHERE NOT ${isRemoved} ORDER BY __row`;
-      await db.run(
-        `COPY (${kept}) TO ${literal(to)} (FORMAT parquet, COMPRESSION zstd${fieldIdsOption(own && { ...own, ...changing?.ids })})`,
-      );
+      if (isRewritten(result)) await db.run(`COPY (${rows}) TO ${literal(to)} (${options})`);
     }
     return results;
   });
 }
+
+/** The columns of the lists of losing rows. */
+interface Losing {
+  readonly key: readonly KeyColumn[];
+  readonly changes:
+    | ({ readonly columns: readonly KeyColumn[] } & NonNullable<Removed['changed']>)
+    | undefined;
+  readonly ids: FieldIds | undefined;
+}
+
+/** Makes views of the lists. */
+export async function losingIn(db: DuckDBConnection, { replaced, changed, ids }: Removed): Promise<Losing> {
+  return {
+    key: replaced.length === 0 ? [] : await viewOf(db, 'replaced', replaced),
+    changes:
+      changed === undefined || changed.files.length === 0
+        ? undefined
+        : { ...changed, columns: await viewOf(db, 'changes', changed.files) },
+    ids,
+  };
+}
+
+/** The SQL for a file; `from` may have the footer alone. */
+export async function rewriteSql(
+  db: DuckDBConnection,
+  from: string,
+  { columns, replacedAt, changedAt }: Pick<Rewriting, 'columns' | 'replacedAt' | 'changedAt'>,
+  { key, changes, ids }: Losing,
+): Promise<RewriteSql> {
+  const isOfOrigin = `(${identifier(columns.object)}, ${identifier(columns.version)}) IN (SELECT (o, v) FROM origins)`;
+  // A row without a key is not replaced, and a condition without a value would remove it.
+  const isReplaced =
+    replacedAt === undefined
+      ? 'false'
+      : `(NOT ${isOfOrigin} AND coalesce((${await valuesIn(db, from, key, ids)}) IN (SELECT (${key.map(({ name }) => identifier(name)).join(', ')}) FROM replaced WHERE path = ${place}), false))`;
+  const isRemoved = `(${isOfOrigin} OR ${isReplaced})`;
+  const changing =
+    changes === undefined || changedAt === undefined ? undefined : await withChanges(db, from, changes, ids);
+  const counts = {
+    kept: `NOT ${isRemoved}`,
+    removed: isRemoved,
+    replaced: isReplaced,
+    changed: changing === undefined ? 'false' : `NOT ${isRemoved} AND __is_changed`,
+  };
+  const own = await fieldIdsOf(db, from);
+  return {
+    count: `SELECT ${Object.entries(counts)
+      .map(([name, is]) => `count(*) FILTER (${is})::DOUBLE AS ${name}`)
+      .join(', ')} FROM ${changing?.rows ?? fileRows}`,
+    rows:
+      changing === undefined
+        ? `FROM ${fileRows} WHERE NOT ${isRemoved}`
+        : `SELECT ${changing.selected} FROM ${changing.rows} WHERE NOT ${isRemoved} ORDER BY __row`,
+    options: `FORMAT parquet, COMPRESSION zstd${fieldIdsOption(own && { ...own, ...changing?.ids })}`,
+  };
+}
+
+/** Reads it as a file, so that folder names do not become columns. */
+const fileRows = "read_parquet(getvariable('rewrite_from'), hive_partitioning = false)";
+const place = "getvariable('rewrite_address')";
 
 interface KeyColumn {
   readonly name: string;
@@ -151,21 +192,15 @@ async function valuesIn(
 async function withChanges(
   db: DuckDBConnection,
   from: string,
-  changedAt: string,
-  {
-    validTo,
-    current,
-    columns,
-  }: { readonly validTo: string; readonly current: string; readonly columns: readonly KeyColumn[] },
+  { validTo, current, columns }: NonNullable<Losing['changes']>,
   ids: FieldIds | undefined,
 ): Promise<{ rows: string; selected: string; ids: FieldIds }> {
-  const file = `read_parquet(${literal(from)}, hive_partitioning = false)`;
   const key = columns.filter(({ name }) => name !== validTo);
   const type = columns.find(({ name }) => name === validTo)?.type ?? 'VARCHAR';
-  const own = await columnsOf(db, file);
+  const own = await columnsOf(db, `read_parquet(${literal(from)}, hive_partitioning = false)`);
   const [until = 'NULL', is = 'NULL'] = await namesOf(db, from, [validTo, current], ids);
-  const rows = `(SELECT f.*, coalesce(__changed, false) AS __is_changed, __until FROM (SELECT *, row_number() OVER () AS __row FROM ${file}) AS f
-    LEFT JOIN (SELECT DISTINCT (${key.map(({ name }) => identifier(name)).join(', ')}) AS __key, true AS __changed, ${identifier(validTo)} AS __until FROM changes WHERE path = ${literal(changedAt)})
+  const rows = `(SELECT f.*, coalesce(__changed, false) AS __is_changed, __until FROM (SELECT *, row_number() OVER () AS __row FROM ${fileRows}) AS f
+    LEFT JOIN (SELECT DISTINCT (${key.map(({ name }) => identifier(name)).join(', ')}) AS __key, true AS __changed, ${identifier(validTo)} AS __until FROM changes WHERE path = ${place})
     ON __key = (${await valuesIn(db, from, key, ids)}))`;
   const newUntil = (as: string) => `CASE WHEN __is_changed THEN __until ELSE ${until} END::${as}`;
   const newIs = `CASE WHEN __is_changed THEN __until IS NULL ELSE ${is} END::BOOLEAN`;

@@ -60,7 +60,7 @@ test('every task has a time limit, retries with jitter and backoff, and one way 
     }
     expect([name, state.Retry !== undefined]).toEqual([name, true]);
     // A batch that does not fit into the embedded engine goes to Glue.
-    const elsewhere = name === 'TransformEmbedded' ? ['StartGlueJob'] : [];
+    const elsewhere = { TransformEmbedded: ['StartGlueJob'], ReplaceRows: ['StartRewriting'] }[name] ?? [];
     if (name !== 'FailBatch') expect(state.Catch?.map((c) => c.Next)).toEqual([...elsewhere, 'FailBatch']);
   }
 });

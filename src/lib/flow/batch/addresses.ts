@@ -57,7 +57,11 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
         /** The files that have lost rows to others: see lost.ts. */
         lost: work(`${root}/lost/`),
         rewrites: work(`${root}/rewrites.json`),
-        rewritten: (index: number) => work(`${root}/rewritten/${index}.parquet`),
+        /** The description of the rewriting for the Glue job; and of one run of it, the losing rows by object, and what became of the objects. */
+        rewriting: work(`${root}/rewriting.json`),
+        losing: (jobRun: string) => work(`${root}/rewriting-${jobRun}/`),
+        outcomes: (jobRun: string) => work(`${root}/rewriting-${jobRun}.json`),
+        rewritten: (name: string) => work(`${root}/rewritten/${name}.parquet`),
       };
     },
     report: (dataset: string, batch: string) => ({

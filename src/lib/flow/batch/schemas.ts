@@ -41,7 +41,19 @@ export const jobOutput = z.discriminatedUnion('status', [
 
 export const runInput = batchInput.extend({ run: z.string() });
 export type RunInput = z.output<typeof runInput>;
-export const replaceOutput = z.object({ objects: z.number(), rows: z.number() });
+const rewritten = z.object({ status: z.literal('done'), objects: z.number(), rows: z.number() });
+/** `large`: a function has no time for these objects. */
+export const replaceOutput = z.discriminatedUnion('status', [
+  rewritten,
+  z.object({ status: z.literal('large'), objects: z.number(), bytes: z.number() }),
+]);
+/** A run of the Glue job that rewrites. */
+export const rewritingStarted = z.object({ jobRun: z.string() });
+export const rewritingInput = runInput.extend(rewritingStarted.shape);
+export const rewritingOutput = z.discriminatedUnion('status', [
+  z.object({ status: z.literal('running') }),
+  rewritten,
+]);
 
 /** `broken`: the number of interrupted Athena queries of this run. */
 export const validationStart = runInput.extend({ broken: z.int().min(0).default(0) });

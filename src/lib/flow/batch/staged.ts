@@ -10,11 +10,8 @@ import { type Deps, formatOf } from './deps.ts';
 export interface Staged {
   /** The folder of the rows of the batch. */
   readonly data: ObjectRef;
-  /**
-   * The remaining rows of an object of another batch. `number` belongs to this object alone. At the final place, the name is
-   * the same in each run, independent of other objects, so equal rows have equal names.
-   */
-  rewritten(rowsOf: string, object: ObjectRef, number: number): ObjectRef;
+  /** The remaining rows of an object of another batch. Whoever rewrites it in this run gives them this name. */
+  rewritten(rowsOf: string, object: ObjectRef): ObjectRef;
 }
 
 export function stagedBy(
@@ -26,23 +23,28 @@ export function stagedBy(
   const at = places(deps.config).run(plan.dataset, attempt.batch, run);
   const inWork = {
     data: at.data,
-    rewritten: (_: string, __: ObjectRef, number: number) => at.rewritten(number),
+    rewritten: (_: string, object: ObjectRef) => at.rewritten(nameOf(object)),
   };
   if (!formatOf(deps, plan).isInPlace) return inWork;
   const bucket = deps.config.processedBucket;
   const root = `${plan.table}/`;
   return {
     data: { bucket, key: `${root}${ownFolder(attempt, run)}` },
-    rewritten(rowsOf, object, number) {
+    rewritten(rowsOf, object) {
       // The quarantine is not an Iceberg table.
-      if (object.bucket !== bucket) return at.rewritten(number);
+      if (object.bucket !== bucket) return at.rewritten(nameOf(object));
       const path = withinAttempt(object.key.slice(root.length));
       const folder = path.slice(0, path.lastIndexOf('/') + 1);
-      const name = createHash('sha256').update(object.key).digest('hex').slice(0, 20);
-      return { bucket, key: `${root}${rewrittenFolder(attempt, rowsOf, run)}${folder}${name}.parquet` };
+      return {
+        bucket,
+        key: `${root}${rewrittenFolder(attempt, rowsOf, run)}${folder}${nameOf(object)}.parquet`,
+      };
     },
   };
 }
+
+/** A short name that no other object has. */
+const nameOf = ({ key }: ObjectRef): string => createHash('sha256').update(key).digest('hex').slice(0, 20);
 
 /** All objects that the runs of an attempt have staged at their final place, named by a commit or not. */
 export async function stagedInPlace(

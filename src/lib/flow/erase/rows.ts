@@ -191,7 +191,7 @@ async function commitRests(
       path === null
         ? null
         : isInPlace
-          ? staged.rewritten(rowsOf, { bucket, key }, n)
+          ? staged.rewritten(rowsOf, { bucket, key })
           : { bucket, key: `${posix.dirname(key)}/${rewrittenObject(attempt, rowsOf, n)}` };
     return { ...object, path, to, bytes: 0 };
   });

@@ -1,8 +1,8 @@
 /** CheckGlueJob: whether the job has ended, and with which result. */
 import type { z } from 'zod';
-import { GlueJobFailed } from '../../errors.ts';
 import { accountingSchema } from '../../model/plan.ts';
 import type { Deps } from '../batch/deps.ts';
+import { hasEnded } from '../batch/jobRuns.ts';
 import { readSummary } from '../batch/plan.ts';
 import type { jobInput, jobOutput } from '../batch/schemas.ts';
 
@@ -11,13 +11,7 @@ export async function checkGlueJob(
   { config, catalog, store }: Deps,
   { dataset, batch, run, jobRun }: z.output<typeof jobInput>,
 ): Promise<z.output<typeof jobOutput>> {
-  const { state, message } = await catalog.jobRun(config.glueJob, jobRun);
-  if (['STARTING', 'RUNNING', 'WAITING', 'STOPPING'].includes(state)) return { status: 'running' };
-  if (state !== 'SUCCEEDED')
-    throw new GlueJobFailed(`the Glue job run ${jobRun} ended ${state}: ${message ?? 'no message'}`, {
-      dataset,
-      batch,
-    });
+  if (!(await hasEnded({ config, catalog }, { dataset, batch }, jobRun))) return { status: 'running' };
   const summary = await readSummary({ config, store }, dataset, batch, run);
   return { status: 'done', accounting: accountingSchema.parse(summary) };
 }

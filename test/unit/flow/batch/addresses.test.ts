@@ -22,8 +22,11 @@ test('invariant 2: no two attempts, runs, batches or datasets have a document in
         ];
       });
       const runs = ['r', 's'].flatMap((run) => {
-        const { reference, rewritten, ...folders } = at.run(dataset, batch, run);
-        return [...Object.values(folders), reference('n'), reference('m'), rewritten(0), rewritten(1)];
+        const { reference, rewritten, losing, outcomes, ...folders } = at.run(dataset, batch, run);
+        const named = ['n', 'm'].flatMap((name) =>
+          [reference, rewritten, losing, outcomes].map((of) => of(name)),
+        );
+        return [...Object.values(folders), ...named];
       });
       return [page, data, at.lineage(dataset, batch), at.quarantine(dataset, batch), ...attempts, ...runs];
     }),
