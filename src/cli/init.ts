@@ -62,11 +62,15 @@ export async function run(args: string[]): Promise<number> {
           );
     const likely = order === undefined ? drafted : draftContract(dataset, samples, { order });
     const prefix = await ask('where its files land in the raw bucket', likely.chosen.prefix, as(topFolder));
-    const key = await ask(
-      'columns that identify a row, the first of equal ones is kept (- for none)',
-      likely.chosen.key.join(', ') || '-',
-      (answer) => columnsOf(answer, likely.required),
-    );
+    // A change feed has a key in any case.
+    const key =
+      samples.key === undefined
+        ? await ask(
+            'columns that identify a row, the first of equal ones is kept (- for none)',
+            likely.chosen.key.join(', ') || '-',
+            (answer) => columnsOf(answer, likely.required),
+          )
+        : likely.chosen.key;
     const time = await ask(
       `the time that partitions follow (${[...likely.times, '-'].join(', ')})`,
       likely.chosen.time ?? '-',

@@ -21,6 +21,7 @@ import {
 import { sheetLines, sheetOf } from '../lib/engine/xlsx.ts';
 import { entriesOf, isZip, type RangedFile, TooManyMembers } from '../lib/engine/zip.ts';
 import { ContractError } from '../lib/errors.ts';
+import { questionOfChanges } from '../lib/infer/changes.ts';
 import { sampleOfCsv, sampleOfSheet } from '../lib/infer/csv.ts';
 import type { Drafted } from '../lib/infer/infer.ts';
 import { datasetName } from '../lib/infer/names.ts';
@@ -41,6 +42,8 @@ export interface Samples {
   readonly records: readonly unknown[];
   /** Texts for missing values that are in quotes somewhere in a CSV. */
   readonly quotedMarkers: ReadonlySet<string>;
+  /** Of the rows of a change feed: the fields of their key. */
+  readonly key?: readonly string[];
   /** Notes on guesses about the files. */
   readonly notes: readonly string[];
 }
@@ -71,13 +74,19 @@ export async function readSamples(
       samples.push(question?.options.find(({ name }) => name === decided)?.sample ?? sample);
       if (question !== undefined) open.push(`The sample leaves open: ${question.text}? Taken: ${decided}.`);
     }
-  return {
+  const whole: Samples = {
     dataset: datasetName(basename(first)),
     source: sourceOf(samples, paths),
     records: samples.flatMap((s) => s.records).slice(0, Number(limit)),
     quotedMarkers: new Set(samples.flatMap((s) => [...(s.quotedMarkers ?? [])])),
     notes: [...new Set([...open, ...samples.flatMap((s) => s.notes)])],
   };
+  const question = questionOfChanges(whole);
+  if (question === null) return whole;
+  const answer = await decide(question);
+  const taken = question.options.find(({ name }) => name === answer)?.sample ?? whole;
+  const note = `The sample leaves open: ${question.text}? Taken: ${answer}.`;
+  return { ...whole, ...taken, notes: [note, ...taken.notes] };
 }
 
 /** The given name, or one derived from the first file. Throws UsageError if it is not valid for a dataset. */

@@ -1,6 +1,6 @@
 /** Drafts a contract from records: types, time formats, a key, a partition. It leaves open questions to a person. */
 
-import { formatPath, type PathStep, parsePath } from '../contract/path.ts';
+import { firstKey, formatPath, type PathStep, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
 import { isJsonObject } from '../json.ts';
 import { Fraction, isMap, kindOf, mostFields, type Seen, shapeWithoutMarkers } from './column.ts';
@@ -54,10 +54,10 @@ const mostColumns = 900;
 /** Drafts a contract from records. `choices` use the column names of the draft without choices. */
 export function draftContract(
   dataset: string,
-  sample: Pick<Sample, 'source' | 'records' | 'quotedMarkers'>,
+  sample: Pick<Sample, 'source' | 'records' | 'quotedMarkers' | 'key'>,
   choices: Choices = {},
 ): Drafted {
-  const { source, records, quotedMarkers } = sample;
+  const { source, records, quotedMarkers, key: keyOfFeed } = sample;
   const { objects, texts } = unfolded(records.filter(isJsonObject));
   const isCsv = source.formats?.includes('csv') === true;
   // A log has lines without a request, an answer or a target. Each has its time.
@@ -104,6 +104,7 @@ export function draftContract(
     return draftContract(
       dataset,
       {
+        ...sample,
         source: { ...source, csv: { ...source.csv, nullText: marker } as Contract['source']['csv'] },
         records: objects.map((record) =>
           Object.fromEntries(Object.entries(record).map(([field, v]) => [field, v === marker ? null : v])),
@@ -118,7 +119,10 @@ export function draftContract(
     ...required.filter((c) => c.type === 'date'),
   ].map((c) => c.name);
   const prefix = choices.prefix ?? `${dataset.replaceAll('_', '-')}/`;
-  const key = choices.key ?? (keys.isCertain ? keys.names : []);
+  const ofFeed = columns
+    .filter(({ path }) => keyOfFeed?.includes(firstKey(path) ?? ''))
+    .map(({ name }) => name);
+  const key = choices.key ?? (keyOfFeed ? ofFeed : keys.isCertain ? keys.names : []);
   const time = choices.time === undefined ? (times[0] ?? null) : choices.time;
   const timePath = columns.find((c) => c.name === time)?.path ?? '';
   const contract: Draft = {
@@ -145,7 +149,7 @@ export function draftContract(
     left: [...unnamed],
     notes: [
       ...texts.map((path) => `The texts of ${path} are JSON: parse reads it.`),
-      ...keyNotes(choices.key, key, keys.names),
+      ...(keyOfFeed ? [] : keyNotes(choices.key, key, keys.names)),
       ...(choices.time === undefined && time !== null
         ? [
             `Partitions follow ${time}${times.length > 1 ? `; other times that every record has: ${times.slice(1, 6).join(', ')}` : ''}.`,

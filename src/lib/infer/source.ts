@@ -11,6 +11,8 @@ export interface Sample {
   readonly records: readonly unknown[];
   /** Texts for missing values that are in quotes somewhere in a CSV. */
   readonly quotedMarkers?: ReadonlySet<string>;
+  /** Of the rows of a change feed: the fields of their key. */
+  readonly key?: readonly string[];
   /** Notes on guesses. */
   readonly notes: readonly string[];
   /** Open questions. */

@@ -106,7 +106,6 @@ const drafted: Readonly<
     },
     says: 'The texts of body are JSON',
   },
-  'j08b-cdc': { rows: 4 },
   'j09-single-event': {
     rows: 1,
     columns: { id: 'string', line_items: 'json' },
@@ -117,7 +116,6 @@ const drafted: Readonly<
   'q01-tsv-quotes': { rows: 5, csv: { delimiter: '\t', quote: 'none' }, columns: { year: 'bigint' } },
   'q02-space-quote': { rows: 2, csv: { trimFields: true } },
   'q05-quote-merge': { rows: 4, csv: { quote: 'none' } },
-  's03-spark-infer-draft': { rows: 4 },
   'z01-zip': { rows: 2 },
   'z06-parquet': { rows: 2, columns: { id: 'bigint', name: 'string', qty: 'bigint' } },
   't05-date-format': { rows: 2, columns: { d: [{ pattern: '%-d.%-m.%Y' }] } },
@@ -573,4 +571,71 @@ test('another table in a file is named, and its records are not read as those of
   expect(other.summary).toMatchObject({ rowsRead: 11, published: 5 });
   const again = await draftOfText('again.csv', `${first}\n${first}\n`);
   expect(comments(again.text)).toContain('Line 7 has the names of the first line again');
+});
+
+const lines = (...records: readonly object[]) =>
+  records.map((record) => `${JSON.stringify(record)}\n`).join('');
+const image = (id: string, n: string) => ({ pk: { S: id }, n: { N: n } });
+const dms = (Op: string, id: number, name: string, place: number) => `${Op},${id},${name},2025100${place}\n`;
+
+test.each<[string, string, object]>([
+  [
+    'debezium',
+    readFileSync(join(cases, 'j08b-cdc/in.json'), 'utf8'),
+    { key: ['id'], columns: { id: 'bigint' }, published: 1 },
+  ],
+  [
+    'dynamodb',
+    lines(
+      {
+        eventName: 'INSERT',
+        dynamodb: { Keys: { pk: { S: 'a' } }, NewImage: image('a', '1'), SequenceNumber: '1' },
+      },
+      {
+        eventName: 'MODIFY',
+        dynamodb: { Keys: { pk: { S: 'a' } }, NewImage: image('a', '2'), SequenceNumber: '2' },
+      },
+      { eventName: 'REMOVE', dynamodb: { Keys: { pk: { S: 'b' } }, SequenceNumber: '3' } },
+    ),
+    { key: ['pk_s'], columns: { pk_s: 'string', n_n: 'bigint' }, published: 1 },
+  ],
+  [
+    'mongodb',
+    lines(
+      {
+        _id: { _data: '81' },
+        operationType: 'insert',
+        documentKey: { _id: 'x' },
+        fullDocument: { _id: 'x', n: 1 },
+      },
+      { _id: { _data: '82' }, operationType: 'delete', documentKey: { _id: 'x' } },
+    ),
+    { key: ['id'], columns: { id: 'string', n: 'bigint' }, published: 0 },
+  ],
+  [
+    'dms',
+    `Op,id,name,AR_H_CHANGE_SEQ\n${dms('I', 1, 'a', 1)}${dms('I', 2, 'b', 2)}${dms('D', 1, 'a', 3)}`,
+    { key: ['id'], columns: { id: 'bigint', name: 'string' }, published: 1 },
+  ],
+])('changes of %s are drafted as the rows that they make', async (change, content, expected) => {
+  const path = write(`${change}.txt`, content);
+  const { contract, text, summary } = await runDraft([path]);
+  expect(contract.source.change).toBe(change);
+  expect(comments(text)).toContain(`as ${change} writes them`);
+  const { dedupe } = contract;
+  expect({ key: dedupe?.key, columns: columnsOf(contract), published: summary.published }).toMatchObject(
+    expected,
+  );
+  expect(summary.quarantined).toBe(0);
+  const records = await draftOf([path], async ({ options }) => options.at(-1)?.name ?? '');
+  expect(records.contract.source.change).toBeUndefined();
+});
+
+test('changes without a known key, and records that only look like changes, stay records', async () => {
+  const change = { op: 'c', source: { lsn: 1 }, after: { code: 7 } };
+  const like = { op: 'c', source: 'web', after: { id: 1 } };
+  for (const record of [change, like]) {
+    const { contract } = await draftOfText('likes.json', lines(record, record));
+    expect(contract.source.change).toBeUndefined();
+  }
 });
