@@ -9,10 +9,11 @@ import { pipeline } from 'node:stream/promises';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import * as z from 'zod';
+import { isIceberg } from '../../src/lib/aws/catalog.ts';
 import { defaultPartition } from '../../src/lib/catalog/partitionPath.ts';
 import { duckType, identifier, list, literal } from '../../src/lib/dialect/duckdbNames.ts';
 import { type HiveType, parseHiveType } from '../../src/lib/model/hiveType.ts';
-import { parallel } from '../../src/lib/parallel.ts';
+import { chunksOf, parallel } from '../../src/lib/parallel.ts';
 import { refOf } from '../../src/lib/table/iceberg/files.ts';
 import { contents } from '../../src/lib/table/iceberg/manifest.ts';
 import { type Metadata, type Snapshot, schemaOf, specOf } from '../../src/lib/table/iceberg/metadata.ts';
@@ -183,6 +184,33 @@ function duckTypeOf(type: HiveType): string {
   }
 }
 
+/** A view of a Hive table's registered partitions: https://docs.aws.amazon.com/athena/latest/ug/show-partitions.html. Throws QueryError. */
+async function createPartitionsView(
+  upstream: Lake,
+  db: DuckDBConnection,
+  view: string,
+  database: string,
+  name: string,
+): Promise<View> {
+  const table = await findTable(upstream, database, name);
+  if (table && isIceberg(table)) throw notSupported(`"${name}$partitions" of an Iceberg table`);
+  const keys = (table?.PartitionKeys ?? []).map((c) => ({ name: c.Name ?? '', type: c.Type ?? '' }));
+  if (!table || keys.length === 0)
+    throw new QueryError(
+      `TABLE_NOT_FOUND: Table '${catalogName}.${database}.${name}$partitions' does not exist`,
+    );
+  const types = keys.map(({ type }) => duckTypeOf(parseHiveType(type)));
+  await db.run(
+    `CREATE TABLE ${view} (${keys.map((key, i) => `${identifier(key.name)} ${types[i]}`).join(', ')})`,
+  );
+  const value = (text: string) => (text === defaultPartition ? 'NULL' : literal(text));
+  for (const some of chunksOf(await listPartitions(upstream, database, table.Name), 1000))
+    await db.run(
+      `INSERT INTO ${view} VALUES ${some.map(({ values }) => `(${values.map(value).join(', ')})`).join(', ')}`,
+    );
+  return { scannedBytes: 0, columns: keys };
+}
+
 /** A view over the files of a table's registered partitions. Gives their bytes, and the columns. Throws QueryError. */
 async function createView(
   upstream: Lake,
@@ -193,6 +221,8 @@ async function createView(
   hasPath: boolean,
 ): Promise<View> {
   if (database === 'information_schema') throw notSupported('information_schema');
+  const [, ofPartitions] = /^(.*)\$partitions$/.exec(name) ?? [];
+  if (ofPartitions !== undefined) return createPartitionsView(upstream, db, view, database, ofPartitions);
   const table = await findTable(upstream, database, name);
   if (!table)
     throw new QueryError(`TABLE_NOT_FOUND: Table '${catalogName}.${database}.${name}' does not exist`);

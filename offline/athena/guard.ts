@@ -48,7 +48,7 @@ export function checkQuery(sql: string): CheckedQuery {
       const table = nameOf(value, 'name');
       const database = nameOf(value, 'schema');
       // DuckDB would read a file of that name.
-      if (!/^\w+$/.test(table ?? ''))
+      if (!/^\w+(?:\$partitions)?$/.test(table ?? ''))
         throw new QueryError(`SYNTAX_ERROR: ${table} is not the name of a table`);
       if (table && !(database === null && subqueries.has(table))) tables.push({ database, table });
     }

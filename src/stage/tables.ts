@@ -28,25 +28,14 @@ interface Partition {
 
 /** Every registered partition of a table. */
 export async function listPartitions(
-  stage: { readonly glue: GlueClient },
-  database: string,
-  table: string | undefined,
-): Promise<Partition[]> {
-  return (await Array.fromAsync(partitionPages(stage, database, table))).flat();
-}
-
-/** The same in pages. */
-export async function* partitionPages(
   { glue }: { readonly glue: GlueClient },
   database: string,
   table: string | undefined,
-): AsyncGenerator<Partition[]> {
-  for await (const page of paginateGetPartitions(
-    { client: glue },
-    { DatabaseName: database, TableName: table, ExcludeColumnSchema: true },
-  ))
-    yield (page.Partitions ?? []).map((p) => ({
-      values: p.Values ?? [],
-      location: p.StorageDescriptor?.Location ?? '',
-    }));
+): Promise<Partition[]> {
+  const query = { DatabaseName: database, TableName: table, ExcludeColumnSchema: true };
+  const partitions: Partition[] = [];
+  for await (const page of paginateGetPartitions({ client: glue }, query))
+    for (const { Values = [], StorageDescriptor } of page.Partitions ?? [])
+      partitions.push({ values: Values, location: StorageDescriptor?.Location ?? '' });
+  return partitions;
 }

@@ -10,11 +10,8 @@ import type { Contract } from '../lib/contract/schema.ts';
 import { identifier, literal } from '../lib/dialect/athenaNames.ts';
 import { places } from '../lib/flow/batch/addresses.ts';
 import { contractOf } from '../lib/flow/batch/deps.ts';
-import { unlessGone } from '../lib/flow/batch/manifest.ts';
-import { readPublished } from '../lib/flow/batch/published.ts';
 import { claimOutput, jobOutput, transformOutput } from '../lib/flow/batch/schemas.ts';
 import { tableOfContract } from '../lib/flow/batch/tables.ts';
-import { chunksOf, parallel } from '../lib/parallel.ts';
 import { icebergOn } from '../lib/table/iceberg/format.ts';
 import type { Stage } from '../stage/connect.ts';
 import { driftText, recentDrift } from '../stage/drift.ts';
@@ -23,7 +20,7 @@ import type { ExecutionSummary, Visit, VisitData } from '../stage/history.ts';
 import { readLogs } from '../stage/logs.ts';
 import { refusedRows } from '../stage/quarantine.ts';
 import { query } from '../stage/query.ts';
-import { findTable, partitionPages } from '../stage/tables.ts';
+import { findTable } from '../stage/tables.ts';
 import { graphOf } from './graph.ts';
 import type { BatchDetail, ExecutionDetail, Graph, LogLine, QuarantineSample, TableDetail } from './model.ts';
 
@@ -152,12 +149,13 @@ export async function tableDetail(
   const found = await findTable(stage, database, table);
   const keys = (found?.PartitionKeys ?? []).map((k) => k.Name ?? '');
   const { last, registered } =
-    found === undefined
-      ? { last: [], registered: 0 }
-      : await lastPartitions(stage, dataset, table, keys, shown);
-  const isCut = registered === null || last.length < registered;
-  const names = last.map((p) => p.name);
-  const sizes = await sizesByFolder(stage, `${table}/`, registered === null ? chunksOf(names, 1) : [names]);
+    found === undefined ? { last: [], registered: 0 } : await lastPartitions(stage, table, keys, shown);
+  const isCut = last.length < registered;
+  const sizes = await sizesByFolder(
+    stage,
+    `${table}/`,
+    last.map(({ name }) => name),
+  );
   const counts = new Map<string, number>();
   if (sizes.size > 0) {
     const columns = keys.map(identifier).join(', ');
@@ -167,7 +165,7 @@ export async function tableDetail(
         ? `SELECT count(*) AS n FROM ${identifier(table)}`
         : `SELECT ${columns}, count(*) AS n FROM ${identifier(table)}${isCut ? ` WHERE ${oneOf(keys, last)}` : ''} GROUP BY ${columns}`,
     );
-    for (const row of rows) counts.set(pathOfValues(keys, row.slice(0, -1)), Number(row.at(-1)));
+    for (const row of rows) counts.set(pathOfValues(keys, valuesIn(row)), Number(row.at(-1)));
   }
   const partitions = last.map(({ name }) => ({
     name,
@@ -227,61 +225,35 @@ interface NamedPartition {
   readonly values: readonly string[];
 }
 
-/** So many partitions are listed at most: the Data Catalog lists them only in its own order, in pages of 1,000 or fewer. */
-const mostListed = 4000;
-
-/** So many of the last batches name the partitions of a larger table, of which so many are shown. */
-const latest = { batches: 20, partitions: 50 };
-
 /**
- * The last registered partitions of a table by name, and their total number. Of a table with too many to list, those of the last
- * batches.
+ * The last registered partitions of a table in the order of their keys, and their total number. Athena sorts them, because the Data Catalog
+ * lists them only in its own order, in pages: https://docs.aws.amazon.com/athena/latest/ug/show-partitions.html
  */
 async function lastPartitions(
   stage: TableStage,
-  dataset: string,
   table: string,
   keys: readonly string[],
   shown: number,
-): Promise<{ last: NamedPartition[]; registered: number | null }> {
+): Promise<{ last: NamedPartition[]; registered: number }> {
   // A table without partitions is one.
   if (keys.length === 0) return { last: [{ name: '', values: [] }], registered: 1 };
-  const lastOf = (partitions: readonly NamedPartition[], most = shown) =>
-    // In the order in which S3 lists the folders.
-    [...partitions].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name))).slice(-most);
-  let last: NamedPartition[] = [];
-  let registered = 0;
-  for await (const page of partitionPages(stage, stage.config.database, table)) {
-    registered += page.length;
-    if (registered > mostListed)
-      return {
-        last: lastOf(await latePartitions(stage, dataset, keys), latest.partitions),
-        registered: null,
-      };
-    last = lastOf([...last, ...page.map(({ values }) => ({ name: pathOfValues(keys, values), values }))]);
-  }
-  return { last, registered };
+  const columns = keys.map(identifier);
+  const { rows } = await query(
+    stage,
+    `SELECT ${columns.join(', ')}, count(*) OVER () AS n FROM ${identifier(`${table}$partitions`)} ORDER BY ${columns.map((column) => `${column} DESC`).join(', ')} LIMIT ${shown}`,
+  );
+  const last = rows.map((row) => {
+    const values = valuesIn(row);
+    return { name: pathOfValues(keys, values), values };
+  });
+  // In the order in which S3 lists the folders.
+  last.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+  return { last, registered: Number(rows[0]?.at(-1) ?? 0) };
 }
 
-/** The partitions of the last batches. */
-async function latePartitions(
-  { s3, config, ledger }: TableStage,
-  dataset: string,
-  keys: readonly string[],
-): Promise<NamedPartition[]> {
-  const deps = { config, store: createStore(s3) };
-  const batches = (await ledger.batches(dataset, latest.batches)).filter((b) => b.committed !== undefined);
-  const published = await parallel(batches, 8, ({ batch, committed = 0 }) =>
-    unlessGone(readPublished(deps, dataset, { batch, fence: committed })),
-  );
-  const found = new Map<string, NamedPartition>();
-  for (const { values } of published.flatMap((of) => of?.partitions ?? []))
-    if (values.length === keys.length) {
-      const name = pathOfValues(keys, values);
-      found.set(name, { name, values });
-    }
-  return [...found.values()];
-}
+/** The partition of a row that ends with a count. */
+const valuesIn = (row: readonly (string | null)[]): string[] =>
+  row.slice(0, -1).map((value) => value ?? defaultPartition);
 
 /** The condition that a row is in one of the partitions: all keys are texts. */
 const oneOf = (keys: readonly string[], partitions: readonly NamedPartition[]): string => {
@@ -290,34 +262,28 @@ const oneOf = (keys: readonly string[], partitions: readonly NamedPartition[]): 
   return `${columns} IN (${partitions.map(({ values }) => tuple(values.map(literal))).join(', ')})`;
 };
 
-/** Bytes and objects of folders. Each group of them is listed from its first to its last one, in the order of their names. */
+/** Bytes and objects of folders, which are listed from the first to the last one, in the order of their names. */
 async function sizesByFolder(
   { s3, config }: TableStage,
   prefix: string,
-  groups: readonly (readonly string[])[],
+  folders: readonly string[],
 ): Promise<Map<string, { bytes: number; files: number }>> {
   const sizes = new Map<string, { bytes: number; files: number }>();
-  await parallel(groups, 8, async (folders) => {
-    const [first] = folders;
-    const last = folders.at(-1);
-    if (first === undefined || last === undefined) return;
-    const wanted = new Set(folders);
-    const range =
-      folders.length === 1 && first !== ''
-        ? { Prefix: `${prefix}${first}/` }
-        : { Prefix: prefix, StartAfter: `${prefix}${first}` };
-    const request = { Bucket: config.processedBucket, ...range };
-    for await (const page of paginateListObjectsV2({ client: s3 }, request)) {
-      for (const { Key = '', Size = 0 } of page.Contents ?? []) {
-        const folder = Key.slice(prefix.length, Key.lastIndexOf('/'));
-        if (!wanted.has(folder)) continue;
-        const before = sizes.get(folder) ?? { bytes: 0, files: 0 };
-        sizes.set(folder, { bytes: before.bytes + Size, files: before.files + 1 });
-      }
-      // The character after a slash.
-      const end = Buffer.from(`${prefix}${last}0`);
-      if (last !== '' && Buffer.compare(Buffer.from(page.Contents?.at(-1)?.Key ?? ''), end) > 0) return;
+  const [first] = folders;
+  const last = folders.at(-1);
+  if (first === undefined || last === undefined) return sizes;
+  const wanted = new Set(folders);
+  const request = { Bucket: config.processedBucket, Prefix: prefix, StartAfter: `${prefix}${first}` };
+  for await (const page of paginateListObjectsV2({ client: s3 }, request)) {
+    for (const { Key = '', Size = 0 } of page.Contents ?? []) {
+      const folder = Key.slice(prefix.length, Key.lastIndexOf('/'));
+      if (!wanted.has(folder)) continue;
+      const before = sizes.get(folder) ?? { bytes: 0, files: 0 };
+      sizes.set(folder, { bytes: before.bytes + Size, files: before.files + 1 });
     }
-  });
+    // The character after a slash.
+    const end = Buffer.from(`${prefix}${last}0`);
+    if (last !== '' && Buffer.compare(Buffer.from(page.Contents?.at(-1)?.Key ?? ''), end) > 0) return sizes;
+  }
   return sizes;
 }

@@ -315,6 +315,16 @@ export const statements = (place: string): readonly Statement[] => [
     ['0'],
   ),
   rows(`SELECT substr("$path", 1, ${place.length}) FROM numbers LIMIT 1`, 'varchar', [place]),
+  // How the watch page finds the last partitions of a table: src/watch/collect.ts.
+  rows(
+    'SELECT "day", count(*) OVER () AS n FROM "posts$partitions" ORDER BY "day" DESC LIMIT 1',
+    'varchar, bigint',
+    ['07', '2'],
+  ),
+  error(
+    'SELECT * FROM "numbers$partitions"',
+    "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.conformance.numbers$partitions' does not exist",
+  ),
   {
     ...rows('SELECT name FROM posts WHERE id = ? AND day = ?', 'varchar', ['ana']),
     parameters: ['1', "'06'"],

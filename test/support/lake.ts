@@ -7,6 +7,7 @@ import { lastFiles } from '../../src/cli/files.ts';
 import { statusOf } from '../../src/cli/status.ts';
 import { placeOf } from '../../src/lib/aws/store.ts';
 import { pathOfValues } from '../../src/lib/catalog/partitionPath.ts';
+import { maintenanceShape } from '../../src/lib/contract/maintenance.ts';
 import { places } from '../../src/lib/flow/batch/addresses.ts';
 import type { Published } from '../../src/lib/flow/batch/published.ts';
 import { goldenTable } from '../../src/lib/flow/batch/tables.ts';
@@ -96,7 +97,11 @@ export async function lakeOf(days: number, perDay: number, options: WorldOptions
       });
   // As maintenance does.
   if (format === 'iceberg')
-    await deps.formats.iceberg.expire(table.name, { olderThan: aws.clock.now(), keepLast: 1 });
+    await deps.formats.iceberg.expire(table.name, {
+      olderThan: aws.clock.now(),
+      keepLast: 1,
+      metadataVersions: maintenanceShape.parse({}).metadataVersions,
+    });
   else
     await deps.catalog.addPartitions(
       table,
@@ -183,7 +188,10 @@ export async function costsOf(
   );
   await measured('the watch page of the table', () => {
     const { actor, contracts, config, ledger } = world.deps('watch');
-    aws.athena.answerOf = () => ({ columns: ['source', 'day', 'n'], rows: [] });
+    aws.athena.answerOf = (sql) => ({
+      columns: ['source', 'day', 'n'],
+      rows: sql.includes('$partitions') ? lastPartitions(world) : [],
+    });
     const { s3, glue, athena } = actor;
     const stage = { ...config, crawler: '', job: '', queueUrl: '', deadLettersUrl: '' };
     return tableDetail({ contracts, ledger, s3, glue, athena, config: stage }, dataset);
@@ -194,6 +202,15 @@ export async function costsOf(
       call('reconcile', (deps) => reconcile(deps, dataset, { goesOn: true, steps })),
     );
   return costs;
+}
+
+/** Athena's answer to the query for the last partitions. */
+function lastPartitions({ aws }: World): string[][] {
+  const all = aws.glue
+    .partitions('db', dataset)
+    .map(({ values }) => values)
+    .sort();
+  return all.slice(-366).map((values) => [...values, String(all.length)]);
 }
 
 /** The names of what answers list. */

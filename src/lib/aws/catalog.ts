@@ -3,11 +3,14 @@ import {
   AlreadyExistsException,
   BatchCreatePartitionCommand,
   BatchDeletePartitionCommand,
+  BatchGetPartitionCommand,
   type Column,
   CreateTableCommand,
   EntityNotFoundException,
+  GetPartitionsCommand,
   GetTableCommand,
   GlueClient,
+  InvalidInputException,
   type PartitionError,
   type PartitionInput,
   paginateGetPartitions,
@@ -42,9 +45,10 @@ export interface CatalogTable {
   readonly columns: readonly OutputColumn[];
 }
 
-/** Glue's limits of partitions per call: to create and to drop. */
+/** Glue's limits of partitions per call: to create, to drop and to look at. */
 const partitionsPerCall = 100;
 const partitionsPerDrop = 25;
+const partitionsPerLook = 1000;
 
 export function createCatalog(
   database: string,
@@ -176,6 +180,54 @@ export function createCatalog(
       } catch (error) {
         if (!(error instanceof EntityNotFoundException)) throw error;
       }
+    },
+
+    /**
+     * One page of up to 1,000 partitions: the first one, or the one that `from`, an earlier `next`, names. Undefined if Glue no longer accepts
+     * `from`.
+     */
+    async partitionPage(
+      table: string,
+      from?: string,
+    ): Promise<{ partitions: string[][]; next: string | undefined } | undefined> {
+      const query = { DatabaseName: database, TableName: table, ExcludeColumnSchema: true, MaxResults: 1000 };
+      try {
+        const page = await client.send(new GetPartitionsCommand({ ...query, NextToken: from }));
+        return { partitions: (page.Partitions ?? []).map((p) => p.Values ?? []), next: page.NextToken };
+      } catch (error) {
+        if (error instanceof EntityNotFoundException) return { partitions: [], next: undefined };
+        if (from !== undefined && error instanceof InvalidInputException) return undefined;
+        throw error;
+      }
+    },
+
+    /** Those of some partitions that are registered. Throws PartitionsLeft if Glue does not look at all of them. */
+    async registeredOf(
+      table: string,
+      partitions: readonly (readonly string[])[],
+    ): Promise<readonly (readonly string[])[]> {
+      const found = await parallel(chunksOf(partitions, partitionsPerLook), 4, async (chunk) => {
+        let waiting = chunk.map((values) => ({ Values: [...values] }));
+        const registered: string[][] = [];
+        const attempt = async () => {
+          const answer = await client.send(
+            new BatchGetPartitionCommand({
+              DatabaseName: database,
+              TableName: table,
+              PartitionsToGet: waiting,
+            }),
+          );
+          registered.push(...(answer.Partitions ?? []).map((p) => p.Values ?? []));
+          waiting = (answer.UnprocessedKeys ?? []).map(({ Values }) => ({ Values: Values ?? [] }));
+          if (waiting.length > 0)
+            throw new PartitionsLeft(
+              `table ${database}.${table}: Glue has not looked at ${waiting.length} of ${chunk.length} partitions`,
+            );
+        };
+        await again(attempt, (error) => error instanceof PartitionsLeft || isPassing(error), patience);
+        return registered;
+      });
+      return found.flat();
     },
 
     /** Ignores partitions that are already gone. Throws SluiceError if one could not be dropped. */

@@ -44,7 +44,7 @@ export const maintenanceShape = z.strictObject({
     .int()
     .min(1)
     .max(1000)
-    .default(100)
+    .default(20)
     .describe('So many earlier metadata files stay (write.metadata.previous-versions-max).'),
 });
 

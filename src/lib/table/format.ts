@@ -212,8 +212,10 @@ export interface TableHistory {
 
 /** What readers of a table find at a time, as far as it costs little to know. It is kept until the next look. */
 export const seenSchema = z.object({
-  /** Values of the registered partitions; undefined if there are too many to list. */
+  /** Values of the registered partitions of this part. */
   partitions: z.array(z.array(z.string())).optional(),
+  /** Whether another part follows it, or has followed it. */
+  isMore: z.boolean().optional(),
   snapshot: z
     .object({
       id: z.string(),
@@ -225,15 +227,23 @@ export const seenSchema = z.object({
 });
 export type Seen = z.output<typeof seenSchema>;
 
-/** What others have changed between two looks at a table. */
+/** The part of a table that one look takes in. Most tables have one. */
+export interface TablePart {
+  /** From 0. */
+  readonly number: number;
+  /** Where it begins: `next` of the part before it. Undefined if the format no longer knows: then only what was there at the last look is looked at. */
+  readonly from?: string | undefined;
+}
+
+/** What others have changed between two looks at a part of a table. */
 export interface Observed {
   readonly seen: Seen;
   /** Partitions that were registered at the last look, and are not now. */
   readonly gone: readonly (readonly string[])[];
   /** How many rows other writers have taken out of the table. */
   readonly rows: number;
-  /** Whether a look takes several calls. */
-  readonly isLarge?: boolean;
+  /** Where the next part begins. */
+  readonly next?: string | undefined;
 }
 
 export interface TableFormat {
@@ -316,10 +326,10 @@ export interface TableFormat {
     isOwn: (values: readonly string[]) => boolean,
   ): Promise<Repaired>;
   /**
-   * Looks at an existing table, and compares it with the last look. It costs the same however many rows and batches the table has:
-   * no object is listed or read.
+   * Looks at a part of an existing table, by default the first one, and compares it with the last look at this part. It costs the same however
+   * many rows, batches and partitions the table has: no object is listed or read.
    */
-  observe(shape: TableShape, last: Seen | undefined): Promise<Observed>;
+  observe(shape: TableShape, last: Seen | undefined, part?: TablePart): Promise<Observed>;
   /**
    * Objects that a compaction may replace: readers find all their rows. Of a large table it may be a part; then `next` says where
    * another call continues.

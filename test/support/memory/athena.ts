@@ -64,6 +64,7 @@ export class MemoryAthena {
         QueryExecution: {
           QueryExecutionId: id,
           Query: sql,
+          StatementType: 'DML',
           Status: { State: state, ...(reason === undefined ? {} : { StateChangeReason: reason }) },
           Statistics: { DataScannedInBytes: 0 },
         },

@@ -13,6 +13,7 @@ import {
   type KeyObject,
   seenSchema,
   type TableFormat,
+  type TablePart,
   type TablePartition,
   type TableShape,
 } from '../../table/format.ts';
@@ -89,29 +90,37 @@ export async function rebuildNext(deps: RebuildDeps, dataset: string): Promise<R
   });
 }
 
-/** How often a table is looked at whose partitions take several calls, in milliseconds. Others are looked at in each sweep. */
-const largeEvery = 3_600_000;
+/** Each sweep looks at one part of a table, and a person at so many. */
+const mostParts = 20;
 
 /** So many partitions are brought back by one sweep, and their rows counted in so many objects. */
 const mostRestored = { partitions: 1000, objects: 500 };
 
-/** Brings back partitions that were there at the last look, if the ledger counts objects in them. */
+/**
+ * Brings back partitions of the next part of the table that were there at the last look, if the ledger counts objects in them. After the last
+ * part, the first one is the next.
+ */
 async function restoreGone(
   deps: RebuildDeps,
   dataset: string,
   { shape, format }: Found,
 ): Promise<Rebuilt & { isTableMissing: false }> {
   const { ledger } = deps;
-  const nothing = { table: shape.name, isTableMissing: false, partitions: 0, batches: 0 } as const;
   const place = `#seen-${dataset}`;
-  const looked = await ledger.lastSweep(place);
-  if (looked !== undefined && Date.parse(looked.at) + largeEvery > Date.now()) return nothing;
-  const { before, seen, isLarge, own, partitions, rows } = await goneFrom(deps, dataset, { shape, format });
+  const part = partAt((await ledger.lastSweep(place))?.key);
+  const { before, seen, next, own, partitions, rows } = await goneFrom(
+    deps,
+    dataset,
+    { shape, format },
+    part,
+  );
   const found = {
-    ...nothing,
+    table: shape.name,
+    isTableMissing: false,
     partitions: partitions.length,
+    batches: 0,
     rows,
-  };
+  } as const;
   // First told, then mended: a sweep that ends in between finds them again.
   await noteDrift(deps, dataset, found);
   const names = shape.partitionKeys.map(({ name }) => name);
@@ -120,13 +129,25 @@ async function restoreGone(
       shape,
       partitions.map((values) => ({ path: `${pathOfValues(names, values)}/`, values })),
     );
+  // Before the part is written, so that a sweep that ends in between reaches the parts behind it.
+  if (seen.isMore) await ledger.noteSwept(place, positionOf({ number: part.number + 1, from: next }));
+  else if (part.number > 0) await ledger.noteSwept(place, undefined);
   const left = own.slice(mostRestored.partitions);
   const now = seen.partitions && { ...seen, partitions: [...seen.partitions, ...partitions, ...left] };
   const text = JSON.stringify({ table: shape.name, seen: now ?? seen });
   if (text !== JSON.stringify({ table: shape.name, seen: before }))
-    await deps.store.writeText(lookedAt(deps, dataset), text);
-  if (isLarge) await ledger.noteSwept(place, undefined);
+    await deps.store.writeText(lookedAt(deps, dataset, part), text);
   return found;
+}
+
+const firstPart: TablePart = { number: 0 };
+
+/** A part as the position of a sweep. */
+const positionOf = ({ number, from = '' }: TablePart): string => `${number} ${from}`;
+
+function partAt(position: string | undefined): TablePart {
+  const [, number, from = ''] = /^(\d+) (.*)$/s.exec(position ?? '') ?? [];
+  return number === undefined ? firstPart : { number: Number(number), from: from === '' ? undefined : from };
 }
 
 /** What the Data Catalog lacks at the moment, until the sweep brings it back. Changes nothing; null if it has everything. */
@@ -135,25 +156,43 @@ export async function findLost(deps: RebuildDeps, dataset: string): Promise<Omit
   if (!found) return null;
   const table = found.shape.name;
   if (!found.isThere) return { table, isTableMissing: true, partitions: 0 };
-  const { partitions, rows } = await goneFrom(deps, dataset, found);
-  return partitions.length === 0 && !rows
+  let [partitions, rows, isCounted] = [0, 0, true];
+  let part: TablePart = firstPart;
+  for (let isMore = true; isMore && part.number < mostParts; ) {
+    const lost = await goneFrom(deps, dataset, found, part);
+    partitions += lost.partitions.length;
+    rows += lost.rows ?? 0;
+    isCounted &&= lost.rows !== undefined;
+    isMore = lost.seen.isMore === true;
+    part = { number: part.number + 1, from: lost.next };
+  }
+  return partitions === 0 && rows === 0
     ? null
-    : { table, isTableMissing: false, partitions: partitions.length, ...(rows ? { rows } : {}) };
+    : { table, isTableMissing: false, partitions, ...(isCounted && rows > 0 ? { rows } : {}) };
 }
 
-/** Where the last look at a dataset's table is. */
-const lookedAt = ({ config }: Pick<RebuildDeps, 'config'>, dataset: string) => ({
+/** Where the last look at a part of a dataset's table is. */
+const lookedAt = (
+  { config }: Pick<RebuildDeps, 'config'>,
+  dataset: string,
+  { number }: Pick<TablePart, 'number'>,
+) => ({
   bucket: config.workBucket,
-  key: `seen/${dataset}.json`,
+  key: number === 0 ? `seen/${dataset}.json` : `seen/${dataset}/${number}.json`,
 });
 
-/** Compares an existing table with the last look at it. */
-async function goneFrom(deps: RebuildDeps, dataset: string, { shape, format }: Omit<Found, 'isThere'>) {
+/** Compares a part of an existing table with the last look at it. */
+async function goneFrom(
+  deps: RebuildDeps,
+  dataset: string,
+  { shape, format }: Omit<Found, 'isThere'>,
+  part: TablePart,
+) {
   const { store } = deps;
   // What cannot be read is as good as nothing.
-  const last = await store.findJson(lookedAt(deps, dataset), seenOf(shape.name).nullable().catch(null));
+  const last = await store.findJson(lookedAt(deps, dataset, part), seenOf(shape.name).nullable().catch(null));
   const before = last?.seen;
-  const { seen, gone, rows, isLarge } = await format.observe(shape, before);
+  const { seen, gone, rows, next } = await format.observe(shape, before, part);
   /** Partitions of this dataset that were registered at the last look. */
   const own = gone.filter(isOwnOf(deps, dataset));
   const counted = await objectsCounted(deps, dataset, format, shape, own.slice(0, mostRestored.partitions));
@@ -162,7 +201,7 @@ async function goneFrom(deps: RebuildDeps, dataset: string, { shape, format }: O
   return {
     before,
     seen,
-    isLarge,
+    next,
     own,
     partitions,
     rows: partitions.length === 0 ? rows : await rowsOfAll(store, counted),

@@ -9,10 +9,6 @@ import { parallel } from '../../parallel.ts';
 import type { AnyKeyObject, CompactableObject, TableFormat } from '../format.ts';
 import { addPartitions, dropEmpty, type HiveDeps } from './partitions.ts';
 
-/** A look lists so many partitions at most: twenty calls of the Data Catalog. */
-const mostObserved = 20_000;
-/** The Data Catalog lists so many in one call. */
-const oneCall = 1000;
 /** So many objects are looked at for a compaction at most: a hundred calls of S3. */
 const mostCompactable = 100_000;
 
@@ -104,16 +100,31 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
     };
   },
 
-  async observe({ name, partitionKeys }, last) {
+  async observe({ name, partitionKeys }, last, part = { number: 0 }) {
     if (partitionKeys.length === 0) return { seen: {}, gone: [], rows: 0 };
-    const partitions: string[][] = [];
-    for await (const page of deps.catalog.partitionPages(name)) {
-      partitions.push(...page);
-      if (partitions.length > mostObserved) return { seen: {}, gone: [], rows: 0, isLarge: true };
-    }
-    const there = new Set(partitions.map((values) => JSON.stringify(values)));
-    const gone = (last?.partitions ?? []).filter((values) => !there.has(JSON.stringify(values)));
-    return { seen: { partitions }, gone, rows: 0, isLarge: partitions.length > oneCall };
+    const { number, from } = part;
+    const page =
+      number === 0 || from !== undefined ? await deps.catalog.partitionPage(name, from) : undefined;
+    const ids = (partitions: readonly (readonly string[])[]) =>
+      new Set(partitions.map((values) => JSON.stringify(values)));
+    const without = (there: ReadonlySet<string>) => (values: readonly string[]) =>
+      !there.has(JSON.stringify(values));
+    const known = last?.partitions ?? [];
+    const unlisted = known.filter(without(ids(page?.partitions ?? [])));
+    // Of several parts, a partition may be in another one now.
+    const isWhole = number === 0 && page?.next === undefined;
+    const elsewhere = isWhole ? [] : await deps.catalog.registeredOf(name, unlisted);
+    const gone = unlisted.filter(without(ids(elsewhere)));
+    const isMore = page?.next !== undefined || last?.isMore === true;
+    return {
+      seen: {
+        partitions: page?.partitions ?? known.filter(without(ids(gone))),
+        ...(isMore ? { isMore } : {}),
+      },
+      gone,
+      rows: 0,
+      next: page?.next,
+    };
   },
 
   async inspect({ location }) {

@@ -66,12 +66,13 @@ export interface DroppedFile {
 const manifestsToMerge = 100;
 const smallManifestBytes = 8n * 1024n * 1024n;
 /**
- * A correction reads and writes the whole manifest that names its object, and each commit the list of all manifests: with 10 million
- * objects, 2,000 manifests.
+ * How many objects a manifest names, in a table of so many. A correction reads and writes the whole manifest that names its object, and each
+ * commit the list of all manifests, so both grow with the square root of the table: a million objects have 500 manifests.
  */
-const entriesPerManifest = 5000;
-/** A merge takes so many entries at most, so its cost does not grow with the table. */
-const mostMerged = 4 * entriesPerManifest;
+const entriesPerManifest = (objects: number): number =>
+  Math.min(5000, Math.max(1000, Math.ceil(2 * Math.sqrt(objects))));
+/** A merge takes the entries of so many full manifests at most, so its cost does not grow with the table. */
+const mostMerged = 4;
 const readsAtOnce = 32;
 /** With more partitions than this, every manifest is likely to name one. */
 const mostCompared = 100;
@@ -150,6 +151,7 @@ export class SnapshotWriter {
   private readonly uuid = randomUUID();
   private manifests = 0;
   private lists = 0;
+  private perManifest = entriesPerManifest(0);
   /** Manifests of the added files inherit their sequence numbers: they serve every try. */
   private added: ((sequenceNumber: bigint) => ManifestFile)[] | undefined;
 
@@ -169,6 +171,7 @@ export class SnapshotWriter {
     const parent = currentSnapshot(metadata);
     const sequenceNumber = metadata['last-sequence-number'] + 1n;
     const before = await manifestsOf(files, parent);
+    this.perManifest = entriesPerManifest(before.reduce((sum, manifest) => sum + liveFilesOf(manifest), 0));
     this.added ??= await this.writeAdded(metadata);
     const { manifests, dropped } = await this.without(metadata, before, sequenceNumber);
     const merged = await this.merge(
@@ -213,7 +216,7 @@ export class SnapshotWriter {
     content: number,
     entries: readonly ManifestEntry[],
   ): Promise<((sequenceNumber: bigint) => ManifestFile)[]> {
-    return parallel(chunksOf(entries, entriesPerManifest), 4, async (chunk) => {
+    return parallel(chunksOf(entries, this.perManifest), 4, async (chunk) => {
       const path = `${metadataFolder(metadata)}${this.uuid}-m${this.manifests++}.avro`;
       const { bytes, manifest } = writeManifest(chunk, {
         spec,
@@ -317,13 +320,13 @@ export class SnapshotWriter {
     sequenceNumber: bigint,
   ): Promise<ManifestFile[]> {
     const small = manifests.filter(
-      (m) => hasData(m) && m.length < smallManifestBytes && liveFilesOf(m) < entriesPerManifest / 2,
+      (m) => hasData(m) && m.length < smallManifestBytes && liveFilesOf(m) < this.perManifest / 2,
     );
     const bySpec = [...Map.groupBy(small, (m) => m.specId)].filter(([, of]) => of.length >= manifestsToMerge);
     const merged = await Promise.all(
       bySpec.map(async ([specId, of]) => {
         // This snapshot's own manifests stay, because they show its changes.
-        let room = mostMerged;
+        let room = mostMerged * this.perManifest;
         const old = of
           .filter((m) => m.addedSnapshotId !== this.snapshotId)
           .sort((a, b) => liveFilesOf(a) - liveFilesOf(b))

@@ -12,14 +12,12 @@ import {
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { statusOf } from '../../../../src/cli/status.ts';
-import { goldenTable } from '../../../../src/lib/flow/batch/tables.ts';
 import { findLost, rebuild, rebuildNext } from '../../../../src/lib/flow/repair/rebuild.ts';
 import { reconcile } from '../../../../src/lib/flow/repair/reconcile.ts';
 import { sweep } from '../../../../src/lib/flow/repair/sweep.ts';
-import { hiveFormat } from '../../../../src/lib/table/hive/format.ts';
 import { driftText, recentDrift } from '../../../../src/stage/drift.ts';
 import { published as publishedIn } from '../../../support/everyCall.ts';
-import { dataset, expectWhole, plan, World, type WorldOptions } from '../../../support/flowWorld.ts';
+import { dataset, expectWhole, World, type WorldOptions } from '../../../support/flowWorld.ts';
 import { runs } from '../../../support/thorough.ts';
 
 afterEach(() => {
@@ -200,45 +198,36 @@ test('a partition that is emptied, and that a batch under way fills again, is no
   expect(world.metrics.get('CatalogDrift')).toBeUndefined();
 });
 
-test('a table of more partitions than a look may list is left to the pages of batches', async () => {
-  const pages = async function* () {
-    for (let i = 0; i <= 20; i++) yield Array.from({ length: 1000 }, (_, n) => [`${i}-${n}`]);
+test('a large table is looked at in parts, one in each sweep, and a person at all', async () => {
+  const world = new World({ pages: { partitions: 2 }, format: 'hive' });
+  world.put(
+    'feed/a',
+    ['01', '02', '03', '04', '05'].map((day) => `a@${day}`),
+  );
+  await world.settle();
+  const partitions = () => world.aws.glue.partitions('db', dataset).map(({ values }) => values.at(-1));
+  const seen = () => world.aws.s3.keys('work', 'seen/').sort();
+  /** Sooner than the batches are compared again. */
+  const sweepSoon = () => {
+    world.aws.clock.advance(100_000);
+    return world.call('sweep', (deps) => sweep(deps, dataset));
   };
-  const { catalog, store } = new World().deps('test');
-  const format = hiveFormat({ store, catalog: { ...catalog, partitionPages: pages } });
-  const shape = {
-    name: 't',
-    location: 's3://b/t/',
-    columns: [],
-    partitionKeys: [{ name: 'p', type: 'string' }],
-  };
-  expect(await format.observe(shape, { partitions: [['gone']] })).toEqual({
-    seen: {},
-    gone: [],
-    rows: 0,
-    isLarge: true,
-  });
-});
-
-test('a table whose partitions take several calls is looked at once an hour', async () => {
-  const world = await published();
-  const { catalog, config } = world.deps('person');
-  const table = goldenTable(plan, config);
-  const others = Array.from({ length: 1000 }, (_, i) => ({
-    values: ['feed', `x${i}`],
-    location: `${table.location}source=feed/day=x${i}/`,
-  }));
-  await catalog.addPartitions(table, others);
-  const looksIn = async (sweeps: number) => {
-    const before = world.aws.calls('glue.GetPartitions');
-    for (let i = 0; i < sweeps; i++) await nextSweep(world);
-    return world.aws.calls('glue.GetPartitions') - before;
-  };
-  // The second page has the rest.
-  expect(await looksIn(1)).toBe(2);
-  expect(await looksIn(2)).toBe(0);
-  world.aws.clock.advance(3_600_000);
-  expect(await looksIn(1)).toBe(2);
+  const before = world.aws.calls('glue.GetPartitions');
+  for (let i = 0; i < 3; i++) await sweepSoon();
+  expect(world.aws.calls('glue.GetPartitions') - before).toBe(3);
+  expect(seen()).toEqual([`seen/${dataset}.json`, `seen/${dataset}/1.json`, `seen/${dataset}/2.json`]);
+  const { catalog } = world.deps('person');
+  // The rest of the table is one part now.
+  await catalog.dropPartitions(
+    dataset,
+    ['01', '03', '04', '05'].map((day) => ['feed', day]),
+  );
+  expect(await lostIn(world)).toEqual({ table: dataset, isTableMissing: false, partitions: 4 });
+  const found = [];
+  for (let i = 0; i < 3; i++) found.push((await sweepSoon()).partitionsMissing);
+  expect(found.sort()).toEqual([1, 1, 2]);
+  expect(partitions().sort()).toEqual(['01', '02', '03', '04', '05']);
+  expect(await lostIn(world)).toBeNull();
 });
 
 test('a sweep that finds all partitions writes no drift', async () => {

@@ -1,5 +1,5 @@
 /** What the format Hive makes of folders and of the Data Catalog's partitions. */
-import { GlueClient } from '@aws-sdk/client-glue';
+import { GlueClient, InvalidInputException } from '@aws-sdk/client-glue';
 import { beforeEach, expect, test } from '@jest/globals';
 import { createCatalog, type ParquetTable } from '../../../../src/lib/aws/catalog.ts';
 import { createStore, type ListedObject } from '../../../../src/lib/aws/store.ts';
@@ -142,7 +142,6 @@ test('a look finds the partitions that are gone since the last one', async () =>
     },
     gone: [],
     rows: 0,
-    isLarge: false,
   });
   const last = {
     ...first?.seen,
@@ -159,23 +158,66 @@ test('a look finds the partitions that are gone since the last one', async () =>
   expect(await format.observe(plain, last)).toEqual({ seen: {}, gone: [], rows: 0 });
 });
 
-test('a look at a large table lists some partitions and says nothing; one of several calls is told as large', async () => {
-  const look = async (count: number) => {
-    const pages = async function* () {
-      for (let i = 0; i < count; i += 1000)
-        yield Array.from({ length: Math.min(1000, count - i) }, (_, k) => ['a', String(i + k)]);
-    };
-    const catalog = { ...createCatalog('sluice', aws.actor('test').glue), partitionPages: pages };
-    const found = await hiveFormat({ store: createStore(aws.actor('test').s3), catalog }).observe(table, {
-      partitions: [['a', 'gone']],
-    });
-    return [found.seen.partitions?.length, found.gone.length, found.isLarge];
+test('each look takes in one part of a table, and a partition that is in another part by now is not gone', async () => {
+  aws = createMemoryAws({ pages: { partitions: 3 } });
+  const actor = aws.actor('test');
+  const catalog = createCatalog('sluice', actor.glue, { pause: 0 });
+  format = hiveFormat({ store: createStore(actor.s3), catalog });
+  await format.ensure(table, { dataset: 'd', fence: 1 });
+  const days = (...names: string[]) => names.map((day) => ['a', day]);
+  await format.register(
+    table,
+    ['01', '02', '03', '04', '05'].map((day) => partition('a', day)),
+  );
+  const first = await format.observe(table, undefined);
+  expect(first).toEqual({
+    seen: { partitions: days('01', '02', '03'), isMore: true },
+    gone: [],
+    rows: 0,
+    next: expect.any(String),
+  });
+  const second = await format.observe(table, undefined, { number: 1, from: first.next });
+  expect(second).toEqual({ seen: { partitions: days('04', '05') }, gone: [], rows: 0 });
+  // Two more move the last one of the first part to the second one.
+  await format.register(table, [partition('a', '00'), partition('a', '001')]);
+  await catalog.dropPartitions('t', days('02'));
+  const shifted = await format.observe(table, first.seen);
+  expect(shifted.seen.partitions).toEqual(days('00', '001', '01'));
+  expect(shifted.gone).toEqual(days('02'));
+});
+
+test('parts that are no longer listed are compared as they were', async () => {
+  await format.register(table, [partition('a', '05'), partition('a', '06')]);
+  const last = {
+    partitions: [
+      ['a', '05'],
+      ['a', '04'],
+    ],
+    isMore: true,
   };
-  expect(await look(1000)).toEqual([1000, 1, false]);
-  expect(await look(1001)).toEqual([1001, 1, true]);
-  expect(await look(20_000)).toEqual([20_000, 1, true]);
-  // Nothing is gone because of what was not listed.
-  expect(await look(20_001)).toEqual([undefined, 0, true]);
+  const left = { seen: { partitions: [['a', '05']], isMore: true }, gone: [['a', '04']], rows: 0 };
+  // The table has fewer parts now.
+  expect(await format.observe(table, last, { number: 1 })).toEqual(left);
+  // Glue has forgotten where the part begins.
+  aws.plan = ({ operation }) =>
+    operation === 'GetPartitions' ? { mode: 'fail', error: 'InvalidInputException' } : undefined;
+  expect(await format.observe(table, last, { number: 1, from: 'old' })).toEqual(left);
+  await expect(format.observe(table, last)).rejects.toThrow(InvalidInputException);
+});
+
+test('what Glue has not looked at is asked for again', async () => {
+  await format.register(table, [partition('a', '05'), partition('a', '06')]);
+  const last = {
+    partitions: [
+      ['a', '04'],
+      ['a', '05'],
+      ['a', '06'],
+    ],
+  };
+  let answers = 0;
+  aws.plan = ({ operation }) =>
+    operation === 'BatchGetPartition' && answers++ === 0 ? { mode: 'partial', mask: 2 } : undefined;
+  expect((await format.observe(table, last, { number: 1 })).gone).toEqual([['a', '04']]);
 });
 
 test('all objects of the table are Parquet below as many folders as it has keys', async () => {

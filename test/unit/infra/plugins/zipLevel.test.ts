@@ -1,0 +1,31 @@
+/** Packages are compressed well. */
+import { createRequire } from 'node:module';
+import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { deflateRawSync } from 'node:zlib';
+import { expect, test } from '@jest/globals';
+import ZipLevel, { zipLevel } from '../../../../infra/plugins/zipLevel.ts';
+
+interface Archive extends Readable {
+  append(content: string, entry: { readonly name: string }): void;
+  finalize(): Promise<void>;
+}
+
+test('archives that serverless-esbuild makes have the usual level', async () => {
+  const require = createRequire(import.meta.url);
+  const archiver: { create(format: string): Archive } = createRequire(require.resolve('serverless-esbuild'))(
+    'archiver',
+  );
+  const text = Array.from({ length: 20_000 }, (_, i) => `${i * i}`).join();
+  const size = async () => {
+    const archive = archiver.create('zip');
+    archive.append(text, { name: 'a' });
+    await archive.finalize();
+    return (await buffer(archive)).length;
+  };
+  const before = await size();
+  new ZipLevel();
+  const after = await size();
+  expect(after).toBeLessThan(0.95 * before);
+  expect(after - deflateRawSync(text, { level: zipLevel }).length).toBeLessThan(500);
+});
