@@ -16,14 +16,14 @@ import { type Measured, measure } from './measure.ts';
 import { measureMerges } from './merges.ts';
 import { type OutputFile, outputFiles } from './output.ts';
 import { measurePackages } from './packages.ts';
-import { type Comparison, type Row, report as written } from './report.ts';
+import { type Comparison, type Kept, type Row, report as written } from './report.ts';
 import { measureWriters } from './writers.ts';
 
 const help = `Usage: npm run bench [-- [history] [options]]
 
 Runs every contender on the same feeds, one after the other and round after round, and checks that all give the same counts;
 measures how time grows, what a query reads, and the whole flow on a local AWS; writes docs/cost.md, and docs/performance.md, in
-which the section "Where the time goes" is kept as it is. With the defaults it takes about an hour on two cores.
+which the sections "Every goal" and "Where the time goes" are kept as they are. With the defaults it takes about an hour on two cores.
 
   history        what a batch, a correction, a replay, a sweep and other work cost in lakes of a month and of ten years, by counted
                  calls, items and bytes; writes the tables of docs/scale.md (some minutes and 3 GB)
@@ -120,7 +120,7 @@ async function main(): Promise<number> {
   const file = join(root, 'docs/performance.md');
   const text = written(
     { machine, comparisons, growth, output, publishing, merges, flow, packages },
-    await notesOf(file),
+    await keptOf(file),
   );
   console.log(text);
   if (values.dry) return 0;
@@ -129,10 +129,12 @@ async function main(): Promise<number> {
   return 0;
 }
 
-/** The section that a person wrote, with its heading. */
-async function notesOf(file: string): Promise<string> {
+/** The sections that a person wrote. */
+async function keptOf(file: string): Promise<Kept> {
   const text = await readFile(file, 'utf8').catch(() => '');
-  return /^## Where the time goes\n[\s\S]*?(?=\n## )/m.exec(text)?.[0].trimEnd() ?? '';
+  const section = (title: string) =>
+    new RegExp(`^## ${title}\\n[\\s\\S]*?(?=\\n## )`, 'm').exec(text)?.[0].trimEnd() ?? '';
+  return { goals: section('Every goal'), notes: section('Where the time goes') };
 }
 
 /** Runs them in turn, so that other load on the machine affects all of them. */

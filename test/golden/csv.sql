@@ -36,27 +36,26 @@ WITH decoded AS (
   SELECT * REPLACE (rtrim(__text, chr(13) || chr(10)) AS __text)
   FROM decoded WHERE (__fault IS NOT NULL OR __text IS NULL OR CASE WHEN __text >= '!' THEN true ELSE regexp_matches(__text, '[^ \t\r\n]') END)
 ), marks AS (
-  SELECT lines.*, files.header AS __header, files.unnamed AS __unnamed, __text AS __marked
-  FROM lines JOIN files ON files.file = __file
+  SELECT lines.*, headers.* EXCLUDE (file), __text AS __marked
+  FROM lines JOIN (SELECT file, len(header) AS __width, list_position(header, 'id') AS __p1 FROM files) AS headers ON headers.file = __file
 ), fields AS (
   SELECT *,
-    coalesce(regexp_full_match(__marked, '(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*)(?:\x7c(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*))*'), false) AS __is_strict,
-    CASE WHEN __is_strict THEN list_transform(regexp_extract_all(__marked || '|', '(\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*)\x7c', 1), lambda g : CASE WHEN g[1] = '"' THEN replace(substring(g, 2, length(g) - 2), '""', '"') ELSE nullif(g, '\\N') END) END AS __fields,
+    CASE WHEN (NOT contains(__marked, '"') AND NOT contains(__marked, chr(13)) AND NOT contains(__marked, chr(10))) THEN true ELSE coalesce(regexp_full_match(__marked, '(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*)(?:\x7c(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*))*'), false) END AS __is_strict,
+    CASE WHEN (NOT contains(__marked, '"') AND NOT contains(__marked, chr(13)) AND NOT contains(__marked, chr(10))) THEN list_transform(string_split(__marked, '|'), lambda f : nullif(f, '\\N'))
+      WHEN __is_strict THEN list_transform(regexp_extract_all(__marked || '|', '(\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x22\x7c\r\n]*)\x7c', 1), lambda g : CASE WHEN g[1] = '"' THEN replace(substring(g, 2, length(g) - 2), '""', '"') ELSE nullif(g, '\\N') END) END AS __fields,
     __fields IS NOT NULL AS __is_valid
   FROM marks
 ), objects AS (
   SELECT *,
-    CASE WHEN len(__fields) >= len(__header) AND len(__fields) <= len(__header)
-    THEN to_json(CASE WHEN __unnamed THEN map_from_entries(list_filter(list_zip(__header, __fields),
-      lambda e : e[2] IS NOT NULL OR NOT regexp_full_match(e[1], 'column_[0-9]+'))) ELSE map(__header, __fields) END)::VARCHAR END AS __doc
+    CASE WHEN len(__fields) >= __width AND len(__fields) <= __width THEN __fields END AS __cells,
+    CASE WHEN __cells IS NOT NULL THEN '{}' END AS __doc
   FROM fields
 ), parsed AS (
-  SELECT *,
-    json_transform(__doc, '{"id":"VARCHAR"}') AS __shape1
+  SELECT *
   FROM objects
 ), leaves AS (
   SELECT *,
-    __shape1."id" AS __t1
+    __cells[__p1] AS __t1
   FROM parsed
 ), written AS (
   SELECT *
@@ -104,7 +103,7 @@ SELECT files.object AS _object, files.version AS _version, files.member AS _memb
   CASE WHEN __fault = 'unknown_header' THEN 'the header has ' || left(to_json(files.header)::VARCHAR, 2000) || ', the contract reads ["id"]'
     WHEN __fault = 'invalid_header' THEN 'the header is missing, is not a record, or follows a line sep= that names another delimiter'
     WHEN __fault IS NULL AND __text IS NOT NULL AND __doc IS NULL AND NOT __is_valid THEN 'a quote has no end, or stands in the middle of a field'
-    WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || len(__header)
+    WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || __width
     WHEN __bad IS NOT NULL THEN [__t1][__bad] END AS _value,
   __nulled AS _nulled,
   placed."id",

@@ -82,10 +82,10 @@ WITH decoded AS (
 ), judged AS (
   SELECT *,
     CASE WHEN __doc IS NOT NULL AND ((__r1 IS NOT NULL AND __c1 IS NULL) OR __c1 IS NULL
-      OR CASE WHEN __t2 < '[' THEN false WHEN __t2 < '\' OR (__t2 >= '{' AND __t2 < '|') THEN json_type(__doc, '$."$key"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) OR NOT regexp_matches(__s2, 'dt=([^/]+)/')
+      OR (__r2 IS NOT NULL AND __c2 IS NULL) OR NOT regexp_matches(__s2, 'dt=([^/]+)/')
       OR CASE WHEN __w3 < '[' THEN false WHEN __w3 < '\' OR (__w3 >= '{' AND __w3 < '|') THEN json_type(__doc, '$."country"') IN ('OBJECT', 'ARRAY') ELSE false END
       OR (__r4 IS NOT NULL AND __c4 IS NULL))
-    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN CASE WHEN __t2 < '[' THEN false WHEN __t2 < '\' OR (__t2 >= '{' AND __t2 < '|') THEN json_type(__doc, '$."$key"') IN ('OBJECT', 'ARRAY') ELSE false END OR (__r2 IS NOT NULL AND __c2 IS NULL) OR NOT regexp_matches(__s2, 'dt=([^/]+)/') THEN 'bad_type' END, CASE WHEN CASE WHEN __w3 < '[' THEN false WHEN __w3 < '\' OR (__w3 >= '{' AND __w3 < '|') THEN json_type(__doc, '$."country"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN (__r4 IS NOT NULL AND __c4 IS NULL) THEN 'bad_type' END]::VARCHAR[] END AS __reasons
+    THEN [CASE WHEN (__r1 IS NOT NULL AND __c1 IS NULL) THEN 'bad_type' WHEN __c1 IS NULL THEN 'missing_required' END, CASE WHEN (__r2 IS NOT NULL AND __c2 IS NULL) OR NOT regexp_matches(__s2, 'dt=([^/]+)/') THEN 'bad_type' END, CASE WHEN CASE WHEN __w3 < '[' THEN false WHEN __w3 < '\' OR (__w3 >= '{' AND __w3 < '|') THEN json_type(__doc, '$."country"') IN ('OBJECT', 'ARRAY') ELSE false END THEN 'bad_type' END, CASE WHEN (__r4 IS NOT NULL AND __c4 IS NULL) THEN 'bad_type' END]::VARCHAR[] END AS __reasons
   FROM converted
 ), settled AS (
   SELECT *,

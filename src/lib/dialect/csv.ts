@@ -186,6 +186,20 @@ export function csvAttempt(csv: Csv): string {
 export const isCsvRecord = (text: string, csv: Csv): string =>
   `regexp_full_match(${text}, ${literal(csvRecord(csv))})`;
 
+/** SQL: whether a marked text has neither quotes nor line ends. Then it is a record, and the delimiter alone separates its fields. */
+export function isPlainRecord(text: string, csv: Csv): string {
+  const { quote } = csvOf(csv);
+  const others = [...(quote === null ? [] : [literal(quote)]), 'chr(13)', 'chr(10)'];
+  return `(${others.map((other) => `NOT contains(${text}, ${other})`).join(' AND ')})`;
+}
+
+/** SQL: the fields of such a text, as `csvFields` gives them. */
+export function plainFields(text: string, csv: Csv): string {
+  const { nullText, trimFields } = csvOf(csv);
+  const field = withoutMarks(trimFields ? `trim(f, ${literal(' \t')})` : 'f', csv);
+  return `list_transform(string_split(${text}, ${literal(markOf(csv))}), lambda f : nullif(${field}, ${literal(nullText)}))`;
+}
+
 /** SQL: a marked text as the list of its fields, still in their quotes. */
 function csvSplit(text: string, csv: Csv, reading: Reading): string {
   const mark = markOf(csv);

@@ -14,14 +14,23 @@ import { type TextField, textLayout } from '../contract/textFormat.ts';
 import { checkExpression } from '../expression/check.ts';
 import { columnsIn, parseExpression } from '../expression/parse.ts';
 import { type ReasonCode, type ReferenceData, rescued, skipped } from '../model/plan.ts';
-import { csvFields, csvOf, csvOptionsOf, isCsvRecord, readsWhole, withMarks } from './csv.ts';
+import {
+  csvFields,
+  csvOf,
+  csvOptionsOf,
+  isCsvRecord,
+  isPlainRecord,
+  plainFields,
+  readsWhole,
+  withMarks,
+} from './csv.ts';
 import { changeSteps } from './duckdbChanges.ts';
 import { type ColumnSql, columnSql } from './duckdbColumns.ts';
 import { isJson, isObject, jsonFault, jsonOf } from './duckdbDocuments.ts';
 import { cellOf, type EnrichmentSql, enrichmentSql } from './duckdbEnrich.ts';
 import { conditionSql, expressionSql } from './duckdbExpression.ts';
 import { type Documents, documentsOf } from './duckdbInner.ts';
-import { leavesOf } from './duckdbLeaves.ts';
+import { cellsOf, leavesOf } from './duckdbLeaves.ts';
 import { identifier, list, literal, trimmed } from './duckdbNames.ts';
 import { hasOddNumber, marked, unmarked } from './duckdbNumbers.ts';
 import { transformed, twoDigits } from './duckdbTransforms.ts';
@@ -49,7 +58,7 @@ export function recordSteps(
     ...(text !== undefined
       ? textSteps(text)
       : hasFlatTexts(contract.source)
-        ? csvSteps(csvOptionsOf(contract.source), record)
+        ? csvSteps(csvOptionsOf(contract.source), record, cellsOf(contract))
         : jsonSteps(contract.source.formats.includes('parquet') ? { nonFinite: 'null' } : json, record)),
     ...(change === undefined ? [] : changeSteps(change, record, !hasFlatTexts(contract.source))),
     ...documents.steps,
@@ -298,40 +307,60 @@ function textSteps(text: NonNullable<Contract['source']['text']>): Step[] {
   ];
 }
 
-/** Turns a CSV record into an object, with the names of its file's header. */
-function csvSteps(csv: Contract['source']['csv'], name: string): Step[] {
+/**
+ * Turns a CSV record into an object, with the names of its file's header. With `cells`, only into its fields `__cells` and the place `__p<i>` of
+ * each column among them; `__doc` then only says whether there are as many as in the header.
+ */
+function csvSteps(
+  csv: Contract['source']['csv'],
+  name: string,
+  cells: readonly (string | null)[] | null,
+): Step[] {
   const { isPadded, isTrimmed, keepsQuotes } = csvOf(csv);
-  const isSurplus = `len(list_filter(__fields[len(__header) + 1:], lambda f : f <> '')) > 0`;
+  const isSurplus = `len(list_filter(__fields[__width + 1:], lambda f : f <> '')) > 0`;
   const fits = [
-    ...(isPadded ? [] : ['len(__fields) >= len(__header)']),
-    isTrimmed ? `NOT ${isSurplus}` : 'len(__fields) <= len(__header)',
+    ...(isPadded ? [] : ['len(__fields) >= __width']),
+    isTrimmed ? `NOT ${isSurplus}` : 'len(__fields) <= __width',
   ].join(' AND ');
-  const fields = isPadded || isTrimmed ? 'list_resize(__fields, len(__header))' : '__fields';
+  const fields = isPadded || isTrimmed ? 'list_resize(__fields, __width)' : '__fields';
   // A field without name and value is ignored.
   const named = `map_from_entries(list_filter(list_zip(__header, ${fields}),
       lambda e : e[2] IS NOT NULL OR NOT regexp_full_match(e[1], 'column_[0-9]+')))`;
+  const ofHeader =
+    cells === null
+      ? ['header AS __header', 'unnamed AS __unnamed']
+      : cells.flatMap((field, i) =>
+          field === null ? [] : [`list_position(header, ${literal(field)}) AS __p${i + 1}`],
+        );
+  const isPlain = isPlainRecord('__marked', csv);
   return [
     ...flatLines(csvOf(csv).comment),
     [
       'marks',
-      `SELECT lines.*, files.header AS __header, files.unnamed AS __unnamed, ${withMarks('__text', csv)} AS __marked
-  FROM lines JOIN files ON files.file = __file`,
+      `SELECT lines.*, headers.* EXCLUDE (file), ${withMarks('__text', csv)} AS __marked
+  FROM lines JOIN (SELECT ${['file', 'len(header) AS __width', ...ofHeader].join(', ')} FROM files) AS headers ON headers.file = __file`,
     ],
     layer(
       'fields',
       [
-        `coalesce(${isCsvRecord('__marked', csv)}, false) AS __is_strict`,
-        `CASE WHEN __is_strict THEN ${csvFields('__marked', csv)}${keepsQuotes ? strayFields(csv) : ''} END AS __fields`,
+        `CASE WHEN ${isPlain} THEN true ELSE coalesce(${isCsvRecord('__marked', csv)}, false) END AS __is_strict`,
+        `CASE WHEN ${isPlain} THEN ${plainFields('__marked', csv)}
+      WHEN __is_strict THEN ${csvFields('__marked', csv)}${keepsQuotes ? strayFields(csv) : ''} END AS __fields`,
         '__fields IS NOT NULL AS __is_valid',
       ],
       'marks',
     ),
     layer(
       name,
-      [
-        `CASE WHEN ${fits}
+      cells === null
+        ? [
+            `CASE WHEN ${fits}
     THEN to_json(CASE WHEN __unnamed THEN ${named} ELSE map(__header, ${fields}) END)::VARCHAR END AS __doc`,
-      ],
+          ]
+        : [
+            `CASE WHEN ${fits} THEN __fields END AS __cells`,
+            "CASE WHEN __cells IS NOT NULL THEN '{}' END AS __doc",
+          ],
       'fields',
     ),
   ];
@@ -342,7 +371,7 @@ const strayFields = (csv: Contract['source']['csv']): string =>
   (['enclosed', 'bare'] as const)
     .map(
       (reading) =>
-        `\n      WHEN ${readsWhole('__marked', csv, reading, 'len(__header)')} THEN ${csvFields('__marked', csv, reading)}`,
+        `\n      WHEN ${readsWhole('__marked', csv, reading, '__width')} THEN ${csvFields('__marked', csv, reading)}`,
     )
     .join('');
 
@@ -351,7 +380,7 @@ const csvValues = (contract: Contract): string =>
   `WHEN __fault = 'unknown_header' THEN 'the header has ' || left(to_json(files.header)::VARCHAR, 2000) || ${literal(`, the contract reads ${JSON.stringify(fieldsRead(contract)).slice(0, 2000)}`)}
     WHEN __fault = 'invalid_header' THEN 'the header is missing, is not a record, or follows a line sep= that names another delimiter'
     WHEN __fault IS NULL AND __text IS NOT NULL AND __doc IS NULL AND NOT __is_valid THEN 'a quote has no end, or stands in the middle of a field'
-    WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || len(__header)
+    WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || __width
     `;
 
 /** For quarantine: why a line has no fields. */

@@ -95,17 +95,16 @@ function scalarColumn(column: Column, i: number, leaf: Leaf): ValueSql {
   let text = `__s${i}`;
   const clean = column.map ? `__m${i}` : `__r${i}`;
   const { formats } = column;
-  // Numbers and booleans cannot begin and end like an object, so the conversion refuses objects already.
+  // Fields of a CSV are no objects, and numbers and booleans cannot begin and end like one, so the conversion refuses objects already.
   const isTold = /^(int|bigint|double|boolean|date|decimal.*)$/.test(column.type);
-  const misfits = [
-    ...(isTold &&
+  const isUnchanged =
     column.nullValues.length === 0 &&
     column.extract === undefined &&
     !column.map &&
     !column.number &&
-    !formats
-      ? []
-      : [isNested(leaf)]),
+    !formats;
+  const misfits = [
+    ...(leaf.isText || (isTold && isUnchanged) ? [] : [isNested(leaf)]),
     ...(column.type === 'string' ? [] : [`(${clean} IS NOT NULL AND __c${i} IS NULL)`]),
   ];
   // An offset or a number of seconds may give a year without four digits, which has no partition.

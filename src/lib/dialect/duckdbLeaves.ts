@@ -57,8 +57,9 @@ export function leavesOf(contract: Contract): {
     };
   });
   const shapes: { readonly document: string; readonly shape: Shape }[] = [];
+  const cells = cellsOf(contract);
   const shapeOf = places.map((place) => {
-    if (place.keys.length === 0 || place.isKey) return null;
+    if (place.keys.length === 0 || place.isKey || cells !== null) return null;
     const found = shapes.findIndex(
       ({ document, shape }) => document === place.document && fits(shape, place),
     );
@@ -76,9 +77,11 @@ export function leavesOf(contract: Contract): {
     const call = place.isJson ? 'json_extract' : 'json_extract_string';
     const sql = place.isKey
       ? '__object'
-      : isHeld
-        ? held
-        : `${call}(${held}, ${literal(jsonPath(place.rest))})`;
+      : cells !== null
+        ? `__cells[__p${n}]`
+        : isHeld
+          ? held
+          : `${call}(${held}, ${literal(jsonPath(place.rest))})`;
     const path = literal(place.path);
     const written = {
       any: () => null,
@@ -166,6 +169,24 @@ const writtenText = (text: string, document: string, inFull: string): string =>
 const writtenJson = (json: string, document: string, inFull: string): string =>
   `CASE WHEN regexp_matches(${json}, ${literal('(?:^|[:,\\[])-?(?:0(?:$|[,}\\]])|\\d+\\.\\d|\\d+e)')})
       THEN CASE WHEN ${hasOddNumber(document)} THEN ${inFull} ELSE ${json} END ELSE ${json} END`;
+
+/**
+ * The names of the fields that the columns of a CSV read, if nothing else of its records is read; null for an object's key. Then no record is
+ * made an object: each column takes its own field. Null if some column needs an object.
+ */
+export function cellsOf(contract: Contract): readonly (string | null)[] | null {
+  const { source, drift } = contract;
+  const isFlat = hasFlatTexts(source) && source.text === undefined && source.change === undefined;
+  const readsRest = drift === 'rescue' || drift === 'reject';
+  if (!isFlat || readsRest || innerDocuments(contract).length > 0) return null;
+  const places = contract.columns.map((column) => ({
+    ...placeOf(column, []),
+    isKey: column.path === objectKey,
+  }));
+  const isField = ({ isJson, keys, rest, isKey }: (typeof places)[number]) =>
+    isKey || (!isJson && keys.length === 1 && rest.length === 0);
+  return places.every(isField) ? places.map(({ isKey, keys }) => (isKey ? null : (keys[0] ?? null))) : null;
+}
 
 function placeOf(column: { path: string; type: string }, inners: readonly Inner[]): Place {
   const { type } = column;

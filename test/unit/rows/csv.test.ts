@@ -278,3 +278,36 @@ test.each([
 ])('%j is refused: %s', (options, message) => {
   expect(() => contractOf(options)).toThrow(message);
 });
+
+test.each([
+  {},
+  { trimFields: true },
+  { delimiter: '||', nullText: 'b' },
+  { quote: 'none' },
+  { shortRows: 'pad', longRows: 'trim', strayQuotes: 'keep' },
+])('with %j: records give the same rows field by field as by an object of all their fields', async (csv) => {
+  const mark = 'delimiter' in csv ? '||' : ',';
+  const fields = ['', ' a ', 'b', '"c"', '"d""e"', '"f,||g"', '"h\ni"', 'j"k', '[1]', '{"l":1}', 'ü\ufdd0'];
+  const records = fields.flatMap((first) => fields.map((second) => [first, second, first]));
+  const lines = [['text', 'other', 'id'], ...records, ['1'], ['1', '2', '3', ''], ['1', '2', '3', '4']];
+  const files = {
+    'a.csv': lines.map((line) => line.join(mark)).join('\n'),
+    // Another order of the header, and one without a field.
+    'b.csv': [
+      ['id', 'text'],
+      ['1', 'a'],
+      ['2', '"b"'],
+    ]
+      .map((line) => line.join(mark))
+      .join('\n'),
+    'c.csv': 'id\n1\n',
+  };
+  const [cells, objects] = await Promise.all(
+    ['ignore', 'rescue'].map((drift) => transform(contractOf(csv, { drift }), files)),
+  );
+  expect(cells && rowsOf(cells.rows)).toEqual(objects && rowsOf(objects.rows));
+  const refused = (of: typeof cells) =>
+    of?.quarantine.map((q) => [q.object, q.line, q.reason, q.value]).sort();
+  expect(refused(cells)).toEqual(refused(objects));
+  expect(cells?.rows.length).toBeGreaterThan(20);
+});
