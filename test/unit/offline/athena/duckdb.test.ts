@@ -1,4 +1,4 @@
-/** `"table$partitions"` on the local Athena without a JVM. */
+/** The local Athena without a JVM. */
 import { tmpdir } from 'node:os';
 import { expect, test } from '@jest/globals';
 import { createDuckDbEngine } from '../../../../offline/athena/duckdb.ts';
@@ -6,7 +6,7 @@ import { createCatalog } from '../../../../src/lib/aws/catalog.ts';
 import { defaultPartition } from '../../../../src/lib/catalog/partitionPath.ts';
 import { createMemoryAws } from '../../../support/memory/index.ts';
 
-test('the partitions of a table are rows, and the default one has no value', async () => {
+test('"table$partitions" has the partitions of a table as rows, and the default one has no value', async () => {
   const { glue, s3 } = createMemoryAws().actor('athena');
   const catalog = createCatalog('sluice', glue);
   const table = {
