@@ -16,6 +16,7 @@ import { looksAt } from '../../src/lib/engine/looks.ts';
 import { fetchPublished, type PublishedOptions } from '../../src/lib/engine/publishedKeys.ts';
 import { unpackInput } from '../../src/lib/engine/unpack.ts';
 import { objectsOnLines } from '../../src/lib/json.ts';
+import type { KeyRange } from '../../src/lib/model/keyRange.ts';
 import { addsUp, type Summary } from '../../src/lib/model/plan.ts';
 import { loadReferences, noRows, type ReadTable } from '../../src/lib/reference/load.ts';
 
@@ -64,6 +65,8 @@ export interface TransformOptions extends PublishedOptions {
   readonly isShared?: boolean;
   /** Keeps the published rows here, and tombstones next to them. */
   readonly keep?: string;
+  /** Is told where the keys of the batch are. */
+  readonly asked?: (keys: readonly KeyRange[]) => void;
   /** The limit of unpacked bytes, if it is not the tests' usual one. */
   readonly limits?: Partial<typeof limits>;
 }
@@ -123,7 +126,8 @@ export async function transform(
             ...run,
             replaces: options.replaces ?? [],
             tombstones: () => tombstonesIn(published),
-            published: (places, into) => {
+            published: (places, into, keys) => {
+              options.asked?.(keys);
               const local = localObjects(published, plan.partitionKeys);
               const { isShared = false } = options;
               const find = async (partitions: Parameters<typeof local.find>[0]) =>

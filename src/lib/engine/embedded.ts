@@ -2,10 +2,12 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import * as z from 'zod';
 import { duckType, identifier, list, literal } from '../dialect/duckdbNames.ts';
 import { tombstoneColumns } from '../dialect/set.ts';
 import { TooManyPartitions } from '../errors.ts';
 import type { Fate } from '../model/fates.ts';
+import type { KeyRange } from '../model/keyRange.ts';
 import type { InputFile } from '../model/layout.ts';
 import { mostPartitions, type Plan, type ReferenceData, type Summary } from '../model/plan.ts';
 import { openDuckdb } from './instance.ts';
@@ -18,6 +20,7 @@ import { writeRows } from './writeRows.ts';
 export type FetchPublished = (
   partitions: readonly (readonly string[])[] | null,
   into: string,
+  keys: readonly KeyRange[],
 ) => Promise<readonly PublishedFile[]>;
 
 export interface EmbeddedRun {
@@ -127,7 +130,7 @@ async function viewPublished(
   const folder = join(scratch, 'published');
   const remembered = join(scratch, 'tombstones');
   for (const each of [folder, remembered]) await mkdir(each);
-  const files = (await published?.(partitions, folder)) ?? [];
+  const files = (await published?.(partitions, folder, await keyRanges(db, plan))) ?? [];
   const types = new Map(plan.columns.map((c) => [c.name, duckType(c.type)]));
   await db.run(`CREATE TABLE places (__path VARCHAR, _path VARCHAR, __fixed VARCHAR${partitionKeys.map((k) => `, ${k} VARCHAR`).join('')});
     CREATE TABLE replaced (__object VARCHAR, __version VARCHAR)`);
@@ -194,6 +197,33 @@ async function touchedPartitions(
     `SELECT DISTINCT ${list(partitionKeys)} AS key_values FROM row_part WHERE _reason IS NULL`,
   );
   return touched.getRowObjectsJson().map((row) => row.key_values as string[]);
+}
+
+/** Types whose order is the same in DuckDB, and in the statistics of every table format. */
+const orderedTypes = new Set(['tinyint', 'smallint', 'int', 'bigint', 'string']);
+
+/**
+ * Where the keys of the batch are. None if it needs rows with other keys, too: those that are older than a snapshot or a truncate, or the versions around
+ * those of a replaced file.
+ */
+async function keyRanges(db: DuckDBConnection, { set, columns }: Plan): Promise<KeyRange[]> {
+  const { key = [], keepsAll, truncates, history } = set.dedupe ?? {};
+  if (keepsAll || truncates || history !== undefined) return [];
+  const names = columns.flatMap(({ name, type }) =>
+    key.includes(name) && orderedTypes.has(type) ? [name] : [],
+  );
+  if (names.length === 0) return [];
+  const wanted = names.map(
+    (name, i) =>
+      `CASE WHEN count(*) = count(${identifier(name)}) THEN [min(${identifier(name)})::VARCHAR, max(${identifier(name)})::VARCHAR] END AS c${i}`,
+  );
+  const [found] = (
+    await db.runAndReadAll(`SELECT ${wanted.join(', ')} FROM row_part WHERE _reason IS NULL`)
+  ).getRowObjectsJson();
+  return names.flatMap((column, i) => {
+    const range = z.tuple([z.string(), z.string()]).safeParse(found?.[`c${i}`]);
+    return range.success ? [{ column, least: range.data[0], greatest: range.data[1] }] : [];
+  });
 }
 
 /** Tombstones as rows of the view `published`. They may be older than a column. */

@@ -1,7 +1,9 @@
 /** Fetches the keys of published rows: only the columns that decide, and only of the partitions that are needed. */
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parquetMetadataAsync, parquetSchema, type SchemaElement } from 'hyparquet';
+import { type FileMetaData, parquetMetadataAsync, parquetSchema, type SchemaElement } from 'hyparquet';
+import { EngineOutOfMemory } from '../errors.ts';
+import type { KeyRange } from '../model/keyRange.ts';
 import type { FieldIds, Plan } from '../model/plan.ts';
 import { parallel } from '../parallel.ts';
 
@@ -16,10 +18,13 @@ export interface PublishedObject {
 
 /** Where published rows are. */
 export interface PublishedObjects {
-  /** The objects of partitions, each with its partition. `isShared`: it may have rows of other partitions, too. */
-  find(partitions: readonly (readonly string[])[]): Promise<readonly PublishedObject[]>;
-  /** All objects of the dataset. */
-  all(): Promise<readonly PublishedObject[]>;
+  /** The objects of partitions that may have such keys, each with its partition. `isShared`: it may have rows of other partitions, too. */
+  find(
+    partitions: readonly (readonly string[])[],
+    keys?: readonly KeyRange[],
+  ): Promise<readonly PublishedObject[]>;
+  /** All objects of the dataset that may have such keys. */
+  all(keys?: readonly KeyRange[]): Promise<readonly PublishedObject[]>;
   /** The bytes of an object from `start` to before `end`. */
   read(path: string, start: number, end: number): Promise<ArrayBuffer>;
 }
@@ -37,15 +42,23 @@ export interface PublishedFile {
   readonly names: Readonly<Record<string, string>>;
 }
 
-/** Objects in the folders of the partitions that do not count as published rows. */
 export interface PublishedOptions {
-  /** Whether an object was committed. By default all objects were. */
+  /** Whether an object was committed. By default all objects were; the others do not count as published rows. */
   readonly isLive?: (path: string) => boolean;
+  /** Where the keys of the batch are. */
+  readonly keys?: readonly KeyRange[];
+  readonly most?: typeof keyLimits;
 }
 
 /**
+ * The most that the embedded engine compares a batch with: half of its disk, and objects whose columns take a minute or two to fetch. DuckDB
+ * reads them in a stream, so they need no memory.
+ */
+export const keyLimits = { bytes: 2 * 1024 ** 3, objects: 20_000 };
+
+/**
  * Fetches the keys of the partitions (null: of all) to the folder `into`, without objects of the batch itself: these are an earlier try of the same
- * rows.
+ * rows. Throws EngineOutOfMemory, before it fetches them, if they are too many for the embedded engine.
  */
 export async function fetchPublished(
   objects: PublishedObjects,
@@ -53,17 +66,45 @@ export async function fetchPublished(
   batch: string,
   partitions: readonly (readonly string[])[] | null,
   into: string,
-  { isLive = () => true }: PublishedOptions = {},
+  { isLive = () => true, keys = [], most = keyLimits }: PublishedOptions = {},
 ): Promise<PublishedFile[]> {
   const columns = decidingColumns(plan);
-  const found = (await (partitions === null ? objects.all() : objects.find(partitions))).filter(
+  const found = (await (partitions === null ? objects.all(keys) : objects.find(partitions, keys))).filter(
     ({ path }) => path.endsWith('.parquet') && !isOfAttempt(path, `${batch}-`) && isLive(path),
   );
+  await requireFew(objects, found, { columns, ids: plan.fieldIds }, most);
   return parallel(found, 16, async ({ path: from, bytes, values, isShared: isFixed = false }, i) => {
     const path = join(into, `${i}.parquet`);
     const read = (start: number, end: number) => objects.read(from, start, end);
     const names = await fetchColumns(read, bytes, { columns, ids: plan.fieldIds }, path);
     return { path, from, values, isFixed, names };
+  });
+}
+
+/** Throws EngineOutOfMemory if these columns are too large. Their sizes are in the footers, which are read only if the objects are as large. */
+async function requireFew(
+  { read }: PublishedObjects,
+  found: readonly PublishedObject[],
+  wanted: WantedColumns,
+  most: typeof keyLimits,
+): Promise<void> {
+  const require = (is: number, limit: number, what: string) => {
+    if (is > limit)
+      throw new EngineOutOfMemory(
+        `the batch is compared with published rows in ${found.length} objects: the embedded engine takes up to ${limit} ${what}`,
+      );
+  };
+  require(found.length, most.objects, 'objects');
+  if (found.reduce((sum, { bytes }) => sum + bytes, 0) <= most.bytes) return;
+  let bytes = 0;
+  await parallel(found, 64, async (object) => {
+    const slice = (start: number, end: number = object.bytes) => read(object.path, start, end);
+    const footer = await parquetMetadataAsync(
+      { byteLength: object.bytes, slice },
+      { initialFetchSize: gapBytes },
+    );
+    bytes += chunksIn(footer, wanted).chunks.reduce((sum, { start, end }) => sum + end - start, 0);
+    require(bytes, most.bytes, 'bytes of their keys');
   });
 }
 
@@ -105,6 +146,34 @@ export function namesIn(
   return Object.fromEntries(found.flatMap(([column, name]) => (name === undefined ? [] : [[column, name]])));
 }
 
+interface WantedColumns {
+  readonly columns: readonly string[];
+  readonly ids: FieldIds | undefined;
+}
+
+/** How a file calls columns, and where they are. */
+function chunksIn(
+  footer: FileMetaData,
+  { columns, ids }: WantedColumns,
+): { names: Record<string, string>; chunks: { start: number; end: number }[] } {
+  const names = namesIn(
+    parquetSchema(footer).children.map(({ element }) => element),
+    columns,
+    ids,
+  );
+  const fetched = new Set(Object.values(names));
+  const chunks = footer.row_groups
+    .flatMap((group) => group.columns)
+    .flatMap(({ meta_data: meta }) => (meta && fetched.has(meta.path_in_schema[0] ?? '') ? [meta] : []))
+    .map((meta) => {
+      const first = meta.dictionary_page_offset ?? 0n;
+      const start = Number(first > 0n && first < meta.data_page_offset ? first : meta.data_page_offset);
+      return { start, end: start + Number(meta.total_compressed_size) };
+    })
+    .sort((a, b) => a.start - b.start);
+  return { names, chunks };
+}
+
 /** Columns with at most this many bytes between them are fetched in one request. */
 const gapBytes = 64 * 1024;
 
@@ -115,7 +184,7 @@ const gapBytes = 64 * 1024;
 export async function fetchColumns(
   read: (start: number, end: number) => Promise<ArrayBuffer>,
   size: number,
-  wanted: { readonly columns: readonly string[]; readonly ids: FieldIds | undefined },
+  wanted: WantedColumns,
   path: string,
 ): Promise<Record<string, string>> {
   const file = await open(path, 'w');
@@ -127,22 +196,7 @@ export async function fetchColumns(
       return bytes;
     };
     const footer = await parquetMetadataAsync({ byteLength: size, slice }, { initialFetchSize: gapBytes });
-    const { row_groups: groups } = footer;
-    const names = namesIn(
-      parquetSchema(footer).children.map(({ element }) => element),
-      wanted.columns,
-      wanted.ids,
-    );
-    const fetched = new Set(Object.values(names));
-    const chunks = groups
-      .flatMap((group) => group.columns)
-      .flatMap(({ meta_data: meta }) => (meta && fetched.has(meta.path_in_schema[0] ?? '') ? [meta] : []))
-      .map((meta) => {
-        const first = meta.dictionary_page_offset ?? 0n;
-        const start = Number(first > 0n && first < meta.data_page_offset ? first : meta.data_page_offset);
-        return { start, end: start + Number(meta.total_compressed_size) };
-      })
-      .sort((a, b) => a.start - b.start);
+    const { names, chunks } = chunksIn(footer, wanted);
     const ranges: { start: number; end: number }[] = [];
     for (const { start, end } of chunks) {
       const last = ranges.at(-1);

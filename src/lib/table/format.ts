@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import type { ListedObject } from '../aws/store.ts';
 import type { Deadline } from '../deadline.ts';
+import type { KeyRange } from '../model/keyRange.ts';
 import type { FieldIds, PartitionColumn, TableColumn } from '../model/plan.ts';
 import type { Attempt } from '../model/records.ts';
 
@@ -294,10 +295,17 @@ export interface TableFormat {
    * commit afterwards.
    */
   takeBack(table: string, holder: Holder, attempt: Attempt): Promise<'taken back' | 'never committed'>;
-  /** The objects with rows of these partitions. Throws TableConflict if others have deleted rows in them. */
-  objectsIn(shape: TableShape, partitions: readonly (readonly string[])[]): Promise<readonly KeyObject[]>;
-  /** All objects with rows of the table. Throws like `objectsIn`. */
-  allObjects(shape: TableShape): Promise<readonly AnyKeyObject[]>;
+  /**
+   * The objects with rows of these partitions. Those that have no row with such keys, by the statistics of the table, may be missing: a row counts only
+   * if it is in every range. Throws TableConflict if others have deleted rows in them.
+   */
+  objectsIn(
+    shape: TableShape,
+    partitions: readonly (readonly string[])[],
+    keys?: readonly KeyRange[],
+  ): Promise<readonly KeyObject[]>;
+  /** All objects with rows of the table, without the same ones. Throws like `objectsIn`. */
+  allObjects(shape: TableShape, keys?: readonly KeyRange[]): Promise<readonly AnyKeyObject[]>;
   /** The same for a job that does not know its partitions yet. Throws like `objectsIn`. */
   keySource(shape: TableShape): Promise<KeySource>;
   /** Compares the table with the objects that the ledger counts. `isOwn` says which objects the ledger should know. */

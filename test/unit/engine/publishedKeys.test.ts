@@ -6,6 +6,7 @@ import { localObjects } from '../../../src/cli/inputs.ts';
 import { compile } from '../../../src/lib/compiler/compile.ts';
 import { parseContract } from '../../../src/lib/contract/load.ts';
 import { fetchPublished } from '../../../src/lib/engine/publishedKeys.ts';
+import { EngineOutOfMemory } from '../../../src/lib/errors.ts';
 import { contractWith, record, transform } from '../../support/embedded.ts';
 import { thoroughTest } from '../../support/thorough.ts';
 
@@ -104,6 +105,18 @@ thoroughTest('of a published object, little more than its footer and its key col
     const [{ bytes: size = 0 } = {}] = await local.find([['test', '06']]);
     expect([found.length, await readdir(into)]).toEqual([1, ['0.parquet']]);
     expect(bytes).toBeLessThan(size / 4);
+    // More than the embedded engine takes is known before it is fetched.
+    const fetching = (most: { bytes: number; objects: number }) =>
+      fetchPublished(counted, plan, 'b', [['test', '06']], into, { most });
+    const keyBytes = bytes;
+    bytes = 0;
+    await expect(fetching({ bytes: 1000, objects: 1 })).rejects.toThrow(
+      'in 1 objects: the embedded engine takes up to 1000 bytes of their keys',
+    );
+    expect(bytes).toBeLessThan(keyBytes / 2);
+    await expect(fetching({ bytes: 1e9, objects: 0 })).rejects.toThrow(EngineOutOfMemory);
+    // The object is larger, and its keys are not.
+    expect(await fetching({ bytes: keyBytes, objects: 1 })).toHaveLength(1);
     // An object of the batch itself is an earlier try of the same rows.
     const own = {
       ...counted,
@@ -324,4 +337,32 @@ filter: n > 0`.replace('derive', '  - { name: word, path: word, type: string, re
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test('the engine tells where the keys of a batch are, unless it needs rows with other keys', async () => {
+  const keysOf = async (dedupe: string, ...rows: readonly string[]) => {
+    let told: unknown;
+    const keyed = contractWith(
+      `  - { name: word, path: word, type: string, required: true }
+  - { name: born, path: born, type: date, required: true }
+  - { name: n, path: n, type: bigint }`,
+      dedupe,
+    );
+    await transform(keyed, linesOf(...rows), {
+      published,
+      isLive: () => false,
+      asked: (keys) => {
+        told = keys;
+      },
+    });
+    return told;
+  };
+  const of = (id: number, word: string) => record({ id, word, born: '2025-01-01', n: 1 });
+  const key = 'dedupe: { key: [id, word, born], scope: partition }';
+  expect(await keysOf(key, of(9, 'ü'), of(10, 'z'), of(-3, 'a'), 'no JSON')).toEqual([
+    { column: 'id', least: '-3', greatest: '10' },
+    { column: 'word', least: 'a', greatest: 'ü' },
+  ]);
+  expect(await keysOf(key, 'no JSON')).toEqual([]);
+  expect(await keysOf('load: { replace: partition, by: id }', of(1, 'a'))).toEqual([]);
 });

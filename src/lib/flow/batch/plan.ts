@@ -6,6 +6,7 @@ import { needsCatalog } from '../../compiler/resolve.ts';
 import { tableOf } from '../../contract/contract.ts';
 import type { Contract } from '../../contract/schema.ts';
 import type { PublishedObjects } from '../../engine/publishedKeys.ts';
+import type { KeyRange } from '../../model/keyRange.ts';
 import { type Plan, type ReferenceData, type Summary, summarySchema } from '../../model/plan.ts';
 import { type Attempt, rejectsRows } from '../../model/records.ts';
 import { loadReferences } from '../../reference/load.ts';
@@ -104,12 +105,13 @@ async function publishedColumns(
   return new Map(table?.columns.map(({ name, type }) => [name, type]));
 }
 
-/** All published objects of the plan's dataset. Of an object that does not name them, it is not known whose rows it has. */
+/** All published objects of the plan's dataset, or those that may have such keys. Of an object that does not name them, it is not known whose rows it has. */
 export async function allObjectsOf(
   deps: Pick<Deps, 'config' | 'formats'>,
   plan: Plan,
+  keys: readonly KeyRange[] = [],
 ): Promise<(KeyObject & { readonly isShared: boolean })[]> {
-  const found = await formatOf(deps, plan).allObjects(goldenTable(plan, deps.config));
+  const found = await formatOf(deps, plan).allObjects(goldenTable(plan, deps.config), keys);
   const constants = Object.entries(plan.set.dedupe?.within ?? {}).map(
     ([name, value]) => [plan.partitionKeys.findIndex((key) => key.name === name), value] as const,
   );
@@ -131,12 +133,12 @@ export const objectsOf = (
   deps: Pick<Deps, 'config' | 'store' | 'formats'>,
   plan: Plan,
 ): PublishedObjects => ({
-  async find(partitions) {
-    const found = await formatOf(deps, plan).objectsIn(goldenTable(plan, deps.config), partitions);
+  async find(partitions, keys) {
+    const found = await formatOf(deps, plan).objectsIn(goldenTable(plan, deps.config), partitions, keys);
     return found.map(({ address: path, ...object }) => ({ path, ...object }));
   },
-  all: async () =>
-    (await allObjectsOf(deps, plan)).map(({ address: path, ...object }) => ({ path, ...object })),
+  all: async (keys) =>
+    (await allObjectsOf(deps, plan, keys)).map(({ address: path, ...object }) => ({ path, ...object })),
   read: (path, start, end) => deps.store.readRange(placeOf(path), start, end),
 });
 

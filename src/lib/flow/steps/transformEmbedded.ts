@@ -65,8 +65,8 @@ export async function transformEmbedded(
       outputDir,
       memoryBytes: config.memoryBytes,
       replaces,
-      published: (partitions, into) =>
-        fetchPublished(objectsOf(deps, plan), plan, batch, partitions, into, { isLive }),
+      published: (partitions, into, keys) =>
+        fetchPublished(objectsOf(deps, plan), plan, batch, partitions, into, { isLive, keys }),
       tombstones: async (into) =>
         parallel(
           await tombstonesFor(deps, plan, batch, garbage),

@@ -4,6 +4,7 @@ import type { Pointers } from '../../aws/pointer.ts';
 import type { Store } from '../../aws/store.ts';
 import { defaultPartition } from '../../catalog/partitionPath.ts';
 import { TableMismatch } from '../../errors.ts';
+import type { KeyRange } from '../../model/keyRange.ts';
 import type { FieldIds } from '../../model/plan.ts';
 import { parallel } from '../../parallel.ts';
 import type { AnyKeyObject, Committed, TableFormat, TableObject, TableShape } from '../format.ts';
@@ -20,6 +21,7 @@ import {
 import { evolve, mappedNames, newMetadata, type WantedTable } from './evolve.ts';
 import { type FileStore, filesOf, refOf } from './files.ts';
 import { historyOf } from './history.ts';
+import { keyFilter } from './keyRanges.ts';
 import { lastEntries } from './lastEntries.ts';
 import { compactableEntries, expirable, expireSnapshots, orphansOf } from './maintenance.ts';
 import { contents, type DataFile, type ManifestEntry } from './manifest.ts';
@@ -154,17 +156,19 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     return committedIn(loaded && committedBy(loaded.metadata, attempt));
   },
 
-  async objectsIn(shape, partitions) {
+  async objectsIn(shape, partitions, ranges = []) {
     const loaded = await loadTable(deps, shape.name);
     if (!loaded) return [];
     const { metadata } = loaded;
-    const keys = keysToBe(loaded, shape);
+    const { schema, keys } = tableToBe(loaded, shape);
     const wanted = partitions.map((values) => ({ values, partition: partitionOf(keys, values) }));
-    const entries = await dataEntries(
+    const found = await dataEntries(
       deps.files,
       metadata,
       wanted.map((w) => w.partition),
     );
+    const mayHold = keyFilter(schema, ranges);
+    const entries = found.filter(({ file }) => mayHold(file));
     const [same, others] = [
       entries.filter(({ file }) => hasAll(keys, file.partition)),
       entries.filter(({ file }) => !hasAll(keys, file.partition)),
@@ -185,7 +189,7 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     );
   },
 
-  allObjects: (shape) => allObjects(deps, shape),
+  allObjects: (shape, ranges) => allObjects(deps, shape, ranges),
   keySource: async (shape) => ({ kind: 'objects', objects: await allObjects(deps, shape) }),
 
   // The snapshot names the objects, so there are no partitions to register.
@@ -286,11 +290,17 @@ async function requireNew({ files, list }: IcebergDeps, { name, location }: Tabl
     );
 }
 
-async function allObjects(deps: IcebergDeps, shape: TableShape): Promise<AnyKeyObject[]> {
+async function allObjects(
+  deps: IcebergDeps,
+  shape: TableShape,
+  ranges: readonly KeyRange[] = [],
+): Promise<AnyKeyObject[]> {
   const loaded = await loadTable(deps, shape.name);
   if (!loaded) return [];
-  const keys = keysToBe(loaded, shape);
-  const entries = await dataEntries(deps.files, loaded.metadata);
+  const { schema, keys } = tableToBe(loaded, shape);
+  const mayHold = keyFilter(schema, ranges);
+  const found = await dataEntries(deps.files, loaded.metadata);
+  const entries = found.filter(({ file }) => mayHold(file));
   return entries.map(({ file }) => ({
     address: file.path,
     bytes: Number(file.bytes),
@@ -324,10 +334,10 @@ const wantedOf = ({ name, location, columns, partitionKeys, sortBy, dropped }: T
   ...(dropped === undefined ? {} : { dropped }),
 });
 
-/** The keys of the table in its new shape. Objects of other specs have none or some of them. */
-function keysToBe(loaded: LoadedTable, shape: TableShape): readonly SpecKey[] {
+/** The columns and keys of the table in its new shape. Objects of other specs have none or some of the keys. */
+function tableToBe(loaded: LoadedTable, shape: TableShape): { schema: Schema; keys: readonly SpecKey[] } {
   const metadata = metadataToBe(loaded, shape);
-  return keysOf(metadata, specOf(metadata));
+  return { schema: schemaOf(metadata), keys: keysOf(metadata, specOf(metadata)) };
 }
 
 /** The objects whose remaining rows are added: these stay in their partitions. */

@@ -142,9 +142,9 @@ test('published rows are asked for without objects of attempts that were taken b
       'no Parquet: it must not be read',
     );
   await run();
-  expect(await seen.given?.published?.([['feed', '06']], '/nowhere')).toEqual([]);
+  expect(await seen.given?.published?.([['feed', '06']], '/nowhere', [])).toEqual([]);
   world.aws.s3.seed('processed', `feed/source=feed/day=06/${one}-f4-0.parquet`, 'another attempt');
-  await expect(seen.given?.published?.([['feed', '06']], '/nowhere')).rejects.toThrow();
+  await expect(seen.given?.published?.([['feed', '06']], '/nowhere', [])).rejects.toThrow();
 });
 
 test('the engine gets each tombstone that counts, and none of attempts that were taken back', async () => {
