@@ -28,8 +28,7 @@ export async function completeBatch(
   if (isHolder && !isOld && (await untilDue(deps, dataset)) === 0)
     return { morePending: true, fence: await ledger.nextBatch(dataset, fence) };
   // An earlier try of this call has continued with the next batch, but its answer was lost.
-  const hasGoneOn =
-    lease !== undefined && lease.execution === execution && lease.batch === undefined && lease.fence > fence;
+  const hasGoneOn = lease !== undefined && lease.execution === execution && lease.fence > fence;
   if (hasGoneOn) return { morePending: true, fence: lease.fence };
   if (isHolder) await letGo(deps, dataset, fence);
   else await wake(deps, dataset);
