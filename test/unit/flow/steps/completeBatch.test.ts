@@ -36,6 +36,19 @@ test('a CompleteBatch that is repeated after it has released the lease starts an
   expect(world.aws.sfn.executions.size).toBe(before + 1);
 });
 
+test('a CompleteBatch that is repeated while another execution has the lease ends its own, and takes nothing over', async () => {
+  const world = new World();
+  world.put('feed/a', ['1@06']);
+  const complete = await world.until('completeBatch');
+  const { fence } = (await complete(world.deps('completeBatch'))) as { fence: number };
+  const { ledger } = world.deps('test');
+  await ledger.acquireLease(dataset, 'another');
+  const lease = await ledger.lease(dataset);
+  expect(lease).toMatchObject({ execution: 'another' });
+  expect(await complete(world.deps('completeBatch'))).toEqual({ morePending: false, fence });
+  expect(await ledger.lease(dataset)).toEqual(lease);
+});
+
 test.each([
   ['few events and little time', 9999, 0, true],
   ['ten thousand events', 10_000, 0, false],
