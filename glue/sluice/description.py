@@ -122,6 +122,12 @@ class Origin(TypedDict):
     version: str
 
 
+class StoredObject(TypedDict):
+    uri: str
+    # Bytes.
+    size: int
+
+
 class PublishedObject(TypedDict):
     uri: str
     # Bytes.
@@ -130,12 +136,8 @@ class PublishedObject(TypedDict):
     values: list[str | None]
     # Whether its rows always stay; by default, if a value is None.
     isFixed: NotRequired[bool]
-
-
-class StoredObject(TypedDict):
-    uri: str
-    # Bytes.
-    size: int
+    # The positions of rows that have left it.
+    deletes: NotRequired[StoredObject]
 
 
 class Job(TypedDict):

@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 import pyarrow
 import pyarrow.parquet
+from pyarrow import compute
 
 from sluice.description import Stored
 from sluice.store import Store
@@ -15,7 +16,8 @@ from sluice.store import Store
 class Setup(TypedDict):
     """The description that every task gets."""
 
-    # Of the result: the columns, then the keys of the partition, the address of the object, and whether its rows stay.
+    # Of the result: the columns, then the keys of the partition, the address of the object, whether its rows stay, and
+    # the position of the row in its object.
     arrow_schema: bytes
     columns: list[str]
     # Column -> its id, and the names that it has in objects without ids: `fieldIds` of the plan.
@@ -56,17 +58,36 @@ class Stream(io.RawIOBase):
 
 
 def read_keys(units: Iterable[pyarrow.RecordBatch], setup: Setup) -> Iterator[pyarrow.RecordBatch]:
-    """Objects (uri, size, values of their partitions as JSON, is_fixed) -> their rows, once for each partition."""
+    """Objects (uri, size, values of their partitions as JSON, is_fixed) -> their rows, once for each partition.
+
+    Rows that have left an object are not among them: `deletes` has their positions, as the JSON of a stored object.
+    """
     schema = pyarrow.ipc.read_schema(pyarrow.py_buffer(setup["arrow_schema"]))
     store = Store(setup["region"])
     for batch in units:
-        for uri, size, places, is_fixed in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+        units = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        for uri, size, places, is_fixed, deletes in units:
+            hidden = positions_in(store, json.loads(deletes))
+            start = 0
             stream = Stream(store, {"uri": uri, "size": size, "version": None})
             with pyarrow.parquet.ParquetFile(pyarrow.PythonFile(stream, mode="r")) as file:
                 names = names_in(file.schema_arrow, setup["columns"], setup["ids"])
                 for rows in file.iter_batches(columns=[name for name in names if name is not None]):
+                    places_of_rows = pyarrow.array(range(start, start + rows.num_rows), pyarrow.int64())
+                    start += rows.num_rows
+                    if hidden is not None:
+                        is_there = compute.invert(compute.is_in(places_of_rows, value_set=hidden))
+                        rows, places_of_rows = rows.filter(is_there), places_of_rows.filter(is_there)
                     for values in json.loads(places):
-                        yield with_constants(rows, names, [*values, uri, is_fixed], schema)
+                        yield with_constants(rows, names, [*values, uri, is_fixed], places_of_rows, schema)
+
+
+def positions_in(store: Store, deletes: Stored | None) -> pyarrow.ChunkedArray | None:
+    if deletes is None:
+        return None
+    stream = Stream(store, {**deletes, "version": None})
+    with pyarrow.parquet.ParquetFile(pyarrow.PythonFile(stream, mode="r")) as file:
+        return file.read(columns=["pos"]).column(0)
 
 
 def names_in(fields: pyarrow.Schema, columns: Sequence[str], ids: dict[str, Any]) -> list[str | None]:
@@ -86,7 +107,11 @@ def names_in(fields: pyarrow.Schema, columns: Sequence[str], ids: dict[str, Any]
 
 
 def with_constants(
-    rows: pyarrow.RecordBatch, names: Sequence[str | None], values: Sequence[object], schema: pyarrow.Schema
+    rows: pyarrow.RecordBatch,
+    names: Sequence[str | None],
+    values: Sequence[object],
+    positions: pyarrow.Array,
+    schema: pyarrow.Schema,
 ) -> pyarrow.RecordBatch:
     types = list(schema.types)
     columns = [
@@ -95,6 +120,6 @@ def with_constants(
     ]
     constants = [
         pyarrow.repeat(pyarrow.scalar(value, type_), rows.num_rows)
-        for value, type_ in zip(values, types[len(columns) :], strict=True)
+        for value, type_ in zip(values, types[len(columns) : -1], strict=True)
     ]
-    return pyarrow.RecordBatch.from_arrays([*columns, *constants], schema=schema)
+    return pyarrow.RecordBatch.from_arrays([*columns, *constants, positions], schema=schema)

@@ -7,7 +7,7 @@ SQL that the embedded engine runs, too (src/lib/engine/rewrite.ts), so both writ
 import os
 import tempfile
 from collections import defaultdict
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import duckdb
 from pyspark.sql import DataFrame, SparkSession
@@ -39,6 +39,8 @@ class Rewriting(TypedDict):
     origins: int
     # Number of its SQL; None if the object is gone.
     sql: int | None
+    # The delete file of the object, with the positions of rows that have left it.
+    deletes: NotRequired[str | None]
     # Whether the lists of losing and of changing rows have rows of it.
     isReplaced: bool
     isChanged: bool
@@ -133,6 +135,11 @@ def rewrite_object(
                     store.download(uri, path)
                 if paths:
                     db.read_parquet(paths, hive_partitioning=False).create_view(name)
+            deletes = unit.get("deletes")
+            if deletes is not None:
+                hidden = os.path.join(folder, "hidden.parquet")
+                store.download(deletes, hidden)
+                db.read_parquet(hidden, hive_partitioning=False).create_view("hidden")
             if origins:
                 db.executemany("INSERT INTO origins VALUES (?, ?)", [[o["object"], o["version"]] for o in origins])
             for variable, value in {"rewrite_from": source, "rewrite_address": unit["uri"]}.items():

@@ -73,9 +73,9 @@ def tombstones_of(spark: SparkSession, ranked: DataFrame, job: Job) -> DataFrame
 def published_rows(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     """The published rows in the partitions of the rows, without those of this batch and of files that it replaces.
 
-    They have the columns that decide between rows, the address of their object, and whether they always stay. If rows
-    may delete keys, tombstones are among them, too. With a history, the rows of replaced files are there, and
-    `_is_gone` says which ones they are.
+    They have the columns that decide between rows, the address of their object, whether they always stay, and their
+    positions in an object of an Iceberg table. If rows may delete keys, tombstones are among them, too. With a history,
+    the rows of replaced files are there, and `_is_gone` says which ones they are.
     """
     plan = job["plan"]
     keys = [key["name"] for key in plan["partitionKeys"]]
@@ -86,7 +86,7 @@ def published_rows(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     wanted = [name for name in dict.fromkeys(asked) if name not in keys]
     types = {"_object": "string", "_version": "string", **{c["name"]: c["type"] for c in plan["columns"]}}
     columns = ", ".join(f"`{k}` {types[k]}" for k in wanted)
-    places = ", ".join([*(f"`{k}` string" for k in keys), "_path string", "_is_fixed boolean"])
+    places = ", ".join([*(f"`{k}` string" for k in keys), "_path string", "_is_fixed boolean", "_row bigint"])
     source = job["published"] or []
     if dedupe.get("within") is not None and not isinstance(source, str):
         listed = [(o["uri"], [value or "" for value in o["values"]]) for o in source]
@@ -104,7 +104,7 @@ def published_rows(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
         there = rows_in_folders(spark, theirs, columns, places)
     else:
         there = rows_of_objects(spark, job, {o["uri"]: o for o in source}, theirs, wanted, f"{columns}, {places}")
-    output = [*wanted, *keys, "_path", "_is_fixed"]
+    output = [*wanted, *keys, "_path", "_is_fixed", "_row"]
     there = there.select(*(F.col(f"`{k}`") for k in output))
     if dedupe.get("deletes"):
         there = there.withColumn("_is_tombstone", F.lit(False))
@@ -115,7 +115,9 @@ def published_rows(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
         if job["deleted"]:
             marks = ["_truncates"] if dedupe.get("truncates") else []
             ddl = ", ".join([columns, *(f"`{k}` string" for k in keys), *(f"{m} boolean" for m in marks)])
-            told = tombstones(spark, job, [*wanted, *keys, *marks], f"{ddl}, _path string, _is_fixed boolean")
+            told = tombstones(
+                spark, job, [*wanted, *keys, *marks], f"{ddl}, _path string, _is_fixed boolean, _row bigint"
+            )
             there = there.unionByName(told.fillna(False, subset=marks) if marks else told)
     gone = [(r["object"], r["version"]) for r in job["replaces"]]
     lineage = spark.createDataFrame(gone, "_object string, _version string")
@@ -138,16 +140,17 @@ def tombstones(spark: SparkSession, job: Job, columns: list[str], ddl: str) -> D
         "ids": {},
         "region": job["region"],
     }
-    units = [(o["uri"], o["size"], "[[]]", False) for o in job["deleted"]]
+    units = [(o["uri"], o["size"], "[[]]", False, "null") for o in job["deleted"]]
     return read_units(spark, units, setup, ddl).withColumn("_is_tombstone", F.lit(True))
 
 
-def read_units(spark: SparkSession, units: list[tuple[str, int, str, bool]], setup: Setup, ddl: str) -> DataFrame:
+def read_units(spark: SparkSession, units: list[tuple[str, int, str, bool, str]], setup: Setup, ddl: str) -> DataFrame:
     """The rows of objects: see read_keys."""
     tasks = min(len(units), spark.sparkContext.defaultParallelism * 4)
     shared = spark.sparkContext.broadcast(setup)
     return spark.createDataFrame(
-        spark.sparkContext.parallelize(units, tasks), "uri string, size bigint, places string, is_fixed boolean"
+        spark.sparkContext.parallelize(units, tasks),
+        "uri string, size bigint, places string, is_fixed boolean, deletes string",
     ).mapInArrow(lambda batches: read_keys(batches, shared.value), spark.createDataFrame([], ddl).schema)
 
 
@@ -157,7 +160,8 @@ def rows_in_folders(spark: SparkSession, found: list[tuple[str, list[str]]], col
     jvm: Any = spark._jvm
     # Spark gives the URI of a file, in which the name is escaped.
     known = [
-        (str(jvm.org.apache.hadoop.fs.Path(path).toUri().toString()), *values, path, False) for path, values in found
+        (str(jvm.org.apache.hadoop.fs.Path(path).toUri().toString()), *values, path, False, None)
+        for path, values in found
     ]
     place = spark.createDataFrame(known, f"_uri string, {places}")
     return there.withColumn("_uri", F.col("_metadata.file_path")).join(F.broadcast(place), "_uri")
@@ -185,7 +189,7 @@ def rows_of_objects(
         places.setdefault(uri, []).append(values)
     # Of an object that does not name each value of its partition, it is not known which rows are of a partition.
     units = [
-        (uri, o["size"], json.dumps(of), o.get("isFixed", None in o["values"]))
+        (uri, o["size"], json.dumps(of), o.get("isFixed", None in o["values"]), json.dumps(o.get("deletes")))
         for uri, of in places.items()
         for o in (objects[uri],)
     ]

@@ -14,6 +14,7 @@ import { defaultPartition } from '../../src/lib/catalog/partitionPath.ts';
 import { duckType, identifier, list, literal } from '../../src/lib/dialect/duckdbNames.ts';
 import { type HiveType, parseHiveType } from '../../src/lib/model/hiveType.ts';
 import { chunksOf, parallel } from '../../src/lib/parallel.ts';
+import { deletesFinder, isOwnOf } from '../../src/lib/table/iceberg/deletes.ts';
 import { refOf } from '../../src/lib/table/iceberg/files.ts';
 import { contents } from '../../src/lib/table/iceberg/manifest.ts';
 import { type Metadata, type Snapshot, schemaOf, specOf } from '../../src/lib/table/iceberg/metadata.ts';
@@ -308,9 +309,16 @@ async function createIcebergView(
   { metadata, files, snapshot }: IcebergTable & { readonly snapshot: Snapshot | undefined },
   hasPath: boolean,
 ): Promise<View> {
-  const entries = await liveEntries(files, metadata, snapshot);
-  if (entries.some(({ file }) => file.content !== contents.data))
+  const all = await liveEntries(files, metadata, snapshot);
+  const entries = all.filter(({ file }) => file.content === contents.data);
+  const deletes = all.filter(({ file }) => file.content !== contents.data);
+  if (deletes.some((each) => !isOwnOf(each, each.file.referencedDataFile ?? '')))
     throw notSupported('a table with deletes that are merged on reading; OPTIMIZE it on Trino first');
+  const find = deletesFinder(deletes);
+  const fetch = (path: string) => {
+    const { bucket, key } = refOf(path);
+    return download(upstream, folder, { bucket, key, address: path, etag: '', size: 0 });
+  };
   const { fields } = schemaOf(metadata, snapshot?.['schema-id']);
   const columns = fields.map(({ id, name, type }) => ({
     id,
@@ -319,9 +327,10 @@ async function createIcebergView(
     duck: icebergType(name, type),
   }));
   const names = namesOf(metadata);
-  const selects = await parallel(entries, 8, async ({ file, specId }) => {
-    const { bucket, key } = refOf(file.path);
-    const path = await download(upstream, folder, { bucket, key, address: file.path, etag: '', size: 0 });
+  const selects = await parallel(entries, 8, async (entry) => {
+    const { file, specId } = entry;
+    const path = await fetch(file.path);
+    const gone = await parallel(find(entry), 4, (each) => fetch(each.file.path));
     const inFile = await topLevel(db, path);
     const hasIds = [...inFile.values()].some((id) => id !== null);
     const identities = new Map(
@@ -342,12 +351,16 @@ async function createIcebergView(
             : partitionValue(file.partition.get(partition), type);
       return `${source}::${duck} AS ${identifier(name)}`;
     });
-    return `SELECT ${[...selected, ...(hasPath ? [`${literal(file.path)} AS "$path"`] : [])].join(', ')} FROM read_parquet(${literal(path)}, hive_partitioning = false)`;
+    return `SELECT ${[...selected, ...(hasPath ? [`${literal(file.path)} AS "$path"`] : [])].join(', ')} FROM read_parquet(${literal(path)}, hive_partitioning = false) AS f${
+      gone.length === 0
+        ? ''
+        : ` WHERE f.file_row_number NOT IN (SELECT pos FROM read_parquet(${list(gone.map(literal))}))`
+    }`;
   });
   const empty = columns.map(({ name, duck }) => `NULL::${duck} AS ${identifier(name)}`);
   const none = `SELECT ${[...empty, ...(hasPath ? ['NULL::VARCHAR AS "$path"'] : [])].join(', ')} WHERE false`;
   await db.run(`CREATE VIEW ${view} AS ${[none, ...selects].join(' UNION ALL ')}`);
-  return { scannedBytes: entries.reduce((sum, { file }) => sum + Number(file.bytes), 0), columns };
+  return { scannedBytes: all.reduce((sum, { file }) => sum + Number(file.bytes), 0), columns };
 }
 
 /** The names by which a column is known in objects without field ids. https://iceberg.apache.org/spec/#column-projection */

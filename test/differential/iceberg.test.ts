@@ -6,10 +6,13 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import * as z from 'zod';
 import { createStore } from '../../src/lib/aws/store.ts';
 import { valuesOfPath } from '../../src/lib/catalog/partitionPath.ts';
+import { hideRows } from '../../src/lib/engine/deletes.ts';
 import { fieldIdsOption } from '../../src/lib/engine/fieldIds.ts';
+import { inDuckdb } from '../../src/lib/engine/instance.ts';
 import { TableConflict } from '../../src/lib/errors.ts';
 import { tableOfContract } from '../../src/lib/flow/batch/tables.ts';
 import { createTable, requireTable } from '../../src/lib/table/iceberg/commit.ts';
+import type { DeletesFile } from '../../src/lib/table/iceberg/deletes.ts';
 import type { WantedTable } from '../../src/lib/table/iceberg/evolve.ts';
 import { icebergOn } from '../../src/lib/table/iceberg/format.ts';
 import { expireSnapshots, orphansOf } from '../../src/lib/table/iceberg/maintenance.ts';
@@ -168,6 +171,53 @@ test('corrections, reverts and old snapshots are the same to all readers', async
   const [reverted] = await read(counts);
   expect(reverted?.rows).toEqual([[1100, 1100, 604450]]);
 });
+
+test('rows that have left an object by its delete file are gone for all readers, then more of them, and back again', async () => {
+  const path = 's3://processed/posts/source=feed/a.parquet';
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-deletes-'));
+  const local = (name: string) => join(folder, name);
+  /** The rows from a position on leave the object. */
+  const hide = async (n: number, [from, to]: [number, number], before: DeletesFile | undefined) => {
+    await writeParquet(
+      `SELECT '${path}' AS path, range AS _row FROM range(${from}, ${to})`,
+      local('leaving.parquet'),
+    );
+    const earlier = before && { before: local(`${n - 1}`) };
+    const [hidden] = await hideRows(
+      [{ at: path, rows: 1000, most: 500, ...earlier, to: local(`${n}`) }],
+      [local('leaving.parquet')],
+    );
+    const bytes = await readFile(local(`${n}`));
+    const key = `posts/${'0'.repeat(19)}${n}-f9-of-${'a'.repeat(20)}-r/source=feed/x-deletes.parquet`;
+    aws.s3.seed('processed', key, bytes);
+    const by = { path: `s3://processed/${key}`, bytes: bytes.length, rows: hidden?.hidden ?? 0 };
+    await change(`hides${n}`, author.fence, {
+      deletes: [{ of: { path, partition: inSource('feed') }, by, replaces: before?.path }],
+    });
+    return by;
+  };
+  try {
+    const first = await hide(1, [10, 30], undefined);
+    const [once] = await read(counts);
+    expect(once?.rows).toEqual([[1080, 1080, 604450 - 390]]);
+    await hide(2, [900, 1000], first);
+    const [twice, some] = await read(counts, { ...counts, where: 'id < 20' });
+    expect(twice?.rows).toEqual([[980, 980, 604450 - 390 - 94950]]);
+    expect(some?.rows).toEqual([[10, 10, 45]]);
+    await revertBatch(deps, 'posts', author, { batch: 'hides2', fence: 9 });
+    await revertBatch(deps, 'posts', author, { batch: 'hides1', fence: 9 });
+    const [back] = await read(counts);
+    expect(back?.rows).toEqual([[1100, 1100, 604450]]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+async function writeParquet(rows: string, path: string): Promise<void> {
+  await inDuckdb('rows of a test', async ({ db }) => {
+    await db.run(`COPY (${rows}) TO '${path}' (FORMAT parquet)`);
+  });
+}
 
 test('columns that are added, widened and renamed, and other partitions, are the same to all readers', async () => {
   await evolveTable(

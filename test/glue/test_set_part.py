@@ -87,3 +87,33 @@ def test_keys_of_renamed_and_widened_columns_are_found_by_their_ids(spark: Spark
     keys = sorted((row["post_id"], row["source"]) for row in found.collect() if row["post_id"] is not None)
     assert keys == [(2, "a"), (3, "a"), (2**40, "a")]
     assert found.count() == 4
+
+
+def test_rows_that_have_left_an_object_are_not_published_and_the_others_have_their_positions(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    def write(name: str, rows: list[tuple[object, ...]], columns: str) -> tuple[str, int]:
+        spark.createDataFrame(rows, columns).coalesce(1).write.parquet(str(tmp_path / name))
+        (path,) = (tmp_path / name).glob("*.parquet")
+        return f"file://{path}", path.stat().st_size
+
+    uri, size = write("old", [(n, "o", str(n)) for n in range(5)], "id int, _object string, _version string")
+    gone, gone_size = write("gone", [(uri, 1), (uri, 3)], "file_path string, pos bigint")
+    other, other_size = write("other", [(9, "o", "9")], "id int, _object string, _version string")
+    job: Any = {
+        "batch": "own",
+        "region": None,
+        "exclude": [],
+        "published": [
+            {"uri": uri, "size": size, "values": ["a"], "deletes": {"uri": gone, "size": gone_size}},
+            {"uri": other, "size": other_size, "values": ["a"]},
+        ],
+        "replaces": [],
+        "plan": {
+            "columns": [{"name": "id", "type": "int"}],
+            "partitionKeys": [{"name": "source", "type": "string"}],
+            "set": {"dedupe": {"key": ["id", "source"], "order": []}},
+        },
+    }
+    found = published_rows(spark, spark.createDataFrame([("a",)], "source string"), job)
+    assert sorted((row["id"], row["_row"]) for row in found.collect()) == [(0, 0), (2, 2), (4, 4), (9, 0)]

@@ -2,12 +2,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { literal } from '../../src/lib/dialect/duckdbNames.ts';
+import { rowsIn } from '../../src/lib/engine/deletes.ts';
 import { inDuckdb } from '../../src/lib/engine/instance.ts';
 import { replay, retry } from '../../src/lib/flow/operate/again.ts';
 import { decide } from '../../src/lib/flow/operate/decide.ts';
 import type { TableFormatName } from '../../src/lib/model/plan.ts';
-import { chunksOf } from '../../src/lib/parallel.ts';
+import { chunksOf, parallel } from '../../src/lib/parallel.ts';
 import type { Dice } from '../oracle/dice.ts';
 import { changesContract, type Feed, type Told, textOf, versionText } from './changes.ts';
 import { dataset, World } from './flowWorld.ts';
@@ -26,22 +26,28 @@ async function rowsOf(
   columns: string,
   text: (row: Parameters<typeof versionText>[0]) => string,
 ): Promise<string[]> {
-  const rows = await rowsIn(world, columns);
+  const rows = await columnsIn(world, columns);
   return rows.map(({ id, n, v, since, until, current }) => text({ id, n, v, since, until, current })).sort();
 }
 
 /** Columns of the table. */
-export async function rowsIn(world: World, columns: string): Promise<Record<string, unknown>[]> {
+export async function columnsIn(world: World, columns: string): Promise<Record<string, unknown>[]> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-table-'));
   try {
-    const paths = world.objects().map((key, i) => ({ key, path: join(folder, `${i}.parquet`) }));
-    for (const { key, path } of paths) await writeFile(path, world.bytes('processed', key));
-    if (paths.length === 0) return [];
+    const gone = world.deletes();
+    const local = async (key: string | undefined, name: string) => {
+      if (key === undefined) return undefined;
+      await writeFile(join(folder, name), world.bytes('processed', key));
+      return join(folder, name);
+    };
+    const files = await parallel(world.objects(), 1, async (key, i) => ({
+      path: (await local(key, `${i}.parquet`)) ?? '',
+      deletes: await local(gone.get(key), `${i}-deletes`),
+    }));
+    if (files.length === 0) return [];
     return await inDuckdb('the table of a test', async ({ db }) => {
-      const files = paths.map(({ path }) => literal(path)).join(', ');
-      const rows = await db.runAndReadAll(
-        `SELECT ${columns} FROM read_parquet([${files}], union_by_name = true, hive_partitioning = false)`,
-      );
+      const all = files.map(({ path, deletes }) => `FROM ${rowsIn([path], deletes)}`);
+      const rows = await db.runAndReadAll(`SELECT ${columns} FROM (${all.join(' UNION ALL BY NAME ')})`);
       return rows.getRowObjectsJson();
     });
   } finally {

@@ -43,7 +43,12 @@ import { completeBatch } from '../../src/lib/flow/steps/completeBatch.ts';
 import { failBatch } from '../../src/lib/flow/steps/failBatch.ts';
 import { publish } from '../../src/lib/flow/steps/publish.ts';
 import { repairPartitions } from '../../src/lib/flow/steps/repairPartitions.ts';
-import { type ReplaceLimits, replaceRows } from '../../src/lib/flow/steps/replaceRows.ts';
+import {
+  type ReplaceEngine,
+  type ReplaceLimits,
+  replaceLimits,
+  replaceRows,
+} from '../../src/lib/flow/steps/replaceRows.ts';
 import { startRewriting } from '../../src/lib/flow/steps/startRewriting.ts';
 import { startValidation } from '../../src/lib/flow/steps/startValidation.ts';
 import { ledgerOn } from '../../src/lib/ledger/ledger.ts';
@@ -56,7 +61,7 @@ import { icebergFormat } from '../../src/lib/table/iceberg/format.ts';
 import { describeObject } from '../../src/lib/table/iceberg/statistics.ts';
 import { attemptPrefix } from '../../src/lib/table/objectName.ts';
 import { testConfig } from './config.ts';
-import { depsOf, fakeObject, liveKeys } from './iceberg.ts';
+import { depsOf, fakeObject, liveDeletes, liveKeys } from './iceberg.ts';
 import { createMemoryAws, type MemoryActor, type MemoryAws, type MemoryOptions } from './memory/index.ts';
 import { type RewriteObject, runRewriting } from './rewritingJob.ts';
 import { formatUnderTest } from './thorough.ts';
@@ -176,7 +181,7 @@ export interface FlowEngine {
     deps: Deps,
     step: { dataset: string; batch: string; fence: number },
   ): Promise<{ run: string; replaced: number }>;
-  readonly rewrite: Parameters<typeof replaceRows>[1];
+  readonly replace: ReplaceEngine;
   readonly describe: Parameters<typeof startRewriting>[1];
   readonly rewriteObject: RewriteObject;
   /** The rows of an object of the table. */
@@ -473,16 +478,11 @@ export class World {
       }
   }
 
-  private readonly rewriteRows: Parameters<typeof replaceRows>[1] = async (
-    rewritings,
-    { origins, replaced },
-  ) => {
-    const losers = replaced.flatMap(
-      (path) => JSON.parse(readFileSync(path, 'utf8')) as { path: string; id: string }[],
-    );
+  private readonly rewriteRows: ReplaceEngine['rewrite'] = async (rewritings, { origins, replaced }) => {
+    const losers = losersIn(replaced);
     this.onDisk.push(readdirSync(dirname(rewritings[0]?.from ?? '')).length);
-    return rewritings.map(({ from, to, replacedAt }) => {
-      const rows = JSON.parse(readFileSync(from, 'utf8')) as Row[];
+    return rewritings.map(({ from, to, replacedAt, deletes }) => {
+      const rows = rowsOfFile({ path: from, deletes });
       const others = rows.filter(
         (row) => !origins.some((o) => o.object === row.object && o.version === row.version),
       );
@@ -494,10 +494,16 @@ export class World {
   };
 
   private async replace(of: { dataset: string; batch: string; run: string; fence: number }): Promise<void> {
-    const { engine, replaceLimits } = this.options;
+    const { engine, replaceLimits: limits } = this.options;
     try {
       const { status } = await this.state('replaceRows', (deps) =>
-        replaceRows(deps, engine?.rewrite ?? this.rewriteRows, of, replaceLimits),
+        replaceRows(
+          deps,
+          engine?.replace ?? { rewrite: this.rewriteRows, hide: hidePositions },
+          of,
+          // Objects of tests have few rows.
+          limits ?? { ...replaceLimits, hiddenShare: 0.7 },
+        ),
       );
       if (status === 'done') return;
     } catch (error) {
@@ -538,9 +544,12 @@ export class World {
     }
   }
 
-  private readonly rewriteObject: RewriteObject = async ({ uri, from, to, origins, replaced }) => {
+  private readonly rewriteObject: RewriteObject = async ({ uri, from, to, origins, replaced, deletes }) => {
     const columns = { object: 'object', version: 'version' };
-    const [rows] = await this.rewriteRows([{ from, to, columns, replacedAt: uri }], { origins, replaced });
+    const [rows] = await this.rewriteRows([{ from, to, columns, replacedAt: uri, deletes }], {
+      origins,
+      replaced,
+    });
     return rows ?? { kept: 0, removed: 0, replaced: 0 };
   };
 
@@ -688,9 +697,21 @@ export class World {
     return this.aws.s3.keys('processed').filter((key) => key.endsWith('.parquet'));
   }
 
+  /** Keys of the delete files that a reader of the table finds, by the keys of their objects. */
+  deletes(): ReadonlyMap<string, string> {
+    return this.format === 'iceberg' ? liveDeletes(this.aws, dataset) : new Map();
+  }
+
   /** Rows that a reader of the table sees. */
   rows(): Row[] {
-    return this.objects().flatMap((key) => JSON.parse(this.text('processed', key)) as Row[]);
+    const deletes = this.deletes();
+    return this.objects().flatMap((key) => {
+      const hidden = deletes.get(key);
+      return withoutHidden(
+        this.text('processed', key),
+        hidden === undefined ? undefined : this.text('processed', hidden),
+      );
+    });
   }
 
   /** Rows of one file as its lines say them, sorted. */
@@ -791,12 +812,49 @@ export class World {
   }
 }
 
+interface Loser {
+  readonly path: string;
+  readonly id: string;
+  readonly row: number;
+}
+
+const losersIn = (files: readonly string[]): Loser[] =>
+  files.flatMap((path) => JSON.parse(readFileSync(path, 'utf8')) as Loser[]);
+
+/** Writes delete files: lists of positions. */
+const hidePositions: ReplaceEngine['hide'] = async (hidings, replaced) => {
+  const losers = losersIn(replaced);
+  return hidings.map(({ at, most, before, to }) => {
+    const earlier = before === undefined ? [] : (JSON.parse(readFileSync(before, 'utf8')) as number[]);
+    const now = losers.filter(({ path }) => path === at).map(({ row }) => row);
+    const all = new Set([...earlier, ...now]);
+    if (now.length === 0 || all.size !== earlier.length + now.length || all.size > most) return null;
+    writeFileSync(to, JSON.stringify([...all].sort((a, b) => a - b)));
+    return { removed: now.length, hidden: all.size };
+  });
+};
+
 /** Merges objects as maintenance does. Their rows are JSON. */
-export async function mergeRows(paths: readonly string[], folder: string) {
-  const rows = paths.flatMap((path) => JSON.parse(readFileSync(path, 'utf8')) as Row[]);
+export async function mergeRows(
+  files: readonly { readonly path: string; readonly deletes?: string | undefined }[],
+  folder: string,
+) {
+  const rows = files.flatMap(rowsOfFile);
   const path = join(folder, 'merged');
   writeFileSync(path, JSON.stringify(rows));
-  return [{ of: [...paths.keys()], path, rows: rows.length }];
+  return [{ of: [...files.keys()], path, rows: rows.length }];
+}
+
+/** The rows of a local object that have not left it: its delete file is a list of positions. */
+const rowsOfFile = ({ path, deletes }: { path: string; deletes?: string | undefined }): Row[] =>
+  withoutHidden(
+    readFileSync(path, 'utf8'),
+    deletes === undefined ? undefined : readFileSync(deletes, 'utf8'),
+  );
+
+function withoutHidden(rows: string, deletes: string | undefined): Row[] {
+  const hidden = new Set(JSON.parse(deletes ?? '[]') as number[]);
+  return (JSON.parse(rows) as Row[]).filter((_, i) => !hidden.has(i));
 }
 
 /** The rows of the files' latest versions, each as its file and its line, sorted. */
@@ -937,7 +995,7 @@ async function transform(
     const { bucket, key } = at.replaced;
     await store.writeText(
       { bucket, key: `${key}0.parquet` },
-      JSON.stringify(losers.map(({ path, id }) => ({ path, id }))),
+      JSON.stringify(losers.map(({ path, id, row }) => ({ path, id, row }) satisfies Loser)),
     );
     const paths = [...new Set(losers.map(({ path }) => path))];
     await store.writeText({ bucket, key: `${key}objects.json` }, JSON.stringify(paths));
@@ -985,7 +1043,7 @@ async function compete(
   manifest: Manifest,
   days: Map<string, Row[]>,
 ): Promise<{
-  losers: { path: string; id: string; isDeleted: boolean }[];
+  losers: (Loser & { isDeleted: boolean })[];
   lost: (readonly [winner: string, loser: string])[];
 }> {
   const places = [...days.keys()].map((day) => ['feed', day]);
@@ -999,13 +1057,21 @@ async function compete(
     ({ address }) => ![`${batch}-`, ...garbage].some((prefix) => isOfAttempt(address, prefix)),
   );
   const gone = replacesOf(manifest);
-  const there: { path: string; row: Row }[] = [];
+  const there: { path: string; row: Row; position: number }[] = [];
   const graves = await tombstonesFor(deps, plan, batch, uncommitted);
-  for (const { address: path } of [...objects, ...graves])
-    for (const row of JSON.parse(await deps.store.readText(placeOf(path))) as Row[])
-      if (!gone.some((g) => g.object === row.object && g.version === row.version)) there.push({ path, row });
+  for (const { address: path, deletes } of [
+    ...objects,
+    ...graves.map(({ address }) => ({ address, deletes: undefined })),
+  ]) {
+    const hidden = deletes && (await deps.store.readText(placeOf(deletes.address)));
+    const isHidden = new Set(JSON.parse(hidden ?? '[]') as number[]);
+    const rows = JSON.parse(await deps.store.readText(placeOf(path))) as Row[];
+    for (const [position, row] of rows.entries())
+      if (!isHidden.has(position) && !gone.some((g) => g.object === row.object && g.version === row.version))
+        there.push({ path, row, position });
+  }
   const place = ({ object, version }: Row) => `${object}\0${version}`;
-  const losers: { path: string; id: string; isDeleted: boolean }[] = [];
+  const losers: (Loser & { isDeleted: boolean })[] = [];
   const lost: (readonly [winner: string, loser: string])[] = [];
   const groups = isWhole
     ? [['', [...days.values()].flat()] as const]
@@ -1017,14 +1083,14 @@ async function compete(
       const best = first.get(row.id);
       if (best === undefined || place(row) < place(best)) first.set(row.id, row);
     }
-    for (const { path, row } of there.filter((t) => isWhole || t.row.day === day)) {
+    for (const { path, row, position } of there.filter((t) => isWhole || t.row.day === day)) {
       const best = first.get(row.id);
       if (best === undefined) continue;
       if (place(best) >= place(row)) {
         first.delete(row.id);
         winners.set(row.id, row.object);
       } else if (!row.deletes) {
-        losers.push({ path, id: row.id, isDeleted: best.deletes === true });
+        losers.push({ path, id: row.id, row: position, isDeleted: best.deletes === true });
         lost.push([best.object, row.object]);
       }
     }

@@ -223,7 +223,20 @@ export async function readable(deps: TableDeps, name = 't'): Promise<string[]> {
 }
 
 /** Keys of the objects that a reader of a table finds now, sorted; without faults and counts. */
-export function liveKeys(aws: MemoryAws, table: string): string[] {
+export const liveKeys = (aws: MemoryAws, table: string): string[] =>
+  liveFiles(aws, table)
+    .flatMap(({ content, path }) => (content === contents.data ? [refOf(path).key] : []))
+    .sort();
+
+/** Keys of delete files, by the keys of their objects. */
+export const liveDeletes = (aws: MemoryAws, table: string): Map<string, string> =>
+  new Map(
+    liveFiles(aws, table).flatMap(({ path, referencedDataFile: of }) =>
+      of === null ? [] : [[refOf(of).key, refOf(path).key]],
+    ),
+  );
+
+function liveFiles(aws: MemoryAws, table: string): DataFile[] {
   const bytesOf = (address: string): Uint8Array => {
     const { bucket: from, key } = refOf(address);
     const [version] = aws.s3.versions(from, key);
@@ -243,8 +256,7 @@ export function liveKeys(aws: MemoryAws, table: string): string[] {
         typedFields(specOf(metadata, manifest.specId), metadata.schemas),
       ),
     )
-    .flatMap(({ status, file: { path } }) => (status === statuses.deleted ? [] : [refOf(path).key]))
-    .sort();
+    .flatMap(({ status, file }) => (status === statuses.deleted ? [] : [file]));
 }
 
 /** Another engine deletes rows of an object of the table t, as Athena and Trino do: by position, in a file of its own. */
@@ -253,10 +265,12 @@ export const deleteRowsOf = (deps: TableDeps, path: string): Promise<Outcome> =>
     author: undefined,
     async apply(metadata) {
       const parent = currentSnapshot(metadata);
+      const entries = await liveEntries(deps.files, metadata);
       const sequenceNumber = metadata['last-sequence-number'] + 1n;
       const [id, folder] = [sequenceNumber + 1000n, `s3://${bucket}/t/metadata/`];
       const file = fakeObject(`s3://${bucket}/t/deletes-${id}.parquet`, {
         content: contents.positionDeletes,
+        partition: entries.find((entry) => entry.file.path === path)?.file.partition ?? new Map(),
         referencedDataFile: path,
       });
       const { bytes, manifest } = writeManifest(

@@ -1,5 +1,6 @@
 /** DuckDB in the flow in memory: batches are transformed and merged as on a stage. */
 import { parquetMetadata } from 'hyparquet';
+import { hideRows } from '../../src/lib/engine/deletes.ts';
 import { runEmbedded } from '../../src/lib/engine/embedded.ts';
 import { rewriteWithout } from '../../src/lib/engine/rewrite.ts';
 import { describeRewriting } from '../../src/lib/engine/rewriteJob.ts';
@@ -13,7 +14,7 @@ export const realEngine: FlowEngine = {
     const { run, accounting } = await transformEmbedded(deps, runEmbedded, step);
     return { run, replaced: rewrittenRows(accounting) };
   },
-  rewrite: rewriteWithout,
+  replace: { rewrite: rewriteWithout, hide: hideRows },
   describe: describeRewriting,
   rewriteObject: rewriteBySql,
   countRows: (bytes) => Number(parquetMetadata(new Uint8Array(bytes).buffer).num_rows),

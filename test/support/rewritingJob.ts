@@ -15,6 +15,7 @@ const unitSchema = z.object({
   to: z.string(),
   origins: z.int(),
   sql: z.int().nullable(),
+  deletes: z.string().nullable(),
   isReplaced: z.boolean(),
   isChanged: z.boolean(),
 });
@@ -34,6 +35,7 @@ export interface LocalObject {
   readonly to: string;
   readonly origins: readonly { object: string; version: string }[];
   readonly sql: z.output<typeof sqlSchema> | undefined;
+  readonly deletes?: string | undefined;
   readonly replaced: readonly string[];
   readonly changed: readonly string[];
 }
@@ -59,7 +61,8 @@ export async function runRewriting(
     const replaced = job.rewritings.some((u) => u.isReplaced) ? await listed(job.replaced, 'replaced') : [];
     const changed = job.rewritings.some((u) => u.isChanged) ? await listed(job.changed, 'changed') : [];
     const outcomes: ((Rewritten & { bytes: number }) | null)[] = [];
-    for (const [i, { uri, to: target, origins, sql, isReplaced, isChanged }] of job.rewritings.entries()) {
+    for (const [i, unit] of job.rewritings.entries()) {
+      const { uri, to: target, origins, sql, isReplaced, isChanged } = unit;
       const [from, to] = [join(folder, `${i}`), join(folder, `${i}-left`)];
       const isThere = await store.download(placeOf(uri), from).then(
         () => true,
@@ -72,12 +75,16 @@ export async function runRewriting(
         outcomes.push(null);
         continue;
       }
+      const deletes = unit.deletes === null ? undefined : `${from}-deletes`;
+      if (unit.deletes !== null && deletes !== undefined)
+        await store.download(placeOf(unit.deletes), deletes);
       const rows = await rewriteObject({
         uri,
         from,
         to,
         origins: job.origins[origins] ?? [],
         sql: job.sql[sql],
+        deletes,
         replaced: isReplaced ? replaced : [],
         changed: isChanged ? changed : [],
       });
@@ -97,6 +104,7 @@ export async function rewriteBySql({
   to,
   origins,
   sql,
+  deletes,
   replaced,
   changed,
 }: LocalObject): Promise<Rewritten> {
@@ -107,7 +115,8 @@ export async function rewriteBySql({
     await db.run("SET TimeZone = 'UTC'; CREATE TABLE origins (o VARCHAR, v VARCHAR)");
     for (const { object, version } of origins)
       await db.run(`INSERT INTO origins VALUES (${literal(object)}, ${literal(version)})`);
-    for (const [name, paths] of Object.entries({ replaced, changes: changed }))
+    const hidden = deletes === undefined ? [] : [deletes];
+    for (const [name, paths] of Object.entries({ replaced, changes: changed, hidden }))
       if (paths.length > 0)
         await db.run(`CREATE VIEW ${name} AS FROM read_parquet([${paths.map(literal).join(', ')}])`);
     await db.run(

@@ -92,6 +92,7 @@ export function setSql(
   const known = dedupe.key.map((name) => identifier(name));
   const inObject = dedupe.key.filter((name) => !keys.includes(name)).map((name) => identifier(name));
   const gone = ['candidates._path AS path', ...inObject.map((name) => `candidates.${name}`)];
+  const placed = [...gone, 'candidates._row'];
   const isOf = (from: string, other: string) =>
     known.map((name) => `${from}.${name} = ${other}.${name}`).join(' AND ');
   const decided = (name: string, sql: string) => statementOf([...joined, ...there.best, [name, sql]]);
@@ -146,12 +147,12 @@ UNION ALL SELECT * FROM contested`,
     replaced: !dedupe.published
       ? null
       : truncates
-        ? truncatedRows(dedupe, gone, isOf('candidates', 'won'), dialect)
+        ? truncatedRows(dedupe, placed, isOf('candidates', 'won'), dialect)
         : deletes
-          ? `SELECT ${[...gone, "won._fate = 'deletes' AS _is_deleted"].join(', ')} FROM candidates
+          ? `SELECT ${[...placed, "won._fate = 'deletes' AS _is_deleted"].join(', ')} FROM candidates
 JOIN (SELECT ${[...known, '_fate'].join(', ')} FROM ranked WHERE _fate IN ('published', 'deletes')) AS won ON ${isOf('candidates', 'won')}
 WHERE NOT candidates._is_tombstone`
-          : `SELECT ${gone.join(', ')} FROM candidates
+          : `SELECT ${placed.join(', ')} FROM candidates
 SEMI JOIN (SELECT ${known.join(', ')} FROM ranked WHERE _fate = 'published') AS won ON ${isOf('candidates', 'won')}`,
     tombstones: deletes
       ? `SELECT ${tombstoneColumns(plan).map(identifier).join(', ')} FROM ranked WHERE _fate = 'deletes'`
@@ -203,7 +204,7 @@ function snapshotSql(
       newest('told', greatest),
       [
         'replaced',
-        `SELECT candidates._path AS path, candidates.${by} FROM candidates ${join(columnsOf('candidates'), 'newest', '_n')}\nWHERE NOT candidates._is_fixed AND candidates.${by} < _newest`,
+        `SELECT candidates._path AS path, candidates.${by}, candidates._row FROM candidates ${join(columnsOf('candidates'), 'newest', '_n')}\nWHERE NOT candidates._is_fixed AND candidates.${by} < _newest`,
       ],
     ]),
     tombstones: null,

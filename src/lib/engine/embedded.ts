@@ -132,13 +132,18 @@ async function viewPublished(
   for (const each of [folder, remembered]) await mkdir(each);
   const files = (await published?.(partitions, folder, await keyRanges(db, plan))) ?? [];
   const types = new Map(plan.columns.map((c) => [c.name, duckType(c.type)]));
-  await db.run(`CREATE TABLE places (__path VARCHAR, _path VARCHAR, __fixed VARCHAR${partitionKeys.map((k) => `, ${k} VARCHAR`).join('')});
+  await db.run(`CREATE TABLE hidden (__n VARCHAR, __pos BIGINT);
+    CREATE TABLE places (__n VARCHAR, __path VARCHAR, _path VARCHAR, __fixed VARCHAR${partitionKeys.map((k) => `, ${k} VARCHAR`).join('')});
     CREATE TABLE replaced (__object VARCHAR, __version VARCHAR)`);
   await append(
     db,
     'places',
-    files.map(({ path, from, isFixed, values }) => [path, from, String(isFixed), ...values]),
+    files.map(({ path, from, isFixed, values }, n) => [String(n), path, from, String(isFixed), ...values]),
   );
+  // Rows that have left the table.
+  for (const [n, { deletes: gone }] of files.entries())
+    if (gone !== undefined)
+      await db.run(`INSERT INTO hidden SELECT '${n}', pos FROM read_parquet(${literal(gone)})`);
   await append(
     db,
     'replaced',
@@ -151,21 +156,32 @@ async function viewPublished(
     ...(deletes ? ['false AS _is_tombstone'] : []),
     ...(truncates ? ['false AS _truncates'] : []),
   ];
-  const places = ['_path', "__fixed = 'true' AS _is_fixed", ...partitionKeys, ...isRow];
+  const places = (row: string) => [
+    '_path',
+    "__fixed = 'true' AS _is_fixed",
+    `${row}::BIGINT AS _row`,
+    ...partitionKeys,
+    ...isRow,
+  ];
   // Objects may be older than a column, or than its name.
-  const alike = [...Map.groupBy(files, ({ names }) => JSON.stringify(names)).values()];
+  const alike = [
+    ...Map.groupBy(files, ({ names, isNumbered }) => JSON.stringify([names, isNumbered])).values(),
+  ];
   const parts = alike.map((some) => {
-    const names = some[0]?.names ?? {};
+    const { names = {}, isNumbered = false } = some[0] ?? {};
+    const row = isNumbered ? 'f.file_row_number' : 'NULL';
+    const isHidden = some.some((file) => file.deletes !== undefined);
     const values = columns.map((name) => {
       const own = names[name];
       return `${own === undefined ? 'NULL' : `f.${identifier(own)}`}::${types.get(name)} AS ${identifier(name)}`;
     });
     const paths =
       alike.length === 1 ? literal(join(folder, '*.parquet')) : list(some.map((f) => literal(f.path)));
-    return `SELECT ${[...values, ...places].join(', ')}
-      FROM read_parquet(${paths}, filename = '__path', union_by_name = true, hive_partitioning = false) AS f JOIN places USING (__path)`;
+    return `SELECT ${[...values, ...places(row)].join(', ')}
+      FROM read_parquet(${paths}, filename = '__path', union_by_name = true, hive_partitioning = false) AS f JOIN places USING (__path)
+      ${isHidden ? `ANTI JOIN hidden ON places.__n = hidden.__n AND ${row} = hidden.__pos` : ''}`;
   });
-  const none = `SELECT ${[...columns.map((name) => `NULL::${types.get(name)} AS ${identifier(name)}`), ...places].join(', ')} FROM places`;
+  const none = `SELECT ${[...columns.map((name) => `NULL::${types.get(name)} AS ${identifier(name)}`), ...places('NULL')].join(', ')} FROM places`;
   const all = [
     ...(parts.length === 0 ? [none] : parts),
     ...(deletes
@@ -183,7 +199,7 @@ async function viewPublished(
   await db.run(`CREATE VIEW published AS ${without}`);
   return {
     async drop() {
-      await db.run('DROP VIEW published; DROP TABLE places; DROP TABLE replaced');
+      await db.run('DROP VIEW published; DROP TABLE places; DROP TABLE hidden; DROP TABLE replaced');
       for (const each of [folder, remembered]) await rm(each, { recursive: true });
     },
   };
@@ -244,7 +260,7 @@ async function viewTombstones(
   return [
     `SELECT ${[
       ...columns.map((name) => value(name, types.get(name) ?? 'VARCHAR')),
-      "'' AS _path, false AS _is_fixed",
+      "'' AS _path, false AS _is_fixed, NULL::BIGINT AS _row",
       ...plan.partitionKeys.map(({ name }) => value(name, 'VARCHAR')),
       'true AS _is_tombstone',
       ...(plan.set.dedupe?.truncates

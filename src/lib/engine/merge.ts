@@ -2,12 +2,19 @@
 import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { identifier, literal } from '../dialect/duckdbNames.ts';
+import { rowsIn } from './deletes.ts';
 import { fieldIdsOf, fieldIdsOption } from './fieldIds.ts';
 import { inDuckdb } from './instance.ts';
 
+/** A local file, and the local copy of its delete file: rows that have left it are not merged. */
+export interface Mergeable {
+  readonly path: string;
+  readonly deletes?: string | undefined;
+}
+
 /** A file with all rows of some others. */
 export interface Merged {
-  /** Positions in the list of paths. */
+  /** Positions in the list of files. */
   readonly of: readonly number[];
   readonly path: string;
   readonly rows: number;
@@ -18,25 +25,32 @@ export interface Merged {
  * the columns of `sort` that they have, then by their origin. Throws EngineOutOfMemory if they do not fit.
  */
 export async function mergeFiles(
-  paths: readonly string[],
+  files: readonly Mergeable[],
   folder: string,
   sort: readonly string[],
 ): Promise<Merged[]> {
   return inDuckdb('published files that are merged', async ({ db }) => {
     await db.run('SET preserve_insertion_order = true');
     const shapes: { text: string; columns: readonly string[] }[] = [];
-    for (const path of paths) shapes.push(await shapeOf(db, path));
-    const groups = Map.groupBy(paths.keys(), (i) => shapes[i]?.text ?? '');
+    for (const { path } of files) shapes.push(await shapeOf(db, path));
+    const groups = Map.groupBy(files.keys(), (i) => shapes[i]?.text ?? '');
     const merged: Merged[] = [];
     for (const of of groups.values()) {
       const [first = 0] = of;
       if (of.length < 2) continue;
       const columns = shapes[first]?.columns ?? [];
       const order = [...new Set([...sort, ...origin])].filter((name) => columns.includes(name));
-      // Reads them as files, so that folder names do not become columns.
-      const rows = `read_parquet([${of.map((i) => literal(paths[i] ?? '')).join(', ')}], hive_partitioning = false)`;
+      const own = of.flatMap((i) => files[i] ?? []);
+      const whole = own.filter(({ deletes }) => deletes === undefined).map(({ path }) => path);
+      const parts = own.filter(({ deletes }) => deletes !== undefined);
+      const rows = `(${[
+        ...(whole.length === 0 ? [] : [rowsIn(whole)]),
+        ...parts.map(({ path, deletes }) => rowsIn([path], deletes)),
+      ]
+        .map((from) => `FROM ${from}`)
+        .join(' UNION ALL ')})`;
       const path = join(folder, `merged-${merged.length}.parquet`);
-      const ids = fieldIdsOption(await fieldIdsOf(db, paths[first] ?? ''));
+      const ids = fieldIdsOption(await fieldIdsOf(db, files[first]?.path ?? ''));
       const by = order.length === 0 ? '' : ` ORDER BY ${order.map(identifier).join(', ')}`;
       await db.run(`COPY (FROM ${rows}${by}) TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd${ids})`);
       const [before, after] = [await countOf(db, rows), await countOf(db, `read_parquet(${literal(path)})`)];

@@ -1,11 +1,12 @@
 /** Fetches the keys of published rows: only the columns that decide, and only of the partitions that are needed. */
-import { open } from 'node:fs/promises';
+import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type FileMetaData, parquetMetadataAsync, parquetSchema, type SchemaElement } from 'hyparquet';
 import { EngineOutOfMemory } from '../errors.ts';
 import type { KeyRange } from '../model/keyRange.ts';
 import type { FieldIds, Plan } from '../model/plan.ts';
 import { parallel } from '../parallel.ts';
+import type { Deletes } from '../table/format.ts';
 
 /** An object with published rows. `isShared`: it may have rows of other partitions, or of other datasets, too. */
 export interface PublishedObject {
@@ -14,6 +15,8 @@ export interface PublishedObject {
   /** Of its partition. */
   readonly values: readonly string[];
   readonly isShared?: boolean;
+  /** Rows in it that have left the table. */
+  readonly deletes?: Deletes | undefined;
 }
 
 /** Where published rows are. */
@@ -40,6 +43,10 @@ export interface PublishedFile {
   readonly values: readonly string[];
   /** How the file calls the columns; a column that it does not have is missing. */
   readonly names: Readonly<Record<string, string>>;
+  /** Whether DuckDB can tell the positions of its rows: not if a column has the name of theirs. */
+  readonly isNumbered: boolean;
+  /** The local copy of its delete file: the positions of rows that have left it. */
+  readonly deletes?: string | undefined;
 }
 
 export interface PublishedOptions {
@@ -73,11 +80,15 @@ export async function fetchPublished(
     ({ path }) => path.endsWith('.parquet') && !isOfAttempt(path, `${batch}-`) && isLive(path),
   );
   await requireFew(objects, found, { columns, ids: plan.fieldIds }, most);
-  return parallel(found, 16, async ({ path: from, bytes, values, isShared: isFixed = false }, i) => {
+  return parallel(found, 16, async ({ path: from, bytes, values, isShared: isFixed = false, deletes }, i) => {
     const path = join(into, `${i}.parquet`);
     const read = (start: number, end: number) => objects.read(from, start, end);
-    const names = await fetchColumns(read, bytes, { columns, ids: plan.fieldIds }, path);
-    return { path, from, values, isFixed, names };
+    const { names, all } = await fetchColumns(read, bytes, { columns, ids: plan.fieldIds }, path);
+    const isNumbered = !all.some((name) => name.toLowerCase() === positionColumn);
+    if (deletes === undefined) return { path, from, values, isFixed, names, isNumbered };
+    const hidden = join(into, `${i}-deletes`);
+    await writeFile(hidden, new Uint8Array(await objects.read(deletes.address, 0, deletes.bytes)));
+    return { path, from, values, isFixed, names, isNumbered, deletes: hidden };
   });
 }
 
@@ -174,19 +185,22 @@ function chunksIn(
   return { names, chunks };
 }
 
+/** DuckDB's name for the position of a row in its file. */
+const positionColumn = 'file_row_number';
+
 /** Columns with at most this many bytes between them are fetched in one request. */
 const gapBytes = 64 * 1024;
 
 /**
  * Makes a file of the object's size with its footer and the pages of some columns, at their original positions. Gives their names in the
- * file.
+ * file, and the names of all its columns.
  */
 export async function fetchColumns(
   read: (start: number, end: number) => Promise<ArrayBuffer>,
   size: number,
   wanted: WantedColumns,
   path: string,
-): Promise<Record<string, string>> {
+): Promise<{ names: Record<string, string>; all: readonly string[] }> {
   const file = await open(path, 'w');
   try {
     await file.truncate(size);
@@ -197,6 +211,7 @@ export async function fetchColumns(
     };
     const footer = await parquetMetadataAsync({ byteLength: size, slice }, { initialFetchSize: gapBytes });
     const { names, chunks } = chunksIn(footer, wanted);
+    const all = parquetSchema(footer).children.map(({ element }) => element.name);
     const ranges: { start: number; end: number }[] = [];
     for (const { start, end } of chunks) {
       const last = ranges.at(-1);
@@ -204,7 +219,7 @@ export async function fetchColumns(
       else ranges.push({ start, end });
     }
     for (const { start, end } of ranges) await slice(start, end);
-    return names;
+    return { names, all };
   } finally {
     await file.close();
   }

@@ -2,6 +2,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { identifier, literal } from '../dialect/duckdbNames.ts';
 import type { FieldIds } from '../model/plan.ts';
+import { rowsIn } from './deletes.ts';
 import { fieldIdsOf, fieldIdsOption } from './fieldIds.ts';
 import { inDuckdb } from './instance.ts';
 import { namesIn } from './publishedKeys.ts';
@@ -11,6 +12,8 @@ export interface Rewriting {
   /** A local Parquet file, and the path of its rewritten copy. */
   readonly from: string;
   readonly to: string;
+  /** The local copy of its delete file: rows that have left it are none of its rows. */
+  readonly deletes?: string | undefined;
   /** The lineage columns of a row. */
   readonly columns: { readonly object: string; readonly version: string };
   /** The address of the file, if it has rows that newer ones replace. */
@@ -40,7 +43,8 @@ export interface Removed {
 
 /**
  * How the rows of a file are counted and copied, as SQL over the variables `rewrite_from` (its path) and `rewrite_address` (its place in the
- * table), and the relations `origins`(o, v), `replaced` and `changes`. It depends on the columns of the file. Both engines run it.
+ * table), and the relations `origins`(o, v), `replaced`, `changes` and, for a file with a delete file, `hidden`(pos). It depends on the columns
+ * of the file. Both engines run it.
  */
 export interface RewriteSql {
   /** -> kept, removed, replaced and changed: see Rewritten. */
@@ -71,11 +75,17 @@ export async function rewriteWithout(
     const losing = await losingIn(db, removed);
     const results: Rewritten[] = [];
     for (const rewriting of rewritings) {
-      const { from, to, replacedAt, changedAt } = rewriting;
+      const { from, to, deletes, replacedAt, changedAt } = rewriting;
+      if (deletes !== undefined) await db.run(`CREATE OR REPLACE VIEW hidden AS FROM ${rowsIn([deletes])}`);
       await db.run(
         `SET VARIABLE rewrite_from = ${literal(from)}; SET VARIABLE rewrite_address = ${literal(replacedAt ?? changedAt ?? '')}`,
       );
-      const { count, rows, options } = await rewriteSql(db, from, rewriting, losing);
+      const { count, rows, options } = await rewriteSql(
+        db,
+        from,
+        { ...rewriting, isHidden: deletes !== undefined },
+        losing,
+      );
       const [counted] = (await db.runAndReadAll(count)).getRowObjectsJson();
       const result = {
         kept: Number(counted?.kept),
@@ -113,13 +123,21 @@ export async function losingIn(db: DuckDBConnection, { replaced, changed, ids }:
   };
 }
 
-/** The SQL for a file; `from` may have the footer alone. */
+/** The SQL for a file; `from` may have the footer alone. `isHidden`: it has a delete file. */
 export async function rewriteSql(
   db: DuckDBConnection,
   from: string,
-  { columns, replacedAt, changedAt }: Pick<Rewriting, 'columns' | 'replacedAt' | 'changedAt'>,
+  {
+    columns,
+    replacedAt,
+    changedAt,
+    isHidden,
+  }: Pick<Rewriting, 'columns' | 'replacedAt' | 'changedAt'> & { readonly isHidden?: boolean | undefined },
   { key, changes, ids }: Losing,
 ): Promise<RewriteSql> {
+  const rowsOfFile = isHidden
+    ? `(FROM ${fileRows} AS f WHERE f.file_row_number NOT IN (SELECT pos FROM hidden))`
+    : fileRows;
   const isOfOrigin = `(${identifier(columns.object)}, ${identifier(columns.version)}) IN (SELECT (o, v) FROM origins)`;
   // A row without a key is not replaced, and a condition without a value would remove it.
   const isReplaced =
@@ -128,7 +146,9 @@ export async function rewriteSql(
       : `(NOT ${isOfOrigin} AND coalesce((${await valuesIn(db, from, key, ids)}) IN (SELECT (${key.map(({ name }) => identifier(name)).join(', ')}) FROM replaced WHERE path = ${place}), false))`;
   const isRemoved = `(${isOfOrigin} OR ${isReplaced})`;
   const changing =
-    changes === undefined || changedAt === undefined ? undefined : await withChanges(db, from, changes, ids);
+    changes === undefined || changedAt === undefined
+      ? undefined
+      : await withChanges(db, { from, rows: rowsOfFile }, changes, ids);
   const counts = {
     kept: `NOT ${isRemoved}`,
     removed: isRemoved,
@@ -139,10 +159,10 @@ export async function rewriteSql(
   return {
     count: `SELECT ${Object.entries(counts)
       .map(([name, is]) => `count(*) FILTER (${is})::DOUBLE AS ${name}`)
-      .join(', ')} FROM ${changing?.rows ?? fileRows}`,
+      .join(', ')} FROM ${changing?.rows ?? rowsOfFile}`,
     rows:
       changing === undefined
-        ? `FROM ${fileRows} WHERE NOT ${isRemoved}`
+        ? `FROM ${rowsOfFile} WHERE NOT ${isRemoved}`
         : `SELECT ${changing.selected} FROM ${changing.rows} WHERE NOT ${isRemoved} ORDER BY __row`,
     options: `FORMAT parquet, COMPRESSION zstd${fieldIdsOption(own && { ...own, ...changing?.ids })}`,
   };
@@ -157,12 +177,12 @@ interface KeyColumn {
   readonly type: string;
 }
 
-/** Makes a view of files with published rows, and gives its columns beside `path`. */
+/** Makes a view of files with published rows, and gives the columns of their keys. */
 async function viewOf(db: DuckDBConnection, name: string, files: readonly string[]): Promise<KeyColumn[]> {
   await db.run(
     `CREATE VIEW ${name} AS FROM read_parquet([${files.map(literal).join(', ')}], hive_partitioning = false)`,
   );
-  return (await columnsOf(db, name)).filter((column) => column.name !== 'path');
+  return (await columnsOf(db, name)).filter((column) => !['path', '_row'].includes(column.name));
 }
 
 async function columnsOf(db: DuckDBConnection, relation: string): Promise<KeyColumn[]> {
@@ -191,7 +211,7 @@ async function valuesIn(
 /** The rows of a file with `__is_changed`, and the columns with their new values. A file that is older than the history gets its columns. */
 async function withChanges(
   db: DuckDBConnection,
-  from: string,
+  { from, rows: rowsOfFile }: { readonly from: string; readonly rows: string },
   { validTo, current, columns }: NonNullable<Losing['changes']>,
   ids: FieldIds | undefined,
 ): Promise<{ rows: string; selected: string; ids: FieldIds }> {
@@ -199,7 +219,7 @@ async function withChanges(
   const type = columns.find(({ name }) => name === validTo)?.type ?? 'VARCHAR';
   const own = await columnsOf(db, `read_parquet(${literal(from)}, hive_partitioning = false)`);
   const [until = 'NULL', is = 'NULL'] = await namesOf(db, from, [validTo, current], ids);
-  const rows = `(SELECT f.*, coalesce(__changed, false) AS __is_changed, __until FROM (SELECT *, row_number() OVER () AS __row FROM ${fileRows}) AS f
+  const rows = `(SELECT f.*, coalesce(__changed, false) AS __is_changed, __until FROM (SELECT *, row_number() OVER () AS __row FROM ${rowsOfFile}) AS f
     LEFT JOIN (SELECT DISTINCT (${key.map(({ name }) => identifier(name)).join(', ')}) AS __key, true AS __changed, ${identifier(validTo)} AS __until FROM changes WHERE path = ${place})
     ON __key = (${await valuesIn(db, from, key, ids)}))`;
   const newUntil = (as: string) => `CASE WHEN __is_changed THEN __until ELSE ${until} END::${as}`;

@@ -15,7 +15,11 @@ export interface RangedFile {
 }
 
 export interface Describing {
-  readonly objects: readonly (RangedFile & Pick<Rewriting, 'columns' | 'replacedAt' | 'changedAt'>)[];
+  readonly objects: readonly (RangedFile &
+    Pick<Rewriting, 'columns' | 'replacedAt' | 'changedAt'> & {
+      /** Whether it has a delete file. */
+      readonly isHidden?: boolean | undefined;
+    })[];
   /** The lists of losing rows: see Removed. */
   readonly replaced: readonly RangedFile[];
   readonly changed?:
@@ -53,9 +57,15 @@ export async function describeRewriting({ objects, replaced, changed, ids }: Des
     const known = new Map<string, number>();
     const of: (number | null)[] = [];
     for (const [i, object] of objects.entries()) {
-      const { columns, replacedAt, changedAt } = object;
+      const { columns, replacedAt, changedAt, isHidden } = object;
       const shape = shapes[i] ?? null;
-      const name = JSON.stringify([shape, columns, replacedAt !== undefined, changedAt !== undefined]);
+      const name = JSON.stringify([
+        shape,
+        columns,
+        replacedAt !== undefined,
+        changedAt !== undefined,
+        isHidden === true,
+      ]);
       if (shape !== null && !known.has(name)) {
         known.set(name, sql.length);
         sql.push(await rewriteSql(db, await endOf(object, `object-${i}`), object, losing));

@@ -13,6 +13,8 @@ import { isOfPerson, loadReferences, mentions, type Sought, unreadable } from '.
 export interface RowsCopy {
   readonly path: string;
   readonly isQuarantine: boolean;
+  /** The local copy of its delete file. Rows that have left it are found, and are not written. */
+  readonly deletes?: string | undefined;
   /** Writes the other rows here, if some are removed and some are left. */
   readonly to?: string | undefined;
 }
@@ -91,6 +93,10 @@ async function inTable(db: DuckDBConnection, sought: Sought, copy: RowsCopy): Pr
   await db.run(
     `CREATE OR REPLACE TEMP TABLE theirs AS SELECT n, ${identifier(called('_batch'))}::VARCHAR AS batch, ${isTheirs} AS hit FROM (SELECT file_row_number AS n, ${columns.join(', ')} FROM ${rowsIn(copy.path)})`,
   );
+  if (copy.deletes !== undefined)
+    await db.run(
+      `DELETE FROM theirs WHERE NOT hit AND n IN (SELECT pos FROM read_parquet(${literal(copy.deletes)}))`,
+    );
   return written(db, copy);
 }
 

@@ -2,6 +2,7 @@
 
 import type { Compression, Conversion, CsvBody, Layout, Member, RowGroup } from '../model/layout.ts';
 import { maxRecordBytes, type Plan, type ReasonCode, type ReferenceData } from '../model/plan.ts';
+import type { Deletes } from '../table/format.ts';
 import { refusedSampleBytes } from './layout.ts';
 import { archiveLimits, documentLimits } from './unpack.ts';
 
@@ -54,6 +55,8 @@ export interface SparkPublishedObject {
   readonly values: readonly (string | null)[];
   /** Whether its rows always stay; by default, if a value is null. */
   readonly isFixed?: boolean | undefined;
+  /** Rows in it that have left the table. */
+  readonly deletes?: Deletes | undefined;
 }
 
 /** Which published rows the batch replaces, and which objects do not count as published. */
@@ -118,11 +121,12 @@ export function describeJob(
     limits: { ...sparkLimits, ...limits },
     published:
       typeof places.published === 'object'
-        ? (places.published?.map(({ address, bytes, values, isFixed }) => ({
+        ? (places.published?.map(({ address, bytes, values, isFixed, deletes }) => ({
             uri: address,
             size: bytes,
             values,
             isFixed,
+            ...(deletes === undefined ? {} : { deletes: { uri: deletes.address, size: deletes.bytes } }),
           })) ?? null)
         : places.published,
     replaces: replaces.map(({ object, version }) => ({ object, version })),

@@ -138,9 +138,10 @@ const setPartSchema = z.object({
 export type SetPart = z.output<typeof setPartSchema>;
 
 /**
- * SQL over row_part, the references and, if needed, published(<key>, <order>, _object, _version, _path, _is_fixed). If rows delete keys, `published`
- * has the tombstones, too, and `_is_tombstone` distinguishes them. Sorting is expensive and most keys
- * are unique, so only rows with a repeated key are sorted. On Spark, row_part has no rows that are already quarantined.
+ * SQL over row_part, the references and, if needed, published(<key>, <order>, _object, _version, _path, _is_fixed, _row): `_row` is the position
+ * of the row in its object, NULL if nobody knows it. If rows delete keys, `published` has the tombstones, too, and `_is_tombstone` distinguishes
+ * them. Sorting is expensive and most keys are unique, so only rows with a repeated key are sorted. On Spark, row_part has no rows that are already
+ * quarantined.
  */
 const setSqlSchema = z.object({
   /**
@@ -157,8 +158,8 @@ const setSqlSchema = z.object({
   /** repeated and contested -> all rows of row_part with `_fate`: published, quarantined, duplicate, deletes or skipped. */
   ranked: z.string(),
   /**
-   * candidates and ranked -> the published rows that newer rows replace: `path` of the object, the columns of the key and, if rows delete
-   * keys, `_is_deleted`.
+   * candidates and ranked -> the published rows that newer rows replace: `path` of the object, the columns of the key, `_row` and, if
+   * rows delete keys, `_is_deleted`.
    */
   replaced: z.string().nullable().default(null),
   /** before, candidates and ranked -> the published rows that stay with another validity: `path`, the key, and `validTo`. */

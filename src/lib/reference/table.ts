@@ -13,12 +13,16 @@ import { LookupTooLarge } from '../errors.ts';
 import { ownValue } from '../json.ts';
 import type { FieldIds, ReferenceData } from '../model/plan.ts';
 import { parallel } from '../parallel.ts';
+import type { Deletes } from '../table/format.ts';
+import { positionsIn } from '../table/positions.ts';
 
 /** An object with rows of the table. Null stands for a value that its partition does not give. */
 export interface LookupObject {
   readonly path: string;
   readonly bytes: number;
   readonly values: readonly (string | null)[];
+  /** Rows that have left the table. */
+  readonly deletes?: Deletes | undefined;
 }
 
 export interface LookupReading {
@@ -78,13 +82,14 @@ export async function readTable(
   await parallel(
     objects,
     8,
-    async ({ path, bytes: byteLength, values }) => {
+    async ({ path, bytes: byteLength, values, deletes }) => {
       const file: AsyncBuffer = { byteLength, slice: (start, end = byteLength) => read(path, start, end) };
       const metadata = await parquetMetadataAsync(file, { initialFetchSize: 64 * 1024 });
       const fields = parquetSchema(metadata).children.map(({ element }) => element);
       const there = namesIn(fields, wanted, ids);
       // A partition key is in the names of folders.
       const ofPartition = new Map(lookup.partitionKeys.map((name, i) => [name, values[i] ?? null]));
+      const gone = await positionsIn(read, deletes);
       let start = 0;
       for (const group of metadata.row_groups) {
         deadline?.check();
@@ -98,13 +103,15 @@ export async function readTable(
           compressors,
           parsers,
         });
-        for (const row of rows)
+        for (const [i, row] of rows.entries()) {
+          if (gone.has(start + i)) continue;
           take((name) => {
             const own = ownValue(there, name);
             if (own !== undefined) return row[own];
             const text = ofPartition.get(name) ?? null;
             return text === defaultPartition ? null : text;
           });
+        }
         start = end;
       }
     },

@@ -32,10 +32,30 @@ export interface TableObject {
   readonly end?: Uint8Array | undefined;
 }
 
+/** The file that says which rows have left an object that stays as it is, by their positions. */
+export interface Deletes {
+  /** An s3:// address. It is a Parquet file with the column `pos`. */
+  readonly address: string;
+  readonly bytes: number;
+  /** The number of rows that have left. */
+  readonly rows: number;
+}
+
+/** An object that stays, and loses rows to a new delete file. */
+export interface DeletingObject {
+  readonly address: string;
+  readonly values: TableObject['values'];
+  /** It has all rows that have left the object. */
+  readonly by: Deletes;
+  /** The address of its delete file until now. */
+  readonly replaces?: string | undefined;
+}
+
 /** An object that a compaction may replace. */
 export interface CompactableObject {
   readonly address: string;
   readonly bytes: number;
+  readonly deletes?: Deletes | undefined;
   /** A text that is equal for objects of one partition. */
   readonly partition: string;
 }
@@ -47,8 +67,10 @@ export interface TableCommit {
   /** The version of the contract. */
   readonly contract: string;
   readonly add: readonly TableObject[];
-  /** Objects that leave the table: their rows are replaced or removed. */
-  readonly drop: readonly Omit<TableObject, 'bytes'>[];
+  /** Objects that leave the table: their rows are replaced or removed. `deletes`: the address of its delete file, which leaves, too. */
+  readonly drop: readonly (Omit<TableObject, 'bytes'> & { readonly deletes?: string | undefined })[];
+  /** Only for a format that `deletesOf` knows the objects of. */
+  readonly deletes?: readonly DeletingObject[];
   /** The rows stay the same: a compaction. */
   readonly isRewrite?: boolean;
 }
@@ -122,6 +144,8 @@ export interface KeyObject {
   readonly values: readonly string[];
   /** Whether it may have rows of other partitions, too: it was written when the table had other partition keys. */
   readonly isShared?: boolean;
+  /** The rows in it that have left the table: whoever reads the object must leave them out. */
+  readonly deletes?: Deletes | undefined;
 }
 
 /** The same. Null stands for any value of a key that was not a partition key when the object was written. */
@@ -308,6 +332,14 @@ export interface TableFormat {
   allObjects(shape: TableShape, keys?: readonly KeyRange[]): Promise<readonly AnyKeyObject[]>;
   /** The same for a job that does not know its partitions yet. Throws like `objectsIn`. */
   keySource(shape: TableShape): Promise<KeySource>;
+  /**
+   * How many rows objects of the table have, and which of them have left, by their addresses. Objects that the table does not have are not
+   * among them; none for a format whose objects have all their rows. Throws like `objectsIn`.
+   */
+  deletesOf(
+    table: Pick<TableShape, 'name'>,
+    objects: readonly Pick<TableObject, 'address' | 'values'>[],
+  ): Promise<ReadonlyMap<string, { readonly rows: number; readonly deletes?: Deletes | undefined }>>;
   /** Compares the table with the objects that the ledger counts. `isOwn` says which objects the ledger should know. */
   verify(table: string, counted: Iterable<string>, isOwn: (address: string) => boolean): Promise<Drift>;
   /**

@@ -25,9 +25,9 @@ test('files with equal columns become one sorted file with all rows, types and i
       await db.run(
         `COPY (SELECT id::${type} AS id, [t] AS "two words", TIMESTAMP '0001-01-01' AS at, 1.50::DECIMAL(38,2) AS d, o AS _object, l::BIGINT AS _line FROM (VALUES ${values}) AS v(id, t, o, l)) TO '${path.replaceAll("'", "''")}' (FORMAT parquet${fieldIdsOption(with_)})`,
       );
-      return path;
+      return { path };
     };
-    const paths = [
+    const files = [
       await write('a', "(3, 'x', 'f', 2), (NULL, NULL, 'f', 1)"),
       await write('b', "(1, 'y', 'g', 1), (3, 'x', 'e', 9), (3, 'x', 'e', 9)"),
       // Written before the column became wider, and under other ids.
@@ -35,7 +35,7 @@ test('files with equal columns become one sorted file with all rows, types and i
       await write('d', "(8, 'z', 'h', 1)", 'BIGINT', { ...ids, id: { id: 40 } }),
       await write('e', "(9, 'z', 'h', 1)", 'INTEGER'),
     ];
-    const merged = await mergeFiles(paths, folder, ['id', 'gone']);
+    const merged = await mergeFiles(files, folder, ['id', 'gone']);
     expect(merged.map(({ of, rows }) => ({ of, rows }))).toEqual([
       { of: [0, 1], rows: 5 },
       { of: [2, 4], rows: 2 },
@@ -55,13 +55,13 @@ test('files with equal columns become one sorted file with all rows, types and i
     expect(await fieldIdsOf(db, first?.path ?? '')).toEqual(ids);
     const shape = `SELECT name, type, converted_type, logical_type, field_id FROM parquet_schema('$')`;
     for (const [merge, source] of [
-      [first?.path, paths[0]],
-      [second?.path, paths[2]],
+      [first?.path, files[0]?.path],
+      [second?.path, files[2]?.path],
     ])
       expect(await rowsOf(shape.replace('$', merge ?? ''))).toEqual(
         await rowsOf(shape.replace('$', (source ?? '').replaceAll("'", "''"))),
       );
-    expect(await mergeFiles(paths.slice(1, 3), folder, [])).toEqual([]);
+    expect(await mergeFiles(files.slice(1, 3), folder, [])).toEqual([]);
   } finally {
     db.closeSync();
     instance.closeSync();

@@ -4,7 +4,7 @@ import { parseContract } from '../../../src/lib/contract/load.ts';
 import { replay } from '../../../src/lib/flow/operate/again.ts';
 import { rollback } from '../../../src/lib/flow/operate/rollback.ts';
 import type { TableFormatName } from '../../../src/lib/model/plan.ts';
-import { rowsIn } from '../../support/changesWorld.ts';
+import { columnsIn } from '../../support/changesWorld.ts';
 import { dataset, expectCounted, World } from '../../support/flowWorld.ts';
 import { realEngine } from '../../support/realEngine.ts';
 import { formatUnderTest, thoroughTest } from '../../support/thorough.ts';
@@ -53,7 +53,7 @@ async function publish(world: World, file: string, ...versions: readonly string[
 
 /** The versions, such as `a1-3` and, for a current one, `a3-`. */
 async function versions(world: World): Promise<string> {
-  const rows = await rowsIn(
+  const rows = await columnsIn(
     world,
     'id, month("at") AS "at", month(since) AS since, month(until) AS until, is_current',
   );

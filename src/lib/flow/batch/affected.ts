@@ -9,9 +9,12 @@ import { isRewritten, type Rewritten } from '../../engine/rewritten.ts';
 import { ObjectMissing, TableConflict } from '../../errors.ts';
 import { leavingRows, type Plan } from '../../model/plan.ts';
 import { parallel } from '../../parallel.ts';
+import type { Deletes, TableFormat } from '../../table/format.ts';
 import { objectName } from '../../table/objectName.ts';
 import { places } from './addresses.ts';
+import { deletesOf } from './deletes.ts';
 import type { Deps } from './deps.ts';
+import type { HiddenObject } from './hiding.ts';
 import { readManifest, readPlan, replacesOf } from './manifest.ts';
 import { readSummary } from './plan.ts';
 import { type Live, liveOf, packsOf, type Rewrites } from './published.ts';
@@ -26,6 +29,8 @@ export interface Affected extends Pick<Rewriting, 'columns' | 'replacedAt' | 'ch
   readonly bytes: number;
   /** The place of its remaining rows. */
   readonly to: ObjectRef;
+  /** Rows that have left it. */
+  readonly gone?: Deletes | undefined;
 }
 
 /** The objects with rows of one batch. */
@@ -39,6 +44,8 @@ export interface Holder {
 export interface Rewrite {
   readonly plan: Plan;
   readonly holders: readonly Holder[];
+  /** What the table knows of the objects. */
+  readonly known: Awaited<ReturnType<TableFormat['deletesOf']>>;
 }
 
 type Reading = Pick<Deps, 'config' | 'store' | 'ledger' | 'formats' | 'deadline'>;
@@ -82,7 +89,17 @@ export async function rewriteOf(
     });
     holders.push({ rowsOf, origins, objects });
   }
-  return { plan, holders };
+  const known = await deletesOf(
+    deps,
+    plan,
+    holders.flatMap(({ objects }) => objects),
+  );
+  const withDeletes = (object: Affected) => ({ ...object, gone: known.get(address(object.ref))?.deletes });
+  return {
+    plan,
+    known,
+    holders: holders.map((holder) => ({ ...holder, objects: holder.objects.map(withDeletes) })),
+  };
 }
 
 /** The rows that the transform has counted. */
@@ -101,18 +118,24 @@ export interface Outcome extends Rewritten {
 
 /**
  * Checks that exactly the rows were found that the transform counted, and writes the list of rewritten objects for Publish. Throws
- * TableConflict otherwise. An object without an outcome is gone.
+ * TableConflict otherwise. An object without an outcome is gone. `hidden`: objects that stay, with a new delete file.
  */
 export async function settleRewrite(
   deps: Pick<Deps, 'config' | 'store'>,
   { dataset, batch, run }: Pick<RunInput, 'dataset' | 'batch' | 'run'>,
-  results: readonly (Pick<Affected, 'rowsOf' | 'ref' | 'to'> & { readonly outcome: Outcome | null })[],
+  results: readonly (Pick<Affected, 'rowsOf' | 'ref' | 'to'> & {
+    /** The address of its delete file, whose rows the outcome does not have. */
+    readonly deletes: string | undefined;
+    readonly outcome: Outcome | null;
+  })[],
+  hidden: readonly HiddenObject[] = [],
 ): Promise<{ objects: number; rows: number }> {
   const expected = await expectedOf(deps, { dataset, batch, run });
   const found = results.flatMap(({ outcome, ...object }) =>
     outcome === null ? [] : [{ ...object, ...outcome }],
   );
-  const replaced = found.reduce((sum, each) => sum + each.replaced, 0);
+  const left = hidden.reduce((sum, { removed }) => sum + removed, 0);
+  const replaced = found.reduce((sum, each) => sum + each.replaced, left);
   const changed = found.reduce((sum, { changed: n = 0 }) => sum + n, 0);
   if (replaced !== expected.replaced)
     throw new TableConflict(
@@ -125,16 +148,22 @@ export async function settleRewrite(
       { dataset, batch },
     );
   const affected = found.filter(({ removed, changed: n = 0 }) => removed + n > 0);
-  const rewrites: Rewrites = [...Map.groupBy(affected, ({ rowsOf }) => rowsOf)].map(([rowsOf, objects]) => ({
-    batch: rowsOf,
-    objects: objects.map(({ ref, to, bytes, ...rows }) => ({
+  const all: HiddenObject[] = [
+    ...affected.map(({ rowsOf, ref, to, bytes, deletes, ...rows }) => ({
+      rowsOf,
       at: ref,
       ...(isRewritten(rows) ? { by: to, bytes } : { by: null, bytes: 0 }),
       removed: rows.removed,
+      deletes: deletes === undefined ? undefined : placeOf(deletes).key,
     })),
+    ...hidden,
+  ];
+  const rewrites: Rewrites = [...Map.groupBy(all, ({ rowsOf }) => rowsOf)].map(([rowsOf, objects]) => ({
+    batch: rowsOf,
+    objects: objects.map(({ rowsOf: _, ...object }) => object),
   }));
   await deps.store.writeText(places(deps.config).run(dataset, batch, run).rewrites, JSON.stringify(rewrites));
-  return { objects: affected.length, rows: affected.reduce((sum, o) => sum + o.removed, 0) };
+  return { objects: all.length, rows: all.reduce((sum, { removed }) => sum + removed, 0) };
 }
 
 type Origin = { readonly object: string; readonly version: string; readonly batch: string };

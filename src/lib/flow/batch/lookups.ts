@@ -12,7 +12,7 @@ import { tryParseJson } from '../../json.ts';
 import { lookedUpSchema, type ReferenceData } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
 import { type LookupObject, readTable } from '../../reference/table.ts';
-import type { TableFormat, TableShape } from '../../table/format.ts';
+import type { AnyKeyObject, TableFormat, TableShape } from '../../table/format.ts';
 import { objectName } from '../../table/objectName.ts';
 import { places } from './addresses.ts';
 import { type Deps, formatOf } from './deps.ts';
@@ -175,9 +175,9 @@ async function stateOf(
 async function committedOf(
   deps: Pick<Deps, 'config' | 'store'>,
   { datasets }: State,
-  all: readonly { address: string; bytes: number; values: readonly (string | null)[] }[],
+  all: readonly AnyKeyObject[],
 ): Promise<LookupObject[]> {
-  const objects = all.map(({ address: path, bytes, values }) => ({ path, bytes, values }));
+  const objects = all.map(({ address: path, ...object }) => ({ path, ...object }));
   if (datasets.length === 0) return objects;
   const nameOf = ({ batch, fence }: Attempt) => `${batch}-f${fence}`;
   const uncommitted = new Set(

@@ -14,6 +14,15 @@ const objectSchema = z.object({
   bytes: z.number(),
   /** Key of the object whose remaining rows it has, while both are in one commit. */
   restOf: z.string().optional(),
+  /** Of an object that is dropped: the key of its delete file, whose rows the others do not have. */
+  deletes: z.string().optional(),
+});
+/** An object that stays, with a new delete file: keys of the processed bucket. */
+const hiddenSchema = z.object({
+  key: z.string(),
+  by: z.object({ key: z.string(), bytes: z.number(), rows: z.int() }),
+  /** Its delete file until now. */
+  replaces: z.string().optional(),
 });
 const refSchema = z.object({ bucket: z.string(), key: z.string() });
 
@@ -40,7 +49,14 @@ export const publishedSchema = liveSchema.extend({
    * them.
    */
   rewritten: z.array(
-    z.object({ batch: z.string(), dropped: liveSchema, added: liveSchema, live: z.string() }),
+    z.object({
+      batch: z.string(),
+      dropped: liveSchema,
+      added: liveSchema,
+      /** Objects that lose rows, and stay. */
+      hidden: z.array(hiddenSchema).optional(),
+      live: z.string(),
+    }),
   ),
   /** The rows of the table that leave it. Records of earlier releases do not have them. */
   leaving: z.int().optional(),
@@ -54,10 +70,15 @@ export const rewritesSchema = z.array(
     objects: z.array(
       z.object({
         at: refSchema,
-        /** The remaining rows, in staging; null if there are none. */
+        /** The remaining rows, in staging; null if there are none. With `hidden`, the new delete file. */
         by: refSchema.nullable(),
         bytes: z.number(),
+        /** The rows that leave the table. */
         removed: z.number(),
+        /** The key of its delete file until now. */
+        deletes: z.string().optional(),
+        /** The object stays: so many rows have left it then. */
+        hidden: z.int().optional(),
       }),
     ),
   }),

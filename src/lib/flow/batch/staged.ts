@@ -12,6 +12,8 @@ export interface Staged {
   readonly data: ObjectRef;
   /** The remaining rows of an object of another batch. Whoever rewrites it in this run gives them this name. */
   rewritten(rowsOf: string, object: ObjectRef): ObjectRef;
+  /** The delete file of an object of the table, where it stays. Only a format that has them asks for its place. */
+  deletes(rowsOf: string, object: ObjectRef): ObjectRef;
 }
 
 export function stagedBy(
@@ -21,24 +23,30 @@ export function stagedBy(
   run: string,
 ): Staged {
   const at = places(deps.config).run(plan.dataset, attempt.batch, run);
+  const bucket = deps.config.processedBucket;
+  const root = `${plan.table}/`;
+  const inPlace = (rowsOf: string, object: ObjectRef, end: string) => {
+    const path = withinAttempt(object.key.slice(root.length));
+    const folder = path.slice(0, path.lastIndexOf('/') + 1);
+    return {
+      bucket,
+      key: `${root}${rewrittenFolder(attempt, rowsOf, run)}${folder}${nameOf(object)}${end}`,
+    };
+  };
+  const deletes = (rowsOf: string, object: ObjectRef) => inPlace(rowsOf, object, '-deletes.parquet');
   const inWork = {
     data: at.data,
     rewritten: (_: string, object: ObjectRef) => at.rewritten(nameOf(object)),
+    deletes,
   };
   if (!formatOf(deps, plan).isInPlace) return inWork;
-  const bucket = deps.config.processedBucket;
-  const root = `${plan.table}/`;
   return {
     data: { bucket, key: `${root}${ownFolder(attempt, run)}` },
+    deletes,
     rewritten(rowsOf, object) {
       // The quarantine is not an Iceberg table.
       if (object.bucket !== bucket) return at.rewritten(nameOf(object));
-      const path = withinAttempt(object.key.slice(root.length));
-      const folder = path.slice(0, path.lastIndexOf('/') + 1);
-      return {
-        bucket,
-        key: `${root}${rewrittenFolder(attempt, rowsOf, run)}${folder}${nameOf(object)}.parquet`,
-      };
+      return inPlace(rowsOf, object, '.parquet');
     },
   };
 }

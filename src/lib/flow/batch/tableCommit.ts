@@ -4,7 +4,7 @@ import { defaultPartition, folderOf, valuesOfPath } from '../../catalog/partitio
 import type { Config } from '../../config.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
-import type { TableCommit } from '../../table/format.ts';
+import type { TableCommit, TableObject } from '../../table/format.ts';
 import { withinAttempt } from '../../table/objectName.ts';
 import type { Published } from './published.ts';
 
@@ -15,12 +15,9 @@ export function commitOf(
   { table, contract }: Plan,
   { objects, rewritten }: Published,
 ): TableCommit {
-  const inTable = ({ key }: { key: string }) => ({
-    address: address({ bucket: config.processedBucket, key }),
-    values: valuesOfPath(folderOf(withinAttempt(key.slice(`${table}/`.length)))).map((value) =>
-      value === defaultPartition ? null : value,
-    ),
-  });
+  const inTable = ({ key }: { key: string }) => placedIn(config, table, key);
+  const addressOf = (key: string | undefined) =>
+    key === undefined ? undefined : address({ bucket: config.processedBucket, key });
   const added = [...objects, ...rewritten.flatMap((r) => r.added.objects)];
   return {
     dataset,
@@ -29,8 +26,29 @@ export function commitOf(
     add: added.map((object) => ({
       ...inTable(object),
       bytes: object.bytes,
-      restOf: object.restOf && address({ bucket: config.processedBucket, key: object.restOf }),
+      restOf: addressOf(object.restOf),
     })),
-    drop: rewritten.flatMap((r) => r.dropped.objects).map(inTable),
+    drop: rewritten
+      .flatMap((r) => r.dropped.objects)
+      .map((object) => ({ ...inTable(object), deletes: addressOf(object.deletes) })),
+    deletes: rewritten
+      .flatMap(({ hidden = [] }) => hidden)
+      .map(({ key, by, replaces }) => ({
+        ...inTable({ key }),
+        by: { address: inTable(by).address, bytes: by.bytes, rows: by.rows },
+        replaces: addressOf(replaces),
+      })),
   };
 }
+
+/** An object of a table, with the values of its partition that its folder tells. */
+export const placedIn = (
+  { processedBucket: bucket }: Pick<Config, 'processedBucket'>,
+  table: string,
+  key: string,
+): Pick<TableObject, 'address' | 'values'> => ({
+  address: address({ bucket, key }),
+  values: valuesOfPath(folderOf(withinAttempt(key.slice(`${table}/`.length)))).map((value) =>
+    value === defaultPartition ? null : value,
+  ),
+});

@@ -5,16 +5,17 @@
 import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import { address, type ObjectRef } from '../../aws/store.ts';
+import { address, type ObjectRef, placeOf } from '../../aws/store.ts';
 import type { RecordPlace } from '../../engine/searchRows.ts';
 import { ErasureRefused, LeaseLost } from '../../errors.ts';
 import type { Attempt } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
-import type { Naming } from '../../table/format.ts';
+import type { Deletes, Naming } from '../../table/format.ts';
 import { objectName, rewrittenObject } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
 import { beginCompaction, finishCompaction, settleCompaction } from '../batch/compaction.ts';
 import { countedKeys } from '../batch/countedKeys.ts';
+import { deletesOf, fetchDeletes } from '../batch/deletes.ts';
 import { formatOf } from '../batch/deps.ts';
 import { unlessGone } from '../batch/manifest.ts';
 import { afterRewrite, type Live, liveOf, type Published } from '../batch/published.ts';
@@ -135,16 +136,25 @@ async function eraseGroup(
 ): Promise<number> {
   const { store, config } = deps;
   const isTombstone = areTombstones(config, work.dataset);
-  const copies = await parallel(group, 16, async ({ bucket, key, version }, i) => {
+  const known = await deletesOf(
+    deps,
+    work.plan,
+    group.map((ref) => ({ ref })),
+  );
+  const goneFrom = ({ bucket, key }: Counted) => known.get(address({ bucket, key }))?.deletes;
+  const copies = await parallel(group, 16, async (object, i) => {
+    const { bucket, key, version } = object;
     const path = join(folder, `${i}.parquet`);
     await store.download({ bucket, key, version }, path);
+    const deletes = await fetchDeletes(deps, goneFrom(object), `${path}-deletes`);
     const isQuarantine = bucket === config.workBucket && !isTombstone(key);
-    return { path, isQuarantine, to: join(folder, `${i}-rest.parquet`) };
+    return { path, deletes, isQuarantine, to: join(folder, `${i}-rest.parquet`) };
   });
   const matches = await work.engine.searchRows(copies, records);
   const rests = group.flatMap((object, i) => {
     const { removed = 0, kept = 0 } = matches[i] ?? {};
-    return removed === 0 ? [] : [{ object, removed, path: kept === 0 ? null : (copies[i]?.to ?? '') }];
+    const path = kept === 0 ? null : (copies[i]?.to ?? '');
+    return removed === 0 ? [] : [{ object, removed, path, deletes: goneFrom(object) }];
   });
   if (rests.length === 0) return 0;
   const { dataset } = work;
@@ -169,6 +179,7 @@ interface Rest {
   readonly object: Counted;
   /** The local file with the rows that stay; null for none. */
   readonly path: string | null;
+  readonly deletes: Deletes | undefined;
 }
 
 async function commitRests(
@@ -184,7 +195,7 @@ async function commitRests(
   const at = places(config).attempt(dataset, attempt);
   const isTombstone = areTombstones(config, dataset);
   const staged = stagedBy(deps, plan, attempt, eraseRun);
-  const placed = rests.map(({ object, path }, n) => {
+  const placed = rests.map(({ object, path, deletes }, n) => {
     const { bucket, key, rowsOf } = object;
     const isInPlace = bucket === config.processedBucket && format.isInPlace;
     const to: ObjectRef | null =
@@ -193,7 +204,7 @@ async function commitRests(
         : isInPlace
           ? staged.rewritten(rowsOf, { bucket, key })
           : { bucket, key: `${posix.dirname(key)}/${rewrittenObject(attempt, rowsOf, n)}` };
-    return { ...object, path, to, bytes: 0 };
+    return { ...object, path, to, bytes: 0, deletes };
   });
   const uploads = await parallel(placed, 16, async (each) => ({
     ...each,
@@ -208,7 +219,11 @@ async function commitRests(
     const refused = atWork.filter(({ key }) => !isTombstone(key));
     const newKeys = (some: typeof atWork) => some.flatMap(({ to }) => (to ? [to.key] : []));
     const dropped: Live = {
-      objects: inTable.map(({ key }) => ({ key, bytes: 0 })),
+      objects: inTable.map(({ key, deletes }) => ({
+        key,
+        bytes: 0,
+        deletes: deletes && placeOf(deletes.address).key,
+      })),
       quarantine: refused.map(({ key }) => key),
       tombstones: graves.map(({ key }) => key),
     };

@@ -16,6 +16,7 @@ import type { CompactableObject } from '../../table/format.ts';
 import { objectName, withinAttempt } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
 import { countedKeys } from '../batch/countedKeys.ts';
+import { fetchDeletes } from '../batch/deletes.ts';
 import { contractOf } from '../batch/deps.ts';
 import { newPack, type Packed, publishPack } from './pack.ts';
 import { planCompaction, type SmallObject } from './planCompaction.ts';
@@ -34,7 +35,7 @@ export interface Compacted {
 
 /** Merges local Parquet files: see engine/merge.ts. */
 export type Merge = (
-  paths: readonly string[],
+  files: readonly { readonly path: string; readonly deletes?: string | undefined }[],
   folder: string,
   sort: readonly string[],
 ) => Promise<readonly { readonly of: readonly number[]; readonly path: string; readonly rows: number }[]>;
@@ -122,8 +123,10 @@ function ownObject({ shape: { name, location } }: Maintaining, object: Compactab
   const key = `${name}/${path}`;
   const rowsOf = objectName(key)?.rowsOf;
   const folder = folderOf(withinAttempt(path));
-  const { bytes, partition } = object;
-  return rowsOf === undefined ? null : { key, bytes, partition: `${partition} ${folder}`, folder, rowsOf };
+  const { bytes, partition, deletes } = object;
+  return rowsOf === undefined
+    ? null
+    : { key, bytes, partition: `${partition} ${folder}`, folder, rowsOf, deletes };
 }
 
 /** Merges a group into staging. Null if it does not fit into memory, or an object is gone. */
@@ -137,18 +140,18 @@ async function mergeGroup(
   const { config, store, deadline } = deps;
   const folder = await mkdtemp(join(tmpdir(), 'sluice-compact-'));
   try {
-    const paths = await parallel(
+    const files = await parallel(
       objects,
       16,
-      async ({ key }, i) => {
+      async ({ key, deletes }, i) => {
         const path = join(folder, `${i}.parquet`);
         await store.download({ bucket: config.processedBucket, key }, path);
-        return path;
+        return { path, deletes: await fetchDeletes(deps, deletes, `${path}-deletes`) };
       },
       deadline,
     );
     const staged = places(config).run(dataset, batch, packRun).data;
-    return await parallel(await merge(paths, folder, plan.set.sort), 4, async ({ of, path }, i) => {
+    return await parallel(await merge(files, folder, plan.set.sort), 4, async ({ of, path }, i) => {
       const at = { bucket: staged.bucket, key: `${staged.key}${groups.length + i}.parquet` };
       const bytes = await store.uploadOnce(path, at);
       return { staged: at, bytes, of: of.flatMap((n) => objects[n] ?? []), folder: objects[0]?.folder ?? '' };

@@ -1,6 +1,6 @@
 /** The commit of a compaction, under the dataset's lease. */
 import { randomBytes } from 'node:crypto';
-import type { ObjectRef } from '../../aws/store.ts';
+import { address, type ObjectRef, placeOf } from '../../aws/store.ts';
 import { valuesOfPath } from '../../catalog/partitionPath.ts';
 import { LeaseLost, TableConflict } from '../../errors.ts';
 import { maintaining } from '../../ledger/leases.ts';
@@ -9,6 +9,7 @@ import { parallel } from '../../parallel.ts';
 import { ownFolder, ownObject } from '../../table/objectName.ts';
 import { places } from '../batch/addresses.ts';
 import { beginCompaction, finishCompaction, settleCompaction } from '../batch/compaction.ts';
+import { deletesOf } from '../batch/deletes.ts';
 import { unlessGone } from '../batch/manifest.ts';
 import { removeUncounted } from '../batch/objects.ts';
 import { afterRewrite, liveOf, type Published, readPublished } from '../batch/published.ts';
@@ -121,7 +122,16 @@ async function publishUnder(
   const lists = await parallel(sources, 16, (each) => liveOf(deps, dataset, each));
   const before = new Map(sources.map((each, i) => [each, lists[i] ?? { objects: [], quarantine: [] }]));
   const counted = new Set(lists.flatMap(({ objects }) => objects.map((o) => o.key)));
-  const current = groups.filter(({ of }) => of.every(({ key }) => counted.has(key)));
+  const all = groups.flatMap(({ of }) => of);
+  const bucket = config.processedBucket;
+  const known = await deletesOf(
+    deps,
+    plan,
+    all.map(({ key }) => ({ ref: { bucket, key } })),
+  );
+  const isSame = ({ key, deletes }: SmallObject) =>
+    counted.has(key) && known.get(address({ bucket, key }))?.deletes?.address === deletes?.address;
+  const current = groups.filter(({ of }) => of.every(isSame));
   if (current.length === 0) return nothing;
   const copies = current.map(({ staged, bytes, folder, of }, i) => ({
     staged,
@@ -147,7 +157,14 @@ async function publishUnder(
     partitions: folders.map((path) => ({ path, values: valuesOfPath(path) })),
     rewritten: [...replaced].map(([rowsOf, objects]) => ({
       batch: rowsOf,
-      dropped: { objects: objects.map(({ key }) => ({ key, bytes: 0 })), quarantine: [] },
+      dropped: {
+        objects: objects.map(({ key, deletes }) => ({
+          key,
+          bytes: 0,
+          deletes: deletes && placeOf(deletes.address).key,
+        })),
+        quarantine: [],
+      },
       added: { objects: [], quarantine: [] },
       live: at.live(rowsOf).key,
     })),

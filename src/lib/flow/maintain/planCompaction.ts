@@ -1,9 +1,12 @@
 /** Which objects a compaction rewrites together. Pure rules. */
+import type { Deletes } from '../../table/format.ts';
 
 export interface SmallObject {
   readonly key: string;
   readonly bytes: number;
   readonly partition: string;
+  /** Rows that have left it do not go with it. */
+  readonly deletes?: Deletes | undefined;
 }
 
 export interface CompactionLimits {

@@ -9,7 +9,14 @@ import type { rewritingInput, rewritingOutput } from '../batch/schemas.ts';
 
 /** The part of the description that names the objects. */
 const jobSchema = z.object({
-  rewritings: z.array(z.object({ rowsOf: z.string(), uri: z.string(), to: z.string() })),
+  rewritings: z.array(
+    z.object({
+      rowsOf: z.string(),
+      uri: z.string(),
+      to: z.string(),
+      deletes: z.string().nullable().default(null),
+    }),
+  ),
 });
 /** In the same order. Null: the object is gone. */
 const outcomesSchema = z.array(
@@ -35,10 +42,11 @@ export async function checkRewriting(
   const at = places(config).run(dataset, batch, run);
   const { rewritings } = await store.readJson(at.rewriting, jobSchema);
   const outcomes = await store.readJson(at.outcomes(jobRun), outcomesSchema);
-  const results = rewritings.map(({ rowsOf, uri, to }, i) => ({
+  const results = rewritings.map(({ rowsOf, uri, to, deletes }, i) => ({
     rowsOf,
     ref: placeOf(uri),
     to: placeOf(to),
+    deletes: deletes ?? undefined,
     outcome: outcomes[i] ?? null,
   }));
   return { status: 'done', ...(await settleRewrite(deps, input, results)) };

@@ -186,9 +186,15 @@ async function planOf(
       tombstones: [] as string[],
     };
     const added: typeof dropped = { objects: [], quarantine: [], tombstones: [] };
-    for (const [number, { at: old, by, bytes }] of changed.entries()) {
+    const hidden: NonNullable<Published['rewritten'][number]['hidden']> = [];
+    for (const [number, { at: old, by, bytes, deletes, hidden: rows }] of changed.entries()) {
       const isData = old.bucket === config.processedBucket;
-      if (isData) dropped.objects.push({ key: old.key, bytes: 0 });
+      if (rows !== undefined && by !== null) {
+        // It is staged where it stays.
+        hidden.push({ key: old.key, by: { key: by.key, bytes, rows }, replaces: deletes });
+        continue;
+      }
+      if (isData) dropped.objects.push({ key: old.key, bytes: 0, deletes });
       else (isTombstone(old.key) ? dropped.tombstones : dropped.quarantine).push(old.key);
       if (by === null) continue;
       const name = `${posix.dirname(old.key)}/${rewrittenObject(attempt, batch, number)}`;
@@ -198,7 +204,7 @@ async function planOf(
     }
     const key = at.attempt(dataset, attempt).live(batch).key;
     documents.push({ key, live: afterRewrite(before, dropped, added) });
-    return { batch, dropped, added, live: key };
+    return { batch, dropped, added, ...(hidden.length === 0 ? {} : { hidden }), live: key };
   });
   const leaving = rewrites
     .flatMap((rewrite) => rewrite.objects)

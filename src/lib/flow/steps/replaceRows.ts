@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { z } from 'zod';
-import type { ObjectRef } from '../../aws/store.ts';
+import { address, type ObjectRef } from '../../aws/store.ts';
 import { asOutOfMemory } from '../../engine/memory.ts';
 import type { Removed, Rewriting } from '../../engine/rewrite.ts';
 import { isRewritten, type Rewritten } from '../../engine/rewritten.ts';
@@ -21,8 +21,11 @@ import {
   settleRewrite,
   unlessMissing,
 } from '../batch/affected.ts';
+import { fetchDeletes } from '../batch/deletes.ts';
 import type { Deps } from '../batch/deps.ts';
+import { type Hide, hideReplaced } from '../batch/hiding.ts';
 import type { RunInput, replaceOutput } from '../batch/schemas.ts';
+import { stagedBy } from '../batch/staged.ts';
 
 /**
  * The most bytes on the disk at once. The disk has 10 GiB; rewritten objects need the same space again, and DuckDB needs some.
@@ -33,16 +36,24 @@ export const replaceLimits = {
   groupObjects: 256,
   objectBytes: 4 * 1024 ** 3,
   openBytes: 1024 ** 2,
+  /** Of its rows, so many may have left an object before it is rewritten: readers of the object read them all. */
+  hiddenShare: 0.1,
 };
 export type ReplaceLimits = Readonly<Record<keyof typeof replaceLimits, number>>;
 
+/** What reads and writes rows. It is passed in, because only one handler's package has DuckDB's native code. */
+export interface ReplaceEngine {
+  readonly rewrite: (rewritings: readonly Rewriting[], removed: Removed) => Promise<Rewritten[]>;
+  readonly hide: Hide;
+}
+
 /**
- * Rewrites the objects that lose rows, a few at a time, unless they are too large for a function. `rewrite` is passed in, because only one
- * handler's package has DuckDB's native code.
+ * Takes the rows out of their objects: by delete files where the table can have them. Other objects are rewritten, a few at a time, unless they are
+ * too large for a function; then the job rewrites all objects.
  */
 export async function replaceRows(
   deps: Pick<Deps, 'config' | 'store' | 'ledger' | 'formats' | 'deadline'>,
-  rewrite: (rewritings: readonly Rewriting[], removed: Removed) => Promise<Rewritten[]>,
+  { rewrite, hide }: ReplaceEngine,
   input: RunInput,
   limits: ReplaceLimits = replaceLimits,
 ): Promise<z.output<typeof replaceOutput>> {
@@ -50,13 +61,30 @@ export async function replaceRows(
   const { dataset, batch, run } = input;
   const found = await rewriteOf(deps, input);
   if (found === null) return { status: 'done', objects: 0, rows: 0 };
-  const { plan, holders } = found;
+  const { plan, known } = found;
+  const at = places(config).run(dataset, batch, run);
+  const hidden = await hideReplaced(
+    deps,
+    hide,
+    found.holders.flatMap(({ origins, objects }) =>
+      origins.length > 0 ? [] : objects.filter(({ changedAt }) => changedAt === undefined),
+    ),
+    {
+      known,
+      staged: stagedBy(deps, plan, { batch, fence: input.fence }, run),
+      share: limits.hiddenShare,
+      fetch: (folder) => fetchKeys(deps, at.replaced, folder),
+    },
+  );
+  const holders = found.holders.map((holder) => ({
+    ...holder,
+    objects: holder.objects.filter(({ ref }) => !hidden.has(address(ref))),
+  }));
   const sizes = holders.flatMap(({ objects }) => objects.map(({ bytes }) => bytes));
   if (!fits(sizes, config.rewriteLimitBytes, limits))
     return { status: 'large', objects: sizes.length, bytes: sizes.reduce((sum, n) => sum + n, 0) };
-  const at = places(config).run(dataset, batch, run);
   const { history } = plan.set.dedupe ?? {};
-  const results: (Affected & { outcome: Outcome | null })[] = [];
+  const results: (Affected & { deletes: string | undefined; outcome: Outcome | null })[] = [];
   for (const { rowsOf, origins, objects } of holders)
     for (const group of inGroups(objects, limits)) {
       const folder = await mkdtemp(join(tmpdir(), 'sluice-replace-'));
@@ -67,8 +95,16 @@ export async function replaceRows(
           async (object, i) => {
             const from = join(folder, `${i}.parquet`);
             if (await unlessMissing(store.download(object.ref, from)))
-              return [{ ...object, from, target: object.to, to: join(folder, `${i}-left.parquet`) }];
-            results.push({ ...object, outcome: null });
+              return [
+                {
+                  ...object,
+                  from,
+                  deletes: await fetchDeletes(deps, object.gone, `${from}-deletes`),
+                  target: object.to,
+                  to: join(folder, `${i}-left.parquet`),
+                },
+              ];
+            results.push({ ...object, deletes: undefined, outcome: null });
             return [];
           },
           deadline,
@@ -98,7 +134,8 @@ export async function replaceRows(
             async ({ target, from: _, to: path, ...object }, i) => {
               const rows = counts[i] ?? { kept: 0, removed: 0, replaced: 0 };
               const bytes = isRewritten(rows) ? await store.uploadOnce(path, target) : 0;
-              return { ...object, to: target, outcome: { ...rows, bytes } };
+              const outcome = { ...rows, bytes };
+              return { ...object, to: target, deletes: object.gone?.address, outcome };
             },
             deadline,
           )),
@@ -109,7 +146,7 @@ export async function replaceRows(
         await rm(folder, { recursive: true, force: true });
       }
     }
-  return { status: 'done', ...(await settleRewrite(deps, input, results)) };
+  return { status: 'done', ...(await settleRewrite(deps, input, results, [...hidden.values()])) };
 }
 
 /** Whether objects of these sizes can be rewritten in the time and on the disk of a function. */

@@ -39,7 +39,11 @@ export async function startRewriting(
     ? plan?.set.dedupe?.history
     : undefined;
   const { sql, of } = await describe({
-    objects: objects.map(({ ref, bytes, ...object }) => ({ ...object, ...ranged(ref, bytes) })),
+    objects: objects.map(({ ref, bytes, gone, ...object }) => ({
+      ...object,
+      isHidden: gone !== undefined,
+      ...ranged(ref, bytes),
+    })),
     replaced: hasReplaced ? await lists(at.replaced) : [],
     changed:
       history === undefined
@@ -48,13 +52,14 @@ export async function startRewriting(
     ids: plan?.fieldIds,
   });
   const job = {
-    rewritings: objects.map(({ rowsOf, ref, bytes, to, number, replacedAt, changedAt }, i) => ({
+    rewritings: objects.map(({ rowsOf, ref, bytes, to, number, replacedAt, changedAt, gone }, i) => ({
       rowsOf,
       uri: address(ref),
       size: bytes,
       to: address(to),
       origins: number,
       sql: of[i] ?? null,
+      deletes: gone?.address ?? null,
       isReplaced: replacedAt !== undefined,
       isChanged: changedAt !== undefined && history !== undefined,
     })),

@@ -60,6 +60,8 @@ export const hiveFormat = (deps: HiveDeps): TableFormat => ({
   },
 
   keySource: async ({ location }) => ({ kind: 'folders', root: location }),
+  // Rows leave it only with their objects.
+  deletesOf: async () => new Map(),
 
   takeBack: async () => 'never committed',
 

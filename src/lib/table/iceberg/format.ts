@@ -7,7 +7,7 @@ import { TableMismatch } from '../../errors.ts';
 import type { KeyRange } from '../../model/keyRange.ts';
 import type { FieldIds } from '../../model/plan.ts';
 import { parallel } from '../../parallel.ts';
-import type { AnyKeyObject, Committed, TableFormat, TableObject, TableShape } from '../format.ts';
+import type { AnyKeyObject, Committed, Deletes, TableFormat, TableObject, TableShape } from '../format.ts';
 import {
   committedBy,
   createTable,
@@ -18,6 +18,7 @@ import {
   requireTable,
   type TableDeps,
 } from './commit.ts';
+import type { DataEntry } from './deletes.ts';
 import { evolve, mappedNames, newMetadata, type WantedTable } from './evolve.ts';
 import { type FileStore, filesOf, refOf } from './files.ts';
 import { historyOf } from './history.ts';
@@ -25,7 +26,14 @@ import { keyFilter } from './keyRanges.ts';
 import { lastEntries } from './lastEntries.ts';
 import { compactableEntries, expirable, expireSnapshots, orphansOf } from './maintenance.ts';
 import { contents, type DataFile, type ManifestEntry } from './manifest.ts';
-import { type Metadata, parseMetadata, type Snapshot, schemaOf, specOf } from './metadata.ts';
+import {
+  currentSnapshot,
+  type Metadata,
+  parseMetadata,
+  type Snapshot,
+  schemaOf,
+  specOf,
+} from './metadata.ts';
 import { observed } from './observe.ts';
 import { evolveTable, publishChange, revertBatch, revertedBy } from './operations.ts';
 import {
@@ -38,7 +46,14 @@ import {
   type SpecKey,
   textsOf,
 } from './partitions.ts';
-import { dataEntries, liveEntries, metadataFolder, partitionKey } from './snapshot.ts';
+import {
+  dataEntries,
+  deletesNear,
+  liveEntries,
+  manifestsOf,
+  metadataFolder,
+  partitionKey,
+} from './snapshot.ts';
 import { describeObject, type ParquetObject } from './statistics.ts';
 import { isPrimitive, type Schema } from './types.ts';
 
@@ -108,7 +123,7 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
 
   async commit(
     { name, partitionKeys },
-    { dataset, attempt, contract, add, drop, isRewrite = false },
+    { dataset, attempt, contract, add, drop, deletes = [], isRewrite = false },
     deadline,
   ) {
     const { metadata } = await requireTable(deps, name);
@@ -132,16 +147,23 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
       deadline,
     );
     deadline?.check();
+    // An earlier spec may have had other fields: then their addresses alone say where they are.
+    const isOne = metadata['partition-specs'].length === 1;
+    const placed = ({ address, values }: Pick<TableObject, 'address' | 'values'>) => ({
+      path: address,
+      partition: isOne ? partitionOf(keys, values) : undefined,
+    });
     const outcome = await publishChange(
       deps,
       name,
       { dataset, ...attempt },
       {
         add: files,
-        // An earlier spec may have had other fields: then their addresses alone say where they are.
-        drop: drop.map(({ address, values }) => ({
-          path: address,
-          partition: metadata['partition-specs'].length === 1 ? partitionOf(keys, values) : undefined,
+        drop: drop.map((object) => ({ ...placed(object), deletes: object.deletes })),
+        deletes: deletes.map(({ by, replaces, ...object }) => ({
+          of: placed(object),
+          by: { path: by.address, bytes: by.bytes, rows: by.rows },
+          replaces,
         })),
         dropped: 'replaced',
         isRewrite,
@@ -176,13 +198,12 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     const byKey = Map.groupBy(same, ({ file }) => keyIn(keys, file.partition));
     return wanted.flatMap(({ values, partition }) =>
       [
-        ...(byKey.get(keyIn(keys, partition)) ?? []).map(({ file }) => ({ file, isShared: false })),
+        ...(byKey.get(keyIn(keys, partition)) ?? []).map((entry) => ({ entry, isShared: false })),
         ...others
           .filter(({ file }) => mayShare(keys, file, partition))
-          .map(({ file }) => ({ file, isShared: true })),
-      ].map(({ file, isShared }) => ({
-        address: file.path,
-        bytes: Number(file.bytes),
+          .map((entry) => ({ entry, isShared: true })),
+      ].map(({ entry, isShared }) => ({
+        ...objectOf(entry),
         values,
         ...(isShared ? { isShared } : {}),
       })),
@@ -191,6 +212,30 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
 
   allObjects: (shape, ranges) => allObjects(deps, shape, ranges),
   keySource: async (shape) => ({ kind: 'objects', objects: await allObjects(deps, shape) }),
+
+  async deletesOf({ name }, objects) {
+    const loaded = objects.length === 0 ? undefined : await loadTable(deps, name);
+    if (!loaded) return new Map();
+    const { metadata } = loaded;
+    const keys = keysOf(metadata, specOf(metadata));
+    const wanted = new Set(objects.map(({ address }) => address));
+    const partitions = new Map(
+      objects.map(({ values }) => [JSON.stringify(values), partitionOf(keys, values)]),
+    );
+    const entries = await dataEntries(
+      deps.files,
+      metadata,
+      // An object of an earlier spec may be anywhere.
+      metadata['partition-specs'].length === 1 ? [...partitions.values()] : undefined,
+      (path) => wanted.has(path),
+    );
+    return new Map(
+      entries.map((entry) => {
+        const { address, deletes } = objectOf(entry);
+        return [address, { rows: Number(entry.file.records), deletes }];
+      }),
+    );
+  },
 
   // The snapshot names the objects, so there are no partitions to register.
   register: async () => 0,
@@ -226,10 +271,9 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     if (!loaded) return { objects: [] };
     const { metadata } = loaded;
     const whole = compactableEntries(await liveEntries(deps.files, metadata), specOf(metadata)['spec-id']);
-    const objects = whole.map(({ file }) => ({
-      address: file.path,
-      bytes: Number(file.bytes),
-      partition: partitionKey(file.partition),
+    const objects = whole.map((entry) => ({
+      ...objectOf(entry),
+      partition: partitionKey(entry.file.partition),
     }));
     return { objects };
   },
@@ -255,17 +299,23 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
         ? await liveEntries(deps.files, metadata)
         : await lastEntries(deps.files, metadata, last);
     const data = entries.filter(({ file }) => file.content === contents.data);
-    const partitions = Map.groupBy(data, ({ specId, file }) => `${specId} ${partitionKey(file.partition)}`);
-    return [...partitions.values()].map((of) => {
-      const sum = (each: (file: DataFile) => bigint) =>
-        Number(of.reduce((total, { file }) => total + each(file), 0n));
+    const manifests = await manifestsOf(deps.files, currentSnapshot(metadata));
+    const deletes = await deletesNear(deps.files, metadata, manifests, data);
+    const placeOf = ({ specId, file }: (typeof data)[number]) => `${specId} ${partitionKey(file.partition)}`;
+    const positions = Map.groupBy(
+      deletes.filter(({ file }) => file.content === contents.positionDeletes),
+      placeOf,
+    );
+    return [...Map.groupBy(data, placeOf)].map(([place, of]) => {
+      const sum = (each: (file: DataFile) => bigint, some = of) =>
+        Number(some.reduce((total, { file }) => total + each(file), 0n));
       const { specId = 0, file = undefined } = of[0] ?? {};
       const keys = keysOf(metadata, specOf(metadata, specId));
       return {
         names: keys.map((key) => key.name),
         values: textsOf(keys, file?.partition ?? new Map()).map((text) => text ?? null),
         objects: of.length,
-        rows: sum((file) => file.records),
+        rows: sum((file) => file.records) - sum((file) => file.records, positions.get(place) ?? []),
         bytes: sum((file) => file.bytes),
       };
     });
@@ -301,14 +351,27 @@ async function allObjects(
   const mayHold = keyFilter(schema, ranges);
   const found = await dataEntries(deps.files, loaded.metadata);
   const entries = found.filter(({ file }) => mayHold(file));
-  return entries.map(({ file }) => ({
-    address: file.path,
-    bytes: Number(file.bytes),
-    values: textsOf(keys, file.partition).map((text) =>
+  return entries.map((entry) => ({
+    ...objectOf(entry),
+    values: textsOf(keys, entry.file.partition).map((text) =>
       text === undefined ? null : (text ?? defaultPartition),
     ),
   }));
 }
+
+const objectOf = ({ file, deletes }: DataEntry): { address: string; bytes: number; deletes?: Deletes } => ({
+  address: file.path,
+  bytes: Number(file.bytes),
+  ...(deletes === undefined
+    ? {}
+    : {
+        deletes: {
+          address: deletes.file.path,
+          bytes: Number(deletes.file.bytes),
+          rows: Number(deletes.file.records),
+        },
+      }),
+});
 
 /** The metadata of the table in its new shape. Throws TableMismatch and TableUnsupported for a shape that it cannot have. */
 function metadataToBe(loaded: LoadedTable | undefined, shape: TableShape): Metadata {
@@ -361,9 +424,12 @@ function committedIn(snapshot: Snapshot | undefined): Committed {
     const text = summary[name];
     return text !== undefined && /^\d+$/.test(text) ? Number(text) : missing;
   };
-  // Without a total, the snapshots of another writer have none.
-  const after = count('total-records', Number.NaN);
-  const before = after - count('added-records', 0) + count('deleted-records', 0);
+  // Without a total, the snapshots of another writer have none. A position delete hides one row.
+  const after = count('total-records', Number.NaN) - count('total-position-deletes', 0);
+  const before =
+    after -
+    (count('added-records', 0) - count('added-position-deletes', 0)) +
+    (count('deleted-records', 0) - count('removed-position-deletes', 0));
   return {
     snapshot: snapshot['snapshot-id'].toString(),
     rows: Number.isNaN(after) ? undefined : { before, after },

@@ -149,12 +149,25 @@ function snapshotsOf(metadata: Metadata): TableSnapshot[] {
         attempt: attemptOf(snapshot),
         dataset: summary['sluice.dataset'],
         contract: summary['sluice.contract'],
-        rowsAdded: rowsIn(snapshot, 'added-records'),
-        rowsRemoved: rowsIn(snapshot, 'deleted-records'),
+        ...changedRows(snapshot),
         tags: (tags.get(id) ?? []).map(([name]) => name).sort(),
         standing: id === current ? 'current' : history.has(id) || isBeyond(snapshot) ? 'earlier' : 'aside',
       };
     });
+}
+
+/** A position delete takes one row out, and brings it back when it is removed while its object stays. */
+function changedRows(snapshot: Snapshot): Pick<TableSnapshot, 'rowsAdded' | 'rowsRemoved'> {
+  const [added, removed, hidden = 0, shown = 0] = [
+    'added-records',
+    'deleted-records',
+    'added-position-deletes',
+    'removed-position-deletes',
+  ].map((count) => rowsIn(snapshot, count));
+  if (added === undefined || removed === undefined) return { rowsAdded: added, rowsRemoved: removed };
+  // Those of a removed object had left before.
+  const left = removed + hidden - shown;
+  return { rowsAdded: added - Math.min(0, left), rowsRemoved: Math.max(0, left) };
 }
 
 /** Writers omit a count of zero. A snapshot without its total has no counts at all. */

@@ -3,6 +3,7 @@ import type { ListedObject } from '../../aws/store.ts';
 import { parallel } from '../../parallel.ts';
 import type { Expired, Retention } from '../format.ts';
 import { commit, loadTable, requireTable, type TableDeps } from './commit.ts';
+import { type DataEntry, deletesFinder, isOwnOf } from './deletes.ts';
 import { type Files, refOf } from './files.ts';
 import { contents, isAlive, type ManifestEntry } from './manifest.ts';
 import {
@@ -15,7 +16,7 @@ import {
   snapshotOf,
   versionsProperty,
 } from './metadata.ts';
-import { entriesOf, manifestsOf, mayDelete, metadataFolder } from './snapshot.ts';
+import { entriesOf, manifestsOf, metadataFolder } from './snapshot.ts';
 
 // ---- snapshots
 
@@ -202,17 +203,17 @@ function rootOfTable(key: string, own: string): string | undefined {
 
 // ---- compaction
 
-/** The data objects of a partition spec that may be replaced by others with the same rows. */
+/** The data objects of a partition spec that may be replaced by others with the same rows, with their own delete files. */
 export function compactableEntries<T extends ManifestEntry & { readonly specId: number }>(
   entries: readonly T[],
   specId: number,
-): T[] {
-  const deletes = entries.filter(({ file }) => file.content !== contents.data);
-  // Objects with rows that another engine has deleted are left to that engine.
-  return entries.filter(
-    (entry) =>
-      entry.file.content === contents.data &&
-      entry.specId === specId &&
-      !deletes.some((deleted) => mayDelete(deleted, entry)),
-  );
+): DataEntry<T>[] {
+  const find = deletesFinder(entries.filter(({ file }) => file.content !== contents.data));
+  return entries.flatMap((entry) => {
+    if (entry.file.content !== contents.data || entry.specId !== specId) return [];
+    const [deletes, ...more] = find(entry);
+    if (deletes === undefined) return [entry];
+    // Objects with rows that another engine has deleted are left to that engine.
+    return more.length === 0 && isOwnOf(deletes, entry.file.path) ? [{ ...entry, deletes }] : [];
+  });
 }

@@ -2,6 +2,15 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { TableConflict } from '../../errors.ts';
 import { chunksOf, parallel } from '../../parallel.ts';
+import {
+  type DataEntry,
+  type DeletesFile,
+  deletedRows,
+  deletesEntry,
+  deletesFinder,
+  isOwnOf,
+  withDeletes,
+} from './deletes.ts';
 import type { Files } from './files.ts';
 import {
   contents,
@@ -29,12 +38,14 @@ import {
   specOf,
   withSnapshot,
 } from './metadata.ts';
-import { compare, fromBytes, type Value } from './values.ts';
+import { compare, fromBytes } from './values.ts';
 
 /** A commit's changes to the objects of a table. */
 export interface Change {
   readonly add: readonly AddedFile[];
   readonly drop: readonly DroppedFile[];
+  /** Objects that stay, with another delete file than before. */
+  readonly deletes?: readonly ChangedDeletes[];
   /**
    * replaced: added objects contain rows of the dropped objects. This conflicts with deletes of other writers, because the added
    * objects still have the deleted rows. gone: the rows are removed.
@@ -60,6 +71,17 @@ export interface DroppedFile {
   readonly path: string;
   /** The partition, if it is known: manifests of other partitions are read only if the object is not found. */
   readonly partition?: Partition | undefined;
+  /** Its own delete file, which goes with it: rows that this hides are known. */
+  readonly deletes?: string | undefined;
+}
+
+export interface ChangedDeletes {
+  /** The data object. */
+  readonly of: Pick<DroppedFile, 'path' | 'partition'>;
+  /** Its delete file from now on. Without one, all its rows are there. */
+  readonly by: DeletesFile | undefined;
+  /** Its delete file until now. */
+  readonly replaces: string | undefined;
 }
 
 /** The number of small manifests from which they are merged. */
@@ -76,6 +98,11 @@ const mostMerged = 4;
 const readsAtOnce = 32;
 /** With more partitions than this, every manifest is likely to name one. */
 const mostCompared = 100;
+
+/** What a manifest of deletes has in the place of their kind. https://iceberg.apache.org/spec/#manifest-lists */
+const manifestOfDeletes = 1;
+
+const isOfData = ({ content }: DataFile): boolean => content === contents.data;
 
 export const manifestsOf = async (files: Files, snapshot: Snapshot | undefined): Promise<ManifestFile[]> =>
   snapshot === undefined ? [] : readManifestList(await files.read(snapshot['manifest-list']));
@@ -118,30 +145,50 @@ export async function liveEntriesIn(
 }
 
 /**
- * The data objects of the current snapshot that may have rows of these partitions, or all objects. Throws TableConflict if another
- * writer has deleted rows of one of them, because a reader of the object alone would find these rows.
+ * The data objects of the current snapshot that may have rows of these partitions, or all objects, each with its own delete file; only those
+ * that `isMeant` chooses by their paths. Throws TableConflict if another writer has deleted rows of one of them.
  */
 export async function dataEntries(
   files: Files,
   metadata: Metadata,
   partitions?: readonly Partition[],
-): Promise<ManifestEntry[]> {
+  isMeant: (path: string) => boolean = () => true,
+): Promise<DataEntry<LiveEntry>[]> {
   const manifests = (await manifestsOf(files, currentSnapshot(metadata))).filter(hasLiveFiles);
   const isWanted = (manifest: ManifestFile) =>
     partitions?.some((partition) => mayHold(metadata, manifest, { partition })) ?? true;
-  const read = (some: readonly ManifestFile[]) => liveEntriesIn(files, metadata, some);
-  const data = await read(manifests.filter((manifest) => hasData(manifest) && isWanted(manifest)));
-  for (const deletes of await read(manifests.filter((manifest) => !hasData(manifest)))) {
-    const hit = data.find((entry) => mayDelete(deletes, entry));
-    if (hit) throw deletedRows(hit, deletes);
-  }
-  return data;
+  const read = manifests.filter((manifest) => hasData(manifest) && isWanted(manifest));
+  const data = (await liveEntriesIn(files, metadata, read)).filter(({ file }) => isMeant(file.path));
+  return withDeletes(data, await deletesNear(files, metadata, manifests, data));
 }
 
-const deletedRows = (data: ManifestEntry, deletes: ManifestEntry): TableConflict =>
-  new TableConflict(
-    `another writer has deleted rows of ${data.file.path} by ${deletes.file.path}: rewrite the object without them (OPTIMIZE), then try again`,
+/** The delete files of these manifests that may be about some data objects: a delete file has the partition of its rows. */
+export async function deletesNear(
+  files: Files,
+  metadata: Metadata,
+  manifests: readonly ManifestFile[],
+  data: readonly ManifestEntry[],
+): Promise<LiveEntry[]> {
+  const isNear = nearTo(metadata, data);
+  return liveEntriesIn(
+    files,
+    metadata,
+    manifests.filter((manifest) => !hasData(manifest) && hasLiveFiles(manifest) && isNear(manifest)),
   );
+}
+
+/** Whether a manifest may name a file in one of their partitions. */
+function nearTo(
+  metadata: Metadata,
+  entries: readonly Pick<ManifestEntry, 'file'>[],
+): (manifest: ManifestFile) => boolean {
+  const partitions = [
+    ...new Map(entries.map(({ file: { partition } }) => [partitionKey(partition), partition])).values(),
+  ];
+  return (manifest) =>
+    partitions.length > mostCompared ||
+    partitions.some((partition) => mayHold(metadata, manifest, { partition }));
+}
 
 /** Writes the files of one commit, for each state of the table that it is rebased on. */
 export class SnapshotWriter {
@@ -163,8 +210,8 @@ export class SnapshotWriter {
   }
 
   /**
-   * The metadata with the change as newest snapshot. Throws TableConflict if a dropped object is not in the table, or if another writer
-   * has deleted rows of it.
+   * The metadata with the change as newest snapshot. Throws TableConflict if an object of the change is not in the table, or if its deletes
+   * are others than the change knows.
    */
   async on(metadata: Metadata, now: number): Promise<Metadata> {
     const { files, change, snapshotId } = this;
@@ -172,11 +219,12 @@ export class SnapshotWriter {
     const sequenceNumber = metadata['last-sequence-number'] + 1n;
     const before = await manifestsOf(files, parent);
     this.perManifest = entriesPerManifest(before.reduce((sum, manifest) => sum + liveFilesOf(manifest), 0));
-    this.added ??= await this.writeAdded(metadata);
-    const { manifests, dropped } = await this.without(metadata, before, sequenceNumber);
+    this.added ??= await this.writeAdded(metadata, change.add);
+    const { manifests, dropped, deletes } = await this.without(metadata, before, sequenceNumber);
+    const added = [...this.added, ...(await this.writeAdded(metadata, deletes))];
     const merged = await this.merge(
       metadata,
-      [...this.added.map((manifest) => manifest(sequenceNumber)), ...manifests],
+      [...added.map((manifest) => manifest(sequenceNumber)), ...manifests],
       sequenceNumber,
     );
     const list = `${metadataFolder(metadata)}snap-${snapshotId}-${++this.lists}-${this.uuid}.avro`;
@@ -190,22 +238,27 @@ export class SnapshotWriter {
       'sequence-number': sequenceNumber,
       'timestamp-ms': Math.max(now, metadata['last-updated-ms']),
       'manifest-list': list,
-      summary: summaryOf(change, dropped, parent),
+      summary: summaryOf(change, [...change.add, ...deletes], dropped, parent),
       'schema-id': metadata['current-schema-id'],
     });
   }
 
-  private async writeAdded(metadata: Metadata): Promise<((sequenceNumber: bigint) => ManifestFile)[]> {
-    const bySpec = Map.groupBy(this.change.add, ({ specId }) => specId);
-    const written = [...bySpec].map(([specId, added]) => {
-      const entries = added.map(({ file, sequenceNumber }) => ({
+  private async writeAdded(
+    metadata: Metadata,
+    files: readonly AddedFile[],
+  ): Promise<((sequenceNumber: bigint) => ManifestFile)[]> {
+    const alike = Map.groupBy(files, ({ specId, file }) => `${specId} ${isOfData(file)}`);
+    const written = [...alike.values()].map((added) => {
+      const { specId = 0, file = undefined } = added[0] ?? {};
+      const entries = added.map((each) => ({
         status: statuses.added,
         snapshotId: this.snapshotId,
-        sequenceNumber,
+        sequenceNumber: each.sequenceNumber,
         fileSequenceNumber: undefined,
-        file,
+        file: each.file,
       }));
-      return this.write(metadata, specOf(metadata, specId), contents.data, entries);
+      const content = file === undefined || isOfData(file) ? contents.data : manifestOfDeletes;
+      return this.write(metadata, specOf(metadata, specId), content, entries);
     });
     return (await Promise.all(written)).flat();
   }
@@ -230,58 +283,134 @@ export class SnapshotWriter {
     });
   }
 
-  /** The manifests without the dropped files. Manifests that name one are written anew. */
+  /** The manifests without the dropped files, and the new delete files. Manifests that name a dropped one are written anew. */
   private async without(
     metadata: Metadata,
     before: readonly ManifestFile[],
     sequenceNumber: bigint,
-  ): Promise<{ manifests: ManifestFile[]; dropped: ManifestEntry[] }> {
+  ): Promise<{ manifests: ManifestFile[]; dropped: ManifestEntry[]; deletes: AddedFile[] }> {
+    const { drop, deletes = [], dropped: why } = this.change;
     // Manifests with only files that earlier snapshots have dropped are not needed any more.
     const live = before.filter(hasLiveFiles);
-    const wanted = new Map(this.change.drop.map((file) => [file.path, file]));
     if (this.change.forgets)
-      return { manifests: await this.forgetful(metadata, live, sequenceNumber), dropped: [] };
-    if (wanted.size === 0) return { manifests: live, dropped: [] };
-    const dropped: ManifestEntry[] = [];
+      return {
+        manifests: await this.forgetful(metadata, live, sequenceNumber),
+        dropped: [],
+        deletes: [],
+      };
+    if (drop.length + deletes.length === 0) return { manifests: live, dropped: [], deletes: [] };
+    const named = [...drop, ...deletes.map(({ of }) => of)];
+    const staying = new Set(deletes.map(({ of }) => of.path));
+    const wanted = new Set(named.map(({ path }) => path));
+    const found: LiveEntry[] = [];
     const without = (some: readonly ManifestFile[]) =>
       parallel(some, readsAtOnce, async (manifest) => {
         const entries = (await entriesOf(this.files, metadata, manifest)).filter(isAlive);
-        const gone = entries.filter(({ file }) => wanted.has(file.path));
-        if (gone.length === 0) return [manifest];
-        dropped.push(...gone);
-        const changed = entries.map((entry) =>
-          wanted.has(entry.file.path)
-            ? { ...entry, status: statuses.deleted, snapshotId: this.snapshotId }
-            : { ...entry, status: statuses.existing },
-        );
-        const written = await this.write(metadata, specOf(metadata, manifest.specId), contents.data, changed);
-        return written.map((place) => place(sequenceNumber));
+        const own = entries.filter(({ file }) => wanted.has(file.path));
+        found.push(...own.map((entry) => ({ ...entry, specId: manifest.specId })));
+        const gone = new Set(own.filter(({ file }) => !staying.has(file.path)));
+        return this.writtenWithout(metadata, manifest, entries, gone, sequenceNumber);
       });
-    const partitions = new Map(
-      this.change.drop.map((file) => [file.partition && partitionKey(file.partition), file]),
-    );
+    const partitions = new Map(named.map((file) => [file.partition && partitionKey(file.partition), file]));
     const isLikely = (manifest: ManifestFile) =>
       hasData(manifest) &&
       (partitions.size > mostCompared ||
         [...partitions.values()].some((file) => mayHold(metadata, manifest, file)));
     const likely = new Set(live.filter(isLikely));
-    const others = live.filter((manifest) => !likely.has(manifest));
+    const others = live.filter((manifest) => hasData(manifest) && !likely.has(manifest));
     const rest = await without([...likely]);
-    for (const { file } of dropped) wanted.delete(file.path);
     // An object may be in another partition than its folder says: then all manifests are read.
-    if (wanted.size === 0) rest.push(others);
-    else {
-      rest.push(others.filter((manifest) => !hasData(manifest)));
-      rest.push(...(await without(others.filter(hasData))));
-      for (const { file } of dropped) wanted.delete(file.path);
-    }
-    const [missing] = wanted.keys();
+    rest.push(...(found.length === wanted.size ? [others] : await without(others)));
+    for (const { file } of found) wanted.delete(file.path);
+    const [missing] = wanted;
     if (missing !== undefined)
       throw new TableConflict(
-        `${wanted.size} of ${this.change.drop.length} objects to replace are no longer in the table, the first is ${missing}: another writer has rewritten them`,
+        `${wanted.size} of ${named.length} objects to replace are no longer in the table, the first is ${missing}: another writer has rewritten them`,
       );
-    if (this.change.dropped === 'replaced') await this.requireNoDeletes(metadata, live, dropped);
-    return { manifests: rest.flat(), dropped };
+    const ofDeletes = live.filter((manifest) => !hasData(manifest));
+    const known = new Map<string, string>();
+    for (const { path, deletes: own } of drop) if (own !== undefined) known.set(path, own);
+    for (const { of, replaces } of deletes) if (replaces !== undefined) known.set(of.path, replaces);
+    const isAsked = why === 'replaced' || known.size > 0;
+    const changed = isAsked
+      ? await this.withoutDeletes(metadata, ofDeletes, found, known, sequenceNumber)
+      : { manifests: ofDeletes, dropped: [] };
+    const objects = new Map(found.map((entry) => [entry.file.path, entry]));
+    return {
+      manifests: [...rest.flat(), ...changed.manifests],
+      dropped: [...found.filter(({ file }) => !staying.has(file.path)), ...changed.dropped],
+      deletes: deletes.flatMap(({ of, by }) => {
+        const object = objects.get(of.path);
+        return by === undefined || object === undefined
+          ? []
+          : [
+              {
+                file: deletesEntry(by, object.file),
+                specId: object.specId,
+                sequenceNumber: by.sequenceNumber,
+              },
+            ];
+      }),
+    };
+  }
+
+  /**
+   * Manifests of deletes without the `known` delete files, which are named by their data objects. Throws TableConflict if one of them is not
+   * there, or if others have deleted rows of an object: added objects would bring these back.
+   */
+  private async withoutDeletes(
+    metadata: Metadata,
+    manifests: readonly ManifestFile[],
+    objects: readonly LiveEntry[],
+    known: ReadonlyMap<string, string>,
+    sequenceNumber: bigint,
+  ): Promise<{ manifests: ManifestFile[]; dropped: ManifestEntry[] }> {
+    const isNear = nearTo(metadata, objects);
+    const read = await parallel(manifests.filter(isNear), readsAtOnce, async (manifest) => ({
+      manifest,
+      entries: (await entriesOf(this.files, metadata, manifest)).filter(isAlive),
+    }));
+    const find = deletesFinder(read.flatMap(({ entries }) => entries));
+    const gone = new Set<ManifestEntry>();
+    for (const object of objects) {
+      const { path } = object.file;
+      for (const entry of find(object))
+        if (entry.file.path === known.get(path) && isOwnOf(entry, path)) gone.add(entry);
+        else if (this.change.dropped === 'replaced') throw deletedRows(object, entry);
+    }
+    if (gone.size !== known.size) {
+      const there = new Set([...gone].map(({ file }) => file.path));
+      const [of, path] = [...known].find(([, deletes]) => !there.has(deletes)) ?? [];
+      throw new TableConflict(
+        `${path}, which has the deleted rows of ${of}, is no longer in the table: another writer has rewritten it`,
+      );
+    }
+    const rest = await parallel(read, readsAtOnce, ({ manifest, entries }) =>
+      this.writtenWithout(metadata, manifest, entries, gone, sequenceNumber),
+    );
+    return {
+      manifests: [...manifests.filter((manifest) => !isNear(manifest)), ...rest.flat()],
+      dropped: [...gone],
+    };
+  }
+
+  /** The manifest itself if none of its live entries goes. */
+  private async writtenWithout(
+    metadata: Metadata,
+    manifest: ManifestFile,
+    entries: readonly ManifestEntry[],
+    gone: ReadonlySet<ManifestEntry>,
+    sequenceNumber: bigint,
+  ): Promise<ManifestFile[]> {
+    if (!entries.some((entry) => gone.has(entry))) return [manifest];
+    const changed = entries.map((entry) =>
+      gone.has(entry)
+        ? { ...entry, status: statuses.deleted, snapshotId: this.snapshotId }
+        : { ...entry, status: statuses.existing },
+    );
+    const { content, specId } = manifest;
+    const written = await this.write(metadata, specOf(metadata, specId), content, changed);
+    return written.map((place) => place(sequenceNumber));
   }
 
   private async forgetful(
@@ -300,31 +429,20 @@ export class SnapshotWriter {
     return rest.flat();
   }
 
-  /** Throws TableConflict if others have deleted rows of a dropped object, because the added objects would bring them back. */
-  private async requireNoDeletes(
-    metadata: Metadata,
-    manifests: readonly ManifestFile[],
-    dropped: readonly ManifestEntry[],
-  ): Promise<void> {
-    for (const manifest of manifests.filter((m) => m.content !== 0))
-      for (const entry of await entriesOf(this.files, metadata, manifest)) {
-        const hit = isAlive(entry) ? dropped.find((data) => mayDelete(entry, data)) : undefined;
-        if (hit) throw deletedRows(hit, entry);
-      }
-  }
-
-  /** Merges the smallest data manifests, so that commits and readers have few of them to read. Half-full ones stay as they are. */
+  /** Merges the smallest manifests, so that commits and readers have few of them to read. Half-full ones stay as they are. */
   private async merge(
     metadata: Metadata,
     manifests: readonly ManifestFile[],
     sequenceNumber: bigint,
   ): Promise<ManifestFile[]> {
     const small = manifests.filter(
-      (m) => hasData(m) && m.length < smallManifestBytes && liveFilesOf(m) < this.perManifest / 2,
+      (m) => m.length < smallManifestBytes && liveFilesOf(m) < this.perManifest / 2,
     );
-    const bySpec = [...Map.groupBy(small, (m) => m.specId)].filter(([, of]) => of.length >= manifestsToMerge);
+    const alike = [...Map.groupBy(small, (m) => `${m.specId} ${m.content}`).values()];
     const merged = await Promise.all(
-      bySpec.map(async ([specId, of]) => {
+      alike.map(async (of) => {
+        const [first] = of;
+        if (first === undefined || of.length < manifestsToMerge) return { old: [], written: [] };
         // This snapshot's own manifests stay, because they show its changes.
         let room = mostMerged * this.perManifest;
         const old = of
@@ -339,7 +457,8 @@ export class SnapshotWriter {
           .flat()
           .filter(isAlive)
           .map((entry) => ({ ...entry, status: statuses.existing }));
-        const written = await this.write(metadata, specOf(metadata, specId), contents.data, kept);
+        const spec = specOf(metadata, first.specId);
+        const written = await this.write(metadata, spec, first.content, kept);
         return { old, written: written.map((place) => place(sequenceNumber)) };
       }),
     );
@@ -375,80 +494,72 @@ function mayHold(
   });
 }
 
-/** The field id of `file_path` in files of position deletes: https://iceberg.apache.org/spec/#reserved-field-ids */
-const filePathId = 2147483546;
-
-/** Whether a delete file may apply to rows of a data file. */
-export function mayDelete({ file, sequenceNumber }: ManifestEntry, data: ManifestEntry): boolean {
-  // Equality deletes apply to strictly older files, position deletes also to files of the same commit.
-  if (sequenceNumber !== undefined && data.sequenceNumber !== undefined) {
-    const isOlder = sequenceNumber < data.sequenceNumber;
-    if (isOlder || (file.content === contents.equalityDeletes && sequenceNumber === data.sequenceNumber))
-      return false;
-  }
-  if (file.content === contents.equalityDeletes)
-    return [...file.partition].every(([id, value]) => sameValue(value, data.file.partition.get(id)));
-  if (file.referencedDataFile !== null) return file.referencedDataFile === data.file.path;
-  const path = Buffer.from(data.file.path);
-  const low = file.lowerBounds?.get(filePathId);
-  const high = file.upperBounds?.get(filePathId);
-  return (
-    (low === undefined || Buffer.compare(low, path) <= 0) &&
-    // The bound may be truncated, so a path that begins with it may match.
-    (high === undefined || Buffer.compare(path.subarray(0, high.length), high) <= 0)
-  );
-}
-
-const sameValue = (a: Value | null, b: Value | null | undefined): boolean =>
-  a === null || b === null || b === undefined ? a === (b ?? null) : compare(a, b) === 0;
-
 /** https://iceberg.apache.org/spec/#optional-snapshot-summary-fields */
 function summaryOf(
-  { add, isRewrite = false, summary }: Change,
+  { isRewrite = false, summary }: Change,
+  add: readonly AddedFile[],
   dropped: readonly ManifestEntry[],
   parent: Snapshot | undefined,
 ): Record<string, string> {
-  const sum = (files: readonly { readonly file: DataFile }[], of: (file: DataFile) => bigint) =>
-    files.reduce((total, { file }) => total + of(file), 0n);
-  const records = (file: DataFile) => file.records;
-  const bytes = (file: DataFile) => file.bytes;
-  const added = { files: BigInt(add.length), records: sum(add, records), bytes: sum(add, bytes) };
-  const deleted = {
-    files: BigInt(dropped.length),
-    records: sum(dropped, records),
-    bytes: sum(dropped, bytes),
-  };
+  const [added, removed] = [countsOf(add), countsOf(dropped)];
   const partitions = new Set([...add, ...dropped].map(({ file }) => partitionKey(file.partition)));
+  const takesRows = dropped.length + Number(added.deletes) > 0;
   const operation = isRewrite
     ? 'replace'
-    : dropped.length === 0
+    : !takesRows
       ? 'append'
-      : add.length === 0
+      : added.objects === 0n
         ? 'delete'
         : 'overwrite';
   const result: Record<string, string> = {
     operation,
     ...counts({
-      'added-data-files': added.files,
+      'added-data-files': added.objects,
       'added-records': added.records,
+      'added-delete-files': added.deletes,
+      'added-position-delete-files': added.deletes,
+      'added-position-deletes': added.positions,
       'added-files-size': added.bytes,
-      'deleted-data-files': deleted.files,
-      'deleted-records': deleted.records,
-      'removed-files-size': deleted.bytes,
+      'deleted-data-files': removed.objects,
+      'deleted-records': removed.records,
+      'removed-delete-files': removed.deletes,
+      'removed-position-delete-files': removed.deletes,
+      'removed-position-deletes': removed.positions,
+      'removed-files-size': removed.bytes,
     }),
     'changed-partition-count': String(partitions.size),
   };
   /** A total is omitted if the parent does not have it. */
-  const total = (name: string, change: bigint) => {
+  const total = (name: string, of: (counted: typeof added) => bigint) => {
     const before = parent === undefined ? '0' : parent.summary[name];
-    if (before !== undefined && /^\d+$/.test(before)) result[name] = String(BigInt(before) + change);
+    if (before !== undefined && /^\d+$/.test(before))
+      result[name] = String(BigInt(before) + of(added) - of(removed));
   };
-  total('total-records', added.records - deleted.records);
-  total('total-files-size', added.bytes - deleted.bytes);
-  total('total-data-files', added.files - deleted.files);
-  for (const name of ['total-delete-files', 'total-position-deletes', 'total-equality-deletes'])
-    total(name, 0n);
+  total('total-records', ({ records }) => records);
+  total('total-files-size', ({ bytes }) => bytes);
+  total('total-data-files', ({ objects }) => objects);
+  total('total-delete-files', ({ deletes }) => deletes);
+  total('total-position-deletes', ({ positions }) => positions);
+  total('total-equality-deletes', () => 0n);
   return { ...result, ...summary };
+}
+
+/** The data objects among some files, and the files of position deletes, with their rows. */
+function countsOf(files: readonly { readonly file: DataFile }[]) {
+  const sum = (some: typeof files, of: (file: DataFile) => bigint) =>
+    some.reduce((total, { file }) => total + of(file), 0n);
+  const [objects, deletes] = [
+    files.filter(({ file }) => isOfData(file)),
+    files.filter(({ file }) => !isOfData(file)),
+  ];
+  const records = ({ records: n }: DataFile) => n;
+  return {
+    objects: BigInt(objects.length),
+    records: sum(objects, records),
+    deletes: BigInt(deletes.length),
+    positions: sum(deletes, records),
+    bytes: sum(files, ({ bytes }) => bytes),
+  };
 }
 
 const counts = (values: Readonly<Record<string, bigint>>): Record<string, string> =>
@@ -470,8 +581,8 @@ export const partitionKey = (partition: Partition): string =>
   );
 
 /**
- * The reverse of a snapshot's change: drops its objects and adds the objects that it had dropped. Throws TableConflict if the snapshot
- * before it has expired, because objects that only that one named may have been deleted.
+ * The reverse of a snapshot's change: drops its files and adds the files that it had dropped. Throws TableConflict if the snapshot before it has
+ * expired, because files that only that one named may have been deleted.
  */
 export async function revertOf(
   files: Files,
@@ -480,21 +591,45 @@ export async function revertOf(
   summary: Readonly<Record<string, string>>,
 ): Promise<Change> {
   const { 'snapshot-id': id, 'parent-snapshot-id': parent } = snapshot;
-  const own = (await manifestsOf(files, snapshot)).filter((m) => hasData(m) && m.addedSnapshotId === id);
+  const own = (await manifestsOf(files, snapshot)).filter((m) => m.addedSnapshotId === id);
   const entries = await parallel(own, readsAtOnce, async (manifest) =>
     (await entriesOf(files, metadata, manifest))
       .filter((entry) => entry.snapshotId === id)
       .map((entry) => ({ ...entry, specId: manifest.specId })),
   );
   const of = (status: number) => entries.flat().filter((entry) => entry.status === status);
-  const dropped = of(statuses.deleted);
+  const [added, dropped] = [of(statuses.added), of(statuses.deleted)];
   if (dropped.length > 0 && !metadata.snapshots.some((s) => s['snapshot-id'] === parent))
     throw new TableConflict(
       `the snapshot ${id} cannot be taken back: the snapshot before it has expired, and with it the ${dropped.length} objects that it has replaced`,
     );
+  const back = new Set(dropped.filter(({ file }) => isOfData(file)).map(({ file }) => file.path));
+  const returns = ({ file }: LiveEntry) => back.has(file.referencedDataFile ?? file.path);
+  /** The delete files of objects that stayed in the table. */
+  const changed = Map.groupBy(
+    [...added, ...dropped].filter((entry) => !isOfData(entry.file) && !returns(entry)),
+    ({ file }) => file.referencedDataFile ?? '',
+  );
   return {
-    add: dropped.map(({ file, specId, sequenceNumber }) => ({ file, specId, sequenceNumber })),
-    drop: of(statuses.added).map(({ file }) => ({ path: file.path, partition: file.partition })),
+    add: dropped
+      .filter(returns)
+      .map(({ file, specId, sequenceNumber }) => ({ file, specId, sequenceNumber })),
+    drop: added
+      .filter(({ file }) => isOfData(file))
+      .map(({ file }) => ({ path: file.path, partition: file.partition })),
+    deletes: [...changed].map(([path, some]) => {
+      const earlier = some.find(({ status }) => status === statuses.deleted);
+      return {
+        of: { path, partition: some[0]?.file.partition },
+        by: earlier && {
+          path: earlier.file.path,
+          bytes: Number(earlier.file.bytes),
+          rows: Number(earlier.file.records),
+          sequenceNumber: earlier.sequenceNumber,
+        },
+        replaces: some.find(({ status }) => status === statuses.added)?.file.path,
+      };
+    }),
     dropped: 'gone',
     summary,
   };

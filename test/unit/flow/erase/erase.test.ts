@@ -62,12 +62,14 @@ const engine: PersonEngine = {
     writeFileSync(path, new Uint8Array(await read(0, size)));
   },
   async searchRows(copies) {
-    return copies.map(({ path, to }) => {
+    return copies.map(({ path, to, deletes }) => {
       const rows = JSON.parse(readFileSync(path, 'utf8')) as (Row & { line?: string })[];
-      const kept = rows.filter((row) => row.id !== person && !isTheirs(row.line ?? ''));
-      if (to !== undefined && kept.length > 0 && kept.length < rows.length)
-        writeFileSync(to, JSON.stringify(kept));
-      return { removed: rows.length - kept.length, kept: kept.length, batches: [] };
+      const gone = deletes === undefined ? [] : (JSON.parse(readFileSync(deletes, 'utf8')) as number[]);
+      const others = rows.map((row) => row.id !== person && !isTheirs(row.line ?? ''));
+      const kept = rows.filter((_, i) => others[i] && !gone.includes(i));
+      const removed = others.filter((isOther) => !isOther).length;
+      if (to !== undefined && kept.length > 0 && removed > 0) writeFileSync(to, JSON.stringify(kept));
+      return { removed, kept: kept.length, batches: [] };
     });
   },
   mentions: isTheirs,
@@ -224,6 +226,26 @@ test('a deleted key of the person leaves the tombstones, and other keys stay del
   await world.cleanUp();
   expect(world.lines()).toEqual(['feed/b b2@06']);
   await expectNoOrphans(world);
+});
+
+test('a row of a person that a delete file hides leaves the bytes, and a hidden row of another does not come back', async () => {
+  const world = new World({ buckets, format: 'iceberg', isDeduped: true });
+  world.put('feed/m', [`${person}@06`, 'm1@06', 'm2@06', 'm3@06', 'm4@06']);
+  await world.settle();
+  world.put('feed/l', [`-${person}@06`, 'm1@06']);
+  await world.settle();
+  expect(world.deletes().size).toBe(1);
+  const lines = ['feed/l m1@06', 'feed/m m2@06', 'feed/m m3@06', 'feed/m m4@06'];
+  expect(world.lines()).toEqual(lines);
+  world.aws.clock.advance(7_200_000);
+  // The hidden row, and the tombstone of its key.
+  const asked = { ...request, plan: { ...plan, format: world.format, table: dataset } };
+  expect(await run(world, asked)).toMatchObject({ outcome: 'complete', changed: { tableRows: 2 } });
+  expect(await placesOf(world)).toEqual([]);
+  expect([world.lines(), world.deletes().size]).toEqual([lines, 0]);
+  // The old delete file has positions alone, and nothing names it any more.
+  await world.cleanUp();
+  await expectCounted(world);
 });
 
 test('what cannot be cut is refused before anything is changed', async () => {

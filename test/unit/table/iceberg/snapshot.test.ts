@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { createStore } from '../../../../src/lib/aws/store.ts';
 import { TableConflict } from '../../../../src/lib/errors.ts';
 import { createTable, requireTable, type TableDeps } from '../../../../src/lib/table/iceberg/commit.ts';
+import { mayDelete } from '../../../../src/lib/table/iceberg/deletes.ts';
 import { refOf } from '../../../../src/lib/table/iceberg/files.ts';
 import { expireSnapshots, orphansOf } from '../../../../src/lib/table/iceberg/maintenance.ts';
 import {
@@ -25,7 +26,6 @@ import {
   dataEntries,
   liveEntries,
   manifestsOf,
-  mayDelete,
   partitionKey,
 } from '../../../../src/lib/table/iceberg/snapshot.ts';
 import {
