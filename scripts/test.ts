@@ -1,6 +1,6 @@
 /** `npm test`: lint, types, then unit tests, static gates, and end-to-end tests on a local AWS with real Spark. */
 import { readdirSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { deploy } from '../offline/deploy.ts';
@@ -15,7 +15,10 @@ import {
 import { runProgram } from '../src/cli/program.ts';
 import { readOptions, UsageError } from '../src/cli/usage.ts';
 import { type TableFormatName, tableFormats } from '../src/lib/model/plan.ts';
+import { changesText } from '../test/support/changes.ts';
+import { copyCheckout } from '../test/support/checkout.ts';
 import { lineOf } from '../test/support/closingLine.mjs';
+import { stagedFeeds } from '../test/support/stagedFeeds.ts';
 import { jest, type Manner, run, selected, untilInterrupted } from './jest.ts';
 
 const help = `Usage: npm test [-- [options] [PATTERN…]]
@@ -26,7 +29,8 @@ const help = `Usage: npm test [-- [options] [PATTERN…]]
   --long soak [--minutes N] [--seed N]   random files and faults: npm run soak -- --minutes 20 --seed 1
   --long load [--files N]                a burst of 10,000 files: npm run test:load
   --long reconcile [--files N]           a table of 100,000 partitions
-  --long changes [--changes N] [--seed N]  feeds of 100,000 changes: npm run test:changes
+  --long changes [--changes N] [--seed N] [--engine glue]   feeds of 100,000 changes, in memory, or on a local stage with Spark:
+                                         npm run test:changes
   --long drill                           ten incidents, named by status and mended: npm run drill
   --long readers                         readers in a loop beside 70 batches and a compaction: npm run readers
   -h, --help  this text
@@ -34,7 +38,8 @@ const help = `Usage: npm test [-- [options] [PATTERN…]]
 What is missing (Python environments, Maven artefacts) is installed into the cache first.
 Exit status: 0 all passed; 1 a check or a test failed; 2 it could not be set up; 130 interrupted.`;
 
-const longRuns = ['soak', 'load', 'reconcile', 'changes', 'drill', 'readers'];
+const longRuns = ['soak', 'load', 'reconcile', 'changes', 'stagedChanges', 'drill', 'readers'];
+const engines = ['embedded', 'glue'];
 
 const root = resolve(import.meta.dirname, '..');
 const report = (message: string) => console.log(`  ${message}`);
@@ -47,6 +52,7 @@ async function main(args: string[]): Promise<number> {
     seed: { type: 'string' },
     files: { type: 'string' },
     changes: { type: 'string' },
+    engine: { type: 'string', default: 'embedded' },
     format: { type: 'string', default: 'hive' },
     help: { type: 'boolean', short: 'h' },
   });
@@ -59,6 +65,8 @@ async function main(args: string[]): Promise<number> {
   const tableFormat = tableFormats.find((name) => name === values.format);
   if (tableFormat === undefined)
     throw new UsageError(`--format ${values.format}: must be one of ${tableFormats.join(', ')}`);
+  if (!engines.includes(values.engine))
+    throw new UsageError(`--engine ${values.engine}: must be one of ${engines.join(', ')}`);
   if (values.long === undefined && !(await isClean())) return 1;
   if (values.unit)
     return jest(
@@ -72,12 +80,13 @@ async function main(args: string[]): Promise<number> {
       {},
     );
 
+  const sizes = {
+    ...(values.changes === undefined ? {} : { SLUICE_CHANGES: values.changes }),
+    ...(values.seed === undefined ? {} : { SLUICE_SOAK_SEED: values.seed }),
+  };
+  if (values.long === 'changes' && values.engine === 'glue') return stagedChanges(sizes);
   // It needs no AWS.
-  if (values.long === 'changes')
-    return jest(selected(['long'], ['test/long/changes']), {
-      ...(values.changes === undefined ? {} : { SLUICE_CHANGES: values.changes }),
-      ...(values.seed === undefined ? {} : { SLUICE_SOAK_SEED: values.seed }),
-    });
+  if (values.long === 'changes') return jest(selected(['long'], ['test/long/changes']), sizes);
 
   // Each Spark here lives for seconds, too short for optimizing compilers and parallel garbage collectors to pay off.
   if (values.long === undefined)
@@ -91,7 +100,8 @@ async function main(args: string[]): Promise<number> {
   const deployed = async (athena: 'trino' | 'duckdb'): Promise<LocalAws> => {
     const aws = await startLocalAws({ port: 0, athena, report });
     started.push(aws);
-    await deploy({ endpoint: aws.endpoint, params: { tableFormat }, report });
+    const params = values.long === 'stagedChanges' ? { tableFormat, engine: 'glue' } : { tableFormat };
+    await deploy({ endpoint: aws.endpoint, params, report });
     return aws;
   };
   const interrupted = untilInterrupted();
@@ -109,7 +119,7 @@ async function main(args: string[]): Promise<number> {
     const settings = {
       SLUICE_TEST_ENDPOINT: aws.endpoint,
       ...(values.minutes === undefined ? {} : { SLUICE_SOAK_MINUTES: values.minutes }),
-      ...(values.seed === undefined ? {} : { SLUICE_SOAK_SEED: values.seed }),
+      ...sizes,
       ...(values.files === undefined ? {} : { SLUICE_LOAD_FILES: values.files }),
     };
     return await Promise.race([jest(selected(projects, patterns), settings), interrupted]);
@@ -193,6 +203,21 @@ async function wholeRun(
     return Math.max(...results.map(({ code }) => code));
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The stage of this run has datasets that the project has not, so it runs in a copy of the project. */
+async function stagedChanges(sizes: Readonly<Record<string, string>>): Promise<number> {
+  const checkout = copyCheckout();
+  try {
+    for (const { dataset, feed, format, hasHistory } of stagedFeeds)
+      await writeFile(
+        join(checkout, 'datasets', `${dataset}.yml`),
+        changesText(feed, format, { dataset, hasHistory }),
+      );
+    return await run('node', [join(checkout, 'scripts/test.ts'), '--long', 'stagedChanges'], sizes);
+  } finally {
+    await rm(checkout, { recursive: true, force: true });
   }
 }
 

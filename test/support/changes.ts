@@ -59,40 +59,45 @@ const written: Readonly<Record<Feed, (change: Change) => string>> = {
   },
 };
 
-export const changesContract = (
+interface ContractOptions {
+  readonly scope?: string | undefined;
+  readonly hasHistory?: boolean | undefined;
+  /** Its files begin with this name, too. */
+  readonly dataset?: string;
+}
+
+/** The text of a contract for a feed. */
+export const changesText = (
   feed: Feed,
   format: string,
-  {
-    scope = 'table',
-    hasHistory = false,
-  }: { scope?: string | undefined; hasHistory?: boolean | undefined } = {},
-): Contract =>
-  parseContract(
-    'feed.yml',
-    JSON.stringify({
-      dataset: 'feed',
-      table: { format },
-      source: {
-        prefix: 'feed/',
-        change: feed,
-        ...(feed === 'dms'
-          ? { formats: ['csv'], csv: { header: ['Op', 'AR_H_CHANGE_SEQ', 'id', 'n', 'v'] } }
-          : { formats: ['ndjson'] }),
-      },
-      columns: ['id', 'n', 'v'].map((name) => ({
-        name,
-        path: feed === 'dynamodb' ? `${name}.N` : name,
-        type: 'bigint',
-        ...(name === 'id' ? { required: true } : {}),
-      })),
-      dedupe: { key: ['id'], scope },
-      ...(hasHistory ? { history: { validFrom: 'since', validTo: 'until', current: 'is_current' } } : {}),
-      partitionBy: [
-        { name: 'source', constant: 'feed' },
-        ...(scope === 'table' ? [{ name: 'part', of: 'n' }] : []),
-      ],
-    }),
-  );
+  { scope = 'table', hasHistory = false, dataset = 'feed' }: ContractOptions = {},
+): string =>
+  JSON.stringify({
+    dataset,
+    table: { format },
+    source: {
+      prefix: `${dataset}/`,
+      change: feed,
+      ...(feed === 'dms'
+        ? { formats: ['csv'], csv: { header: ['Op', 'AR_H_CHANGE_SEQ', 'id', 'n', 'v'] } }
+        : { formats: ['ndjson'] }),
+    },
+    columns: ['id', 'n', 'v'].map((name) => ({
+      name,
+      path: feed === 'dynamodb' ? `${name}.N` : name,
+      type: 'bigint',
+      ...(name === 'id' ? { required: true } : {}),
+    })),
+    dedupe: { key: ['id'], scope },
+    ...(hasHistory ? { history: { validFrom: 'since', validTo: 'until', current: 'is_current' } } : {}),
+    partitionBy: [
+      { name: 'source', constant: dataset },
+      ...(scope === 'table' ? [{ name: 'part', of: 'n' }] : []),
+    ],
+  });
+
+export const changesContract = (feed: Feed, format: string, options?: ContractOptions): Contract =>
+  parseContract('feed.yml', changesText(feed, format, options));
 
 export interface Told {
   readonly files: readonly ChangedFile[];
@@ -175,6 +180,15 @@ export function tellChanges(
     });
   }
   return { files, state: [...state.values()].map(textOf).sort(), versions: versionsOf(feed, changes) };
+}
+
+/** The files in the order in which they come: a correction comes at some time after its file. */
+export function inTurn({ files }: Told, dice: Dice): { key: string; lines: readonly string[] }[] {
+  const first = files.map(({ key, lines, wrong = lines }, at) => ({ key, lines: wrong, at }));
+  const corrections = files.flatMap(({ key, lines, wrong }, at) =>
+    wrong === undefined ? [] : [{ key, lines, at: at + dice.from(1, files.length) + 0.5 }],
+  );
+  return [...first, ...corrections].sort((a, b) => a.at - b.at);
 }
 
 /** Each version of a row is valid until the next change of its key; the last one, without a change behind it, is current. */

@@ -9,7 +9,7 @@ import { decide } from '../../src/lib/flow/operate/decide.ts';
 import type { TableFormatName } from '../../src/lib/model/plan.ts';
 import { chunksOf, parallel } from '../../src/lib/parallel.ts';
 import type { Dice } from '../oracle/dice.ts';
-import { changesContract, type Feed, type Told, textOf, versionText } from './changes.ts';
+import { changesContract, type Feed, inTurn, type Told, textOf, versionText } from './changes.ts';
 import { dataset, World } from './flowWorld.ts';
 import type { Fault } from './memory/index.ts';
 import { realEngine } from './realEngine.ts';
@@ -88,7 +88,7 @@ async function settle(world: World): Promise<void> {
 /** Gives the world after all files have their right content. */
 export async function runChanges(
   feed: Feed,
-  { files }: Told,
+  told: Told,
   dice: Dice,
   {
     format,
@@ -123,14 +123,7 @@ export async function runChanges(
     return mode;
   };
   const put = (key: string, lines: readonly string[]) => world.putText(key, `${lines.join('\n')}\n`);
-  const rights = files.filter((file) => file.wrong !== undefined);
-  const first = files.map(({ key, lines, wrong = lines }) => ({ key, lines: wrong }));
-  // A correction comes at some time after its file.
-  const acts = [
-    ...first.map((file, i) => ({ ...file, at: i })),
-    ...rights.map((file) => ({ ...file, at: files.indexOf(file) + dice.from(1, files.length) + 0.5 })),
-  ].sort((a, b) => a.at - b.at);
-  for (const some of chunksOf(acts, filesAtOnce)) {
+  for (const some of chunksOf(inTurn(told, dice), filesAtOnce)) {
     for (const { key, lines } of some) put(key, lines);
     if (hasFaults && dice.isOne(2)) fault = { after: dice.from(0, 120), mode: dice.pick(modes) };
     await settle(world);
