@@ -28,7 +28,8 @@ export async function watchReaders({
   const ids = (count: number) => Array.from({ length: count }, nextId);
   const state = () => {
     const all = [...rows.values()].flat();
-    return `${all.length} ${all.length} ${all.reduce((sum, id) => sum + id, 0)}`;
+    const sum = (of: (id: number) => number) => all.reduce((total, id) => total + of(id), 0);
+    return `${all.length} ${sum((id) => id)} ${sum((id) => id * (id % 97))}`;
   };
   const publish = async (name: string, own: readonly number[]) => {
     const key = `${folder}/${name}.json`;
@@ -45,7 +46,7 @@ export async function watchReaders({
     rows.set(name, own);
     return watched.commit(state(), () => publish(name, own));
   };
-  const sql = `SELECT count(*), count(DISTINCT id), sum(id) FROM ${dataset} WHERE _object LIKE '${folder}/%'`;
+  const sql = `SELECT count(*), sum(id), sum(id * (id % 97)) FROM ${dataset} WHERE _object LIKE '${folder}/%'`;
   const look = async () => String((await query(stage, sql)).rows[0]?.join(' '));
   let compacted = 0;
   const compact = () =>
