@@ -24,7 +24,11 @@ afterEach(() => setFaults());
 /** Until all files are published: held ones are released, failed ones are tried again. */
 async function settle(dataset: string, keys: readonly string[], versions: readonly string[]): Promise<void> {
   for (let i = 0; i < 10; i++) {
-    const files = await untilSettled(dataset, keys, versions, { sweeping: true, seconds: 900 });
+    const files = await untilSettled(dataset, keys, versions, {
+      sweeping: true,
+      pause: 20,
+      seconds: 900,
+    });
     const waiting = files.filter(({ state }) => state === 'held' || state === 'failed');
     if (waiting.length === 0) return;
     await setFaults();
@@ -69,8 +73,10 @@ test.each(stagedFeeds)(
       truncates: !hasHistory,
     });
     const started = Date.now();
+    const seconds = () => Math.round((Date.now() - started) / 1000);
     const [keys, versions] = [new Set<string>(), new Map<string, string>()];
-    for (const some of chunksOf(inTurn(told, dice), filesAtOnce)) {
+    const chunks = chunksOf(inTurn(told, dice), filesAtOnce);
+    for (const [i, some] of chunks.entries()) {
       if (dice.isOne(2)) await setFaults([someFault(dice)]);
       for (const { key, lines } of some) {
         const object = key.replace('feed/', `${dataset}/`);
@@ -79,6 +85,7 @@ test.each(stagedFeeds)(
       }
       await settle(dataset, [...keys], [...versions.values()]);
       await setFaults();
+      process.stderr.write(`${dataset}: ${i + 1} of ${chunks.length} in ${seconds()} s\n`);
       if (!dice.isOne(4)) continue;
       await replay(deps, dataset, { prefix: `${dataset}/${dice.from(0, 9)}` });
       await settle(dataset, [...keys], [...versions.values()]);
@@ -91,8 +98,9 @@ test.each(stagedFeeds)(
         : textOf({ id, n, v }),
     );
     expect({ seed, table: seen.sort() }).toEqual({ seed, table: hasHistory ? told.versions : told.state });
-    const batches = (await stage.ledger.batches(dataset)).length;
-    console.log(`${dataset}: ${batches} batches in ${Math.round((Date.now() - started) / 1000)} s`);
+    process.stderr.write(
+      `${dataset}: ${(await stage.ledger.batches(dataset)).length} batches, ${seconds()} s\n`,
+    );
   },
   7_200_000,
 );

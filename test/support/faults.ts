@@ -59,18 +59,22 @@ export async function abortExecutions(): Promise<void> {
 
 /**
  * Waits until all files of these keys, including these versions, are in a final state and nobody holds the lease. `sweeping`:
- * only the sweep repairs some faults, so it is called every few seconds instead of minutes.
+ * only the sweep repairs some faults, so it is called every few seconds instead of minutes, at most once in `pause` seconds.
  */
 export async function untilSettled(
   dataset: string,
   keys: readonly string[],
   versions: readonly string[] = [],
-  { sweeping = false, seconds = 120 }: { sweeping?: boolean; seconds?: number } = {},
+  {
+    sweeping = false,
+    pause = 4,
+    seconds = 120,
+  }: { sweeping?: boolean; pause?: number; seconds?: number } = {},
 ): Promise<FileRecord[]> {
   const last = ['published', 'rejected', 'held', 'failed', 'replaced'];
   let swept = Date.now();
   const look = async () => {
-    if (sweeping && Date.now() > swept + 4000) {
+    if (sweeping && Date.now() > swept + pause * 1000) {
       // A fault may hit the sweep as well; it is called again.
       await sweepNow().catch(() => {});
       swept = Date.now();
