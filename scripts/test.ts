@@ -32,7 +32,7 @@ const help = `Usage: npm test [-- [options] [PATTERN…]]
   --long changes [--changes N] [--seed N] [--engine glue]   feeds of 100,000 changes, in memory, or on a local stage with Spark:
                                          npm run test:changes
   --long drill                           ten incidents, named by status and mended: npm run drill
-  --long readers                         readers in a loop beside 70 batches and a compaction: npm run readers
+  --long readers                         readers in a loop beside 70 batches and their compactions: npm run readers
   -h, --help  this text
 
 What is missing (Python environments, Maven artefacts) is installed into the cache first.
