@@ -95,24 +95,24 @@ async function main(args: string[]): Promise<number> {
   const notes = await mkdtemp(join(tmpdir(), 'sluice-answers-'));
   // Each local AWS that a test starts adds to it, too: permissions.test.ts reads it.
   process.env.SLUICE_WRONG_ANSWERS = join(notes, 'wrong');
-  const started: LocalAws[] = [];
+  const started: Promise<LocalAws>[] = [];
   /** A local AWS with the stage deployed. */
   const deployed = async (athena: 'trino' | 'duckdb'): Promise<LocalAws> => {
-    const aws = await startLocalAws({ port: 0, athena, report });
-    started.push(aws);
+    const start = startLocalAws({ port: 0, athena, report });
+    started.push(start);
+    const aws = await start;
     const params = values.long === 'stagedChanges' ? { tableFormat, engine: 'glue' } : { tableFormat };
     await deploy({ endpoint: aws.endpoint, params, report });
     return aws;
   };
-  const interrupted = untilInterrupted();
-  try {
+  const tests = async (): Promise<number> => {
     console.log('local AWS');
     const needed = values.long === undefined ? [ensureSpark, ensureGates, ensureIceberg, ensureClients] : [];
     // Mostly downloads.
     await Promise.all(needed.map((ensure) => ensure(report)));
     const aws = await deployed('trino');
     if (values.long === undefined && positionals.length === 0)
-      return await Promise.race([wholeRun(aws, () => deployed('duckdb'), tableFormat), interrupted]);
+      return wholeRun(aws, () => deployed('duckdb'), tableFormat);
     const projects =
       values.long === undefined ? ['unit', 'iceberg', 'program', 'static', 'differential', 'e2e'] : ['long'];
     const patterns = values.long === undefined ? positionals : [`test/long/${values.long}`];
@@ -122,9 +122,13 @@ async function main(args: string[]): Promise<number> {
       ...sizes,
       ...(values.files === undefined ? {} : { SLUICE_LOAD_FILES: values.files }),
     };
-    return await Promise.race([jest(selected(projects, patterns), settings), interrupted]);
+    return jest(selected(projects, patterns), settings);
+  };
+  try {
+    return await Promise.race([tests(), untilInterrupted()]);
   } finally {
-    await Promise.all(started.map((aws) => aws.close()));
+    // One that is being started is ended as well.
+    await Promise.allSettled(started.map(async (aws) => (await aws).close()));
     await rm(notes, { recursive: true, force: true });
   }
 }
