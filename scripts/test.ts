@@ -101,8 +101,10 @@ async function main(args: string[]): Promise<number> {
     const start = startLocalAws({ port: 0, athena, report });
     started.push(start);
     const aws = await start;
-    const params = values.long === 'stagedChanges' ? { tableFormat, engine: 'glue' } : { tableFormat };
-    await deploy({ endpoint: aws.endpoint, params, report });
+    // Large rewrites are within the tests' reach.
+    const params = { tableFormat, rewriteLimitMb: '64' };
+    const engine = values.long === 'stagedChanges' ? { engine: 'glue' } : {};
+    await deploy({ endpoint: aws.endpoint, params: { ...params, ...engine }, report });
     return aws;
   };
   const tests = async (): Promise<number> => {

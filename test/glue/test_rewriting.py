@@ -88,6 +88,21 @@ def test_without_files_that_leave_only_replaced_rows_leave(
     ]
 
 
+def test_rows_that_have_left_an_object_by_its_delete_file_do_not_come_back(
+    spark: SparkSession, tmp_path: Path, job: RewriteJob
+) -> None:
+    deletes = tmp_path / "deletes.parquet"
+    uri = job["rewritings"][0]["uri"]
+    duckdb.sql(f"COPY (SELECT '{uri}' AS file_path, 0::BIGINT AS pos) TO '{deletes}' (FORMAT parquet)")
+    left = f"(FROM {ROWS} AS f WHERE f.file_row_number NOT IN (SELECT pos FROM hidden))"
+    hiding = {name: text.replace(ROWS, left) for name, text in job["sql"][0].items()}
+    job["sql"] = [{"count": hiding["count"], "rows": hiding["rows"], "options": hiding["options"]}]
+    job["rewritings"] = [{**job["rewritings"][0], "deletes": f"file://{deletes}"}]
+    (one,) = rewrite(spark, job)
+    assert one is not None and (one["kept"], one["removed"], one["replaced"]) == (3, 1, 1)
+    assert duckdb.sql(f"SELECT id FROM '{tmp_path}/to/one.parquet'").fetchall() == [(2,), (1,), (0,)]
+
+
 def test_a_second_run_changes_nothing(spark: SparkSession, tmp_path: Path, job: RewriteJob) -> None:
     first = rewrite(spark, job)
     (tmp_path / "to/one.parquet").write_bytes(b"kept")
