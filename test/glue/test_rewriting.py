@@ -95,8 +95,10 @@ def test_rows_that_have_left_an_object_by_its_delete_file_do_not_come_back(
     uri = job["rewritings"][0]["uri"]
     duckdb.sql(f"COPY (SELECT '{uri}' AS file_path, 0::BIGINT AS pos) TO '{deletes}' (FORMAT parquet)")
     left = f"(FROM {ROWS} AS f WHERE f.file_row_number NOT IN (SELECT pos FROM hidden))"
-    hiding = {name: text.replace(ROWS, left) for name, text in job["sql"][0].items()}
-    job["sql"] = [{"count": hiding["count"], "rows": hiding["rows"], "options": hiding["options"]}]
+    original = job["sql"][0]
+    job["sql"] = [
+        {**original, "count": original["count"].replace(ROWS, left), "rows": original["rows"].replace(ROWS, left)}
+    ]
     job["rewritings"] = [{**job["rewritings"][0], "deletes": f"file://{deletes}"}]
     (one,) = rewrite(spark, job)
     assert one is not None and (one["kept"], one["removed"], one["replaced"]) == (3, 1, 1)
