@@ -102,7 +102,7 @@ async function main(args: string[]): Promise<number> {
     started.push(start);
     const aws = await start;
     // Large rewrites are within the tests' reach.
-    const params = { tableFormat, rewriteLimitMb: '64' };
+    const params = { tableFormat, rewriteLimitMb: '40' };
     const engine = values.long === 'stagedChanges' ? { engine: 'glue' } : {};
     await deploy({ endpoint: aws.endpoint, params: { ...params, ...engine }, report });
     return aws;
