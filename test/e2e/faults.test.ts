@@ -284,7 +284,7 @@ test('sweep: what breaks off in its Lambda, the next one does', async () => {
 test('the Glue job waits for its turn; is started, and the answer is lost; then its state cannot be read for some time', async () => {
   await stage.ledger.chooseEngine(dataset, 'glue');
   try {
-    await survive([
+    const faults: readonly Fault[] = [
       {
         service: 'glue',
         operation: 'StartJobRun',
@@ -295,11 +295,13 @@ test('the Glue job waits for its turn; is started, and the answer is lost; then 
       { service: 'glue', operation: 'StartJobRun', mode: 'lost', times: 1 },
       { service: 'glue', operation: 'GetJobRun', function: 'checkGlueJob', mode: 'throttle', times: 2 },
       { service: 's3', operation: 'GetObject', function: 'checkGlueJob', mode: 'error', times: 2 },
-    ]);
+    ];
+    // Other tests run Spark at the same time.
+    await survive(faults, undefined, { seconds: 280 });
   } finally {
     await stage.ledger.chooseEngine(dataset, 'auto');
   }
-}, 240_000);
+}, 320_000);
 
 test('two datasets break at once and both come through', async () => {
   const { key, ids, text } = someFile();

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { parseAddress } from '../../offline/aws.ts';
 import { failureOf, visitsWithData } from '../../src/stage/executions.ts';
 import type { FollowedFile } from '../../src/stage/follow.ts';
-import { executionsThat, untilSettled } from '../support/faults.ts';
+import { dataset, executionsThat, untilSettled } from '../support/faults.ts';
 import {
   athena,
   drop,
@@ -131,19 +131,22 @@ test("a Glue job that fails ends its execution with Spark's own message, and its
   expect(cause).toMatch(/no-such-folder-here/);
 });
 
-test('a merge that touches more objects than a function rewrites is rewritten by the job', async () => {
+test('a correction of more objects than a function rewrites is rewritten by the job', async () => {
   await force('auto');
   const times = Array.from({ length: 44 }, (_, i) => new Date(Date.UTC(2024, 0, 1 + i)).toISOString());
-  const lines = (first: number, page: string) =>
-    times.map((time, i) => JSON.stringify({ id: first + i, time, page, tags: [] }));
-  await drop('visits', {
-    'visits/many/b.json': [...lines(9000, '/old'), ...lines(9100, '/b')].join('\n'),
+  const posts = (first: number, text: string) =>
+    times.map((timestamp, i) => post(first + i, { timestamp, text })).join('\n');
+  const many = 'social-media-feed/many/a.json';
+  await drop(dataset, {
+    [many]: posts(9000, 'old'),
+    'social-media-feed/many/b.json': posts(9100, 'stays'),
   });
-  const [first] = await drop('visits', { 'visits/many/a.json': lines(9000, '/first').join('\n') });
-  expect(first?.record.counts).toMatchObject({ published: 44, duplicates: 0 });
-  const { execution } = (await stage.ledger.batch('visits', first?.record.batch ?? '')) ?? {};
+  const version = await put(many, posts(9000, 'new'));
+  const files = await untilSettled(dataset, [many], [version], { seconds: 280 });
+  const batch = files.find((file) => file.version === version)?.batch;
+  const { execution } = (await stage.ledger.batch(dataset, batch ?? '')) ?? {};
   const states = (await visitsWithData(stage, String(execution))).map(({ state }) => state);
   expect(states).toContain('CheckRewriting');
-  const sql = `SELECT page, count(*) AS n, count(DISTINCT id) AS ids FROM visits WHERE _object LIKE 'visits/many/%' GROUP BY page ORDER BY page`;
-  expect(await athena(sql)).toEqual(['/b', '/first'].map((page) => ({ page, n: '44', ids: '44' })));
-});
+  const sql = `SELECT text, count(*) AS n, count(DISTINCT id) AS ids FROM ${dataset} WHERE _object LIKE 'social-media-feed/many/%' GROUP BY text ORDER BY text`;
+  expect(await athena(sql)).toEqual(['new', 'stays'].map((text) => ({ text, n: '44', ids: '44' })));
+}, 300_000);

@@ -200,14 +200,19 @@ export function onWarmStage(...others: readonly Subject[]): void {
 export async function survive(
   faults: readonly Fault[],
   during?: () => Promise<void>,
-  { isSweepNeeded = false, on = posts }: { isSweepNeeded?: boolean; on?: Subject } = {},
+  {
+    isSweepNeeded = false,
+    on = posts,
+    seconds,
+  }: { isSweepNeeded?: boolean; on?: Subject; seconds?: number } = {},
 ) {
   const { dataset } = on;
   const { key, ids, text } = someFile(on);
   await setFaults(faults);
   await put(key, text);
   await during?.();
-  const [file] = await untilSettled(dataset, [key], [], { sweeping: isSweepNeeded });
+  const patience = seconds === undefined ? {} : { seconds };
+  const [file] = await untilSettled(dataset, [key], [], { sweeping: isSweepNeeded, ...patience });
   // A fault that hit nothing would prove nothing.
   if (during === undefined) await untilHit();
   await setFaults();
