@@ -70,10 +70,16 @@ const write = (items: typeof history, request: (item: (typeof history)[number]) 
 // Later tests expect batches that have objects.
 afterAll(() => write(history, ({ pk, sk }) => ({ DeleteRequest: { Key: { pk, sk } } })), 240_000);
 
-test('with 10,000 batches of the dataset in the ledger they make the calls that they made before', async () => {
+test('with 10,000 batches of the dataset in the ledger they make no more calls than before', async () => {
   // Waits for the work that happens once.
   await costs();
   const before = await costs();
   await write(history, (Item) => ({ PutRequest: { Item } }));
-  expect(await costs()).toEqual(before);
+  const after = await costs();
+  for (const what of ['claimed', 'swept', 'status'] as const) {
+    const [known, calls] = [before[what], after[what]];
+    // A sweep notes what it sees only if it sees something new, such as a commit of another test.
+    const more = Object.entries(calls).filter(([operation, count]) => count > (known[operation] ?? 0));
+    expect({ what, more, before: known }).toEqual({ what, more: [], before: known });
+  }
 }, 240_000);
