@@ -47,7 +47,8 @@ async function untilOutput(offline: Offline, pattern: RegExp): Promise<string> {
   const output = await waitFor(
     async () => offline.output(),
     (text) => pattern.test(text) || offline.process.exitCode !== null,
-    120_000,
+    // It packages the functions, beside other tests.
+    240_000,
   );
   const [, found] = pattern.exec(output) ?? [];
   if (found === undefined) throw new Error(`${pattern} is not in:\n${output}`);
@@ -157,7 +158,7 @@ test('an edited handler is run by the next execution; errors keep their names; C
     if (offline.process.exitCode === null) interrupt(offline);
     await offline.ended;
   }
-}, 240_000);
+}, 420_000);
 
 test('a busy port and a missing Python are one clear line each', async () => {
   const server = createServer();

@@ -37,4 +37,4 @@ test('the tests of the Glue job’s modules pass', async () => {
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
-}, 600_000);
+}, 1_500_000);
