@@ -50,5 +50,5 @@ export default {
   ],
   testSequencer: '<rootDir>/test/support/inTurn.mjs',
   reporters: ['default', '<rootDir>/test/support/closingLine.mjs'],
-  testTimeout: 240_000,
+  testTimeout: 480_000,
 };

@@ -83,7 +83,7 @@ test('a Python package whose file has another hash is not installed', async () =
     else process.env.SLUICE_CACHE = before;
     rmSync(folder, { recursive: true });
   }
-}, 120_000);
+}, 600_000);
 
 const secrets = z.object({
   results: z.record(z.string(), z.array(z.object({ type: z.string(), line_number: z.int() }))),
