@@ -184,8 +184,6 @@ async function publish(stage: Stage, path: string, name: string): Promise<Record
     'CheckGlueJob',
     'ReplaceRows',
     'StartRewriting',
-    'WaitForRewriting',
-    'CheckRewriting',
     'Publish',
   ];
   return {

@@ -31,7 +31,6 @@ export const stepStates = [
   'CheckGlueJob',
   'ReplaceRows',
   'StartRewriting',
-  'CheckRewriting',
   'StartValidation',
   'CheckValidation',
   'Publish',

@@ -146,7 +146,7 @@ test('a correction of more objects than a function rewrites is rewritten by the 
   const batch = files.find((file) => file.version === version)?.batch;
   const { execution } = (await stage.ledger.batch(dataset, batch ?? '')) ?? {};
   const states = (await visitsWithData(stage, String(execution))).map(({ state }) => state);
-  expect(states).toContain('CheckRewriting');
+  expect(states).toContain('StartRewriting');
   const sql = `SELECT text, count(*) AS n, count(DISTINCT id) AS ids FROM ${dataset} WHERE _object LIKE 'social-media-feed/many/%' GROUP BY text ORDER BY text`;
   expect(await athena(sql)).toEqual(['new', 'stays'].map((text) => ({ text, n: '44', ids: '44' })));
 }, 300_000);

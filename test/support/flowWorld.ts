@@ -36,7 +36,7 @@ import { reconcile } from '../../src/lib/flow/repair/reconcile.ts';
 import { recover } from '../../src/lib/flow/repair/recover.ts';
 import { type SweepDeps, sweep } from '../../src/lib/flow/repair/sweep.ts';
 import { type CrawlerDeps, checkCrawler } from '../../src/lib/flow/steps/checkCrawler.ts';
-import { checkRewriting } from '../../src/lib/flow/steps/checkRewriting.ts';
+import { checkGlueJob } from '../../src/lib/flow/steps/checkGlueJob.ts';
 import { checkValidation } from '../../src/lib/flow/steps/checkValidation.ts';
 import { claimBatch } from '../../src/lib/flow/steps/claimBatch.ts';
 import { completeBatch } from '../../src/lib/flow/steps/completeBatch.ts';
@@ -514,8 +514,8 @@ export class World {
       startRewriting(deps, engine?.describe ?? describe, of),
     );
     for (;;) {
-      const { status } = await this.state('checkRewriting', (deps) =>
-        checkRewriting(deps, { ...of, jobRun }),
+      const { status } = await this.state('checkGlueJob', (deps) =>
+        checkGlueJob(deps, { ...of, jobRun, work: 'rewriting' }),
       );
       if (status === 'done') return;
       await this.runJob(jobRun);

@@ -23,7 +23,7 @@ const faults: Record<string, Fault> = {
   'comes late': { mode: 'stall' },
 };
 /** The functions of the route, and the job itself. */
-const isOfRoute = ({ actor }: { actor: string }) => /^(startRewriting|checkRewriting|glueJob)~/.test(actor);
+const isOfRoute = ({ actor }: { actor: string }) => /^(startRewriting|checkGlueJob|glueJob)~/.test(actor);
 
 test.each(Object.entries(scenarios))(
   'invariants 1 and 2: whatever call fails while the Glue job rewrites, %s is published once',

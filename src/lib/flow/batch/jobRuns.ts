@@ -1,5 +1,4 @@
 /** The runs of the Glue job that work for an attempt. */
-import { GlueJobFailed } from '../../errors.ts';
 import type { Attempt } from '../../model/records.ts';
 import type { Deps } from './deps.ts';
 
@@ -15,19 +14,3 @@ export const stopRuns = (
   dataset: string,
   attempt: Attempt,
 ): Promise<number> => catalog.stopJobs(config.glueJob, argumentOf(dataset, attempt));
-
-/** Whether a run has succeeded; false if it goes on. Throws GlueJobFailed with the job's own message if it has ended otherwise. */
-export async function hasEnded(
-  { catalog, config }: Pick<Deps, 'catalog' | 'config'>,
-  of: { readonly dataset: string; readonly batch: string },
-  jobRun: string,
-): Promise<boolean> {
-  const { state, message } = await catalog.jobRun(config.glueJob, jobRun);
-  if (['STARTING', 'RUNNING', 'WAITING', 'STOPPING'].includes(state)) return false;
-  if (state !== 'SUCCEEDED')
-    throw new GlueJobFailed(`the Glue job run ${jobRun} ended ${state}: ${message ?? 'no message'}`, {
-      dataset: of.dataset,
-      batch: of.batch,
-    });
-  return true;
-}

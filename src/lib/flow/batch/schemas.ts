@@ -33,7 +33,11 @@ export const crawlerOutput = z.object({
 export const transformOutput = z.object({ run: z.string(), accounting: accountingSchema });
 
 export const jobStarted = z.object({ run: z.string(), jobRun: z.string() });
-export const jobInput = batchInput.extend(jobStarted.shape);
+/** `work`: what the run does. */
+export const jobInput = batchInput.extend({
+  ...jobStarted.shape,
+  work: z.enum(['transform', 'rewriting']).default('transform'),
+});
 export const jobOutput = z.discriminatedUnion('status', [
   z.object({ status: z.literal('running') }),
   z.object({ status: z.literal('done'), accounting: accountingSchema }),
@@ -48,12 +52,9 @@ export const replaceOutput = z.discriminatedUnion('status', [
   z.object({ status: z.literal('large'), objects: z.number(), bytes: z.number() }),
 ]);
 /** A run of the Glue job that rewrites. */
-export const rewritingStarted = z.object({ jobRun: z.string() });
-export const rewritingInput = runInput.extend(rewritingStarted.shape);
-export const rewritingOutput = z.discriminatedUnion('status', [
-  z.object({ status: z.literal('running') }),
-  rewritten,
-]);
+export const rewritingStarted = jobStarted.pick({ jobRun: true });
+/** Of a run of either kind. */
+export const checkedOutput = z.union([jobOutput, rewritten]);
 
 /** `broken`: the number of interrupted Athena queries of this run. */
 export const validationStart = runInput.extend({ broken: z.int().min(0).default(0) });

@@ -28,7 +28,7 @@ test.each<JobRunState>([
   const run = world.aws.glue.jobRuns.get(jobRun);
   if (!run) throw new Error('no run');
   world.aws.glue.jobRuns.set(jobRun, { ...run, state, ...(state === 'FAILED' ? { message: 'why' } : {}) });
-  const step = { dataset, batch: 'b', fence: 1, run: 'r', jobRun };
+  const step = { dataset, batch: 'b', fence: 1, run: 'r', jobRun, work: 'transform' as const };
   const at = places(deps.config).run(dataset, 'b', 'r').summary;
   const summary = { ...counts, reasons: {}, nulled: {}, files: [], partitions: [] };
   await deps.store.writeText(at, JSON.stringify(summary));
