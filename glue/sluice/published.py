@@ -65,8 +65,8 @@ def read_keys(units: Iterable[pyarrow.RecordBatch], setup: Setup) -> Iterator[py
     schema = pyarrow.ipc.read_schema(pyarrow.py_buffer(setup["arrow_schema"]))
     store = Store(setup["region"])
     for batch in units:
-        units = zip(*(column.to_pylist() for column in batch.columns), strict=True)
-        for uri, size, places, is_fixed, deletes in units:
+        objects = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        for uri, size, places, is_fixed, deletes in objects:
             hidden = positions_in(store, json.loads(deletes))
             start = 0
             stream = Stream(store, {"uri": uri, "size": size, "version": None})

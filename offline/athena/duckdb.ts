@@ -12,6 +12,7 @@ import * as z from 'zod';
 import { isIceberg } from '../../src/lib/aws/catalog.ts';
 import { defaultPartition } from '../../src/lib/catalog/partitionPath.ts';
 import { duckType, identifier, list, literal } from '../../src/lib/dialect/duckdbNames.ts';
+import { rowsLeft } from '../../src/lib/engine/deletes.ts';
 import { type HiveType, parseHiveType } from '../../src/lib/model/hiveType.ts';
 import { chunksOf, parallel } from '../../src/lib/parallel.ts';
 import { deletesFinder, isOwnOf } from '../../src/lib/table/iceberg/deletes.ts';
@@ -351,11 +352,9 @@ async function createIcebergView(
             : partitionValue(file.partition.get(partition), type);
       return `${source}::${duck} AS ${identifier(name)}`;
     });
-    return `SELECT ${[...selected, ...(hasPath ? [`${literal(file.path)} AS "$path"`] : [])].join(', ')} FROM read_parquet(${literal(path)}, hive_partitioning = false) AS f${
-      gone.length === 0
-        ? ''
-        : ` WHERE f.file_row_number NOT IN (SELECT pos FROM read_parquet(${list(gone.map(literal))}))`
-    }`;
+    const whole = `read_parquet(${literal(path)}, hive_partitioning = false)`;
+    const rows = gone.length === 0 ? whole : rowsLeft(whole, `read_parquet(${list(gone.map(literal))})`);
+    return `SELECT ${[...selected, ...(hasPath ? [`${literal(file.path)} AS "$path"`] : [])].join(', ')} FROM ${rows}`;
   });
   const empty = columns.map(({ name, duck }) => `NULL::${duck} AS ${identifier(name)}`);
   const none = `SELECT ${[...empty, ...(hasPath ? ['NULL::VARCHAR AS "$path"'] : [])].join(', ')} WHERE false`;

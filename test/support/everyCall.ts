@@ -47,6 +47,18 @@ export async function runWithFault(
   return hit;
 }
 
+/** Lets the flow recover from a fault, and checks that each row exists once: before late calls of the fault, and after them. */
+export async function expectRecovered(world: World, { mode }: Fault): Promise<void> {
+  await world.settle();
+  // Unneeded objects are removed at once; only late calls leave some for the sweep.
+  if (mode !== 'stall') await expectWhole(world);
+  world.aws.runStalled();
+  await world.settle();
+  await world.cleanUp();
+  await expectWhole(world);
+  await expectNoOrphans(world);
+}
+
 /** Resumes frozen processes, and checks that each row exists once in the end. */
 export async function expectWholeOnceThawed(world: World): Promise<void> {
   await world.thaw();

@@ -68,7 +68,7 @@ export async function untilSettled(
   {
     sweeping = false,
     pause = 4,
-    seconds = 120,
+    seconds = 300,
   }: { sweeping?: boolean; pause?: number; seconds?: number } = {},
 ): Promise<FileRecord[]> {
   const last = ['published', 'rejected', 'held', 'failed', 'replaced'];

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import * as z from 'zod';
 import { placeOf } from '../../src/lib/aws/store.ts';
+import { literal } from '../../src/lib/dialect/duckdbNames.ts';
 import { isRewritten, type Rewritten } from '../../src/lib/engine/rewritten.ts';
-import { ObjectMissing } from '../../src/lib/errors.ts';
+import { unlessMissing } from '../../src/lib/flow/batch/affected.ts';
+import { fetchDeletes } from '../../src/lib/flow/batch/deletes.ts';
 import type { Deps } from './flowWorld.ts';
 
 const sqlSchema = z.object({ count: z.string(), rows: z.string(), options: z.string() });
@@ -64,20 +66,12 @@ export async function runRewriting(
     for (const [i, unit] of job.rewritings.entries()) {
       const { uri, to: target, origins, sql, isReplaced, isChanged } = unit;
       const [from, to] = [join(folder, `${i}`), join(folder, `${i}-left`)];
-      const isThere = await store.download(placeOf(uri), from).then(
-        () => true,
-        (error: unknown) => {
-          if (error instanceof ObjectMissing) return false;
-          throw error;
-        },
-      );
-      if (!isThere || sql === null) {
+      if (!(await unlessMissing(store.download(placeOf(uri), from))) || sql === null) {
         outcomes.push(null);
         continue;
       }
-      const deletes = unit.deletes === null ? undefined : `${from}-deletes`;
-      if (unit.deletes !== null && deletes !== undefined)
-        await store.download(placeOf(unit.deletes), deletes);
+      const gone = unit.deletes === null ? undefined : { address: unit.deletes };
+      const deletes = await fetchDeletes({ store }, gone, `${from}-deletes`);
       const rows = await rewriteObject({
         uri,
         from,
@@ -111,7 +105,6 @@ export async function rewriteBySql({
   const instance = await DuckDBInstance.create(':memory:');
   const db = await instance.connect();
   try {
-    const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
     await db.run("SET TimeZone = 'UTC'; CREATE TABLE origins (o VARCHAR, v VARCHAR)");
     for (const { object, version } of origins)
       await db.run(`INSERT INTO origins VALUES (${literal(object)}, ${literal(version)})`);

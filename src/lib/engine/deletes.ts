@@ -7,11 +7,13 @@ import { inDuckdb } from './instance.ts';
 const filesAs = (paths: readonly string[]): string =>
   `read_parquet(${list(paths.map(literal))}, hive_partitioning = false)`;
 
+/** Those rows of one file whose positions are not in `hidden`(pos). Both are relations. */
+export const rowsLeft = (file: string, hidden: string): string =>
+  `(FROM ${file} AS f WHERE f.file_row_number NOT IN (SELECT pos FROM ${hidden}))`;
+
 /** The rows of local files, or those of one file that have not left it. `deletes`: the local copy of its delete file. */
 export const rowsIn = (paths: readonly string[], deletes?: string): string =>
-  deletes === undefined
-    ? filesAs(paths)
-    : `(FROM ${filesAs(paths)} AS f WHERE f.file_row_number NOT IN (SELECT pos FROM ${filesAs([deletes])}))`;
+  deletes === undefined ? filesAs(paths) : rowsLeft(filesAs(paths), filesAs([deletes]));
 
 /** An object that loses rows to a new delete file. */
 export interface Hiding {

@@ -162,16 +162,17 @@ interface WantedColumns {
   readonly ids: FieldIds | undefined;
 }
 
-/** How a file calls columns, and where they are. */
+/** How a file calls columns, where they are, and the names of all its columns. */
 function chunksIn(
   footer: FileMetaData,
   { columns, ids }: WantedColumns,
-): { names: Record<string, string>; chunks: { start: number; end: number }[] } {
-  const names = namesIn(
-    parquetSchema(footer).children.map(({ element }) => element),
-    columns,
-    ids,
-  );
+): {
+  names: Record<string, string>;
+  all: readonly string[];
+  chunks: { start: number; end: number }[];
+} {
+  const fields = parquetSchema(footer).children.map(({ element }) => element);
+  const names = namesIn(fields, columns, ids);
   const fetched = new Set(Object.values(names));
   const chunks = footer.row_groups
     .flatMap((group) => group.columns)
@@ -182,7 +183,7 @@ function chunksIn(
       return { start, end: start + Number(meta.total_compressed_size) };
     })
     .sort((a, b) => a.start - b.start);
-  return { names, chunks };
+  return { names, all: fields.map(({ name }) => name), chunks };
 }
 
 /** DuckDB's name for the position of a row in its file. */
@@ -210,8 +211,7 @@ export async function fetchColumns(
       return bytes;
     };
     const footer = await parquetMetadataAsync({ byteLength: size, slice }, { initialFetchSize: gapBytes });
-    const { names, chunks } = chunksIn(footer, wanted);
-    const all = parquetSchema(footer).children.map(({ element }) => element.name);
+    const { names, all, chunks } = chunksIn(footer, wanted);
     const ranges: { start: number; end: number }[] = [];
     for (const { start, end } of chunks) {
       const last = ranges.at(-1);

@@ -2,7 +2,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { identifier, literal } from '../dialect/duckdbNames.ts';
 import type { FieldIds } from '../model/plan.ts';
-import { rowsIn } from './deletes.ts';
+import { rowsIn, rowsLeft } from './deletes.ts';
 import { fieldIdsOf, fieldIdsOption } from './fieldIds.ts';
 import { inDuckdb } from './instance.ts';
 import { namesIn } from './publishedKeys.ts';
@@ -135,9 +135,7 @@ export async function rewriteSql(
   }: Pick<Rewriting, 'columns' | 'replacedAt' | 'changedAt'> & { readonly isHidden?: boolean | undefined },
   { key, changes, ids }: Losing,
 ): Promise<RewriteSql> {
-  const rowsOfFile = isHidden
-    ? `(FROM ${fileRows} AS f WHERE f.file_row_number NOT IN (SELECT pos FROM hidden))`
-    : fileRows;
+  const rowsOfFile = isHidden ? rowsLeft(fileRows, 'hidden') : fileRows;
   const isOfOrigin = `(${identifier(columns.object)}, ${identifier(columns.version)}) IN (SELECT (o, v) FROM origins)`;
   // A row without a key is not replaced, and a condition without a value would remove it.
   const isReplaced =

@@ -6,6 +6,7 @@ import { afterEach, expect, jest, test } from '@jest/globals';
 import {
   after,
   correction,
+  expectRecovered,
   expectWholeOnceThawed,
   newerRows,
   newFile,
@@ -13,13 +14,7 @@ import {
   runWithFault,
   type Scenario,
 } from '../../support/everyCall.ts';
-import {
-  dataset,
-  expectNoOrphans,
-  expectWhole,
-  type World,
-  type WorldOptions,
-} from '../../support/flowWorld.ts';
+import { dataset, type World, type WorldOptions } from '../../support/flowWorld.ts';
 import type { Fault } from '../../support/memory/index.ts';
 import { formatUnderTest, isThorough } from '../../support/thorough.ts';
 
@@ -111,14 +106,7 @@ test.each(Object.keys(scenarios))(
         const hit = await runWithFault(world, n, fault, (call) => !call.actor.startsWith('test'));
         if (!hit) break;
         await after(`call ${n}, ${hit.actor} ${hit.service}.${hit.operation} ${how}`, async () => {
-          await world.settle();
-          // Unneeded objects are removed at once; only late calls leave some for the sweep.
-          if (fault.mode !== 'stall') await expectWhole(world);
-          world.aws.runStalled();
-          await world.settle();
-          await world.cleanUp();
-          await expectWhole(world);
-          await expectNoOrphans(world);
+          await expectRecovered(world, fault);
           expect(missed).toEqual([]);
         });
       }

@@ -3,8 +3,15 @@ import { afterEach, expect, jest, test } from '@jest/globals';
 import { Dice } from '../../oracle/dice.ts';
 import { tellChanges } from '../../support/changes.ts';
 import { historyOf, runChanges, tableOf } from '../../support/changesWorld.ts';
-import { after, correction, newerRows, published, runWithFault } from '../../support/everyCall.ts';
-import { expectCounted, expectNoOrphans, expectWhole } from '../../support/flowWorld.ts';
+import {
+  after,
+  correction,
+  expectRecovered,
+  newerRows,
+  published,
+  runWithFault,
+} from '../../support/everyCall.ts';
+import { expectCounted } from '../../support/flowWorld.ts';
 import type { Fault } from '../../support/memory/index.ts';
 import { formatUnderTest, isThorough, thoroughTest } from '../../support/thorough.ts';
 
@@ -36,15 +43,9 @@ test.each(Object.entries(scenarios))(
         await scenario(world);
         const hit = await runWithFault(world, n, fault, isOfRoute);
         if (!hit) break;
-        await after(`call ${n}, ${hit.actor} ${hit.service}.${hit.operation} ${how}`, async () => {
-          await world.settle();
-          if (fault.mode !== 'stall') await expectWhole(world);
-          world.aws.runStalled();
-          await world.settle();
-          await world.cleanUp();
-          await expectWhole(world);
-          await expectNoOrphans(world);
-        });
+        await after(`call ${n}, ${hit.actor} ${hit.service}.${hit.operation} ${how}`, () =>
+          expectRecovered(world, fault),
+        );
       }
   },
   300_000,

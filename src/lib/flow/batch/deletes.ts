@@ -21,7 +21,7 @@ export const deletesOf = (
 /** Downloads an object's delete file, if it has one. Gives its path. */
 export async function fetchDeletes(
   { store }: { readonly store: Pick<Store, 'download'> },
-  deletes: Deletes | undefined,
+  deletes: Pick<Deletes, 'address'> | undefined,
   path: string,
 ): Promise<string | undefined> {
   if (deletes === undefined) return undefined;

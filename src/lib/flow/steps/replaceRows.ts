@@ -1,7 +1,7 @@
 /**
  * The rows that a batch replaces: those of earlier versions of its files, and those that lose to newer rows of the same key. They are in
- * objects of earlier batches, next to rows that stay. Each of these objects is rewritten to staging without the old rows. Publish
- * copies the rest under new names, and the old objects are deleted after the commit.
+ * objects of earlier batches, next to rows that stay. A delete file takes a few rows out of an object of an Iceberg table. Each other object is
+ * rewritten to staging without the old rows. Publish copies the rest under new names, and the old objects are deleted after the commit.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, afterEach, expect, jest, test } from '@jest/globals';
-import { parseContract } from '../../../../src/lib/contract/load.ts';
 import type { Contract } from '../../../../src/lib/contract/schema.ts';
 import { places } from '../../../../src/lib/flow/batch/addresses.ts';
 import { planBatch } from '../../../../src/lib/flow/batch/plan.ts';
 import type { TableFormatName } from '../../../../src/lib/model/plan.ts';
-import { type Deps, dataset, World } from '../../../support/flowWorld.ts';
+import { type Deps, dataset } from '../../../support/flowWorld.ts';
+import { lookingUp, users } from '../../../support/lookedUp.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -33,44 +33,11 @@ async function user(id: string, country: string): Promise<Uint8Array> {
   return readFile(path);
 }
 
-const users = (format: TableFormatName): Contract =>
-  parseContract(
-    'users.yml',
-    `
-dataset: users
-table: { format: ${format} }
-source: { prefix: users/, formats: [ndjson] }
-columns:
-  - { name: id, path: id, type: string, required: true }
-  - { name: country, path: country, type: string }
-dedupe: { key: [id], scope: table }
-partitionBy: []`,
-  );
-
 /** A batch of the feed that has come to its transform. `contracts`: what else is deployed. */
 async function reached(format: TableFormatName, contracts: readonly Contract[] = [users(format)]) {
-  const world = new World({
-    format: 'hive',
-    contract: {
-      enrich: [
-        {
-          kind: 'lookup',
-          table: 'users',
-          on: { id: 'id' },
-          columns: { country: 'country' },
-          unmatched: 'null',
-        },
-      ],
-    },
-  });
-  world.put('feed/a', ['1@06']);
-  await world.until('transform');
-  const deps: Deps = world.deps('transformEmbedded');
-  const all = new Map([...deps.contracts, ...contracts.map((c) => [c.dataset, c] as const)]);
-  const [open] = await deps.ledger.openBatches(dataset);
-  const step = { dataset, batch: open?.batch ?? '', fence: open?.fence ?? 0 };
+  const { world, deps, step } = await lookingUp('transformEmbedded', contracts);
   const plan = async (more: Partial<Deps> = {}) => {
-    const { references, plan: compiled } = await planBatch({ ...deps, contracts: all, ...more }, step);
+    const { references, plan: compiled } = await planBatch({ ...deps, ...more }, step);
     const rows = (references[0]?.ndjson ?? '').split('\n').sort();
     return { rows, lookups: compiled.lookups };
   };

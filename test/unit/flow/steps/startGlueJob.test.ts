@@ -1,8 +1,8 @@
 /** StartGlueJob: the description that the job reads. */
 import { afterEach, expect, jest, test } from '@jest/globals';
-import { parseContract } from '../../../../src/lib/contract/load.ts';
 import { startGlueJob } from '../../../../src/lib/flow/steps/startGlueJob.ts';
 import { dataset, World } from '../../../support/flowWorld.ts';
+import { lookingUp, users } from '../../../support/lookedUp.ts';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -47,32 +47,8 @@ test('the job is told where the files are, where its run writes, and what it doe
 });
 
 test('what the contract looks up is written before the job starts, and the job is told where', async () => {
-  const users = parseContract(
-    'users.yml',
-    `
-dataset: users
-source: { prefix: users/, formats: [ndjson] }
-columns:
-  - { name: id, path: id, type: string, required: true }
-  - { name: country, path: country, type: string }
-dedupe: { key: [id], scope: table }
-partitionBy: []`,
-  );
-  const lookup = {
-    kind: 'lookup' as const,
-    table: 'users',
-    on: { id: 'id' },
-    columns: { country: 'country' },
-    unmatched: 'null' as const,
-  };
-  const world = new World({ format: 'hive', contract: { enrich: [lookup] } });
-  world.put('feed/a', ['1@06']);
-  await world.until('transform');
-  const deps = world.deps('startGlueJob');
-  const contracts = new Map([...deps.contracts, ['users', users]]);
-  const [open] = await deps.ledger.openBatches(dataset);
-  const step = { dataset, batch: open?.batch ?? '', fence: open?.fence ?? 0 };
-  const { run } = await startGlueJob({ ...deps, contracts }, step);
+  const { world, deps, step } = await lookingUp('startGlueJob', [users('hive')]);
+  const { run } = await startGlueJob(deps, step);
   const job = world.text('work', `staging/${dataset}/${step.batch}/${run.slice(0, 8)}/job.json`);
   const { references } = JSON.parse(job) as { references: { name: string; uri: string }[] };
   expect(references).toHaveLength(1);
