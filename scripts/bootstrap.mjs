@@ -52,6 +52,15 @@ const child = spawn(
   },
 );
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+// npm starts scripts in a shell, which dies of a signal and does not hand it on.
+if (process.env.npm_lifecycle_event !== undefined) {
+  const shell = process.ppid;
+  const look = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(look);
+    child.kill('SIGTERM');
+  }, 1000);
+}
 child.on('error', (error) => {
   console.error(`cannot start ${script}: ${error.message}`);
   process.exit(2);

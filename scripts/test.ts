@@ -112,7 +112,8 @@ async function main(args: string[]): Promise<number> {
     const needed = values.long === undefined ? [ensureSpark, ensureGates, ensureIceberg, ensureClients] : [];
     // Mostly downloads.
     await Promise.all(needed.map((ensure) => ensure(report)));
-    const aws = await deployed('trino');
+    // The readers have a Trino of their own.
+    const aws = await deployed(values.long === 'readers' ? 'duckdb' : 'trino');
     if (values.long === undefined && positionals.length === 0)
       return wholeRun(aws, () => deployed('duckdb'), tableFormat);
     const projects =

@@ -300,3 +300,28 @@ test('a fault in native code ends a command with a named error, not with silence
   expect(status).toBe(1);
   expect(stderr).toMatch(/^EngineCrashed: \S+crashes.mjs ended with SIGSEGV/);
 });
+
+test('a script ends with the shell that npm started it in', async () => {
+  const waiting = join(folder, 'waits.mjs');
+  writeFileSync(
+    waiting,
+    "process.on('SIGTERM', () => { console.log('asked to end'); process.exit(); }); setInterval(() => {}, 1000); console.log('waits');",
+  );
+  // A command after it keeps the shell from becoming the script.
+  const shell = spawn(
+    'sh',
+    ['-c', `"$0" scripts/bootstrap.mjs ${relative(root, waiting)}; true`, process.execPath],
+    {
+      cwd: root,
+      env: { ...process.env, npm_lifecycle_event: 'test' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  let said = '';
+  for await (const chunk of shell.stdout) {
+    said += String(chunk);
+    if (said === 'waits\n') shell.kill('SIGTERM');
+  }
+  // Its output ends when no process has it any more.
+  expect(said).toBe('waits\nasked to end\n');
+});

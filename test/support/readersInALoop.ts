@@ -1,16 +1,22 @@
-/** Trino queries the Iceberg table of `visits` in a loop, 20 times a second as far as the machine can, while it changes. */
-import { query } from '../../src/stage/query.ts';
+/** The Iceberg table of `visits` is queried in a loop, 20 times a second as far as the machine can, while it changes. */
 import { compactNow } from './compactNow.ts';
 import { nextId, untilSettled, visits } from './faults.ts';
-import { put, stage } from './stage.ts';
+import { put } from './stage.ts';
 import { WatchedStates } from './watchedStates.ts';
 
 const { dataset } = visits;
 const perSecond = 20;
-/** Trino answers some queries side by side. */
+/** An engine answers some queries side by side. */
 const loops = 8;
 /** A query opens each object of the table. Without maintenance in between, the later queries would cost many times as much as the first. */
 const batchesPerCompaction = 8;
+
+interface Loop {
+  readonly batches: number;
+  readonly corrections: number;
+  /** Gives the values of a query's only row. */
+  readonly ask: (sql: string) => Promise<readonly unknown[]>;
+}
 
 /**
  * Publishes batches and corrections of earlier ones, with compactions in between and at the end. Throws Error if a reader finds anything but a committed state. Gives
@@ -19,10 +25,8 @@ const batchesPerCompaction = 8;
 export async function watchReaders({
   batches,
   corrections,
-}: {
-  readonly batches: number;
-  readonly corrections: number;
-}): Promise<{ reads: number; perSecond: number; compacted: number }> {
+  ask,
+}: Loop): Promise<{ reads: number; perSecond: number; compacted: number }> {
   const folder = `visits/loop-${nextId()}`;
   const rows = new Map<string, readonly number[]>();
   const ids = (count: number) => Array.from({ length: count }, nextId);
@@ -47,7 +51,7 @@ export async function watchReaders({
     return watched.commit(state(), () => publish(name, own));
   };
   const sql = `SELECT count(*), sum(id), sum(id * (id % 97)) FROM ${dataset} WHERE _object LIKE '${folder}/%'`;
-  const look = async () => String((await query(stage, sql)).rows[0]?.join(' '));
+  const look = async () => (await ask(sql)).join(' ');
   let compacted = 0;
   const compact = () =>
     watched.commit(state(), async () => {
