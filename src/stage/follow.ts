@@ -89,8 +89,8 @@ export async function followFiles(
           progress.line(styled('dim', '='), ` ${key}: the same bytes as before`);
       return { startedAt, files, executions: [...followed.values()] };
     }
-    // AWS limits calls per second; the local AWS does not.
-    await pause(stage.endpoint === undefined ? 1000 : 150);
+    // AWS limits calls per second. The local AWS takes its time from the batch: the longer it runs, the less often it is looked at.
+    await pause(stage.endpoint === undefined ? 1000 : Math.min(150 + (Date.now() - startedAt) / 20, 750));
   }
 }
 

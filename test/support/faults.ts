@@ -72,6 +72,8 @@ export async function untilSettled(
   }: { sweeping?: boolean; pause?: number; seconds?: number } = {},
 ): Promise<FileRecord[]> {
   const last = ['published', 'rejected', 'held', 'failed', 'replaced'];
+  const filesOf = async () =>
+    (await Array.fromAsync(stage.ledger.files(dataset))).filter((f) => keys.includes(f.object));
   let swept = Date.now();
   const look = async () => {
     if (sweeping && Date.now() > swept + pause * 1000) {
@@ -79,11 +81,9 @@ export async function untilSettled(
       await sweepNow().catch(() => {});
       swept = Date.now();
     }
-    const [files, lease] = await Promise.all([
-      Array.fromAsync(stage.ledger.files(dataset)),
-      stage.ledger.lease(dataset),
-    ]);
-    return { files: files.filter((f) => keys.includes(f.object)), isFree: lease?.execution === undefined };
+    const isFree = (await stage.ledger.lease(dataset))?.execution === undefined;
+    // The files of a dataset are many calls, and tests look often.
+    return { isFree, files: isFree ? await filesOf() : [] };
   };
   const { files, isFree } = await waitFor(
     look,
@@ -97,7 +97,7 @@ export async function untilSettled(
   if (!isFree || files.some((f) => !last.includes(f.state))) {
     const found = await sweepNow().catch(String);
     throw new Error(
-      `not settled: lease ${isFree ? 'free' : 'held'}, ${JSON.stringify(files)}; a sweep then did ${JSON.stringify(found)}`,
+      `not settled: lease ${isFree ? 'free' : 'held'}, ${JSON.stringify(await filesOf())}; a sweep then did ${JSON.stringify(found)}`,
     );
   }
   return files;
