@@ -15,7 +15,7 @@ import { duckType, identifier, list, literal } from '../../src/lib/dialect/duckd
 import { rowsLeft } from '../../src/lib/engine/deletes.ts';
 import { type HiveType, parseHiveType } from '../../src/lib/model/hiveType.ts';
 import { chunksOf, parallel } from '../../src/lib/parallel.ts';
-import { deletesFinder, isOwnOf } from '../../src/lib/table/iceberg/deletes.ts';
+import { deletesFinder, isOwnOf, objectIn } from '../../src/lib/table/iceberg/deletes.ts';
 import { refOf } from '../../src/lib/table/iceberg/files.ts';
 import { contents } from '../../src/lib/table/iceberg/manifest.ts';
 import { type Metadata, type Snapshot, schemaOf, specOf } from '../../src/lib/table/iceberg/metadata.ts';
@@ -313,7 +313,7 @@ async function createIcebergView(
   const all = await liveEntries(files, metadata, snapshot);
   const entries = all.filter(({ file }) => file.content === contents.data);
   const deletes = all.filter(({ file }) => file.content !== contents.data);
-  if (deletes.some((each) => !isOwnOf(each, each.file.referencedDataFile ?? '')))
+  if (deletes.some((each) => !isOwnOf(each, objectIn(each.file) ?? '')))
     throw notSupported('a table with deletes that are merged on reading; OPTIMIZE it on Trino first');
   const find = deletesFinder(deletes);
   const fetch = (path: string) => {

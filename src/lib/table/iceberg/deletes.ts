@@ -46,6 +46,23 @@ export function deletesEntry(
   };
 }
 
+/**
+ * The one data object that a file of position deletes is about; null if it is not known. Writers that do not know the field drop it when they merge
+ * manifests. The bounds of Sluice's own files say it, too.
+ */
+export function objectIn({
+  content,
+  path,
+  referencedDataFile,
+  lowerBounds,
+  upperBounds,
+}: DataFile): string | null {
+  if (content !== contents.positionDeletes) return null;
+  if (referencedDataFile !== null || objectName(path) === null) return referencedDataFile;
+  const [low, high] = [lowerBounds?.get(filePathId), upperBounds?.get(filePathId)];
+  return low !== undefined && high?.equals(low) ? low.toString() : null;
+}
+
 /** Whether a delete file may apply to rows of a data file. */
 export function mayDelete({ file, sequenceNumber }: ManifestEntry, data: ManifestEntry): boolean {
   // Equality deletes apply to strictly older files, position deletes also to files of the same commit.
@@ -56,7 +73,8 @@ export function mayDelete({ file, sequenceNumber }: ManifestEntry, data: Manifes
   }
   if (file.content === contents.equalityDeletes)
     return [...file.partition].every(([id, value]) => sameValue(value, data.file.partition.get(id)));
-  if (file.referencedDataFile !== null) return file.referencedDataFile === data.file.path;
+  const object = objectIn(file);
+  if (object !== null) return object === data.file.path;
   const path = Buffer.from(data.file.path);
   const low = file.lowerBounds?.get(filePathId);
   const high = file.upperBounds?.get(filePathId);
@@ -74,9 +92,7 @@ const sameValue = (a: Value | null, b: Value | null | undefined): boolean =>
 export function deletesFinder<D extends ManifestEntry>(
   deletes: readonly D[],
 ): (data: ManifestEntry) => readonly D[] {
-  const byObject = Map.groupBy(deletes, ({ file }) =>
-    file.content === contents.positionDeletes ? file.referencedDataFile : null,
-  );
+  const byObject = Map.groupBy(deletes, ({ file }) => objectIn(file));
   const others = byObject.get(null) ?? [];
   return (data) =>
     [...(byObject.get(data.file.path) ?? []), ...others].filter((each) => mayDelete(each, data));
@@ -84,9 +100,7 @@ export function deletesFinder<D extends ManifestEntry>(
 
 /** Whether Sluice has written a delete file, for this object alone. */
 export const isOwnOf = ({ file }: ManifestEntry, path: string): boolean =>
-  file.content === contents.positionDeletes &&
-  file.referencedDataFile === path &&
-  objectName(file.path) !== null;
+  objectIn(file) === path && objectName(file.path) !== null;
 
 /** A data object with its own delete file. */
 export type DataEntry<E extends ManifestEntry = ManifestEntry> = E & { readonly deletes?: E | undefined };

@@ -18,7 +18,7 @@ import {
   requireTable,
   type TableDeps,
 } from './commit.ts';
-import type { DataEntry } from './deletes.ts';
+import { type DataEntry, deletesFinder } from './deletes.ts';
 import { evolve, mappedNames, newMetadata, type WantedTable } from './evolve.ts';
 import { type FileStore, filesOf, refOf } from './files.ts';
 import { historyOf } from './history.ts';
@@ -219,16 +219,14 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     const { metadata } = loaded;
     const keys = keysOf(metadata, specOf(metadata));
     const wanted = new Set(objects.map(({ address }) => address));
-    const partitions = new Map(
-      objects.map(({ values }) => [JSON.stringify(values), partitionOf(keys, values)]),
-    );
-    const entries = await dataEntries(
-      deps.files,
-      metadata,
-      // An object of an earlier spec may be anywhere.
-      metadata['partition-specs'].length === 1 ? [...partitions.values()] : undefined,
-      (path) => wanted.has(path),
-    );
+    // The folders of an earlier spec are called otherwise, and its objects may be anywhere.
+    const partitions =
+      metadata['partition-specs'].length > 1
+        ? undefined
+        : [...new Map(objects.map(({ values }) => [JSON.stringify(values), values])).values()].map((values) =>
+            partitionOf(keys, values),
+          );
+    const entries = await dataEntries(deps.files, metadata, partitions, (path) => wanted.has(path));
     return new Map(
       entries.map((entry) => {
         const { address, deletes } = objectOf(entry);
@@ -302,10 +300,9 @@ export const icebergFormat = (deps: IcebergDeps): TableFormat => ({
     const manifests = await manifestsOf(deps.files, currentSnapshot(metadata));
     const deletes = await deletesNear(deps.files, metadata, manifests, data);
     const placeOf = ({ specId, file }: (typeof data)[number]) => `${specId} ${partitionKey(file.partition)}`;
-    const positions = Map.groupBy(
-      deletes.filter(({ file }) => file.content === contents.positionDeletes),
-      placeOf,
-    );
+    const find = deletesFinder(deletes.filter(({ file }) => file.content === contents.positionDeletes));
+    // Other writers may leave delete files of objects that they have dropped.
+    const positions = Map.groupBy(new Set(data.flatMap(find)), placeOf);
     return [...Map.groupBy(data, placeOf)].map(([place, of]) => {
       const sum = (each: (file: DataFile) => bigint, some = of) =>
         Number(some.reduce((total, { file }) => total + each(file), 0n));

@@ -9,6 +9,7 @@ import {
   deletesEntry,
   deletesFinder,
   isOwnOf,
+  objectIn,
   withDeletes,
 } from './deletes.ts';
 import type { Files } from './files.ts';
@@ -604,11 +605,11 @@ export async function revertOf(
       `the snapshot ${id} cannot be taken back: the snapshot before it has expired, and with it the ${dropped.length} objects that it has replaced`,
     );
   const back = new Set(dropped.filter(({ file }) => isOfData(file)).map(({ file }) => file.path));
-  const returns = ({ file }: LiveEntry) => back.has(file.referencedDataFile ?? file.path);
+  const returns = ({ file }: LiveEntry) => back.has(objectIn(file) ?? file.path);
   /** The delete files of objects that stayed in the table. */
   const changed = Map.groupBy(
     [...added, ...dropped].filter((entry) => !isOfData(entry.file) && !returns(entry)),
-    ({ file }) => file.referencedDataFile ?? '',
+    ({ file }) => objectIn(file) ?? '',
   );
   return {
     add: dropped

@@ -3,9 +3,20 @@ import { expect, test } from '@jest/globals';
 import { createStore } from '../../../../src/lib/aws/store.ts';
 import { TableConflict } from '../../../../src/lib/errors.ts';
 import type { TableCommit, TableFormat, TableShape } from '../../../../src/lib/table/format.ts';
-import { requireTable } from '../../../../src/lib/table/iceberg/commit.ts';
+import { commit, requireTable } from '../../../../src/lib/table/iceberg/commit.ts';
 import { icebergFormat } from '../../../../src/lib/table/iceberg/format.ts';
-import { contents } from '../../../../src/lib/table/iceberg/manifest.ts';
+import {
+  contents,
+  statuses,
+  writeManifest,
+  writeManifestList,
+} from '../../../../src/lib/table/iceberg/manifest.ts';
+import {
+  currentSnapshot,
+  schemaOf,
+  specOf,
+  withSnapshot,
+} from '../../../../src/lib/table/iceberg/metadata.ts';
 import { publishChange } from '../../../../src/lib/table/iceberg/operations.ts';
 import { liveEntries, manifestsOf } from '../../../../src/lib/table/iceberg/snapshot.ts';
 import { deleteRowsOf, depsOf, fakeFile, icebergAws } from '../../../support/iceberg.ts';
@@ -213,6 +224,83 @@ test('what is taken back brings the earlier delete files back', async () => {
   expect(await format.takeBack('t', { ...taken, fence: 6 }, { batch: 'b5', fence: 5 })).toBe('taken back');
   expect(await deletesIn(format)).toEqual(before);
   expect(await rowsOf(format)).toBe(298);
+});
+
+test('a delete file stays the own one of its object when another writer merges the manifests, and does not know the field for the object', async () => {
+  const { format, deps } = await withDeletes();
+  await commit(deps, 't', {
+    author: undefined,
+    async apply(metadata) {
+      const parent = currentSnapshot(metadata);
+      const sequenceNumber = metadata['last-sequence-number'] + 1n;
+      const [id, folder] = [sequenceNumber + 1000n, 's3://processed/t/metadata/'];
+      const before = await manifestsOf(deps.files, parent);
+      const entries = (await liveEntries(deps.files, metadata)).filter(({ file }) => file.content > 0);
+      const { bytes, manifest } = writeManifest(
+        entries.map((entry) => ({
+          ...entry,
+          status: statuses.existing,
+          file: { ...entry.file, referencedDataFile: null },
+        })),
+        {
+          spec: specOf(metadata),
+          schema: schemaOf(metadata),
+          schemas: metadata.schemas,
+          content: contents.positionDeletes,
+          snapshotId: id,
+        },
+      );
+      await deps.files.write(`${folder}merged.avro`, bytes);
+      const manifests = [
+        manifest(`${folder}merged.avro`, sequenceNumber),
+        ...before.filter(({ content }) => content === 0),
+      ];
+      await deps.files.write(
+        `${folder}list.avro`,
+        writeManifestList(manifests, { id, parent: parent?.['snapshot-id'], sequenceNumber }),
+      );
+      return withSnapshot(metadata, {
+        'snapshot-id': id,
+        'sequence-number': sequenceNumber,
+        'timestamp-ms': metadata['last-updated-ms'],
+        'manifest-list': `${folder}list.avro`,
+        summary: { ...parent?.summary, operation: 'replace' },
+      });
+    },
+  });
+  expect(await deletesIn(format)).toMatchObject({ [at('a')]: by(2, 2).address });
+  await format.commit(
+    shape,
+    change(3, { deletes: [{ ...placed('a'), by: by(3, 5), replaces: by(2, 2).address }] }),
+  );
+  expect(await rowsOf(format)).toBe(295);
+  expect(await format.takeBack('t', { dataset: 'feed', fence: 4 }, { batch: 'b3', fence: 3 })).toBe(
+    'taken back',
+  );
+  expect(await deletesIn(format)).toMatchObject({ [at('a')]: by(2, 2).address });
+});
+
+test('an object of another partition spec is found, whatever its folders are called', async () => {
+  const { format } = await withDeletes();
+  const evolved: TableShape = {
+    ...shape,
+    columns: [...shape.columns, { name: 'at', type: 'timestamp' }],
+    partitionKeys: [{ name: 'at_day', type: 'string', of: 'at', transform: 'day' }],
+  };
+  await format.ensure(evolved, { dataset: 'feed', fence: 3 });
+  const found = await format.deletesOf(evolved, [{ address: at('a'), values: ['no day'] }]);
+  expect(found.get(at('a'))?.deletes).toEqual(by(2, 2));
+});
+
+test('deletes of an object that another writer has dropped without them take no rows away', async () => {
+  const { format, deps } = await withDeletes();
+  await publishChange(
+    deps,
+    't',
+    { dataset: 'other', batch: 'theirs', fence: 1 },
+    { add: [], drop: [{ path: at('a') }], dropped: 'gone', summary: {} },
+  );
+  expect(await rowsOf(format)).toBe(200);
 });
 
 test('an attempt whose object another writer has rewritten since cannot be taken back', async () => {
