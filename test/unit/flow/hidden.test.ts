@@ -4,6 +4,7 @@ import { maintenanceOf } from '../../../src/lib/contract/contract.ts';
 import { maintain } from '../../../src/lib/flow/maintain/maintain.ts';
 import { replay } from '../../../src/lib/flow/operate/again.ts';
 import { rollback } from '../../../src/lib/flow/operate/rollback.ts';
+import { reconcile } from '../../../src/lib/flow/repair/reconcile.ts';
 import { requireTable } from '../../../src/lib/table/iceberg/commit.ts';
 import {
   dataset,
@@ -179,4 +180,34 @@ test('a batch that is taken back brings the earlier delete file back', async () 
   await world.sweep();
   expect([...world.deletes().values()]).toEqual(before);
   world.aws.plan = undefined;
+});
+
+test('a delete file that waits for its commit while the table is compared stays', async () => {
+  const world = await hidden();
+  let comparison: Promise<unknown> | undefined;
+  let goOn = () => {};
+  world.watch('publish', async (deps) => {
+    // The validation had to wait.
+    world.aws.clock.advance(2 * 3_600_000);
+    const { iceberg } = deps.formats;
+    await new Promise<void>((look) => {
+      const orphans: typeof iceberg.orphans = async (...of) => {
+        const found = await iceberg.orphans(...of);
+        await new Promise<void>((go) => {
+          goOn = go;
+          look();
+        });
+        return found;
+      };
+      comparison = reconcile(
+        { ...deps, formats: { ...deps.formats, iceberg: { ...iceberg, orphans } } },
+        dataset,
+      );
+    });
+  });
+  world.put('feed/j', ['3@06']);
+  await world.settle();
+  goOn();
+  await comparison;
+  await expectSound(world);
 });

@@ -1,6 +1,6 @@
 /** Objects below a table that no readable state names. */
 import { objectName } from '../../table/objectName.ts';
-import { judgeOf } from '../repair/judge.ts';
+import { judgeOf, namelessOf } from '../repair/judge.ts';
 import type { MaintainDeps, Maintaining } from './work.ts';
 
 /** An orphan stays so long after its last change, in milliseconds: a commit of another writer may name it yet. */
@@ -18,7 +18,7 @@ export async function removeOrphans(
   { shape, format, sharing, isDryRun }: Maintaining,
 ): Promise<number> {
   const { config, store, deadline } = deps;
-  const orphans = await format.orphans(shape.name, (...at) => store.list(...at), Date.now() - orphansAfter);
+  const orphans = await namelessOf(deps, format, shape.name, sharing, Date.now() - orphansAfter);
   if (orphans === null) return 0;
   const judge = judgeOf(deps, sharing, ({ objects }) => objects.map((o) => o.key));
   const keys = [...orphans];

@@ -1,5 +1,6 @@
 /** Whether the ledger counts an object of a table, and what may be removed. */
 import { chunksOf, parallel } from '../../parallel.ts';
+import type { TableFormat } from '../../table/format.ts';
 import { objectName } from '../../table/objectName.ts';
 import type { Deps } from '../batch/deps.ts';
 import { unlessGone } from '../batch/manifest.ts';
@@ -15,6 +16,26 @@ interface Known {
 }
 
 export type Verdict = 'counts' | 'open' | 'garbage' | 'unknown';
+
+/**
+ * Keys below a table that no readable state names, last changed before `olderThan`; null if no state names anything. Those of attempts that are open
+ * now are not among them: a commit may name them before they are judged, and the ledger does not count delete files.
+ */
+export async function namelessOf(
+  { store, ledger }: Pick<Deps, 'store' | 'ledger'>,
+  format: TableFormat,
+  table: string,
+  sharing: readonly string[],
+  olderThan: number,
+): Promise<ReadonlySet<string> | null> {
+  const open = (await parallel(sharing, 8, (dataset) => ledger.openBatches(dataset))).flat();
+  const found = await format.orphans(table, (...at) => store.list(...at), olderThan);
+  const isOpen = (key: string) => {
+    const name = objectName(key);
+    return open.some(({ batch, fence }) => batch === name?.batch && fence === name.fence);
+  };
+  return found && new Set([...found].filter((key) => !isOpen(key)));
+}
 
 /**
  * Compares objects with the ledger. An object counts if its attempt is committed and the batch whose rows it holds lists it.

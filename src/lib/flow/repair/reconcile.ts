@@ -19,7 +19,7 @@ import { readPlan, unlessGone } from '../batch/manifest.ts';
 import { type Live, liveKey, liveOf } from '../batch/published.ts';
 import { lastClosed, requireNothingLost } from '../batch/restored.ts';
 import { goldenTable, quarantineTable, stagingName } from '../batch/tables.ts';
-import { grace, judgeOf, type Verdict } from './judge.ts';
+import { grace, judgeOf, namelessOf, type Verdict } from './judge.ts';
 import { type Pass, phases, type Stand, startPass, sumOf, withKey } from './pass.ts';
 import { isOwnOf, noteDrift, rebuild } from './rebuild.ts';
 
@@ -177,12 +177,12 @@ async function compareObjects(deps: ReconcileDeps, work: Work): Promise<void> {
   const { config, store, contracts } = deps;
   const { dataset, table, format, removesUnknown, pass } = work;
   const { stand } = pass;
-  // Readable states of the table may name more objects than the ledger counts.
-  const nameless = await format.orphans(table.name, (...at) => store.list(...at), Date.now() - grace);
-  const isOwn = isOwnPathOf(deps, work);
   const name = tableOf(contractOf(deps, dataset));
   const prefix = `${name}/`;
   const sharing = datasetsOfTable(contracts, name);
+  // Readable states of the table may name more objects than the ledger counts.
+  const nameless = await namelessOf(deps, format, table.name, sharing, Date.now() - grace);
+  const isOwn = isOwnPathOf(deps, work);
   const judge = judgeOf(deps, sharing, ({ objects }) => objects.map((o) => o.key));
   const standing = new Set(stand.standing);
   let byVerdict: Record<Verdict, string[]> = { counts: [], open: [], garbage: [], unknown: [] };
