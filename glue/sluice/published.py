@@ -12,6 +12,10 @@ from pyarrow import compute
 from sluice.description import Stored
 from sluice.store import Store
 
+# DuckDB's name for the position of a row in its file. A column with this name hides it from whoever reads the object
+# with its delete file (src/lib/engine/deletes.ts).
+POSITION = "file_row_number"
+
 
 class Setup(TypedDict):
     """The description that every task gets."""
@@ -72,14 +76,16 @@ def read_keys(units: Iterable[pyarrow.RecordBatch], setup: Setup) -> Iterator[py
             stream = Stream(store, {"uri": uri, "size": size, "version": None})
             with pyarrow.parquet.ParquetFile(pyarrow.PythonFile(stream, mode="r")) as file:
                 names = names_in(file.schema_arrow, setup["columns"], setup["ids"])
+                is_numbered = all(name.lower() != POSITION for name in file.schema_arrow.names)
                 for rows in file.iter_batches(columns=[name for name in names if name is not None]):
                     places_of_rows = pyarrow.array(range(start, start + rows.num_rows), pyarrow.int64())
                     start += rows.num_rows
                     if hidden is not None:
                         is_there = compute.invert(compute.is_in(places_of_rows, value_set=hidden))
                         rows, places_of_rows = rows.filter(is_there), places_of_rows.filter(is_there)
+                    known = places_of_rows if is_numbered else pyarrow.nulls(rows.num_rows, pyarrow.int64())
                     for values in json.loads(places):
-                        yield with_constants(rows, names, [*values, uri, is_fixed], places_of_rows, schema)
+                        yield with_constants(rows, names, [*values, uri, is_fixed], known, schema)
 
 
 def positions_in(store: Store, deletes: Stored | None) -> pyarrow.ChunkedArray | None:
