@@ -70,7 +70,7 @@ def write(rows: DataFrame, order: list[str], most_records: int, keys: list[str],
 def write_replaced(spark: SparkSession, rows: DataFrame, place: str) -> None:
     """Writes published rows that leave the table or change, and the paths of their objects."""
     rows.coalesce(1).write.mode("append").parquet(place)
-    paths = sorted(row["path"] for row in rows.select("path").distinct().collect())
+    paths = sorted(row["_path"] for row in rows.select("_path").distinct().collect())
     write_text(spark, f"{place.rstrip('/')}/objects.json", json.dumps(paths))
 
 

@@ -107,10 +107,10 @@ def losing_rows(
     if not numbers:
         return found
     target = f"{job['losing']}{kind}/"
-    units = spark.createDataFrame([(job["rewritings"][n]["uri"], n) for n in numbers], "path string, _number int")
+    units = spark.createDataFrame([(job["rewritings"][n]["uri"], n) for n in numbers], "_path string, _number int")
     rows: DataFrame = spark.read.option("pathGlobFilter", "*.parquet").parquet(job[kind])
     tasks = min(len(numbers), spark.sparkContext.defaultParallelism * 4)
-    numbered = rows.join(F.broadcast(units), "path").repartition(tasks, "_number")
+    numbered = rows.join(F.broadcast(units), "_path").repartition(tasks, "_number")
     numbered.write.partitionBy("_number").mode("append").parquet(target)
     for uri in spark.read.parquet(target).inputFiles():
         folder = uri.rsplit("/", 2)[1]

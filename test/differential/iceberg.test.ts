@@ -179,7 +179,7 @@ test('rows that have left an object by its delete file are gone for all readers,
   /** The rows from a position on leave the object. */
   const hide = async (n: number, [from, to]: [number, number], before: DeletesFile | undefined) => {
     await writeParquet(
-      `SELECT '${path}' AS path, range AS _row FROM range(${from}, ${to})`,
+      `SELECT '${path}' AS _path, range AS _row FROM range(${from}, ${to})`,
       local('leaving.parquet'),
     );
     const earlier = before && { before: local(`${n - 1}`) };

@@ -12,7 +12,7 @@ from sluice.rewriting import RewriteJob, Rewriting, rewrite
 from sluice.store import Missing, Store
 
 ROWS = "read_parquet(getvariable('rewrite_from'), hive_partitioning = false)"
-REPLACED = "id IN (SELECT id FROM replaced WHERE path = getvariable('rewrite_address'))"
+REPLACED = "id IN (SELECT id FROM replaced WHERE _path = getvariable('rewrite_address'))"
 GONE = "(_object, _version) IN (SELECT (o, v) FROM origins)"
 
 
@@ -48,7 +48,7 @@ def job(tmp_path: Path) -> RewriteJob:
 
     one = write("one.parquet", "SELECT id, 'a' AS _object, 'v' AS _version FROM range(5) t(id) ORDER BY id DESC")
     two = write("two.parquet", "SELECT id, 'b' AS _object, 'v' || id AS _version FROM range(2) t(id)")
-    write("replaced/1.parquet", f"SELECT '{one}' AS path, 3::BIGINT AS id UNION ALL SELECT '{two}', 1")
+    write("replaced/1.parquet", f"SELECT '{one}' AS _path, 3::BIGINT AS id UNION ALL SELECT '{two}', 1")
     (tmp_path / "replaced" / "objects.json").write_text("[]")
     return {
         "rewritings": [unit(one, 0, True), unit(two, 1, False), unit(f"file://{tmp_path}/none", 1, False)],

@@ -170,7 +170,7 @@ export async function transform(
 }
 
 const listed = (rows: readonly Row[], published: string | undefined): Row[] =>
-  rows.map(({ path, ...key }) => ({ path: String(path).split(`${published}/`).at(-1), ...key }));
+  rows.map(({ _path, ...key }) => ({ _path: String(_path).split(`${published}/`).at(-1), ...key }));
 
 /** The files of a run as they were, packed, for an engine that unpacks them itself. */
 export async function packedInputs(

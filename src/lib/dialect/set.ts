@@ -91,7 +91,7 @@ export function setSql(
   const place = `row_number() OVER (PARTITION BY ${key.join(', ')} ORDER BY ${order.join(', ')})`;
   const known = dedupe.key.map((name) => identifier(name));
   const inObject = dedupe.key.filter((name) => !keys.includes(name)).map((name) => identifier(name));
-  const gone = ['candidates._path AS path', ...inObject.map((name) => `candidates.${name}`)];
+  const gone = ['candidates._path', ...inObject.map((name) => `candidates.${name}`)];
   const placed = [...gone, 'candidates._row'];
   const isOf = (from: string, other: string) =>
     known.map((name) => `${from}.${name} = ${other}.${name}`).join(' AND ');
@@ -204,7 +204,7 @@ function snapshotSql(
       newest('told', greatest),
       [
         'replaced',
-        `SELECT candidates._path AS path, candidates.${by}, candidates._row FROM candidates ${join(columnsOf('candidates'), 'newest', '_n')}\nWHERE NOT candidates._is_fixed AND candidates.${by} < _newest`,
+        `SELECT candidates._path, candidates.${by}, candidates._row FROM candidates ${join(columnsOf('candidates'), 'newest', '_n')}\nWHERE NOT candidates._is_fixed AND candidates.${by} < _newest`,
       ],
     ]),
     tombstones: null,

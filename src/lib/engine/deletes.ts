@@ -36,7 +36,7 @@ export interface Hidden {
 
 /**
  * Writes delete files with all rows that have left their objects. `replaced`: local Parquet files with the addresses and positions of rows that
- * leave now (`path`, `_row`). Null for an object that is to be rewritten: too many rows have left it, or nobody knows the position of one.
+ * leave now (`_path`, `_row`). Null for an object that is to be rewritten: too many rows have left it, or nobody knows the position of one.
  * https://iceberg.apache.org/spec/#position-delete-files
  */
 export async function hideRows(
@@ -46,10 +46,10 @@ export async function hideRows(
   return inDuckdb('rows that newer ones replace', async ({ db }) => {
     const files = filesAs(replaced);
     if (!(await hasPositions(db, files))) return hidings.map(() => null);
-    await db.run(`CREATE TABLE leaving AS SELECT DISTINCT path, _row::BIGINT AS pos FROM ${files}`);
+    await db.run(`CREATE TABLE leaving AS SELECT DISTINCT _path, _row::BIGINT AS pos FROM ${files}`);
     const results: (Hidden | null)[] = [];
     for (const { at, rows, most, before, to } of hidings) {
-      await db.run(`CREATE OR REPLACE TEMP TABLE gone AS SELECT pos, true AS is_new FROM leaving WHERE path = ${literal(at)}
+      await db.run(`CREATE OR REPLACE TEMP TABLE gone AS SELECT pos, true AS is_new FROM leaving WHERE _path = ${literal(at)}
         ${before === undefined ? '' : `UNION ALL SELECT pos, false FROM ${filesAs([before])}`}`);
       const [count] = (
         await db.runAndReadAll(`SELECT count(*) FILTER (is_new)::DOUBLE AS removed, count(*)::DOUBLE AS hidden,

@@ -347,10 +347,10 @@ async function writeChanged(
 /** Writes published rows to a folder, and the paths of their objects. */
 async function writeListed(db: DuckDBConnection, rows: string, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const paths = await db.runAndReadAll(`SELECT DISTINCT path FROM (${rows}) ORDER BY path`);
+  const paths = await db.runAndReadAll(`SELECT DISTINCT _path FROM (${rows}) ORDER BY _path`);
   await writeFile(
     join(folder, 'objects.json'),
-    JSON.stringify(paths.getRowObjectsJson().map(({ path }) => path)),
+    JSON.stringify(paths.getRowObjectsJson().map(({ _path: path }) => path)),
   );
   await db.run(
     `COPY (${rows} ORDER BY ALL) TO ${literal(join(folder, 'part-0.parquet'))} (FORMAT parquet, COMPRESSION zstd)`,

@@ -26,10 +26,10 @@ export interface Rewriting {
 export interface Removed {
   /** All rows of these files. */
   readonly origins: readonly { object: string; version: string }[];
-  /** Local Parquet files with rows that newer ones replace, by the address of their file (`path`) and their key. */
+  /** Local Parquet files with rows that newer ones replace, by the address of their file (`_path`) and their key. */
   readonly replaced: readonly string[];
   /**
-   * Local Parquet files with the rows whose validity is another one now: the address of their file (`path`), their key, and `validTo`. The
+   * Local Parquet files with the rows whose validity is another one now: the address of their file (`_path`), their key, and `validTo`. The
    * column `current` says whether there is no such time.
    */
   readonly changed?: {
@@ -141,7 +141,7 @@ export async function rewriteSql(
   const isReplaced =
     replacedAt === undefined
       ? 'false'
-      : `(NOT ${isOfOrigin} AND coalesce((${await valuesIn(db, from, key, ids)}) IN (SELECT (${key.map(({ name }) => identifier(name)).join(', ')}) FROM replaced WHERE path = ${place}), false))`;
+      : `(NOT ${isOfOrigin} AND coalesce((${await valuesIn(db, from, key, ids)}) IN (SELECT (${key.map(({ name }) => identifier(name)).join(', ')}) FROM replaced WHERE _path = ${place}), false))`;
   const isRemoved = `(${isOfOrigin} OR ${isReplaced})`;
   const changing =
     changes === undefined || changedAt === undefined
@@ -180,7 +180,7 @@ async function viewOf(db: DuckDBConnection, name: string, files: readonly string
   await db.run(
     `CREATE VIEW ${name} AS FROM read_parquet([${files.map(literal).join(', ')}], hive_partitioning = false)`,
   );
-  return (await columnsOf(db, name)).filter((column) => !['path', '_row'].includes(column.name));
+  return (await columnsOf(db, name)).filter((column) => !['_path', '_row'].includes(column.name));
 }
 
 async function columnsOf(db: DuckDBConnection, relation: string): Promise<KeyColumn[]> {
@@ -218,7 +218,7 @@ async function withChanges(
   const own = await columnsOf(db, `read_parquet(${literal(from)}, hive_partitioning = false)`);
   const [until = 'NULL', is = 'NULL'] = await namesOf(db, from, [validTo, current], ids);
   const rows = `(SELECT f.*, coalesce(__changed, false) AS __is_changed, __until FROM (SELECT *, row_number() OVER () AS __row FROM ${rowsOfFile}) AS f
-    LEFT JOIN (SELECT DISTINCT (${key.map(({ name }) => identifier(name)).join(', ')}) AS __key, true AS __changed, ${identifier(validTo)} AS __until FROM changes WHERE path = ${place})
+    LEFT JOIN (SELECT DISTINCT (${key.map(({ name }) => identifier(name)).join(', ')}) AS __key, true AS __changed, ${identifier(validTo)} AS __until FROM changes WHERE _path = ${place})
     ON __key = (${await valuesIn(db, from, key, ids)}))`;
   const newUntil = (as: string) => `CASE WHEN __is_changed THEN __until ELSE ${until} END::${as}`;
   const newIs = `CASE WHEN __is_changed THEN __until IS NULL ELSE ${is} END::BOOLEAN`;

@@ -23,7 +23,7 @@ beforeAll(async () => {
   await write('a', "SELECT range::INTEGER AS id, 'o' AS _object, 'v' AS _version FROM range(10)");
   await write(
     'leaving',
-    `FROM (VALUES ('s3://p/a', 7, 7::BIGINT), ('s3://p/a', 2, 2), ('s3://p/a', 2, 2), ('s3://p/b', 1, 1)) t(path, id, _row)`,
+    `FROM (VALUES ('s3://p/a', 7, 7::BIGINT), ('s3://p/a', 2, 2), ('s3://p/a', 2, 2), ('s3://p/b', 1, 1)) t(_path, id, _row)`,
   );
 });
 
@@ -48,7 +48,7 @@ test('the positions of rows that leave are added to those that have left, with t
     { name: 'file_path', id: 2147483546 },
     { name: 'pos', id: 2147483545 },
   ]);
-  await write('more', "FROM (VALUES ('s3://p/a', 0, 0::BIGINT)) t(path, id, _row)");
+  await write('more', "FROM (VALUES ('s3://p/a', 0, 0::BIGINT)) t(_path, id, _row)");
   const later = [{ ...hiding, before: at('one'), to: at('two') }];
   expect(await hideRows(later, [at('more')])).toEqual([{ removed: 1, hidden: 3 }]);
   expect((await read('two')).map(([, pos]) => pos)).toEqual([0n, 2n, 7n]);
@@ -68,21 +68,21 @@ test.each<[string, Partial<typeof hiding & { before: string }>, string]>([
   ['a position is unknown', {}, 'unknown'],
   ['an earlier release knew no positions', {}, 'old'],
 ])('an object is rewritten if %s', async (_, { before, ...more }, name) => {
-  await write('unknown', "SELECT 's3://p/a' AS path, 1 AS id, NULL::BIGINT AS _row");
-  await write('old', "SELECT 's3://p/a' AS path, 1 AS id");
+  await write('unknown', "SELECT 's3://p/a' AS _path, 1 AS id, NULL::BIGINT AS _row");
+  await write('old', "SELECT 's3://p/a' AS _path, 1 AS id");
   const own = before === undefined ? {} : { before: at(before) };
   expect(await hideRows([{ ...hiding, ...more, ...own, to: at('none') }], [at(name)])).toEqual([null]);
 });
 
 test('a rewritten object does not have the rows that had left it, and these are not counted', async () => {
   const columns = { object: '_object', version: '_version' };
-  await write('keys', "FROM (VALUES ('s3://p/a', 7, 7::BIGINT), ('s3://p/a', 3, 3)) t(path, id, _row)");
+  await write('keys', "FROM (VALUES ('s3://p/a', 7, 7::BIGINT), ('s3://p/a', 3, 3)) t(_path, id, _row)");
   const rewriting = { from: at('a'), deletes: at('two'), to: at('left'), columns, replacedAt: 's3://p/a' };
   expect(await rewriteWithout([rewriting], { origins: [], replaced: [at('keys')] })).toEqual([
     { kept: 6, removed: 1, replaced: 1 },
   ]);
   expect((await read('left')).map(([id]) => id)).toEqual([1, 4, 5, 6, 8, 9]);
-  await write('changes', "FROM (VALUES ('s3://p/a', 1, 5), ('s3://p/a', 2, 5)) t(path, id, until)");
+  await write('changes', "FROM (VALUES ('s3://p/a', 1, 5), ('s3://p/a', 2, 5)) t(_path, id, until)");
   const changing = { ...rewriting, to: at('changed'), replacedAt: undefined, changedAt: 's3://p/a' };
   const changed = { files: [at('changes')], validTo: 'until', current: 'is_current' };
   expect(await rewriteWithout([changing], { origins: [], replaced: [], changed })).toEqual([

@@ -169,7 +169,7 @@ test('of a published row and a new one, the first in order stays, whichever came
       '6 5 test/b.json',
       '7 null test/b.json',
     ]);
-    expect(replaced.map(({ path, id }) => `${path} ${id}`)).toEqual(
+    expect(replaced.map(({ _path: path, id }) => `${path} ${id}`)).toEqual(
       [1, 2, 5, 6].map((id) => `source=test/day=06/data_0.parquet ${id}`),
     );
     expect(summary).toMatchObject({ rowsRead: 10, published: 6, duplicates: 4, replacedRows: 4 });
@@ -225,7 +225,7 @@ test('with the scope table, a newer row replaces the old one of another partitio
       { published: folder },
     );
     expect(rows.map((r) => `${r.id} ${r.n}`).sort()).toEqual(['1 6', '4 7', '5 1']);
-    expect(replaced.map(({ path, id }) => `${path} ${id}`).sort()).toEqual([
+    expect(replaced.map(({ _path: path, id }) => `${path} ${id}`).sort()).toEqual([
       'source=test/day=06/data_0.parquet 1',
       'source=test/day=06/data_0.parquet 3',
       'source=test/day=07/data_0.parquet 4',

@@ -23,7 +23,7 @@ test('rows of replaced files, and rows that newer ones replace, leave an object;
     await write('other', 'id, word, _object, _version', "(1, 'y', 'b', 'v')");
     await write(
       'keys',
-      'path, id, word',
+      '_path, id, word',
       "('s3://p/a', 1::BIGINT, 'y'), ('s3://p/a', 1, 'x'), ('s3://p/z', 2, 'x')",
     );
     const counts = await rewriteWithout(
@@ -49,7 +49,7 @@ test('rows of replaced files, and rows that newer ones replace, leave an object;
     );
     await write(
       'changes',
-      'path, id, n, until',
+      '_path, id, n, until',
       "('s3://p/v', 1, 1, NULL), ('s3://p/v', 2, 1, 5), ('s3://p/v', 2, 1, 5), ('s3://p/o', 7, 1, 9), ('s3://p/x', 1, 1, 8)",
     );
     await write('before', 'id, n, _object, _version', "(7, 1, 'b', 'v'), (8, 1, 'b', 'v')");

@@ -32,10 +32,10 @@ test('objects are described from their ends; equal columns share their SQL, and 
     await write('b', names, "(1, 1, NULL::BIGINT, true, 'b', 'v'), (5, 1, NULL, true, 'b', 'v')", ids);
     // It is older than the history, and called its key by another name.
     await write('old', 'former, n, _object, _version', "(7, 1, 'b', 'v'), (8, 1, 'b', 'v')");
-    await write('replaced', 'path, id, n', "('s3://p/b', 5, 1), ('s3://p/x', 1, 1)");
+    await write('replaced', '_path, id, n', "('s3://p/b', 5, 1), ('s3://p/x', 1, 1)");
     await write(
       'changes',
-      'path, id, n, until',
+      '_path, id, n, until',
       "('s3://p/a', 2, 1, 6::BIGINT), ('s3://p/a', 1, 1, NULL), ('s3://p/old', 7, 1, 9)",
     );
     const fieldIds = {

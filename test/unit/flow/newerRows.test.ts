@@ -1,8 +1,11 @@
 /** Rows of one key in several files: the table is the same in whatever order and batches the files come. */
 import { afterEach, expect, jest, test } from '@jest/globals';
+import { parseContract } from '../../../src/lib/contract/load.ts';
 import { replay } from '../../../src/lib/flow/operate/again.ts';
 import { rollback } from '../../../src/lib/flow/operate/rollback.ts';
+import { columnsIn } from '../../support/changesWorld.ts';
 import { dataset, expectNoOrphans, expectWhole, World } from '../../support/flowWorld.ts';
+import { realEngine } from '../../support/realEngine.ts';
 import { isThorough } from '../../support/thorough.ts';
 
 afterEach(() => {
@@ -343,4 +346,30 @@ test('a file that is read again sends its losers on only if its own rows are oth
   await world.settle();
   await expectWhole(world);
   expect((await ledger.batches(dataset)).length).toBe(before + 2);
+});
+
+test.each(['path', 'pos', 'file_row_number'])('the column of a key may be called %s', async (name) => {
+  const contract = parseContract(
+    'feed.yml',
+    JSON.stringify({
+      dataset,
+      source: { prefix: 'feed/', formats: ['ndjson'] },
+      columns: [
+        { name, path: 'id', type: 'int', required: true },
+        { name: 'n', path: 'n', type: 'int' },
+      ],
+      partitionBy: [{ name: 'source', constant: 'feed' }],
+      dedupe: { key: [name], scope: 'partition', order: [{ column: 'n', direction: 'desc' }] },
+    }),
+  );
+  const world = new World({ engine: realEngine, contract });
+  for (const [key, ids, n] of [
+    ['feed/a', [1, 2, 3], 1],
+    ['feed/b', [2], 2],
+  ] as const) {
+    world.putText(key, ids.map((id) => JSON.stringify({ id, n })).join('\n'));
+    await world.settle();
+  }
+  const rows = await columnsIn(world, `${name} AS id, n`);
+  expect(rows.map(({ id, n }) => `${id} ${n}`).sort()).toEqual(['1 1', '2 2', '3 1']);
 });

@@ -61,7 +61,7 @@ test('a table without partitions has its objects in one folder, and a key is com
     };
     const { summary, replaced } = await transform(flat, next, { published: keep });
     expect(summary).toMatchObject({ published: 1, duplicates: 1, replacedRows: 1 });
-    expect(replaced).toEqual([{ path: expect.stringMatching(/^[^/]+\.parquet$/), id: 1n, _row: 0n }]);
+    expect(replaced).toEqual([{ _path: expect.stringMatching(/^[^/]+\.parquet$/), id: 1n, _row: 0n }]);
     const none = await transform(flat, { 'test/c': 'x' });
     expect([none.summary.partitions, none.rows]).toEqual([[], []]);
   } finally {
