@@ -82,15 +82,13 @@ async function differenceOf(
   const changed = [...left.values(), ...right.values()].filter(
     ({ file: { path } }) => !(left.has(path) && right.has(path)),
   );
-  // Files of deletes apply to rows of other objects.
-  const hasDeletes = [...manifestsBefore, ...manifestsAfter].some((m) => m.content !== 0 && hasLiveFiles(m));
-  const partitions = hasDeletes ? undefined : partitionsOf(metadata, after ?? [], changed);
   return {
     columns,
     onlyFrom: (before ?? []).flatMap(({ id, name }) => (after?.some((f) => f.id === id) ? [] : [name])),
     onlyTo: (after ?? []).flatMap(({ id, name }) => (before?.some((f) => f.id === id) ? [] : [name])),
     isSame: changed.length === 0,
-    partitions,
+    // A delete file applies to rows of its partition, or has none.
+    partitions: partitionsOf(metadata, after ?? [], changed),
   };
 }
 

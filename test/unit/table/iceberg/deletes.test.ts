@@ -145,6 +145,21 @@ test('a later delete file of the object has the place of the first', async () =>
   expect((await format.history?.snapshots('t'))?.at(-1)).toMatchObject({ rowsAdded: 0, rowsRemoved: 3 });
 });
 
+test('two states differ in the partitions of their delete files', async () => {
+  const { format } = await withDeletes();
+  await format.commit(shape, { ...change(3, {}), add: [{ ...placed('o', '07'), bytes: 1 }] });
+  const before = await format.committed('t', { batch: 'b3', fence: 3 });
+  await format.commit(
+    shape,
+    change(4, { deletes: [{ ...placed('a'), by: by(4, 5), replaces: by(2, 2).address }] }),
+  );
+  const after = await format.committed('t', { batch: 'b4', fence: 4 });
+  expect(await format.history?.difference('t', before.snapshot ?? '', after.snapshot ?? '')).toMatchObject({
+    isSame: false,
+    partitions: [{ day: '06' }],
+  });
+});
+
 test('an object that leaves takes its delete file with it', async () => {
   const { format, deps } = await withDeletes();
   const { rows } = await format.commit(
