@@ -76,8 +76,9 @@ export async function searchRows(
   });
 }
 
+/** With the position of each row as `__row`. DuckDB's own option for it rejects a file with a column of its name. */
 const rowsIn = (path: string): string =>
-  `read_parquet(${literal(path)}, hive_partitioning = false, file_row_number = true)`;
+  `(SELECT *, row_number() OVER () - 1 AS __row FROM read_parquet(${literal(path)}, hive_partitioning = false))`;
 
 async function inTable(db: DuckDBConnection, sought: Sought, copy: RowsCopy): Promise<RowsMatch> {
   const { plan, persons } = sought;
@@ -91,7 +92,7 @@ async function inTable(db: DuckDBConnection, sought: Sought, copy: RowsCopy): Pr
     : 'false';
   const isTheirs = isOlder ? ofRecord : isOfPerson(sought, called);
   await db.run(
-    `CREATE OR REPLACE TEMP TABLE theirs AS SELECT n, ${identifier(called('_batch'))}::VARCHAR AS batch, ${isTheirs} AS hit FROM (SELECT file_row_number AS n, ${columns.join(', ')} FROM ${rowsIn(copy.path)})`,
+    `CREATE OR REPLACE TEMP TABLE theirs AS SELECT n, ${identifier(called('_batch'))}::VARCHAR AS batch, ${isTheirs} AS hit FROM (SELECT __row AS n, ${columns.join(', ')} FROM ${rowsIn(copy.path)})`,
   );
   if (copy.deletes !== undefined)
     await db.run(
@@ -105,20 +106,20 @@ async function inQuarantine(db: DuckDBConnection, sought: Sought, copy: RowsCopy
   const { contract, plan } = sought;
   const ofPlace = '(object, version, line) IN (SELECT (o, v, l) FROM places)';
   await db.run(
-    `CREATE OR REPLACE TEMP TABLE theirs AS SELECT file_row_number AS n, NULL::VARCHAR AS batch, coalesce(${ofPlace}, false) AS hit FROM ${rowsIn(copy.path)}`,
+    `CREATE OR REPLACE TEMP TABLE theirs AS SELECT __row AS n, NULL::VARCHAR AS batch, coalesce(${ofPlace}, false) AS hit FROM ${rowsIn(copy.path)}`,
   );
   let unread = 'true';
   if (!hasFlatTexts(contract.source)) {
     await db.run(`CREATE OR REPLACE TEMP TABLE files AS SELECT row_number() OVER ()::INTEGER AS file, object, '' AS version, NULL::VARCHAR AS member, NULL::VARCHAR[] AS header, 0::BIGINT AS skip, false AS unnamed, false AS cr
       FROM (SELECT DISTINCT object FROM ${rowsIn(copy.path)});
-      CREATE OR REPLACE TEMP TABLE records AS SELECT file, file_row_number::BIGINT AS line, encode(raw) AS raw, NULL::VARCHAR AS fault
+      CREATE OR REPLACE TEMP TABLE records AS SELECT file, __row::BIGINT AS line, encode(raw) AS raw, NULL::VARCHAR AS fault
       FROM ${rowsIn(copy.path)} AS q JOIN files USING (object) WHERE raw IS NOT NULL;
       CREATE OR REPLACE TEMP TABLE judged AS SELECT _line AS n, _reason AS reason, ${isOfPerson(sought)} AS hit FROM (${plan.row.records});
       UPDATE theirs SET hit = true WHERE n IN (SELECT n FROM judged WHERE hit${sought.isAlone ? '' : ` AND reason IS DISTINCT FROM ${literal(skipped)}`})`);
-    unread = `file_row_number NOT IN (SELECT n FROM judged WHERE reason IS NULL OR reason NOT IN (${unreadable.map(literal).join(', ')}))`;
+    unread = `__row NOT IN (SELECT n FROM judged WHERE reason IS NULL OR reason NOT IN (${unreadable.map(literal).join(', ')}))`;
   }
   const rows = await db.runAndReadAll(
-    `SELECT file_row_number::DOUBLE AS n, concat_ws(chr(10), raw, value) AS text FROM ${rowsIn(copy.path)} WHERE ${unread}`,
+    `SELECT __row::DOUBLE AS n, concat_ws(chr(10), raw, value) AS text FROM ${rowsIn(copy.path)} WHERE ${unread}`,
   );
   const mentioned = rows
     .getRowObjectsJson()
@@ -144,7 +145,7 @@ async function written(db: DuckDBConnection, { path, to }: RowsCopy): Promise<Ro
   };
   if (to !== undefined && result.removed > 0 && result.kept > 0)
     await db.run(
-      `COPY (SELECT * EXCLUDE (file_row_number) FROM ${rowsIn(path)} WHERE file_row_number IN (SELECT n FROM theirs WHERE NOT hit) ORDER BY file_row_number)
+      `COPY (SELECT * EXCLUDE (__row) FROM ${rowsIn(path)} WHERE __row IN (SELECT n FROM theirs WHERE NOT hit) ORDER BY __row)
         TO ${literal(to)} (FORMAT parquet, COMPRESSION zstd${fieldIdsOption(await fieldIdsOf(db, path))})`,
     );
   return result;

@@ -64,6 +64,10 @@ test('objects of the table and of the quarantine', async () => {
     'deleted',
     "SELECT 42::BIGINT AS user_id, 'feed/a' AS _object, 'v' AS _version, 1::BIGINT AS _line UNION ALL SELECT 8, 'feed/a', 'v', 2",
   );
+  const numbered = await written(
+    'numbered',
+    `SELECT 42::BIGINT AS user_id, 9 AS file_row_number, ${place(1)} UNION ALL SELECT 7, 8, ${place(2)}`,
+  );
   // Only the columns that decide are fetched.
   const bytes = readFileSync(now);
   const part = join(folder, 'part');
@@ -81,6 +85,7 @@ test('objects of the table and of the quarantine', async () => {
     { path: older, isQuarantine: false, to: to('older') },
     { path: refused, isQuarantine: true, to: to('refused') },
     { path: deleted, isQuarantine: false, to: to('deleted') },
+    { path: numbered, isQuarantine: false, to: to('numbered') },
   ];
   const matches = await searchRows(sought, copies, [{ object: 'feed/a', version: 'v', line: 2 }]);
   expect(matches.map(({ removed, kept }) => [removed, kept])).toEqual([
@@ -89,6 +94,7 @@ test('objects of the table and of the quarantine', async () => {
     [1, 1],
     [1, 1],
     [2, 2],
+    [1, 1],
     [1, 1],
   ]);
   expect(matches[0]?.batches).toEqual(['b']);
@@ -105,6 +111,7 @@ test('objects of the table and of the quarantine', async () => {
     ).getRowsJson(),
   ).toEqual([['7']]);
   expect(await rest('deleted', 'user_id')).toEqual([['8']]);
+  expect(await rest('numbered', 'user_id, "file_row_number"')).toEqual([['7', 8]]);
   expect(await rest('older', 'email')).toEqual([['x']]);
   expect(await rest('refused', 'raw')).toEqual([['{"user":7,"n":42}'], ['{broken 420']]);
 });
