@@ -62,7 +62,9 @@ export async function packageStage(options: {
 }
 
 const asArguments = (params: Readonly<Record<string, string>>): string[] =>
-  Object.entries(params).map(([name, value]) => `--param=${name}=${value}`);
+  Object.entries(params)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `--param=${name}=${value}`);
 
 function fingerprint(params: readonly string[]): string {
   const hash = createHash('sha256').update(JSON.stringify([process.version, params]));

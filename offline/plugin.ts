@@ -28,7 +28,9 @@ interface Serverless {
   readonly classes: { readonly Error: new (message: string) => Error };
   getProvider(name: 'aws'): { getStage(): string };
   readonly pluginManager: { readonly plugins: readonly object[]; spawn(command: string): Promise<void> };
-  readonly processedInput: { readonly options: { readonly lambdaPort?: string } };
+  readonly processedInput: {
+    readonly options: { readonly lambdaPort?: string; readonly param?: string | readonly string[] };
+  };
 }
 
 interface Tools {
@@ -109,7 +111,7 @@ async function startOffline(
     aws.abandon();
     removeBuilt(serverless.serviceDir);
   });
-  await deploy({ endpoint: aws.endpoint, params: {}, report });
+  await deploy({ endpoint: aws.endpoint, params: stageParameters(processedInput.options.param), report });
   // serverless-offline passes AWS_* on to the functions.
   Object.assign(process.env, localEnvironment, { AWS_ENDPOINT_URL: aws.endpoint });
   const environments = await functionEnvironments(aws.endpoint, names);
@@ -184,4 +186,13 @@ function wrapped(root: string, handler: string): string {
     ].join('\n'),
   );
   return `${relative(root, file).slice(0, -'.ts'.length)}.${name}`;
+}
+
+/** The parameters that the stage is deployed with: those of the command but for its own. */
+function stageParameters(given: string | readonly string[] = []): Record<string, string> {
+  const pairs = [given].flat().map((pair) => {
+    const [name = '', ...value] = pair.split('=');
+    return [name, value.join('=')];
+  });
+  return Object.fromEntries(pairs.filter(([name]) => name !== 'localPort'));
 }

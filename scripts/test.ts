@@ -19,6 +19,7 @@ import { changesText } from '../test/support/changes.ts';
 import { copyCheckout } from '../test/support/checkout.ts';
 import { lineOf } from '../test/support/closingLine.mjs';
 import { stagedFeeds } from '../test/support/stagedFeeds.ts';
+import { stageParameters } from '../test/support/stageParameters.ts';
 import { jest, type Manner, run, selected, untilInterrupted } from './jest.ts';
 
 const help = `Usage: npm test [-- [options] [PATTERN…]]
@@ -101,10 +102,9 @@ async function main(args: string[]): Promise<number> {
     const start = startLocalAws({ port: 0, athena, report });
     started.push(start);
     const aws = await start;
-    // Large rewrites are within the tests' reach.
-    const params = { tableFormat, rewriteLimitMb: '40' };
     const engine = values.long === 'stagedChanges' ? { engine: 'glue' } : {};
-    await deploy({ endpoint: aws.endpoint, params: { ...params, ...engine }, report });
+    const params = { ...stageParameters(tableFormat), ...engine };
+    await deploy({ endpoint: aws.endpoint, params, report });
     return aws;
   };
   const tests = async (): Promise<number> => {

@@ -5,12 +5,14 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { functionEnvironments } from '../../offline/functions.ts';
 import { freePort } from '../../offline/ports.ts';
 import { retry } from '../../src/lib/flow/operate/again.ts';
 import { waitFor } from '../../src/lib/waitFor.ts';
 import { connectStage, depsOf, type Stage } from '../../src/stage/connect.ts';
 import { copyCheckout, root } from '../support/checkout.ts';
-import { post } from '../support/stage.ts';
+import { isOnHive, post } from '../support/stage.ts';
+import { stageParameters } from '../support/stageParameters.ts';
 
 const dataset = 'social_media';
 let copy: string;
@@ -23,7 +25,12 @@ interface Offline {
 }
 
 function startOffline(lambdaPort: number, environment: NodeJS.ProcessEnv = {}): Offline {
-  const args = ['offline', '--stage', 'local', '--param', 'localPort=0', '--lambdaPort', String(lambdaPort)];
+  // Those of the stage that the other tests run on: its package is used again.
+  const params = { localPort: 0, ...stageParameters(isOnHive ? 'hive' : 'iceberg') };
+  const args = [
+    ...['offline', '--stage', 'local', '--lambdaPort', String(lambdaPort)],
+    ...Object.entries(params).map(([name, value]) => `--param=${name}=${value}`),
+  ];
   const { AWS_ENDPOINT_URL: _, ...own } = process.env;
   const child = spawn(join(root, 'node_modules/.bin/sls'), args, {
     cwd: copy,
@@ -94,6 +101,10 @@ test('an edited handler is run by the next execution; errors keep their names; C
     const endpoint = await untilOutput(offline, /local AWS at (http:\S+);/);
     await untilOutput(offline, /(listening on)/);
     const stage = await connectStage(endpoint);
+    const name = 'sluice-local-replaceRows';
+    expect((await functionEnvironments(endpoint, [name])).get(name)).toMatchObject({
+      REWRITE_LIMIT_MB: '40',
+    });
     const drop = (key: string, id: number) =>
       stage.s3.send(new PutObjectCommand({ Bucket: stage.config.rawBucket, Key: key, Body: post(id) }));
 
