@@ -25,6 +25,7 @@ export async function sampleOfParquet(path: string, size: number): Promise<Sampl
     return {
       source: { formats: ['parquet'] },
       records: records.length > 0 ? records : [found.example],
+      declared: found.declared,
       notes: records.length > 0 ? [] : ['The file has no rows: types are those of its schema.'],
     };
   } catch {

@@ -1,5 +1,5 @@
 /** Reads sample files as records of one feed, for the commands that draft a contract. */
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Document, isMap, isSeq, visit } from 'yaml';
@@ -7,7 +7,7 @@ import { parseContract } from '../lib/contract/load.ts';
 import { identifier } from '../lib/contract/parts.ts';
 import type { Contract } from '../lib/contract/schema.ts';
 import { counted } from '../lib/counted.ts';
-import { avroHead, isAvro } from '../lib/engine/avro.ts';
+import { avroHead, declaredInAvro, isAvro } from '../lib/engine/avro.ts';
 import { localFile, readStart } from '../lib/engine/inputFile.ts';
 import { ArchiveBroken } from '../lib/engine/packedBytes.ts';
 import { isParquet } from '../lib/engine/parquet.ts';
@@ -25,9 +25,10 @@ import { questionOfChanges } from '../lib/infer/changes.ts';
 import { sampleOfCsv, sampleOfSheet } from '../lib/infer/csv.ts';
 import type { Drafted } from '../lib/infer/infer.ts';
 import { datasetName } from '../lib/infer/names.ts';
-import { type Question, type Sample, sampleOfJson } from '../lib/infer/source.ts';
+import { atOnePlace, parseExactly, type Question, type Sample, sampleOfJson } from '../lib/infer/source.ts';
 import { isPadded, sampleOfLog, sampleOfPositions } from '../lib/infer/text.ts';
 import { isXml, sampleOfXml } from '../lib/infer/xml.ts';
+import { isJsonObject, tryParseJson } from '../lib/json.ts';
 import { visible, visibleLine } from '../lib/visible.ts';
 import { requireFiles } from './paths.ts';
 import { UsageError } from './usage.ts';
@@ -42,6 +43,8 @@ export interface Samples {
   readonly records: readonly unknown[];
   /** Texts for missing values that are in quotes somewhere in a CSV. */
   readonly quotedMarkers: ReadonlySet<string>;
+  /** Types that the files' own schemas declare, by path. */
+  readonly declared: ReadonlyMap<string, string>;
   /** Of the rows of a change feed: the fields of their key. */
   readonly key?: readonly string[];
   /** Notes on guesses about the files. */
@@ -64,20 +67,22 @@ export async function readSamples(
   if (first === undefined) throw new UsageError('at least one INPUT is needed');
   if (!/^[1-9]\d{0,8}$/.test(limit)) throw new UsageError(`--records ${limit}: must be a number`);
   await requireFiles(paths, 'pipe');
-  const samples: Sample[] = [];
+  const found: Sample[] = [];
   const open: string[] = [];
   let decided: string | undefined;
   for (const path of paths)
     for (const sample of await samplesIn(path)) {
       const { question } = sample;
       if (question !== undefined) decided ??= await decide(question);
-      samples.push(question?.options.find(({ name }) => name === decided)?.sample ?? sample);
+      found.push(question?.options.find(({ name }) => name === decided)?.sample ?? sample);
       if (question !== undefined) open.push(`The sample leaves open: ${question.text}? Taken: ${decided}.`);
     }
+  const samples = atOnePlace(found);
   const whole: Samples = {
     dataset: datasetName(basename(first)),
     source: sourceOf(samples, paths),
     records: samples.flatMap((s) => s.records).slice(0, Number(limit)),
+    declared: declaredIn(samples),
     quotedMarkers: new Set(samples.flatMap((s) => [...(s.quotedMarkers ?? [])])),
     notes: [...new Set([...open, ...samples.flatMap((s) => s.notes)])],
   };
@@ -94,6 +99,16 @@ export function datasetOf(given: string | undefined, samples: Samples): string {
   const { success, data, error } = identifier.safeParse(given ?? samples.dataset);
   if (!success) throw new UsageError(`--dataset ${given}: ${error.issues[0]?.message}`);
   return data;
+}
+
+/** The types on which all files with a field agree. */
+function declaredIn(samples: readonly Sample[]): ReadonlyMap<string, string> {
+  const types = Map.groupBy(
+    samples.flatMap(({ declared }) => [...(declared ?? [])]),
+    ([path]) => path,
+  );
+  const agreed = [...types].filter(([, all]) => new Set(all.map(([, type]) => type)).size === 1);
+  return new Map(agreed.map(([path, [first]]) => [path, first?.[1] ?? 'string']));
 }
 
 /** One source that reads all samples. */
@@ -176,9 +191,9 @@ async function samplesIn(path: string): Promise<Sample[]> {
     const lines =
       (await avroHead(bytes)) === 'readable' ? await unpackStart(bytes, 'avro', sampleBytes) : null;
     if (lines === null) throw notRead(path, 'a damaged Avro object container, or one of an unknown codec');
-    const sample = sampleOfJson(lines.toString('utf8'), lines.length >= sampleBytes);
-    if (sample === null) throw new UsageError(`${path}: the Avro file has no records`);
-    return [{ ...sample, source: { formats: ['avro'] } }];
+    const records = lines.toString('utf8').split('\n').map(parseExactly).filter(isJsonObject);
+    if (records.length === 0) throw new UsageError(`${path}: the Avro file has no records`);
+    return [{ source: { formats: ['avro'] }, records, declared: await declaredInAvro(bytes), notes: [] }];
   }
   const compression = compressionOf(bytes);
   const content = compression
@@ -240,37 +255,91 @@ function sampleOf(path: string, content: Buffer): Sample {
   const foreign = formatOfBytes(content);
   if (foreign !== null) throw notRead(path, foreign);
   const isCut = content.length >= sampleBytes;
-  const { text, encoding } = textOfBytes(content);
-  // A text that begins like an object is not a CSV either, but JSON with comments or invalid JSON.
+  const { text, encoding, isUtf16, oddLines } = textOfBytes(content);
+  // A text that begins like JSON is not a CSV either, but JSON with comments or invalid JSON.
   const lines = isCut ? text.slice(0, text.lastIndexOf('\n') + 1) : text;
   const flat = () =>
-    /^\s*\{/.test(text)
+    likeJson(text)
       ? null
       : (sampleOfLog(lines, encoding) ??
         (isPadded(lines) ? sampleOfPositions(lines, encoding) : null) ??
         sampleOfCsv(lines, encoding) ??
         sampleOfPositions(lines, encoding));
-  const sample = sampleOfJson(text, isCut) ?? flat();
+  const json = sampleOfJson(text, isCut);
+  const isByLine = json === null || json.source.formats?.includes('ndjson');
+  if (json !== null && (isUtf16 || (!isByLine && (encoding !== undefined || oddLines > 0))))
+    throw notRead(path, `JSON in ${isUtf16 ? 'UTF-16' : 'another encoding than UTF-8'}`);
+  const sample = json ?? flat();
   if (sample?.records.length === 0 && sample.source.formats?.includes('csv'))
     throw new UsageError(
-      `${path}: it has one line, which may hold the names of fields; a draft needs records`,
+      `${path}: no record was found below a line that may hold the names of fields; a draft needs records`,
     );
   if (sample === null || sample.records.length === 0)
     throw new UsageError(
       `${path}: no JSON record was found, and no CSV of two fields or more, no known log, and no fields at fixed positions`,
     );
-  return sample;
+  const odd =
+    json !== null && encoding !== undefined
+      ? linesIn(content).filter((line) => !isUtf8(line)).length
+      : oddLines;
+  return odd === 0
+    ? sample
+    : withNote(
+        sample,
+        `${counted(odd, 'line')} ${odd === 1 ? 'is not UTF-8: it goes' : 'are not UTF-8: they go'} to quarantine.`,
+      );
+}
+
+const withNote = (sample: Sample, note: string): Sample => ({
+  ...sample,
+  notes: [...sample.notes, note],
+  ...(sample.question === undefined
+    ? {}
+    : {
+        question: {
+          ...sample.question,
+          options: sample.question.options.map((o) => ({ ...o, sample: withNote(o.sample, note) })),
+        },
+      }),
+});
+
+/** Whether a text begins like JSON. A line of a log may begin with a bracket, too. */
+const likeJson = (text: string): boolean =>
+  /^\s*(?:\{|\[\s*[{[])/.test(text) || Array.isArray(tryParseJson(text.trimStart().split('\n', 1)[0] ?? ''));
+
+function* linesOf(content: Buffer): Generator<Buffer> {
+  for (let at = 0; at < content.length; ) {
+    const end = content.indexOf(0x0a, at);
+    yield content.subarray(at, end < 0 ? content.length : end);
+    at = end < 0 ? content.length : end + 1;
+  }
+}
+const linesIn = (content: Buffer): Buffer[] => [...linesOf(content)];
+
+interface Decoded {
+  readonly text: string;
+  readonly encoding?: 'windows-1252';
+  readonly isUtf16: boolean;
+  /** Lines that are not UTF-8, in a file that is. */
+  readonly oddLines: number;
 }
 
 /** The text of a file. If it is neither UTF-8 nor UTF-16 with a byte order mark, the most common other encoding is assumed. */
-function textOfBytes(content: Buffer): { text: string; encoding?: 'windows-1252' } {
+function textOfBytes(content: Buffer): Decoded {
   const mark = content.subarray(0, 2).toString('latin1');
-  if (mark === '\xff\xfe' || mark === '\xfe\xff')
-    return { text: new TextDecoder(mark === '\xff\xfe' ? 'utf-16le' : 'utf-16be').decode(content) };
+  if (mark === '\xff\xfe' || mark === '\xfe\xff') {
+    const text = new TextDecoder(mark === '\xff\xfe' ? 'utf-16le' : 'utf-16be').decode(content);
+    return { text, isUtf16: true, oddLines: 0 };
+  }
+  const utf8 = { isUtf16: false, text: content.toString('utf8').replace(/^\uFEFF/, '') };
   // A truncated sample may end in half a character.
-  if (isUtf8(content.subarray(0, content.lastIndexOf(0x0a) + 1)))
-    return { text: content.toString('utf8').replace(/^\uFEFF/, '') };
-  return { text: new TextDecoder('windows-1252').decode(content), encoding: 'windows-1252' };
+  if (isUtf8(content.subarray(0, content.lastIndexOf(0x0a) + 1))) return { ...utf8, oddLines: 0 };
+  const special = linesIn(content).filter((line) => !isAscii(line));
+  const oddLines = special.filter((line) => !isUtf8(line)).length;
+  // Text in another encoding is hardly ever UTF-8 by accident.
+  if (oddLines <= special.length / 2) return { ...utf8, oddLines };
+  const text = new TextDecoder('windows-1252').decode(content);
+  return { text, encoding: 'windows-1252', isUtf16: false, oddLines: 0 };
 }
 
 /** First bytes of binary formats: https://en.wikipedia.org/wiki/List_of_file_signatures */
@@ -288,6 +357,8 @@ const signatures: readonly (readonly [name: string, at: number, bytes: string])[
   ['a workbook of Excel before 2007', 0, '\xd0\xcf\x11\xe0'],
   ['PDF', 0, '%PDF-'],
   ['SQLite', 0, 'SQLite format 3\x00'],
+  ['UTF-32', 0, '\xff\xfe\x00\x00'],
+  ['UTF-32', 0, '\x00\x00\xfe\xff'],
   ['packed with gzip once more', 0, '\x1f\x8b'],
   ['packed with zstd once more', 0, '\x28\xb5\x2f\xfd'],
 ];
@@ -297,6 +368,6 @@ function formatOfBytes(content: Buffer): string | null {
   const start = content.subarray(0, 1024).toString('latin1');
   const found = signatures.find(([, at, bytes]) => start.startsWith(bytes, at));
   if (found) return found[0];
-  const isUtf16 = /^(\xff\xfe|\xfe\xff)/.test(start);
+  const isUtf16 = /^(\xff\xfe(?!\0\0)|\xfe\xff)/.test(start);
   return !isUtf16 && content.subarray(0, 256 * 1024).includes(0) ? 'no text: it has a NUL byte' : null;
 }

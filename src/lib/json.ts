@@ -29,11 +29,10 @@ export function* objectsOnLines(text: string): Generator<object> {
 }
 
 /**
- * The consecutive objects of a text. Truncated objects and other text are left out. Each character is read once: a pattern
+ * The places of the consecutive texts in braces. Truncated ones and other text are left out. Each character is read once: a pattern
  * would search the rest of the text again for every string without an end.
  */
-export function concatenatedObjects(text: string, reviver?: Parameters<typeof JSON.parse>[1]): object[] {
-  const found: object[] = [];
+export function* spansInBraces(text: string): Generator<readonly [start: number, end: number]> {
   let depth = 0;
   let start = 0;
   let isString = false;
@@ -45,12 +44,15 @@ export function concatenatedObjects(text: string, reviver?: Parameters<typeof JS
     } else if (character === quote) isString = true;
     else if (character === openingBrace) {
       if (depth++ === 0) start = i;
-    } else if (character === closingBrace && depth > 0 && --depth === 0) {
-      const value = tryParseJson(text.slice(start, i + 1), reviver);
-      if (isJsonObject(value)) found.push(value);
-    }
+    } else if (character === closingBrace && depth > 0 && --depth === 0) yield [start, i + 1];
   }
-  return found;
+}
+
+/** The consecutive objects of a text. */
+export function concatenatedObjects(text: string, reviver?: Parameters<typeof JSON.parse>[1]): object[] {
+  return [...spansInBraces(text)]
+    .map(([start, end]) => tryParseJson(text.slice(start, end), reviver))
+    .filter(isJsonObject);
 }
 
 const [quote, backslash, openingBrace, closingBrace] = [0x22, 0x5c, 0x7b, 0x7d];

@@ -449,7 +449,7 @@ function documentFile(dice: Dice, record: (dice: Dice) => string): Buffer {
 function concatenatedFile(dice: Dice, record: (dice: Dice) => string): Buffer {
   const parts = Array.from({ length: dice.from(0, 8) }, () => [
     dice.isOne(12) ? dice.pick(['[', '{"k":"}', '{', '}', '{"k":{}}}']) : record(dice),
-    dice.pick(['', '\n', ' ', '\r\n\n', '\n', dice.isOne(6) ? ',' : '']),
+    dice.pick(['', '\n', ' ', '\r\n\n', '\n', dice.isOne(6) ? dice.pick([',', '\u001e', ',\n', ',x']) : '']),
   ]);
   return Buffer.concat([...marked(dice), Buffer.from(parts.flat().join(''))]);
 }

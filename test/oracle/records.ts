@@ -106,7 +106,9 @@ function concatenatedRecords(bytes: Buffer): RawRecord[] {
   const cut = (end: number) => {
     const piece = text.slice(start, end);
     const begins = start + piece.search(/[^ \t\r\n]/);
-    if (!isBlank(piece)) found.push(record(text.slice(0, begins).split('\n').length, piece));
+    // "Between objects may be white space, commas and record separators"
+    if ([...piece].some((c) => !' \t\r\n,\u001e'.includes(c)))
+      found.push(record(text.slice(0, begins).split('\n').length, piece));
     start = end;
   };
   for (const { 0: token, index } of text.matchAll(/"(?:\\.|[^"\\])*(?:"|\\?$)|[{}]/gs)) {

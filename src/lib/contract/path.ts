@@ -34,7 +34,8 @@ export function formatPath(steps: readonly PathStep[]): string | null {
   const parts = steps.map((step, i) => {
     if (step.kind === 'each') return '[*]';
     if (step.kind === 'index') return `[${step.index}]`;
-    const isPlain = pathPattern.test(step.key) && !/[.["]/.test(step.key);
+    const isPlain =
+      pathPattern.test(step.key) && !/[.["]/.test(step.key) && (i > 0 || step.key !== objectKey);
     return `${i === 0 ? '' : '.'}${isPlain ? step.key : `"${quotedKey(step.key)}"`}`;
   });
   const path = parts.join('');

@@ -157,8 +157,8 @@ export const mapItems = (map: string): string => {
 const jsonToken = '"(?:\\\\.|[^"\\\\])*(?:"|\\\\?$)|[{}]|[^"{}]+';
 
 /**
- * Consecutive objects, with or without white space between them. A record ends with its braces. Text between records becomes a separate record,
- * which is not valid JSON.
+ * Consecutive objects. A record ends with its braces. Between records may be white space, commas, and record separators (RFC 7464); other text
+ * becomes a separate record, which is not valid JSON.
  */
 const concatenatedRecords: readonly Step[] = [
   [
@@ -187,7 +187,10 @@ const concatenatedRecords: readonly Step[] = [
     `SELECT file, place, string_agg(token, '' ORDER BY n) AS text, min(newlines) AS newlines FROM places GROUP BY file, place`,
   ],
   // Text between objects may begin on a later line than the object before it ends.
-  ['begun', `SELECT *, regexp_extract(text, '^[ \\t\\r\\n]*') AS blank FROM pieces`],
+  [
+    'begun',
+    `SELECT * REPLACE (CASE WHEN regexp_full_match(text, ${literal('[ \\t\\r\\n,\\x1e]*')}) THEN '' ELSE text END AS text), regexp_extract(text, '^[ \\t\\r\\n]*') AS blank FROM pieces`,
+  ],
   [
     'found',
     `SELECT file, (newlines + length(blank) - length(replace(blank, chr(10), '')) + 1)::BIGINT AS line, encode(text) AS raw, NULL::VARCHAR AS fault FROM begun

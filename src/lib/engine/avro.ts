@@ -5,6 +5,7 @@
 import { isUtf8 } from 'node:buffer';
 import { inflateRawSync, zstdDecompressSync } from 'node:zlib';
 import * as z from 'zod';
+import { formatPath, type PathStep } from '../contract/path.ts';
 import { tryParseJson } from '../json.ts';
 import { maxRecordBytes } from '../model/plan.ts';
 import { bunzip2 } from './bzip2.ts';
@@ -24,6 +25,7 @@ export const codecs = ['null', 'deflate', 'snappy', 'zstandard', 'bzip2'] as con
 type Codec = (typeof codecs)[number];
 
 interface Header {
+  readonly schema: unknown;
   readonly read: Reader;
   readonly codec: Codec;
   readonly sync: Buffer;
@@ -79,6 +81,45 @@ export async function avroHead(head: Uint8Array): Promise<AvroHead> {
   }
 }
 
+/** The types of a contract for values whose text does not tell them, by path: decimals, and maps as json. Empty if the header is damaged. */
+export async function declaredInAvro(head: Uint8Array): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  try {
+    const { schema } = await headerOf(new PackedReader(once(head)));
+    declare(schema, [], found);
+  } catch (error) {
+    if (!(error instanceof ArchiveBroken)) throw error;
+  }
+  return found;
+}
+
+const declaration = z.object({
+  type: z.unknown(),
+  logicalType: z.string().optional(),
+  precision: z.number().int().optional(),
+  scale: z.number().int().optional(),
+  fields: z.array(z.object({ name: z.string(), type: z.unknown() })).optional(),
+});
+
+/** Adds the types of a schema: its own or, of a record, those of its fields. A union counts if it has one type other than null. */
+function declare(schema: unknown, steps: readonly PathStep[], found: Map<string, string>): void {
+  if (Array.isArray(schema)) {
+    const [only, ...others] = schema.filter((branch) => branch !== 'null');
+    if (others.length === 0) declare(only, steps, found);
+    return;
+  }
+  const { success, data } = declaration.safeParse(schema);
+  const path = formatPath(steps);
+  if (!success || steps.length > 30) return;
+  const { type, logicalType, precision = 0, scale = 0, fields = [] } = data;
+  if (path !== null && logicalType === 'decimal' && precision > 0 && precision <= 38)
+    found.set(path, `decimal(${precision},${scale})`);
+  else if (path !== null && type === 'map') found.set(path, 'json');
+  else if (type === 'record')
+    for (const field of fields) declare(field.type, [...steps, { kind: 'key', key: field.name }], found);
+  else if (typeof type === 'object') declare(type, steps, found);
+}
+
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
@@ -99,7 +140,7 @@ async function headerOf(reader: PackedReader): Promise<Header> {
   const known = codecs.find((name) => name === (codec === '' ? 'null' : codec));
   const read = new Compiler().reader(schema, '');
   if (known === undefined) throw new UnknownCodec();
-  return { read, codec: known, sync };
+  return { schema, read, codec: known, sync };
 }
 
 async function unpacked(packed: Buffer, codec: Codec): Promise<Buffer> {

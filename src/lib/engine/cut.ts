@@ -97,26 +97,29 @@ const singleBytes = (bytes: Buffer, table: string): string => {
   return bytes.toString('latin1').replaceAll(/[\x80-\xff]/g, (byte) => characters[byte.charCodeAt(0)] ?? '');
 };
 
-/** The consecutive objects of a text, and what is between them. */
+/** What may stand between objects: white space, commas, and the record separator of RFC 7464. */
+const separators: ReadonlySet<number> = new Set(Buffer.from(' \t\r\n,\u001e'));
+
+/** The consecutive objects of a text, and what is between them other than separators. */
 export function concatenatedPieces(bytes: Buffer): Span[] {
   const pieces: Span[] = [];
+  const isText = (from: number, to: number) => bytes.subarray(from, to).some((byte) => !separators.has(byte));
   let depth = 0;
   let start = 0;
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at];
     if (byte === quote) at = endOfString(bytes, at) - 1;
     else if (byte === 0x7b) {
-      if (depth++ === 0 && bytes.subarray(start, at).toString().trim() !== '') {
-        pieces.push({ start, end: at });
-        start = at;
-      }
+      if (depth++ > 0) continue;
+      if (isText(start, at)) pieces.push({ start, end: at });
+      start = at;
     } else if (byte === 0x7d && --depth <= 0) {
       depth = 0;
       pieces.push({ start, end: at + 1 });
       start = at + 1;
     }
   }
-  if (start < bytes.length) pieces.push({ start, end: bytes.length });
+  if (isText(start, bytes.length)) pieces.push({ start, end: bytes.length });
   return pieces;
 }
 

@@ -1,5 +1,6 @@
 /** Looks at a Parquet file: its footer has the row groups, and the schema of its records. https://parquet.apache.org/docs/file-format/ */
 import { type FileMetaData, parquetMetadata, parquetSchema, type SchemaTree } from 'hyparquet';
+import { formatPath, type PathStep } from '../contract/path.ts';
 import type { RowGroup } from '../model/layout.ts';
 import type { RangedFile } from './zip.ts';
 
@@ -7,6 +8,8 @@ export interface ParquetLook {
   readonly groups: readonly RowGroup[];
   /** A record with a value of each type. */
   readonly example: object;
+  /** The types of a contract for values whose text does not tell them, by path: decimals, and maps as json. */
+  readonly declared: ReadonlyMap<string, string>;
   /** The estimated bytes of the records as text. */
   readonly unpacked: number;
 }
@@ -56,7 +59,7 @@ export async function parquetOf(file: RangedFile): Promise<ParquetLook | null> {
   const bytes = metadata.row_groups.reduce((sum, { total_byte_size: n }) => sum + Number(n), 0);
   return {
     groups,
-    example: exampleOf(metadata),
+    ...schemaOf(metadata),
     // Names and quotes around each value.
     unpacked: 2 * bytes + row * columns * 16,
   };
@@ -72,13 +75,35 @@ function metadataOf(footer: Uint8Array): FileMetaData | null {
   }
 }
 
-function exampleOf(metadata: FileMetaData): object {
+function schemaOf(metadata: FileMetaData): Pick<ParquetLook, 'example' | 'declared'> {
   try {
     const { children } = parquetSchema(metadata);
-    return Object.fromEntries(children.map((child) => [child.element.name, valueIn(child, 0)]));
+    const declared = new Map<string, string>();
+    for (const child of children) declare(child, [], declared);
+    return {
+      example: Object.fromEntries(children.map((child) => [child.element.name, valueIn(child, 0)])),
+      declared,
+    };
   } catch {
-    return {};
+    return { example: {}, declared: new Map() };
   }
+}
+
+/** Adds the types of a field and, of a group, those of its fields. */
+function declare(
+  { element, children }: SchemaTree,
+  above: readonly PathStep[],
+  found: Map<string, string>,
+): void {
+  const steps: readonly PathStep[] = [...above, { kind: 'key', key: element.name }];
+  const path = formatPath(steps);
+  const { converted_type: converted, logical_type: logical, repetition_type: repetition } = element;
+  const meaning = converted ?? logical?.type;
+  if (path === null || steps.length > 30 || repetition === 'REPEATED' || meaning === 'LIST') return;
+  const { precision = 0, scale = 0 } = logical?.type === 'DECIMAL' ? logical : element;
+  if (meaning === 'DECIMAL' && precision <= 38) found.set(path, `decimal(${precision},${scale})`);
+  else if (meaning === 'MAP' || meaning === 'MAP_KEY_VALUE') found.set(path, 'json');
+  else for (const child of children) declare(child, steps, found);
 }
 
 /** A value of a type, as a record has it. */

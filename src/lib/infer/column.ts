@@ -1,7 +1,7 @@
 /** Infers the type of a column from its values: numbers, times and their notation, and texts that mean no value. */
 import { isJsonObject } from '../json.ts';
 import type { ColumnShape } from './shape.ts';
-import { type DateOrder, epochOf, mixedTimeOf, timeOfTexts, zeroDates } from './time.ts';
+import { type DateOrder, epochOf, fractionalEpochOf, mixedTimeOf, timeOfTexts, zeroDates } from './time.ts';
 import { numberOfTexts, type TextShape, truthOfTexts } from './written.ts';
 
 type Kind = 'object' | 'scalars' | 'objects' | 'string' | 'integer' | 'number' | 'boolean';
@@ -40,7 +40,9 @@ export function valueOfField(text: string): unknown {
   if (text === '') return null;
   if (/^-?(0|[1-9]\d{0,37})$/.test(text))
     return Number.isSafeInteger(Number(text)) ? Number(text) : BigInt(text);
-  if (/^-?(0|[1-9]\d*)\.\d+([eE][+-]?\d+)?$/.test(text)) return new Fraction(text);
+  // Without a fraction, only a signed exponent is one for sure: 12e4 may be a code.
+  if (/^-?(0|[1-9]\d*)?\.\d+([eE][+-]?\d+)?$|^-?(0|[1-9]\d*)[eE][+-]\d+$/.test(text))
+    return new Fraction(text);
   return text === 'true' || text === 'false' ? text === 'true' : text;
 }
 
@@ -153,6 +155,12 @@ function normalized<G extends Guess>(guess: G, { values }: Seen): G {
 
 function ofMarked(path: string, facts: Seen, isText: boolean, order?: DateOrder) {
   const values = facts.values.filter((v) => !nullMarkers.has(v));
+  const isNothing = (v: unknown) => nullMarkers.has(v) && !/^([-.?]*|NA|none|nil)$/.test(String(v));
+  if (facts.values.length > 0 && facts.values.every(isNothing)) {
+    const found = [...new Set(facts.values.map(String))].sort();
+    const note = `It has only ${found.map((text) => JSON.stringify(text)).join(', ')} in the sample, taken for no value: its type is not known.`;
+    return { shape: { type: 'string' }, note, nullValues: found, count: 0 };
+  }
   if (values.length > 0 && values.length < facts.values.length) {
     const guess = shapeOf(
       path,
@@ -165,7 +173,10 @@ function ofMarked(path: string, facts: Seen, isText: boolean, order?: DateOrder)
       return { ...guess, nullValues: [...found].sort(), count: values.length };
     }
   }
-  return { ...shapeOf(path, facts, isText, order), nullValues: [], count: facts.count };
+  // Databases write it for NULL, and nothing else looks like it.
+  const count = facts.values.filter((v) => v !== '\\N').length;
+  const nullValues = count < facts.values.length ? ['\\N'] : [];
+  return { ...shapeOf(path, facts, isText, order), nullValues, count };
 }
 
 /** Type and path of a column; no shape for an object, because its fields are columns. */
@@ -184,11 +195,16 @@ function shapeOf(path: string, facts: Seen, isText: boolean, order: DateOrder | 
       : { shape: null };
   }
   if (only('scalars')) return ofArrays(path, values);
+  if (isText && only('integer', 'number') && labelName.test(path))
+    return as('string', 'Numbers under such a name are labels, whose zeros count: it is read as a text.');
   if (only('integer')) return timed(epochOf(path, values.filter(isInteger))) ?? ofIntegers(values);
-  if (only('integer', 'number'))
+  if (only('integer', 'number')) {
+    const time = timed(fractionalEpochOf(path, values));
+    if (time !== null) return time;
     return values.every((v) => Number.isFinite(Number(v)))
-      ? as('double')
+      ? as('double', values.some(isLong) ? 'It has numbers with more digits than a double keeps.' : undefined)
       : as('string', 'It has numbers that no type holds.');
+  }
   if (only('boolean')) return as('boolean');
   if (only('string'))
     return (
@@ -197,15 +213,16 @@ function shapeOf(path: string, facts: Seen, isText: boolean, order: DateOrder | 
       worded(numberOfTexts(values.map(String))) ??
       as('string')
     );
-  // All fields of a CSV are texts, even if some look like numbers.
+  // All fields of a CSV are texts, even if some look like numbers or booleans.
+  if (isText && only('string', 'boolean')) return worded(truthOfTexts(values.map(String))) ?? as('string');
   if (isText && only('string', 'integer', 'number')) {
     const numbers = worded(numberOfTexts(values.map(String)));
     if (numbers !== null) return numbers;
   }
   if (only('string', 'integer', 'number', 'boolean')) return timed(mixedTimeOf(path, values)) ?? as('string');
   return only('objects')
-    ? as('json', 'A list of objects is kept whole; explode makes a row of each.')
-    : as('json', 'It is an object here and none there: it is kept whole.');
+    ? as('json', 'A list of objects or lists is kept whole; explode makes a row of each.')
+    : as('json', 'It is an object or a list here and none there: it is kept whole.');
 }
 
 const as = (type: string, note?: string): Guess => ({ shape: { type }, note });
@@ -243,5 +260,16 @@ function ofIntegers(values: readonly unknown[]): Guess {
     ? as('decimal(38,0)', 'It has numbers beyond 64 bits.')
     : as('string', 'It has numbers that no type holds.');
 }
+
+/** Whether a number has more digits than a double keeps. */
+const isLong = (v: unknown): boolean =>
+  String(v)
+    .replace(/[eE].*$/, '')
+    .replace(/^-?0*\.?0*|\./g, '')
+    .replace(/0+$/, '').length > 17;
+
+/** Names of labels that are written with digits. */
+const labelName =
+  /(?:^|[._ -])(?:zip|plz|phone|mobile|tel|telephone|fax|iban|ean|gtin|upc|isbn|ssn|version)(?:[._ -]?(?:code|no|nr|number))?$|(?:^|[._ -])post(?:al)?[._ -]?code$/i;
 
 const isInteger = (v: unknown): v is number | bigint => typeof v === 'number' || typeof v === 'bigint';

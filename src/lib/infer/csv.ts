@@ -41,6 +41,11 @@ export function sampleOfCsv(text: string, encoding?: Csv['encoding']): Sample | 
   const isStray = base.strayQuotes === 'keep';
   const pieces = piecesOf(text, base, lineEnd, isStray ? best.width : null);
   const width = widthOf(pieces, best.width);
+  if (!isStray && isSpaced(pieces, width)) {
+    const trimming: Options = { ...base, trimFields: true };
+    const note = 'Each field is beside a space: trimFields removes white space around fields.';
+    return tabled(piecesOf(text, trimming, lineEnd), width, trimming, [...notes, note]);
+  }
   if (isStray)
     notes.push('Many records have a quote in the wrong place: strayQuotes: keep reads it as text.');
   const broken = brokenIn(pieces);
@@ -52,6 +57,16 @@ export function sampleOfCsv(text: string, encoding?: Csv['encoding']): Sample | 
     if (mended > 0) return tabled(kept, width, keeping, [...notes, note]);
   }
   return tabled(pieces, width, base, notes);
+}
+
+/** Whether each field has a space before it, as in `1, Ann, 5`, apart from the first ones and empty ones. */
+function isSpaced(pieces: readonly Piece[], width: number): boolean {
+  const rows = pieces.flatMap(({ fields }) => (fields?.length === width ? [fields.slice(1)] : []));
+  return (
+    rows.length > 1 &&
+    rows.some((row) => row.some((field) => field.trim() !== '')) &&
+    rows.every((row) => row.every((field) => field === '' || /^[ \t]/.test(field)))
+  );
 }
 
 const brokenIn = (pieces: readonly Piece[]): number => pieces.filter(({ fields }) => fields === null).length;
@@ -68,11 +83,20 @@ export function sampleOfSheet(text: string, place: number): Sample | null {
     fields: i < first ? fields : Array.from({ length: width }, (_, n) => fields?.[n] ?? ''),
   }));
   const sample = first < 0 ? null : tabled(padded, width, {}, []);
-  return sample && ofSheet(sample, place);
+  const { line = 0, fields: header } = pieces[first] ?? {};
+  const names = namesOf(padded[first]?.fields ?? []);
+  // Cells beside the last name belong to no field, so all names are listed.
+  const listed = (header?.length ?? 0) < width ? { header: names, skipLines: line + 1 } : {};
+  return sample && ofSheet(sample, place, listed);
 }
 
-function ofSheet({ source, question, ...sample }: Sample, place: number): Sample {
-  const { header, skipLines, skipFooter } = source.csv ?? {};
+function ofSheet(
+  { source, question, ...sample }: Sample,
+  place: number,
+  listed: Pick<Options, 'header' | 'skipLines'>,
+): Sample {
+  const csv: Options = source.csv ?? {};
+  const { header, skipLines, skipFooter } = csv.header === undefined ? { ...csv, ...listed } : csv;
   const sheet = place === 1 ? undefined : place;
   const options = Object.entries({ sheet, header, skipLines, skipFooter }).filter(
     ([, value]) => value !== undefined,
@@ -87,7 +111,10 @@ function ofSheet({ source, question, ...sample }: Sample, place: number): Sample
       : {
           question: {
             ...question,
-            options: question.options.map((option) => ({ ...option, sample: ofSheet(option.sample, place) })),
+            options: question.options.map((option) => ({
+              ...option,
+              sample: ofSheet(option.sample, place, listed),
+            })),
           },
         }),
   };
@@ -356,7 +383,13 @@ function withOneHeader(
 function waysOf(text: string): Options[] {
   const [, separator] = /^sep=(.)\r?(?:\n|\r|$)/u.exec(text) ?? [];
   const lines = text.split(/\r\n|\n|\r/, 50).filter((line) => line.trim() !== '');
-  const asides = ['#', '//', '--'].filter((mark) => lines.some((line) => line.startsWith(mark)));
+  const rules = lines.filter((line) => ruleLine.test(line));
+  const isMark = (mark: string) =>
+    lines.every((line) => rules.includes(line) || !line.startsWith(mark)) && mark.trim() === mark;
+  const ruleMarks = [...new Set(rules.map((line) => line.slice(0, 2)))].filter(isMark);
+  const asides = [
+    ...new Set(['#', '//', '--', ...ruleMarks].filter((mark) => lines.some((line) => line.startsWith(mark)))),
+  ];
   const long = ['||', '::', '|~|', '~|~', ';;', '^^', '~~'];
   const single = [',', ';', '\t', '|', ':', '^', '~', '\u0001', ' '];
   // If it is doubled everywhere in the first line, the delimiter has two characters.
@@ -380,6 +413,12 @@ function waysOf(text: string): Options[] {
     }),
   );
 }
+
+/** A line that programs draw below a header, such as `----+-----`. */
+const ruleLine = /^(?=.*--)[-+|=:,; \t]+$/;
+const isRule = (fields: Row): boolean =>
+  fields.some((field) => field.trim() !== '') &&
+  fields.every((field) => /^\s*(?::?-{2,}:?)?\s*$/.test(field));
 
 /** The same with stray quotes as text, for a text in which most records have some. */
 const strayWaysOf = (text: string): Options[] =>
@@ -411,7 +450,7 @@ function tryOf(text: string, options: Options, lineEnd: string): Try | null {
   const pieces = piecesOf(text, options, lineEnd, first?.fields?.length ?? null);
   const widths = new Map<number, number>();
   for (const { fields } of pieces)
-    if (fields !== null) widths.set(fields.length, (widths.get(fields.length) ?? 0) + 1);
+    if (fields !== null && !isRule(fields)) widths.set(fields.length, (widths.get(fields.length) ?? 0) + 1);
   // Takes the largest of the common numbers, because a preamble may have more lines than the table.
   const [[width, count] = [0, 0]] = [...widths].sort(([a, m], [b, n]) => n * (b - 1) - m * (a - 1));
   if (width < 2) return null;
@@ -523,6 +562,14 @@ function hasHeader(
   )
     return 'unclear';
   if (typed.length > 0) return 'no';
+  // A name is hardly ever a value of its own column.
+  const isRepeated = others
+    .slice(0, mostCompared)
+    .some(
+      (row) =>
+        !isDeepStrictEqual(row, first) && row.some((text, i) => text.trim() !== '' && text === first[i]),
+    );
+  if (isRepeated) return 'no';
   return first.every((name) => /^[\p{L}_][\p{L}\p{N}_ .()/%#-]{0,60}$/u.test(name.trim()))
     ? 'yes'
     : 'unclear';

@@ -54,10 +54,10 @@ const mostColumns = 900;
 /** Drafts a contract from records. `choices` use the column names of the draft without choices. */
 export function draftContract(
   dataset: string,
-  sample: Pick<Sample, 'source' | 'records' | 'quotedMarkers' | 'key'>,
+  sample: Pick<Sample, 'source' | 'records' | 'quotedMarkers' | 'declared' | 'key'>,
   choices: Choices = {},
 ): Drafted {
-  const { source, records, quotedMarkers, key: keyOfFeed } = sample;
+  const { source, records, quotedMarkers, declared, key: keyOfFeed } = sample;
   const { objects, texts } = unfolded(records.filter(isJsonObject));
   const isCsv = source.formats?.includes('csv') === true;
   // A log has lines without a request, an answer or a target. Each has its time.
@@ -66,7 +66,8 @@ export function draftContract(
   const seen = new Map<string, Seen>();
   const unnamed = new Set<string>();
   for (const record of objects) look(seen, unnamed, record, '');
-  const { whole, hasRest } = gathered(seen);
+  const maps = [...(declared ?? [])].flatMap(([path, type]) => (type === 'json' ? [path] : []));
+  const { whole, hasRest } = gathered(seen, maps);
   const order = choices.order ?? provenOrderOf(seen);
   const names = new Set<string>();
   const notes = new Map<string, string>();
@@ -75,9 +76,13 @@ export function draftContract(
   for (const [path, facts] of seen) {
     if (columns.length >= mostColumns) break;
     if (isCovered(seen, whole, path)) continue;
-    const guess = whole.has(path)
-      ? { ...keptWhole, count: facts.count }
-      : shapeWithoutMarkers(path, facts, isFlat, order);
+    const type = declared?.get(path);
+    const guess =
+      type !== undefined
+        ? { shape: { type }, note: undefined, unclear: undefined, nullValues: [], count: facts.count }
+        : whole.has(path)
+          ? { ...keptWhole, count: facts.count }
+          : shapeWithoutMarkers(path, facts, isFlat, order);
     const { shape, nullValues, count } = guess;
     if (shape === null) continue;
     const name = unused(names, columnName(path, columns.length + 1));
@@ -283,9 +288,12 @@ function provenOrderOf(seen: ReadonlyMap<string, Seen>): DateOrder | undefined {
   return others.length === 0 ? order : undefined;
 }
 
-/** The objects to keep whole, largest first, so that the columns are not too many; and whether that is not enough. */
-function gathered(seen: ReadonlyMap<string, Seen>): { whole: ReadonlySet<string>; hasRest: boolean } {
-  const whole = new Set<string>();
+/** The objects to keep whole: `maps`, and the largest ones, so that the columns are not too many; and whether that is not enough. */
+function gathered(
+  seen: ReadonlyMap<string, Seen>,
+  maps: readonly string[],
+): { whole: ReadonlySet<string>; hasRest: boolean } {
+  const whole = new Set(maps);
   if (seen.size <= mostColumns) return { whole, hasRest: false };
   const leaves = new Map(
     [...seen.keys()].filter((path) => !isCovered(seen, whole, path)).map((path) => [path, parents(path)]),

@@ -1,8 +1,9 @@
 /** Finds the records in a JSON sample: lines, an array, consecutive objects, or a place in a document. */
 
-import { formatPath, type PathStep } from '../contract/path.ts';
+import { formatPath, type PathStep, parsePath } from '../contract/path.ts';
 import type { Contract } from '../contract/schema.ts';
-import { concatenatedObjects, isJsonObject, tryParseJson } from '../json.ts';
+import { counted } from '../counted.ts';
+import { isJsonObject, ownValue, spansInBraces, tryParseJson } from '../json.ts';
 import { Fraction } from './column.ts';
 
 /** The records of a sample, and the options for reading them. */
@@ -11,6 +12,8 @@ export interface Sample {
   readonly records: readonly unknown[];
   /** Texts for missing values that are in quotes somewhere in a CSV. */
   readonly quotedMarkers?: ReadonlySet<string>;
+  /** Types that the file's own schema declares, by path. */
+  readonly declared?: ReadonlyMap<string, string>;
   /** Of the rows of a change feed: the fields of their key. */
   readonly key?: readonly string[];
   /** Notes on guesses. */
@@ -30,27 +33,63 @@ export function sampleOfJson(text: string, isCut: boolean): Sample | null {
   const finite = withoutNonFinite(text);
   if (finite !== text) return withNonFinite(sampleOfJson(finite, isCut));
   const whole = parseExactly(text);
-  if (Array.isArray(whole)) return { source: { formats: ['json_array'] }, records: whole, notes: [] };
+  if (Array.isArray(whole)) return sampleOfArray(whole);
   if (isJsonObject(whole)) return sampleOfDocument(whole, text);
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   if (isCut) lines.pop();
-  const records = lines.map(parseExactly).filter(isJsonObject);
+  const records = lines.map(parseExactly).filter(isRecord).filter(isText);
   // If objects span several lines, few lines are whole objects.
-  const likeObjects = lines.filter((line) => /^\s*\{.*\}\s*,?\s*$/.test(line)).length;
-  if (records.length > 0 && likeObjects >= lines.length / 2) {
-    const odd = lines.length - records.length;
-    const notes =
-      odd > 0 ? [`${odd} of ${lines.length} lines are no JSON objects: they go to quarantine.`] : [];
-    return { source: { formats: ['ndjson'] }, records, notes };
-  }
-  const objects = concatenatedObjects(text, exact);
-  if (objects.length === 0) return null;
-  return {
-    source: { formats: [/^\s*\[/.test(text) ? 'json_array' : 'json_concatenated'] },
-    records: objects,
-    notes: [],
-  };
+  const likeObjects = lines.filter((line) => /^\s*\{.*\}\s*$/.test(line)).length;
+  if (records.length > 0 && likeObjects >= lines.length / 2)
+    return {
+      source: { formats: ['ndjson'] },
+      records,
+      notes: inQuarantine(lines.length, records.length, 'line'),
+    };
+  return sampleOfObjects(text, isCut);
 }
+
+/** The elements of an array. */
+function sampleOfArray(elements: readonly unknown[]): Sample {
+  const records = elements.filter(isRecord);
+  const notes = inQuarantine(elements.length, records.length, 'element');
+  return { source: { formats: ['json_array'] }, records, notes };
+}
+
+/** Objects one after the other, with white space, a comma or a record separator between them; null for a text with other beginnings, such as a log with objects in its lines. */
+function sampleOfObjects(text: string, isCut: boolean): Sample | null {
+  if (!/^[\s\p{Cc}]*[{[]/u.test(text)) return null;
+  const isArray = /^\s*\[/.test(text);
+  // An array that is whole is JSON, or its file is rejected.
+  if (isArray && !isCut) return null;
+  const spans = [...spansInBraces(text)];
+  const records = spans
+    .map(([start, end]) => parseExactly(text.slice(start, end)))
+    .filter(isRecord)
+    .filter(isText);
+  if (records.length === 0) return null;
+  if (isArray) return { source: { formats: ['json_array'] }, records, notes: [] };
+  const between = spans.map(([start], i) => text.slice(spans[i - 1]?.[1] ?? 0, start));
+  const behind = isCut ? '' : text.slice(spans.at(-1)?.[1]);
+  const others = [...between, behind].filter((part) => !/^[\s,\p{Cc}]*$/u.test(part)).length;
+  const notes = inQuarantine(spans.length + others, records.length, 'piece');
+  return { source: { formats: ['json_concatenated'] }, records, notes };
+}
+
+/** The note on parts that are not records. */
+const inQuarantine = (all: number, records: number, part: string): string[] =>
+  all === records
+    ? []
+    : [
+        `${all - records} of ${counted(all, part)} ${all - records === 1 ? 'is not a JSON object: it goes' : 'are not JSON objects: they go'} to quarantine.`,
+      ];
+
+/** Whether a value can be written as UTF-8: a lone surrogate cannot. */
+const isText = (value: unknown): boolean => {
+  if (typeof value === 'string') return value.isWellFormed();
+  if (typeof value !== 'object' || value === null || value instanceof Fraction) return true;
+  return Object.entries(value).every(([key, item]) => key.isWellFormed() && isText(item));
+};
 
 /** A text with null in place of each NaN and Infinity outside strings. */
 const withoutNonFinite = (text: string): string =>
@@ -206,4 +245,28 @@ function pathOf({ steps, isMap }: Place): string | null {
   if (steps.length === 0) return '*';
   const path = formatPath(steps);
   return path === null ? null : `${path}.*`;
+}
+
+/**
+ * The samples of one feed with the records of every document at one place: a page with few records, or with none, may look like a
+ * record of its own.
+ */
+export function atOnePlace(samples: readonly Sample[]): readonly Sample[] {
+  const page = samples.find(({ source }) => source.records !== undefined && !source.records.includes('*'));
+  const place = page?.source.records;
+  if (page === undefined || place === undefined) return samples;
+  return samples.map((sample) => {
+    const [document, ...others] = sample.records;
+    if (sample.source.records !== undefined || others.length > 0) return sample;
+    const found = parsePath(place).reduce(
+      (value: unknown, step) =>
+        step.kind === 'key' && isRecord(value)
+          ? ownValue(value as Readonly<Record<string, unknown>>, step.key)
+          : undefined,
+      document,
+    );
+    return Array.isArray(found)
+      ? { source: page.source, records: found.filter(isRecord), notes: [] }
+      : sample;
+  });
 }

@@ -22,39 +22,111 @@ export const zeroDates: readonly string[] = [
   '00.00.0000',
 ];
 
+const hour = '(?:[01]\\d|2[0-3])';
+const clock = `${hour}:[0-5]\\d(?::[0-5]\\d(?:\\.\\d+)?)?`;
+const offset = '[+-](?:0\\d|1[0-4])(?::?[0-5]\\d)?';
+const signed = '[+-](?:0\\d|1[0-4])[0-5]\\d';
+
 /** Time formats that are recognized by their text. The compiler's own rules decide when a batch is read. */
-const textForms = [
-  ['iso8601', /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:?(\d\d)?)?$/],
-  ['twitter', /^[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d [+-]\d{4} \d{4}$/],
-  ['rfc2822', /^([A-Z][a-z]{2}, +)?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d ([+-]\d{4}|GMT|UTC?)$/],
+const textForms: readonly (readonly [name: string, pattern: RegExp])[] = [
+  ['iso8601', new RegExp(`^\\d{4}-\\d\\d-\\d\\d[Tt ]${clock}(?:[Zz]|${offset})?$`)],
+  ['twitter', new RegExp(`^[A-Z][a-z]{2} [A-Z][a-z]{2} \\d\\d ${hour}:[0-5]\\d:[0-5]\\d ${signed} \\d{4}$`)],
+  [
+    'rfc2822',
+    new RegExp(
+      `^(?:[A-Z][a-z]{2}, *)?\\d{1,2} +[A-Z][a-z]{2} +\\d{4} +${hour}:[0-5]\\d(?::[0-5]\\d)? +(?:${signed}|GMT|UTC?)$`,
+    ),
+  ],
   ['epoch_s', /^\d{10}(\.\d{1,6})?$/],
   ['epoch_ms', /^\d{13}$/],
-] as const;
+];
+const writtenForms = textForms.slice(0, 3);
+const isIsoDate = (text: string): boolean => /^\d{4}-\d\d-\d\d$/.test(text);
 
 /** The notation of texts that are all times; null for other texts. `order` decides ambiguous dates. */
 export function timeOfTexts(values: readonly string[], order: DateOrder | undefined): TimeShape | null {
   if (values.length === 0) return null;
-  if (values.every((v) => /^\d{4}-\d\d-\d\d$/.test(v) && isDay(v))) return { type: 'date' };
-  const forms = textForms.slice(0, 3).filter(([, pattern]) => values.some((v) => pattern.test(v)));
-  if (forms.length > 0 && values.every((v) => forms.some(([, pattern]) => pattern.test(v)) && isDay(v))) {
-    const isLocal = values.some(
-      (v) => textForms[0][1].test(v) && !/([Zz]|[+-]\d\d:?(\d\d)?)$/.test(v.slice(10)),
-    );
+  if (values.every((v) => isIsoDate(v) && isDay(v))) return { type: 'date' };
+  const forms = writtenForms.filter(([, pattern]) => values.some((v) => pattern.test(v)));
+  const isTime = (v: string) => (isIsoDate(v) || forms.some(([, pattern]) => pattern.test(v))) && isDay(v);
+  if (forms.length > 0 && values.every(isTime)) {
+    const isLocal = values.some((v) => /^\d{4}-/.test(v) && !/([Zz]|[+-]\d\d:?(\d\d)?)$/.test(v.slice(10)));
     return {
       type: 'timestamp',
-      formats: forms.map(([name]) => name),
+      formats: [...forms.map(([name]) => name), ...(values.some(isIsoDate) ? ['iso8601_date'] : [])],
       ...(isLocal ? { note: 'Times without an offset are read in UTC; zone names another.' } : {}),
     };
   }
-  return patternOf(values, order);
+  return patternOf(values, order) ?? knownPatternsOf(values);
 }
 
-/** Whether the ISO date at the beginning of a text exists; true for texts without one. */
+/** Patterns in which times are often written, apart from those that `patternOf` finds. */
+const dayPatterns = ['%b %-d, %Y', '%B %-d, %Y'];
+const clockPatterns = ['%H:%M', '%H:%M:%S', '%-I:%M %p', '%-I:%M:%S %p'];
+const knownPatterns: readonly string[] = [
+  ...dayPatterns,
+  ...dayPatterns.flatMap((day) => clockPatterns.flatMap((time) => [`${day} ${time}`, `${day}, ${time}`])),
+  '%Y-%m-%d %H:%M:%S UTC',
+  '%Y-%m-%d %H:%M:%S.%f UTC',
+  '%Y-%m-%d %H:%M:%S,%f',
+  '%Y%m%dT%H%M%S%z',
+  '%Y%m%dT%H%M%S',
+  '%d-%b-%y %I.%M.%S.%f %p',
+];
+
+/** At most this many notations of one column are taken for times. */
+const mostNotations = 3;
+
+function knownPatternsOf(values: readonly string[]): TimeShape | null {
+  const used = knownPatterns.filter((pattern) => values.some((v) => regexOf(pattern).test(v)));
+  if (used.length === 0 || used.length > mostNotations) return null;
+  const isTime = (v: string) =>
+    used.some((pattern) => {
+      const { y, yy, m, b, d } = regexOf(pattern).exec(v)?.groups ?? {};
+      const year = y ?? (yy === undefined ? undefined : `20${yy}`);
+      const month = m ?? months.indexOf((b ?? '').slice(0, 3).toLowerCase()) + 1;
+      return year !== undefined && isDate(Number(year), Number(month), Number(d));
+    });
+  if (!values.every(isTime)) return null;
+  const isLocal = used.some((pattern) => /%-?[HI]/.test(pattern) && !/%z|UTC/.test(pattern));
+  return {
+    type: used.some((pattern) => /%-?[HI]/.test(pattern)) ? 'timestamp' : 'date',
+    formats: used.map((pattern) => ({ pattern })),
+    ...(isLocal ? { note: 'Read in UTC; zone names another.' } : {}),
+  };
+}
+
+/** What a pattern of the contract language matches, with year, month and day as groups. */
+function regexOf(pattern: string): RegExp {
+  const known = regexes.get(pattern);
+  if (known !== undefined) return known;
+  const made = new RegExp(
+    `^${pattern.replaceAll(/%-?[A-Za-z]|[^%]/g, (part) => codes[part] ?? RegExp.escape(part))}$`,
+    'i',
+  );
+  regexes.set(pattern, made);
+  return made;
+}
+
+const regexes = new Map<string, RegExp>();
+
+/** Whether the date in a text exists, and has the weekday that the text gives; true for texts without a date. */
 function isDay(text: string): boolean {
   const [, year, month, day] = /^(\d{4})-(\d\d)-(\d\d)/.exec(text) ?? [];
-  if (year === undefined) return true;
-  return isDate(Number(year), Number(month), Number(day));
+  if (year !== undefined) return isDate(Number(year), Number(month), Number(day));
+  const { week, d, b, y } =
+    /^(?<week>[A-Z][a-z]{2}) (?<b>[A-Z][a-z]{2}) (?<d>\d\d) .* (?<y>\d{4})$/.exec(text)?.groups ??
+    /^(?:(?<week>[A-Z][a-z]{2}), *)?(?<d>\d\d?) +(?<b>[A-Z][a-z]{2}) +(?<y>\d{4}) /.exec(text)?.groups ??
+    {};
+  if (y === undefined) return true;
+  const at = months.indexOf((b ?? '').toLowerCase());
+  return (
+    isDate(Number(y), at + 1, Number(d)) &&
+    (week === undefined || weekdays[new Date(Date.UTC(Number(y), at, Number(d))).getUTCDay()] === week)
+  );
 }
+
+const weekdays = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
 function isDate(year: number, month: number, day: number): boolean {
   if (year < 1 || month < 1 || month > 12 || day < 1) return false;
@@ -81,68 +153,128 @@ const longMonths = [
   'december',
 ];
 
+/** The texts of the codes in patterns. */
+const codes: Readonly<Record<string, string>> = {
+  '%Y': '(?<y>\\d{4})',
+  '%y': '(?<yy>\\d\\d)',
+  '%m': '(?<m>\\d\\d)',
+  '%b': `(?<b>${months.join('|')})`,
+  '%B': `(?<b>${longMonths.join('|')})`,
+  '%d': '(?<d>\\d\\d)',
+  '%-d': '(?<d>\\d\\d?)',
+  '%H': hour,
+  '%I': '(?:0[1-9]|1[0-2])',
+  '%-I': '(?:0?[1-9]|1[0-2])',
+  '%M': '[0-5]\\d',
+  '%S': '[0-5]\\d',
+  '%f': '\\d{1,6}',
+  '%p': '[AP]M',
+  '%z': `(?:Z|${offset})`,
+};
+
 /** `1/8/2025 0:00`, `08.01.2025`, `1/2/2023 3:04 PM`, `01/May/2024:10:00:00 +0000`: one pattern for all values. */
 function patternOf(values: readonly string[], order: DateOrder | undefined): TimeShape | null {
-  const parts = values.map((v) => written.exec(v));
+  const parts = values.map((v) => written.exec(v)).filter((part) => part !== null);
+  if (parts.length < values.length) return null;
+  const notations = [...Map.groupBy(parts, notationOf).values()].map(datePatternsOf);
+  if (notations.length > mostNotations || !notations.every((notation) => notation !== null)) return null;
+  const possible = (['month', 'day'] as const).filter((first) =>
+    notations.every((notation) => notation.patterns[first] !== undefined),
+  );
+  const [likely, other] = possible;
+  if (likely === undefined) return null;
+  const isTime = notations.some(({ hasClock }) => hasClock);
+  const isLocal = isTime && notations.some(({ hasOffset }) => !hasOffset);
+  const patternsBy = (first: DateOrder) => notations.map(({ patterns }) => patterns[first] ?? '');
+  const as = (first: DateOrder): TimeShape => ({
+    type: isTime ? 'timestamp' : 'date',
+    formats: patternsBy(first).map((pattern) => ({ pattern })),
+    ...(isLocal ? { note: 'Read in UTC; zone names another.' } : {}),
+  });
+  const isClear = other === undefined || patternsBy('day').every((p, i) => p === patternsBy('month')[i]);
+  if (isClear) return as(likely);
+  if (order !== undefined) return as(order);
+  const [{ mark }] = notations as [Notation];
+  const numbers = (i: 1 | 3) => parts.map((p) => Number(p[i]));
+  const chosen = likelyOrder(mark, numbers(1), numbers(3));
+  const rest = patternsBy(chosen === 'day' ? 'month' : 'day').map((p) => `"${p}"`);
+  const note = `Day and month cannot be told apart in the sample: ${chosen} first is a guess; the other is ${rest.join(', ')}.`;
+  return { ...as(chosen), note, unclear: chosen };
+}
+
+/** What differs between patterns: marks, the parts that are present, and the place and length of the year. */
+const notationOf = (p: RegExpExecArray): string =>
+  [
+    p[2],
+    p[5],
+    ...[8, 9, 10, 11].map((i) => p[i] === undefined),
+    p[1]?.length === 4,
+    p[1]?.length === 4 || p[4]?.length,
+    /[A-Za-z]/.test(p[3] ?? ''),
+  ].join();
+
+interface Notation {
+  /** By the order of day and month, if the dates exist in it. */
+  readonly patterns: Readonly<Record<DateOrder, string | undefined>>;
+  readonly mark: string;
+  readonly hasClock: boolean;
+  readonly hasOffset: boolean;
+}
+
+/** The patterns for dates in one notation; null if there are none. */
+function datePatternsOf(parts: readonly RegExpExecArray[]): Notation | null {
   const [first] = parts;
   if (!first) return null;
-  const [, , mark = '', , , gap, , , seconds, fraction, half, offset] = first;
-  const isSame = (p: RegExpExecArray | null): p is RegExpExecArray =>
-    p !== null &&
-    p[2] === mark &&
-    p[5] === gap &&
-    [8, 9, 10, 11].every((i) => (p[i] === undefined) === (first[i] === undefined)) &&
-    (p[1]?.length === 4) === (first[1]?.length === 4) &&
-    (first[1]?.length === 4 || p[4]?.length === first[4]?.length);
-  if (!parts.every(isSame)) return null;
+  const [, , mark = '', , , gap, , , seconds, fraction, half, zone] = first;
   // `%-d` matches one digit or two.
   const digits = (i: number, letter: string) =>
     `%${parts.some((p) => p[i]?.length === 1) ? '-' : ''}${letter}`;
-  const clock =
+  const time =
     gap === undefined
       ? ''
-      : `${gap}${digits(6, half ? 'I' : 'H')}:%M${seconds ? ':%S' : ''}${fraction ? '.%f' : ''}${half ? `${half.startsWith(' ') ? ' ' : ''}%p` : ''}${offset ? ' %z' : ''}`;
-  const hours = parts.map((p) => Number(p[6] ?? 0));
-  if (hours.some((h) => h > (half ? 12 : 23) || (half !== undefined && h === 0))) return null;
-  const as = (date: string): TimeShape => ({
-    type: gap === undefined ? 'date' : 'timestamp',
-    formats: [{ pattern: `${date}${clock}` }],
-    ...(gap !== undefined && !offset ? { note: 'Read in UTC; zone names another.' } : {}),
-  });
+      : `${gap}${digits(6, half ? 'I' : 'H')}:%M${seconds ? ':%S' : ''}${fraction ? '.%f' : ''}${half ? `${half.startsWith(' ') ? ' ' : ''}%p` : ''}${zone ? ' %z' : ''}`;
+  const isClock = ([, , , , , , hours = '0', minutes = '0', second = ':0']: RegExpExecArray) =>
+    Number(hours) <= (half ? 12 : 23) &&
+    (half === undefined || Number(hours) > 0) &&
+    Number(minutes) < 60 &&
+    Number(second.slice(1)) < 60;
+  if (!parts.every(isClock) || (fraction !== undefined && seconds === undefined)) return null;
+  const as = (month: string | undefined, day: string | undefined): Notation | null =>
+    month === undefined && day === undefined
+      ? null
+      : {
+          patterns: { month: month && `${month}${time}`, day: day && `${day}${time}` },
+          mark,
+          hasClock: gap !== undefined,
+          hasOffset: zone !== undefined,
+        };
   const numbers = (i: 1 | 3 | 4) => parts.map((p) => Number(p[i]));
   const fits = (year: number[], month: number[], day: number[]) =>
     year.every((y, i) => isDate(y, month[i] ?? 0, day[i] ?? 0));
-  if (fraction !== undefined && seconds === undefined) return null;
-  if (first[1]?.length === 4 && mark !== ' ')
-    return fits(numbers(1), numbers(3), numbers(4))
-      ? as(`%Y${mark}${digits(3, 'm')}${mark}${digits(4, 'd')}`)
-      : null;
+  if (first[1]?.length === 4 && mark !== ' ') {
+    const pattern = `%Y${mark}${digits(3, 'm')}${mark}${digits(4, 'd')}`;
+    return fits(numbers(1), numbers(3), numbers(4)) ? as(pattern, pattern) : null;
+  }
   if (first[4]?.length === 1) return null;
   const yearFormat = first[4]?.length === 4 ? '%Y' : '%y';
   const years = numbers(4).map((y) => (yearFormat === '%Y' ? y : y + (y <= 68 ? 2000 : 1900)));
   const named = parts.map((p) => p[3]?.toLowerCase() ?? '');
   if (named.some((name) => /[a-z]/.test(name))) {
     const names = named.every((name) => months.includes(name)) ? months : longMonths;
-    const format = names === months ? '%b' : '%B';
     const numbersOfMonths = named.map((name) => names.indexOf(name) + 1);
-    return fits(years, numbersOfMonths, numbers(1))
-      ? as(`${digits(1, 'd')}${mark}${format}${mark}${yearFormat}`)
-      : null;
+    const pattern = `${digits(1, 'd')}${mark}${names === months ? '%b' : '%B'}${mark}${yearFormat}`;
+    return fits(years, numbersOfMonths, numbers(1)) ? as(pattern, pattern) : null;
   }
   // Numbers between spaces may be anything.
   if (mark === ' ') return null;
-  const monthFirst = fits(years, numbers(1), numbers(3));
-  const dayFirst = fits(years, numbers(3), numbers(1));
-  if (!monthFirst && !dayFirst) return null;
-  const formatOf = {
-    month: `${digits(1, 'm')}${mark}${digits(3, 'd')}${mark}${yearFormat}`,
-    day: `${digits(1, 'd')}${mark}${digits(3, 'm')}${mark}${yearFormat}`,
-  };
-  if (!(monthFirst && dayFirst)) return as(formatOf[monthFirst ? 'month' : 'day']);
-  if (order !== undefined) return as(formatOf[order]);
-  const chosen = likelyOrder(mark, numbers(1), numbers(3));
-  const note = `Day and month cannot be told apart in the sample: ${chosen} first is a guess; the other is "${formatOf[chosen === 'day' ? 'month' : 'day']}${clock}".`;
-  return { ...as(formatOf[chosen]), note, unclear: chosen };
+  return as(
+    fits(years, numbers(1), numbers(3))
+      ? `${digits(1, 'm')}${mark}${digits(3, 'd')}${mark}${yearFormat}`
+      : undefined,
+    fits(years, numbers(3), numbers(1))
+      ? `${digits(1, 'd')}${mark}${digits(3, 'm')}${mark}${yearFormat}`
+      : undefined,
+  );
 }
 
 /** Guesses the order: days change more often than months, and points and dashes are European. */
@@ -171,7 +303,7 @@ const dayName = /(?:^|[._ -])(?:[Dd]ay|[Dd]ate|[Dd]atum|DAY|DATE|DATUM|dt)$|[a-z
 
 /** Days as numbers, under a name that says so: 20251006, or Excel's days. */
 function dayOf(path: string, values: readonly (number | bigint)[]): TimeShape | null {
-  if (!dayName.test(path)) return null;
+  if (!dayName.test(path) && !timeName.test(path)) return null;
   const as = (format: unknown, what: string): TimeShape => ({
     type: 'date',
     formats: [format],
@@ -180,9 +312,16 @@ function dayOf(path: string, values: readonly (number | bigint)[]): TimeShape | 
   const isWritten = (text: string) =>
     /^(19|20)\d{6}$/.test(text) &&
     isDate(Number(text.slice(0, 4)), Number(text.slice(4, 6)), Number(text.slice(6)));
-  if (values.every((v) => isWritten(String(v)))) return as({ pattern: '%Y%m%d' }, 'year, month and day');
+  if (dayName.test(path) && values.every((v) => isWritten(String(v))))
+    return as({ pattern: '%Y%m%d' }, 'year, month and day');
+  const isWithClock = (text: string) =>
+    /^\d{8}([01]\d|2[0-3])[0-5]\d[0-5]\d$/.test(text) && isWritten(text.slice(0, 8));
+  if (values.every((v) => isWithClock(String(v))))
+    return { ...as({ pattern: '%Y%m%d%H%M%S' }, 'year to second in UTC'), type: 'timestamp' };
   // From 1954 to 2119.
-  return values.every((v) => v >= 20_000 && v < 80_000) ? as('excel', "Excel's days") : null;
+  return dayName.test(path) && values.every((v) => v >= 20_000 && v < 80_000)
+    ? as('excel', "Excel's days")
+    : null;
 }
 
 /** The notation of integers that are times. */
@@ -199,6 +338,20 @@ export function epochOf(path: string, values: readonly (number | bigint)[]): Tim
   if (within(1000)) return as('epoch_ms', 'milliseconds');
   if (within(1e6)) return as('epoch_us', 'microseconds');
   return within(1e9) ? as('epoch_ns', 'nanoseconds') : null;
+}
+
+/** The notation of numbers with fractions that are times. */
+export function fractionalEpochOf(path: string, values: readonly unknown[]): TimeShape | null {
+  if (!timeName.test(path)) return null;
+  const is = (digits: RegExp, unit: number) =>
+    values.every((v) => digits.test(String(v)) && Number(v) >= 3e8 * unit && Number(v) < 4e9 * unit);
+  const as = (format: string, unit: string): TimeShape => ({
+    type: 'timestamp',
+    formats: [format],
+    note: `Numbers under such a name are taken for ${unit} since 1970.`,
+  });
+  if (is(/^\d+(\.\d{1,9})?$/, 1)) return as('epoch_s', 'seconds');
+  return is(/^\d+(\.\d{1,6})?$/, 1000) ? as('epoch_ms', 'milliseconds') : null;
 }
 
 /** The notation of values that are times, with exceptions. */

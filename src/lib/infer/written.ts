@@ -21,7 +21,9 @@ const pairs: readonly (readonly [yes: string, no: string])[] = [
 /** Two words for true and false, if both occur. */
 export function truthOfTexts(values: readonly string[]): TextShape | null {
   const words = new Set(values.map((v) => v.toLowerCase()));
-  const pair = words.size === 2 ? pairs.find((both) => both.every((word) => words.has(word))) : undefined;
+  const isOneOf = (both: readonly string[]) => [...words].every((word) => both.includes(word));
+  // One of true and false is clear alone; a single y or on is not.
+  const pair = pairs.find((both, i) => isOneOf(both) && (words.size === 2 || i === 0));
   if (pair === undefined) return null;
   const [yes = '', no = ''] = pair.map((word) => values.find((v) => v.toLowerCase() === word) ?? word);
   return {
@@ -31,8 +33,10 @@ export function truthOfTexts(values: readonly string[]): TextShape | null {
 }
 
 const currencySign = '\\p{Sc}|[A-Z]{1,2}\\$|[A-Z]{3}|kr|Fr\\.|Rs\\.';
+/** Spaces, as the option `group` of a contract knows them. */
+const space = '[ \\u00a0\\u2009\\u202f]';
 const written = new RegExp(
-  `^(?<open>\\(?)(?<before>${currencySign})?[  ]?[+-]?(?<body>[\\d.,_'\\u2019  ]*\\d)[  ]?(?<behind>%|${currencySign})?(?<close>\\)?)(?<minus>-?)$`,
+  `^(?<open>\\(?)(?<sign>[+\\u2212-]?)(?<before>${currencySign})?${space}?[+\\u2212-]?(?<body>(?:[\\d.,_'\\u2019]|${space})*\\d)${space}?(?<behind>%|${currencySign})?(?<close>\\)?)(?<minus>-?)$`,
   'u',
 );
 
@@ -54,11 +58,14 @@ const readings: readonly Reading[] = [
 ];
 
 const patternOf = ({ decimal, group }: Reading): RegExp => {
-  const mark = group === ' ' ? '[  ]' : group === "'" ? "['\\u2019]" : `[${group ?? ''}]`;
+  const mark = group === ' ' ? space : group === "'" ? "['\\u2019]" : `[${group ?? ''}]`;
   return new RegExp(
-    `^\\d+([${decimal}]\\d+)?$${group === undefined ? '' : `|^\\d{1,3}(${mark}\\d{3})+([${decimal}]\\d+)?$`}`,
+    `^\\d+([${decimal}]\\d+)?$${group === undefined ? '' : `|^\\d{1,3}(${mark}\\d{3})+([${decimal}]\\d+)?$`}${group === ',' ? `|^\\d{1,2}(,\\d\\d)*,\\d{3}([.]\\d+)?$` : ''}`,
   );
 };
+
+const isFraction = (body: string, { decimal, group }: Reading): boolean =>
+  decimal !== group && body.includes(decimal);
 
 const numberIn = (body: string, { decimal }: Reading): string =>
   body.replaceAll(decimal === '.' ? /[^\d.]/g : /[^\d,]/g, '').replace(',', '.');
@@ -79,7 +86,9 @@ export function numberOfTexts(values: readonly string[]): TextShape | null {
   ].filter((c) => c !== '%');
   const isNegative = ({ open, minus }: { open?: string; minus?: string }) => open === '(' || minus === '-';
   const accounting = parts.some(isNegative);
+  const hasMinusSign = values.some((v) => v.includes('\u2212'));
   const isPlain =
+    !hasMinusSign &&
     reading.group === undefined &&
     reading.decimal === '.' &&
     !isPercent &&
@@ -101,7 +110,10 @@ export function numberOfTexts(values: readonly string[]): TextShape | null {
   const isCode =
     reading.group !== undefined &&
     currencies.length === 0 &&
-    bodies.every((body) => /^\d+(\D\d+){2,}$/.test(body) && body.length === bodies[0]?.length);
+    bodies.every(
+      (body) =>
+        body.split(/\D/).length > 2 && body.length === bodies[0]?.length && !isFraction(body, reading),
+    );
   if (isCode) return null;
   const fractions = bodies.map((body) => numberIn(body, reading).split('.')[1]?.length ?? 0);
   const isMoney = (accounting || currencies.length > 0) && Math.max(...fractions) <= 2;
@@ -117,6 +129,6 @@ export function numberOfTexts(values: readonly string[]): TextShape | null {
         ...(accounting ? { accounting: true } : {}),
       },
     },
-    note: `Such as ${values[0]}, which is read as ${isNegative(parts[0] ?? {}) ? '-' : ''}${numberIn(bodies[0] ?? '', reading)}.`,
+    note: `Such as ${values[0]}, which is read as ${isNegative(parts[0] ?? {}) || /[\u2212-]/.test(values[0] ?? '') ? '-' : ''}${numberIn(bodies[0] ?? '', reading)}.`,
   };
 }

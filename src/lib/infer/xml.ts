@@ -55,7 +55,7 @@ async function sampleBy(
   return {
     source: { formats: ['xml'], xml: { record: record.join('/') } },
     records,
-    notes: [`Each element ${record.at(-1)} is taken for a record.`],
+    notes: [`Each element ${record.at(-1)} is taken for a record; the rest of the document is left out.`],
   };
 }
 

@@ -100,6 +100,13 @@ const more: typeof cases = [
     2,
   ],
   [
+    'objects with separators',
+    { formats: ['json_concatenated'] },
+    '\u001e{"user":42}\n\u001e{"user":7},\n{"user":42,"x":1},x',
+    '\u001e\n\u001e{"user":7},\n,x',
+    2,
+  ],
+  [
     'UTF-16',
     { formats: ['csv'], csv: { delimiter: ';' } },
     Buffer.from(`\ufeff${csv}`, 'utf16le'),

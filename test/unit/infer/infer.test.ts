@@ -3,27 +3,18 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
-import { likely, readSamples, textOf } from '../../../src/cli/samples.ts';
+import { readSamples, textOf } from '../../../src/cli/samples.ts';
 import { parseContract } from '../../../src/lib/contract/load.ts';
 import type { Contract } from '../../../src/lib/contract/schema.ts';
 import { draftContract } from '../../../src/lib/infer/infer.ts';
 import { avroFiles } from '../../support/avroFiles.ts';
+import { draftOf } from '../../support/drafts.ts';
 import { type Row, transform } from '../../support/embedded.ts';
 import { isThorough } from '../../support/thorough.ts';
 
 const cases = resolve(import.meta.dirname, '../../fixtures/cases');
 const folder = mkdtempSync(join(tmpdir(), 'sluice-infer-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-/** The draft of files, as `infer` prints it. */
-async function draftOf(
-  paths: readonly string[],
-  decide = likely,
-): Promise<{ text: string; contract: Contract }> {
-  const samples = await readSamples(paths, '10000', decide);
-  const text = textOf(draftContract(samples.dataset, samples), paths, samples);
-  return { text, contract: parseContract('draft.yml', text) };
-}
 
 const write = (name: string, content: string | Uint8Array): string => {
   const path = join(folder, name);
@@ -396,7 +387,7 @@ test('comments are found wherever they stand, and hashtags are none', async () =
 test.each([
   ['JSON with comments', '{\n  // what, why\n  "a": 1,\n  "b": 2,\n}\n'],
   ['prose', 'It was, as it was,\nand then:\nnothing at all.\nThe end\nof it.\n'],
-  ['names', 'id,name\n', 'it has one line, which may hold the names of fields'],
+  ['names', 'id,name\n', 'no record was found below a line that may hold the names of fields'],
 ])('nothing is drafted out of %s', async (_, content, says = 'no JSON record was found, and no CSV') => {
   await expect(draftOfText('text.txt', content)).rejects.toThrow(says);
 });
