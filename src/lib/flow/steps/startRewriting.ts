@@ -21,6 +21,8 @@ export async function startRewriting(
   const { config, store, catalog, ledger } = deps;
   const { dataset, batch, run, fence } = input;
   await ledger.requireLease(dataset, fence);
+  // Whoever ends the batch stops its runs.
+  await ledger.annotateBatch(dataset, { batch, fence }, { engine: 'glue' });
   const at = places(config).run(dataset, batch, run);
   const { plan, holders } = (await rewriteOf(deps, input)) ?? { plan: undefined, holders: [] };
   const ranged = (ref: ObjectRef, bytes: number): RangedFile => ({

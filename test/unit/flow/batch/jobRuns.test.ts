@@ -40,6 +40,18 @@ test('runs of a stopped execution are stopped, also those whose start nobody was
   expect(await world.statesOf('feed/a')).toEqual(['published']);
 });
 
+test('a run that rewrites objects is stopped, too', async () => {
+  world = new World({ isRewrittenByGlue: true });
+  world.put('feed/a', ['1@06', '2@06']);
+  await world.settle();
+  world.put('feed/a', ['1@06']);
+  await world.until('glueJob');
+  const [run = ''] = world.aws.glue.jobRuns.keys();
+  expect(stateOf(run)).toBe('RUNNING');
+  await stop();
+  expect(stateOf(run)).toBe('STOPPING');
+});
+
 test('a run that has ended is left alone, whatever Glue says of it', async () => {
   const run = await startFor(attempt);
   world.aws.glue.jobRuns.set(run, { ...required(world.aws.glue.jobRuns.get(run)), state: 'SUCCEEDED' });
