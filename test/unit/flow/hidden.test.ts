@@ -1,6 +1,7 @@
 /** Rows that leave an object of an Iceberg table by a delete file: whatever happens to the object later, they do not come back, and no other row goes. */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { maintenanceOf } from '../../../src/lib/contract/contract.ts';
+import { deadlineAfter } from '../../../src/lib/deadline.ts';
 import { maintain } from '../../../src/lib/flow/maintain/maintain.ts';
 import { replay } from '../../../src/lib/flow/operate/again.ts';
 import { rollback } from '../../../src/lib/flow/operate/rollback.ts';
@@ -209,5 +210,44 @@ test('a delete file that waits for its commit while the table is compared stays'
   await world.settle();
   goOn();
   await comparison;
+  await expectSound(world);
+});
+
+test('a late list of what a twin of ReplaceRows has done changes nothing for a Publish that is repeated', async () => {
+  let calls = 0;
+  let isLate = false;
+  const world = await hidden({
+    isRetriedWhenFrozen: true,
+    deadlineOf: (name) =>
+      name === 'replaceRows' && isLate && ++calls === 2 ? deadlineAfter(() => 0) : undefined,
+  });
+  isLate = true;
+  const isOf = (input: object, name: string) => 'Key' in input && String(input.Key).endsWith(name);
+  world.freeze(
+    1,
+    (actor, operation, input) =>
+      actor.startsWith('replaceRows') && operation.endsWith('PutObject') && isOf(input, '/rewrites.json'),
+  );
+  const turn = world.aws.wire.turn;
+  let isBroken = false;
+  world.aws.wire.turn = async (actor, operation, input) => {
+    if (
+      !isBroken &&
+      actor.name.startsWith('publish') &&
+      isOf(input, '/published.json') &&
+      operation.key.endsWith('PutObject')
+    ) {
+      isBroken = true;
+      await world.thaw();
+      world.aws.plan = () => {
+        world.aws.plan = undefined;
+        return { mode: 'fail' };
+      };
+    }
+    return turn?.(actor, operation, input);
+  };
+  world.put('feed/j', ['3@06']);
+  await world.settle();
+  expect([calls > 1, isBroken]).toEqual([true, true]);
   await expectSound(world);
 });

@@ -162,7 +162,8 @@ export async function settleRewrite(
     batch: rowsOf,
     objects: objects.map(({ rowsOf: _, ...object }) => object),
   }));
-  await deps.store.writeText(places(deps.config).run(dataset, batch, run).rewrites, JSON.stringify(rewrites));
+  // A twin of this call, or ReplaceRows beside the job, may come late with another list: the first one stays.
+  await deps.store.writeOnce(places(deps.config).run(dataset, batch, run).rewrites, JSON.stringify(rewrites));
   return { objects: all.length, rows: all.reduce((sum, { removed }) => sum + removed, 0) };
 }
 
