@@ -11,7 +11,7 @@ import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import * as z from 'zod';
 import { isIceberg } from '../../src/lib/aws/catalog.ts';
 import { defaultPartition } from '../../src/lib/catalog/partitionPath.ts';
-import { duckType, identifier, list, literal } from '../../src/lib/dialect/duckdbNames.ts';
+import { columnBesidePath, duckType, identifier, list, literal } from '../../src/lib/dialect/duckdbNames.ts';
 import { rowsLeft } from '../../src/lib/engine/deletes.ts';
 import { type HiveType, parseHiveType } from '../../src/lib/model/hiveType.ts';
 import { chunksOf, parallel } from '../../src/lib/parallel.ts';
@@ -277,7 +277,7 @@ async function createView(
   );
   const available = new Set(present.getRows().map(([n]) => String(n).toLowerCase()));
   const selected = types.slice(0, columns.length).map((c) => {
-    const source = available.has(c.name) ? `r.${identifier(c.name)}` : 'NULL';
+    const source = available.has(c.name) ? `(${columnBesidePath('r', c.name)})` : 'NULL';
     // In Hive tables Athena's timestamps have milliseconds.
     return c.type === 'TIMESTAMP'
       ? `make_timestamp(round(epoch_us(${source}::TIMESTAMPTZ) / 1000.0)::BIGINT * 1000) AS ${identifier(c.name)}`

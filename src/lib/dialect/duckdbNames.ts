@@ -4,6 +4,15 @@ import { spaces } from '../contract/letters.ts';
 /** The one way an identifier enters SQL. */
 export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
+/**
+ * A column of Parquet files that are read with the option `filename`. DuckDB 1.5 takes a condition on a column that is called filename for one on the
+ * path of the file, and leaves files out. It moves no condition past a random number.
+ */
+export const columnBesidePath = (relation: string, name: string): string => {
+  const column = `${relation}.${identifier(name)}`;
+  return name.toLowerCase() === 'filename' ? `CASE WHEN random() >= 0 THEN ${column} END` : column;
+};
+
 /** The one way a text enters SQL. DuckDB's SQL ends at a NUL. */
 export const literal = (text: string): string => {
   const quoted = text.split('\0').map((part) => `'${part.replaceAll("'", "''")}'`);

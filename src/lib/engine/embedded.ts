@@ -3,7 +3,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import * as z from 'zod';
-import { duckType, identifier, list, literal } from '../dialect/duckdbNames.ts';
+import { columnBesidePath, duckType, identifier, list, literal } from '../dialect/duckdbNames.ts';
 import { tombstoneColumns } from '../dialect/set.ts';
 import { TooManyPartitions } from '../errors.ts';
 import type { Fate } from '../model/fates.ts';
@@ -173,7 +173,7 @@ async function viewPublished(
     const isHidden = some.some((file) => file.deletes !== undefined);
     const values = columns.map((name) => {
       const own = names[name];
-      return `${own === undefined ? 'NULL' : `f.${identifier(own)}`}::${types.get(name)} AS ${identifier(name)}`;
+      return `(${own === undefined ? 'NULL' : columnBesidePath('f', own)})::${types.get(name)} AS ${identifier(name)}`;
     });
     const paths =
       alike.length === 1 ? literal(join(folder, '*.parquet')) : list(some.map((f) => literal(f.path)));

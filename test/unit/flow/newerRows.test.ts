@@ -348,28 +348,31 @@ test('a file that is read again sends its losers on only if its own rows are oth
   expect((await ledger.batches(dataset)).length).toBe(before + 2);
 });
 
-test.each(['path', 'pos', 'file_row_number'])('the column of a key may be called %s', async (name) => {
-  const contract = parseContract(
-    'feed.yml',
-    JSON.stringify({
-      dataset,
-      source: { prefix: 'feed/', formats: ['ndjson'] },
-      columns: [
-        { name, path: 'id', type: 'int', required: true },
-        { name: 'n', path: 'n', type: 'int' },
-      ],
-      partitionBy: [{ name: 'source', constant: 'feed' }],
-      dedupe: { key: [name], scope: 'partition', order: [{ column: 'n', direction: 'desc' }] },
-    }),
-  );
-  const world = new World({ engine: realEngine, contract });
-  for (const [key, ids, n] of [
-    ['feed/a', [1, 2, 3], 1],
-    ['feed/b', [2], 2],
-  ] as const) {
-    world.putText(key, ids.map((id) => JSON.stringify({ id, n })).join('\n'));
-    await world.settle();
-  }
-  const rows = await columnsIn(world, `${name} AS id, n`);
-  expect(rows.map(({ id, n }) => `${id} ${n}`).sort()).toEqual(['1 1', '2 2', '3 1']);
-});
+test.each(['path', 'pos', 'filename', 'file_row_number'])(
+  'the column of a key may be called %s',
+  async (name) => {
+    const contract = parseContract(
+      'feed.yml',
+      JSON.stringify({
+        dataset,
+        source: { prefix: 'feed/', formats: ['ndjson'] },
+        columns: [
+          { name, path: 'id', type: 'int', required: true },
+          { name: 'n', path: 'n', type: 'int' },
+        ],
+        partitionBy: [{ name: 'source', constant: 'feed' }],
+        dedupe: { key: [name], scope: 'partition', order: [{ column: 'n', direction: 'desc' }] },
+      }),
+    );
+    const world = new World({ engine: realEngine, contract });
+    for (const [key, ids, n] of [
+      ['feed/a', [1, 2, 3], 1],
+      ['feed/b', [2], 2],
+    ] as const) {
+      world.putText(key, ids.map((id) => JSON.stringify({ id, n })).join('\n'));
+      await world.settle();
+    }
+    const rows = await columnsIn(world, `${name} AS id, n`);
+    expect(rows.map(({ id, n }) => `${id} ${n}`).sort()).toEqual(['1 1', '2 2', '3 1']);
+  },
+);
