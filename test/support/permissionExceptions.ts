@@ -241,10 +241,10 @@ export const exceptions: readonly {
     why: 'take commits of Iceberg tables back, and remove what was staged in them; the tests do so in memory',
   },
   {
-    of: ['reconcile'],
+    of: ['reconcile', 'replaceRows', 'startRewriting'],
     actions: ['glue:GetTable'],
     resource: '',
-    why: 'finds the metadata of an Iceberg table; the tests do so in their own process',
+    why: 'find the metadata of an Iceberg table; the tests do so in their own process, and in memory',
   },
   {
     of: ['glueJob'],
