@@ -12,6 +12,7 @@ import { SetupError } from '../src/lib/errors.ts';
 import type { InputFile } from '../src/lib/model/layout.ts';
 import { type Plan, type ReferenceData, type Summary, summarySchema } from '../src/lib/model/plan.ts';
 import type { SparkHome } from './setup/environments.ts';
+import { submitArguments } from './setup/submitArguments.ts';
 
 const jobScript = resolve(import.meta.dirname, '../glue/job.py');
 
@@ -95,28 +96,6 @@ async function publishedBelow(
   return found.map(({ path, ...object }) => ({ address: `file://${join(folder, path)}`, ...object }));
 }
 
-/** PYSPARK_SUBMIT_ARGS of a local Spark. Its own files go to `folder`. */
-export const submitArguments = (
-  folder: string,
-  settings: Readonly<Record<string, string>>,
-  jars: readonly string[] = [],
-): string =>
-  [
-    '--master local[2] --driver-memory 2g',
-    ...(jars.length > 0 ? [`--jars ${jars.join(',')}`] : []),
-    ...Object.entries({
-      'spark.ui.enabled': 'false',
-      'spark.ui.showConsoleProgress': 'false',
-      'spark.driver.host': '127.0.0.1',
-      'spark.driver.bindAddress': '127.0.0.1',
-      'spark.sql.warehouse.dir': join(folder, 'warehouse'),
-      'spark.local.dir': join(folder, 'scratch'),
-      'spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs': 'false',
-      ...settings,
-    }).map(([key, value]) => `--conf ${key}=${value}`),
-    'pyspark-shell',
-  ].join(' ');
-
 /** The environment of a Python process that runs the job on local files. */
 export const sparkEnvironment = (spark: SparkHome, folder: string): NodeJS.ProcessEnv => ({
   ...process.env,
@@ -124,10 +103,13 @@ export const sparkEnvironment = (spark: SparkHome, folder: string): NodeJS.Proce
   PYSPARK_PYTHON: spark.python,
   // Spark's workers need the job's modules, too.
   PYTHONPATH: dirname(jobScript),
-  PYSPARK_SUBMIT_ARGS: submitArguments(folder, {
-    // Writes no checksum files beside the output.
-    'spark.hadoop.fs.file.impl': 'org.apache.hadoop.fs.RawLocalFileSystem',
-  }),
+  // Writes no checksum files beside the output.
+  PYSPARK_SUBMIT_ARGS: submitArguments(
+    spark,
+    folder,
+    { 'spark.hadoop.fs.file.impl': 'org.apache.hadoop.fs.RawLocalFileSystem' },
+    spark.javaOption,
+  ),
 });
 
 /** A running Spark session for many jobs, several at a time. */

@@ -11,7 +11,7 @@ import { localEnvironment } from '../../src/stage/localEndpoint.ts';
 import { ApiError, type Operation } from '../apiError.ts';
 import { parseAddress, type Upstream } from '../aws.ts';
 import type { SparkHome } from '../setup/environments.ts';
-import { submitArguments } from '../spark.ts';
+import { submitArguments } from '../setup/submitArguments.ts';
 
 interface JobRun {
   Id: string;
@@ -181,7 +181,12 @@ async function runJob(
           PYSPARK_PYTHON: spark.python,
           // Spark's own workers have it too.
           PYTHONPATH: modules.join(delimiter),
-          PYSPARK_SUBMIT_ARGS: submitArguments(folder, s3Settings(options.endpoint()), spark.jars),
+          PYSPARK_SUBMIT_ARGS: submitArguments(
+            spark,
+            folder,
+            s3Settings(options.endpoint()),
+            spark.javaOption,
+          ),
         },
       },
     );

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -22,18 +22,24 @@ test('mypy finds no fault in the types of the Glue job’s modules', async () =>
   expect(await run(join(checks, 'mypy'), files, process.env)).toMatch(/^Success.*\nexit 0$/);
 });
 
-test('the tests of the Glue job’s modules pass', async () => {
+test('the tests of the Glue job’s modules pass, on a Spark whose classes come from the archive', async () => {
   const [checks, spark] = [await ensurePythonChecks(console.log), await ensureSpark(console.log)];
   const folder = await mkdtemp(join(tmpdir(), 'sluice-glue-job-'));
   try {
     const lib = join(checks, '../lib');
+    const log = join(folder, 'classes.log');
+    const javaOption = `${spark.javaOption} -Xlog:class+load:file=${log}`;
     const said = await run(spark.python, ['-m', 'pytest', '-c', 'pyproject.toml', '../test/glue'], {
-      ...sparkEnvironment(spark, folder),
+      ...sparkEnvironment({ ...spark, javaOption }, folder),
       // pytest has its own venv, because Spark's venv has only what Glue has.
       PYTHONPATH: join(lib, readdirSync(lib)[0] ?? '', 'site-packages'),
       PYTHONDONTWRITEBYTECODE: '1',
     });
     expect(said).toMatch(/\d+ passed.*\nexit 0$/);
+    const archived = (await readFile(log, 'utf8')).match(
+      / org\.apache\.spark\..*shared objects file \(top\)/g,
+    );
+    expect(archived?.length).toBeGreaterThan(3000);
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
 import { ensureIceberg, ensureSparkIceberg } from '../../offline/setup/environments.ts';
-import { submitArguments } from '../../offline/spark.ts';
+import { submitArguments } from '../../offline/setup/submitArguments.ts';
 import { localEnvironment } from '../../src/stage/localEndpoint.ts';
 
 const answersSchema = z.object({ answers: z.array(z.unknown()), metadata: z.string() });
@@ -65,7 +65,7 @@ export async function startSparkJudge(place: string, ...warehouse: string[]): Pr
       ...localEnvironment,
       JAVA_HOME: spark.javaHome,
       PYSPARK_PYTHON: spark.python,
-      PYSPARK_SUBMIT_ARGS: submitArguments(folder, {}, spark.jars),
+      PYSPARK_SUBMIT_ARGS: submitArguments(spark, folder, {}, spark.javaOption),
     },
     '"ready"',
   );

@@ -1,0 +1,26 @@
+import { delimiter, join } from 'node:path';
+
+/** PYSPARK_SUBMIT_ARGS, in a shell's notation, of a local Spark whose own files go to `folder`. */
+export const submitArguments = (
+  { jars, packages = [] }: { readonly jars: readonly string[]; readonly packages?: readonly string[] },
+  folder: string,
+  settings: Readonly<Record<string, string>>,
+  javaOption?: string,
+): string =>
+  [
+    '--master local[2] --driver-memory 2g',
+    ...(packages.length > 0 ? [`--jars ${packages.join(',')}`] : []),
+    ...Object.entries({
+      'spark.driver.extraClassPath': jars.join(delimiter),
+      ...(javaOption === undefined ? {} : { 'spark.driver.extraJavaOptions': javaOption }),
+      'spark.ui.enabled': 'false',
+      'spark.ui.showConsoleProgress': 'false',
+      'spark.driver.host': '127.0.0.1',
+      'spark.driver.bindAddress': '127.0.0.1',
+      'spark.sql.warehouse.dir': join(folder, 'warehouse'),
+      'spark.local.dir': join(folder, 'scratch'),
+      'spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs': 'false',
+      ...settings,
+    }).map(([key, value]) => `--conf ${JSON.stringify(`${key}=${value}`)}`),
+    'pyspark-shell',
+  ].join(' ');
