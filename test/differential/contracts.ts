@@ -89,7 +89,12 @@ export const sources: Readonly<Record<Format, fc.Arbitrary<Source>>> = {
       trimFields: true,
     }),
   ),
-  csv_plain: one(csv({ delimiter: '\t', quote: 'none', comment: '#', skipLines: 2, quotedNewlines: false })),
+  csv_plain: one(
+    csv({ delimiter: '\t', quote: 'none', comment: '#', skipLines: 2, quotedNewlines: false }),
+    csv({ delimiter: '\t', quote: 'none', escape: '\\', skipLines: 2, nullText: 'NULL' }),
+    csv({ delimiter: 'whitespace', skipLines: 2 }),
+    csv({ delimiter: 'whitespace', escape: '\\', trimFields: true, skipLines: 2, quotedNewlines: false }),
+  ),
   csv_encoded: fc
     .tuple(one(...encodings), fc.boolean())
     .map(([encoding, isStrict]) =>

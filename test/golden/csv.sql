@@ -8,7 +8,7 @@ WITH bare AS (
 ), pieces AS (
   SELECT file, text IS NOT NULL AS is_text, ends_in_cr,
     CASE WHEN text IS NOT NULL
-        THEN list_transform(CASE WHEN ends_in_cr THEN regexp_extract_all(text, '(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x7c\r\n]*)(?:\x7c(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x7c\r\n]*))*(?:\r+|$)|[^\r]+(?:\r|$)', 0, 's') ELSE regexp_extract_all(text, '(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x7c\r\n]*)(?:\x7c(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x7c\r\n]*))*\r?(?:\n(?:\r?\n)*|$)|[^\n]+(?:\n|$)', 0, 's') END, lambda r : encode(r))
+        THEN list_transform(CASE WHEN ends_in_cr THEN regexp_extract_all(text, '(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x7c\r\n]*)(?:\x7c(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x7c\r\n]*))*(?:\r+|$)|[^\r]+(?:\r|$)', 0, 's') ELSE regexp_extract_all(text, '(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x7c\r\n]*)(?:\x7c(?:\x22[^\x22]*(?:\x22\x22[^\x22]*)*\x22|[^\x7c\r\n]*))*\r*(?:\n(?:\r*\n)*|$)|[^\n]+(?:\n|$)', 0, 's') END, lambda r : encode(r))
       ELSE list_transform(string_split(raw::VARCHAR, CASE WHEN ends_in_cr THEN '\x0D' ELSE '\x0A' END), lambda l : l::BLOB) END AS found
   FROM ended
 ), numbered AS (
@@ -102,7 +102,8 @@ SELECT files.object AS _object, files.version AS _version, files.member AS _memb
   CASE WHEN __bad IS NOT NULL THEN ['id'][__bad] END AS _column,
   CASE WHEN __fault = 'unknown_header' THEN 'the header has ' || left(to_json(files.header)::VARCHAR, 2000) || ', the contract reads ["id"]'
     WHEN __fault = 'invalid_header' THEN 'the header is missing, is not a record, or follows a line sep= that names another delimiter'
-    WHEN __fault IS NULL AND __text IS NOT NULL AND __doc IS NULL AND NOT __is_valid THEN 'a quote has no end, or stands in the middle of a field'
+    WHEN __fault IS NULL AND __text IS NOT NULL AND __doc IS NULL AND NOT __is_valid
+      THEN CASE WHEN contains(__text, '"') THEN 'a quote has no end, or stands in the middle of a field' ELSE 'a CR is in the middle of a field' END
     WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || __width
     WHEN __bad IS NOT NULL THEN [__t1][__bad] END AS _value,
   __nulled AS _nulled,

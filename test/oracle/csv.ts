@@ -91,7 +91,7 @@ function piecesOf(bytes: Buffer, delimiter: string, hasQuotedNewlines: boolean):
     });
   const text = bytes.toString('utf8');
   // "If the first line of a file ends in CR alone, as old Macintosh programs write it, so do all its lines"
-  const isMac = /^(?:"[^"]*"|[^"\r\n])*\r(?!\n)/.test(text);
+  const isMac = /^(?:"[^"]*"|[^"\r\n])*\r(?!\r*\n)/.test(text);
   const end = isMac ? '\r' : '\n';
   const pieces: Piece[] = [];
   for (let start = 0; start < text.length; ) {

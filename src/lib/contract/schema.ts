@@ -18,6 +18,9 @@ import {
 } from './parts.ts';
 import { textOptions } from './textFormat.ts';
 
+/** A delimiter: one or more spaces and tabs. */
+export const whitespace = 'whitespace';
+
 const relativeFile = z
   .string()
   .regex(/^(?!\/)(?!.*\.\.)[\w./-]+$/, 'must be a path below datasets/, without ".."');
@@ -120,11 +123,11 @@ const csvOptions = z.strictObject({
   delimiter: z
     .string()
     .regex(
-      /^[^"\r\n\0\ufdd0-\ufdd3\ud800-\udfff]{1,8}$/,
-      'must be one character to eight, without quotes and line ends',
+      /^(?:[^"\r\n\0\ufdd0-\ufdd3\ud800-\udfff]{1,8}|whitespace)$/,
+      'must be one character to eight, without quotes and line ends, or whitespace',
     )
     .default(',')
-    .describe('What stands between fields, such as ";" or "||".'),
+    .describe('What stands between fields, such as ";" or "||"; whitespace: one or more spaces and tabs.'),
   quote: z
     .string()
     .regex(
@@ -138,7 +141,7 @@ const csvOptions = z.strictObject({
     .regex(/^[^A-Za-z0-9\s\0\u0080-\uffff]$/, 'must be one character that is no letter, digit or space')
     .optional()
     .describe(
-      'Before a quote in a field in quotes, such as a backslash. A quote may be doubled in any case.',
+      'Before a quote in a field in quotes, such as a backslash. A quote may be doubled in any case. Without quotes: before any character that is text.',
     ),
   trimFields: z
     .boolean()
@@ -350,9 +353,10 @@ const source = z
     } = value.csv ?? {};
     if (value.csv && quote !== 'none' && delimiter?.includes(quote ?? '"'))
       issue('csv', 'has the quote in the delimiter');
-    if (escapeBy !== undefined && (quote === 'none' || delimiter?.includes(escapeBy)))
-      issue('csv', 'has an escape without quotes, or in the delimiter');
-    if (strayQuotes === 'keep' && quote === 'none') issue('csv', 'has strayQuotes without quotes');
+    if (escapeBy !== undefined && delimiter?.includes(escapeBy))
+      issue('csv', 'has the escape in the delimiter');
+    if (strayQuotes === 'keep' && (quote === 'none' || delimiter === whitespace))
+      issue('csv', 'has strayQuotes without quotes, or with the delimiter whitespace');
     if (comment !== undefined && quote !== undefined && comment.startsWith(quote))
       issue('csv', 'has a comment that begins with the quote');
     if ((skipFooter ?? 0) > 0 && quotedNewlines === false)

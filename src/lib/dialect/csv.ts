@@ -1,5 +1,5 @@
 /** The notation of a CSV as patterns that mean the same in RE2 (in DuckDB's SQL) and JavaScript. */
-import type { Contract } from '../contract/schema.ts';
+import { type Contract, whitespace } from '../contract/schema.ts';
 import { textLayout, textNames } from '../contract/textFormat.ts';
 import { literal } from './duckdbNames.ts';
 
@@ -51,9 +51,10 @@ export function csvOptionsOf({ csv, text, xlsx, formats }: Contract['source']): 
 
 const plainHeader = { rows: 1, join: ' ', spans: false, anyCase: false };
 
-/** The default options. `quote` null: the CSV has no quotes. */
+/** The default options. `quote` null: the CSV has no quotes. `isSpaced`: white space separates the fields. */
 export const csvOf = (csv: Csv) => ({
   delimiter: csv?.delimiter ?? ',',
+  isSpaced: csv?.delimiter === whitespace,
   quote: csv?.quote === 'none' ? null : (csv?.quote ?? '"'),
   escapeBy: csv?.escape ?? null,
   trimFields: csv?.trimFields ?? false,
@@ -85,7 +86,8 @@ const spellings = (csv: Csv): readonly (readonly [text: string, marked: string])
 
 /** The delimiter as one character. */
 const markOf = (csv: Csv): string => {
-  const { delimiter } = csvOf(csv);
+  const { delimiter, isSpaced } = csvOf(csv);
+  if (isSpaced) return ' ';
   return [...delimiter].length > 1 ? standIn : delimiter;
 };
 
@@ -122,17 +124,38 @@ const escaped = (character: string): string => {
   return code < 0x80 ? `\\x${code.toString(16).padStart(2, '0')}` : character;
 };
 
+/** The pattern of what separates fields, and its characters in a class. */
+const separatorOf = (csv: Csv): { readonly mark: string; readonly inClass: string } => {
+  const mark = escaped(markOf(csv));
+  return csvOf(csv).isSpaced ? { mark: '[ \\t]+', inClass: ' \\t' } : { mark, inClass: mark };
+};
+
+/** The pattern of an escape other than a doubled quote; null if there is none. */
+function escapeOf(csv: Csv): string | null {
+  const { quote, escapeBy } = csvOf(csv);
+  return escapeBy === null || escapeBy === quote ? null : escaped(escapeBy);
+}
+
+/** The pattern of a field without quotes around it, in which quotes are text. */
+function anyField(csv: Csv): string {
+  const { inClass } = separatorOf(csv);
+  const e = csvOf(csv).quote === null ? escapeOf(csv) : null;
+  const text = `[^${inClass}${e ?? ''}\\r\\n]*`;
+  return e === null ? text : `${text}(?:${e}[\\s\\S]${text})*`;
+}
+
 /** The patterns of a field: in quotes, between quotes, and without quotes. */
 function fieldPatterns(csv: Csv) {
-  const { quote, escapeBy, trimFields, delimiter } = csvOf(csv);
-  const mark = escaped(markOf(csv));
-  if (quote === null) return { plain: `[^${mark}\\r\\n]*`, quoted: null, space: '' };
+  const { quote, trimFields, delimiter, isSpaced } = csvOf(csv);
+  const { inClass } = separatorOf(csv);
+  if (quote === null) return { plain: anyField(csv), quoted: null, space: '' };
   const q = escaped(quote);
-  const e = escapeBy === null || escapeBy === quote ? null : escaped(escapeBy);
+  const e = escapeOf(csv);
   const inner =
     e === null ? `[^${q}]*(?:${q}${q}[^${q}]*)*` : `[^${q}${e}]*(?:(?:${e}[\\s\\S]|${q}${q})[^${q}${e}]*)*`;
-  const space = trimFields ? `[${delimiter === ' ' ? '' : ' '}${delimiter === '\t' ? '' : '\\t'}]*` : '';
-  return { plain: `[^${q}${mark}\\r\\n]*`, quoted: `${space}${q}${inner}${q}${space}`, space };
+  const space =
+    trimFields && !isSpaced ? `[${delimiter === ' ' ? '' : ' '}${delimiter === '\t' ? '' : '\\t'}]*` : '';
+  return { plain: `[^${q}${inClass}\\r\\n]*`, quoted: `${space}${q}${inner}${q}${space}`, space };
 }
 
 /**
@@ -146,15 +169,15 @@ function readingPatterns(
   csv: Csv,
   reading: Reading,
 ): { readonly field: string; readonly enclosed: string | null } {
-  const { quote, escapeBy } = csvOf(csv);
+  const { quote } = csvOf(csv);
   const { plain, quoted, space } = fieldPatterns(csv);
   if (quote === null || quoted === null) return { field: plain, enclosed: null };
   const q = escaped(quote);
   const strict = quoted.slice(space.length, quoted.length - space.length);
   if (reading === 'strict') return { field: `${quoted}|${plain}`, enclosed: strict };
-  const any = `[^${escaped(markOf(csv))}\\r\\n]*`;
+  const any = anyField(csv);
   if (reading === 'bare') return { field: `${quoted}|${any}`, enclosed: strict };
-  const e = escapeBy === null || escapeBy === quote ? null : escaped(escapeBy);
+  const e = escapeOf(csv);
   const loose = e === null ? '[^\\r\\n]' : `(?:${e}[^\\r\\n]|[^${e}\\r\\n])`;
   return {
     field: `${quoted}|${space}${q}${loose}*?${q}${space}|${any}`,
@@ -164,32 +187,34 @@ function readingPatterns(
 
 /** A record of marked text without its line end (RFC 4180, 2). */
 function csvRecord(csv: Csv): string {
-  const mark = escaped(markOf(csv));
   const { plain, quoted } = fieldPatterns(csv);
-  const field = quoted === null ? plain : `(?:${quoted}|${plain})`;
-  return `${field}(?:${mark}${field})*`;
+  return fieldsOf(quoted === null ? plain : `(?:${quoted}|${plain})`, csv);
 }
+
+/** The pattern of fields with delimiters between them. White space that separates fields may also be at both ends. */
+const fieldsOf = (field: string, csv: Csv): string =>
+  `${csvOf(csv).isSpaced ? '[ \\t]*' : ''}${field}(?:${separatorOf(csv).mark}${field})*`;
 
 /**
  * The same for text that may not be a valid record. A quote may be anywhere in a field, but only a quoted field may contain line ends. So an
  * invalid record ends where the whole record ends.
  */
 export function csvAttempt(csv: Csv): string {
-  const mark = escaped(markOf(csv));
   const { quoted } = fieldPatterns(csv);
-  const any = `[^${mark}\\r\\n]*`;
-  const field = quoted === null ? any : `(?:${quoted}|${any})`;
-  return `${field}(?:${mark}${field})*`;
+  const any = anyField(csv);
+  return fieldsOf(quoted === null ? any : `(?:${quoted}|${any})`, csv);
 }
 
 /** SQL: whether a marked text is a record. */
 export const isCsvRecord = (text: string, csv: Csv): string =>
   `regexp_full_match(${text}, ${literal(csvRecord(csv))})`;
 
-/** SQL: whether a marked text has neither quotes nor line ends. Then it is a record, and the delimiter alone separates its fields. */
+/** SQL: whether a marked text has neither quotes, escapes nor line ends. Then it is a record, and the delimiter alone separates its fields. */
 export function isPlainRecord(text: string, csv: Csv): string {
-  const { quote } = csvOf(csv);
-  const others = [...(quote === null ? [] : [literal(quote)]), 'chr(13)', 'chr(10)'];
+  const { quote, escapeBy } = csvOf(csv);
+  // In a CSV with quotes, an escape outside quotes is text.
+  const special = quote ?? escapeBy;
+  const others = [...(special === null ? [] : [literal(special)]), 'chr(13)', 'chr(10)'];
   return `(${others.map((other) => `NOT contains(${text}, ${other})`).join(' AND ')})`;
 }
 
@@ -197,14 +222,19 @@ export function isPlainRecord(text: string, csv: Csv): string {
 export function plainFields(text: string, csv: Csv): string {
   const { nullText, trimFields } = csvOf(csv);
   const field = withoutMarks(trimFields ? `trim(f, ${literal(' \t')})` : 'f', csv);
-  return `list_transform(string_split(${text}, ${literal(markOf(csv))}), lambda f : nullif(${field}, ${literal(nullText)}))`;
+  const split = csvOf(csv).isSpaced
+    ? `string_split_regex(${withoutSpaces(text)}, '[ \\t]+')`
+    : `string_split(${text}, ${literal(markOf(csv))})`;
+  return `list_transform(${split}, lambda f : nullif(${field}, ${literal(nullText)}))`;
 }
+
+const withoutSpaces = (text: string): string => `trim(${text}, ${literal(' \t')})`;
 
 /** SQL: a marked text as the list of its fields, still in their quotes. */
 function csvSplit(text: string, csv: Csv, reading: Reading): string {
-  const mark = markOf(csv);
   const { field } = readingPatterns(csv, reading);
-  return `regexp_extract_all(${text} || ${literal(mark)}, ${literal(`(${field})${escaped(mark)}`)}, 1)`;
+  const record = csvOf(csv).isSpaced ? withoutSpaces(text) : text;
+  return `regexp_extract_all(${record} || ${literal(markOf(csv))}, ${literal(`(${field})${separatorOf(csv).mark}`)}, 1)`;
 }
 
 /** SQL: whether a reading takes in the whole marked text, and finds a number of fields. */
@@ -213,15 +243,18 @@ export const readsWhole = (text: string, csv: Csv, reading: Reading, count: stri
 
 /** SQL: the fields of a marked record as a list of texts; NULL for a field with the null text. */
 export function csvFields(text: string, csv: Csv, reading: Reading = 'strict'): string {
-  const { quote, escapeBy, nullText, trimFields } = csvOf(csv);
+  const { quote, nullText, trimFields } = csvOf(csv);
+  const e = escapeOf(csv);
   const whole = trimFields ? `trim(f, ${literal(' \t')})` : 'f';
   const value = `nullif(${withoutMarks('g', csv)}, ${literal(nullText)})`;
   const found = csvSplit(text, csv, reading);
   const fields = trimFields ? `list_transform(${found}, lambda f : ${whole})` : found;
-  if (quote === null) return `list_transform(${fields}, lambda g : ${value})`;
+  if (quote === null) {
+    const text_ = e === null ? value : `regexp_replace(${value}, ${literal(`${e}([\\s\\S])`)}, '\\1', 'g')`;
+    return `list_transform(${fields}, lambda g : ${text_})`;
+  }
   const inner = withoutMarks('substring(g, 2, length(g) - 2)', csv);
   const doubled = `replace(${inner}, ${literal(quote + quote)}, ${literal(quote)})`;
-  const e = escapeBy === null || escapeBy === quote ? null : escaped(escapeBy);
   // One pass resolves escapes and doubled quotes, so that neither sees the result of the other.
   const text_ =
     e === null
@@ -262,7 +295,8 @@ export function firstRecord(text: string, csv: Csv, width: number | null = null)
 }
 
 function recordBy(text: string, csv: Csv, reading: Reading): FoundRecord | null {
-  const { quote, escapeBy, trimFields } = csvOf(csv);
+  const { quote, trimFields, isSpaced, nullText } = csvOf(csv);
+  const e = escapeOf(csv);
   const { field: pattern, enclosed } = readingPatterns(csv, reading);
   const isLong = markOf(csv) === standIn;
   const field =
@@ -276,7 +310,9 @@ function recordBy(text: string, csv: Csv, reading: Reading): FoundRecord | null 
   const at = marksIn(text, csv);
   const mark = markOf(csv);
   const back = (part: string) => marksOut(part, csv);
-  let end = 0;
+  const isAtEnd = (place: number) => place === at.length || at[place] === '\n' || at[place] === '\r';
+  const spaces = /[ \t]*/y;
+  let end = isSpaced ? (spaces.exec(at)?.[0].length ?? 0) : 0;
   for (;;) {
     field.lastIndex = end;
     const [found = ''] = field.exec(at) ?? [];
@@ -289,17 +325,18 @@ function recordBy(text: string, csv: Csv, reading: Reading): FoundRecord | null 
     if (quote !== null && isEnclosed) {
       const inner = back(whole.slice(quote.length, -quote.length));
       const pairs = new RegExp(
-        `${escapeBy === null || escapeBy === quote ? '' : `${escaped(escapeBy)}([\\s\\S])|`}${escaped(quote)}(${escaped(quote)})`,
+        `${e === null ? '' : `${e}([\\s\\S])|`}${escaped(quote)}(${escaped(quote)})`,
         'g',
       );
       quoted.push(fields.length);
       fields.push(inner.replaceAll(pairs, (_, ...groups) => groups.find((g) => typeof g === 'string') ?? ''));
-    } else fields.push(back(whole));
-    if (at.startsWith(mark, end)) {
-      end += mark.length;
-      continue;
-    }
-    const isEnd = end === at.length || at[end] === '\n' || at[end] === '\r';
-    return isEnd ? { fields, quoted, end: isLong ? back(at.slice(0, end)).length : end } : null;
+    } else if (quote === null && e !== null && back(whole) !== nullText)
+      fields.push(back(whole).replaceAll(new RegExp(`${e}([\\s\\S])`, 'g'), '$1'));
+    else fields.push(back(whole));
+    spaces.lastIndex = end;
+    const separator = isSpaced ? (spaces.exec(at)?.[0] ?? '') : at.startsWith(mark, end) ? mark : '';
+    end += separator.length;
+    if (separator !== '' && !(isSpaced && isAtEnd(end))) continue;
+    return isAtEnd(end) ? { fields, quoted, end: isLong ? back(at.slice(0, end)).length : end } : null;
   }
 }

@@ -376,12 +376,17 @@ const strayFields = (csv: Contract['source']['csv']): string =>
     .join('');
 
 /** For quarantine: how a record or a file differs from its header or the contract. */
-const csvValues = (contract: Contract): string =>
-  `WHEN __fault = 'unknown_header' THEN 'the header has ' || left(to_json(files.header)::VARCHAR, 2000) || ${literal(`, the contract reads ${JSON.stringify(fieldsRead(contract)).slice(0, 2000)}`)}
+function csvValues(contract: Contract): string {
+  const { quote, escapeBy } = csvOf(csvOptionsOf(contract.source));
+  const hasQuote = quote === null ? 'false' : `contains(__text, ${literal(quote)})`;
+  const unquoted = `a CR is in the middle of a field${quote === null && escapeBy !== null ? ', or the record ends in an escape' : ''}`;
+  return `WHEN __fault = 'unknown_header' THEN 'the header has ' || left(to_json(files.header)::VARCHAR, 2000) || ${literal(`, the contract reads ${JSON.stringify(fieldsRead(contract)).slice(0, 2000)}`)}
     WHEN __fault = 'invalid_header' THEN 'the header is missing, is not a record, or follows a line sep= that names another delimiter'
-    WHEN __fault IS NULL AND __text IS NOT NULL AND __doc IS NULL AND NOT __is_valid THEN 'a quote has no end, or stands in the middle of a field'
+    WHEN __fault IS NULL AND __text IS NOT NULL AND __doc IS NULL AND NOT __is_valid
+      THEN CASE WHEN ${hasQuote} THEN 'a quote has no end, or stands in the middle of a field' ELSE ${literal(unquoted)} END
     WHEN __doc IS NULL AND __is_valid THEN 'fields: ' || len(__fields) || ', in the header: ' || __width
     `;
+}
 
 /** For quarantine: why a line has no fields. */
 function textValues({ source }: Contract): string {

@@ -211,7 +211,7 @@ export function csvRecordPatterns(csv: Contract['source']['csv']): {
       ? ''
       : `${comment.replaceAll(/[^A-Za-z0-9]/g, (c) => `[${c === '^' || c === '\\' ? '\\' : ''}${c}]`)}[^\\r\\n]*\\r?(?:\\n|\\r|$)|`;
   return {
-    lf: `${aside}${attempt}\\r?(?:\\n(?:\\r?\\n)*|$)|[^\\n]+(?:\\n|$)`,
+    lf: `${aside}${attempt}\\r*(?:\\n(?:\\r*\\n)*|$)|[^\\n]+(?:\\n|$)`,
     cr: `${aside}${attempt}(?:\\r+|$)|[^\\r]+(?:\\r|$)`,
   };
 }

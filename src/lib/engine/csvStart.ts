@@ -148,7 +148,8 @@ function offsetBehind(bytes: Uint8Array, lineEnd: string, lines: number): number
 
 /** The line end of a CSV: the one that ends its first line, outside quotes. */
 function endOfFirstLine(text: string, isWhole: boolean): '\r' | '\n' {
-  const [, next] = /^(?:"[^"]*"|[^"\r\n])*\r(.?)/s.exec(text) ?? [];
+  // A file that was converted twice has lines that end in CR CR LF.
+  const [, next] = /^(?:"[^"]*"|[^"\r\n])*\r(?:\r*(?=\n))?(.?)/s.exec(text) ?? [];
   const isCut = next === '' && !isWhole;
   return next === undefined || next === '\n' || isCut ? '\n' : '\r';
 }

@@ -1,6 +1,6 @@
 /** Infers the notation of a CSV sample: the options that read most of it, whether its first record is a header, and notes on oddities. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Contract } from '../contract/schema.ts';
+import { type Contract, whitespace } from '../contract/schema.ts';
 import { counted } from '../counted.ts';
 import { csvOf, firstRecord } from '../dialect/csv.ts';
 import { joinedNames, namesOf } from '../engine/csvStart.ts';
@@ -396,7 +396,11 @@ function waysOf(text: string): Options[] {
   const doubled = long.filter((mark) => lines.some((line) => line.includes(mark)));
   const marks =
     separator === undefined
-      ? [...single.filter((mark) => lines.some((line) => line.includes(mark))), ...doubled]
+      ? [
+          ...single.filter((mark) => lines.some((line) => line.includes(mark))),
+          ...(lines.some((line) => /^[ \t]|[ \t]{2}/.test(line)) ? [whitespace] : []),
+          ...doubled,
+        ]
       : [separator];
   const comments: Options[] = [{}, ...asides.map((comment) => ({ comment }))];
   return comments.flatMap((comment) =>
@@ -409,6 +413,10 @@ function waysOf(text: string): Options[] {
       if (has(`${mark}[ \\t]+"`) && !/^[ \t]$/.test(delimiter)) ways.push({ ...own, trimFields: true });
       if (has(`(?:^|${mark})'[^']*'(?:${mark}|\\r?$)`)) ways.push({ ...own, quote: "'" });
       if (has('"')) ways.push({ ...own, quote: 'none' });
+      if (has(`\\\\(?:${mark}|$)`)) {
+        const marker = has(`(?:^|${mark})\\\\N(?:${mark}|\\r?$)`) ? { nullText: '\\N' } : {};
+        ways.push({ ...own, quote: 'none', escape: '\\', ...marker });
+      }
       return ways;
     }),
   );
@@ -460,19 +468,23 @@ function tryOf(text: string, options: Options, lineEnd: string): Try | null {
     fields?.some((field, i) => field === '' && i > 0 && i < width - 1),
   );
   // Quotes are text only if they do not enclose fields. Prose in quotes would have a field more for each of its delimiters.
-  if (options.quote === 'none') {
+  if (options.quote === 'none' && rows.some(({ fields }) => fields?.some((field) => field.includes('"')))) {
     const { delimiter = ',' } = options;
     const enclosing = enclosingQuotes(delimiter);
     if (rows.every(({ fields }) => enclosing.test(fields?.join(delimiter) ?? ''))) return null;
   }
   // Spaces and colons occur in texts without separating fields.
   const isDoubtful =
-    [' ', ':', '^', '~'].includes(options.delimiter ?? ',') || (isEmptyBetween && rows.length > 1);
+    [' ', whitespace, ':', '^', '~'].includes(options.delimiter ?? ',') ||
+    (isEmptyBetween && rows.length > 1);
+  // Lines without a value would have a field less.
+  if (options.delimiter === whitespace && fit < 0.9) return null;
+  const isPaddedBySpaces = options.delimiter === ' ' && isEmptyBetween && rows.length > 1;
   return {
     options,
     width,
     fit,
-    share: fit * (isDoubtful ? 0.5 : 1),
+    share: fit * (isPaddedBySpaces ? 0.25 : isDoubtful ? 0.5 : 1),
     cells: count * (width - 1),
   };
 }

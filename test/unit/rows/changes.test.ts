@@ -39,7 +39,7 @@ async function stateAfter(contract: Contract, ...batches: readonly string[]) {
       for (const path of kept.filter((name) => name.endsWith('data_0.parquet')))
         await rename(join(folder, path), join(folder, path.replace('data_0', `batch-${i}`)));
       // Rows that were replaced before are still in the folder.
-      for (const { id, path } of last.replaced)
+      for (const { id, _path: path } of last.replaced)
         if (String(path).endsWith(`batch-${rows.get(id)?.batch}.parquet`)) rows.delete(id);
       for (const row of last.rows) rows.set(row.id, { row, batch: i });
       const { published, deletes, duplicates, skipped, quarantined } = last.summary;

@@ -272,7 +272,8 @@ test.each([
   [{ delimiter: "'", quote: "'" }, 'has the quote in the delimiter'],
   [{ quote: 'ab' }, 'or none'],
   [{ quote: 'none', strayQuotes: 'keep' }, 'has strayQuotes without quotes'],
-  [{ quote: 'none', escape: '\\' }, 'has an escape without quotes'],
+  [{ delimiter: '\\', escape: '\\' }, 'has the escape in the delimiter'],
+  [{ delimiter: 'whitespace', strayQuotes: 'keep' }, 'with the delimiter whitespace'],
   [{ quotedNewlines: false, skipFooter: 1 }, 'has skipFooter, for which files are read whole'],
   [{ encoding: 'utf-7' }, 'must be utf-8, utf-16'],
 ])('%j is refused: %s', (options, message) => {
@@ -284,9 +285,12 @@ test.each([
   { trimFields: true },
   { delimiter: '||', nullText: 'b' },
   { quote: 'none' },
+  { quote: 'none', escape: '\\' },
+  { delimiter: 'whitespace' },
   { shortRows: 'pad', longRows: 'trim', strayQuotes: 'keep' },
 ])('with %j: records give the same rows field by field as by an object of all their fields', async (csv) => {
-  const mark = 'delimiter' in csv ? '||' : ',';
+  const { delimiter = ',' }: { delimiter?: string } = csv;
+  const mark = delimiter === 'whitespace' ? ' \t' : delimiter;
   const fields = ['', ' a ', 'b', '"c"', '"d""e"', '"f,||g"', '"h\ni"', 'j"k', '[1]', '{"l":1}', 'ü\ufdd0'];
   const records = fields.flatMap((first) => fields.map((second) => [first, second, first]));
   const lines = [['text', 'other', 'id'], ...records, ['1'], ['1', '2', '3', ''], ['1', '2', '3', '4']];
@@ -310,4 +314,53 @@ test.each([
     of?.quarantine.map((q) => [q.object, q.line, q.reason, q.value]).sort();
   expect(refused(cells)).toEqual(refused(objects));
   expect(cells?.rows.length).toBeGreaterThan(20);
+});
+
+test.each([{}, { quotedNewlines: false }])(
+  'with %j: one or more spaces and tabs separate fields, and are no field at the ends of a line',
+  async (options) => {
+    const { rows, quarantine } = await transform(contractOf({ ...options, delimiter: 'whitespace' }), {
+      'a.csv': '  id \t text\n1   "a  b"\t\n\t20\tc\r\n3 ""\n4\n5 d e\n6 "f"g\n',
+      'b.csv': 'text   id\nh  7',
+    });
+    expect(rowsOf(rows)).toEqual([
+      ['1', 'a  b'],
+      ['20', 'c'],
+      ['3', ''],
+      ['7', 'h'],
+    ]);
+    expect(quarantine.map((q) => [q.line, q.reason])).toEqual([
+      [5n, 'invalid_csv'],
+      [6n, 'invalid_csv'],
+      [7n, 'invalid_csv'],
+    ]);
+  },
+);
+
+test('an escape without quotes makes the next character text, also a delimiter and a line end', async () => {
+  const contract = contractOf({ quote: 'none', escape: '\\', nullText: '\\N' });
+  const { rows, quarantine } = await transform(contract, {
+    'a.csv': 'id,te\\xt\n1,a\\,b\n2,c\\\\\n3,\\N\n4,x\\\ny\\N\n5,"q"\n6,end\\',
+  });
+  expect(rowsOf(rows)).toEqual([
+    ['1', 'a,b'],
+    ['2', 'c\\'],
+    ['3', null],
+    ['4', 'x\nyN'],
+    ['5', '"q"'],
+  ]);
+  expect(quarantine.map((q) => [q.line, q.value])).toEqual([
+    [8n, 'a CR is in the middle of a field, or the record ends in an escape'],
+  ]);
+});
+
+test.each([{}, { quotedNewlines: false }])('with %j: CR CR LF is one line end', async (options) => {
+  const { rows, quarantine } = await transform(contractOf(options), {
+    'a.csv': 'id,text\r\r\n1,a\r\r\n\r\r\n2,"b"\r\r\n3,c\rd\r\r\n',
+  });
+  expect(rowsOf(rows)).toEqual([
+    ['1', 'a'],
+    ['2', 'b'],
+  ]);
+  expect(quarantine.map((q) => [q.line, q.value])).toEqual([[5n, 'a CR is in the middle of a field']]);
 });

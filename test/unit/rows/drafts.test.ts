@@ -287,6 +287,34 @@ const cases: readonly Case[] = [
     ],
   },
   {
+    is: 'fields between one or more spaces',
+    files: csv('host       cpu mem\nweb1 0.5 12\nweb-long-2  10.25   7\n'),
+    source: { csv: { delimiter: 'whitespace' } },
+    columns: { cpu: 'double', mem: 'bigint' },
+    rows: [
+      ['web-long-2', 10.25, 7],
+      ['web1', 0.5, 12],
+    ],
+  },
+  {
+    is: 'escaped delimiters and line ends without quotes',
+    files: csv('id,text,x\n1,a\\, b,\\N\n2,c\\\nd,x\n3,e,y\n'),
+    source: { csv: { quote: 'none', escape: '\\', nullText: '\\N' } },
+    rows: [
+      [1, 'a, b', null],
+      [2, 'c\nd', 'x'],
+      [3, 'e', 'y'],
+    ],
+  },
+  {
+    is: 'CR CR LF',
+    files: csv('id,text\r\r\n1,a\r\r\n2,b\r\r\n'),
+    rows: [
+      [1, 'a'],
+      [2, 'b'],
+    ],
+  },
+  {
     is: 'lines without a header, with values that are repeated',
     files: csv('(Ann);Berlin\n(Bob);Berlin\n(Cy);Köln\n'),
     rows: [
