@@ -51,6 +51,17 @@ export interface Samples {
   readonly notes: readonly string[];
 }
 
+/** A file without records says nothing about its feed. */
+class FileEmpty extends UsageError {
+  readonly path: string;
+  readonly why: string;
+  constructor(path: string, why: string) {
+    super(`${path}: ${why}; a draft needs records`);
+    this.path = path;
+    this.why = why;
+  }
+}
+
 /** Answers an open question of a sample with the name of an option. */
 export type Decide = (question: Question) => Promise<string>;
 
@@ -69,14 +80,21 @@ export async function readSamples(
   await requireFiles(paths, 'pipe');
   const found: Sample[] = [];
   const open: string[] = [];
+  const empty: FileEmpty[] = [];
   let decided: string | undefined;
   for (const path of paths)
     for (const sample of await samplesIn(path)) {
+      if (sample instanceof FileEmpty) {
+        empty.push(sample);
+        continue;
+      }
       const { question } = sample;
       if (question !== undefined) decided ??= await decide(question);
       found.push(question?.options.find(({ name }) => name === decided)?.sample ?? sample);
       if (question !== undefined) open.push(`The sample leaves open: ${question.text}? Taken: ${decided}.`);
     }
+  const [nothing] = empty;
+  if (found.length === 0 && nothing !== undefined) throw nothing;
   const samples = atOnePlace(found);
   const whole: Samples = {
     dataset: datasetName(basename(first)),
@@ -84,7 +102,13 @@ export async function readSamples(
     records: samples.flatMap((s) => s.records).slice(0, Number(limit)),
     declared: declaredIn(samples),
     quotedMarkers: new Set(samples.flatMap((s) => [...(s.quotedMarkers ?? [])])),
-    notes: [...new Set([...open, ...samples.flatMap((s) => s.notes)])],
+    notes: [
+      ...new Set([
+        ...open,
+        ...samples.flatMap((s) => s.notes),
+        ...empty.map(({ path, why }) => `The draft leaves ${basename(path)} aside: ${why}.`),
+      ]),
+    ],
   };
   const question = questionOfChanges(whole);
   if (question === null) return whole;
@@ -121,13 +145,26 @@ function sourceOf(samples: readonly Sample[], paths: readonly string[]): Partial
   // Lines are consecutive objects, too.
   if (isAnyOf('ndjson', 'json_concatenated')) return { formats: ['json_concatenated'], ...rule };
   const [first] = samples;
-  const other = samples.findIndex(({ source }) => JSON.stringify(source) !== JSON.stringify(first?.source));
+  const strict = (source: Partial<Contract['source']> | undefined) =>
+    JSON.stringify({ ...source, csv: optionsWith(source?.csv, (key) => !lenient.includes(key)) });
+  const other = samples.findIndex(({ source }) => strict(source) !== strict(first?.source));
+  const options = Object.assign(
+    {},
+    ...samples.map(({ source }) => optionsWith(source.csv, (key) => lenient.includes(key))),
+  );
   if (first === undefined || other > 0)
     throw new UsageError(
       `${paths[0]} and ${paths[other]} have different formats (${written(samples[0])}; ${written(samples[other])}); name files of one feed`,
     );
-  return first.source;
+  if (Object.keys(options).length === 0) return first.source;
+  return { ...first.source, csv: { ...first.source.csv, ...options } };
 }
+
+/** Options of a CSV with which files that do not need them are read in the same way. */
+const lenient: readonly string[] = ['longRows', 'strayQuotes', 'escape'];
+
+const optionsWith = (csv: object | undefined, isTaken: (key: string) => boolean): object =>
+  Object.fromEntries(Object.entries(csv ?? {}).filter(([key]) => isTaken(key)));
 
 const written = (sample: Sample | undefined): string => {
   const { formats = [], records, csv, text } = sample?.source ?? {};
@@ -175,7 +212,7 @@ export function textOf(drafted: Drafted, paths: readonly string[], samples: Samp
 const mostMembers = 20;
 
 /** The sample of a file, or those of the files in a zip archive. */
-async function samplesIn(path: string): Promise<Sample[]> {
+async function samplesIn(path: string): Promise<(Sample | FileEmpty)[]> {
   const file = await stat(path);
   const bytes = file.isFIFO()
     ? await readFile(path)
@@ -208,7 +245,7 @@ const fileOf = (bytes: Uint8Array): RangedFile => ({
   read: async (start, end) => bytes.subarray(start, end),
 });
 
-async function samplesInZip(path: string, file: RangedFile): Promise<Sample[]> {
+async function samplesInZip(path: string, file: RangedFile): Promise<(Sample | FileEmpty)[]> {
   const entries = await entriesOf(file).catch((error: unknown) => {
     if (error instanceof ArchiveBroken || error instanceof TooManyMembers) return null;
     throw error;
@@ -216,9 +253,14 @@ async function samplesInZip(path: string, file: RangedFile): Promise<Sample[]> {
   if (entries === null) throw new UsageError(`${path}: the zip archive is broken, or has too many files`);
   if (entries.some(({ member }) => member.name.startsWith('xl/')))
     return [await sampleOfWorkbook(path, file)];
-  const samples: Sample[] = [];
+  const samples: (Sample | FileEmpty)[] = [];
   for (const { member, fault } of entries.slice(0, mostMembers)) {
     const name = `${path}/${member.name}`;
+    // macOS packs the attributes of its files beside them.
+    if (member.name.startsWith('__MACOSX/')) {
+      samples.push(new FileEmpty(name, 'it has attributes of macOS'));
+      continue;
+    }
     if (fault !== null)
       throw new UsageError(
         `${name}: it is ${fault === 'encrypted_archive' ? 'encrypted' : 'not packed with deflate'}`,
@@ -251,7 +293,7 @@ const notRead = (path: string, format: string): UsageError =>
   );
 
 /** The sample in the content of a file. */
-function sampleOf(path: string, content: Buffer): Sample {
+function sampleOf(path: string, content: Buffer): Sample | FileEmpty {
   const foreign = formatOfBytes(content);
   if (foreign !== null) throw notRead(path, foreign);
   const isCut = content.length >= sampleBytes;
@@ -270,10 +312,9 @@ function sampleOf(path: string, content: Buffer): Sample {
   if (json !== null && (isUtf16 || (!isByLine && (encoding !== undefined || oddLines > 0))))
     throw notRead(path, `JSON in ${isUtf16 ? 'UTF-16' : 'another encoding than UTF-8'}`);
   const sample = json ?? flat();
+  if (text.trim() === '') return new FileEmpty(path, 'it is empty');
   if (sample?.records.length === 0 && sample.source.formats?.includes('csv'))
-    throw new UsageError(
-      `${path}: no record was found below a line that may hold the names of fields; a draft needs records`,
-    );
+    return new FileEmpty(path, 'no record was found below a line that may hold the names of fields');
   if (sample === null || sample.records.length === 0)
     throw new UsageError(
       `${path}: no JSON record was found, and no CSV of two fields or more, no known log, and no fields at fixed positions`,

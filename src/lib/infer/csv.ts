@@ -477,8 +477,8 @@ function tryOf(text: string, options: Options, lineEnd: string): Try | null {
   const isDoubtful =
     [' ', whitespace, ':', '^', '~'].includes(options.delimiter ?? ',') ||
     (isEmptyBetween && rows.length > 1);
-  // Lines without a value would have a field less.
-  if (options.delimiter === whitespace && fit < 0.9) return null;
+  // Lines without a value would have a field less, and lines of one length have fields at fixed positions.
+  if (options.delimiter === whitespace && (fit < 0.9 || hasOneLength(text))) return null;
   const isPaddedBySpaces = options.delimiter === ' ' && isEmptyBetween && rows.length > 1;
   return {
     options,
@@ -488,6 +488,9 @@ function tryOf(text: string, options: Options, lineEnd: string): Try | null {
     cells: count * (width - 1),
   };
 }
+
+const hasOneLength = (text: string): boolean =>
+  new Set(text.split(/\r?\n|\r/).flatMap((line) => (line === '' ? [] : [line.length]))).size === 1;
 
 /** Matches a line whose quotes all enclose fields. */
 function enclosingQuotes(delimiter: string): RegExp {
@@ -581,7 +584,7 @@ function hasHeader(
       (row) =>
         !isDeepStrictEqual(row, first) && row.some((text, i) => text.trim() !== '' && text === first[i]),
     );
-  if (isRepeated) return 'no';
+  if (isRepeated || first.some((name) => /^[\d([{"'\\-]/.test(name.trim()))) return 'no';
   return first.every((name) => /^[\p{L}_][\p{L}\p{N}_ .()/%#-]{0,60}$/u.test(name.trim()))
     ? 'yes'
     : 'unclear';
@@ -589,7 +592,9 @@ function hasHeader(
 
 function kindOfField(text: string): 'none' | 'number' | 'boolean' | 'time' | 'text' {
   const value = valueOfField(text.trim());
-  if (value === null) return 'none';
+  if (value === null || nullMarkers.has(value)) return 'none';
+  // A label may begin with zeros.
+  if (/^\d+$/.test(String(value))) return 'number';
   if (typeof value === 'boolean') return 'boolean';
   if (typeof value !== 'string') return 'number';
   return timeOfTexts([value], undefined) === null ? 'text' : 'time';

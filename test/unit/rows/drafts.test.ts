@@ -7,6 +7,7 @@ import { container } from '../../support/avroFiles.ts';
 import { draftOf } from '../../support/drafts.ts';
 import { transform } from '../../support/embedded.ts';
 import { workbook } from '../../support/xlsxFiles.ts';
+import { zipOf } from '../../support/zipArchive.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-drafts-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -313,6 +314,53 @@ const cases: readonly Case[] = [
       [1, 'a'],
       [2, 'b'],
     ],
+  },
+  {
+    is: 'a file without a header whose numbers begin with zeros',
+    files: csv('C01|Hallmark|01012024|64108\nC02|AMA|01022024|01250\n'),
+    rows: [
+      ['C01', 'Hallmark', '01012024', '64108'],
+      ['C02', 'AMA', '01022024', '01250'],
+    ],
+    says: 'The first line is taken for data',
+  },
+  {
+    is: 'a file of PostgreSQL without a header, with a null in its first line',
+    files: csv('1\tann\t\\N\tt\n2\tbob\t2024-03-04 05:06:07+00\tf\n'),
+    rows: [
+      [1, 'ann', null, true],
+      [2, 'bob', march, false],
+    ],
+    says: 'The first line is taken for data',
+  },
+  {
+    is: 'files without records next to others',
+    files: { 'a.csv': 'id,text\n1,a\n', 'b.csv': '', 'c.csv': 'id,text\n' },
+    rows: [[1, 'a']],
+    says: 'The draft leaves b.csv aside: it is empty.',
+  },
+  {
+    is: 'files that need different options',
+    files: { 'a.csv': 'id,text\n1,a\n2,b\n', 'b.csv': 'id,text\n3,c,\n4,"d \\"e\\""\n' },
+    source: { csv: { escape: '\\', longRows: 'trim' } },
+    rows: [
+      [1, 'a'],
+      [2, 'b'],
+      [3, 'c'],
+      [4, 'd "e"'],
+    ],
+  },
+  {
+    is: 'an archive that macOS has packed',
+    files: {
+      'a.zip': zipOf([
+        { name: 'a.csv', bytes: 'id,text\n1,a\n' },
+        { name: '__MACOSX/._a.csv', bytes: Buffer.from([0, 5, 22, 7]) },
+      ]),
+    },
+    rows: [[1, 'a']],
+    refused: [[1, 'not_text']],
+    says: 'The draft leaves ._a.csv aside',
   },
   {
     is: 'lines without a header, with values that are repeated',
