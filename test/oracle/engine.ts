@@ -1,5 +1,5 @@
 /** Runs a contract on the embedded engine and reads the published rows exactly: hyparquet would turn a decimal into a double. */
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import {
   DuckDBDateValue,
   DuckDBDecimalValue,
@@ -9,6 +9,7 @@ import {
   DuckDBTimestampValue,
   type DuckDBValue,
 } from '@duckdb/node-api';
+import { defaultPartition, readSegment } from '../../src/lib/catalog/partitionPath.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import { runEmbedded } from '../../src/lib/engine/embedded.ts';
 import type { Summary } from '../../src/lib/model/plan.ts';
@@ -42,15 +43,22 @@ export async function runExactly(
         const found = await db.runAndReadAll(`SELECT count(*) FROM glob('${glob}')`);
         if (Number(found.getRowsJS()[0]?.[0]) === 0) return [];
         const all = await db.runAndReadAll(
-          `FROM read_parquet('${glob}', hive_partitioning = true, hive_types_autocast = false)`,
+          // DuckDB would read the folder k=NULL as no value.
+          `FROM read_parquet('${glob}', hive_partitioning = false, filename = '${fileColumn}')`,
         );
-        return all
-          .getRowObjects()
-          .map((row) =>
-            Object.fromEntries(
-              Object.entries(row).map(([name, v], i) => [name, exactOf(v, all.columnType(i).toString())]),
+        return all.getRowObjects().map((row) => {
+          const { [fileColumn]: file, ...own } = row;
+          const folders = relative(join(run.outputDir, part), dirname(String(file))).split('/');
+          const keys = folders.filter(Boolean).map(readSegment);
+          return {
+            ...Object.fromEntries(
+              Object.entries(own).map(([name, v], i) => [name, exactOf(v, all.columnType(i).toString())]),
             ),
-          );
+            ...Object.fromEntries(
+              keys.map(({ name, value }) => [name, value === defaultPartition ? null : value]),
+            ),
+          };
+        });
       };
       [rows, quarantine] = [await read('data'), await read('quarantine')];
     } finally {
@@ -61,6 +69,9 @@ export async function runExactly(
   const { summary } = await transform(contract, files, { ...options, engine: reading });
   return { summary, rows, quarantine };
 }
+
+/** No column of a contract begins so. */
+const fileColumn = '_file_of_row';
 
 function exactOf(v: DuckDBValue, type: string): Value {
   if (typeof v === 'number' && type.startsWith('INTEGER')) return BigInt(v);
