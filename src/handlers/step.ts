@@ -8,6 +8,7 @@ import { captureLambdaHandler } from '@aws-lambda-powertools/tracer/middleware';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import * as z from 'zod';
+import { asUnavailable } from '../lib/aws/unavailable.ts';
 import { readConfig } from '../lib/config.ts';
 import { readBuilt } from '../lib/contract/built.ts';
 import { type Deadline, deadlineAfter } from '../lib/deadline.ts';
@@ -51,7 +52,8 @@ const measureAs =
 
 /**
  * A Lambda handler around one function of `src/lib`. Throws InvalidInput, which names the field, for an event that does not fit
- * `input`. Errors of the function reach the state machine under their own names.
+ * `input`. Errors of the function reach the state machine under their own names,
+ * and those for which nothing but AWS or the network is the cause under one name.
  */
 export function step<I extends z.ZodType, O extends z.ZodType>(
   input: I,
@@ -63,7 +65,11 @@ export function step<I extends z.ZodType, O extends z.ZodType>(
     if (!parsed.success) throw new InvalidInput(z.prettifyError(parsed.error));
     logger.appendKeys(batchKeys(parsed.data));
     const deadline = deadlineAfter(() => context.getRemainingTimeInMillis());
-    const result = output.parse(await run(parsed.data, deadline));
+    const result = output.parse(
+      await run(parsed.data, deadline).catch((error: unknown) => {
+        throw asUnavailable(error);
+      }),
+    );
     logger.info('step done', { result });
     return result;
   });

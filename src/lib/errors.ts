@@ -208,6 +208,12 @@ export class ConnectionLost extends SluiceError {
   static override readonly outcome = 'retry';
 }
 
+/** A service of AWS failed or was out of reach at every try of the SDK. The batch is not the cause. */
+export class AwsUnavailable extends SluiceError {
+  override readonly name = 'AwsUnavailable';
+  static override readonly outcome = 'retry';
+}
+
 /** Files would lose most of their published rows without a replacement. A person decides. */
 export class ReplacementDoubtful extends SluiceError {
   override readonly name = 'ReplacementDoubtful';
