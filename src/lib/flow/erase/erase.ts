@@ -229,11 +229,12 @@ export async function erase(
     await store.writeText(at, JSON.stringify(begun));
     // Raw files come last: as long as they are there, the next search finds rows by their records.
     const documents = await eraseDocuments(deps, work, found.documents);
-    const records = found.raw.flatMap(({ object, version, lines }) =>
+    // A version that the first search has read may be gone by now, and rows that are known by its records are not.
+    const records = [...before.found.raw, ...found.raw].flatMap(({ object, version, lines }) =>
       lines.map((line) => ({ object, version, line })),
     );
-    const tableRows = await eraseRows(deps, work, leases, objects.counted, records);
-    const history = await eraseHistory(deps, work, found, objects.stale);
+    const { rows, rewritten } = await eraseRows(deps, work, leases, objects.counted, records);
+    const history = await eraseHistory(deps, work, [...objects.stale, ...rewritten]);
     const raw = await eraseRaw(deps, work, leases, found.raw);
     work.onProgress('searching everything again');
     const again = await search(deps, work);
@@ -242,7 +243,7 @@ export async function erase(
     const certificate: Certificate = {
       ...begun,
       ended: new Date(Date.now()).toISOString(),
-      changed: changedOf(tableRows, history, raw, documents, found),
+      changed: changedOf(rows, history, raw, documents),
       left,
       outcome: isComplete ? 'complete' : 'incomplete',
     };
@@ -264,13 +265,12 @@ const changedOf = (
   history: Awaited<ReturnType<typeof eraseHistory>>,
   raw: ErasedRaw,
   documents: Readonly<Record<string, number>>,
-  found: Found,
 ): NonNullable<Certificate['changed']> => ({
   tableRows,
   rawVersionsRewritten: raw.rewritten,
   rawRecords: raw.records,
   rawVersionsDeleted: raw.deleted,
-  tableObjectsDeleted: found.table.length + found.quarantine.length + found.tombstones.length,
+  tableObjectsDeleted: history.objects,
   snapshotsExpired: history.snapshots,
   tagsRemoved: history.tags,
   metadataFilesDeleted: history.metadata,

@@ -38,10 +38,13 @@ interface Counted extends RowsFound {
 /** The run of a batch that erases. */
 const eraseRun = 'e';
 
+/** A version that is deleted. */
+type Stale = RowsFound & { readonly bucket: string };
+
 /** Objects with rows of persons: those that are rewritten, and all others, which are deleted. */
 export interface Sorted {
   readonly counted: readonly Counted[];
-  readonly stale: readonly (RowsFound & { readonly bucket: string })[];
+  readonly stale: readonly Stale[];
   /** Why some cannot be erased. */
   readonly refusals: readonly string[];
   /** See `namingOf`. */
@@ -60,7 +63,7 @@ export async function namingOf(
     : null;
 }
 
-const addressesOf = ({ processedBucket: bucket }: EraseDeps['config'], { table }: Found): Set<string> =>
+const addressesOf = ({ processedBucket: bucket }: EraseDeps['config'], { table }: Pick<Found, 'table'>) =>
   new Set(table.map(({ key }) => address({ bucket, key })));
 
 /** The found objects with their buckets. */
@@ -77,7 +80,7 @@ export async function sorted(deps: EraseDeps, work: Erasing, found: Found): Prom
   const named = await namingOf(deps, work, found);
   const current = new Set(named?.current);
   const counted: Counted[] = [];
-  const stale: Sorted['stale'][number][] = [];
+  const stale: Stale[] = [];
   const refusals: string[] = [];
   if (named !== null && named.branches.length > 0)
     refusals.push(
@@ -109,21 +112,26 @@ export async function sorted(deps: EraseDeps, work: Erasing, found: Found): Prom
   return { counted, stale, refusals, named };
 }
 
-/** Rewrites the objects. Gives the number of rows that went. */
+/** Rewrites the objects. Gives the number of rows that went, and the objects that had them. */
 export async function eraseRows(
   deps: EraseDeps,
   work: Erasing,
   leases: Leases,
   counted: readonly Counted[],
   records: readonly RecordPlace[],
-): Promise<number> {
+): Promise<{ rows: number; rewritten: readonly Counted[] }> {
   let rows = 0;
+  const rewritten: Counted[] = [];
   for (const group of inGroups(counted, ({ size }) => size)) {
     await work.beat();
-    rows += await inFolder((folder) => eraseGroup(deps, work, leases, group, records, folder));
+    const rests = await inFolder((folder) => eraseGroup(deps, work, leases, group, records, folder));
+    for (const { object, removed } of rests) {
+      rows += removed;
+      rewritten.push(object);
+    }
     work.onProgress(`table: ${rows} rows erased`);
   }
-  return rows;
+  return { rows, rewritten };
 }
 
 async function eraseGroup(
@@ -133,7 +141,7 @@ async function eraseGroup(
   group: readonly Counted[],
   records: readonly RecordPlace[],
   folder: string,
-): Promise<number> {
+): Promise<readonly Rest[]> {
   const { store, config } = deps;
   const isTombstone = areTombstones(config, work.dataset);
   const known = await deletesOf(
@@ -156,7 +164,7 @@ async function eraseGroup(
     const path = kept === 0 ? null : (copies[i]?.to ?? '');
     return removed === 0 ? [] : [{ object, removed, path, deletes: goneFrom(object) }];
   });
-  if (rests.length === 0) return 0;
+  if (rests.length === 0) return rests;
   const { dataset } = work;
   const batch = randomBytes(10).toString('hex');
   const fence = await leases.renewed(dataset);
@@ -172,11 +180,12 @@ async function eraseGroup(
     await settleCompaction(deps, { dataset, batch, fence }, higher, error);
     throw error;
   }
-  return rests.reduce((sum, { removed }) => sum + removed, 0);
+  return rests;
 }
 
 interface Rest {
   readonly object: Counted;
+  readonly removed: number;
   /** The local file with the rows that stay; null for none. */
   readonly path: string | null;
   readonly deletes: Deletes | undefined;
@@ -267,17 +276,16 @@ export function requireNone(refusals: readonly string[]): void {
     throw new ErasureRefused(`nothing was changed:\n${refusals.map((refusal) => `- ${refusal}`).join('\n')}`);
 }
 
-/** Earlier states of the table, and versions of objects that nothing counts any more, with the metadata files that name them. */
+/** Deletes versions of objects that nothing counts any more, with the earlier states and metadata files of the table that name them. */
 export async function eraseHistory(
   deps: EraseDeps,
   work: Erasing,
-  found: Found,
-  stale: Sorted['stale'],
+  stale: readonly Stale[],
 ): Promise<{ snapshots: number; tags: readonly string[]; objects: number; metadata: number }> {
   const { store, config } = deps;
   const { plan, format } = work;
   const bucket = config.processedBucket;
-  const addresses = addressesOf(config, found);
+  const addresses = addressesOf(config, { table: stale.filter((each) => each.bucket === bucket) });
   let states: { snapshots: number; tags: readonly string[] } = { snapshots: 0, tags: [] };
   let metadata: { key: string; version: string }[] = [];
   const { history } = format;
@@ -289,7 +297,7 @@ export async function eraseHistory(
   }
   await work.beat();
   // They come last: as long as they are there, the next search finds what names them.
-  for (const [of, versions] of Map.groupBy(withBuckets(config, found), (each) => each.bucket))
+  for (const [of, versions] of Map.groupBy(stale, (each) => each.bucket))
     await store.deleteVersions(of, versions);
   return { ...states, objects: stale.length, metadata: metadata.length };
 }

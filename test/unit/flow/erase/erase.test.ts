@@ -321,6 +321,41 @@ thoroughTest('two at once: one has the leases, and the other continues after it'
   await expectErased(world);
 });
 
+/** Objects of the table do not have the column that names a person: their rows are known by the records of raw files. */
+const byRecords: PersonEngine = {
+  ...engine,
+  async searchRows(copies, records) {
+    return copies.map(({ path, to }) => {
+      const rows = JSON.parse(readFileSync(path, 'utf8')) as Row[];
+      const isOf = (row: Row) => records.some((r) => r.object === row.object && r.version === row.version);
+      const kept = rows.filter((row) => row.id !== person || !isOf(row));
+      const removed = rows.length - kept.length;
+      if (to !== undefined && kept.length > 0 && removed > 0) writeFileSync(to, JSON.stringify(kept));
+      return { removed, kept: kept.length, batches: [] };
+    });
+  },
+};
+
+test.each(['hive', 'iceberg'] satisfies TableFormatName[])(
+  'a raw version that is gone since the search takes no rows of others with it: %s',
+  async (format) => {
+    const world = new World({ buckets, format });
+    const version = world.put('feed/a', [`${person}@06`, 'a1@06']);
+    await world.settle();
+    world.aws.clock.advance(7_200_000);
+    await world.call('erase', async (deps: Deps) => {
+      const own = { ...deps, turnPause: 0 };
+      const asked = { ...requestOf(world), engine: byRecords };
+      const before = await survey(own, asked);
+      expect(before.counts.tableRows).toBe(1);
+      // As another erasure does, while a person is asked for this one.
+      await own.store.deleteVersions('raw', [{ key: 'feed/a', version }]);
+      return erase(own, asked, before, { by: 'test', reason: 'asked to' });
+    });
+    expect(world.lines()).toEqual(['feed/a a1@06']);
+  },
+);
+
 const faults: readonly Fault[] = isThorough
   ? [{ mode: 'hang' }, { mode: 'hang', effect: true }, { mode: 'lost' }, { mode: 'fail' }]
   : [{ mode: 'hang', effect: true }];
