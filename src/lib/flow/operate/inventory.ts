@@ -1,11 +1,11 @@
 /** Reads S3 Inventory reports: https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html */
-import { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { parse } from 'csv-parse';
 import { parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import * as z from 'zod';
-import type { ObjectRef, Store } from '../../aws/store.ts';
+import { address, type ObjectRef, type Store } from '../../aws/store.ts';
 import { isFolderMarker, type ObjectVersion } from '../../aws/versions.ts';
 import { InvalidInput } from '../../errors.ts';
 
@@ -109,12 +109,19 @@ async function* csvRows(
 ): AsyncGenerator<unknown> {
   const bytes = await store.readBytes(ref);
   const columns = schema.split(',').map((name) => name.trim());
-  const lines = Readable.from([Buffer.from(bytes)])
-    .pipe(createGunzip())
-    .pipe(parse({ columns }));
-  for await (const row of lines) {
-    const { Key } = row as { Key: string };
-    yield { ...row, Key: decodeURIComponent(Key.replaceAll('+', ' ')) };
+  const lines = pipeline(Readable.from([Buffer.from(bytes)]), createGunzip(), parse({ columns }), () => {
+    // Whoever reads the lines gets the error.
+  });
+  try {
+    for await (const row of lines) {
+      const { Key } = row as { Key: string };
+      yield { ...row, Key: decodeURIComponent(Key.replaceAll('+', ' ')) };
+    }
+  } catch (error) {
+    throw new InvalidInput(
+      `${address(ref)} cannot be read: ${error instanceof Error ? error.message : error}`,
+      { cause: error },
+    );
   }
 }
 

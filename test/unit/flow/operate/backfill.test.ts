@@ -174,3 +174,15 @@ test.each([
   const world = history(1);
   await expect(run(world, { inventory: report(world, options) })).rejects.toThrow(message);
 });
+
+test.each([
+  ['cut', (bytes: Buffer) => bytes.subarray(0, -9)],
+  ['not packed', () => Buffer.from('"raw","feed/0","v"')],
+])('a report that is damaged is named, and the run ends: %s', async (_name, damaged) => {
+  const world = history(1);
+  const inventory = report(world);
+  const data = { bucket: 'work', key: 'inventory/data.csv.gz' };
+  const { store } = world.deps('test');
+  world.aws.s3.seed('work', data.key, damaged(Buffer.from(await store.readBytes(data))));
+  await expect(run(world, { inventory })).rejects.toThrow(/^s3:.*inventory.data.csv.gz/);
+});
