@@ -136,9 +136,9 @@ function tellFound(
     print(
       `${counted(found.named, 'raw object')} with their records mention them in the name, which is not changed`,
     );
-  for (const { object } of unsearched)
+  for (const { object, why } of unsearched)
     print(
-      `not searched: ${oneLine(object, 200)} cannot be unpacked; if it may have their records, delete it`,
+      `not searched: ${oneLine(object, 200)} cannot be read (${why}); if it may have their records, delete it`,
     );
   for (const refusal of refusals) print(`cannot be erased: ${refusal}`);
 }

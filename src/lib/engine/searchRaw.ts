@@ -23,6 +23,7 @@ import { localFile } from './inputFile.ts';
 import { inDuckdb } from './instance.ts';
 import { lengthOfMark } from './layout.ts';
 import { type FileLook, looksAt } from './looks.ts';
+import { isOutOfMemory } from './memory.ts';
 import { readRows } from './rowPart.ts';
 import { isOfPerson, loadReferences, mentions, type Sought, unreadable } from './sought.ts';
 import { archiveLimits, documentLimits, type PackedInput, unpackInput } from './unpack.ts';
@@ -165,6 +166,7 @@ async function foundIn(
   );
   const read = async (sql: string) => (await db.runAndReadAll(sql)).getRowObjectsJson();
   const mentioned: number[] = [];
+  const unsearched: Unsearched[] = [];
   for (const row of await read(
     `SELECT n::INTEGER AS n, _object::VARCHAR AS object, _version::VARCHAR AS version, _reason AS reason, _raw AS raw FROM judged WHERE ${isUnreadable}`,
   )) {
@@ -177,6 +179,12 @@ async function foundIn(
       ? await areMentionedIn(sought, [...own, ...files.filter(isOwn)])
       : mentions(sought, String(row.raw ?? ''));
     if (isTheirs) mentioned.push(Number(row.n));
+    else if (isSample && (await areBytes(own)))
+      unsearched.push({
+        object: String(row.object),
+        version: String(row.version),
+        why: String(row.reason),
+      });
   }
   if (mentioned.length > 0)
     await db.run(`UPDATE judged SET __is_theirs = true WHERE n IN (${mentioned.join(', ')})`);
@@ -217,21 +225,29 @@ async function foundIn(
   const others = await read(
     `SELECT hash(t)::VARCHAR AS h FROM (SELECT * EXCLUDE (n, __is_theirs, _object, _version, _member, _line, _place, _digest, _raw), trim(coalesce(_raw, '')) AS raw FROM judged WHERE NOT __is_theirs) t ORDER BY h`,
   );
-  const closed = inputs.flatMap(({ object, version, fault }) =>
-    fault !== null && unopened.includes(fault) ? [{ object, version, why: fault }] : [],
-  );
+  for (const { object, version, fault } of inputs)
+    if (fault !== null && unopened.includes(fault)) unsearched.push({ object, version, why: fault });
   const isFound = (file: Unsearched) =>
     matches.some((match) => match.object === file.object && match.version === file.version);
   return {
     matches,
     others: others.map(({ h }) => String(h)),
-    unsearched: closed.filter((file) => !isFound(file)),
+    unsearched: [
+      ...new Map(unsearched.map((file) => [JSON.stringify([file.object, file.version]), file])).values(),
+    ].filter((file) => !isFound(file)),
   };
 }
 
 async function areMentionedIn(sought: Sought, files: readonly { readonly path: string }[]): Promise<boolean> {
   for (const path of new Set(files.map((file) => file.path)))
     if (mentions(sought, (await readFile(path)).toString('utf8'))) return true;
+  return false;
+}
+
+/** Whether one of the files is no text as UTF-8 has it, such as a damaged Parquet file: what it says is not found in its bytes. */
+async function areBytes(files: readonly { readonly path: string }[]): Promise<boolean> {
+  for (const path of new Set(files.map((file) => file.path)))
+    if ((await readFile(path)).includes(0)) return true;
   return false;
 }
 
@@ -249,7 +265,8 @@ async function cut(
     return `it is a zip archive, which is not written anew; ${advice}`;
   if (look.layout === 'refused' || match.records === 0)
     return `it cannot be read (${look.fault}) and mentions one of these persons; ${advice}`;
-  if (look.layout === 'table') return cutTable(file, by, to);
+  if (look.layout === 'table')
+    return (await cutTable(file, by, to)) ? null : `a part of it cannot be read; ${advice}`;
   if (look.compression !== null && !(look.compression in packers))
     return `it is packed with ${look.compression}, which is not written anew; ${advice}`;
   const scratch = await mkdtemp(join(tmpdir(), 'sluice-cut-'));
@@ -302,13 +319,18 @@ const packers: Partial<Record<Compression, (bytes: Buffer) => Buffer>> = {
 const packed = (compression: Compression | null, bytes: Buffer): Buffer =>
   compression === null ? bytes : (packers[compression]?.(bytes) ?? bytes);
 
-/** A Parquet file: its row groups are written anew, without rows. */
-async function cutTable({ path }: RawCopy, by: ReadonlySet<number>, to: string): Promise<string | null> {
+/** A Parquet file: its row groups are written anew, without rows. False if one of them cannot be read. */
+async function cutTable({ path }: RawCopy, by: ReadonlySet<number>, to: string): Promise<boolean> {
   return inDuckdb('a raw file that is cut', async ({ db }) => {
     await db.run('SET preserve_insertion_order = true');
-    await db.run(
-      `COPY (SELECT * EXCLUDE (file_row_number) FROM read_parquet(${literal(path)}, file_row_number = true, hive_partitioning = false) WHERE file_row_number + 1 NOT IN (${[...by].join(', ')})) TO ${literal(to)} (FORMAT parquet)`,
-    );
-    return null;
+    try {
+      await db.run(
+        `COPY (SELECT * EXCLUDE (file_row_number) FROM read_parquet(${literal(path)}, file_row_number = true, hive_partitioning = false) WHERE file_row_number + 1 NOT IN (${[...by].join(', ')})) TO ${literal(to)} (FORMAT parquet)`,
+      );
+    } catch (error) {
+      if (isOutOfMemory(error)) throw error;
+      return false;
+    }
+    return true;
   });
 }

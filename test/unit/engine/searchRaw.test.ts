@@ -182,3 +182,34 @@ test.each([
   const types = new Map([['k', 'string']]);
   expect(mentions({ persons: personsOfCondition(`k = '${value}'`, types) }, text)).toBe(is);
 });
+
+test('a file whose bytes nobody can read is named as not searched, and a text is searched', async () => {
+  const sought = soughtIn(
+    { formats: ['parquet'] },
+    { columns: [{ name: 'user_id', path: 'id', type: 'bigint' }] },
+  );
+  const damaged = await parquetFiles();
+  const files = ['own', 'middle', 'cut', 'footer', 'secret', 'text', 'groups'].map((name) => {
+    const bytes = damaged[`test/${name}.parquet`] ?? Buffer.of();
+    const path = join(folder, name);
+    writeFileSync(path, bytes);
+    return { object: name, version: 'v', path, size: bytes.length };
+  });
+  const utf16 = join(folder, 'utf16');
+  writeFileSync(utf16, Buffer.from('\ufeff{"id":42}\n', 'utf16le'));
+  const { matches, unsearched } = await searchRaw(sought, [
+    ...files,
+    { object: 'utf16', version: 'v', path: utf16, size: 20 },
+  ]);
+  expect(matches.map(({ object }) => object).sort()).toEqual(['groups', 'middle']);
+  expect(unsearched.map(({ object }) => object).sort()).toEqual(['cut', 'footer', 'own', 'secret', 'utf16']);
+});
+
+test('a Parquet file with a row group that nobody can read is not written anew', async () => {
+  const sought = soughtIn(
+    { formats: ['parquet'] },
+    { columns: [{ name: 'user_id', path: 'id', type: 'bigint' }] },
+  );
+  const bytes = (await parquetFiles())['test/middle.parquet'] ?? Buffer.of();
+  await expect(erased(sought, bytes)).rejects.toMatchObject({ name: 'ErasureRefused' });
+});
