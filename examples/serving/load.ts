@@ -1,4 +1,8 @@
-/** Loads the rows of a published batch into a DynamoDB table, by the key of their contract. Loading twice changes nothing. */
+/**
+ * Loads the rows of a published batch into a DynamoDB table, by the key of their contract. Loading twice changes nothing, and batches may be
+ * loaded in any order.
+ */
+import { NumberValue } from '@aws-sdk/lib-dynamodb';
 import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import * as z from 'zod';
@@ -12,8 +16,15 @@ export interface LoadDeps {
   readonly store: Pick<Store, 'readJson' | 'readRange'>;
   readonly processedBucket: string;
   readonly contracts: ReadonlyMap<string, Contract>;
-  /** Puts any number of items. */
-  readonly putAll: (items: readonly Record<string, unknown>[]) => Promise<void>;
+  /** Puts any number of items. One with the key of another takes its place, unless that has a higher fence. */
+  readonly putAll: (items: readonly Item[]) => Promise<void>;
+}
+
+/** A row without the columns that have no value. */
+export interface Item extends Readonly<Record<string, unknown>> {
+  readonly key: string;
+  /** Of the batch. */
+  readonly _fence: number;
 }
 
 const manifestSchema = z.object({ objects: z.array(z.object({ key: z.string(), bytes: z.int() })) });
@@ -37,7 +48,7 @@ export async function loadBatch(deps: LoadDeps, event: BatchPublished): Promise<
     for (let rowStart = 0; rowStart < Number(metadata.num_rows); rowStart += rowsAtOnce) {
       const rowEnd = Math.min(rowStart + rowsAtOnce, Number(metadata.num_rows));
       const rows = await parquetReadObjects({ file, metadata, compressors, rowStart, rowEnd });
-      await deps.putAll(rows.map((row) => itemOf(event.dataset, key, row)));
+      await deps.putAll(rows.map((row) => itemOf(event, key, row)));
       loaded += rows.length;
     }
   }
@@ -50,15 +61,34 @@ const bufferOf = (store: LoadDeps['store'], ref: ObjectRef, bytes: number): Asyn
 });
 
 function itemOf(
-  dataset: string,
+  { dataset, fence }: Pick<BatchPublished, 'dataset' | 'fence'>,
   key: readonly string[],
   row: Readonly<Record<string, unknown>>,
-): Record<string, unknown> {
-  const values = Object.entries(row).filter(([, value]) => value !== null && value !== undefined);
+): Item {
   return {
     ...Object.fromEntries(
-      values.map(([name, value]) => [name, value instanceof Date ? value.toISOString() : value]),
+      Object.entries(row).flatMap(([name, value]) => (isNone(value) ? [] : [[name, storable(value)]])),
     ),
-    key: [dataset, ...key.map((name) => String(row[name]))].join('#'),
+    key: [dataset, ...key.map((name) => keyPart(row[name]))].join('#'),
+    _fence: fence,
   };
+}
+
+const isNone = (value: unknown): boolean => value === null || value === undefined;
+
+/** Different keys stay different, whatever their values are. */
+const keyPart = (value: unknown): string =>
+  (value instanceof Date ? value.toISOString() : String(value)).replaceAll(/[\\#]/g, '\\$&');
+
+/** Numbers beyond these are stored as text: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html */
+const storedNumbers = { smallest: 1e-130, largest: 9.99e125 };
+
+function storable(value: unknown): unknown {
+  if (value instanceof Date) return value.toISOString();
+  if (Array.isArray(value)) return value.map((each) => (isNone(each) ? null : storable(each)));
+  if (typeof value !== 'number' || value === 0) return value;
+  const size = Math.abs(value);
+  const isStored = size >= storedNumbers.smallest && size <= storedNumbers.largest;
+  // The client takes numbers that are not exact as integers only so.
+  return isStored ? NumberValue.from(String(value)) : String(value);
 }

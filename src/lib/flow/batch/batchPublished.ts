@@ -14,6 +14,11 @@ export const batchPublishedSchema = z
     dataset: z.string(),
     table: z.string().describe('<database>.<table> in the Data Catalog.'),
     batch: z.string().describe('Stands in every row of the batch as _batch.'),
+    fence: z
+      .int()
+      .describe(
+        'Of two batches of a dataset, the later one has the higher fence. Events may arrive in any order.',
+      ),
     contract: z.string().describe('Fingerprint of the contract that the rows follow.'),
     files: z.int().describe('Raw files.'),
     ...accountingSchema.shape,

@@ -98,6 +98,7 @@ export async function finishBatch(
     dataset,
     table: `${config.database}.${tableOf(contract)}`,
     batch,
+    fence: attempt.fence,
     contract: contractVersion(contract),
     files: files.length,
     ...accountingSchema.parse(summary),

@@ -45,6 +45,7 @@ test('a batch is told of with its counts, and a correction with what it has repl
       dataset,
       table: 'db.feed',
       batch,
+      fence: record?.committed,
       contract: record?.contract,
       files: 1,
       rowsRead: 3,
