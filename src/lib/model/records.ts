@@ -150,6 +150,8 @@ export const batchRecordSchema = z.object({
   /** The reason why it is held or failed. */
   reason: z.string().optional(),
   endedAt: z.string().optional(),
+  /** The time of its commit, as an Iceberg table has it. */
+  committedAt: z.string().optional(),
 });
 export type BatchRecord = Readonly<z.output<typeof batchRecordSchema>>;
 

@@ -78,6 +78,8 @@ export interface TableCommit {
 export interface Committed {
   /** Identifies this state of the table for readers; undefined if the format has no snapshots. */
   readonly snapshot: string | undefined;
+  /** When it became the state of the table (ISO 8601). */
+  readonly at?: string | undefined;
   /** The rows of the table in the state before the commit and in its own; undefined if the format does not count them. */
   readonly rows?: { readonly before: number; readonly after: number } | undefined;
 }

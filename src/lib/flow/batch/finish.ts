@@ -136,6 +136,7 @@ export async function finishBatch(
       partitions: published.partitions.length,
       objects: published.objects.length,
       contract: contractVersion(contract),
+      ...(committed.at === undefined ? {} : { committedAt: committed.at }),
     },
   });
   const landed = manifest.files.flatMap((f) => (f.landedAt === undefined ? [] : [Date.parse(f.landedAt)]));

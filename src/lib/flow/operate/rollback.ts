@@ -233,13 +233,13 @@ async function batchesAfter(
   );
   const later: Later[] = [];
   const running: string[] = [];
-  const add = ({ batch, state, committed, endedAt }: BatchRecord): void => {
+  const add = ({ batch, state, committed, endedAt, committedAt = endedAt }: BatchRecord): void => {
     if (state === 'running') running.push(batch);
-    if (committed === undefined || endedAt === undefined || state !== 'published') return;
+    if (committed === undefined || committedAt === undefined || state !== 'published') return;
     const own = made.get(`${batch}-${committed}`);
-    // A snapshot between the two may have expired. Batches of a dataset come one after the other, so its end tells the same.
-    const isLater = own ? nth(own.id) > nth(to.id) : endedAt > to.at && batch !== to.attempt?.batch;
-    if (isLater) later.push({ batch, fence: committed, at: own?.at ?? endedAt });
+    // Its own snapshot may have expired.
+    const isLater = own ? nth(own.id) > nth(to.id) : committedAt > to.at && batch !== to.attempt?.batch;
+    if (isLater) later.push({ batch, fence: committed, at: own?.at ?? committedAt });
   };
   for await (const { batches } of deps.ledger.batchPages(dataset, 100)) for (const each of batches) add(each);
   return { later: later.sort((a, b) => (a.at < b.at ? -1 : 1)), running };

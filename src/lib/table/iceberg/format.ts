@@ -429,6 +429,7 @@ function committedIn(snapshot: Snapshot | undefined): Committed {
     (count('deleted-records', 0) - count('removed-position-deletes', 0));
   return {
     snapshot: snapshot['snapshot-id'].toString(),
+    at: new Date(snapshot['timestamp-ms']).toISOString(),
     rows: Number.isNaN(after) ? undefined : { before, after },
   };
 }

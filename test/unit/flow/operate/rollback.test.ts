@@ -5,6 +5,7 @@ import { snapshots, tag } from '../../../../src/lib/flow/operate/history.ts';
 import { rollback, rollbackTo } from '../../../../src/lib/flow/operate/rollback.ts';
 import { reconcile } from '../../../../src/lib/flow/repair/reconcile.ts';
 import { expireSnapshots } from '../../../../src/lib/table/iceberg/maintenance.ts';
+import { publishChange } from '../../../../src/lib/table/iceberg/operations.ts';
 import { after } from '../../../support/everyCall.ts';
 import {
   dataset,
@@ -229,6 +230,31 @@ test('what comes while batches are rolled back is published, and a snapshot that
   expect(linesOf(world)).toEqual(['feed/a a7@06', 'feed/b b1@06', 'feed/e e1@06']);
   await world.cleanUp();
   expect(await world.counted()).toEqual(world.objects());
+});
+
+test('a batch that ended late, after another writer of the table had committed, belongs to the state of that writer', async () => {
+  const world = new World({ format: 'iceberg' });
+  world.put('feed/a', ['a1@06']);
+  world.aws.plan = ({ actor }) => (/^(complete|fail|recover)/i.test(actor) ? { mode: 'hang' } : undefined);
+  await world.deliver();
+  await world.executeAll();
+  world.aws.plan = undefined;
+  expect(await world.deps('test').ledger.openBatches(dataset)).toHaveLength(1);
+  world.aws.clock.advance(1000);
+  const upkeep = depsOf(world.aws.actor('upkeep'), world.aws);
+  const other = { dataset: 'other', batch: 'ab'.repeat(10), fence: 1 };
+  await publishChange(upkeep, dataset, other, { add: [], drop: [], dropped: 'gone', summary: {} });
+  await tag(world.deps('test'), dataset, 'model', undefined);
+  world.aws.clock.advance(3_600_000);
+  await world.sweep(true);
+  await world.settle();
+  world.put('feed/c', ['c1@06']);
+  await world.settle();
+  expect(linesOf(world)).toEqual(['feed/a a1@06', 'feed/c c1@06']);
+  await expireSnapshots(upkeep, dataset, { olderThan: world.aws.clock.now(), keepLast: 1 });
+  expect(await rollBackTo(world, 'model')).toMatchObject({ rejected: [{ object: 'feed/c' }] });
+  await world.settle();
+  expect(linesOf(world)).toEqual(['feed/a a1@06']);
 });
 
 test('a newer version that comes while the batch is rolled back is published, whoever is first', async () => {
