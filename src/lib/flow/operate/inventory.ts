@@ -98,7 +98,9 @@ function currentOf(row: unknown, prefix: string): InventoryObject | undefined {
   const { Key, VersionId, IsLatest, IsDeleteMarker, Size, ETag } = rowSchema.parse(row);
   const isWanted = (IsLatest ?? true) && !(IsDeleteMarker ?? false) && Key.startsWith(prefix);
   if (!isWanted || isFolderMarker({ key: Key, size: Size })) return undefined;
-  return { key: Key, version: VersionId ?? 'null', size: Size, etag: (ETag ?? '').replaceAll('"', '') };
+  // Of an object that is older than the bucket's versioning it is empty:
+  // https://docs.aws.amazon.com/AmazonS3/latest/userguide/inventory-configure-bops.html
+  return { key: Key, version: VersionId || 'null', size: Size, etag: (ETag ?? '').replaceAll('"', '') };
 }
 
 /** A CSV report is compressed with gzip, has no header, and its keys are encoded as in an address. */

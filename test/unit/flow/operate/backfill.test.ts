@@ -186,3 +186,13 @@ test.each([
   world.aws.s3.seed('work', data.key, damaged(Buffer.from(await store.readBytes(data))));
   await expect(run(world, { inventory })).rejects.toThrow(/^s3:.*inventory.data.csv.gz/);
 });
+
+test('an object that is older than the versioning of its bucket has the version null', async () => {
+  const line = '"raw","feed/0","","true","false","10","e"\n';
+  const world = history(1);
+  const inventory = report(world);
+  world.aws.s3.seed('work', 'inventory/data.csv.gz', gzipSync(line));
+  await run(world, { inventory });
+  const { ledger } = world.deps('test');
+  expect((await ledger.versionsOf(dataset, 'feed/0')).map(({ version }) => version)).toEqual(['null']);
+});
