@@ -24,6 +24,8 @@ export interface RecordPlace {
   readonly object: string;
   readonly version: string;
   readonly line: number;
+  /** An earlier erasure has shortened the file: in its other versions the record has another line. */
+  readonly isShifted?: boolean;
 }
 
 export interface RowsMatch {
@@ -31,6 +33,8 @@ export interface RowsMatch {
   readonly kept: number;
   /** Their batches, by the column `_batch`. */
   readonly batches: readonly string[];
+  /** Raw objects with a record of a person that is one of its rows, and nobody knows which: its line has shifted. */
+  readonly unclear: readonly string[];
 }
 
 /** The columns that say where a row comes from. */
@@ -57,12 +61,13 @@ export async function searchRows(
 ): Promise<RowsMatch[]> {
   return inDuckdb('objects that are searched', async ({ db, scratch }) => {
     await db.run('SET preserve_insertion_order = true');
-    await db.run('CREATE TABLE places (o VARCHAR, v VARCHAR, l BIGINT)');
+    await db.run('CREATE TABLE places (o VARCHAR, v VARCHAR, l BIGINT, is_shifted BOOLEAN)');
     const appender = await db.createAppender('places');
-    for (const { object, version, line } of records) {
+    for (const { object, version, line, isShifted = false } of records) {
       appender.appendVarchar(object);
       appender.appendVarchar(version);
       appender.appendBigInt(BigInt(line));
+      appender.appendBoolean(isShifted);
       appender.endRow();
     }
     appender.closeSync();
@@ -98,7 +103,13 @@ async function inTable(db: DuckDBConnection, sought: Sought, copy: RowsCopy): Pr
     await db.run(
       `DELETE FROM theirs WHERE NOT hit AND n IN (SELECT pos FROM read_parquet(${literal(copy.deletes)}))`,
     );
-  return written(db, copy);
+  const result = await written(db, copy);
+  if (!isOlder) return result;
+  const unclear = await db.runAndReadAll(
+    `SELECT DISTINCT o::VARCHAR AS object FROM (SELECT ${columns.join(', ')} FROM ${rowsIn(copy.path)}), places
+      WHERE is_shifted AND ${identifier(called('_object'))} = o AND (o, ${identifier(called('_version'))}) NOT IN (SELECT (o, v) FROM places) ORDER BY 1`,
+  );
+  return { ...result, unclear: unclear.getRowObjectsJson().map(({ object }) => String(object)) };
 }
 
 /** Rows of the quarantine have the raw text of a record. The row part reads it again. */
@@ -142,6 +153,7 @@ async function written(db: DuckDBConnection, { path, to }: RowsCopy): Promise<Ro
     removed: Number(count?.removed),
     kept: Number(count?.kept),
     batches: batches.getRowObjectsJson().map(({ batch }) => String(batch)),
+    unclear: [],
   };
   if (to !== undefined && result.removed > 0 && result.kept > 0)
     await db.run(

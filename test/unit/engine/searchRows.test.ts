@@ -116,6 +116,34 @@ test('objects of the table and of the quarantine', async () => {
   expect(await rest('refused', 'raw')).toEqual([['{"user":7,"n":42}'], ['{broken 420']]);
 });
 
+test('a row whose line has shifted in its raw file is unclear, unless the object has the column', async () => {
+  const db = await (await DuckDBInstance.create()).connect();
+  const written = async (name: string, sql: string) => {
+    await db.run(`COPY (${sql}) TO '${join(folder, name)}' (FORMAT parquet)`);
+    return { path: join(folder, name), isQuarantine: false };
+  };
+  const copies = [
+    await written('shifted', `SELECT 'x' AS email, ${place(1)} UNION ALL SELECT 'y', ${place(2)}`),
+    await written('known', `SELECT 42::BIGINT AS user_id, ${place(1)}`),
+  ];
+  const unclear = async (records: Parameters<typeof searchRows>[2]) =>
+    (await searchRows(sought, copies, records)).map((match) => [match.removed, match.unclear]);
+  const shifted = { object: 'feed/a', version: 'w', line: 1, isShifted: true };
+  expect(await unclear([shifted])).toEqual([
+    [0, ['feed/a']],
+    [1, []],
+  ]);
+  expect(await unclear([{ ...shifted, isShifted: false }])).toEqual([
+    [0, []],
+    [1, []],
+  ]);
+  // The version before is still there.
+  expect(await unclear([shifted, { object: 'feed/a', version: 'v', line: 2 }])).toEqual([
+    [1, []],
+    [1, []],
+  ]);
+});
+
 test.each([
   ['user_id = 42', [['42']]],
   [

@@ -16,7 +16,7 @@ import { eraseDocuments } from './documents.ts';
 import { holdLeases } from './leases.ts';
 import { type ErasedRaw, eraseRaw, refusalsOf } from './raw.ts';
 import { eraseHistory, eraseRows, namingOf, requireNone, sorted } from './rows.ts';
-import { type Found, isNothing, type Place, search } from './search.ts';
+import { type Found, isNothing, type Place, placesIn, search } from './search.ts';
 import type { EraseDeps, Erasing, PersonEngine } from './work.ts';
 
 /** What an erasure is about. No value of a person is kept. */
@@ -230,9 +230,7 @@ export async function erase(
     // Raw files come last: as long as they are there, the next search finds rows by their records.
     const documents = await eraseDocuments(deps, work, found.documents);
     // A version that the first search has read may be gone by now, and rows that are known by its records are not.
-    const records = [...before.found.raw, ...found.raw].flatMap(({ object, version, lines }) =>
-      lines.map((line) => ({ object, version, line })),
-    );
+    const records = placesIn([...before.found.raw, ...found.raw]);
     const { rows, rewritten } = await eraseRows(deps, work, leases, objects.counted, records);
     const history = await eraseHistory(deps, work, [...objects.stale, ...rewritten]);
     const raw = await eraseRaw(deps, work, leases, found.raw);

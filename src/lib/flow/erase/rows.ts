@@ -101,6 +101,10 @@ export async function sorted(deps: EraseDeps, work: Erasing, found: Found): Prom
       refusals.push(
         `${place}: an earlier contract has partitioned the table by ${folder}, so the name has the value; replay the files of this partition`,
       );
+    else if (rowsOf !== undefined && list?.has(key) && each.unclear.length > 0)
+      refusals.push(
+        `${place} is older than a column that names the persons, and an earlier erasure has changed the lines of ${each.unclear.join(', ')}: replay these files, then run the same command again`,
+      );
     else if (rowsOf !== undefined && list?.has(key)) counted.push({ ...each, rowsOf });
     else if (!isRead && (list !== null || (named !== null && bucket === config.processedBucket)))
       stale.push(each);

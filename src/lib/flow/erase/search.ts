@@ -15,9 +15,12 @@ import { type Documents, searchDocuments } from './documents.ts';
 import { type EraseDeps, type Erasing, inGroups, type Version, versionsBelow } from './work.ts';
 
 /** A version of a raw object with records of persons. */
-export interface RawFound extends RawMatch, Pick<StoredVersion, 'etag' | 'size' | 'isLatest'> {}
+export interface RawFound extends RawMatch, Pick<StoredVersion, 'etag' | 'size' | 'isLatest'> {
+  /** An earlier erasure has put it in place of a version with more records. */
+  readonly isShortened?: boolean;
+}
 
-/** A version of an object with rows of persons. */
+/** A version of an object with rows of persons, or with rows that may be of one. */
 export interface RowsFound extends Version, RowsMatch {
   readonly isLatest: boolean;
   readonly size: number;
@@ -44,9 +47,7 @@ export async function search(deps: EraseDeps, work: Erasing, known?: Found): Pro
   const { config } = deps;
   const clean = new Set(known?.clean);
   const raw = await searchAllRaw(deps, work, clean, known);
-  const records = raw.found.flatMap(({ object, version, lines }) =>
-    lines.map((line) => ({ object, version, line })),
-  );
+  const records = placesIn(raw.found);
   const table = await searchAllRows(
     deps,
     work,
@@ -88,6 +89,12 @@ export async function search(deps: EraseDeps, work: Erasing, known?: Found): Pro
   };
 }
 
+/** The records of persons in raw files. */
+export const placesIn = (raw: readonly RawFound[]): RecordPlace[] =>
+  raw.flatMap(({ object, version, lines, isShortened = false }) =>
+    lines.map((line) => ({ object, version, line, isShifted: isShortened })),
+  );
+
 /** Whether nothing is left. */
 export const isNothing = ({ raw, table, quarantine, tombstones, documents }: Found): boolean =>
   raw.length + table.length + quarantine.length + tombstones.length === 0 &&
@@ -126,7 +133,11 @@ async function searchAllRaw(
       const answer = await work.engine.searchRaw(copies.flat());
       unsearched.push(...answer.unsearched);
       const matches = new Map(
-        answer.matches.map((match) => [idOf(bucket, { key: match.object, version: match.version }), match]),
+        await parallel(answer.matches, 16, async (match) => {
+          const { object: key, version } = match;
+          const isShortened = (await store.placeOf({ bucket, key, version })) !== undefined;
+          return [idOf(bucket, { key, version }), { ...match, isShortened }] as const;
+        }),
       );
       for (const v of group) {
         const match = matches.get(idOf(bucket, v));
@@ -193,7 +204,8 @@ async function searchAllRows(
       const matches = await work.engine.searchRows(there, records);
       for (const [i, { of }] of there.entries()) {
         const match = matches[i];
-        if (match === undefined || match.removed === 0) clean.add(idOf(bucket, of));
+        if (match === undefined || (match.removed === 0 && match.unclear.length === 0))
+          clean.add(idOf(bucket, of));
         else found.push({ key: of.key, version: of.version, isLatest: of.isLatest, size: of.size, ...match });
       }
     });
