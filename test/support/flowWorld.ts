@@ -62,8 +62,10 @@ import { describeObject } from '../../src/lib/table/iceberg/statistics.ts';
 import { attemptPrefix } from '../../src/lib/table/objectName.ts';
 import { testConfig } from './config.ts';
 import { depsOf, fakeObject, liveDeletes, liveKeys } from './iceberg.ts';
+import { awsError } from './memory/errors.ts';
 import { createMemoryAws, type MemoryActor, type MemoryAws, type MemoryOptions } from './memory/index.ts';
 import { type RewriteObject, runRewriting } from './rewritingJob.ts';
+import { lacking } from './roles.ts';
 import { formatUnderTest } from './thorough.ts';
 
 export const dataset = 'feed';
@@ -206,6 +208,8 @@ export class World {
   described = 0;
   /** Items of the ledger that a list skipped. */
   readonly unreadable: Unreadable[] = [];
+  /** What functions have asked AWS without a permission in their role. */
+  readonly denied: string[] = [];
   /** A log for whoever investigates a failed run. */
   readonly errors: string[] = [];
   private actors = 0;
@@ -238,6 +242,16 @@ export class World {
     this.aws = createMemoryAws({ databases: ['db'], ...options });
     jest.spyOn(Date, 'now').mockImplementation(() => this.aws.clock.now());
     const { aws } = this;
+    const isMissing = (bucket: string, key: string) => aws.s3.versions(bucket, key)[0]?.content === undefined;
+    aws.wire.authorize = (actor, { service, name: operation }, input) => {
+      const [called = ''] = actor.name.split('~');
+      const name = called === 'transform' ? 'transformEmbedded' : called;
+      const request = lacking(name, { service, operation }, input, isMissing);
+      if (request === undefined) return;
+      this.denied.push(`${name}: ${request.action} on ${request.resource}`);
+      const error = service === 's3' ? 'AccessDenied' : 'AccessDeniedException';
+      throw awsError(service, error, `not authorized: ${this.denied.at(-1)}`);
+    };
     aws.athena.answerOf = (sql) => {
       if (sql.includes('AS rows_before')) return this.answerAround(sql);
       const [, batch, run] = /'([0-9a-f]{20})-([^']+)'/.exec(sql) ?? [];
@@ -354,7 +368,7 @@ export class World {
           },
         }),
       },
-      athena: createAthena({ database: 'db', workgroup: 'w' }, actor.athena),
+      athena: createAthena({ database: 'db', workgroup: testConfig.workgroup }, actor.athena),
       ledger: ledgerOn('ledger', actor.documents, {
         clock: () => this.aws.clock.now(),
         patience,

@@ -19,6 +19,12 @@ export const exceptions: readonly {
     why: 'X-Ray knows no resources, and the local stage has no traces',
   },
   {
+    of: ['startValidation', 'repairPartitions'],
+    actions: ['lakeformation:GetDataAccess'],
+    resource: '*',
+    why: 'Lake Formation knows no resources, and the local stage has no Lake Formation',
+  },
+  {
     of: ['dispatch'],
     actions: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'],
     resource: '',

@@ -30,17 +30,35 @@ export interface Names {
 }
 
 /**
- * What IAM is asked about a call. https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+ * What IAM is asked about a call on the wire.
+ * https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
  */
 export function requestsOf({ service, operation, example }: RecordedCalls, names: Names): Request[] {
   const { path, body } = example;
+  if (service !== 's3') return requestsOfInput(service, operation, parsed(body || '{}'), names);
+  const [place = '', query = ''] = path.split('?');
+  const [bucket = '', ...key] = place.slice(1).split('/');
+  const keys = [...body.matchAll(/<Key>([^<]*)/g)].map(([, Key]) => ({ Key }));
+  const input = {
+    Bucket: bucket,
+    Key: key.join('/'),
+    VersionId: query.includes('versionId=') ? 'some' : undefined,
+    // The recorder keeps the source of a copy in place of a body.
+    CopySource: body,
+    Delete: { Objects: keys },
+  };
+  return s3Requests(operation, input);
+}
+
+/** What IAM is asked about a call of the SDK. */
+export function requestsOfInput(service: string, operation: string, input: object, names: Names): Request[] {
   const arn = (resource: string) => `arn:aws:${service}:${names.region}:${names.account}:${resource}`;
-  if (service === 's3') return s3Requests(operation, path, body);
-  const input = JSON.parse(body || '{}') as Record<string, unknown>;
-  const text = (key: string) => String(input[key] ?? '');
+  if (service === 's3') return s3Requests(operation, input);
+  const given: Record<string, unknown> = { ...input };
+  const text = (key: string) => String(given[key] ?? '');
   switch (service) {
     case 'dynamodb':
-      return dynamoActions(operation, input).map(({ action, table }) => ({
+      return dynamoActions(operation, given).map(({ action, table }) => ({
         action: `dynamodb:${action}`,
         resource: arn(`table/${table}`),
       }));
@@ -48,7 +66,7 @@ export function requestsOf({ service, operation, example }: RecordedCalls, names
       const action = `glue:${operation}`;
       if (/Crawler$/.test(operation)) return [{ action, resource: arn(`crawler/${text('Name')}`) }];
       if (/JobRuns?$/.test(operation)) return [{ action, resource: arn(`job/${text('JobName')}`) }];
-      const table = text('TableName') || text('Name') || (input.TableInput as { Name?: string })?.Name;
+      const table = text('TableName') || text('Name') || (given.TableInput as { Name?: string })?.Name;
       return catalogRequests(action, text('DatabaseName'), table, arn);
     }
     case 'athena':
@@ -67,7 +85,7 @@ export function requestsOf({ service, operation, example }: RecordedCalls, names
         },
       ];
     case 'events': {
-      const [entry] = input.Entries as { Source: string }[];
+      const [entry] = given.Entries as { Source: string }[];
       const context = { 'events:source': entry?.Source ?? '' };
       return [{ action: 'events:PutEvents', resource: arn('event-bus/default'), context }];
     }
@@ -75,6 +93,8 @@ export function requestsOf({ service, operation, example }: RecordedCalls, names
       throw new Error(`nobody has said what IAM is asked about ${service} ${operation}`);
   }
 }
+
+const parsed = (text: string): object => JSON.parse(text) as object;
 
 /** Glue checks the catalog, the database and the table; for a list, every table. */
 function catalogRequests(
@@ -88,47 +108,57 @@ function catalogRequests(
   return [...above, ...own].map((resource) => ({ action, resource: arn(resource) }));
 }
 
-function s3Requests(operation: string, path: string, body: string): Request[] {
-  const [place = '', query = ''] = path.split('?');
-  const [bucket = ''] = place.split('/').filter(Boolean);
-  const object = `arn:aws:s3:::${place.slice(1)}`;
-  const read = (of: string, isVersion: boolean) => ({
-    action: isVersion ? 's3:GetObjectVersion' : 's3:GetObject',
-    resource: of,
+/** The members of S3's requests that tell what is asked. */
+interface ObjectInput {
+  readonly Bucket?: string;
+  readonly Key?: string;
+  readonly VersionId?: string | undefined;
+  readonly CopySource?: string;
+  readonly Delete?: {
+    readonly Objects?: readonly { readonly Key?: string | undefined; readonly VersionId?: string }[];
+  };
+}
+
+function s3Requests(operation: string, input: ObjectInput): Request[] {
+  const { Bucket = '', Key = '', VersionId, CopySource = '', Delete } = input;
+  const bucket = `arn:aws:s3:::${Bucket}`;
+  const object = `${bucket}/${Key}`;
+  /** An action on an object, or on one version of it. */
+  const on = (action: string, resource: string, isVersion: boolean, more = '') => ({
+    action: `s3:${action}${isVersion ? 'Version' : ''}${more}`,
+    resource,
   });
   switch (operation) {
     case 'GetObject':
     case 'HeadObject':
-      return [read(object, query.includes('versionId='))];
+      return [on('GetObject', object, VersionId !== undefined)];
     case 'CopyObject':
-    case 'UploadPartCopy':
+    case 'UploadPartCopy': {
+      const [from = '', query = ''] = CopySource.replace(/^\//, '').split('?');
       return [
-        // The recorder keeps the source of a copy in place of a body.
-        read(`arn:aws:s3:::${body.replace(/^\//, '').split('?')[0]}`, body.includes('versionId=')),
+        on('GetObject', `arn:aws:s3:::${from}`, query.includes('versionId=')),
         { action: 's3:PutObject', resource: object },
       ];
+    }
     case 'GetObjectTagging':
-      return [
-        {
-          action: query.includes('versionId=') ? 's3:GetObjectVersionTagging' : 's3:GetObjectTagging',
-          resource: object,
-        },
-      ];
+      return [on('GetObject', object, VersionId !== undefined, 'Tagging')];
     case 'PutObjectTagging':
       return [{ action: 's3:PutObjectTagging', resource: object }];
     case 'DeleteObject':
-      return [{ action: 's3:DeleteObject', resource: object }];
+      return [on('DeleteObject', object, VersionId !== undefined)];
     case 'DeleteObjects':
-      return [...body.matchAll(/<Key>([^<]*)/g)].map(([, key]) => ({
-        action: 's3:DeleteObject',
-        resource: `arn:aws:s3:::${bucket}/${key}`,
-      }));
+      return (Delete?.Objects ?? []).map((of) =>
+        on('DeleteObject', `${bucket}/${of.Key ?? ''}`, of.VersionId !== undefined),
+      );
     case 'ListObjectsV2':
-      return [{ action: 's3:ListBucket', resource: `arn:aws:s3:::${bucket}` }];
+    case 'HeadBucket':
+      return [{ action: 's3:ListBucket', resource: bucket }];
     case 'ListObjectVersions':
-      return [{ action: 's3:ListBucketVersions', resource: `arn:aws:s3:::${bucket}` }];
+      return [{ action: 's3:ListBucketVersions', resource: bucket }];
     case 'GetBucketLocation':
-      return [{ action: 's3:GetBucketLocation', resource: `arn:aws:s3:::${bucket}` }];
+      return [{ action: 's3:GetBucketLocation', resource: bucket }];
+    case 'ListParts':
+      return [{ action: 's3:ListMultipartUploadParts', resource: object }];
     case 'AbortMultipartUpload':
       return [{ action: 's3:AbortMultipartUpload', resource: object }];
     case 'PutObject':
@@ -137,7 +167,7 @@ function s3Requests(operation: string, path: string, body: string): Request[] {
     case 'CompleteMultipartUpload':
       return [{ action: 's3:PutObject', resource: object }];
     default:
-      throw new Error(`nobody has said what IAM is asked about s3 ${operation} ${path}`);
+      throw new Error(`nobody has said what IAM is asked about s3 ${operation} ${Bucket}/${Key}`);
   }
 }
 
@@ -172,7 +202,9 @@ function asAthena(operation: string, sql: string, names: Names): Request[] {
     return [{ action: 's3:GetObject', resource: `${work}/athena/result.csv` }];
   if (operation !== 'StartQueryExecution') return [];
   return [
-    ...catalogRequests('glue:GetDatabase', names.database, undefined, glue),
+    ...[names.database, 'default'].flatMap((database) =>
+      catalogRequests('glue:GetDatabase', database, undefined, glue),
+    ),
     ...['GetTable', 'GetPartition', 'GetPartitions', 'BatchGetPartition'].flatMap((action) =>
       catalogRequests(`glue:${action}`, names.database, 'staging', glue),
     ),

@@ -96,6 +96,8 @@ export class Wire {
   turn: ((actor: Actor, operation: Operation, input: object) => Promise<void>) | undefined;
   /** Called at each attempt: time advances. */
   onCall: () => void = () => {};
+  /** Throws AWS's error if the actor may not make the call. */
+  authorize: (actor: Actor, operation: Operation, input: object) => void = () => {};
   /** Called with each answer of a call without faults: what it reads and writes is counted. */
   onAnswer: ((operation: Operation, input: object, answer: object) => void) | undefined;
   /** Pending effects and undelivered answers, the oldest first. */
@@ -111,6 +113,7 @@ export class Wire {
       return this.watched(actor, operation, state, input, ready);
     this.count(actor, operation);
     try {
+      this.authorize(actor, operation, input);
       const answer = operation.run(state, input, noAttempt);
       this.onAnswer?.(operation, input, answer);
       return Later.resolve(answer);
@@ -164,7 +167,10 @@ export class Wire {
     fault: Fault | undefined,
     token: string,
   ): object | Promise<object> {
-    const run = (mask?: number) => operation.run(state, call.input, { mask, token });
+    const run = (mask?: number) => {
+      this.authorize(actor, operation, call.input);
+      return operation.run(state, call.input, { mask, token });
+    };
     switch (fault?.mode) {
       case undefined: {
         const answer = run();

@@ -173,7 +173,7 @@ test('a file of a prefix that feeds several datasets waits for each of them, onc
     const other = { ...own, dataset: 'other', when: "k = 'x'" };
     const contracts = new Map([own, other].map((contract) => [contract.dataset, contract]));
     const dispatched = await dispatch({ ...deps, contracts }, messages);
-    return { dispatched, pending: await Array.fromAsync(deps.ledger.files('other')) };
+    return { dispatched, pending: await Array.fromAsync(world.deps('test').ledger.files('other')) };
   });
   expect(result.dispatched).toMatchObject({ noted: 4, duplicates: 4, failed: [] });
   expect([...result.dispatched.started].sort()).toEqual([dataset, 'other'].sort());

@@ -96,7 +96,7 @@ test('the files of a batch whose manifest somebody has deleted go back all the s
   const fence = (await ledger.lease(dataset))?.fence ?? 0;
   const [open = { batch: '', fence: 0 }] = await ledger.openBatches(dataset);
   const { bucket, key } = places(config).attempt(dataset, open).manifest;
-  await store.delete(bucket, [key]);
+  await world.deps('somebody').store.delete(bucket, [key]);
   const error = { error: 'Aborted', cause: 'x'.repeat(3000) };
   expect(await endOpenBatches({ ...deps, config, store, ledger }, dataset, fence, error)).toBe(1);
   const waiting = (await ledger.pending(dataset)).map(({ object }) => object).sort();

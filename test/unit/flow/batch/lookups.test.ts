@@ -114,7 +114,7 @@ test('a lookup of a Hive table sees the objects that the ledger counts, and each
   expect(await plan()).toEqual(first);
   // What an erasure has removed is read again, as it is now.
   const at = places(deps.config).lookup(dataset, step, 'reference_0');
-  await deps.store.delete(at.bucket, [at.key]);
+  await world.deps('eraser').store.delete(at.bucket, [at.key]);
   expect((await plan()).rows).toHaveLength(2);
 });
 

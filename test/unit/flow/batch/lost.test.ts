@@ -20,7 +20,7 @@ async function lost(): Promise<{ world: World; deps: Deps }> {
   versions = new Map(['won', 'x', 'y', 'z'].map((name) => [name, world.put(`feed/${name}`, [`${name}@06`])]));
   await world.settle();
   const deps = world.deps('completeBatch');
-  const records = await Array.fromAsync(deps.ledger.files(dataset));
+  const records = await Array.fromAsync(world.deps('test').ledger.files(dataset));
   batches = new Map(records.map((record) => [record.object, record.batch ?? '']));
   const [batch] = await deps.ledger.batches(dataset);
   contract = batch?.contract ?? '';

@@ -29,7 +29,7 @@ const left = () =>
 /** An earlier batch, and an attempt that has replaced its object by another one with the rows that stay. */
 beforeEach(async () => {
   world = new World({ format: 'hive' });
-  deps = world.deps('publish');
+  deps = world.deps('test');
   fence = (await deps.ledger.acquireLease(dataset)) ?? 0;
   published = {
     ...live(['feed/1'], ['q1'], ['t1']),

@@ -14,7 +14,7 @@ const [open, closed, other] = ['a', 'b', 'c'].map((letter) => letter.repeat(20))
 
 beforeEach(async () => {
   world = new World();
-  deps = world.deps('reconcile');
+  deps = world.deps('test');
   fence = (await deps.ledger.acquireLease(dataset)) ?? 0;
   for (const batch of [other, closed]) {
     await deps.ledger.reopen(dataset, fence, { batch, fence }, { files: [], bytes: 0 });

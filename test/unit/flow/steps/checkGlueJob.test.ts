@@ -24,7 +24,7 @@ test.each<JobRunState>([
 ])('a run that is %s', async (state) => {
   const world = new World();
   const deps = world.deps('checkGlueJob');
-  const jobRun = await deps.catalog.startJob(deps.config.glueJob, {});
+  const jobRun = await world.deps('test').catalog.startJob(deps.config.glueJob, {});
   const run = world.aws.glue.jobRuns.get(jobRun);
   if (!run) throw new Error('no run');
   world.aws.glue.jobRuns.set(jobRun, { ...run, state, ...(state === 'FAILED' ? { message: 'why' } : {}) });

@@ -69,7 +69,7 @@ test('a query that failed for its own reason is not started again', async () => 
 async function reached(world: World, change: (summary: Summary) => Summary = (summary) => summary) {
   const check = await world.until('checkValidation');
   const deps = world.deps('checkValidation');
-  const [open = { batch: '', fence: 0 }] = await deps.ledger.openBatches(dataset);
+  const [open = { batch: '', fence: 0 }] = await world.deps('test').ledger.openBatches(dataset);
   const [key = ''] = world.aws.s3
     .keys('work', `staging/${dataset}/${open.batch}/`)
     .filter((name) => name.endsWith('/summary.json'));

@@ -12,7 +12,7 @@ test('a repeated start is the same query, and one that Athena broke off is start
   world.put('feed/a', ['1@06']);
   await world.until('startValidation');
   const deps = world.deps('startValidation');
-  const [open] = await deps.ledger.openBatches(dataset);
+  const [open] = await world.deps('test').ledger.openBatches(dataset);
   const of = { dataset, batch: open?.batch ?? '', fence: open?.fence ?? 0, run: 'r' };
   const tokens: string[] = [];
   const start = deps.athena.start;
