@@ -26,7 +26,14 @@ type State = {
   Comment?: string;
   Resource?: string;
   TimeoutSeconds?: number;
-  Retry?: { ErrorEquals: string[]; JitterStrategy: string; BackoffRate: number }[];
+  Retry?: {
+    ErrorEquals: string[];
+    JitterStrategy: string;
+    IntervalSeconds: number;
+    BackoffRate: number;
+    MaxAttempts: number;
+    MaxDelaySeconds: number;
+  }[];
   Catch?: { ErrorEquals: string[]; Next: string }[];
 };
 
@@ -93,6 +100,20 @@ test('errors that a person must look at hold the batch, and no others do', () =>
     'TableMismatch',
     'TableUnsupported',
   ]);
+});
+
+/** Seconds that Step Functions waits for a function that keeps failing with an error, on average: full jitter halves each interval. */
+const patience = (state: State, error: string) => {
+  const retry = state.Retry?.find(({ ErrorEquals }) => ErrorEquals.includes(error));
+  const { MaxAttempts = 0, IntervalSeconds = 0, BackoffRate = 1, MaxDelaySeconds = 0 } = retry ?? {};
+  return Array.from({ length: MaxAttempts }, (_, i) =>
+    Math.min(IntervalSeconds * BackoffRate ** i, MaxDelaySeconds),
+  ).reduce((sum, seconds) => sum + seconds / 2, 0);
+};
+
+test('a function that the account has no concurrency for is waited for, because its batch has not even been tried', () => {
+  for (const [name, state] of tasks)
+    expect([name, patience(state, 'Lambda.TooManyRequestsException') > 600]).toEqual([name, true]);
 });
 
 test('every state that calls a function retries throttling, under each of its names', () => {
