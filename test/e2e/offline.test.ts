@@ -79,7 +79,7 @@ const stateOf = async (stage: Stage, key: string): Promise<string> => {
   const files = await waitFor(
     async () => (await Array.fromAsync(stage.ledger.files(dataset))).filter((f) => f.object === key),
     (found) => found.some((f) => settled.includes(f.state)),
-    60_000,
+    180_000,
   );
   return files[0]?.state ?? 'not there';
 };
@@ -125,7 +125,7 @@ test('an edited handler is run by the next execution; errors keep their names; C
     await waitFor(
       () => invoke(offline, 'checkCrawler'),
       (answer) => answer.includes('edited'),
-      30_000,
+      120_000,
     );
     await drop('social-media-feed/two.json', 2);
     expect(await stateOf(stage, 'social-media-feed/two.json')).toBe('held');
@@ -136,7 +136,7 @@ test('an edited handler is run by the next execution; errors keep their names; C
     await waitFor(
       () => invoke(offline, 'checkCrawler'),
       (answer) => !answer.includes('edited'),
-      30_000,
+      120_000,
     );
     await retry(depsOf(stage), dataset, { batch: String(held?.batch) });
     await waitFor(
@@ -150,7 +150,7 @@ test('an edited handler is run by the next execution; errors keep their names; C
     const broken = await waitFor(
       () => invoke(offline, 'checkCrawler'),
       (answer) => answer.includes('UserCodeSyntaxError'),
-      30_000,
+      120_000,
     );
     expect(broken).toContain('src/handlers/checkCrawler.ts:1:11');
     await drop('social-media-feed/three.json', 3);
@@ -169,7 +169,7 @@ test('an edited handler is run by the next execution; errors keep their names; C
     if (offline.process.exitCode === null) interrupt(offline);
     await offline.ended;
   }
-}, 420_000);
+}, 900_000);
 
 test('a busy port and a missing Python are one clear line each', async () => {
   const server = createServer();
