@@ -185,7 +185,7 @@ export class PartitionsLeft extends SluiceError {
   static override readonly outcome = 'retry';
 }
 
-/** SQS did not accept messages, even after retries. */
+/** SQS or EventBridge did not accept messages, even after retries. */
 export class MessagesRefused extends SluiceError {
   override readonly name = 'MessagesRefused';
   static override readonly outcome = 'retry';

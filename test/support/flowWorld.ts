@@ -382,7 +382,7 @@ export class World {
         this.reminders.push({ message, at: this.aws.clock.now() + seconds * 1000 });
       },
       deadline: this.options.deadlineOf?.(name),
-      announce: createAnnouncer(actor.events),
+      announce: createAnnouncer(actor.events, patience),
       executionStatus: createExecutionStatus(actor.sfn),
       // No queue tells the crawler anything here.
       crawlQueue: { tell: async () => {}, isRead: async () => true },
