@@ -255,7 +255,7 @@ export class World {
     aws.athena.answerOf = (sql) => {
       if (sql.includes('AS rows_before')) return this.answerAround(sql);
       const [, batch, run] = /'([0-9a-f]{20})-([^']+)'/.exec(sql) ?? [];
-      const inPlace = new RegExp(`^${dataset}/${batch}-f\\d+-${run}/`);
+      const inPlace = new RegExp(`^[^/]+/${batch}-f\\d+-${run}/`);
       const staged = [
         ...aws.s3
           .keys('work', `staging/${dataset}/${batch}/${run}/data/`)

@@ -35,6 +35,9 @@ const fileName = new RegExp(`(?:^|/)${nameStart}\\d+\\.parquet$`);
 export const withinAttempt = (path: string): string => path.replace(ownFolderName, '');
 const ownFolderName = new RegExp(`^${nameStart}[^/]+/`);
 
+/** Whether an object is in the folder of an attempt, as those of an Iceberg table are: states of the table name it. */
+export const isInAttempt = (key: string): boolean => folderName.test(key);
+
 /** Null if the key does not belong to an attempt. */
 export function objectName(key: string): ObjectName | null {
   const found = folderName.exec(key) ?? fileName.exec(key);

@@ -1,7 +1,7 @@
 /** The objects that a batch has written to the table, to quarantine and as tombstones, and their removal. */
 import { planSchema } from '../../model/plan.ts';
 import type { Attempt } from '../../model/records.ts';
-import { attemptPrefix } from '../../table/objectName.ts';
+import { attemptPrefix, isInAttempt } from '../../table/objectName.ts';
 import { places } from './addresses.ts';
 import { type Deps, formatOf } from './deps.ts';
 import { keysAtWork, type Live, liveOf, type Published, publishedSchema } from './published.ts';
@@ -31,7 +31,7 @@ export async function takeBack(
   const published = await deps.store.findJson(at.published, publishedSchema);
   if (!published) return;
   const written = writtenBy(published);
-  await remove(deps, isNamed ? written.map(withoutObjects) : written);
+  await remove(deps, isNamed ? written.map(outsideOfStates) : written);
 }
 
 /**
@@ -67,10 +67,11 @@ export async function removeUncounted(
 export const dropReplaced = (
   deps: Pick<Deps, 'config' | 'store' | 'formats'>,
   published: Published,
-): Promise<void> => {
-  const dropped = published.rewritten.map((r) => r.dropped);
-  return remove(deps, formatOf(deps, published).history ? dropped.map(withoutObjects) : dropped);
-};
+): Promise<void> =>
+  remove(
+    deps,
+    published.rewritten.map((r) => outsideOfStates(r.dropped)),
+  );
 
 /** All objects that an attempt writes to the table, to quarantine and as tombstones: its own rows, and the remaining rows of others. */
 export const writtenBy = (published: Published): Live[] => [
@@ -78,7 +79,11 @@ export const writtenBy = (published: Published): Live[] => [
   ...published.rewritten.map(({ added }) => added),
 ];
 
-const withoutObjects = (live: Live): Live => ({ ...live, objects: [] });
+/** Without the objects that states of a table name. */
+const outsideOfStates = (live: Live): Live => ({
+  ...live,
+  objects: live.objects.filter(({ key }) => !isInAttempt(key)),
+});
 
 export async function remove(
   { config, store }: Pick<Deps, 'config' | 'store'>,

@@ -44,8 +44,8 @@ export function stagedBy(
     data: { bucket, key: `${root}${ownFolder(attempt, run)}` },
     deletes,
     rewritten(rowsOf, object) {
-      // The quarantine is not an Iceberg table.
-      if (object.bucket !== bucket) return at.rewritten(nameOf(object));
+      // The quarantine is not an Iceberg table, and an earlier table of the dataset may be none.
+      if (object.bucket !== bucket || !object.key.startsWith(root)) return at.rewritten(nameOf(object));
       return inPlace(rowsOf, object, '.parquet');
     },
   };

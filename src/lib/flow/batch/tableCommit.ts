@@ -16,6 +16,7 @@ export function commitOf(
   { objects, rewritten }: Published,
 ): TableCommit {
   const inTable = ({ key }: { key: string }) => placedIn(config, table, key);
+  const isOwn = ({ key }: { key: string }) => isOfTable(table, key);
   const addressOf = (key: string | undefined) =>
     key === undefined ? undefined : address({ bucket: config.processedBucket, key });
   const added = [...objects, ...rewritten.flatMap((r) => r.added.objects)];
@@ -23,13 +24,14 @@ export function commitOf(
     dataset,
     attempt,
     contract,
-    add: added.map((object) => ({
+    add: added.filter(isOwn).map((object) => ({
       ...inTable(object),
       bytes: object.bytes,
       restOf: addressOf(object.restOf),
     })),
     drop: rewritten
       .flatMap((r) => r.dropped.objects)
+      .filter(isOwn)
       .map((object) => ({ ...inTable(object), deletes: addressOf(object.deletes) })),
     deletes: rewritten
       .flatMap(({ hidden = [] }) => hidden)
@@ -40,6 +42,9 @@ export function commitOf(
       })),
   };
 }
+
+/** Whether an object is below a table. A dataset whose contract named another table earlier has objects there, too. */
+export const isOfTable = (table: string, key: string): boolean => key.startsWith(`${table}/`);
 
 /** An object of a table, with the values of its partition that its folder tells. */
 export const placedIn = (

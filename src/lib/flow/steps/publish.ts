@@ -5,7 +5,7 @@
 import { posix } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
-import { address } from '../../aws/store.ts';
+import { address, type ObjectRef } from '../../aws/store.ts';
 import { folderOf, valuesOfPath } from '../../catalog/partitionPath.ts';
 import { LeaseLost, ObjectMissing, TableConflict } from '../../errors.ts';
 import { type Plan, rewrittenRows, type Summary, summarySchema } from '../../model/plan.ts';
@@ -31,7 +31,7 @@ import {
 } from '../batch/published.ts';
 import type { publishOutput, RunInput } from '../batch/schemas.ts';
 import { stagedBy } from '../batch/staged.ts';
-import { commitOf } from '../batch/tableCommit.ts';
+import { commitOf, isOfTable } from '../batch/tableCommit.ts';
 import { goldenTable, quarantineTable } from '../batch/tables.ts';
 import { areTombstones, dayOf } from '../batch/tombstones.ts';
 
@@ -178,6 +178,7 @@ async function planOf(
   const rewrites = !hasRewrites ? [] : await store.readJson(staged.rewrites, rewritesSchema);
   const isTombstone = areTombstones(config, dataset);
   const documents: { key: string; live: Live }[] = [];
+  const isOwn = (old: ObjectRef) => old.bucket === config.processedBucket && isOfTable(table, old.key);
   const rewritten = await parallel(rewrites, 8, async ({ batch, objects: changed }) => {
     const before = await liveOf(deps, dataset, batch);
     const dropped = {
@@ -198,7 +199,7 @@ async function planOf(
       else (isTombstone(old.key) ? dropped.tombstones : dropped.quarantine).push(old.key);
       if (by === null) continue;
       const name = `${posix.dirname(old.key)}/${rewrittenObject(attempt, batch, number)}`;
-      const key = isData ? settle(by, name) : copy(by, old.bucket, name);
+      const key = isOwn(old) ? settle(by, name) : copy(by, old.bucket, name);
       if (isData) added.objects.push({ key, bytes, restOf: old.key });
       else (isTombstone(old.key) ? added.tombstones : added.quarantine).push(key);
     }
@@ -208,7 +209,7 @@ async function planOf(
   });
   const leaving = rewrites
     .flatMap((rewrite) => rewrite.objects)
-    .reduce((sum, { at, removed }) => sum + (at.bucket === config.processedBucket ? removed : 0), 0);
+    .reduce((sum, { at: old, removed }) => sum + (isOwn(old) ? removed : 0), 0);
   const folders = [...new Set(objects.map((o) => o.folder))].sort();
   const planned = {
     format,
