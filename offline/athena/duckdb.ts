@@ -199,7 +199,7 @@ async function createPartitionsView(
   const keys = (table?.PartitionKeys ?? []).map((c) => ({ name: c.Name ?? '', type: c.Type ?? '' }));
   if (!table || keys.length === 0)
     throw new QueryError(
-      `TABLE_NOT_FOUND: Table '${catalogName}.${database}.${name}$partitions' does not exist`,
+      `TABLE_NOT_FOUND: Table '${catalogName}.${database}."${name}$partitions"' does not exist`,
     );
   const types = keys.map(({ type }) => duckTypeOf(parseHiveType(type)));
   await db.run(

@@ -323,7 +323,7 @@ export const statements = (place: string): readonly Statement[] => [
   ),
   error(
     'SELECT * FROM "numbers$partitions"',
-    "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.conformance.numbers$partitions' does not exist",
+    'TABLE_NOT_FOUND: line 1:15: Table \'awsdatacatalog.conformance."numbers$partitions"\' does not exist',
   ),
   {
     ...rows('SELECT name FROM posts WHERE id = ? AND day = ?', 'varchar', ['ana']),

@@ -213,7 +213,7 @@ export class World {
   /** A log for whoever investigates a failed run. */
   readonly errors: string[] = [];
   private actors = 0;
-  private readonly contract: Contract;
+  private contract: Contract;
   readonly format: TableFormatName;
   readonly isDeduped: boolean;
   readonly isDedupedInTable: boolean;
@@ -311,6 +311,11 @@ export class World {
   private isChanged = false;
   private changed: { from: string; contract: Contract } | undefined;
   private watched: { name: string; look: (deps: Deps) => Promise<void> } | undefined;
+
+  /** A deployment changes the contract between two calls. */
+  deploy(change: (contract: Contract) => Contract): void {
+    this.contract = change(this.contract);
+  }
 
   /** The functions get another contract as soon as a function of this name is called. */
   changeContract(change: (before: Contract) => Contract, from: string): void {

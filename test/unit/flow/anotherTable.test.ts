@@ -1,6 +1,5 @@
 /** A dataset that gets another table: its files are replayed into it. */
 import { afterEach, expect, jest, test } from '@jest/globals';
-import type { Contract } from '../../../src/lib/contract/schema.ts';
 import { replay } from '../../../src/lib/flow/operate/again.ts';
 import { reconcile } from '../../../src/lib/flow/repair/reconcile.ts';
 import { isUnbalanced, type TableFormatName } from '../../../src/lib/model/plan.ts';
@@ -25,8 +24,7 @@ test.each([
     world.put('feed/c', ['c1@06']);
     await world.settle();
     const before = world.stored();
-    const { contract } = world as unknown as { contract: { -readonly [K in keyof Contract]: Contract[K] } };
-    contract.table = { name: 'other', format: to };
+    world.deploy((contract) => ({ ...contract, table: { name: 'other', format: to } }));
     const again = async (prefix: string) => {
       await world.operate((deps) => replay(deps, dataset, { prefix }));
       await world.settle();

@@ -43,7 +43,7 @@ test('"table$partitions" has the partitions of a table as rows, and the default 
   ]);
   expect((await ask(`${last} 3`)).rows.at(-1)).toEqual([null, '3']);
   for (const sql of ['SELECT * FROM "plain$partitions"', 'SELECT * FROM "none$partitions"'])
-    await expect(ask(sql)).rejects.toThrow("$partitions' does not exist");
+    await expect(ask(sql)).rejects.toThrow(`$partitions"' does not exist`);
 });
 
 test('a condition on a column that is called filename is not one on the files', async () => {
