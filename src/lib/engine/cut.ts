@@ -100,10 +100,15 @@ const singleBytes = (bytes: Buffer, table: string): string => {
 /** What may stand between objects: white space, commas, and the record separator of RFC 7464. */
 const separators: ReadonlySet<number> = new Set(Buffer.from(' \t\r\n,\u001e'));
 
-/** The consecutive objects of a text, and what is between them other than separators. */
+/** The consecutive objects of a text, and what is between them, without the separators around it. */
 export function concatenatedPieces(bytes: Buffer): Span[] {
   const pieces: Span[] = [];
-  const isText = (from: number, to: number) => bytes.subarray(from, to).some((byte) => !separators.has(byte));
+  const addText = (from: number, to: number) => {
+    const isText = (byte: number) => !separators.has(byte);
+    const between = bytes.subarray(from, to);
+    const first = between.findIndex(isText);
+    if (first >= 0) pieces.push({ start: from + first, end: from + between.findLastIndex(isText) + 1 });
+  };
   let depth = 0;
   let start = 0;
   for (let at = 0; at < bytes.length; at++) {
@@ -111,7 +116,7 @@ export function concatenatedPieces(bytes: Buffer): Span[] {
     if (byte === quote) at = endOfString(bytes, at) - 1;
     else if (byte === 0x7b) {
       if (depth++ > 0) continue;
-      if (isText(start, at)) pieces.push({ start, end: at });
+      addText(start, at);
       start = at;
     } else if (byte === 0x7d && --depth <= 0) {
       depth = 0;
@@ -119,7 +124,7 @@ export function concatenatedPieces(bytes: Buffer): Span[] {
       start = at + 1;
     }
   }
-  if (isText(start, bytes.length)) pieces.push({ start, end: bytes.length });
+  addText(start, bytes.length);
   return pieces;
 }
 

@@ -96,7 +96,7 @@ const more: typeof cases = [
     'objects without line ends',
     { formats: ['json_concatenated'] },
     '{"user":42}{"user":7}\n {"user":42,"x":"}{"}',
-    '{"user":7}',
+    '{"user":7}\n ',
     2,
   ],
   [
