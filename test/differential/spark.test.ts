@@ -445,7 +445,8 @@ test.each(['table', 'partition'])('the newest snapshot of a %s stays', async (re
   const text = (v: unknown) => JSON.stringify(v, (_, n: unknown) => (typeof n === 'bigint' ? `${n}n` : n));
   const told = (result: EngineResult) => [
     comparable(result),
-    result.replaced.map(text).sort(),
+    // Only an Iceberg table needs positions, which Spark does not read from folders.
+    result.replaced.map(({ _row: _, ...row }) => text(row)).sort(),
     result.lost.map(text),
   ];
   expect(told(spark)).toEqual(told(embedded));
