@@ -188,7 +188,7 @@ function wrapped(root: string, handler: string): string {
   return `${relative(root, file).slice(0, -'.ts'.length)}.${name}`;
 }
 
-/** The parameters that the stage is deployed with: those of the command but for its own. */
+/** The command's parameters for the stage. The port is for the local AWS itself. */
 function stageParameters(given: string | readonly string[] = []): Record<string, string> {
   const pairs = [given].flat().map((pair) => {
     const [name = '', ...value] = pair.split('=');

@@ -103,13 +103,10 @@ export const sparkEnvironment = (spark: SparkHome, folder: string): NodeJS.Proce
   PYSPARK_PYTHON: spark.python,
   // Spark's workers need the job's modules, too.
   PYTHONPATH: dirname(jobScript),
-  // Writes no checksum files beside the output.
-  PYSPARK_SUBMIT_ARGS: submitArguments(
-    spark,
-    folder,
-    { 'spark.hadoop.fs.file.impl': 'org.apache.hadoop.fs.RawLocalFileSystem' },
-    spark.javaOption,
-  ),
+  PYSPARK_SUBMIT_ARGS: submitArguments(spark, folder, {
+    // Writes no checksum files beside the output.
+    'spark.hadoop.fs.file.impl': 'org.apache.hadoop.fs.RawLocalFileSystem',
+  }),
 });
 
 /** A running Spark session for many jobs, several at a time. */

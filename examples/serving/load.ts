@@ -20,7 +20,7 @@ export interface LoadDeps {
   readonly putAll: (items: readonly Item[]) => Promise<void>;
 }
 
-/** A row without the columns that have no value. */
+/** What the table stores of a row: columns without a value are left out. */
 export interface Item extends Readonly<Record<string, unknown>> {
   readonly key: string;
   /** Of the batch. */
@@ -76,7 +76,7 @@ function itemOf(
 
 const isNone = (value: unknown): boolean => value === null || value === undefined;
 
-/** Different keys stay different, whatever their values are. */
+/** A value of the key. `#` separates values, so one within a value is escaped. */
 const keyPart = (value: unknown): string =>
   (value instanceof Date ? value.toISOString() : String(value)).replaceAll(/[\\#]/g, '\\$&');
 

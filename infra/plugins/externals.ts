@@ -3,7 +3,7 @@
  * them takes more than half of the time of packaging.
  */
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { esbuildModule } from './esbuildModule.ts';
 
 type DepsOf = (path: string, isEsm: boolean) => string[];
 
@@ -15,10 +15,7 @@ export default class Externals {
   readonly hooks = {};
 
   constructor(serverless: Serverless) {
-    const require = createRequire(import.meta.url);
-    const helper: { getDepsFromBundle: DepsOf } = createRequire(require.resolve('serverless-esbuild'))(
-      './helper.js',
-    );
+    const helper = esbuildModule<{ getDepsFromBundle: DepsOf }>('./helper.js');
     const depsOf = helper.getDepsFromBundle;
     helper.getDepsFromBundle = (path, isEsm) => {
       const text = readFileSync(path, 'utf8');

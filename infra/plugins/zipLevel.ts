@@ -2,7 +2,7 @@
  * Serverless plugin: compresses packages as gzip does by default. serverless-esbuild leaves the level to archiver, whose default is the fastest
  * one; the engine's package is a tenth larger with it, and each cold start fetches it. On this machine nobody fetches it, and a person waits.
  */
-import { createRequire } from 'node:module';
+import { esbuildModule } from './esbuildModule.ts';
 
 type Archive = (format: string, options?: object) => object;
 
@@ -16,9 +16,7 @@ export default class ZipLevel {
   readonly hooks = {};
 
   constructor(serverless: Serverless) {
-    const require = createRequire(import.meta.url);
-    // The one that serverless-esbuild uses.
-    const archiver: { create: Archive } = createRequire(require.resolve('serverless-esbuild'))('archiver');
+    const archiver = esbuildModule<{ create: Archive }>('archiver');
     const create = archiver.create.bind(archiver);
     archiver.create = (format, options = {}) => {
       const isLocal = serverless.service.provider.stage === 'local';

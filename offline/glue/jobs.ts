@@ -181,12 +181,7 @@ async function runJob(
           PYSPARK_PYTHON: spark.python,
           // Spark's own workers have it too.
           PYTHONPATH: modules.join(delimiter),
-          PYSPARK_SUBMIT_ARGS: submitArguments(
-            spark,
-            folder,
-            s3Settings(options.endpoint()),
-            spark.javaOption,
-          ),
+          PYSPARK_SUBMIT_ARGS: submitArguments(spark, folder, s3Settings(options.endpoint())),
         },
       },
     );

@@ -24,6 +24,10 @@ const listOf = (name: string): string => readFileSync(join(import.meta.dirname, 
 export const cacheFolder = (): string =>
   process.env.SLUICE_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'sluice');
 
+/** The folder of the cache for what is made from this content. */
+const folderFor = (name: string, content: string): string =>
+  join(cacheFolder(), `${name}-${createHash('sha256').update(content).digest('hex').slice(0, 12)}`);
+
 export type Report = (message: string) => void;
 
 /** Gives the path of the Python that has ministack. */
@@ -130,11 +134,7 @@ async function archiveClasses(
   report: Report,
 ): Promise<string | undefined> {
   const script = join(import.meta.dirname, 'spark_classes.py');
-  const identity = createHash('sha256')
-    .update(JSON.stringify([spark, readFileSync(script, 'utf8')]))
-    .digest('hex')
-    .slice(0, 12);
-  const folder = join(cacheFolder(), `spark-classes-${identity}`);
+  const folder = folderFor('spark-classes', JSON.stringify([spark, readFileSync(script, 'utf8')]));
   const [own, archive] = [join(folder, 'java.jsa'), join(folder, 'spark.jsa')];
   await once(folder, report, async () => {
     if ((await releaseOf(spark.javaHome)) < 13) return;
@@ -146,16 +146,12 @@ async function archiveClasses(
       'Java cannot archive its classes',
     );
     const scratch = join(folder, 'scratch');
+    const javaOption = `-XX:SharedArchiveFile=${own} -XX:ArchiveClassesAtExit=${archive}`;
     await mustRun(spark.python, [script, scratch], 'Spark does not run', {
       environment: {
         JAVA_HOME: spark.javaHome,
         PYSPARK_PYTHON: spark.python,
-        PYSPARK_SUBMIT_ARGS: submitArguments(
-          spark,
-          scratch,
-          {},
-          `-XX:SharedArchiveFile=${own} -XX:ArchiveClassesAtExit=${archive}`,
-        ),
+        PYSPARK_SUBMIT_ARGS: submitArguments({ ...spark, javaOption }, scratch),
       },
     });
     await rm(scratch, { recursive: true, force: true });
@@ -255,11 +251,7 @@ async function releaseOf(javaHome: string): Promise<number> {
  */
 export async function ensureVenv(name: string, requirements: string, report: Report): Promise<string> {
   const python = await findPython();
-  const identity = createHash('sha256')
-    .update(`${python.version}\n${listOf('build')}\n${requirements}`)
-    .digest('hex')
-    .slice(0, 12);
-  const folder = join(cacheFolder(), `${name}-${identity}`);
+  const folder = folderFor(name, `${python.version}\n${listOf('build')}\n${requirements}`);
   const install = async (list: string, options: readonly string[]) => {
     const file = join(folder, 'requirements.txt');
     await writeFile(file, list);
@@ -298,8 +290,7 @@ export async function ensureInstrumenter(report: Report): Promise<string> {
     name,
     text: readFileSync(join(wanted, name), 'utf8'),
   }));
-  const digest = createHash('sha256').update(JSON.stringify(files)).digest('hex').slice(0, 12);
-  const folder = join(cacheFolder(), `mutation-${digest}`);
+  const folder = folderFor('mutation', JSON.stringify(files));
   await once(folder, report, async () => {
     report(`installing Stryker's instrumenter into ${folder} (once)`);
     for (const { name, text } of files) await writeFile(join(folder, name), text);

@@ -1,11 +1,20 @@
 import { delimiter, join } from 'node:path';
 
+/** What a local Spark's command depends on. */
+interface Parts {
+  /** In the class path. */
+  readonly jars: readonly string[];
+  /** Jars that Spark loads besides. */
+  readonly packages?: readonly string[];
+  /** Options of its Java. */
+  readonly javaOption: string | undefined;
+}
+
 /** PYSPARK_SUBMIT_ARGS, in a shell's notation, of a local Spark whose own files go to `folder`. */
 export const submitArguments = (
-  { jars, packages = [] }: { readonly jars: readonly string[]; readonly packages?: readonly string[] },
+  { jars, packages = [], javaOption }: Parts,
   folder: string,
-  settings: Readonly<Record<string, string>>,
-  javaOption?: string,
+  settings: Readonly<Record<string, string>> = {},
 ): string =>
   [
     '--master local[2] --driver-memory 2g',

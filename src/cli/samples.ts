@@ -25,7 +25,14 @@ import { questionOfChanges } from '../lib/infer/changes.ts';
 import { sampleOfCsv, sampleOfSheet } from '../lib/infer/csv.ts';
 import type { Drafted } from '../lib/infer/infer.ts';
 import { datasetName } from '../lib/infer/names.ts';
-import { atOnePlace, parseExactly, type Question, type Sample, sampleOfJson } from '../lib/infer/source.ts';
+import {
+  atOnePlace,
+  changedSample,
+  parseExactly,
+  type Question,
+  type Sample,
+  sampleOfJson,
+} from '../lib/infer/source.ts';
 import { isPadded, sampleOfLog, sampleOfPositions } from '../lib/infer/text.ts';
 import { isXml, sampleOfXml } from '../lib/infer/xml.ts';
 import { isJsonObject, tryParseJson } from '../lib/json.ts';
@@ -309,7 +316,7 @@ function sampleOf(path: string, content: Buffer): Sample | FileEmpty {
         sampleOfPositions(lines, encoding));
   const json = sampleOfJson(text, isCut);
   const isByLine = json === null || json.source.formats?.includes('ndjson');
-  if (json !== null && (isUtf16 || (!isByLine && (encoding !== undefined || oddLines > 0))))
+  if (json !== null && (isUtf16 || (!isByLine && oddLines > 0)))
     throw notRead(path, `JSON in ${isUtf16 ? 'UTF-16' : 'another encoding than UTF-8'}`);
   const sample = json ?? flat();
   if (text.trim() === '') return new FileEmpty(path, 'it is empty');
@@ -319,49 +326,29 @@ function sampleOf(path: string, content: Buffer): Sample | FileEmpty {
     throw new UsageError(
       `${path}: no JSON record was found, and no CSV of two fields or more, no known log, and no fields at fixed positions`,
     );
-  const odd =
-    json !== null && encoding !== undefined
-      ? linesIn(content).filter((line) => !isUtf8(line)).length
-      : oddLines;
-  return odd === 0
-    ? sample
-    : withNote(
-        sample,
-        `${counted(odd, 'line')} ${odd === 1 ? 'is not UTF-8: it goes' : 'are not UTF-8: they go'} to quarantine.`,
-      );
+  // A text in another encoding is read in it, but JSON is UTF-8.
+  if (oddLines === 0 || (json === null && encoding !== undefined)) return sample;
+  const note = `${counted(oddLines, 'line')} ${oddLines === 1 ? 'is not UTF-8: it goes' : 'are not UTF-8: they go'} to quarantine.`;
+  return changedSample(sample, (each) => ({ ...each, notes: [...each.notes, note] }));
 }
-
-const withNote = (sample: Sample, note: string): Sample => ({
-  ...sample,
-  notes: [...sample.notes, note],
-  ...(sample.question === undefined
-    ? {}
-    : {
-        question: {
-          ...sample.question,
-          options: sample.question.options.map((o) => ({ ...o, sample: withNote(o.sample, note) })),
-        },
-      }),
-});
 
 /** Whether a text begins like JSON. A line of a log may begin with a bracket, too. */
 const likeJson = (text: string): boolean =>
   /^\s*(?:\{|\[\s*[{[])/.test(text) || Array.isArray(tryParseJson(text.trimStart().split('\n', 1)[0] ?? ''));
 
-function* linesOf(content: Buffer): Generator<Buffer> {
+function* linesIn(content: Buffer): Generator<Buffer> {
   for (let at = 0; at < content.length; ) {
     const end = content.indexOf(0x0a, at);
     yield content.subarray(at, end < 0 ? content.length : end);
     at = end < 0 ? content.length : end + 1;
   }
 }
-const linesIn = (content: Buffer): Buffer[] => [...linesOf(content)];
 
 interface Decoded {
   readonly text: string;
   readonly encoding?: 'windows-1252';
   readonly isUtf16: boolean;
-  /** Lines that are not UTF-8, in a file that is. */
+  /** Lines that are not UTF-8. */
   readonly oddLines: number;
 }
 
@@ -375,12 +362,12 @@ function textOfBytes(content: Buffer): Decoded {
   const utf8 = { isUtf16: false, text: content.toString('utf8').replace(/^\uFEFF/, '') };
   // A truncated sample may end in half a character.
   if (isUtf8(content.subarray(0, content.lastIndexOf(0x0a) + 1))) return { ...utf8, oddLines: 0 };
-  const special = linesIn(content).filter((line) => !isAscii(line));
+  const special = [...linesIn(content)].filter((line) => !isAscii(line));
   const oddLines = special.filter((line) => !isUtf8(line)).length;
   // Text in another encoding is hardly ever UTF-8 by accident.
   if (oddLines <= special.length / 2) return { ...utf8, oddLines };
   const text = new TextDecoder('windows-1252').decode(content);
-  return { text, encoding: 'windows-1252', isUtf16: false, oddLines: 0 };
+  return { text, encoding: 'windows-1252', isUtf16: false, oddLines };
 }
 
 /** First bytes of binary formats: https://en.wikipedia.org/wiki/List_of_file_signatures */

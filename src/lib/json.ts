@@ -28,6 +28,9 @@ export function* objectsOnLines(text: string): Generator<object> {
   }
 }
 
+/** What may stand between consecutive objects: white space, commas, and the record separator of RFC 7464. */
+export const objectSeparators = ' \t\r\n,\u001e';
+
 /**
  * The places of the consecutive texts in braces. Truncated ones and other text are left out. Each character is read once: a pattern
  * would search the rest of the text again for every string without an end.

@@ -445,11 +445,12 @@ test.each(['table', 'partition'])('the newest snapshot of a %s stays', async (re
   const text = (v: unknown) => JSON.stringify(v, (_, n: unknown) => (typeof n === 'bigint' ? `${n}n` : n));
   const told = (result: EngineResult) => [
     comparable(result),
-    // Only an Iceberg table needs positions, which Spark does not read from folders.
-    result.replaced.map(({ _row: _, ...row }) => text(row)).sort(),
+    result.replaced.map(text).sort(),
     result.lost.map(text),
   ];
-  expect(told(spark)).toEqual(told(embedded));
+  // Spark knows positions in listed objects, as those of an Iceberg table are, and none in the folders of a partition.
+  const replaced = isWhole ? embedded.replaced : embedded.replaced.map((row) => ({ ...row, _row: null }));
+  expect(told(spark)).toEqual(told({ ...embedded, replaced }));
 });
 
 test('keys of objects that were never committed, and of the batch itself, are no duplicates', async () => {

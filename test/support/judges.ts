@@ -65,7 +65,7 @@ export async function startSparkJudge(place: string, ...warehouse: string[]): Pr
       ...localEnvironment,
       JAVA_HOME: spark.javaHome,
       PYSPARK_PYTHON: spark.python,
-      PYSPARK_SUBMIT_ARGS: submitArguments(spark, folder, {}, spark.javaOption),
+      PYSPARK_SUBMIT_ARGS: submitArguments(spark, folder),
     },
     '"ready"',
   );

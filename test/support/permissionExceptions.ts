@@ -268,18 +268,18 @@ export const exceptions: readonly {
     of: ['startRewriting'],
     actions: ['s3:ListBucket'],
     resource: 'sluice-',
-    why: 'lists the rows that lose to newer ones, and the objects that lose rows to a correction are known without; the tests rewrite by newer rows in memory',
+    why: 'lists the rows that newer ones replace; on a stage the tests rewrite by a correction only, and by newer rows in memory',
   },
   {
     of: ['startRewriting', 'glueJob'],
     actions: ['s3:GetObject'],
     resource: '/quarantine/',
-    why: 'a large correction also rewrites quarantine; that of the tests has good rows only',
+    why: 'a large correction also rewrites quarantined rows, and the file of the test has none',
   },
   {
     of: ['startRewriting'],
     actions: ['s3:GetObject'],
     resource: '/tombstones/',
-    why: 'the same of the keys that a file has deleted',
+    why: 'a large correction also rewrites deleted keys, and no dataset of the project has any',
   },
 ];

@@ -264,11 +264,10 @@ export const grantsOf = (policies: readonly Policy[]): Grant[] =>
       listOf(Action).flatMap((action) => listOf(Resource).map((resource) => ({ action, resource }))),
     );
 
+/** What the resource of a grant matches. */
+export const patternOf = (resource: string): RegExp =>
+  new RegExp(`^${resource.split('*').map(RegExp.escape).join('.*')}$`, 's');
+
 /** Whether a request made use of a grant. */
-export function uses({ action, resource }: Request, grant: Grant): boolean {
-  const pattern = grant.resource
-    .split('*')
-    .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-    .join('.*');
-  return action === grant.action && new RegExp(`^${pattern}$`, 's').test(resource);
-}
+export const uses = ({ action, resource }: Request, grant: Grant): boolean =>
+  action === grant.action && patternOf(grant.resource).test(resource);

@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import * as z from 'zod';
 import { testConfig } from './config.ts';
 import { root } from './gates.ts';
-import { type Names, type Request, requestsOfInput } from './permissions.ts';
+import { type Names, patternOf, type Request, requestsOfInput } from './permissions.ts';
 
 const names: Names = {
   account: '123456789012',
@@ -56,16 +56,13 @@ const { Resources } = z
   })
   .parse(read('catalog.yml'));
 
-const escaped = (text: string) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
-
 /** Action -> the resources on which a role allows it. */
 function grantsOf(role: Statements): ReadonlyMap<string, readonly RegExp[]> {
   const grants = new Map<string, RegExp[]>();
   for (const { Action, Resource } of role) {
-    const patterns = Resource.map((resource) => {
-      const full = values[resource] ?? resource.replace(/\$\{([^}]+)\}/g, (_, name) => values[name] ?? '?');
-      return new RegExp(`^${full.split('*').map(escaped).join('.*')}$`, 's');
-    });
+    const patterns = Resource.map((resource) =>
+      patternOf(values[resource] ?? resource.replace(/\$\{([^}]+)\}/g, (_, name) => values[name] ?? '?')),
+    );
     for (const action of Action) grants.set(action, [...(grants.get(action) ?? []), ...patterns]);
   }
   return grants;

@@ -51,7 +51,7 @@ export function csvOptionsOf({ csv, text, xlsx, formats }: Contract['source']): 
 
 const plainHeader = { rows: 1, join: ' ', spans: false, anyCase: false };
 
-/** The default options. `quote` null: the CSV has no quotes. `isSpaced`: white space separates the fields. */
+/** The options, with the defaults of those that are not given. `quote`: null if the CSV has none. `isSpaced`: whether white space separates its fields. */
 export const csvOf = (csv: Csv) => ({
   delimiter: csv?.delimiter ?? ',',
   isSpaced: csv?.delimiter === whitespace,
@@ -117,7 +117,7 @@ export const marksOut = (text: string, csv: Csv): string =>
     : text;
 
 /** Escapes a character for a pattern, inside or outside a class. */
-const escaped = (character: string): string => {
+export const escaped = (character: string): string => {
   if (/[A-Za-z0-9]/.test(character)) return character;
   const code = character.codePointAt(0) ?? 0;
   // RE2 and JavaScript have no common escape for all characters. Only ASCII characters have a meaning in patterns.

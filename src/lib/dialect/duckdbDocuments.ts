@@ -4,8 +4,9 @@ import { hasFlatTexts } from '../contract/contract.ts';
 import { type PathStep, parsePath, quotedKey } from '../contract/path.ts';
 import { parseRecordsPath, type RecordsPath } from '../contract/recordsPath.ts';
 import type { Contract } from '../contract/schema.ts';
+import { objectSeparators } from '../json.ts';
 import { maxRecordBytes } from '../model/plan.ts';
-import { csvAttempt, csvOf, csvOptionsOf, withMarks, withoutMarks } from './csv.ts';
+import { csvAttempt, csvOf, csvOptionsOf, escaped, withMarks, withoutMarks } from './csv.ts';
 import { literal, trimmed } from './duckdbNames.ts';
 import { hasOddNumber, marked, unmarked } from './duckdbNumbers.ts';
 import type { Step } from './steps.ts';
@@ -189,7 +190,7 @@ const concatenatedRecords: readonly Step[] = [
   // Text between objects may begin on a later line than the object before it ends.
   [
     'begun',
-    `SELECT * REPLACE (CASE WHEN regexp_full_match(text, ${literal('[ \\t\\r\\n,\\x1e]*')}) THEN '' ELSE text END AS text), regexp_extract(text, '^[ \\t\\r\\n]*') AS blank FROM pieces`,
+    `SELECT * REPLACE (CASE WHEN regexp_full_match(text, ${literal(`[${[...objectSeparators].map(escaped).join('')}]*`)}) THEN '' ELSE text END AS text), regexp_extract(text, '^[ \\t\\r\\n]*') AS blank FROM pieces`,
   ],
   [
     'found',

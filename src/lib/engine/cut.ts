@@ -7,7 +7,7 @@ import { parseRecordsPath, valuesAt } from '../contract/recordsPath.ts';
 import type { Contract } from '../contract/schema.ts';
 import { csvOptionsOf, marksIn, marksOut } from '../dialect/csv.ts';
 import { csvRecordPatterns } from '../dialect/duckdbDocuments.ts';
-import { tryParseJson } from '../json.ts';
+import { objectSeparators, tryParseJson } from '../json.ts';
 import type { CsvBody } from '../model/layout.ts';
 
 /** Whether the record with this number is removed. */
@@ -97,8 +97,7 @@ const singleBytes = (bytes: Buffer, table: string): string => {
   return bytes.toString('latin1').replaceAll(/[\x80-\xff]/g, (byte) => characters[byte.charCodeAt(0)] ?? '');
 };
 
-/** What may stand between objects: white space, commas, and the record separator of RFC 7464. */
-const separators: ReadonlySet<number> = new Set(Buffer.from(' \t\r\n,\u001e'));
+const separators: ReadonlySet<number> = new Set(Buffer.from(objectSeparators));
 
 /** The consecutive objects of a text, and what is between them, without the separators around it. */
 export function concatenatedPieces(bytes: Buffer): Span[] {

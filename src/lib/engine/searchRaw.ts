@@ -244,7 +244,7 @@ async function areMentionedIn(sought: Sought, files: readonly { readonly path: s
   return false;
 }
 
-/** Whether one of the files is no text as UTF-8 has it, such as a damaged Parquet file: what it says is not found in its bytes. */
+/** Whether one of the files has a NUL byte, as a damaged Parquet file or UTF-16 has. Nobody can search it as text. */
 async function areBytes(files: readonly { readonly path: string }[]): Promise<boolean> {
   for (const path of new Set(files.map((file) => file.path)))
     if ((await readFile(path)).includes(0)) return true;

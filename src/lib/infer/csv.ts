@@ -5,7 +5,7 @@ import { counted } from '../counted.ts';
 import { csvOf, firstRecord } from '../dialect/csv.ts';
 import { joinedNames, namesOf } from '../engine/csvStart.ts';
 import { nullMarkers, valueOfField } from './column.ts';
-import type { Question, Sample } from './source.ts';
+import { changedSample, type Question, type Sample } from './source.ts';
 import { timeOfTexts } from './time.ts';
 
 type Csv = NonNullable<Contract['source']['csv']>;
@@ -87,11 +87,11 @@ export function sampleOfSheet(text: string, place: number): Sample | null {
   const names = namesOf(padded[first]?.fields ?? []);
   // Cells beside the last name belong to no field, so all names are listed.
   const listed = (header?.length ?? 0) < width ? { header: names, skipLines: line + 1 } : {};
-  return sample && ofSheet(sample, place, listed);
+  return sample && changedSample(sample, (each) => ofSheet(each, place, listed));
 }
 
 function ofSheet(
-  { source, question, ...sample }: Sample,
+  { source, ...sample }: Sample,
   place: number,
   listed: Pick<Options, 'header' | 'skipLines'>,
 ): Sample {
@@ -106,17 +106,6 @@ function ofSheet(
     ...sample,
     notes: [`Sheet ${place} is read; source.xlsx.sheet names another.`, ...sample.notes],
     source: { formats: ['xlsx'], ...xlsx } as Partial<Contract['source']>,
-    ...(question === undefined
-      ? {}
-      : {
-          question: {
-            ...question,
-            options: question.options.map((option) => ({
-              ...option,
-              sample: ofSheet(option.sample, place, listed),
-            })),
-          },
-        }),
   };
 }
 

@@ -28,10 +28,21 @@ export interface Question {
   readonly options: readonly { readonly name: string; readonly sample: Sample }[];
 }
 
+/** A sample, and those between which its question decides, all changed in the same way. */
+export function changedSample(sample: Sample, change: (sample: Sample) => Sample): Sample {
+  const { question } = sample;
+  if (question === undefined) return change(sample);
+  const options = question.options.map((o) => ({ ...o, sample: changedSample(o.sample, change) }));
+  return { ...change(sample), question: { ...question, options } };
+}
+
 /** The records of a JSON text; null if there are none. `isCut`: the text is truncated. */
 export function sampleOfJson(text: string, isCut: boolean): Sample | null {
   const finite = withoutNonFinite(text);
-  if (finite !== text) return withNonFinite(sampleOfJson(finite, isCut));
+  if (finite !== text) {
+    const sample = sampleOfJson(finite, isCut);
+    return sample && changedSample(sample, withNonFinite);
+  }
   const whole = parseExactly(text);
   if (Array.isArray(whole)) return sampleOfArray(whole);
   if (isJsonObject(whole)) return sampleOfDocument(whole, text);
@@ -101,17 +112,11 @@ const withoutNonFinite = (text: string): string =>
     : text;
 
 /** A sample in which some values were NaN or Infinity. */
-function withNonFinite(sample: Sample | null): Sample | null {
-  if (sample === null) return null;
-  const marked: Sample = {
-    ...sample,
-    source: { ...sample.source, json: { nonFinite: 'null' } },
-    notes: [...sample.notes, 'NaN and Infinity, which are no JSON, are read as null.'],
-  };
-  if (sample.question === undefined) return marked;
-  const options = sample.question.options.map((o) => ({ ...o, sample: withNonFinite(o.sample) ?? o.sample }));
-  return { ...marked, question: { ...sample.question, options } };
-}
+const withNonFinite = (sample: Sample): Sample => ({
+  ...sample,
+  source: { ...sample.source, json: { nonFinite: 'null' } },
+  notes: [...sample.notes, 'NaN and Infinity, which are no JSON, are read as null.'],
+});
 
 /** Parses JSON and keeps numbers exact: integers beyond 2^53 stay exact, and numbers with a fraction are distinguished from integers. */
 export const parseExactly = (text: string): unknown => tryParseJson(text, exact);

@@ -312,15 +312,15 @@ function dayOf(path: string, values: readonly (number | bigint)[]): TimeShape | 
   const isWritten = (text: string) =>
     /^(19|20)\d{6}$/.test(text) &&
     isDate(Number(text.slice(0, 4)), Number(text.slice(4, 6)), Number(text.slice(6)));
-  if (dayName.test(path) && values.every((v) => isWritten(String(v))))
-    return as({ pattern: '%Y%m%d' }, 'year, month and day');
+  if (dayName.test(path)) {
+    if (values.every((v) => isWritten(String(v)))) return as({ pattern: '%Y%m%d' }, 'year, month and day');
+    // From 1954 to 2119.
+    if (values.every((v) => v >= 20_000 && v < 80_000)) return as('excel', "Excel's days");
+  }
   const isWithClock = (text: string) =>
     /^\d{8}([01]\d|2[0-3])[0-5]\d[0-5]\d$/.test(text) && isWritten(text.slice(0, 8));
-  if (values.every((v) => isWithClock(String(v))))
-    return { ...as({ pattern: '%Y%m%d%H%M%S' }, 'year to second in UTC'), type: 'timestamp' };
-  // From 1954 to 2119.
-  return dayName.test(path) && values.every((v) => v >= 20_000 && v < 80_000)
-    ? as('excel', "Excel's days")
+  return values.every((v) => isWithClock(String(v)))
+    ? { ...as({ pattern: '%Y%m%d%H%M%S' }, 'year to second in UTC'), type: 'timestamp' }
     : null;
 }
 

@@ -1,16 +1,13 @@
 /** Packaging parses only bundles that can import an external package. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import { esbuildModule } from '../../../../infra/plugins/esbuildModule.ts';
 import Externals from '../../../../infra/plugins/externals.ts';
 
 test('a bundle that names no external package is not parsed; of another one, serverless-esbuild knows what it imports', () => {
-  const require = createRequire(import.meta.url);
-  const helper: { getDepsFromBundle(path: string, isEsm: boolean): string[] } = createRequire(
-    require.resolve('serverless-esbuild'),
-  )('./helper.js');
+  const helper = esbuildModule<{ getDepsFromBundle(path: string, isEsm: boolean): string[] }>('./helper.js');
   const folder = mkdtempSync(join(tmpdir(), 'sluice-externals-'));
   const bundle = (text: string) => {
     const path = join(folder, 'bundle.mjs');

@@ -1,9 +1,9 @@
 /** Packages are compressed well. */
-import { createRequire } from 'node:module';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { deflateRawSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
+import { esbuildModule } from '../../../../infra/plugins/esbuildModule.ts';
 import ZipLevel, { zipLevels } from '../../../../infra/plugins/zipLevel.ts';
 
 interface Archive extends Readable {
@@ -12,10 +12,7 @@ interface Archive extends Readable {
 }
 
 test('archives that serverless-esbuild makes have the usual level on AWS, and are made fast on this machine', async () => {
-  const require = createRequire(import.meta.url);
-  const archiver: { create(format: string): Archive } = createRequire(require.resolve('serverless-esbuild'))(
-    'archiver',
-  );
+  const archiver = esbuildModule<{ create(format: string): Archive }>('archiver');
   const text = Array.from({ length: 20_000 }, (_, i) => `${i * i}`).join();
   const size = async () => {
     const archive = archiver.create('zip');
