@@ -23,7 +23,9 @@ WITH bare AS (
 ), pieces AS (
   SELECT file, place, string_agg(token, '' ORDER BY n) AS text, min(newlines) AS newlines FROM places GROUP BY file, place
 ), begun AS (
-  SELECT * REPLACE (CASE WHEN regexp_full_match(text, '[\x20\x09\x0d\x0a\x2c\x1e]*') THEN '' ELSE text END AS text), regexp_extract(text, '^[ \t\r\n]*') AS blank FROM pieces
+  SELECT * REPLACE (CASE WHEN count(*) OVER (PARTITION BY file) > 1
+      AND regexp_full_match(text, '[\x20\x09\x0d\x0a\x2c\x1e]*') THEN '' ELSE text END AS text),
+    regexp_extract(text, '^[ \t\r\n]*') AS blank FROM pieces
 ), found AS (
   SELECT file, (newlines + length(blank) - length(replace(blank, chr(10), '')) + 1)::BIGINT AS line, encode(text) AS raw, NULL::VARCHAR AS fault FROM begun
   UNION ALL

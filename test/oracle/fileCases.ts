@@ -447,6 +447,7 @@ function documentFile(dice: Dice, record: (dice: Dice) => string): Buffer {
 }
 
 function concatenatedFile(dice: Dice, record: (dice: Dice) => string): Buffer {
+  if (dice.isOne(40)) return Buffer.from(dice.pick([',', '\n\u001e', '\n,,\n']));
   const parts = Array.from({ length: dice.from(0, 8) }, () => [
     dice.isOne(12) ? dice.pick(['[', '{"k":"}', '{', '}', '{"k":{}}}']) : record(dice),
     dice.pick(['', '\n', ' ', '\r\n\n', '\n', dice.isOne(6) ? dice.pick([',', '\u001e', ',\n', ',x']) : '']),

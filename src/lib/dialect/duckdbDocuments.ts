@@ -187,10 +187,13 @@ const concatenatedRecords: readonly Step[] = [
     'pieces',
     `SELECT file, place, string_agg(token, '' ORDER BY n) AS text, min(newlines) AS newlines FROM places GROUP BY file, place`,
   ],
-  // Text between objects may begin on a later line than the object before it ends.
+  // Text between objects may begin on a later line than the object before it ends. Separators that separate nothing are a record, so that
+  // no file with content is without records.
   [
     'begun',
-    `SELECT * REPLACE (CASE WHEN regexp_full_match(text, ${literal(`[${[...objectSeparators].map(escaped).join('')}]*`)}) THEN '' ELSE text END AS text), regexp_extract(text, '^[ \\t\\r\\n]*') AS blank FROM pieces`,
+    `SELECT * REPLACE (CASE WHEN count(*) OVER (PARTITION BY file) > 1
+      AND regexp_full_match(text, ${literal(`[${[...objectSeparators].map(escaped).join('')}]*`)}) THEN '' ELSE text END AS text),
+    regexp_extract(text, '^[ \\t\\r\\n]*') AS blank FROM pieces`,
   ],
   [
     'found',

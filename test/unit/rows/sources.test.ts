@@ -48,6 +48,18 @@ test.each([
     lines: ['3 30', '5 50', '7 70', '7 bad'],
   },
   {
+    what: 'separators between objects that are not there',
+    contract: contractOf({ formats: ['json_concatenated'] }),
+    text: '\n,\n\u001e',
+    lines: ['2 bad'],
+  },
+  {
+    what: 'white space only',
+    contract: contractOf({ formats: ['json_concatenated'] }),
+    text: ' \n\r\n\t',
+    lines: [],
+  },
+  {
     what: 'a CSV with line ends in quotes, and lines that are no records',
     contract: contractOf({ formats: ['csv'], csv: { skipLines: 1, comment: '#' } }),
     text: 'made by x\n# "\n\nid,text\n50,"a\n\nb"\n\n#\n100,\nbad\n120,"\n"\n140,',
