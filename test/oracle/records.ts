@@ -122,5 +122,7 @@ function concatenatedRecords(bytes: Buffer): RawRecord[] {
   }
   cut(text.length);
   // "A file of separators only is one record that is not JSON"
-  return found.length > 0 ? found : [record(text.slice(0, text.search(/[^ \t\r\n]/)).split('\n').length, text)];
+  return found.length > 0
+    ? found
+    : [record(text.slice(0, text.search(/[^ \t\r\n]/)).split('\n').length, text)];
 }
