@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pyarrow
 import pyarrow.parquet
@@ -26,6 +26,8 @@ class Setup(TypedDict):
     columns: list[str]
     # Column -> its id, and the names that it has in objects without ids: `fieldIds` of the plan.
     ids: dict[str, Any]
+    # Of tombstones: column -> the names that it had before. They have no ids, and may be older than the contract.
+    earlier: NotRequired[dict[str, list[str]]]
     region: str | None
 
 
@@ -75,7 +77,10 @@ def read_keys(units: Iterable[pyarrow.RecordBatch], setup: Setup) -> Iterator[py
             start = 0
             stream = Stream(store, {"uri": uri, "size": size, "version": None})
             with pyarrow.parquet.ParquetFile(pyarrow.PythonFile(stream, mode="r")) as file:
-                names = names_in(file.schema_arrow, setup["columns"], setup["ids"])
+                if "earlier" in setup:
+                    names = names_among(file.schema_arrow, schema, setup["columns"], setup["earlier"])
+                else:
+                    names = names_in(file.schema_arrow, setup["columns"], setup["ids"])
                 is_numbered = all(name.lower() != POSITION for name in file.schema_arrow.names)
                 for rows in file.iter_batches(columns=[name for name in names if name is not None]):
                     places_of_rows = pyarrow.array(range(start, start + rows.num_rows), pyarrow.int64())
@@ -110,6 +115,45 @@ def names_in(fields: pyarrow.Schema, columns: Sequence[str], ids: dict[str, Any]
         return next((name for name in (known or {}).get("names", [column]) if name in there), None)
 
     return [name_of(column) for column in columns]
+
+
+def names_among(
+    fields: pyarrow.Schema, schema: pyarrow.Schema, columns: Sequence[str], earlier: dict[str, list[str]]
+) -> list[str | None]:
+    """How a tombstone calls the columns, as src/lib/engine/tombstones.ts says; None for values of another type, too."""
+    there = set(fields.names)
+    found = {column: column for column in columns if column in there}
+    taken: set[str] = set()
+    is_changed = True
+    while is_changed:
+        is_changed = False
+        for column in columns:
+            before = (name for name in earlier.get(column, []) if name in there and name not in taken)
+            name = None if column in found else next(before, None)
+            if name is None:
+                continue
+            if found.get(name) == name:
+                del found[name]
+            found[column] = name
+            taken.add(name)
+            is_changed = True
+
+    def name_of(column: str) -> str | None:
+        name = found.get(column)
+        is_held = name is not None and holds(schema.field(column).type, fields.field(name).type)
+        return name if is_held else None
+
+    return [name_of(column) for column in columns]
+
+
+def holds(wide: pyarrow.DataType, narrow: pyarrow.DataType) -> bool:
+    """Whether a column of one type has every value of another: a time is no number of seconds."""
+    types = pyarrow.types
+    if types.is_decimal(wide) and types.is_decimal(narrow):
+        return bool(wide.scale == narrow.scale and wide.precision >= narrow.precision)
+    if types.is_timestamp(wide) and types.is_timestamp(narrow):
+        return True
+    return bool(wide == narrow or (wide == pyarrow.int64() and narrow == pyarrow.int32()))
 
 
 def with_constants(

@@ -133,11 +133,15 @@ def published_rows(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
 
 
 def tombstones(spark: SparkSession, job: Job, columns: list[str], ddl: str) -> DataFrame:
-    """The tombstones of earlier batches, as published rows. They may be older than a column."""
+    """The tombstones of earlier batches, as published rows."""
+    ids = job["plan"].get("fieldIds") or {}
     setup: Setup = {
         "arrow_schema": to_arrow_schema(spark.createDataFrame([], ddl).schema).serialize().to_pybytes(),
         "columns": columns,
         "ids": {},
+        "earlier": {
+            c["name"]: [*c.get("was", []), *ids.get(c["name"], {}).get("names", [])] for c in job["plan"]["columns"]
+        },
         "region": job["region"],
     }
     units = [(o["uri"], o["size"], "[[]]", False, "null") for o in job["deleted"]]

@@ -14,6 +14,7 @@ import { openDuckdb } from './instance.ts';
 import { asOutOfMemory } from './memory.ts';
 import { decidingColumns, type PublishedFile } from './publishedKeys.ts';
 import { readRows } from './rowPart.ts';
+import { tombstoneRows } from './tombstones.ts';
 import { writeRows } from './writeRows.ts';
 
 /** Fetches the published keys of partitions, or of all, to a folder; see fetchPublished. */
@@ -184,9 +185,7 @@ async function viewPublished(
   const none = `SELECT ${[...columns.map((name) => `NULL::${types.get(name)} AS ${identifier(name)}`), ...places('NULL')].join(', ')} FROM places`;
   const all = [
     ...(parts.length === 0 ? [none] : parts),
-    ...(deletes
-      ? await viewTombstones(db, plan, columns, types, (await tombstones?.(remembered)) ?? [])
-      : []),
+    ...(deletes ? await tombstoneRows(db, plan, (await tombstones?.(remembered)) ?? []) : []),
   ];
   // A history needs the rows that leave with their file, too.
   const rows = `(${all.join('\n UNION ALL ')})`;
@@ -240,34 +239,6 @@ async function keyRanges(db: DuckDBConnection, { set, columns }: Plan): Promise<
     const range = z.tuple([z.string(), z.string()]).safeParse(found?.[`c${i}`]);
     return range.success ? [{ column, least: range.data[0], greatest: range.data[1] }] : [];
   });
-}
-
-/** Tombstones as rows of the view `published`. They may be older than a column. */
-async function viewTombstones(
-  db: DuckDBConnection,
-  plan: Plan,
-  columns: readonly string[],
-  types: ReadonlyMap<string, string>,
-  paths: readonly string[],
-): Promise<string[]> {
-  if (paths.length === 0) return [];
-  const files = `read_parquet(${list(paths.map(literal))}, union_by_name = true, hive_partitioning = false)`;
-  const there = new Set(
-    (await db.runAndReadAll(`DESCRIBE FROM ${files}`)).getRowObjectsJson().map((c) => c.column_name),
-  );
-  const value = (name: string, type: string) =>
-    `${there.has(name) ? `TRY_CAST(${identifier(name)} AS ${type})` : `NULL::${type}`} AS ${identifier(name)}`;
-  return [
-    `SELECT ${[
-      ...columns.map((name) => value(name, types.get(name) ?? 'VARCHAR')),
-      "'' AS _path, false AS _is_fixed, NULL::BIGINT AS _row",
-      ...plan.partitionKeys.map(({ name }) => value(name, 'VARCHAR')),
-      'true AS _is_tombstone',
-      ...(plan.set.dedupe?.truncates
-        ? [`${there.has('_truncates') ? 'coalesce(_truncates, false)' : 'false'} AS _truncates`]
-        : []),
-    ].join(', ')} FROM ${files}`,
-  ];
 }
 
 /** Writes the tombstones of keys that the batch deletes, if there are any. */

@@ -1,0 +1,89 @@
+/** Contracts that change between batches: what earlier batches have left is read under the new one. */
+import { afterEach, expect, jest, test } from '@jest/globals';
+import { parseContract } from '../../../src/lib/contract/load.ts';
+import type { TableFormatName } from '../../../src/lib/model/plan.ts';
+import { columnsIn } from '../../support/changesWorld.ts';
+import { dataset, World } from '../../support/flowWorld.ts';
+import { realEngine } from '../../support/realEngine.ts';
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+type Column = { readonly name: string; readonly path: string; readonly type: string } & Record<
+  string,
+  unknown
+>;
+
+/** Lines are `key,n,gone`. `id`: how the contract reads the key, `n`: the order. */
+const contractOf = (
+  format: TableFormatName,
+  {
+    table,
+    id,
+    n,
+    more = {},
+  }: { table?: string; id?: Partial<Column>; n?: Partial<Column>; more?: object } = {},
+) => {
+  const key = { name: 'id', path: 'key', type: 'bigint', required: true, ...id };
+  const order = { name: 'n', path: 'n', type: 'bigint', required: true, ...n };
+  return parseContract(
+    'feed.yml',
+    JSON.stringify({
+      dataset,
+      table: { ...(table === undefined ? {} : { name: table }), format },
+      source: { prefix: 'feed/', formats: ['csv'], csv: { header: ['key', 'n', 'gone'] } },
+      columns: [key, order, { name: 'gone', path: 'gone', type: 'boolean', publish: false }],
+      dedupe: {
+        key: [key.name],
+        scope: 'table',
+        order: [{ column: order.name, direction: 'desc' }],
+        deleteWhen: 'gone',
+      },
+      partitionBy: [{ name: 'source', constant: 'feed' }],
+      ...more,
+    }),
+  );
+};
+
+const worldOf = (contract: ReturnType<typeof contractOf>) =>
+  new World({ engine: realEngine, format: 'iceberg', contract });
+
+const drop = async (world: World, key: string, ...lines: string[]) => {
+  world.putText(key, `${lines.join('\n')}\n`);
+  await world.settle();
+};
+const statesOf = async (world: World) =>
+  (await world.deps('test').ledger.batches(dataset)).map(({ state }) => state);
+
+test('a key that was deleted stays deleted when its column gets another name', async () => {
+  const world = worldOf(contractOf('iceberg'));
+  await drop(world, 'feed/a', '1,1,false', '2,1,false');
+  await drop(world, 'feed/b', '1,5,true');
+  const renamed = contractOf('iceberg', { id: { name: 'user_id', was: 'id' }, n: { name: 'id', was: 'n' } });
+  world.deploy(() => renamed);
+  await drop(world, 'feed/c', '1,3,false', '2,3,false');
+  await drop(world, 'feed/d', '2,9,true');
+  await drop(world, 'feed/e', '2,4,false', '3,1,false');
+  expect(await columnsIn(world, 'user_id, id')).toEqual([{ user_id: '3', id: '1' }]);
+  expect(new Set(await statesOf(world))).toEqual(new Set(['published']));
+});
+
+test.each(['hive', 'iceberg'] as const)(
+  'deletes of earlier types of the key and the order fail no batch: %s',
+  async (format) => {
+    const world = worldOf(contractOf(format));
+    await drop(world, 'feed/a', '1,1,false', '2,1,true');
+    const time = { type: 'timestamp', formats: ['epoch_s'] };
+    world.deploy(() => contractOf(format, { table: 'other', n: time }));
+    await drop(world, 'feed/b', '3,2,true', '4,2,false');
+    await drop(world, 'feed/c', '3,1,false', '5,2,false');
+    world.deploy(() => contractOf(format, { table: 'third', id: { type: 'string' }, n: time }));
+    await drop(world, 'feed/d', 'x,1,true', '6,2,false');
+    await drop(world, 'feed/e', 'x,0,false', '7,2,false');
+    const batches = await world.deps('test').ledger.batches(dataset);
+    expect(batches.map(({ state }) => state)).toEqual(batches.map(() => 'published'));
+    // In each table, a delete keeps an older row away.
+    expect(batches.map(({ counts }) => counts?.duplicates).sort()).toEqual([0, 0, 0, 1, 1]);
+  },
+);
