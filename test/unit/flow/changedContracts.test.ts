@@ -1,6 +1,7 @@
 /** Contracts that change between batches: what earlier batches have left is read under the new one. */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { parseContract } from '../../../src/lib/contract/load.ts';
+import { tableOfContract } from '../../../src/lib/flow/batch/tables.ts';
 import type { TableFormatName } from '../../../src/lib/model/plan.ts';
 import { columnsIn } from '../../support/changesWorld.ts';
 import { dataset, World } from '../../support/flowWorld.ts';
@@ -87,3 +88,28 @@ test.each(['hive', 'iceberg'] as const)(
     expect(batches.map(({ counts }) => counts?.duplicates).sort()).toEqual([0, 0, 0, 1, 1]);
   },
 );
+
+test('a batch of a contract that is no longer deployed is processed again under the new one instead of being held', async () => {
+  const before = contractOf('iceberg');
+  const after = contractOf('iceberg', { id: { name: 'user_id', was: 'id' } });
+  const world = worldOf(before);
+  await drop(world, 'feed/a', '1,1,false');
+  world.changeContract(() => after, 'publish');
+  // Another dataset of the table is faster, and renames its column.
+  world.watch('publish', async ({ formats, config }) => {
+    world.watch('none', async () => {});
+    await formats.iceberg.ensure(tableOfContract(after, config), { dataset: 'other', fence: 1 });
+  });
+  await drop(world, 'feed/b', '2,1,false');
+  const batches = await world.deps('test').ledger.batches(dataset);
+  expect(world.errors).toEqual([expect.stringContaining('TableMismatch')]);
+  expect(batches.map(({ state }) => state)).toEqual(['published', 'published']);
+  expect(await columnsIn(world, 'user_id')).toContainEqual({ user_id: '2' });
+  // A contract that is deployed, and does not fit, holds its files.
+  world.deploy(() => before);
+  world.changeContract(() => before, 'publish');
+  await drop(world, 'feed/c', '3,1,false');
+  expect((await world.deps('test').ledger.waiting(dataset, 'held')).map(({ object }) => object)).toEqual([
+    'feed/c',
+  ]);
+});

@@ -1,5 +1,6 @@
 /** How a batch fails: its objects are removed, and its files are returned or held. */
 import * as z from 'zod';
+import { contractText } from '../../contract/built.ts';
 import { namesOf } from '../../errorNames.ts';
 import type { ReturnedFile } from '../../ledger/batches.ts';
 import { type Attempt, isClaimedBy, type RawFile } from '../../model/records.ts';
@@ -105,13 +106,15 @@ async function filesOf(
 
 /** The next state of each file of a failed batch, and the batch's own. */
 async function nextStates(
-  { ledger }: Pick<Deps, 'ledger'>,
-  { dataset, batch }: { readonly dataset: string } & Attempt,
+  deps: Pick<Deps, 'config' | 'contracts' | 'store' | 'ledger'>,
+  attempt: { readonly dataset: string } & Attempt,
   files: readonly Omit<ReturnedFile, 'state'>[],
   doubtful: ReadonlyMap<string, string>,
   failure: Failure,
   reason: string,
 ): Promise<{ state: 'held' | 'failed'; returned: ReturnedFile[] }> {
+  const { ledger } = deps;
+  const { dataset, batch } = attempt;
   const replay = replayOf(files[0]);
   const plain = files.map(({ group: _, ...file }) => file);
   const all = (state: 'held' | 'failed', why?: string) => ({
@@ -124,6 +127,8 @@ async function nextStates(
       const name = replay === undefined ? batchId(group) : groups.length === 1 ? replay : `${replay}.${i}`;
       return group.map((file) => ({ ...file, state: 'pending' as const, group: name }));
     });
+  if (holdingErrors.includes(failure.error) && (await isOutdated(deps, attempt)))
+    return { state: 'failed', returned: again([plain]) };
   if (doubtful.size > 0) {
     const held = plain.filter((file) => doubtful.has(file.object));
     const others = plain.filter((file) => !doubtful.has(file.object));
@@ -145,6 +150,16 @@ async function nextStates(
   if (verdict.kind === 'hold') return all('held', `${reason}; ${verdict.why}`);
   if (verdict.kind === 'fail') return all('failed');
   return { state: 'failed', returned: again(verdict.groups) };
+}
+
+/** Whether the attempt had another contract than the one that is deployed now, which may fit the files and the table. */
+async function isOutdated(
+  { config, contracts, store }: Pick<Deps, 'config' | 'contracts' | 'store'>,
+  attempt: { readonly dataset: string } & Attempt,
+): Promise<boolean> {
+  const contract = contracts.get(attempt.dataset);
+  const own = await unlessGone(store.readText(places(config).attempt(attempt.dataset, attempt).contract));
+  return contract !== undefined && own !== null && own !== contractText(contract);
 }
 
 export const doubtfulSchema = z.array(z.object({ object: z.string(), reason: z.string() }));
