@@ -36,12 +36,18 @@ Example:
       throw new UsageError('--dataset, --reason and one BATCH are needed');
     const { deps } = await connect(values);
     const decision = { kind, reason: values.reason, at: new Date().toISOString() };
-    const result = await decide(deps, values.dataset, id, decision);
-    if (values.json) printJson({ ...result, decision });
-    else
-      print(
-        `${result.batch}: ${counted(result.files, 'file')} put back into the queue, to be ${pastOf[kind]}. Follow the batch with: sluice batches --dataset ${values.dataset}`,
-      );
+    const { batch, files, kept } = await decide(deps, values.dataset, id, decision);
+    if (values.json) printJson({ batch, files, kept, decision });
+    else {
+      if (files > kept)
+        print(
+          `${batch}: ${counted(files - kept, 'file')} put back into the queue, to be ${pastOf[kind]}. Follow the batch with: sluice batches --dataset ${values.dataset}`,
+        );
+      if (kept > 0)
+        print(
+          `${batch}: ${counted(kept, 'file')} published as before: what was to replace the rows is rejected`,
+        );
+    }
     return 0;
   },
 });

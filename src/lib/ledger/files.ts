@@ -745,8 +745,14 @@ export function filesOf(table: Table) {
       }
     },
 
-    /** Held files whose rows stay published: a replay that a person has rejected. */
-    async keepPublished(dataset: string, files: readonly Waiting[]): Promise<number> {
+    /**
+     * Held files whose rows stay published: a replay, or a rollback, that a person has rejected. They are files of the batch with their
+     * rows again, and no decision is left. `rowsIn`: that batch.
+     */
+    async keepPublished(
+      dataset: string,
+      files: readonly (Waiting & { readonly rowsIn: string })[],
+    ): Promise<number> {
       let kept = 0;
       for (const file of files) {
         const write = transact([
@@ -755,8 +761,8 @@ export function filesOf(table: Table) {
             Update: {
               ...at(fileKey(dataset, file)),
               ...changing({
-                set: { state: 'published' satisfies FileState },
-                remove: ['place', 'reason', 'group'],
+                set: { state: 'published' satisfies FileState, batch: file.rowsIn },
+                remove: ['place', 'reason', 'group', 'decision'],
                 when: '#place = :place',
                 values: { place: file.sk },
               }),

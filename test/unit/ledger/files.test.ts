@@ -350,9 +350,10 @@ test('the items of a file say in each of its states what they should, and nothin
   const [alone] = await ledger.waiting(dataset, 'held');
   expect(alone).toMatchObject({ ...raw, batch: 'unclaimed' });
   if (!alone) throw new Error('nothing waits');
-  expect(await ledger.keepPublished(dataset, [alone, alone])).toBe(1);
-  expect(file()).toMatchObject({ state: 'published' });
-  for (const gone of ['place', 'reason', 'group']) expect(file()).not.toHaveProperty(gone);
+  const kept = { ...alone, rowsIn: 'with its rows' };
+  expect(await ledger.keepPublished(dataset, [kept, kept])).toBe(1);
+  expect(file()).toMatchObject({ state: 'published', batch: 'with its rows' });
+  for (const gone of ['place', 'reason', 'group', 'decision']) expect(file()).not.toHaveProperty(gone);
   expect(places()).toEqual([]);
 });
 

@@ -12,18 +12,25 @@ import { unlessUnreadable } from '../batch/restored.ts';
 import { wake } from '../wake.ts';
 import { batchOf, groupOf, type OperatorDeps, requireReason } from './again.ts';
 
+export interface Decided {
+  readonly batch: string;
+  readonly files: number;
+  /** How many of them are published as before: a replay or a rollback of them was rejected. */
+  readonly kept: number;
+}
+
 /**
  * Runs a held batch again: `release` publishes its rows despite failed expectations; `reject` moves every row to quarantine, as
  * `rejected`. The decision belongs to the files, whatever batch they are in later. If the call is interrupted, the same decision
  * continues it. `unclaimed` stands for the files whose raw version is gone: they are in no batch, and can only be rejected. Throws
- * InvalidInput for a batch that is not held, and AlreadyDecided if somebody else was faster.
+ * InvalidInput for a batch that is not held and for the release of a rollback, and AlreadyDecided if somebody else was faster.
  */
 export async function decide(
   deps: OperatorDeps,
   dataset: string,
   id: string,
   decision: Decision,
-): Promise<{ batch: string; files: number }> {
+): Promise<Decided> {
   const { ledger } = deps;
   requireReason(decision.reason);
   if (id === unclaimed) return rejectGone(deps, dataset, decision);
@@ -38,6 +45,12 @@ export async function decide(
         batch,
       },
     );
+  // Whoever releases it may mean that the rows leave, or that they stay.
+  if (decision.kind === 'release' && (await isRollback(deps, dataset, files)))
+    throw new InvalidInput(
+      `${dataset}: the batch ${batch} takes rows out of the table: it was rolled back. A retry continues this, and reject keeps the rows`,
+      { dataset, batch },
+    );
   const made = await ledger.decide(dataset, batch, decision);
   if (made.kind !== decision.kind || files.length === 0)
     throw new AlreadyDecided(
@@ -47,12 +60,17 @@ export async function decide(
   return decideFiles(deps, dataset, files, made, { batch, group: groupOf(record, made.kind) });
 }
 
-/** A `retry` can only hold them again. */
-async function rejectGone(
-  deps: OperatorDeps,
+/** Files about which different things were decided are never in one batch. */
+async function isRollback(
+  { ledger }: OperatorDeps,
   dataset: string,
-  decision: Decision,
-): Promise<{ batch: string; files: number }> {
+  [first]: readonly Waiting[],
+): Promise<boolean> {
+  return first !== undefined && (await ledger.file(dataset, first))?.decision?.kind === 'rollback';
+}
+
+/** A `retry` can only hold them again. */
+async function rejectGone(deps: OperatorDeps, dataset: string, decision: Decision): Promise<Decided> {
   const { ledger } = deps;
   contractOf(deps, dataset);
   const waiting = await ledger.waiting(dataset, 'held', unclaimed);
@@ -76,19 +94,22 @@ async function decideFiles(
   files: readonly Waiting[],
   made: Decision,
   { batch, group }: { readonly batch: string; readonly group: string },
-): Promise<{ batch: string; files: number }> {
+): Promise<Decided> {
   const { ledger } = deps;
   // If a replay is rejected, the earlier rows stay published.
   const records = await ledger.read(dataset, files);
-  const isReplay = (_: unknown, i: number) => records[i]?.object?.rows?.version === files[i]?.version;
-  const replays = made.kind === 'reject' ? files.filter(isReplay) : [];
+  const replays = files.flatMap((file, i) => {
+    const rows = records[i]?.object?.rows;
+    const isReplay = made.kind === 'reject' && rows?.version === file.version && !rows.isRejected;
+    return isReplay ? [{ ...file, rowsIn: rows.batch }] : [];
+  });
   const kept = await ledger.keepPublished(dataset, replays);
-  const others = files.filter((file) => !replays.includes(file));
+  const others = files.filter(({ sk }) => !replays.some((replay) => replay.sk === sk));
   const moved = await ledger.requeue(dataset, others, {
     group,
     decision: made,
     ...(batch === unclaimed ? {} : { batch }),
   });
   await wake(deps, dataset);
-  return { batch, files: kept + moved };
+  return { batch, files: kept + moved, kept };
 }

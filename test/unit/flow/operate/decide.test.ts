@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { replay, retry } from '../../../../src/lib/flow/operate/again.ts';
 import { decide } from '../../../../src/lib/flow/operate/decide.ts';
+import { rollback } from '../../../../src/lib/flow/operate/rollback.ts';
 import { dataset, World } from '../../../support/flowWorld.ts';
 
 const many = ['1@06', '2@06', '3@07', '4@07', '5@07', '6@06'];
@@ -177,10 +178,84 @@ test('files whose raw version is gone are rejected together: published rows stay
   world.aws.dynamo.seed('ledger', { ...own, state: 'unknown' });
   await world.settle();
   expect(await ledger.waiting(dataset, 'held', 'unclaimed')).toHaveLength(3);
-  expect(await reject()).toEqual({ batch: 'unclaimed', files: 2 });
+  expect(await reject()).toEqual({ batch: 'unclaimed', files: 2, kept: 1 });
   await world.settle();
   expect((await ledger.waiting(dataset, 'held')).map(({ object }) => object)).toEqual(['feed/c']);
   expect([rowsOf('feed/a'), rowsOf('feed/b')]).toEqual([6, 6]);
   expect(await world.statesOf('feed/b')).toEqual(['published', 'rejected']);
   expect(world.rows().find(({ object }) => object === 'feed/b')?.version).toBe(second);
+});
+
+/** While it is on, each batch is held. */
+function holding(): { isOn: boolean } {
+  const holds = { isOn: false };
+  world.watch('publish', async () => {
+    if (holds.isOn) throw Object.assign(new Error('a test'), { name: 'ExpectationFailed' });
+  });
+  return holds;
+}
+
+/** A published file whose next batch, which `again` starts, is held. Gives both batches. */
+async function heldAgain(again: (batch: string) => Promise<unknown>): Promise<[string, string]> {
+  const holds = holding();
+  world.put('feed/a', many);
+  await world.settle();
+  const first = (await world.deps('test').ledger.batches(dataset)).at(-1)?.batch ?? '';
+  holds.isOn = true;
+  await again(first);
+  await world.settle();
+  holds.isOn = false;
+  return [first, await heldBatch()];
+}
+const replayAll = () => world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+const rollBack = (batch: string) =>
+  world.operate((deps) => rollback(deps, dataset, batch, { reason: 'a test', at }));
+const decideOn = (batch: string, kind: 'release' | 'reject') =>
+  world.operate((deps) => decide(deps, dataset, batch, kindOf(kind)));
+
+test('invariant 6: a held rollback that is rejected is over: the rows stay, also when the file is replayed later', async () => {
+  const [, held] = await heldAgain(rollBack);
+  expect(await decideOn(held, 'reject')).toEqual({ batch: held, files: 1, kept: 1 });
+  await world.settle();
+  expect(rowsOf('feed/a')).toBe(6);
+  await replayAll();
+  await world.settle();
+  expect(rowsOf('feed/a')).toBe(6);
+  expect(await world.statesOf('feed/a')).toEqual(['published']);
+});
+
+test('a held rollback is retried or rejected: a release of it could mean both', async () => {
+  const [, held] = await heldAgain(rollBack);
+  await expect(decideOn(held, 'release')).rejects.toThrow(
+    'A retry continues this, and reject keeps the rows',
+  );
+  expect((await world.deps('test').ledger.batch(dataset, held))?.decision).toBeUndefined();
+  await world.operate((deps) => retry(deps, dataset, { batch: held }));
+  await world.settle();
+  expect(rowsOf('feed/a')).toBe(0);
+  expect(await world.statesOf('feed/a')).toEqual(['rejected']);
+});
+
+test('invariant 7: a release that has published nothing is over when the replay is rejected', async () => {
+  const [, held] = await heldAgain(replayAll);
+  const holds = holding();
+  holds.isOn = true;
+  await decideOn(held, 'release');
+  await world.settle();
+  holds.isOn = false;
+  await decideOn(await heldBatch(), 'reject');
+  await replayAll();
+  await world.settle();
+  const last = (await world.deps('test').ledger.batches(dataset)).at(-1);
+  expect(last).toMatchObject({ state: 'published' });
+  expect(last?.decision).toBeUndefined();
+});
+
+test('a file whose replay is rejected is one of the batch with its rows, and is rolled back with it', async () => {
+  const [first, held] = await heldAgain(replayAll);
+  await decideOn(held, 'reject');
+  await world.settle();
+  expect(await rollBack(first)).toMatchObject({ rejected: [{ object: 'feed/a' }] });
+  await world.settle();
+  expect(rowsOf('feed/a')).toBe(0);
 });
