@@ -145,7 +145,7 @@ UNION ALL SELECT "source" AS _k0, "day" AS _t, _object FROM candidates
   SELECT _k0 AS _w0, min(_object) AS winner FROM compared WHERE _t = _newest GROUP BY _k0
 )
 SELECT DISTINCT winner, _object AS loser FROM compared JOIN winners ON compared._k0 = winners._w0
-WHERE _t < _newest AND winner <> _object
+WHERE (_newest IS NOT NULL AND (_t IS NULL OR _t < _newest)) AND winner <> _object
 
 -- columns of golden, partitioned by source
 id bigint
@@ -186,4 +186,4 @@ UNION ALL SELECT `source` AS _k0, `day` AS _t, _object FROM candidates
   SELECT _k0 AS _w0, min(_object) AS winner FROM compared WHERE _t = _newest GROUP BY _k0
 )
 SELECT DISTINCT winner, _object AS loser FROM compared JOIN winners ON compared._k0 = winners._w0
-WHERE _t < _newest AND winner <> _object
+WHERE (_newest IS NOT NULL AND (_t IS NULL OR _t < _newest)) AND winner <> _object

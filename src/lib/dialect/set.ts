@@ -161,7 +161,10 @@ SEMI JOIN (SELECT ${known.join(', ')} FROM ranked WHERE _fate = 'published') AS 
   };
 }
 
-/** The statements for snapshots: the rows of the newest one stay, of the batch and of the published rows. */
+/**
+ * The statements for snapshots: the rows of the newest one stay, of the batch and of the published rows. Rows that are older than the
+ * contract's column for snapshots are of none, and leave.
+ */
 function snapshotSql(
   { key, order }: NonNullable<SetPart['dedupe']>,
   rows: string,
@@ -204,7 +207,7 @@ function snapshotSql(
       newest('told', greatest),
       [
         'replaced',
-        `SELECT candidates._path, candidates.${by}, candidates._row FROM candidates ${join(columnsOf('candidates'), 'newest', '_n')}\nWHERE NOT candidates._is_fixed AND candidates.${by} < _newest`,
+        `SELECT candidates._path, candidates.${by}, candidates._row FROM candidates ${join(columnsOf('candidates'), 'newest', '_n')}\nWHERE NOT candidates._is_fixed AND ${isOlder(`candidates.${by}`, '_newest')}`,
       ],
     ]),
     tombstones: null,
@@ -229,7 +232,7 @@ function snapshotSql(
           named.map((name) => `compared.${name}`),
           'winners',
           '_w',
-        )}\nWHERE _t < _newest AND winner <> _object`,
+        )}\nWHERE ${isOlder('_t', '_newest')} AND winner <> _object`,
       ],
     ]),
   };
@@ -329,7 +332,7 @@ UNION ALL SELECT max(${column}) FROM candidates WHERE _truncates) AS told`,
   ];
 };
 
-/** Whether a row, by its column of the order, is older than the latest truncate. */
+/** Whether a row, by its column of the order, is older than the latest truncate or the newest snapshot. */
 const isOlder = (column: string, latest = '(SELECT t FROM truncated)'): string =>
   `(${latest} IS NOT NULL AND (${column} IS NULL OR ${column} < ${latest}))`;
 

@@ -137,11 +137,11 @@ export async function rewriteSql(
 ): Promise<RewriteSql> {
   const rowsOfFile = isHidden ? rowsLeft(fileRows, 'hidden') : fileRows;
   const isOfOrigin = `(${identifier(columns.object)}, ${identifier(columns.version)}) IN (SELECT (o, v) FROM origins)`;
-  // A row without a key is not replaced, and a condition without a value would remove it.
+  // A condition without a value would remove a row.
   const isReplaced =
     replacedAt === undefined
       ? 'false'
-      : `(NOT ${isOfOrigin} AND coalesce((${await valuesIn(db, from, key, ids)}) IN (SELECT (${key.map(({ name }) => identifier(name)).join(', ')}) FROM replaced WHERE _path = ${place}), false))`;
+      : `(NOT ${isOfOrigin} AND coalesce(${await valuesIn(db, from, key, ids)} IN (SELECT ${tupleOf(key.map(({ name }) => identifier(name)))} FROM replaced WHERE _path = ${place}), false))`;
   const isRemoved = `(${isOfOrigin} OR ${isReplaced})`;
   const changing =
     changes === undefined || changedAt === undefined
@@ -190,7 +190,7 @@ async function columnsOf(db: DuckDBConnection, relation: string): Promise<KeyCol
     .map(({ column_name: name, column_type: type }) => ({ name: String(name), type: String(type) }));
 }
 
-/** The values of a file's rows in the columns of a key, with the types of these columns. */
+/** The values of a file's rows in the columns of a key, with the types of these columns, as a tuple. */
 async function valuesIn(
   db: DuckDBConnection,
   file: string,
@@ -203,8 +203,11 @@ async function valuesIn(
     key.map(({ name }) => name),
     ids,
   );
-  return names.map((name, i) => `CAST(${name} AS ${key[i]?.type})`).join(', ');
+  return tupleOf(names.map((name, i) => `CAST(${name} AS ${key[i]?.type})`));
 }
+
+/** Two tuples without a value at the same place are equal. A tuple has two values at least. */
+const tupleOf = (values: readonly string[]): string => `(${['true', ...values].join(', ')})`;
 
 /** The rows of a file with `__is_changed`, and the columns with their new values. A file that is older than the history gets its columns. */
 async function withChanges(
@@ -218,8 +221,8 @@ async function withChanges(
   const own = await columnsOf(db, `read_parquet(${literal(from)}, hive_partitioning = false)`);
   const [until = 'NULL', is = 'NULL'] = await namesOf(db, from, [validTo, current], ids);
   const rows = `(SELECT f.*, coalesce(__changed, false) AS __is_changed, __until FROM (SELECT *, row_number() OVER () AS __row FROM ${rowsOfFile}) AS f
-    LEFT JOIN (SELECT DISTINCT (${key.map(({ name }) => identifier(name)).join(', ')}) AS __key, true AS __changed, ${identifier(validTo)} AS __until FROM changes WHERE _path = ${place})
-    ON __key = (${await valuesIn(db, from, key, ids)}))`;
+    LEFT JOIN (SELECT DISTINCT ${tupleOf(key.map(({ name }) => identifier(name)))} AS __key, true AS __changed, ${identifier(validTo)} AS __until FROM changes WHERE _path = ${place})
+    ON __key = ${await valuesIn(db, from, key, ids)})`;
   const newUntil = (as: string) => `CASE WHEN __is_changed THEN __until ELSE ${until} END::${as}`;
   const newIs = `CASE WHEN __is_changed THEN __until IS NULL ELSE ${is} END::BOOLEAN`;
   const selected = own.map(({ name, type: as }) =>

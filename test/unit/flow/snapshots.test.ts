@@ -1,6 +1,7 @@
 /** `load: replace`: files are snapshots of the whole table or of its partitions, and the newest one counts. */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { parseContract } from '../../../src/lib/contract/load.ts';
+import type { Contract } from '../../../src/lib/contract/schema.ts';
 import { decide } from '../../../src/lib/flow/operate/decide.ts';
 import { tableOf } from '../../support/changesWorld.ts';
 import { dataset, expectCounted, World } from '../../support/flowWorld.ts';
@@ -96,3 +97,34 @@ thoroughTest(
     await expectCounted(world);
   },
 );
+
+test('the first snapshot replaces rows that were published before the contract named snapshots; they come back with its rollback', async () => {
+  const world = worldOf('table');
+  const withoutLoad = (contract: Contract): Contract => {
+    const { load: _, ...rest } = contract;
+    return { ...rest, columns: contract.columns.filter(({ name }) => name !== 'v') };
+  };
+  let snapshots: Contract | undefined;
+  world.deploy((contract) => {
+    snapshots = contract;
+    return withoutLoad(contract);
+  });
+  world.putText('feed/a', rows(1, 1, 1, 2));
+  await world.settle();
+  world.deploy((contract) => snapshots ?? contract);
+  world.putText('feed/b', rows(2, 1, 1, 3));
+  await world.settle();
+  expect(await tableOf(world)).toEqual(stateOf(2, 1, 1, 3));
+  world.putText('feed/b', '\n');
+  await world.settle();
+  const [held] = (await world.deps('test').ledger.batches(dataset)).filter(({ state }) => state === 'held');
+  await world.operate((deps) =>
+    decide(deps, dataset, held?.batch ?? '', {
+      kind: 'release',
+      reason: 'a test',
+      at: new Date().toISOString(),
+    }),
+  );
+  await world.settle();
+  expect(await tableOf(world)).toEqual(stateOf(1, 1, 1, 2));
+});
