@@ -113,6 +113,11 @@ export class TableConflict extends SluiceError {
   override readonly name = 'TableConflict';
 }
 
+/** A deployment has changed the contract of a batch that was about to look something up. The batch is claimed again, with the new one. */
+export class ContractOutdated extends SluiceError {
+  override readonly name = 'ContractOutdated';
+}
+
 /** Glue did not confirm a commit of an Iceberg table, and may still make it. The same commit is sent again. */
 export class CommitUnclear extends SluiceError {
   override readonly name = 'CommitUnclear';

@@ -1,6 +1,5 @@
 /** How a batch fails: its objects are removed, and its files are returned or held. */
 import * as z from 'zod';
-import { contractText } from '../../contract/built.ts';
 import { namesOf } from '../../errorNames.ts';
 import type { ReturnedFile } from '../../ledger/batches.ts';
 import { type Attempt, isClaimedBy, type RawFile } from '../../model/records.ts';
@@ -12,7 +11,7 @@ import type { Deps } from './deps.ts';
 import { type Announce, finishBatch } from './finish.ts';
 import { batchId, replayOf } from './id.ts';
 import { stopRuns } from './jobRuns.ts';
-import { readManifest, unlessGone } from './manifest.ts';
+import { isOutdated, readContract, readManifest, unlessGone } from './manifest.ts';
 import { takeBack } from './objects.ts';
 import { lostAttempts, reopen } from './restored.ts';
 import type { failOutput } from './schemas.ts';
@@ -127,8 +126,12 @@ async function nextStates(
       const name = replay === undefined ? batchId(group) : groups.length === 1 ? replay : `${replay}.${i}`;
       return group.map((file) => ({ ...file, state: 'pending' as const, group: name }));
     });
-  if (holdingErrors.includes(failure.error) && (await isOutdated(deps, attempt)))
-    return { state: 'failed', returned: again([plain]) };
+  if (holdingErrors.includes(failure.error)) {
+    const contract = await unlessGone(readContract(deps, attempt));
+    // The contract that is deployed now may fit the files and the table.
+    if (contract !== null && isOutdated(deps.contracts, contract))
+      return { state: 'failed', returned: again([plain]) };
+  }
   if (doubtful.size > 0) {
     const held = plain.filter((file) => doubtful.has(file.object));
     const others = plain.filter((file) => !doubtful.has(file.object));
@@ -150,16 +153,6 @@ async function nextStates(
   if (verdict.kind === 'hold') return all('held', `${reason}; ${verdict.why}`);
   if (verdict.kind === 'fail') return all('failed');
   return { state: 'failed', returned: again(verdict.groups) };
-}
-
-/** Whether the attempt had another contract than the one that is deployed now, which may fit the files and the table. */
-async function isOutdated(
-  { config, contracts, store }: Pick<Deps, 'config' | 'contracts' | 'store'>,
-  attempt: { readonly dataset: string } & Attempt,
-): Promise<boolean> {
-  const contract = contracts.get(attempt.dataset);
-  const own = await unlessGone(store.readText(places(config).attempt(attempt.dataset, attempt).contract));
-  return contract !== undefined && own !== null && own !== contractText(contract);
 }
 
 export const doubtfulSchema = z.array(z.object({ object: z.string(), reason: z.string() }));

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import type { Store } from '../../aws/store.ts';
 import type { Config } from '../../config.ts';
-import { contractFrom } from '../../contract/built.ts';
+import { contractFrom, contractText } from '../../contract/built.ts';
 import type { Contract } from '../../contract/schema.ts';
 import { ObjectMissing, RecordUnreadable } from '../../errors.ts';
 import { type Plan, planSchema } from '../../model/plan.ts';
@@ -60,3 +60,9 @@ export const unlessGone = <T>(read: Promise<T>): Promise<T | null> =>
 /** The contract at the time of the claim, so that a deployment cannot mix two contracts. */
 export const readContract = async ({ config, store }: Reading, attempt: OfDataset): Promise<Contract> =>
   contractFrom(await store.readText(places(config).attempt(attempt.dataset, attempt).contract));
+
+/** Whether another contract of the dataset is deployed now than this one. */
+export function isOutdated(contracts: ReadonlyMap<string, Contract>, contract: Contract): boolean {
+  const deployed = contracts.get(contract.dataset);
+  return deployed !== undefined && contractText(deployed) !== contractText(contract);
+}

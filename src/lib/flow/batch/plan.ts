@@ -6,6 +6,7 @@ import { needsCatalog } from '../../compiler/resolve.ts';
 import { tableOf } from '../../contract/contract.ts';
 import type { Contract } from '../../contract/schema.ts';
 import type { PublishedObjects } from '../../engine/publishedKeys.ts';
+import { ContractOutdated } from '../../errors.ts';
 import type { KeyRange } from '../../model/keyRange.ts';
 import { type Plan, type ReferenceData, type Summary, summarySchema } from '../../model/plan.ts';
 import { type Attempt, rejectsRows } from '../../model/records.ts';
@@ -14,7 +15,7 @@ import type { KeyObject } from '../../table/format.ts';
 import { places } from './addresses.ts';
 import { type Deps, formatOf } from './deps.ts';
 import { tableRows } from './lookups.ts';
-import { type Manifest, readContract, readManifest, readPlan, replacesOf } from './manifest.ts';
+import { isOutdated, type Manifest, readContract, readManifest, readPlan, replacesOf } from './manifest.ts';
 import type { Profile } from './profileRecord.ts';
 import { profileOf, tableOfBatch } from './rawTable.ts';
 import type { BatchInput } from './schemas.ts';
@@ -74,6 +75,12 @@ export async function planBatch(
 }> {
   const { config, store } = deps;
   const [contract, manifest] = await Promise.all([readContract(deps, attempt), readManifest(deps, attempt)]);
+  // Files of the package, and tables, have the columns that the contracts of the package name.
+  if (contract.enrich.length > 0 && isOutdated(deps.contracts, contract))
+    throw new ContractOutdated(
+      `${attempt.dataset}: a deployment has changed the contract since the batch was claimed, and perhaps what it looks up; the batch is claimed again`,
+      { dataset: attempt.dataset, batch: attempt.batch },
+    );
   const profile = await profileOf(deps, contract, manifest, attempt);
   const rawTable = await tableOfBatch(deps, contract, profile);
   const references = await loadReferences(contract, config.datasetsFolder, (lookup, name) =>

@@ -175,3 +175,12 @@ test.each(['hive', 'iceberg'] as const)(
     await expect(later.plan()).rejects.toMatchObject({ name: 'ReferenceRefused', table: 'users' });
   },
 );
+
+test('a batch whose contract was changed by a deployment looks up nothing: its columns may have other names now', async () => {
+  const { world, deps, plan } = await reached('hive');
+  world.aws.s3.seed('processed', place('1'), await user('1', 'de'));
+  expect((await plan()).rows).toEqual([row('1', 'de')]);
+  world.deploy((contract) => ({ ...contract, description: 'Another one.' }));
+  const contracts = new Map([...deps.contracts, ...world.deps('test').contracts]);
+  await expect(plan({ contracts })).rejects.toMatchObject({ name: 'ContractOutdated', dataset });
+});
