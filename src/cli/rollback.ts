@@ -11,7 +11,8 @@ export const help = `Usage: npm run sluice -- rollback --dataset NAME --reason T
 
 Takes the rows of a published batch, or of every batch after a state of an Iceberg table, out of the table and moves them to
 quarantine as \`rejected\`. These files are not published again by themselves. A version that one of them had replaced is processed
-again from the raw bucket. Files that were corrected or replayed since belong to other batches, and stay.
+again from the raw bucket. Files that were corrected or replayed since belong to other batches, and stay. With --to, a version
+that was in the table then and was rolled back since is processed again, too.
 
   --dataset NAME
   --reason TEXT     the ledger keeps it
@@ -56,13 +57,13 @@ function tell(dataset: string, done: RolledBack | RolledBackTo): void {
     print(
       `to the snapshot ${done.to.id} of ${done.to.at}: ${counted(done.batches.length, 'batch')} came after it`,
     );
-  print(
-    `${counted(done.rejected.length, 'file')} in the queue, to be rejected: ${keysOf(done.rejected)}. Follow them with: sluice batches --dataset ${dataset}`,
-  );
+  if (done.rejected.length > 0)
+    print(`${counted(done.rejected.length, 'file')} in the queue, to be rejected: ${keysOf(done.rejected)}`);
   if (done.pending.length > 0)
     print(
-      `${counted(done.pending.length, 'earlier version')} processed again after that: ${keysOf(done.pending)}`,
+      `${counted(done.pending.length, 'earlier version')} processed again${done.rejected.length > 0 ? ' after that' : ''}: ${keysOf(done.pending)}`,
     );
+  print(`Follow them with: sluice batches --dataset ${dataset}`);
   if (done.others > 0)
     print(
       `${counted(done.others, 'other file')} of these batches stay: corrected, replayed or rolled back since, or processed just now`,

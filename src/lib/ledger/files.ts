@@ -15,6 +15,7 @@ import {
   objectRecordSchema,
   type RawFile,
   rawFileSchema,
+  rejectsRows,
   toRawFile,
 } from '../model/records.ts';
 import { chunksOf, parallel } from '../parallel.ts';
@@ -298,7 +299,14 @@ export function filesOf(table: Table) {
   const move = async <F extends FileId & { readonly restores?: string | undefined }>(
     dataset: string,
     files: readonly F[],
-    to: { group?: string | undefined; decision?: Decision; from: readonly FileState[]; batch?: string },
+    to: {
+      group?: string | undefined;
+      decision?: Decision;
+      from: readonly FileState[];
+      batch?: string;
+      /** Ends what was decided about them. */
+      isUndecided?: boolean;
+    },
   ): Promise<F[]> => {
     const records = await recordsOf(dataset, files);
     const movable = files.flatMap((file, i) => {
@@ -314,7 +322,9 @@ export function filesOf(table: Table) {
               to.decision.isReplacement ?? record.reason?.startsWith('ReplacementDoubtful') ?? false,
             ...(restores === undefined ? {} : { restores }),
           }
-        : record.decision;
+        : to.isUndecided
+          ? undefined
+          : record.decision;
       const file = { ...toRawFile(record), group: to.group, decision };
       const queued = enqueued(dataset, file);
       return [
@@ -323,7 +333,11 @@ export function filesOf(table: Table) {
             ...at(fileKey(dataset, file)),
             ...changing({
               set: { state: 'pending' satisfies FileState, place: queued.place, decision, group: to.group },
-              remove: ['reason', ...(to.group === undefined ? ['group'] : [])],
+              remove: [
+                'reason',
+                ...(to.group === undefined ? ['group'] : []),
+                ...(to.isUndecided ? ['decision'] : []),
+              ],
               when: `#state = :from AND ${record.place === undefined ? 'attribute_not_exists(#place)' : '#place = :read'}${to.batch === undefined ? '' : ' AND #batch = :batch'}`,
               values: {
                 from: record.state,
@@ -517,10 +531,11 @@ export function filesOf(table: Table) {
 
     /**
      * A replaced version waits again, because the later version was deleted before it was read, or was rolled back. False if this is no
-     * longer so. With `group`, it waits as part of a separate batch.
+     * longer so. With `group`, it waits as part of a separate batch. If it was rolled back itself earlier, this is over.
      */
     async revive(dataset: string, file: FileRecord, gone: string, group?: string): Promise<boolean> {
-      const queued = enqueued(dataset, { ...toRawFile(file), group });
+      const decision = rejectsRows(file.decision?.kind) ? undefined : file.decision;
+      const queued = enqueued(dataset, { ...toRawFile(file), group, decision });
       return goesThrough(
         transact([
           {
@@ -528,7 +543,11 @@ export function filesOf(table: Table) {
               ...at(fileKey(dataset, file)),
               ...changing({
                 set: { state: 'pending' satisfies FileState, place: queued.place, group },
-                remove: ['replacedBy', ...(group === undefined ? ['group'] : [])],
+                remove: [
+                  'replacedBy',
+                  ...(group === undefined ? ['group'] : []),
+                  ...(decision === undefined ? ['decision'] : []),
+                ],
                 when: '#state = :replaced AND attribute_not_exists(#place)',
                 values: { replaced: 'replaced' satisfies FileState },
               }),
@@ -791,6 +810,10 @@ export function filesOf(table: Table) {
       files: readonly F[],
       to: { group: string; decision: Decision; batch: string },
     ): Promise<F[]> => move(dataset, files, { ...to, from: ['published'] }),
+
+    /** Puts files back into the queue that were rolled back, to be published again. Gives those that went. */
+    unreject: <F extends FileId>(dataset: string, files: readonly F[], group: string): Promise<F[]> =>
+      move(dataset, files, { from: ['rejected'], group, isUndecided: true }),
 
     /**
      * Puts held and failed files back into the queue, as a separate batch if `group` is given, with their decision. Returns the

@@ -10,7 +10,7 @@ import { places } from './addresses.ts';
 import { type BatchPublished, listedPartitions } from './batchPublished.ts';
 import { finishCompaction } from './compaction.ts';
 import { type Deps, formatOf } from './deps.ts';
-import { replayOf } from './id.ts';
+import { replayOf, replayPrefix, restored } from './id.ts';
 import { lineageOf } from './lineage.ts';
 import { readLosersAgain } from './lost.ts';
 import { type Manifest, readContract, readManifest, readPlan } from './manifest.ts';
@@ -164,17 +164,17 @@ const isUnpublished = (rows: { readonly isRejected?: boolean | undefined } | und
  */
 async function restoreEarlier(
   { ledger }: Pick<Deps, 'ledger'>,
-  { dataset, files }: Pick<Manifest, 'dataset' | 'files'>,
+  { dataset, batch, files }: Pick<Manifest, 'dataset' | 'batch' | 'files'>,
 ): Promise<void> {
-  const restored = files.flatMap(({ object, version, decision, group }) =>
+  const earlier = files.flatMap(({ object, version, decision, group }) =>
     decision?.restores === undefined
       ? []
-      : [{ object, version: decision.restores, instead: version, group: `${group}-restored` }],
+      : [{ object, version: decision.restores, instead: version, of: group ?? `${replayPrefix}${batch}` }],
   );
-  const records = await ledger.read(dataset, restored);
-  await parallel(restored, 8, async ({ instead, group }, i) => {
+  const records = await ledger.read(dataset, earlier);
+  await parallel(earlier, 8, async ({ instead, of }, i) => {
     const file = records[i]?.file;
-    if (file !== undefined) await ledger.revive(dataset, file, instead, group);
+    if (file !== undefined) await ledger.revive(dataset, file, instead, `${of}${restored}`);
   });
 }
 

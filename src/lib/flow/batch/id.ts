@@ -19,6 +19,9 @@ export function batchId(
 /** The prefix of groups of replayed files; other groups have the id of their batch. */
 export const replayPrefix = 'replay-';
 
+/** The end of the group of versions that come back after a rollback: it sorts behind that of the files that are rolled back. */
+export const restored = '-restored';
+
 /** The group of the files that had lost rows to files of a batch. It sorts behind all other replays. */
 export const losersGroup = (batch: string): string => `${replayPrefix}~lost-${batch}`;
 

@@ -7,7 +7,7 @@ import { InvalidInput } from '../../errors.ts';
 import type { BatchRecord, Decision, FileId } from '../../model/records.ts';
 import { parallel } from '../../parallel.ts';
 import type { TableSnapshot } from '../../table/format.ts';
-import { isLoser, replayPrefix } from '../batch/id.ts';
+import { isLoser, replayPrefix, restored } from '../batch/id.ts';
 import { type Manifest, readManifest, unlessGone } from '../batch/manifest.ts';
 import { wake } from '../wake.ts';
 import { batchOf, type OperatorDeps, requireReason } from './again.ts';
@@ -18,7 +18,7 @@ export interface RolledBack {
   readonly batches: readonly string[];
   /** Files whose rows leave the table. They are not published again by themselves. */
   readonly rejected: readonly FileId[];
-  /** The versions that they had replaced: each is processed again when its successor has left the table. */
+  /** The versions that are processed again: those that they had replaced, each when its successor has left the table. */
   readonly pending: readonly FileId[];
   /** Files of these batches that stay: another batch has their rows now, or they are being processed again. */
   readonly others: number;
@@ -50,7 +50,12 @@ export async function rollback(
       { dataset, batch },
     );
   const manifest = await readManifest(deps, { dataset, batch, fence: committed });
-  const before = await publishedBefore(deps, manifest);
+  if (manifest.isCompaction)
+    throw new InvalidInput(
+      `${dataset}: the batch ${batch} has gathered or erased rows of other batches, and has no files of its own`,
+      { dataset, batch },
+    );
+  const before = await notRolledBack(deps, dataset, await publishedBefore(deps, manifest));
   const all = manifest.files
     .filter((file) => object === undefined || file.object === object)
     .map(({ object: key, version }) => leaving({ object: key, version }, before.get(key)));
@@ -66,6 +71,26 @@ export async function rollback(
       { dataset, batch },
     );
   return { batches: [batch], ...resultOf(moved), others: all.length - moved.length };
+}
+
+/**
+ * The versions that may come back. One whose own rollback was still to come when its successor was published does not: the version comes
+ * back that it would have given its place to.
+ */
+async function notRolledBack(
+  { ledger }: Pick<OperatorDeps, 'ledger'>,
+  dataset: string,
+  before: ReadonlyMap<string, string>,
+): Promise<Map<string, string>> {
+  const versions = [...before].map(([object, version]) => ({ object, version }));
+  const records = await ledger.read(dataset, versions);
+  return new Map(
+    versions.flatMap(({ object, version }, i) => {
+      const decision = records[i]?.file?.decision;
+      const back = decision?.kind === 'rollback' ? decision.restores : version;
+      return back === undefined ? [] : [[object, back] as const];
+    }),
+  );
 }
 
 /**
@@ -113,8 +138,8 @@ export interface RolledBackTo extends RolledBack {
 
 /**
  * Rolls back every batch of the dataset that was committed after a state of its Iceberg table (a tag, the id of a snapshot, or a time), so
- * that each object has the version of this state again, or no rows. An interrupted call can be repeated. Throws InvalidInput if there is no
- * such state or no such batch.
+ * that each object has the version of this state again, or no rows. A version of this state that was rolled back since is published again.
+ * An interrupted call can be repeated. Throws InvalidInput if there is no such state or no such batch.
  */
 export async function rollbackTo(
   deps: OperatorDeps,
@@ -139,24 +164,61 @@ export async function rollbackTo(
     const before = await publishedBefore(deps, manifest);
     for (const { object } of manifest.files) if (!then.has(object)) then.set(object, before.get(object));
   }
-  let replayed = 0;
+  const group = `rollback-to-${to.id}`;
   let others = 0;
   const moved: Leaving[] = [];
   for (const { batch, files } of manifests) {
     const changed = files.filter((file) => then.get(file.object) !== file.version);
     const leave = changed.map(({ object, version }) => leaving({ object, version }, then.get(object)));
-    const gone = await reject(deps, dataset, leave, { batch, group: `rollback-to-${to.id}`, why });
+    const gone = await reject(deps, dataset, leave, { batch, group, why });
     moved.push(...gone);
-    replayed += files.length - changed.length;
     others += changed.length - gone.length;
   }
+  const back = await bringBack(deps, dataset, then, `${replayPrefix}${group}${restored}`);
+  const isChanged = new Set([...moved, ...back].map(({ object }) => object));
+  const stays = manifests.flatMap(({ files }) =>
+    files.filter(({ object, version }) => then.get(object) === version && !isChanged.has(object)),
+  );
   await wake(deps, dataset);
-  if (moved.length === 0)
+  if (moved.length + back.length === 0)
     throw new InvalidInput(
       `${dataset}: no file was published after the snapshot ${to.id} of ${to.at}, or all of them were rolled back already${running.length === 0 ? '' : `; the batch ${running[0]} is in progress`}`,
       { dataset },
     );
-  return { to, batches: later.map(({ batch }) => batch), ...resultOf(moved), others, replayed, running };
+  const { rejected, pending } = resultOf(moved);
+  const batches = later.map(({ batch }) => batch);
+  return {
+    to,
+    batches,
+    rejected,
+    pending: [...pending, ...back],
+    others,
+    replayed: stays.length,
+    running,
+  };
+}
+
+/** Puts versions back into the queue whose objects have no rows now, because somebody has rolled them back. Gives those that went. */
+async function bringBack(
+  { ledger }: Pick<OperatorDeps, 'ledger'>,
+  dataset: string,
+  then: ReadonlyMap<string, string | undefined>,
+  group: string,
+): Promise<FileId[]> {
+  const versions = [...then].flatMap(([object, version]) =>
+    version === undefined ? [] : [{ object, version }],
+  );
+  const records = await ledger.read(dataset, versions);
+  const out = versions.flatMap((id, i) => {
+    const { file, object } = records[i] ?? {};
+    return file && object?.rows?.isRejected ? [{ ...id, file, last: object.rows.version }] : [];
+  });
+  const own = out.filter(({ file, version, last }) => last === version && file.decision?.kind === 'rollback');
+  const back: FileId[] = await ledger.unreject(dataset, own, group);
+  // Another version was rolled back last.
+  for (const one of out.filter(({ version, last }) => last !== version))
+    if (await ledger.revive(dataset, one.file, one.last, group)) back.push(one);
+  return back.map(({ object, version }) => ({ object, version }));
 }
 
 const leaving = ({ object, version }: FileId, before: string | undefined): Leaving => ({
@@ -233,7 +295,9 @@ async function batchesAfter(
   );
   const later: Later[] = [];
   const running: string[] = [];
-  const add = ({ batch, state, committed, endedAt, committedAt = endedAt }: BatchRecord): void => {
+  const add = ({ batch, state, files, committed, endedAt, committedAt = endedAt }: BatchRecord): void => {
+    // A compaction or an erasure.
+    if (files === 0) return;
     if (state === 'running') running.push(batch);
     if (committed === undefined || committedAt === undefined || state !== 'published') return;
     const own = made.get(`${batch}-${committed}`);

@@ -1,7 +1,9 @@
 /** A batch that is rolled back leaves the table as a whole: its rows are in quarantine, all other rows stay, and no reader sees a part. */
 import { afterEach, expect, jest, test } from '@jest/globals';
-import { replay } from '../../../../src/lib/flow/operate/again.ts';
+import { places } from '../../../../src/lib/flow/batch/addresses.ts';
+import { replay, retry } from '../../../../src/lib/flow/operate/again.ts';
 import { snapshots, tag } from '../../../../src/lib/flow/operate/history.ts';
+import { pause, resume } from '../../../../src/lib/flow/operate/pause.ts';
 import { rollback, rollbackTo } from '../../../../src/lib/flow/operate/rollback.ts';
 import { reconcile } from '../../../../src/lib/flow/repair/reconcile.ts';
 import { expireSnapshots } from '../../../../src/lib/table/iceberg/maintenance.ts';
@@ -230,6 +232,108 @@ test('what comes while batches are rolled back is published, and a snapshot that
   expect(linesOf(world)).toEqual(['feed/a a7@06', 'feed/b b1@06', 'feed/e e1@06']);
   await world.cleanUp();
   expect(await world.counted()).toEqual(world.objects());
+});
+
+/** A correction of a, rolled back after `state`: it was the last one then. `isFirst`: it is the only version of a. */
+async function rolledBackSince({ isFirst = false } = {}): Promise<{ world: World; state: string }> {
+  const world = new World({ format: 'iceberg' });
+  if (!isFirst) world.put('feed/a', ['a1@06']);
+  world.put('feed/b', ['b1@06']);
+  await world.settle();
+  world.put('feed/a', ['a2@06']);
+  await world.settle();
+  const state = (await snapshots(world.deps('test'), dataset)).at(-1)?.id ?? '';
+  await rollBack(world, await lastBatch(world));
+  await world.settle();
+  expect(linesOf(world)).toEqual(isFirst ? ['feed/b b1@06'] : ['feed/a a1@06', 'feed/b b1@06']);
+  return { world, state };
+}
+const whole = ['feed/a a2@06', 'feed/b b1@06'];
+
+const since: Record<string, (world: World) => unknown> = {
+  'a version was restored since': () => {},
+  'nothing came in its place': () => {},
+  'a newer version came in its place': (world) => world.put('feed/a', ['a3@06']),
+  'the restored version was rolled back': async (world) => rollBack(world, await lastBatch(world)),
+};
+
+test.each(Object.keys(since))(
+  'invariant 6: a state from before a rollback has the rows again that were rolled back, when %s',
+  async (name) => {
+    const { world, state } = await rolledBackSince({ isFirst: name.startsWith('nothing') });
+    await since[name]?.(world);
+    await world.settle();
+    expect(await rollBackTo(world, state)).toMatchObject({ pending: [{ object: 'feed/a' }], replayed: 0 });
+    await world.settle();
+    expect(linesOf(world)).toEqual(whole);
+    await expect(rollBackTo(world, state)).rejects.toThrow('all of them were rolled back already');
+    await world.sweep(true);
+    await world.settle();
+    expect(linesOf(world)).toEqual(whole);
+    expect(await world.deps('test').ledger.publishedFiles(dataset)).toBe(2);
+    await world.cleanUp();
+    expect(await world.counted()).toEqual(world.objects());
+    // Put again, the version that came back is one like any other.
+    world.put('feed/a', ['a4@06']);
+    await world.settle();
+    expect(linesOf(world)).toEqual(['feed/a a4@06', 'feed/b b1@06']);
+  },
+);
+
+test('a version whose rollback waits while its correction is published does not come back with the rollback of that', async () => {
+  const world = new World();
+  world.put('feed/a', ['a1@06']);
+  await world.settle();
+  world.put('feed/a', ['a2@06']);
+  await world.settle();
+  await world.operate((deps) => pause(deps, dataset, 'a test'));
+  await rollBack(world, await lastBatch(world));
+  world.put('feed/a', ['a3@06']);
+  await world.deliver();
+  await world.operate((deps) => resume(deps, dataset));
+  await world.settle();
+  expect(linesOf(world)).toEqual(['feed/a a3@06']);
+  await rollBack(world, await lastBatch(world));
+  await world.settle();
+  expect(linesOf(world)).toEqual(['feed/a a1@06']);
+});
+
+test('a rollback that fails and is retried with others restores the version before', async () => {
+  const world = new World();
+  world.put('feed/a', ['a1@06']);
+  await world.settle();
+  world.put('feed/a', ['a2@06']);
+  await world.settle();
+  world.aws.plan = ({ actor, operation }) =>
+    actor.startsWith('publish') && operation === 'TransactWriteItems'
+      ? { mode: 'fail', error: 'AccessDenied' }
+      : undefined;
+  await rollBack(world, await lastBatch(world));
+  await world.settle();
+  expect(await world.statesOf('feed/a')).toEqual(['failed', 'replaced']);
+  world.aws.plan = undefined;
+  await world.operate((deps) => retry(deps, dataset, {}));
+  await world.settle();
+  expect(linesOf(world)).toEqual(['feed/a a1@06']);
+  const groups = (await world.deps('test').ledger.batches(dataset)).map(({ replay: of }) => of);
+  expect(groups.at(-1)).toMatch(/^replay-.*-restored$/);
+});
+
+test('a compaction has no files to roll back', async () => {
+  const world = new World();
+  const { ledger, store, config } = world.deps('test');
+  world.put('feed/a', ['a1@06']);
+  await world.settle();
+  const batch = 'c'.repeat(20);
+  const [published] = await ledger.batches(dataset);
+  const [own] = world.aws.dynamo.items('ledger').filter(({ sk }) => sk === `BATCH#${published?.batch}`);
+  world.aws.dynamo.seed('ledger', { ...own, sk: `BATCH#${batch}`, batch, files: 0 });
+  const manifest = { dataset, batch, files: [], published: [], decision: null, isCompaction: true };
+  await store.writeText(
+    places(config).attempt(dataset, { batch, fence: published?.committed ?? 0 }).manifest,
+    JSON.stringify(manifest),
+  );
+  await expect(rollBack(world, batch)).rejects.toThrow('has no files of its own');
 });
 
 test('a batch that ended late, after another writer of the table had committed, belongs to the state of that writer', async () => {
