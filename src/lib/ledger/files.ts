@@ -158,7 +158,8 @@ export function filesOf(table: Table) {
       : undefined;
     // A person who puts a failed file again wants it to be tried again.
     const failed = before?.state === 'failed' ? before : undefined;
-    const isSame = isRepeated && failed === undefined;
+    // Without a record of the version, which may be this one, nobody knows whether its bytes were read.
+    const isSame = before !== undefined && failed === undefined;
     const isNext = !isOld && !isSame;
     const queued = enqueued(dataset, file, isBackfill);
     const state: FileState = isOld ? 'replaced' : isSame ? 'same' : 'pending';

@@ -218,3 +218,36 @@ test('the record of an object that somebody has deleted is written anew with its
   await world.settle();
   expect(world.linesOf('feed/a')).toEqual(['3@06']);
 });
+
+test.each(['pending', 'published'])(
+  'invariant 9: a %s file whose record somebody has deleted is processed when the sweep finds it',
+  async (state) => {
+    world = new World();
+    const version = world.put('feed/a', ['1@06', '2@07']);
+    if (state === 'published') await world.settle();
+    else await world.deliver();
+    const { documents } = world.aws.actor('disaster');
+    const { pk, sk } = fileKey(dataset, { object: 'feed/a', version });
+    await documents.send(new DeleteCommand({ TableName: 'ledger', Key: { pk, sk } }));
+    // The entry of the queue is a stray now.
+    await world.executeAll();
+    await world.sweep(true);
+    await world.settle();
+    expect(world.linesOf('feed/a')).toEqual(['1@06', '2@07']);
+    expect(await world.statesOf('feed/a')).toEqual(['published']);
+    expect(await world.deps('test').ledger.publishedFiles(dataset)).toBe(1);
+  },
+);
+
+test('a copy of a version whose record somebody has deleted is processed in its place', async () => {
+  world = new World();
+  const version = world.put('feed/a', ['1@06']);
+  await world.settle();
+  const { documents } = world.aws.actor('disaster');
+  const { pk, sk } = fileKey(dataset, { object: 'feed/a', version });
+  await documents.send(new DeleteCommand({ TableName: 'ledger', Key: { pk, sk } }));
+  world.put('feed/a', ['1@06']);
+  await world.settle();
+  expect(world.linesOf('feed/a')).toEqual(['1@06']);
+  expect(await world.statesOf('feed/a')).toEqual(['published']);
+});
