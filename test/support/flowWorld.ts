@@ -317,6 +317,9 @@ export class World {
     this.contract = change(this.contract);
   }
 
+  /** A deployment removes the contract, or adds it again. */
+  isRemoved = false;
+
   /** The functions get another contract as soon as a function of this name is called. */
   changeContract(change: (before: Contract) => Contract, from: string): void {
     this.changed = { from, contract: change(this.contract) };
@@ -351,7 +354,9 @@ export class World {
         batchFiles: this.options.batchFiles ?? testConfig.batchFiles,
         rewriteLimitBytes: this.options.isRewrittenByGlue ? 0 : testConfig.rewriteLimitBytes,
       },
-      contracts: new Map([[dataset, (this.isChanged && this.changed?.contract) || this.contract]]),
+      contracts: new Map(
+        this.isRemoved ? [] : [[dataset, (this.isChanged && this.changed?.contract) || this.contract]],
+      ),
       store,
       catalog,
       formats: {

@@ -4,7 +4,7 @@ import { parseContract } from '../../../src/lib/contract/load.ts';
 import { tableOfContract } from '../../../src/lib/flow/batch/tables.ts';
 import type { TableFormatName } from '../../../src/lib/model/plan.ts';
 import { columnsIn } from '../../support/changesWorld.ts';
-import { dataset, World } from '../../support/flowWorld.ts';
+import { dataset, expectCounted, World } from '../../support/flowWorld.ts';
 import { realEngine } from '../../support/realEngine.ts';
 
 afterEach(() => {
@@ -112,4 +112,28 @@ test('a batch of a contract that is no longer deployed is processed again under 
   expect((await world.deps('test').ledger.waiting(dataset, 'held')).map(({ object }) => object)).toEqual([
     'feed/c',
   ]);
+});
+
+test('a dataset that is removed completes its batch, and starts no other; its files wait until it is added again', async () => {
+  const world = new World({ batchFiles: 1 });
+  world.put('feed/a', ['a@06']);
+  world.put('feed/b', ['b@06']);
+  let claims = 0;
+  world.watch('repairPartitions', async () => {
+    world.isRemoved = true;
+    world.watch('claimBatch', async () => {
+      // If it went on for ever, so would this test.
+      if (++claims === 10) world.isRemoved = false;
+    });
+  });
+  await world.deliver();
+  await world.executeAll();
+  const { ledger } = world.deps('test');
+  expect(claims).toBe(0);
+  expect((await ledger.batches(dataset)).map(({ state }) => state)).toEqual(['published']);
+  expect((await ledger.lease(dataset))?.execution).toBeUndefined();
+  world.isRemoved = false;
+  await world.settle();
+  expect((await ledger.batches(dataset)).map(({ state }) => state)).toEqual(['published', 'published']);
+  await expectCounted(world);
 });
