@@ -38,7 +38,7 @@ Example:
 export const resume: Command = {
   help: `Usage: npm run sluice -- resume --dataset NAME [options]
 
-Ends a pause: the files that wait are processed.
+Ends a pause, or the rest of a dataset after an outage of AWS: the files that wait are processed.
 
   --dataset NAME
 ${stageHelp}

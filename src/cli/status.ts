@@ -90,6 +90,7 @@ const notesOn = ({
   lastBatch,
   next,
   paused,
+  restsUntil,
   drift,
   lost,
   unseen,
@@ -125,6 +126,11 @@ const notesOn = ({
         `${dataset}: every row of batch ${lastBatch.batch.slice(0, 8)} is in quarantine; see: sluice quarantine --dataset ${dataset} --batch ${lastBatch.batch.slice(0, 8)}`,
       ]
     : []),
+  ...(restsUntil === null
+    ? []
+    : [
+        `${dataset}: rests until ${restsUntil}, because AWS has failed several times in a row; start it now with: sluice resume --dataset ${dataset}`,
+      ]),
   ...(next === null ? [] : [`${dataset}: next is ${oneLine(next, 200)}`]),
   ...(paused === null
     ? []
@@ -176,6 +182,8 @@ export async function statusOf(ledger: Ledger, dataset: string) {
     /** The next object. */
     next: next?.object ?? null,
     paused: paused ?? null,
+    /** After an outage of AWS: until when no execution starts. */
+    restsUntil: lease !== undefined && ledger.isResting(lease) ? (lease.restsUntil ?? null) : null,
     /** What was last missing in the Data Catalog; shown for a day. */
     drift,
     lease: lease?.execution === undefined ? 'free' : (lease.execution.split(':').at(-1) ?? ''),

@@ -19,6 +19,7 @@ import { parseContract } from '../../src/lib/contract/load.ts';
 import type { Contract } from '../../src/lib/contract/schema.ts';
 import type { Deadline } from '../../src/lib/deadline.ts';
 import { isOfAttempt } from '../../src/lib/engine/publishedKeys.ts';
+import { transientErrors } from '../../src/lib/errorNames.ts';
 import { EngineOutOfMemory, ObjectMissing, OutOfTime } from '../../src/lib/errors.ts';
 import { places } from '../../src/lib/flow/batch/addresses.ts';
 import { formatOf } from '../../src/lib/flow/batch/deps.ts';
@@ -115,22 +116,6 @@ function answer(sql: string, value: (column: string) => string) {
   const columns = [...sql.matchAll(/ AS "([a-z0-9_]+)"/g)].map(([, name = '']) => name);
   return { columns, rows: [columns.map(value)] };
 }
-
-/** The errors that Step Functions retries (statemachines/ingest.yml), as far as the memory's AWS returns them. */
-const transient = new Set([
-  'InternalError',
-  'InternalServerError',
-  'InternalServiceException',
-  'InternalFailure',
-  'ServiceUnavailable',
-  'SlowDown',
-  'ThrottlingException',
-  'ProvisionedThroughputExceededException',
-  'RequestLimitExceeded',
-  'TimeoutError',
-  'TransactionInProgressException',
-  'Lambda.ServiceException',
-]);
 
 class Died extends Error {
   override readonly name = 'States.Timeout';
@@ -498,7 +483,7 @@ export class World {
       try {
         return await this.call(name, work);
       } catch (error) {
-        if (attempt === 3 || !(error instanceof Error) || !transient.has(error.name)) throw error;
+        if (attempt === 3 || !(error instanceof Error) || !transientErrors.has(error.name)) throw error;
       }
   }
 

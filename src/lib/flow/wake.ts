@@ -7,11 +7,20 @@ export interface WakeDeps extends GatherDeps {
   readonly start: (name: string, input: unknown) => Promise<void>;
 }
 
-/** Starts an execution for a dataset that has pending files that are due, no holder of its lease, and no pause. */
-export async function wake(deps: WakeDeps, dataset: string): Promise<boolean> {
+/**
+ * Starts an execution for a dataset that has pending files that are due, no holder of its lease, no rest after an outage, and no pause. A person
+ * may end its rest (`isAsked`).
+ */
+export async function wake(
+  deps: WakeDeps,
+  dataset: string,
+  { isAsked = false }: { isAsked?: boolean } = {},
+): Promise<boolean> {
   const { ledger, start } = deps;
   // The holder reads the queue again after releasing the lease; see letGo.
-  if ((await ledger.lease(dataset))?.execution !== undefined) return false;
+  const lease = await ledger.lease(dataset);
+  if (lease !== undefined && (lease.execution !== undefined || (ledger.isResting(lease) && !isAsked)))
+    return false;
   if ((await untilDue(deps, dataset)) !== 0) return false;
   // Read after the lease. `resume` writes before it reads the lease, so one of both starts an execution.
   if ((await ledger.pauseOf(dataset)) !== undefined) return false;
@@ -30,9 +39,9 @@ export async function wake(deps: WakeDeps, dataset: string): Promise<boolean> {
 
 /**
  * Releases the lease, and reads the queue once more: files that arrived before found the lease taken, so nobody has started
- * an execution for them.
+ * an execution for them. After a rest (milliseconds), the sweep or the next file does that.
  */
-export async function letGo(deps: WakeDeps, dataset: string, fence: number): Promise<boolean> {
-  await deps.ledger.releaseLease(dataset, fence);
+export async function letGo(deps: WakeDeps, dataset: string, fence: number, rest = 0): Promise<boolean> {
+  await deps.ledger.releaseLease(dataset, fence, rest);
   return wake(deps, dataset);
 }

@@ -26,8 +26,9 @@ const garbageAfter = 30 * 60_000;
 
 const recentSchema = z.object({
   batches: z.array(z.object({ batch: z.string(), rows: z.number() })).default([]),
-  /** Counted since the last published batch. */
+  /** Counted since the last published batch: failures that count as tries, and outages of AWS. */
   failures: z.number().default(0),
+  outages: z.number().default(0),
 });
 const openSchema = z.object({ batch: z.string(), fence: z.number() });
 const garbageSchema = openSchema.extend({ sk: z.string(), due: z.string() });
@@ -54,6 +55,16 @@ export interface ReturnedFile extends RawFile {
   readonly state: 'pending' | 'held' | 'failed';
   /** The reason, if it differs from that of the batch. */
   readonly reason?: string;
+}
+
+/** How a taken-back attempt ended. */
+export interface Ended {
+  readonly state: 'held' | 'failed';
+  readonly reason: string;
+  /** AWS was the cause, and the attempt does not count as a try. */
+  readonly isOutage?: boolean;
+  /** After a transient error: the number of published files of the dataset. */
+  readonly publishedBefore?: number | undefined;
 }
 
 /** The ledger's operations on batches. */
@@ -83,11 +94,7 @@ export function batchesOf(table: Table) {
     get(batchKey(dataset, id), batchRecordSchema);
 
   /** Closes a batch whose attempt was taken back; its leftovers are looked for once more later. */
-  const takenBack = (
-    dataset: string,
-    attempt: Attempt,
-    ended: { state: 'held' | 'failed'; reason: string },
-  ): Write[] => {
+  const takenBack = (dataset: string, attempt: Attempt, ended: Ended): Write[] => {
     const due = new Date(clock() + garbageAfter).toISOString();
     const { batch: id } = attempt;
     return [
@@ -96,7 +103,13 @@ export function batchesOf(table: Table) {
           ...at(batchKey(dataset, id)),
           // It is held again, so a person can decide again.
           ...changing({
-            set: { state: ended.state satisfies BatchState, endedAt: now(), reason: ended.reason },
+            set: {
+              state: ended.state satisfies BatchState,
+              endedAt: now(),
+              reason: ended.reason,
+              publishedBefore: ended.publishedBefore,
+            },
+            add: ended.isOutage ? { outages: 1 } : {},
             remove: ['decision'],
             when: '#fence = :attempt AND attribute_not_exists(#committed)',
             values: { attempt: attempt.fence },
@@ -448,7 +461,7 @@ export function batchesOf(table: Table) {
               ...at({ pk: dataset, sk: 'RECENT' }),
               ...changing({
                 set: { batches: [...others, { batch: id, rows: closed.rows }].slice(-recentBatches) },
-                remove: ['failures'],
+                remove: ['failures', 'outages'],
               }),
             },
           },
@@ -500,7 +513,7 @@ export function batchesOf(table: Table) {
       dataset: string,
       fence: number,
       attempt: Attempt,
-      ended: { state: 'held' | 'failed'; reason: string },
+      ended: Ended,
       files: readonly ReturnedFile[],
     ): Promise<void> {
       const { batch: id } = attempt;
@@ -537,9 +550,18 @@ export function batchesOf(table: Table) {
           {
             Update: {
               ...at({ pk: dataset, sk: 'RECENT' }),
-              ...changing({ add: { failures: 1 } }),
+              ...changing({ add: ended.isOutage ? { outages: 1 } : { failures: 1 } }),
             },
           },
+        ]),
+      );
+    },
+
+    /** Counts an outage that has ended an execution before it had a batch. */
+    async noteOutage(dataset: string, fence: number): Promise<void> {
+      await goesThrough(
+        underLease(dataset, fence, [
+          { Update: { ...at({ pk: dataset, sk: 'RECENT' }), ...changing({ add: { outages: 1 } }) } },
         ]),
       );
     },
@@ -558,9 +580,10 @@ export function batchesOf(table: Table) {
       await transact([{ Delete: at({ pk: dataset, sk }) }]);
     },
 
-    /** The number of failed batches since the last published one. */
-    async failuresInARow(dataset: string): Promise<number> {
-      return (await recent(dataset)).failures;
+    /** The number of attempts that failed since the last published batch, and of those that an outage of AWS has ended. */
+    async failuresInARow(dataset: string): Promise<{ failures: number; outages: number }> {
+      const { failures, outages } = await recent(dataset);
+      return { failures, outages };
     },
 
     /** The last published batches with their rows, the latest last. */

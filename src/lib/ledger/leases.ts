@@ -48,7 +48,7 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
         ...at({ pk: dataset, sk: 'LEASE' }),
         ...changing({
           set: { fence, execution, token, takenAt: now(), layout },
-          remove: isNextBatch ? ['batch'] : [],
+          remove: ['restsUntil', ...(isNextBatch ? ['batch'] : [])],
           when: isAsRead.join(' AND '),
           values: {
             ...(read === undefined ? {} : { read: read.fence }),
@@ -63,6 +63,10 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
 
   return {
     lease,
+
+    /** Whether no execution may start yet: see releaseLease. */
+    isResting: ({ restsUntil }: Pick<Lease, 'restsUntil'>): boolean =>
+      restsUntil !== undefined && Date.parse(restsUntil) > clock(),
 
     /** Takes a free lease and returns its new fence; null if the lease is not free. */
     async acquireLease(dataset: string, holder = starting): Promise<number | null> {
@@ -100,12 +104,13 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
       return next;
     },
 
-    /** Releases the lease, if this fence still holds it. */
-    async releaseLease(dataset: string, fence: number): Promise<void> {
+    /** Releases the lease, if this fence still holds it. No execution starts before `rest` milliseconds are over. */
+    async releaseLease(dataset: string, fence: number, rest = 0): Promise<void> {
       await goesThrough(
         update({
           ...at({ pk: dataset, sk: 'LEASE' }),
           ...changing({
+            set: rest > 0 ? { restsUntil: new Date(clock() + rest).toISOString() } : {},
             remove: ['execution', 'batch', 'token', 'takenAt'],
             when: '#fence = :fence',
             values: { fence },

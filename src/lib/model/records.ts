@@ -131,6 +131,10 @@ export const batchRecordSchema = z.object({
   execution: z.string(),
   claimedAt: z.string(),
   attempts: z.number(),
+  /** How many of them an outage of AWS has ended: these do not count as tries. */
+  outages: z.number().default(0),
+  /** The number of published files of the dataset when a transient error ended the last attempt. */
+  publishedBefore: z.number().optional(),
   /** The fence of the committed attempt: its objects count, and the batch can only go forward. */
   committed: z.number().optional(),
   /** Key of the document with the objects of this batch's rows, after a later batch has rewritten some. */
@@ -182,6 +186,8 @@ export const leaseSchema = z.object({
   token: z.string().optional(),
   batch: z.string().optional(),
   takenAt: z.string().optional(),
+  /** While the lease is free after an outage of AWS: no execution starts before this time (ISO 8601). */
+  restsUntil: z.string().optional(),
   /** The version of the item layout. */
   layout: z.number().optional(),
 });

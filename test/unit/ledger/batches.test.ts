@@ -59,13 +59,13 @@ test('a batch that is closed once more is counted once, and ends a row of failur
   await ledger.giveBack(dataset, fence, { batch: other, fence }, { state: 'failed', reason: 'r' }, []);
   // An earlier try whose answer was lost.
   await ledger.giveBack(dataset, fence, { batch: other, fence }, { state: 'failed', reason: 'r' }, []);
-  expect(await ledger.failuresInARow(dataset)).toBe(1);
+  expect(await ledger.failuresInARow(dataset)).toEqual({ failures: 1, outages: 0 });
   expect(await ledger.garbage(dataset)).toHaveLength(1);
   await ledger.commit(dataset, { batch: id, fence });
   for (const rows of [7, 7]) await ledger.closePublished(dataset, fence, id, { rows, files: 1, found: {} });
   expect(await ledger.publishedFiles(dataset)).toBe(1);
   expect(await ledger.lastBatches(dataset)).toEqual([{ batch: id, rows: 7 }]);
-  expect(await ledger.failuresInARow(dataset)).toBe(0);
+  expect(await ledger.failuresInARow(dataset)).toEqual({ failures: 0, outages: 0 });
 });
 
 test('who has released the lease may write no more under its fence', async () => {
@@ -160,7 +160,7 @@ test('the items of a batch say in each of its states what they should, and nothi
   expect(items('OPEN#')).toEqual([]);
   const due = at(1801);
   expect(items('GARBAGE#')).toEqual([{ sk: `GARBAGE#${due}#${id}#${fence}`, batch: id, fence, due }]);
-  expect(await ledger.failuresInARow(dataset)).toBe(1);
+  expect(await ledger.failuresInARow(dataset)).toEqual({ failures: 1, outages: 0 });
   expect(await ledger.decide(dataset, id, decision)).toEqual(decision);
   expect(await ledger.decide(dataset, 'ef'.repeat(10), decision)).toEqual(decision);
   expect(record()).toEqual({ ...held, decision });

@@ -16,6 +16,33 @@ export type Verdict<F> =
   | { readonly kind: 'fail' }
   | { readonly kind: 'hold'; readonly why: string };
 
+/** After this many attempts that an outage has ended, at least half a day, AWS is no longer taken for the cause. */
+const mostOutages = 150;
+
+/**
+ * Whether an attempt that a transient error has ended, although its state was retried, does not count as a try: as far as one can tell, AWS has an
+ * outage. If files were published since the last attempt at these, AWS works, and fails because of these. `outages`: how many earlier attempts
+ * did not count; `publishedBefore`: the number of published files of the dataset at the end of the last one.
+ */
+export const isOutage = (
+  { outages, publishedBefore }: { readonly outages: number; readonly publishedBefore?: number | undefined },
+  published: number,
+): boolean => outages < mostOutages && (publishedBefore === undefined || published === publishedBefore);
+
+/**
+ * Milliseconds until the next execution of a dataset may start, after so many outages in a row. A short outage is over at once. No rest is longer
+ * than the patience of the files that are tried again (nextFiles), so that new files go before them, and show whether AWS works.
+ */
+export const restAfter = (outages: number): number =>
+  outages < 2 ? 0 : Math.min(60_000 * 2 ** (outages - 2), 240_000);
+
+/**
+ * The groups in which files are tried again after an outage. One of several files may be too much for AWS each time: from the third outage on,
+ * they are tried apart.
+ */
+export const afterOutage = <F>(files: readonly F[], outages: number): readonly (readonly F[])[] =>
+  files.length > 1 && outages >= triesOfBatch ? halvesOf(files) : [files];
+
 /** `attempts`: how often exactly these files failed, including this time; `inARow`: failures since the last success. */
 export function afterFailure<F>(files: readonly F[], attempts: number, inARow: number): Verdict<F> {
   if (inARow >= failuresInARow)
@@ -23,6 +50,10 @@ export function afterFailure<F>(files: readonly F[], attempts: number, inARow: n
   if (files.length <= 1)
     return attempts >= triesOfFile ? { kind: 'fail' } : { kind: 'retry', groups: [files] };
   if (attempts < triesOfBatch) return { kind: 'retry', groups: [files] };
+  return { kind: 'retry', groups: halvesOf(files) };
+}
+
+function halvesOf<F>(files: readonly F[]): readonly (readonly F[])[] {
   const half = Math.ceil(files.length / 2);
-  return { kind: 'retry', groups: [files.slice(0, half), files.slice(half)] };
+  return [files.slice(0, half), files.slice(half)];
 }

@@ -1,11 +1,11 @@
 /** How a batch fails: its objects are removed, and its files are returned or held. */
 import * as z from 'zod';
-import { namesOf } from '../../errorNames.ts';
-import type { ReturnedFile } from '../../ledger/batches.ts';
+import { namesOf, transientErrors } from '../../errorNames.ts';
+import type { Ended, ReturnedFile } from '../../ledger/batches.ts';
 import { type Attempt, isClaimedBy, type RawFile } from '../../model/records.ts';
 import type { WakeDeps } from '../wake.ts';
 import { places } from './addresses.ts';
-import { afterFailure } from './afterFailure.ts';
+import { afterFailure, afterOutage, isOutage } from './afterFailure.ts';
 import { abandonCompaction } from './compaction.ts';
 import type { Deps } from './deps.ts';
 import { type Announce, finishBatch } from './finish.ts';
@@ -77,8 +77,8 @@ async function endBatch(
   // An earlier call held some of them before it was interrupted, so the batch is held.
   const held = records.find((r) => r.file?.state === 'held' && r.file.batch === batch)?.file;
   const doubtful = failure.error === 'ReplacementDoubtful' ? await doubtfulFiles(deps, attempt) : new Map();
-  const { state, returned } = await nextStates(deps, attempt, claimed, doubtful, failure, reason);
-  const ended = held ? { state: 'held' as const, reason: held.reason ?? reason } : { state, reason };
+  const { returned, ...next } = await nextStates(deps, attempt, claimed, doubtful, failure, reason);
+  const ended = held ? { state: 'held' as const, reason: held.reason ?? reason } : { ...next, reason };
   await ledger.giveBack(dataset, fence, attempt, ended, returned);
   deps.measure(dataset, ended.state === 'held' ? { BatchesHeld: 1 } : { BatchesFailed: 1 });
 }
@@ -111,7 +111,7 @@ async function nextStates(
   doubtful: ReadonlyMap<string, string>,
   failure: Failure,
   reason: string,
-): Promise<{ state: 'held' | 'failed'; returned: ReturnedFile[] }> {
+): Promise<Omit<Ended, 'reason'> & { returned: ReturnedFile[] }> {
   const { ledger } = deps;
   const { dataset, batch } = attempt;
   const replay = replayOf(files[0]);
@@ -148,11 +148,18 @@ async function nextStates(
     };
   }
   if (holdingErrors.includes(failure.error)) return all('held');
-  const attempts = (await ledger.batch(dataset, batch))?.attempts ?? 1;
-  const verdict = afterFailure(plain, attempts, (await ledger.failuresInARow(dataset)) + 1);
+  const record = (await ledger.batch(dataset, batch)) ?? { attempts: 1, outages: 0 };
+  const { attempts, outages } = record;
+  const publishedBefore = transientErrors.has(failure.error)
+    ? await ledger.publishedFiles(dataset)
+    : undefined;
+  if (publishedBefore !== undefined && isOutage(record, publishedBefore))
+    return { state: 'failed', returned: again(afterOutage(plain, outages)), isOutage: true, publishedBefore };
+  const { failures } = await ledger.failuresInARow(dataset);
+  const verdict = afterFailure(plain, attempts - outages, failures + 1);
   if (verdict.kind === 'hold') return all('held', `${reason}; ${verdict.why}`);
   if (verdict.kind === 'fail') return all('failed');
-  return { state: 'failed', returned: again(verdict.groups) };
+  return { state: 'failed', returned: again(verdict.groups), publishedBefore };
 }
 
 export const doubtfulSchema = z.array(z.object({ object: z.string(), reason: z.string() }));

@@ -16,9 +16,9 @@ export async function pause(deps: PauseDeps, dataset: string, reason: string): P
   return deps.ledger.pause(dataset, reason);
 }
 
-/** Ends a pause. Returns whether an execution was started for waiting files. */
+/** Ends a pause, or a rest after an outage of AWS. Returns whether an execution was started for waiting files. */
 export async function resume(deps: PauseDeps, dataset: string): Promise<boolean> {
   contractOf(deps, dataset);
   await deps.ledger.resume(dataset);
-  return wake(deps, dataset);
+  return wake(deps, dataset, { isAsked: true });
 }

@@ -1,6 +1,12 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { afterFailure, failuresInARow } from '../../../../src/lib/flow/batch/afterFailure.ts';
+import {
+  afterFailure,
+  afterOutage,
+  failuresInARow,
+  isOutage,
+  restAfter,
+} from '../../../../src/lib/flow/batch/afterFailure.ts';
 
 /** Runs batches until no file waits; `breaks` says which files are poison. Returns the states and the number of tries. */
 function work(files: readonly number[], breaks: (file: number) => boolean) {
@@ -71,4 +77,24 @@ test.each<[string, number, number, number, object]>([
   ['25 do', 2, 1, 25, { kind: 'hold', why: 'the last 25 batches of the dataset all failed' }],
 ])('%s', (_, files, attempts, inARow, verdict) => {
   expect(afterFailure([...Array(files).keys()], attempts, inARow)).toEqual(verdict);
+});
+
+test.each<[string, Parameters<typeof isOutage>, boolean]>([
+  ['the first transient error is an outage', [{ outages: 0 }, 7], true],
+  ['so is the next one, if no file was published since', [{ outages: 1, publishedBefore: 7 }, 7], true],
+  ['if one was, AWS works', [{ outages: 1, publishedBefore: 7 }, 8], false],
+  ['the 150th is still one', [{ outages: 149, publishedBefore: 7 }, 7], true],
+  ['no further one is', [{ outages: 150, publishedBefore: 7 }, 7], false],
+])('%s', (_, [batch, published], is) => {
+  expect(isOutage(batch, published)).toBe(is);
+});
+
+test('several files are tried apart from the third outage on; a file alone is tried again', () => {
+  expect([0, 1, 2, 3].map((outages) => afterOutage([0, 1, 2], outages).length)).toEqual([1, 1, 2, 2]);
+  expect(afterOutage([0, 1, 2], 2)).toEqual([[0, 1], [2]]);
+  expect(afterOutage([0], 5)).toEqual([[0]]);
+});
+
+test('a dataset rests from the second outage in a row on, and never longer than files of a failed batch have patience', () => {
+  expect([0, 1, 2, 3, 4, 5, 99].map((n) => restAfter(n) / 60_000)).toEqual([0, 0, 1, 2, 4, 4, 4]);
 });

@@ -232,7 +232,7 @@ test('objects that another writer has rewritten meanwhile are a conflict: nothin
   const { ledger } = world.deps('test');
   expect(await ledger.openBatches(dataset)).toEqual([]);
   expect((await ledger.lease(dataset))?.execution).toBeUndefined();
-  expect(await ledger.failuresInARow(dataset)).toBe(0);
+  expect(await ledger.failuresInARow(dataset)).toEqual({ failures: 0, outages: 0 });
   world.put('feed/d', ['d1@09']);
   await world.settle();
   expect(world.linesOf('feed/d')).toEqual(['d1@09']);
