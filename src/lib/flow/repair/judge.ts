@@ -4,7 +4,7 @@ import type { TableFormat } from '../../table/format.ts';
 import { objectName } from '../../table/objectName.ts';
 import type { Deps } from '../batch/deps.ts';
 import { unlessGone } from '../batch/manifest.ts';
-import { type Live, liveOf } from '../batch/published.ts';
+import { type Live, liveKey, liveOf } from '../batch/published.ts';
 import { unlessUnreadable } from '../batch/restored.ts';
 
 /** Milliseconds. An object of an attempt that has just ended may be counted in the next moment. */
@@ -38,7 +38,7 @@ export async function namelessOf(
 }
 
 /**
- * Compares objects with the ledger. An object counts if its attempt is committed and the batch whose rows it holds lists it.
+ * Compares objects with the ledger, and reads each record and list once; before an object is garbage, again. An object counts if its attempt is committed and the batch whose rows it holds lists it.
  * An object of an open attempt, or younger than an hour, may still be counted. `sharing`: datasets of the same table.
  */
 export function judgeOf(
@@ -48,7 +48,7 @@ export function judgeOf(
 ): (objects: readonly { key: string; modified: number }[]) => Promise<Verdict[]> {
   const { ledger } = deps;
   const records = new Map<string, Known | 'unreadable' | null>();
-  const live = new Map<string, Set<string> | null>();
+  const live = new Map<string, { readonly document: string | null; readonly objects: Set<string> | null }>();
   const recordOf = async (batch: string) => {
     const known = records.get(batch);
     if (known !== undefined) return known;
@@ -63,13 +63,16 @@ export function judgeOf(
     records.set(batch, null);
     return null;
   };
-  /** Null if the document that lists them is gone or unreadable. */
-  const listed = async (owner: string, batch: string): Promise<Set<string> | null> => {
+  /** Null if the document that lists them is gone or unreadable. `isNow`: not as they were for an earlier object. */
+  const listed = async (owner: string, batch: string, isNow = false): Promise<Set<string> | null> => {
     const known = live.get(batch);
-    if (known !== undefined) return known;
+    if (known && !isNow) return known.objects;
+    // Each change of the list is another document.
+    const document = await unlessGone(liveKey(deps, owner, batch));
+    if (known && known.document === document) return known.objects;
     const found = await unlessGone(liveOf(deps, owner, batch));
     const objects = found && new Set(keysOf(found));
-    live.set(batch, objects);
+    live.set(batch, { document, objects });
     return objects;
   };
   const judge = async ({ key, modified }: { key: string; modified: number }): Promise<Verdict> => {
@@ -88,9 +91,13 @@ export function judgeOf(
     if (modified + grace > Date.now()) return 'open';
     const open = await ledger.openBatches(attempt.owner);
     if (open.some((o) => o.batch === name.batch && o.fence === name.fence)) return 'open';
-    // It may have been committed since the first read.
+    // It may count since the first read, which was hours ago if the process was suspended.
     const now = await ledger.batch(attempt.owner, name.batch);
-    return now?.committed === attempt.committed ? 'garbage' : 'open';
+    if (now?.committed !== attempt.committed) return 'open';
+    if (!isCommitted) return 'garbage';
+    const objects = await listed(rows.owner, name.rowsOf, true);
+    if (objects === null) return 'open';
+    return objects.has(key) ? 'counts' : 'garbage';
   };
   return async (objects) => {
     const verdicts: Verdict[] = [];

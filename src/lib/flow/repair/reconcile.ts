@@ -5,7 +5,7 @@
  */
 
 import { posix } from 'node:path';
-import { address, type ListedObject } from '../../aws/store.ts';
+import { address, type ListedObject, placeOf } from '../../aws/store.ts';
 import { readSegment, valuesOfPath } from '../../catalog/partitionPath.ts';
 import { datasetsOfTable, tableOf } from '../../contract/contract.ts';
 import { OutOfTime } from '../../errors.ts';
@@ -174,12 +174,12 @@ async function eachStep(
 
 /** Decides which objects of the table the ledger counts, and removes the others. */
 async function compareObjects(deps: ReconcileDeps, work: Work): Promise<void> {
-  const { config, store, contracts } = deps;
+  const { config, store } = deps;
   const { dataset, table, format, removesUnknown, pass } = work;
   const { stand } = pass;
   const name = tableOf(contractOf(deps, dataset));
   const prefix = `${name}/`;
-  const sharing = datasetsOfTable(contracts, name);
+  const sharing = sharingOf(deps, dataset);
   // Readable states of the table may name more objects than the ledger counts.
   const nameless = await namelessOf(deps, format, table.name, sharing, Date.now() - grace);
   const isOwn = isOwnPathOf(deps, work);
@@ -218,22 +218,29 @@ async function compareObjects(deps: ReconcileDeps, work: Work): Promise<void> {
   await pass.enter('batches');
 }
 
+const sharingOf = ({ contracts }: Pick<Deps, 'contracts'>, dataset: string): readonly string[] =>
+  datasetsOfTable(contracts, tableOf(contractOf({ contracts }, dataset)));
+
 /**
  * Differences between what readers of a table find and what the ledger counts. A running batch has changed only one of the
  * two.
  */
 async function addDrift(
-  { ledger }: Pick<Deps, 'ledger'>,
+  deps: ReconcileDeps,
   { dataset, table, format, pass: { stand } }: Work,
   { counts, garbage }: Readonly<Record<Verdict, readonly string[]>>,
 ): Promise<void> {
+  const { ledger } = deps;
   const isBusy = async () => (await ledger.openBatches(dataset)).length > 0;
   const latest = async () => (await ledger.lastBatches(dataset)).at(-1)?.batch;
   const [wasBusy, before] = [await isBusy(), await latest()];
   const uncounted = new Set(garbage);
   const drift = await format.verify(table.name, counts, (object) => uncounted.has(object));
   if (wasBusy || (await isBusy()) || (await latest()) !== before) return;
-  stand.missing.push(...drift.missing);
+  // A batch may have replaced them after they were judged, and before the table was read.
+  const isCounted = judgeOf(deps, sharingOf(deps, dataset), ({ objects }) => objects.map((o) => o.key));
+  const verdicts = await isCounted(drift.missing.map((at) => ({ key: placeOf(at).key, modified: 0 })));
+  stand.missing.push(...drift.missing.filter((_, i) => verdicts[i] === 'counts'));
   stand.unknown += drift.extra.length;
 }
 

@@ -78,6 +78,22 @@ test('an object whose attempt is committed while it is judged stays', async () =
   expect(await judged(keyOf(open), grace, { ledger })).toBe('open');
 });
 
+test('invariant 1: an object that a later batch has written since the first look counts, however long ago that was', async () => {
+  const judge = judgeOf(deps, [dataset], ({ objects }) => objects.map((o) => o.key));
+  const look = (key: string) => judge([{ key, modified: Date.now() - grace }]);
+  expect(await look(keyOf(other))).toEqual(['counts']);
+  expect(await look(keyOf(closed, fence, 7))).toEqual(['garbage']);
+  // The process is suspended. Another batch rewrites the rows of `other`, and ends.
+  const rest = `feed/${rewrittenObject({ batch: open, fence }, other, 0)}`;
+  const live = places(deps.config).attempt(dataset, { batch: open, fence }).live(other);
+  await deps.store.writeText(live, JSON.stringify({ objects: [{ key: rest, bytes: 1 }], quarantine: [] }));
+  await deps.ledger.commit(dataset, { batch: open, fence });
+  await deps.ledger.setLive(dataset, fence, [{ batch: other, live: live.key }]);
+  await deps.ledger.closePublished(dataset, fence, open, { rows: 0, files: 0, found: {} });
+  expect(await look(rest)).toEqual(['counts']);
+  expect(await look(keyOf(other))).toEqual(['garbage']);
+});
+
 test('what nobody knows, or nobody can read, is not garbage', async () => {
   expect(await judged('feed/day=06/by-hand.parquet', 100 * grace)).toBe('open');
   expect(await judged(keyOf('d'.repeat(20)))).toBe('unknown');

@@ -112,6 +112,29 @@ test('objects that somebody has deleted are told of, also when nothing of their 
   expect(world.metrics.get('ObjectsMissing')).toBe(keys.length);
 });
 
+test('objects that a batch replaces after they were looked at are not missing', async () => {
+  const world = new World();
+  world.put('feed/a', ['a1@06', 'a2@07']);
+  await world.settle();
+  world.put('feed/a', ['a3@06', 'a4@07']);
+  let isCorrected = false;
+  const result = await world.call('reconcile', (deps) => {
+    const store: typeof deps.store = {
+      ...deps.store,
+      async delete(...args) {
+        if (!isCorrected) {
+          isCorrected = true;
+          await world.settle();
+        }
+        return deps.store.delete(...args);
+      },
+    };
+    return reconcile({ ...deps, store }, dataset);
+  });
+  expect(world.linesOf('feed/a')).toEqual(['a3@06', 'a4@07']);
+  expect(result).toMatchObject({ missing: [], unknown: 0 });
+});
+
 test('a batch whose document somebody has deleted is told of, keeps its objects, and stops nothing else', async () => {
   world.put('feed/a', ['1@06', '2@07']);
   await world.settle();
