@@ -12,6 +12,12 @@ export const starting = 'starting';
 /** The beginning of the name of a holder that is no execution: maintenance, between two batches. */
 export const maintaining = 'maintain-';
 
+/**
+ * The longest rest of a dataset after an outage, in milliseconds: shorter than the patience of files that are tried again (nextFiles), so that new
+ * files go before them, and show whether AWS works.
+ */
+export const longestRest = 240_000;
+
 /** The layout of the ledger's items. A lease records the layout of its dataset's items. */
 const layout = 2;
 
@@ -64,9 +70,11 @@ export function leasesOf({ at, get, update, now, clock }: Table) {
   return {
     lease,
 
-    /** Whether no execution may start yet: see releaseLease. */
-    isResting: ({ restsUntil }: Pick<Lease, 'restsUntil'>): boolean =>
-      restsUntil !== undefined && Date.parse(restsUntil) > clock(),
+    /** Whether no execution may start yet: see releaseLease. A clock that was wrong causes no longer rest. */
+    isResting({ restsUntil = '' }: Pick<Lease, 'restsUntil'>): boolean {
+      const left = Date.parse(restsUntil) - clock();
+      return left > 0 && left <= longestRest;
+    },
 
     /** Takes a free lease and returns its new fence; null if the lease is not free. */
     async acquireLease(dataset: string, holder = starting): Promise<number | null> {

@@ -1,6 +1,7 @@
 /** Who may take a lease, and what a lease remembers. */
 import { expect, test } from '@jest/globals';
 import { LeaseLost, LedgerOutdated } from '../../../src/lib/errors.ts';
+import { longestRest } from '../../../src/lib/ledger/leases.ts';
 import { ledgerOn } from '../../../src/lib/ledger/ledger.ts';
 import { createMemoryAws } from '../../support/memory/index.ts';
 
@@ -111,4 +112,21 @@ test('a ledger of an earlier layout is not read', async () => {
   const { ledger, seed } = create();
   seed({ ...other, fence: 1, layout: 1 });
   await expect(ledger.lease(dataset)).rejects.toThrow(LedgerOutdated);
+});
+
+test('a dataset rests as long as its last holder says, and longer neither after a clock was wrong nor once it was taken', async () => {
+  const { aws, ledger } = create();
+  const fence = (await ledger.acquireLease(dataset)) ?? 0;
+  await ledger.releaseLease(dataset, fence, longestRest);
+  const isResting = async () => ledger.isResting((await ledger.lease(dataset)) ?? {});
+  expect(await isResting()).toBe(true);
+  aws.clock.advance(longestRest - 1);
+  expect(await isResting()).toBe(true);
+  aws.clock.advance(1);
+  expect(await isResting()).toBe(false);
+  expect(ledger.isResting({ restsUntil: new Date(aws.clock.now() + longestRest + 1).toISOString() })).toBe(
+    false,
+  );
+  await ledger.acquireLease(dataset);
+  expect((await ledger.lease(dataset))?.restsUntil).toBeUndefined();
 });

@@ -1,4 +1,5 @@
 /** What happens to the files of a failed batch. Pure rules, so that a poison file cannot stop a dataset. */
+import { longestRest } from '../../ledger/leases.ts';
 
 /** After this many failures a batch is split; a single file is given up. */
 const triesOfBatch = 2;
@@ -29,12 +30,9 @@ export const isOutage = (
   published: number,
 ): boolean => outages < mostOutages && (publishedBefore === undefined || published === publishedBefore);
 
-/**
- * Milliseconds until the next execution of a dataset may start, after so many outages in a row. A short outage is over at once. No rest is longer
- * than the patience of the files that are tried again (nextFiles), so that new files go before them, and show whether AWS works.
- */
+/** Milliseconds until the next execution of a dataset may start, after so many outages in a row. A short outage is over at once. */
 export const restAfter = (outages: number): number =>
-  outages < 2 ? 0 : Math.min(60_000 * 2 ** (outages - 2), 240_000);
+  outages < 2 ? 0 : Math.min(60_000 * 2 ** (outages - 2), longestRest);
 
 /**
  * The groups in which files are tried again after an outage. One of several files may be too much for AWS each time: from the third outage on,
