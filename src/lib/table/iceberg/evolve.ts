@@ -129,15 +129,14 @@ function evolveSchema(metadata: Metadata, wanted: WantedTable): Metadata {
   const described = new Map(
     found.flatMap(({ column: { doc } }, i) => (doc === undefined ? [] : [[columns[i]?.id ?? 0, doc]])),
   );
-  const told = withDescriptions(metadata, described);
+  const hasBoth = found.some(({ column, existing }, i) => hasBothWidths(column, existing, columns[i]?.type));
+  const told = withDescriptions(hasBoth ? evolveProperties(metadata, readInRows) : metadata, described);
   if (isDeepStrictEqual(fields, before.fields)) return withNameMapping(told);
   const known = metadata.schemas.find((schema) => isDeepStrictEqual(schema.fields, fields));
   const id = known?.['schema-id'] ?? 1 + Math.max(...metadata.schemas.map((s) => s['schema-id']));
   const schema: Schema = { ...before, 'schema-id': id, fields };
-  const isWidened = found.some(({ existing }, i) => existing?.type === 'int' && columns[i]?.type === 'long');
   return withNameMapping({
     ...told,
-    properties: isWidened ? { ...told.properties, ...readInRows } : told.properties,
     'last-column-id': lastId,
     'current-schema-id': id,
     schemas: known ? metadata.schemas : [...metadata.schemas, schema],
@@ -169,7 +168,11 @@ function withDescriptions(metadata: Metadata, described: ReadonlyMap<number, str
  * Up to Iceberg 1.10, Spark fails when it reads 32-bit integers in columns for a column of 64 bits
  * (https://github.com/apache/iceberg/issues/16341). Row by row, it reads them right.
  */
-const readInRows = { 'read.parquet.vectorization.enabled': 'false' };
+const readInRows = { properties: { 'read.parquet.vectorization.enabled': 'false' } };
+
+/** Whether a column of 64 bits has objects with 32: older ones, or those of a contract that says `int` again. */
+const hasBothWidths = (column: WantedColumn, existing: Field | undefined, type: Type | undefined): boolean =>
+  type === 'long' && existing !== undefined && (existing.type === 'int' || column.type === 'int');
 
 interface FoundColumn {
   readonly column: WantedColumn;
@@ -406,7 +409,10 @@ function evolveSortOrder(metadata: Metadata, wanted: WantedTable): Metadata {
   };
 }
 
-function evolveProperties(metadata: Metadata, { properties = {} }: WantedTable): Metadata {
+function evolveProperties(
+  metadata: Metadata,
+  { properties = {} }: Pick<WantedTable, 'properties'>,
+): Metadata {
   const isKnown = Object.entries(properties).every(([key, value]) => metadata.properties[key] === value);
   return isKnown ? metadata : { ...metadata, properties: { ...metadata.properties, ...properties } };
 }

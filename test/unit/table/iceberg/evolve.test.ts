@@ -52,6 +52,16 @@ test('columns get wider, and keep their ids', () => {
   expect(fields(evolve(wider, wanted))).toEqual(fields(wider));
 });
 
+test('Spark reads row by row where a column of 64 bits has objects with 32, from before it got wider or from a narrower contract', () => {
+  const property = 'read.parquet.vectorization.enabled';
+  const [narrow, wide] = [withColumn('id', { type: 'int' }), withColumn('id', { type: 'bigint' })];
+  const [ofInt, ofLong] = [newMetadata(narrow, 1), newMetadata(wide, 1)];
+  for (const metadata of [ofInt, ofLong, evolve(ofLong, wide), evolve(ofInt, narrow)])
+    expect(metadata.properties[property]).toBeUndefined();
+  for (const metadata of [evolve(ofInt, wide), evolve(ofLong, narrow)])
+    expect(metadata.properties[property]).toBe('false');
+});
+
 test.each([
   ['id', 'string'],
   ['id', 'double'],
