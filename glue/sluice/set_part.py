@@ -1,6 +1,7 @@
 """The set part, which needs more than one row: duplicates, large references, published keys."""
 
 import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -85,7 +86,9 @@ def published_rows(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     asked = [*dedupe["key"], *(o["column"] for o in dedupe["order"]), *validity, "_object", "_version"]
     wanted = [name for name in dict.fromkeys(asked) if name not in keys]
     types = {"_object": "string", "_version": "string", **{c["name"]: c["type"] for c in plan["columns"]}}
-    columns = ", ".join(f"`{k}` {types[k]}" for k in wanted)
+    exact = ", ".join(f"`{k}` {types[k]}" for k in wanted)
+    # As src/lib/engine/publishedKeys.ts: objects of an Iceberg table may be of a contract with wider types.
+    columns = exact if history else ", ".join(f"`{k}` {widest(types[k])}" for k in wanted)
     places = ", ".join([*(f"`{k}` string" for k in keys), "_path string", "_is_fixed boolean", "_row bigint"])
     source = job["published"] or []
     if dedupe.get("within") is not None and not isinstance(source, str):
@@ -101,7 +104,7 @@ def published_rows(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     if not theirs:
         there = spark.createDataFrame([], f"{columns}, {places}")
     elif isinstance(source, str):
-        there = rows_in_folders(spark, theirs, columns, places)
+        there = rows_in_folders(spark, theirs, exact, places)
     else:
         there = rows_of_objects(spark, job, {o["uri"]: o for o in source}, theirs, wanted, f"{columns}, {places}")
     output = [*wanted, *keys, "_path", "_is_fixed", "_row"]
@@ -130,6 +133,11 @@ def published_rows(spark: SparkSession, rows: DataFrame, job: Job) -> DataFrame:
     elif gone:
         there = there.join(F.broadcast(lineage), ["_object", "_version"], "left_anti")
     return there.select(*(F.col(f"`{k}`") for k in output))
+
+
+def widest(type_: str) -> str:
+    """The widest type of its kind."""
+    return "bigint" if type_ == "int" else re.sub(r"^decimal\(\d+,", "decimal(38,", type_)
 
 
 def tombstones(spark: SparkSession, job: Job, columns: list[str], ddl: str) -> DataFrame:

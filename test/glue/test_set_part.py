@@ -1,10 +1,11 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pyspark.sql import SparkSession
 
 from sluice.description import PublishedObject
-from sluice.set_part import objects_of, published_rows
+from sluice.set_part import objects_of, published_rows, widest
 
 
 def test_objects_are_found_by_what_they_say_of_their_partition() -> None:
@@ -117,3 +118,11 @@ def test_rows_that_have_left_an_object_are_not_published_and_the_others_have_the
     }
     found = published_rows(spark, spark.createDataFrame([("a",)], "source string"), job)
     assert sorted((row["id"], row["_row"]) for row in found.collect()) == [(0, 0), (2, 2), (4, 4), (9, 0)]
+
+
+@pytest.mark.parametrize(
+    ("type_", "wide"),
+    [("int", "bigint"), ("decimal(9,2)", "decimal(38,2)"), ("bigint", "bigint"), ("string", "string")],
+)
+def test_keys_are_compared_in_the_widest_type_of_their_kind(type_: str, wide: str) -> None:
+    assert widest(type_) == wide

@@ -12,7 +12,7 @@ import type { InputFile } from '../model/layout.ts';
 import { mostPartitions, type Plan, type ReferenceData, type Summary } from '../model/plan.ts';
 import { openDuckdb } from './instance.ts';
 import { asOutOfMemory } from './memory.ts';
-import { decidingColumns, type PublishedFile } from './publishedKeys.ts';
+import { comparedTypes, decidingColumns, type PublishedFile } from './publishedKeys.ts';
 import { readRows } from './rowPart.ts';
 import { tombstoneRows } from './tombstones.ts';
 import { writeRows } from './writeRows.ts';
@@ -132,7 +132,7 @@ async function viewPublished(
   const remembered = join(scratch, 'tombstones');
   for (const each of [folder, remembered]) await mkdir(each);
   const files = (await published?.(partitions, folder, await keyRanges(db, plan))) ?? [];
-  const types = new Map(plan.columns.map((c) => [c.name, duckType(c.type)]));
+  const types = comparedTypes(plan);
   await db.run(`CREATE TABLE hidden (__n VARCHAR, __pos BIGINT);
     CREATE TABLE places (__n VARCHAR, __path VARCHAR, _path VARCHAR, __fixed VARCHAR${partitionKeys.map((k) => `, ${k} VARCHAR`).join('')});
     CREATE TABLE replaced (__object VARCHAR, __version VARCHAR)`);

@@ -2,6 +2,7 @@
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type FileMetaData, parquetMetadataAsync, parquetSchema, type SchemaElement } from 'hyparquet';
+import { duckType } from '../dialect/duckdbNames.ts';
 import { EngineOutOfMemory } from '../errors.ts';
 import type { KeyRange } from '../model/keyRange.ts';
 import type { FieldIds, Plan } from '../model/plan.ts';
@@ -132,6 +133,17 @@ export function decidingColumns({ set, partitionKeys }: Pick<Plan, 'set' | 'part
       '_version',
     ]),
   ];
+}
+
+/**
+ * The types in which the columns of published rows and tombstones are compared: the widest of their kind, because objects of an Iceberg table may be of
+ * a contract with wider ones. With a history, published rows get values from other rows, which have the type of the column.
+ */
+export function comparedTypes({ set, columns }: Pick<Plan, 'set' | 'columns'>): ReadonlyMap<string, string> {
+  const widest = (type: string): string =>
+    type === 'int' ? 'bigint' : type.replace(/^decimal\(\d+,/, 'decimal(38,');
+  const isExact = set.dedupe?.history !== undefined;
+  return new Map(columns.map(({ name, type }) => [name, duckType(isExact ? type : widest(type))]));
 }
 
 /** Whether the name of an object or of one of its folders begins like the names of an attempt. */

@@ -1,8 +1,8 @@
 /** Tombstones as published rows. They may be older than the contract: their columns had other names and types, or did not exist. */
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { duckType, identifier, list, literal } from '../dialect/duckdbNames.ts';
+import { identifier, list, literal } from '../dialect/duckdbNames.ts';
 import type { Plan } from '../model/plan.ts';
-import { decidingColumns } from './publishedKeys.ts';
+import { comparedTypes, decidingColumns } from './publishedKeys.ts';
 
 /** The SELECTs of local tombstone files, in the form of the view `published`. */
 export async function tombstoneRows(
@@ -10,7 +10,7 @@ export async function tombstoneRows(
   plan: Plan,
   paths: readonly string[],
 ): Promise<string[]> {
-  const types = new Map(plan.columns.map(({ name, type }) => [name, duckType(type)]));
+  const types = comparedTypes(plan);
   const keys = plan.partitionKeys.map(({ name }) => name);
   const wanted = [...decidingColumns(plan), ...keys];
   const earlier = earlierNames(plan);

@@ -137,3 +137,16 @@ test('a dataset that is removed completes its batch, and starts no other; its fi
   expect((await ledger.batches(dataset)).map(({ state }) => state)).toEqual(['published', 'published']);
   await expectCounted(world);
 });
+
+test('published rows are compared with those of a contract whose types are narrower again', async () => {
+  const world = worldOf(contractOf('iceberg', { n: { type: 'decimal(12,2)' } }));
+  await drop(world, 'feed/a', '1,1,false', '3000000000,1,false', '2,3000000000,false', '4,3000000000,true');
+  world.deploy(() => contractOf('iceberg', { id: { type: 'int' }, n: { type: 'decimal(9,2)' } }));
+  await drop(world, 'feed/b', '1,2,false', '2,1,false', '3,1,false', '4,1,false');
+  expect((await columnsIn(world, 'id, n')).map(({ id, n }) => `${id} ${n}`).sort()).toEqual([
+    '1 2.00',
+    '2 3000000000.00',
+    '3 1.00',
+    '3000000000 1.00',
+  ]);
+});
