@@ -2,6 +2,8 @@
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { parseContract } from '../../../src/lib/contract/load.ts';
 import { tableOfContract } from '../../../src/lib/flow/batch/tables.ts';
+import { decide } from '../../../src/lib/flow/operate/decide.ts';
+import { rollback } from '../../../src/lib/flow/operate/rollback.ts';
 import type { TableFormatName } from '../../../src/lib/model/plan.ts';
 import { columnsIn } from '../../support/changesWorld.ts';
 import { dataset, expectCounted, World } from '../../support/flowWorld.ts';
@@ -149,4 +151,21 @@ test('published rows are compared with those of a contract whose types are narro
     '3 1.00',
     '3000000000 1.00',
   ]);
+});
+
+test('a batch is rejected, or rolled back, also when the table that its contract looks up is gone', async () => {
+  const enrich = [{ kind: 'lookup', table: 'users', on: { id: 'id' }, columns: { country: 'country' } }];
+  const world = worldOf(contractOf('iceberg'));
+  await drop(world, 'feed/a', '1,1,false');
+  world.deploy(() => contractOf('iceberg', { more: { enrich } }));
+  await drop(world, 'feed/b', '2,1,false');
+  const { ledger } = world.deps('test');
+  const [published, held] = (await ledger.batches(dataset)).sort((a, b) => b.state.localeCompare(a.state));
+  expect(held).toMatchObject({ state: 'held', reason: expect.stringContaining('ReferenceRefused') });
+  const reason = { reason: 'a test', at: new Date().toISOString() };
+  await world.operate((deps) => decide(deps, dataset, held?.batch ?? '', { kind: 'reject', ...reason }));
+  await world.operate((deps) => rollback(deps, dataset, published?.batch ?? '', reason));
+  await world.settle();
+  expect(await ledger.waiting(dataset, 'held')).toEqual([]);
+  expect(await columnsIn(world, 'id')).toEqual([]);
 });

@@ -6,11 +6,11 @@ import { needsCatalog } from '../../compiler/resolve.ts';
 import { tableOf } from '../../contract/contract.ts';
 import type { Contract } from '../../contract/schema.ts';
 import type { PublishedObjects } from '../../engine/publishedKeys.ts';
-import { ContractOutdated } from '../../errors.ts';
+import { ContractOutdated, LookupTooLarge, ReferenceRefused } from '../../errors.ts';
 import type { KeyRange } from '../../model/keyRange.ts';
 import { type Plan, type ReferenceData, type Summary, summarySchema } from '../../model/plan.ts';
 import { type Attempt, rejectsRows } from '../../model/records.ts';
-import { loadReferences } from '../../reference/load.ts';
+import { loadReferences, noRows } from '../../reference/load.ts';
 import type { KeyObject } from '../../table/format.ts';
 import { places } from './addresses.ts';
 import { type Deps, formatOf } from './deps.ts';
@@ -75,8 +75,9 @@ export async function planBatch(
 }> {
   const { config, store } = deps;
   const [contract, manifest] = await Promise.all([readContract(deps, attempt), readManifest(deps, attempt)]);
+  const isRejected = rejectsRows(manifest.decision);
   // Files of the package, and tables, have the columns that the contracts of the package name.
-  if (contract.enrich.length > 0 && isOutdated(deps.contracts, contract))
+  if (contract.enrich.length > 0 && !isRejected && isOutdated(deps.contracts, contract))
     throw new ContractOutdated(
       `${attempt.dataset}: a deployment has changed the contract since the batch was claimed, and perhaps what it looks up; the batch is claimed again`,
       { dataset: attempt.dataset, batch: attempt.batch },
@@ -84,9 +85,13 @@ export async function planBatch(
   const profile = await profileOf(deps, contract, manifest, attempt);
   const rawTable = await tableOfBatch(deps, contract, profile);
   const references = await loadReferences(contract, config.datasetsFolder, (lookup, name) =>
-    tableRows(deps, attempt, contract, lookup, name),
+    tableRows(deps, attempt, contract, lookup, name).catch((error: unknown) => {
+      // Rows that a person has rejected need find nothing.
+      if (isRejected && (error instanceof ReferenceRefused || error instanceof LookupTooLarge))
+        return noRows(contract)(lookup, name);
+      throw error;
+    }),
   );
-  const isRejected = rejectsRows(manifest.decision);
   const published = needsCatalog(contract) ? await publishedColumns(deps, contract) : new Map();
   const described = compile(contract, rawTable, references, { isRejected, published });
   const fieldIds = await formatOf(deps, described).fieldIds(goldenTable(described, config));
