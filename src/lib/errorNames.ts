@@ -37,3 +37,6 @@ export const transientErrors: ReadonlySet<string> = new Set([
   'SlowDown',
   'TimeoutError',
 ]);
+
+/** The errors of which an outage of AWS may be the cause. */
+export const outageErrors: ReadonlySet<string> = new Set([...transientErrors, 'QueryBrokenOff']);

@@ -213,6 +213,11 @@ export class ConnectionLost extends SluiceError {
   static override readonly outcome = 'retry';
 }
 
+/** Athena broke the query off at every try, and says that it may succeed. */
+export class QueryBrokenOff extends SluiceError {
+  override readonly name = 'QueryBrokenOff';
+}
+
 /** A service of AWS failed or was out of reach at every try of the SDK. The batch is not the cause. */
 export class AwsUnavailable extends SluiceError {
   override readonly name = 'AwsUnavailable';

@@ -13,6 +13,8 @@ export interface Query {
   readonly token: string;
   state: 'QUEUED' | 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
   reason?: string;
+  /** Whether the query may succeed if it is started again. */
+  isRetryable?: boolean;
   /** Names of columns, then rows; null for NULL. */
   readonly columns: readonly string[];
   readonly rows: readonly (readonly (string | null)[])[];
@@ -22,6 +24,7 @@ export interface Query {
 export type AnswerOf = (sql: string) => {
   readonly state?: Query['state'];
   readonly reason?: string;
+  readonly isRetryable?: boolean;
   readonly columns?: readonly string[];
   readonly rows?: readonly (readonly (string | null)[])[];
 };
@@ -44,7 +47,7 @@ export class MemoryAthena {
       if (known && known.sql !== sql)
         throw failure('InvalidRequestException', 'Idempotent parameters do not match');
       if (known) return { ...ok, QueryExecutionId: known.id };
-      const { state = 'SUCCEEDED', reason, columns = [], rows = [] } = athena.answerOf(sql);
+      const { state = 'SUCCEEDED', reason, isRetryable, columns = [], rows = [] } = athena.answerOf(sql);
       const id = `query-${athena.queries.length + 1}`;
       athena.queries.push({
         id,
@@ -54,18 +57,23 @@ export class MemoryAthena {
         columns,
         rows,
         ...(reason === undefined ? {} : { reason }),
+        ...(isRetryable === undefined ? {} : { isRetryable }),
       });
       return { ...ok, QueryExecutionId: id };
     })
     .on(GetQueryExecutionCommand, 'GetQueryExecution', (athena, input) => {
-      const { id, sql, state, reason } = athena.query(input.QueryExecutionId);
+      const { id, sql, state, reason, isRetryable } = athena.query(input.QueryExecutionId);
       return {
         ...ok,
         QueryExecution: {
           QueryExecutionId: id,
           Query: sql,
           StatementType: 'DML',
-          Status: { State: state, ...(reason === undefined ? {} : { StateChangeReason: reason }) },
+          Status: {
+            State: state,
+            ...(reason === undefined ? {} : { StateChangeReason: reason }),
+            ...(isRetryable === undefined ? {} : { AthenaError: { Retryable: isRetryable } }),
+          },
           Statistics: { DataScannedInBytes: 0 },
         },
       };

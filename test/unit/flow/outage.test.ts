@@ -62,6 +62,23 @@ test.each(services)(
   },
 );
 
+test('files whose queries Athena breaks off for hours are published after that', async () => {
+  const world = new World();
+  const { answerOf } = world.aws.athena;
+  world.aws.athena.answerOf = () => ({
+    state: 'FAILED',
+    reason: 'Internal service error',
+    isRetryable: true,
+  });
+  world.put('feed/a', ['1@06']);
+  world.put('feed/b', ['2@06']);
+  await pass(world, 180);
+  expect([await stateOf(world, 'feed/a'), await stateOf(world, 'feed/b')]).toEqual(['pending', 'pending']);
+  world.aws.athena.answerOf = answerOf;
+  await world.settle();
+  await expectWhole(world);
+});
+
 test('an object on which AWS fails each time stands alone in the end, and the others of its batch are published', async () => {
   const world = new World();
   world.put('feed/bad', ['1@06']);

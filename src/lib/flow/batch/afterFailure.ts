@@ -21,7 +21,7 @@ export type Verdict<F> =
 const mostOutages = 150;
 
 /**
- * Whether an attempt that a transient error has ended, although its state was retried, does not count as a try: as far as one can tell, AWS has an
+ * Whether an attempt that such an error has ended (outageErrors), although it was retried, does not count as a try: as far as one can tell, AWS has an
  * outage. If files were published since the last attempt at these, AWS works, and fails because of these. `outages`: how many earlier attempts
  * did not count; `publishedBefore`: the number of published files of the dataset at the end of the last one.
  */

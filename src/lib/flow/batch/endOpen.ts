@@ -1,6 +1,6 @@
 /** How a batch fails: its objects are removed, and its files are returned or held. */
 import * as z from 'zod';
-import { namesOf, transientErrors } from '../../errorNames.ts';
+import { namesOf, outageErrors } from '../../errorNames.ts';
 import type { Ended, ReturnedFile } from '../../ledger/batches.ts';
 import { type Attempt, isClaimedBy, type RawFile } from '../../model/records.ts';
 import type { WakeDeps } from '../wake.ts';
@@ -150,9 +150,7 @@ async function nextStates(
   if (holdingErrors.includes(failure.error)) return all('held');
   const record = (await ledger.batch(dataset, batch)) ?? { attempts: 1, outages: 0 };
   const { attempts, outages } = record;
-  const publishedBefore = transientErrors.has(failure.error)
-    ? await ledger.publishedFiles(dataset)
-    : undefined;
+  const publishedBefore = outageErrors.has(failure.error) ? await ledger.publishedFiles(dataset) : undefined;
   if (publishedBefore !== undefined && isOutage(record, publishedBefore))
     return { state: 'failed', returned: again(afterOutage(plain, outages)), isOutage: true, publishedBefore };
   const { failures } = await ledger.failuresInARow(dataset);

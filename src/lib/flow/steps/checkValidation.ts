@@ -6,6 +6,7 @@ import {
   AccountingMismatch,
   AthenaQueryFailed,
   ExpectationFailed,
+  QueryBrokenOff,
   ReplacementDoubtful,
 } from '../../errors.ts';
 import { addsUp, type Summary } from '../../model/plan.ts';
@@ -23,7 +24,7 @@ const attempts = 4;
 
 /**
  * Checks the query, and judges its row. The outcomes always go to the ledger and into the batch's report. Throws
- * AthenaQueryFailed; AccountingMismatch if Athena and the transform count different rows, or if a file's rows do not add up;
+ * AthenaQueryFailed, or QueryBrokenOff if Athena was the cause each time; AccountingMismatch if Athena and the transform count different rows, or if a file's rows do not add up;
  * ExpectationFailed if an expectation with severity hold fails.
  */
 export async function checkValidation(
@@ -38,9 +39,10 @@ export async function checkValidation(
     3000,
   );
   if (state === 'QUEUED' || state === 'RUNNING') return { status: 'running' };
-  if (state === 'FAILED' && isRetryable && broken < attempts) return { status: 'again' };
+  const isBrokenOff = state === 'FAILED' && isRetryable;
+  if (isBrokenOff && broken < attempts) return { status: 'again' };
   if (state !== 'SUCCEEDED')
-    throw new AthenaQueryFailed(
+    throw new (isBrokenOff ? QueryBrokenOff : AthenaQueryFailed)(
       `the validation query ${query} ended ${state}: ${reason ?? 'no reason given'}`,
       attempt,
     );

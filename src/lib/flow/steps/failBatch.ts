@@ -1,6 +1,6 @@
 /** FailBatch: takes over the lease of the failed execution, and ends its open batch. */
 import type * as z from 'zod';
-import { transientErrors } from '../../errorNames.ts';
+import { outageErrors } from '../../errorNames.ts';
 import { isJsonObject, tryParseJson } from '../../json.ts';
 import { restAfter } from '../batch/afterFailure.ts';
 import { endOpenBatches, type Failure, type SettleDeps } from '../batch/endOpen.ts';
@@ -23,7 +23,7 @@ export async function failBatch(
   else {
     const ended = await endOpenBatches(deps, dataset, own, failure);
     // Otherwise an execution that cannot even claim a batch would be followed by the next one at once.
-    if (ended === 0 && transientErrors.has(failure.error)) await deps.ledger.noteOutage(dataset, own);
+    if (ended === 0 && outageErrors.has(failure.error)) await deps.ledger.noteOutage(dataset, own);
     await letGo(deps, dataset, own, restAfter((await deps.ledger.failuresInARow(dataset)).outages));
   }
   return failure;

@@ -49,7 +49,7 @@ test('a query that Athena broke off, and says may succeed, is started again a fe
   };
   expect(await checkValidation(depsWhere(broken), { ...input, broken: 0 })).toEqual({ status: 'again' });
   await expect(checkValidation(depsWhere(broken), { ...input, broken: 4 })).rejects.toMatchObject({
-    name: 'AthenaQueryFailed',
+    name: 'QueryBrokenOff',
     message: expect.stringContaining('exhausted resources'),
   });
 });
