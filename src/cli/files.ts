@@ -5,7 +5,7 @@ import { type FileRecord, type FileState, fileStates } from '../lib/model/record
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
 import { accountingColumns, printReasons, printTable, reasonCell } from './table.ts';
-import { readLast, readOptions, UsageError } from './usage.ts';
+import { readLast, readOptions, readTime, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- files --dataset NAME [--state STATE] [--last N] [--before TIME] [options]
 
@@ -38,9 +38,7 @@ export async function run(args: string[]): Promise<number> {
   const state = fileStates.find((s) => s === values.state);
   if (values.state !== undefined && state === undefined)
     throw new UsageError(`--state ${values.state}: must be one of ${fileStates.join(', ')}`);
-  const before = values.before === undefined ? undefined : new Date(values.before);
-  if (before !== undefined && Number.isNaN(before.getTime()))
-    throw new UsageError(`${values.before}: is not a time`);
+  const before = values.before === undefined ? undefined : readTime(values.before);
   const { deps } = await connect(values);
   contractOf(deps, values.dataset);
   const { files, isCut } = await lastFiles(deps.ledger, values.dataset, {

@@ -5,7 +5,7 @@ import { findExecution, functionOf, stepFunctions } from '../stage/executions.ts
 import { type About, fieldsOf, type LogEvent, linesAbout, mostLines, readLogs } from '../stage/logs.ts';
 import { complain, print, printJson, styled } from '../stage/terminal.ts';
 import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
-import { readOptions, suggestion, UsageError } from './usage.ts';
+import { readOptions, suggestion, timeOf, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- logs [--dataset NAME] [--execution NAME | --batch ID] [--step NAME] [--since T] [--follow] [options]
 
@@ -138,9 +138,11 @@ const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_0
 /** `15m` before now, or a time; in milliseconds. Throws UsageError. */
 export function sinceTime(text: string, now: number): number {
   const [, count, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  const time = count === undefined ? Date.parse(text) : now - Number(count) * (units[unit] ?? 0);
-  if (!Number.isFinite(time) || time < 0)
-    throw new UsageError(`--since ${text}: must be 30s, 15m, 2h, 3d or a time`);
+  const time = count === undefined ? timeOf(text) : now - Number(count) * (units[unit] ?? 0);
+  if (time === undefined || time < 0)
+    throw new UsageError(
+      `--since ${text}: must be 30s, 15m, 2h, 3d, or a time such as 2025-10-06 or 2025-10-06T05:00:00Z`,
+    );
   return time;
 }
 

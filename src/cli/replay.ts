@@ -4,7 +4,7 @@ import { counted } from '../lib/counted.ts';
 import { replay } from '../lib/flow/operate/again.ts';
 import { print, printJson } from '../stage/terminal.ts';
 import { connect, stageHelp, stageOptions } from './connect.ts';
-import { readOptions, UsageError } from './usage.ts';
+import { readOptions, readTime, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- replay --dataset NAME [--from TIME] [--to TIME] [--prefix KEY] [options]
 
@@ -32,12 +32,9 @@ export async function run(args: string[]): Promise<number> {
   if (dataset === undefined) throw new UsageError('--dataset is needed');
   if (values.from === undefined && values.to === undefined && prefix === undefined)
     throw new UsageError('--from, --to or --prefix says which files');
-  const [from, to] = [values.from, values.to].map((text) => {
-    if (text === undefined) return undefined;
-    const time = new Date(text);
-    if (Number.isNaN(time.getTime())) throw new UsageError(`${text}: is not a time`);
-    return time;
-  });
+  const [from, to] = [values.from, values.to].map((text) =>
+    text === undefined ? undefined : readTime(text),
+  );
   const { deps } = await connect(values);
   const result = await replay(deps, dataset, { from, to, prefix });
   if (values.json) printJson(result);

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { isReading } from '../../../src/cli/query.ts';
-import { asWord, suggestion } from '../../../src/cli/usage.ts';
+import { asWord, readTime, suggestion } from '../../../src/cli/usage.ts';
 
 test.each([
   ['statsu', 'status'],
@@ -36,4 +36,26 @@ test.each([
   ['', "''"],
 ])('a command names %j as %s', (text, word) => {
   expect(asWord(text)).toBe(word);
+});
+
+test.each([
+  ['2025-10-06', '2025-10-06T00:00:00.000Z'],
+  ['2025-10-06T05:00+02:00', '2025-10-06T03:00:00.000Z'],
+  ['2024-02-29T23:59:59.999Z', '2024-02-29T23:59:59.999Z'],
+])('%s is the time %s on every machine', (text, time) => {
+  expect(readTime(text).toISOString()).toBe(time);
+});
+
+test.each([
+  '2025-02-30',
+  '2025-02-29T05:00:00Z',
+  '2025-10-06T05:00:00',
+  '2025-10-06 05:00',
+  '10/06/2025',
+  '2025-10-06T25:00:00Z',
+  '2025',
+  '1',
+  '',
+])('"%s" is no time: it would depend on the machine, or be another day', (text) => {
+  expect(() => readTime(text)).toThrow(`${text}: is not a time such as`);
 });

@@ -44,6 +44,6 @@ test('--since is a duration or a time', () => {
   expect(sinceTime('15m', 1_000_000)).toBe(100_000);
   expect(sinceTime('2d', 200_000_000)).toBe(27_200_000);
   expect(sinceTime('1970-01-01T00:00:07Z', 0)).toBe(7000);
-  for (const text of ['soon', '15', '-1m', '15w', '', '9999999m'])
+  for (const text of ['soon', '15', '-1m', '15w', '', '9999999m', '2025-10-06T05:00:00'])
     expect(() => sinceTime(text, 1e12)).toThrow(`--since ${text}: must be`);
 });
