@@ -92,4 +92,4 @@ test('with 10,000 batches of the dataset in the ledger they make the calls that 
   // An attempt of another test may have come to its end in the meantime.
   await remove();
   expect(during).toEqual(await settledCosts());
-}, 480_000);
+}, 900_000);
